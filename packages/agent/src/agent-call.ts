@@ -1,0 +1,30 @@
+import type { Call, RequestBody, ResponseWriter } from '@fnfleet/core';
+import type { LogSink } from './log-sink.js';
+
+/** A call that an agent has accepted to build: made by `getCall`, run by `submit`. */
+export interface AgentCall {
+  readonly model: Call;
+  readonly body: RequestBody;
+  readonly response: ResponseWriter;
+  readonly logSink: LogSink;
+  readonly extensions: Readonly<Record<string, string>>;
+  /** Ends the call when it aborts. */
+  readonly signal: AbortSignal;
+  /** The caller's own deadline, milliseconds since the epoch; undefined: none. */
+  readonly deadlineAt: number | undefined;
+  /** Hex. Set from the wire when the balancer computed it, else computed by the agent. */
+  readonly slotKey: string;
+  /** Filled in while the call runs. */
+  readonly timings: CallTimings;
+}
+
+/** Nanoseconds. The container parts are set only on the call that caused the container to be launched. */
+export interface CallTimings {
+  imagePullWaitNs: number;
+  containerPrepareNs: number;
+  containerCreateNs: number;
+  containerInitNs: number;
+  /** startedAt − createdAt and completedAt − startedAt, from the monotonic clock. */
+  schedulerNs: number;
+  executionNs: number;
+}

@@ -1,0 +1,35 @@
+import type { Service } from '@fnfleet/core';
+import type { AgentCall } from './agent-call.js';
+import type { CallOption } from './call-options.js';
+
+/** Executes calls on this machine, in hot containers. */
+export interface Agent extends Service {
+  /**
+   * Builds a call from options, in the order given.
+   * @throws FnError `resourceTooBig` when this machine could never run it
+   */
+  getCall(...options: CallOption[]): Promise<AgentCall>;
+  /**
+   * Runs a call and resolves when its answer has been written.
+   * @throws FnError with what to tell the caller; CancelledError when the caller went away
+   */
+  submit(call: AgentCall): Promise<void>;
+  /** Listeners run in the order they were added. */
+  addCallListener(listener: CallListener): void;
+  /** What is promised to containers now. */
+  readonly utilization: Utilization;
+}
+
+export interface CallListener {
+  /** A slot is there, execution is about to start. Throwing ends the call with that error. */
+  beforeCall?(call: AgentCall): void | Promise<void>;
+  /** The call has ended, however it did. Errors are logged and go no further. */
+  afterCall?(call: AgentCall): void | Promise<void>;
+}
+
+export interface Utilization {
+  readonly memoryUsedBytes: number;
+  readonly memoryTotalBytes: number;
+  readonly cpuUsedMillis: number;
+  readonly cpuTotalMillis: number;
+}

@@ -1,0 +1,87 @@
+import { type Blame, ERRORS, type ErrorCode } from './table.js';
+
+export interface FnErrorOptions {
+  /** Fills the `{name}` parts of the text. */
+  readonly params?: Readonly<Record<string, string | number>>;
+  /** Overrides the status of the table, where the entry says that a foreign status is passed on. */
+  readonly status?: number;
+  /** Goes to the log; a client never sees it. */
+  readonly cause?: unknown;
+}
+
+/**
+ * An error with a place in the table: its `status` and `message` may be shown to the caller, its `cause` goes to the log.
+ * Anything else that is thrown is a bug or a foreign failure and reaches a client only as `internal`.
+ */
+export class FnError extends Error {
+  override readonly name = 'FnError';
+  readonly status: number;
+  readonly blame: Blame;
+
+  constructor(
+    readonly code: ErrorCode,
+    options: FnErrorOptions = {},
+  ) {
+    const entry = ERRORS[code];
+    super(fill(entry.text, options.params), options.cause === undefined ? undefined : { cause: options.cause });
+    this.status = options.status ?? entry.status;
+    this.blame = entry.blame;
+  }
+
+  /** What `errorUser` carries on the wire: the function, not the platform, is at fault. */
+  get isFunctionFault(): boolean {
+    return this.blame === 'function';
+  }
+
+  /** The error itself when it has a place in the table, else `internal` with the original as cause. */
+  static from(error: unknown): FnError {
+    return error instanceof FnError ? error : new FnError('internal', { cause: error });
+  }
+}
+
+/** An error that a peer reported: its status and text are passed on as they came. Status 0 means the peer had none. */
+export class PeerError extends Error {
+  override readonly name = 'PeerError';
+
+  constructor(
+    readonly status: number,
+    message: string,
+    readonly isFunctionFault: boolean,
+  ) {
+    super(message);
+  }
+
+  get blame(): Blame {
+    return this.isFunctionFault ? 'function' : 'platform';
+  }
+}
+
+/** Raised by an operation that ended because its caller no longer wanted it. */
+export class CancelledError extends Error {
+  override readonly name = 'CancelledError';
+
+  constructor(message = 'context canceled') {
+    super(message);
+  }
+}
+
+/** Status, text and blame of anything thrown, as a client may see it. Status 0 from a peer becomes 500. */
+export function describeError(error: unknown): { status: number; message: string; blame: Blame } {
+  if (error instanceof PeerError && error.status === 0)
+    return { status: 500, message: error.message, blame: error.blame };
+  if (error instanceof PeerError || error instanceof FnError) {
+    return { status: error.status, message: error.message, blame: error.blame };
+  }
+  if (error instanceof CancelledError) return describeError(new FnError('clientCancelled'));
+  return describeError(new FnError('internal'));
+}
+
+/** The body of an error answer, as Fn clients expect it: one JSON object and one newline. */
+export function errorBody(message: string): string {
+  return `${JSON.stringify({ message })}\n`;
+}
+
+function fill(text: string, params: FnErrorOptions['params']): string {
+  if (params === undefined) return text;
+  return text.replace(/\{(\w+)\}/g, (whole, name: string) => (name in params ? String(params[name]) : whole));
+}

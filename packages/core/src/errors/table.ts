@@ -1,0 +1,274 @@
+/**
+ * Every error that a client, a peer or an operator can see, once. `docs/errors.md` is rendered from this table and a
+ * test keeps the two equal.
+ *
+ * - `status` is the HTTP status, and the `errorCode` on the wire.
+ * - `blame` says whose fault it was. `function` travels to a balancer as `errorUser`.
+ * - `text` is what clients see, to the letter: Fn clients match on it. `{name}` parts are filled in by `FnError`.
+ */
+export type Blame = 'caller' | 'function' | 'platform';
+
+export interface ErrorEntry {
+  readonly status: number;
+  readonly blame: Blame;
+  readonly text: string;
+  readonly doc: string;
+}
+
+/** Errors of a call: placing it, running it, answering it. */
+const CALL_ERRORS = {
+  serverBusy: {
+    status: 503,
+    blame: 'platform',
+    text: 'Timed out - server too busy',
+    doc: 'No runner had room in time, or the node is shutting down. Comes with Retry-After.',
+  },
+  resourceTooBig: {
+    status: 400,
+    blame: 'caller',
+    text: 'Requested CPU/Memory cannot be allocated',
+    doc: 'The memory or CPU asked for exceeds what the runner has in total. Ask for less.',
+  },
+  callTimeout: {
+    status: 504,
+    blame: 'function',
+    text: 'Timed out',
+    doc: 'The function ran past its timeout, or answered 504 itself. Its container is removed.',
+  },
+  imagePullTimeout: {
+    status: 504,
+    blame: 'function',
+    text: 'Image pull timed out',
+    doc: 'The image did not arrive within FN_HOT_PULL_TIMEOUT_MSECS.',
+  },
+  imagePullFailed: {
+    status: 502,
+    blame: 'function',
+    text: "Failed to pull image '{image}': {reason}",
+    doc: 'The registry or the Docker engine refused the image. A 4xx status of the engine is passed on.',
+  },
+  imageHasVolume: {
+    status: 400,
+    blame: 'caller',
+    text: 'image has Volume definition',
+    doc: 'The image declares a VOLUME, which this runner does not allow (FN_IMAGE_ENABLE_VOLUME).',
+  },
+  containerInitFailed: {
+    status: 502,
+    blame: 'function',
+    text: 'Container failed to initialize, please ensure you are using the latest fdk and check the logs',
+    doc: 'The container ended, or offered something other than a socket, before it could take a call.',
+  },
+  containerInitTimeout: {
+    status: 504,
+    blame: 'function',
+    text: 'Container initialization timed out, please ensure you are using the latest fdk and check the logs',
+    doc: 'The container did not open its socket within FN_HOT_START_TIMEOUT_MSECS.',
+  },
+  functionResponse: {
+    status: 502,
+    blame: 'function',
+    text: 'error receiving function response',
+    doc: 'The function could not be reached, died, or answered with something that is not HTTP.',
+  },
+  functionResponseTooBig: {
+    status: 502,
+    blame: 'function',
+    text: 'function response body too large',
+    doc: 'The answer is larger than FN_MAX_RESPONSE_SIZE.',
+  },
+  functionResponseHeaderTooBig: {
+    status: 502,
+    blame: 'function',
+    text: 'function response header too large',
+    doc: 'The headers of the answer are larger than FN_MAX_HDR_RESPONSE_SIZE.',
+  },
+  functionResponseTruncated: {
+    status: 502,
+    blame: 'function',
+    text: 'function response ended early',
+    doc: 'The function announced more bytes than it sent.',
+  },
+  functionFailed: {
+    status: 502,
+    blame: 'function',
+    text: 'function failed',
+    doc: 'The function reported failure (its FDK answered 502).',
+  },
+  functionInvalidResponse: {
+    status: 502,
+    blame: 'function',
+    text: 'invalid function response',
+    doc: 'The FDK answered with a status other than 200, 502 or 504. Its container is removed.',
+  },
+  functionPrematureWrite: {
+    status: 502,
+    blame: 'function',
+    text: 'function invoked write before receiving entire request',
+    doc: 'The function answered before it had read the whole request.',
+  },
+  functionWriteRequest: {
+    status: 502,
+    blame: 'function',
+    text: 'function closed pipe while receiving request',
+    doc: 'The function closed its connection while the request was still being sent.',
+  },
+  syslogUnavailable: {
+    status: 500,
+    blame: 'function',
+    text: 'Syslog Unavailable',
+    doc: "The syslog destination of the application could not be reached by the container's log driver.",
+  },
+  requestTooBig: {
+    status: 413,
+    blame: 'caller',
+    text: 'Content-Length too large for this server, {length} > max {max}',
+    doc: 'The request body is larger than FN_MAX_REQUEST_SIZE.',
+  },
+  clientCancelled: {
+    status: 444,
+    blame: 'caller',
+    text: 'Client cancelled context',
+    doc: 'The client went away before the answer was complete. Seen only in logs and metrics.',
+  },
+  reservationExpired: {
+    status: 500,
+    blame: 'platform',
+    text: 'Unable to service the request for the reservation period',
+    doc: 'The overall deadline of the call passed while it was placed.',
+  },
+  detachUnsupported: {
+    status: 501,
+    blame: 'platform',
+    text: 'Detach call functions are not supported on this server',
+    doc: 'The runner was not set up for detached calls.',
+  },
+  callHandleNotFound: {
+    status: 500,
+    blame: 'platform',
+    text: 'Unable to find the call handle',
+    doc: 'A detached call ended while it was being acknowledged.',
+  },
+  invalidFnImage: {
+    status: 400,
+    blame: 'caller',
+    text: 'Invalid Fn image',
+    doc: "An ordinary call named the image that is reserved for the runner's status checks.",
+  },
+  invalidCpus: {
+    status: 400,
+    blame: 'caller',
+    text: 'Cpus is invalid. Value should be either between [0.000 and 1024.000] or [0m and 1024000m] milliCPU units',
+    doc: 'The `cpus` of a call could not be read.',
+  },
+  internal: {
+    status: 500,
+    blame: 'platform',
+    text: 'internal server error',
+    doc: 'Something failed that the caller cannot mend. The log has the cause under the call id.',
+  },
+} as const satisfies Record<string, ErrorEntry>;
+
+/** Errors of the HTTP layer and of the control plane (apps, functions, triggers). */
+const API_ERRORS = {
+  methodNotAllowed: entry(405, 'Method not allowed: {method} {path}', 'The path exists for another method.'),
+  pathNotFound: entry(404, 'Path not found: {method} {path}', 'This kind of node does not serve the path.'),
+  invalidJson: entry(400, 'Invalid JSON', 'The body is not JSON, or a field has the wrong type.'),
+  headersTooBig: entry(
+    431,
+    'Request header fields too large',
+    'The request headers exceed FN_MAX_REQUEST_HEADER_SIZE.',
+  ),
+  badRequest: entry(400, 'Bad request: {reason}', 'The request is not well-formed HTTP.'),
+  missingName: entry(400, 'Missing Name', 'An app needs a name.'),
+  appIdProvided: entry(400, 'App ID cannot be supplied on create', 'The server chooses the id.'),
+  appIdMismatch: entry(
+    400,
+    'App ID in path does not match ID in body',
+    'Leave the id out of the body, or make it equal.',
+  ),
+  appNameTooLong: entry(400, 'App name must be 255 characters or less', 'Shorten the name.'),
+  appNameInvalid: entry(400, 'Invalid app name', 'Letters, numbers, `_` and `-` only.'),
+  appExists: entry(409, 'App already exists', 'App names are unique.'),
+  appNameImmutable: entry(409, 'Could not update - name is immutable', 'An app keeps its name.'),
+  appNotFound: entry(404, 'App not found', 'No app has this id or name.'),
+  appShapeInvalid: entry(400, 'Invalid app shape', 'One of GENERIC_X86, GENERIC_ARM, GENERIC_X86_ARM.'),
+  syslogUrlInvalid: entry(400, 'invalid syslog url: "{url}" {reason}', 'tcp, udp, unix, unixgram or tcp+tls.'),
+  fnIdMismatch: entry(
+    400,
+    'Fn ID in path does not match that in body',
+    'Leave the id out of the body, or make it equal.',
+  ),
+  fnIdProvided: entry(400, 'ID cannot be provided for Fn creation', 'The server chooses the id.'),
+  fnNameMissing: entry(400, 'Missing Fn name', 'A function needs a name.'),
+  fnNameInvalid: entry(400, 'name must be a valid string', 'Letters, digits and - _ . ~ $ & + : = @ only.'),
+  fnNameTooLong: entry(400, 'Fn name must be 255 characters or less', 'Shorten the name.'),
+  fnAppIdMissing: entry(400, 'Missing AppID on Fn', 'Name the app the function belongs to.'),
+  fnImageMissing: entry(400, 'Missing image on Fn', 'Name the image of the function.'),
+  fnTimeoutInvalid: entry(400, 'timeout value is out of range, must be between 0 and 300', 'Seconds.'),
+  fnIdleTimeoutInvalid: entry(400, 'idle_timeout value is out of range, must be between 0 and 3600', 'Seconds.'),
+  fnMemoryInvalid: entry(400, 'memory value is out of range. It should be between 0 and 8192', 'Megabytes.'),
+  fnNotFound: entry(404, 'Fn not found', 'No function has this id.'),
+  fnExists: entry(409, 'Fn with specified name already exists', 'Function names are unique within an app.'),
+  triggerIdProvided: entry(400, 'ID cannot be provided for Trigger creation', 'The server chooses the id.'),
+  triggerIdMismatch: entry(
+    400,
+    'ID in path does not match ID in body',
+    'Leave the id out of the body, or make it equal.',
+  ),
+  triggerCreatedAtProvided: entry(400, 'Trigger Created At Provided for Create', 'The server sets the time.'),
+  triggerUpdatedAtProvided: entry(
+    400,
+    'Trigger ID Provided for Create',
+    'The server sets updated_at (the text is Fn’s).',
+  ),
+  triggerNameMissing: entry(400, 'Missing name on Trigger', 'A trigger needs a name.'),
+  triggerNameTooLong: entry(400, 'Trigger name must be 255 characters or less', 'Shorten the name.'),
+  triggerNameInvalid: entry(400, 'Invalid name for Trigger', 'Letters, numbers, `_` and `-` only.'),
+  triggerAppIdMissing: entry(400, 'Missing App ID on Trigger', 'Name the app.'),
+  triggerFnIdMissing: entry(400, 'Missing Fn ID on Trigger', 'Name the function.'),
+  triggerFnForeign: entry(400, 'Invalid Fn ID - not owned by specified app', 'The function belongs to another app.'),
+  triggerTypeInvalid: entry(400, 'Trigger Type Not Supported', 'The only type is http.'),
+  triggerSourceMissing: entry(400, 'Missing Trigger Source', 'A trigger needs a source path.'),
+  triggerSourcePrefix: entry(400, "Missing Trigger Source Prefix '/'", 'A source starts with a slash.'),
+  triggerNotFound: entry(404, 'Trigger not found', 'No trigger matches.'),
+  triggerExists: entry(409, 'Trigger already exists', 'Trigger names are unique within a function.'),
+  triggerSourceExists: entry(
+    409,
+    'Trigger with the same type and source exists on this app',
+    'Sources are unique within an app.',
+  ),
+  annotationKeyInvalid: entry(
+    400,
+    'Invalid annotation key, annotation keys must be non-empty ascii strings excluding whitespace',
+    'Printable ASCII without spaces.',
+  ),
+  annotationKeyTooLong: entry(
+    400,
+    'Invalid annotation key length, annotation keys may not be larger than 128 bytes',
+    'Shorten the key.',
+  ),
+  annotationValueInvalid: entry(
+    400,
+    'Invalid annotation value, annotation values may only be non-empty strings, numbers, objects, or arrays',
+    'Neither an empty string nor null.',
+  ),
+  annotationValueTooLong: entry(
+    400,
+    'Invalid annotation value length, annotation values may not be larger than 512 bytes when serialized as JSON',
+    'Shorten the value.',
+  ),
+  annotationsTooMany: entry(
+    400,
+    'Invalid annotation change, new key(s) exceed maximum permitted number of annotations keys (100)',
+    'Remove some first.',
+  ),
+} as const satisfies Record<string, ErrorEntry>;
+
+export const ERRORS = { ...CALL_ERRORS, ...API_ERRORS } as const satisfies Record<string, ErrorEntry>;
+
+export type ErrorCode = keyof typeof ERRORS;
+
+function entry<T extends string>(status: number, text: T, doc: string) {
+  return { status, blame: 'caller', text, doc } as const satisfies ErrorEntry;
+}

@@ -1,0 +1,63 @@
+import { type Clock, sleepOn, type Timer } from './clock.js';
+
+interface Pending {
+  readonly at: number;
+  readonly order: number;
+  readonly callback: () => void;
+}
+
+/** A clock that stands still until a test moves it. Ships with the product so that users can test their own parts. */
+export class FakeClock implements Clock {
+  private pending: Pending[] = [];
+  private order = 0;
+
+  constructor(private nowMs = Date.UTC(2026, 0, 1)) {}
+
+  /** Timers that have neither fired nor been cancelled. A test that ends with some has found a leak. */
+  get pendingTimers(): number {
+    return this.pending.length;
+  }
+
+  now(): number {
+    return this.nowMs;
+  }
+
+  nowNs(): bigint {
+    return BigInt(Math.round(this.nowMs * 1e6));
+  }
+
+  after(delayMs: number, callback: () => void): Timer {
+    if (!Number.isFinite(delayMs)) return { cancel: () => undefined };
+    const entry: Pending = { at: this.nowMs + Math.max(0, delayMs), order: this.order++, callback };
+    this.pending.push(entry);
+    return {
+      cancel: () => {
+        this.pending = this.pending.filter((other) => other !== entry);
+      },
+    };
+  }
+
+  sleep(delayMs: number, signal?: AbortSignal): Promise<void> {
+    return sleepOn(this, delayMs, signal);
+  }
+
+  /** Moves time on, firing what falls due in order, and lets promises settle after each. */
+  async advance(ms: number): Promise<void> {
+    const until = this.nowMs + ms;
+    await settle();
+    for (;;) {
+      const due = this.pending.filter((entry) => entry.at <= until).sort((a, b) => a.at - b.at || a.order - b.order)[0];
+      if (due === undefined) break;
+      this.pending = this.pending.filter((entry) => entry !== due);
+      this.nowMs = Math.max(this.nowMs, due.at);
+      due.callback();
+      await settle();
+    }
+    this.nowMs = until;
+  }
+}
+
+/** Lets everything that is ready to run, run. */
+function settle(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve));
+}

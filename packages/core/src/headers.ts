@@ -1,0 +1,52 @@
+/** Header names in canonical form (`X-Foo-Bar`) with all their values in order, as a Call carries them. */
+export type HeaderMap = Record<string, string[]>;
+
+/** A header list as it travels on the wire: one entry a value. */
+export type HeaderList = readonly (readonly [name: string, value: string])[];
+
+const canonicalNames = new Map<string, string>();
+const CANONICAL_CACHE_LIMIT = 1000;
+
+/** First letter of each hyphen-separated part upper-case, the rest lower. A name that is not a token stays as it is. */
+export function canonicalHeader(name: string): string {
+  const known = canonicalNames.get(name);
+  if (known !== undefined) return known;
+  const canonical = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/.test(name)
+    ? name.toLowerCase().replace(/(^|-)([a-z])/g, (_, dash: string, letter: string) => dash + letter.toUpperCase())
+    : name;
+  // Clients choose header names; the cache must not grow with them.
+  if (canonicalNames.size < CANONICAL_CACHE_LIMIT) canonicalNames.set(name, canonical);
+  return canonical;
+}
+
+/**
+ * Headers that belong to one connection and never travel past it. `Te` is the exception: a value of exactly
+ * `trailers` may pass.
+ */
+const HOP_BY_HOP: ReadonlySet<string> = new Set([
+  'Connection',
+  'Proxy-Connection',
+  'Keep-Alive',
+  'Proxy-Authenticate',
+  'Proxy-Authorization',
+  'Te',
+  'Trailer',
+  'Transfer-Encoding',
+  'Upgrade',
+]);
+
+export function isHopByHop(canonicalName: string, value: string): boolean {
+  return HOP_BY_HOP.has(canonicalName) && !(canonicalName === 'Te' && value === 'trailers');
+}
+
+/** Node's flat `rawHeaders` as a map with canonical names, all values kept. */
+export function headersFromRaw(rawHeaders: readonly string[]): HeaderMap {
+  const headers: HeaderMap = {};
+  for (let i = 0; i + 1 < rawHeaders.length; i += 2) {
+    const name = canonicalHeader(rawHeaders[i] as string);
+    const values = Object.hasOwn(headers, name) ? headers[name] : undefined;
+    if (values) values.push(rawHeaders[i + 1] as string);
+    else headers[name] = [rawHeaders[i + 1] as string];
+  }
+  return headers;
+}

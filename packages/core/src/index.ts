@@ -1,0 +1,45 @@
+export { completeBody, type RequestBody, type ResponseWriter } from './body.js';
+export { type Clock, sleepOn, systemClock, type Timer } from './clock.js';
+export { formatDate, formatDateSeconds, parseDate, ZERO_DATE } from './dates.js';
+export {
+  CancelledError,
+  describeError,
+  errorBody,
+  FnError,
+  type FnErrorOptions,
+  PeerError,
+} from './errors/fn-error.js';
+export { type Blame, ERRORS, type ErrorCode, type ErrorEntry } from './errors/table.js';
+export { FakeClock } from './fake-clock.js';
+export { canonicalHeader, type HeaderList, type HeaderMap, headersFromRaw, isHopByHop } from './headers.js';
+export { encodeId, IdGenerator, localIpv4 } from './ids.js';
+export { Deferred, type DrainResult, InflightTracker, Once, type Service } from './lifecycle.js';
+export {
+  createLogger,
+  type LogFields,
+  type Logger,
+  type LoggerOptions,
+  type LogLevel,
+  silentLogger,
+} from './logging.js';
+export type { Annotations, Call, CallStatus, CallType, Config } from './models/call.js';
+export { CallDecodeError, decodeCall, encodeCall } from './models/call-json.js';
+export { commonSettings, NODE_TYPES, type NodeType } from './settings/common.js';
+export {
+  bytes,
+  choice,
+  durationMs,
+  flag,
+  integer,
+  list,
+  type Setting,
+  SettingProblem,
+  type SettingsOf,
+  type SettingsShape,
+  text,
+} from './settings/declare.js';
+export { type Environment, readSettings, SettingsError } from './settings/read.js';
+export { renderSettings, type SettingsSection } from './settings/render.js';
+export { slotKey } from './slot-key.js';
+export { count, METRICS, type MetricName, observe, tracer } from './telemetry.js';
+export { formatCpus, GIB, KIB, MIB, parseCpus } from './units.js';

@@ -1,0 +1,90 @@
+import type { Clock } from './clock.js';
+import { systemClock } from './clock.js';
+
+/** Everything that starts can drain and close. Roles open services in order and close them in reverse. */
+export interface Service {
+  /** Resolves when work can be taken; rejects with the reason it never will be. */
+  readonly ready: Promise<void>;
+  /** Takes no new work, lets work in hand finish for up to `graceMs`, then closes. Callers share one promise. */
+  drain(options: { graceMs: number }): Promise<DrainResult>;
+  /** Stops now; work in hand fails as cancelled. Idempotent, never rejects. */
+  close(): Promise<void>;
+}
+
+export type DrainResult = 'drained' | 'expired';
+
+/** Counts work in hand and tells when there is none. */
+export class InflightTracker {
+  private count = 0;
+  private waiters: (() => void)[] = [];
+
+  constructor(private readonly clock: Clock = systemClock) {}
+
+  get size(): number {
+    return this.count;
+  }
+
+  /** Registers one piece of work. The returned function ends it and is idempotent. */
+  enter(): () => void {
+    this.count += 1;
+    let left = false;
+    return () => {
+      if (left) return;
+      left = true;
+      this.count -= 1;
+      if (this.count === 0) for (const wake of this.waiters.splice(0)) wake();
+    };
+  }
+
+  /** Resolves once nothing is in hand, or when the grace is over. */
+  whenIdle(graceMs = Number.POSITIVE_INFINITY): Promise<DrainResult> {
+    if (this.count === 0) return Promise.resolve('drained');
+    return new Promise((resolve) => {
+      const timer = Number.isFinite(graceMs)
+        ? this.clock.after(
+            graceMs,
+            () => {
+              this.waiters = this.waiters.filter((waiter) => waiter !== wake);
+              resolve('expired');
+            },
+            { keepAlive: true },
+          )
+        : undefined;
+      const wake = () => {
+        timer?.cancel();
+        resolve('drained');
+      };
+      this.waiters.push(wake);
+    });
+  }
+}
+
+/** Wraps an action so that it runs once and all callers share its promise. */
+export class Once<T> {
+  private promise: Promise<T> | undefined;
+
+  constructor(private readonly action: () => Promise<T>) {}
+
+  get called(): boolean {
+    return this.promise !== undefined;
+  }
+
+  call(): Promise<T> {
+    this.promise ??= this.action();
+    return this.promise;
+  }
+}
+
+/** A promise with its handles outside. Settling twice has no effect. */
+export class Deferred<T> {
+  readonly promise: Promise<T>;
+  resolve!: (value: T) => void;
+  reject!: (reason: unknown) => void;
+
+  constructor() {
+    this.promise = new Promise<T>((resolve, reject) => {
+      this.resolve = resolve;
+      this.reject = reject;
+    });
+  }
+}

@@ -1,0 +1,142 @@
+/**
+ * A setting is declared once, as data: its variable, unit, default and text. Reading, `--help` and
+ * `docs/configuration.md` all come from the declaration.
+ */
+export interface Setting<T> {
+  readonly name: string;
+  /** What a value looks like, in words; also used in the message about a bad one. */
+  readonly expects: string;
+  /** What applies when the variable is unset, in words. */
+  readonly defaultText: string;
+  readonly doc: string;
+  /** Secrets are never printed. */
+  readonly secret: boolean;
+  /** The value when unset. Throws SettingProblem when the setting is required. */
+  fallback(): T;
+  /** Throws SettingProblem when the text does not fit. */
+  parse(text: string): T;
+}
+
+export type SettingsShape = Readonly<Record<string, Setting<unknown>>>;
+export type SettingsOf<S extends SettingsShape> = {
+  readonly [K in keyof S]: S[K] extends Setting<infer T> ? T : never;
+};
+
+/** One thing that is wrong with the environment. */
+export class SettingProblem extends Error {}
+
+interface Common<T> {
+  readonly doc: string;
+  readonly default?: T;
+  readonly required?: boolean;
+  readonly secret?: boolean;
+}
+
+type Value<T, O extends Common<T>> = O extends { default: T } | { required: true } ? T : T | undefined;
+
+export function text<const O extends Common<string>>(name: string, options: O): Setting<Value<string, O>> {
+  return make(name, 'text', options, (value) => value);
+}
+
+export function choice<const C extends readonly string[], const O extends Common<C[number]>>(
+  name: string,
+  choices: C,
+  options: O,
+): Setting<Value<C[number], O>> {
+  return make<C[number], O>(name, `one of ${choices.join(', ')}`, options, (value) => {
+    const found = choices.find((candidate) => candidate === value);
+    if (found === undefined) throw new SettingProblem();
+    return found;
+  });
+}
+
+export function flag<const O extends Common<boolean>>(name: string, options: O): Setting<Value<boolean, O>> {
+  return make<boolean, O>(name, '1 or true, 0 or false', options, (value) => {
+    if (['1', 't', 'true'].includes(value.toLowerCase())) return true;
+    if (['0', 'f', 'false'].includes(value.toLowerCase())) return false;
+    throw new SettingProblem();
+  });
+}
+
+export function integer<const O extends Common<number> & { min?: number; max?: number }>(
+  name: string,
+  options: O,
+): Setting<Value<number, O>> {
+  const { min = Number.MIN_SAFE_INTEGER, max = Number.MAX_SAFE_INTEGER } = options;
+  const bounded = options.min !== undefined || options.max !== undefined;
+  const range = bounded ? ` from ${options.min ?? '-∞'} to ${options.max ?? '∞'}` : '';
+  return make<number, O>(name, `a whole number${range}`, options, wholeNumber(min, max));
+}
+
+export function bytes<const O extends Common<number>>(name: string, options: O): Setting<Value<number, O>> {
+  return make<number, O>(name, 'a whole number of bytes', options, wholeNumber(0, Number.MAX_SAFE_INTEGER));
+}
+
+export function durationMs<const O extends Common<number> & { negativeIsNever?: boolean }>(
+  name: string,
+  options: O,
+): Setting<Value<number, O>> {
+  const never = options.negativeIsNever ?? false;
+  const expects = `a whole number of milliseconds${never ? ' (negative: never)' : ''}`;
+  const parse = wholeNumber(never ? Number.MIN_SAFE_INTEGER : 0, Number.MAX_SAFE_INTEGER);
+  return make<number, O>(name, expects, options, (value) => {
+    const parsed = parse(value);
+    return parsed < 0 ? Number.POSITIVE_INFINITY : parsed;
+  });
+}
+
+export function list<const O extends Common<readonly string[]> & { separator?: RegExp }>(
+  name: string,
+  options: O,
+): Setting<Value<readonly string[], O>> {
+  const separator = options.separator ?? /,/;
+  const expects = options.separator ? 'a list separated by white space' : 'a list separated by commas';
+  return make<readonly string[], O>(name, expects, options, (value) =>
+    value
+      .split(separator)
+      .map((item) => item.trim())
+      .filter((item) => item !== ''),
+  );
+}
+
+function wholeNumber(min: number, max: number): (text: string) => number {
+  return (value) => {
+    const parsed = Number(value);
+    if (!/^[+-]?\d+$/.test(value) || parsed < min || parsed > max) throw new SettingProblem();
+    return parsed;
+  };
+}
+
+function make<T, O extends Common<T>>(
+  name: string,
+  expects: string,
+  options: O,
+  parse: (text: string) => T,
+): Setting<Value<T, O>> {
+  return {
+    name,
+    expects,
+    doc: options.doc,
+    secret: options.secret ?? false,
+    defaultText: options.required ? 'required' : describeDefault(options.default),
+    fallback() {
+      if (options.required) throw new SettingProblem(`${name}: required: expected ${expects}. ${options.doc}`);
+      return options.default as Value<T, O>;
+    },
+    parse(value) {
+      try {
+        return parse(value) as Value<T, O>;
+      } catch {
+        throw new SettingProblem(
+          `${name}: expected ${expects}, got ${options.secret ? 'something else' : JSON.stringify(value)}`,
+        );
+      }
+    },
+  };
+}
+
+function describeDefault(value: unknown): string {
+  if (value === undefined || value === '') return 'unset';
+  if (value === Number.POSITIVE_INFINITY) return 'never';
+  return Array.isArray(value) ? value.join(' ') : String(value);
+}

@@ -1,0 +1,45 @@
+import { readFileSync } from 'node:fs';
+import { SettingProblem, type SettingsOf, type SettingsShape } from './declare.js';
+
+export type Environment = Readonly<Record<string, string | undefined>>;
+
+/** Everything that is wrong with an environment, in one message. */
+export class SettingsError extends Error {
+  override readonly name = 'SettingsError';
+
+  constructor(readonly problems: readonly string[]) {
+    super(problems.length === 1 ? problems[0] : `${problems.length} settings are wrong:\n  ${problems.join('\n  ')}`);
+  }
+}
+
+/**
+ * Reads a complete, frozen set of settings, or throws one SettingsError that lists every problem.
+ * An empty variable counts as unset. `<NAME>_FILE` names a file that holds the value instead.
+ */
+export function readSettings<S extends SettingsShape>(shape: S, env: Environment): SettingsOf<S> {
+  const values: Record<string, unknown> = {};
+  const problems: string[] = [];
+  for (const [key, setting] of Object.entries(shape)) {
+    try {
+      const value = lookUp(setting.name, env);
+      values[key] = value === undefined ? setting.fallback() : setting.parse(value);
+    } catch (error) {
+      if (!(error instanceof SettingProblem)) throw error;
+      problems.push(error.message);
+    }
+  }
+  if (problems.length > 0) throw new SettingsError(problems);
+  return Object.freeze(values) as SettingsOf<S>;
+}
+
+function lookUp(name: string, env: Environment): string | undefined {
+  const direct = env[name]?.trim();
+  if (direct) return direct;
+  const path = env[`${name}_FILE`]?.trim();
+  if (!path) return undefined;
+  try {
+    return readFileSync(path, 'utf8').trim() || undefined;
+  } catch (error) {
+    throw new SettingProblem(`${name}_FILE: cannot read ${JSON.stringify(path)}: ${(error as Error).message}`);
+  }
+}

@@ -1,0 +1,137 @@
+import {
+  type Attributes,
+  type Counter,
+  type Histogram,
+  metrics,
+  type Tracer,
+  trace,
+  type UpDownCounter,
+} from '@opentelemetry/api';
+
+/**
+ * Every metric's name, once. Names, units and bounds are the original's, so that dashboards built for it keep working;
+ * an exporter adds the prefix `fn_`. Labels come from what was looked up, never from what a client sent.
+ */
+export const METRICS = {
+  calls: counter('Calls submitted.'),
+  queued: gauge('Calls that wait to start.'),
+  running: gauge('Calls that run.'),
+  completed: counter('Calls that ended well.'),
+  canceled: counter('Calls whose caller went away.'),
+  timeouts: counter('Calls that passed their deadline.'),
+  errors: counter('Calls that failed.'),
+  server_busy: counter('Calls turned away for want of room.'),
+
+  lb_call_latency: latency('Time a call spent at the balancer, without the time the function ran.'),
+  lb_runner_sched_latency: latency('Time a call waited on the runner.'),
+  lb_runner_exec_latency: latency('Time the function ran.'),
+  lb_placer_attempt_count: histogram('Attempts a call took.', '', [0, 2, 3, 4, 8, 16, 32, 64, 128, 256]),
+  lb_placer_latency: latency('Time it took to place a call.'),
+  lb_placer_rp_error_count: counter('Placements that ended in an error of the runner pool.'),
+  lb_placer_rp_empty_count: counter('Passes over an empty runner pool.'),
+  lb_placer_client_cancelled_count: counter('Placements whose caller went away.'),
+  lb_placer_client_timeout_count: counter('Placements whose caller’s deadline passed.'),
+  lb_placer_timeout_count: counter('Placements that ran out of time.'),
+  lb_placer_placed_error_count: counter('Calls placed that failed.'),
+  lb_placer_placed_abort_count: counter('Calls placed whose caller went away.'),
+  lb_placer_placed_ok_count: counter('Calls placed that ended well.'),
+  lb_placer_retry_busy_count: counter('Attempts refused by a full runner.'),
+  lb_placer_retry_error_count: counter('Attempts that did not reach a runner.'),
+
+  util_cpu_used: gauge('CPU promised to containers, thousandths of a core.'),
+  util_cpu_avail: gauge('CPU not promised, thousandths of a core.'),
+  util_mem_used: gauge('Memory promised to containers.', 'By'),
+  util_mem_avail: gauge('Memory not promised.', 'By'),
+  container_wait_total: gauge('Containers that wait for resources.'),
+  container_start_total: gauge('Containers that start.'),
+  container_idle_total: gauge('Containers that are idle.'),
+  container_paused_total: gauge('Containers that are paused.'),
+  container_busy_total: gauge('Containers that serve a call.'),
+  container_wait_duration_seconds: latency('Milliseconds (despite the name) spent waiting for resources.'),
+  container_start_duration_seconds: latency('Milliseconds (despite the name) spent starting.'),
+  container_idle_duration_seconds: latency('Milliseconds (despite the name) spent idle.'),
+  container_paused_duration_seconds: latency('Milliseconds (despite the name) spent paused.'),
+  container_busy_duration_seconds: latency('Milliseconds (despite the name) spent serving.'),
+  container_uds_init_latency: latency('Time from start to the first socket.'),
+  docker_api_latency: latency('Time a Docker call took.'),
+  docker_exits: counter('Containers that ended, by exit status.'),
+
+  'api/request_count': counter('HTTP requests.'),
+  'api/response_count': counter('HTTP answers, by status and blame.'),
+  'api/latency': latency('Time an HTTP request took.'),
+} as const satisfies Record<string, MetricDeclaration>;
+
+export type MetricName = keyof typeof METRICS;
+
+type MetricDeclaration =
+  | { readonly kind: 'counter' | 'gauge'; readonly doc: string; readonly unit: string }
+  | { readonly kind: 'histogram'; readonly doc: string; readonly unit: string; readonly bounds: readonly number[] };
+
+type NamesOf<K extends MetricDeclaration['kind']> = {
+  [N in MetricName]: (typeof METRICS)[N]['kind'] extends K ? N : never;
+}[MetricName];
+
+const SCOPE = 'fnfleet';
+
+/** Adds to a counter, or moves a gauge up and down. */
+export function count(name: NamesOf<'counter' | 'gauge'>, value = 1, attributes?: Attributes): void {
+  instrument(name).add(value, attributes);
+}
+
+/** Records one observation, in the unit of the declaration. */
+export function observe(name: NamesOf<'histogram'>, value: number, attributes?: Attributes): void {
+  histograms(name).record(value, attributes);
+}
+
+export function tracer(): Tracer {
+  return trace.getTracer(SCOPE);
+}
+
+/**
+ * Instruments are made on first use, after a role has installed its meter provider. Without one the API's own
+ * no-op instruments are used.
+ */
+const counters = new Map<MetricName, Counter | UpDownCounter>();
+const histogramsByName = new Map<MetricName, Histogram>();
+
+function instrument(name: MetricName): Counter | UpDownCounter {
+  let found = counters.get(name);
+  if (found === undefined) {
+    const { kind, doc, unit } = METRICS[name];
+    const meter = metrics.getMeter(SCOPE);
+    const options = { description: doc, unit };
+    found = kind === 'gauge' ? meter.createUpDownCounter(name, options) : meter.createCounter(name, options);
+    counters.set(name, found);
+  }
+  return found;
+}
+
+function histograms(name: NamesOf<'histogram'>): Histogram {
+  let found = histogramsByName.get(name);
+  if (found === undefined) {
+    const { doc, unit, bounds } = METRICS[name];
+    found = metrics.getMeter(SCOPE).createHistogram(name, {
+      description: doc,
+      unit,
+      advice: { explicitBucketBoundaries: [...bounds] },
+    });
+    histogramsByName.set(name, found);
+  }
+  return found;
+}
+
+function counter(doc: string) {
+  return { kind: 'counter', doc, unit: '' } as const;
+}
+
+function gauge(doc: string, unit = '') {
+  return { kind: 'gauge', doc, unit } as const;
+}
+
+function latency(doc: string) {
+  return histogram(doc, 'ms', [1, 10, 50, 100, 250, 500, 1000, 10_000, 60_000, 120_000]);
+}
+
+function histogram(doc: string, unit: string, bounds: readonly number[]) {
+  return { kind: 'histogram', doc, unit, bounds } as const;
+}

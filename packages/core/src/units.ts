@@ -1,0 +1,24 @@
+export const KIB = 1024;
+export const MIB = 1024 * 1024;
+export const GIB = 1024 * 1024 * 1024;
+
+const MAX_CPU_MILLIS = 1_024_000;
+
+/** CPU as text (`"100m"`, `"0.5"`, `""`) in thousandths of a core; undefined when it is neither or out of range. */
+export function parseCpus(text: string): number | undefined {
+  if (text === '') return 0;
+  const millis = text.endsWith('m') ? wholeMillis(text.slice(0, -1)) : decimalMillis(text);
+  return millis !== undefined && millis >= 0 && millis <= MAX_CPU_MILLIS ? millis : undefined;
+}
+
+export function formatCpus(millis: number): string {
+  return millis === 0 ? '' : `${millis}m`;
+}
+
+function wholeMillis(text: string): number | undefined {
+  return /^\d+$/.test(text) ? Number(text) : undefined;
+}
+
+function decimalMillis(text: string): number | undefined {
+  return /^\d*\.?\d+$|^\d+\.$/.test(text) ? Math.trunc(Math.round(Number(text) * 1e6) / 1e3) : undefined;
+}

@@ -1,0 +1,73 @@
+/**
+ * The border between the agent and whatever runs a function. The agent decides when containers live and die; a driver
+ * knows how. Everything that fails for a reason the caller should see rejects with an FnError.
+ */
+export interface Driver {
+  /** What `FN_DRIVER` selects. */
+  readonly name: string;
+  readonly capabilities: DriverCapabilities;
+  /** Resolves when containers can be made; rejects with the reason why never. */
+  readonly ready: Promise<void>;
+  /**
+   * Makes sure the image is here, pulling it if needed. Concurrent pulls of one image share one download.
+   * @returns how long the pull took, 0 when the image was here
+   * @throws FnError `imagePullFailed`, `imageHasVolume`
+   */
+  prepareImage(spec: ContainerSpec, signal: AbortSignal): Promise<{ pullNs: number }>;
+  /** Makes a container that has not started yet. */
+  create(spec: ContainerSpec, signal: AbortSignal): Promise<Container>;
+  /** Closes every container that is left, then lets go of the engine. Idempotent, never rejects. */
+  close(): Promise<void>;
+}
+
+export interface DriverCapabilities {
+  /** `pause` and `resume` do something. */
+  readonly pause: boolean;
+  /** Functions are kept apart from the host and from each other. */
+  readonly isolation: boolean;
+  /** What drivers add to the slot key, so that differently made containers are never mixed up. Usually empty. */
+  readonly slotKeyExtension: string;
+}
+
+/** What a container is made from. Sizes in megabytes of 1 048 576 bytes; 0 means no limit. */
+export interface ContainerSpec {
+  /** Chosen by the agent; also the container's name. */
+  readonly id: string;
+  readonly image: string;
+  readonly env: Readonly<Record<string, string>>;
+  readonly memoryMb: number;
+  readonly tmpfsMb: number;
+  readonly cpuMillis: number;
+  readonly appId: string;
+  readonly fnId: string;
+  /** Empty: the output of the container is dropped. */
+  readonly syslogUrl: string;
+  readonly networkDisabled: boolean;
+  /** Opaque to the agent; from the balancer's call overrider. */
+  readonly extensions: Readonly<Record<string, string>>;
+}
+
+/** One container, from create to close. Methods are called one after another, in the order of this interface. */
+export interface Container {
+  readonly id: string;
+  /** Where the function listens, as a path on this machine. Valid once `listening` has resolved. */
+  readonly socketPath: string;
+  start(signal: AbortSignal): Promise<void>;
+  /**
+   * Resolves when the function has opened its socket.
+   * @throws FnError `containerInitFailed` when what appeared is not an acceptable socket
+   */
+  listening(signal: AbortSignal): Promise<void>;
+  pause(): Promise<void>;
+  resume(): Promise<void>;
+  /** Resolves when the process ends, whoever ended it. A crash of the function is a result, not a rejection. */
+  wait(): Promise<ExitResult>;
+  /** Kills and removes, with everything that belongs to it. Idempotent, never rejects. */
+  close(): Promise<void>;
+}
+
+export interface ExitResult {
+  readonly exitCode: number;
+  /** Killed for its memory use, where the engine tells. */
+  readonly outOfMemory: boolean;
+}

@@ -1,0 +1,1 @@
+export type { Container, ContainerSpec, Driver, DriverCapabilities, ExitResult } from './driver.js';

@@ -1,0 +1,29 @@
+import type { AttemptOutcome, OutboundCall, RunnerStatus } from '@fnfleet/protocol';
+
+/** One runner, seen from the balancer. */
+export interface Runner {
+  /** Where it is reached; also its name in logs and metrics. */
+  readonly address: string;
+  /** Offers a call. Never rejects; `signal` is the call's own, not the placement's budget. */
+  tryCall(call: OutboundCall, signal: AbortSignal): Promise<AttemptOutcome>;
+  /** Asks the runner about itself. */
+  status(signal?: AbortSignal): Promise<RunnerStatus>;
+  /** Takes no new calls, waits for those in hand, lets go of the connection. Idempotent, never rejects. */
+  close(): Promise<void>;
+}
+
+/** Knows which runners exist now. */
+export interface RunnerPool {
+  /**
+   * The runners a call may be offered to, in the pool's own order. Asked before every pass, so it must be cheap.
+   * A pool that has trouble with its source may still return runners; `error` then says what the trouble is.
+   */
+  runners(call: OutboundCall): RunnerList | Promise<RunnerList>;
+  /** Closes every runner. Idempotent, never rejects. */
+  close(): Promise<void>;
+}
+
+export interface RunnerList {
+  readonly runners: readonly Runner[];
+  readonly error?: Error;
+}

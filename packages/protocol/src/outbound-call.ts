@@ -1,0 +1,74 @@
+import type { Call, FnError, PeerError, ResponseWriter } from '@fnfleet/core';
+
+/** A call on its way to a runner, as the balancer holds it. It may be offered several times. */
+export interface OutboundCall {
+  readonly model: Call;
+  /** Hex of the slot key when the balancer computes it; empty leaves it to the runner. */
+  readonly slotHash: string;
+  readonly extensions: Readonly<Record<string, string>>;
+  /** Travels as `fn_request_id` when set. */
+  readonly requestId?: string;
+  /** Deadline of the stream (`grpc-timeout`), milliseconds since the epoch; undefined: none. */
+  readonly deadlineAt?: number;
+  readonly body: ReplayableBody;
+  readonly response: ResponseWriter;
+  /** Nanoseconds that the function ran, as its runner reports; called at most once an attempt. */
+  addExecution(durationNs: number): void;
+}
+
+/** A request body that can be sent again as long as nothing says that the call ran. */
+export interface ReplayableBody {
+  /** False once more bytes have passed than are kept: a refusal can then no longer be followed by another attempt. */
+  readonly replayable: boolean;
+  /** Starts over from the first byte. The reader before is closed by this. */
+  open(): BodyReader;
+  /** No further attempt will come; what is kept may go. Idempotent. */
+  commit(): void;
+}
+
+export interface BodyReader {
+  /**
+   * The next bytes, in pieces of any size, with `last` set on the final piece when the end is known by then.
+   * Undefined: nothing is there yet, `onReadable` will be called. Throws what went wrong at the source.
+   */
+  read(): BodyPiece | undefined;
+  /** Called whenever `read` may have something again. */
+  onReadable: (() => void) | undefined;
+  close(): void;
+}
+
+export interface BodyPiece {
+  readonly data: Buffer;
+  readonly last: boolean;
+}
+
+/** How one attempt ended. The kind says whether another runner may be tried. */
+export type AttemptOutcome =
+  /** Nothing ran: try the next. */
+  | { readonly kind: 'refused'; readonly reason: RefusalReason; readonly error: Error }
+  /** Ran to its end; the answer has been written to `response`. */
+  | { readonly kind: 'finished'; readonly report: CallReport }
+  /** Ran, or may have: tell the caller. */
+  | { readonly kind: 'failed'; readonly error: FnError | PeerError | Error; readonly report?: CallReport };
+
+/** `busy`: the runner said so. `unreachable`: the call did not get there. `closed`: the runner object is closed. */
+export type RefusalReason = 'busy' | 'unreachable' | 'closed';
+
+/** What a runner tells about a call it has finished. Instants in ms since the epoch, durations in ns; 0: not known. */
+export interface CallReport {
+  readonly success: boolean;
+  readonly callId: string;
+  readonly errorCode: number;
+  readonly errorText: string;
+  readonly errorUser: boolean;
+  readonly createdAt: number | undefined;
+  readonly startedAt: number | undefined;
+  readonly completedAt: number | undefined;
+  readonly schedulerNs: number;
+  readonly executionNs: number;
+  readonly image: string;
+  readonly imagePullWaitNs: number;
+  readonly containerPrepareNs: number;
+  readonly containerCreateNs: number;
+  readonly containerInitNs: number;
+}
