@@ -28,6 +28,7 @@ export { commonSettings, NODE_TYPES, type NodeType } from './settings/common.js'
 export {
   bytes,
   choice,
+  duration,
   durationMs,
   flag,
   integer,
@@ -42,4 +43,5 @@ export { type Environment, readSettings, SettingsError } from './settings/read.j
 export { renderSettings, type SettingsSection } from './settings/render.js';
 export { slotKey } from './slot-key.js';
 export { count, METRICS, type MetricName, observe, tracer } from './telemetry.js';
-export { formatCpus, GIB, KIB, MIB, parseCpus } from './units.js';
+export { formatCpus, GIB, KIB, MIB, parseCpus, parseDuration } from './units.js';
+export { VERSION } from './version.js';

@@ -180,6 +180,11 @@ const API_ERRORS = {
     'The request headers exceed FN_MAX_REQUEST_HEADER_SIZE.',
   ),
   badRequest: entry(400, 'Bad request: {reason}', 'The request is not well-formed HTTP.'),
+  requestTimeout: entry(
+    408,
+    'Request timed out while it was being read',
+    'The request did not arrive within the read timeouts of the port.',
+  ),
   missingName: entry(400, 'Missing Name', 'An app needs a name.'),
   appIdProvided: entry(400, 'App ID cannot be supplied on create', 'The server chooses the id.'),
   appIdMismatch: entry(

@@ -1,3 +1,5 @@
+import { parseDuration } from '../units.js';
+
 /**
  * A setting is declared once, as data: its variable, unit, default and text. Reading, `--help` and
  * `docs/configuration.md` all come from the declaration.
@@ -82,6 +84,15 @@ export function durationMs<const O extends Common<number> & { negativeIsNever?: 
   return make<number, O>(name, expects, options, (value) => {
     const parsed = parse(value);
     return parsed < 0 ? Number.POSITIVE_INFINITY : parsed;
+  });
+}
+
+/** In milliseconds, written with its unit. */
+export function duration<const O extends Common<number>>(name: string, options: O): Setting<Value<number, O>> {
+  return make<number, O>(name, 'a duration such as 2m5s, or whole seconds', options, (value) => {
+    const parsed = parseDuration(value);
+    if (parsed === undefined) throw new SettingProblem();
+    return parsed;
   });
 }
 

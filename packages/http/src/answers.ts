@@ -1,0 +1,41 @@
+import type { ServerResponse } from 'node:http';
+import { describeError, ERRORS, errorBody } from '@fnfleet/core';
+
+export const JSON_TYPE = 'application/json; charset=utf-8';
+
+/** What a client is told to wait after "server too busy". */
+export const RETRY_AFTER_SECONDS = 15;
+
+export function sendJson(res: ServerResponse, status: number, value: unknown): void {
+  sendText(res, status, JSON.stringify(value));
+}
+
+export function sendEmpty(res: ServerResponse, status: number): void {
+  res.writeHead(status).end();
+}
+
+/**
+ * Answers with what a client may know of an error, whatever was thrown. Headers set before stay (`Fn-Call-Id`).
+ * Once an answer has begun there is no honest way left to report an error, so the connection is broken instead.
+ */
+export function sendError(res: ServerResponse, error: unknown): void {
+  if (res.headersSent) {
+    res.destroy();
+    return;
+  }
+  const { status, message } = describeError(error);
+  if (status === ERRORS.clientCancelled.status) {
+    sendEmpty(res, status);
+    return;
+  }
+  if (status === ERRORS.serverBusy.status && message === ERRORS.serverBusy.text) {
+    res.setHeader('Retry-After', RETRY_AFTER_SECONDS);
+  }
+  // The rest of the body is unwanted; without this the server would read it all to keep the connection usable.
+  if (status === ERRORS.requestTooBig.status) res.setHeader('Connection', 'close');
+  sendText(res, status, errorBody(message));
+}
+
+function sendText(res: ServerResponse, status: number, text: string): void {
+  res.writeHead(status, { 'Content-Type': JSON_TYPE, 'Content-Length': Buffer.byteLength(text) }).end(text);
+}

@@ -1,0 +1,47 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { canonicalHeader, SettingsError } from '@fnfleet/core';
+import { sendEmpty } from './answers.js';
+
+/** Applies CORS to one request. True: the request has been answered and goes no further. */
+export type CorsPolicy = (req: IncomingMessage, res: ServerResponse) => boolean;
+
+const METHODS = 'GET,POST,PUT,HEAD,DELETE';
+const MAX_AGE_SECONDS = 43_200;
+
+/**
+ * @param origins empty: requests pass untouched. A first item of `*` allows every origin.
+ * @throws SettingsError when an origin is not a web origin
+ */
+export function newCorsPolicy(origins: readonly string[], headers: readonly string[]): CorsPolicy {
+  if (origins.length === 0) return () => false;
+  const everyone = origins[0] === '*';
+  const allowed = new Set(everyone ? [] : origins.map(webOrigin));
+  const allowedHeaders = headers.map(canonicalHeader).join(',');
+
+  return (req, res) => {
+    const { origin } = req.headers;
+    if (!origin) return false;
+    if (!everyone && !allowed.has(origin)) {
+      sendEmpty(res, 403);
+      return true;
+    }
+    const preflight = req.method === 'OPTIONS';
+    res.setHeader('Access-Control-Allow-Origin', everyone ? '*' : origin);
+    if (!everyone) res.setHeader('Vary', preflight ? PREFLIGHT_VARY : 'Origin');
+    if (!preflight) return false;
+    res.setHeader('Access-Control-Allow-Methods', METHODS);
+    res.setHeader('Access-Control-Allow-Headers', allowedHeaders);
+    res.setHeader('Access-Control-Max-Age', MAX_AGE_SECONDS);
+    sendEmpty(res, 200);
+    return true;
+  };
+}
+
+/** The answer to a preflight depends on all three. */
+const PREFLIGHT_VARY = ['Origin', 'Access-Control-Request-Method', 'Access-Control-Request-Headers'];
+
+function webOrigin(origin: string): string {
+  const lower = origin.toLowerCase();
+  if (/^https?:\/\//.test(lower)) return lower;
+  throw new SettingsError([`FN_API_CORS_ORIGINS: expected http:// or https:// origins, got ${JSON.stringify(origin)}`]);
+}

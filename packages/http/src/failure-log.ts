@@ -1,0 +1,15 @@
+import { describeError, FnError, type LogFields, type Logger, PeerError } from '@fnfleet/core';
+
+/** Logs what the platform is to blame for, with the cause that the client does not get to see. */
+export function logFailure(logger: Logger, error: unknown, fields: LogFields): void {
+  const { status, message } = describeError(error);
+  if (status < 500) return;
+  const known = error instanceof FnError || error instanceof PeerError;
+  logger.error('request failed', {
+    ...fields,
+    status,
+    answer: message,
+    error,
+    stack: !known && error instanceof Error ? error.stack : undefined,
+  });
+}

@@ -1,0 +1,45 @@
+import { bytes, duration, list, type SettingsOf } from '@fnfleet/core';
+
+/** Settings of an HTTP port, the same on every node that has one. */
+export const httpSettings = {
+  maxRequestBytes: bytes('FN_MAX_REQUEST_SIZE', {
+    default: 0,
+    doc: 'Largest request body, counted also when it comes in chunks. 0: no limit.',
+  }),
+  maxRequestHeaderBytes: bytes('FN_MAX_REQUEST_HEADER_SIZE', {
+    default: 1_048_576,
+    doc: 'Largest request head. A larger one is answered with 431.',
+  }),
+  headerReadTimeoutMs: duration('FN_REQUEST_HEADER_READ_TIMEOUT', {
+    default: 0,
+    doc: 'Time for a request head to arrive. 0: no limit.',
+  }),
+  bodyReadTimeoutMs: duration('FN_REQUEST_BODY_READ_TIMEOUT', {
+    default: 0,
+    doc: 'Time for a whole request, head and body, to arrive. 0: no limit.',
+  }),
+  responseWriteTimeoutMs: duration('FN_RESPONSE_WRITE_TIMEOUT', {
+    default: 0,
+    doc: 'Time from the arrival of a request head to the end of its answer; then the connection is cut. 0: no limit.',
+  }),
+  idleTimeoutMs: duration('FN_HTTP_IDLE_TIMEOUT', {
+    default: 0,
+    doc: 'Time a connection may stay open between two requests. 0: no limit.',
+  }),
+  corsOrigins: list('FN_API_CORS_ORIGINS', {
+    default: [],
+    doc: 'Origins of web pages that may call this node; `*` as the first item allows all. Unset: CORS is off.',
+  }),
+  corsHeaders: list('FN_API_CORS_HEADERS', {
+    default: ['Origin', 'Content-Length', 'Content-Type'],
+    doc: 'Request headers that those pages may send.',
+  }),
+} as const;
+
+export type HttpSettings = SettingsOf<typeof httpSettings>;
+
+/** The part that the server itself keeps to. */
+export type HttpLimits = Pick<
+  HttpSettings,
+  'maxRequestHeaderBytes' | 'headerReadTimeoutMs' | 'bodyReadTimeoutMs' | 'responseWriteTimeoutMs' | 'idleTimeoutMs'
+>;
