@@ -23,7 +23,8 @@ export class FakeClock implements Clock {
   }
 
   nowNs(): bigint {
-    return BigInt(Math.round(this.nowMs * 1e6));
+    // Whole microseconds: nanoseconds since the epoch are more than a number can hold exactly.
+    return BigInt(Math.round(this.nowMs * 1e3)) * 1000n;
   }
 
   after(delayMs: number, callback: () => void): Timer {

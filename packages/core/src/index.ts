@@ -24,6 +24,8 @@ export {
 } from './logging.js';
 export type { Annotations, Call, CallStatus, CallType, Config } from './models/call.js';
 export { CallDecodeError, decodeCall, encodeCall } from './models/call-json.js';
+export { RecordedMetrics } from './recorded-metrics.js';
+export { Registry } from './registry.js';
 export { commonSettings, NODE_TYPES, type NodeType } from './settings/common.js';
 export {
   bytes,

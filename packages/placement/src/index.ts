@@ -1,2 +1,10 @@
+export { type FakeAnswer, type FakeAttempt, FakeRunner, reportOf } from './fake-runner.js';
+export { type Placement, type PlacementDeps, placeCall, type WaitForRoom } from './place-call.js';
 export type { Placer, PlacerFactory } from './placer.js';
+export { consistentHash } from './placers/consistent-hash.js';
+export { fnConsistentHash } from './placers/fn-consistent-hash.js';
+export { placers } from './placers/index.js';
+export { naive } from './placers/naive.js';
 export type { Runner, RunnerList, RunnerPool } from './runner.js';
+export { type PlacementSettings, type PlacementTiming, placementSettings } from './settings.js';
+export { newStaticRunnerPool } from './static-runner-pool.js';

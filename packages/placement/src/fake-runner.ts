@@ -1,0 +1,158 @@
+import { CancelledError, FnError, type HeaderList } from '@fnfleet/core';
+import type {
+  AttemptOutcome,
+  BodyReader,
+  CallReport,
+  OutboundCall,
+  RefusalReason,
+  RunnerStatus,
+} from '@fnfleet/protocol';
+import type { Runner } from './runner.js';
+
+/** What a fake runner does with one call. */
+export type FakeAttempt = (call: OutboundCall, signal: AbortSignal) => Promise<AttemptOutcome>;
+
+export interface FakeAnswer {
+  readonly status?: number;
+  readonly headers?: HeaderList;
+  readonly body?: string | Buffer;
+}
+
+/**
+ * A runner without a machine, for tests of whatever places calls. Does what its script says, one entry an attempt;
+ * the last entry is repeated. Ships with the product so that users can test their own placers and pools.
+ */
+export class FakeRunner implements Runner {
+  /** Calls in the order they were offered. */
+  readonly offered: OutboundCall[] = [];
+  /** Request bodies that were read to their end. */
+  readonly bodies: Buffer[] = [];
+  closed = false;
+  private readonly script: FakeAttempt[] = [];
+  private active = 0;
+
+  constructor(readonly address: string) {}
+
+  get attempts(): number {
+    return this.offered.length;
+  }
+
+  refuses(reason: RefusalReason = 'busy', error: Error = new FnError('serverBusy')): this {
+    return this.does(async () => ({ kind: 'refused', reason, error }));
+  }
+
+  fails(error: Error): this {
+    return this.does(async (call) => {
+      await this.readBody(call);
+      return { kind: 'failed', error };
+    });
+  }
+
+  finishes(answer: FakeAnswer = {}): this {
+    return this.does(async (call, signal) => {
+      await Promise.race([this.readBody(call), rejectsOnAbort(signal)]);
+      call.body.commit();
+      call.response.writeHead(answer.status ?? 200, answer.headers ?? []);
+      const body = Buffer.from(answer.body ?? '');
+      if (body.length > 0) call.response.write(body);
+      return { kind: 'finished', report: reportOf(call) };
+    });
+  }
+
+  /** Takes the call and keeps it until its caller gives up. */
+  hangs(): this {
+    return this.does((_call, signal) => rejectsOnAbort(signal));
+  }
+
+  does(attempt: FakeAttempt): this {
+    this.script.push(attempt);
+    return this;
+  }
+
+  async tryCall(call: OutboundCall, signal: AbortSignal): Promise<AttemptOutcome> {
+    const attempt = this.script[Math.min(this.offered.length, this.script.length - 1)];
+    if (attempt === undefined) throw new Error(`fake runner ${this.address} has no script`);
+    this.offered.push(call);
+    this.active += 1;
+    try {
+      return await attempt(call, signal);
+    } catch (error) {
+      return { kind: 'failed', error: error as Error };
+    } finally {
+      this.active -= 1;
+    }
+  }
+
+  /** Reads the whole request body, as a runner does before the function answers. */
+  async readBody(call: OutboundCall): Promise<Buffer> {
+    const body = await readToEnd(call.body.open());
+    this.bodies.push(body);
+    return body;
+  }
+
+  async status(): Promise<RunnerStatus> {
+    return {
+      active: this.active,
+      requestsReceived: this.attempts,
+      requestsHandled: this.attempts - this.active,
+      failed: false,
+      errorCode: 0,
+      errorText: '',
+      details: '',
+      cached: false,
+      networkDisabled: false,
+    };
+  }
+
+  async close(): Promise<void> {
+    this.closed = true;
+  }
+}
+
+/** What a runner would report of a call that went well. */
+export function reportOf(call: OutboundCall, parts: Partial<CallReport> = {}): CallReport {
+  return {
+    success: true,
+    callId: call.model.id,
+    errorCode: 0,
+    errorText: '',
+    errorUser: false,
+    createdAt: undefined,
+    startedAt: undefined,
+    completedAt: undefined,
+    schedulerNs: 0,
+    executionNs: 0,
+    image: call.model.image,
+    imagePullWaitNs: 0,
+    containerPrepareNs: 0,
+    containerCreateNs: 0,
+    containerInitNs: 0,
+    ...parts,
+  };
+}
+
+function readToEnd(reader: BodyReader): Promise<Buffer> {
+  const pieces: Buffer[] = [];
+  return new Promise<Buffer>((resolve, reject) => {
+    const readOn = () => {
+      try {
+        for (let piece = reader.read(); piece !== undefined; piece = reader.read()) {
+          pieces.push(piece.data);
+          if (piece.last) return resolve(Buffer.concat(pieces));
+        }
+      } catch (error) {
+        reject(error);
+      }
+    };
+    reader.onReadable = readOn;
+    readOn();
+  }).finally(() => reader.close());
+}
+
+function rejectsOnAbort(signal: AbortSignal): Promise<never> {
+  return new Promise((_, reject) => {
+    const abort = () => reject(signal.reason instanceof Error ? signal.reason : new CancelledError());
+    if (signal.aborted) abort();
+    else signal.addEventListener('abort', abort, { once: true });
+  });
+}

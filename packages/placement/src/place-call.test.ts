@@ -1,0 +1,225 @@
+import { CancelledError, FakeClock, FnError, PeerError } from '@fnfleet/core';
+import { FakeRunner } from './fake-runner.js';
+import { type PlacementDeps, placeCall } from './place-call.js';
+import { naive } from './placers/naive.js';
+import type { RunnerList, RunnerPool } from './runner.js';
+import { newStaticRunnerPool } from './static-runner-pool.js';
+import { aCall } from './test-call.js';
+
+const timing = { placerTimeoutMs: 1000, detachedPlacerTimeoutMs: 100, retryAllDelayMs: 10 };
+const asGiven = { order: (_call: unknown, runners: readonly FakeRunner[]) => runners };
+
+let clock: FakeClock;
+beforeEach(() => {
+  clock = new FakeClock();
+});
+afterEach(() => expect(clock.pendingTimers).toBe(0));
+
+describe('placing a call', () => {
+  it('http-api 81: offers the call to the next runner when the first refuses', async () => {
+    const full = new FakeRunner('r1').refuses('busy');
+    const free = new FakeRunner('r2').finishes();
+
+    const placement = await placeCall(aCall(), deps(poolOf(full, free)), never());
+
+    expect(placement.kind).toBe('finished');
+    expect([full.attempts, free.attempts]).toEqual([1, 1]);
+  });
+
+  it('http-api 82: does not offer a call again that may have run', async () => {
+    const broken = new FakeRunner('r1').fails(new Error('stream lost'));
+    const free = new FakeRunner('r2').finishes();
+
+    const placement = await placeCall(aCall(), deps(poolOf(broken, free)), never());
+
+    expect(placement).toMatchObject({ kind: 'failed', error: new Error('stream lost') });
+    expect(free.attempts).toBe(0);
+  });
+
+  it('protocol 85: tries every runner once a pass, 10 ms between passes, and fetches the list for each', async () => {
+    const runners = ['r1', 'r2', 'r3'].map((address) => new FakeRunner(address).refuses());
+    const pool = new ScriptedPool([{ runners }]);
+    const placed = placeCall(aCall(), { ...deps(pool), placer: naive.create({ random: () => 0.5 }) }, never());
+
+    await clock.advance(9);
+    expect(pool.fetches).toBe(1);
+    expect(runners.map((runner) => runner.attempts)).toEqual([1, 1, 1]);
+    await clock.advance(1);
+    expect(pool.fetches).toBe(2);
+    expect(runners.map((runner) => runner.attempts)).toEqual([2, 2, 2]);
+
+    await clock.advance(1000);
+    expect(await placed).toMatchObject({ kind: 'unplaced', error: { code: 'serverBusy' } });
+  });
+
+  it('protocol 86: an empty fleet is "too busy" once the time to place is over', async () => {
+    const pool = new ScriptedPool([{ runners: [] }]);
+    const ended = ending(placeCall(aCall(), deps(pool), never()));
+
+    await clock.advance(999);
+    expect(ended.value).toBeUndefined();
+    await clock.advance(1);
+    expect(ended.value).toMatchObject({ kind: 'unplaced', error: { code: 'serverBusy' } });
+    expect(pool.fetches).toBe(100);
+  });
+
+  it('protocol 87: a pool that blames the function ends the search at once', async () => {
+    const error = new PeerError(502, 'no such image', true);
+    const pool = new ScriptedPool([{ runners: [], error }]);
+
+    expect(await placeCall(aCall(), deps(pool), never())).toEqual({ kind: 'unplaced', error });
+    expect(pool.fetches).toBe(1);
+  });
+
+  it('protocol 87: runners that are full for two passes, then gone for the function’s own fault', async () => {
+    const runners = [new FakeRunner('r1').refuses(), new FakeRunner('r2').refuses()];
+    const error = new FnError('functionFailed');
+    const pool = new ScriptedPool([{ runners }, { runners }, { runners: [], error }]);
+    const placed = placeCall(aCall(), deps(pool), never());
+
+    await clock.advance(20);
+    expect(await placed).toEqual({ kind: 'unplaced', error });
+    expect(pool.fetches).toBe(3);
+    expect(runners.map((runner) => runner.attempts)).toEqual([2, 2]);
+  });
+
+  it('protocol 88: any other trouble of an empty pool is waited out, then reported', async () => {
+    const error = new FnError('internal');
+    const ended = ending(placeCall(aCall(), deps(new ScriptedPool([{ runners: [], error }])), never()));
+
+    await clock.advance(999);
+    expect(ended.value).toBeUndefined();
+    await clock.advance(1);
+    expect(ended.value).toEqual({ kind: 'unplaced', error });
+  });
+
+  it('protocol 89: runners that come with an error are used all the same', async () => {
+    const free = new FakeRunner('r1').finishes();
+    const pool = new ScriptedPool([{ runners: [free], error: new FnError('internal') }]);
+
+    expect(await placeCall(aCall(), deps(pool), never())).toMatchObject({ kind: 'finished' });
+  });
+
+  it('protocol 90: a call that was taken may run longer than the time to place', async () => {
+    const slow = new FakeRunner('r1').does(async () => {
+      await clock.sleep(50_000);
+      return { kind: 'failed', error: new Error('after a long time') };
+    });
+    const placed = placeCall(aCall(), deps(poolOf(slow)), never());
+
+    await clock.advance(50_000);
+    expect(await placed).toMatchObject({ kind: 'failed', error: new Error('after a long time') });
+  });
+
+  it('protocol 80: a detached call looks for a runner for its own, shorter time', async () => {
+    const ended = ending(placeCall(aCall({ type: 'detached' }), deps(poolOf(new FakeRunner('r1').refuses())), never()));
+
+    await clock.advance(99);
+    expect(ended.value).toBeUndefined();
+    await clock.advance(1);
+    expect(ended.value).toMatchObject({ kind: 'unplaced', error: { code: 'serverBusy' } });
+  });
+
+  it('ends the search when the caller leaves, and starts no further attempt', async () => {
+    const full = new FakeRunner('r1').refuses();
+    const caller = new AbortController();
+    const placed = placeCall(aCall(), deps(poolOf(full)), caller.signal);
+
+    await clock.advance(5);
+    caller.abort(new CancelledError());
+
+    expect(await placed).toMatchObject({ kind: 'unplaced', error: expect.any(CancelledError) });
+    expect(full.attempts).toBe(1);
+  });
+
+  it('tells why the caller’s side ended the call', async () => {
+    const caller = new AbortController();
+    caller.abort(new FnError('reservationExpired'));
+
+    expect(await placeCall(aCall(), deps(poolOf(new FakeRunner('r1').finishes())), caller.signal)).toMatchObject({
+      kind: 'unplaced',
+      error: { code: 'reservationExpired' },
+    });
+  });
+
+  it.each`
+    reason           | error                        | code
+    ${'busy'}        | ${new FnError('serverBusy')} | ${'serverBusy'}
+    ${'unreachable'} | ${new Error('ECONNREFUSED')} | ${'serverBusy'}
+  `('a body that cannot be sent again ends the search at a refusal ($reason)', async ({ reason, error, code }) => {
+    const first = new FakeRunner('r1').refuses(reason, error);
+    const second = new FakeRunner('r2').finishes();
+
+    const placement = await placeCall(aCall({ replayable: false }), deps(poolOf(first, second)), never());
+
+    expect(placement).toMatchObject({ kind: 'unplaced', error: { code } });
+    expect(second.attempts).toBe(0);
+  });
+
+  it('a pool that throws counts as empty with that error', async () => {
+    const pool: RunnerPool = {
+      runners: () => Promise.reject(new FnError('functionFailed')),
+      close: async () => undefined,
+    };
+    expect(await placeCall(aCall(), deps(pool), never())).toMatchObject({ error: { code: 'functionFailed' } });
+  });
+
+  it('a pool that hangs holds the call no longer than the time to place, and not at all once the caller left', async () => {
+    const pool: RunnerPool = { runners: () => new Promise(() => undefined), close: async () => undefined };
+    const caller = new AbortController();
+    const patient = placeCall(aCall(), deps(pool), never());
+    const gone = placeCall(aCall(), deps(pool), caller.signal);
+
+    await clock.advance(1);
+    caller.abort(new CancelledError());
+    expect(await gone).toMatchObject({ error: expect.any(CancelledError) });
+    await clock.advance(999);
+    expect(await patient).toMatchObject({ error: { code: 'serverBusy' } });
+  });
+
+  it('waits between passes for what it is told to wait for', async () => {
+    const runner = new FakeRunner('r1').refuses().finishes();
+    const waits: number[] = [];
+    const waitForRoom = async (_call: unknown, maxMs: number) => void waits.push(maxMs);
+
+    expect(await placeCall(aCall(), { ...deps(poolOf(runner)), waitForRoom }, never())).toMatchObject({
+      kind: 'finished',
+    });
+    expect(waits).toEqual([10]);
+  });
+});
+
+class ScriptedPool implements RunnerPool {
+  fetches = 0;
+
+  constructor(private readonly lists: readonly RunnerList[]) {}
+
+  runners(): RunnerList {
+    const list = this.lists[Math.min(this.fetches, this.lists.length - 1)] as RunnerList;
+    this.fetches += 1;
+    return list;
+  }
+
+  async close(): Promise<void> {}
+}
+
+function deps(pool: RunnerPool): PlacementDeps {
+  return { pool, placer: asGiven as PlacementDeps['placer'], clock, timing };
+}
+
+function poolOf(...runners: FakeRunner[]): RunnerPool {
+  const byAddress = new Map(runners.map((runner) => [runner.address, runner]));
+  return newStaticRunnerPool([...byAddress.keys()], (address) => byAddress.get(address) as FakeRunner);
+}
+
+function never(): AbortSignal {
+  return new AbortController().signal;
+}
+
+function ending<T>(promise: Promise<T>): { value: T | undefined } {
+  const ended: { value: T | undefined } = { value: undefined };
+  promise.then((value) => {
+    ended.value = value;
+  });
+  return ended;
+}

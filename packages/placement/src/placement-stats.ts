@@ -1,0 +1,56 @@
+import { CancelledError, type Clock, count, observe } from '@fnfleet/core';
+import type { AttemptOutcome } from '@fnfleet/protocol';
+
+/** What one placement adds to the metrics. */
+export class PlacementStats {
+  private readonly startedNs: bigint;
+  private lastAttemptNs: bigint | undefined;
+  private attempts = 0;
+
+  constructor(private readonly clock: Pick<Clock, 'nowNs'>) {
+    this.startedNs = clock.nowNs();
+  }
+
+  get elapsedMs(): number {
+    return this.since(this.clock.nowNs());
+  }
+
+  attempt(): void {
+    this.attempts += 1;
+    this.lastAttemptNs = this.clock.nowNs();
+  }
+
+  refused(outcome: AttemptOutcome & { kind: 'refused' }): void {
+    count(outcome.reason === 'busy' ? 'lb_placer_retry_busy_count' : 'lb_placer_retry_error_count');
+  }
+
+  emptyPass(): void {
+    count('lb_placer_rp_empty_count');
+  }
+
+  /** A runner took the call. The time it then ran is not time it took to place. */
+  placed(outcome: AttemptOutcome, signal: AbortSignal): void {
+    if (outcome.kind === 'finished') count('lb_placer_placed_ok_count');
+    else count(signal.aborted ? 'lb_placer_placed_abort_count' : 'lb_placer_placed_error_count');
+    this.ended(this.lastAttemptNs ?? this.startedNs, signal);
+  }
+
+  unplaced(why: { poolError: boolean; outOfTime: boolean }, signal: AbortSignal): void {
+    if (why.poolError) count('lb_placer_rp_error_count');
+    if (why.outOfTime) count('lb_placer_timeout_count');
+    this.ended(this.clock.nowNs(), signal);
+  }
+
+  private ended(endNs: bigint, signal: AbortSignal): void {
+    if (signal.aborted) {
+      const left = signal.reason instanceof CancelledError;
+      count(left ? 'lb_placer_client_cancelled_count' : 'lb_placer_client_timeout_count');
+    }
+    observe('lb_placer_attempt_count', this.attempts);
+    observe('lb_placer_latency', this.since(endNs));
+  }
+
+  private since(nowNs: bigint): number {
+    return Number(nowNs - this.startedNs) / 1e6;
+  }
+}

@@ -1,0 +1,43 @@
+import type { PlacerFactory } from '../placer.js';
+import { memo } from './memo.js';
+import { rotate } from './rotate.js';
+import { sipHash } from './sip-hash.js';
+
+const MASK = (1n << 64n) - 1n;
+const KEY = 0x4c617279426f6174n;
+
+/**
+ * The order that Fn's own balancers use, bit for bit. For fleets where balancers of both kinds must send a function
+ * to the same runners; its start positions are uneven (the second runner is never one), so `ch` is better elsewhere.
+ */
+export const fnConsistentHash: PlacerFactory = {
+  name: 'ch-fn',
+  doc: "the same runners as Fn's `ch`, for fleets with balancers of both kinds; less even than `ch`",
+  create: () => {
+    const hashOf = memo(fnHash);
+    return { order: (call, runners) => rotate(runners, jump(hashOf(call.model.fnId), runners.length)) };
+  },
+};
+
+export function fnHash(fnId: string): bigint {
+  return sipHash(fnId, 0n, KEY);
+}
+
+/**
+ * Fn's variant of the jump hash: one is added to the quotient, not to the divisor.
+ * @param buckets at least 1
+ */
+export function jump(hash: bigint, buckets: number): number {
+  let bucket = -1;
+  let next = 0;
+  let h = hash;
+  while (next < buckets) {
+    bucket = next;
+    h = (h * 2862933555777941757n + 1n) & MASK;
+    const divisor = Number(h >> 33n);
+    // About one step in 2^31 divides by zero, which is where Fn's own would fail: the jump goes past every bucket.
+    if (divisor === 0) break;
+    next = (bucket + 1) * (Math.floor(2 ** 31 / divisor) + 1);
+  }
+  return bucket;
+}

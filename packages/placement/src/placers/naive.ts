@@ -1,0 +1,11 @@
+import type { PlacerFactory } from '../placer.js';
+import { rotate } from './rotate.js';
+
+/** Spreads calls evenly, whatever they are. */
+export const naive: PlacerFactory = {
+  name: 'naive',
+  doc: 'begins each pass at a random runner and goes round from there',
+  create: ({ random }) => ({
+    order: (_call, runners) => rotate(runners, Math.floor(random() * runners.length)),
+  }),
+};
