@@ -22,8 +22,22 @@ export {
   type LogLevel,
   silentLogger,
 } from './logging.js';
+export { fitsAnnotation } from './models/annotations.js';
+export { type App, type AppInput, appToJson, changedApp, newApp, parseApp, parseAppInput } from './models/app.js';
+export { parseBody } from './models/body-json.js';
 export type { Annotations, Call, CallStatus, CallType, Config } from './models/call.js';
 export { CallDecodeError, decodeCall, encodeCall } from './models/call-json.js';
+export { changedFn, type Fn, type FnInput, fnToJson, newFn, parseFn, parseFnInput } from './models/fn.js';
+export { sortedOrAbsent } from './models/maps.js';
+export {
+  changedTrigger,
+  newTrigger,
+  parseTrigger,
+  parseTriggerInput,
+  type Trigger,
+  type TriggerInput,
+  triggerToJson,
+} from './models/trigger.js';
 export { RecordedMetrics } from './recorded-metrics.js';
 export { Registry } from './registry.js';
 export { commonSettings, NODE_TYPES, type NodeType } from './settings/common.js';

@@ -185,6 +185,7 @@ const API_ERRORS = {
     'Request timed out while it was being read',
     'The request did not arrive within the read timeouts of the port.',
   ),
+  invalidCursor: entry(400, 'Invalid cursor', 'Use `next_cursor` of the page before, as it came.'),
   missingName: entry(400, 'Missing Name', 'An app needs a name.'),
   appIdProvided: entry(400, 'App ID cannot be supplied on create', 'The server chooses the id.'),
   appIdMismatch: entry(

@@ -1,0 +1,118 @@
+import { formatDate } from '../dates.js';
+import { FnError } from '../errors/fn-error.js';
+import { mergeAnnotations, validateAnnotations } from './annotations.js';
+import { parseBody } from './body-json.js';
+import type { Annotations, Config } from './call.js';
+import { mergeConfig, sortedOrAbsent } from './maps.js';
+import { validateName, WORD } from './names.js';
+import { type Dated, revised } from './revision.js';
+
+/** Functions that belong together: they share configuration, and triggers are found under the app's name. */
+export interface App extends Dated {
+  id: string;
+  /** Unique; never changes. */
+  name: string;
+  config: Config;
+  annotations: Annotations;
+  /** Where the containers of its functions log to; empty: nowhere. */
+  syslogUrl: string;
+  /** Processor architectures of its functions; empty: not said. Never changes. */
+  shape: string;
+}
+
+/** What a client says about an app. Undefined is "not said". */
+export type AppInput = Partial<App>;
+
+const SHAPES = ['', 'GENERIC_X86', 'GENERIC_ARM', 'GENERIC_X86_ARM'];
+const SYSLOG_SCHEMES = ['tcp', 'udp', 'unix', 'unixgram', 'tcp+tls'];
+
+/** @throws FnError `invalidJson` */
+export function parseAppInput(json: string): AppInput {
+  const fields = parseBody(json);
+  return {
+    id: fields.text('id'),
+    name: fields.text('name'),
+    config: fields.config('config'),
+    annotations: fields.annotations('annotations'),
+    syslogUrl: fields.text('syslog_url'),
+    shape: fields.text('shape'),
+    createdAt: fields.date('created_at'),
+    updatedAt: fields.date('updated_at'),
+  };
+}
+
+/** The app that an api node answered with. */
+export function parseApp(json: string): App {
+  return completeApp(parseAppInput(json));
+}
+
+/**
+ * A new app from what a client sent.
+ * @throws FnError with the first thing that is wrong
+ */
+export function newApp(input: AppInput, id: string, nowMs: number): App {
+  if (input.id) throw new FnError('appIdProvided');
+  const app: App = { ...completeApp(input), id, createdAt: nowMs, updatedAt: nowMs };
+  validateApp(app);
+  return app;
+}
+
+/**
+ * The app after a change: maps are merged key by key, a `syslog_url` replaces, the rest never changes.
+ * @throws FnError as for a new app, and `appNameImmutable`
+ */
+export function changedApp(current: App, change: AppInput, nowMs: number): App {
+  if (change.name && change.name !== current.name) throw new FnError('appNameImmutable');
+  const next: App = {
+    ...current,
+    config: mergeConfig(current.config, change.config),
+    annotations: mergeAnnotations(current.annotations, change.annotations),
+    syslogUrl: change.syslogUrl ?? current.syslogUrl,
+  };
+  validateApp(next);
+  return revised(current, next, (app) => JSON.stringify(appToJson(app)), nowMs);
+}
+
+/** Fields in the order and with the omissions that clients know. */
+export function appToJson(app: App): object {
+  return {
+    id: app.id,
+    name: app.name,
+    config: sortedOrAbsent(app.config),
+    annotations: sortedOrAbsent(app.annotations),
+    syslog_url: app.syslogUrl || undefined,
+    created_at: formatDate(app.createdAt),
+    updated_at: formatDate(app.updatedAt),
+    shape: app.shape || undefined,
+  };
+}
+
+function completeApp(input: AppInput): App {
+  return {
+    id: input.id ?? '',
+    name: input.name ?? '',
+    config: input.config ?? {},
+    annotations: input.annotations ?? {},
+    syslogUrl: input.syslogUrl ?? '',
+    shape: input.shape ?? '',
+    createdAt: input.createdAt,
+    updatedAt: input.updatedAt,
+  };
+}
+
+function validateApp(app: App): void {
+  validateName(app.name, WORD, { missing: 'missingName', tooLong: 'appNameTooLong', invalid: 'appNameInvalid' });
+  validateAnnotations(app.annotations);
+  validateSyslogUrl(app.syslogUrl);
+  if (!SHAPES.includes(app.shape)) throw new FnError('appShapeInvalid');
+}
+
+function validateSyslogUrl(url: string): void {
+  if (url === '') return;
+  const scheme = /^\s*([^:/?#]+):/.exec(url)?.[1]?.toLowerCase() ?? '';
+  if (!SYSLOG_SCHEMES.includes(scheme)) {
+    const reason = `invalid scheme, only [${SYSLOG_SCHEMES.join(', ')}] are supported`;
+    throw new FnError('syslogUrlInvalid', { params: { url, reason } });
+  }
+  if (!URL.canParse(url.trim())) throw new FnError('syslogUrlInvalid', { params: { url, reason: 'not a URL' } });
+}

@@ -1,0 +1,149 @@
+import { formatDate } from '../dates.js';
+import { FnError } from '../errors/fn-error.js';
+import { mergeAnnotations, validateAnnotations } from './annotations.js';
+import { parseBody } from './body-json.js';
+import type { Annotations, Config } from './call.js';
+import { mergeConfig, sortedOrAbsent } from './maps.js';
+import { PATH_SEGMENT, validateName } from './names.js';
+import { type Dated, revised } from './revision.js';
+
+/** A function: an image, and within which limits a call of it runs. */
+export interface Fn extends Dated {
+  id: string;
+  /** Unique within its app; never changes. */
+  name: string;
+  /** Never changes. */
+  appId: string;
+  image: string;
+  memoryMb: number;
+  timeoutSeconds: number;
+  idleTimeoutSeconds: number;
+  config: Config;
+  annotations: Annotations;
+  /** The app's, at the time the function was made. */
+  shape: string;
+}
+
+/** What a client says about a function. Undefined is "not said". */
+export type FnInput = Partial<Fn>;
+
+const DEFAULT_MEMORY_MB = 128;
+const MAX_MEMORY_MB = 8192;
+const DEFAULT_TIMEOUT_SECONDS = 30;
+const MAX_TIMEOUT_SECONDS = 300;
+const MAX_IDLE_TIMEOUT_SECONDS = 3600;
+
+const INT32_MIN = -(2 ** 31);
+const INT32_MAX = 2 ** 31 - 1;
+const UINT64_MAX = 2 ** 64 - 1;
+
+/** @throws FnError `invalidJson` */
+export function parseFnInput(json: string): FnInput {
+  const fields = parseBody(json);
+  return {
+    id: fields.text('id'),
+    name: fields.text('name'),
+    appId: fields.text('app_id'),
+    image: fields.text('image'),
+    memoryMb: fields.whole('memory', 0, UINT64_MAX),
+    timeoutSeconds: fields.whole('timeout', INT32_MIN, INT32_MAX),
+    idleTimeoutSeconds: fields.whole('idle_timeout', INT32_MIN, INT32_MAX),
+    config: fields.config('config'),
+    annotations: fields.annotations('annotations'),
+    shape: fields.text('shape'),
+    createdAt: fields.date('created_at'),
+    updatedAt: fields.date('updated_at'),
+  };
+}
+
+/** The function that an api node answered with. */
+export function parseFn(json: string): Fn {
+  return completeFn(parseFnInput(json));
+}
+
+/**
+ * A new function from what a client sent. Limits that are absent or 0 take their defaults; the shape is for the store
+ * to fill in, from the app.
+ * @throws FnError with the first thing that is wrong
+ */
+export function newFn(input: FnInput, id: string, nowMs: number): Fn {
+  if (input.id) throw new FnError('fnIdProvided');
+  const fn: Fn = { ...completeFn(input), id, shape: '', createdAt: nowMs, updatedAt: nowMs };
+  validateFn(fn);
+  return fn;
+}
+
+/**
+ * The function after a change: maps are merged key by key, image and limits are replaced unless empty or 0.
+ * A name or app in the change is ignored.
+ * @throws FnError as for a new function
+ */
+export function changedFn(current: Fn, change: FnInput, nowMs: number): Fn {
+  const next: Fn = {
+    ...current,
+    image: change.image || current.image,
+    memoryMb: change.memoryMb || current.memoryMb,
+    timeoutSeconds: change.timeoutSeconds || current.timeoutSeconds,
+    idleTimeoutSeconds: change.idleTimeoutSeconds || current.idleTimeoutSeconds,
+    config: mergeConfig(current.config, change.config),
+    annotations: mergeAnnotations(current.annotations, change.annotations),
+  };
+  validateFn(next);
+  return revised(current, next, (fn) => JSON.stringify(fnToJson(fn)), nowMs);
+}
+
+/**
+ * Fields in the order and with the omissions that clients know.
+ * @param emptyConfig what stands for a configuration without keys: `{}` where a function was just made, else `null`
+ */
+export function fnToJson(fn: Fn, emptyConfig: Config | null = null): object {
+  return {
+    id: fn.id,
+    name: fn.name,
+    app_id: fn.appId,
+    image: fn.image,
+    memory: fn.memoryMb,
+    timeout: fn.timeoutSeconds,
+    idle_timeout: fn.idleTimeoutSeconds,
+    config: sortedOrAbsent(fn.config) ?? emptyConfig,
+    annotations: sortedOrAbsent(fn.annotations),
+    created_at: formatDate(fn.createdAt),
+    updated_at: formatDate(fn.updatedAt),
+    shape: fn.shape || undefined,
+  };
+}
+
+function completeFn(input: FnInput): Fn {
+  return {
+    id: input.id ?? '',
+    name: input.name ?? '',
+    appId: input.appId ?? '',
+    image: input.image ?? '',
+    memoryMb: input.memoryMb || DEFAULT_MEMORY_MB,
+    timeoutSeconds: input.timeoutSeconds || DEFAULT_TIMEOUT_SECONDS,
+    idleTimeoutSeconds: input.idleTimeoutSeconds || DEFAULT_TIMEOUT_SECONDS,
+    config: input.config ?? {},
+    annotations: input.annotations ?? {},
+    shape: input.shape ?? '',
+    createdAt: input.createdAt,
+    updatedAt: input.updatedAt,
+  };
+}
+
+function validateFn(fn: Fn): void {
+  if (fn.appId === '') throw new FnError('fnAppIdMissing');
+  validateName(fn.name, PATH_SEGMENT, {
+    missing: 'fnNameMissing',
+    tooLong: 'fnNameTooLong',
+    invalid: 'fnNameInvalid',
+  });
+  if (fn.image === '') throw new FnError('fnImageMissing');
+  if (!within(fn.timeoutSeconds, MAX_TIMEOUT_SECONDS)) throw new FnError('fnTimeoutInvalid');
+  if (!within(fn.idleTimeoutSeconds, MAX_IDLE_TIMEOUT_SECONDS)) throw new FnError('fnIdleTimeoutInvalid');
+  if (!within(fn.memoryMb, MAX_MEMORY_MB)) throw new FnError('fnMemoryInvalid');
+  validateAnnotations(fn.annotations);
+}
+
+function within(value: number, max: number): boolean {
+  return value >= 1 && value <= max;
+}

@@ -1,0 +1,27 @@
+import type { Config } from './call.js';
+
+/** The map with keys in ascending byte order, as every answer and every stored row has it; undefined when empty. */
+export function sortedOrAbsent<V>(map: Readonly<Record<string, V>>): Record<string, V> | undefined {
+  const keys = Object.keys(map);
+  if (keys.length === 0) return undefined;
+  keys.sort((a, b) => Buffer.compare(Buffer.from(a), Buffer.from(b)));
+  return Object.fromEntries(keys.map((key) => [key, map[key] as V]));
+}
+
+/** Lays a change over a map, key by key; a value for which `deletes` holds removes its key. */
+export function mergeMap<V>(
+  current: Readonly<Record<string, V>>,
+  change: Readonly<Record<string, V>> | undefined,
+  deletes: (value: V) => boolean,
+): Record<string, V> {
+  const merged = new Map(Object.entries(current));
+  for (const [key, value] of Object.entries(change ?? {})) {
+    if (deletes(value)) merged.delete(key);
+    else merged.set(key, value);
+  }
+  return Object.fromEntries(merged);
+}
+
+export function mergeConfig(current: Config, change: Config | undefined): Config {
+  return mergeMap(current, change, (value) => value === '');
+}
