@@ -1,3 +1,21 @@
+export { type Engaging, offerCall } from './balancer-session.js';
+export {
+  decodeClientMessage,
+  decodeRunnerMessage,
+  encodeClientMessage,
+  encodeRunnerMessage,
+  NOTHING_REPORTED,
+} from './codec.js';
+export {
+  type ClientMessage,
+  type DataMessage,
+  type FinishedMessage,
+  MAX_FRAME_BYTES,
+  type ResultStartMessage,
+  type RunnerMessage,
+  type TryMessage,
+  type UnknownMessage,
+} from './messages.js';
 export type {
   AttemptOutcome,
   BodyPiece,
@@ -7,4 +25,17 @@ export type {
   RefusalReason,
   ReplayableBody,
 } from './outbound-call.js';
-export type { RunnerStatus } from './runner-status.js';
+export { packageDefinition, protoPath, protoRoot, runnerService } from './runner-proto.js';
+export { type CallIo, type RunCall, RunnerSession } from './runner-session.js';
+export { decodeRunnerStatus, encodeRunnerStatus, type RunnerStatus } from './runner-status.js';
+export {
+  type ClientStream,
+  type ClientStreamHandler,
+  GRPC_STATUS,
+  type RunnerStream,
+  type RunnerStreamHandler,
+  type StreamEnd,
+  StreamError,
+} from './stream.js';
+export { type EngageCall, GrpcRunnerStream } from './transport/grpc-runner-stream.js';
+export { type ChannelOptions, Http2Channel } from './transport/http2-channel.js';

@@ -1,0 +1,61 @@
+import { InflightTracker, type Logger, Once, silentLogger } from '@fnfleet/core';
+import {
+  type AttemptOutcome,
+  type ChannelOptions,
+  decodeRunnerStatus,
+  Http2Channel,
+  type OutboundCall,
+  offerCall,
+  type RunnerStatus,
+} from '@fnfleet/protocol';
+import type { Runner } from './runner.js';
+
+export interface GrpcRunnerOptions extends ChannelOptions {
+  /** How long `status` waits for an answer, milliseconds. Default 5000. */
+  readonly statusTimeoutMs?: number;
+}
+
+/** A runner reached over gRPC at `host:port`. Connects with the first call. */
+export function newGrpcRunner(address: string, options: GrpcRunnerOptions = {}): Runner {
+  return new GrpcRunner(address, options);
+}
+
+const DEFAULT_STATUS_TIMEOUT_MS = 5000;
+const NO_BYTES = Buffer.alloc(0);
+
+class GrpcRunner implements Runner {
+  private readonly channel: Http2Channel;
+  private readonly calls = new InflightTracker();
+  private readonly logger: Logger;
+  private readonly closing = new Once(async () => {
+    await this.calls.whenIdle();
+    await this.channel.close();
+  });
+
+  constructor(
+    readonly address: string,
+    private readonly options: GrpcRunnerOptions,
+  ) {
+    this.logger = (options.logger ?? silentLogger).child({ runner: address });
+    this.channel = new Http2Channel(address, options);
+  }
+
+  async tryCall(call: OutboundCall, signal: AbortSignal): Promise<AttemptOutcome> {
+    if (this.closing.called) return { kind: 'refused', reason: 'closed', error: new Error('Runner is closed') };
+    const leave = this.calls.enter();
+    try {
+      return await offerCall(call, this.channel, signal, this.logger);
+    } finally {
+      leave();
+    }
+  }
+
+  async status(signal?: AbortSignal): Promise<RunnerStatus> {
+    const timeoutMs = this.options.statusTimeoutMs ?? DEFAULT_STATUS_TIMEOUT_MS;
+    return decodeRunnerStatus(await this.channel.unary('/RunnerProtocol/Status', NO_BYTES, { timeoutMs, signal }));
+  }
+
+  close(): Promise<void> {
+    return this.closing.call();
+  }
+}

@@ -1,0 +1,173 @@
+import { CancelledError, encodeCall, FnError, type Logger, observe, PeerError, silentLogger } from '@fnfleet/core';
+import { BodyPump } from './body-pump.js';
+import type { DataMessage, FinishedMessage, ResultStartMessage, RunnerMessage } from './messages.js';
+import type { AttemptOutcome, CallReport, OutboundCall } from './outbound-call.js';
+import { type ClientStream, type ClientStreamHandler, GRPC_STATUS, type StreamEnd, StreamError } from './stream.js';
+
+/**
+ * One call offered to one runner: the balancer's side of an engagement.
+ *
+ *   offered ──resultStart, data──▶ relaying ──finished(ok)──▶ ending ──status OK──▶ closed
+ *      │                              │                          │
+ *      ├──finished(ok)────────────────┼──────────▶ ending        │
+ *      └──finished(error), stream lost, caller gone, writer failed──────────────▶ closed
+ *
+ * P1  Whether the call ran is decided here and nowhere else.
+ * P2  Once `try` may have arrived the call counts as run, unless the runner refuses it (503).
+ * P3  A refusal after bytes of an answer were seen is a failure: the caller may already have them.
+ * P4  settle() is the only way out; it resolves once and releases what the state owns.
+ * P5  A slow caller pauses the stream, a slow runner pauses the body; neither is buffered for.
+ *
+ * The runner's side is `RunnerSession`, next door.
+ */
+type State = 'offered' | 'relaying' | 'ending' | 'closed';
+
+export interface Engaging {
+  /** Opens a stream; messages may arrive from then on. */
+  engage(options: { requestId?: string; deadlineAt?: number }, handler: ClientStreamHandler): ClientStream;
+}
+
+/** Offers the call and resolves with how that went. Never rejects. The signal is the call's own. */
+export function offerCall(
+  call: OutboundCall,
+  channel: Engaging,
+  signal: AbortSignal,
+  logger: Logger = silentLogger,
+): Promise<AttemptOutcome> {
+  return new Promise((resolve) => {
+    if (signal.aborted) resolve({ kind: 'failed', error: cancellation(signal) });
+    else new BalancerSession(call, channel, signal, logger, resolve);
+  });
+}
+
+class BalancerSession implements ClientStreamHandler {
+  private state: State = 'offered';
+  private readonly stream: ClientStream;
+  private readonly pump: BodyPump;
+  private report: CallReport | undefined;
+
+  constructor(
+    private readonly call: OutboundCall,
+    channel: Engaging,
+    private readonly signal: AbortSignal,
+    private readonly logger: Logger,
+    private readonly resolve: (outcome: AttemptOutcome) => void,
+  ) {
+    const { model, slotHash, extensions, requestId, deadlineAt } = call;
+    this.stream = channel.engage({ requestId, deadlineAt }, this);
+    this.pump = new BodyPump(call.body.open(), this.stream, (error) => this.fail(error));
+    signal.addEventListener('abort', this.onAbort);
+    // Encoded afresh for each attempt: listeners and overriders may have changed the model in between.
+    this.stream.send({ kind: 'try', callJson: encodeCall(model), slotHash, extensions });
+    this.pump.run();
+  }
+
+  onWritable(): void {
+    this.pump.run();
+  }
+
+  onMessage(message: RunnerMessage): void {
+    switch (this.state) {
+      case 'offered':
+      case 'relaying':
+        if (message.kind === 'resultStart') return this.startAnswer(message);
+        if (message.kind === 'data') return this.relay(message);
+        if (message.kind === 'finished') return this.finish(message);
+        return; // a message of a newer peer
+      case 'ending':
+        return this.fail(new Error('Purerunner missing EOF response'));
+      case 'closed':
+        return; // late; the outcome is already out
+    }
+  }
+
+  onEnd(end: StreamEnd): void {
+    const { state } = this;
+    if (state === 'closed') return;
+    if (end.code === GRPC_STATUS.OK) {
+      if (state === 'ending' && this.report) return this.settle({ kind: 'finished', report: this.report });
+      return this.fail(new StreamError(end.code, 'the runner ended the stream without a word about the call'));
+    }
+    const error = new StreamError(end.code, end.details);
+    if (!end.mayHaveArrived) return this.settle({ kind: 'refused', reason: 'unreachable', error });
+    // The original can end a stream with this number, outside the range of gRPC, when it means "busy".
+    if (end.code === 503 && state === 'offered') return this.refusedBusy();
+    this.fail(error);
+  }
+
+  /** Only the first answer counts; a runner has no reason to start twice. */
+  private startAnswer(message: ResultStartMessage): void {
+    if (this.state !== 'offered') return;
+    this.state = 'relaying';
+    this.call.body.commit();
+    this.writing(() => this.call.response.writeHead(message.status || 200, message.headers));
+  }
+
+  private relay({ data }: DataMessage): void {
+    if (this.state === 'offered') this.startAnswer({ kind: 'resultStart', status: 0, headers: [] });
+    this.writing(() => {
+      if (data.length === 0 || this.call.response.write(data)) return;
+      this.stream.pause(); // P5
+      this.call.response.onDrain(() => this.stream.resume());
+    });
+  }
+
+  private finish({ report }: FinishedMessage): void {
+    this.report = report;
+    this.record(report);
+    if (report.success) {
+      // A runner of the reference release says nothing about an empty answer.
+      if (this.state === 'offered') this.startAnswer({ kind: 'resultStart', status: 0, headers: [] });
+      if (this.state === 'relaying') this.state = 'ending';
+      return;
+    }
+    if (report.errorCode === 503 && this.state === 'offered') return this.refusedBusy();
+    const text = report.errorText || 'Unknown Error From Pure Runner';
+    this.fail(new PeerError(report.errorCode, text, report.errorUser)); // P3
+  }
+
+  private record(report: CallReport): void {
+    if (report.schedulerNs > 0) observe('lb_runner_sched_latency', report.schedulerNs / 1e6);
+    if (report.executionNs === 0) return;
+    observe('lb_runner_exec_latency', report.executionNs / 1e6);
+    this.call.addExecution(report.executionNs);
+  }
+
+  private readonly onAbort = () => this.fail(cancellation(this.signal));
+
+  /** The response writer is somebody else's code: when it throws, this attempt has failed and nothing else. */
+  private writing(write: () => void): void {
+    try {
+      write();
+    } catch (error) {
+      this.fail(error instanceof Error ? error : new Error(String(error)));
+    }
+  }
+
+  private refusedBusy(): void {
+    this.settle({ kind: 'refused', reason: 'busy', error: new FnError('serverBusy') });
+  }
+
+  private fail(error: Error): void {
+    this.settle({ kind: 'failed', error, report: this.report });
+  }
+
+  private settle(outcome: AttemptOutcome): void {
+    const { state } = this;
+    if (state === 'closed') return;
+    this.state = 'closed';
+    this.signal.removeEventListener('abort', this.onAbort);
+    this.pump.stop();
+    // A runner that has given its word ends the stream itself; a reset would only count against the connection.
+    if (this.report !== undefined) this.stream.release();
+    else this.stream.cancel();
+    if (this.logger.debugEnabled) {
+      this.logger.debug('engagement closed', { callId: this.call.model.id, state, outcome: outcome.kind });
+    }
+    this.resolve(outcome);
+  }
+}
+
+function cancellation(signal: AbortSignal): Error {
+  return signal.reason instanceof FnError ? signal.reason : new CancelledError();
+}

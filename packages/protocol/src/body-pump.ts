@@ -1,0 +1,77 @@
+import { MAX_FRAME_BYTES } from './messages.js';
+import type { BodyReader } from './outbound-call.js';
+import type { ClientStream } from './stream.js';
+
+const EMPTY = Buffer.alloc(0);
+
+/**
+ * Moves a request body into frames: none larger than MAX_FRAME_BYTES, exactly one with `eof`, and that is the last.
+ * Reads no further than the stream takes. After `eof` the stream is half-closed.
+ */
+export class BodyPump {
+  private running = false;
+  private done = false;
+  /** What is left of a piece that did not fit the stream. */
+  private rest: Buffer = EMPTY;
+  private restIsLast = false;
+
+  constructor(
+    private readonly reader: BodyReader,
+    private readonly stream: ClientStream,
+    private readonly onError: (error: Error) => void,
+  ) {
+    reader.onReadable = () => this.run();
+  }
+
+  /** Sends what can be sent now. Called again whenever either side is ready for more. */
+  run(): void {
+    if (this.running || this.done) return; // a callback of our own send
+    this.running = true;
+    try {
+      while (!this.done && this.sendRest() && this.nextPiece());
+    } catch (error) {
+      this.stop();
+      this.onError(error instanceof Error ? error : new Error(String(error)));
+    } finally {
+      this.running = false;
+    }
+  }
+
+  /** Idempotent. */
+  stop(): void {
+    if (this.done) return;
+    this.done = true;
+    this.rest = EMPTY;
+    this.reader.onReadable = undefined;
+    this.reader.close();
+  }
+
+  private nextPiece(): boolean {
+    const piece = this.reader.read();
+    if (piece === undefined) return false;
+    this.rest = piece.data;
+    this.restIsLast = piece.last;
+    if (piece.last && piece.data.length === 0) this.sendEnd(EMPTY);
+    return true;
+  }
+
+  /** @returns whether the stream takes more */
+  private sendRest(): boolean {
+    while (this.rest.length > 0) {
+      const frame = this.rest.subarray(0, MAX_FRAME_BYTES);
+      this.rest = this.rest.subarray(frame.length);
+      if (this.rest.length === 0 && this.restIsLast) {
+        this.sendEnd(frame);
+        return false;
+      }
+      if (!this.stream.send({ kind: 'data', data: frame, eof: false })) return false;
+    }
+    return true;
+  }
+
+  private sendEnd(data: Buffer): void {
+    this.stream.send({ kind: 'data', data, eof: true });
+    this.stream.halfClose();
+    this.stop();
+  }
+}

@@ -1,0 +1,166 @@
+import {
+  decodeClientMessage,
+  decodeRunnerMessage,
+  encodeClientMessage,
+  encodeRunnerMessage,
+  NOTHING_REPORTED,
+} from './codec.js';
+import type { CallReport } from './outbound-call.js';
+import { protoRoot } from './runner-proto.js';
+
+const root = protoRoot();
+const clientMsg = root.lookupType('ClientMsg');
+const runnerMsg = root.lookupType('RunnerMsg');
+const asObject = (type: typeof clientMsg, bytes: Buffer) => type.toObject(type.decode(bytes), { longs: Number });
+const bytesOf = (type: typeof clientMsg, object: Record<string, unknown>) =>
+  Buffer.from(type.encode(type.fromObject(object)).finish());
+
+const FULL_REPORT: CallReport = {
+  success: true,
+  callId: '01D1ZVPBKV180G40RZJ0000001',
+  errorCode: 502,
+  errorText: 'größer',
+  errorUser: true,
+  createdAt: 1_548_331_200_123,
+  startedAt: 1_548_331_200_124,
+  completedAt: 1_548_331_200_125,
+  schedulerNs: 1_000_001,
+  executionNs: 5_000_000_000_000,
+  image: 'fnproject/hello',
+  imagePullWaitNs: 1,
+  containerPrepareNs: 2,
+  containerCreateNs: 3,
+  containerInitNs: 4,
+};
+
+const WIRE_REPORT = {
+  success: true,
+  details: '01D1ZVPBKV180G40RZJ0000001',
+  errorCode: 502,
+  errorStr: 'größer',
+  createdAt: '2019-01-24T12:00:00.123Z',
+  startedAt: '2019-01-24T12:00:00.124Z',
+  completedAt: '2019-01-24T12:00:00.125Z',
+  schedulerDuration: 1_000_001,
+  executionDuration: 5_000_000_000_000,
+  errorUser: true,
+  image: 'fnproject/hello',
+  imagePullWaitDuration: 1,
+  ctrPrepDuration: 2,
+  ctrCreateDuration: 3,
+  initStartTime: 4,
+};
+
+describe('the codec agrees with proto/runner.proto', () => {
+  it('protocol 1: the service is RunnerProtocol and no name has a package', () => {
+    expect(root.lookupService('RunnerProtocol').fullName).toBe('.RunnerProtocol');
+    expect(clientMsg.fullName).toBe('.ClientMsg');
+    expect(root.lookupType('TryCall').fullName).toBe('.TryCall');
+  });
+
+  it('try', () => {
+    const message = {
+      kind: 'try',
+      callJson: '{"id":"ü"}',
+      slotHash: 'ab12',
+      extensions: { k: 'v', empty: '' },
+    } as const;
+    const wire = { try: { modelsCallJson: '{"id":"ü"}', slotHashId: 'ab12', extensions: { k: 'v', empty: '' } } };
+    expect(asObject(clientMsg, encodeClientMessage(message))).toEqual(wire);
+    expect(decodeClientMessage(bytesOf(clientMsg, wire))).toEqual(message);
+  });
+
+  it.each([0, 1, 127, 128, 10_240, 16_383, 16_384, 70_000])('data of %i bytes, both directions', (size) => {
+    const data = Buffer.alloc(size, 7);
+    for (const eof of [false, true]) {
+      const message = { kind: 'data', data, eof } as const;
+      expect(decodeClientMessage(bytesOf(clientMsg, { data: { data, eof } }))).toEqual(message);
+      expect(decodeRunnerMessage(bytesOf(runnerMsg, { data: { data, eof } }))).toEqual(message);
+      for (const [type, bytes] of [
+        [clientMsg, encodeClientMessage(message)],
+        [runnerMsg, encodeRunnerMessage(message)],
+      ] as const) {
+        const { data: frame } = asObject(type, bytes);
+        expect(Buffer.from(frame.data ?? []).equals(data)).toBe(true);
+        expect(frame.eof ?? false).toBe(eof);
+      }
+    }
+  });
+
+  it('protocol 3: result_start carries http under tag 100', () => {
+    const message = {
+      kind: 'resultStart',
+      status: 200,
+      headers: [
+        ['Set-Cookie', 'a'],
+        ['Set-Cookie', 'b'],
+      ],
+    } as const;
+    const bytes = encodeRunnerMessage(message);
+    const http = {
+      statusCode: 200,
+      headers: [
+        { key: 'Set-Cookie', value: 'a' },
+        { key: 'Set-Cookie', value: 'b' },
+      ],
+    };
+    expect(asObject(runnerMsg, bytes)).toEqual({ resultStart: { http } });
+    expect(bytes.includes(Buffer.from([0xa2, 0x06]))).toBe(true); // (100 << 3 | 2) as a varint
+    expect(decodeRunnerMessage(bytesOf(runnerMsg, { resultStart: { http } }))).toEqual(message);
+  });
+
+  it('finished', () => {
+    expect(asObject(runnerMsg, encodeRunnerMessage({ kind: 'finished', report: FULL_REPORT }))).toEqual({
+      finished: WIRE_REPORT,
+    });
+    expect(decodeRunnerMessage(bytesOf(runnerMsg, { finished: WIRE_REPORT }))).toEqual({
+      kind: 'finished',
+      report: FULL_REPORT,
+    });
+  });
+
+  it('protocol 6: what an older runner leaves out reads as nothing', () => {
+    const { image, imagePullWaitDuration, ctrPrepDuration, ctrCreateDuration, initStartTime, ...old } = WIRE_REPORT;
+    const decoded = decodeRunnerMessage(bytesOf(runnerMsg, { finished: old }));
+    expect(decoded).toMatchObject({ report: { success: true, image: '', imagePullWaitNs: 0, containerInitNs: 0 } });
+  });
+
+  it('protocol 4: RunnerStatus starts at tag 2', () => {
+    const status = root.lookupType('RunnerStatus');
+    expect(Buffer.from(status.encode({ active: 1 }).finish())).toEqual(Buffer.from([0x10, 0x01]));
+  });
+});
+
+describe('messages of other peers', () => {
+  it('protocol 5: fields of a newer peer are skipped', () => {
+    const known = encodeRunnerMessage({ kind: 'finished', report: FULL_REPORT });
+    // A string under tag 99 inside `finished`, and a varint under tag 77 beside it.
+    const inner = Buffer.concat([known.subarray(3), Buffer.from([0x9a, 0x06, 0x02, 0x68, 0x69])]);
+    const length = inner.length;
+    const grown = Buffer.concat([
+      Buffer.from([0x1a, (length & 127) | 128, length >> 7]),
+      inner,
+      Buffer.from([0xe8, 0x04, 0x01]),
+    ]);
+    expect(decodeRunnerMessage(grown)).toEqual({ kind: 'finished', report: FULL_REPORT });
+  });
+
+  it('protocol 63: nothing, or nothing we know, is unknown', () => {
+    expect(decodeRunnerMessage(Buffer.alloc(0))).toEqual({ kind: 'unknown' });
+    expect(decodeClientMessage(Buffer.from([0x2a, 0x01, 0x00]))).toEqual({ kind: 'unknown' });
+    expect(decodeRunnerMessage(bytesOf(runnerMsg, { resultStart: {} }))).toEqual({ kind: 'unknown' });
+  });
+
+  it('a date that cannot be read does not cost the outcome', () => {
+    const decoded = decodeRunnerMessage(bytesOf(runnerMsg, { finished: { success: true, createdAt: 'yesterday' } }));
+    expect(decoded).toEqual({ kind: 'finished', report: { ...NOTHING_REPORTED, success: true } });
+  });
+
+  it.each([
+    ['cut off', Buffer.from([0x0a, 0x7f, 0x01])],
+    ['not protobuf', Buffer.from([0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff])],
+  ])('bytes that are no message are refused: %s', (_, bytes) => {
+    expect(() => decodeClientMessage(bytes)).toThrow();
+    expect(() => decodeRunnerMessage(bytes)).toThrow();
+  });
+});

@@ -1,0 +1,41 @@
+import type { HeaderList } from '@fnfleet/core';
+import type { CallReport } from './outbound-call.js';
+
+/** Body bytes travel in frames of at most this many bytes. */
+export const MAX_FRAME_BYTES = 10 * 1024;
+
+/** What a balancer sends. `unknown` is a message of a newer peer, or one with nothing in it. */
+export type ClientMessage = TryMessage | DataMessage | UnknownMessage;
+
+/** What a runner sends. */
+export type RunnerMessage = ResultStartMessage | DataMessage | FinishedMessage | UnknownMessage;
+
+export interface TryMessage {
+  readonly kind: 'try';
+  readonly callJson: string;
+  /** Lower-case hex, or empty. */
+  readonly slotHash: string;
+  readonly extensions: Readonly<Record<string, string>>;
+}
+
+export interface DataMessage {
+  readonly kind: 'data';
+  readonly data: Buffer;
+  readonly eof: boolean;
+}
+
+export interface ResultStartMessage {
+  readonly kind: 'resultStart';
+  /** 0 when the runner left it out. */
+  readonly status: number;
+  readonly headers: HeaderList;
+}
+
+export interface FinishedMessage {
+  readonly kind: 'finished';
+  readonly report: CallReport;
+}
+
+export interface UnknownMessage {
+  readonly kind: 'unknown';
+}

@@ -1,0 +1,134 @@
+import type { HeaderList, RequestBody, ResponseWriter } from '@fnfleet/core';
+import { FrameBody } from './frame-body.js';
+import { type ClientMessage, MAX_FRAME_BYTES, type TryMessage } from './messages.js';
+import type { CallReport } from './outbound-call.js';
+import { GRPC_STATUS, type RunnerStream, type RunnerStreamHandler } from './stream.js';
+
+/**
+ * One call offered by one balancer: the runner's side of an engagement.
+ *
+ *   awaitingTry ──try──▶ admitting ──writeHead──▶ answering ──run is over──▶ closed
+ *        │                   └────────run is over────────────────────────────▲  ▲
+ *        ├──anything else (violation), cancelled───────────────────────────────┘
+ *   admitting, answering ──violation before eof, cancelled──▶ closed
+ *
+ * R1  `run` is asked once, after `try`; its report becomes the one `finished`.
+ * R2  Nothing follows `finished`, and the status after it is OK. A refusal is a `finished` too, never a status.
+ * R3  A violation ends the RPC with UNKNOWN and aborts the call; no `finished` is promised then.
+ * R4  After `eof` whatever the balancer sends is ignored; half-closing before it is a violation.
+ * R5  A slow balancer stops the function through `write`; a slow function stops the balancer through FrameBody.
+ *
+ * The balancer's side is `BalancerSession`, next door.
+ */
+type State = 'awaitingTry' | 'admitting' | 'answering' | 'closed';
+
+/** What runs a call. Never rejects: how it went is in the report. */
+export type RunCall = (offer: TryMessage, io: CallIo) => Promise<CallReport>;
+
+export interface CallIo {
+  readonly body: RequestBody;
+  readonly response: ResponseWriter;
+  /** Aborts when the balancer no longer wants the call. */
+  readonly signal: AbortSignal;
+  /** Milliseconds since the epoch; undefined: none. */
+  readonly deadlineAt: number | undefined;
+}
+
+const EXPECTED_TRY = 'Protocol failure: expected ClientMsg_Try';
+const EXPECTED_DATA = 'Protocol failure: expected ClientMsg_Data';
+
+export class RunnerSession implements RunnerStreamHandler, ResponseWriter {
+  private state: State = 'awaitingTry';
+  private sawEof = false;
+  private readonly body: FrameBody;
+  private readonly abort = new AbortController();
+  private drained: (() => void) | undefined;
+
+  constructor(
+    private readonly stream: RunnerStream,
+    private readonly run: RunCall,
+  ) {
+    this.body = new FrameBody(stream);
+  }
+
+  onMessage(message: ClientMessage): void {
+    if (this.state === 'closed' || this.sawEof) return; // R4
+    if (this.state === 'awaitingTry') {
+      if (message.kind === 'try') this.admit(message);
+      else this.violation(EXPECTED_TRY);
+      return;
+    }
+    if (message.kind !== 'data') return this.violation(EXPECTED_DATA);
+    this.sawEof = message.eof;
+    this.body.push(message.data, message.eof);
+  }
+
+  onHalfClose(): void {
+    if (this.state === 'awaitingTry') this.violation(EXPECTED_TRY);
+    else if (!this.sawEof) this.violation(EXPECTED_DATA); // R4
+  }
+
+  onWritable(): void {
+    const { drained } = this;
+    this.drained = undefined;
+    drained?.();
+  }
+
+  onCancelled(): void {
+    this.close('the balancer cancelled the call');
+  }
+
+  // --- the answer of the function, as its ResponseWriter ---
+
+  writeHead(status: number, headers: HeaderList): void {
+    if (this.state !== 'admitting') return;
+    this.state = 'answering';
+    this.stream.send({ kind: 'resultStart', status, headers });
+  }
+
+  write(chunk: Buffer): boolean {
+    if (this.state !== 'answering') return true;
+    let room = true;
+    for (let at = 0; at < chunk.length; at += MAX_FRAME_BYTES) {
+      room = this.stream.send({ kind: 'data', data: chunk.subarray(at, at + MAX_FRAME_BYTES), eof: false });
+    }
+    return room;
+  }
+
+  onDrain(callback: () => void): void {
+    if (this.state === 'closed') callback();
+    else this.drained = callback;
+  }
+
+  private admit(offer: TryMessage): void {
+    this.state = 'admitting';
+    const { body, stream, abort } = this;
+    const io = { body, response: this, signal: abort.signal, deadlineAt: stream.deadlineAt };
+    void this.run(offer, io).then((report) => this.finish(report)); // R1
+  }
+
+  private finish(report: CallReport): void {
+    if (this.state === 'closed') return;
+    this.stream.send({ kind: 'finished', report });
+    this.end(GRPC_STATUS.OK, ''); // R2
+  }
+
+  private violation(details: string): void {
+    this.close(details);
+    this.stream.end(GRPC_STATUS.UNKNOWN, details); // R3
+  }
+
+  private close(reason: string): void {
+    if (this.state === 'closed') return;
+    this.state = 'closed';
+    this.body.fail(new Error(reason));
+    this.abort.abort();
+    this.onWritable(); // a writer that waits for room finds out that there is no point
+  }
+
+  private end(code: number, details: string): void {
+    this.state = 'closed';
+    this.body.discard();
+    this.stream.end(code, details);
+  }
+}

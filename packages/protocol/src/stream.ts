@@ -1,0 +1,80 @@
+import type { ClientMessage, RunnerMessage } from './messages.js';
+
+/**
+ * The border between the state machines of an engagement and whatever carries it. A transport delivers messages in
+ * order, never calls back from within a call to it, and says exactly once that the stream is over (`onEnd`; for a runner
+ * `onCancelled`, unless it ended the stream itself).
+ */
+interface MessageStream<Outgoing> {
+  /** Queues a message. False: the peer is slow, send no more until `onWritable`. Ignored once the stream has ended. */
+  send(message: Outgoing): boolean;
+  /** Stops delivery of messages, which in time stops the peer. */
+  pause(): void;
+  resume(): void;
+}
+
+/** The balancer's end. */
+export interface ClientStream extends MessageStream<ClientMessage> {
+  /** The request is complete. */
+  halfClose(): void;
+  /** Resets the stream: whatever the runner is doing for it is no longer wanted. */
+  cancel(): void;
+  /** The outcome is known; lets the stream end by itself and drops what still arrives. */
+  release(): void;
+}
+
+export interface ClientStreamHandler {
+  onMessage(message: RunnerMessage): void;
+  onWritable(): void;
+  onEnd(end: StreamEnd): void;
+}
+
+/** How a stream ended, seen from the balancer. */
+export interface StreamEnd {
+  /** gRPC status code, or whatever number the peer put there. */
+  readonly code: number;
+  readonly details: string;
+  /** The runner may have seen the call. False only when it certainly has not. */
+  readonly mayHaveArrived: boolean;
+}
+
+/** The runner's end. */
+export interface RunnerStream extends MessageStream<RunnerMessage> {
+  /** Ends the RPC. Code 0 is OK. */
+  end(code: number, details: string): void;
+  /** The deadline the balancer gave the stream, milliseconds since the epoch; undefined: none. */
+  readonly deadlineAt: number | undefined;
+}
+
+export interface RunnerStreamHandler {
+  onMessage(message: ClientMessage): void;
+  onWritable(): void;
+  /** The balancer will send nothing more. */
+  onHalfClose(): void;
+  /** The balancer reset the stream, or the connection is gone. */
+  onCancelled(): void;
+}
+
+/** gRPC status codes that the protocol gives a meaning. */
+export const GRPC_STATUS = {
+  OK: 0,
+  CANCELLED: 1,
+  UNKNOWN: 2,
+  DEADLINE_EXCEEDED: 4,
+  RESOURCE_EXHAUSTED: 8,
+  UNIMPLEMENTED: 12,
+  INTERNAL: 13,
+  UNAVAILABLE: 14,
+} as const;
+
+/** A stream that ended with a status other than OK and no word about the call. */
+export class StreamError extends Error {
+  override readonly name = 'StreamError';
+
+  constructor(
+    readonly code: number,
+    details: string,
+  ) {
+    super(`gRPC status ${code}: ${details}`);
+  }
+}

@@ -1,0 +1,38 @@
+import type { IncomingHttpHeaders } from 'node:http2';
+import { GRPC_STATUS } from '../stream.js';
+
+export interface GrpcStatus {
+  readonly code: number;
+  readonly details: string;
+}
+
+/** The status in trailers (or in headers that are all there is); undefined when they carry none. */
+export function grpcStatusOf(headers: IncomingHttpHeaders): GrpcStatus | undefined {
+  const code = headers['grpc-status'];
+  if (code === undefined) return undefined;
+  return { code: Number(code), details: decodeMessage(headers['grpc-message']) };
+}
+
+/** What an HTTP answer without a gRPC status means (gRPC over HTTP2, "HTTP2 Transport Mapping"). */
+export function statusOfHttp(httpStatus: number): GrpcStatus {
+  const details = `HTTP status ${httpStatus} where a gRPC answer was expected`;
+  if (httpStatus === 404) return { code: GRPC_STATUS.UNIMPLEMENTED, details };
+  if ([429, 502, 503, 504].includes(httpStatus)) return { code: GRPC_STATUS.UNAVAILABLE, details };
+  return { code: GRPC_STATUS.UNKNOWN, details };
+}
+
+/** `grpc-timeout` has at most eight digits; the unit grows until they suffice. */
+export function encodeTimeout(ms: number): string {
+  const left = Math.max(0, Math.ceil(ms));
+  if (left < 1e8) return `${left}m`;
+  return `${Math.min(Math.ceil(left / 1000), 99_999_999)}S`;
+}
+
+function decodeMessage(value: string | string[] | undefined): string {
+  const text = Array.isArray(value) ? value.join(' ') : (value ?? '');
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text;
+  }
+}

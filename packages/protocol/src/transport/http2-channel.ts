@@ -1,0 +1,121 @@
+import type http2 from 'node:http2';
+import type tls from 'node:tls';
+import { type Clock, InflightTracker, type Logger, Once, silentLogger, systemClock } from '@fnfleet/core';
+import type { Engaging } from '../balancer-session.js';
+import { type ClientStream, type ClientStreamHandler, GRPC_STATUS, type StreamEnd, StreamError } from '../stream.js';
+import { encodeTimeout } from './grpc-status.js';
+import { Http2ClientStream } from './http2-client-stream.js';
+import { Http2Connection } from './http2-connection.js';
+import { unaryCall } from './unary-call.js';
+
+export interface ChannelOptions {
+  /** TLS towards the runner; undefined: plain text. The server name is the host part of the address. */
+  readonly tls?: tls.ConnectionOptions;
+  /** Limit for connecting, milliseconds. Default 1000. */
+  readonly connectTimeoutMs?: number;
+  /** Delay before a runner that could not be reached is tried again, milliseconds. Default 100, growing to 5000. */
+  readonly backoff?: { readonly initialMs: number; readonly maxMs: number };
+  /** Largest message taken from a runner, bytes. Default 4 MiB, as in the original. */
+  readonly maxMessageBytes?: number;
+  readonly clock?: Clock;
+  readonly random?: () => number;
+  readonly logger?: Logger;
+}
+
+const DEFAULT_MAX_MESSAGE_BYTES = 4 * 1024 * 1024;
+
+/**
+ * gRPC to one runner straight on node:http2 (see docs/decisions/0002). Two things are needed that a gRPC client library
+ * does not tell: whether `try` may have arrived, and when the stream really takes no more.
+ */
+export class Http2Channel implements Engaging {
+  private readonly connection: Http2Connection;
+  private readonly inflight = new InflightTracker();
+  private readonly maxMessageBytes: number;
+  private readonly clock: Clock;
+  private readonly scheme: string;
+
+  constructor(
+    readonly address: string,
+    options: ChannelOptions = {},
+  ) {
+    this.clock = options.clock ?? systemClock;
+    this.scheme = options.tls ? 'https' : 'http';
+    this.maxMessageBytes = options.maxMessageBytes ?? DEFAULT_MAX_MESSAGE_BYTES;
+    this.connection = new Http2Connection({
+      address,
+      tls: options.tls,
+      connectTimeoutMs: options.connectTimeoutMs ?? 1000,
+      backoff: options.backoff ?? { initialMs: 100, maxMs: 5000 },
+      clock: this.clock,
+      random: options.random ?? Math.random,
+      logger: options.logger ?? silentLogger,
+    });
+  }
+
+  engage(options: { requestId?: string; deadlineAt?: number }, handler: ClientStreamHandler): ClientStream {
+    const leave = this.inflight.enter();
+    const onEnd = (end: StreamEnd) => {
+      leave();
+      handler.onEnd(end);
+    };
+    const stream = new Http2ClientStream(
+      {
+        onMessage: (message) => handler.onMessage(message),
+        onWritable: () => handler.onWritable(),
+        onEnd,
+      },
+      this.maxMessageBytes,
+    );
+    const headers = this.headers('/RunnerProtocol/Engage', options);
+    const session = this.connection.current;
+    if (session) stream.attach(session, headers);
+    else {
+      this.connection.acquire().then(
+        (connected) => stream.attach(connected, headers),
+        (error: Error) => stream.unreachable(error),
+      );
+    }
+    return stream;
+  }
+
+  /** One request, one answer. @throws StreamError */
+  async unary(path: string, request: Buffer, options: { timeoutMs: number; signal?: AbortSignal }): Promise<Buffer> {
+    const leave = this.inflight.enter();
+    try {
+      const session = await this.connection.acquire().catch((error: Error) => {
+        throw new StreamError(GRPC_STATUS.UNAVAILABLE, error.message);
+      });
+      const headers = this.headers(path, { deadlineAt: this.clock.now() + options.timeoutMs });
+      return await unaryCall(session, headers, request, this.maxMessageBytes, { ...options, clock: this.clock });
+    } finally {
+      leave();
+    }
+  }
+
+  private readonly closing = new Once(async () => {
+    await this.inflight.whenIdle();
+    await this.connection.close();
+  });
+
+  /** Waits for streams in hand, then closes the connection. Idempotent. */
+  close(): Promise<void> {
+    return this.closing.call();
+  }
+
+  private headers(path: string, options: { requestId?: string; deadlineAt?: number }): http2.OutgoingHttpHeaders {
+    const headers: http2.OutgoingHttpHeaders = {
+      ':method': 'POST',
+      ':scheme': this.scheme,
+      ':authority': this.address,
+      ':path': path,
+      'content-type': 'application/grpc',
+      te: 'trailers',
+      'user-agent': 'fnfleet',
+    };
+    if (options.requestId) headers.fn_request_id = options.requestId;
+    if (options.deadlineAt !== undefined)
+      headers['grpc-timeout'] = encodeTimeout(options.deadlineAt - this.clock.now());
+    return headers;
+  }
+}

@@ -1,0 +1,140 @@
+import http2 from 'node:http2';
+import { decodeRunnerMessage, encodeClientMessage } from '../codec.js';
+import type { ClientMessage } from '../messages.js';
+import { type ClientStream, type ClientStreamHandler, GRPC_STATUS } from '../stream.js';
+import { Deframer, FrameError, frameMessage } from './grpc-frames.js';
+import { type GrpcStatus, grpcStatusOf, statusOfHttp } from './grpc-status.js';
+
+/**
+ * The balancer's end of one Engage stream on an HTTP/2 session.
+ *
+ * Messages sent before the session is there are held; they are few, because `send` says "no more" at once. A stream that
+ * never got a session, or that the peer refused unprocessed (REFUSED_STREAM), has certainly not arrived.
+ */
+export class Http2ClientStream implements ClientStream {
+  private stream: http2.ClientHttp2Stream | undefined;
+  private early: Buffer[] | undefined = [];
+  private earlyHalfClose = false;
+  private paused = false;
+  private handler: ClientStreamHandler | undefined;
+  private readonly deframer: Deframer;
+  private status: GrpcStatus | undefined;
+  private failure: GrpcStatus | undefined;
+  private released = false;
+
+  constructor(handler: ClientStreamHandler, maxMessageBytes: number) {
+    this.handler = handler;
+    this.deframer = new Deframer(maxMessageBytes);
+  }
+
+  attach(session: http2.ClientHttp2Session, headers: http2.OutgoingHttpHeaders): void {
+    if (this.handler === undefined) return; // cancelled while connecting
+    let stream: http2.ClientHttp2Stream;
+    try {
+      stream = session.request(headers);
+    } catch (error) {
+      return this.unreachable(error as Error);
+    }
+    this.stream = stream;
+    this.wire(stream);
+    // What is sent in this turn of the event loop (the call and, mostly, its whole body) leaves in one write.
+    stream.cork();
+    process.nextTick(() => stream.uncork());
+    const early = this.early ?? [];
+    this.early = undefined;
+    for (const message of early) stream.write(message);
+    if (this.earlyHalfClose) stream.end();
+    else if (early.length > 0) queueMicrotask(() => this.handler?.onWritable());
+  }
+
+  unreachable(error: Error): void {
+    this.early = undefined;
+    // Later than the call that led here, as the border promises.
+    process.nextTick(() =>
+      this.finish({ code: GRPC_STATUS.UNAVAILABLE, details: `cannot reach the runner: ${error.message}` }, false),
+    );
+  }
+
+  send(message: ClientMessage): boolean {
+    const framed = frameMessage(encodeClientMessage(message));
+    if (this.early) {
+      this.early.push(framed);
+      return false;
+    }
+    if (this.stream === undefined || this.stream.writableEnded || this.stream.destroyed) return false;
+    return this.stream.write(framed);
+  }
+
+  halfClose(): void {
+    if (this.early) this.earlyHalfClose = true;
+    else if (this.stream && !this.stream.destroyed) this.stream.end();
+  }
+
+  pause(): void {
+    this.paused = true;
+    this.stream?.pause();
+  }
+
+  resume(): void {
+    this.paused = false;
+    this.stream?.resume();
+  }
+
+  cancel(): void {
+    this.early = undefined;
+    if (this.stream) this.stream.close(http2.constants.NGHTTP2_CANCEL);
+    else process.nextTick(() => this.finish({ code: GRPC_STATUS.CANCELLED, details: 'cancelled' }, false));
+  }
+
+  release(): void {
+    this.released = true;
+    const { stream } = this;
+    if (stream === undefined || stream.destroyed) return;
+    stream.resume();
+    // A body that nobody waits for any more is cut off; a stream whose both halves are done closes by itself.
+    if (!stream.writableEnded) stream.close(http2.constants.NGHTTP2_NO_ERROR);
+  }
+
+  private wire(stream: http2.ClientHttp2Stream): void {
+    stream.on('response', (headers) => {
+      this.status = grpcStatusOf(headers) ?? this.status;
+      const httpStatus = Number(headers[':status']);
+      if (httpStatus !== 200) this.status ??= statusOfHttp(httpStatus);
+    });
+    stream.on('data', (chunk: Buffer) => this.receive(chunk));
+    stream.on('trailers', (trailers) => {
+      this.status = grpcStatusOf(trailers) ?? this.status;
+    });
+    stream.on('drain', () => this.handler?.onWritable());
+    // With the trailers read and the last message delivered the outcome is complete; the close itself can wait.
+    stream.on('end', () => this.status && this.finish(this.status, true));
+    stream.on('error', (error) => {
+      this.failure ??= { code: GRPC_STATUS.UNAVAILABLE, details: error.message };
+    });
+    stream.on('close', () => this.closed(stream));
+    if (this.paused) stream.pause();
+  }
+
+  private receive(chunk: Buffer): void {
+    if (this.released || this.handler === undefined) return;
+    try {
+      this.deframer.push(chunk, (bytes) => this.handler?.onMessage(decodeRunnerMessage(bytes)));
+    } catch (error) {
+      const code = error instanceof FrameError ? GRPC_STATUS.RESOURCE_EXHAUSTED : GRPC_STATUS.INTERNAL;
+      this.failure = { code, details: `unreadable message from the runner: ${(error as Error).message}` };
+      this.stream?.close(http2.constants.NGHTTP2_CANCEL);
+    }
+  }
+
+  private closed(stream: http2.ClientHttp2Stream): void {
+    const refused = stream.rstCode === http2.constants.NGHTTP2_REFUSED_STREAM;
+    const status = this.failure ?? this.status;
+    this.finish(status ?? { code: GRPC_STATUS.UNAVAILABLE, details: `stream reset, code ${stream.rstCode}` }, !refused);
+  }
+
+  private finish(status: GrpcStatus, mayHaveArrived: boolean): void {
+    const { handler } = this;
+    this.handler = undefined;
+    handler?.onEnd({ ...status, mayHaveArrived });
+  }
+}

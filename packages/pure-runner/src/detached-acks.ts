@@ -1,0 +1,23 @@
+import type { AgentCall, CallListener } from '@fnfleet/agent';
+import { FnError } from '@fnfleet/core';
+
+/**
+ * Acknowledges detached calls: not when they are queued but when a container is theirs and they are about to run.
+ * As a call listener of the agent it learns of that moment.
+ */
+export class DetachedAcks implements CallListener {
+  private readonly waiting = new Map<string, () => void>();
+
+  /** @returns what to call when the call has ended */
+  expect(callId: string, acknowledge: () => void): () => void {
+    this.waiting.set(callId, acknowledge);
+    return () => this.waiting.delete(callId);
+  }
+
+  beforeCall(call: AgentCall): void {
+    if (call.model.type !== 'detached') return;
+    const acknowledge = this.waiting.get(call.model.id);
+    if (acknowledge === undefined) throw new FnError('callHandleNotFound');
+    acknowledge();
+  }
+}

@@ -1,0 +1,21 @@
+/** What `Status` tells of the engagements of a runner. Received = handled + active, refusals included. */
+export class EngagementCounters {
+  private open = 0;
+  private opened = 0;
+
+  /** @returns what to call when the stream has ended; idempotent */
+  enter(): () => void {
+    this.open += 1;
+    this.opened += 1;
+    let left = false;
+    return () => {
+      if (left) return;
+      left = true;
+      this.open -= 1;
+    };
+  }
+
+  snapshot(): { active: number; requestsReceived: number; requestsHandled: number } {
+    return { active: this.open, requestsReceived: this.opened, requestsHandled: this.opened - this.open };
+  }
+}

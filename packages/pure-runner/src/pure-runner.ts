@@ -1,0 +1,123 @@
+import type { AddressInfo } from 'node:net';
+import type { Agent } from '@fnfleet/agent';
+import {
+  type Clock,
+  type DrainResult,
+  InflightTracker,
+  type Logger,
+  Once,
+  type Service,
+  silentLogger,
+  systemClock,
+} from '@fnfleet/core';
+import type { ServerCredentials, ServerOptions } from '@grpc/grpc-js';
+import { DetachedAcks } from './detached-acks.js';
+import { EngagementCounters } from './engagement-counters.js';
+import { engagementRunner } from './engagement-runner.js';
+import { GrpcListener } from './grpc-listener.js';
+import { runnerHandlers } from './runner-service.js';
+
+export interface PureRunnerOptions {
+  /** Executes the calls; closed together with the runner. */
+  readonly agent: Agent;
+  /** `host:port` to listen on. Port 0 takes a free one. Default `0.0.0.0:9190`. */
+  readonly listen?: string;
+  /** TLS; plain text unless given. */
+  readonly credentials?: ServerCredentials;
+  /** Passed on to @grpc/grpc-js; they win over ours. */
+  readonly grpcOptions?: ServerOptions;
+  /** Engagements one connection may have open. Default 65536. */
+  readonly maxStreams?: number;
+  /** Detached calls are refused unless set. */
+  readonly detached?: boolean;
+  /** Image that ordinary calls may not use. */
+  readonly statusImage?: string;
+  readonly clock?: Clock;
+  readonly logger?: Logger;
+}
+
+export interface PureRunner extends Service {
+  /** Where it listens, once `ready`. */
+  readonly address: AddressInfo;
+}
+
+/** A runner: the gRPC service that balancers offer calls to, on top of an agent. Starts to listen at once. */
+export function newPureRunner(options: PureRunnerOptions): PureRunner {
+  return new PureRunnerService(options);
+}
+
+const DEFAULT_LISTEN = '0.0.0.0:9190';
+const DEFAULT_MAX_STREAMS = 65_536;
+/** How long balancers get to read the last answers and close their connections, milliseconds. */
+const GOODBYE_MS = 1000;
+
+/**
+ * Draining goes in this order, so that no call is lost: new calls are refused in the protocol (any balancer goes on to
+ * the next runner) and health says NOT_SERVING; calls in hand finish; only then does the port close.
+ */
+class PureRunnerService implements PureRunner {
+  readonly ready: Promise<void>;
+  private readonly agent: Agent;
+  private readonly listener: GrpcListener;
+  private readonly engagements = new InflightTracker();
+  private readonly logger: Logger;
+  private graceMs = 0;
+
+  constructor(options: PureRunnerOptions) {
+    const { agent, clock = systemClock, logger = silentLogger, statusImage } = options;
+    this.agent = agent;
+    this.logger = logger;
+    const detachedAcks = options.detached ? new DetachedAcks() : undefined;
+    if (detachedAcks) agent.addCallListener(detachedAcks);
+    const run = engagementRunner({ agent, clock, logger, detachedAcks, statusImage });
+    const counters = new EngagementCounters();
+    this.listener = new GrpcListener({
+      listen: options.listen ?? DEFAULT_LISTEN,
+      credentials: options.credentials,
+      grpcOptions: { 'grpc.max_concurrent_streams': options.maxStreams ?? DEFAULT_MAX_STREAMS, ...options.grpcOptions },
+      handlers: runnerHandlers(
+        run,
+        () => {
+          const leave = this.engagements.enter();
+          const uncount = counters.enter();
+          return () => {
+            uncount();
+            leave();
+          };
+        },
+        counters,
+      ),
+      clock,
+    });
+    this.ready = Promise.all([agent.ready, this.listener.ready]).then(() => this.listener.setServing(true));
+    this.ready.catch(() => undefined); // whoever waits for it is told
+  }
+
+  get address(): AddressInfo {
+    return this.listener.address;
+  }
+
+  private readonly draining = new Once(async (): Promise<DrainResult> => {
+    this.listener.setServing(false);
+    const result = await this.agent.drain({ graceMs: this.graceMs });
+    await this.engagements.whenIdle(GOODBYE_MS);
+    await this.listener.close(GOODBYE_MS);
+    return result;
+  });
+
+  drain(options: { graceMs: number }): Promise<DrainResult> {
+    this.graceMs = options.graceMs;
+    return this.draining.call();
+  }
+
+  private readonly closing = new Once(async () => {
+    this.listener.setServing(false);
+    await this.agent.close();
+    await this.listener.close(0);
+    this.logger.debug('runner closed');
+  });
+
+  close(): Promise<void> {
+    return this.closing.call();
+  }
+}
