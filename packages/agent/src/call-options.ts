@@ -1,4 +1,4 @@
-import type { Call, RequestBody, ResponseWriter } from '@fnfleet/core';
+import { type Call, completeBody, type RequestBody, type ResponseWriter } from '@fnfleet/core';
 import type { LogSink } from './log-sink.js';
 
 /** What call options fill in, one after another. */
@@ -15,3 +15,79 @@ export interface CallDraft {
 
 /** One step of building a call. Throws when what it needs has not been set by an earlier option. */
 export type CallOption = (draft: CallDraft) => void;
+
+/** A call without a request body. */
+export function fromModel(call: Call): CallOption {
+  return fromModelAndInput(call, completeBody(Buffer.alloc(0)));
+}
+
+/** A call and the bytes for its function. The agent sets status and dates on this very object. */
+export function fromModelAndInput(call: Call, body: RequestBody): CallOption {
+  return (draft) => {
+    draft.model = call;
+    draft.body = body;
+  };
+}
+
+/** Needs a model before it. Replaces it with a copy that has the trigger. */
+export function withTrigger(triggerId: string): CallOption {
+  return (draft) => {
+    draft.model = { ...modelOf(draft, 'withTrigger'), triggerId };
+  };
+}
+
+/** Needs a model before it. Replaces it with a detached copy. */
+export function invokeDetached(): CallOption {
+  return (draft) => {
+    draft.model = { ...modelOf(draft, 'invokeDetached'), type: 'detached' };
+  };
+}
+
+/** Where the answer goes. Without it the answer is dropped. */
+export function withWriter(response: ResponseWriter): CallOption {
+  return (draft) => {
+    draft.response = response;
+  };
+}
+
+/** Where the output of the function goes; closed when the call ends. */
+export function withLogger(logSink: LogSink): CallOption {
+  return (draft) => {
+    draft.logSink = logSink;
+  };
+}
+
+/** Ends the call when it aborts. Needs a model before it. */
+export function withSignal(signal: AbortSignal): CallOption {
+  return (draft) => {
+    modelOf(draft, 'withSignal');
+    draft.signal = signal;
+  };
+}
+
+/** The caller's own deadline, milliseconds since the epoch. Needs a model before it. */
+export function withDeadline(deadlineAt: number): CallOption {
+  return (draft) => {
+    modelOf(draft, 'withDeadline');
+    draft.deadlineAt = deadlineAt;
+  };
+}
+
+/** Opaque to the agent; for the driver. */
+export function withExtensions(extensions: Readonly<Record<string, string>>): CallOption {
+  return (draft) => {
+    draft.extensions = { ...extensions };
+  };
+}
+
+/** Hex, as a balancer computed it. Empty leaves it to the agent. */
+export function withSlotKey(slotKey: string): CallOption {
+  return (draft) => {
+    draft.slotKey = slotKey;
+  };
+}
+
+function modelOf(draft: CallDraft, option: string): Call {
+  if (draft.model === undefined) throw new Error(`${option} comes after the option that supplies the model`);
+  return draft.model;
+}

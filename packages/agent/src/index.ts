@@ -1,4 +1,22 @@
 export type { Agent, CallListener, Utilization } from './agent.js';
 export type { AgentCall, CallTimings } from './agent-call.js';
-export type { CallDraft, CallOption } from './call-options.js';
+export type { CallOverrider, Extensions } from './build-call.js';
+export {
+  type CallDraft,
+  type CallOption,
+  fromModel,
+  fromModelAndInput,
+  invokeDetached,
+  withDeadline,
+  withExtensions,
+  withLogger,
+  withSignal,
+  withSlotKey,
+  withTrigger,
+  withWriter,
+} from './call-options.js';
+export { HostResourcesError } from './host-resources.js';
 export { type LogSink, noLogSink } from './log-sink.js';
+export { type AgentOptions, newAgent } from './new-agent.js';
+export type { Resources } from './resource-tracker.js';
+export { type AgentSettings, agentSettings } from './settings.js';

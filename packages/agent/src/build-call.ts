@@ -1,0 +1,72 @@
+import { type Call, FnError, MIB, type ResponseWriter, slotKey } from '@fnfleet/core';
+import type { AgentCall, CallTimings } from './agent-call.js';
+import type { CallDraft, CallOption } from './call-options.js';
+import { noLogSink } from './log-sink.js';
+import type { Resources } from './resource-tracker.js';
+
+export type Extensions = Readonly<Record<string, string>>;
+
+/**
+ * Looks at a call before it is accepted, and may change its model. What it returns replaces the call's extensions.
+ * Throwing turns the call away with that error.
+ */
+export type CallOverrider = (model: Call, extensions: Extensions) => Extensions | Promise<Extensions>;
+
+export interface BuildCallDeps {
+  /** Applied after the options of each call, so that they can override them. */
+  readonly agentOptions: readonly CallOption[];
+  readonly overrider: CallOverrider | undefined;
+  readonly isPossible: (need: Resources) => boolean;
+  /** What the driver adds to slot keys. */
+  readonly slotKeyExtension: string;
+}
+
+/** What the executing agent tells every function, whatever its configuration says. */
+const FORCED_CONFIG = { FN_LISTENER: 'unix:/tmp/iofs/lsnr.sock', FN_FORMAT: 'http-stream' };
+
+/**
+ * Applies the options in order and completes the call.
+ * @throws FnError `resourceTooBig`; what an option or the overrider threw
+ */
+export async function buildCall(options: readonly CallOption[], deps: BuildCallDeps): Promise<AgentCall> {
+  const draft: CallDraft = { extensions: {} };
+  for (const option of options) option(draft);
+  for (const option of deps.agentOptions) option(draft);
+
+  const { model, body } = draft;
+  if (model === undefined || body === undefined) throw new Error('no model or request provided for call');
+  const extensions = deps.overrider ? await deps.overrider(model, draft.extensions) : draft.extensions;
+  if (!deps.isPossible(needOf(model))) throw new FnError('resourceTooBig');
+  model.config = { ...model.config, ...FORCED_CONFIG };
+  return {
+    model,
+    body,
+    extensions,
+    response: draft.response ?? DROPPED,
+    logSink: draft.logSink ?? noLogSink,
+    signal: draft.signal ?? NEVER,
+    deadlineAt: draft.deadlineAt,
+    slotKey: draft.slotKey || slotKey(model, deps.slotKeyExtension),
+    timings: noTimings(),
+  };
+}
+
+/** What a container for the call occupies. The room of its /tmp counts as memory. */
+export function needOf(model: Call): Resources {
+  return { memoryBytes: (model.memoryMb + model.tmpfsMb) * MIB, cpuMillis: model.cpuMillis };
+}
+
+const DROPPED: ResponseWriter = { writeHead: () => undefined, write: () => true, onDrain: (callback) => callback() };
+/** Calls that share it add and remove their listeners in turn; there are never more than run at once. */
+const NEVER = new AbortController().signal;
+
+function noTimings(): CallTimings {
+  return {
+    imagePullWaitNs: 0,
+    containerPrepareNs: 0,
+    containerCreateNs: 0,
+    containerInitNs: 0,
+    schedulerNs: 0,
+    executionNs: 0,
+  };
+}

@@ -1,0 +1,36 @@
+import { type Call, CancelledError, count, FnError } from '@fnfleet/core';
+
+/**
+ * What becomes of a call that ended before it started.
+ * @param error why; FnError `serverBusy` when the caller's deadline passed
+ * @returns what to tell the caller
+ */
+export function endUnstarted(error: unknown): unknown {
+  if (isBusy(error)) count('server_busy');
+  else if (isCancelled(error)) count('canceled');
+  else count('errors');
+  return error;
+}
+
+/** Sets the status of a call that was started, and counts how it ended. `error` undefined: it ended well. */
+export function endStarted(model: Call, error: unknown): void {
+  if (error === undefined) {
+    model.status = 'success';
+    count('completed');
+  } else if (error instanceof FnError && error.code === 'callTimeout') {
+    model.status = 'timeout';
+    count('timeouts');
+  } else {
+    model.status = 'error';
+    model.error = error instanceof Error ? error.message : String(error);
+    count(isCancelled(error) ? 'canceled' : 'errors');
+  }
+}
+
+function isBusy(error: unknown): boolean {
+  return error instanceof FnError && error.code === 'serverBusy';
+}
+
+function isCancelled(error: unknown): boolean {
+  return error instanceof CancelledError;
+}

@@ -1,0 +1,46 @@
+import { Client } from 'undici';
+import type { AgentCall } from './agent-call.js';
+import { Exchange, type ExchangeLimits } from './function-exchange.js';
+
+/** FDKs close idle connections after anything from no time to five seconds; one second keeps clear of most of them. */
+const IDLE_CLOSE_MS = 1_000;
+const DEFAULT_HEADER_BYTES = 10 * 1024 * 1024;
+
+/**
+ * The one connection to the function in a container. It is dialled when a call needs it, kept for the next, and closed
+ * after a second of silence. There are never two: many FDKs accept a second one only after the first has gone.
+ */
+export class FunctionConnection {
+  private readonly client: Client;
+
+  constructor(
+    socketPath: string,
+    private readonly limits: ExchangeLimits,
+  ) {
+    this.client = new Client('http://localhost', {
+      socketPath,
+      allowH2: false,
+      pipelining: 1,
+      keepAliveTimeout: IDLE_CLOSE_MS,
+      keepAliveMaxTimeout: IDLE_CLOSE_MS,
+      keepAliveTimeoutThreshold: 100,
+      // The deadline of the call is the only limit in time.
+      headersTimeout: 0,
+      bodyTimeout: 0,
+      connectTimeout: 0,
+      maxHeaderSize: limits.maxHeaderBytes || DEFAULT_HEADER_BYTES,
+    });
+  }
+
+  /** Sends the call. One at a time. */
+  exchange(call: AgentCall, deadlineAt: number): Exchange {
+    const exchange = new Exchange(call, this.limits);
+    exchange.begin(this.client, deadlineAt);
+    return exchange;
+  }
+
+  /** Breaks the connection. Idempotent, never rejects. */
+  async close(): Promise<void> {
+    await this.client.destroy().catch(() => undefined);
+  }
+}

@@ -1,0 +1,249 @@
+import {
+  type Clock,
+  count,
+  type DrainResult,
+  FnError,
+  type IdGenerator,
+  InflightTracker,
+  type Logger,
+  Once,
+} from '@fnfleet/core';
+import type { Driver } from '@fnfleet/drivers';
+import type { Agent, CallListener, Utilization } from './agent.js';
+import type { AgentCall } from './agent-call.js';
+import { buildCall, type CallOverrider, needOf } from './build-call.js';
+import type { CallOption } from './call-options.js';
+import { endStarted, endUnstarted } from './call-result.js';
+import { cancelReason } from './cancel-reason.js';
+import { Capacity } from './capacity.js';
+import type { ContainerMetrics } from './container-metrics.js';
+import { Evictor } from './evictor.js';
+import type { ExchangeLimits } from './function-exchange.js';
+import { type ContainerOwner, HotContainer } from './hot-container.js';
+import { type Resources, type ResourceToken, ResourceTracker } from './resource-tracker.js';
+import type { AgentSettings } from './settings.js';
+import { SlotQueue } from './slot-queue.js';
+
+export interface HotAgentOptions {
+  readonly driver: Driver;
+  readonly settings: AgentSettings;
+  readonly totals: Resources;
+  readonly clock: Clock;
+  readonly log: Logger;
+  readonly ids: IdGenerator;
+  readonly overrider: CallOverrider | undefined;
+  readonly callOptions: readonly CallOption[];
+  readonly listeners: readonly CallListener[];
+}
+
+/** An agent that keeps containers hot: one queue of slots for each slot key. */
+export class HotAgent implements Agent {
+  readonly ready: Promise<void>;
+  private readonly tracker: ResourceTracker;
+  private readonly capacity: Capacity;
+  private readonly queues = new Map<string, SlotQueue>();
+  private readonly calls: InflightTracker;
+  private readonly listeners: CallListener[];
+  private readonly limits: ExchangeLimits;
+  private draining: Promise<DrainResult> | undefined;
+  private readonly closing = new Once(() => this.tearDown());
+  private accepting = true;
+
+  constructor(private readonly options: HotAgentOptions) {
+    const { driver, settings, totals, clock } = options;
+    this.ready = driver.ready;
+    this.tracker = new ResourceTracker(totals);
+    this.capacity = new Capacity(this.tracker, new Evictor(), settings.nonBlocking);
+    this.calls = new InflightTracker(clock);
+    this.listeners = [...options.listeners];
+    this.limits = { maxBodyBytes: settings.maxResponseBytes, maxHeaderBytes: settings.maxResponseHeaderBytes };
+  }
+
+  get utilization(): Utilization {
+    const { used, totals } = this.tracker;
+    return {
+      memoryUsedBytes: used.memoryBytes,
+      memoryTotalBytes: totals.memoryBytes,
+      cpuUsedMillis: used.cpuMillis,
+      cpuTotalMillis: totals.cpuMillis,
+    };
+  }
+
+  addCallListener(listener: CallListener): void {
+    this.listeners.push(listener);
+  }
+
+  getCall(...options: CallOption[]): Promise<AgentCall> {
+    return buildCall(options, {
+      agentOptions: this.options.callOptions,
+      overrider: this.options.overrider,
+      isPossible: (need) => this.tracker.isPossible(need),
+      slotKeyExtension: this.options.driver.capabilities.slotKeyExtension,
+    });
+  }
+
+  async submit(call: AgentCall): Promise<void> {
+    count('calls');
+    const leave = this.calls.enter();
+    try {
+      await this.run(call);
+    } finally {
+      leave();
+    }
+  }
+
+  drain({ graceMs }: { graceMs: number }): Promise<DrainResult> {
+    this.draining ??= this.drainThenClose(graceMs);
+    return this.draining;
+  }
+
+  close(): Promise<void> {
+    return this.closing.call();
+  }
+
+  private async run(call: AgentCall): Promise<void> {
+    const { clock } = this.options;
+    const submittedNs = clock.nowNs();
+    let container: HotContainer;
+    count('queued');
+    try {
+      container = await this.slotFor(call);
+    } catch (error) {
+      call.body.discard();
+      throw endUnstarted(error);
+    } finally {
+      count('queued', -1);
+    }
+
+    count('running');
+    const startedNs = clock.nowNs();
+    call.timings.schedulerNs = Number(startedNs - submittedNs);
+    const error = await container.serve(call, this.executionDeadline(call));
+    call.timings.executionNs = Number(clock.nowNs() - startedNs);
+    await this.end(call, error);
+    count('running', -1);
+    if (error !== undefined) throw error;
+  }
+
+  /** A claimed container and a call that has started. Gives the container back unharmed when the start fails. */
+  private async slotFor(call: AgentCall): Promise<HotContainer> {
+    if (!this.accepting) throw new FnError('serverBusy');
+    throwIfEnded(call, this.options.clock.now());
+    const queue = this.queueFor(call);
+    const container = queue.take() ?? (await queue.wait(call));
+    try {
+      throwIfEnded(call, this.options.clock.now());
+      call.model.startedAt = this.options.clock.now();
+      call.model.status = 'running';
+      for (const listener of this.listeners) await listener.beforeCall?.(call);
+    } catch (error) {
+      container.release();
+      throw error;
+    }
+    return container;
+  }
+
+  private executionDeadline(call: AgentCall): number {
+    const own = this.options.clock.now() + call.model.timeoutSeconds * 1000;
+    return call.deadlineAt === undefined ? own : Math.min(own, call.deadlineAt);
+  }
+
+  /** Runs once for each call that was started. What listeners throw is logged and goes no further. */
+  private async end(call: AgentCall, error: unknown): Promise<void> {
+    call.model.completedAt = this.options.clock.now();
+    endStarted(call.model, error);
+    if (this.options.log.debugEnabled) {
+      const { id, fnId, status } = call.model;
+      this.options.log.debug('call ended', { callId: id, fnId, status, error });
+    }
+    call.logSink.close();
+    for (const listener of this.listeners) {
+      try {
+        await listener.afterCall?.(call);
+      } catch (cause) {
+        this.options.log.error('call listener failed after a call', { callId: call.model.id, error: cause });
+      }
+    }
+  }
+
+  private queueFor(call: AgentCall): SlotQueue {
+    const { slotKey } = call;
+    let queue = this.queues.get(slotKey);
+    if (queue === undefined) {
+      queue = new SlotQueue({
+        slotKey,
+        need: needOf(call.model),
+        capacity: this.capacity,
+        clock: this.options.clock,
+        create: (...parts) => this.createContainer(...parts),
+        onEmpty: () => this.queues.delete(slotKey),
+      });
+      this.queues.set(slotKey, queue);
+    }
+    return queue;
+  }
+
+  private createContainer(
+    call: AgentCall,
+    token: ResourceToken,
+    metrics: ContainerMetrics,
+    owner: ContainerOwner,
+  ): HotContainer {
+    const { driver, clock, settings, ids, log } = this.options;
+    const { model } = call;
+    return new HotContainer({
+      spec: {
+        id: ids.next(clock.now()),
+        image: model.image,
+        env: model.config,
+        memoryMb: model.memoryMb,
+        tmpfsMb: model.tmpfsMb,
+        cpuMillis: model.cpuMillis,
+        appId: model.appId,
+        fnId: model.fnId,
+        syslogUrl: model.syslogUrl,
+        networkDisabled: false,
+        extensions: call.extensions,
+      },
+      slotKey: call.slotKey,
+      resources: needOf(model),
+      token,
+      idleTimeoutMs: model.idleTimeoutSeconds * 1000,
+      pullTimeoutMs: settings.hotPullTimeoutMs,
+      startTimeoutMs: settings.hotStartTimeoutMs,
+      limits: this.limits,
+      driver,
+      clock,
+      log: log.child({ fnId: model.fnId, image: model.image }),
+      metrics,
+      owner,
+    });
+  }
+
+  private async drainThenClose(graceMs: number): Promise<DrainResult> {
+    this.refuse();
+    const result = await this.calls.whenIdle(graceMs);
+    await this.close();
+    return result;
+  }
+
+  /** New and waiting calls are turned away; containers go as soon as they serve no call. */
+  private refuse(): void {
+    this.accepting = false;
+    for (const queue of [...this.queues.values()]) queue.shutDown();
+  }
+
+  private async tearDown(): Promise<void> {
+    this.refuse();
+    await Promise.all([...this.queues.values()].map((queue) => queue.close()));
+    await this.calls.whenIdle();
+    await this.options.driver.close();
+    this.tracker.close();
+  }
+}
+
+/** A call whose caller has gone or whose time is up does not start. */
+function throwIfEnded(call: AgentCall, now: number): void {
+  if (call.signal.aborted) throw cancelReason(call.signal);
+  if (call.deadlineAt !== undefined && call.deadlineAt <= now) throw new FnError('serverBusy');
+}

@@ -1,0 +1,58 @@
+import type { Clock, Timer } from '@fnfleet/core';
+
+const NEVER = Number.POSITIVE_INFINITY;
+
+/**
+ * A timer that is set and cleared for every call but touches the clock rarely: clearing only forgets the due time, and
+ * setting a later one lets the clock's timer run and looks again when it fires. Durations in milliseconds.
+ */
+export class LazyTimer {
+  private timer: Timer | undefined;
+  private firesAt = NEVER;
+  private dueAt = NEVER;
+
+  constructor(
+    private readonly clock: Clock,
+    private readonly callback: () => void,
+  ) {}
+
+  /** Calls back once after the delay, unless set again or cleared before. */
+  set(delayMs: number): void {
+    const now = this.monotonicMs();
+    this.dueAt = now + delayMs;
+    if (this.dueAt < this.firesAt) this.arm(now);
+  }
+
+  clear(): void {
+    this.dueAt = NEVER;
+  }
+
+  /** Clears and gives the clock's timer back. */
+  stop(): void {
+    this.clear();
+    this.timer?.cancel();
+    this.timer = undefined;
+    this.firesAt = NEVER;
+  }
+
+  private arm(now: number): void {
+    this.timer?.cancel();
+    this.firesAt = this.dueAt;
+    this.timer = this.clock.after(this.dueAt - now, () => this.fire());
+  }
+
+  private fire(): void {
+    this.timer = undefined;
+    this.firesAt = NEVER;
+    if (this.dueAt === NEVER) return;
+    const now = this.monotonicMs();
+    if (now < this.dueAt) return this.arm(now);
+    this.dueAt = NEVER;
+    this.callback();
+  }
+
+  /** Monotonic, so that a correction of the wall clock neither cuts nor stretches a running call. */
+  private monotonicMs(): number {
+    return Number(this.clock.nowNs()) / 1e6;
+  }
+}

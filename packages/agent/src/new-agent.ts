@@ -1,0 +1,44 @@
+import { type Clock, IdGenerator, type Logger, silentLogger, systemClock } from '@fnfleet/core';
+import type { Driver } from '@fnfleet/drivers';
+import type { Agent, CallListener } from './agent.js';
+import type { CallOverrider } from './build-call.js';
+import type { CallOption } from './call-options.js';
+import { hostResources, readHostFiles } from './host-resources.js';
+import { HotAgent } from './hot-agent.js';
+import type { Resources } from './resource-tracker.js';
+import type { AgentSettings } from './settings.js';
+
+export interface AgentOptions {
+  /** Makes the containers. The agent closes it. */
+  readonly driver: Driver;
+  readonly settings: AgentSettings;
+  readonly logger?: Logger;
+  readonly clock?: Clock;
+  /** Names containers. */
+  readonly ids?: IdGenerator;
+  /** What containers may occupy in total; what this machine has, unless given. The caps of the settings do not apply. */
+  readonly totals?: Resources;
+  readonly overrider?: CallOverrider;
+  /** Applied after the options of each call. */
+  readonly callOptions?: readonly CallOption[];
+  readonly listeners?: readonly CallListener[];
+}
+
+/**
+ * An agent that executes calls on this machine in hot containers.
+ * @throws HostResourcesError when the machine has no room for functions
+ */
+export function newAgent(options: AgentOptions): Agent {
+  const { driver, settings, logger: log = silentLogger, clock = systemClock } = options;
+  return new HotAgent({
+    driver,
+    settings,
+    log,
+    clock,
+    ids: options.ids ?? new IdGenerator(),
+    totals: options.totals ?? hostResources(readHostFiles(), settings, log),
+    overrider: options.overrider,
+    callOptions: options.callOptions ?? [],
+    listeners: options.listeners ?? [],
+  });
+}

@@ -1,0 +1,38 @@
+import { bytes, durationMs, flag, integer, type SettingsOf } from '@fnfleet/core';
+
+/** Settings of an agent, whatever role it works in. */
+export const agentSettings = {
+  hotPullTimeoutMs: durationMs('FN_HOT_PULL_TIMEOUT_MSECS', {
+    default: 600_000,
+    negativeIsNever: true,
+    doc: 'Time an image gets to arrive. Past it the call that needed it fails with 504.',
+  }),
+  hotStartTimeoutMs: durationMs('FN_HOT_START_TIMEOUT_MSECS', {
+    default: 5_000,
+    negativeIsNever: true,
+    doc: 'Time a container gets from its start to its first open socket. Past it the container is removed.',
+  }),
+  maxResponseBytes: bytes('FN_MAX_RESPONSE_SIZE', {
+    default: 0,
+    doc: 'Largest body of an answer. 0: no limit.',
+  }),
+  maxResponseHeaderBytes: bytes('FN_MAX_HDR_RESPONSE_SIZE', {
+    default: 0,
+    doc: 'Largest header block of an answer. 0: 10 MiB.',
+  }),
+  maxTotalMemoryBytes: bytes('FN_MAX_TOTAL_MEMORY_BYTES', {
+    default: 0,
+    doc: 'Memory shared by all containers. Can only lower what the machine has; 0: what the machine has, less head room.',
+  }),
+  maxTotalCpuMillis: integer('FN_MAX_TOTAL_CPU_MCPUS', {
+    default: 0,
+    min: 0,
+    doc: 'CPU shared by all containers, in thousandths of a core. Can only lower what the machine has; 0: all of it.',
+  }),
+  nonBlocking: flag('FN_ENABLE_NB_RESOURCE_TRACKER', {
+    default: false,
+    doc: 'Answer 503 at once when a container is needed and there is no room for it, instead of waiting for room.',
+  }),
+} as const;
+
+export type AgentSettings = SettingsOf<typeof agentSettings>;

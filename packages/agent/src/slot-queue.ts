@@ -1,0 +1,245 @@
+import { CancelledError, type Clock, Deferred, FnError } from '@fnfleet/core';
+import type { AgentCall } from './agent-call.js';
+import { cancelReason } from './cancel-reason.js';
+import type { Capacity } from './capacity.js';
+import { ContainerMetrics } from './container-metrics.js';
+import type { ContainerOwner, HotContainer } from './hot-container.js';
+import type { Resources, ResourceToken } from './resource-tracker.js';
+
+export interface SlotQueueOptions {
+  readonly slotKey: string;
+  /** What each of its containers occupies. */
+  readonly need: Resources;
+  readonly capacity: Capacity;
+  readonly clock: Clock;
+  /** Makes a container for the call, which has not been launched yet. Its resources are the token's. */
+  readonly create: (
+    call: AgentCall,
+    token: ResourceToken,
+    metrics: ContainerMetrics,
+    owner: ContainerOwner,
+  ) => HotContainer;
+  /** The queue holds nothing any more and may be forgotten. */
+  readonly onEmpty: () => void;
+}
+
+export interface SlotCounts {
+  /** Calls that wait for a container. */
+  readonly waiting: number;
+  /** Containers that are on their way, those that wait for resources included. */
+  readonly starting: number;
+  /** Containers that could take a call now. */
+  readonly idle: number;
+}
+
+/** Whether one more container has to be launched: there are calls that neither an idle nor a starting one can take. */
+export function needsLaunch({ waiting, starting, idle }: SlotCounts): boolean {
+  return Math.max(0, waiting - idle) > starting;
+}
+
+/** A call that waits. */
+interface Waiter {
+  readonly call: AgentCall;
+  readonly slot: Deferred<HotContainer>;
+  /** The launch that it caused. */
+  launch: Launch | undefined;
+}
+
+/** One container on its way. */
+interface Launch {
+  /** The call that caused it, as long as that waits. */
+  waiter: Waiter | undefined;
+  /** Gives up the wait for resources. */
+  readonly giveUp: AbortController;
+  /** The resources are there, the container is being made. */
+  begun: boolean;
+}
+
+/**
+ * The hot containers that share one slot key, and the calls that wait for one.
+ *
+ * Q1  The most recently idle container is taken first; calls wait in order of arrival.
+ * Q2  While a call waits no container is idle, and at least as many are starting as calls wait.
+ * Q3  A waiting call causes at most one launch, and only that call hears of its failure.
+ * Q4  A launch that still waits for resources belongs to a waiting call. When that call is served or leaves, another
+ *     call takes the launch over, or it is given up.
+ *
+ * Nothing here polls: a call is woken by a container that becomes idle, by the failure of its launch, or by its end.
+ */
+export class SlotQueue implements ContainerOwner {
+  /** The most recently idle is the last. */
+  private readonly idleStack: HotContainer[] = [];
+  private readonly waiters = new Set<Waiter>();
+  private readonly launches = new Set<Launch>();
+  private readonly containers = new Set<HotContainer>();
+  private closed = false;
+
+  constructor(private readonly options: SlotQueueOptions) {}
+
+  get counts(): SlotCounts {
+    return { waiting: this.waiters.size, starting: this.launches.size, idle: this.idleStack.length };
+  }
+
+  /** An idle container, claimed for the caller; undefined when it would have to wait. */
+  take(): HotContainer | undefined {
+    const container = this.idleStack.at(-1);
+    return container?.claim() ? container : undefined;
+  }
+
+  /**
+   * Waits for a container and claims it.
+   * @throws FnError `serverBusy` when the caller's deadline passes, in non-blocking mode when there is no room, and on
+   *   shutdown; the error of the launch that this call caused; the signal's reason
+   */
+  async wait(call: AgentCall): Promise<HotContainer> {
+    if (this.closed) throw new FnError('serverBusy');
+    const waiter: Waiter = { call, slot: new Deferred(), launch: undefined };
+    const onAbort = () => this.fail(waiter, cancelReason(call.signal));
+    const remainingMs = call.deadlineAt === undefined ? Infinity : call.deadlineAt - this.options.clock.now();
+    const timer = this.options.clock.after(remainingMs, () => this.fail(waiter, new FnError('serverBusy')));
+    call.signal.addEventListener('abort', onAbort, { once: true });
+    this.waiters.add(waiter);
+    this.launchIfNeeded();
+    try {
+      return await waiter.slot.promise;
+    } finally {
+      timer.cancel();
+      call.signal.removeEventListener('abort', onAbort);
+    }
+  }
+
+  idle(container: HotContainer): void {
+    this.idleStack.push(container);
+    this.serveWaiters();
+    // Only what no call of its own needs may have to make room for others.
+    if (this.idleStack.includes(container)) this.options.capacity.idleBegins(container);
+  }
+
+  idleEnded(container: HotContainer): void {
+    this.options.capacity.idleEnds(container);
+    // Nearly always the last one.
+    const index = this.idleStack.lastIndexOf(container);
+    if (index >= 0) this.idleStack.splice(index, 1);
+  }
+
+  gone(container: HotContainer): void {
+    this.containers.delete(container);
+    this.forgetIfEmpty();
+  }
+
+  /** Turns waiting calls away, gives up launches, and closes each container as soon as it serves no call. */
+  shutDown(): void {
+    this.closed = true;
+    for (const waiter of this.waiters) this.fail(waiter, new FnError('serverBusy'));
+    for (const container of this.containers) container.retire();
+  }
+
+  /** Closes every container, whatever it does. */
+  async close(): Promise<void> {
+    this.shutDown();
+    await Promise.all([...this.containers].map((container) => container.close('agent closes')));
+  }
+
+  private serveWaiters(): void {
+    for (const waiter of this.waiters) {
+      const container = this.take();
+      if (container === undefined) return;
+      this.leave(waiter);
+      waiter.slot.resolve(container);
+    }
+  }
+
+  private fail(waiter: Waiter, error: unknown): void {
+    if (!this.waiters.has(waiter)) return;
+    this.leave(waiter);
+    waiter.slot.reject(error);
+    this.forgetIfEmpty();
+  }
+
+  /** Q4 */
+  private leave(waiter: Waiter): void {
+    this.waiters.delete(waiter);
+    const { launch } = waiter;
+    if (launch === undefined) return;
+    waiter.launch = undefined;
+    launch.waiter = undefined;
+    if (launch.begun) return;
+    const heir = this.waiterWithoutLaunch();
+    if (heir) marry(launch, heir);
+    else launch.giveUp.abort(new CancelledError());
+  }
+
+  private launchIfNeeded(): void {
+    while (!this.closed && needsLaunch(this.counts)) {
+      const waiter = this.waiterWithoutLaunch();
+      if (waiter === undefined) return;
+      const launch: Launch = { waiter: undefined, giveUp: new AbortController(), begun: false };
+      marry(launch, waiter);
+      this.launches.add(launch);
+      void this.run(launch);
+    }
+  }
+
+  private waiterWithoutLaunch(): Waiter | undefined {
+    for (const waiter of this.waiters) if (waiter.launch === undefined) return waiter;
+    return undefined;
+  }
+
+  /** Sees one launch through. Never rejects. */
+  private async run(launch: Launch): Promise<void> {
+    try {
+      await this.launch(launch);
+    } catch (error) {
+      this.end(launch, error);
+    }
+  }
+
+  private async launch(launch: Launch): Promise<void> {
+    const { options } = this;
+    const { waiter } = launch;
+    if (waiter === undefined) return this.end(launch);
+    const metrics = new ContainerMetrics(options.clock, waiter.call.model);
+    metrics.enter('wait');
+    let token: ResourceToken;
+    try {
+      token = await options.capacity.acquire(options.need, options.slotKey, launch.giveUp.signal);
+    } catch (error) {
+      metrics.leave();
+      throw error;
+    }
+    // The call that caused the launch may have been served meanwhile, and another have taken it over.
+    const call = launch.waiter?.call;
+    if (call === undefined) {
+      metrics.leave();
+      token.release();
+      return this.end(launch);
+    }
+    launch.begun = true;
+    const container = options.create(call, token, metrics, this);
+    this.containers.add(container);
+    await container.launch(call.timings);
+    this.end(launch);
+  }
+
+  /** The launch is over: with an idle container, an error, or nothing because nobody needs it. */
+  private end(launch: Launch, error?: unknown): void {
+    this.launches.delete(launch);
+    const { waiter } = launch;
+    if (waiter) {
+      waiter.launch = undefined;
+      launch.waiter = undefined;
+      if (error !== undefined) this.fail(waiter, error);
+    }
+    this.launchIfNeeded();
+    this.forgetIfEmpty();
+  }
+
+  private forgetIfEmpty(): void {
+    if (this.waiters.size + this.launches.size + this.containers.size === 0) this.options.onEmpty();
+  }
+}
+
+function marry(launch: Launch, waiter: Waiter): void {
+  launch.waiter = waiter;
+  waiter.launch = launch;
+}
