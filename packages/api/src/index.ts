@@ -1,1 +1,17 @@
-export {};
+export { type ApiServer, type ApiServerOptions, newApiServer } from './api-server.js';
+export type {
+  AppFilter,
+  Collection,
+  Datastore,
+  FnFilter,
+  Page,
+  Position,
+  TriggerCollection,
+  TriggerFilter,
+} from './datastore/datastore.js';
+export { openDatastore } from './datastore/open-datastore.js';
+export { type ApiListeners, apiRoutes } from './rest/api-routes.js';
+export { type EndpointUrls, endpointUrls } from './rest/endpoints.js';
+export type { ResourceListener } from './rest/listeners.js';
+export type { ResourceContext } from './rest/resource-routes.js';
+export { type ApiSettings, apiSettings } from './settings.js';

@@ -1,0 +1,114 @@
+import {
+  type Clock,
+  type DrainResult,
+  IdGenerator,
+  type Logger,
+  localIpv4,
+  Once,
+  type Service,
+  silentLogger,
+  systemClock,
+} from '@fnfleet/core';
+import { createNodeApp, type HttpAddress, HttpService, type NodeAppOptions, type TlsMaterial } from '@fnfleet/http';
+import type { Datastore } from './datastore/datastore.js';
+import { openDatastore } from './datastore/open-datastore.js';
+import { type ApiListeners, apiRoutes } from './rest/api-routes.js';
+import { type EndpointUrls, endpointUrls } from './rest/endpoints.js';
+import type { ApiSettings } from './settings.js';
+
+export interface ApiServerOptions {
+  readonly settings: ApiSettings;
+  /** `FN_BIND_ADDRESS` */
+  readonly host: string;
+  /** `FN_PORT`. 0 takes a free one. */
+  readonly port: number;
+  /** Instead of the one that `FN_DB_URL` names. Its owner closes it. */
+  readonly datastore?: Datastore;
+  readonly logger?: Logger;
+  /** Answers `GET /metrics`. */
+  readonly metrics?: NodeAppOptions['metrics'];
+  /** Express middleware around every route. */
+  readonly middleware?: NodeAppOptions['middleware'];
+  readonly listeners?: ApiListeners;
+  /** Instead of the endpoints that `FN_PUBLIC_LB_URL` leads to. */
+  readonly endpoints?: EndpointUrls;
+  readonly tls?: TlsMaterial;
+  readonly clock?: Clock;
+}
+
+export interface ApiServer extends Service {
+  /** Defined from `ready` on. */
+  readonly address: HttpAddress;
+}
+
+/**
+ * An api node: apps, functions and triggers over REST, on a datastore. It starts at once; `ready` rejects when the
+ * datastore or the port cannot be opened.
+ */
+export function newApiServer(options: ApiServerOptions): ApiServer {
+  return new RunningApiServer(options);
+}
+
+class RunningApiServer implements ApiServer {
+  readonly ready: Promise<void>;
+  private readonly log: Logger;
+  private http: HttpService | undefined;
+  private ownStore: Datastore | undefined;
+  private readonly closing = new Once(() => this.shut());
+
+  constructor(private readonly options: ApiServerOptions) {
+    this.log = options.logger ?? silentLogger;
+    this.ready = this.start();
+    // Whoever does not await `ready` still must not bring the process down.
+    this.ready.catch(() => this.close());
+  }
+
+  get address(): HttpAddress {
+    if (this.http === undefined) throw new Error('the api server is not ready');
+    return this.http.address;
+  }
+
+  async drain(grace: { graceMs: number }): Promise<DrainResult> {
+    await this.ready.catch(() => undefined);
+    const result = (await this.http?.drain(grace)) ?? 'drained';
+    await this.close();
+    return result;
+  }
+
+  close(): Promise<void> {
+    return this.closing.call();
+  }
+
+  private async start(): Promise<void> {
+    const { options } = this;
+    const { settings } = options;
+    const store = options.datastore ?? (await this.openStore());
+    const clock = options.clock ?? systemClock;
+    const app = createNodeApp({
+      settings,
+      logger: this.log,
+      metrics: options.metrics,
+      middleware: options.middleware,
+      routes: apiRoutes(store, options.endpoints ?? endpointUrls(settings.publicLbUrl), options.listeners ?? {}, {
+        clock,
+        ids: new IdGenerator({ ipv4: localIpv4(), port: options.port }),
+        maxRequestBytes: settings.maxRequestBytes,
+      }),
+    });
+    const { host, port, tls } = options;
+    this.http = new HttpService({ handler: app, host, port, limits: settings, tls, logger: this.log, clock });
+    await this.http.ready;
+    this.log.info('api node is ready', { url: this.http.address.url });
+  }
+
+  private async openStore(): Promise<Datastore> {
+    this.ownStore = await openDatastore(this.options.settings.dbUrl);
+    return this.ownStore;
+  }
+
+  private async shut(): Promise<void> {
+    await this.ready.catch(() => undefined);
+    await this.http?.close();
+    await this.ownStore?.close();
+  }
+}

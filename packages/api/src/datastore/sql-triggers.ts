@@ -1,0 +1,86 @@
+import { FnError, type Trigger } from '@fnfleet/core';
+import type { TriggerCollection } from './datastore.js';
+import { triggerFromRow, triggerToRow } from './rows.js';
+import { findApp } from './sql-apps.js';
+import { findFn } from './sql-fns.js';
+import { type Queryable, type SqlStore, unique } from './sql-store.js';
+
+export function sqlTriggers(store: SqlStore): TriggerCollection {
+  const { db } = store;
+  return {
+    insert: (trigger) =>
+      db.transaction().execute(async (trx) => {
+        await checkPlace(trx, trigger);
+        await unique(store, 'triggerExists', trx.insertInto('triggers').values(triggerToRow(trigger)).execute());
+        return trigger;
+      }),
+
+    get: (id) => findTrigger(db, id),
+
+    async list({ appId, fnId, name, limit, after }) {
+      let query = db.selectFrom('triggers').selectAll().where('app_id', '=', appId).orderBy('name').orderBy('id');
+      if (fnId !== undefined) query = query.where('fn_id', '=', fnId);
+      if (name !== undefined) query = query.where('name', '=', name);
+      if (after !== undefined) {
+        const { name: last, id } = after;
+        query = query.where(({ eb, and, or }) =>
+          id === undefined
+            ? eb('name', '>', last)
+            : // Functions of one app may have triggers of the same name, and a page may end between them.
+              or([eb('name', '>', last), and([eb('name', '=', last), eb('id', '>', id)])]),
+        );
+      }
+      return (await query.limit(limit).execute()).map(triggerFromRow);
+    },
+
+    update: (id, change) =>
+      db.transaction().execute(async (trx) => {
+        const current = await findTrigger(trx, id);
+        const next = change(current);
+        if (next === current) return current;
+        await checkPlace(trx, next);
+        const write = trx.updateTable('triggers').set(triggerToRow(next)).where('id', '=', id).execute();
+        await unique(store, 'triggerExists', write);
+        return next;
+      }),
+
+    async remove(id) {
+      const { numDeletedRows } = await db.deleteFrom('triggers').where('id', '=', id).executeTakeFirst();
+      if (numDeletedRows === 0n) throw new FnError('triggerNotFound');
+    },
+
+    async bySource(appId, type, source) {
+      const row = await db
+        .selectFrom('triggers')
+        .selectAll()
+        .where('app_id', '=', appId)
+        .where('type', '=', type)
+        .where('source', '=', source)
+        .executeTakeFirst();
+      if (row === undefined) throw new FnError('triggerNotFound');
+      return triggerFromRow(row);
+    },
+  };
+}
+
+/** App and function must fit together, and no other trigger of the app may have the source. */
+async function checkPlace(db: Queryable, trigger: Trigger): Promise<void> {
+  await findApp(db, trigger.appId);
+  const fn = await findFn(db, trigger.fnId);
+  if (fn.appId !== trigger.appId) throw new FnError('triggerFnForeign');
+  const taken = await db
+    .selectFrom('triggers')
+    .select('id')
+    .where('app_id', '=', trigger.appId)
+    .where('type', '=', trigger.type)
+    .where('source', '=', trigger.source)
+    .where('id', '!=', trigger.id)
+    .executeTakeFirst();
+  if (taken !== undefined) throw new FnError('triggerSourceExists');
+}
+
+async function findTrigger(db: Queryable, id: string): Promise<Trigger> {
+  const row = await db.selectFrom('triggers').selectAll().where('id', '=', id).executeTakeFirst();
+  if (row === undefined) throw new FnError('triggerNotFound');
+  return triggerFromRow(row);
+}

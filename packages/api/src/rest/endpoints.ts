@@ -1,0 +1,40 @@
+import type { IncomingMessage } from 'node:http';
+import type { TLSSocket } from 'node:tls';
+import { type Annotations, type App, type Fn, fitsAnnotation, type Trigger } from '@fnfleet/core';
+
+/** Where functions are called, as shown to clients. An embedder may bring its own. */
+export interface EndpointUrls {
+  fn(fn: Fn, req: IncomingMessage): string;
+  trigger(trigger: Trigger, app: App, req: IncomingMessage): string;
+}
+
+const FN_KEY = 'fnproject.io/fn/invokeEndpoint';
+const TRIGGER_KEY = 'fnproject.io/trigger/httpEndpoint';
+
+/** @param publicLbUrl base of the balancers; empty: whatever host the client asked */
+export function endpointUrls(publicLbUrl: string): EndpointUrls {
+  const base = (req: IncomingMessage) => publicLbUrl.replace(/\/$/, '') || ownUrl(req);
+  return {
+    fn: (fn, req) => `${base(req)}/invoke/${fn.id}`,
+    trigger: (trigger, app, req) => `${base(req)}/t/${app.name}/${trigger.source.replace(/^\//, '')}`,
+  };
+}
+
+export function withFnEndpoint(fn: Fn, urls: EndpointUrls, req: IncomingMessage): Fn {
+  return { ...fn, annotations: withEndpoint(fn.annotations, FN_KEY, urls.fn(fn, req)) };
+}
+
+export function withTriggerEndpoint(trigger: Trigger, app: App, urls: EndpointUrls, req: IncomingMessage): Trigger {
+  const url = urls.trigger(trigger, app, req);
+  return { ...trigger, annotations: withEndpoint(trigger.annotations, TRIGGER_KEY, url) };
+}
+
+/** An address too long for an annotation is left out: it must not make the function impossible to read. */
+function withEndpoint(annotations: Annotations, key: string, url: string): Annotations {
+  return fitsAnnotation(url) ? { ...annotations, [key]: url } : annotations;
+}
+
+function ownUrl(req: IncomingMessage): string {
+  const scheme = (req.socket as TLSSocket).encrypted ? 'https' : 'http';
+  return `${scheme}://${req.headers.host ?? ''}`;
+}

@@ -1,0 +1,107 @@
+import type { IncomingMessage } from 'node:http';
+import { type Clock, type ErrorCode, FnError, type IdGenerator, MIB } from '@fnfleet/core';
+import { type Route, type RouteHandler, readBody, sendEmpty, sendJson } from '@fnfleet/http';
+import type { Collection } from '../datastore/datastore.js';
+import { notify, type ResourceListener } from './listeners.js';
+import { type Naming, nextCursor, pageOf } from './paging.js';
+
+/** A kind of resource under `/v2`: what differs between apps, functions and triggers. */
+export interface Resource<T extends { id: string; name: string }, F> {
+  /** `/v2/apps` */
+  readonly path: string;
+  /** `app_id` */
+  readonly idParam: string;
+  readonly naming: Naming;
+  readonly idMismatch: ErrorCode;
+  readonly collection: Collection<T, F>;
+  readonly listeners: readonly ResourceListener<T>[];
+  parse(json: string): Partial<T>;
+  make(input: Partial<T>, id: string, nowMs: number): T;
+  change(current: T, change: Partial<T>, nowMs: number): T;
+  /** Throws FnError when the query lacks what a list needs. */
+  filter(query: URLSearchParams): F;
+  /** What reading shows: endpoints included. */
+  show(items: readonly T[], req: IncomingMessage): Promise<object[]>;
+  showCreated(item: T, req: IncomingMessage): Promise<object>;
+  /** What an update shows: what is stored, and nothing else. */
+  showUpdated(item: T): object;
+}
+
+export interface ResourceContext {
+  readonly clock: Pick<Clock, 'now'>;
+  readonly ids: IdGenerator;
+  /** 0: no limit of the node's own. */
+  readonly maxRequestBytes: number;
+}
+
+/** No resource needs a body of this size; holding a larger one in memory would only hurt. */
+const LARGEST_RESOURCE_BYTES = 16 * MIB;
+
+/** List, create, read, update and delete. */
+export function resourceRoutes<T extends { id: string; name: string }, F>(
+  resource: Resource<T, F>,
+  context: ResourceContext,
+): Route[] {
+  const { collection, listeners } = resource;
+  const { clock, ids } = context;
+  const idOf = (req: { params: Record<string, unknown> }) => String(req.params[resource.idParam]);
+
+  const list: RouteHandler = async (req, res) => {
+    const query = queryOf(req);
+    const page = pageOf(query);
+    const items = await collection.list({ ...resource.filter(query), ...page });
+    sendJson(res, 200, {
+      next_cursor: nextCursor(items, page.limit, resource.naming) || undefined,
+      items: await resource.show(items, req),
+    });
+  };
+
+  const create: RouteHandler = async (req, res) => {
+    const input = resource.parse(await bodyText(req, context));
+    await notify(listeners, (listener) => listener.beforeCreate?.(input));
+    const now = clock.now();
+    const created = await collection.insert(resource.make(input, ids.next(now), now));
+    await notify(listeners, (listener) => listener.afterCreate?.(created));
+    sendJson(res, 200, await resource.showCreated(created, req));
+  };
+
+  const read: RouteHandler = async (req, res) => {
+    const [shown] = await resource.show([await collection.get(idOf(req))], req);
+    sendJson(res, 200, shown);
+  };
+
+  const update: RouteHandler = async (req, res) => {
+    const id = idOf(req);
+    const change = resource.parse(await bodyText(req, context));
+    if (change.id && change.id !== id) throw new FnError(resource.idMismatch);
+    await notify(listeners, (listener) => listener.beforeUpdate?.(id, change));
+    const updated = await collection.update(id, (current) => resource.change(current, change, clock.now()));
+    await notify(listeners, (listener) => listener.afterUpdate?.(updated));
+    sendJson(res, 200, resource.showUpdated(updated));
+  };
+
+  const remove: RouteHandler = async (req, res) => {
+    const id = idOf(req);
+    await notify(listeners, (listener) => listener.beforeDelete?.(id));
+    await collection.remove(id);
+    await notify(listeners, (listener) => listener.afterDelete?.(id));
+    sendEmpty(res, 204);
+  };
+
+  const item = `${resource.path}/:${resource.idParam}`;
+  return [
+    { method: 'GET', path: resource.path, handle: list },
+    { method: 'POST', path: resource.path, handle: create },
+    { method: 'GET', path: item, handle: read },
+    { method: 'PUT', path: item, handle: update },
+    { method: 'DELETE', path: item, handle: remove },
+  ];
+}
+
+export async function bodyText(req: IncomingMessage, { maxRequestBytes }: ResourceContext): Promise<string> {
+  return (await readBody(req, maxRequestBytes || LARGEST_RESOURCE_BYTES)).toString('utf8');
+}
+
+function queryOf(req: IncomingMessage): URLSearchParams {
+  return new URLSearchParams(/\?(.*)$/s.exec(req.url ?? '')?.[1]);
+}

@@ -1,0 +1,113 @@
+import {
+  type App,
+  appToJson,
+  changedApp,
+  changedFn,
+  changedTrigger,
+  type Fn,
+  FnError,
+  fnToJson,
+  newApp,
+  newFn,
+  newTrigger,
+  parseAppInput,
+  parseFnInput,
+  parseTriggerInput,
+  type Trigger,
+  triggerToJson,
+} from '@fnfleet/core';
+import type { AppFilter, Datastore, FnFilter, TriggerFilter } from '../datastore/datastore.js';
+import { type EndpointUrls, withFnEndpoint, withTriggerEndpoint } from './endpoints.js';
+import type { ResourceListener } from './listeners.js';
+import type { Resource } from './resource-routes.js';
+
+export function appResource(store: Datastore, listeners: readonly ResourceListener<App>[]): Resource<App, AppFilter> {
+  return {
+    path: '/v2/apps',
+    idParam: 'app_id',
+    naming: 'unique',
+    idMismatch: 'appIdMismatch',
+    collection: store.apps,
+    listeners,
+    parse: parseAppInput,
+    make: newApp,
+    change: changedApp,
+    filter: (query) => ({ name: query.get('name') || undefined }),
+    show: async (apps) => apps.map(appToJson),
+    showCreated: async (app) => appToJson(app),
+    showUpdated: appToJson,
+  };
+}
+
+export function fnResource(
+  store: Datastore,
+  urls: EndpointUrls,
+  listeners: readonly ResourceListener<Fn>[],
+): Resource<Fn, FnFilter> {
+  return {
+    path: '/v2/fns',
+    idParam: 'fn_id',
+    naming: 'unique',
+    idMismatch: 'fnIdMismatch',
+    collection: store.fns,
+    listeners,
+    parse: parseFnInput,
+    make: newFn,
+    change: changedFn,
+    filter: (query) => ({
+      appId: required(query, 'app_id', 'fnAppIdMissing'),
+      name: query.get('name') || undefined,
+    }),
+    show: async (fns, req) => fns.map((fn) => fnToJson(withFnEndpoint(fn, urls, req))),
+    showCreated: async (fn, req) => fnToJson(withFnEndpoint(fn, urls, req), {}),
+    showUpdated: (fn) => fnToJson(fn),
+  };
+}
+
+export function triggerResource(
+  store: Datastore,
+  urls: EndpointUrls,
+  listeners: readonly ResourceListener<Trigger>[],
+): Resource<Trigger, TriggerFilter> {
+  const show: Resource<Trigger, TriggerFilter>['show'] = async (triggers, req) => {
+    const [first] = triggers;
+    if (first === undefined) return [];
+    const app = await appOf(store, first);
+    return triggers.map((trigger) => triggerToJson(app ? withTriggerEndpoint(trigger, app, urls, req) : trigger));
+  };
+  return {
+    path: '/v2/triggers',
+    idParam: 'trigger_id',
+    naming: 'repeating',
+    idMismatch: 'triggerIdMismatch',
+    collection: store.triggers,
+    listeners,
+    parse: parseTriggerInput,
+    make: newTrigger,
+    change: changedTrigger,
+    filter: (query) => ({
+      appId: required(query, 'app_id', 'triggerAppIdMissing'),
+      fnId: query.get('fn_id') || undefined,
+      name: query.get('name') || undefined,
+    }),
+    show,
+    showCreated: async (trigger, req) => (await show([trigger], req))[0] ?? {},
+    showUpdated: triggerToJson,
+  };
+}
+
+/** All triggers of one answer belong to one app. It may have been deleted a moment ago; then no endpoint is shown. */
+async function appOf(store: Datastore, trigger: Trigger): Promise<App | undefined> {
+  try {
+    return await store.apps.get(trigger.appId);
+  } catch (error) {
+    if (error instanceof FnError && error.code === 'appNotFound') return undefined;
+    throw error;
+  }
+}
+
+function required(query: URLSearchParams, name: string, missing: FnError['code']): string {
+  const value = query.get(name);
+  if (!value) throw new FnError(missing);
+  return value;
+}
