@@ -1,6 +1,7 @@
 import {
   type Agent,
   type AgentCall,
+  type CallOption,
   fromModelAndInput,
   noLogSink,
   withDeadline,
@@ -51,26 +52,23 @@ async function buildCall(offer: TryMessage, io: CallIo, deps: EngagementDeps): P
   model.createdAt = deps.clock.now();
   model.startedAt = undefined;
   model.completedAt = undefined;
-  return deps.agent.getCall(
+  const options: CallOption[] = [
     fromModelAndInput(model, io.body),
     withLogger(noLogSink),
     withWriter(io.response),
     withSignal(io.signal),
-    withDeadline(io.deadlineAt),
     withExtensions(offer.extensions),
-    withSlotKey(slotKeyOf(offer.slotHash)),
-  );
+  ];
+  if (io.deadlineAt !== undefined) options.push(withDeadline(io.deadlineAt));
+  if (offer.slotHash !== '') options.push(withSlotKey(checkedSlotKey(offer.slotHash)));
+  return deps.agent.getCall(...options);
 }
 
 /** A balancer of the reference release sends the key it computed; any other leaves it to us. */
-function slotKeyOf(hex: string): string | undefined {
-  if (hex === '') return undefined;
-  if (hex.length % 2 !== 0 || !/^[0-9a-fA-F]+$/.test(hex)) {
-    throw new CallDecodeError(
-      `slot_hash_id: expected hexadecimal digits in pairs, got ${JSON.stringify(hex.slice(0, 80))}`,
-    );
-  }
-  return hex.toLowerCase();
+function checkedSlotKey(hex: string): string {
+  if (hex.length % 2 === 0 && /^[0-9a-fA-F]+$/.test(hex)) return hex.toLowerCase();
+  const shown = JSON.stringify(hex.slice(0, 80));
+  throw new CallDecodeError(`slot_hash_id: expected hexadecimal digits in pairs, got ${shown}`);
 }
 
 async function submit(call: AgentCall, io: CallIo, deps: EngagementDeps): Promise<void> {

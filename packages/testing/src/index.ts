@@ -7,4 +7,5 @@ export {
   recordingNames,
   runnerMessages,
 } from './recordings.js';
+export { type PlayedEngagement, ScriptedBalancer } from './scripted-balancer.js';
 export { type ScriptedEngagement, type ScriptedRunner, startScriptedRunner } from './scripted-runner.js';

@@ -1,0 +1,70 @@
+/** The few requests to an API node that the command needs. */
+export interface AppRef {
+  readonly id: string;
+  readonly name: string;
+}
+
+export interface FnRef {
+  readonly id: string;
+  readonly name: string;
+  readonly image: string;
+  readonly annotations?: Readonly<Record<string, unknown>>;
+}
+
+export interface FnSpec {
+  readonly name: string;
+  readonly image: string;
+  readonly memory?: number;
+  readonly timeout?: number;
+  readonly idle_timeout?: number;
+  readonly config?: Readonly<Record<string, string>>;
+}
+
+export class ApiClient {
+  constructor(private readonly url: string) {}
+
+  findApp(name: string): Promise<AppRef | undefined> {
+    return this.first<AppRef>(`/v2/apps?name=${encodeURIComponent(name)}`);
+  }
+
+  createApp(name: string): Promise<AppRef> {
+    return this.request<AppRef>('POST', '/v2/apps', { name });
+  }
+
+  findFn(appId: string, name: string): Promise<FnRef | undefined> {
+    return this.first<FnRef>(`/v2/fns?app_id=${encodeURIComponent(appId)}&name=${encodeURIComponent(name)}`);
+  }
+
+  createFn(appId: string, spec: FnSpec): Promise<FnRef> {
+    return this.request<FnRef>('POST', '/v2/fns', { ...spec, app_id: appId });
+  }
+
+  updateFn(id: string, spec: FnSpec): Promise<FnRef> {
+    return this.request<FnRef>('PUT', `/v2/fns/${encodeURIComponent(id)}`, spec);
+  }
+
+  private async first<T>(path: string): Promise<T | undefined> {
+    return (await this.request<{ items: T[] }>('GET', path)).items[0];
+  }
+
+  private async request<T>(method: string, path: string, body?: unknown): Promise<T> {
+    let response: Response;
+    try {
+      response = await fetch(this.url + path, {
+        method,
+        headers: body === undefined ? {} : { 'content-type': 'application/json' },
+        body: body === undefined ? undefined : JSON.stringify(body),
+      });
+    } catch (error) {
+      throw new Error(`no API node answers at ${this.url} (set FN_API_URL or --api)`, {
+        cause: (error as Error).cause,
+      });
+    }
+    const answer: unknown = await response.json().catch(() => ({}));
+    if (!response.ok) {
+      const message = (answer as { message?: string }).message ?? response.statusText;
+      throw new Error(`${method} ${path}: ${response.status} ${message}`);
+    }
+    return answer as T;
+  }
+}

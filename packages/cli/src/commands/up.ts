@@ -1,0 +1,95 @@
+import { Command, InvalidArgumentError } from 'commander';
+import { LocalFleet } from '../fleet/local-fleet.js';
+import { showExample } from '../fleet/show-example.js';
+
+interface UpOptions {
+  readonly runners: number;
+  readonly port: number;
+  readonly grpcPort: number;
+  readonly data?: string;
+  readonly example?: string;
+  readonly image?: string;
+  readonly quiet: boolean;
+}
+
+export function upCommand(): Command {
+  return new Command('up')
+    .description('Starts a fleet on this machine, each node its own process, and keeps it running until Ctrl-C.')
+    .option('--runners <n>', 'how many runners', wholeNumber(1, 100), 2)
+    .option(
+      '--port <n>',
+      'HTTP port of the API node; the balancer takes the next, the runners those after',
+      wholeNumber(1, 65_000),
+      8080,
+    )
+    .option(
+      '--grpc-port <n>',
+      'gRPC port of the first runner; the others take those after',
+      wholeNumber(1, 65_000),
+      9190,
+    )
+    .option('--data <folder>', 'keep the database there; without it everything is gone at the end')
+    .option('--example <folder>', 'deploy the function in this folder, call it and show the answer')
+    .option('--image <reference>', 'image of the example, instead of the one its func.yaml names')
+    .option('--quiet', 'do not show what the nodes log', false)
+    .addHelpText(
+      'after',
+      '\nSettings in the environment (FN_DRIVER, FN_LOG_LEVEL, …) reach every node; see: fnfleet node --help',
+    )
+    .action(up);
+}
+
+async function up(options: UpOptions): Promise<void> {
+  const fleet = new LocalFleet({
+    runners: options.runners,
+    port: options.port,
+    grpcPort: options.grpcPort,
+    dataDir: options.data,
+    print: options.quiet ? () => undefined : (line) => console.error(line),
+  });
+  const interrupted = untilInterrupted();
+  try {
+    await Promise.race([bringUp(fleet, options), interrupted]);
+    const lost = fleet.nodeLost().then((what) => {
+      throw new Error(`${what}; stopping the fleet`);
+    });
+    await Promise.race([lost, interrupted]);
+  } finally {
+    console.error('• draining the fleet (Ctrl-C again ends it at once) …');
+    await fleet.stop();
+    console.error('• stopped; nothing is left');
+  }
+}
+
+async function bringUp(fleet: LocalFleet, { example, image, runners }: UpOptions): Promise<void> {
+  console.error(`• starting 1 API node, 1 balancer, ${runners} runner${runners === 1 ? '' : 's'} …`);
+  await fleet.start();
+  const { apiUrl, lbUrl } = fleet.plan;
+  if (example !== undefined) await showExample({ folder: example, image, apiUrl, lbUrl });
+  console.log(`
+The fleet is up.   API ${apiUrl}   balancer ${lbUrl}
+  processes   ${fleet.processes.map(({ name, pid }) => `${name} ${pid}`).join(', ')}
+  stop it     Ctrl-C`);
+}
+
+/** Resolves on the first Ctrl-C or SIGTERM; the second ends this process at once, and the nodes follow. */
+function untilInterrupted(): Promise<void> {
+  return new Promise((resolve) => {
+    let asked = false;
+    const stop = () => {
+      if (asked) process.exit(1);
+      asked = true;
+      resolve();
+    };
+    process.on('SIGINT', stop);
+    process.on('SIGTERM', stop);
+  });
+}
+
+function wholeNumber(min: number, max: number): (text: string) => number {
+  return (text) => {
+    const value = Number(text);
+    if (/^\d+$/.test(text) && value >= min && value <= max) return value;
+    throw new InvalidArgumentError(`expected a whole number from ${min} to ${max}.`);
+  };
+}

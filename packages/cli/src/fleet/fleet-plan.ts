@@ -1,0 +1,61 @@
+/** One process of a local fleet: its name and the environment that makes it what it is. */
+export interface PlannedNode {
+  readonly name: string;
+  readonly env: Readonly<Record<string, string>>;
+}
+
+export interface FleetOptions {
+  readonly runners: number;
+  /** The API node listens here, the balancer on the next port, the runners' HTTP ports follow. */
+  readonly port: number;
+  /** gRPC port of the first runner; the others follow. */
+  readonly grpcPort: number;
+  /** Holds the database and the runners' socket directories. */
+  readonly dataDir: string;
+}
+
+export interface FleetPlan {
+  readonly api: PlannedNode;
+  readonly lb: PlannedNode;
+  readonly runners: readonly PlannedNode[];
+  readonly apiUrl: string;
+  readonly lbUrl: string;
+}
+
+const HOST = '127.0.0.1';
+
+/** A fleet as a user would deploy it, on one machine: every process only knows what it is told by its environment. */
+export function planFleet({ runners, port, grpcPort, dataDir }: FleetOptions): FleetPlan {
+  const apiUrl = `http://${HOST}:${port}`;
+  const lbUrl = `http://${HOST}:${port + 1}`;
+  const numbers = Array.from({ length: runners }, (_, index) => index);
+  return {
+    apiUrl,
+    lbUrl,
+    api: node('api', {
+      FN_NODE_TYPE: 'api',
+      FN_PORT: `${port}`,
+      FN_DB_URL: `sqlite3://${dataDir}/fn.db`,
+      FN_PUBLIC_LB_URL: lbUrl,
+    }),
+    runners: numbers.map((index) =>
+      node(`runner${index + 1}`, {
+        FN_NODE_TYPE: 'pure-runner',
+        FN_PORT: `${port + 2 + index}`,
+        FN_GRPC_PORT: `${grpcPort + index}`,
+        FN_IOFS_PATH: `${dataDir}/iofs`,
+        FN_ENABLE_NB_RESOURCE_TRACKER: '1',
+      }),
+    ),
+    lb: node('lb', {
+      FN_NODE_TYPE: 'lb',
+      FN_PORT: `${port + 1}`,
+      FN_RUNNER_API_URL: apiUrl,
+      FN_RUNNER_ADDRESSES: numbers.map((index) => `${HOST}:${grpcPort + index}`).join(','),
+    }),
+  };
+}
+
+function node(name: string, env: Record<string, string>): PlannedNode {
+  return { name, env: { FN_BIND_ADDRESS: HOST, ...env } };
+}

@@ -1,0 +1,54 @@
+import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { type FleetOptions, type FleetPlan, planFleet } from './fleet-plan.js';
+import { NodeProcess } from './node-process.js';
+
+/** A node that has not stopped by then hangs, milliseconds. More than the grace a role gives its calls. */
+const STOP_LIMIT_MS = 60_000;
+
+export interface LocalFleetOptions extends Omit<FleetOptions, 'dataDir'> {
+  /** Kept across runs. Without one a temporary directory is used and removed at the end. */
+  readonly dataDir?: string;
+  readonly print: (line: string) => void;
+}
+
+/** One API node, one balancer and some runners on this machine, each its own process. */
+export class LocalFleet {
+  readonly plan: FleetPlan;
+  private readonly dataDir: string;
+  private readonly temporary: boolean;
+  private readonly nodes: NodeProcess[] = [];
+
+  constructor(private readonly options: LocalFleetOptions) {
+    this.temporary = options.dataDir === undefined;
+    this.dataDir = path.resolve(options.dataDir ?? mkdtempSync(path.join(tmpdir(), 'fnfleet-')));
+    mkdirSync(path.join(this.dataDir, 'iofs'), { recursive: true });
+    this.plan = planFleet({ ...options, dataDir: this.dataDir });
+  }
+
+  /** Resolves when every node serves. Rejects when one does not get there; then `stop` cleans up. */
+  async start(): Promise<void> {
+    const { api, lb, runners } = this.plan;
+    for (const node of [api, ...runners, lb]) this.nodes.push(new NodeProcess(node, this.options.print));
+    await Promise.all(this.nodes.map((node) => node.ready));
+  }
+
+  /** Resolves with what happened when a node ends without having been asked to. */
+  nodeLost(): Promise<string> {
+    return Promise.race(this.nodes.map((node) => node.ended.then((how) => `${node.plan.name} ${how}`)));
+  }
+
+  get processes(): readonly { name: string; pid: number | undefined }[] {
+    return this.nodes.map((node) => ({ name: node.plan.name, pid: node.pid }));
+  }
+
+  /** Drains in the order of the calls: first the balancer, then the runners, last the API node. Leaves nothing. */
+  async stop(): Promise<void> {
+    const byName = (name: string) => this.nodes.filter((node) => node.plan.name.startsWith(name));
+    for (const group of [byName('lb'), byName('runner'), byName('api')]) {
+      await Promise.all(group.map((node) => node.stop(STOP_LIMIT_MS)));
+    }
+    if (this.temporary) rmSync(this.dataDir, { recursive: true, force: true });
+  }
+}

@@ -1,0 +1,58 @@
+import { type ChildProcess, fork } from 'node:child_process';
+import path from 'node:path';
+import { createInterface } from 'node:readline';
+import type { Readable } from 'node:stream';
+import type { PlannedNode } from './fleet-plan.js';
+
+const ENTRY = path.join(__dirname, '../../bin/fnfleet.js');
+
+/** One node of a local fleet as a child process. Its output is passed on line by line, under its name. */
+export class NodeProcess {
+  /** Resolves when the node serves; rejects when it ends before that. */
+  readonly ready: Promise<void>;
+  /** Resolves when the process has ended, with how. */
+  readonly ended: Promise<string>;
+  private readonly child: ChildProcess;
+  private running = true;
+
+  constructor(
+    readonly plan: PlannedNode,
+    print: (line: string) => void,
+  ) {
+    this.child = fork(ENTRY, ['node'], {
+      env: { ...process.env, ...plan.env },
+      stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
+      // A Ctrl-C in the terminal reaches only us: the order in which nodes stop matters.
+      detached: true,
+    });
+    for (const output of [this.child.stdout, this.child.stderr]) if (output) forward(output, plan.name, print);
+    this.ended = new Promise((resolve) => {
+      this.child.once('exit', (code, signal) => {
+        this.running = false;
+        resolve(signal ? `ended by ${signal}` : `ended with code ${code}`);
+      });
+    });
+    this.ready = new Promise((resolve, reject) => {
+      this.child.once('message', () => resolve());
+      void this.ended.then((how) => reject(new Error(`${plan.name} ${how} before it was ready`)));
+    });
+    this.ready.catch(() => undefined); // whoever waits for it is told
+  }
+
+  get pid(): number | undefined {
+    return this.child.pid;
+  }
+
+  /** Asks the node to drain and waits for it. Killed if it takes longer than the limit. */
+  async stop(limitMs: number): Promise<void> {
+    if (!this.running) return;
+    this.child.kill('SIGTERM');
+    const timer = setTimeout(() => this.child.kill('SIGKILL'), limitMs);
+    await this.ended;
+    clearTimeout(timer);
+  }
+}
+
+function forward(output: Readable, name: string, print: (line: string) => void): void {
+  createInterface({ input: output }).on('line', (line) => print(`${name.padEnd(8)} ${line}`));
+}

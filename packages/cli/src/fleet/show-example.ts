@@ -1,0 +1,40 @@
+import { ApiClient } from '../api-client.js';
+import { deployFunction, invokeUrl } from '../deploy-function.js';
+import { readFuncFile } from '../func-file.js';
+
+const APP = 'example';
+const QUESTION = '{"name":"fleet"}';
+
+interface ExampleOptions {
+  readonly folder: string;
+  readonly image?: string;
+  readonly apiUrl: string;
+  readonly lbUrl: string;
+}
+
+/** Deploys a function, calls it through the balancer, and shows what came back, where it ran and what to try next. */
+export async function showExample({ folder, image, apiUrl, lbUrl }: ExampleOptions): Promise<void> {
+  const spec = readFuncFile(folder);
+  const fn = await deployFunction(new ApiClient(apiUrl), APP, { ...spec, image: image ?? spec.image });
+  const url = invokeUrl(fn);
+  console.error(`• deployed ${spec.name} (${image ?? spec.image}); calling it …`);
+
+  const response = await fetch(url, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json', 'fn-explain': '1' },
+    body: QUESTION,
+  });
+  const answer = await response.text();
+  if (!response.ok) throw new Error(`calling ${spec.name} failed with status ${response.status}: ${answer.trim()}`);
+  console.log(`
+${spec.name} answered:  ${answer.trim()}
+  call        ${response.headers.get('fn-call-id')}
+  explained   ${response.headers.get('fn-explain')}
+
+Try next:
+  curl -d '${QUESTION}' -H 'content-type: application/json' -H 'fn-explain: 1' -i ${url}
+  echo '${QUESTION}' | bin/fnfleet invoke ${APP} ${spec.name} --api ${apiUrl}
+  curl ${apiUrl}/v2/apps
+  curl ${lbUrl}/metrics
+  FN_API_URL=${apiUrl} fn list apps        # the fn command line of Fn works as it is`);
+}

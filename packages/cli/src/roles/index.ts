@@ -1,0 +1,31 @@
+import { agentSettings } from '@fnfleet/agent';
+import { apiSettings } from '@fnfleet/api';
+import { commonSettings, type NodeType, type SettingsSection } from '@fnfleet/core';
+import { httpSettings } from '@fnfleet/http';
+import { lbSettings } from '@fnfleet/lb-agent';
+import { placementSettings } from '@fnfleet/placement';
+import { pureRunnerSettings } from '@fnfleet/pure-runner';
+import { apiRole } from './api.js';
+import { driverSettings } from './drivers.js';
+import { lbRole } from './lb.js';
+import { pureRunnerRole } from './pure-runner.js';
+import type { Role } from './role.js';
+
+/** What `FN_NODE_TYPE` selects. */
+export const ROLES: Readonly<Record<NodeType, Role>> = {
+  api: apiRole,
+  lb: lbRole,
+  'pure-runner': pureRunnerRole,
+};
+
+/** Every setting there is, for `--help` and `docs/configuration.md`. */
+export const SETTINGS_SECTIONS: readonly SettingsSection[] = [
+  { title: 'Every role', intro: 'What any process reads.', shape: commonSettings },
+  { title: 'HTTP port', intro: 'The HTTP port of any role.', shape: httpSettings },
+  { title: 'API node', intro: '`FN_NODE_TYPE=api`', shape: apiSettings },
+  { title: 'Load balancer', intro: '`FN_NODE_TYPE=lb`', shape: lbSettings },
+  { title: 'Placement', intro: 'How a load balancer places calls.', shape: placementSettings },
+  { title: 'Runner', intro: '`FN_NODE_TYPE=pure-runner`', shape: pureRunnerSettings },
+  { title: 'Agent', intro: 'How a runner executes calls.', shape: agentSettings },
+  { title: 'Drivers', intro: 'How a runner makes containers.', shape: driverSettings },
+];

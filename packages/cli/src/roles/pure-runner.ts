@@ -1,0 +1,37 @@
+import { agentSettings, newAgent } from '@fnfleet/agent';
+import { commonSettings, readSettings } from '@fnfleet/core';
+import { createNodeApp, HttpService, httpSettings } from '@fnfleet/http';
+import { newPureRunner, pureRunnerSettings } from '@fnfleet/pure-runner';
+import { driverSettings, startDriver } from './drivers.js';
+import type { Role } from './role.js';
+import { ServiceGroup } from './service-group.js';
+
+/** Executes calls in containers: gRPC for balancers, HTTP for health and metrics. Has no datastore. */
+export const pureRunnerRole: Role = {
+  name: 'pure-runner',
+  start(env, { logger, metrics }) {
+    const settings = readSettings(
+      { ...commonSettings, ...httpSettings, ...pureRunnerSettings, ...agentSettings, ...driverSettings },
+      env,
+    );
+    const driver = startDriver(settings, { logger, env });
+    const agent = newAgent({ driver, settings, logger });
+    const http = new HttpService({
+      handler: createNodeApp({ routes: [], settings, metrics: metrics.handler, logger }),
+      host: settings.bindAddress,
+      port: settings.port,
+      limits: settings,
+      logger,
+    });
+    const runner = newPureRunner({
+      agent,
+      listen: `${settings.bindAddress}:${settings.grpcPort}`,
+      maxStreams: settings.maxStreams,
+      logger,
+    });
+    const group = new ServiceGroup([http, runner]);
+    return Object.assign(group, {
+      addresses: () => ({ http: http.address.url, grpc: `${settings.bindAddress}:${runner.address.port}` }),
+    });
+  },
+};

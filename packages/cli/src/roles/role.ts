@@ -1,0 +1,19 @@
+import type { Environment, Logger, NodeType, Service } from '@fnfleet/core';
+import type { RoleMetrics } from './role-metrics.js';
+
+/** One of the parts a process can play. */
+export interface Role {
+  readonly name: NodeType;
+  /** @throws SettingsError that lists everything wrong with the environment */
+  start(env: Environment, deps: RoleDeps): RunningRole;
+}
+
+export interface RoleDeps {
+  readonly logger: Logger;
+  readonly metrics: RoleMetrics;
+}
+
+export interface RunningRole extends Service {
+  /** Where it listens, by purpose (`http`, `grpc`). Valid once ready. */
+  addresses(): Readonly<Record<string, string>>;
+}

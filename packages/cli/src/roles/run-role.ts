@@ -1,0 +1,66 @@
+import { commonSettings, createLogger, type Environment, type Logger, readSettings } from '@fnfleet/core';
+import type { Role, RunningRole } from './role.js';
+import { startMetrics } from './role-metrics.js';
+
+const EXIT_FORCED = 1;
+
+/**
+ * The life of a role's process: start, serve, and on SIGTERM or SIGINT drain for the configured grace and end. A second
+ * signal ends it at once. Resolves when the role has ended.
+ */
+export async function runRole(role: Role, env: Environment): Promise<void> {
+  const common = readSettings(commonSettings, env);
+  const logger = createLogger({ level: common.logLevel, format: common.logFormat, fields: { role: role.name } });
+  surviveStrayErrors(logger);
+  const metrics = startMetrics();
+  const running = role.start(env, { logger, metrics });
+  const stopped = untilStopped(logger);
+  try {
+    await running.ready;
+  } catch (error) {
+    await running.close();
+    await metrics.close();
+    throw error;
+  }
+  announce(running, logger);
+  await stopped;
+  logger.info('draining', { graceMs: common.drainGraceMs });
+  const result = await running.drain({ graceMs: common.drainGraceMs });
+  if (result === 'expired') logger.warn('some calls did not finish within the grace and were cut off');
+  await running.close();
+  await metrics.close();
+  logger.info('stopped');
+  // Whoever started us holds a channel open that would keep the process alive.
+  if (process.connected) process.disconnect();
+}
+
+function announce(running: RunningRole, logger: Logger): void {
+  const addresses = running.addresses();
+  logger.info('ready', addresses);
+  process.send?.({ ready: addresses });
+}
+
+/** Resolves on the first signal, or when the process that started us is gone. */
+function untilStopped(logger: Logger): Promise<void> {
+  return new Promise((resolve) => {
+    let asked = false;
+    const stop = (reason: string) => {
+      if (asked) {
+        logger.warn('second signal, ending at once');
+        process.exit(EXIT_FORCED);
+      }
+      asked = true;
+      logger.info('stopping', { reason });
+      resolve();
+    };
+    process.on('SIGTERM', () => stop('SIGTERM'));
+    process.on('SIGINT', () => stop('SIGINT'));
+    process.once('disconnect', () => !asked && stop('parent is gone'));
+  });
+}
+
+/** An error that nobody caught belongs to one call; the others on this process must not pay for it. */
+function surviveStrayErrors(logger: Logger): void {
+  process.on('uncaughtException', (error) => logger.error('uncaught error', { error, stack: error.stack }));
+  process.on('unhandledRejection', (reason) => logger.error('unhandled rejection', { error: reason }));
+}

@@ -1,0 +1,35 @@
+import { type DrainResult, Once, type Service } from '@fnfleet/core';
+
+/** Several services as one: ready when all are, drained and closed in reverse order of the list. */
+export class ServiceGroup implements Service {
+  readonly ready: Promise<void>;
+  private graceMs = 0;
+
+  constructor(private readonly services: readonly Service[]) {
+    this.ready = Promise.all(services.map((service) => service.ready)).then(() => undefined);
+    this.ready.catch(() => undefined); // whoever waits for it is told
+  }
+
+  private readonly draining = new Once(async (): Promise<DrainResult> => {
+    const until = Date.now() + this.graceMs;
+    let result: DrainResult = 'drained';
+    for (const service of this.services.toReversed()) {
+      const left = await service.drain({ graceMs: Math.max(0, until - Date.now()) });
+      if (left === 'expired') result = 'expired';
+    }
+    return result;
+  });
+
+  drain(options: { graceMs: number }): Promise<DrainResult> {
+    this.graceMs = options.graceMs;
+    return this.draining.call();
+  }
+
+  private readonly closing = new Once(async () => {
+    for (const service of this.services.toReversed()) await service.close();
+  });
+
+  close(): Promise<void> {
+    return this.closing.call();
+  }
+}

@@ -1,0 +1,11 @@
+import { SETTINGS_SECTIONS } from './roles/index.js';
+
+/** Every setting, for a terminal; `docs/configuration.md` has the same as tables. */
+export function settingsHelp(): string {
+  return SETTINGS_SECTIONS.map(({ title, shape }) => {
+    const settings = Object.values(shape).map(
+      ({ name, expects, defaultText, doc }) => `  ${name}\n      ${doc}\n      ${expects}; default: ${defaultText}`,
+    );
+    return [`${title}:`, ...settings, ''].join('\n');
+  }).join('\n');
+}

@@ -1,0 +1,120 @@
+import {
+  type ClientMessage,
+  decodeRunnerMessage,
+  encodeClientMessage,
+  type RunnerMessage,
+  runnerService,
+} from '@fnfleet/protocol';
+import { Client, type ClientDuplexStream, credentials, Metadata, type StatusObject } from '@grpc/grpc-js';
+
+/** One engagement that a test plays from the balancer's side. */
+export interface PlayedEngagement {
+  /** Everything the runner has sent so far. */
+  readonly received: readonly RunnerMessage[];
+  /** Resolves when the stream is over. */
+  readonly status: Promise<{ code: number; details: string }>;
+  send(message: ClientMessage): void;
+  /** A message as it stands on the wire. */
+  sendBytes(bytes: Buffer): void;
+  halfClose(): void;
+  cancel(): void;
+  /** Resolves with the n-th message (from 0) once it is there; rejects when the stream ends before. */
+  message(index: number): Promise<RunnerMessage>;
+}
+
+/**
+ * A balancer that a test plays: a real gRPC client on a real socket, built on another implementation than our own
+ * balancer's transport.
+ */
+export class ScriptedBalancer {
+  private readonly client: Client;
+
+  constructor(address: string) {
+    this.client = new Client(address, credentials.createInsecure(), { 'grpc.use_local_subchannel_pool': 1 });
+  }
+
+  engage(options: { deadlineMs?: number; metadata?: Readonly<Record<string, string>> } = {}): PlayedEngagement {
+    const metadata = new Metadata();
+    for (const [key, value] of Object.entries(options.metadata ?? {})) metadata.set(key, value);
+    const deadline = options.deadlineMs === undefined ? undefined : Date.now() + options.deadlineMs;
+    const call = this.client.makeBidiStreamRequest<Buffer, Buffer>(
+      '/RunnerProtocol/Engage',
+      (bytes) => bytes,
+      (bytes) => bytes,
+      metadata,
+      { deadline },
+    );
+    return new Played(call);
+  }
+
+  /** A unary call by method name, with message objects as `proto/runner.proto` names them. */
+  unary(method: string, request: object = {}): Promise<Record<string, unknown>> {
+    const definition = runnerService()[method];
+    if (definition === undefined) throw new Error(`no method ${method}`);
+    return new Promise((resolve, reject) => {
+      this.client.makeUnaryRequest(
+        definition.path,
+        definition.requestSerialize,
+        definition.responseDeserialize,
+        request,
+        (error, answer) => (error ? reject(error) : resolve(answer as Record<string, unknown>)),
+      );
+    });
+  }
+
+  close(): void {
+    this.client.close();
+  }
+}
+
+class Played implements PlayedEngagement {
+  readonly received: RunnerMessage[] = [];
+  readonly status: Promise<{ code: number; details: string }>;
+  private readonly waiting = new Set<() => void>();
+  private over = false;
+
+  constructor(private readonly call: ClientDuplexStream<Buffer, Buffer>) {
+    call.on('data', (bytes: Buffer) => {
+      this.received.push(decodeRunnerMessage(bytes));
+      this.wake();
+    });
+    call.on('error', () => undefined); // the status says the same
+    this.status = new Promise((resolve) => {
+      call.on('status', ({ code, details }: StatusObject) => {
+        this.over = true;
+        this.wake();
+        resolve({ code, details });
+      });
+    });
+  }
+
+  send(message: ClientMessage): void {
+    this.sendBytes(encodeClientMessage(message));
+  }
+
+  sendBytes(bytes: Buffer): void {
+    this.call.write(bytes);
+  }
+
+  halfClose(): void {
+    this.call.end();
+  }
+
+  cancel(): void {
+    this.call.cancel();
+  }
+
+  async message(index: number): Promise<RunnerMessage> {
+    for (;;) {
+      const found = this.received[index];
+      if (found !== undefined) return found;
+      if (this.over) throw new Error(`the stream ended after ${this.received.length} messages`);
+      await new Promise<void>((resolve) => this.waiting.add(resolve));
+    }
+  }
+
+  private wake(): void {
+    for (const resolve of this.waiting) resolve();
+    this.waiting.clear();
+  }
+}

@@ -1,0 +1,73 @@
+/**
+ * Renders the reference pages that come from declarations: docs/configuration.md, docs/errors.md, docs/metrics.md.
+ * With --check it writes nothing and fails when a page is not what it should be.
+ */
+import { readFileSync, writeFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import path from 'node:path';
+import { ROOT } from './lib/shell.mjs';
+
+const require = createRequire(import.meta.url);
+const { ERRORS, METRICS, renderSettings } = require('../packages/core/dist/index.js');
+const { SETTINGS_SECTIONS } = require('../packages/cli/dist/roles/index.js');
+
+const NOTE = '<!-- Rendered by `npm run docs` from the declarations in the code. Do not edit. -->';
+
+const pages = {
+  'docs/configuration.md': `${NOTE}
+
+# Configuration
+
+Every setting is an environment variable. An empty variable counts as unset. \`<NAME>_FILE\` names a file that holds the
+value instead. A process with a wrong setting does not start; it lists everything that is wrong.
+
+${renderSettings(SETTINGS_SECTIONS)}`,
+
+  'docs/errors.md': `${NOTE}
+
+# Errors
+
+Every error answer is \`{"message":"<text>"}\` and a newline, as \`application/json\`. *Blame* says whose fault it was;
+\`function\` travels to a balancer as \`errorUser\`.
+
+| Status | Text | Blame | Meaning |
+|---|---|---|---|
+${Object.values(ERRORS)
+  .map(({ status, text, blame, doc }) => `| ${status} | \`${text}\` | ${blame} | ${doc} |`)
+  .join('\n')}
+`,
+
+  'docs/metrics.md': `${NOTE}
+
+# Metrics
+
+Served at \`/metrics\` with the prefix \`fn_\`. Names are those of Fn, so dashboards built for it keep working.
+
+| Name | Kind | Unit | Meaning |
+|---|---|---|---|
+${Object.entries(METRICS)
+  .map(([name, { kind, unit, doc }]) => `| \`${name}\` | ${kind} | ${unit || '–'} | ${doc} |`)
+  .join('\n')}
+`,
+};
+
+const check = process.argv.includes('--check');
+for (const [name, wanted] of Object.entries(pages)) {
+  const file = path.join(ROOT, name);
+  if (!check) {
+    writeFileSync(file, wanted);
+    continue;
+  }
+  const found = read(file);
+  if (found === wanted) continue;
+  console.error(`${name} is not what the declarations say. Run: npm run docs`);
+  process.exitCode = 1;
+}
+
+function read(file) {
+  try {
+    return readFileSync(file, 'utf8');
+  } catch {
+    return undefined;
+  }
+}

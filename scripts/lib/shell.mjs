@@ -1,0 +1,60 @@
+import { spawn } from 'node:child_process';
+import path from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+export const ROOT = path.join(path.dirname(fileURLToPath(import.meta.url)), '../..');
+
+/**
+ * Runs a program with our own terminal and resolves with its exit code. SIGINT and SIGTERM are left to the program: it
+ * ends in its own time, and we with it.
+ */
+export function run(command, args, { env = process.env, cwd = ROOT } = {}) {
+  return new Promise((resolve, reject) => {
+    const child = spawn(command, args, { cwd, env, stdio: 'inherit' });
+    const forward = (signal) => child.kill(signal);
+    // A terminal signals the whole group by itself; a supervisor signals only us.
+    const onSigint = () => process.stdin.isTTY || forward('SIGINT');
+    const onSigterm = () => forward('SIGTERM');
+    process.on('SIGINT', onSigint);
+    process.on('SIGTERM', onSigterm);
+    child.on('error', reject);
+    child.on('close', (code, signal) => {
+      process.off('SIGINT', onSigint);
+      process.off('SIGTERM', onSigterm);
+      resolve(code ?? (signal === 'SIGINT' ? 130 : 1));
+    });
+  });
+}
+
+/** Runs a program silently, shows its output only if it fails, and says every few seconds that it is still at it. */
+export async function step(title, command, args, options = {}) {
+  const started = Date.now();
+  const seconds = () => `${Math.round((Date.now() - started) / 1000)} s`;
+  process.stderr.write(`• ${title} …\n`);
+  const ticker = setInterval(() => process.stderr.write(`  still ${title} (${seconds()})\n`), 10_000);
+  const output = [];
+  const code = await new Promise((resolve, reject) => {
+    const child = spawn(command, args, { cwd: ROOT, stdio: ['ignore', 'pipe', 'pipe'], ...options });
+    child.stdout.on('data', (chunk) => output.push(chunk));
+    child.stderr.on('data', (chunk) => output.push(chunk));
+    child.on('error', reject);
+    child.on('close', resolve);
+  }).finally(() => clearInterval(ticker));
+  if (code !== 0) {
+    process.stderr.write(Buffer.concat(output));
+    throw new Error(`${title} failed (${command} ${args.join(' ')}: exit code ${code})`);
+  }
+  process.stderr.write(`  done in ${seconds()}\n`);
+}
+
+/** Runs a program and resolves with its exit code and what it printed; never rejects. */
+export function probe(command, args) {
+  return new Promise((resolve) => {
+    const output = [];
+    const child = spawn(command, args, { stdio: ['ignore', 'pipe', 'pipe'] });
+    child.stdout.on('data', (chunk) => output.push(chunk));
+    child.stderr.on('data', (chunk) => output.push(chunk));
+    child.on('error', () => resolve({ code: 127, output: '' }));
+    child.on('close', (code) => resolve({ code, output: Buffer.concat(output).toString() }));
+  });
+}
