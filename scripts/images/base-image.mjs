@@ -1,0 +1,81 @@
+import { execFile } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { realpath, stat } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import { promisify } from 'node:util';
+import { buildImage, inspectImage, tryPull } from './engine.mjs';
+
+/**
+ * The image that Node functions are built on. `node:24-slim` where the machine has it or can pull it; without a
+ * registry, an image made of the Node that runs this script, the libraries it loads, and nothing else: no shell.
+ */
+const OFFICIAL = 'node:24-slim';
+const OWN = 'fnfleet/node-base:24';
+
+const PULL_TIMEOUT_MS = 5_000;
+const FN_UID = 1000;
+const CERTIFICATES = '/etc/ssl/certs/ca-certificates.crt';
+
+/**
+ * @param {{ progress?: (line: string) => void }} [options]
+ * @returns {Promise<string>} the name to give to `FROM`
+ */
+export async function ensureBaseImage({ progress = () => undefined } = {}) {
+  if (await inspectImage(OFFICIAL)) return OFFICIAL;
+  // A machine that once had to make its own base does not wait for a registry again.
+  if (!(await inspectImage(OWN))) {
+    progress(`${OFFICIAL}: not here, trying to pull for ${PULL_TIMEOUT_MS / 1000} s`);
+    if (await tryPull(OFFICIAL, PULL_TIMEOUT_MS)) return OFFICIAL;
+    progress(`${OFFICIAL}: no registry in reach, making ${OWN} from ${process.execPath}`);
+  }
+  await buildImage({ tag: OWN, entries: await baseEntries(), progress });
+  return OWN;
+}
+
+const DOCKERFILE = `FROM scratch
+COPY rootfs /
+ENV PATH=/usr/local/bin:/usr/bin:/bin
+USER ${FN_UID}:${FN_UID}
+CMD ["node"]
+`;
+
+async function baseEntries() {
+  const files = [
+    { path: 'usr/local/bin/node', file: process.execPath, mode: 0o755 },
+    ...(await librariesOf(process.execPath)).map((file) => ({ path: file.slice(1), file, mode: 0o755 })),
+    ...(existsSync(CERTIFICATES) ? [{ path: CERTIFICATES.slice(1), file: CERTIFICATES }] : []),
+  ];
+  const sized = await Promise.all(
+    files.map(async ({ file, ...rest }) => ({ ...rest, file: await realpath(file), size: (await stat(file)).size })),
+  );
+  const contents = [
+    { path: 'etc/passwd', content: Buffer.from(`root:x:0:0:root:/:\nfn:x:${FN_UID}:${FN_UID}:fn:/tmp:\n`) },
+    { path: 'etc/group', content: Buffer.from(`root:x:0:\nfn:x:${FN_UID}:\n`) },
+    { path: 'etc/nsswitch.conf', content: Buffer.from('hosts: files dns\n') },
+  ];
+  const rootfs = [...sized, ...contents].sort((a, b) => (a.path < b.path ? -1 : 1));
+  return [
+    { path: 'Dockerfile', content: Buffer.from(DOCKERFILE) },
+    ...parentsOf(rootfs).map((path) => ({ path: `rootfs/${path}`, directory: true })),
+    { path: 'rootfs/tmp', directory: true, mode: 0o1777 },
+    ...rootfs.map((entry) => ({ ...entry, path: `rootfs/${entry.path}` })),
+  ];
+}
+
+/** The shared libraries of a program, and its loader, by the paths that the loader looks for. */
+async function librariesOf(program) {
+  const { stdout } = await promisify(execFile)('ldd', [program]).catch((cause) => {
+    throw new Error(`cannot list the libraries of ${program}; put ${OFFICIAL} on this machine instead`, { cause });
+  });
+  const paths = stdout.matchAll(/(?:=> |^\s*)(\/\S+) \(0x/gm);
+  return [...new Set([...paths].map(([, path]) => path))];
+}
+
+/** Every directory that the entries need, outermost first. */
+function parentsOf(entries) {
+  const found = new Set();
+  for (const { path } of entries) {
+    for (let parent = dirname(path); parent !== '.'; parent = dirname(parent)) found.add(parent);
+  }
+  return [...found].sort();
+}

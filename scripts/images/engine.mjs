@@ -1,0 +1,85 @@
+import { createHash } from 'node:crypto';
+import { createReadStream } from 'node:fs';
+import { Readable } from 'node:stream';
+import Docker from 'dockerode';
+import { tar } from './tar.mjs';
+
+/** The label that holds the digest of everything an image was built from. */
+const INPUTS_LABEL = 'fnfleet.inputs';
+
+/** The engine named by DOCKER_HOST, or the local one. */
+export const docker = new Docker();
+
+/**
+ * Builds an image from a tar context, unless one of that name was already built from the same inputs.
+ *
+ * @param {{ tag: string, entries: readonly import('./tar.mjs').TarEntry[], buildArgs?: Record<string, string>,
+ *           progress: (line: string) => void }} options
+ * @returns {Promise<{ tag: string, built: boolean }>}
+ */
+export async function buildImage({ tag, entries, buildArgs = {}, progress }) {
+  const inputs = await digestOf(entries, await resolveArgs(buildArgs));
+  const present = await inspectImage(tag);
+  if (present?.Config?.Labels?.[INPUTS_LABEL] === inputs) {
+    progress(`${tag}: up to date`);
+    return { tag, built: false };
+  }
+  progress(`${tag}: building`);
+  const answer = await docker.buildImage(Readable.from(tar(entries)), {
+    t: tag,
+    labels: { [INPUTS_LABEL]: inputs },
+    buildargs: buildArgs,
+    forcerm: true,
+  });
+  await followed(answer);
+  progress(`${tag}: built`);
+  return { tag, built: true };
+}
+
+/** What the engine knows about an image, or undefined when it has none of that name. */
+export async function inspectImage(name) {
+  try {
+    return await docker.getImage(name).inspect();
+  } catch (error) {
+    if (error.statusCode === 404) return undefined;
+    throw error;
+  }
+}
+
+/** Whether the image could be pulled within the time given. */
+export async function tryPull(name, timeoutMs) {
+  const signal = AbortSignal.timeout(timeoutMs);
+  try {
+    const answer = await docker.pull(name, { abortSignal: signal });
+    signal.addEventListener('abort', () => answer.destroy(signal.reason), { once: true });
+    await followed(answer);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** Waits for the end of a progress stream; a failure in it is an error. */
+function followed(stream) {
+  return new Promise((resolve, reject) => {
+    stream.once('close', () => reject(new Error('the engine closed the connection')));
+    docker.modem.followProgress(stream, (error) => (error ? reject(error) : resolve()));
+  });
+}
+
+/** A base image counts by its content: a new image under the old name means building again. */
+async function resolveArgs(buildArgs) {
+  const base = buildArgs.BASE;
+  return base === undefined ? buildArgs : { ...buildArgs, BASE: (await inspectImage(base))?.Id ?? base };
+}
+
+async function digestOf(entries, buildArgs) {
+  const hash = createHash('sha256');
+  hash.update(JSON.stringify(buildArgs));
+  for (const entry of entries) {
+    hash.update(JSON.stringify([entry.path, entry.mode ?? 0, entry.size ?? entry.content?.length ?? 0]));
+    if ('content' in entry) hash.update(entry.content);
+    else if ('file' in entry) for await (const chunk of createReadStream(entry.file)) hash.update(chunk);
+  }
+  return hash.digest('hex');
+}
