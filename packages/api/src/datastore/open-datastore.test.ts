@@ -1,0 +1,101 @@
+import { mkdtempSync, rmSync, statSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
+import { newApp, newFn, newTrigger } from '@fnfleet/core';
+import { openDatastore } from './open-datastore.js';
+
+describe('a datastore in a file', () => {
+  let directory: string;
+  let path: string;
+
+  beforeEach(() => {
+    directory = mkdtempSync(join(tmpdir(), 'fnfleet-store-'));
+    path = join(directory, 'data', 'fn.db');
+  });
+  afterEach(() => rmSync(directory, { recursive: true }));
+
+  const edit = (statements: string) => {
+    const database = new DatabaseSync(path);
+    database.exec(statements);
+    database.close();
+  };
+
+  it('is created with its directory, which others cannot read, and keeps what it was given', async () => {
+    const first = await openDatastore(`sqlite3://${path}`);
+    const app = await first.apps.insert(newApp({ name: 'a', config: { K: 'v' } }, 'id1', 1000));
+    await first.close();
+    await first.close();
+    expect(statSync(join(directory, 'data')).mode & 0o777).toBe(0o750);
+
+    const second = await openDatastore(`sqlite3://${path}`);
+    expect(await second.apps.get('id1')).toEqual(app);
+    await second.close();
+  });
+
+  it('is recognised by its schema version', async () => {
+    await (await openDatastore(`sqlite3://${path}`)).close();
+    const database = new DatabaseSync(path);
+    const rows = database.prepare('select version, dirty from schema_migrations').all();
+    const journal = database.prepare('pragma journal_mode').get();
+    database.close();
+    expect(rows.map((row) => ({ ...row }))).toEqual([{ version: 26, dirty: 0 }]);
+    expect(journal?.journal_mode).toBe('wal');
+  });
+
+  it('is refused when a migration was left half done, or came from a newer release', async () => {
+    await (await openDatastore(`sqlite3://${path}`)).close();
+    edit('update schema_migrations set dirty = 1');
+    await expect(openDatastore(`sqlite3://${path}`)).rejects.toThrow('left half done');
+    edit('update schema_migrations set dirty = 0, version = 27');
+    await expect(openDatastore(`sqlite3://${path}`)).rejects.toThrow('schema version 27; known: 22 to 26');
+  });
+
+  it('of the earlier release of Fn is brought up to date', async () => {
+    await (await openDatastore(`sqlite3://${path}`)).close();
+    edit(`
+      alter table apps drop column shape;
+      alter table fns drop column shape;
+      create table calls (id varchar(256));
+      create table logs (id varchar(256));
+      insert into apps values ('a1', 'old', '{"A":"1"}', '', null, '2019-01-24T10:00:00.123Z', '2019-01-24T10:00:00.123Z');
+      insert into fns values ('f1', 'fn', 'a1', 'img', 128, 30, 30, '', '', '2019-01-24T11:00:00.123+01:00', '');
+      update schema_migrations set version = 22;
+    `);
+
+    const store = await openDatastore(`sqlite3://${path}`);
+    expect(await store.apps.get('a1')).toMatchObject({ name: 'old', config: { A: '1' }, shape: '', syslogUrl: '' });
+    expect(await store.fns.get('f1')).toMatchObject({
+      config: {},
+      shape: '',
+      createdAt: Date.UTC(2019, 0, 24, 10, 0, 0, 123),
+      updatedAt: undefined,
+    });
+    await store.close();
+    await (await openDatastore(`sqlite3://${path}`)).close();
+  });
+
+  it('serves two processes at once', async () => {
+    const one = await openDatastore(`sqlite3://${path}`);
+    const other = await openDatastore(`sqlite3://${path}`);
+    await one.apps.insert(newApp({ name: 'a' }, 'a1', 1));
+    await other.fns.insert(newFn({ name: 'f', appId: 'a1', image: 'i' }, 'f1', 1));
+    const trigger = newTrigger({ name: 't', appId: 'a1', fnId: 'f1', type: 'http', source: '/' }, 't1', 1);
+    await one.triggers.insert(trigger);
+    expect(await other.triggers.bySource('a1', 'http', '/')).toEqual(trigger);
+    await expect(other.apps.insert(newApp({ name: 'a' }, 'a2', 1))).rejects.toMatchObject({ code: 'appExists' });
+    await one.close();
+    await other.close();
+  });
+
+  it('takes changes one after the other', async () => {
+    const store = await openDatastore('sqlite3://:memory:');
+    await store.apps.insert(newApp({ name: 'a' }, 'a1', 1));
+    const names = ['A', 'B', 'C', 'D', 'E'];
+    await Promise.all(
+      names.map((key) => store.apps.update('a1', (app) => ({ ...app, config: { ...app.config, [key]: '1' } }))),
+    );
+    expect(Object.keys((await store.apps.get('a1')).config)).toEqual(names);
+    await store.close();
+  });
+});
