@@ -50,3 +50,18 @@ export function headersFromRaw(rawHeaders: readonly string[]): HeaderMap {
   }
   return headers;
 }
+
+/** A header value as node hands it over (one character a byte) as the text that it is in UTF-8. */
+export function headerToText(value: string): string {
+  return isAscii(value) ? value : Buffer.from(value, 'latin1').toString('utf8');
+}
+
+/** The reverse: a text as node wants a header value, so that its UTF-8 bytes go over the wire. */
+export function textToHeader(text: string): string {
+  return isAscii(text) ? text : Buffer.from(text, 'utf8').toString('latin1');
+}
+
+function isAscii(text: string): boolean {
+  for (let i = 0; i < text.length; i += 1) if (text.charCodeAt(i) > 0x7f) return false;
+  return true;
+}

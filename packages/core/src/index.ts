@@ -11,7 +11,15 @@ export {
 } from './errors/fn-error.js';
 export { type Blame, ERRORS, type ErrorCode, type ErrorEntry } from './errors/table.js';
 export { FakeClock } from './fake-clock.js';
-export { canonicalHeader, type HeaderList, type HeaderMap, headersFromRaw, isHopByHop } from './headers.js';
+export {
+  canonicalHeader,
+  type HeaderList,
+  type HeaderMap,
+  headersFromRaw,
+  headerToText,
+  isHopByHop,
+  textToHeader,
+} from './headers.js';
 export { encodeId, IdGenerator, localIpv4 } from './ids.js';
 export { Deferred, type DrainResult, InflightTracker, Once, type Service } from './lifecycle.js';
 export {
@@ -27,6 +35,7 @@ export { type App, type AppInput, appToJson, changedApp, newApp, parseApp, parse
 export { parseBody } from './models/body-json.js';
 export type { Annotations, Call, CallStatus, CallType, Config } from './models/call.js';
 export { CallDecodeError, decodeCall, encodeCall } from './models/call-json.js';
+export { type CallParts, CallTemplate } from './models/call-template.js';
 export { changedFn, type Fn, type FnInput, fnToJson, newFn, parseFn, parseFnInput } from './models/fn.js';
 export { sortedOrAbsent } from './models/maps.js';
 export {

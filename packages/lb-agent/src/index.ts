@@ -1,1 +1,22 @@
-export {};
+export {
+  fromHttpFnRequest,
+  fromModel,
+  fromTemplate,
+  invokeDetached,
+  type LbCallDraft,
+  type LbCallOption,
+  withController,
+  withExtensions,
+  withRequestId,
+  withTrigger,
+  withWriter,
+} from './call-options.js';
+export { CallTemplate } from './call-template.js';
+export { type FunctionLookup, newApiLookup, type TriggeredFunction } from './function-lookup.js';
+export { HttpResponseWriter } from './http-response-writer.js';
+export { type CallOverrider, type LBAgent, type LBAgentOptions, type LbCallListener, newLBAgent } from './lb-agent.js';
+export type { LbCall } from './lb-call.js';
+export { type LbServer, type LbServerOptions, newLbServer } from './lb-server.js';
+export { type BodySource, ReplayBuffer, type ReplayBufferLimits } from './replay-buffer.js';
+export { type HeadMapping, invokeHead, type ResponseHead, triggerHead } from './response-head.js';
+export { type LbSettings, lbSettings } from './settings.js';

@@ -125,6 +125,12 @@ const CALL_ERRORS = {
     text: 'Content-Length too large for this server, {length} > max {max}',
     doc: 'The request body is larger than FN_MAX_REQUEST_SIZE.',
   },
+  lookupUnavailable: {
+    status: 503,
+    blame: 'platform',
+    text: 'Functions cannot be looked up at the moment',
+    doc: 'The api node (FN_RUNNER_API_URL) did not answer, or failed, several times in a row. The log has its answer.',
+  },
   clientCancelled: {
     status: 444,
     blame: 'caller',

@@ -1,0 +1,34 @@
+import { type Call, CancelledError, type Clock, count, describeError, FnError, observe } from '@fnfleet/core';
+import type { LbCall } from './lb-call.js';
+
+/** How calls end, as metrics tell it. */
+type Ending = 'completed' | 'timeouts' | 'server_busy' | 'canceled' | 'errors';
+
+/** Counts how a call ended. @param error undefined: well */
+export function countEnd(call: LbCall, error: unknown, clock: Pick<Clock, 'now'>): void {
+  const ending = endingOf(error);
+  count(ending);
+  const { startedAt, createdAt } = call.model;
+  const elapsedMs = clock.now() - (startedAt ?? createdAt ?? clock.now());
+  // What the function took is not the balancer's doing. Its clock is another machine's, so it may seem to exceed the whole.
+  observe('lb_call_latency', Math.max(0, elapsedMs - call.executionNs / 1e6), { call_status: ending });
+}
+
+/** Writes on the model how the call ended. */
+export function markEnd(model: Call, error: unknown, nowMs: number): void {
+  model.completedAt = nowMs;
+  if (error === undefined) {
+    model.status = 'success';
+    return;
+  }
+  model.status = endingOf(error) === 'timeouts' ? 'timeout' : 'error';
+  model.error = describeError(error).message;
+}
+
+function endingOf(error: unknown): Ending {
+  if (error === undefined) return 'completed';
+  if (error instanceof CancelledError) return 'canceled';
+  if (error instanceof FnError && error.code === 'serverBusy') return 'server_busy';
+  if (error instanceof FnError && error.code === 'reservationExpired') return 'timeouts';
+  return 'errors';
+}

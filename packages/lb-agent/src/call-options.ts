@@ -1,0 +1,120 @@
+import type { IncomingMessage } from 'node:http';
+import type { App, Call, Fn, ResponseWriter } from '@fnfleet/core';
+import type { ReplayableBody } from '@fnfleet/protocol';
+import { invokeHeaders, triggerHeaders } from './call-headers.js';
+import { CallTemplate } from './call-template.js';
+import { discardRest } from './discard-rest.js';
+import { ReplayBuffer, type ReplayBufferLimits } from './replay-buffer.js';
+
+/** What call options fill in, one after another. */
+export interface LbCallDraft {
+  model?: Call;
+  request?: IncomingMessage;
+  body?: ReplayableBody;
+  response?: ResponseWriter;
+  extensions: Record<string, string>;
+  requestId?: string;
+  controller?: AbortController;
+  /** From the agent. */
+  readonly newId: () => string;
+  readonly nowMs: number;
+  readonly bodyLimits: ReplayBufferLimits;
+}
+
+/** One step of building a call. Throws when what it needs has not been set by an earlier option. */
+export type LbCallOption = (draft: LbCallDraft) => void;
+
+/** A call of a function over HTTP. Its body is the request's. */
+export function fromHttpFnRequest(app: App, fn: Fn, req: IncomingMessage): LbCallOption {
+  return fromTemplate(new CallTemplate(app, fn), req);
+}
+
+/** The same, for a caller that keeps the template. */
+export function fromTemplate(template: CallTemplate, req: IncomingMessage): LbCallOption {
+  return (draft) => {
+    draft.request = req;
+    draft.model = template.call({
+      id: draft.newId(),
+      type: 'sync',
+      method: req.method ?? '',
+      url: requestUrl(req),
+      headers: invokeHeaders(req),
+      createdAt: draft.nowMs,
+    });
+    draft.body = new ReplayBuffer(req, declaredLength(req), draft.bodyLimits, () => discardRest(req));
+  };
+}
+
+/** A call that is complete already. */
+export function fromModel(model: Call, input: Buffer | ReplayableBody): LbCallOption {
+  return (draft) => {
+    draft.model = model;
+    draft.body = Buffer.isBuffer(input) ? wholeBody(input) : input;
+  };
+}
+
+/** The call came through an HTTP trigger. After the option that sets the model. */
+export function withTrigger(triggerId: string): LbCallOption {
+  return (draft) => {
+    const model = modelOf(draft, 'withTrigger');
+    draft.model = { ...model, triggerId, headers: triggerHeaders(model.headers, model.method, model.url) };
+  };
+}
+
+/** The caller is answered as soon as the call has begun. After the option that sets the model. */
+export function invokeDetached(): LbCallOption {
+  return (draft) => {
+    draft.model = { ...modelOf(draft, 'invokeDetached'), type: 'detached' };
+  };
+}
+
+/** Adds to what travels to the runner beside the model. */
+export function withExtensions(extensions: Readonly<Record<string, string>>): LbCallOption {
+  return (draft) => void Object.assign(draft.extensions, extensions);
+}
+
+/** Where the answer goes. */
+export function withWriter(response: ResponseWriter): LbCallOption {
+  return (draft) => {
+    draft.response = response;
+  };
+}
+
+/** Names the request in the logs of balancer and runner. */
+export function withRequestId(requestId: string | undefined): LbCallOption {
+  return (draft) => {
+    draft.requestId = requestId;
+  };
+}
+
+/** Aborting it ends the call, detached or not, with the reason given. */
+export function withController(controller: AbortController): LbCallOption {
+  return (draft) => {
+    draft.controller = controller;
+  };
+}
+
+function modelOf(draft: LbCallDraft, option: string): Call {
+  if (draft.model === undefined) throw new Error(`${option} comes after the option that sets the model of the call`);
+  return draft.model;
+}
+
+function requestUrl(req: IncomingMessage): string {
+  const scheme = 'encrypted' in req.socket ? 'https' : 'http';
+  const target = (req as { originalUrl?: string }).originalUrl ?? req.url ?? '/';
+  return target.startsWith('/') ? `${scheme}://${req.headers.host ?? ''}${target}` : target;
+}
+
+/** Undefined: a body that comes in chunks. */
+function declaredLength(req: IncomingMessage): number | undefined {
+  if (req.headers['transfer-encoding'] !== undefined) return undefined;
+  return Number(req.headers['content-length'] ?? 0);
+}
+
+function wholeBody(bytes: Buffer): ReplayableBody {
+  return {
+    replayable: true,
+    open: () => ({ read: () => ({ data: bytes, last: true }), onReadable: undefined, close: () => undefined }),
+    commit: () => undefined,
+  };
+}

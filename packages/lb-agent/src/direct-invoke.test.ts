@@ -1,0 +1,462 @@
+import { Readable } from 'node:stream';
+import { FnError, PeerError, RecordedMetrics } from '@fnfleet/core';
+import { FakeRunner, reportOf } from '@fnfleet/placement';
+import { CONTENTS, type FleetOptions, TestFleet } from './testing/test-fleet.js';
+
+const metrics = RecordedMetrics.install();
+const JSON_TYPE = 'application/json; charset=utf-8';
+
+let runner: FakeRunner;
+let fleet: TestFleet;
+
+async function start(options: FleetOptions = {}, others: FakeRunner[] = []): Promise<void> {
+  fleet = await TestFleet.start([runner, ...others], options);
+}
+
+beforeEach(() => {
+  metrics.reset();
+  runner = new FakeRunner('r1');
+});
+afterEach(() => fleet.close());
+
+describe('what a client gets', () => {
+  it('http-api 75: the answer of the function, its exact length, and the id of the call', async () => {
+    runner.finishes({ headers: [['Content-Type', 'foo/bar']], body: 'x' });
+    await start();
+
+    const answer = await fleet.send('/invoke/fn1', { body: 'in' });
+
+    expect(answer).toMatchObject({ status: 200, body: 'x' });
+    expect(answer.headers).toMatchObject({ 'content-type': 'foo/bar', 'content-length': '1' });
+    expect(answer.headers['fn-call-id']).toMatch(/^[0-9A-Z]{26}$/);
+    expect(runner.bodies).toEqual([Buffer.from('in')]);
+  });
+
+  it('http-api 76: Fn-Http headers of the function as they are, with status 200', async () => {
+    runner.finishes({
+      headers: [
+        ['Fn-Http-Status', '404'],
+        ['Fn-Http-H-A', 'b'],
+      ],
+    });
+    await start();
+
+    const answer = await fleet.send('/invoke/fn1');
+
+    expect(answer.status).toBe(200);
+    expect(answer.headers).toMatchObject({ 'fn-http-status': '404', 'fn-http-h-a': 'b' });
+  });
+
+  it('http-api 77: an empty answer has length 0', async () => {
+    runner.finishes();
+    await start();
+    expect(await fleet.send('/invoke/fn1')).toMatchObject({
+      status: 200,
+      body: '',
+      headers: { 'content-length': '0' },
+    });
+  });
+
+  it('http-api 88: every value of a repeated header, and nothing that belongs to the runner’s connection', async () => {
+    runner.finishes({
+      headers: [
+        ['Set-Cookie', 'a=1'],
+        ['set-cookie', 'b=2'],
+        ['Transfer-Encoding', 'chunked'],
+        ['Keep-Alive', 'timeout=1'],
+        ['Content-Length', '77'],
+        ['Fn-Call-Id', 'made-up'],
+        ['X-Name', 'Zoë ✓'],
+      ],
+      body: 'x',
+    });
+    await start();
+
+    const { headers } = await fleet.send('/invoke/fn1');
+
+    expect(headers['set-cookie']).toEqual(['a=1', 'b=2']);
+    expect(headers['content-length']).toBe('1');
+    expect(headers['fn-call-id']).not.toBe('made-up');
+    expect(headers['transfer-encoding']).toBeUndefined();
+    expect(Buffer.from(String(headers['x-name']), 'latin1').toString()).toBe('Zoë ✓');
+  });
+
+  it('a header that cannot travel over HTTP makes the answer invalid, not the balancer', async () => {
+    runner.finishes({ headers: [['X-Evil', 'a\r\nSet-Cookie: b']] }).finishes();
+    await start();
+
+    expect(await fleet.send('/invoke/fn1')).toMatchObject({
+      status: 502,
+      body: '{"message":"invalid function response"}\n',
+    });
+    expect(await fleet.send('/invoke/fn1')).toMatchObject({ status: 200 });
+  });
+
+  it('http-api 84: two calls have different ids', async () => {
+    runner.finishes();
+    await start();
+    const [one, two] = await Promise.all([fleet.send('/invoke/fn1'), fleet.send('/invoke/fn1')]);
+    expect(one.headers['fn-call-id']).not.toBe(two.headers['fn-call-id']);
+  });
+});
+
+describe('what goes wrong', () => {
+  it.each`
+    story                                                             | error                                            | status | message
+    ${'http-api 78, protocol 72: the function failed'}                | ${new PeerError(502, 'function failed', true)}   | ${502} | ${'function failed'}
+    ${'http-api 79: the function ran out of time'}                    | ${new PeerError(504, 'Timed out', true)}         | ${504} | ${'Timed out'}
+    ${'http-api 90: the runner cannot do that'}                       | ${new PeerError(501, 'not supported', false)}    | ${501} | ${'not supported'}
+    ${'a runner’s error without a code is a 500'}                     | ${new PeerError(0, 'hex: odd length', false)}    | ${500} | ${'hex: odd length'}
+    ${'http-api 82, protocol 73: the stream broke, no second runner'} | ${new Error('14 UNAVAILABLE: connection reset')} | ${500} | ${'internal server error'}
+  `('$story', async ({ error, status, message }) => {
+    const second = new FakeRunner('r2').finishes();
+    runner.fails(error);
+    await start({}, [second]);
+
+    const answer = await fleet.send('/invoke/fn1', { body: 'in' });
+
+    expect(answer).toMatchObject({ status, body: `${JSON.stringify({ message })}\n` });
+    expect(answer.headers).toMatchObject({ 'content-type': JSON_TYPE, 'fn-call-id': expect.any(String) });
+    expect(second.attempts).toBe(0);
+  });
+
+  it('an error leaves nothing of the function’s headers on the answer but the id of the call', async () => {
+    runner.does(async (call) => {
+      call.response.writeHead(200, [
+        ['X-From-Function', '1'],
+        ['Content-Length', '999'],
+      ]);
+      call.response.write(Buffer.from('half'));
+      return { kind: 'failed', error: new PeerError(502, 'function failed', true) };
+    });
+    await start();
+
+    const answer = await fleet.send('/invoke/fn1');
+
+    expect(answer).toMatchObject({ status: 502, body: '{"message":"function failed"}\n' });
+    expect(answer.headers['x-from-function']).toBeUndefined();
+    expect(answer.headers['fn-call-id']).toBeDefined();
+  });
+
+  it('http-api 78: says who is to blame on the metrics', async () => {
+    runner
+      .fails(new PeerError(502, 'function failed', true))
+      .fails(new Error('reset'))
+      .finishes();
+    await start();
+    for (let i = 0; i < 3; i += 1) await fleet.send('/invoke/fn1');
+
+    const labels = { path: '/invoke/:fn_id', method: 'POST' };
+    expect(metrics.sum('api/response_count', { ...labels, status: 502, blame: 'user' })).toBe(1);
+    expect(metrics.sum('api/response_count', { ...labels, status: 500, blame: 'service' })).toBe(1);
+    expect(metrics.sum('api/response_count', { ...labels, status: 200, blame: 'user' })).toBe(1);
+  });
+
+  it('http-api 80, protocol 70: every runner full for the whole time to place', async () => {
+    runner.refuses();
+    await start({ env: { FN_PLACER_TIMEOUT_MSECS: '30' } });
+
+    const answer = await fleet.send('/invoke/fn1', { body: 'in' });
+
+    expect(answer).toMatchObject({ status: 503, body: '{"message":"Timed out - server too busy"}\n' });
+    expect(answer.headers).toMatchObject({ 'retry-after': '15', 'fn-call-id': expect.any(String) });
+    expect(runner.attempts).toBeGreaterThan(1);
+  });
+
+  it('http-api 83: an unknown function is 404', async () => {
+    await start();
+    const answer = await fleet.send('/invoke/nope', { body: 'x'.repeat(100_000) });
+    expect(answer).toMatchObject({ status: 404, body: '{"message":"Fn not found"}\n' });
+    expect(answer.headers['fn-call-id']).toBeUndefined();
+  });
+});
+
+describe('what a runner gets', () => {
+  it('http-api 81, protocol 13: the whole body again, after another has refused', async () => {
+    const body = Buffer.alloc(100_000, 'abc');
+    const second = new FakeRunner('r2').finishes();
+    runner.does(async (call) => {
+      await runner.readBody(call);
+      return { kind: 'refused', reason: 'busy', error: new FnError('serverBusy') };
+    });
+    await start({}, [second]);
+
+    expect(await fleet.send('/invoke/fn1', { body })).toMatchObject({ status: 200 });
+    expect(second.bodies).toEqual([body]);
+  });
+
+  it('http-api 86, 87: configuration and annotations of app and function, the function’s on top', async () => {
+    runner.finishes();
+    await start();
+    await fleet.send('/invoke/fn1?x=1', { headers: { 'X-Two': ['a', 'b'], Authorization: 'token' }, body: 'in' });
+
+    const { model, slotHash, extensions } = runner.offered[0] ?? {};
+    expect(model).toMatchObject({
+      type: 'sync',
+      image: 'shop/cart:1',
+      appId: 'app1',
+      appName: 'shop',
+      fnId: 'fn1',
+      triggerId: '',
+      method: 'POST',
+      url: `${fleet.url}/invoke/fn1?x=1`,
+      timeoutSeconds: 30,
+      idleTimeoutSeconds: 30,
+      memoryMb: 128,
+    });
+    expect(model?.config).toEqual({
+      A: '1',
+      B: '2',
+      FN_MEMORY: '128',
+      FN_TYPE: 'sync',
+      FN_FN_ID: 'fn1',
+      FN_APP_ID: 'app1',
+    });
+    expect(model?.annotations).toEqual({ both: 'fn', app: 'x' });
+    expect(model?.headers).toMatchObject({ 'X-Two': ['a', 'b'], Authorization: ['token'], 'Content-Length': ['2'] });
+    expect(model?.headers).not.toHaveProperty('Host');
+    expect([slotHash, extensions]).toEqual(['', {}]);
+  });
+
+  it('http-api 92: only the exact word makes a call detached', async () => {
+    runner.finishes({ body: 'x' });
+    await start();
+    for (const word of ['Detached', 'async']) {
+      expect(await fleet.send('/invoke/fn1', { headers: { 'Fn-Invoke-Type': word } })).toMatchObject({ body: 'x' });
+    }
+    expect(runner.offered.map((call) => call.model.type)).toEqual(['sync', 'sync']);
+  });
+
+  it('the name of a request, when a header for it is set', async () => {
+    runner.finishes();
+    await start({ env: { FN_RID_HEADER: 'X-Rid' } });
+    await fleet.send('/invoke/fn1', { headers: { 'X-Rid': 'mine' } });
+    await fleet.send('/invoke/fn1');
+    expect(runner.offered[0]?.requestId).toBe('mine');
+    expect(runner.offered[1]?.requestId).toMatch(/^[0-9A-Z]{26}$/);
+  });
+});
+
+describe('limits', () => {
+  it('http-api 12, protocol 74: a body that is announced as too large is not placed; one that just fits is', async () => {
+    runner.finishes();
+    await start({ env: { FN_MAX_REQUEST_SIZE: '10' } });
+
+    const answer = await fleet.send('/invoke/fn1', { body: '12345678901' });
+
+    expect(answer).toMatchObject({
+      status: 413,
+      body: '{"message":"Content-Length too large for this server, 11 > max 10"}\n',
+    });
+    expect(runner.attempts).toBe(0);
+    expect(await fleet.send('/invoke/fn1', { body: '1234567890' })).toMatchObject({ status: 200 });
+  });
+
+  it('a body of unknown length is held to the same limit, and ends its attempt', async () => {
+    runner.finishes();
+    await start({ env: { FN_MAX_REQUEST_SIZE: '10' } });
+
+    const answer = await fleet.send('/invoke/fn1', { body: Readable.from([Buffer.alloc(8), Buffer.alloc(8)]) });
+
+    expect(answer).toMatchObject({ status: 413 });
+    expect(answer.headers['fn-call-id']).toBeDefined();
+    expect(runner.bodies).toEqual([]);
+  });
+});
+
+describe('clients that leave', () => {
+  it('http-api 85, protocol 71: ends the call on its runner and counts it as canceled', async () => {
+    const arrived = withResolvers();
+    const cancelled = withResolvers();
+    runner.does(async (_call, signal) => {
+      signal.addEventListener('abort', () => cancelled.resolve(), { once: true });
+      arrived.resolve();
+      await cancelled.promise;
+      return { kind: 'failed', error: signal.reason };
+    });
+    await start();
+    const ended = withResolvers();
+    fleet.server.agent.addCallListener({ afterCall: () => ended.resolve() });
+
+    const client = new AbortController();
+    const sent = fleet.send('/invoke/fn1', { body: 'in', signal: client.signal }).catch(() => 'gone');
+    await arrived.promise;
+    client.abort();
+
+    expect(await sent).toBe('gone');
+    await cancelled.promise;
+    await ended.promise;
+    await fleet.server.drain({ graceMs: 1000 });
+    expect(metrics.sum('canceled')).toBe(1);
+    expect(metrics.sum('api/response_count', { status: 444 })).toBe(1);
+    expect([metrics.sum('queued'), metrics.sum('running')]).toEqual([0, 0]);
+  });
+
+  it('a client that breaks off in the middle of its body takes the call with it', async () => {
+    const outcome = withResolvers<unknown>();
+    runner.does(async (call) => {
+      const error = await runner.readBody(call).catch((reason: unknown) => reason);
+      outcome.resolve(error);
+      return { kind: 'failed', error: error as Error };
+    });
+    await start();
+
+    const body = new Readable({ read: () => undefined });
+    const client = new AbortController();
+    body.push('first half');
+    const sent = fleet.send('/invoke/fn1', { body, signal: client.signal }).catch(() => 'gone');
+    while (runner.attempts === 0) await new Promise((resolve) => setImmediate(resolve));
+    client.abort();
+
+    await sent;
+    expect(await outcome.promise).toMatchObject({ name: 'CancelledError' });
+  });
+});
+
+describe('streaming', () => {
+  it('passes a long answer on as it comes, with the length the function announced', async () => {
+    const more = withResolvers();
+    runner.does(async (call) => {
+      call.response.writeHead(200, [['Content-Length', String(40_000)]]);
+      call.response.write(Buffer.alloc(20_000, 'a'));
+      await more.promise;
+      call.response.write(Buffer.alloc(20_000, 'b'));
+      return { kind: 'finished', report: reportOf(call) };
+    });
+    await start();
+
+    const response = await fetch(`${fleet.url}/invoke/fn1`, { method: 'POST' });
+    const reader = response.body?.getReader();
+    const first = await reader?.read();
+    expect(first?.value?.length).toBeGreaterThan(0);
+    expect(response.headers.get('content-length')).toBe('40000');
+    more.resolve();
+    let length = first?.value?.length ?? 0;
+    for (let next = await reader?.read(); next && !next.done; next = await reader?.read()) length += next.value.length;
+    expect(length).toBe(40_000);
+  });
+
+  it.each`
+    story                                           | announced    | outcome
+    ${'the call fails in the middle of its answer'} | ${undefined} | ${'fails'}
+    ${'the function sends less than it announced'}  | ${'50000'}   | ${'finishes'}
+  `('breaks the connection when $story', async ({ announced, outcome }) => {
+    runner.does(async (call) => {
+      call.response.writeHead(200, announced ? [['Content-Length', announced]] : []);
+      call.response.write(Buffer.alloc(20_000, 'a'));
+      if (outcome === 'fails') return { kind: 'failed', error: new Error('runner lost') };
+      return { kind: 'finished', report: reportOf(call) };
+    });
+    await start();
+
+    await expect(fleet.send('/invoke/fn1')).rejects.toThrow();
+  });
+
+  it('a slow client stops the runner: what is held stays bounded', async () => {
+    const total = 64 * 1024 * 1024;
+    const chunk = Buffer.alloc(64 * 1024, 'x');
+    let written = 0;
+    const stopped = withResolvers();
+    runner.does(async (call) => {
+      call.response.writeHead(200, []);
+      while (written < total) {
+        written += chunk.length;
+        if (!call.response.write(chunk)) {
+          stopped.resolve();
+          await new Promise<void>((resolve) => call.response.onDrain(resolve));
+        }
+      }
+      return { kind: 'finished', report: reportOf(call) };
+    });
+    await start();
+
+    const response = await fetch(`${fleet.url}/invoke/fn1`, { method: 'POST' });
+    await stopped.promise;
+    // Nobody reads: what the kernel's buffers take passes, the rest waits at the runner.
+    let before = -1;
+    while (before !== written) {
+      before = written;
+      for (let i = 0; i < 20; i += 1) await new Promise((resolve) => setImmediate(resolve));
+    }
+    expect(written).toBeLessThan(total / 4);
+    expect(Buffer.from(await response.arrayBuffer()).length).toBe(total);
+  });
+
+  it('a slow runner stops the client: a large upload is not gathered', async () => {
+    const total = 64 * 1024 * 1024;
+    const taken = withResolvers<number>();
+    let sentBytes = 0;
+    let peak = 0;
+    runner.does(async (call) => {
+      const reader = call.body.open();
+      let received = 0;
+      for (;;) {
+        const piece = reader.read();
+        if (piece === undefined) {
+          await new Promise<void>((resolve) => {
+            reader.onReadable = resolve;
+          });
+          continue;
+        }
+        received += piece.data.length;
+        peak = Math.max(peak, sentBytes - received);
+        if (piece.last) break;
+        await new Promise((resolve) => setImmediate(resolve));
+      }
+      reader.close();
+      taken.resolve(received);
+      call.response.writeHead(200, []);
+      return { kind: 'finished', report: reportOf(call) };
+    });
+    await start({ env: { FN_REPLAY_BUFFER_BYTES: '65536' } });
+
+    const body = new Readable({
+      read(size) {
+        if (sentBytes >= total) return void this.push(null);
+        sentBytes += size;
+        this.push(Buffer.alloc(size));
+      },
+    });
+    expect(await fleet.send('/invoke/fn1', { body })).toMatchObject({ status: 200 });
+    expect(await taken.promise).toBe(sentBytes);
+    expect(peak).toBeLessThan(total / 4);
+    expect(runner.offered[0]?.body.replayable).toBe(false);
+  });
+});
+
+it('an embedder’s middleware sees invocations too', async () => {
+  runner.finishes({ body: 'x' });
+  const seen: string[] = [];
+  await start({
+    middleware: [
+      (req, _res, next) => {
+        seen.push(req.path);
+        next();
+      },
+    ],
+  });
+  expect(await fleet.send('/invoke/fn1', { body: 'in' })).toMatchObject({ status: 200, body: 'x' });
+  expect(seen).toEqual(['/invoke/fn1']);
+  expect(metrics.sum('api/request_count')).toBe(1);
+});
+
+it('http-api 83: what is cached of one function is not another’s', async () => {
+  runner.finishes();
+  const [fn] = CONTENTS.fns ?? [];
+  await start({
+    contents: {
+      ...CONTENTS,
+      fns: [
+        { ...fn, id: 'fn1' },
+        { ...fn, id: 'fn2', image: 'shop/other:1' },
+      ],
+    },
+  });
+  await fleet.send('/invoke/fn1');
+  await fleet.send('/invoke/fn2');
+  expect(runner.offered.map((call) => call.model.image)).toEqual(['shop/cart:1', 'shop/other:1']);
+});
+
+function withResolvers<T = void>() {
+  return Promise.withResolvers<T>();
+}

@@ -1,0 +1,159 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import {
+  CancelledError,
+  type Clock,
+  describeError,
+  ERRORS,
+  FnError,
+  IdGenerator,
+  type Logger,
+  silentLogger,
+  systemClock,
+} from '@fnfleet/core';
+import { type CorsPolicy, checkDeclaredLength, measureRequest, type RequestLabels } from '@fnfleet/http';
+import {
+  fromTemplate,
+  invokeDetached,
+  type LbCallOption,
+  withController,
+  withRequestId,
+  withTrigger,
+  withWriter,
+} from './call-options.js';
+import { discardRest } from './discard-rest.js';
+import type { FunctionLookup } from './function-lookup.js';
+import { HttpResponseWriter } from './http-response-writer.js';
+import type { LBAgent } from './lb-agent.js';
+import type { LbCall } from './lb-call.js';
+import { parseTarget, type RequestTarget } from './request-target.js';
+import { invokeHead, triggerHead } from './response-head.js';
+
+const TRIGGER_METHODS: ReadonlySet<string> = new Set('GET POST PUT PATCH HEAD OPTIONS DELETE CONNECT TRACE'.split(' '));
+/** Templates of the routes; both forms of a trigger's path count as one. */
+const ROUTES = { invoke: '/invoke/:fn_id', trigger: '/t/:app_name' } as const;
+
+export interface FrontDoorOptions {
+  readonly agent: LBAgent;
+  readonly lookup: FunctionLookup;
+  readonly cors: CorsPolicy;
+  /** Bytes; 0: no limit. */
+  readonly maxRequestBytes: number;
+  /** Header that names a request; empty: requests have no names. */
+  readonly requestIdHeader?: string;
+  readonly logger?: Logger;
+  readonly clock?: Clock;
+}
+
+/**
+ * The way of a call from an HTTP request to its answer.
+ *
+ * F1  One AbortController a call. The client's leaving aborts it, until a detached call is on its way.
+ * F2  Every way out answers the client, or breaks its connection, and lets go of its request.
+ * F3  Whoever is to blame is on the metrics; the platform's own failures are in the log with their cause.
+ */
+export class FrontDoor {
+  private readonly log: Logger;
+  private readonly clock: Clock;
+  private readonly ids = new IdGenerator();
+  private readonly requestIdHeader: string;
+
+  constructor(private readonly options: FrontDoorOptions) {
+    this.log = options.logger ?? silentLogger;
+    this.clock = options.clock ?? systemClock;
+    this.requestIdHeader = (options.requestIdHeader ?? '').toLowerCase();
+  }
+
+  /** Straight from the HTTP server, for requests that no middleware has seen. False: not an invocation. */
+  serve(req: IncomingMessage, res: ServerResponse): boolean {
+    const target = this.targetOf(req);
+    if (target === undefined) return false;
+    const labels = measureRequest(req, res);
+    if (!this.options.cors(req, res)) this.invoke(target, req, res, labels);
+    return true;
+  }
+
+  /** For requests that came through a node's Express app, which has seen to CORS and measures them. */
+  serveMeasured(req: IncomingMessage, res: ServerResponse, labels: RequestLabels): boolean {
+    const target = this.targetOf(req);
+    if (target === undefined) return false;
+    this.invoke(target, req, res, labels);
+    return true;
+  }
+
+  private targetOf(req: IncomingMessage): RequestTarget | undefined {
+    const target = parseTarget(req.url ?? '');
+    return target?.kind === 'invoke' && req.method !== 'POST' ? undefined : target;
+  }
+
+  /** Never rejects: whatever goes wrong is the answer. */
+  private async invoke(
+    target: RequestTarget,
+    req: IncomingMessage,
+    res: ServerResponse,
+    labels: RequestLabels,
+  ): Promise<void> {
+    labels.route = ROUTES[target.kind];
+    const controller = new AbortController();
+    const writer = new HttpResponseWriter(res, target.kind === 'trigger' ? triggerHead : invokeHead, this.clock);
+    const onClose = () => {
+      if (!res.writableFinished) controller.abort(new CancelledError());
+    };
+    res.once('close', onClose);
+    let call: LbCall | undefined;
+    try {
+      checkDeclaredLength(req, this.options.maxRequestBytes);
+      call = await this.options.agent.getCall(
+        ...(await this.describe(target, req, controller.signal)),
+        withWriter(writer),
+        withController(controller),
+        withRequestId(this.requestId(req)),
+      );
+      writer.callId = call.model.id;
+      // F1
+      if (call.model.type === 'detached') res.off('close', onClose);
+      await this.options.agent.submit(call);
+      labels.blame = 'user';
+      writer.finish();
+    } catch (error) {
+      labels.blame = describeError(error).blame === 'function' ? 'user' : 'service';
+      this.report(error, target, writer.callId);
+      writer.fail(error);
+      // A call lets go of its request itself.
+      if (call === undefined) discardRest(req);
+    }
+  }
+
+  /** Finds what the request names. */
+  private async describe(target: RequestTarget, req: IncomingMessage, signal: AbortSignal): Promise<LbCallOption[]> {
+    const { lookup } = this.options;
+    if (target.kind === 'invoke') {
+      const call = fromTemplate(await lookup.byId(target.fnId, signal), req);
+      // The value is case-sensitive; any other means an ordinary call.
+      return req.headers['fn-invoke-type'] === 'detached' ? [call, invokeDetached()] : [call];
+    }
+    if (!TRIGGER_METHODS.has(req.method ?? '')) {
+      throw new FnError('methodNotAllowed', { params: { method: req.method ?? '', path: pathOf(target) } });
+    }
+    const { template, triggerId } = await lookup.byTrigger(target.appName, target.source, signal);
+    return [fromTemplate(template, req), withTrigger(triggerId)];
+  }
+
+  private requestId(req: IncomingMessage): string | undefined {
+    if (this.requestIdHeader === '') return undefined;
+    const given = req.headers[this.requestIdHeader];
+    return (Array.isArray(given) ? given[0] : given) || this.ids.next();
+  }
+
+  private report(error: unknown, target: RequestTarget, callId: string): void {
+    const { status, blame, message } = describeError(error);
+    if (blame !== 'platform' || status === ERRORS.serverBusy.status) {
+      if (this.log.debugEnabled) this.log.debug('call not served', { callId, status, answer: message, error });
+      return;
+    }
+    this.log.error('call failed', { callId, route: ROUTES[target.kind], status, answer: message, error });
+  }
+}
+
+function pathOf(target: RequestTarget & { kind: 'trigger' }): string {
+  return `/t/${target.appName}${target.source}`;
+}

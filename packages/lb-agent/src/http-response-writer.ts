@@ -1,0 +1,125 @@
+import type { ServerResponse } from 'node:http';
+import { type Clock, type HeaderList, type ResponseWriter, systemClock, type Timer } from '@fnfleet/core';
+import { sendError } from '@fnfleet/http';
+import type { HeadMapping, ResponseHead } from './response-head.js';
+
+const HOLD_BYTES = 16 * 1024;
+const HOLD_MS = 2;
+
+/**
+ * Writes the answer of a call to an HTTP client.
+ *
+ *   holding ──too many bytes, or too long since the first──▶ streaming
+ *      └──────────────── finish, fail ────────────────────────▶ ended
+ *
+ * W1  What is held can still be taken back: a small answer gets its exact length, an early failure a clean error.
+ * W2  Once bytes are out, a failure breaks the connection. A client never takes a part for the whole.
+ * W3  No more bytes go out than were announced; a function that announced more than it sent has failed (W2).
+ */
+export class HttpResponseWriter implements ResponseWriter {
+  /** Goes out as `Fn-Call-Id`, with whatever answer. Set as soon as the call has an id. */
+  callId = '';
+  private state: 'holding' | 'streaming' | 'ended' = 'holding';
+  private head: ResponseHead | undefined;
+  private held: Buffer[] = [];
+  private heldBytes = 0;
+  private holdTimer: Timer | undefined;
+  /** Bytes still to come of an announced length. */
+  private owedBytes = Number.POSITIVE_INFINITY;
+
+  constructor(
+    private readonly res: ServerResponse,
+    private readonly mapHead: HeadMapping,
+    private readonly clock: Pick<Clock, 'after'> = systemClock,
+  ) {}
+
+  writeHead(status: number, headers: HeaderList): void {
+    this.head ??= this.mapHead(status, headers);
+  }
+
+  write(chunk: Buffer): boolean {
+    if (this.state === 'streaming') return this.send(chunk);
+    if (this.state === 'ended') return true;
+    this.held.push(chunk);
+    this.heldBytes += chunk.length;
+    if (this.heldBytes > HOLD_BYTES) return this.startStreaming();
+    this.holdTimer ??= this.clock.after(HOLD_MS, () => this.startStreaming());
+    return true;
+  }
+
+  onDrain(callback: () => void): void {
+    this.res.once('drain', callback);
+  }
+
+  /** The call has ended well. */
+  finish(): void {
+    const { state } = this;
+    this.end();
+    if (state === 'holding') this.sendWhole();
+    else if (state === 'streaming') this.endStream();
+  }
+
+  /** The call has failed. What is held is dropped, with all headers of the function. */
+  fail(error: unknown): void {
+    const { state } = this;
+    this.end();
+    // Ended, but not properly: the answer could not be put together.
+    if (state === 'ended' && !this.res.writableEnded) this.res.destroy();
+    if (state === 'ended') return;
+    if (state === 'holding' && this.callId !== '') this.res.setHeader('Fn-Call-Id', this.callId);
+    sendError(this.res, error);
+  }
+
+  private end(): void {
+    this.state = 'ended';
+    this.holdTimer?.cancel();
+  }
+
+  private sendWhole(): void {
+    const { status, headers, contentLength } = this.head ?? this.mapHead(200, []);
+    const lines = this.withCallId(headers);
+    // An answer without a body may still say how long one would have been.
+    const length = this.bodyless(status) ? contentLength : this.heldBytes;
+    if (length !== undefined && status !== 204) lines.push('Content-Length', String(length));
+    this.res.writeHead(status, lines);
+    const [only] = this.held;
+    this.res.end(this.held.length > 1 ? Buffer.concat(this.held, this.heldBytes) : only);
+    this.held = [];
+  }
+
+  private startStreaming(): boolean {
+    this.state = 'streaming';
+    this.holdTimer?.cancel();
+    const { status, headers, contentLength } = this.head ?? this.mapHead(200, []);
+    const lines = this.withCallId(headers);
+    if (contentLength !== undefined && status !== 204) lines.push('Content-Length', String(contentLength));
+    if (contentLength !== undefined && !this.bodyless(status)) this.owedBytes = contentLength;
+    this.res.writeHead(status, lines);
+
+    const chunks = this.held;
+    this.held = [];
+    return chunks.map((chunk) => this.send(chunk)).at(-1) ?? true;
+  }
+
+  private send(chunk: Buffer): boolean {
+    // A client that is gone takes no bytes and never drains; the call is being cancelled already.
+    if (this.res.destroyed || this.owedBytes === 0) return true;
+    const fitting = chunk.length > this.owedBytes ? chunk.subarray(0, this.owedBytes) : chunk;
+    this.owedBytes -= fitting.length;
+    return this.res.write(fitting);
+  }
+
+  private endStream(): void {
+    const short = this.owedBytes > 0 && this.owedBytes !== Number.POSITIVE_INFINITY;
+    if (short) this.res.destroy();
+    else this.res.end();
+  }
+
+  private withCallId(headers: readonly string[]): string[] {
+    return this.callId === '' ? [...headers] : [...headers, 'Fn-Call-Id', this.callId];
+  }
+
+  private bodyless(status: number): boolean {
+    return this.res.req.method === 'HEAD' || status === 204 || status === 304;
+  }
+}

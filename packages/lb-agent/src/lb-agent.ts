@@ -1,0 +1,267 @@
+import type { IncomingMessage } from 'node:http';
+import {
+  type Call,
+  CancelledError,
+  type Clock,
+  count,
+  Deferred,
+  type DrainResult,
+  FnError,
+  IdGenerator,
+  InflightTracker,
+  type Logger,
+  MIB,
+  Once,
+  type Service,
+  silentLogger,
+  systemClock,
+} from '@fnfleet/core';
+import { type PlacementTiming, type Placer, placeCall, type RunnerPool, type WaitForRoom } from '@fnfleet/placement';
+import { countEnd, markEnd } from './call-end.js';
+import type { LbCallDraft, LbCallOption } from './call-options.js';
+import { DetachedResponse } from './detached-response.js';
+import { LbCall } from './lb-call.js';
+
+/** Places calls on runners. Embeddable: it knows no HTTP server and no way to look functions up. */
+export interface LBAgent extends Service {
+  /**
+   * Builds a call from options, in the order given; then those of the agent; then its overrider has its say.
+   * @throws whatever an option or the overrider throws; Error when no option set a model, body and writer
+   */
+  getCall(...options: LbCallOption[]): Promise<LbCall>;
+  /**
+   * Places a call. Resolves when its answer has been handed to the writer; for a detached call, when it has begun.
+   * @throws FnError or PeerError with what to tell the caller; CancelledError when the caller went away;
+   *   anything else is a failure of the platform
+   */
+  submit(call: LbCall): Promise<void>;
+  /** Listeners run in the order they were added. */
+  addCallListener(listener: LbCallListener): void;
+}
+
+export interface LbCallListener {
+  /** The call is about to be placed. Throwing ends it with that error, and `afterCall` is not called for it. */
+  beforeCall?(call: LbCall): void | Promise<void>;
+  /** The call has ended, however it did; its model says how. Errors are logged and go no further. */
+  afterCall?(call: LbCall): void | Promise<void>;
+}
+
+/**
+ * May change a call just before it is placed.
+ * @returns the extensions that travel with it
+ */
+export type CallOverrider = (
+  request: IncomingMessage | undefined,
+  model: Call,
+  extensions: Record<string, string>,
+) => Record<string, string> | Promise<Record<string, string>>;
+
+export interface LBAgentOptions {
+  readonly timing?: Partial<PlacementTiming>;
+  /** Added to the deadline of a detached call, milliseconds. Default 360 000. */
+  readonly executionHeadroomMs?: number;
+  /** Bytes of a request body that are kept for another attempt. Default 8 MiB. */
+  readonly replayBufferBytes?: number;
+  /** Largest request body, bytes. Default 0: no limit. */
+  readonly maxRequestBytes?: number;
+  readonly callOverrider?: CallOverrider;
+  /** Applied to every call, after its own. */
+  readonly callOptions?: readonly LbCallOption[];
+  readonly waitForRoom?: WaitForRoom;
+  readonly ids?: Pick<IdGenerator, 'next'>;
+  readonly logger?: Logger;
+  readonly clock?: Clock;
+}
+
+/** The pool becomes the agent's: closing the agent closes it. */
+export function newLBAgent(pool: RunnerPool, placer: Placer, options: LBAgentOptions = {}): LBAgent {
+  return new PlacingAgent(pool, placer, options);
+}
+
+const DEFAULT_TIMING: PlacementTiming = {
+  placerTimeoutMs: 360_000,
+  detachedPlacerTimeoutMs: 30_000,
+  retryAllDelayMs: 10,
+};
+
+class PlacingAgent implements LBAgent {
+  readonly ready = Promise.resolve();
+  private readonly clock: Clock;
+  private readonly logger: Logger;
+  private readonly ids: Pick<IdGenerator, 'next'>;
+  private readonly timing: PlacementTiming;
+  private readonly headroomMs: number;
+  private readonly bodyLimits: LbCallDraft['bodyLimits'];
+  private readonly inflight: InflightTracker;
+  private readonly calls = new Set<LbCall>();
+  private readonly listeners: LbCallListener[] = [];
+  private gateClosed = false;
+  private draining: Promise<DrainResult> | undefined;
+  private readonly closing = new Once(() => this.shut());
+
+  constructor(
+    private readonly pool: RunnerPool,
+    private readonly placer: Placer,
+    private readonly options: LBAgentOptions,
+  ) {
+    this.clock = options.clock ?? systemClock;
+    this.logger = options.logger ?? silentLogger;
+    this.ids = options.ids ?? new IdGenerator();
+    this.timing = { ...DEFAULT_TIMING, ...options.timing };
+    this.headroomMs = options.executionHeadroomMs ?? 360_000;
+    this.bodyLimits = { keepBytes: options.replayBufferBytes ?? 8 * MIB, maxBytes: options.maxRequestBytes ?? 0 };
+    this.inflight = new InflightTracker(this.clock);
+  }
+
+  addCallListener(listener: LbCallListener): void {
+    this.listeners.push(listener);
+  }
+
+  async getCall(...options: LbCallOption[]): Promise<LbCall> {
+    const nowMs = this.clock.now();
+    const draft: LbCallDraft = {
+      extensions: {},
+      newId: () => this.ids.next(nowMs),
+      nowMs,
+      bodyLimits: this.bodyLimits,
+    };
+    for (const option of options) option(draft);
+    for (const option of this.options.callOptions ?? []) option(draft);
+
+    const { body, response, request, requestId, controller = new AbortController() } = draft;
+    if (draft.model === undefined || body === undefined) throw new Error('no model or request provided for call');
+    if (response === undefined) throw new Error('no writer provided for call');
+    let { model, extensions } = draft;
+    const { callOverrider } = this.options;
+    if (callOverrider !== undefined || this.listeners.length > 0) {
+      // Calls of one function share these; whoever may change them gets its own.
+      model = { ...model, config: { ...model.config }, annotations: { ...model.annotations } };
+    }
+    if (callOverrider !== undefined) extensions = await callOverrider(request, model, extensions);
+    return new LbCall({ model, body, response, request, requestId, controller, extensions });
+  }
+
+  async submit(call: LbCall): Promise<void> {
+    count('calls');
+    if (this.gateClosed) {
+      count('server_busy');
+      call.body.commit();
+      throw new FnError('serverBusy');
+    }
+    const leave = this.inflight.enter();
+    this.calls.add(call);
+    const done = () => {
+      this.calls.delete(call);
+      leave();
+    };
+    if (call.model.type === 'detached') return this.submitDetached(call, done);
+    try {
+      await this.run(call);
+    } finally {
+      done();
+    }
+  }
+
+  /** The call goes on after its caller has been answered, up to a deadline of its own. */
+  private async submitDetached(call: LbCall, done: () => void): Promise<void> {
+    const acknowledged = new Deferred<void>();
+    const response = new DetachedResponse(call.response, acknowledged.resolve);
+    call.response = response;
+
+    const limitMs = this.timing.detachedPlacerTimeoutMs + call.model.timeoutSeconds * 1000 + this.headroomMs;
+    call.deadlineAt = this.clock.now() + limitMs;
+    const deadline = this.clock.after(limitMs, () => call.cancel(new FnError('reservationExpired')));
+    this.run(call)
+      .then(() => response.finish())
+      .catch((error: unknown) => {
+        this.logger.debug('detached call failed', { callId: call.model.id, fnId: call.model.fnId, error });
+        acknowledged.reject(error);
+      })
+      .finally(() => {
+        deadline.cancel();
+        done();
+      });
+    return acknowledged.promise;
+  }
+
+  private async run(call: LbCall): Promise<void> {
+    const error = await this.attempt(call).then(
+      () => undefined,
+      (reason: unknown) => reason ?? new FnError('internal'),
+    );
+    call.body.commit();
+    countEnd(call, error, this.clock);
+    if (error !== undefined) throw error;
+  }
+
+  private async attempt(call: LbCall): Promise<void> {
+    count('queued');
+    try {
+      await this.begin(call);
+    } finally {
+      count('queued', -1);
+    }
+    count('running');
+    try {
+      const error = await this.place(call);
+      markEnd(call.model, error, this.clock.now());
+      await this.announceEnd(call);
+      if (error !== undefined) throw error;
+    } finally {
+      count('running', -1);
+    }
+  }
+
+  private async begin(call: LbCall): Promise<void> {
+    if (call.signal.aborted) throw call.signal.reason;
+    call.model.startedAt = this.clock.now();
+    call.model.status = 'running';
+    for (const listener of this.listeners) await listener.beforeCall?.(call);
+  }
+
+  /** @returns what the call failed with; undefined: it went well */
+  private async place(call: LbCall): Promise<unknown> {
+    const { pool, placer, clock, timing } = this;
+    const { waitForRoom } = this.options;
+    try {
+      const placement = await placeCall(call, { pool, placer, clock, timing, waitForRoom }, call.signal);
+      return placement.kind === 'finished' ? undefined : placement.error;
+    } catch (error) {
+      // A placer or runner of an embedder that breaks its promise ends this call, not the process.
+      return error ?? new FnError('internal');
+    }
+  }
+
+  private async announceEnd(call: LbCall): Promise<void> {
+    for (const listener of this.listeners) {
+      try {
+        await listener.afterCall?.(call);
+      } catch (error) {
+        this.logger.warn('a call listener failed', { callId: call.model.id, error });
+      }
+    }
+  }
+
+  drain({ graceMs }: { graceMs: number }): Promise<DrainResult> {
+    this.draining ??= this.drainOnce(graceMs);
+    return this.draining;
+  }
+
+  close(): Promise<void> {
+    return this.closing.call();
+  }
+
+  private async drainOnce(graceMs: number): Promise<DrainResult> {
+    this.gateClosed = true;
+    const result = await this.inflight.whenIdle(graceMs);
+    await this.close();
+    return result;
+  }
+
+  private async shut(): Promise<void> {
+    this.gateClosed = true;
+    for (const call of this.calls) call.cancel(new CancelledError());
+    await this.pool.close().catch((error: unknown) => this.logger.error('the runner pool did not close', { error }));
+    await this.inflight.whenIdle();
+  }
+}

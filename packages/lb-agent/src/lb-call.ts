@@ -1,0 +1,57 @@
+import type { IncomingMessage } from 'node:http';
+import { type Call, CancelledError, type ResponseWriter } from '@fnfleet/core';
+import type { OutboundCall, ReplayableBody } from '@fnfleet/protocol';
+
+/** A call that a balancer agent has accepted to build: made by `getCall`, placed by `submit`. */
+export class LbCall implements OutboundCall {
+  readonly model: Call;
+  readonly body: ReplayableBody;
+  readonly request: IncomingMessage | undefined;
+  readonly requestId: string | undefined;
+  /** Left to the runner: its own overrider and settings are part of the key. */
+  readonly slotHash = '';
+  extensions: Readonly<Record<string, string>>;
+  response: ResponseWriter;
+  deadlineAt: number | undefined;
+  private readonly controller: AbortController;
+  private ranNs = 0;
+
+  constructor(parts: LbCallParts) {
+    this.model = parts.model;
+    this.body = parts.body;
+    this.request = parts.request;
+    this.requestId = parts.requestId;
+    this.extensions = parts.extensions;
+    this.response = parts.response;
+    this.controller = parts.controller;
+  }
+
+  get signal(): AbortSignal {
+    return this.controller.signal;
+  }
+
+  /** Nanoseconds that the function ran, over all attempts. */
+  get executionNs(): number {
+    return this.ranNs;
+  }
+
+  /** Ends the call wherever it is. @param reason what it then fails with */
+  cancel(reason: Error = new CancelledError()): void {
+    this.controller.abort(reason);
+  }
+
+  addExecution(durationNs: number): void {
+    this.ranNs += durationNs;
+  }
+}
+
+export interface LbCallParts {
+  readonly model: Call;
+  readonly body: ReplayableBody;
+  readonly response: ResponseWriter;
+  readonly extensions: Readonly<Record<string, string>>;
+  readonly request?: IncomingMessage;
+  readonly requestId?: string;
+  /** Ends the call when aborted; the reason is what it then fails with. */
+  readonly controller: AbortController;
+}

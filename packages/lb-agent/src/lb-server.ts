@@ -1,0 +1,168 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import {
+  type Clock,
+  type DrainResult,
+  FnError,
+  type Logger,
+  Once,
+  type Service,
+  SettingsError,
+  silentLogger,
+  systemClock,
+} from '@fnfleet/core';
+import {
+  createNodeApp,
+  type HttpAddress,
+  HttpService,
+  type HttpSettings,
+  type NodeAppOptions,
+  newCorsPolicy,
+  type RequestLabels,
+  type TlsMaterial,
+} from '@fnfleet/http';
+import { newStaticRunnerPool, type Placer, placers, type Runner, type RunnerPool } from '@fnfleet/placement';
+import { FrontDoor } from './front-door.js';
+import { type FunctionLookup, newApiLookup } from './function-lookup.js';
+import { type LBAgent, type LBAgentOptions, type LbCallListener, newLBAgent } from './lb-agent.js';
+import type { LbSettings } from './settings.js';
+
+export interface LbServerOptions {
+  readonly settings: LbSettings & Partial<HttpSettings>;
+  readonly host: string;
+  /** 0 takes a free port; `address` tells which. */
+  readonly port: number;
+  /** Makes the runner for an address of `settings.runnerAddresses`. Needed unless a pool is given. */
+  readonly createRunner?: (address: string) => Runner;
+  /** Each of these replaces what the settings describe. The server closes them. */
+  readonly pool?: RunnerPool;
+  readonly placer?: Placer;
+  readonly lookup?: FunctionLookup;
+  readonly callOverrider?: LBAgentOptions['callOverrider'];
+  readonly callOptions?: LBAgentOptions['callOptions'];
+  readonly callListeners?: readonly LbCallListener[];
+  /** Run around every request, invocations included; without any, invocations bypass Express. */
+  readonly middleware?: NodeAppOptions['middleware'];
+  readonly metrics?: NodeAppOptions['metrics'];
+  readonly tls?: TlsMaterial;
+  readonly logger?: Logger;
+  readonly clock?: Clock;
+}
+
+export interface LbServer extends Service {
+  /** Where the port is; defined from `ready` on. */
+  readonly address: HttpAddress;
+  readonly agent: LBAgent;
+}
+
+/**
+ * A load balancer: an HTTP port, function lookup, and an agent that places calls.
+ * @throws SettingsError when the settings describe none
+ */
+export function newLbServer(options: LbServerOptions): LbServer {
+  return new ComposedLbServer(options);
+}
+
+class ComposedLbServer implements LbServer {
+  readonly ready: Promise<void>;
+  readonly agent: LBAgent;
+  private readonly lookup: FunctionLookup;
+  private readonly http: HttpService;
+  private readonly clock: Clock;
+  private draining: Promise<DrainResult> | undefined;
+  private readonly closing = new Once(() => this.shut());
+
+  constructor(options: LbServerOptions) {
+    const { settings, logger = silentLogger, clock = systemClock } = options;
+    this.clock = clock;
+    const placer = options.placer ?? placers.get(settings.placer).create({ random: Math.random });
+    this.lookup = options.lookup ?? newApiLookup(settings.runnerApiUrl, { clock });
+    this.agent = newLBAgent(options.pool ?? staticPool(options), placer, {
+      timing: settings,
+      executionHeadroomMs: settings.executionHeadroomMs,
+      replayBufferBytes: settings.replayBufferBytes,
+      maxRequestBytes: settings.maxRequestBytes,
+      callOverrider: options.callOverrider,
+      callOptions: options.callOptions,
+      logger,
+      clock,
+    });
+    for (const listener of options.callListeners ?? []) this.agent.addCallListener(listener);
+    this.http = new HttpService({
+      handler: requestHandler(this.agent, this.lookup, options),
+      host: options.host,
+      port: options.port,
+      limits: settings,
+      tls: options.tls,
+      logger,
+      clock,
+    });
+    this.ready = this.http.ready;
+  }
+
+  get address(): HttpAddress {
+    return this.http.address;
+  }
+
+  /** Calls that are already answered, the detached ones, get what is left of the grace. */
+  drain({ graceMs }: { graceMs: number }): Promise<DrainResult> {
+    this.draining ??= this.drainOnce(graceMs);
+    return this.draining;
+  }
+
+  close(): Promise<void> {
+    return this.closing.call();
+  }
+
+  private async drainOnce(graceMs: number): Promise<DrainResult> {
+    const until = this.clock.now() + graceMs;
+    const http = await this.http.drain({ graceMs });
+    const calls = await this.agent.drain({ graceMs: Math.max(0, until - this.clock.now()) });
+    await this.close();
+    return http === 'drained' && calls === 'drained' ? 'drained' : 'expired';
+  }
+
+  private async shut(): Promise<void> {
+    await this.http.close();
+    await this.agent.close();
+    await this.lookup.close();
+  }
+}
+
+function staticPool({ settings, createRunner }: LbServerOptions): RunnerPool {
+  if (createRunner === undefined) throw new SettingsError(['a load balancer needs a pool, or a way to make runners']);
+  return newStaticRunnerPool(settings.runnerAddresses, createRunner);
+}
+
+function requestHandler(
+  agent: LBAgent,
+  lookup: FunctionLookup,
+  options: LbServerOptions,
+): (req: IncomingMessage, res: ServerResponse) => void {
+  const { settings, middleware = [], metrics, logger, clock } = options;
+  const door = new FrontDoor({
+    agent,
+    lookup,
+    cors: newCorsPolicy(settings.corsOrigins ?? [], settings.corsHeaders ?? []),
+    maxRequestBytes: settings.maxRequestBytes ?? 0,
+    requestIdHeader: settings.requestIdHeader,
+    logger,
+    clock,
+  });
+  const app = createNodeApp({
+    // The front door takes every well-formed invocation; this route explains what is wrong with the others.
+    routes: [{ method: 'POST', path: '/invoke/:fn_id', handle: () => Promise.reject(new FnError('fnNotFound')) }],
+    settings,
+    middleware: [
+      ...middleware,
+      (req, res, next) => {
+        if (!door.serveMeasured(req, res, res.locals.labels as RequestLabels)) next();
+      },
+    ],
+    metrics,
+    logger,
+  });
+  if (middleware.length > 0) return app;
+  return (req, res) => {
+    if (!door.serve(req, res)) app(req, res);
+  };
+}

@@ -1,0 +1,133 @@
+import { CancelledError, type Clock, describeError } from '@fnfleet/core';
+
+export interface LookupCacheOptions {
+  /** How long a value is used after it was fetched. */
+  readonly ttlMs: number;
+  /** How long "not found" is remembered. */
+  readonly missTtlMs: number;
+  /** Values, and remembered misses, that are kept at most. */
+  readonly maxEntries: number;
+  /** How long one fetch may take. */
+  readonly fetchTimeoutMs: number;
+}
+
+/** Fetches a value. The signal aborts when nobody waits for it any more, or when it takes too long. */
+export type Fetch<V> = (key: string, signal: AbortSignal) => Promise<V>;
+
+interface Entry<T> {
+  readonly value: T;
+  readonly expiresAt: number;
+}
+
+/** Misses with longer keys are asked for anew each time: clients choose keys, and must not choose what memory holds. */
+const MAX_MISS_KEY_LENGTH = 300;
+
+/**
+ * Remembers what was looked up.
+ *
+ * C1  Concurrent lookups of one key share one fetch, and its value or error.
+ * C2  One who gives up leaves the others waiting; the fetch is given up when the last one does.
+ * C3  Misses are kept apart from values, so that made-up keys cannot push out what is in use.
+ * C4  Errors other than "not found" are not remembered.
+ */
+export class LookupCache<V> {
+  private readonly values = new Map<string, Entry<V>>();
+  private readonly misses = new Map<string, Entry<Error>>();
+  private readonly flights = new Map<string, Flight<V>>();
+
+  constructor(
+    private readonly fetch: Fetch<V>,
+    private readonly options: LookupCacheOptions,
+    private readonly clock: Clock,
+  ) {}
+
+  /** @throws what the fetch throws; the signal's reason when it aborts first */
+  async get(key: string, signal: AbortSignal): Promise<V> {
+    const nowMs = this.clock.now();
+    const known = this.values.get(key);
+    if (known !== undefined && known.expiresAt > nowMs) return known.value;
+    const miss = this.misses.get(key);
+    if (miss !== undefined && miss.expiresAt > nowMs) throw miss.value;
+    const underway = this.flights.get(key);
+    const flight = underway === undefined || underway.abandoned ? this.takeOff(key) : underway;
+    return flight.join(signal);
+  }
+
+  /** Gives up what is being fetched and forgets the rest. */
+  close(): void {
+    for (const flight of this.flights.values()) flight.giveUp();
+    this.values.clear();
+    this.misses.clear();
+  }
+
+  private takeOff(key: string): Flight<V> {
+    const flight = new Flight((signal) => this.fetch(key, signal), this.options.fetchTimeoutMs, this.clock);
+    this.flights.set(key, flight);
+    const landed = () => {
+      if (this.flights.get(key) === flight) this.flights.delete(key);
+    };
+    flight.landed.then(
+      (value) => {
+        landed();
+        this.remember(this.values, key, value, this.options.ttlMs);
+        this.misses.delete(key);
+      },
+      (error: unknown) => {
+        landed();
+        this.values.delete(key);
+        const isMiss = error instanceof Error && describeError(error).status === 404;
+        if (isMiss && key.length <= MAX_MISS_KEY_LENGTH) {
+          this.remember(this.misses, key, error, this.options.missTtlMs);
+        }
+      },
+    );
+    return flight;
+  }
+
+  /** The oldest make room. */
+  private remember<T>(entries: Map<string, Entry<T>>, key: string, value: T, ttlMs: number): void {
+    entries.delete(key);
+    const [oldest] = entries.keys();
+    if (entries.size >= this.options.maxEntries && oldest !== undefined) entries.delete(oldest);
+    entries.set(key, { value, expiresAt: this.clock.now() + ttlMs });
+  }
+}
+
+/** One fetch and those who wait for it. */
+class Flight<V> {
+  readonly landed: Promise<V>;
+  private readonly controller = new AbortController();
+  private passengers = 0;
+
+  constructor(fetch: (signal: AbortSignal) => Promise<V>, timeoutMs: number, clock: Clock) {
+    const timer = clock.after(timeoutMs, () => this.controller.abort(new Error(`no answer within ${timeoutMs} ms`)));
+    this.landed = fetch(this.controller.signal).finally(() => timer.cancel());
+  }
+
+  /** Nobody should join any more. */
+  get abandoned(): boolean {
+    return this.controller.signal.aborted;
+  }
+
+  giveUp(): void {
+    this.controller.abort(new CancelledError());
+  }
+
+  join(signal: AbortSignal): Promise<V> {
+    this.passengers += 1;
+    return new Promise<V>((resolve, reject) => {
+      const leave = () => {
+        signal.removeEventListener('abort', giveUp);
+        this.passengers -= 1;
+        if (this.passengers === 0) this.giveUp();
+      };
+      const giveUp = () => {
+        leave();
+        reject(signal.reason);
+      };
+      if (signal.aborted) return giveUp();
+      signal.addEventListener('abort', giveUp);
+      this.landed.then(resolve, reject).finally(leave);
+    });
+  }
+}

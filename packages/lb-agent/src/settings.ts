@@ -1,0 +1,25 @@
+import { bytes, durationMs, MIB, type SettingsOf, text } from '@fnfleet/core';
+import { placementSettings } from '@fnfleet/placement';
+
+/** Settings of a load balancer, beside those of its HTTP port. */
+export const lbSettings = {
+  runnerApiUrl: text('FN_RUNNER_API_URL', {
+    required: true,
+    doc: 'The api node that functions are looked up at: scheme (http unless given), host and port.',
+  }),
+  ...placementSettings,
+  executionHeadroomMs: durationMs('FN_EXECUTION_HEADROOM', {
+    default: 360_000,
+    doc: 'Added to the time to place a detached call and the timeout of its function; after all three it is given up.',
+  }),
+  replayBufferBytes: bytes('FN_REPLAY_BUFFER_BYTES', {
+    default: 8 * MIB,
+    doc: 'Bytes of a request body that are kept in case a runner refuses the call. A call that has sent more is not offered again.',
+  }),
+  requestIdHeader: text('FN_RID_HEADER', {
+    default: '',
+    doc: 'Request header with a name for the request, which then is in the logs of balancer and runner. A request without one gets one.',
+  }),
+} as const;
+
+export type LbSettings = SettingsOf<typeof lbSettings>;
