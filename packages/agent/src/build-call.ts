@@ -17,6 +17,8 @@ export interface BuildCallDeps {
   readonly agentOptions: readonly CallOption[];
   readonly overrider: CallOverrider | undefined;
   readonly isPossible: (need: Resources) => boolean;
+  readonly newId: () => string;
+  readonly nowMs: number;
   /** What the driver adds to slot keys. */
   readonly slotKeyExtension: string;
 }
@@ -29,7 +31,7 @@ const FORCED_CONFIG = { FN_LISTENER: 'unix:/tmp/iofs/lsnr.sock', FN_FORMAT: 'htt
  * @throws FnError `resourceTooBig`; what an option or the overrider threw
  */
 export async function buildCall(options: readonly CallOption[], deps: BuildCallDeps): Promise<AgentCall> {
-  const draft: CallDraft = { extensions: {} };
+  const draft: CallDraft = { extensions: {}, newId: deps.newId, nowMs: deps.nowMs };
   for (const option of options) option(draft);
   for (const option of deps.agentOptions) option(draft);
 

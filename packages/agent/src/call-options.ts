@@ -11,6 +11,9 @@ export interface CallDraft {
   signal?: AbortSignal;
   deadlineAt?: number;
   slotKey?: string;
+  /** From the agent, for options that make a model. */
+  readonly newId: () => string;
+  readonly nowMs: number;
 }
 
 /** One step of building a call. Throws when what it needs has not been set by an earlier option. */

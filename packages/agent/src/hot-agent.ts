@@ -74,9 +74,12 @@ export class HotAgent implements Agent {
   }
 
   getCall(...options: CallOption[]): Promise<AgentCall> {
+    const { callOptions, overrider, ids, clock } = this.options;
     return buildCall(options, {
-      agentOptions: this.options.callOptions,
-      overrider: this.options.overrider,
+      agentOptions: callOptions,
+      overrider,
+      newId: () => ids.next(clock.now()),
+      nowMs: clock.now(),
       isPossible: (need) => this.tracker.isPossible(need),
       slotKeyExtension: this.options.driver.capabilities.slotKeyExtension,
     });

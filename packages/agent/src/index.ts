@@ -15,6 +15,7 @@ export {
   withTrigger,
   withWriter,
 } from './call-options.js';
+export { fromHttpRequest } from './from-http-request.js';
 export { HostResourcesError } from './host-resources.js';
 export { type LogSink, noLogSink } from './log-sink.js';
 export { type AgentOptions, newAgent } from './new-agent.js';

@@ -1,0 +1,12 @@
+/** The least that can be called a function: answers every chunk that arrives on the socket named by its argument. */
+import { createServer } from 'node:net';
+
+const body = 'hello';
+const answer = Buffer.from(
+  `HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nFn-Fdk-Version: bench/1\r\nContent-Length: ${body.length}\r\n\r\n${body}`,
+);
+
+createServer((socket) => socket.on('error', () => undefined).on('data', () => socket.write(answer))).listen(
+  process.argv[2],
+  () => process.send('listening'),
+);

@@ -1,0 +1,167 @@
+/**
+ * What the agent adds to a warm call: calls a second through submit(), next to the same requests given to undici
+ * directly. The function is a process of its own that does next to nothing.
+ *
+ *   node packages/agent/bench/exchange.mjs [calls] [calls in flight]
+ */
+import { fork } from 'node:child_process';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+
+const require = createRequire(import.meta.url);
+const { completeBody, readSettings } = require('@fnfleet/core');
+const {
+  agentSettings,
+  fromModelAndInput,
+  newAgent,
+  withDeadline,
+  withSignal,
+  withWriter,
+} = require('../dist/index.js');
+const { Client } = require('undici');
+
+const calls = Number(process.argv[2] ?? 20_000);
+const inFlight = Number(process.argv[3] ?? 1);
+const payload = Buffer.from('{"name":"bench"}');
+
+const results = [];
+for (const [name, setUp] of [
+  ['undici alone', undiciAlone],
+  ['getCall + submit', throughAgent],
+  ['undici alone', undiciAlone],
+  ['getCall + submit', throughAgent],
+]) {
+  const { one, close } = await setUp();
+  await run(one, Math.ceil(calls / 5));
+  results.push({ what: name, ...(await run(one, calls)) });
+  await close();
+}
+for (const { what, perSecond, micros, cpuMicros } of results) {
+  const figures = [`${perSecond.toFixed(0)} calls/s`, `${micros.toFixed(1)} µs`, `${cpuMicros.toFixed(1)} µs of CPU`];
+  process.stdout.write(`${what.padEnd(18)}${figures.map((figure) => figure.padStart(20)).join('')}\n`);
+}
+
+/** Every loop works through its share, one call after another. */
+async function run(one, total) {
+  const cpu = process.cpuUsage();
+  const from = performance.now();
+  const share = Math.ceil(total / inFlight);
+  await Promise.all(
+    Array.from({ length: inFlight }, async (_, index) => {
+      for (let i = 0; i < share; i += 1) await one(index);
+    }),
+  );
+  const micros = ((performance.now() - from) * 1000) / (share * inFlight);
+  const used = process.cpuUsage(cpu);
+  return { micros, perSecond: 1e6 / micros, cpuMicros: (used.user + used.system) / (share * inFlight) };
+}
+
+async function undiciAlone() {
+  const functions = await Promise.all(Array.from({ length: inFlight }, startFunction));
+  const clients = functions.map(
+    ({ socketPath }) => new Client('http://localhost', { socketPath, keepAliveTimeout: 1000 }),
+  );
+  const headers = ['Content-Type', 'application/json', 'X-Request', 'one', 'Fn-Call-Id', 'x', 'Fn-Deadline', 'y'];
+  return {
+    one: (index) =>
+      new Promise((resolve, reject) => {
+        clients[index].dispatch(
+          { method: 'POST', path: '/call', headers, body: payload },
+          {
+            onRequestStart() {},
+            onResponseStart() {},
+            onResponseData() {},
+            onResponseEnd: () => resolve(),
+            onResponseError: (_, error) => reject(error),
+          },
+        );
+      }),
+    close: async () => {
+      await Promise.all(clients.map((client) => client.close()));
+      await Promise.all(functions.map((each) => each.stop()));
+    },
+  };
+}
+
+async function throughAgent() {
+  const agent = newAgent({ driver: forkingDriver(), settings: readSettings(agentSettings, {}) });
+  const writer = { writeHead() {}, write: () => true, onDrain() {} };
+  const one = async () => {
+    const call = await agent.getCall(
+      fromModelAndInput(model(), completeBody(payload)),
+      withWriter(writer),
+      withSignal(new AbortController().signal),
+      withDeadline(Date.now() + 60_000),
+    );
+    await agent.submit(call);
+  };
+  return { one, close: () => agent.close() };
+}
+
+function model() {
+  return {
+    id: '01HZZZZZZZZZZZZZZZZZZZZZZZ',
+    image: 'bench',
+    type: 'sync',
+    fnId: '01FNFNFNFNFNFNFNFNFNFNFNFN',
+    appId: '01APAPAPAPAPAPAPAPAPAPAPAP',
+    appName: 'bench',
+    triggerId: '',
+    method: 'POST',
+    url: 'http://localhost/invoke/x',
+    headers: { 'Content-Type': ['application/json'], 'X-Request': ['one'] },
+    config: { FN_MEMORY: '128', FN_TYPE: 'sync', FN_FN_ID: 'x', FN_APP_ID: 'y' },
+    annotations: {},
+    syslogUrl: '',
+    timeoutSeconds: 30,
+    idleTimeoutSeconds: 30,
+    memoryMb: 1,
+    tmpfsMb: 0,
+    cpuMillis: 0,
+    status: 'queued',
+    createdAt: Date.now(),
+    startedAt: undefined,
+    completedAt: undefined,
+  };
+}
+
+function forkingDriver() {
+  return {
+    name: 'bench',
+    capabilities: { pause: false, isolation: false, slotKeyExtension: '' },
+    ready: Promise.resolve(),
+    prepareImage: async () => ({ pullNs: 0 }),
+    create: async (spec) => {
+      const { socketPath, exited, stop } = await startFunction();
+      return {
+        id: spec.id,
+        socketPath,
+        start: async () => undefined,
+        listening: async () => undefined,
+        pause: async () => undefined,
+        resume: async () => undefined,
+        wait: () => exited,
+        close: stop,
+      };
+    },
+    close: async () => undefined,
+  };
+}
+
+async function startFunction() {
+  const directory = mkdtempSync(join(tmpdir(), 'bench-'));
+  const socketPath = join(directory, 'lsnr.sock');
+  const child = fork(new URL('answer.mjs', import.meta.url), [socketPath]);
+  const exited = new Promise((resolve) => {
+    child.once('exit', (code) => resolve({ exitCode: code ?? 137, outOfMemory: false }));
+  });
+  await new Promise((resolve) => child.once('message', resolve));
+  const stop = async () => {
+    child.kill('SIGKILL');
+    await exited;
+    rmSync(directory, { recursive: true, force: true });
+  };
+  return { socketPath, exited, stop };
+}

@@ -1,0 +1,100 @@
+import { GIB, MIB, silentLogger } from '@fnfleet/core';
+import {
+  type HostFiles,
+  hostResources,
+  parseCpuLimit,
+  parseMemAvailable,
+  parseMemoryLimit,
+  parseOwnCgroups,
+  parseProcessors,
+  readHostFiles,
+} from './host-resources.js';
+
+const files = (over: Partial<HostFiles> = {}): HostFiles => ({
+  meminfo: `MemTotal:  9999999 kB\nMemAvailable:    ${8 * 1024 * 1024} kB\nBuffers: 1 kB\n`,
+  cpuinfo: 'processor\t: 0\nmodel name\t: x\n\nprocessor\t: 1\n',
+  memoryLimits: [],
+  cpuLimits: [],
+  ...over,
+});
+const totals = (over: Partial<HostFiles> = {}, maxTotalMemoryBytes = 0, maxTotalCpuMillis = 0) =>
+  hostResources(files(over), { maxTotalMemoryBytes, maxTotalCpuMillis }, silentLogger);
+
+describe('what a machine can give to containers', () => {
+  it('is what is available less a tenth, and every core', () => {
+    expect(totals()).toEqual({ memoryBytes: 8 * GIB - Math.floor((8 * GIB) / 10), cpuMillis: 2000 });
+  });
+
+  it('keeps at least 256 MiB and at most 5 GiB back', () => {
+    expect(totals({ memoryLimits: [String(GIB)] }).memoryBytes).toBe(GIB - 256 * MIB);
+    const meminfo = `MemAvailable: ${100 * 1024 * 1024} kB\n`;
+    expect(totals({ meminfo }).memoryBytes).toBe(95 * GIB);
+  });
+
+  it('obeys the tightest cgroup, v1 or v2', () => {
+    expect(totals({ memoryLimits: ['max\n', String(2 * GIB), '9223372036854771712\n'] }).memoryBytes).toBe(
+      2 * GIB - 256 * MIB,
+    );
+    expect(totals({ cpuLimits: ['max 100000', '-1 100000', '150000 100000\n'] }).cpuMillis).toBe(1500);
+  });
+
+  it('agent-and-docker 49: a cap above what is there has no effect; one below applies without head room', () => {
+    expect(totals({}, 100 * GIB, 64_000)).toEqual(totals());
+    expect(totals({}, 300 * MIB, 700)).toEqual({ memoryBytes: 300 * MIB, cpuMillis: 700 });
+  });
+
+  it('says why a machine is too small', () => {
+    expect(() => totals({ memoryLimits: [String(256 * MIB)] })).toThrow(`Not enough memory: ${256 * MIB}`);
+    expect(() => totals({ meminfo: 'MemTotal: 1 kB\n' })).toThrow('MemAvailable');
+    expect(() => totals({ cpuLimits: ['1 1000000'] })).toThrow('CPU quota');
+  });
+
+  it('works where the kernel says nothing', () => {
+    const { memoryBytes, cpuMillis } = totals({ meminfo: undefined, cpuinfo: undefined });
+    expect(memoryBytes).toBe(2 * GIB);
+    expect(cpuMillis).toBeGreaterThan(0);
+  });
+
+  it('reads this very machine', () => {
+    const found = hostResources(readHostFiles(), { maxTotalMemoryBytes: 0, maxTotalCpuMillis: 0 }, silentLogger);
+    expect(found.memoryBytes).toBeGreaterThan(0);
+    expect(found.cpuMillis).toBeGreaterThan(0);
+  });
+});
+
+it.each`
+  text                            | bytes
+  ${'MemAvailable: 10 kB'}        | ${10_240}
+  ${'MemAvailable:   3 MB\nX: 1'} | ${3 * MIB}
+  ${'MemAvailable: 3 GB'}         | ${undefined}
+  ${'NotMemAvailable: 3 kB'}      | ${undefined}
+`('meminfo "$text" has $bytes bytes available', ({ text, bytes }) => {
+  expect(parseMemAvailable(text)).toBe(bytes);
+});
+
+it.each`
+  text               | millis
+  ${'max 100000'}    | ${Infinity}
+  ${'-1 100000'}     | ${Infinity}
+  ${'0 0'}           | ${Infinity}
+  ${''}              | ${Infinity}
+  ${'50000 100000'}  | ${500}
+  ${'200000 100000'} | ${2000}
+`('CPU limit "$text" is $millis', ({ text, millis }) => {
+  expect(parseCpuLimit(text)).toBe(millis);
+});
+
+it('reads limits and processors in all their forms', () => {
+  expect(parseMemoryLimit('max\n')).toBe(Infinity);
+  expect(parseMemoryLimit('1048576\n')).toBe(MIB);
+  expect(parseProcessors('')).toBe(0);
+});
+
+it('finds its own cgroups and all above them', () => {
+  expect(parseOwnCgroups('9:memory:/a/b\n4:cpu,cpuacct:/\n0::/user.slice/x.service\n')).toEqual({
+    memory: ['/a/b', '/a', ''],
+    cpu: [''],
+    unified: ['/user.slice/x.service', '/user.slice', ''],
+  });
+  expect(parseOwnCgroups('')).toEqual({ memory: [''], cpu: [''], unified: [''] });
+});

@@ -1,0 +1,65 @@
+import type { HeaderMap } from '../headers.js';
+import { mergeAnnotations } from './annotations.js';
+import type { App } from './app.js';
+import type { Call, CallType } from './call.js';
+import type { Fn } from './fn.js';
+
+/** What is the same for every call of one function. Built once for as long as the function is known. */
+export class CallTemplate {
+  private readonly config: Call['config'];
+  private readonly annotations: Call['annotations'];
+
+  constructor(
+    readonly app: App,
+    readonly fn: Fn,
+  ) {
+    this.config = {
+      ...app.config,
+      ...fn.config,
+      FN_MEMORY: String(fn.memoryMb),
+      FN_TYPE: 'sync', // also for detached calls: a function is told how it runs, not how it was called
+      FN_FN_ID: fn.id,
+      FN_APP_ID: app.id,
+    };
+    this.annotations = mergeAnnotations(app.annotations, fn.annotations);
+  }
+
+  call(parts: CallParts): Call {
+    const { app, fn } = this;
+    return {
+      id: parts.id,
+      image: fn.image,
+      type: parts.type,
+      fnId: fn.id,
+      appId: app.id,
+      appName: app.name,
+      triggerId: '',
+      method: parts.method,
+      url: parts.url,
+      headers: parts.headers,
+      config: this.config,
+      annotations: this.annotations,
+      syslogUrl: app.syslogUrl,
+      timeoutSeconds: fn.timeoutSeconds,
+      idleTimeoutSeconds: fn.idleTimeoutSeconds,
+      memoryMb: fn.memoryMb,
+      tmpfsMb: 0,
+      cpuMillis: 0,
+      status: 'queued',
+      createdAt: parts.createdAt,
+      startedAt: undefined,
+      completedAt: undefined,
+    };
+  }
+}
+
+/** What each call brings with it. */
+export interface CallParts {
+  readonly id: string;
+  readonly type: CallType;
+  readonly method: string;
+  readonly url: string;
+  readonly headers: HeaderMap;
+  /** Milliseconds since the epoch. */
+  readonly createdAt: number;
+}
