@@ -1,1 +1,22 @@
 export type { Container, ContainerSpec, Driver, DriverCapabilities, ExitResult } from './driver.js';
+export { iofsSettings } from './iofs.js';
+export { LISTENER_NAME } from './listener-file.js';
+export { ProcessDriver, type ProcessDriverOptions, processDriver, processSettings } from './process/process-driver.js';
+export type { Counters } from './scripted/counters.js';
+export type { Gate, Gates, Step } from './scripted/gate.js';
+export type { ScriptedContainer } from './scripted/scripted-container.js';
+export {
+  ScriptedDriver,
+  type ScriptedDriverOptions,
+  scriptedDriver,
+} from './scripted/scripted-driver.js';
+export {
+  type ConnectionHandler,
+  exitsAtStart,
+  type FunctionHandler,
+  fn,
+  neverListens,
+  pullFails,
+  rawFn,
+  type ScriptedFunction,
+} from './scripted/scripted-function.js';

@@ -1,0 +1,100 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { constants } from 'node:os';
+import { Deferred, FnError, Once } from '@fnfleet/core';
+import { throwIfAborted } from '../cancellation.js';
+import type { Container, ContainerSpec, ExitResult } from '../driver.js';
+import type { Iofs } from '../iofs.js';
+import type { ProcessManifest } from './process-manifest.js';
+
+/** A function as a child process that leads its own process group, so that what it starts ends with it. */
+export class ProcessContainer implements Container {
+  readonly id: string;
+  readonly socketPath: string;
+  private child: ChildProcess | undefined;
+  private readonly exited = new Deferred<ExitResult>();
+  private readonly closing = new Once(() => this.shutDown());
+
+  constructor(
+    private readonly spec: ContainerSpec,
+    private readonly manifest: ProcessManifest,
+    private readonly iofs: Iofs,
+    private readonly environment: Readonly<Record<string, string>>,
+    private readonly onClosed: (container: ProcessContainer) => void,
+  ) {
+    this.id = spec.id;
+    this.socketPath = iofs.socketPath;
+  }
+
+  async start(signal: AbortSignal): Promise<void> {
+    throwIfAborted(signal);
+    if (this.closing.called) throw new Error('the container is closed');
+    const { command, args, directory } = this.manifest;
+    const child = spawn(command, args, {
+      cwd: directory,
+      // What the agent says about the socket is true inside a container only.
+      env: { ...this.environment, ...this.spec.env, FN_LISTENER: `unix:${this.socketPath}` },
+      detached: true,
+      stdio: 'ignore',
+    });
+    this.child = child;
+    child.once('exit', (code, killedBy) => this.ended(exitCodeOf(code, killedBy)));
+    const spawned = new Deferred<void>();
+    child.once('spawn', () => spawned.resolve());
+    child.once('error', (cause) => {
+      this.exited.resolve({ exitCode: 127, outOfMemory: false });
+      spawned.reject(new FnError('containerInitFailed', { cause }));
+    });
+    await spawned.promise;
+  }
+
+  listening(signal: AbortSignal): Promise<void> {
+    return this.iofs.listening(signal);
+  }
+
+  async pause(): Promise<void> {
+    this.signalGroup('SIGSTOP');
+  }
+
+  async resume(): Promise<void> {
+    this.signalGroup('SIGCONT');
+  }
+
+  wait(): Promise<ExitResult> {
+    return this.exited.promise;
+  }
+
+  close(): Promise<void> {
+    return this.closing.call();
+  }
+
+  private ended(exitCode: number): void {
+    // Now, not at close: once the whole group is gone, the system may give its number to somebody else.
+    this.signalGroup('SIGKILL');
+    this.child = undefined;
+    this.exited.resolve({ exitCode, outOfMemory: false });
+  }
+
+  /** A group that is gone has nothing left to stop, wake or kill. */
+  private signalGroup(name: 'SIGSTOP' | 'SIGCONT' | 'SIGKILL'): void {
+    const pid = this.child?.pid;
+    if (pid === undefined) return;
+    try {
+      process.kill(-pid, name);
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;
+    }
+  }
+
+  private async shutDown(): Promise<void> {
+    if (this.child?.pid === undefined) this.exited.resolve({ exitCode: 137, outOfMemory: false });
+    this.signalGroup('SIGKILL');
+    await this.exited.promise;
+    await this.iofs.close();
+    this.onClosed(this);
+  }
+}
+
+/** As a shell counts: 128 and the number of the signal. */
+function exitCodeOf(code: number | null, killedBy: NodeJS.Signals | null): number {
+  return code ?? 128 + (killedBy === null ? 0 : constants.signals[killedBy]);
+}

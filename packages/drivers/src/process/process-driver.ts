@@ -1,0 +1,104 @@
+import { stat } from 'node:fs/promises';
+import { type Logger, Once, type SettingsOf, silentLogger, text } from '@fnfleet/core';
+import { throwIfAborted } from '../cancellation.js';
+import type { Container, ContainerSpec, Driver } from '../driver.js';
+import { Iofs, iofsSettings } from '../iofs.js';
+import { ProcessContainer } from './process-container.js';
+import { findManifest } from './process-manifest.js';
+
+export const processSettings = {
+  functionsDir: text('FN_PROCESS_FUNCTIONS', {
+    doc: 'Folder of the functions that the process driver runs: `<image name>/process.json` holds {"command": ["program", "argument"…]}. The image name counts without registry, tag and digest.',
+  }),
+  iofsPath: iofsSettings.iofsPath,
+} as const;
+
+export interface ProcessDriverOptions {
+  readonly settings: SettingsOf<typeof processSettings>;
+  /** PATH and HOME of it are passed on to functions; nothing else is. */
+  readonly environment: Readonly<Record<string, string | undefined>>;
+  readonly logger?: Logger;
+}
+
+const INHERITED = ['PATH', 'HOME'];
+
+/**
+ * Functions as plain child processes, for machines without Docker. They keep the contract of the socket and of the exit;
+ * they are not kept from anything: memory, CPU, files and network are the runner's own.
+ */
+export class ProcessDriver implements Driver {
+  readonly name = 'process';
+  readonly capabilities = { pause: true, isolation: false, slotKeyExtension: '' };
+  readonly ready: Promise<void>;
+  private readonly logger: Logger;
+  private readonly environment: Readonly<Record<string, string>>;
+  private readonly live = new Set<ProcessContainer>();
+  private readonly closing = new Once(() => this.closeAll());
+
+  constructor(private readonly options: ProcessDriverOptions) {
+    this.logger = options.logger ?? silentLogger;
+    this.environment = Object.fromEntries(
+      INHERITED.flatMap((name) => (options.environment[name] === undefined ? [] : [[name, options.environment[name]]])),
+    );
+    this.ready = this.open();
+    this.ready.catch(() => undefined);
+  }
+
+  async prepareImage(spec: ContainerSpec, signal: AbortSignal): Promise<{ pullNs: number }> {
+    throwIfAborted(signal);
+    await this.ready;
+    await findManifest(this.functionsDir, spec.image);
+    return { pullNs: 0 };
+  }
+
+  async create(spec: ContainerSpec, signal: AbortSignal): Promise<Container> {
+    throwIfAborted(signal);
+    await this.ready;
+    const manifest = await findManifest(this.functionsDir, spec.image);
+    const { iofsPath } = this.options.settings;
+    const iofs = await Iofs.create({ parent: iofsPath, writableByAll: false, logger: this.logger });
+    if (signal.aborted || this.closing.called) await iofs.close();
+    throwIfAborted(signal);
+    if (this.closing.called) throw new Error('the driver is closed');
+    const container = new ProcessContainer(spec, manifest, iofs, this.environment, (closed) =>
+      this.live.delete(closed),
+    );
+    this.live.add(container);
+    return container;
+  }
+
+  close(): Promise<void> {
+    return this.closing.call();
+  }
+
+  private get functionsDir(): string {
+    return this.options.settings.functionsDir ?? '';
+  }
+
+  private async open(): Promise<void> {
+    const isFolder = await stat(this.functionsDir).then(
+      (found) => found.isDirectory(),
+      () => false,
+    );
+    if (!isFolder) {
+      throw new Error(
+        `FN_PROCESS_FUNCTIONS: expected a folder of functions, got ${JSON.stringify(this.functionsDir)}. ` +
+          'The process driver runs functions from there; to run images, use the docker driver.',
+      );
+    }
+    this.logger.warn(
+      'functions run as plain processes: NOTHING keeps them apart from this machine or from each other',
+      {
+        functions: this.functionsDir,
+      },
+    );
+  }
+
+  private async closeAll(): Promise<void> {
+    await Promise.all([...this.live].map((container) => container.close()));
+  }
+}
+
+export function processDriver(options: ProcessDriverOptions): ProcessDriver {
+  return new ProcessDriver(options);
+}

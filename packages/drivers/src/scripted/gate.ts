@@ -1,0 +1,52 @@
+import { Deferred } from '@fnfleet/core';
+import { untilAborted } from '../cancellation.js';
+import type { ContainerSpec } from '../driver.js';
+
+export type Step = 'pull' | 'create' | 'start' | 'listen' | 'pause' | 'resume' | 'close';
+export type Gates = Readonly<Record<Step, Gate>>;
+
+/** A point that a test can close, to look at what happens while somebody waits there. Open unless held. */
+export class Gate {
+  private barrier: Deferred<void> | undefined;
+  private holds: (spec: ContainerSpec) => boolean = () => true;
+  private readonly arrivals: { readonly count: number; readonly seen: Deferred<void> }[] = [];
+  private waitingNow = 0;
+
+  /** How many wait at the gate now. */
+  get waiting(): number {
+    return this.waitingNow;
+  }
+
+  /** Closes the gate, for all containers or for those that `only` picks. */
+  hold(only: (spec: ContainerSpec) => boolean = () => true): void {
+    this.barrier ??= new Deferred();
+    this.holds = only;
+  }
+
+  /** Opens the gate and lets those through that wait. */
+  release(): void {
+    this.barrier?.resolve();
+    this.barrier = undefined;
+  }
+
+  /** Resolves when so many wait at the gate. */
+  reached(count = 1): Promise<void> {
+    const seen = new Deferred<void>();
+    if (this.waitingNow >= count) seen.resolve();
+    else this.arrivals.push({ count, seen });
+    return seen.promise;
+  }
+
+  /** @throws CancelledError on abort */
+  async pass(spec: ContainerSpec, signal: AbortSignal): Promise<void> {
+    const barrier = this.holds(spec) ? this.barrier?.promise : undefined;
+    if (barrier === undefined) return;
+    this.waitingNow += 1;
+    for (const { count, seen } of this.arrivals) if (this.waitingNow >= count) seen.resolve();
+    try {
+      await untilAborted(barrier, signal);
+    } finally {
+      this.waitingNow -= 1;
+    }
+  }
+}

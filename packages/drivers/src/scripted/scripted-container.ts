@@ -1,0 +1,155 @@
+import { once } from 'node:events';
+import { createServer as createHttpServer } from 'node:http';
+import { createServer, type Server, type Socket } from 'node:net';
+import { Deferred, Once } from '@fnfleet/core';
+import { throwIfAborted } from '../cancellation.js';
+import type { Container, ContainerSpec, ExitResult } from '../driver.js';
+import type { Iofs } from '../iofs.js';
+import type { Counters } from './counters.js';
+import type { Gates } from './gate.js';
+import type { ScriptedFunction } from './scripted-function.js';
+
+const KILLED: ExitResult = { exitCode: 137, outOfMemory: false };
+const NEVER = new AbortController().signal;
+
+/** A container whose function runs in this process, behind a real unix socket. */
+export class ScriptedContainer implements Container {
+  readonly id: string;
+  readonly socketPath: string;
+  private readonly sockets = new Set<Socket>();
+  private readonly exited = new Deferred<ExitResult>();
+  private readonly closing = new Once(() => this.shutDown());
+  private server: Server | undefined;
+  /** Set while paused; resolves on resume. */
+  private pausedUntil: Deferred<void> | undefined;
+
+  constructor(
+    readonly spec: ContainerSpec,
+    private readonly script: ScriptedFunction,
+    private readonly iofs: Iofs,
+    private readonly counters: Counters,
+    private readonly gates: Gates,
+    private readonly onClosed: (container: ScriptedContainer) => void,
+  ) {
+    this.id = spec.id;
+    this.socketPath = iofs.socketPath;
+  }
+
+  get isPaused(): boolean {
+    return this.pausedUntil !== undefined;
+  }
+
+  /** Connections that are open to the function now. */
+  get connections(): number {
+    return this.sockets.size;
+  }
+
+  async start(signal: AbortSignal): Promise<void> {
+    throwIfAborted(signal);
+    await this.gates.start.pass(this.spec, signal);
+    if (this.script.startError) throw this.script.startError;
+    this.counters.started += 1;
+    if (this.script.exitAtStart !== undefined) return this.exit({ exitCode: this.script.exitAtStart });
+    if (this.script.neverListens) return;
+    // Opening the socket is the function's own doing: it goes on after start.
+    void this.open();
+  }
+
+  async listening(signal: AbortSignal): Promise<void> {
+    await this.iofs.listening(signal);
+    this.counters.listening += 1;
+  }
+
+  async pause(): Promise<void> {
+    await this.gates.pause.pass(this.spec, NEVER);
+    if (this.script.pauseError) throw this.script.pauseError;
+    this.pausedUntil ??= new Deferred();
+    this.counters.paused += 1;
+  }
+
+  async resume(): Promise<void> {
+    await this.gates.resume.pass(this.spec, NEVER);
+    if (this.script.resumeError) throw this.script.resumeError;
+    this.thaw();
+    this.counters.resumed += 1;
+  }
+
+  wait(): Promise<ExitResult> {
+    return this.exited.promise;
+  }
+
+  close(): Promise<void> {
+    return this.closing.call();
+  }
+
+  /** Ends the function, as a crash or an exit of its own would. */
+  exit({ exitCode = 0, outOfMemory = false }: Partial<ExitResult> = {}): void {
+    this.stop({ exitCode, outOfMemory });
+  }
+
+  private async open(): Promise<void> {
+    await this.gates.listen.pass(this.spec, NEVER);
+    if (this.closing.called) return;
+    const server = this.serve();
+    this.server = server;
+    server.on('connection', (socket: Socket) => this.adopt(socket));
+    const offer = this.script.offer ?? bind;
+    try {
+      await offer(server, this.socketPath, this.spec);
+    } catch {
+      // Closed while it was opening: there is no directory any more.
+      this.exit({ exitCode: 1 });
+    }
+  }
+
+  private serve(): Server {
+    const { handler, connectionHandler } = this.script;
+    if (connectionHandler) return createServer((socket) => void this.whenAwake(() => connectionHandler(socket, this)));
+    const server = createHttpServer({ requestTimeout: 0, headersTimeout: 0, keepAliveTimeout: 0 });
+    return server.on('request', (request, response) => {
+      void this.whenAwake(() => (handler ? handler(request, response, this) : response.end()));
+    });
+  }
+
+  /** A paused function does nothing until it is resumed; one that throws has crashed. */
+  private async whenAwake(action: () => unknown): Promise<void> {
+    await this.pausedUntil?.promise;
+    if (this.closing.called) return;
+    try {
+      await action();
+    } catch {
+      this.exit({ exitCode: 1 });
+    }
+  }
+
+  private adopt(socket: Socket): void {
+    this.sockets.add(socket);
+    socket.on('error', () => undefined);
+    socket.once('close', () => this.sockets.delete(socket));
+  }
+
+  private thaw(): void {
+    this.pausedUntil?.resolve();
+    this.pausedUntil = undefined;
+  }
+
+  private stop(result: ExitResult): void {
+    this.server?.close();
+    for (const socket of this.sockets) socket.destroy();
+    this.exited.resolve(result);
+  }
+
+  private async shutDown(): Promise<void> {
+    await this.gates.close.pass(this.spec, NEVER);
+    this.stop(KILLED);
+    this.thaw();
+    await this.iofs.close();
+    this.counters.closed += 1;
+    this.onClosed(this);
+  }
+}
+
+async function bind(server: Server, path: string): Promise<void> {
+  server.listen(path);
+  await once(server, 'listening');
+}

@@ -1,0 +1,95 @@
+import { FnError, Once, silentLogger } from '@fnfleet/core';
+import { throwIfAborted } from '../cancellation.js';
+import type { ContainerSpec, Driver, DriverCapabilities } from '../driver.js';
+import { Iofs } from '../iofs.js';
+import { Counters } from './counters.js';
+import { Gate, type Gates } from './gate.js';
+import { ScriptedContainer } from './scripted-container.js';
+import type { ScriptedFunction } from './scripted-function.js';
+
+export interface ScriptedDriverOptions {
+  /** What each image does. An image that is not here cannot be pulled. */
+  readonly functions: Readonly<Record<string, ScriptedFunction>>;
+  readonly capabilities?: Partial<DriverCapabilities>;
+  /** Where the directories of the sockets are made; the system's temporary directory unless given. */
+  readonly iofsPath?: string;
+}
+
+/**
+ * A driver for tests of whatever drives drivers: functions are handlers in this process, each container behind its own
+ * unix socket. Steps can be held at `gates`, `counters` tell what is left, `containers` are those that live.
+ */
+export class ScriptedDriver implements Driver {
+  readonly name = 'scripted';
+  readonly capabilities: DriverCapabilities;
+  readonly ready = Promise.resolve();
+  readonly counters = new Counters();
+  readonly gates: Gates = {
+    pull: new Gate(),
+    create: new Gate(),
+    start: new Gate(),
+    listen: new Gate(),
+    pause: new Gate(),
+    resume: new Gate(),
+    close: new Gate(),
+  };
+  private readonly live = new Set<ScriptedContainer>();
+  private readonly closing = new Once(() => this.closeAll());
+
+  constructor(private readonly options: ScriptedDriverOptions) {
+    this.capabilities = { pause: true, isolation: true, slotKeyExtension: '', ...options.capabilities };
+  }
+
+  /** Those that were created and not closed, oldest first. */
+  get containers(): readonly ScriptedContainer[] {
+    return [...this.live];
+  }
+
+  async prepareImage(spec: ContainerSpec, signal: AbortSignal): Promise<{ pullNs: number }> {
+    throwIfAborted(signal);
+    await this.gates.pull.pass(spec, signal);
+    const script = this.scriptOf(spec);
+    if (script.pullError) throw script.pullError;
+    this.counters.prepared += 1;
+    return { pullNs: script.pullNs ?? 0 };
+  }
+
+  async create(spec: ContainerSpec, signal: AbortSignal): Promise<ScriptedContainer> {
+    throwIfAborted(signal);
+    await this.gates.create.pass(spec, signal);
+    const script = this.scriptOf(spec);
+    if (script.createError) throw script.createError;
+    const iofs = await Iofs.create({ parent: this.options.iofsPath, writableByAll: false, logger: silentLogger });
+    if (signal.aborted || this.closing.called) await iofs.close();
+    throwIfAborted(signal);
+    if (this.closing.called) throw new Error('the driver is closed');
+    const container = new ScriptedContainer(spec, script, iofs, this.counters, this.gates, (closed) =>
+      this.live.delete(closed),
+    );
+    this.live.add(container);
+    this.counters.created += 1;
+    this.counters.peak = Math.max(this.counters.peak, this.counters.live);
+    return container;
+  }
+
+  close(): Promise<void> {
+    return this.closing.call();
+  }
+
+  private scriptOf({ image }: ContainerSpec): ScriptedFunction {
+    const script = this.options.functions[image];
+    if (script === undefined) {
+      throw new FnError('imagePullFailed', { status: 404, params: { image, reason: 'not in the script' } });
+    }
+    return script;
+  }
+
+  private async closeAll(): Promise<void> {
+    for (const gate of Object.values(this.gates)) gate.release();
+    await Promise.all(this.containers.map((container) => container.close()));
+  }
+}
+
+export function scriptedDriver(options: ScriptedDriverOptions): ScriptedDriver {
+  return new ScriptedDriver(options);
+}
