@@ -1,5 +1,5 @@
 import type { AgentCall, CallListener } from '@fnfleet/agent';
-import { FnError } from '@fnfleet/core';
+import { FnError, type ResponseWriter } from '@fnfleet/core';
 
 /**
  * Acknowledges detached calls: not when they are queued but when a container is theirs and they are about to run.
@@ -21,3 +21,10 @@ export class DetachedAcks implements CallListener {
     acknowledge();
   }
 }
+
+/** Where the answer of a detached call goes: nobody waits for it. */
+export const droppedAnswer: ResponseWriter = {
+  writeHead: () => undefined,
+  write: () => true,
+  onDrain: (callback) => callback(),
+};

@@ -13,7 +13,7 @@ import {
 } from '@fnfleet/agent';
 import { CallDecodeError, type Clock, decodeCall, FnError, type Logger, PeerError } from '@fnfleet/core';
 import { type CallIo, type CallReport, NOTHING_REPORTED, type RunCall, type TryMessage } from '@fnfleet/protocol';
-import type { DetachedAcks } from './detached-acks.js';
+import { type DetachedAcks, droppedAnswer } from './detached-acks.js';
 
 export interface EngagementDeps {
   readonly agent: Agent;
@@ -55,7 +55,7 @@ async function buildCall(offer: TryMessage, io: CallIo, deps: EngagementDeps): P
   const options: CallOption[] = [
     fromModelAndInput(model, io.body),
     withLogger(noLogSink),
-    withWriter(io.response),
+    withWriter(model.type === 'detached' ? droppedAnswer : io.response),
     withSignal(io.signal),
     withExtensions(offer.extensions),
   ];

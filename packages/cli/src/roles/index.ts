@@ -3,7 +3,6 @@ import { apiSettings } from '@fnfleet/api';
 import { commonSettings, type NodeType, type SettingsSection } from '@fnfleet/core';
 import { httpSettings } from '@fnfleet/http';
 import { lbSettings } from '@fnfleet/lb-agent';
-import { placementSettings } from '@fnfleet/placement';
 import { pureRunnerSettings } from '@fnfleet/pure-runner';
 import { apiRole } from './api.js';
 import { driverSettings } from './drivers.js';
@@ -18,14 +17,21 @@ export const ROLES: Readonly<Record<NodeType, Role>> = {
   'pure-runner': pureRunnerRole,
 };
 
-/** Every setting there is, for `--help` and `docs/configuration.md`. */
-export const SETTINGS_SECTIONS: readonly SettingsSection[] = [
+/** Every setting there is, for `--help` and `docs/configuration.md`; each in the first section that has it. */
+export const SETTINGS_SECTIONS: readonly SettingsSection[] = withoutRepeats([
   { title: 'Every role', intro: 'What any process reads.', shape: commonSettings },
   { title: 'HTTP port', intro: 'The HTTP port of any role.', shape: httpSettings },
   { title: 'API node', intro: '`FN_NODE_TYPE=api`', shape: apiSettings },
   { title: 'Load balancer', intro: '`FN_NODE_TYPE=lb`', shape: lbSettings },
-  { title: 'Placement', intro: 'How a load balancer places calls.', shape: placementSettings },
   { title: 'Runner', intro: '`FN_NODE_TYPE=pure-runner`', shape: pureRunnerSettings },
   { title: 'Agent', intro: 'How a runner executes calls.', shape: agentSettings },
   { title: 'Drivers', intro: 'How a runner makes containers.', shape: driverSettings },
-];
+]);
+
+function withoutRepeats(sections: readonly SettingsSection[]): SettingsSection[] {
+  const seen = new Set<string>();
+  return sections.map(({ shape, ...section }) => {
+    const fresh = Object.entries(shape).filter(([, { name }]) => !seen.has(name) && seen.add(name));
+    return { ...section, shape: Object.fromEntries(fresh) };
+  });
+}

@@ -29,9 +29,9 @@ export const pureRunnerRole: Role = {
       maxStreams: settings.maxStreams,
       logger,
     });
-    const group = new ServiceGroup([http, runner]);
-    return Object.assign(group, {
+    return {
+      service: new ServiceGroup([http, runner]),
       addresses: () => ({ http: http.address.url, grpc: `${settings.bindAddress}:${runner.address.port}` }),
-    });
+    };
   },
 };

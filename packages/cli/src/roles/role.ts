@@ -13,7 +13,8 @@ export interface RoleDeps {
   readonly metrics: RoleMetrics;
 }
 
-export interface RunningRole extends Service {
-  /** Where it listens, by purpose (`http`, `grpc`). Valid once ready. */
+export interface RunningRole {
+  readonly service: Service;
+  /** Where it listens, by purpose (`http`, `grpc`). Valid once the service is ready. */
   addresses(): Readonly<Record<string, string>>;
 }

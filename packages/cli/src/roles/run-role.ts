@@ -16,18 +16,18 @@ export async function runRole(role: Role, env: Environment): Promise<void> {
   const running = role.start(env, { logger, metrics });
   const stopped = untilStopped(logger);
   try {
-    await running.ready;
+    await running.service.ready;
   } catch (error) {
-    await running.close();
+    await running.service.close();
     await metrics.close();
     throw error;
   }
   announce(running, logger);
   await stopped;
   logger.info('draining', { graceMs: common.drainGraceMs });
-  const result = await running.drain({ graceMs: common.drainGraceMs });
+  const result = await running.service.drain({ graceMs: common.drainGraceMs });
   if (result === 'expired') logger.warn('some calls did not finish within the grace and were cut off');
-  await running.close();
+  await running.service.close();
   await metrics.close();
   logger.info('stopped');
   // Whoever started us holds a channel open that would keep the process alive.

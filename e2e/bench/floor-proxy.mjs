@@ -1,0 +1,24 @@
+/**
+ * The floor: what one hop through Node costs. Passes every request on to the function's socket and its answer back, and
+ * does nothing else: no lookup, no placement, no limits.
+ *
+ *   node floor-proxy.mjs <socket path>        prints its port
+ */
+import http from 'node:http';
+
+const socketPath = process.argv[2];
+const agent = new http.Agent({ keepAlive: true });
+
+const server = http.createServer((request, response) => {
+  const onward = http.request(
+    { socketPath, agent, method: 'POST', path: '/call', headers: request.headers },
+    (answer) => {
+      response.writeHead(answer.statusCode, answer.headers);
+      answer.pipe(response);
+    },
+  );
+  onward.on('error', () => response.destroy());
+  request.pipe(onward);
+});
+server.listen(0, '127.0.0.1', () => process.send({ port: server.address().port }));
+process.on('disconnect', () => process.exit(0));

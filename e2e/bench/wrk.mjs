@@ -1,0 +1,54 @@
+import { execFile } from 'node:child_process';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { promisify } from 'node:util';
+
+const run = promisify(execFile);
+
+/** Makes sure that the load generator is there; on Debian as root it is installed. */
+export async function ensureWrk() {
+  if (
+    await run('wrk', ['--version']).then(
+      () => true,
+      ({ code }) => code !== 'ENOENT',
+    )
+  )
+    return;
+  if (process.getuid?.() !== 0) throw new Error('the bench needs wrk: apt-get install wrk');
+  console.error('• installing wrk …');
+  await run('apt-get', ['install', '-y', '-q', 'wrk'], { env: { ...process.env, DEBIAN_FRONTEND: 'noninteractive' } });
+}
+
+/**
+ * One load: a closed loop of so many clients, each sending a small POST and waiting for its answer.
+ * @returns {Promise<{ rate: number, p50: number, p99: number, failed: number }>} calls a second, milliseconds, calls
+ */
+export async function load(url, { clients, seconds }) {
+  const folder = mkdtempSync(path.join(tmpdir(), 'fnfleet-wrk-'));
+  const script = path.join(folder, 'post.lua');
+  writeFileSync(script, 'wrk.method = "POST"\nwrk.body = "{}"\nwrk.headers["content-type"] = "application/json"\n');
+  try {
+    const { stdout } = await run('wrk', ['-t1', `-c${clients}`, `-d${seconds}s`, '--latency', '-s', script, url]);
+    return parse(stdout);
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+}
+
+function parse(text) {
+  const number = (pattern) => Number(text.match(pattern)?.[1] ?? 0);
+  const socketErrors =
+    text.match(/Socket errors: connect (\d+), read (\d+), write (\d+), timeout (\d+)/)?.slice(1) ?? [];
+  return {
+    rate: number(/Requests\/sec:\s+([\d.]+)/),
+    p50: milliseconds(text.match(/50%\s+([\d.]+)(us|ms|s)/)),
+    p99: milliseconds(text.match(/99%\s+([\d.]+)(us|ms|s)/)),
+    failed: number(/Non-2xx or 3xx responses: (\d+)/) + socketErrors.reduce((sum, count) => sum + Number(count), 0),
+  };
+}
+
+function milliseconds(match) {
+  if (!match) return Number.NaN;
+  return Number(match[1]) * { us: 0.001, ms: 1, s: 1000 }[match[2]];
+}

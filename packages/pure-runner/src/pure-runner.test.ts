@@ -1,0 +1,380 @@
+import { once } from 'node:events';
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { encodeCall } from '@fnfleet/core';
+import { exitsAtStart, fn } from '@fnfleet/drivers';
+import { MAX_FRAME_BYTES } from '@fnfleet/protocol';
+import { aCall } from '@fnfleet/testing';
+import { answerOf, frame, reportOf, TestRunner, type TestRunnerOptions, tryOf } from './test-kit/test-runner.js';
+
+/** A function whose calls wait until the test lets them go. */
+class Held {
+  private waiting: (() => void)[] = [];
+  private arrived: (() => void)[] = [];
+  calls = 0;
+  aborted = 0;
+
+  readonly handler = async (request: IncomingMessage, response: ServerResponse) => {
+    request.resume();
+    response.once('close', () => {
+      if (!response.writableFinished) this.aborted += 1;
+    });
+    this.calls += 1;
+    for (const wake of this.arrived.splice(0)) wake();
+    await new Promise<void>((resolve) => this.waiting.push(resolve));
+    response.end('released');
+  };
+
+  async untilCalled(times: number): Promise<void> {
+    while (this.calls < times) await new Promise<void>((resolve) => this.arrived.push(resolve));
+  }
+
+  release(): void {
+    for (const go of this.waiting.splice(0)) go();
+  }
+}
+
+const echo = fn(async (request, response) => {
+  const parts: Buffer[] = [];
+  for await (const part of request) parts.push(part as Buffer);
+  response.setHeader('X-Test', ['1', '2']);
+  response.setHeader('Keep-Alive', 'timeout=5');
+  response.end(Buffer.concat(parts));
+});
+const status = (code: number) =>
+  fn((request, response) => request.resume().once('end', () => response.writeHead(code).end('x')));
+
+let runner: TestRunner;
+const started = async (options: Partial<TestRunnerOptions> & Pick<TestRunnerOptions, 'functions'>) => {
+  runner = await TestRunner.start(options);
+  return runner;
+};
+afterEach(() => runner.close());
+
+describe('an answer', () => {
+  it('protocol 31, 40: a large body comes back in frames, with a report', async () => {
+    await started({ functions: { echo } });
+    const body = Buffer.alloc(25_000, 'abc').toString();
+    const { kinds, messages } = await runner.run({ image: 'echo', id: '01D1ZVPBKV180G40RZJ0000007' }, body);
+    expect(kinds[0]).toBe('resultStart');
+    expect(kinds.at(-1)).toBe('finished');
+    expect(answerOf(messages).toString()).toBe(body);
+    for (const message of messages) {
+      if (message.kind !== 'data') continue;
+      expect(message.eof).toBe(false);
+      expect(message.data.length).toBeLessThanOrEqual(MAX_FRAME_BYTES);
+    }
+    const report = reportOf(messages);
+    expect(report).toMatchObject({ success: true, errorCode: 0, errorText: '', errorUser: false, image: 'echo' });
+    expect(report.callId).toBe('01D1ZVPBKV180G40RZJ0000007');
+    expect(report.executionNs).toBeGreaterThan(0);
+    expect(report.containerCreateNs).toBeGreaterThan(0);
+    for (const at of [report.createdAt, report.startedAt, report.completedAt]) expect(at).toBeGreaterThan(1.7e12);
+  });
+
+  it('protocol 32: an empty answer has its head', async () => {
+    await started({ functions: { echo } });
+    expect((await runner.run({ image: 'echo' })).kinds).toEqual(['resultStart', 'finished']);
+  });
+
+  it('protocol 33, 43: all values of a header, without the hop-by-hop ones', async () => {
+    await started({ functions: { echo } });
+    const [head] = (await runner.run({ image: 'echo' })).messages;
+    const headers = head?.kind === 'resultStart' ? head.headers : [];
+    expect(headers.filter(([name]) => name === 'X-Test')).toEqual([
+      ['X-Test', '1'],
+      ['X-Test', '2'],
+    ]);
+    expect(headers.map(([name]) => name)).not.toContain('Keep-Alive');
+    expect(headers.map(([name]) => name)).not.toContain('Connection');
+  });
+
+  it.each`
+    title                 | image     | code   | text
+    ${'protocol 34: 502'} | ${'s502'} | ${502} | ${'function failed'}
+    ${'protocol 35: 504'} | ${'s504'} | ${504} | ${'Timed out'}
+    ${'protocol 36: 418'} | ${'s418'} | ${502} | ${'invalid function response'}
+  `('$title of the function', async ({ image, code, text }) => {
+    await started({ functions: { s502: status(502), s504: status(504), s418: status(418) } });
+    const { kinds, messages } = await runner.run({ image });
+    expect(kinds).toEqual(['finished']);
+    expect(reportOf(messages)).toMatchObject({ success: false, errorCode: code, errorText: text, errorUser: true });
+  });
+
+  it('protocol 35: a function that runs past its timeout', async () => {
+    const held = new Held();
+    await started({ functions: { held: fn(held.handler) } });
+    const { messages } = await runner.run({ image: 'held', timeoutSeconds: 1 });
+    expect(reportOf(messages)).toMatchObject({ errorCode: 504, errorText: 'Timed out', errorUser: true });
+  });
+
+  it('protocol 37: a function that answers before it has the whole request', async () => {
+    await started({ functions: { early: fn((_, response) => response.end('early')) } });
+    const engagement = runner.balancer.engage();
+    engagement.send(tryOf({ image: 'early' }));
+    engagement.send(frame('some, but not all'));
+    await engagement.message(0);
+    expect(engagement.received.map(({ kind }) => kind)).toEqual(['finished']);
+    expect(reportOf(engagement.received)).toMatchObject({
+      errorCode: 502,
+      errorText: 'function invoked write before receiving entire request',
+      errorUser: true,
+    });
+    expect((await engagement.status).code).toBe(0);
+  });
+
+  it('protocol 39: an answer over the limit', async () => {
+    await started({
+      functions: {
+        big: fn((request, response) => request.resume().once('end', () => response.end(Buffer.alloc(50_000)))),
+      },
+      env: { FN_MAX_RESPONSE_SIZE: '20000' },
+    });
+    const { messages } = await runner.run({ image: 'big' });
+    expect(answerOf(messages).length).toBeLessThanOrEqual(20_000);
+    expect(reportOf(messages)).toMatchObject({ errorCode: 502, errorText: 'function response body too large' });
+  });
+});
+
+describe('a call that cannot be run', () => {
+  it.each([
+    ['protocol 24: malformed JSON', '{"id":', 0, /JSON/],
+    ['a field of the wrong type', '{"memory":"much"}', 0, /memory: expected a whole number/],
+    ['protocol 25: cpus as a number', '{"image":"echo","cpus":100}', 400, /^Invalid JSON$/],
+    ['cpus out of range', '{"image":"echo","cpus":"2000000m"}', 400, /^Cpus is invalid/],
+    ['protocol 28: the status image', '{"image":"status-checker"}', 400, /^Invalid Fn image$/],
+  ])('%s is one finished, and the stream ends well', async (_, callJson, code, text) => {
+    await started({ functions: { echo }, statusImage: 'status-checker' });
+    const engagement = runner.balancer.engage();
+    engagement.send({ kind: 'try', callJson, slotHash: '', extensions: {} });
+    expect((await engagement.status).code).toBe(0);
+    const report = reportOf(engagement.received);
+    expect(report).toMatchObject({ success: false, errorCode: code, errorText: expect.stringMatching(text) });
+    expect(report.startedAt).toBeUndefined();
+    expect(engagement.received).toHaveLength(1);
+  });
+
+  it('protocol 26: a slot hash that is not hexadecimal', async () => {
+    await started({ functions: { echo } });
+    const engagement = runner.balancer.engage();
+    engagement.send(tryOf({ image: 'echo' }, 'zz'));
+    expect((await engagement.status).code).toBe(0);
+    expect(reportOf(engagement.received)).toMatchObject({ success: false, errorCode: 0 });
+  });
+
+  it('protocol 27: more memory than the machine has', async () => {
+    await started({ functions: { echo }, memoryMb: 512 });
+    const report = reportOf((await runner.run({ image: 'echo', memoryMb: 4096 })).messages);
+    expect(report).toMatchObject({
+      errorCode: 400,
+      errorText: 'Requested CPU/Memory cannot be allocated',
+      errorUser: false,
+    });
+    expect(report.callId).toBe('');
+  });
+
+  it('protocol 29: the clock of the runner counts, not that of the balancer', async () => {
+    await started({ functions: { echo } });
+    const report = reportOf((await runner.run({ image: 'echo', createdAt: Date.UTC(2001, 1, 1) })).messages);
+    expect(Date.now() - (report.createdAt ?? 0)).toBeLessThan(10_000);
+  });
+
+  it('a container that ends before it listens', async () => {
+    await started({ functions: { broken: exitsAtStart(1) } });
+    const { kinds, messages } = await runner.run({ image: 'broken' });
+    expect(kinds).toEqual(['finished']);
+    expect(reportOf(messages)).toMatchObject({ errorCode: 502, errorUser: true, success: false });
+    expect(reportOf(messages).errorText).toMatch(/^Container failed to initialize/);
+  });
+
+  it('protocol 76: a detached call, where they are not enabled', async () => {
+    await started({ functions: { echo } });
+    const report = reportOf((await runner.run({ image: 'echo', type: 'detached' })).messages);
+    expect(report).toMatchObject({
+      errorCode: 501,
+      errorText: 'Detach call functions are not supported on this server',
+    });
+    expect(report.callId).not.toBe('');
+  });
+
+  it('protocol 77: a detached call is acknowledged when it starts and its output is dropped', async () => {
+    const held = new Held();
+    await started({ functions: { held: fn(held.handler) }, detached: true });
+    const engagement = runner.offer({ image: 'held', type: 'detached' });
+    expect(await engagement.message(0)).toEqual({ kind: 'resultStart', status: 202, headers: [] });
+    await held.untilCalled(1);
+    held.release();
+    expect((await engagement.status).code).toBe(0);
+    expect(engagement.received.map(({ kind }) => kind)).toEqual(['resultStart', 'finished']);
+    expect(reportOf(engagement.received).success).toBe(true);
+  });
+});
+
+describe('capacity and shutdown', () => {
+  const FULL = { memoryMb: 256, env: { FN_ENABLE_NB_RESOURCE_TRACKER: '1' } };
+
+  it('protocol 41, 44: a full runner refuses at once', async () => {
+    const held = new Held();
+    await started({ functions: { held: fn(held.handler), echo }, ...FULL });
+    const running = runner.offer({ image: 'held', memoryMb: 256 });
+    await held.untilCalled(1);
+    const { kinds, messages } = await runner.run({ image: 'echo', fnId: 'other', memoryMb: 256 });
+    expect(kinds).toEqual(['finished']);
+    expect(reportOf(messages)).toMatchObject({
+      success: false,
+      errorCode: 503,
+      errorText: 'Timed out - server too busy',
+      errorUser: false,
+      startedAt: undefined,
+      completedAt: undefined,
+      schedulerNs: 0,
+      executionNs: 0,
+    });
+    held.release();
+    await running.status;
+  });
+
+  it('protocol 45, 46: a blocking runner lets a call wait, and its deadline ends the wait', async () => {
+    const held = new Held();
+    await started({ functions: { held: fn(held.handler), echo }, memoryMb: 256 });
+    const running = runner.offer({ image: 'held', memoryMb: 256 });
+    await held.untilCalled(1);
+    const hurried = runner.balancer.engage({ deadlineMs: 200 });
+    hurried.send(tryOf({ image: 'echo', fnId: 'hurried', memoryMb: 256 }));
+    hurried.send(frame('', true));
+    const patient = runner.offer({ image: 'echo', fnId: 'patient', memoryMb: 256 });
+    expect((await hurried.status).code).not.toBe(0);
+    expect(patient.received).toEqual([]);
+    held.release();
+    expect((await patient.status).code).toBe(0);
+    expect(reportOf(patient.received).success).toBe(true);
+    expect(runner.driver.counters.created).toBe(2); // nothing was made for the hurried one
+    await running.status;
+  });
+
+  it('protocol 47: draining refuses in the protocol, finishes what runs, then closes the port', async () => {
+    const held = new Held();
+    await started({ functions: { held: fn(held.handler), echo } });
+    const running = runner.offer({ image: 'held' });
+    await held.untilCalled(1);
+    let drained = false;
+    const draining = runner.runner.drain({ graceMs: 10_000 }).then((result) => {
+      drained = true;
+      return result;
+    });
+    const refused = reportOf((await runner.run({ image: 'echo', fnId: 'late' })).messages);
+    expect(refused).toMatchObject({ errorCode: 503 });
+    expect(drained).toBe(false);
+    held.release();
+    expect((await running.status).code).toBe(0);
+    expect(reportOf(running.received).success).toBe(true);
+    expect(await draining).toBe('drained');
+    const { port } = runner.runner.address;
+    const socket = (await import('node:net')).connect(port, '127.0.0.1');
+    await expect(once(socket, 'connect')).rejects.toThrow('ECONNREFUSED');
+  });
+
+  it('a call that outlives the grace is cut off', async () => {
+    const held = new Held();
+    await started({ functions: { held: fn(held.handler) } });
+    const running = runner.offer({ image: 'held' });
+    await held.untilCalled(1);
+    expect(await runner.runner.drain({ graceMs: 50 })).toBe('expired');
+    await running.status;
+    expect(running.received.some((message) => message.kind === 'finished' && message.report.success)).toBe(false);
+  });
+
+  it('protocol 48: a reset while queued ends the wait and nothing starts', async () => {
+    const held = new Held();
+    await started({ functions: { held: fn(held.handler), echo }, memoryMb: 256 });
+    const running = runner.offer({ image: 'held', memoryMb: 256 });
+    await held.untilCalled(1);
+    const queued = runner.offer({ image: 'echo', fnId: 'queued', memoryMb: 256 });
+    await activeIs(2);
+    queued.cancel();
+    await activeIs(1);
+    held.release();
+    await running.status;
+    expect(runner.driver.counters.created).toBe(1);
+  });
+
+  it('protocol 49: a reset while executing aborts the function', async () => {
+    const held = new Held();
+    await started({ functions: { held: fn(held.handler) } });
+    const engagement = runner.offer({ image: 'held' });
+    await held.untilCalled(1);
+    engagement.cancel();
+    await activeIs(0);
+    while (held.aborted === 0) await new Promise((resolve) => setTimeout(resolve, 5));
+  });
+
+  it('protocol 8: 300 engagements on one connection are all served at once', async () => {
+    const held = new Held();
+    await started({ functions: { held: fn(held.handler) }, memoryMb: 8192 });
+    const engagements = Array.from({ length: 300 }, () => runner.offer({ image: 'held', memoryMb: 1 }));
+    await activeIs(300);
+    await held.untilCalled(300);
+    held.release();
+    for (const engagement of engagements) expect((await engagement.status).code).toBe(0);
+  });
+});
+
+describe('what a runner says of itself', () => {
+  it('protocol 92, 101: counters, refusals included', async () => {
+    const held = new Held();
+    await started({
+      functions: { held: fn(held.handler), echo },
+      memoryMb: 256,
+      env: { FN_ENABLE_NB_RESOURCE_TRACKER: '1' },
+    });
+    const running = runner.offer({ image: 'held', memoryMb: 256 });
+    await held.untilCalled(1);
+    await runner.run({ image: 'echo', fnId: 'refused', memoryMb: 256 });
+    const answer = await runner.balancer.unary('Status');
+    expect(answer).toMatchObject({
+      active: 1,
+      requestsReceived: 2,
+      requestsHandled: 1,
+      failed: false,
+      kdumpsOnDisk: 0,
+    });
+    held.release();
+    await running.status;
+  });
+
+  it('protocol 99: ConfigureRunner without a handler is an empty OK', async () => {
+    await started({ functions: { echo } });
+    expect(await runner.balancer.unary('ConfigureRunner', { config: { a: 'b' } })).toEqual({});
+  });
+
+  it('protocol 2: two balancers may hold connections at the same time', async () => {
+    await started({ functions: { echo } });
+    const [a, b] = await Promise.all([runner.run({ image: 'echo' }, 'a'), runner.run({ image: 'echo' }, 'b')]);
+    expect(answerOf(a.messages).toString() + answerOf(b.messages).toString()).toBe('ab');
+  });
+
+  it('a slot hash of the balancer decides which container serves', async () => {
+    await started({ functions: { echo } });
+    const hash = 'ab'.repeat(32);
+    for (const fnId of ['one', 'two']) {
+      const engagement = runner.balancer.engage();
+      engagement.send({
+        kind: 'try',
+        callJson: encodeCall(aCall({ image: 'echo', fnId })),
+        slotHash: hash,
+        extensions: {},
+      });
+      engagement.send(frame('', true));
+      await engagement.status;
+    }
+    expect(runner.driver.counters.created).toBe(1);
+  });
+});
+
+async function activeIs(wanted: number): Promise<void> {
+  for (let tries = 0; ; tries += 1) {
+    const { active } = await runner.balancer.unary('Status');
+    if (active === wanted) return;
+    if (tries > 500) throw new Error(`active is ${active}, not ${wanted}`);
+    await new Promise((resolve) => setTimeout(resolve, 10));
+  }
+}

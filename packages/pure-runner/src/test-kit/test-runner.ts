@@ -1,0 +1,85 @@
+import { type Agent, agentSettings, newAgent } from '@fnfleet/agent';
+import { type Environment, encodeCall, MIB, readSettings } from '@fnfleet/core';
+import { ScriptedDriver, type ScriptedFunction } from '@fnfleet/drivers';
+import type { ClientMessage, RunnerMessage } from '@fnfleet/protocol';
+import { aCall, type PlayedEngagement, ScriptedBalancer } from '@fnfleet/testing';
+import { newPureRunner, type PureRunner, type PureRunnerOptions } from '../pure-runner.js';
+
+export interface TestRunnerOptions extends Partial<Omit<PureRunnerOptions, 'agent'>> {
+  /** What each image does. */
+  readonly functions: Readonly<Record<string, ScriptedFunction>>;
+  /** Settings of the agent, as environment variables. */
+  readonly env?: Environment;
+  readonly memoryMb?: number;
+}
+
+/** A runner on a real port, with functions that live in this process. */
+export class TestRunner {
+  private constructor(
+    readonly driver: ScriptedDriver,
+    readonly agent: Agent,
+    readonly runner: PureRunner,
+    readonly balancer: ScriptedBalancer,
+  ) {}
+
+  static async start({ functions, env = {}, memoryMb = 1024, ...options }: TestRunnerOptions): Promise<TestRunner> {
+    const driver = new ScriptedDriver({ functions });
+    const agent = newAgent({
+      driver,
+      settings: readSettings(agentSettings, env),
+      totals: { memoryBytes: memoryMb * MIB, cpuMillis: 4000 },
+    });
+    const runner = newPureRunner({ agent, listen: '127.0.0.1:0', ...options });
+    await runner.ready;
+    return new TestRunner(driver, agent, runner, new ScriptedBalancer(`127.0.0.1:${runner.address.port}`));
+  }
+
+  /** Offers a call with a body and leaves the rest to the test. */
+  offer(call: Parameters<typeof aCall>[0], body = ''): PlayedEngagement {
+    const engagement = this.balancer.engage();
+    engagement.send(tryOf(call));
+    engagement.send(frame(body, true));
+    return engagement;
+  }
+
+  /** Offers a call and waits for its end. */
+  async run(
+    call: Parameters<typeof aCall>[0],
+    body = '',
+  ): Promise<{ kinds: string[]; messages: readonly RunnerMessage[] }> {
+    const engagement = this.offer(call, body);
+    const status = await engagement.status;
+    if (status.code !== 0) throw new Error(`stream ended with ${status.code} ${status.details}`);
+    return { kinds: engagement.received.map(({ kind }) => kind), messages: engagement.received };
+  }
+
+  /** Closes everything and fails when something is left. */
+  async close(): Promise<void> {
+    this.balancer.close();
+    await this.runner.close();
+    const { memoryUsedBytes, cpuUsedMillis } = this.agent.utilization;
+    const left = { containers: this.driver.counters.live, memoryUsedBytes, cpuUsedMillis };
+    if (Object.values(left).some((count) => count !== 0)) throw new Error(`left over: ${JSON.stringify(left)}`);
+  }
+}
+
+export function tryOf(call: Parameters<typeof aCall>[0], slotHash = ''): ClientMessage {
+  return { kind: 'try', callJson: encodeCall(aCall(call)), slotHash, extensions: {} };
+}
+
+export function frame(text: string | Buffer, eof = false): ClientMessage {
+  return { kind: 'data', data: Buffer.from(text), eof };
+}
+
+/** The one `finished` of an engagement. */
+export function reportOf(messages: readonly RunnerMessage[]) {
+  const reports = messages.flatMap((message) => (message.kind === 'finished' ? [message.report] : []));
+  const [report] = reports;
+  if (report === undefined || reports.length > 1) throw new Error(`expected one finished, got ${reports.length}`);
+  return report;
+}
+
+/** The bytes of the answer. */
+export function answerOf(messages: readonly RunnerMessage[]): Buffer {
+  return Buffer.concat(messages.flatMap((message) => (message.kind === 'data' ? [message.data] : [])));
+}
