@@ -25,8 +25,8 @@ describe('the resource tracker', () => {
     const tracker = new ResourceTracker(need(100));
     const held = tracker.tryReserve(need(60));
     const order: string[] = [];
-    const big = tracker.reserve(need(80), never).then((token) => (order.push('big'), token));
-    const small = tracker.reserve(need(20), never).then((token) => (order.push('small'), token));
+    const big = tracker.reserve(need(80), never).then(() => order.push('big'));
+    const small = tracker.reserve(need(20), never).then(() => order.push('small'));
     expect(tracker.tryReserve(need(20))).toBeUndefined();
     held?.release();
     await Promise.all([big, small]);

@@ -1,4 +1,5 @@
-import { count, Deferred, FakeClock, RecordedMetrics } from '@fnfleet/core';
+import { count, FakeClock, RecordedMetrics } from '@fnfleet/core';
+import { fn } from '@fnfleet/drivers';
 import type { CallListener } from './agent.js';
 import { withDeadline, withSignal } from './call-options.js';
 import { echo, HeldFunction, NOTHING_LEFT, outcomeOf, TestAgent } from './test-kit/test-agent.js';
@@ -30,7 +31,7 @@ describe('submitting a call', () => {
   });
 
   it('tells how long the call waited, how long it ran, and what its container took', async () => {
-    test = new TestAgent({ echo });
+    test = new TestAgent({ echo: { ...echo, pullNs: 7 } });
     const first = await test.invoke({});
     await first.done;
     expect(first.call.timings).toMatchObject({ imagePullWaitNs: 7 });
@@ -59,31 +60,31 @@ describe('submitting a call', () => {
     await held.arrived(2);
     held.answer(1);
     await next.done;
-    expect(test.driver.containers).toHaveLength(2);
+    expect(test.driver.counters.created).toBe(2);
   });
 
   it('§5.7: after a deadline the resources stay taken until the container is gone', async () => {
     const clock = new FakeClock();
     const held = new HeldFunction();
     test = new TestAgent({ held }, { clock });
-    const removal = new Deferred<void>();
-    test.driver.before = (step) => (step === 'close' ? removal.promise : Promise.resolve());
+    test.driver.gates.close.hold();
     const slow = await test.invoke({ image: 'held', timeoutSeconds: 1, memoryMb: 100 });
     await held.arrived(1);
     await clock.advance(1_000);
     expect(await outcomeOf(slow.done)).toBe('callTimeout');
     expect(test.agent.utilization.memoryUsedBytes).toBe(100 * 1024 * 1024);
-    removal.resolve();
-    await clock.advance(0);
+    test.driver.gates.close.release();
   });
 
   it('agent-and-docker 11: the execution clock starts when the function is called, not while it starts', async () => {
     const clock = new FakeClock();
     const held = new HeldFunction();
     test = new TestAgent({ held }, { clock });
-    test.driver.before = (step) => (step === 'start' ? clock.sleep(3_000) : Promise.resolve());
+    test.driver.gates.start.hold();
     const call = await test.invoke({ image: 'held', timeoutSeconds: 4 });
+    await test.driver.gates.start.reached();
     await clock.advance(3_000);
+    test.driver.gates.start.release();
     await held.arrived(1);
     await clock.advance(3_000);
     held.answer(0);
@@ -94,7 +95,7 @@ describe('submitting a call', () => {
     const clock = new FakeClock();
     const seen: string[] = [];
     test = new TestAgent({ echo }, { clock, listeners: [recorder(seen)] });
-    test.driver.before = () => new Promise(() => undefined);
+    test.driver.gates.pull.hold();
     const call = await test.invoke({ options: [withDeadline(clock.now() + 1_000)] });
     await clock.advance(1_000);
     await expect(call.done).rejects.toMatchObject({ status: 503, message: 'Timed out - server too busy' });
@@ -106,7 +107,7 @@ describe('submitting a call', () => {
     const seen: string[] = [];
     const caller = new AbortController();
     test = new TestAgent({ echo }, { listeners: [recorder(seen)] });
-    test.driver.before = () => new Promise(() => undefined);
+    test.driver.gates.pull.hold();
     const call = await test.invoke({ options: [withSignal(caller.signal)] });
     caller.abort();
     expect(await outcomeOf(call.done)).toBe('CancelledError');
@@ -125,10 +126,10 @@ describe('submitting a call', () => {
     const { call, done } = await test.invoke({});
     await expect(done).rejects.toThrow('not now');
     expect(call.model.completedAt).toBeUndefined();
-    expect(test.driver.containers[0]?.mostConnections).toBe(0);
+    expect(test.driver.containers[0]?.connections).toBe(0);
     refuse = false;
     await test.answer({});
-    expect(test.driver.containers).toHaveLength(1);
+    expect(test.driver.counters.created).toBe(1);
     expect(metrics.sum('errors')).toBe(1);
   });
 
@@ -148,12 +149,12 @@ describe('submitting a call', () => {
     const drained = test.agent.drain({ graceMs: 10_000 });
     expect(await outcomeOf(waiting.done)).toBe('serverBusy');
     expect(await test.outcome({})).toBe('serverBusy');
-    expect(test.driver.live).toBe(1);
+    expect(test.driver.counters.live).toBe(1);
     held.answer(0, 'done');
     await running.done;
     expect(running.writer.body.toString()).toBe('done');
     expect(await drained).toBe('drained');
-    expect(test.driver).toMatchObject({ live: 0, closed: true });
+    expect(test.driver.counters.live).toBe(0);
     expect(await test.agent.drain({ graceMs: 0 })).toBe('drained');
   });
 
@@ -167,14 +168,12 @@ describe('submitting a call', () => {
     await clock.advance(5_000);
     expect(await outcomeOf(running.done)).toBe('CancelledError');
     expect(await drained).toBe('expired');
-    expect(test.driver.live).toBe(0);
+    expect(test.driver.counters.live).toBe(0);
   });
 
   it('agent-and-docker 17: a failure of the function is on the call, and the call ends once', async () => {
     const seen: string[] = [];
-    const failing = {
-      http: (_: unknown, res: { writeHead(status: number): { end(): void } }) => res.writeHead(502).end(),
-    };
+    const failing = fn((_req, res) => res.writeHead(502).end());
     test = new TestAgent({ failing }, { listeners: [recorder(seen)] });
     const { call, done } = await test.invoke({ image: 'failing' });
     expect(await outcomeOf(done)).toBe('functionFailed');

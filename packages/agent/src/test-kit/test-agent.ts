@@ -1,4 +1,4 @@
-import type { IncomingMessage } from 'node:http';
+import type { IncomingMessage, ServerResponse } from 'node:http';
 import { buffer } from 'node:stream/consumers';
 import {
   type Call,
@@ -11,13 +11,13 @@ import {
   readSettings,
   systemClock,
 } from '@fnfleet/core';
+import { type FunctionHandler, fn, type ScriptedDriver, type ScriptedFunction, scriptedDriver } from '@fnfleet/drivers';
 import { aCall, RecordingWriter } from '@fnfleet/testing';
 import type { Agent } from '../agent.js';
 import type { AgentCall } from '../agent-call.js';
 import { type CallOption, fromModelAndInput, withWriter } from '../call-options.js';
 import { type AgentOptions, newAgent } from '../new-agent.js';
 import { type AgentSettings, agentSettings } from '../settings.js';
-import { FakeDriver, type FakeFunction } from './fake-driver.js';
 
 export interface Invocation {
   readonly call: AgentCall;
@@ -39,12 +39,15 @@ type Overrides = Partial<Omit<AgentOptions, 'driver' | 'settings'>> & {
 
 /** An agent over in-process functions, and the check that it leaves nothing behind. */
 export class TestAgent {
-  readonly driver: FakeDriver;
+  readonly driver: ScriptedDriver;
   readonly agent: Agent;
   private readonly clock: Clock;
 
-  constructor(functions: Record<string, FakeFunction>, { settings, memoryMb, ...options }: Overrides = {}) {
-    this.driver = new FakeDriver(functions);
+  constructor(
+    functions: Readonly<Record<string, ScriptedFunction>>,
+    { settings, memoryMb, ...options }: Overrides = {},
+  ) {
+    this.driver = scriptedDriver({ functions });
     this.clock = options.clock ?? systemClock;
     this.agent = newAgent({
       driver: this.driver,
@@ -84,11 +87,12 @@ export class TestAgent {
 
   /** Closes the agent and says what is left. All zero, or something leaks. */
   async leftovers(metrics?: RecordedMetrics): Promise<Record<string, number>> {
+    for (const gate of Object.values(this.driver.gates)) gate.release();
     await this.agent.close();
     const { memoryUsedBytes, cpuUsedMillis } = this.agent.utilization;
     const gauges = GAUGES.map((name) => [name, metrics?.sum(name) ?? 0] as const);
     const timers = (this.clock as Partial<FakeClock>).pendingTimers ?? 0;
-    return { live: this.driver.live, memoryUsedBytes, cpuUsedMillis, timers, ...Object.fromEntries(gauges) };
+    return { live: this.driver.counters.live, memoryUsedBytes, cpuUsedMillis, timers, ...Object.fromEntries(gauges) };
   }
 }
 
@@ -120,21 +124,19 @@ export async function outcomeOf(done: Promise<void>): Promise<string> {
 }
 
 /** A function that answers with what it got. */
-export const echo: FakeFunction = {
-  http: async (req, res) => {
-    const body = await buffer(req);
-    res.setHeader('Content-Type', 'text/plain').end(body);
-  },
-};
+export const echo: ScriptedFunction = fn(async (req, res) => {
+  const body = await buffer(req);
+  res.setHeader('Content-Type', 'text/plain').end(body);
+});
 
 /** A function whose calls a test answers by hand, in the order in which they arrived. */
-export class HeldFunction implements FakeFunction {
-  readonly requests: { readonly req: IncomingMessage; answer(body?: string): void }[] = [];
+export class HeldFunction implements ScriptedFunction {
+  readonly requests: { readonly req: IncomingMessage; readonly res: ServerResponse }[] = [];
   private waiters: (() => void)[] = [];
 
-  readonly http: NonNullable<FakeFunction['http']> = (req, res) => {
+  readonly handler: FunctionHandler = (req, res) => {
     req.resume();
-    this.requests.push({ req, answer: (body = '') => res.end(body) });
+    this.requests.push({ req, res });
     for (const wake of this.waiters.splice(0)) wake();
   };
 
@@ -143,7 +145,7 @@ export class HeldFunction implements FakeFunction {
     while (this.requests.length < total) await new Promise<void>((resolve) => this.waiters.push(resolve));
   }
 
-  answer(index: number, body?: string): void {
-    this.requests[index]?.answer(body);
+  answer(index: number, body = ''): void {
+    this.requests[index]?.res.end(body);
   }
 }

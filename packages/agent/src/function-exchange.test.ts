@@ -1,0 +1,411 @@
+import { once } from 'node:events';
+import type { IncomingMessage } from 'node:http';
+import type { Socket } from 'node:net';
+import { buffer } from 'node:stream/consumers';
+import { count, FakeClock, RecordedMetrics } from '@fnfleet/core';
+import { fn, rawFn, type ScriptedFunction } from '@fnfleet/drivers';
+import { RecordingWriter } from '@fnfleet/testing';
+import { withDeadline, withSignal } from './call-options.js';
+import { StreamBody } from './test-kit/stream-body.js';
+import { echo, NOTHING_LEFT, outcomeOf, TestAgent } from './test-kit/test-agent.js';
+
+const metrics = RecordedMetrics.install();
+count('calls', 0);
+
+let test: TestAgent;
+
+beforeEach(() => metrics.reset());
+afterEach(async () => {
+  expect(await test.leftovers(metrics)).toEqual(NOTHING_LEFT);
+});
+
+/** Answers each request, once its head is there, with these bytes. */
+const answersWith = (bytes: string, then: 'keep' | 'end' = 'keep'): ScriptedFunction =>
+  rawFn((socket) => socket.on('data', () => (then === 'end' ? socket.end(bytes) : socket.write(bytes))));
+
+describe('the request', () => {
+  let seen: { req: IncomingMessage; body: string }[];
+  let witness: ScriptedFunction;
+
+  beforeEach(() => {
+    seen = [];
+    witness = fn(async (req, res) => {
+      const body = (await buffer(req)).toString();
+      seen.push({ req, body });
+      res.end();
+    });
+  });
+
+  it('agent-and-docker 69: is POST /call with id and deadline, whatever the client sent', async () => {
+    const clock = new FakeClock(Date.UTC(2026, 0, 1, 10, 0, 0, 700));
+    test = new TestAgent({ witness }, { clock });
+    const headers = { Host: ['evil'], 'Fn-Call-Id': ['forged'], 'Fn-Deadline': ['forged'], 'Content-Length': ['99'] };
+    await test.answer({ image: 'witness', id: 'call-9', timeoutSeconds: 30, headers, body: 'x' });
+    const [{ req }] = seen as [(typeof seen)[0]];
+    expect(req).toMatchObject({ method: 'POST', url: '/call' });
+    expect(req.headers).toMatchObject({
+      host: 'localhost',
+      'fn-call-id': 'call-9',
+      'fn-deadline': '2026-01-01T10:00:30Z',
+      'content-length': '1',
+    });
+
+    const options = [withDeadline(clock.now() + 5_000)];
+    await test.answer({ image: 'witness', timeoutSeconds: 30, options });
+    expect(seen[1]?.req.headers['fn-deadline']).toBe('2026-01-01T10:00:05Z');
+  });
+
+  it('agent-and-docker 70: carries no header of the connection before; values keep their order, Authorization stays', async () => {
+    test = new TestAgent({ witness });
+    const headers = {
+      'Keep-Alive': ['timeout=5'],
+      Connection: ['close'],
+      Te: ['gzip'],
+      Upgrade: ['h2c'],
+      Trailer: ['X'],
+      'Transfer-Encoding': ['gzip'],
+      'Proxy-Authorization': ['secret'],
+      Expect: ['100-continue'],
+      Authorization: ['Bearer t'],
+      'X-Many': ['b', 'a', 'b'],
+      'X-Name': ['Grüße'],
+    };
+    await test.answer({ image: 'witness', headers });
+    const raw = seen[0]?.req.rawHeaders ?? [];
+    const names = raw.filter((_, index) => index % 2 === 0);
+    expect(names).toEqual([
+      'host',
+      'connection',
+      'Authorization',
+      'X-Many',
+      'X-Many',
+      'X-Many',
+      'X-Name',
+      'Fn-Call-Id',
+      'Fn-Deadline',
+      'content-length',
+    ]);
+    expect(seen[0]?.req.headers).toMatchObject({ connection: 'keep-alive', 'x-many': 'b, a, b' });
+    expect(Buffer.from(seen[0]?.req.headers['x-name'] as string, 'latin1').toString()).toBe('Grüße');
+  });
+
+  it('keeps Te when it is exactly "trailers"', async () => {
+    test = new TestAgent({ witness });
+    await test.answer({ image: 'witness', headers: { Te: ['trailers'] } });
+    expect(seen[0]?.req.headers.te).toBe('trailers');
+  });
+
+  it('agent-and-docker 71: a body without length arrives intact, in chunks; an empty one works', async () => {
+    test = new TestAgent({ witness });
+    const body = new StreamBody();
+    const call = await test.invoke({ image: 'witness', body });
+    body.source.write('one ');
+    while ((test.driver.containers[0]?.connections ?? 0) === 0) await turn();
+    await turn();
+    body.source.end('two');
+    await call.done;
+    const empty = new StreamBody();
+    empty.source.end();
+    await test.answer({ image: 'witness', body: empty });
+    await test.answer({ image: 'witness', body: '' });
+    expect(seen.map((each) => each.body)).toEqual(['one two', '', '']);
+    expect(seen[0]?.req.headers).toMatchObject({ 'transfer-encoding': 'chunked' });
+    expect(seen[2]?.req.headers).toMatchObject({ 'content-length': '0' });
+  });
+
+  it('a header that cannot travel over HTTP is the fault of the caller; the container stays', async () => {
+    test = new TestAgent({ echo });
+    const { done } = await test.invoke({ headers: { 'X-Bad': ['a\r\nb'] } });
+    await expect(done).rejects.toMatchObject({ status: 400 });
+    await test.answer({});
+    expect(test.driver.counters.created).toBe(1);
+  });
+
+  it('agent-and-docker 79: a body that comes too slowly ends with 504, and the next call sees none of it', async () => {
+    const clock = new FakeClock();
+    test = new TestAgent({ witness }, { clock });
+    const body = new StreamBody();
+    const slow = await test.invoke({ image: 'witness', body, timeoutSeconds: 2 });
+    body.source.write('never finished');
+    while ((test.driver.containers[0]?.connections ?? 0) === 0) await turn();
+    await clock.advance(2_000);
+    expect(await outcomeOf(slow.done)).toBe('callTimeout');
+    expect(body.discarded).toBe(true);
+    await test.answer({ image: 'witness', body: 'fresh' });
+    expect(seen.map((each) => each.body)).toEqual(['fresh']);
+  });
+
+  it('a function that closes its connection while the request is still coming', async () => {
+    const closes: ScriptedFunction = rawFn((socket) => socket.once('data', () => socket.destroy()));
+    test = new TestAgent({ closes });
+    const body = new StreamBody();
+    const call = await test.invoke({ image: 'closes', body });
+    body.source.write('half');
+    await expect(call.done).rejects.toMatchObject({
+      status: 502,
+      message: 'function closed pipe while receiving request',
+    });
+    expect(body.discarded).toBe(true);
+  });
+
+  it('a caller whose upload breaks off ends the call with that error', async () => {
+    test = new TestAgent({ witness });
+    const body = new StreamBody();
+    const call = await test.invoke({ image: 'witness', body });
+    body.source.write('half');
+    while ((test.driver.containers[0]?.connections ?? 0) === 0) await turn();
+    body.source.destroy(new Error('client is gone'));
+    await expect(call.done).rejects.toThrow('client is gone');
+  });
+});
+
+describe('the answer', () => {
+  it('agent-and-docker 72, 81: headers are copied, less those of the connection; Fn-Http-* pass in both directions', async () => {
+    const trigger = fn((req, res) => {
+      res.setHeader('fn-http-status', '201').setHeader('Fn-Http-H-X', ['1', '2']);
+      res.setHeader('Content-Type', 'text/x').setHeader('X-Got', String(req.headers['fn-http-h-y']));
+      res.setHeader('Keep-Alive', 'timeout=9').setHeader('Connection', 'keep-alive').removeHeader('Date');
+      res.end('ok');
+    });
+    test = new TestAgent({ trigger });
+    const writer = await test.answer({ image: 'trigger', headers: { 'Fn-Http-H-Y': ['y'] } });
+    expect(writer.status).toBe(200);
+    expect(writer.headers).toEqual([
+      ['Fn-Http-Status', '201'],
+      ['Fn-Http-H-X', '1'],
+      ['Fn-Http-H-X', '2'],
+      ['Content-Type', 'text/x'],
+      ['X-Got', 'y'],
+      ['Content-Length', '2'],
+    ]);
+  });
+
+  it('agent-and-docker 73: a body over the limit is cut and refused, its container stays; one at the limit passes', async () => {
+    const sizes = [2048, 2049, 5000, 1];
+    const big = fn((req, res) => req.resume() && res.end(Buffer.alloc(sizes.shift() ?? 0)));
+    test = new TestAgent({ big }, { settings: { maxResponseBytes: 2048 } });
+    expect((await test.answer({ image: 'big' })).body).toHaveLength(2048);
+    for (const _ of [2049, 5000]) {
+      const { writer, done } = await test.invoke({ image: 'big' });
+      await expect(done).rejects.toMatchObject({ status: 502, message: 'function response body too large' });
+      expect(writer.body).toHaveLength(2048);
+    }
+    await test.answer({ image: 'big' });
+    expect(test.driver.counters.created).toBe(1);
+  });
+
+  it('agent-and-docker 74: headers over the limit lose the container', async () => {
+    const wide = fn((_req, res) => res.setHeader('X-Wide', 'x'.repeat(1100)).end());
+    test = new TestAgent({ wide, echo }, { settings: { maxResponseHeaderBytes: 1024 } });
+    await test.answer({});
+    const { done } = await test.invoke({ image: 'wide' });
+    await expect(done).rejects.toMatchObject({ status: 502, message: 'function response header too large' });
+    while (test.driver.counters.live > 1) await turn();
+  });
+
+  it('agent-and-docker 75: headers arrive with an empty body', async () => {
+    test = new TestAgent({ empty: fn((req, res) => req.resume() && res.setHeader('X-Only', 'me').end()) });
+    const writer = await test.answer({ image: 'empty' });
+    expect(writer.headers).toContainEqual(['X-Only', 'me']);
+    expect(writer.body).toHaveLength(0);
+  });
+
+  it.each([
+    ['garbage', 'this is not HTTP\r\n\r\n'],
+    ['an unasked-for continue', 'HTTP/1.1 100 Continue\r\n\r\n'],
+    ['an unasked-for upgrade', 'HTTP/1.1 101 Switching\r\nConnection: upgrade\r\nUpgrade: x\r\n\r\n'],
+  ])('agent-and-docker 76: %s loses the container', async (_, bytes) => {
+    test = new TestAgent({ odd: answersWith(bytes) });
+    const { writer, done } = await test.invoke({ image: 'odd' });
+    await expect(done).rejects.toMatchObject({ status: 502, message: 'error receiving function response' });
+    expect(writer.status).toBeUndefined();
+    await test.outcome({ image: 'odd' });
+    expect(test.driver.counters.created).toBe(2);
+  });
+
+  it('the end of the connection in place of an answer loses the container, and nothing is sent twice', async () => {
+    let requests = 0;
+    const hangsUp: ScriptedFunction = rawFn((socket) => {
+      socket.on('data', () => {
+        requests += 1;
+        socket.end();
+      });
+    });
+    test = new TestAgent({ hangsUp });
+    expect(await test.outcome({ image: 'hangsUp' })).toBe('functionResponse');
+    expect(requests).toBe(1);
+  });
+
+  it('agent-and-docker 77: an answer that ends with its connection is complete', async () => {
+    test = new TestAgent({ closing: answersWith('HTTP/1.1 200 OK\r\nX-A: b\r\n\r\nall of it', 'end') });
+    for (const _ of [1, 2]) expect((await test.answer({ image: 'closing' })).body.toString()).toBe('all of it');
+    expect(test.driver.counters.created).toBe(1);
+  });
+
+  it.each([
+    ['shorter than announced', 'HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nshort'],
+    ['cut within a chunk', 'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n8\r\nshort'],
+    ['without its last chunk', 'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nshort\r\n'],
+  ])('an answer %s is reported as such', async (_, bytes) => {
+    test = new TestAgent({ short: answersWith(bytes, 'end') });
+    const { writer, done } = await test.invoke({ image: 'short' });
+    await expect(done).rejects.toMatchObject({ status: 502, message: 'function response ended early' });
+    expect(writer.body.toString()).toBe('short');
+  });
+
+  it('information before the answer is passed over', async () => {
+    const early = 'HTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok';
+    test = new TestAgent({ early: answersWith(early) });
+    const writer = await test.answer({ image: 'early' });
+    expect(writer.body.toString()).toBe('ok');
+    expect(writer.headers).toEqual([['Content-Length', '2']]);
+  });
+
+  it('agent-and-docker 78: an idle connection is closed after a second; there are never two', async () => {
+    const sockets: Socket[] = [];
+    let most = 0;
+    const counting: ScriptedFunction = rawFn((socket, container) => {
+      sockets.push(socket);
+      socket.on('data', () => {
+        most = Math.max(most, container.connections);
+        socket.write('HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n');
+      });
+    });
+    test = new TestAgent({ counting });
+    for (let i = 0; i < 5; i += 1) await test.answer({ image: 'counting' });
+    expect(sockets).toHaveLength(1);
+    const from = performance.now();
+    await once(sockets[0] as Socket, 'end');
+    expect(performance.now() - from).toBeGreaterThan(700);
+    expect(performance.now() - from).toBeLessThan(2_000);
+    await test.answer({ image: 'counting' });
+    expect(sockets).toHaveLength(2);
+    expect(most).toBe(1);
+  });
+
+  it('agent-and-docker 80: an answer before the whole request has gone out is refused, and nothing of it is passed on', async () => {
+    const hasty = fn((_req, res) => res.end('too early'));
+    test = new TestAgent({ hasty });
+    const body = new StreamBody();
+    const call = await test.invoke({ image: 'hasty', body });
+    body.source.write('beginning');
+    await expect(call.done).rejects.toMatchObject({
+      status: 502,
+      message: 'function invoked write before receiving entire request',
+    });
+    expect(call.writer.status).toBeUndefined();
+    expect(body.discarded).toBe(true);
+  });
+
+  it('E3: a slow caller slows the function down, and still gets every byte', async () => {
+    const chunk = Buffer.alloc(64 * 1024, 'x');
+    const total = 200;
+    let sent = 0;
+    const wide = fn(async (req, res) => {
+      req.resume();
+      for (; sent < total; sent += 1) if (!res.write(chunk)) await once(res, 'drain');
+      res.end();
+    });
+    test = new TestAgent({ wide });
+    const writer = new RecordingWriter();
+    writer.slow = true;
+    const call = await test.invoke({ image: 'wide', writer });
+    await writer.written();
+    // The buffers between function and caller fill up, and then nothing moves.
+    for (let quiet = 0, last = -1; quiet < 20; quiet = last === sent ? quiet + 1 : 0) {
+      last = sent;
+      await turn();
+    }
+    expect(sent).toBeLessThan(total / 2);
+    expect(writer.body.length).toBeLessThanOrEqual(chunk.length);
+    writer.release();
+    await call.done;
+    expect(writer.body).toHaveLength(total * chunk.length);
+  });
+
+  it('E3: bytes that arrive with the end of the connection wait for the slow caller as well', async () => {
+    const whole = Buffer.alloc(300 * 1024, 'y');
+    const closing = rawFn((socket) => {
+      socket.once('data', () => {
+        socket.write('HTTP/1.1 200 OK\r\n\r\n');
+        socket.end(whole);
+      });
+    });
+    test = new TestAgent({ closing });
+    const writer = new OnePieceATurn();
+    await test.answer({ image: 'closing', writer });
+    expect(writer.impatience).toBe(0);
+    expect(writer.body.equals(whole)).toBe(true);
+  });
+
+  it('a writer that rejects the answer ends the call with its error; the container stays', async () => {
+    test = new TestAgent({ echo });
+    const writer = new RecordingWriter();
+    writer.writeHead = () => {
+      throw new Error('the client does not want it');
+    };
+    const { done } = await test.invoke({ writer, body: 'x' });
+    await expect(done).rejects.toThrow('the client does not want it');
+    await test.answer({});
+    expect(test.driver.counters.created).toBe(1);
+  });
+
+  it('a deadline in the middle of an answer ends the call and the container', async () => {
+    const clock = new FakeClock();
+    const endless = fn((req, res) => req.resume() && res.write('and so on'));
+    test = new TestAgent({ endless }, { clock });
+    const call = await test.invoke({ image: 'endless', timeoutSeconds: 3 });
+    while (call.writer.status === undefined) await turn();
+    await clock.advance(3_000);
+    expect(await outcomeOf(call.done)).toBe('callTimeout');
+    await test.leftovers();
+    expect(test.driver.counters).toMatchObject({ created: 1, live: 0 });
+  });
+
+  it('a caller who leaves before the answer loses the container; one who leaves during it does not', async () => {
+    let write = false;
+    const slow = fn((req, res) => {
+      req.resume();
+      if (write) res.write('part');
+    });
+    test = new TestAgent({ slow });
+    for (const phase of ['before', 'during']) {
+      write = phase === 'during';
+      const caller = new AbortController();
+      const call = await test.invoke({ image: 'slow', options: [withSignal(caller.signal)] });
+      while ((test.driver.containers.at(-1)?.connections ?? 0) === 0) await turn();
+      while (write && call.writer.status === undefined) await turn();
+      caller.abort();
+      expect(await outcomeOf(call.done)).toBe('CancelledError');
+    }
+    expect(metrics.sum('canceled')).toBe(2);
+    expect(test.driver.counters.created).toBe(2);
+    while (test.driver.counters.live > 1) await turn();
+    expect(metrics.sum('container_idle_total')).toBe(1);
+  });
+});
+
+/** Has room for one piece in each turn of the event loop, and counts what comes in spite of that. */
+class OnePieceATurn extends RecordingWriter {
+  impatience = 0;
+  private full = false;
+
+  override write(chunk: Buffer): boolean {
+    if (this.full) this.impatience += 1;
+    this.full = true;
+    super.write(chunk);
+    return false;
+  }
+
+  override onDrain(callback: () => void): void {
+    setImmediate(() => {
+      this.full = false;
+      callback();
+    });
+  }
+}
+
+/** One turn of the event loop. */
+function turn(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve));
+}
