@@ -1,4 +1,5 @@
 export { type FakeAnswer, type FakeAttempt, FakeRunner, reportOf } from './fake-runner.js';
+export { type GrpcRunnerOptions, newGrpcRunner } from './grpc-runner.js';
 export { type Placement, type PlacementDeps, placeCall, type WaitForRoom } from './place-call.js';
 export type { Placer, PlacerFactory } from './placer.js';
 export { consistentHash } from './placers/consistent-hash.js';
