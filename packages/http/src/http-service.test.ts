@@ -1,0 +1,177 @@
+import type { RequestListener } from 'node:http';
+import { Agent, request } from 'node:http';
+import { connect, type Socket } from 'node:net';
+import { text as textOf } from 'node:stream/consumers';
+import { Deferred, FakeClock, FnError } from '@fnfleet/core';
+import { sendEmpty, sendError } from './answers.js';
+import { HttpService, type HttpServiceOptions } from './http-service.js';
+import { readBody } from './request-body.js';
+
+describe('an http service', () => {
+  const sockets: Socket[] = [];
+  let service: HttpService;
+
+  afterEach(async () => {
+    for (const socket of sockets.splice(0)) socket.destroy();
+    await service.close();
+  });
+
+  async function listen(handler: RequestListener, options: Partial<HttpServiceOptions> = {}): Promise<void> {
+    service = new HttpService({ handler, host: '127.0.0.1', port: 0, ...options });
+    await service.ready;
+  }
+
+  /** A connection that has sent these bytes. */
+  function dial(bytes: string): Socket {
+    const socket = connect(service.address.port, '127.0.0.1');
+    socket.on('error', () => undefined);
+    socket.write(bytes);
+    sockets.push(socket);
+    return socket;
+  }
+
+  const GET = 'GET / HTTP/1.1\r\nHost: a\r\n\r\n';
+
+  it('says why it cannot listen', async () => {
+    await listen((_req, res) => sendEmpty(res, 200));
+    const second = new HttpService({ handler: () => undefined, host: '127.0.0.1', port: service.address.port });
+    await expect(second.ready).rejects.toThrow('EADDRINUSE');
+    expect(() => second.address).toThrow('not open');
+    await second.close();
+  });
+
+  it('H1: closes idle connections at once when it drains', async () => {
+    await listen((_req, res) => sendEmpty(res, 204));
+    const idle = dial(GET);
+    await new Promise((resolve) => idle.once('data', resolve));
+    const ended = textOf(idle);
+    expect(await service.drain({ graceMs: 60_000 })).toBe('drained');
+    await ended;
+  });
+
+  it('H1: finishes a request in hand, and takes no other', async () => {
+    const arrived = new Deferred<void>();
+    const release = new Deferred<void>();
+    await listen(async (_req, res) => {
+      arrived.resolve();
+      await release.promise;
+      res.end('done');
+    });
+    const { url } = service.address;
+    const agent = new Agent({ keepAlive: true });
+    const answer = new Promise<string>((resolve, reject) => {
+      request(url, { agent }, (res) => textOf(res).then(resolve, reject))
+        .on('error', reject)
+        .end();
+    });
+    await arrived.promise;
+
+    const drained = service.drain({ graceMs: 60_000 });
+    expect(service.drain({ graceMs: 0 })).toBe(drained);
+    expect(service.inFlight).toBe(1);
+    await expect(fetch(url)).rejects.toThrow();
+    release.resolve();
+
+    expect(await answer).toBe('done');
+    expect(await drained).toBe('drained');
+    expect(service.inFlight).toBe(0);
+    agent.destroy();
+  });
+
+  it('cuts what is not finished when the grace is over', async () => {
+    const clock = new FakeClock();
+    const arrived = new Deferred<void>();
+    await listen(() => arrived.resolve(), { clock });
+    const answer = textOf(dial(GET));
+    await arrived.promise;
+
+    const drained = service.drain({ graceMs: 1000 });
+    await clock.advance(1000);
+    expect(await drained).toBe('expired');
+    expect(await answer).toBe('');
+    expect(clock.pendingTimers).toBe(0);
+  });
+
+  it('closes at once, however often it is told to', async () => {
+    const arrived = new Deferred<void>();
+    await listen(() => arrived.resolve());
+    const answer = textOf(dial(GET));
+    await arrived.promise;
+    const drained = service.drain({ graceMs: 60_000 });
+    await Promise.all([service.close(), service.close()]);
+    expect(await answer).toBe('');
+    expect(await drained).toBe('expired');
+  });
+
+  it('H2: ends only the connection that did not speak HTTP', async () => {
+    await listen((_req, res) => sendEmpty(res, 200));
+    const answer = await textOf(dial('NONSENSE\r\n\r\n'));
+    expect(answer).toMatch(/^HTTP\/1\.1 400 Bad Request\r\n/);
+    expect(answer).toMatch(/\r\n\r\n\{"message":"Bad request: .+"\}\n$/);
+    expect((await fetch(service.address.url)).status).toBe(200);
+  });
+
+  it('H2: answers a body that breaks off in nonsense, and the handler learns of it', async () => {
+    const failure = new Deferred<unknown>();
+    await listen(async (req, res) => {
+      try {
+        await readBody(req, 0);
+      } catch (error) {
+        failure.resolve(error);
+        sendError(res, error);
+      }
+    });
+    const answer = await textOf(
+      dial('POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\nzz\r\n'),
+    );
+    expect(answer).toMatch(/^HTTP\/1\.1 400 /);
+    expect(await failure.promise).toMatchObject({ name: 'CancelledError' });
+  });
+
+  it('refuses a head that is too large', async () => {
+    await listen((_req, res) => sendEmpty(res, 200), { limits: { maxRequestHeaderBytes: 500 } });
+    const answer = await textOf(dial(`GET / HTTP/1.1\r\nHost: a\r\nX: ${'x'.repeat(600)}\r\n\r\n`));
+    expect(answer).toMatch(/^HTTP\/1\.1 431 .*\{"message":"Request header fields too large"\}\n$/s);
+  });
+
+  it('refuses a head that does not arrive in time', async () => {
+    await listen((_req, res) => sendEmpty(res, 200), { limits: { headerReadTimeoutMs: 20, bodyReadTimeoutMs: 10 } });
+    expect(await textOf(dial('GET / HTTP/1.1\r\n'))).toMatch(/^HTTP\/1\.1 408 /);
+  });
+
+  it('cuts an answer that takes too long', async () => {
+    const clock = new FakeClock();
+    const arrived = new Deferred<void>();
+    await listen(() => arrived.resolve(), { clock, limits: { responseWriteTimeoutMs: 1000 } });
+    const answer = textOf(dial(GET));
+    await arrived.promise;
+    await clock.advance(1000);
+    expect(await answer).toBe('');
+    expect(clock.pendingTimers).toBe(0);
+  });
+
+  it('http-api 12: a body over the limit is refused while it comes, and the answer arrives', async () => {
+    await listen((req, res) => void readBody(req, 8).catch((error) => sendError(res, error)));
+    const answer = await textOf(
+      dial('POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n9\r\n123456789\r\n'),
+    );
+    expect(answer).toMatch(/^HTTP\/1\.1 413 /);
+    expect(answer).toContain('Content-Length too large for this server, 9 > max 8');
+    expect(answer).toContain('Connection: close');
+  });
+
+  it('breaks the connection rather than end a half answer as if it were whole', async () => {
+    await listen((_req, res) => {
+      res.write('half', () => sendError(res, new FnError('internal')));
+    });
+    const answer = await textOf(dial(GET));
+    expect(answer).toContain('half');
+    expect(answer).not.toMatch(/0\r\n\r\n$/);
+  });
+
+  it('http-api 85: an error of a caller who left is 444 without a body', async () => {
+    await listen((_req, res) => sendError(res, new FnError('clientCancelled')));
+    const answer = await fetch(service.address.url);
+    expect([answer.status, await answer.text()]).toEqual([444, '']);
+  });
+});
