@@ -55,10 +55,12 @@ export class Exchange implements Dispatcher.DispatchHandler {
     const { call } = this;
     if (call.signal.aborted) return this.settle({ error: cancelReason(call.signal), reusable: true });
     call.signal.addEventListener('abort', this.onCallerGone);
-    client.dispatch(
-      { method: 'POST', path: '/call', headers: requestHeaders(call, deadlineAt), body: this.openBody() },
-      this,
-    );
+    try {
+      const headers = requestHeaders(call, deadlineAt);
+      client.dispatch({ method: 'POST', path: '/call', headers, body: this.openBody() }, this);
+    } catch (error) {
+      this.settle({ error, reusable: true });
+    }
   }
 
   /** Ends the exchange from outside; the container must not be used again. */

@@ -123,8 +123,11 @@ export class HotAgent implements Agent {
     call.timings.schedulerNs = Number(startedNs - submittedNs);
     const error = await container.serve(call, this.executionDeadline(call));
     call.timings.executionNs = Number(clock.nowNs() - startedNs);
-    await this.end(call, error);
-    count('running', -1);
+    try {
+      await this.end(call, error);
+    } finally {
+      count('running', -1);
+    }
     if (error !== undefined) throw error;
   }
 
@@ -209,7 +212,6 @@ export class HotAgent implements Agent {
         extensions: call.extensions,
       },
       slotKey: call.slotKey,
-      resources: needOf(model),
       token,
       idleTimeoutMs: model.idleTimeoutSeconds * 1000,
       pullTimeoutMs: settings.hotPullTimeoutMs,

@@ -1,4 +1,4 @@
-import { CancelledError, type Clock, FnError, type Logger, Once, observe } from '@fnfleet/core';
+import { CancelledError, type Clock, count, FnError, type Logger, Once, observe } from '@fnfleet/core';
 import type { Container, ContainerSpec, Driver, ExitResult } from '@fnfleet/drivers';
 import type { AgentCall, CallTimings } from './agent-call.js';
 import type { ContainerMetrics } from './container-metrics.js';
@@ -12,7 +12,6 @@ import type { Resources, ResourceToken } from './resource-tracker.js';
 export interface HotContainerOptions {
   readonly spec: ContainerSpec;
   readonly slotKey: string;
-  readonly resources: Resources;
   readonly token: ResourceToken;
   readonly idleTimeoutMs: number;
   readonly pullTimeoutMs: number;
@@ -77,7 +76,7 @@ export class HotContainer implements Evictable {
   }
 
   get resources(): Resources {
-    return this.options.resources;
+    return this.options.token.resources;
   }
 
   /**
@@ -119,13 +118,15 @@ export class HotContainer implements Evictable {
    */
   async serve(call: AgentCall, deadlineAt: number): Promise<unknown> {
     const { connection } = this;
-    if (this.state !== 'busy' || connection === undefined) return new CancelledError();
-    const exchange = connection.exchange(call, deadlineAt);
-    this.exchange = exchange;
     const remainingMs = deadlineAt - this.options.clock.now();
-    if (remainingMs > 0) this.deadlineTimer.set(remainingMs);
-    else exchange.abort(new FnError('callTimeout'));
-    const { error, reusable } = await exchange.end;
+    if (this.state !== 'busy' || connection === undefined) return unserved(call, new CancelledError());
+    if (remainingMs <= 0) {
+      this.finish(false);
+      return unserved(call, new FnError('callTimeout'));
+    }
+    this.exchange = connection.exchange(call, deadlineAt);
+    this.deadlineTimer.set(remainingMs);
+    const { error, reusable } = await this.exchange.end;
     this.deadlineTimer.clear();
     this.exchange = undefined;
     this.finish(reusable);
@@ -133,6 +134,7 @@ export class HotContainer implements Evictable {
   }
 
   evict(): void {
+    count('container_evictions', 1, { container_state: 'idle' });
     this.options.token.announceRelease();
     void this.close('evicted');
   }
@@ -262,4 +264,10 @@ export class HotContainer implements Evictable {
     options.token.release();
     options.owner.gone(this);
   }
+}
+
+/** A call that never got to the function. */
+function unserved(call: AgentCall, error: Error): Error {
+  call.body.discard();
+  return error;
 }

@@ -7,6 +7,7 @@ export interface Resources {
 }
 
 export interface ResourceToken {
+  readonly resources: Resources;
   /** Idempotent, so a `finally` may always call it. */
   release(): void;
   /** The owner is about to release: `shortage` counts on it from now on. Idempotent. */
@@ -122,6 +123,7 @@ export class ResourceTracker {
     this.use(need, 1);
     let state: 'held' | 'announced' | 'released' = 'held';
     return {
+      resources: need,
       announceRelease: () => {
         if (state !== 'held') return;
         state = 'announced';

@@ -112,7 +112,7 @@ export class SlotQueue implements ContainerOwner {
     this.idleStack.push(container);
     this.serveWaiters();
     // Only what no call of its own needs may have to make room for others.
-    if (this.idleStack.includes(container)) this.options.capacity.idleBegins(container);
+    if (this.idleStack.at(-1) === container) this.options.capacity.idleBegins(container);
   }
 
   idleEnded(container: HotContainer): void {

@@ -52,6 +52,7 @@ export const METRICS = {
   container_idle_duration_seconds: latency('Milliseconds (despite the name) spent idle.'),
   container_paused_duration_seconds: latency('Milliseconds (despite the name) spent paused.'),
   container_busy_duration_seconds: latency('Milliseconds (despite the name) spent serving.'),
+  container_evictions: counter('Idle containers closed to make room, by the state they were in.'),
   container_uds_init_latency: latency('Time from start to the first socket.'),
   docker_api_latency: latency('Time a Docker call took.'),
   docker_exits: counter('Containers that ended, by exit status.'),

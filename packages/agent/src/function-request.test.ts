@@ -1,0 +1,158 @@
+import type { IncomingMessage } from 'node:http';
+import { buffer } from 'node:stream/consumers';
+import { count, FakeClock, RecordedMetrics } from '@fnfleet/core';
+import { fn, rawFn, type ScriptedFunction } from '@fnfleet/drivers';
+import { withDeadline } from './call-options.js';
+import { StreamBody } from './test-kit/stream-body.js';
+import { echo, NOTHING_LEFT, outcomeOf, TestAgent } from './test-kit/test-agent.js';
+
+const metrics = RecordedMetrics.install();
+count('calls', 0);
+
+let test: TestAgent;
+
+beforeEach(() => metrics.reset());
+afterEach(async () => {
+  expect(await test.leftovers(metrics)).toEqual(NOTHING_LEFT);
+});
+
+describe('the request', () => {
+  let seen: { req: IncomingMessage; body: string }[];
+  let witness: ScriptedFunction;
+
+  beforeEach(() => {
+    seen = [];
+    witness = fn(async (req, res) => {
+      const body = (await buffer(req)).toString();
+      seen.push({ req, body });
+      res.end();
+    });
+  });
+
+  it('agent-and-docker 69: is POST /call with id and deadline, whatever the client sent', async () => {
+    const clock = new FakeClock(Date.UTC(2026, 0, 1, 10, 0, 0, 700));
+    test = new TestAgent({ witness }, { clock });
+    const headers = { Host: ['evil'], 'Fn-Call-Id': ['forged'], 'Fn-Deadline': ['forged'], 'Content-Length': ['99'] };
+    await test.answer({ image: 'witness', id: 'call-9', timeoutSeconds: 30, headers, body: 'x' });
+    const [{ req }] = seen as [(typeof seen)[0]];
+    expect(req).toMatchObject({ method: 'POST', url: '/call' });
+    expect(req.headers).toMatchObject({
+      host: 'localhost',
+      'fn-call-id': 'call-9',
+      'fn-deadline': '2026-01-01T10:00:30Z',
+      'content-length': '1',
+    });
+
+    const options = [withDeadline(clock.now() + 5_000)];
+    await test.answer({ image: 'witness', timeoutSeconds: 30, options });
+    expect(seen[1]?.req.headers['fn-deadline']).toBe('2026-01-01T10:00:05Z');
+  });
+
+  it('agent-and-docker 70: carries no header of the connection before; values keep their order, Authorization stays', async () => {
+    test = new TestAgent({ witness });
+    const headers = {
+      'Keep-Alive': ['timeout=5'],
+      Connection: ['close'],
+      Te: ['gzip'],
+      Upgrade: ['h2c'],
+      Trailer: ['X'],
+      'Transfer-Encoding': ['gzip'],
+      'Proxy-Authorization': ['secret'],
+      Expect: ['100-continue'],
+      Authorization: ['Bearer t'],
+      'X-Many': ['b', 'a', 'b'],
+      'X-Name': ['Grüße'],
+    };
+    await test.answer({ image: 'witness', headers });
+    const raw = seen[0]?.req.rawHeaders ?? [];
+    const names = raw.filter((_, index) => index % 2 === 0);
+    expect(names).toEqual([
+      'host',
+      'connection',
+      'Authorization',
+      'X-Many',
+      'X-Many',
+      'X-Many',
+      'X-Name',
+      'Fn-Call-Id',
+      'Fn-Deadline',
+      'content-length',
+    ]);
+    expect(seen[0]?.req.headers).toMatchObject({ connection: 'keep-alive', 'x-many': 'b, a, b' });
+    expect(Buffer.from(seen[0]?.req.headers['x-name'] as string, 'latin1').toString()).toBe('Grüße');
+  });
+
+  it('keeps Te when it is exactly "trailers"', async () => {
+    test = new TestAgent({ witness });
+    await test.answer({ image: 'witness', headers: { Te: ['trailers'] } });
+    expect(seen[0]?.req.headers.te).toBe('trailers');
+  });
+
+  it('agent-and-docker 71: a body without length arrives intact, in chunks; an empty one works', async () => {
+    test = new TestAgent({ witness });
+    const body = new StreamBody();
+    const call = await test.invoke({ image: 'witness', body });
+    body.source.write('one ');
+    while ((test.driver.containers[0]?.connections ?? 0) === 0) await turn();
+    await turn();
+    body.source.end('two');
+    await call.done;
+    const empty = new StreamBody();
+    empty.source.end();
+    await test.answer({ image: 'witness', body: empty });
+    await test.answer({ image: 'witness', body: '' });
+    expect(seen.map((each) => each.body)).toEqual(['one two', '', '']);
+    expect(seen[0]?.req.headers).toMatchObject({ 'transfer-encoding': 'chunked' });
+    expect(seen[2]?.req.headers).toMatchObject({ 'content-length': '0' });
+  });
+
+  it('a header that cannot travel over HTTP is the fault of the caller; the container stays', async () => {
+    test = new TestAgent({ echo });
+    const { done } = await test.invoke({ headers: { 'X-Bad': ['a\r\nb'] } });
+    await expect(done).rejects.toMatchObject({ status: 400 });
+    await test.answer({});
+    expect(test.driver.counters.created).toBe(1);
+  });
+
+  it('agent-and-docker 79: a body that comes too slowly ends with 504, and the next call sees none of it', async () => {
+    const clock = new FakeClock();
+    test = new TestAgent({ witness }, { clock });
+    const body = new StreamBody();
+    const slow = await test.invoke({ image: 'witness', body, timeoutSeconds: 2 });
+    body.source.write('never finished');
+    while ((test.driver.containers[0]?.connections ?? 0) === 0) await turn();
+    await clock.advance(2_000);
+    expect(await outcomeOf(slow.done)).toBe('callTimeout');
+    expect(body.discarded).toBe(true);
+    await test.answer({ image: 'witness', body: 'fresh' });
+    expect(seen.map((each) => each.body)).toEqual(['fresh']);
+  });
+
+  it('a function that closes its connection while the request is still coming', async () => {
+    const closes: ScriptedFunction = rawFn((socket) => socket.once('data', () => socket.destroy()));
+    test = new TestAgent({ closes });
+    const body = new StreamBody();
+    const call = await test.invoke({ image: 'closes', body });
+    body.source.write('half');
+    await expect(call.done).rejects.toMatchObject({
+      status: 502,
+      message: 'function closed pipe while receiving request',
+    });
+    expect(body.discarded).toBe(true);
+  });
+
+  it('a caller whose upload breaks off ends the call with that error', async () => {
+    test = new TestAgent({ witness });
+    const body = new StreamBody();
+    const call = await test.invoke({ image: 'witness', body });
+    body.source.write('half');
+    while ((test.driver.containers[0]?.connections ?? 0) === 0) await turn();
+    body.source.destroy(new Error('client is gone'));
+    await expect(call.done).rejects.toThrow('client is gone');
+  });
+});
+
+/** One turn of the event loop. */
+function turn(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve));
+}
