@@ -1,0 +1,35 @@
+import { formatDate, formatDateSeconds, parseDate, ZERO_DATE } from './dates.js';
+
+const NOON = Date.UTC(2019, 0, 24, 12);
+
+describe('dates', () => {
+  it('http-api 111: have exactly three fraction digits', () => {
+    expect(formatDate(NOON)).toBe('2019-01-24T12:00:00.000Z');
+    expect(formatDate(NOON + 7)).toBe('2019-01-24T12:00:00.007Z');
+    expect(formatDate(undefined)).toBe(ZERO_DATE);
+  });
+
+  it('in whole seconds are truncated', () => {
+    expect(formatDateSeconds(NOON + 999)).toBe('2019-01-24T12:00:00Z');
+  });
+
+  it.each([
+    ['2019-01-24T12:00:00Z', NOON],
+    ['2019-01-24T12:00:00.5Z', NOON + 500],
+    ['2019-01-24T12:00:00.123456789Z', NOON + 123],
+    ['2019-01-24T14:00:00.000+02:00', NOON],
+    ['2019-01-24t06:30:00-05:30', NOON],
+    ['', 0],
+    [ZERO_DATE, undefined],
+    ['0001-01-01T00:00:00Z', undefined],
+  ])('%j is read', (text, ms) => {
+    expect(parseDate(text)).toBe(ms);
+  });
+
+  it.each(['yesterday', '2019-01-24', '2019-01-24 12:00:00Z', '2019-01-24T12:00:00', '2019-13-24T12:00:00Z', '0'])(
+    '%j is refused',
+    (text) => {
+      expect(() => parseDate(text)).toThrow(RangeError);
+    },
+  );
+});

@@ -1,0 +1,51 @@
+import { CancelledError, describeError, errorBody, FnError, PeerError } from './fn-error.js';
+import { ERRORS } from './table.js';
+
+describe('errors', () => {
+  it('fill in what their text leaves open, once', () => {
+    const error = new FnError('requestTooBig', { params: { length: 11, max: 10 } });
+    expect(error.message).toBe('Content-Length too large for this server, 11 > max 10');
+    expect(error.status).toBe(413);
+    const sly = new FnError('imagePullFailed', { params: { image: '{reason}', reason: 'gone' }, status: 404 });
+    expect(sly.message).toBe("Failed to pull image '{reason}': gone");
+    expect(sly.status).toBe(404);
+    expect(new FnError('badRequest').message).toBe('Bad request: {reason}');
+  });
+
+  it('say whose fault it was', () => {
+    expect(new FnError('callTimeout').isFunctionFault).toBe(true);
+    expect(new FnError('serverBusy').isFunctionFault).toBe(false);
+    expect(new PeerError(502, 'x', true).blame).toBe('function');
+  });
+
+  it('keep their cause, and keep a known error as it is', () => {
+    const cause = new Error('ENOSPC');
+    const known = new FnError('internal', { cause });
+    expect(FnError.from(known)).toBe(known);
+    expect(FnError.from(cause)).toMatchObject({ code: 'internal', cause });
+  });
+
+  it.each([
+    [new FnError('appNotFound'), 404, 'App not found', 'caller'],
+    [new PeerError(502, 'function failed', true), 502, 'function failed', 'function'],
+    [new PeerError(0, 'no code', false), 500, 'no code', 'platform'],
+    [new CancelledError(), 444, 'Client cancelled context', 'caller'],
+    [new Error('password=hunter2'), 500, 'internal server error', 'platform'],
+    ['thrown text', 500, 'internal server error', 'platform'],
+  ])('are shown to a client as far as it may know: %s', (error, status, message, blame) => {
+    expect(describeError(error)).toEqual({ status, message, blame });
+  });
+
+  it('http-api 112: have a body of one JSON object and one newline', () => {
+    expect(errorBody('say "no"')).toBe('{"message":"say \\"no\\""}\n');
+  });
+
+  it('have a status that is an error, a text and an explanation each', () => {
+    for (const { status, text, doc } of Object.values(ERRORS)) {
+      expect(status).toBeGreaterThanOrEqual(400);
+      expect(status).toBeLessThan(600);
+      expect(text).not.toBe('');
+      expect(doc).not.toBe('');
+    }
+  });
+});

@@ -1,0 +1,88 @@
+import type { Call } from './call.js';
+import { CallDecodeError, decodeCall, encodeCall } from './call-json.js';
+
+const CALL: Call = {
+  id: 'c1',
+  image: 'img:1',
+  type: 'detached',
+  fnId: 'f1',
+  appId: 'a1',
+  appName: 'myapp',
+  triggerId: 't1',
+  method: 'PUT',
+  url: 'http://lb/t/myapp/s',
+  headers: { 'Set-Cookie': ['a', 'b'] },
+  config: { A: '1' },
+  annotations: { k: { z: 1, a: [null] } },
+  syslogUrl: 'udp://log:514',
+  timeoutSeconds: 30,
+  idleTimeoutSeconds: 60,
+  memoryMb: 128,
+  tmpfsMb: 64,
+  cpuMillis: 500,
+  status: 'queued',
+  createdAt: Date.UTC(2019, 0, 24),
+  startedAt: undefined,
+  completedAt: undefined,
+};
+
+describe('a call on the wire', () => {
+  it('comes back as it went', () => {
+    expect(decodeCall(encodeCall(CALL))).toEqual(CALL);
+  });
+
+  it('leaves out what is empty, but never an id or a date', () => {
+    const bare = decodeCall('{}');
+    expect(JSON.parse(encodeCall(bare))).toEqual({
+      id: '',
+      status: 'queued',
+      type: 'sync',
+      completed_at: '0001-01-01T00:00:00.000Z',
+      created_at: '0001-01-01T00:00:00.000Z',
+      started_at: '0001-01-01T00:00:00.000Z',
+      app_id: '',
+      app_name: '',
+      trigger_id: '',
+      fn_id: '',
+    });
+  });
+
+  it('is read as peers write it: any case, null for absent, fields of other releases', () => {
+    const call = decodeCall(
+      '{"ID":"c1","Fn_ID":"f1","image":null,"config":null,"priority":1,"execution_duration":5,"cpus":null,"created_at":""}',
+    );
+    expect(call).toMatchObject({ id: 'c1', fnId: 'f1', image: '', config: {}, cpuMillis: 0, createdAt: 0 });
+  });
+
+  it('has header names in canonical form, and unknown types as sync', () => {
+    expect(decodeCall('{"headers":{"x-one":["1"]},"type":"async"}')).toMatchObject({
+      headers: { 'X-One': ['1'] },
+      type: 'sync',
+    });
+  });
+
+  it('tells CPU as text in thousandths or cores', () => {
+    expect(decodeCall('{"cpus":"100m"}').cpuMillis).toBe(100);
+    expect(decodeCall('{"cpus":"0.1"}').cpuMillis).toBe(100);
+    expect(JSON.parse(encodeCall({ ...CALL, cpuMillis: 100 })).cpus).toBe('100m');
+    expect(() => decodeCall('{"cpus":1}')).toThrow(expect.objectContaining({ code: 'invalidJson' }));
+    expect(() => decodeCall('{"cpus":"1024001m"}')).toThrow(expect.objectContaining({ code: 'invalidCpus' }));
+  });
+
+  it.each([
+    'nonsense',
+    '[]',
+    'null',
+    '{"id":1}',
+    '{"timeout":"30"}',
+    '{"timeout":-1}',
+    '{"memory":1.5}',
+    '{"config":{"A":1}}',
+    '{"headers":{"A":"1"}}',
+    '{"headers":{"A":[1]}}',
+    '{"annotations":[]}',
+    '{"created_at":"yesterday"}',
+  ])('%s is no call', (json) => {
+    expect(() => decodeCall(json)).toThrow(CallDecodeError);
+  });
+});

@@ -1,0 +1,109 @@
+import { appToJson, changedApp, newApp, parseApp, parseAppInput } from './app.js';
+import { parseBody } from './body-json.js';
+import { changedFn, fnToJson, newFn, parseFn, parseFnInput } from './fn.js';
+import { changedTrigger, newTrigger, parseTrigger, parseTriggerInput, triggerToJson } from './trigger.js';
+
+const failsWith = (code: string) => expect.objectContaining({ name: 'FnError', code });
+
+describe('a body', () => {
+  it.each([
+    ['{"name":"a"} {"name":"b"}', 'a'],
+    ['{"name":"}{\\"\\\\"}]', '}{"\\'],
+    ['  {"other":{"name":"x"},"NAME":"a"}garbage', 'a'],
+    ['{"name":"a","Name":"b"}', 'b'],
+    ['{"name":"a","NAME":null}', 'a'],
+    ['null', undefined],
+    [' null and more', undefined],
+  ])('counts up to the end of its first value: %s', (json, name) => {
+    expect(parseBody(json).text('name')).toBe(name);
+  });
+
+  it.each(['', ' ', '{', '[{}]', '"{}"', 'true {}', '{"a" 1} {}', 'nul'])('%j is invalid', (json) => {
+    expect(() => parseBody(json)).toThrow(failsWith('invalidJson'));
+  });
+});
+
+describe('an app', () => {
+  it('read back from its JSON is the same', () => {
+    const app = newApp(
+      { name: 'a', config: { B: '', A: '1' }, annotations: { k: [1] }, syslogUrl: 'udp://l:1', shape: 'GENERIC_ARM' },
+      'id',
+      1000,
+    );
+    const json = JSON.stringify(appToJson(app));
+    expect(parseApp(json)).toEqual(app);
+    expect(json).toContain('"config":{"A":"1","B":""}');
+  });
+
+  it('http-api 21-23, 25, 36: names the first thing that is wrong', () => {
+    const wrong = { id: 'x', name: 'a b', annotations: { '': 1 }, syslogUrl: 'yo', shape: 'BAD' };
+    expect(() => newApp(wrong, 'id', 0)).toThrow(failsWith('appIdProvided'));
+    expect(() => newApp({ ...wrong, id: '', name: '' }, 'id', 0)).toThrow(failsWith('missingName'));
+    expect(() => newApp({ ...wrong, id: '', name: ' '.repeat(256) }, 'id', 0)).toThrow(failsWith('appNameTooLong'));
+    expect(() => newApp({ ...wrong, id: '' }, 'id', 0)).toThrow(failsWith('appNameInvalid'));
+    expect(() => newApp({ ...wrong, id: '', name: 'a' }, 'id', 0)).toThrow(failsWith('annotationKeyInvalid'));
+    const plain = { name: 'a', syslogUrl: 'yo', shape: 'BAD' };
+    expect(() => newApp(plain, 'id', 0)).toThrow(failsWith('syslogUrlInvalid'));
+    expect(() => newApp({ ...plain, syslogUrl: ' tcp+tls://h:1 ' }, 'id', 0)).toThrow(failsWith('appShapeInvalid'));
+  });
+
+  it('http-api 33: gets a later date with a change, even within a millisecond, and the same without', () => {
+    const app = newApp({ name: 'a', config: { A: '1' } }, 'id', 1000);
+    expect(changedApp(app, parseAppInput('{"config":{"A":"1"},"shape":"BAD","name":"a"}'), 2000)).toBe(app);
+    expect(changedApp(app, { config: { A: '2' } }, 1000)).toEqual({ ...app, config: { A: '2' }, updatedAt: 1001 });
+    expect(app.config).toEqual({ A: '1' });
+  });
+});
+
+describe('a function', () => {
+  const fn = newFn({ name: 'f', appId: 'a', image: 'i' }, 'id', 1000);
+
+  it('read back from its JSON is the same', () => {
+    expect(parseFn(JSON.stringify(fnToJson(fn)))).toEqual(fn);
+  });
+
+  it('http-api 45: takes defaults for limits of 0, and no shape from a client', () => {
+    const input = parseFnInput('{"name":"f","app_id":"a","image":"i","memory":0,"timeout":0,"shape":"GENERIC_ARM"}');
+    expect(newFn(input, 'id', 1000)).toEqual(fn);
+    expect(fn).toMatchObject({ memoryMb: 128, timeoutSeconds: 30, idleTimeoutSeconds: 30 });
+  });
+
+  it('http-api 53: is checked again as a whole when it changes', () => {
+    expect(() => changedFn(fn, { timeoutSeconds: 301 }, 2000)).toThrow(failsWith('fnTimeoutInvalid'));
+    expect(() => changedFn(fn, { annotations: { k: 'v'.repeat(600) } }, 2000)).toThrow(
+      failsWith('annotationValueTooLong'),
+    );
+    expect(changedFn(fn, { name: 'other', appId: 'other', timeoutSeconds: 300 }, 2000)).toEqual({
+      ...fn,
+      timeoutSeconds: 300,
+      updatedAt: 2000,
+    });
+  });
+});
+
+describe('a trigger', () => {
+  const trigger = newTrigger({ name: 't', appId: 'a', fnId: 'f', type: 'http', source: '/' }, 'id', 1000);
+
+  it('read back from its JSON is the same', () => {
+    expect(parseTrigger(JSON.stringify(triggerToJson(trigger)))).toEqual(trigger);
+  });
+
+  it('http-api 65: has no date before it exists', () => {
+    const input = parseTriggerInput('{"created_at":"","updated_at":"0001-01-01T00:00:00Z"}');
+    expect(input).toMatchObject({ createdAt: 0, updatedAt: undefined });
+    expect(() => newTrigger(input, 'id', 1000)).toThrow(failsWith('triggerCreatedAtProvided'));
+  });
+
+  it('http-api 66: changes name, function, source and annotations, nothing else', () => {
+    const change = { name: 'n', fnId: 'g', source: '/n', annotations: { k: 1 }, appId: 'x', type: 'x' };
+    expect(changedTrigger(trigger, change, 2000)).toEqual({
+      ...trigger,
+      name: 'n',
+      fnId: 'g',
+      source: '/n',
+      annotations: { k: 1 },
+      updatedAt: 2000,
+    });
+    expect(changedTrigger(trigger, {}, 2000)).toBe(trigger);
+  });
+});

@@ -1,0 +1,112 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { bytes, choice, duration, durationMs, flag, integer, list, text } from './declare.js';
+import { readSettings, SettingsError } from './read.js';
+import { renderSettings } from './render.js';
+
+const shape = {
+  port: integer('FN_PORT', { default: 8080, min: 0, max: 65535, doc: 'The port.' }),
+  apiUrl: text('FN_RUNNER_API_URL', { required: true, doc: 'The api node.' }),
+  token: text('FN_TOKEN', { secret: true, doc: 'A secret.' }),
+  memory: bytes('FN_MEMORY', { doc: 'Memory.' }),
+  freezeMs: durationMs('FN_FREEZE', { default: 50, negativeIsNever: true, doc: 'When to freeze.' }),
+  idleMs: duration('FN_IDLE', { default: 0, doc: 'When to close.' }),
+  level: choice('FN_LEVEL', ['info', 'debug'], { default: 'info', doc: 'How much to say.' }),
+  strict: flag('FN_STRICT', { default: false, doc: 'Whether to be strict.' }),
+  origins: list('FN_ORIGINS', { default: [], doc: 'Origins.' }),
+} as const;
+
+describe('settings', () => {
+  it('take their defaults, and an empty variable counts as unset', () => {
+    expect(readSettings(shape, { FN_RUNNER_API_URL: 'http://api', FN_PORT: '', FN_LEVEL: ' ' })).toEqual({
+      port: 8080,
+      apiUrl: 'http://api',
+      token: undefined,
+      memory: undefined,
+      freezeMs: 50,
+      idleMs: 0,
+      level: 'info',
+      strict: false,
+      origins: [],
+    });
+  });
+
+  it('are read with their units', () => {
+    const settings = readSettings(shape, {
+      FN_RUNNER_API_URL: 'http://api',
+      FN_PORT: '9999',
+      FN_MEMORY: '1048576',
+      FN_FREEZE: '-1',
+      FN_IDLE: '2m5s',
+      FN_LEVEL: 'debug',
+      FN_STRICT: 'TRUE',
+      FN_ORIGINS: 'a, b,,c',
+    });
+    expect(settings).toMatchObject({
+      port: 9999,
+      memory: 1_048_576,
+      freezeMs: Number.POSITIVE_INFINITY,
+      idleMs: 125_000,
+      level: 'debug',
+      strict: true,
+      origins: ['a', 'b', 'c'],
+    });
+    expect(Object.isFrozen(settings)).toBe(true);
+  });
+
+  it('http-api 10: name everything that is wrong at once', () => {
+    const env = { FN_PORT: '70000', FN_FREEZE: '50ms', FN_IDLE: 'soon', FN_LEVEL: 'loud', FN_STRICT: 'maybe' };
+    let problem: unknown;
+    try {
+      readSettings(shape, env);
+    } catch (error) {
+      problem = error;
+    }
+    expect(problem).toBeInstanceOf(SettingsError);
+    expect((problem as SettingsError).problems).toEqual([
+      'FN_PORT: expected a whole number from 0 to 65535, got "70000"',
+      'FN_RUNNER_API_URL: required: expected text. The api node.',
+      'FN_FREEZE: expected a whole number of milliseconds (negative: never), got "50ms"',
+      'FN_IDLE: expected a duration such as 2m5s, or whole seconds, got "soon"',
+      'FN_LEVEL: expected one of info, debug, got "loud"',
+      'FN_STRICT: expected 1 or true, 0 or false, got "maybe"',
+    ]);
+    expect((problem as SettingsError).message).toMatch(/^6 settings are wrong:\n {2}FN_PORT/);
+  });
+
+  it('do not print a secret that is wrong', () => {
+    const secret = { port: integer('FN_PIN', { secret: true, doc: 'A secret number.' }) };
+    expect(() => readSettings(secret, { FN_PIN: 'hunter2' })).toThrow('FN_PIN: expected a whole number, got something');
+  });
+
+  describe('in a file', () => {
+    let directory: string;
+    beforeEach(() => {
+      directory = mkdtempSync(join(tmpdir(), 'fnfleet-settings-'));
+    });
+    afterEach(() => rmSync(directory, { recursive: true }));
+
+    it('http-api 11: are read from where <NAME>_FILE says, unless the variable itself is set', () => {
+      const path = join(directory, 'port');
+      writeFileSync(path, '9999\n');
+      const env = { FN_RUNNER_API_URL: 'http://api', FN_PORT_FILE: path };
+      expect(readSettings(shape, env).port).toBe(9999);
+      expect(readSettings(shape, { ...env, FN_PORT: '1' }).port).toBe(1);
+    });
+
+    it('say which file cannot be read', () => {
+      const env = { FN_RUNNER_API_URL: 'http://api', FN_PORT_FILE: join(directory, 'absent') };
+      expect(() => readSettings(shape, env)).toThrow(/^FN_PORT_FILE: cannot read ".*absent": ENOENT/);
+    });
+  });
+
+  it('describe themselves as a table', () => {
+    const table = renderSettings([{ title: 'A port', intro: 'Where to listen.', shape: { port: shape.port } }]);
+    expect(table).toContain('## A port\n\nWhere to listen.\n');
+    expect(table).toContain('| `FN_PORT` | a whole number from 0 to 65535 | 8080 | The port. |');
+    const required = renderSettings([{ title: '', intro: '', shape: { url: shape.apiUrl, level: shape.memory } }]);
+    expect(required).toContain('| `FN_RUNNER_API_URL` | text | required |');
+    expect(required).toContain('| a whole number of bytes | unset |');
+  });
+});
