@@ -16,6 +16,8 @@ Object.assign(server, { keepAliveTimeout: 0, requestTimeout: 0, headersTimeout: 
 await sleep(Number(process.env.PROBE_INIT_DELAY_MS ?? 0));
 if (process.env.PROBE_INIT_EXIT) process.exit(Number(process.env.PROBE_INIT_EXIT));
 await offer(server, process.env.FN_LISTENER, process.env.PROBE_SOCKET ?? 'socket');
+// A function that offered the wrong thing lives on: the runner has to end it.
+if (!server.listening) setInterval(() => undefined, 60_000);
 
 async function serve(request, response) {
   requests += 1;

@@ -1,0 +1,115 @@
+import { MIB } from '@fnfleet/core';
+import type { ContainerCreateOptions, HostConfig } from 'dockerode';
+import type { ContainerSpec } from '../driver.js';
+
+/** Where a function finds the directory of its socket. */
+const IOFS_MOUNT = '/tmp/iofs';
+/** Apart from root, and the same for all images, whatever user they name. */
+const FUNCTION_USER = '1000:1000';
+const CPU_PERIOD_US = 100_000;
+
+/** What holds for all containers of a driver. */
+export interface ContainerPolicy {
+  readonly unprivileged: boolean;
+  readonly readonlyRoot: boolean;
+  readonly maxFsSizeMb: number;
+  readonly maxTmpfsInodes: number;
+  readonly maxPids: number;
+  readonly maxOpenFiles: number;
+  readonly maxLockedMemoryBytes: number;
+  readonly maxPendingSignals: number;
+  readonly maxMessageQueueBytes: number;
+  /** The runner's. */
+  readonly hostname: string;
+  readonly labels: Readonly<Record<string, string>>;
+  /** The engine can do without these from cgroup v2 on, and newer ones refuse them. */
+  readonly limitsSwappiness: boolean;
+  readonly limitsKernelMemory: boolean;
+}
+
+/** What belongs to one container beyond its spec. */
+export interface ContainerSetting {
+  /** The directory of the socket, by the path that the engine knows. */
+  readonly iofsDirectory: string;
+  readonly network: string | undefined;
+}
+
+/** The request that makes a container for a function. Command, entry point and working directory stay the image's own. */
+export function createRequest(
+  spec: ContainerSpec,
+  policy: ContainerPolicy,
+  { iofsDirectory, network }: ContainerSetting,
+): ContainerCreateOptions {
+  const networkMode = spec.networkDisabled ? 'none' : network;
+  return {
+    name: spec.id,
+    Image: spec.image,
+    Env: Object.entries(spec.env).map(([key, value]) => `${key}=${value}`),
+    Labels: { ...policy.labels, 'fn-app-id': spec.appId, 'fn-fn-id': spec.fnId },
+    AttachStdin: false,
+    AttachStdout: false,
+    AttachStderr: false,
+    OpenStdin: false,
+    StdinOnce: false,
+    // A container in a network of its own choice cannot be given a host name.
+    ...(networkMode === undefined ? { Hostname: policy.hostname } : {}),
+    ...(policy.unprivileged ? { User: FUNCTION_USER } : {}),
+    HostConfig: {
+      // Reaps what functions leave behind, and passes signals on.
+      Init: true,
+      ReadonlyRootfs: policy.readonlyRoot,
+      Binds: [`${iofsDirectory}:${IOFS_MOUNT}`],
+      LogConfig: logConfig(spec),
+      ...(networkMode === undefined ? {} : { NetworkMode: networkMode }),
+      ...(policy.unprivileged ? { CapDrop: ['all'], SecurityOpt: ['no-new-privileges'] } : {}),
+      ...memoryLimits(spec, policy),
+      ...(spec.cpuMillis === 0 ? {} : { CpuQuota: spec.cpuMillis * (CPU_PERIOD_US / 1000), CpuPeriod: CPU_PERIOD_US }),
+      ...tmpfs(spec, policy),
+      ...(policy.maxFsSizeMb === 0 ? {} : { StorageOpt: { size: `${policy.maxFsSizeMb}M` } }),
+      ...(policy.maxPids === 0 ? {} : { PidsLimit: policy.maxPids }),
+      Ulimits: [
+        ulimit('nofile', policy.maxOpenFiles),
+        ulimit('memlock', policy.maxLockedMemoryBytes),
+        ulimit('sigpending', policy.maxPendingSignals),
+        ulimit('msgqueue', policy.maxMessageQueueBytes),
+      ],
+    },
+  };
+}
+
+/** Equal limits with and without swap: no swap. */
+function memoryLimits({ memoryMb }: ContainerSpec, policy: ContainerPolicy): HostConfig {
+  if (memoryMb === 0) return {};
+  const limit = memoryMb * MIB;
+  return {
+    Memory: limit,
+    MemorySwap: limit,
+    ...(policy.limitsSwappiness ? { MemorySwappiness: 0 } : {}),
+    ...(policy.limitsKernelMemory ? { KernelMemory: limit } : {}),
+  };
+}
+
+/** A writable root needs no /tmp of its own, unless one of a given size was asked for. */
+function tmpfs({ tmpfsMb }: ContainerSpec, policy: ContainerPolicy): HostConfig {
+  if (tmpfsMb === 0) return policy.readonlyRoot ? { Tmpfs: { '/tmp': '' } } : {};
+  const inodes = policy.maxTmpfsInodes === 0 ? '' : `,nr_inodes=${policy.maxTmpfsInodes}`;
+  return { Tmpfs: { '/tmp': `size=${tmpfsMb}m${inodes}` } };
+}
+
+function logConfig({ syslogUrl, appId, fnId }: ContainerSpec): HostConfig['LogConfig'] {
+  const address = syslogUrl.trim();
+  if (address === '') return { Type: 'none', Config: {} };
+  return {
+    Type: 'syslog',
+    Config: {
+      'syslog-address': address,
+      'syslog-facility': 'user',
+      'syslog-format': 'rfc5424',
+      tag: `app_id=${appId},fn_id=${fnId}`,
+    },
+  };
+}
+
+function ulimit(Name: string, value: number) {
+  return { Name, Soft: value, Hard: value };
+}

@@ -1,0 +1,139 @@
+import { type Clock, count, type Logger, Once } from '@fnfleet/core';
+import type { ContainerCreateOptions } from 'dockerode';
+import { throwIfAborted, untilAborted } from '../cancellation.js';
+import type { Container, ContainerSpec, ExitResult } from '../driver.js';
+import type { Iofs } from '../iofs.js';
+import type { Engine } from './engine.js';
+import { EngineError, fnErrorFromDocker, isNotFound } from './engine-errors.js';
+import { ExitFollower } from './exit-follower.js';
+import type { NetworkMembership } from './network-pool.js';
+
+const REMOVE_ATTEMPTS = 10;
+const FIRST_RETRY_MS = 100;
+const LAST_RETRY_MS = 10_000;
+
+export interface DockerContainerDeps {
+  readonly engine: Engine;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly iofs: Iofs;
+  readonly network: NetworkMembership | undefined;
+  readonly onClosed: (container: DockerContainer) => void;
+}
+
+/**
+ * One container of the Docker engine.
+ *
+ * C1  A call to the engine that was given up may still take effect. So the name is chosen here, a creation is waited for
+ *     even if nobody wants it any more, and close() removes by name where no id came back.
+ * C2  close() is the only way out; it gives back the network and the directory whatever the engine says.
+ */
+export class DockerContainer implements Container {
+  readonly id: string;
+  readonly socketPath: string;
+  private readonly exit: ExitFollower;
+  private readonly closing = new Once(() => this.shutDown());
+  private creation: Promise<string> | undefined;
+
+  constructor(
+    private readonly spec: ContainerSpec,
+    private readonly deps: DockerContainerDeps,
+  ) {
+    this.id = spec.id;
+    this.socketPath = deps.iofs.socketPath;
+    this.exit = new ExitFollower(deps.engine, deps.clock, spec.id);
+    void this.exit.exit.then(({ exitCode }) => count('docker_exits', 1, { exit_status: `exit_${exitCode}` }));
+  }
+
+  /** Called once, by the driver, before anybody else has the container. */
+  async create(request: ContainerCreateOptions, signal: AbortSignal): Promise<void> {
+    this.creation = this.deps.engine.createContainer(request);
+    try {
+      await untilAborted(this.creation, signal);
+    } catch (error) {
+      throw fnErrorFromDocker(error, 'create', this.spec.image);
+    }
+  }
+
+  async start(signal: AbortSignal): Promise<void> {
+    throwIfAborted(signal);
+    try {
+      await untilAborted(this.begin(), signal);
+    } catch (error) {
+      throw fnErrorFromDocker(error, 'start', this.spec.image);
+    }
+  }
+
+  listening(signal: AbortSignal): Promise<void> {
+    return this.deps.iofs.listening(signal);
+  }
+
+  pause(): Promise<void> {
+    return this.deps.engine.pauseContainer(this.id);
+  }
+
+  resume(): Promise<void> {
+    return this.deps.engine.resumeContainer(this.id);
+  }
+
+  wait(): Promise<ExitResult> {
+    return this.exit.exit;
+  }
+
+  close(): Promise<void> {
+    return this.closing.call();
+  }
+
+  private async begin(): Promise<void> {
+    await this.exit.begin();
+    // Closed meanwhile: starting now would be too late for the removal.
+    if (this.closing.called) throw new Error('the container is closed');
+    await this.deps.engine.startContainer(this.id);
+  }
+
+  private async shutDown(): Promise<void> {
+    const { iofs, network, onClosed } = this.deps;
+    await this.remove();
+    this.exit.stop();
+    network?.release();
+    await iofs.close();
+    onClosed(this);
+  }
+
+  private async remove(): Promise<void> {
+    const made = await this.outcomeOfCreation();
+    if (made === 'no') return;
+    let delayMs = FIRST_RETRY_MS;
+    for (let attempt = 1; ; attempt += 1) {
+      try {
+        await this.deps.engine.removeContainer(this.id);
+        return;
+      } catch (error) {
+        if (isNotFound(error) && made === 'yes') return;
+        if (attempt === REMOVE_ATTEMPTS) return this.giveUp(error);
+      }
+      // The daemon is restarting, is removing it already, or has yet to finish a creation that timed out.
+      await this.deps.clock.sleep(delayMs);
+      delayMs = Math.min(delayMs * 2, LAST_RETRY_MS);
+    }
+  }
+
+  /** `no` also keeps close() away from a container of the same name that somebody else made. */
+  private async outcomeOfCreation(): Promise<'yes' | 'no' | 'unknown'> {
+    if (this.creation === undefined) return 'no';
+    try {
+      await this.creation;
+      return 'yes';
+    } catch (error) {
+      return error instanceof EngineError ? 'no' : 'unknown';
+    }
+  }
+
+  private giveUp(error: unknown): void {
+    if (isNotFound(error)) return;
+    this.deps.logger.error('cannot remove a container; the next runner to start here will', {
+      container: this.id,
+      error,
+    });
+  }
+}

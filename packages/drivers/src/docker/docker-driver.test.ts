@@ -1,0 +1,228 @@
+import { type Environment, readSettings } from '@fnfleet/core';
+import Docker from 'dockerode';
+import type { Container, ContainerSpec } from '../driver.js';
+import { callFunction } from '../testing/call-function.js';
+import { aSpec, describeDriver } from '../testing/describe-driver.js';
+import { functionImage } from '../testing/repository.js';
+import { DockerDriver } from './docker-driver.js';
+import { dockerSettings } from './docker-settings.js';
+
+const docker = new Docker();
+const never = new AbortController().signal;
+let image: string;
+
+beforeAll(async () => {
+  image = await functionImage('probe');
+}, 60_000);
+
+function aDriver(env: Environment = {}): DockerDriver {
+  return new DockerDriver({ settings: readSettings(dockerSettings, env) });
+}
+
+describeDriver('docker', async (iofsPath) => ({
+  driver: aDriver({ FN_IOFS_PATH: iofsPath }),
+  image,
+  exits: { env: { PROBE_INIT_EXIT: '3' } },
+  leftovers: async (appId) => {
+    const found = await docker.listContainers({ all: true, filters: { label: [`fn-app-id=${appId}`] } });
+    return found.map(({ Id }) => Id);
+  },
+}));
+
+describe('a container of the docker driver', () => {
+  const drivers: DockerDriver[] = [];
+
+  afterEach(async () => {
+    await Promise.all(drivers.splice(0).map((driver) => driver.close()));
+  });
+
+  function using(env: Environment): DockerDriver {
+    const driver = aDriver(env);
+    drivers.push(driver);
+    return driver;
+  }
+
+  async function created(env: Environment = {}, overrides: Partial<ContainerSpec> = {}): Promise<Container> {
+    return using(env).create(aSpec({ image, ...overrides }), never);
+  }
+
+  async function running(env: Environment = {}, overrides: Partial<ContainerSpec> = {}): Promise<Container> {
+    const container = await created(env, overrides);
+    await container.start(never);
+    await container.listening(never);
+    return container;
+  }
+
+  async function ask(container: Container, knobs: object): Promise<Record<string, unknown>> {
+    return JSON.parse((await callFunction(container.socketPath, knobs)).body) as Record<string, unknown>;
+  }
+
+  it('agent-and-docker 51: is shut in as the engine reports it', async () => {
+    const container = await created({}, { memoryMb: 64 });
+    const { Name, Config, HostConfig } = await docker.getContainer(container.id).inspect();
+    expect(Name).toBe(`/${container.id}`);
+    expect(Config.Cmd).toBeNull();
+    expect(HostConfig).toMatchObject({
+      Init: true,
+      ReadonlyRootfs: true,
+      Tmpfs: { '/tmp': '' },
+      Binds: [expect.stringMatching(/^\/.*\/iofs\w+:\/tmp\/iofs$/)],
+      LogConfig: { Type: 'none' },
+      Memory: 64 * 1024 * 1024,
+      MemorySwap: 64 * 1024 * 1024,
+    });
+  });
+
+  it('agent-and-docker 52: has neither root nor capabilities, and limits on processes and files', async () => {
+    const container = await running();
+    const { uid, read, written, forked } = (await ask(container, {
+      read: ['/proc/self/status', '/proc/self/limits'],
+      write: [{ path: '/outside', bytes: 1 }],
+      fork: 60,
+    })) as { uid: number; read: { text: string }[]; written: object[]; forked: { error: string } };
+    expect(uid).toBe(1000);
+    expect(written).toEqual([{ path: '/outside', error: 'EROFS' }]);
+    expect(forked.error).toBe('EAGAIN');
+    expect(read[0]?.text).toMatch(/^CapBnd:\s+0+$/m);
+    expect(read[0]?.text).toMatch(/^NoNewPrivs:\s+1$/m);
+    expect(read[1]?.text).toMatch(/^Max open files\s+350\s+350/m);
+    expect(read[1]?.text).toMatch(/^Max locked memory\s+65536\s+65536/m);
+    expect(read[1]?.text).toMatch(/^Max pending signals\s+5000\s+5000/m);
+    expect(read[1]?.text).toMatch(/^Max msgqueue size\s+819200\s+819200/m);
+  });
+
+  it("agent-and-docker 52: is the image's own user when that is asked for", async () => {
+    const container = await created({ FN_DISABLE_UNPRIVILEGED_CONTAINERS: '1' });
+    const { HostConfig } = await docker.getContainer(container.id).inspect();
+    expect(HostConfig).toMatchObject({ CapDrop: null, SecurityOpt: null, PidsLimit: 50 });
+  });
+
+  it('agent-and-docker 53: has a /tmp of the size asked for', async () => {
+    const container = await running({ FN_MAX_TMPFS_INODES: '1025' }, { tmpfsMb: 1 });
+    const { read, written } = (await ask(container, {
+      read: ['/proc/mounts'],
+      write: [{ path: '/tmp/large', bytes: 4 * 1024 * 1024 }],
+    })) as { read: { text: string }[]; written: object[] };
+    expect(read[0]?.text).toMatch(/ \/tmp tmpfs \S*size=1024k,nr_inodes=1025/);
+    expect(written).toEqual([{ path: '/tmp/large', error: 'ENOSPC' }]);
+  });
+
+  it('agent-and-docker 53: has a /tmp without a limit when none was asked for', async () => {
+    const large = { path: '/tmp/large', bytes: 4 * 1024 * 1024 };
+    expect(await ask(await running(), { write: [large] })).toMatchObject({ written: [large] });
+  });
+
+  it('agent-and-docker 54: gets the share of the processors asked for', async () => {
+    const half = await created({}, { cpuMillis: 500 });
+    const all = await created();
+    expect((await docker.getContainer(half.id).inspect()).HostConfig).toMatchObject({
+      CpuQuota: 50_000,
+      CpuPeriod: 100_000,
+    });
+    expect((await docker.getContainer(all.id).inspect()).HostConfig).toMatchObject({ CpuQuota: 0, CpuPeriod: 0 });
+  });
+
+  it('agent-and-docker 59: has no network when that is asked for', async () => {
+    const container = await created({}, { networkDisabled: true });
+    expect((await docker.getContainer(container.id).inspect()).HostConfig.NetworkMode).toBe('none');
+  });
+
+  it('agent-and-docker 55: joins the network with the fewest containers', async () => {
+    const driver = using({ FN_DOCKER_NETWORKS: 'none bridge' });
+    const networkOf = async ({ id }: Container) => (await docker.getContainer(id).inspect()).HostConfig.NetworkMode;
+    const first = await driver.create(aSpec({ image }), never);
+    const second = await driver.create(aSpec({ image }), never);
+    expect([await networkOf(first), await networkOf(second)]).toEqual(['none', 'bridge']);
+    await second.close();
+    expect(await networkOf(await driver.create(aSpec({ image }), never))).toBe('bridge');
+  });
+
+  it('tells that its memory was not enough', async () => {
+    const container = await running({}, { memoryMb: 64 });
+    const ended = container.wait();
+    await expect(callFunction(container.socketPath, { hogMb: 200 })).rejects.toThrow();
+    expect(await ended).toEqual({ exitCode: 137, outOfMemory: true });
+  });
+
+  it('agent-and-docker 58: cannot start when its syslog is out of reach', async () => {
+    const container = await created({}, { syslogUrl: 'tcp://127.0.0.1:9' });
+    const { HostConfig } = await docker.getContainer(container.id).inspect();
+    expect(HostConfig.LogConfig).toEqual({
+      Type: 'syslog',
+      Config: {
+        'syslog-address': 'tcp://127.0.0.1:9',
+        'syslog-facility': 'user',
+        'syslog-format': 'rfc5424',
+        tag: 'app_id=app,fn_id=fn',
+      },
+    });
+    await expect(container.start(never)).rejects.toMatchObject({ code: 'syslogUnavailable', status: 500 });
+  });
+
+  it('agent-and-docker 31: that lost its image is somebody else’s to run', async () => {
+    await expect(created({}, { image: 'fnfleet/removed-meanwhile:1' })).rejects.toMatchObject({ code: 'serverBusy' });
+  });
+
+  it('does not touch a container of its name that somebody else made', async () => {
+    const driver = using({});
+    const spec = aSpec({ image });
+    const theirs = await docker.createContainer({ name: spec.id, Image: image });
+    try {
+      await expect(driver.create(spec, never)).rejects.toThrow('already in use');
+      await driver.close();
+      expect((await theirs.inspect()).State.Status).toBe('created');
+    } finally {
+      await theirs.remove();
+    }
+  });
+});
+
+describe('containers of an earlier runner', () => {
+  const made: Docker.Container[] = [];
+
+  afterEach(async () => {
+    await Promise.all(made.splice(0).map((container) => container.remove({ force: true }).catch(() => undefined)));
+  });
+
+  async function leftBehind(tag: string, instance: string): Promise<Docker.Container> {
+    const Labels = { 'fn-agent-classifier': tag, 'fn-agent-instance': instance };
+    const container = await docker.createContainer({ Image: image, Labels });
+    made.push(container);
+    return container;
+  }
+
+  async function exists(container: Docker.Container): Promise<boolean> {
+    return container.inspect().then(
+      () => true,
+      () => false,
+    );
+  }
+
+  it("agent-and-docker 56: are removed by the operator's tag, running or not", async () => {
+    const dead = await leftBehind('runner-7', 'earlier');
+    const alive = await leftBehind('runner-7', 'earlier');
+    const foreign = await leftBehind('runner-8', 'earlier');
+    await alive.start();
+    const driver = aDriver({ FN_CONTAINER_LABEL_TAG: 'runner-7' });
+    await driver.ready;
+    await driver.close();
+    expect(await Promise.all([dead, alive, foreign].map(exists))).toEqual([false, false, true]);
+  });
+
+  it('agent-and-docker 56: of a process that is gone are removed, of one that lives are left alone', async () => {
+    const first = aDriver();
+    const own = await first.create(aSpec({ image }), never);
+    const { Labels } = (await docker.getContainer(own.id).inspect()).Config;
+    const instance = Labels['fn-agent-instance'] ?? '';
+    // Another start time under this process id: the number was given out again.
+    const gone = await leftBehind('fnfleet', instance.replace(/\d+$/, '1'));
+    const elsewhere = await leftBehind('fnfleet', instance.replace(/^[^/]+/, 'another-machine'));
+    const unreadable = await leftBehind('fnfleet', 'written by something else');
+    const second = aDriver();
+    await second.ready;
+    await second.close();
+    expect(await Promise.all([gone, elsewhere, unreadable].map(exists))).toEqual([false, true, true]);
+    expect(await exists(docker.getContainer(own.id))).toBe(true);
+    await first.close();
+  });
+});

@@ -1,0 +1,50 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import type { DockerOptions } from 'dockerode';
+
+const DEFAULT_HOST = 'unix:///var/run/docker.sock';
+const TLS_PORT = 2376;
+
+export interface EngineAddressSettings {
+  readonly dockerHost: string | undefined;
+  readonly dockerTlsVerify: string | undefined;
+  readonly dockerCertPath: string | undefined;
+}
+
+export interface EngineAddress {
+  /** For messages. */
+  readonly text: string;
+  readonly options: DockerOptions;
+}
+
+/**
+ * The engine that the settings name, by the rules of the docker command.
+ * @throws Error when the address cannot be understood or a certificate cannot be read
+ */
+export function engineAddress(settings: EngineAddressSettings): EngineAddress {
+  const text = settings.dockerHost ?? DEFAULT_HOST;
+  if (text.startsWith('unix://')) {
+    // The library would prefer a host from its own look at the environment.
+    return { text, options: { socketPath: text.slice('unix://'.length), host: undefined } };
+  }
+  const url = URL.parse(text.includes('://') ? text : `tcp://${text}`);
+  if (url === null || !['tcp:', 'http:', 'https:'].includes(url.protocol)) {
+    throw new Error(`DOCKER_HOST: expected unix:///path or tcp://host:port, got ${JSON.stringify(text)}`);
+  }
+  const port = url.port === '' ? 2375 : Number(url.port);
+  const secure = Boolean(settings.dockerTlsVerify) || port === TLS_PORT || url.protocol === 'https:';
+  return {
+    text,
+    options: {
+      host: url.hostname,
+      port,
+      protocol: secure ? 'https' : 'http',
+      ...(secure && settings.dockerCertPath ? certificates(settings.dockerCertPath) : {}),
+    },
+  };
+}
+
+function certificates(folder: string): DockerOptions {
+  const read = (name: string) => readFileSync(join(folder, name), 'utf8');
+  return { ca: read('ca.pem'), cert: read('cert.pem'), key: read('key.pem') };
+}

@@ -1,0 +1,31 @@
+import type { Server } from 'node:net';
+import { describeDriver } from '../testing/describe-driver.js';
+import { script } from '../testing/repository.js';
+import { ScriptedDriver } from './scripted-driver.js';
+import { exitsAtStart, fn, type ScriptedFunction } from './scripted-function.js';
+
+const FN_LISTENER = 'unix:';
+
+async function probe(): Promise<ScriptedFunction> {
+  const { offer } = await script<{ offer(server: Server, listener: string, kind: string): Promise<void> }>(
+    'e2e/functions/probe/listen.mjs',
+  );
+  return {
+    ...fn((request, response, container) => {
+      const { exitCode, sleepMs } = JSON.parse(String(request.headers.probe)) as Record<string, number>;
+      if (exitCode !== undefined) return container.exit({ exitCode });
+      if (sleepMs === undefined) response.end('{}');
+    }),
+    offer: (server, path, { env }) => offer(server, `${FN_LISTENER}${path}`, env.PROBE_SOCKET ?? 'socket'),
+  };
+}
+
+describeDriver('scripted', async (iofsPath) => {
+  const driver = new ScriptedDriver({ functions: { probe: await probe(), exits: exitsAtStart(3) }, iofsPath });
+  return {
+    driver,
+    image: 'probe',
+    exits: { image: 'exits' },
+    leftovers: async () => driver.containers.map(({ id }) => id),
+  };
+});

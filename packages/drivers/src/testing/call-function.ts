@@ -1,0 +1,26 @@
+import { request } from 'node:http';
+import { text } from 'node:stream/consumers';
+
+export interface FunctionAnswer {
+  readonly status: number;
+  readonly body: string;
+}
+
+/** One request to a function, with the knobs of the probe; nothing is kept of the connection. */
+export function callFunction(socketPath: string, knobs: object = {}, signal?: AbortSignal): Promise<FunctionAnswer> {
+  return new Promise((resolve, reject) => {
+    const call = request({
+      socketPath,
+      path: '/call',
+      method: 'POST',
+      agent: false,
+      headers: { probe: JSON.stringify(knobs), 'content-length': 0 },
+      ...(signal ? { signal } : {}),
+    });
+    call.on('error', reject);
+    call.on('response', (response) => {
+      text(response).then((body) => resolve({ status: response.statusCode ?? 0, body }), reject);
+    });
+    call.end();
+  });
+}
