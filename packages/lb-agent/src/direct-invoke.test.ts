@@ -1,7 +1,7 @@
 import { Readable } from 'node:stream';
 import { FnError, PeerError, RecordedMetrics } from '@fnfleet/core';
 import { FakeRunner, reportOf } from '@fnfleet/placement';
-import { CONTENTS, type FleetOptions, TestFleet } from './testing/test-fleet.js';
+import { CONTENTS, type FleetOptions, TestFleet } from './test-kit/test-fleet.js';
 
 const metrics = RecordedMetrics.install();
 const JSON_TYPE = 'application/json; charset=utf-8';
@@ -182,7 +182,7 @@ describe('what a runner gets', () => {
     await start({}, [second]);
 
     expect(await fleet.send('/invoke/fn1', { body })).toMatchObject({ status: 200 });
-    expect(second.bodies).toEqual([body]);
+    expect(second.bodies.map((received) => received.equals(body))).toEqual([true]);
   });
 
   it('http-api 86, 87: configuration and annotations of app and function, the function’s on top', async () => {

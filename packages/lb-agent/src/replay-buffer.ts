@@ -90,6 +90,8 @@ export class ReplayBuffer implements ReplayableBody {
     const data: Buffer | null = this.source.read();
     if (data === null) {
       if (this.sourceEnded()) {
+        // Somebody else read from the source: better no call than half of one.
+        if (this.declaredBytes !== undefined && this.arrivedBytes !== this.declaredBytes) throw this.fail();
         this.ended = true;
         return EMPTY_LAST;
       }

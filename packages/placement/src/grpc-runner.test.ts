@@ -1,6 +1,12 @@
 import net from 'node:net';
 import { PeerError } from '@fnfleet/core';
-import { type AttemptOutcome, type CallReport, MAX_FRAME_BYTES, NOTHING_REPORTED, StreamError } from '@fnfleet/protocol';
+import {
+  type AttemptOutcome,
+  type CallReport,
+  MAX_FRAME_BYTES,
+  NOTHING_REPORTED,
+  StreamError,
+} from '@fnfleet/protocol';
 import {
   anOutboundCall,
   FixedBody,
@@ -29,7 +35,10 @@ afterEach(async () => {
   for (const one of opened.splice(0)) await one.close();
 });
 
-async function offer(script: (engagement: ScriptedEngagement) => void | Promise<void>, call: TestCall = anOutboundCall()) {
+async function offer(
+  script: (engagement: ScriptedEngagement) => void | Promise<void>,
+  call: TestCall = anOutboundCall(),
+) {
   const { peer, runner } = await scripted(script);
   const outcome = await runner.tryCall(call, never);
   expect(call.body.openReaders).toBe(0);
@@ -45,19 +54,21 @@ const succeed = async (engagement: ScriptedEngagement) => {
 
 describe('the request on the wire', () => {
   it.each`
-    title                                          | bytes     | piece       | frames
-    ${'protocol 9: an empty body is one frame'}    | ${0}      | ${100_000}  | ${[0]}
-    ${'a small body is one frame with eof'}        | ${20}     | ${100_000}  | ${[20]}
-    ${'protocol 10: 10240 bytes'}                  | ${10_240} | ${100_000}  | ${[10_240]}
-    ${'protocol 11: 25000 bytes'}                  | ${25_000} | ${100_000}  | ${[10_240, 10_240, 4520]}
-    ${'pieces smaller than a frame stay separate'} | ${2500}   | ${1000}     | ${[1000, 1000, 500]}
+    title                                          | bytes     | piece      | frames
+    ${'protocol 9: an empty body is one frame'}    | ${0}      | ${100_000} | ${[0]}
+    ${'a small body is one frame with eof'}        | ${20}     | ${100_000} | ${[20]}
+    ${'protocol 10: 10240 bytes'}                  | ${10_240} | ${100_000} | ${[10_240]}
+    ${'protocol 11: 25000 bytes'}                  | ${25_000} | ${100_000} | ${[10_240, 10_240, 4520]}
+    ${'pieces smaller than a frame stay separate'} | ${2500}   | ${1000}    | ${[1000, 1000, 500]}
   `('$title', async ({ bytes, piece, frames }) => {
     const content = Buffer.alloc(bytes, 'abcdefg');
     const { outcome, engagement } = await offer(succeed, anOutboundCall({ body: new FixedBody(content, piece) }));
     expect(outcome.kind).toBe('finished');
     const sent = (engagement?.received ?? []).filter((message) => message.kind === 'data');
     expect(sent.map((frame) => frame.data.length)).toEqual(frames);
-    expect(sent.map((frame) => frame.eof)).toEqual(frames.map((_: number, index: number) => index === frames.length - 1));
+    expect(sent.map((frame) => frame.eof)).toEqual(
+      frames.map((_: number, index: number) => index === frames.length - 1),
+    );
     expect((await engagement?.wholeBody)?.equals(content)).toBe(true);
   });
 
@@ -83,7 +94,10 @@ describe('the request on the wire', () => {
   it('protocol 15: a runner that ends in the middle of the body decides the outcome', async () => {
     const call = anOutboundCall({ body: new FixedBody(Buffer.alloc(5_000_000)) });
     const { outcome } = await offer((e) => {
-      e.send({ kind: 'finished', report: { ...NOTHING_REPORTED, errorCode: 502, errorText: 'function failed', errorUser: true } });
+      e.send({
+        kind: 'finished',
+        report: { ...NOTHING_REPORTED, errorCode: 502, errorText: 'function failed', errorUser: true },
+      });
       e.end();
     }, call);
     expect(outcome).toMatchObject({ kind: 'failed', error: { status: 502, message: 'function failed' } });
@@ -98,7 +112,11 @@ describe('the request on the wire', () => {
 
   it('protocol 66: no slot hash unless one was computed; extensions and model are carried', async () => {
     const { engagement } = await offer(succeed, anOutboundCall({ extensions: { FN_REGISTRY_TOKEN: 't' } }));
-    expect(engagement?.received[0]).toMatchObject({ kind: 'try', slotHash: '', extensions: { FN_REGISTRY_TOKEN: 't' } });
+    expect(engagement?.received[0]).toMatchObject({
+      kind: 'try',
+      slotHash: '',
+      extensions: { FN_REGISTRY_TOKEN: 't' },
+    });
   });
 
   it('protocol 79: a deadline becomes grpc-timeout; without one there is none', async () => {
@@ -119,7 +137,11 @@ describe('did it run?', () => {
 
   it.each<[string, (e: ScriptedEngagement) => void, Partial<AttemptOutcome> | object]>([
     ['protocol 51: finished 503', (e) => finish(e, BUSY), { kind: 'refused', reason: 'busy' }],
-    ['protocol 51: finished 503 blamed on the user', (e) => finish(e, { ...BUSY, errorUser: true }), { kind: 'refused', reason: 'busy' }],
+    [
+      'protocol 51: finished 503 blamed on the user',
+      (e) => finish(e, { ...BUSY, errorUser: true }),
+      { kind: 'refused', reason: 'busy' },
+    ],
     ['protocol 52: stream status 503', (e) => e.end(503, 'busy'), { kind: 'refused', reason: 'busy' }],
     ['protocol 53: UNAVAILABLE after try', (e) => e.end(14, 'gone'), { kind: 'failed' }],
     ['protocol 54: OK without finished', (e) => e.end(), { kind: 'failed' }],
@@ -162,12 +184,19 @@ describe('did it run?', () => {
 
   it('protocol 57: an error without a text', async () => {
     const { outcome } = await offer((e) => finish(e, { ...NOTHING_REPORTED, errorCode: 502 }));
-    expect(outcome).toMatchObject({ kind: 'failed', error: { status: 502, message: 'Unknown Error From Pure Runner' } });
+    expect(outcome).toMatchObject({
+      kind: 'failed',
+      error: { status: 502, message: 'Unknown Error From Pure Runner' },
+    });
   });
 
   it.each([true, false])('protocol 58: errorUser=%s says whose fault it was', async (errorUser) => {
-    const { outcome } = await offer((e) => finish(e, { ...NOTHING_REPORTED, errorCode: 502, errorText: 'x', errorUser }));
-    expect(outcome.kind === 'failed' && outcome.error instanceof PeerError && outcome.error.isFunctionFault).toBe(errorUser);
+    const { outcome } = await offer((e) =>
+      finish(e, { ...NOTHING_REPORTED, errorCode: 502, errorText: 'x', errorUser }),
+    );
+    expect(outcome.kind === 'failed' && outcome.error instanceof PeerError && outcome.error.isFunctionFault).toBe(
+      errorUser,
+    );
   });
 
   it('a refusal after bytes of an answer is a failure', async () => {
@@ -231,7 +260,10 @@ describe('the answer', () => {
   });
 
   it('protocol 62: a header with two values has two entries', async () => {
-    const headers = [['Set-Cookie', 'a=1'], ['Set-Cookie', 'b=2']] as const;
+    const headers = [
+      ['Set-Cookie', 'a=1'],
+      ['Set-Cookie', 'b=2'],
+    ] as const;
     const { call } = await offer((e) => {
       e.send({ kind: 'resultStart', status: 200, headers });
       finish(e, OK);

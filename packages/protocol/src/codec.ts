@@ -324,10 +324,17 @@ function instantOf(text: string): number | undefined {
   }
 }
 
-/** Exact up to 104 days, which no call lasts. */
+/** An int64 that is no larger than a number can hold exactly: nanoseconds of up to 104 days. Read without a Long. */
 function nanoseconds(reader: protobuf.Reader): number {
-  const value: number | { toString(): string } = reader.int64();
-  return typeof value === 'number' ? value : Number(value.toString());
+  let value = 0;
+  for (let scale = 1; ; scale *= 128) {
+    const byte = reader.buf[reader.pos];
+    if (byte === undefined || reader.pos >= reader.len) throw new RangeError('a number is cut off');
+    reader.pos += 1;
+    value += (byte & 127) * scale;
+    // A negative one comes as a huge one; a runner that reports it does not know.
+    if (byte < 128) return Number.isSafeInteger(value) ? value : 0;
+  }
 }
 
 // --- shared ----------------------------------------------------------------------------------------------------------

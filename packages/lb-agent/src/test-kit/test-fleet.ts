@@ -1,3 +1,4 @@
+import { connect } from 'node:net';
 import { readSettings } from '@fnfleet/core';
 import { httpSettings } from '@fnfleet/http';
 import { FakeRunner } from '@fnfleet/placement';
@@ -49,7 +50,7 @@ export interface FleetOptions extends Partial<LbServerOptions> {
 
 /** A load balancer on a real port, with an api node to ask and fake runners to place on. */
 export class TestFleet {
-  private readonly client = new Agent({ pipelining: 1 });
+  private client = new Agent({ pipelining: 1 });
 
   private constructor(
     readonly api: FakeApiNode,
@@ -91,6 +92,26 @@ export class TestFleet {
       dispatcher: this.client,
     });
     return { status: answer.statusCode, headers: answer.headers, body: await answer.body.text() };
+  }
+
+  /** Sends bytes as they are, on a connection of their own, and takes all that comes back until it is closed. */
+  raw(request: string): Promise<string> {
+    return new Promise((resolve, reject) => {
+      const socket = connect(this.server.address.port, '127.0.0.1', () => socket.write(request, 'latin1'));
+      let received = '';
+      socket.setEncoding('latin1');
+      socket.on('data', (text) => {
+        received += text;
+      });
+      socket.on('error', reject);
+      socket.on('close', () => resolve(received));
+    });
+  }
+
+  /** Closes the connections of all clients, whatever they are waiting for. */
+  async hangUp(): Promise<void> {
+    await this.client.destroy();
+    this.client = new Agent({ pipelining: 1 });
   }
 
   async close(): Promise<void> {

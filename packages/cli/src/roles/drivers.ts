@@ -1,0 +1,24 @@
+import { choice, type Environment, type Logger, type SettingsOf } from '@fnfleet/core';
+import { type Driver, dockerDriver, dockerSettings, processDriver, processSettings } from '@fnfleet/drivers';
+
+export const driverSettings = {
+  driver: choice('FN_DRIVER', ['docker', 'process'], {
+    default: 'docker',
+    doc: '`docker` runs functions in containers. `process` runs them as child processes, which isolates them from nothing.',
+  }),
+  ...dockerSettings,
+  ...processSettings,
+} as const;
+
+/** The driver that `FN_DRIVER` selects. */
+export function startDriver(
+  settings: SettingsOf<typeof driverSettings>,
+  { logger, env }: { logger: Logger; env: Environment },
+): Driver {
+  switch (settings.driver) {
+    case 'docker':
+      return dockerDriver({ settings, logger });
+    case 'process':
+      return processDriver({ settings, environment: env, logger });
+  }
+}

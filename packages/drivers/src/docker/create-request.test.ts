@@ -1,0 +1,115 @@
+import { aSpec } from '../testing/describe-driver.js';
+import { type ContainerPolicy, createRequest } from './create-request.js';
+
+const policy: ContainerPolicy = {
+  unprivileged: true,
+  readonlyRoot: true,
+  maxFsSizeMb: 0,
+  maxTmpfsInodes: 0,
+  maxPids: 50,
+  maxOpenFiles: 350,
+  maxLockedMemoryBytes: 65_536,
+  maxPendingSignals: 5_000,
+  maxMessageQueueBytes: 819_200,
+  hostname: 'runner-1',
+  labels: { 'fn-agent-classifier': 'fnfleet', 'fn-agent-instance': 'me' },
+  limitsSwappiness: true,
+  limitsKernelMemory: true,
+};
+const place = { iofsDirectory: '/on/the/host/iofs1', network: undefined };
+
+describe('the request that makes a container', () => {
+  it('agent-and-docker 51, 52: shuts a function in', () => {
+    const spec = aSpec({ id: 'c1', image: 'a/b:1', memoryMb: 64, env: { KEY: 'a=b' } });
+    expect(createRequest(spec, policy, place)).toEqual({
+      name: 'c1',
+      Image: 'a/b:1',
+      Env: ['FN_FORMAT=http-stream', 'FN_LISTENER=unix:/tmp/iofs/lsnr.sock', 'KEY=a=b'],
+      Labels: { ...policy.labels, 'fn-app-id': 'app', 'fn-fn-id': 'fn' },
+      AttachStdin: false,
+      AttachStdout: false,
+      AttachStderr: false,
+      OpenStdin: false,
+      StdinOnce: false,
+      Hostname: 'runner-1',
+      User: '1000:1000',
+      HostConfig: {
+        Init: true,
+        ReadonlyRootfs: true,
+        Binds: ['/on/the/host/iofs1:/tmp/iofs'],
+        LogConfig: { Type: 'none', Config: {} },
+        CapDrop: ['all'],
+        SecurityOpt: ['no-new-privileges'],
+        Memory: 67_108_864,
+        MemorySwap: 67_108_864,
+        MemorySwappiness: 0,
+        KernelMemory: 67_108_864,
+        Tmpfs: { '/tmp': '' },
+        PidsLimit: 50,
+        Ulimits: [
+          { Name: 'nofile', Soft: 350, Hard: 350 },
+          { Name: 'memlock', Soft: 65_536, Hard: 65_536 },
+          { Name: 'sigpending', Soft: 5_000, Hard: 5_000 },
+          { Name: 'msgqueue', Soft: 819_200, Hard: 819_200 },
+        ],
+      },
+    });
+  });
+
+  it('agent-and-docker 51: says nothing of kernel memory and swappiness where the engine has cgroup v2', () => {
+    const onV2 = { ...policy, limitsSwappiness: false, limitsKernelMemory: false };
+    const { HostConfig } = createRequest(aSpec({ memoryMb: 64 }), onV2, place);
+    expect(HostConfig).toMatchObject({ Memory: 67_108_864, MemorySwap: 67_108_864 });
+    expect(HostConfig).not.toHaveProperty('MemorySwappiness');
+    expect(HostConfig).not.toHaveProperty('KernelMemory');
+  });
+
+  it('sets no limit where there is none', () => {
+    const free = { ...policy, unprivileged: false, readonlyRoot: false, maxPids: 0 };
+    const request = createRequest(aSpec({ memoryMb: 0 }), free, place);
+    for (const field of ['Memory', 'MemorySwap', 'KernelMemory', 'CpuQuota', 'PidsLimit', 'Tmpfs', 'CapDrop']) {
+      expect(request.HostConfig).not.toHaveProperty(field);
+    }
+    expect(request).not.toHaveProperty('User');
+  });
+
+  it.each`
+    tmpfsMb | inodes  | readonlyRoot | options
+    ${0}    | ${0}    | ${true}      | ${''}
+    ${0}    | ${1025} | ${true}      | ${''}
+    ${1}    | ${0}    | ${false}     | ${'size=1m'}
+    ${1}    | ${1025} | ${true}      | ${'size=1m,nr_inodes=1025'}
+  `(
+    'agent-and-docker 53: $tmpfsMb MB and $inodes inodes are "$options"',
+    ({ tmpfsMb, inodes, readonlyRoot, options }) => {
+      const { HostConfig } = createRequest(
+        aSpec({ tmpfsMb }),
+        { ...policy, readonlyRoot, maxTmpfsInodes: inodes },
+        place,
+      );
+      expect(HostConfig?.Tmpfs).toEqual({ '/tmp': options });
+    },
+  );
+
+  it('agent-and-docker 54: turns thousandths of a core into a quota', () => {
+    expect(createRequest(aSpec({ cpuMillis: 500 }), policy, place).HostConfig).toMatchObject({
+      CpuQuota: 50_000,
+      CpuPeriod: 100_000,
+    });
+  });
+
+  it('limits the root file system only when asked to', () => {
+    expect(createRequest(aSpec({}), policy, place).HostConfig).not.toHaveProperty('StorageOpt');
+    expect(createRequest(aSpec({}), { ...policy, maxFsSizeMb: 20 }, place).HostConfig?.StorageOpt).toEqual({
+      size: '20M',
+    });
+  });
+
+  it('agent-and-docker 55, 59: gives the host name only where the network is the default', () => {
+    const named = createRequest(aSpec({}), policy, { ...place, network: 'blue' });
+    expect(named.HostConfig?.NetworkMode).toBe('blue');
+    expect(named).not.toHaveProperty('Hostname');
+    const disabled = createRequest(aSpec({ networkDisabled: true }), policy, { ...place, network: 'blue' });
+    expect(disabled.HostConfig?.NetworkMode).toBe('none');
+  });
+});

@@ -1,0 +1,171 @@
+import { readdir } from 'node:fs/promises';
+import { CancelledError, readSettings } from '@fnfleet/core';
+import type { Container, ContainerSpec } from '../driver.js';
+import { aSpec } from '../testing/describe-driver.js';
+import { ScriptedEngine } from '../testing/scripted-engine.js';
+import { DockerDriver } from './docker-driver.js';
+import { dockerSettings } from './docker-settings.js';
+
+const never = new AbortController().signal;
+
+describe('a Docker engine on a bad day', () => {
+  let engine: ScriptedEngine;
+  let driver: DockerDriver | undefined;
+
+  beforeEach(async () => {
+    engine = await ScriptedEngine.start();
+  });
+
+  afterEach(async () => {
+    await driver?.close();
+    driver = undefined;
+    expect(engine.connections).toBe(0);
+    expect(await readdir(engine.environment.FN_IOFS_PATH ?? '')).toEqual(['docker.sock']);
+    await engine.close();
+  });
+
+  function aDriver(env: Record<string, string> = {}): DockerDriver {
+    driver = new DockerDriver({ settings: readSettings(dockerSettings, { ...engine.environment, ...env }) });
+    return driver;
+  }
+
+  /** A container whose removal is in the script. */
+  function created(overrides: Partial<ContainerSpec> = {}): Promise<Container> {
+    const spec = aSpec(overrides);
+    engine.answers(`DELETE /containers/${spec.id}`, [204]);
+    return aDriver().create(spec, never);
+  }
+
+  it('says what to do when it cannot be reached', async () => {
+    const message = /^cannot reach the Docker engine at unix:\/\/\/nowhere\.sock: .*ENOENT.*point DOCKER_HOST to it/;
+    await expect(aDriver({ DOCKER_HOST: 'unix:///nowhere.sock' }).ready).rejects.toThrow(message);
+  });
+
+  it('agent-and-docker 57: is refused when it is too old', async () => {
+    engine.answers('GET /version', [200, { Version: '17.09.1-ce' }]);
+    await expect(aDriver().ready).rejects.toThrow('docker version is too old. Required: 17.10.0-ce Found: 17.09.1-ce');
+  });
+
+  it('is given up when it does not answer', async () => {
+    engine.answers('GET /version', 'hangs');
+    await expect(aDriver({ FN_DOCKER_API_TIMEOUT_MSECS: '100' }).ready).rejects.toThrow(
+      'the Docker engine did not answer version within 100 ms',
+    );
+  });
+
+  it('is given up when an answer breaks off', async () => {
+    engine.answers('GET /version', 'breaks off');
+    await expect(aDriver().ready).rejects.toThrow('aborted');
+  });
+
+  it('starts although it cannot list the containers of earlier runners', async () => {
+    engine.answers('GET /containers/json', [500, { message: 'busy' }]);
+    await expect(aDriver().ready).resolves.toBeUndefined();
+  });
+
+  it.each`
+    answer                                                                     | status | reason
+    ${[404, { message: 'pull access denied for a/b' }]}                        | ${404} | ${'pull access denied for a/b'}
+    ${[401, { message: 'unauthorized' }]}                                      | ${401} | ${'unauthorized'}
+    ${[500, { message: 'dial tcp 127.0.0.1:9: connect: connection refused' }]} | ${502} | ${'dial tcp 127.0.0.1:9: connect: connection refused'}
+    ${[200, `${JSON.stringify({ error: 'no space left on device' })}\n`]}      | ${502} | ${'no space left on device'}
+    ${'breaks off'}                                                            | ${502} | ${'aborted'}
+  `('agent-and-docker 60: a pull that fails with "$reason" is $status', async ({ answer, status, reason }) => {
+    engine.answers('POST /images/create', answer);
+    await expect(aDriver().prepareImage(aSpec({ image: 'a/b:1' }), never)).rejects.toMatchObject({
+      code: 'imagePullFailed',
+      status,
+      message: `Failed to pull image 'a/b:1': ${reason}`,
+    });
+  });
+
+  it('agent-and-docker 61: a pull that hangs ends when its caller has waited long enough', async () => {
+    engine.answers('POST /images/create', 'hangs');
+    const pulling = aDriver().prepareImage(aSpec({ image: 'a/b:1' }), AbortSignal.timeout(100));
+    await expect(pulling).rejects.toBeInstanceOf(CancelledError);
+  });
+
+  it('an image that is gone again after its pull is somebody else’s to run', async () => {
+    engine.answers('POST /images/create', [200, '']);
+    await expect(aDriver().prepareImage(aSpec({ image: 'a/b:1' }), never)).rejects.toMatchObject({
+      code: 'serverBusy',
+    });
+  });
+
+  it('agent-and-docker 64: an image with a volume is refused, unless volumes are allowed', async () => {
+    engine.answers('GET /images/a/b:1/json', [200, { Config: { Volumes: { '/data': {} } } }]);
+    const spec = aSpec({ image: 'a/b:1' });
+    await expect(aDriver().prepareImage(spec, never)).rejects.toMatchObject({ code: 'imageHasVolume', status: 400 });
+    expect(await aDriver({ FN_IMAGE_ENABLE_VOLUME: '1' }).prepareImage(spec, never)).toEqual({ pullNs: 0 });
+  });
+
+  it('removes a container that came to be after its caller had left', async () => {
+    const spec = aSpec({});
+    const removal = `DELETE /containers/${spec.id}`;
+    const made = engine.received('POST /containers/create');
+    engine.answers(removal, [204]);
+    const gone = new AbortController();
+    const creation = aDriver().create(spec, gone.signal);
+    await made;
+    gone.abort();
+    await creation.catch(() => undefined);
+    await driver?.close();
+    expect(engine.count(removal)).toBe(1);
+  });
+
+  it('removes by name what it may have made without saying so', async () => {
+    const spec = aSpec({});
+    const removal = `DELETE /containers/${spec.id}`;
+    engine.answers('POST /containers/create', 'hangs');
+    engine.answers(removal, [404, { message: 'No such container' }], [204]);
+    await expect(aDriver({ FN_DOCKER_API_TIMEOUT_MSECS: '100' }).create(spec, never)).rejects.toThrow('did not answer');
+    await driver?.close();
+    expect(engine.count(removal)).toBe(2);
+  });
+
+  it('removes nothing when the engine made nothing', async () => {
+    const spec = aSpec({});
+    engine.answers('POST /containers/create', [409, { message: 'the name is already in use' }]);
+    await expect(aDriver().create(spec, never)).rejects.toThrow('already in use');
+    await driver?.close();
+    expect(engine.count(`DELETE /containers/${spec.id}`)).toBe(0);
+  });
+
+  it('is asked again when it does not remove a container', async () => {
+    const container = await created();
+    const removal = `DELETE /containers/${container.id}`;
+    engine.answers(removal, [500, { message: 'device or resource busy' }], 'hangs up', [204]);
+    await Promise.all([container.close(), container.close()]);
+    expect(engine.count(removal)).toBe(3);
+    expect(await container.wait()).toEqual({ exitCode: 137, outOfMemory: false });
+  });
+
+  it('may restart under a running container: its end is still seen', async () => {
+    const container = await created();
+    const wait = `POST /containers/${container.id}/wait`;
+    engine.answers(wait, 'breaks off', [200, { StatusCode: 9 }]);
+    engine.answers(`POST /containers/${container.id}/start`, [204]);
+    await container.start(never);
+    expect(await container.wait()).toEqual({ exitCode: 9, outOfMemory: false });
+    expect(engine.count(wait)).toBe(2);
+  });
+
+  it('may forget a running container: it counts as ended', async () => {
+    const container = await created();
+    engine.answers(`POST /containers/${container.id}/wait`, 'breaks off', [404, { message: 'No such container' }]);
+    engine.answers(`POST /containers/${container.id}/start`, [204]);
+    await container.start(never);
+    expect(await container.wait()).toEqual({ exitCode: 137, outOfMemory: false });
+  });
+
+  it('passes on why a container does not start, or cannot be paused', async () => {
+    const container = await created();
+    const path = `POST /containers/${container.id}`;
+    engine.answers(`${path}/wait`, 'hangs up');
+    await expect(container.start(never)).rejects.toThrow('socket hang up');
+    engine.answers(`${path}/pause`, [500, { message: 'cannot freeze' }]);
+    await expect(container.pause()).rejects.toThrow('cannot freeze');
+    engine.answers(`${path}/unpause`, [500, { message: 'cannot thaw' }]);
+    await expect(container.resume()).rejects.toThrow('cannot thaw');
+  });
+});

@@ -1,0 +1,98 @@
+import { once } from 'node:events';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import type { Socket } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { Deferred, type Environment } from '@fnfleet/core';
+
+/** What the engine does with a call: answers with a status and a body, never answers, or hangs up in the middle. */
+export type EngineAnswer = readonly [status: number, body?: unknown] | 'hangs' | 'hangs up' | 'breaks off';
+
+const HEALTHY: Readonly<Record<string, readonly EngineAnswer[]>> = {
+  'GET /_ping': [[200, 'OK']],
+  'GET /version': [[200, { Version: '24.0.7' }]],
+  'GET /info': [[200, { CgroupVersion: '2' }]],
+  'GET /containers/json': [[200, []]],
+  'POST /containers/create': [[201, { Id: 'made' }]],
+};
+
+/** A Docker engine that follows a script, for what a real one does only on a bad day. */
+export class ScriptedEngine {
+  /** `METHOD /path` of each call, in the order of arrival. */
+  readonly calls: string[] = [];
+  private readonly script = new Map<string, EngineAnswer[]>();
+  private readonly sockets = new Set<Socket>();
+  private readonly awaited: { readonly call: string; readonly seen: Deferred<void> }[] = [];
+
+  private constructor(
+    private readonly server: Server,
+    private readonly folder: string,
+  ) {
+    for (const [call, answers] of Object.entries(HEALTHY)) this.answers(call, ...answers);
+  }
+
+  static async start(): Promise<ScriptedEngine> {
+    const folder = await mkdtemp(join(tmpdir(), 'fne'));
+    const server = createServer();
+    const engine = new ScriptedEngine(server, folder);
+    server.on('request', (request, response) => engine.serve(request, response));
+    server.on('connection', (socket: Socket) => {
+      engine.sockets.add(socket);
+      socket.once('close', () => engine.sockets.delete(socket));
+    });
+    server.listen(join(folder, 'docker.sock'));
+    await once(server, 'listening');
+    return engine;
+  }
+
+  /** What a driver has to be told to use this engine. */
+  get environment(): Environment {
+    return { DOCKER_HOST: `unix://${join(this.folder, 'docker.sock')}`, FN_IOFS_PATH: this.folder };
+  }
+
+  /** Connections that are open now. */
+  get connections(): number {
+    return this.sockets.size;
+  }
+
+  /** Answers to one kind of call, in turn; the last one is given from then on. */
+  answers(call: string, ...answers: EngineAnswer[]): void {
+    this.script.set(call, answers);
+  }
+
+  /** Resolves when a call of this kind arrives. */
+  received(call: string): Promise<void> {
+    const seen = new Deferred<void>();
+    this.awaited.push({ call, seen });
+    return seen.promise;
+  }
+
+  count(call: string): number {
+    return this.calls.filter((made) => made === call).length;
+  }
+
+  async close(): Promise<void> {
+    for (const socket of this.sockets) socket.destroy();
+    this.server.close();
+    await rm(this.folder, { recursive: true });
+  }
+
+  private serve(request: IncomingMessage, response: ServerResponse): void {
+    const call = `${request.method} ${request.url?.replace(/\?.*/, '')}`;
+    this.calls.push(call);
+    request.resume();
+    const answers = this.script.get(call) ?? [[404, { message: `not in the script: ${call}` }] as const];
+    const answer = answers.length > 1 ? answers.shift() : answers[0];
+    if (Array.isArray(answer)) {
+      response.writeHead(answer[0], { 'Content-Type': 'application/json' });
+      response.end(typeof answer[1] === 'string' ? answer[1] : JSON.stringify(answer[1] ?? {}));
+    } else if (answer === 'hangs up') {
+      request.socket.destroy();
+    } else if (answer === 'breaks off') {
+      response.writeHead(200, { 'Content-Type': 'application/json' });
+      response.write('{"Sta', () => request.socket.destroy());
+    }
+    for (const { call: wanted, seen } of this.awaited) if (wanted === call) seen.resolve();
+  }
+}

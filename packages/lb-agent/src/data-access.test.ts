@@ -1,0 +1,138 @@
+import { FakeClock } from '@fnfleet/core';
+import { newApiLookup } from './function-lookup.js';
+import { FakeApiNode } from './test-kit/fake-api-node.js';
+import { CONTENTS } from './test-kit/test-fleet.js';
+
+let clock: FakeClock;
+let api: FakeApiNode;
+let lookup: ReturnType<typeof newApiLookup>;
+const caller = () => new AbortController().signal;
+
+beforeEach(async () => {
+  clock = new FakeClock();
+  api = await FakeApiNode.start(CONTENTS);
+  lookup = newApiLookup(`${api.url}/any/path`, { clock, random: () => 0 });
+});
+afterEach(async () => {
+  await lookup.close();
+  await api.close();
+  expect(clock.pendingTimers).toBe(0);
+});
+
+it('http-api 102: asks once in five seconds', async () => {
+  const first = await lookup.byId('fn1', caller());
+  expect(await lookup.byId('fn1', caller())).toBe(first);
+  expect(api.requests).toEqual(['GET /v2/fns/fn1', 'GET /v2/apps/app1']);
+
+  await clock.advance(4999);
+  await lookup.byId('fn1', caller());
+  expect(api.requests).toHaveLength(2);
+  await clock.advance(1);
+  await lookup.byId('fn1', caller());
+  expect(api.requests).toHaveLength(4);
+});
+
+it('http-api 103: remembers for one second that there is no such function', async () => {
+  const missing = () => lookup.byId('nope', caller());
+  await expect(missing()).rejects.toThrow('Fn not found');
+  await expect(missing()).rejects.toThrow('Fn not found');
+  expect(api.requests).toHaveLength(1);
+  await clock.advance(1000);
+  await expect(missing()).rejects.toThrow('Fn not found');
+  expect(api.requests).toHaveLength(2);
+});
+
+it('http-api 104: ten concurrent lookups are one request', async () => {
+  await Promise.all(Array.from({ length: 10 }, () => lookup.byId('fn1', caller())));
+  expect(api.requests).toEqual(['GET /v2/fns/fn1', 'GET /v2/apps/app1']);
+});
+
+it('http-api 105: tries again when the api node fails, and not when it says no', async () => {
+  api.failures.push(500, 500);
+  const found = lookup.byId('fn1', caller());
+  await advanceUntil(found);
+  expect((await found).fn.name).toBe('cart');
+  expect(api.requests.filter((request) => request.endsWith('/fns/fn1'))).toHaveLength(3);
+
+  await expect(lookup.byId('gone', caller())).rejects.toMatchObject({ code: 'fnNotFound' });
+  expect(api.requests.filter((request) => request.endsWith('/fns/gone'))).toHaveLength(1);
+});
+
+it.each`
+  story                                  | failures                          | requests | code
+  ${'that keeps failing is unavailable'} | ${[500, 503, 500, 500, 502, 500]} | ${6}     | ${'lookupUnavailable'}
+  ${'that refuses is not asked again'}   | ${[403]}                          | ${1}     | ${'internal'}
+`('an api node $story', async ({ failures, requests, code }) => {
+  api.failures.push(...failures);
+  const lookedUp = lookup.byId('fn1', caller()).catch((error: unknown) => error);
+  await advanceUntil(lookedUp);
+  expect(await lookedUp).toMatchObject({ code, cause: { message: expect.stringContaining('GET /v2/fns/fn1: ') } });
+  expect(api.requests).toHaveLength(requests);
+});
+
+it('an api node that is not there is unavailable, and the reason is kept for the log', async () => {
+  await api.close();
+  const lookedUp = lookup.byId('fn1', caller()).catch((error: unknown) => error);
+  await advanceUntil(lookedUp);
+  expect(await lookedUp).toMatchObject({
+    code: 'lookupUnavailable',
+    status: 503,
+    cause: { message: expect.stringContaining('ECONNREFUSED') },
+  });
+});
+
+it('an answer that makes no sense is the api node’s fault', async () => {
+  const broken = await FakeApiNode.start({ fns: [{ id: 'fn1', memory: 'lots' }] });
+  const other = newApiLookup(broken.url, { clock });
+  await expect(other.byId('fn1', caller())).rejects.toMatchObject({ code: 'lookupUnavailable' });
+  await other.close();
+  await broken.close();
+});
+
+it('one caller that leaves does not take the others’ answer away; the last one takes the request', async () => {
+  const gate = Promise.withResolvers<void>();
+  api.gate = gate.promise;
+  const impatient = new AbortController();
+  const one = lookup.byId('fn1', impatient.signal);
+  const other = lookup.byId('fn1', caller());
+  impatient.abort(new Error('left'));
+  await expect(one).rejects.toThrow('left');
+  gate.resolve();
+  expect((await other).fn.id).toBe('fn1');
+
+  const last = new AbortController();
+  api.gate = new Promise(() => undefined);
+  const alone = lookup.byId('fn2', last.signal);
+  last.abort(new Error('left'));
+  await expect(alone).rejects.toThrow('left');
+  // Nobody waits any more: a later caller starts anew instead of joining what was given up.
+  api.gate = undefined;
+  await expect(lookup.byId('fn2', caller())).rejects.toMatchObject({ code: 'fnNotFound' });
+});
+
+it('does not ask for names that nothing can have', async () => {
+  await expect(lookup.byId('x'.repeat(256), caller())).rejects.toMatchObject({ code: 'fnNotFound' });
+  await expect(lookup.byTrigger('é'.repeat(128), '/', caller())).rejects.toMatchObject({ code: 'appNotFound' });
+  expect(api.requests).toEqual([]);
+});
+
+it('odd characters in names reach the api node as one name', async () => {
+  await expect(lookup.byId('a/../b?c', caller())).rejects.toMatchObject({ code: 'fnNotFound' });
+  await expect(lookup.byTrigger('shop', '/what?', caller())).rejects.toMatchObject({ code: 'triggerNotFound' });
+  expect(api.requests).toContain('GET /v2/fns/a%2F..%2Fb%3Fc');
+  expect(api.requests).toContain('GET /v2/runner/apps/app1/triggerBySource/http//what%3F');
+});
+
+it('an address without a host is refused', () => {
+  expect(() => newApiLookup('http://', { clock })).toThrow('FN_RUNNER_API_URL: no host specified for client');
+});
+
+/** Lets the pauses between tries pass as soon as they begin. */
+async function advanceUntil(work: Promise<unknown>): Promise<void> {
+  let done = false;
+  const stop = () => {
+    done = true;
+  };
+  work.then(stop, stop);
+  while (!done) await clock.advance(25);
+}

@@ -1,0 +1,211 @@
+import { CancelledError, FakeClock, FnError, RecordedMetrics, type ResponseWriter } from '@fnfleet/core';
+import { FakeRunner, newStaticRunnerPool, reportOf } from '@fnfleet/placement';
+import { aCall, RecordingWriter } from '@fnfleet/testing';
+import {
+  fromModel,
+  invokeDetached,
+  type LbCallOption,
+  withController,
+  withExtensions,
+  withTrigger,
+  withWriter,
+} from './call-options.js';
+import { type LBAgent, type LBAgentOptions, newLBAgent } from './lb-agent.js';
+
+const metrics = RecordedMetrics.install();
+
+let clock: FakeClock;
+let runner: FakeRunner;
+let agent: LBAgent;
+let writer: ResponseWriter;
+
+beforeEach(() => {
+  metrics.reset();
+  clock = new FakeClock();
+  runner = new FakeRunner('r1').finishes();
+  writer = new RecordingWriter();
+  agent = anAgent();
+});
+afterEach(async () => {
+  await agent.close();
+  expect(clock.pendingTimers).toBe(0);
+  expect([metrics.sum('queued'), metrics.sum('running')]).toEqual([0, 0]);
+});
+
+describe('building a call', () => {
+  it('needs a model, a body and a writer', async () => {
+    await expect(agent.getCall()).rejects.toThrow('no model or request provided for call');
+    await expect(agent.getCall(fromModel(aCall(), Buffer.alloc(0)))).rejects.toThrow('no writer provided for call');
+  });
+
+  it.each([
+    ['withTrigger', withTrigger('t')],
+    ['invokeDetached', invokeDetached()],
+  ])('%s before the model says so', async (name, option) => {
+    await expect(agent.getCall(option, fromModel(aCall(), Buffer.alloc(0)))).rejects.toThrow(
+      `${name} comes after the option that sets the model of the call`,
+    );
+  });
+
+  it('the overrider comes last, changes only this call, and decides what travels with it', async () => {
+    const shared = aCall({ config: { FN_CPUS: '1', A: '1' }, cpuMillis: 100 });
+    agent = anAgent({
+      callOptions: [withExtensions({ agent: '1' })],
+      callOverrider: async (_request, model, extensions) => {
+        delete model.config.FN_CPUS;
+        model.cpuMillis = 0;
+        return { ...extensions, overridden: '1' };
+      },
+    });
+    const call = await agent.getCall(
+      fromModel(shared, Buffer.alloc(0)),
+      withExtensions({ own: '1' }),
+      withWriter(writer),
+    );
+
+    expect(call.extensions).toEqual({ own: '1', agent: '1', overridden: '1' });
+    expect(call.model).toMatchObject({ config: { A: '1' }, cpuMillis: 0 });
+    expect(shared).toMatchObject({ config: { FN_CPUS: '1', A: '1' }, cpuMillis: 100 });
+  });
+});
+
+describe('submitting a call', () => {
+  it('protocol 67: listeners before and after, in the order they were added', async () => {
+    const events: string[] = [];
+    for (const name of ['a', 'b']) {
+      agent.addCallListener({
+        beforeCall: (call) => void events.push(`before ${name}: ${call.model.status} ${runner.attempts}`),
+        afterCall: (call) => void events.push(`after ${name}: ${call.model.status} ${runner.attempts}`),
+      });
+    }
+    await submit();
+    expect(events).toEqual(['before a: running 0', 'before b: running 0', 'after a: success 1', 'after b: success 1']);
+  });
+
+  it('protocol 68: a listener that objects ends the call before it is placed', async () => {
+    const events: string[] = [];
+    agent.addCallListener({
+      beforeCall: () => Promise.reject(new FnError('badRequest', { params: { reason: 'quota' } })),
+      afterCall: () => void events.push('after'),
+    });
+    agent.addCallListener({ beforeCall: () => void events.push('second') });
+
+    await expect(submit()).rejects.toMatchObject({ code: 'badRequest' });
+    expect([runner.attempts, events]).toEqual([0, []]);
+    expect(metrics.sum('errors')).toBe(1);
+  });
+
+  it('a listener that fails afterwards changes nothing', async () => {
+    agent.addCallListener({ afterCall: () => Promise.reject(new Error('disk full')) });
+    await submit();
+    expect(metrics.sum('completed')).toBe(1);
+  });
+
+  it('protocol 69: a closed agent is too busy, and nothing was queued', async () => {
+    const call = await agent.getCall(...aSyncCall());
+    await agent.close();
+    await expect(agent.submit(call)).rejects.toMatchObject({ code: 'serverBusy' });
+    expect([metrics.sum('calls'), metrics.sum('server_busy'), metrics.values('queued')]).toEqual([1, 1, []]);
+  });
+
+  it.each`
+    story                       | error                                | metric           | status
+    ${'well'}                   | ${undefined}                         | ${'completed'}   | ${'success'}
+    ${'with a failed function'} | ${new FnError('functionFailed')}     | ${'errors'}      | ${'error'}
+    ${'without its client'}     | ${new CancelledError()}              | ${'canceled'}    | ${'error'}
+    ${'past its deadline'}      | ${new FnError('reservationExpired')} | ${'timeouts'}    | ${'timeout'}
+    ${'without a runner'}       | ${new FnError('serverBusy')}         | ${'server_busy'} | ${'error'}
+  `('a call that ends $story counts as $metric', async ({ error, metric, status }) => {
+    if (error) runner = new FakeRunner('r1').fails(error);
+    agent = anAgent();
+    const call = await agent.getCall(...aSyncCall());
+    const submitted = agent.submit(call);
+    if (error) await expect(submitted).rejects.toBe(error);
+    else await submitted;
+
+    expect(call.model).toMatchObject({ status, startedAt: clock.now(), completedAt: clock.now() });
+    expect(metrics.sum(metric)).toBe(1);
+    expect(metrics.values('lb_call_latency', { call_status: metric })).toHaveLength(1);
+  });
+
+  it('latency is the balancer’s share: the time the function ran is not in it', async () => {
+    runner = new FakeRunner('r1').does(async (call) => {
+      await clock.sleep(500);
+      call.addExecution(480e6);
+      return { kind: 'finished', report: reportOf(call) };
+    });
+    agent = anAgent();
+    const submitted = submit();
+    await clock.advance(500);
+    await submitted;
+    expect(metrics.values('lb_call_latency')).toEqual([20]);
+  });
+
+  it('a caller that has left is not placed', async () => {
+    const controller = new AbortController();
+    controller.abort(new CancelledError());
+    await expect(submit(withController(controller))).rejects.toThrow(CancelledError);
+    expect([runner.attempts, metrics.sum('canceled')]).toEqual([0, 1]);
+  });
+
+  it('a placer that breaks its promise ends the call, not the process', async () => {
+    agent = newLBAgent(
+      newStaticRunnerPool(['r1'], () => runner),
+      {
+        order: () => {
+          throw new TypeError('no order');
+        },
+      },
+      { clock },
+    );
+    await expect(submit()).rejects.toThrow('no order');
+  });
+});
+
+describe('a detached call', () => {
+  it('is given up when time to place, timeout and headroom are over', async () => {
+    runner = new FakeRunner('r1').hangs();
+    agent = anAgent({ executionHeadroomMs: 1000, timing: { detachedPlacerTimeoutMs: 2000 } });
+    const submitted = submit(invokeDetached()).catch((error: unknown) => error);
+    await clock.advance(2000 + 30_000 + 1000);
+    expect(await submitted).toMatchObject({ code: 'reservationExpired' });
+    expect(metrics.sum('timeouts')).toBe(1);
+  });
+});
+
+describe('ending', () => {
+  it('a drain waits for the calls in hand, up to its grace, then ends them', async () => {
+    runner = new FakeRunner('r1').hangs();
+    agent = anAgent();
+    const submitted = submit().catch((error: unknown) => error);
+    const drained = agent.drain({ graceMs: 1000 });
+    await clock.advance(999);
+    expect(runner.closed).toBe(false);
+    await clock.advance(1);
+    expect(await drained).toBe('expired');
+    expect(await submitted).toBeInstanceOf(CancelledError);
+    expect(runner.closed).toBe(true);
+  });
+
+  it('a pool that cannot be closed does not keep the agent from closing', async () => {
+    const pool = { runners: () => ({ runners: [] }), close: () => Promise.reject(new Error('no')) };
+    agent = newLBAgent(pool, { order: (_call, all) => all }, { clock });
+    await agent.close();
+  });
+});
+
+function anAgent(options: LBAgentOptions = {}): LBAgent {
+  return newLBAgent(
+    newStaticRunnerPool(['r1'], () => runner),
+    { order: (_call, all) => all },
+    { clock, ...options },
+  );
+}
+
+function aSyncCall(): LbCallOption[] {
+  return [fromModel(aCall({ createdAt: clock.now(), startedAt: undefined }), Buffer.from('in')), withWriter(writer)];
+}
+
+async function submit(...options: LbCallOption[]): Promise<void> {
+  return agent.submit(await agent.getCall(...aSyncCall(), ...options));
+}

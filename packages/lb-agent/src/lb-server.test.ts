@@ -1,0 +1,134 @@
+import { PassThrough } from 'node:stream';
+import { createLogger, RecordedMetrics, readSettings, VERSION } from '@fnfleet/core';
+import { FakeRunner, reportOf } from '@fnfleet/placement';
+import { lbSettings } from './settings.js';
+import { TestFleet } from './test-kit/test-fleet.js';
+
+RecordedMetrics.install();
+
+let runner: FakeRunner;
+let fleet: TestFleet;
+
+beforeEach(async () => {
+  runner = new FakeRunner('r1').finishes({ body: 'x' });
+  fleet = await TestFleet.start([runner]);
+});
+afterEach(() => fleet.close());
+
+it.each`
+  number | method    | path               | status | body
+  ${1}   | ${'GET'}  | ${'/'}             | ${200} | ${'{"goto":"https://github.com/fnproject/fn","hello":"world!"}'}
+  ${2}   | ${'GET'}  | ${'/version'}      | ${200} | ${`{"version":"${VERSION}"}`}
+  ${5}   | ${'GET'}  | ${'/v2/apps'}      | ${404} | ${'{"message":"Path not found: GET /v2/apps"}\n'}
+  ${6}   | ${'PUT'}  | ${'/invoke/x'}     | ${405} | ${'{"message":"Method not allowed: PUT /invoke/x"}\n'}
+  ${6}   | ${'GET'}  | ${'/invoke/x'}     | ${405} | ${'{"message":"Method not allowed: GET /invoke/x"}\n'}
+  ${5}   | ${'POST'} | ${'/invoke/'}      | ${404} | ${'{"message":"Path not found: POST /invoke/"}\n'}
+  ${5}   | ${'POST'} | ${'/invoke/a%2Fb'} | ${404} | ${'{"message":"Path not found: POST /invoke/a/b"}\n'}
+  ${5}   | ${'POST'} | ${'/invoke/%ff'}   | ${400} | ${'{"message":"Bad request: the path is not well encoded"}\n'}
+`('http-api $number: $method $path is $status', async ({ method, path, status, body }) => {
+  expect(await fleet.send(path, { method })).toMatchObject({ status, body });
+});
+
+it('http-api 3: serves metrics where they are given', async () => {
+  await fleet.close();
+  fleet = await TestFleet.start([runner], { metrics: (_req, res) => void res.end('fn_api_request_count 1') });
+  expect((await fleet.send('/metrics', { method: 'GET' })).body).toContain('fn_api_request_count');
+});
+
+it('http-api 10: names everything that is missing at once', () => {
+  expect(() => readSettings(lbSettings, {})).toThrow(
+    /2 settings are wrong:\n {2}FN_RUNNER_API_URL: required.*\n {2}FN_RUNNER_ADDRESSES: required/,
+  );
+});
+
+it('an unknown placer is answered with the known ones', async () => {
+  const start = TestFleet.start([runner], { placer: undefined, env: { FN_PLACER: 'chh' } });
+  await expect(start).rejects.toThrow('FN_PLACER: unknown placer "chh"; known: naive, ch, ch-fn');
+});
+
+it('http-api 16: a bug in an extension is a 500 with the cause in the log, and the balancer lives on', async () => {
+  await fleet.close();
+  const log = new PassThrough();
+  fleet = await TestFleet.start([runner], {
+    logger: createLogger({ level: 'info', format: 'text', stream: log }),
+    callOverrider: (_request, model) => {
+      if (model.url.endsWith('boom')) throw new TypeError('undefined is not a function');
+      return {};
+    },
+  });
+  expect(await fleet.send('/invoke/fn1?boom')).toMatchObject({
+    status: 500,
+    body: '{"message":"internal server error"}\n',
+  });
+  expect(String(log.read())).toContain('undefined is not a function');
+  expect(await fleet.send('/invoke/fn1')).toMatchObject({ status: 200 });
+});
+
+it('http-api 17, protocol 75: a drain lets the request in hand finish, and takes no other', async () => {
+  const arrived = Promise.withResolvers<void>();
+  const goOn = Promise.withResolvers<void>();
+  const slow = new FakeRunner('r1').does(async (call) => {
+    arrived.resolve();
+    await goOn.promise;
+    call.response.writeHead(200, []);
+    call.response.write(Buffer.from('done'));
+    return { kind: 'finished', report: reportOf(call) };
+  });
+  await fleet.close();
+  fleet = await TestFleet.start([slow]);
+  const answer = fleet.send('/invoke/fn1');
+  await arrived.promise;
+
+  const drained = fleet.server.drain({ graceMs: 5000 });
+  await expect(fleet.raw('GET / HTTP/1.1\r\nHost: h\r\n\r\n')).rejects.toThrow(/ECONNREFUSED/);
+  expect(slow.closed).toBe(false);
+  goOn.resolve();
+
+  expect(await answer).toMatchObject({ status: 200, body: 'done' });
+  expect(await drained).toBe('drained');
+  expect(slow.closed).toBe(true);
+});
+
+it('a close ends what is in hand at once', async () => {
+  const aborted = Promise.withResolvers<void>();
+  const arrived = Promise.withResolvers<void>();
+  const stuck = new FakeRunner('r1').does(async (_call, signal) => {
+    arrived.resolve();
+    await new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }));
+    aborted.resolve();
+    return { kind: 'failed', error: signal.reason };
+  });
+  await fleet.close();
+  fleet = await TestFleet.start([stuck]);
+  const sent = fleet.send('/invoke/fn1').catch(() => 'broken off');
+  await arrived.promise;
+
+  await fleet.server.close();
+
+  await aborted.promise;
+  expect(await sent).toBe('broken off');
+});
+
+it.each`
+  story                             | request                                                                     | status
+  ${'is not HTTP'}                  | ${'hello\r\n\r\n'}                                                          | ${400}
+  ${'has a NUL in a header'}        | ${'POST /invoke/fn1 HTTP/1.1\r\nHost: h\r\nX: a\0b\r\n\r\n'}                | ${400}
+  ${'has a head that is too large'} | ${`POST /invoke/fn1 HTTP/1.1\r\nHost: h\r\nX: ${'a'.repeat(2000)}\r\n\r\n`} | ${431}
+  ${'names a function with a NUL'}  | ${'POST /invoke/a%00b HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n'}    | ${404}
+`('a request that $story is answered with $status, and the balancer lives on', async ({ request, status }) => {
+  await fleet.close();
+  fleet = await TestFleet.start([runner], { env: { FN_MAX_REQUEST_HEADER_SIZE: '1000' } });
+  expect(await fleet.raw(request)).toMatch(new RegExp(`^HTTP/1.1 ${status} .*\\{"message":".+"\\}\\n$`, 's'));
+  expect(await fleet.send('/invoke/fn1')).toMatchObject({ status: 200 });
+});
+
+it('a web page from another origin may invoke when it is allowed to', async () => {
+  await fleet.close();
+  fleet = await TestFleet.start([runner], { env: { FN_API_CORS_ORIGINS: 'http://a.com' } });
+  const from = (origin: string) => fleet.send('/invoke/fn1', { headers: { Origin: origin } });
+  expect(await from('http://b.com')).toMatchObject({ status: 403, body: '' });
+  expect(await from('http://a.com')).toMatchObject({
+    status: 200,
+    headers: { 'access-control-allow-origin': 'http://a.com' },
+  });
+});
