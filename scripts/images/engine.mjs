@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
+import { createInterface } from 'node:readline';
 import { Readable } from 'node:stream';
 import Docker from 'dockerode';
 import { tar } from './tar.mjs';
@@ -51,7 +52,6 @@ export async function tryPull(name, timeoutMs) {
   const signal = AbortSignal.timeout(timeoutMs);
   try {
     const answer = await docker.pull(name, { abortSignal: signal });
-    signal.addEventListener('abort', () => answer.destroy(signal.reason), { once: true });
     await followed(answer);
     return true;
   } catch {
@@ -59,12 +59,13 @@ export async function tryPull(name, timeoutMs) {
   }
 }
 
-/** Waits for the end of a progress stream; a failure in it is an error. */
-function followed(stream) {
-  return new Promise((resolve, reject) => {
-    stream.once('close', () => reject(new Error('the engine closed the connection')));
-    docker.modem.followProgress(stream, (error) => (error ? reject(error) : resolve()));
-  });
+/** Reads a progress stream to its end. A failure comes as a line of it: the head of the answer was good by then. */
+async function followed(stream) {
+  for await (const line of createInterface({ input: stream })) {
+    const { error } = JSON.parse(line || '{}');
+    if (error !== undefined) throw new Error(error.trim());
+  }
+  if (!stream.complete) throw new Error('the connection to the engine was lost');
 }
 
 /** A base image counts by its content: a new image under the old name means building again. */

@@ -177,7 +177,8 @@ describe('ending', () => {
   it('a drain waits for the calls in hand, up to its grace, then ends them', async () => {
     runner = new FakeRunner('r1').hangs();
     agent = anAgent();
-    const submitted = submit().catch((error: unknown) => error);
+    const call = await agent.getCall(...aSyncCall());
+    const submitted = agent.submit(call).catch((error: unknown) => error);
     const drained = agent.drain({ graceMs: 1000 });
     await clock.advance(999);
     expect(runner.closed).toBe(false);
@@ -185,6 +186,18 @@ describe('ending', () => {
     expect(await drained).toBe('expired');
     expect(await submitted).toBeInstanceOf(CancelledError);
     expect(runner.closed).toBe(true);
+  });
+
+  it('a runner that ignores being cancelled does not keep the agent from closing', async () => {
+    runner = new FakeRunner('r1').does(() => new Promise(() => undefined));
+    agent = anAgent();
+    const call = await agent.getCall(...aSyncCall());
+    agent.submit(call).catch(() => undefined);
+    const closed = agent.close();
+    await clock.advance(5000);
+    await closed;
+    expect(runner.closed).toBe(true);
+    metrics.reset(); // that call will never end
   });
 
   it('a pool that cannot be closed does not keep the agent from closing', async () => {

@@ -84,6 +84,9 @@ const DEFAULT_TIMING: PlacementTiming = {
   retryAllDelayMs: 10,
 };
 
+/** A runner ends a cancelled call at once; one that does not must not keep the process from ending. */
+const CANCEL_GRACE_MS = 5000;
+
 class PlacingAgent implements LBAgent {
   readonly ready = Promise.resolve();
   private readonly clock: Clock;
@@ -261,7 +264,8 @@ class PlacingAgent implements LBAgent {
   private async shut(): Promise<void> {
     this.gateClosed = true;
     for (const call of this.calls) call.cancel(new CancelledError());
+    const ended = await this.inflight.whenIdle(CANCEL_GRACE_MS);
+    if (ended === 'expired') this.logger.warn('calls go on after being cancelled', { calls: this.inflight.size });
     await this.pool.close().catch((error: unknown) => this.logger.error('the runner pool did not close', { error }));
-    await this.inflight.whenIdle();
   }
 }

@@ -79,8 +79,9 @@ it('http-api 17, protocol 75: a drain lets the request in hand finish, and takes
   const answer = fleet.send('/invoke/fn1');
   await arrived.promise;
 
+  const { port } = fleet.server.address;
   const drained = fleet.server.drain({ graceMs: 5000 });
-  await expect(fleet.raw('GET / HTTP/1.1\r\nHost: h\r\n\r\n')).rejects.toThrow(/ECONNREFUSED/);
+  await expect(fleet.raw('GET / HTTP/1.1\r\nHost: h\r\n\r\n', port)).rejects.toThrow(/ECONNREFUSED/);
   expect(slow.closed).toBe(false);
   goOn.resolve();
 

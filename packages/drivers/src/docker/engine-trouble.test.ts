@@ -19,7 +19,7 @@ describe('a Docker engine on a bad day', () => {
   afterEach(async () => {
     await driver?.close();
     driver = undefined;
-    expect(engine.connections).toBe(0);
+    await engine.quiet();
     expect(await readdir(engine.environment.FN_IOFS_PATH ?? '')).toEqual(['docker.sock']);
     await engine.close();
   });

@@ -1,5 +1,6 @@
 import { Agent as HttpAgent, type IncomingMessage } from 'node:http';
 import { Agent as HttpsAgent } from 'node:https';
+import { createInterface } from 'node:readline';
 import { json, text } from 'node:stream/consumers';
 import { type Clock, observe } from '@fnfleet/core';
 import Docker from 'dockerode';
@@ -135,11 +136,13 @@ export class Engine {
   }
 
   private async pull(options: { fromImage: string; tag: string; abortSignal: AbortSignal }): Promise<void> {
-    const stream = (await this.docker.createImage(options)) as IncomingMessage;
-    await new Promise<void>((resolve, reject) => {
-      this.docker.modem.followProgress(stream, (error: Error | null) => (error ? reject(error) : resolve()));
-    });
-    if (!stream.complete) throw new Error('the connection to the engine was lost during the pull');
+    const progress = (await this.docker.createImage(options)) as IncomingMessage;
+    // The head of the answer was good; a pull that fails after that says so in a line of its progress.
+    for await (const line of createInterface({ input: progress })) {
+      const { error } = JSON.parse(line || '{}') as { error?: string };
+      if (error !== undefined) throw new Error(error);
+    }
+    if (!progress.complete) throw new Error('the connection to the engine was lost during the pull');
   }
 
   private async call<T>(api: string, run: (signal: AbortSignal) => Promise<T>, caller?: AbortSignal): Promise<T> {

@@ -51,9 +51,9 @@ export class ScriptedEngine {
     return { DOCKER_HOST: `unix://${join(this.folder, 'docker.sock')}`, FN_IOFS_PATH: this.folder };
   }
 
-  /** Connections that are open now. */
-  get connections(): number {
-    return this.sockets.size;
+  /** Resolves when no connection is open. A connection that is never let go of fails the test by its timeout. */
+  async quiet(): Promise<void> {
+    await Promise.all([...this.sockets].map((socket) => once(socket, 'close')));
   }
 
   /** Answers to one kind of call, in turn; the last one is given from then on. */

@@ -95,9 +95,9 @@ export class TestFleet {
   }
 
   /** Sends bytes as they are, on a connection of their own, and takes all that comes back until it is closed. */
-  raw(request: string): Promise<string> {
+  raw(request: string, port = this.server.address.port): Promise<string> {
     return new Promise((resolve, reject) => {
-      const socket = connect(this.server.address.port, '127.0.0.1', () => socket.write(request, 'latin1'));
+      const socket = connect(port, '127.0.0.1', () => socket.write(request, 'latin1'));
       let received = '';
       socket.setEncoding('latin1');
       socket.on('data', (text) => {
