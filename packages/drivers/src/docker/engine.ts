@@ -139,8 +139,8 @@ export class Engine {
     const progress = (await this.docker.createImage(options)) as IncomingMessage;
     // The head of the answer was good; a pull that fails after that says so in a line of its progress.
     for await (const line of createInterface({ input: progress })) {
-      const { error } = JSON.parse(line || '{}') as { error?: string };
-      if (error !== undefined) throw new Error(error);
+      const failure = failureIn(line);
+      if (failure !== undefined) throw new Error(failure);
     }
     if (!progress.complete) throw new Error('the connection to the engine was lost during the pull');
   }
@@ -186,5 +186,14 @@ export class Engine {
         error ? reject(error) : resolve(response as IncomingMessage),
       );
     });
+  }
+}
+
+/** What a line of progress says about a failure. A line that was cut off says nothing. */
+function failureIn(line: string): string | undefined {
+  try {
+    return (JSON.parse(line) as { error?: string }).error;
+  } catch {
+    return undefined;
   }
 }
