@@ -138,11 +138,13 @@ export class Engine {
   private async pull(options: { fromImage: string; tag: string; abortSignal: AbortSignal }): Promise<void> {
     const progress = (await this.docker.createImage(options)) as IncomingMessage;
     // The head of the answer was good; a pull that fails after that says so in a line of its progress.
-    for await (const line of createInterface({ input: progress })) {
-      const failure = failureIn(line);
-      if (failure !== undefined) throw new Error(failure);
+    let failure: string | undefined;
+    try {
+      for await (const line of createInterface({ input: progress })) failure ??= failureIn(line);
+    } catch (cause) {
+      throw new Error('the connection to the engine was lost during the pull', { cause });
     }
-    if (!progress.complete) throw new Error('the connection to the engine was lost during the pull');
+    if (failure !== undefined) throw new Error(failure);
   }
 
   private async call<T>(api: string, run: (signal: AbortSignal) => Promise<T>, caller?: AbortSignal): Promise<T> {
