@@ -65,16 +65,21 @@ export class TestFleet {
       { ...httpSettings, ...lbSettings },
       { FN_RUNNER_API_URL: api.url, FN_RUNNER_ADDRESSES: [...byAddress.keys()].join(','), ...env },
     );
-    const server = newLbServer({
-      settings,
-      host: '127.0.0.1',
-      port: 0,
-      placer: { order: (_call, all) => all },
-      createRunner: (address) => byAddress.get(address) ?? new FakeRunner(address),
-      ...overrides,
-    });
-    await server.ready;
-    return new TestFleet(api, server);
+    try {
+      const server = newLbServer({
+        settings,
+        host: '127.0.0.1',
+        port: 0,
+        placer: { order: (_call, all) => all },
+        createRunner: (address) => byAddress.get(address) ?? new FakeRunner(address),
+        ...overrides,
+      });
+      await server.ready;
+      return new TestFleet(api, server);
+    } catch (error) {
+      await api.close();
+      throw error;
+    }
   }
 
   get url(): string {

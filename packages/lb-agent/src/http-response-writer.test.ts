@@ -1,0 +1,130 @@
+import { createServer, type IncomingMessage, request, type Server, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { FakeClock, FnError } from '@fnfleet/core';
+import { HttpResponseWriter } from './http-response-writer.js';
+import { invokeHead } from './response-head.js';
+
+let clock: FakeClock;
+let server: Server;
+let writer: HttpResponseWriter;
+let client: Promise<IncomingMessage>;
+
+async function serve(method = 'GET'): Promise<void> {
+  const accepted = Promise.withResolvers<ServerResponse>();
+  server = createServer((_req, res) => accepted.resolve(res));
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const { port } = server.address() as AddressInfo;
+  client = new Promise((resolve, reject) => {
+    request({ port, host: '127.0.0.1', method, agent: false }, resolve).on('error', reject).end();
+  });
+  client.catch(() => undefined);
+  writer = new HttpResponseWriter(await accepted.promise, invokeHead, clock);
+  writer.callId = 'call-1';
+}
+
+beforeEach(() => {
+  clock = new FakeClock();
+});
+afterEach(async () => {
+  expect(clock.pendingTimers).toBe(0);
+  server.closeAllConnections();
+  await new Promise<void>((resolve) => server.close(() => resolve()));
+});
+
+it('W1: a small answer is held until its length is known', async () => {
+  await serve();
+  writer.writeHead(200, []);
+  writer.write(Buffer.from('ab'));
+  writer.write(Buffer.from('cd'));
+  await clock.advance(1);
+  writer.finish();
+
+  expect(await received()).toMatchObject({ status: 200, headers: { 'content-length': '4' }, body: 'abcd' });
+});
+
+it('W1: what is held can be taken back', async () => {
+  await serve();
+  writer.writeHead(200, [['X-Function', '1']]);
+  writer.write(Buffer.from('half'));
+  writer.fail(new FnError('functionFailed'));
+
+  const answer = await received();
+  expect(answer).toMatchObject({ status: 502, body: '{"message":"function failed"}\n' });
+  expect(answer.headers).toMatchObject({ 'fn-call-id': 'call-1' });
+  expect(answer.headers).not.toHaveProperty('x-function');
+});
+
+it.each`
+  story                                  | size             | waitMs
+  ${'after 2 ms'}                        | ${1}             | ${2}
+  ${'as soon as it is more than 16 KiB'} | ${16 * 1024 + 1} | ${0}
+`('W2: a longer answer is under way $story, and breaks when it fails', async ({ size, waitMs }) => {
+  await serve();
+  writer.writeHead(200, []);
+  writer.write(Buffer.alloc(size));
+  await clock.advance(waitMs);
+
+  const answer = await client;
+  expect(answer.headers).toMatchObject({ 'transfer-encoding': 'chunked', 'fn-call-id': 'call-1' });
+  writer.fail(new FnError('functionFailed'));
+  await expect(received()).rejects.toThrow('aborted');
+});
+
+it('W3: never sends more than was announced', async () => {
+  await serve();
+  writer.writeHead(200, [['Content-Length', '3']]);
+  writer.write(Buffer.from('ab'));
+  await clock.advance(2);
+  writer.write(Buffer.from('cdef'));
+  writer.finish();
+  expect(await received()).toMatchObject({ headers: { 'content-length': '3' }, body: 'abc' });
+});
+
+it('W3: an answer that is shorter than announced breaks', async () => {
+  await serve();
+  writer.writeHead(200, [['Content-Length', '3']]);
+  writer.write(Buffer.from('ab'));
+  await clock.advance(2);
+  writer.finish();
+  await expect(received()).rejects.toThrow('aborted');
+});
+
+it('bytes before any head come with status 200', async () => {
+  await serve();
+  writer.write(Buffer.from('ab'));
+  writer.finish();
+  expect(await received()).toMatchObject({ status: 200, body: 'ab' });
+});
+
+it('a HEAD keeps the length the function announced', async () => {
+  await serve('HEAD');
+  writer.writeHead(200, [['Content-Length', '1234']]);
+  writer.finish();
+  expect(await received()).toMatchObject({ status: 200, headers: { 'content-length': '1234' }, body: '' });
+});
+
+it('a status that HTTP does not know rejects the answer', async () => {
+  await serve();
+  expect(() => writer.writeHead(42, [])).toThrow('invalid function response');
+  writer.fail(new FnError('functionInvalidResponse'));
+  expect(await received()).toMatchObject({ status: 502 });
+});
+
+it('a client that has gone is no error, however much is written', async () => {
+  await serve();
+  writer.writeHead(200, []);
+  writer.write(Buffer.alloc(20_000));
+  (await client).destroy();
+  const deadline = Date.now() + 5000;
+  while (!writer.write(Buffer.alloc(20_000)) && Date.now() < deadline)
+    await new Promise((resolve) => setImmediate(resolve));
+  expect(writer.write(Buffer.alloc(20_000))).toBe(true);
+  writer.finish();
+});
+
+async function received(): Promise<{ status?: number; headers: IncomingMessage['headers']; body: string }> {
+  const answer = await client;
+  const parts: Buffer[] = [];
+  for await (const part of answer) parts.push(part);
+  return { status: answer.statusCode, headers: answer.headers, body: Buffer.concat(parts).toString() };
+}

@@ -1,0 +1,177 @@
+import { createServer, request } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { PassThrough } from 'node:stream';
+import { CancelledError } from '@fnfleet/core';
+import type { BodyPiece, BodyReader } from '@fnfleet/protocol';
+import { ReplayBuffer } from './replay-buffer.js';
+
+const limits = { keepBytes: 10, maxBytes: 0 };
+const bytes = (text: string) => Buffer.from(text);
+
+let source: PassThrough;
+beforeEach(() => {
+  source = new PassThrough();
+});
+afterEach(() => source.destroy());
+
+it('B3: a small body that has arrived over HTTP is one piece, known to be the last', async () => {
+  const piece = Promise.withResolvers<BodyPiece | undefined>();
+  const server = createServer(async (req, res) => {
+    const body = new ReplayBuffer(req, 2, limits);
+    await Promise.resolve(); // as a call does before it reads: the function is looked up
+    piece.resolve(body.open().read());
+    res.end();
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const { port } = server.address() as AddressInfo;
+  request({ port, host: '127.0.0.1', method: 'POST', headers: { Connection: 'close', 'Content-Length': 2 } }).end('in');
+
+  expect(await piece.promise).toEqual({ data: bytes('in'), last: true });
+  await new Promise<void>((resolve) => server.close(() => resolve()));
+});
+
+it('B3: an empty body is known to be empty before the client has said a word more', () => {
+  expect(new ReplayBuffer(source, 0, limits).open().read()).toEqual({ data: bytes(''), last: true });
+  expect(source.listenerCount('readable')).toBe(0);
+});
+
+it('B3: the announced length tells which piece is the last', async () => {
+  const reader = new ReplayBuffer(source, 4, limits).open();
+  source.write('ab');
+  expect(await next(reader)).toEqual({ data: bytes('ab'), last: false });
+  source.write('cd');
+  expect(await next(reader)).toEqual({ data: bytes('cd'), last: true });
+});
+
+it('B3: without an announced length an empty piece is the last', async () => {
+  const reader = new ReplayBuffer(source, undefined, limits).open();
+  source.write('ab');
+  expect(await next(reader)).toEqual({ data: bytes('ab'), last: false });
+  source.end();
+  expect(await next(reader)).toEqual({ data: bytes(''), last: true });
+});
+
+it('B2: a second reader gets everything again, then what is new', async () => {
+  const body = new ReplayBuffer(source, 6, limits);
+  const first = body.open();
+  source.write('ab');
+  await next(first);
+  const second = body.open();
+  expect(() => first.read()).toThrow('this reader is closed');
+  expect(second.read()).toEqual({ data: bytes('ab'), last: false });
+  source.write('cd');
+  expect(await next(second)).toEqual({ data: bytes('cd'), last: false });
+  source.write('ef');
+  await next(second);
+
+  const third = body.open();
+  const pieces = [third.read(), third.read(), third.read()];
+  expect(pieces.map((piece) => piece?.last)).toEqual([false, false, true]);
+  expect(Buffer.concat(pieces.map((piece) => piece?.data ?? bytes(''))).toString()).toBe('abcdef');
+});
+
+it('past what is kept a body cannot be sent again, and goes on', async () => {
+  const body = new ReplayBuffer(source, undefined, limits);
+  const reader = body.open();
+  source.write('0123456789');
+  await next(reader);
+  expect(body.replayable).toBe(true);
+  source.write('x');
+  expect(await next(reader)).toEqual({ data: bytes('x'), last: false });
+  expect(body.replayable).toBe(false);
+  expect(() => body.open()).toThrow('the first bytes of this body are gone');
+  source.end('y');
+  expect(await next(reader)).toMatchObject({ data: bytes('y') });
+});
+
+it('B1: takes nothing from the source that the reader has not asked for', async () => {
+  const reader = new ReplayBuffer(source, undefined, limits).open();
+  const chunk = Buffer.alloc(source.readableHighWaterMark);
+  source.write(chunk);
+  expect(await next(reader)).toBeDefined();
+  let taken = 0;
+  while (source.write(chunk, () => undefined) && taken < 100) taken += 1;
+  await new Promise((resolve) => setImmediate(resolve));
+  expect(taken).toBeLessThan(4);
+  expect(source.readableLength).toBeGreaterThan(0);
+});
+
+it('more bytes than allowed are the error, once and for all', async () => {
+  const body = new ReplayBuffer(source, undefined, { keepBytes: 100, maxBytes: 3 });
+  const reader = body.open();
+  source.write('abc');
+  expect(await next(reader)).toMatchObject({ data: bytes('abc') });
+  source.write('d');
+  await expect(next(reader)).rejects.toMatchObject({
+    code: 'requestTooBig',
+    message: 'Content-Length too large for this server, 4 > max 3',
+  });
+  expect(() => reader.read()).toThrow('4 > max 3');
+});
+
+it.each`
+  story                     | breakOff
+  ${'ends early'}           | ${() => source.destroy()}
+  ${'fails'}                | ${() => source.destroy(new Error('ECONNRESET'))}
+  ${'ends before its time'} | ${() => source.end()}
+`('a source that $story wakes the reader, who learns that the caller is gone', async ({ breakOff }) => {
+  const reader = new ReplayBuffer(source, 5, limits).open();
+  source.write('ab');
+  await next(reader);
+  const rest = next(reader);
+  breakOff();
+  await expect(rest).rejects.toThrow(CancelledError);
+});
+
+describe('B4: letting the source go', () => {
+  it('at the end of the call, when nothing reads any more', async () => {
+    let released = 0;
+    const body = new ReplayBuffer(source, undefined, limits, () => {
+      released += 1;
+    });
+    const reader = body.open();
+    expect(reader.read()).toBeUndefined();
+    expect(source.listenerCount('readable')).toBe(1);
+    body.commit();
+    expect(released).toBe(0);
+    source.write('ab');
+    expect(await next(reader)).toMatchObject({ data: bytes('ab') });
+
+    reader.close();
+    reader.close();
+    body.commit();
+    expect(released).toBe(1);
+    expect(source.eventNames().filter((name) => source.listenerCount(name) > 0 && name === 'readable')).toEqual([]);
+  });
+
+  it('without ever having been read', () => {
+    const released = jest.fn();
+    new ReplayBuffer(source, undefined, limits, released).commit();
+    expect(released).toHaveBeenCalledTimes(1);
+  });
+
+  it('a reader that is replaying when the call is committed gets all of it', async () => {
+    const body = new ReplayBuffer(source, 4, limits);
+    source.write('ab');
+    const first = body.open();
+    await next(first);
+    source.write('cd');
+    await next(first);
+
+    const second = body.open();
+    expect(second.read()).toMatchObject({ data: bytes('ab') });
+    body.commit();
+    expect(second.read()).toEqual({ data: bytes('cd'), last: true });
+  });
+});
+
+/** The next piece, as soon as there is one. */
+async function next(reader: BodyReader): Promise<BodyPiece> {
+  for (;;) {
+    const piece = reader.read();
+    if (piece !== undefined) return piece;
+    await new Promise<void>((resolve) => {
+      reader.onReadable = resolve;
+    });
+  }
+}
