@@ -20,7 +20,7 @@ const direction = Object.entries(ALLOWED).map(([name, allowed]) => ({
   name: `${name}-imports-only-below`,
   comment: `${name} may import ${allowed.join(', ') || 'no other package'}; tests may also import testing`,
   severity: 'error',
-  from: { path: `^packages/${name}/dist`, pathNot: '\\.test\\.js$' },
+  from: { path: `^packages/${name}/dist`, pathNot: '(\\.test\\.js$|/test-kit/)' },
   to: { path: '^packages/', pathNot: `^packages/(${[name, ...allowed].join('|')})/` },
 }));
 

@@ -1,6 +1,6 @@
 import { execFile } from 'node:child_process';
 import { existsSync } from 'node:fs';
-import { readdir, stat } from 'node:fs/promises';
+import { mkdir, readdir, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
 import { buildImage } from './engine.mjs';
@@ -43,7 +43,7 @@ async function compile(dir, progress) {
     const program = join('dist', source.slice(0, -'.c'.length));
     if ((await modified(join(dir, program))) > (await modified(join(dir, source)))) continue;
     progress(`${dir}: compiling ${source}`);
-    await run('mkdir', ['-p', 'dist'], { cwd: dir });
+    await mkdir(join(dir, 'dist'), { recursive: true });
     await run('gcc', ['-std=gnu17', '-O2', '-Wall', '-Wextra', '-Werror', '-static', '-s', '-o', program, source], {
       cwd: dir,
     });

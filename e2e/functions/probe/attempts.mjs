@@ -6,7 +6,7 @@ import { hostname } from 'node:os';
 const hoard = [];
 
 /** Tries what the knobs ask for and tells how it went. */
-export async function attempt({ hogMb = 0, write = [], read = [], fork = 0, env = false }) {
+export async function attempt({ hogMb = 0, write = [], read = [], fork = 0, keepForked = false, env = false }) {
   for (let mb = 0; mb < hogMb; mb += 1) hoard.push(Buffer.alloc(1024 * 1024, 1));
   return {
     hostname: hostname(),
@@ -14,7 +14,7 @@ export async function attempt({ hogMb = 0, write = [], read = [], fork = 0, env 
     ...(env ? { env: process.env } : {}),
     ...(write.length > 0 ? { written: await each(write, ({ path, bytes }) => writing(path, bytes)) } : {}),
     ...(read.length > 0 ? { read: await each(read, (path) => reading(path)) } : {}),
-    ...(fork > 0 ? { forked: await forking(fork) } : {}),
+    ...(fork > 0 ? { forked: await forking(fork, keepForked) } : {}),
   };
 }
 
@@ -38,8 +38,8 @@ function reading(path) {
   );
 }
 
-/** Starts processes that wait, up to a number, and ends them. */
-async function forking(asked) {
+/** Starts processes that wait, up to a number, and ends them unless they are to be kept. */
+async function forking(asked, keep) {
   const children = [];
   let error;
   while (children.length < asked && error === undefined) {
@@ -50,6 +50,6 @@ async function forking(asked) {
     });
     if (error === undefined) children.push(child);
   }
-  for (const child of children) child.kill('SIGKILL');
+  if (!keep) for (const child of children) child.kill('SIGKILL');
   return { asked, started: children.length, error };
 }

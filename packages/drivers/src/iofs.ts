@@ -1,7 +1,7 @@
 import { type FSWatcher, watch } from 'node:fs';
 import { chmod, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { CancelledError, Deferred, type Logger, Once, text } from '@fnfleet/core';
 import { untilAborted } from './cancellation.js';
 import { checkListenerFile, LISTENER_NAME } from './listener-file.js';
@@ -73,8 +73,7 @@ export class Iofs {
       }
       // mkdtemp makes it 0700, and a mode given to mkdir would go through the umask.
       if (options.writableByAll) await chmod(directory, 0o777);
-      const engineDirectory =
-        engineParent === undefined ? directory : join(engineParent, directory.slice(parent.length));
+      const engineDirectory = engineParent === undefined ? directory : join(engineParent, basename(directory));
       return new Iofs(directory, engineDirectory, options.logger);
     } catch (error) {
       await rm(directory, { recursive: true, force: true });

@@ -42,7 +42,6 @@ export class DockerContainer implements Container {
     this.id = spec.id;
     this.socketPath = deps.iofs.socketPath;
     this.exit = new ExitFollower(deps.engine, deps.clock, spec.id);
-    void this.exit.exit.then(({ exitCode }) => count('docker_exits', 1, { exit_status: `exit_${exitCode}` }));
   }
 
   /** Called once, by the driver, before anybody else has the container. */
@@ -86,9 +85,15 @@ export class DockerContainer implements Container {
 
   private async begin(): Promise<void> {
     await this.exit.begin();
+    void this.exit.exit.then((result) => this.countExit(result));
     // Closed meanwhile: starting now would be too late for the removal.
     if (this.closing.called) throw new Error('the container is closed');
     await this.deps.engine.startContainer(this.id);
+  }
+
+  /** A container that was ended by its runner says nothing about the function. */
+  private countExit({ exitCode }: ExitResult): void {
+    count('docker_exits', 1, { exit_status: this.closing.called ? 'ctx_canceled' : `exit_${exitCode}` });
   }
 
   private async shutDown(): Promise<void> {

@@ -1,5 +1,14 @@
 import { hostname } from 'node:os';
-import { type Clock, FnError, type Logger, Once, type SettingsOf, silentLogger, systemClock } from '@fnfleet/core';
+import {
+  type Clock,
+  FnError,
+  InflightTracker,
+  type Logger,
+  Once,
+  type SettingsOf,
+  silentLogger,
+  systemClock,
+} from '@fnfleet/core';
 import { throwIfAborted } from '../cancellation.js';
 import type { ContainerSpec, Driver } from '../driver.js';
 import { Iofs } from '../iofs.js';
@@ -36,6 +45,7 @@ export class DockerDriver implements Driver {
   private readonly stale: StaleContainers;
   private readonly policy: Promise<ContainerPolicy>;
   private readonly live = new Set<DockerContainer>();
+  private readonly creations = new InflightTracker();
   private readonly closing = new Once(() => this.closeAll());
 
   /** @throws Error when DOCKER_HOST cannot be understood or a certificate cannot be read */
@@ -70,6 +80,19 @@ export class DockerDriver implements Driver {
   async create(spec: ContainerSpec, signal: AbortSignal): Promise<DockerContainer> {
     throwIfAborted(signal);
     this.throwIfClosed();
+    const done = this.creations.enter();
+    try {
+      return await this.make(spec, signal);
+    } finally {
+      done();
+    }
+  }
+
+  close(): Promise<void> {
+    return this.closing.call();
+  }
+
+  private async make(spec: ContainerSpec, signal: AbortSignal): Promise<DockerContainer> {
     const policy = await this.policy;
     const iofs = await Iofs.create({
       parent: this.settings.iofsPath,
@@ -95,14 +118,10 @@ export class DockerDriver implements Driver {
       return container;
     } catch (error) {
       const closed = container.close();
-      // Otherwise not waited for: who gave up is told at once, and driver.close() waits for what is left.
+      // Otherwise not waited for: who gave up is told at once.
       if (this.closing.called) await closed;
       throw error;
     }
-  }
-
-  close(): Promise<void> {
-    return this.closing.call();
   }
 
   private throwIfClosed(): void {
@@ -145,6 +164,8 @@ export class DockerDriver implements Driver {
 
   private async closeAll(): Promise<void> {
     await Promise.all([...this.live].map((container) => container.close()));
+    // One that was about to be made finds the driver closed, and closes itself.
+    await this.creations.whenIdle();
   }
 }
 

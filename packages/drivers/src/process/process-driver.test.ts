@@ -48,8 +48,8 @@ describe('a function as a process', () => {
     const container = await driver.create(aSpec({ image: 'probe' }), never);
     await container.start(never);
     await container.listening(never);
-    const call = callFunction(container.socketPath, { fork: 3, sleepMs: 0, crash: false });
-    await call;
+    await callFunction(container.socketPath, { fork: 2, keepForked: true });
+    expect(await processesThatKnow(container.socketPath)).toHaveLength(3);
     await driver.close();
     expect(await processesThatKnow(container.socketPath)).toEqual([]);
   });

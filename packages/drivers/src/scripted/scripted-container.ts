@@ -20,6 +20,7 @@ export class ScriptedContainer implements Container {
   private readonly exited = new Deferred<ExitResult>();
   private readonly closing = new Once(() => this.shutDown());
   private server: Server | undefined;
+  private stopped = false;
   /** Set while paused; resolves on resume. */
   private pausedUntil: Deferred<void> | undefined;
 
@@ -89,13 +90,14 @@ export class ScriptedContainer implements Container {
 
   private async open(): Promise<void> {
     await this.gates.listen.pass(this.spec, NEVER);
-    if (this.closing.called) return;
+    if (this.stopped) return;
     const server = this.serve();
     this.server = server;
     server.on('connection', (socket: Socket) => this.adopt(socket));
     const offer = this.script.offer ?? bind;
     try {
       await offer(server, this.socketPath, this.spec);
+      if (this.stopped) server.close();
     } catch {
       // Closed while it was opening: there is no directory any more.
       this.exit({ exitCode: 1 });
@@ -114,7 +116,7 @@ export class ScriptedContainer implements Container {
   /** A paused function does nothing until it is resumed; one that throws has crashed. */
   private async whenAwake(action: () => unknown): Promise<void> {
     await this.pausedUntil?.promise;
-    if (this.closing.called) return;
+    if (this.stopped) return;
     try {
       await action();
     } catch {
@@ -134,6 +136,7 @@ export class ScriptedContainer implements Container {
   }
 
   private stop(result: ExitResult): void {
+    this.stopped = true;
     this.server?.close();
     for (const socket of this.sockets) socket.destroy();
     this.exited.resolve(result);

@@ -1,0 +1,89 @@
+/**
+ * What the balancer itself costs: CPU time a call through its whole HTTP path, with a runner that answers at once,
+ * next to a bare node:http server that does the same. Both run in this process, one after the other, with the same
+ * client; the difference is the balancer's. From the package: `node bench/front-door.mjs [calls]`
+ */
+import { createServer } from 'node:http';
+import { createRequire } from 'node:module';
+
+const require = createRequire(import.meta.url);
+const { Pool } = require('undici');
+const { CallTemplate, newLbServer } = require('../dist/index.js');
+
+const CALLS = Number(process.argv[2] ?? 50_000);
+const CONCURRENCY = 32;
+const BODY = Buffer.from('{"name":"bench"}');
+const ANSWER = Buffer.from('{"message":"hello"}');
+
+const empty = { config: {}, annotations: {}, shape: '', createdAt: undefined, updatedAt: undefined };
+const template = new CallTemplate(
+  { ...empty, id: 'app1', name: 'app', syslogUrl: '' },
+  { ...empty, id: 'fn1', appId: 'app1', name: 'f', image: 'i', memoryMb: 128, timeoutSeconds: 30, idleTimeoutSeconds: 30 },
+);
+
+/** Takes the whole body and answers, without a wire in between. */
+const runner = {
+  address: 'bench',
+  async tryCall(call) {
+    const reader = call.body.open();
+    while (!reader.read()?.last) {
+      await new Promise((resolve) => {
+        reader.onReadable = resolve;
+      });
+    }
+    reader.close();
+    call.response.writeHead(200, [['Content-Type', 'application/json']]);
+    call.response.write(ANSWER);
+    return { kind: 'finished', report: {} };
+  },
+  close: async () => undefined,
+};
+
+const balancer = newLbServer({
+  settings: { runnerApiUrl: 'unused', executionHeadroomMs: 0, replayBufferBytes: 8_388_608, requestIdHeader: '' },
+  host: '127.0.0.1',
+  port: 0,
+  pool: { runners: () => ({ runners: [runner] }), close: async () => undefined },
+  placer: { order: (_call, runners) => runners },
+  lookup: { byId: async () => template, close: async () => undefined },
+});
+await balancer.ready;
+
+const bare = createServer((req, res) => {
+  req.on('data', () => undefined);
+  req.on('end', () => {
+    res.writeHead(200, { 'Content-Type': 'application/json', 'Content-Length': ANSWER.length });
+    res.end(ANSWER);
+  });
+});
+await new Promise((resolve) => bare.listen(0, '127.0.0.1', resolve));
+
+async function measure(url) {
+  const pool = new Pool(url, { connections: CONCURRENCY });
+  let left = CALLS;
+  const worker = async () => {
+    while (left > 0) {
+      left -= 1;
+      const { body } = await pool.request({ path: '/invoke/fn1', method: 'POST', body: BODY });
+      await body.dump();
+    }
+  };
+  const cpu = process.cpuUsage();
+  const started = performance.now();
+  await Promise.all(Array.from({ length: CONCURRENCY }, worker));
+  const seconds = (performance.now() - started) / 1000;
+  const { user, system } = process.cpuUsage(cpu);
+  await pool.close();
+  return { callsPerSecond: Math.round(CALLS / seconds), cpuMicros: (user + system) / CALLS };
+}
+
+const bareUrl = `http://127.0.0.1:${bare.address().port}`;
+for (const url of [bareUrl, balancer.address.url]) await measure(url); // warm-up
+const base = await measure(bareUrl);
+const full = await measure(balancer.address.url);
+console.log(`bare server  ${base.callsPerSecond} calls/s  ${base.cpuMicros.toFixed(1)} µs CPU a call, client included`);
+console.log(`balancer     ${full.callsPerSecond} calls/s  ${full.cpuMicros.toFixed(1)} µs CPU a call, client included`);
+console.log(`difference   ${(full.cpuMicros - base.cpuMicros).toFixed(1)} µs CPU a call`);
+
+await balancer.close();
+bare.close();
