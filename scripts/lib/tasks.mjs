@@ -10,7 +10,9 @@ export const TASKS = {
   async start(args) {
     await build();
     if (process.env.FN_DRIVER !== 'process' && !(await ensureDockerEngine())) return 1;
-    return node('bin/fnfleet', ['up', '--example', ...args]);
+    if (process.env.FN_DRIVER !== 'process' && (await images(['hello-node'])) !== 0) return 1;
+    const example = ['--example', 'examples/hello-node', '--image', 'fnfleet/hello-node:latest'];
+    return node('packages/cli/bin/fnfleet.js', ['up', ...example, ...args]);
   },
 
   /** Every test, with real Docker. */
