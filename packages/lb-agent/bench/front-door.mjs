@@ -18,7 +18,16 @@ const ANSWER = Buffer.from('{"message":"hello"}');
 const empty = { config: {}, annotations: {}, shape: '', createdAt: undefined, updatedAt: undefined };
 const template = new CallTemplate(
   { ...empty, id: 'app1', name: 'app', syslogUrl: '' },
-  { ...empty, id: 'fn1', appId: 'app1', name: 'f', image: 'i', memoryMb: 128, timeoutSeconds: 30, idleTimeoutSeconds: 30 },
+  {
+    ...empty,
+    id: 'fn1',
+    appId: 'app1',
+    name: 'f',
+    image: 'i',
+    memoryMb: 128,
+    timeoutSeconds: 30,
+    idleTimeoutSeconds: 30,
+  },
 );
 
 /** Takes the whole body and answers, without a wire in between. */
