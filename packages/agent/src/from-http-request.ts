@@ -1,5 +1,5 @@
 import type { IncomingMessage } from 'node:http';
-import { type App, CallTemplate, type Fn, type HeaderMap, headersFromRaw, headerToText } from '@fnfleet/core';
+import { type App, CallTemplate, type Fn, headersFromRaw, requestUrl } from '@fnfleet/core';
 import type { CallOption } from './call-options.js';
 import { IncomingBody } from './incoming-body.js';
 
@@ -10,23 +10,10 @@ export function fromHttpRequest(app: App, fn: Fn, request: IncomingMessage): Cal
       id: draft.newId(),
       type: 'sync',
       method: request.method ?? '',
-      url: absoluteUrl(request),
-      headers: headersOf(request),
+      url: requestUrl(request),
+      headers: headersFromRaw(request.rawHeaders),
       createdAt: draft.nowMs,
     });
     draft.body = new IncomingBody(request);
   };
-}
-
-function headersOf(request: IncomingMessage): HeaderMap {
-  const headers = headersFromRaw(request.rawHeaders);
-  for (const name in headers) headers[name] = headers[name]?.map(headerToText) ?? [];
-  return headers;
-}
-
-function absoluteUrl(request: IncomingMessage): string {
-  const target = request.url ?? '/';
-  if (!target.startsWith('/')) return target;
-  const scheme = 'encrypted' in request.socket ? 'https' : 'http';
-  return `${scheme}://${request.headers.host ?? ''}${target}`;
 }

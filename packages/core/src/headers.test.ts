@@ -1,4 +1,4 @@
-import { canonicalHeader, headersFromRaw, isHopByHop } from './headers.js';
+import { canonicalHeader, headersFromRaw, headerToText, isHopByHop, textToHeader } from './headers.js';
 
 describe('headers', () => {
   it.each([
@@ -18,6 +18,16 @@ describe('headers', () => {
       'Set-Cookie': ['a', 'b'],
       'X-One': ['1'],
     });
+  });
+
+  it('of a call do not repeat what its URL and its framing say', () => {
+    expect(headersFromRaw(['host', 'h', 'Transfer-Encoding', 'chunked', 'X', '1'])).toEqual({ X: ['1'] });
+  });
+
+  it('are text in UTF-8, of which node shows the bytes', () => {
+    const wire = Buffer.from('Zoë ✓').toString('latin1');
+    expect(headersFromRaw(['X-Name', wire, 'X-Plain', 'a'])).toEqual({ 'X-Name': ['Zoë ✓'], 'X-Plain': ['a'] });
+    expect(textToHeader(headerToText(wire))).toBe(wire);
   });
 
   it('take a name that JavaScript gives a meaning to', () => {

@@ -39,14 +39,19 @@ export function isHopByHop(canonicalName: string, value: string): boolean {
   return HOP_BY_HOP.has(canonicalName) && !(canonicalName === 'Te' && value === 'trailers');
 }
 
-/** Node's flat `rawHeaders` as a map with canonical names, all values kept. */
+/** What the URL and the framing of a message say already, and what is therefore no header of a call. */
+const SAID_ELSEWHERE: ReadonlySet<string> = new Set(['Host', 'Transfer-Encoding']);
+
+/** Node's flat `rawHeaders` as a call carries them: canonical names, all values, as text; without `Host`. */
 export function headersFromRaw(rawHeaders: readonly string[]): HeaderMap {
   const headers: HeaderMap = {};
   for (let i = 0; i + 1 < rawHeaders.length; i += 2) {
     const name = canonicalHeader(rawHeaders[i] as string);
+    if (SAID_ELSEWHERE.has(name)) continue;
+    const value = headerToText(rawHeaders[i + 1] as string);
     const values = Object.hasOwn(headers, name) ? headers[name] : undefined;
-    if (values) values.push(rawHeaders[i + 1] as string);
-    else headers[name] = [rawHeaders[i + 1] as string];
+    if (values) values.push(value);
+    else headers[name] = [value];
   }
   return headers;
 }

@@ -49,6 +49,7 @@ export {
 } from './models/trigger.js';
 export { RecordedMetrics } from './recorded-metrics.js';
 export { Registry } from './registry.js';
+export { requestUrl } from './request-url.js';
 export { commonSettings, NODE_TYPES, type NodeType } from './settings/common.js';
 export {
   bytes,

@@ -8,7 +8,8 @@ import { createRequire } from 'node:module';
 
 const require = createRequire(import.meta.url);
 const { Pool } = require('undici');
-const { CallTemplate, newLbServer } = require('../dist/index.js');
+const { CallTemplate } = require('@fnfleet/core');
+const { newLbServer } = require('../dist/index.js');
 
 const CALLS = Number(process.argv[2] ?? 50_000);
 const CONCURRENCY = 32;
@@ -90,9 +91,10 @@ const bareUrl = `http://127.0.0.1:${bare.address().port}`;
 for (const url of [bareUrl, balancer.address.url]) await measure(url); // warm-up
 const base = await measure(bareUrl);
 const full = await measure(balancer.address.url);
-console.log(`bare server  ${base.callsPerSecond} calls/s  ${base.cpuMicros.toFixed(1)} µs CPU a call, client included`);
-console.log(`balancer     ${full.callsPerSecond} calls/s  ${full.cpuMicros.toFixed(1)} µs CPU a call, client included`);
-console.log(`difference   ${(full.cpuMicros - base.cpuMicros).toFixed(1)} µs CPU a call`);
+const line = (name, { callsPerSecond, cpuMicros }) =>
+  `${name.padEnd(12)} ${callsPerSecond} calls/s  ${cpuMicros.toFixed(1)} µs CPU a call, client included\n`;
+process.stdout.write(line('bare server', base) + line('balancer', full));
+process.stdout.write(`difference   ${(full.cpuMicros - base.cpuMicros).toFixed(1)} µs CPU a call\n`);
 
 await balancer.close();
 bare.close();

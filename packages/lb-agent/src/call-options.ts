@@ -1,10 +1,17 @@
 import type { IncomingMessage } from 'node:http';
-import type { App, Call, Fn, ResponseWriter } from '@fnfleet/core';
+import {
+  type App,
+  type Call,
+  CallTemplate,
+  type Fn,
+  headersFromRaw,
+  type ResponseWriter,
+  requestUrl,
+} from '@fnfleet/core';
 import type { ReplayableBody } from '@fnfleet/protocol';
-import { invokeHeaders, triggerHeaders } from './call-headers.js';
-import { CallTemplate } from './call-template.js';
 import { discardRest } from './discard-rest.js';
 import { ReplayBuffer, type ReplayBufferLimits } from './replay-buffer.js';
+import { triggerHeaders } from './trigger-headers.js';
 
 /** What call options fill in, one after another. */
 export interface LbCallDraft {
@@ -38,7 +45,7 @@ export function fromTemplate(template: CallTemplate, req: IncomingMessage): LbCa
       type: 'sync',
       method: req.method ?? '',
       url: requestUrl(req),
-      headers: invokeHeaders(req),
+      headers: headersFromRaw(req.rawHeaders),
       createdAt: draft.nowMs,
     });
     draft.body = new ReplayBuffer(req, declaredLength(req), draft.bodyLimits, () => discardRest(req));
@@ -97,12 +104,6 @@ export function withController(controller: AbortController): LbCallOption {
 function modelOf(draft: LbCallDraft, option: string): Call {
   if (draft.model === undefined) throw new Error(`${option} comes after the option that sets the model of the call`);
   return draft.model;
-}
-
-function requestUrl(req: IncomingMessage): string {
-  const scheme = 'encrypted' in req.socket ? 'https' : 'http';
-  const target = (req as { originalUrl?: string }).originalUrl ?? req.url ?? '/';
-  return target.startsWith('/') ? `${scheme}://${req.headers.host ?? ''}${target}` : target;
 }
 
 /** Undefined: a body that comes in chunks. */

@@ -1,6 +1,15 @@
-import { type App, type Clock, type Fn, FnError, parseApp, parseFn, parseTrigger, type Trigger } from '@fnfleet/core';
+import {
+  type App,
+  CallTemplate,
+  type Clock,
+  type Fn,
+  FnError,
+  parseApp,
+  parseFn,
+  parseTrigger,
+  type Trigger,
+} from '@fnfleet/core';
 import { ApiClient, type ApiClientOptions } from './api-client.js';
-import { CallTemplate } from './call-template.js';
 import { type Fetch, LookupCache, type LookupCacheOptions } from './lookup-cache.js';
 
 /** Finds what a request names. An embedder may have its own way. */

@@ -11,7 +11,6 @@ export {
   withTrigger,
   withWriter,
 } from './call-options.js';
-export { CallTemplate } from './call-template.js';
 export { type FunctionLookup, newApiLookup, type TriggeredFunction } from './function-lookup.js';
 export { HttpResponseWriter } from './http-response-writer.js';
 export { type CallOverrider, type LBAgent, type LBAgentOptions, type LbCallListener, newLBAgent } from './lb-agent.js';

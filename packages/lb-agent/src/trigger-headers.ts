@@ -1,18 +1,6 @@
-import type { IncomingMessage } from 'node:http';
-import { type HeaderMap, headersFromRaw, headerToText, isHopByHop } from '@fnfleet/core';
+import { type HeaderMap, isHopByHop } from '@fnfleet/core';
 
 const PREFIX = 'Fn-Http-H-';
-
-/** The headers of a direct invoke: the request's own, except those that only describe its connection to us. */
-export function invokeHeaders(req: IncomingMessage): HeaderMap {
-  const headers = headersFromRaw(req.rawHeaders);
-  delete headers.Host;
-  delete headers['Transfer-Encoding'];
-  for (const values of Object.values(headers)) {
-    for (let i = 0; i < values.length; i += 1) values[i] = headerToText(values[i] as string);
-  }
-  return headers;
-}
 
 /**
  * The headers of a call through a trigger. Every header of the client is renamed, so that none can pass for one of
