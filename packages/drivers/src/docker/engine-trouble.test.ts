@@ -69,6 +69,7 @@ describe('a Docker engine on a bad day', () => {
     ${[401, { message: 'unauthorized' }]}                                      | ${401} | ${'unauthorized'}
     ${[500, { message: 'dial tcp 127.0.0.1:9: connect: connection refused' }]} | ${502} | ${'dial tcp 127.0.0.1:9: connect: connection refused'}
     ${[200, `${JSON.stringify({ error: 'no space left on device' })}\n`]}      | ${502} | ${'no space left on device'}
+    ${'breaks off'}                                                            | ${502} | ${'the connection to the engine was lost during the pull'}
   `('agent-and-docker 60: a pull that fails with "$reason" is $status', async ({ answer, status, reason }) => {
     engine.answers('POST /images/create', answer);
     await expect(aDriver().prepareImage(aSpec({ image: 'a/b:1' }), never)).rejects.toMatchObject({
