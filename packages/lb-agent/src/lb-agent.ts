@@ -78,12 +78,6 @@ export function newLBAgent(pool: RunnerPool, placer: Placer, options: LBAgentOpt
   return new PlacingAgent(pool, placer, options);
 }
 
-const DEFAULT_TIMING: PlacementTiming = {
-  placerTimeoutMs: 360_000,
-  detachedPlacerTimeoutMs: 30_000,
-  retryAllDelayMs: 10,
-};
-
 /** A runner ends a cancelled call at once; one that does not must not keep the process from ending. */
 const CANCEL_GRACE_MS = 5000;
 
@@ -107,10 +101,15 @@ class PlacingAgent implements LBAgent {
     private readonly placer: Placer,
     private readonly options: LBAgentOptions,
   ) {
+    const { timing = {} } = options;
     this.clock = options.clock ?? systemClock;
     this.logger = options.logger ?? silentLogger;
     this.ids = options.ids ?? new IdGenerator();
-    this.timing = { ...DEFAULT_TIMING, ...options.timing };
+    this.timing = {
+      placerTimeoutMs: timing.placerTimeoutMs ?? 360_000,
+      detachedPlacerTimeoutMs: timing.detachedPlacerTimeoutMs ?? 30_000,
+      retryAllDelayMs: timing.retryAllDelayMs ?? 10,
+    };
     this.headroomMs = options.executionHeadroomMs ?? 360_000;
     this.bodyLimits = { keepBytes: options.replayBufferBytes ?? 8 * MIB, maxBytes: options.maxRequestBytes ?? 0 };
     this.inflight = new InflightTracker(this.clock);

@@ -6,7 +6,6 @@ import {
   type Logger,
   Once,
   type Service,
-  SettingsError,
   silentLogger,
   systemClock,
 } from '@fnfleet/core';
@@ -20,19 +19,28 @@ import {
   type RequestLabels,
   type TlsMaterial,
 } from '@fnfleet/http';
-import { newStaticRunnerPool, type Placer, placers, type Runner, type RunnerPool } from '@fnfleet/placement';
+import {
+  naive,
+  newGrpcRunner,
+  newStaticRunnerPool,
+  type Placer,
+  placers,
+  type Runner,
+  type RunnerPool,
+} from '@fnfleet/placement';
 import { FrontDoor } from './front-door.js';
 import { type FunctionLookup, newApiLookup } from './function-lookup.js';
 import { type LBAgent, type LBAgentOptions, type LbCallListener, newLBAgent } from './lb-agent.js';
 import type { LbSettings } from './settings.js';
 
 export interface LbServerOptions {
-  readonly settings: LbSettings & Partial<HttpSettings>;
+  /** What is not given has its default. */
+  readonly settings?: Partial<LbSettings & HttpSettings>;
   readonly host: string;
   /** 0 takes a free port; `address` tells which. */
   readonly port: number;
-  /** Makes the runner for an address of `settings.runnerAddresses`. Needed unless a pool is given. */
-  readonly createRunner?: (address: string) => Runner;
+  /** Makes the runner for an address of `settings.runnerAddresses`; one reached over gRPC, in the clear, unless given. */
+  readonly createRunner?: (address: string, options: { readonly logger?: Logger }) => Runner;
   /** Each of these replaces what the settings describe. The server closes them. */
   readonly pool?: RunnerPool;
   readonly placer?: Placer;
@@ -72,10 +80,10 @@ class ComposedLbServer implements LbServer {
   private readonly closing = new Once(() => this.shut());
 
   constructor(options: LbServerOptions) {
-    const { settings, logger = silentLogger, clock = systemClock } = options;
+    const { settings = {}, logger = silentLogger, clock = systemClock } = options;
     this.clock = clock;
-    const placer = options.placer ?? placers.get(settings.placer).create({ random: Math.random });
-    this.lookup = options.lookup ?? newApiLookup(settings.runnerApiUrl, { clock });
+    const placer = options.placer ?? placers.get(settings.placer ?? naive.name).create({ random: Math.random });
+    this.lookup = options.lookup ?? newApiLookup(settings.runnerApiUrl ?? '', { clock });
     this.agent = newLBAgent(options.pool ?? staticPool(options), placer, {
       timing: settings,
       executionHeadroomMs: settings.executionHeadroomMs,
@@ -128,9 +136,8 @@ class ComposedLbServer implements LbServer {
   }
 }
 
-function staticPool({ settings, createRunner }: LbServerOptions): RunnerPool {
-  if (createRunner === undefined) throw new SettingsError(['a load balancer needs a pool, or a way to make runners']);
-  return newStaticRunnerPool(settings.runnerAddresses, createRunner);
+function staticPool({ settings = {}, createRunner = newGrpcRunner, logger }: LbServerOptions): RunnerPool {
+  return newStaticRunnerPool(settings.runnerAddresses ?? [], (address) => createRunner(address, { logger }));
 }
 
 function requestHandler(
@@ -138,7 +145,7 @@ function requestHandler(
   lookup: FunctionLookup,
   options: LbServerOptions,
 ): (req: IncomingMessage, res: ServerResponse) => void {
-  const { settings, middleware = [], metrics, logger, clock } = options;
+  const { settings = {}, middleware = [], metrics, logger, clock } = options;
   const door = new FrontDoor({
     agent,
     lookup,
