@@ -38,6 +38,8 @@ export interface FrontDoorOptions {
   readonly cors: CorsPolicy;
   /** Bytes; 0: no limit. */
   readonly maxRequestBytes: number;
+  /** Time in which a client must take some of an answer that waits for it, milliseconds. Default 60 000. */
+  readonly clientStallMs?: number;
   /** Header that names a request; empty: requests have no names. */
   readonly requestIdHeader?: string;
   readonly logger?: Logger;
@@ -94,7 +96,8 @@ export class FrontDoor {
   ): Promise<void> {
     labels.route = ROUTES[target.kind];
     const controller = new AbortController();
-    const writer = new HttpResponseWriter(res, target.kind === 'trigger' ? triggerHead : invokeHead, this.clock);
+    const head = target.kind === 'trigger' ? triggerHead : invokeHead;
+    const writer = new HttpResponseWriter(res, head, this.clock, this.options.clientStallMs);
     const onClose = () => {
       if (!res.writableFinished) controller.abort(new CancelledError());
     };
@@ -150,7 +153,7 @@ export class FrontDoor {
       if (this.log.debugEnabled) this.log.debug('call not served', { callId, status, answer: message, error });
       return;
     }
-    this.log.error('call failed', { callId, route: ROUTES[target.kind], status, answer: message, error });
+    this.log.error('call failed', { callId: callId || undefined, ...target, status, answer: message, error });
   }
 }
 

@@ -70,7 +70,7 @@ it.each`
   await expect(received()).rejects.toThrow('aborted');
 });
 
-it('W3: never sends more than was announced', async () => {
+it('W4: never sends more than was announced', async () => {
   await serve();
   writer.writeHead(200, [['Content-Length', '3']]);
   writer.write(Buffer.from('ab'));
@@ -80,13 +80,31 @@ it('W3: never sends more than was announced', async () => {
   expect(await received()).toMatchObject({ headers: { 'content-length': '3' }, body: 'abc' });
 });
 
-it('W3: an answer that is shorter than announced breaks', async () => {
+it('W4: an answer that is shorter than announced breaks', async () => {
   await serve();
   writer.writeHead(200, [['Content-Length', '3']]);
   writer.write(Buffer.from('ab'));
   await clock.advance(2);
   writer.finish();
   await expect(received()).rejects.toThrow('aborted');
+});
+
+it('W3: a client that takes nothing for a minute is given up', async () => {
+  await serve();
+  writer.writeHead(200, []);
+  expect(writer.write(Buffer.alloc(32 * 1024 * 1024))).toBe(false); // more than any socket buffers
+  const drained = jest.fn();
+  writer.onDrain(drained);
+  const answer = await client;
+  const broken = new Promise((resolve) => answer.on('error', resolve));
+  answer.pause();
+
+  await clock.advance(59_999);
+  expect(answer.destroyed).toBe(false);
+  await clock.advance(1);
+  answer.resume();
+  expect(await broken).toMatchObject({ message: 'aborted' });
+  expect(drained).not.toHaveBeenCalled();
 });
 
 it('bytes before any head come with status 200', async () => {

@@ -5,6 +5,7 @@ import type { HeadMapping, ResponseHead } from './response-head.js';
 
 const HOLD_BYTES = 16 * 1024;
 const HOLD_MS = 2;
+const DEFAULT_STALL_MS = 60_000;
 
 /**
  * Writes the answer of a call to an HTTP client.
@@ -14,7 +15,8 @@ const HOLD_MS = 2;
  *
  * W1  What is held can still be taken back: a small answer gets its exact length, an early failure a clean error.
  * W2  Once bytes are out, a failure breaks the connection. A client never takes a part for the whole.
- * W3  No more bytes go out than were announced; a function that announced more than it sent has failed (W2).
+ * W3  A client that takes nothing for too long is given up: its call would wait for it without end.
+ * W4  No more bytes go out than were announced; a function that announced more than it sent has failed (W2).
  */
 export class HttpResponseWriter implements ResponseWriter {
   /** Goes out as `Fn-Call-Id`, with whatever answer. Set as soon as the call has an id. */
@@ -31,6 +33,7 @@ export class HttpResponseWriter implements ResponseWriter {
     private readonly res: ServerResponse,
     private readonly mapHead: HeadMapping,
     private readonly clock: Pick<Clock, 'after'> = systemClock,
+    private readonly stallMs = DEFAULT_STALL_MS,
   ) {}
 
   writeHead(status: number, headers: HeaderList): void {
@@ -48,7 +51,14 @@ export class HttpResponseWriter implements ResponseWriter {
   }
 
   onDrain(callback: () => void): void {
-    this.res.once('drain', callback);
+    const stalled = this.clock.after(this.stallMs, () => this.res.destroy()); // W3
+    const settled = () => stalled.cancel();
+    this.res.once('close', settled);
+    this.res.once('drain', () => {
+      this.res.off('close', settled);
+      settled();
+      callback();
+    });
   }
 
   /** The call has ended well. */

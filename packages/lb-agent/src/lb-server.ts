@@ -3,7 +3,9 @@ import {
   type Clock,
   type DrainResult,
   FnError,
+  IdGenerator,
   type Logger,
+  localIpv4,
   Once,
   type Service,
   silentLogger,
@@ -91,6 +93,8 @@ class ComposedLbServer implements LbServer {
       maxRequestBytes: settings.maxRequestBytes,
       callOverrider: options.callOverrider,
       callOptions: options.callOptions,
+      // Balancers on one machine must not give out the same ids.
+      ids: new IdGenerator({ ipv4: localIpv4(), port: options.port || process.pid }),
       logger,
       clock,
     });
@@ -151,6 +155,7 @@ function requestHandler(
     lookup,
     cors: newCorsPolicy(settings.corsOrigins ?? [], settings.corsHeaders ?? []),
     maxRequestBytes: settings.maxRequestBytes ?? 0,
+    clientStallMs: settings.clientStallMs,
     requestIdHeader: settings.requestIdHeader,
     logger,
     clock,

@@ -16,6 +16,10 @@ export const lbSettings = {
     default: 8 * MIB,
     doc: 'Bytes of a request body that are kept in case a runner refuses the call. A call that has sent more is not offered again.',
   }),
+  clientStallMs: durationMs('FN_CLIENT_STALL_MSECS', {
+    default: 60_000,
+    doc: 'Time in which a client must take some of an answer that waits for it; then its connection is closed and its call ends.',
+  }),
   requestIdHeader: text('FN_RID_HEADER', {
     default: '',
     doc: 'Request header with a name for the request, which then is in the logs of balancer and runner. A request without one gets one.',
