@@ -1,5 +1,5 @@
 import { createServer, type IncomingMessage, request, type Server, type ServerResponse } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import { type AddressInfo, connect } from 'node:net';
 import { FakeClock, FnError } from '@fnfleet/core';
 import { HttpResponseWriter } from './http-response-writer.js';
 import { invokeHead } from './response-head.js';
@@ -68,6 +68,22 @@ it.each`
   expect(answer.headers).toMatchObject({ 'transfer-encoding': 'chunked', 'fn-call-id': 'call-1' });
   writer.fail(new FnError('functionFailed'));
   await expect(received()).rejects.toThrow('aborted');
+});
+
+it('W2: to a client of HTTP/1.0 an answer that breaks does not look complete', async () => {
+  await serve();
+  const broken = Promise.withResolvers<unknown>();
+  const { port } = server.address() as AddressInfo;
+  server.removeAllListeners('request').once('request', (_req, res) => {
+    const old = new HttpResponseWriter(res, invokeHead, clock);
+    old.write(Buffer.alloc(20_000));
+    old.fail(new FnError('functionFailed'));
+  });
+  const socket = connect(port, '127.0.0.1', () => socket.write('GET / HTTP/1.0\r\nHost: h\r\n\r\n'));
+  socket.on('error', broken.resolve).on('end', () => broken.resolve('looks complete'));
+  socket.resume();
+  expect(await broken.promise).toMatchObject({ code: 'ECONNRESET' });
+  writer.finish();
 });
 
 it('W4: never sends more than was announced', async () => {

@@ -73,11 +73,10 @@ export class HttpResponseWriter implements ResponseWriter {
   fail(error: unknown): void {
     const { state } = this;
     this.end();
-    // Ended, but not properly: the answer could not be put together.
-    if (state === 'ended' && !this.res.writableEnded) this.res.destroy();
-    if (state === 'ended') return;
-    if (state === 'holding' && this.callId !== '') this.res.setHeader('Fn-Call-Id', this.callId);
-    sendError(this.res, error);
+    if (state === 'holding') {
+      if (this.callId !== '') this.res.setHeader('Fn-Call-Id', this.callId);
+      sendError(this.res, error);
+    } else if (!this.res.writableEnded) this.breakOff();
   }
 
   private end(): void {
@@ -121,8 +120,15 @@ export class HttpResponseWriter implements ResponseWriter {
 
   private endStream(): void {
     const short = this.owedBytes > 0 && this.owedBytes !== Number.POSITIVE_INFINITY;
-    if (short) this.res.destroy();
+    if (short) this.breakOff();
     else this.res.end();
+  }
+
+  /** W2. To a client of HTTP/1.0 a closed connection is a complete answer; only a reset is not. */
+  private breakOff(): void {
+    const { socket, req } = this.res;
+    if (req.httpVersionMinor === 0 && socket !== null && !('encrypted' in socket)) socket.resetAndDestroy();
+    else this.res.destroy();
   }
 
   private withCallId(headers: readonly string[]): string[] {

@@ -29,6 +29,10 @@ it.each`
   expect(await fleet.send(path, { method })).toMatchObject({ status, body });
 });
 
+it('http-api 8: one trailing slash too many is redirected', async () => {
+  expect(await fleet.send('/invoke/fn1/?a=1')).toMatchObject({ status: 307, headers: { location: '/invoke/fn1?a=1' } });
+});
+
 it('http-api 3: serves metrics where they are given', async () => {
   await fleet.close();
   fleet = await TestFleet.start([runner], { metrics: (_req, res) => void res.end('fn_api_request_count 1') });

@@ -91,11 +91,11 @@ export class ReplayBuffer implements ReplayableBody {
     if (data === null) {
       if (this.sourceEnded()) {
         // Somebody else read from the source: better no call than half of one.
-        if (this.declaredBytes !== undefined && this.arrivedBytes !== this.declaredBytes) throw this.fail();
+        if (this.declaredBytes !== undefined && this.arrivedBytes !== this.declaredBytes) throw this.brokenOff();
         this.ended = true;
         return EMPTY_LAST;
       }
-      if (this.source.destroyed) throw this.fail();
+      if (this.source.destroyed) throw this.brokenOff();
       this.listen();
       return undefined;
     }
@@ -129,22 +129,26 @@ export class ReplayBuffer implements ReplayableBody {
   private listen(): void {
     if (this.listening) return;
     this.listening = true;
-    this.source.on('readable', this.wake).on('end', this.wake).on('error', this.fail).on('close', this.wake);
+    this.source.on('readable', this.wake).on('end', this.wake).on('error', this.onError).on('close', this.wake);
   }
 
   private stopListening(): void {
     if (!this.listening) return;
     this.listening = false;
-    this.source.off('readable', this.wake).off('end', this.wake).off('error', this.fail).off('close', this.wake);
+    this.source.off('readable', this.wake).off('end', this.wake).off('error', this.onError).off('close', this.wake);
   }
 
   private readonly wake = () => this.reader?.onReadable?.();
 
   /** A source that breaks off is a client that left. */
-  private readonly fail = (): Error => {
+  private brokenOff(): Error {
     this.failure ??= new CancelledError();
-    this.wake();
     return this.failure;
+  }
+
+  private readonly onError = () => {
+    this.brokenOff();
+    this.wake();
   };
 }
 
