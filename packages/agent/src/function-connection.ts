@@ -1,5 +1,6 @@
 import { Client } from 'undici';
 import type { AgentCall } from './agent-call.js';
+import { functionDialer } from './function-dialer.js';
 import { Exchange, type ExchangeLimits } from './function-exchange.js';
 
 /** FDKs close idle connections after anything from no time to five seconds; one second keeps clear of most of them. */
@@ -18,7 +19,7 @@ export class FunctionConnection {
     private readonly limits: ExchangeLimits,
   ) {
     this.client = new Client('http://localhost', {
-      socketPath,
+      connect: functionDialer(socketPath),
       allowH2: false,
       pipelining: 1,
       keepAliveTimeout: IDLE_CLOSE_MS,
@@ -27,7 +28,6 @@ export class FunctionConnection {
       // The deadline of the call is the only limit in time.
       headersTimeout: 0,
       bodyTimeout: 0,
-      connectTimeout: 0,
       maxHeaderSize: limits.maxHeaderBytes || DEFAULT_HEADER_BYTES,
     });
   }

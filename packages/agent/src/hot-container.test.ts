@@ -91,10 +91,13 @@ describe('the end of containers', () => {
       ...[1, 2, 3].map(() => test.answer({ idleTimeoutSeconds: 5 })),
       test.outcome({ image: 'exits' }),
     ]);
-    expect(metrics.sum('container_idle_total')).toBeGreaterThan(0);
-    expect(metrics.sum('container_idle_total', { fn_id: 'fn-of-echo', image_name: 'echo', app_id: 'app1' })).toBe(
-      test.driver.counters.live,
-    );
+    const labels = { fn_id: 'fn-of-echo', image_name: 'echo', app_id: 'app1' };
+    const idle = metrics.sum('container_idle_total', labels);
+    expect(idle).toBeGreaterThan(0);
+    expect(metrics.sum('container_idle_total')).toBe(idle);
+    // The one that ended at its start is removed behind the caller's back.
+    while (test.driver.counters.live > idle) await clock.advance(0);
+    expect(test.driver.counters.live).toBe(idle);
     await clock.advance(5_000);
     while (test.driver.counters.live > 0) await clock.advance(0);
     for (const name of ['queued', 'running', 'container_start_total', 'container_idle_total'] as const) {

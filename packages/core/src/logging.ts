@@ -27,12 +27,15 @@ export interface LoggerOptions {
 
 export function createLogger(options: LoggerOptions): Logger {
   const { combine, timestamp, json, printf } = winston.format;
+  const stream = options.stream ?? process.stderr;
+  // Whoever read the log may be gone (EPIPE). Telling the log of it would fail again, for ever.
+  if (stream.listenerCount('error') === 0) stream.on('error', () => undefined);
   const line = options.format === 'json' ? json() : printf(textLine);
   const logger = winston.createLogger({
     level: options.level,
     format: combine(timestamp(), winston.format(unfoldErrors)(), line),
     defaultMeta: options.fields,
-    transports: [new winston.transports.Stream({ stream: options.stream ?? process.stderr })],
+    transports: [new winston.transports.Stream({ stream })],
   });
   return wrap(logger, options.level === 'debug');
 }

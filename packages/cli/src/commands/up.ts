@@ -1,6 +1,7 @@
 import { Command, InvalidArgumentError } from 'commander';
 import { LocalFleet } from '../fleet/local-fleet.js';
 import { showExample } from '../fleet/show-example.js';
+import { stopSignal } from '../stop-signal.js';
 
 interface UpOptions {
   readonly runners: number;
@@ -47,7 +48,8 @@ async function up(options: UpOptions): Promise<void> {
     dataDir: options.data,
     print: options.quiet ? () => undefined : (line) => console.error(line),
   });
-  const interrupted = untilInterrupted();
+  // Ending at once takes the nodes along: each notices that its parent is gone.
+  const interrupted = stopSignal(() => process.exit(1));
   try {
     await Promise.race([bringUp(fleet, options), interrupted]);
     const lost = fleet.nodeLost().then((what) => {
@@ -70,20 +72,6 @@ async function bringUp(fleet: LocalFleet, { example, image, runners }: UpOptions
 The fleet is up.   API ${apiUrl}   balancer ${lbUrl}
   processes   ${fleet.processes.map(({ name, pid }) => `${name} ${pid}`).join(', ')}
   stop it     Ctrl-C`);
-}
-
-/** Resolves on the first Ctrl-C or SIGTERM; the second ends this process at once, and the nodes follow. */
-function untilInterrupted(): Promise<void> {
-  return new Promise((resolve) => {
-    let asked = false;
-    const stop = () => {
-      if (asked) process.exit(1);
-      asked = true;
-      resolve();
-    };
-    process.on('SIGINT', stop);
-    process.on('SIGTERM', stop);
-  });
 }
 
 function wholeNumber(min: number, max: number): (text: string) => number {

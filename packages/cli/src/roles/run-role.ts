@@ -1,4 +1,5 @@
 import { commonSettings, createLogger, type Environment, type Logger, readSettings } from '@fnfleet/core';
+import { stopSignal } from '../stop-signal.js';
 import type { Role, RunningRole } from './role.js';
 import { startMetrics } from './role-metrics.js';
 
@@ -41,22 +42,15 @@ function announce(running: RunningRole, logger: Logger): void {
 }
 
 /** Resolves on the first signal, or when the process that started us is gone. */
-function untilStopped(logger: Logger): Promise<void> {
-  return new Promise((resolve) => {
-    let asked = false;
-    const stop = (reason: string) => {
-      if (asked) {
-        logger.warn('second signal, ending at once');
-        process.exit(EXIT_FORCED);
-      }
-      asked = true;
-      logger.info('stopping', { reason });
-      resolve();
-    };
-    process.on('SIGTERM', () => stop('SIGTERM'));
-    process.on('SIGINT', () => stop('SIGINT'));
-    process.once('disconnect', () => !asked && stop('parent is gone'));
-  });
+async function untilStopped(logger: Logger): Promise<void> {
+  const { promise: parentGone, resolve } = Promise.withResolvers<string>();
+  process.once('disconnect', () => resolve('parent is gone'));
+  const forced = () => {
+    logger.warn('asked again, ending at once');
+    process.exit(EXIT_FORCED);
+  };
+  const reason = await Promise.race([stopSignal(forced), parentGone]);
+  logger.info('stopping', { reason });
 }
 
 /** An error that nobody caught belongs to one call; the others on this process must not pay for it. */

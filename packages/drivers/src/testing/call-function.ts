@@ -7,7 +7,23 @@ export interface FunctionAnswer {
 }
 
 /** One request to a function, with the knobs of the probe; nothing is kept of the connection. */
-export function callFunction(socketPath: string, knobs: object = {}, signal?: AbortSignal): Promise<FunctionAnswer> {
+export async function callFunction(
+  socketPath: string,
+  knobs: object = {},
+  signal?: AbortSignal,
+): Promise<FunctionAnswer> {
+  for (;;) {
+    try {
+      return await callOnce(socketPath, knobs, signal);
+    } catch (error) {
+      // A function that binds its socket under the final name shows it an instant before it listens.
+      if ((error as NodeJS.ErrnoException).code !== 'ECONNREFUSED') throw error;
+      await new Promise((resolve) => setTimeout(resolve, 5));
+    }
+  }
+}
+
+function callOnce(socketPath: string, knobs: object, signal?: AbortSignal): Promise<FunctionAnswer> {
   return new Promise((resolve, reject) => {
     const call = request({
       socketPath,

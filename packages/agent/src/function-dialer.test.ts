@@ -1,0 +1,56 @@
+import { once } from 'node:events';
+import { linkSync, mkdtempSync, renameSync, rmSync } from 'node:fs';
+import net from 'node:net';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { functionDialer } from './function-dialer.js';
+
+const folder = mkdtempSync(path.join(tmpdir(), 'dial-'));
+const servers: net.Server[] = [];
+afterAll(() => {
+  for (const server of servers) server.close();
+  rmSync(folder, { recursive: true });
+});
+
+async function listen(name: string): Promise<string> {
+  const socketPath = path.join(folder, name);
+  const server = net.createServer((socket) => socket.resume()).listen(socketPath);
+  servers.push(server);
+  await once(server, 'listening');
+  return socketPath;
+}
+
+/** A socket that is there, but nobody listens on it. */
+async function deafSocket(name: string): Promise<string> {
+  const bound = await listen(`${name}-bound`);
+  const deaf = path.join(folder, name);
+  linkSync(bound, deaf);
+  servers.pop()?.close();
+  return deaf;
+}
+
+function dial(dialer: ReturnType<typeof functionDialer>): Promise<net.Socket> {
+  return new Promise((resolve, reject) => {
+    dialer({ hostname: 'localhost', protocol: 'http:', port: '' }, (error, socket) =>
+      error ? reject(error) : resolve(socket as net.Socket),
+    );
+  });
+}
+
+it('waits for a function that has bound its socket but does not listen yet', async () => {
+  const socketPath = await deafSocket('slow.sock');
+  const connection = dial(functionDialer(socketPath));
+  await new Promise((resolve) => setTimeout(resolve, 50));
+  renameSync(await listen('ready.sock'), socketPath);
+  (await connection).destroy();
+});
+
+it('does not wait once the function has been there', async () => {
+  const socketPath = await listen('gone.sock');
+  const dialer = functionDialer(socketPath);
+  (await dial(dialer)).destroy();
+  renameSync(await deafSocket('dead.sock'), socketPath);
+  const from = performance.now();
+  await expect(dial(dialer)).rejects.toMatchObject({ code: 'ECONNREFUSED' });
+  expect(performance.now() - from).toBeLessThan(500);
+});

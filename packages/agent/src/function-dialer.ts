@@ -1,0 +1,30 @@
+import net from 'node:net';
+import type { buildConnector } from 'undici';
+
+/** How long a function's first connection may be refused, and the pause between tries, milliseconds. */
+const PATIENCE_MS = 1_000;
+const PAUSE_MS = 5;
+
+/**
+ * Dials a function's socket. The very first time with patience: a function that binds its socket under the final name
+ * shows it an instant before it listens, and a call in that instant must not be blamed on it. (FDKs rename a socket that
+ * listens already.) Later a refusal means that nobody is there.
+ */
+export function functionDialer(socketPath: string): buildConnector.connector {
+  let patientUntil: number | undefined;
+  return function dial(options, callback): void {
+    patientUntil ??= performance.now() + PATIENCE_MS;
+    const socket = net.connect(socketPath);
+    const onError = (error: NodeJS.ErrnoException) => {
+      if (error.code === 'ECONNREFUSED' && performance.now() < (patientUntil ?? 0)) {
+        setTimeout(() => dial(options, callback), PAUSE_MS);
+      } else callback(error, null);
+    };
+    socket.once('error', onError);
+    socket.once('connect', () => {
+      patientUntil = 0;
+      socket.off('error', onError);
+      callback(null, socket);
+    });
+  };
+}
