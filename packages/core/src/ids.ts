@@ -17,10 +17,13 @@ export class IdGenerator {
   private lastMs = -1;
   private timePart = '';
   private readonly machine: bigint;
+  /** Its last 8 bits, in the place that they have in the last 8 characters. */
+  private readonly machineTail: number;
 
   constructor(machine: { ipv4: string; port: number } = { ipv4: localIpv4(), port: 0 }) {
     const [a = 127, b = 0, c = 0, d = 1] = machine.ipv4.split('.').map(Number);
     this.machine = (BigInt(((a << 24) | (b << 16) | (c << 8) | d) >>> 0) << 16n) | BigInt(machine.port & 0xffff);
+    this.machineTail = Number(this.machine & 0xffn) * COUNTER_LIMIT;
   }
 
   next(nowMs: number = Date.now()): string {
@@ -30,8 +33,7 @@ export class IdGenerator {
       this.lastMs = nowMs;
       this.timePart = encodeBase32(((BigInt(nowMs) << 48n) | this.machine) >> 8n, 18);
     }
-    const tail = (this.machine & 0xffn) * BigInt(COUNTER_LIMIT) + BigInt(this.counter);
-    return this.timePart + encodeBase32(tail, 8);
+    return this.timePart + encodeTail(this.machineTail + this.counter);
   }
 }
 
@@ -40,6 +42,17 @@ export function encodeId(unixMs: number, ipv4: string, port: number, counter: nu
   const [a = 0, b = 0, c = 0, d = 0] = ipv4.split('.').map(Number);
   const machine = (BigInt(((a << 24) | (b << 16) | (c << 8) | d) >>> 0) << 16n) | BigInt(port & 0xffff);
   return encodeBase32((BigInt(unixMs) << 80n) | (machine << 32n) | BigInt(counter), 26);
+}
+
+/** The last 8 characters: 40 bits, which a number holds exactly and encodes much faster than a bigint. */
+function encodeTail(value: number): string {
+  let text = '';
+  let rest = value;
+  for (let i = 0; i < 8; i += 1) {
+    text = ALPHABET[rest % 32] + text;
+    rest = Math.floor(rest / 32);
+  }
+  return text;
 }
 
 function encodeBase32(value: bigint, width: number): string {
