@@ -12,7 +12,7 @@ export async function ensureInstalled() {
     .update(readFileSync(path.join(ROOT, 'package-lock.json')))
     .digest('hex');
   if (existsSync(STAMP) && readFileSync(STAMP, 'utf8') === wanted) return;
-  await step('installing dependencies', 'npm', ['install', '--no-save', '--no-progress', '--loglevel=error']);
+  await step('installing dependencies', 'npm', ['ci', '--no-progress', '--loglevel=error']);
   writeFileSync(STAMP, wanted);
 }
 
