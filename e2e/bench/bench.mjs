@@ -24,6 +24,7 @@ const { readSettings, silentLogger } = require('../../packages/core/dist/index.j
 
 const IMAGE = 'fnfleet/micro:latest';
 const CLIENTS = [1, 8, 64];
+const WARM_UP_SECONDS = 20;
 
 const { values } = parseArgs({
   options: { seconds: { type: 'string', default: '5' }, rounds: { type: 'string', default: '3' } },
@@ -36,6 +37,9 @@ const undo = [];
 try {
   const floorUrl = await startFloor();
   const pathUrl = await startFleet();
+  console.error(`• warming up: ${WARM_UP_SECONDS} s each, until the code of every process is compiled`);
+  await load(floorUrl, { clients: 32, seconds: WARM_UP_SECONDS });
+  await load(pathUrl, { clients: 32, seconds: WARM_UP_SECONDS });
   console.error(`• ${rounds} rounds of ${seconds} s at ${CLIENTS.join(', ')} clients`);
   const rows = [];
   for (const clients of CLIENTS) rows.push(await compare(clients, floorUrl, pathUrl));
@@ -45,8 +49,7 @@ try {
 }
 
 async function compare(clients, floorUrl, pathUrl) {
-  // Containers are launched while the first calls wait; the warm-up is over when as many are there as are of use.
-  await load(pathUrl, { clients, seconds: clients === 1 ? 2 : 10 });
+  await load(pathUrl, { clients, seconds: 2 });
   await load(floorUrl, { clients, seconds: 2 });
   const floor = [];
   const whole = [];

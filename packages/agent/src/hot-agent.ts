@@ -20,6 +20,7 @@ import type { ContainerMetrics } from './container-metrics.js';
 import { Evictor } from './evictor.js';
 import type { ExchangeLimits } from './function-exchange.js';
 import { type ContainerOwner, HotContainer } from './hot-container.js';
+import { LaunchGate } from './launch-gate.js';
 import { type Resources, type ResourceToken, ResourceTracker } from './resource-tracker.js';
 import type { AgentSettings } from './settings.js';
 import { SlotQueue } from './slot-queue.js';
@@ -41,6 +42,7 @@ export class HotAgent implements Agent {
   readonly ready: Promise<void>;
   private readonly tracker: ResourceTracker;
   private readonly capacity: Capacity;
+  private readonly gate: LaunchGate;
   private readonly queues = new Map<string, SlotQueue>();
   private readonly calls: InflightTracker;
   private readonly listeners: CallListener[];
@@ -54,6 +56,7 @@ export class HotAgent implements Agent {
     this.ready = driver.ready;
     this.tracker = new ResourceTracker(totals);
     this.capacity = new Capacity(this.tracker, new Evictor(), settings.nonBlocking);
+    this.gate = new LaunchGate(settings.maxConcurrentLaunches);
     this.calls = new InflightTracker(clock);
     this.listeners = [...options.listeners];
     this.limits = { maxBodyBytes: settings.maxResponseBytes, maxHeaderBytes: settings.maxResponseHeaderBytes };
@@ -217,6 +220,7 @@ export class HotAgent implements Agent {
       pullTimeoutMs: settings.hotPullTimeoutMs,
       startTimeoutMs: settings.hotStartTimeoutMs,
       limits: this.limits,
+      gate: this.gate,
       driver,
       clock,
       log: log.child({ fnId: model.fnId, image: model.image }),

@@ -5,6 +5,7 @@ import type { ContainerMetrics } from './container-metrics.js';
 import type { Evictable } from './evictor.js';
 import { FunctionConnection } from './function-connection.js';
 import type { Exchange, ExchangeLimits } from './function-exchange.js';
+import type { LaunchGate } from './launch-gate.js';
 import { LazyTimer } from './lazy-timer.js';
 import type { Resources, ResourceToken } from './resource-tracker.js';
 
@@ -18,6 +19,7 @@ export interface HotContainerOptions {
   readonly startTimeoutMs: number;
   readonly limits: ExchangeLimits;
   readonly driver: Driver;
+  readonly gate: LaunchGate;
   readonly clock: Clock;
   readonly log: Logger;
   readonly metrics: ContainerMetrics;
@@ -26,13 +28,18 @@ export interface HotContainerOptions {
 
 /** Who hands out calls to the container. Called synchronously. */
 export interface ContainerOwner {
-  /** The container is idle. The owner may claim it at once. */
-  idle(container: HotContainer): void;
+  /** The container is idle, after serving a call for so many milliseconds or none. The owner may claim it at once. */
+  idle(container: HotContainer, servedMs?: number): void;
   /** The container is no longer idle: claimed, or about to close. */
   idleEnded(container: HotContainer): void;
+  /** Whether a call still waits for a container. Asked before the costly part of a launch. */
+  isWanted(): boolean;
   /** The container and all it occupied are gone. */
   gone(container: HotContainer): void;
 }
+
+/** How long one launch keeps its place in the gate at most, milliseconds. */
+const GATE_HOLD_MS = 1_000;
 
 type State = 'creating' | 'starting' | 'idle' | 'busy' | 'closed';
 
@@ -81,20 +88,23 @@ export class HotContainer implements Evictable {
 
   /**
    * Makes, starts and offers the container. On failure it is closed, which is not waited for.
+   * @returns false when it was not made after all, because nobody waits for it any more
    * @param timings of the call that needs it
    * @throws FnError what the caller should see; whatever the driver threw when it has no place in the error table
    */
-  async launch(timings: CallTimings): Promise<void> {
+  async launch(timings: CallTimings): Promise<boolean> {
     const launching = this.open(timings);
     this.opening = launching.catch(() => undefined);
     try {
       await launching;
     } catch (error) {
       void this.close('launch failed');
+      if (error instanceof NotWanted) return false;
       throw error;
     }
     if (this.state !== 'starting') throw this.stop.signal.reason;
     this.beginIdle();
+    return true;
   }
 
   /** idle → busy. False when somebody or something was faster. */
@@ -126,10 +136,11 @@ export class HotContainer implements Evictable {
     }
     this.exchange = connection.exchange(call, deadlineAt);
     this.deadlineTimer.set(remainingMs);
+    const from = this.options.clock.now();
     const { error, reusable } = await this.exchange.end;
     this.deadlineTimer.clear();
     this.exchange = undefined;
-    this.finish(reusable);
+    this.finish(reusable, this.options.clock.now() - from);
     return error;
   }
 
@@ -152,7 +163,7 @@ export class HotContainer implements Evictable {
   }
 
   private async open(timings: CallTimings): Promise<void> {
-    const { spec, driver, clock, metrics } = this.options;
+    const { spec, driver, gate, clock, metrics } = this.options;
     metrics.enter('start');
     const prepareFrom = clock.nowNs();
     const { pullNs } = await this.within(this.options.pullTimeoutMs, 'imagePullTimeout', (signal) =>
@@ -162,16 +173,30 @@ export class HotContainer implements Evictable {
     timings.imagePullWaitNs = pullNs;
     timings.containerPrepareNs = Math.max(0, Number(createFrom - prepareFrom) - pullNs);
 
+    const leaveGate = await gate.enter(this.stop.signal);
+    // A function that takes its time to listen does not keep the others from being started.
+    const timer = clock.after(GATE_HOLD_MS, leaveGate);
+    try {
+      const container = await this.createAndStart();
+      const initFrom = clock.nowNs();
+      timings.containerCreateNs = Number(initFrom - createFrom);
+      await this.untilListening(container);
+      timings.containerInitNs = Number(clock.nowNs() - initFrom);
+      this.connection = new FunctionConnection(container.socketPath, this.options.limits);
+    } finally {
+      timer.cancel();
+      leaveGate();
+    }
+  }
+
+  private async createAndStart(): Promise<Container> {
+    const { driver, spec, owner } = this.options;
+    if (!owner.isWanted()) throw new NotWanted();
     this.container = await driver.create(spec, this.stop.signal);
     this.stop.signal.throwIfAborted();
     this.state = 'starting';
     await this.container.start(this.stop.signal);
-    const initFrom = clock.nowNs();
-    timings.containerCreateNs = Number(initFrom - createFrom);
-
-    await this.untilListening(this.container);
-    timings.containerInitNs = Number(clock.nowNs() - initFrom);
-    this.connection = new FunctionConnection(this.container.socketPath, this.options.limits);
+    return this.container;
   }
 
   /** Waits for the socket, the end of the process or the end of patience, whichever is first. */
@@ -228,17 +253,17 @@ export class HotContainer implements Evictable {
     }
   }
 
-  private finish(reusable: boolean): void {
+  private finish(reusable: boolean, servedMs?: number): void {
     if (this.state !== 'busy') return;
-    if (reusable && !this.retiring) this.beginIdle();
+    if (reusable && !this.retiring) this.beginIdle(servedMs);
     else void this.close(reusable ? 'retired' : 'cannot be used again');
   }
 
-  private beginIdle(): void {
+  private beginIdle(servedMs?: number): void {
     this.state = 'idle';
     this.options.metrics.enter('idle');
     this.idleTimer.set(this.options.idleTimeoutMs);
-    this.options.owner.idle(this);
+    this.options.owner.idle(this, servedMs);
   }
 
   private endIdle(): void {
@@ -265,6 +290,9 @@ export class HotContainer implements Evictable {
     options.owner.gone(this);
   }
 }
+
+/** By the time it could have been made, no call waited for the container. */
+class NotWanted extends Error {}
 
 /** A call that never got to the function. */
 function unserved(call: AgentCall, error: Error): Error {

@@ -3,7 +3,7 @@ import { agentSettings } from './settings.js';
 
 describe('settings of the agent', () => {
   it('have the defaults of the original', () => {
-    expect(readSettings(agentSettings, {})).toEqual({
+    expect(readSettings(agentSettings, {})).toMatchObject({
       hotPullTimeoutMs: 600_000,
       hotStartTimeoutMs: 5_000,
       maxResponseBytes: 0,

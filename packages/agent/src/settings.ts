@@ -1,3 +1,4 @@
+import { availableParallelism } from 'node:os';
 import { bytes, durationMs, flag, integer, type SettingsOf } from '@fnfleet/core';
 
 /** Settings of an agent, whatever role it works in. */
@@ -11,6 +12,12 @@ export const agentSettings = {
     default: 5_000,
     negativeIsNever: true,
     doc: 'Time a container gets from its start to its first open socket. Past it the container is removed.',
+  }),
+  maxConcurrentLaunches: integer('FN_MAX_CONCURRENT_LAUNCHES', {
+    default: Math.max(2, availableParallelism()),
+    defaultText: 'the number of cores, at least 2',
+    min: 1,
+    doc: 'Containers that may be started at the same time. More at once only make each other slow; the others wait their turn.',
   }),
   maxResponseBytes: bytes('FN_MAX_RESPONSE_SIZE', {
     default: 0,

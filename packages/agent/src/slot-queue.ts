@@ -1,9 +1,10 @@
-import { CancelledError, type Clock, Deferred, FnError } from '@fnfleet/core';
+import { CancelledError, type Clock, Deferred, FnError, type Timer } from '@fnfleet/core';
 import type { AgentCall } from './agent-call.js';
 import { cancelReason } from './cancel-reason.js';
 import type { Capacity } from './capacity.js';
 import { ContainerMetrics } from './container-metrics.js';
 import type { ContainerOwner, HotContainer } from './hot-container.js';
+import { LaunchForecast } from './launch-forecast.js';
 import type { Resources, ResourceToken } from './resource-tracker.js';
 
 export interface SlotQueueOptions {
@@ -39,6 +40,8 @@ export function needsLaunch({ waiting, starting, idle }: SlotCounts): boolean {
 
 /** A call that waits. */
 interface Waiter {
+  /** By the clock, milliseconds. */
+  readonly since: number;
   readonly call: AgentCall;
   readonly slot: Deferred<HotContainer>;
   /** The launch that it caused. */
@@ -59,10 +62,12 @@ interface Launch {
  * The hot containers that share one slot key, and the calls that wait for one.
  *
  * Q1  The most recently idle container is taken first; calls wait in order of arrival.
- * Q2  While a call waits no container is idle, and at least as many are starting as calls wait.
+ * Q2  While a call waits no container is idle, and at least as many are starting as calls have lost patience (Q5).
  * Q3  A waiting call causes at most one launch, and only that call hears of its failure.
  * Q4  A launch that still waits for resources belongs to a waiting call. When that call is served or leaves, another
  *     call takes the launch over, or it is given up.
+ * Q5  Where containers are hot a call waits for one of them as long as LaunchForecast sees more sense in that than in
+ *     another launch, and never longer than its patience.
  *
  * Nothing here polls: a call is woken by a container that becomes idle, by the failure of its launch, or by its end.
  */
@@ -72,6 +77,10 @@ export class SlotQueue implements ContainerOwner {
   private readonly waiters = new Set<Waiter>();
   private readonly launches = new Set<Launch>();
   private readonly containers = new Set<HotContainer>();
+  private readonly forecast = new LaunchForecast();
+  /** When a container last became hot while none was, by the clock. */
+  private hotSince = 0;
+  private patience: Timer | undefined;
   private closed = false;
 
   constructor(private readonly options: SlotQueueOptions) {}
@@ -93,7 +102,7 @@ export class SlotQueue implements ContainerOwner {
    */
   async wait(call: AgentCall): Promise<HotContainer> {
     if (this.closed) throw new FnError('serverBusy');
-    const waiter: Waiter = { call, slot: new Deferred(), launch: undefined };
+    const waiter: Waiter = { call, since: this.options.clock.now(), slot: new Deferred(), launch: undefined };
     const onAbort = () => this.fail(waiter, cancelReason(call.signal));
     const remainingMs = call.deadlineAt === undefined ? Infinity : call.deadlineAt - this.options.clock.now();
     const timer = this.options.clock.after(remainingMs, () => this.fail(waiter, new FnError('serverBusy')));
@@ -108,7 +117,9 @@ export class SlotQueue implements ContainerOwner {
     }
   }
 
-  idle(container: HotContainer): void {
+  idle(container: HotContainer, servedMs?: number): void {
+    if (servedMs !== undefined) this.forecast.served(servedMs);
+    else if (this.hotContainers === 0) this.hotSince = this.options.clock.now();
     this.idleStack.push(container);
     this.serveWaiters();
     // Only what no call of its own needs may have to make room for others.
@@ -124,7 +135,13 @@ export class SlotQueue implements ContainerOwner {
 
   gone(container: HotContainer): void {
     this.containers.delete(container);
+    this.launchIfNeeded(); // it may have been the one that calls were waiting for
     this.forgetIfEmpty();
+  }
+
+  isWanted(): boolean {
+    const [first] = this.waiters;
+    return first !== undefined && !this.mayWait(first);
   }
 
   /** Turns waiting calls away, gives up launches, and closes each container as soon as it serves no call. */
@@ -172,12 +189,37 @@ export class SlotQueue implements ContainerOwner {
   private launchIfNeeded(): void {
     while (!this.closed && needsLaunch(this.counts)) {
       const waiter = this.waiterWithoutLaunch();
-      if (waiter === undefined) return;
+      if (waiter === undefined || this.isPatient(waiter)) return;
       const launch: Launch = { waiter: undefined, giveUp: new AbortController(), begun: false };
       marry(launch, waiter);
       this.launches.add(launch);
       void this.run(launch);
     }
+  }
+
+  /** Q5. Calls wait in order: where the first without a launch may wait, those after it are looked at when it is served. */
+  private isPatient(waiter: Waiter): boolean {
+    if (!this.mayWait(waiter)) return false;
+    this.patience ??= this.options.clock.after(this.patienceLeftMs(waiter), () => {
+      this.patience = undefined;
+      this.launchIfNeeded();
+    });
+    return true;
+  }
+
+  private mayWait(waiter: Waiter): boolean {
+    return this.patienceLeftMs(waiter) > 0 && this.forecast.servedSoon(this.waiters.size - 1, this.hotContainers);
+  }
+
+  private patienceLeftMs({ since }: Waiter): number {
+    return Math.max(since, this.hotSince) + this.forecast.patienceMs - this.options.clock.now();
+  }
+
+  /** Those that have served or could serve. */
+  private get hotContainers(): number {
+    let starting = 0;
+    for (const { begun } of this.launches) if (begun) starting += 1;
+    return Math.max(0, this.containers.size - starting);
   }
 
   private waiterWithoutLaunch(): Waiter | undefined {
@@ -217,7 +259,9 @@ export class SlotQueue implements ContainerOwner {
     launch.begun = true;
     const container = options.create(call, token, metrics, this);
     this.containers.add(container);
-    await container.launch(call.timings);
+    const from = options.clock.now();
+    const launched = await container.launch(call.timings);
+    if (launched) this.forecast.launched(options.clock.now() - from);
     this.end(launch);
   }
 
@@ -235,7 +279,10 @@ export class SlotQueue implements ContainerOwner {
   }
 
   private forgetIfEmpty(): void {
-    if (this.waiters.size + this.launches.size + this.containers.size === 0) this.options.onEmpty();
+    if (this.waiters.size + this.launches.size + this.containers.size > 0) return;
+    this.patience?.cancel();
+    this.patience = undefined;
+    this.options.onEmpty();
   }
 }
 

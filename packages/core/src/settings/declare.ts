@@ -30,6 +30,8 @@ export class SettingProblem extends Error {}
 interface Common<T> {
   readonly doc: string;
   readonly default?: T;
+  /** The default in words, where it depends on the machine. */
+  readonly defaultText?: string;
   readonly required?: boolean;
   readonly secret?: boolean;
 }
@@ -129,7 +131,7 @@ function make<T, O extends Common<T>>(
     expects,
     doc: options.doc,
     secret: options.secret ?? false,
-    defaultText: options.required ? 'required' : describeDefault(options.default),
+    defaultText: options.required ? 'required' : (options.defaultText ?? describeDefault(options.default)),
     fallback() {
       if (options.required) throw new SettingProblem(`${name}: required: expected ${expects}. ${options.doc}`);
       return options.default as Value<T, O>;

@@ -1,0 +1,48 @@
+import type { Server } from 'node:net';
+import { fn } from '@fnfleet/drivers';
+import { NOTHING_LEFT, TestAgent } from './test-kit/test-agent.js';
+
+/** Quick to answer, but slow to start, as containers are. */
+const quick = {
+  ...fn((request, response) => request.resume().once('end', () => response.end('ok'))),
+  async offer(server: Server, socketPath: string) {
+    await new Promise((resolve) => setTimeout(resolve, 200));
+    // Containers that are still starting at the end of a test are gone by now.
+    server.on('error', () => undefined);
+    server.listen(socketPath);
+  },
+};
+
+let test: TestAgent;
+afterEach(async () => {
+  expect(await test.leftovers()).toEqual(NOTHING_LEFT);
+});
+
+const burst = (calls: number) => Promise.all(Array.from({ length: calls }, () => test.answer({ image: 'quick' })));
+
+it('Q5: a burst of quick calls is served by the containers that are hot', async () => {
+  test = new TestAgent({ quick });
+  await burst(1);
+  await burst(50);
+  expect(test.driver.counters.created).toBeLessThan(5);
+});
+
+it('50 concurrent first calls of one function start few containers, not 50', async () => {
+  test = new TestAgent({ quick });
+  await burst(50);
+  expect(test.driver.counters.created).toBeLessThan(10);
+});
+
+it('Q5: a call that nobody serves soon gets a container of its own', async () => {
+  let release: () => void = () => undefined;
+  const held = new Promise<void>((resolve) => {
+    release = resolve;
+  });
+  const slow = fn((request, response) => request.resume().once('end', () => void held.then(() => response.end('ok'))));
+  test = new TestAgent({ slow });
+  const calls = Array.from({ length: 4 }, () => test.answer({ image: 'slow' }));
+  while (test.driver.counters.created < 4) await new Promise((resolve) => setTimeout(resolve, 5));
+  release();
+  await Promise.all(calls);
+  expect(test.driver.counters.created).toBe(4);
+});
