@@ -118,7 +118,7 @@ async function startFloor() {
 }
 
 async function startFleet() {
-  const fleet = new LocalFleet({ runners: 2, port: 18_080, grpcPort: 19_190, print: () => undefined });
+  const fleet = new LocalFleet({ runners: 1, port: 18_080, grpcPort: 19_190, print: () => undefined });
   undo.push(() => fleet.stop());
   await fleet.start();
   const spec = { name: 'micro', image: IMAGE, memory: 16 };

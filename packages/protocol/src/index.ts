@@ -37,5 +37,5 @@ export {
   type StreamEnd,
   StreamError,
 } from './stream.js';
-export { type EngageCall, GrpcRunnerStream } from './transport/grpc-runner-stream.js';
 export { type ChannelOptions, Http2Channel } from './transport/http2-channel.js';
+export { Http2RunnerStream, type RunnerStreamOptions } from './transport/http2-runner-stream.js';

@@ -1,67 +1,72 @@
 import type { AddressInfo } from 'node:net';
+import type { TlsOptions } from 'node:tls';
 import type { Clock } from '@fnfleet/core';
-import { packageDefinition, runnerService } from '@fnfleet/protocol';
-import { Server, ServerCredentials, type ServerOptions, type UntypedServiceImplementation } from '@grpc/grpc-js';
-import { loadSync } from '@grpc/proto-loader';
-import { ReflectionService } from '@grpc/reflection';
-import { HealthImplementation, protoPath as healthProtoPath } from 'grpc-health-check';
+import { Http2RunnerStream, type RunCall, RunnerSession } from '@fnfleet/protocol';
+import type { ServerOptions } from '@grpc/grpc-js';
+import { EngageServer, type StreamListener } from './engage-server.js';
+import type { EngagementCounters } from './engagement-counters.js';
+import { runnerHandlers } from './runner-handlers.js';
+import { SideServices } from './side-services.js';
 
 export interface GrpcListenerOptions {
-  readonly listen: string;
-  readonly credentials?: ServerCredentials;
-  readonly grpcOptions: ServerOptions;
-  readonly handlers: UntypedServiceImplementation;
+  readonly host: string;
+  readonly port: number;
+  readonly tls?: TlsOptions;
+  readonly grpcOptions?: ServerOptions;
+  readonly maxStreams: number;
   readonly clock: Clock;
+  readonly run: RunCall;
+  readonly counters: EngagementCounters;
+  /** An engagement has begun; returns what to call when it has ended. */
+  readonly enter: () => () => void;
 }
 
-/** Names that health checks ask for: the whole server, and the service. */
-const HEALTH_NAMES = ['', 'RunnerProtocol'];
+const ENGAGE_PATH = '/RunnerProtocol/Engage';
+/** Largest message taken from a balancer, bytes: that of the original. */
+const MAX_MESSAGE_BYTES = 4 * 1024 * 1024;
 
-/** The gRPC port of a runner: RunnerProtocol, and beside it the standard health and reflection services. */
+/** The gRPC port of a runner: Engage on its own short way, everything else beside it. */
 export class GrpcListener {
-  readonly ready: Promise<void>;
-  private readonly server: Server;
-  private readonly health = new HealthImplementation(
-    Object.fromEntries(HEALTH_NAMES.map((name) => [name, 'NOT_SERVING'])),
-  );
-  private port = 0;
+  private readonly server: EngageServer;
+  private readonly side: SideServices;
 
   constructor(private readonly options: GrpcListenerOptions) {
-    this.server = new Server(options.grpcOptions);
-    this.server.addService(runnerService(), options.handlers);
-    this.health.addToServer(this.server);
-    new ReflectionService({ ...packageDefinition(), ...loadSync(healthProtoPath) }).addToServer(this.server);
-    this.ready = this.bind();
-    this.ready.catch(() => undefined); // whoever waits for it is told
+    this.side = new SideServices(runnerHandlers(options.counters), options.grpcOptions);
+    this.server = new EngageServer({ ...options, onStream: this.onStream });
+  }
+
+  get ready(): Promise<void> {
+    return this.server.ready;
   }
 
   get address(): AddressInfo {
-    const at = this.options.listen.lastIndexOf(':');
-    const address = this.options.listen.slice(0, at);
-    return { address, port: this.port, family: address.includes(':') ? 'IPv6' : 'IPv4' };
+    return this.server.address;
   }
 
   setServing(serving: boolean): void {
-    for (const name of HEALTH_NAMES) this.health.setStatus(name, serving ? 'SERVING' : 'NOT_SERVING');
+    this.side.setServing(serving);
   }
 
-  /** Stops listening and lets open connections end; those that do not within `graceMs` are cut. */
+  /** Stops listening and lets open streams end; those that do not within `graceMs` are cut. */
   async close(graceMs: number): Promise<void> {
-    const timer = graceMs > 0 ? this.options.clock.after(graceMs, () => this.server.forceShutdown()) : undefined;
-    if (timer === undefined) this.server.forceShutdown();
-    await new Promise<void>((resolve) => this.server.tryShutdown(() => resolve()));
+    const timer = graceMs > 0 ? this.options.clock.after(graceMs, () => this.server.cut()) : undefined;
+    const closed = this.server.goodbye();
+    if (timer === undefined) this.server.cut();
+    await closed;
     timer?.cancel();
+    this.side.close();
   }
 
-  private bind(): Promise<void> {
-    const { listen, credentials = ServerCredentials.createInsecure() } = this.options;
-    return new Promise((resolve, reject) => {
-      this.server.bindAsync(listen, credentials, (error, port) => {
-        if (error)
-          return reject(new Error(`cannot listen on ${listen} (FN_GRPC_PORT, FN_BIND_ADDRESS): ${error.message}`));
-        this.port = port;
-        resolve();
+  private readonly onStream: StreamListener = (stream, headers) => {
+    if (!headers['content-type']?.startsWith('application/grpc')) {
+      stream.respond({ ':status': 415 }, { endStream: true });
+    } else if (headers[':path'] === ENGAGE_PATH) {
+      const { clock, run, enter } = this.options;
+      const engagement = new Http2RunnerStream(stream, headers, {
+        maxMessageBytes: MAX_MESSAGE_BYTES,
+        nowMs: clock.now(),
       });
-    });
-  }
+      engagement.attach(new RunnerSession(engagement, run), enter());
+    } else this.side.serve(stream, headers);
+  };
 }

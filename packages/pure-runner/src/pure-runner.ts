@@ -1,4 +1,5 @@
 import type { AddressInfo } from 'node:net';
+import type { TlsOptions } from 'node:tls';
 import type { Agent } from '@fnfleet/agent';
 import {
   type Clock,
@@ -10,12 +11,11 @@ import {
   silentLogger,
   systemClock,
 } from '@fnfleet/core';
-import type { ServerCredentials, ServerOptions } from '@grpc/grpc-js';
+import type { ServerOptions } from '@grpc/grpc-js';
 import { DetachedAcks } from './detached-acks.js';
 import { EngagementCounters } from './engagement-counters.js';
 import { engagementRunner } from './engagement-runner.js';
 import { GrpcListener } from './grpc-listener.js';
-import { runnerHandlers } from './runner-service.js';
 
 export interface PureRunnerOptions {
   /** Executes the calls; closed together with the runner. */
@@ -23,8 +23,8 @@ export interface PureRunnerOptions {
   /** `host:port` to listen on. Port 0 takes a free one. Default `0.0.0.0:9190`. */
   readonly listen?: string;
   /** TLS; plain text unless given. */
-  readonly credentials?: ServerCredentials;
-  /** Passed on to @grpc/grpc-js; they win over ours. */
+  readonly tls?: TlsOptions;
+  /** Options of @grpc/grpc-js for the services beside Engage. */
   readonly grpcOptions?: ServerOptions;
   /** Engagements one connection may have open. Default 65536. */
   readonly maxStreams?: number;
@@ -71,23 +71,24 @@ class PureRunnerService implements PureRunner {
     if (detachedAcks) agent.addCallListener(detachedAcks);
     const run = engagementRunner({ agent, clock, logger, detachedAcks, statusImage });
     const counters = new EngagementCounters();
+    const listen = options.listen ?? DEFAULT_LISTEN;
     this.listener = new GrpcListener({
-      listen: options.listen ?? DEFAULT_LISTEN,
-      credentials: options.credentials,
-      grpcOptions: { 'grpc.max_concurrent_streams': options.maxStreams ?? DEFAULT_MAX_STREAMS, ...options.grpcOptions },
-      handlers: runnerHandlers(
-        run,
-        () => {
-          const leave = this.engagements.enter();
-          const uncount = counters.enter();
-          return () => {
-            uncount();
-            leave();
-          };
-        },
-        counters,
-      ),
+      host: listen.slice(0, listen.lastIndexOf(':')).replace(/^\[|\]$/g, ''),
+      port: Number(listen.slice(listen.lastIndexOf(':') + 1)),
+      tls: options.tls,
+      grpcOptions: options.grpcOptions,
+      maxStreams: options.maxStreams ?? DEFAULT_MAX_STREAMS,
       clock,
+      run,
+      counters,
+      enter: () => {
+        const leave = this.engagements.enter();
+        const uncount = counters.enter();
+        return () => {
+          uncount();
+          leave();
+        };
+      },
     });
     this.ready = Promise.all([agent.ready, this.listener.ready]).then(() => this.listener.setServing(true));
     this.ready.catch(() => undefined); // whoever waits for it is told

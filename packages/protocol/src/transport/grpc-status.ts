@@ -28,6 +28,21 @@ export function encodeTimeout(ms: number): string {
   return `${Math.min(Math.ceil(left / 1000), 99_999_999)}S`;
 }
 
+const UNIT_MS: Readonly<Record<string, number>> = { H: 3_600_000, M: 60_000, S: 1000, m: 1, u: 1e-3, n: 1e-6 };
+
+/** Milliseconds of a `grpc-timeout`; undefined when there is none that can be read. */
+export function decodeTimeout(value: string | string[] | undefined): number | undefined {
+  const [, digits, unit] = (typeof value === 'string' && /^(\d{1,8})([HMSmun])$/.exec(value)) || [];
+  return digits === undefined || unit === undefined ? undefined : Number(digits) * (UNIT_MS[unit] ?? 1);
+}
+
+/** `grpc-message` carries printable ASCII without `%`; everything else is percent-encoded UTF-8. */
+export function encodeMessage(text: string): string {
+  return encodeURIComponent(text).replace(/%(2[0-4]|2[6-9A-F]|3[A-F]|40|5B|5C|5D|5E|60|7B|7C|7D)/g, (code) =>
+    decodeURIComponent(code),
+  );
+}
+
 function decodeMessage(value: string | string[] | undefined): string {
   const text = Array.isArray(value) ? value.join(' ') : (value ?? '');
   try {

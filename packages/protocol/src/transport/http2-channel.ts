@@ -25,7 +25,7 @@ export interface ChannelOptions {
 const DEFAULT_MAX_MESSAGE_BYTES = 4 * 1024 * 1024;
 
 /**
- * gRPC to one runner straight on node:http2 (see docs/decisions/0002). Two things are needed that a gRPC client library
+ * gRPC to one runner straight on node:http2 (docs/decisions/0002). Two things are needed that a gRPC client library
  * does not tell: whether `try` may have arrived, and when the stream really takes no more.
  */
 export class Http2Channel implements Engaging {

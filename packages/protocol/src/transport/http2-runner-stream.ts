@@ -1,0 +1,129 @@
+import type http2 from 'node:http2';
+import { decodeClientMessage, encodeRunnerMessage } from '../codec.js';
+import type { RunnerMessage } from '../messages.js';
+import { GRPC_STATUS, type RunnerStream, type RunnerStreamHandler } from '../stream.js';
+import { Deframer, FrameError, frameMessage } from './grpc-frames.js';
+import { decodeTimeout, encodeMessage, type GrpcStatus } from './grpc-status.js';
+
+/** What is sent is flushed at the end of the event loop's turn, or at once from this many bytes on. */
+const FLUSH_BYTES = 16 * 1024;
+
+export interface RunnerStreamOptions {
+  /** Largest message taken from a balancer, bytes. */
+  readonly maxMessageBytes: number;
+  /** Milliseconds since the epoch, now. */
+  readonly nowMs: number;
+}
+
+/**
+ * The runner's end of one Engage stream on node:http2. Head, body and outcome of a small answer are sent in the same turn
+ * of the event loop and so leave in one write and arrive in one read: most of what a small call costs is such steps.
+ */
+export class Http2RunnerStream implements RunnerStream {
+  readonly deadlineAt: number | undefined;
+  private readonly deframer: Deframer;
+  private readonly pending: Buffer[] = [];
+  private pendingBytes = 0;
+  private scheduled: NodeJS.Immediate | undefined;
+  private responded = false;
+  /** The handler has ended the stream, or lost it. */
+  private over = false;
+  private status: GrpcStatus | undefined;
+
+  constructor(
+    private readonly stream: http2.ServerHttp2Stream,
+    headers: http2.IncomingHttpHeaders,
+    options: RunnerStreamOptions,
+  ) {
+    this.deframer = new Deframer(options.maxMessageBytes);
+    const timeoutMs = decodeTimeout(headers['grpc-timeout']);
+    this.deadlineAt = timeoutMs === undefined ? undefined : options.nowMs + timeoutMs;
+  }
+
+  /** Starts delivery. `onOver` is called once, when the stream is gone for whatever reason. */
+  attach(handler: RunnerStreamHandler, onOver: () => void): void {
+    const { stream } = this;
+    stream.on('data', (chunk: Buffer) => this.receive(chunk, handler));
+    stream.on('end', () => {
+      if (!this.over) handler.onHalfClose();
+    });
+    stream.on('drain', () => handler.onWritable());
+    stream.on('wantTrailers', () => stream.sendTrailers(statusHeaders(this.status)));
+    stream.on('error', () => undefined); // `close` follows
+    stream.on('close', () => {
+      clearImmediate(this.scheduled);
+      const lost = !this.over;
+      this.over = true;
+      if (lost) handler.onCancelled();
+      onOver();
+    });
+  }
+
+  send(message: RunnerMessage): boolean {
+    if (this.over) return false;
+    const framed = frameMessage(encodeRunnerMessage(message));
+    this.pending.push(framed);
+    this.pendingBytes += framed.length;
+    if (this.pendingBytes < FLUSH_BYTES) {
+      this.scheduled ??= setImmediate(() => this.flush());
+      return !this.stream.writableNeedDrain;
+    }
+    return this.flush();
+  }
+
+  pause(): void {
+    this.stream.pause();
+  }
+
+  resume(): void {
+    this.stream.resume();
+  }
+
+  end(code: number, details: string): void {
+    if (this.over) return;
+    this.over = true;
+    this.status = { code, details };
+    this.scheduled ??= setImmediate(() => this.flush());
+  }
+
+  private flush(): boolean {
+    clearImmediate(this.scheduled);
+    this.scheduled = undefined;
+    const { stream, pending } = this;
+    if (stream.destroyed || stream.closed) return false;
+    const [only] = pending;
+    const bytes = pending.length === 1 && only ? only : Buffer.concat(pending);
+    this.pending.length = 0;
+    this.pendingBytes = 0;
+    if (!this.responded) {
+      this.responded = true;
+      if (this.status && bytes.length === 0) {
+        stream.respond({ ...RESPONSE_HEADERS, ...statusHeaders(this.status) }, { endStream: true });
+        return false;
+      }
+      stream.respond(RESPONSE_HEADERS, { waitForTrailers: true });
+    }
+    if (this.status === undefined) return stream.write(bytes);
+    if (bytes.length > 0) stream.end(bytes);
+    else stream.end();
+    return false;
+  }
+
+  private receive(chunk: Buffer, handler: RunnerStreamHandler): void {
+    if (this.over) return;
+    try {
+      this.deframer.push(chunk, (bytes) => this.over || handler.onMessage(decodeClientMessage(bytes)));
+    } catch (error) {
+      const code = error instanceof FrameError ? GRPC_STATUS.RESOURCE_EXHAUSTED : GRPC_STATUS.INTERNAL;
+      handler.onCancelled();
+      this.end(code, (error as Error).message);
+    }
+  }
+}
+
+const RESPONSE_HEADERS = { ':status': 200, 'content-type': 'application/grpc' };
+
+function statusHeaders(status: GrpcStatus | undefined): http2.OutgoingHttpHeaders {
+  const { code, details } = status ?? { code: GRPC_STATUS.UNKNOWN, details: '' };
+  return details === '' ? { 'grpc-status': code } : { 'grpc-status': code, 'grpc-message': encodeMessage(details) };
+}

@@ -1,0 +1,97 @@
+import http2 from 'node:http2';
+import type { AddressInfo, Socket } from 'node:net';
+import type { TlsOptions } from 'node:tls';
+
+export type StreamListener = (stream: http2.ServerHttp2Stream, headers: http2.IncomingHttpHeaders) => void;
+
+export interface EngageServerOptions {
+  readonly host: string;
+  /** 0 takes a free one. */
+  readonly port: number;
+  /** TLS; plain text unless given. */
+  readonly tls?: TlsOptions;
+  /** Streams one connection may have open. */
+  readonly maxStreams: number;
+  readonly onStream: StreamListener;
+}
+
+/**
+ * A stream may have this much on its way to a slow function; the connection has room for many such streams, so that one
+ * of them does not hold up the others.
+ */
+const STREAM_WINDOW_BYTES = 128 * 1024;
+const CONNECTION_WINDOW_BYTES = 16 * 1024 * 1024;
+
+/** Balancers reset the streams of callers who go away; that is no attack. */
+const RESETS = { streamResetBurst: 100_000, streamResetRate: 10_000 };
+
+/** The HTTP/2 port of a runner: its connections, from listening to the last goodbye. */
+export class EngageServer {
+  readonly ready: Promise<void>;
+  private readonly server: http2.Http2Server | http2.Http2SecureServer;
+  private readonly sessions = new Set<http2.ServerHttp2Session>();
+  private readonly sockets = new Set<Socket>();
+  private bound: AddressInfo | undefined;
+
+  constructor(private readonly options: EngageServerOptions) {
+    const shared = {
+      settings: { maxConcurrentStreams: options.maxStreams, initialWindowSize: STREAM_WINDOW_BYTES },
+      ...RESETS,
+    };
+    this.server = options.tls ? http2.createSecureServer({ ...options.tls, ...shared }) : http2.createServer(shared);
+    this.server.on('connection', (socket: Socket) => {
+      this.sockets.add(socket);
+      socket.once('close', () => this.sockets.delete(socket));
+    });
+    this.server.on('session', (session: http2.ServerHttp2Session) => this.adopt(session));
+    this.server.on('stream', options.onStream);
+    this.server.on('sessionError', () => undefined); // the session's `close` follows
+    this.ready = this.listen();
+    this.ready.catch(() => undefined); // whoever waits for it is told
+  }
+
+  /** Where it listens, or listened; defined from `ready` on. */
+  get address(): AddressInfo {
+    if (this.bound === undefined) throw new Error('the runner does not listen yet');
+    return this.bound;
+  }
+
+  /** Stops listening, tells balancers to go elsewhere, and waits for open streams. Resolves when all are closed. */
+  async goodbye(): Promise<void> {
+    const closed = [...this.sessions].map(
+      (session) =>
+        new Promise<void>((resolve) => {
+          session.once('close', resolve);
+          session.close();
+        }),
+    );
+    await Promise.all([new Promise<void>((resolve) => this.server.close(() => resolve())), ...closed]);
+  }
+
+  /** Cuts every connection. */
+  cut(): void {
+    for (const session of this.sessions) session.destroy();
+    // A connection that is not a session yet, or no longer, still holds the port.
+    for (const socket of this.sockets) socket.destroy();
+  }
+
+  private adopt(session: http2.ServerHttp2Session): void {
+    this.sessions.add(session);
+    session.setLocalWindowSize(CONNECTION_WINDOW_BYTES);
+    session.on('error', () => undefined);
+    session.once('close', () => this.sessions.delete(session));
+  }
+
+  private listen(): Promise<void> {
+    const { host, port } = this.options;
+    return new Promise((resolve, reject) => {
+      this.server.once('error', (error: Error) =>
+        reject(new Error(`cannot listen on ${host}:${port} (FN_GRPC_PORT, FN_BIND_ADDRESS): ${error.message}`)),
+      );
+      this.server.listen(port, host, () => {
+        this.bound = this.server.address() as AddressInfo;
+        resolve();
+      });
+    });
+  }
+}

@@ -1,0 +1,30 @@
+import { encodeRunnerStatus } from '@fnfleet/protocol';
+import {
+  type ServerDuplexStream,
+  type ServerUnaryCall,
+  type sendUnaryData,
+  status,
+  type UntypedServiceImplementation,
+} from '@grpc/grpc-js';
+import type { EngagementCounters } from './engagement-counters.js';
+
+/** The methods of RunnerProtocol as @grpc/grpc-js takes them. Engage has its own way and does not come here. */
+export function runnerHandlers(counters: EngagementCounters): UntypedServiceImplementation {
+  return {
+    Engage(call: ServerDuplexStream<unknown, unknown>) {
+      call.emit('error', { code: status.INTERNAL, details: 'Engage is served elsewhere' });
+    },
+    Status(_call: ServerUnaryCall<unknown, unknown>, answer: sendUnaryData<unknown>) {
+      answer(null, encodeRunnerStatus(counters.snapshot()));
+    },
+    Status2(_call: ServerUnaryCall<unknown, unknown>, answer: sendUnaryData<unknown>) {
+      answer(null, encodeRunnerStatus(counters.snapshot()));
+    },
+    ConfigureRunner(_call: ServerUnaryCall<unknown, unknown>, answer: sendUnaryData<unknown>) {
+      answer(null, {});
+    },
+    StreamLogs(call: ServerDuplexStream<unknown, unknown>) {
+      call.emit('error', { code: status.UNKNOWN, details: 'runner not configured with logStreamer' });
+    },
+  };
+}
