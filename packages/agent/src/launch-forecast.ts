@@ -23,7 +23,7 @@ export class LaunchForecast {
 
   /** How long a call may wait before a launch is tried for it, even if it should have been served by now. */
   get patienceMs(): number {
-    return (this.launchMs ?? 0) * PATIENCE_SHARE;
+    return Math.ceil((this.launchMs ?? 0) * PATIENCE_SHARE);
   }
 
   /** Whether a call with so many before it can expect one of the hot containers in time. */
