@@ -1,1 +1,3 @@
-export {};
+export { ApiClient, type AppRef, type FnRef, type FnSpec } from './api-client.js';
+export { deployFunction, invokeUrl } from './deploy-function.js';
+export { LocalFleet, type LocalFleetOptions } from './fleet/local-fleet.js';

@@ -12,6 +12,8 @@ export interface FleetOptions {
   readonly grpcPort: number;
   /** Holds the database and the runners' socket directories. */
   readonly dataDir: string;
+  /** Further settings of every node, over those in the environment of this process. */
+  readonly settings?: Readonly<Record<string, string>> | undefined;
 }
 
 export interface FleetPlan {
@@ -25,9 +27,13 @@ export interface FleetPlan {
 const HOST = '127.0.0.1';
 
 /** A fleet as a user would deploy it, on one machine: every process only knows what it is told by its environment. */
-export function planFleet({ runners, port, grpcPort, dataDir }: FleetOptions): FleetPlan {
+export function planFleet({ runners, port, grpcPort, dataDir, settings }: FleetOptions): FleetPlan {
   const apiUrl = `http://${HOST}:${port}`;
   const lbUrl = `http://${HOST}:${port + 1}`;
+  const node = (name: string, env: Record<string, string>): PlannedNode => ({
+    name,
+    env: { FN_BIND_ADDRESS: HOST, ...settings, ...env },
+  });
   const numbers = Array.from({ length: runners }, (_, index) => index);
   return {
     apiUrl,
@@ -54,8 +60,4 @@ export function planFleet({ runners, port, grpcPort, dataDir }: FleetOptions): F
       FN_RUNNER_ADDRESSES: numbers.map((index) => `${HOST}:${grpcPort + index}`).join(','),
     }),
   };
-}
-
-function node(name: string, env: Record<string, string>): PlannedNode {
-  return { name, env: { FN_BIND_ADDRESS: HOST, ...env } };
 }

@@ -1,0 +1,106 @@
+import { ApiClient, deployFunction, type FnRef, type FnSpec, invokeUrl, LocalFleet } from 'fnfleet';
+import { request } from 'undici';
+import { Footprint } from './footprint.js';
+import { PROBE_IMAGE } from './paths.js';
+import { freePorts } from './ports.js';
+
+export const APP = 'e2e';
+
+interface FleetOptions {
+  readonly runners?: number;
+  /** Of every node. */
+  readonly settings?: Readonly<Record<string, string>>;
+}
+
+/** A local fleet on ports of its own, with what tests need of it. */
+export class Fleet {
+  readonly footprint: Footprint;
+  private readonly log: string[] = [];
+
+  private constructor(
+    private readonly fleet: LocalFleet,
+    footprint: Footprint,
+    log: string[],
+  ) {
+    this.footprint = footprint;
+    this.log = log;
+  }
+
+  static async start({ runners = 1, settings = {} }: FleetOptions = {}): Promise<Fleet> {
+    const footprint = new Footprint();
+    const port = await freePorts(2 + 2 * runners);
+    const log: string[] = [];
+    const local = new LocalFleet({
+      runners,
+      port,
+      grpcPort: port + 2 + runners,
+      dataDir: footprint.dataDir,
+      settings: { ...footprint.env, ...settings },
+      print: (line) => log.push(line),
+    });
+    const fleet = new Fleet(local, footprint, log);
+    try {
+      await local.start();
+    } catch (error) {
+      await fleet.stop();
+      throw new Error(`the fleet did not start:\n${log.join('\n')}`, { cause: error });
+    }
+    return fleet;
+  }
+
+  get lbUrl(): string {
+    return this.fleet.plan.lbUrl;
+  }
+
+  get apiUrl(): string {
+    return this.fleet.plan.apiUrl;
+  }
+
+  /** The process of a node: `api`, `lb`, `runner1` … */
+  pid(name: string): number {
+    const pid = this.fleet.processes.find((node) => node.name === name)?.pid;
+    if (pid === undefined) throw new Error(`no process of ${name}`);
+    return pid;
+  }
+
+  /** A function in the app `e2e`; a probe unless the spec has another image. */
+  deploy(spec: Partial<FnSpec> & { readonly name: string }): Promise<FnRef> {
+    return deployFunction(new ApiClient(this.apiUrl), APP, { image: PROBE_IMAGE, ...spec });
+  }
+
+  /** The same, for tests that only want to call it: resolves with its URL. */
+  async deployed(spec: Partial<FnSpec> & { readonly name: string }): Promise<string> {
+    return invokeUrl(await this.deploy(spec));
+  }
+
+  /** A metric of the balancer, summed over its labels. */
+  async metric(name: string): Promise<number> {
+    const { body } = await request(`${this.lbUrl}/metrics`);
+    const lines = (await body.text()).split('\n').filter((line) => line.match(`^${name}(_total)?[ {]`));
+    return lines.reduce(
+      (sum, line) =>
+        sum +
+        Number(
+          line
+            .slice(line.lastIndexOf('}') + 1)
+            .trim()
+            .split(' ')
+            .at(-1),
+        ),
+      0,
+    );
+  }
+
+  /** What the nodes logged so far. */
+  get logged(): string {
+    return this.log.join('\n');
+  }
+
+  /** Drains the nodes. Resolves with what is left on the machine although nothing should be. */
+  async stop(): Promise<string[]> {
+    await this.fleet.stop();
+    const left = await this.footprint.leftovers();
+    this.footprint.remove();
+    return left;
+  }
+}

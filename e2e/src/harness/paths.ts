@@ -1,0 +1,7 @@
+import path from 'node:path';
+
+/** The repository. */
+export const ROOT = path.resolve(__dirname, '../../..');
+
+export const PROBE_IMAGE = 'fnfleet/probe:latest';
+export const HELLO_IMAGE = 'fnfleet/hello-node:latest';
