@@ -1,6 +1,6 @@
 #!/usr/bin/env node
 // Finds a Node that is new enough before anything is loaded that needs it.
-const { spawnSync } = require('node:child_process');
+const { spawn } = require('node:child_process');
 const { existsSync } = require('node:fs');
 const path = require('node:path');
 
@@ -31,8 +31,8 @@ if (Number(process.versions.node.split('.')[0]) >= NEEDED_MAJOR) {
   // Replaces this process where the platform can, so that signals and exit codes are the command's own.
   if (typeof process.execve === 'function')
     process.execve(runtime, [runtime, __filename, ...process.argv.slice(2)], process.env);
-  // The terminal signals the child too; we only wait for it.
-  for (const signal of ['SIGINT', 'SIGTERM']) process.on(signal, () => undefined);
-  const { status, signal } = spawnSync(runtime, [__filename, ...process.argv.slice(2)], { stdio: 'inherit' });
-  process.exit(status ?? (signal ? 1 : 0));
+  const child = spawn(runtime, [__filename, ...process.argv.slice(2)], { stdio: 'inherit' });
+  // A terminal signals the child too; it takes signals in quick succession for one.
+  for (const signal of ['SIGINT', 'SIGTERM']) process.on(signal, () => child.kill(signal));
+  child.once('exit', (code, signal) => process.exit(code ?? (signal ? 1 : 0)));
 }

@@ -4,6 +4,6 @@ import { SettingsError } from '@fnfleet/core';
 export function explainFailure(error: unknown): string {
   if (!(error instanceof Error)) return `fnfleet: ${String(error)}`;
   if (error instanceof SettingsError) return `fnfleet: ${error.message}\n(fnfleet node --help lists every setting)`;
-  const cause = error.cause instanceof Error ? ` (${error.cause.message})` : '';
-  return `fnfleet: ${error.message}${cause}`;
+  const cause = error.cause instanceof Error ? error.cause.message : '';
+  return `fnfleet: ${error.message}${error.message.includes(cause) ? '' : ` (${cause})`}`;
 }

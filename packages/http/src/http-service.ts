@@ -72,9 +72,13 @@ export class HttpService implements Service {
     this.server.on('clientError', (error, socket) => this.refuse(error, socket));
 
     const listening = new Deferred<void>();
-    this.server.once('error', listening.reject);
+    const failed = (cause: Error) => {
+      const where = `${options.host}:${options.port} (FN_PORT, FN_BIND_ADDRESS)`;
+      listening.reject(new Error(`cannot listen on ${where}: ${cause.message}`, { cause }));
+    };
+    this.server.once('error', failed);
     this.server.listen(options.port, options.host, () => {
-      this.server.off('error', listening.reject);
+      this.server.off('error', failed);
       this.server.on('error', (error) => this.log.error('http port failed', { error }));
       listening.resolve();
     });

@@ -2,11 +2,14 @@ import { apiSettings, newApiServer } from '@fnfleet/api';
 import { commonSettings, readSettings } from '@fnfleet/core';
 import type { Role } from './role.js';
 
+const apiRoleSettings = { ...commonSettings, ...apiSettings };
+
 /** Apps, functions and triggers over REST. */
 export const apiRole: Role = {
   name: 'api',
+  settings: apiRoleSettings,
   start(env, { logger, metrics }) {
-    const settings = readSettings({ ...commonSettings, ...apiSettings }, env);
+    const settings = readSettings(apiRoleSettings, env);
     const server = newApiServer({
       settings,
       host: settings.bindAddress,

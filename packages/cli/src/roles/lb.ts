@@ -4,11 +4,14 @@ import { lbSettings, newLbServer } from '@fnfleet/lb-agent';
 import { newGrpcRunner } from '@fnfleet/placement';
 import type { Role } from './role.js';
 
+const lbRoleSettings = { ...commonSettings, ...httpSettings, ...lbSettings };
+
 /** Takes calls over HTTP and places them on runners. */
 export const lbRole: Role = {
   name: 'lb',
+  settings: lbRoleSettings,
   start(env, { logger, metrics }) {
-    const settings = readSettings({ ...commonSettings, ...httpSettings, ...lbSettings }, env);
+    const settings = readSettings(lbRoleSettings, env);
     const server = newLbServer({
       settings,
       host: settings.bindAddress,

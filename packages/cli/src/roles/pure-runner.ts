@@ -6,14 +6,20 @@ import { driverSettings, startDriver } from './drivers.js';
 import type { Role } from './role.js';
 import { ServiceGroup } from './service-group.js';
 
+const runnerRoleSettings = {
+  ...commonSettings,
+  ...httpSettings,
+  ...pureRunnerSettings,
+  ...agentSettings,
+  ...driverSettings,
+};
+
 /** Executes calls in containers: gRPC for balancers, HTTP for health and metrics. Has no datastore. */
 export const pureRunnerRole: Role = {
   name: 'pure-runner',
+  settings: runnerRoleSettings,
   start(env, { logger, metrics }) {
-    const settings = readSettings(
-      { ...commonSettings, ...httpSettings, ...pureRunnerSettings, ...agentSettings, ...driverSettings },
-      env,
-    );
+    const settings = readSettings(runnerRoleSettings, env);
     const driver = startDriver(settings, { logger, env });
     const agent = newAgent({ driver, settings, logger });
     const http = new HttpService({

@@ -1,9 +1,11 @@
-import type { Environment, Logger, NodeType, Service } from '@fnfleet/core';
+import type { Environment, Logger, NodeType, Service, SettingsShape } from '@fnfleet/core';
 import type { RoleMetrics } from './role-metrics.js';
 
 /** One of the parts a process can play. */
 export interface Role {
   readonly name: NodeType;
+  /** Everything it reads from the environment. */
+  readonly settings: SettingsShape;
   /** @throws SettingsError that lists everything wrong with the environment */
   start(env: Environment, deps: RoleDeps): RunningRole;
 }

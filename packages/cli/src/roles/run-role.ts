@@ -8,9 +8,11 @@ const EXIT_FORCED = 1;
 /**
  * The life of a role's process: start, serve, and on SIGTERM or SIGINT drain for the configured grace and end. A second
  * signal ends it at once. Resolves when the role has ended.
+ * @throws SettingsError, or what keeps the role from starting
  */
 export async function runRole(role: Role, env: Environment): Promise<void> {
-  const common = readSettings(commonSettings, env);
+  // All of them, before anything is started: one message tells everything that is wrong.
+  const common = readSettings({ ...role.settings, ...commonSettings }, env);
   const logger = createLogger({ level: common.logLevel, format: common.logFormat, fields: { role: role.name } });
   surviveStrayErrors(logger);
   const metrics = startMetrics();
