@@ -77,7 +77,7 @@ function images(names) {
 
 /** Some of our dependencies are ES modules, which jest can load only with this flag. */
 function jest(args) {
-  return node('node_modules/jest/bin/jest.js', ['--forceExit', ...args], {
+  return node('node_modules/jest/bin/jest.js', args, {
     NODE_OPTIONS: '--experimental-vm-modules --disable-warning=ExperimentalWarning --enable-source-maps',
   });
 }
