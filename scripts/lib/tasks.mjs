@@ -1,18 +1,26 @@
-import { readdirSync, rmSync } from 'node:fs';
+import { existsSync, readdirSync, rmSync } from 'node:fs';
 import path from 'node:path';
 import { ensureDockerEngine } from './docker-engine.mjs';
-import { ROOT } from './shell.mjs';
+import { ROOT, step } from './shell.mjs';
 import { build, ensureInstalled, node, tool } from './toolchain.mjs';
+
+const COMMAND = 'packages/cli/bin/fnfleet.js';
+const EXAMPLE = 'examples/hello-node';
 
 /** What `npm run <name>` does. Each resolves with an exit code. */
 export const TASKS = {
   /** A local fleet with an example function in it, until Ctrl-C. */
   async start(args) {
     await build();
-    if (process.env.FN_DRIVER !== 'process' && !(await ensureDockerEngine())) return 1;
-    if (process.env.FN_DRIVER !== 'process' && (await images(['hello-node'])) !== 0) return 1;
-    const example = ['--example', 'examples/hello-node', '--image', 'fnfleet/hello-node:latest'];
-    return node('packages/cli/bin/fnfleet.js', ['up', ...example, ...args]);
+    const up = ['up', '--example', EXAMPLE, '--image', 'fnfleet/hello-node:latest', ...args];
+    if (process.env.FN_DRIVER === 'process') {
+      await installExample();
+      return node(COMMAND, up, {
+        FN_PROCESS_FUNCTIONS: process.env.FN_PROCESS_FUNCTIONS ?? path.join(ROOT, 'examples'),
+      });
+    }
+    if (!(await ensureDockerEngine())) return 1;
+    return (await images(['hello-node'])) || node(COMMAND, up);
   },
 
   /** Every test, with real Docker. */
@@ -70,6 +78,14 @@ export const TASKS = {
     return 0;
   },
 };
+
+/** For the process driver; an image brings its own. */
+async function installExample() {
+  const cwd = path.join(ROOT, EXAMPLE);
+  if (!existsSync(path.join(cwd, 'node_modules'))) {
+    await step('installing the example', 'npm', ['ci', '--omit=dev', '--loglevel=error'], { cwd });
+  }
+}
 
 function images(names) {
   return node('scripts/images/build.mjs', names.length > 0 ? names : ['all']);
