@@ -1,0 +1,143 @@
+import { writeFileSync } from 'node:fs';
+import { createServer, type Server } from 'node:net';
+import path from 'node:path';
+import { FnfleetCommand, fnfleet } from './harness/command.js';
+import { Footprint } from './harness/footprint.js';
+import { errorOf, invoke } from './harness/invoke.js';
+import { freePorts } from './harness/ports.js';
+
+jest.setTimeout(60_000);
+
+const HOST = '127.0.0.1';
+/** Nobody listens there, and nobody may without being root. */
+const CLOSED = `${HOST}:1`;
+const LB = { FN_NODE_TYPE: 'lb', FN_RUNNER_API_URL: `http://${CLOSED}`, FN_RUNNER_ADDRESSES: CLOSED };
+const RUNNER = { FN_NODE_TYPE: 'pure-runner', FN_GRPC_PORT: '0' };
+
+describe('a node with wrong settings', () => {
+  let footprint: Footprint;
+  const running: FnfleetCommand[] = [];
+
+  beforeEach(() => {
+    footprint = new Footprint();
+  });
+
+  afterEach(async () => {
+    await Promise.all(running.splice(0).map((node) => node.stop()));
+    const left = await footprint.leftovers();
+    footprint.remove();
+    expect(left).toEqual([]);
+  });
+
+  /** What a node is started with where a test says nothing else. */
+  function environment(settings: Readonly<Record<string, string>>): Record<string, string> {
+    return { ...footprint.env, FN_BIND_ADDRESS: HOST, FN_PORT: '0', ...settings };
+  }
+
+  function start(settings: Readonly<Record<string, string>>): FnfleetCommand {
+    const node = new FnfleetCommand(['node'], { env: environment(settings) });
+    running.push(node);
+    return node;
+  }
+
+  /** For one that ends by itself. What it prints must be enough to put it right; a stack is not. */
+  async function refusal(settings: Readonly<Record<string, string>>): Promise<string> {
+    const { code, output } = await fnfleet(['node'], environment(settings));
+    expect([code, output]).toEqual([1, expect.not.stringMatching(/^\s+at /m)]);
+    return output;
+  }
+
+  it('lists all of them, with what was expected and what was there', async () => {
+    const output = await refusal({
+      FN_NODE_TYPE: 'lb',
+      FN_PORT: '80 80',
+      FN_LOG_LEVEL: 'loud',
+      FN_MAX_REQUEST_SIZE: '1k',
+      FN_PLACER_TIMEOUT_MSECS: '5s',
+    });
+
+    expect(output).toContain('6 settings are wrong');
+    expect(output).toContain('FN_PORT: expected a whole number from 0 to 65535, got "80 80"');
+    expect(output).toContain('FN_LOG_LEVEL: expected one of error, warn, info, debug, got "loud"');
+    expect(output).toContain('FN_MAX_REQUEST_SIZE: expected a whole number of bytes, got "1k"');
+    expect(output).toContain('FN_PLACER_TIMEOUT_MSECS: expected a whole number of milliseconds, got "5s"');
+    expect(output).toContain('FN_RUNNER_API_URL: required');
+    expect(output).toContain('fnfleet node --help lists every setting');
+  });
+
+  it('http-api 10: a balancer names the api node and the runners that it misses', async () => {
+    const output = await refusal({ FN_NODE_TYPE: 'lb' });
+    expect(output).toContain('FN_RUNNER_API_URL: required');
+    expect(output).toContain('FN_RUNNER_ADDRESSES: required');
+  });
+
+  it('names the roles there are', async () => {
+    const [none, unknown] = await Promise.all([refusal({}), refusal({ FN_NODE_TYPE: 'worker' })]);
+    expect(none).toContain('FN_NODE_TYPE: required: expected one of api, lb, pure-runner');
+    expect(unknown).toContain('FN_NODE_TYPE: expected one of api, lb, pure-runner, got "worker"');
+  });
+
+  it('names the placers there are', async () => {
+    const output = await refusal({ ...LB, FN_PLACER: 'chh' });
+    expect(output).toContain('FN_PLACER: unknown placer "chh"; known: naive, ch, ch-fn');
+  });
+
+  it('a runner without a Docker engine says what can be done', async () => {
+    const output = await refusal({ ...RUNNER, DOCKER_HOST: 'unix:///nonexistent' });
+    expect(output).toContain('cannot reach the Docker engine at unix:///nonexistent');
+    expect(output).toMatch(/Start it.*DOCKER_HOST.*FN_DRIVER=process/);
+  });
+
+  it('names the variable of a port that is taken', async () => {
+    const port = await freePorts(1);
+    const other = await listenOn(port);
+    try {
+      const [http, grpc] = await Promise.all([
+        refusal({ ...LB, FN_PORT: `${port}` }),
+        refusal({ ...RUNNER, FN_GRPC_PORT: `${port}` }),
+      ]);
+      expect(http).toMatch(`cannot listen on ${HOST}:${port} (FN_PORT, FN_BIND_ADDRESS)`);
+      expect(grpc).toMatch(`cannot listen on ${HOST}:${port} (FN_GRPC_PORT, FN_BIND_ADDRESS)`);
+    } finally {
+      await new Promise((resolve) => other.close(resolve));
+    }
+  });
+
+  it('http-api 11: takes a port from a file, and says so when there is none', async () => {
+    const port = await freePorts(1);
+    const file = path.join(footprint.folder, 'port');
+    writeFileSync(file, `${port}\n`);
+
+    const node = start({ ...LB, FN_PORT: '', FN_PORT_FILE: file });
+    await node.prints(/ready/);
+    expect((await invoke(`http://${HOST}:${port}/version`, { method: 'GET' })).status).toBe(200);
+
+    const missing = `${file}-of-nobody`;
+    expect(await refusal({ ...LB, FN_PORT: '', FN_PORT_FILE: missing })).toContain(
+      `FN_PORT_FILE: cannot read "${missing}"`,
+    );
+  });
+
+  it('a balancer whose api node is away says so to callers, and lives on', async () => {
+    const node = start(LB);
+    const [url] = await node.prints(/http:\/\/127\.0\.0\.1:\d+/);
+
+    const failure = [503, 'Functions cannot be looked up at the moment'];
+    expect(errorOf(await invoke(`${url}/invoke/01D1ZVPBKV180G40RZJ0000001`))).toEqual(failure);
+    expect(errorOf(await invoke(`${url}/t/app/source`))).toEqual(failure);
+    // The operator is told which node, the caller is not.
+    expect(node.output).toContain('ECONNREFUSED');
+
+    expect((await invoke(`${url}/version`, { method: 'GET' })).status).toBe(200);
+    node.signal('SIGTERM');
+    expect(await node.ended).toEqual({ code: 0, signal: null });
+  });
+});
+
+function listenOn(port: number): Promise<Server> {
+  return new Promise((resolve, reject) => {
+    const server = createServer();
+    server.once('error', reject);
+    server.listen(port, HOST, () => resolve(server));
+  });
+}
