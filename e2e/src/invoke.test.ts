@@ -4,6 +4,7 @@ import { text } from 'node:stream/consumers';
 import { MIB } from '@fnfleet/core';
 import Docker from 'dockerode';
 import { request } from 'undici';
+import { startEmptyRegistry } from './harness/empty-registry.js';
 import { Fleet } from './harness/fleet.js';
 import { type Answer, errorOf, invoke, reportOf } from './harness/invoke.js';
 import { until } from './harness/until.js';
@@ -127,13 +128,19 @@ describe('calls through a fleet', () => {
       await untilContainerGone(before.hostname);
     });
 
-    it('whose image cannot be had fail the call with the words of the engine', async () => {
-      const image = 'fnfleet.invalid/not/there:1';
-      const missing = await fleet.deployed({ name: 'missing', image });
+    it('whose image does not exist fail the call with the words of the engine', async () => {
+      const registry = await startEmptyRegistry();
+      try {
+        const image = `${registry.host}/not/there:1`;
+        const missing = await fleet.deployed({ name: 'missing', image });
 
-      const [status, message] = errorOf(await invoke(missing));
-      expect(message).toMatch(`Failed to pull image '${image}': `);
-      expect(status).toBeGreaterThanOrEqual(400);
+        const [status, message] = errorOf(await invoke(missing));
+        expect(status).toBe(404);
+        expect(message).toMatch(`Failed to pull image '${image}': `);
+        expect(message).toMatch(/not found|does not exist/);
+      } finally {
+        await registry.close();
+      }
     });
   });
 
