@@ -34,7 +34,7 @@ describe('a fleet without Docker', () => {
   });
 
   it('ends functions that are in the middle of a call past its timeout', async () => {
-    const url = await fleet.deployed({ name: 'slow', image: 'probe', timeout: 1 });
+    const url = await fleet.deployed({ name: 'slow', image: 'probe', timeout: 2 });
     await invoke(url);
     const before = functions().map(({ pid }) => pid);
 

@@ -1,4 +1,5 @@
 import { FnfleetCommand, fnfleet } from './harness/command.js';
+import { PATIENCE } from './harness/fleet.js';
 import { Footprint } from './harness/footprint.js';
 import { invoke } from './harness/invoke.js';
 import { HELLO_IMAGE, PROBE_IMAGE } from './harness/paths.js';
@@ -25,7 +26,8 @@ describe('fnfleet up', () => {
 
   async function start(...args: string[]): Promise<FnfleetCommand> {
     const port = await freePorts(6);
-    up = new FnfleetCommand(['up', '--port', `${port}`, '--grpc-port', `${port + 4}`, ...args], { env: footprint.env });
+    const ports = ['--port', `${port}`, '--grpc-port', `${port + 4}`];
+    up = new FnfleetCommand(['up', ...ports, ...args], { env: { ...footprint.env, ...PATIENCE } });
     return up;
   }
 
