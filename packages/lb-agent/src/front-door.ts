@@ -22,12 +22,11 @@ import {
 } from './call-options.js';
 import { discardRest } from './discard-rest.js';
 import type { FunctionLookup } from './function-lookup.js';
-import { HOLD_MS, HttpResponseWriter } from './http-response-writer.js';
+import { HttpResponseWriter } from './http-response-writer.js';
 import type { LBAgent } from './lb-agent.js';
 import type { LbCall } from './lb-call.js';
 import { parseTarget, type RequestTarget } from './request-target.js';
 import { invokeHead, triggerHead } from './response-head.js';
-import { SharedDelay } from './shared-delay.js';
 
 const TRIGGER_METHODS: ReadonlySet<string> = new Set('GET POST PUT PATCH HEAD OPTIONS DELETE CONNECT TRACE'.split(' '));
 /** Templates of the routes; both forms of a trigger's path count as one. */
@@ -59,12 +58,10 @@ export class FrontDoor {
   private readonly clock: Clock;
   private readonly ids = new IdGenerator();
   private readonly requestIdHeader: string;
-  private readonly hold: SharedDelay;
 
   constructor(private readonly options: FrontDoorOptions) {
     this.log = options.logger ?? silentLogger;
     this.clock = options.clock ?? systemClock;
-    this.hold = new SharedDelay(this.clock, HOLD_MS);
     this.requestIdHeader = (options.requestIdHeader ?? '').toLowerCase();
   }
 
@@ -100,11 +97,11 @@ export class FrontDoor {
     labels.route = ROUTES[target.kind];
     const controller = new AbortController();
     const head = target.kind === 'trigger' ? triggerHead : invokeHead;
-    const writer = new HttpResponseWriter(res, head, this.clock, this.options.clientStallMs, this.hold);
+    const writer = new HttpResponseWriter(res, head, this.clock, this.options.clientStallMs);
     const onClose = () => {
       if (!res.writableFinished) controller.abort(new CancelledError());
     };
-    res.on('close', onClose);
+    res.once('close', onClose);
     let call: LbCall | undefined;
     try {
       checkDeclaredLength(req, this.options.maxRequestBytes);
