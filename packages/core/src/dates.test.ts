@@ -9,6 +9,13 @@ describe('dates', () => {
     expect(formatDate(undefined)).toBe(ZERO_DATE);
   });
 
+  it.each([NOON - 1, NOON, NOON + 999, NOON + 1000, NOON + 0.7, 0, -1, -62135596800000, 253402300799999])(
+    '%d ms are the date that Date says, whatever was formatted before',
+    (ms) => {
+      expect(formatDate(ms)).toBe(new Date(Math.floor(ms)).toISOString());
+    },
+  );
+
   it('in whole seconds are truncated', () => {
     expect(formatDateSeconds(NOON + 999)).toBe('2019-01-24T12:00:00Z');
   });

@@ -3,12 +3,35 @@ export const ZERO_DATE = '0001-01-01T00:00:00.000Z';
 
 /** RFC 3339 with exactly three fraction digits, in UTC. Undefined is the zero time. */
 export function formatDate(ms: number | undefined): string {
-  return ms === undefined ? ZERO_DATE : new Date(ms).toISOString();
+  if (ms === undefined) return ZERO_DATE;
+  const whole = Math.floor(ms);
+  const seconds = Math.floor(whole / 1000);
+  return `${present(seconds)}.${String(whole - seconds * 1000).padStart(3, '0')}Z`;
 }
 
 /** RFC 3339 in UTC with whole seconds, truncated: what `Fn-Deadline` carries. */
 export function formatDateSeconds(ms: number): string {
-  return `${new Date(Math.floor(ms / 1000) * 1000).toISOString().slice(0, 19)}Z`;
+  return `${deadlines(Math.floor(ms / 1000))}Z`;
+}
+
+/** The dates of a call are nearly always of the same second as those of the call before. */
+const present = rememberLast(isoSecond);
+const deadlines = rememberLast(isoSecond);
+
+function isoSecond(seconds: number): string {
+  return new Date(seconds * 1000).toISOString().slice(0, -5);
+}
+
+function rememberLast(compute: (input: number) => string): (input: number) => string {
+  let last = Number.NaN;
+  let result = '';
+  return (input) => {
+    if (input !== last) {
+      result = compute(input);
+      last = input;
+    }
+    return result;
+  };
 }
 
 const RFC3339 = /^\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d{1,9})?([Zz]|[+-]\d\d:\d\d)$/;
@@ -19,6 +42,7 @@ const RFC3339 = /^\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d{1,9})?([Zz]|[+-]\d\d:\d
  */
 export function parseDate(text: string): number | undefined {
   if (text === '') return 0;
+  if (text === ZERO_DATE) return undefined;
   const ms = RFC3339.test(text) ? Date.parse(text) : Number.NaN;
   if (Number.isNaN(ms)) throw new RangeError(`not an RFC 3339 date: ${JSON.stringify(text)}`);
   return text.startsWith('0001-01-01T00:00:00') && ms === ZERO_MS ? undefined : ms;

@@ -54,6 +54,23 @@ describe('a call on the wire', () => {
     expect(call).toMatchObject({ id: 'c1', fnId: 'f1', image: '', config: {}, cpuMillis: 0, createdAt: 0 });
   });
 
+  it('has a header of any name as a header, and nothing else', () => {
+    const { headers } = decodeCall('{"headers":{"__proto__":["a"],"x-b":["b"]}}');
+    expect(Object.entries(headers)).toEqual([
+      ['__proto__', ['a']],
+      ['X-B', ['b']],
+    ]);
+    expect(Object.getPrototypeOf(headers)).toBe(Object.prototype);
+  });
+
+  it.each([
+    ['{"config":{"a":1}}', 'field config.a: expected text, got number'],
+    ['{"headers":{"a":"b"}}', 'field headers.a: expected a list of texts, got string'],
+    ['{"Annotations":[]}', 'field annotations: expected an object, got a list'],
+  ])('%s is refused', (json, message) => {
+    expect(() => decodeCall(json)).toThrow(`call: ${message}`);
+  });
+
   it('has header names in canonical form, and unknown types as sync', () => {
     expect(decodeCall('{"headers":{"x-one":["1"]},"type":"async"}')).toMatchObject({
       headers: { 'X-One': ['1'] },

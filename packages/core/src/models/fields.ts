@@ -10,21 +10,19 @@ export type FieldProblem = (message: string) => Error;
  * `null` is absence. Every reader returns undefined for an absent field and throws the given problem for a wrong type.
  */
 export class Fields {
-  private readonly values = new Map<string, unknown>();
+  private readonly values: Readonly<Record<string, unknown>>;
 
   constructor(
     value: unknown,
     private readonly problem: FieldProblem,
   ) {
     if (!isObject(value)) throw problem(`expected an object, got ${describe(value)}`);
-    for (const [key, field] of Object.entries(value)) {
-      if (field !== null) this.values.set(key.toLowerCase(), field);
-    }
+    this.values = isLowerCase(value) ? value : lowerCase(value);
   }
 
   /** The value as it came. */
   raw(name: string): unknown {
-    return this.values.get(name);
+    return this.values[name] ?? undefined;
   }
 
   text(name: string): string | undefined {
@@ -53,32 +51,37 @@ export class Fields {
 
   /** A `null` inside is the empty text. */
   config(name: string): Config | undefined {
-    const entries = this.entries(name)?.map(([key, value]) => {
-      if (value !== null && typeof value !== 'string') this.fail(`${name}.${key}`, 'text', value);
-      return [key, value ?? ''] as const;
-    });
-    return entries && Object.fromEntries(entries);
+    const config = this.object(name);
+    for (const key in config) {
+      const value = config[key];
+      if (value === null) config[key] = '';
+      else if (typeof value !== 'string') this.fail(`${name}.${key}`, 'text', value);
+    }
+    return config as Config | undefined;
   }
 
   annotations(name: string): Annotations | undefined {
-    const entries = this.entries(name);
-    return entries && Object.fromEntries(entries);
+    return this.object(name);
   }
 
   headers(name: string): HeaderMap | undefined {
-    const entries = this.entries(name)?.map(([key, values]) => {
-      if (!Array.isArray(values) || values.some((value) => typeof value !== 'string')) {
-        this.fail(`${name}.${key}`, 'a list of texts', values);
-      }
-      return [canonicalHeader(key), values as string[]] as const;
-    });
-    return entries && Object.fromEntries(entries);
+    const given = this.object(name);
+    if (given === undefined) return undefined;
+    const headers: HeaderMap = {};
+    for (const key in given) {
+      const values = given[key];
+      if (!isTextList(values)) this.fail(`${name}.${key}`, 'a list of texts', values);
+      // A name is a client's choice, so it is defined and not assigned: `__proto__` is a header like any other.
+      const header = canonicalHeader(key);
+      if (header === '__proto__') Object.defineProperty(headers, header, { value: values, enumerable: true });
+      else headers[header] = values;
+    }
+    return headers;
   }
 
-  private entries(name: string): [string, unknown][] | undefined {
+  private object(name: string): Record<string, unknown> | undefined {
     const value = this.raw(name);
-    if (value === undefined) return undefined;
-    return isObject(value) ? Object.entries(value) : this.fail(name, 'an object', value);
+    return value === undefined || isObject(value) ? value : this.fail(name, 'an object', value);
   }
 
   private fail(name: string, expected: string, value: unknown): never {
@@ -88,6 +91,24 @@ export class Fields {
 
 function isObject(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+function isLowerCase(fields: Record<string, unknown>): boolean {
+  for (const key in fields) if (key !== key.toLowerCase()) return false;
+  return true;
+}
+
+/** Of names that differ only in case the last one counts; a `null` does not. */
+function lowerCase(fields: Record<string, unknown>): Record<string, unknown> {
+  const lowered: Record<string, unknown> = Object.create(null);
+  for (const key in fields) if (fields[key] !== null) lowered[key.toLowerCase()] = fields[key];
+  return lowered;
+}
+
+function isTextList(value: unknown): value is string[] {
+  if (!Array.isArray(value)) return false;
+  for (const item of value) if (typeof item !== 'string') return false;
+  return true;
 }
 
 function describe(value: unknown): string {
