@@ -1,9 +1,16 @@
-import { type Attributes, metrics } from '@opentelemetry/api';
+import { type Attributes, metrics, type ObservableCallback } from '@opentelemetry/api';
 import type { MetricName } from './telemetry.js';
 
 interface Entry {
   readonly value: number;
   readonly attributes: Attributes;
+}
+
+/** A running total, and how much of it has been recorded. */
+interface Total {
+  readonly name: string;
+  readonly read: ObservableCallback;
+  seen: number;
 }
 
 /**
@@ -12,6 +19,7 @@ interface Entry {
  */
 export class RecordedMetrics {
   private readonly entries = new Map<string, Entry[]>();
+  private readonly totals: Total[] = [];
 
   static install(): RecordedMetrics {
     const recorded = new RecordedMetrics();
@@ -19,7 +27,16 @@ export class RecordedMetrics {
       add: (value: number, attributes?: Attributes) => recorded.record(name, value, attributes),
       record: (value: number, attributes?: Attributes) => recorded.record(name, value, attributes),
     });
-    const meter = { createCounter: instrument, createUpDownCounter: instrument, createHistogram: instrument };
+    const total = (name: string) => ({
+      addCallback: (read: ObservableCallback) => recorded.totals.push({ name, read, seen: 0 }),
+    });
+    const meter = {
+      createCounter: instrument,
+      createUpDownCounter: instrument,
+      createHistogram: instrument,
+      createObservableCounter: total,
+      createObservableUpDownCounter: total,
+    };
     metrics.disable();
     metrics.setGlobalMeterProvider({ getMeter: () => meter as unknown as ReturnType<typeof metrics.getMeter> });
     return recorded;
@@ -30,8 +47,12 @@ export class RecordedMetrics {
     return this.values(name, attributes).reduce((total, value) => total + value, 0);
   }
 
-  /** Each single observation whose attributes include the given ones, in order. */
+  /**
+   * Each single observation whose attributes include the given ones, in order. Of what is counted without labels only
+   * the change since somebody looked last is known.
+   */
   values(name: MetricName, attributes: Attributes = {}): readonly number[] {
+    this.readTotals();
     return (this.entries.get(name) ?? [])
       .filter((entry) => Object.entries(attributes).every(([key, value]) => entry.attributes[key] === value))
       .map((entry) => entry.value);
@@ -39,7 +60,18 @@ export class RecordedMetrics {
 
   /** Forgets what was measured so far. */
   reset(): void {
+    this.readTotals();
     this.entries.clear();
+  }
+
+  private readTotals(): void {
+    for (const total of this.totals) {
+      const observe = (value: number) => {
+        if (value !== total.seen) this.record(total.name, value - total.seen);
+        total.seen = value;
+      };
+      void total.read({ observe });
+    }
   }
 
   private record(name: string, value: number, attributes: Attributes = {}): void {

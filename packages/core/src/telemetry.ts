@@ -3,6 +3,7 @@ import {
   type Counter,
   type Histogram,
   metrics,
+  type Observable,
   type Tracer,
   trace,
   type UpDownCounter,
@@ -74,9 +75,10 @@ type NamesOf<K extends MetricDeclaration['kind']> = {
 
 const SCOPE = 'fnfleet';
 
-/** Adds to a counter, or moves a gauge up and down. */
+/** Adds to a counter, or moves a gauge up and down. A metric is counted with labels always or never. */
 export function count(name: NamesOf<'counter' | 'gauge'>, value = 1, attributes?: Attributes): void {
-  instrument(name).add(value, attributes);
+  if (attributes === undefined) tally(name).total += value;
+  else labelled(name).add(value, attributes);
 }
 
 /** Records one observation, in the unit of the declaration. */
@@ -92,10 +94,36 @@ export function tracer(): Tracer {
  * Instruments are made on first use, after a role has installed its meter provider. Without one the API's own
  * no-op instruments are used.
  */
+const tallies = new Map<MetricName, Tally>();
 const counters = new Map<MetricName, Counter | UpDownCounter>();
 const histogramsByName = new Map<MetricName, Histogram>();
 
-function instrument(name: MetricName): Counter | UpDownCounter {
+/** What has been counted without labels. An exporter reads it when it is asked; until then counting is an addition. */
+class Tally {
+  total = 0;
+
+  constructor(instrument: Observable) {
+    instrument.addCallback((result) => result.observe(this.total));
+  }
+}
+
+function tally(name: MetricName): Tally {
+  let found = tallies.get(name);
+  if (found === undefined) {
+    const { kind, doc, unit } = METRICS[name];
+    const meter = metrics.getMeter(SCOPE);
+    const options = { description: doc, unit };
+    found = new Tally(
+      kind === 'gauge'
+        ? meter.createObservableUpDownCounter(name, options)
+        : meter.createObservableCounter(name, options),
+    );
+    tallies.set(name, found);
+  }
+  return found;
+}
+
+function labelled(name: MetricName): Counter | UpDownCounter {
   let found = counters.get(name);
   if (found === undefined) {
     const { kind, doc, unit } = METRICS[name];
