@@ -71,8 +71,10 @@ class ApiLookup implements FunctionLookup {
 
   async byId(fnId: string, signal: AbortSignal): Promise<CallTemplate> {
     if (Buffer.byteLength(fnId) > MAX_NAME_BYTES) notFound('fnNotFound');
-    const fn = await this.fns.get(fnId, signal);
-    const app = await this.apps.get(fn.appId, signal);
+    const knownFn = this.fns.get(fnId, signal);
+    const fn = knownFn instanceof Promise ? await knownFn : knownFn;
+    const knownApp = this.apps.get(fn.appId, signal);
+    const app = knownApp instanceof Promise ? await knownApp : knownApp;
     let template = this.templates.get(fn);
     if (template?.app !== app) {
       template = new CallTemplate(app, fn);

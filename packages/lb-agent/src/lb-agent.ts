@@ -187,19 +187,20 @@ class PlacingAgent implements LBAgent {
   }
 
   private async run(call: LbCall): Promise<void> {
-    const error = await this.attempt(call).then(
-      () => undefined,
-      (reason: unknown) => reason ?? new FnError('internal'),
-    );
+    const error = await this.attempt(call);
     call.body.commit();
     countEnd(call, error, this.clock);
     if (error !== undefined) throw error;
   }
 
-  private async attempt(call: LbCall): Promise<void> {
+  /** @returns what the call failed with; undefined: it went well */
+  private async attempt(call: LbCall): Promise<unknown> {
     count('queued');
     try {
-      await this.begin(call);
+      this.begin(call);
+      for (const listener of this.listeners) await listener.beforeCall?.(call);
+    } catch (error) {
+      return error ?? new FnError('internal');
     } finally {
       count('queued', -1);
     }
@@ -207,18 +208,17 @@ class PlacingAgent implements LBAgent {
     try {
       const error = await this.place(call);
       markEnd(call.model, error, this.clock.now());
-      await this.announceEnd(call);
-      if (error !== undefined) throw error;
+      if (this.listeners.length > 0) await this.announceEnd(call);
+      return error;
     } finally {
       count('running', -1);
     }
   }
 
-  private async begin(call: LbCall): Promise<void> {
+  private begin(call: LbCall): void {
     if (call.signal.aborted) throw call.signal.reason;
     call.model.startedAt = this.clock.now();
     call.model.status = 'running';
-    for (const listener of this.listeners) await listener.beforeCall?.(call);
   }
 
   /** @returns what the call failed with; undefined: it went well */

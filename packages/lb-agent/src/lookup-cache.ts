@@ -41,8 +41,11 @@ export class LookupCache<V> {
     private readonly clock: Clock,
   ) {}
 
-  /** @throws what the fetch throws; the signal's reason when it aborts first */
-  async get(key: string, signal: AbortSignal): Promise<V> {
+  /**
+   * The value itself if it is known.
+   * @throws or rejects with what the fetch throws; the signal's reason when it aborts first
+   */
+  get(key: string, signal: AbortSignal): V | Promise<V> {
     const nowMs = this.clock.now();
     const known = this.values.get(key);
     if (known !== undefined && known.expiresAt > nowMs) return known.value;

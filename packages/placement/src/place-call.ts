@@ -22,7 +22,8 @@ export async function placeCall(call: OutboundCall, deps: PlacementDeps, signal:
 
   let poolError: Error | undefined;
   while (searching()) {
-    const { runners, error } = await runnersNow(call, pool, clock, budgetMs - stats.elapsedMs, signal);
+    const list = runnersNow(call, pool, clock, () => budgetMs - stats.elapsedMs, signal);
+    const { runners, error } = list instanceof Promise ? await list : list;
     poolError = error;
 
     for (const runner of runners.length > 0 ? placer.order(call, runners) : []) {
@@ -77,19 +78,23 @@ function fixedPause(clock: Clock): WaitForRoom {
 }
 
 /** A pool that fails counts as empty, with its failure as the pool's error. */
-async function runnersNow(
+function runnersNow(
   call: OutboundCall,
   pool: RunnerPool,
   clock: Clock,
-  maxMs: number,
+  leftMs: () => number,
   signal: AbortSignal,
-): Promise<RunnerList> {
+): RunnerList | Promise<RunnerList> {
   try {
     const list = pool.runners(call);
-    return list instanceof Promise ? await withinSearch(list, clock, maxMs, signal) : list;
+    return list instanceof Promise ? withinSearch(list, clock, leftMs(), signal).catch(failedPool) : list;
   } catch (error) {
-    return { runners: [], error: error instanceof Error ? error : new Error(String(error)) };
+    return failedPool(error);
   }
+}
+
+function failedPool(error: unknown): RunnerList {
+  return { runners: [], error: error instanceof Error ? error : new Error(String(error)) };
 }
 
 /** A pool that hangs must not hold the call longer than the search may take. */
