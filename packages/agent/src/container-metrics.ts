@@ -17,18 +17,23 @@ export class ContainerMetrics {
   }
 
   enter(state: ReportedState): void {
-    this.leave();
-    this.state = state;
-    this.since = this.clock.nowNs();
-    count(`container_${state}_total`, 1, this.labels);
+    this.change(state);
   }
 
   leave(): void {
-    const { state } = this;
-    if (state === undefined) return;
-    this.state = undefined;
-    count(`container_${state}_total`, -1, this.labels);
-    // Milliseconds, whatever the name says: the original's dashboards rely on it.
-    observe(`container_${state}_duration_seconds`, Number(this.clock.nowNs() - this.since) / 1e6, this.labels);
+    this.change(undefined);
+  }
+
+  private change(next: ReportedState | undefined): void {
+    const now = this.clock.nowNs();
+    const last = this.state;
+    if (last !== undefined) {
+      count(`container_${last}_total`, -1, this.labels);
+      // Milliseconds, whatever the name says: the original's dashboards rely on it.
+      observe(`container_${last}_duration_seconds`, Number(now - this.since) / 1e6, this.labels);
+    }
+    if (next !== undefined) count(`container_${next}_total`, 1, this.labels);
+    this.state = next;
+    this.since = now;
   }
 }
