@@ -1,3 +1,4 @@
+import type { Clock } from '@fnfleet/core';
 import { Client } from 'undici';
 import type { AgentCall } from './agent-call.js';
 import { functionDialer } from './function-dialer.js';
@@ -17,6 +18,7 @@ export class FunctionConnection {
   constructor(
     socketPath: string,
     private readonly limits: ExchangeLimits,
+    private readonly clock: Pick<Clock, 'after'>,
   ) {
     this.client = new Client('http://localhost', {
       connect: functionDialer(socketPath),
@@ -34,7 +36,7 @@ export class FunctionConnection {
 
   /** Sends the call. One at a time. */
   exchange(call: AgentCall, deadlineAt: number): Exchange {
-    const exchange = new Exchange(call, this.limits);
+    const exchange = new Exchange(call, this.limits, this.clock);
     exchange.begin(this.client, deadlineAt);
     return exchange;
   }

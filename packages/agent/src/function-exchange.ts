@@ -1,5 +1,5 @@
 import type { Readable } from 'node:stream';
-import { CancelledError, Deferred, FnError } from '@fnfleet/core';
+import { CancelledError, type Clock, Deferred, FnError, type Timer } from '@fnfleet/core';
 import type { Client, Dispatcher } from 'undici';
 import type { AgentCall } from './agent-call.js';
 import { cancelReason } from './cancel-reason.js';
@@ -14,6 +14,9 @@ export interface ExchangeLimits {
   readonly maxHeaderBytes: number;
 }
 
+/** E5 */
+const LEAVE_GRACE_MS = 100;
+
 /** How much of the body of a reply that nobody wants is read to keep the connection. */
 const UNWANTED_BYTES = 64 * 1024;
 
@@ -22,16 +25,19 @@ const UNWANTED_BYTES = 64 * 1024;
  *
  *   sending ──200──▶ relaying ──end of body──▶ settled
  *      ├──502, 504──▶ draining ──end of body──▶ settled
+ *      ├──caller gone──▶ abandoned ──end of body, or out of patience──▶ settled
  *      └──anything else, lost, aborted────────▶ settled   (from every phase)
  *
  * E1  settle() is the only way out: it answers once, ends the upload and lets go of the caller's signal.
  * E2  Nothing is written to the writer before a 200 has come and the request body has gone out completely.
  * E3  The writer gets no byte after it asked for a pause, until it calls back.
  * E4  A request is sent at most once.
+ * E5  A function whose caller has gone gets LEAVE_GRACE_MS to end by itself: its container then serves on. Most are that
+ *     quick, and a client that closes many connections at once does not take all hot containers along.
  */
 export class Exchange implements Dispatcher.DispatchHandler {
   private readonly ended = new Deferred<ExchangeEnd>();
-  private phase: FailedWhile | 'draining' | 'settled' = 'connecting';
+  private phase: FailedWhile | 'draining' | 'abandoned' | 'settled' = 'connecting';
   private controller: Dispatcher.DispatchController | undefined;
   private bytes = 0;
   /** Set while the writer is slow: what came in spite of the pause, and how to end once it has been written. */
@@ -40,10 +46,12 @@ export class Exchange implements Dispatcher.DispatchHandler {
   private uploadError: Error | undefined;
   /** The result of a reply whose body nobody wants. */
   private verdict: ExchangeEnd | undefined;
+  private patience: Timer | undefined;
 
   constructor(
     private readonly call: AgentCall,
     private readonly limits: ExchangeLimits,
+    private readonly clock: Pick<Clock, 'after'>,
   ) {}
 
   /** Resolves when the caller can be told. Never rejects. */
@@ -92,18 +100,19 @@ export class Exchange implements Dispatcher.DispatchHandler {
 
   onResponseData(controller: Dispatcher.DispatchController, chunk: Buffer): void {
     if (this.phase === 'relaying') this.relay(controller, chunk);
-    else if (this.phase === 'draining') this.swallow(chunk);
+    else if (this.verdict) this.swallow(chunk);
   }
 
   onResponseEnd(): void {
     if (this.phase === 'relaying') this.endRelay({ error: undefined, reusable: true });
-    else if (this.phase === 'draining' && this.verdict) this.settle(this.verdict);
+    else if (this.verdict) this.settle(this.verdict);
   }
 
   onResponseError(_controller: Dispatcher.DispatchController, error: Error): void {
     const { phase } = this;
     if (phase === 'settled') return;
     if (phase === 'draining') return this.settle(this.verdict ?? { error, reusable: false });
+    if (phase === 'abandoned') return this.settle({ error: this.verdict?.error ?? error, reusable: false });
     if (this.uploadError !== undefined) return this.settle({ error: this.uploadError, reusable: false });
     const end = endFromTransport(error, phase, this.call.body.consumed);
     if (phase === 'relaying') this.endRelay(end);
@@ -191,8 +200,14 @@ export class Exchange implements Dispatcher.DispatchHandler {
   }
 
   private readonly onCallerGone = (): void => {
-    // Before the headers nobody knows what the function is doing; after them its connection is enough to give up.
-    this.breakOff({ error: cancelReason(this.call.signal), reusable: this.phase === 'relaying' });
+    const error = cancelReason(this.call.signal);
+    if (this.phase !== 'sending' || !this.call.body.consumed) {
+      // With the headers here its connection is enough to give up; before that nobody knows what the function is doing.
+      return this.breakOff({ error, reusable: this.phase === 'relaying' || this.phase === 'draining' });
+    }
+    this.phase = 'abandoned';
+    this.verdict = { error, reusable: true };
+    this.patience = this.clock.after(LEAVE_GRACE_MS, () => this.breakOff({ error, reusable: false }));
   };
 
   private breakOff(end: ExchangeEnd): void {
@@ -204,6 +219,7 @@ export class Exchange implements Dispatcher.DispatchHandler {
   private settle(end: ExchangeEnd): void {
     if (this.phase === 'settled') return;
     this.phase = 'settled';
+    this.patience?.cancel();
     this.held = undefined;
     this.call.signal.removeEventListener('abort', this.onCallerGone);
     if (!this.call.body.consumed) this.call.body.discard();

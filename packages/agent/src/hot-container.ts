@@ -182,7 +182,7 @@ export class HotContainer implements Evictable {
       timings.containerCreateNs = Number(initFrom - createFrom);
       await this.untilListening(container);
       timings.containerInitNs = Number(clock.nowNs() - initFrom);
-      this.connection = new FunctionConnection(container.socketPath, this.options.limits);
+      this.connection = new FunctionConnection(container.socketPath, this.options.limits, clock);
     } finally {
       timer.cancel();
       leaveGate();
