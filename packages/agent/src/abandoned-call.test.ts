@@ -11,7 +11,7 @@ afterEach(async () => {
 function slow(ms: number, called: () => void) {
   return fn((request, response) => {
     request.resume().once('end', called);
-    setTimeout(() => response.end('late'), ms);
+    setTimeout(() => response.end('late'), ms).unref();
   });
 }
 

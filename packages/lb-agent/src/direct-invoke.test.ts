@@ -184,6 +184,16 @@ describe('what a runner gets', () => {
     expect(second.bodies.map((received) => received.equals(body))).toEqual([true]);
   });
 
+  it('a client that asks is told where its call ran and after how many attempts; nobody else is', async () => {
+    const second = new FakeRunner('r2').finishes();
+    runner.does(async () => ({ kind: 'refused', reason: 'busy', error: new FnError('serverBusy') }));
+    await start({}, [second]);
+
+    const asked = await fleet.send('/invoke/fn1', { headers: { 'fn-explain': '1' } });
+    expect(asked.headers['fn-explain']).toMatch(/^runner=r2; attempts=2/);
+    expect((await fleet.send('/invoke/fn1')).headers['fn-explain']).toBeUndefined();
+  });
+
   it('http-api 86, 87: configuration and annotations of app and function, the function’s on top', async () => {
     runner.finishes();
     await start();

@@ -112,6 +112,7 @@ export class FrontDoor {
         withRequestId(this.requestId(req)),
       );
       writer.callId = call.model.id;
+      if (req.headers['fn-explain'] === '1') writer.explain = () => call?.explain() ?? '';
       // F1
       if (call.model.type === 'detached') res.off('close', onClose);
       await this.options.agent.submit(call);

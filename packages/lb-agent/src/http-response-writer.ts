@@ -21,6 +21,8 @@ const DEFAULT_STALL_MS = 60_000;
 export class HttpResponseWriter implements ResponseWriter {
   /** Goes out as `Fn-Call-Id`, with whatever answer. Set as soon as the call has an id. */
   callId = '';
+  /** Goes out as `Fn-Explain` with an answer, when the client asked for it. */
+  explain: (() => string) | undefined;
   private state: 'holding' | 'streaming' | 'ended' = 'holding';
   private head: ResponseHead | undefined;
   private held: Buffer[] = [];
@@ -86,7 +88,7 @@ export class HttpResponseWriter implements ResponseWriter {
 
   private sendWhole(): void {
     const { status, headers, contentLength } = this.head ?? this.mapHead(200, []);
-    const lines = this.withCallId(headers);
+    const lines = this.withOurs(headers);
     // An answer without a body may still say how long one would have been.
     const length = this.bodyless(status) ? contentLength : this.heldBytes;
     if (length !== undefined && status !== 204) lines.push('Content-Length', String(length));
@@ -100,7 +102,7 @@ export class HttpResponseWriter implements ResponseWriter {
     this.state = 'streaming';
     this.holdTimer?.cancel();
     const { status, headers, contentLength } = this.head ?? this.mapHead(200, []);
-    const lines = this.withCallId(headers);
+    const lines = this.withOurs(headers);
     if (contentLength !== undefined && status !== 204) lines.push('Content-Length', String(contentLength));
     if (contentLength !== undefined && !this.bodyless(status)) this.owedBytes = contentLength;
     this.res.writeHead(status, lines);
@@ -131,8 +133,10 @@ export class HttpResponseWriter implements ResponseWriter {
     else this.res.destroy();
   }
 
-  private withCallId(headers: readonly string[]): string[] {
-    return this.callId === '' ? [...headers] : [...headers, 'Fn-Call-Id', this.callId];
+  private withOurs(headers: readonly string[]): string[] {
+    const lines = this.callId === '' ? [...headers] : [...headers, 'Fn-Call-Id', this.callId];
+    if (this.explain) lines.push('Fn-Explain', this.explain());
+    return lines;
   }
 
   private bodyless(status: number): boolean {

@@ -15,6 +15,8 @@ export class LbCall implements OutboundCall {
   deadlineAt: number | undefined;
   private readonly controller: AbortController;
   private ranNs = 0;
+  private attempts = 0;
+  private runner = '';
 
   constructor(parts: LbCallParts) {
     this.model = parts.model;
@@ -42,6 +44,17 @@ export class LbCall implements OutboundCall {
 
   addExecution(durationNs: number): void {
     this.ranNs += durationNs;
+  }
+
+  offeredTo(address: string): void {
+    this.attempts += 1;
+    this.runner = address;
+  }
+
+  /** What became of the call so far: who has it, after how many attempts, and how long its function ran. */
+  explain(): string {
+    const ran = this.ranNs > 0 ? `; executed=${(this.ranNs / 1e6).toFixed(1)}ms` : '';
+    return `runner=${this.runner}; attempts=${this.attempts}${ran}`;
   }
 }
 

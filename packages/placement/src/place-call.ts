@@ -29,6 +29,7 @@ export async function placeCall(call: OutboundCall, deps: PlacementDeps, signal:
     for (const runner of runners.length > 0 ? placer.order(call, runners) : []) {
       if (!searching()) break;
       stats.attempt();
+      call.offeredTo?.(runner.address);
       // The call's own signal, not the search's: once taken, a call may run longer than the search.
       const outcome = await runner.tryCall(call, signal);
       if (outcome.kind !== 'refused') {

@@ -12,6 +12,8 @@ export interface OutboundCall {
   readonly deadlineAt?: number;
   readonly body: ReplayableBody;
   readonly response: ResponseWriter;
+  /** The call is about to be offered to the runner of this address. */
+  offeredTo?(address: string): void;
   /** Nanoseconds that the function ran, as its runner reports; called at most once an attempt. */
   addExecution(durationNs: number): void;
 }

@@ -29,7 +29,7 @@ export async function showExample({ folder, image, apiUrl, lbUrl }: ExampleOptio
   console.log(`
 ${spec.name} answered:  ${answer.trim()}
   call        ${response.headers.get('fn-call-id')}
-  explained   ${response.headers.get('fn-explain')}
+  where       ${response.headers.get('fn-explain')}
 
 Try next:
   curl -d '${QUESTION}' -H 'content-type: application/json' -H 'fn-explain: 1' -i ${url}
