@@ -35,3 +35,20 @@ it.each`
   else await test.answer({ image: 'quick' });
   expect(test.driver.counters.created).toBe(created);
 });
+
+it('E5: a call whose caller goes while the function is dialled is not sent, and the container serves on', async () => {
+  const caller = new AbortController();
+  const bodies: string[] = [];
+  test = new TestAgent({
+    echo: fn((request, response) => {
+      request.on('data', (chunk: Buffer) => bodies.push(chunk.toString())).once('end', () => response.end('ok'));
+    }),
+  });
+  // After the promises that lead from here to the dial, before the socket answers it.
+  test.agent.addCallListener({ beforeCall: () => process.nextTick(() => caller.abort()) });
+  const left = await test.invoke({ body: 'first', options: [withSignal(caller.signal)] });
+  expect(await outcomeOf(left.done)).toBe('CancelledError');
+  await test.answer({ body: 'second' });
+  expect(bodies).toEqual(['second']);
+  expect(test.driver.counters.created).toBe(1);
+});

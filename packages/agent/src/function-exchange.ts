@@ -14,8 +14,8 @@ export interface ExchangeLimits {
   readonly maxHeaderBytes: number;
 }
 
-/** E5 */
-const LEAVE_GRACE_MS = 100;
+/** E5. In two halves: what came while this process itself was held up is read in between. */
+const HALF_LEAVE_GRACE_MS = 50;
 
 /** How much of the body of a reply that nobody wants is read to keep the connection. */
 const UNWANTED_BYTES = 64 * 1024;
@@ -32,8 +32,9 @@ const UNWANTED_BYTES = 64 * 1024;
  * E2  Nothing is written to the writer before a 200 has come and the request body has gone out completely.
  * E3  The writer gets no byte after it asked for a pause, until it calls back.
  * E4  A request is sent at most once.
- * E5  A function whose caller has gone gets LEAVE_GRACE_MS to end by itself: its container then serves on. Most are that
- *     quick, and a client that closes many connections at once does not take all hot containers along.
+ * E5  A call whose caller goes before it was sent is not sent. One that was sent gets two HALF_LEAVE_GRACE_MS to end by
+ *     itself. Its container then serves on: a client that closes many connections at once does not take all hot
+ *     containers along.
  */
 export class Exchange implements Dispatcher.DispatchHandler {
   private readonly ended = new Deferred<ExchangeEnd>();
@@ -202,12 +203,15 @@ export class Exchange implements Dispatcher.DispatchHandler {
   private readonly onCallerGone = (): void => {
     const error = cancelReason(this.call.signal);
     if (this.phase !== 'sending' || !this.call.body.consumed) {
-      // With the headers here its connection is enough to give up; before that nobody knows what the function is doing.
-      return this.breakOff({ error, reusable: this.phase === 'relaying' || this.phase === 'draining' });
+      // Nobody knows what a function is doing that has got a part of the request. Where it has got nothing, or its headers
+      // are here, its connection is enough to give up.
+      return this.breakOff({ error, reusable: this.phase !== 'sending' });
     }
     this.phase = 'abandoned';
     this.verdict = { error, reusable: true };
-    this.patience = this.clock.after(LEAVE_GRACE_MS, () => this.breakOff({ error, reusable: false }));
+    this.patience = this.clock.after(HALF_LEAVE_GRACE_MS, () => {
+      this.patience = this.clock.after(HALF_LEAVE_GRACE_MS, () => this.breakOff({ error, reusable: false }));
+    });
   };
 
   private breakOff(end: ExchangeEnd): void {
