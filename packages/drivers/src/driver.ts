@@ -40,12 +40,24 @@ export interface ContainerSpec {
   readonly cpuMillis: number;
   readonly appId: string;
   readonly fnId: string;
-  /** Empty: the output of the container is dropped. */
+  /** Where the engine itself sends the output of the container; empty: nowhere. */
   readonly syslogUrl: string;
+  /** Gets the output of the container, from before its start. Unset: nothing is attached to it. */
+  readonly output?: OutputListener | undefined;
   readonly networkDisabled: boolean;
   /** Opaque to the agent; from the balancer's call overrider. */
   readonly extensions: Readonly<Record<string, string>>;
 }
+
+/** Which of its two outputs a function wrote to. */
+export type OutputSource = 'stdout' | 'stderr';
+
+/**
+ * Takes what a function prints, in the pieces in which it comes. Called synchronously, and must neither wait nor throw:
+ * a driver reads on whatever happens, since a function whose output nobody reads stands still. The bytes are the
+ * driver's again when it returns.
+ */
+export type OutputListener = (chunk: Buffer, source: OutputSource) => void;
 
 /** One container, from create to close. Methods are called one after another, in the order of this interface. */
 export interface Container {

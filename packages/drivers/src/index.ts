@@ -1,7 +1,15 @@
 export { DockerDriver, type DockerDriverOptions, dockerDriver } from './docker/docker-driver.js';
 export { dockerSettings } from './docker/docker-settings.js';
 export { type ImageReference, parseImageReference, pullName } from './docker/image-reference.js';
-export type { Container, ContainerSpec, Driver, DriverCapabilities, ExitResult } from './driver.js';
+export type {
+  Container,
+  ContainerSpec,
+  Driver,
+  DriverCapabilities,
+  ExitResult,
+  OutputListener,
+  OutputSource,
+} from './driver.js';
 export { iofsSettings } from './iofs.js';
 export { LISTENER_NAME } from './listener-file.js';
 export { ProcessDriver, type ProcessDriverOptions, processDriver, processSettings } from './process/process-driver.js';

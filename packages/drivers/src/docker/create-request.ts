@@ -47,8 +47,8 @@ export function createRequest(
     Env: Object.entries(spec.env).map(([key, value]) => `${key}=${value}`),
     Labels: { ...policy.labels, 'fn-app-id': spec.appId, 'fn-fn-id': spec.fnId },
     AttachStdin: false,
-    AttachStdout: false,
-    AttachStderr: false,
+    AttachStdout: spec.output !== undefined,
+    AttachStderr: spec.output !== undefined,
     OpenStdin: false,
     StdinOnce: false,
     // A container in a network of its own choice cannot be given a host name.

@@ -7,6 +7,7 @@ import type { Engine } from './engine.js';
 import { EngineError, fnErrorFromDocker, isNotFound } from './engine-errors.js';
 import { ExitFollower } from './exit-follower.js';
 import type { NetworkMembership } from './network-pool.js';
+import { OutputFollower } from './output-follower.js';
 
 const REMOVE_ATTEMPTS = 10;
 const FIRST_RETRY_MS = 100;
@@ -32,6 +33,7 @@ export class DockerContainer implements Container {
   readonly id: string;
   readonly socketPath: string;
   private readonly exit: ExitFollower;
+  private readonly output: OutputFollower | undefined;
   private readonly closing = new Once(() => this.shutDown());
   private creation: Promise<string> | undefined;
 
@@ -42,6 +44,7 @@ export class DockerContainer implements Container {
     this.id = spec.id;
     this.socketPath = deps.iofs.socketPath;
     this.exit = new ExitFollower(deps.engine, deps.clock, spec.id);
+    if (spec.output) this.output = new OutputFollower(spec.id, spec.output, this.exit.exit, deps);
   }
 
   /** Called once, by the driver, before anybody else has the container. */
@@ -84,7 +87,7 @@ export class DockerContainer implements Container {
   }
 
   private async begin(): Promise<void> {
-    await this.exit.begin();
+    await Promise.all([this.exit.begin(), this.output?.begin()]);
     void this.exit.exit.then((result) => this.countExit(result));
     // Closed meanwhile: starting now would be too late for the removal.
     if (this.closing.called) throw new Error('the container is closed');
@@ -100,6 +103,7 @@ export class DockerContainer implements Container {
     const { iofs, network, onClosed } = this.deps;
     await this.remove();
     this.exit.stop();
+    await this.output?.finish();
     network?.release();
     await iofs.close();
     onClosed(this);

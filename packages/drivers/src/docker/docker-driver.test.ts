@@ -1,4 +1,6 @@
-import { type Environment, readSettings } from '@fnfleet/core';
+import { createSocket } from 'node:dgram';
+import { once } from 'node:events';
+import { Deferred, type Environment, readSettings } from '@fnfleet/core';
 import Docker from 'dockerode';
 import type { Container, ContainerSpec } from '../driver.js';
 import { callFunction } from '../testing/call-function.js';
@@ -157,6 +159,31 @@ describe('a container of the docker driver', () => {
       },
     });
     await expect(container.start(never)).rejects.toMatchObject({ code: 'syslogUnavailable', status: 500 });
+  });
+
+  it('has its output sent to syslog by the engine, and to its runner as well', async () => {
+    const syslog = createSocket('udp4').bind(0, '127.0.0.1');
+    await once(syslog, 'listening');
+    const logged = once(syslog, 'message');
+    const printed = new Deferred<string>();
+    const container = await running(
+      {},
+      {
+        syslogUrl: `udp://127.0.0.1:${syslog.address().port}`,
+        output: (chunk, source) => printed.resolve(`${source}: ${chunk}`),
+      },
+    );
+    await ask(container, { stdout: ['to both'] });
+    expect(await printed.promise).toBe('stdout: to both\n');
+    expect(String((await logged)[0])).toMatch(/app_id=app,fn_id=fn .* to both/);
+    await new Promise<void>((resolve) => syslog.close(() => resolve()));
+  });
+
+  it('agent-and-docker 83: has nothing attached when nobody listens', async () => {
+    const attached = async (overrides: Partial<ContainerSpec>) =>
+      (await docker.getContainer((await created({}, overrides)).id).inspect()).Config.AttachStdout;
+    expect(await attached({})).toBe(false);
+    expect(await attached({ output: () => undefined })).toBe(true);
   });
 
   it('agent-and-docker 31: that lost its image is somebody else’s to run', async () => {

@@ -1,5 +1,5 @@
 import { readdir } from 'node:fs/promises';
-import { CancelledError, readSettings } from '@fnfleet/core';
+import { CancelledError, Deferred, readSettings } from '@fnfleet/core';
 import type { Container, ContainerSpec } from '../driver.js';
 import { aSpec } from '../testing/describe-driver.js';
 import { ScriptedEngine } from '../testing/scripted-engine.js';
@@ -158,6 +158,34 @@ describe('a Docker engine on a bad day', () => {
     expect(await container.wait()).toEqual({ exitCode: 137, outOfMemory: false });
   });
 
+  it('may restart under a running container: its output is taken up again', async () => {
+    let printed = '';
+    const again = new Deferred<void>();
+    const container = await created({
+      output: (chunk, source) => {
+        printed += `${source}: ${chunk}`;
+        if (printed.includes('after')) again.resolve();
+      },
+    });
+    const path = `POST /containers/${container.id}`;
+    engine.answers(`${path}/wait`, 'breaks off');
+    engine.answers(`${path}/start`, [204]);
+    engine.answers(`${path}/attach`, [200, frame('before\n')], [200, frame('after\n')]);
+    await container.start(never);
+    await again.promise;
+    expect(printed).toBe('stderr: before\nstderr: after\n');
+  });
+
+  it('may not let anybody attach: the function runs all the same', async () => {
+    const container = await created({ output: () => undefined });
+    const path = `POST /containers/${container.id}`;
+    engine.answers(`${path}/wait`, [200, { StatusCode: 0 }]);
+    engine.answers(`${path}/start`, [204]);
+    engine.answers(`${path}/attach`, [500, { message: 'no more streams' }]);
+    await container.start(never);
+    expect(await container.wait()).toEqual({ exitCode: 0, outOfMemory: false });
+  });
+
   it('passes on why a container does not start, or cannot be paused', async () => {
     const container = await created();
     const path = `POST /containers/${container.id}`;
@@ -169,3 +197,8 @@ describe('a Docker engine on a bad day', () => {
     await expect(container.resume()).rejects.toThrow('cannot thaw');
   });
 });
+
+/** Output to standard error as the engine sends it. */
+function frame(text: string): string {
+  return `\u0002\0\0\0\0\0\0${String.fromCharCode(text.length)}${text}`;
+}

@@ -20,6 +20,13 @@ export interface ImageFacts {
   readonly Config?: { readonly Volumes?: Readonly<Record<string, unknown>> | null } | null;
 }
 
+/** The output of a container as it comes: frames, each with a head that says which output it is from. */
+export interface Attachment {
+  readonly frames: AsyncIterable<Buffer>;
+  /** Ends `frames`. Idempotent. */
+  stop(): void;
+}
+
 export interface ExitWatch {
   /** Rejects when the connection to the engine is lost, or after `stop`. */
   readonly exitCode: Promise<number>;
@@ -129,6 +136,20 @@ export class Engine {
       // Nobody asks for it after stop().
       exitCode.catch(() => undefined);
       return { exitCode, stop: () => life.abort() };
+    } catch (error) {
+      life.abort();
+      throw error;
+    }
+  }
+
+  /** Resolves once everything that the container prints from now on will be in the frames. */
+  async attachOutput(id: string): Promise<Attachment> {
+    const life = new AbortController();
+    const path = `/containers/${encodeURIComponent(id)}/attach?`;
+    const query = { stream: true, stdout: true, stderr: true };
+    try {
+      const frames = await this.call('attach', () => this.open('POST', path, life.signal, query));
+      return { frames, stop: () => life.abort() };
     } catch (error) {
       life.abort();
       throw error;

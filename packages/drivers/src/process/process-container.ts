@@ -5,12 +5,14 @@ import { throwIfAborted } from '../cancellation.js';
 import type { Container, ContainerSpec, ExitResult } from '../driver.js';
 import type { Iofs } from '../iofs.js';
 import type { ProcessManifest } from './process-manifest.js';
+import { ProcessOutput } from './process-output.js';
 
 /** A function as a child process that leads its own process group, so that what it starts ends with it. */
 export class ProcessContainer implements Container {
   readonly id: string;
   readonly socketPath: string;
   private child: ChildProcess | undefined;
+  private output: ProcessOutput | undefined;
   private readonly exited = new Deferred<ExitResult>();
   private readonly closing = new Once(() => this.shutDown());
 
@@ -34,9 +36,10 @@ export class ProcessContainer implements Container {
       // What the agent says about the socket is true inside a container only.
       env: { ...this.environment, ...this.spec.env, FN_LISTENER: `unix:${this.socketPath}` },
       detached: true,
-      stdio: 'ignore',
+      stdio: this.spec.output ? ['ignore', 'pipe', 'pipe'] : 'ignore',
     });
     this.child = child;
+    if (this.spec.output) this.output = new ProcessOutput(child, this.spec.output);
     child.once('exit', (code, killedBy) => this.ended(exitCodeOf(code, killedBy)));
     const spawned = new Deferred<void>();
     child.once('spawn', () => spawned.resolve());
@@ -89,6 +92,7 @@ export class ProcessContainer implements Container {
     if (this.child?.pid === undefined) this.exited.resolve({ exitCode: 137, outOfMemory: false });
     this.signalGroup('SIGKILL');
     await this.exited.promise;
+    await this.output?.finish();
     await this.iofs.close();
     this.onClosed(this);
   }

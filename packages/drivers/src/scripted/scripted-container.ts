@@ -3,7 +3,7 @@ import { createServer as createHttpServer } from 'node:http';
 import { createServer, type Server, type Socket } from 'node:net';
 import { Deferred, Once } from '@fnfleet/core';
 import { throwIfAborted } from '../cancellation.js';
-import type { Container, ContainerSpec, ExitResult } from '../driver.js';
+import type { Container, ContainerSpec, ExitResult, OutputSource } from '../driver.js';
 import type { Iofs } from '../iofs.js';
 import type { Counters } from './counters.js';
 import type { Gates } from './gate.js';
@@ -81,6 +81,16 @@ export class ScriptedContainer implements Container {
 
   close(): Promise<void> {
     return this.closing.call();
+  }
+
+  /** Whether somebody listens to what the function prints. */
+  get isAttached(): boolean {
+    return this.spec.output !== undefined;
+  }
+
+  /** Output of the function, in one piece. */
+  print(text: string | Buffer, source: OutputSource = 'stdout'): void {
+    this.spec.output?.(Buffer.from(text), source);
   }
 
   /** Ends the function, as a crash or an exit of its own would. */

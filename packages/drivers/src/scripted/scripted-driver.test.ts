@@ -6,13 +6,22 @@ import { exitsAtStart, fn, type ScriptedFunction } from './scripted-function.js'
 
 const FN_LISTENER = 'unix:';
 
+interface Knobs {
+  readonly exitCode?: number;
+  readonly sleepMs?: number;
+  readonly stdout?: readonly string[];
+  readonly stderr?: readonly string[];
+}
+
 async function probe(): Promise<ScriptedFunction> {
   const { offer } = await script<{ offer(server: Server, listener: string, kind: string): Promise<void> }>(
     'e2e/functions/probe/listen.mjs',
   );
   return {
     ...fn((request, response, container) => {
-      const { exitCode, sleepMs } = JSON.parse(String(request.headers.probe)) as Record<string, number>;
+      const { exitCode, sleepMs, stdout = [], stderr = [] } = JSON.parse(String(request.headers.probe)) as Knobs;
+      for (const line of stdout) container.print(`${line}\n`);
+      for (const line of stderr) container.print(`${line}\n`, 'stderr');
       if (exitCode !== undefined) return container.exit({ exitCode });
       if (sleepMs === undefined) response.end('{}');
     }),

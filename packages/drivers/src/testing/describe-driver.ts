@@ -9,7 +9,7 @@ import { callFunction } from './call-function.js';
 /** A driver and what the suite has to know about it. */
 export interface DriverSetup {
   readonly driver: Driver;
-  /** The image of the probe, or of something that understands `PROBE_SOCKET` and the knob `exitCode`. */
+  /** The image of the probe, or of something that understands `PROBE_SOCKET`, `exitCode`, `stdout` and `stderr`. */
   readonly image: string;
   /** What makes a container end with code 3 before it listens. */
   readonly exits: Partial<Pick<ContainerSpec, 'image' | 'env'>>;
@@ -131,6 +131,21 @@ export function describeDriver(name: string, setUp: (iofsPath: string) => Promis
       const ended = container.wait();
       await expect(callFunction(container.socketPath, { exitCode: 7 })).rejects.toThrow();
       expect(await ended).toEqual({ exitCode: 7, outOfMemory: false });
+    });
+
+    it('passes on what a function prints to either output, up to its last words', async () => {
+      const printed = { stdout: '', stderr: '' };
+      const container = await listening({
+        output: (chunk, source) => {
+          printed[source] += chunk;
+        },
+      });
+      await callFunction(container.socketPath, { stdout: ['one', 'two'], stderr: ['uh'] });
+      const ended = container.wait();
+      await expect(callFunction(container.socketPath, { stderr: ['oh'], exitCode: 1 })).rejects.toThrow();
+      await ended;
+      await container.close();
+      expect(printed).toEqual({ stdout: 'one\ntwo\n', stderr: 'uh\noh\n' });
     });
 
     it('holds a paused function still until it is resumed', async () => {
