@@ -1,5 +1,5 @@
 import type { Call, RequestBody, ResponseWriter } from '@fnfleet/core';
-import type { LogSink } from './log-sink.js';
+import type { LogSink } from './output/log-sink.js';
 
 /** A call that an agent has accepted to build: made by `getCall`, run by `submit`. */
 export interface AgentCall {

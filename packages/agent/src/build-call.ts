@@ -1,7 +1,7 @@
 import { type Call, FnError, MIB, type ResponseWriter, slotKey } from '@fnfleet/core';
 import type { AgentCall, CallTimings } from './agent-call.js';
 import type { CallDraft, CallOption } from './call-options.js';
-import { noLogSink } from './log-sink.js';
+import { noLogSink } from './output/log-sink.js';
 import type { Resources } from './resource-tracker.js';
 
 export type Extensions = Readonly<Record<string, string>>;

@@ -1,5 +1,5 @@
 import { type Call, completeBody, type RequestBody, type ResponseWriter } from '@fnfleet/core';
-import type { LogSink } from './log-sink.js';
+import type { LogSink } from './output/log-sink.js';
 
 /** What call options fill in, one after another. */
 export interface CallDraft {
@@ -53,7 +53,11 @@ export function withWriter(response: ResponseWriter): CallOption {
   };
 }
 
-/** Where the output of the function goes; closed when the call ends. */
+/**
+ * Where the output of the function goes, besides the sinks of the agent. Closed soon after the end of the call: the end
+ * of its output may arrive after the answer. A container that was started for a call without one has nothing attached to
+ * it unless the agent has sinks.
+ */
 export function withLogger(logSink: LogSink): CallOption {
   return (draft) => {
     draft.logSink = logSink;

@@ -21,6 +21,8 @@ import { Evictor } from './evictor.js';
 import type { ExchangeLimits } from './function-exchange.js';
 import { type ContainerOwner, HotContainer } from './hot-container.js';
 import { LaunchGate } from './launch-gate.js';
+import { ContainerOutput } from './output/container-output.js';
+import { type LogSink, noLogSink } from './output/log-sink.js';
 import { type Resources, type ResourceToken, ResourceTracker } from './resource-tracker.js';
 import type { AgentSettings } from './settings.js';
 import { SlotQueue } from './slot-queue.js';
@@ -35,6 +37,7 @@ export interface HotAgentOptions {
   readonly overrider: CallOverrider | undefined;
   readonly callOptions: readonly CallOption[];
   readonly listeners: readonly CallListener[];
+  readonly logSinks: readonly LogSink[];
 }
 
 /** An agent that keeps containers hot: one queue of slots for each slot key. */
@@ -116,6 +119,7 @@ export class HotAgent implements Agent {
       container = await this.slotFor(call);
     } catch (error) {
       call.body.discard();
+      call.logSink.close();
       throw endUnstarted(error);
     } finally {
       count('queued', -1);
@@ -165,7 +169,6 @@ export class HotAgent implements Agent {
       const { id, fnId, status } = call.model;
       this.options.log.debug('call ended', { callId: id, fnId, status, error });
     }
-    call.logSink.close();
     for (const listener of this.listeners) {
       try {
         await listener.afterCall?.(call);
@@ -200,9 +203,11 @@ export class HotAgent implements Agent {
   ): HotContainer {
     const { driver, clock, settings, ids, log } = this.options;
     const { model } = call;
+    const id = ids.next(clock.now());
+    const output = this.outputOf(id, call);
     return new HotContainer({
       spec: {
-        id: ids.next(clock.now()),
+        id,
         image: model.image,
         env: model.config,
         memoryMb: model.memoryMb,
@@ -213,7 +218,9 @@ export class HotAgent implements Agent {
         syslogUrl: model.syslogUrl,
         networkDisabled: false,
         extensions: call.extensions,
+        output: this.takesOutputOf(call) ? output.listener : undefined,
       },
+      output,
       slotKey: call.slotKey,
       token,
       idleTimeoutMs: model.idleTimeoutSeconds * 1000,
@@ -227,6 +234,17 @@ export class HotAgent implements Agent {
       metrics,
       owner,
     });
+  }
+
+  private outputOf(containerId: string, { model }: AgentCall): ContainerOutput {
+    const { settings, logSinks: sinks, clock, log } = this.options;
+    return new ContainerOutput({ containerId, model, sinks, limitBytes: settings.maxLogBytes, clock, log });
+  }
+
+  /** Like everything of a container, this is decided by the call that it is made for. */
+  private takesOutputOf({ logSink }: AgentCall): boolean {
+    const { settings, logSinks } = this.options;
+    return !settings.disableFunctionLogs && (logSinks.length > 0 || logSink !== noLogSink);
   }
 
   private async drainThenClose(graceMs: number): Promise<DrainResult> {
@@ -247,6 +265,7 @@ export class HotAgent implements Agent {
     await Promise.all([...this.queues.values()].map((queue) => queue.close()));
     await this.calls.whenIdle();
     await this.options.driver.close();
+    for (const sink of this.options.logSinks) sink.close();
     this.tracker.close();
   }
 }

@@ -7,11 +7,14 @@ import { FunctionConnection } from './function-connection.js';
 import type { Exchange, ExchangeLimits } from './function-exchange.js';
 import type { LaunchGate } from './launch-gate.js';
 import { LazyTimer } from './lazy-timer.js';
+import type { ContainerOutput } from './output/container-output.js';
 import type { Resources, ResourceToken } from './resource-tracker.js';
 
 /** What a hot container is made from, and with. Durations in milliseconds. */
 export interface HotContainerOptions {
   readonly spec: ContainerSpec;
+  /** What the container prints is told here which call it belongs to. */
+  readonly output: ContainerOutput;
   readonly slotKey: string;
   readonly token: ResourceToken;
   readonly idleTimeoutMs: number;
@@ -134,10 +137,12 @@ export class HotContainer implements Evictable {
       this.finish(false);
       return unserved(call, new FnError('callTimeout'));
     }
+    this.options.output.begin(call);
     this.exchange = connection.exchange(call, deadlineAt);
     this.deadlineTimer.set(remainingMs);
     const from = this.options.clock.now();
     const { error, reusable } = await this.exchange.end;
+    this.options.output.end();
     this.deadlineTimer.clear();
     this.exchange = undefined;
     this.finish(reusable, this.options.clock.now() - from);
@@ -286,6 +291,7 @@ export class HotContainer implements Evictable {
     await this.container
       ?.close()
       .catch((error: unknown) => options.log.error('driver cannot close container', { error }));
+    options.output.close();
     options.token.release();
     options.owner.gone(this);
   }
@@ -297,5 +303,6 @@ class NotWanted extends Error {}
 /** A call that never got to the function. */
 function unserved(call: AgentCall, error: Error): Error {
   call.body.discard();
+  call.logSink.close();
   return error;
 }

@@ -17,7 +17,7 @@ export {
 } from './call-options.js';
 export { fromHttpRequest } from './from-http-request.js';
 export { HostResourcesError } from './host-resources.js';
-export { type LogSink, noLogSink } from './log-sink.js';
 export { type AgentOptions, newAgent } from './new-agent.js';
+export { type LogSink, noLogSink, type OutputLine } from './output/log-sink.js';
 export type { Resources } from './resource-tracker.js';
 export { type AgentSettings, agentSettings } from './settings.js';

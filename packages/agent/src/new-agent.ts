@@ -5,6 +5,8 @@ import type { CallOverrider } from './build-call.js';
 import type { CallOption } from './call-options.js';
 import { hostResources, readHostFiles } from './host-resources.js';
 import { HotAgent } from './hot-agent.js';
+import type { LogSink } from './output/log-sink.js';
+import { RunnerLogSink } from './output/runner-log-sink.js';
 import type { Resources } from './resource-tracker.js';
 import type { AgentSettings } from './settings.js';
 
@@ -22,6 +24,8 @@ export interface AgentOptions {
   /** Applied after the options of each call. */
   readonly callOptions?: readonly CallOption[];
   readonly listeners?: readonly CallListener[];
+  /** Get what functions print. Closed with the agent, after the last line. */
+  readonly logSinks?: readonly LogSink[];
 }
 
 /**
@@ -40,5 +44,10 @@ export function newAgent(options: AgentOptions): Agent {
     overrider: options.overrider,
     callOptions: options.callOptions ?? [],
     listeners: options.listeners ?? [],
+    logSinks: [...(options.logSinks ?? []), ...runnerLog(settings, log)],
   });
+}
+
+function runnerLog(settings: AgentSettings, log: Logger): LogSink[] {
+  return log.debugEnabled && !settings.disableDebugUserLogs ? [new RunnerLogSink(log)] : [];
 }

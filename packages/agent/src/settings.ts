@@ -1,5 +1,5 @@
 import { availableParallelism } from 'node:os';
-import { bytes, durationMs, flag, integer, type SettingsOf } from '@fnfleet/core';
+import { bytes, durationMs, flag, integer, MIB, type SettingsOf } from '@fnfleet/core';
 
 /** Settings of an agent, whatever role it works in. */
 export const agentSettings = {
@@ -18,6 +18,18 @@ export const agentSettings = {
     defaultText: 'the number of cores, at least 2',
     min: 1,
     doc: 'Containers that may be started at the same time. More at once only make each other slow; the others wait their turn.',
+  }),
+  maxLogBytes: bytes('FN_MAX_LOG_SIZE_BYTES', {
+    default: MIB,
+    doc: 'Output of one call that is taken. A line says so when there was more.',
+  }),
+  disableDebugUserLogs: flag('FN_DISABLE_DEBUG_USER_LOGS', {
+    default: false,
+    doc: 'Keeps the output of functions out of the log of the runner, where it otherwise stands at level debug.',
+  }),
+  disableFunctionLogs: flag('FN_DISABLE_FUNCTION_LOGS', {
+    default: false,
+    doc: 'Takes no output of functions at all: nothing for collectors, nothing for `fnfleet logs`. What the engine sends to the syslog of an app is not affected.',
   }),
   maxResponseBytes: bytes('FN_MAX_RESPONSE_SIZE', {
     default: 0,

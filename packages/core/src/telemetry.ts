@@ -55,6 +55,9 @@ export const METRICS = {
   container_busy_duration_seconds: latency('Milliseconds (despite the name) spent serving.'),
   container_evictions: counter('Idle containers closed to make room, by the state they were in.'),
   container_uds_init_latency: latency('Time from start to the first socket.'),
+  log_lines: counter('Lines that functions printed, up to the limit of each call.'),
+  log_truncated_bytes: counter('Output of functions beyond the limit of its call, which is dropped.', 'By'),
+  log_dropped_lines: counter('Lines that log collectors did not take in time.'),
   docker_api_latency: latency('Time a Docker call took.'),
   docker_exits: counter('Containers that ended, by exit status.'),
 
@@ -149,8 +152,8 @@ function histograms(name: NamesOf<'histogram'>): Histogram {
   return found;
 }
 
-function counter(doc: string) {
-  return { kind: 'counter', doc, unit: '' } as const;
+function counter(doc: string, unit = '') {
+  return { kind: 'counter', doc, unit } as const;
 }
 
 function gauge(doc: string, unit = '') {
