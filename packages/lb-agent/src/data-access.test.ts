@@ -47,6 +47,21 @@ it('http-api 104: ten concurrent lookups are one request', async () => {
   expect(api.requests).toEqual(['GET /v2/fns/fn1', 'GET /v2/apps/app1']);
 });
 
+it('C5: who asks after a change sees it, even while an answer from before it is on its way', async () => {
+  const gate = Promise.withResolvers<void>();
+  api.gate = gate.promise;
+  const before = lookup.byId('fn1', caller());
+  while (api.requests.length < 1) await new Promise((resolve) => setImmediate(resolve));
+
+  lookup.forget();
+  const after = lookup.byId('fn1', caller());
+  while (api.requests.length < 2) await new Promise((resolve) => setImmediate(resolve));
+  gate.resolve();
+
+  expect((await before).fn).not.toBe((await after).fn);
+  expect((await lookup.byId('fn1', caller())).fn).toBe((await after).fn);
+});
+
 it('http-api 105: tries again when the api node fails, and not when it says no', async () => {
   api.failures.push(500, 500);
   const found = lookup.byId('fn1', caller());

@@ -11,7 +11,9 @@ export {
   withTrigger,
   withWriter,
 } from './call-options.js';
-export { type FunctionLookup, newApiLookup, type TriggeredFunction } from './function-lookup.js';
+export type { CallPlacement } from './call-placement.js';
+export { CachedLookup, type FunctionLookup, newApiLookup, type TriggeredFunction } from './function-lookup.js';
+export type { FunctionSource } from './function-source.js';
 export { HttpResponseWriter } from './http-response-writer.js';
 export { type CallOverrider, type LBAgent, type LBAgentOptions, type LbCallListener, newLBAgent } from './lb-agent.js';
 export type { LbCall } from './lb-call.js';

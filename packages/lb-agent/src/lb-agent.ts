@@ -16,9 +16,10 @@ import {
   silentLogger,
   systemClock,
 } from '@fnfleet/core';
-import { type PlacementTiming, type Placer, placeCall, type RunnerPool, type WaitForRoom } from '@fnfleet/placement';
+import type { PlacementTiming, Placer, RunnerPool, WaitForRoom } from '@fnfleet/placement';
 import { countEnd, markEnd } from './call-end.js';
 import type { LbCallDraft, LbCallOption } from './call-options.js';
+import { type CallPlacement, FleetPlacement } from './call-placement.js';
 import { DetachedResponse } from './detached-response.js';
 import { LbCall } from './lb-call.js';
 
@@ -75,7 +76,22 @@ export interface LBAgentOptions {
 
 /** The pool becomes the agent's: closing the agent closes it. */
 export function newLBAgent(pool: RunnerPool, placer: Placer, options: LBAgentOptions = {}): LBAgent {
-  return new PlacingAgent(pool, placer, options);
+  const { clock = systemClock, logger = silentLogger, waitForRoom } = options;
+  const timing = placementTiming(options);
+  return newPlacingAgent(new FleetPlacement({ pool, placer, clock, timing, waitForRoom }, logger), options);
+}
+
+/** An agent whose calls go a way of their own. The placement becomes the agent's: closing the agent closes it. */
+export function newPlacingAgent(placement: CallPlacement, options: LBAgentOptions = {}): LBAgent {
+  return new PlacingAgent(placement, options);
+}
+
+function placementTiming({ timing = {} }: LBAgentOptions): PlacementTiming {
+  return {
+    placerTimeoutMs: timing.placerTimeoutMs ?? 360_000,
+    detachedPlacerTimeoutMs: timing.detachedPlacerTimeoutMs ?? 30_000,
+    retryAllDelayMs: timing.retryAllDelayMs ?? 10,
+  };
 }
 
 /** A runner ends a cancelled call at once; one that does not must not keep the process from ending. */
@@ -86,8 +102,9 @@ class PlacingAgent implements LBAgent {
   private readonly clock: Clock;
   private readonly logger: Logger;
   private readonly ids: Pick<IdGenerator, 'next'>;
-  private readonly timing: PlacementTiming;
-  private readonly headroomMs: number;
+  private readonly count: typeof count;
+  /** What a detached call may take beside the timeout of its function. */
+  private readonly detachedLimitMs: number;
   private readonly bodyLimits: LbCallDraft['bodyLimits'];
   private readonly inflight: InflightTracker;
   private readonly calls = new Set<LbCall>();
@@ -97,20 +114,15 @@ class PlacingAgent implements LBAgent {
   private readonly closing = new Once(() => this.shut());
 
   constructor(
-    private readonly pool: RunnerPool,
-    private readonly placer: Placer,
+    private readonly placement: CallPlacement,
     private readonly options: LBAgentOptions,
   ) {
-    const { timing = {} } = options;
+    this.count = placement.countsCalls ? () => undefined : count;
     this.clock = options.clock ?? systemClock;
     this.logger = options.logger ?? silentLogger;
     this.ids = options.ids ?? new IdGenerator();
-    this.timing = {
-      placerTimeoutMs: timing.placerTimeoutMs ?? 360_000,
-      detachedPlacerTimeoutMs: timing.detachedPlacerTimeoutMs ?? 30_000,
-      retryAllDelayMs: timing.retryAllDelayMs ?? 10,
-    };
-    this.headroomMs = options.executionHeadroomMs ?? 360_000;
+    const headroomMs = options.executionHeadroomMs ?? 360_000;
+    this.detachedLimitMs = placementTiming(options).detachedPlacerTimeoutMs + headroomMs;
     this.bodyLimits = { keepBytes: options.replayBufferBytes ?? 8 * MIB, maxBytes: options.maxRequestBytes ?? 0 };
     this.inflight = new InflightTracker(this.clock);
   }
@@ -144,12 +156,13 @@ class PlacingAgent implements LBAgent {
   }
 
   async submit(call: LbCall): Promise<void> {
-    count('calls');
     if (this.gateClosed) {
+      count('calls');
       count('server_busy');
       call.body.commit();
       throw new FnError('serverBusy');
     }
+    this.count('calls');
     const leave = this.inflight.enter();
     this.calls.add(call);
     const done = () => {
@@ -170,7 +183,7 @@ class PlacingAgent implements LBAgent {
     const response = new DetachedResponse(call.response, acknowledged.resolve);
     call.response = response;
 
-    const limitMs = this.timing.detachedPlacerTimeoutMs + call.model.timeoutSeconds * 1000 + this.headroomMs;
+    const limitMs = this.detachedLimitMs + call.model.timeoutSeconds * 1000;
     call.deadlineAt = this.clock.now() + limitMs;
     const deadline = this.clock.after(limitMs, () => call.cancel(new FnError('reservationExpired')));
     this.run(call)
@@ -189,29 +202,29 @@ class PlacingAgent implements LBAgent {
   private async run(call: LbCall): Promise<void> {
     const error = await this.attempt(call);
     call.body.commit();
-    countEnd(call, error, this.clock);
+    if (!this.placement.countsCalls) countEnd(call, error, this.clock);
     if (error !== undefined) throw error;
   }
 
   /** @returns what the call failed with; undefined: it went well */
   private async attempt(call: LbCall): Promise<unknown> {
-    count('queued');
+    this.count('queued');
     try {
       this.begin(call);
       for (const listener of this.listeners) await listener.beforeCall?.(call);
     } catch (error) {
       return error ?? new FnError('internal');
     } finally {
-      count('queued', -1);
+      this.count('queued', -1);
     }
-    count('running');
+    this.count('running');
     try {
-      const error = await this.place(call);
+      const error = await this.placement.place(call);
       markEnd(call.model, error, this.clock.now());
       if (this.listeners.length > 0) await this.announceEnd(call);
       return error;
     } finally {
-      count('running', -1);
+      this.count('running', -1);
     }
   }
 
@@ -219,19 +232,6 @@ class PlacingAgent implements LBAgent {
     if (call.signal.aborted) throw call.signal.reason;
     call.model.startedAt = this.clock.now();
     call.model.status = 'running';
-  }
-
-  /** @returns what the call failed with; undefined: it went well */
-  private async place(call: LbCall): Promise<unknown> {
-    const { pool, placer, clock, timing } = this;
-    const { waitForRoom } = this.options;
-    try {
-      const placement = await placeCall(call, { pool, placer, clock, timing, waitForRoom }, call.signal);
-      return placement.kind === 'finished' ? undefined : placement.error;
-    } catch (error) {
-      // A placer or runner of an embedder that breaks its promise ends this call, not the process.
-      return error ?? new FnError('internal');
-    }
   }
 
   private async announceEnd(call: LbCall): Promise<void> {
@@ -265,6 +265,6 @@ class PlacingAgent implements LBAgent {
     for (const call of this.calls) call.cancel(new CancelledError());
     const ended = await this.inflight.whenIdle(CANCEL_GRACE_MS);
     if (ended === 'expired') this.logger.warn('calls go on after being cancelled', { calls: this.inflight.size });
-    await this.pool.close().catch((error: unknown) => this.logger.error('the runner pool did not close', { error }));
+    await this.placement.close();
   }
 }

@@ -19,6 +19,7 @@ import {
   type NodeAppOptions,
   newCorsPolicy,
   type RequestLabels,
+  type Route,
   type TlsMaterial,
 } from '@fnfleet/http';
 import {
@@ -30,9 +31,10 @@ import {
   type Runner,
   type RunnerPool,
 } from '@fnfleet/placement';
+import type { CallPlacement } from './call-placement.js';
 import { FrontDoor } from './front-door.js';
 import { type FunctionLookup, newApiLookup } from './function-lookup.js';
-import { type LBAgent, type LBAgentOptions, type LbCallListener, newLBAgent } from './lb-agent.js';
+import { type LBAgent, type LBAgentOptions, type LbCallListener, newLBAgent, newPlacingAgent } from './lb-agent.js';
 import type { LbSettings } from './settings.js';
 
 export interface LbServerOptions {
@@ -47,6 +49,10 @@ export interface LbServerOptions {
   readonly pool?: RunnerPool;
   readonly placer?: Placer;
   readonly lookup?: FunctionLookup;
+  /** Where calls go, in place of a pool and a placer. */
+  readonly placement?: CallPlacement;
+  /** Served beside the invocations. */
+  readonly routes?: readonly Route[];
   readonly callOverrider?: LBAgentOptions['callOverrider'];
   readonly callOptions?: LBAgentOptions['callOptions'];
   readonly callListeners?: readonly LbCallListener[];
@@ -84,9 +90,8 @@ class ComposedLbServer implements LbServer {
   constructor(options: LbServerOptions) {
     const { settings = {}, logger = silentLogger, clock = systemClock } = options;
     this.clock = clock;
-    const placer = options.placer ?? placers.get(settings.placer ?? naive.name).create({ random: Math.random });
     this.lookup = options.lookup ?? newApiLookup(settings.runnerApiUrl ?? '', { clock });
-    this.agent = newLBAgent(options.pool ?? staticPool(options), placer, {
+    this.agent = newAgent(options, {
       timing: settings,
       executionHeadroomMs: settings.executionHeadroomMs,
       replayBufferBytes: settings.replayBufferBytes,
@@ -140,6 +145,12 @@ class ComposedLbServer implements LbServer {
   }
 }
 
+function newAgent(options: LbServerOptions, agentOptions: LBAgentOptions): LBAgent {
+  if (options.placement !== undefined) return newPlacingAgent(options.placement, agentOptions);
+  const placer = options.placer ?? placers.get(options.settings?.placer ?? naive.name).create({ random: Math.random });
+  return newLBAgent(options.pool ?? staticPool(options), placer, agentOptions);
+}
+
 function staticPool({ settings = {}, createRunner = newGrpcRunner, logger }: LbServerOptions): RunnerPool {
   return newStaticRunnerPool(settings.runnerAddresses ?? [], (address) => createRunner(address, { logger }));
 }
@@ -149,7 +160,7 @@ function requestHandler(
   lookup: FunctionLookup,
   options: LbServerOptions,
 ): (req: IncomingMessage, res: ServerResponse) => void {
-  const { settings = {}, middleware = [], metrics, logger, clock } = options;
+  const { settings = {}, routes = [], middleware = [], metrics, logger, clock } = options;
   const door = new FrontDoor({
     agent,
     lookup,
@@ -161,8 +172,11 @@ function requestHandler(
     clock,
   });
   const app = createNodeApp({
-    // The front door takes every well-formed invocation; this route explains what is wrong with the others.
-    routes: [{ method: 'POST', path: '/invoke/:fn_id', handle: () => Promise.reject(new FnError('fnNotFound')) }],
+    routes: [
+      // The front door takes every well-formed invocation; this route explains what is wrong with the others.
+      { method: 'POST', path: '/invoke/:fn_id', handle: () => Promise.reject(new FnError('fnNotFound')) },
+      ...routes,
+    ],
     settings,
     middleware: [
       ...middleware,

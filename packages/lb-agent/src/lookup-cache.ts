@@ -29,6 +29,7 @@ const MAX_MISS_KEY_LENGTH = 300;
  * C2  One who gives up leaves the others waiting; the fetch is given up when the last one does.
  * C3  Misses are kept apart from values, so that made-up keys cannot push out what is in use.
  * C4  Errors other than "not found" are not remembered.
+ * C5  After `forget` nothing that was fetched, or began to be fetched, before it is used for those who ask.
  */
 export class LookupCache<V> {
   private readonly values = new Map<string, Entry<V>>();
@@ -56,27 +57,32 @@ export class LookupCache<V> {
     return flight.join(signal);
   }
 
+  /** C5. Who waits for a fetch still gets what it brings. */
+  forget(): void {
+    this.flights.clear();
+    this.values.clear();
+    this.misses.clear();
+  }
+
   /** Gives up what is being fetched and forgets the rest. */
   close(): void {
     for (const flight of this.flights.values()) flight.giveUp();
-    this.values.clear();
-    this.misses.clear();
+    this.forget();
   }
 
   private takeOff(key: string): Flight<V> {
     const flight = new Flight((signal) => this.fetch(key, signal), this.options.fetchTimeoutMs, this.clock);
     this.flights.set(key, flight);
-    const landed = () => {
-      if (this.flights.get(key) === flight) this.flights.delete(key);
-    };
+    // Another flight has taken its place, or there was a `forget`: what this one brings is old (C5).
+    const isCurrent = () => this.flights.get(key) === flight && this.flights.delete(key);
     flight.landed.then(
       (value) => {
-        landed();
+        if (!isCurrent()) return;
         this.remember(this.values, key, value, this.options.ttlMs);
         this.misses.delete(key);
       },
       (error: unknown) => {
-        landed();
+        if (!isCurrent()) return;
         this.values.delete(key);
         const isMiss = error instanceof Error && describeError(error).status === 404;
         if (isMiss && key.length <= MAX_MISS_KEY_LENGTH) {
