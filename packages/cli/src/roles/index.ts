@@ -6,12 +6,14 @@ import { lbSettings } from '@fnfleet/lb-agent';
 import { pureRunnerSettings } from '@fnfleet/pure-runner';
 import { apiRole } from './api.js';
 import { driverSettings } from './drivers.js';
+import { fullRole } from './full.js';
 import { lbRole } from './lb.js';
 import { pureRunnerRole } from './pure-runner.js';
 import type { Role } from './role.js';
 
 /** What `FN_NODE_TYPE` selects. */
 export const ROLES: Readonly<Record<NodeType, Role>> = {
+  full: fullRole,
   api: apiRole,
   lb: lbRole,
   'pure-runner': pureRunnerRole,
@@ -21,11 +23,15 @@ export const ROLES: Readonly<Record<NodeType, Role>> = {
 export const SETTINGS_SECTIONS: readonly SettingsSection[] = withoutRepeats([
   { title: 'Every role', intro: 'What any process reads.', shape: commonSettings },
   { title: 'HTTP port', intro: 'The HTTP port of any role.', shape: httpSettings },
-  { title: 'API node', intro: '`FN_NODE_TYPE=api`', shape: apiSettings },
-  { title: 'Load balancer', intro: '`FN_NODE_TYPE=lb`', shape: lbSettings },
+  { title: 'API node', intro: '`FN_NODE_TYPE=api` and `full`', shape: apiSettings },
+  {
+    title: 'Load balancer',
+    intro: '`FN_NODE_TYPE=lb`. A `full` node reads those that are not about placing calls.',
+    shape: lbSettings,
+  },
   { title: 'Runner', intro: '`FN_NODE_TYPE=pure-runner`', shape: pureRunnerSettings },
-  { title: 'Agent', intro: 'How a runner executes calls.', shape: agentSettings },
-  { title: 'Drivers', intro: 'How a runner makes containers.', shape: driverSettings },
+  { title: 'Agent', intro: 'How a runner, or a `full` node, executes calls.', shape: agentSettings },
+  { title: 'Drivers', intro: 'How it makes containers.', shape: driverSettings },
 ]);
 
 function withoutRepeats(sections: readonly SettingsSection[]): SettingsSection[] {

@@ -1,11 +1,14 @@
 import { choice, durationMs, integer, text } from './declare.js';
 
-export const NODE_TYPES = ['api', 'lb', 'pure-runner'] as const;
+export const NODE_TYPES = ['full', 'api', 'lb', 'pure-runner'] as const;
 export type NodeType = (typeof NODE_TYPES)[number];
 
 /** Settings that every role reads. */
 export const commonSettings = {
-  nodeType: choice('FN_NODE_TYPE', NODE_TYPES, { required: true, doc: 'The role this process plays.' }),
+  nodeType: choice('FN_NODE_TYPE', NODE_TYPES, {
+    default: 'full',
+    doc: 'The role this process plays. `full` is all of them in one, for a laptop; the others make a fleet.',
+  }),
   port: integer('FN_PORT', { default: 8080, min: 0, max: 65535, doc: 'HTTP port. 0 takes a free one.' }),
   bindAddress: text('FN_BIND_ADDRESS', { default: '0.0.0.0', doc: 'Address that the HTTP and gRPC ports listen on.' }),
   logLevel: choice('FN_LOG_LEVEL', ['error', 'warn', 'info', 'debug'], {

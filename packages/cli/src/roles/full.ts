@@ -1,0 +1,38 @@
+import { agentSettings, newAgent } from '@fnfleet/agent';
+import { apiSettings } from '@fnfleet/api';
+import { commonSettings, readSettings } from '@fnfleet/core';
+import { lbSettings } from '@fnfleet/lb-agent';
+import { driverSettings, startDriver } from './drivers.js';
+import { FullNode } from './full/full-node.js';
+import type { Role } from './role.js';
+
+const { executionHeadroomMs, clientStallMs, requestIdHeader } = lbSettings;
+
+const fullRoleSettings = {
+  ...commonSettings,
+  ...apiSettings,
+  executionHeadroomMs,
+  clientStallMs,
+  requestIdHeader,
+  ...agentSettings,
+  ...driverSettings,
+};
+
+/** The api and an agent in one process, without a balancer between them: for a laptop. */
+export const fullRole: Role = {
+  name: 'full',
+  settings: fullRoleSettings,
+  start(env, { logger, metrics }) {
+    const settings = readSettings(fullRoleSettings, env);
+    const driver = startDriver(settings, { logger, env });
+    const node = new FullNode({
+      agent: newAgent({ driver, settings, logger }),
+      settings,
+      host: settings.bindAddress,
+      port: settings.port,
+      metrics: metrics.handler,
+      logger,
+    });
+    return { service: node, addresses: () => ({ http: node.address.url }) };
+  },
+};

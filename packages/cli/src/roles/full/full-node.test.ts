@@ -1,0 +1,272 @@
+import { buffer } from 'node:stream/consumers';
+import { agentSettings, newAgent } from '@fnfleet/agent';
+import { apiSettings } from '@fnfleet/api';
+import { FnError, MIB, RecordedMetrics, readSettings } from '@fnfleet/core';
+import { exitsAtStart, fn, type ScriptedDriver, scriptedDriver } from '@fnfleet/drivers';
+import { lbSettings } from '@fnfleet/lb-agent';
+import { ApiClient, type FnSpec } from '../../api-client.js';
+import { deployFunction, invokeUrl } from '../../deploy-function.js';
+import { FullNode } from './full-node.js';
+
+const metrics = RecordedMetrics.install();
+const { executionHeadroomMs, clientStallMs, requestIdHeader } = lbSettings;
+const shape = { ...apiSettings, ...agentSettings, executionHeadroomMs, clientStallMs, requestIdHeader };
+const TOTALS = { memoryBytes: 300 * MIB, cpuMillis: 4000 };
+
+/** A function that is held until a test lets it go on. */
+class Held {
+  private readonly arrival = Promise.withResolvers<void>();
+  private readonly release = Promise.withResolvers<void>();
+  readonly arrived = this.arrival.promise;
+  private readonly leaving = Promise.withResolvers<void>();
+  readonly callerLeft = this.leaving.promise;
+
+  readonly handler = fn(async (req, res) => {
+    await buffer(req);
+    res.once('close', () => res.writableFinished || this.leaving.resolve());
+    this.arrival.resolve();
+    await this.release.promise;
+    res.end('let go');
+  });
+
+  letGo(): void {
+    this.release.resolve();
+  }
+}
+
+let driver: ScriptedDriver;
+let node: FullNode;
+let held: Held;
+
+async function start(env: Record<string, string> = {}): Promise<void> {
+  held = new Held();
+  driver = scriptedDriver({
+    functions: {
+      echo: fn(async (req, res) => res.setHeader('X-Probe', 'yes').end(await buffer(req))),
+      greet: fn((_req, res, container) => res.end(`hello ${container.spec.env.NAME ?? 'nobody'}`)),
+      fails: fn((_req, res) => res.writeHead(502).end()),
+      broken: exitsAtStart(3),
+      held: held.handler,
+    },
+  });
+  const settings = readSettings(shape, { FN_DB_URL: 'sqlite3://:memory:', ...env });
+  const agent = newAgent({ driver, settings, totals: TOTALS });
+  node = new FullNode({ agent, settings, host: '127.0.0.1', port: 0 });
+  await node.ready;
+}
+
+beforeEach(() => metrics.reset());
+
+afterEach(async () => {
+  held.letGo();
+  await node.close();
+  expect(driver.counters.live).toBe(0);
+  for (const gauge of ['queued', 'running', 'util_mem_used', 'container_busy_total'] as const) {
+    expect([gauge, metrics.sum(gauge)]).toEqual([gauge, 0]);
+  }
+});
+
+function deploy(spec: Partial<FnSpec> & { readonly image: string }) {
+  return deployFunction(new ApiClient(node.address.url), 'shop', { name: spec.image, ...spec });
+}
+
+const deployed = async (spec: Parameters<typeof deploy>[0]) => invokeUrl(await deploy(spec));
+
+async function send(method: string, path: string, body?: object): Promise<{ status: number; body: string }> {
+  const response = await fetch(`${node.address.url}${path}`, { method, body: body && JSON.stringify(body) });
+  return { status: response.status, body: await response.text() };
+}
+
+const invoke = (url: string, init: RequestInit = {}) => fetch(url, { method: 'POST', ...init });
+const messageOf = async (response: Response) => (JSON.parse(await response.text()) as { message: string }).message;
+
+describe('a call', () => {
+  it('goes from its request to the function and back in one process, and is counted once', async () => {
+    await start();
+    const url = await deployed({ image: 'echo' });
+    const before = metrics.sum('completed');
+
+    const answer = await invoke(url, { body: 'there and back', headers: { 'Fn-Explain': '1' } });
+
+    expect([answer.status, await answer.text()]).toEqual([200, 'there and back']);
+    expect(answer.headers.get('x-probe')).toBe('yes');
+    expect(answer.headers.get('fn-call-id')).toMatch(/^\w{26}$/);
+    expect(answer.headers.get('fn-explain')).toMatch(/^runner=local; attempts=1; executed=[\d.]+ms$/);
+    expect([metrics.sum('calls'), metrics.sum('completed') - before]).toEqual([1, 1]);
+  });
+
+  it('brings a body of any size, known or not, as it was sent', async () => {
+    await start();
+    const url = await deployed({ image: 'echo' });
+    const bytes = Buffer.alloc(3 * MIB, 'abc');
+    const chunks = ReadableStream.from([bytes.subarray(0, MIB), bytes.subarray(MIB)]);
+
+    const whole = await (await invoke(url, { body: bytes })).arrayBuffer();
+    const chunked = await (await invoke(url, { body: chunks, duplex: 'half' })).arrayBuffer();
+
+    expect(Buffer.from(whole).equals(bytes)).toBe(true);
+    expect(Buffer.from(chunked).equals(bytes)).toBe(true);
+    expect(await (await invoke(url)).text()).toBe('');
+  });
+
+  it('with a body that turns out too large is 413, and its container serves on', async () => {
+    await start({ FN_MAX_REQUEST_SIZE: '1000' });
+    const url = await deployed({ image: 'echo' });
+    const chunks = ReadableStream.from([Buffer.alloc(600), Buffer.alloc(600)]);
+
+    const answer = await invoke(url, { body: chunks, duplex: 'half' });
+
+    expect([answer.status, await messageOf(answer)]).toEqual([
+      413,
+      'Content-Length too large for this server, 1200 > max 1000',
+    ]);
+    expect((await invoke(url)).status).toBe(200);
+  });
+
+  it.each`
+    image        | memory | status | message
+    ${'fails'}   | ${128} | ${502} | ${'function failed'}
+    ${'broken'}  | ${128} | ${502} | ${'Container failed to initialize, please ensure you are using the latest fdk and check the logs'}
+    ${'missing'} | ${128} | ${404} | ${"Failed to pull image 'missing': not in the script"}
+    ${'echo'}    | ${512} | ${400} | ${'Requested CPU/Memory cannot be allocated'}
+  `('of $image with $memory MB fails with $status', async ({ image, memory, status, message }) => {
+    await start();
+    const answer = await invoke(await deployed({ image, memory }));
+    expect([answer.status, await messageOf(answer)]).toEqual([status, message]);
+    expect(answer.headers.get('content-type')).toBe('application/json; charset=utf-8');
+  });
+
+  it('agent-and-docker 44: for which there is no room is 503 at once where calls do not wait', async () => {
+    await start({ FN_ENABLE_NB_RESOURCE_TRACKER: '1' });
+    const busy = invoke(await deployed({ image: 'held', memory: 200 }));
+    await held.arrived;
+
+    const refused = await invoke(await deployed({ image: 'echo', memory: 200 }));
+
+    expect([refused.status, await messageOf(refused)]).toEqual([503, 'Timed out - server too busy']);
+    expect(refused.headers.get('retry-after')).toBe('15');
+    held.letGo();
+    expect(await (await busy).text()).toBe('let go');
+  });
+
+  it('http-api 85: ends with its client, in the function and in the books', async () => {
+    await start();
+    const url = await deployed({ image: 'held' });
+    const before = metrics.sum('canceled');
+    const client = new AbortController();
+    const left = invoke(url, { body: 'x', signal: client.signal }).catch((error: Error) => error.name);
+    await held.arrived;
+
+    client.abort();
+    expect(await left).toBe('AbortError');
+    await held.callerLeft;
+    while (metrics.sum('running') > 0) await new Promise((resolve) => setImmediate(resolve));
+    expect(metrics.sum('canceled') - before).toBe(1);
+  });
+});
+
+describe('a detached call', () => {
+  const DETACHED = { headers: { 'Fn-Invoke-Type': 'detached' } };
+
+  it('agent-and-docker 86: is answered with 202 when it has a container, before it ends', async () => {
+    await start();
+    const url = await deployed({ image: 'held' });
+    driver.gates.start.hold();
+    let answered = false;
+    const answer = invoke(url, { ...DETACHED, body: 'in' }).finally(() => {
+      answered = true;
+    });
+    await driver.gates.start.reached();
+    expect(answered).toBe(false);
+
+    driver.gates.start.release();
+    expect([(await answer).status, await (await answer).text()]).toEqual([202, '']);
+    await held.arrived;
+    expect(metrics.sum('running')).toBe(1);
+  });
+
+  it('agent-and-docker 86: that cannot begin is answered with why', async () => {
+    await start();
+    expect((await invoke(await deployed({ image: 'broken' }), DETACHED)).status).toBe(502);
+  });
+});
+
+describe('what is stored', () => {
+  it('http-api 83, 97: counts at once: what is not there is 404, what is made is called, what is gone is 404', async () => {
+    await start();
+    expect(await send('POST', '/invoke/none')).toEqual({ status: 404, body: '{"message":"Fn not found"}\n' });
+    expect(await send('GET', '/t/shop/hello')).toEqual({ status: 404, body: '{"message":"App not found"}\n' });
+
+    const { id } = await deploy({ image: 'echo' });
+    expect(await send('GET', '/t/shop/hello')).toEqual({ status: 404, body: '{"message":"Trigger not found"}\n' });
+
+    const app = await new ApiClient(node.address.url).findApp('shop');
+    const trigger = { name: 'hello', type: 'http', source: '/hello', app_id: app?.id, fn_id: id };
+    expect((await send('POST', '/v2/triggers', trigger)).status).toBe(200);
+    expect((await send('GET', '/t/shop/hello')).status).toBe(200);
+
+    expect((await send('DELETE', `/v2/fns/${id}`)).status).toBe(204);
+    expect((await send('POST', `/invoke/${id}`)).status).toBe(404);
+    expect(await send('GET', '/t/shop/hello')).toEqual({ status: 404, body: '{"message":"Trigger not found"}\n' });
+  });
+
+  it('F2: a change is in the call that follows its answer', async () => {
+    await start();
+    const { id } = await deploy({ image: 'greet', config: { NAME: 'Ada' } });
+    expect((await send('POST', `/invoke/${id}`)).body).toBe('hello Ada');
+
+    await send('PUT', `/v2/fns/${id}`, { config: { NAME: 'Grace' } });
+    expect((await send('POST', `/invoke/${id}`)).body).toBe('hello Grace');
+  });
+
+  it('shows endpoints on the port that was asked', async () => {
+    await start();
+    expect(await deployed({ image: 'echo' })).toMatch(`${node.address.url}/invoke/`);
+  });
+});
+
+describe('the end', () => {
+  it('http-api 17: lets the call in hand finish, takes no new one, and leaves nothing', async () => {
+    await start();
+    const url = await deployed({ image: 'held' });
+    const answer = invoke(url);
+    await held.arrived;
+
+    const drained = node.drain({ graceMs: 60_000 });
+    await expect(invoke(url)).rejects.toThrow('fetch failed');
+    held.letGo();
+
+    expect(await (await answer).text()).toBe('let go');
+    expect(await drained).toBe('drained');
+    expect(driver.counters.live).toBe(0);
+  });
+
+  it('comes with the grace for a call that does not end', async () => {
+    await start();
+    const answer = invoke(await deployed({ image: 'held' })).then(
+      ({ status }) => status,
+      (error: Error) => error.message,
+    );
+    await held.arrived;
+    expect(await node.drain({ graceMs: 20 })).toBe('expired');
+    expect(await answer).toBe('fetch failed');
+  });
+
+  it('F1: comes before the beginning when functions cannot be run', async () => {
+    await start();
+    await node.close();
+    const failure = new FnError('internal', { cause: new Error('no engine') });
+    const ready = Promise.reject(failure);
+    ready.catch(() => undefined);
+    const settings = readSettings(shape, { FN_DB_URL: 'sqlite3://:memory:' });
+    const agent = newAgent({
+      driver: Object.assign(scriptedDriver({ functions: {} }), { ready }),
+      settings,
+      totals: TOTALS,
+    });
+    node = new FullNode({ agent, settings, host: '127.0.0.1', port: 0 });
+
+    await expect(node.ready).rejects.toBe(failure);
+    expect(await node.drain({ graceMs: 0 })).toBe('drained');
+  });
+});

@@ -1,0 +1,104 @@
+import type { Agent } from '@fnfleet/agent';
+import { type ApiSettings, apiRoutes, endpointUrls, openDatastore } from '@fnfleet/api';
+import {
+  type Clock,
+  type DrainResult,
+  IdGenerator,
+  type Logger,
+  localIpv4,
+  Once,
+  type Service,
+  silentLogger,
+  systemClock,
+} from '@fnfleet/core';
+import type { HttpAddress, NodeAppOptions } from '@fnfleet/http';
+import { CachedLookup, type LbServer, type LbSettings, newLbServer } from '@fnfleet/lb-agent';
+import { LocalPlacement } from './local-placement.js';
+import { afterEveryChange, StoredFunctions } from './stored-functions.js';
+
+/** Those of a balancer that make sense where there is nothing to choose from. */
+export type FrontDoorSettings = Pick<LbSettings, 'executionHeadroomMs' | 'clientStallMs' | 'requestIdHeader'>;
+
+export interface FullNodeOptions {
+  /** Executes the calls. The node closes it. */
+  readonly agent: Agent;
+  readonly settings: ApiSettings & FrontDoorSettings;
+  readonly host: string;
+  /** 0 takes a free port; `address` tells which. */
+  readonly port: number;
+  readonly metrics?: NodeAppOptions['metrics'];
+  readonly logger?: Logger;
+  readonly clock?: Clock;
+}
+
+/**
+ * Everything in one process, on one port: apps, functions and triggers over REST, the front door of a balancer, and an
+ * agent behind it.
+ *
+ * F1  The port opens when both datastore and agent can be used.
+ * F2  What is changed over REST counts for every call that comes after the answer.
+ * F3  Drain and close go the way of a call: first the port, then the calls and the agent, last the datastore.
+ */
+export class FullNode implements Service {
+  readonly ready: Promise<void>;
+  private server: LbServer | undefined;
+  private graceMs = 0;
+
+  constructor(private readonly options: FullNodeOptions) {
+    this.ready = this.start();
+    this.ready.catch(() => undefined); // whoever waits for it is told
+  }
+
+  /** Defined from `ready` on. */
+  get address(): HttpAddress {
+    if (this.server === undefined) throw new Error('the node is not ready');
+    return this.server.address;
+  }
+
+  drain(options: { graceMs: number }): Promise<DrainResult> {
+    this.graceMs = options.graceMs;
+    return this.draining.call();
+  }
+
+  close(): Promise<void> {
+    return this.closing.call();
+  }
+
+  private async start(): Promise<void> {
+    const { agent, settings, host, port, metrics, logger = silentLogger, clock = systemClock } = this.options;
+    const store = await openDatastore(settings.dbUrl);
+    const lookup = new CachedLookup(new StoredFunctions(store), clock);
+    try {
+      await agent.ready;
+    } catch (error) {
+      await lookup.close();
+      throw error;
+    }
+    const routes = apiRoutes(
+      store,
+      endpointUrls(settings.publicLbUrl),
+      afterEveryChange(() => lookup.forget()),
+      {
+        clock,
+        ids: new IdGenerator({ ipv4: localIpv4(), port }),
+        maxRequestBytes: settings.maxRequestBytes,
+      },
+    );
+    const placement = new LocalPlacement(agent);
+    this.server = newLbServer({ settings, host, port, lookup, placement, routes, metrics, logger, clock });
+    await this.server.ready;
+  }
+
+  private readonly draining = new Once(async (): Promise<DrainResult> => {
+    await this.ready.catch(() => undefined);
+    const result = (await this.server?.drain({ graceMs: this.graceMs })) ?? 'drained';
+    await this.close();
+    return result;
+  });
+
+  private readonly closing = new Once(async () => {
+    await this.ready.catch(() => undefined);
+    await this.server?.close();
+    await this.options.agent.close();
+  });
+}

@@ -1,0 +1,74 @@
+import { Readable } from 'node:stream';
+import type { RequestBody } from '@fnfleet/core';
+import type { BodyReader } from '@fnfleet/protocol';
+
+/**
+ * The body of a client's request as an agent takes it. Bytes are pulled only when the function wants them, so a slow
+ * function stops the client.
+ */
+export class PulledBody implements RequestBody {
+  consumed = false;
+  private readonly held: Buffer[] = [];
+  private arrived = false;
+  private readable: Readable | undefined;
+  private wanted = false;
+
+  constructor(private readonly reader: BodyReader) {}
+
+  takeComplete(): Buffer | undefined {
+    // Bounded by what the connection has buffered: nothing arrives while this loop runs.
+    for (let data = this.pull(); data !== undefined; data = this.pull()) this.held.push(data);
+    if (!this.arrived) return undefined;
+    this.consumed = true;
+    this.reader.close();
+    const [only] = this.held;
+    return this.held.length === 1 && only !== undefined ? only : Buffer.concat(this.held);
+  }
+
+  stream(): Readable {
+    const readable = new Readable({
+      read: () => {
+        this.wanted = true;
+        this.deliver(readable);
+      },
+      destroy: (error, callback) => {
+        this.reader.close();
+        callback(error);
+      },
+    });
+    readable.once('end', () => {
+      this.consumed = true;
+    });
+    this.reader.onReadable = () => this.deliver(readable);
+    this.readable = readable;
+    return readable;
+  }
+
+  discard(): void {
+    if (this.readable === undefined) this.reader.close();
+    else this.readable.destroy();
+  }
+
+  private deliver(readable: Readable): void {
+    try {
+      while (this.wanted) {
+        const data = this.held.shift() ?? this.pull();
+        if (data !== undefined) this.wanted = readable.push(data);
+        else if (this.arrived) this.wanted = readable.push(null);
+        else return;
+      }
+    } catch (error) {
+      readable.destroy(error as Error);
+    }
+  }
+
+  /** Undefined: nothing more has arrived, or nothing more will. Throws what went wrong at the client. */
+  private pull(): Buffer | undefined {
+    if (this.arrived) return undefined;
+    const piece = this.reader.read();
+    if (piece === undefined) return undefined;
+    this.arrived = piece.last;
+    // An empty piece only tells of the end.
+    return piece.data.length > 0 ? piece.data : undefined;
+  }
+}
