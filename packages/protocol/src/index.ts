@@ -6,6 +6,8 @@ export {
   encodeRunnerMessage,
   NOTHING_REPORTED,
 } from './codec.js';
+export { type CollectorSession, collectLogs } from './log-collector.js';
+export { decodeLogBatch, encodeLogBatch, type LogBatch, type LogEntry } from './log-messages.js';
 export {
   type ClientMessage,
   type DataMessage,

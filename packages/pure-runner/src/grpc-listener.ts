@@ -5,6 +5,7 @@ import { Http2RunnerStream, type RunCall, RunnerSession } from '@fnfleet/protoco
 import type { ServerOptions } from '@grpc/grpc-js';
 import { EngageServer, type StreamListener } from './engage-server.js';
 import type { EngagementCounters } from './engagement-counters.js';
+import type { FunctionLogs } from './logs/function-logs.js';
 import { runnerHandlers } from './runner-handlers.js';
 import { SideServices } from './side-services.js';
 
@@ -17,6 +18,7 @@ export interface GrpcListenerOptions {
   readonly clock: Clock;
   readonly run: RunCall;
   readonly counters: EngagementCounters;
+  readonly logs?: FunctionLogs;
   /** An engagement has begun; returns what to call when it has ended. */
   readonly enter: () => () => void;
 }
@@ -31,7 +33,7 @@ export class GrpcListener {
   private readonly side: SideServices;
 
   constructor(private readonly options: GrpcListenerOptions) {
-    this.side = new SideServices(runnerHandlers(options.counters), options.grpcOptions);
+    this.side = new SideServices(runnerHandlers(options.counters, options.logs), options.grpcOptions);
     this.server = new EngageServer({ ...options, onStream: this.onStream });
   }
 

@@ -16,6 +16,7 @@ import { DetachedAcks } from './detached-acks.js';
 import { EngagementCounters } from './engagement-counters.js';
 import { engagementRunner } from './engagement-runner.js';
 import { GrpcListener } from './grpc-listener.js';
+import type { FunctionLogs } from './logs/function-logs.js';
 
 export interface PureRunnerOptions {
   /** Executes the calls; closed together with the runner. */
@@ -30,6 +31,8 @@ export interface PureRunnerOptions {
   readonly maxStreams?: number;
   /** Detached calls are refused unless set. */
   readonly detached?: boolean;
+  /** What log collectors are served from; also has to be a sink of the agent. Without it they are turned away. */
+  readonly logs?: FunctionLogs;
   /** Image that ordinary calls may not use. */
   readonly statusImage?: string;
   readonly clock?: Clock;
@@ -81,6 +84,7 @@ class PureRunnerService implements PureRunner {
       clock,
       run,
       counters,
+      logs: options.logs,
       enter: () => {
         const leave = this.engagements.enter();
         const uncount = counters.enter();

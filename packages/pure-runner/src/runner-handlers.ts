@@ -7,9 +7,14 @@ import {
   type UntypedServiceImplementation,
 } from '@grpc/grpc-js';
 import type { EngagementCounters } from './engagement-counters.js';
+import type { FunctionLogs } from './logs/function-logs.js';
+import { streamLogs } from './logs/stream-logs.js';
 
 /** The methods of RunnerProtocol as @grpc/grpc-js takes them. Engage has its own way and does not come here. */
-export function runnerHandlers(counters: EngagementCounters): UntypedServiceImplementation {
+export function runnerHandlers(
+  counters: EngagementCounters,
+  logs: FunctionLogs | undefined,
+): UntypedServiceImplementation {
   return {
     Engage(call: ServerDuplexStream<unknown, unknown>) {
       call.emit('error', { code: status.INTERNAL, details: 'Engage is served elsewhere' });
@@ -24,7 +29,7 @@ export function runnerHandlers(counters: EngagementCounters): UntypedServiceImpl
       answer(null, {});
     },
     StreamLogs(call: ServerDuplexStream<unknown, unknown>) {
-      call.emit('error', { code: status.UNKNOWN, details: 'runner not configured with logStreamer' });
+      streamLogs(call, logs);
     },
   };
 }

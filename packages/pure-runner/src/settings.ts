@@ -1,6 +1,8 @@
 import { integer } from '@fnfleet/core';
+import { logSettings } from './logs/log-settings.js';
 
 export const pureRunnerSettings = {
+  ...logSettings,
   grpcPort: integer('FN_GRPC_PORT', {
     default: 9190,
     min: 0,

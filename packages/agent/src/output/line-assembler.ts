@@ -38,7 +38,10 @@ export class LineAssembler {
 
   private keep(piece: Buffer): void {
     if (piece.length === 0) return;
-    this.parts.push(Buffer.from(piece));
+    // Of its own: a line may be kept for long, and would keep the whole of a shared buffer with it.
+    const copy = Buffer.allocUnsafeSlow(piece.length);
+    piece.copy(copy);
+    this.parts.push(copy);
     this.bytes += piece.length;
   }
 

@@ -1,7 +1,7 @@
 import { agentSettings, newAgent } from '@fnfleet/agent';
 import { commonSettings, readSettings } from '@fnfleet/core';
 import { createNodeApp, HttpService, httpSettings } from '@fnfleet/http';
-import { newPureRunner, pureRunnerSettings } from '@fnfleet/pure-runner';
+import { FunctionLogs, newPureRunner, pureRunnerSettings } from '@fnfleet/pure-runner';
 import { driverSettings, startDriver } from './drivers.js';
 import type { Role } from './role.js';
 import { ServiceGroup } from './service-group.js';
@@ -21,7 +21,8 @@ export const pureRunnerRole: Role = {
   start(env, { logger, metrics }) {
     const settings = readSettings(runnerRoleSettings, env);
     const driver = startDriver(settings, { logger, env });
-    const agent = newAgent({ driver, settings, logger });
+    const logs = settings.disableFunctionLogs ? undefined : new FunctionLogs(settings);
+    const agent = newAgent({ driver, settings, logger, logSinks: logs ? [logs] : [] });
     const http = new HttpService({
       handler: createNodeApp({ routes: [], settings, metrics: metrics.handler, logger }),
       host: settings.bindAddress,
@@ -33,6 +34,7 @@ export const pureRunnerRole: Role = {
       agent,
       listen: `${settings.bindAddress}:${settings.grpcPort}`,
       maxStreams: settings.maxStreams,
+      logs,
       logger,
     });
     return {

@@ -28,6 +28,7 @@ export class TestRunner {
       driver,
       settings: readSettings(agentSettings, env),
       totals: { memoryBytes: memoryMb * MIB, cpuMillis: 4000 },
+      logSinks: options.logs ? [options.logs] : [],
     });
     const runner = newPureRunner({ agent, listen: '127.0.0.1:0', ...options });
     await runner.ready;

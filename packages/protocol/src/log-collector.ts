@@ -1,0 +1,64 @@
+import { Client, type ClientDuplexStream, credentials, type StatusObject } from '@grpc/grpc-js';
+import { decodeLogBatch, type LogBatch } from './log-messages.js';
+import { runnerService } from './runner-proto.js';
+import { GRPC_STATUS, StreamError } from './stream.js';
+
+export interface CollectorSession {
+  /** `host:port` of the runner. */
+  readonly address: string;
+  /** What is wanted: the keys are in docs/logs.md. */
+  readonly config: Readonly<Record<string, string>>;
+  /** The session stands: the runner has answered. */
+  readonly onOpen?: () => void;
+  /** Called with each batch; it is acknowledged, and the next one sent, when the function has returned. */
+  readonly onBatch: (batch: LogBatch) => void;
+  readonly signal: AbortSignal;
+}
+
+/**
+ * One session of StreamLogs, from the collector's side: `start`, `ready`, then a batch for each `ack`. Resolves when the
+ * runner ends it, or when the signal aborts.
+ * @throws StreamError when the runner cannot be reached, is lost, or refuses
+ */
+export async function collectLogs(session: CollectorSession): Promise<void> {
+  const { signal } = session;
+  if (signal.aborted) return;
+  const client = new Client(session.address, credentials.createInsecure(), { 'grpc.use_local_subchannel_pool': 1 });
+  const stream = openStream(client);
+  const cancel = () => stream.cancel();
+  signal.addEventListener('abort', cancel, { once: true });
+  try {
+    const status = await play(stream, session);
+    if (status.code !== GRPC_STATUS.OK && !signal.aborted) throw new StreamError(status.code, status.details);
+  } finally {
+    signal.removeEventListener('abort', cancel);
+    client.close();
+  }
+}
+
+function openStream(client: Client): ClientDuplexStream<object, unknown> {
+  const method = runnerService().StreamLogs;
+  if (method === undefined) throw new Error('runner.proto declares no RunnerProtocol.StreamLogs');
+  return client.makeBidiStreamRequest<object, unknown>(
+    method.path,
+    method.requestSerialize,
+    method.responseDeserialize,
+  );
+}
+
+function play(
+  stream: ClientDuplexStream<object, unknown>,
+  { config, onOpen, onBatch }: CollectorSession,
+): Promise<StatusObject> {
+  return new Promise((resolve) => {
+    stream.on('metadata', () => onOpen?.());
+    stream.on('data', (message: unknown) => {
+      onBatch(decodeLogBatch(message));
+      stream.write({ ack: {} });
+    });
+    stream.on('error', () => undefined); // the status says the same
+    stream.on('status', resolve);
+    stream.write({ start: { config } });
+    stream.write({ ready: {} });
+  });
+}

@@ -1,0 +1,81 @@
+/** One line that a function printed, as it travels. */
+export interface LogEntry {
+  /** Milliseconds since the epoch, by the runner's clock. */
+  readonly at: number;
+  readonly source: 'stdout' | 'stderr';
+  readonly text: Buffer;
+  /** Empty for what a container prints before its first call. */
+  readonly callId: string;
+  readonly fnId: string;
+  readonly appId: string;
+  readonly containerId: string;
+}
+
+export interface LogBatch {
+  /** In the order in which each container printed them. */
+  readonly lines: readonly LogEntry[];
+  /** Lines that were dropped before these, because the collector was too slow. A Go runner does not tell. */
+  readonly dropped: number;
+}
+
+/** `LogResponseMsg` as the loader of the proto file takes and gives it. */
+interface BatchMessage {
+  data: ContainerMessage[];
+  dropped: number;
+}
+interface ContainerMessage {
+  applicationId: string;
+  functionId: string;
+  containerId: string;
+  data: CallMessage[];
+}
+interface CallMessage {
+  requestId: string;
+  data: LineMessage[];
+}
+interface LineMessage {
+  timestamp: number;
+  source: 'STDOUT' | 'STDERR';
+  data: Buffer;
+}
+
+/** The message for a batch: its lines, grouped by container, then by call. */
+export function encodeLogBatch({ lines, dropped }: LogBatch): BatchMessage {
+  const containers = new Map<string, { message: ContainerMessage; calls: Map<string, CallMessage> }>();
+  for (const { at, source, text, callId, fnId, appId, containerId } of lines) {
+    let container = containers.get(containerId);
+    if (container === undefined) {
+      const message = { applicationId: appId, functionId: fnId, containerId, data: [] };
+      container = { message, calls: new Map() };
+      containers.set(containerId, container);
+    }
+    let call = container.calls.get(callId);
+    if (call === undefined) {
+      call = { requestId: callId, data: [] };
+      container.calls.set(callId, call);
+      container.message.data.push(call);
+    }
+    call.data.push({ timestamp: at, source: source === 'stderr' ? 'STDERR' : 'STDOUT', data: text });
+  }
+  return { data: [...containers.values()].map(({ message }) => message), dropped };
+}
+
+export function decodeLogBatch(message: unknown): LogBatch {
+  const { data, dropped } = message as BatchMessage;
+  const lines = data.flatMap(({ applicationId: appId, functionId: fnId, containerId, data: calls }) =>
+    calls.flatMap(({ requestId: callId, data: printed }) =>
+      printed.map(
+        ({ timestamp: at, source, data: text }): LogEntry => ({
+          at,
+          source: source === 'STDERR' ? 'stderr' : 'stdout',
+          text,
+          callId,
+          fnId,
+          appId,
+          containerId,
+        }),
+      ),
+    ),
+  );
+  return { lines, dropped };
+}

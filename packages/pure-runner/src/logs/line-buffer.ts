@@ -1,0 +1,61 @@
+import type { OutputLine } from '@fnfleet/agent';
+
+/** What a line takes in memory besides its text, roughly. */
+const LINE_OVERHEAD_BYTES = 256;
+/** Gaps at the front are closed from so many on. */
+const COMPACT_AT = 1024;
+
+/** Lines in order of arrival, within a limit of memory: the oldest make room for the newest. */
+export class LineBuffer implements Iterable<OutputLine> {
+  private lines: OutputLine[] = [];
+  private first = 0;
+  private bytes = 0;
+
+  constructor(private readonly limitBytes: number) {}
+
+  get isEmpty(): boolean {
+    return this.first === this.lines.length;
+  }
+
+  /** Returns how many lines had to go. */
+  push(line: OutputLine): number {
+    this.lines.push(line);
+    this.bytes += costOf(line);
+    let dropped = 0;
+    for (; this.bytes > this.limitBytes && !this.isEmpty; dropped += 1) this.shift();
+    return dropped;
+  }
+
+  /** Takes the oldest lines out, as many as fit into so many bytes but at least one. */
+  take(maxBytes: number): OutputLine[] {
+    const taken: OutputLine[] = [];
+    let room = maxBytes;
+    while (!this.isEmpty && (taken.length === 0 || room > 0)) {
+      const line = this.shift();
+      if (line === undefined) break;
+      taken.push(line);
+      room -= costOf(line);
+    }
+    return taken;
+  }
+
+  *[Symbol.iterator](): Iterator<OutputLine> {
+    for (let at = this.first; at < this.lines.length; at += 1) yield this.lines[at] as OutputLine;
+  }
+
+  private shift(): OutputLine | undefined {
+    const line = this.lines[this.first];
+    if (line === undefined) return undefined;
+    this.first += 1;
+    this.bytes -= costOf(line);
+    if (this.first >= COMPACT_AT && this.first * 2 >= this.lines.length) {
+      this.lines = this.lines.slice(this.first);
+      this.first = 0;
+    }
+    return line;
+  }
+}
+
+function costOf({ text }: OutputLine): number {
+  return text.length + LINE_OVERHEAD_BYTES;
+}

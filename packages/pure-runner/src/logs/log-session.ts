@@ -1,0 +1,150 @@
+import type { OutputLine } from '@fnfleet/agent';
+import { count, SettingProblem } from '@fnfleet/core';
+import { GRPC_STATUS, type LogBatch } from '@fnfleet/protocol';
+import { LineBuffer } from './line-buffer.js';
+import { isWanted, type LogRequest, parseLogRequest } from './log-request.js';
+
+/** The runner's end of one StreamLogs stream. */
+export interface CollectorStream {
+  /** The session stands. */
+  open(): void;
+  send(batch: LogBatch): void;
+  end(): void;
+  fail(code: number, details: string): void;
+}
+
+export type CollectorMessage =
+  | { readonly kind: 'start'; readonly config: Readonly<Record<string, string>> }
+  | { readonly kind: 'ack' | 'ready' | 'unknown' };
+
+/** Where the lines come from. */
+export interface LogSource {
+  /** The latest lines, oldest first. */
+  readonly recent: Iterable<OutputLine>;
+  /** From now on `session.offer` is called with each line, until it leaves. */
+  join(session: LogSession): void;
+  leave(session: LogSession): void;
+}
+
+/** What one batch may take, well below what gRPC takes as one message. */
+const BATCH_BYTES = 512 * 1024;
+
+/**
+ * One collector of function output.
+ *
+ *   awaitingStart ──start──▶ open ──half-close, all sent (no follow, shutdown), gone, error──▶ closed
+ *
+ * L1  At most one batch is under way: the next follows its `ack`. Before `ready` (or a first `ack`) none is sent.
+ * L2  A slow collector costs its own lines and nothing else: the oldest go, and their number is in the next batch.
+ * L3  close() is the only way out; nothing is left with the source.
+ */
+export class LogSession {
+  private state: 'awaitingStart' | 'open' | 'closed' = 'awaitingStart';
+  private request: LogRequest = parseLogRequest({});
+  private readonly buffer: LineBuffer;
+  private ready = false;
+  private unacknowledged = false;
+  /** It ends when what is buffered has been sent. */
+  private ending = false;
+  private dropped = 0;
+  private scheduled: NodeJS.Immediate | undefined;
+
+  constructor(
+    private readonly stream: CollectorStream,
+    private readonly source: LogSource,
+    bufferBytes: number,
+  ) {
+    this.buffer = new LineBuffer(bufferBytes);
+  }
+
+  onMessage(message: CollectorMessage): void {
+    if (this.state === 'closed') return;
+    if (this.state === 'awaitingStart') {
+      if (message.kind === 'start') this.start(message.config);
+      else this.fail(GRPC_STATUS.UNKNOWN, 'expected start session');
+    } else if (message.kind === 'ack' || message.kind === 'ready') {
+      if (message.kind === 'ack') this.unacknowledged = false;
+      this.ready = true;
+      this.schedule();
+    } else this.fail(GRPC_STATUS.UNKNOWN, 'expected ack');
+  }
+
+  /** The collector has had enough. */
+  onHalfClose(): void {
+    if (this.close()) this.stream.end();
+  }
+
+  /** The stream is gone, whatever the reason. */
+  onGone(): void {
+    this.close();
+  }
+
+  /** One more line was printed. */
+  offer(line: OutputLine): void {
+    if (isWanted(this.request, line)) this.keep(line);
+  }
+
+  /** No more lines will come. */
+  finish(): void {
+    this.ending = true;
+    this.schedule();
+  }
+
+  private start(config: Readonly<Record<string, string>>): void {
+    try {
+      this.request = parseLogRequest(config);
+    } catch (error) {
+      if (!(error instanceof SettingProblem)) throw error;
+      return this.fail(GRPC_STATUS.INVALID_ARGUMENT, `start.config: ${error.message}`);
+    }
+    this.state = 'open';
+    this.stream.open();
+    const { tail, since = 0, follow } = this.request;
+    if (tail > 0) {
+      const lines = [...this.source.recent].filter((line) => line.at > since && isWanted(this.request, line));
+      for (const line of lines.slice(-tail)) this.keep(line);
+    }
+    if (follow) this.source.join(this);
+    else this.ending = true;
+  }
+
+  private keep(line: OutputLine): void {
+    const dropped = this.buffer.push(line);
+    if (dropped > 0) {
+      this.dropped += dropped;
+      count('log_dropped_lines', dropped);
+    }
+    this.schedule();
+  }
+
+  /** What is printed in one turn of the event loop goes together. */
+  private schedule(): void {
+    if (this.state !== 'open' || !this.ready || this.unacknowledged) return;
+    this.scheduled ??= setImmediate(() => this.push());
+  }
+
+  private push(): void {
+    this.scheduled = undefined;
+    if (this.buffer.isEmpty) {
+      if (this.ending && this.close()) this.stream.end();
+      return;
+    }
+    this.unacknowledged = true;
+    const { dropped } = this;
+    this.dropped = 0;
+    this.stream.send({ lines: this.buffer.take(BATCH_BYTES), dropped });
+  }
+
+  private fail(code: number, details: string): void {
+    if (this.close()) this.stream.fail(code, details);
+  }
+
+  /** L3. False when it was closed before. */
+  private close(): boolean {
+    if (this.state === 'closed') return false;
+    this.state = 'closed';
+    clearImmediate(this.scheduled);
+    this.source.leave(this);
+    return true;
+  }
+}
