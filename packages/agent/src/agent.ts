@@ -1,4 +1,5 @@
 import type { Service } from '@fnfleet/core';
+import type { DriverHealth } from '@fnfleet/drivers';
 import type { AgentCall } from './agent-call.js';
 import type { CallOption } from './call-options.js';
 
@@ -18,6 +19,8 @@ export interface Agent extends Service {
   addCallListener(listener: CallListener): void;
   /** What is promised to containers now. */
   readonly utilization: Utilization;
+  /** While degraded, calls that need a new container are refused; hot containers serve on. */
+  readonly health: DriverHealth;
 }
 
 export interface CallListener {

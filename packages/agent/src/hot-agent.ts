@@ -8,7 +8,7 @@ import {
   type Logger,
   Once,
 } from '@fnfleet/core';
-import type { Driver } from '@fnfleet/drivers';
+import type { Driver, DriverHealth } from '@fnfleet/drivers';
 import type { Agent, CallListener, Utilization } from './agent.js';
 import type { AgentCall } from './agent-call.js';
 import { buildCall, type CallOverrider, needOf } from './build-call.js';
@@ -21,6 +21,7 @@ import { Evictor } from './evictor.js';
 import type { ExchangeLimits } from './function-exchange.js';
 import { type ContainerOwner, HotContainer } from './hot-container.js';
 import { LaunchGate } from './launch-gate.js';
+import { LaunchPermit } from './launch-permit.js';
 import { ContainerOutput } from './output/container-output.js';
 import { type LogSink, noLogSink } from './output/log-sink.js';
 import { type Resources, type ResourceToken, ResourceTracker } from './resource-tracker.js';
@@ -46,6 +47,7 @@ export class HotAgent implements Agent {
   private readonly tracker: ResourceTracker;
   private readonly capacity: Capacity;
   private readonly gate: LaunchGate;
+  private readonly permit: LaunchPermit;
   private readonly queues = new Map<string, SlotQueue>();
   private readonly calls: InflightTracker;
   private readonly listeners: CallListener[];
@@ -63,6 +65,9 @@ export class HotAgent implements Agent {
     this.calls = new InflightTracker(clock);
     this.listeners = [...options.listeners];
     this.limits = { maxBodyBytes: settings.maxResponseBytes, maxHeaderBytes: settings.maxResponseHeaderBytes };
+    this.permit = new LaunchPermit(driver.health, options.log, () => {
+      for (const queue of [...this.queues.values()]) queue.launchesRefused();
+    });
   }
 
   get utilization(): Utilization {
@@ -73,6 +78,10 @@ export class HotAgent implements Agent {
       cpuUsedMillis: used.cpuMillis,
       cpuTotalMillis: totals.cpuMillis,
     };
+  }
+
+  get health(): DriverHealth {
+    return this.permit.health;
   }
 
   addCallListener(listener: CallListener): void {
@@ -187,6 +196,7 @@ export class HotAgent implements Agent {
         need: needOf(call.model),
         capacity: this.capacity,
         clock: this.options.clock,
+        refusal: this.permit.refusal,
         create: (...parts) => this.createContainer(...parts),
         onEmpty: () => this.queues.delete(slotKey),
       });
@@ -266,6 +276,7 @@ export class HotAgent implements Agent {
     await this.calls.whenIdle();
     await this.options.driver.close();
     for (const sink of this.options.logSinks) sink.close();
+    this.permit.close();
     this.tracker.close();
   }
 }

@@ -13,6 +13,8 @@ export interface SlotQueueOptions {
   readonly need: Resources;
   readonly capacity: Capacity;
   readonly clock: Clock;
+  /** Why no container can be made now, asked before each costly step of a launch; undefined: it can be tried. */
+  readonly refusal: () => FnError | undefined;
   /** Makes a container for the call, which has not been launched yet. Its resources are the token's. */
   readonly create: (
     call: AgentCall,
@@ -69,6 +71,9 @@ interface Launch {
  * Q5  Where containers are hot a call waits for one of them as long as LaunchForecast sees more sense in that than in
  *     another launch, and never longer than its patience.
  *
+ * Q6  While no container can be made, a call is refused as soon as it would cause a launch. Launches that have begun go on
+ *     without their calls: what comes of them may serve later ones.
+ *
  * Nothing here polls: a call is woken by a container that becomes idle, by the failure of its launch, or by its end.
  */
 export class SlotQueue implements ContainerOwner {
@@ -98,7 +103,7 @@ export class SlotQueue implements ContainerOwner {
   /**
    * Waits for a container and claims it.
    * @throws FnError `serverBusy` when the caller's deadline passes, in non-blocking mode when there is no room, and on
-   *   shutdown; the error of the launch that this call caused; the signal's reason
+   *   shutdown; the refusal of a launch; the error of the launch that this call caused; the signal's reason
    */
   async wait(call: AgentCall): Promise<HotContainer> {
     if (this.closed) throw new FnError('serverBusy');
@@ -140,8 +145,17 @@ export class SlotQueue implements ContainerOwner {
   }
 
   isWanted(): boolean {
+    if (this.options.refusal() !== undefined) return false;
     const [first] = this.waiters;
     return first !== undefined && !this.mayWait(first);
+  }
+
+  /** Q6. No container can be made any more. */
+  launchesRefused(): void {
+    // A launch that one call leaves behind may go to another (Q4): hence by launch, not by call.
+    for (const launch of this.launches) {
+      while (launch.waiter !== undefined) this.fail(launch.waiter, this.options.refusal());
+    }
   }
 
   /** Turns waiting calls away, gives up launches, and closes each container as soon as it serves no call. */
@@ -240,6 +254,8 @@ export class SlotQueue implements ContainerOwner {
     const { options } = this;
     const { waiter } = launch;
     if (waiter === undefined) return this.end(launch);
+    const refusal = options.refusal();
+    if (refusal) throw refusal;
     const metrics = new ContainerMetrics(options.clock, waiter.call.model);
     metrics.enter('wait');
     let token: ResourceToken;

@@ -60,6 +60,8 @@ export const METRICS = {
   log_dropped_lines: counter('Lines that log collectors did not take in time.'),
   docker_api_latency: latency('Time a Docker call took.'),
   docker_exits: counter('Containers that ended, by exit status.'),
+  containers_reaped: counter('Containers removed that nobody answered for, by reason.'),
+  runner_degraded: gauge('1 while no new containers can be made.'),
 
   'api/request_count': counter('HTTP requests.'),
   'api/response_count': counter('HTTP answers, by status and blame.'),

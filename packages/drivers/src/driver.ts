@@ -1,3 +1,5 @@
+import type { HealthView } from './driver-health.js';
+
 /**
  * The border between the agent and whatever runs a function. The agent decides when containers live and die; a driver
  * knows how. Everything that fails for a reason the caller should see rejects with an FnError.
@@ -8,6 +10,8 @@ export interface Driver {
   readonly capabilities: DriverCapabilities;
   /** Resolves when containers can be made; rejects with the reason why never. */
   readonly ready: Promise<void>;
+  /** Whether new containers can be made now. The agent asks for none while it is degraded. */
+  readonly health: HealthView;
   /**
    * Makes sure the image is here, pulling it if needed. Concurrent pulls of one image share one download.
    * @returns how long the pull took, 0 when the image was here

@@ -10,6 +10,7 @@ export type {
   OutputListener,
   OutputSource,
 } from './driver.js';
+export { type DriverHealth, HealthState, type HealthView } from './driver-health.js';
 export { iofsSettings } from './iofs.js';
 export { LISTENER_NAME } from './listener-file.js';
 export { ProcessDriver, type ProcessDriverOptions, processDriver, processSettings } from './process/process-driver.js';

@@ -2,21 +2,22 @@ import { type Clock, count, type Logger, Once } from '@fnfleet/core';
 import type { ContainerCreateOptions } from 'dockerode';
 import { throwIfAborted, untilAborted } from '../cancellation.js';
 import type { Container, ContainerSpec, ExitResult } from '../driver.js';
+import type { HealthView } from '../driver-health.js';
 import type { Iofs } from '../iofs.js';
+import { removeContainer } from './container-removal.js';
 import type { Engine } from './engine.js';
-import { EngineError, fnErrorFromDocker, isNotFound } from './engine-errors.js';
+import { EngineError, fnErrorFromDocker } from './engine-errors.js';
 import { ExitFollower } from './exit-follower.js';
 import type { NetworkMembership } from './network-pool.js';
 import { OutputFollower } from './output-follower.js';
-
-const REMOVE_ATTEMPTS = 10;
-const FIRST_RETRY_MS = 100;
-const LAST_RETRY_MS = 10_000;
 
 export interface DockerContainerDeps {
   readonly engine: Engine;
   readonly clock: Clock;
   readonly logger: Logger;
+  readonly health: HealthView;
+  /** Ends every attempt to remove it. */
+  readonly abandon: AbortSignal;
   readonly iofs: Iofs;
   readonly network: NetworkMembership | undefined;
   readonly onClosed: (container: DockerContainer) => void;
@@ -27,7 +28,8 @@ export interface DockerContainerDeps {
  *
  * C1  A call to the engine that was given up may still take effect. So the name is chosen here, a creation is waited for
  *     even if nobody wants it any more, and close() removes by name where no id came back.
- * C2  close() is the only way out; it gives back the network and the directory whatever the engine says.
+ * C2  close() is the only way out. It ends when the container occupies nothing any more, and gives back the network and
+ *     the directory whatever the engine says.
  */
 export class DockerContainer implements Container {
   readonly id: string;
@@ -96,7 +98,8 @@ export class DockerContainer implements Container {
 
   /** A container that was ended by its runner says nothing about the function. */
   private countExit({ exitCode }: ExitResult): void {
-    count('docker_exits', 1, { exit_status: this.closing.called ? 'ctx_canceled' : `exit_${exitCode}` });
+    const status = this.closing.called ? 'ctx_canceled' : `exit_${exitCode}`;
+    count('docker_exits', 1, { api_name: 'docker_wait_container', exit_status: status });
   }
 
   private async shutDown(): Promise<void> {
@@ -112,19 +115,8 @@ export class DockerContainer implements Container {
   private async remove(): Promise<void> {
     const made = await this.outcomeOfCreation();
     if (made === 'no') return;
-    let delayMs = FIRST_RETRY_MS;
-    for (let attempt = 1; ; attempt += 1) {
-      try {
-        await this.deps.engine.removeContainer(this.id);
-        return;
-      } catch (error) {
-        if (isNotFound(error) && made === 'yes') return;
-        if (attempt === REMOVE_ATTEMPTS) return this.giveUp(error);
-      }
-      // The daemon is restarting, is removing it already, or has yet to finish a creation that timed out.
-      await this.deps.clock.sleep(delayMs);
-      delayMs = Math.min(delayMs * 2, LAST_RETRY_MS);
-    }
+    const hasExited = () => this.exit.hasEnded;
+    await removeContainer({ ...this.deps, id: this.id, made, hasExited });
   }
 
   /** `no` also keeps close() away from a container of the same name that somebody else made. */
@@ -136,13 +128,5 @@ export class DockerContainer implements Container {
     } catch (error) {
       return error instanceof EngineError ? 'no' : 'unknown';
     }
-  }
-
-  private giveUp(error: unknown): void {
-    if (isNotFound(error)) return;
-    this.deps.logger.error('cannot remove a container; the next runner to start here will', {
-      container: this.id,
-      error,
-    });
   }
 }

@@ -12,17 +12,24 @@ import {
 import { throwIfAborted } from '../cancellation.js';
 import type { ContainerSpec, Driver } from '../driver.js';
 import { Iofs } from '../iofs.js';
+import { ContainerLabels } from './container-labels.js';
+import { ContainerReaper } from './container-reaper.js';
 import { type ContainerPolicy, createRequest } from './create-request.js';
 import { DockerContainer } from './docker-container.js';
 import type { dockerSettings } from './docker-settings.js';
 import { Engine } from './engine.js';
 import { type EngineAddress, engineAddress } from './engine-address.js';
+import type { CallLimits } from './engine-calls.js';
 import { fnErrorFromDocker } from './engine-errors.js';
+import { EngineHealth } from './engine-health.js';
 import { checkEngineVersion } from './engine-version.js';
 import { ImagePuller } from './image-puller.js';
 import { parseImageReference } from './image-reference.js';
 import { NetworkPool } from './network-pool.js';
-import { StaleContainers } from './stale-containers.js';
+
+/** How long a driver that closes waits for a degraded engine to come back, and for one that does not remove a container. */
+const CLOSE_DEGRADED_MS = 10_000;
+const CLOSE_MS = 120_000;
 
 export interface DockerDriverOptions {
   readonly settings: SettingsOf<typeof dockerSettings>;
@@ -35,6 +42,7 @@ export class DockerDriver implements Driver {
   readonly name = 'docker';
   readonly capabilities = { pause: true, isolation: true, slotKeyExtension: '' };
   readonly ready: Promise<void>;
+  readonly health: EngineHealth;
   private readonly settings: SettingsOf<typeof dockerSettings>;
   private readonly logger: Logger;
   private readonly clock: Clock;
@@ -42,9 +50,12 @@ export class DockerDriver implements Driver {
   private readonly engine: Engine;
   private readonly puller: ImagePuller;
   private readonly networks: NetworkPool;
-  private readonly stale: StaleContainers;
+  private readonly labels: ContainerLabels;
+  private readonly reaper: ContainerReaper;
   private readonly policy: Promise<ContainerPolicy>;
-  private readonly live = new Set<DockerContainer>();
+  /** By name. */
+  private readonly live = new Map<string, DockerContainer>();
+  private readonly abandon = new AbortController();
   private readonly creations = new InflightTracker();
   private readonly closing = new Once(() => this.closeAll());
 
@@ -54,10 +65,26 @@ export class DockerDriver implements Driver {
     this.logger = logger;
     this.clock = clock;
     this.address = engineAddress(settings);
-    this.engine = new Engine({ address: this.address, timeoutMs: settings.dockerApiTimeoutMs, clock });
+    this.health = new EngineHealth({
+      address: this.address.text,
+      ping: () => this.engine.ping(),
+      intervalMs: settings.dockerProbeIntervalMs,
+      clock,
+    });
+    this.engine = new Engine({ address: this.address, limits: limitsOf(settings), clock, observer: this.health });
     this.puller = new ImagePuller((reference, signal) => this.engine.pullImage(reference, signal));
     this.networks = new NetworkPool(settings.networks);
-    this.stale = new StaleContainers(settings.containerLabelTag);
+    this.labels = new ContainerLabels(settings.containerLabelTag);
+    this.reaper = new ContainerReaper({
+      engine: this.engine,
+      labels: this.labels,
+      isTracked: (name) => this.live.has(name),
+      health: this.health,
+      intervalMs: settings.dockerReapIntervalMs,
+      graceMs: settings.dockerReapGraceMs,
+      clock,
+      logger,
+    });
     this.policy = this.open();
     this.ready = this.policy.then(() => undefined);
     this.ready.catch(() => undefined);
@@ -105,11 +132,13 @@ export class DockerDriver implements Driver {
       engine: this.engine,
       clock: this.clock,
       logger: this.logger,
+      health: this.health,
+      abandon: this.abandon.signal,
       iofs,
       network,
-      onClosed: (closed) => this.live.delete(closed),
+      onClosed: ({ id }) => this.live.delete(id),
     });
-    this.live.add(container);
+    this.live.set(container.id, container);
     try {
       throwIfAborted(signal);
       this.throwIfClosed();
@@ -130,7 +159,9 @@ export class DockerDriver implements Driver {
 
   /** False when the image is not here. */
   private async checkImage({ image }: ContainerSpec, signal: AbortSignal): Promise<boolean> {
-    const found = await this.engine.inspectImage(image, signal);
+    const found = await this.engine.inspectImage(image, signal).catch((error) => {
+      throw fnErrorFromDocker(error, 'inspect', image);
+    });
     if (found === undefined) return false;
     const declaresVolume = Object.keys(found.Config?.Volumes ?? {}).length > 0;
     if (declaresVolume && !this.settings.enableVolumes) throw new FnError('imageHasVolume');
@@ -147,26 +178,59 @@ export class DockerDriver implements Driver {
     });
     checkEngineVersion(await this.engine.version());
     const { cgroupVersion, kernelMemory } = await this.engine.memoryFeatures();
-    await this.stale.remove(this.engine, this.logger).catch((error) => {
-      this.logger.warn('cannot look for containers of earlier runners', { error });
-    });
+    await this.reaper.sweep();
+    if (!this.closing.called) {
+      this.health.begin();
+      this.reaper.begin();
+    }
     const { settings } = this;
     return {
       ...settings,
       unprivileged: !settings.disableUnprivileged,
       readonlyRoot: !settings.disableReadonlyRoot,
       hostname: hostname(),
-      labels: this.stale.labels,
+      labels: this.labels.own,
       limitsSwappiness: cgroupVersion === '1',
       limitsKernelMemory: cgroupVersion === '1' && kernelMemory,
     };
   }
 
   private async closeAll(): Promise<void> {
-    await Promise.all([...this.live].map((container) => container.close()));
+    this.reaper.end();
+    const closed = this.allClosed();
+    await Promise.race([closed, this.outOfPatience()]);
+    this.abandon.abort();
+    this.engine.close();
+    await closed;
+    this.health.end();
+  }
+
+  private async allClosed(): Promise<void> {
+    await Promise.all([...this.live.values()].map((container) => container.close()));
     // One that was about to be made finds the driver closed, and closes itself.
     await this.creations.whenIdle();
   }
+
+  /** Resolves when it makes no sense to wait for the engine any longer, or there is nothing to wait for. */
+  private async outOfPatience(): Promise<void> {
+    const { clock, abandon, health } = this;
+    const until = clock.now() + CLOSE_MS;
+    while (clock.now() < until && !abandon.signal.aborted) {
+      const before = health.now;
+      await clock.sleep(CLOSE_DEGRADED_MS, abandon.signal);
+      if (before.state === 'degraded' && health.now === before) return;
+    }
+  }
+}
+
+function limitsOf(settings: DockerDriverOptions['settings']): CallLimits {
+  const capped = (ms: number) => Math.min(ms, settings.dockerApiTimeoutMs);
+  return {
+    probe: capped(settings.dockerProbeTimeoutMs),
+    query: capped(settings.dockerQueryTimeoutMs),
+    change: capped(settings.dockerChangeTimeoutMs),
+    removal: settings.dockerApiTimeoutMs,
+  };
 }
 
 export function dockerDriver(options: DockerDriverOptions): DockerDriver {

@@ -10,7 +10,32 @@ export const dockerSettings = {
   dockerCertPath: text('DOCKER_CERT_PATH', { doc: 'Folder with ca.pem, cert.pem and key.pem for TLS to the engine.' }),
   dockerApiTimeoutMs: durationMs('FN_DOCKER_API_TIMEOUT_MSECS', {
     default: 60_000,
-    doc: 'The longest that one call to the Docker engine may take. Pulls have a limit of their own, FN_HOT_PULL_TIMEOUT_MSECS.',
+    doc: 'The longest that one call to the Docker engine may take, and the limit for removals. Pulls have a limit of their own, FN_HOT_PULL_TIMEOUT_MSECS.',
+  }),
+  dockerChangeTimeoutMs: durationMs('FN_DOCKER_CHANGE_TIMEOUT_MSECS', {
+    default: 30_000,
+    doc: 'How long the Docker engine may take to create, start, pause or resume a container.',
+  }),
+  dockerQueryTimeoutMs: durationMs('FN_DOCKER_QUERY_TIMEOUT_MSECS', {
+    default: 10_000,
+    doc: 'How long the Docker engine may take to answer a question, such as whether it has an image.',
+  }),
+  dockerProbeTimeoutMs: durationMs('FN_DOCKER_PROBE_TIMEOUT_MSECS', {
+    default: 3_000,
+    doc: 'How long the Docker engine may take to give a sign of life. Two probes in a row without an answer make the runner degraded: it refuses calls that need a new container.',
+  }),
+  dockerProbeIntervalMs: durationMs('FN_DOCKER_PROBE_INTERVAL_MSECS', {
+    default: 5_000,
+    doc: 'How often the Docker engine is asked for a sign of life. A call that nobody answers asks at once.',
+  }),
+  dockerReapIntervalMs: durationMs('FN_DOCKER_REAP_INTERVAL_MSECS', {
+    default: 60_000,
+    negativeIsNever: true,
+    doc: 'How often the engine is searched for containers that nobody answers for. Negative: only at start.',
+  }),
+  dockerReapGraceMs: durationMs('FN_DOCKER_REAP_GRACE_MSECS', {
+    default: 60_000,
+    doc: 'How long a container of this runner may be there untracked before it is removed.',
   }),
   containerLabelTag: text('FN_CONTAINER_LABEL_TAG', {
     doc: 'Marks the containers of this runner. A runner that starts removes all other containers with its tag, so give each runner of an engine its own. Unset: it removes only containers whose runner process is known to be gone.',

@@ -35,6 +35,14 @@ export class EngineTimeoutError extends Error {
   }
 }
 
+const NETWORK_CODES = ['ECONNREFUSED', 'ECONNRESET', 'ENOENT', 'EACCES', 'EPIPE', 'ETIMEDOUT', 'EHOSTUNREACH'];
+
+/** The engine did not answer, or could not be reached. */
+export function isUnreachable(error: unknown): boolean {
+  const { code = '' } = error as NodeJS.ErrnoException;
+  return error instanceof EngineTimeoutError || NETWORK_CODES.includes(code);
+}
+
 export function isNotFound(error: unknown): boolean {
   return error instanceof EngineError && error.status === 404;
 }
@@ -43,8 +51,14 @@ export function isNotFound(error: unknown): boolean {
  * The one translation of what the engine says into what a caller of a function sees. Errors without a place in the
  * table come back as they are: to a caller they are `internal`.
  */
-export function fnErrorFromDocker(error: unknown, step: 'pull' | 'create' | 'start', image: string): unknown {
+export function fnErrorFromDocker(
+  error: unknown,
+  step: 'inspect' | 'pull' | 'create' | 'start',
+  image: string,
+): unknown {
   if (error instanceof FnError || error instanceof CancelledError) return error;
+  // The function has no part in it, and nothing of it ran: another runner may have an engine that works.
+  if (isUnreachable(error)) return new FnError('serverBusy', { cause: error });
   if (step === 'pull') return pullFailed(error, image);
   // The image was there when it was looked for, and was removed since: another runner may have it.
   if (step === 'create' && isNotFound(error)) return new FnError('serverBusy', { cause: error });

@@ -85,6 +85,19 @@ describe('a Docker engine on a bad day', () => {
     await expect(pulling).rejects.toBeInstanceOf(CancelledError);
   });
 
+  it.each`
+    behaviour     | cause
+    ${'hangs'}    | ${'the Docker engine did not answer inspect_image within 100 ms'}
+    ${'hangs up'} | ${'socket hang up'}
+  `('that $behaviour when it is asked for an image leaves the call to other runners', async ({ behaviour, cause }) => {
+    engine.answers('GET /images/a/b:1/json', behaviour);
+    const driver = aDriver({ FN_DOCKER_QUERY_TIMEOUT_MSECS: '100' });
+    await expect(driver.prepareImage(aSpec({ image: 'a/b:1' }), never)).rejects.toMatchObject({
+      code: 'serverBusy',
+      cause: { message: cause },
+    });
+  });
+
   it('an image that is gone again after its pull is somebody else’s to run', async () => {
     engine.answers('POST /images/create', [200, '']);
     await expect(aDriver().prepareImage(aSpec({ image: 'a/b:1' }), never)).rejects.toMatchObject({
@@ -118,7 +131,10 @@ describe('a Docker engine on a bad day', () => {
     const removal = `DELETE /containers/${spec.id}`;
     engine.answers('POST /containers/create', 'hangs');
     engine.answers(removal, [404, { message: 'No such container' }], [204]);
-    await expect(aDriver({ FN_DOCKER_API_TIMEOUT_MSECS: '100' }).create(spec, never)).rejects.toThrow('did not answer');
+    await expect(aDriver({ FN_DOCKER_API_TIMEOUT_MSECS: '100' }).create(spec, never)).rejects.toMatchObject({
+      code: 'serverBusy',
+      cause: { message: 'the Docker engine did not answer create_container within 100 ms' },
+    });
     await driver?.close();
     expect(engine.count(removal)).toBe(2);
   });
@@ -190,7 +206,10 @@ describe('a Docker engine on a bad day', () => {
     const container = await created();
     const path = `POST /containers/${container.id}`;
     engine.answers(`${path}/wait`, 'hangs up');
-    await expect(container.start(never)).rejects.toThrow('socket hang up');
+    await expect(container.start(never)).rejects.toMatchObject({
+      code: 'serverBusy',
+      cause: { message: 'socket hang up' },
+    });
     engine.answers(`${path}/pause`, [500, { message: 'cannot freeze' }]);
     await expect(container.pause()).rejects.toThrow('cannot freeze');
     engine.answers(`${path}/unpause`, [500, { message: 'cannot thaw' }]);

@@ -15,6 +15,7 @@ export class ExitFollower {
   private readonly exited = new Deferred<ExitResult>();
   private readonly stopped = new AbortController();
   private watch: ExitWatch | undefined;
+  private ended = false;
 
   constructor(
     private readonly engine: Engine,
@@ -24,6 +25,11 @@ export class ExitFollower {
 
   get exit(): Promise<ExitResult> {
     return this.exited.promise;
+  }
+
+  /** The engine has told of the end. */
+  get hasEnded(): boolean {
+    return this.ended;
   }
 
   /** Resolves when the engine keeps watch. To be called before the start. */
@@ -45,7 +51,9 @@ export class ExitFollower {
       this.watch = watch;
       if (this.stopped.signal.aborted) return watch.stop();
       try {
-        return this.exited.resolve(await this.resultOf(await watch.exitCode));
+        const exitCode = await watch.exitCode;
+        this.ended = true;
+        return this.exited.resolve(await this.resultOf(exitCode));
       } catch {
         watch = await this.reconnect();
       }
@@ -69,7 +77,7 @@ export class ExitFollower {
   private async resultOf(exitCode: number): Promise<ExitResult> {
     // Only SIGKILL can have come from the memory limit; and a container that is being removed tells nothing.
     if (exitCode !== KILLED || this.stopped.signal.aborted) return { exitCode, outOfMemory: false };
-    const outOfMemory = await this.engine.wasOutOfMemory(this.containerId).catch(() => false);
+    const { outOfMemory } = await this.engine.inspectContainer(this.containerId).catch(() => ({ outOfMemory: false }));
     return { exitCode, outOfMemory };
   }
 }

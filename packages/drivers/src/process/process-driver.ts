@@ -2,6 +2,7 @@ import { stat } from 'node:fs/promises';
 import { type Logger, Once, type SettingsOf, silentLogger, text } from '@fnfleet/core';
 import { throwIfAborted } from '../cancellation.js';
 import type { Container, ContainerSpec, Driver } from '../driver.js';
+import { HealthState, type HealthView } from '../driver-health.js';
 import { Iofs, iofsSettings } from '../iofs.js';
 import { ProcessContainer } from './process-container.js';
 import { findManifest } from './process-manifest.js';
@@ -30,6 +31,7 @@ export class ProcessDriver implements Driver {
   readonly name = 'process';
   readonly capabilities = { pause: true, isolation: false, slotKeyExtension: '' };
   readonly ready: Promise<void>;
+  readonly health: HealthView = new HealthState();
   private readonly logger: Logger;
   private readonly environment: Readonly<Record<string, string>>;
   private readonly live = new Set<ProcessContainer>();

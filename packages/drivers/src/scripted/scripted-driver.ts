@@ -1,6 +1,7 @@
 import { FnError, Once, silentLogger } from '@fnfleet/core';
 import { throwIfAborted } from '../cancellation.js';
 import type { ContainerSpec, Driver, DriverCapabilities } from '../driver.js';
+import { HealthState } from '../driver-health.js';
 import { Iofs } from '../iofs.js';
 import { Counters } from './counters.js';
 import { Gate, type Gates } from './gate.js';
@@ -23,6 +24,8 @@ export class ScriptedDriver implements Driver {
   readonly name = 'scripted';
   readonly capabilities: DriverCapabilities;
   readonly ready = Promise.resolve();
+  /** A test degrades and recovers it. */
+  readonly health = new HealthState();
   readonly counters = new Counters();
   readonly gates: Gates = {
     pull: new Gate(),

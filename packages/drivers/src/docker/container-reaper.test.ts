@@ -1,0 +1,120 @@
+import { count, FakeClock, RecordedMetrics, silentLogger } from '@fnfleet/core';
+import type { ContainerInfo } from 'dockerode';
+import { HealthState } from '../driver-health.js';
+import { ContainerLabels } from './container-labels.js';
+import { ContainerReaper } from './container-reaper.js';
+import type { Engine } from './engine.js';
+import { EngineError } from './engine-errors.js';
+import { ownIdentity } from './runner-identity.js';
+
+const metrics = RecordedMetrics.install();
+count('calls', 0);
+
+describe('the reaper', () => {
+  const clock = new FakeClock();
+  const labels = new ContainerLabels(undefined);
+  const health = new HealthState();
+  const tracked = new Set<string>();
+  let there: ContainerInfo[];
+  let stuck: Set<string>;
+  let lists: number;
+  let reaper: ContainerReaper;
+
+  beforeEach(() => {
+    metrics.reset();
+    tracked.clear();
+    there = [];
+    stuck = new Set();
+    lists = 0;
+    const engine: Pick<Engine, 'listContainers' | 'removeContainer'> = {
+      listContainers: async () => {
+        lists += 1;
+        return there;
+      },
+      removeContainer: async (id) => {
+        if (stuck.has(id)) throw new EngineError(500, 'busy');
+        there = there.filter(({ Id }) => Id !== id);
+      },
+    };
+    reaper = new ContainerReaper({
+      engine: engine as Engine,
+      labels,
+      isTracked: (name) => tracked.has(name),
+      health,
+      intervalMs: 60_000,
+      graceMs: 90_000,
+      clock,
+      logger: silentLogger,
+    });
+    reaper.begin();
+  });
+
+  afterEach(() => {
+    reaper.end();
+    expect(clock.pendingTimers).toBe(0);
+  });
+
+  function aContainer(Id: string, Labels: Readonly<Record<string, string>> = labels.own): void {
+    there.push({ Id, Names: [`/${Id}`], Labels } as unknown as ContainerInfo);
+  }
+
+  const names = () => there.map(({ Id }) => Id);
+
+  it('removes what is ours and untracked once it has been so for the grace', async () => {
+    tracked.add('kept');
+    aContainer('kept');
+    aContainer('lost');
+    await clock.advance(120_000);
+    expect(names()).toEqual(['kept', 'lost']);
+    await clock.advance(60_000);
+    expect(names()).toEqual(['kept']);
+    expect(metrics.sum('containers_reaped', { reason: 'untracked' })).toBe(1);
+  });
+
+  it('a container that is tracked in between starts anew', async () => {
+    aContainer('late');
+    await clock.advance(60_000);
+    tracked.add('late');
+    await clock.advance(60_000);
+    tracked.clear();
+    await clock.advance(60_000);
+    expect(names()).toEqual(['late']);
+  });
+
+  it('removes at once what a runner left that is gone, and nothing of anybody else’s', async () => {
+    const instance = labels.instance;
+    aContainer('gone', { 'fn-agent-instance': instance.replace(/\d+$/, '1') });
+    aContainer('neighbour', { 'fn-agent-instance': instance.replace(/^[^/]+/, 'another-machine') });
+    aContainer('same-process', new ContainerLabels(undefined).own);
+    aContainer('foreign', {});
+    await clock.advance(600_000);
+    expect(names()).toEqual(['neighbour', 'same-process', 'foreign']);
+    expect(metrics.sum('containers_reaped', { reason: 'runner_gone' })).toBe(1);
+  });
+
+  it('with a tag of its own, another process with that tag is gone', () => {
+    const own = new ContainerLabels('runner-7');
+    const earlier = new ContainerLabels('runner-7', { ...ownIdentity(), pid: 1 });
+    expect(own.ownerOf(own.own)).toBe('self');
+    expect(own.ownerOf(earlier.own)).toBe('gone');
+  });
+
+  it('comes back for what it could not remove', async () => {
+    aContainer('stuck', { 'fn-agent-instance': labels.instance.replace(/\d+$/, '1') });
+    stuck.add('stuck');
+    await clock.advance(60_000);
+    expect(names()).toEqual(['stuck']);
+    stuck.clear();
+    await clock.advance(60_000);
+    expect(names()).toEqual([]);
+  });
+
+  it('leaves a degraded engine alone', async () => {
+    health.degrade('hangs');
+    await clock.advance(600_000);
+    expect(lists).toBe(0);
+    health.recover();
+    await clock.advance(60_000);
+    expect(lists).toBe(1);
+  });
+});

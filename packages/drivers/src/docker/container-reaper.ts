@@ -1,0 +1,98 @@
+import { type Clock, count, type Logger, type Timer } from '@fnfleet/core';
+import type { ContainerInfo } from 'dockerode';
+import type { HealthView } from '../driver-health.js';
+import type { ContainerLabels } from './container-labels.js';
+import type { Engine } from './engine.js';
+import { isNotFound } from './engine-errors.js';
+
+export interface ReaperOptions {
+  readonly engine: Engine;
+  readonly labels: ContainerLabels;
+  /** Whether the driver answers for the container of this name. */
+  readonly isTracked: (name: string) => boolean;
+  readonly health: HealthView;
+  readonly intervalMs: number;
+  /** How long a container of ours may be there without being tracked. */
+  readonly graceMs: number;
+  readonly clock: Clock;
+  readonly logger: Logger;
+}
+
+type Reason = 'runner_gone' | 'untracked';
+
+/**
+ * Removes containers that nobody answers for: those of runners that are gone, and our own that came to be, or could not be
+ * removed, behind our back. The grace runs from when one was first seen untracked: the clock of the engine may be another.
+ */
+export class ContainerReaper {
+  /** Own, untracked: since when, by the monotonic clock. */
+  private suspects = new Map<string, bigint>();
+  private timer: Timer | undefined;
+  private ended = false;
+
+  constructor(private readonly options: ReaperOptions) {}
+
+  /** Sweeps at intervals until `end`. */
+  begin(): void {
+    if (this.ended) return;
+    const { intervalMs, clock } = this.options;
+    this.timer = clock.after(intervalMs, () => void this.tick());
+  }
+
+  end(): void {
+    this.ended = true;
+    this.timer?.cancel();
+  }
+
+  /** One look at the engine. What cannot be removed is logged, and tried again next time. Never rejects. */
+  async sweep(): Promise<void> {
+    const { engine, labels, logger } = this.options;
+    let found: ContainerInfo[];
+    try {
+      found = await engine.listContainers(labels.filter);
+    } catch (error) {
+      logger.warn('cannot look for containers that were left behind', { error });
+      return;
+    }
+    for (const [container, reason] of this.leftBehind(found)) {
+      if (reason !== undefined) await this.remove(container, reason);
+    }
+  }
+
+  private async tick(): Promise<void> {
+    if (this.options.health.now.state === 'ok') await this.sweep();
+    this.begin();
+  }
+
+  private leftBehind(found: readonly ContainerInfo[]): [ContainerInfo, Reason | undefined][] {
+    const suspects = new Map<string, bigint>();
+    const now = this.options.clock.nowNs();
+    const judged = found.map((container): [ContainerInfo, Reason | undefined] => {
+      const owner = this.options.labels.ownerOf(container.Labels);
+      if (owner === 'gone') return [container, 'runner_gone'];
+      if (owner !== 'self' || this.options.isTracked(nameOf(container))) return [container, undefined];
+      const since = this.suspects.get(container.Id) ?? now;
+      suspects.set(container.Id, since);
+      const untrackedMs = Number(now - since) / 1e6;
+      return [container, untrackedMs >= this.options.graceMs ? 'untracked' : undefined];
+    });
+    this.suspects = suspects;
+    return judged;
+  }
+
+  private async remove(container: ContainerInfo, reason: Reason): Promise<void> {
+    const fields = { container: nameOf(container), reason };
+    try {
+      await this.options.engine.removeContainer(container.Id);
+      count('containers_reaped', 1, { reason });
+      this.options.logger.info('removed a container that was left behind', fields);
+    } catch (error) {
+      if (isNotFound(error) || this.ended) return;
+      this.options.logger.warn('cannot remove a container that was left behind', { ...fields, error });
+    }
+  }
+}
+
+function nameOf({ Id, Names }: ContainerInfo): string {
+  return Names[0]?.slice(1) ?? Id;
+}

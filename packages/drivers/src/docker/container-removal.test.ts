@@ -1,0 +1,106 @@
+import { FakeClock, silentLogger } from '@fnfleet/core';
+import { HealthState } from '../driver-health.js';
+import { removeContainer } from './container-removal.js';
+import type { Engine } from './engine.js';
+import { EngineError } from './engine-errors.js';
+
+const GONE = new EngineError(404, 'No such container');
+const BUSY = new EngineError(500, 'device or resource busy');
+
+describe('removing a container', () => {
+  const clock = new FakeClock();
+  const abandon = new AbortController();
+  let health: HealthState;
+  let answer: Error | undefined;
+  let running: boolean;
+  let exited: boolean;
+  let attempts: number;
+  let done: boolean;
+
+  beforeEach(() => {
+    health = new HealthState();
+    answer = BUSY;
+    running = true;
+    exited = false;
+    attempts = 0;
+    done = false;
+  });
+
+  afterEach(async () => {
+    answer = undefined;
+    health.recover();
+    await clock.advance(10_000);
+    expect([done, clock.pendingTimers]).toEqual([true, 0]);
+  });
+
+  function remove({ made = 'yes' as 'yes' | 'unknown', signal = abandon.signal } = {}): void {
+    const engine: Pick<Engine, 'removeContainer' | 'inspectContainer'> = {
+      removeContainer: async () => {
+        attempts += 1;
+        if (answer) throw answer;
+      },
+      inspectContainer: async () => ({ running, outOfMemory: false }),
+    };
+    const removal = { id: 'c', made, hasExited: () => exited, health, clock, logger: silentLogger, abandon: signal };
+    void removeContainer({ ...removal, engine: engine as Engine }).then(() => {
+      done = true;
+    });
+  }
+
+  it('is over when there is no such container', async () => {
+    answer = GONE;
+    remove();
+    await clock.advance(0);
+    expect([attempts, done]).toEqual([1, true]);
+  });
+
+  it('goes on as long as the container may run, however often it fails: its memory is in use', async () => {
+    remove();
+    await clock.advance(3_600_000);
+    expect(attempts).toBeGreaterThan(300);
+    expect(done).toBe(false);
+  });
+
+  it.each(['the runner saw the end', 'the engine says so'])(
+    'is left to the reaper when the container has ended: %s',
+    async (how) => {
+      exited = how === 'the runner saw the end';
+      running = !exited && how !== 'the engine says so';
+      remove();
+      await clock.advance(60_000);
+      expect([attempts, done]).toEqual([10, true]);
+    },
+  );
+
+  it('gives a creation that was given up time to come to be', async () => {
+    answer = GONE;
+    remove({ made: 'unknown' });
+    await clock.advance(5_000);
+    expect(done).toBe(false);
+    answer = undefined;
+    await clock.advance(10_000);
+    expect(done).toBe(true);
+  });
+
+  it('asks nothing of a degraded engine, and goes on the moment it is back', async () => {
+    health.degrade('hangs');
+    answer = new Error('connect ECONNREFUSED');
+    remove();
+    await clock.advance(3_600_000);
+    expect(attempts).toBe(1);
+    answer = undefined;
+    health.recover();
+    await clock.advance(0);
+    expect([attempts, done]).toEqual([2, true]);
+  });
+
+  it.each(['ok', 'degraded'] as const)('ends with the runner while the engine is %s', async (state) => {
+    const ends = new AbortController();
+    if (state === 'degraded') health.degrade('hangs');
+    remove({ signal: ends.signal });
+    await clock.advance(50);
+    ends.abort();
+    await clock.advance(0);
+    expect([attempts, done]).toEqual([2, true]);
+  });
+});

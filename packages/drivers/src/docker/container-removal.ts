@@ -1,0 +1,73 @@
+import { type Clock, Deferred, type Logger } from '@fnfleet/core';
+import type { HealthView } from '../driver-health.js';
+import type { Engine } from './engine.js';
+import { isNotFound } from './engine-errors.js';
+
+const PATIENT_ATTEMPTS = 10;
+const FIRST_RETRY_MS = 100;
+const LAST_RETRY_MS = 10_000;
+
+export interface Removal {
+  readonly id: string;
+  /** Whether the engine is known to have made it: a creation that was given up may still come to be. */
+  readonly made: 'yes' | 'unknown';
+  /** The process was seen to end. */
+  readonly hasExited: () => boolean;
+  readonly engine: Engine;
+  readonly health: HealthView;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  /** The runner ends: what could not be removed by then stays. */
+  readonly abandon: AbortSignal;
+}
+
+/**
+ * Removes a container from the engine. Resolves when it occupies nothing any more: it is gone, or it has ended and only its
+ * remains cannot be removed, which are then left to the reaper. Until that is known it goes on trying, and its memory
+ * counts as occupied. While the engine is degraded it waits. Never rejects.
+ */
+export async function removeContainer(removal: Removal): Promise<void> {
+  const { id, engine, health, clock, logger, abandon } = removal;
+  let delayMs = FIRST_RETRY_MS;
+  for (let attempt = 1; ; attempt += 1) {
+    try {
+      await engine.removeContainer(id);
+      return;
+    } catch (error) {
+      if (isNotFound(error) && removal.made === 'yes') return;
+      if (abandon.aborted) {
+        if (!isNotFound(error))
+          logger.error('cannot remove a container; the next runner to start here will', { container: id, error });
+        return;
+      }
+      if (attempt >= PATIENT_ATTEMPTS && (await occupiesNothing(removal, error))) {
+        if (!isNotFound(error))
+          logger.warn('cannot remove a container that has ended; it is tried again later', { container: id, error });
+        return;
+      }
+    }
+    // The daemon is restarting, is removing it already, or has yet to finish a creation that timed out.
+    if (health.now.state === 'degraded') await untilHealthy(health, abandon);
+    else await clock.sleep(delayMs, abandon);
+    delayMs = Math.min(delayMs * 2, LAST_RETRY_MS);
+  }
+}
+
+async function occupiesNothing({ id, engine, hasExited }: Removal, error: unknown): Promise<boolean> {
+  if (isNotFound(error) || hasExited()) return true;
+  return engine.inspectContainer(id).then(({ running }) => !running, isNotFound);
+}
+
+/** Resolves when the driver is well again, at once when it is, or on abort. */
+async function untilHealthy(health: HealthView, signal: AbortSignal): Promise<void> {
+  const over = new Deferred<void>();
+  const look = () => {
+    if (health.now.state === 'ok' || signal.aborted) over.resolve();
+  };
+  const unsubscribe = health.onChange(look);
+  signal.addEventListener('abort', look, { once: true });
+  look();
+  await over.promise;
+  unsubscribe();
+  signal.removeEventListener('abort', look);
+}

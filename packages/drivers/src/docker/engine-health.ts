@@ -1,0 +1,96 @@
+import type { Clock, Timer } from '@fnfleet/core';
+import { HealthState } from '../driver-health.js';
+import type { CallKind, EngineObserver } from './engine-calls.js';
+import { EngineTimeoutError } from './engine-errors.js';
+
+/** E2 */
+const MISSED_PROBES = 2;
+/** E3 */
+const STUCK_CALLS = 3;
+const STUCK_REST_MS = 30_000;
+/** How soon the engine is probed again when it did not answer, milliseconds. */
+const RETRY_MS = 500;
+
+export interface EngineHealthOptions {
+  /** Where the engine is, for messages. */
+  readonly address: string;
+  /** Ends within its own deadline. */
+  readonly ping: () => Promise<void>;
+  readonly intervalMs: number;
+  readonly clock: Clock;
+}
+
+/**
+ * Whether the engine can be counted on for new containers.
+ *
+ * E1  It is probed at intervals. A call that nobody answered brings the next probe forward.
+ * E2  After MISSED_PROBES probes in a row without an answer the engine is degraded, until it answers one.
+ * E3  An engine may answer probes and get nothing done all the same, when what is behind it hangs. After STUCK_CALLS changes
+ *     in a row that were not done in time it is degraded and left alone for STUCK_REST_MS. Then one more such call is
+ *     enough, until a change is done.
+ */
+export class EngineHealth extends HealthState implements EngineObserver {
+  private missed = 0;
+  private stuck = 0;
+  /** By the wall clock, milliseconds. */
+  private restUntil = 0;
+  private timer: Timer | undefined;
+  private ended = false;
+  private probing = false;
+
+  constructor(private readonly options: EngineHealthOptions) {
+    super(() => options.clock.now());
+  }
+
+  /** Probes until `end`. */
+  begin(): void {
+    this.schedule(this.options.intervalMs);
+  }
+
+  end(): void {
+    this.ended = true;
+    this.timer?.cancel();
+  }
+
+  answered(kind: CallKind): void {
+    if (kind === 'change' || kind === 'removal') this.stuck = 0;
+  }
+
+  unanswered(kind: CallKind, error: Error): void {
+    if (this.timer === undefined || kind === 'probe' || kind === 'open') return;
+    if (kind === 'change' && error instanceof EngineTimeoutError) this.countStuck(error);
+    if (!this.isDegraded && !this.probing) this.schedule(0);
+  }
+
+  private countStuck(error: Error): void {
+    this.stuck += 1;
+    if (this.stuck < STUCK_CALLS) return;
+    this.restUntil = this.options.clock.now() + STUCK_REST_MS;
+    this.stuck = STUCK_CALLS - 1;
+    this.degrade(this.reason(error));
+  }
+
+  private schedule(delayMs: number): void {
+    this.timer?.cancel();
+    if (this.ended) return;
+    this.timer = this.options.clock.after(delayMs, () => void this.probe());
+  }
+
+  private async probe(): Promise<void> {
+    this.probing = true;
+    const failure = await this.options.ping().then(
+      () => undefined,
+      (error: Error) => error,
+    );
+    this.probing = false;
+    this.missed = failure === undefined ? 0 : this.missed + 1;
+    if (failure !== undefined && this.missed >= MISSED_PROBES) this.degrade(this.reason(failure));
+    if (failure === undefined && this.options.clock.now() >= this.restUntil) this.recover();
+    const hurry = this.isDegraded || this.missed > 0;
+    this.schedule(hurry ? Math.min(RETRY_MS, this.options.intervalMs) : this.options.intervalMs);
+  }
+
+  private reason({ message }: Error): string {
+    return `the Docker engine at ${this.options.address} cannot be used: ${message}`;
+  }
+}

@@ -1,0 +1,85 @@
+import { CancelledError, RecordedMetrics, systemClock } from '@fnfleet/core';
+import { ScriptedEngine } from '../testing/scripted-engine.js';
+import { Engine } from './engine.js';
+import { engineAddress } from './engine-address.js';
+import type { EngineObserver } from './engine-calls.js';
+import { parseImageReference } from './image-reference.js';
+
+const metrics = RecordedMetrics.install();
+const never = new AbortController().signal;
+
+describe('calls to an engine', () => {
+  let scripted: ScriptedEngine;
+  let engine: Engine;
+  let heard: string[];
+
+  beforeEach(async () => {
+    metrics.reset();
+    scripted = await ScriptedEngine.start();
+    heard = [];
+    const observer: EngineObserver = {
+      answered: (kind) => heard.push(`${kind} answered`),
+      unanswered: (kind, error) => heard.push(`${kind} unanswered: ${error.message}`),
+    };
+    const dockerHost = scripted.environment.DOCKER_HOST;
+    const address = engineAddress({ dockerHost, dockerTlsVerify: undefined, dockerCertPath: undefined });
+    const limits = { probe: 100, query: 100, change: 100, removal: 100 };
+    engine = new Engine({ address, limits, clock: systemClock, observer });
+  });
+
+  afterEach(async () => {
+    engine.close();
+    await scripted.quiet();
+    await scripted.close();
+  });
+
+  function measured(api: string): string[] {
+    const statuses = ['ok', 'canceled', 'timeout', 'error', '404', '500'];
+    return statuses.filter(
+      (status) => metrics.values('docker_api_latency', { api_name: api, api_status: status }).length,
+    );
+  }
+
+  it('are measured by name and outcome, and tell whether the engine lives', async () => {
+    scripted.answers('POST /containers/c/start', [204]);
+    scripted.answers('POST /containers/c/pause', [500, { message: 'cannot freeze' }]);
+    scripted.answers('POST /containers/c/unpause', 'hangs');
+    scripted.answers('DELETE /containers/c', 'hangs up');
+    await engine.startContainer('c');
+    await expect(engine.pauseContainer('c')).rejects.toThrow('cannot freeze');
+    await expect(engine.resumeContainer('c')).rejects.toThrow('did not answer unpause_container within 100 ms');
+    await expect(engine.removeContainer('c')).rejects.toThrow('socket hang up');
+    expect(measured('docker_start_container')).toEqual(['ok']);
+    expect(measured('docker_pause_container')).toEqual(['500']);
+    expect(measured('docker_unpause_container')).toEqual(['timeout']);
+    expect(measured('docker_remove_container')).toEqual(['error']);
+    expect(heard).toEqual([
+      'change answered',
+      'change answered',
+      'change unanswered: the Docker engine did not answer unpause_container within 100 ms',
+      'removal unanswered: socket hang up',
+    ]);
+  });
+
+  it('end when their caller leaves, which says nothing about the engine', async () => {
+    scripted.answers('GET /images/i/json', 'hangs');
+    const gone = new AbortController();
+    const asked = scripted.received('GET /images/i/json');
+    const answer = engine.inspectImage('i', gone.signal);
+    await asked;
+    gone.abort();
+    await expect(answer).rejects.toBeInstanceOf(CancelledError);
+    expect(measured('docker_inspect_image')).toEqual(['canceled']);
+    expect(heard).toEqual([]);
+  });
+
+  it('end when the engine is closed, and none are made after that', async () => {
+    scripted.answers('POST /images/create', 'hangs');
+    const asked = scripted.received('POST /images/create');
+    const pull = engine.pullImage(parseImageReference('i'), never);
+    await asked;
+    engine.close();
+    await expect(pull).rejects.toBeInstanceOf(CancelledError);
+    await expect(engine.version()).rejects.toBeInstanceOf(CancelledError);
+  });
+});

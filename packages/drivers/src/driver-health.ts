@@ -1,0 +1,56 @@
+/** Whether new containers can be made. Those that are there serve on in either state. */
+export interface DriverHealth {
+  readonly state: 'ok' | 'degraded';
+  /** Why it is degraded, for operators. */
+  readonly reason?: string;
+  /** When the state began, milliseconds since the epoch. */
+  readonly since: number;
+}
+
+/** The health of a driver, and word of its changes. */
+export interface HealthView {
+  readonly now: DriverHealth;
+  /**
+   * The listener runs synchronously after each change, and must not throw.
+   * @returns ends the subscription; idempotent
+   */
+  onChange(listener: (health: DriverHealth) => void): () => void;
+}
+
+/** A driver's own end of its health. */
+export class HealthState implements HealthView {
+  private health: DriverHealth;
+  private readonly listeners = new Set<(health: DriverHealth) => void>();
+
+  /** @param wallClock, milliseconds since the epoch */
+  constructor(private readonly wallClock: () => number = Date.now) {
+    this.health = { state: 'ok', since: wallClock() };
+  }
+
+  get now(): DriverHealth {
+    return this.health;
+  }
+
+  get isDegraded(): boolean {
+    return this.health.state === 'degraded';
+  }
+
+  onChange(listener: (health: DriverHealth) => void): () => void {
+    this.listeners.add(listener);
+    return () => this.listeners.delete(listener);
+  }
+
+  /** Of no effect while degraded: the first reason stands. */
+  degrade(reason: string): void {
+    if (!this.isDegraded) this.change({ state: 'degraded', reason, since: this.wallClock() });
+  }
+
+  recover(): void {
+    if (this.isDegraded) this.change({ state: 'ok', since: this.wallClock() });
+  }
+
+  private change(health: DriverHealth): void {
+    this.health = health;
+    for (const listener of [...this.listeners]) listener(health);
+  }
+}
