@@ -4,6 +4,7 @@ import { throwIfAborted, untilAborted } from '../cancellation.js';
 import type { Container, ContainerSpec, ExitResult } from '../driver.js';
 import type { HealthView } from '../driver-health.js';
 import type { Iofs } from '../iofs.js';
+import { isDeserted } from '../socket-liveness.js';
 import { removeContainer } from './container-removal.js';
 import type { Engine } from './engine.js';
 import { EngineError, fnErrorFromDocker } from './engine-errors.js';
@@ -38,6 +39,7 @@ export class DockerContainer implements Container {
   private readonly output: OutputFollower | undefined;
   private readonly closing = new Once(() => this.shutDown());
   private creation: Promise<string> | undefined;
+  private hasListened = false;
 
   constructor(
     private readonly spec: ContainerSpec,
@@ -45,7 +47,7 @@ export class DockerContainer implements Container {
   ) {
     this.id = spec.id;
     this.socketPath = deps.iofs.socketPath;
-    this.exit = new ExitFollower(deps.engine, deps.clock, spec.id);
+    this.exit = new ExitFollower(deps.engine, deps.clock, spec.id, () => this.looksDead());
     if (spec.output) this.output = new OutputFollower(spec.id, spec.output, this.exit.exit, deps);
   }
 
@@ -68,8 +70,9 @@ export class DockerContainer implements Container {
     }
   }
 
-  listening(signal: AbortSignal): Promise<void> {
-    return this.deps.iofs.listening(signal);
+  async listening(signal: AbortSignal): Promise<void> {
+    await this.deps.iofs.listening(signal);
+    this.hasListened = true;
   }
 
   pause(): Promise<void> {
@@ -94,6 +97,10 @@ export class DockerContainer implements Container {
     // Closed meanwhile: starting now would be too late for the removal.
     if (this.closing.called) throw new Error('the container is closed');
     await this.deps.engine.startContainer(this.id);
+  }
+
+  private async looksDead(): Promise<boolean> {
+    return this.hasListened && (await isDeserted(this.socketPath));
   }
 
   /** A container that was ended by its runner says nothing about the function. */

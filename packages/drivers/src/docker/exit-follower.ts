@@ -9,7 +9,8 @@ const RECONNECT_MS = 1_000;
 
 /**
  * Waits for the end of one container. The watch stands before the container starts, so that the shortest life is seen;
- * when the connection is lost (the daemon restarts), it is taken up again.
+ * when the connection is lost (the daemon restarts), it is taken up again. Until then the container is asked itself: a
+ * daemon that restarts may take its containers along, and no call should be the first to find out.
  */
 export class ExitFollower {
   private readonly exited = new Deferred<ExitResult>();
@@ -21,6 +22,8 @@ export class ExitFollower {
     private readonly engine: Engine,
     private readonly clock: Clock,
     private readonly containerId: string,
+    /** Whether the container can be seen to be dead without the engine. */
+    private readonly looksDead: () => Promise<boolean>,
   ) {}
 
   get exit(): Promise<ExitResult> {
@@ -70,6 +73,7 @@ export class ExitFollower {
       } catch (error) {
         if (isNotFound(error)) return undefined;
       }
+      if (await this.looksDead()) return undefined;
     }
     return undefined;
   }
