@@ -77,7 +77,7 @@ describe('fnfleet up', () => {
 
 describe('fnfleet', () => {
   it('explains each command', async () => {
-    const commands = ['fnfleet', 'fnfleet node', 'fnfleet up', 'fnfleet deploy', 'fnfleet invoke'];
+    const commands = ['fnfleet', 'fnfleet node', 'fnfleet up', 'fnfleet deploy', 'fnfleet invoke', 'fnfleet logs'];
     const helps = await Promise.all(commands.map((command) => fnfleet([...command.split(' ').slice(1), '--help'])));
     expect(helps.map(({ code }) => code)).toEqual(commands.map(() => 0));
     helps.forEach(({ output }, index) => {

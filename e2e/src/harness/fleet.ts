@@ -52,6 +52,11 @@ export class Fleet {
     return this.fleet.plan.apiUrl;
   }
 
+  /** `host:port` of each runner's gRPC port. */
+  get runnerAddresses(): readonly string[] {
+    return this.fleet.plan.runnerAddresses;
+  }
+
   /** The process of a node: `api`, `lb`, `runner1` … */
   pid(name: string): number {
     const pid = this.fleet.processes.find((node) => node.name === name)?.pid;
@@ -70,21 +75,15 @@ export class Fleet {
   }
 
   /** A metric of the balancer, summed over its labels. */
-  async metric(name: string): Promise<number> {
-    const { body } = await request(`${this.lbUrl}/metrics`);
-    const lines = (await body.text()).split('\n').filter((line) => line.match(`^${name}(_total)?[ {]`));
-    return lines.reduce(
-      (sum, line) =>
-        sum +
-        Number(
-          line
-            .slice(line.lastIndexOf('}') + 1)
-            .trim()
-            .split(' ')
-            .at(-1),
-        ),
-      0,
-    );
+  metric(name: string): Promise<number> {
+    return metricAt(this.lbUrl, name);
+  }
+
+  /** A metric of the runners, summed over them and its labels. */
+  async runnerMetric(name: string): Promise<number> {
+    const urls = this.fleet.plan.runners.map(({ env }) => `http://127.0.0.1:${env.FN_PORT}`);
+    const values = await Promise.all(urls.map((url) => metricAt(url, name)));
+    return values.reduce((sum, value) => sum + value, 0);
   }
 
   /** What the nodes logged so far. */
@@ -99,4 +98,21 @@ export class Fleet {
     this.footprint.remove();
     return left;
   }
+}
+
+async function metricAt(url: string, name: string): Promise<number> {
+  const { body } = await request(`${url}/metrics`);
+  const lines = (await body.text()).split('\n').filter((line) => line.match(`^${name}(_total)?[ {]`));
+  return lines.reduce(
+    (sum, line) =>
+      sum +
+      Number(
+        line
+          .slice(line.lastIndexOf('}') + 1)
+          .trim()
+          .split(' ')
+          .at(-1),
+      ),
+    0,
+  );
 }

@@ -35,6 +35,12 @@ export class ApiClient {
     return this.first<FnRef>(`/v2/fns?app_id=${encodeURIComponent(appId)}&name=${encodeURIComponent(name)}`);
   }
 
+  /** Undefined when there is none with this id. */
+  async getFn(id: string): Promise<FnRef | undefined> {
+    const { status, answer } = await this.exchange<FnRef>('GET', `/v2/fns/${encodeURIComponent(id)}`);
+    return status === 404 ? undefined : answer();
+  }
+
   createFn(appId: string, spec: FnSpec): Promise<FnRef> {
     return this.request<FnRef>('POST', '/v2/fns', { ...spec, app_id: appId });
   }
@@ -48,6 +54,11 @@ export class ApiClient {
   }
 
   private async request<T>(method: string, path: string, body?: unknown): Promise<T> {
+    return (await this.exchange<T>(method, path, body)).answer();
+  }
+
+  /** `answer` throws when the status is that of an error. */
+  private async exchange<T>(method: string, path: string, body?: unknown): Promise<{ status: number; answer(): T }> {
     let response: Response;
     try {
       response = await fetch(this.url + path, {
@@ -60,11 +71,15 @@ export class ApiClient {
         cause: (error as Error).cause,
       });
     }
-    const answer: unknown = await response.json().catch(() => ({}));
-    if (!response.ok) {
-      const message = (answer as { message?: string }).message ?? response.statusText;
-      throw new Error(`${method} ${path}: ${response.status} ${message}`);
-    }
-    return answer as T;
+    const { ok, status, statusText } = response;
+    const received: unknown = await response.json().catch(() => ({}));
+    return {
+      status,
+      answer() {
+        if (ok) return received as T;
+        const message = (received as { message?: string }).message ?? statusText;
+        throw new Error(`${method} ${path}: ${status} ${message}`);
+      },
+    };
   }
 }

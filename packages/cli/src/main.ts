@@ -2,6 +2,7 @@ import { VERSION } from '@fnfleet/core';
 import { Command } from 'commander';
 import { deployCommand } from './commands/deploy.js';
 import { invokeCommand } from './commands/invoke.js';
+import { logsCommand } from './commands/logs.js';
 import { nodeCommand } from './commands/node.js';
 import { upCommand } from './commands/up.js';
 import { explainFailure } from './explain-failure.js';
@@ -15,7 +16,8 @@ export async function main(argv: readonly string[]): Promise<void> {
     .addCommand(nodeCommand())
     .addCommand(upCommand())
     .addCommand(deployCommand())
-    .addCommand(invokeCommand());
+    .addCommand(invokeCommand())
+    .addCommand(logsCommand());
   try {
     await program.parseAsync([...argv]);
   } catch (error) {

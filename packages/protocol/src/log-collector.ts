@@ -10,8 +10,8 @@ export interface CollectorSession {
   readonly config: Readonly<Record<string, string>>;
   /** The session stands: the runner has answered. */
   readonly onOpen?: () => void;
-  /** Called with each batch; it is acknowledged, and the next one sent, when the function has returned. */
-  readonly onBatch: (batch: LogBatch) => void;
+  /** Called with each batch. It is acknowledged, and the next one sent, when the promise resolves. Must not throw. */
+  readonly onBatch: (batch: LogBatch) => void | Promise<void>;
   readonly signal: AbortSignal;
 }
 
@@ -52,8 +52,8 @@ function play(
 ): Promise<StatusObject> {
   return new Promise((resolve) => {
     stream.on('metadata', () => onOpen?.());
-    stream.on('data', (message: unknown) => {
-      onBatch(decodeLogBatch(message));
+    stream.on('data', async (message: unknown) => {
+      await onBatch(decodeLogBatch(message));
       stream.write({ ack: {} });
     });
     stream.on('error', () => undefined); // the status says the same

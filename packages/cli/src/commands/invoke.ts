@@ -1,6 +1,7 @@
 import { Command } from 'commander';
 import { ApiClient } from '../api-client.js';
 import { invokeUrl } from '../deploy-function.js';
+import { findFunction } from '../find-function.js';
 import { apiOption } from './options.js';
 
 export function invokeCommand(): Command {
@@ -12,11 +13,7 @@ export function invokeCommand(): Command {
     .option('--content-type <type>', 'type of the body', 'application/json')
     .addOption(apiOption())
     .action(async (appName: string, name: string, options: { data?: string; contentType: string; api: string }) => {
-      const api = new ApiClient(options.api);
-      const app = await api.findApp(appName);
-      if (app === undefined) throw new Error(`there is no app ${appName}`);
-      const fn = await api.findFn(app.id, name);
-      if (fn === undefined) throw new Error(`app ${appName} has no function ${name}`);
+      const fn = await findFunction(new ApiClient(options.api), appName, name);
       const body = options.data ?? (process.stdin.isTTY ? '' : await readStdin());
       const response = await fetch(invokeUrl(fn), {
         method: 'POST',

@@ -1,7 +1,8 @@
-import { Command, InvalidArgumentError } from 'commander';
+import { Command } from 'commander';
 import { LocalFleet } from '../fleet/local-fleet.js';
 import { showExample } from '../fleet/show-example.js';
 import { stopSignal } from '../stop-signal.js';
+import { wholeNumber } from './options.js';
 
 interface UpOptions {
   readonly runners: number;
@@ -66,18 +67,10 @@ async function up(options: UpOptions): Promise<void> {
 async function bringUp(fleet: LocalFleet, { example, image, runners }: UpOptions): Promise<void> {
   console.error(`• starting 1 API node, 1 balancer, ${runners} runner${runners === 1 ? '' : 's'} …`);
   await fleet.start();
-  const { apiUrl, lbUrl } = fleet.plan;
-  if (example !== undefined) await showExample({ folder: example, image, apiUrl, lbUrl });
+  const { apiUrl, lbUrl, runnerAddresses } = fleet.plan;
+  if (example !== undefined) await showExample({ folder: example, image, apiUrl, lbUrl, runnerAddresses });
   console.log(`
 The fleet is up.   API ${apiUrl}   balancer ${lbUrl}
   processes   ${fleet.processes.map(({ name, pid }) => `${name} ${pid}`).join(', ')}
   stop it     Ctrl-C`);
-}
-
-function wholeNumber(min: number, max: number): (text: string) => number {
-  return (text) => {
-    const value = Number(text);
-    if (/^\d+$/.test(text) && value >= min && value <= max) return value;
-    throw new InvalidArgumentError(`expected a whole number from ${min} to ${max}.`);
-  };
 }

@@ -8,6 +8,7 @@ it('gives every node its own ports and tells the balancer of every runner', () =
   expect(plan.lb.env.FN_RUNNER_ADDRESSES?.split(',')).toEqual(
     plan.runners.map(({ env }) => `127.0.0.1:${env.FN_GRPC_PORT}`),
   );
+  expect(plan.runnerAddresses).toEqual(plan.lb.env.FN_RUNNER_ADDRESSES?.split(','));
   expect(plan.lb.env.FN_RUNNER_API_URL).toBe(plan.apiUrl);
   expect(plan.api.env.FN_PUBLIC_LB_URL).toBe(plan.lbUrl);
   expect(nodes.every(({ env }) => env.FN_BIND_ADDRESS === '127.0.0.1')).toBe(true);

@@ -22,6 +22,8 @@ export interface FleetPlan {
   readonly runners: readonly PlannedNode[];
   readonly apiUrl: string;
   readonly lbUrl: string;
+  /** `host:port` of the runners' gRPC ports. */
+  readonly runnerAddresses: readonly string[];
 }
 
 const HOST = '127.0.0.1';
@@ -35,9 +37,11 @@ export function planFleet({ runners, port, grpcPort, dataDir, settings }: FleetO
     env: { FN_BIND_ADDRESS: HOST, ...settings, ...env },
   });
   const numbers = Array.from({ length: runners }, (_, index) => index);
+  const runnerAddresses = numbers.map((index) => `${HOST}:${grpcPort + index}`);
   return {
     apiUrl,
     lbUrl,
+    runnerAddresses,
     api: node('api', {
       FN_NODE_TYPE: 'api',
       FN_PORT: `${port}`,
@@ -57,7 +61,7 @@ export function planFleet({ runners, port, grpcPort, dataDir, settings }: FleetO
       FN_NODE_TYPE: 'lb',
       FN_PORT: `${port + 1}`,
       FN_RUNNER_API_URL: apiUrl,
-      FN_RUNNER_ADDRESSES: numbers.map((index) => `${HOST}:${grpcPort + index}`).join(','),
+      FN_RUNNER_ADDRESSES: runnerAddresses.join(','),
     }),
   };
 }

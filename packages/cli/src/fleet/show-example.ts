@@ -10,10 +10,11 @@ interface ExampleOptions {
   readonly image?: string;
   readonly apiUrl: string;
   readonly lbUrl: string;
+  readonly runnerAddresses: readonly string[];
 }
 
 /** Deploys a function, calls it through the balancer, and shows what came back, where it ran and what to try next. */
-export async function showExample({ folder, image, apiUrl, lbUrl }: ExampleOptions): Promise<void> {
+export async function showExample({ folder, image, apiUrl, lbUrl, runnerAddresses }: ExampleOptions): Promise<void> {
   const spec = readFuncFile(folder);
   const fn = await deployFunction(new ApiClient(apiUrl), APP, { ...spec, image: image ?? spec.image });
   const url = invokeUrl(fn);
@@ -34,6 +35,7 @@ ${spec.name} answered:  ${answer.trim()}
 Try next:
   curl -d '${QUESTION}' -H 'content-type: application/json' -H 'fn-explain: 1' -i ${url}
   echo '${QUESTION}' | bin/fnfleet invoke ${APP} ${spec.name} --api ${apiUrl}
+  bin/fnfleet logs ${spec.name} --app ${APP} --api ${apiUrl} --runner ${runnerAddresses.join(',')}
   curl ${apiUrl}/v2/apps
   curl ${lbUrl}/metrics
   FN_API_URL=${apiUrl} fn list apps        # the fn command line of Fn works as it is`);

@@ -1,0 +1,83 @@
+import type { Clock } from '@fnfleet/core';
+import { collectLogs, GRPC_STATUS, type LogBatch, StreamError } from '@fnfleet/protocol';
+
+const FIRST_RETRY_MS = 500;
+const LAST_RETRY_MS = 10_000;
+/** More than a runner keeps: after an outage everything that was missed is wanted. */
+const ALL_LINES = 1_000_000_000;
+
+export interface FollowOptions {
+  /** `host:port` of the runner. */
+  readonly address: string;
+  readonly fnId: string;
+  /** Lines of the past to begin with. */
+  readonly tail: number;
+  /** Go on until the signal aborts, through outages of the runner. */
+  readonly follow: boolean;
+  readonly onBatch: (batch: LogBatch) => void | Promise<void>;
+  /** What whoever watches should know about the runner. */
+  readonly onNotice: (text: string) => void;
+  readonly clock: Clock;
+  readonly signal: AbortSignal;
+}
+
+/**
+ * Follows the output of a function on one runner.
+ * @throws Error that says why it cannot be followed: at once without `follow`, else only for what does not pass
+ */
+export async function followRunner(options: FollowOptions): Promise<void> {
+  const { address, follow, onNotice, clock, signal } = options;
+  let last: number | undefined;
+  let outages = 0;
+  while (!signal.aborted) {
+    try {
+      await collectLogs({
+        address,
+        config: configOf(options, last),
+        signal,
+        onOpen: () => {
+          if (outages > 0) onNotice(`runner ${address} is back`);
+          outages = 0;
+        },
+        onBatch: (batch) => {
+          for (const { at } of batch.lines) last = Math.max(last ?? 0, at);
+          return options.onBatch(batch);
+        },
+      });
+      if (!follow || signal.aborted) return;
+      onNotice(`runner ${address} has ended the stream; trying again`);
+    } catch (error) {
+      const reason = explain(error, address);
+      if (!follow || isFinal(error)) throw new Error(reason, { cause: error });
+      if (outages === 0) onNotice(`${reason}; trying again`);
+    }
+    outages += 1;
+    await clock.sleep(Math.min(LAST_RETRY_MS, FIRST_RETRY_MS * 2 ** (outages - 1)), signal);
+  }
+}
+
+function configOf({ fnId, tail, follow }: FollowOptions, last: number | undefined): Record<string, string> {
+  const past: Record<string, string> =
+    last === undefined ? { tail: `${tail}` } : { tail: `${ALL_LINES}`, since: `${last}` };
+  return { fn_id: fnId, follow: `${follow}`, ...past };
+}
+
+/** Whether trying again would end the same way. */
+function isFinal(error: unknown): boolean {
+  const codes: readonly number[] = [GRPC_STATUS.UNKNOWN, GRPC_STATUS.UNIMPLEMENTED, GRPC_STATUS.INVALID_ARGUMENT];
+  return error instanceof StreamError && codes.includes(error.code);
+}
+
+function explain(error: unknown, address: string): string {
+  if (!(error instanceof StreamError)) return `runner ${address}: ${(error as Error).message}`;
+  switch (error.code) {
+    case GRPC_STATUS.UNAVAILABLE:
+      return `runner ${address} cannot be reached, or was lost`;
+    case GRPC_STATUS.UNIMPLEMENTED:
+      return `runner ${address} is of a release that has no StreamLogs`;
+    case GRPC_STATUS.UNKNOWN:
+      return `runner ${address} takes no output of functions (${error.message})`;
+    default:
+      return `runner ${address}: ${error.message}`;
+  }
+}
