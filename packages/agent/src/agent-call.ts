@@ -14,6 +14,8 @@ export interface AgentCall {
   readonly deadlineAt: number | undefined;
   /** Hex. Set from the wire when the balancer computed it, else computed by the agent. */
   readonly slotKey: string;
+  /** Its container gets no network. */
+  readonly networkDisabled: boolean;
   /** Filled in while the call runs. */
   readonly timings: CallTimings;
 }

@@ -1,6 +1,7 @@
 import type { Service } from '@fnfleet/core';
 import type { DriverHealth } from '@fnfleet/drivers';
 import type { AgentCall } from './agent-call.js';
+import type { AgentLoad } from './agent-load.js';
 import type { CallOption } from './call-options.js';
 
 /** Executes calls on this machine, in hot containers. */
@@ -21,6 +22,10 @@ export interface Agent extends Service {
   readonly utilization: Utilization;
   /** While degraded, calls that need a new container are refused; hot containers serve on. */
   readonly health: DriverHealth;
+  /** The calls in hand now. Cheap, as is all that tells of load: it is asked after every call. */
+  readonly load: AgentLoad;
+  /** How many containers could take a call with this slot key at once. */
+  idleContainers(slotKey: string): number;
 }
 
 export interface CallListener {

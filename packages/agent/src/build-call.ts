@@ -35,7 +35,7 @@ export async function buildCall(options: readonly CallOption[], deps: BuildCallD
   for (const option of options) option(draft);
   for (const option of deps.agentOptions) option(draft);
 
-  const { model, body } = draft;
+  const { model, body, networkDisabled = false } = draft;
   if (model === undefined || body === undefined) throw new Error('no model or request provided for call');
   const extensions = deps.overrider ? await deps.overrider(model, draft.extensions) : draft.extensions;
   if (!deps.isPossible(needOf(model))) throw new FnError('resourceTooBig');
@@ -48,7 +48,10 @@ export async function buildCall(options: readonly CallOption[], deps: BuildCallD
     logSink: draft.logSink ?? noLogSink,
     signal: draft.signal ?? NEVER,
     deadlineAt: draft.deadlineAt,
-    slotKey: draft.slotKey || slotKey(model, deps.slotKeyExtension),
+    slotKey:
+      draft.slotKey ||
+      slotKey(model, networkDisabled ? `${deps.slotKeyExtension}${NO_NETWORK}` : deps.slotKeyExtension),
+    networkDisabled,
     timings: noTimings(),
   };
 }
@@ -57,6 +60,9 @@ export async function buildCall(options: readonly CallOption[], deps: BuildCallD
 export function needOf(model: Call): Resources {
   return { memoryBytes: (model.memoryMb + model.tmpfsMb) * MIB, cpuMillis: model.cpuMillis };
 }
+
+/** In the slot key, so that containers with and without a network are never mixed up. */
+const NO_NETWORK = 'no-network';
 
 const DROPPED: ResponseWriter = { writeHead: () => undefined, write: () => true, onDrain: (callback) => callback() };
 /** Calls that share it add and remove their listeners in turn; there are never more than run at once. */

@@ -11,6 +11,7 @@ export interface CallDraft {
   signal?: AbortSignal;
   deadlineAt?: number;
   slotKey?: string;
+  networkDisabled?: boolean;
   /** From the agent, for options that make a model. */
   readonly newId: () => string;
   readonly nowMs: number;
@@ -91,6 +92,13 @@ export function withExtensions(extensions: Readonly<Record<string, string>>): Ca
 export function withSlotKey(slotKey: string): CallOption {
   return (draft) => {
     draft.slotKey = slotKey;
+  };
+}
+
+/** The container of the call gets no network. */
+export function withoutNetwork(): CallOption {
+  return (draft) => {
+    draft.networkDisabled = true;
   };
 }
 

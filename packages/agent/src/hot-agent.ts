@@ -11,6 +11,7 @@ import {
 import type { Driver, DriverHealth } from '@fnfleet/drivers';
 import type { Agent, CallListener, Utilization } from './agent.js';
 import type { AgentCall } from './agent-call.js';
+import { LoadCounter } from './agent-load.js';
 import { buildCall, type CallOverrider, needOf } from './build-call.js';
 import type { CallOption } from './call-options.js';
 import { endStarted, endUnstarted } from './call-result.js';
@@ -44,6 +45,7 @@ export interface HotAgentOptions {
 /** An agent that keeps containers hot: one queue of slots for each slot key. */
 export class HotAgent implements Agent {
   readonly ready: Promise<void>;
+  readonly load = new LoadCounter();
   private readonly tracker: ResourceTracker;
   private readonly capacity: Capacity;
   private readonly gate: LaunchGate;
@@ -82,6 +84,10 @@ export class HotAgent implements Agent {
 
   get health(): DriverHealth {
     return this.permit.health;
+  }
+
+  idleContainers(slotKey: string): number {
+    return this.queues.get(slotKey)?.counts.idle ?? 0;
   }
 
   addCallListener(listener: CallListener): void {
@@ -123,7 +129,7 @@ export class HotAgent implements Agent {
     const { clock } = this.options;
     const submittedNs = clock.nowNs();
     let container: HotContainer;
-    count('queued');
+    this.load.queued(1);
     try {
       container = await this.slotFor(call);
     } catch (error) {
@@ -131,10 +137,10 @@ export class HotAgent implements Agent {
       call.logSink.close();
       throw endUnstarted(error);
     } finally {
-      count('queued', -1);
+      this.load.queued(-1);
     }
 
-    count('running');
+    this.load.executing(1);
     const startedNs = clock.nowNs();
     call.timings.schedulerNs = Number(startedNs - submittedNs);
     const error = await container.serve(call, this.executionDeadline(call));
@@ -142,7 +148,7 @@ export class HotAgent implements Agent {
     try {
       await this.end(call, error);
     } finally {
-      count('running', -1);
+      this.load.executing(-1);
     }
     if (error !== undefined) throw error;
   }
@@ -226,7 +232,7 @@ export class HotAgent implements Agent {
         appId: model.appId,
         fnId: model.fnId,
         syslogUrl: model.syslogUrl,
-        networkDisabled: false,
+        networkDisabled: call.networkDisabled,
         extensions: call.extensions,
         output: this.takesOutputOf(call) ? output.listener : undefined,
       },

@@ -1,5 +1,6 @@
 export type { Agent, CallListener, Utilization } from './agent.js';
 export type { AgentCall, CallTimings } from './agent-call.js';
+export type { AgentLoad } from './agent-load.js';
 export type { CallOverrider, Extensions } from './build-call.js';
 export {
   type CallDraft,
@@ -10,6 +11,7 @@ export {
   withDeadline,
   withExtensions,
   withLogger,
+  withoutNetwork,
   withSignal,
   withSlotKey,
   withTrigger,

@@ -58,6 +58,7 @@ export const METRICS = {
   log_lines: counter('Lines that functions printed, up to the limit of each call.'),
   log_truncated_bytes: counter('Output of functions beyond the limit of its call, which is dropped.', 'By'),
   log_dropped_lines: counter('Lines that log collectors did not take in time.'),
+  status_call: counter('Status checks with a status image: whether cached, successful, and with a network.'),
   docker_api_latency: latency('Time a Docker call took.'),
   docker_exits: counter('Containers that ended, by exit status.'),
   containers_reaped: counter('Containers removed that nobody answered for, by reason.'),

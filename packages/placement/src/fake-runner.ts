@@ -1,11 +1,12 @@
 import { CancelledError, FnError, type HeaderList } from '@fnfleet/core';
-import type {
-  AttemptOutcome,
-  BodyReader,
-  CallReport,
-  OutboundCall,
-  RefusalReason,
-  RunnerStatus,
+import {
+  type AttemptOutcome,
+  type BodyReader,
+  type CallReport,
+  NOTHING_CHECKED,
+  type OutboundCall,
+  type RefusalReason,
+  type RunnerStatus,
 } from '@fnfleet/protocol';
 import type { Runner } from './runner.js';
 
@@ -91,17 +92,8 @@ export class FakeRunner implements Runner {
   }
 
   async status(): Promise<RunnerStatus> {
-    return {
-      active: this.active,
-      requestsReceived: this.attempts,
-      requestsHandled: this.attempts - this.active,
-      failed: false,
-      errorCode: 0,
-      errorText: '',
-      details: '',
-      cached: false,
-      networkDisabled: false,
-    };
+    const { active, attempts } = this;
+    return { ...NOTHING_CHECKED, active, requestsReceived: attempts, requestsHandled: attempts - active };
   }
 
   async close(): Promise<void> {

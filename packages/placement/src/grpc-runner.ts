@@ -4,6 +4,7 @@ import {
   type ChannelOptions,
   decodeRunnerStatus,
   Http2Channel,
+  type LoadReport,
   type OutboundCall,
   offerCall,
   type RunnerStatus,
@@ -13,6 +14,11 @@ import type { Runner } from './runner.js';
 export interface GrpcRunnerOptions extends ChannelOptions {
   /** How long `status` waits for an answer, milliseconds. Default 5000. */
   readonly statusTimeoutMs?: number;
+  /**
+   * Hears of the runner's load: after each attempt, perhaps a moment after its outcome, with the call that was offered;
+   * and with each status, without one. A runner of Fn tells none. Must not throw.
+   */
+  readonly onLoad?: (load: LoadReport, call: OutboundCall | undefined) => void;
 }
 
 /** A runner reached over gRPC at `host:port`. Connects with the first call. */
@@ -43,8 +49,9 @@ class GrpcRunner implements Runner {
   async tryCall(call: OutboundCall, signal: AbortSignal): Promise<AttemptOutcome> {
     if (this.closing.called) return { kind: 'refused', reason: 'closed', error: new Error('Runner is closed') };
     const leave = this.calls.enter();
+    const { onLoad } = this.options;
     try {
-      return await offerCall(call, this.channel, signal, this.logger);
+      return await offerCall(call, this.channel, signal, this.logger, onLoad && ((load) => onLoad(load, call)));
     } finally {
       leave();
     }
@@ -52,7 +59,11 @@ class GrpcRunner implements Runner {
 
   async status(signal?: AbortSignal): Promise<RunnerStatus> {
     const timeoutMs = this.options.statusTimeoutMs ?? DEFAULT_STATUS_TIMEOUT_MS;
-    return decodeRunnerStatus(await this.channel.unary('/RunnerProtocol/Status', NO_BYTES, { timeoutMs, signal }));
+    const status = decodeRunnerStatus(
+      await this.channel.unary('/RunnerProtocol/Status', NO_BYTES, { timeoutMs, signal }),
+    );
+    if (status.load) this.options.onLoad?.(status.load, undefined);
+    return status;
   }
 
   close(): Promise<void> {

@@ -1,5 +1,6 @@
 import { CancelledError, encodeCall, FnError, type Logger, observe, PeerError, silentLogger } from '@fnfleet/core';
 import { BodyPump } from './body-pump.js';
+import type { LoadReport } from './load-report.js';
 import type { DataMessage, FinishedMessage, ResultStartMessage, RunnerMessage } from './messages.js';
 import type { AttemptOutcome, CallReport, OutboundCall } from './outbound-call.js';
 import { type ClientStream, type ClientStreamHandler, GRPC_STATUS, type StreamEnd, StreamError } from './stream.js';
@@ -27,16 +28,20 @@ export interface Engaging {
   engage(options: { requestId?: string; deadlineAt?: number }, handler: ClientStreamHandler): ClientStream;
 }
 
-/** Offers the call and resolves with how that went. Never rejects. The signal is the call's own. */
+/**
+ * Offers the call and resolves with how that went. Never rejects. The signal is the call's own.
+ * @param onLoad hears of the runner's load, if it tells; perhaps only after the outcome. Must not throw.
+ */
 export function offerCall(
   call: OutboundCall,
   channel: Engaging,
   signal: AbortSignal,
   logger: Logger = silentLogger,
+  onLoad?: (load: LoadReport) => void,
 ): Promise<AttemptOutcome> {
   return new Promise((resolve) => {
     if (signal.aborted) resolve({ kind: 'failed', error: cancellation(signal) });
-    else new BalancerSession(call, channel, signal, logger, resolve);
+    else new BalancerSession(call, channel, signal, logger, resolve, onLoad);
   });
 }
 
@@ -52,6 +57,7 @@ class BalancerSession implements ClientStreamHandler {
     private readonly signal: AbortSignal,
     private readonly logger: Logger,
     private readonly resolve: (outcome: AttemptOutcome) => void,
+    readonly onLoad: ((load: LoadReport) => void) | undefined,
   ) {
     const { model, slotHash, extensions, requestId, deadlineAt } = call;
     this.stream = channel.engage({ requestId, deadlineAt }, this);

@@ -1,4 +1,3 @@
-import { formatDate, parseDate } from '@fnfleet/core';
 import protobuf from 'protobufjs/minimal.js';
 import type {
   ClientMessage,
@@ -9,6 +8,7 @@ import type {
   TryMessage,
 } from './messages.js';
 import type { CallReport } from './outbound-call.js';
+import { instant, instantOf } from './wire-dates.js';
 
 /**
  * The two messages of Engage, between bytes and our unions. Written against protobufjs's reader and writer and not
@@ -310,19 +310,6 @@ export const NOTHING_REPORTED: CallReport = {
   containerCreateNs: 0,
   containerInitNs: 0,
 };
-
-function instant(ms: number | undefined): string {
-  return ms === undefined ? '' : formatDate(ms);
-}
-
-/** A peer's clock is information: a date that cannot be read is no reason to lose the outcome of a call. */
-function instantOf(text: string): number | undefined {
-  try {
-    return text === '' ? undefined : parseDate(text);
-  } catch {
-    return undefined;
-  }
-}
 
 /** An int64 that is no larger than a number can hold exactly: nanoseconds of up to 104 days. Read without a Long. */
 function nanoseconds(reader: protobuf.Reader): number {

@@ -6,6 +6,7 @@ export {
   encodeRunnerMessage,
   NOTHING_REPORTED,
 } from './codec.js';
+export type { LoadReport } from './load-report.js';
 export { type CollectorSession, collectLogs } from './log-collector.js';
 export { decodeLogBatch, encodeLogBatch, type LogBatch, type LogEntry } from './log-messages.js';
 export {
@@ -18,6 +19,7 @@ export {
   type TryMessage,
   type UnknownMessage,
 } from './messages.js';
+export { decodeOrca, encodeOrca, INCARNATION_HEADER, LOAD_TRAILER } from './orca.js';
 export type {
   AttemptOutcome,
   BodyPiece,
@@ -28,8 +30,8 @@ export type {
   ReplayableBody,
 } from './outbound-call.js';
 export { packageDefinition, protoPath, protoRoot, runnerService } from './runner-proto.js';
-export { type CallIo, type RunCall, RunnerSession } from './runner-session.js';
-export { decodeRunnerStatus, encodeRunnerStatus, type RunnerStatus } from './runner-status.js';
+export { type CallEnd, type CallIo, type RunCall, RunnerSession } from './runner-session.js';
+export { decodeRunnerStatus, encodeRunnerStatus, NOTHING_CHECKED, type RunnerStatus } from './runner-status.js';
 export {
   type ClientStream,
   type ClientStreamHandler,
@@ -39,5 +41,6 @@ export {
   type StreamEnd,
   StreamError,
 } from './stream.js';
+export { type StructMessage, structToJson } from './struct-json.js';
 export { type ChannelOptions, Http2Channel } from './transport/http2-channel.js';
 export { Http2RunnerStream, type RunnerStreamOptions } from './transport/http2-runner-stream.js';

@@ -9,7 +9,7 @@ import type { RunnerStream } from './stream.js';
 class FakeStream implements RunnerStream {
   readonly deadlineAt = undefined;
   readonly sent: RunnerMessage[] = [];
-  ended: { code: number; details: string } | undefined;
+  ended: { code: number; details: string; load?: string | undefined } | undefined;
   paused = false;
   full = false;
 
@@ -24,9 +24,9 @@ class FakeStream implements RunnerStream {
   resume() {
     this.paused = false;
   }
-  end(code: number, details: string) {
+  end(code: number, details: string, load?: string) {
     if (this.ended) throw new Error('ended twice');
-    this.ended = { code, details };
+    this.ended = { code, details, load };
   }
   get kinds() {
     return this.sent.map((message) => message.kind);
@@ -35,6 +35,7 @@ class FakeStream implements RunnerStream {
 
 const TRY = { kind: 'try', callJson: '{}', slotHash: '', extensions: {} } as const;
 const data = (text: string, eof = false) => ({ kind: 'data', data: Buffer.from(text), eof }) as const;
+const LOAD = 'bG9hZA';
 const OK: CallReport = { ...NOTHING_REPORTED, success: true };
 
 function start() {
@@ -45,7 +46,7 @@ function start() {
       runs.push({
         io,
         async finish(report) {
-          resolve(report);
+          resolve({ report, load: LOAD });
           await new Promise(setImmediate);
         },
       });
@@ -186,7 +187,7 @@ describe('what a runner sends', () => {
     const frames = stream.sent.filter((message) => message.kind === 'data');
     expect(frames.map((frame) => frame.data.length)).toEqual([10_240, 10_240, 4520]);
     expect(frames.every((frame) => !frame.eof)).toBe(true);
-    expect(stream.ended).toEqual({ code: 0, details: '' });
+    expect(stream.ended).toEqual({ code: 0, details: '', load: LOAD });
   });
 
   it('protocol 32: an empty answer still has its head', async () => {

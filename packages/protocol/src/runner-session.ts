@@ -23,7 +23,13 @@ import { GRPC_STATUS, type RunnerStream, type RunnerStreamHandler } from './stre
 type State = 'awaitingTry' | 'admitting' | 'answering' | 'closed';
 
 /** What runs a call. Never rejects: how it went is in the report. */
-export type RunCall = (offer: TryMessage, io: CallIo) => Promise<CallReport>;
+export type RunCall = (offer: TryMessage, io: CallIo) => Promise<CallEnd>;
+
+export interface CallEnd {
+  readonly report: CallReport;
+  /** The runner's load by then, as `encodeOrca` writes it. */
+  readonly load?: string;
+}
 
 export interface CallIo {
   readonly body: RequestBody;
@@ -104,13 +110,15 @@ export class RunnerSession implements RunnerStreamHandler, ResponseWriter {
     this.state = 'admitting';
     const { body, stream, abort } = this;
     const io = { body, response: this, signal: abort.signal, deadlineAt: stream.deadlineAt };
-    void this.run(offer, io).then((report) => this.finish(report)); // R1
+    void this.run(offer, io).then((end) => this.finish(end)); // R1
   }
 
-  private finish(report: CallReport): void {
+  private finish({ report, load }: CallEnd): void {
     if (this.state === 'closed') return;
+    this.state = 'closed';
     this.stream.send({ kind: 'finished', report });
-    this.end(GRPC_STATUS.OK, ''); // R2
+    this.body.discard();
+    this.stream.end(GRPC_STATUS.OK, '', load); // R2
   }
 
   private violation(details: string): void {
@@ -124,11 +132,5 @@ export class RunnerSession implements RunnerStreamHandler, ResponseWriter {
     this.body.fail(new Error(reason));
     this.abort.abort();
     this.onWritable(); // a writer that waits for room finds out that there is no point
-  }
-
-  private end(code: number, details: string): void {
-    this.state = 'closed';
-    this.body.discard();
-    this.stream.end(code, details);
   }
 }

@@ -1,3 +1,4 @@
+import type { LoadReport } from './load-report.js';
 import type { ClientMessage, RunnerMessage } from './messages.js';
 
 /**
@@ -27,6 +28,8 @@ export interface ClientStreamHandler {
   onMessage(message: RunnerMessage): void;
   onWritable(): void;
   onEnd(end: StreamEnd): void;
+  /** The runner has told its load. May come after the outcome is known, and never comes from a runner of Fn. */
+  onLoad?: ((load: LoadReport) => void) | undefined;
 }
 
 /** How a stream ended, seen from the balancer. */
@@ -40,8 +43,8 @@ export interface StreamEnd {
 
 /** The runner's end. */
 export interface RunnerStream extends MessageStream<RunnerMessage> {
-  /** Ends the RPC. Code 0 is OK. */
-  end(code: number, details: string): void;
+  /** Ends the RPC. Code 0 is OK. The load, encoded, goes along in the trailing metadata. */
+  end(code: number, details: string, load?: string): void;
   /** The deadline the balancer gave the stream, milliseconds since the epoch; undefined: none. */
   readonly deadlineAt: number | undefined;
 }

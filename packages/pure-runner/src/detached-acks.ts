@@ -6,17 +6,18 @@ import { FnError, type ResponseWriter } from '@fnfleet/core';
  * As a call listener of the agent it learns of that moment.
  */
 export class DetachedAcks implements CallListener {
-  private readonly waiting = new Map<string, () => void>();
+  /** By the call itself: nobody promises that two balancers never give out the same id. */
+  private readonly waiting = new Map<AgentCall, () => void>();
 
   /** @returns what to call when the call has ended */
-  expect(callId: string, acknowledge: () => void): () => void {
-    this.waiting.set(callId, acknowledge);
-    return () => this.waiting.delete(callId);
+  expect(call: AgentCall, acknowledge: () => void): () => void {
+    this.waiting.set(call, acknowledge);
+    return () => this.waiting.delete(call);
   }
 
   beforeCall(call: AgentCall): void {
     if (call.model.type !== 'detached') return;
-    const acknowledge = this.waiting.get(call.model.id);
+    const acknowledge = this.waiting.get(call);
     if (acknowledge === undefined) throw new FnError('callHandleNotFound');
     acknowledge();
   }

@@ -15,6 +15,10 @@ export class EngagementCounters {
     };
   }
 
+  get active(): number {
+    return this.open;
+  }
+
   snapshot(): { active: number; requestsReceived: number; requestsHandled: number } {
     return { active: this.open, requestsReceived: this.opened, requestsHandled: this.opened - this.open };
   }

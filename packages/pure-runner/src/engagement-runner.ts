@@ -11,14 +11,17 @@ import {
   withSlotKey,
   withWriter,
 } from '@fnfleet/agent';
-import { CallDecodeError, type Clock, decodeCall, FnError, type Logger, PeerError } from '@fnfleet/core';
-import { type CallIo, type CallReport, NOTHING_REPORTED, type RunCall, type TryMessage } from '@fnfleet/protocol';
+import { CallDecodeError, type Clock, decodeCall, FnError, type Logger } from '@fnfleet/core';
+import { type CallEnd, type CallIo, encodeOrca, type RunCall, type TryMessage } from '@fnfleet/protocol';
+import { callReport } from './call-report.js';
 import { type DetachedAcks, droppedAnswer } from './detached-acks.js';
+import type { RunnerLoad } from './runner-load.js';
 
 export interface EngagementDeps {
   readonly agent: Agent;
   readonly clock: Clock;
   readonly logger: Logger;
+  readonly load: RunnerLoad;
   /** Undefined: detached calls are refused. */
   readonly detachedAcks?: DetachedAcks;
   /** Image that only status checks may use. */
@@ -27,20 +30,24 @@ export interface EngagementDeps {
 
 /**
  * What happens to a call between `try` and `finished`: it is read, checked, given to the agent, and its end is put into
- * a report. Everything that goes wrong on the way is such a report as well.
+ * a report. Everything that goes wrong on the way is such a report as well. The runner's load by then goes with it.
  */
 export function engagementRunner(deps: EngagementDeps): RunCall {
   return async (offer, io) => {
     let call: AgentCall | undefined;
+    const end = (error: unknown): CallEnd => ({
+      report: callReport(call, error, deps.clock),
+      load: encodeOrca(deps.load.report(call?.slotKey)),
+    });
     try {
       call = await buildCall(offer, io, deps);
       await submit(call, io, deps);
-      return report(call, undefined, deps.clock);
+      return end(undefined);
     } catch (error) {
       if (!(error instanceof FnError) && !(error instanceof CallDecodeError) && !io.signal.aborted) {
         deps.logger.warn('call failed', { callId: call?.model.id, fnId: call?.model.fnId, error });
       }
-      return report(call, error, deps.clock);
+      return end(error);
     }
   };
 }
@@ -74,43 +81,10 @@ function checkedSlotKey(hex: string): string {
 async function submit(call: AgentCall, io: CallIo, deps: EngagementDeps): Promise<void> {
   if (call.model.type !== 'detached') return deps.agent.submit(call);
   if (deps.detachedAcks === undefined) throw new FnError('detachUnsupported');
-  const forget = deps.detachedAcks.expect(call.model.id, () => io.response.writeHead(202, []));
+  const forget = deps.detachedAcks.expect(call, () => io.response.writeHead(202, []));
   try {
     await deps.agent.submit(call);
   } finally {
     forget();
   }
-}
-
-function report(call: AgentCall | undefined, error: unknown, clock: Clock): CallReport {
-  const outcome = error === undefined ? { success: true } : failure(error);
-  if (call === undefined) return { ...NOTHING_REPORTED, ...outcome };
-  const { model, timings } = call;
-  const started = model.startedAt !== undefined;
-  return {
-    ...NOTHING_REPORTED,
-    ...outcome,
-    callId: model.id,
-    image: model.image,
-    createdAt: model.createdAt,
-    startedAt: model.startedAt,
-    completedAt: started ? (model.completedAt ?? clock.now()) : undefined,
-    schedulerNs: timings.schedulerNs,
-    executionNs: timings.executionNs,
-    imagePullWaitNs: timings.imagePullWaitNs,
-    containerPrepareNs: timings.containerPrepareNs,
-    containerCreateNs: timings.containerCreateNs,
-    containerInitNs: timings.containerInitNs,
-  };
-}
-
-function failure(error: unknown): Partial<CallReport> {
-  if (error instanceof FnError && error.code !== 'internal') {
-    return { errorCode: error.status, errorText: error.message, errorUser: error.isFunctionFault };
-  }
-  if (error instanceof PeerError)
-    return { errorCode: error.status, errorText: error.message, errorUser: error.isFunctionFault };
-  // An error without a place in the table has code 0 on the wire, and its own text.
-  const cause = error instanceof FnError ? (error.cause ?? error) : error;
-  return { errorCode: 0, errorText: (cause instanceof Error && cause.message) || 'unknown error' };
 }

@@ -4,9 +4,7 @@ import type { Clock } from '@fnfleet/core';
 import { Http2RunnerStream, type RunCall, RunnerSession } from '@fnfleet/protocol';
 import type { ServerOptions } from '@grpc/grpc-js';
 import { EngageServer, type StreamListener } from './engage-server.js';
-import type { EngagementCounters } from './engagement-counters.js';
-import type { FunctionLogs } from './logs/function-logs.js';
-import { runnerHandlers } from './runner-handlers.js';
+import { type RunnerHandlersOptions, runnerHandlers } from './runner-handlers.js';
 import { SideServices } from './side-services.js';
 
 export interface GrpcListenerOptions {
@@ -17,8 +15,10 @@ export interface GrpcListenerOptions {
   readonly maxStreams: number;
   readonly clock: Clock;
   readonly run: RunCall;
-  readonly counters: EngagementCounters;
-  readonly logs?: FunctionLogs;
+  /** Answers everything beside Engage. */
+  readonly handlers: RunnerHandlersOptions;
+  /** Names this process to balancers. */
+  readonly incarnation: string;
   /** An engagement has begun; returns what to call when it has ended. */
   readonly enter: () => () => void;
 }
@@ -33,7 +33,7 @@ export class GrpcListener {
   private readonly side: SideServices;
 
   constructor(private readonly options: GrpcListenerOptions) {
-    this.side = new SideServices(runnerHandlers(options.counters, options.logs), options.grpcOptions);
+    this.side = new SideServices(runnerHandlers(options.handlers), options.grpcOptions);
     this.server = new EngageServer({ ...options, onStream: this.onStream });
   }
 
@@ -63,10 +63,11 @@ export class GrpcListener {
     if (!headers['content-type']?.startsWith('application/grpc')) {
       stream.respond({ ':status': 415 }, { endStream: true });
     } else if (headers[':path'] === ENGAGE_PATH) {
-      const { clock, run, enter } = this.options;
+      const { clock, run, enter, incarnation } = this.options;
       const engagement = new Http2RunnerStream(stream, headers, {
         maxMessageBytes: MAX_MESSAGE_BYTES,
         nowMs: clock.now(),
+        incarnation,
       });
       engagement.attach(new RunnerSession(engagement, run), enter());
     } else this.side.serve(stream, headers);

@@ -1,3 +1,5 @@
 export { FunctionLogs } from './logs/function-logs.js';
 export { newPureRunner, type PureRunner, type PureRunnerOptions } from './pure-runner.js';
+export type { ConfigureRunner } from './runner-handlers.js';
 export { pureRunnerSettings } from './settings.js';
+export type { CustomHealth } from './status-image.js';

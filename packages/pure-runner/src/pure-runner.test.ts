@@ -1,37 +1,10 @@
 import { once } from 'node:events';
-import type { IncomingMessage, ServerResponse } from 'node:http';
 import { encodeCall } from '@fnfleet/core';
 import { exitsAtStart, fn } from '@fnfleet/drivers';
 import { MAX_FRAME_BYTES } from '@fnfleet/protocol';
 import { aCall } from '@fnfleet/testing';
+import { Held } from './test-kit/held.js';
 import { answerOf, frame, reportOf, TestRunner, type TestRunnerOptions, tryOf } from './test-kit/test-runner.js';
-
-/** A function whose calls wait until the test lets them go. */
-class Held {
-  private waiting: (() => void)[] = [];
-  private arrived: (() => void)[] = [];
-  calls = 0;
-  aborted = 0;
-
-  readonly handler = async (request: IncomingMessage, response: ServerResponse) => {
-    request.resume();
-    response.once('close', () => {
-      if (!response.writableFinished) this.aborted += 1;
-    });
-    this.calls += 1;
-    for (const wake of this.arrived.splice(0)) wake();
-    await new Promise<void>((resolve) => this.waiting.push(resolve));
-    response.end('released');
-  };
-
-  async untilCalled(times: number): Promise<void> {
-    while (this.calls < times) await new Promise<void>((resolve) => this.arrived.push(resolve));
-  }
-
-  release(): void {
-    for (const go of this.waiting.splice(0)) go();
-  }
-}
 
 const echo = fn(async (request, response) => {
   const parts: Buffer[] = [];
@@ -318,34 +291,7 @@ describe('capacity and shutdown', () => {
   });
 });
 
-describe('what a runner says of itself', () => {
-  it('protocol 92, 101: counters, refusals included', async () => {
-    const held = new Held();
-    await started({
-      functions: { held: fn(held.handler), echo },
-      memoryMb: 256,
-      env: { FN_ENABLE_NB_RESOURCE_TRACKER: '1' },
-    });
-    const running = runner.offer({ image: 'held', memoryMb: 256 });
-    await held.untilCalled(1);
-    await runner.run({ image: 'echo', fnId: 'refused', memoryMb: 256 });
-    const answer = await runner.balancer.unary('Status');
-    expect(answer).toMatchObject({
-      active: 1,
-      requestsReceived: 2,
-      requestsHandled: 1,
-      failed: false,
-      kdumpsOnDisk: 0,
-    });
-    held.release();
-    await running.status;
-  });
-
-  it('protocol 99: ConfigureRunner without a handler is an empty OK', async () => {
-    await started({ functions: { echo } });
-    expect(await runner.balancer.unary('ConfigureRunner', { config: { a: 'b' } })).toEqual({});
-  });
-
+describe('connections and containers', () => {
   it('protocol 2: two balancers may hold connections at the same time', async () => {
     await started({ functions: { echo } });
     const [a, b] = await Promise.all([runner.run({ image: 'echo' }, 'a'), runner.run({ image: 'echo' }, 'b')]);

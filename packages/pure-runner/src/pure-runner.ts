@@ -4,6 +4,7 @@ import type { Agent } from '@fnfleet/agent';
 import {
   type Clock,
   type DrainResult,
+  IdGenerator,
   InflightTracker,
   type Logger,
   Once,
@@ -17,6 +18,10 @@ import { EngagementCounters } from './engagement-counters.js';
 import { engagementRunner } from './engagement-runner.js';
 import { GrpcListener } from './grpc-listener.js';
 import type { FunctionLogs } from './logs/function-logs.js';
+import type { ConfigureRunner } from './runner-handlers.js';
+import { RunnerLoad } from './runner-load.js';
+import { RunnerStatusReporter } from './runner-status-report.js';
+import { type CustomHealth, StatusImage } from './status-image.js';
 
 export interface PureRunnerOptions {
   /** Executes the calls; closed together with the runner. */
@@ -33,8 +38,19 @@ export interface PureRunnerOptions {
   readonly detached?: boolean;
   /** What log collectors are served from; also has to be a sink of the agent. Without it they are turned away. */
   readonly logs?: FunctionLogs;
-  /** Image that ordinary calls may not use. */
+  /**
+   * Image that is run to answer `Status`; ordinary calls may not use it. Without it the answer is counters and load, and
+   * the next three are not asked.
+   */
   readonly statusImage?: string;
+  /** Path that exists when containers may have a network; until it does the status image runs without. */
+  readonly networkBarrier?: string;
+  /** Asked before the status image is run. */
+  readonly customHealth?: CustomHealth;
+  /** Directory of kernel crash dumps; `Status` tells how many entries it has. */
+  readonly kdumpsPath?: string;
+  /** Serves `ConfigureRunner`; without it the settings that are sent are ignored, with a warning. */
+  readonly configure?: ConfigureRunner;
   readonly clock?: Clock;
   readonly logger?: Logger;
 }
@@ -55,8 +71,8 @@ const DEFAULT_MAX_STREAMS = 65_536;
 const GOODBYE_MS = 1000;
 
 /**
- * Draining goes in this order, so that no call is lost: new calls are refused in the protocol (any balancer goes on to
- * the next runner) and health says NOT_SERVING; calls in hand finish; only then does the port close.
+ * Draining goes in this order, so that no call is lost: status and load say so, health says NOT_SERVING, and new calls are
+ * refused in the protocol (any balancer goes on to the next runner); calls in hand finish; only then does the port close.
  */
 class PureRunnerService implements PureRunner {
   readonly ready: Promise<void>;
@@ -64,16 +80,18 @@ class PureRunnerService implements PureRunner {
   private readonly listener: GrpcListener;
   private readonly engagements = new InflightTracker();
   private readonly logger: Logger;
+  private readonly load: RunnerLoad;
   private graceMs = 0;
 
   constructor(options: PureRunnerOptions) {
-    const { agent, clock = systemClock, logger = silentLogger, statusImage } = options;
+    const { agent, clock = systemClock, logger = silentLogger, statusImage, configure, logs } = options;
     this.agent = agent;
     this.logger = logger;
     const detachedAcks = options.detached ? new DetachedAcks() : undefined;
     if (detachedAcks) agent.addCallListener(detachedAcks);
-    const run = engagementRunner({ agent, clock, logger, detachedAcks, statusImage });
     const counters = new EngagementCounters();
+    this.load = new RunnerLoad(agent, counters);
+    const run = engagementRunner({ agent, clock, logger, load: this.load, detachedAcks, statusImage });
     const listen = options.listen ?? DEFAULT_LISTEN;
     this.listener = new GrpcListener({
       host: listen.slice(0, listen.lastIndexOf(':')).replace(/^\[|\]$/g, ''),
@@ -83,8 +101,8 @@ class PureRunnerService implements PureRunner {
       maxStreams: options.maxStreams ?? DEFAULT_MAX_STREAMS,
       clock,
       run,
-      counters,
-      logs: options.logs,
+      handlers: { status: statusReporter(options, { counters, load: this.load, clock }), configure, logs, logger },
+      incarnation: this.load.incarnation,
       enter: () => {
         const leave = this.engagements.enter();
         const uncount = counters.enter();
@@ -94,7 +112,9 @@ class PureRunnerService implements PureRunner {
         };
       },
     });
-    this.ready = Promise.all([agent.ready, this.listener.ready]).then(() => this.listener.setServing(true));
+    this.ready = Promise.all([agent.ready, this.listener.ready]).then(() =>
+      this.listener.setServing(!this.load.draining),
+    );
     this.ready.catch(() => undefined); // whoever waits for it is told
   }
 
@@ -103,6 +123,7 @@ class PureRunnerService implements PureRunner {
   }
 
   private readonly draining = new Once(async (): Promise<DrainResult> => {
+    this.load.draining = true;
     this.listener.setServing(false);
     const result = await this.agent.drain({ graceMs: this.graceMs });
     await this.engagements.whenIdle(GOODBYE_MS);
@@ -116,6 +137,7 @@ class PureRunnerService implements PureRunner {
   }
 
   private readonly closing = new Once(async () => {
+    this.load.draining = true;
     this.listener.setServing(false);
     await this.agent.close();
     await this.listener.close(0);
@@ -125,4 +147,13 @@ class PureRunnerService implements PureRunner {
   close(): Promise<void> {
     return this.closing.call();
   }
+}
+
+function statusReporter(
+  { agent, statusImage: image, networkBarrier, customHealth, kdumpsPath }: PureRunnerOptions,
+  parts: { counters: EngagementCounters; load: RunnerLoad; clock: Clock },
+): RunnerStatusReporter {
+  const deps = { agent, clock: parts.clock, ids: new IdGenerator() };
+  const statusImage = image ? new StatusImage({ image, networkBarrier, customHealth }, deps) : undefined;
+  return new RunnerStatusReporter({ ...parts, statusImage, kdumpsPath });
 }

@@ -1,4 +1,4 @@
-import { integer } from '@fnfleet/core';
+import { flag, integer, text } from '@fnfleet/core';
 import { logSettings } from './logs/log-settings.js';
 
 export const pureRunnerSettings = {
@@ -14,5 +14,18 @@ export const pureRunnerSettings = {
     min: 1,
     max: 2 ** 31 - 1,
     doc: 'Engagements one balancer connection may have open. A balancer uses one connection, so a low limit makes it wait without a word.',
+  }),
+  statusImage: text('FN_STATUS_IMAGE', {
+    doc: 'Image that is run to answer `Status` (without memory or CPU of its own, results serve for 1.5 s). Functions may not use it. Unset: `Status` has counters and load only.',
+  }),
+  networkBarrier: text('FN_NETWORK_BARRIER_PATH', {
+    doc: 'Path that exists when the network of containers is up. Until it does the status image runs without network, and `Status` says so.',
+  }),
+  kdumpsPath: text('FN_KDUMPS_PATH', {
+    doc: 'Directory of kernel crash dumps. With a status image, `Status` tells how many entries it has.',
+  }),
+  detached: flag('FN_ENABLE_DETACHED', {
+    default: false,
+    doc: 'Take detached calls (`Fn-Invoke-Type: detached`): answered 202 when they start to run. They end with the balancer that placed them. Off: 501.',
   }),
 } as const;

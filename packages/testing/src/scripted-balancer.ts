@@ -11,8 +11,10 @@ import { Client, type ClientDuplexStream, credentials, Metadata, type StatusObje
 export interface PlayedEngagement {
   /** Everything the runner has sent so far. */
   readonly received: readonly RunnerMessage[];
+  /** Resolves when the runner has begun to answer. */
+  readonly metadata: Promise<Metadata>;
   /** Resolves when the stream is over. */
-  readonly status: Promise<{ code: number; details: string }>;
+  readonly status: Promise<PlayedEnd>;
   send(message: ClientMessage): void;
   /** A message as it stands on the wire. */
   sendBytes(bytes: Buffer): void;
@@ -20,6 +22,12 @@ export interface PlayedEngagement {
   cancel(): void;
   /** Resolves with the n-th message (from 0) once it is there; rejects when the stream ends before. */
   message(index: number): Promise<RunnerMessage>;
+}
+
+export interface PlayedEnd {
+  readonly code: number;
+  readonly details: string;
+  readonly trailers: Metadata;
 }
 
 /**
@@ -48,17 +56,22 @@ export class ScriptedBalancer {
   }
 
   /** A unary call by method name, with message objects as `proto/runner.proto` names them. */
-  unary(method: string, request: object = {}): Promise<Record<string, unknown>> {
+  unary(
+    method: string,
+    request: object = {},
+    { signal }: { signal?: AbortSignal } = {},
+  ): Promise<Record<string, unknown>> {
     const definition = runnerService()[method];
     if (definition === undefined) throw new Error(`no method ${method}`);
     return new Promise((resolve, reject) => {
-      this.client.makeUnaryRequest(
+      const call = this.client.makeUnaryRequest(
         definition.path,
         definition.requestSerialize,
         definition.responseDeserialize,
         request,
         (error, answer) => (error ? reject(error) : resolve(answer as Record<string, unknown>)),
       );
+      signal?.addEventListener('abort', () => call.cancel());
     });
   }
 
@@ -69,7 +82,8 @@ export class ScriptedBalancer {
 
 class Played implements PlayedEngagement {
   readonly received: RunnerMessage[] = [];
-  readonly status: Promise<{ code: number; details: string }>;
+  readonly metadata: Promise<Metadata>;
+  readonly status: Promise<PlayedEnd>;
   private readonly waiting = new Set<() => void>();
   private over = false;
 
@@ -79,11 +93,12 @@ class Played implements PlayedEngagement {
       this.wake();
     });
     call.on('error', () => undefined); // the status says the same
+    this.metadata = new Promise((resolve) => call.on('metadata', resolve));
     this.status = new Promise((resolve) => {
-      call.on('status', ({ code, details }: StatusObject) => {
+      call.on('status', ({ code, details, metadata: trailers }: StatusObject) => {
         this.over = true;
         this.wake();
-        resolve({ code, details });
+        resolve({ code, details, trailers });
       });
     });
   }

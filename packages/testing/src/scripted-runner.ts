@@ -1,5 +1,12 @@
 import { type ClientMessage, encodeRunnerMessage, type RunnerMessage, runnerService } from '@fnfleet/protocol';
-import { Metadata, Server, ServerCredentials, type ServerDuplexStream } from '@grpc/grpc-js';
+import {
+  Metadata,
+  Server,
+  ServerCredentials,
+  type ServerDuplexStream,
+  type ServerUnaryCall,
+  type sendUnaryData,
+} from '@grpc/grpc-js';
 
 /** What one engagement does; the test drives it by hand. */
 export interface ScriptedEngagement {
@@ -15,8 +22,10 @@ export interface ScriptedEngagement {
   send(message: RunnerMessage): void;
   /** A message as it stands on the wire. */
   sendBytes(bytes: Buffer): void;
-  /** Ends the RPC. Code 0 is OK. */
-  end(code?: number, details?: string): void;
+  /** Sends initial metadata; without this it goes with the first message. */
+  begin(metadata: Readonly<Record<string, string>>): void;
+  /** Ends the RPC. Code 0 is OK. Values of keys that end in `-bin` are base64. */
+  end(code?: number, details?: string, trailers?: Readonly<Record<string, string>>): void;
 }
 
 export interface ScriptedRunner {
@@ -28,9 +37,11 @@ export interface ScriptedRunner {
 /**
  * A runner that a test plays: a real gRPC peer on a real socket, for what only the wire can show. Built on another gRPC
  * implementation than the balancer's own transport, so the two check each other.
+ * @param options.status what it answers to `Status`, as `proto/runner.proto` names the fields
  */
 export async function startScriptedRunner(
   script: (engagement: ScriptedEngagement) => void | Promise<void>,
+  { status = {} }: { readonly status?: object } = {},
 ): Promise<ScriptedRunner> {
   const engagements: ScriptedEngagement[] = [];
   const server = new Server({ 'grpc.max_concurrent_streams': 1000 });
@@ -43,6 +54,9 @@ export async function startScriptedRunner(
       const engagement = new Engagement(call);
       engagements.push(engagement);
       void script(engagement);
+    },
+    Status(_call: ServerUnaryCall<unknown, unknown>, answer: sendUnaryData<object>) {
+      answer(null, status);
     },
   });
   const port = await new Promise<number>((resolve, reject) => {
@@ -95,8 +109,21 @@ class Engagement implements ScriptedEngagement {
     this.call.write(bytes);
   }
 
-  end(code = 0, details = ''): void {
-    if (code === 0) this.call.end();
-    else this.call.emit('error', { code, details, metadata: new Metadata() });
+  begin(metadata: Readonly<Record<string, string>>): void {
+    this.call.sendMetadata(metadataOf(metadata));
   }
+
+  end(code = 0, details = '', trailers: Readonly<Record<string, string>> = {}): void {
+    const metadata = metadataOf(trailers);
+    if (code === 0) this.call.end(metadata);
+    else this.call.emit('error', { code, details, metadata });
+  }
+}
+
+function metadataOf(entries: Readonly<Record<string, string>>): Metadata {
+  const metadata = new Metadata();
+  for (const [key, value] of Object.entries(entries)) {
+    metadata.set(key, key.endsWith('-bin') ? Buffer.from(value, 'base64') : value);
+  }
+  return metadata;
 }

@@ -35,6 +35,10 @@ export const pureRunnerRole: Role = {
       listen: `${settings.bindAddress}:${settings.grpcPort}`,
       maxStreams: settings.maxStreams,
       logs,
+      detached: settings.detached,
+      statusImage: settings.statusImage,
+      networkBarrier: settings.networkBarrier,
+      kdumpsPath: settings.kdumpsPath,
       logger,
     });
     return {

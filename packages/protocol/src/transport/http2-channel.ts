@@ -64,6 +64,7 @@ export class Http2Channel implements Engaging {
         onMessage: (message) => handler.onMessage(message),
         onWritable: () => handler.onWritable(),
         onEnd,
+        onLoad: handler.onLoad,
       },
       this.maxMessageBytes,
     );

@@ -1,9 +1,13 @@
 import http2 from 'node:http2';
 import { decodeRunnerMessage, encodeClientMessage } from '../codec.js';
 import type { ClientMessage } from '../messages.js';
+import { decodeOrca, INCARNATION_HEADER, LOAD_TRAILER } from '../orca.js';
 import { type ClientStream, type ClientStreamHandler, GRPC_STATUS } from '../stream.js';
 import { Deframer, FrameError, frameMessage } from './grpc-frames.js';
 import { type GrpcStatus, grpcStatusOf, statusOfHttp } from './grpc-status.js';
+
+/** How long after its last message a runner may keep us waiting for its trailers, milliseconds. */
+const TRAILERS_LIMIT_MS = 100;
 
 /**
  * The balancer's end of one Engage stream on an HTTP/2 session.
@@ -20,6 +24,7 @@ export class Http2ClientStream implements ClientStream {
   private readonly deframer: Deframer;
   private status: GrpcStatus | undefined;
   private failure: GrpcStatus | undefined;
+  private incarnation = '';
   private released = false;
 
   constructor(handler: ClientStreamHandler, maxMessageBytes: number) {
@@ -91,19 +96,26 @@ export class Http2ClientStream implements ClientStream {
     const { stream } = this;
     if (stream === undefined || stream.destroyed) return;
     stream.resume();
-    // A body that nobody waits for any more is cut off; a stream whose both halves are done closes by itself.
-    if (!stream.writableEnded) stream.close(http2.constants.NGHTTP2_NO_ERROR);
+    // A stream whose both halves are done closes by itself. A body that nobody waits for any more is cut off, once the
+    // trailers, which follow the last message at once, are here too.
+    if (stream.writableEnded) return;
+    const cut = () => stream.close(http2.constants.NGHTTP2_NO_ERROR);
+    if (stream.readableEnded) return cut();
+    stream.once('end', cut);
+    stream.setTimeout(TRAILERS_LIMIT_MS, cut);
   }
 
   private wire(stream: http2.ClientHttp2Stream): void {
     stream.on('response', (headers) => {
       this.status = grpcStatusOf(headers) ?? this.status;
+      this.incarnation = textOf(headers[INCARNATION_HEADER]) ?? '';
       const httpStatus = Number(headers[':status']);
       if (httpStatus !== 200) this.status ??= statusOfHttp(httpStatus);
     });
     stream.on('data', (chunk: Buffer) => this.receive(chunk));
     stream.on('trailers', (trailers) => {
       this.status = grpcStatusOf(trailers) ?? this.status;
+      this.tellLoad(textOf(trailers[LOAD_TRAILER]));
     });
     stream.on('drain', () => this.handler?.onWritable());
     // With the trailers read and the last message delivered the outcome is complete; the close itself can wait.
@@ -113,6 +125,12 @@ export class Http2ClientStream implements ClientStream {
     });
     stream.on('close', () => this.closed(stream));
     if (this.paused) stream.pause();
+  }
+
+  private tellLoad(trailer: string | undefined): void {
+    const { onLoad } = this.handler ?? {};
+    const load = onLoad && trailer !== undefined ? decodeOrca(trailer, this.incarnation) : undefined;
+    if (load) onLoad?.(load);
   }
 
   private receive(chunk: Buffer): void {
@@ -137,4 +155,9 @@ export class Http2ClientStream implements ClientStream {
     this.handler = undefined;
     handler?.onEnd({ ...status, mayHaveArrived });
   }
+}
+
+/** Of a header that has come once. */
+function textOf(value: string | string[] | undefined): string | undefined {
+  return typeof value === 'string' ? value : undefined;
 }

@@ -1,6 +1,7 @@
-import type http2 from 'node:http2';
+import http2 from 'node:http2';
 import { decodeClientMessage, encodeRunnerMessage } from '../codec.js';
 import type { RunnerMessage } from '../messages.js';
+import { INCARNATION_HEADER, LOAD_TRAILER } from '../orca.js';
 import { GRPC_STATUS, type RunnerStream, type RunnerStreamHandler } from '../stream.js';
 import { Deframer, FrameError, frameMessage } from './grpc-frames.js';
 import { decodeTimeout, encodeMessage, type GrpcStatus } from './grpc-status.js';
@@ -13,6 +14,8 @@ export interface RunnerStreamOptions {
   readonly maxMessageBytes: number;
   /** Milliseconds since the epoch, now. */
   readonly nowMs: number;
+  /** Names the runner's process to the balancer. */
+  readonly incarnation: string;
 }
 
 /**
@@ -28,7 +31,8 @@ export class Http2RunnerStream implements RunnerStream {
   private responded = false;
   /** The handler has ended the stream, or lost it. */
   private over = false;
-  private status: GrpcStatus | undefined;
+  private status: EndStatus | undefined;
+  private readonly responseHeaders: http2.OutgoingHttpHeaders;
 
   constructor(
     private readonly stream: http2.ServerHttp2Stream,
@@ -37,6 +41,7 @@ export class Http2RunnerStream implements RunnerStream {
   ) {
     this.deframer = new Deframer(options.maxMessageBytes);
     const timeoutMs = decodeTimeout(headers['grpc-timeout']);
+    this.responseHeaders = { ...RESPONSE_HEADERS, [INCARNATION_HEADER]: options.incarnation };
     this.deadlineAt = timeoutMs === undefined ? undefined : options.nowMs + timeoutMs;
   }
 
@@ -79,10 +84,10 @@ export class Http2RunnerStream implements RunnerStream {
     this.stream.resume();
   }
 
-  end(code: number, details: string): void {
+  end(code: number, details: string, load?: string): void {
     if (this.over) return;
     this.over = true;
-    this.status = { code, details };
+    this.status = { code, details, load };
     this.scheduled ??= setImmediate(() => this.flush());
   }
 
@@ -98,10 +103,10 @@ export class Http2RunnerStream implements RunnerStream {
     if (!this.responded) {
       this.responded = true;
       if (this.status && bytes.length === 0) {
-        stream.respond({ ...RESPONSE_HEADERS, ...statusHeaders(this.status) }, { endStream: true });
+        stream.respond({ ...this.responseHeaders, ...statusHeaders(this.status) }, { endStream: true });
         return false;
       }
-      stream.respond(RESPONSE_HEADERS, { waitForTrailers: true });
+      stream.respond(this.responseHeaders, { waitForTrailers: true });
     }
     if (this.status === undefined) return stream.write(bytes);
     if (bytes.length > 0) stream.end(bytes);
@@ -123,7 +128,16 @@ export class Http2RunnerStream implements RunnerStream {
 
 const RESPONSE_HEADERS = { ':status': 200, 'content-type': 'application/grpc' };
 
-function statusHeaders(status: GrpcStatus | undefined): http2.OutgoingHttpHeaders {
-  const { code, details } = status ?? { code: GRPC_STATUS.UNKNOWN, details: '' };
-  return details === '' ? { 'grpc-status': code } : { 'grpc-status': code, 'grpc-message': encodeMessage(details) };
+interface EndStatus extends GrpcStatus {
+  readonly load?: string | undefined;
+}
+
+/** Never the same twice: it would only push out of the compression table what is. */
+const NOT_COMPRESSED = [LOAD_TRAILER];
+
+function statusHeaders(status: EndStatus | undefined): http2.OutgoingHttpHeaders {
+  const { code, details, load } = status ?? { code: GRPC_STATUS.UNKNOWN, details: '' };
+  const headers: http2.OutgoingHttpHeaders = { 'grpc-status': code };
+  if (details !== '') headers['grpc-message'] = encodeMessage(details);
+  return load === undefined ? headers : { ...headers, [LOAD_TRAILER]: load, [http2.sensitiveHeaders]: NOT_COMPRESSED };
 }

@@ -29,6 +29,7 @@ export class TestRunner {
       settings: readSettings(agentSettings, env),
       totals: { memoryBytes: memoryMb * MIB, cpuMillis: 4000 },
       logSinks: options.logs ? [options.logs] : [],
+      clock: options.clock,
     });
     const runner = newPureRunner({ agent, listen: '127.0.0.1:0', ...options });
     await runner.ready;

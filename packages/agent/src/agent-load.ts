@@ -1,0 +1,25 @@
+import { count } from '@fnfleet/core';
+
+/** How many calls an agent has in hand. */
+export interface AgentLoad {
+  /** Calls that wait for a container. */
+  readonly waiting: number;
+  /** Calls that are being executed. */
+  readonly running: number;
+}
+
+/** Keeps the load; what it counts are also the metrics `queued` and `running`. */
+export class LoadCounter implements AgentLoad {
+  waiting = 0;
+  running = 0;
+
+  queued(change: 1 | -1): void {
+    this.waiting += change;
+    count('queued', change);
+  }
+
+  executing(change: 1 | -1): void {
+    this.running += change;
+    count('running', change);
+  }
+}

@@ -1,0 +1,134 @@
+import protobuf from 'protobufjs/minimal.js';
+import type { LoadReport } from './load-report.js';
+
+/**
+ * A load report as trailing metadata: an `xds.data.orca.v3.OrcaLoadReport`, the format that gRPC balancers understand.
+ * CPU and memory are the standard utilizations, everything else is a named metric of ours.
+ *
+ * It is written once a call, so it costs next to nothing: the names never change, and only numbers are put into a
+ * message that is there already.
+ */
+export const LOAD_TRAILER = 'endpoint-load-metrics-bin';
+
+/** Initial metadata. ORCA knows only numbers. */
+export const INCARNATION_HEADER = 'fnfleet-incarnation';
+
+const CPU_UTILIZATION = 1;
+const MEM_UTILIZATION = 2;
+const NAMED_METRICS = 8;
+
+const MEM_TOTAL = 'fn.mem_total_bytes';
+const CPU_TOTAL = 'fn.cpu_total_millis';
+const ACTIVE = 'fn.active';
+const WAITING = 'fn.waiting';
+const DRAINING = 'fn.draining';
+const DEGRADED = 'fn.degraded';
+const FREE_SLOTS = 'fn.free_slots';
+
+/** In the order in which they are written. The last is left out where no function is spoken of. */
+const NAMES = [MEM_TOTAL, CPU_TOTAL, ACTIVE, WAITING, DRAINING, DEGRADED, FREE_SLOTS] as const;
+
+const BYTES = 2;
+const FIXED64 = 1;
+const DOUBLE_BYTES = 8;
+const tag = (field: number, wireType: number) => (field << 3) | wireType;
+
+const UTILIZATION_BYTES = 1 + DOUBLE_BYTES;
+/** A number is the end of each of its entries. */
+const TEMPLATE = Buffer.concat([utilization(CPU_UTILIZATION), utilization(MEM_UTILIZATION), ...NAMES.map(namedMetric)]);
+const WITHOUT_FREE_SLOTS = TEMPLATE.subarray(0, TEMPLATE.length - namedMetric(FREE_SLOTS).length);
+const CPU_AT = UTILIZATION_BYTES - DOUBLE_BYTES;
+const MEM_AT = CPU_AT + UTILIZATION_BYTES;
+const NAMED_AT: readonly number[] = NAMES.map((_, index) => {
+  const upTo = NAMES.slice(0, index + 1).reduce((bytes, name) => bytes + namedMetric(name).length, 0);
+  return 2 * UTILIZATION_BYTES + upTo - DOUBLE_BYTES;
+});
+
+/** The value of the trailer. */
+export function encodeOrca(load: LoadReport): string {
+  const { memoryTotalBytes, cpuTotalMillis, active, waiting, draining, degraded, freeSlots } = load;
+  TEMPLATE.writeDoubleLE(share(load.cpuUsedMillis, cpuTotalMillis), CPU_AT);
+  TEMPLATE.writeDoubleLE(share(load.memoryUsedBytes, memoryTotalBytes), MEM_AT);
+  const named = [memoryTotalBytes, cpuTotalMillis, active, waiting, Number(draining), Number(degraded), freeSlots ?? 0];
+  for (let i = 0; i < named.length; i += 1) TEMPLATE.writeDoubleLE(named[i] ?? 0, NAMED_AT[i] ?? 0);
+  const bytes = freeSlots === undefined ? WITHOUT_FREE_SLOTS : TEMPLATE;
+  // gRPC wants it without padding.
+  return bytes.toString('base64').replace(/=+$/, '');
+}
+
+/** Undefined when it cannot be read, or is not from a runner of ours. A peer's load is no reason for a call to fail. */
+export function decodeOrca(trailer: string, incarnation: string): LoadReport | undefined {
+  const read = readNumbers(Buffer.from(trailer, 'base64'));
+  if (read === undefined) return undefined;
+  const { cpu, memory, named } = read;
+  const memoryTotalBytes = named.get(MEM_TOTAL);
+  const cpuTotalMillis = named.get(CPU_TOTAL);
+  if (memoryTotalBytes === undefined || cpuTotalMillis === undefined) return undefined;
+  return {
+    incarnation,
+    memoryUsedBytes: Math.round(memory * memoryTotalBytes),
+    memoryTotalBytes,
+    cpuUsedMillis: Math.round(cpu * cpuTotalMillis),
+    cpuTotalMillis,
+    active: named.get(ACTIVE) ?? 0,
+    waiting: named.get(WAITING) ?? 0,
+    freeSlots: named.get(FREE_SLOTS),
+    draining: (named.get(DRAINING) ?? 0) > 0,
+    degraded: (named.get(DEGRADED) ?? 0) > 0,
+    degradedReason: '',
+  };
+}
+
+interface Numbers {
+  readonly cpu: number;
+  readonly memory: number;
+  readonly named: ReadonlyMap<string, number>;
+}
+
+function readNumbers(bytes: Buffer): Numbers | undefined {
+  const reader = protobuf.Reader.create(bytes);
+  const named = new Map<string, number>();
+  let cpu = 0;
+  let memory = 0;
+  try {
+    while (reader.pos < reader.len) {
+      const key = reader.uint32();
+      if (key === tag(CPU_UTILIZATION, FIXED64)) cpu = reader.double();
+      else if (key === tag(MEM_UTILIZATION, FIXED64)) memory = reader.double();
+      else if (key === tag(NAMED_METRICS, BYTES)) readNamed(reader, named);
+      else reader.skipType(key & 7);
+    }
+  } catch {
+    return undefined;
+  }
+  const sound = [cpu, memory, ...named.values()].every((value) => Number.isFinite(value) && value >= 0);
+  return sound ? { cpu, memory, named } : undefined;
+}
+
+function readNamed(reader: protobuf.Reader, into: Map<string, number>): void {
+  const end = reader.uint32() + reader.pos;
+  let name = '';
+  let value = 0;
+  while (reader.pos < end) {
+    const key = reader.uint32();
+    if (key === tag(1, BYTES)) name = reader.string();
+    else if (key === tag(2, FIXED64)) value = reader.double();
+    else reader.skipType(key & 7);
+  }
+  into.set(name, value);
+}
+
+function share(used: number, total: number): number {
+  return total > 0 ? used / total : 0;
+}
+
+function utilization(field: number): Buffer {
+  return Buffer.from([tag(field, FIXED64), ...Array<number>(DOUBLE_BYTES).fill(0)]);
+}
+
+function namedMetric(name: string): Buffer {
+  const writer = protobuf.Writer.create();
+  writer.uint32(tag(NAMED_METRICS, BYTES)).fork();
+  writer.uint32(tag(1, BYTES)).string(name).uint32(tag(2, FIXED64)).double(0);
+  return Buffer.from(writer.ldelim().finish());
+}

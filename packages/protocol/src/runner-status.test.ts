@@ -1,0 +1,63 @@
+import { protoRoot } from './runner-proto.js';
+import { decodeRunnerStatus, encodeRunnerStatus, NOTHING_CHECKED, type RunnerStatus } from './runner-status.js';
+
+const type = protoRoot().lookupType('RunnerStatus');
+const bytesOf = (status: RunnerStatus) =>
+  Buffer.from(type.encode(type.fromObject(encodeRunnerStatus(status))).finish());
+
+it('protocol 4: nothing but active is tag 2 varint 1', () => {
+  expect(bytesOf({ ...NOTHING_CHECKED, active: 1 })).toEqual(Buffer.from([0x10, 1]));
+});
+
+it('comes back as it was, every field of it', () => {
+  const status: RunnerStatus = {
+    active: 1,
+    requestsReceived: 5_000_000_000,
+    requestsHandled: 4,
+    call: {
+      success: false,
+      callId: '01D1ZVPBKV180G40RZJ0000001',
+      errorCode: 502,
+      errorText: 'function failed',
+      createdAt: 1_548_331_200_123,
+      startedAt: 1_548_331_200_124,
+      completedAt: 1_548_331_200_125,
+      schedulerNs: 1,
+      executionNs: 2,
+      imagePullWaitNs: 3,
+      containerPrepareNs: 4,
+      containerCreateNs: 5,
+      containerInitNs: 6,
+    },
+    details: '{"ok":true}',
+    cached: true,
+    kdumpsOnDisk: 7,
+    networkDisabled: true,
+    customStatus: { disk: 'full' },
+    load: {
+      incarnation: 'abc',
+      memoryUsedBytes: 1,
+      memoryTotalBytes: 8 * 1024 ** 3,
+      cpuUsedMillis: 2,
+      cpuTotalMillis: 3,
+      active: 1,
+      waiting: 4,
+      freeSlots: undefined,
+      draining: true,
+      degraded: true,
+      degradedReason: 'the engine does not answer',
+    },
+  };
+  const decoded = decodeRunnerStatus(bytesOf(status));
+  expect(decoded).toEqual(status);
+});
+
+it('a runner of Fn tells no load', () => {
+  const bytes = Buffer.from([0x10, 2, 0x60, 9]); // active 2, requestsReceived 9
+  expect(decodeRunnerStatus(bytes)).toMatchObject({
+    active: 2,
+    requestsReceived: 9,
+    load: undefined,
+    customStatus: {},
+  });
+});

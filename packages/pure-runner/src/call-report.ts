@@ -1,0 +1,39 @@
+import type { AgentCall } from '@fnfleet/agent';
+import { type Clock, FnError, PeerError } from '@fnfleet/core';
+import { type CallReport, NOTHING_REPORTED } from '@fnfleet/protocol';
+
+/**
+ * How a call ended, as it is told to a balancer.
+ * @param call undefined when it could not even be built
+ * @param error undefined when it ended well
+ */
+export function callReport(call: AgentCall | undefined, error: unknown, clock: Clock): CallReport {
+  const outcome = error === undefined ? { success: true } : failure(error);
+  if (call === undefined) return { ...NOTHING_REPORTED, ...outcome };
+  const { model, timings } = call;
+  const started = model.startedAt !== undefined;
+  return {
+    ...NOTHING_REPORTED,
+    ...outcome,
+    callId: model.id,
+    image: model.image,
+    createdAt: model.createdAt,
+    startedAt: model.startedAt,
+    completedAt: started ? (model.completedAt ?? clock.now()) : undefined,
+    schedulerNs: timings.schedulerNs,
+    executionNs: timings.executionNs,
+    imagePullWaitNs: timings.imagePullWaitNs,
+    containerPrepareNs: timings.containerPrepareNs,
+    containerCreateNs: timings.containerCreateNs,
+    containerInitNs: timings.containerInitNs,
+  };
+}
+
+function failure(error: unknown): Partial<CallReport> {
+  if ((error instanceof FnError && error.code !== 'internal') || error instanceof PeerError) {
+    return { errorCode: error.status, errorText: error.message, errorUser: error.isFunctionFault };
+  }
+  // An error without a place in the table has code 0 on the wire, and its own text.
+  const cause = error instanceof FnError ? (error.cause ?? error) : error;
+  return { errorCode: 0, errorText: (cause instanceof Error && cause.message) || 'unknown error' };
+}

@@ -1,0 +1,31 @@
+import { randomBytes } from 'node:crypto';
+import type { Agent } from '@fnfleet/agent';
+import type { LoadReport } from '@fnfleet/protocol';
+import type { EngagementCounters } from './engagement-counters.js';
+
+/** How busy the runner is, as it tells balancers. Asked at the end of every engagement, so nothing is computed here. */
+export class RunnerLoad {
+  readonly incarnation = randomBytes(8).toString('hex');
+  draining = false;
+
+  constructor(
+    private readonly agent: Agent,
+    private readonly counters: EngagementCounters,
+  ) {}
+
+  /** @param slotKey of the call that the report is for */
+  report(slotKey?: string): LoadReport {
+    const { agent, counters, incarnation, draining } = this;
+    const { state, reason = '' } = agent.health;
+    return {
+      incarnation,
+      ...agent.utilization,
+      active: counters.active,
+      waiting: agent.load.waiting,
+      freeSlots: slotKey === undefined ? undefined : agent.idleContainers(slotKey),
+      draining,
+      degraded: state === 'degraded',
+      degradedReason: reason,
+    };
+  }
+}
