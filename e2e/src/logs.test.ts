@@ -3,7 +3,7 @@ import { Fleet } from './harness/fleet.js';
 import { type Answer, invoke } from './harness/invoke.js';
 import { until } from './harness/until.js';
 
-jest.setTimeout(90_000);
+jest.setTimeout(180_000);
 
 interface Line {
   readonly runner: string;

@@ -36,6 +36,7 @@ describe('fnfleet up', () => {
 
     await command.prints(/hello-node answered: {2}.*fleet/);
     const [, lbUrl] = await command.prints(/The fleet is up\..*balancer (http:\S+)/);
+    expect(command.output).toMatch(/fnfleet logs hello-node --app example --api \S+ --runner [\d.]+:\d+,[\d.]+:\d+\n/);
     expect(command.output).toMatch(/processes {3}api \d+, runner1 \d+, runner2 \d+, lb \d+/);
     expect((await invoke(`${lbUrl}/version`, { method: 'GET' })).status).toBe(200);
     // Otherwise finding nothing at the end would prove nothing.

@@ -15,6 +15,14 @@ export interface CollectorSession {
   readonly signal: AbortSignal;
 }
 
+const CHANNEL_OPTIONS = {
+  'grpc.use_local_subchannel_pool': 1,
+  // Function output may pause for hours: a runner that vanished without a word is noticed by this. A Go runner cuts
+  // connections that ask more often.
+  'grpc.keepalive_time_ms': 5 * 60_000,
+  'grpc.keepalive_timeout_ms': 20_000,
+};
+
 /**
  * One session of StreamLogs, from the collector's side: `start`, `ready`, then a batch for each `ack`. Resolves when the
  * runner ends it, or when the signal aborts.
@@ -23,7 +31,7 @@ export interface CollectorSession {
 export async function collectLogs(session: CollectorSession): Promise<void> {
   const { signal } = session;
   if (signal.aborted) return;
-  const client = new Client(session.address, credentials.createInsecure(), { 'grpc.use_local_subchannel_pool': 1 });
+  const client = new Client(session.address, credentials.createInsecure(), CHANNEL_OPTIONS);
   const stream = openStream(client);
   const cancel = () => stream.cancel();
   signal.addEventListener('abort', cancel, { once: true });
