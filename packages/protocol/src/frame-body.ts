@@ -83,14 +83,17 @@ export class FrameBody implements RequestBody {
       this.wantsMore = this.readable.push(data);
     }
     if (this.held.length > 0) return;
-    if (this.complete) {
-      // Taken to the end only when the reader gets there, not when the last byte was handed to its buffer.
+    if (!this.complete) return this.flow.resume();
+    this.wantsMore = false;
+    // Taken to the end only when the reader gets there, not when the last byte was handed to its buffer. A reader that
+    // finds the buffer empty and ended has no reason to read on.
+    if (this.readable.readableLength === 0) this.consumed = true;
+    else {
       this.readable.once('end', () => {
         this.consumed = true;
       });
-      this.readable.push(null);
-      this.wantsMore = false;
-    } else this.flow.resume();
+    }
+    this.readable.push(null);
   }
 
   private drop(): void {

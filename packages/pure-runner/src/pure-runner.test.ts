@@ -108,6 +108,22 @@ describe('an answer', () => {
   });
 });
 
+describe('a body', () => {
+  it('that turns out empty after the call has begun is a complete one', async () => {
+    const answers = fn((request, response) => request.resume().once('end', () => response.end('here')));
+    await started({ functions: { answers } });
+    // The second call finds a hot container and a connection to it.
+    for (let calls = 0; calls < 3; calls += 1) {
+      const engagement = runner.balancer.engage();
+      engagement.send(tryOf({ image: 'answers' }));
+      await new Promise((resolve) => setImmediate(resolve));
+      engagement.send(frame('', true));
+      await engagement.status;
+      expect(reportOf(engagement.received)).toMatchObject({ success: true, errorText: '' });
+    }
+  });
+});
+
 describe('a call that cannot be run', () => {
   it.each([
     ['protocol 24: malformed JSON', '{"id":', 0, /JSON/],
