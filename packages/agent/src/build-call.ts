@@ -68,7 +68,7 @@ const DROPPED: ResponseWriter = { writeHead: () => undefined, write: () => true,
 /** Calls that share it add and remove their listeners in turn; there are never more than run at once. */
 const NEVER = new AbortController().signal;
 
-function noTimings(): CallTimings {
+export function noTimings(): CallTimings {
   return {
     imagePullWaitNs: 0,
     containerPrepareNs: 0,

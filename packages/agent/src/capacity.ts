@@ -34,6 +34,11 @@ export class Capacity {
     }
   }
 
+  /** Room that is free and that nobody waits for, or undefined. */
+  acquireSpare(need: Resources): ResourceToken | undefined {
+    return this.tracker.tryReserve(need);
+  }
+
   /** A container has become idle: it may have to make room at once. */
   idleBegins(container: Evictable): void {
     this.evictor.add(container);

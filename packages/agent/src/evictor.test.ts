@@ -5,7 +5,8 @@ const MB = 1024 * 1024;
 describe('the evictor', () => {
   let evicted: string[];
 
-  const candidate = (name: string, memoryMb: number, slotKey = name, cpuMillis = 0): Evictable => ({
+  const candidate = (name: string, memoryMb: number, slotKey = name, cpuMillis = 0, isStandby = false): Evictable => ({
+    isStandby,
     slotKey,
     resources: { memoryBytes: memoryMb * MB, cpuMillis },
     evict: () => evicted.push(name),
@@ -27,6 +28,13 @@ describe('the evictor', () => {
     expect(evicted).toEqual(['a', 'b']);
     expect(evictor.makeRoom(missing(100), 'other')).toBe(false);
     expect(evicted).toEqual(['a', 'b']);
+  });
+
+  it('takes what is on standby last', () => {
+    const evictor = evictorOf(candidate('a', 50, 'a', 0, true), candidate('b', 50), candidate('c', 50));
+    expect(evictor.makeRoom(missing(50), 'other')).toBe(true);
+    expect(evictor.makeRoom(missing(100), 'other')).toBe(true);
+    expect(evicted).toEqual(['b', 'c', 'a']);
   });
 
   it('agent-and-docker 46: evicts none when all together are not enough', () => {

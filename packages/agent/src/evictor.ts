@@ -4,11 +4,16 @@ import { isNothing, type Resources } from './resource-tracker.js';
 export interface Evictable {
   readonly slotKey: string;
   readonly resources: Resources;
+  /** It is on standby: closed only when the others are not enough. */
+  readonly isStandby: boolean;
   /** Announces the release of the resources and begins to close. */
   evict(): void;
 }
 
-/** Closes idle containers of other functions when a call needs their room: longest idle first, enough or nothing. */
+/**
+ * Closes idle containers of other functions when a call needs their room: longest idle first, those on standby last, enough
+ * or nothing.
+ */
 export class Evictor {
   /** In the order in which they became idle. */
   private readonly candidates = new Set<Evictable>();
@@ -40,7 +45,7 @@ export class Evictor {
   private choose(missing: Resources, forKey: string): Evictable[] | undefined {
     let { memoryBytes, cpuMillis } = missing;
     const chosen: Evictable[] = [];
-    for (const candidate of this.candidates) {
+    for (const candidate of this.inOrder()) {
       if (memoryBytes <= 0 && cpuMillis <= 0) break;
       if (candidate.slotKey === forKey) continue;
       chosen.push(candidate);
@@ -48,5 +53,10 @@ export class Evictor {
       cpuMillis -= candidate.resources.cpuMillis;
     }
     return memoryBytes <= 0 && cpuMillis <= 0 ? chosen : undefined;
+  }
+
+  private *inOrder(): Iterable<Evictable> {
+    for (const candidate of this.candidates) if (!candidate.isStandby) yield candidate;
+    for (const candidate of this.candidates) if (candidate.isStandby) yield candidate;
   }
 }

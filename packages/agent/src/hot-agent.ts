@@ -7,6 +7,7 @@ import {
   InflightTracker,
   type Logger,
   Once,
+  standbyOf,
 } from '@fnfleet/core';
 import type { Driver, DriverHealth } from '@fnfleet/drivers';
 import type { Agent, CallListener, Utilization } from './agent.js';
@@ -23,6 +24,7 @@ import type { ExchangeLimits } from './function-exchange.js';
 import { type ContainerOwner, HotContainer } from './hot-container.js';
 import { LaunchGate } from './launch-gate.js';
 import { LaunchPermit } from './launch-permit.js';
+import type { ContainerSource } from './launcher.js';
 import { ContainerOutput } from './output/container-output.js';
 import { type LogSink, noLogSink } from './output/log-sink.js';
 import { type Resources, type ResourceToken, ResourceTracker } from './resource-tracker.js';
@@ -194,33 +196,39 @@ export class HotAgent implements Agent {
   }
 
   private queueFor(call: AgentCall): SlotQueue {
-    const { slotKey } = call;
-    let queue = this.queues.get(slotKey);
-    if (queue === undefined) {
-      queue = new SlotQueue({
-        slotKey,
-        need: needOf(call.model),
-        capacity: this.capacity,
-        clock: this.options.clock,
-        refusal: this.permit.refusal,
-        create: (...parts) => this.createContainer(...parts),
-        onEmpty: () => this.queues.delete(slotKey),
-      });
-      this.queues.set(slotKey, queue);
-    }
+    return this.queues.get(call.slotKey) ?? this.newQueue(call);
+  }
+
+  private newQueue({ slotKey, model }: AgentCall): SlotQueue {
+    const { clock, log, settings } = this.options;
+    for (const other of this.queues.values()) if (other.fnId === model.fnId) other.supersede();
+    const queue = new SlotQueue({
+      slotKey,
+      fnId: model.fnId,
+      need: needOf(model),
+      capacity: this.capacity,
+      clock,
+      refusal: this.permit.refusal,
+      log: log.child({ fnId: model.fnId }),
+      standby: standbyOf(model.annotations),
+      idleTimeoutMs: Math.max(settings.queueIdleTimeoutMs, 2000 * model.idleTimeoutSeconds),
+      create: (...parts) => this.createContainer(...parts),
+      onEmpty: () => this.queues.delete(slotKey),
+    });
+    this.queues.set(slotKey, queue);
     return queue;
   }
 
   private createContainer(
-    call: AgentCall,
+    source: ContainerSource,
     token: ResourceToken,
     metrics: ContainerMetrics,
     owner: ContainerOwner,
   ): HotContainer {
     const { driver, clock, settings, ids, log } = this.options;
-    const { model } = call;
+    const { model, slotKey, extensions, networkDisabled } = source;
     const id = ids.next(clock.now());
-    const output = this.outputOf(id, call);
+    const output = this.outputOf(id, source);
     return new HotContainer({
       spec: {
         id,
@@ -232,14 +240,15 @@ export class HotAgent implements Agent {
         appId: model.appId,
         fnId: model.fnId,
         syslogUrl: model.syslogUrl,
-        networkDisabled: call.networkDisabled,
-        extensions: call.extensions,
-        output: this.takesOutputOf(call) ? output.listener : undefined,
+        networkDisabled,
+        extensions,
+        output: this.takesOutputOf(source) ? output.listener : undefined,
       },
       output,
-      slotKey: call.slotKey,
+      slotKey,
       token,
       idleTimeoutMs: model.idleTimeoutSeconds * 1000,
+      freezeAfterMs: driver.capabilities.pause ? settings.freezeIdleMs : Number.POSITIVE_INFINITY,
       pullTimeoutMs: settings.hotPullTimeoutMs,
       startTimeoutMs: settings.hotStartTimeoutMs,
       limits: this.limits,
@@ -252,13 +261,13 @@ export class HotAgent implements Agent {
     });
   }
 
-  private outputOf(containerId: string, { model }: AgentCall): ContainerOutput {
+  private outputOf(containerId: string, { model }: ContainerSource): ContainerOutput {
     const { settings, logSinks: sinks, clock, log } = this.options;
     return new ContainerOutput({ containerId, model, sinks, limitBytes: settings.maxLogBytes, clock, log });
   }
 
   /** Like everything of a container, this is decided by the call that it is made for. */
-  private takesOutputOf({ logSink }: AgentCall): boolean {
+  private takesOutputOf({ logSink }: ContainerSource): boolean {
     const { settings, logSinks } = this.options;
     return !settings.disableFunctionLogs && (logSinks.length > 0 || logSink !== noLogSink);
   }

@@ -1,10 +1,12 @@
-import { CancelledError, type Clock, count, FnError, type Logger, Once, observe } from '@fnfleet/core';
+import { CancelledError, type Clock, count, FnError, type Logger, Once } from '@fnfleet/core';
 import type { Container, ContainerSpec, Driver, ExitResult } from '@fnfleet/drivers';
 import type { AgentCall, CallTimings } from './agent-call.js';
+import { ContainerLaunch, NotWanted } from './container-launch.js';
 import type { ContainerMetrics } from './container-metrics.js';
 import type { Evictable } from './evictor.js';
 import { FunctionConnection } from './function-connection.js';
 import type { Exchange, ExchangeLimits } from './function-exchange.js';
+import { IdleFreezer } from './idle-freezer.js';
 import type { LaunchGate } from './launch-gate.js';
 import { LazyTimer } from './lazy-timer.js';
 import type { ContainerOutput } from './output/container-output.js';
@@ -18,6 +20,8 @@ export interface HotContainerOptions {
   readonly slotKey: string;
   readonly token: ResourceToken;
   readonly idleTimeoutMs: number;
+  /** Idle for so long it is frozen; Infinity: never. */
+  readonly freezeAfterMs: number;
   readonly pullTimeoutMs: number;
   readonly startTimeoutMs: number;
   readonly limits: ExchangeLimits;
@@ -35,35 +39,36 @@ export interface ContainerOwner {
   idle(container: HotContainer, servedMs?: number): void;
   /** The container is no longer idle: claimed, or about to close. */
   idleEnded(container: HotContainer): void;
-  /** Whether a call still waits for a container. Asked before the costly part of a launch. */
-  isWanted(): boolean;
+  /** Whether one of the containers has to stay, however long it is idle. */
+  keeps(): boolean;
   /** The container and all it occupied are gone. */
   gone(container: HotContainer): void;
 }
 
-/** How long one launch keeps its place in the gate at most, milliseconds. */
-const GATE_HOLD_MS = 1_000;
-
-type State = 'creating' | 'starting' | 'idle' | 'busy' | 'closed';
+type State = 'launching' | 'idle' | 'busy' | 'closed';
 
 /**
  * One container that serves call after call.
  *
- *   creating ──created──▶ starting ──socket open──▶ idle ⇄ busy
- *       └────────────┬────────┴────────────────────┴──┴──▶ closed
- *                 failure, exit, idle timeout, eviction, shutdown
+ *   launching ──socket open──▶ idle ⇄ busy
+ *       └──────────────────────┴──┴──▶ closed
+ *         failure, exit, idle timeout, eviction, shutdown
  *
  * H1  It serves one call at a time: only an idle container can be claimed, and a claim is exclusive.
  * H2  It is offered to its owner each time idle begins, and taken back each time idle ends, whatever ends it.
  * H3  close() is the only way to `closed`: it waits for the driver to be done, then releases the resources, then tells
  *     the owner. Until then they count as occupied.
  * H4  A call that passes its deadline is answered at once; the container is closed behind its back.
+ * H5  A container that is frozen is idle. A claim thaws it; the call does not wait for that, its first bytes do.
  */
 export class HotContainer implements Evictable {
-  private state: State = 'creating';
+  private state: State = 'launching';
   private container: Container | undefined;
   private connection: FunctionConnection | undefined;
   private exchange: Exchange | undefined;
+  private freezer: IdleFreezer | undefined;
+  /** Why a claimed container cannot serve. */
+  private broken: FnError | undefined;
   private opening: Promise<void> = Promise.resolve();
   /** It closes as soon as it would be idle. */
   private retiring = false;
@@ -73,7 +78,7 @@ export class HotContainer implements Evictable {
   private readonly closing = new Once(() => this.tearDown());
 
   constructor(private readonly options: HotContainerOptions) {
-    this.idleTimer = new LazyTimer(options.clock, () => void this.close('idle timeout'));
+    this.idleTimer = new LazyTimer(options.clock, () => this.idleLongEnough());
     this.deadlineTimer = new LazyTimer(options.clock, () => this.exchange?.abort(new FnError('callTimeout')));
   }
 
@@ -89,14 +94,19 @@ export class HotContainer implements Evictable {
     return this.options.token.resources;
   }
 
+  get isStandby(): boolean {
+    return this.options.owner.keeps();
+  }
+
   /**
    * Makes, starts and offers the container. On failure it is closed, which is not waited for.
-   * @returns false when it was not made after all, because nobody waits for it any more
+   * @returns false when it was not made after all, because nobody wants it any more
    * @param timings of the call that needs it
+   * @param isWanted asked before the costly part
    * @throws FnError what the caller should see; whatever the driver threw when it has no place in the error table
    */
-  async launch(timings: CallTimings): Promise<boolean> {
-    const launching = this.open(timings);
+  async launch(timings: CallTimings, isWanted: () => boolean): Promise<boolean> {
+    const launching = this.open(timings, isWanted);
     this.opening = launching.catch(() => undefined);
     try {
       await launching;
@@ -105,7 +115,11 @@ export class HotContainer implements Evictable {
       if (error instanceof NotWanted) return false;
       throw error;
     }
-    if (this.state !== 'starting') throw this.stop.signal.reason;
+    if (this.state !== 'launching') throw this.stop.signal.reason;
+    if (this.retiring) {
+      void this.close('ended at once');
+      throw new FnError('containerInitFailed');
+    }
     this.beginIdle();
     return true;
   }
@@ -114,6 +128,7 @@ export class HotContainer implements Evictable {
   claim(): boolean {
     if (this.state !== 'idle') return false;
     this.endIdle();
+    this.freezer?.idleEnds();
     this.state = 'busy';
     this.options.metrics.enter('busy');
     return true;
@@ -133,9 +148,10 @@ export class HotContainer implements Evictable {
     const { connection } = this;
     const remainingMs = deadlineAt - this.options.clock.now();
     if (this.state !== 'busy' || connection === undefined) return unserved(call, new CancelledError());
-    if (remainingMs <= 0) {
+    const refusal = this.broken ?? (remainingMs <= 0 ? new FnError('callTimeout') : undefined);
+    if (refusal) {
       this.finish(false);
-      return unserved(call, new FnError('callTimeout'));
+      return unserved(call, refusal);
     }
     this.options.output.begin(call);
     this.exchange = connection.exchange(call, deadlineAt);
@@ -150,7 +166,7 @@ export class HotContainer implements Evictable {
   }
 
   evict(): void {
-    count('container_evictions', 1, { container_state: 'idle' });
+    count('container_evictions', 1, { container_state: this.freezer?.isFrozen ? 'paused' : 'idle' });
     this.options.token.announceRelease();
     void this.close('evicted');
   }
@@ -167,95 +183,51 @@ export class HotContainer implements Evictable {
     return this.closing.call();
   }
 
-  private async open(timings: CallTimings): Promise<void> {
-    const { spec, driver, gate, clock, metrics } = this.options;
-    metrics.enter('start');
-    const prepareFrom = clock.nowNs();
-    const { pullNs } = await this.within(this.options.pullTimeoutMs, 'imagePullTimeout', (signal) =>
-      driver.prepareImage(spec, signal),
-    );
-    const createFrom = clock.nowNs();
-    timings.imagePullWaitNs = pullNs;
-    timings.containerPrepareNs = Math.max(0, Number(createFrom - prepareFrom) - pullNs);
+  private async open(timings: CallTimings, isWanted: () => boolean): Promise<void> {
+    const { options } = this;
+    options.metrics.enter('start');
+    const launch = new ContainerLaunch({
+      ...options,
+      signal: this.stop.signal,
+      isWanted,
+      onCreated: (created) => {
+        this.container = created;
+      },
+      onExit: (result, error) => this.onExit(result, error),
+    });
+    const container = await launch.run(timings);
+    this.connection = new FunctionConnection(container.socketPath, options.limits, options.clock);
+    this.freezer = new IdleFreezer({
+      clock: options.clock,
+      container,
+      afterMs: options.freezeAfterMs,
+      onFrozen: () => options.metrics.enter('paused'),
+      onFailed: (step, error) => this.onFreezerFailed(step, error),
+    });
+  }
 
-    const leaveGate = await gate.enter(this.stop.signal);
-    // A function that takes its time to listen does not keep the others from being started.
-    const timer = clock.after(GATE_HOLD_MS, leaveGate);
-    try {
-      const container = await this.createAndStart();
-      const initFrom = clock.nowNs();
-      timings.containerCreateNs = Number(initFrom - createFrom);
-      await this.untilListening(container);
-      timings.containerInitNs = Number(clock.nowNs() - initFrom);
-      this.connection = new FunctionConnection(container.socketPath, this.options.limits, clock);
-    } finally {
-      timer.cancel();
-      leaveGate();
+  private onExit(result: ExitResult | undefined, error: unknown): void {
+    if (this.state === 'closed') return;
+    const { exitCode, outOfMemory } = result ?? {};
+    this.options.log.info('function ended', { containerId: this.id, exitCode, outOfMemory, error });
+    // The launch has its own eye on it. An answer may still be in the socket: a call in hand ends when it reads to the end.
+    if (this.state === 'launching') this.retiring = true;
+    else this.retire();
+  }
+
+  private onFreezerFailed(step: 'freeze' | 'thaw', cause: unknown): void {
+    if (this.state === 'closed') return;
+    this.options.log.warn(`cannot ${step} container`, { containerId: this.id, error: cause });
+    if (step === 'thaw') {
+      this.broken = new FnError('functionResponse', { cause });
+      this.exchange?.abort(this.broken);
     }
+    this.retire();
   }
 
-  private async createAndStart(): Promise<Container> {
-    const { driver, spec, owner } = this.options;
-    if (!owner.isWanted()) throw new NotWanted();
-    this.container = await driver.create(spec, this.stop.signal);
-    this.stop.signal.throwIfAborted();
-    this.state = 'starting';
-    await this.container.start(this.stop.signal);
-    return this.container;
-  }
-
-  /** Waits for the socket, the end of the process or the end of patience, whichever is first. */
-  private async untilListening(container: Container): Promise<void> {
-    const exit = container.wait().then(
-      (result) => this.onExit(result),
-      (error: unknown) => this.onExit(undefined, error),
-    );
-    const startedAt = this.options.clock.nowNs();
-    let outcome = 'canceled';
-    try {
-      await this.within(this.options.startTimeoutMs, 'containerInitTimeout', (signal) =>
-        Promise.race([container.listening(signal), exit.then((error) => Promise.reject(error))]),
-      );
-      outcome = 'initialized';
-    } catch (error) {
-      if (error instanceof FnError && error.code === 'containerInitTimeout') outcome = 'timedout';
-      throw error;
-    } finally {
-      const ms = Number(this.options.clock.nowNs() - startedAt) / 1e6;
-      observe('container_uds_init_latency', ms, { container_uds_state: outcome });
-    }
-  }
-
-  /** The process has ended, or the engine cannot tell any more. Returns what that means for a launch in progress. */
-  private onExit(result: ExitResult | undefined, cause?: unknown): FnError {
-    const fields = { containerId: this.id, exitCode: result?.exitCode, outOfMemory: result?.outOfMemory, error: cause };
-    if (this.state !== 'closed') this.options.log.info('function ended', fields);
-    // An answer may still be in the socket: a call in hand ends by itself, when it reads to the end.
-    if (this.state === 'idle' || this.state === 'busy') this.retire();
-    return new FnError('containerInitFailed', { cause: cause ?? new Error(`exit code ${result?.exitCode}`) });
-  }
-
-  /** Runs one step of the launch with a limit in time; shutdown cuts it short. */
-  private async within<T>(
-    limitMs: number,
-    code: 'imagePullTimeout' | 'containerInitTimeout',
-    step: (signal: AbortSignal) => Promise<T>,
-  ): Promise<T> {
-    const limit = new AbortController();
-    const timer = this.options.clock.after(limitMs, () => limit.abort(new FnError(code)));
-    const onStop = () => limit.abort(this.stop.signal.reason);
-    this.stop.signal.addEventListener('abort', onStop, { once: true });
-    try {
-      this.stop.signal.throwIfAborted();
-      return await step(limit.signal);
-    } catch (error) {
-      throw limit.signal.aborted ? limit.signal.reason : error;
-    } finally {
-      timer.cancel();
-      this.stop.signal.removeEventListener('abort', onStop);
-      // Whoever lost the race inside the step is told that nobody waits any more.
-      limit.abort(new CancelledError());
-    }
+  private idleLongEnough(): void {
+    if (this.options.owner.keeps()) this.idleTimer.set(this.options.idleTimeoutMs);
+    else void this.close('idle timeout');
   }
 
   private finish(reusable: boolean, servedMs?: number): void {
@@ -268,6 +240,7 @@ export class HotContainer implements Evictable {
     this.state = 'idle';
     this.options.metrics.enter('idle');
     this.idleTimer.set(this.options.idleTimeoutMs);
+    this.freezer?.idleBegins();
     this.options.owner.idle(this, servedMs);
   }
 
@@ -286,6 +259,7 @@ export class HotContainer implements Evictable {
     this.stop.abort(new CancelledError());
     this.exchange?.abort(new CancelledError());
     await this.opening;
+    await this.freezer?.stop();
     await this.connection?.close();
     // A driver that fails here breaks its word; the room must come back nevertheless.
     await this.container
@@ -296,9 +270,6 @@ export class HotContainer implements Evictable {
     options.owner.gone(this);
   }
 }
-
-/** By the time it could have been made, no call waited for the container. */
-class NotWanted extends Error {}
 
 /** A call that never got to the function. */
 function unserved(call: AgentCall, error: Error): Error {

@@ -13,6 +13,16 @@ export const agentSettings = {
     negativeIsNever: true,
     doc: 'Time a container gets from its start to its first open socket. Past it the container is removed.',
   }),
+  freezeIdleMs: durationMs('FN_FREEZE_IDLE_MSECS', {
+    default: 50,
+    negativeIsNever: true,
+    doc: 'An idle container is frozen after this time: it keeps its memory and gets no CPU until its next call. 0: at once.',
+  }),
+  queueIdleTimeoutMs: durationMs('FN_HOT_LAUNCHER_TIMEOUT_MSECS', {
+    default: 3_600_000,
+    negativeIsNever: true,
+    doc: 'What the agent knows about a function is forgotten, and its standby containers end, when no call has come for so long; not before twice the idle timeout of the function.',
+  }),
   maxConcurrentLaunches: integer('FN_MAX_CONCURRENT_LAUNCHES', {
     default: Math.max(2, availableParallelism()),
     defaultText: 'the number of cores, at least 2',

@@ -1,28 +1,37 @@
-import { CancelledError, type Clock, Deferred, FnError, type Timer } from '@fnfleet/core';
+import { CancelledError, type Clock, Deferred, FnError, type Logger } from '@fnfleet/core';
 import type { AgentCall } from './agent-call.js';
 import { cancelReason } from './cancel-reason.js';
 import type { Capacity } from './capacity.js';
-import { ContainerMetrics } from './container-metrics.js';
+import type { ContainerMetrics } from './container-metrics.js';
 import type { ContainerOwner, HotContainer } from './hot-container.js';
-import { LaunchForecast } from './launch-forecast.js';
+import { type ContainerSource, divorce, type Launch, Launcher, marry, type Waiter } from './launcher.js';
+import { LazyTimer } from './lazy-timer.js';
+import { Patience } from './patience.js';
 import type { Resources, ResourceToken } from './resource-tracker.js';
+import { Standby } from './standby.js';
 
 export interface SlotQueueOptions {
   readonly slotKey: string;
+  readonly fnId: string;
   /** What each of its containers occupies. */
   readonly need: Resources;
   readonly capacity: Capacity;
   readonly clock: Clock;
   /** Why no container can be made now, asked before each costly step of a launch; undefined: it can be tried. */
   readonly refusal: () => FnError | undefined;
-  /** Makes a container for the call, which has not been launched yet. Its resources are the token's. */
+  readonly log: Logger;
+  /** How many containers it keeps started. */
+  readonly standby: number;
+  /** Without a call for so long, it forgets what it knows. Milliseconds. */
+  readonly idleTimeoutMs: number;
+  /** Makes a container, which has not been launched yet. Its resources are the token's. */
   readonly create: (
-    call: AgentCall,
+    source: ContainerSource,
     token: ResourceToken,
     metrics: ContainerMetrics,
     owner: ContainerOwner,
   ) => HotContainer;
-  /** The queue holds nothing any more and may be forgotten. */
+  /** The queue holds nothing any more, and has not been used for its idle timeout. */
   readonly onEmpty: () => void;
 }
 
@@ -40,26 +49,6 @@ export function needsLaunch({ waiting, starting, idle }: SlotCounts): boolean {
   return Math.max(0, waiting - idle) > starting;
 }
 
-/** A call that waits. */
-interface Waiter {
-  /** By the clock, milliseconds. */
-  readonly since: number;
-  readonly call: AgentCall;
-  readonly slot: Deferred<HotContainer>;
-  /** The launch that it caused. */
-  launch: Launch | undefined;
-}
-
-/** One container on its way. */
-interface Launch {
-  /** The call that caused it, as long as that waits. */
-  waiter: Waiter | undefined;
-  /** Gives up the wait for resources. */
-  readonly giveUp: AbortController;
-  /** The resources are there, the container is being made. */
-  begun: boolean;
-}
-
 /**
  * The hot containers that share one slot key, and the calls that wait for one.
  *
@@ -68,10 +57,10 @@ interface Launch {
  * Q3  A waiting call causes at most one launch, and only that call hears of its failure.
  * Q4  A launch that still waits for resources belongs to a waiting call. When that call is served or leaves, another
  *     call takes the launch over, or it is given up.
- * Q5  Where containers are hot a call waits for one of them as long as LaunchForecast sees more sense in that than in
- *     another launch, and never longer than its patience.
- *
- * Q6  While no container can be made, a call is refused as soon as it would cause a launch. Launches that have begun go on
+ * Q5  Where containers are hot a call waits for one of them as long as its Patience sees more sense in that than in
+ *     another launch.
+ * Q6  Containers for standby are launched for no call, so no call hears of their failure, and only where there is room.
+ * Q7  While no container can be made, a call is refused as soon as it would cause a launch. Launches that have begun go on
  *     without their calls: what comes of them may serve later ones.
  *
  * Nothing here polls: a call is woken by a container that becomes idle, by the failure of its launch, or by its end.
@@ -80,18 +69,45 @@ export class SlotQueue implements ContainerOwner {
   /** The most recently idle is the last. */
   private readonly idleStack: HotContainer[] = [];
   private readonly waiters = new Set<Waiter>();
-  private readonly launches = new Set<Launch>();
+  private readonly launcher: Launcher;
   private readonly containers = new Set<HotContainer>();
-  private readonly forecast = new LaunchForecast();
-  /** When a container last became hot while none was, by the clock. */
-  private hotSince = 0;
-  private patience: Timer | undefined;
+  private readonly patience: Patience;
+  private readonly standby: Standby;
+  private readonly idleTimer: LazyTimer;
+  /** What the next container for standby is made from. */
+  private latest: ContainerSource | undefined;
+  private expired = false;
   private closed = false;
 
-  constructor(private readonly options: SlotQueueOptions) {}
+  constructor(private readonly options: SlotQueueOptions) {
+    const { clock, standby, create } = options;
+    this.launcher = new Launcher({
+      ...options,
+      create: (...parts) => {
+        const container = create(...parts, this);
+        this.containers.add(container);
+        return container;
+      },
+      isWanted: (launch) => this.isWanted(launch),
+      onLaunched: (ms) => this.patience.launched(ms),
+      onEnd: (launch, error) => this.onLaunchEnded(launch, error),
+    });
+    this.patience = new Patience(clock, () => this.launchIfNeeded());
+    this.idleTimer = new LazyTimer(clock, () => this.expire());
+    this.standby = new Standby({
+      wanted: standby,
+      clock,
+      containers: () => this.hotContainers + this.launcher.size,
+      launch: () => this.latest !== undefined && this.launcher.launchSpare(this.latest),
+    });
+  }
+
+  get fnId(): string {
+    return this.options.fnId;
+  }
 
   get counts(): SlotCounts {
-    return { waiting: this.waiters.size, starting: this.launches.size, idle: this.idleStack.length };
+    return { waiting: this.waiters.size, starting: this.launcher.size, idle: this.idleStack.length };
   }
 
   /** An idle container, claimed for the caller; undefined when it would have to wait. */
@@ -107,6 +123,9 @@ export class SlotQueue implements ContainerOwner {
    */
   async wait(call: AgentCall): Promise<HotContainer> {
     if (this.closed) throw new FnError('serverBusy');
+    this.used();
+    const { model, slotKey, extensions, networkDisabled, logSink } = call;
+    this.latest = { model, slotKey, extensions, networkDisabled, logSink };
     const waiter: Waiter = { call, since: this.options.clock.now(), slot: new Deferred(), launch: undefined };
     const onAbort = () => this.fail(waiter, cancelReason(call.signal));
     const remainingMs = call.deadlineAt === undefined ? Infinity : call.deadlineAt - this.options.clock.now();
@@ -123,8 +142,12 @@ export class SlotQueue implements ContainerOwner {
   }
 
   idle(container: HotContainer, servedMs?: number): void {
-    if (servedMs !== undefined) this.forecast.served(servedMs);
-    else if (this.hotContainers === 0) this.hotSince = this.options.clock.now();
+    if (servedMs === undefined) {
+      if (this.hotContainers === 0) this.patience.begin();
+    } else {
+      this.patience.served(servedMs);
+      this.used();
+    }
     this.idleStack.push(container);
     this.serveWaiters();
     // Only what no call of its own needs may have to make room for others.
@@ -141,19 +164,23 @@ export class SlotQueue implements ContainerOwner {
   gone(container: HotContainer): void {
     this.containers.delete(container);
     this.launchIfNeeded(); // it may have been the one that calls were waiting for
+    this.fillStandby();
     this.forgetIfEmpty();
   }
 
-  isWanted(): boolean {
-    if (this.options.refusal() !== undefined) return false;
-    const [first] = this.waiters;
-    return first !== undefined && !this.mayWait(first);
+  keeps(): boolean {
+    return this.hotContainers <= this.standby.wanted;
   }
 
-  /** Q6. No container can be made any more. */
+  /** Another version of the function is in use: no container is kept for this one. */
+  supersede(): void {
+    this.standby.end();
+  }
+
+  /** Q7. No container can be made any more. */
   launchesRefused(): void {
     // A launch that one call leaves behind may go to another (Q4): hence by launch, not by call.
-    for (const launch of this.launches) {
+    for (const launch of this.launcher) {
       while (launch.waiter !== undefined) this.fail(launch.waiter, this.options.refusal());
     }
   }
@@ -161,8 +188,10 @@ export class SlotQueue implements ContainerOwner {
   /** Turns waiting calls away, gives up launches, and closes each container as soon as it serves no call. */
   shutDown(): void {
     this.closed = true;
+    this.standby.end();
     for (const waiter of this.waiters) this.fail(waiter, new FnError('serverBusy'));
     for (const container of this.containers) container.retire();
+    this.forgetIfEmpty();
   }
 
   /** Closes every container, whatever it does. */
@@ -192,8 +221,7 @@ export class SlotQueue implements ContainerOwner {
     this.waiters.delete(waiter);
     const { launch } = waiter;
     if (launch === undefined) return;
-    waiter.launch = undefined;
-    launch.waiter = undefined;
+    divorce(launch, waiter);
     if (launch.begun) return;
     const heir = this.waiterWithoutLaunch();
     if (heir) marry(launch, heir);
@@ -204,36 +232,24 @@ export class SlotQueue implements ContainerOwner {
     while (!this.closed && needsLaunch(this.counts)) {
       const waiter = this.waiterWithoutLaunch();
       if (waiter === undefined || this.isPatient(waiter)) return;
-      const launch: Launch = { waiter: undefined, giveUp: new AbortController(), begun: false };
-      marry(launch, waiter);
-      this.launches.add(launch);
-      void this.run(launch);
+      this.launcher.launchFor(waiter);
     }
   }
 
   /** Q5. Calls wait in order: where the first without a launch may wait, those after it are looked at when it is served. */
   private isPatient(waiter: Waiter): boolean {
     if (!this.mayWait(waiter)) return false;
-    this.patience ??= this.options.clock.after(this.patienceLeftMs(waiter), () => {
-      this.patience = undefined;
-      this.launchIfNeeded();
-    });
+    this.patience.watch(waiter.since);
     return true;
   }
 
   private mayWait(waiter: Waiter): boolean {
-    return this.patienceLeftMs(waiter) > 0 && this.forecast.servedSoon(this.waiters.size - 1, this.hotContainers);
-  }
-
-  private patienceLeftMs({ since }: Waiter): number {
-    return Math.max(since, this.hotSince) + this.forecast.patienceMs - this.options.clock.now();
+    return this.patience.allows(waiter.since, this.waiters.size - 1, this.hotContainers);
   }
 
   /** Those that have served or could serve. */
   private get hotContainers(): number {
-    let starting = 0;
-    for (const { begun } of this.launches) if (begun) starting += 1;
-    return Math.max(0, this.containers.size - starting);
+    return Math.max(0, this.containers.size - this.launcher.begun);
   }
 
   private waiterWithoutLaunch(): Waiter | undefined {
@@ -241,68 +257,55 @@ export class SlotQueue implements ContainerOwner {
     return undefined;
   }
 
-  /** Sees one launch through. Never rejects. */
-  private async run(launch: Launch): Promise<void> {
-    try {
-      await this.launch(launch);
-    } catch (error) {
-      this.end(launch, error);
-    }
+  private isWanted({ purpose }: Launch): boolean {
+    if (this.closed || this.options.refusal() !== undefined) return false;
+    if (purpose === 'standby') return true;
+    const [first] = this.waiters;
+    return first !== undefined && !this.mayWait(first);
   }
 
-  private async launch(launch: Launch): Promise<void> {
-    const { options } = this;
-    const { waiter } = launch;
-    if (waiter === undefined) return this.end(launch);
-    const refusal = options.refusal();
-    if (refusal) throw refusal;
-    const metrics = new ContainerMetrics(options.clock, waiter.call.model);
-    metrics.enter('wait');
-    let token: ResourceToken;
-    try {
-      token = await options.capacity.acquire(options.need, options.slotKey, launch.giveUp.signal);
-    } catch (error) {
-      metrics.leave();
-      throw error;
-    }
-    // The call that caused the launch may have been served meanwhile, and another have taken it over.
-    const call = launch.waiter?.call;
-    if (call === undefined) {
-      metrics.leave();
-      token.release();
-      return this.end(launch);
-    }
-    launch.begun = true;
-    const container = options.create(call, token, metrics, this);
-    this.containers.add(container);
-    const from = options.clock.now();
-    const launched = await container.launch(call.timings);
-    if (launched) this.forecast.launched(options.clock.now() - from);
-    this.end(launch);
-  }
-
-  /** The launch is over: with an idle container, an error, or nothing because nobody needs it. */
-  private end(launch: Launch, error?: unknown): void {
-    this.launches.delete(launch);
+  private onLaunchEnded(launch: Launch, error: unknown): void {
     const { waiter } = launch;
     if (waiter) {
-      waiter.launch = undefined;
-      launch.waiter = undefined;
+      divorce(launch, waiter);
       if (error !== undefined) this.fail(waiter, error);
     }
+    if (launch.purpose === 'standby' && error !== undefined) this.onStandbyFailed(error);
     this.launchIfNeeded();
+    this.fillStandby();
+    this.forgetIfEmpty();
+  }
+
+  private onStandbyFailed(error: unknown): void {
+    if (this.closed) return;
+    this.options.log.warn('cannot start a container for standby', { error });
+    this.standby.retryLater();
+  }
+
+  private fillStandby(): void {
+    if (this.options.standby > 0 && !this.closed) this.standby.fill();
+  }
+
+  private used(): void {
+    this.expired = false;
+    this.standby.wake();
+    this.idleTimer.set(this.options.idleTimeoutMs);
+  }
+
+  private expire(): void {
+    if (this.waiters.size + this.launcher.size > 0) return this.idleTimer.set(this.options.idleTimeoutMs);
+    this.expired = true;
+    // What it kept goes at the end of its own idle timeout.
+    this.standby.rest();
     this.forgetIfEmpty();
   }
 
   private forgetIfEmpty(): void {
-    if (this.waiters.size + this.launches.size + this.containers.size > 0) return;
-    this.patience?.cancel();
-    this.patience = undefined;
+    if (!this.expired && !this.closed) return;
+    if (this.waiters.size + this.launcher.size + this.containers.size > 0) return;
+    this.idleTimer.stop();
+    this.patience.stop();
+    this.standby.end();
     this.options.onEmpty();
   }
-}
-
-function marry(launch: Launch, waiter: Waiter): void {
-  launch.waiter = waiter;
-  waiter.launch = launch;
 }

@@ -220,6 +220,11 @@ const API_ERRORS = {
   fnTimeoutInvalid: entry(400, 'timeout value is out of range, must be between 0 and 300', 'Seconds.'),
   fnIdleTimeoutInvalid: entry(400, 'idle_timeout value is out of range, must be between 0 and 3600', 'Seconds.'),
   fnMemoryInvalid: entry(400, 'memory value is out of range. It should be between 0 and 8192', 'Megabytes.'),
+  fnStandbyInvalid: entry(
+    400,
+    'annotation fnfleet/standby is out of range. It should be a whole number between 0 and 100',
+    'How many containers of the function each runner that has run it keeps started.',
+  ),
   fnNotFound: entry(404, 'Fn not found', 'No function has this id.'),
   fnExists: entry(409, 'Fn with specified name already exists', 'Function names are unique within an app.'),
   triggerIdProvided: entry(400, 'ID cannot be provided for Trigger creation', 'The server chooses the id.'),

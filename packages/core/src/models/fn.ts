@@ -6,6 +6,7 @@ import type { Annotations, Config } from './call.js';
 import { mergeConfig, sortedOrAbsent } from './maps.js';
 import { PATH_SEGMENT, validateName } from './names.js';
 import { type Dated, revised } from './revision.js';
+import { validateStandby } from './standby.js';
 
 /** A function: an image, and within which limits a call of it runs. */
 export interface Fn extends Dated {
@@ -142,6 +143,7 @@ function validateFn(fn: Fn): void {
   if (!within(fn.idleTimeoutSeconds, MAX_IDLE_TIMEOUT_SECONDS)) throw new FnError('fnIdleTimeoutInvalid');
   if (!within(fn.memoryMb, MAX_MEMORY_MB)) throw new FnError('fnMemoryInvalid');
   validateAnnotations(fn.annotations);
+  validateStandby(fn.annotations);
 }
 
 function within(value: number, max: number): boolean {

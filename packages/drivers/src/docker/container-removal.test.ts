@@ -39,7 +39,7 @@ describe('removing a container', () => {
         attempts += 1;
         if (answer) throw answer;
       },
-      inspectContainer: async () => ({ running, outOfMemory: false }),
+      inspectContainer: async () => ({ running, outOfMemory: false, pid: 0 }),
     };
     const removal = { id: 'c', made, hasExited: () => exited, health, clock, logger: silentLogger, abandon: signal };
     void removeContainer({ ...removal, engine: engine as Engine }).then(() => {

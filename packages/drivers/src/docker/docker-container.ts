@@ -9,6 +9,8 @@ import { removeContainer } from './container-removal.js';
 import type { Engine } from './engine.js';
 import { EngineError, fnErrorFromDocker } from './engine-errors.js';
 import { ExitFollower } from './exit-follower.js';
+import { ContainerFreezer } from './freezing/container-freezer.js';
+import type { FreezerFinder } from './freezing/freezer-finder.js';
 import type { NetworkMembership } from './network-pool.js';
 import { OutputFollower } from './output-follower.js';
 
@@ -21,6 +23,8 @@ export interface DockerContainerDeps {
   readonly abandon: AbortSignal;
   readonly iofs: Iofs;
   readonly network: NetworkMembership | undefined;
+  /** Undefined: pauses go through the engine. */
+  readonly freezers: FreezerFinder | undefined;
   readonly onClosed: (container: DockerContainer) => void;
 }
 
@@ -40,6 +44,7 @@ export class DockerContainer implements Container {
   private readonly closing = new Once(() => this.shutDown());
   private creation: Promise<string> | undefined;
   private hasListened = false;
+  private freezer: ContainerFreezer | undefined;
 
   constructor(
     private readonly spec: ContainerSpec,
@@ -55,7 +60,8 @@ export class DockerContainer implements Container {
   async create(request: ContainerCreateOptions, signal: AbortSignal): Promise<void> {
     this.creation = this.deps.engine.createContainer(request);
     try {
-      await untilAborted(this.creation, signal);
+      const engineId = await untilAborted(this.creation, signal);
+      this.freezer = new ContainerFreezer(engineId, this.deps.freezers, this.deps.engine);
     } catch (error) {
       throw fnErrorFromDocker(error, 'create', this.spec.image);
     }
@@ -75,12 +81,12 @@ export class DockerContainer implements Container {
     this.hasListened = true;
   }
 
-  pause(): Promise<void> {
-    return this.deps.engine.pauseContainer(this.id);
+  async pause(): Promise<void> {
+    await this.freezer?.freeze();
   }
 
-  resume(): Promise<void> {
-    return this.deps.engine.resumeContainer(this.id);
+  async resume(): Promise<void> {
+    await this.freezer?.thaw();
   }
 
   wait(): Promise<ExitResult> {
@@ -111,6 +117,8 @@ export class DockerContainer implements Container {
 
   private async shutDown(): Promise<void> {
     const { iofs, network, onClosed } = this.deps;
+    // Gone already, or about to be: the removal tells.
+    await this.freezer?.end().catch(() => undefined);
     await this.remove();
     this.exit.stop();
     await this.output?.finish();

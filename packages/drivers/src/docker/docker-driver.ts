@@ -23,6 +23,7 @@ import type { CallLimits } from './engine-calls.js';
 import { fnErrorFromDocker } from './engine-errors.js';
 import { EngineHealth } from './engine-health.js';
 import { checkEngineVersion } from './engine-version.js';
+import { FreezerFinder } from './freezing/freezer-finder.js';
 import { ImagePuller } from './image-puller.js';
 import { parseImageReference } from './image-reference.js';
 import { NetworkPool } from './network-pool.js';
@@ -50,6 +51,7 @@ export class DockerDriver implements Driver {
   private readonly engine: Engine;
   private readonly puller: ImagePuller;
   private readonly networks: NetworkPool;
+  private readonly freezers: FreezerFinder | undefined;
   private readonly labels: ContainerLabels;
   private readonly reaper: ContainerReaper;
   private readonly policy: Promise<ContainerPolicy>;
@@ -74,6 +76,13 @@ export class DockerDriver implements Driver {
     this.engine = new Engine({ address: this.address, limits: limitsOf(settings), clock, observer: this.health });
     this.puller = new ImagePuller((reference, signal) => this.engine.pullImage(reference, signal));
     this.networks = new NetworkPool(settings.networks);
+    this.freezers = settings.freezeThroughEngine
+      ? undefined
+      : new FreezerFinder({
+          root: settings.cgroupPath,
+          pidOf: async (id) => (await this.engine.inspectContainer(id)).pid,
+          logger,
+        });
     this.labels = new ContainerLabels(settings.containerLabelTag);
     this.reaper = new ContainerReaper({
       engine: this.engine,
@@ -136,6 +145,7 @@ export class DockerDriver implements Driver {
       abandon: this.abandon.signal,
       iofs,
       network,
+      freezers: this.freezers,
       onClosed: ({ id }) => this.live.delete(id),
     });
     this.live.set(container.id, container);

@@ -37,6 +37,14 @@ export const dockerSettings = {
     default: 60_000,
     doc: 'How long a container of this runner may be there untracked before it is removed.',
   }),
+  cgroupPath: text('FN_CGROUP_PATH', {
+    default: '/sys/fs/cgroup',
+    doc: "Where the engine's control groups are mounted. A runner in a container needs the host's, and a look at its processes (--pid=host). Idle containers are frozen through them; where that is not possible, the engine is asked to pause them, which takes a hundred times as long.",
+  }),
+  freezeThroughEngine: flag('FN_FREEZE_THROUGH_ENGINE', {
+    default: false,
+    doc: 'Asks the engine for every pause, even where the control groups could be used.',
+  }),
   containerLabelTag: text('FN_CONTAINER_LABEL_TAG', {
     doc: 'Marks the containers of this runner. A runner that starts removes all other containers with its tag, so give each runner of an engine its own. Unset: it removes only containers whose runner process is known to be gone.',
   }),

@@ -89,11 +89,12 @@ export class Engine {
     );
   }
 
-  async inspectContainer(id: string): Promise<{ running: boolean; outOfMemory: boolean }> {
+  /** `pid` of its main process, where the engine runs; 0 when it does not run. */
+  async inspectContainer(id: string): Promise<{ running: boolean; outOfMemory: boolean; pid: number }> {
     const { State } = await this.transport.call('inspect_container', (abortSignal) =>
       this.container(id).inspect({ abortSignal }),
     );
-    return { running: State.Running, outOfMemory: State.OOMKilled };
+    return { running: State.Running, outOfMemory: State.OOMKilled, pid: State.Pid };
   }
 
   /** Running or not. */

@@ -1,0 +1,130 @@
+import { CancelledError, type Clock, FnError, observe } from '@fnfleet/core';
+import type { Container, ContainerSpec, Driver, ExitResult } from '@fnfleet/drivers';
+import type { CallTimings } from './agent-call.js';
+import type { LaunchGate } from './launch-gate.js';
+
+/** How long one launch keeps its place in the gate at most, milliseconds. */
+const GATE_HOLD_MS = 1_000;
+
+/** Durations in milliseconds. */
+export interface ContainerLaunchOptions {
+  readonly spec: ContainerSpec;
+  readonly driver: Driver;
+  readonly gate: LaunchGate;
+  readonly clock: Clock;
+  readonly pullTimeoutMs: number;
+  readonly startTimeoutMs: number;
+  /** Cuts the launch short. */
+  readonly signal: AbortSignal;
+  /** Asked before the costly part. */
+  readonly isWanted: () => boolean;
+  /** There is a container, which somebody has to close. */
+  readonly onCreated: (container: Container) => void;
+  /** The process has ended, now or later; undefined when the engine cannot tell any more, with why. */
+  readonly onExit: (result: ExitResult | undefined, error?: unknown) => void;
+}
+
+/** By the time it could have been made, nobody wanted the container. */
+export class NotWanted extends Error {}
+
+/** Brings one container from its image to an open socket. */
+export class ContainerLaunch {
+  constructor(private readonly options: ContainerLaunchOptions) {}
+
+  /**
+   * @param timings of the call that needs it
+   * @throws NotWanted, the signal's reason, FnError what the caller should see, else whatever the driver threw
+   */
+  async run(timings: CallTimings): Promise<Container> {
+    const { spec, driver, gate, clock, signal } = this.options;
+    const prepareFrom = clock.nowNs();
+    const { pullNs } = await this.within(this.options.pullTimeoutMs, 'imagePullTimeout', (limited) =>
+      driver.prepareImage(spec, limited),
+    );
+    const createFrom = clock.nowNs();
+    timings.imagePullWaitNs = pullNs;
+    timings.containerPrepareNs = Math.max(0, Number(createFrom - prepareFrom) - pullNs);
+
+    const leaveGate = await gate.enter(signal);
+    // A function that takes its time to listen does not keep the others from being started.
+    const timer = clock.after(GATE_HOLD_MS, leaveGate);
+    try {
+      const container = await this.createAndStart();
+      const initFrom = clock.nowNs();
+      timings.containerCreateNs = Number(initFrom - createFrom);
+      await this.untilListening(container);
+      timings.containerInitNs = Number(clock.nowNs() - initFrom);
+      return container;
+    } finally {
+      timer.cancel();
+      leaveGate();
+    }
+  }
+
+  private async createAndStart(): Promise<Container> {
+    const { driver, spec, signal, isWanted, onCreated } = this.options;
+    if (!isWanted()) throw new NotWanted();
+    const container = await driver.create(spec, signal);
+    onCreated(container);
+    signal.throwIfAborted();
+    await container.start(signal);
+    return container;
+  }
+
+  /** Waits for the socket, the end of the process or the end of patience, whichever is first. */
+  private async untilListening(container: Container): Promise<void> {
+    const exited = this.failureOnExit(container);
+    const startedNs = this.options.clock.nowNs();
+    let outcome = 'canceled';
+    try {
+      await this.within(this.options.startTimeoutMs, 'containerInitTimeout', (signal) =>
+        Promise.race([container.listening(signal), exited.then((error) => Promise.reject(error))]),
+      );
+      outcome = 'initialized';
+    } catch (error) {
+      if (error instanceof FnError && error.code === 'containerInitTimeout') outcome = 'timedout';
+      throw error;
+    } finally {
+      const ms = Number(this.options.clock.nowNs() - startedNs) / 1e6;
+      observe('container_uds_init_latency', ms, { container_uds_state: outcome });
+    }
+  }
+
+  /** What the end of the process means as long as it has no socket. */
+  private async failureOnExit(container: Container): Promise<FnError> {
+    let cause: unknown;
+    try {
+      const result = await container.wait();
+      this.options.onExit(result);
+      cause = new Error(`exit code ${result.exitCode}`);
+    } catch (error) {
+      this.options.onExit(undefined, error);
+      cause = error;
+    }
+    return new FnError('containerInitFailed', { cause });
+  }
+
+  /** Runs one step with a limit in time; the signal cuts it short. */
+  private async within<T>(
+    limitMs: number,
+    code: 'imagePullTimeout' | 'containerInitTimeout',
+    step: (signal: AbortSignal) => Promise<T>,
+  ): Promise<T> {
+    const { clock, signal } = this.options;
+    const limit = new AbortController();
+    const timer = clock.after(limitMs, () => limit.abort(new FnError(code)));
+    const onStop = () => limit.abort(signal.reason);
+    signal.addEventListener('abort', onStop, { once: true });
+    try {
+      signal.throwIfAborted();
+      return await step(limit.signal);
+    } catch (error) {
+      throw limit.signal.aborted ? limit.signal.reason : error;
+    } finally {
+      timer.cancel();
+      signal.removeEventListener('abort', onStop);
+      // Whoever lost the race inside the step is told that nobody waits any more.
+      limit.abort(new CancelledError());
+    }
+  }
+}

@@ -1,0 +1,156 @@
+import type { Clock, Deferred, FnError } from '@fnfleet/core';
+import type { AgentCall, CallTimings } from './agent-call.js';
+import { noTimings } from './build-call.js';
+import type { Capacity } from './capacity.js';
+import { ContainerMetrics } from './container-metrics.js';
+import type { HotContainer } from './hot-container.js';
+import type { Resources, ResourceToken } from './resource-tracker.js';
+
+/** What a container is made from. */
+export type ContainerSource = Pick<AgentCall, 'model' | 'slotKey' | 'extensions' | 'networkDisabled' | 'logSink'>;
+
+/** A call that waits for a container. */
+export interface Waiter {
+  /** By the clock, milliseconds. */
+  readonly since: number;
+  readonly call: AgentCall;
+  readonly slot: Deferred<HotContainer>;
+  /** The launch that it caused. */
+  launch: Launch | undefined;
+}
+
+/** One container on its way. */
+export interface Launch {
+  /** What it is for. One for standby goes on without a call. */
+  readonly purpose: 'call' | 'standby';
+  /** The call that caused it, as long as that waits. */
+  waiter: Waiter | undefined;
+  /** Gives up the wait for resources. */
+  readonly giveUp: AbortController;
+  /** The resources are there, the container is being made. */
+  begun: boolean;
+}
+
+/** From now on the launch is the waiter's. */
+export function marry(launch: Launch, waiter: Waiter): void {
+  launch.waiter = waiter;
+  waiter.launch = launch;
+}
+
+/** Neither has to do with the other any more. */
+export function divorce(launch: Launch, waiter: Waiter): void {
+  launch.waiter = undefined;
+  waiter.launch = undefined;
+}
+
+export interface LauncherOptions {
+  readonly slotKey: string;
+  /** What each container occupies. */
+  readonly need: Resources;
+  readonly capacity: Capacity;
+  readonly clock: Clock;
+  /** Why no container can be made now; undefined: it can be tried. */
+  readonly refusal: () => FnError | undefined;
+  /** Makes a container, which has not been launched yet. Its resources are the token's. */
+  readonly create: (source: ContainerSource, token: ResourceToken, metrics: ContainerMetrics) => HotContainer;
+  /** Whether a container is still worth its costly part. */
+  readonly isWanted: (launch: Launch) => boolean;
+  /** A container is there; milliseconds from its resources to its socket. */
+  readonly onLaunched: (ms: number) => void;
+  /** The launch is over: with a container, an error, or nothing because nobody needs it. */
+  readonly onEnd: (launch: Launch, error?: unknown) => void;
+}
+
+/** Sees launches through, from the wait for room to an open socket. */
+export class Launcher {
+  private readonly launches = new Set<Launch>();
+
+  constructor(private readonly options: LauncherOptions) {}
+
+  /** Containers that are on their way, those that wait for resources included. */
+  get size(): number {
+    return this.launches.size;
+  }
+
+  [Symbol.iterator](): Iterator<Launch> {
+    return this.launches.values();
+  }
+
+  /** Those of them that are being made. */
+  get begun(): number {
+    let begun = 0;
+    for (const launch of this.launches) if (launch.begun) begun += 1;
+    return begun;
+  }
+
+  /** Begins a launch for a call that has none. It may wait for room. */
+  launchFor(waiter: Waiter): void {
+    const launch = this.add('call');
+    marry(launch, waiter);
+    void this.run(launch, () => this.forCall(launch, waiter));
+  }
+
+  /** Begins a launch for no call. False when there is no room that is free, or no container can be made. */
+  launchSpare(source: ContainerSource): boolean {
+    const { clock, capacity, need, refusal } = this.options;
+    const token = refusal() === undefined ? capacity.acquireSpare(need) : undefined;
+    if (token === undefined) return false;
+    const launch = this.add('standby');
+    const metrics = new ContainerMetrics(clock, source.model);
+    void this.run(launch, () => this.make(launch, source, token, metrics, noTimings()));
+    return true;
+  }
+
+  private add(purpose: Launch['purpose']): Launch {
+    const launch: Launch = { purpose, waiter: undefined, giveUp: new AbortController(), begun: false };
+    this.launches.add(launch);
+    return launch;
+  }
+
+  /** Never rejects. */
+  private async run(launch: Launch, action: () => Promise<void>): Promise<void> {
+    let failure: unknown;
+    try {
+      await action();
+    } catch (error) {
+      failure = error;
+    }
+    this.launches.delete(launch);
+    this.options.onEnd(launch, failure);
+  }
+
+  private async forCall(launch: Launch, { call: causer }: Waiter): Promise<void> {
+    const { clock, capacity, need, slotKey, refusal } = this.options;
+    const reason = refusal();
+    if (reason) throw reason;
+    const metrics = new ContainerMetrics(clock, causer.model);
+    metrics.enter('wait');
+    let token: ResourceToken;
+    try {
+      token = await capacity.acquire(need, slotKey, launch.giveUp.signal);
+    } catch (error) {
+      metrics.leave();
+      throw error;
+    }
+    // The call that caused the launch may have been served meanwhile, and another have taken it over.
+    const call = launch.waiter?.call;
+    if (call) return this.make(launch, call, token, metrics, call.timings);
+    metrics.leave();
+    token.release();
+  }
+
+  private async make(
+    launch: Launch,
+    source: ContainerSource,
+    token: ResourceToken,
+    metrics: ContainerMetrics,
+    timings: CallTimings,
+  ): Promise<void> {
+    const { clock, create, isWanted, onLaunched } = this.options;
+    launch.begun = true;
+    const container = create(source, token, metrics);
+    const from = clock.now();
+    const launched = await container.launch(timings, () => isWanted(launch));
+    if (launched) onLaunched(clock.now() - from);
+  }
+}

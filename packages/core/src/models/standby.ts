@@ -1,0 +1,22 @@
+import { FnError } from '../errors/fn-error.js';
+import type { Annotations } from './call.js';
+
+/** How many containers of a function each runner keeps started, once it has run a call of it. */
+export const STANDBY_ANNOTATION = 'fnfleet/standby';
+const MAX_STANDBY = 100;
+
+/** Zero unless the function's owner asked for some. What is not a valid number counts as zero: it came past the API. */
+export function standbyOf(annotations: Annotations): number {
+  const value = annotations[STANDBY_ANNOTATION];
+  return isStandby(value) ? value : 0;
+}
+
+/** @throws FnError `fnStandbyInvalid` */
+export function validateStandby(annotations: Annotations): void {
+  const value = annotations[STANDBY_ANNOTATION];
+  if (value !== undefined && !isStandby(value)) throw new FnError('fnStandbyInvalid');
+}
+
+function isStandby(value: unknown): value is number {
+  return Number.isInteger(value) && (value as number) >= 0 && (value as number) <= MAX_STANDBY;
+}

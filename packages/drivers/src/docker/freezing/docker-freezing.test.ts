@@ -1,0 +1,55 @@
+import { count, type Environment, RecordedMetrics, readSettings } from '@fnfleet/core';
+import type { Container } from '../../driver.js';
+import { callFunction } from '../../testing/call-function.js';
+import { aSpec } from '../../testing/describe-driver.js';
+import { functionImage } from '../../testing/repository.js';
+import { DockerDriver } from '../docker-driver.js';
+import { dockerSettings } from '../docker-settings.js';
+
+const metrics = RecordedMetrics.install();
+count('calls', 0);
+const never = new AbortController().signal;
+let driver: DockerDriver | undefined;
+let image: string;
+
+beforeAll(async () => {
+  image = await functionImage('probe');
+}, 60_000);
+beforeEach(() => metrics.reset());
+afterEach(async () => {
+  await driver?.close();
+  driver = undefined;
+});
+
+async function running(env: Environment): Promise<Container> {
+  driver = new DockerDriver({ settings: readSettings(dockerSettings, env) });
+  const container = await driver.create(aSpec({ image }), never);
+  await container.start(never);
+  await container.listening(never);
+  return container;
+}
+
+const enginePauses = () => metrics.values('docker_api_latency', { api_name: 'docker_pause_container' }).length;
+
+it.each`
+  title                                                    | env                                     | pauses
+  ${'through its control group, the engine is not asked'}  | ${{}}                                   | ${0}
+  ${'through the engine, where the group is out of reach'} | ${{ FN_CGROUP_PATH: '/no/such/mount' }} | ${2}
+  ${'through the engine, where that is wanted'}            | ${{ FN_FREEZE_THROUGH_ENGINE: '1' }}    | ${2}
+`('agent-and-docker 33: freezes $title', async ({ env, pauses }) => {
+  const container = await running(env);
+  await container.pause();
+  let answered = false;
+  const answer = callFunction(container.socketPath).finally(() => {
+    answered = true;
+  });
+  await new Promise((resolve) => setTimeout(resolve, 100));
+  expect(answered).toBe(false);
+  await container.resume();
+  expect((await answer).status).toBe(200);
+  // A frozen container cannot die: it is thawed first.
+  await container.pause();
+  await container.close();
+  expect((await container.wait()).exitCode).toBe(137);
+  expect(enginePauses()).toBe(pauses);
+});
