@@ -51,6 +51,13 @@ export const TASKS = {
     return (await images(['micro'])) || node('e2e/bench/bench.mjs', args);
   },
 
+  /** Many calls of all kinds, and what is left of them. */
+  async soak(args) {
+    await build();
+    if (!(await ensureDockerEngine())) return 1;
+    return (await images(['probe'])) || node('e2e/dist/soak/main.js', args);
+  },
+
   async images(args) {
     await build();
     if (!(await ensureDockerEngine())) return 1;

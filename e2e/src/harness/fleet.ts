@@ -57,6 +57,14 @@ export class Fleet {
     return this.fleet.plan.runnerAddresses;
   }
 
+  /** Where a node serves HTTP: `api`, `lb`, `runner1` … */
+  url(name: string): string {
+    const { api, lb, runners } = this.fleet.plan;
+    const node = [api, lb, ...runners].find((planned) => planned.name === name);
+    if (node === undefined) throw new Error(`no node ${name}`);
+    return `http://${node.env.FN_BIND_ADDRESS}:${node.env.FN_PORT}`;
+  }
+
   /** The process of a node: `api`, `lb`, `runner1` … */
   pid(name: string): number {
     const pid = this.fleet.processes.find((node) => node.name === name)?.pid;

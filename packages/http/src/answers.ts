@@ -1,5 +1,6 @@
 import type { ServerResponse } from 'node:http';
 import { describeError, ERRORS, errorBody } from '@fnfleet/core';
+import { discardRest } from './discard-rest.js';
 
 export const JSON_TYPE = 'application/json; charset=utf-8';
 
@@ -31,11 +32,21 @@ export function sendError(res: ServerResponse, error: unknown): void {
   if (status === ERRORS.serverBusy.status && message === ERRORS.serverBusy.text) {
     res.setHeader('Retry-After', RETRY_AFTER_SECONDS);
   }
-  // The rest of the body is unwanted; without this the server would read it all to keep the connection usable.
-  if (status === ERRORS.requestTooBig.status) res.setHeader('Connection', 'close');
-  sendText(res, status, errorBody(message));
+  if (status === ERRORS.requestTooBig.status) refuseRest(res, status, errorBody(message));
+  else sendText(res, status, errorBody(message));
+}
+
+/** The rest of the body is unwanted, but a client that is sending it has to get the answer before its connection closes. */
+function refuseRest(res: ServerResponse, status: number, text: string): void {
+  res.setHeader('Connection', 'close');
+  beginText(res, status, text).write(text);
+  discardRest(res.req, () => res.end());
 }
 
 function sendText(res: ServerResponse, status: number, text: string): void {
-  res.writeHead(status, { 'Content-Type': JSON_TYPE, 'Content-Length': Buffer.byteLength(text) }).end(text);
+  beginText(res, status, text).end(text);
+}
+
+function beginText(res: ServerResponse, status: number, text: string): ServerResponse {
+  return res.writeHead(status, { 'Content-Type': JSON_TYPE, 'Content-Length': Buffer.byteLength(text) });
 }

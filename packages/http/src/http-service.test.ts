@@ -2,7 +2,7 @@ import type { RequestListener } from 'node:http';
 import { Agent, request } from 'node:http';
 import { connect, type Socket } from 'node:net';
 import { text as textOf } from 'node:stream/consumers';
-import { Deferred, FakeClock, FnError } from '@fnfleet/core';
+import { Deferred, FakeClock, FnError, MIB } from '@fnfleet/core';
 import { sendEmpty, sendError } from './answers.js';
 import { HttpService, type HttpServiceOptions } from './http-service.js';
 import { readBody } from './request-body.js';
@@ -152,12 +152,24 @@ describe('an http service', () => {
 
   it('http-api 12: a body over the limit is refused while it comes, and the answer arrives', async () => {
     await listen((req, res) => void readBody(req, 8).catch((error) => sendError(res, error)));
-    const answer = await textOf(
-      dial('POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n9\r\n123456789\r\n'),
-    );
+    const client = dial('POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n9\r\n123456789\r\n');
+    const closed = textOf(client);
+    client.once('data', () => client.end());
+    const answer = await closed;
     expect(answer).toMatch(/^HTTP\/1\.1 413 /);
     expect(answer).toContain('Content-Length too large for this server, 9 > max 8');
     expect(answer).toContain('Connection: close');
+  });
+
+  it('http-api 12: a client that sends all before it reads gets the answer too', async () => {
+    await listen((req, res) => void readBody(req, 8).catch((error) => sendError(res, error)));
+    const client = dial(`POST / HTTP/1.1\r\nHost: a\r\nContent-Length: ${4 * MIB}\r\n\r\n`);
+    client.pause();
+    // More than sockets buffer: this calls back only if the server reads on.
+    await new Promise<void>((resolve, reject) => {
+      client.write(Buffer.alloc(4 * MIB), (error) => (error ? reject(error) : resolve()));
+    });
+    expect(await textOf(client)).toMatch(/^HTTP\/1\.1 413 .*Connection: close.* > max 8/s);
   });
 
   it('breaks the connection rather than end a half answer as if it were whole', async () => {

@@ -1,5 +1,6 @@
 export { RETRY_AFTER_SECONDS, sendEmpty, sendError, sendJson } from './answers.js';
 export { type CorsPolicy, newCorsPolicy } from './cors.js';
+export { discardRest } from './discard-rest.js';
 export { logFailure } from './failure-log.js';
 export { type HttpAddress, HttpService, type HttpServiceOptions, type TlsMaterial } from './http-service.js';
 export { createNodeApp, type NodeAppOptions, type Route, type RouteHandler } from './node-app.js';

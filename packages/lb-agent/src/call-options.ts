@@ -8,8 +8,8 @@ import {
   type ResponseWriter,
   requestUrl,
 } from '@fnfleet/core';
+import { discardRest } from '@fnfleet/http';
 import type { ReplayableBody } from '@fnfleet/protocol';
-import { discardRest } from './discard-rest.js';
 import { ReplayBuffer, type ReplayBufferLimits } from './replay-buffer.js';
 import { triggerHeaders } from './trigger-headers.js';
 

@@ -10,7 +10,7 @@ import {
   silentLogger,
   systemClock,
 } from '@fnfleet/core';
-import { type CorsPolicy, checkDeclaredLength, measureRequest, type RequestLabels } from '@fnfleet/http';
+import { type CorsPolicy, checkDeclaredLength, discardRest, measureRequest, type RequestLabels } from '@fnfleet/http';
 import {
   fromTemplate,
   invokeDetached,
@@ -20,7 +20,6 @@ import {
   withTrigger,
   withWriter,
 } from './call-options.js';
-import { discardRest } from './discard-rest.js';
 import type { FunctionLookup } from './function-lookup.js';
 import { HttpResponseWriter } from './http-response-writer.js';
 import type { LBAgent } from './lb-agent.js';

@@ -32,9 +32,9 @@ const HOST = '127.0.0.1';
 export function planFleet({ runners, port, grpcPort, dataDir, settings }: FleetOptions): FleetPlan {
   const apiUrl = `http://${HOST}:${port}`;
   const lbUrl = `http://${HOST}:${port + 1}`;
-  const node = (name: string, env: Record<string, string>): PlannedNode => ({
+  const node = (name: string, env: Record<string, string>, preset?: Record<string, string>): PlannedNode => ({
     name,
-    env: { FN_BIND_ADDRESS: HOST, ...settings, ...env },
+    env: { FN_BIND_ADDRESS: HOST, ...preset, ...settings, ...env },
   });
   const numbers = Array.from({ length: runners }, (_, index) => index);
   const runnerAddresses = numbers.map((index) => `${HOST}:${grpcPort + index}`);
@@ -49,13 +49,16 @@ export function planFleet({ runners, port, grpcPort, dataDir, settings }: FleetO
       FN_PUBLIC_LB_URL: lbUrl,
     }),
     runners: numbers.map((index) =>
-      node(`runner${index + 1}`, {
-        FN_NODE_TYPE: 'pure-runner',
-        FN_PORT: `${port + 2 + index}`,
-        FN_GRPC_PORT: `${grpcPort + index}`,
-        FN_IOFS_PATH: `${dataDir}/iofs`,
-        FN_ENABLE_NB_RESOURCE_TRACKER: '1',
-      }),
+      node(
+        `runner${index + 1}`,
+        {
+          FN_NODE_TYPE: 'pure-runner',
+          FN_PORT: `${port + 2 + index}`,
+          FN_GRPC_PORT: `${grpcPort + index}`,
+          FN_IOFS_PATH: `${dataDir}/iofs`,
+        },
+        { FN_ENABLE_NB_RESOURCE_TRACKER: '1' },
+      ),
     ),
     lb: node('lb', {
       FN_NODE_TYPE: 'lb',
