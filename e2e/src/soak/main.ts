@@ -27,10 +27,15 @@ async function main(): Promise<void> {
     functions: wholeNumber('functions', values.functions, form.functions),
   };
   const startedAt = performance.now();
-  const report = await soak(options, (line) => {
+  const say = (line: string) => {
     const seconds = ((performance.now() - startedAt) / 1000).toFixed(0);
     console.error(`• ${seconds.padStart(5)} s  ${line}`);
-  });
+  };
+  const stopping = new AbortController();
+  for (const name of ['SIGINT', 'SIGTERM'] as const) {
+    process.once(name, () => stopping.abort(new Error(`stopped by ${name}; nothing is left`)));
+  }
+  const report = await soak(options, say, stopping.signal);
   console.log(renderReport(options, report));
   process.exitCode = report.checks.every(({ holds }) => holds) ? 0 : 1;
 }

@@ -69,9 +69,14 @@ export class SoakedFleet {
     }
   }
 
-  /** First all lanes at the same time, each call after call; then the storm. Resolves when all have ended. */
-  async play({ lanes, storm }: Round, ended: (result: CallResult) => void): Promise<void> {
-    const make = async (call: PlannedCall) => ended(await this.caller.call(call));
+  /**
+   * First all lanes at the same time, each call after call; then the storm. Resolves when all have ended; no call is begun
+   * after the signal.
+   */
+  async play({ lanes, storm }: Round, ended: (result: CallResult) => void, signal: AbortSignal): Promise<void> {
+    const make = async (call: PlannedCall) => {
+      if (!signal.aborted) ended(await this.caller.call(call));
+    };
     await Promise.all(
       lanes.map(async (lane) => {
         for (const call of lane) await make(call);

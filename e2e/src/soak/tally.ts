@@ -15,15 +15,18 @@ export class Tally {
   private readonly kinds = new Map<string, KindTally>();
   readonly examples: string[] = [];
 
-  add({ call, tookMs, wrong }: CallResult): void {
+  /** @returns in words what is wrong with it, if anything is */
+  add({ call, tookMs, wrong }: CallResult): string | undefined {
     const { name } = call.kind;
     const kind = this.kinds.get(name) ?? { name, calls: 0, wrong: 0, tookMs: [] };
     this.kinds.set(name, kind);
     kind.calls += 1;
     kind.tookMs.push(tookMs);
-    if (wrong === undefined) return;
+    if (wrong === undefined) return undefined;
     kind.wrong += 1;
-    if (this.examples.length < EXAMPLES) this.examples.push(`${name} ${call.label} of ${call.fn.name}: ${wrong}`);
+    const example = `${name} ${call.label} of ${call.fn.name}: ${wrong}`;
+    if (this.examples.length < EXAMPLES) this.examples.push(example);
+    return example;
   }
 
   get calls(): number {
