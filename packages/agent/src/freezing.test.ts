@@ -72,6 +72,18 @@ it('a frozen container is removed at the end of its idle timeout', async () => {
   expect(test.driver.counters.resumed).toBe(0);
 });
 
+it('agent-and-docker 88: a container that is removed while it is being frozen is in no gauge afterwards', async () => {
+  setUp({ echo });
+  await test.answer({ idleTimeoutSeconds: 1 });
+  test.driver.gates.pause.hold();
+  await clock.advance(50);
+  await test.driver.gates.pause.reached();
+  await clock.advance(950);
+  test.driver.gates.pause.release();
+  await settle(() => test.driver.counters.live === 0);
+  expect(metrics.sum('container_paused_total')).toBe(0);
+});
+
 it('agent-and-docker 40: a container that cannot be frozen is removed, and no call gets it', async () => {
   setUp({ stubborn: { ...echo, pauseError: new Error('freezer is stuck') } });
   await test.answer({ image: 'stubborn' });

@@ -54,10 +54,12 @@ export class IdleFreezer {
     this.thawing = this.thaw(freezing);
   }
 
-  /** Freezes no more. Resolves when the driver is done with what it was asked. */
+  /** Freezes no more, and tells of nothing more. Resolves when the driver is done with what it was asked. */
   async stop(): Promise<void> {
     this.timer.stop();
-    await Promise.all([this.freezing, this.thawing]);
+    const { freezing } = this;
+    this.freezing = undefined;
+    await Promise.all([freezing, this.thawing]);
   }
 
   private async freeze(): Promise<boolean> {
@@ -68,7 +70,7 @@ export class IdleFreezer {
       this.options.onFailed('freeze', error);
       return false;
     }
-    // Claimed meanwhile: it will be thawed.
+    // Claimed meanwhile: it will be thawed. Or stopped: it is no longer idle.
     if (this.freezing === undefined) return true;
     this.frozen = true;
     this.options.onFrozen();

@@ -106,6 +106,7 @@ const GAUGES = [
   'container_wait_total',
   'container_start_total',
   'container_idle_total',
+  'container_paused_total',
   'container_busy_total',
 ] as const;
 
