@@ -1,6 +1,6 @@
 /*
  * A function for benchmarks: HTTP/1.1 with keep-alive on the unix socket named by FN_LISTENER, one thread, one fixed
- * answer. A request may come with a length, in chunks, or without a body.
+ * answer, at once or after MICRO_SLEEP_MS milliseconds. A request may come with a length, in chunks, or without a body.
  *
  *   head --length--> sized --end--> (answer) head
  *     \---chunked--> size line -> data -> ... -> trailer --empty line--> (answer) head
@@ -17,6 +17,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
+#include <time.h>
 #include <unistd.h>
 
 #define HEAD_MAX 65536
@@ -66,8 +67,17 @@ static const char *header(const char *head, const char *name) {
   return at == NULL ? NULL : at + strlen(name);
 }
 
+static struct timespec pause_before_answer;
+
+static void read_pause(void) {
+  const char *text = getenv("MICRO_SLEEP_MS");
+  long ms = text == NULL ? 0 : atol(text);
+  pause_before_answer = (struct timespec){.tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000};
+}
+
 static bool answer(struct connection *c) {
   enter(c, HEAD, 0);
+  if (pause_before_answer.tv_sec + pause_before_answer.tv_nsec > 0) nanosleep(&pause_before_answer, NULL);
   ssize_t size = sizeof ANSWER - 1;
   return send(c->fd, ANSWER, (size_t)size, MSG_NOSIGNAL) == size;
 }
@@ -173,6 +183,7 @@ int main(void) {
     fprintf(stderr, "FN_LISTENER: expected unix:<path>\n");
     return 2;
   }
+  read_pause();
   int epoll = epoll_create1(EPOLL_CLOEXEC);
   if (epoll < 0) fail("epoll_create1");
   int socket = listen_on(listener + 5);

@@ -1,0 +1,65 @@
+import { chmodSync, existsSync, mkdtempSync, rmSync, watch } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import Docker from 'dockerode';
+import { IMAGE, startFleet } from './fleet.mjs';
+import { callOnce } from './one-call.mjs';
+import { median, ms, quantile, table } from './statistics.mjs';
+
+const STARTS = 25;
+
+/**
+ * The first call of a function through the whole path, against the engine alone: the same container, created and
+ * started, until the function has answered its first request. The two take turns.
+ */
+export async function measureColdStart({ undo }) {
+  const fleet = await startFleet({ undo });
+  const docker = new Docker();
+  const warm = await fleet.deploy('warm');
+  for (let call = 0; call < 500; call += 1) await callOnce(warm);
+  const model = await inspectOne(docker);
+  const engine = [];
+  const whole = [];
+  for (let start = 0; start < STARTS; start += 1) {
+    engine.push(await bareStart(docker, model));
+    whole.push(await callOnce(await fleet.deploy(`cold-${start}`, { N: `${start}` })));
+  }
+  const difference = median(whole) - median(engine);
+  return table(
+    ['', 'p50 ms', 'p90 ms'],
+    [
+      ['engine: create, start, first answer', ms(median(engine)), ms(quantile(engine, 0.9))],
+      ['first call through the whole path', ms(median(whole)), ms(quantile(whole, 0.9))],
+      ['difference', ms(difference), ms(quantile(whole, 0.9) - quantile(engine, 0.9))],
+    ],
+  );
+}
+
+/** What the engine says of a container that the fleet has made: the bare one is to be the same. */
+async function inspectOne(docker) {
+  const [found] = await docker.listContainers({ filters: { ancestor: [IMAGE] } });
+  return docker.getContainer(found.Id).inspect();
+}
+
+async function bareStart(docker, { Config, HostConfig }) {
+  const directory = mkdtempSync(path.join(tmpdir(), 'bench'));
+  chmodSync(directory, 0o777);
+  const socketPath = path.join(directory, 'lsnr.sock');
+  const watcher = watch(directory);
+  const from = performance.now();
+  const container = await docker.createContainer({
+    ...Config,
+    Labels: {},
+    HostConfig: { ...HostConfig, Binds: [`${directory}:/tmp/iofs`] },
+  });
+  try {
+    await container.start();
+    while (!existsSync(socketPath)) await new Promise((resolve) => watcher.once('change', resolve));
+    await callOnce('http://localhost/call', { socketPath });
+    return performance.now() - from;
+  } finally {
+    watcher.close();
+    await container.remove({ force: true, v: true });
+    rmSync(directory, { recursive: true });
+  }
+}

@@ -1,0 +1,25 @@
+import http from 'node:http';
+
+const agent = new http.Agent({ keepAlive: true });
+
+/**
+ * One call over a connection that is kept.
+ * @returns {Promise<number>} milliseconds until the whole answer was there
+ */
+export function callOnce(url, { socketPath } = {}) {
+  const { promise, resolve, reject } = Promise.withResolvers();
+  const from = performance.now();
+  const target = socketPath ? { socketPath, path: '/call' } : {};
+  const request = http.request(url, { method: 'POST', agent, ...target }, (response) => {
+    response.resume();
+    response.once('end', () => {
+      if (response.statusCode === 200) resolve(performance.now() - from);
+      else reject(new Error(`status ${response.statusCode} from ${url}`));
+    });
+  });
+  request.once('error', reject);
+  request.end('{}');
+  return promise;
+}
+
+export const sleep = (milliseconds) => new Promise((resolve) => setTimeout(resolve, milliseconds));
