@@ -36,7 +36,7 @@ const SMALL = {
 };
 
 describe('the slot key', () => {
-  it('protocol 102: is that of the original', () => {
+  it('protocol 102, agent-and-docker 19: is that of the original', () => {
     expect(slotKey(EMPTY)).toBe('eb142b0cae0baa72a767ebc0823d1be94e14c5bfc52d8e417fc4302fceb6240c');
     expect(slotKey(HELLO)).toBe('ee8cb731b0ed49c38e4de5a38950969ad84fbe5bd63da6555ac4168c0d66bdc3');
     const config = {
@@ -67,13 +67,13 @@ describe('the slot key', () => {
     expect(slotKey(configured)).toBe('77fe4accb322d6cb455b60f28e42484572303a2405fb280ddb06c4384c1469c5');
   });
 
-  it('does not depend on the order of keys, and sorts them by byte', () => {
+  it('agent-and-docker 19: does not depend on the order of keys, and sorts them by byte', () => {
     const config = { '\u{10000}': '1', '\uffff': '2', a: '3' };
     const reversed = { a: '3', '\uffff': '2', '\u{10000}': '1' };
     expect(slotKey({ ...SMALL, config })).toBe(slotKey({ ...SMALL, config: reversed }));
   });
 
-  it('changes with everything that shapes a container', () => {
+  it('agent-and-docker 18: changes with everything that shapes a container', () => {
     const changes = [
       { appId: 'x' },
       { syslogUrl: 'x' },

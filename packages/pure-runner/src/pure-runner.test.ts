@@ -175,7 +175,7 @@ describe('a call that cannot be run', () => {
     expect(reportOf(messages).errorText).toMatch(/^Container failed to initialize/);
   });
 
-  it('protocol 76: a detached call, where they are not enabled', async () => {
+  it('protocol 76, agent-and-docker 85: a detached call, where they are not enabled', async () => {
     await started({ functions: { echo } });
     const report = reportOf((await runner.run({ image: 'echo', type: 'detached' })).messages);
     expect(report).toMatchObject({
