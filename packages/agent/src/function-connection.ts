@@ -1,3 +1,4 @@
+import type { Socket } from 'node:net';
 import type { Clock } from '@fnfleet/core';
 import { Client } from 'undici';
 import type { AgentCall } from './agent-call.js';
@@ -16,12 +17,12 @@ export class FunctionConnection {
   private readonly client: Client;
 
   constructor(
-    socketPath: string,
+    connect: () => Socket,
     private readonly limits: ExchangeLimits,
     private readonly clock: Pick<Clock, 'after'>,
   ) {
     this.client = new Client('http://localhost', {
-      connect: functionDialer(socketPath),
+      connect: functionDialer(connect),
       allowH2: false,
       pipelining: 1,
       keepAliveTimeout: IDLE_CLOSE_MS,

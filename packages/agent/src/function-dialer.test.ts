@@ -39,7 +39,7 @@ function dial(dialer: ReturnType<typeof functionDialer>): Promise<net.Socket> {
 
 it('waits for a function that has bound its socket but does not listen yet', async () => {
   const socketPath = await deafSocket('slow.sock');
-  const connection = dial(functionDialer(socketPath));
+  const connection = dial(functionDialer(() => net.connect(socketPath)));
   await new Promise((resolve) => setTimeout(resolve, 50));
   renameSync(await listen('ready.sock'), socketPath);
   (await connection).destroy();
@@ -47,7 +47,7 @@ it('waits for a function that has bound its socket but does not listen yet', asy
 
 it('does not wait once the function has been there', async () => {
   const socketPath = await listen('gone.sock');
-  const dialer = functionDialer(socketPath);
+  const dialer = functionDialer(() => net.connect(socketPath));
   (await dial(dialer)).destroy();
   renameSync(await deafSocket('dead.sock'), socketPath);
   const from = performance.now();

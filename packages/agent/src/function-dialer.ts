@@ -1,4 +1,4 @@
-import net from 'node:net';
+import type { Socket } from 'node:net';
 import type { buildConnector } from 'undici';
 
 /** How long a function's first connection may be refused, and the pause between tries, milliseconds. */
@@ -6,15 +6,22 @@ const PATIENCE_MS = 1_000;
 const PAUSE_MS = 5;
 
 /**
- * Dials a function's socket. The very first time with patience: a function that binds its socket under the final name
- * shows it an instant before it listens, and a call in that instant must not be blamed on it. (FDKs rename a socket that
- * listens already.) Later a refusal means that nobody is there.
+ * Dials a function. The very first time with patience: a function that binds its socket under the final name shows it an
+ * instant before it listens, and a call in that instant must not be blamed on it. (FDKs rename a socket that listens
+ * already.) Later a refusal means that nobody is there.
+ *
+ * @param connect begins a connection, or throws when the function has no acceptable socket
  */
-export function functionDialer(socketPath: string): buildConnector.connector {
+export function functionDialer(connect: () => Socket): buildConnector.connector {
   let patientUntil: number | undefined;
   return function dial(options, callback): void {
     patientUntil ??= performance.now() + PATIENCE_MS;
-    const socket = net.connect(socketPath);
+    let socket: Socket;
+    try {
+      socket = connect();
+    } catch (error) {
+      return callback(error as Error, null);
+    }
     const onError = (error: NodeJS.ErrnoException) => {
       if (error.code === 'ECONNREFUSED' && performance.now() < (patientUntil ?? 0)) {
         setTimeout(() => dial(options, callback), PAUSE_MS);

@@ -196,7 +196,7 @@ export class HotContainer implements Evictable {
       onExit: (result, error) => this.onExit(result, error),
     });
     const container = await launch.run(timings);
-    this.connection = new FunctionConnection(container.socketPath, options.limits, options.clock);
+    this.connection = new FunctionConnection(() => container.connect(), options.limits, options.clock);
     this.freezer = new IdleFreezer({
       clock: options.clock,
       container,

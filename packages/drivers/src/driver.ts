@@ -1,3 +1,4 @@
+import type { Socket } from 'node:net';
 import type { HealthView } from './driver-health.js';
 
 /**
@@ -66,7 +67,7 @@ export type OutputListener = (chunk: Buffer, source: OutputSource) => void;
 /** One container, from create to close. Methods are called one after another, in the order of this interface. */
 export interface Container {
   readonly id: string;
-  /** Where the function listens, as a path on this machine. Valid once `listening` has resolved. */
+  /** Where the function's socket should be, as a path on this machine: for messages. To dial, call `connect`. */
   readonly socketPath: string;
   start(signal: AbortSignal): Promise<void>;
   /**
@@ -74,6 +75,12 @@ export interface Container {
    * @throws FnError `containerInitFailed` when what appeared is not an acceptable socket
    */
   listening(signal: AbortSignal): Promise<void>;
+  /**
+   * Begins a connection to the function, after another look at its socket: a function may have swapped it for one that is
+   * not its own. Valid once `listening` has resolved.
+   * @throws FnError `containerInitFailed`, Error when there is no acceptable socket any more
+   */
+  connect(): Socket;
   pause(): Promise<void>;
   resume(): Promise<void>;
   /** Resolves when the process ends, whoever ended it. A crash of the function is a result, not a rejection. */

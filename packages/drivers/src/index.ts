@@ -11,8 +11,8 @@ export type {
   OutputSource,
 } from './driver.js';
 export { type DriverHealth, HealthState, type HealthView } from './driver-health.js';
-export { iofsSettings } from './iofs.js';
-export { LISTENER_NAME } from './listener-file.js';
+export { iofsSettings } from './iofs/iofs-settings.js';
+export { LISTENER_NAME } from './iofs/listener-file.js';
 export { ProcessDriver, type ProcessDriverOptions, processDriver, processSettings } from './process/process-driver.js';
 export type { Counters } from './scripted/counters.js';
 export type { Gate, Gates, Step } from './scripted/gate.js';

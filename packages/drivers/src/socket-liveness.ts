@@ -1,12 +1,18 @@
-import { connect } from 'node:net';
+import type { Socket } from 'node:net';
 
 /**
  * Whether the process that listened on a unix socket is gone. A process that only hangs, or is paused, still has its
  * connections taken by the kernel.
+ * @param connect begins a connection; when it throws there is nothing to connect to
  */
-export function isDeserted(socketPath: string): Promise<boolean> {
+export function isDeserted(connect: () => Socket): Promise<boolean> {
   return new Promise((resolve) => {
-    const socket = connect(socketPath);
+    let socket: Socket;
+    try {
+      socket = connect();
+    } catch {
+      return resolve(true);
+    }
     socket.once('connect', () => {
       socket.destroy();
       resolve(false);

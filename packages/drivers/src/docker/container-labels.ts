@@ -1,4 +1,4 @@
-import { formatIdentity, isKnownGone, ownIdentity, parseIdentity, type RunnerIdentity } from './runner-identity.js';
+import { formatIdentity, isKnownGone, ownIdentity, parseIdentity, type RunnerIdentity } from '../runner-identity.js';
 
 const CLASSIFIER = 'fn-agent-classifier';
 const INSTANCE = 'fn-agent-instance';

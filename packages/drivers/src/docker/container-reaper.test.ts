@@ -1,11 +1,11 @@
 import { count, FakeClock, RecordedMetrics, silentLogger } from '@fnfleet/core';
 import type { ContainerInfo } from 'dockerode';
 import { HealthState } from '../driver-health.js';
+import { ownIdentity } from '../runner-identity.js';
 import { ContainerLabels } from './container-labels.js';
 import { ContainerReaper } from './container-reaper.js';
 import type { Engine } from './engine.js';
 import { EngineError } from './engine-errors.js';
-import { ownIdentity } from './runner-identity.js';
 
 const metrics = RecordedMetrics.install();
 count('calls', 0);

@@ -1,9 +1,10 @@
+import type { Socket } from 'node:net';
 import { type Clock, count, type Logger, Once } from '@fnfleet/core';
 import type { ContainerCreateOptions } from 'dockerode';
 import { throwIfAborted, untilAborted } from '../cancellation.js';
 import type { Container, ContainerSpec, ExitResult } from '../driver.js';
 import type { HealthView } from '../driver-health.js';
-import type { Iofs } from '../iofs.js';
+import type { Iofs } from '../iofs/iofs.js';
 import { isDeserted } from '../socket-liveness.js';
 import { removeContainer } from './container-removal.js';
 import type { Engine } from './engine.js';
@@ -81,6 +82,10 @@ export class DockerContainer implements Container {
     this.hasListened = true;
   }
 
+  connect(): Socket {
+    return this.deps.iofs.connect();
+  }
+
   async pause(): Promise<void> {
     await this.freezer?.freeze();
   }
@@ -106,7 +111,7 @@ export class DockerContainer implements Container {
   }
 
   private async looksDead(): Promise<boolean> {
-    return this.hasListened && (await isDeserted(this.socketPath));
+    return this.hasListened && (await isDeserted(() => this.connect()));
   }
 
   /** A container that was ended by its runner says nothing about the function. */

@@ -11,7 +11,7 @@ import {
 } from '@fnfleet/core';
 import { throwIfAborted } from '../cancellation.js';
 import type { ContainerSpec, Driver } from '../driver.js';
-import { Iofs } from '../iofs.js';
+import { IofsHome } from '../iofs/iofs-home.js';
 import { ContainerLabels } from './container-labels.js';
 import { ContainerReaper } from './container-reaper.js';
 import { type ContainerPolicy, createRequest } from './create-request.js';
@@ -55,6 +55,7 @@ export class DockerDriver implements Driver {
   private readonly labels: ContainerLabels;
   private readonly reaper: ContainerReaper;
   private readonly policy: Promise<ContainerPolicy>;
+  private readonly home: IofsHome;
   /** By name. */
   private readonly live = new Map<string, DockerContainer>();
   private readonly abandon = new AbortController();
@@ -83,6 +84,13 @@ export class DockerDriver implements Driver {
           pidOf: async (id) => (await this.engine.inspectContainer(id)).pid,
           logger,
         });
+    this.home = new IofsHome({
+      parent: settings.iofsPath,
+      engineParent: settings.iofsDockerPath,
+      writableByAll: !settings.disableUnprivileged,
+      tmpfs: settings.iofsTmpfs ? settings.iofsOptions : undefined,
+      logger,
+    });
     this.labels = new ContainerLabels(settings.containerLabelTag);
     this.reaper = new ContainerReaper({
       engine: this.engine,
@@ -130,12 +138,7 @@ export class DockerDriver implements Driver {
 
   private async make(spec: ContainerSpec, signal: AbortSignal): Promise<DockerContainer> {
     const policy = await this.policy;
-    const iofs = await Iofs.create({
-      parent: this.settings.iofsPath,
-      engineParent: this.settings.iofsDockerPath,
-      writableByAll: policy.unprivileged,
-      logger: this.logger,
-    });
+    const iofs = await this.home.create();
     const network = spec.networkDisabled ? undefined : this.networks.join();
     const container = new DockerContainer(spec, {
       engine: this.engine,
@@ -193,6 +196,8 @@ export class DockerDriver implements Driver {
       this.health.begin();
       this.reaper.begin();
     }
+    this.throwIfClosed();
+    await this.home.open();
     const { settings } = this;
     return {
       ...settings,
@@ -219,6 +224,7 @@ export class DockerDriver implements Driver {
     await Promise.all([...this.live.values()].map((container) => container.close()));
     // One that was about to be made finds the driver closed, and closes itself.
     await this.creations.whenIdle();
+    await this.home.close();
   }
 
   /** Resolves when it makes no sense to wait for the engine any longer, or there is nothing to wait for. */

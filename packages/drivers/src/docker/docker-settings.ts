@@ -1,8 +1,8 @@
 import { bytes, durationMs, flag, integer, list, text } from '@fnfleet/core';
-import { iofsSettings } from '../iofs.js';
+import { sharedIofsSettings } from '../iofs/iofs-settings.js';
 
 export const dockerSettings = {
-  ...iofsSettings,
+  ...sharedIofsSettings,
   dockerHost: text('DOCKER_HOST', {
     doc: 'Where the Docker engine listens: unix:///path or tcp://host:port. Unset: unix:///var/run/docker.sock.',
   }),

@@ -10,22 +10,22 @@ const never = new AbortController().signal;
 
 describe('a Docker engine on a bad day', () => {
   let engine: ScriptedEngine;
-  let driver: DockerDriver | undefined;
+  const drivers: DockerDriver[] = [];
 
   beforeEach(async () => {
     engine = await ScriptedEngine.start();
   });
 
   afterEach(async () => {
-    await driver?.close();
-    driver = undefined;
+    await Promise.all(drivers.splice(0).map((driver) => driver.close()));
     await engine.quiet();
     expect(await readdir(engine.environment.FN_IOFS_PATH ?? '')).toEqual(['docker.sock']);
     await engine.close();
   });
 
   function aDriver(env: Record<string, string> = {}): DockerDriver {
-    driver = new DockerDriver({ settings: readSettings(dockerSettings, { ...engine.environment, ...env }) });
+    const driver = new DockerDriver({ settings: readSettings(dockerSettings, { ...engine.environment, ...env }) });
+    drivers.push(driver);
     return driver;
   }
 
@@ -122,7 +122,7 @@ describe('a Docker engine on a bad day', () => {
     await made;
     gone.abort();
     await creation.catch(() => undefined);
-    await driver?.close();
+    await drivers[0]?.close();
     expect(engine.count(removal)).toBe(1);
   });
 
@@ -135,7 +135,7 @@ describe('a Docker engine on a bad day', () => {
       code: 'serverBusy',
       cause: { message: 'the Docker engine did not answer create_container within 100 ms' },
     });
-    await driver?.close();
+    await drivers[0]?.close();
     expect(engine.count(removal)).toBe(2);
   });
 
@@ -143,7 +143,7 @@ describe('a Docker engine on a bad day', () => {
     const spec = aSpec({});
     engine.answers('POST /containers/create', [409, { message: 'the name is already in use' }]);
     await expect(aDriver().create(spec, never)).rejects.toThrow('already in use');
-    await driver?.close();
+    await drivers[0]?.close();
     expect(engine.count(`DELETE /containers/${spec.id}`)).toBe(0);
   });
 

@@ -1,9 +1,10 @@
 import { type ChildProcess, spawn } from 'node:child_process';
+import type { Socket } from 'node:net';
 import { constants } from 'node:os';
 import { Deferred, FnError, Once } from '@fnfleet/core';
 import { throwIfAborted } from '../cancellation.js';
 import type { Container, ContainerSpec, ExitResult } from '../driver.js';
-import type { Iofs } from '../iofs.js';
+import type { Iofs } from '../iofs/iofs.js';
 import type { ProcessManifest } from './process-manifest.js';
 import { ProcessOutput } from './process-output.js';
 
@@ -52,6 +53,10 @@ export class ProcessContainer implements Container {
 
   listening(signal: AbortSignal): Promise<void> {
     return this.iofs.listening(signal);
+  }
+
+  connect(): Socket {
+    return this.iofs.connect();
   }
 
   async pause(): Promise<void> {

@@ -3,7 +3,8 @@ import { type Logger, Once, type SettingsOf, silentLogger, text } from '@fnfleet
 import { throwIfAborted } from '../cancellation.js';
 import type { Container, ContainerSpec, Driver } from '../driver.js';
 import { HealthState, type HealthView } from '../driver-health.js';
-import { Iofs, iofsSettings } from '../iofs.js';
+import { IofsHome } from '../iofs/iofs-home.js';
+import { iofsSettings } from '../iofs/iofs-settings.js';
 import { ProcessContainer } from './process-container.js';
 import { findManifest } from './process-manifest.js';
 
@@ -35,6 +36,7 @@ export class ProcessDriver implements Driver {
   private readonly logger: Logger;
   private readonly environment: Readonly<Record<string, string>>;
   private readonly live = new Set<ProcessContainer>();
+  private readonly home: IofsHome;
   private readonly closing = new Once(() => this.closeAll());
 
   constructor(private readonly options: ProcessDriverOptions) {
@@ -42,6 +44,7 @@ export class ProcessDriver implements Driver {
     this.environment = Object.fromEntries(
       INHERITED.flatMap((name) => (options.environment[name] === undefined ? [] : [[name, options.environment[name]]])),
     );
+    this.home = new IofsHome({ parent: options.settings.iofsPath, writableByAll: false, logger: this.logger });
     this.ready = this.open();
     this.ready.catch(() => undefined);
   }
@@ -57,11 +60,10 @@ export class ProcessDriver implements Driver {
     throwIfAborted(signal);
     await this.ready;
     const manifest = await findManifest(this.functionsDir, spec.image);
-    const { iofsPath } = this.options.settings;
-    const iofs = await Iofs.create({ parent: iofsPath, writableByAll: false, logger: this.logger });
+    const iofs = await this.home.create();
     if (signal.aborted || this.closing.called) await iofs.close();
     throwIfAborted(signal);
-    if (this.closing.called) throw new Error('the driver is closed');
+    this.throwIfClosed();
     const container = new ProcessContainer(spec, manifest, iofs, this.environment, (closed) =>
       this.live.delete(closed),
     );
@@ -71,6 +73,10 @@ export class ProcessDriver implements Driver {
 
   close(): Promise<void> {
     return this.closing.call();
+  }
+
+  private throwIfClosed(): void {
+    if (this.closing.called) throw new Error('the driver is closed');
   }
 
   private get functionsDir(): string {
@@ -88,6 +94,8 @@ export class ProcessDriver implements Driver {
           'The process driver runs functions from there; to run images, use the docker driver.',
       );
     }
+    this.throwIfClosed();
+    await this.home.open();
     this.logger.warn(
       'functions run as plain processes: NOTHING keeps them apart from this machine or from each other',
       {
@@ -98,6 +106,7 @@ export class ProcessDriver implements Driver {
 
   private async closeAll(): Promise<void> {
     await Promise.all([...this.live].map((container) => container.close()));
+    await this.home.close();
   }
 }
 

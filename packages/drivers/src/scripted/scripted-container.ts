@@ -4,7 +4,7 @@ import { createServer, type Server, type Socket } from 'node:net';
 import { Deferred, Once } from '@fnfleet/core';
 import { throwIfAborted } from '../cancellation.js';
 import type { Container, ContainerSpec, ExitResult, OutputSource } from '../driver.js';
-import type { Iofs } from '../iofs.js';
+import type { Iofs } from '../iofs/iofs.js';
 import type { Counters } from './counters.js';
 import type { Gates } from './gate.js';
 import type { ScriptedFunction } from './scripted-function.js';
@@ -59,6 +59,10 @@ export class ScriptedContainer implements Container {
   async listening(signal: AbortSignal): Promise<void> {
     await this.iofs.listening(signal);
     this.counters.listening += 1;
+  }
+
+  connect(): Socket {
+    return this.iofs.connect();
   }
 
   async pause(): Promise<void> {

@@ -2,7 +2,7 @@ import { FnError, Once, silentLogger } from '@fnfleet/core';
 import { throwIfAborted } from '../cancellation.js';
 import type { ContainerSpec, Driver, DriverCapabilities } from '../driver.js';
 import { HealthState } from '../driver-health.js';
-import { Iofs } from '../iofs.js';
+import { IofsHome } from '../iofs/iofs-home.js';
 import { Counters } from './counters.js';
 import { Gate, type Gates } from './gate.js';
 import { ScriptedContainer } from './scripted-container.js';
@@ -37,9 +37,11 @@ export class ScriptedDriver implements Driver {
     close: new Gate(),
   };
   private readonly live = new Set<ScriptedContainer>();
+  private readonly home: IofsHome;
   private readonly closing = new Once(() => this.closeAll());
 
   constructor(private readonly options: ScriptedDriverOptions) {
+    this.home = new IofsHome({ parent: options.iofsPath, writableByAll: false, logger: silentLogger });
     this.capabilities = { pause: true, isolation: true, slotKeyExtension: '', ...options.capabilities };
   }
 
@@ -62,7 +64,7 @@ export class ScriptedDriver implements Driver {
     await this.gates.create.pass(spec, signal);
     const script = this.scriptOf(spec);
     if (script.createError) throw script.createError;
-    const iofs = await Iofs.create({ parent: this.options.iofsPath, writableByAll: false, logger: silentLogger });
+    const iofs = await this.home.create();
     if (signal.aborted || this.closing.called) await iofs.close();
     throwIfAborted(signal);
     if (this.closing.called) throw new Error('the driver is closed');
@@ -90,6 +92,7 @@ export class ScriptedDriver implements Driver {
   private async closeAll(): Promise<void> {
     for (const gate of Object.values(this.gates)) gate.release();
     await Promise.all(this.containers.map((container) => container.close()));
+    await this.home.close();
   }
 }
 

@@ -1,0 +1,167 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdir, mkdtemp, readdir, readFile, rename, rm, stat, symlink, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { basename, dirname, join } from 'node:path';
+import { silentLogger } from '@fnfleet/core';
+import { IofsHome, type IofsHomeOptions } from './iofs-home.js';
+import { DEFAULT_TMPFS_OPTIONS } from './iofs-settings.js';
+import { mountsBelow } from './tmpfs.js';
+
+describe('the directories of sockets', () => {
+  let parent: string;
+  const homes: IofsHome[] = [];
+
+  beforeEach(async () => {
+    parent = await mkdtemp(join(tmpdir(), 'fnt'));
+  });
+
+  afterEach(async () => {
+    await Promise.all(homes.splice(0).flatMap((home) => [home.close(), home.close()]));
+    expect(await readdir(parent)).toEqual([]);
+    await rm(parent, { recursive: true });
+  });
+
+  function home(options: Partial<IofsHomeOptions> = {}): IofsHome {
+    const made = new IofsHome({ parent, writableByAll: false, logger: silentLogger, ...options });
+    homes.push(made);
+    return made;
+  }
+
+  const modeOf = async (path: string) => (await stat(path)).mode & 0o777;
+
+  /** A runner with one container, killed unless it is to live. Resolves with the directory of the container. */
+  async function killedRunner(options: object): Promise<string> {
+    const code = `
+      const { IofsHome } = require(${JSON.stringify(join(__dirname, 'iofs-home.js'))});
+      new IofsHome(${JSON.stringify({ parent, writableByAll: true, ...options })})
+        .create().then(({ directory }) => { console.log(directory); setInterval(() => {}, 1000); });`;
+    const runner = spawn(process.execPath, ['-e', code], { stdio: ['ignore', 'pipe', 'inherit'] });
+    const [line] = await once(runner.stdout, 'data');
+    runner.kill('SIGKILL');
+    await once(runner, 'exit');
+    return String(line).trim();
+  }
+
+  it('are open to functions only as far as they have to be, and to nobody else', async () => {
+    const [own, shared] = [await home().create(), await home({ writableByAll: true }).create()];
+    expect([await modeOf(own.directory), await modeOf(shared.directory)]).toEqual([0o700, 0o777]);
+    expect(await modeOf(dirname(shared.directory))).toBe(0o700);
+  });
+
+  it('have the names that the engine knows them by', async () => {
+    const { directory, engineDirectory } = await home({ engineParent: '/on/the/host' }).create();
+    expect(engineDirectory).toBe(join('/on/the/host', basename(dirname(directory)), basename(directory)));
+  });
+
+  it('need both names or none', async () => {
+    await expect(home({ parent: undefined, engineParent: '/on/the/host' }).open()).rejects.toThrow(
+      'FN_IOFS_DOCKER_PATH needs FN_IOFS_PATH',
+    );
+  });
+
+  it('are refused, and removed, where a path would be too long for a socket', async () => {
+    const deep = join(parent, 'x'.repeat(Math.max(1, 73 - parent.length - 1)));
+    await mkdir(deep);
+    await expect(home({ parent: deep }).open()).rejects.toThrow('(108 of 107 bytes): shorten FN_IOFS_PATH');
+    expect(await readdir(deep)).toEqual([]);
+    await rm(deep, { recursive: true });
+  });
+
+  it('tell where they cannot be made', async () => {
+    await expect(home({ parent: join(parent, 'nowhere') }).open()).rejects.toThrow(
+      /^cannot create tmpdir for iofs: ENOENT/,
+    );
+  });
+
+  it('are not made any more once their home is closed', async () => {
+    const closed = home();
+    await closed.close();
+    await expect(closed.create()).rejects.toThrow('closed');
+  });
+
+  it('go with all that a function left in them, and with nothing that it linked to', async () => {
+    const outside = join(parent, 'outside');
+    await mkdir(outside);
+    await writeFile(join(outside, 'precious'), '');
+    const iofs = await home().create();
+    await mkdir(join(iofs.directory, 'a', 'b'), { recursive: true });
+    await writeFile(join(iofs.directory, 'a', 'file'), '');
+    await symlink(outside, join(iofs.directory, 'a', 'b', 'link'));
+    await iofs.close();
+    await expect(stat(iofs.directory)).rejects.toThrow('ENOENT');
+    expect(await readdir(outside)).toEqual(['precious']);
+    await rm(outside, { recursive: true });
+  });
+
+  describe('that a runner left behind', () => {
+    it('are removed when the next starts; those of runners that live stay', async () => {
+      const alive = await home().create();
+      const left = await killedRunner({});
+      await writeFile(join(left, 'lsnr.sock'), '');
+      await home().open();
+      await expect(stat(dirname(left))).rejects.toThrow('ENOENT');
+      expect(await stat(alive.directory)).toBeDefined();
+    });
+
+    it.each`
+      story                               | change                           | stays
+      ${'another machine'}                | ${['m2', 'b2', 'pid:[1]', 1, 1]} | ${true}
+      ${'this machine before it booted'}  | ${[undefined, 'b2', 'x', 1, 1]}  | ${false}
+      ${'something that writes no owner'} | ${['made by hand']}              | ${true}
+    `('on $story stay: $stays', async ({ change, stays }) => {
+      const left = dirname(await killedRunner({}));
+      const owner = (await readFile(join(left, 'owner'), 'utf8')).split('/');
+      await writeFile(
+        join(left, 'owner'),
+        change.map((part: unknown, index: number) => part ?? owner[index]).join('/'),
+      );
+      await home().open();
+      expect((await readdir(parent)).includes(basename(left))).toBe(stays);
+      await rm(left, { recursive: true, force: true });
+    });
+
+    it('are left alone when they were not made by one', async () => {
+      const left = dirname(await killedRunner({}));
+      const link = join(parent, `${basename(left).slice(0, -6)}linked`);
+      const moved = join(parent, 'moved');
+      await rename(left, moved);
+      await symlink(moved, link);
+      await home().open();
+      expect(await readdir(moved)).toContain('owner');
+      await Promise.all([rm(moved, { recursive: true }), rm(link)]);
+    });
+  });
+
+  describe('on a tmpfs of their own', () => {
+    const tmpfs = DEFAULT_TMPFS_OPTIONS;
+    const mayMount = process.platform === 'linux' && process.getuid?.() === 0;
+
+    it('take what fits and no more, and are gone with all that is in them', async () => {
+      const mounted = home({ tmpfs, writableByAll: true });
+      if (!mayMount) return expect(mounted.open()).rejects.toThrow(/tmpfs/);
+      const iofs = await mounted.create();
+      expect(await mountsBelow(parent)).toEqual([iofs.directory]);
+      expect(await modeOf(iofs.directory)).toBe(0o777);
+      await writeFile(join(iofs.directory, 'small'), Buffer.alloc(1000));
+      await expect(writeFile(join(iofs.directory, 'large'), Buffer.alloc(2_000_000))).rejects.toThrow('ENOSPC');
+      await iofs.close();
+      expect(await mountsBelow(parent)).toEqual([]);
+    });
+
+    it('say at the start what mount has against their options', async () => {
+      const expected = mayMount ? /^cannot mount\/create tmpfs at \S+: mount: / : /tmpfs/;
+      await expect(home({ tmpfs: 'size=plenty' }).open()).rejects.toThrow(expected);
+    });
+
+    it('are unmounted and removed when they were left behind', async () => {
+      if (!mayMount) return expect(home({ tmpfs }).open()).rejects.toThrow(/tmpfs/);
+      const left = await killedRunner({ tmpfs });
+      expect(await mountsBelow(parent)).toEqual([left]);
+      await writeFile(join(left, 'lsnr.sock'), '');
+      await home().open();
+      expect(await mountsBelow(parent)).toEqual([]);
+      await expect(stat(dirname(left))).rejects.toThrow('ENOENT');
+    });
+  });
+});
