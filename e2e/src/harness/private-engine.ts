@@ -6,6 +6,8 @@ import path from 'node:path';
 import Docker from 'dockerode';
 import { until } from './until.js';
 
+const QUIET = ['--log-level', 'error'];
+
 interface StartOptions {
   /** Containers outlive the daemon. */
   readonly liveRestore?: boolean;
@@ -26,7 +28,16 @@ export class PrivateEngine {
     if (process.getuid?.() !== 0) throw new Error('a dockerd of one’s own needs root');
     for (const name of ['containerd', 'iofs']) mkdirSync(this.path(name));
     const at = (name: string) => this.path('containerd', name);
-    this.containerd = this.run('containerd', '--root', at('root'), '--state', at('state'), '--address', at('sock'));
+    this.containerd = this.run(
+      'containerd',
+      ...QUIET,
+      '--root',
+      at('root'),
+      '--state',
+      at('state'),
+      '--address',
+      at('sock'),
+    );
     this.docker = new Docker({ socketPath: this.path('sock') });
   }
 
@@ -81,8 +92,10 @@ export class PrivateEngine {
   }
 
   async startDaemon({ liveRestore = false }: StartOptions = {}): Promise<void> {
+    // In a network of its own: a daemon without a bridge deletes docker0, which is that of the machine's engine.
     this.daemon = this.run(
-      'dockerd',
+      'unshare',
+      ...['--net', 'dockerd', ...QUIET],
       ...['--data-root', this.path('data'), '--exec-root', this.path('exec'), '--pidfile', this.path('pid')],
       ...['--host', `unix://${this.path('sock')}`, '--containerd', this.path('containerd', 'sock')],
       ...['--bridge=none', '--iptables=false', '--ip6tables=false', `--live-restore=${liveRestore}`],
@@ -111,7 +124,7 @@ export class PrivateEngine {
 
   private run(program: string, ...args: string[]): ChildProcess {
     const log = openSync(this.log, 'a');
-    const child = spawn(program, ['--log-level', 'error', ...args], { stdio: ['ignore', log, log] });
+    const child = spawn(program, args, { stdio: ['ignore', log, log] });
     child.on('error', () => undefined); // it never answers, then
     return child;
   }
