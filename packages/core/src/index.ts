@@ -59,6 +59,7 @@ export {
   durationMs,
   flag,
   integer,
+  limit,
   list,
   type Setting,
   SettingProblem,

@@ -11,6 +11,8 @@ export interface Setting<T> {
   /** What applies when the variable is unset, in words. */
   readonly defaultText: string;
   readonly doc: string;
+  /** An empty variable counts as unset. Otherwise it is wrong. */
+  readonly mayBeEmpty: boolean;
   /** Secrets are never printed. */
   readonly secret: boolean;
   /** The value when unset. Throws SettingProblem when the setting is required. */
@@ -76,6 +78,27 @@ export function bytes<const O extends Common<number>>(name: string, options: O):
   return make<number, O>(name, 'a whole number of bytes', options, wholeNumber(0, Number.MAX_SAFE_INTEGER));
 }
 
+/** The largest limit that Docker takes, a signed 64-bit number. */
+const MAX_LIMIT = 2n ** 63n - 1n;
+
+/**
+ * A limit that Fn reads as an unsigned 64-bit number and hands to Docker as a signed one. Infinity: none is set, because it
+ * was above the signed range. Unlike other settings it may not be empty: an empty limit is one that somebody forgot.
+ */
+export function limit<const O extends Common<number>>(
+  name: string,
+  { unit, ...options }: O & { unit?: string },
+): Setting<Value<number, O>> {
+  const expects = `a whole number${unit ? ` of ${unit}` : ''} from 0 to ${2n ** 64n - 1n}`;
+  const setting = make<number, O>(name, expects, options as O, (value) => {
+    if (!/^\+?\d+$/.test(value) || BigInt(value) >= 2n ** 64n) throw new SettingProblem();
+    if (BigInt(value) > MAX_LIMIT) return Number.POSITIVE_INFINITY;
+    // Beyond what a number holds exactly, it makes no difference.
+    return Math.min(Number(value), Number.MAX_SAFE_INTEGER);
+  });
+  return { ...setting, mayBeEmpty: false };
+}
+
 export function durationMs<const O extends Common<number> & { negativeIsNever?: boolean }>(
   name: string,
   options: O,
@@ -130,6 +153,7 @@ function make<T, O extends Common<T>>(
     name,
     expects,
     doc: options.doc,
+    mayBeEmpty: true,
     secret: options.secret ?? false,
     defaultText: options.required ? 'required' : (options.defaultText ?? describeDefault(options.default)),
     fallback() {

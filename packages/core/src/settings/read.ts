@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs';
-import { SettingProblem, type SettingsOf, type SettingsShape } from './declare.js';
+import { type Setting, SettingProblem, type SettingsOf, type SettingsShape } from './declare.js';
 
 export type Environment = Readonly<Record<string, string | undefined>>;
 
@@ -14,14 +14,14 @@ export class SettingsError extends Error {
 
 /**
  * Reads a complete, frozen set of settings, or throws one SettingsError that lists every problem.
- * An empty variable counts as unset. `<NAME>_FILE` names a file that holds the value instead.
+ * An empty variable counts as unset, but for settings that may not be empty. `<NAME>_FILE` names a file that holds the value instead.
  */
 export function readSettings<S extends SettingsShape>(shape: S, env: Environment): SettingsOf<S> {
   const values: Record<string, unknown> = {};
   const problems: string[] = [];
   for (const [key, setting] of Object.entries(shape)) {
     try {
-      const value = lookUp(setting.name, env);
+      const value = lookUp(setting, env);
       values[key] = value === undefined ? setting.fallback() : setting.parse(value);
     } catch (error) {
       if (!(error instanceof SettingProblem)) throw error;
@@ -32,9 +32,9 @@ export function readSettings<S extends SettingsShape>(shape: S, env: Environment
   return Object.freeze(values) as SettingsOf<S>;
 }
 
-function lookUp(name: string, env: Environment): string | undefined {
+function lookUp({ name, mayBeEmpty }: Setting<unknown>, env: Environment): string | undefined {
   const direct = env[name]?.trim();
-  if (direct) return direct;
+  if (direct || (direct === '' && !mayBeEmpty)) return direct;
   const path = env[`${name}_FILE`]?.trim();
   if (!path) return undefined;
   try {

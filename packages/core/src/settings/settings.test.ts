@@ -1,7 +1,7 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { bytes, choice, duration, durationMs, flag, integer, list, text } from './declare.js';
+import { bytes, choice, duration, durationMs, flag, integer, limit, list, text } from './declare.js';
 import { readSettings, SettingsError } from './read.js';
 import { renderSettings } from './render.js';
 
@@ -73,6 +73,20 @@ describe('settings', () => {
       'FN_STRICT: expected 1 or true, 0 or false, got "maybe"',
     ]);
     expect((problem as SettingsError).message).toMatch(/^6 settings are wrong:\n {2}FN_PORT/);
+  });
+
+  it('agent-and-docker 84: of the kind that limits a process may not be empty, and may be larger than Docker knows', () => {
+    const limits = { files: limit('FN_FILES', { default: 350, doc: 'Files.' }) };
+    const read = (value: string | undefined) => readSettings(limits, { FN_FILES: value }).files;
+    expect(read(undefined)).toBe(350);
+    expect(read('0')).toBe(0);
+    expect(read('9223372036854775807')).toBe(Number.MAX_SAFE_INTEGER);
+    expect(read('9223372036854775808')).toBe(Number.POSITIVE_INFINITY);
+    for (const wrong of ['', '-1', '1k', '18446744073709551616']) {
+      expect(() => read(wrong)).toThrow(
+        `FN_FILES: expected a whole number from 0 to 18446744073709551615, got "${wrong}"`,
+      );
+    }
   });
 
   it('do not print a secret that is wrong', () => {

@@ -1,16 +1,17 @@
 import { aSpec } from '../testing/describe-driver.js';
-import { type ContainerPolicy, createRequest } from './create-request.js';
+import type { ContainerPolicy } from './container-policy.js';
+import { createRequest } from './create-request.js';
 
 const policy: ContainerPolicy = {
   unprivileged: true,
   readonlyRoot: true,
+  runtime: undefined,
+  usernsMode: undefined,
+  securityOptions: [],
   maxFsSizeMb: 0,
   maxTmpfsInodes: 0,
   maxPids: 50,
-  maxOpenFiles: 350,
-  maxLockedMemoryBytes: 65_536,
-  maxPendingSignals: 5_000,
-  maxMessageQueueBytes: 819_200,
+  processLimits: { nofile: 350, memlock: 65_536, sigpending: 5_000, msgqueue: 819_200 },
   hostname: 'runner-1',
   labels: { 'fn-agent-classifier': 'fnfleet', 'fn-agent-instance': 'me' },
   limitsSwappiness: true,
@@ -71,6 +72,26 @@ describe('the request that makes a container', () => {
       expect(request.HostConfig).not.toHaveProperty(field);
     }
     expect(request).not.toHaveProperty('User');
+  });
+
+  it('names runtime, user namespace and security profiles only where the operator did', () => {
+    const chosen = { ...policy, runtime: 'crun', usernsMode: 'host', securityOptions: ['seccomp={}'] };
+    expect(createRequest(aSpec({}), chosen, place).HostConfig).toMatchObject({
+      Runtime: 'crun',
+      UsernsMode: 'host',
+      SecurityOpt: ['no-new-privileges', 'seccomp={}'],
+    });
+    const privileged = createRequest(aSpec({}), { ...chosen, unprivileged: false }, place);
+    expect(privileged.HostConfig?.SecurityOpt).toEqual(['seccomp={}']);
+  });
+
+  it('agent-and-docker 52: leaves out a limit that is larger than Docker knows', () => {
+    const { HostConfig } = createRequest(
+      aSpec({}),
+      { ...policy, processLimits: { nofile: Number.POSITIVE_INFINITY, memlock: 1 } },
+      place,
+    );
+    expect(HostConfig?.Ulimits).toEqual([{ Name: 'memlock', Soft: 1, Hard: 1 }]);
   });
 
   it.each`

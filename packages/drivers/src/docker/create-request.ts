@@ -1,31 +1,13 @@
 import { MIB } from '@fnfleet/core';
 import type { ContainerCreateOptions, HostConfig } from 'dockerode';
 import type { ContainerSpec } from '../driver.js';
+import type { ContainerPolicy } from './container-policy.js';
 
 /** Where a function finds the directory of its socket. */
 const IOFS_MOUNT = '/tmp/iofs';
 /** Apart from root, and the same for all images, whatever user they name. */
 const FUNCTION_USER = '1000:1000';
 const CPU_PERIOD_US = 100_000;
-
-/** What holds for all containers of a driver. */
-export interface ContainerPolicy {
-  readonly unprivileged: boolean;
-  readonly readonlyRoot: boolean;
-  readonly maxFsSizeMb: number;
-  readonly maxTmpfsInodes: number;
-  readonly maxPids: number;
-  readonly maxOpenFiles: number;
-  readonly maxLockedMemoryBytes: number;
-  readonly maxPendingSignals: number;
-  readonly maxMessageQueueBytes: number;
-  /** The runner's. */
-  readonly hostname: string;
-  readonly labels: Readonly<Record<string, string>>;
-  /** The engine can do without these from cgroup v2 on, and newer ones refuse them. */
-  readonly limitsSwappiness: boolean;
-  readonly limitsKernelMemory: boolean;
-}
 
 /** What belongs to one container beyond its spec. */
 export interface ContainerSetting {
@@ -61,18 +43,16 @@ export function createRequest(
       Binds: [`${iofsDirectory}:${IOFS_MOUNT}`],
       LogConfig: logConfig(spec),
       ...(networkMode === undefined ? {} : { NetworkMode: networkMode }),
-      ...(policy.unprivileged ? { CapDrop: ['all'], SecurityOpt: ['no-new-privileges'] } : {}),
+      ...(policy.unprivileged ? { CapDrop: ['all'] } : {}),
+      ...securityOptions(policy),
+      ...(policy.runtime === undefined ? {} : { Runtime: policy.runtime }),
+      ...(policy.usernsMode === undefined ? {} : { UsernsMode: policy.usernsMode }),
       ...memoryLimits(spec, policy),
       ...(spec.cpuMillis === 0 ? {} : { CpuQuota: spec.cpuMillis * (CPU_PERIOD_US / 1000), CpuPeriod: CPU_PERIOD_US }),
       ...tmpfs(spec, policy),
       ...(policy.maxFsSizeMb === 0 ? {} : { StorageOpt: { size: `${policy.maxFsSizeMb}M` } }),
       ...(policy.maxPids === 0 ? {} : { PidsLimit: policy.maxPids }),
-      Ulimits: [
-        ulimit('nofile', policy.maxOpenFiles),
-        ulimit('memlock', policy.maxLockedMemoryBytes),
-        ulimit('sigpending', policy.maxPendingSignals),
-        ulimit('msgqueue', policy.maxMessageQueueBytes),
-      ],
+      Ulimits: ulimits(policy),
     },
   };
 }
@@ -110,6 +90,13 @@ function logConfig({ syslogUrl, appId, fnId }: ContainerSpec): HostConfig['LogCo
   };
 }
 
-function ulimit(Name: string, value: number) {
-  return { Name, Soft: value, Hard: value };
+function securityOptions({ unprivileged, securityOptions }: ContainerPolicy): HostConfig {
+  const options = [...(unprivileged ? ['no-new-privileges'] : []), ...securityOptions];
+  return options.length === 0 ? {} : { SecurityOpt: options };
+}
+
+function ulimits({ processLimits }: ContainerPolicy): HostConfig['Ulimits'] {
+  return Object.entries(processLimits)
+    .filter(([, value]) => Number.isFinite(value))
+    .map(([Name, value]) => ({ Name, Soft: value, Hard: value }));
 }

@@ -1,4 +1,3 @@
-import { hostname } from 'node:os';
 import {
   type Clock,
   FnError,
@@ -13,8 +12,9 @@ import { throwIfAborted } from '../cancellation.js';
 import type { ContainerSpec, Driver } from '../driver.js';
 import { IofsHome } from '../iofs/iofs-home.js';
 import { ContainerLabels } from './container-labels.js';
+import { type ContainerPolicy, containerPolicy } from './container-policy.js';
 import { ContainerReaper } from './container-reaper.js';
-import { type ContainerPolicy, createRequest } from './create-request.js';
+import { createRequest } from './create-request.js';
 import { DockerContainer } from './docker-container.js';
 import type { dockerSettings } from './docker-settings.js';
 import { Engine } from './engine.js';
@@ -190,7 +190,8 @@ export class DockerDriver implements Driver {
       );
     });
     checkEngineVersion(await this.engine.version());
-    const { cgroupVersion, kernelMemory } = await this.engine.memoryFeatures();
+    const { settings, logger } = this;
+    const policy = await containerPolicy(settings, await this.engine.info(), { labels: this.labels.own, logger });
     await this.reaper.sweep();
     if (!this.closing.called) {
       this.health.begin();
@@ -198,16 +199,7 @@ export class DockerDriver implements Driver {
     }
     this.throwIfClosed();
     await this.home.open();
-    const { settings } = this;
-    return {
-      ...settings,
-      unprivileged: !settings.disableUnprivileged,
-      readonlyRoot: !settings.disableReadonlyRoot,
-      hostname: hostname(),
-      labels: this.labels.own,
-      limitsSwappiness: cgroupVersion === '1',
-      limitsKernelMemory: cgroupVersion === '1' && kernelMemory,
-    };
+    return policy;
   }
 
   private async closeAll(): Promise<void> {

@@ -1,8 +1,10 @@
-import { bytes, durationMs, flag, integer, list, text } from '@fnfleet/core';
+import { durationMs, flag, list, text } from '@fnfleet/core';
 import { sharedIofsSettings } from '../iofs/iofs-settings.js';
+import { isolationSettings } from './isolation-settings.js';
 
 export const dockerSettings = {
   ...sharedIofsSettings,
+  ...isolationSettings,
   dockerHost: text('DOCKER_HOST', {
     doc: 'Where the Docker engine listens: unix:///path or tcp://host:port. Unset: unix:///var/run/docker.sock.',
   }),
@@ -54,31 +56,4 @@ export const dockerSettings = {
     separator: /[\s,]+/,
     doc: 'Docker networks for containers; each new container joins the one with the fewest.',
   }),
-  disableUnprivileged: flag('FN_DISABLE_UNPRIVILEGED_CONTAINERS', {
-    default: false,
-    doc: "Runs functions as their image's user, with the capabilities that Docker gives by default.",
-  }),
-  disableReadonlyRoot: flag('FN_DISABLE_READONLY_ROOTFS', {
-    default: false,
-    doc: 'Lets functions write to the root file system of their container.',
-  }),
-  maxFsSizeMb: integer('FN_MAX_FS_SIZE_MB', {
-    default: 0,
-    min: 0,
-    doc: 'Size of the root file system of a container, in megabytes, where the storage driver can limit it. 0: unlimited.',
-  }),
-  maxTmpfsInodes: integer('FN_MAX_TMPFS_INODES', {
-    default: 0,
-    min: 0,
-    doc: 'Files that fit into a /tmp of limited size. 0: unlimited.',
-  }),
-  maxPids: integer('FN_MAX_PIDS', { default: 50, min: 0, doc: 'Processes and threads in a container. 0: unlimited.' }),
-  maxOpenFiles: integer('FN_MAX_OPEN_FILES', { default: 350, min: 0, doc: 'Open files of a process.' }),
-  maxLockedMemoryBytes: bytes('FN_MAX_LOCKED_MEMORY', { default: 65_536, doc: 'Memory that a process may lock.' }),
-  maxPendingSignals: integer('FN_MAX_PENDING_SIGNALS', {
-    default: 5_000,
-    min: 0,
-    doc: 'Signals queued for a process.',
-  }),
-  maxMessageQueueBytes: bytes('FN_MAX_MESSAGE_QUEUE', { default: 819_200, doc: 'POSIX message queues of a process.' }),
 } as const;

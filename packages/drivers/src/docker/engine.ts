@@ -6,6 +6,19 @@ import { isNotFound } from './engine-errors.js';
 import { type EngineOptions, EngineTransport } from './engine-transport.js';
 import { type ImageReference, pullName } from './image-reference.js';
 
+/** What an engine can do. Fields are missing where it is too old to know of them. */
+export interface EngineInfo {
+  readonly CgroupVersion?: string;
+  readonly KernelMemory?: boolean;
+  /** By name. */
+  readonly Runtimes?: Readonly<Record<string, unknown>>;
+  /** `name=seccomp,profile=default`, `name=apparmor` … */
+  readonly SecurityOptions?: readonly string[];
+  /** The storage driver, and what it has to say. */
+  readonly Driver?: string;
+  readonly DriverStatus?: readonly (readonly [key: string, value: string])[] | null;
+}
+
 export interface ImageFacts {
   readonly Config?: { readonly Volumes?: Readonly<Record<string, unknown>> | null } | null;
 }
@@ -43,10 +56,8 @@ export class Engine {
     return (await this.transport.look<{ Version: string }>('version', '/version')).Version;
   }
 
-  /** What memory limits the engine takes. */
-  async memoryFeatures(): Promise<{ cgroupVersion: string; kernelMemory: boolean }> {
-    const info = await this.transport.look<{ CgroupVersion?: string; KernelMemory?: boolean }>('info', '/info');
-    return { cgroupVersion: info.CgroupVersion ?? '1', kernelMemory: info.KernelMemory ?? false };
+  info(): Promise<EngineInfo> {
+    return this.transport.look('info', '/info');
   }
 
   /** Undefined when the engine has no such image. */

@@ -1,0 +1,92 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { type Environment, readSettings, silentLogger } from '@fnfleet/core';
+import { containerPolicy } from './container-policy.js';
+import type { EngineInfo } from './engine.js';
+import { isolationSettings } from './isolation-settings.js';
+
+describe('what holds for all containers', () => {
+  let folder: string;
+  beforeEach(async () => {
+    folder = await mkdtemp(join(tmpdir(), 'fnc'));
+  });
+  afterEach(() => rm(folder, { recursive: true }));
+
+  const everything: EngineInfo = {
+    CgroupVersion: '1',
+    KernelMemory: true,
+    Runtimes: { runc: {}, runsc: {} },
+    SecurityOptions: ['name=apparmor', 'name=seccomp,profile=default'],
+    Driver: 'overlay2',
+    DriverStatus: [['Backing Filesystem', 'xfs']],
+  };
+  const policy = (env: Environment, info: EngineInfo = everything, logger = silentLogger) =>
+    containerPolicy(readSettings(isolationSettings, env), info, { labels: {}, logger });
+
+  async function profile(content: string): Promise<string> {
+    const path = join(folder, 'profile.json');
+    await writeFile(path, content);
+    return path;
+  }
+
+  it('is what the operator asked for', async () => {
+    const path = await profile('{\n  "defaultAction": "SCMP_ACT_ERRNO",\n  "syscalls": []\n}\n');
+    expect(
+      await policy({
+        FN_DOCKER_SECCOMP_PROFILE: path,
+        FN_DOCKER_APPARMOR_PROFILE: 'functions',
+        FN_DOCKER_RUNTIME: 'runsc',
+        FN_DOCKER_USERNS_MODE: 'host',
+        FN_MAX_FS_SIZE_MB: '20',
+        FN_MAX_OPEN_FILES: '7',
+      }),
+    ).toMatchObject({
+      securityOptions: ['seccomp={"defaultAction":"SCMP_ACT_ERRNO","syscalls":[]}', 'apparmor=functions'],
+      runtime: 'runsc',
+      usernsMode: 'host',
+      maxFsSizeMb: 20,
+      processLimits: { nofile: 7, memlock: 65_536, sigpending: 5_000, msgqueue: 819_200 },
+    });
+  });
+
+  it('agent-and-docker 51: asks for kernel memory and swappiness only where the engine has them', async () => {
+    const features = async (info: EngineInfo) => {
+      const { limitsSwappiness, limitsKernelMemory } = await policy({}, info);
+      return [limitsSwappiness, limitsKernelMemory];
+    };
+    expect(await features(everything)).toEqual([true, true]);
+    expect(await features({ CgroupVersion: '1' })).toEqual([true, false]);
+    expect(await features({ CgroupVersion: '2', KernelMemory: true })).toEqual([false, false]);
+  });
+
+  it('agent-and-docker 52: leaves a limit to the engine that is too large for it, with a warning', async () => {
+    const warnings: unknown[] = [];
+    const logger = { ...silentLogger, warn: (_line: string, fields?: object) => void warnings.push(fields) };
+    const { processLimits } = await policy({ FN_MAX_PENDING_SIGNALS: '9223372036854775808' }, everything, logger);
+    expect(processLimits.sigpending).toBe(Number.POSITIVE_INFINITY);
+    expect(warnings).toEqual([{ resource: 'sigpending' }]);
+  });
+
+  it.each`
+    story                                     | env                                            | info                                                   | message
+    ${'a runtime the engine does not have'}   | ${{ FN_DOCKER_RUNTIME: 'crun' }}               | ${{}}                                                  | ${'FN_DOCKER_RUNTIME: expected a runtime of the engine (runc, runsc), got "crun"'}
+    ${'another user namespace than the host'} | ${{ FN_DOCKER_USERNS_MODE: 'remap' }}          | ${{}}                                                  | ${'FN_DOCKER_USERNS_MODE: expected one of host, got "remap"'}
+    ${'a profile for an engine without'}      | ${{ FN_DOCKER_APPARMOR_PROFILE: 'x' }}         | ${{ SecurityOptions: ['name=seccomp'] }}               | ${'FN_DOCKER_APPARMOR_PROFILE: this engine has no apparmor'}
+    ${'a filter for an engine without'}       | ${{ FN_DOCKER_SECCOMP_PROFILE: 'any' }}        | ${{ SecurityOptions: [] }}                             | ${'FN_DOCKER_SECCOMP_PROFILE: this engine has no seccomp'}
+    ${'no filter at all'}                     | ${{ FN_DOCKER_SECCOMP_PROFILE: 'unconfined' }} | ${{}}                                                  | ${'got "unconfined": ENOENT'}
+    ${'a root file system of limited size'}   | ${{ FN_MAX_FS_SIZE_MB: '1' }}                  | ${{ DriverStatus: [['Backing Filesystem', 'extfs']] }} | ${'FN_MAX_FS_SIZE_MB: this engine cannot limit it: overlay2 needs xfs with pquota, here it is on extfs'}
+  `('cannot be had with $story', async ({ env, info, message }) => {
+    await expect(async () => policy(env, { ...everything, ...info })).rejects.toThrow(message);
+  });
+
+  it.each(['[]', '"text"', 'null', '{}', '{"defaultAction": "allow"}', '{', ''])(
+    'cannot be had with %p as a seccomp profile',
+    async (content) => {
+      const path = await profile(content);
+      await expect(policy({ FN_DOCKER_SECCOMP_PROFILE: path })).rejects.toThrow(
+        `FN_DOCKER_SECCOMP_PROFILE: expected a file with {"defaultAction": "SCMP_ACT_…", "syscalls": […]}, got "${path}": `,
+      );
+    },
+  );
+});

@@ -1,0 +1,106 @@
+import { hostname } from 'node:os';
+import type { Logger } from '@fnfleet/core';
+import type { EngineInfo } from './engine.js';
+import type { IsolationSettings } from './isolation-settings.js';
+import { readSeccompProfile } from './seccomp-profile.js';
+
+/** What holds for all containers of a driver. */
+export interface ContainerPolicy {
+  readonly unprivileged: boolean;
+  readonly readonlyRoot: boolean;
+  readonly runtime: string | undefined;
+  readonly usernsMode: string | undefined;
+  /** As the engine takes them; `no-new-privileges` is added for those that are unprivileged. */
+  readonly securityOptions: readonly string[];
+  readonly maxFsSizeMb: number;
+  readonly maxTmpfsInodes: number;
+  readonly maxPids: number;
+  /** Of one process, by the name of the resource. Infinity: not set. */
+  readonly processLimits: Readonly<Record<string, number>>;
+  /** The runner's. */
+  readonly hostname: string;
+  readonly labels: Readonly<Record<string, string>>;
+  /** The engine can do without these from cgroup v2 on, and newer ones refuse them. */
+  readonly limitsSwappiness: boolean;
+  readonly limitsKernelMemory: boolean;
+}
+
+/**
+ * What is asked for, as far as this engine can give it. What it cannot give is found here, at the start, and not at every
+ * call.
+ * @throws Error that names the setting
+ */
+export async function containerPolicy(
+  settings: IsolationSettings,
+  info: EngineInfo,
+  { labels, logger }: { labels: ContainerPolicy['labels']; logger: Logger },
+): Promise<ContainerPolicy> {
+  checkRuntime(settings, info);
+  checkFsSize(settings, info);
+  const onCgroupV1 = (info.CgroupVersion ?? '1') === '1';
+  return {
+    unprivileged: !settings.disableUnprivileged,
+    readonlyRoot: !settings.disableReadonlyRoot,
+    runtime: settings.runtime,
+    usernsMode: settings.usernsMode,
+    securityOptions: await securityOptions(settings, info),
+    maxFsSizeMb: settings.maxFsSizeMb,
+    maxTmpfsInodes: settings.maxTmpfsInodes,
+    maxPids: settings.maxPids,
+    processLimits: processLimits(settings, logger),
+    hostname: hostname(),
+    labels,
+    limitsSwappiness: onCgroupV1,
+    limitsKernelMemory: onCgroupV1 && (info.KernelMemory ?? false),
+  };
+}
+
+function checkRuntime({ runtime }: IsolationSettings, info: EngineInfo): void {
+  const known = Object.keys(info.Runtimes ?? {});
+  if (runtime === undefined || known.includes(runtime)) return;
+  throw new Error(
+    `FN_DOCKER_RUNTIME: expected a runtime of the engine (${known.join(', ')}), got ${JSON.stringify(runtime)}`,
+  );
+}
+
+/** The engine would refuse each container. Whether xfs counts quotas it does not tell. */
+function checkFsSize({ maxFsSizeMb }: IsolationSettings, info: EngineInfo): void {
+  const [, backing] = info.DriverStatus?.find(([key]) => key === 'Backing Filesystem') ?? [];
+  if (maxFsSizeMb === 0 || info.Driver !== 'overlay2' || backing === undefined || backing === 'xfs') return;
+  throw new Error(
+    `FN_MAX_FS_SIZE_MB: this engine cannot limit it: overlay2 needs xfs with pquota, here it is on ${backing}. ` +
+      'Leave it unset; functions cannot write to the root file system unless FN_DISABLE_READONLY_ROOTFS is set.',
+  );
+}
+
+async function securityOptions(settings: IsolationSettings, info: EngineInfo): Promise<string[]> {
+  const { seccompProfile, appArmorProfile } = settings;
+  const options: string[] = [];
+  if (seccompProfile !== undefined) {
+    requireSecurity(info, 'seccomp', 'FN_DOCKER_SECCOMP_PROFILE');
+    options.push(`seccomp=${await readSeccompProfile(seccompProfile)}`);
+  }
+  if (appArmorProfile !== undefined) {
+    requireSecurity(info, 'apparmor', 'FN_DOCKER_APPARMOR_PROFILE');
+    options.push(`apparmor=${appArmorProfile}`);
+  }
+  return options;
+}
+
+function requireSecurity({ SecurityOptions }: EngineInfo, name: string, variable: string): void {
+  const has = SecurityOptions?.some((option) => option.split(',').includes(`name=${name}`));
+  if (!has) throw new Error(`${variable}: this engine has no ${name}, so it cannot be applied`);
+}
+
+function processLimits(settings: IsolationSettings, logger: Logger): Record<string, number> {
+  const limits = {
+    nofile: settings.maxOpenFiles,
+    memlock: settings.maxLockedMemoryBytes,
+    sigpending: settings.maxPendingSignals,
+    msgqueue: settings.maxMessageQueueBytes,
+  };
+  for (const [resource, value] of Object.entries(limits)) {
+    if (value === Number.POSITIVE_INFINITY) logger.warn('a limit is too large for Docker and is not set', { resource });
+  }
+  return limits;
+}
