@@ -23,6 +23,7 @@ export function createRequest(
   { iofsDirectory, network }: ContainerSetting,
 ): ContainerCreateOptions {
   const networkMode = spec.networkDisabled ? 'none' : network;
+  const { User, HostConfig } = confinement(policy);
   return {
     name: spec.id,
     Image: spec.image,
@@ -35,24 +36,34 @@ export function createRequest(
     StdinOnce: false,
     // A container in a network of its own choice cannot be given a host name.
     ...(networkMode === undefined ? { Hostname: policy.hostname } : {}),
-    ...(policy.unprivileged ? { User: FUNCTION_USER } : {}),
+    ...(User === undefined ? {} : { User }),
     HostConfig: {
+      ...HostConfig,
       // Reaps what functions leave behind, and passes signals on.
       Init: true,
-      ReadonlyRootfs: policy.readonlyRoot,
       Binds: [`${iofsDirectory}:${IOFS_MOUNT}`],
       LogConfig: logConfig(spec),
       ...(networkMode === undefined ? {} : { NetworkMode: networkMode }),
-      ...(policy.unprivileged ? { CapDrop: ['all'] } : {}),
-      ...securityOptions(policy),
       ...(policy.runtime === undefined ? {} : { Runtime: policy.runtime }),
-      ...(policy.usernsMode === undefined ? {} : { UsernsMode: policy.usernsMode }),
       ...memoryLimits(spec, policy),
       ...(spec.cpuMillis === 0 ? {} : { CpuQuota: spec.cpuMillis * (CPU_PERIOD_US / 1000), CpuPeriod: CPU_PERIOD_US }),
       ...tmpfs(spec, policy),
       ...(policy.maxFsSizeMb === 0 ? {} : { StorageOpt: { size: `${policy.maxFsSizeMb}M` } }),
-      ...(policy.maxPids === 0 ? {} : { PidsLimit: policy.maxPids }),
       Ulimits: ulimits(policy),
+    },
+  };
+}
+
+/** What keeps any container of ours in, whatever it is for. */
+export function confinement(policy: ContainerPolicy): { readonly User?: string; readonly HostConfig: HostConfig } {
+  return {
+    ...(policy.unprivileged ? { User: FUNCTION_USER } : {}),
+    HostConfig: {
+      ReadonlyRootfs: policy.readonlyRoot,
+      ...(policy.unprivileged ? { CapDrop: ['all'] } : {}),
+      ...securityOptions(policy),
+      ...(policy.usernsMode === undefined ? {} : { UsernsMode: policy.usernsMode }),
+      ...(policy.maxPids === 0 ? {} : { PidsLimit: policy.maxPids }),
     },
   };
 }

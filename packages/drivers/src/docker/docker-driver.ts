@@ -27,6 +27,7 @@ import { FreezerFinder } from './freezing/freezer-finder.js';
 import { ImagePuller } from './image-puller.js';
 import { parseImageReference } from './image-reference.js';
 import { NetworkPool } from './network-pool.js';
+import { PreforkPool } from './prefork/prefork-pool.js';
 
 /** How long a driver that closes waits for a degraded engine to come back, and for one that does not remove a container. */
 const CLOSE_DEGRADED_MS = 10_000;
@@ -59,6 +60,7 @@ export class DockerDriver implements Driver {
   /** By name. */
   private readonly live = new Map<string, DockerContainer>();
   private readonly abandon = new AbortController();
+  private prefork: PreforkPool | undefined;
   private readonly creations = new InflightTracker();
   private readonly closing = new Once(() => this.closeAll());
 
@@ -95,7 +97,7 @@ export class DockerDriver implements Driver {
     this.reaper = new ContainerReaper({
       engine: this.engine,
       labels: this.labels,
-      isTracked: (name) => this.live.has(name),
+      isTracked: (name) => this.live.has(name) || (this.prefork?.has(name) ?? false),
       health: this.health,
       intervalMs: settings.dockerReapIntervalMs,
       graceMs: settings.dockerReapGraceMs,
@@ -109,16 +111,7 @@ export class DockerDriver implements Driver {
 
   async prepareImage(spec: ContainerSpec, signal: AbortSignal): Promise<{ pullNs: number }> {
     await this.ready;
-    if (await this.checkImage(spec, signal)) return { pullNs: 0 };
-    const startedNs = this.clock.nowNs();
-    try {
-      await this.puller.pull(parseImageReference(spec.image), signal);
-    } catch (error) {
-      throw fnErrorFromDocker(error, 'pull', spec.image);
-    }
-    // Removed again while it was looked for: another runner may have it.
-    if (!(await this.checkImage(spec, signal))) throw new FnError('serverBusy');
-    return { pullNs: Number(this.clock.nowNs() - startedNs) };
+    return this.ensureImage(spec.image, signal);
   }
 
   async create(spec: ContainerSpec, signal: AbortSignal): Promise<DockerContainer> {
@@ -139,7 +132,7 @@ export class DockerDriver implements Driver {
   private async make(spec: ContainerSpec, signal: AbortSignal): Promise<DockerContainer> {
     const policy = await this.policy;
     const iofs = await this.home.create();
-    const network = spec.networkDisabled ? undefined : this.networks.join();
+    const network = spec.networkDisabled ? undefined : (this.prefork?.join() ?? this.networks.join());
     const container = new DockerContainer(spec, {
       engine: this.engine,
       clock: this.clock,
@@ -170,8 +163,21 @@ export class DockerDriver implements Driver {
     if (this.closing.called) throw new Error('the driver is closed');
   }
 
+  private async ensureImage(image: string, signal: AbortSignal): Promise<{ pullNs: number }> {
+    if (await this.checkImage(image, signal)) return { pullNs: 0 };
+    const startedNs = this.clock.nowNs();
+    try {
+      await this.puller.pull(parseImageReference(image), signal);
+    } catch (error) {
+      throw fnErrorFromDocker(error, 'pull', image);
+    }
+    // Removed again while it was looked for: another runner may have it.
+    if (!(await this.checkImage(image, signal))) throw new FnError('serverBusy');
+    return { pullNs: Number(this.clock.nowNs() - startedNs) };
+  }
+
   /** False when the image is not here. */
-  private async checkImage({ image }: ContainerSpec, signal: AbortSignal): Promise<boolean> {
+  private async checkImage(image: string, signal: AbortSignal): Promise<boolean> {
     const found = await this.engine.inspectImage(image, signal).catch((error) => {
       throw fnErrorFromDocker(error, 'inspect', image);
     });
@@ -199,7 +205,21 @@ export class DockerDriver implements Driver {
     }
     this.throwIfClosed();
     await this.home.open();
+    await this.openPrefork(policy);
     return policy;
+  }
+
+  /** A network is lent by a container of the pool, where there is one. */
+  private async openPrefork(policy: ContainerPolicy): Promise<void> {
+    const { preforkSize, preforkImage } = this.settings;
+    if (preforkSize === 0) return;
+    await this.ensureImage(preforkImage, this.abandon.signal).catch((cause: Error) => {
+      throw new Error(`FN_EXPERIMENTAL_PREFORK_IMAGE: ${cause.message}`, { cause });
+    });
+    this.throwIfClosed();
+    const { engine, health, clock, logger, abandon } = this;
+    this.prefork = new PreforkPool(this.settings, policy, { engine, health, clock, logger, abandon: abandon.signal });
+    this.prefork.begin();
   }
 
   private async closeAll(): Promise<void> {
@@ -216,6 +236,7 @@ export class DockerDriver implements Driver {
     await Promise.all([...this.live.values()].map((container) => container.close()));
     // One that was about to be made finds the driver closed, and closes itself.
     await this.creations.whenIdle();
+    await this.prefork?.close();
     await this.home.close();
   }
 

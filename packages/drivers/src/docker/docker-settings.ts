@@ -1,10 +1,12 @@
 import { durationMs, flag, list, text } from '@fnfleet/core';
 import { sharedIofsSettings } from '../iofs/iofs-settings.js';
 import { isolationSettings } from './isolation-settings.js';
+import { preforkSettings } from './prefork/prefork-settings.js';
 
 export const dockerSettings = {
   ...sharedIofsSettings,
   ...isolationSettings,
+  ...preforkSettings,
   dockerHost: text('DOCKER_HOST', {
     doc: 'Where the Docker engine listens: unix:///path or tcp://host:port. Unset: unix:///var/run/docker.sock.',
   }),

@@ -1,0 +1,81 @@
+import { type Clock, Deferred, type Logger } from '@fnfleet/core';
+import type { ContainerCreateOptions } from 'dockerode';
+import type { HealthView } from '../../driver-health.js';
+import { removeContainer } from '../container-removal.js';
+import type { Engine } from '../engine.js';
+import { EngineError } from '../engine-errors.js';
+import { ExitFollower } from '../exit-follower.js';
+
+export interface PreforkDeps {
+  readonly engine: Engine;
+  readonly health: HealthView;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  /** Ends every attempt to remove a container. */
+  readonly abandon: AbortSignal;
+}
+
+/**
+ * One container of the pool, from its creation to its removal.
+ *
+ *   creating ──▶ starting ──▶ running ──exit, retire──▶ removed
+ *       └───────────┴── failure ──────────────────────────▲
+ */
+export class PreforkMember {
+  private readonly retired = new Deferred<void>();
+  private id = '';
+  /** Whether there is something to remove. */
+  private made: 'yes' | 'no' | 'unknown' = 'no';
+
+  constructor(
+    readonly name: string,
+    private readonly request: ContainerCreateOptions,
+    private readonly deps: PreforkDeps,
+  ) {}
+
+  /** What a container asks for that wants to share the network of this one. */
+  get network(): string {
+    return `container:${this.id}`;
+  }
+
+  /** Ends it, now or as soon as it runs. Idempotent. */
+  retire(): void {
+    this.retired.resolve();
+  }
+
+  /**
+   * Resolves when it has run, ended and is removed.
+   * @param onRunning it can be lent from now on
+   * @throws whatever the engine has against it, after the removal
+   */
+  async live(onRunning: () => void): Promise<void> {
+    const { engine, clock } = this.deps;
+    const exit = new ExitFollower(engine, clock, this.name, async () => false);
+    try {
+      await this.create();
+      await exit.begin();
+      await engine.startContainer(this.name);
+      onRunning();
+      await Promise.race([exit.exit, this.retired.promise]);
+    } finally {
+      await this.remove(exit);
+    }
+  }
+
+  private async create(): Promise<void> {
+    this.made = 'unknown';
+    try {
+      this.id = await this.deps.engine.createContainer(this.request);
+      this.made = 'yes';
+    } catch (error) {
+      if (error instanceof EngineError) this.made = 'no';
+      throw error;
+    }
+  }
+
+  private async remove(exit: ExitFollower): Promise<void> {
+    const { made, name: id, deps } = this;
+    if (made !== 'no') await removeContainer({ ...deps, id, made, hasExited: () => exit.hasEnded });
+    exit.stop();
+  }
+}

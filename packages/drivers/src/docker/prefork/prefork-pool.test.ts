@@ -1,0 +1,170 @@
+import { Deferred, FakeClock, readSettings, silentLogger } from '@fnfleet/core';
+import type { ContainerCreateOptions } from 'dockerode';
+import { HealthState } from '../../driver-health.js';
+import { containerPolicy } from '../container-policy.js';
+import type { Engine, ExitWatch } from '../engine.js';
+import { EngineError } from '../engine-errors.js';
+import { isolationSettings } from '../isolation-settings.js';
+import { PreforkPool } from './prefork-pool.js';
+import { preforkSettings } from './prefork-settings.js';
+
+/** The part of an engine that the pool uses, in memory. The id of a container is its name in capitals. */
+class PoolEngine {
+  readonly running = new Map<string, Deferred<number>>();
+  readonly requests: ContainerCreateOptions[] = [];
+  removed = 0;
+  failure: Error | undefined;
+
+  readonly calls: Pick<
+    Engine,
+    'createContainer' | 'startContainer' | 'removeContainer' | 'watchExit' | 'inspectContainer'
+  > = {
+    createContainer: async (request) => {
+      this.requests.push(request);
+      if (this.failure) throw this.failure;
+      this.running.set(String(request.name), new Deferred());
+      return String(request.name).toUpperCase();
+    },
+    watchExit: async (name): Promise<ExitWatch> => {
+      const exit = this.running.get(name) ?? new Deferred();
+      return { exitCode: exit.promise, stop: () => undefined };
+    },
+    startContainer: async () => undefined,
+    removeContainer: async (name) => {
+      if (!this.running.delete(name)) throw new EngineError(404, 'no such container');
+      this.removed += 1;
+    },
+    inspectContainer: async () => ({ running: true, outOfMemory: false }),
+  };
+
+  /** Ends the container with this id, as a crash would. */
+  end(network: string): void {
+    for (const [name, exit] of this.running) if (`container:${name.toUpperCase()}` === network) exit.resolve(1);
+  }
+}
+
+describe('the prefork pool', () => {
+  let clock: FakeClock;
+  let engine: PoolEngine;
+  let pool: PreforkPool;
+  let warnings: string[];
+
+  async function filled(env: Record<string, string>): Promise<void> {
+    clock = new FakeClock();
+    engine = new PoolEngine();
+    await begun(env);
+  }
+
+  async function begun(env: Record<string, string>): Promise<void> {
+    warnings = [];
+    const logger = { ...silentLogger, warn: (line: string) => void warnings.push(line) };
+    const policy = await containerPolicy(readSettings(isolationSettings, {}), {}, { labels: { of: 'us' }, logger });
+    pool = new PreforkPool(readSettings(preforkSettings, env), policy, {
+      engine: engine.calls as Engine,
+      health: new HealthState(),
+      clock,
+      logger,
+      abandon: new AbortController().signal,
+    });
+    pool.begin();
+    await clock.advance(0);
+  }
+
+  afterEach(async () => {
+    const closed = pool.close();
+    await clock.advance(0);
+    await closed;
+    expect([...engine.running.keys()]).toEqual([]);
+    expect(clock.pendingTimers).toBe(0);
+    expect(pool.join()).toBeUndefined();
+  });
+
+  it('lends each network to one function at a time, the one that came back last first', async () => {
+    await filled({ FN_EXPERIMENTAL_PREFORK_POOL_SIZE: '3' });
+    const [a, b, c] = [pool.join(), pool.join(), pool.join()];
+    expect(new Set([a?.network, b?.network, c?.network]).size).toBe(3);
+    expect(pool.join()).toBeUndefined();
+    a?.release();
+    c?.release();
+    c?.release();
+    expect([pool.join()?.network, pool.join()?.network, pool.join()]).toEqual([c?.network, a?.network, undefined]);
+  });
+
+  it('makes them in turn on the networks named, shut in like functions', async () => {
+    await filled({
+      FN_EXPERIMENTAL_PREFORK_POOL_SIZE: '3',
+      FN_EXPERIMENTAL_PREFORK_NETWORKS: 'blue green',
+      FN_EXPERIMENTAL_PREFORK_CMD: 'sleep  infinity',
+      FN_EXPERIMENTAL_PREFORK_IMAGE: 'quiet',
+    });
+    expect(engine.requests.map(({ HostConfig }) => HostConfig?.NetworkMode)).toEqual(['blue', 'green', 'blue']);
+    const name = engine.requests[1]?.name ?? '';
+    expect(name).toMatch(/^1_prefork_\w{26}$/);
+    expect(pool.has(name)).toBe(true);
+    expect(engine.requests[1]).toEqual({
+      name,
+      Hostname: name,
+      Image: 'quiet',
+      Cmd: ['sleep', 'infinity'],
+      Labels: { of: 'us' },
+      AttachStdin: false,
+      AttachStdout: false,
+      AttachStderr: false,
+      User: '1000:1000',
+      HostConfig: {
+        ReadonlyRootfs: true,
+        CapDrop: ['all'],
+        SecurityOpt: ['no-new-privileges'],
+        PidsLimit: 50,
+        LogConfig: { Type: 'none', Config: {} },
+        NetworkMode: 'green',
+      },
+    });
+  });
+
+  it('replaces one that ends, on loan or not, and lends a dead one no more', async () => {
+    await filled({ FN_EXPERIMENTAL_PREFORK_POOL_SIZE: '2' });
+    const lent = pool.join();
+    const free = pool.join();
+    free?.release();
+    engine.end(lent?.network ?? '');
+    engine.end(free?.network ?? '');
+    await clock.advance(0);
+    lent?.release();
+    const now = [pool.join()?.network, pool.join()?.network];
+    expect(new Set([...now, lent?.network, free?.network, undefined]).size).toBe(5);
+    expect([engine.removed, engine.running.size, pool.join()]).toEqual([2, 2, undefined]);
+  });
+
+  it('replaces each after one use when that is asked for', async () => {
+    await filled({ FN_EXPERIMENTAL_PREFORK_POOL_SIZE: '1', FN_EXPERIMENTAL_PREFORK_USE_ONCE: '1' });
+    const first = pool.join();
+    expect(pool.join()).toBeUndefined();
+    first?.release();
+    await clock.advance(0);
+    expect(engine.removed).toBe(1);
+    expect(pool.join()?.network).not.toBe(first?.network);
+  });
+
+  it('agent-and-docker 92: removes what is free and what is on loan when it is closed', async () => {
+    await filled({ FN_EXPERIMENTAL_PREFORK_POOL_SIZE: '2' });
+    const lent = pool.join();
+    await pool.close();
+    expect([engine.removed, engine.running.size]).toEqual([2, 0]);
+    lent?.release();
+  });
+
+  it('does not hammer the engine with containers that cannot be made, and says so once', async () => {
+    clock = new FakeClock();
+    engine = new PoolEngine();
+    engine.failure = new EngineError(500, 'no space left on device');
+    await begun({ FN_EXPERIMENTAL_PREFORK_POOL_SIZE: '1' });
+    expect(engine.requests).toHaveLength(20);
+    await clock.advance(3_000);
+    expect(engine.requests).toHaveLength(50);
+    expect(warnings).toEqual(['cannot run a container of the prefork pool']);
+    engine.failure = undefined;
+    await clock.advance(100);
+    expect(pool.join()).toBeDefined();
+  });
+});

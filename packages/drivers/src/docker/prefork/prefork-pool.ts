@@ -1,0 +1,110 @@
+import { IdGenerator, Once } from '@fnfleet/core';
+import { RateLimit } from '../../rate-limit.js';
+import type { ContainerPolicy } from '../container-policy.js';
+import type { NetworkMembership } from '../network-pool.js';
+import { type PreforkDeps, PreforkMember } from './prefork-member.js';
+import { preforkRequest } from './prefork-request.js';
+import type { PreforkSettings } from './prefork-settings.js';
+
+/** All supervisors together: a pool of containers that end at once must not keep the engine busy. */
+const STARTS_PER_SECOND = 10;
+const START_BURST = 20;
+
+/**
+ * Containers that do nothing but hold a network, kept ready for functions to join: setting a network up is much of what a
+ * container's start costs.
+ *
+ * F1  Each place in the pool has a supervisor: it makes a container, puts it among the free ones when it runs, removes it
+ *     when it has ended or was retired, and begins again.
+ * F2  A container is lent to one function at a time, the one that came back last first.
+ * F3  close() ends the supervisors and removes their containers; one on loan is not waited for.
+ */
+export class PreforkPool {
+  private readonly members = new Map<string, PreforkMember>();
+  /** Run, and are not lent; the next to be lent is last. */
+  private free: PreforkMember[] = [];
+  private readonly rate: RateLimit;
+  private readonly ids = new IdGenerator();
+  private readonly stopped = new AbortController();
+  private readonly supervising = new Once(() => this.superviseAll());
+  private readonly closing = new Once(() => this.shutDown());
+
+  constructor(
+    private readonly settings: PreforkSettings,
+    private readonly policy: ContainerPolicy,
+    private readonly deps: PreforkDeps,
+  ) {
+    this.rate = new RateLimit({ perSecond: STARTS_PER_SECOND, burst: START_BURST, clock: deps.clock });
+  }
+
+  /** Fills the pool, in the background. */
+  begin(): void {
+    if (!this.closing.called) void this.supervising.call();
+  }
+
+  /** Lends a network. Undefined when none is free. */
+  join(): NetworkMembership | undefined {
+    const member = this.free.pop();
+    if (member === undefined) {
+      this.deps.logger.debug('docker pre fork pool empty');
+      return undefined;
+    }
+    const giveBack = new Once(async () => this.takeBack(member));
+    return { network: member.network, release: () => void giveBack.call() };
+  }
+
+  /** Whether a container is one of the pool. */
+  has(name: string): boolean {
+    return this.members.has(name);
+  }
+
+  /** Removes all containers. Idempotent, never rejects. */
+  close(): Promise<void> {
+    return this.closing.call();
+  }
+
+  private takeBack(member: PreforkMember): void {
+    if (this.settings.preforkUseOnce !== 0) member.retire();
+    // One that has ended meanwhile is no member any more.
+    else if (this.members.has(member.name)) this.free.push(member);
+  }
+
+  private async superviseAll(): Promise<void> {
+    await Promise.all(Array.from({ length: this.settings.preforkSize }, (_, index) => this.supervise(index)));
+  }
+
+  private async supervise(index: number): Promise<void> {
+    const { preforkNetworks } = this.settings;
+    const network = preforkNetworks[index % preforkNetworks.length];
+    let failures = 0;
+    for (;;) {
+      await this.rate.turn(this.stopped.signal);
+      if (this.stopped.signal.aborted) return;
+      const name = `${index}_prefork_${this.ids.next()}`;
+      try {
+        await this.run(new PreforkMember(name, preforkRequest(name, network, this.settings, this.policy), this.deps));
+        failures = 0;
+      } catch (error) {
+        failures += 1;
+        // Once, however often it is tried again.
+        if (failures === 1) this.deps.logger.warn('cannot run a container of the prefork pool', { name, error });
+      }
+    }
+  }
+
+  private async run(member: PreforkMember): Promise<void> {
+    this.members.set(member.name, member);
+    try {
+      await member.live(() => this.free.push(member));
+    } finally {
+      this.members.delete(member.name);
+      this.free = this.free.filter((other) => other !== member);
+    }
+  }
+
+  private async shutDown(): Promise<void> {
+    this.stopped.abort();
+    for (const member of this.members.values()) member.retire();
+    if (this.supervising.called) await this.supervising.call();
+  }
+}
