@@ -34,7 +34,7 @@ class PoolEngine {
       if (!this.running.delete(name)) throw new EngineError(404, 'no such container');
       this.removed += 1;
     },
-    inspectContainer: async () => ({ running: true, outOfMemory: false }),
+    inspectContainer: async () => ({ running: true, outOfMemory: false, pid: 1 }),
   };
 
   /** Ends the container with this id, as a crash would. */
