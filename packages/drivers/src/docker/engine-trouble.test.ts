@@ -210,9 +210,10 @@ describe('a Docker engine on a bad day', () => {
       code: 'serverBusy',
       cause: { message: 'socket hang up' },
     });
-    engine.answers(`${path}/pause`, [500, { message: 'cannot freeze' }]);
+    // The engine answers by the id that it gave, and knows of no process to freeze.
+    engine.answers('POST /containers/made/pause', [500, { message: 'cannot freeze' }]);
     await expect(container.pause()).rejects.toThrow('cannot freeze');
-    engine.answers(`${path}/unpause`, [500, { message: 'cannot thaw' }]);
+    engine.answers('POST /containers/made/unpause', [500, { message: 'cannot thaw' }]);
     await expect(container.resume()).rejects.toThrow('cannot thaw');
   });
 });
