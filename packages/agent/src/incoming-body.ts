@@ -26,6 +26,10 @@ export class IncomingBody implements RequestBody {
     relay.once('end', () => {
       this.consumed = true;
     });
+    // Whoever finds it empty and ended has no reason to read on.
+    relay.once('finish', () => {
+      if (relay.readableLength === 0) this.consumed = true;
+    });
     relay.once('close', () => {
       request.off('close', onClose).unpipe(relay);
     });

@@ -27,6 +27,8 @@ export interface ApiServerOptions {
   readonly logger?: Logger;
   /** Answers `GET /metrics`. */
   readonly metrics?: NodeAppOptions['metrics'];
+  /** Answers `GET /readyz`. */
+  readonly readiness?: NodeAppOptions['readiness'];
   /** Express middleware around every route. */
   readonly middleware?: NodeAppOptions['middleware'];
   readonly listeners?: ApiListeners;
@@ -88,6 +90,7 @@ class RunningApiServer implements ApiServer {
       settings,
       logger: this.log,
       metrics: options.metrics,
+      readiness: options.readiness,
       middleware: options.middleware,
       routes: apiRoutes(store, options.endpoints ?? endpointUrls(settings.publicLbUrl), options.listeners ?? {}, {
         clock,

@@ -2,8 +2,10 @@ export { RETRY_AFTER_SECONDS, sendEmpty, sendError, sendJson } from './answers.j
 export { type CorsPolicy, newCorsPolicy } from './cors.js';
 export { discardRest } from './discard-rest.js';
 export { logFailure } from './failure-log.js';
+export type { Readiness } from './health-routes.js';
 export { type HttpAddress, HttpService, type HttpServiceOptions, type TlsMaterial } from './http-service.js';
-export { createNodeApp, type NodeAppOptions, type Route, type RouteHandler } from './node-app.js';
+export { createNodeApp, type NodeAppOptions } from './node-app.js';
 export { checkDeclaredLength, readBody } from './request-body.js';
 export { measureRequest, type RequestLabels } from './request-metrics.js';
+export type { Route, RouteHandler } from './route.js';
 export { type HttpLimits, type HttpSettings, httpSettings } from './settings.js';

@@ -1,8 +1,10 @@
 import { PassThrough } from 'node:stream';
 import { text as textOf } from 'node:stream/consumers';
 import { createLogger, FnError, RecordedMetrics } from '@fnfleet/core';
+import type { Readiness } from './health-routes.js';
 import { HttpService } from './http-service.js';
-import { createNodeApp, type NodeAppOptions, type Route } from './node-app.js';
+import { createNodeApp, type NodeAppOptions } from './node-app.js';
+import type { Route } from './route.js';
 
 // Instruments stay with the provider that was there when they were first used.
 const metrics = RecordedMetrics.install();
@@ -55,6 +57,22 @@ describe('a node app', () => {
     const answer = await (await serve())(method, path);
     expect(answer).toMatchObject({ status, text });
     if (status === 301) expect(answer.headers.get('location')).toBe('/things/a?x=%20');
+  });
+
+  it('tells whether it lives and whether it takes work', async () => {
+    let readiness: Readiness = { state: 'starting' };
+    const send = await serve({ readiness: () => readiness });
+    expect(await send('GET', '/readyz')).toMatchObject({ status: 503, text: '{"status":"starting"}' });
+    readiness = { state: 'ready' };
+    expect(await send('GET', '/readyz')).toMatchObject({ status: 200, text: '{"status":"ready"}' });
+    readiness = { state: 'ready', degraded: 'no engine' };
+    expect(await send('GET', '/readyz')).toMatchObject({
+      status: 200,
+      text: '{"status":"ready","degraded":"no engine"}',
+    });
+    readiness = { state: 'draining' };
+    expect(await send('GET', '/readyz')).toMatchObject({ status: 503, text: '{"status":"draining"}' });
+    expect(await send('GET', '/healthz')).toMatchObject({ status: 200, text: '{"status":"ok"}' });
   });
 
   it('http-api 112: every error is JSON with one newline', async () => {

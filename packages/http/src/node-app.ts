@@ -4,33 +4,26 @@ import express, { type Express, type NextFunction, type Request, type RequestHan
 import { sendError, sendJson } from './answers.js';
 import { newCorsPolicy } from './cors.js';
 import { logFailure } from './failure-log.js';
+import { healthRoutes, type Readiness } from './health-routes.js';
 import { checkDeclaredLength } from './request-body.js';
 import { measureRequest, type RequestLabels } from './request-metrics.js';
+import type { Route } from './route.js';
 import type { HttpSettings } from './settings.js';
-
-/** Answers a request, or throws: an FnError becomes its status and text, anything else a 500 with the cause in the log. */
-export type RouteHandler = (req: Request, res: Response) => void | Promise<void>;
-
-export interface Route {
-  /** Upper case, as on the wire. */
-  readonly method: string;
-  /** Express template: `/v2/apps/:app_id`, `/t/:app_name/*source`. Also the label of the route's metrics. */
-  readonly path: string;
-  readonly handle: RouteHandler;
-}
 
 export interface NodeAppOptions {
   readonly routes: readonly Route[];
   readonly settings?: Partial<Pick<HttpSettings, 'maxRequestBytes' | 'corsOrigins' | 'corsHeaders'>>;
   /** Answers `GET /metrics`; without it the path does not exist. */
   readonly metrics?: (req: IncomingMessage, res: ServerResponse) => void | Promise<void>;
+  /** Answers `GET /readyz`; a node that answers at all is ready unless given. */
+  readonly readiness?: () => Readiness;
   /** Run in order around every route, and around the answers to unknown paths. */
   readonly middleware?: readonly RequestHandler[];
   readonly logger?: Logger;
 }
 
 /**
- * The Express application of a node: its own routes next to `/`, `/version` and `/metrics`.
+ * The Express application of a node: its own routes next to `/`, `/version`, `/healthz`, `/readyz` and `/metrics`.
  *
  * Routing is exact: case counts, slashes are never collapsed, HEAD and OPTIONS are methods like any other, and
  * percent-encoding is undone before a route is looked for. One trailing slash too many is redirected.
@@ -65,11 +58,12 @@ export function createNodeApp(options: NodeAppOptions): Express {
   return app;
 }
 
-function commonRoutes({ metrics }: NodeAppOptions): Route[] {
+function commonRoutes({ metrics, readiness = () => ({ state: 'ready' }) }: NodeAppOptions): Route[] {
   const ping = { goto: 'https://github.com/fnproject/fn', hello: 'world!' };
   return [
     { method: 'GET', path: '/', handle: (_req, res) => sendJson(res, 200, ping) },
     { method: 'GET', path: '/version', handle: (_req, res) => sendJson(res, 200, { version: VERSION }) },
+    ...healthRoutes(readiness),
     ...(metrics ? [{ method: 'GET', path: '/metrics', handle: metrics }] : []),
   ];
 }

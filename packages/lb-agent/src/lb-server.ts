@@ -59,6 +59,8 @@ export interface LbServerOptions {
   /** Run around every request, invocations included; without any, invocations bypass Express. */
   readonly middleware?: NodeAppOptions['middleware'];
   readonly metrics?: NodeAppOptions['metrics'];
+  /** Answers `GET /readyz`. */
+  readonly readiness?: NodeAppOptions['readiness'];
   readonly tls?: TlsMaterial;
   readonly logger?: Logger;
   readonly clock?: Clock;
@@ -160,7 +162,7 @@ function requestHandler(
   lookup: FunctionLookup,
   options: LbServerOptions,
 ): (req: IncomingMessage, res: ServerResponse) => void {
-  const { settings = {}, routes = [], middleware = [], metrics, logger, clock } = options;
+  const { settings = {}, routes = [], middleware = [], metrics, readiness, logger, clock } = options;
   const door = new FrontDoor({
     agent,
     lookup,
@@ -185,6 +187,7 @@ function requestHandler(
       },
     ],
     metrics,
+    readiness,
     logger,
   });
   if (middleware.length > 0) return app;

@@ -22,15 +22,17 @@ const fullRoleSettings = {
 export const fullRole: Role = {
   name: 'full',
   settings: fullRoleSettings,
-  start(env, { logger, metrics }) {
+  start(env, { logger, metrics, readiness }) {
     const settings = readSettings(fullRoleSettings, env);
     const driver = startDriver(settings, { logger, env });
+    const agent = newAgent({ driver, settings, logger });
     const node = new FullNode({
-      agent: newAgent({ driver, settings, logger }),
+      agent,
       settings,
       host: settings.bindAddress,
       port: settings.port,
       metrics: metrics.handler,
+      readiness: () => ({ state: readiness(), degraded: agent.health.reason }),
       logger,
     });
     return { service: node, addresses: () => ({ http: node.address.url }) };

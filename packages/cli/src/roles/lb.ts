@@ -10,7 +10,7 @@ const lbRoleSettings = { ...commonSettings, ...httpSettings, ...lbSettings };
 export const lbRole: Role = {
   name: 'lb',
   settings: lbRoleSettings,
-  start(env, { logger, metrics }) {
+  start(env, { logger, metrics, readiness }) {
     const settings = readSettings(lbRoleSettings, env);
     const server = newLbServer({
       settings,
@@ -18,6 +18,7 @@ export const lbRole: Role = {
       port: settings.port,
       createRunner: (address) => newGrpcRunner(address, { logger }),
       metrics: metrics.handler,
+      readiness: () => ({ state: readiness() }),
       logger,
     });
     return { service: server, addresses: () => ({ http: server.address.url }) };

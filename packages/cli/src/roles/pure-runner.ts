@@ -18,13 +18,19 @@ const runnerRoleSettings = {
 export const pureRunnerRole: Role = {
   name: 'pure-runner',
   settings: runnerRoleSettings,
-  start(env, { logger, metrics }) {
+  start(env, { logger, metrics, readiness }) {
     const settings = readSettings(runnerRoleSettings, env);
     const driver = startDriver(settings, { logger, env });
     const logs = settings.disableFunctionLogs ? undefined : new FunctionLogs(settings);
     const agent = newAgent({ driver, settings, logger, logSinks: logs ? [logs] : [] });
     const http = new HttpService({
-      handler: createNodeApp({ routes: [], settings, metrics: metrics.handler, logger }),
+      handler: createNodeApp({
+        routes: [],
+        settings,
+        metrics: metrics.handler,
+        readiness: () => ({ state: readiness(), degraded: agent.health.reason }),
+        logger,
+      }),
       host: settings.bindAddress,
       port: settings.port,
       limits: settings,

@@ -1,4 +1,5 @@
 import type { Environment, Logger, NodeType, Service, SettingsShape } from '@fnfleet/core';
+import type { Readiness } from '@fnfleet/http';
 import type { RoleMetrics } from './role-metrics.js';
 
 /** One of the parts a process can play. */
@@ -13,6 +14,8 @@ export interface Role {
 export interface RoleDeps {
   readonly logger: Logger;
   readonly metrics: RoleMetrics;
+  /** Where the process is in its life. */
+  readonly readiness: () => Readiness['state'];
 }
 
 export interface RunningRole {

@@ -1,4 +1,5 @@
 import { commonSettings, createLogger, type Environment, type Logger, readSettings } from '@fnfleet/core';
+import type { Readiness } from '@fnfleet/http';
 import { stopSignal } from '../stop-signal.js';
 import type { Role, RunningRole } from './role.js';
 import { startMetrics } from './role-metrics.js';
@@ -16,7 +17,8 @@ export async function runRole(role: Role, env: Environment): Promise<void> {
   const logger = createLogger({ level: common.logLevel, format: common.logFormat, fields: { role: role.name } });
   surviveStrayErrors(logger);
   const metrics = startMetrics();
-  const running = role.start(env, { logger, metrics });
+  let state: Readiness['state'] = 'starting';
+  const running = role.start(env, { logger, metrics, readiness: () => state });
   const stopped = untilStopped(logger);
   try {
     await running.service.ready;
@@ -25,8 +27,10 @@ export async function runRole(role: Role, env: Environment): Promise<void> {
     await metrics.close();
     throw error;
   }
+  state = 'ready';
   announce(running, logger);
   await stopped;
+  state = 'draining';
   logger.info('draining', { graceMs: common.drainGraceMs });
   const result = await running.service.drain({ graceMs: common.drainGraceMs });
   if (result === 'expired') logger.warn('some calls did not finish within the grace and were cut off');

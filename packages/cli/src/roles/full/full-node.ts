@@ -27,6 +27,8 @@ export interface FullNodeOptions {
   /** 0 takes a free port; `address` tells which. */
   readonly port: number;
   readonly metrics?: NodeAppOptions['metrics'];
+  /** Answers `GET /readyz`. */
+  readonly readiness?: NodeAppOptions['readiness'];
   readonly logger?: Logger;
   readonly clock?: Clock;
 }
@@ -65,7 +67,16 @@ export class FullNode implements Service {
   }
 
   private async start(): Promise<void> {
-    const { agent, settings, host, port, metrics, logger = silentLogger, clock = systemClock } = this.options;
+    const {
+      agent,
+      settings,
+      host,
+      port,
+      metrics,
+      readiness,
+      logger = silentLogger,
+      clock = systemClock,
+    } = this.options;
     const store = await openDatastore(settings.dbUrl);
     const lookup = new CachedLookup(new StoredFunctions(store), clock);
     try {
@@ -85,7 +96,7 @@ export class FullNode implements Service {
       },
     );
     const placement = new LocalPlacement(agent);
-    this.server = newLbServer({ settings, host, port, lookup, placement, routes, metrics, logger, clock });
+    this.server = newLbServer({ settings, host, port, lookup, placement, routes, metrics, readiness, logger, clock });
     await this.server.ready;
   }
 

@@ -67,6 +67,16 @@ it('is a stream otherwise, with what had arrived and what comes', async () => {
   expect([body.consumed, reader.closed]).toEqual([true, true]);
 });
 
+it('that turns out empty is consumed by whoever saw its end, without reading on', async () => {
+  expect(body.takeComplete()).toBeUndefined();
+  const stream = body.stream();
+  reader.arrive('', true);
+  stream.read(0); // as undici does, to learn the length
+  expect(stream.readableLength).toBe(0);
+  await turn();
+  expect([body.consumed, reader.closed]).toEqual([true, true]);
+});
+
 it('is not read faster than the function takes it', async () => {
   const stream = body.stream();
   const piece = 'x'.repeat(stream.readableHighWaterMark);

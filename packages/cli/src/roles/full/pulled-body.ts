@@ -54,12 +54,18 @@ export class PulledBody implements RequestBody {
       while (this.wanted) {
         const data = this.held.shift() ?? this.pull();
         if (data !== undefined) this.wanted = readable.push(data);
-        else if (this.arrived) this.wanted = readable.push(null);
+        else if (this.arrived) this.end(readable);
         else return;
       }
     } catch (error) {
       readable.destroy(error as Error);
     }
+  }
+
+  private end(readable: Readable): void {
+    this.wanted = readable.push(null);
+    // Whoever finds it empty and ended has no reason to read on, and so would never see the end.
+    if (readable.readableLength === 0) readable.resume();
   }
 
   /** Undefined: nothing more has arrived, or nothing more will. Throws what went wrong at the client. */
