@@ -1,7 +1,8 @@
 import { spawn } from 'node:child_process';
-import { existsSync, mkdirSync, openSync, readFileSync } from 'node:fs';
+import { mkdirSync, openSync } from 'node:fs';
 import http from 'node:http';
 import path from 'node:path';
+import { isDebian, isRoot } from './machine.mjs';
 import { probe, ROOT, step } from './shell.mjs';
 
 const DEFAULT_SOCKET = '/var/run/docker.sock';
@@ -17,7 +18,7 @@ export async function ensureDockerEngine() {
     explain(`DOCKER_HOST is ${process.env.DOCKER_HOST}, but no Docker engine answers there.`);
     return false;
   }
-  if (!canInstall()) {
+  if (!(isRoot() && isDebian())) {
     explain(`No Docker engine answers at ${DEFAULT_SOCKET}.`);
     return false;
   }
@@ -36,11 +37,6 @@ export async function ensureDockerEngine() {
   if (!(await answersWithin(3000))) startDockerd();
   if (await answersWithin(START_LIMIT_MS)) return true;
   throw new Error(`dockerd did not answer within ${START_LIMIT_MS / 1000} s; its log is ${logPath()}`);
-}
-
-function canInstall() {
-  if (process.platform !== 'linux' || process.getuid?.() !== 0 || !existsSync('/etc/os-release')) return false;
-  return /^ID(_LIKE)?=.*\b(debian|ubuntu)\b/m.test(readFileSync('/etc/os-release', 'utf8'));
 }
 
 /** Detached, and with its output in a file: the engine belongs to the machine and outlives whoever asked for it. */

@@ -1,5 +1,5 @@
 import { CancelledError, type Clock, FnError, observe } from '@fnfleet/core';
-import type { Container, ContainerSpec, Driver, ExitResult } from '@fnfleet/drivers';
+import type { Container, ContainerSpec, Driver, ExitResult, PreparedImage } from '@fnfleet/drivers';
 import type { CallTimings } from './agent-call.js';
 import type { LaunchGate } from './launch-gate.js';
 
@@ -18,6 +18,8 @@ export interface ContainerLaunchOptions {
   readonly signal: AbortSignal;
   /** Asked before the costly part. */
   readonly isWanted: () => boolean;
+  /** The image is here, lent until somebody releases it. */
+  readonly onPrepared: (image: PreparedImage) => void;
   /** There is a container, which somebody has to close. */
   readonly onCreated: (container: Container) => void;
   /** The process has ended, now or later; undefined when the engine cannot tell any more, with why. */
@@ -38,9 +40,11 @@ export class ContainerLaunch {
   async run(timings: CallTimings): Promise<Container> {
     const { spec, driver, gate, clock, signal } = this.options;
     const prepareFrom = clock.nowNs();
-    const { pullNs } = await this.within(this.options.pullTimeoutMs, 'imagePullTimeout', (limited) =>
+    const image = await this.within(this.options.pullTimeoutMs, 'imagePullTimeout', (limited) =>
       driver.prepareImage(spec, limited),
     );
+    this.options.onPrepared(image);
+    const { pullNs } = image;
     const createFrom = clock.nowNs();
     timings.imagePullWaitNs = pullNs;
     timings.containerPrepareNs = Math.max(0, Number(createFrom - prepareFrom) - pullNs);

@@ -27,6 +27,7 @@ import { LaunchPermit } from './launch-permit.js';
 import type { ContainerSource } from './launcher.js';
 import { ContainerOutput } from './output/container-output.js';
 import { type LogSink, noLogSink } from './output/log-sink.js';
+import type { LatestRegistryToken } from './registry-token.js';
 import { type Resources, type ResourceToken, ResourceTracker } from './resource-tracker.js';
 import type { AgentSettings } from './settings.js';
 import { SlotQueue } from './slot-queue.js';
@@ -196,13 +197,15 @@ export class HotAgent implements Agent {
   }
 
   private queueFor(call: AgentCall): SlotQueue {
-    return this.queues.get(call.slotKey) ?? this.newQueue(call);
+    const queue = this.queues.get(call.slotKey) ?? this.newQueue(call);
+    queue.registryToken.note(call.extensions);
+    return queue;
   }
 
   private newQueue({ slotKey, model }: AgentCall): SlotQueue {
     const { clock, log, settings } = this.options;
     for (const other of this.queues.values()) if (other.fnId === model.fnId) other.supersede();
-    const queue = new SlotQueue({
+    const queue: SlotQueue = new SlotQueue({
       slotKey,
       fnId: model.fnId,
       need: needOf(model),
@@ -212,7 +215,7 @@ export class HotAgent implements Agent {
       log: log.child({ fnId: model.fnId }),
       standby: standbyOf(model.annotations),
       idleTimeoutMs: Math.max(settings.queueIdleTimeoutMs, 2000 * model.idleTimeoutSeconds),
-      create: (...parts) => this.createContainer(...parts),
+      create: (...parts) => this.createContainer(queue.registryToken, ...parts),
       onEmpty: () => this.queues.delete(slotKey),
     });
     this.queues.set(slotKey, queue);
@@ -220,6 +223,7 @@ export class HotAgent implements Agent {
   }
 
   private createContainer(
+    registryToken: LatestRegistryToken,
     source: ContainerSource,
     token: ResourceToken,
     metrics: ContainerMetrics,
@@ -241,7 +245,7 @@ export class HotAgent implements Agent {
         fnId: model.fnId,
         syslogUrl: model.syslogUrl,
         networkDisabled,
-        extensions,
+        extensions: registryToken.addTo(extensions),
         output: this.takesOutputOf(source) ? output.listener : undefined,
       },
       output,

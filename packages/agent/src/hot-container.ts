@@ -1,5 +1,5 @@
 import { CancelledError, type Clock, count, FnError, type Logger, Once } from '@fnfleet/core';
-import type { Container, ContainerSpec, Driver, ExitResult } from '@fnfleet/drivers';
+import type { Container, ContainerSpec, Driver, ExitResult, PreparedImage } from '@fnfleet/drivers';
 import type { AgentCall, CallTimings } from './agent-call.js';
 import { ContainerLaunch, NotWanted } from './container-launch.js';
 import type { ContainerMetrics } from './container-metrics.js';
@@ -63,6 +63,7 @@ type State = 'launching' | 'idle' | 'busy' | 'closed';
  */
 export class HotContainer implements Evictable {
   private state: State = 'launching';
+  private image: PreparedImage | undefined;
   private container: Container | undefined;
   private connection: FunctionConnection | undefined;
   private exchange: Exchange | undefined;
@@ -190,6 +191,9 @@ export class HotContainer implements Evictable {
       ...options,
       signal: this.stop.signal,
       isWanted,
+      onPrepared: (image) => {
+        this.image = image;
+      },
       onCreated: (created) => {
         this.container = created;
       },
@@ -266,6 +270,7 @@ export class HotContainer implements Evictable {
       ?.close()
       .catch((error: unknown) => options.log.error('driver cannot close container', { error }));
     options.output.close();
+    this.image?.release();
     options.token.release();
     options.owner.gone(this);
   }

@@ -7,6 +7,7 @@ import type { ContainerOwner, HotContainer } from './hot-container.js';
 import { type ContainerSource, divorce, type Launch, Launcher, marry, type Waiter } from './launcher.js';
 import { LazyTimer } from './lazy-timer.js';
 import { Patience } from './patience.js';
+import { LatestRegistryToken } from './registry-token.js';
 import type { Resources, ResourceToken } from './resource-tracker.js';
 import { Standby } from './standby.js';
 
@@ -66,6 +67,7 @@ export function needsLaunch({ waiting, starting, idle }: SlotCounts): boolean {
  * Nothing here polls: a call is woken by a container that becomes idle, by the failure of its launch, or by its end.
  */
 export class SlotQueue implements ContainerOwner {
+  readonly registryToken = new LatestRegistryToken();
   /** The most recently idle is the last. */
   private readonly idleStack: HotContainer[] = [];
   private readonly waiters = new Set<Waiter>();

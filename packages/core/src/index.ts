@@ -65,6 +65,7 @@ export {
   SettingProblem,
   type SettingsOf,
   type SettingsShape,
+  structured,
   text,
 } from './settings/declare.js';
 export { type Environment, readSettings, SettingsError } from './settings/read.js';

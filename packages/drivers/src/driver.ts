@@ -14,15 +14,23 @@ export interface Driver {
   /** Whether new containers can be made now. The agent asks for none while it is degraded. */
   readonly health: HealthView;
   /**
-   * Makes sure the image is here, pulling it if needed. Concurrent pulls of one image share one download.
-   * @returns how long the pull took, 0 when the image was here
+   * Makes sure the image is here, pulling it if needed, and stays until it is released. Concurrent pulls of one image
+   * share one download.
    * @throws FnError `imagePullFailed`, `imageHasVolume`
    */
-  prepareImage(spec: ContainerSpec, signal: AbortSignal): Promise<{ pullNs: number }>;
+  prepareImage(spec: ContainerSpec, signal: AbortSignal): Promise<PreparedImage>;
   /** Makes a container that has not started yet. */
   create(spec: ContainerSpec, signal: AbortSignal): Promise<Container>;
   /** Closes every container that is left, then lets go of the engine. Idempotent, never rejects. */
   close(): Promise<void>;
+}
+
+/** An image that is on this machine, lent for the life of one container. */
+export interface PreparedImage {
+  /** How long the pull took, nanoseconds; 0 when the image was here. */
+  readonly pullNs: number;
+  /** No container of the borrower needs the image any more. Idempotent. */
+  release(): void;
 }
 
 export interface DriverCapabilities {
@@ -50,7 +58,7 @@ export interface ContainerSpec {
   /** Gets the output of the container, from before its start. Unset: nothing is attached to it. */
   readonly output?: OutputListener | undefined;
   readonly networkDisabled: boolean;
-  /** Opaque to the agent; from the balancer's call overrider. */
+  /** From the balancer's call overrider. A driver may use `FN_REGISTRY_TOKEN`: what to show to the image's registry. */
   readonly extensions: Readonly<Record<string, string>>;
 }
 

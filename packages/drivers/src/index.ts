@@ -1,6 +1,6 @@
 export { DockerDriver, type DockerDriverOptions, dockerDriver } from './docker/docker-driver.js';
 export { dockerSettings } from './docker/docker-settings.js';
-export { type ImageReference, parseImageReference, pullName } from './docker/image-reference.js';
+export { type ImageReference, parseImageReference, pullName } from './docker/images/image-reference.js';
 export type {
   Container,
   ContainerSpec,
@@ -9,6 +9,7 @@ export type {
   ExitResult,
   OutputListener,
   OutputSource,
+  PreparedImage,
 } from './driver.js';
 export { type DriverHealth, HealthState, type HealthView } from './driver-health.js';
 export { iofsSettings } from './iofs/iofs-settings.js';

@@ -92,7 +92,8 @@ export class TestAgent {
     const { memoryUsedBytes, cpuUsedMillis } = this.agent.utilization;
     const gauges = GAUGES.map((name) => [name, metrics?.sum(name) ?? 0] as const);
     const timers = (this.clock as Partial<FakeClock>).pendingTimers ?? 0;
-    return { live: this.driver.counters.live, memoryUsedBytes, cpuUsedMillis, timers, ...Object.fromEntries(gauges) };
+    const { live, heldImages } = this.driver.counters;
+    return { live, heldImages, memoryUsedBytes, cpuUsedMillis, timers, ...Object.fromEntries(gauges) };
   }
 }
 
@@ -111,7 +112,7 @@ const GAUGES = [
 ] as const;
 
 export const NOTHING_LEFT = Object.fromEntries(
-  ['live', 'memoryUsedBytes', 'cpuUsedMillis', 'timers', ...GAUGES].map((name) => [name, 0]),
+  ['live', 'heldImages', 'memoryUsedBytes', 'cpuUsedMillis', 'timers', ...GAUGES].map((name) => [name, 0]),
 );
 
 /** How a call ended: "ok", or the code or name of its error. */

@@ -135,6 +135,22 @@ export function list<const O extends Common<readonly string[]> & { separator?: R
   );
 }
 
+/** Anything else. `parse` says what is wrong by throwing; its message must not quote a secret. */
+export function structured<T, const O extends Common<T>>(
+  name: string,
+  expects: string,
+  parse: (text: string) => T,
+  options: O,
+): Setting<Value<T, O>> {
+  return make<T, O>(name, expects, options, (value) => {
+    try {
+      return parse(value);
+    } catch (error) {
+      throw new SettingProblem((error as Error).message);
+    }
+  });
+}
+
 function wholeNumber(min: number, max: number): (text: string) => number {
   return (value) => {
     const parsed = Number(value);
@@ -163,10 +179,10 @@ function make<T, O extends Common<T>>(
     parse(value) {
       try {
         return parse(value) as Value<T, O>;
-      } catch {
-        throw new SettingProblem(
-          `${name}: expected ${expects}, got ${options.secret ? 'something else' : JSON.stringify(value)}`,
-        );
+      } catch (error) {
+        const got = options.secret ? 'something else' : JSON.stringify(value);
+        const why = error instanceof SettingProblem && error.message !== '' ? `: ${error.message}` : '';
+        throw new SettingProblem(`${name}: expected ${expects}, got ${got}${why}`);
       }
     },
   };

@@ -1,7 +1,7 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { bytes, choice, duration, durationMs, flag, integer, limit, list, text } from './declare.js';
+import { bytes, choice, duration, durationMs, flag, integer, limit, list, structured, text } from './declare.js';
 import { readSettings, SettingsError } from './read.js';
 import { renderSettings } from './render.js';
 
@@ -92,6 +92,25 @@ describe('settings', () => {
   it('do not print a secret that is wrong', () => {
     const secret = { port: integer('FN_PIN', { secret: true, doc: 'A secret number.' }) };
     expect(() => readSettings(secret, { FN_PIN: 'hunter2' })).toThrow('FN_PIN: expected a whole number, got something');
+  });
+
+  it('of a form of their own say why they do not fit, and are not quoted when secret', () => {
+    const parse = (value: string): readonly number[] => {
+      const parts = value.split('x').map(Number);
+      if (parts.some(Number.isNaN)) throw new Error('a side is not a number');
+      return parts;
+    };
+    const shape = {
+      size: structured('SIZE', 'a size like 3x4', parse, { doc: '' }),
+      lock: structured('LOCK', 'a code like 3x4', parse, { doc: '', secret: true }),
+    };
+    expect(readSettings(shape, { SIZE: '3x4' })).toEqual({ size: [3, 4], lock: undefined });
+    expect(() => readSettings(shape, { SIZE: '3xa' })).toThrow(
+      /^SIZE: expected a size like 3x4, got "3xa": a side is not a number$/,
+    );
+    expect(() => readSettings(shape, { LOCK: '3xa' })).toThrow(
+      /^LOCK: expected a code like 3x4, got something else: a side is not a number$/,
+    );
   });
 
   describe('in a file', () => {

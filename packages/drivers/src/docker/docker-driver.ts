@@ -1,6 +1,5 @@
 import {
   type Clock,
-  FnError,
   InflightTracker,
   type Logger,
   Once,
@@ -9,7 +8,7 @@ import {
   systemClock,
 } from '@fnfleet/core';
 import { throwIfAborted } from '../cancellation.js';
-import type { ContainerSpec, Driver } from '../driver.js';
+import type { ContainerSpec, Driver, PreparedImage } from '../driver.js';
 import { IofsHome } from '../iofs/iofs-home.js';
 import { ContainerLabels } from './container-labels.js';
 import { type ContainerPolicy, containerPolicy } from './container-policy.js';
@@ -20,12 +19,10 @@ import type { dockerSettings } from './docker-settings.js';
 import { Engine } from './engine.js';
 import { type EngineAddress, engineAddress } from './engine-address.js';
 import type { CallLimits } from './engine-calls.js';
-import { fnErrorFromDocker } from './engine-errors.js';
 import { EngineHealth } from './engine-health.js';
 import { checkEngineVersion } from './engine-version.js';
 import { FreezerFinder } from './freezing/freezer-finder.js';
-import { ImagePuller } from './image-puller.js';
-import { parseImageReference } from './image-reference.js';
+import { ImageStore } from './images/image-store.js';
 import { NetworkPool } from './network-pool.js';
 import { PreforkPool } from './prefork/prefork-pool.js';
 
@@ -50,7 +47,7 @@ export class DockerDriver implements Driver {
   private readonly clock: Clock;
   private readonly address: EngineAddress;
   private readonly engine: Engine;
-  private readonly puller: ImagePuller;
+  private readonly images: ImageStore;
   private readonly networks: NetworkPool;
   private readonly freezers: FreezerFinder | undefined;
   private readonly labels: ContainerLabels;
@@ -77,7 +74,7 @@ export class DockerDriver implements Driver {
       clock,
     });
     this.engine = new Engine({ address: this.address, limits: limitsOf(settings), clock, observer: this.health });
-    this.puller = new ImagePuller((reference, signal) => this.engine.pullImage(reference, signal));
+    this.images = new ImageStore({ engine: this.engine, settings, clock, logger });
     this.networks = new NetworkPool(settings.networks);
     this.freezers = settings.freezeThroughEngine
       ? undefined
@@ -109,9 +106,9 @@ export class DockerDriver implements Driver {
     this.ready.catch(() => undefined);
   }
 
-  async prepareImage(spec: ContainerSpec, signal: AbortSignal): Promise<{ pullNs: number }> {
+  async prepareImage(spec: ContainerSpec, signal: AbortSignal): Promise<PreparedImage> {
     await this.ready;
-    return this.ensureImage(spec.image, signal);
+    return this.images.prepare(spec, signal);
   }
 
   async create(spec: ContainerSpec, signal: AbortSignal): Promise<DockerContainer> {
@@ -163,30 +160,6 @@ export class DockerDriver implements Driver {
     if (this.closing.called) throw new Error('the driver is closed');
   }
 
-  private async ensureImage(image: string, signal: AbortSignal): Promise<{ pullNs: number }> {
-    if (await this.checkImage(image, signal)) return { pullNs: 0 };
-    const startedNs = this.clock.nowNs();
-    try {
-      await this.puller.pull(parseImageReference(image), signal);
-    } catch (error) {
-      throw fnErrorFromDocker(error, 'pull', image);
-    }
-    // Removed again while it was looked for: another runner may have it.
-    if (!(await this.checkImage(image, signal))) throw new FnError('serverBusy');
-    return { pullNs: Number(this.clock.nowNs() - startedNs) };
-  }
-
-  /** False when the image is not here. */
-  private async checkImage(image: string, signal: AbortSignal): Promise<boolean> {
-    const found = await this.engine.inspectImage(image, signal).catch((error) => {
-      throw fnErrorFromDocker(error, 'inspect', image);
-    });
-    if (found === undefined) return false;
-    const declaresVolume = Object.keys(found.Config?.Volumes ?? {}).length > 0;
-    if (declaresVolume && !this.settings.enableVolumes) throw new FnError('imageHasVolume');
-    return true;
-  }
-
   private async open(): Promise<ContainerPolicy> {
     await this.engine.ping().catch((cause) => {
       throw new Error(
@@ -199,6 +172,7 @@ export class DockerDriver implements Driver {
     const { settings, logger } = this;
     const policy = await containerPolicy(settings, await this.engine.info(), { labels: this.labels.own, logger });
     await this.reaper.sweep();
+    await this.images.open();
     if (!this.closing.called) {
       this.health.begin();
       this.reaper.begin();
@@ -213,7 +187,8 @@ export class DockerDriver implements Driver {
   private async openPrefork(policy: ContainerPolicy): Promise<void> {
     const { preforkSize, preforkImage } = this.settings;
     if (preforkSize === 0) return;
-    await this.ensureImage(preforkImage, this.abandon.signal).catch((cause: Error) => {
+    // Not released: the pool needs it at any time.
+    await this.images.prepare({ image: preforkImage, extensions: {} }, this.abandon.signal).catch((cause: Error) => {
       throw new Error(`FN_EXPERIMENTAL_PREFORK_IMAGE: ${cause.message}`, { cause });
     });
     this.throwIfClosed();
@@ -233,7 +208,7 @@ export class DockerDriver implements Driver {
   }
 
   private async allClosed(): Promise<void> {
-    await Promise.all([...this.live.values()].map((container) => container.close()));
+    await Promise.all([this.images.close(), ...[...this.live.values()].map((container) => container.close())]);
     // One that was about to be made finds the driver closed, and closes itself.
     await this.creations.whenIdle();
     await this.prefork?.close();

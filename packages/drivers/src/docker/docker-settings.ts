@@ -1,5 +1,6 @@
 import { durationMs, flag, list, text } from '@fnfleet/core';
 import { sharedIofsSettings } from '../iofs/iofs-settings.js';
+import { imageSettings } from './images/image-settings.js';
 import { isolationSettings } from './isolation-settings.js';
 import { preforkSettings } from './prefork/prefork-settings.js';
 
@@ -52,7 +53,7 @@ export const dockerSettings = {
   containerLabelTag: text('FN_CONTAINER_LABEL_TAG', {
     doc: 'Marks the containers of this runner. A runner that starts removes all other containers with its tag, so give each runner of an engine its own. Unset: it removes only containers whose runner process is known to be gone.',
   }),
-  enableVolumes: flag('FN_IMAGE_ENABLE_VOLUME', { default: false, doc: 'Allows images that declare a VOLUME.' }),
+  ...imageSettings,
   networks: list('FN_DOCKER_NETWORKS', {
     default: [],
     separator: /[\s,]+/,

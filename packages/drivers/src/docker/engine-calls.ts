@@ -16,6 +16,7 @@ export const ENGINE_CALLS = {
   info: 'query',
   inspect_image: 'query',
   inspect_container: 'query',
+  list_images: 'query',
   list_containers: 'query',
   wait_container: 'query',
   attach_container: 'query',
@@ -24,7 +25,9 @@ export const ENGINE_CALLS = {
   pause_container: 'change',
   unpause_container: 'change',
   remove_container: 'removal',
+  remove_image: 'removal',
   pull_image: 'open',
+  load_images: 'open',
 } as const satisfies Record<string, CallKind>;
 
 export type EngineCall = keyof typeof ENGINE_CALLS;

@@ -70,12 +70,18 @@ export function fnErrorFromDocker(
 
 function pullFailed(error: unknown, image: string): FnError {
   const reason = error instanceof Error ? error.message : String(error);
-  const refused = error instanceof EngineError && error.status >= 400 && error.status < 500;
+  const status = refusalStatus(error, reason);
   return new FnError('imagePullFailed', {
     params: { image, reason },
-    ...(refused ? { status: error.status } : {}),
+    ...(status === undefined ? {} : { status }),
     cause: error,
   });
+}
+
+/** What the registry refuses is a 4xx. Engines before 23.0 say 500 to credentials that the registry does not take. */
+function refusalStatus(error: unknown, reason: string): number | undefined {
+  if (error instanceof EngineError && error.status >= 400 && error.status < 500) return error.status;
+  return /\bunauthorized: |: no basic auth credentials$/.test(reason) ? 401 : undefined;
 }
 
 /** The engine answers with an object, a proxy before it with anything. */

@@ -3,7 +3,7 @@ import { ScriptedEngine } from '../testing/scripted-engine.js';
 import { Engine } from './engine.js';
 import { engineAddress } from './engine-address.js';
 import type { EngineObserver } from './engine-calls.js';
-import { parseImageReference } from './image-reference.js';
+import { parseImageReference } from './images/image-reference.js';
 
 const metrics = RecordedMetrics.install();
 const never = new AbortController().signal;
@@ -76,7 +76,7 @@ describe('calls to an engine', () => {
   it('end when the engine is closed, and none are made after that', async () => {
     scripted.answers('POST /images/create', 'hangs');
     const asked = scripted.received('POST /images/create');
-    const pull = engine.pullImage(parseImageReference('i'), never);
+    const pull = engine.pullImage(parseImageReference('i'), undefined, never);
     await asked;
     engine.close();
     await expect(pull).rejects.toBeInstanceOf(CancelledError);

@@ -1,10 +1,12 @@
-import type { IncomingMessage } from 'node:http';
-import { createInterface } from 'node:readline';
+import { createReadStream } from 'node:fs';
 import { json, text } from 'node:stream/consumers';
 import type Docker from 'dockerode';
 import { isNotFound } from './engine-errors.js';
+import { readProgress } from './engine-progress.js';
 import { type EngineOptions, EngineTransport } from './engine-transport.js';
-import { type ImageReference, pullName } from './image-reference.js';
+import type { LocalImage } from './images/image-cache.js';
+import { type ImageReference, pullName } from './images/image-reference.js';
+import type { RegistryAuth } from './images/registry-auth.js';
 
 /** What an engine can do. Fields are missing where it is too old to know of them. */
 export interface EngineInfo {
@@ -19,7 +21,18 @@ export interface EngineInfo {
   readonly DriverStatus?: readonly (readonly [key: string, value: string])[] | null;
 }
 
-export interface ImageFacts {
+export interface InspectedImage extends LocalImage {
+  readonly declaresVolume: boolean;
+}
+
+/** What a list and an inspection of images have in common. */
+interface ImageAnswer {
+  readonly Id: string;
+  readonly Size: number;
+  readonly RepoTags?: readonly string[] | null;
+}
+
+interface ImageInspection extends ImageAnswer {
   readonly Config?: { readonly Volumes?: Readonly<Record<string, unknown>> | null } | null;
 }
 
@@ -61,19 +74,46 @@ export class Engine {
   }
 
   /** Undefined when the engine has no such image. */
-  async inspectImage(name: string, signal: AbortSignal): Promise<ImageFacts | undefined> {
+  async inspectImage(name: string, signal: AbortSignal): Promise<InspectedImage | undefined> {
     try {
-      return await this.transport.look<ImageFacts>('inspect_image', `/images/${encodeURI(name)}/json`, signal);
+      const path = `/images/${encodeURI(name)}/json`;
+      const answer = await this.transport.look<ImageInspection>('inspect_image', path, signal);
+      return { ...localImage(answer), declaresVolume: Object.keys(answer.Config?.Volumes ?? {}).length > 0 };
     } catch (error) {
       if (isNotFound(error)) return undefined;
       throw error;
     }
   }
 
+  async listImages(signal: AbortSignal): Promise<readonly LocalImage[]> {
+    const images = await this.transport.look<readonly ImageAnswer[]>('list_images', '/images/json', signal);
+    return images.map(localImage);
+  }
+
   /** Has no deadline but the caller's. */
-  async pullImage(reference: ImageReference, signal: AbortSignal): Promise<void> {
-    const options = { fromImage: pullName(reference), tag: reference.tag };
-    await this.transport.call('pull_image', (abortSignal) => this.pull({ ...options, abortSignal }), signal);
+  async pullImage(reference: ImageReference, auth: RegistryAuth | undefined, signal: AbortSignal): Promise<void> {
+    const options = { fromImage: pullName(reference), tag: reference.tag, authconfig: auth };
+    const pull = async (abortSignal: AbortSignal) =>
+      readProgress(await this.transport.docker.createImage({ ...options, abortSignal }), 'pull');
+    await this.transport.call('pull_image', pull, signal);
+  }
+
+  /** Loads an archive of images. Has no deadline but the caller's. */
+  async loadImages(path: string, signal: AbortSignal): Promise<void> {
+    const archive = createReadStream(path);
+    const load = async (abortSignal: AbortSignal) =>
+      readProgress(await this.transport.docker.loadImage(archive, { abortSignal }), 'load');
+    try {
+      await this.transport.call('load_images', load, signal);
+    } finally {
+      archive.destroy();
+    }
+  }
+
+  /** Refused, with a conflict, while a container or another image needs it. */
+  async removeImage(id: string, signal: AbortSignal): Promise<void> {
+    const remove = (abortSignal: AbortSignal) => this.transport.docker.getImage(id).remove({ abortSignal });
+    await this.transport.call('remove_image', remove, signal);
   }
 
   async createContainer(request: Docker.ContainerCreateOptions): Promise<string> {
@@ -158,25 +198,8 @@ export class Engine {
   private container(id: string): Docker.Container {
     return this.transport.docker.getContainer(id);
   }
-
-  private async pull(options: { fromImage: string; tag: string; abortSignal: AbortSignal }): Promise<void> {
-    const progress = (await this.transport.docker.createImage(options)) as IncomingMessage;
-    // The head of the answer was good; a pull that fails after that says so in a line of its progress.
-    let failure: string | undefined;
-    try {
-      for await (const line of createInterface({ input: progress })) failure ??= failureIn(line);
-    } catch (cause) {
-      throw new Error('the connection to the engine was lost during the pull', { cause });
-    }
-    if (failure !== undefined) throw new Error(failure);
-  }
 }
 
-/** What a line of progress says about a failure. A line that was cut off says nothing. */
-function failureIn(line: string): string | undefined {
-  try {
-    return (JSON.parse(line) as { error?: string }).error;
-  } catch {
-    return undefined;
-  }
+function localImage({ Id, Size, RepoTags }: ImageAnswer): LocalImage {
+  return { id: Id, sizeBytes: Size, tags: RepoTags ?? [] };
 }

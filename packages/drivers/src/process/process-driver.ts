@@ -1,7 +1,7 @@
 import { stat } from 'node:fs/promises';
 import { type Logger, Once, type SettingsOf, silentLogger, text } from '@fnfleet/core';
 import { throwIfAborted } from '../cancellation.js';
-import type { Container, ContainerSpec, Driver } from '../driver.js';
+import type { Container, ContainerSpec, Driver, PreparedImage } from '../driver.js';
 import { HealthState, type HealthView } from '../driver-health.js';
 import { IofsHome } from '../iofs/iofs-home.js';
 import { iofsSettings } from '../iofs/iofs-settings.js';
@@ -49,11 +49,11 @@ export class ProcessDriver implements Driver {
     this.ready.catch(() => undefined);
   }
 
-  async prepareImage(spec: ContainerSpec, signal: AbortSignal): Promise<{ pullNs: number }> {
+  async prepareImage(spec: ContainerSpec, signal: AbortSignal): Promise<PreparedImage> {
     throwIfAborted(signal);
     await this.ready;
     await findManifest(this.functionsDir, spec.image);
-    return { pullNs: 0 };
+    return { pullNs: 0, release: () => undefined };
   }
 
   async create(spec: ContainerSpec, signal: AbortSignal): Promise<Container> {

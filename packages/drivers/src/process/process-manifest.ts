@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { FnError } from '@fnfleet/core';
-import { parseImageReference } from '../docker/image-reference.js';
+import { parseImageReference } from '../docker/images/image-reference.js';
 
 /** A function that runs as a process: what is started, and where. */
 export interface ProcessManifest {

@@ -1,6 +1,6 @@
 import { FnError, Once, silentLogger } from '@fnfleet/core';
 import { throwIfAborted } from '../cancellation.js';
-import type { ContainerSpec, Driver, DriverCapabilities } from '../driver.js';
+import type { ContainerSpec, Driver, DriverCapabilities, PreparedImage } from '../driver.js';
 import { HealthState } from '../driver-health.js';
 import { IofsHome } from '../iofs/iofs-home.js';
 import { Counters } from './counters.js';
@@ -50,13 +50,18 @@ export class ScriptedDriver implements Driver {
     return [...this.live];
   }
 
-  async prepareImage(spec: ContainerSpec, signal: AbortSignal): Promise<{ pullNs: number }> {
+  async prepareImage(spec: ContainerSpec, signal: AbortSignal): Promise<PreparedImage> {
     throwIfAborted(signal);
     await this.gates.pull.pass(spec, signal);
     const script = this.scriptOf(spec);
     if (script.pullError) throw script.pullError;
     this.counters.prepared += 1;
-    return { pullNs: script.pullNs ?? 0 };
+    let held = true;
+    const release = () => {
+      if (held) this.counters.released += 1;
+      held = false;
+    };
+    return { pullNs: script.pullNs ?? 0, release };
   }
 
   async create(spec: ContainerSpec, signal: AbortSignal): Promise<ScriptedContainer> {

@@ -1,6 +1,12 @@
 import { once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import {
+  createServer,
+  type IncomingHttpHeaders,
+  type IncomingMessage,
+  type Server,
+  type ServerResponse,
+} from 'node:http';
 import type { Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -21,6 +27,7 @@ const HEALTHY: Readonly<Record<string, readonly EngineAnswer[]>> = {
 export class ScriptedEngine {
   /** `METHOD /path` of each call, in the order of arrival. */
   readonly calls: string[] = [];
+  private readonly heads: { readonly call: string; readonly headers: IncomingHttpHeaders }[] = [];
   private readonly script = new Map<string, EngineAnswer[]>();
   private readonly sockets = new Set<Socket>();
   private readonly awaited: { readonly call: string; readonly seen: Deferred<void> }[] = [];
@@ -72,6 +79,14 @@ export class ScriptedEngine {
     return this.calls.filter((made) => made === call).length;
   }
 
+  /** What the registry is to be shown, of each pull. */
+  get shownToRegistry(): readonly unknown[] {
+    return this.heads
+      .filter(({ call }) => call === 'POST /images/create')
+      .map(({ headers }) => String(headers['x-registry-auth'] ?? ''))
+      .map((auth) => (auth === '' ? undefined : JSON.parse(Buffer.from(auth, 'base64url').toString())));
+  }
+
   async close(): Promise<void> {
     for (const socket of this.sockets) socket.destroy();
     this.server.close();
@@ -81,6 +96,7 @@ export class ScriptedEngine {
   private serve(request: IncomingMessage, response: ServerResponse): void {
     const call = `${request.method} ${request.url?.replace(/\?.*/, '')}`;
     this.calls.push(call);
+    this.heads.push({ call, headers: request.headers });
     request.resume();
     const answers = this.script.get(call) ?? [[404, { message: `not in the script: ${call}` }] as const];
     const answer = answers.length > 1 ? answers.shift() : answers[0];

@@ -15,7 +15,7 @@ export function parseImageReference(image: string): ImageReference {
   const [registry, path] = splitRegistry(name);
   return {
     registry,
-    repository: path.includes('/') ? path : `library/${path}`,
+    repository: registry === '' && !path.includes('/') ? `library/${path}` : path,
     tag: digest ?? tag ?? 'latest',
   };
 }

@@ -10,7 +10,7 @@ describe('an image name', () => {
     ${'fnproject/x:v1'}                                  | ${''}                           | ${'fnproject/x'}   | ${'v1'}
     ${'quay.com:8080/a/b:v2'}                            | ${'quay.com:8080'}              | ${'a/b'}           | ${'v2'}
     ${'quay.com:8080/a/b'}                               | ${'quay.com:8080'}              | ${'a/b'}           | ${'latest'}
-    ${'localhost/x'}                                     | ${'localhost'}                  | ${'library/x'}     | ${'latest'}
+    ${'localhost/x'}                                     | ${'localhost'}                  | ${'x'}             | ${'latest'}
     ${`localhost.localdomain:5000/s/h:latest@${digest}`} | ${'localhost.localdomain:5000'} | ${'s/h'}           | ${digest}
     ${`s/h@${digest}`}                                   | ${''}                           | ${'s/h'}           | ${digest}
   `('agent-and-docker 66: $image', ({ image, registry, repository, tag }) => {

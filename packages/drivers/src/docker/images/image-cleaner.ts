@@ -1,0 +1,118 @@
+import { type Clock, Deferred, type Logger, Once } from '@fnfleet/core';
+import { isNotFound } from '../engine-errors.js';
+import { ImageCache, type LocalImage } from './image-cache.js';
+import { ImageGauges } from './image-gauges.js';
+
+/** What the cleaner asks of the engine. */
+export interface CleanerEngine {
+  listImages(signal: AbortSignal): Promise<readonly LocalImage[]>;
+  /** Leaves an image alone that a container or another image needs. */
+  removeImage(id: string, signal: AbortSignal): Promise<void>;
+}
+
+export interface ImageCleanerOptions {
+  readonly engine: CleanerEngine;
+  readonly maxBytes: number;
+  readonly exemptTags: readonly string[];
+  readonly clock: Clock;
+  readonly logger: Logger;
+}
+
+/** At most two removals, or lists, in a second. */
+const PAUSE_MS = 500;
+/** After each idle image in turn could not be removed. */
+const REST_MS = 60_000;
+
+/** Removes the images that were not used for longest while all of them together take more room than they may. */
+export class ImageCleaner {
+  private readonly cache: ImageCache;
+  private readonly gauges: ImageGauges;
+  private readonly life = new AbortController();
+  private readonly closing = new Once(() => this.end());
+  private running: Promise<void> = Promise.resolve();
+  private crowded = new Deferred<void>();
+  private failuresInARow = 0;
+
+  constructor(private readonly options: ImageCleanerOptions) {
+    const { maxBytes, exemptTags } = options;
+    this.gauges = new ImageGauges(maxBytes);
+    const onChange: ConstructorParameters<typeof ImageCache>[0]['onChange'] = (levels, crowded) => {
+      this.gauges.show(levels);
+      if (crowded) this.crowded.resolve();
+    };
+    this.cache = new ImageCache({ maxBytes, exemptTags, onChange });
+  }
+
+  /** Keeps the image on this machine until the returned function is called. */
+  hold(image: LocalImage): () => void {
+    return this.cache.hold(image);
+  }
+
+  saw(image: LocalImage): void {
+    this.cache.saw(image);
+  }
+
+  start(): void {
+    this.running = this.run();
+  }
+
+  /** Idempotent, never rejects. */
+  close(): Promise<void> {
+    return this.closing.call();
+  }
+
+  private async run(): Promise<void> {
+    await this.learnWhatIsHere();
+    while (!this.life.signal.aborted) {
+      const image = this.cache.takeLeastRecent();
+      if (image === undefined) await this.untilCrowded();
+      else await this.removeOrPutBack(image);
+    }
+  }
+
+  private async learnWhatIsHere(): Promise<void> {
+    const { engine, clock, logger } = this.options;
+    const { signal } = this.life;
+    while (!signal.aborted) {
+      try {
+        for (const image of await engine.listImages(signal)) this.cache.saw(image);
+        return;
+      } catch (error) {
+        if (!signal.aborted) logger.warn('cannot list the images on this machine', { error });
+      }
+      await clock.sleep(PAUSE_MS, signal);
+    }
+  }
+
+  private async untilCrowded(): Promise<void> {
+    await this.crowded.promise;
+    this.crowded = new Deferred();
+  }
+
+  private async removeOrPutBack(image: LocalImage): Promise<void> {
+    const { engine, clock, logger } = this.options;
+    const { signal } = this.life;
+    const fields = { image: image.tags[0] ?? image.id, bytes: image.sizeBytes };
+    try {
+      await engine.removeImage(image.id, signal);
+      this.failuresInARow = 0;
+      logger.info('removed an image to make room', fields);
+    } catch (error) {
+      if (!isNotFound(error)) {
+        this.failuresInARow += 1;
+        this.cache.putBack(image);
+        if (!signal.aborted) logger.warn('cannot remove an image to make room', { ...fields, error });
+      }
+    }
+    const hopeless = this.failuresInARow > 0 && this.failuresInARow >= this.cache.levels.idleCount;
+    if (hopeless) this.failuresInARow = 0;
+    await clock.sleep(hopeless ? REST_MS : PAUSE_MS, signal);
+  }
+
+  private async end(): Promise<void> {
+    this.life.abort();
+    this.crowded.resolve();
+    await this.running;
+    this.gauges.close();
+  }
+}

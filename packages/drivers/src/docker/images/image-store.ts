@@ -1,0 +1,121 @@
+import { type Clock, FnError, type Logger, type SettingsOf } from '@fnfleet/core';
+import type { ContainerSpec, PreparedImage } from '../../driver.js';
+import type { Engine } from '../engine.js';
+import { fnErrorFromDocker } from '../engine-errors.js';
+import { ImageCleaner } from './image-cleaner.js';
+import { ImagePuller } from './image-puller.js';
+import { parseImageReference } from './image-reference.js';
+import type { imageSettings } from './image-settings.js';
+import { PullRetry } from './pull-retry.js';
+import { RegistryCredentials } from './registry-credentials.js';
+
+export interface ImageStoreOptions {
+  readonly engine: Engine;
+  readonly settings: SettingsOf<typeof imageSettings>;
+  readonly clock: Clock;
+  readonly logger: Logger;
+}
+
+/** An image, and what came with the call that needs it. */
+type Wanted = Pick<ContainerSpec, 'image' | 'extensions'>;
+
+/** The images of one engine: brings those that are needed, and removes old ones when there are too many. */
+export class ImageStore {
+  private readonly engine: Engine;
+  private readonly settings: SettingsOf<typeof imageSettings>;
+  private readonly clock: Clock;
+  private readonly credentials: RegistryCredentials;
+  private readonly puller: ImagePuller;
+  /** Undefined: nothing is ever removed. */
+  private readonly cleaner: ImageCleaner | undefined;
+  private readonly life = new AbortController();
+
+  constructor({ engine, settings, clock, logger }: ImageStoreOptions) {
+    this.engine = engine;
+    this.settings = settings;
+    this.clock = clock;
+    this.credentials = new RegistryCredentials(settings, logger);
+    const retry = new PullRetry(policyOf(settings), clock);
+    this.puller = new ImagePuller((reference, auth, signal) =>
+      retry.run(() => engine.pullImage(reference, auth, signal), signal),
+    );
+    if (settings.imageCleanMaxBytes > 0) {
+      this.cleaner = new ImageCleaner({
+        engine,
+        maxBytes: settings.imageCleanMaxBytes,
+        exemptTags: settings.imageCleanExemptTags,
+        clock,
+        logger,
+      });
+    }
+  }
+
+  /**
+   * Loads what the operator wants to be here, and begins to clean.
+   * @throws Error that names the file that cannot be loaded
+   */
+  async open(): Promise<void> {
+    const { imageLoadFile } = this.settings;
+    if (imageLoadFile !== undefined) {
+      await this.engine.loadImages(imageLoadFile, this.life.signal).catch((cause) => {
+        const reason = (cause as Error).message;
+        throw new Error(`FN_DOCKER_LOAD_FILE: cannot load images from ${JSON.stringify(imageLoadFile)}: ${reason}`, {
+          cause,
+        });
+      });
+    }
+    if (!this.life.signal.aborted) this.cleaner?.start();
+  }
+
+  /**
+   * Sees to it that the image is here, and stays until it is released.
+   * @throws FnError `imagePullFailed`, `imageHasVolume`; `serverBusy` when it was removed again at once; CancelledError
+   */
+  async prepare({ image, extensions }: Wanted, signal: AbortSignal): Promise<PreparedImage> {
+    const here = await this.hold(image, signal);
+    if (here !== undefined) return { pullNs: 0, release: here };
+    const startedNs = this.clock.nowNs();
+    await this.pull(image, extensions, AbortSignal.any([signal, this.life.signal]));
+    const pulled = await this.hold(image, signal);
+    // Another runner of this engine may have removed it.
+    if (pulled === undefined) throw new FnError('serverBusy');
+    return { pullNs: Number(this.clock.nowNs() - startedNs), release: pulled };
+  }
+
+  /** Ends pulls in hand. Idempotent, never rejects. */
+  async close(): Promise<void> {
+    this.life.abort();
+    await this.cleaner?.close();
+  }
+
+  private async pull(image: string, extensions: Wanted['extensions'], signal: AbortSignal): Promise<void> {
+    const reference = parseImageReference(image);
+    try {
+      await this.puller.pull(reference, await this.credentials.find(reference, extensions), signal);
+    } catch (error) {
+      throw fnErrorFromDocker(error, 'pull', image);
+    }
+  }
+
+  /** What releases the image; undefined when it is not here. */
+  private async hold(name: string, signal: AbortSignal): Promise<(() => void) | undefined> {
+    const image = await this.engine.inspectImage(name, signal).catch((error) => {
+      throw fnErrorFromDocker(error, 'inspect', name);
+    });
+    if (image === undefined) return undefined;
+    if (image.declaresVolume && !this.settings.enableVolumes) {
+      this.cleaner?.saw(image);
+      throw new FnError('imageHasVolume');
+    }
+    return this.cleaner?.hold(image) ?? (() => undefined);
+  }
+}
+
+function policyOf(settings: SettingsOf<typeof imageSettings>) {
+  return {
+    maxRetries: settings.pullMaxRetries,
+    intervalMs: settings.pullRetryIntervalMs,
+    minDelayMs: settings.pullRetryMinDelayMs,
+    maxDelayMs: settings.pullRetryMaxDelayMs,
+  };
+}

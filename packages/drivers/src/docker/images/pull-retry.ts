@@ -1,0 +1,68 @@
+import { type Clock, count } from '@fnfleet/core';
+import { throwIfAborted } from '../../cancellation.js';
+
+/** When a failed pull is tried again. Durations in milliseconds. */
+export interface PullRetryPolicy {
+  /** 0: never. */
+  readonly maxRetries: number;
+  readonly intervalMs: number;
+  readonly minDelayMs: number;
+  /** 0: no limit. */
+  readonly maxDelayMs: number;
+}
+
+/**
+ * What a registry or the way to it says when it may do better soon, in the words of the engine, which has no codes for
+ * them. Each with its name in the metric.
+ */
+const PASSING_FAILURES: readonly (readonly [reason: string, words: RegExp])[] = [
+  ['429', /\btoomanyrequests:|\bHTTP status: 429\b/],
+  ['5xx', /\bHTTP status: 5\d\d\b/],
+  ['connection_reset', /\bconnection reset by peer\b|\bbroken pipe\b|: (unexpected )?EOF$/],
+  ['timeout', /\bi\/o timeout\b|\bhandshake timeout\b|\bClient\.Timeout\b|\bcontext deadline exceeded\b/],
+];
+
+/** Why a pull that failed like this may succeed when it is tried again; undefined when it will not. */
+export function retryReason(error: unknown): string | undefined {
+  const message = error instanceof Error ? error.message : '';
+  return PASSING_FAILURES.find(([, words]) => words.test(message))?.[0];
+}
+
+/**
+ * The wait before a retry, milliseconds. It is spread over a range that doubles each time, so that runners which failed
+ * together do not come back together.
+ *
+ * @param retry counted from 1
+ * @param random from 0 to below 1
+ */
+export function retryDelayMs(policy: PullRetryPolicy, retry: number, random: number): number {
+  const { intervalMs, minDelayMs, maxDelayMs } = policy;
+  const cap = maxDelayMs === 0 ? Number.POSITIVE_INFINITY : Math.max(0, maxDelayMs - minDelayMs);
+  return random * Math.min((2 ** retry - 1) * intervalMs, cap) + minDelayMs;
+}
+
+export class PullRetry {
+  constructor(
+    private readonly policy: PullRetryPolicy,
+    private readonly clock: Clock,
+    private readonly random: () => number = Math.random,
+  ) {}
+
+  /**
+   * Runs the pull until it succeeds, or fails for good.
+   * @throws what the last pull failed with, CancelledError on abort
+   */
+  async run(pull: () => Promise<void>, signal: AbortSignal): Promise<void> {
+    for (let retry = 1; ; retry += 1) {
+      try {
+        return await pull();
+      } catch (error) {
+        const reason = retry > this.policy.maxRetries ? undefined : retryReason(error);
+        if (reason === undefined || signal.aborted) throw error;
+        count('docker_api_retries', 1, { api_name: 'docker_pull_image', api_status: reason });
+      }
+      await this.clock.sleep(retryDelayMs(this.policy, retry, this.random()), signal);
+      throwIfAborted(signal);
+    }
+  }
+}

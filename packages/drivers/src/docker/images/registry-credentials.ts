@@ -1,0 +1,58 @@
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Logger } from '@fnfleet/core';
+import { matchCredential } from './credential-match.js';
+import type { ImageReference } from './image-reference.js';
+import { type Credential, CredentialsError, parseCredentials, type RegistryAuth } from './registry-auth.js';
+
+/** The key under which a balancer sends along what the registry is to be shown for a call's image. */
+const TOKEN_EXTENSION = 'FN_REGISTRY_TOKEN';
+
+export interface CredentialSources {
+  /** Used in place of any file. */
+  readonly dockerAuth: readonly Credential[] | undefined;
+  /** Folder of `config.json`. */
+  readonly dockerConfig: string | undefined;
+  /** Folder of `.docker/config.json` and `.dockercfg`. */
+  readonly home: string | undefined;
+}
+
+/** Finds what to show to a registry. */
+export class RegistryCredentials {
+  constructor(
+    private readonly sources: CredentialSources,
+    private readonly logger: Logger,
+  ) {}
+
+  /** Undefined when there is nothing to show. Files are read each time, since they change without notice. */
+  async find(
+    { registry }: ImageReference,
+    extensions: Readonly<Record<string, string>>,
+  ): Promise<RegistryAuth | undefined> {
+    const token = extensions[TOKEN_EXTENSION];
+    if (token) return { registrytoken: token };
+    return matchCredential(this.sources.dockerAuth ?? (await this.fromFile()), registry);
+  }
+
+  /** Those of the first file that can be read. */
+  private async fromFile(): Promise<readonly Credential[]> {
+    const { dockerConfig, home } = this.sources;
+    const paths = [
+      ...(dockerConfig ? [join(dockerConfig, 'config.json')] : []),
+      ...(home ? [join(home, '.docker', 'config.json'), join(home, '.dockercfg')] : []),
+    ];
+    for (const path of paths) {
+      try {
+        return parseCredentials(await readFile(path, 'utf8'));
+      } catch (error) {
+        if (isMissing(error)) continue;
+        this.logger.warn('cannot use a file of registry credentials', { path, error });
+      }
+    }
+    return [];
+  }
+}
+
+function isMissing(error: unknown): boolean {
+  return !(error instanceof CredentialsError) && (error as NodeJS.ErrnoException).code === 'ENOENT';
+}

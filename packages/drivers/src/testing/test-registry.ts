@@ -1,0 +1,71 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { RegistryFront } from './registry-front.js';
+import { script } from './repository.js';
+
+/** Whom a registry with a lock lets in. */
+export const OPERATOR = { username: 'operator', password: 'open sesame' } as const;
+
+/** The same, as bcrypt keeps it. */
+const HTPASSWD = 'operator:$2a$05$abcdefghijklmnopqrstuupx2xBUC4954936wVIjyyPHmUBFu0wCW\n';
+
+/** A real registry of images on this machine, empty at first and gone after the test. */
+export class TestRegistry {
+  private constructor(
+    readonly front: RegistryFront,
+    private readonly child: ChildProcess,
+    private readonly folder: string,
+  ) {}
+
+  /** @param locked only the operator gets in */
+  static async start({ locked = false } = {}): Promise<TestRegistry> {
+    const { ensureRegistry } = await script<{ ensureRegistry(): Promise<string> }>('scripts/lib/test-tools.mjs');
+    const program = await ensureRegistry();
+    const folder = await mkdtemp(join(tmpdir(), 'fnr'));
+    await writeFile(join(folder, 'htpasswd'), HTPASSWD);
+    await writeFile(join(folder, 'config.json'), JSON.stringify(configuration(folder, locked)));
+    const child = spawn(program, ['serve', join(folder, 'config.json')], { stdio: ['ignore', 'ignore', 'pipe'] });
+    const front = await RegistryFront.open(await portOf(child));
+    return new TestRegistry(front, child, folder);
+  }
+
+  async close(): Promise<void> {
+    await this.front.close();
+    const ended = once(this.child, 'exit');
+    this.child.kill();
+    await ended;
+    await rm(this.folder, { recursive: true });
+  }
+}
+
+/** JSON is YAML. */
+function configuration(folder: string, locked: boolean): object {
+  return {
+    version: '0.1',
+    log: { level: 'info', accesslog: { disabled: true } },
+    storage: { filesystem: { rootdirectory: join(folder, 'data') } },
+    http: { addr: '127.0.0.1:0', secret: 'of a test' },
+    ...(locked ? { auth: { htpasswd: { realm: 'test', path: join(folder, 'htpasswd') } } } : {}),
+  };
+}
+
+async function portOf(child: ChildProcess): Promise<number> {
+  const said: string[] = [];
+  if (child.stderr === null) throw new Error('the registry was started without its log');
+  const lines = createInterface({ input: child.stderr });
+  try {
+    for await (const line of lines) {
+      said.push(line);
+      const port = /listening on 127\.0\.0\.1:(\d+)/.exec(line)?.[1];
+      if (port !== undefined) return Number(port);
+    }
+  } finally {
+    // It would stop when nobody reads its log.
+    child.stderr.resume();
+  }
+  throw new Error(`the registry did not start:\n${said.join('\n')}`);
+}
