@@ -20,6 +20,11 @@ const policy: ContainerPolicy = {
 const place = { iofsDirectory: '/on/the/host/iofs1', network: undefined };
 
 describe('the request that makes a container', () => {
+  it('agent-and-docker 65: holds nothing of what came with the call', () => {
+    const spec = aSpec({ extensions: { FN_REGISTRY_TOKEN: 's3cret' } });
+    expect(JSON.stringify(createRequest(spec, policy, place))).not.toMatch(/s3cret|FN_REGISTRY_TOKEN/);
+  });
+
   it('agent-and-docker 51, 52: shuts a function in', () => {
     const spec = aSpec({ id: 'c1', image: 'a/b:1', memoryMb: 64, env: { KEY: 'a=b' } });
     expect(createRequest(spec, policy, place)).toEqual({

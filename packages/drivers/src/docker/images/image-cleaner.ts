@@ -36,11 +36,14 @@ export class ImageCleaner {
   constructor(private readonly options: ImageCleanerOptions) {
     const { maxBytes, exemptTags } = options;
     this.gauges = new ImageGauges(maxBytes);
-    const onChange: ConstructorParameters<typeof ImageCache>[0]['onChange'] = (levels, crowded) => {
-      this.gauges.show(levels);
-      if (crowded) this.crowded.resolve();
-    };
-    this.cache = new ImageCache({ maxBytes, exemptTags, onChange });
+    this.cache = new ImageCache({
+      maxBytes,
+      exemptTags,
+      onChange: (levels, crowded) => {
+        this.gauges.show(levels);
+        if (crowded) this.crowded.resolve();
+      },
+    });
   }
 
   /** Keeps the image on this machine until the returned function is called. */
