@@ -44,6 +44,18 @@ describe('the images of an engine', () => {
     return driver.prepareImage(aSpec({ image: 'a/b:1', ...overrides }), signal);
   }
 
+  it('are asked about once, however many calls want one at the same time; one that leaves ends nobody else', async () => {
+    engine.answers(INSPECT, present, missing);
+    started();
+    await driver.ready;
+    const leaver = new AbortController();
+    const wanting = [1, 2, 3, 4].map(() => prepare());
+    const leaving = expect(prepare({}, leaver.signal)).rejects.toBeInstanceOf(CancelledError);
+    leaver.abort();
+    await leaving;
+    for (const { pullNs } of await Promise.all(wanting)) expect(pullNs).toBe(0);
+  });
+
   it('agent-and-docker 65: are pulled with the token that came with the call, else with the credentials of the node', async () => {
     const auth = Buffer.from('ann:secret').toString('base64');
     engine.answers(PULL, [200, '']);

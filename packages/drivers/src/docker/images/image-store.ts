@@ -1,6 +1,7 @@
 import { type Clock, FnError, type Logger, type SettingsOf } from '@fnfleet/core';
+import { untilAborted } from '../../cancellation.js';
 import type { ContainerSpec, PreparedImage } from '../../driver.js';
-import type { Engine } from '../engine.js';
+import type { Engine, InspectedImage } from '../engine.js';
 import { fnErrorFromDocker } from '../engine-errors.js';
 import { ImageCleaner } from './image-cleaner.js';
 import { ImagePuller } from './image-puller.js';
@@ -29,6 +30,8 @@ export class ImageStore {
   /** Undefined: nothing is ever removed. */
   private readonly cleaner: ImageCleaner | undefined;
   private readonly life = new AbortController();
+  /** Questions to the engine that have not been answered yet, by image. A burst of first calls asks once. */
+  private readonly questions = new Map<string, Promise<InspectedImage | undefined>>();
 
   constructor({ engine, settings, clock, logger }: ImageStoreOptions) {
     this.engine = engine;
@@ -99,15 +102,26 @@ export class ImageStore {
 
   /** What releases the image; undefined when it is not here. */
   private async hold(name: string, signal: AbortSignal): Promise<(() => void) | undefined> {
-    const image = await this.engine.inspectImage(name, signal).catch((error) => {
-      throw fnErrorFromDocker(error, 'inspect', name);
-    });
+    const image = await untilAborted(this.ask(name), signal);
     if (image === undefined) return undefined;
     if (image.declaresVolume && !this.settings.enableVolumes) {
       this.cleaner?.saw(image);
       throw new FnError('imageHasVolume');
     }
     return this.cleaner?.hold(image) ?? (() => undefined);
+  }
+
+  private ask(name: string): Promise<InspectedImage | undefined> {
+    const asked = this.questions.get(name);
+    if (asked) return asked;
+    const answer = this.engine
+      .inspectImage(name, this.life.signal)
+      .catch((error) => {
+        throw fnErrorFromDocker(error, 'inspect', name);
+      })
+      .finally(() => this.questions.delete(name));
+    this.questions.set(name, answer);
+    return answer;
   }
 }
 
