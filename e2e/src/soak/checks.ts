@@ -29,18 +29,18 @@ export function check(what: string, found: unknown, wanted: string, holds: boole
 export function compareVitals(before: Vitals, after: Vitals): Check[] {
   const { name } = after.node;
   const mib = (bytes: number) => `${(bytes / MIB).toFixed(1)} MiB`;
-  const growth = (key: 'descriptors' | 'usedBytes' | 'residentBytes', show: (value: number) => string) =>
+  const growth = (key: 'descriptors' | 'usedBytes' | 'residentBytes', what: string, show: (value: number) => string) =>
     check(
-      `${name}: ${{ descriptors: 'file descriptors', usedBytes: 'memory in use', residentBytes: 'memory resident' }[key]}`,
+      `${name}: ${what}`,
       `${show(before[key])} → ${show(after[key])}`,
       `at most ${show(BOUNDS[key])} more`,
       after[key] - before[key] <= BOUNDS[key],
     );
   const grown = Object.entries(after.resources).filter(([kind, count]) => count > (before.resources[kind] ?? 0));
   return [
-    growth('descriptors', String),
-    growth('usedBytes', mib),
-    growth('residentBytes', mib),
+    growth('descriptors', 'file descriptors', String),
+    growth('usedBytes', 'memory in use', mib),
+    growth('residentBytes', 'memory resident', mib),
     check(
       `${name}: timers, sockets, servers`,
       grown.map(([kind, count]) => `${kind} ${before.resources[kind] ?? 0} → ${count}`).join(', ') || 'as before',
