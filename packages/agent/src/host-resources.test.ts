@@ -31,6 +31,11 @@ describe('what a machine can give to containers', () => {
     expect(totals({ meminfo }).memoryBytes).toBe(95 * GIB);
   });
 
+  it('keeps back what the driver needs for itself', () => {
+    const caps = { maxTotalMemoryBytes: 0, maxTotalCpuMillis: 0, driverMemoryMb: 100 };
+    expect(totals().memoryBytes - hostResources(files(), caps, silentLogger).memoryBytes).toBe(100 * MIB);
+  });
+
   it('obeys the tightest cgroup, v1 or v2', () => {
     expect(totals({ memoryLimits: ['max\n', String(2 * GIB), '9223372036854771712\n'] }).memoryBytes).toBe(
       2 * GIB - 256 * MIB,

@@ -14,6 +14,8 @@ export interface HostFiles {
 }
 
 export interface ResourceCaps {
+  /** What the driver needs for itself. */
+  readonly driverMemoryMb?: number | undefined;
   /** Zero: none. */
   readonly maxTotalMemoryBytes: number;
   readonly maxTotalCpuMillis: number;
@@ -30,13 +32,13 @@ const MOST_HEAD_ROOM = 5 * GIB;
 const UNKNOWN_MEMORY = 2 * GIB;
 
 /**
- * What this machine can give to containers: what is available and allowed, less a tenth for everything else. The caps
+ * What this machine can give to containers: what is available and allowed, less a tenth for everything else and what the driver needs. The caps
  * lower the result and are not reduced themselves.
  * @throws HostResourcesError
  */
 export function hostResources(files: HostFiles, caps: ResourceCaps, log: Logger): Resources {
   const totals = {
-    memoryBytes: capped(memoryTotal(files), caps.maxTotalMemoryBytes),
+    memoryBytes: capped(memoryTotal(files, caps.driverMemoryMb ?? 0), caps.maxTotalMemoryBytes),
     cpuMillis: capped(cpuTotal(files), caps.maxTotalCpuMillis),
   };
   if (totals.memoryBytes < LEAST_HEAD_ROOM) log.warn('little memory for functions', { bytes: totals.memoryBytes });
@@ -110,13 +112,13 @@ function pathsUpwards(path: string): string[] {
     .reverse();
 }
 
-function memoryTotal(files: HostFiles): number {
+function memoryTotal(files: HostFiles, driverMemoryMb: number): number {
   if (files.meminfo === undefined) return UNKNOWN_MEMORY;
   const available = parseMemAvailable(files.meminfo);
   if (available === undefined) throw new HostResourcesError('/proc/meminfo says no MemAvailable in kB or MB');
   const usable = Math.min(available, ...files.memoryLimits.map(parseMemoryLimit));
   if (usable <= LEAST_HEAD_ROOM) throw new HostResourcesError(`Not enough memory: ${usable}`);
-  const headRoom = Math.min(Math.max(Math.floor(usable / 10), LEAST_HEAD_ROOM), MOST_HEAD_ROOM);
+  const headRoom = Math.min(Math.max(Math.floor(usable / 10) + driverMemoryMb * MIB, LEAST_HEAD_ROOM), MOST_HEAD_ROOM);
   return usable - headRoom;
 }
 

@@ -34,13 +34,14 @@ export interface AgentOptions {
  */
 export function newAgent(options: AgentOptions): Agent {
   const { driver, settings, logger: log = silentLogger, clock = systemClock } = options;
+  const driverMemoryMb = driver.capabilities.ownMemoryMb;
   return new HotAgent({
     driver,
     settings,
     log,
     clock,
     ids: options.ids ?? new IdGenerator(),
-    totals: options.totals ?? hostResources(readHostFiles(), settings, log),
+    totals: options.totals ?? hostResources(readHostFiles(), { ...settings, driverMemoryMb }, log),
     overrider: options.overrider,
     callOptions: options.callOptions ?? [],
     listeners: options.listeners ?? [],

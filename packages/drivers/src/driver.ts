@@ -40,6 +40,8 @@ export interface DriverCapabilities {
   readonly isolation: boolean;
   /** What drivers add to the slot key, so that differently made containers are never mixed up. Usually empty. */
   readonly slotKeyExtension: string;
+  /** Memory that the driver needs for itself, beside the containers of functions. Unset: next to none. */
+  readonly ownMemoryMb?: number;
 }
 
 /** What a container is made from. Sizes in megabytes of 1 048 576 bytes; 0 means no limit. */

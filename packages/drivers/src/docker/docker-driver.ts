@@ -8,7 +8,7 @@ import {
   systemClock,
 } from '@fnfleet/core';
 import { throwIfAborted } from '../cancellation.js';
-import type { ContainerSpec, Driver, PreparedImage } from '../driver.js';
+import type { ContainerSpec, Driver, DriverCapabilities, PreparedImage } from '../driver.js';
 import { IofsHome } from '../iofs/iofs-home.js';
 import { ContainerLabels } from './container-labels.js';
 import { type ContainerPolicy, containerPolicy } from './container-policy.js';
@@ -24,7 +24,7 @@ import { checkEngineVersion } from './engine-version.js';
 import { FreezerFinder } from './freezing/freezer-finder.js';
 import { ImageStore } from './images/image-store.js';
 import { NetworkPool } from './network-pool.js';
-import { PreforkPool } from './prefork/prefork-pool.js';
+import { PREFORK_MEMBER_MB, PreforkPool } from './prefork/prefork-pool.js';
 
 /** How long a driver that closes waits for a degraded engine to come back, and for one that does not remove a container. */
 const CLOSE_DEGRADED_MS = 10_000;
@@ -39,7 +39,7 @@ export interface DockerDriverOptions {
 /** Functions in containers of a Docker engine, shut in as far as the engine can. */
 export class DockerDriver implements Driver {
   readonly name = 'docker';
-  readonly capabilities = { pause: true, isolation: true, slotKeyExtension: '' };
+  readonly capabilities: DriverCapabilities;
   readonly ready: Promise<void>;
   readonly health: EngineHealth;
   private readonly settings: SettingsOf<typeof dockerSettings>;
@@ -64,6 +64,8 @@ export class DockerDriver implements Driver {
   /** @throws Error when DOCKER_HOST cannot be understood or a certificate cannot be read */
   constructor({ settings, logger = silentLogger, clock = systemClock }: DockerDriverOptions) {
     this.settings = settings;
+    const ownMemoryMb = settings.preforkSize * PREFORK_MEMBER_MB;
+    this.capabilities = { pause: true, isolation: true, slotKeyExtension: '', ownMemoryMb };
     this.logger = logger;
     this.clock = clock;
     this.address = engineAddress(settings);

@@ -29,7 +29,7 @@ export interface Listener {
  * L3  What is connected to is the very socket that was looked at: it is held by a descriptor (Linux only; elsewhere by
  *     its path).
  *
- * It does not wait for anything, and takes some ten microseconds.
+ * It does not wait for anything, and takes less than a tenth of a millisecond.
  *
  * @param directory a path that the function cannot change
  * @returns undefined when nothing is there

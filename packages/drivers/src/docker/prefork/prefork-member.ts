@@ -46,9 +46,10 @@ export class PreforkMember {
   /**
    * Resolves when it has run, ended and is removed.
    * @param onRunning it can be lent from now on
+   * @param onEnded it cannot be lent any more; called before the removal, and only after onRunning
    * @throws whatever the engine has against it, after the removal
    */
-  async live(onRunning: () => void): Promise<void> {
+  async live({ onRunning, onEnded }: { onRunning: () => void; onEnded: () => void }): Promise<void> {
     const { engine, clock } = this.deps;
     const exit = new ExitFollower(engine, clock, this.name, async () => false);
     try {
@@ -57,6 +58,7 @@ export class PreforkMember {
       await engine.startContainer(this.name);
       onRunning();
       await Promise.race([exit.exit, this.retired.promise]);
+      onEnded();
     } finally {
       await this.remove(exit);
     }

@@ -6,6 +6,8 @@ import { type PreforkDeps, PreforkMember } from './prefork-member.js';
 import { preforkRequest } from './prefork-request.js';
 import type { PreforkSettings } from './prefork-settings.js';
 
+/** What a container that does nothing is reckoned with. */
+export const PREFORK_MEMBER_MB = 1;
 /** All supervisors together: a pool of containers that end at once must not keep the engine busy. */
 const STARTS_PER_SECOND = 10;
 const START_BURST = 20;
@@ -20,7 +22,9 @@ const START_BURST = 20;
  * F3  close() ends the supervisors and removes their containers; one on loan is not waited for.
  */
 export class PreforkPool {
+  /** From before their creation until after their removal, by name. */
   private readonly members = new Map<string, PreforkMember>();
+  private readonly running = new Set<PreforkMember>();
   /** Run, and are not lent; the next to be lent is last. */
   private free: PreforkMember[] = [];
   private readonly rate: RateLimit;
@@ -65,8 +69,8 @@ export class PreforkPool {
 
   private takeBack(member: PreforkMember): void {
     if (this.settings.preforkUseOnce !== 0) member.retire();
-    // One that has ended meanwhile is no member any more.
-    else if (this.members.has(member.name)) this.free.push(member);
+    // One that has ended meanwhile is of no use any more.
+    else if (this.running.has(member)) this.free.push(member);
   }
 
   private async superviseAll(): Promise<void> {
@@ -95,10 +99,18 @@ export class PreforkPool {
   private async run(member: PreforkMember): Promise<void> {
     this.members.set(member.name, member);
     try {
-      await member.live(() => this.free.push(member));
+      await member.live({
+        onRunning: () => {
+          this.running.add(member);
+          this.free.push(member);
+        },
+        onEnded: () => {
+          this.running.delete(member);
+          this.free = this.free.filter((other) => other !== member);
+        },
+      });
     } finally {
       this.members.delete(member.name);
-      this.free = this.free.filter((other) => other !== member);
     }
   }
 

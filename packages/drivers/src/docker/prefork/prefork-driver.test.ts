@@ -1,0 +1,120 @@
+import { type Environment, IdGenerator, readSettings } from '@fnfleet/core';
+import Docker from 'dockerode';
+import type { Container } from '../../driver.js';
+import { callFunction } from '../../testing/call-function.js';
+import { aSpec } from '../../testing/describe-driver.js';
+import { functionImage } from '../../testing/repository.js';
+import { ScriptedEngine } from '../../testing/scripted-engine.js';
+import { DockerDriver } from '../docker-driver.js';
+import { dockerSettings } from '../docker-settings.js';
+
+const never = new AbortController().signal;
+
+describe('the docker driver with a prefork pool', () => {
+  const docker = new Docker();
+  const tag = `prefork-${new IdGenerator().next()}`;
+  let image: string;
+  let driver: DockerDriver;
+
+  beforeAll(async () => {
+    image = await functionImage('probe');
+  }, 60_000);
+
+  beforeEach(() => {
+    driver = new DockerDriver({
+      settings: readSettings(dockerSettings, {
+        FN_CONTAINER_LABEL_TAG: tag,
+        FN_DOCKER_NETWORKS: 'none',
+        FN_EXPERIMENTAL_PREFORK_POOL_SIZE: '1',
+        FN_EXPERIMENTAL_PREFORK_IMAGE: 'fnfleet/node-base:24',
+        FN_EXPERIMENTAL_PREFORK_CMD: 'node -e setInterval(()=>{},1e6)',
+      }),
+    });
+  });
+
+  afterEach(async () => {
+    await driver.close();
+    expect(await ours()).toEqual([]);
+  });
+
+  const ours = () => docker.listContainers({ all: true, filters: { label: [`fn-agent-classifier=${tag}`] } });
+
+  async function created(): Promise<{ container: Container; network: string }> {
+    const container = await driver.create(aSpec({ image }), never);
+    const { HostConfig } = await docker.getContainer(container.id).inspect();
+    return { container, network: HostConfig.NetworkMode ?? '' };
+  }
+
+  /** The pool fills in the background: until then containers get a network of their own. */
+  async function createdOnPool(): Promise<{ container: Container; network: string }> {
+    for (;;) {
+      const made = await created();
+      if (made.network.startsWith('container:')) return made;
+      await made.container.close();
+    }
+  }
+
+  it('starts functions on the network of its containers, then on those that were named', async () => {
+    const { container, network } = await createdOnPool();
+    expect((await created()).network).toBe('none');
+    await container.start(never);
+    await container.listening(never);
+    const { hostname } = JSON.parse((await callFunction(container.socketPath)).body) as { hostname: string };
+    const member = await docker.getContainer(network.slice('container:'.length)).inspect();
+    expect(hostname).toBe(member.Config.Hostname);
+    expect(member.Name).toMatch(/^\/0_prefork_/);
+    await container.close();
+    expect((await created()).network).toBe(network);
+  }, 60_000);
+
+  it('makes another when one is killed', async () => {
+    const { container, network } = await createdOnPool();
+    const member = docker.getContainer(network.slice('container:'.length));
+    const removed = member.wait({ condition: 'removed' });
+    await member.kill();
+    await removed;
+    await container.close();
+    expect((await createdOnPool()).network).not.toBe(network);
+  }, 60_000);
+});
+
+describe('the image of the prefork pool', () => {
+  let engine: ScriptedEngine;
+  let driver: DockerDriver;
+
+  beforeEach(async () => {
+    engine = await ScriptedEngine.start();
+  });
+
+  afterEach(async () => {
+    await driver.close();
+    await engine.close();
+  });
+
+  function aDriver(env: Environment): DockerDriver {
+    driver = new DockerDriver({
+      settings: readSettings(dockerSettings, {
+        ...engine.environment,
+        FN_EXPERIMENTAL_PREFORK_POOL_SIZE: '1',
+        ...env,
+      }),
+    });
+    return driver;
+  }
+
+  it('is pulled when it is not there', async () => {
+    const missing = [404, { message: 'No such image' }] as const;
+    engine.answers('GET /images/busybox/json', missing, [200, {}]);
+    engine.answers('POST /images/create', [200, '']);
+    engine.answers('POST /containers/create', [500, { message: 'not today' }]);
+    await aDriver({}).ready;
+    expect(engine.count('POST /images/create')).toBe(1);
+  });
+
+  it('that cannot be had keeps the runner from starting', async () => {
+    engine.answers('POST /images/create', [404, { message: 'pull access denied' }]);
+    await expect(aDriver({ FN_EXPERIMENTAL_PREFORK_IMAGE: 'a/b:1' }).ready).rejects.toThrow(
+      "FN_EXPERIMENTAL_PREFORK_IMAGE: Failed to pull image 'a/b:1': pull access denied",
+    );
+  });
+});
