@@ -62,6 +62,17 @@ export const METRICS = {
   docker_api_latency: latency('Time a Docker call took.'),
   docker_api_retries: counter('Docker calls tried again, by the reason why the one before failed.'),
   docker_exits: counter('Containers that ended, by exit status.'),
+  docker_events: counter('Events that the Docker engine reported, its own and of all its users.'),
+  docker_instance_id: gauge('A number made of the runner’s name, which its containers have as a label.'),
+  docker_stats_net_rx: traffic('Bytes that a container has received.'),
+  docker_stats_net_tx: traffic('Bytes that a container has sent.'),
+  docker_stats_disk_read: traffic('Bytes that a container has read from disks.'),
+  docker_stats_disk_write: traffic('Bytes that a container has written to disks.'),
+  docker_stats_mem_limit: memory('Memory that a container may use.'),
+  docker_stats_mem_usage: memory('Memory that a container uses.'),
+  docker_stats_cpu_user: cpu('CPU that a container uses outside of the kernel.'),
+  docker_stats_cpu_total: cpu('CPU that a container uses.'),
+  docker_stats_cpu_kernel: cpu('CPU that a container uses in the kernel.'),
   containers_reaped: counter('Containers removed that nobody answered for, by reason.'),
   runner_degraded: gauge('1 while no new containers can be made.'),
   image_cleaner_busy_img_count: gauge('Images in use, where the image cleaner is on.'),
@@ -171,6 +182,23 @@ function gauge(doc: string, unit = '') {
 
 function latency(doc: string) {
   return histogram(doc, 'ms', [1, 10, 50, 100, 250, 500, 1000, 10_000, 60_000, 120_000]);
+}
+
+function traffic(doc: string) {
+  return histogram(doc, 'By', multiples(131_072, [0, 1, 4, 8, 16, 32, 64, 128, 256, 512, 1024]));
+}
+
+function memory(doc: string) {
+  return histogram(doc, 'By', multiples(1_048_576, [0, 128, 256, 512, 1024, 2048, 4096, 8192]));
+}
+
+/** In percent of one core. */
+function cpu(doc: string) {
+  return histogram(doc, '%', [0, 10, 20, 30, 40, 50, 60, 70, 80, 90, 100]);
+}
+
+function multiples(unit: number, factors: readonly number[]): number[] {
+  return factors.map((factor) => factor * unit);
 }
 
 function histogram(doc: string, unit: string, bounds: readonly number[]) {

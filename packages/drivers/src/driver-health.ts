@@ -1,3 +1,5 @@
+import { Deferred } from '@fnfleet/core';
+
 /** Whether new containers can be made. Those that are there serve on in either state. */
 export interface DriverHealth {
   readonly state: 'ok' | 'degraded';
@@ -53,4 +55,16 @@ export class HealthState implements HealthView {
     this.health = health;
     for (const listener of [...this.listeners]) listener(health);
   }
+}
+
+/** Resolves when new containers can be made, at once when they can, or on abort. */
+export async function untilHealthy(health: HealthView, signal: AbortSignal): Promise<void> {
+  if (health.now.state === 'ok' || signal.aborted) return;
+  const over = new Deferred<void>();
+  const end = () => over.resolve();
+  const unsubscribe = health.onChange(end);
+  signal.addEventListener('abort', end, { once: true });
+  await over.promise;
+  unsubscribe();
+  signal.removeEventListener('abort', end);
 }

@@ -51,7 +51,7 @@ export class ContainerReaper {
     try {
       found = await engine.listContainers(labels.filter);
     } catch (error) {
-      logger.warn('cannot look for containers that were left behind', { error });
+      if (!this.ended) logger.warn('cannot look for containers that were left behind', { error });
       return;
     }
     for (const [container, reason] of this.leftBehind(found)) {

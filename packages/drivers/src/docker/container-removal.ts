@@ -1,5 +1,5 @@
-import { type Clock, Deferred, type Logger } from '@fnfleet/core';
-import type { HealthView } from '../driver-health.js';
+import type { Clock, Logger } from '@fnfleet/core';
+import { type HealthView, untilHealthy } from '../driver-health.js';
 import type { Engine } from './engine.js';
 import { isNotFound } from './engine-errors.js';
 
@@ -56,18 +56,4 @@ export async function removeContainer(removal: Removal): Promise<void> {
 async function occupiesNothing({ id, engine, hasExited }: Removal, error: unknown): Promise<boolean> {
   if (isNotFound(error) || hasExited()) return true;
   return engine.inspectContainer(id).then(({ running }) => !running, isNotFound);
-}
-
-/** Resolves when the driver is well again, at once when it is, or on abort. */
-async function untilHealthy(health: HealthView, signal: AbortSignal): Promise<void> {
-  const over = new Deferred<void>();
-  const look = () => {
-    if (health.now.state === 'ok' || signal.aborted) over.resolve();
-  };
-  const unsubscribe = health.onChange(look);
-  signal.addEventListener('abort', look, { once: true });
-  look();
-  await over.promise;
-  unsubscribe();
-  signal.removeEventListener('abort', look);
 }

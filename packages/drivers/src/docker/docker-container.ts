@@ -44,6 +44,7 @@ export class DockerContainer implements Container {
   private readonly output: OutputFollower | undefined;
   private readonly closing = new Once(() => this.shutDown());
   private creation: Promise<string> | undefined;
+  private hasStarted = false;
   private hasListened = false;
   private freezer: ContainerFreezer | undefined;
 
@@ -98,6 +99,11 @@ export class DockerContainer implements Container {
     return this.exit.exit;
   }
 
+  /** Its process is there, as far as is known. */
+  get isRunning(): boolean {
+    return this.hasStarted && !this.closing.called && !this.exit.hasEnded;
+  }
+
   close(): Promise<void> {
     return this.closing.call();
   }
@@ -108,6 +114,7 @@ export class DockerContainer implements Container {
     // Closed meanwhile: starting now would be too late for the removal.
     if (this.closing.called) throw new Error('the container is closed');
     await this.deps.engine.startContainer(this.id);
+    this.hasStarted = true;
   }
 
   private async looksDead(): Promise<boolean> {

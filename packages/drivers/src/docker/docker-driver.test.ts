@@ -1,6 +1,7 @@
 import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
-import { Deferred, type Environment, readSettings } from '@fnfleet/core';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { count, Deferred, type Environment, type MetricName, MIB, RecordedMetrics, readSettings } from '@fnfleet/core';
 import Docker from 'dockerode';
 import type { Container, ContainerSpec } from '../driver.js';
 import { callFunction } from '../testing/call-function.js';
@@ -8,6 +9,9 @@ import { aSpec, describeDriver } from '../testing/describe-driver.js';
 import { functionImage } from '../testing/repository.js';
 import { DockerDriver } from './docker-driver.js';
 import { dockerSettings } from './docker-settings.js';
+
+const metrics = RecordedMetrics.install();
+count('calls', 0);
 
 const docker = new Docker();
 const never = new AbortController().signal;
@@ -144,6 +148,33 @@ describe('a container of the docker driver', () => {
     const ended = container.wait();
     await expect(callFunction(container.socketPath, { hogMb: 200 })).rejects.toThrow();
     expect(await ended).toEqual({ exitCode: 137, outOfMemory: true });
+  });
+
+  it('shows in the figures that an operator sees: its memory, its share of the processors, what the engine did', async () => {
+    metrics.reset();
+    const driver = using({});
+    const container = await driver.create(aSpec({ image, memoryMb: 64 }), never);
+    await container.start(never);
+    while (metrics.values('docker_stats_cpu_total').length === 0) await sleep(100);
+    const last = (name: MetricName) => metrics.values(name).at(-1) ?? 0;
+    expect(last('docker_stats_mem_limit')).toBe(64 * MIB);
+    expect(last('docker_stats_mem_usage')).toBeGreaterThan(0);
+    expect(metrics.sum('docker_events', { event_action: 'start', event_type: 'container' })).toBeGreaterThan(0);
+    expect(metrics.sum('docker_instance_id')).not.toBe(0);
+    await driver.close();
+    expect(metrics.sum('docker_instance_id')).toBe(0);
+  });
+
+  it('agent-and-docker 89: counts how it ended: by itself, by a kill, or because it was removed', async () => {
+    const [exits, killed, removed] = await Promise.all([running(), running(), running()]);
+    metrics.reset();
+    await expect(callFunction(exits.socketPath, { exitCode: 7 })).rejects.toThrow();
+    await docker.getContainer(killed.id).kill();
+    await Promise.all([exits.wait(), killed.wait()]);
+    await removed.close();
+    const counted = (exit_status: string) =>
+      metrics.sum('docker_exits', { api_name: 'docker_wait_container', exit_status });
+    expect([counted('exit_7'), counted('exit_137'), counted('ctx_canceled')]).toEqual([1, 1, 1]);
   });
 
   it('agent-and-docker 58: cannot start when its syslog is out of reach', async () => {

@@ -12,7 +12,6 @@ import type { ContainerSpec, Driver, DriverCapabilities, PreparedImage } from '.
 import { IofsHome } from '../iofs/iofs-home.js';
 import { ContainerLabels } from './container-labels.js';
 import { type ContainerPolicy, containerPolicy } from './container-policy.js';
-import { ContainerReaper } from './container-reaper.js';
 import { createRequest } from './create-request.js';
 import { DockerContainer } from './docker-container.js';
 import type { dockerSettings } from './docker-settings.js';
@@ -20,6 +19,7 @@ import { Engine } from './engine.js';
 import { type EngineAddress, engineAddress } from './engine-address.js';
 import type { CallLimits } from './engine-calls.js';
 import { EngineHealth } from './engine-health.js';
+import { EngineUpkeep } from './engine-upkeep.js';
 import { checkEngineVersion } from './engine-version.js';
 import { FreezerFinder } from './freezing/freezer-finder.js';
 import { ImageStore } from './images/image-store.js';
@@ -51,7 +51,7 @@ export class DockerDriver implements Driver {
   private readonly networks: NetworkPool;
   private readonly freezers: FreezerFinder | undefined;
   private readonly labels: ContainerLabels;
-  private readonly reaper: ContainerReaper;
+  private readonly upkeep: EngineUpkeep;
   private readonly policy: Promise<ContainerPolicy>;
   private readonly home: IofsHome;
   /** By name. */
@@ -93,13 +93,13 @@ export class DockerDriver implements Driver {
       logger,
     });
     this.labels = new ContainerLabels(settings.containerLabelTag);
-    this.reaper = new ContainerReaper({
+    this.upkeep = new EngineUpkeep({
       engine: this.engine,
+      health: this.health,
       labels: this.labels,
       isTracked: (name) => this.live.has(name) || (this.prefork?.has(name) ?? false),
-      health: this.health,
-      intervalMs: settings.dockerReapIntervalMs,
-      graceMs: settings.dockerReapGraceMs,
+      running: () => [...this.live.values()].filter(({ isRunning }) => isRunning).map(({ id }) => id),
+      settings,
       clock,
       logger,
     });
@@ -173,12 +173,9 @@ export class DockerDriver implements Driver {
     checkEngineVersion(await this.engine.version());
     const { settings, logger } = this;
     const policy = await containerPolicy(settings, await this.engine.info(), { labels: this.labels.own, logger });
-    await this.reaper.sweep();
+    await this.upkeep.begin();
     await this.images.open();
-    if (!this.closing.called) {
-      this.health.begin();
-      this.reaper.begin();
-    }
+    if (!this.closing.called) this.health.begin();
     this.throwIfClosed();
     await this.home.open();
     await this.openPrefork(policy);
@@ -200,7 +197,7 @@ export class DockerDriver implements Driver {
   }
 
   private async closeAll(): Promise<void> {
-    this.reaper.end();
+    this.upkeep.end();
     const closed = this.allClosed();
     await Promise.race([closed, this.outOfPatience()]);
     this.abandon.abort();

@@ -1,4 +1,4 @@
-import { durationMs, flag, list, text } from '@fnfleet/core';
+import { durationMs, flag, integer, list, text } from '@fnfleet/core';
 import { sharedIofsSettings } from '../iofs/iofs-settings.js';
 import { imageSettings } from './images/image-settings.js';
 import { isolationSettings } from './isolation-settings.js';
@@ -49,6 +49,11 @@ export const dockerSettings = {
   freezeThroughEngine: flag('FN_FREEZE_THROUGH_ENGINE', {
     default: false,
     doc: 'Asks the engine for every pause, even where the control groups could be used.',
+  }),
+  dockerStatsAtOnce: integer('FN_DOCKER_STATS_AT_ONCE', {
+    default: 1,
+    min: 0,
+    doc: 'Containers whose statistics (metrics docker_stats_*) are taken at the same time, about a second each, by turns. 0: none.',
   }),
   containerLabelTag: text('FN_CONTAINER_LABEL_TAG', {
     doc: 'Marks the containers of this runner. A runner that starts removes all other containers with its tag, so give each runner of an engine its own. Unset: it removes only containers whose runner process is known to be gone.',

@@ -18,6 +18,8 @@ export const ENGINE_CALLS = {
   inspect_container: 'query',
   list_images: 'query',
   list_containers: 'query',
+  stats: 'query',
+  add_event_listener: 'query',
   wait_container: 'query',
   attach_container: 'query',
   create_container: 'change',

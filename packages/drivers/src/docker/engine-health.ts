@@ -52,14 +52,19 @@ export class EngineHealth extends HealthState implements EngineObserver {
     this.timer?.cancel();
   }
 
+  /** E1. There is reason to look now. */
+  look(): void {
+    if (this.timer !== undefined && !this.isDegraded && !this.probing) this.schedule(0);
+  }
+
   answered(kind: CallKind): void {
     if (kind === 'change' || kind === 'removal') this.stuck = 0;
   }
 
   unanswered(kind: CallKind, error: Error): void {
-    if (this.timer === undefined || kind === 'probe' || kind === 'open') return;
+    if (kind === 'probe' || kind === 'open') return;
     if (kind === 'change' && error instanceof EngineTimeoutError) this.countStuck(error);
-    if (!this.isDegraded && !this.probing) this.schedule(0);
+    this.look();
   }
 
   private countStuck(error: Error): void {

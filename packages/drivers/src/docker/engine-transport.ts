@@ -72,11 +72,15 @@ export class EngineTransport {
   }
 
   /** Asks for JSON. */
-  look<T>(api: EngineCall, path: string, signal?: AbortSignal): Promise<T> {
-    return this.call(api, async (abortSignal) => (await json(await this.open('GET', path, abortSignal))) as T, signal);
+  look<T>(api: EngineCall, path: string, signal?: AbortSignal, query?: object): Promise<T> {
+    const run = async (abortSignal: AbortSignal) => (await json(await this.open('GET', path, abortSignal, query))) as T;
+    return this.call(api, run, signal);
   }
 
-  /** The response as soon as its head is there, for the calls that dockerode cannot abort or only reads to their end. */
+  /**
+   * The response as soon as its head is there, for the calls that dockerode cannot abort or only reads to their end.
+   * @param path ends in a question mark if there is a query
+   */
   open(method: string, path: string, abortSignal: AbortSignal, query?: object): Promise<IncomingMessage> {
     const parameters = query === undefined ? {} : { options: { _query: query, _body: {} } };
     const options = { method, path, abortSignal, isStream: true, statusCodes: { 200: true }, ...parameters };

@@ -1,5 +1,6 @@
 import { readdir } from 'node:fs/promises';
-import { CancelledError, Deferred, readSettings } from '@fnfleet/core';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { CancelledError, Deferred, FakeClock, readSettings } from '@fnfleet/core';
 import type { Container, ContainerSpec } from '../driver.js';
 import { aSpec } from '../testing/describe-driver.js';
 import { ScriptedEngine } from '../testing/scripted-engine.js';
@@ -87,11 +88,11 @@ describe('a Docker engine on a bad day', () => {
 
   it.each`
     behaviour     | cause
-    ${'hangs'}    | ${'the Docker engine did not answer inspect_image within 100 ms'}
+    ${'hangs'}    | ${'the Docker engine did not answer inspect_image within 1000 ms'}
     ${'hangs up'} | ${'socket hang up'}
   `('that $behaviour when it is asked for an image leaves the call to other runners', async ({ behaviour, cause }) => {
     engine.answers('GET /images/a/b:1/json', behaviour);
-    const driver = aDriver({ FN_DOCKER_QUERY_TIMEOUT_MSECS: '100' });
+    const driver = aDriver({ FN_DOCKER_QUERY_TIMEOUT_MSECS: '1000' });
     await expect(driver.prepareImage(aSpec({ image: 'a/b:1' }), never)).rejects.toMatchObject({
       code: 'serverBusy',
       cause: { message: cause },
@@ -131,9 +132,9 @@ describe('a Docker engine on a bad day', () => {
     const removal = `DELETE /containers/${spec.id}`;
     engine.answers('POST /containers/create', 'hangs');
     engine.answers(removal, [404, { message: 'No such container' }], [204]);
-    await expect(aDriver({ FN_DOCKER_API_TIMEOUT_MSECS: '100' }).create(spec, never)).rejects.toMatchObject({
+    await expect(aDriver({ FN_DOCKER_CHANGE_TIMEOUT_MSECS: '200' }).create(spec, never)).rejects.toMatchObject({
       code: 'serverBusy',
-      cause: { message: 'the Docker engine did not answer create_container within 100 ms' },
+      cause: { message: 'the Docker engine did not answer create_container within 200 ms' },
     });
     await drivers[0]?.close();
     expect(engine.count(removal)).toBe(2);
@@ -200,6 +201,25 @@ describe('a Docker engine on a bad day', () => {
     engine.answers(`${path}/attach`, [500, { message: 'no more streams' }]);
     await container.start(never);
     expect(await container.wait()).toEqual({ exitCode: 0, outOfMemory: false });
+  });
+
+  it('does not hold up a runner that ends: what it does not remove stays behind', async () => {
+    const clock = new FakeClock();
+    const driver = new DockerDriver({ settings: readSettings(dockerSettings, engine.environment), clock });
+    const spec = aSpec({});
+    await driver.create(spec, never);
+    engine.answers(`DELETE /containers/${spec.id}`, 'hangs');
+    engine.answers('GET /_ping', 'hangs up');
+    let closed = false;
+    void driver.close().then(() => {
+      closed = true;
+    });
+    while (!closed) {
+      await clock.advance(500);
+      await sleep(5); // for the sockets, whose time is not the clock's
+    }
+    expect(driver.health.now.state).toBe('degraded');
+    expect(clock.pendingTimers).toBe(0);
   });
 
   it('passes on why a container does not start, or cannot be paused', async () => {

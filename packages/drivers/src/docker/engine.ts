@@ -1,4 +1,5 @@
 import { createReadStream } from 'node:fs';
+import type { Readable } from 'node:stream';
 import { json, text } from 'node:stream/consumers';
 import type Docker from 'dockerode';
 import { isNotFound } from './engine-errors.js';
@@ -7,6 +8,7 @@ import { type EngineOptions, EngineTransport } from './engine-transport.js';
 import type { LocalImage } from './images/image-cache.js';
 import { type ImageReference, pullName } from './images/image-reference.js';
 import type { RegistryAuth } from './images/registry-auth.js';
+import type { EngineStats } from './stats-sample.js';
 
 /** What an engine can do. Fields are missing where it is too old to know of them. */
 export interface EngineInfo {
@@ -146,6 +148,16 @@ export class Engine {
       this.container(id).inspect({ abortSignal }),
     );
     return { running: State.Running, outOfMemory: State.OOMKilled, pid: State.Pid };
+  }
+
+  /** Two readings about a second apart, which the engine takes that long to give. */
+  stats(id: string, signal: AbortSignal): Promise<EngineStats> {
+    return this.transport.look('stats', `/containers/${encodeURIComponent(id)}/stats?`, signal, { stream: false });
+  }
+
+  /** What happens in the engine from now on, a line of JSON each. */
+  events(signal: AbortSignal): Promise<Readable> {
+    return this.transport.call('add_event_listener', () => this.transport.open('GET', '/events', signal), signal);
   }
 
   /** Running or not. */

@@ -12,12 +12,16 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Deferred, type Environment } from '@fnfleet/core';
 
-/** What the engine does with a call: answers with a status and a body, never answers, or hangs up in the middle. */
-export type EngineAnswer = readonly [status: number, body?: unknown] | 'hangs' | 'hangs up' | 'breaks off';
+/**
+ * What the engine does with a call: answers with a status and a body, never answers, hangs up before or in the middle of
+ * an answer, or begins one that never ends.
+ */
+export type EngineAnswer = readonly [status: number, body?: unknown] | 'hangs' | 'hangs up' | 'breaks off' | 'goes on';
 
 const HEALTHY: Readonly<Record<string, readonly EngineAnswer[]>> = {
   'GET /_ping': [[200, 'OK']],
   'GET /version': [[200, { Version: '24.0.7' }]],
+  'GET /events': ['goes on'],
   'GET /info': [[200, { CgroupVersion: '2' }]],
   'GET /containers/json': [[200, []]],
   'POST /containers/create': [[201, { Id: 'made' }]],
@@ -45,6 +49,7 @@ export class ScriptedEngine {
     const engine = new ScriptedEngine(server, folder);
     server.on('request', (request, response) => engine.serve(request, response));
     server.on('connection', (socket: Socket) => {
+      socket.on('error', () => undefined); // who asked has left
       engine.sockets.add(socket);
       socket.once('close', () => engine.sockets.delete(socket));
     });
@@ -105,6 +110,9 @@ export class ScriptedEngine {
       response.end(typeof answer[1] === 'string' ? answer[1] : JSON.stringify(answer[1] ?? {}));
     } else if (answer === 'hangs up') {
       request.socket.destroy();
+    } else if (answer === 'goes on') {
+      response.writeHead(200, { 'Content-Type': 'application/json' });
+      response.flushHeaders();
     } else if (answer === 'breaks off') {
       response.writeHead(200, { 'Content-Type': 'application/json' });
       response.write('{"Sta', () => request.socket.destroy());

@@ -1,0 +1,76 @@
+import { type Clock, count, type Logger, type SettingsOf } from '@fnfleet/core';
+import type { ContainerLabels } from './container-labels.js';
+import { ContainerReaper } from './container-reaper.js';
+import type { dockerSettings } from './docker-settings.js';
+import type { Engine } from './engine.js';
+import { EngineEvents } from './engine-events.js';
+import type { EngineHealth } from './engine-health.js';
+import { instanceHash } from './instance-hash.js';
+import { StatsSampler } from './stats-sampler.js';
+
+export interface EngineUpkeepOptions {
+  readonly engine: Engine;
+  readonly health: EngineHealth;
+  readonly labels: ContainerLabels;
+  /** Whether the driver answers for the container of this name. */
+  readonly isTracked: (name: string) => boolean;
+  /** Names of the containers that run a function now. */
+  readonly running: () => readonly string[];
+  readonly settings: SettingsOf<typeof dockerSettings>;
+  readonly clock: Clock;
+  readonly logger: Logger;
+}
+
+/** What a driver does in the background while it is open: removes what is left in the engine, and counts what it tells. */
+export class EngineUpkeep {
+  private readonly reaper: ContainerReaper;
+  private readonly tasks: readonly { begin(): void; end(): void }[];
+  private readonly instance: number;
+  private begun = false;
+  private ended = false;
+
+  constructor(options: EngineUpkeepOptions) {
+    const { engine, health, labels, settings, clock, logger } = options;
+    this.instance = Number(instanceHash(labels.instance));
+    this.reaper = new ContainerReaper({
+      engine,
+      labels,
+      isTracked: options.isTracked,
+      health,
+      intervalMs: settings.dockerReapIntervalMs,
+      graceMs: settings.dockerReapGraceMs,
+      clock,
+      logger,
+    });
+    const events = new EngineEvents({
+      open: (signal) => engine.events(signal),
+      onLost: () => health.look(),
+      health,
+      clock,
+    });
+    const stats = new StatsSampler({
+      atOnce: settings.dockerStatsAtOnce,
+      running: options.running,
+      stats: (id, signal) => engine.stats(id, signal),
+      health,
+      clock,
+    });
+    this.tasks = [this.reaper, events, stats];
+  }
+
+  /** Removes what others left behind, then goes to work. */
+  async begin(): Promise<void> {
+    await this.reaper.sweep();
+    if (this.ended) return;
+    this.begun = true;
+    for (const task of this.tasks) task.begin();
+    count('docker_instance_id', this.instance);
+  }
+
+  end(): void {
+    if (this.ended) return;
+    this.ended = true;
+    for (const task of this.tasks) task.end();
+    if (this.begun) count('docker_instance_id', -this.instance);
+  }
+}

@@ -1,0 +1,63 @@
+import { type Clock, observe } from '@fnfleet/core';
+import { type HealthView, untilHealthy } from '../driver-health.js';
+import { type EngineStats, figuresOf, type StatsMetric } from './stats-sample.js';
+
+/** A container is looked at once a second at most, as with a stream of its statistics. */
+const PACE_MS = 1_000;
+
+export interface StatsSamplerOptions {
+  /** How many containers are looked at at the same time; 0: none. */
+  readonly atOnce: number;
+  /** Names of those that run now, in any order that lasts. */
+  readonly running: () => readonly string[];
+  /** Two readings about a second apart. */
+  readonly stats: (container: string, signal: AbortSignal) => Promise<EngineStats>;
+  readonly health: HealthView;
+  readonly clock: Clock;
+}
+
+/**
+ * Takes the statistics of containers by turns. A stream for each costs the engine a reading of every control group every
+ * second, and the runner a connection each; a few samples at a time make the same histograms at a bounded price.
+ */
+export class StatsSampler {
+  private readonly over = new AbortController();
+  /** Those whose turn is still to come in this round. */
+  private round: string[] = [];
+
+  constructor(private readonly options: StatsSamplerOptions) {}
+
+  begin(): void {
+    for (let i = 0; i < this.options.atOnce; i += 1) void this.work();
+  }
+
+  end(): void {
+    this.over.abort();
+  }
+
+  private async work(): Promise<void> {
+    const { signal } = this.over;
+    const { clock, health } = this.options;
+    while (!signal.aborted) {
+      const pace = clock.sleep(PACE_MS, signal);
+      const container = this.next();
+      if (container !== undefined) await this.sample(container);
+      await pace;
+      await untilHealthy(health, signal);
+    }
+  }
+
+  private next(): string | undefined {
+    if (this.round.length === 0) this.round = [...this.options.running()];
+    return this.round.shift();
+  }
+
+  private async sample(container: string): Promise<void> {
+    try {
+      const figures = figuresOf(await this.options.stats(container, this.over.signal));
+      for (const [name, value] of Object.entries(figures ?? {})) observe(name as StatsMetric, value);
+    } catch {
+      // It has ended, or the engine does not answer: there is nothing to tell of it.
+    }
+  }
+}
