@@ -6,6 +6,8 @@ import { IMAGE, startFleet } from './fleet.mjs';
 import { callOnce } from './one-call.mjs';
 import { median, ms, quantile, table } from './statistics.mjs';
 
+/** Before the measuring begins, until the code of cold starts is compiled. */
+const WARM_UPS = 20;
 const STARTS = 25;
 
 /**
@@ -20,9 +22,12 @@ export async function measureColdStart({ undo }) {
   const model = await inspectOne(docker);
   const engine = [];
   const whole = [];
-  for (let start = 0; start < STARTS; start += 1) {
-    engine.push(await bareStart(docker, model));
-    whole.push(await callOnce(await fleet.deploy(`cold-${start}`, { N: `${start}` })));
+  for (let start = -WARM_UPS; start < STARTS; start += 1) {
+    const bare = await bareStart(docker, model);
+    const first = await callOnce(await fleet.deploy(`cold-${start}`, { N: `${start}` }));
+    if (start < 0) continue;
+    engine.push(bare);
+    whole.push(first);
   }
   const difference = median(whole) - median(engine);
   return table(

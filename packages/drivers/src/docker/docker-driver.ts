@@ -151,6 +151,7 @@ export class DockerDriver implements Driver {
       await container.create(createRequest(spec, policy, place), signal);
       return container;
     } catch (error) {
+      this.images.forget(spec.image);
       const closed = container.close();
       // Otherwise not waited for: who gave up is told at once.
       if (this.closing.called) await closed;

@@ -56,6 +56,22 @@ describe('the images of an engine', () => {
     for (const { pullNs } of await Promise.all(wanting)) expect(pullNs).toBe(0);
   });
 
+  it('that were here a moment ago are not asked about again, until ten seconds have passed or a creation fails', async () => {
+    engine.answers(INSPECT, present);
+    started();
+    await prepare();
+    await prepare();
+    engine.answers('POST /containers/create', [404, { message: 'No such image: a/b:1' }]);
+    await expect(driver.create(aSpec({ image: 'a/b:1' }), never)).rejects.toMatchObject({ code: 'serverBusy' });
+    engine.answers(INSPECT, present);
+    await prepare();
+    await clock.advance(10_000);
+    engine.answers(INSPECT, missing, present);
+    engine.answers(PULL, [200, '']);
+    expect((await prepare()).pullNs).toBeGreaterThanOrEqual(0);
+    expect(engine.shownToRegistry).toHaveLength(1);
+  });
+
   it('agent-and-docker 65: are pulled with the token that came with the call, else with the credentials of the node', async () => {
     const auth = Buffer.from('ann:secret').toString('base64');
     engine.answers(PULL, [200, '']);
@@ -64,6 +80,7 @@ describe('the images of an engine', () => {
     for (const extensions of calls) {
       engine.answers(INSPECT, missing, present);
       await prepare({ extensions });
+      await clock.advance(10_000);
     }
     engine.answers('GET /images/quay.io/b:1/json', missing, present);
     await prepare({ image: 'quay.io/b:1' });

@@ -17,6 +17,9 @@ export interface ImageStoreOptions {
   readonly logger: Logger;
 }
 
+/** How long an image that was here is taken to be here, milliseconds. What the engine says at a creation counts more. */
+const TRUST_MS = 10_000;
+
 /** An image, and what came with the call that needs it. */
 type Wanted = Pick<ContainerSpec, 'image' | 'extensions'>;
 
@@ -32,6 +35,8 @@ export class ImageStore {
   private readonly life = new AbortController();
   /** Questions to the engine that have not been answered yet, by image. A burst of first calls asks once. */
   private readonly questions = new Map<string, Promise<InspectedImage | undefined>>();
+  /** Images that were here a moment ago, by name. */
+  private readonly seen = new Map<string, { readonly image: InspectedImage; readonly until: number }>();
 
   constructor({ engine, settings, clock, logger }: ImageStoreOptions) {
     this.engine = engine;
@@ -85,6 +90,11 @@ export class ImageStore {
     return { pullNs: Number(this.clock.nowNs() - startedNs), release: pulled };
   }
 
+  /** A container could not be made of the image: it may be gone. */
+  forget(name: string): void {
+    this.seen.delete(name);
+  }
+
   /** Ends pulls in hand. Idempotent, never rejects. */
   async close(): Promise<void> {
     this.life.abort();
@@ -102,13 +112,23 @@ export class ImageStore {
 
   /** What releases the image; undefined when it is not here. */
   private async hold(name: string, signal: AbortSignal): Promise<(() => void) | undefined> {
-    const image = await untilAborted(this.ask(name), signal);
+    const image = await untilAborted(this.look(name), signal);
     if (image === undefined) return undefined;
     if (image.declaresVolume && !this.settings.enableVolumes) {
       this.cleaner?.saw(image);
       throw new FnError('imageHasVolume');
     }
     return this.cleaner?.hold(image) ?? (() => undefined);
+  }
+
+  private async look(name: string): Promise<InspectedImage | undefined> {
+    const found = this.seen.get(name);
+    if (found && this.clock.now() < found.until) return found.image;
+    this.seen.delete(name);
+    const image = await this.ask(name);
+    // A cleaner may remove it at any time.
+    if (image && this.cleaner === undefined) this.seen.set(name, { image, until: this.clock.now() + TRUST_MS });
+    return image;
   }
 
   private ask(name: string): Promise<InspectedImage | undefined> {
