@@ -3,12 +3,14 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import Docker from 'dockerode';
 import { IMAGE, startFleet } from './fleet.mjs';
-import { callOnce } from './one-call.mjs';
+import { callOnce, sleep } from './one-call.mjs';
 import { median, ms, quantile, table } from './statistics.mjs';
 
 /** Before the measuring begins, until the code of cold starts is compiled. */
-const WARM_UPS = 20;
+const WARM_UPS = 10;
 const STARTS = 25;
+/** Before each start: the engine is still busy with what was there before. */
+const PAUSE_MS = 700;
 
 /**
  * The first call of a function through the whole path, against the engine alone: the same container, created and
@@ -23,8 +25,11 @@ export async function measureColdStart({ undo }) {
   const engine = [];
   const whole = [];
   for (let start = -WARM_UPS; start < STARTS; start += 1) {
+    await sleep(PAUSE_MS);
     const bare = await bareStart(docker, model);
-    const first = await callOnce(await fleet.deploy(`cold-${start}`, { N: `${start}` }));
+    const url = await fleet.deploy(`cold-${start}`, { N: `${start}` });
+    await sleep(PAUSE_MS);
+    const first = await callOnce(url);
     if (start < 0) continue;
     engine.push(bare);
     whole.push(first);

@@ -152,8 +152,10 @@ export class SlotQueue implements ContainerOwner {
     }
     this.idleStack.push(container);
     this.serveWaiters();
+    if (this.idleStack.at(-1) !== container) return;
+    this.patience.relax();
     // Only what no call of its own needs may have to make room for others.
-    if (this.idleStack.at(-1) === container) this.options.capacity.idleBegins(container);
+    this.options.capacity.idleBegins(container);
   }
 
   idleEnded(container: HotContainer): void {
