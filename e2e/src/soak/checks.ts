@@ -14,9 +14,9 @@ export const BOUNDS = {
   /** Idle connections come and go. */
   descriptors: 2,
   /** Tables that fill with every function that was ever called, and code that was compiled late. */
-  usedBytes: 6 * MIB,
+  usedBytes: 3 * MIB,
   /** The allocator keeps pages that once were in use. */
-  residentBytes: 48 * MIB,
+  residentBytes: 24 * MIB,
   /** A loop that is blocked, or has thousands of things to look after, does not answer this quickly. */
   answerMs: 50,
 } as const;
