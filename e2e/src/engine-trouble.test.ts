@@ -20,6 +20,9 @@ const QUICK = {
   FN_DOCKER_REAP_GRACE_MSECS: '500',
 } as const;
 
+/** A process that is frozen cannot be killed, and here some are. */
+const AWAKE = { FN_FREEZE_IDLE_MSECS: '-1' } as const;
+
 const never = new AbortController().signal;
 
 describe('a runner whose Docker engine', () => {
@@ -32,7 +35,7 @@ describe('a runner whose Docker engine', () => {
     await engine.copyImage(MICRO_IMAGE);
     driver = dockerDriver({ settings: readSettings(dockerSettings, { ...engine.settings, ...QUICK }) });
     const totals = { memoryBytes: 4096 * MIB, cpuMillis: 8000 };
-    agent = newAgent({ driver, settings: readSettings(agentSettings, PATIENCE), totals });
+    agent = newAgent({ driver, settings: readSettings(agentSettings, { ...PATIENCE, ...AWAKE }), totals });
     await agent.ready;
   }
 

@@ -21,7 +21,8 @@ describe('the output of functions', () => {
   beforeAll(async () => {
     fleet = await Fleet.start({
       runners: 2,
-      settings: { FN_MAX_LOG_SIZE_BYTES: `${MAX_LOG_BYTES}` },
+      // A frozen function goes on printing only with its next call.
+      settings: { FN_MAX_LOG_SIZE_BYTES: `${MAX_LOG_BYTES}`, FN_FREEZE_IDLE_MSECS: '-1' },
     });
   });
 

@@ -61,7 +61,7 @@ export function needsLaunch({ waiting, starting, idle }: SlotCounts): boolean {
  * Q5  Where containers are hot a call waits for one of them as long as its Patience sees more sense in that than in
  *     another launch.
  * Q6  Containers for standby are launched for no call, so no call hears of their failure, and only where there is room.
- * Q7  While no container can be made, a call is refused as soon as it would cause a launch. Launches that have begun go on
+ * Q7  While no container can be made, a call that hot containers cannot serve soon is refused. Launches that have begun go on
  *     without their calls: what comes of them may serve later ones.
  *
  * Nothing here polls: a call is woken by a container that becomes idle, by the failure of its launch, or by its end.
@@ -135,6 +135,9 @@ export class SlotQueue implements ContainerOwner {
     call.signal.addEventListener('abort', onAbort, { once: true });
     this.waiters.add(waiter);
     this.launchIfNeeded();
+    // One that would not cause a launch, because others are on their way, is no better off: those come to nothing.
+    const refusal = this.options.refusal();
+    if (refusal && !this.mayWait(waiter)) this.fail(waiter, refusal);
     try {
       return await waiter.slot.promise;
     } finally {

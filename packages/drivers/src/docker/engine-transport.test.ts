@@ -23,7 +23,7 @@ describe('calls to an engine', () => {
     };
     const dockerHost = scripted.environment.DOCKER_HOST;
     const address = engineAddress({ dockerHost, dockerTlsVerify: undefined, dockerCertPath: undefined });
-    const limits = { probe: 100, query: 100, change: 100, removal: 100 };
+    const limits = { probe: 2_000, query: 2_000, change: 2_000, removal: 2_000 };
     engine = new Engine({ address, limits, clock: systemClock, observer });
   });
 
@@ -47,7 +47,7 @@ describe('calls to an engine', () => {
     scripted.answers('DELETE /containers/c', 'hangs up');
     await engine.startContainer('c');
     await expect(engine.pauseContainer('c')).rejects.toThrow('cannot freeze');
-    await expect(engine.resumeContainer('c')).rejects.toThrow('did not answer unpause_container within 100 ms');
+    await expect(engine.resumeContainer('c')).rejects.toThrow('did not answer unpause_container within 2000 ms');
     await expect(engine.removeContainer('c')).rejects.toThrow('socket hang up');
     expect(measured('docker_start_container')).toEqual(['ok']);
     expect(measured('docker_pause_container')).toEqual(['500']);
@@ -56,7 +56,7 @@ describe('calls to an engine', () => {
     expect(heard).toEqual([
       'change answered',
       'change answered',
-      'change unanswered: the Docker engine did not answer unpause_container within 100 ms',
+      'change unanswered: the Docker engine did not answer unpause_container within 2000 ms',
       'removal unanswered: socket hang up',
     ]);
   });

@@ -49,8 +49,8 @@ describe('a Docker engine on a bad day', () => {
 
   it('is given up when it does not answer', async () => {
     engine.answers('GET /version', 'hangs');
-    await expect(aDriver({ FN_DOCKER_API_TIMEOUT_MSECS: '100' }).ready).rejects.toThrow(
-      'the Docker engine did not answer version within 100 ms',
+    await expect(aDriver({ FN_DOCKER_API_TIMEOUT_MSECS: '1000' }).ready).rejects.toThrow(
+      'the Docker engine did not answer version within 1000 ms',
     );
   });
 
