@@ -20,9 +20,6 @@ const QUICK = {
   FN_DOCKER_REAP_GRACE_MSECS: '500',
 } as const;
 
-/** A process that is frozen cannot be killed, and here some are. */
-const AWAKE = { FN_FREEZE_IDLE_MSECS: '-1' } as const;
-
 const never = new AbortController().signal;
 
 describe('a runner whose Docker engine', () => {
@@ -35,11 +32,12 @@ describe('a runner whose Docker engine', () => {
     await engine.copyImage(MICRO_IMAGE);
     driver = dockerDriver({ settings: readSettings(dockerSettings, { ...engine.settings, ...QUICK }) });
     const totals = { memoryBytes: 4096 * MIB, cpuMillis: 8000 };
-    agent = newAgent({ driver, settings: readSettings(agentSettings, { ...PATIENCE, ...AWAKE }), totals });
+    agent = newAgent({ driver, settings: readSettings(agentSettings, PATIENCE), totals });
     await agent.ready;
   }
 
   afterEach(async () => {
+    engine.thaw();
     await agent.close();
     expect(await engine.containers()).toEqual([]);
     expect(readdirSync(engine.settings.FN_IOFS_PATH ?? '')).toEqual([]);
@@ -97,6 +95,33 @@ describe('a runner whose Docker engine', () => {
     const left = await containersBecome((names) => names.length === 2);
     expect(left).toContain(hot);
     expect(left).not.toContain('half-made');
+  });
+
+  it('goes away for good: the runner can end all the same', async () => {
+    await begin();
+    expect(await call('a')).toBe(200);
+    await engine.stopDaemon('SIGKILL');
+    await becomes('degraded');
+    await agent.close();
+    expect(agent.utilization.memoryUsedBytes).toBe(0);
+
+    await engine.startDaemon();
+    // What it could not remove is the next runner's to find; this one's process still lives.
+    const [left = ''] = await engine.containers();
+    await engine.docker.getContainer(left).remove({ force: true });
+  });
+
+  it('hangs for good: the runner can end all the same', async () => {
+    await begin();
+    expect(await call('hot')).toBe(200);
+    engine.freeze();
+    await becomes('degraded');
+    await agent.close();
+    expect(agent.utilization.memoryUsedBytes).toBe(0);
+
+    engine.thaw();
+    // The engine now does what it was asked while it hung.
+    await containersBecome((names) => names.length === 0);
   });
 
   it('restarts and leaves containers alone: they serve on, and one that ended meanwhile is noticed', async () => {

@@ -106,8 +106,12 @@ export class PrivateEngine {
   /** Removes everything. */
   async close(): Promise<void> {
     this.thaw();
+    // Only a daemon can remove what a test left behind when it failed.
+    if (this.daemon === undefined) await this.startDaemon().catch(() => undefined);
     const left = this.daemon === undefined ? [] : await this.containers().catch(() => []);
-    await Promise.all(left.map((name) => this.docker.getContainer(name).remove({ force: true })));
+    const remove = (name: string) => this.docker.getContainer(name).remove({ force: true });
+    // What is being removed already is refused.
+    await Promise.all(left.map((name) => remove(name).catch(() => undefined)));
     await this.stopDaemon('SIGTERM');
     await ended(this.containerd, 'SIGTERM');
     for (const mount of this.mounts()) spawnSync('umount', ['--lazy', mount]);

@@ -53,6 +53,8 @@ describe('a driver that cannot make containers', () => {
       await test.driver.gates[step].reached();
       test.driver.health.degrade(REASON);
       await expect(done).rejects.toMatchObject({ code: 'serverBusy' });
+      // Not even for what is on its way: nobody knows whether it comes.
+      expect(await test.outcome({})).toBe('serverBusy');
 
       test.driver.health.recover();
       const later = await test.invoke({});
@@ -89,6 +91,16 @@ describe('a driver that cannot make containers', () => {
     test.driver.gates.start.release();
     await clock.advance(5_000);
     expect(test.driver.counters.created).toBe(1);
+  });
+
+  it('an agent that closes closes its driver, which alone can give up on a container that cannot be removed', async () => {
+    test = new TestAgent({ echo });
+    await test.answer({});
+    test.driver.gates.close.hold();
+    test.driver.health.degrade(REASON);
+    // The gate opens when the driver closes.
+    await test.agent.close();
+    expect(test.driver.counters.live).toBe(0);
   });
 
   it('tells the log when it begins, why, and when it is over', async () => {

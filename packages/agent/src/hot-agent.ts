@@ -291,9 +291,10 @@ export class HotAgent implements Agent {
 
   private async tearDown(): Promise<void> {
     this.refuse();
-    await Promise.all([...this.queues.values()].map((queue) => queue.close()));
+    const queues = [...this.queues.values()].map((queue) => queue.close());
+    // Not after them: only a driver that closes gives up on a container that its engine does not remove.
+    await Promise.all([...queues, this.options.driver.close()]);
     await this.calls.whenIdle();
-    await this.options.driver.close();
     for (const sink of this.options.logSinks) sink.close();
     this.permit.close();
     this.tracker.close();

@@ -135,9 +135,6 @@ export class SlotQueue implements ContainerOwner {
     call.signal.addEventListener('abort', onAbort, { once: true });
     this.waiters.add(waiter);
     this.launchIfNeeded();
-    // One that would not cause a launch, because others are on their way, is no better off: those come to nothing.
-    const refusal = this.options.refusal();
-    if (refusal && !this.mayWait(waiter)) this.fail(waiter, refusal);
     try {
       return await waiter.slot.promise;
     } finally {
@@ -190,6 +187,7 @@ export class SlotQueue implements ContainerOwner {
     for (const launch of this.launcher) {
       while (launch.waiter !== undefined) this.fail(launch.waiter, this.options.refusal());
     }
+    this.launchIfNeeded();
   }
 
   /** Turns waiting calls away, gives up launches, and closes each container as soon as it serves no call. */
@@ -236,10 +234,20 @@ export class SlotQueue implements ContainerOwner {
   }
 
   private launchIfNeeded(): void {
+    const refusal = this.options.refusal();
+    if (refusal) return this.refuse(refusal);
     while (!this.closed && needsLaunch(this.counts)) {
       const waiter = this.waiterWithoutLaunch();
       if (waiter === undefined || this.isPatient(waiter)) return;
       this.launcher.launchFor(waiter);
+    }
+  }
+
+  /** Q7. Launches that hang since before are nothing to wait for. */
+  private refuse(refusal: FnError): void {
+    for (const waiter of this.waiters) {
+      if (this.isPatient(waiter)) return;
+      this.fail(waiter, refusal);
     }
   }
 

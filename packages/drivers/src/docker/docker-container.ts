@@ -63,7 +63,7 @@ export class DockerContainer implements Container {
     this.creation = this.deps.engine.createContainer(request);
     try {
       const engineId = await untilAborted(this.creation, signal);
-      this.freezer = new ContainerFreezer(engineId, this.deps.freezers, this.deps.engine);
+      this.freezer = new ContainerFreezer(engineId, this.deps.freezers, this.deps.engine, this.deps.health);
     } catch (error) {
       throw fnErrorFromDocker(error, 'create', this.spec.image);
     }

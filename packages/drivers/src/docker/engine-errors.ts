@@ -43,6 +43,11 @@ export function isUnreachable(error: unknown): boolean {
   return error instanceof EngineTimeoutError || NETWORK_CODES.includes(code);
 }
 
+/** The engine cannot have heard of the call. */
+export function isNobodyThere(error: unknown): boolean {
+  return ['ECONNREFUSED', 'ENOENT'].includes((error as NodeJS.ErrnoException).code ?? '');
+}
+
 export function isNotFound(error: unknown): boolean {
   return error instanceof EngineError && error.status === 404;
 }

@@ -1,26 +1,38 @@
+import type { HealthView } from '../../driver-health.js';
 import type { Engine } from '../engine.js';
+import { isNobodyThere } from '../engine-errors.js';
 import type { Freezer } from './cgroup.js';
 import type { FreezerFinder } from './freezer-finder.js';
 
 /**
  * Freezes one container and thaws it: through its control group, which takes a tenth of a millisecond, or by asking the
  * engine to pause it, which takes ten.
+ *
+ * While the engine is degraded the container is awake: a daemon that restarts may have to end it, and waits for what is
+ * frozen in a control group, which cannot die.
  */
 export class ContainerFreezer {
   /** The one that froze it: only that one can thaw it. */
   private frozenBy: Freezer | undefined;
   private ended = false;
+  private readonly unsubscribe: () => void;
 
   constructor(
     private readonly containerId: string,
     private readonly finder: FreezerFinder | undefined,
     private readonly engine: Pick<Engine, 'pauseContainer' | 'resumeContainer'>,
-  ) {}
+    private readonly health: HealthView,
+  ) {
+    this.unsubscribe = health.onChange(({ state }) => {
+      // A container that is gone has nothing to thaw.
+      if (state === 'degraded') void this.thawGroup().catch(() => undefined);
+    });
+  }
 
   /** @throws what the kernel or the engine says; the container may or may not be frozen then */
   async freeze(): Promise<void> {
     const freezer = (await this.finder?.find(this.containerId)) ?? this.throughEngine;
-    if (this.ended) return;
+    if (this.ended || this.health.now.state === 'degraded') return;
     this.frozenBy = freezer;
     await freezer.freeze();
   }
@@ -34,11 +46,24 @@ export class ContainerFreezer {
   /** Before the container is killed: what is frozen in a control group cannot die. The engine knows what it has paused. */
   async end(): Promise<void> {
     this.ended = true;
+    this.unsubscribe();
+    await this.thawGroup();
+  }
+
+  private async thawGroup(): Promise<void> {
     if (this.frozenBy !== this.throughEngine) await this.thaw();
   }
 
   private readonly throughEngine: Freezer = {
-    freeze: () => this.engine.pauseContainer(this.containerId),
+    freeze: async () => {
+      try {
+        await this.engine.pauseContainer(this.containerId);
+      } catch (error) {
+        if (!isNobodyThere(error)) throw error;
+        // It stays awake, which does no harm.
+        this.frozenBy = undefined;
+      }
+    },
     thaw: () => this.engine.resumeContainer(this.containerId),
   };
 }

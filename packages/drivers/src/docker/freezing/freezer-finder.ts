@@ -1,6 +1,7 @@
 import { access, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Logger } from '@fnfleet/core';
+import { isUnreachable } from '../engine-errors.js';
 import { type Freezer, FreezerV1, FreezerV2, freezerPathOf } from './cgroup.js';
 
 export interface FreezerFinderOptions {
@@ -37,7 +38,9 @@ export class FreezerFinder {
       logger.info('containers are frozen through their control groups', { path: pattern.path });
       return pattern;
     } catch (error) {
-      logger.info('containers are paused through the engine, which takes it longer', { cgroupRoot: root, error });
+      // An engine that is away says nothing about control groups: the next container asks again.
+      if (isUnreachable(error)) this.pattern = undefined;
+      else logger.info('containers are paused through the engine, which takes it longer', { cgroupRoot: root, error });
       return undefined;
     }
   }

@@ -1,0 +1,66 @@
+import { HealthState } from '../../driver-health.js';
+import { EngineError } from '../engine-errors.js';
+import type { Freezer } from './cgroup.js';
+import { ContainerFreezer } from './container-freezer.js';
+import type { FreezerFinder } from './freezer-finder.js';
+
+describe('freezing while the engine is in trouble', () => {
+  let done: string[];
+  let refusal: Error | undefined;
+  let health: HealthState;
+
+  beforeEach(() => {
+    done = [];
+    refusal = undefined;
+    health = new HealthState();
+  });
+
+  function aFreezer({ group }: { group: boolean }): ContainerFreezer {
+    const freezer: Freezer = {
+      freeze: async () => void done.push('freeze group'),
+      thaw: async () => void done.push('thaw group'),
+    };
+    const finder: Pick<FreezerFinder, 'find'> = { find: async () => freezer };
+    const engine = {
+      pauseContainer: async () => {
+        if (refusal) throw refusal;
+        done.push('pause');
+      },
+      resumeContainer: async () => void done.push('resume'),
+    };
+    return new ContainerFreezer('c', group ? (finder as FreezerFinder) : undefined, engine, health);
+  }
+
+  it('a container is thawed when it begins, and not frozen until it is over', async () => {
+    const freezer = aFreezer({ group: true });
+    await freezer.freeze();
+    health.degrade('away');
+    await freezer.freeze();
+    expect(done).toEqual(['freeze group', 'thaw group']);
+    health.recover();
+    await freezer.freeze();
+    await freezer.end();
+    expect(done).toEqual(['freeze group', 'thaw group', 'freeze group', 'thaw group']);
+    health.degrade('away');
+    expect(done).toHaveLength(4);
+  });
+
+  it('one that the engine has paused can be resumed by the engine only', async () => {
+    const freezer = aFreezer({ group: false });
+    await freezer.freeze();
+    health.degrade('away');
+    health.recover();
+    await freezer.thaw();
+    expect(done).toEqual(['pause', 'resume']);
+  });
+
+  it('one that the engine cannot be asked to pause stays awake', async () => {
+    const freezer = aFreezer({ group: false });
+    refusal = Object.assign(new Error('connect ECONNREFUSED'), { code: 'ECONNREFUSED' });
+    await freezer.freeze();
+    await freezer.thaw();
+    refusal = new EngineError(500, 'cannot freeze');
+    await expect(freezer.freeze()).rejects.toThrow('cannot freeze');
+    expect(done).toEqual([]);
+  });
+});
