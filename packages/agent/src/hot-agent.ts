@@ -54,6 +54,8 @@ export class HotAgent implements Agent {
   private readonly gate: LaunchGate;
   private readonly permit: LaunchPermit;
   private readonly queues = new Map<string, SlotQueue>();
+  /** Of each function the queue of the version that was called last. */
+  private readonly inUse = new Map<string, SlotQueue>();
   private readonly calls: InflightTracker;
   private readonly listeners: CallListener[];
   private readonly limits: ExchangeLimits;
@@ -199,12 +201,23 @@ export class HotAgent implements Agent {
   private queueFor(call: AgentCall): SlotQueue {
     const queue = this.queues.get(call.slotKey) ?? this.newQueue(call);
     queue.registryToken.note(call.extensions);
+    if (this.inUse.get(queue.fnId) !== queue) this.putInUse(queue);
     return queue;
+  }
+
+  private putInUse(queue: SlotQueue): void {
+    this.inUse.get(queue.fnId)?.setInUse(false);
+    this.inUse.set(queue.fnId, queue);
+    queue.setInUse(true);
+  }
+
+  private forget(queue: SlotQueue): void {
+    this.queues.delete(queue.slotKey);
+    if (this.inUse.get(queue.fnId) === queue) this.inUse.delete(queue.fnId);
   }
 
   private newQueue({ slotKey, model }: AgentCall): SlotQueue {
     const { clock, log, settings } = this.options;
-    for (const other of this.queues.values()) if (other.fnId === model.fnId) other.supersede();
     const queue: SlotQueue = new SlotQueue({
       slotKey,
       fnId: model.fnId,
@@ -216,7 +229,7 @@ export class HotAgent implements Agent {
       standby: standbyOf(model.annotations),
       idleTimeoutMs: Math.max(settings.queueIdleTimeoutMs, 2000 * model.idleTimeoutSeconds),
       create: (...parts) => this.createContainer(queue.registryToken, ...parts),
-      onEmpty: () => this.queues.delete(slotKey),
+      onEmpty: () => this.forget(queue),
     });
     this.queues.set(slotKey, queue);
     return queue;

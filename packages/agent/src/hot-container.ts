@@ -41,6 +41,8 @@ export interface ContainerOwner {
   idleEnded(container: HotContainer): void;
   /** Whether one of the containers has to stay, however long it is idle. */
   keeps(): boolean;
+  /** The container serves no more calls. What it occupied comes back later. */
+  closes(container: HotContainer): void;
   /** The container and all it occupied are gone. */
   gone(container: HotContainer): void;
 }
@@ -262,6 +264,7 @@ export class HotContainer implements Evictable {
     options.metrics.leave();
     this.stop.abort(new CancelledError());
     this.exchange?.abort(new CancelledError());
+    options.owner.closes(this);
     await this.opening;
     await this.freezer?.stop();
     await this.connection?.close();

@@ -3,7 +3,7 @@ const WEIGHT = 0.2;
 /** A call may wait for a hot container this share of the time that a launch would take. */
 const PATIENCE_SHARE = 0.5;
 /** A wait of this share of it is no matter at all. */
-const NEGLIGIBLE_SHARE = 0.02;
+const TRIFLE_SHARE = 0.02;
 
 /**
  * Whether another container is worth its launch. A launch costs engine and machine more than most calls do, and it is of
@@ -30,17 +30,13 @@ export class LaunchForecast {
 
   /** Whether a call with so many before it can expect one of the hot containers in time. */
   servedSoon(callsBefore: number, hotContainers: number): boolean {
-    return this.waitMs(callsBefore, hotContainers) <= this.patienceMs;
+    if (hotContainers === 0 || this.serviceMs === undefined) return false;
+    return ((callsBefore + 1) * this.serviceMs) / hotContainers <= this.patienceMs;
   }
 
-  /** Whether such a call has to wait for longer than it should if that goes on. */
-  isCongested(callsBefore: number, hotContainers: number): boolean {
-    return this.waitMs(callsBefore, hotContainers) > (this.launchMs ?? 0) * NEGLIGIBLE_SHARE;
-  }
-
-  private waitMs(callsBefore: number, hotContainers: number): number {
-    if (hotContainers === 0 || this.serviceMs === undefined) return Number.POSITIVE_INFINITY;
-    return ((callsBefore + 1) * this.serviceMs) / hotContainers;
+  /** A wait that is no reason for another container, however often it comes. */
+  get trifleMs(): number {
+    return (this.launchMs ?? 0) * TRIFLE_SHARE;
   }
 }
 

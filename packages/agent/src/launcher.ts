@@ -1,4 +1,4 @@
-import type { Clock, Deferred, FnError } from '@fnfleet/core';
+import type { Clock, Deferred } from '@fnfleet/core';
 import type { AgentCall, CallTimings } from './agent-call.js';
 import { noTimings } from './build-call.js';
 import type { Capacity } from './capacity.js';
@@ -49,13 +49,11 @@ export interface LauncherOptions {
   readonly need: Resources;
   readonly capacity: Capacity;
   readonly clock: Clock;
-  /** Why no container can be made now; undefined: it can be tried. */
-  readonly refusal: () => FnError | undefined;
   /** Makes a container, which has not been launched yet. Its resources are the token's. */
   readonly create: (source: ContainerSource, token: ResourceToken, metrics: ContainerMetrics) => HotContainer;
   /** Whether a container is still worth its costly part. */
   readonly isWanted: (launch: Launch) => boolean;
-  /** A container is there; milliseconds from its resources to its socket. */
+  /** A container is there; milliseconds from its creation to its socket, without the wait for its turn. */
   readonly onLaunched: (ms: number) => void;
   /** The launch is over: with a container, an error, or nothing because nobody needs it. */
   readonly onEnd: (launch: Launch, error?: unknown) => void;
@@ -76,13 +74,6 @@ export class Launcher {
     return this.launches.values();
   }
 
-  /** Those of them that are being made. */
-  get begun(): number {
-    let begun = 0;
-    for (const launch of this.launches) if (launch.begun) begun += 1;
-    return begun;
-  }
-
   /** Begins a launch for a call that has none. It may wait for room. */
   launchFor(waiter: Waiter): void {
     const launch = this.add('call');
@@ -90,10 +81,10 @@ export class Launcher {
     void this.run(launch, () => this.forCall(launch, waiter));
   }
 
-  /** Begins a launch for no call. False when there is no room that is free, or no container can be made. */
+  /** Begins a launch for no call. False when there is no room that is free. */
   launchSpare(source: ContainerSource): boolean {
-    const { clock, capacity, need, refusal } = this.options;
-    const token = refusal() === undefined ? capacity.acquireSpare(need) : undefined;
+    const { clock, capacity, need } = this.options;
+    const token = capacity.acquireSpare(need);
     if (token === undefined) return false;
     const launch = this.add('standby');
     const metrics = new ContainerMetrics(clock, source.model);
@@ -120,9 +111,7 @@ export class Launcher {
   }
 
   private async forCall(launch: Launch, { call: causer }: Waiter): Promise<void> {
-    const { clock, capacity, need, slotKey, refusal } = this.options;
-    const reason = refusal();
-    if (reason) throw reason;
+    const { clock, capacity, need, slotKey } = this.options;
     const metrics = new ContainerMetrics(clock, causer.model);
     metrics.enter('wait');
     let token: ResourceToken;
@@ -146,11 +135,10 @@ export class Launcher {
     metrics: ContainerMetrics,
     timings: CallTimings,
   ): Promise<void> {
-    const { clock, create, isWanted, onLaunched } = this.options;
+    const { create, isWanted, onLaunched } = this.options;
     launch.begun = true;
     const container = create(source, token, metrics);
-    const from = clock.now();
     const launched = await container.launch(timings, () => isWanted(launch));
-    if (launched) onLaunched(clock.now() - from);
+    if (launched) onLaunched((timings.containerCreateNs + timings.containerInitNs) / 1e6);
   }
 }

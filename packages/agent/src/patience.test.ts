@@ -2,46 +2,81 @@ import { FakeClock } from '@fnfleet/core';
 import { Patience } from './patience.js';
 
 /** A function that takes 50 ms and whose containers take 400 ms to start. */
-function patienceOf(clock: FakeClock, serviceMs = 50): Patience {
+function patienceOf(clock: FakeClock): Patience {
   const patience = new Patience(clock, () => undefined);
-  patience.served(serviceMs);
+  patience.served(50);
   patience.launched(400);
+  patience.begin();
   return patience;
 }
 
-/** Calls wait behind so many others for one container, each for a moment. True as long as they are to wait. */
-async function waitsFor(patience: Patience, clock: FakeClock, behind: number, limitMs: number): Promise<number> {
+/** For so long calls are served, one each 10 ms, after such waits by turns. Ends early when a call is not to wait any more. */
+async function goesOn(patience: Patience, clock: FakeClock, limitMs: number, ...waitsMs: number[]): Promise<number> {
   const from = clock.now();
-  while (clock.now() - from < limitMs && patience.allows(clock.now(), behind, 1)) await clock.advance(10);
+  for (let turn = 0; clock.now() - from < limitMs; turn += 1) {
+    if (!patience.allows(clock.now(), 3, { hot: 2, starting: 0 })) break;
+    await clock.advance(10);
+    patience.got(clock.now() - (waitsMs[turn % waitsMs.length] ?? 0));
+  }
   return clock.now() - from;
 }
 
 it('Q5: a burst waits for the containers that are hot', async () => {
   const clock = new FakeClock();
   const patience = patienceOf(clock);
-  expect(await waitsFor(patience, clock, 3, 150)).toBe(150);
+  await clock.advance(1_000);
+  expect(await goesOn(patience, clock, 150, 100)).toBe(150);
 });
 
 it('Q5: calls that go on having to wait get more containers', async () => {
   const clock = new FakeClock();
   const patience = patienceOf(clock);
-  expect(await waitsFor(patience, clock, 3, 10_000)).toBe(200);
-  // One that has come since then is no reason to wait again.
-  expect(patience.allows(clock.now(), 3, 1)).toBe(false);
-  // As many containers as calls, nearly: what is left is a trifle.
-  expect(patience.allows(clock.now(), 3, 30)).toBe(true);
+  await clock.advance(1_000);
+  const tookMs = await goesOn(patience, clock, 10_000, 100);
+  expect(tookMs).toBeGreaterThanOrEqual(200);
+  expect(tookMs).toBeLessThan(300);
 });
 
-it('a moment without waiting calls ends it', async () => {
+it('Q5: one after another', async () => {
   const clock = new FakeClock();
   const patience = patienceOf(clock);
-  await waitsFor(patience, clock, 3, 150);
-  patience.relax();
-  expect(await waitsFor(patience, clock, 3, 150)).toBe(150);
+  await clock.advance(1_000);
+  await goesOn(patience, clock, 10_000, 100);
+  expect(patience.allows(clock.now(), 3, { hot: 2, starting: 1 })).toBe(true);
+  expect(patience.allows(clock.now(), 3, { hot: 2, starting: 0 })).toBe(false);
 });
 
-it('a trifle is waited for as long as it takes', async () => {
+it('Q5: also when some of them do not have to, as when many come at the same time', async () => {
   const clock = new FakeClock();
-  // 20 others before it, 0.3 ms each: less than a fiftieth of a launch.
-  expect(await waitsFor(patienceOf(clock, 0.3), clock, 20, 60_000)).toBe(60_000);
+  const patience = patienceOf(clock);
+  await clock.advance(1_000);
+  expect(await goesOn(patience, clock, 10_000, 0, 100, 0, 60)).toBeLessThan(1_000);
+});
+
+it('Q5: the wait for the first container does not count', async () => {
+  const clock = new FakeClock();
+  const patience = patienceOf(clock);
+  const since = clock.now();
+  await clock.advance(10_000);
+  patience.begin();
+  for (let calls = 0; calls < 50; calls += 1) patience.got(since);
+  await clock.advance(200);
+  expect(patience.allows(clock.now(), 3, { hot: 2, starting: 0 })).toBe(true);
+});
+
+it('what was before a pause counts no more', async () => {
+  const clock = new FakeClock();
+  const patience = patienceOf(clock);
+  await clock.advance(1_000);
+  await goesOn(patience, clock, 10_000, 100);
+  await clock.advance(60_000);
+  expect(await goesOn(patience, clock, 150, 100)).toBe(150);
+});
+
+it('trifles are put up with for as long as it takes', async () => {
+  const clock = new FakeClock();
+  const patience = patienceOf(clock);
+  await clock.advance(1_000);
+  // Less than a fiftieth of a launch.
+  expect(await goesOn(patience, clock, 60_000, 7)).toBe(60_000);
 });

@@ -1,17 +1,23 @@
 import type { Clock, Timer } from '@fnfleet/core';
 import { LaunchForecast } from './launch-forecast.js';
 
+/** How much the newest wait counts: about the last fifty calls do. */
+const WEIGHT = 0.02;
+
 /**
  * How long calls of one function wait for its hot containers before another is launched for them. A burst is over before
- * a container could help it, so a call may wait for half of a launch. When calls have had to wait for as long as that,
- * without a break and for more than a trifle, it is no burst: then there are too few containers.
+ * a container could help it, so a call may wait for half of a launch. When calls have had to wait for more than a trifle
+ * for as long as that, on average, it is no burst: then there are too few containers.
  * Instants and durations in milliseconds.
  */
 export class Patience {
   private readonly forecast = new LaunchForecast();
-  /** When a container last became hot while none was. */
+  /** When a container last became hot while none was: the wait for that one says nothing about their number. */
   private hotSince = 0;
-  /** Since when calls wait for more than a trifle. */
+  /** Of the calls that were served of late. */
+  private averageWaitMs = 0;
+  private lastServedAt = 0;
+  /** Since when that has been more than a trifle. */
   private congestedSince: number | undefined;
   private timer: Timer | undefined;
 
@@ -34,17 +40,22 @@ export class Patience {
     this.hotSince = this.clock.now();
   }
 
-  /** @param since when the call began to wait */
-  allows(since: number, callsBefore: number, hotContainers: number): boolean {
-    if (this.forecast.isCongested(callsBefore, hotContainers)) this.congestedSince ??= this.clock.now();
-    else this.congestedSince = undefined;
-    if (this.leftMs(since) <= 0 || !this.forecast.servedSoon(callsBefore, hotContainers)) return false;
-    return this.congestedSince === undefined || this.clock.now() - this.congestedSince < this.forecast.patienceMs;
+  /** A call got a container. @param since when it began to wait; undefined: it did not have to */
+  got(since: number | undefined): void {
+    const now = this.clock.now();
+    const waitMs = since === undefined ? 0 : now - Math.max(since, this.hotSince);
+    const before = now - this.lastServedAt > this.forecast.patienceMs ? 0 : this.averageWaitMs;
+    this.lastServedAt = now;
+    this.averageWaitMs = before + WEIGHT * (waitMs - before);
+    if (this.averageWaitMs <= this.forecast.trifleMs) this.congestedSince = undefined;
+    else this.congestedSince ??= now;
   }
 
-  /** No call waits. */
-  relax(): void {
-    this.congestedSince = undefined;
+  /** @param since when the call began to wait */
+  allows(since: number, callsBefore: number, containers: { readonly hot: number; readonly starting: number }): boolean {
+    if (this.leftMs(since) <= 0 || !this.forecast.servedSoon(callsBefore, containers.hot)) return false;
+    // One after another: starting many takes from those that run what they need to catch up.
+    return containers.starting > 0 || !this.isCongested;
   }
 
   /** Tells when the patience of a call that has waited since then is over, unless it is about to tell already. */
@@ -58,6 +69,16 @@ export class Patience {
   stop(): void {
     this.timer?.cancel();
     this.timer = undefined;
+  }
+
+  private get isCongested(): boolean {
+    const { patienceMs } = this.forecast;
+    const now = this.clock.now();
+    return (
+      this.congestedSince !== undefined &&
+      now - this.congestedSince >= patienceMs &&
+      now - this.lastServedAt <= patienceMs
+    );
   }
 
   private leftMs(since: number): number {

@@ -99,7 +99,7 @@ describe.each([true, false])('any schedule (non-blocking: %s)', (nonBlocking) =>
       fc.asyncProperty(fc.array(step, { maxLength: 40, size: 'max' }), fc.boolean(), (steps, shutDown) =>
         holds(steps, nonBlocking, shutDown),
       ),
-      { numRuns: 100, seed: 20_261_124, endOnFailure: false },
+      { numRuns: 100, seed: 20_261_124 },
     );
   }, 120_000);
 });

@@ -72,12 +72,17 @@ export class SlotQueue implements ContainerOwner {
   private readonly idleStack: HotContainer[] = [];
   private readonly waiters = new Set<Waiter>();
   private readonly launcher: Launcher;
+  /** Until all they occupy has come back. */
   private readonly containers = new Set<HotContainer>();
+  /** Those of them that have served or could serve, and are not closing. */
+  private readonly hot = new Set<HotContainer>();
   private readonly patience: Patience;
   private readonly standby: Standby;
   private readonly idleTimer: LazyTimer;
   /** What the next container for standby is made from. */
   private latest: ContainerSource | undefined;
+  /** Another version of the function is in use. */
+  private superseded = false;
   private expired = false;
   private closed = false;
 
@@ -97,11 +102,15 @@ export class SlotQueue implements ContainerOwner {
     this.patience = new Patience(clock, () => this.launchIfNeeded());
     this.idleTimer = new LazyTimer(clock, () => this.expire());
     this.standby = new Standby({
-      wanted: standby,
+      wanted: () => (this.superseded || this.expired || this.closed ? 0 : standby),
       clock,
-      containers: () => this.hotContainers + this.launcher.size,
-      launch: () => this.latest !== undefined && this.launcher.launchSpare(this.latest),
+      containers: () => this.hot.size + this.launcher.size,
+      launch: () => this.launchForStandby(),
     });
+  }
+
+  get slotKey(): string {
+    return this.options.slotKey;
   }
 
   get fnId(): string {
@@ -114,8 +123,9 @@ export class SlotQueue implements ContainerOwner {
 
   /** An idle container, claimed for the caller; undefined when it would have to wait. */
   take(): HotContainer | undefined {
-    const container = this.idleStack.at(-1);
-    return container?.claim() ? container : undefined;
+    const container = this.claimIdle();
+    if (container) this.patience.got(undefined);
+    return container;
   }
 
   /**
@@ -144,18 +154,17 @@ export class SlotQueue implements ContainerOwner {
   }
 
   idle(container: HotContainer, servedMs?: number): void {
-    if (servedMs === undefined) {
-      if (this.hotContainers === 0) this.patience.begin();
-    } else {
+    if (this.hot.size === 0) this.patience.begin();
+    this.hot.add(container);
+    if (servedMs !== undefined) {
       this.patience.served(servedMs);
       this.used();
+      this.standby.fill();
     }
     this.idleStack.push(container);
     this.serveWaiters();
-    if (this.idleStack.at(-1) !== container) return;
-    this.patience.relax();
     // Only what no call of its own needs may have to make room for others.
-    this.options.capacity.idleBegins(container);
+    if (this.idleStack.at(-1) === container) this.options.capacity.idleBegins(container);
   }
 
   idleEnded(container: HotContainer): void {
@@ -165,20 +174,24 @@ export class SlotQueue implements ContainerOwner {
     if (index >= 0) this.idleStack.splice(index, 1);
   }
 
+  closes(container: HotContainer): void {
+    this.hot.delete(container);
+    this.launchIfNeeded(); // it may have been the one that calls were waiting for
+  }
+
   gone(container: HotContainer): void {
     this.containers.delete(container);
-    this.launchIfNeeded(); // it may have been the one that calls were waiting for
-    this.fillStandby();
+    this.standby.fill();
     this.forgetIfEmpty();
   }
 
   keeps(): boolean {
-    return this.hotContainers <= this.standby.wanted;
+    return this.hot.size <= this.standby.wanted;
   }
 
-  /** Another version of the function is in use: no container is kept for this one. */
-  supersede(): void {
-    this.standby.end();
+  /** Whether this is the version of its function that is in use: containers are kept for no other. */
+  setInUse(inUse: boolean): void {
+    this.superseded = !inUse;
   }
 
   /** Q7. No container can be made any more. */
@@ -193,7 +206,6 @@ export class SlotQueue implements ContainerOwner {
   /** Turns waiting calls away, gives up launches, and closes each container as soon as it serves no call. */
   shutDown(): void {
     this.closed = true;
-    this.standby.end();
     for (const waiter of this.waiters) this.fail(waiter, new FnError('serverBusy'));
     for (const container of this.containers) container.retire();
     this.forgetIfEmpty();
@@ -205,10 +217,16 @@ export class SlotQueue implements ContainerOwner {
     await Promise.all([...this.containers].map((container) => container.close('agent closes')));
   }
 
+  private claimIdle(): HotContainer | undefined {
+    const container = this.idleStack.at(-1);
+    return container?.claim() ? container : undefined;
+  }
+
   private serveWaiters(): void {
     for (const waiter of this.waiters) {
-      const container = this.take();
+      const container = this.claimIdle();
       if (container === undefined) return;
+      this.patience.got(waiter.since);
       this.leave(waiter);
       waiter.slot.resolve(container);
     }
@@ -253,18 +271,13 @@ export class SlotQueue implements ContainerOwner {
 
   /** Q5. Calls wait in order: where the first without a launch may wait, those after it are looked at when it is served. */
   private isPatient(waiter: Waiter): boolean {
-    if (!this.mayWait(waiter)) return false;
+    if (!this.mayWait(waiter, this.launcher.size)) return false;
     this.patience.watch(waiter.since);
     return true;
   }
 
-  private mayWait(waiter: Waiter): boolean {
-    return this.patience.allows(waiter.since, this.waiters.size - 1, this.hotContainers);
-  }
-
-  /** Those that have served or could serve. */
-  private get hotContainers(): number {
-    return Math.max(0, this.containers.size - this.launcher.begun);
+  private mayWait({ since }: Waiter, starting: number): boolean {
+    return this.patience.allows(since, this.waiters.size - 1, { hot: this.hot.size, starting });
   }
 
   private waiterWithoutLaunch(): Waiter | undefined {
@@ -272,11 +285,17 @@ export class SlotQueue implements ContainerOwner {
     return undefined;
   }
 
+  /** Q6 */
+  private launchForStandby(): boolean {
+    const { latest } = this;
+    return latest !== undefined && this.options.refusal() === undefined && this.launcher.launchSpare(latest);
+  }
+
   private isWanted({ purpose }: Launch): boolean {
     if (this.closed || this.options.refusal() !== undefined) return false;
     if (purpose === 'standby') return true;
     const [first] = this.waiters;
-    return first !== undefined && !this.mayWait(first);
+    return first !== undefined && !this.mayWait(first, this.launcher.size - 1);
   }
 
   private onLaunchEnded(launch: Launch, error: unknown): void {
@@ -287,7 +306,7 @@ export class SlotQueue implements ContainerOwner {
     }
     if (launch.purpose === 'standby' && error !== undefined) this.onStandbyFailed(error);
     this.launchIfNeeded();
-    this.fillStandby();
+    this.standby.fill();
     this.forgetIfEmpty();
   }
 
@@ -297,21 +316,15 @@ export class SlotQueue implements ContainerOwner {
     this.standby.retryLater();
   }
 
-  private fillStandby(): void {
-    if (this.options.standby > 0 && !this.closed) this.standby.fill();
-  }
-
   private used(): void {
     this.expired = false;
-    this.standby.wake();
     this.idleTimer.set(this.options.idleTimeoutMs);
   }
 
   private expire(): void {
     if (this.waiters.size + this.launcher.size > 0) return this.idleTimer.set(this.options.idleTimeoutMs);
+    // What was kept for standby goes at the end of its own idle timeout.
     this.expired = true;
-    // What it kept goes at the end of its own idle timeout.
-    this.standby.rest();
     this.forgetIfEmpty();
   }
 
@@ -320,7 +333,7 @@ export class SlotQueue implements ContainerOwner {
     if (this.waiters.size + this.launcher.size + this.containers.size > 0) return;
     this.idleTimer.stop();
     this.patience.stop();
-    this.standby.end();
+    this.standby.stop();
     this.options.onEmpty();
   }
 }

@@ -66,6 +66,19 @@ it('ends for a version of the function when another is in use', async () => {
   await settle(() => live() === 0);
 });
 
+it('comes back for a version of the function that is in use again', async () => {
+  setUp({ echo });
+  await test.answer({ annotations, idleTimeoutSeconds: 5 });
+  await settle(() => test.driver.counters.listening === 2);
+  await test.answer({ annotations: {}, idleTimeoutSeconds: 5 });
+  await clock.advance(10_000);
+  await settle(() => live() === 0);
+  await test.answer({ annotations, idleTimeoutSeconds: 5 });
+  while (live() < 2) await clock.advance(1_000);
+  await clock.advance(60_000);
+  expect(live()).toBe(2);
+});
+
 it('gives way to a function that needs the room, and comes back when there is room again', async () => {
   setUp({ echo, other: echo }, 300);
   await test.answer({ annotations });

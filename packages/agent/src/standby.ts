@@ -4,12 +4,12 @@ import type { Clock, Timer } from '@fnfleet/core';
 const RETRY_MS = 10_000;
 
 export interface StandbyOptions {
-  /** How many containers there should be. */
-  readonly wanted: number;
+  /** How many containers there should be now. */
+  readonly wanted: () => number;
   readonly clock: Clock;
   /** How many there are, those on their way included. */
   readonly containers: () => number;
-  /** Begins a launch; false when there is no room. */
+  /** Begins a launch; false when it is not possible. */
   readonly launch: () => boolean;
 }
 
@@ -19,12 +19,11 @@ export interface StandbyOptions {
  */
 export class Standby {
   private retry: Timer | undefined;
-  private state: 'on' | 'resting' | 'ended' = 'on';
 
   constructor(private readonly options: StandbyOptions) {}
 
   get wanted(): number {
-    return this.state === 'on' ? this.options.wanted : 0;
+    return this.options.wanted();
   }
 
   /** Launches what is missing. After a failure that waits for the retry. */
@@ -35,29 +34,13 @@ export class Standby {
   }
 
   retryLater(): void {
-    if (this.wanted === 0) return;
     this.retry ??= this.options.clock.after(RETRY_MS, () => {
       this.retry = undefined;
       this.fill();
     });
   }
 
-  /** Keeps none until `wake`. */
-  rest(): void {
-    if (this.state === 'on') this.stop('resting');
-  }
-
-  wake(): void {
-    if (this.state === 'resting') this.state = 'on';
-  }
-
-  /** Keeps none any more. */
-  end(): void {
-    this.stop('ended');
-  }
-
-  private stop(state: 'resting' | 'ended'): void {
-    this.state = state;
+  stop(): void {
     this.retry?.cancel();
     this.retry = undefined;
   }

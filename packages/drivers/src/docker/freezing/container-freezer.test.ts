@@ -8,16 +8,25 @@ describe('freezing while the engine is in trouble', () => {
   let done: string[];
   let refusal: Error | undefined;
   let health: HealthState;
+  /** The freezer of the group has been asked, and how long it takes. */
+  let begun: PromiseWithResolvers<void>;
+  let hold: Promise<void>;
 
   beforeEach(() => {
     done = [];
     refusal = undefined;
+    begun = Promise.withResolvers();
+    hold = Promise.resolve();
     health = new HealthState();
   });
 
   function aFreezer({ group }: { group: boolean }): ContainerFreezer {
     const freezer: Freezer = {
-      freeze: async () => void done.push('freeze group'),
+      freeze: async () => {
+        begun.resolve();
+        await hold;
+        done.push('freeze group');
+      },
       thaw: async () => void done.push('thaw group'),
     };
     const finder: Pick<FreezerFinder, 'find'> = { find: async () => freezer };
@@ -43,6 +52,19 @@ describe('freezing while the engine is in trouble', () => {
     expect(done).toEqual(['freeze group', 'thaw group', 'freeze group', 'thaw group']);
     health.degrade('away');
     expect(done).toHaveLength(4);
+  });
+
+  it('a container that is just being frozen is thawed after that, not in the middle of it', async () => {
+    const freezer = aFreezer({ group: true });
+    const held = Promise.withResolvers<void>();
+    hold = held.promise;
+    const freezing = freezer.freeze();
+    await begun.promise;
+    health.degrade('away');
+    held.resolve();
+    await freezing;
+    await freezer.thaw();
+    expect(done).toEqual(['freeze group', 'thaw group']);
   });
 
   it('one that the engine has paused can be resumed by the engine only', async () => {

@@ -10,11 +10,15 @@ import type { FreezerFinder } from './freezer-finder.js';
  *
  * While the engine is degraded the container is awake: a daemon that restarts may have to end it, and waits for what is
  * frozen in a control group, which cannot die.
+ *
+ * One step at a time, in order: a thaw in the middle of a freeze could be undone by it.
  */
 export class ContainerFreezer {
   /** The one that froze it: only that one can thaw it. */
   private frozenBy: Freezer | undefined;
   private ended = false;
+  /** The last step; never rejects. */
+  private last: Promise<unknown> = Promise.resolve();
   private readonly unsubscribe: () => void;
 
   constructor(
@@ -25,33 +29,45 @@ export class ContainerFreezer {
   ) {
     this.unsubscribe = health.onChange(({ state }) => {
       // A container that is gone has nothing to thaw.
-      if (state === 'degraded') void this.thawGroup().catch(() => undefined);
+      if (state === 'degraded') void this.next(() => this.thawGroup()).catch(() => undefined);
     });
   }
 
   /** @throws what the kernel or the engine says; the container may or may not be frozen then */
-  async freeze(): Promise<void> {
-    const freezer = (await this.finder?.find(this.containerId)) ?? this.throughEngine;
-    if (this.ended || this.health.now.state === 'degraded') return;
-    this.frozenBy = freezer;
-    await freezer.freeze();
+  freeze(): Promise<void> {
+    return this.next(async () => {
+      const freezer = (await this.finder?.find(this.containerId)) ?? this.throughEngine;
+      if (this.ended || this.health.now.state === 'degraded') return;
+      this.frozenBy = freezer;
+      await freezer.freeze();
+    });
   }
 
   /** Of no effect when it is not frozen. */
-  async thaw(): Promise<void> {
-    await this.frozenBy?.thaw();
-    this.frozenBy = undefined;
+  thaw(): Promise<void> {
+    return this.next(() => this.thawNow());
   }
 
   /** Before the container is killed: what is frozen in a control group cannot die. The engine knows what it has paused. */
   async end(): Promise<void> {
     this.ended = true;
     this.unsubscribe();
-    await this.thawGroup();
+    await this.next(() => this.thawGroup());
+  }
+
+  private next(step: () => Promise<void>): Promise<void> {
+    const done = this.last.then(step);
+    this.last = done.catch(() => undefined);
+    return done;
+  }
+
+  private async thawNow(): Promise<void> {
+    await this.frozenBy?.thaw();
+    this.frozenBy = undefined;
   }
 
   private async thawGroup(): Promise<void> {
-    if (this.frozenBy !== this.throughEngine) await this.thaw();
+    if (this.frozenBy !== this.throughEngine) await this.thawNow();
   }
 
   private readonly throughEngine: Freezer = {

@@ -127,8 +127,18 @@ export class ImageStore {
     this.seen.delete(name);
     const image = await this.ask(name);
     // A cleaner may remove it at any time.
-    if (image && this.cleaner === undefined) this.seen.set(name, { image, until: this.clock.now() + TRUST_MS });
+    if (image && this.cleaner === undefined) this.remember(name, image);
     return image;
+  }
+
+  private remember(name: string, image: InspectedImage): void {
+    const now = this.clock.now();
+    // In the order in which they were seen: those whose time is over come first.
+    for (const [other, { until }] of this.seen) {
+      if (until > now) break;
+      this.seen.delete(other);
+    }
+    this.seen.set(name, { image, until: now + TRUST_MS });
   }
 
   private ask(name: string): Promise<InspectedImage | undefined> {
