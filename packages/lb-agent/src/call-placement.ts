@@ -1,5 +1,5 @@
-import { FnError, type Logger } from '@fnfleet/core';
-import { type PlacementDeps, placeCall } from '@fnfleet/placement';
+import type { Logger } from '@fnfleet/core';
+import { Dispatcher, type DispatcherDeps } from '@fnfleet/placement';
 import type { LbCall } from './lb-call.js';
 
 /** Takes calls that an agent has accepted to where they run. */
@@ -16,22 +16,22 @@ export interface CallPlacement {
 export class FleetPlacement implements CallPlacement {
   readonly countsCalls = false;
 
+  private readonly dispatcher: Dispatcher;
+
   constructor(
-    private readonly deps: PlacementDeps,
+    private readonly deps: DispatcherDeps,
     private readonly logger: Logger,
-  ) {}
+  ) {
+    this.dispatcher = new Dispatcher(deps);
+  }
 
   async place(call: LbCall): Promise<unknown> {
-    try {
-      const placement = await placeCall(call, this.deps, call.signal);
-      return placement.kind === 'finished' ? undefined : placement.error;
-    } catch (error) {
-      // A placer or runner of an embedder that breaks its promise ends this call, not the process.
-      return error ?? new FnError('internal');
-    }
+    const placement = await this.dispatcher.place(call, call.signal);
+    return placement.kind === 'finished' ? undefined : placement.error;
   }
 
   async close(): Promise<void> {
+    this.dispatcher.close();
     await this.deps.pool.close().catch((error: unknown) => {
       this.logger.error('the runner pool did not close', { error });
     });

@@ -202,7 +202,7 @@ describe('ending', () => {
 
   it('a pool that cannot be closed does not keep the agent from closing', async () => {
     const pool = { runners: () => ({ runners: [] }), close: () => Promise.reject(new Error('no')) };
-    agent = newLBAgent(pool, { order: (_call, all) => all }, { clock });
+    agent = newLBAgent(pool, { order: (_call, { candidates }) => candidates }, { clock });
     await agent.close();
   });
 });
@@ -210,7 +210,7 @@ describe('ending', () => {
 function anAgent(options: LBAgentOptions = {}): LBAgent {
   return newLBAgent(
     newStaticRunnerPool(['r1'], () => runner),
-    { order: (_call, all) => all },
+    { order: (_call, { candidates }) => candidates },
     { clock, ...options },
   );
 }

@@ -16,7 +16,7 @@ import {
   silentLogger,
   systemClock,
 } from '@fnfleet/core';
-import type { PlacementTiming, Placer, RunnerPool, WaitForRoom } from '@fnfleet/placement';
+import type { PlacementTiming, Placer, QueueLimits, RunnerPool } from '@fnfleet/placement';
 import { countEnd, markEnd } from './call-end.js';
 import type { LbCallDraft, LbCallOption } from './call-options.js';
 import { type CallPlacement, FleetPlacement } from './call-placement.js';
@@ -68,7 +68,10 @@ export interface LBAgentOptions {
   readonly callOverrider?: CallOverrider;
   /** Applied to every call, after its own. */
   readonly callOptions?: readonly LbCallOption[];
-  readonly waitForRoom?: WaitForRoom;
+  /** What may wait for a runner. Default: 10 000 calls, 256 MiB of bodies. */
+  readonly queueLimits?: QueueLimits;
+  /** Uniform, 0 to below 1, for pauses that differ. Default: Math.random. */
+  readonly random?: () => number;
   readonly ids?: Pick<IdGenerator, 'next'>;
   readonly logger?: Logger;
   readonly clock?: Clock;
@@ -76,9 +79,10 @@ export interface LBAgentOptions {
 
 /** The pool becomes the agent's: closing the agent closes it. */
 export function newLBAgent(pool: RunnerPool, placer: Placer, options: LBAgentOptions = {}): LBAgent {
-  const { clock = systemClock, logger = silentLogger, waitForRoom } = options;
+  const { clock = systemClock, logger = silentLogger, random = Math.random } = options;
   const timing = placementTiming(options);
-  return newPlacingAgent(new FleetPlacement({ pool, placer, clock, timing, waitForRoom }, logger), options);
+  const limits = options.queueLimits ?? { maxCalls: 10_000, maxBytes: 256 * MIB };
+  return newPlacingAgent(new FleetPlacement({ pool, placer, clock, timing, limits, random }, logger), options);
 }
 
 /** An agent whose calls go a way of their own. The placement becomes the agent's: closing the agent closes it. */

@@ -47,7 +47,9 @@ it('http-api 10: names everything that is missing at once', () => {
 
 it('an unknown placer is answered with the known ones', async () => {
   const start = TestFleet.start([runner], { placer: undefined, env: { FN_PLACER: 'chh' } });
-  await expect(start).rejects.toThrow('FN_PLACER: unknown placer "chh"; known: naive, ch, ch-fn');
+  await expect(start).rejects.toThrow(
+    'FN_PLACER: unknown placer "chh"; known: naive, ch, ch-fn, least-loaded, warm-first, prequal',
+  );
 });
 
 it('http-api 16: a bug in an extension is a 500 with the cause in the log, and the balancer lives on', async () => {

@@ -6,6 +6,7 @@ import {
   IdGenerator,
   type Logger,
   localIpv4,
+  MIB,
   Once,
   type Service,
   silentLogger,
@@ -23,13 +24,13 @@ import {
   type TlsMaterial,
 } from '@fnfleet/http';
 import {
-  naive,
   newGrpcRunner,
   newStaticRunnerPool,
   type Placer,
   placers,
   type Runner,
   type RunnerPool,
+  warmFirst,
 } from '@fnfleet/placement';
 import type { CallPlacement } from './call-placement.js';
 import { FrontDoor } from './front-door.js';
@@ -95,6 +96,7 @@ class ComposedLbServer implements LbServer {
     this.lookup = options.lookup ?? newApiLookup(settings.runnerApiUrl ?? '', { clock });
     this.agent = newAgent(options, {
       timing: settings,
+      queueLimits: { maxCalls: settings.queueMaxCalls ?? 10_000, maxBytes: settings.queueMaxBytes ?? 256 * MIB },
       executionHeadroomMs: settings.executionHeadroomMs,
       replayBufferBytes: settings.replayBufferBytes,
       maxRequestBytes: settings.maxRequestBytes,
@@ -148,8 +150,10 @@ class ComposedLbServer implements LbServer {
 }
 
 function newAgent(options: LbServerOptions, agentOptions: LBAgentOptions): LBAgent {
+  const { settings = {}, clock = systemClock } = options;
   if (options.placement !== undefined) return newPlacingAgent(options.placement, agentOptions);
-  const placer = options.placer ?? placers.get(options.settings?.placer ?? naive.name).create({ random: Math.random });
+  const placer =
+    options.placer ?? placers.get(settings.placer ?? warmFirst.name).create({ random: Math.random, clock });
   return newLBAgent(options.pool ?? staticPool(options), placer, agentOptions);
 }
 

@@ -9,16 +9,11 @@ import {
   offerCall,
   type RunnerStatus,
 } from '@fnfleet/protocol';
-import type { Runner } from './runner.js';
+import type { LoadListener, Runner } from './runner.js';
 
 export interface GrpcRunnerOptions extends ChannelOptions {
   /** How long `status` waits for an answer, milliseconds. Default 5000. */
   readonly statusTimeoutMs?: number;
-  /**
-   * Hears of the runner's load: after each attempt, perhaps a moment after its outcome, with the call that was offered;
-   * and with each status, without one. A runner of Fn tells none. Must not throw.
-   */
-  readonly onLoad?: (load: LoadReport, call: OutboundCall | undefined) => void;
 }
 
 /** A runner reached over gRPC at `host:port`. Connects with the first call. */
@@ -30,6 +25,7 @@ const DEFAULT_STATUS_TIMEOUT_MS = 5000;
 const NO_BYTES = Buffer.alloc(0);
 
 class GrpcRunner implements Runner {
+  onLoad: LoadListener | undefined;
   private readonly channel: Http2Channel;
   private readonly calls = new InflightTracker();
   private readonly logger: Logger;
@@ -49,9 +45,9 @@ class GrpcRunner implements Runner {
   async tryCall(call: OutboundCall, signal: AbortSignal): Promise<AttemptOutcome> {
     if (this.closing.called) return { kind: 'refused', reason: 'closed', error: new Error('Runner is closed') };
     const leave = this.calls.enter();
-    const { onLoad } = this.options;
+    const onLoad = this.onLoad && ((load: LoadReport) => this.onLoad?.(load, call));
     try {
-      return await offerCall(call, this.channel, signal, this.logger, onLoad && ((load) => onLoad(load, call)));
+      return await offerCall(call, this.channel, signal, this.logger, onLoad);
     } finally {
       leave();
     }
@@ -62,7 +58,7 @@ class GrpcRunner implements Runner {
     const status = decodeRunnerStatus(
       await this.channel.unary('/RunnerProtocol/Status', NO_BYTES, { timeoutMs, signal }),
     );
-    if (status.load) this.options.onLoad?.(status.load, undefined);
+    if (status.load) this.onLoad?.(status.load, undefined);
     return status;
   }
 

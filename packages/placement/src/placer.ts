@@ -1,10 +1,20 @@
+import type { Clock } from '@fnfleet/core';
 import type { OutboundCall } from '@fnfleet/protocol';
-import type { Runner } from './runner.js';
+import type { Candidate, Fleet } from './candidate.js';
 
-/** Chooses the order in which runners are offered a call. Time, retries and metrics belong to the placement loop. */
+/** Chooses the order in which runners are offered a call. Time, retries, queueing and metrics belong to the dispatcher. */
 export interface Placer {
-  /** @param runners a non-empty snapshot */
-  order(call: OutboundCall, runners: readonly Runner[]): Iterable<Runner>;
+  /**
+   * Read lazily: usually only the first is taken. Those that are full, draining or ejected are skipped by the dispatcher,
+   * so a placer need not look for that. May leave runners out.
+   */
+  order(call: OutboundCall, fleet: Fleet): Iterable<Candidate>;
+}
+
+export interface PlacerDeps {
+  /** Uniform, 0 to below 1. The only source of chance, so that a simulation can be repeated. */
+  readonly random: () => number;
+  readonly clock: Clock;
 }
 
 export interface PlacerFactory {
@@ -12,5 +22,5 @@ export interface PlacerFactory {
   readonly name: string;
   /** What `docs/configuration.md` says about it. */
   readonly doc: string;
-  create(deps: { readonly random: () => number }): Placer;
+  create(deps: PlacerDeps): Placer;
 }

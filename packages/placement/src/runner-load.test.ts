@@ -41,9 +41,8 @@ let runner: Runner;
 async function start(script: (engagement: ScriptedEngagement) => void | Promise<void>, status?: object) {
   told = [];
   peer = await startScriptedRunner(script, { status });
-  runner = newGrpcRunner(peer.address, {
-    onLoad: (load, call) => told.push([call?.model.id ?? 'status', load]),
-  });
+  runner = newGrpcRunner(peer.address);
+  runner.onLoad = (load, call) => told.push([call?.model.id ?? 'status', load]);
 }
 afterEach(async () => {
   await runner.close();

@@ -1,4 +1,4 @@
-import type { AttemptOutcome, OutboundCall, RunnerStatus } from '@fnfleet/protocol';
+import type { AttemptOutcome, LoadReport, OutboundCall, RunnerStatus } from '@fnfleet/protocol';
 
 /** One runner, seen from the balancer. */
 export interface Runner {
@@ -10,17 +10,28 @@ export interface Runner {
   status(signal?: AbortSignal): Promise<RunnerStatus>;
   /** Takes no new calls, waits for those in hand, lets go of the connection. Idempotent, never rejects. */
   close(): Promise<void>;
+  /**
+   * Set by whoever keeps a view of the fleet: hears of each load report; after an attempt, perhaps a moment after its
+   * outcome, with the call that was offered; with a status, without one. A runner of Fn tells none.
+   */
+  onLoad?: LoadListener | undefined;
 }
+
+/** Must not throw. */
+export type LoadListener = (load: LoadReport, call: OutboundCall | undefined) => void;
 
 /** Knows which runners exist now. */
 export interface RunnerPool {
   /**
-   * The runners a call may be offered to, in the pool's own order. Asked before every pass, so it must be cheap.
-   * A pool that has trouble with its source may still return runners; `error` then says what the trouble is.
+   * The runners a call may be offered to, in the pool's own order; the same array as before unless they have changed.
+   * Asked for every attempt, so it must be cheap. A pool that has trouble with its source may still return runners;
+   * `error` then says what the trouble is.
    */
   runners(call: OutboundCall): RunnerList | Promise<RunnerList>;
   /** Closes every runner. Idempotent, never rejects. */
   close(): Promise<void>;
+  /** Set by whoever places calls: other runners are returned from now on. A pool that does not tell is looked at now and then. */
+  onChange?: (() => void) | undefined;
 }
 
 export interface RunnerList {

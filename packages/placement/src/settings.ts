@@ -1,4 +1,4 @@
-import { durationMs, list, type SettingsOf, text } from '@fnfleet/core';
+import { bytes, durationMs, integer, list, MIB, type SettingsOf, text } from '@fnfleet/core';
 import { placers } from './placers/index.js';
 
 /** Settings of placement, read by a load balancer. */
@@ -8,7 +8,7 @@ export const placementSettings = {
     doc: 'Runners that calls are placed on, `host:port` each.',
   }),
   placer: text('FN_PLACER', {
-    default: 'naive',
+    default: 'warm-first',
     doc: `How a call chooses among the runners: one of ${placers.names.join(', ')}.`,
   }),
   placerTimeoutMs: durationMs('FN_PLACER_TIMEOUT_MSECS', {
@@ -21,7 +21,16 @@ export const placementSettings = {
   }),
   retryAllDelayMs: durationMs('FN_PLACER_RETRY_DELAY_MSECS', {
     default: 10,
-    doc: 'Pause after every runner has refused a call, before all are tried again.',
+    doc: 'Pause before an empty pool is looked at again; it grows up to a second.',
+  }),
+  queueMaxCalls: integer('FN_QUEUE_MAX_CALLS', {
+    default: 10_000,
+    min: 1,
+    doc: 'Calls that may wait for a runner. Beyond, the application with the most loses its newest: 429, or 503 if it is alone.',
+  }),
+  queueMaxBytes: bytes('FN_QUEUE_MAX_BYTES', {
+    default: 256 * MIB,
+    doc: 'Bytes of request bodies that waiting calls may keep in memory.',
   }),
 } as const;
 

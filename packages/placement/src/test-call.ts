@@ -1,10 +1,19 @@
 import type { Call } from '@fnfleet/core';
 import type { OutboundCall } from '@fnfleet/protocol';
 
+interface Parts {
+  readonly appId?: string;
+  readonly fnId?: string;
+  readonly type?: Call['type'];
+  readonly memoryMb?: number;
+  readonly replayable?: boolean;
+}
+
 /** A call without a body, for tests of placement. */
-export function aCall(parts: { fnId?: string; type?: Call['type']; replayable?: boolean } = {}): OutboundCall {
+export function aCall(parts: Parts = {}): OutboundCall {
+  const { appId = 'app1', fnId = 'fn1', type = 'sync', memoryMb = 128 } = parts;
   return {
-    model: { id: 'call-1', fnId: parts.fnId ?? 'fn1', type: parts.type ?? 'sync', image: 'img' } as Call,
+    model: { id: 'call-1', appId, fnId, type, image: 'img', memoryMb, tmpfsMb: 0, idleTimeoutSeconds: 30 } as Call,
     slotHash: '',
     extensions: {},
     body: {

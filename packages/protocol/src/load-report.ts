@@ -8,6 +8,8 @@ export interface LoadReport {
   /** Promised to containers, idle ones included. */
   readonly memoryUsedBytes: number;
   readonly memoryTotalBytes: number;
+  /** What idle containers among them would give up for another function. Undefined: not told. */
+  readonly memoryIdleBytes?: number | undefined;
   readonly cpuUsedMillis: number;
   readonly cpuTotalMillis: number;
   /** Engagements that are open; the one that brings the report is among them. */

@@ -22,6 +22,8 @@ export interface OutboundCall {
 export interface ReplayableBody {
   /** False once more bytes have passed than are kept: a refusal can then no longer be followed by another attempt. */
   readonly replayable: boolean;
+  /** What it keeps in memory, bytes; unset: not worth counting. */
+  readonly heldBytes?: number;
   /** Starts over from the first byte. The reader before is closed by this. */
   open(): BodyReader;
   /** No further attempt will come; what is kept may go. Idempotent. */

@@ -5,6 +5,8 @@ export interface FnErrorOptions {
   readonly params?: Readonly<Record<string, string | number>>;
   /** Overrides the status of the table, where the entry says that a foreign status is passed on. */
   readonly status?: number;
+  /** When it makes sense to ask again. */
+  readonly retryAfterSeconds?: number;
   /** Goes to the log; a client never sees it. */
   readonly cause?: unknown;
 }
@@ -17,6 +19,7 @@ export class FnError extends Error {
   override readonly name = 'FnError';
   readonly status: number;
   readonly blame: Blame;
+  readonly retryAfterSeconds: number | undefined;
 
   constructor(
     readonly code: ErrorCode,
@@ -26,6 +29,7 @@ export class FnError extends Error {
     super(fill(entry.text, options.params), options.cause === undefined ? undefined : { cause: options.cause });
     this.status = options.status ?? entry.status;
     this.blame = entry.blame;
+    this.retryAfterSeconds = options.retryAfterSeconds;
   }
 
   /** What `errorUser` carries on the wire: the function, not the platform, is at fault. */

@@ -23,6 +23,12 @@ const CALL_ERRORS = {
     text: 'Timed out - server too busy',
     doc: 'No runner had room in time, or the node is shutting down. Comes with Retry-After.',
   },
+  appOverShare: {
+    status: 429,
+    blame: 'caller',
+    text: 'Too many calls of this application are waiting, try again later',
+    doc: 'The runners are full and this application has more calls waiting than its share. Comes with Retry-After.',
+  },
   resourceTooBig: {
     status: 400,
     blame: 'caller',

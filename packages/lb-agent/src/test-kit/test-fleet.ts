@@ -70,7 +70,7 @@ export class TestFleet {
         settings,
         host: '127.0.0.1',
         port: 0,
-        placer: { order: (_call, all) => all },
+        placer: { order: (_call, { candidates }) => candidates },
         createRunner: (address) => byAddress.get(address) ?? new FakeRunner(address),
         ...overrides,
       });

@@ -1,59 +1,37 @@
+import type { Candidate, Fleet } from '../candidate.js';
 import type { PlacerFactory } from '../placer.js';
-import type { Runner } from '../runner.js';
-import { memo } from './memo.js';
-import { sipHash } from './sip-hash.js';
+import type { Ring } from './ring.js';
+import { rings } from './rings.js';
+
+/** No runner gets more than this multiple of the mean. */
+const MOST = 1.25;
+/** Not counted as too many, however idle the others are: spreading a function over idle runners only makes it cold. */
+const ALWAYS = 8;
 
 /**
- * Rendezvous hashing: every runner gets a score for a function and they are tried from the highest down.
+ * Consistent hashing with bounded loads: a function goes to its home as long as that has no more than its share of the
+ * calls, then to the next in the function's own order.
  *
- * R1  The order depends on the function and the addresses only, so all balancers agree without talking.
- * R2  A runner that leaves moves only the functions that were on it; one that joins takes an even share from all.
- * R3  When the first choice is full, the functions it turns away spread over all the others.
+ * H1  The order depends on the function and the addresses only, so all balancers agree without talking.
+ * H2  A runner that leaves moves only the functions that were on it; one that joins takes its share from all.
+ *
+ * Mirrokni, Thorup, Zadimoghaddam: "Consistent hashing with bounded loads", 2018.
  */
 export const consistentHash: PlacerFactory = {
   name: 'ch',
-  doc: 'keeps a function on the same runners; moves few functions when the fleet changes',
+  doc: 'keeps a function on the same runners, none with more than its share; moves few functions when the fleet changes',
   create: () => {
-    const hashOf = memo(halves);
-    return { order: (call, runners) => byScore(hashOf(call.model.fnId), runners, hashOf) };
+    const ringOf = rings();
+    return { order: (call, fleet) => bounded(ringOf(fleet), call.model.fnId, fleet) };
   },
 };
 
-interface Halves {
-  readonly high: number;
-  readonly low: number;
-}
-
-/** The best first, found without sorting: most calls are taken by it. */
-function* byScore(key: Halves, runners: readonly Runner[], hashOf: (text: string) => Halves): Generator<Runner> {
-  const scored = runners.map((runner) => ({ runner, score: score(key, hashOf(runner.address)) }));
-  let best = scored[0];
-  if (best === undefined) return;
-  for (const candidate of scored) if (candidate.score > best.score) best = candidate;
-  yield best.runner;
-  for (const { runner } of scored.sort((a, b) => b.score - a.score)) if (runner !== best.runner) yield runner;
-}
-
-/** A pseudo-random number of 53 bits for one function on one runner. */
-function score(key: Halves, address: Halves): number {
-  // Four rounds of a Feistel network: a change of one bit on either side changes all of the result.
-  let high = key.high ^ address.high;
-  let low = key.low ^ address.low;
-  high ^= scramble(low ^ 0x9e3779b9);
-  low ^= scramble(high ^ 0x85ebca6b);
-  high ^= scramble(low ^ 0xc2b2ae35);
-  low ^= scramble(high ^ 0x27d4eb2f);
-  return (high >>> 0) * 2 ** 21 + (low >>> 11);
-}
-
-function scramble(word: number): number {
-  let x = word;
-  x = Math.imul(x ^ (x >>> 16), 0x7feb352d);
-  x = Math.imul(x ^ (x >>> 15), 0x846ca68b);
-  return x ^ (x >>> 16);
-}
-
-function halves(text: string): Halves {
-  const hash = sipHash(text, 0n, 0n);
-  return { high: Number(hash >> 32n), low: Number(hash & 0xffff_ffffn) };
+function* bounded(ring: Ring, fnId: string, fleet: Fleet): Generator<Candidate> {
+  const most = Math.max(ALWAYS, MOST * ((fleet.inFlight + 1) / fleet.candidates.length));
+  const over: Candidate[] = [];
+  for (const candidate of ring.order(fnId)) {
+    if (candidate.inFlight < most * candidate.weight) yield candidate;
+    else over.push(candidate);
+  }
+  yield* over;
 }

@@ -15,7 +15,9 @@ export const fnConsistentHash: PlacerFactory = {
   doc: "the same runners as Fn's `ch`, for fleets with balancers of both kinds; less even than `ch`",
   create: () => {
     const hashOf = memo(fnHash);
-    return { order: (call, runners) => rotate(runners, jump(hashOf(call.model.fnId), runners.length)) };
+    return {
+      order: (call, { candidates }) => rotate(candidates, jump(hashOf(call.model.fnId), candidates.length)),
+    };
   },
 };
 

@@ -4,8 +4,8 @@ import { rotate } from './rotate.js';
 /** Spreads calls evenly, whatever they are. */
 export const naive: PlacerFactory = {
   name: 'naive',
-  doc: 'begins each pass at a random runner and goes round from there',
+  doc: 'begins at a random runner and goes round from there',
   create: ({ random }) => ({
-    order: (_call, runners) => rotate(runners, Math.floor(random() * runners.length)),
+    order: (_call, { candidates }) => rotate(candidates, Math.floor(random() * candidates.length)),
   }),
 };

@@ -1,6 +1,9 @@
+import { systemClock } from '@fnfleet/core';
+import { FakeRunner } from '../fake-runner.js';
 import type { Placer } from '../placer.js';
 import type { Runner } from '../runner.js';
 import { aCall } from '../test-call.js';
+import { FleetView } from '../view/fleet-view.js';
 import { consistentHash } from './consistent-hash.js';
 import { fnConsistentHash, fnHash, jump } from './fn-consistent-hash.js';
 import { placers } from './index.js';
@@ -10,7 +13,7 @@ import { sipHash } from './sip-hash.js';
 
 describe('naive', () => {
   it('protocol 85: begins anywhere and asks each runner once', () => {
-    const at = (random: number) => order(naive.create({ random: () => random }), 'fn1', fleet(4));
+    const at = (random: number) => order(naive.create({ random: () => random, clock: systemClock }), 'fn1', fleet(4));
     expect(at(0)).toEqual(['r0', 'r1', 'r2', 'r3']);
     expect(at(0.5)).toEqual(['r2', 'r3', 'r0', 'r1']);
     expect(at(0.9999)).toEqual(['r3', 'r0', 'r1', 'r2']);
@@ -54,7 +57,7 @@ describe("ch-fn, Fn's own order", () => {
   });
 
   it('protocol 84: goes on from its start and wraps', () => {
-    expect(order(fnConsistentHash.create({ random: Math.random }), 'hello', fleet(5))).toEqual([
+    expect(order(fnConsistentHash.create({ random: Math.random, clock: systemClock }), 'hello', fleet(5))).toEqual([
       'r2',
       'r3',
       'r4',
@@ -65,14 +68,16 @@ describe("ch-fn, Fn's own order", () => {
 });
 
 describe('ch', () => {
-  const placer = consistentHash.create({ random: Math.random });
+  const placer = consistentHash.create({ random: Math.random, clock: systemClock });
   const firstOf = (runners: readonly Runner[]) => (fnId: string) => order(placer, fnId, runners)[0];
 
   it('asks each runner once, and always in the same order, however the list is sorted', () => {
     const runners = fleet(7);
     const asked = order(placer, 'fn1', runners);
     expect([...asked].sort()).toEqual(runners.map(({ address }) => address));
-    expect(order(consistentHash.create({ random: Math.random }), 'fn1', [...runners].reverse())).toEqual(asked);
+    expect(
+      order(consistentHash.create({ random: Math.random, clock: systemClock }), 'fn1', [...runners].reverse()),
+    ).toEqual(asked);
   });
 
   it.each([2, 3, 5, 10])('spreads functions evenly over %i runners', (n) => {
@@ -110,7 +115,9 @@ describe('ch', () => {
 describe('the menu', () => {
   it('answers a wrong name with the right ones', () => {
     expect(placers.get('ch')).toBe(consistentHash);
-    expect(() => placers.get('chh')).toThrow('FN_PLACER: unknown placer "chh"; known: naive, ch, ch-fn');
+    expect(() => placers.get('chh')).toThrow(
+      'FN_PLACER: unknown placer "chh"; known: naive, ch, ch-fn, least-loaded, warm-first, prequal',
+    );
   });
 });
 
@@ -125,7 +132,7 @@ it('a memo forgets rather than grow without bound', () => {
 });
 
 function fleet(size: number): Runner[] {
-  return Array.from({ length: size }, (_, i) => ({ address: `r${i}` }) as Runner);
+  return Array.from({ length: size }, (_, i) => new FakeRunner(`r${i}`));
 }
 
 function ids(count: number): string[] {
@@ -133,8 +140,11 @@ function ids(count: number): string[] {
 }
 
 function order(placer: Placer, fnId: string, runners: readonly Runner[]): string[] {
-  return [...placer.order(aCall({ fnId }), runners)].map(({ address }) => address);
+  return [...placer.order(aCall({ fnId }), fleetOf(runners))].map(({ address }) => address);
 }
+
+const view = new FleetView({ now: () => 0, random: Math.random, onRoom: () => undefined });
+const fleetOf = (runners: readonly Runner[]) => view.snapshot(runners);
 
 function tally<T>(items: readonly T[]): Map<T, number> {
   const counts = new Map<T, number>();

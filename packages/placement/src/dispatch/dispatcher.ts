@@ -1,0 +1,117 @@
+import { type Clock, FnError, type Timer } from '@fnfleet/core';
+import type { OutboundCall } from '@fnfleet/protocol';
+import type { Placer } from '../placer.js';
+import type { RunnerPool } from '../runner.js';
+import type { PlacementTiming } from '../settings.js';
+import { FleetView } from '../view/fleet-view.js';
+import type { RunnerView } from '../view/runner-view.js';
+import type { Placement } from './placement.js';
+import { PlacementQueue } from './placement-queue.js';
+import { Placing } from './placing.js';
+import type { QueueLimits } from './queue-limits.js';
+import { Recheck } from './recheck.js';
+import type { WaitingCall } from './waiting-call.js';
+
+/** The longest waiting call of each function looks for itself this often, should an event have been missed. Milliseconds. */
+const LOOK_MS = 1_000;
+
+export interface DispatcherDeps {
+  readonly pool: RunnerPool;
+  readonly placer: Placer;
+  readonly clock: Clock;
+  readonly timing: PlacementTiming;
+  readonly limits: QueueLimits;
+  /** Uniform, 0 to below 1. */
+  readonly random: () => number;
+}
+
+/** What a call needs on its way. */
+export interface DispatcherParts extends Omit<DispatcherDeps, 'limits' | 'random'> {
+  readonly fleet: FleetView;
+  readonly queue: PlacementQueue;
+  readonly recheck: Recheck;
+}
+
+/**
+ * Finds a runner for every call. The pool says which runners there are, the placer in which order they are asked, the view
+ * which of them need not be asked now, and the queue has the calls that nobody takes.
+ *
+ *   place ──▶ placer's order, without the unfit ──▶ offer ──▶ taken
+ *               │ nobody                             │ refused: the next
+ *               ▼                                    │
+ *             queue ◀────────────────────────────────┘ nobody left
+ *               └──▶ woken by: the end of a call, a load report, a refusal that runs out, other runners
+ */
+export class Dispatcher {
+  private readonly parts: DispatcherParts;
+  private lookTimer: Timer | undefined;
+  private closed = false;
+
+  constructor({ limits, random, ...deps }: DispatcherDeps) {
+    const { clock, pool } = deps;
+    const onRoom = (view: RunnerView) => this.roomAt(view);
+    const queue = new PlacementQueue(limits, clock, () => this.lookLater());
+    const fleet = new FleetView({ now: () => clock.now(), random, onRoom });
+    this.parts = { ...deps, queue, fleet, recheck: new Recheck(clock, onRoom) };
+    pool.onChange = () => queue.headsLookAgain();
+  }
+
+  /** Calls that wait for a runner. */
+  get waiting(): number {
+    return this.parts.queue.size;
+  }
+
+  /** What is known about the runners that calls were offered to. */
+  get fleet(): FleetView {
+    return this.parts.fleet;
+  }
+
+  /** Resolves with how the call ended. Never rejects. */
+  async place(call: OutboundCall, signal: AbortSignal): Promise<Placement> {
+    try {
+      return await new Placing(call, signal, this.parts).run();
+    } catch (error) {
+      // A placer of an embedder that throws ends this call, not the process.
+      return { kind: 'unplaced', error: error instanceof Error ? error : new FnError('internal', { cause: error }) };
+    }
+  }
+
+  /** Nothing will be placed any more; calls that wait go on as their signals say. Idempotent. */
+  close(): void {
+    this.closed = true;
+    this.parts.pool.onChange = undefined;
+    this.parts.recheck.close();
+    this.lookTimer?.cancel();
+  }
+
+  /** Gives out what room there may be at one runner. */
+  private roomAt(view: RunnerView): void {
+    const { queue, recheck } = this.parts;
+    const canUse = (waiting: WaitingCall) => {
+      if (view.unfitFor(waiting.need) === undefined) return this.isFor(view, waiting.call);
+      recheck.when(view, waiting.need);
+      return false;
+    };
+    while (queue.size > 0 && queue.offer(view, canUse));
+  }
+
+  /** Whether the pool would have this call offered to that runner. */
+  private isFor(view: RunnerView, call: OutboundCall): boolean {
+    const { pool, fleet } = this.parts;
+    try {
+      const list = pool.runners(call);
+      return !(list instanceof Promise) && list.runners.length > 0 && fleet.snapshot(list.runners).has(view);
+    } catch {
+      return false;
+    }
+  }
+
+  private lookLater(): void {
+    if (this.lookTimer !== undefined || this.closed || this.waiting === 0) return;
+    this.lookTimer = this.parts.clock.after(LOOK_MS, () => {
+      this.lookTimer = undefined;
+      this.parts.queue.headsLookAgain();
+      this.lookLater();
+    });
+  }
+}

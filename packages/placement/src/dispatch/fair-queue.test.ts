@@ -1,0 +1,62 @@
+import { FairQueue, type Queued } from './fair-queue.js';
+
+interface Entry extends Queued {
+  readonly name: string;
+}
+
+const entry = (appId: string, fnId: string, name: string): Entry => ({ appId, need: { fnId }, name });
+const anybody = () => true;
+
+function queueOf(...entries: Entry[]): FairQueue<Entry> {
+  const queue = new FairQueue<Entry>();
+  for (const one of entries) queue.add(one);
+  return queue;
+}
+
+function drain(queue: FairQueue<Entry>, canUse: (head: Entry) => boolean = anybody): string[] {
+  const names: string[] = [];
+  for (let next = queue.take(canUse); next; next = queue.take(canUse)) names.push(next.name);
+  return names;
+}
+
+describe('a fair queue', () => {
+  it('serves one function in the order of arrival', () => {
+    expect(drain(queueOf(entry('a', 'f', '1'), entry('a', 'f', '2'), entry('a', 'f', '3')))).toEqual(['1', '2', '3']);
+  });
+
+  it('an application with many calls waits no less for its turn than one with a single call', () => {
+    const many = Array.from({ length: 5 }, (_, i) => entry('big', 'f', `big${i}`));
+    const queue = queueOf(...many, entry('small', 'g', 'small'));
+    expect(drain(queue).slice(0, 3)).toEqual(['big0', 'small', 'big1']);
+  });
+
+  it('goes round between the functions of an application', () => {
+    const queue = queueOf(entry('a', 'f', 'f1'), entry('a', 'f', 'f2'), entry('a', 'g', 'g1'), entry('a', 'g', 'g2'));
+    expect(drain(queue)).toEqual(['f1', 'g1', 'f2', 'g2']);
+  });
+
+  it('a turn that one cannot use is not lost for it', () => {
+    const queue = queueOf(entry('a', 'big', 'big1'), entry('b', 'small', 'small1'), entry('b', 'small', 'small2'));
+    expect(queue.take(({ need }) => need.fnId === 'small')?.name).toBe('small1');
+    expect(drain(queue)).toEqual(['big1', 'small2']);
+  });
+
+  it('one that comes back goes before its kind, and one that gives up is gone', () => {
+    const queue = queueOf(entry('a', 'f', '1'), entry('a', 'f', '2'));
+    const back = entry('a', 'f', 'back');
+    const gone = entry('a', 'f', 'gone');
+    queue.add(back, true);
+    queue.add(gone);
+    expect(queue.remove(gone)).toBe(true);
+    expect(queue.remove(gone)).toBe(false);
+    expect(drain(queue)).toEqual(['back', '1', '2']);
+    expect([queue.size, queue.appCount]).toEqual([0, 0]);
+  });
+
+  it('gives up the newest of the application that has most', () => {
+    const queue = queueOf(entry('a', 'f', 'a1'), entry('b', 'g', 'b1'), entry('b', 'h', 'b2'), entry('b', 'h', 'b3'));
+    expect(queue.dropFromLongest()?.name).toBe('b3');
+    expect([queue.size, queue.sizeOf('a'), queue.sizeOf('b')]).toEqual([3, 1, 2]);
+    expect(queue.heads().map(({ name }) => name)).toEqual(['a1', 'b1', 'b2']);
+  });
+});

@@ -1,0 +1,55 @@
+interface Node<T> {
+  readonly value: T;
+  before: Node<T> | undefined;
+  after: Node<T> | undefined;
+}
+
+/** Values in an order, each at most once. Adding at either end, and removing anywhere, take the same time at any length. */
+export class LinkedList<T> {
+  private first: Node<T> | undefined;
+  private last: Node<T> | undefined;
+  private readonly nodes = new Map<T, Node<T>>();
+
+  get size(): number {
+    return this.nodes.size;
+  }
+
+  get head(): T | undefined {
+    return this.first?.value;
+  }
+
+  get tail(): T | undefined {
+    return this.last?.value;
+  }
+
+  push(value: T): void {
+    const node: Node<T> = { value, before: this.last, after: undefined };
+    if (this.last) this.last.after = node;
+    else this.first = node;
+    this.last = node;
+    this.nodes.set(value, node);
+  }
+
+  unshift(value: T): void {
+    const node: Node<T> = { value, before: undefined, after: this.first };
+    if (this.first) this.first.before = node;
+    else this.last = node;
+    this.first = node;
+    this.nodes.set(value, node);
+  }
+
+  /** False when it is not in the list. */
+  delete(value: T): boolean {
+    const node = this.nodes.get(value);
+    if (node === undefined) return false;
+    if (node.before) node.before.after = node.after;
+    else this.first = node.after;
+    if (node.after) node.after.before = node.before;
+    else this.last = node.before;
+    return this.nodes.delete(value);
+  }
+
+  *[Symbol.iterator](): Generator<T> {
+    for (let node = this.first; node; node = node.after) yield node.value;
+  }
+}

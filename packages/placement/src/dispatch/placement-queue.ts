@@ -1,0 +1,151 @@
+import { type Clock, count, FnError, observe } from '@fnfleet/core';
+import type { RunnerView } from '../view/runner-view.js';
+import { DrainRate } from './drain-rate.js';
+import { FairQueue } from './fair-queue.js';
+import type { QueueLimits } from './queue-limits.js';
+import type { WaitingCall, WakeUp } from './waiting-call.js';
+
+/** What a caller is told to wait when nothing is known of how fast calls get placed, as in Fn; at least; and at most. Seconds. */
+const RETRY_UNKNOWN_S = 15;
+const RETRY_LEAST_S = 1;
+const RETRY_MOST_S = 120;
+
+/**
+ * Calls that no runner takes now. They wait for an event: room at a runner, other runners, the end of their time.
+ *
+ * W1  Bounded in calls and in bytes of bodies. When it is full, the application that has the most calls waiting loses its
+ *     newest, be it the one that is coming.
+ * W2  A call whose turn cannot be expected before its time is over is told so at once, not after the time.
+ * W3  A call that is woken has left the queue; one that comes back goes to the front of its function.
+ */
+export class PlacementQueue {
+  private readonly queue = new FairQueue<WaitingCall>();
+  private readonly rate: DrainRate;
+  private bytes = 0;
+
+  constructor(
+    private readonly limits: QueueLimits,
+    private readonly clock: Clock,
+    /** The first call waits: from now on there is somebody to look for. */
+    private readonly onWaiting: () => void,
+  ) {
+    this.rate = new DrainRate(clock);
+  }
+
+  get size(): number {
+    return this.queue.size;
+  }
+
+  hasWaiting(call: Pick<WaitingCall, 'appId' | 'need'>): boolean {
+    return this.queue.hasFunction(call);
+  }
+
+  /**
+   * Resolves when the call is to go on. Never rejects.
+   * @param maxMs what it can wait
+   * @param leftMs what is left of its time to be placed
+   */
+  async wait(
+    waiting: WaitingCall,
+    signal: AbortSignal,
+    { maxMs, leftMs, again }: { maxMs: number; leftMs: number; again: boolean },
+  ): Promise<WakeUp> {
+    const refusal = again ? undefined : this.admit(waiting, leftMs);
+    if (refusal) return { kind: 'shed', error: refusal };
+    this.add(waiting, again);
+    const since = this.clock.now();
+    const over = () => this.end(waiting, { kind: 'over' });
+    const timer = this.clock.after(maxMs, () => this.end(waiting, { kind: maxMs < leftMs ? 'look' : 'over' }), {
+      keepAlive: true,
+    });
+    signal.addEventListener('abort', over, { once: true });
+    if (signal.aborted) over();
+    const how = await waiting.wakeUp;
+    timer.cancel();
+    signal.removeEventListener('abort', over);
+    observe('lb_queue_wait_latency', this.clock.now() - since);
+    return how;
+  }
+
+  /** The turn of whoever can use a runner that may have room. False when nobody can. */
+  offer(view: RunnerView, canUse: (waiting: WaitingCall) => boolean): boolean {
+    const waiting = this.queue.take(canUse);
+    if (waiting === undefined) return false;
+    view.offered(waiting.need);
+    this.rate.add();
+    this.left(waiting, { kind: 'room', view });
+    return true;
+  }
+
+  /** Lets every call look for itself whether there is a runner for it. */
+  lookAgain(): void {
+    for (const waiting of [...this.queue]) this.end(waiting, { kind: 'look' });
+  }
+
+  /** The longest waiting call of each function looks. */
+  headsLookAgain(): void {
+    for (const waiting of this.queue.heads()) this.end(waiting, { kind: 'look' });
+  }
+
+  /** With when it makes sense to come back. */
+  fullError(): FnError {
+    return new FnError('serverBusy', { retryAfterSeconds: this.retryAfterSeconds() });
+  }
+
+  private admit({ appId, bytes }: WaitingCall, leftMs: number): FnError | undefined {
+    if (this.expectedWaitMs(appId) > leftMs) {
+      count('lb_queue_shed_count', 1, { reason: 'deadline' });
+      return this.fullError();
+    }
+    while (this.size >= this.limits.maxCalls || (this.size > 0 && this.bytes + bytes > this.limits.maxBytes)) {
+      const mine = this.queue.sizeOf(appId) + 1;
+      if (mine > this.size / Math.max(1, this.queue.appCount)) {
+        count('lb_queue_shed_count', 1, { reason: 'full' });
+        return this.shareError(this.size >= mine);
+      }
+      const victim = this.queue.dropFromLongest();
+      if (victim === undefined) break;
+      count('lb_queue_shed_count', 1, { reason: 'share' });
+      this.left(victim, { kind: 'shed', error: this.shareError(victim.appId !== appId) });
+    }
+    return undefined;
+  }
+
+  /** An application is to blame only when it crowds out others. */
+  private shareError(crowdsOut: boolean): FnError {
+    if (!crowdsOut) return this.fullError();
+    return new FnError('appOverShare', { retryAfterSeconds: this.retryAfterSeconds() });
+  }
+
+  /** Turns go round between applications, so only an application's own calls, once for each other one, are ahead. */
+  private expectedWaitMs(appId: string): number {
+    const perSecond = this.rate.perSecond;
+    if (perSecond === undefined) return 0;
+    const own = this.queue.sizeOf(appId) + 1;
+    const ahead = Math.min(this.size, own * Math.max(1, this.queue.appCount));
+    return (ahead / perSecond) * 1000;
+  }
+
+  private retryAfterSeconds(): number {
+    const perSecond = this.rate.perSecond;
+    if (perSecond === undefined) return RETRY_UNKNOWN_S;
+    return Math.min(RETRY_MOST_S, Math.max(RETRY_LEAST_S, Math.ceil(this.size / perSecond)));
+  }
+
+  private add(waiting: WaitingCall, atFront: boolean): void {
+    this.queue.add(waiting, atFront);
+    this.bytes += waiting.bytes;
+    count('lb_queue_waiting', 1);
+    if (this.size === 1) this.onWaiting();
+  }
+
+  private end(waiting: WaitingCall, how: WakeUp): void {
+    if (this.queue.remove(waiting)) this.left(waiting, how);
+  }
+
+  private left(waiting: WaitingCall, how: WakeUp): void {
+    this.bytes -= waiting.bytes;
+    count('lb_queue_waiting', -1);
+    waiting.wake(how);
+  }
+}

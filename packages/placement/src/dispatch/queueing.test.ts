@@ -1,0 +1,336 @@
+import { CancelledError, FakeClock, FnError, RecordedMetrics } from '@fnfleet/core';
+import type { LoadReport } from '@fnfleet/protocol';
+import { FakeRunner, reportOf } from '../fake-runner.js';
+import type { Runner, RunnerPool } from '../runner.js';
+import { aCall } from '../test-call.js';
+import { Dispatcher, type DispatcherDeps } from './dispatcher.js';
+import type { Placement } from './placement.js';
+
+const metrics = RecordedMetrics.install();
+const MB = 1024 * 1024;
+
+let clock: FakeClock;
+let dispatcher: Dispatcher;
+beforeEach(() => {
+  metrics.reset();
+  clock = new FakeClock();
+});
+afterEach(() => {
+  expect(dispatcher.waiting).toBe(0);
+  expect(dispatcher.fleet.inFlight).toBe(0);
+  expect(metrics.sum('lb_queue_waiting')).toBe(0);
+  dispatcher.close();
+  expect(clock.pendingTimers).toBe(0);
+});
+
+describe('a fleet that is full', () => {
+  it('protocol 44: ten calls of 400 ms on room for four: hardly an offer in vain', async () => {
+    const runner = new SlotRunner('r1', 4, { tells: true });
+    begin([runner]);
+    runner.tellStatus();
+    const calls = Array.from({ length: 10 }, () => place());
+    await clock.advance(2000);
+    expect(await kinds(calls)).toEqual(Array(10).fill('finished'));
+    expect(runner.offers).toBeLessThanOrEqual(15);
+  });
+
+  it('of which nothing is known learns with the first burst', async () => {
+    const runner = new SlotRunner('r1', 4);
+    begin([runner]);
+    const calls = Array.from({ length: 30 }, () => place());
+    await clock.advance(6000);
+    expect(await kinds(calls)).toEqual(Array(30).fill('finished'));
+    // All thirty at first; then one for each end, and now and then a try.
+    expect(runner.offers).toBeLessThan(30 + 26 + 45);
+  });
+
+  it('serves calls of one function in the order of their arrival', async () => {
+    const runner = new SlotRunner('r1', 1, { tells: true });
+    begin([runner]);
+    const order: number[] = [];
+    const calls = Array.from({ length: 5 }, (_, i) => place().then(() => order.push(i)));
+    await clock.advance(4000);
+    await Promise.all(calls);
+    expect(order).toEqual([0, 1, 2, 3, 4]);
+  });
+
+  it('a small application gets its turn while a big one has a hundred calls waiting', async () => {
+    const runner = new SlotRunner('r1', 1, { tells: true });
+    begin([runner]);
+    const big = Array.from({ length: 100 }, () => place({ appId: 'big', fnId: 'f' }));
+    await clock.advance(10);
+    const small = ending(place({ appId: 'small', fnId: 'g' }));
+    await clock.advance(1300);
+    expect(small.value).toMatchObject({ kind: 'finished' });
+    await clock.advance(60_000);
+    await Promise.all(big);
+  });
+
+  it('a newcomer is used at once', async () => {
+    const pool = new ListPool([new SlotRunner('r1', 1, { tells: true })]);
+    begin(pool);
+    const calls = [place(), place(), place()];
+    await clock.advance(10);
+    const newcomer = new SlotRunner('r2', 2);
+    pool.change([...pool.list, newcomer]);
+    await clock.advance(1);
+    expect(newcomer.offers).toBe(2);
+    await clock.advance(1000);
+    await Promise.all(calls);
+  });
+
+  it('a call that is waiting when the time to place is over is told when to come back', async () => {
+    begin([new SlotRunner('r1', 1)], { placerTimeoutMs: 100 });
+    const first = place();
+    const late = place();
+    await clock.advance(100);
+    expect(await late).toMatchObject({ kind: 'unplaced', error: { code: 'serverBusy', retryAfterSeconds: 15 } });
+    await clock.advance(1000);
+    await first;
+  });
+
+  it('a caller that leaves while it waits leaves nothing behind', async () => {
+    begin([new SlotRunner('r1', 1)]);
+    const first = place();
+    const caller = new AbortController();
+    const gone = dispatcher.place(aCall(), caller.signal);
+    await clock.advance(5);
+    expect(dispatcher.waiting).toBe(1);
+    caller.abort(new CancelledError());
+    expect(await gone).toMatchObject({ kind: 'unplaced', error: { name: 'CancelledError' } });
+    await clock.advance(1000);
+    await first;
+  });
+});
+
+describe('a queue that is full', () => {
+  it('costs the application that has most its newest call, not the one that comes', async () => {
+    begin([new SlotRunner('r1', 1, { tells: true })], {}, { maxCalls: 3, maxBytes: MB });
+    const running = place({ appId: 'big', fnId: 'f' });
+    await clock.advance(1);
+    const big = Array.from({ length: 3 }, () => ending(place({ appId: 'big', fnId: 'f' })));
+    await clock.advance(1);
+    const small = place({ appId: 'small', fnId: 'g' });
+    await clock.advance(1);
+    expect(big.map(({ value }) => value?.kind)).toEqual([undefined, undefined, 'unplaced']);
+    expect(big[2]?.value).toMatchObject({ error: { code: 'appOverShare', status: 429 } });
+    await clock.advance(5000);
+    expect((await small).kind).toBe('finished');
+    await running;
+  });
+
+  it('of a single application is the fleet being full', async () => {
+    begin([new SlotRunner('r1', 1, { tells: true })], {}, { maxCalls: 1, maxBytes: MB });
+    const calls = [place(), place()];
+    await clock.advance(1);
+    expect(await place()).toMatchObject({ kind: 'unplaced', error: { code: 'serverBusy', status: 503 } });
+    await clock.advance(2000);
+    await Promise.all(calls);
+  });
+
+  it('is full in bytes, too', async () => {
+    begin([new SlotRunner('r1', 1, { tells: true })], {}, { maxCalls: 100, maxBytes: 1000 });
+    const calls = [place(), place({}, 600)];
+    await clock.advance(1);
+    expect(await place({}, 600)).toMatchObject({ kind: 'unplaced', error: { code: 'serverBusy' } });
+    await clock.advance(2000);
+    await Promise.all(calls);
+  });
+
+  it('sheds a call at once whose turn cannot come in time, with the time it would take', async () => {
+    begin([new SlotRunner('r1', 1, { tells: true })], { placerTimeoutMs: 20_000 }, { maxCalls: 1000, maxBytes: MB });
+    // One call each 400 ms: 2.5 a second, 50 in the time to place.
+    const calls = Array.from({ length: 45 }, () => ending(place()));
+    await clock.advance(8000);
+    const more = Array.from({ length: 40 }, () => ending(place()));
+    await clock.advance(1);
+    const shed = more.filter(({ value }) => value?.kind === 'unplaced');
+    expect(shed.length).toBeGreaterThan(5);
+    expect(shed.length).toBeLessThan(35);
+    const seconds = shed.map(({ value }) =>
+      value?.kind === 'unplaced' ? (value.error as FnError).retryAfterSeconds : 0,
+    );
+    expect(Math.min(...seconds.map(Number))).toBeGreaterThan(15);
+    expect(Math.max(...seconds.map(Number))).toBeLessThan(35);
+    await clock.advance(60_000);
+    expect(calls.every(({ value }) => value !== undefined)).toBe(true);
+  });
+});
+
+describe('a runner', () => {
+  it('that drains gets no call, and its successor does', async () => {
+    const leaving = new SlotRunner('r1', 4, { tells: true });
+    begin([leaving, new SlotRunner('r2', 4, { tells: true })]);
+    leaving.draining = true;
+    leaving.tellStatus();
+    const calls = [place(), place()];
+    await clock.advance(500);
+    await Promise.all(calls);
+    expect(leaving.offers).toBe(0);
+    leaving.beginAnew();
+    leaving.tellStatus();
+    const later = place();
+    await clock.advance(500);
+    expect((await later).kind).toBe('finished');
+    expect(leaving.offers).toBe(1);
+  });
+
+  it('that cannot be reached is left alone for longer and longer', async () => {
+    const gone = new FakeRunner('r1').refuses('unreachable', new Error('ECONNREFUSED'));
+    begin([gone], { placerTimeoutMs: 10_000 });
+    const placed = place();
+    await clock.advance(10_000);
+    expect((await placed).kind).toBe('unplaced');
+    expect(gone.attempts).toBeLessThan(15);
+  });
+
+  it('that is closed is not asked again', async () => {
+    const closed = new FakeRunner('r1').refuses('closed', new Error('Runner is closed'));
+    begin([closed], { placerTimeoutMs: 1000 });
+    const calls = [place(), place()];
+    await clock.advance(1000);
+    await Promise.all(calls);
+    expect(closed.attempts).toBeLessThanOrEqual(2);
+  });
+
+  it('that rejects although it must not fails this call only, and counts as idle again', async () => {
+    const broken = new FakeRunner('r1').does(() => Promise.reject(new Error('bug'))).finishes();
+    begin([broken]);
+    expect(await place()).toMatchObject({ kind: 'failed', error: new Error('bug') });
+    expect((await place()).kind).toBe('finished');
+  });
+});
+
+it('a placer that makes up a runner fails the call with its mistake', async () => {
+  const stranger = { address: 'nowhere:1' };
+  begin([new FakeRunner('r1').finishes()]);
+  const wrong = new Dispatcher({ ...parts, placer: { order: () => [stranger] as never } });
+  const placement = await wrong.place(aCall(), new AbortController().signal);
+  wrong.close();
+  expect(placement).toMatchObject({
+    kind: 'unplaced',
+    error: new Error('the placer chose nowhere:1, which is not among the candidates'),
+  });
+});
+
+let parts: DispatcherDeps;
+
+function begin(
+  runners: readonly Runner[] | RunnerPool,
+  timing: Partial<DispatcherDeps['timing']> = {},
+  limits: DispatcherDeps['limits'] = { maxCalls: 1000, maxBytes: MB },
+): void {
+  const pool = 'runners' in runners ? runners : new ListPool(runners);
+  parts = {
+    pool,
+    placer: { order: (_call, { candidates }) => candidates },
+    clock,
+    timing: { placerTimeoutMs: 100_000, detachedPlacerTimeoutMs: 1000, retryAllDelayMs: 10, ...timing },
+    limits,
+    random: () => 0.5,
+  };
+  dispatcher = new Dispatcher(parts);
+  if (pool instanceof ListPool) dispatcher.fleet.snapshot(pool.list);
+}
+
+function place(call: Parameters<typeof aCall>[0] = {}, heldBytes = 0): Promise<Placement> {
+  const made = aCall(call);
+  return dispatcher.place({ ...made, body: { ...made.body, heldBytes } }, new AbortController().signal);
+}
+
+async function kinds(calls: readonly Promise<Placement>[]): Promise<string[]> {
+  return (await Promise.all(calls)).map(({ kind }) => kind);
+}
+
+function ending<T>(promise: Promise<T>): { value: T | undefined } {
+  const ended: { value: T | undefined } = { value: undefined };
+  promise.then((value) => {
+    ended.value = value;
+  });
+  return ended;
+}
+
+class ListPool implements RunnerPool {
+  onChange: (() => void) | undefined;
+
+  constructor(public list: readonly Runner[]) {}
+
+  runners() {
+    return { runners: this.list };
+  }
+
+  change(list: readonly Runner[]): void {
+    this.list = list;
+    this.onChange?.();
+  }
+
+  async close(): Promise<void> {}
+}
+
+/** Room for some containers of 128 MB, each of which takes one call of 400 ms at a time; refuses what does not fit. */
+class SlotRunner implements Runner {
+  onLoad: Runner['onLoad'];
+  offers = 0;
+  draining = false;
+  private running = 0;
+  private containers = 0;
+  private incarnation = 1;
+
+  constructor(
+    readonly address: string,
+    private readonly slots: number,
+    private readonly options: { tells?: boolean } = {},
+  ) {}
+
+  async tryCall(call: Parameters<Runner['tryCall']>[0]): ReturnType<Runner['tryCall']> {
+    this.offers += 1;
+    // The way there.
+    await clock.sleep(0.2);
+    if (this.running === this.slots || this.draining) {
+      this.tell(call);
+      return { kind: 'refused', reason: 'busy', error: new FnError('serverBusy') };
+    }
+    this.running += 1;
+    this.containers = Math.max(this.containers, this.running);
+    await clock.sleep(400);
+    this.running -= 1;
+    this.tell(call);
+    return { kind: 'finished', report: reportOf(call) };
+  }
+
+  beginAnew(): void {
+    this.incarnation += 1;
+    this.containers = 0;
+    this.draining = false;
+  }
+
+  tellStatus(): void {
+    this.tell(undefined);
+  }
+
+  private tell(call: Parameters<Runner['tryCall']>[0] | undefined): void {
+    if (!this.options.tells) return;
+    const used = this.containers;
+    const load: LoadReport = {
+      incarnation: String(this.incarnation),
+      memoryUsedBytes: used * 128 * MB,
+      memoryTotalBytes: this.slots * 128 * MB,
+      memoryIdleBytes: (used - this.running) * 128 * MB,
+      cpuUsedMillis: 0,
+      cpuTotalMillis: 0,
+      active: this.running,
+      waiting: 0,
+      freeSlots: call === undefined ? undefined : used - this.running,
+      draining: this.draining,
+      degraded: false,
+      degradedReason: '',
+    };
+    this.onLoad?.(load, call);
+  }
+
+  status(): never {
+    throw new Error('not asked');
+  }
+
+  async close(): Promise<void> {}
+}

@@ -1,0 +1,9 @@
+import type { PlacerFactory } from '../placer.js';
+import { twoChoices } from './two-choices.js';
+
+/** Evens out how busy runners are, whatever functions they have. */
+export const leastLoaded: PlacerFactory = {
+  name: 'least-loaded',
+  doc: 'the less busy of two random runners',
+  create: ({ random }) => ({ order: (_call, { candidates }) => twoChoices(candidates, random) }),
+};

@@ -1,0 +1,47 @@
+import type { OutboundCall } from '@fnfleet/protocol';
+import type { Candidate, Fleet } from '../candidate.js';
+import type { PlacerFactory } from '../placer.js';
+import { busyness } from './busyness.js';
+import type { Ring } from './ring.js';
+import { rings } from './rings.js';
+import { twoChoices } from './two-choices.js';
+
+/** Of so many runners with a free container the least busy is taken: more would cost more than it brings. */
+const WARM_LOOKED_AT = 8;
+/** Where a function gets its first containers: its image is there, and other functions' containers are not pushed out. */
+const HOMES = 2;
+
+/**
+ * A free hot container wherever there is one; else a new one, on one of the function's home runners as long as they have
+ * room, else on the less busy of two.
+ *
+ * Free containers as in Lu et al.: "Join-Idle-Queue", 2011, and in Hiku (2025); homes as in OpenWhisk's invokers.
+ */
+export const warmFirst: PlacerFactory = {
+  name: 'warm-first',
+  doc: 'a free hot container first, then the home runners of the function, then the less busy of two',
+  create: ({ random }) => {
+    const ringOf = rings();
+    return { order: (call, fleet) => warmThenHome(call, fleet, ringOf(fleet), random) };
+  },
+};
+
+function* warmThenHome(call: OutboundCall, fleet: Fleet, ring: Ring, random: () => number): Generator<Candidate> {
+  const { fnId } = call.model;
+  yield* leastBusyFirst(some(fleet.warm(fnId), WARM_LOOKED_AT));
+  yield* leastBusyFirst(some(ring.order(fnId), HOMES));
+  yield* twoChoices(fleet.candidates, random);
+}
+
+function some(candidates: Iterable<Candidate>, limit: number): Candidate[] {
+  const chosen: Candidate[] = [];
+  for (const candidate of candidates) {
+    chosen.push(candidate);
+    if (chosen.length === limit) break;
+  }
+  return chosen;
+}
+
+function leastBusyFirst(candidates: Candidate[]): Candidate[] {
+  return candidates.length < 2 ? candidates : candidates.sort((a, b) => busyness(a) - busyness(b));
+}

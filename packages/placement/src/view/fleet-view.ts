@@ -1,0 +1,98 @@
+import type { Candidate, Fleet } from '../candidate.js';
+import type { Runner, RunnerList } from '../runner.js';
+import { RunnerView, type RunnerViewDeps } from './runner-view.js';
+
+const NONE: ReadonlySet<RunnerView> = new Set();
+
+/** The runners of one list of the pool. Made once for each list, however many calls are placed by it. */
+export class FleetSnapshot implements Fleet {
+  private readonly members: ReadonlyMap<Candidate, RunnerView>;
+
+  constructor(
+    readonly candidates: readonly RunnerView[],
+    private readonly view: FleetView,
+  ) {
+    this.members = new Map(candidates.map((candidate) => [candidate, candidate]));
+  }
+
+  get inFlight(): number {
+    return this.view.inFlight;
+  }
+
+  has(candidate: Candidate): boolean {
+    return this.members.has(candidate);
+  }
+
+  /** @throws Error when the runner is not of this list: the mistake of a placer */
+  viewOf(candidate: Candidate): RunnerView {
+    const view = this.members.get(candidate);
+    if (view === undefined)
+      throw new Error(`the placer chose ${candidate?.address}, which is not among the candidates`);
+    return view;
+  }
+
+  *warm(fnId: string): Generator<RunnerView> {
+    for (const runner of this.view.warmFor(fnId)) if (this.members.has(runner)) yield runner;
+  }
+}
+
+/** What this balancer knows about all the runners that it has met, whichever lists they are on. */
+export class FleetView {
+  inFlight = 0;
+  private readonly views = new WeakMap<Runner, RunnerView>();
+  private readonly snapshots = new WeakMap<RunnerList['runners'], FleetSnapshot>();
+  /** By function: where it is believed to have a free hot container. */
+  private readonly warmRunners = new Map<string, Set<RunnerView>>();
+  private readonly deps: RunnerViewDeps;
+
+  constructor(deps: Omit<RunnerViewDeps, 'onWarm' | 'onInFlight'>) {
+    const onInFlight = (change: 1 | -1) => {
+      this.inFlight += change;
+    };
+    this.deps = { ...deps, onInFlight, onWarm: (fnId, view, warm) => this.setWarm(fnId, view, warm) };
+  }
+
+  /** @param runners not empty */
+  snapshot(runners: readonly Runner[]): FleetSnapshot {
+    let snapshot = this.snapshots.get(runners);
+    if (snapshot === undefined) {
+      snapshot = new FleetSnapshot(
+        runners.map((runner) => this.viewOf(runner)),
+        this,
+      );
+      this.snapshots.set(runners, snapshot);
+    }
+    return snapshot;
+  }
+
+  /** Runners whose function has no free container any more are found out here. */
+  *warmFor(fnId: string): Generator<RunnerView> {
+    for (const view of this.warmRunners.get(fnId) ?? NONE) {
+      if (view.freeSlots(fnId) > 0) yield view;
+      else this.setWarm(fnId, view, false);
+    }
+  }
+
+  private viewOf(runner: Runner): RunnerView {
+    let view = this.views.get(runner);
+    if (view === undefined) {
+      const newcomer = new RunnerView(runner, this.deps);
+      this.views.set(runner, newcomer);
+      // After the list is complete: calls that wait may be for it.
+      queueMicrotask(() => this.deps.onRoom(newcomer));
+      view = newcomer;
+    }
+    return view;
+  }
+
+  private setWarm(fnId: string, view: RunnerView, warm: boolean): void {
+    let set = this.warmRunners.get(fnId);
+    if (warm) {
+      if (set === undefined) {
+        set = new Set();
+        this.warmRunners.set(fnId, set);
+      }
+      set.add(view);
+    } else if (set?.delete(view) && set.size === 0) this.warmRunners.delete(fnId);
+  }
+}

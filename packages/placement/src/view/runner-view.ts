@@ -1,0 +1,217 @@
+import type { AttemptOutcome, LoadReport, OutboundCall } from '@fnfleet/protocol';
+import type { Candidate } from '../candidate.js';
+import type { Runner } from '../runner.js';
+import { BackOff } from './back-off.js';
+import { FunctionView } from './function-view.js';
+import type { Need } from './need.js';
+import { Room } from './room.js';
+
+/** One that cannot be reached is left alone for about so long at first, and at most, milliseconds. */
+const UNREACHABLE_FIRST_MS = 50;
+const UNREACHABLE_MAX_MS = 2_000;
+/** A runner that was draining when it was last heard of is asked again after this long: its successor may be there. */
+const DRAINING_MS = 2_000;
+/** Functions that are remembered for one runner before those without news are dropped. */
+const MAX_FUNCTIONS = 4_096;
+
+/** Why a runner is not offered a call now. `gone`: never again. */
+export type Unfit = 'gone' | 'draining' | 'ejected' | 'unreachable' | 'refused' | 'no room';
+
+export interface RunnerViewDeps {
+  now(): number;
+  random(): number;
+  /** A function has got, or has lost, its free containers there, as far as is known. */
+  onWarm(fnId: string, view: RunnerView, warm: boolean): void;
+  onInFlight(change: 1 | -1): void;
+  /** It may have room that it did not have before. */
+  onRoom(view: RunnerView): void;
+}
+
+/**
+ * What this balancer knows about one runner: from the outcomes of its own calls, and from the load reports of a runner that
+ * sends some. Of a runner of Fn only the former is known, and it is enough.
+ *
+ * V1  A runner that has refused a function is not asked for it again until the refusal has run out (once, by one call), or
+ *     something ended there since: each end is worth one offer.
+ * V2  A report of another process than before (`incarnation`) makes all that was known void.
+ * V3  What is guessed keeps a call waiting for a bounded time only.
+ */
+export class RunnerView implements Candidate {
+  inFlight = 0;
+  load: LoadReport | undefined;
+  weight = 1;
+  /** Taken out for failing. Set by the outlier detection. */
+  ejected = false;
+  private gone = false;
+  private drainingUntil = 0;
+  private credits = 0;
+  private readonly functions = new Map<string, FunctionView>();
+  private readonly unreachable = new BackOff(UNREACHABLE_FIRST_MS, UNREACHABLE_MAX_MS);
+  private readonly room = new Room();
+
+  constructor(
+    readonly runner: Runner,
+    private readonly deps: RunnerViewDeps,
+  ) {
+    runner.onLoad = (load, call) => this.told(load, call);
+  }
+
+  get address(): string {
+    return this.runner.address;
+  }
+
+  get isGone(): boolean {
+    return this.gone;
+  }
+
+  freeSlots(fnId: string): number {
+    return this.functions.get(fnId)?.freeSlots(this.deps.now()) ?? 0;
+  }
+
+  latencyMs(fnId: string): number | undefined {
+    return this.functions.get(fnId)?.latencyMs;
+  }
+
+  /** Undefined: a call may be offered. */
+  unfitFor({ fnId, bytes }: Need): Unfit | undefined {
+    const now = this.deps.now();
+    if (this.gone) return 'gone';
+    if (now < this.drainingUntil) return 'draining';
+    if (this.ejected) return 'ejected';
+    if (now < this.unreachable.until) return 'unreachable';
+    const known = this.functions.get(fnId);
+    if (known !== undefined && now < known.refusal.until && this.credits === 0) return 'refused';
+    if (known !== undefined && known.freeSlots(now) > 0) return undefined;
+    return this.room.fits(bytes, now) ? undefined : 'no room';
+  }
+
+  /** When the reason for not being fit runs out by itself, milliseconds by the clock; undefined: not before an event. */
+  fitAgainAt({ fnId }: Need): number | undefined {
+    const now = this.deps.now();
+    let at = Number.POSITIVE_INFINITY;
+    const consider = (end: number) => {
+      if (end > now && end < at) at = end;
+    };
+    consider(this.drainingUntil);
+    consider(this.unreachable.until);
+    consider(this.functions.get(fnId)?.refusal.until ?? 0);
+    // With calls in hand a report will come.
+    if (this.inFlight === 0) consider(this.room.trustedUntil);
+    return at === Number.POSITIVE_INFINITY ? undefined : at;
+  }
+
+  /** A call is about to be offered. Each is followed by one `ended`. */
+  offered({ fnId, bytes }: Need): void {
+    const { now, random } = this.deps;
+    const at = now();
+    const known = this.functionOf(fnId);
+    this.inFlight += 1;
+    this.deps.onInFlight(1);
+    known.inFlight += 1;
+    if (known.refusal.isActive(at)) {
+      if (at < known.refusal.until) this.credits -= 1;
+      else known.refusal.hold(at, random);
+    }
+    // Idle containers count as room, so one that is taken is no room any more.
+    this.room.taken(bytes);
+    if (known.takeFree(at) && known.freeSlots(at) === 0) this.deps.onWarm(fnId, this, false);
+  }
+
+  /** The call has ended there. @param ms since it was offered */
+  ended(need: Need, outcome: AttemptOutcome, ms: number): void {
+    const known = this.functionOf(need.fnId);
+    this.inFlight -= 1;
+    this.deps.onInFlight(-1);
+    known.inFlight -= 1;
+    if (outcome.kind === 'refused') {
+      this.refused(known, outcome.reason);
+      return;
+    }
+    known.refusal.ease();
+    this.unreachable.clear();
+    this.credits = 1;
+    if (outcome.kind === 'finished') {
+      known.tookMs(ms);
+      // One that tells says what is free there itself, before this or after: counted here too, it would wake two calls.
+      if (this.load === undefined) {
+        this.setFree(need.fnId, known, known.freeSlots(this.deps.now()) + 1, need.idleMs);
+      }
+    }
+    this.deps.onRoom(this);
+  }
+
+  /** No call is offered any more. */
+  leave(): void {
+    this.gone = true;
+    this.runner.onLoad = undefined;
+    this.forgetFunctions();
+  }
+
+  private refused(known: FunctionView, reason: 'busy' | 'unreachable' | 'closed'): void {
+    const { now, random } = this.deps;
+    if (reason === 'closed') this.leave();
+    else if (reason === 'unreachable') this.unreachable.strike(now(), random);
+    else {
+      this.unreachable.clear();
+      known.refusal.strike(now(), random);
+      this.credits = 0;
+    }
+  }
+
+  /** @param call the one that it came with; undefined: from a status */
+  private told(load: LoadReport, call: OutboundCall | undefined): void {
+    const now = this.deps.now();
+    if (this.load !== undefined && this.load.incarnation !== load.incarnation) this.begunAnew();
+    this.load = load;
+    this.unreachable.clear();
+    this.drainingUntil = load.draining ? now + DRAINING_MS : 0;
+    this.room.told(load, now);
+    if (call === undefined) this.credits = 1;
+    else if (load.freeSlots !== undefined) {
+      const { fnId, idleTimeoutSeconds } = call.model;
+      this.setFree(fnId, this.functionOf(fnId), load.freeSlots, idleTimeoutSeconds * 1000);
+    }
+    this.deps.onRoom(this);
+  }
+
+  /** Another process has the address: what the one before said of itself is void. */
+  private begunAnew(): void {
+    for (const [fnId, known] of this.functions) {
+      this.setFree(fnId, known, 0, 0);
+      known.refusal.clear();
+    }
+    this.room.forget();
+  }
+
+  private setFree(fnId: string, known: FunctionView, slots: number, idleMs: number): void {
+    const now = this.deps.now();
+    const before = known.freeSlots(now) > 0;
+    known.setFree(slots, now + idleMs);
+    const after = known.freeSlots(now) > 0;
+    if (before !== after) this.deps.onWarm(fnId, this, after);
+  }
+
+  private functionOf(fnId: string): FunctionView {
+    let known = this.functions.get(fnId);
+    if (known === undefined) {
+      if (this.functions.size >= MAX_FUNCTIONS) this.dropIdle();
+      known = new FunctionView();
+      this.functions.set(fnId, known);
+    }
+    return known;
+  }
+
+  private dropIdle(): void {
+    const now = this.deps.now();
+    for (const [fnId, known] of this.functions) {
+      if (!known.isIdle(now)) continue;
+      this.deps.onWarm(fnId, this, false);
+      this.functions.delete(fnId);
+    }
+  }
+
+  private forgetFunctions(): void {
+    for (const fnId of this.functions.keys()) this.deps.onWarm(fnId, this, false);
+    this.functions.clear();
+  }
+}
