@@ -4,6 +4,7 @@ export { formatDate, formatDateSeconds, parseDate, ZERO_DATE } from './dates.js'
 export {
   CancelledError,
   describeError,
+  type ErrorDescription,
   errorBody,
   FnError,
   type FnErrorOptions,

@@ -4,9 +4,6 @@ import { discardRest } from './discard-rest.js';
 
 export const JSON_TYPE = 'application/json; charset=utf-8';
 
-/** What a client is told to wait after "server too busy". */
-export const RETRY_AFTER_SECONDS = 15;
-
 export function sendJson(res: ServerResponse, status: number, value: unknown): void {
   sendText(res, status, JSON.stringify(value));
 }
@@ -24,14 +21,12 @@ export function sendError(res: ServerResponse, error: unknown): void {
     res.destroy();
     return;
   }
-  const { status, message } = describeError(error);
+  const { status, message, retryAfterSeconds } = describeError(error);
   if (status === ERRORS.clientCancelled.status) {
     sendEmpty(res, status);
     return;
   }
-  if (status === ERRORS.serverBusy.status && message === ERRORS.serverBusy.text) {
-    res.setHeader('Retry-After', RETRY_AFTER_SECONDS);
-  }
+  if (retryAfterSeconds !== undefined) res.setHeader('Retry-After', retryAfterSeconds);
   if (status === ERRORS.requestTooBig.status) refuseRest(res, status, errorBody(message));
   else sendText(res, status, errorBody(message));
 }

@@ -1,4 +1,4 @@
-export { RETRY_AFTER_SECONDS, sendEmpty, sendError, sendJson } from './answers.js';
+export { sendEmpty, sendError, sendJson } from './answers.js';
 export { type CorsPolicy, newCorsPolicy } from './cors.js';
 export { discardRest } from './discard-rest.js';
 export { logFailure } from './failure-log.js';

@@ -104,6 +104,14 @@ describe('a node app', () => {
     expect(answer.headers.get('retry-after')).toBe('15');
   });
 
+  it('tells a client that sends too much when to come back, as far as it was computed', async () => {
+    const overShare = { method: 'GET', path: '/over' } as const;
+    const handle = () => Promise.reject(new FnError('appOverShare', { retryAfterSeconds: 3.2 }));
+    const answer = await (await serve({ routes: [{ ...overShare, handle }] }))('GET', '/over');
+    expect(answer.status).toBe(429);
+    expect(answer.headers.get('retry-after')).toBe('4');
+  });
+
   it('http-api 3: counts requests under their route, never under their path', async () => {
     const send = await serve();
     metrics.reset();

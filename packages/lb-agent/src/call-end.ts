@@ -1,8 +1,19 @@
-import { type Call, CancelledError, type Clock, count, describeError, FnError, observe } from '@fnfleet/core';
+import {
+  type Call,
+  CancelledError,
+  type Clock,
+  count,
+  describeError,
+  type ErrorCode,
+  FnError,
+  observe,
+} from '@fnfleet/core';
 import type { LbCall } from './lb-call.js';
 
 /** How calls end, as metrics tell it. */
 type Ending = 'completed' | 'timeouts' | 'server_busy' | 'canceled' | 'errors';
+
+const TURNED_AWAY: ReadonlySet<ErrorCode> = new Set<ErrorCode>(['serverBusy', 'appOverShare']);
 
 /** Counts how a call ended. @param error undefined: well */
 export function countEnd(call: LbCall, error: unknown, clock: Pick<Clock, 'now'>): void {
@@ -28,7 +39,7 @@ export function markEnd(model: Call, error: unknown, nowMs: number): void {
 function endingOf(error: unknown): Ending {
   if (error === undefined) return 'completed';
   if (error instanceof CancelledError) return 'canceled';
-  if (error instanceof FnError && error.code === 'serverBusy') return 'server_busy';
+  if (error instanceof FnError && TURNED_AWAY.has(error.code)) return 'server_busy';
   if (error instanceof FnError && error.code === 'reservationExpired') return 'timeouts';
   return 'errors';
 }

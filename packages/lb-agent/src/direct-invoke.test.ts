@@ -162,6 +162,14 @@ describe('what goes wrong', () => {
     expect(runner.attempts).toBeGreaterThan(1);
   });
 
+  it('a full fleet that knows when there will be room says so', async () => {
+    runner.fails(new FnError('serverBusy', { retryAfterSeconds: 4 }));
+    await start();
+    const answer = await fleet.send('/invoke/fn1', { body: 'in' });
+    expect(answer).toMatchObject({ status: 503, body: '{"message":"Timed out - server too busy"}\n' });
+    expect(answer.headers).toMatchObject({ 'retry-after': '4', 'fn-call-id': expect.any(String) });
+  });
+
   it('http-api 83: an unknown function is 404', async () => {
     await start();
     const answer = await fleet.send('/invoke/nope', { body: 'x'.repeat(100_000) });

@@ -115,6 +115,7 @@ describe('submitting a call', () => {
     ${'without its client'}     | ${new CancelledError()}              | ${'canceled'}    | ${'error'}
     ${'past its deadline'}      | ${new FnError('reservationExpired')} | ${'timeouts'}    | ${'timeout'}
     ${'without a runner'}       | ${new FnError('serverBusy')}         | ${'server_busy'} | ${'error'}
+    ${'over its app’s share'}   | ${new FnError('appOverShare')}       | ${'server_busy'} | ${'error'}
   `('a call that ends $story counts as $metric', async ({ error, metric, status }) => {
     if (error) runner = new FakeRunner('r1').fails(error);
     agent = anAgent();

@@ -36,6 +36,18 @@ describe('errors', () => {
     expect(describeError(error)).toEqual({ status, message, blame });
   });
 
+  it.each`
+    error                                                             | seconds
+    ${new FnError('serverBusy')}                                      | ${15}
+    ${new FnError('serverBusy', { retryAfterSeconds: 2.4 })}          | ${3}
+    ${new FnError('appOverShare', { retryAfterSeconds: 0 })}          | ${1}
+    ${new FnError('callTimeout')}                                     | ${undefined}
+    ${new PeerError(503, 'Timed out - server too busy', false)}       | ${15}
+    ${new PeerError(503, 'Functions cannot be looked up now', false)} | ${undefined}
+  `('say when to come back, if that is known: $error', ({ error, seconds }) => {
+    expect(describeError(error).retryAfterSeconds).toBe(seconds);
+  });
+
   it('http-api 112: have a body of one JSON object and one newline', () => {
     expect(errorBody('say "no"')).toBe('{"message":"say \\"no\\""}\n');
   });

@@ -1,11 +1,11 @@
-import { type Blame, ERRORS, type ErrorCode } from './table.js';
+import { type Blame, ERRORS, type ErrorCode, type ErrorEntry } from './table.js';
 
 export interface FnErrorOptions {
   /** Fills the `{name}` parts of the text. */
   readonly params?: Readonly<Record<string, string | number>>;
   /** Overrides the status of the table, where the entry says that a foreign status is passed on. */
   readonly status?: number;
-  /** When it makes sense to ask again. */
+  /** When trying again is worth it, from now; overrides what the table says. Fractions are rounded up for a client. */
   readonly retryAfterSeconds?: number;
   /** Goes to the log; a client never sees it. */
   readonly cause?: unknown;
@@ -19,17 +19,18 @@ export class FnError extends Error {
   override readonly name = 'FnError';
   readonly status: number;
   readonly blame: Blame;
+  /** Undefined: nothing is known of when it would go better. */
   readonly retryAfterSeconds: number | undefined;
 
   constructor(
     readonly code: ErrorCode,
     options: FnErrorOptions = {},
   ) {
-    const entry = ERRORS[code];
+    const entry: ErrorEntry = ERRORS[code];
     super(fill(entry.text, options.params), options.cause === undefined ? undefined : { cause: options.cause });
     this.status = options.status ?? entry.status;
     this.blame = entry.blame;
-    this.retryAfterSeconds = options.retryAfterSeconds;
+    this.retryAfterSeconds = options.retryAfterSeconds ?? entry.retryAfterSeconds;
   }
 
   /** What `errorUser` carries on the wire: the function, not the platform, is at fault. */
@@ -69,15 +70,38 @@ export class CancelledError extends Error {
   }
 }
 
-/** Status, text and blame of anything thrown, as a client may see it. Status 0 from a peer becomes 500. */
-export function describeError(error: unknown): { status: number; message: string; blame: Blame } {
-  if (error instanceof PeerError && error.status === 0)
-    return { status: 500, message: error.message, blame: error.blame };
-  if (error instanceof PeerError || error instanceof FnError) {
-    return { status: error.status, message: error.message, blame: error.blame };
+/** What a client may know of an error. */
+export interface ErrorDescription {
+  readonly status: number;
+  readonly message: string;
+  readonly blame: Blame;
+  /** Whole seconds; undefined: the client is not told when to come back. */
+  readonly retryAfterSeconds: number | undefined;
+}
+
+/** Describes anything thrown. Status 0 from a peer becomes 500. */
+export function describeError(error: unknown): ErrorDescription {
+  if (error instanceof PeerError) {
+    const { status, message, blame } = error;
+    return { status: status === 0 ? 500 : status, message, blame, retryAfterSeconds: patienceFor(error) };
+  }
+  if (error instanceof FnError) {
+    const { status, message, blame, retryAfterSeconds } = error;
+    return { status, message, blame, retryAfterSeconds: wholeSeconds(retryAfterSeconds) };
   }
   if (error instanceof CancelledError) return describeError(new FnError('clientCancelled'));
   return describeError(new FnError('internal'));
+}
+
+/** A peer passes on the text only; it is busy in the same sense as this node is. */
+function patienceFor({ status, message }: PeerError): number | undefined {
+  const { serverBusy } = ERRORS;
+  return status === serverBusy.status && message === serverBusy.text ? serverBusy.retryAfterSeconds : undefined;
+}
+
+/** Never 0: "at once" is what clients that pile up do anyway. */
+function wholeSeconds(seconds: number | undefined): number | undefined {
+  return seconds === undefined ? undefined : Math.max(1, Math.ceil(seconds));
 }
 
 /** The body of an error answer, as Fn clients expect it: one JSON object and one newline. */

@@ -5,6 +5,7 @@
  * - `status` is the HTTP status, and the `errorCode` on the wire.
  * - `blame` says whose fault it was. `function` travels to a balancer as `errorUser`.
  * - `text` is what clients see, to the letter: Fn clients match on it. `{name}` parts are filled in by `FnError`.
+ * - `retryAfterSeconds` is what a client is told to wait (`Retry-After`), unless whoever raises the error knows better.
  */
 export type Blame = 'caller' | 'function' | 'platform';
 
@@ -13,6 +14,7 @@ export interface ErrorEntry {
   readonly blame: Blame;
   readonly text: string;
   readonly doc: string;
+  readonly retryAfterSeconds?: number;
 }
 
 /** Errors of a call: placing it, running it, answering it. */
@@ -21,13 +23,15 @@ const CALL_ERRORS = {
     status: 503,
     blame: 'platform',
     text: 'Timed out - server too busy',
-    doc: 'No runner had room in time, or the node is shutting down. Comes with Retry-After.',
+    doc: 'No runner had room in time, too many calls wait for one already, or the node is shutting down. Comes with Retry-After.',
+    retryAfterSeconds: 15,
   },
   appOverShare: {
     status: 429,
     blame: 'caller',
-    text: 'Too many calls of this application are waiting, try again later',
+    text: 'Too many calls of this application are waiting, send fewer at a time or try again later',
     doc: 'The runners are full and this application has more calls waiting than its share. Comes with Retry-After.',
+    retryAfterSeconds: 15,
   },
   resourceTooBig: {
     status: 400,
