@@ -39,6 +39,7 @@ export const METRICS = {
   lb_placer_retry_busy_count: counter('Attempts refused by a full runner.'),
   lb_placer_retry_error_count: counter('Attempts that did not reach a runner.'),
 
+  lb_runner_ejected_count: counter('Runners taken out for a while because calls failed there.'),
   lb_queue_waiting: gauge('Calls that wait for a runner.'),
   lb_queue_wait_latency: latency('Time calls waited for a runner, those that gave up included.'),
   lb_queue_shed_count: counter('Calls turned away without waiting: deadline, full or share.'),

@@ -16,7 +16,7 @@ import {
   silentLogger,
   systemClock,
 } from '@fnfleet/core';
-import type { PlacementTiming, Placer, QueueLimits, RunnerPool } from '@fnfleet/placement';
+import type { HealthOptions, PlacementTiming, Placer, QueueLimits, RunnerPool } from '@fnfleet/placement';
 import { countEnd, markEnd } from './call-end.js';
 import type { LbCallDraft, LbCallOption } from './call-options.js';
 import { type CallPlacement, FleetPlacement } from './call-placement.js';
@@ -70,6 +70,8 @@ export interface LBAgentOptions {
   readonly callOptions?: readonly LbCallOption[];
   /** What may wait for a runner. Default: 10 000 calls, 256 MiB of bodies. */
   readonly queueLimits?: QueueLimits;
+  /** When runners are taken out for failing. What is not given has its default. */
+  readonly health?: Partial<HealthOptions>;
   /** Uniform, 0 to below 1, for pauses that differ. Default: Math.random. */
   readonly random?: () => number;
   readonly ids?: Pick<IdGenerator, 'next'>;
@@ -82,7 +84,8 @@ export function newLBAgent(pool: RunnerPool, placer: Placer, options: LBAgentOpt
   const { clock = systemClock, logger = silentLogger, random = Math.random } = options;
   const timing = placementTiming(options);
   const limits = options.queueLimits ?? { maxCalls: 10_000, maxBytes: 256 * MIB };
-  return newPlacingAgent(new FleetPlacement({ pool, placer, clock, timing, limits, random }, logger), options);
+  const { health } = options;
+  return newPlacingAgent(new FleetPlacement({ pool, placer, clock, timing, limits, health, random }, logger), options);
 }
 
 /** An agent whose calls go a way of their own. The placement becomes the agent's: closing the agent closes it. */

@@ -96,6 +96,7 @@ class ComposedLbServer implements LbServer {
     this.lookup = options.lookup ?? newApiLookup(settings.runnerApiUrl ?? '', { clock });
     this.agent = newAgent(options, {
       timing: settings,
+      health: settings,
       queueLimits: { maxCalls: settings.queueMaxCalls ?? 10_000, maxBytes: settings.queueMaxBytes ?? 256 * MIB },
       executionHeadroomMs: settings.executionHeadroomMs,
       replayBufferBytes: settings.replayBufferBytes,

@@ -8,7 +8,7 @@ import {
   type RefusalReason,
   type RunnerStatus,
 } from '@fnfleet/protocol';
-import type { Runner } from './runner.js';
+import type { LoadListener, Runner } from './runner.js';
 
 /** What a fake runner does with one call. */
 export type FakeAttempt = (call: OutboundCall, signal: AbortSignal) => Promise<AttemptOutcome>;
@@ -24,6 +24,7 @@ export interface FakeAnswer {
  * the last entry is repeated. Ships with the product so that users can test their own placers and pools.
  */
 export class FakeRunner implements Runner {
+  onLoad: LoadListener | undefined;
   /** Calls in the order they were offered. */
   readonly offered: OutboundCall[] = [];
   /** Request bodies that were read to their end. */

@@ -4,6 +4,7 @@ export type { Placement } from './dispatch/placement.js';
 export type { QueueLimits } from './dispatch/queue-limits.js';
 export { type FakeAnswer, type FakeAttempt, FakeRunner, reportOf } from './fake-runner.js';
 export { type GrpcRunnerOptions, newGrpcRunner } from './grpc-runner.js';
+export type { HealthOptions } from './health/health-options.js';
 export type { Placer, PlacerDeps, PlacerFactory } from './placer.js';
 export { consistentHash } from './placers/consistent-hash.js';
 export { fnConsistentHash } from './placers/fn-consistent-hash.js';

@@ -1,4 +1,5 @@
 import { bytes, durationMs, integer, list, MIB, type SettingsOf, text } from '@fnfleet/core';
+import { HEALTH_DEFAULTS } from './health/health-options.js';
 import { placers } from './placers/index.js';
 
 /** Settings of placement, read by a load balancer. */
@@ -31,6 +32,35 @@ export const placementSettings = {
   queueMaxBytes: bytes('FN_QUEUE_MAX_BYTES', {
     default: 256 * MIB,
     doc: 'Bytes of request bodies that waiting calls may keep in memory.',
+  }),
+  ejectFailures: integer('FN_EJECT_FAILURES', {
+    default: HEALTH_DEFAULTS.ejectFailures,
+    min: 0,
+    doc: 'Failures of the platform in a row after which a runner gets no calls for a while. 0: never.',
+  }),
+  ejectMs: durationMs('FN_EJECT_MSECS', {
+    default: HEALTH_DEFAULTS.ejectMs,
+    doc: 'For how long the first time; each further time as much longer, up to ten times.',
+  }),
+  ejectMaxPercent: integer('FN_EJECT_MAX_PERCENT', {
+    default: HEALTH_DEFAULTS.ejectMaxPercent,
+    min: 0,
+    max: 100,
+    doc: 'Percent of the runners that may be out at the same time. One is always left.',
+  }),
+  panicPercent: integer('FN_PANIC_PERCENT', {
+    default: HEALTH_DEFAULTS.panicPercent,
+    min: 0,
+    max: 100,
+    doc: 'With fewer healthy runners than this, percent, those that are out get calls as well.',
+  }),
+  slowStartMs: durationMs('FN_SLOW_START_MSECS', {
+    default: HEALTH_DEFAULTS.slowStartMs,
+    doc: 'Time in which the share of a runner that joins, or begins anew, grows from a tenth to all of it.',
+  }),
+  probeMs: durationMs('FN_RUNNER_PROBE_MSECS', {
+    default: HEALTH_DEFAULTS.probeMs,
+    doc: 'How often a runner that has told nothing since is asked for its status. 0: never.',
   }),
 } as const;
 

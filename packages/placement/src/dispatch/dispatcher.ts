@@ -1,5 +1,7 @@
 import { type Clock, FnError, type Timer } from '@fnfleet/core';
 import type { OutboundCall } from '@fnfleet/protocol';
+import { HEALTH_DEFAULTS, type HealthOptions } from '../health/health-options.js';
+import { Prober } from '../health/prober.js';
 import type { Placer } from '../placer.js';
 import type { RunnerPool } from '../runner.js';
 import type { PlacementTiming } from '../settings.js';
@@ -21,12 +23,14 @@ export interface DispatcherDeps {
   readonly clock: Clock;
   readonly timing: PlacementTiming;
   readonly limits: QueueLimits;
+  /** What is not given has its default. */
+  readonly health?: Partial<HealthOptions> | undefined;
   /** Uniform, 0 to below 1. */
   readonly random: () => number;
 }
 
 /** What a call needs on its way. */
-export interface DispatcherParts extends Omit<DispatcherDeps, 'limits' | 'random'> {
+export interface DispatcherParts extends Omit<DispatcherDeps, 'limits' | 'health' | 'random'> {
   readonly fleet: FleetView;
   readonly queue: PlacementQueue;
   readonly recheck: Recheck;
@@ -44,15 +48,19 @@ export interface DispatcherParts extends Omit<DispatcherDeps, 'limits' | 'random
  */
 export class Dispatcher {
   private readonly parts: DispatcherParts;
+  private readonly prober: Prober;
   private lookTimer: Timer | undefined;
   private closed = false;
 
-  constructor({ limits, random, ...deps }: DispatcherDeps) {
+  constructor({ limits, random, health: given, ...deps }: DispatcherDeps) {
     const { clock, pool } = deps;
     const onRoom = (view: RunnerView) => this.roomAt(view);
     const queue = new PlacementQueue(limits, clock, () => this.lookLater());
-    const fleet = new FleetView({ now: () => clock.now(), random, onRoom });
+    const health = { ...HEALTH_DEFAULTS, ...given };
+    const fleet = new FleetView({ health, now: () => clock.now(), random, onRoom });
     this.parts = { ...deps, queue, fleet, recheck: new Recheck(clock, onRoom) };
+    this.prober = new Prober(clock, health.probeMs, () => fleet.current);
+    this.prober.begin();
     pool.onChange = () => queue.headsLookAgain();
   }
 
@@ -81,6 +89,7 @@ export class Dispatcher {
     this.closed = true;
     this.parts.pool.onChange = undefined;
     this.parts.recheck.close();
+    this.prober.close();
     this.lookTimer?.cancel();
   }
 

@@ -227,6 +227,7 @@ function begin(
     clock,
     timing: { placerTimeoutMs: 100_000, detachedPlacerTimeoutMs: 1000, retryAllDelayMs: 10, ...timing },
     limits,
+    health: { probeMs: 0 },
     random: () => 0.5,
   };
   dispatcher = new Dispatcher(parts);

@@ -1,4 +1,5 @@
 import type { Candidate, Fleet } from '../candidate.js';
+import type { HealthOptions } from '../health/health-options.js';
 import type { Runner, RunnerList } from '../runner.js';
 import { RunnerView, type RunnerViewDeps } from './runner-view.js';
 
@@ -36,6 +37,9 @@ export class FleetSnapshot implements Fleet {
   }
 }
 
+/** How long the answer to whether the fleet is ill is good for, milliseconds: it is asked for each call that meets an ejected runner. */
+const PANIC_CHECK_MS = 100;
+
 /** What this balancer knows about all the runners that it has met, whichever lists they are on. */
 export class FleetView {
   inFlight = 0;
@@ -44,12 +48,22 @@ export class FleetView {
   /** By function: where it is believed to have a free hot container. */
   private readonly warmRunners = new Map<string, Set<RunnerView>>();
   private readonly deps: RunnerViewDeps;
+  private latest: FleetSnapshot | undefined;
+  private panicking = false;
+  private panicCheckedAt = Number.NEGATIVE_INFINITY;
 
-  constructor(deps: Omit<RunnerViewDeps, 'onWarm' | 'onInFlight'>) {
+  constructor(deps: Omit<RunnerViewDeps, 'onWarm' | 'onInFlight' | 'mayEject' | 'panics'>) {
     const onInFlight = (change: 1 | -1) => {
       this.inFlight += change;
     };
-    this.deps = { ...deps, onInFlight, onWarm: (fnId, view, warm) => this.setWarm(fnId, view, warm) };
+    const mayEject = () => this.mayEject(deps.health);
+    const panics = () => this.panics(deps.health);
+    this.deps = { ...deps, onInFlight, mayEject, panics, onWarm: (fnId, view, warm) => this.setWarm(fnId, view, warm) };
+  }
+
+  /** Those of the list that a call was placed by last. */
+  get current(): readonly RunnerView[] {
+    return this.latest?.candidates ?? [];
   }
 
   /** @param runners not empty */
@@ -62,6 +76,7 @@ export class FleetView {
       );
       this.snapshots.set(runners, snapshot);
     }
+    this.latest = snapshot;
     return snapshot;
   }
 
@@ -73,10 +88,28 @@ export class FleetView {
     }
   }
 
+  private mayEject({ ejectMaxPercent }: HealthOptions): boolean {
+    const { current } = this;
+    const out = current.filter(({ isEjected }) => isEjected).length + 1;
+    return out < current.length && out <= Math.max(1, (current.length * ejectMaxPercent) / 100);
+  }
+
+  private panics({ panicPercent }: HealthOptions): boolean {
+    const now = this.deps.now();
+    if (now - this.panicCheckedAt >= PANIC_CHECK_MS) {
+      const { current } = this;
+      const healthy = current.filter(({ isHealthy }) => isHealthy).length;
+      this.panicking = healthy * 100 < current.length * panicPercent;
+      this.panicCheckedAt = now;
+    }
+    return this.panicking;
+  }
+
   private viewOf(runner: Runner): RunnerView {
     let view = this.views.get(runner);
     if (view === undefined) {
       const newcomer = new RunnerView(runner, this.deps);
+      if (this.latest !== undefined) newcomer.isNew();
       this.views.set(runner, newcomer);
       // After the list is complete: calls that wait may be for it.
       queueMicrotask(() => this.deps.onRoom(newcomer));

@@ -1,5 +1,9 @@
+import { count } from '@fnfleet/core';
 import type { AttemptOutcome, LoadReport, OutboundCall } from '@fnfleet/protocol';
 import type { Candidate } from '../candidate.js';
+import type { HealthOptions } from '../health/health-options.js';
+import { Reputation } from '../health/reputation.js';
+import { SlowStart } from '../health/slow-start.js';
 import type { Runner } from '../runner.js';
 import { BackOff } from './back-off.js';
 import { FunctionView } from './function-view.js';
@@ -18,11 +22,16 @@ const MAX_FUNCTIONS = 4_096;
 export type Unfit = 'gone' | 'draining' | 'ejected' | 'unreachable' | 'refused' | 'no room';
 
 export interface RunnerViewDeps {
+  readonly health: HealthOptions;
   now(): number;
   random(): number;
   /** A function has got, or has lost, its free containers there, as far as is known. */
   onWarm(fnId: string, view: RunnerView, warm: boolean): void;
   onInFlight(change: 1 | -1): void;
+  /** Whether the fleet can do without one more runner. */
+  mayEject(): boolean;
+  /** Too few runners are healthy for taking any of them out. */
+  panics(): boolean;
   /** It may have room that it did not have before. */
   onRoom(view: RunnerView): void;
 }
@@ -39,9 +48,10 @@ export interface RunnerViewDeps {
 export class RunnerView implements Candidate {
   inFlight = 0;
   load: LoadReport | undefined;
-  weight = 1;
-  /** Taken out for failing. Set by the outlier detection. */
-  ejected = false;
+  /** When it last told something, or was asked in vain; milliseconds by the clock. */
+  heardAt = Number.NEGATIVE_INFINITY;
+  private readonly reputation: Reputation;
+  private readonly slowStart: SlowStart;
   private gone = false;
   private drainingUntil = 0;
   private credits = 0;
@@ -53,7 +63,23 @@ export class RunnerView implements Candidate {
     readonly runner: Runner,
     private readonly deps: RunnerViewDeps,
   ) {
+    this.reputation = new Reputation(deps.health);
+    this.slowStart = new SlowStart(deps.health.slowStartMs);
     runner.onLoad = (load, call) => this.told(load, call);
+  }
+
+  get weight(): number {
+    return this.slowStart.weight(this.deps.now());
+  }
+
+  get isEjected(): boolean {
+    return this.deps.now() < this.reputation.ejectedUntil;
+  }
+
+  /** Nothing is known that speaks against it. */
+  get isHealthy(): boolean {
+    const now = this.deps.now();
+    return !this.gone && !this.isEjected && now >= this.unreachable.until && now >= this.drainingUntil;
   }
 
   get address(): string {
@@ -77,7 +103,7 @@ export class RunnerView implements Candidate {
     const now = this.deps.now();
     if (this.gone) return 'gone';
     if (now < this.drainingUntil) return 'draining';
-    if (this.ejected) return 'ejected';
+    if (this.isEjected && !this.deps.panics()) return 'ejected';
     if (now < this.unreachable.until) return 'unreachable';
     const known = this.functions.get(fnId);
     if (known !== undefined && now < known.refusal.until && this.credits === 0) return 'refused';
@@ -94,6 +120,7 @@ export class RunnerView implements Candidate {
     };
     consider(this.drainingUntil);
     consider(this.unreachable.until);
+    consider(this.reputation.ejectedUntil);
     consider(this.functions.get(fnId)?.refusal.until ?? 0);
     // With calls in hand a report will come.
     if (this.inFlight === 0) consider(this.room.trustedUntil);
@@ -123,6 +150,7 @@ export class RunnerView implements Candidate {
     this.inFlight -= 1;
     this.deps.onInFlight(-1);
     known.inFlight -= 1;
+    this.judge(outcome);
     if (outcome.kind === 'refused') {
       this.refused(known, outcome.reason);
       return;
@@ -140,11 +168,38 @@ export class RunnerView implements Candidate {
     this.deps.onRoom(this);
   }
 
+  /** It has joined a fleet that was there before. */
+  isNew(): void {
+    this.slowStart.begin(this.deps.now());
+  }
+
+  /** It has answered a probe. */
+  isThere(): void {
+    this.heardAt = this.deps.now();
+    const wasLost = this.unreachable.until > this.heardAt;
+    this.unreachable.clear();
+    if (wasLost) this.deps.onRoom(this);
+  }
+
+  /** It has not answered a probe. */
+  isNotThere(): void {
+    const { now, random } = this.deps;
+    this.heardAt = now();
+    this.unreachable.strike(this.heardAt, random);
+  }
+
   /** No call is offered any more. */
   leave(): void {
     this.gone = true;
     this.runner.onLoad = undefined;
     this.forgetFunctions();
+  }
+
+  private judge(outcome: AttemptOutcome): void {
+    const { now, mayEject } = this.deps;
+    const wasEjected = this.isEjected;
+    this.reputation.ended(outcome, now(), mayEject);
+    if (!wasEjected && this.isEjected) count('lb_runner_ejected_count');
   }
 
   private refused(known: FunctionView, reason: 'busy' | 'unreachable' | 'closed'): void {
@@ -163,6 +218,7 @@ export class RunnerView implements Candidate {
     const now = this.deps.now();
     if (this.load !== undefined && this.load.incarnation !== load.incarnation) this.begunAnew();
     this.load = load;
+    this.heardAt = now;
     this.unreachable.clear();
     this.drainingUntil = load.draining ? now + DRAINING_MS : 0;
     this.room.told(load, now);
@@ -181,6 +237,8 @@ export class RunnerView implements Candidate {
       known.refusal.clear();
     }
     this.room.forget();
+    this.reputation.clear();
+    this.isNew();
   }
 
   private setFree(fnId: string, known: FunctionView, slots: number, idleMs: number): void {

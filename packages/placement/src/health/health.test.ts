@@ -1,0 +1,150 @@
+import { CancelledError, FnError, PeerError } from '@fnfleet/core';
+import { type AttemptOutcome, GRPC_STATUS, NOTHING_CHECKED, StreamError } from '@fnfleet/protocol';
+import { BUSY, FINISHED, needFor, TestView } from '../view/test-view.js';
+import { Prober } from './prober.js';
+
+const failed = (error: Error): AttemptOutcome => ({ kind: 'failed', error });
+const BROKEN = failed(new StreamError(GRPC_STATUS.INTERNAL, 'stream broke'));
+
+function repeat(times: number, action: () => void): void {
+  for (let i = 0; i < times; i += 1) action();
+}
+
+describe('a runner that keeps failing', () => {
+  it('is taken out after five failures in a row, and comes back on probation', async () => {
+    const view = new TestView(10);
+    repeat(4, () => view.call(0, BROKEN));
+    view.call(0, FINISHED);
+    repeat(4, () => view.call(0, BROKEN));
+    expect(view.at(0).unfitFor(needFor())).toBeUndefined();
+    view.call(0, BROKEN);
+    expect(view.at(0).unfitFor(needFor())).toBe('ejected');
+
+    await view.clock.advance(10_000);
+    expect(view.at(0).unfitFor(needFor())).toBeUndefined();
+    view.call(0, BROKEN);
+    await view.clock.advance(10_000);
+    expect(view.at(0).unfitFor(needFor())).toBe('ejected');
+    await view.clock.advance(10_000);
+    expect(view.at(0).unfitFor(needFor())).toBeUndefined();
+  });
+
+  it.each<[string, AttemptOutcome]>([
+    ['being full', BUSY],
+    ['functions that fail', failed(new PeerError(502, 'function failed', true))],
+    ['callers who leave', failed(new CancelledError())],
+    ['calls that run out of time', failed(new FnError('reservationExpired'))],
+  ])('%s is not the runner failing', (_, outcome) => {
+    const view = new TestView(10);
+    repeat(50, () => view.call(0, outcome, `fn${Math.random()}`));
+    expect(view.at(0).isEjected).toBe(false);
+  });
+
+  it('an error of its platform is', () => {
+    const view = new TestView(10);
+    repeat(5, () => view.call(0, failed(new PeerError(500, 'internal server error', false))));
+    expect(view.at(0).isEjected).toBe(true);
+  });
+
+  it('no more than three of ten are taken out, and never the last', () => {
+    const ten = new TestView(10);
+    for (let i = 0; i < 10; i += 1) repeat(5, () => ten.call(i, BROKEN));
+    expect(ten.views.filter(({ isEjected }) => isEjected)).toHaveLength(3);
+
+    const one = new TestView(1);
+    repeat(20, () => one.call(0, BROKEN));
+    expect(one.at(0).isEjected).toBe(false);
+  });
+
+  it('with most of the fleet ill, those that were taken out get calls again', async () => {
+    const view = new TestView(10);
+    repeat(5, () => view.call(0, BROKEN));
+    expect(view.at(0).unfitFor(needFor())).toBe('ejected');
+    for (let i = 1; i < 6; i += 1) view.at(i).isNotThere();
+    await view.clock.advance(1);
+    for (let i = 1; i < 6; i += 1) repeat(3, () => view.at(i).isNotThere());
+    await view.clock.advance(100);
+    expect(view.at(0).unfitFor(needFor())).toBeUndefined();
+  });
+
+  it('FN_EJECT_FAILURES=0 takes nobody out', () => {
+    const view = new TestView(10, { ejectFailures: 0 });
+    repeat(50, () => view.call(0, BROKEN));
+    expect(view.at(0).isEjected).toBe(false);
+  });
+});
+
+describe('probes', () => {
+  function probing(view: TestView): Prober {
+    const prober = new Prober(view.clock, 5000, () => view.views);
+    prober.begin();
+    return prober;
+  }
+
+  it('ask those that have told nothing lately', async () => {
+    const view = new TestView(2);
+    const asked: string[] = [];
+    for (const runner of view.runners) {
+      runner.status = async () => {
+        asked.push(runner.address);
+        return NOTHING_CHECKED;
+      };
+    }
+    const prober = probing(view);
+    await view.clock.advance(4000);
+    view.tell(0, {});
+    await view.clock.advance(1000);
+    expect(asked).toEqual(['r1']);
+    await view.clock.advance(5000);
+    expect(asked).toEqual(['r1', 'r0', 'r1']);
+    prober.close();
+    expect(view.clock.pendingTimers).toBe(0);
+  });
+
+  it('find out who has gone and who is back', async () => {
+    const view = new TestView(1);
+    const [runner] = view.runners;
+    let there = false;
+    if (runner) {
+      runner.status = async () => {
+        if (!there) throw new StreamError(GRPC_STATUS.UNAVAILABLE, 'ECONNREFUSED');
+        return NOTHING_CHECKED;
+      };
+    }
+    const prober = new Prober(view.clock, 10, () => view.views);
+    prober.round();
+    await view.clock.advance(0);
+    expect(view.at(0).unfitFor(needFor())).toBe('unreachable');
+    there = true;
+    view.rooms.length = 0;
+    await view.clock.advance(11);
+    prober.round();
+    await view.clock.advance(0);
+    expect(view.at(0).unfitFor(needFor())).toBeUndefined();
+    expect(view.rooms).toEqual(['r0']);
+    prober.close();
+  });
+
+  it('a status that fails says nothing about the runner being there; those on their way end with the prober', async () => {
+    const view = new TestView(2);
+    const [slow, ill] = view.runners;
+    let aborted = false;
+    if (slow && ill) {
+      slow.status = (signal?: AbortSignal) =>
+        new Promise<never>((_, reject) =>
+          signal?.addEventListener('abort', () => {
+            aborted = true;
+            reject(new CancelledError());
+          }),
+        );
+      ill.status = () => Promise.reject(new StreamError(GRPC_STATUS.DEADLINE_EXCEEDED, 'too slow'));
+    }
+    const prober = new Prober(view.clock, 10, () => view.views);
+    prober.round();
+    await view.clock.advance(0);
+    expect(view.at(1).unfitFor(needFor())).toBeUndefined();
+    prober.close();
+    expect(aborted).toBe(true);
+    expect(view.at(0).unfitFor(needFor())).toBeUndefined();
+  });
+});

@@ -1,0 +1,61 @@
+import type { Clock, Timer } from '@fnfleet/core';
+import { GRPC_STATUS, StreamError } from '@fnfleet/protocol';
+import type { RunnerView } from '../view/runner-view.js';
+
+/** Runners that are asked at the same time at most. */
+const AT_ONCE = 16;
+
+/**
+ * Asks runners how they are that have not said so lately: a view that has no calls there learns of room, of draining, and of
+ * one that is back. The answer reaches the view by itself.
+ */
+export class Prober {
+  private timer: Timer | undefined;
+  private readonly asking = new Map<RunnerView, AbortController>();
+  private closed = false;
+
+  constructor(
+    private readonly clock: Clock,
+    /** Between two rounds, milliseconds. */
+    private readonly everyMs: number,
+    private readonly runners: () => Iterable<RunnerView>,
+  ) {}
+
+  begin(): void {
+    if (this.everyMs === 0 || this.timer !== undefined || this.closed) return;
+    this.timer = this.clock.after(this.everyMs, () => {
+      this.timer = undefined;
+      this.begin();
+      this.round();
+    });
+  }
+
+  close(): void {
+    this.closed = true;
+    this.timer?.cancel();
+    for (const life of this.asking.values()) life.abort();
+  }
+
+  /** Asks those who are due, as many as may be asked at once; the others have their turn in the next round. */
+  round(): void {
+    const dueBefore = this.clock.now() - this.everyMs;
+    for (const view of this.runners()) {
+      if (this.asking.size >= AT_ONCE) return;
+      if (!view.isGone && view.heardAt <= dueBefore && !this.asking.has(view)) void this.ask(view);
+    }
+  }
+
+  private async ask(view: RunnerView): Promise<void> {
+    const life = new AbortController();
+    this.asking.set(view, life);
+    try {
+      await view.runner.status(life.signal);
+      view.isThere();
+    } catch (error) {
+      // A status that takes too long, or fails, is not a runner that has gone.
+      if (error instanceof StreamError && error.code === GRPC_STATUS.UNAVAILABLE) view.isNotThere();
+    } finally {
+      this.asking.delete(view);
+    }
+  }
+}
