@@ -24,10 +24,10 @@ import {
   type TlsMaterial,
 } from '@fnfleet/http';
 import {
+  choosePlacer,
   newGrpcRunner,
   newStaticRunnerPool,
   type Placer,
-  placers,
   type Runner,
   type RunnerPool,
   warmFirst,
@@ -154,7 +154,7 @@ function newAgent(options: LbServerOptions, agentOptions: LBAgentOptions): LBAge
   const { settings = {}, clock = systemClock } = options;
   if (options.placement !== undefined) return newPlacingAgent(options.placement, agentOptions);
   const placer =
-    options.placer ?? placers.get(settings.placer ?? warmFirst.name).create({ random: Math.random, clock });
+    options.placer ?? choosePlacer(settings.placer ?? warmFirst.name).create({ random: Math.random, clock });
   return newLBAgent(options.pool ?? staticPool(options), placer, agentOptions);
 }
 

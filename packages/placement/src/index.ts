@@ -6,6 +6,7 @@ export { type FakeAnswer, type FakeAttempt, FakeRunner, reportOf } from './fake-
 export { type GrpcRunnerOptions, newGrpcRunner } from './grpc-runner.js';
 export type { HealthOptions } from './health/health-options.js';
 export type { Placer, PlacerDeps, PlacerFactory } from './placer.js';
+export { choosePlacer } from './placers/choose-placer.js';
 export { consistentHash } from './placers/consistent-hash.js';
 export { fnConsistentHash } from './placers/fn-consistent-hash.js';
 export { placers } from './placers/index.js';

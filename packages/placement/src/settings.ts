@@ -10,7 +10,7 @@ export const placementSettings = {
   }),
   placer: text('FN_PLACER', {
     default: 'warm-first',
-    doc: `How a call chooses among the runners: one of ${placers.names.join(', ')}.`,
+    doc: `How a call chooses among the runners: one of ${placers.names.join(', ')}; or a file with a placer, \`./my-placer.js\`.`,
   }),
   placerTimeoutMs: durationMs('FN_PLACER_TIMEOUT_MSECS', {
     default: 360_000,
