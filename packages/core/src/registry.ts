@@ -2,7 +2,7 @@ import { SettingsError } from './settings/read.js';
 
 /** Named choices of one kind, in the order in which a reader of the menu should see them. */
 export class Registry<T extends { readonly name: string }> {
-  private readonly entries: ReadonlyMap<string, T>;
+  private readonly byName: ReadonlyMap<string, T>;
 
   /**
    * @param setting the variable that selects an entry
@@ -11,18 +11,25 @@ export class Registry<T extends { readonly name: string }> {
   constructor(
     private readonly setting: string,
     private readonly kind: string,
-    entries: readonly T[],
+    readonly entries: readonly T[],
   ) {
-    this.entries = new Map(entries.map((entry) => [entry.name, entry]));
+    this.byName = new Map(entries.map((entry) => [entry.name, entry]));
+  }
+
+  /** The same menu with more on it. An entry of a name that is there already takes its place. */
+  with(...entries: readonly T[]): Registry<T> {
+    const added = new Map(entries.map((entry) => [entry.name, entry]));
+    const kept = this.entries.filter(({ name }) => !added.has(name));
+    return new Registry(this.setting, this.kind, [...kept, ...added.values()]);
   }
 
   get names(): readonly string[] {
-    return [...this.entries.keys()];
+    return [...this.byName.keys()];
   }
 
   /** @throws SettingsError that names what would have been right */
   get(name: string): T {
-    const found = this.entries.get(name);
+    const found = this.byName.get(name);
     if (found !== undefined) return found;
     throw new SettingsError([
       `${this.setting}: unknown ${this.kind} ${JSON.stringify(name)}; known: ${this.names.join(', ')}`,

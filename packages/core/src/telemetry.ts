@@ -38,6 +38,10 @@ export const METRICS = {
   lb_placer_placed_ok_count: counter('Calls placed that ended well.'),
   lb_placer_retry_busy_count: counter('Attempts refused by a full runner.'),
   lb_placer_retry_error_count: counter('Attempts that did not reach a runner.'),
+  lb_pool_runners: gauge('Runners in the pool.'),
+  lb_pool_changes: counter('Runners that joined or left the pool, by which of both.'),
+  lb_pool_source_failures: counter('Times that the source of the runner pool could not be read.'),
+  lb_pool_stale: gauge('1 while the source of the runner pool cannot be read and the last known runners serve on.'),
 
   lb_runner_ejected_count: counter('Runners taken out for a while because calls failed there.'),
   lb_queue_waiting: gauge('Calls that wait for a runner.'),

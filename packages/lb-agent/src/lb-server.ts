@@ -8,6 +8,7 @@ import {
   localIpv4,
   MIB,
   Once,
+  type Registry,
   type Service,
   silentLogger,
   systemClock,
@@ -26,8 +27,9 @@ import {
 import {
   choosePlacer,
   newGrpcRunner,
-  newStaticRunnerPool,
+  newRunnerPool,
   type Placer,
+  type PoolFactory,
   type Runner,
   type RunnerPool,
   warmFirst,
@@ -44,10 +46,12 @@ export interface LbServerOptions {
   readonly host: string;
   /** 0 takes a free port; `address` tells which. */
   readonly port: number;
-  /** Makes the runner for an address of `settings.runnerAddresses`; one reached over gRPC, in the clear, unless given. */
+  /** Makes the runner for an address of the pool that the settings describe; one reached over gRPC, in the clear, unless given. */
   readonly createRunner?: (address: string, options: { readonly logger?: Logger }) => Runner;
   /** Each of these replaces what the settings describe. The server closes them. */
   readonly pool?: RunnerPool;
+  /** What `settings.runnerPool` can select; the kinds that come with the product unless given. */
+  readonly pools?: Registry<PoolFactory>;
   readonly placer?: Placer;
   readonly lookup?: FunctionLookup;
   /** Where calls go, in place of a pool and a placer. */
@@ -155,11 +159,18 @@ function newAgent(options: LbServerOptions, agentOptions: LBAgentOptions): LBAge
   if (options.placement !== undefined) return newPlacingAgent(options.placement, agentOptions);
   const placer =
     options.placer ?? choosePlacer(settings.placer ?? warmFirst.name).create({ random: Math.random, clock });
-  return newLBAgent(options.pool ?? staticPool(options), placer, agentOptions);
+  return newLBAgent(options.pool ?? configuredPool(options), placer, agentOptions);
 }
 
-function staticPool({ settings = {}, createRunner = newGrpcRunner, logger }: LbServerOptions): RunnerPool {
-  return newStaticRunnerPool(settings.runnerAddresses ?? [], (address) => createRunner(address, { logger }));
+function configuredPool(options: LbServerOptions): RunnerPool {
+  const { settings = {}, createRunner = newGrpcRunner, pools, logger, clock } = options;
+  return newRunnerPool({
+    settings,
+    createRunner: (address) => createRunner(address, { logger }),
+    pools,
+    logger,
+    clock,
+  });
 }
 
 function requestHandler(

@@ -33,6 +33,7 @@ async function start(recording: Recording, script: (engagement: ScriptedEngageme
   fleet = await TestFleet.start([], {
     contents: contentsOf(recording),
     env: { FN_RUNNER_ADDRESSES: runner.address },
+    pool: undefined, // the one that the environment describes, over gRPC
     createRunner: (address) => newGrpcRunner(address),
   });
 }

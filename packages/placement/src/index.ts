@@ -14,6 +14,19 @@ export { leastLoaded } from './placers/least-loaded.js';
 export { naive } from './placers/naive.js';
 export { prequal } from './placers/prequal.js';
 export { warmFirst } from './placers/warm-first.js';
+export type {
+  MembershipListener,
+  MembershipSource,
+  PoolStatus,
+  RefusedAddress,
+  SourceDeps,
+} from './pools/membership.js';
+export { MembershipPool, type MembershipPoolOptions } from './pools/membership-pool.js';
+export { newRunnerPool, type RunnerPoolOptions } from './pools/new-runner-pool.js';
+export type { PoolDeps, PoolFactory } from './pools/pool-factory.js';
+export { pools } from './pools/pool-kinds.js';
+export type { PoolUrl } from './pools/pool-url.js';
+export { type Look, RetryingSource } from './pools/retrying-source.js';
+export { newStaticRunnerPool } from './pools/static-runner-pool.js';
 export type { LoadListener, Runner, RunnerList, RunnerPool } from './runner.js';
 export { type PlacementSettings, type PlacementTiming, placementSettings } from './settings.js';
-export { newStaticRunnerPool } from './static-runner-pool.js';

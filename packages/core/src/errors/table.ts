@@ -33,6 +33,12 @@ const CALL_ERRORS = {
     doc: 'The runners are full and this application has more calls waiting than its share. Comes with Retry-After.',
     retryAfterSeconds: 15,
   },
+  runnersUnknown: {
+    status: 503,
+    blame: 'platform',
+    text: 'The runners cannot be looked up',
+    doc: 'The source of the runner pool (FN_RUNNER_POOL) cannot be read, and none of the runners known so far took the call. The log of the balancer says why.',
+  },
   resourceTooBig: {
     status: 400,
     blame: 'caller',

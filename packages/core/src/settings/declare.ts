@@ -15,6 +15,8 @@ export interface Setting<T> {
   readonly mayBeEmpty: boolean;
   /** Secrets are never printed. */
   readonly secret: boolean;
+  /** The variable that this one is given in place of: exactly one of the two has to be. */
+  readonly insteadOf: string | undefined;
   /** The value when unset. Throws SettingProblem when the setting is required. */
   fallback(): T;
   /** Throws SettingProblem when the text does not fit. */
@@ -36,6 +38,7 @@ interface Common<T> {
   readonly defaultText?: string;
   readonly required?: boolean;
   readonly secret?: boolean;
+  readonly insteadOf?: string;
 }
 
 type Value<T, O extends Common<T>> = O extends { default: T } | { required: true } ? T : T | undefined;
@@ -171,6 +174,7 @@ function make<T, O extends Common<T>>(
     doc: options.doc,
     mayBeEmpty: true,
     secret: options.secret ?? false,
+    insteadOf: options.insteadOf,
     defaultText: options.required ? 'required' : (options.defaultText ?? describeDefault(options.default)),
     fallback() {
       if (options.required) throw new SettingProblem(`${name}: required: expected ${expects}. ${options.doc}`);

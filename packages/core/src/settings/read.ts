@@ -19,17 +19,28 @@ export class SettingsError extends Error {
 export function readSettings<S extends SettingsShape>(shape: S, env: Environment): SettingsOf<S> {
   const values: Record<string, unknown> = {};
   const problems: string[] = [];
+  const given = new Set<string>();
   for (const [key, setting] of Object.entries(shape)) {
     try {
       const value = lookUp(setting, env);
+      if (value !== undefined) given.add(setting.name);
       values[key] = value === undefined ? setting.fallback() : setting.parse(value);
     } catch (error) {
       if (!(error instanceof SettingProblem)) throw error;
       problems.push(error.message);
     }
   }
+  for (const setting of Object.values(shape)) problems.push(...eitherOr(setting, given));
   if (problems.length > 0) throw new SettingsError(problems);
   return Object.freeze(values) as SettingsOf<S>;
+}
+
+/** What is wrong about a setting that stands in for another. */
+function eitherOr({ name, insteadOf }: Setting<unknown>, given: ReadonlySet<string>): string[] {
+  if (insteadOf === undefined || given.has(name) !== given.has(insteadOf)) return [];
+  return given.has(name)
+    ? [`${insteadOf}, ${name}: both are given, and only one of them is allowed`]
+    : [`${insteadOf}: required, or ${name} in its place`];
 }
 
 function lookUp({ name, mayBeEmpty }: Setting<unknown>, env: Environment): string | undefined {

@@ -113,6 +113,17 @@ describe('settings', () => {
     );
   });
 
+  it('may stand in for another: exactly one of the two is given', () => {
+    const either = {
+      list: text('FN_LIST', { doc: 'A list.' }),
+      source: text('FN_SOURCE', { insteadOf: 'FN_LIST', doc: 'Where the list is.' }),
+    };
+    expect(readSettings(either, { FN_LIST: 'a' })).toEqual({ list: 'a', source: undefined });
+    expect(readSettings(either, { FN_LIST: ' ', FN_SOURCE: 'b' })).toEqual({ list: undefined, source: 'b' });
+    expect(() => readSettings(either, {})).toThrow(/^FN_LIST: required, or FN_SOURCE in its place$/);
+    expect(() => readSettings(either, { FN_LIST: 'a', FN_SOURCE: 'b' })).toThrow(/^FN_LIST, FN_SOURCE: both are given/);
+  });
+
   describe('in a file', () => {
     let directory: string;
     beforeEach(() => {

@@ -1,7 +1,7 @@
 import { connect } from 'node:net';
 import { readSettings } from '@fnfleet/core';
 import { httpSettings } from '@fnfleet/http';
-import { FakeRunner } from '@fnfleet/placement';
+import { FakeRunner, newStaticRunnerPool } from '@fnfleet/placement';
 import { Agent, type Dispatcher, request } from 'undici';
 import { type LbServer, type LbServerOptions, newLbServer } from '../lb-server.js';
 import { lbSettings } from '../settings.js';
@@ -63,7 +63,7 @@ export class TestFleet {
     const byAddress = new Map(runners.map((runner) => [runner.address, runner]));
     const settings = readSettings(
       { ...httpSettings, ...lbSettings },
-      { FN_RUNNER_API_URL: api.url, FN_RUNNER_ADDRESSES: [...byAddress.keys()].join(','), ...env },
+      { FN_RUNNER_API_URL: api.url, FN_RUNNER_ADDRESSES: 'in.the.pool:9190', ...env },
     );
     try {
       const server = newLbServer({
@@ -71,7 +71,10 @@ export class TestFleet {
         host: '127.0.0.1',
         port: 0,
         placer: { order: (_call, { candidates }) => candidates },
-        createRunner: (address) => byAddress.get(address) ?? new FakeRunner(address),
+        pool: newStaticRunnerPool(
+          [...byAddress.keys()],
+          (address) => byAddress.get(address) ?? new FakeRunner(address),
+        ),
         ...overrides,
       });
       await server.ready;

@@ -1,8 +1,8 @@
 import { CancelledError, FakeClock, FnError, PeerError } from '@fnfleet/core';
 import type { OutboundCall } from '@fnfleet/protocol';
 import { FakeRunner } from '../fake-runner.js';
+import { newStaticRunnerPool } from '../pools/static-runner-pool.js';
 import type { RunnerList, RunnerPool } from '../runner.js';
-import { newStaticRunnerPool } from '../static-runner-pool.js';
 import { aCall } from '../test-call.js';
 import { Dispatcher, type DispatcherDeps } from './dispatcher.js';
 import type { Placement } from './placement.js';

@@ -1,6 +1,6 @@
-import { FakeRunner } from './fake-runner.js';
+import { FakeRunner } from '../fake-runner.js';
+import { aCall } from '../test-call.js';
 import { newStaticRunnerPool } from './static-runner-pool.js';
-import { aCall } from './test-call.js';
 
 const create = (address: string) => new FakeRunner(address);
 

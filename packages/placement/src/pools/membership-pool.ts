@@ -1,0 +1,191 @@
+import { type Clock, count, FnError, type Logger, Once, silentLogger, systemClock } from '@fnfleet/core';
+import type { Runner, RunnerList, RunnerPool } from '../runner.js';
+import type { MembershipSource, PoolStatus, RefusedAddress } from './membership.js';
+import { addressKey, problemOfAddress } from './runner-address.js';
+
+export interface MembershipPoolOptions {
+  /** The kind of pool, for operators. */
+  readonly kind: string;
+  /** What the source reads, for operators; without secrets. */
+  readonly description: string;
+  readonly source: MembershipSource;
+  readonly createRunner: (address: string) => Runner;
+  /** Says what is wrong with an address. Unless given, `host:port` is right. */
+  readonly checkAddress?: (address: string) => string | undefined;
+  readonly clock?: Clock;
+  readonly logger?: Logger;
+}
+
+/**
+ * The runners that a source lists, from when it lists them until it no longer does.
+ *
+ * M1  A runner that stays is not touched by others that come and go: same object, same connection.
+ * M2  A runner that leaves gets no more calls and finishes those it has.
+ * M3  A source that fails changes nothing: a list that may be old serves better than none. The failure is told with it.
+ * M4  One bad entry costs nobody else their place, and an address that is listed twice gets one share.
+ * M5  The array of runners is the same until a runner joins or leaves.
+ */
+export class MembershipPool implements RunnerPool {
+  onChange: (() => void) | undefined;
+  private list: RunnerList;
+  private readonly leaving = new Map<Runner, Promise<void>>();
+  private refused: readonly RefusedAddress[] = [];
+  private listedAt: number | undefined;
+  private changedAt: number | undefined;
+  private failing: Error | undefined;
+  private lastFailure: { readonly error: Error; readonly at: number } | undefined;
+  private readonly clock: Clock;
+  private readonly logger: Logger;
+
+  constructor(private readonly options: MembershipPoolOptions) {
+    this.clock = options.clock ?? systemClock;
+    this.logger = (options.logger ?? silentLogger).child({ pool: options.description });
+    this.list = { runners: [], error: poolError(new Error(`${options.description} has not answered yet`)) };
+    options.source.start({
+      onMembers: (addresses) => this.onMembers(addresses),
+      onFailure: (error) => this.onFailure(error),
+    });
+  }
+
+  runners(): RunnerList {
+    return this.list;
+  }
+
+  status(): PoolStatus {
+    const age = (at: number | undefined) => (at === undefined ? undefined : this.clock.now() - at);
+    const { kind, description } = this.options;
+    return {
+      kind,
+      source: description,
+      addresses: this.list.runners.map((runner) => runner.address),
+      leaving: [...this.leaving.keys()].map((runner) => runner.address),
+      refused: this.refused,
+      listAgeMs: age(this.listedAt),
+      changedAgeMs: age(this.changedAt),
+      failing: this.failing !== undefined,
+      lastFailure: this.lastFailure && {
+        reason: reasonOf(this.lastFailure.error),
+        ageMs: this.clock.now() - this.lastFailure.at,
+      },
+    };
+  }
+
+  /** Closes the source, then every runner, also those that have left and still have calls in hand. */
+  close(): Promise<void> {
+    return this.closing.call();
+  }
+
+  private readonly closing = new Once(async () => {
+    await this.options.source.close();
+    if (this.failing) count('lb_pool_stale', -1);
+    count('lb_pool_runners', -this.list.runners.length);
+    await Promise.all([...this.list.runners.map((runner) => runner.close()), ...this.leaving.values()]);
+  });
+
+  private onMembers(addresses: readonly string[]): void {
+    if (this.closing.called) return;
+    const { runners, refused } = this.resolve(addresses);
+    this.noteRefused(refused);
+    const [first] = refused;
+    if (runners.length === 0 && first !== undefined) {
+      this.onFailure(new Error(`none of ${refused.length} entries is a runner; ${first.address}: ${first.reason}`));
+      return;
+    }
+    this.listedAt = this.clock.now();
+    this.noteRecovery();
+    this.replace(runners);
+  }
+
+  /** The runners of a list: those that are there already stay what they are (M1), others are made. */
+  private resolve(addresses: readonly string[]): { runners: Runner[]; refused: RefusedAddress[] } {
+    const present = new Map(this.list.runners.map((runner) => [addressKey(runner.address), runner]));
+    const runners = new Map<string, Runner>();
+    const refused: RefusedAddress[] = [];
+    const { checkAddress = problemOfAddress, createRunner } = this.options;
+    for (const text of addresses) {
+      const address = text.trim();
+      try {
+        const problem = checkAddress(address);
+        if (problem !== undefined) throw new Error(problem);
+        const key = addressKey(address);
+        if (!runners.has(key)) runners.set(key, present.get(key) ?? createRunner(address));
+      } catch (error) {
+        refused.push({ address: shortened(address), reason: reasonOf(error) });
+      }
+    }
+    return { runners: [...runners.values()], refused };
+  }
+
+  private replace(runners: readonly Runner[]): void {
+    const before = this.list.runners;
+    const joined = runners.filter((runner) => !before.includes(runner));
+    const left = before.filter((runner) => !runners.includes(runner));
+    const same = before.length === runners.length && before.every((runner, at) => runner === runners[at]);
+    if (same && this.list.error === undefined) return;
+    this.list = { runners: same ? before : Object.freeze([...runners]) };
+    if (same) return;
+    this.changedAt = this.clock.now();
+    count('lb_pool_runners', joined.length - left.length);
+    if (joined.length > 0) count('lb_pool_changes', joined.length, { change: 'joined' });
+    if (left.length > 0) count('lb_pool_changes', left.length, { change: 'left' });
+    this.logger[runners.length === 0 ? 'warn' : 'info']('runners changed', {
+      runners: runners.length,
+      joined: namesOf(joined),
+      left: namesOf(left),
+    });
+    for (const runner of left) this.release(runner);
+    this.onChange?.();
+  }
+
+  private release(runner: Runner): void {
+    const closed = runner.close().finally(() => this.leaving.delete(runner));
+    this.leaving.set(runner, closed);
+  }
+
+  private onFailure(error: Error): void {
+    if (this.closing.called) return;
+    count('lb_pool_source_failures');
+    // A source that goes on failing in the same way says so once.
+    if (this.failing === undefined || reasonOf(this.failing) !== reasonOf(error)) {
+      const runners = this.list.runners.length;
+      this.logger.warn('runners cannot be looked up; those known so far stay in use', { runners, error });
+    }
+    if (this.failing === undefined) count('lb_pool_stale');
+    this.failing = error;
+    this.lastFailure = { error, at: this.clock.now() };
+    this.list = { runners: this.list.runners, error: poolError(error) };
+  }
+
+  private noteRecovery(): void {
+    if (this.failing === undefined) return;
+    this.failing = undefined;
+    count('lb_pool_stale', -1);
+    this.logger.info('runners can be looked up again');
+  }
+
+  private noteRefused(refused: readonly RefusedAddress[]): void {
+    const known = new Set(this.refused.map(({ address }) => address));
+    for (const { address, reason } of refused) {
+      if (!known.has(address)) this.logger.error('not an address of a runner, left out', { address, reason });
+    }
+    this.refused = refused;
+  }
+}
+
+/** What a caller may see; the reason is for the log. */
+function poolError(cause: Error): Error {
+  return new FnError('runnersUnknown', { cause });
+}
+
+function reasonOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
+
+function namesOf(runners: readonly Runner[]): string | undefined {
+  return runners.map((runner) => runner.address).join(' ') || undefined;
+}
+
+/** A source that is something else altogether may have very long lines. */
+function shortened(text: string): string {
+  return text.length > 100 ? `${text.slice(0, 100)}…` : text;
+}

@@ -1,0 +1,88 @@
+import { readSettings } from '@fnfleet/core';
+import { FakeRunner } from '../fake-runner.js';
+import { placementSettings } from '../settings.js';
+import { newRunnerPool } from './new-runner-pool.js';
+import type { PoolFactory } from './pool-factory.js';
+import { pools } from './pool-kinds.js';
+import { StaticSource } from './static-runner-pool.js';
+
+const createRunner = (address: string) => new FakeRunner(address);
+
+/** The pool of an environment; nothing that it started outlives the test. */
+async function poolOf(env: Record<string, string>, known = pools) {
+  const pool = newRunnerPool({ settings: readSettings(placementSettings, env), createRunner, pools: known });
+  const status = pool.status();
+  await pool.close();
+  return status;
+}
+
+it('FN_RUNNER_ADDRESSES lists runners as they are', async () => {
+  expect(await poolOf({ FN_RUNNER_ADDRESSES: 'b.example:9190, a:9190' })).toMatchObject({
+    kind: 'static',
+    source: 'static://b.example:9190,a:9190',
+    addresses: ['b.example:9190', 'a:9190'],
+  });
+});
+
+it('static:// is the same', async () => {
+  expect(await poolOf({ FN_RUNNER_POOL: 'static://h1:9190,[::1]:9190' })).toMatchObject({
+    kind: 'static',
+    addresses: ['h1:9190', '[::1]:9190'],
+  });
+});
+
+it.each`
+  kind         | url
+  ${'file'}    | ${'file:///etc/fnfleet/runners'}
+  ${'dns'}     | ${'dns://tasks.runner:9190?server=127.0.0.1:5353'}
+  ${'dns'}     | ${'dns://tasks.runner:9190?server=[::1]:5353'}
+  ${'dns+srv'} | ${'dns+srv://_grpc._tcp.runner.example?server=127.0.0.1'}
+`('$url is a pool of the kind $kind', async ({ kind, url }) => {
+  expect(await poolOf({ FN_RUNNER_POOL: url })).toMatchObject({ kind, source: url, addresses: [] });
+});
+
+it.each`
+  url                                        | message
+  ${'h1:9190,h2:9190'}                       | ${'FN_RUNNER_POOL: it is not a URL such as dns://tasks.runner:9190'}
+  ${'consul://h1'}                           | ${'FN_RUNNER_POOL: unknown runner pool "consul"; known: static, file, dns, dns+srv'}
+  ${'static://'}                             | ${'FN_RUNNER_POOL: expected static://host:port,host:port'}
+  ${'static://h1'}                           | ${'FN_RUNNER_POOL: runner "h1": the port is missing; host:port is expected'}
+  ${'static://h1:1,H1:1'}                    | ${'FN_RUNNER_POOL: runner H1:1 is listed twice'}
+  ${'file://relative/path'}                  | ${'FN_RUNNER_POOL: expected file:///path, an absolute path'}
+  ${'dns://tasks.runner'}                    | ${'FN_RUNNER_POOL: expected dns://name:port'}
+  ${'dns://tasks.runner:http'}               | ${'FN_RUNNER_POOL: expected dns://name:port'}
+  ${'dns://tasks.runner:1?sever=127.0.0.1'}  | ${'FN_RUNNER_POOL: unknown parameter "sever"; known: server'}
+  ${'dns://tasks.runner:1?server=localhost'} | ${'FN_RUNNER_POOL: server: expected an IP address with or without a port, got "localhost"'}
+  ${'dns+srv://_grpc._tcp.runner:9190'}      | ${'FN_RUNNER_POOL: expected dns+srv://_service._proto.name, without a port'}
+  ${'file:///a%zz'}                          | ${'FN_RUNNER_POOL: a % in it is not followed by two hexadecimal digits'}
+`('$url is refused: $message', async ({ url, message }) => {
+  await expect(poolOf({ FN_RUNNER_POOL: url })).rejects.toThrow(message);
+});
+
+it('a wrong address in FN_RUNNER_ADDRESSES keeps the process from starting', async () => {
+  await expect(poolOf({ FN_RUNNER_ADDRESSES: 'h1:9190,h2' })).rejects.toThrow(
+    'FN_RUNNER_ADDRESSES: runner "h2": the port is missing; host:port is expected',
+  );
+});
+
+it('one of FN_RUNNER_ADDRESSES and FN_RUNNER_POOL has to be given, and not both', async () => {
+  await expect(poolOf({})).rejects.toThrow(/^FN_RUNNER_ADDRESSES: required, or FN_RUNNER_POOL in its place$/);
+  const both = { FN_RUNNER_ADDRESSES: 'h1:9190', FN_RUNNER_POOL: 'static://h1:9190' };
+  await expect(poolOf(both)).rejects.toThrow('FN_RUNNER_ADDRESSES, FN_RUNNER_POOL: both are given');
+  for (const settings of [{}, { runnerAddresses: ['h1:1'], runnerPool: 'static://h1:1' }]) {
+    expect(() => newRunnerPool({ settings, createRunner })).toThrow('FN_RUNNER_ADDRESSES');
+  }
+});
+
+it('an embedder can add a kind of its own', async () => {
+  const phoneBook: PoolFactory = {
+    name: 'phone-book',
+    form: 'phone-book://page',
+    doc: 'a page of the phone book',
+    create: (url) => new StaticSource([`${url.authority}.example:9190`]),
+  };
+  expect(await poolOf({ FN_RUNNER_POOL: 'phone-book://7' }, pools.with(phoneBook))).toMatchObject({
+    kind: 'phone-book',
+    addresses: ['7.example:9190'],
+  });
+});

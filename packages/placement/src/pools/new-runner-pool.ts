@@ -1,0 +1,68 @@
+import { type Clock, type Logger, type Registry, SettingsError, silentLogger, systemClock } from '@fnfleet/core';
+import type { Runner } from '../runner.js';
+import type { PlacementSettings } from '../settings.js';
+import type { MembershipSource } from './membership.js';
+import { MembershipPool } from './membership-pool.js';
+import type { PoolFactory } from './pool-factory.js';
+import { pools as builtIn } from './pool-kinds.js';
+import { parsePoolUrl } from './pool-url.js';
+import { checkAddresses } from './runner-address.js';
+import { StaticSource } from './static-runner-pool.js';
+
+export interface RunnerPoolOptions {
+  readonly settings: Partial<PlacementSettings>;
+  readonly createRunner: (address: string) => Runner;
+  /** The kinds there are; those of this package unless given. */
+  readonly pools?: Registry<PoolFactory>;
+  readonly clock?: Clock;
+  readonly random?: () => number;
+  readonly logger?: Logger;
+}
+
+/**
+ * The pool that the settings describe. Whether its source can be read shows later: until then it is empty and says why.
+ * @throws SettingsError when they describe none, or two
+ */
+export function newRunnerPool(options: RunnerPoolOptions): MembershipPool {
+  const { createRunner, clock, logger } = options;
+  return new MembershipPool({ ...describedSource(options), createRunner, clock, logger });
+}
+
+interface Described {
+  readonly kind: string;
+  readonly description: string;
+  readonly source: MembershipSource;
+}
+
+function describedSource(options: RunnerPoolOptions): Described {
+  const { runnerAddresses: addresses = [], runnerPool } = options.settings;
+  if (addresses.length > 0 && runnerPool !== undefined) {
+    throw new SettingsError(['FN_RUNNER_ADDRESSES, FN_RUNNER_POOL: both are given, and only one of them is allowed']);
+  }
+  if (runnerPool !== undefined) return explained('FN_RUNNER_POOL', () => sourceOf(runnerPool, options));
+  if (addresses.length === 0)
+    throw new SettingsError(['FN_RUNNER_ADDRESSES: required, or FN_RUNNER_POOL in its place']);
+  return explained('FN_RUNNER_ADDRESSES', () => ({
+    kind: 'static',
+    description: `static://${addresses.join(',')}`,
+    source: new StaticSource(checkAddresses(addresses)),
+  }));
+}
+
+function sourceOf(text: string, options: RunnerPoolOptions): Described {
+  const { pools = builtIn, clock = systemClock, random = Math.random, logger = silentLogger } = options;
+  const { kubernetesHost: host, kubernetesPort: port = '443' } = options.settings;
+  const url = parsePoolUrl(text);
+  const kind = pools.get(url.scheme);
+  const kubernetes = host === undefined ? undefined : { host, port };
+  return { kind: kind.name, description: url.shown, source: kind.create(url, { clock, random, logger, kubernetes }) };
+}
+
+function explained<T>(variable: string, act: () => T): T {
+  try {
+    return act();
+  } catch (error) {
+    if (error instanceof SettingsError) throw error;
+    throw new SettingsError([`${variable}: ${(error as Error).message}`]);
+  }
+}

@@ -1,0 +1,54 @@
+/**
+ * What `FN_RUNNER_POOL` and `FN_REGISTER` say: `scheme://user:password@authority/path?parameters`. Not every one is a
+ * URL to the letter: an authority may list several hosts.
+ */
+export interface PoolUrl {
+  readonly scheme: string;
+  readonly user: { readonly name: string; readonly password: string } | undefined;
+  /** `host:port,host:port`, or whatever the scheme makes of it. */
+  readonly authority: string;
+  /** With its slash, or empty. */
+  readonly path: string;
+  readonly params: ReadonlyMap<string, string>;
+  /** As it was given, without user and password. */
+  readonly shown: string;
+}
+
+const FORM = /^([a-z][a-z0-9+.-]*):\/\/(?:([^@/?]*)@)?([^/?#]*)(\/[^?#]*)?(?:\?([^#]*))?$/i;
+
+/** @throws Error that does not quote the text, which may have a password in it */
+export function parsePoolUrl(text: string): PoolUrl {
+  const [, scheme, userInfo, authority = '', path = '', query] = FORM.exec(text) ?? [];
+  if (scheme === undefined) throw new Error('it is not a URL such as dns://tasks.runner:9190');
+  return {
+    scheme: scheme.toLowerCase(),
+    user: userInfo === undefined ? undefined : parseUser(userInfo),
+    authority,
+    path: decoded(path),
+    params: new Map(new URLSearchParams(query)),
+    shown: `${scheme.toLowerCase()}://${authority}${path}${query ? `?${query}` : ''}`,
+  };
+}
+
+/** @throws Error when the URL has parameters that nobody reads: a mistyped one must not pass as none */
+export function checkParams(url: PoolUrl, known: readonly string[]): void {
+  for (const name of url.params.keys()) {
+    if (!known.includes(name)) {
+      const right = known.length > 0 ? `known: ${known.join(', ')}` : `${url.scheme}:// has none`;
+      throw new Error(`unknown parameter ${JSON.stringify(name)}; ${right}`);
+    }
+  }
+}
+
+function parseUser(userInfo: string): PoolUrl['user'] {
+  const [name = '', ...password] = userInfo.split(':');
+  return { name: decoded(name), password: decoded(password.join(':')) };
+}
+
+function decoded(text: string): string {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    throw new Error('a % in it is not followed by two hexadecimal digits; % itself is written %25');
+  }
+}
