@@ -2,7 +2,7 @@ import { existsSync, readdirSync, rmSync } from 'node:fs';
 import path from 'node:path';
 import { ensureDockerEngine } from './docker-engine.mjs';
 import { ROOT, step } from './shell.mjs';
-import { ensureRegistry } from './test-tools.mjs';
+import { ensureTestTools } from './test-tools.mjs';
 import { build, ensureInstalled, node, tool } from './toolchain.mjs';
 
 const COMMAND = 'packages/cli/bin/fnfleet.js';
@@ -28,7 +28,7 @@ export const TASKS = {
   async test(args) {
     await build();
     if (!(await ensureDockerEngine())) return 1;
-    await ensureRegistry();
+    await ensureTestTools();
     return (await images([])) || jest(args);
   },
 

@@ -6,28 +6,69 @@ import { probe, ROOT, step } from './shell.mjs';
 
 /** Where programs are unpacked that only tests need: nothing is installed on the machine, and nothing starts by itself. */
 const TOOLS = path.join(ROOT, '.fnfleet/tools');
-const UNPACKED = path.join(TOOLS, 'docker-registry/usr/bin/docker-registry');
+
+/** Each with its Debian package, where it lies in there, and what those do who have another system. */
+const CATALOGUE = {
+  'docker-registry': {
+    package: 'docker-registry',
+    file: 'usr/bin/docker-registry',
+    hint:
+      'The tests of pulling images need the program docker-registry of the CNCF Distribution project on the PATH ' +
+      '(https://github.com/distribution/distribution/releases: `registry`, under this name).',
+  },
+  etcd: {
+    package: 'etcd-server',
+    file: 'usr/bin/etcd',
+    hint: 'The tests of the etcd pool need the program etcd on the PATH (https://github.com/etcd-io/etcd/releases).',
+  },
+  dnsmasq: {
+    package: 'dnsmasq-base',
+    file: 'usr/sbin/dnsmasq',
+    hint: 'The tests of the DNS pool need the program dnsmasq on the PATH.',
+  },
+};
 
 /**
- * The program of a real registry of images, for tests of pulling: the machine's own, else Debian's package, unpacked
- * beside us.
+ * A program that tests need: the machine's own, else Debian's package, unpacked beside us.
+ * @param {keyof typeof CATALOGUE} name
  * @returns {Promise<string>} its path
  */
-export async function ensureRegistry() {
-  const installed = await probe('docker-registry', ['--version']);
-  if (installed.code === 0) return 'docker-registry';
-  if (!existsSync(UNPACKED)) await unpack('docker-registry');
-  return UNPACKED;
+export async function ensureTestTool(name) {
+  const tool = CATALOGUE[name];
+  if (await runs(name)) return name;
+  const unpacked = path.join(TOOLS, tool.package, tool.file);
+  if (!existsSync(unpacked)) await unpack(tool);
+  if (await runs(unpacked)) return unpacked;
+  // It needs libraries that the machine does not have. None of these packages with libraries brings a service.
+  if (!isRoot()) throw new Error(`${unpacked} does not run here. ${tool.hint}`);
+  await step(
+    `installing ${tool.package}`,
+    'apt-get',
+    ['install', '-y', '-q', '--no-install-recommends', tool.package],
+    {
+      env: { ...process.env, DEBIAN_FRONTEND: 'noninteractive' },
+    },
+  );
+  return name;
+}
+
+/** Every one of them, before tests run beside each other. */
+export async function ensureTestTools() {
+  for (const name of Object.keys(CATALOGUE)) await ensureTestTool(name);
+}
+
+/** A real registry of images, for tests of pulling. */
+export function ensureRegistry() {
+  return ensureTestTool('docker-registry');
+}
+
+async function runs(program) {
+  return (await probe(program, ['--version'])).code === 0;
 }
 
 /** Downloads a Debian package and unpacks it. */
-async function unpack(name) {
-  if (!isDebian()) {
-    throw new Error(
-      `The tests of pulling images need the program ${name} of the CNCF Distribution project on the PATH ` +
-        '(https://github.com/distribution/distribution/releases: `registry`, under this name).',
-    );
-  }
+async function unpack({ package: name, hint }) {
+  if (!isDebian()) throw new Error(hint);
   await mkdir(TOOLS, { recursive: true });
   const folder = await mkdtemp(path.join(TOOLS, 'unpacking-'));
   try {

@@ -9,3 +9,6 @@ export {
 } from './recordings.js';
 export { type PlayedEngagement, ScriptedBalancer } from './scripted-balancer.js';
 export { type ScriptedEngagement, type ScriptedRunner, startScriptedRunner } from './scripted-runner.js';
+export { DnsServer, type DnsServerOptions } from './servers/dns-server.js';
+export { EtcdServer } from './servers/etcd-server.js';
+export { eventually, freePort, TestProgram, testTool } from './servers/test-program.js';

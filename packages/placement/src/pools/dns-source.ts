@@ -10,14 +10,14 @@ export interface DnsQuestion {
   readonly port: number | undefined;
   /** `address:port` of the server to ask; those of the machine unless given. */
   readonly server: string | undefined;
+  /** For the first of two tries; the second waits longer. Default 1500. */
+  readonly timeoutMs?: number;
 }
 
 /** However a record is set up: a server that says 0 must not be asked without pause, nor a change be seen after an hour. */
 const MIN_TTL_MS = 1000;
 const MAX_TTL_MS = 30_000;
-/** Of one try. The second try waits longer. */
-const QUERY_TIMEOUT_MS = 1500;
-const QUERY_TRIES = 2;
+const DEFAULT_TIMEOUT_MS = 1500;
 
 interface Answer {
   readonly addresses: readonly string[];
@@ -34,7 +34,7 @@ interface Answer {
 export function newDnsSource(question: DnsQuestion, deps: SourceDeps): MembershipSource {
   return new RetryingSource(async (report, signal) => {
     // A new one each time: it reads where the machine's servers are when it is made.
-    const resolver = new dns.Resolver({ timeout: QUERY_TIMEOUT_MS, tries: QUERY_TRIES });
+    const resolver = new dns.Resolver({ timeout: question.timeoutMs ?? DEFAULT_TIMEOUT_MS, tries: 2 });
     if (question.server !== undefined) resolver.setServers([question.server]);
     const cancel = () => resolver.cancel();
     signal.addEventListener('abort', cancel);

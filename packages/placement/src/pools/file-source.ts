@@ -63,7 +63,9 @@ export class FileSource implements MembershipSource {
   }
 
   private onEvent(name: string | null): void {
-    if (name !== null && name !== basename(this.path) && name !== '..data') return;
+    // The last: the directory itself was moved.
+    const ours = [basename(this.path), '..data', basename(dirname(this.path))];
+    if (name !== null && !ours.includes(name)) return;
     this.settling ??= this.deps.clock.after(SETTLE_MS, () => {
       this.settling = undefined;
       this.source.wake();

@@ -1,0 +1,86 @@
+import { promises as dns } from 'node:dns';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { eventually, freePort, TestProgram, testTool } from './test-program.js';
+
+export interface DnsServerOptions {
+  /** `name,target,port,priority` each; names end in `.test`. They last as long as the server. */
+  readonly services?: readonly string[];
+  /** Of every answer, seconds. */
+  readonly ttl?: number;
+}
+
+/** A real DNS server (dnsmasq) for the domain `test`. */
+export class DnsServer {
+  private constructor(
+    private readonly program: TestProgram,
+    private readonly folder: string,
+    private readonly port: number,
+  ) {}
+
+  static async start({ services = [], ttl = 0 }: DnsServerOptions = {}): Promise<DnsServer> {
+    const folder = await mkdtemp(join(tmpdir(), 'fndns'));
+    await writeFile(join(folder, 'hosts'), PROBE);
+    const port = await freePort();
+    const args = [
+      '--keep-in-foreground',
+      '--conf-file=/dev/null',
+      '--pid-file=',
+      '--user=',
+      '--no-resolv',
+      '--no-hosts',
+      `--addn-hosts=${join(folder, 'hosts')}`,
+      '--local=/test/',
+      `--local-ttl=${ttl}`,
+      '--listen-address=127.0.0.1',
+      '--bind-interfaces',
+      `--port=${port}`,
+      ...services.map((service) => `--srv-host=${service}`),
+    ];
+    const ready = () => eventually(() => knows(port, '192.0.2.1'));
+    return new DnsServer(await TestProgram.start(await testTool('dnsmasq'), args, ready), folder, port);
+  }
+
+  /** `address:port` */
+  get address(): string {
+    return `127.0.0.1:${this.port}`;
+  }
+
+  private serial = 1;
+
+  /** From now on these are the hosts there are: name → addresses. */
+  async serves(hosts: Readonly<Record<string, readonly string[]>>): Promise<void> {
+    this.serial += 1;
+    const lines = Object.entries(hosts).flatMap(([name, addresses]) =>
+      addresses.map((address) => `${address} ${name}`),
+    );
+    const mark = `192.0.2.${this.serial}`;
+    await writeFile(join(this.folder, 'hosts'), [`${mark} probe.test`, ...lines, ''].join('\n'));
+    this.program.signal('SIGHUP');
+    await eventually(() => knows(this.port, mark));
+  }
+
+  freeze(): void {
+    this.program.freeze();
+  }
+
+  thaw(): void {
+    this.program.thaw();
+  }
+
+  async close(): Promise<void> {
+    await this.program.kill();
+    await rm(this.folder, { recursive: true });
+  }
+}
+
+const PROBE = '192.0.2.1 probe.test\n';
+
+/** The server has read the file of hosts in which the probe has this address. */
+async function knows(port: number, address: string): Promise<void> {
+  const resolver = new dns.Resolver({ timeout: 200, tries: 1 });
+  resolver.setServers([`127.0.0.1:${port}`]);
+  const found = await resolver.resolve4('probe.test');
+  if (!found.includes(address)) throw new Error(`the DNS server says ${found}, not ${address}`);
+}

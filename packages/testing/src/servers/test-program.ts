@@ -1,0 +1,84 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { createServer } from 'node:net';
+import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
+
+const TOOLS_SCRIPT = join(__dirname, '..', '..', '..', '..', 'scripts', 'lib', 'test-tools.mjs');
+
+/** The path of a program that only tests need; see the script for how it gets there. */
+export async function testTool(name: 'etcd' | 'dnsmasq'): Promise<string> {
+  const { ensureTestTool } = (await import(pathToFileURL(TOOLS_SCRIPT).href)) as {
+    ensureTestTool(name: string): Promise<string>;
+  };
+  return ensureTestTool(name);
+}
+
+/** A server of somebody else's that runs as long as a test wants it to. */
+export class TestProgram {
+  private readonly output: string[] = [];
+
+  private constructor(private readonly child: ChildProcess) {
+    for (const stream of [child.stdout, child.stderr]) {
+      stream?.setEncoding('utf8').on('data', (text: string) => this.output.push(text));
+    }
+  }
+
+  /** @param ready resolves when it serves */
+  static async start(program: string, args: readonly string[], ready: () => Promise<void>): Promise<TestProgram> {
+    const running = new TestProgram(spawn(program, args, { stdio: ['ignore', 'pipe', 'pipe'] }));
+    const ended = once(running.child, 'exit').then(() => {
+      throw new Error(`${program} ended:\n${running.output.join('')}`);
+    });
+    ended.catch(() => undefined);
+    try {
+      await Promise.race([ready(), ended]);
+      return running;
+    } catch (error) {
+      await running.kill();
+      throw error;
+    }
+  }
+
+  signal(signal: NodeJS.Signals): void {
+    this.child.kill(signal);
+  }
+
+  /** It stays, keeps its connections and answers nothing. */
+  freeze(): void {
+    this.signal('SIGSTOP');
+  }
+
+  thaw(): void {
+    this.signal('SIGCONT');
+  }
+
+  async kill(): Promise<void> {
+    if (this.child.exitCode !== null || this.child.signalCode !== null) return;
+    const ended = once(this.child, 'exit');
+    this.child.kill('SIGKILL');
+    await ended;
+  }
+}
+
+/** A port that nobody listens on now. */
+export async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const address = server.address();
+  server.close();
+  await once(server, 'close');
+  return typeof address === 'object' && address !== null ? address.port : 0;
+}
+
+/** Tries until it succeeds. @throws what the last try threw, after some 10 seconds */
+export async function eventually<T>(act: () => T | Promise<T>): Promise<T> {
+  for (const until = Date.now() + 10_000; ; ) {
+    try {
+      return await act();
+    } catch (error) {
+      if (Date.now() > until) throw error;
+      await new Promise((resolve) => setTimeout(resolve, 20));
+    }
+  }
+}
