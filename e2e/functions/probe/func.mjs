@@ -1,5 +1,7 @@
 import { randomUUID } from 'node:crypto';
+import { writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
+import { dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { answer, answerEarly } from './answers.mjs';
 import { attempt } from './attempts.mjs';
@@ -31,6 +33,7 @@ async function serve(request, response) {
     const body = await read(request, first.slowRead);
     const knobs = { ...parse(body), ...first };
     say(knobs);
+    mark(knobs);
     if (knobs.sleepMs) await sleep(knobs.sleepMs);
     end(knobs);
     const about = { instance, request: number, ...(await attempt(knobs)) };
@@ -64,6 +67,11 @@ async function read(request, slow) {
 function say({ stdout = [], stderr = [] }) {
   for (const line of stdout) process.stdout.write(`${line}\n`);
   for (const line of stderr) process.stderr.write(`${line}\n`);
+}
+
+/** Beside the socket, where the host can see it: a call whose answer is lost has left a trace. */
+function mark({ mark: name }) {
+  if (name) writeFileSync(join(dirname(process.env.FN_LISTENER.replace(/^unix:/, '')), `mark-${name}`), '');
 }
 
 function end({ crash, exitCode }) {

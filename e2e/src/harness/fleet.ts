@@ -94,6 +94,21 @@ export class Fleet {
     return values.reduce((sum, value) => sum + value, 0);
   }
 
+  /** Drains a node and starts it again, as a rolling update does. */
+  restart(name: string): Promise<void> {
+    return this.fleet.restart(name);
+  }
+
+  /** Ends a node as a crash would. */
+  kill(name: string): Promise<void> {
+    return this.fleet.kill(name);
+  }
+
+  /** Starts a node again that was killed. */
+  revive(name: string): Promise<void> {
+    return this.fleet.revive(name);
+  }
+
   /** What the nodes logged so far. */
   get logged(): string {
     return this.log.join('\n');

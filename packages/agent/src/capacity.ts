@@ -34,6 +34,11 @@ export class Capacity {
     }
   }
 
+  /** In non-blocking mode: whether there is no room now, and none can be made. */
+  wouldRefuse(need: Resources, slotKey: string): boolean {
+    return this.nonBlocking && !this.evictor.couldMakeRoom(this.tracker.shortage(need), slotKey);
+  }
+
   /** Room that is free and that nobody waits for, or undefined. */
   acquireSpare(need: Resources): ResourceToken | undefined {
     return this.tracker.tryReserve(need);

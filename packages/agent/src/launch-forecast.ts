@@ -28,10 +28,10 @@ export class LaunchForecast {
     return Math.ceil((this.launchMs ?? 0) * PATIENCE_SHARE);
   }
 
-  /** Whether a call with so many before it can expect one of the hot containers in time. */
-  servedSoon(callsBefore: number, hotContainers: number): boolean {
+  /** Whether a call with so many before it can expect one of the hot containers within this time. */
+  servedWithin(ms: number, callsBefore: number, hotContainers: number): boolean {
     if (hotContainers === 0 || this.serviceMs === undefined) return false;
-    return ((callsBefore + 1) * this.serviceMs) / hotContainers <= this.patienceMs;
+    return ((callsBefore + 1) * this.serviceMs) / hotContainers <= ms;
   }
 
   /** A wait that is no reason for another container, however often it comes. */

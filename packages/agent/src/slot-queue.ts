@@ -11,6 +11,9 @@ import { LatestRegistryToken } from './registry-token.js';
 import type { Resources, ResourceToken } from './resource-tracker.js';
 import { Standby } from './standby.js';
 
+/** What a call may wait for a hot container where there is no room for another and calls are not to wait for room, milliseconds. */
+const SOON_MS = 20;
+
 export interface SlotQueueOptions {
   readonly slotKey: string;
   readonly fnId: string;
@@ -271,13 +274,20 @@ export class SlotQueue implements ContainerOwner {
 
   /** Q5. Calls wait in order: where the first without a launch may wait, those after it are looked at when it is served. */
   private isPatient(waiter: Waiter): boolean {
-    if (!this.mayWait(waiter, this.launcher.size)) return false;
-    this.patience.watch(waiter.since);
+    const limitMs = this.waitLimitMs();
+    if (!this.mayWait(waiter, this.launcher.size, limitMs)) return false;
+    this.patience.watch(waiter.since, limitMs);
     return true;
   }
 
-  private mayWait({ since }: Waiter, starting: number): boolean {
-    return this.patience.allows(since, this.waiters.size - 1, { hot: this.hot.size, starting });
+  private mayWait({ since }: Waiter, starting: number, limitMs = this.waitLimitMs()): boolean {
+    return this.patience.allows(since, this.waiters.size - 1, { hot: this.hot.size, starting }, limitMs);
+  }
+
+  /** Where a launch would be refused a call that waits for long would only be refused later. */
+  private waitLimitMs(): number {
+    const { capacity, need, slotKey } = this.options;
+    return capacity.wouldRefuse(need, slotKey) ? SOON_MS : Number.POSITIVE_INFINITY;
   }
 
   private waiterWithoutLaunch(): Waiter | undefined {

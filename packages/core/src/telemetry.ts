@@ -28,6 +28,7 @@ export const METRICS = {
   lb_runner_exec_latency: latency('Time the function ran.'),
   lb_placer_attempt_count: histogram('Attempts a call took.', '', [0, 2, 3, 4, 8, 16, 32, 64, 128, 256]),
   lb_placer_latency: latency('Time it took to place a call.'),
+  lb_placer_refusal_latency: latency('Time from an offer to its refusal.'),
   lb_placer_rp_error_count: counter('Placements that ended in an error of the runner pool.'),
   lb_placer_rp_empty_count: counter('Passes over an empty runner pool.'),
   lb_placer_client_cancelled_count: counter('Placements whose caller went away.'),

@@ -20,7 +20,9 @@ export class PlacementStats {
     this.lastAttemptNs = this.clock.nowNs();
   }
 
-  refused(outcome: AttemptOutcome & { kind: 'refused' }): void {
+  /** @param ms since it was offered */
+  refused(outcome: AttemptOutcome & { kind: 'refused' }, ms: number): void {
+    observe('lb_placer_refusal_latency', ms);
     count(outcome.reason === 'busy' ? 'lb_placer_retry_busy_count' : 'lb_placer_retry_error_count');
   }
 

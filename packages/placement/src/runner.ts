@@ -28,6 +28,8 @@ export interface RunnerPool {
    * `error` then says what the trouble is.
    */
   runners(call: OutboundCall): RunnerList | Promise<RunnerList>;
+  /** Every runner that there is for some call, so that they are known before the first. Unset: they get known by calls. */
+  members?(): readonly Runner[];
   /** Closes every runner. Idempotent, never rejects. */
   close(): Promise<void>;
   /** Set by whoever places calls: other runners are returned from now on. A pool that does not tell is looked at now and then. */

@@ -43,6 +43,35 @@ export class LocalFleet {
     return this.nodes.map((node) => ({ name: node.plan.name, pid: node.pid }));
   }
 
+  /** Lets a node drain, and starts it again as it was. Resolves when it serves. */
+  async restart(name: string): Promise<void> {
+    const node = this.node(name);
+    await node.stop(STOP_LIMIT_MS);
+    await this.startAgain(node);
+  }
+
+  /** Ends a node at once, as a crash would. Resolves when it is gone; `revive` brings it back. */
+  async kill(name: string): Promise<void> {
+    await this.node(name).kill();
+  }
+
+  /** Starts a node that was killed. Resolves when it serves. */
+  async revive(name: string): Promise<void> {
+    await this.startAgain(this.node(name));
+  }
+
+  private node(name: string): NodeProcess {
+    const found = this.nodes.find((node) => node.plan.name === name);
+    if (found === undefined) throw new Error(`no node ${name}`);
+    return found;
+  }
+
+  private async startAgain(ended: NodeProcess): Promise<void> {
+    const successor = new NodeProcess(ended.plan, this.options.print);
+    this.nodes[this.nodes.indexOf(ended)] = successor;
+    await successor.ready;
+  }
+
   /** Drains in the order of the calls: first the balancer, then the runners, last the API node. Leaves nothing. */
   async stop(): Promise<void> {
     const byName = (name: string) => this.nodes.filter((node) => node.plan.name.startsWith(name));

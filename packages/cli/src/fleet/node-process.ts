@@ -43,6 +43,13 @@ export class NodeProcess {
     return this.child.pid;
   }
 
+  /** Without asking. Resolves when it is gone. */
+  async kill(): Promise<void> {
+    if (!this.running) return;
+    this.child.kill('SIGKILL');
+    await this.ended;
+  }
+
   /** Asks the node to drain and waits for it. Killed if it takes longer than the limit. */
   async stop(limitMs: number): Promise<void> {
     if (!this.running) return;

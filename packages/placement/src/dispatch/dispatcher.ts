@@ -61,7 +61,11 @@ export class Dispatcher {
     this.parts = { ...deps, queue, fleet, recheck: new Recheck(clock, onRoom) };
     this.prober = new Prober(clock, health.probeMs, () => fleet.current);
     this.prober.begin();
-    pool.onChange = () => queue.headsLookAgain();
+    pool.onChange = () => {
+      this.meet();
+      queue.headsLookAgain();
+    };
+    this.meet();
   }
 
   /** Calls that wait for a runner. */
@@ -91,6 +95,15 @@ export class Dispatcher {
     this.parts.recheck.close();
     this.prober.close();
     this.lookTimer?.cancel();
+  }
+
+  /** Asks runners that are new how they are, before the first call. */
+  private meet(): void {
+    const { pool, fleet } = this.parts;
+    const members = pool.members?.() ?? [];
+    if (members.length === 0) return;
+    fleet.snapshot(members);
+    this.prober.round();
   }
 
   /** Gives out what room there may be at one runner. */

@@ -120,9 +120,10 @@ export class Placing {
     } catch (error) {
       outcome = brokenPromise(error);
     }
-    view.ended(need, outcome, stats.elapsedMs - from);
+    const ms = stats.elapsedMs - from;
+    view.ended(need, outcome, ms);
     if (outcome.kind === 'refused') {
-      stats.refused(outcome);
+      stats.refused(outcome, ms);
       this.parts.recheck.when(view, need);
     } else stats.placed(outcome, signal);
     return outcome;

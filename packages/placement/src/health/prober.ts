@@ -4,6 +4,8 @@ import type { RunnerView } from '../view/runner-view.js';
 
 /** Runners that are asked at the same time at most. */
 const AT_ONCE = 16;
+/** One that could not be reached is asked again after this time, milliseconds. */
+const LOST_MS = 500;
 
 /**
  * Asks runners how they are that have not said so lately: a view that has no calls there learns of room, of draining, and of
@@ -23,7 +25,7 @@ export class Prober {
 
   begin(): void {
     if (this.everyMs === 0 || this.timer !== undefined || this.closed) return;
-    this.timer = this.clock.after(this.everyMs, () => {
+    this.timer = this.clock.after(Math.min(this.everyMs, LOST_MS), () => {
       this.timer = undefined;
       this.begin();
       this.round();
@@ -38,11 +40,16 @@ export class Prober {
 
   /** Asks those who are due, as many as may be asked at once; the others have their turn in the next round. */
   round(): void {
-    const dueBefore = this.clock.now() - this.everyMs;
+    if (this.everyMs === 0) return;
     for (const view of this.runners()) {
       if (this.asking.size >= AT_ONCE) return;
-      if (!view.isGone && view.heardAt <= dueBefore && !this.asking.has(view)) void this.ask(view);
+      if (this.isDue(view) && !this.asking.has(view)) void this.ask(view);
     }
+  }
+
+  private isDue(view: RunnerView): boolean {
+    const silentMs = this.clock.now() - view.heardAt;
+    return !view.isGone && silentMs >= (view.isLost ? Math.min(LOST_MS, this.everyMs) : this.everyMs);
   }
 
   private async ask(view: RunnerView): Promise<void> {

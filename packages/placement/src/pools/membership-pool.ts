@@ -51,6 +51,10 @@ export class MembershipPool implements RunnerPool {
     return this.list;
   }
 
+  members(): readonly Runner[] {
+    return this.list.runners;
+  }
+
   status(): PoolStatus {
     const age = (at: number | undefined) => (at === undefined ? undefined : this.clock.now() - at);
     const { kind, description } = this.options;
@@ -118,8 +122,9 @@ export class MembershipPool implements RunnerPool {
 
   private replace(runners: readonly Runner[]): void {
     const before = this.list.runners;
-    const joined = runners.filter((runner) => !before.includes(runner));
-    const left = before.filter((runner) => !runners.includes(runner));
+    const [old, current] = [new Set(before), new Set(runners)];
+    const joined = runners.filter((runner) => !old.has(runner));
+    const left = before.filter((runner) => !current.has(runner));
     const same = before.length === runners.length && before.every((runner, at) => runner === runners[at]);
     if (same && this.list.error === undefined) return;
     this.list = { runners: same ? before : Object.freeze([...runners]) };

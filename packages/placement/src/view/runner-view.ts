@@ -76,6 +76,11 @@ export class RunnerView implements Candidate {
     return this.deps.now() < this.reputation.ejectedUntil;
   }
 
+  /** It could not be reached when that was tried last. */
+  get isLost(): boolean {
+    return this.unreachable.isActive(this.deps.now());
+  }
+
   /** Nothing is known that speaks against it. */
   get isHealthy(): boolean {
     const now = this.deps.now();
