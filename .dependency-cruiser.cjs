@@ -13,6 +13,7 @@ const ALLOWED = {
   'pure-runner': ['core', 'protocol', 'agent', 'drivers'],
   'lb-agent': ['core', 'http', 'protocol', 'placement'],
   api: ['core', 'http'],
+  simulator: ['core', 'protocol', 'placement'],
   testing: ['core', 'protocol'],
 };
 

@@ -1,0 +1,27 @@
+import { decodeTraceRecord, encodeTraceRecord, type TraceRecord } from './trace-record.js';
+
+const record: TraceRecord = { atMs: 12.3456, appId: 'shop', fnId: 'cart', memoryMb: 128, execMs: 8, initMs: 410 };
+
+it('a record becomes one line and comes back, to the microsecond', () => {
+  const line = encodeTraceRecord(record);
+  expect(line).toBe('{"t_ms":12.346,"app":"shop","fn":"cart","memory_mb":128,"exec_ms":8,"init_ms":410}');
+  expect(decodeTraceRecord(line)).toEqual({ ...record, atMs: 12.346 });
+});
+
+it('a call that found a hot container tells no start', () => {
+  const line = encodeTraceRecord({ ...record, initMs: undefined });
+  expect(line).not.toContain('init_ms');
+  expect(decodeTraceRecord(line).initMs).toBeUndefined();
+});
+
+it.each`
+  what                     | line                                                              | problem
+  ${'no JSON'}             | ${'hello'}                                                        | ${'expected a JSON object, got "hello"'}
+  ${'another JSON'}        | ${'[1]'}                                                          | ${'expected a JSON object, got "[1]"'}
+  ${'a negative time'}     | ${'{"t_ms":-1}'}                                                  | ${'t_ms: expected a number that is not negative, got -1'}
+  ${'no function'}         | ${'{"t_ms":1,"app":"a"}'}                                         | ${'fn: expected a text that is not empty, got nothing'}
+  ${'no memory'}           | ${'{"t_ms":1,"app":"a","fn":"f","memory_mb":0}'}                  | ${'memory_mb: expected a number above 0, got 0'}
+  ${'a duration of words'} | ${'{"t_ms":1,"app":"a","fn":"f","memory_mb":1,"exec_ms":"soon"}'} | ${'exec_ms: expected a number that is not negative, got "soon"'}
+`('a line with $what says so', ({ line, problem }) => {
+  expect(() => decodeTraceRecord(line)).toThrow(problem);
+});

@@ -1,0 +1,84 @@
+import type { Placement } from '@fnfleet/placement';
+import type { Machine } from '../fleet/machine.js';
+import type { SimulatedCall } from '../fleet/simulated-call.js';
+import { Sample, type Tail } from './quantiles.js';
+
+/** What one run came to. Calls of the warm-up are not in it. */
+export interface RunResult {
+  readonly calls: number;
+  /** Response time over the time that the function runs, of all calls, those that failed included. */
+  readonly slowdown: Tail;
+  /** Response time less the time that the function runs, milliseconds. */
+  readonly addedMs: Tail;
+  /** Share of the calls that were placed for which a container was started. */
+  readonly coldShare: number;
+  readonly engagementsPerCall: number;
+  readonly refusalsPerPlaced: number;
+  /** Memory time that calls held on the busiest runner, over the mean of all. Whole run, those that were always there. */
+  readonly loadSpread: number;
+  /** No runner took them. */
+  readonly unplaced: number;
+  /** A runner had them and went down. */
+  readonly failed: number;
+}
+
+/** Takes down how the calls of a run end. */
+export class RunRecord {
+  private readonly slowdown: Sample;
+  private readonly addedMs: Sample;
+  private counted = 0;
+  private placed = 0;
+  private cold = 0;
+  private engagements = 0;
+  private refusals = 0;
+  private unplaced = 0;
+  private failed = 0;
+  /** Calls that have ended, those of the warm-up too. */
+  ended = 0;
+
+  constructor(
+    calls: number,
+    private readonly warmUp: number,
+  ) {
+    this.slowdown = new Sample(calls);
+    this.addedMs = new Sample(calls);
+  }
+
+  end(call: SimulatedCall, placement: Placement, nowMs: number): void {
+    this.ended += 1;
+    if (call.index < this.warmUp) return;
+    const responseMs = nowMs - call.arrivedAtMs;
+    this.counted += 1;
+    this.slowdown.add(responseMs / call.execMs);
+    this.addedMs.add(responseMs - call.execMs);
+    this.engagements += call.engagements;
+    this.refusals += call.refusals;
+    if (placement.kind === 'unplaced') {
+      this.unplaced += 1;
+      return;
+    }
+    this.placed += 1;
+    if (call.cold) this.cold += 1;
+    if (placement.kind === 'failed') this.failed += 1;
+  }
+
+  result(machines: readonly Machine[]): RunResult {
+    const busy = machines.map(({ busyMbMs }) => busyMbMs);
+    const mean = busy.reduce((sum, value) => sum + value, 0) / busy.length;
+    return {
+      calls: this.counted,
+      slowdown: this.slowdown.tail(),
+      addedMs: this.addedMs.tail(),
+      coldShare: share(this.cold, this.placed),
+      engagementsPerCall: share(this.engagements, this.counted),
+      refusalsPerPlaced: share(this.refusals, this.placed),
+      loadSpread: share(Math.max(...busy), mean),
+      unplaced: this.unplaced,
+      failed: this.failed,
+    };
+  }
+}
+
+function share(part: number, whole: number): number {
+  return whole === 0 ? 0 : part / whole;
+}

@@ -1,0 +1,167 @@
+import { type Clock, MIB, type Timer } from '@fnfleet/core';
+import type { LoadReport } from '@fnfleet/protocol';
+import { HotContainers } from './hot-containers.js';
+import type { SimulatedCall } from './simulated-call.js';
+
+/** `lost`: the machine went down before the function had begun; `cut`: while it ran. */
+export type Ending = 'finished' | 'lost' | 'cut';
+
+export interface MachineModel {
+  readonly memoryMb: number;
+  /** How long an idle container stays. */
+  readonly keepAliveMs: number;
+  /** Keeps calls that find no room, in the order they came, where a runner of ours would refuse them. */
+  readonly queues: boolean;
+}
+
+/**
+ * One runner's machine: memory, and containers that hold it. Knows nothing of balancers.
+ *
+ * M1  A call holds its function's memory from admission to its end; idle containers hold theirs until somebody needs it.
+ * M2  Admission takes a hot container, else starts one, else refuses. It never waits, unless the machine queues.
+ * M3  A call that was admitted ends exactly once, and what it held is then free or idle.
+ */
+export class Machine {
+  private readonly hot: HotContainers;
+  private readonly running = new Set<Execution>();
+  private readonly queue: Waiting[] = [];
+  /** Memory that calls hold. */
+  busyMb = 0;
+  private generation = 0;
+  /** Time that calls take here, as a multiple of what they take on an ordinary machine. */
+  slowness = 1;
+  draining = false;
+  down = false;
+  /** Megabytes times milliseconds that calls have held. */
+  busyMbMs = 0;
+  /** Called for each idle container that is removed. */
+  readonly removalListeners: ((fnId: string) => void)[] = [];
+
+  constructor(
+    readonly address: string,
+    private readonly model: MachineModel,
+    private readonly clock: Clock,
+  ) {
+    this.hot = new HotContainers(model.keepAliveMs, (fnId) => {
+      for (const heard of this.removalListeners) heard(fnId);
+    });
+  }
+
+  get active(): number {
+    return this.running.size + this.queue.length;
+  }
+
+  get memoryUsedMb(): number {
+    return this.busyMb + this.hot.memoryMb;
+  }
+
+  get memoryMb(): number {
+    return this.model.memoryMb;
+  }
+
+  /** @returns false: refused; else `ended` will be called, once */
+  offer(call: SimulatedCall, ended: (how: Ending) => void): boolean {
+    if (this.draining) return false;
+    if (this.queue.length === 0 && this.admit(call, ended)) return true;
+    if (!this.model.queues) return false;
+    this.queue.push({ call, ended });
+    return true;
+  }
+
+  load(fnId?: string): LoadReport {
+    this.hot.expire(this.clock.now());
+    return {
+      incarnation: `${this.address}/${this.generation}`,
+      memoryUsedBytes: this.memoryUsedMb * MIB,
+      memoryTotalBytes: this.model.memoryMb * MIB,
+      memoryIdleBytes: this.hot.memoryMb * MIB,
+      cpuUsedMillis: 0,
+      cpuTotalMillis: 0,
+      active: this.active,
+      waiting: this.queue.length,
+      freeSlots: fnId === undefined ? undefined : this.hot.count(fnId),
+      draining: this.draining,
+      degraded: false,
+      degradedReason: '',
+    };
+  }
+
+  /** Everything on it is gone at once. */
+  kill(): void {
+    this.down = true;
+    for (const execution of this.running) {
+      execution.timer.cancel();
+      this.release(execution);
+      execution.ended(this.clock.now() < execution.startsAt ? 'lost' : 'cut');
+    }
+    this.running.clear();
+    for (const { ended } of this.queue.splice(0)) ended('lost');
+    this.hot.free(Number.POSITIVE_INFINITY);
+  }
+
+  /** Comes up again, empty, as another process. */
+  restart(): void {
+    this.down = false;
+    this.draining = false;
+    this.generation += 1;
+  }
+
+  private admit(call: SimulatedCall, ended: (how: Ending) => void): boolean {
+    const now = this.clock.now();
+    this.hot.expire(now);
+    const { fnId, memoryMb } = call.model;
+    const warm = this.hot.take(fnId);
+    if (!warm) {
+      const missingMb = this.memoryUsedMb + memoryMb - this.model.memoryMb;
+      if (missingMb > this.hot.memoryMb) return false;
+      if (missingMb > 0) this.hot.free(missingMb);
+      call.cold = true;
+    }
+    this.busyMb += memoryMb;
+    const startsAt = now + (warm ? 0 : call.initMs * this.slowness);
+    const endsAt = startsAt + call.execMs * this.slowness;
+    const execution: Execution = {
+      memoryMb,
+      admittedAt: now,
+      startsAt,
+      ended,
+      timer: this.clock.after(endsAt - now, () => this.finish(execution, fnId)),
+    };
+    this.running.add(execution);
+    return true;
+  }
+
+  private finish(execution: Execution, fnId: string): void {
+    this.running.delete(execution);
+    this.release(execution);
+    this.hot.put(fnId, execution.memoryMb, this.clock.now());
+    this.admitWaiting();
+    execution.ended('finished');
+  }
+
+  private release({ memoryMb, admittedAt }: Execution): void {
+    this.busyMb -= memoryMb;
+    this.busyMbMs += memoryMb * (this.clock.now() - admittedAt);
+  }
+
+  private admitWaiting(): void {
+    for (let next = this.queue[0]; next !== undefined; next = this.queue[0]) {
+      if (!this.admit(next.call, next.ended)) return;
+      this.queue.shift();
+    }
+  }
+}
+
+interface Execution {
+  readonly memoryMb: number;
+  readonly admittedAt: number;
+  /** When the function begins to run. */
+  readonly startsAt: number;
+  readonly ended: (how: Ending) => void;
+  readonly timer: Timer;
+}
+
+interface Waiting {
+  readonly call: SimulatedCall;
+  readonly ended: (how: Ending) => void;
+}

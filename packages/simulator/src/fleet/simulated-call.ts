@@ -1,0 +1,78 @@
+import type { Call } from '@fnfleet/core';
+import type { OutboundCall } from '@fnfleet/protocol';
+import type { FunctionProfile } from '../workloads/workload.js';
+
+/** A call that carries nothing but how long it will run, and notes what happens to it. */
+export class SimulatedCall implements OutboundCall {
+  readonly slotHash = '';
+  readonly extensions = NOTHING;
+  readonly body = NO_BODY;
+  readonly response = NO_RESPONSE;
+  readonly model: Call;
+  engagements = 0;
+  refusals = 0;
+  /** A container was started for it. */
+  cold = false;
+
+  constructor(
+    profile: FunctionProfile,
+    readonly index: number,
+    readonly arrivedAtMs: number,
+    readonly execMs: number,
+    readonly initMs: number,
+  ) {
+    this.model = callOf(profile, index, arrivedAtMs);
+  }
+
+  get memoryMb(): number {
+    return this.model.memoryMb;
+  }
+
+  addExecution(): void {}
+}
+
+const NOTHING: Readonly<Record<string, never>> = Object.freeze({});
+const NO_BYTES = Buffer.alloc(0);
+const NO_BODY: OutboundCall['body'] = {
+  replayable: true,
+  open: () => ({ read: () => ({ data: NO_BYTES, last: true }), onReadable: undefined, close: () => undefined }),
+  commit: () => undefined,
+};
+const NO_RESPONSE: OutboundCall['response'] = {
+  writeHead: () => undefined,
+  write: () => true,
+  onDrain: () => undefined,
+};
+
+function callOf({ fnId, appId, memoryMb }: FunctionProfile, index: number, createdAt: number): Call {
+  return {
+    id: String(index),
+    image: 'simulated',
+    type: 'sync',
+    fnId,
+    appId,
+    appName: appId,
+    triggerId: '',
+    method: 'POST',
+    url: '',
+    headers: NOTHING,
+    config: NOTHING,
+    annotations: NOTHING,
+    syslogUrl: '',
+    timeoutSeconds: 30,
+    idleTimeoutSeconds: 30,
+    memoryMb,
+    tmpfsMb: 0,
+    cpuMillis: 0,
+    status: 'queued',
+    createdAt,
+    startedAt: undefined,
+    completedAt: undefined,
+  };
+}
+
+/** Nobody leaves. One for all calls, and it keeps no listeners: a million calls would add and remove theirs. */
+export const neverAborted: AbortSignal = Object.defineProperties(new AbortController().signal, {
+  addEventListener: { value: () => undefined },
+  removeEventListener: { value: () => undefined },
+});

@@ -1,0 +1,84 @@
+import type { Clock } from '@fnfleet/core';
+import type { Runner, RunnerList, RunnerPool } from '@fnfleet/placement';
+import { Machine, type MachineModel } from './machine.js';
+import { type RunnerModel, SimulatedRunner } from './simulated-runner.js';
+
+/** The machines that exist, and what each balancer sees of them. */
+export class SimulatedFleet {
+  readonly pools: readonly SimulatedPool[];
+  private members: Machine[] = [];
+  /** Those that are gone as well. */
+  readonly all: Machine[] = [];
+
+  constructor(
+    private readonly model: MachineModel & RunnerModel & { readonly balancers: number },
+    private readonly clock: Clock,
+  ) {
+    this.pools = Array.from({ length: model.balancers }, () => new SimulatedPool(model, clock));
+  }
+
+  get machines(): readonly Machine[] {
+    return this.members;
+  }
+
+  grow(count: number): void {
+    const added = Array.from({ length: count }, () => {
+      const machine = new Machine(`runner-${this.all.length + 1}`, this.model, this.clock);
+      this.all.push(machine);
+      return machine;
+    });
+    this.change([...this.members, ...added]);
+  }
+
+  /** Takes no more calls and is off the list at once; calls that it has in hand end there. */
+  retire(machine: Machine): void {
+    machine.draining = true;
+    this.change(this.members.filter((other) => other !== machine));
+  }
+
+  private change(members: Machine[]): void {
+    this.members = members;
+    for (const pool of this.pools) pool.update(members);
+  }
+}
+
+/** What one balancer knows of the fleet. */
+export class SimulatedPool implements RunnerPool {
+  onChange: (() => void) | undefined;
+  private list: RunnerList = { runners: [] };
+  private readonly known = new Map<Machine, SimulatedRunner>();
+  private removalHeard: ((runner: Runner, fnId: string) => void) | undefined;
+
+  constructor(
+    private readonly model: RunnerModel,
+    private readonly clock: Clock,
+  ) {}
+
+  runners(): RunnerList {
+    return this.list;
+  }
+
+  async close(): Promise<void> {}
+
+  update(machines: readonly Machine[]): void {
+    for (const machine of this.known.keys()) if (!machines.includes(machine)) this.known.delete(machine);
+    this.list = { runners: machines.map((machine) => this.runnerOf(machine)) };
+    this.onChange?.();
+  }
+
+  /** For a balancer that is told when a container goes. */
+  onRemoved(heard: (runner: Runner, fnId: string) => void): void {
+    this.removalHeard = heard;
+    for (const [machine, runner] of this.known) machine.removalListeners.push((fnId) => heard(runner, fnId));
+  }
+
+  private runnerOf(machine: Machine): SimulatedRunner {
+    const known = this.known.get(machine);
+    if (known !== undefined) return known;
+    const runner = new SimulatedRunner(machine, this.model, this.clock);
+    this.known.set(machine, runner);
+    const heard = this.removalHeard;
+    if (heard !== undefined) machine.removalListeners.push((fnId) => heard(runner, fnId));
+    return runner;
+  }
+}

@@ -1,0 +1,67 @@
+import { type Clock, sleepOn, type Timer } from '@fnfleet/core';
+import { TimerHeap } from './timer-heap.js';
+
+/**
+ * Time that passes only from one event to the next. Production code runs on it unchanged: before time moves on, every
+ * promise that can settle has settled.
+ */
+export class VirtualClock implements Clock {
+  private readonly timers = new TimerHeap();
+  private nowMs = 0;
+  private ns = 0n;
+  private nsAt = 0;
+
+  /** Timers that have neither fired nor been cancelled. */
+  get pendingTimers(): number {
+    return this.timers.size;
+  }
+
+  /** Milliseconds since the simulation began. */
+  now(): number {
+    return this.nowMs;
+  }
+
+  nowNs(): bigint {
+    if (this.nsAt !== this.nowMs) {
+      this.nsAt = this.nowMs;
+      this.ns = BigInt(Math.round(this.nowMs * 1e6));
+    }
+    return this.ns;
+  }
+
+  after(delayMs: number, callback: () => void): Timer {
+    if (!(delayMs < Number.POSITIVE_INFINITY)) return NEVER;
+    return this.timers.add(this.nowMs + Math.max(0, delayMs), callback);
+  }
+
+  sleep(delayMs: number, signal?: AbortSignal): Promise<void> {
+    return sleepOn(this, delayMs, signal);
+  }
+
+  /**
+   * Fires timers in the order they are due, until `done` or none is left.
+   * @returns how many were fired
+   * @throws what a callback throws
+   */
+  run(done: () => boolean): Promise<number> {
+    return new Promise((resolve, reject) => {
+      let fired = 0;
+      // Between two immediates Node runs every microtask there is, and those that they bring about.
+      const step = () => {
+        try {
+          const timer = done() ? undefined : this.timers.take();
+          if (timer === undefined) return resolve(fired);
+          this.nowMs = Math.max(this.nowMs, timer.at);
+          fired += 1;
+          timer.fire();
+          setImmediate(step);
+        } catch (error) {
+          reject(error);
+        }
+      };
+      setImmediate(step);
+    });
+  }
+}
+
+const NEVER: Timer = { cancel: () => undefined };

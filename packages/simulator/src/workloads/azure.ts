@@ -1,0 +1,88 @@
+import { encodeId } from '@fnfleet/core';
+import { exponential, type Quantiles, quantileOf } from '../random/distributions.js';
+import { type Random, randomStream } from '../random/sfc32.js';
+import { functionsOfApp, meanExecMs, memoryMb } from './call-times.js';
+import { type FunctionDemand, openLoop } from './open-loop.js';
+import type { WorkloadFactory } from './workload.js';
+
+/**
+ * Calls a day of an app: 45 % of apps have at most one an hour, 81 % at most one a minute, the rates span eight orders of
+ * magnitude, and the busiest 18.6 % of apps make 99.6 % of all calls. Between the published points: straight in the
+ * logarithm.
+ */
+export const AZURE_CALLS_PER_DAY: Quantiles = [
+  [0, 0.011],
+  [0.45, 24],
+  [0.81, 1440],
+  [1, 1.1e6],
+];
+const SECONDS_PER_DAY = 86_400;
+
+/** Of four apps in ten the time between calls varies more than a Poisson process has it. */
+const BURSTY_APPS = 0.4;
+const BURST = 3;
+
+const APPS_PER_RUNNER = 3;
+/** As a quota would have it; one such app would otherwise decide what the whole fleet experiences. */
+const MAX_SHARE_OF_ONE_APP = 0.05;
+const MEMORY_LIMIT_MB = 1024;
+
+/**
+ * Apps as the Azure Functions trace of 2019 has them, three for each runner: rates next to each other, functions, durations
+ * and memory as published; all rates are then scaled together to the load that is asked for.
+ */
+export const azure: WorkloadFactory = {
+  name: 'azure',
+  doc: 'three apps a runner, with rates, functions, durations and memory as in the Azure Functions trace of 2019',
+  create: (need) => {
+    const random = randomStream(need.seed, 'functions');
+    const apps: FunctionDemand[][] = [];
+    let functions = 0;
+    while (apps.length < APPS_PER_RUNNER * need.runners) {
+      const app = drawApp(random, functions);
+      apps.push(app);
+      functions += app.length;
+    }
+    return openLoop('azure', withoutGiants(apps).flat(), need);
+  },
+};
+
+/** Apps with more than their greatest share have their rates cut down to it. */
+function withoutGiants(apps: readonly FunctionDemand[][]): readonly FunctionDemand[][] {
+  let tamed = apps;
+  // Each cut makes the whole smaller, and with it what one may have.
+  for (let round = 0; round < 100; round += 1) {
+    const limit = MAX_SHARE_OF_ONE_APP * tamed.reduce((sum, app) => sum + busyMb(app), 0);
+    if (tamed.every((app) => busyMb(app) <= limit * 1.01)) break;
+    tamed = tamed.map((app) => {
+      const cut = Math.min(1, limit / busyMb(app));
+      return app.map((fn) => ({ ...fn, perSecond: fn.perSecond * cut }));
+    });
+  }
+  return tamed;
+}
+
+function drawApp(random: Random, firstIndex: number): FunctionDemand[] {
+  const perSecond = quantileOf(AZURE_CALLS_PER_DAY, random()) / SECONDS_PER_DAY;
+  const memory = memoryMb(random, MEMORY_LIMIT_MB);
+  const burst = random() < BURSTY_APPS ? BURST : 1;
+  const weights = Array.from({ length: functionsOfApp(random) }, () => exponential(random));
+  const total = weights.reduce((sum, weight) => sum + weight, 0);
+  return weights.map((weight, i) => ({
+    appId: simulatedId(0, firstIndex),
+    fnId: simulatedId(1, firstIndex + i),
+    memoryMb: memory,
+    perSecond: (perSecond * weight) / total,
+    meanExecMs: meanExecMs(random),
+    burst,
+  }));
+}
+
+function busyMb(app: readonly FunctionDemand[]): number {
+  return app.reduce((sum, { perSecond, meanExecMs: ms, memoryMb: mb }) => sum + (perSecond * ms * mb) / 1000, 0);
+}
+
+/** An id that looks like those of an API node, so that hashes see what they would see. */
+export function simulatedId(kind: number, index: number): string {
+  return encodeId(Date.UTC(2026, 0, 1), '10.0.0.1', 8080 + kind, index + 1);
+}
