@@ -83,6 +83,6 @@ function place(list: RunnerList) {
   const pool: RunnerPool = { runners: () => list, close: async () => undefined };
   const placer: Placer = { order: (_call, { candidates }) => candidates };
   const limits = { maxCalls: 10, maxBytes: 1000 };
-  const dispatcher = new Dispatcher({ pool, placer, clock, timing, limits, random: () => 0.5 });
+  const dispatcher = new Dispatcher({ pool, placer, clock, timing, limits, health: { probeMs: 0 }, random: () => 0.5 });
   return dispatcher.place(aCall(), caller.signal).finally(() => dispatcher.close());
 }
