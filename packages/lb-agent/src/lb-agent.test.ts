@@ -17,6 +17,8 @@ const metrics = RecordedMetrics.install();
 let clock: FakeClock;
 let runner: FakeRunner;
 let agent: LBAgent;
+/** Every one that was made. */
+let agents: LBAgent[];
 let writer: ResponseWriter;
 
 beforeEach(() => {
@@ -24,10 +26,11 @@ beforeEach(() => {
   clock = new FakeClock();
   runner = new FakeRunner('r1').finishes();
   writer = new RecordingWriter();
+  agents = [];
   agent = anAgent();
 });
 afterEach(async () => {
-  await agent.close();
+  await Promise.all(agents.map((one) => one.close()));
   expect(clock.pendingTimers).toBe(0);
   expect([metrics.sum('queued'), metrics.sum('running')]).toEqual([0, 0]);
 });
@@ -150,7 +153,7 @@ describe('submitting a call', () => {
   });
 
   it('a placer that breaks its promise ends the call, not the process', async () => {
-    agent = newLBAgent(
+    agent = aPlacingAgent(
       newStaticRunnerPool(['r1'], () => runner),
       {
         order: () => {
@@ -203,13 +206,19 @@ describe('ending', () => {
 
   it('a pool that cannot be closed does not keep the agent from closing', async () => {
     const pool = { runners: () => ({ runners: [] }), close: () => Promise.reject(new Error('no')) };
-    agent = newLBAgent(pool, { order: (_call, { candidates }) => candidates }, { clock });
+    agent = aPlacingAgent(pool, { order: (_call, { candidates }) => candidates }, { clock });
     await agent.close();
   });
 });
 
+function aPlacingAgent(...parts: Parameters<typeof newLBAgent>): LBAgent {
+  const made = newLBAgent(...parts);
+  agents.push(made);
+  return made;
+}
+
 function anAgent(options: LBAgentOptions = {}): LBAgent {
-  return newLBAgent(
+  return aPlacingAgent(
     newStaticRunnerPool(['r1'], () => runner),
     { order: (_call, { candidates }) => candidates },
     { clock, ...options },
