@@ -26,6 +26,12 @@ export { newRunnerPool, type RunnerPoolOptions } from './pools/new-runner-pool.j
 export type { PoolDeps, PoolFactory } from './pools/pool-factory.js';
 export { pools } from './pools/pool-kinds.js';
 export type { PoolUrl } from './pools/pool-url.js';
+export {
+  newRegistration,
+  type Registration,
+  type RegistrationOptions,
+  registrationSettings,
+} from './pools/registration.js';
 export { type Look, RetryingSource } from './pools/retrying-source.js';
 export { newStaticRunnerPool } from './pools/static-runner-pool.js';
 export type { LoadListener, Runner, RunnerList, RunnerPool } from './runner.js';

@@ -3,6 +3,7 @@ import { apiSettings } from '@fnfleet/api';
 import { commonSettings, type NodeType, type SettingsSection } from '@fnfleet/core';
 import { httpSettings } from '@fnfleet/http';
 import { lbSettings } from '@fnfleet/lb-agent';
+import { registrationSettings } from '@fnfleet/placement';
 import { pureRunnerSettings } from '@fnfleet/pure-runner';
 import { apiRole } from './api.js';
 import { driverSettings } from './drivers.js';
@@ -29,7 +30,7 @@ export const SETTINGS_SECTIONS: readonly SettingsSection[] = withoutRepeats([
     intro: '`FN_NODE_TYPE=lb`. A `full` node reads those that are not about placing calls.',
     shape: lbSettings,
   },
-  { title: 'Runner', intro: '`FN_NODE_TYPE=pure-runner`', shape: pureRunnerSettings },
+  { title: 'Runner', intro: '`FN_NODE_TYPE=pure-runner`', shape: { ...pureRunnerSettings, ...registrationSettings } },
   { title: 'Agent', intro: 'How a runner, or a `full` node, executes calls.', shape: agentSettings },
   { title: 'Drivers', intro: 'How it makes containers.', shape: driverSettings },
 ]);

@@ -1,6 +1,7 @@
 import { agentSettings, newAgent } from '@fnfleet/agent';
 import { commonSettings, readSettings } from '@fnfleet/core';
 import { createNodeApp, HttpService, httpSettings } from '@fnfleet/http';
+import { newRegistration, registrationSettings } from '@fnfleet/placement';
 import { FunctionLogs, newPureRunner, pureRunnerSettings } from '@fnfleet/pure-runner';
 import { driverSettings, startDriver } from './drivers.js';
 import type { Role } from './role.js';
@@ -12,6 +13,7 @@ const runnerRoleSettings = {
   ...pureRunnerSettings,
   ...agentSettings,
   ...driverSettings,
+  ...registrationSettings,
 };
 
 /** Executes calls in containers: gRPC for balancers, HTTP for health and metrics. Has no datastore. */
@@ -20,6 +22,7 @@ export const pureRunnerRole: Role = {
   settings: runnerRoleSettings,
   start(env, { logger, metrics, readiness }) {
     const settings = readSettings(runnerRoleSettings, env);
+    const registration = newRegistration({ settings, port: () => runner.address.port, logger });
     const driver = startDriver(settings, { logger, env });
     const logs = settings.disableFunctionLogs ? undefined : new FunctionLogs(settings);
     const agent = newAgent({ driver, settings, logger, logSinks: logs ? [logs] : [] });
@@ -47,8 +50,13 @@ export const pureRunnerRole: Role = {
       kdumpsPath: settings.kdumpsPath,
       logger,
     });
+    void Promise.all([http.ready, runner.ready]).then(
+      () => registration?.begin(),
+      () => undefined, // the role ends, and whoever started it is told why
+    );
     return {
-      service: new ServiceGroup([http, runner]),
+      // Drained in reverse: balancers that look for runners no longer find it, before it refuses calls.
+      service: new ServiceGroup([http, runner, ...(registration ? [registration] : [])]),
       addresses: () => ({ http: http.address.url, grpc: `${settings.bindAddress}:${runner.address.port}` }),
     };
   },

@@ -32,7 +32,7 @@ interface Answer {
  * are gone refuse connections.
  */
 export function newDnsSource(question: DnsQuestion, deps: SourceDeps): MembershipSource {
-  return new RetryingSource(async (report, signal) => {
+  return new RetryingSource(async (found, signal) => {
     // A new one each time: it reads where the machine's servers are when it is made.
     const resolver = new dns.Resolver({ timeout: question.timeoutMs ?? DEFAULT_TIMEOUT_MS, tries: 2 });
     if (question.server !== undefined) resolver.setServers([question.server]);
@@ -44,7 +44,7 @@ export function newDnsSource(question: DnsQuestion, deps: SourceDeps): Membershi
       const { addresses, ttlMs } = await answer;
       if (addresses.length === 0) throw new Error(`DNS knows no address of ${name}`);
       // Servers shuffle their answers; balancers have to agree on an order.
-      report([...new Set(addresses)].sort());
+      found.onMembers([...new Set(addresses)].sort());
       return Math.min(Math.max(ttlMs, MIN_TTL_MS), MAX_TTL_MS);
     } finally {
       signal.removeEventListener('abort', cancel);

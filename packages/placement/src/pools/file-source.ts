@@ -26,9 +26,9 @@ export class FileSource implements MembershipSource {
     private readonly path: string,
     private readonly deps: SourceDeps,
   ) {
-    this.source = new RetryingSource(async (report) => {
+    this.source = new RetryingSource(async (found) => {
       await this.watchDirectory();
-      report(linesOf(await readBounded(path)));
+      found.onMembers(linesOf(await readBounded(path)));
       return REREAD_MS;
     }, deps);
   }

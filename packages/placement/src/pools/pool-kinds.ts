@@ -1,6 +1,8 @@
 import { isIP } from 'node:net';
 import { Registry } from '@fnfleet/core';
 import { newDnsSource } from './dns-source.js';
+import { newEtcdSource } from './etcd/etcd-source.js';
+import { ETCD_FORM, parseEtcdUrl } from './etcd/etcd-url.js';
 import { FileSource } from './file-source.js';
 import type { PoolFactory } from './pool-factory.js';
 import { checkParams, type PoolUrl } from './pool-url.js';
@@ -57,12 +59,20 @@ const dnsSrvPool: PoolFactory = {
   },
 };
 
+const etcdPool: PoolFactory = {
+  name: 'etcd',
+  form: ETCD_FORM,
+  doc: 'the runners that register themselves there (FN_REGISTER)',
+  create: (url, deps) => newEtcdSource(parseEtcdUrl(url), deps),
+};
+
 /** What `FN_RUNNER_POOL` can select. */
 export const pools = new Registry<PoolFactory>('FN_RUNNER_POOL', 'runner pool', [
   staticPool,
   filePool,
   dnsPool,
   dnsSrvPool,
+  etcdPool,
 ]);
 
 /** The parameter `server` of a URL that is about DNS, and no other. */

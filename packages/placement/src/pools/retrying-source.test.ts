@@ -18,11 +18,11 @@ afterEach(async () => {
 /** A source whose looks are answered one after the other; the last answer is repeated. */
 function start(answers: readonly (number | Error)[], random = () => 1): number[] {
   const looks: number[] = [];
-  const look: Look = async (report) => {
+  const look: Look = async (found) => {
     const answer = answers[Math.min(looks.length, answers.length - 1)];
     looks.push(clock.now());
     if (answer instanceof Error) throw answer;
-    report(['a:1']);
+    found.onMembers(['a:1']);
     return answer ?? 0;
   };
   source = new RetryingSource(look, { clock, random });
@@ -73,10 +73,10 @@ it('that is woken looks at once; if it was looking, right after', async () => {
 it('says nothing any more once it is closed, and tells the look in hand to end', async () => {
   let ended = false;
   source = new RetryingSource(
-    async (report, signal) => {
+    async (found, signal) => {
       await new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve()));
       ended = true;
-      report(['too:1']);
+      found.onMembers(['too:1']);
       throw new Error('too late');
     },
     { clock, random: Math.random },

@@ -44,8 +44,7 @@ export class EtcdServer {
       ['--initial-cluster', `default=${peer}`],
       ['--unsafe-no-fsync'],
     ].flat();
-    const ready = () => eventually(() => this.call('/v3/kv/range', { key: 'AA==' }));
-    this.program = await TestProgram.start(await testTool('etcd'), args, async () => void (await ready()));
+    this.program = await TestProgram.start(await testTool('etcd'), args, () => eventually(() => this.mustBeWell()));
   }
 
   async stop(): Promise<void> {
@@ -82,6 +81,12 @@ export class EtcdServer {
       range_end: base64(end),
     });
     return Object.fromEntries(kvs.map(({ key, value }) => [text(key), text(value)]));
+  }
+
+  private async mustBeWell(): Promise<void> {
+    const answer = await fetch(`http://${this.address}/health`, { signal: AbortSignal.timeout(2000) });
+    const { health } = (await answer.json()) as { health?: string };
+    if (health !== 'true') throw new Error(`etcd is not well: ${health}`);
   }
 
   /** Anything of its HTTP gateway. @throws Error with what it answers, unless that is 200 */

@@ -1,0 +1,162 @@
+import { readFile } from 'node:fs/promises';
+import http from 'node:http';
+import https from 'node:https';
+import type { Clock } from '@fnfleet/core';
+
+export interface JsonRequest {
+  readonly method: 'GET' | 'POST';
+  readonly url: string;
+  readonly headers?: http.OutgoingHttpHeaders;
+  readonly body?: object;
+  /** For https: files in PEM, read for each request, because they are renewed while a process runs. */
+  readonly tls?: TlsFiles;
+}
+
+export interface TlsFiles {
+  /** Whom to trust; the authorities that Node knows unless given. */
+  readonly ca?: string;
+  readonly cert?: string;
+  readonly key?: string;
+}
+
+export interface RequestLimits {
+  readonly clock: Clock;
+  /** Until the answer is complete; of a stream, until it begins. Milliseconds. */
+  readonly timeoutMs: number;
+  readonly signal: AbortSignal;
+}
+
+/** The server answered, and not with 2xx. */
+export class HttpFailure extends Error {
+  override readonly name = 'HttpFailure';
+
+  constructor(
+    readonly status: number,
+    readonly said: string,
+    url: string,
+  ) {
+    super(`${new URL(url).origin} answers ${status}: ${said}`);
+  }
+}
+
+const MAX_ANSWER_CHARS = 16 * 1024 * 1024;
+
+/**
+ * One request, one answer of JSON.
+ * @throws HttpFailure, or Error that names the server
+ */
+export async function requestJson(request: JsonRequest, limits: RequestLimits): Promise<unknown> {
+  return withinTime(request, limits, async (signal) => {
+    const answer = await send(request, signal);
+    return parse(await textOf(answer), request.url);
+  });
+}
+
+/**
+ * The values of an answer that has one on each line and goes on until the server ends it, or whoever reads it leaves.
+ * @throws the same as `requestJson`, also in the midst of it
+ */
+export async function* streamJson(request: JsonRequest, limits: RequestLimits): AsyncGenerator<unknown, void> {
+  const answer = await withinTime(request, limits, () => send(request, limits.signal));
+  let rest = '';
+  try {
+    for await (const chunk of answer) {
+      const lines = (rest + chunk).split('\n');
+      rest = lines.pop() ?? '';
+      if (rest.length > MAX_ANSWER_CHARS) throw new Error('a line is too long');
+      for (const line of lines) if (line.trim() !== '') yield parse(line, request.url);
+    }
+  } catch (error) {
+    throw explained(error, request.url, limits.signal);
+  } finally {
+    answer.destroy();
+  }
+}
+
+/** The answer, once its head is there and says 2xx. Its text is UTF-8. */
+async function send(request: JsonRequest, signal: AbortSignal): Promise<http.IncomingMessage> {
+  const body = request.body === undefined ? undefined : JSON.stringify(request.body);
+  const secure = request.url.startsWith('https:');
+  const options = {
+    method: request.method,
+    headers: { accept: 'application/json', ...(body && { 'content-type': 'application/json' }), ...request.headers },
+    // A connection of its own: nobody else can have left it broken, and the name of the host is resolved anew.
+    agent: false,
+    signal,
+    ...(secure ? await contents(request.tls ?? {}) : {}),
+  };
+  const answer = await new Promise<http.IncomingMessage>((resolve, reject) => {
+    const sent = (secure ? https : http).request(request.url, options, resolve);
+    sent.on('error', reject);
+    sent.end(body);
+  });
+  answer.setEncoding('utf8');
+  const { statusCode = 0 } = answer;
+  if (statusCode >= 200 && statusCode < 300) return answer;
+  throw new HttpFailure(statusCode, messageIn(await textOf(answer)), request.url);
+}
+
+async function contents(files: TlsFiles): Promise<https.RequestOptions> {
+  const read = (path: string | undefined) => (path === undefined ? undefined : readFile(path));
+  const [ca, cert, key] = await Promise.all([read(files.ca), read(files.cert), read(files.key)]);
+  return { ca, cert, key };
+}
+
+async function textOf(answer: http.IncomingMessage): Promise<string> {
+  let text = '';
+  for await (const chunk of answer) {
+    text += chunk;
+    if (text.length > MAX_ANSWER_CHARS) throw new Error('the answer is too long');
+  }
+  return text;
+}
+
+async function withinTime<T>(
+  { url }: JsonRequest,
+  { clock, timeoutMs, signal }: RequestLimits,
+  act: (signal: AbortSignal) => Promise<T>,
+): Promise<T> {
+  const late = new AbortController();
+  const timer = clock.after(timeoutMs, () => late.abort(new Error(`no answer within ${timeoutMs} ms`)));
+  const either = AbortSignal.any([signal, late.signal]);
+  try {
+    return await act(either);
+  } catch (error) {
+    throw explained(error, url, either);
+  } finally {
+    timer.cancel();
+  }
+}
+
+/** With the server's name in it, and with why it was aborted rather than that it was. */
+function explained(error: unknown, url: string, signal: AbortSignal): Error {
+  if (error instanceof HttpFailure) return error;
+  const reason = signal.aborted ? signal.reason : error;
+  const { origin } = new URL(url);
+  const text = reason instanceof Error ? reason.message || (reason as NodeJS.ErrnoException).code : String(reason);
+  return text?.startsWith(origin) && reason instanceof Error ? reason : new Error(`${origin}: ${text}`);
+}
+
+function parse(text: string, url: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    throw new Error(`${new URL(url).origin} does not speak JSON: ${shortened(text)}`);
+  }
+}
+
+/** etcd and Kubernetes both put what they have to say there. */
+function messageIn(text: string): string {
+  try {
+    const { message } = JSON.parse(text) as { message?: unknown };
+    if (typeof message === 'string') return message;
+  } catch {
+    // Something else answers at this address.
+  }
+  return shortened(text);
+}
+
+function shortened(text: string): string {
+  const line = text.replace(/\s+/g, ' ').trim();
+  return line.length > 200 ? `${line.slice(0, 200)}…` : line;
+}

@@ -1,0 +1,62 @@
+import { EtcdServer, eventually } from '@fnfleet/testing';
+import { newRegistration, type Registration } from './registration.js';
+
+const port = () => 9190;
+const register = 'etcd://h1';
+
+it('is not made unless it is asked for', () => {
+  expect(newRegistration({ settings: { advertiseAddress: 'h1:9190' }, port })).toBeUndefined();
+});
+
+it.each`
+  settings                                                        | message
+  ${{ register }}                                                 | ${'FN_ADVERTISE_ADDRESS: required with FN_REGISTER'}
+  ${{ register, advertiseAddress: 'http://h1:9190' }}             | ${'FN_ADVERTISE_ADDRESS: expected host:port, got "http://h1:9190"'}
+  ${{ register, advertiseAddress: 'h1:' }}                        | ${'FN_ADVERTISE_ADDRESS: expected host:port, got "h1:": the port is not a number'}
+  ${{ register: 'zk://h1', advertiseAddress: 'h1' }}              | ${'FN_REGISTER: unknown scheme "zk"; known: etcd'}
+  ${{ register: 'h1:2379', advertiseAddress: 'h1' }}              | ${'FN_REGISTER: it is not a URL'}
+  ${{ register: 'etcd://h1?ttl=1', advertiseAddress: 'h1' }}      | ${'FN_REGISTER: ttl: expected whole seconds from 2 to 3600, got "1"'}
+  ${{ register: 'etcd://h1?tls=yes', advertiseAddress: 'h1' }}    | ${'FN_REGISTER: tls: expected true or false, got "yes"'}
+  ${{ register: 'etcd://h1?cert=/c', advertiseAddress: 'h1' }}    | ${'FN_REGISTER: cert and key belong together'}
+  ${{ register: 'etcd://h1,,h2', advertiseAddress: 'h1' }}        | ${'FN_REGISTER: "": "" is not a host; expected etcd://host:port,host:port/prefix'}
+  ${{ register: 'etcd://h1/a?prefix=b', advertiseAddress: 'h1' }} | ${'FN_REGISTER: unknown parameter "prefix"; known: tls, ca, cert, key, ttl'}
+`('$settings is refused: $message', ({ settings, message }) => {
+  expect(() => newRegistration({ settings, port })).toThrow(message);
+});
+
+describe('with an etcd', () => {
+  let etcd: EtcdServer;
+  let registration: Registration | undefined;
+  beforeAll(async () => {
+    etcd = await EtcdServer.start();
+  });
+  afterAll(() => etcd.close());
+
+  const keys = async () => Object.keys(await etcd.read('/fnfleet/runners/'));
+
+  it.each`
+    advertised   | address
+    ${'h1:7'}    | ${'h1:7'}
+    ${'h1'}      | ${'h1:9190'}
+    ${'::1'}     | ${'[::1]:9190'}
+    ${'[::1]'}   | ${'[::1]:9190'}
+    ${'[::1]:7'} | ${'[::1]:7'}
+  `('$advertised is registered as $address, and gone with the drain', async ({ advertised, address }) => {
+    registration = newRegistration({
+      settings: { register: `etcd://${etcd.address}`, advertiseAddress: advertised },
+      port,
+    });
+    registration?.begin();
+    await eventually(async () => expect(await keys()).toEqual([`/fnfleet/runners/${address}`]));
+    expect(await registration?.drain({ graceMs: 0 })).toBe('drained');
+    expect(await keys()).toEqual([]);
+    await registration?.close();
+  });
+
+  it('that was closed before it began does not begin', async () => {
+    registration = newRegistration({ settings: { register: `etcd://${etcd.address}`, advertiseAddress: 'h1' }, port });
+    await registration?.close();
+    registration?.begin();
+    expect(await keys()).toEqual([]);
+  });
+});

@@ -1,0 +1,120 @@
+import {
+  type Clock,
+  type DrainResult,
+  type Logger,
+  type Service,
+  SettingsError,
+  type SettingsOf,
+  silentLogger,
+  systemClock,
+  text,
+} from '@fnfleet/core';
+import { EtcdRegistration } from './etcd/etcd-registration.js';
+import { ETCD_FORM, type EtcdPlace, parseEtcdUrl } from './etcd/etcd-url.js';
+import { type PoolUrl, parsePoolUrl } from './pool-url.js';
+import { joinAddress, problemOfAddress } from './runner-address.js';
+
+/** Read by a runner that tells balancers of itself. */
+export const registrationSettings = {
+  register: text('FN_REGISTER', {
+    secret: true,
+    doc: `Where the runner registers itself for balancers that look there (FN_RUNNER_POOL): \`${ETCD_FORM}\`. Parameters: \`ttl\`, seconds after which a runner that was killed is taken off, 10 unless given; \`tls\`, \`ca\`, \`cert\`, \`key\`.`,
+  }),
+  advertiseAddress: text('FN_ADVERTISE_ADDRESS', {
+    doc: 'With FN_REGISTER: where balancers reach the runner, `host:port`; without a port, that of FN_GRPC_PORT.',
+  }),
+} as const;
+
+export interface RegistrationOptions {
+  readonly settings: Partial<SettingsOf<typeof registrationSettings>>;
+  /** Of the gRPC service; asked once it listens. */
+  readonly port: () => number;
+  readonly clock?: Clock;
+  readonly random?: () => number;
+  readonly logger?: Logger;
+}
+
+/** A runner's entry where balancers look for runners. */
+export interface Registration extends Service {
+  /** The runner takes calls: the entry is made, and kept up until drain or close. */
+  begin(): void;
+}
+
+/**
+ * @returns undefined unless the settings ask for one
+ * @throws SettingsError
+ */
+export function newRegistration(options: RegistrationOptions): Registration | undefined {
+  const { register, advertiseAddress } = options.settings;
+  if (register === undefined) return undefined;
+  const { place, ttlS } = placeOf(register);
+  if (advertiseAddress === undefined) {
+    throw new SettingsError(['FN_ADVERTISE_ADDRESS: required with FN_REGISTER: where balancers reach this runner']);
+  }
+  // Which port it is does not matter for what is wrong with the host.
+  const problem = problemOfAddress(withPort(advertiseAddress, 1));
+  if (problem !== undefined) {
+    throw new SettingsError([
+      `FN_ADVERTISE_ADDRESS: expected host:port, got ${JSON.stringify(advertiseAddress)}: ${problem}`,
+    ]);
+  }
+  const { clock = systemClock, random = Math.random, logger = silentLogger, port } = options;
+  const entry = () => {
+    const address = withPort(advertiseAddress, port());
+    return new EtcdRegistration({ place, ttlS, address, clock, random, logger });
+  };
+  return new LastingRegistration(entry);
+}
+
+class LastingRegistration implements Registration {
+  readonly ready = Promise.resolve();
+  private entry: EtcdRegistration | undefined;
+  private closed = false;
+
+  constructor(private readonly makeEntry: () => EtcdRegistration) {}
+
+  begin(): void {
+    if (this.closed || this.entry !== undefined) return;
+    this.entry = this.makeEntry();
+    this.entry.begin();
+  }
+
+  async drain(): Promise<DrainResult> {
+    await this.close();
+    return 'drained';
+  }
+
+  async close(): Promise<void> {
+    this.closed = true;
+    await this.entry?.withdraw();
+  }
+}
+
+const MIN_TTL_S = 2;
+const MAX_TTL_S = 3600;
+const DEFAULT_TTL_S = 10;
+
+function placeOf(register: string): { place: EtcdPlace; ttlS: number } {
+  try {
+    const url = parsePoolUrl(register);
+    if (url.scheme !== 'etcd') throw new Error(`unknown scheme ${JSON.stringify(url.scheme)}; known: etcd`);
+    return { place: parseEtcdUrl(url, ['ttl']), ttlS: ttlOf(url) };
+  } catch (error) {
+    throw new SettingsError([`FN_REGISTER: ${(error as Error).message}`]);
+  }
+}
+
+function ttlOf(url: PoolUrl): number {
+  const text = url.params.get('ttl');
+  if (text === undefined) return DEFAULT_TTL_S;
+  const ttlS = Number(text);
+  if (!/^\d+$/.test(text) || ttlS < MIN_TTL_S || ttlS > MAX_TTL_S) {
+    throw new Error(`ttl: expected whole seconds from ${MIN_TTL_S} to ${MAX_TTL_S}, got ${JSON.stringify(text)}`);
+  }
+  return ttlS;
+}
+
+function withPort(address: string, port: number): string {
+  const hasPort = /^(\[.*\]|[^:]*):[^:]*$/.test(address);
+  return hasPort ? address : joinAddress(address.replace(/^\[(.*)\]$/, '$1'), port);
+}

@@ -1,0 +1,84 @@
+import { type Clock, Deferred, Once } from '@fnfleet/core';
+
+export interface RetryLoopOptions {
+  /** @returns how long to rest, milliseconds. What it throws is told to `onFailure`. */
+  readonly act: (signal: AbortSignal) => Promise<number>;
+  readonly onFailure: (error: Error) => void;
+  readonly clock: Clock;
+  /** From 0 up to 1. */
+  readonly random: () => number;
+  /** The longest rest after a failure, milliseconds. Default 30 000. */
+  readonly maxRetryMs?: number;
+}
+
+const FIRST_RETRY_MS = 500;
+const MAX_RETRY_MS = 30_000;
+
+/**
+ * Does something again and again, for ever.
+ *
+ *   acting ──returns──▶ resting ──time is over, woken──▶ acting
+ *      └────throws────▶ resting, longer with each failure in a row
+ *
+ * Rests after a failure are jittered: processes that lost the same server together must not come back together.
+ */
+export class RetryLoop {
+  private readonly stop = new AbortController();
+  private running: Promise<void> | undefined;
+  /** Resolved to end the rest. A rest that has not begun yet is skipped. */
+  private woken = new Deferred<void>();
+
+  constructor(private readonly options: RetryLoopOptions) {}
+
+  /** Does nothing when the loop runs or is closed. */
+  start(): void {
+    if (!this.stop.signal.aborted) this.running ??= this.run();
+  }
+
+  /** Acts again at once, or right after the act in hand. */
+  wake(): void {
+    this.woken.resolve();
+  }
+
+  /** Tells the act in hand to end and waits for it. Idempotent, never rejects. */
+  close(): Promise<void> {
+    return this.closing.call();
+  }
+
+  private readonly closing = new Once(async () => {
+    this.stop.abort();
+    this.wake();
+    await this.running;
+  });
+
+  private async run(): Promise<void> {
+    const { act, onFailure } = this.options;
+    const { signal } = this.stop;
+    for (let failures = 0; !signal.aborted; ) {
+      this.woken = new Deferred();
+      let restMs: number;
+      try {
+        restMs = await act(signal);
+        failures = 0;
+      } catch (error) {
+        if (signal.aborted) return;
+        onFailure(error instanceof Error ? error : new Error(String(error)));
+        restMs = this.retryMs(failures);
+        failures += 1;
+      }
+      if (!signal.aborted && restMs > 0) await this.rest(restMs);
+    }
+  }
+
+  private async rest(restMs: number): Promise<void> {
+    const timer = this.options.clock.after(restMs, () => this.wake());
+    await this.woken.promise;
+    timer.cancel();
+  }
+
+  private retryMs(failures: number): number {
+    const { random, maxRetryMs = MAX_RETRY_MS } = this.options;
+    const ceiling = Math.min(maxRetryMs, FIRST_RETRY_MS * 2 ** Math.min(failures, 30));
+    return ceiling / 2 + (random() * ceiling) / 2;
+  }
+}
