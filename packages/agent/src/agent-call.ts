@@ -16,6 +16,11 @@ export interface AgentCall {
   readonly slotKey: string;
   /** Its container gets no network. */
   readonly networkDisabled: boolean;
+  /**
+   * Called once, before the function gets the first byte, which waits until it calls back: whoever sent the call has been
+   * told by then. It need not call back after `signal` has aborted. Undefined: nobody wants to know.
+   */
+  readonly beforeStart: ((start: () => void) => void) | undefined;
   /** Filled in while the call runs. */
   readonly timings: CallTimings;
 }

@@ -38,6 +38,8 @@ export interface CallListener {
 export interface Utilization {
   readonly memoryUsedBytes: number;
   readonly memoryTotalBytes: number;
+  /** The part of what is used that idle containers would give up for another function. */
+  readonly memoryIdleBytes: number;
   readonly cpuUsedMillis: number;
   readonly cpuTotalMillis: number;
 }

@@ -52,6 +52,7 @@ export async function buildCall(options: readonly CallOption[], deps: BuildCallD
       draft.slotKey ||
       slotKey(model, networkDisabled ? `${deps.slotKeyExtension}${NO_NETWORK}` : deps.slotKeyExtension),
     networkDisabled,
+    beforeStart: draft.beforeStart,
     timings: noTimings(),
   };
 }

@@ -1,4 +1,5 @@
 import { type Call, completeBody, type RequestBody, type ResponseWriter } from '@fnfleet/core';
+import type { AgentCall } from './agent-call.js';
 import type { LogSink } from './output/log-sink.js';
 
 /** What call options fill in, one after another. */
@@ -12,6 +13,7 @@ export interface CallDraft {
   deadlineAt?: number;
   slotKey?: string;
   networkDisabled?: boolean;
+  beforeStart?: AgentCall['beforeStart'];
   /** From the agent, for options that make a model. */
   readonly newId: () => string;
   readonly nowMs: number;
@@ -78,6 +80,13 @@ export function withDeadline(deadlineAt: number): CallOption {
   return (draft) => {
     modelOf(draft, 'withDeadline');
     draft.deadlineAt = deadlineAt;
+  };
+}
+
+/** Tells whoever sent the call that it is about to start; the function gets it when that has called back. */
+export function withBeforeStart(beforeStart: AgentCall['beforeStart']): CallOption {
+  return (draft) => {
+    draft.beforeStart = beforeStart;
   };
 }
 

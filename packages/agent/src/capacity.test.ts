@@ -116,6 +116,7 @@ describe('room for containers', () => {
     expect(test.agent.utilization).toEqual({
       memoryUsedBytes: 120 * MIB,
       memoryTotalBytes: 1000 * MIB,
+      memoryIdleBytes: 120 * MIB,
       cpuUsedMillis: 500,
       cpuTotalMillis: 8000,
     });

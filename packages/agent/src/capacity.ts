@@ -15,6 +15,11 @@ export class Capacity {
     tracker.onStarved = () => this.helpLongestWaiter();
   }
 
+  /** What all idle containers together could give up, bytes. */
+  get idleMemoryBytes(): number {
+    return this.evictor.memoryBytes;
+  }
+
   /**
    * Room for one container.
    * @throws FnError `serverBusy` at once in non-blocking mode when there is none and none can be made;

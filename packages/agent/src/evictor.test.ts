@@ -55,6 +55,16 @@ describe('the evictor', () => {
     expect(evicted).toEqual([]);
   });
 
+  it('knows how much memory there is to gain', () => {
+    const busy = candidate('busy', 50);
+    const evictor = evictorOf(busy, candidate('a', 70), candidate('b', 30));
+    expect(evictor.memoryBytes).toBe(150 * MB);
+    evictor.remove(busy);
+    evictor.remove(busy);
+    expect(evictor.makeRoom(missing(60), 'other')).toBe(true);
+    expect(evictor.memoryBytes).toBe(30 * MB);
+  });
+
   it('needs both memory and CPU to be enough', () => {
     const evictor = evictorOf(
       candidate('memory', 50),

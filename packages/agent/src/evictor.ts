@@ -17,15 +17,23 @@ export interface Evictable {
 export class Evictor {
   /** In the order in which they became idle. */
   private readonly candidates = new Set<Evictable>();
+  private heldBytes = 0;
+
+  /** Memory of all that could be evicted, bytes. */
+  get memoryBytes(): number {
+    return this.heldBytes;
+  }
 
   /** The container is idle from now on. One that occupies nothing has nothing to give and is not taken. */
   add(candidate: Evictable): void {
-    if (!isNothing(candidate.resources)) this.candidates.add(candidate);
+    if (isNothing(candidate.resources) || this.candidates.has(candidate)) return;
+    this.candidates.add(candidate);
+    this.heldBytes += candidate.resources.memoryBytes;
   }
 
   /** The container is no longer idle. */
   remove(candidate: Evictable): void {
-    this.candidates.delete(candidate);
+    if (this.candidates.delete(candidate)) this.heldBytes -= candidate.resources.memoryBytes;
   }
 
   /**
@@ -36,7 +44,7 @@ export class Evictor {
   makeRoom(missing: Resources, forKey: string): boolean {
     const chosen = this.choose(missing, forKey);
     for (const candidate of chosen ?? []) {
-      this.candidates.delete(candidate);
+      this.remove(candidate);
       candidate.evict();
     }
     return chosen !== undefined;

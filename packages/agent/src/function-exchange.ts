@@ -31,7 +31,7 @@ const UNWANTED_BYTES = 64 * 1024;
  * E1  settle() is the only way out: it answers once, ends the upload and lets go of the caller's signal.
  * E2  Nothing is written to the writer before a 200 has come and the request body has gone out completely.
  * E3  The writer gets no byte after it asked for a pause, until it calls back.
- * E4  A request is sent at most once.
+ * E4  A request is sent at most once, and not before whoever sent the call has been told that it starts.
  * E5  A call whose caller goes before it was sent is not sent. One that was sent gets two HALF_LEAVE_GRACE_MS to end by
  *     itself. Its container then serves on: a client that closes many connections at once does not take all hot
  *     containers along.
@@ -64,6 +64,13 @@ export class Exchange implements Dispatcher.DispatchHandler {
     const { call } = this;
     if (call.signal.aborted) return this.settle({ error: cancelReason(call.signal), reusable: true });
     call.signal.addEventListener('abort', this.onCallerGone);
+    if (call.beforeStart === undefined) this.send(client, deadlineAt);
+    else call.beforeStart(() => this.send(client, deadlineAt));
+  }
+
+  private send(client: Client, deadlineAt: number): void {
+    if (this.phase === 'settled') return; // ended while it was announced
+    const { call } = this;
     try {
       const headers = requestHeaders(call, deadlineAt);
       client.dispatch({ method: 'POST', path: '/call', headers, body: this.openBody() }, this);

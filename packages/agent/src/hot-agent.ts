@@ -82,6 +82,7 @@ export class HotAgent implements Agent {
     return {
       memoryUsedBytes: used.memoryBytes,
       memoryTotalBytes: totals.memoryBytes,
+      memoryIdleBytes: this.capacity.idleMemoryBytes,
       cpuUsedMillis: used.cpuMillis,
       cpuTotalMillis: totals.cpuMillis,
     };

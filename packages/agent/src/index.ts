@@ -8,6 +8,7 @@ export {
   fromModel,
   fromModelAndInput,
   invokeDetached,
+  withBeforeStart,
   withDeadline,
   withExtensions,
   withLogger,

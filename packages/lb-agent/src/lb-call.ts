@@ -1,6 +1,9 @@
 import type { IncomingMessage } from 'node:http';
-import { type Call, CancelledError, type ResponseWriter } from '@fnfleet/core';
+import { type Call, CancelledError, isIdempotent, type ResponseWriter } from '@fnfleet/core';
 import type { OutboundCall, ReplayableBody } from '@fnfleet/protocol';
+
+/** How often a call that may run again does so: what is lost this often is probably what takes its runners down. */
+const MAX_RERUNS = 2;
 
 /** A call that a balancer agent has accepted to build: made by `getCall`, placed by `submit`. */
 export class LbCall implements OutboundCall {
@@ -16,6 +19,7 @@ export class LbCall implements OutboundCall {
   private readonly controller: AbortController;
   private ranNs = 0;
   private attempts = 0;
+  private reruns = 0;
   private runner = '';
 
   constructor(parts: LbCallParts) {
@@ -49,6 +53,14 @@ export class LbCall implements OutboundCall {
   offeredTo(address: string): void {
     this.attempts += 1;
     this.runner = address;
+  }
+
+  get mayRunAgain(): boolean {
+    return this.reruns < MAX_RERUNS && isIdempotent(this.model.annotations);
+  }
+
+  runsAgain(): void {
+    this.reruns += 1;
   }
 
   /** What became of the call so far: who has it, after how many attempts, and how long its function ran. */

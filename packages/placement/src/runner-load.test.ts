@@ -23,6 +23,7 @@ const LOAD: LoadReport = {
   incarnation: 'a1b2',
   memoryUsedBytes: 512,
   memoryTotalBytes: 1024,
+  memoryIdleBytes: 512,
   cpuUsedMillis: 100,
   cpuTotalMillis: 2000,
   active: 3,

@@ -14,10 +14,14 @@ import { type ClientStream, type ClientStreamHandler, GRPC_STATUS, type StreamEn
  *      └──finished(error), stream lost, caller gone, writer failed──────────────▶ closed
  *
  * P1  Whether the call ran is decided here and nowhere else.
- * P2  Once `try` may have arrived the call counts as run, unless the runner refuses it (503).
+ * P2  Once `try` may have arrived the call counts as run, unless the runner refuses it (503), or P6 says otherwise.
  * P3  A refusal after bytes of an answer were seen is a failure: the caller may already have them.
  * P4  settle() is the only way out; it resolves once and releases what the state owns.
  * P5  A slow caller pauses the stream, a slow runner pauses the body; neither is buffered for.
+ * P6  A stream that is lost before `started`, from a runner that announced it, is a refusal: nothing ran. What counts is that
+ *     all that the runner sent has been read; after silence nobody knows. A call that may have started is offered again only
+ *     if its owner allows it and nothing of its answer has been seen.
+ * P7  The body is kept while another attempt may follow: until `started`, or, if the call may run again, until the answer.
  *
  * The runner's side is `RunnerSession`, next door.
  */
@@ -50,6 +54,7 @@ class BalancerSession implements ClientStreamHandler {
   private readonly stream: ClientStream;
   private readonly pump: BodyPump;
   private report: CallReport | undefined;
+  private started = false;
 
   constructor(
     private readonly call: OutboundCall,
@@ -79,6 +84,7 @@ class BalancerSession implements ClientStreamHandler {
         if (message.kind === 'resultStart') return this.startAnswer(message);
         if (message.kind === 'data') return this.relay(message);
         if (message.kind === 'finished') return this.finish(message);
+        if (message.kind === 'started') return this.noteStart();
         return; // a message of a newer peer
       case 'ending':
         return this.fail(new Error('Purerunner missing EOF response'));
@@ -98,7 +104,25 @@ class BalancerSession implements ClientStreamHandler {
     if (!end.mayHaveArrived) return this.settle({ kind: 'refused', reason: 'unreachable', error });
     // The original can end a stream with this number, outside the range of gRPC, when it means "busy".
     if (end.code === 503 && state === 'offered') return this.refusedBusy();
+    if (state === 'offered' && end.lost !== undefined) return this.lost(end, error);
     this.fail(error);
+  }
+
+  private noteStart(): void {
+    if (this.started) return;
+    this.started = true;
+    if (!this.call.mayRunAgain) this.call.body.commit(); // P7
+    this.call.started?.();
+  }
+
+  /** P6. The runner gave no word and nothing of an answer has been seen. */
+  private lost(end: StreamEnd, error: StreamError): void {
+    if (end.lost === 'heardOut' && end.tellsStart && !this.started) {
+      return this.settle({ kind: 'refused', reason: 'unreachable', error });
+    }
+    if (!this.call.mayRunAgain || !this.call.body.replayable) return this.fail(error);
+    this.call.runsAgain?.();
+    this.settle({ kind: 'refused', reason: 'lost', error });
   }
 
   /** Only the first answer counts; a runner has no reason to start twice. */

@@ -58,6 +58,15 @@ describe('the codec agrees with proto/runner.proto', () => {
     expect(root.lookupType('TryCall').fullName).toBe('.TryCall');
   });
 
+  it('started, which a Go peer reads as a message with nothing in it', () => {
+    const bytes = encodeRunnerMessage({ kind: 'started' });
+    expect(asObject(runnerMsg, bytes)).toEqual({ started: {} });
+    expect(decodeRunnerMessage(bytes)).toEqual({ kind: 'started' });
+    expect(decodeRunnerMessage(bytesOf(runnerMsg, { started: {} }))).toEqual({ kind: 'started' });
+    // Field 1000, length-delimited, empty: what any reader skips that does not know it.
+    expect(bytes.toString('hex')).toBe('c23e00');
+  });
+
   it('try', () => {
     const message = {
       kind: 'try',

@@ -5,6 +5,7 @@ import type {
   FinishedMessage,
   ResultStartMessage,
   RunnerMessage,
+  StartedMessage,
   TryMessage,
 } from './messages.js';
 import type { CallReport } from './outbound-call.js';
@@ -22,6 +23,10 @@ const BYTES = 2;
 const tag = (field: number, wireType: number) => (field << 3) | wireType;
 
 const EMPTY = Buffer.alloc(0);
+
+const STARTED: StartedMessage = { kind: 'started' };
+const STARTED_KEY = tag(1000, BYTES);
+const STARTED_BYTES = finish(Writer.create().uint32(STARTED_KEY).uint32(0));
 
 export function encodeClientMessage(message: ClientMessage): Buffer {
   switch (message.kind) {
@@ -42,6 +47,8 @@ export function encodeRunnerMessage(message: RunnerMessage): Buffer {
       return encodeData(message);
     case 'finished':
       return encodeFinished(message);
+    case 'started':
+      return STARTED_BYTES;
     case 'unknown':
       return EMPTY;
   }
@@ -69,7 +76,10 @@ export function decodeRunnerMessage(bytes: Buffer): RunnerMessage {
     if (key === tag(1, BYTES)) message = decodeResultStart(nested(reader, bytes)) ?? message;
     else if (key === tag(2, BYTES)) message = decodeData(nested(reader, bytes));
     else if (key === tag(3, BYTES)) message = decodeFinished(nested(reader, bytes));
-    else reader.skipType(key & 7);
+    else if (key === STARTED_KEY) {
+      reader.skipType(BYTES);
+      message = STARTED;
+    } else reader.skipType(key & 7);
   }
   return message;
 }

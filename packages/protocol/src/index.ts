@@ -16,6 +16,7 @@ export {
   MAX_FRAME_BYTES,
   type ResultStartMessage,
   type RunnerMessage,
+  type StartedMessage,
   type TryMessage,
   type UnknownMessage,
 } from './messages.js';
@@ -30,8 +31,9 @@ export type {
   ReplayableBody,
 } from './outbound-call.js';
 export { packageDefinition, protoPath, protoRoot, runnerService } from './runner-proto.js';
-export { type CallEnd, type CallIo, type RunCall, RunnerSession } from './runner-session.js';
+export { type BeforeStart, type CallEnd, type CallIo, type RunCall, RunnerSession } from './runner-session.js';
 export { decodeRunnerStatus, encodeRunnerStatus, NOTHING_CHECKED, type RunnerStatus } from './runner-status.js';
+export { ACCEPT_HEADER, ACCEPT_STARTED, STARTED_ANNOUNCED, STARTED_HEADER } from './start-marker.js';
 export {
   type ClientStream,
   type ClientStreamHandler,

@@ -8,7 +8,7 @@ export const MAX_FRAME_BYTES = 10 * 1024;
 export type ClientMessage = TryMessage | DataMessage | UnknownMessage;
 
 /** What a runner sends. */
-export type RunnerMessage = ResultStartMessage | DataMessage | FinishedMessage | UnknownMessage;
+export type RunnerMessage = ResultStartMessage | DataMessage | FinishedMessage | StartedMessage | UnknownMessage;
 
 export interface TryMessage {
   readonly kind: 'try';
@@ -34,6 +34,11 @@ export interface ResultStartMessage {
 export interface FinishedMessage {
   readonly kind: 'finished';
   readonly report: CallReport;
+}
+
+/** The call is about to be handed to a function. Only from a runner that announced it, to a balancer that asked for it. */
+export interface StartedMessage {
+  readonly kind: 'started';
 }
 
 export interface UnknownMessage {

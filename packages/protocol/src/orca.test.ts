@@ -7,6 +7,7 @@ const LOAD: LoadReport = {
   incarnation: 'a1b2c3',
   memoryUsedBytes: 3 * 1024 ** 3 + 1,
   memoryTotalBytes: 7 * 1024 ** 3,
+  memoryIdleBytes: 1024 ** 3,
   cpuUsedMillis: 1250,
   cpuTotalMillis: 3000,
   active: 12,
@@ -39,6 +40,7 @@ it('is an OrcaLoadReport as gRPC knows it', () => {
     mem_utilization: LOAD.memoryUsedBytes / LOAD.memoryTotalBytes,
     named_metrics: {
       'fn.mem_total_bytes': LOAD.memoryTotalBytes,
+      'fn.mem_idle_bytes': LOAD.memoryIdleBytes,
       'fn.cpu_total_millis': 3000,
       'fn.active': 12,
       'fn.waiting': 3,

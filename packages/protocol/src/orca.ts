@@ -18,6 +18,7 @@ const MEM_UTILIZATION = 2;
 const NAMED_METRICS = 8;
 
 const MEM_TOTAL = 'fn.mem_total_bytes';
+const MEM_IDLE = 'fn.mem_idle_bytes';
 const CPU_TOTAL = 'fn.cpu_total_millis';
 const ACTIVE = 'fn.active';
 const WAITING = 'fn.waiting';
@@ -26,7 +27,7 @@ const DEGRADED = 'fn.degraded';
 const FREE_SLOTS = 'fn.free_slots';
 
 /** In the order in which they are written. The last is left out where no function is spoken of. */
-const NAMES = [MEM_TOTAL, CPU_TOTAL, ACTIVE, WAITING, DRAINING, DEGRADED, FREE_SLOTS] as const;
+const NAMES = [MEM_TOTAL, MEM_IDLE, CPU_TOTAL, ACTIVE, WAITING, DRAINING, DEGRADED, FREE_SLOTS] as const;
 
 const BYTES = 2;
 const FIXED64 = 1;
@@ -46,10 +47,11 @@ const NAMED_AT: readonly number[] = NAMES.map((_, index) => {
 
 /** The value of the trailer. */
 export function encodeOrca(load: LoadReport): string {
-  const { memoryTotalBytes, cpuTotalMillis, active, waiting, draining, degraded, freeSlots } = load;
+  const { memoryTotalBytes, memoryIdleBytes, cpuTotalMillis, active, waiting, draining, degraded, freeSlots } = load;
   TEMPLATE.writeDoubleLE(share(load.cpuUsedMillis, cpuTotalMillis), CPU_AT);
   TEMPLATE.writeDoubleLE(share(load.memoryUsedBytes, memoryTotalBytes), MEM_AT);
-  const named = [memoryTotalBytes, cpuTotalMillis, active, waiting, Number(draining), Number(degraded), freeSlots ?? 0];
+  const flags = [Number(draining), Number(degraded)];
+  const named = [memoryTotalBytes, memoryIdleBytes ?? 0, cpuTotalMillis, active, waiting, ...flags, freeSlots ?? 0];
   for (let i = 0; i < named.length; i += 1) TEMPLATE.writeDoubleLE(named[i] ?? 0, NAMED_AT[i] ?? 0);
   const bytes = freeSlots === undefined ? WITHOUT_FREE_SLOTS : TEMPLATE;
   // gRPC wants it without padding.
@@ -68,6 +70,7 @@ export function decodeOrca(trailer: string, incarnation: string): LoadReport | u
     incarnation,
     memoryUsedBytes: Math.round(memory * memoryTotalBytes),
     memoryTotalBytes,
+    memoryIdleBytes: named.get(MEM_IDLE),
     cpuUsedMillis: Math.round(cpu * cpuTotalMillis),
     cpuTotalMillis,
     active: named.get(ACTIVE) ?? 0,

@@ -14,6 +14,12 @@ export interface OutboundCall {
   readonly response: ResponseWriter;
   /** The call is about to be offered to the runner of this address. */
   offeredTo?(address: string): void;
+  /** The runner it was offered to has accepted it and is about to hand it to a function. Only a runner of ours says so. */
+  started?(): void;
+  /** Its owner allows another run, and it has not had too many: asked when it is lost after it may have started. */
+  readonly mayRunAgain?: boolean;
+  /** It has been lost after it may have started, and may now run again. */
+  runsAgain?(): void;
   /** Nanoseconds that the function ran, as its runner reports; called at most once an attempt. */
   addExecution(durationNs: number): void;
 }
@@ -48,15 +54,18 @@ export interface BodyPiece {
 
 /** How one attempt ended. The kind says whether another runner may be tried. */
 export type AttemptOutcome =
-  /** Nothing ran: try the next. */
+  /** Nothing ran, or it may run again: try the next. */
   | { readonly kind: 'refused'; readonly reason: RefusalReason; readonly error: Error }
   /** Ran to its end; the answer has been written to `response`. */
   | { readonly kind: 'finished'; readonly report: CallReport }
   /** Ran, or may have: tell the caller. */
   | { readonly kind: 'failed'; readonly error: FnError | PeerError | Error; readonly report?: CallReport };
 
-/** `busy`: the runner said so. `unreachable`: the call did not get there. `closed`: the runner object is closed. */
-export type RefusalReason = 'busy' | 'unreachable' | 'closed';
+/**
+ * `busy`: the runner said so. `unreachable`: the call did not get there, or was lost before it started. `closed`: the runner
+ * object is closed. `lost`: the call was lost after it may have started, but its owner allows it to run again.
+ */
+export type RefusalReason = 'busy' | 'unreachable' | 'closed' | 'lost';
 
 /** What a runner tells about a call it has finished. Instants in ms since the epoch, durations in ns; 0: not known. */
 export interface CallReport {

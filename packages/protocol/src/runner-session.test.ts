@@ -8,6 +8,9 @@ import type { RunnerStream } from './stream.js';
 /** A stream that remembers what the session did to it. */
 class FakeStream implements RunnerStream {
   readonly deadlineAt = undefined;
+  wantsStart = false;
+  /** Lets the message that was sent at once leave. */
+  leave: (() => void) | undefined;
   readonly sent: RunnerMessage[] = [];
   ended: { code: number; details: string; load?: string | undefined } | undefined;
   paused = false;
@@ -17,6 +20,10 @@ class FakeStream implements RunnerStream {
     if (this.ended) throw new Error(`${message.kind} after the end`);
     this.sent.push(message);
     return !this.full;
+  }
+  sendNow(message: RunnerMessage, onSent: () => void): void {
+    this.send(message);
+    this.leave = onSent;
   }
   pause() {
     this.paused = true;
@@ -59,6 +66,49 @@ function start() {
   };
   return { stream, session, runs, run };
 }
+
+describe('R6: the start', () => {
+  const asked = () => {
+    const started = start();
+    started.stream.wantsStart = true;
+    started.session.onMessage(TRY);
+    started.session.onMessage(data('body', true));
+    const starts: string[] = [];
+    return { ...started, starts, announce: () => started.run().io.beforeStart?.(() => starts.push('function')) };
+  };
+
+  it('the function gets nothing before `started` has left the process', () => {
+    const { stream, starts, announce } = asked();
+    announce();
+    expect(stream.kinds).toEqual(['started']);
+    expect(starts).toEqual([]);
+    stream.leave?.();
+    expect(starts).toEqual(['function']);
+  });
+
+  it('a balancer that did not ask is not told, and nothing waits', () => {
+    const { session, run } = start();
+    session.onMessage(TRY);
+    expect(run().io.beforeStart).toBeUndefined();
+  });
+
+  it('a call whose balancer is gone does not start, and nobody is told', () => {
+    const { stream, session, starts, announce, run } = asked();
+    session.onCancelled();
+    announce();
+    expect(stream.kinds).toEqual([]);
+    expect(run().io.signal.aborted).toBe(true);
+    expect(starts).toEqual([]);
+  });
+
+  it('nor one whose balancer goes while `started` waits to leave', () => {
+    const { stream, session, starts, announce } = asked();
+    announce();
+    session.onCancelled();
+    stream.leave?.();
+    expect(starts).toEqual([]);
+  });
+});
 
 describe('what a balancer may send', () => {
   it.each([

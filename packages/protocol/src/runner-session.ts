@@ -17,6 +17,8 @@ import { GRPC_STATUS, type RunnerStream, type RunnerStreamHandler } from './stre
  * R3  A violation ends the RPC with UNKNOWN and aborts the call; no `finished` is promised then.
  * R4  After `eof` whatever the balancer sends is ignored; half-closing before it is a violation.
  * R5  A slow balancer stops the function through `write`; a slow function stops the balancer through FrameBody.
+ * R6  `started` has left the process before the function gets its first byte. A session that has closed does not say it, and
+ *     then nothing starts either: a balancer that lost the stream without it may offer the call elsewhere.
  *
  * The balancer's side is `BalancerSession`, next door.
  */
@@ -38,7 +40,12 @@ export interface CallIo {
   readonly signal: AbortSignal;
   /** Milliseconds since the epoch; undefined: none. */
   readonly deadlineAt: number | undefined;
+  /** To be called before a function gets the first byte, which must wait until it calls back. Undefined: not asked for. */
+  readonly beforeStart: BeforeStart | undefined;
 }
+
+/** Calls back when the call may start; never, when nobody waits for it any more. */
+export type BeforeStart = (start: () => void) => void;
 
 const EXPECTED_TRY = 'Protocol failure: expected ClientMsg_Try';
 const EXPECTED_DATA = 'Protocol failure: expected ClientMsg_Data';
@@ -109,8 +116,17 @@ export class RunnerSession implements RunnerStreamHandler, ResponseWriter {
   private admit(offer: TryMessage): void {
     this.state = 'admitting';
     const { body, stream, abort } = this;
-    const io = { body, response: this, signal: abort.signal, deadlineAt: stream.deadlineAt };
+    const beforeStart = stream.wantsStart ? (start: () => void) => this.announceStart(start) : undefined;
+    const io = { body, response: this, signal: abort.signal, deadlineAt: stream.deadlineAt, beforeStart };
     void this.run(offer, io).then((end) => this.finish(end)); // R1
+  }
+
+  /** R6 */
+  private announceStart(start: () => void): void {
+    if (this.state === 'closed') return;
+    this.stream.sendNow({ kind: 'started' }, () => {
+      if (this.state !== 'closed') start();
+    });
   }
 
   private finish({ report, load }: CallEnd): void {

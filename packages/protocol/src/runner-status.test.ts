@@ -38,6 +38,7 @@ it('comes back as it was, every field of it', () => {
       incarnation: 'abc',
       memoryUsedBytes: 1,
       memoryTotalBytes: 8 * 1024 ** 3,
+      memoryIdleBytes: 2 * 1024 ** 3,
       cpuUsedMillis: 2,
       cpuTotalMillis: 3,
       active: 1,

@@ -39,12 +39,23 @@ export interface StreamEnd {
   readonly details: string;
   /** The runner may have seen the call. False only when it certainly has not. */
   readonly mayHaveArrived: boolean;
+  /** The runner has announced that it says `started` before a function gets the call. */
+  readonly tellsStart: boolean;
+  /**
+   * The stream was lost, without a status. `heardOut`: all that the runner sent has been read. `unsure`: its last words may
+   * have got lost, as when a connection falls silent. Undefined: it ended with a status, or was cut from here.
+   */
+  readonly lost: 'heardOut' | 'unsure' | undefined;
 }
 
 /** The runner's end. */
 export interface RunnerStream extends MessageStream<RunnerMessage> {
   /** Ends the RPC. Code 0 is OK. The load, encoded, goes along in the trailing metadata. */
   end(code: number, details: string, load?: string): void;
+  /** Sends at once. Calls back when the message has left the process; never, when the stream ends before. */
+  sendNow(message: RunnerMessage, onSent: () => void): void;
+  /** The balancer wants to hear `started`; it has been announced that it will. */
+  readonly wantsStart: boolean;
   /** The deadline the balancer gave the stream, milliseconds since the epoch; undefined: none. */
   readonly deadlineAt: number | undefined;
 }

@@ -4,6 +4,7 @@ import {
   type CallOption,
   fromModelAndInput,
   noLogSink,
+  withBeforeStart,
   withDeadline,
   withExtensions,
   withLogger,
@@ -65,6 +66,7 @@ async function buildCall(offer: TryMessage, io: CallIo, deps: EngagementDeps): P
     withWriter(model.type === 'detached' ? droppedAnswer : io.response),
     withSignal(io.signal),
     withExtensions(offer.extensions),
+    withBeforeStart(io.beforeStart),
   ];
   if (io.deadlineAt !== undefined) options.push(withDeadline(io.deadlineAt));
   if (offer.slotHash !== '') options.push(withSlotKey(checkedSlotKey(offer.slotHash)));

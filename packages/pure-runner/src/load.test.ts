@@ -36,6 +36,7 @@ describe('load', () => {
       incarnation: expect.stringMatching(/^[0-9a-f]{16}$/),
       memoryUsedBytes: 384 * MIB,
       memoryTotalBytes: 512 * MIB,
+      memoryIdleBytes: 256 * MIB,
       cpuUsedMillis: 500,
       cpuTotalMillis: 4000,
       active: 2,

@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { encodeCall } from '@fnfleet/core';
 import { exitsAtStart, fn } from '@fnfleet/drivers';
-import { MAX_FRAME_BYTES } from '@fnfleet/protocol';
+import { ACCEPT_HEADER, ACCEPT_STARTED, MAX_FRAME_BYTES, STARTED_ANNOUNCED, STARTED_HEADER } from '@fnfleet/protocol';
 import { aCall } from '@fnfleet/testing';
 import { Held } from './test-kit/held.js';
 import { answerOf, frame, reportOf, TestRunner, type TestRunnerOptions, tryOf } from './test-kit/test-runner.js';
@@ -22,6 +22,49 @@ const started = async (options: Partial<TestRunnerOptions> & Pick<TestRunnerOpti
   return runner;
 };
 afterEach(() => runner.close());
+
+describe('the marker that a call has started', () => {
+  const offer = (metadata: Record<string, string>, call: Parameters<typeof aCall>[0]) => {
+    const engagement = runner.balancer.engage({ metadata });
+    engagement.send(tryOf(call));
+    engagement.send(frame('body', true));
+    return engagement;
+  };
+  const asked = { [ACCEPT_HEADER]: `more, ${ACCEPT_STARTED}` };
+
+  it('comes first, to a balancer that asks for it', async () => {
+    await started({ functions: { echo } });
+    const engagement = offer(asked, { image: 'echo' });
+    expect((await engagement.status).code).toBe(0);
+    expect(engagement.received.map(({ kind }) => kind)).toEqual(['started', 'resultStart', 'data', 'finished']);
+    expect((await engagement.metadata).get(STARTED_HEADER)).toEqual([STARTED_ANNOUNCED]);
+  });
+
+  it('is announced while the call still waits for a container', async () => {
+    const held = new Held();
+    await started({ functions: { held: fn(held.handler), echo }, memoryMb: 128 });
+    const running = offer(asked, { image: 'held' });
+    await held.untilCalled(1);
+    const queued = offer(asked, { image: 'echo' });
+    expect((await queued.metadata).get(STARTED_HEADER)).toEqual([STARTED_ANNOUNCED]);
+    expect(queued.received).toEqual([]);
+    held.release();
+    await running.status;
+    await queued.status;
+    expect(queued.received[0]).toEqual({ kind: 'started' });
+  });
+
+  it('does not come to one that does not ask, as those of Fn, nor for a call that is refused', async () => {
+    await started({ functions: { echo } });
+    const ordinary = offer({}, { image: 'echo' });
+    await ordinary.status;
+    expect((await ordinary.metadata).get(STARTED_HEADER)).toEqual([]);
+    expect(ordinary.received.map(({ kind }) => kind)).toEqual(['resultStart', 'data', 'finished']);
+    const impossible = offer(asked, { image: 'echo', memoryMb: 4096 });
+    await impossible.status;
+    expect(impossible.received.map(({ kind }) => kind)).toEqual(['finished']);
+  });
+});
 
 describe('an answer', () => {
   it('protocol 31, 40: a large body comes back in frames, with a report', async () => {

@@ -110,10 +110,16 @@ export interface TestCall extends OutboundCall {
   readonly body: FixedBody;
   readonly response: RecordingWriter;
   executionNs: number;
+  /** How often a runner said `started`. */
+  starts: number;
+  /** How often it was lost and may run again. */
+  reruns: number;
 }
 
 export function anOutboundCall(
-  overrides: Partial<Pick<TestCall, 'model' | 'body' | 'extensions' | 'slotHash' | 'requestId' | 'deadlineAt'>> = {},
+  overrides: Partial<
+    Pick<TestCall, 'model' | 'body' | 'extensions' | 'slotHash' | 'requestId' | 'deadlineAt' | 'mayRunAgain'>
+  > = {},
 ): TestCall {
   return {
     model: aCall(),
@@ -122,6 +128,14 @@ export function anOutboundCall(
     body: new FixedBody(),
     response: new RecordingWriter(),
     executionNs: 0,
+    starts: 0,
+    reruns: 0,
+    started() {
+      this.starts += 1;
+    },
+    runsAgain() {
+      this.reruns += 1;
+    },
     addExecution(durationNs) {
       this.executionNs += durationNs;
     },

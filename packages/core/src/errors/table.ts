@@ -241,6 +241,11 @@ const API_ERRORS = {
     'annotation fnfleet/standby is out of range. It should be a whole number between 0 and 100',
     'How many containers of the function each runner that has run it keeps started.',
   ),
+  fnIdempotentInvalid: entry(
+    400,
+    'annotation fnfleet/idempotent is not valid. It should be true or false',
+    'Whether a call of the function may run again when its runner is lost before the answer.',
+  ),
   fnNotFound: entry(404, 'Fn not found', 'No function has this id.'),
   fnExists: entry(409, 'Fn with specified name already exists', 'Function names are unique within an app.'),
   triggerIdProvided: entry(400, 'ID cannot be provided for Trigger creation', 'The server chooses the id.'),

@@ -3,6 +3,7 @@ import { FnError } from '../errors/fn-error.js';
 import { mergeAnnotations, validateAnnotations } from './annotations.js';
 import { parseBody } from './body-json.js';
 import type { Annotations, Config } from './call.js';
+import { validateIdempotent } from './idempotent.js';
 import { mergeConfig, sortedOrAbsent } from './maps.js';
 import { PATH_SEGMENT, validateName } from './names.js';
 import { type Dated, revised } from './revision.js';
@@ -144,6 +145,7 @@ function validateFn(fn: Fn): void {
   if (!within(fn.memoryMb, MAX_MEMORY_MB)) throw new FnError('fnMemoryInvalid');
   validateAnnotations(fn.annotations);
   validateStandby(fn.annotations);
+  validateIdempotent(fn.annotations);
 }
 
 function within(value: number, max: number): boolean {

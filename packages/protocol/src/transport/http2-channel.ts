@@ -2,6 +2,7 @@ import type http2 from 'node:http2';
 import type tls from 'node:tls';
 import { type Clock, InflightTracker, type Logger, Once, silentLogger, systemClock } from '@fnfleet/core';
 import type { Engaging } from '../balancer-session.js';
+import { ACCEPT_HEADER, ACCEPT_STARTED } from '../start-marker.js';
 import { type ClientStream, type ClientStreamHandler, GRPC_STATUS, type StreamEnd, StreamError } from '../stream.js';
 import { encodeTimeout } from './grpc-status.js';
 import { Http2ClientStream } from './http2-client-stream.js';
@@ -69,6 +70,7 @@ export class Http2Channel implements Engaging {
       this.maxMessageBytes,
     );
     const headers = this.headers('/RunnerProtocol/Engage', options);
+    headers[ACCEPT_HEADER] = ACCEPT_STARTED;
     const session = this.connection.current;
     if (session) stream.attach(session, headers);
     else {

@@ -2,9 +2,11 @@ import http2 from 'node:http2';
 import { decodeRunnerMessage, encodeClientMessage } from '../codec.js';
 import type { ClientMessage } from '../messages.js';
 import { decodeOrca, INCARNATION_HEADER, LOAD_TRAILER } from '../orca.js';
-import { type ClientStream, type ClientStreamHandler, GRPC_STATUS } from '../stream.js';
+import { STARTED_ANNOUNCED, STARTED_HEADER } from '../start-marker.js';
+import { type ClientStream, type ClientStreamHandler, GRPC_STATUS, type StreamEnd } from '../stream.js';
 import { Deframer, FrameError, frameMessage } from './grpc-frames.js';
 import { type GrpcStatus, grpcStatusOf, statusOfHttp } from './grpc-status.js';
+import { wasHeardOut } from './last-word.js';
 
 /** How long after its last message a runner may keep us waiting for its trailers, milliseconds. */
 const TRAILERS_LIMIT_MS = 100;
@@ -25,6 +27,10 @@ export class Http2ClientStream implements ClientStream {
   private status: GrpcStatus | undefined;
   private failure: GrpcStatus | undefined;
   private incarnation = '';
+  private tellsStart = false;
+  /** The stream was ended from here. */
+  private cut = false;
+  private lastError: NodeJS.ErrnoException | undefined;
   private released = false;
 
   constructor(handler: ClientStreamHandler, maxMessageBytes: number) {
@@ -41,7 +47,7 @@ export class Http2ClientStream implements ClientStream {
       return this.unreachable(error as Error);
     }
     this.stream = stream;
-    this.wire(stream);
+    this.wire(stream, session);
     // What is sent in this turn of the event loop (the call and, mostly, its whole body) leaves in one write.
     stream.cork();
     process.nextTick(() => stream.uncork());
@@ -87,6 +93,7 @@ export class Http2ClientStream implements ClientStream {
 
   cancel(): void {
     this.early = undefined;
+    this.cut = true;
     if (this.stream) this.stream.close(http2.constants.NGHTTP2_CANCEL);
     else process.nextTick(() => this.finish({ code: GRPC_STATUS.CANCELLED, details: 'cancelled' }, false));
   }
@@ -105,10 +112,11 @@ export class Http2ClientStream implements ClientStream {
     stream.setTimeout(TRAILERS_LIMIT_MS, cut);
   }
 
-  private wire(stream: http2.ClientHttp2Stream): void {
+  private wire(stream: http2.ClientHttp2Stream, session: http2.ClientHttp2Session): void {
     stream.on('response', (headers) => {
       this.status = grpcStatusOf(headers) ?? this.status;
       this.incarnation = textOf(headers[INCARNATION_HEADER]) ?? '';
+      this.tellsStart = headers[STARTED_HEADER] === STARTED_ANNOUNCED;
       const httpStatus = Number(headers[':status']);
       if (httpStatus !== 200) this.status ??= statusOfHttp(httpStatus);
     });
@@ -121,9 +129,10 @@ export class Http2ClientStream implements ClientStream {
     // With the trailers read and the last message delivered the outcome is complete; the close itself can wait.
     stream.on('end', () => this.status && this.finish(this.status, true));
     stream.on('error', (error) => {
+      this.lastError = error;
       this.failure ??= { code: GRPC_STATUS.UNAVAILABLE, details: error.message };
     });
-    stream.on('close', () => this.closed(stream));
+    stream.on('close', () => this.closed(stream, session));
     if (this.paused) stream.pause();
   }
 
@@ -140,20 +149,27 @@ export class Http2ClientStream implements ClientStream {
     } catch (error) {
       const code = error instanceof FrameError ? GRPC_STATUS.RESOURCE_EXHAUSTED : GRPC_STATUS.INTERNAL;
       this.failure = { code, details: `unreadable message from the runner: ${(error as Error).message}` };
+      this.cut = true;
       this.stream?.close(http2.constants.NGHTTP2_CANCEL);
     }
   }
 
-  private closed(stream: http2.ClientHttp2Stream): void {
+  private closed(stream: http2.ClientHttp2Stream, session: http2.ClientHttp2Session): void {
     const refused = stream.rstCode === http2.constants.NGHTTP2_REFUSED_STREAM;
     const status = this.failure ?? this.status;
-    this.finish(status ?? { code: GRPC_STATUS.UNAVAILABLE, details: `stream reset, code ${stream.rstCode}` }, !refused);
+    const reset = { code: GRPC_STATUS.UNAVAILABLE, details: `stream reset, code ${stream.rstCode}` };
+    this.finish(status ?? reset, !refused, this.lossOf(stream, session));
   }
 
-  private finish(status: GrpcStatus, mayHaveArrived: boolean): void {
+  private lossOf(stream: http2.ClientHttp2Stream, session: http2.ClientHttp2Session): StreamEnd['lost'] {
+    if (this.cut || this.status !== undefined) return undefined;
+    return wasHeardOut(session, stream, this.lastError) ? 'heardOut' : 'unsure';
+  }
+
+  private finish(status: GrpcStatus, mayHaveArrived: boolean, lost?: StreamEnd['lost']): void {
     const { handler } = this;
     this.handler = undefined;
-    handler?.onEnd({ ...status, mayHaveArrived });
+    handler?.onEnd({ ...status, mayHaveArrived, tellsStart: this.tellsStart, lost });
   }
 }
 

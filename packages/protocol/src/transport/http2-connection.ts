@@ -2,6 +2,7 @@ import http2 from 'node:http2';
 import net from 'node:net';
 import tls from 'node:tls';
 import { type Clock, Deferred, type Logger, type Timer } from '@fnfleet/core';
+import { bindSocket, watchSocket } from './last-word.js';
 
 /**
  * The one HTTP/2 connection to a runner, kept up on demand.
@@ -117,10 +118,12 @@ export class Http2Connection {
   }
 
   private open(socket: net.Socket): http2.ClientHttp2Session {
+    watchSocket(socket);
     const session = http2.connect(`http://${this.options.address}`, {
       createConnection: () => socket,
       settings: { initialWindowSize: STREAM_WINDOW_BYTES, enablePush: false },
     });
+    bindSocket(session, socket);
     session.setLocalWindowSize(CONNECTION_WINDOW_BYTES);
     const lost = () => {
       if (this.state.kind === 'ready' && this.state.session === session) this.state = { kind: 'idle' };

@@ -2,6 +2,7 @@ import http2 from 'node:http2';
 import { decodeClientMessage, encodeRunnerMessage } from '../codec.js';
 import type { RunnerMessage } from '../messages.js';
 import { INCARNATION_HEADER, LOAD_TRAILER } from '../orca.js';
+import { ACCEPT_HEADER, STARTED_ANNOUNCED, STARTED_HEADER, wantsStart } from '../start-marker.js';
 import { GRPC_STATUS, type RunnerStream, type RunnerStreamHandler } from '../stream.js';
 import { Deframer, FrameError, frameMessage } from './grpc-frames.js';
 import { decodeTimeout, encodeMessage, type GrpcStatus } from './grpc-status.js';
@@ -24,6 +25,7 @@ export interface RunnerStreamOptions {
  */
 export class Http2RunnerStream implements RunnerStream {
   readonly deadlineAt: number | undefined;
+  readonly wantsStart: boolean;
   private readonly deframer: Deframer;
   private readonly pending: Buffer[] = [];
   private pendingBytes = 0;
@@ -42,12 +44,16 @@ export class Http2RunnerStream implements RunnerStream {
     this.deframer = new Deframer(options.maxMessageBytes);
     const timeoutMs = decodeTimeout(headers['grpc-timeout']);
     this.responseHeaders = { ...RESPONSE_HEADERS, [INCARNATION_HEADER]: options.incarnation };
+    this.wantsStart = wantsStart(headers[ACCEPT_HEADER]);
+    if (this.wantsStart) this.responseHeaders[STARTED_HEADER] = STARTED_ANNOUNCED;
     this.deadlineAt = timeoutMs === undefined ? undefined : options.nowMs + timeoutMs;
   }
 
   /** Starts delivery. `onOver` is called once, when the stream is gone for whatever reason. */
   attach(handler: RunnerStreamHandler, onOver: () => void): void {
     const { stream } = this;
+    // An announcement must not wait for what comes first in the answer.
+    if (this.wantsStart) this.scheduleFlush();
     stream.on('data', (chunk: Buffer) => this.receive(chunk, handler));
     stream.on('end', () => {
       if (!this.over) handler.onHalfClose();
@@ -66,14 +72,18 @@ export class Http2RunnerStream implements RunnerStream {
 
   send(message: RunnerMessage): boolean {
     if (this.over) return false;
-    const framed = frameMessage(encodeRunnerMessage(message));
-    this.pending.push(framed);
-    this.pendingBytes += framed.length;
+    this.queue(message);
     if (this.pendingBytes < FLUSH_BYTES) {
-      this.scheduled ??= setImmediate(() => this.flush());
+      this.scheduleFlush();
       return !this.stream.writableNeedDrain;
     }
     return this.flush();
+  }
+
+  sendNow(message: RunnerMessage, onSent: () => void): void {
+    if (this.over) return;
+    this.queue(message);
+    this.flush(onSent);
   }
 
   pause(): void {
@@ -88,10 +98,21 @@ export class Http2RunnerStream implements RunnerStream {
     if (this.over) return;
     this.over = true;
     this.status = { code, details, load };
+    this.scheduleFlush();
+  }
+
+  private queue(message: RunnerMessage): void {
+    const framed = frameMessage(encodeRunnerMessage(message));
+    this.pending.push(framed);
+    this.pendingBytes += framed.length;
+  }
+
+  private scheduleFlush(): void {
     this.scheduled ??= setImmediate(() => this.flush());
   }
 
-  private flush(): boolean {
+  /** @param onSent called when what is sent now, and does not end the stream, has been given to the network */
+  private flush(onSent?: () => void): boolean {
     clearImmediate(this.scheduled);
     this.scheduled = undefined;
     const { stream, pending } = this;
@@ -108,7 +129,10 @@ export class Http2RunnerStream implements RunnerStream {
       }
       stream.respond(this.responseHeaders, { waitForTrailers: true });
     }
-    if (this.status === undefined) return stream.write(bytes);
+    if (this.status === undefined) {
+      if (bytes.length === 0) return true;
+      return onSent ? stream.write(bytes, (error) => error ?? onSent()) : stream.write(bytes);
+    }
     if (bytes.length > 0) stream.end(bytes);
     else stream.end();
     return false;

@@ -1,0 +1,51 @@
+import { CancelledError } from '@fnfleet/core';
+import { withBeforeStart, withSignal } from './call-options.js';
+import { HeldFunction, NOTHING_LEFT, outcomeOf, TestAgent } from './test-kit/test-agent.js';
+
+let held: HeldFunction;
+let test: TestAgent;
+beforeEach(() => {
+  held = new HeldFunction();
+  test = new TestAgent({ held });
+});
+afterEach(async () => {
+  expect(await test.leftovers()).toEqual(NOTHING_LEFT);
+});
+
+/** Whoever sent the call, told that it is about to start. */
+function teller() {
+  let tell: (start: () => void) => void = () => undefined;
+  const told = new Promise<() => void>((resolve) => {
+    tell = resolve;
+  });
+  return { option: withBeforeStart((start) => tell(start)), told };
+}
+
+it('E4: the function gets the call when whoever sent it has been told', async () => {
+  const { option, told } = teller();
+  const { done } = await test.invoke({ image: 'held', options: [option] });
+  const start = await told;
+  await new Promise(setImmediate);
+  expect(held.requests).toHaveLength(0);
+  start();
+  await held.arrived(1);
+  held.answer(0);
+  await done;
+});
+
+it('E5: a caller who leaves while it is told leaves a container that serves on', async () => {
+  const { option, told } = teller();
+  const caller = new AbortController();
+  const left = await test.invoke({ image: 'held', options: [option, withSignal(caller.signal)] });
+  const start = await told;
+  caller.abort(new CancelledError());
+  expect(await outcomeOf(left.done)).toBe('CancelledError');
+  start();
+
+  const next = await test.invoke({ image: 'held' });
+  await held.arrived(1);
+  held.answer(0);
+  await next.done;
+  expect(held.requests).toHaveLength(1);
+  expect(test.driver.counters.created).toBe(1);
+});

@@ -1,0 +1,224 @@
+import http2 from 'node:http2';
+import type { AddressInfo } from 'node:net';
+import {
+  ACCEPT_HEADER,
+  ACCEPT_STARTED,
+  type AttemptOutcome,
+  encodeRunnerMessage,
+  NOTHING_REPORTED,
+  type RunnerMessage,
+  STARTED_ANNOUNCED,
+  STARTED_HEADER,
+} from '@fnfleet/protocol';
+import { anOutboundCall, FixedBody, type TestCall } from '@fnfleet/testing';
+import { newGrpcRunner } from './grpc-runner.js';
+
+const never = new AbortController().signal;
+
+/** One engagement as a runner has it that is about to be lost. */
+interface Engaged {
+  readonly headers: http2.IncomingHttpHeaders;
+  readonly stream: http2.ServerHttp2Stream;
+  readonly session: http2.ServerHttp2Session;
+  announce(): void;
+  send(message: RunnerMessage): void;
+  end(status: number): void;
+}
+
+type Script = (engaged: Engaged) => void | Promise<void>;
+
+/** Offers a call to a runner that does what the script says when the whole body has come. */
+async function offerTo(script: Script, call: TestCall): Promise<AttemptOutcome> {
+  const sessions: http2.ServerHttp2Session[] = [];
+  const server = http2.createServer();
+  server.on('session', (session) => sessions.push(session));
+  server.on('sessionError', () => undefined);
+  server.on('stream', (stream, headers) => {
+    stream.on('error', () => undefined);
+    stream.resume().once('end', () => {
+      const [session] = sessions;
+      if (session === undefined) throw new Error('a stream without a session');
+      void script({ headers, stream, session, ...answering(stream) });
+    });
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const runner = newGrpcRunner(`127.0.0.1:${(server.address() as AddressInfo).port}`);
+  try {
+    return await runner.tryCall(call, never);
+  } finally {
+    await runner.close();
+    for (const session of sessions) session.destroy();
+    await new Promise((resolve) => server.close(resolve));
+  }
+}
+
+function answering(stream: http2.ServerHttp2Stream): Pick<Engaged, 'announce' | 'send' | 'end'> {
+  const respond = (more: http2.OutgoingHttpHeaders = {}) =>
+    stream.respond({ ':status': 200, 'content-type': 'application/grpc', ...more }, { waitForTrailers: true });
+  return {
+    announce: () => respond({ [STARTED_HEADER]: STARTED_ANNOUNCED }),
+    send(message) {
+      if (!stream.headersSent) respond();
+      const bytes = encodeRunnerMessage(message);
+      const head = Buffer.alloc(5);
+      head.writeUInt32BE(bytes.length, 1);
+      stream.write(Buffer.concat([head, bytes]));
+    },
+    end(status) {
+      stream.on('wantTrailers', () => stream.sendTrailers({ 'grpc-status': status }));
+      stream.end();
+    },
+  };
+}
+
+const STARTED: RunnerMessage = { kind: 'started' };
+const HEAD: RunnerMessage = { kind: 'resultStart', status: 200, headers: [] };
+
+/** The ways in which a runner goes. What it has sent before has left it. */
+const WAYS: Readonly<Record<string, Script>> = {
+  'the connection is closed': ({ session }) => session.destroy(),
+  'the connection is reset': ({ session }) =>
+    (session.socket as unknown as { resetAndDestroy(): void }).resetAndDestroy(),
+  'a GOAWAY with an error ends it': ({ session }) => session.goaway(http2.constants.NGHTTP2_INTERNAL_ERROR),
+  'the stream is reset': ({ stream }) => stream.close(http2.constants.NGHTTP2_INTERNAL_ERROR),
+  'the stream is cancelled': ({ stream }) => stream.close(http2.constants.NGHTTP2_CANCEL),
+};
+const ways = Object.entries(WAYS);
+/** Until what was sent is on the network, and was read: both ends live in this process. */
+const delivered = () => new Promise((resolve) => setTimeout(resolve, 20));
+
+describe('P6: a call whose runner is lost', () => {
+  it('asks for the marker', async () => {
+    let asked: unknown;
+    await offerTo((e) => {
+      asked = e.headers[ACCEPT_HEADER];
+      e.stream.close();
+    }, anOutboundCall());
+    expect(asked).toBe(ACCEPT_STARTED);
+  });
+
+  it.each(ways)('before it started, from a runner that announced `started`: nothing ran (%s)', async (_, lose) => {
+    const call = anOutboundCall({ body: new FixedBody(Buffer.from('the whole body')) });
+    const outcome = await offerTo(async (e) => {
+      e.announce();
+      await delivered();
+      await lose(e);
+    }, call);
+    expect(outcome).toMatchObject({ kind: 'refused', reason: 'unreachable' });
+    expect(call).toMatchObject({ starts: 0, reruns: 0, body: { committed: false } });
+  });
+
+  it.each(ways)('after `started` it may have run (%s)', async (_, lose) => {
+    const call = anOutboundCall();
+    const outcome = await offerTo(async (e) => {
+      e.announce();
+      e.send(STARTED);
+      await delivered();
+      await lose(e);
+    }, call);
+    expect(outcome.kind).toBe('failed');
+    expect(call).toMatchObject({ starts: 1, body: { committed: true } });
+  });
+
+  it('a `started` that comes together with the reset of its stream is not overlooked', async () => {
+    const call = anOutboundCall();
+    const outcome = await offerTo((e) => {
+      e.announce();
+      e.send(STARTED);
+      setImmediate(() => e.stream.close(http2.constants.NGHTTP2_INTERNAL_ERROR));
+    }, call);
+    expect({ outcome: outcome.kind, starts: call.starts }).toEqual({ outcome: 'failed', starts: 1 });
+  });
+
+  it.each(ways)('by a runner that announced nothing it may have run, as with Fn (%s)', async (_, lose) => {
+    const outcome = await offerTo(async (e) => {
+      e.stream.respond({ ':status': 200, 'content-type': 'application/grpc' });
+      await delivered();
+      await lose(e);
+    }, anOutboundCall());
+    expect(outcome.kind).toBe('failed');
+  });
+
+  it('a status is the word of the runner and no loss, started or not', async () => {
+    const outcome = await offerTo((e) => {
+      e.announce();
+      e.end(14);
+    }, anOutboundCall());
+    expect(outcome).toMatchObject({ kind: 'failed', error: { code: 14 } });
+  });
+
+  it('a runner that sends what cannot be read is cut off; what it does then nobody knows', async () => {
+    const outcome = await offerTo((e) => {
+      e.announce();
+      e.stream.write(Buffer.from([0, 0, 0, 0, 1, 0xff]));
+    }, anOutboundCall());
+    expect(outcome).toMatchObject({ kind: 'failed' });
+  });
+
+  it('a refusal after `started` is still a refusal: the runner knows that nothing ran', async () => {
+    const outcome = await offerTo((e) => {
+      e.announce();
+      e.send(STARTED);
+      e.send({ kind: 'finished', report: { ...NOTHING_REPORTED, errorCode: 503 } });
+      e.end(0);
+    }, anOutboundCall());
+    expect(outcome).toMatchObject({ kind: 'refused', reason: 'busy' });
+  });
+});
+
+describe('P6: a call that may run again', () => {
+  it.each(ways)('is offered again after `started` (%s)', async (_, lose) => {
+    const call = anOutboundCall({ mayRunAgain: true });
+    const outcome = await offerTo(async (e) => {
+      e.announce();
+      e.send(STARTED);
+      await delivered();
+      await lose(e);
+    }, call);
+    expect(outcome).toMatchObject({ kind: 'refused', reason: 'lost' });
+    // P7: its body is still needed.
+    expect(call).toMatchObject({ starts: 1, reruns: 1, body: { committed: false } });
+  });
+
+  it('is offered again when a runner of Fn is lost', async () => {
+    const call = anOutboundCall({ mayRunAgain: true });
+    expect(await offerTo(({ session }) => session.destroy(), call)).toMatchObject({ kind: 'refused', reason: 'lost' });
+    expect(call.reruns).toBe(1);
+  });
+
+  it('costs none of its reruns when it had not started', async () => {
+    const call = anOutboundCall({ mayRunAgain: true });
+    const outcome = await offerTo(async (e) => {
+      e.announce();
+      await delivered();
+      e.session.destroy();
+    }, call);
+    expect(outcome).toMatchObject({ kind: 'refused', reason: 'unreachable' });
+    expect(call.reruns).toBe(0);
+  });
+
+  it('is not offered again once a part of its answer has been seen', async () => {
+    const call = anOutboundCall({ mayRunAgain: true });
+    const outcome = await offerTo(async (e) => {
+      e.announce();
+      e.send(STARTED);
+      e.send(HEAD);
+      await delivered();
+      e.session.destroy();
+    }, call);
+    expect(outcome.kind).toBe('failed');
+    expect(call).toMatchObject({ reruns: 0, body: { committed: true } });
+  });
+
+  it('fails when its function failed: that is an answer', async () => {
+    const call = anOutboundCall({ mayRunAgain: true });
+    const outcome = await offerTo((e) => {
+      e.announce();
+      e.send(STARTED);
+      e.send({ kind: 'finished', report: { ...NOTHING_REPORTED, errorCode: 502, errorText: 'function failed' } });
+      e.end(0);
+    }, call);
+    expect(outcome).toMatchObject({ kind: 'failed', error: { status: 502 } });
+    expect(call.reruns).toBe(0);
+  });
+});
