@@ -12,10 +12,14 @@ const dies: FakeAttempt = async (call) => {
   return { kind: 'refused', reason: 'lost', error };
 };
 
-/** @returns how often the call was offered, and what it ended with */
-async function submit(annotations: Record<string, unknown>, runner: FakeRunner) {
-  const pool = newStaticRunnerPool(['a', 'b', 'c', 'd'], () => runner);
-  const agent = newLBAgent(pool, { order: (_call, all) => all }, { clock: new FakeClock() });
+const dying = () => new FakeRunner('dying').does(dies);
+const sound = () => new FakeRunner('sound').finishes({ body: 'answer' });
+
+/** Offers a call to the runners in turn. @returns how often it was offered, and what it ended with */
+async function submit(annotations: Record<string, unknown>, ...runners: FakeRunner[]) {
+  const unused = [...runners];
+  const pool = newStaticRunnerPool(['a', 'b', 'c', 'd'].slice(0, runners.length), () => unused.shift() ?? sound());
+  const agent = newLBAgent(pool, { order: (_call, { candidates }) => candidates }, { clock: new FakeClock() });
   const writer = new RecordingWriter();
   const call = await agent.getCall(fromModel(aCall({ annotations }), Buffer.from('body')), withWriter(writer));
   const error = await agent.submit(call).then(
@@ -23,23 +27,24 @@ async function submit(annotations: Record<string, unknown>, runner: FakeRunner) 
     (reason: Error) => reason.message,
   );
   await agent.close();
-  return { attempts: runner.attempts, error, answer: writer.body.toString() };
+  const attempts = runners.reduce((sum, runner) => sum + runner.attempts, 0);
+  return { attempts, error, answer: writer.body.toString() };
 }
+
+const LOST = 'gRPC status 14: stream reset';
+const idempotent = { [IDEMPOTENT_ANNOTATION]: true };
 
 describe('a call whose runner dies after it has started', () => {
   it('fails', async () => {
-    const runner = new FakeRunner('r').does(dies).finishes({ body: 'second' });
-    expect(await submit({}, runner)).toMatchObject({ attempts: 1, error: 'gRPC status 14: stream reset' });
+    expect(await submit({}, dying(), sound())).toMatchObject({ attempts: 1, error: LOST });
   });
 
   it('runs again when its function is idempotent', async () => {
-    const runner = new FakeRunner('r').does(dies).finishes({ body: 'second' });
-    expect(await submit({ [IDEMPOTENT_ANNOTATION]: true }, runner)).toEqual({ attempts: 2, answer: 'second' });
+    expect(await submit(idempotent, dying(), sound())).toEqual({ attempts: 2, answer: 'answer' });
   });
 
   it('twice at most: what is lost so often may be what its runners die of', async () => {
-    const runner = new FakeRunner('r').does(dies);
-    const end = await submit({ [IDEMPOTENT_ANNOTATION]: true }, runner);
-    expect(end).toMatchObject({ attempts: 3, error: 'gRPC status 14: stream reset' });
+    const end = await submit(idempotent, dying(), dying(), dying(), sound());
+    expect(end).toMatchObject({ attempts: 3, error: LOST });
   });
 });

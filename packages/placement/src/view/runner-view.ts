@@ -1,5 +1,5 @@
 import { count } from '@fnfleet/core';
-import type { AttemptOutcome, LoadReport, OutboundCall } from '@fnfleet/protocol';
+import type { AttemptOutcome, LoadReport, OutboundCall, RefusalReason } from '@fnfleet/protocol';
 import type { Candidate } from '../candidate.js';
 import type { HealthOptions } from '../health/health-options.js';
 import { Reputation } from '../health/reputation.js';
@@ -207,10 +207,10 @@ export class RunnerView implements Candidate {
     if (!wasEjected && this.isEjected) count('lb_runner_ejected_count');
   }
 
-  private refused(known: FunctionView, reason: 'busy' | 'unreachable' | 'closed'): void {
+  private refused(known: FunctionView, reason: RefusalReason): void {
     const { now, random } = this.deps;
     if (reason === 'closed') this.leave();
-    else if (reason === 'unreachable') this.unreachable.strike(now(), random);
+    else if (reason === 'unreachable' || reason === 'lost') this.unreachable.strike(now(), random);
     else {
       this.unreachable.clear();
       known.refusal.strike(now(), random);
