@@ -1,6 +1,7 @@
 import { VERSION } from '@fnfleet/core';
 import { Command } from 'commander';
 import { deployCommand } from './commands/deploy.js';
+import { explainCommand } from './commands/explain.js';
 import { invokeCommand } from './commands/invoke.js';
 import { logsCommand } from './commands/logs.js';
 import { nodeCommand } from './commands/node.js';
@@ -17,6 +18,7 @@ export async function main(argv: readonly string[]): Promise<void> {
     .addCommand(upCommand())
     .addCommand(deployCommand())
     .addCommand(invokeCommand())
+    .addCommand(explainCommand())
     .addCommand(logsCommand());
   try {
     await program.parseAsync([...argv]);

@@ -22,6 +22,7 @@ export interface LbCallDraft {
   extensions: Record<string, string>;
   requestId?: string;
   controller?: AbortController;
+  explained?: boolean;
   /** From the agent. */
   readonly newId: () => string;
   readonly nowMs: number;
@@ -84,6 +85,13 @@ export function withExtensions(extensions: Readonly<Record<string, string>>): Lb
 export function withWriter(response: ResponseWriter): LbCallOption {
   return (draft) => {
     draft.response = response;
+  };
+}
+
+/** What becomes of the call is written down in detail, runners that it is not offered to included. */
+export function withExplanation(): LbCallOption {
+  return (draft) => {
+    draft.explained = true;
   };
 }
 

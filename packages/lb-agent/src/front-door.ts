@@ -16,6 +16,7 @@ import {
   invokeDetached,
   type LbCallOption,
   withController,
+  withExplanation,
   withRequestId,
   withTrigger,
   withWriter,
@@ -101,6 +102,7 @@ export class FrontDoor {
       if (!res.writableFinished) controller.abort(new CancelledError());
     };
     res.once('close', onClose);
+    const explained = req.headers['fn-explain'] === '1';
     let call: LbCall | undefined;
     try {
       checkDeclaredLength(req, this.options.maxRequestBytes);
@@ -109,9 +111,10 @@ export class FrontDoor {
         withWriter(writer),
         withController(controller),
         withRequestId(this.requestId(req)),
+        ...(explained ? [withExplanation()] : []),
       );
       writer.callId = call.model.id;
-      if (req.headers['fn-explain'] === '1') writer.explain = () => call?.explain() ?? '';
+      if (explained) writer.explain = () => call?.explain() ?? '';
       // F1
       if (call.model.type === 'detached') res.off('close', onClose);
       await this.options.agent.submit(call);

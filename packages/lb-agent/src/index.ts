@@ -6,12 +6,14 @@ export {
   type LbCallDraft,
   type LbCallOption,
   withController,
+  withExplanation,
   withExtensions,
   withRequestId,
   withTrigger,
   withWriter,
 } from './call-options.js';
 export type { CallPlacement } from './call-placement.js';
+export type { Explanation } from './explain/call-record.js';
 export { CachedLookup, type FunctionLookup, newApiLookup, type TriggeredFunction } from './function-lookup.js';
 export type { FunctionSource } from './function-source.js';
 export { HttpResponseWriter } from './http-response-writer.js';

@@ -16,11 +16,20 @@ import {
   silentLogger,
   systemClock,
 } from '@fnfleet/core';
-import type { HealthOptions, PlacementTiming, Placer, QueueLimits, RunnerPool } from '@fnfleet/placement';
+import {
+  type HealthOptions,
+  PlacementJournal,
+  type PlacementTiming,
+  type Placer,
+  type QueueLimits,
+  type RunnerPool,
+} from '@fnfleet/placement';
 import { countEnd, markEnd } from './call-end.js';
 import type { LbCallDraft, LbCallOption } from './call-options.js';
 import { type CallPlacement, FleetPlacement } from './call-placement.js';
 import { DetachedResponse } from './detached-response.js';
+import { CallRecord, type Explanation } from './explain/call-record.js';
+import { ExplainLog } from './explain/explain-log.js';
 import { LbCall } from './lb-call.js';
 
 /** Places calls on runners. Embeddable: it knows no HTTP server and no way to look functions up. */
@@ -38,6 +47,8 @@ export interface LBAgent extends Service {
   submit(call: LbCall): Promise<void>;
   /** Listeners run in the order they were added. */
   addCallListener(listener: LbCallListener): void;
+  /** What became of a call that is under way or has ended a while ago. Undefined: it is not known, or not any more. */
+  explain(callId: string): Explanation | undefined;
 }
 
 export interface LbCallListener {
@@ -74,6 +85,8 @@ export interface LBAgentOptions {
   readonly health?: Partial<HealthOptions>;
   /** Uniform, 0 to below 1, for pauses that differ. Default: Math.random. */
   readonly random?: () => number;
+  /** How many calls that have ended `explain` can tell of. Default 1000; 0: none, nor those under way. */
+  readonly explainCalls?: number;
   readonly ids?: Pick<IdGenerator, 'next'>;
   readonly logger?: Logger;
   readonly clock?: Clock;
@@ -116,6 +129,7 @@ class PlacingAgent implements LBAgent {
   private readonly inflight: InflightTracker;
   private readonly calls = new Set<LbCall>();
   private readonly listeners: LbCallListener[] = [];
+  private readonly explainLog: ExplainLog;
   private gateClosed = false;
   private draining: Promise<DrainResult> | undefined;
   private readonly closing = new Once(() => this.shut());
@@ -132,10 +146,15 @@ class PlacingAgent implements LBAgent {
     this.detachedLimitMs = placementTiming(options).detachedPlacerTimeoutMs + headroomMs;
     this.bodyLimits = { keepBytes: options.replayBufferBytes ?? 8 * MIB, maxBytes: options.maxRequestBytes ?? 0 };
     this.inflight = new InflightTracker(this.clock);
+    this.explainLog = new ExplainLog(options.explainCalls ?? 1000);
   }
 
   addCallListener(listener: LbCallListener): void {
     this.listeners.push(listener);
+  }
+
+  explain(callId: string): Explanation | undefined {
+    return this.explainLog.find(callId)?.explanation();
   }
 
   async getCall(...options: LbCallOption[]): Promise<LbCall> {
@@ -159,7 +178,13 @@ class PlacingAgent implements LBAgent {
       model = { ...model, config: { ...model.config }, annotations: { ...model.annotations } };
     }
     if (callOverrider !== undefined) extensions = await callOverrider(request, model, extensions);
-    return new LbCall({ model, body, response, request, requestId, controller, extensions });
+    const record = this.recordOf(model, draft.explained ?? false);
+    return new LbCall({ model, body, response, request, requestId, controller, extensions, record });
+  }
+
+  private recordOf(model: Call, explained: boolean): CallRecord | undefined {
+    if (!explained && !this.explainLog.isOn) return undefined;
+    return new CallRecord(model, new PlacementJournal(this.clock, explained));
   }
 
   async submit(call: LbCall): Promise<void> {
@@ -207,8 +232,14 @@ class PlacingAgent implements LBAgent {
   }
 
   private async run(call: LbCall): Promise<void> {
+    const { record } = call;
+    if (record) this.explainLog.begin(record);
     const error = await this.attempt(call);
     call.body.commit();
+    if (record) {
+      record.ended(error);
+      this.explainLog.end(record);
+    }
     if (!this.placement.countsCalls) countEnd(call, error, this.clock);
     if (error !== undefined) throw error;
   }

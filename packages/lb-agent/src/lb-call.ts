@@ -1,6 +1,8 @@
 import type { IncomingMessage } from 'node:http';
 import { type Call, CancelledError, isIdempotent, type ResponseWriter } from '@fnfleet/core';
-import type { OutboundCall, ReplayableBody } from '@fnfleet/protocol';
+import type { PlacementJournal } from '@fnfleet/placement';
+import type { OutboundCall, ReplayableBody, ReportedTimings } from '@fnfleet/protocol';
+import type { CallRecord } from './explain/call-record.js';
 
 /** How often a call that may run again does so: what is lost this often is probably what takes its runners down. */
 const MAX_RERUNS = 2;
@@ -16,6 +18,8 @@ export class LbCall implements OutboundCall {
   extensions: Readonly<Record<string, string>>;
   response: ResponseWriter;
   deadlineAt: number | undefined;
+  /** What is remembered of it. */
+  readonly record: CallRecord | undefined;
   private readonly controller: AbortController;
   private ranNs = 0;
   private attempts = 0;
@@ -30,6 +34,7 @@ export class LbCall implements OutboundCall {
     this.extensions = parts.extensions;
     this.response = parts.response;
     this.controller = parts.controller;
+    this.record = parts.record;
   }
 
   get signal(): AbortSignal {
@@ -55,6 +60,18 @@ export class LbCall implements OutboundCall {
     this.runner = address;
   }
 
+  get journal(): PlacementJournal | undefined {
+    return this.record?.journal;
+  }
+
+  started(): void {
+    this.journal?.said(this.runner, 'started');
+  }
+
+  reported(timings: ReportedTimings): void {
+    this.record?.reported(timings);
+  }
+
   get mayRunAgain(): boolean {
     return this.reruns < MAX_RERUNS && isIdempotent(this.model.annotations);
   }
@@ -63,10 +80,10 @@ export class LbCall implements OutboundCall {
     this.reruns += 1;
   }
 
-  /** What became of the call so far: who has it, after how many attempts, and how long its function ran. */
+  /** What became of the call so far: who has it, after how many attempts, how long its function ran, and what is on record. */
   explain(): string {
     const ran = this.ranNs > 0 ? `; executed=${(this.ranNs / 1e6).toFixed(1)}ms` : '';
-    return `runner=${this.runner}; attempts=${this.attempts}${ran}`;
+    return `runner=${this.runner}; attempts=${this.attempts}${ran}${this.record?.summary() ?? ''}`;
   }
 }
 
@@ -77,6 +94,7 @@ export interface LbCallParts {
   readonly extensions: Readonly<Record<string, string>>;
   readonly request?: IncomingMessage;
   readonly requestId?: string;
+  readonly record?: CallRecord | undefined;
   /** Ends the call when aborted; the reason is what it then fails with. */
   readonly controller: AbortController;
 }

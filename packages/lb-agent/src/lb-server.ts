@@ -35,6 +35,7 @@ import {
   warmFirst,
 } from '@fnfleet/placement';
 import type { CallPlacement } from './call-placement.js';
+import { explainRoute } from './explain/explain-route.js';
 import { FrontDoor } from './front-door.js';
 import { type FunctionLookup, newApiLookup } from './function-lookup.js';
 import { type LBAgent, type LBAgentOptions, type LbCallListener, newLBAgent, newPlacingAgent } from './lb-agent.js';
@@ -104,6 +105,7 @@ class ComposedLbServer implements LbServer {
       queueLimits: { maxCalls: settings.queueMaxCalls ?? 10_000, maxBytes: settings.queueMaxBytes ?? 256 * MIB },
       executionHeadroomMs: settings.executionHeadroomMs,
       replayBufferBytes: settings.replayBufferBytes,
+      explainCalls: settings.explainCalls,
       maxRequestBytes: settings.maxRequestBytes,
       callOverrider: options.callOverrider,
       callOptions: options.callOptions,
@@ -193,6 +195,7 @@ function requestHandler(
     routes: [
       // The front door takes every well-formed invocation; this route explains what is wrong with the others.
       { method: 'POST', path: '/invoke/:fn_id', handle: () => Promise.reject(new FnError('fnNotFound')) },
+      explainRoute(agent),
       ...routes,
     ],
     settings,

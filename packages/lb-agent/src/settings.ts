@@ -1,4 +1,4 @@
-import { bytes, durationMs, MIB, type SettingsOf, text } from '@fnfleet/core';
+import { bytes, durationMs, integer, MIB, type SettingsOf, text } from '@fnfleet/core';
 import { placementSettings } from '@fnfleet/placement';
 
 /** Settings of a load balancer, beside those of its HTTP port. */
@@ -19,6 +19,12 @@ export const lbSettings = {
   clientStallMs: durationMs('FN_CLIENT_STALL_MSECS', {
     default: 60_000,
     doc: 'Time in which a client must take some of an answer that waits for it; then its connection is closed and its call ends.',
+  }),
+  explainCalls: integer('FN_EXPLAIN_CALLS', {
+    default: 1000,
+    min: 0,
+    max: 1_000_000,
+    doc: 'Calls that have ended of which GET /explain/:call_id can still tell; at most 16 MiB. 0: none, nor those under way.',
   }),
   requestIdHeader: text('FN_RID_HEADER', {
     default: '',

@@ -5,6 +5,7 @@ export type { QueueLimits } from './dispatch/queue-limits.js';
 export { type FakeAnswer, type FakeAttempt, FakeRunner, reportOf } from './fake-runner.js';
 export { type GrpcRunnerOptions, newGrpcRunner } from './grpc-runner.js';
 export type { HealthOptions } from './health/health-options.js';
+export { type JournalEntry, PlacementJournal } from './journal.js';
 export type { Placer, PlacerDeps, PlacerFactory } from './placer.js';
 export { choosePlacer } from './placers/choose-placer.js';
 export { consistentHash } from './placers/consistent-hash.js';

@@ -157,6 +157,7 @@ class BalancerSession implements ClientStreamHandler {
   }
 
   private record(report: CallReport): void {
+    this.call.reported?.(report);
     if (report.schedulerNs > 0) observe('lb_runner_sched_latency', report.schedulerNs / 1e6);
     if (report.executionNs === 0) return;
     observe('lb_runner_exec_latency', report.executionNs / 1e6);

@@ -25,10 +25,12 @@ export type {
   AttemptOutcome,
   BodyPiece,
   BodyReader,
+  CallJournal,
   CallReport,
   OutboundCall,
   RefusalReason,
   ReplayableBody,
+  ReportedTimings,
 } from './outbound-call.js';
 export { packageDefinition, protoPath, protoRoot, runnerService } from './runner-proto.js';
 export { type BeforeStart, type CallEnd, type CallIo, type RunCall, RunnerSession } from './runner-session.js';

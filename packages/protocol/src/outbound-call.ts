@@ -20,8 +20,30 @@ export interface OutboundCall {
   readonly mayRunAgain?: boolean;
   /** It has been lost after it may have started, and may now run again. */
   runsAgain?(): void;
+  /** What its runner says of where its time went; after each attempt that came to a report. */
+  reported?(timings: ReportedTimings): void;
+  /** Where whoever places it writes down what it does. */
+  readonly journal?: CallJournal | undefined;
   /** Nanoseconds that the function ran, as its runner reports; called at most once an attempt. */
   addExecution(durationNs: number): void;
+}
+
+export type ReportedTimings = Pick<
+  CallReport,
+  'schedulerNs' | 'executionNs' | 'imagePullWaitNs' | 'containerPrepareNs' | 'containerCreateNs' | 'containerInitNs'
+>;
+
+/** What happens to one call until a runner has it, for people. Cheap enough for every call; texts must be short. */
+export interface CallJournal {
+  /** Whether skipped runners are of interest. */
+  readonly detailed: boolean;
+  /** A runner that it is not offered to now. */
+  skipped(address: string, why: string): void;
+  offered(address: string): void;
+  /** What came of an offer, or on the way to that. */
+  said(address: string, what: string): void;
+  queued(): void;
+  woken(why: string): void;
 }
 
 /** A request body that can be sent again as long as nothing says that the call ran. */

@@ -219,6 +219,11 @@ const API_ERRORS = {
   appNameInvalid: entry(400, 'Invalid app name', 'Letters, numbers, `_` and `-` only.'),
   appExists: entry(409, 'App already exists', 'App names are unique.'),
   appNameImmutable: entry(409, 'Could not update - name is immutable', 'An app keeps its name.'),
+  callNotRemembered: entry(
+    404,
+    'This balancer does not remember the call',
+    'Another balancer has had it, or it ended too many calls ago (FN_EXPLAIN_CALLS).',
+  ),
   appNotFound: entry(404, 'App not found', 'No app has this id or name.'),
   appShapeInvalid: entry(400, 'Invalid app shape', 'One of GENERIC_X86, GENERIC_ARM, GENERIC_X86_ARM.'),
   syslogUrlInvalid: entry(400, 'invalid syslog url: "{url}" {reason}', 'tcp, udp, unix, unixgram or tcp+tls.'),

@@ -4,7 +4,7 @@ import { PlacementStats } from '../placement-stats.js';
 import type { RunnerList } from '../runner.js';
 import type { FleetSnapshot } from '../view/fleet-view.js';
 import { type Need, needOf } from '../view/need.js';
-import type { RunnerView } from '../view/runner-view.js';
+import type { RunnerView, Unfit } from '../view/runner-view.js';
 import type { DispatcherParts } from './dispatcher.js';
 import { listOf } from './list-of.js';
 import type { Placement } from './placement.js';
@@ -102,9 +102,17 @@ export class Placing {
         view.offered(this.need);
         return view;
       }
+      if (this.call.journal?.detailed) this.call.journal.skipped(view.address, this.whyNot(view, unfit));
       recheck.when(view, this.need);
     }
     return undefined;
+  }
+
+  /** For people. */
+  private whyNot(view: RunnerView, unfit: Unfit): string {
+    const why = unfit === 'refused' ? 'full when last asked' : unfit;
+    const until = view.fitAgainAt(this.need);
+    return until === undefined ? why : `${why}, for another ${Math.ceil(until - this.parts.clock.now())} ms`;
   }
 
   /** Follows on every `offered` of the view. */
@@ -112,6 +120,7 @@ export class Placing {
     const { call, signal, stats, need } = this;
     stats.attempt();
     call.offeredTo?.(view.address);
+    call.journal?.offered(view.address);
     const from = stats.elapsedMs;
     // The call's own signal, not the search's: once taken, a call may run longer than the search.
     let outcome: AttemptOutcome;
@@ -122,6 +131,7 @@ export class Placing {
     }
     const ms = stats.elapsedMs - from;
     view.ended(need, outcome, ms);
+    call.journal?.said(view.address, wordsOf(outcome));
     if (outcome.kind === 'refused') {
       stats.refused(outcome, ms);
       this.parts.recheck.when(view, need);
@@ -131,10 +141,12 @@ export class Placing {
 
   private async wait(): Promise<WakeUp> {
     const { leftMs } = this;
+    this.call.journal?.queued();
     const waiting = new WaitingCall(this.call, this.need, this.call.body.heldBytes ?? 0);
     const maxMs = Math.min(leftMs, this.emptyPauseMs ?? leftMs);
     const how = await this.parts.queue.wait(waiting, this.signal, { maxMs, leftMs, again: this.hasWaited });
     this.hasWaited = true;
+    this.call.journal?.woken(WOKEN[how.kind]);
     return how;
   }
 
@@ -142,6 +154,20 @@ export class Placing {
     this.stats.unplaced({ poolError: this.poolError !== undefined, outOfTime }, this.signal);
     return { kind: 'unplaced', error };
   }
+}
+
+/** Why a call does not wait any more, for people. */
+const WOKEN: Readonly<Record<WakeUp['kind'], string>> = {
+  room: 'a runner may have room',
+  look: 'time to look at the runners again',
+  shed: 'others go first',
+  over: 'its time is over, or its caller has gone',
+};
+
+function wordsOf(outcome: AttemptOutcome): string {
+  if (outcome.kind === 'finished') return 'finished';
+  const detail = outcome.error.message.slice(0, 200);
+  return outcome.kind === 'failed' ? `failed: ${detail}` : `refused: ${outcome.reason}`;
 }
 
 /** A runner of an embedder that rejects although it must not. The call may have run. */

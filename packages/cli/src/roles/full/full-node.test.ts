@@ -91,7 +91,9 @@ describe('a call', () => {
     expect([answer.status, await answer.text()]).toEqual([200, 'there and back']);
     expect(answer.headers.get('x-probe')).toBe('yes');
     expect(answer.headers.get('fn-call-id')).toMatch(/^\w{26}$/);
-    expect(answer.headers.get('fn-explain')).toMatch(/^runner=local; attempts=1; executed=[\d.]+ms$/);
+    expect(answer.headers.get('fn-explain')).toMatch(
+      /^runner=local; attempts=1; executed=[\d.]+ms(; waited=[\d.]+ms)?/,
+    );
     expect([metrics.sum('calls'), metrics.sum('completed') - before]).toEqual([1, 1]);
   });
 

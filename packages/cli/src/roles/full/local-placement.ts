@@ -31,6 +31,7 @@ export class LocalPlacement implements CallPlacement {
 
   async place(call: LbCall): Promise<unknown> {
     call.offeredTo(HERE);
+    call.journal?.offered(HERE);
     const body = new PulledBody(call.body.open());
     // Nothing is sent twice: what has been read need not be kept.
     call.body.commit();
@@ -61,6 +62,7 @@ export class LocalPlacement implements CallPlacement {
       await this.agent.submit(built);
     } finally {
       call.addExecution(built.timings.executionNs);
+      call.reported(built.timings);
     }
   }
 }

@@ -1,0 +1,57 @@
+import { formatTimeline } from './format-timeline.js';
+
+const CALL = { call_id: 'c1', fn_id: 'f1', app_id: 'a1', type: 'sync', arrived_at: '2026-01-01T00:00:00.000Z' };
+
+it('reads as a story: who was asked, how long it waited, where its time went', () => {
+  const lines = formatTimeline({
+    ...CALL,
+    state: 'answered',
+    ended_at_ms: 25,
+    omitted: 3,
+    events: [
+      { at_ms: 0.01, event: 'skipped', runner: 'a:1', text: 'no room' },
+      { at_ms: 0.1, event: 'offered', runner: 'b:1' },
+      { at_ms: 0.9, event: 'said', runner: 'b:1', text: 'refused: busy' },
+      { at_ms: 1, event: 'queued' },
+      { at_ms: 13.4, event: 'woken', text: 'a runner may have room' },
+      { at_ms: 13.5, event: 'offered', runner: 'b:1' },
+      { at_ms: 14.7, event: 'said', runner: 'b:1', text: 'started' },
+    ],
+    on_runner: {
+      waited_ms: 1.1,
+      image_pull_ms: 0,
+      container_prepare_ms: 0,
+      container_create_ms: 150,
+      container_init_ms: 90.5,
+      executed_ms: 9,
+    },
+  });
+  expect(lines).toEqual([
+    'call c1 of function f1, app a1, 2026-01-01T00:00:00.000Z',
+    '        0.0 ms  arrived',
+    '        0.0 ms  runner a:1: skipped, no room',
+    '        0.1 ms  runner b:1: offered',
+    '        0.9 ms  runner b:1: refused: busy after 0.8 ms',
+    '        1.0 ms  queued: no runner takes it now',
+    '       13.4 ms  woken after 12.4 ms: a runner may have room',
+    '       13.5 ms  runner b:1: offered',
+    '       14.7 ms  runner b:1: started after 1.2 ms',
+    '                3 more that were not kept',
+    '                on the runner: waited 1.1 ms for a container, executed 9.0 ms',
+    '                container made for it: created 150.0 ms, started 90.5 ms',
+    '       25.0 ms  answered',
+  ]);
+});
+
+it('says so when a call has failed, or has not ended', () => {
+  const failed = formatTimeline({
+    ...CALL,
+    state: 'failed',
+    ended_at_ms: 2,
+    error: 'Timed out',
+    events: [],
+    omitted: 0,
+  });
+  expect(failed.at(-1)).toBe('        2.0 ms  failed: Timed out');
+  expect(formatTimeline({ ...CALL, state: 'under way', events: [], omitted: 0 }).at(-1)).toMatch(/still under way$/);
+});

@@ -1,0 +1,63 @@
+import type { Explanation } from '@fnfleet/lb-agent';
+
+type Event = Explanation['events'][number];
+
+/** What became of a call, for a person: one line for each thing that happened. */
+export function formatTimeline(explanation: Explanation): string[] {
+  const { call_id, fn_id, app_id, arrived_at, events, omitted, on_runner, state } = explanation;
+  const lines = [`call ${call_id} of function ${fn_id}, app ${app_id}, ${arrived_at}`, line(0, 'arrived')];
+  for (const [index, event] of events.entries()) lines.push(line(event.at_ms, tell(event, events.slice(0, index))));
+  if (omitted > 0) lines.push(line(undefined, `${omitted} more that were not kept`));
+  if (on_runner) {
+    for (const part of partsOf(on_runner)) lines.push(line(undefined, part));
+  }
+  if (state === 'under way') lines.push(line(undefined, 'still under way'));
+  else {
+    const { ended_at_ms, error } = explanation;
+    lines.push(line(ended_at_ms, state === 'answered' ? 'answered' : `failed: ${error}`));
+  }
+  return lines;
+}
+
+function tell({ at_ms, event, runner, text = '' }: Event, before: readonly Event[]): string {
+  const since = (name: Event['event']) => {
+    const begun = before.findLast((earlier) => earlier.event === name && earlier.runner === runner);
+    return begun === undefined ? '' : ` after ${ms(at_ms - begun.at_ms)}`;
+  };
+  switch (event) {
+    case 'skipped':
+      return `runner ${runner}: skipped, ${text}`;
+    case 'offered':
+      return `runner ${runner}: offered`;
+    case 'said':
+      return `runner ${runner}: ${text}${since('offered')}`;
+    case 'queued':
+      return 'queued: no runner takes it now';
+    case 'woken':
+      return `woken${since('queued')}: ${text}`;
+  }
+}
+
+function partsOf(timings: NonNullable<Explanation['on_runner']>): string[] {
+  const { waited_ms, image_pull_ms, container_prepare_ms, container_create_ms, container_init_ms, executed_ms } =
+    timings;
+  const container = [
+    ['image pull', image_pull_ms],
+    ['prepared', container_prepare_ms],
+    ['created', container_create_ms],
+    ['started', container_init_ms],
+  ] as const;
+  const launch = container.filter(([, took]) => took > 0).map(([what, took]) => `${what} ${ms(took)}`);
+  return [
+    `on the runner: waited ${ms(waited_ms)} for a container, executed ${ms(executed_ms)}`,
+    ...(launch.length > 0 ? [`container made for it: ${launch.join(', ')}`] : []),
+  ];
+}
+
+function line(atMs: number | undefined, text: string): string {
+  return `${(atMs === undefined ? '' : ms(atMs)).padStart(14)}  ${text}`;
+}
+
+function ms(value: number): string {
+  return `${value.toFixed(1)} ms`;
+}

@@ -1,0 +1,96 @@
+import { FnError } from '@fnfleet/core';
+import { FakeRunner, reportOf } from '@fnfleet/placement';
+import { TestFleet } from '../test-kit/test-fleet.js';
+import type { Explanation } from './call-record.js';
+
+let fleet: TestFleet;
+afterEach(() => fleet.close());
+
+const refusing = (address: string) =>
+  new FakeRunner(address).does(async () => ({ kind: 'refused', reason: 'busy', error: new FnError('serverBusy') }));
+
+/** Takes the call, says that it starts, and tells where its time went. */
+const telling = (address: string) =>
+  new FakeRunner(address).does(async (call) => {
+    call.started?.();
+    call.response.writeHead(200, []);
+    const report = reportOf(call, { schedulerNs: 250e6, containerCreateNs: 150e6, executionNs: 9e6 });
+    call.reported?.(report);
+    call.addExecution(report.executionNs);
+    return { kind: 'finished', report };
+  });
+
+const explain = async (callId: string) => {
+  const { status, body } = await fleet.send(`/explain/${callId}`, { method: 'GET' });
+  return { status, story: JSON.parse(body) as Explanation };
+};
+
+it('tells of a call that has ended: who was asked, what they said, where its time went', async () => {
+  fleet = await TestFleet.start([refusing('r1'), telling('r2')]);
+  const { headers } = await fleet.send('/invoke/fn1');
+  const callId = String(headers['fn-call-id']);
+
+  const { status, story } = await explain(callId);
+  expect(status).toBe(200);
+  expect(story).toMatchObject({ call_id: callId, fn_id: 'fn1', app_id: 'app1', state: 'answered', omitted: 0 });
+  expect(story.events.map(({ event, runner, text }) => [event, runner, text])).toEqual([
+    ['offered', 'r1', undefined],
+    ['said', 'r1', 'refused: busy'],
+    ['offered', 'r2', undefined],
+    ['said', 'r2', 'started'],
+    ['said', 'r2', 'finished'],
+  ]);
+  expect(story.on_runner).toMatchObject({ waited_ms: 250, container_create_ms: 150, image_pull_ms: 0, executed_ms: 9 });
+  const times = story.events.map(({ at_ms }) => at_ms);
+  expect(times).toEqual([...times].sort((a, b) => a - b));
+  expect(story.ended_at_ms).toBeGreaterThanOrEqual(times.at(-1) ?? 0);
+});
+
+it('a client that asks gets the short form with the answer; runners that were not asked are in it', async () => {
+  fleet = await TestFleet.start([refusing('r1'), telling('r2')]);
+  await fleet.send('/invoke/fn1'); // from now on r1 is known to be full
+  const { headers } = await fleet.send('/invoke/fn1', { headers: { 'fn-explain': '1' } });
+  expect(headers['fn-explain']).toMatch(
+    /^runner=r2; attempts=1; executed=9\.0ms; waited=250\.0ms; create=150\.0ms; asked=r1 skipped \(full when last asked, for another \d+ ms\), r2 started/,
+  );
+});
+
+it('tells of a call that is still under way, and of one that failed', async () => {
+  let reached: () => void = () => undefined;
+  const taken = new Promise<void>((resolve) => {
+    reached = resolve;
+  });
+  let fail: () => void = () => undefined;
+  const runner = new FakeRunner('r1').does(
+    (call) =>
+      new Promise((resolve) => {
+        fail = () => resolve({ kind: 'failed', error: new FnError('callTimeout') });
+        call.started?.();
+        reached();
+      }),
+  );
+  fleet = await TestFleet.start([runner]);
+  const answer = fleet.send('/invoke/fn1');
+  await taken;
+  const callId = runner.offered[0]?.model.id ?? '';
+  expect((await explain(callId)).story).toMatchObject({ state: 'under way', events: [{ event: 'offered' }, {}] });
+  fail();
+  await answer;
+  expect((await explain(callId)).story).toMatchObject({ state: 'failed', error: 'Timed out' });
+});
+
+it('remembers so many, and says so of those it does not', async () => {
+  fleet = await TestFleet.start([telling('r1')], { env: { FN_EXPLAIN_CALLS: '2' } });
+  const ids: string[] = [];
+  for (let i = 0; i < 3; i += 1) ids.push(String((await fleet.send('/invoke/fn1')).headers['fn-call-id']));
+  const statuses = await Promise.all(ids.map(async (id) => (await explain(id)).status));
+  expect(statuses).toEqual([404, 200, 200]);
+  expect((await explain('unknown')).story).toMatchObject({ message: 'This balancer does not remember the call' });
+});
+
+it('remembers nothing when told so; a client that asks is told all the same', async () => {
+  fleet = await TestFleet.start([telling('r1')], { env: { FN_EXPLAIN_CALLS: '0' } });
+  const { headers } = await fleet.send('/invoke/fn1', { headers: { 'fn-explain': '1' } });
+  expect(headers['fn-explain']).toContain('waited=250.0ms');
+  expect((await explain(String(headers['fn-call-id']))).status).toBe(404);
+});
