@@ -39,6 +39,15 @@ describe('fnfleet up', () => {
     expect(command.output).toMatch(/fnfleet logs hello-node --app example --api \S+ --runner [\d.]+:\d+,[\d.]+:\d+\n/);
     expect(command.output).toMatch(/processes {3}api \d+, runner1 \d+, runner2 \d+, lb \d+/);
     expect((await invoke(`${lbUrl}/version`, { method: 'GET' })).status).toBe(200);
+
+    const [, url = ''] = await command.prints(/curl -d .* -i (http:\S+)/);
+    const { headers } = await invoke(url, { body: '{}', headers: { 'fn-explain': '1' } });
+    expect(headers['fn-explain']).toMatch(/^runner=\S+; attempts=\d+; executed=[\d.]+ms; .*asked=.* started/);
+    const told = await fnfleet(['explain', String(headers['fn-call-id']), '--lb', String(lbUrl)]);
+    expect(told.output).toMatch(/ms {2}runner \S+: started after [\d.]+ ms\n[\s\S]*executed [\d.]+ ms\n.* answered\n/);
+    const unknown = await fnfleet(['explain', 'unknown', '--lb', String(lbUrl)]);
+    expect(unknown).toMatchObject({ code: 1, output: expect.stringContaining('nobody knows call unknown') });
+
     // Otherwise finding nothing at the end would prove nothing.
     expect(await footprint.containers()).not.toEqual([]);
     expect(footprint.processes().length).toBeGreaterThanOrEqual(5);
@@ -78,7 +87,7 @@ describe('fnfleet up', () => {
 
 describe('fnfleet', () => {
   it('explains each command', async () => {
-    const commands = ['fnfleet', 'fnfleet node', 'fnfleet up', 'fnfleet deploy', 'fnfleet invoke', 'fnfleet logs'];
+    const commands = ['', ' node', ' up', ' deploy', ' invoke', ' explain', ' logs'].map((name) => `fnfleet${name}`);
     const helps = await Promise.all(commands.map((command) => fnfleet([...command.split(' ').slice(1), '--help'])));
     expect(helps.map(({ code }) => code)).toEqual(commands.map(() => 0));
     helps.forEach(({ output }, index) => {
