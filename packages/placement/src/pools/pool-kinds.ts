@@ -4,6 +4,8 @@ import { newDnsSource } from './dns-source.js';
 import { newEtcdSource } from './etcd/etcd-source.js';
 import { ETCD_FORM, parseEtcdUrl } from './etcd/etcd-url.js';
 import { FileSource } from './file-source.js';
+import { newKubernetesSource } from './kubernetes/kubernetes-source.js';
+import { KUBERNETES_FORM, parseKubernetesUrl } from './kubernetes/kubernetes-url.js';
 import type { PoolFactory } from './pool-factory.js';
 import { checkParams, type PoolUrl } from './pool-url.js';
 import { checkAddresses, isPort } from './runner-address.js';
@@ -66,6 +68,13 @@ const etcdPool: PoolFactory = {
   create: (url, deps) => newEtcdSource(parseEtcdUrl(url), deps),
 };
 
+const kubernetesPool: PoolFactory = {
+  name: 'k8s',
+  form: KUBERNETES_FORM,
+  doc: 'the ready endpoints of a service of Kubernetes',
+  create: (url, deps) => newKubernetesSource(parseKubernetesUrl(url, deps.kubernetes), deps),
+};
+
 /** What `FN_RUNNER_POOL` can select. */
 export const pools = new Registry<PoolFactory>('FN_RUNNER_POOL', 'runner pool', [
   staticPool,
@@ -73,6 +82,7 @@ export const pools = new Registry<PoolFactory>('FN_RUNNER_POOL', 'runner pool', 
   dnsPool,
   dnsSrvPool,
   etcdPool,
+  kubernetesPool,
 ]);
 
 /** The parameter `server` of a URL that is about DNS, and no other. */

@@ -131,10 +131,11 @@ async function withinTime<T>(
 /** With the server's name in it, and with why it was aborted rather than that it was. */
 function explained(error: unknown, url: string, signal: AbortSignal): Error {
   if (error instanceof HttpFailure) return error;
-  const reason = signal.aborted ? signal.reason : error;
+  const cause = (signal.aborted ? signal.reason : error) as NodeJS.ErrnoException;
   const { origin } = new URL(url);
-  const text = reason instanceof Error ? reason.message || (reason as NodeJS.ErrnoException).code : String(reason);
-  return text?.startsWith(origin) && reason instanceof Error ? reason : new Error(`${origin}: ${text}`);
+  // A connection that was refused at several addresses has no text of its own.
+  const text = cause.message || cause.code || String(cause);
+  return new Error(text.startsWith(origin) ? text : `${origin}: ${text}`, { cause });
 }
 
 function parse(text: string, url: string): unknown {

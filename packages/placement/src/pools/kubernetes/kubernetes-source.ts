@@ -1,0 +1,111 @@
+import { HttpFailure } from '../http/json-http.js';
+import type { MembershipListener, MembershipSource, SourceDeps } from '../membership.js';
+import { RetryingSource } from '../retrying-source.js';
+import { addressesOf, type EndpointSlice } from './endpoint-slice.js';
+import { KubernetesApi } from './kubernetes-api.js';
+import type { KubernetesPlace } from './kubernetes-url.js';
+
+/** A server ends a watch after this time, and the next goes on where it ended. One that does not is taken for dead. */
+const WATCH_S = 60;
+const WATCH_GRACE_MS = 10_000;
+/** A watch that ends after this time was a good one; the next may follow at once. */
+const GOOD_WATCH_MS = 5000;
+const MAX_PAUSE_MS = 500;
+const GONE = 410;
+
+/**
+ * The ready endpoints of a service, from its EndpointSlices. A service that has none of its pods ready is an empty fleet:
+ * Kubernetes speaks about each pod, and gives the address of one that is gone to another.
+ *
+ *   list ──▶ watch from its version ──time is over──▶ watch from the last version seen
+ *    ▲                 └──version is gone (410), broken──┐
+ *    └───────────────────────────────────────────────────┘
+ */
+export function newKubernetesSource(place: KubernetesPlace, deps: SourceDeps): MembershipSource {
+  const api = new KubernetesApi(place, deps.clock);
+  return new RetryingSource((found, signal) => new KubernetesLook(api, place, deps, found).run(signal), deps);
+}
+
+class KubernetesLook {
+  private readonly slices = new Map<string, EndpointSlice>();
+  /** Of the last event seen. */
+  private version = '';
+
+  constructor(
+    private readonly api: KubernetesApi,
+    private readonly place: KubernetesPlace,
+    private readonly deps: SourceDeps,
+    private readonly found: MembershipListener,
+  ) {}
+
+  async run(signal: AbortSignal): Promise<number> {
+    const { clock, random } = this.deps;
+    const { resourceVersion, items } = await this.api.list(signal);
+    this.version = resourceVersion;
+    for (const slice of items) this.slices.set(slice.metadata.name, slice);
+    this.report();
+    for (;;) {
+      const begun = clock.now();
+      const wasGood = () => clock.now() - begun >= GOOD_WATCH_MS;
+      try {
+        await this.follow(signal);
+      } catch (error) {
+        if (!isGone(error) && (signal.aborted || !wasGood())) throw error;
+        return random() * MAX_PAUSE_MS;
+      }
+      if (!wasGood()) return random() * MAX_PAUSE_MS;
+    }
+  }
+
+  /** Follows one watch to its end. @throws why it did not end in order */
+  private async follow(signal: AbortSignal): Promise<void> {
+    const late = new AbortController();
+    const timer = this.deps.clock.after(WATCH_S * 1000 + WATCH_GRACE_MS, () => {
+      late.abort(new Error('the watch did not end in time'));
+    });
+    try {
+      for await (const event of this.api.watch(this.version, WATCH_S, AbortSignal.any([signal, late.signal]))) {
+        if (event.type === 'ERROR') throw new WatchError(event.object.code, event.object.message);
+        this.take(event.type, event.object);
+      }
+    } finally {
+      timer.cancel();
+    }
+  }
+
+  private take(type: 'ADDED' | 'MODIFIED' | 'DELETED' | 'BOOKMARK', slice: EndpointSlice): void {
+    this.version = slice.metadata.resourceVersion ?? this.version;
+    if (type === 'BOOKMARK') return;
+    if (type === 'DELETED') this.slices.delete(slice.metadata.name);
+    else this.slices.set(slice.metadata.name, slice);
+    this.report();
+  }
+
+  private report(): void {
+    const { namespace, service, port } = this.place;
+    try {
+      // Every service with a selector has a slice, even when it has no pods.
+      if (this.slices.size === 0) throw new Error('it has no EndpointSlices; is there such a service?');
+      this.found.onMembers(addressesOf(this.slices.values(), port));
+    } catch (error) {
+      // The watch goes on: it will be seen when this is put right.
+      this.found.onFailure(new Error(`service ${namespace}/${service}: ${(error as Error).message}`));
+    }
+  }
+}
+
+class WatchError extends Error {
+  constructor(
+    readonly code: number | undefined,
+    message = 'without a reason',
+  ) {
+    super(`the watch failed: ${message}`);
+  }
+}
+
+/** The version asked for is older than what the server still knows. */
+function isGone(error: unknown): boolean {
+  return (
+    (error instanceof WatchError && error.code === GONE) || (error instanceof HttpFailure && error.status === GONE)
+  );
+}

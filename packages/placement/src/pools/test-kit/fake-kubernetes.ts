@@ -1,0 +1,178 @@
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import { createServer as createSecureServer } from 'node:https';
+import type { AddressInfo } from 'node:net';
+import type { EndpointSlice } from '../kubernetes/endpoint-slice.js';
+import { TEST_CERTIFICATE, TEST_KEY } from './test-certificate.js';
+
+interface LabelledSlice extends EndpointSlice {
+  readonly metadata: EndpointSlice['metadata'] & { readonly labels: Readonly<Record<string, string>> };
+}
+
+interface Event {
+  readonly version: number;
+  readonly type: 'ADDED' | 'MODIFIED' | 'DELETED';
+  readonly object: LabelledSlice;
+}
+
+interface Watch {
+  readonly res: ServerResponse;
+  readonly wants: (slice: LabelledSlice) => boolean;
+  readonly bookmarks: boolean;
+}
+
+const PATH = '/apis/discovery.k8s.io/v1/namespaces/prod/endpointslices';
+
+/**
+ * The part of the API of Kubernetes that keeps EndpointSlices of the namespace prod: list and watch with versions,
+ * bookmarks, a history that can be cut off, and tokens.
+ */
+export class FakeKubernetes {
+  /** Query of each request, in order. */
+  readonly asked: URLSearchParams[] = [];
+  /** What a client must present; undefined: nothing. */
+  token: string | undefined;
+  /** Every request is answered so while it is set. */
+  refusal: { readonly code: number; readonly message: string } | undefined;
+  /** Tells of a version that is gone with the status of the answer, not in the stream. */
+  gone: 'status' | 'event' = 'event';
+  private version = 100;
+  private oldest = 100;
+  private readonly slices = new Map<string, LabelledSlice>();
+  private history: Event[] = [];
+  private readonly watches = new Set<Watch>();
+  private readonly server;
+
+  private constructor(private readonly secure: boolean) {
+    const answer = (req: IncomingMessage, res: ServerResponse) => this.answer(req, res);
+    this.server = secure ? createSecureServer({ key: TEST_KEY, cert: TEST_CERTIFICATE }, answer) : createServer(answer);
+  }
+
+  static async start({ secure = false } = {}): Promise<FakeKubernetes> {
+    const api = new FakeKubernetes(secure);
+    await api.listen(0);
+    return api;
+  }
+
+  get port(): number {
+    return (this.server.address() as AddressInfo).port;
+  }
+
+  get url(): string {
+    return `${this.secure ? 'https' : 'http'}://127.0.0.1:${this.port}`;
+  }
+
+  /** Watches that are open. */
+  get watching(): number {
+    return this.watches.size;
+  }
+
+  put(name: string, slice: Omit<EndpointSlice, 'metadata'>, service = 'runner'): void {
+    const type = this.slices.has(name) ? 'MODIFIED' : 'ADDED';
+    this.version += 1;
+    const labels = { 'kubernetes.io/service-name': service };
+    const object = { ...slice, metadata: { name, resourceVersion: String(this.version), labels } };
+    this.slices.set(name, object);
+    this.happened({ version: this.version, type, object });
+  }
+
+  delete(name: string): void {
+    const slice = this.slices.get(name);
+    if (slice === undefined) throw new Error(`there is no slice ${name}`);
+    this.slices.delete(name);
+    this.version += 1;
+    const metadata = { ...slice.metadata, resourceVersion: String(this.version) };
+    this.happened({ version: this.version, type: 'DELETED', object: { ...slice, metadata } });
+  }
+
+  /** Time goes by for other objects: the version moves on, and those who watch are told where it is. */
+  bookmark(): string {
+    this.version += 10;
+    const object = { kind: 'EndpointSlice', metadata: { resourceVersion: String(this.version) } };
+    for (const { res, bookmarks } of this.watches) if (bookmarks) send(res, { type: 'BOOKMARK', object });
+    return String(this.version);
+  }
+
+  /** What was before now is forgotten. */
+  forget(): void {
+    this.version += 1;
+    this.oldest = this.version;
+    this.history = [];
+  }
+
+  /** As after `timeoutSeconds`. */
+  endWatches(): void {
+    for (const { res } of this.watches) res.end();
+    this.watches.clear();
+  }
+
+  /** As when a server or the way to it fails. */
+  drop(): void {
+    this.watches.clear();
+    this.server.closeAllConnections();
+  }
+
+  async close(): Promise<void> {
+    this.drop();
+    await new Promise((resolve) => this.server.close(resolve));
+  }
+
+  private async listen(port: number): Promise<void> {
+    await new Promise<void>((resolve) => this.server.listen(port, '127.0.0.1', resolve));
+  }
+
+  private happened(event: Event): void {
+    this.history.push(event);
+    for (const { res, wants } of this.watches) if (wants(event.object)) send(res, event);
+  }
+
+  private answer(req: IncomingMessage, res: ServerResponse): void {
+    const { pathname, searchParams } = new URL(req.url ?? '', 'http://localhost');
+    this.asked.push(searchParams);
+    if (this.refusal !== undefined) return fail(res, this.refusal.code, this.refusal.message);
+    if (this.token !== undefined && req.headers.authorization !== `Bearer ${this.token}`) {
+      return fail(res, 401, 'Unauthorized');
+    }
+    if (pathname !== PATH) return fail(res, 404, 'the server could not find the requested resource');
+    const [label = '', value] = (searchParams.get('labelSelector') ?? '').split('=');
+    const wants = (slice: LabelledSlice) => slice.metadata.labels[label] === value;
+    if (searchParams.get('watch') === 'true') this.watch(res, searchParams, wants);
+    else this.list(res, wants);
+  }
+
+  private list(res: ServerResponse, wants: Watch['wants']): void {
+    const items = [...this.slices.values()].filter(wants);
+    res.setHeader('content-type', 'application/json');
+    res.end(JSON.stringify({ kind: 'EndpointSliceList', metadata: { resourceVersion: String(this.version) }, items }));
+  }
+
+  private watch(res: ServerResponse, params: URLSearchParams, wants: Watch['wants']): void {
+    const from = Number(params.get('resourceVersion'));
+    if (from < this.oldest) return this.tooOld(res, from);
+    res.writeHead(200, { 'content-type': 'application/json' });
+    res.flushHeaders();
+    for (const event of this.history) if (event.version > from && wants(event.object)) send(res, event);
+    const watch = { res, wants, bookmarks: params.get('allowWatchBookmarks') === 'true' };
+    this.watches.add(watch);
+    res.on('close', () => this.watches.delete(watch));
+  }
+
+  private tooOld(res: ServerResponse, from: number): void {
+    const message = `too old resource version: ${from} (${this.oldest})`;
+    if (this.gone === 'status') return fail(res, 410, message);
+    res.writeHead(200, { 'content-type': 'application/json' });
+    res.end(`${JSON.stringify({ type: 'ERROR', object: status(410, message) })}\n`);
+  }
+}
+
+function send(res: ServerResponse, { type, object }: { type: string; object: object }): void {
+  res.write(`${JSON.stringify({ type, object })}\n`);
+}
+
+function fail(res: ServerResponse, code: number, message: string): void {
+  res.writeHead(code, { 'content-type': 'application/json' });
+  res.end(JSON.stringify(status(code, message)));
+}
+
+function status(code: number, message: string): object {
+  return { kind: 'Status', apiVersion: 'v1', status: 'Failure', message, code };
+}
