@@ -16,19 +16,12 @@ import {
   silentLogger,
   systemClock,
 } from '@fnfleet/core';
-import {
-  type HealthOptions,
-  PlacementJournal,
-  type PlacementTiming,
-  type Placer,
-  type QueueLimits,
-  type RunnerPool,
-} from '@fnfleet/placement';
+import type { HealthOptions, PlacementTiming, Placer, QueueLimits, RunnerPool } from '@fnfleet/placement';
 import { countEnd, markEnd } from './call-end.js';
 import type { LbCallDraft, LbCallOption } from './call-options.js';
 import { type CallPlacement, FleetPlacement } from './call-placement.js';
 import { DetachedResponse } from './detached-response.js';
-import { CallRecord, type Explanation } from './explain/call-record.js';
+import type { Explanation } from './explain/call-record.js';
 import { ExplainLog } from './explain/explain-log.js';
 import { LbCall } from './lb-call.js';
 
@@ -146,7 +139,7 @@ class PlacingAgent implements LBAgent {
     this.detachedLimitMs = placementTiming(options).detachedPlacerTimeoutMs + headroomMs;
     this.bodyLimits = { keepBytes: options.replayBufferBytes ?? 8 * MIB, maxBytes: options.maxRequestBytes ?? 0 };
     this.inflight = new InflightTracker(this.clock);
-    this.explainLog = new ExplainLog(options.explainCalls ?? 1000);
+    this.explainLog = new ExplainLog(options.explainCalls ?? 1000, this.clock);
   }
 
   addCallListener(listener: LbCallListener): void {
@@ -178,13 +171,8 @@ class PlacingAgent implements LBAgent {
       model = { ...model, config: { ...model.config }, annotations: { ...model.annotations } };
     }
     if (callOverrider !== undefined) extensions = await callOverrider(request, model, extensions);
-    const record = this.recordOf(model, draft.explained ?? false);
+    const record = this.explainLog.newRecord(model, draft.explained ?? false);
     return new LbCall({ model, body, response, request, requestId, controller, extensions, record });
-  }
-
-  private recordOf(model: Call, explained: boolean): CallRecord | undefined {
-    if (!explained && !this.explainLog.isOn) return undefined;
-    return new CallRecord(model, new PlacementJournal(this.clock, explained));
   }
 
   async submit(call: LbCall): Promise<void> {

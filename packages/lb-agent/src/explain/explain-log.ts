@@ -1,4 +1,6 @@
-import type { CallRecord } from './call-record.js';
+import type { Call, Clock } from '@fnfleet/core';
+import { PlacementJournal } from '@fnfleet/placement';
+import { CallRecord } from './call-record.js';
 
 /** However many calls are to be kept, their records occupy no more. */
 const MAX_BYTES = 16 * 1024 * 1024;
@@ -11,10 +13,14 @@ export class ExplainLog {
   private bytes = 0;
 
   /** @param maxCalls that have ended; 0: nothing is kept at all */
-  constructor(private readonly maxCalls: number) {}
+  constructor(
+    private readonly maxCalls: number,
+    private readonly clock: Pick<Clock, 'now' | 'nowNs'>,
+  ) {}
 
-  get isOn(): boolean {
-    return this.maxCalls > 0;
+  /** @param detailed a client wants to know, whether or not anything is kept */
+  newRecord(call: Call, detailed: boolean): CallRecord | undefined {
+    return detailed || this.isOn ? new CallRecord(call, new PlacementJournal(this.clock, detailed)) : undefined;
   }
 
   begin(record: CallRecord): void {
@@ -36,6 +42,10 @@ export class ExplainLog {
 
   find(callId: string): CallRecord | undefined {
     return this.underWay.get(callId) ?? this.ended.get(callId)?.record;
+  }
+
+  private get isOn(): boolean {
+    return this.maxCalls > 0;
   }
 
   private forget(callId: string): void {

@@ -1,0 +1,31 @@
+import { FakeClock } from '@fnfleet/core';
+import { aCall } from '@fnfleet/testing';
+import { ExplainLog } from './explain-log.js';
+
+/** A call that was refused so often that its journal is full. */
+function ended(log: ExplainLog, id: string): void {
+  const record = log.newRecord(aCall({ id }), false);
+  if (record === undefined) throw new Error('nothing is kept');
+  log.begin(record);
+  for (let i = 0; i < 64; i += 1) {
+    record.journal.offered('runner:9190');
+    record.journal.said('runner:9190', 'x'.repeat(200));
+  }
+  record.ended(undefined);
+  log.end(record);
+}
+
+it('is bounded in bytes too: however many calls may be kept, the oldest go when their journals are long', () => {
+  const log = new ExplainLog(1_000_000, new FakeClock());
+  for (let i = 0; i < 1000; i += 1) ended(log, `c${i}`);
+  const kept = Array.from({ length: 1000 }, (_, i) => log.find(`c${i}`)).flatMap((record) => record?.bytes ?? []);
+  expect(kept.reduce((sum, bytes) => sum + bytes, 0)).toBeLessThanOrEqual(16 * 1024 * 1024);
+  expect(kept.length).toBeGreaterThan(100);
+  expect([log.find('c0'), log.find('c999')?.callId]).toEqual([undefined, 'c999']);
+});
+
+it('two calls with the same id are one: the one that ended last', () => {
+  const log = new ExplainLog(2, new FakeClock());
+  for (const id of ['a', 'b', 'a']) ended(log, id);
+  expect(['a', 'b'].map((id) => log.find(id)?.callId)).toEqual(['a', 'b']);
+});
