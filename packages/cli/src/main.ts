@@ -5,6 +5,7 @@ import { explainCommand } from './commands/explain.js';
 import { invokeCommand } from './commands/invoke.js';
 import { logsCommand } from './commands/logs.js';
 import { nodeCommand } from './commands/node.js';
+import { simulateCommand } from './commands/simulate.js';
 import { upCommand } from './commands/up.js';
 import { explainFailure } from './explain-failure.js';
 
@@ -19,7 +20,8 @@ export async function main(argv: readonly string[]): Promise<void> {
     .addCommand(deployCommand())
     .addCommand(invokeCommand())
     .addCommand(explainCommand())
-    .addCommand(logsCommand());
+    .addCommand(logsCommand())
+    .addCommand(simulateCommand());
   try {
     await program.parseAsync([...argv]);
   } catch (error) {

@@ -1,7 +1,18 @@
+export type { Balancer, Contender, ContenderDeps } from './contenders/contender.js';
 export { contenders } from './contenders/index.js';
+export {
+  type CallSource,
+  type GridCell,
+  type GridPlan,
+  type GridReport,
+  type RunSeen,
+  runGrid,
+} from './experiment/grid.js';
 export type { RunResult } from './experiment/run-record.js';
-export { scenarios } from './experiment/scenario.js';
+export { type Scenario, scenarios } from './experiment/scenario.js';
 export { type FleetModel, type RunOutcome, type RunPlan, simulateRun } from './experiment/simulate-run.js';
+export { htmlReport } from './report/html-report.js';
+export { textReport } from './report/text-report.js';
 export { workloads } from './workloads/index.js';
 export { readTrace, traceLines } from './workloads/trace.js';
-export { busyMbOf, paced, type Workload } from './workloads/workload.js';
+export { busyMbOf, paced, type Workload, type WorkloadFactory } from './workloads/workload.js';

@@ -12,3 +12,21 @@ export function wholeNumber(min: number, max: number): (text: string) => number 
     throw new InvalidArgumentError(`expected a whole number from ${min} to ${max}.`);
   };
 }
+
+/** Reads an option that is a number, with a fraction or without. */
+export function decimal(min: number, max: number): (text: string) => number {
+  return (text) => {
+    const value = Number(text);
+    if (/^\d*\.?\d+$/.test(text) && value >= min && value <= max) return value;
+    throw new InvalidArgumentError(`expected a number from ${min} to ${max}.`);
+  };
+}
+
+/** Reads an option that is several values with commas between them. */
+export function listOf<T>(read: (text: string) => T): (text: string) => readonly T[] {
+  return (text) => [...new Set(names(text).map(read))];
+}
+
+export function names(text: string): readonly string[] {
+  return text.split(',').map((name) => name.trim());
+}

@@ -36,6 +36,9 @@ export interface RunOutcome {
   readonly result: RunResult;
   /** What is left of calls after the last has ended; anything but zero is a mistake of the simulation. */
   readonly left: { readonly active: number; readonly busyMb: number };
+  /** Calls that were played, those of the warm-up too. */
+  readonly calls: number;
+  /** Timers that fired. */
   readonly events: number;
   readonly virtualMs: number;
 }
@@ -69,7 +72,13 @@ export async function simulateRun(plan: RunPlan): Promise<RunOutcome> {
   try {
     const events = await clock.run(() => record.ended === calls.count);
     const left = { active: sum(fleet.all, ({ active }) => active), busyMb: sum(fleet.all, ({ busyMb }) => busyMb) };
-    return { result: record.result(fleet.all.slice(0, model.runners)), left, events, virtualMs: clock.now() };
+    return {
+      result: record.result(fleet.all.slice(0, model.runners)),
+      left,
+      calls: calls.count,
+      events,
+      virtualMs: clock.now(),
+    };
   } finally {
     for (const balancer of balancers) balancer.close();
   }

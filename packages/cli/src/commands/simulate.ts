@@ -1,0 +1,126 @@
+import { createWriteStream } from 'node:fs';
+import { writeFile } from 'node:fs/promises';
+import { Readable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
+import {
+  type CallSource,
+  contenders,
+  htmlReport,
+  type RunSeen,
+  readTrace,
+  runGrid,
+  scenarios,
+  textReport,
+  traceLines,
+  workloads,
+} from '@fnfleet/simulator';
+import { Command } from 'commander';
+import { decimal, listOf, names, wholeNumber } from './options.js';
+
+interface SimulateOptions {
+  readonly runners: readonly number[];
+  readonly load?: readonly number[];
+  readonly calls: number;
+  readonly workload: string;
+  readonly trace?: string;
+  readonly placers: readonly string[];
+  readonly scenario: string;
+  readonly seeds: readonly number[];
+  readonly balancers: number;
+  readonly memory: number;
+  readonly keepAlive: number;
+  readonly rtt: number;
+  readonly timeout: number;
+  readonly swing: number;
+  readonly json: boolean;
+  readonly html?: string;
+  readonly saveTrace?: string;
+  readonly quiet: boolean;
+}
+
+/** The first calls meet a fleet that is still filling up. */
+const WARM_UP = 0.3;
+const DEFAULT_LOAD = 0.8;
+const DEFAULT_PLACERS = ['warm-first', 'ch', 'least-loaded', 'fn-naive', 'fn-ch'];
+
+export function simulateCommand(): Command {
+  return new Command('simulate')
+    .description('Runs placers on simulated runners in virtual time and compares them. Same seeds, same numbers.')
+    .option('--runners <n,…>', 'sizes of the fleet', listOf(wholeNumber(1, 100_000)), [50])
+    .option(
+      '--load <share,…>',
+      `memory that executing calls hold, as a share of the fleet's (default: ${DEFAULT_LOAD}, or as the trace has it)`,
+      listOf(decimal(0.01, 2)),
+    )
+    .option('--calls <n>', 'how many calls a run has', wholeNumber(100, 10_000_000), 50_000)
+    .option('--workload <name>', described(workloads), 'azure')
+    .option('--trace <file>', 'play these calls, one JSON object a line, instead of a workload')
+    .option('--placers <name,…>', described(contenders), names, DEFAULT_PLACERS)
+    .option('--scenario <name>', described(scenarios), 'steady')
+    .option('--seeds <n,…>', 'every run is made once with each', listOf(wholeNumber(0, 2 ** 31)), [1])
+    .option('--balancers <n>', 'balancers that do not know of each other', wholeNumber(1, 100), 1)
+    .option('--memory <mb>', 'of each runner, for functions', wholeNumber(64, 10_000_000), 4096)
+    .option('--keep-alive <s>', 'how long an idle container stays', wholeNumber(0, 86_400), 30)
+    .option('--rtt <ms>', 'from a balancer to a runner and back', decimal(0, 1000), 0.5)
+    .option('--timeout <s>', 'how long a call may look for a runner', wholeNumber(1, 3600), 30)
+    .option('--swing <share>', 'the rate goes down and up by this share of itself, once', decimal(0, 1), 0)
+    .option('--json', 'every number of every run, instead of tables', false)
+    .option('--html <file>', 'write a page with charts there as well')
+    .option('--save-trace <file>', 'write the calls of the first run there, as --trace reads them; simulate nothing')
+    .option('--quiet', 'do not show progress', false)
+    .action(simulate);
+}
+
+async function simulate(options: SimulateOptions): Promise<void> {
+  const { runners, load, seeds, memory, keepAlive, rtt, balancers } = options;
+  const source = await sourceOf(options);
+  if (options.saveTrace !== undefined) return await saveTrace(options.saveTrace, source, options);
+  const report = await runGrid(
+    {
+      runners,
+      loads: load ?? (source.kind === 'trace' ? 'as recorded' : [DEFAULT_LOAD]),
+      seeds,
+      contenders: options.placers.map((name) => contenders.get(name)),
+      scenario: scenarios.get(options.scenario),
+      source,
+      fleet: { memoryMb: memory, keepAliveMs: keepAlive * 1000, rttMs: rtt, balancers },
+      placerTimeoutMs: options.timeout * 1000,
+      warmUp: WARM_UP,
+    },
+    options.quiet ? undefined : showProgress(),
+  );
+  if (options.html !== undefined) await writeFile(options.html, htmlReport(report));
+  process.stdout.write(options.json ? `${JSON.stringify(report, undefined, 2)}\n` : textReport(report));
+}
+
+async function sourceOf({ trace, workload, calls, swing }: SimulateOptions): Promise<CallSource> {
+  if (trace !== undefined) return { kind: 'trace', workload: await readTrace(trace) };
+  return { kind: 'workload', factory: workloads.get(workload), calls, swing };
+}
+
+async function saveTrace(file: string, source: CallSource, options: SimulateOptions): Promise<void> {
+  if (source.kind === 'trace') throw new Error('--save-trace: --trace is one already');
+  const [runners = 1] = options.runners;
+  const [load = DEFAULT_LOAD] = options.load ?? [];
+  const [seed = 0] = options.seeds;
+  const { calls, swing, memory } = options;
+  const workload = source.factory.create({ seed, calls, runners, swing, busyMb: load * runners * memory });
+  await pipeline(Readable.from(traceLines(workload)), createWriteStream(file));
+}
+
+/** A line for each run, with what it took: on the terminal, not among the numbers, which are the same every time. */
+function showProgress(): (run: RunSeen) => void {
+  let since = process.cpuUsage();
+  return ({ runners, load, placer, seed, outcome }) => {
+    const { user, system } = process.cpuUsage(since);
+    since = process.cpuUsage();
+    const each = ((user + system) / outcome.calls).toFixed(0);
+    console.error(
+      `• ${runners} runners, load ${load.toFixed(2)}, ${placer}, seed ${seed}: ${each} µs of computing a call`,
+    );
+  };
+}
+
+function described({ names: known }: { readonly names: readonly string[] }): string {
+  return `one of ${known.join(', ')}`;
+}

@@ -1,0 +1,29 @@
+import type { GridReport } from '../experiment/grid.js';
+import { CELL_COLUMNS, type Column, MOVE_COLUMNS, MOVES_HEADING } from './columns.js';
+import { percent } from './numbers.js';
+
+/** Tables in Markdown, aligned so that they can be read as they are. */
+export function textReport(report: GridReport): string {
+  const parts = [caption(report), table(CELL_COLUMNS, report.cells)];
+  if (report.moves.length > 0) parts.push(`${MOVES_HEADING}:`, table(MOVE_COLUMNS, report.moves));
+  return `${parts.join('\n\n')}\n`;
+}
+
+/** What the numbers are of, in one sentence. */
+export function caption({ workload, scenario, fleet, seeds, placerTimeoutMs, warmUp }: GridReport): string {
+  const { memoryMb, keepAliveMs, rttMs, balancers } = fleet;
+  return [
+    `Workload ${workload}, scenario ${scenario}, ${balancers} balancer${balancers === 1 ? '' : 's'}`,
+    `${memoryMb} MB a runner, idle containers stay ${keepAliveMs / 1000} s, ${rttMs} ms there and back`,
+    `calls give up after ${placerTimeoutMs / 1000} s, the first ${percent(warmUp)} are not counted`,
+    `means of seeds ${seeds.join(', ')}.`,
+  ].join('; ');
+}
+
+function table<T>(columns: readonly Column<T>[], rows: readonly T[]): string {
+  const texts = rows.map((row) => columns.map(({ of }) => of(row)));
+  const widths = columns.map(({ head }, i) => Math.max(head.length, ...texts.map((cells) => cells[i]?.length ?? 0)));
+  const line = (cells: readonly string[]) => `| ${cells.map((cell, i) => cell.padStart(widths[i] ?? 0)).join(' | ')} |`;
+  const rule = `|${widths.map((width) => `${'-'.repeat(width + 1)}:`).join('|')}|`;
+  return [line(columns.map(({ head }) => head)), rule, ...texts.map(line)].join('\n');
+}
