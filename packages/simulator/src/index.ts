@@ -1,5 +1,5 @@
 export type { Balancer, Contender, ContenderDeps } from './contenders/contender.js';
-export { contenders } from './contenders/index.js';
+export { chooseContender, contenders } from './contenders/index.js';
 export {
   type CallSource,
   type GridCell,

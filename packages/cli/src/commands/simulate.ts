@@ -4,6 +4,7 @@ import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import {
   type CallSource,
+  chooseContender,
   contenders,
   htmlReport,
   type RunSeen,
@@ -55,7 +56,7 @@ export function simulateCommand(): Command {
     .option('--calls <n>', 'how many calls a run has', wholeNumber(100, 10_000_000), 50_000)
     .option('--workload <name>', described(workloads), 'azure')
     .option('--trace <file>', 'play these calls, one JSON object a line, instead of a workload')
-    .option('--placers <name,…>', described(contenders), names, DEFAULT_PLACERS)
+    .option('--placers <name,…>', `${described(contenders)}; or a file, ./my-placer.js`, names, DEFAULT_PLACERS)
     .option('--scenario <name>', described(scenarios), 'steady')
     .option('--seeds <n,…>', 'every run is made once with each', listOf(wholeNumber(0, 2 ** 31)), [1])
     .option('--balancers <n>', 'balancers that do not know of each other', wholeNumber(1, 100), 1)
@@ -80,7 +81,7 @@ async function simulate(options: SimulateOptions): Promise<void> {
       runners,
       loads: load ?? (source.kind === 'trace' ? 'as recorded' : [DEFAULT_LOAD]),
       seeds,
-      contenders: options.placers.map((name) => contenders.get(name)),
+      contenders: options.placers.map(chooseContender),
       scenario: scenarios.get(options.scenario),
       source,
       fleet: { memoryMb: memory, keepAliveMs: keepAlive * 1000, rttMs: rtt, balancers },

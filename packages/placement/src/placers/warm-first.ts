@@ -8,12 +8,15 @@ import { twoChoices } from './two-choices.js';
 
 /** Of so many runners with a free container the least busy is taken: more would cost more than it brings. */
 const WARM_LOOKED_AT = 8;
-/** Where a function gets its first containers: its image is there, and other functions' containers are not pushed out. */
-const HOMES = 2;
+/**
+ * Where a function gets new containers: its image is there, and other functions' containers are not pushed out. With fewer,
+ * the homes of a busy function are full while others have room, and it pushes out what lives there.
+ */
+const HOMES = 8;
 
 /**
- * A free hot container wherever there is one; else a new one, on one of the function's home runners as long as they have
- * room, else on the less busy of two.
+ * A free hot container wherever there is one; else a new one, on the home runner of the function with the most room, among
+ * equals the first; else on the less busy of two.
  *
  * Free containers as in Lu et al.: "Join-Idle-Queue", 2011, and in Hiku (2025); homes as in OpenWhisk's invokers.
  */
@@ -29,7 +32,7 @@ export const warmFirst: PlacerFactory = {
 function* warmThenHome(call: OutboundCall, fleet: Fleet, ring: Ring, random: () => number): Generator<Candidate> {
   const { fnId } = call.model;
   yield* leastBusyFirst(some(fleet.warm(fnId), WARM_LOOKED_AT));
-  yield* leastBusyFirst(some(ring.order(fnId), HOMES));
+  yield* roomiestFirst(some(ring.order(fnId), HOMES));
   yield* twoChoices(fleet.candidates, random);
 }
 
@@ -44,4 +47,16 @@ function some(candidates: Iterable<Candidate>, limit: number): Candidate[] {
 
 function leastBusyFirst(candidates: Candidate[]): Candidate[] {
   return candidates.length < 2 ? candidates : candidates.sort((a, b) => busyness(a) - busyness(b));
+}
+
+/** Memory that no call holds, by the last report. If one of them does not tell, how busy they are decides for all. */
+function roomiestFirst(candidates: Candidate[]): Candidate[] {
+  if (candidates.some(({ load }) => load === undefined || load.memoryTotalBytes === 0))
+    return leastBusyFirst(candidates);
+  return candidates.sort((a, b) => roomOf(b) - roomOf(a));
+}
+
+function roomOf({ load, weight }: Candidate): number {
+  if (load === undefined) return 0;
+  return (load.memoryTotalBytes - load.memoryUsedBytes + (load.memoryIdleBytes ?? 0)) * weight;
 }

@@ -1,5 +1,5 @@
 import { Registry } from '@fnfleet/core';
-import { placers } from '@fnfleet/placement';
+import { choosePlacer, placers } from '@fnfleet/placement';
 import type { Contender } from './contender.js';
 import { dispatched } from './dispatched.js';
 import { hiku } from './hiku.js';
@@ -14,3 +14,11 @@ export const contenders = new Registry<Contender>('--placers', 'placer', [
   homeInvoker,
   hiku,
 ]);
+
+/**
+ * What `--placers` selects: one of those, or a file with a placer of the user's own when it begins with `./`, `../` or `/`.
+ * @throws SettingsError as `contenders` and `choosePlacer` do
+ */
+export function chooseContender(choice: string): Contender {
+  return /^\.{0,2}\//.test(choice) ? dispatched(choosePlacer(choice)) : contenders.get(choice);
+}

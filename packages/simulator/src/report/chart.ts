@@ -1,4 +1,4 @@
-import { fixed } from './numbers.js';
+import { compact } from './numbers.js';
 
 export interface Line {
   readonly name: string;
@@ -27,7 +27,7 @@ const TOP = 30;
 const BOTTOM = 40;
 
 /** A line chart as SVG; colours and text sizes come from the page's style. */
-export function lineChart({ title, xLabel, lines, logarithmic, yMin, yMax, format = fixed }: ChartOptions): string {
+export function lineChart({ title, xLabel, lines, logarithmic, yMin, yMax, format = compact }: ChartOptions): string {
   const xs = [...new Set(lines.flatMap(({ points }) => points.map(([x]) => x)))].sort((a, b) => a - b);
   const scaleX = linear(xs[0] ?? 0, xs.at(-1) ?? 1, LEFT + 10, WIDTH - RIGHT - 10);
   const across = logarithmic ? Math.log : (value: number) => value;

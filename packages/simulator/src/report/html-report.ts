@@ -2,7 +2,7 @@ import type { GridCell, GridReport } from '../experiment/grid.js';
 import type { RunResult } from '../experiment/run-record.js';
 import { escapeHtml, type Line, lineChart, marker } from './chart.js';
 import { CELL_COLUMNS, type Column, MOVE_COLUMNS, MOVES_HEADING } from './columns.js';
-import { fixed, percent } from './numbers.js';
+import { compact, percent } from './numbers.js';
 import { STYLE } from './style.js';
 import { caption } from './text-report.js';
 
@@ -14,10 +14,10 @@ interface Measure {
 }
 
 const MEASURES: readonly Measure[] = [
-  { title: 'Slowdown, p99', of: ({ slowdown }) => slowdown.p99, logarithmic: true, format: fixed },
+  { title: 'Slowdown, p99', of: ({ slowdown }) => slowdown.p99, logarithmic: true, format: compact },
   { title: 'Cold starts', of: ({ coldShare }) => coldShare, logarithmic: false, format: percent },
-  { title: 'Offers a call', of: ({ engagementsPerCall }) => engagementsPerCall, logarithmic: true, format: fixed },
-  { title: 'Busiest runner / mean', of: ({ loadSpread }) => loadSpread, logarithmic: false, format: fixed },
+  { title: 'Offers a call', of: ({ engagementsPerCall }) => engagementsPerCall, logarithmic: true, format: compact },
+  { title: 'Busiest runner / mean', of: ({ loadSpread }) => loadSpread, logarithmic: false, format: compact },
 ];
 
 /** One page that needs nothing else: charts for each size of the fleet, then all numbers. */

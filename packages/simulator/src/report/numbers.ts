@@ -11,3 +11,8 @@ export function percent(share: number): string {
   const value = share * 100;
   return `${value >= 10 || value === 0 ? value.toFixed(0) : value.toFixed(1)} %`;
 }
+
+/** Without digits that say nothing: the marks of an axis. */
+export function compact(value: number): string {
+  return String(Number(value.toPrecision(3)));
+}

@@ -37,9 +37,9 @@ it('sorts the calls and gives those that found a hot container the usual start',
 });
 
 it.each`
-  what                | lines                  | problem
-  ${'a wrong line'}   | ${['\n', 'hello\n']}   | ${/calls\.jsonl, line 2: expected a JSON object, got "hello"/}
-  ${'nothing in it'}  | ${['\n']}              | ${/calls\.jsonl: holds no calls/}
+  what               | lines                | problem
+  ${'a wrong line'}  | ${['\n', 'hello\n']} | ${/calls\.jsonl, line 2: expected a JSON object, got "hello"/}
+  ${'nothing in it'} | ${['\n']}            | ${/calls\.jsonl: holds no calls/}
 `('a trace with $what says where', async ({ lines, problem }) => {
   await expect(readTrace(await trace(...lines))).rejects.toThrow(problem);
 });

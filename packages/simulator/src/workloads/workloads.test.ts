@@ -1,6 +1,6 @@
+import { quantileOf } from '../random/distributions.js';
 import { randomStream } from '../random/sfc32.js';
 import { AZURE_CALLS_PER_DAY } from './azure.js';
-import { quantileOf } from '../random/distributions.js';
 import { functionsOfApp, meanExecMs, memoryMb } from './call-times.js';
 import { workloads } from './index.js';
 import { azure2021Popularity } from './popularity.js';
@@ -34,7 +34,14 @@ describe('what was published of Azure Functions', () => {
     [262, 0.9],
     [640, 0.99],
   ])('%i MB is the quantile %f of memory', (mb, share) => {
-    expect(Math.abs(below(draws(() => memoryMb(random, 100_000)), mb) - share)).toBeLessThan(0.025);
+    expect(
+      Math.abs(
+        below(
+          draws(() => memoryMb(random, 100_000)),
+          mb,
+        ) - share,
+      ),
+    ).toBeLessThan(0.025);
   });
 
   it('54 % of apps have one function, 95 % at most ten', () => {

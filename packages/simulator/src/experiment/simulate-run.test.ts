@@ -1,0 +1,64 @@
+import { contenders } from '../contenders/index.js';
+import { workloads } from '../workloads/index.js';
+import { scenarios } from './scenario.js';
+import { type RunPlan, simulateRun } from './simulate-run.js';
+
+interface Parts {
+  readonly placer?: string;
+  readonly load?: number;
+  readonly scenario?: string;
+  readonly seed?: number;
+  readonly balancers?: number;
+  readonly memoryMb?: number;
+  readonly calls?: number;
+}
+
+function planOf(parts: Parts): RunPlan {
+  const { placer = 'warm-first', load = 0.4, scenario = 'steady', seed = 1, balancers = 1 } = parts;
+  const { memoryMb = 4096, calls = 1500 } = parts;
+  const runners = 10;
+  return {
+    fleet: { runners, memoryMb, keepAliveMs: 30_000, rttMs: 0.5, balancers },
+    workload: workloads.get('azure').create({ seed, calls, runners, busyMb: load * runners * 4096, swing: 0 }),
+    contender: contenders.get(placer),
+    scenario: scenarios.get(scenario),
+    seed,
+    timing: { placerTimeoutMs: 10_000, detachedPlacerTimeoutMs: 10_000, retryAllDelayMs: 10 },
+    warmUp: 0.3,
+  };
+}
+
+const simulate = (parts: Parts) => simulateRun(planOf(parts));
+
+it.each(contenders.names)(
+  '%s: the same seed gives the same outcome, to the last bit; another does not',
+  async (placer) => {
+    const first = await simulate({ placer });
+    expect(await simulate({ placer })).toEqual(first);
+    expect((await simulate({ placer, seed: 2 })).result).not.toEqual(first.result);
+  },
+);
+
+it.each(scenarios.names)('%s: every call ends once, and nothing of it is left on the fleet', async (scenario) => {
+  for (const placer of ['warm-first', 'ch', 'prequal', 'fn-ch', 'openwhisk', 'hiku']) {
+    const { left, result } = await simulate({ placer, scenario, balancers: 2 });
+    expect({ placer, ...left }).toEqual({ placer, active: 0, busyMb: 0 });
+    expect(result.calls).toBe(1050);
+  }
+});
+
+it('runners that die cut the calls that they run, and only then are calls cut', async () => {
+  expect((await simulate({ scenario: 'kill', load: 0.9, calls: 3000 })).result.failed).toBeGreaterThan(0);
+  expect((await simulate({ scenario: 'steady', load: 0.9, calls: 3000 })).result.failed).toBe(0);
+});
+
+it("a full fleet: Fn's sweep storms, a queue that is woken does not", async () => {
+  const sweep = (await simulate({ placer: 'fn-naive', load: 1.5, calls: 1000 })).result;
+  const queue = (await simulate({ placer: 'warm-first', load: 1.5, calls: 1000 })).result;
+  expect(sweep.engagementsPerCall).toBeGreaterThan(50);
+  expect(queue.engagementsPerCall).toBeLessThan(5);
+});
+
+it('a function that fits nowhere is said to, with what would help', async () => {
+  await expect(simulate({ memoryMb: 64 })).rejects.toThrow(/needs \d+ MB and a runner has 64 MB: give .* --memory/);
+});
