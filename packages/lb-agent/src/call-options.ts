@@ -10,7 +10,7 @@ import {
 } from '@fnfleet/core';
 import { discardRest } from '@fnfleet/http';
 import type { ReplayableBody } from '@fnfleet/protocol';
-import { ReplayBuffer, type ReplayBufferLimits } from './replay-buffer.js';
+import { ReplayBuffer, type ReplayBufferLimits } from './replay/replay-buffer.js';
 import { triggerHeaders } from './trigger-headers.js';
 
 /** What call options fill in, one after another. */

@@ -24,6 +24,7 @@ import { DetachedResponse } from './detached-response.js';
 import type { Explanation } from './explain/call-record.js';
 import { ExplainLog } from './explain/explain-log.js';
 import { LbCall } from './lb-call.js';
+import { ReplayBudget } from './replay/replay-budget.js';
 
 /** Places calls on runners. Embeddable: it knows no HTTP server and no way to look functions up. */
 export interface LBAgent extends Service {
@@ -65,8 +66,10 @@ export interface LBAgentOptions {
   readonly timing?: Partial<PlacementTiming>;
   /** Added to the deadline of a detached call, milliseconds. Default 360 000. */
   readonly executionHeadroomMs?: number;
-  /** Bytes of a request body that are kept for another attempt. Default 8 MiB. */
+  /** Bytes of a request body that are kept in memory for another attempt. Default 8 MiB. */
   readonly replayBufferBytes?: number;
+  /** What the bodies of all calls may keep. Default: memory without a common limit, and no disk. */
+  readonly replayBudget?: ReplayBudget;
   /** Largest request body, bytes. Default 0: no limit. */
   readonly maxRequestBytes?: number;
   readonly callOverrider?: CallOverrider;
@@ -137,7 +140,11 @@ class PlacingAgent implements LBAgent {
     this.ids = options.ids ?? new IdGenerator();
     const headroomMs = options.executionHeadroomMs ?? 360_000;
     this.detachedLimitMs = placementTiming(options).detachedPlacerTimeoutMs + headroomMs;
-    this.bodyLimits = { keepBytes: options.replayBufferBytes ?? 8 * MIB, maxBytes: options.maxRequestBytes ?? 0 };
+    this.bodyLimits = {
+      keepBytes: options.replayBufferBytes ?? 8 * MIB,
+      maxBytes: options.maxRequestBytes ?? 0,
+      budget: options.replayBudget ?? new ReplayBudget({ clock: this.clock, logger: this.logger }),
+    };
     this.inflight = new InflightTracker(this.clock);
     this.explainLog = new ExplainLog(options.explainCalls ?? 1000, this.clock);
   }
@@ -292,5 +299,6 @@ class PlacingAgent implements LBAgent {
     const ended = await this.inflight.whenIdle(CANCEL_GRACE_MS);
     if (ended === 'expired') this.logger.warn('calls go on after being cancelled', { calls: this.inflight.size });
     await this.placement.close();
+    await this.bodyLimits.budget.whenIdle(CANCEL_GRACE_MS);
   }
 }

@@ -45,6 +45,16 @@ it('http-api 10: names everything that is missing at once', () => {
   );
 });
 
+it.each`
+  story               | directory
+  ${'does not exist'} | ${'/nowhere/at/all'}
+  ${'is a file'}      | ${process.execPath}
+`('a directory for request bodies that $story is found out at start', ({ directory }) => {
+  expect(() => readSettings(lbSettings, { FN_REPLAY_SPILL_DIR: directory })).toThrow(
+    `FN_REPLAY_SPILL_DIR: expected a directory that can be written to, got "${directory}": E`,
+  );
+});
+
 it('an unknown placer is answered with the known ones', async () => {
   const start = TestFleet.start([runner], { placer: undefined, env: { FN_PLACER: 'chh' } });
   await expect(start).rejects.toThrow(

@@ -39,6 +39,7 @@ import { explainRoute } from './explain/explain-route.js';
 import { FrontDoor } from './front-door.js';
 import { type FunctionLookup, newApiLookup } from './function-lookup.js';
 import { type LBAgent, type LBAgentOptions, type LbCallListener, newLBAgent, newPlacingAgent } from './lb-agent.js';
+import { ReplayBudget } from './replay/replay-budget.js';
 import type { LbSettings } from './settings.js';
 
 export interface LbServerOptions {
@@ -106,6 +107,13 @@ class ComposedLbServer implements LbServer {
       executionHeadroomMs: settings.executionHeadroomMs,
       replayBufferBytes: settings.replayBufferBytes,
       explainCalls: settings.explainCalls,
+      replayBudget: new ReplayBudget({
+        memoryBytes: settings.replayMemoryBytes ?? 256 * MIB,
+        diskBytes: settings.replayDiskBytes ?? 4096 * MIB,
+        directory: settings.replaySpillDir,
+        clock,
+        logger,
+      }),
       maxRequestBytes: settings.maxRequestBytes,
       callOverrider: options.callOverrider,
       callOptions: options.callOptions,

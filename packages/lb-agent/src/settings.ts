@@ -1,4 +1,6 @@
-import { bytes, durationMs, integer, MIB, type SettingsOf, text } from '@fnfleet/core';
+import { accessSync, constants } from 'node:fs';
+import { sep } from 'node:path';
+import { bytes, durationMs, integer, MIB, type SettingsOf, structured, text } from '@fnfleet/core';
 import { placementSettings } from '@fnfleet/placement';
 
 /** Settings of a load balancer, beside those of its HTTP port. */
@@ -14,7 +16,19 @@ export const lbSettings = {
   }),
   replayBufferBytes: bytes('FN_REPLAY_BUFFER_BYTES', {
     default: 8 * MIB,
-    doc: 'Bytes of a request body that are kept in case a runner refuses the call. A call that has sent more is not offered again.',
+    doc: 'Bytes of one request body that are kept in memory in case a runner refuses the call. What exceeds them is kept on disk.',
+  }),
+  replayMemoryBytes: bytes('FN_REPLAY_MEMORY_BYTES', {
+    default: 256 * MIB,
+    doc: 'Bytes that the request bodies of all calls together may keep in memory. What exceeds them is kept on disk.',
+  }),
+  replayDiskBytes: bytes('FN_REPLAY_DISK_BYTES', {
+    default: 4096 * MIB,
+    doc: 'Bytes of request bodies that may be kept on disk. A body for which there is no room streams on, but its call is not offered to another runner. 0: none.',
+  }),
+  replaySpillDir: structured('FN_REPLAY_SPILL_DIR', 'a directory that can be written to', writableDirectory, {
+    defaultText: 'the directory for temporary files',
+    doc: 'Where request bodies are kept on disk, in files that have no name and vanish with the process. On a tmpfs they would take memory.',
   }),
   clientStallMs: durationMs('FN_CLIENT_STALL_MSECS', {
     default: 60_000,
@@ -31,5 +45,10 @@ export const lbSettings = {
     doc: 'Request header with a name for the request, which then is in the logs of balancer and runner. A request without one gets one.',
   }),
 } as const;
+
+function writableDirectory(path: string): string {
+  accessSync(`${path}${sep}`, constants.W_OK | constants.X_OK);
+  return path;
+}
 
 export type LbSettings = SettingsOf<typeof lbSettings>;

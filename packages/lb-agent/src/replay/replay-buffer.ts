@@ -1,12 +1,16 @@
 import type { Readable } from 'node:stream';
 import { CancelledError, FnError } from '@fnfleet/core';
 import type { BodyPiece, BodyReader, ReplayableBody } from '@fnfleet/protocol';
+import type { LossReason, ReplayBudget } from './replay-budget.js';
+import { ReplayStore } from './replay-store.js';
 
 export interface ReplayBufferLimits {
-  /** Bytes kept for another attempt. Once more have passed, a refused call can no longer be offered again. */
+  /** Bytes kept in memory for another attempt; what exceeds them goes to disk, if the budget has one. */
   readonly keepBytes: number;
   /** Largest body; 0: no limit. Counted as bytes arrive, so a body of unknown length is held to it too. */
   readonly maxBytes: number;
+  /** Shared by all calls. */
+  readonly budget: ReplayBudget;
 }
 
 /** A stream of bytes of which it may be known early that all of them have arrived: node's `IncomingMessage`. */
@@ -20,16 +24,20 @@ const EMPTY_LAST: BodyPiece = { data: Buffer.alloc(0), last: true };
  * A request body on its way from a client to a runner, kept as long as it may have to be sent again.
  *
  *   source ──read on demand──▶ reader (one at a time)
- *               └──▶ kept, until `keepBytes` have passed or the call is committed
+ *               └──▶ store: memory, then a file; until the call is committed or there is no room
  *
- * B1  Bytes are taken from the source only when the reader asks, so a slow runner stops the client.
+ * B1  Bytes are taken from the source only when the reader asks, so a slow runner stops the client; so does a slow disk,
+ *     and from the disk too they are read only when asked for.
  * B2  A reader that starts over gets what was kept, then goes on where the one before stopped.
  * B3  The piece that completes the body says so, if its end is known by then: a small body travels in one frame.
  * B4  Once committed and without a reader the source is let go: nobody will read on.
+ * B5  Keeping never ends a call, nor stops one for good: without room its body goes on, but can no longer be sent again.
+ * B6  What was kept is let go as soon as no reader can need it: at the commit, with the loss of a part, or when the reader
+ *     that was replaying it by then has passed its end.
  */
 export class ReplayBuffer implements ReplayableBody {
   replayable = true;
-  private kept: Buffer[] = [];
+  private readonly store: ReplayStore;
   private arrivedBytes = 0;
   private ended = false;
   private committed = false;
@@ -48,6 +56,17 @@ export class ReplayBuffer implements ReplayableBody {
     private readonly onReleased: () => void = () => undefined,
   ) {
     this.ended = declaredBytes === 0;
+    this.store = new ReplayStore(limits.keepBytes, limits.budget, {
+      onProgress: () => this.wake(),
+      onFailure: (error) => {
+        this.lose('disk_failed', error);
+        this.wake();
+      },
+    });
+  }
+
+  get heldBytes(): number {
+    return this.store.memoryBytes;
   }
 
   open(): BodyReader {
@@ -60,65 +79,85 @@ export class ReplayBuffer implements ReplayableBody {
   commit(): void {
     if (this.committed) return;
     this.committed = true;
+    this.stopKeeping();
     if (this.reader === undefined) this.release();
-    // A reader that is still replaying needs what was kept a little longer.
-    else if (this.reader.position >= this.kept.length) this.forget();
   }
 
-  /** Piece number `position` of the body, counted from its start. */
-  pieceAt(position: number): BodyPiece | undefined {
-    const kept = this.kept[position];
-    if (kept !== undefined) return { data: kept, last: this.ended && position === this.kept.length - 1 };
-    if (this.ended) return EMPTY_LAST;
-    return this.nextPiece();
+  /** The next piece from `offset` on, which is a byte that was kept or the next one of the source. */
+  pieceAt(offset: number): BodyPiece | undefined {
+    if (offset < this.arrivedBytes) return this.keptPiece(offset);
+    if (!this.replayable) this.store.close(); // B6
+    return this.ended ? EMPTY_LAST : this.nextPiece();
   }
 
   released(reader: Reader): void {
     if (this.reader !== reader) return;
     this.reader = undefined;
+    if (!this.replayable) this.store.close(); // B6
     if (this.committed) this.release();
   }
 
   private release(): void {
-    this.forget();
     this.stopListening();
     this.onReleased();
   }
 
+  private keptPiece(offset: number): BodyPiece | undefined {
+    try {
+      const data = this.store.from(offset);
+      return data && { data, last: this.ended && offset + data.length === this.arrivedBytes };
+    } catch (cause) {
+      throw new FnError('internal', { cause });
+    }
+  }
+
   private nextPiece(): BodyPiece | undefined {
     if (this.failure) throw this.failure;
-    const data: Buffer | null = this.source.read();
-    if (data === null) {
-      if (this.sourceEnded()) {
-        // Somebody else read from the source: better no call than half of one.
-        if (this.declaredBytes !== undefined && this.arrivedBytes !== this.declaredBytes) throw this.brokenOff();
-        this.ended = true;
-        return EMPTY_LAST;
-      }
-      if (this.source.destroyed) throw this.brokenOff();
-      this.listen();
-      return undefined;
-    }
-    this.arrivedBytes += data.length;
+    const bytes = this.availableBytes();
+    if (bytes === 0) return this.endOrWait();
+    if (this.replayable && this.store.isBehind(bytes)) return undefined; // B1
+    const data: Buffer = this.source.read(bytes);
+    const length = this.arrivedBytes + data.length;
     const { maxBytes } = this.limits;
-    if (maxBytes > 0 && this.arrivedBytes > maxBytes) {
-      this.failure = new FnError('requestTooBig', { params: { length: this.arrivedBytes, max: maxBytes } });
+    if (maxBytes > 0 && length > maxBytes) {
+      this.failure = new FnError('requestTooBig', { params: { length, max: maxBytes } });
       throw this.failure;
     }
-    this.keep(data);
+    this.arrivedBytes = length;
+    const loss = this.replayable ? this.store.keep(data) : undefined;
+    if (loss !== undefined) this.lose(loss);
     this.ended = this.arrivedBytes === this.declaredBytes || this.sourceEnded();
     return { data, last: this.ended };
   }
 
-  private keep(data: Buffer): void {
-    if (this.committed || !this.replayable) return;
-    if (this.arrivedBytes <= this.limits.keepBytes) this.kept.push(data);
-    else this.forget();
+  /** A piece at most. */
+  private availableBytes(): number {
+    if (this.source.readableLength === 0) this.source.read(0);
+    return Math.min(this.source.readableLength, this.limits.budget.pieceBytes);
   }
 
-  private forget(): void {
+  private endOrWait(): BodyPiece | undefined {
+    if (this.sourceEnded()) {
+      // Somebody else read from the source: better no call than half of one.
+      if (this.declaredBytes !== undefined && this.arrivedBytes !== this.declaredBytes) throw this.brokenOff();
+      this.ended = true;
+      return EMPTY_LAST;
+    }
+    if (this.source.destroyed) throw this.brokenOff();
+    this.listen();
+    return undefined;
+  }
+
+  private lose(reason: LossReason, error?: Error): void {
+    if (!this.replayable) return;
+    this.limits.budget.lost(reason, error);
+    this.stopKeeping();
+  }
+
+  private stopKeeping(): void {
     this.replayable = false;
-    this.kept = [];
+    // A reader that is still replaying needs what was kept a little longer.
+    if (this.reader === undefined || this.reader.offset >= this.store.size) this.store.close();
   }
 
   /** An HTTP message tells that it is complete before its stream has ended. */
@@ -154,15 +193,15 @@ export class ReplayBuffer implements ReplayableBody {
 
 class Reader implements BodyReader {
   onReadable: (() => void) | undefined;
-  position = 0;
+  offset = 0;
   private closed = false;
 
   constructor(private readonly body: ReplayBuffer) {}
 
   read(): BodyPiece | undefined {
     if (this.closed) throw new Error('this reader is closed');
-    const piece = this.body.pieceAt(this.position);
-    if (piece !== undefined) this.position += 1;
+    const piece = this.body.pieceAt(this.offset);
+    this.offset += piece?.data.length ?? 0;
     return piece;
   }
 
