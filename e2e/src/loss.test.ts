@@ -1,0 +1,79 @@
+import { readdirSync } from 'node:fs';
+import path from 'node:path';
+import { Fleet } from './harness/fleet.js';
+import { invoke } from './harness/invoke.js';
+import { Load } from './harness/load.js';
+
+jest.setTimeout(180_000);
+
+const MIB = 1024 * 1024;
+const CONTAINERS = 4;
+/** 70 % of three runners with room for four. */
+const CLIENTS = 8;
+const SLEEP_MS = 100;
+
+describe('three runners under load', () => {
+  let fleet: Fleet;
+  let url: string;
+
+  beforeAll(async () => {
+    fleet = await Fleet.start({
+      runners: 3,
+      settings: {
+        FN_MAX_TOTAL_MEMORY_BYTES: `${CONTAINERS * 128 * MIB}`,
+        FN_ENABLE_NB_RESOURCE_TRACKER: '1',
+        // A newcomer's containers start slowly on a busy machine; that is not what is looked at.
+        FN_SLOW_START_MSECS: '1000',
+      },
+    });
+    url = await fleet.deployed({ name: 'sleeper', memory: 128 });
+    await Promise.all(Array.from({ length: CLIENTS }, () => invoke(url, { knobs: { sleepMs: SLEEP_MS } })));
+  });
+
+  afterAll(async () => {
+    expect(await fleet.stop()).toEqual([]);
+  });
+
+  /** Calls that a function has begun to run, whatever became of them. */
+  function begun(): ReadonlySet<string> {
+    const iofs = path.join(fleet.footprint.dataDir, 'iofs');
+    const files = readdirSync(iofs, { recursive: true, encoding: 'utf8' }).map((file) => path.basename(file));
+    return new Set(files.filter((file) => file.startsWith('mark-')).map((file) => file.slice('mark-'.length)));
+  }
+
+  it('a runner that is killed costs no call that had not started', async () => {
+    const load = new Load(CLIENTS, (id) => invoke(url, { knobs: { sleepMs: SLEEP_MS, mark: id } }));
+    await load.untilAnswered(100);
+    await fleet.kill('runner1');
+    await load.untilAnswered(200);
+    const { answered, failed } = await load.end();
+    const started = begun();
+    const innocent = failed.filter(({ id }) => !started.has(id));
+    await fleet.revive('runner1');
+
+    print(
+      `runner killed: ${answered} calls answered, ${failed.length} failed that had started, ${innocent.length} that had not`,
+    );
+    expect(innocent).toEqual([]);
+    // No more than it had in hand.
+    expect(failed.length).toBeLessThanOrEqual(CONTAINERS);
+  });
+
+  it('rolling all runners one after another costs no call', async () => {
+    const load = new Load(CLIENTS, (id) => invoke(url, { knobs: { sleepMs: SLEEP_MS, mark: id } }));
+    for (const name of ['runner1', 'runner2', 'runner3']) {
+      await load.untilAnswered(50);
+      await fleet.restart(name);
+    }
+    await load.untilAnswered(100);
+    const { answered, failed } = await load.end();
+
+    print(`three runners rolled: ${answered} calls answered, ${failed.length} failed`);
+    expect(failed).toEqual([]);
+  });
+});
+
+/** For whoever reads the log of the tests. */
+function print(line: string): void {
+  process.stdout.write(`${line}\n`);
+}
