@@ -16,6 +16,12 @@ import type { WaitingCall } from './waiting-call.js';
 
 /** The longest waiting call of each function looks for itself this often, should an event have been missed. Milliseconds. */
 const LOOK_MS = 1_000;
+/**
+ * So many calls in a row may take a free container of their function on one runner out of turn: a turn that goes to another
+ * function pushes that container out and starts one, and under pressure the fleet ends up doing little else. After them it is
+ * the turn of whoever has waited for it.
+ */
+const WARM_IN_A_ROW = 8;
 
 export interface DispatcherDeps {
   readonly pool: RunnerPool;
@@ -49,6 +55,7 @@ export interface DispatcherParts extends Omit<DispatcherDeps, 'limits' | 'health
 export class Dispatcher {
   private readonly parts: DispatcherParts;
   private readonly prober: Prober;
+  private readonly warmInARow = new WeakMap<RunnerView, number>();
   private lookTimer: Timer | undefined;
   private closed = false;
 
@@ -114,7 +121,13 @@ export class Dispatcher {
       recheck.when(view, waiting.need);
       return false;
     };
-    while (queue.size > 0 && queue.offer(view, canUse));
+    const canUseWarm = (waiting: WaitingCall) => view.freeSlots(waiting.need.fnId) > 0 && canUse(waiting);
+    while (queue.size > 0) {
+      const inARow = this.warmInARow.get(view) ?? 0;
+      if (inARow < WARM_IN_A_ROW && queue.offer(view, canUseWarm)) this.warmInARow.set(view, inARow + 1);
+      else if (queue.offer(view, canUse)) this.warmInARow.set(view, 0);
+      else return;
+    }
   }
 
   /** Whether the pool would have this call offered to that runner. */

@@ -49,14 +49,18 @@ function leastBusyFirst(candidates: Candidate[]): Candidate[] {
   return candidates.length < 2 ? candidates : candidates.sort((a, b) => busyness(a) - busyness(b));
 }
 
-/** Memory that no call holds, by the last report. If one of them does not tell, how busy they are decides for all. */
+/** By the last reports. If one of them does not tell, how busy they are decides for all. */
 function roomiestFirst(candidates: Candidate[]): Candidate[] {
   if (candidates.some(({ load }) => load === undefined || load.memoryTotalBytes === 0))
     return leastBusyFirst(candidates);
-  return candidates.sort((a, b) => roomOf(b) - roomOf(a));
+  // Memory that nobody holds before that of idle containers: what is pushed out will be missed.
+  return candidates.sort((a, b) => freeBytes(b) - freeBytes(a) || idleBytes(b) - idleBytes(a));
 }
 
-function roomOf({ load, weight }: Candidate): number {
-  if (load === undefined) return 0;
-  return (load.memoryTotalBytes - load.memoryUsedBytes + (load.memoryIdleBytes ?? 0)) * weight;
+function freeBytes({ load, weight }: Candidate): number {
+  return load === undefined ? 0 : (load.memoryTotalBytes - load.memoryUsedBytes) * weight;
+}
+
+function idleBytes({ load, weight }: Candidate): number {
+  return (load?.memoryIdleBytes ?? 0) * weight;
 }

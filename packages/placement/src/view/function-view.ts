@@ -11,6 +11,8 @@ export class FunctionView {
   /** Calls of this balancer in hand there. */
   inFlight = 0;
   latencyMs: number | undefined;
+  /** Memory of one of its containers. */
+  bytes = 0;
   readonly refusal = new BackOff(REFUSED_FIRST_MS, REFUSED_MAX_MS);
   private free = 0;
   private freeUntil = 0;
@@ -30,6 +32,11 @@ export class FunctionView {
     if (this.freeSlots(now) === 0) return false;
     this.free -= 1;
     return true;
+  }
+
+  /** So many of its free containers are gone. */
+  lose(slots: number): void {
+    this.free = Math.max(0, this.free - slots);
   }
 
   tookMs(ms: number): void {

@@ -79,6 +79,20 @@ describe('what is known of a runner that tells its load', () => {
     expect(view.at(0).unfitFor(needFor())).toBeUndefined();
   });
 
+  it('what is idle in all tells which free containers have been pushed out: the oldest', () => {
+    const view = new TestView(1);
+    view.at(0).offered(needFor('old'));
+    view.at(0).ended(needFor('old'), FINISHED, 10);
+    view.tell(0, { memoryUsedBytes: 128 * MB, memoryIdleBytes: 128 * MB, freeSlots: 1 }, 'old');
+    view.tell(0, { memoryUsedBytes: 384 * MB, memoryIdleBytes: 384 * MB, freeSlots: 2 }, 'new');
+    expect([view.at(0).freeSlots('old'), view.at(0).freeSlots('new')]).toEqual([1, 2]);
+    view.tell(0, { memoryUsedBytes: 384 * MB, memoryIdleBytes: 256 * MB });
+    expect([view.at(0).freeSlots('old'), view.at(0).freeSlots('new')]).toEqual([0, 2]);
+    expect([...view.fleet.snapshot(view.runners).warm('old')]).toEqual([]);
+    view.tell(0, { memoryUsedBytes: 384 * MB, memoryIdleBytes: 0 });
+    expect(view.at(0).freeSlots('new')).toBe(0);
+  });
+
   it('an old report keeps nobody from asking', async () => {
     const view = new TestView(1);
     view.tell(0, { memoryUsedBytes: 1024 * MB });

@@ -7,7 +7,8 @@ import { SlowStart } from '../health/slow-start.js';
 import type { Runner } from '../runner.js';
 import { BackOff } from './back-off.js';
 import { FunctionView } from './function-view.js';
-import type { Need } from './need.js';
+import { IdleBeliefs } from './idle-beliefs.js';
+import { type Need, needOf } from './need.js';
 import { Room } from './room.js';
 
 /** One that cannot be reached is left alone for about so long at first, and at most, milliseconds. */
@@ -58,6 +59,7 @@ export class RunnerView implements Candidate {
   private readonly functions = new Map<string, FunctionView>();
   private readonly unreachable = new BackOff(UNREACHABLE_FIRST_MS, UNREACHABLE_MAX_MS);
   private readonly room = new Room();
+  private readonly idle = new IdleBeliefs();
 
   constructor(
     readonly runner: Runner,
@@ -111,8 +113,8 @@ export class RunnerView implements Candidate {
     if (this.isEjected && !this.deps.panics()) return 'ejected';
     if (now < this.unreachable.until) return 'unreachable';
     const known = this.functions.get(fnId);
-    if (known !== undefined && now < known.refusal.until && this.credits === 0) return 'refused';
     if (known !== undefined && known.freeSlots(now) > 0) return undefined;
+    if (known !== undefined && now < known.refusal.until && this.credits === 0) return 'refused';
     return this.room.fits(bytes, now) ? undefined : 'no room';
   }
 
@@ -140,6 +142,7 @@ export class RunnerView implements Candidate {
     this.inFlight += 1;
     this.deps.onInFlight(1);
     known.inFlight += 1;
+    known.bytes = bytes;
     if (known.refusal.isActive(at)) {
       if (at < known.refusal.until) this.credits -= 1;
       else known.refusal.hold(at, random);
@@ -157,7 +160,7 @@ export class RunnerView implements Candidate {
     known.inFlight -= 1;
     this.judge(outcome);
     if (outcome.kind === 'refused') {
-      this.refused(known, outcome.reason);
+      this.refused(need.fnId, known, outcome.reason);
       return;
     }
     known.refusal.ease();
@@ -207,8 +210,10 @@ export class RunnerView implements Candidate {
     if (!wasEjected && this.isEjected) count('lb_runner_ejected_count');
   }
 
-  private refused(known: FunctionView, reason: RefusalReason): void {
+  private refused(fnId: string, known: FunctionView, reason: RefusalReason): void {
     const { now, random } = this.deps;
+    // Whatever was believed: nothing of it is there for this function.
+    this.setFree(fnId, known, 0, 0);
     if (reason === 'closed') this.leave();
     else if (reason === 'unreachable' || reason === 'lost') this.unreachable.strike(now(), random);
     else {
@@ -229,8 +234,13 @@ export class RunnerView implements Candidate {
     this.room.told(load, now);
     if (call === undefined) this.credits = 1;
     else if (load.freeSlots !== undefined) {
-      const { fnId, idleTimeoutSeconds } = call.model;
-      this.setFree(fnId, this.functionOf(fnId), load.freeSlots, idleTimeoutSeconds * 1000);
+      const { fnId, bytes, idleMs } = needOf(call);
+      const known = this.functionOf(fnId);
+      known.bytes = bytes;
+      this.setFree(fnId, known, load.freeSlots, idleMs);
+    }
+    if (load.memoryIdleBytes !== undefined) {
+      for (const fnId of this.idle.trim(load.memoryIdleBytes, now)) this.deps.onWarm(fnId, this, false);
     }
     this.deps.onRoom(this);
   }
@@ -251,6 +261,7 @@ export class RunnerView implements Candidate {
     const before = known.freeSlots(now) > 0;
     known.setFree(slots, now + idleMs);
     const after = known.freeSlots(now) > 0;
+    if (after) this.idle.renewed(fnId, known);
     if (before !== after) this.deps.onWarm(fnId, this, after);
   }
 
