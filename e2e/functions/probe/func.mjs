@@ -29,11 +29,11 @@ async function serve(request, response) {
   response.on('error', () => undefined);
   try {
     const first = parse(request.headers.probe ?? request.headers['fn-http-h-probe']);
+    mark(first);
     if (first.early) return answerEarly(request, response, first);
     const body = await read(request, first.slowRead);
     const knobs = { ...parse(body), ...first };
     say(knobs);
-    mark(knobs);
     if (knobs.sleepMs) await sleep(knobs.sleepMs);
     end(knobs);
     const about = { instance, request: number, ...(await attempt(knobs)) };

@@ -2,6 +2,8 @@ import type { Answer } from './invoke.js';
 
 export interface FailedCall {
   readonly id: string;
+  /** As the balancer has it; empty when there was no answer. */
+  readonly callId: string;
   /** Status and body of the answer, or what the client met instead. */
   readonly how: string;
 }
@@ -40,11 +42,11 @@ export class Load {
       this.calls += 1;
       const id = `${process.pid}-${this.calls}`;
       try {
-        const { status, body } = await this.call(id);
+        const { status, headers, body } = await this.call(id);
         if (status === 200) this.countAnswer();
-        else this.failed.push({ id, how: `${status} ${body}` });
+        else this.failed.push({ id, callId: String(headers['fn-call-id'] ?? ''), how: `${status} ${body}` });
       } catch (error) {
-        this.failed.push({ id, how: String(error) });
+        this.failed.push({ id, callId: '', how: String(error) });
       }
     }
   }

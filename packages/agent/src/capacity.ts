@@ -10,7 +10,8 @@ export class Capacity {
   constructor(
     private readonly tracker: ResourceTracker,
     private readonly evictor: Evictor,
-    private readonly nonBlocking: boolean,
+    /** A call that finds no room is refused. */
+    readonly nonBlocking: boolean,
   ) {
     tracker.onStarved = () => this.helpLongestWaiter();
   }
@@ -37,11 +38,6 @@ export class Capacity {
     } finally {
       this.waiting.delete(entry);
     }
-  }
-
-  /** In non-blocking mode: whether there is no room now, and none can be made. */
-  wouldRefuse(need: Resources, slotKey: string): boolean {
-    return this.nonBlocking && !this.evictor.couldMakeRoom(this.tracker.shortage(need), slotKey);
   }
 
   /** Room that is free and that nobody waits for, or undefined. */

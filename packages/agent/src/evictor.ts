@@ -50,11 +50,6 @@ export class Evictor {
     return chosen !== undefined;
   }
 
-  /** Whether `makeRoom` would. */
-  couldMakeRoom(missing: Resources, forKey: string): boolean {
-    return this.choose(missing, forKey) !== undefined;
-  }
-
   private choose(missing: Resources, forKey: string): Evictable[] | undefined {
     let { memoryBytes, cpuMillis } = missing;
     const chosen: Evictable[] = [];

@@ -20,10 +20,11 @@ export class Patience {
   /** Since when that has been more than a trifle. */
   private congestedSince: number | undefined;
   private timer: Timer | undefined;
-  private timerAt = 0;
 
   constructor(
     private readonly clock: Clock,
+    /** More than this no call waits, however long a launch takes. */
+    private readonly limitMs: number,
     /** The patience of a call is over. */
     private readonly onOver: () => void,
   ) {}
@@ -52,24 +53,17 @@ export class Patience {
     else this.congestedSince ??= now;
   }
 
-  /**
-   * @param since when the call began to wait
-   * @param limitMs more than this it may not wait, however long a launch takes
-   */
-  allows(since: number, callsBefore: number, containers: Containers, limitMs: number): boolean {
-    if (this.endOf(since, limitMs) <= this.clock.now()) return false;
-    if (!this.forecast.servedWithin(this.capped(limitMs), callsBefore, containers.hot)) return false;
+  /** @param since when the call began to wait */
+  allows(since: number, callsBefore: number, containers: { readonly hot: number; readonly starting: number }): boolean {
+    if (this.leftMs(since) <= 0 || !this.forecast.servedWithin(this.longestMs, callsBefore, containers.hot))
+      return false;
     // One after another: starting many takes from those that run what they need to catch up.
     return containers.starting > 0 || !this.isCongested;
   }
 
-  /** Tells when the patience of a call that has waited since then is over, unless it is about to tell before. */
-  watch(since: number, limitMs: number): void {
-    const at = this.endOf(since, limitMs);
-    if (this.timer !== undefined && this.timerAt <= at) return;
-    this.stop();
-    this.timerAt = at;
-    this.timer = this.clock.after(at - this.clock.now(), () => {
+  /** Tells when the patience of a call that has waited since then is over, unless it is about to tell already. */
+  watch(since: number): void {
+    this.timer ??= this.clock.after(this.leftMs(since), () => {
       this.timer = undefined;
       this.onOver();
     });
@@ -90,16 +84,11 @@ export class Patience {
     );
   }
 
-  private endOf(since: number, limitMs: number): number {
-    return Math.max(since, this.hotSince) + this.capped(limitMs);
+  private leftMs(since: number): number {
+    return Math.max(since, this.hotSince) + this.longestMs - this.clock.now();
   }
 
-  private capped(limitMs: number): number {
-    return Math.min(this.forecast.patienceMs, limitMs);
+  private get longestMs(): number {
+    return Math.min(this.forecast.patienceMs, this.limitMs);
   }
-}
-
-export interface Containers {
-  readonly hot: number;
-  readonly starting: number;
 }

@@ -11,7 +11,10 @@ import { LatestRegistryToken } from './registry-token.js';
 import type { Resources, ResourceToken } from './resource-tracker.js';
 import { Standby } from './standby.js';
 
-/** What a call may wait for a hot container where there is no room for another and calls are not to wait for room, milliseconds. */
+/**
+ * What a call may wait for a hot container where calls do not wait for room, milliseconds. Longer, and it might be refused
+ * after having waited, when another runner could have had it.
+ */
 const SOON_MS = 20;
 
 export interface SlotQueueOptions {
@@ -90,7 +93,7 @@ export class SlotQueue implements ContainerOwner {
   private closed = false;
 
   constructor(private readonly options: SlotQueueOptions) {
-    const { clock, standby, create } = options;
+    const { clock, standby, create, capacity } = options;
     this.launcher = new Launcher({
       ...options,
       create: (...parts) => {
@@ -102,7 +105,9 @@ export class SlotQueue implements ContainerOwner {
       onLaunched: (ms) => this.patience.launched(ms),
       onEnd: (launch, error) => this.onLaunchEnded(launch, error),
     });
-    this.patience = new Patience(clock, () => this.launchIfNeeded());
+    this.patience = new Patience(clock, capacity.nonBlocking ? SOON_MS : Number.POSITIVE_INFINITY, () =>
+      this.launchIfNeeded(),
+    );
     this.idleTimer = new LazyTimer(clock, () => this.expire());
     this.standby = new Standby({
       wanted: () => (this.superseded || this.expired || this.closed ? 0 : standby),
@@ -274,20 +279,13 @@ export class SlotQueue implements ContainerOwner {
 
   /** Q5. Calls wait in order: where the first without a launch may wait, those after it are looked at when it is served. */
   private isPatient(waiter: Waiter): boolean {
-    const limitMs = this.waitLimitMs();
-    if (!this.mayWait(waiter, this.launcher.size, limitMs)) return false;
-    this.patience.watch(waiter.since, limitMs);
+    if (!this.mayWait(waiter, this.launcher.size)) return false;
+    this.patience.watch(waiter.since);
     return true;
   }
 
-  private mayWait({ since }: Waiter, starting: number, limitMs = this.waitLimitMs()): boolean {
-    return this.patience.allows(since, this.waiters.size - 1, { hot: this.hot.size, starting }, limitMs);
-  }
-
-  /** Where a launch would be refused a call that waits for long would only be refused later. */
-  private waitLimitMs(): number {
-    const { capacity, need, slotKey } = this.options;
-    return capacity.wouldRefuse(need, slotKey) ? SOON_MS : Number.POSITIVE_INFINITY;
+  private mayWait({ since }: Waiter, starting: number): boolean {
+    return this.patience.allows(since, this.waiters.size - 1, { hot: this.hot.size, starting });
   }
 
   private waiterWithoutLaunch(): Waiter | undefined {

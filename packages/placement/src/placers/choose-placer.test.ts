@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { systemClock } from '@fnfleet/core';
 import { aCall } from '../test-call.js';
-import { TestView } from '../view/test-view.js';
+import { needFor, TestView } from '../view/test-view.js';
 import { choosePlacer } from './choose-placer.js';
 import { warmFirst } from './warm-first.js';
 
@@ -31,7 +31,7 @@ it('the example: runners of the own zone first, those with a free container befo
   const placer = choosePlacer(EXAMPLE).create({ random: () => 0, clock: systemClock });
   delete process.env.FN_ZONE;
   const view = new TestView(12);
-  view.at(1).offered({ fnId: 'other', bytes: 0, idleMs: 0 });
+  view.at(1).offered(needFor('other'));
   view.tell(11, { freeSlots: 1 }, 'fn1');
   const order = [...placer.order(aCall(), view.fleet.snapshot(view.runners))].map(({ address }) => address);
   expect(order.slice(0, 3)).toEqual(['r11', 'r10', 'r1']);

@@ -3,6 +3,7 @@ import type { OutboundCall } from '@fnfleet/protocol';
 
 /** What a call asks of a runner. */
 export interface Need {
+  readonly call: OutboundCall;
   readonly fnId: string;
   /** Memory of a container for it. */
   readonly bytes: number;
@@ -10,8 +11,10 @@ export interface Need {
   readonly idleMs: number;
 }
 
-export function needOf({ model }: OutboundCall): Need {
+export function needOf(call: OutboundCall): Need {
+  const { model } = call;
   return {
+    call,
     fnId: model.fnId,
     bytes: (model.memoryMb + model.tmpfsMb) * MIB,
     idleMs: model.idleTimeoutSeconds * 1000,

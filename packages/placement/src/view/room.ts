@@ -1,4 +1,5 @@
-import type { LoadReport } from '@fnfleet/protocol';
+import type { LoadReport, OutboundCall } from '@fnfleet/protocol';
+import type { Need } from './need.js';
 
 /** A report older than this says nothing any more: others place calls there as well. Milliseconds. */
 const TRUSTED_MS = 2_000;
@@ -9,22 +10,36 @@ const TRUSTED_MS = 2_000;
  */
 export class Room {
   private leftBytes: number | undefined;
+  private totalBytes: number | undefined;
+  /** What the calls in hand need. A runner counts memory only once it makes a container. */
+  private inHandBytes = 0;
+  private readonly inHand = new Map<OutboundCall, number>();
   private toldAt = Number.NEGATIVE_INFINITY;
 
   told(load: LoadReport, now: number): void {
     const { memoryTotalBytes, memoryUsedBytes, memoryIdleBytes = 0 } = load;
     // One that does not know its memory has no limit that could be guessed at.
-    this.leftBytes = memoryTotalBytes > 0 ? memoryTotalBytes - memoryUsedBytes + memoryIdleBytes : undefined;
+    this.totalBytes = memoryTotalBytes > 0 ? memoryTotalBytes : undefined;
+    this.leftBytes = this.totalBytes && this.totalBytes - memoryUsedBytes + memoryIdleBytes;
     this.toldAt = now;
   }
 
-  /** A container is probably being made there. */
-  taken(bytes: number): void {
+  /** A call is offered. */
+  taken({ call, bytes }: Need): void {
+    this.inHand.set(call, bytes);
+    this.inHandBytes += bytes;
     if (this.leftBytes !== undefined) this.leftBytes -= bytes;
   }
 
+  /** A call that was offered has ended. Idempotent: its report and its outcome come in either order. */
+  returned(call: OutboundCall): void {
+    this.inHandBytes -= this.inHand.get(call) ?? 0;
+    this.inHand.delete(call);
+  }
+
   fits(bytes: number, now: number): boolean {
-    return this.leftBytes === undefined || bytes <= this.leftBytes || now >= this.trustedUntil;
+    if (this.leftBytes === undefined || this.totalBytes === undefined || now >= this.trustedUntil) return true;
+    return bytes <= Math.min(this.leftBytes, this.totalBytes - this.inHandBytes);
   }
 
   /** When what is known becomes too old, milliseconds by the clock. */

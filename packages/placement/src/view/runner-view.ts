@@ -135,7 +135,8 @@ export class RunnerView implements Candidate {
   }
 
   /** A call is about to be offered. Each is followed by one `ended`. */
-  offered({ fnId, bytes }: Need): void {
+  offered(need: Need): void {
+    const { fnId, bytes } = need;
     const { now, random } = this.deps;
     const at = now();
     const known = this.functionOf(fnId);
@@ -148,7 +149,7 @@ export class RunnerView implements Candidate {
       else known.refusal.hold(at, random);
     }
     // Idle containers count as room, so one that is taken is no room any more.
-    this.room.taken(bytes);
+    this.room.taken(need);
     if (known.takeFree(at) && known.freeSlots(at) === 0) this.deps.onWarm(fnId, this, false);
   }
 
@@ -157,6 +158,7 @@ export class RunnerView implements Candidate {
     const known = this.functionOf(need.fnId);
     this.inFlight -= 1;
     this.deps.onInFlight(-1);
+    this.room.returned(need.call);
     known.inFlight -= 1;
     this.judge(outcome);
     if (outcome.kind === 'refused') {
@@ -233,16 +235,20 @@ export class RunnerView implements Candidate {
     this.drainingUntil = load.draining ? now + DRAINING_MS : 0;
     this.room.told(load, now);
     if (call === undefined) this.credits = 1;
-    else if (load.freeSlots !== undefined) {
-      const { fnId, bytes, idleMs } = needOf(call);
-      const known = this.functionOf(fnId);
-      known.bytes = bytes;
-      this.setFree(fnId, known, load.freeSlots, idleMs);
-    }
+    else this.toldWith(load, call);
     if (load.memoryIdleBytes !== undefined) {
       for (const fnId of this.idle.trim(load.memoryIdleBytes, now)) this.deps.onWarm(fnId, this, false);
     }
     this.deps.onRoom(this);
+  }
+
+  private toldWith({ freeSlots }: LoadReport, call: OutboundCall): void {
+    this.room.returned(call);
+    if (freeSlots === undefined) return;
+    const { fnId, bytes, idleMs } = needOf(call);
+    const known = this.functionOf(fnId);
+    known.bytes = bytes;
+    this.setFree(fnId, known, freeSlots, idleMs);
   }
 
   /** Another process has the address: what the one before said of itself is void. */
