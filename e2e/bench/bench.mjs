@@ -5,6 +5,7 @@
  *   sleeping    64 clients of a function that sleeps 50 ms, against what 64 sleepers could do
  *   frozen      a call to a frozen container, against one to a container that is not
  *   cold-start  the first call of a function, against what the engine takes for its container
+ *   placement   choosing a runner among 10, 1 000 and 10 000, with each placer
  *
  *   npm run bench [-- --only throughput,frozen --seconds 5 --rounds 3]
  */
@@ -12,6 +13,7 @@ import os from 'node:os';
 import { parseArgs } from 'node:util';
 import { measureColdStart } from './cold-start.mjs';
 import { measureFrozen } from './frozen.mjs';
+import { measurePlacement } from './placement.mjs';
 import { measureSleeping } from './sleeping.mjs';
 import { measureThroughput } from './throughput.mjs';
 import { ensureWrk } from './wrk.mjs';
@@ -21,6 +23,7 @@ const PARTS = {
   sleeping: measureSleeping,
   frozen: measureFrozen,
   'cold-start': measureColdStart,
+  placement: measurePlacement,
 };
 
 const { values } = parseArgs({

@@ -1,8 +1,10 @@
 import { readdirSync } from 'node:fs';
 import path from 'node:path';
+import { FnfleetCommand } from './harness/command.js';
 import { Fleet } from './harness/fleet.js';
 import { type Answer, invoke } from './harness/invoke.js';
 import { type FailedCall, Load } from './harness/load.js';
+import { freePorts } from './harness/ports.js';
 
 jest.setTimeout(180_000);
 
@@ -82,6 +84,38 @@ describe('three runners under load', () => {
 
     print(`three runners rolled: ${answered} calls answered, ${failed.length} failed`);
     expect(failed).toEqual([]);
+  });
+
+  it('two balancers that do not know of each other share the runners, which own what they admit', async () => {
+    const port = `${await freePorts(1)}`;
+    const second = new FnfleetCommand(['node'], {
+      env: {
+        ...fleet.footprint.env,
+        FN_NODE_TYPE: 'lb',
+        FN_PORT: port,
+        FN_BIND_ADDRESS: '127.0.0.1',
+        FN_RUNNER_API_URL: fleet.apiUrl,
+        FN_RUNNER_ADDRESSES: fleet.runnerAddresses.join(','),
+      },
+    });
+    try {
+      await second.prints(/ready/);
+      const urls = [url, url.replace(new URL(url).origin, `http://127.0.0.1:${port}`)];
+      let turn = 0;
+      // More clients than there is room for.
+      const load = new Load(2 * CLIENTS, () => {
+        turn += 1;
+        return invoke(urls[turn % 2] ?? url, { knobs: { sleepMs: SLEEP_MS } });
+      });
+      await load.untilAnswered(300);
+      const containers = (await fleet.footprint.containers()).length;
+      const { answered, failed } = await load.end();
+      print(`two balancers: ${answered} calls answered, ${failed.length} failed, ${containers} containers`);
+      expect(failed).toEqual([]);
+      expect(containers).toBeLessThanOrEqual(3 * CONTAINERS);
+    } finally {
+      await second.stop();
+    }
   });
 });
 

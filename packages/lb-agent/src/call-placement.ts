@@ -1,5 +1,5 @@
 import type { Logger } from '@fnfleet/core';
-import { Dispatcher, type DispatcherDeps } from '@fnfleet/placement';
+import { Dispatcher, type DispatcherDeps, type FleetStatus } from '@fnfleet/placement';
 import type { LbCall } from './lb-call.js';
 
 /** Takes calls that an agent has accepted to where they run. */
@@ -8,6 +8,8 @@ export interface CallPlacement {
   readonly countsCalls: boolean;
   /** Never rejects. @returns what the call failed with; undefined: it ended well and its answer has been written */
   place(call: LbCall): Promise<unknown>;
+  /** What is seen of the runners, where there are some. */
+  status?(): FleetStatus;
   /** Lets go of where calls run. Idempotent, never rejects. */
   close(): Promise<void>;
 }
@@ -28,6 +30,10 @@ export class FleetPlacement implements CallPlacement {
   async place(call: LbCall): Promise<unknown> {
     const placement = await this.dispatcher.place(call, call.signal);
     return placement.kind === 'finished' ? undefined : placement.error;
+  }
+
+  status(): FleetStatus {
+    return this.dispatcher.status();
   }
 
   async close(): Promise<void> {

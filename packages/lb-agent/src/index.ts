@@ -1,3 +1,4 @@
+export type { LbCallListener } from './call-listener.js';
 export {
   fromHttpFnRequest,
   fromModel,
@@ -17,7 +18,7 @@ export type { Explanation } from './explain/call-record.js';
 export { CachedLookup, type FunctionLookup, newApiLookup, type TriggeredFunction } from './function-lookup.js';
 export type { FunctionSource } from './function-source.js';
 export { HttpResponseWriter } from './http-response-writer.js';
-export { type CallOverrider, type LBAgent, type LBAgentOptions, type LbCallListener, newLBAgent } from './lb-agent.js';
+export { type CallOverrider, type LBAgent, type LBAgentOptions, newLBAgent } from './lb-agent.js';
 export type { LbCall } from './lb-call.js';
 export { type LbServer, type LbServerOptions, newLbServer } from './lb-server.js';
 export { type LossReason, ReplayBudget, type ReplayBudgetOptions } from './replay/replay-budget.js';

@@ -16,8 +16,9 @@ import {
   silentLogger,
   systemClock,
 } from '@fnfleet/core';
-import type { HealthOptions, PlacementTiming, Placer, QueueLimits, RunnerPool } from '@fnfleet/placement';
+import type { FleetStatus, HealthOptions, PlacementTiming, Placer, QueueLimits, RunnerPool } from '@fnfleet/placement';
 import { countEnd, markEnd } from './call-end.js';
+import type { LbCallListener } from './call-listener.js';
 import type { LbCallDraft, LbCallOption } from './call-options.js';
 import { type CallPlacement, FleetPlacement } from './call-placement.js';
 import { DetachedResponse } from './detached-response.js';
@@ -43,13 +44,8 @@ export interface LBAgent extends Service {
   addCallListener(listener: LbCallListener): void;
   /** What became of a call that is under way or has ended a while ago. Undefined: it is not known, or not any more. */
   explain(callId: string): Explanation | undefined;
-}
-
-export interface LbCallListener {
-  /** The call is about to be placed. Throwing ends it with that error, and `afterCall` is not called for it. */
-  beforeCall?(call: LbCall): void | Promise<void>;
-  /** The call has ended, however it did; its model says how. Errors are logged and go no further. */
-  afterCall?(call: LbCall): void | Promise<void>;
+  /** What is seen of the runners; undefined where calls are not placed on any. */
+  fleetStatus(): FleetStatus | undefined;
 }
 
 /**
@@ -151,6 +147,10 @@ class PlacingAgent implements LBAgent {
 
   addCallListener(listener: LbCallListener): void {
     this.listeners.push(listener);
+  }
+
+  fleetStatus(): FleetStatus | undefined {
+    return this.placement.status?.();
   }
 
   explain(callId: string): Explanation | undefined {

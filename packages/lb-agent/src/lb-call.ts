@@ -20,6 +20,8 @@ export class LbCall implements OutboundCall {
   deadlineAt: number | undefined;
   /** What is remembered of it. */
   readonly record: CallRecord | undefined;
+  /** What its last runner reported. */
+  timings: ReportedTimings | undefined;
   private readonly controller: AbortController;
   private ranNs = 0;
   private attempts = 0;
@@ -69,6 +71,7 @@ export class LbCall implements OutboundCall {
   }
 
   reported(timings: ReportedTimings): void {
+    this.timings = timings;
     this.record?.reported(timings);
   }
 

@@ -34,13 +34,16 @@ import {
   type RunnerPool,
   warmFirst,
 } from '@fnfleet/placement';
+import type { LbCallListener } from './call-listener.js';
 import type { CallPlacement } from './call-placement.js';
 import { explainRoute } from './explain/explain-route.js';
+import { fleetRoute } from './fleet-route.js';
 import { FrontDoor } from './front-door.js';
 import { type FunctionLookup, newApiLookup } from './function-lookup.js';
-import { type LBAgent, type LBAgentOptions, type LbCallListener, newLBAgent, newPlacingAgent } from './lb-agent.js';
+import { type LBAgent, type LBAgentOptions, newLBAgent, newPlacingAgent } from './lb-agent.js';
 import { ReplayBudget } from './replay/replay-budget.js';
 import type { LbSettings } from './settings.js';
+import { TraceFile } from './trace-file.js';
 
 export interface LbServerOptions {
   /** What is not given has its default. */
@@ -93,6 +96,7 @@ class ComposedLbServer implements LbServer {
   private readonly lookup: FunctionLookup;
   private readonly http: HttpService;
   private readonly clock: Clock;
+  private readonly trace: TraceFile | undefined;
   private draining: Promise<DrainResult> | undefined;
   private readonly closing = new Once(() => this.shut());
 
@@ -123,6 +127,10 @@ class ComposedLbServer implements LbServer {
       clock,
     });
     for (const listener of options.callListeners ?? []) this.agent.addCallListener(listener);
+    if (settings.traceFile) {
+      this.trace = new TraceFile(settings.traceFile, clock, logger);
+      this.agent.addCallListener(this.trace);
+    }
     this.http = new HttpService({
       handler: requestHandler(this.agent, this.lookup, options),
       host: options.host,
@@ -161,6 +169,7 @@ class ComposedLbServer implements LbServer {
     await this.http.close();
     await this.agent.close();
     await this.lookup.close();
+    await this.trace?.close();
   }
 }
 
@@ -204,6 +213,7 @@ function requestHandler(
       // The front door takes every well-formed invocation; this route explains what is wrong with the others.
       { method: 'POST', path: '/invoke/:fn_id', handle: () => Promise.reject(new FnError('fnNotFound')) },
       explainRoute(agent),
+      fleetRoute(() => agent.fleetStatus()),
       ...routes,
     ],
     settings,

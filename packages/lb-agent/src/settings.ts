@@ -40,6 +40,10 @@ export const lbSettings = {
     max: 1_000_000,
     doc: 'Calls that have ended of which GET /explain/:call_id can still tell; at most 16 MiB. 0: none, nor those under way.',
   }),
+  traceFile: text('FN_TRACE_FILE', {
+    default: '',
+    doc: 'Where to write a line for each call, of when it came and how long it ran, for `fnfleet simulate --trace`. Appended to.',
+  }),
   requestIdHeader: text('FN_RID_HEADER', {
     default: '',
     doc: 'Request header with a name for the request, which then is in the logs of balancer and runner. A request without one gets one.',

@@ -1,5 +1,6 @@
 export type { Candidate, Fleet } from './candidate.js';
 export { Dispatcher, type DispatcherDeps } from './dispatch/dispatcher.js';
+export type { FleetStatus, RunnerStatusLine } from './dispatch/fleet-status.js';
 export type { Placement } from './dispatch/placement.js';
 export type { QueueLimits } from './dispatch/queue-limits.js';
 export { type FakeAnswer, type FakeAttempt, FakeRunner, reportOf } from './fake-runner.js';
@@ -38,3 +39,4 @@ export { newStaticRunnerPool } from './pools/static-runner-pool.js';
 export type { LoadListener, Runner, RunnerList, RunnerPool } from './runner.js';
 export { type PlacementSettings, type PlacementTiming, placementSettings } from './settings.js';
 export { decodeTraceRecord, encodeTraceRecord, type TraceRecord } from './trace-record.js';
+export type { RunnerState } from './view/runner-view.js';

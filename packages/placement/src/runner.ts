@@ -1,4 +1,5 @@
 import type { AttemptOutcome, LoadReport, OutboundCall, RunnerStatus } from '@fnfleet/protocol';
+import type { PoolStatus } from './pools/membership.js';
 
 /** One runner, seen from the balancer. */
 export interface Runner {
@@ -30,6 +31,8 @@ export interface RunnerPool {
   runners(call: OutboundCall): RunnerList | Promise<RunnerList>;
   /** Every runner that there is for some call, so that they are known before the first. Unset: they get known by calls. */
   members?(): readonly Runner[];
+  /** What it sees of its source, for operators. */
+  status?(): PoolStatus;
   /** Closes every runner. Idempotent, never rejects. */
   close(): Promise<void>;
   /** Set by whoever places calls: other runners are returned from now on. A pool that does not tell is looked at now and then. */

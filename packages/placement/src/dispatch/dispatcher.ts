@@ -7,6 +7,7 @@ import type { RunnerPool } from '../runner.js';
 import type { PlacementTiming } from '../settings.js';
 import { FleetView } from '../view/fleet-view.js';
 import type { RunnerView } from '../view/runner-view.js';
+import { type FleetStatus, statusLine } from './fleet-status.js';
 import type { Placement } from './placement.js';
 import { PlacementQueue } from './placement-queue.js';
 import { Placing } from './placing.js';
@@ -83,6 +84,12 @@ export class Dispatcher {
   /** What is known about the runners that calls were offered to. */
   get fleet(): FleetView {
     return this.parts.fleet;
+  }
+
+  status(): FleetStatus {
+    const { pool, fleet, queue } = this.parts;
+    const runners = fleet.current.map(statusLine);
+    return { waiting: queue.size, inFlight: fleet.inFlight, pool: pool.status?.(), runners };
   }
 
   /** Resolves with how the call ended. Never rejects. */

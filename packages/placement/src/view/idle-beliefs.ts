@@ -14,6 +14,11 @@ export class IdleBeliefs {
     this.order.set(fnId, known);
   }
 
+  /** Functions with a free container. */
+  count(now: number): number {
+    return [...this.order.values()].filter((known) => known.freeSlots(now) > 0).length;
+  }
+
   /**
    * @param idleBytes what is idle there by its own account
    * @returns functions of which no container is left

@@ -22,6 +22,8 @@ const MAX_FUNCTIONS = 4_096;
 /** Why a runner is not offered a call now. `gone`: never again. */
 export type Unfit = 'gone' | 'draining' | 'ejected' | 'unreachable' | 'refused' | 'no room';
 
+export type RunnerState = 'ok' | 'draining' | 'ejected' | 'unreachable' | 'gone';
+
 export interface RunnerViewDeps {
   readonly health: HealthOptions;
   now(): number;
@@ -85,8 +87,20 @@ export class RunnerView implements Candidate {
 
   /** Nothing is known that speaks against it. */
   get isHealthy(): boolean {
+    return this.state === 'ok';
+  }
+
+  /** What an operator would call it. Being full is none: it changes with every call. */
+  get state(): RunnerState {
     const now = this.deps.now();
-    return !this.gone && !this.isEjected && now >= this.unreachable.until && now >= this.drainingUntil;
+    if (this.gone) return 'gone';
+    if (now < this.unreachable.until) return 'unreachable';
+    if (now < this.drainingUntil) return 'draining';
+    return this.isEjected ? 'ejected' : 'ok';
+  }
+
+  get warmFunctions(): number {
+    return this.idle.count(this.deps.now());
   }
 
   get address(): string {

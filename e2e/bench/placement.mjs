@@ -1,0 +1,89 @@
+import { createRequire } from 'node:module';
+import { median, table } from './statistics.mjs';
+
+const require = createRequire(import.meta.url);
+const { Dispatcher, placers } = require('../../packages/placement/dist/index.js');
+const { systemClock } = require('../../packages/core/dist/index.js');
+
+const SIZES = [10, 1_000, 10_000];
+const FUNCTIONS = 200;
+const WARM_UPS = 20_000;
+const BATCHES = 200;
+const BATCH = 50;
+/** So many calls are in hand all the time: a fleet where nothing runs is not the one that matters. */
+const IN_HAND = 500;
+
+/**
+ * What it costs to place one call, from the dispatcher's `place` to the offer and from the outcome to the end, on runners that
+ * take every call and cost nothing themselves: the median of batches, in microseconds.
+ */
+export async function measurePlacement() {
+  const rows = [];
+  for (const name of placers.names) rows.push([name, ...(await columns(name))]);
+  return table(['placer', ...SIZES.map((size) => `${size} runners, µs`)], rows);
+}
+
+async function columns(name) {
+  const cells = [];
+  for (const size of SIZES) cells.push((await costOf(name, size)).toFixed(1));
+  return cells;
+}
+
+async function costOf(name, size) {
+  const list = { runners: Array.from({ length: size }, (_, i) => new TakesAll(`10.0.${i >> 8}.${i & 255}:9190`)) };
+  const dispatcher = new Dispatcher({
+    pool: { runners: () => list, close: async () => undefined },
+    placer: placers.get(name).create({ random: Math.random, clock: systemClock }),
+    clock: systemClock,
+    timing: { placerTimeoutMs: 1_000, detachedPlacerTimeoutMs: 1_000, retryAllDelayMs: 10 },
+    limits: { maxCalls: 1_000, maxBytes: 1e9 },
+    health: { probeMs: 0 },
+    random: Math.random,
+  });
+  const signal = new AbortController().signal;
+  const place = (i) => dispatcher.place(aCall(i), signal);
+  const held = Array.from({ length: IN_HAND }, (_, i) => place(`held ${i}`));
+  for (let i = 0; i < WARM_UPS; i += 1) await place(i);
+  const batches = [];
+  for (let batch = 0; batch < BATCHES; batch += 1) {
+    const from = performance.now();
+    for (let i = 0; i < BATCH; i += 1) await place(batch * BATCH + i);
+    batches.push(((performance.now() - from) * 1_000) / BATCH);
+  }
+  for (const { release } of list.runners) for (const end of release.splice(0)) end();
+  await Promise.all(held);
+  dispatcher.close();
+  return median(batches);
+}
+
+/** Ends calls at once, but those that are to be held. */
+class TakesAll {
+  release = [];
+
+  constructor(address) {
+    this.address = address;
+  }
+
+  tryCall({ model }) {
+    if (!model.id.startsWith('held')) return FINISHED;
+    return new Promise((resolve) => this.release.push(() => resolve(OUTCOME)));
+  }
+
+  async close() {}
+}
+
+const OUTCOME = { kind: 'finished', report: {} };
+const FINISHED = Promise.resolve(OUTCOME);
+const BODY = { replayable: true, open: () => undefined, commit: () => undefined };
+
+function aCall(id) {
+  const fnId = `fn${Math.floor(Math.random() * FUNCTIONS)}`;
+  return {
+    model: { id: String(id), appId: 'app', fnId, type: 'sync', memoryMb: 128, tmpfsMb: 0, idleTimeoutSeconds: 30 },
+    slotHash: '',
+    extensions: {},
+    body: BODY,
+    response: {},
+    addExecution: () => undefined,
+  };
+}
