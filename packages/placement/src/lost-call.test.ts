@@ -27,8 +27,8 @@ interface Engaged {
 
 type Script = (engaged: Engaged) => void | Promise<void>;
 
-/** Offers a call to a runner that does what the script says when the whole body has come. */
-async function offerTo(script: Script, call: TestCall): Promise<AttemptOutcome> {
+/** Offers calls, one after another, to a runner that does what the script says when the whole body has come. The last counts. */
+async function offerTo(script: Script, ...calls: [TestCall, ...TestCall[]]): Promise<AttemptOutcome> {
   const sessions: http2.ServerHttp2Session[] = [];
   const server = http2.createServer();
   server.on('session', (session) => sessions.push(session));
@@ -44,7 +44,10 @@ async function offerTo(script: Script, call: TestCall): Promise<AttemptOutcome> 
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   const runner = newGrpcRunner(`127.0.0.1:${(server.address() as AddressInfo).port}`);
   try {
-    return await runner.tryCall(call, never);
+    const [first, ...later] = calls;
+    let outcome = await runner.tryCall(first, never);
+    for (const call of later) outcome = await runner.tryCall(call, never);
+    return outcome;
   } finally {
     await runner.close();
     for (const session of sessions) session.destroy();
@@ -222,3 +225,23 @@ describe('P6: a call that may run again', () => {
     expect(call.reruns).toBe(0);
   });
 });
+
+it.each(ways)(
+  'P6: lost before the runner answered at all, on a connection where it has announced before: %s',
+  async (_, lose) => {
+    let engagements = 0;
+    const outcome = await offerTo(
+      async (engaged) => {
+        engagements += 1;
+        if (engagements === 2) return lose(engaged);
+        engaged.announce();
+        engaged.send(STARTED);
+        engaged.send({ kind: 'finished', report: { ...NOTHING_REPORTED, success: true } });
+        engaged.end(0);
+      },
+      anOutboundCall(),
+      anOutboundCall(),
+    );
+    expect(outcome).toMatchObject({ kind: 'refused', reason: 'unreachable' });
+  },
+);

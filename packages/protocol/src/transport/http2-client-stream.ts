@@ -11,6 +11,9 @@ import { wasHeardOut } from './last-word.js';
 /** How long after its last message a runner may keep us waiting for its trailers, milliseconds. */
 const TRAILERS_LIMIT_MS = 100;
 
+/** Sessions whose peer has announced `started` on some stream: it does so on every one, if only it gets that far. */
+const announcing = new WeakSet<http2.ClientHttp2Session>();
+
 /**
  * The balancer's end of one Engage stream on an HTTP/2 session.
  *
@@ -27,7 +30,8 @@ export class Http2ClientStream implements ClientStream {
   private status: GrpcStatus | undefined;
   private failure: GrpcStatus | undefined;
   private incarnation = '';
-  private tellsStart = false;
+  /** Undefined: the runner has not answered yet. */
+  private tellsStart: boolean | undefined;
   /** The stream was ended from here. */
   private cut = false;
   private lastError: NodeJS.ErrnoException | undefined;
@@ -117,6 +121,7 @@ export class Http2ClientStream implements ClientStream {
       this.status = grpcStatusOf(headers) ?? this.status;
       this.incarnation = textOf(headers[INCARNATION_HEADER]) ?? '';
       this.tellsStart = headers[STARTED_HEADER] === STARTED_ANNOUNCED;
+      if (this.tellsStart) announcing.add(session);
       const httpStatus = Number(headers[':status']);
       if (httpStatus !== 200) this.status ??= statusOfHttp(httpStatus);
     });
@@ -158,6 +163,7 @@ export class Http2ClientStream implements ClientStream {
     const refused = stream.rstCode === http2.constants.NGHTTP2_REFUSED_STREAM;
     const status = this.failure ?? this.status;
     const reset = { code: GRPC_STATUS.UNAVAILABLE, details: `stream reset, code ${stream.rstCode}` };
+    this.tellsStart ??= announcing.has(session);
     this.finish(status ?? reset, !refused, this.lossOf(stream, session));
   }
 
@@ -169,7 +175,7 @@ export class Http2ClientStream implements ClientStream {
   private finish(status: GrpcStatus, mayHaveArrived: boolean, lost?: StreamEnd['lost']): void {
     const { handler } = this;
     this.handler = undefined;
-    handler?.onEnd({ ...status, mayHaveArrived, tellsStart: this.tellsStart, lost });
+    handler?.onEnd({ ...status, mayHaveArrived, tellsStart: this.tellsStart ?? false, lost });
   }
 }
 
