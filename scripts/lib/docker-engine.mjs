@@ -2,8 +2,9 @@ import { spawn } from 'node:child_process';
 import { mkdirSync, openSync } from 'node:fs';
 import http from 'node:http';
 import path from 'node:path';
+import { installPackage, updatePackageLists } from './apt.mjs';
 import { isDebian, isRoot } from './machine.mjs';
-import { probe, ROOT, step } from './shell.mjs';
+import { probe, ROOT } from './shell.mjs';
 
 const DEFAULT_SOCKET = '/var/run/docker.sock';
 const START_LIMIT_MS = 60_000;
@@ -23,15 +24,8 @@ export async function ensureDockerEngine() {
     return false;
   }
   if ((await probe('dockerd', ['--version'])).code !== 0) {
-    await step('fetching the package lists', 'apt-get', ['update', '-q']);
-    await step(
-      'installing the Docker engine (docker.io)',
-      'apt-get',
-      ['install', '-y', '-q', '--no-install-recommends', 'docker.io'],
-      {
-        env: { ...process.env, DEBIAN_FRONTEND: 'noninteractive' },
-      },
-    );
+    await updatePackageLists();
+    await installPackage('docker.io');
   }
   // Where there is an init system, installing has started the engine.
   if (!(await answersWithin(3000))) startDockerd();

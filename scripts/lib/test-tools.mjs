@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs';
 import { mkdir, mkdtemp, readdir, rename, rm } from 'node:fs/promises';
 import path from 'node:path';
+import { installPackage, updatePackageLists } from './apt.mjs';
 import { isDebian, isRoot } from './machine.mjs';
 import { probe, ROOT, step } from './shell.mjs';
 
@@ -41,14 +42,7 @@ export async function ensureTestTool(name) {
   if (await runs(unpacked)) return unpacked;
   // It needs libraries that the machine does not have. None of these packages with libraries brings a service.
   if (!isRoot()) throw new Error(`${unpacked} does not run here. ${tool.hint}`);
-  await step(
-    `installing ${tool.package}`,
-    'apt-get',
-    ['install', '-y', '-q', '--no-install-recommends', tool.package],
-    {
-      env: { ...process.env, DEBIAN_FRONTEND: 'noninteractive' },
-    },
-  );
+  await installPackage(tool.package);
   return name;
 }
 
@@ -72,8 +66,7 @@ async function unpack({ package: name, hint }) {
   await mkdir(TOOLS, { recursive: true });
   const folder = await mkdtemp(path.join(TOOLS, 'unpacking-'));
   try {
-    // Without package lists of its own the machine has nothing to download from.
-    if (isRoot()) await step('fetching the package lists', 'apt-get', ['update', '-q']);
+    if (isRoot()) await updatePackageLists();
     await step(`downloading ${name}`, 'apt-get', ['download', '-q', name], { cwd: folder });
     const [archive] = (await readdir(folder)).filter((file) => file.endsWith('.deb'));
     await step(`unpacking ${name}`, 'dpkg-deb', ['-x', archive, name], { cwd: folder });

@@ -1,0 +1,95 @@
+import { mkdirSync } from 'node:fs';
+import path from 'node:path';
+import { EtcdServer } from '@fnfleet/testing';
+import { ApiClient, deployFunction, invokeUrl } from 'fnfleet';
+import { FnfleetCommand } from './harness/command.js';
+import { Footprint } from './harness/footprint.js';
+import { invoke, reportOf } from './harness/invoke.js';
+import { ROOT } from './harness/paths.js';
+import { freePorts } from './harness/ports.js';
+import { until } from './harness/until.js';
+
+jest.setTimeout(90_000);
+
+/** Runners that say where they are, and a balancer that listens: nobody has written an address down. */
+describe('a fleet whose runners register themselves in etcd', () => {
+  let footprint: Footprint;
+  let etcd: EtcdServer;
+  let port: number;
+  const nodes: FnfleetCommand[] = [];
+
+  beforeEach(async () => {
+    footprint = new Footprint();
+    mkdirSync(path.join(footprint.dataDir, 'iofs'));
+    etcd = await EtcdServer.start();
+    port = await freePorts(6);
+  });
+
+  afterEach(async () => {
+    await Promise.all(nodes.splice(0).map((node) => node.stop()));
+    await etcd.close();
+    const left = await footprint.leftovers();
+    footprint.remove();
+    expect(left).toEqual([]);
+  });
+
+  async function start(env: Readonly<Record<string, string>>): Promise<FnfleetCommand> {
+    const node = new FnfleetCommand(['node'], { env: { ...footprint.env, FN_BIND_ADDRESS: '127.0.0.1', ...env } });
+    nodes.push(node);
+    await node.prints(/ready/);
+    return node;
+  }
+
+  const prefix = () => `etcd://${etcd.address}/fleet/runners`;
+
+  function startRunner(http: number, grpc: number): Promise<FnfleetCommand> {
+    return start({
+      FN_NODE_TYPE: 'pure-runner',
+      FN_PORT: `${http}`,
+      FN_GRPC_PORT: `${grpc}`,
+      FN_REGISTER: `${prefix()}?ttl=5`,
+      FN_ADVERTISE_ADDRESS: `127.0.0.1:${grpc}`,
+      FN_IOFS_PATH: path.join(footprint.dataDir, 'iofs'),
+      FN_DRIVER: 'process',
+      FN_PROCESS_FUNCTIONS: path.join(ROOT, 'e2e/functions'),
+    });
+  }
+
+  /** Addresses of the runners that the balancer offers calls to. */
+  async function seen(): Promise<string[]> {
+    const { body } = await invoke(`http://127.0.0.1:${port + 1}/fleet`, { method: 'GET' });
+    return JSON.parse(body.toString()).runners.map(({ address }: { address: string }) => address);
+  }
+
+  const untilSeen = (what: string, addresses: readonly string[]) =>
+    until({ what, look: async () => (String(await seen()) === String(addresses) ? true : undefined) });
+
+  it('calls run as soon as a runner has registered, and none goes to one that leaves', async () => {
+    const apiUrl = `http://127.0.0.1:${port}`;
+    await start({ FN_NODE_TYPE: 'api', FN_PORT: `${port}`, FN_DB_URL: `sqlite3://${footprint.dataDir}/fn.db` });
+    await start({
+      FN_NODE_TYPE: 'lb',
+      FN_PORT: `${port + 1}`,
+      FN_RUNNER_API_URL: apiUrl,
+      FN_RUNNER_POOL: prefix(),
+    });
+    const fn = await deployFunction(new ApiClient(apiUrl), 'e2e', { name: 'probe', image: 'probe' });
+    const url = invokeUrl(fn).replace(apiUrl, `http://127.0.0.1:${port + 1}`);
+
+    // The call comes first, and waits for a runner.
+    const early = invoke(url);
+    const first = await startRunner(port + 2, port + 4);
+    expect(reportOf(await early).request).toBe(1);
+
+    await startRunner(port + 3, port + 5);
+    const both = [`127.0.0.1:${port + 4}`, `127.0.0.1:${port + 5}`];
+    await untilSeen('both runners are seen', both);
+
+    const running = invoke(url, { knobs: { sleepMs: 1_000 } });
+    first.signal('SIGTERM');
+    await untilSeen('the one that drains has gone', both.slice(1));
+    expect((await invoke(url)).status).toBe(200);
+    expect((await running).status).toBe(200);
+    expect((await first.ended).code).toBe(0);
+  });
+});
