@@ -24,6 +24,7 @@ import { type CallPlacement, FleetPlacement } from './call-placement.js';
 import { DetachedResponse } from './detached-response.js';
 import type { Explanation } from './explain/call-record.js';
 import { ExplainLog } from './explain/explain-log.js';
+import { traceCall } from './explain/trace-call.js';
 import { LbCall } from './lb-call.js';
 import { ReplayBudget } from './replay/replay-budget.js';
 
@@ -234,6 +235,7 @@ class PlacingAgent implements LBAgent {
     if (record) {
       record.ended(error);
       this.explainLog.end(record);
+      traceCall(record, call.request?.headers ?? {});
     }
     if (!this.placement.countsCalls) countEnd(call, error, this.clock);
     if (error !== undefined) throw error;
