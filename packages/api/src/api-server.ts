@@ -9,7 +9,14 @@ import {
   silentLogger,
   systemClock,
 } from '@fnfleet/core';
-import { createNodeApp, type HttpAddress, HttpService, type NodeAppOptions, type TlsMaterial } from '@fnfleet/http';
+import {
+  type AccessGuard,
+  createNodeApp,
+  type HttpAddress,
+  HttpService,
+  type NodeAppOptions,
+  type TlsMaterial,
+} from '@fnfleet/http';
 import type { Datastore } from './datastore/datastore.js';
 import { openDatastore } from './datastore/open-datastore.js';
 import { type ApiListeners, apiRoutes } from './rest/api-routes.js';
@@ -35,6 +42,8 @@ export interface ApiServerOptions {
   /** Instead of the endpoints that `FN_PUBLIC_LB_URL` leads to. */
   readonly endpoints?: EndpointUrls;
   readonly tls?: TlsMaterial;
+  /** Decides who is answered; everybody unless given. */
+  readonly guard?: AccessGuard;
   readonly clock?: Clock;
 }
 
@@ -92,6 +101,7 @@ class RunningApiServer implements ApiServer {
       metrics: options.metrics,
       readiness: options.readiness,
       middleware: options.middleware,
+      guard: options.guard,
       routes: apiRoutes(store, options.endpoints ?? endpointUrls(settings.publicLbUrl), options.listeners ?? {}, {
         clock,
         ids: new IdGenerator({ ipv4: localIpv4(), port: options.port }),

@@ -75,5 +75,6 @@ export { renderSettings, type SettingsSection } from './settings/render.js';
 export { slotKey } from './slot-key.js';
 export { type PastSpan, recordSpan, type SpanDetails } from './spans.js';
 export { count, METRICS, type MetricName, observe, tracer } from './telemetry.js';
+export { isAllowed, namesOf } from './tls/peer-names.js';
 export { formatCpus, GIB, KIB, MIB, parseCpus, parseDuration } from './units.js';
 export { VERSION } from './version.js';

@@ -11,10 +11,11 @@ export interface Readiness {
 /** `/healthz`: the process lives. `/readyz`: it takes work; 503 while it starts and from the moment it drains. */
 export function healthRoutes(readiness: () => Readiness): Route[] {
   return [
-    { method: 'GET', path: '/healthz', handle: (_req, res) => sendJson(res, 200, { status: 'ok' }) },
+    { method: 'GET', path: '/healthz', access: 'open', handle: (_req, res) => sendJson(res, 200, { status: 'ok' }) },
     {
       method: 'GET',
       path: '/readyz',
+      access: 'open',
       handle: (_req, res) => {
         const { state, degraded } = readiness();
         sendJson(res, state === 'ready' ? 200 : 503, { status: state, degraded });

@@ -1,6 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { FnError, type Logger, silentLogger, VERSION } from '@fnfleet/core';
 import express, { type Express, type NextFunction, type Request, type RequestHandler, type Response } from 'express';
+import type { AccessGuard } from './access/access-guard.js';
 import { sendError, sendJson } from './answers.js';
 import { newCorsPolicy } from './cors.js';
 import { logFailure } from './failure-log.js';
@@ -19,6 +20,8 @@ export interface NodeAppOptions {
   readonly readiness?: () => Readiness;
   /** Run in order around every route, and around the answers to unknown paths. */
   readonly middleware?: readonly RequestHandler[];
+  /** Decides who is answered; everybody unless given. Asked after the middleware, before the route. */
+  readonly guard?: AccessGuard;
   readonly logger?: Logger;
 }
 
@@ -47,8 +50,9 @@ export function createNodeApp(options: NodeAppOptions): Express {
     next();
   });
   for (const handler of options.middleware ?? []) app.use(handler);
-  mount(app, [...options.routes, ...commonRoutes(options)]);
+  mount(app, [...options.routes, ...commonRoutes(options)], options.guard);
   app.use((req) => {
+    options.guard?.check(req, 'caller');
     throw new FnError('pathNotFound', { params: { method: req.method, path: plainPath(req) } });
   });
   app.use((error: unknown, req: Request, res: Response, _next: NextFunction) => {
@@ -64,22 +68,23 @@ function commonRoutes({ metrics, readiness = () => ({ state: 'ready' }) }: NodeA
     { method: 'GET', path: '/', handle: (_req, res) => sendJson(res, 200, ping) },
     { method: 'GET', path: '/version', handle: (_req, res) => sendJson(res, 200, { version: VERSION }) },
     ...healthRoutes(readiness),
-    ...(metrics ? [{ method: 'GET', path: '/metrics', handle: metrics }] : []),
+    ...(metrics ? [{ method: 'GET', path: '/metrics', access: 'operator', handle: metrics } as const] : []),
   ];
 }
 
 /** One Express route a path, so that a path known for other methods can be told from an unknown one. */
-function mount(app: Express, routes: readonly Route[]): void {
+function mount(app: Express, routes: readonly Route[], guard: AccessGuard | undefined): void {
   const byPath = Map.groupBy(routes, (route) => route.path);
   for (const [path, sharers] of byPath) {
-    const handlers = new Map(sharers.map((route) => [route.method, route.handle]));
+    const handlers = new Map(sharers.map((route) => [route.method, route]));
     app.all(path, async (req, res) => {
       labelsOf(res).route = path;
-      const handle = handlers.get(req.method);
-      if (handle === undefined) {
+      const route = handlers.get(req.method);
+      guard?.check(req, route?.access ?? 'caller');
+      if (route === undefined) {
         throw new FnError('methodNotAllowed', { params: { method: req.method, path: plainPath(req) } });
       }
-      await handle(req, res);
+      await route.handle(req, res);
     });
     if (path !== '/' && !path.includes('*')) {
       app.all(`${path}/`, (req, res, next) => (handlers.has(req.method) ? redirectWithoutSlash(req, res) : next()));

@@ -11,6 +11,8 @@ const CONNECTIONS = 128;
 export interface ApiClientOptions {
   readonly clock: Clock;
   readonly random?: () => number;
+  /** Shown as `Authorization: Bearer`. */
+  readonly token?: string;
 }
 
 /** Reads from the api node, patiently. */
@@ -18,6 +20,7 @@ export class ApiClient {
   private readonly pool: Pool;
   private readonly clock: Clock;
   private readonly random: () => number;
+  private readonly headers: Readonly<Record<string, string>>;
 
   /** @throws SettingsError when the URL names no host */
   constructor(url: string, options: ApiClientOptions) {
@@ -28,6 +31,7 @@ export class ApiClient {
     });
     this.clock = options.clock;
     this.random = options.random ?? Math.random;
+    this.headers = options.token === undefined ? {} : { authorization: `Bearer ${options.token}` };
   }
 
   /**
@@ -55,7 +59,7 @@ export class ApiClient {
 
   private async tryOnce(path: string, signal: AbortSignal): Promise<string | ReadFailure> {
     try {
-      const { statusCode, body } = await this.pool.request({ path, method: 'GET', signal });
+      const { statusCode, body } = await this.pool.request({ path, method: 'GET', headers: this.headers, signal });
       const text = await body.text();
       return statusCode < 300 ? text : new ReadFailure(statusCode, `GET ${path}: ${statusCode} ${text.trim()}`);
     } catch (error) {

@@ -6,6 +6,7 @@ export function fleetRoute(status: () => FleetStatus | undefined): Route {
   return {
     method: 'GET',
     path: '/fleet',
+    access: 'operator',
     handle(_req, res) {
       const fleet = status();
       if (fleet === undefined) return sendJson(res, 200, { runners: [] });

@@ -10,7 +10,14 @@ import {
   silentLogger,
   systemClock,
 } from '@fnfleet/core';
-import { type CorsPolicy, checkDeclaredLength, discardRest, measureRequest, type RequestLabels } from '@fnfleet/http';
+import {
+  type AccessGuard,
+  type CorsPolicy,
+  checkDeclaredLength,
+  discardRest,
+  measureRequest,
+  type RequestLabels,
+} from '@fnfleet/http';
 import {
   fromTemplate,
   invokeDetached,
@@ -36,6 +43,8 @@ export interface FrontDoorOptions {
   readonly agent: LBAgent;
   readonly lookup: FunctionLookup;
   readonly cors: CorsPolicy;
+  /** Decides who may call; everybody unless given. */
+  readonly guard?: AccessGuard;
   /** Bytes; 0: no limit. */
   readonly maxRequestBytes: number;
   /** Time in which a client must take some of an answer that waits for it, milliseconds. Default 60 000. */
@@ -105,6 +114,7 @@ export class FrontDoor {
     const explained = req.headers['fn-explain'] === '1';
     let call: LbCall | undefined;
     try {
+      this.options.guard?.check(req, 'caller');
       checkDeclaredLength(req, this.options.maxRequestBytes);
       call = await this.options.agent.getCall(
         ...(await this.describe(target, req, controller.signal)),

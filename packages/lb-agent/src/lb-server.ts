@@ -14,6 +14,7 @@ import {
   systemClock,
 } from '@fnfleet/core';
 import {
+  type AccessGuard,
   createNodeApp,
   type HttpAddress,
   HttpService,
@@ -59,6 +60,8 @@ export interface LbServerOptions {
   readonly pools?: Registry<PoolFactory>;
   readonly placer?: Placer;
   readonly lookup?: FunctionLookup;
+  /** What the api node wants to see, if it asks for the operator token. */
+  readonly apiToken?: string;
   /** Where calls go, in place of a pool and a placer. */
   readonly placement?: CallPlacement;
   /** Served beside the invocations. */
@@ -72,6 +75,8 @@ export interface LbServerOptions {
   /** Answers `GET /readyz`. */
   readonly readiness?: NodeAppOptions['readiness'];
   readonly tls?: TlsMaterial;
+  /** Decides who is answered; everybody unless given. */
+  readonly guard?: AccessGuard;
   readonly logger?: Logger;
   readonly clock?: Clock;
 }
@@ -103,7 +108,7 @@ class ComposedLbServer implements LbServer {
   constructor(options: LbServerOptions) {
     const { settings = {}, logger = silentLogger, clock = systemClock } = options;
     this.clock = clock;
-    this.lookup = options.lookup ?? newApiLookup(settings.runnerApiUrl ?? '', { clock });
+    this.lookup = options.lookup ?? newApiLookup(settings.runnerApiUrl ?? '', { clock, token: options.apiToken });
     this.agent = newAgent(options, {
       timing: settings,
       health: settings,
@@ -197,11 +202,12 @@ function requestHandler(
   lookup: FunctionLookup,
   options: LbServerOptions,
 ): (req: IncomingMessage, res: ServerResponse) => void {
-  const { settings = {}, routes = [], middleware = [], metrics, readiness, logger, clock } = options;
+  const { settings = {}, routes = [], middleware = [], guard, metrics, readiness, logger, clock } = options;
   const door = new FrontDoor({
     agent,
     lookup,
     cors: newCorsPolicy(settings.corsOrigins ?? [], settings.corsHeaders ?? []),
+    guard,
     maxRequestBytes: settings.maxRequestBytes ?? 0,
     clientStallMs: settings.clientStallMs,
     requestIdHeader: settings.requestIdHeader,
@@ -225,6 +231,7 @@ function requestHandler(
     ],
     metrics,
     readiness,
+    guard,
     logger,
   });
   if (middleware.length > 0) return app;

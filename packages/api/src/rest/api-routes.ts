@@ -20,10 +20,11 @@ export function apiRoutes(
   listeners: ApiListeners,
   context: ResourceContext,
 ): Route[] {
-  return [
+  const routes = [
     ...resourceRoutes(appResource(store, listeners.app ?? []), context),
     ...resourceRoutes(fnResource(store, urls, listeners.fn ?? []), context),
     ...resourceRoutes(triggerResource(store, urls, listeners.trigger ?? []), context),
     ...runnerRoutes(store, context),
   ];
+  return routes.map((route) => ({ ...route, access: 'operator' }));
 }

@@ -8,13 +8,14 @@ const apiRoleSettings = { ...commonSettings, ...apiSettings };
 export const apiRole: Role = {
   name: 'api',
   settings: apiRoleSettings,
-  start(env, { logger, metrics, readiness }) {
+  start(env, { logger, metrics, security, readiness }) {
     const settings = readSettings(apiRoleSettings, env);
     const server = newApiServer({
       settings,
       host: settings.bindAddress,
       port: settings.port,
       metrics: metrics.handler,
+      guard: security.guard,
       readiness: () => ({ state: readiness() }),
       logger,
     });

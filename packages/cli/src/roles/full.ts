@@ -22,7 +22,7 @@ const fullRoleSettings = {
 export const fullRole: Role = {
   name: 'full',
   settings: fullRoleSettings,
-  start(env, { logger, metrics, readiness }) {
+  start(env, { logger, metrics, security, readiness }) {
     const settings = readSettings(fullRoleSettings, env);
     const driver = startDriver(settings, { logger, env });
     const agent = newAgent({ driver, settings, logger });
@@ -32,6 +32,7 @@ export const fullRole: Role = {
       host: settings.bindAddress,
       port: settings.port,
       metrics: metrics.handler,
+      guard: security.guard,
       readiness: () => ({ state: readiness(), degraded: agent.health.reason }),
       logger,
     });

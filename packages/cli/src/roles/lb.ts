@@ -10,7 +10,7 @@ const lbRoleSettings = { ...commonSettings, ...httpSettings, ...lbSettings };
 export const lbRole: Role = {
   name: 'lb',
   settings: lbRoleSettings,
-  start(env, { logger, metrics, readiness }) {
+  start(env, { logger, metrics, security, readiness }) {
     const settings = readSettings(lbRoleSettings, env);
     const server = newLbServer({
       settings,
@@ -18,6 +18,8 @@ export const lbRole: Role = {
       port: settings.port,
       createRunner: (address) => newGrpcRunner(address, { logger }),
       metrics: metrics.handler,
+      guard: security.guard,
+      apiToken: security.operatorToken,
       readiness: () => ({ state: readiness() }),
       logger,
     });

@@ -20,7 +20,7 @@ const runnerRoleSettings = {
 export const pureRunnerRole: Role = {
   name: 'pure-runner',
   settings: runnerRoleSettings,
-  start(env, { logger, metrics, readiness }) {
+  start(env, { logger, metrics, security, readiness }) {
     const settings = readSettings(runnerRoleSettings, env);
     const registration = newRegistration({ settings, port: () => runner.address.port, logger });
     const driver = startDriver(settings, { logger, env });
@@ -31,6 +31,7 @@ export const pureRunnerRole: Role = {
         routes: [],
         settings,
         metrics: metrics.handler,
+        guard: security.guard,
         readiness: () => ({ state: readiness(), degraded: agent.health.reason }),
         logger,
       }),

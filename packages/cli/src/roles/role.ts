@@ -1,6 +1,7 @@
 import type { Environment, Logger, NodeType, Service, SettingsShape } from '@fnfleet/core';
 import type { Readiness } from '@fnfleet/http';
 import type { RoleMetrics } from './role-metrics.js';
+import type { RoleSecurity } from './role-security.js';
 
 /** One of the parts a process can play. */
 export interface Role {
@@ -14,6 +15,7 @@ export interface Role {
 export interface RoleDeps {
   readonly logger: Logger;
   readonly metrics: RoleMetrics;
+  readonly security: RoleSecurity;
   /** Where the process is in its life. */
   readonly readiness: () => Readiness['state'];
 }

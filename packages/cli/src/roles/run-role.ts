@@ -3,6 +3,7 @@ import type { Readiness } from '@fnfleet/http';
 import { stopSignal } from '../stop-signal.js';
 import type { Role, RunningRole } from './role.js';
 import { startMetrics } from './role-metrics.js';
+import { roleSecurity } from './role-security.js';
 
 const EXIT_FORCED = 1;
 
@@ -18,7 +19,7 @@ export async function runRole(role: Role, env: Environment): Promise<void> {
   surviveStrayErrors(logger);
   const metrics = startMetrics();
   let state: Readiness['state'] = 'starting';
-  const running = role.start(env, { logger, metrics, readiness: () => state });
+  const running = role.start(env, { logger, metrics, security: roleSecurity(common), readiness: () => state });
   const stopped = untilStopped(logger);
   try {
     await running.service.ready;

@@ -194,6 +194,26 @@ const CALL_ERRORS = {
 /** Errors of the HTTP layer and of the control plane (apps, functions, triggers). */
 const API_ERRORS = {
   methodNotAllowed: entry(405, 'Method not allowed: {method} {path}', 'The path exists for another method.'),
+  clientCertMissing: entry(
+    401,
+    'A client certificate is required, one that the CA of this fleet has signed',
+    'Callers of this port show a certificate (FN_HTTP_CLIENT_CERTS=required). `fnfleet certs issue` makes one.',
+  ),
+  clientCertRefused: entry(
+    403,
+    'The client certificate is refused: {reason}',
+    'It is signed by another CA (FN_TLS_CA), expired, or has no name of FN_TLS_ALLOWED_NAMES.',
+  ),
+  operatorOnly: entry(
+    401,
+    'For operators only: show a client certificate of the fleet, or the operator token (Authorization: Bearer)',
+    'The token is in FN_OPERATOR_TOKEN, or in the file that FN_OPERATOR_TOKEN_FILE names.',
+  ),
+  operatorTokenWrong: entry(
+    403,
+    'The token is not the operator token of this node',
+    'Compare with FN_OPERATOR_TOKEN of the node; where that is unset, no token is taken.',
+  ),
   pathNotFound: entry(404, 'Path not found: {method} {path}', 'This kind of node does not serve the path.'),
   invalidJson: entry(400, 'Invalid JSON', 'The body is not JSON, or a field has the wrong type.'),
   headersTooBig: entry(

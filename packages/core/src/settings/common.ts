@@ -23,4 +23,8 @@ export const commonSettings = {
     default: 30_000,
     doc: 'Time that calls in hand get to finish after SIGTERM or SIGINT. A second signal ends the process at once.',
   }),
+  operatorToken: text('FN_OPERATOR_TOKEN', {
+    secret: true,
+    doc: 'What operators may show in place of a client certificate, as `Authorization: Bearer`. Needed for `/v2`, `/metrics` and whatever else is for operators; a balancer shows it to its api node. `FN_OPERATOR_TOKEN_FILE` names a file that holds it.',
+  }),
 } as const;

@@ -7,6 +7,7 @@ export function explainRoute(agent: Pick<LBAgent, 'explain'>): Route {
   return {
     method: 'GET',
     path: '/explain/:call_id',
+    access: 'operator',
     handle(req, res) {
       const explanation = agent.explain(String(req.params.call_id));
       if (explanation === undefined) throw new FnError('callNotRemembered');

@@ -11,7 +11,7 @@ import {
   silentLogger,
   systemClock,
 } from '@fnfleet/core';
-import type { HttpAddress, NodeAppOptions } from '@fnfleet/http';
+import type { AccessGuard, HttpAddress, NodeAppOptions } from '@fnfleet/http';
 import { CachedLookup, type LbServer, type LbSettings, newLbServer } from '@fnfleet/lb-agent';
 import { LocalPlacement } from './local-placement.js';
 import { afterEveryChange, StoredFunctions } from './stored-functions.js';
@@ -29,6 +29,8 @@ export interface FullNodeOptions {
   readonly metrics?: NodeAppOptions['metrics'];
   /** Answers `GET /readyz`. */
   readonly readiness?: NodeAppOptions['readiness'];
+  /** Decides who is answered; everybody unless given. */
+  readonly guard?: AccessGuard;
   readonly logger?: Logger;
   readonly clock?: Clock;
 }
@@ -74,6 +76,7 @@ export class FullNode implements Service {
       port,
       metrics,
       readiness,
+      guard,
       logger = silentLogger,
       clock = systemClock,
     } = this.options;
@@ -96,7 +99,19 @@ export class FullNode implements Service {
       },
     );
     const placement = new LocalPlacement(agent);
-    this.server = newLbServer({ settings, host, port, lookup, placement, routes, metrics, readiness, logger, clock });
+    this.server = newLbServer({
+      settings,
+      host,
+      port,
+      lookup,
+      placement,
+      routes,
+      metrics,
+      readiness,
+      guard,
+      logger,
+      clock,
+    });
     await this.server.ready;
   }
 
