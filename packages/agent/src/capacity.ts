@@ -40,6 +40,12 @@ export class Capacity {
     }
   }
 
+  /** Whether so many containers would fit where idle ones may have to go. An estimate that costs little. */
+  hasRoomFor({ memoryBytes, cpuMillis }: Resources, containers: number): boolean {
+    const missing = this.tracker.shortage({ memoryBytes: containers * memoryBytes, cpuMillis: containers * cpuMillis });
+    return missing.memoryBytes <= this.evictor.memoryBytes && missing.cpuMillis <= 0;
+  }
+
   /** Room that is free and that nobody waits for, or undefined. */
   acquireSpare(need: Resources): ResourceToken | undefined {
     return this.tracker.tryReserve(need);

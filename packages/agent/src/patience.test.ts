@@ -3,7 +3,11 @@ import { Patience } from './patience.js';
 
 /** A function that takes 50 ms and whose containers take 400 ms to start. */
 function patienceOf(clock: FakeClock): Patience {
-  const patience = new Patience(clock, Number.POSITIVE_INFINITY, () => undefined);
+  const patience = new Patience(
+    clock,
+    () => Number.POSITIVE_INFINITY,
+    () => undefined,
+  );
   patience.served(50);
   patience.launched(400);
   patience.begin();
@@ -84,9 +88,13 @@ it('trifles are put up with for as long as it takes', async () => {
 it('Q5: where no call waits for longer than 20 ms, that is what decides', async () => {
   const clock = new FakeClock();
   let over = 0;
-  const patience = new Patience(clock, 20, () => {
-    over += 1;
-  });
+  const patience = new Patience(
+    clock,
+    () => 20,
+    () => {
+      over += 1;
+    },
+  );
   patience.served(10);
   patience.launched(400);
   const containers = { hot: 1, starting: 0 };
@@ -94,7 +102,7 @@ it('Q5: where no call waits for longer than 20 ms, that is what decides', async 
   expect(patience.allows(since, 0, containers)).toBe(true);
   // The second is expected to be served after 20 ms, the third later.
   expect(patience.allows(since, 2, containers)).toBe(false);
-  patience.watch(since);
+  patience.watch(since, Number.POSITIVE_INFINITY);
   await clock.advance(20);
   expect(over).toBe(1);
   expect(patience.allows(since, 0, containers)).toBe(false);

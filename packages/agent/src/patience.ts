@@ -23,8 +23,8 @@ export class Patience {
 
   constructor(
     private readonly clock: Clock,
-    /** More than this no call waits, however long a launch takes. */
-    private readonly limitMs: number,
+    /** More than this no call waits at present, however long a launch takes. */
+    private readonly limitMs: () => number,
     /** The patience of a call is over. */
     private readonly onOver: () => void,
   ) {}
@@ -55,15 +55,21 @@ export class Patience {
 
   /** @param since when the call began to wait */
   allows(since: number, callsBefore: number, containers: { readonly hot: number; readonly starting: number }): boolean {
-    if (this.leftMs(since) <= 0 || !this.forecast.servedWithin(this.longestMs, callsBefore, containers.hot))
-      return false;
+    const longestMs = Math.min(this.forecast.patienceMs, this.limitMs());
+    if (this.waitedMs(since) >= longestMs) return false;
+    if (!this.forecast.servedWithin(longestMs, callsBefore, containers.hot)) return false;
     // One after another: starting many takes from those that run what they need to catch up.
     return containers.starting > 0 || !this.isCongested;
   }
 
-  /** Tells when the patience of a call that has waited since then is over, unless it is about to tell already. */
-  watch(since: number): void {
-    this.timer ??= this.clock.after(this.leftMs(since), () => {
+  /**
+   * Tells when the patience of a call that has waited since then is over, or may be because the limit has changed, unless
+   * it is about to tell already.
+   * @param lookAfterMs how often the limit is looked at
+   */
+  watch(since: number, lookAfterMs: number): void {
+    const leftMs = Math.min(this.forecast.patienceMs, this.limitMs()) - this.waitedMs(since);
+    this.timer ??= this.clock.after(Math.min(leftMs, lookAfterMs), () => {
       this.timer = undefined;
       this.onOver();
     });
@@ -84,11 +90,7 @@ export class Patience {
     );
   }
 
-  private leftMs(since: number): number {
-    return Math.max(since, this.hotSince) + this.longestMs - this.clock.now();
-  }
-
-  private get longestMs(): number {
-    return Math.min(this.forecast.patienceMs, this.limitMs);
+  private waitedMs(since: number): number {
+    return this.clock.now() - Math.max(since, this.hotSince);
   }
 }

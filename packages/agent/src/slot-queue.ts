@@ -12,8 +12,8 @@ import type { Resources, ResourceToken } from './resource-tracker.js';
 import { Standby } from './standby.js';
 
 /**
- * What a call may wait for a hot container where calls do not wait for room, milliseconds. Longer, and it might be refused
- * after having waited, when another runner could have had it.
+ * What a call may wait for a hot container where there may be no room for another and calls do not wait for room,
+ * milliseconds. Longer, and it might be refused after having waited, when another runner could have had it.
  */
 const SOON_MS = 20;
 
@@ -93,7 +93,7 @@ export class SlotQueue implements ContainerOwner {
   private closed = false;
 
   constructor(private readonly options: SlotQueueOptions) {
-    const { clock, standby, create, capacity } = options;
+    const { clock, standby, create } = options;
     this.launcher = new Launcher({
       ...options,
       create: (...parts) => {
@@ -105,8 +105,10 @@ export class SlotQueue implements ContainerOwner {
       onLaunched: (ms) => this.patience.launched(ms),
       onEnd: (launch, error) => this.onLaunchEnded(launch, error),
     });
-    this.patience = new Patience(clock, capacity.nonBlocking ? SOON_MS : Number.POSITIVE_INFINITY, () =>
-      this.launchIfNeeded(),
+    this.patience = new Patience(
+      clock,
+      () => (this.mayBeRefused ? SOON_MS : Number.POSITIVE_INFINITY),
+      () => this.launchIfNeeded(),
     );
     this.idleTimer = new LazyTimer(clock, () => this.expire());
     this.standby = new Standby({
@@ -280,8 +282,14 @@ export class SlotQueue implements ContainerOwner {
   /** Q5. Calls wait in order: where the first without a launch may wait, those after it are looked at when it is served. */
   private isPatient(waiter: Waiter): boolean {
     if (!this.mayWait(waiter, this.launcher.size)) return false;
-    this.patience.watch(waiter.since);
+    this.patience.watch(waiter.since, this.options.capacity.nonBlocking ? SOON_MS : Number.POSITIVE_INFINITY);
     return true;
+  }
+
+  /** Others may be about to take what room there is: there has to be some for every call that waits. */
+  private get mayBeRefused(): boolean {
+    const { capacity, need } = this.options;
+    return capacity.nonBlocking && !capacity.hasRoomFor(need, this.waiters.size);
   }
 
   private mayWait({ since }: Waiter, starting: number): boolean {
