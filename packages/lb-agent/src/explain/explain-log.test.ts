@@ -24,8 +24,16 @@ it('is bounded in bytes too: however many calls may be kept, the oldest go when 
   expect([log.find('c0'), log.find('c999')?.callId]).toEqual([undefined, 'c999']);
 });
 
-it('two calls with the same id are one: the one that ended last', () => {
+it('the last calls are kept, in the order in which they ended', () => {
+  const log = new ExplainLog(3, new FakeClock());
+  for (let i = 0; i < 1000; i += 1) ended(log, `c${i}`);
+  expect([996, 997, 999].map((i) => log.find(`c${i}`)?.callId)).toEqual([undefined, 'c997', 'c999']);
+});
+
+it('of two calls with the same id the later one is told of, for as long as it is kept', () => {
   const log = new ExplainLog(2, new FakeClock());
   for (const id of ['a', 'b', 'a']) ended(log, id);
   expect(['a', 'b'].map((id) => log.find(id)?.callId)).toEqual(['a', 'b']);
+  ended(log, 'c');
+  expect(['a', 'b', 'c'].map((id) => log.find(id)?.callId)).toEqual(['a', undefined, 'c']);
 });

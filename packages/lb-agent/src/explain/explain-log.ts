@@ -4,12 +4,14 @@ import { CallRecord } from './call-record.js';
 
 /** However many calls are to be kept, their records occupy no more. */
 const MAX_BYTES = 16 * 1024 * 1024;
+const FORGOTTEN_AT_ONCE = 256;
 
 /** The calls that are under way, and the last ones that ended. */
 export class ExplainLog {
-  private readonly underWay = new Map<string, CallRecord>();
-  /** In the order in which they ended. */
-  private readonly ended = new Map<string, { readonly record: CallRecord; readonly bytes: number }>();
+  private readonly records = new Map<string, CallRecord>();
+  /** In the order in which they ended; those before `oldest` are forgotten. */
+  private ended: CallRecord[] = [];
+  private oldest = 0;
   private bytes = 0;
 
   /** @param maxCalls that have ended; 0: nothing is kept at all */
@@ -24,32 +26,34 @@ export class ExplainLog {
   }
 
   begin(record: CallRecord): void {
-    if (this.isOn) this.underWay.set(record.callId, record);
+    if (this.isOn) this.records.set(record.callId, record);
   }
 
+  /** Follows on `begin`, once. The record does not change any more. */
   end(record: CallRecord): void {
     if (!this.isOn) return;
-    const { callId, bytes } = record;
-    if (this.underWay.get(callId) === record) this.underWay.delete(callId);
-    this.forget(callId);
-    this.ended.set(callId, { record, bytes });
-    this.bytes += bytes;
-    for (const oldest of this.ended.keys()) {
-      if (this.ended.size <= this.maxCalls && this.bytes <= MAX_BYTES) break;
-      this.forget(oldest);
-    }
+    this.ended.push(record);
+    this.bytes += record.bytes;
+    while (this.ended.length - this.oldest > this.maxCalls || this.bytes > MAX_BYTES) this.forgetOldest();
   }
 
   find(callId: string): CallRecord | undefined {
-    return this.underWay.get(callId) ?? this.ended.get(callId)?.record;
+    return this.records.get(callId);
   }
 
   private get isOn(): boolean {
     return this.maxCalls > 0;
   }
 
-  private forget(callId: string): void {
-    this.bytes -= this.ended.get(callId)?.bytes ?? 0;
-    this.ended.delete(callId);
+  private forgetOldest(): void {
+    const record = this.ended[this.oldest] as CallRecord;
+    this.oldest += 1;
+    this.bytes -= record.bytes;
+    // Another call may have come under the same id.
+    if (this.records.get(record.callId) === record) this.records.delete(record.callId);
+    // Now and then, not with every call: what is forgotten is let go of.
+    if (this.oldest < FORGOTTEN_AT_ONCE) return;
+    this.ended = this.ended.slice(this.oldest);
+    this.oldest = 0;
   }
 }

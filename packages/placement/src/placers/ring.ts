@@ -1,4 +1,5 @@
 import type { Candidate } from '../candidate.js';
+import { firstOf } from './first-of.js';
 import { memo } from './memo.js';
 import { sipHash } from './sip-hash.js';
 
@@ -6,6 +7,11 @@ import { sipHash } from './sip-hash.js';
 const PROBES = 21;
 const POINTS = 16;
 const WORDS = 2 ** 32;
+/**
+ * Where a function gets new containers: its image is there, and other functions' containers are not pushed out. With fewer,
+ * the homes of a busy function are full while others have room, and it pushes out what lives there.
+ */
+const HOMES = 8;
 
 /**
  * A consistent hash with a few points for each runner and several probes for each key: the runner whose point is closest
@@ -17,6 +23,8 @@ const WORDS = 2 ** 32;
 export class Ring {
   private readonly points: Float64Array;
   private readonly owners: readonly Candidate[];
+  /** The first few of `order`. */
+  readonly homes = memo((key: string): readonly Candidate[] => firstOf(this.order(key), HOMES));
 
   /** @param candidates not empty */
   constructor(private readonly candidates: readonly Candidate[]) {

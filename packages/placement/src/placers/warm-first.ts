@@ -2,17 +2,13 @@ import type { OutboundCall } from '@fnfleet/protocol';
 import type { Candidate, Fleet } from '../candidate.js';
 import type { PlacerFactory } from '../placer.js';
 import { busyness } from './busyness.js';
+import { firstOf } from './first-of.js';
 import type { Ring } from './ring.js';
 import { rings } from './rings.js';
 import { twoChoices } from './two-choices.js';
 
 /** Of so many runners with a free container the least busy is taken: more would cost more than it brings. */
 const WARM_LOOKED_AT = 8;
-/**
- * Where a function gets new containers: its image is there, and other functions' containers are not pushed out. With fewer,
- * the homes of a busy function are full while others have room, and it pushes out what lives there.
- */
-const HOMES = 8;
 
 /**
  * A free hot container wherever there is one; else a new one, on the home runner of the function with the most room, among
@@ -31,30 +27,22 @@ export const warmFirst: PlacerFactory = {
 
 function* warmThenHome(call: OutboundCall, fleet: Fleet, ring: Ring, random: () => number): Generator<Candidate> {
   const { fnId } = call.model;
-  yield* leastBusyFirst(some(fleet.warm(fnId), WARM_LOOKED_AT));
-  yield* roomiestFirst(some(ring.order(fnId), HOMES));
+  yield* leastBusyFirst(firstOf(fleet.warm(fnId), WARM_LOOKED_AT));
+  yield* roomiestFirst(ring.homes(fnId));
   yield* twoChoices(fleet.candidates, random);
 }
 
-function some(candidates: Iterable<Candidate>, limit: number): Candidate[] {
-  const chosen: Candidate[] = [];
-  for (const candidate of candidates) {
-    chosen.push(candidate);
-    if (chosen.length === limit) break;
-  }
-  return chosen;
-}
-
-function leastBusyFirst(candidates: Candidate[]): Candidate[] {
-  return candidates.length < 2 ? candidates : candidates.sort((a, b) => busyness(a) - busyness(b));
+function leastBusyFirst(candidates: readonly Candidate[]): readonly Candidate[] {
+  return candidates.length < 2 ? candidates : candidates.toSorted((a, b) => busyness(a) - busyness(b));
 }
 
 /** By the last reports. If one of them does not tell, how busy they are decides for all. */
-function roomiestFirst(candidates: Candidate[]): Candidate[] {
+function roomiestFirst(candidates: readonly Candidate[]): readonly Candidate[] {
+  if (candidates.length < 2) return candidates;
   if (candidates.some(({ load }) => load === undefined || load.memoryTotalBytes === 0))
     return leastBusyFirst(candidates);
   // Memory that nobody holds before that of idle containers: what is pushed out will be missed.
-  return candidates.sort((a, b) => freeBytes(b) - freeBytes(a) || idleBytes(b) - idleBytes(a));
+  return candidates.toSorted((a, b) => freeBytes(b) - freeBytes(a) || idleBytes(b) - idleBytes(a));
 }
 
 function freeBytes({ load, weight }: Candidate): number {

@@ -1,0 +1,9 @@
+/** So many of the items, or all there are; no more are asked for. */
+export function firstOf<T>(items: Iterable<T>, limit: number): T[] {
+  const first: T[] = [];
+  for (const item of items) {
+    first.push(item);
+    if (first.length === limit) break;
+  }
+  return first;
+}
