@@ -2,15 +2,18 @@ import type { Server } from 'node:net';
 import { fn } from '@fnfleet/drivers';
 import { NOTHING_LEFT, TestAgent } from './test-kit/test-agent.js';
 
-/** Quick to answer, but slow to start, as containers are. */
-const quick = {
-  ...fn((request, response) => request.resume().once('end', () => response.end('ok'))),
+/** Containers are slow to start. */
+const startsIn = (ms: number) => ({
   async offer(server: Server, socketPath: string) {
-    await new Promise((resolve) => setTimeout(resolve, 200));
+    await new Promise((resolve) => setTimeout(resolve, ms));
     // Containers that are still starting at the end of a test are gone by now.
     server.on('error', () => undefined);
     server.listen(socketPath);
   },
+});
+const quick = {
+  ...fn((request, response) => request.resume().once('end', () => response.end('ok'))),
+  ...startsIn(200),
 };
 
 let test: TestAgent;
@@ -31,6 +34,17 @@ it('50 concurrent first calls of one function start few containers, not 50', asy
   test = new TestAgent({ quick });
   await burst(50);
   expect(test.driver.counters.created).toBeLessThan(10);
+});
+
+it('Q5: a runner that does not let calls wait for room lets them wait for a hot container where there is room', async () => {
+  const napping = {
+    ...fn((request, response) => request.resume().once('end', () => setTimeout(() => response.end('ok'), 40))),
+    ...startsIn(1_000),
+  };
+  test = new TestAgent({ napping }, { settings: { nonBlocking: true } });
+  await test.answer({ image: 'napping' });
+  await Promise.all(Array.from({ length: 4 }, () => test.answer({ image: 'napping' })));
+  expect(test.driver.counters.created).toBe(1);
 });
 
 it('Q5: a call that nobody serves soon gets a container of its own', async () => {
