@@ -8,15 +8,9 @@ import {
   type Service,
   silentLogger,
   systemClock,
+  type TlsIdentity,
 } from '@fnfleet/core';
-import {
-  type AccessGuard,
-  createNodeApp,
-  type HttpAddress,
-  HttpService,
-  type NodeAppOptions,
-  type TlsMaterial,
-} from '@fnfleet/http';
+import { type AccessGuard, createNodeApp, type HttpAddress, HttpService, type NodeAppOptions } from '@fnfleet/http';
 import type { Datastore } from './datastore/datastore.js';
 import { openDatastore } from './datastore/open-datastore.js';
 import { type ApiListeners, apiRoutes } from './rest/api-routes.js';
@@ -41,7 +35,7 @@ export interface ApiServerOptions {
   readonly listeners?: ApiListeners;
   /** Instead of the endpoints that `FN_PUBLIC_LB_URL` leads to. */
   readonly endpoints?: EndpointUrls;
-  readonly tls?: TlsMaterial;
+  readonly tls?: TlsIdentity;
   /** Decides who is answered; everybody unless given. */
   readonly guard?: AccessGuard;
   readonly clock?: Clock;

@@ -1,6 +1,16 @@
 export { completeBody, type RequestBody, type ResponseWriter } from './body.js';
+export {
+  type AltName,
+  type AuthorityOptions,
+  type CertifiedKey,
+  type IssueOptions,
+  issueCertificate,
+  newAuthority,
+  parseAltName,
+} from './certificates/index.js';
 export { type Clock, sleepOn, systemClock, type Timer } from './clock.js';
 export { formatDate, formatDateSeconds, parseDate, ZERO_DATE } from './dates.js';
+export { DirectoryWatch, type DirectoryWatchOptions } from './directory-watch.js';
 export {
   CancelledError,
   describeError,
@@ -75,6 +85,12 @@ export { renderSettings, type SettingsSection } from './settings/render.js';
 export { slotKey } from './slot-key.js';
 export { type PastSpan, recordSpan, type SpanDetails } from './spans.js';
 export { count, METRICS, type MetricName, observe, tracer } from './telemetry.js';
+export { clientTlsOptions } from './tls/client-tls.js';
+export { FileIdentity, type FileIdentityOptions } from './tls/file-identity.js';
+export { judgePeer, type PeerVerdict } from './tls/judge-peer.js';
 export { isAllowed, namesOf } from './tls/peer-names.js';
+export { fixedIdentity, keepCurrent, serverTlsOptions, type TlsIdentity } from './tls/tls-identity.js';
+export type { CheckedMaterial, TlsFiles, TlsMaterial } from './tls/tls-material.js';
+export { type TlsSettings, tlsFiles, tlsSettings } from './tls/tls-settings.js';
 export { formatCpus, GIB, KIB, MIB, parseCpus, parseDuration } from './units.js';
 export { VERSION } from './version.js';

@@ -94,6 +94,8 @@ export const METRICS = {
   image_cleaner_idle_img_size: gauge('What images not in use occupy.', 'By'),
   image_cleaner_max_img_size: gauge('Room for images, FN_IMAGE_CLEAN_MAX_SIZE.', 'By'),
 
+  tls_certificate_expiry_seconds: gauge('When the certificate of the process, or its CA, expires: seconds since 1970.'),
+
   'api/request_count': counter('HTTP requests.'),
   'api/response_count': counter('HTTP answers, by status and blame.'),
   'api/latency': latency('Time an HTTP request took.'),

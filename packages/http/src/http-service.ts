@@ -9,11 +9,14 @@ import {
   errorBody,
   FnError,
   InflightTracker,
+  keepCurrent,
   type Logger,
   Once,
   type Service,
+  serverTlsOptions,
   silentLogger,
   systemClock,
+  type TlsIdentity,
 } from '@fnfleet/core';
 import { JSON_TYPE } from './answers.js';
 import type { HttpLimits } from './settings.js';
@@ -24,17 +27,13 @@ export interface HttpServiceOptions {
   /** 0 takes a free port; `address` tells which. */
   readonly port: number;
   readonly limits?: Partial<HttpLimits>;
-  /** Given: the port speaks HTTPS. */
-  readonly tls?: TlsMaterial;
+  /**
+   * Given: the port speaks HTTPS, and asks for certificates. It refuses none: that is up to whoever answers (AccessGuard),
+   * so that health checks need none.
+   */
+  readonly tls?: TlsIdentity;
   readonly logger?: Logger;
   readonly clock?: Clock;
-}
-
-/** PEM texts. With `ca`, clients must show a certificate that it signed. */
-export interface TlsMaterial {
-  readonly cert: string | Buffer;
-  readonly key: string | Buffer;
-  readonly ca?: string | Buffer;
 }
 
 export interface HttpAddress {
@@ -171,9 +170,10 @@ function newServer({ limits = {}, tls }: HttpServiceOptions): Server {
     connectionsCheckingInterval: Math.min(30_000, ...readTimeouts),
     keepAliveTimeout: idleTimeoutMs,
   };
-  return tls === undefined
-    ? createServer(options)
-    : createTlsServer({ ...options, ...tls, requestCert: tls.ca !== undefined, rejectUnauthorized: true });
+  if (tls === undefined) return createServer(options);
+  const server = createTlsServer({ ...options, ...serverTlsOptions(tls), rejectUnauthorized: false });
+  keepCurrent(server, tls);
+  return server;
 }
 
 function protocolError(error: NodeJS.ErrnoException & { reason?: unknown }): FnError {

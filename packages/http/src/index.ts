@@ -4,7 +4,7 @@ export { type CorsPolicy, newCorsPolicy } from './cors.js';
 export { discardRest } from './discard-rest.js';
 export { logFailure } from './failure-log.js';
 export type { Readiness } from './health-routes.js';
-export { type HttpAddress, HttpService, type HttpServiceOptions, type TlsMaterial } from './http-service.js';
+export { type HttpAddress, HttpService, type HttpServiceOptions } from './http-service.js';
 export { createNodeApp, type NodeAppOptions } from './node-app.js';
 export { checkDeclaredLength, readBody } from './request-body.js';
 export { measureRequest, type RequestLabels } from './request-metrics.js';

@@ -1,4 +1,4 @@
-import { bytes, duration, list, type SettingsOf } from '@fnfleet/core';
+import { bytes, choice, duration, list, type SettingsOf } from '@fnfleet/core';
 
 /** Settings of an HTTP port, the same on every node that has one. */
 export const httpSettings = {
@@ -25,6 +25,10 @@ export const httpSettings = {
   idleTimeoutMs: duration('FN_HTTP_IDLE_TIMEOUT', {
     default: 0,
     doc: 'Time a connection may stay open between two requests. 0: no limit.',
+  }),
+  clientCerts: choice('FN_HTTP_CLIENT_CERTS', ['required', 'optional'], {
+    default: 'required',
+    doc: 'With TLS: whether callers show a certificate. `optional` is for a public front door: functions may be called without, what is for operators may not.',
   }),
   corsOrigins: list('FN_API_CORS_ORIGINS', {
     default: [],

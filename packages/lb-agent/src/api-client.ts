@@ -1,5 +1,5 @@
-import { CancelledError, type Clock, FnError, SettingsError } from '@fnfleet/core';
-import { Pool } from 'undici';
+import { CancelledError, type Clock, clientTlsOptions, FnError, SettingsError, type TlsIdentity } from '@fnfleet/core';
+import { buildConnector, Pool } from 'undici';
 
 const RETRIES = 5;
 const RETRY_BASE_MS = 25;
@@ -7,12 +7,17 @@ const RETRY_STEP_MS = 50;
 /** One try; all tries together are bounded by whoever asks. */
 const ANSWER_TIMEOUT_MS = 10_000;
 const CONNECTIONS = 128;
+const CONNECT_TIMEOUT_MS = 10_000;
 
 export interface ApiClientOptions {
   readonly clock: Clock;
   readonly random?: () => number;
   /** Shown as `Authorization: Bearer`. */
   readonly token?: string;
+  /** Who we are to the api node, and by whose word we take it for ours. */
+  readonly tls?: TlsIdentity;
+  /** With `tls`: take an api node that speaks plain text. */
+  readonly allowInsecure?: boolean;
 }
 
 /** Reads from the api node, patiently. */
@@ -24,7 +29,8 @@ export class ApiClient {
 
   /** @throws SettingsError when the URL names no host */
   constructor(url: string, options: ApiClientOptions) {
-    this.pool = new Pool(apiOrigin(url), {
+    this.pool = new Pool(apiOrigin(url, options), {
+      connect: options.tls && secureConnector(options.tls),
       connections: CONNECTIONS,
       headersTimeout: ANSWER_TIMEOUT_MS,
       bodyTimeout: ANSWER_TIMEOUT_MS,
@@ -83,12 +89,26 @@ class ReadFailure extends Error {
   }
 }
 
-/** Only scheme and host count; the scheme is http unless given. */
-function apiOrigin(text: string): string {
-  const withScheme = text.includes('://') ? text : `http://${text}`;
+/** Each connection is made with the certificate that is valid then. */
+function secureConnector(identity: TlsIdentity): buildConnector.connector {
+  return (target, callback) =>
+    buildConnector({ ...clientTlsOptions(identity, target.hostname), allowH2: false, timeout: CONNECT_TIMEOUT_MS })(
+      target,
+      callback,
+    );
+}
+
+/** Only scheme and host count; the scheme is that of the fleet unless given. */
+function apiOrigin(text: string, { tls, allowInsecure = false }: ApiClientOptions): string {
+  const withScheme = text.includes('://') ? text : `${tls ? 'https' : 'http'}://${text}`;
   const url = URL.canParse(withScheme) ? new URL(withScheme) : undefined;
   if (url === undefined || url.host === '' || !/^https?:$/.test(url.protocol)) {
     throw new SettingsError([`FN_RUNNER_API_URL: no host specified for client, got ${JSON.stringify(text)}`]);
+  }
+  if (url.protocol === 'http:' && tls && !allowInsecure) {
+    throw new SettingsError([
+      `FN_RUNNER_API_URL: ${text} is plain text, but this node has TLS (FN_TLS_CERT); write https, or set FN_ALLOW_INSECURE=1`,
+    ]);
   }
   return url.origin;
 }

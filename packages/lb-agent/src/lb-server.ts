@@ -12,6 +12,7 @@ import {
   type Service,
   silentLogger,
   systemClock,
+  type TlsIdentity,
 } from '@fnfleet/core';
 import {
   type AccessGuard,
@@ -23,10 +24,10 @@ import {
   newCorsPolicy,
   type RequestLabels,
   type Route,
-  type TlsMaterial,
 } from '@fnfleet/http';
 import {
   choosePlacer,
+  type GrpcRunnerOptions,
   newGrpcRunner,
   newRunnerPool,
   type Placer,
@@ -46,20 +47,25 @@ import { ReplayBudget } from './replay/replay-budget.js';
 import type { LbSettings } from './settings.js';
 import { TraceFile } from './trace-file.js';
 
+/** What a runner is made with. */
+export type RunnerOptions = Pick<GrpcRunnerOptions, 'logger' | 'tls'>;
+
 export interface LbServerOptions {
   /** What is not given has its default. */
   readonly settings?: Partial<LbSettings & HttpSettings>;
   readonly host: string;
   /** 0 takes a free port; `address` tells which. */
   readonly port: number;
-  /** Makes the runner for an address of the pool that the settings describe; one reached over gRPC, in the clear, unless given. */
-  readonly createRunner?: (address: string, options: { readonly logger?: Logger }) => Runner;
+  /** Makes the runner for an address of the pool that the settings describe; one reached over gRPC unless given. */
+  readonly createRunner?: (address: string, options: RunnerOptions) => Runner;
   /** Each of these replaces what the settings describe. The server closes them. */
   readonly pool?: RunnerPool;
   /** What `settings.runnerPool` can select; the kinds that come with the product unless given. */
   readonly pools?: Registry<PoolFactory>;
   readonly placer?: Placer;
   readonly lookup?: FunctionLookup;
+  /** With `tls`: take an api node that speaks plain text. */
+  readonly allowInsecureApi?: boolean;
   /** What the api node wants to see, if it asks for the operator token. */
   readonly apiToken?: string;
   /** Where calls go, in place of a pool and a placer. */
@@ -74,7 +80,8 @@ export interface LbServerOptions {
   readonly metrics?: NodeAppOptions['metrics'];
   /** Answers `GET /readyz`. */
   readonly readiness?: NodeAppOptions['readiness'];
-  readonly tls?: TlsMaterial;
+  /** Who it is, to its clients, to the api node and to runners. Plain text unless given. */
+  readonly tls?: TlsIdentity;
   /** Decides who is answered; everybody unless given. */
   readonly guard?: AccessGuard;
   readonly logger?: Logger;
@@ -108,7 +115,14 @@ class ComposedLbServer implements LbServer {
   constructor(options: LbServerOptions) {
     const { settings = {}, logger = silentLogger, clock = systemClock } = options;
     this.clock = clock;
-    this.lookup = options.lookup ?? newApiLookup(settings.runnerApiUrl ?? '', { clock, token: options.apiToken });
+    this.lookup =
+      options.lookup ??
+      newApiLookup(settings.runnerApiUrl ?? '', {
+        clock,
+        token: options.apiToken,
+        tls: options.tls,
+        allowInsecure: options.allowInsecureApi,
+      });
     this.agent = newAgent(options, {
       timing: settings,
       health: settings,
@@ -187,10 +201,11 @@ function newAgent(options: LbServerOptions, agentOptions: LBAgentOptions): LBAge
 }
 
 function configuredPool(options: LbServerOptions): RunnerPool {
-  const { settings = {}, createRunner = newGrpcRunner, pools, logger, clock } = options;
+  const { settings = {}, createRunner = newGrpcRunner, pools, tls: identity, logger, clock } = options;
+  const tls = identity && { identity, runnerName: settings.tlsRunnerName };
   return newRunnerPool({
     settings,
-    createRunner: (address) => createRunner(address, { logger }),
+    createRunner: (address) => createRunner(address, { logger, tls }),
     pools,
     logger,
     clock,

@@ -18,6 +18,10 @@ export const placementSettings = {
     doc: 'Set by Kubernetes in every container: where its API is, for a pool of the kind `k8s`.',
   }),
   kubernetesPort: text('KUBERNETES_SERVICE_PORT', { doc: 'Likewise.' }),
+  tlsRunnerName: text('FN_TLS_RUNNER_NAME', {
+    defaultText: 'the host part of its address',
+    doc: 'With TLS: the name that the certificate of every runner has to have. Needed where addresses are not names, as with a pool of the kind `dns`.',
+  }),
   placer: text('FN_PLACER', {
     default: 'warm-first',
     doc: `How a call chooses among the runners: one of ${placers.names.join(', ')}; or a file with a placer, \`./my-placer.js\`.`,

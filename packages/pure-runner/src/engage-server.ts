@@ -1,6 +1,6 @@
 import http2 from 'node:http2';
-import type { AddressInfo, Socket } from 'node:net';
-import type { TlsOptions } from 'node:tls';
+import type { AddressInfo, Server, Socket } from 'node:net';
+import { type MemberCheck, newMemberServer } from './member-server.js';
 
 export type StreamListener = (stream: http2.ServerHttp2Stream, headers: http2.IncomingHttpHeaders) => void;
 
@@ -8,8 +8,8 @@ export interface EngageServerOptions {
   readonly host: string;
   /** 0 takes a free one. */
   readonly port: number;
-  /** TLS; plain text unless given. */
-  readonly tls?: TlsOptions;
+  /** TLS, and who may connect; plain text unless given. */
+  readonly tls?: MemberCheck;
   /** Streams one connection may have open. */
   readonly maxStreams: number;
   readonly onStream: StreamListener;
@@ -28,7 +28,9 @@ const RESETS = { streamResetBurst: 100_000, streamResetRate: 10_000 };
 /** The HTTP/2 port of a runner: its connections, from listening to the last goodbye. */
 export class EngageServer {
   readonly ready: Promise<void>;
-  private readonly server: http2.Http2Server | http2.Http2SecureServer;
+  private readonly http2: http2.Http2Server;
+  /** What listens: the HTTP/2 server itself, or the TLS server before it. */
+  private readonly server: Server;
   private readonly sessions = new Set<http2.ServerHttp2Session>();
   private readonly sockets = new Set<Socket>();
   private bound: AddressInfo | undefined;
@@ -38,14 +40,16 @@ export class EngageServer {
       settings: { maxConcurrentStreams: options.maxStreams, initialWindowSize: STREAM_WINDOW_BYTES },
       ...RESETS,
     };
-    this.server = options.tls ? http2.createSecureServer({ ...options.tls, ...shared }) : http2.createServer(shared);
+    this.http2 = http2.createServer(shared);
+    const { tls } = options;
+    this.server = tls ? newMemberServer(tls, (socket) => this.http2.emit('connection', socket)) : this.http2;
     this.server.on('connection', (socket: Socket) => {
       this.sockets.add(socket);
       socket.once('close', () => this.sockets.delete(socket));
     });
-    this.server.on('session', (session: http2.ServerHttp2Session) => this.adopt(session));
-    this.server.on('stream', options.onStream);
-    this.server.on('sessionError', () => undefined); // the session's `close` follows
+    this.http2.on('session', (session: http2.ServerHttp2Session) => this.adopt(session));
+    this.http2.on('stream', options.onStream);
+    this.http2.on('sessionError', () => undefined); // the session's `close` follows
     this.ready = this.listen();
     this.ready.catch(() => undefined); // whoever waits for it is told
   }

@@ -1,16 +1,16 @@
 import type { AddressInfo } from 'node:net';
-import type { TlsOptions } from 'node:tls';
 import type { Clock } from '@fnfleet/core';
 import { Http2RunnerStream, type RunCall, RunnerSession } from '@fnfleet/protocol';
 import type { ServerOptions } from '@grpc/grpc-js';
 import { EngageServer, type StreamListener } from './engage-server.js';
+import type { MemberCheck } from './member-server.js';
 import { type RunnerHandlersOptions, runnerHandlers } from './runner-handlers.js';
 import { SideServices } from './side-services.js';
 
 export interface GrpcListenerOptions {
   readonly host: string;
   readonly port: number;
-  readonly tls?: TlsOptions;
+  readonly tls?: MemberCheck;
   readonly grpcOptions?: ServerOptions;
   readonly maxStreams: number;
   readonly clock: Clock;

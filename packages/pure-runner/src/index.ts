@@ -1,4 +1,5 @@
 export { FunctionLogs } from './logs/function-logs.js';
+export type { MemberCheck } from './member-server.js';
 export { newPureRunner, type PureRunner, type PureRunnerOptions } from './pure-runner.js';
 export type { ConfigureRunner } from './runner-handlers.js';
 export { pureRunnerSettings } from './settings.js';

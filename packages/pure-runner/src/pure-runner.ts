@@ -1,5 +1,4 @@
 import type { AddressInfo } from 'node:net';
-import type { TlsOptions } from 'node:tls';
 import type { Agent } from '@fnfleet/agent';
 import {
   type Clock,
@@ -18,6 +17,7 @@ import { EngagementCounters } from './engagement-counters.js';
 import { engagementRunner } from './engagement-runner.js';
 import { GrpcListener } from './grpc-listener.js';
 import type { FunctionLogs } from './logs/function-logs.js';
+import type { MemberCheck } from './member-server.js';
 import type { ConfigureRunner } from './runner-handlers.js';
 import { RunnerLoad } from './runner-load.js';
 import { RunnerStatusReporter } from './runner-status-report.js';
@@ -28,8 +28,8 @@ export interface PureRunnerOptions {
   readonly agent: Agent;
   /** `host:port` to listen on. Port 0 takes a free one. Default `0.0.0.0:9190`. */
   readonly listen?: string;
-  /** TLS; plain text unless given. */
-  readonly tls?: TlsOptions;
+  /** TLS, and who may connect; plain text unless given. */
+  readonly tls?: MemberCheck;
   /** Options of @grpc/grpc-js for the services beside Engage. */
   readonly grpcOptions?: ServerOptions;
   /** Engagements one connection may have open. Default 65536. */

@@ -15,6 +15,7 @@ export const apiRole: Role = {
       host: settings.bindAddress,
       port: settings.port,
       metrics: metrics.handler,
+      tls: security.tls,
       guard: security.guard,
       readiness: () => ({ state: readiness() }),
       logger,

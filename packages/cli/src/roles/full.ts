@@ -32,6 +32,7 @@ export const fullRole: Role = {
       host: settings.bindAddress,
       port: settings.port,
       metrics: metrics.handler,
+      tls: security.tls,
       guard: security.guard,
       readiness: () => ({ state: readiness(), degraded: agent.health.reason }),
       logger,

@@ -1,7 +1,6 @@
 import { commonSettings, readSettings } from '@fnfleet/core';
 import { httpSettings } from '@fnfleet/http';
 import { lbSettings, newLbServer } from '@fnfleet/lb-agent';
-import { newGrpcRunner } from '@fnfleet/placement';
 import type { Role } from './role.js';
 
 const lbRoleSettings = { ...commonSettings, ...httpSettings, ...lbSettings };
@@ -16,9 +15,10 @@ export const lbRole: Role = {
       settings,
       host: settings.bindAddress,
       port: settings.port,
-      createRunner: (address) => newGrpcRunner(address, { logger }),
       metrics: metrics.handler,
+      tls: security.tls,
       guard: security.guard,
+      allowInsecureApi: security.allowInsecure,
       apiToken: security.operatorToken,
       readiness: () => ({ state: readiness() }),
       logger,

@@ -37,12 +37,14 @@ export const pureRunnerRole: Role = {
       }),
       host: settings.bindAddress,
       port: settings.port,
+      tls: security.tls,
       limits: settings,
       logger,
     });
     const runner = newPureRunner({
       agent,
       listen: `${settings.bindAddress}:${settings.grpcPort}`,
+      tls: security.members,
       maxStreams: settings.maxStreams,
       logs,
       detached: settings.detached,

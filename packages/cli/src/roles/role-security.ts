@@ -1,14 +1,67 @@
-import type { commonSettings, SettingsOf } from '@fnfleet/core';
-import { AccessGuard } from '@fnfleet/http';
+import { isIP } from 'node:net';
+import {
+  type commonSettings,
+  FileIdentity,
+  type Logger,
+  SettingsError,
+  type SettingsOf,
+  type TlsIdentity,
+  tlsFiles,
+} from '@fnfleet/core';
+import { AccessGuard, type httpSettings } from '@fnfleet/http';
+import type { MemberCheck } from '@fnfleet/pure-runner';
 
 /** How a role proves who it is, and whom it answers. */
 export interface RoleSecurity {
+  /** Undefined: plain text. */
+  readonly tls: TlsIdentity | undefined;
   /** Of the HTTP port. */
   readonly guard: AccessGuard;
+  /** Of the gRPC port. */
+  readonly members: MemberCheck | undefined;
   /** What it shows an api node that asks for the operator token. */
   readonly operatorToken: string | undefined;
+  readonly allowInsecure: boolean;
+  /** Stops watching files. Idempotent. */
+  close(): void;
 }
 
-export function roleSecurity({ operatorToken }: SettingsOf<typeof commonSettings>): RoleSecurity {
-  return { guard: new AccessGuard({ operatorToken }), operatorToken };
+type SecuritySettings = SettingsOf<typeof commonSettings & typeof httpSettings>;
+
+/** @throws SettingsError when the TLS files are wrong, or when anybody in the network could reach a role without TLS */
+export function roleSecurity(settings: SecuritySettings, logger: Logger): RoleSecurity {
+  const { tlsAllowedNames: allowedNames, operatorToken, allowInsecure, clientCerts } = settings;
+  const files = tlsFiles(settings);
+  if (files === undefined) checkPlainText(settings, logger);
+  const tls = files && new FileIdentity({ files, logger });
+  return {
+    tls,
+    guard: new AccessGuard({ clientCerts: tls && clientCerts, allowedNames, operatorToken }),
+    members: tls && { identity: tls, allowedNames, logger },
+    operatorToken,
+    allowInsecure,
+    close: () => tls?.close(),
+  };
+}
+
+function checkPlainText({ bindAddress, allowInsecure }: SecuritySettings, logger: Logger): void {
+  if (isLoopback(bindAddress)) return;
+  if (allowInsecure) {
+    logger.warn('without TLS, whoever reaches the ports of this node can use it (FN_ALLOW_INSECURE)', { bindAddress });
+    return;
+  }
+  throw new SettingsError([
+    `FN_BIND_ADDRESS: ${bindAddress} can be reached from other machines, and there is no TLS. Do one of these:
+    - make certificates, as docs/security.md tells, and name them: FN_TLS_CERT, FN_TLS_KEY, FN_TLS_CA
+        fnfleet certs init
+        fnfleet certs issue <name> --san <host that others reach this node at>
+    - FN_BIND_ADDRESS=127.0.0.1, for this machine only
+    - FN_ALLOW_INSECURE=1, in a network that nobody else can reach`,
+  ]);
+}
+
+function isLoopback(address: string): boolean {
+  const host = address.toLowerCase();
+  if (isIP(host) === 4) return host.startsWith('127.');
+  return host === '::1' || host === 'localhost' || /^::ffff:127\./.test(host);
 }

@@ -1,7 +1,7 @@
 import { commonSettings, createLogger, type Environment, type Logger, readSettings } from '@fnfleet/core';
-import type { Readiness } from '@fnfleet/http';
+import { httpSettings, type Readiness } from '@fnfleet/http';
 import { stopSignal } from '../stop-signal.js';
-import type { Role, RunningRole } from './role.js';
+import type { Role, RoleDeps, RunningRole } from './role.js';
 import { startMetrics } from './role-metrics.js';
 import { roleSecurity } from './role-security.js';
 
@@ -14,32 +14,40 @@ const EXIT_FORCED = 1;
  */
 export async function runRole(role: Role, env: Environment): Promise<void> {
   // All of them, before anything is started: one message tells everything that is wrong.
-  const common = readSettings({ ...role.settings, ...commonSettings }, env);
+  const common = readSettings({ ...role.settings, ...commonSettings, ...httpSettings }, env);
   const logger = createLogger({ level: common.logLevel, format: common.logFormat, fields: { role: role.name } });
-  surviveStrayErrors(logger);
+  const security = roleSecurity(common, logger);
   const metrics = startMetrics();
-  let state: Readiness['state'] = 'starting';
-  const running = role.start(env, { logger, metrics, security: roleSecurity(common), readiness: () => state });
-  const stopped = untilStopped(logger);
+  surviveStrayErrors(logger);
   try {
-    await running.service.ready;
-  } catch (error) {
-    await running.service.close();
+    await serve(role, env, { logger, metrics, security }, common.drainGraceMs);
+  } finally {
+    security.close();
     await metrics.close();
-    throw error;
   }
-  state = 'ready';
-  announce(running, logger);
-  await stopped;
-  state = 'draining';
-  logger.info('draining', { graceMs: common.drainGraceMs });
-  const result = await running.service.drain({ graceMs: common.drainGraceMs });
-  if (result === 'expired') logger.warn('some calls did not finish within the grace and were cut off');
-  await running.service.close();
-  await metrics.close();
   logger.info('stopped');
   // Whoever started us holds a channel open that would keep the process alive.
   if (process.connected) process.disconnect();
+}
+
+/** From start to stop. */
+async function serve(role: Role, env: Environment, deps: Omit<RoleDeps, 'readiness'>, graceMs: number): Promise<void> {
+  const { logger } = deps;
+  let state: Readiness['state'] = 'starting';
+  const running = role.start(env, { ...deps, readiness: () => state });
+  const stopped = untilStopped(logger);
+  try {
+    await running.service.ready;
+    state = 'ready';
+    announce(running, logger);
+    await stopped;
+    state = 'draining';
+    logger.info('draining', { graceMs });
+    const result = await running.service.drain({ graceMs });
+    if (result === 'expired') logger.warn('some calls did not finish within the grace and were cut off');
+  } finally {
+    await running.service.close();
+  }
 }
 
 function announce(running: RunningRole, logger: Logger): void {

@@ -1,44 +1,22 @@
 import type { Socket } from 'node:net';
 import type { TLSSocket } from 'node:tls';
-import { FnError, isAllowed, namesOf } from '@fnfleet/core';
+import { FnError, judgePeer } from '@fnfleet/core';
 
-/** What a connection's certificate is worth: that of a fleet member, none, or one that is refused, and with what. */
-export type PeerVerdict = 'member' | 'anonymous' | FnError;
+/** A member of the fleet, somebody without a certificate, or the answer to one that is refused. */
+export type SocketVerdict = 'member' | 'anonymous' | FnError;
 
 const VERDICT = Symbol('peer verdict');
-type JudgedSocket = Socket & { [VERDICT]?: PeerVerdict };
+type JudgedSocket = Socket & { [VERDICT]?: SocketVerdict };
 
-/** Longest list of names that is told back to whoever shows a certificate, characters. */
-const MAX_SHOWN = 200;
-
-const REASONS: Readonly<Record<string, string>> = {
-  CERT_HAS_EXPIRED: 'it has expired',
-  CERT_NOT_YET_VALID: 'it is not valid yet; are the clocks right?',
-  CERT_REVOKED: 'it has been revoked',
-  INVALID_PURPOSE: 'it was not made for clients',
-};
-
-/** Judges a connection once; from then on it is one property of its socket. */
-export function verdictOf(socket: Socket, allowedNames: readonly string[] | undefined): PeerVerdict {
+/** Judges the connection of a TLS port once; from then on it is one property of its socket. */
+export function verdictOf(socket: Socket, allowedNames: readonly string[] | undefined): SocketVerdict {
   const judged: JudgedSocket = socket;
   judged[VERDICT] ??= judge(socket as TLSSocket, allowedNames);
   return judged[VERDICT];
 }
 
-function judge(socket: TLSSocket, allowedNames: readonly string[] | undefined): PeerVerdict {
-  if (!socket.encrypted) return 'anonymous';
-  const certificate = socket.getPeerX509Certificate?.();
-  if (certificate === undefined) return 'anonymous';
-  if (!socket.authorized) {
-    // Node puts the code of OpenSSL there.
-    const code = String(socket.authorizationError);
-    return refused(REASONS[code] ?? `the CA of this fleet has not signed it (${code})`);
-  }
-  const names = namesOf(certificate);
-  if (isAllowed(names, allowedNames)) return 'member';
-  return refused(`its names (${names.join(', ').slice(0, MAX_SHOWN)}) are not among those allowed here`);
-}
-
-function refused(reason: string): FnError {
-  return new FnError('clientCertRefused', { params: { reason } });
+function judge(socket: TLSSocket, allowedNames: readonly string[] | undefined): SocketVerdict {
+  const verdict = judgePeer(socket, allowedNames);
+  if (verdict.kind !== 'refused') return verdict.kind;
+  return new FnError('clientCertRefused', { params: { reason: verdict.reason } });
 }

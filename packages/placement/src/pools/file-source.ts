@@ -1,7 +1,5 @@
-import { type FSWatcher, watch } from 'node:fs';
-import { open, stat } from 'node:fs/promises';
-import { basename, dirname } from 'node:path';
-import type { Timer } from '@fnfleet/core';
+import { open } from 'node:fs/promises';
+import { DirectoryWatch, type Timer } from '@fnfleet/core';
 import type { MembershipListener, MembershipSource, SourceDeps } from './membership.js';
 import { RetryingSource } from './retrying-source.js';
 
@@ -11,23 +9,23 @@ const REREAD_MS = 10_000;
 const SETTLE_MS = 50;
 const MAX_BYTES = 1024 * 1024;
 
-/**
- * One address a line, in the order of the file; `#` begins a comment. The directory is watched, not the file: a file that
- * is replaced by a rename, as it should be, is another file, and Kubernetes renames the directory it mounts (`..data`).
- */
+/** One address a line, in the order of the file; `#` begins a comment. */
 export class FileSource implements MembershipSource {
   private readonly source: RetryingSource;
-  private watched: { readonly watcher: FSWatcher; readonly inode: number } | undefined;
+  private readonly watch: DirectoryWatch;
   private settling: Timer | undefined;
-  private closed = false;
-  private watchFailed = false;
 
   constructor(
-    private readonly path: string,
+    path: string,
     private readonly deps: SourceDeps,
   ) {
+    this.watch = DirectoryWatch.ofFile(path, {
+      onEvent: () => this.onEvent(),
+      // The file is still read every few seconds.
+      onFailure: (error) => deps.logger.warn('the file of runners cannot be watched', { path, error }),
+    });
     this.source = new RetryingSource(async (found) => {
-      await this.watchDirectory();
+      await this.watch.renew();
       found.onMembers(linesOf(await readBounded(path)));
       return REREAD_MS;
     }, deps);
@@ -38,43 +36,16 @@ export class FileSource implements MembershipSource {
   }
 
   async close(): Promise<void> {
-    this.closed = true;
+    this.watch.close();
     await this.source.close();
     this.settling?.cancel();
-    this.unwatch();
   }
 
-  /** Sees to it that the directory of that name is watched, also when it is another one than before. */
-  private async watchDirectory(): Promise<void> {
-    const directory = dirname(this.path);
-    const { ino: inode } = await stat(directory);
-    if (this.closed || this.watched?.inode === inode) return;
-    this.unwatch();
-    try {
-      const watcher = watch(directory, { persistent: false }, (_event, name) => this.onEvent(name));
-      watcher.on('error', () => this.unwatch());
-      this.watched = { watcher, inode };
-      this.watchFailed = false;
-    } catch (error) {
-      // The number of watches on a machine is limited. The file is still read every few seconds.
-      if (!this.watchFailed) this.deps.logger.warn('the file of runners cannot be watched', { path: this.path, error });
-      this.watchFailed = true;
-    }
-  }
-
-  private onEvent(name: string | null): void {
-    // The last: the directory itself was moved.
-    const ours = [basename(this.path), '..data', basename(dirname(this.path))];
-    if (name !== null && !ours.includes(name)) return;
+  private onEvent(): void {
     this.settling ??= this.deps.clock.after(SETTLE_MS, () => {
       this.settling = undefined;
       this.source.wake();
     });
-  }
-
-  private unwatch(): void {
-    this.watched?.watcher.close();
-    this.watched = undefined;
   }
 }
 

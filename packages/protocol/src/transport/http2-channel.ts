@@ -1,17 +1,16 @@
 import type http2 from 'node:http2';
-import type tls from 'node:tls';
 import { type Clock, InflightTracker, type Logger, Once, silentLogger, systemClock } from '@fnfleet/core';
 import type { Engaging } from '../balancer-session.js';
 import { ACCEPT_HEADER, ACCEPT_STARTED } from '../start-marker.js';
 import { type ClientStream, type ClientStreamHandler, GRPC_STATUS, type StreamEnd, StreamError } from '../stream.js';
 import { encodeTimeout } from './grpc-status.js';
 import { Http2ClientStream } from './http2-client-stream.js';
-import { Http2Connection } from './http2-connection.js';
+import { Http2Connection, type RunnerTls } from './http2-connection.js';
 import { unaryCall } from './unary-call.js';
 
 export interface ChannelOptions {
-  /** TLS towards the runner; undefined: plain text. The server name is the host part of the address. */
-  readonly tls?: tls.ConnectionOptions;
+  /** TLS towards the runner; undefined: plain text. */
+  readonly tls?: RunnerTls;
   /** Limit for connecting, milliseconds. Default 1000. */
   readonly connectTimeoutMs?: number;
   /** Delay before a runner that could not be reached is tried again, milliseconds. Default 100, growing to 5000. */

@@ -1,7 +1,7 @@
 import http2 from 'node:http2';
 import net from 'node:net';
 import tls from 'node:tls';
-import { type Clock, Deferred, type Logger, type Timer } from '@fnfleet/core';
+import { type Clock, clientTlsOptions, Deferred, type Logger, type Timer, type TlsIdentity } from '@fnfleet/core';
 import { bindSocket, watchSocket } from './last-word.js';
 
 /**
@@ -21,11 +21,18 @@ type State =
   | { readonly kind: 'cooling'; readonly error: Error; readonly timer: Timer }
   | { readonly kind: 'closed' };
 
+/** Who we are to a runner, and which name its certificate has to have. */
+export interface RunnerTls {
+  readonly identity: TlsIdentity;
+  /** Default: the host part of its address. */
+  readonly runnerName?: string;
+}
+
 export interface ConnectionOptions {
   /** `host:port`; an IPv6 host is in brackets. */
   readonly address: string;
-  /** TLS with these options; undefined: plain text. */
-  readonly tls?: tls.ConnectionOptions;
+  /** TLS; undefined: plain text. */
+  readonly tls?: RunnerTls;
   /** Limit for TCP and TLS together, milliseconds. */
   readonly connectTimeoutMs: number;
   /** First and longest delay after a failure, milliseconds. */
@@ -99,10 +106,18 @@ export class Http2Connection {
     const timer = clock.after(connectTimeoutMs, () => failed(new Error(`no connection within ${connectTimeoutMs} ms`)));
     socket.once('error', failed);
     socket.once(this.options.tls ? 'secureConnect' : 'connect', () => {
-      timer.cancel();
       socket.off('error', failed);
       if (this.state.kind === 'closed') return void socket.destroy();
-      deferred.resolve(this.open(socket));
+      const session = this.open(socket);
+      const established = () => {
+        if (this.state.kind !== 'connecting') return void socket.destroy();
+        timer.cancel();
+        this.failures = 0;
+        this.state = { kind: 'ready', session };
+        deferred.resolve(session);
+      };
+      if (this.options.tls) untilAccepted(session, established, failed);
+      else established();
     });
     // Nobody may be waiting when a connection fails.
     deferred.promise.catch(() => undefined);
@@ -113,8 +128,8 @@ export class Http2Connection {
     const { host, port } = splitAddress(this.options.address);
     const base = { host, port, noDelay: true, keepAlive: true, keepAliveInitialDelay: TCP_KEEPALIVE_MS };
     if (!this.options.tls) return net.connect(base);
-    const servername = net.isIP(host) ? undefined : host;
-    return tls.connect({ ...base, servername, ALPNProtocols: ['h2'], ...this.options.tls });
+    const { identity, runnerName } = this.options.tls;
+    return tls.connect({ ...base, ALPNProtocols: ['h2'], ...clientTlsOptions(identity, host, runnerName) });
   }
 
   private open(socket: net.Socket): http2.ClientHttp2Session {
@@ -134,8 +149,6 @@ export class Http2Connection {
       this.options.logger.debug('connection to runner lost', { runner: this.options.address, error });
       lost();
     });
-    this.failures = 0;
-    this.state = { kind: 'ready', session };
     return session;
   }
 
@@ -144,12 +157,30 @@ export class Http2Connection {
     const ceiling = Math.min(backoff.maxMs, backoff.initialMs * 2 ** this.failures);
     const delayMs = ceiling / 2 + (random() * ceiling) / 2;
     this.failures = Math.min(this.failures + 1, 30);
-    logger.debug('runner cannot be reached', { runner: address, error, retryInMs: Math.round(delayMs) });
+    // Neither the network nor the name is to blame, and it will not pass by itself.
+    const distrust = this.options.tls !== undefined && (error as NodeJS.ErrnoException).syscall === undefined;
+    const level = distrust && this.failures === 1 ? 'warn' : 'debug';
+    logger[level]('runner cannot be reached', { runner: address, error, retryInMs: Math.round(delayMs) });
     const timer = clock.after(delayMs, () => {
       this.state = { kind: 'idle' };
     });
     this.state = { kind: 'cooling', error, timer };
   }
+}
+
+/**
+ * In TLS 1.3 a server judges the certificate of its client after the client may speak. Its first word in HTTP/2 says that
+ * it has accepted us; a call that was sent before that would count as started although nobody took it.
+ */
+function untilAccepted(session: http2.ClientHttp2Session, accepted: () => void, refused: (error: Error) => void): void {
+  let reason = new Error(
+    'closed before a word: it may not accept the certificate shown (FN_TLS_CA, FN_TLS_ALLOWED_NAMES there)',
+  );
+  session.once('error', (error: Error) => {
+    reason = error;
+  });
+  session.once('remoteSettings', accepted);
+  session.once('close', () => refused(reason));
 }
 
 function splitAddress(address: string): { host: string; port: number } {

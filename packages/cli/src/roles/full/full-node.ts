@@ -10,6 +10,7 @@ import {
   type Service,
   silentLogger,
   systemClock,
+  type TlsIdentity,
 } from '@fnfleet/core';
 import type { AccessGuard, HttpAddress, NodeAppOptions } from '@fnfleet/http';
 import { CachedLookup, type LbServer, type LbSettings, newLbServer } from '@fnfleet/lb-agent';
@@ -29,6 +30,7 @@ export interface FullNodeOptions {
   readonly metrics?: NodeAppOptions['metrics'];
   /** Answers `GET /readyz`. */
   readonly readiness?: NodeAppOptions['readiness'];
+  readonly tls?: TlsIdentity;
   /** Decides who is answered; everybody unless given. */
   readonly guard?: AccessGuard;
   readonly logger?: Logger;
@@ -76,6 +78,7 @@ export class FullNode implements Service {
       port,
       metrics,
       readiness,
+      tls,
       guard,
       logger = silentLogger,
       clock = systemClock,
@@ -108,6 +111,7 @@ export class FullNode implements Service {
       routes,
       metrics,
       readiness,
+      tls,
       guard,
       logger,
       clock,

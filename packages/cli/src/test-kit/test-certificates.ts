@@ -1,0 +1,61 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import {
+  type CertifiedKey,
+  fixedIdentity,
+  issueCertificate,
+  newAuthority,
+  parseAltName,
+  type TlsFiles,
+  type TlsIdentity,
+} from '@fnfleet/core';
+
+const DAY_MS = 86_400_000;
+
+/** Those whom a test lets knock. */
+export type Visitor = 'member' | 'no certificate' | 'another CA' | 'an expired one' | 'another name';
+
+/** The certificates of a fleet that a test has, and of those who do not belong to it. */
+export class TestCertificates {
+  readonly folder = mkdtempSync(path.join(tmpdir(), 'fnfleet-certs-'));
+  private readonly ca = newAuthority({ commonName: 'fleet CA', days: 3650, nowMs: Date.now() });
+  private readonly foreign = newAuthority({ commonName: 'foreign CA', days: 3650, nowMs: Date.now() });
+
+  /** The certificate of a node on this machine, as files. */
+  files(name: string, sans: readonly string[] = ['127.0.0.1', 'localhost']): TlsFiles {
+    const { cert, key } = this.issue(this.ca, name, sans);
+    const write = (file: string, text: string) => {
+      writeFileSync(path.join(this.folder, file), text, { mode: 0o600 });
+      return path.join(this.folder, file);
+    };
+    return { cert: write(`${name}.crt`, cert), key: write(`${name}.key`, key), ca: write('ca.crt', this.ca.cert) };
+  }
+
+  env(name: string): Record<string, string> {
+    const { cert, key, ca } = this.files(name);
+    return { FN_TLS_CERT: cert, FN_TLS_KEY: key, FN_TLS_CA: ca };
+  }
+
+  /** Trusts the fleet, but for one of another CA. */
+  identity(visitor: Exclude<Visitor, 'no certificate'>, sans: readonly string[] = ['127.0.0.1']): TlsIdentity {
+    const authority = visitor === 'another CA' ? this.foreign : this.ca;
+    const name = visitor === 'another name' ? 'stranger' : 'member';
+    const nowMs = visitor === 'an expired one' ? Date.now() - 2 * DAY_MS : Date.now();
+    const issued = this.issue(authority, name, visitor === 'another name' ? ['stranger.example'] : sans, nowMs);
+    return fixedIdentity({ ...issued, ca: this.ca.cert });
+  }
+
+  get authority(): string {
+    return this.ca.cert;
+  }
+
+  remove(): void {
+    rmSync(this.folder, { recursive: true });
+  }
+
+  private issue(authority: CertifiedKey, name: string, sans: readonly string[], nowMs = Date.now()): CertifiedKey {
+    const altNames = [name, ...sans].map(parseAltName);
+    return issueCertificate(authority, { commonName: name, altNames, days: 1, nowMs });
+  }
+}

@@ -1,0 +1,109 @@
+import { createHash, type KeyObject, randomBytes, sign } from 'node:crypto';
+import { type AltName, encodeAltName } from './alt-name.js';
+import {
+  bitString,
+  boolean,
+  explicit,
+  implicit,
+  octetString,
+  oid,
+  sequence,
+  set,
+  time,
+  unsigned,
+  utf8,
+} from './der.js';
+
+export interface CertificateSpec {
+  readonly commonName: string;
+  readonly publicKey: KeyObject;
+  readonly validFrom: Date;
+  readonly validTo: Date;
+  /** May sign others; otherwise it is for servers and clients. */
+  readonly authority?: boolean;
+  readonly altNames?: readonly AltName[];
+}
+
+/** Who signs. */
+export interface Issuer {
+  readonly commonName: string;
+  /** ECDSA on P-256. */
+  readonly publicKey: KeyObject;
+  readonly privateKey: KeyObject;
+}
+
+const OID = {
+  commonName: '2.5.4.3',
+  ecdsaWithSha256: '1.2.840.10045.4.3.2',
+  subjectKeyId: '2.5.29.14',
+  keyUsage: '2.5.29.15',
+  subjectAltName: '2.5.29.17',
+  basicConstraints: '2.5.29.19',
+  authorityKeyId: '2.5.29.35',
+  extendedKeyUsage: '2.5.29.37',
+  serverAuth: '1.3.6.1.5.5.7.3.1',
+  clientAuth: '1.3.6.1.5.5.7.3.2',
+} as const;
+
+const VERSION_3 = Buffer.of(2);
+const SERIAL_BYTES = 16;
+const KEY_ID_BYTES = 20;
+/** KeyUsage: the bits, from the left, and how many of the byte do not count. */
+const SIGNS_CERTIFICATES = bitString(Buffer.of(0b0000_0110), 1);
+const SIGNS_HANDSHAKES = bitString(Buffer.of(0b1000_0000), 7);
+
+/** An X.509 certificate of version 3 (RFC 5280), in PEM. */
+export function signCertificate(spec: CertificateSpec, issuer: Issuer): string {
+  const algorithm = sequence(oid(OID.ecdsaWithSha256));
+  const unsignedPart = sequence(
+    explicit(0, unsigned(VERSION_3)),
+    unsigned(randomBytes(SERIAL_BYTES)),
+    algorithm,
+    nameOf(issuer.commonName),
+    sequence(time(spec.validFrom), time(spec.validTo)),
+    nameOf(spec.commonName),
+    publicKeyInfo(spec.publicKey),
+    explicit(3, sequence(...extensions(spec, issuer))),
+  );
+  const signature = sign('sha256', unsignedPart, { key: issuer.privateKey, dsaEncoding: 'der' });
+  return pem(sequence(unsignedPart, algorithm, bitString(signature)));
+}
+
+function extensions({ authority = false, publicKey, altNames = [] }: CertificateSpec, issuer: Issuer): Buffer[] {
+  // An authority signs no other authorities.
+  const constraints = authority ? sequence(boolean(true), unsigned(Buffer.of(0))) : sequence();
+  const common = [
+    extension(OID.basicConstraints, constraints, true),
+    extension(OID.keyUsage, authority ? SIGNS_CERTIFICATES : SIGNS_HANDSHAKES, true),
+    extension(OID.subjectKeyId, octetString(keyId(publicKey))),
+    extension(OID.authorityKeyId, sequence(implicit(0, keyId(issuer.publicKey)))),
+  ];
+  if (authority) return common;
+  return [
+    ...common,
+    extension(OID.extendedKeyUsage, sequence(oid(OID.serverAuth), oid(OID.clientAuth))),
+    extension(OID.subjectAltName, sequence(...altNames.map(encodeAltName))),
+  ];
+}
+
+function extension(id: string, value: Buffer, critical = false): Buffer {
+  return sequence(oid(id), ...(critical ? [boolean(true)] : []), octetString(value));
+}
+
+function nameOf(commonName: string): Buffer {
+  return sequence(set(sequence(oid(OID.commonName), utf8(commonName))));
+}
+
+function publicKeyInfo(key: KeyObject): Buffer {
+  return key.export({ type: 'spki', format: 'der' });
+}
+
+/** Any value will do that two keys do not share. */
+function keyId(key: KeyObject): Buffer {
+  return createHash('sha256').update(publicKeyInfo(key)).digest().subarray(0, KEY_ID_BYTES);
+}
+
+function pem(der: Buffer): string {
+  const lines = der.toString('base64').match(/.{1,64}/g) ?? [];
+  return `-----BEGIN CERTIFICATE-----\n${lines.join('\n')}\n-----END CERTIFICATE-----\n`;
+}

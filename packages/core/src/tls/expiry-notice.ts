@@ -1,0 +1,45 @@
+import type { Logger } from '../logging.js';
+import { count } from '../telemetry.js';
+import type { CheckedMaterial, TlsFiles } from './tls-material.js';
+
+const DAY_MS = 86_400_000;
+/** Days before the end at which the log says so. */
+const WARN_DAYS = [14, 3, 1, 0] as const;
+
+/** Tells, in the log and as a metric, when the certificate of a process will end. */
+export class ExpiryNotice {
+  private told: { readonly of: CheckedMaterial; readonly days: number } | undefined;
+  private measured = 0;
+
+  constructor(
+    private readonly files: TlsFiles,
+    private readonly logger: Logger,
+  ) {}
+
+  /** Says once for each of the days what there is to say. */
+  look(material: CheckedMaterial, nowMs: number): void {
+    this.measure(Math.round(material.expiresAt / 1000));
+    const left = material.expiresAt - nowMs;
+    const days = WARN_DAYS.findLast((day) => left <= day * DAY_MS);
+    if (days === undefined || (this.told?.of === material && this.told.days === days)) return;
+    this.told = { of: material, days };
+    const { endsFirst } = material;
+    const fields = {
+      file: this.files[endsFirst],
+      expiresAt: new Date(material.expiresAt).toISOString(),
+      remedy: endsFirst === 'ca' ? 'fnfleet certs rotate-ca' : 'fnfleet certs renew',
+    };
+    const what = endsFirst === 'ca' ? 'the CA of the fleet' : 'the TLS certificate';
+    if (days === 0) this.logger.error(`${what} has expired; peers refuse it`, fields);
+    else this.logger.warn(`${what} expires in less than ${days === 1 ? 'a day' : `${days} days`}`, fields);
+  }
+
+  close(): void {
+    this.measure(0);
+  }
+
+  private measure(expirySeconds: number): void {
+    if (expirySeconds !== this.measured) count('tls_certificate_expiry_seconds', expirySeconds - this.measured);
+    this.measured = expirySeconds;
+  }
+}

@@ -1,0 +1,161 @@
+import { mkdirSync, mkdtempSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { type CertifiedKey, issueCertificate, newAuthority } from '../certificates/index.js';
+import { FakeClock } from '../fake-clock.js';
+import { type LogFields, type Logger, silentLogger } from '../logging.js';
+import { RecordedMetrics } from '../recorded-metrics.js';
+import { FileIdentity } from './file-identity.js';
+
+const metrics = RecordedMetrics.install();
+const NOW = Date.UTC(2026, 10, 24);
+const DAY_MS = 86_400_000;
+const fleet = newAuthority({ commonName: 'fleet CA', days: 3650, nowMs: NOW });
+
+let folder: string;
+let clock: FakeClock;
+let logged: string[];
+let identity: FileIdentity | undefined;
+
+beforeEach(() => {
+  folder = mkdtempSync(path.join(tmpdir(), 'fnfleet-identity-'));
+  clock = new FakeClock(NOW);
+  logged = [];
+});
+
+afterEach(() => {
+  identity?.close();
+  rmSync(folder, { recursive: true });
+  expect(metrics.sum('tls_certificate_expiry_seconds')).toBe(0);
+});
+
+function issue(authority: CertifiedKey = fleet, days = 90): CertifiedKey {
+  return issueCertificate(authority, { commonName: 'lb', altNames: [], days, nowMs: clock.now() });
+}
+
+function write({ cert, key }: CertifiedKey, into = folder, ca = fleet.cert): void {
+  for (const [name, text] of Object.entries({ 'tls.crt': cert, 'tls.key': key, 'ca.crt': ca })) {
+    writeFileSync(path.join(into, `${name}.new`), text);
+    renameSync(path.join(into, `${name}.new`), path.join(into, name));
+  }
+}
+
+function start(): FileIdentity {
+  const note =
+    (level: string) =>
+    (message: string, fields: LogFields = {}) =>
+      void logged.push(`${level} ${message}${fields.problem ? `: ${fields.problem}` : ''}`);
+  const logger: Logger = { ...silentLogger, error: note('error'), warn: note('warn'), info: note('info') };
+  const [cert, key, ca] = ['tls.crt', 'tls.key', 'ca.crt'].map((name) => path.join(folder, name)) as [
+    string,
+    string,
+    string,
+  ];
+  identity = new FileIdentity({ files: { cert, key, ca }, logger, clock });
+  return identity;
+}
+
+/** For what only the system knows the time of. */
+async function until(holds: () => Promise<boolean>): Promise<void> {
+  while (!(await holds())) await new Promise((later) => setTimeout(later, 5));
+}
+
+it('takes up files that are replaced, and tells whoever shows them', async () => {
+  const [first, second, third] = [issue(), issue(), issue()];
+  write(first);
+  const found = start();
+  let changes = 0;
+  const stop = found.onChange(() => {
+    changes += 1;
+  });
+  write(second);
+  await clock.advance(10_000);
+  expect([found.material.cert, found.material.key, changes]).toEqual([second.cert, second.key, 1]);
+  await clock.advance(10_000);
+  expect(changes).toBe(1);
+  stop();
+  write(third);
+  await clock.advance(10_000);
+  expect([found.material.cert, changes]).toEqual([third.cert, 1]);
+});
+
+it('hears from the system of a change, also of one as Kubernetes makes it', async () => {
+  const [first, second] = [issue(), issue()];
+  for (const [name, pair] of [
+    ['..1', first],
+    ['..2', second],
+  ] as const) {
+    mkdirSync(path.join(folder, name));
+    write(pair, path.join(folder, name));
+  }
+  symlinkSync('..1', path.join(folder, '..data'));
+  for (const name of ['tls.crt', 'tls.key', 'ca.crt']) symlinkSync(`..data/${name}`, path.join(folder, name));
+  const found = start();
+  // The watch is set up in the background; what it hears sets a timer that is shorter than any other.
+  await new Promise((later) => setTimeout(later, 100));
+  symlinkSync('..2', path.join(folder, '..data_tmp'));
+  renameSync(path.join(folder, '..data_tmp'), path.join(folder, '..data'));
+  await until(async () => {
+    await clock.advance(1);
+    return found.material.cert === second.cert;
+  });
+  expect(clock.now() - NOW).toBeLessThan(10_000);
+});
+
+it('I2: waits for the rest while only some of the files are there', async () => {
+  const [first, second] = [issue(), issue()];
+  write(first);
+  const found = start();
+  writeFileSync(path.join(folder, 'tls.crt'), second.cert);
+  await clock.advance(10_000);
+  expect(found.material.cert).toBe(first.cert);
+  write(second);
+  await clock.advance(1000);
+  expect(found.material.cert).toBe(second.cert);
+  expect(logged).toEqual(['info new TLS files are in use']);
+});
+
+it('I2: serves on with the old files while the new ones are wrong, and says once why', async () => {
+  const first = issue();
+  write(first);
+  const found = start();
+  write(issue(newAuthority({ commonName: 'foreign CA', days: 1, nowMs: NOW })));
+  for (let look = 0; look < 6; look += 1) await clock.advance(10_000);
+  rmSync(path.join(folder, 'tls.key'));
+  for (let look = 0; look < 6; look += 1) await clock.advance(10_000);
+  expect(found.material.cert).toBe(first.cert);
+  expect(logged).toEqual([
+    expect.stringMatching(
+      /^error TLS files are not taken up, .*is not signed by a CA of FN_TLS_CA.*but by CN=foreign CA/,
+    ),
+    expect.stringMatching(/^error TLS files are not taken up, .*FN_TLS_KEY: .*cannot be read/s),
+  ]);
+});
+
+it('I3: tells when it will end, and warns of it in good time', async () => {
+  write(issue(fleet, 14));
+  start();
+  expect(metrics.sum('tls_certificate_expiry_seconds')).toBe((NOW + 14 * DAY_MS) / 1000);
+  await clock.advance(60_000);
+  expect(logged).toEqual(['warn the TLS certificate expires in less than 14 days']);
+  write(issue(fleet, 90));
+  await clock.advance(60_000);
+  expect(metrics.sum('tls_certificate_expiry_seconds')).toBe((NOW + 60_000 + 90 * DAY_MS) / 1000);
+  expect(logged).toHaveLength(2);
+});
+
+it('I1: does not begin with files that are wrong', () => {
+  write(issue());
+  writeFileSync(path.join(folder, 'ca.crt'), '');
+  expect(start).toThrow(/FN_TLS_CA/);
+});
+
+it('watches nothing once it is closed', async () => {
+  const [first, second] = [issue(), issue()];
+  write(first);
+  const found = start();
+  found.close();
+  write(second);
+  await clock.advance(60_000);
+  expect(found.material.cert).toBe(first.cert);
+});

@@ -1,0 +1,125 @@
+import { basename, dirname } from 'node:path';
+import { type Clock, systemClock, type Timer } from '../clock.js';
+import { DirectoryWatch } from '../directory-watch.js';
+import type { Logger } from '../logging.js';
+import { isUnchanged, readMaterial } from './check-material.js';
+import { ExpiryNotice } from './expiry-notice.js';
+import type { TlsIdentity } from './tls-identity.js';
+import type { CheckedMaterial, TlsFiles } from './tls-material.js';
+
+export interface FileIdentityOptions {
+  readonly files: TlsFiles;
+  readonly logger: Logger;
+  readonly clock?: Clock;
+}
+
+/** Also without a word from the system. */
+const REREAD_MS = 10_000;
+/** The files are replaced one after the other. */
+const SETTLE_MS = 250;
+
+/**
+ * An identity from files.
+ *
+ * I1  It begins with files that are right; the constructor throws the SettingsError that says what is wrong.
+ * I2  Files that are replaced are taken up when they fit together. Until then, and if they never do, the old ones serve
+ *     on, and the log says once what is wrong with the new ones.
+ * I3  The log warns before the end: 14 days, 3 days, one day, and when it has come.
+ */
+export class FileIdentity implements TlsIdentity {
+  private current: CheckedMaterial;
+  private readonly listeners = new Set<() => void>();
+  private readonly watches: readonly DirectoryWatch[];
+  private readonly clock: Clock;
+  private readonly expiry: ExpiryNotice;
+  private timer: Timer | undefined;
+  private doubt: string | undefined;
+  private reported: string | undefined;
+  private closed = false;
+
+  /** @throws SettingsError */
+  constructor(private readonly options: FileIdentityOptions) {
+    const { files, logger, clock = systemClock } = options;
+    this.clock = clock;
+    this.current = readMaterial(files, clock.now());
+    this.expiry = new ExpiryNotice(files, logger);
+    this.expiry.look(this.current, clock.now());
+    this.watches = directoriesOf(files).map(
+      ([directory, names]) =>
+        new DirectoryWatch(directory, {
+          names,
+          onEvent: () => this.lookIn(SETTLE_MS),
+          onFailure: (error) =>
+            logger.warn('TLS files cannot be watched; they are read every 10 s', { directory, error }),
+        }),
+    );
+    void this.renewWatches();
+    this.lookIn(REREAD_MS);
+  }
+
+  get material(): CheckedMaterial {
+    return this.current;
+  }
+
+  onChange(listener: () => void): () => void {
+    this.listeners.add(listener);
+    return () => this.listeners.delete(listener);
+  }
+
+  /** Stops watching. What it holds stays usable. Idempotent. */
+  close(): void {
+    this.closed = true;
+    this.timer?.cancel();
+    for (const watch of this.watches) watch.close();
+    this.expiry.close();
+  }
+
+  private lookIn(delayMs: number): void {
+    this.timer?.cancel();
+    this.timer = this.clock.after(delayMs, () => this.look());
+  }
+
+  private look(): void {
+    if (this.closed) return;
+    try {
+      const { files } = this.options;
+      if (!isUnchanged(files, this.current)) this.adopt(readMaterial(files, this.clock.now()));
+      this.doubt = undefined;
+      this.reported = undefined;
+    } catch (error) {
+      this.refuse((error as Error).message);
+    }
+    this.expiry.look(this.current, this.clock.now());
+    void this.renewWatches();
+    // I2: what is wrong may be that only some of the files are there yet.
+    this.lookIn(this.doubt === this.reported ? REREAD_MS : SETTLE_MS * 4);
+  }
+
+  private adopt(next: CheckedMaterial): void {
+    this.current = next;
+    this.options.logger.info('new TLS files are in use', {
+      names: next.names,
+      expiresAt: new Date(next.expiresAt).toISOString(),
+    });
+    for (const listener of this.listeners) listener();
+  }
+
+  /** I2 */
+  private refuse(problem: string): void {
+    if (problem !== this.doubt) this.doubt = problem;
+    else if (problem !== this.reported) {
+      this.reported = problem;
+      this.options.logger.error('TLS files are not taken up, those before serve on', { problem });
+    }
+  }
+
+  private async renewWatches(): Promise<void> {
+    // A directory that is not there now is looked at again.
+    await Promise.all(this.watches.map((watch) => watch.renew().catch(() => undefined)));
+  }
+}
+
+function directoriesOf(files: TlsFiles): [string, string[]][] {
+  const byDirectory = Map.groupBy(Object.values(files), (path: string) => dirname(path));
+  return [...byDirectory].map(([directory, paths]) => [directory, paths.map((path) => basename(path))]);
+}
