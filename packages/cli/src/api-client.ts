@@ -1,3 +1,5 @@
+import type { Fetch } from './access/secure-fetch.js';
+
 /** The few requests to an API node that the command needs. */
 export interface AppRef {
   readonly id: string;
@@ -21,7 +23,11 @@ export interface FnSpec {
 }
 
 export class ApiClient {
-  constructor(private readonly url: string) {}
+  /** @param fetch shows what lets us in */
+  constructor(
+    private readonly url: string,
+    private readonly fetch: Fetch = globalThis.fetch,
+  ) {}
 
   findApp(name: string): Promise<AppRef | undefined> {
     return this.first<AppRef>(`/v2/apps?name=${encodeURIComponent(name)}`);
@@ -61,7 +67,7 @@ export class ApiClient {
   private async exchange<T>(method: string, path: string, body?: unknown): Promise<{ status: number; answer(): T }> {
     let response: Response;
     try {
-      response = await fetch(this.url + path, {
+      response = await this.fetch(this.url + path, {
         method,
         headers: body === undefined ? {} : { 'content-type': 'application/json' },
         body: body === undefined ? undefined : JSON.stringify(body),

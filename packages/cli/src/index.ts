@@ -1,3 +1,5 @@
+export { type FleetAccess, fleetAccess } from './access/fleet-access.js';
+export type { Fetch, FetchOptions } from './access/secure-fetch.js';
 export { ApiClient, type AppRef, type FnRef, type FnSpec } from './api-client.js';
 export { deployFunction, invokeUrl } from './deploy-function.js';
 export { LocalFleet, type LocalFleetOptions } from './fleet/local-fleet.js';

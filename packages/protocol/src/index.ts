@@ -47,4 +47,5 @@ export {
 } from './stream.js';
 export { type StructMessage, structToJson } from './struct-json.js';
 export { type ChannelOptions, Http2Channel } from './transport/http2-channel.js';
+export type { RunnerTls } from './transport/http2-connection.js';
 export { Http2RunnerStream, type RunnerStreamOptions } from './transport/http2-runner-stream.js';

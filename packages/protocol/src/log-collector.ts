@@ -1,11 +1,18 @@
+import { clientContext, clientTlsOptions } from '@fnfleet/core';
 import { Client, type ClientDuplexStream, credentials, type StatusObject } from '@grpc/grpc-js';
 import { decodeLogBatch, type LogBatch } from './log-messages.js';
 import { runnerService } from './runner-proto.js';
 import { GRPC_STATUS, StreamError } from './stream.js';
+import type { RunnerTls } from './transport/http2-connection.js';
+
+/** What a runner is called that has an address only; its certificate is checked for that. */
+const NAMELESS = 'runner.invalid';
 
 export interface CollectorSession {
   /** `host:port` of the runner. */
   readonly address: string;
+  /** Undefined: plain text. */
+  readonly tls?: RunnerTls;
   /** What is wanted: the keys are in docs/logs.md. */
   readonly config: Readonly<Record<string, string>>;
   /** The session stands: the runner has answered. */
@@ -31,7 +38,7 @@ const CHANNEL_OPTIONS = {
 export async function collectLogs(session: CollectorSession): Promise<void> {
   const { signal } = session;
   if (signal.aborted) return;
-  const client = new Client(session.address, credentials.createInsecure(), CHANNEL_OPTIONS);
+  const client = newClient(session);
   const stream = openStream(client);
   const cancel = () => stream.cancel();
   signal.addEventListener('abort', cancel, { once: true });
@@ -42,6 +49,16 @@ export async function collectLogs(session: CollectorSession): Promise<void> {
     signal.removeEventListener('abort', cancel);
     client.close();
   }
+}
+
+function newClient({ address, tls }: CollectorSession): Client {
+  if (tls === undefined) return new Client(address, credentials.createInsecure(), CHANNEL_OPTIONS);
+  const host = address.slice(0, address.lastIndexOf(':')).replace(/^\[|\]$/g, '');
+  const { servername, checkServerIdentity } = clientTlsOptions(tls.identity, host, tls.runnerName);
+  const secure = credentials.createFromSecureContext(clientContext(tls.identity), { checkServerIdentity });
+  // The library would announce an IP address as a name, which servers need not take.
+  const options = { ...CHANNEL_OPTIONS, 'grpc.ssl_target_name_override': servername || NAMELESS };
+  return new Client(address, secure, options);
 }
 
 function openStream(client: Client): ClientDuplexStream<object, unknown> {

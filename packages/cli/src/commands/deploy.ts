@@ -1,4 +1,5 @@
 import { Command } from 'commander';
+import { fleetAccess } from '../access/fleet-access.js';
 import { ApiClient } from '../api-client.js';
 import { deployFunction, invokeUrl } from '../deploy-function.js';
 import { readFuncFile } from '../func-file.js';
@@ -16,7 +17,10 @@ export function deployCommand(): Command {
     .action(async (folder: string, options: { app: string; image?: string; api: string }) => {
       const spec = readFuncFile(folder);
       const image = options.image ?? spec.image;
-      const fn = await deployFunction(new ApiClient(options.api), options.app, { ...spec, image });
+      const fn = await deployFunction(new ApiClient(options.api, fleetAccess(process.env).fetch), options.app, {
+        ...spec,
+        image,
+      });
       console.log(`deployed ${spec.name} (${image}) in app ${options.app}\ninvoke it at ${invokeUrl(fn)}`);
     });
 }

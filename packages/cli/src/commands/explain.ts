@@ -1,4 +1,5 @@
 import { Command, InvalidArgumentError, Option } from 'commander';
+import { fleetAccess } from '../access/fleet-access.js';
 import { fetchExplanation } from '../explain/fetch-explanation.js';
 import { formatTimeline } from '../explain/format-timeline.js';
 
@@ -17,7 +18,7 @@ export function explainCommand(): Command {
     )
     .option('--json', 'what the balancer says, as it is', false)
     .action(async (callId: string, { lb, json }: { lb: readonly string[]; json: boolean }) => {
-      const explanation = await fetchExplanation(lb, callId);
+      const explanation = await fetchExplanation(lb, callId, fleetAccess(process.env).fetch);
       const lines = json ? [JSON.stringify(explanation)] : formatTimeline(explanation);
       process.stdout.write(`${lines.join('\n')}\n`);
     });

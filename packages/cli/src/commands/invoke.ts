@@ -1,4 +1,5 @@
 import { Command } from 'commander';
+import { fleetAccess } from '../access/fleet-access.js';
 import { ApiClient } from '../api-client.js';
 import { invokeUrl } from '../deploy-function.js';
 import { findFunction } from '../find-function.js';
@@ -13,9 +14,10 @@ export function invokeCommand(): Command {
     .option('--content-type <type>', 'type of the body', 'application/json')
     .addOption(apiOption())
     .action(async (appName: string, name: string, options: { data?: string; contentType: string; api: string }) => {
-      const fn = await findFunction(new ApiClient(options.api), appName, name);
+      const access = fleetAccess(process.env);
+      const fn = await findFunction(new ApiClient(options.api, access.fetch), appName, name);
       const body = options.data ?? (process.stdin.isTTY ? '' : await readStdin());
-      const response = await fetch(invokeUrl(fn), {
+      const response = await access.call(invokeUrl(fn), {
         method: 'POST',
         headers: { 'content-type': options.contentType },
         body,
@@ -26,7 +28,7 @@ export function invokeCommand(): Command {
     });
 }
 
-async function readStdin(): Promise<Buffer> {
+async function readStdin(): Promise<Buffer<ArrayBuffer>> {
   const parts: Buffer[] = [];
   for await (const part of process.stdin) parts.push(part);
   return Buffer.concat(parts);

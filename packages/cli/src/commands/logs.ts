@@ -1,5 +1,6 @@
 import { once } from 'node:events';
 import { Command, InvalidArgumentError, Option } from 'commander';
+import { fleetAccess } from '../access/fleet-access.js';
 import { ApiClient } from '../api-client.js';
 import { findFunction } from '../find-function.js';
 import { followFleet } from '../logs/follow-fleet.js';
@@ -44,10 +45,12 @@ async function logs(nameOrId: string, { app, runner, tail, follow, json, api }: 
   const { stdout } = process;
   // Whoever read it is gone: `fnfleet logs … | head`.
   stdout.on('error', () => stop.abort());
-  const fn = await findFunction(new ApiClient(api), app, nameOrId);
+  const access = fleetAccess(process.env);
+  const fn = await findFunction(new ApiClient(api, access.fetch), app, nameOrId);
   const format = json ? formatJson : formatText;
   await followFleet({
     runners: runner,
+    tls: access.tls,
     fnId: fn.id,
     tail,
     follow,

@@ -1,4 +1,5 @@
 import { Command } from 'commander';
+import { fleetAccess } from '../access/fleet-access.js';
 import { LocalFleet } from '../fleet/local-fleet.js';
 import { showExample } from '../fleet/show-example.js';
 import { stopSignal } from '../stop-signal.js';
@@ -46,6 +47,7 @@ async function up(options: UpOptions): Promise<void> {
     runners: options.runners,
     port: options.port,
     grpcPort: options.grpcPort,
+    secure: Boolean(process.env.FN_TLS_CERT),
     dataDir: options.data,
     print: options.quiet ? () => undefined : (line) => console.error(line),
   });
@@ -68,7 +70,10 @@ async function bringUp(fleet: LocalFleet, { example, image, runners }: UpOptions
   console.error(`• starting 1 API node, 1 balancer, ${runners} runner${runners === 1 ? '' : 's'} …`);
   await fleet.start();
   const { apiUrl, lbUrl, runnerAddresses } = fleet.plan;
-  if (example !== undefined) await showExample({ folder: example, image, apiUrl, lbUrl, runnerAddresses });
+  if (example !== undefined) {
+    const access = fleetAccess(process.env);
+    await showExample({ folder: example, image, apiUrl, lbUrl, runnerAddresses, access });
+  }
   console.log(`
 The fleet is up.   API ${apiUrl}   balancer ${lbUrl}
   processes   ${fleet.processes.map(({ name, pid }) => `${name} ${pid}`).join(', ')}

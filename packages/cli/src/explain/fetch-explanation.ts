@@ -1,4 +1,5 @@
 import type { Explanation } from '@fnfleet/lb-agent';
+import type { Fetch } from '../access/secure-fetch.js';
 
 const TIMEOUT_MS = 5000;
 
@@ -6,7 +7,11 @@ const TIMEOUT_MS = 5000;
  * Asks one balancer after the other.
  * @throws Error when none of them knows the call
  */
-export async function fetchExplanation(balancers: readonly string[], callId: string): Promise<Explanation> {
+export async function fetchExplanation(
+  balancers: readonly string[],
+  callId: string,
+  fetch: Fetch = globalThis.fetch,
+): Promise<Explanation> {
   const answers: string[] = [];
   for (const url of balancers) {
     try {

@@ -14,6 +14,8 @@ export interface FleetOptions {
   readonly dataDir: string;
   /** Further settings of every node, over those in the environment of this process. */
   readonly settings?: Readonly<Record<string, string>> | undefined;
+  /** The nodes have TLS (FN_TLS_CERT); by default, if the settings say so. */
+  readonly secure?: boolean;
 }
 
 export interface FleetPlan {
@@ -29,9 +31,10 @@ export interface FleetPlan {
 const HOST = '127.0.0.1';
 
 /** A fleet as a user would deploy it, on one machine: every process only knows what it is told by its environment. */
-export function planFleet({ runners, port, grpcPort, dataDir, settings }: FleetOptions): FleetPlan {
-  const apiUrl = `http://${HOST}:${port}`;
-  const lbUrl = `http://${HOST}:${port + 1}`;
+export function planFleet({ runners, port, grpcPort, dataDir, settings, secure }: FleetOptions): FleetPlan {
+  const scheme = (secure ?? settings?.FN_TLS_CERT !== undefined) ? 'https' : 'http';
+  const apiUrl = `${scheme}://${HOST}:${port}`;
+  const lbUrl = `${scheme}://${HOST}:${port + 1}`;
   const node = (name: string, env: Record<string, string>, preset?: Record<string, string>): PlannedNode => ({
     name,
     env: { FN_BIND_ADDRESS: HOST, ...preset, ...settings, ...env },

@@ -1,3 +1,4 @@
+import type { FleetAccess } from '../access/fleet-access.js';
 import { ApiClient } from '../api-client.js';
 import { deployFunction, invokeUrl } from '../deploy-function.js';
 import { readFuncFile } from '../func-file.js';
@@ -11,16 +12,24 @@ interface ExampleOptions {
   readonly apiUrl: string;
   readonly lbUrl: string;
   readonly runnerAddresses: readonly string[];
+  readonly access: FleetAccess;
 }
 
 /** Deploys a function, calls it through the balancer, and shows what came back, where it ran and what to try next. */
-export async function showExample({ folder, image, apiUrl, lbUrl, runnerAddresses }: ExampleOptions): Promise<void> {
+export async function showExample({
+  folder,
+  image,
+  apiUrl,
+  lbUrl,
+  runnerAddresses,
+  access,
+}: ExampleOptions): Promise<void> {
   const spec = readFuncFile(folder);
-  const fn = await deployFunction(new ApiClient(apiUrl), APP, { ...spec, image: image ?? spec.image });
+  const fn = await deployFunction(new ApiClient(apiUrl, access.fetch), APP, { ...spec, image: image ?? spec.image });
   const url = invokeUrl(fn);
   console.error(`• deployed ${spec.name} (${image ?? spec.image}); calling it …`);
 
-  const response = await fetch(url, {
+  const response = await access.call(url, {
     method: 'POST',
     headers: { 'content-type': 'application/json', 'fn-explain': '1' },
     body: QUESTION,

@@ -1,5 +1,5 @@
 import type { Clock } from '@fnfleet/core';
-import { collectLogs, GRPC_STATUS, type LogBatch, StreamError } from '@fnfleet/protocol';
+import { collectLogs, GRPC_STATUS, type LogBatch, type RunnerTls, StreamError } from '@fnfleet/protocol';
 
 const FIRST_RETRY_MS = 500;
 const LAST_RETRY_MS = 10_000;
@@ -9,6 +9,7 @@ const ALL_LINES = 1_000_000_000;
 export interface FollowOptions {
   /** `host:port` of the runner. */
   readonly address: string;
+  readonly tls?: RunnerTls;
   readonly fnId: string;
   /** Lines of the past to begin with. */
   readonly tail: number;
@@ -26,13 +27,14 @@ export interface FollowOptions {
  * @throws Error that says why it cannot be followed: at once without `follow`, else only for what does not pass
  */
 export async function followRunner(options: FollowOptions): Promise<void> {
-  const { address, follow, onNotice, clock, signal } = options;
+  const { address, tls, follow, onNotice, clock, signal } = options;
   let last: number | undefined;
   let outages = 0;
   while (!signal.aborted) {
     try {
       await collectLogs({
         address,
+        tls,
         config: configOf(options, last),
         signal,
         onOpen: () => {

@@ -7,15 +7,17 @@ export interface TlsFiles {
 
 /** PEM texts. */
 export interface TlsMaterial {
-  /** The certificate, then those between it and the CA. */
-  readonly cert: string;
-  readonly key: string;
+  /** The certificate, then those between it and the CA. Undefined, as the key: a client that shows none. */
+  readonly cert?: string;
+  readonly key?: string;
   /** Whom peers must be signed by. Undefined: servers do not ask, clients trust what the system trusts. */
   readonly ca?: string;
 }
 
 /** Material that has been checked. */
 export interface CheckedMaterial extends TlsMaterial {
+  readonly cert: string;
+  readonly key: string;
   readonly ca: string;
   /** Of the certificate. */
   readonly names: readonly string[];

@@ -1,0 +1,66 @@
+import { readFileSync } from 'node:fs';
+import {
+  type Environment,
+  fixedIdentity,
+  readSettings,
+  readTlsMaterial,
+  SettingsError,
+  type TlsIdentity,
+  text,
+  tlsFiles,
+  tlsSettings,
+} from '@fnfleet/core';
+import type { RunnerTls } from '@fnfleet/protocol';
+import { type Fetch, secureFetch } from './secure-fetch.js';
+
+/** What a command reads of the environment to be let in. */
+const accessSettings = {
+  ...tlsSettings,
+  operatorToken: text('FN_OPERATOR_TOKEN', { secret: true, doc: '' }),
+  runnerName: text('FN_TLS_RUNNER_NAME', { doc: '' }),
+};
+
+/** How a command reaches the fleet: with the certificate and the token of whoever runs it. */
+export interface FleetAccess {
+  /** For the fleet's own endpoints. The token goes along, so it must not be used for addresses from elsewhere. */
+  readonly fetch: Fetch;
+  /** For functions. */
+  readonly call: Fetch;
+  /** For runners over gRPC; undefined: plain text. */
+  readonly tls: RunnerTls | undefined;
+}
+
+/**
+ * With FN_TLS_CA alone, servers are checked and no certificate is shown.
+ * @throws SettingsError
+ */
+export function fleetAccess(env: Environment): FleetAccess {
+  const settings = readSettings(accessSettings, env);
+  const identity = identityOf(settings);
+  const call: Fetch = identity ? secureFetch(identity) : (url, options) => fetch(url, options);
+  const { operatorToken, runnerName } = settings;
+  return { call, fetch: withToken(call, operatorToken), tls: identity && { identity, runnerName } };
+}
+
+function identityOf(settings: Parameters<typeof tlsFiles>[0]): TlsIdentity | undefined {
+  const { tlsCert, tlsKey, tlsCa } = settings;
+  if (tlsCa !== undefined && tlsCert === undefined && tlsKey === undefined) {
+    return fixedIdentity({ ca: readCa(tlsCa) });
+  }
+  const files = tlsFiles(settings);
+  return files && fixedIdentity(readTlsMaterial(files, Date.now()));
+}
+
+function readCa(path: string): string {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch (error) {
+    throw new SettingsError([`FN_TLS_CA: ${path} cannot be read: ${(error as Error).message}`]);
+  }
+}
+
+function withToken(inner: Fetch, token: string | undefined): Fetch {
+  if (token === undefined) return inner;
+  return (url, options = {}) =>
+    inner(url, { ...options, headers: { ...options.headers, authorization: `Bearer ${token}` } });
+}

@@ -1,0 +1,51 @@
+import { once } from 'node:events';
+import type { IncomingMessage } from 'node:http';
+import { request } from 'node:https';
+import { Readable } from 'node:stream';
+import { clientTlsOptions, type TlsIdentity } from '@fnfleet/core';
+
+export interface FetchOptions {
+  readonly method?: string;
+  readonly headers?: Readonly<Record<string, string>>;
+  readonly body?: string | Buffer<ArrayBuffer>;
+  readonly signal?: AbortSignal;
+}
+
+/** The part of `fetch` that commands need. */
+export type Fetch = (url: string, options?: FetchOptions) => Promise<Response>;
+
+/** Statuses whose answers have no body. */
+const BODILESS: ReadonlySet<number> = new Set([204, 205, 304]);
+
+/** `fetch` that shows a certificate, and takes only servers that its CA has signed. Plain text goes as it always does. */
+export function secureFetch(identity: TlsIdentity): Fetch {
+  return async (url, options = {}) => {
+    const { protocol, hostname } = new URL(url);
+    if (protocol !== 'https:') return fetch(url, options);
+    const { method = 'GET', headers, body, signal } = options;
+    const host = hostname.replace(/^\[|\]$/g, '');
+    const sent = request(url, { method, headers, signal, agent: false, ...clientTlsOptions(identity, host) });
+    sent.on('error', () => undefined); // told below, or by the answer's stream
+    sent.end(body);
+    try {
+      const [received] = (await once(sent, 'response')) as [IncomingMessage];
+      return responseOf(received);
+    } catch (error) {
+      // As fetch does, so that callers find the reason in one place.
+      throw new TypeError('fetch failed', { cause: error });
+    }
+  };
+}
+
+function responseOf(received: IncomingMessage): Response {
+  const { statusCode: status = 0, statusMessage: statusText } = received;
+  const headers = new Headers();
+  for (const [name, values] of Object.entries(received.headersDistinct)) {
+    for (const value of values ?? []) headers.append(name, value);
+  }
+  if (BODILESS.has(status)) {
+    received.resume();
+    return new Response(null, { status, statusText, headers });
+  }
+  return new Response(Readable.toWeb(received) as ReadableStream, { status, statusText, headers });
+}

@@ -1,0 +1,130 @@
+import { createServer as plainHttp } from 'node:http';
+import { createSecureServer, createServer as plainHttp2, type ServerHttp2Stream } from 'node:http2';
+import { createServer as secureHttp } from 'node:https';
+import type { AddressInfo, Server } from 'node:net';
+import { serverTlsOptions, systemClock } from '@fnfleet/core';
+import { newApiLookup } from '@fnfleet/lb-agent';
+import { newGrpcRunner } from '@fnfleet/placement';
+import { collectLogs } from '@fnfleet/protocol';
+import { TestCertificates, type Visitor } from '../test-kit/test-certificates.js';
+import { secureFetch } from './secure-fetch.js';
+
+type Wrong = Exclude<Visitor, 'no certificate'> | 'plain text';
+
+let certificates: TestCertificates;
+const servers: Server[] = [];
+const signal = AbortSignal.timeout(60_000);
+
+beforeAll(() => {
+  certificates = new TestCertificates();
+});
+
+afterEach(async () => {
+  await Promise.all(servers.splice(0).map((server) => new Promise((resolve) => server.close(resolve))));
+});
+
+afterAll(() => certificates.remove());
+
+async function listen(server: Server): Promise<number> {
+  servers.push(server);
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  return (server.address() as AddressInfo).port;
+}
+
+/** An api node that knows nothing. */
+async function apiNode(who: Wrong): Promise<string> {
+  const answer = (_req: unknown, res: import('node:http').ServerResponse) =>
+    void res.writeHead(404, { connection: 'close' }).end('{"message":"nothing here"}');
+  const server =
+    who === 'plain text'
+      ? plainHttp(answer)
+      : secureHttp({ ...serverTlsOptions(certificates.identity(who)), rejectUnauthorized: true }, answer);
+  return `https://127.0.0.1:${await listen(server)}`;
+}
+
+/** A runner that knows no method. */
+async function runner(who: Wrong): Promise<string> {
+  const server =
+    who === 'plain text'
+      ? plainHttp2()
+      : createSecureServer({ ...serverTlsOptions(certificates.identity(who)), rejectUnauthorized: true });
+  server.on('stream', (stream: ServerHttp2Stream) => {
+    stream.respond({ ':status': 200, 'content-type': 'application/grpc', 'grpc-status': '12' }, { endStream: true });
+  });
+  server.on('sessionError', () => undefined);
+  return `127.0.0.1:${await listen(server)}`;
+}
+
+const us = () => certificates.identity('member');
+const why = (error: Error): string => `${error.message} ${error.cause ? why(error.cause as Error) : ''}`;
+
+const CLIENTS: Record<string, (who: Wrong, name?: string) => Promise<string>> = {
+  'a balancer, of an api node': async (who) => {
+    const clock = { ...systemClock, sleep: async () => undefined };
+    const lookup = newApiLookup(await apiNode(who), { clock, tls: us() });
+    try {
+      return await lookup.byId('fn', signal).then(String, why);
+    } finally {
+      await lookup.close();
+    }
+  },
+  'a balancer, of a runner': async (who) => {
+    const there = newGrpcRunner(await runner(who), { tls: { identity: us() }, connectTimeoutMs: 20_000 });
+    try {
+      return await there.status(signal).then(String, why);
+    } finally {
+      await there.close();
+    }
+  },
+  'a command, of an api node': async (who) => {
+    const answer = secureFetch(us())(`${await apiNode(who)}/v2/apps`, { signal });
+    return answer.then((response) => response.text(), why);
+  },
+  'a command, of a runner': async (who) => {
+    const session = {
+      address: await runner(who),
+      tls: { identity: us() },
+      config: {},
+      onBatch: () => undefined,
+      signal,
+    };
+    return collectLogs(session).then(String, why);
+  },
+};
+
+describe.each(Object.entries(CLIENTS))('%s', (_who, ask) => {
+  it('asks one with the right certificate', async () => {
+    expect(await ask('member')).toMatch(/Fn not found|gRPC status 12|nothing here/);
+  });
+
+  // protocol 104: with TLS, the server name is the host part of the address, and plain text is refused.
+  it.each(['another CA', 'an expired one', 'another name', 'plain text'] as const)(
+    'protocol 104: refuses one with %s',
+    async (who) => {
+      const told = await ask(who);
+      expect(told).not.toMatch(/Fn not found|gRPC status 12|nothing here/);
+      if (who === 'another name')
+        expect(told).toMatch(/the certificate of 127.0.0.1 is not for 127.0.0.1; its names: .*stranger/);
+      if (who === 'an expired one') expect(told).toMatch(/expired/i);
+      if (who === 'another CA') expect(told).toMatch(/unable to verify|unable to get local issuer|self.signed/i);
+    },
+  );
+});
+
+it('takes a runner that is known by an address for the name that is configured', async () => {
+  const address = await runner('another name');
+  for (const [runnerName, answer] of [
+    ['stranger.example', /gRPC status 12/],
+    ['other.example', /is not for other.example/],
+  ] as const) {
+    const there = newGrpcRunner(address, { tls: { identity: us(), runnerName }, connectTimeoutMs: 20_000 });
+    await expect(there.status(signal)).rejects.toThrow(answer);
+    await there.close();
+  }
+});
+
+it('a balancer with TLS refuses an api node in plain text, unless told otherwise', () => {
+  const options = { clock: systemClock, tls: us() };
+  expect(() => newApiLookup('http://api:8080', options)).toThrow(/FN_RUNNER_API_URL: .* is plain text.*write https/);
+  return newApiLookup('http://api:8080', { ...options, allowInsecure: true }).close();
+});
