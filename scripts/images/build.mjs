@@ -1,7 +1,9 @@
 import { ensureFunctionImage, FUNCTIONS } from './catalogue.mjs';
+import { ensureFnfleetImage } from './fnfleet-image.mjs';
 
-/** `node scripts/images/build.mjs [name…|all]` builds the images of the functions named, or of all. */
-const known = Object.keys(FUNCTIONS);
+/** `node scripts/images/build.mjs [name…|all]` builds the images named: of every role, and of the functions here. */
+const PRODUCT = 'fnfleet';
+const known = [PRODUCT, ...Object.keys(FUNCTIONS)];
 const asked = process.argv.slice(2);
 const names = asked.length === 0 || asked.includes('all') ? known : asked;
 
@@ -12,7 +14,8 @@ if (unknown.length > 0) {
 } else {
   for (const name of names) {
     try {
-      await ensureFunctionImage(name, { progress: console.log });
+      const options = { progress: console.log };
+      await (name === PRODUCT ? ensureFnfleetImage(options) : ensureFunctionImage(name, options));
     } catch (error) {
       console.error(`${name}: ${error.message}`);
       process.exitCode = 1;

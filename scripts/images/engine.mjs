@@ -15,10 +15,10 @@ export const docker = new Docker();
  * Builds an image from a tar context, unless one of that name was already built from the same inputs.
  *
  * @param {{ tag: string, entries: readonly import('./tar.mjs').TarEntry[], buildArgs?: Record<string, string>,
- *           progress: (line: string) => void }} options
+ *           target?: string, progress: (line: string) => void }} options
  * @returns {Promise<{ tag: string, built: boolean }>}
  */
-export async function buildImage({ tag, entries, buildArgs = {}, progress }) {
+export async function buildImage({ tag, entries, buildArgs = {}, target, progress }) {
   const inputs = await digestOf(entries, await resolveArgs(buildArgs));
   const present = await inspectImage(tag);
   if (present?.Config?.Labels?.[INPUTS_LABEL] === inputs) {
@@ -30,10 +30,12 @@ export async function buildImage({ tag, entries, buildArgs = {}, progress }) {
     t: tag,
     labels: { [INPUTS_LABEL]: inputs },
     buildargs: buildArgs,
+    ...(target !== undefined && { target }),
     forcerm: true,
   });
   await followed(answer);
-  progress(`${tag}: built`);
+  const { Size } = (await inspectImage(tag)) ?? {};
+  progress(`${tag}: built, ${Math.round(Size / 1e6)} MB`);
   return { tag, built: true };
 }
 

@@ -3,7 +3,7 @@ import type { Driver } from '@fnfleet/drivers';
 import type { Agent, CallListener } from './agent.js';
 import type { CallOverrider } from './build-call.js';
 import type { CallOption } from './call-options.js';
-import { hostResources, readHostFiles } from './host-resources.js';
+import { type HostFiles, hostResources, readHostFiles } from './host-resources.js';
 import { HotAgent } from './hot-agent.js';
 import type { LogSink } from './output/log-sink.js';
 import { RunnerLogSink } from './output/runner-log-sink.js';
@@ -41,12 +41,17 @@ export function newAgent(options: AgentOptions): Agent {
     log,
     clock,
     ids: options.ids ?? new IdGenerator(),
-    totals: options.totals ?? hostResources(readHostFiles(), { ...settings, driverMemoryMb }, log),
+    totals: options.totals ?? hostResources(filesFor(driver), { ...settings, driverMemoryMb }, log),
     overrider: options.overrider,
     callOptions: options.callOptions ?? [],
     listeners: options.listeners ?? [],
     logSinks: [...(options.logSinks ?? []), ...runnerLog(settings, log)],
   });
+}
+
+function filesFor(driver: Driver): HostFiles {
+  const files = readHostFiles();
+  return driver.capabilities.outside ? { ...files, memoryLimits: [], cpuLimits: [] } : files;
 }
 
 function runnerLog(settings: AgentSettings, log: Logger): LogSink[] {

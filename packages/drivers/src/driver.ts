@@ -42,6 +42,8 @@ export interface DriverCapabilities {
   readonly slotKeyExtension: string;
   /** Memory that the driver needs for itself, beside the containers of functions. Unset: next to none. */
   readonly ownMemoryMb?: number;
+  /** The limits of our own control group are not those of the containers: they are made outside of it. */
+  readonly outside?: boolean;
 }
 
 /** What a container is made from. Sizes in megabytes of 1 048 576 bytes; 0 means no limit. */

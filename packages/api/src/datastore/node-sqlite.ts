@@ -13,7 +13,7 @@ const CONSTRAINT_PRIMARY_KEY = 1555;
  * @param path a file, created if absent; `:memory:` for a database that ends with its connection
  */
 export function nodeSqliteDialect(path: string): SqliteDialect {
-  const database = new DatabaseSync(path, { timeout: BUSY_TIMEOUT_MS });
+  const database = opened(path);
   database.exec('pragma journal_mode = wal; pragma synchronous = normal');
   return new SqliteDialect({ database: adapt(database) });
 }
@@ -44,4 +44,14 @@ function adaptStatement(database: DatabaseSync, sql: string): SqliteStatement {
 
 function values(parameters: readonly unknown[]): SQLInputValue[] {
   return parameters as SQLInputValue[];
+}
+
+/** SQLite only says that it cannot open the file, not which. */
+function opened(path: string): DatabaseSync {
+  try {
+    return new DatabaseSync(path, { timeout: BUSY_TIMEOUT_MS });
+  } catch (error) {
+    const remedy = 'its folder has to exist and to be writable for the user of this process';
+    throw new Error(`FN_DB_URL: ${path}: ${(error as Error).message}: ${remedy}`, { cause: error });
+  }
 }

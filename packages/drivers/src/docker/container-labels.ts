@@ -4,6 +4,8 @@ const CLASSIFIER = 'fn-agent-classifier';
 const INSTANCE = 'fn-agent-instance';
 /** Tells the drivers of one process apart. */
 const DRIVER = 'fn-agent-driver';
+/** The container that the runner itself runs in, where the same engine made it. */
+const CONTAINER = 'fn-agent-container';
 /** What containers are classified as when the operator chose no tag. All runners of an engine share it. */
 const SHARED_TAG = 'fnfleet';
 
@@ -21,23 +23,41 @@ let drivers = 0;
  *   is known to be gone.
  */
 export class ContainerLabels {
-  /** For the containers that this runner makes. */
-  readonly own: Readonly<Record<string, string>>;
   /** Which runner of the machine this is. */
   readonly instance: string;
   private readonly driver = String(++drivers);
+  private container: string | undefined;
 
   constructor(
     private readonly tag: string | undefined,
     private readonly identity: RunnerIdentity = ownIdentity(),
   ) {
     this.instance = formatIdentity(identity);
-    this.own = { [CLASSIFIER]: tag ?? SHARED_TAG, [INSTANCE]: this.instance, [DRIVER]: this.driver };
+  }
+
+  /** The runner itself is in this container of the engine. */
+  runsIn(containerId: string): void {
+    this.container = containerId;
+  }
+
+  /** For the containers that this runner makes. */
+  get own(): Readonly<Record<string, string>> {
+    return {
+      [CLASSIFIER]: this.tag ?? SHARED_TAG,
+      [INSTANCE]: this.instance,
+      [DRIVER]: this.driver,
+      ...(this.container !== undefined && { [CONTAINER]: this.container }),
+    };
   }
 
   /** What the engine is asked for: own containers, and those of runners that use the same tag. */
   get filter(): string {
     return `${CLASSIFIER}=${this.own[CLASSIFIER]}`;
+  }
+
+  /** The container of the runner that made one with these labels; undefined: it runs on a host, or nothing is known. */
+  runnerContainerOf(labels: Readonly<Record<string, string>>): string | undefined {
+    return labels[CONTAINER];
   }
 
   ownerOf(labels: Readonly<Record<string, string>>): ContainerOwner {

@@ -17,6 +17,8 @@ describe('the reaper', () => {
   const tracked = new Set<string>();
   let there: ContainerInfo[];
   let stuck: Set<string>;
+  /** Whether they run. */
+  let runnerContainers: Map<string, boolean>;
   let lists: number;
   let reaper: ContainerReaper;
 
@@ -25,11 +27,16 @@ describe('the reaper', () => {
     tracked.clear();
     there = [];
     stuck = new Set();
+    runnerContainers = new Map();
     lists = 0;
-    const engine: Pick<Engine, 'listContainers' | 'removeContainer'> = {
+    const engine: Pick<Engine, 'listContainers' | 'inspectContainer' | 'removeContainer'> = {
       listContainers: async () => {
         lists += 1;
         return there;
+      },
+      inspectContainer: async (id) => {
+        if (!runnerContainers.has(id)) throw new EngineError(404, 'no such container');
+        return { running: runnerContainers.get(id) ?? false, outOfMemory: false, pid: 1 };
       },
       removeContainer: async (id) => {
         if (stuck.has(id)) throw new EngineError(500, 'busy');
@@ -90,6 +97,17 @@ describe('the reaper', () => {
     await clock.advance(600_000);
     expect(names()).toEqual(['neighbour', 'same-process', 'foreign']);
     expect(metrics.sum('containers_reaped', { reason: 'runner_gone' })).toBe(1);
+  });
+
+  it('what a runner in another container left is removed once the engine says that this one does not run', async () => {
+    const made = (runner: string) => ({ 'fn-agent-instance': 'other/boot/pid:[1]/1/1', 'fn-agent-container': runner });
+    for (const runner of ['lives', 'stopped', 'removed']) aContainer(`of-${runner}`, made(runner));
+    runnerContainers.set('lives', true).set('stopped', false);
+    await clock.advance(60_000);
+    expect(names()).toEqual(['of-lives']);
+    runnerContainers.delete('lives');
+    await clock.advance(60_000);
+    expect(names()).toEqual([]);
   });
 
   it('with a tag of its own, another process with that tag is gone', () => {

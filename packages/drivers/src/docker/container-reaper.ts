@@ -54,7 +54,8 @@ export class ContainerReaper {
       if (!this.ended) logger.warn('cannot look for containers that were left behind', { error });
       return;
     }
-    for (const [container, reason] of this.leftBehind(found)) {
+    const gone = await this.goneRunners(found);
+    for (const [container, reason] of this.leftBehind(found, gone)) {
       if (reason !== undefined) await this.remove(container, reason);
     }
   }
@@ -64,12 +65,32 @@ export class ContainerReaper {
     this.begin();
   }
 
-  private leftBehind(found: readonly ContainerInfo[]): [ContainerInfo, Reason | undefined][] {
+  /** Containers of other runners that run no more. A process in another container cannot be seen, but the engine knows it. */
+  private async goneRunners(found: readonly ContainerInfo[]): Promise<ReadonlySet<string>> {
+    const { engine, labels } = this.options;
+    const others = found.filter(({ Labels }) => labels.ownerOf(Labels) === 'other');
+    const gone = new Set<string>();
+    for (const id of new Set(others.flatMap(({ Labels }) => labels.runnerContainerOf(Labels) ?? []))) {
+      const running = await engine.inspectContainer(id).then(
+        (container) => container.running,
+        (error) => !isNotFound(error),
+      );
+      if (!running) gone.add(id);
+    }
+    return gone;
+  }
+
+  private leftBehind(
+    found: readonly ContainerInfo[],
+    gone: ReadonlySet<string>,
+  ): [ContainerInfo, Reason | undefined][] {
     const suspects = new Map<string, bigint>();
     const now = this.options.clock.nowNs();
     const judged = found.map((container): [ContainerInfo, Reason | undefined] => {
-      const owner = this.options.labels.ownerOf(container.Labels);
-      if (owner === 'gone') return [container, 'runner_gone'];
+      const { labels } = this.options;
+      const owner = labels.ownerOf(container.Labels);
+      if (owner === 'gone' || gone.has(labels.runnerContainerOf(container.Labels) ?? ''))
+        return [container, 'runner_gone'];
       if (owner !== 'self' || this.options.isTracked(nameOf(container))) return [container, undefined];
       const since = this.suspects.get(container.Id) ?? now;
       suspects.set(container.Id, since);

@@ -1,3 +1,4 @@
+import { tmpdir } from 'node:os';
 import {
   type Clock,
   InflightTracker,
@@ -24,6 +25,7 @@ import { checkEngineVersion } from './engine-version.js';
 import { FreezerFinder } from './freezing/freezer-finder.js';
 import { ImageStore } from './images/image-store.js';
 import { NetworkPool } from './network-pool.js';
+import { findOwnContainer, isEngineOutside } from './own-container.js';
 import { PREFORK_MEMBER_MB, PreforkPool } from './prefork/prefork-pool.js';
 
 /** How long a driver that closes waits for a degraded engine to come back, and for one that does not remove a container. */
@@ -65,10 +67,11 @@ export class DockerDriver implements Driver {
   constructor({ settings, logger = silentLogger, clock = systemClock }: DockerDriverOptions) {
     this.settings = settings;
     const ownMemoryMb = settings.preforkSize * PREFORK_MEMBER_MB;
-    this.capabilities = { pause: true, isolation: true, slotKeyExtension: '', ownMemoryMb };
     this.logger = logger;
     this.clock = clock;
     this.address = engineAddress(settings);
+    const outside = isEngineOutside(this.address.options.socketPath);
+    this.capabilities = { pause: true, isolation: true, slotKeyExtension: '', ownMemoryMb, outside };
     this.health = new EngineHealth({
       address: this.address.text,
       ping: () => this.engine.ping(),
@@ -172,6 +175,7 @@ export class DockerDriver implements Driver {
       );
     });
     checkEngineVersion(await this.engine.version());
+    await this.findOurselves();
     const { settings, logger } = this;
     const policy = await containerPolicy(settings, await this.engine.info(), { labels: this.labels.own, logger });
     await this.upkeep.begin();
@@ -181,6 +185,27 @@ export class DockerDriver implements Driver {
     await this.home.open();
     await this.openPrefork(policy);
     return policy;
+  }
+
+  /** In a container of the engine, it sees our paths under other names. */
+  private async findOurselves(): Promise<void> {
+    const own = await findOwnContainer((id) => this.engine.mountsOf(id));
+    if (own === undefined) return;
+    this.labels.runsIn(own.id);
+    const { iofsPath = tmpdir(), iofsDockerPath } = this.settings;
+    if (iofsDockerPath !== undefined) return;
+    const engineSide = own.engineSideOf(iofsPath);
+    if (engineSide === undefined) {
+      throw new Error(
+        `this runner is in a container, and functions cannot reach ${iofsPath} in there: mount a volume or a folder of ` +
+          'the host into it, and set FN_IOFS_PATH to where it is',
+      );
+    }
+    this.logger.info('the engine knows the directory of sockets by another name', {
+      here: iofsPath,
+      there: engineSide,
+    });
+    this.home.seenByEngineAs(engineSide);
   }
 
   /** A network is lent by a container of the pool, where there is one. */

@@ -44,7 +44,7 @@ export const dockerSettings = {
   }),
   cgroupPath: text('FN_CGROUP_PATH', {
     default: '/sys/fs/cgroup',
-    doc: "Where the engine's control groups are mounted. A runner in a container needs the host's, and a look at its processes (--pid=host). Idle containers are frozen through them; where that is not possible, the engine is asked to pause them, which takes a hundred times as long.",
+    doc: "Where the engine's control groups are mounted. A runner in a container needs the host's, writable. Idle containers are frozen through them; where that is not possible, the engine is asked to pause them, which takes a hundred times as long.",
   }),
   freezeThroughEngine: flag('FN_FREEZE_THROUGH_ENGINE', {
     default: false,

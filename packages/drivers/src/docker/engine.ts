@@ -8,6 +8,7 @@ import { type EngineOptions, EngineTransport } from './engine-transport.js';
 import type { LocalImage } from './images/image-cache.js';
 import { type ImageReference, pullName } from './images/image-reference.js';
 import type { RegistryAuth } from './images/registry-auth.js';
+import type { OuterMount } from './own-container.js';
 import type { EngineStats } from './stats-sample.js';
 
 /** What an engine can do. Fields are missing where it is too old to know of them. */
@@ -148,6 +149,14 @@ export class Engine {
       this.container(id).inspect({ abortSignal }),
     );
     return { running: State.Running, outOfMemory: State.OOMKilled, pid: State.Pid };
+  }
+
+  /** What is mounted in a container from where the engine runs. @throws EngineError 404 when it has no such container */
+  async mountsOf(id: string): Promise<readonly OuterMount[]> {
+    const { Mounts } = await this.transport.call('inspect_container', (abortSignal) =>
+      this.container(id).inspect({ abortSignal }),
+    );
+    return Mounts.map(({ Source, Destination }) => ({ source: Source, destination: Destination }));
   }
 
   /** Two readings about a second apart, which the engine takes that long to give. */

@@ -37,7 +37,16 @@ export class IofsHome {
   private readonly opening = new Once(() => this.make());
   private readonly closing = new Once(() => this.remove());
 
-  constructor(private readonly options: IofsHomeOptions) {}
+  private engineParent: string | undefined;
+
+  constructor(private readonly options: IofsHomeOptions) {
+    this.engineParent = options.engineParent;
+  }
+
+  /** What the parent is called on the engine's side. Before the home is opened. */
+  seenByEngineAs(engineParent: string): void {
+    this.engineParent = engineParent;
+  }
 
   /**
    * Called by `create` if nobody did before.
@@ -80,7 +89,8 @@ export class IofsHome {
   }
 
   private async makeIofs(home: string): Promise<Iofs> {
-    const { writableByAll, tmpfs, engineParent, logger } = this.options;
+    const { engineParent } = this;
+    const { writableByAll, tmpfs, logger } = this.options;
     const directory = await makeDirectory(join(home, 'iofs'));
     let mounted = false;
     try {

@@ -1,4 +1,4 @@
-import { access, readFile } from 'node:fs/promises';
+import { access, constants, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Logger } from '@fnfleet/core';
 import { isUnreachable } from '../engine-errors.js';
@@ -16,8 +16,9 @@ export interface FreezerFinderOptions {
  * Finds the freezers of containers. The engine names a container's control group after the container, always in the same
  * way: so it is asked about the first one only.
  *
- * An engine on another machine, or one whose processes are not to be seen from here, is told by the container's id that
- * is missing in the path. Then there is no freezer, and the engine has to be asked for every pause.
+ * Where the engine's processes are not to be seen, as from a container of its own, the groups are looked for by the names
+ * that engines usually give them. An engine on another machine is told by neither being there: then there is no freezer,
+ * and the engine has to be asked for every pause.
  */
 export class FreezerFinder {
   private pattern: Promise<Pattern | undefined> | undefined;
@@ -46,16 +47,43 @@ export class FreezerFinder {
   }
 
   private async patternOf(pid: number, containerId: string): Promise<Pattern> {
-    const place = freezerPathOf(await readFile(`/proc/${pid}/cgroup`, 'latin1'));
-    if (!place?.path.includes(containerId)) throw new Error(`process ${pid} is not the container's`);
-    const { root } = this.options;
-    const [directory, Kind, file] =
-      place.version === 1
-        ? ([join(root, 'freezer', place.path), FreezerV1, 'freezer.state'] as const)
-        : ([join(root, place.path), FreezerV2, 'cgroup.freeze'] as const);
-    await access(join(directory, file));
-    return { path: directory.replace(containerId, PLACE), Kind };
+    const place = freezerPathOf(await readFile(`/proc/${pid}/cgroup`, 'latin1').catch(() => ''));
+    // The process may be another one of a namespace of ours.
+    const places = place?.path.includes(containerId) ? [place] : usualPlaces(containerId);
+    for (const { version, path } of places) {
+      const { Kind, file, mount } = VERSIONS[version];
+      const directory = join(this.options.root, mount, path);
+      if (await exists(join(directory, file))) return { path: directory.replace(containerId, PLACE), Kind };
+    }
+    throw new Error(
+      `no control group of container ${containerId} below ${this.options.root}: mount that of the host there, writable`,
+    );
   }
+}
+
+/** Below the mount of its version. */
+interface Place {
+  readonly version: 1 | 2;
+  readonly path: string;
+}
+
+/** The engine's cgroup drivers are called cgroupfs and systemd; each has a pattern, unless a parent was configured. */
+function usualPlaces(containerId: string): Place[] {
+  const paths = [`/docker/${containerId}`, `/system.slice/docker-${containerId}.scope`];
+  return paths.flatMap((path) => [{ version: 1, path } as const, { version: 2, path } as const]);
+}
+
+const VERSIONS = {
+  1: { Kind: FreezerV1, file: 'freezer.state', mount: 'freezer' },
+  2: { Kind: FreezerV2, file: 'cgroup.freeze', mount: '' },
+} as const;
+
+/** For writing: a mount that is read-only is as good as none. */
+function exists(file: string): Promise<boolean> {
+  return access(file, constants.W_OK).then(
+    () => true,
+    () => false,
+  );
 }
 
 const PLACE = '{container}';

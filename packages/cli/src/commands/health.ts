@@ -1,0 +1,30 @@
+import { commonSettings, readSettings } from '@fnfleet/core';
+import { Command } from 'commander';
+import { checkHealth } from '../health/check-health.js';
+
+const TIMEOUT_MS = 2_500;
+
+export function healthCommand(): Command {
+  return new Command('health')
+    .description('Asks the node on this machine whether it takes work: exit code 0, or 1 and why not.')
+    .option('--live', 'whether it answers at all, even while it starts or drains', false)
+    .option(
+      '--url <url>',
+      'the node to ask, in place of the one that FN_PORT, FN_BIND_ADDRESS and FN_TLS_CERT describe',
+    )
+    .action(async ({ live, url }: { live: boolean; url?: string }) => {
+      const trouble = await checkHealth(url ?? ownUrl(), live ? '/healthz' : '/readyz', TIMEOUT_MS);
+      if (trouble === undefined) return;
+      console.error(trouble);
+      process.exitCode = 1;
+    });
+}
+
+/** Where a role with this environment listens. */
+function ownUrl(): string {
+  const { port, bindAddress } = commonSettings;
+  const settings = readSettings({ port, bindAddress }, process.env);
+  const everywhere = settings.bindAddress === '0.0.0.0' || settings.bindAddress === '::';
+  const host = everywhere ? '127.0.0.1' : settings.bindAddress;
+  return `${process.env.FN_TLS_CERT ? 'https' : 'http'}://${host.includes(':') ? `[${host}]` : host}:${settings.port}`;
+}

@@ -1,0 +1,40 @@
+import { createServer, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { checkHealth } from './check-health.js';
+
+let server: Server;
+let url: string;
+let answer: { status: number; body: string } | undefined;
+
+beforeEach(async () => {
+  server = createServer((req, res) => {
+    if (answer === undefined) return;
+    res.writeHead(req.url === '/healthz' ? 200 : answer.status).end(answer.body);
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+});
+afterEach(async () => {
+  server.closeAllConnections();
+  await new Promise((resolve) => server.close(resolve));
+});
+
+it('a node that takes work is healthy', async () => {
+  answer = { status: 200, body: '{"status":"ready"}' };
+  expect(await checkHealth(url, '/readyz', 1_000)).toBeUndefined();
+});
+
+it('one that drains says so, and lives', async () => {
+  answer = { status: 503, body: '{"status":"draining"}' };
+  expect(await checkHealth(url, '/readyz', 1_000)).toBe(`${url}/readyz answers 503: {"status":"draining"}`);
+  expect(await checkHealth(url, '/healthz', 1_000)).toBeUndefined();
+});
+
+it('one that hangs is given up', async () => {
+  answer = undefined;
+  expect(await checkHealth(url, '/readyz', 50)).toMatch(/does not answer: nothing for 50 ms/);
+});
+
+it('none is there', async () => {
+  expect(await checkHealth('http://127.0.0.1:9', '/readyz', 1_000)).toMatch(/does not answer: .*ECONNREFUSED/);
+});

@@ -1,0 +1,34 @@
+import { get as getHttp, type IncomingMessage } from 'node:http';
+import { get as getHttps } from 'node:https';
+import { text } from 'node:stream/consumers';
+
+/**
+ * Asks a node how it is. The answer names no secret and is given to anybody, so it does not matter who gives it: the
+ * certificate is not looked at.
+ * @returns what is wrong, for people; undefined: nothing
+ */
+export async function checkHealth(
+  url: string,
+  path: '/healthz' | '/readyz',
+  timeoutMs: number,
+): Promise<string | undefined> {
+  const signal = AbortSignal.timeout(timeoutMs);
+  try {
+    const response = await answerOf(new URL(path, url), signal);
+    const said = (await text(response)).trim();
+    return response.statusCode === 200 ? undefined : `${url}${path} answers ${response.statusCode}: ${said}`;
+  } catch (error) {
+    return `${url}${path} does not answer: ${signal.aborted ? `nothing for ${timeoutMs} ms` : (error as Error).message}`;
+  }
+}
+
+function answerOf(url: URL, signal: AbortSignal): Promise<IncomingMessage> {
+  const options = { agent: false, signal } as const;
+  return new Promise((resolve, reject) => {
+    const request =
+      url.protocol === 'https:'
+        ? getHttps(url, { ...options, rejectUnauthorized: false }, resolve)
+        : getHttp(url, options, resolve);
+    request.once('error', reject);
+  });
+}

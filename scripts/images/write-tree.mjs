@@ -1,0 +1,10 @@
+import { mkdir } from 'node:fs/promises';
+import path from 'node:path';
+import { DATA_FOLDERS } from './fnfleet-image.mjs';
+import { writeProductionTree } from './production-tree.mjs';
+
+/** `node scripts/images/write-tree.mjs <folder>`: what the image has beside its base, for a build inside of Docker. */
+const [target] = process.argv.slice(2);
+if (target === undefined) throw new Error('usage: write-tree.mjs <folder>');
+await writeProductionTree(path.join(target, 'rootfs/opt/fnfleet'), { progress: console.log });
+for (const folder of DATA_FOLDERS) await mkdir(path.join(target, 'data', folder), { recursive: true });
