@@ -10,6 +10,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
   invoke: async () => (await import('./commands/invoke.js')).invokeCommand(),
   explain: async () => (await import('./commands/explain.js')).explainCommand(),
   logs: async () => (await import('./commands/logs.js')).logsCommand(),
+  certs: async () => (await import('./commands/certs.js')).certsCommand(),
   health: async () => (await import('./commands/health.js')).healthCommand(),
   simulate: async () => (await import('./commands/simulate.js')).simulateCommand(),
 };

@@ -1,0 +1,211 @@
+import { createPrivateKey, randomBytes, X509Certificate } from 'node:crypto';
+import { type CertifiedKey, issueCertificate, namesOf, newAuthority, parseAltName } from '@fnfleet/core';
+import { CA, type CertFolder, NEXT_CA } from './cert-folder.js';
+
+const DAY_MS = 86_400_000;
+const CA_DAYS = 3650;
+const CERTIFICATE = /-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----\n?/g;
+/** Also the name of two files, and of a subject, which has up to 64 characters. */
+const NAME = /^[A-Za-z\d][\w.-]{0,63}$/;
+
+export interface IssueSpec {
+  readonly name: string;
+  /** Further host names, IP addresses and URIs. */
+  readonly sans: readonly string[];
+  /** What it may be allowed for as a whole (FN_TLS_ALLOWED_NAMES): `urn:fnfleet:role:<role>`. */
+  readonly role?: string;
+  readonly days: number;
+}
+
+/** What is known of a certificate. */
+export interface CertificateInfo {
+  readonly name: string;
+  readonly names: readonly string[];
+  readonly issuer: string;
+  readonly expiresAt: string;
+  readonly daysLeft: number;
+  /** Whether the CA that signs now has signed it. */
+  readonly current: boolean;
+}
+
+/** The certificates of a fleet: made, renewed, and moved to another CA. */
+export class FleetCerts {
+  constructor(
+    private readonly folder: CertFolder,
+    private readonly nowMs: number,
+  ) {}
+
+  get hasAuthority(): boolean {
+    return this.folder.readCertificate(CA) !== undefined;
+  }
+
+  /** @throws Error when there is a CA already, unless forced: all certificates that it has signed are worth nothing then */
+  init({ force = false }: { force?: boolean } = {}): void {
+    if (this.hasAuthority && !force) {
+      throw new Error(
+        `there is a CA in ${this.folder.path}; --force replaces it, and with it every certificate of the fleet`,
+      );
+    }
+    this.folder.remove(NEXT_CA);
+    this.store(CA, this.newAuthority());
+  }
+
+  /** @throws Error when there is one of that name, unless forced */
+  issue({ name, sans, role, days }: IssueSpec, { force = false }: { force?: boolean } = {}): void {
+    if (!NAME.test(name) || name === CA || name === NEXT_CA) {
+      throw new Error(
+        `${JSON.stringify(name)} is no name for a certificate: letters, digits and _ . - only, not ca or next-ca`,
+      );
+    }
+    if (this.folder.readCertificate(name) !== undefined && !force) {
+      throw new Error(`there is a certificate ${name} already: \`fnfleet certs renew\` renews it, --force replaces it`);
+    }
+    const names = [name, ...sans, ...(role === undefined ? [] : [`urn:fnfleet:role:${role}`])];
+    this.store(name, this.sign(this.authority(), name, names, days));
+  }
+
+  /** @returns who has a new certificate: those whose time is up to two thirds over, or all */
+  renew({ all = false, newKeys = false }: { all?: boolean; newKeys?: boolean } = {}): string[] {
+    const authority = this.authority();
+    const due = this.folder.names().filter((name) => all || isDue(this.certificate(name), this.nowMs));
+    for (const name of due) this.reissue(name, authority, newKeys);
+    return due;
+  }
+
+  list(): CertificateInfo[] {
+    const signing = this.hasAuthority ? new X509Certificate(this.authority().cert) : undefined;
+    const infoOf = (name: string, certificate: X509Certificate): CertificateInfo => ({
+      name,
+      names: namesOf(certificate),
+      issuer: certificate.issuer.replace(/^CN=/, ''),
+      expiresAt: certificate.validToDate.toISOString(),
+      daysLeft: Math.ceil((certificate.validToDate.getTime() - this.nowMs) / DAY_MS),
+      current: signing !== undefined && isSignedBy(certificate, signing),
+    });
+    return [
+      ...this.trusted().map((certificate) => infoOf(CA, certificate)),
+      ...this.folder.names().map((name) => infoOf(name, this.certificate(name))),
+    ];
+  }
+
+  /** First step to another CA: everybody is to trust both. Nothing is signed by it yet. */
+  trustNext(): void {
+    this.authority();
+    if (this.folder.readCertificate(NEXT_CA) !== undefined) {
+      throw new Error(
+        'this step has been done: when every node has the new ca.crt, go on with `fnfleet certs rotate-ca reissue`',
+      );
+    }
+    const next = this.newAuthority();
+    this.store(NEXT_CA, next);
+    this.folder.write(CA, 'crt', (this.folder.readCertificate(CA) ?? '') + next.cert);
+  }
+
+  /** Second step: everybody gets a certificate of the next CA, which signs from now on. Both stay trusted. */
+  reissueAll(): string[] {
+    const next = this.pair(NEXT_CA);
+    if (next === undefined) throw new Error('the first step is `fnfleet certs rotate-ca trust`');
+    const names = this.folder.names();
+    for (const name of names) this.reissue(name, next, false);
+    this.folder.write(CA, 'key', next.key);
+    this.folder.remove(NEXT_CA);
+    return names;
+  }
+
+  /** Last step: the CA of before is no longer trusted. */
+  dropOld(): void {
+    if (this.folder.readCertificate(NEXT_CA) !== undefined) {
+      throw new Error('certificates are still those of the CA of before: first `fnfleet certs rotate-ca reissue`');
+    }
+    const signing = this.authority().cert;
+    const old = this.list().filter(({ name, current }) => name !== CA && !current);
+    if (old.length > 0) {
+      throw new Error(
+        `still of the CA of before: ${old.map(({ name }) => name).join(', ')}; \`fnfleet certs renew --all\` renews them`,
+      );
+    }
+    this.folder.write(CA, 'crt', signing);
+  }
+
+  /** The CA that signs: its key, and the certificate of the trusted ones that fits. */
+  private authority(): CertifiedKey {
+    const found = this.pair(CA);
+    if (found) return found;
+    const { path } = this.folder;
+    throw new Error(
+      this.hasAuthority
+        ? `the key of the CA is not in ${path} (ca.key), so that nothing can be signed here`
+        : `there is no CA in ${path}: \`fnfleet certs init\` makes one, --dir names another folder`,
+    );
+  }
+
+  /** A CA with its key. The file may hold others beside it. */
+  private pair(name: typeof CA | typeof NEXT_CA): CertifiedKey | undefined {
+    const key = this.folder.readKey(name);
+    if (key === undefined) return undefined;
+    const privateKey = createPrivateKey(key);
+    const fitting = blocksOf(this.folder.readCertificate(name)).find((block) =>
+      new X509Certificate(block).checkPrivateKey(privateKey),
+    );
+    if (fitting === undefined) throw new Error(`${this.folder.file(name, 'key')} fits no certificate in ${name}.crt`);
+    return { cert: fitting, key };
+  }
+
+  private trusted(): X509Certificate[] {
+    return blocksOf(this.folder.readCertificate(CA)).map((block) => new X509Certificate(block));
+  }
+
+  private certificate(name: string): X509Certificate {
+    const file = this.folder.file(name, 'crt');
+    try {
+      return new X509Certificate(this.folder.readCertificate(name) ?? '');
+    } catch (error) {
+      throw new Error(`${file} is not a certificate`, { cause: error });
+    }
+  }
+
+  private reissue(name: string, authority: CertifiedKey, newKey: boolean): void {
+    const before = this.certificate(name);
+    const key = newKey ? undefined : this.folder.readKey(name);
+    this.store(name, this.sign(authority, name, namesOf(before), lifeOf(before) / DAY_MS, key));
+  }
+
+  private sign(
+    authority: CertifiedKey,
+    name: string,
+    names: readonly string[],
+    days: number,
+    key?: string,
+  ): CertifiedKey {
+    const altNames = [...new Set(names)].map(parseAltName);
+    return issueCertificate(authority, { commonName: name, altNames, days, nowMs: this.nowMs, key });
+  }
+
+  private newAuthority(): CertifiedKey {
+    // Two CAs of a fleet must not have the same name.
+    const commonName = `fnfleet CA ${randomBytes(4).toString('hex')}`;
+    return newAuthority({ commonName, days: CA_DAYS, nowMs: this.nowMs });
+  }
+
+  private store(name: string, { cert, key }: CertifiedKey): void {
+    this.folder.write(name, 'key', key);
+    this.folder.write(name, 'crt', cert);
+  }
+}
+
+function blocksOf(text: string | undefined): string[] {
+  return text?.match(CERTIFICATE) ?? [];
+}
+
+function isSignedBy(certificate: X509Certificate, authority: X509Certificate): boolean {
+  return certificate.checkIssued(authority) && certificate.verify(authority.publicKey);
+}
+
+function isDue(certificate: X509Certificate, nowMs: number): boolean {
+  return certificate.validToDate.getTime() - nowMs < lifeOf(certificate) / 3;
+}
+
+/** Milliseconds; what it had been given beyond that is for clocks that differ. */
+function lifeOf({ validFromDate, validToDate }: X509Certificate): number {
+  return Math.floor((validToDate.getTime() - validFromDate.getTime()) / DAY_MS) * DAY_MS || DAY_MS;
+}

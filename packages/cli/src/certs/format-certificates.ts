@@ -1,0 +1,22 @@
+import type { CertificateInfo } from './fleet-certs.js';
+
+const HEAD = ['NAME', 'EXPIRES', 'DAYS', 'SIGNED BY', 'NAMES'] as const;
+
+/** A table for people. */
+export function formatCertificates(certificates: readonly CertificateInfo[]): string[] {
+  const rows = certificates.map(({ name, expiresAt, daysLeft, issuer, current, names }) => [
+    name,
+    expiresAt.slice(0, 10),
+    daysLeft <= 0 ? 'expired' : `${daysLeft}`,
+    current ? issuer : `${issuer} (another)`,
+    names.join(' '),
+  ]);
+  const lines = [[...HEAD], ...rows];
+  const widths = HEAD.map((_, column) => Math.max(...lines.map((line) => line[column]?.length ?? 0)));
+  return lines.map((line) =>
+    line
+      .map((cell, column) => cell.padEnd(widths[column] ?? 0))
+      .join('  ')
+      .trimEnd(),
+  );
+}
