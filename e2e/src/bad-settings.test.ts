@@ -71,6 +71,35 @@ describe('a node with wrong settings', () => {
     expect(output).toContain('FN_RUNNER_ADDRESSES: required');
   });
 
+  it('does not listen beyond this machine without TLS, and says how to do it right', async () => {
+    for (const address of ['0.0.0.0', '::', '192.0.2.1']) {
+      const output = await refusal({ ...RUNNER, FN_DRIVER: 'process', FN_BIND_ADDRESS: address });
+      expect(output).toContain(`FN_BIND_ADDRESS: ${address} can be reached from other machines, and there is no TLS`);
+      for (const way of ['fnfleet certs init', 'FN_TLS_CERT, FN_TLS_KEY, FN_TLS_CA', 'FN_ALLOW_INSECURE=1']) {
+        expect(output).toContain(way);
+      }
+    }
+  });
+
+  it('listens beyond this machine without TLS when it is told to, with a warning', async () => {
+    const node = start({
+      FN_NODE_TYPE: 'api',
+      FN_BIND_ADDRESS: '0.0.0.0',
+      FN_ALLOW_INSECURE: '1',
+      FN_DB_URL: `sqlite3://${footprint.dataDir}/fn.db`,
+    });
+    await node.prints(/ ready /);
+    expect(node.output).toMatch(/WARN .*without TLS, whoever reaches the ports of this node can use it/);
+  });
+
+  it('names the TLS files that are missing or wrong', async () => {
+    const some = await refusal({ ...LB, FN_TLS_CERT: '/a.crt' });
+    expect(some).toContain('FN_TLS_KEY, FN_TLS_CA: missing');
+    const wrong = await refusal({ ...LB, FN_TLS_CERT: '/nonexistent', FN_TLS_KEY: __filename, FN_TLS_CA: __filename });
+    expect(wrong).toContain('FN_TLS_CERT: /nonexistent cannot be read: ENOENT');
+    expect(wrong).toMatch(/FN_TLS_CA: .* has no certificate/);
+  });
+
   it('names the roles there are', async () => {
     const output = await refusal({ FN_NODE_TYPE: 'worker' });
     expect(output).toContain('FN_NODE_TYPE: expected one of full, api, lb, pure-runner, got "worker"');

@@ -1,4 +1,4 @@
-import { ApiClient, deployFunction, type FnRef, type FnSpec, invokeUrl, LocalFleet } from 'fnfleet';
+import { ApiClient, deployFunction, type FleetAccess, type FnRef, type FnSpec, invokeUrl, LocalFleet } from 'fnfleet';
 import { request } from 'undici';
 import { Footprint } from './footprint.js';
 import { PROBE_IMAGE } from './paths.js';
@@ -12,6 +12,10 @@ interface FleetOptions {
   readonly runners?: number;
   /** Of every node. */
   readonly settings?: Readonly<Record<string, string>>;
+  /** Of one node: `api`, `lb`, `runner1` … */
+  readonly settingsOf?: (node: string) => Readonly<Record<string, string>>;
+  /** With TLS: how the test is let in. */
+  readonly access?: FleetAccess;
 }
 
 /** A local fleet on ports of its own, with what tests need of it. */
@@ -20,9 +24,10 @@ export class Fleet {
     private readonly fleet: LocalFleet,
     readonly footprint: Footprint,
     private readonly log: readonly string[],
+    private readonly access: FleetAccess | undefined,
   ) {}
 
-  static async start({ runners = 1, settings = {} }: FleetOptions = {}): Promise<Fleet> {
+  static async start({ runners = 1, settings = {}, settingsOf, access }: FleetOptions = {}): Promise<Fleet> {
     const footprint = new Footprint();
     const port = await freePorts(2 + 2 * runners);
     const log: string[] = [];
@@ -32,9 +37,11 @@ export class Fleet {
       grpcPort: port + 2 + runners,
       dataDir: footprint.dataDir,
       settings: { ...footprint.env, ...PATIENCE, ...settings },
+      settingsOf,
+      secure: access !== undefined,
       print: (line) => log.push(line),
     });
-    const fleet = new Fleet(local, footprint, log);
+    const fleet = new Fleet(local, footprint, log, access);
     try {
       await local.start();
     } catch (error) {
@@ -74,7 +81,7 @@ export class Fleet {
 
   /** A function in the app `e2e`; a probe unless the spec has another image. */
   deploy(spec: Partial<FnSpec> & { readonly name: string }): Promise<FnRef> {
-    return deployFunction(new ApiClient(this.apiUrl), APP, { image: PROBE_IMAGE, ...spec });
+    return deployFunction(new ApiClient(this.apiUrl, this.access?.fetch), APP, { image: PROBE_IMAGE, ...spec });
   }
 
   /** The same, for tests that only want to call it: resolves with its URL. */

@@ -9,6 +9,10 @@ export interface Invocation {
   readonly method?: Dispatcher.HttpMethod;
   readonly headers?: Readonly<Record<string, string>>;
   readonly signal?: AbortSignal;
+  /** Over connections of one's own. */
+  readonly dispatcher?: Dispatcher;
+  /** Closes the connection after the answer. */
+  readonly reset?: boolean;
 }
 
 /** What came back. */
@@ -40,6 +44,8 @@ export function send(url: string, { knobs, body, ...rest }: Invocation = {}): Pr
     headers: { ...(inHeader ? { probe: JSON.stringify(knobs) } : {}), ...rest.headers },
     body: body ?? (knobs === undefined ? null : JSON.stringify(knobs)),
     signal: rest.signal,
+    dispatcher: rest.dispatcher,
+    reset: rest.reset,
   });
 }
 

@@ -14,7 +14,9 @@ export interface FleetOptions {
   readonly dataDir: string;
   /** Further settings of every node, over those in the environment of this process. */
   readonly settings?: Readonly<Record<string, string>> | undefined;
-  /** The nodes have TLS (FN_TLS_CERT); by default, if the settings say so. */
+  /** Further settings of one node, over those: `api`, `lb`, `runner1` … */
+  readonly settingsOf?: ((node: string) => Readonly<Record<string, string>>) | undefined;
+  /** The nodes have TLS (FN_TLS_CERT). */
   readonly secure?: boolean;
 }
 
@@ -31,13 +33,14 @@ export interface FleetPlan {
 const HOST = '127.0.0.1';
 
 /** A fleet as a user would deploy it, on one machine: every process only knows what it is told by its environment. */
-export function planFleet({ runners, port, grpcPort, dataDir, settings, secure }: FleetOptions): FleetPlan {
-  const scheme = (secure ?? settings?.FN_TLS_CERT !== undefined) ? 'https' : 'http';
+export function planFleet(options: FleetOptions): FleetPlan {
+  const { runners, port, grpcPort, dataDir, settings, settingsOf, secure = false } = options;
+  const scheme = secure ? 'https' : 'http';
   const apiUrl = `${scheme}://${HOST}:${port}`;
   const lbUrl = `${scheme}://${HOST}:${port + 1}`;
   const node = (name: string, env: Record<string, string>, preset?: Record<string, string>): PlannedNode => ({
     name,
-    env: { FN_BIND_ADDRESS: HOST, ...preset, ...settings, ...env },
+    env: { FN_BIND_ADDRESS: HOST, ...preset, ...settings, ...settingsOf?.(name), ...env },
   });
   const numbers = Array.from({ length: runners }, (_, index) => index);
   const runnerAddresses = numbers.map((index) => `${HOST}:${grpcPort + index}`);
