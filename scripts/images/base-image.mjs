@@ -40,9 +40,22 @@ CMD ["node"]
 `;
 
 async function baseEntries() {
+  return [
+    { path: 'Dockerfile', content: Buffer.from(DOCKERFILE) },
+    ...(await programEntries(process.execPath, 'usr/local/bin/node')),
+  ];
+}
+
+/**
+ * A root file system with one program, the libraries it loads, and what programs expect everywhere; below `rootfs/`.
+ * @param {string} program
+ * @param {string} at where it goes
+ * @returns {Promise<import('./tar.mjs').TarEntry[]>}
+ */
+export async function programEntries(program, at) {
   const files = [
-    { path: 'usr/local/bin/node', file: process.execPath, mode: 0o755 },
-    ...(await librariesOf(process.execPath)).map((file) => ({ path: file.slice(1), file, mode: 0o755 })),
+    { path: at, file: program, mode: 0o755 },
+    ...(await librariesOf(program)).map((file) => ({ path: file.slice(1), file, mode: 0o755 })),
     ...(existsSync(CERTIFICATES) ? [{ path: CERTIFICATES.slice(1), file: CERTIFICATES }] : []),
   ];
   const sized = await Promise.all(
@@ -55,7 +68,6 @@ async function baseEntries() {
   ];
   const rootfs = [...sized, ...contents].sort((a, b) => (a.path < b.path ? -1 : 1));
   return [
-    { path: 'Dockerfile', content: Buffer.from(DOCKERFILE) },
     ...parentsOf(rootfs).map((path) => ({ path: `rootfs/${path}`, directory: true })),
     { path: 'rootfs/tmp', directory: true, mode: 0o1777 },
     ...rootfs.map((entry) => ({ ...entry, path: `rootfs/${entry.path}` })),

@@ -1,21 +1,28 @@
 import { ensureFunctionImage, FUNCTIONS } from './catalogue.mjs';
 import { ensureFnfleetImage } from './fnfleet-image.mjs';
+import { ensurePrometheusImage } from './prometheus-image.mjs';
 
-/** `node scripts/images/build.mjs [name…|all]` builds the images named: of every role, and of the functions here. */
-const PRODUCT = 'fnfleet';
-const known = [PRODUCT, ...Object.keys(FUNCTIONS)];
+/**
+ * `node scripts/images/build.mjs [name…]` builds the images named: `fnfleet`, of every role, and those of the functions here;
+ * all of these unless any is named. `prometheus` is for stacks on a machine without a registry.
+ */
+const IMAGES = {
+  fnfleet: ensureFnfleetImage,
+  ...Object.fromEntries(Object.keys(FUNCTIONS).map((name) => [name, (options) => ensureFunctionImage(name, options)])),
+  prometheus: ensurePrometheusImage,
+};
+const usual = Object.keys(IMAGES).filter((name) => name !== 'prometheus');
 const asked = process.argv.slice(2);
-const names = asked.length === 0 || asked.includes('all') ? known : asked;
+const names = asked.length === 0 ? usual : asked.includes('all') ? Object.keys(IMAGES) : asked;
 
-const unknown = names.filter((name) => !known.includes(name));
+const unknown = names.filter((name) => !Object.hasOwn(IMAGES, name));
 if (unknown.length > 0) {
-  console.error(`unknown: ${unknown.join(', ')}; known: ${known.join(', ')}, all`);
+  console.error(`unknown: ${unknown.join(', ')}; known: ${Object.keys(IMAGES).join(', ')}, all`);
   process.exitCode = 2;
 } else {
   for (const name of names) {
     try {
-      const options = { progress: console.log };
-      await (name === PRODUCT ? ensureFnfleetImage(options) : ensureFunctionImage(name, options));
+      await IMAGES[name]({ progress: console.log });
     } catch (error) {
       console.error(`${name}: ${error.message}`);
       process.exitCode = 1;

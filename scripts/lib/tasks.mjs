@@ -29,7 +29,7 @@ export const TASKS = {
     await build();
     if (!(await ensureDockerEngine())) return 1;
     await ensureTestTools();
-    return (await images([])) || jest(args);
+    return (await images(['all'])) || jest(args);
   },
 
   /** Format, lint, import direction and docs in step. */
@@ -97,7 +97,7 @@ async function installExample() {
 }
 
 function images(names) {
-  return node('scripts/images/build.mjs', names.length > 0 ? names : ['all']);
+  return node('scripts/images/build.mjs', names);
 }
 
 /** Some of our dependencies are ES modules, which jest can load only with this flag. */

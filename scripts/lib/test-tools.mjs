@@ -22,6 +22,11 @@ const CATALOGUE = {
     file: 'usr/bin/etcd',
     hint: 'The tests of the etcd pool need the program etcd on the PATH (https://github.com/etcd-io/etcd/releases).',
   },
+  prometheus: {
+    package: 'prometheus',
+    file: 'usr/bin/prometheus',
+    hint: 'The tests of metrics and deployments need the program prometheus on the PATH (https://prometheus.io/download).',
+  },
   dnsmasq: {
     package: 'dnsmasq-base',
     file: 'usr/sbin/dnsmasq',

@@ -14,9 +14,12 @@ export interface DnsQuestion {
   readonly timeoutMs?: number;
 }
 
-/** However a record is set up: a server that says 0 must not be asked without pause, nor a change be seen after an hour. */
+/**
+ * However a record is set up: a server that says 0 must not be asked without pause, nor a change be seen after an hour.
+ * Docker's says ten minutes for what changes whenever a task begins or ends.
+ */
 const MIN_TTL_MS = 1000;
-const MAX_TTL_MS = 30_000;
+const MAX_TTL_MS = 5_000;
 const DEFAULT_TIMEOUT_MS = 1500;
 
 interface Answer {
