@@ -8,6 +8,9 @@ export interface FailedCall {
   readonly how: string;
 }
 
+/** A load that fails this often has shown what it was to show: it ends, so that whoever waits for answers hears of it. */
+const MOST_FAILED = 200;
+
 /** Some clients that call again and again, each as soon as it has its answer. */
 export class Load {
   private readonly failed: FailedCall[] = [];
@@ -15,7 +18,11 @@ export class Load {
   private calls = 0;
   private ending = false;
   private readonly clients: Promise<void>[];
-  private readonly waiting = new Set<{ readonly count: number; readonly resolve: () => void }>();
+  private readonly waiting = new Set<{
+    readonly count: number;
+    readonly resolve: () => void;
+    readonly reject: (reason: Error) => void;
+  }>();
 
   /** @param call makes one call; the id is different for each */
   constructor(
@@ -25,9 +32,12 @@ export class Load {
     this.clients = Array.from({ length: clients }, () => this.client());
   }
 
-  /** Resolves when so many more calls have been answered with 200. */
+  /** Resolves when so many more calls have been answered with 200, rejects when too many fail. */
   untilAnswered(more: number): Promise<void> {
-    return new Promise((resolve) => this.waiting.add({ count: this.answered + more, resolve }));
+    return new Promise((resolve, reject) => {
+      if (this.ending) reject(this.tooManyFailed());
+      else this.waiting.add({ count: this.answered + more, resolve, reject });
+    });
   }
 
   /** Lets the calls in hand end. */
@@ -44,11 +54,26 @@ export class Load {
       try {
         const { status, headers, body } = await this.call(id);
         if (status === 200) this.countAnswer();
-        else this.failed.push({ id, callId: String(headers['fn-call-id'] ?? ''), how: `${status} ${body}` });
+        else this.countFailure({ id, callId: String(headers['fn-call-id'] ?? ''), how: `${status} ${body}` });
       } catch (error) {
-        this.failed.push({ id, callId: '', how: String(error) });
+        this.countFailure({ id, callId: '', how: causes(error) });
       }
     }
+  }
+
+  private countFailure(failure: FailedCall): void {
+    this.failed.push(failure);
+    if (this.failed.length < MOST_FAILED) return;
+    this.ending = true;
+    for (const { reject } of this.waiting) reject(this.tooManyFailed());
+    this.waiting.clear();
+  }
+
+  private tooManyFailed(): Error {
+    const how = this.failed.at(-1)?.how;
+    return new Error(
+      `of ${this.calls} calls ${this.answered} were answered, ${this.failed.length} failed; last: ${how}`,
+    );
   }
 
   private countAnswer(): void {
@@ -59,4 +84,8 @@ export class Load {
       waiter.resolve();
     }
   }
+}
+
+function causes(error: unknown): string {
+  return error instanceof Error && error.cause ? `${error}: ${causes(error.cause)}` : String(error);
 }
