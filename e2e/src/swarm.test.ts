@@ -66,6 +66,17 @@ describe('the stack of deploy/swarm: an api, two balancers, three runners, Prome
     });
   }
 
+  /** No call may fail meanwhile. If one does, the tasks tell why. */
+  async function whileCalling(what: string, action: (calls: Load) => Promise<void>): Promise<void> {
+    const calls = load();
+    const trouble = await action(calls).catch((error: Error) => error);
+    const { answered, failed } = await calls.end();
+    print(`swarm, ${what}: ${answered} calls answered, ${failed.length} failed`);
+    if (failed.length > 0) print(await stack.said());
+    expect(failed).toEqual([]);
+    expect(trouble).toBeUndefined();
+  }
+
   it('calls a function through each balancer', async () => {
     for (const url of balancers) expect((await call(url)).status).toBe(200);
   });
@@ -95,25 +106,21 @@ describe('the stack of deploy/swarm: an api, two balancers, three runners, Prome
   });
 
   it('runners that are added and taken away under load cost no call', async () => {
-    const calls = load();
-    await calls.untilAnswered(30);
-    await stack.scale('runner', 4);
-    for (const url of balancers) await seen(url, 4);
-    await stack.scale('runner', 3);
-    await calls.untilAnswered(30);
-    const { answered, failed } = await calls.end();
-    print(`swarm, 3 runners to 4 and back: ${answered} calls answered, ${failed.length} failed`);
-    expect(failed).toEqual([]);
+    await whileCalling('3 runners to 4 and back', async (calls) => {
+      await calls.untilAnswered(30);
+      await stack.scale('runner', 4);
+      for (const url of balancers) await seen(url, 4);
+      await stack.scale('runner', 3);
+      await calls.untilAnswered(30);
+    });
   });
 
   it('rolling all runners under load costs no call', async () => {
-    const calls = load();
-    await calls.untilAnswered(50);
-    await stack.roll('runner');
-    await calls.untilAnswered(100);
-    const { answered, failed } = await calls.end();
-    print(`swarm, all runners rolled: ${answered} calls answered, ${failed.length} failed`);
-    expect(failed).toEqual([]);
+    await whileCalling('all runners rolled', async (calls) => {
+      await calls.untilAnswered(50);
+      await stack.roll('runner');
+      await calls.untilAnswered(100);
+    });
   });
 });
 

@@ -202,7 +202,7 @@ export class SwarmStack {
   }
 
   /** For whoever has to find out why it did not come up. */
-  private async said(): Promise<string> {
+  async said(): Promise<string> {
     const tasks = await run('docker', ['stack', 'ps', '--no-trunc', this.name]).catch(({ message }) => ({
       stdout: String(message),
     }));

@@ -2,7 +2,8 @@ import { commonSettings, readSettings } from '@fnfleet/core';
 import { Command } from 'commander';
 import { checkHealth } from '../health/check-health.js';
 
-const TIMEOUT_MS = 2_500;
+/** On a machine that is busy an answer takes a while; whoever asks has a limit of its own. */
+const TIMEOUT_MS = 8_000;
 
 export function healthCommand(): Command {
   return new Command('health')
