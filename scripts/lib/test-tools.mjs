@@ -32,6 +32,11 @@ const CATALOGUE = {
     file: 'usr/sbin/dnsmasq',
     hint: 'The tests of the DNS pool need the program dnsmasq on the PATH.',
   },
+  'systemd-analyze': {
+    package: 'systemd',
+    file: 'usr/bin/systemd-analyze',
+    hint: 'The tests of deploy/systemd need the program systemd-analyze, of systemd 250 or newer, on the PATH.',
+  },
 };
 
 /**
@@ -45,7 +50,7 @@ export async function ensureTestTool(name) {
   const unpacked = path.join(TOOLS, tool.package, tool.file);
   if (!existsSync(unpacked)) await unpack(tool);
   if (await runs(unpacked)) return unpacked;
-  // It needs libraries that the machine does not have. None of these packages with libraries brings a service.
+  // It needs libraries that the machine does not have. None of these packages with libraries starts a service.
   if (!isRoot()) throw new Error(`${unpacked} does not run here. ${tool.hint}`);
   await installPackage(tool.package);
   return name;

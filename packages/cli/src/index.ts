@@ -3,3 +3,5 @@ export type { Fetch, FetchOptions } from './access/secure-fetch.js';
 export { ApiClient, type AppRef, type FnRef, type FnSpec } from './api-client.js';
 export { deployFunction, invokeUrl } from './deploy-function.js';
 export { LocalFleet, type LocalFleetOptions } from './fleet/local-fleet.js';
+export { ROLES } from './roles/index.js';
+export type { Role } from './roles/role.js';

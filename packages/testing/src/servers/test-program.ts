@@ -6,8 +6,11 @@ import { pathToFileURL } from 'node:url';
 
 const TOOLS_SCRIPT = join(__dirname, '..', '..', '..', '..', 'scripts', 'lib', 'test-tools.mjs');
 
+/** Those of the script that tests start by themselves. */
+export type TestTool = 'etcd' | 'dnsmasq' | 'systemd-analyze' | 'docker-compose' | 'kubectl';
+
 /** The path of a program that only tests need; see the script for how it gets there. */
-export async function testTool(name: 'etcd' | 'dnsmasq'): Promise<string> {
+export async function testTool(name: TestTool): Promise<string> {
   const { ensureTestTool } = (await import(pathToFileURL(TOOLS_SCRIPT).href)) as {
     ensureTestTool(name: string): Promise<string>;
   };
