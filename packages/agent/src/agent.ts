@@ -24,6 +24,8 @@ export interface Agent extends Service {
   readonly health: DriverHealth;
   /** The calls in hand now. Cheap, as is all that tells of load: it is asked after every call. */
   readonly load: AgentLoad;
+  /** The functions that have containers here, or calls that wait for one. Made anew each time: for operators. */
+  readonly hotFunctions: readonly HotFunction[];
   /** How many containers could take a call with this slot key at once. */
   idleContainers(slotKey: string): number;
 }
@@ -33,6 +35,19 @@ export interface CallListener {
   beforeCall?(call: AgentCall): void | Promise<void>;
   /** The call has ended, however it did. Errors are logged and go no further. */
   afterCall?(call: AgentCall): void | Promise<void>;
+}
+
+/** What there is of one function; of one version of it, if it was changed lately. */
+export interface HotFunction {
+  readonly fnId: string;
+  /** Containers that serve a call or could. */
+  readonly hot: number;
+  /** Those of them that could take a call now. */
+  readonly idle: number;
+  /** Containers that are on their way. */
+  readonly starting: number;
+  /** Calls that wait for a container. */
+  readonly waiting: number;
 }
 
 export interface Utilization {

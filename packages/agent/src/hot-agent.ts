@@ -10,7 +10,7 @@ import {
   standbyOf,
 } from '@fnfleet/core';
 import type { Driver, DriverHealth } from '@fnfleet/drivers';
-import type { Agent, CallListener, Utilization } from './agent.js';
+import type { Agent, CallListener, HotFunction, Utilization } from './agent.js';
 import type { AgentCall } from './agent-call.js';
 import { LoadCounter } from './agent-load.js';
 import { buildCall, type CallOverrider, needOf } from './build-call.js';
@@ -90,6 +90,12 @@ export class HotAgent implements Agent {
 
   get health(): DriverHealth {
     return this.permit.health;
+  }
+
+  get hotFunctions(): readonly HotFunction[] {
+    return [...this.queues.values()]
+      .map(({ fnId, hotContainers: hot, counts }) => ({ fnId, hot, ...counts }))
+      .filter(({ hot, starting, waiting }) => hot + starting + waiting > 0);
   }
 
   idleContainers(slotKey: string): number {

@@ -131,6 +131,11 @@ export class SlotQueue implements ContainerOwner {
     return { waiting: this.waiters.size, starting: this.launcher.size, idle: this.idleStack.length };
   }
 
+  /** Containers that serve a call or could. */
+  get hotContainers(): number {
+    return this.hot.size;
+  }
+
   /** An idle container, claimed for the caller; undefined when it would have to wait. */
   take(): HotContainer | undefined {
     const container = this.claimIdle();

@@ -11,6 +11,8 @@ export interface Driver {
   readonly capabilities: DriverCapabilities;
   /** Resolves when containers can be made; rejects with the reason why never. */
   readonly ready: Promise<void>;
+  /** What it knows of whatever makes its containers, for operators. Unset: nothing. */
+  readonly facts?: DriverFacts;
   /** Whether new containers can be made now. The agent asks for none while it is degraded. */
   readonly health: HealthView;
   /**
@@ -24,6 +26,9 @@ export interface Driver {
   /** Closes every container that is left, then lets go of the engine. Idempotent, never rejects. */
   close(): Promise<void>;
 }
+
+/** By name, in snake case; for operators. */
+export type DriverFacts = Readonly<Record<string, string | number | boolean | undefined>>;
 
 /** An image that is on this machine, lent for the life of one container. */
 export interface PreparedImage {

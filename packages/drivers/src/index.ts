@@ -6,6 +6,7 @@ export type {
   ContainerSpec,
   Driver,
   DriverCapabilities,
+  DriverFacts,
   ExitResult,
   OutputListener,
   OutputSource,

@@ -6,6 +6,7 @@ export {
   encodeRunnerMessage,
   NOTHING_REPORTED,
 } from './codec.js';
+export { loadJson } from './load-json.js';
 export type { LoadReport } from './load-report.js';
 export { type CollectorSession, collectLogs } from './log-collector.js';
 export { decodeLogBatch, encodeLogBatch, type LogBatch, type LogEntry } from './log-messages.js';
@@ -32,6 +33,7 @@ export type {
   ReplayableBody,
   ReportedTimings,
 } from './outbound-call.js';
+export type { RunnerAbout } from './runner-about.js';
 export { packageDefinition, protoPath, protoRoot, runnerService } from './runner-proto.js';
 export { type BeforeStart, type CallEnd, type CallIo, type RunCall, RunnerSession } from './runner-session.js';
 export { decodeRunnerStatus, encodeRunnerStatus, NOTHING_CHECKED, type RunnerStatus } from './runner-status.js';

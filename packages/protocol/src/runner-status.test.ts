@@ -48,17 +48,26 @@ it('comes back as it was, every field of it', () => {
       degraded: true,
       degradedReason: 'the engine does not answer',
     },
+    about: {
+      name: 'box-3',
+      version: '1.2.3',
+      nowMs: 1_548_331_200_123,
+      httpPort: 8080,
+      hotFunctions: 2,
+      hotContainers: 5,
+    },
   };
   const decoded = decodeRunnerStatus(bytesOf(status));
   expect(decoded).toEqual(status);
 });
 
-it('a runner of Fn tells no load', () => {
+it('a runner of Fn tells no load, and not who it is', () => {
   const bytes = Buffer.from([0x10, 2, 0x60, 9]); // active 2, requestsReceived 9
   expect(decodeRunnerStatus(bytes)).toMatchObject({
     active: 2,
     requestsReceived: 9,
     load: undefined,
+    about: undefined,
     customStatus: {},
   });
 });

@@ -2,6 +2,7 @@ import type protobuf from 'protobufjs';
 import { NOTHING_REPORTED } from './codec.js';
 import type { LoadReport } from './load-report.js';
 import type { CallReport } from './outbound-call.js';
+import type { RunnerAbout } from './runner-about.js';
 import { protoRoot } from './runner-proto.js';
 import { instant, instantOf } from './wire-dates.js';
 
@@ -24,6 +25,8 @@ export interface RunnerStatus {
   readonly customStatus: Readonly<Record<string, string>>;
   /** A runner of Fn tells none. */
   readonly load: LoadReport | undefined;
+  /** Likewise. */
+  readonly about: RunnerAbout | undefined;
 }
 
 /** The status of a runner that has done nothing and knows nothing. */
@@ -38,6 +41,7 @@ export const NOTHING_CHECKED: RunnerStatus = {
   networkDisabled: false,
   customStatus: {},
   load: undefined,
+  about: undefined,
 };
 
 /** @throws Error when the bytes are not a message */
@@ -69,12 +73,13 @@ export function decodeRunnerStatus(bytes: Buffer): RunnerStatus {
     networkDisabled: fields.isNetworkDisabled,
     customStatus: fields.customStatus,
     load: fields.load ? { ...fields.load, active: fields.active, freeSlots: undefined } : undefined,
+    about: fields.about ? { ...fields.about, httpPort: fields.about.httpPort || undefined } : undefined,
   };
 }
 
 /** The message object that a gRPC handler answers with. */
 export function encodeRunnerStatus(status: RunnerStatus): Record<string, unknown> {
-  const { call, load } = status;
+  const { call, load, about } = status;
   return withoutDefaults({
     active: status.active,
     requestsReceived: status.requestsReceived,
@@ -98,6 +103,7 @@ export function encodeRunnerStatus(status: RunnerStatus): Record<string, unknown
     ctrCreateDuration: call.containerCreateNs,
     initStartTime: call.containerInitNs,
     load: load && withoutDefaults({ ...load, active: undefined, freeSlots: undefined }),
+    about: about && withoutDefaults({ ...about }),
   });
 }
 

@@ -42,6 +42,7 @@ export function engagementRunner(deps: EngagementDeps): RunCall {
     });
     try {
       call = await buildCall(offer, io, deps);
+      if (deps.load.draining) throw new FnError('serverBusy');
       await submit(call, io, deps);
       return end(undefined);
     } catch (error) {

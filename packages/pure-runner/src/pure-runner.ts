@@ -11,7 +11,9 @@ import {
   silentLogger,
   systemClock,
 } from '@fnfleet/core';
+import type { LoadReport } from '@fnfleet/protocol';
 import type { ServerOptions } from '@grpc/grpc-js';
+import { aboutRunner } from './about-runner.js';
 import { DetachedAcks } from './detached-acks.js';
 import { EngagementCounters } from './engagement-counters.js';
 import { engagementRunner } from './engagement-runner.js';
@@ -49,6 +51,10 @@ export interface PureRunnerOptions {
   readonly customHealth?: CustomHealth;
   /** Directory of kernel crash dumps; `Status` tells how many entries it has. */
   readonly kdumpsPath?: string;
+  /** What operators call it, told in `Status`; asked once it listens, as is the next. */
+  readonly name?: () => string;
+  /** Where operators reach it over HTTP. */
+  readonly httpPort?: () => number;
   /** Serves `ConfigureRunner`; without it the settings that are sent are ignored, with a warning. */
   readonly configure?: ConfigureRunner;
   readonly clock?: Clock;
@@ -58,6 +64,12 @@ export interface PureRunnerOptions {
 export interface PureRunner extends Service {
   /** Where it listens, once `ready`. */
   readonly address: AddressInfo;
+  /** What it tells balancers of its load. */
+  readonly load: LoadReport;
+  /** Takes no more calls, as when it drains, but goes on living: until `resume`. Calls in hand go on. Idempotent. */
+  suspend(): void;
+  /** Takes calls again, unless it is about to end. Idempotent. */
+  resume(): void;
 }
 
 /** A runner: the gRPC service that balancers offer calls to, on top of an agent. Starts to listen at once. */
@@ -80,7 +92,8 @@ class PureRunnerService implements PureRunner {
   private readonly listener: GrpcListener;
   private readonly engagements = new InflightTracker();
   private readonly logger: Logger;
-  private readonly load: RunnerLoad;
+  private readonly ownLoad: RunnerLoad;
+  private isReady = false;
   private graceMs = 0;
 
   constructor(options: PureRunnerOptions) {
@@ -90,8 +103,8 @@ class PureRunnerService implements PureRunner {
     const detachedAcks = options.detached ? new DetachedAcks() : undefined;
     if (detachedAcks) agent.addCallListener(detachedAcks);
     const counters = new EngagementCounters();
-    this.load = new RunnerLoad(agent, counters);
-    const run = engagementRunner({ agent, clock, logger, load: this.load, detachedAcks, statusImage });
+    this.ownLoad = new RunnerLoad(agent, counters);
+    const run = engagementRunner({ agent, clock, logger, load: this.ownLoad, detachedAcks, statusImage });
     const listen = options.listen ?? DEFAULT_LISTEN;
     this.listener = new GrpcListener({
       host: listen.slice(0, listen.lastIndexOf(':')).replace(/^\[|\]$/g, ''),
@@ -101,8 +114,8 @@ class PureRunnerService implements PureRunner {
       maxStreams: options.maxStreams ?? DEFAULT_MAX_STREAMS,
       clock,
       run,
-      handlers: { status: statusReporter(options, { counters, load: this.load, clock }), configure, logs, logger },
-      incarnation: this.load.incarnation,
+      handlers: { status: statusReporter(options, { counters, load: this.ownLoad, clock }), configure, logs, logger },
+      incarnation: this.ownLoad.incarnation,
       enter: () => {
         const leave = this.engagements.enter();
         const uncount = counters.enter();
@@ -112,9 +125,10 @@ class PureRunnerService implements PureRunner {
         };
       },
     });
-    this.ready = Promise.all([agent.ready, this.listener.ready]).then(() =>
-      this.listener.setServing(!this.load.draining),
-    );
+    this.ready = Promise.all([agent.ready, this.listener.ready]).then(() => {
+      this.isReady = true;
+      this.tellServing();
+    });
     this.ready.catch(() => undefined); // whoever waits for it is told
   }
 
@@ -122,9 +136,32 @@ class PureRunnerService implements PureRunner {
     return this.listener.address;
   }
 
+  get load(): LoadReport {
+    return this.ownLoad.report();
+  }
+
+  suspend(): void {
+    this.setSuspended(true);
+  }
+
+  resume(): void {
+    this.setSuspended(false);
+  }
+
+  private setSuspended(suspended: boolean): void {
+    if (this.ownLoad.suspended === suspended) return;
+    this.ownLoad.suspended = suspended;
+    this.logger.info(suspended ? 'takes no more calls, as an operator asked' : 'takes calls again');
+    this.tellServing();
+  }
+
+  private tellServing(): void {
+    this.listener.setServing(this.isReady && !this.ownLoad.draining);
+  }
+
   private readonly draining = new Once(async (): Promise<DrainResult> => {
-    this.load.draining = true;
-    this.listener.setServing(false);
+    this.ownLoad.ending = true;
+    this.tellServing();
     const result = await this.agent.drain({ graceMs: this.graceMs });
     await this.engagements.whenIdle(GOODBYE_MS);
     await this.listener.close(GOODBYE_MS);
@@ -137,8 +174,8 @@ class PureRunnerService implements PureRunner {
   }
 
   private readonly closing = new Once(async () => {
-    this.load.draining = true;
-    this.listener.setServing(false);
+    this.ownLoad.ending = true;
+    this.tellServing();
     await this.agent.close();
     await this.listener.close(0);
     this.logger.debug('runner closed');
@@ -150,10 +187,11 @@ class PureRunnerService implements PureRunner {
 }
 
 function statusReporter(
-  { agent, statusImage: image, networkBarrier, customHealth, kdumpsPath }: PureRunnerOptions,
+  { agent, statusImage: image, networkBarrier, customHealth, kdumpsPath, name, httpPort }: PureRunnerOptions,
   parts: { counters: EngagementCounters; load: RunnerLoad; clock: Clock },
 ): RunnerStatusReporter {
   const deps = { agent, clock: parts.clock, ids: new IdGenerator() };
   const statusImage = image ? new StatusImage({ image, networkBarrier, customHealth }, deps) : undefined;
-  return new RunnerStatusReporter({ ...parts, statusImage, kdumpsPath });
+  const about = () => aboutRunner(agent, { name: name?.() ?? '', httpPort: httpPort?.(), nowMs: parts.clock.now() });
+  return new RunnerStatusReporter({ ...parts, statusImage, kdumpsPath, about });
 }

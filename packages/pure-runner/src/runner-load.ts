@@ -6,12 +6,20 @@ import type { EngagementCounters } from './engagement-counters.js';
 /** How busy the runner is, as it tells balancers. Asked at the end of every engagement, so nothing is computed here. */
 export class RunnerLoad {
   readonly incarnation = randomBytes(8).toString('hex');
-  draining = false;
+  /** It will be gone soon. */
+  ending = false;
+  /** It takes no calls until an operator says otherwise. */
+  suspended = false;
 
   constructor(
     private readonly agent: Agent,
     private readonly counters: EngagementCounters,
   ) {}
+
+  /** It takes no more calls. */
+  get draining(): boolean {
+    return this.ending || this.suspended;
+  }
 
   /** @param slotKey of the call that the report is for */
   report(slotKey?: string): LoadReport {

@@ -1,6 +1,6 @@
 import { readdir } from 'node:fs/promises';
 import { type Clock, count } from '@fnfleet/core';
-import { NOTHING_CHECKED, type RunnerStatus } from '@fnfleet/protocol';
+import { NOTHING_CHECKED, type RunnerAbout, type RunnerStatus } from '@fnfleet/protocol';
 import type { EngagementCounters } from './engagement-counters.js';
 import type { RunnerLoad } from './runner-load.js';
 import { StatusCache } from './status-cache.js';
@@ -13,6 +13,8 @@ export interface StatusReporterOptions {
   readonly statusImage: StatusImage | undefined;
   /** Directory whose entries are counted as `kdumpsOnDisk`. */
   readonly kdumpsPath: string | undefined;
+  /** Who the runner is, now. */
+  readonly about: () => RunnerAbout;
   readonly clock: Clock;
 }
 
@@ -48,8 +50,8 @@ export class RunnerStatusReporter {
   }
 
   private figures(): RunnerStatus {
-    const { counters, load } = this.options;
-    return { ...NOTHING_CHECKED, ...counters.snapshot(), load: load.report() };
+    const { counters, load, about } = this.options;
+    return { ...NOTHING_CHECKED, ...counters.snapshot(), load: load.report(), about: about() };
   }
 
   /** A directory that is not there has none. */

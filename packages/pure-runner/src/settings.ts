@@ -9,6 +9,10 @@ export const pureRunnerSettings = {
     max: 65535,
     doc: 'Port of the gRPC service. 0 takes a free one.',
   }),
+  runnerName: text('FN_RUNNER_NAME', {
+    defaultText: 'the host name and the port of the gRPC service',
+    doc: 'What operators call this runner. Each runner of a fleet needs a name of its own.',
+  }),
   maxStreams: integer('FN_GRPC_MAX_STREAMS', {
     default: 65_536,
     min: 1,

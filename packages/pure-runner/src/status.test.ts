@@ -49,6 +49,7 @@ describe('without a status image', () => {
     expect(await status()).toEqual({
       ...NOTHING,
       load: expect.objectContaining({ incarnation: expect.stringMatching(/^[0-9a-f]{16}$/), draining: false }),
+      about: expect.objectContaining({ hotContainers: 0, version: expect.stringMatching(/^\d+\./) }),
     });
     expect(asked).toBe(0);
     expect(metrics.values('status_call')).toEqual([]);

@@ -30,6 +30,11 @@ it('one that drains says so, and lives', async () => {
   expect(await checkHealth(url, '/healthz', 1_000)).toBeUndefined();
 });
 
+it('one that an operator has suspended is well: to restart it would undo what the operator wants', async () => {
+  answer = { status: 503, body: '{"status":"suspended"}' };
+  expect(await checkHealth(url, '/readyz', 1_000)).toBeUndefined();
+});
+
 it('one that hangs is given up', async () => {
   answer = undefined;
   expect(await checkHealth(url, '/readyz', 50)).toMatch(/does not answer: nothing for 50 ms/);

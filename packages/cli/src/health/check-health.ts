@@ -4,7 +4,7 @@ import { text } from 'node:stream/consumers';
 
 /**
  * Asks a node how it is. The answer names no secret and is given to anybody, so it does not matter who gives it: the
- * certificate is not looked at.
+ * certificate is not looked at. A node that an operator has suspended is well.
  * @returns what is wrong, for people; undefined: nothing
  */
 export async function checkHealth(
@@ -16,9 +16,19 @@ export async function checkHealth(
   try {
     const response = await answerOf(new URL(path, url), signal);
     const said = (await text(response)).trim();
-    return response.statusCode === 200 ? undefined : `${url}${path} answers ${response.statusCode}: ${said}`;
+    if (response.statusCode === 200 || statusIn(said) === 'suspended') return undefined;
+    return `${url}${path} answers ${response.statusCode}: ${said}`;
   } catch (error) {
     return `${url}${path} does not answer: ${signal.aborted ? `nothing for ${timeoutMs} ms` : (error as Error).message}`;
+  }
+}
+
+/** Of the answer of `/readyz`. */
+function statusIn(body: string): unknown {
+  try {
+    return JSON.parse(body).status;
+  } catch {
+    return undefined;
   }
 }
 

@@ -1,10 +1,14 @@
+import { hostname } from 'node:os';
 import { agentSettings, newAgent } from '@fnfleet/agent';
-import { commonSettings, readSettings } from '@fnfleet/core';
+import { commonSettings, readSettings, type SettingsOf } from '@fnfleet/core';
 import { createNodeApp, HttpService, httpSettings } from '@fnfleet/http';
 import { newRegistration, registrationSettings } from '@fnfleet/placement';
 import { FunctionLogs, newPureRunner, pureRunnerSettings } from '@fnfleet/pure-runner';
 import { driverSettings, startDriver } from './drivers.js';
 import type { Role } from './role.js';
+import { OperatorDrain } from './runner/operator-drain.js';
+import { runnerReport } from './runner/runner-report.js';
+import { runnerRoutes } from './runner/runner-routes.js';
 import { ServiceGroup } from './service-group.js';
 
 const runnerRoleSettings = {
@@ -26,13 +30,31 @@ export const pureRunnerRole: Role = {
     const driver = startDriver(settings, { logger, env });
     const logs = settings.disableFunctionLogs ? undefined : new FunctionLogs(settings);
     const agent = newAgent({ driver, settings, logger, logSinks: logs ? [logs] : [] });
+    const drain = new OperatorDrain({
+      runner: { suspend: () => runner.suspend(), resume: () => runner.resume() },
+      registration,
+      isEnding: () => readiness() === 'draining',
+    });
+    const state = () => (readiness() === 'ready' && drain.isSuspended ? 'suspended' : readiness());
+    const name = () => settings.runnerName ?? `${hostname()}:${runner.address.port}`;
+    const report = () =>
+      runnerReport({
+        name: name(),
+        state: state(),
+        grpcAddress: `${settings.bindAddress}:${runner.address.port}`,
+        load: runner.load,
+        agent,
+        driver,
+        limits: limitsOf(settings),
+        nowMs: Date.now(),
+      });
     const http = new HttpService({
       handler: createNodeApp({
-        routes: [],
+        routes: runnerRoutes(drain, report),
         settings,
         metrics: metrics.handler,
         guard: security.guard,
-        readiness: () => ({ state: readiness(), degraded: agent.health.reason }),
+        readiness: () => ({ state: state(), degraded: agent.health.reason }),
         logger,
       }),
       host: settings.bindAddress,
@@ -51,6 +73,8 @@ export const pureRunnerRole: Role = {
       statusImage: settings.statusImage,
       networkBarrier: settings.networkBarrier,
       kdumpsPath: settings.kdumpsPath,
+      name,
+      httpPort: () => http.address.port,
       logger,
     });
     void Promise.all([http.ready, runner.ready]).then(
@@ -64,3 +88,15 @@ export const pureRunnerRole: Role = {
     };
   },
 };
+
+/** Those that decide what it takes; for operators. */
+function limitsOf(settings: SettingsOf<typeof runnerRoleSettings>) {
+  return {
+    refuses_at_once_when_full: settings.nonBlocking,
+    concurrent_launches: settings.maxConcurrentLaunches,
+    streams_a_connection: settings.maxStreams,
+    drain_grace_ms: settings.drainGraceMs,
+    freeze_idle_ms: settings.freezeIdleMs,
+    detached_calls: settings.detached,
+  };
+}

@@ -244,6 +244,16 @@ const API_ERRORS = {
     'This balancer does not remember the call',
     'Another balancer has had it, or it ended too many calls ago (FN_EXPLAIN_CALLS).',
   ),
+  runnerEnding: entry(
+    409,
+    'The runner is about to end and takes no more calls',
+    'A runner that has been told to stop (SIGTERM) cannot be brought back by `DELETE /drain`.',
+  ),
+  runnerNotInPool: entry(
+    404,
+    'This balancer has no runner {address}; it has {known}',
+    'Only runners of the pool can be cordoned.',
+  ),
   appNotFound: entry(404, 'App not found', 'No app has this id or name.'),
   appShapeInvalid: entry(400, 'Invalid app shape', 'One of GENERIC_X86, GENERIC_ARM, GENERIC_X86_ARM.'),
   syslogUrlInvalid: entry(400, 'invalid syslog url: "{url}" {reason}', 'tcp, udp, unix, unixgram or tcp+tls.'),

@@ -9,7 +9,7 @@ import {
   systemClock,
 } from '@fnfleet/core';
 import { throwIfAborted } from '../cancellation.js';
-import type { ContainerSpec, Driver, DriverCapabilities, PreparedImage } from '../driver.js';
+import type { ContainerSpec, Driver, DriverCapabilities, DriverFacts, PreparedImage } from '../driver.js';
 import { IofsHome } from '../iofs/iofs-home.js';
 import { ContainerLabels } from './container-labels.js';
 import { type ContainerPolicy, containerPolicy } from './container-policy.js';
@@ -58,6 +58,7 @@ export class DockerDriver implements Driver {
   private readonly home: IofsHome;
   /** By name. */
   private readonly live = new Map<string, DockerContainer>();
+  private engineFacts: DriverFacts = {};
   private readonly abandon = new AbortController();
   private prefork: PreforkPool | undefined;
   private readonly creations = new InflightTracker();
@@ -109,6 +110,17 @@ export class DockerDriver implements Driver {
     this.policy = this.open();
     this.ready = this.policy.then(() => undefined);
     this.ready.catch(() => undefined);
+  }
+
+  get facts(): DriverFacts {
+    const { settings, address, freezers } = this;
+    return {
+      engine: address.text,
+      ...this.engineFacts,
+      cgroup_path: settings.cgroupPath,
+      freezing: freezers === undefined ? 'through the engine' : freezers.way,
+      iofs_path: settings.iofsPath ?? tmpdir(),
+    };
   }
 
   async prepareImage(spec: ContainerSpec, signal: AbortSignal): Promise<PreparedImage> {
@@ -174,10 +186,18 @@ export class DockerDriver implements Driver {
         { cause },
       );
     });
-    checkEngineVersion(await this.engine.version());
+    const version = await this.engine.version();
+    checkEngineVersion(version);
     await this.findOurselves();
     const { settings, logger } = this;
-    const policy = await containerPolicy(settings, await this.engine.info(), { labels: this.labels.own, logger });
+    const info = await this.engine.info();
+    this.engineFacts = {
+      engine_version: version,
+      cgroup_version: info.CgroupVersion ?? '1',
+      storage_driver: info.Driver,
+      storage_root: info.DockerRootDir,
+    };
+    const policy = await containerPolicy(settings, info, { labels: this.labels.own, logger });
     await this.upkeep.begin();
     await this.images.open();
     if (!this.closing.called) this.health.begin();

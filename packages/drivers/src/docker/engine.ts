@@ -15,6 +15,8 @@ import type { EngineStats } from './stats-sample.js';
 export interface EngineInfo {
   readonly CgroupVersion?: string;
   readonly KernelMemory?: boolean;
+  /** Where it keeps images and containers, on its own machine. */
+  readonly DockerRootDir?: string;
   /** By name. */
   readonly Runtimes?: Readonly<Record<string, unknown>>;
   /** `name=seccomp,profile=default`, `name=apparmor` … */

@@ -1,3 +1,5 @@
+import { PassThrough } from 'node:stream';
+import { createLogger, systemClock } from '@fnfleet/core';
 import { EtcdServer, eventually } from '@fnfleet/testing';
 import { newRegistration, type Registration } from './registration.js';
 
@@ -58,5 +60,43 @@ describe('with an etcd', () => {
     await registration?.close();
     registration?.begin();
     expect(await keys()).toEqual([]);
+  });
+
+  it('suspended, it is not found; resumed, it is again', async () => {
+    registration = newRegistration({ settings: { register: `etcd://${etcd.address}`, advertiseAddress: 'h1' }, port });
+    await registration?.suspend();
+    registration?.begin();
+    await registration?.suspend();
+    expect(await keys()).toEqual([]);
+    registration?.resume();
+    await eventually(async () => expect(await keys()).toEqual(['/fnfleet/runners/h1:9190']));
+    await registration?.suspend();
+    expect(await keys()).toEqual([]);
+    registration?.resume();
+    await eventually(async () => expect(await keys()).toEqual(['/fnfleet/runners/h1:9190']));
+    await registration?.close();
+    registration?.resume();
+    expect(await keys()).toEqual([]);
+  });
+
+  it('two runners with one address: the first says what is wrong, once, and lives on', async () => {
+    const lines: string[] = [];
+    const stream = new PassThrough().on('data', (line) => lines.push(String(line)));
+    const logger = createLogger({ level: 'error', format: 'text', stream });
+    const settings = { register: `etcd://${etcd.address}?ttl=2`, advertiseAddress: 'h1' };
+    registration = newRegistration({ settings, port, logger });
+    registration?.begin();
+    await eventually(async () => expect(await keys()).toEqual(['/fnfleet/runners/h1:9190']));
+    const second = newRegistration({ settings, port });
+    second?.begin();
+    try {
+      await eventually(async () => expect(lines).toHaveLength(1));
+      expect(lines[0]).toMatch(/another runner has registered with the address .*FN_ADVERTISE_ADDRESS/);
+      await systemClock.sleep(1_500);
+      expect(lines).toHaveLength(1);
+    } finally {
+      await second?.close();
+      await registration?.close();
+    }
   });
 });

@@ -38,6 +38,10 @@ export interface RegistrationOptions {
 export interface Registration extends Service {
   /** The runner takes calls: the entry is made, and kept up until drain or close. */
   begin(): void;
+  /** Balancers no longer find the runner, until `resume`. Resolves when the entry is gone, or etcd was too long away. */
+  suspend(): Promise<void>;
+  /** Of no effect before `begin` and after drain or close. */
+  resume(): void;
 }
 
 /**
@@ -69,14 +73,26 @@ export function newRegistration(options: RegistrationOptions): Registration | un
 class LastingRegistration implements Registration {
   readonly ready = Promise.resolve();
   private entry: EtcdRegistration | undefined;
+  private withdrawn: Promise<void> = Promise.resolve();
+  private begun = false;
+  private suspended = false;
   private closed = false;
 
   constructor(private readonly makeEntry: () => EtcdRegistration) {}
 
   begin(): void {
-    if (this.closed || this.entry !== undefined) return;
-    this.entry = this.makeEntry();
-    this.entry.begin();
+    this.begun = true;
+    this.enterIfWanted();
+  }
+
+  suspend(): Promise<void> {
+    this.suspended = true;
+    return this.withdraw();
+  }
+
+  resume(): void {
+    this.suspended = false;
+    this.enterIfWanted();
   }
 
   async drain(): Promise<DrainResult> {
@@ -86,7 +102,21 @@ class LastingRegistration implements Registration {
 
   async close(): Promise<void> {
     this.closed = true;
-    await this.entry?.withdraw();
+    await this.withdraw();
+  }
+
+  private enterIfWanted(): void {
+    if (!this.begun || this.suspended || this.closed || this.entry !== undefined) return;
+    this.entry = this.makeEntry();
+    this.entry.begin();
+  }
+
+  /** A new entry may be made meanwhile: it hangs on a lease of its own. */
+  private withdraw(): Promise<void> {
+    const { entry } = this;
+    this.entry = undefined;
+    if (entry !== undefined) this.withdrawn = Promise.all([this.withdrawn, entry.withdraw()]).then(() => undefined);
+    return this.withdrawn;
   }
 }
 

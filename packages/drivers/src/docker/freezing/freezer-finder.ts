@@ -21,6 +21,8 @@ export interface FreezerFinderOptions {
  * and the engine has to be asked for every pause.
  */
 export class FreezerFinder {
+  /** How containers are frozen, for operators. */
+  way = 'not known before the first container';
   private pattern: Promise<Pattern | undefined> | undefined;
 
   constructor(private readonly options: FreezerFinderOptions) {}
@@ -36,12 +38,16 @@ export class FreezerFinder {
     const { pidOf, logger, root } = this.options;
     try {
       const pattern = await this.patternOf(await pidOf(containerId), containerId);
+      this.way = 'through control groups';
       logger.info('containers are frozen through their control groups', { path: pattern.path });
       return pattern;
     } catch (error) {
       // An engine that is away says nothing about control groups: the next container asks again.
       if (isUnreachable(error)) this.pattern = undefined;
-      else logger.info('containers are paused through the engine, which takes it longer', { cgroupRoot: root, error });
+      else {
+        this.way = 'through the engine';
+        logger.info('containers are paused through the engine, which takes it longer', { cgroupRoot: root, error });
+      }
       return undefined;
     }
   }

@@ -11,11 +11,15 @@ export interface EtcdAnswer {
   readonly TTL?: string;
   readonly result?: { readonly TTL?: string };
   readonly token?: string;
+  /** Of a transaction: what each of its steps says. */
+  readonly responses?: readonly { readonly response_range?: { readonly kvs?: readonly EtcdPair[] } }[];
 }
 
 export interface EtcdPair {
   readonly key: string;
   readonly value?: string;
+  /** That the entry goes with. */
+  readonly lease?: string;
 }
 
 /** One line of a watch. */

@@ -20,7 +20,9 @@ export interface EtcdRegistrationOptions {
  * R1  The entry hangs on a lease: it goes by itself when nobody keeps the lease alive.
  * R2  A lease that is lost is replaced at once, an entry that somebody removed is written again.
  * R3  etcd being away never ends the runner. It goes on trying, at least once in the time a lease lasts.
- * R4  Withdrawing takes the entry away first, and gives up after some seconds: the lease then ends by itself.
+ * R4  An entry that another process has written over ours while we live is another runner with our address: that is told,
+ *     and the entry left as it is.
+ * R5  Withdrawing takes the entry away first, and gives up after some seconds: the lease then ends by itself.
  */
 export class EtcdRegistration {
   private readonly client: EtcdClient;
@@ -29,6 +31,8 @@ export class EtcdRegistration {
   private lease: string | undefined;
   private written = false;
   private failing = false;
+  /** R4. The lease of the other that was told of. */
+  private rival: string | undefined;
 
   constructor(private readonly options: EtcdRegistrationOptions) {
     const { place, address, clock, random, ttlS } = options;
@@ -103,7 +107,25 @@ export class EtcdRegistration {
       return;
     }
     const absent = { key: this.entry.key, target: 'CREATE', result: 'EQUAL', create_revision: '0' };
-    await this.client.call('/v3/kv/txn', { compare: [absent], success: [{ request_put: put }] }, signal);
+    const txn = {
+      compare: [absent],
+      success: [{ request_put: put }],
+      failure: [{ request_range: { key: this.entry.key } }],
+    };
+    const { responses = [] } = await this.client.call('/v3/kv/txn', txn, signal);
+    this.noteOwner(responses[0]?.response_range?.kvs?.[0]?.lease, lease);
+  }
+
+  /** R4 */
+  private noteOwner(owner: string | undefined, own: string): void {
+    const rival = owner === own ? undefined : owner;
+    if (rival !== undefined && rival !== this.rival) {
+      this.logger.error(
+        'another runner has registered with the address of this one: balancers reach only one of the two. ' +
+          'Give each runner its own FN_ADVERTISE_ADDRESS',
+      );
+    }
+    this.rival = rival;
   }
 
   private noteFailure(error: Error): void {

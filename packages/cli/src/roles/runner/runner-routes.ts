@@ -1,0 +1,32 @@
+import { type Route, sendJson } from '@fnfleet/http';
+import type { OperatorDrain } from './operator-drain.js';
+
+/** What operators ask of a runner, and tell it. Each answers with how the runner is then. */
+export function runnerRoutes(drain: Pick<OperatorDrain, 'drain' | 'undrain'>, report: () => object): Route[] {
+  return [
+    {
+      method: 'GET',
+      path: '/runner',
+      access: 'operator',
+      handle: (_req, res) => sendJson(res, 200, report()),
+    },
+    {
+      method: 'POST',
+      path: '/drain',
+      access: 'operator',
+      async handle(_req, res) {
+        await drain.drain();
+        sendJson(res, 200, report());
+      },
+    },
+    {
+      method: 'DELETE',
+      path: '/drain',
+      access: 'operator',
+      handle(_req, res) {
+        drain.undrain();
+        sendJson(res, 200, report());
+      },
+    },
+  ];
+}

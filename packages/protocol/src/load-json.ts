@@ -1,0 +1,18 @@
+import type { LoadReport } from './load-report.js';
+
+/** A load report as the HTTP ports of balancers and runners show it to operators. */
+export function loadJson(load: LoadReport): object {
+  return {
+    incarnation: load.incarnation,
+    memory_used_bytes: load.memoryUsedBytes,
+    memory_idle_bytes: load.memoryIdleBytes,
+    memory_total_bytes: load.memoryTotalBytes,
+    cpu_used_millis: load.cpuUsedMillis,
+    cpu_total_millis: load.cpuTotalMillis,
+    active: load.active,
+    waiting: load.waiting,
+    draining: load.draining,
+    degraded: load.degraded,
+    degraded_reason: load.degradedReason || undefined,
+  };
+}

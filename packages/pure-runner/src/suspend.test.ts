@@ -1,0 +1,62 @@
+import { fn } from '@fnfleet/drivers';
+import { Held } from './test-kit/held.js';
+import { reportOf, TestRunner } from './test-kit/test-runner.js';
+
+const answers = fn((request, response) => request.resume().once('end', () => response.end('here')));
+const held = new Held();
+
+let runner: TestRunner;
+beforeEach(async () => {
+  const functions = { held: fn(held.handler), echo: answers };
+  runner = await TestRunner.start({ functions, name: () => 'box-1', httpPort: () => 8081 });
+});
+afterEach(() => runner.close());
+
+const codeOf = async (call: { image: string; fnId?: string }) => reportOf((await runner.run(call)).messages).errorCode;
+// biome-ignore lint/suspicious/noExplicitAny: the message as the proto loader makes it
+const status = (): Promise<any> => runner.balancer.unary('Status', {});
+
+it('a suspended runner refuses new calls, says that it drains, and finishes what it has', async () => {
+  const running = runner.offer({ image: 'held' });
+  await held.untilCalled(1);
+  runner.runner.suspend();
+  runner.runner.suspend();
+
+  expect(await codeOf({ image: 'echo' })).toBe(503);
+  expect(await status()).toMatchObject({ active: 1, load: { draining: true } });
+  expect(runner.runner.load).toMatchObject({ draining: true, active: 1 });
+
+  held.release();
+  await running.status;
+  expect(reportOf(running.received).success).toBe(true);
+  expect(await codeOf({ image: 'held' })).toBe(503);
+});
+
+it('resumed, it takes calls again', async () => {
+  runner.runner.suspend();
+  expect(await codeOf({ image: 'echo' })).toBe(503);
+  runner.runner.resume();
+  expect(await codeOf({ image: 'echo' })).toBe(0);
+  expect((await status()).load.draining).toBe(false);
+});
+
+it('a runner that ends cannot be resumed, and a suspended one ends as any other', async () => {
+  runner.runner.suspend();
+  const ending = runner.runner.drain({ graceMs: 1000 });
+  runner.runner.resume();
+  expect(runner.runner.load.draining).toBe(true);
+  expect(await ending).toBe('drained');
+});
+
+it('tells who it is, and what is hot', async () => {
+  await runner.run({ image: 'echo', fnId: 'a' });
+  await runner.run({ image: 'echo', fnId: 'b' });
+  const { about } = await status();
+  expect(about).toMatchObject({ name: 'box-1', httpPort: 8081, hotFunctions: 2, hotContainers: 2 });
+  expect(about.version).toMatch(/^\d+\.\d+\.\d+/);
+  expect(Math.abs(Number(about.nowMs) - Date.now())).toBeLessThan(5000);
+  expect(runner.agent.hotFunctions).toEqual([
+    { fnId: 'a', hot: 1, idle: 1, starting: 0, waiting: 0 },
+    { fnId: 'b', hot: 1, idle: 1, starting: 0, waiting: 0 },
+  ]);
+});
