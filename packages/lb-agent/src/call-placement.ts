@@ -10,6 +10,8 @@ export interface CallPlacement {
   place(call: LbCall): Promise<unknown>;
   /** What is seen of the runners, where there are some. */
   status?(): FleetStatus;
+  /** Offers a runner nothing any more, or does again. @returns false: there is no such runner */
+  setCordoned?(address: string, cordoned: boolean): boolean;
   /** Lets go of where calls run. Idempotent, never rejects. */
   close(): Promise<void>;
 }
@@ -24,7 +26,7 @@ export class FleetPlacement implements CallPlacement {
     private readonly deps: DispatcherDeps,
     private readonly logger: Logger,
   ) {
-    this.dispatcher = new Dispatcher(deps);
+    this.dispatcher = new Dispatcher({ ...deps, onTrouble: (what) => logger.warn(what) });
   }
 
   async place(call: LbCall): Promise<unknown> {
@@ -34,6 +36,10 @@ export class FleetPlacement implements CallPlacement {
 
   status(): FleetStatus {
     return this.dispatcher.status();
+  }
+
+  setCordoned(address: string, cordoned: boolean): boolean {
+    return this.dispatcher.setCordoned(address, cordoned);
   }
 
   async close(): Promise<void> {

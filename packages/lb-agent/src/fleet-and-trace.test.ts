@@ -30,6 +30,42 @@ it('GET /fleet tells what the balancer sees of its runners, and of the source of
   });
 });
 
+it('PUT and DELETE /fleet/cordons/<address>: calls go elsewhere, and come back; what nobody has is refused', async () => {
+  const [r1, r2] = [new FakeRunner('[::1]:9190').finishes(), new FakeRunner('r2:9190').finishes()];
+  fleet = await TestFleet.start([r1, r2]);
+  const cordon = (method: string, address: string) =>
+    fleet?.send(`/fleet/cordons/${encodeURIComponent(address)}`, { method });
+  expect(await cordon('PUT', '[::1]:9190')).toMatchObject({ status: 200, body: '{"cordons":["[::1]:9190"]}' });
+  await cordon('PUT', '[::1]:9190');
+  for (let i = 0; i < 3; i += 1) expect((await fleet.send('/invoke/fn1')).status).toBe(200);
+  expect([r1.attempts, r2.attempts]).toEqual([0, 3]);
+  expect(JSON.parse((await fleet.send('/fleet', { method: 'GET' })).body)).toMatchObject({
+    cordons: ['[::1]:9190'],
+    troubles: [],
+    runners: [{ state: 'cordoned', cordoned: true, reason: expect.stringContaining('an operator') }, { state: 'ok' }],
+  });
+
+  expect(await cordon('DELETE', '[::1]:9190')).toMatchObject({ status: 200, body: '{"cordons":[]}' });
+  await fleet.send('/invoke/fn1');
+  expect(r1.attempts).toBe(1);
+  expect(await cordon('PUT', 'r9:9190')).toMatchObject({
+    status: 404,
+    body: expect.stringContaining('has no runner r9:9190; it has [::1]:9190, r2:9190'),
+  });
+});
+
+it('a call that waits because all runners are cordoned runs when one is not any more', async () => {
+  const runner = new FakeRunner('r1:9190').finishes();
+  fleet = await TestFleet.start([runner]);
+  await fleet.send('/fleet/cordons/r1:9190', { method: 'PUT' });
+  const waiting = fleet.send('/invoke/fn1');
+  const isWaiting = async () =>
+    JSON.parse((await fleet?.send('/fleet', { method: 'GET' }))?.body ?? '{}').waiting === 1;
+  while (!(await isWaiting())) await new Promise((resolve) => setTimeout(resolve, 5));
+  await fleet.send('/fleet/cordons/r1:9190', { method: 'DELETE' });
+  expect((await waiting).status).toBe(200);
+});
+
 it('FN_TRACE_FILE: a line for each call that ran, which the simulator reads', async () => {
   const file = path.join(directory, 'trace.jsonl');
   const runner = new FakeRunner('r1:9190').does(async (call) => {

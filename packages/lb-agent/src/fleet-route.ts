@@ -1,5 +1,7 @@
+import { VERSION } from '@fnfleet/core';
 import { type Route, sendJson } from '@fnfleet/http';
-import type { FleetStatus } from '@fnfleet/placement';
+import type { FleetStatus, RunnerStatusLine } from '@fnfleet/placement';
+import { loadJson } from '@fnfleet/protocol';
 
 /** Tells what this balancer sees of its runners. */
 export function fleetRoute(status: () => FleetStatus | undefined): Route {
@@ -9,8 +11,10 @@ export function fleetRoute(status: () => FleetStatus | undefined): Route {
     access: 'operator',
     handle(_req, res) {
       const fleet = status();
-      if (fleet === undefined) return sendJson(res, 200, { runners: [] });
+      const self = { version: VERSION, now_ms: Date.now() };
+      if (fleet === undefined) return sendJson(res, 200, { ...self, runners: [] });
       sendJson(res, 200, {
+        ...self,
         waiting: fleet.waiting,
         in_flight: fleet.inFlight,
         pool: fleet.pool && {
@@ -26,27 +30,31 @@ export function fleetRoute(status: () => FleetStatus | undefined): Route {
           leaving: fleet.pool.leaving,
           refused: fleet.pool.refused,
         },
-        runners: fleet.runners.map(({ address, state, inFlight, weight, warmFunctions, load }) => ({
-          address,
-          state,
-          in_flight: inFlight,
-          weight,
-          warm_functions: warmFunctions,
-          load: load && {
-            incarnation: load.incarnation,
-            memory_used_bytes: load.memoryUsedBytes,
-            memory_idle_bytes: load.memoryIdleBytes,
-            memory_total_bytes: load.memoryTotalBytes,
-            cpu_used_millis: load.cpuUsedMillis,
-            cpu_total_millis: load.cpuTotalMillis,
-            active: load.active,
-            waiting: load.waiting,
-            draining: load.draining,
-            degraded: load.degraded,
-            degraded_reason: load.degradedReason || undefined,
-          },
-        })),
+        cordons: fleet.cordons,
+        troubles: fleet.troubles,
+        runners: fleet.runners.map(runnerJson),
       });
     },
+  };
+}
+
+function runnerJson({ address, state, reason, cordoned, load, introduction, ...line }: RunnerStatusLine): object {
+  const about = introduction?.about;
+  return {
+    address,
+    state,
+    reason,
+    cordoned,
+    in_flight: line.inFlight,
+    weight: line.weight,
+    warm_functions: line.warmFunctions,
+    name: about?.name,
+    version: about?.version,
+    http_port: about?.httpPort,
+    hot_functions: about?.hotFunctions,
+    hot_containers: about?.hotContainers,
+    clock_skew_ms: introduction?.clockSkewMs,
+    clock_uncertainty_ms: introduction?.uncertaintyMs,
+    load: load && loadJson(load),
   };
 }

@@ -47,6 +47,11 @@ export interface LBAgent extends Service {
   explain(callId: string): Explanation | undefined;
   /** What is seen of the runners; undefined where calls are not placed on any. */
   fleetStatus(): FleetStatus | undefined;
+  /**
+   * Offers a runner nothing any more, or does again; the calls that it has go on. For as long as this process lives.
+   * @returns false: there is no such runner
+   */
+  setCordoned(address: string, cordoned: boolean): boolean;
 }
 
 /**
@@ -152,6 +157,13 @@ class PlacingAgent implements LBAgent {
 
   fleetStatus(): FleetStatus | undefined {
     return this.placement.status?.();
+  }
+
+  setCordoned(address: string, cordoned: boolean): boolean {
+    const known = this.placement.setCordoned?.(address, cordoned) ?? false;
+    if (known)
+      this.logger.info(cordoned ? 'a runner is cordoned' : 'a runner is no longer cordoned', { runner: address });
+    return known;
   }
 
   explain(callId: string): Explanation | undefined {

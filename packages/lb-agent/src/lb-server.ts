@@ -38,6 +38,7 @@ import {
 } from '@fnfleet/placement';
 import type { LbCallListener } from './call-listener.js';
 import type { CallPlacement } from './call-placement.js';
+import { cordonRoutes } from './cordon-routes.js';
 import { explainRoute } from './explain/explain-route.js';
 import { fleetRoute } from './fleet-route.js';
 import { FrontDoor } from './front-door.js';
@@ -235,6 +236,7 @@ function requestHandler(
       { method: 'POST', path: '/invoke/:fn_id', handle: () => Promise.reject(new FnError('fnNotFound')) },
       explainRoute(agent),
       fleetRoute(() => agent.fleetStatus()),
+      ...cordonRoutes(agent),
       ...routes,
     ],
     settings,

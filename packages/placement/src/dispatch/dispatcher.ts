@@ -6,6 +6,7 @@ import type { Placer } from '../placer.js';
 import type { RunnerPool } from '../runner.js';
 import type { PlacementTiming } from '../settings.js';
 import { FleetView } from '../view/fleet-view.js';
+import { likenesses } from '../view/likeness.js';
 import type { RunnerView } from '../view/runner-view.js';
 import { type FleetStatus, statusLine } from './fleet-status.js';
 import type { Placement } from './placement.js';
@@ -34,10 +35,12 @@ export interface DispatcherDeps {
   readonly health?: Partial<HealthOptions> | undefined;
   /** Uniform, 0 to below 1. */
   readonly random: () => number;
+  /** Hears once of each thing that is wrong with how the fleet is set up, in words for operators. */
+  readonly onTrouble?: (what: string) => void;
 }
 
 /** What a call needs on its way. */
-export interface DispatcherParts extends Omit<DispatcherDeps, 'limits' | 'health' | 'random'> {
+export interface DispatcherParts extends Omit<DispatcherDeps, 'limits' | 'health' | 'random' | 'onTrouble'> {
   readonly fleet: FleetView;
   readonly queue: PlacementQueue;
   readonly recheck: Recheck;
@@ -60,14 +63,25 @@ export class Dispatcher {
   private lookTimer: Timer | undefined;
   private closed = false;
 
-  constructor({ limits, random, health: given, ...deps }: DispatcherDeps) {
+  constructor({ limits, random, health: given, onTrouble, ...deps }: DispatcherDeps) {
     const { clock, pool } = deps;
     const onRoom = (view: RunnerView) => this.roomAt(view);
     const queue = new PlacementQueue(limits, clock, () => this.lookLater());
     const health = { ...HEALTH_DEFAULTS, ...given };
     const fleet = new FleetView({ health, now: () => clock.now(), random, onRoom });
     this.parts = { ...deps, queue, fleet, recheck: new Recheck(clock, onRoom) };
-    this.prober = new Prober(clock, health.probeMs, () => fleet.current);
+    const told = new Set<string>();
+    this.prober = new Prober(
+      clock,
+      health.probeMs,
+      () => fleet.current,
+      () => {
+        for (const what of likenesses(fleet.current)) {
+          if (!told.has(what)) onTrouble?.(what);
+          told.add(what);
+        }
+      },
+    );
     this.prober.begin();
     pool.onChange = () => {
       this.meet();
@@ -89,7 +103,16 @@ export class Dispatcher {
   status(): FleetStatus {
     const { pool, fleet, queue } = this.parts;
     const runners = fleet.current.map(statusLine);
-    return { waiting: queue.size, inFlight: fleet.inFlight, pool: pool.status?.(), runners };
+    const { inFlight, cordons, current } = fleet;
+    return { waiting: queue.size, inFlight, pool: pool.status?.(), cordons, troubles: likenesses(current), runners };
+  }
+
+  /**
+   * Offers a runner nothing any more, or does again. Its calls in hand go on.
+   * @returns false: there is no such runner
+   */
+  setCordoned(address: string, cordoned: boolean): boolean {
+    return this.parts.fleet.setCordoned(address, cordoned);
   }
 
   /** Resolves with how the call ended. Never rejects. */

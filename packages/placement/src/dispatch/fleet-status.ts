@@ -1,5 +1,6 @@
 import type { LoadReport } from '@fnfleet/protocol';
 import type { PoolStatus } from '../pools/membership.js';
+import type { Introduction } from '../view/introduction.js';
 import type { RunnerState, RunnerView } from '../view/runner-view.js';
 
 /** What a balancer sees of its fleet, for operators. */
@@ -10,12 +11,19 @@ export interface FleetStatus {
   readonly inFlight: number;
   /** Undefined for a pool that tells nothing of itself. */
   readonly pool: PoolStatus | undefined;
+  /** Addresses that an operator has cordoned here; perhaps not in the pool now. */
+  readonly cordons: readonly string[];
+  /** What is wrong with how the fleet is set up, in words. */
+  readonly troubles: readonly string[];
   readonly runners: readonly RunnerStatusLine[];
 }
 
 export interface RunnerStatusLine {
   readonly address: string;
   readonly state: RunnerState;
+  /** Why it is not `ok`, or does not do all that it should. */
+  readonly reason: string | undefined;
+  readonly cordoned: boolean;
   readonly inFlight: number;
   /** Less than 1 while it is new. */
   readonly weight: number;
@@ -23,9 +31,28 @@ export interface RunnerStatusLine {
   readonly warmFunctions: number;
   /** The last report; undefined for a runner that tells none. */
   readonly load: LoadReport | undefined;
+  /** Likewise. */
+  readonly introduction: Introduction | undefined;
 }
 
 export function statusLine(view: RunnerView): RunnerStatusLine {
-  const { address, state, inFlight, weight, warmFunctions, load } = view;
-  return { address, state, inFlight, weight, warmFunctions, load };
+  const { address, state, isCordoned: cordoned, inFlight, weight, warmFunctions, load, introduction } = view;
+  return { address, state, reason: reasonOf(view), cordoned, inFlight, weight, warmFunctions, load, introduction };
+}
+
+function reasonOf({ state, trouble, load }: RunnerView): string | undefined {
+  switch (state) {
+    case 'unreachable':
+      return trouble;
+    case 'ejected':
+      return `it fails calls: ${trouble}`;
+    case 'draining':
+      return 'it says that it takes no more calls';
+    case 'cordoned':
+      return 'an operator has told this balancer to offer it nothing';
+    case 'gone':
+      return 'it is closed';
+    case 'ok':
+      return load?.degraded ? load.degradedReason || 'it cannot make containers' : undefined;
+  }
 }

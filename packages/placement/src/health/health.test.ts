@@ -60,9 +60,9 @@ describe('a runner that keeps failing', () => {
     const view = new TestView(10);
     repeat(5, () => view.call(0, BROKEN));
     expect(view.at(0).unfitFor(needFor())).toBe('ejected');
-    for (let i = 1; i < 6; i += 1) view.at(i).isNotThere();
+    for (let i = 1; i < 6; i += 1) view.at(i).isNotThere(new Error('gone'));
     await view.clock.advance(1);
-    for (let i = 1; i < 6; i += 1) repeat(3, () => view.at(i).isNotThere());
+    for (let i = 1; i < 6; i += 1) repeat(3, () => view.at(i).isNotThere(new Error('gone')));
     await view.clock.advance(100);
     expect(view.at(0).unfitFor(needFor())).toBeUndefined();
   });
@@ -147,5 +147,48 @@ describe('probes', () => {
     prober.close();
     expect(aborted).toBe(true);
     expect(view.at(0).unfitFor(needFor())).toBeUndefined();
+  });
+
+  it('learn who a runner is and how far its clock is off, also of one that tells its load all the time', async () => {
+    const view = new TestView(1);
+    const [runner] = view.runners;
+    let answers = 0;
+    if (runner) {
+      runner.status = async () => {
+        answers += 1;
+        await view.clock.sleep(200);
+        const about = { name: 'box', version: '1', nowMs: view.clock.now() + 900, hotFunctions: 0, hotContainers: 0 };
+        return { ...NOTHING_CHECKED, load: view.at(0).load, about: { ...about, httpPort: 8080 } };
+      };
+    }
+    const prober = probing(view);
+    prober.round();
+    await view.clock.advance(200);
+    expect(view.at(0).introduction).toMatchObject({ about: { name: 'box' }, clockSkewMs: 1000, uncertaintyMs: 100 });
+    for (let s = 0; s < 31; s += 1) {
+      view.tell(0, {});
+      await view.clock.advance(1000);
+    }
+    expect(answers).toBe(2);
+    view.tell(0, { incarnation: 'another' });
+    expect(view.at(0).introduction).toBeUndefined();
+    prober.round();
+    await view.clock.advance(200);
+    expect(answers).toBe(3);
+    prober.close();
+  });
+
+  it('notice that a runner of Fn has taken the place of one of ours', async () => {
+    const view = new TestView(1);
+    view.tell(0, { draining: true });
+    expect(view.at(0).state).toBe('draining');
+    await view.clock.advance(10_000);
+    expect(view.at(0).state).toBe('draining');
+    const prober = probing(view);
+    prober.round();
+    await view.clock.advance(0);
+    expect(view.at(0).state).toBe('ok');
+    expect(view.at(0).load).toBeUndefined();
+    prober.close();
   });
 });

@@ -6,6 +6,8 @@ import type { RunnerView } from '../view/runner-view.js';
 const AT_ONCE = 16;
 /** One that could not be reached is asked again after this time, milliseconds. */
 const LOST_MS = 500;
+/** One that tells of itself with its calls is asked this often all the same: its clock and its name come with a status only. */
+const INTRODUCTION_MS = 30_000;
 
 /**
  * Asks runners how they are that have not said so lately: a view that has no calls there learns of room, of draining, and of
@@ -21,6 +23,8 @@ export class Prober {
     /** Between two rounds, milliseconds. */
     private readonly everyMs: number,
     private readonly runners: () => Iterable<RunnerView>,
+    /** A runner has told of itself. */
+    private readonly onStatus?: () => void,
   ) {}
 
   begin(): void {
@@ -48,19 +52,22 @@ export class Prober {
   }
 
   private isDue(view: RunnerView): boolean {
-    const silentMs = this.clock.now() - view.heardAt;
-    return !view.isGone && silentMs >= (view.isLost ? Math.min(LOST_MS, this.everyMs) : this.everyMs);
+    const now = this.clock.now();
+    if (view.isGone) return false;
+    if (now - view.askedAt >= Math.max(INTRODUCTION_MS, this.everyMs) && !view.isLost) return true;
+    return now - view.heardAt >= (view.isLost ? Math.min(LOST_MS, this.everyMs) : this.everyMs);
   }
 
   private async ask(view: RunnerView): Promise<void> {
     const life = new AbortController();
     this.asking.set(view, life);
     try {
-      await view.runner.status(life.signal);
-      view.isThere();
+      const sentAt = this.clock.now();
+      view.isThere(await view.runner.status(life.signal), sentAt);
+      this.onStatus?.();
     } catch (error) {
       // A status that takes too long, or fails, is not a runner that has gone.
-      if (error instanceof StreamError && error.code === GRPC_STATUS.UNAVAILABLE) view.isNotThere();
+      if (error instanceof StreamError && error.code === GRPC_STATUS.UNAVAILABLE) view.isNotThere(error);
     } finally {
       this.asking.delete(view);
     }

@@ -1,5 +1,6 @@
 import type { Candidate, Fleet } from '../candidate.js';
 import type { HealthOptions } from '../health/health-options.js';
+import { addressKey } from '../pools/runner-address.js';
 import type { Runner, RunnerList } from '../runner.js';
 import { RunnerView, type RunnerViewDeps } from './runner-view.js';
 
@@ -47,6 +48,8 @@ export class FleetView {
   private readonly snapshots = new WeakMap<RunnerList['runners'], FleetSnapshot>();
   /** By function: where it is believed to have a free hot container. */
   private readonly warmRunners = new Map<string, Set<RunnerView>>();
+  /** By key of their address: a runner that leaves and comes back is still cordoned. */
+  private readonly cordoned = new Map<string, string>();
   private readonly deps: RunnerViewDeps;
   private latest: FleetSnapshot | undefined;
   private panicking = false;
@@ -64,6 +67,22 @@ export class FleetView {
   /** Those of the list that a call was placed by last. */
   get current(): readonly RunnerView[] {
     return this.latest?.candidates ?? [];
+  }
+
+  /** Addresses that are offered nothing, whether or not they are in the pool now. */
+  get cordons(): readonly string[] {
+    return [...this.cordoned.values()];
+  }
+
+  /** @returns whether there is such a runner, or such a cordon to lift */
+  setCordoned(address: string, cordoned: boolean): boolean {
+    const key = addressKey(address);
+    const views = this.current.filter((view) => addressKey(view.address) === key);
+    const known = views.length > 0 || this.cordoned.has(key);
+    if (cordoned && known) this.cordoned.set(key, address);
+    else this.cordoned.delete(key);
+    for (const view of views) view.setCordoned(cordoned);
+    return known;
   }
 
   /** @param runners not empty */
@@ -88,8 +107,13 @@ export class FleetView {
     }
   }
 
+  /** Those that the operator leaves to this balancer. */
+  private get inUse(): readonly RunnerView[] {
+    return this.cordoned.size === 0 ? this.current : this.current.filter(({ isCordoned }) => !isCordoned);
+  }
+
   private mayEject({ ejectMaxPercent }: HealthOptions): boolean {
-    const { current } = this;
+    const { inUse: current } = this;
     const out = current.filter(({ isEjected }) => isEjected).length + 1;
     return out < current.length && out <= Math.max(1, (current.length * ejectMaxPercent) / 100);
   }
@@ -97,7 +121,7 @@ export class FleetView {
   private panics({ panicPercent }: HealthOptions): boolean {
     const now = this.deps.now();
     if (now - this.panicCheckedAt >= PANIC_CHECK_MS) {
-      const { current } = this;
+      const { inUse: current } = this;
       const healthy = current.filter(({ isHealthy }) => isHealthy).length;
       this.panicking = healthy * 100 < current.length * panicPercent;
       this.panicCheckedAt = now;
@@ -110,6 +134,7 @@ export class FleetView {
     if (view === undefined) {
       const newcomer = new RunnerView(runner, this.deps);
       if (this.latest !== undefined) newcomer.isNew();
+      if (this.cordoned.has(addressKey(runner.address))) newcomer.setCordoned(true);
       this.views.set(runner, newcomer);
       // After the list is complete: calls that wait may be for it.
       queueMicrotask(() => this.deps.onRoom(newcomer));

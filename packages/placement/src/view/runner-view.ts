@@ -1,5 +1,5 @@
 import { count } from '@fnfleet/core';
-import type { AttemptOutcome, LoadReport, OutboundCall, RefusalReason } from '@fnfleet/protocol';
+import type { AttemptOutcome, LoadReport, OutboundCall, RunnerStatus } from '@fnfleet/protocol';
 import type { Candidate } from '../candidate.js';
 import type { HealthOptions } from '../health/health-options.js';
 import { Reputation } from '../health/reputation.js';
@@ -8,6 +8,7 @@ import type { Runner } from '../runner.js';
 import { BackOff } from './back-off.js';
 import { FunctionView } from './function-view.js';
 import { IdleBeliefs } from './idle-beliefs.js';
+import { type Introduction, introductionOf } from './introduction.js';
 import { type Need, needOf } from './need.js';
 import { Room } from './room.js';
 
@@ -19,10 +20,12 @@ const DRAINING_MS = 2_000;
 /** Functions that are remembered for one runner before those without news are dropped. */
 const MAX_FUNCTIONS = 4_096;
 
-/** Why a runner is not offered a call now. `gone`: never again. */
-export type Unfit = 'gone' | 'draining' | 'ejected' | 'unreachable' | 'refused' | 'no room';
+type Refusal = Extract<AttemptOutcome, { kind: 'refused' }>;
 
-export type RunnerState = 'ok' | 'draining' | 'ejected' | 'unreachable' | 'gone';
+/** Why a runner is not offered a call now. `gone`: never again. */
+export type Unfit = 'gone' | 'cordoned' | 'draining' | 'ejected' | 'unreachable' | 'refused' | 'no room';
+
+export type RunnerState = 'ok' | 'draining' | 'cordoned' | 'ejected' | 'unreachable' | 'gone';
 
 export interface RunnerViewDeps {
   readonly health: HealthOptions;
@@ -53,6 +56,13 @@ export class RunnerView implements Candidate {
   load: LoadReport | undefined;
   /** When it last told something, or was asked in vain; milliseconds by the clock. */
   heardAt = Number.NEGATIVE_INFINITY;
+  /** When it was last asked for its status, or was found to be another process: then it has not been asked yet. */
+  askedAt = Number.NEGATIVE_INFINITY;
+  /** Undefined: it has not been asked yet, or is a runner of Fn. */
+  introduction: Introduction | undefined;
+  /** What was wrong when it was last out of reach, or failed calls; for operators. */
+  trouble: string | undefined;
+  private cordoned = false;
   private readonly reputation: Reputation;
   private readonly slowStart: SlowStart;
   private gone = false;
@@ -95,8 +105,21 @@ export class RunnerView implements Candidate {
     const now = this.deps.now();
     if (this.gone) return 'gone';
     if (now < this.unreachable.until) return 'unreachable';
-    if (now < this.drainingUntil) return 'draining';
+    // What it said holds until it says otherwise, whether or not it may be offered a call to see.
+    if (this.load?.draining) return 'draining';
+    if (this.cordoned) return 'cordoned';
     return this.isEjected ? 'ejected' : 'ok';
+  }
+
+  /** An operator has said that this balancer offers it nothing. */
+  get isCordoned(): boolean {
+    return this.cordoned;
+  }
+
+  setCordoned(cordoned: boolean): void {
+    const freed = this.cordoned && !cordoned;
+    this.cordoned = cordoned;
+    if (freed) this.deps.onRoom(this);
   }
 
   get warmFunctions(): number {
@@ -123,6 +146,7 @@ export class RunnerView implements Candidate {
   unfitFor({ fnId, bytes }: Need): Unfit | undefined {
     const now = this.deps.now();
     if (this.gone) return 'gone';
+    if (this.cordoned) return 'cordoned';
     if (now < this.drainingUntil) return 'draining';
     if (this.isEjected && !this.deps.panics()) return 'ejected';
     if (now < this.unreachable.until) return 'unreachable';
@@ -134,6 +158,7 @@ export class RunnerView implements Candidate {
 
   /** When the reason for not being fit runs out by itself, milliseconds by the clock; undefined: not before an event. */
   fitAgainAt({ fnId }: Need): number | undefined {
+    if (this.cordoned) return undefined;
     const now = this.deps.now();
     let at = Number.POSITIVE_INFINITY;
     const consider = (end: number) => {
@@ -176,7 +201,7 @@ export class RunnerView implements Candidate {
     known.inFlight -= 1;
     this.judge(outcome);
     if (outcome.kind === 'refused') {
-      this.refused(need.fnId, known, outcome.reason);
+      this.refused(need.fnId, known, outcome);
       return;
     }
     known.refusal.ease();
@@ -197,18 +222,26 @@ export class RunnerView implements Candidate {
     this.slowStart.begin(this.deps.now());
   }
 
-  /** It has answered a probe. */
-  isThere(): void {
+  /**
+   * It has answered a probe.
+   * @param sentAt when it was asked, milliseconds by the clock
+   */
+  isThere({ about, load }: RunnerStatus, sentAt: number): void {
     this.heardAt = this.deps.now();
+    this.askedAt = this.heardAt;
+    if (load === undefined && this.load !== undefined) this.becomeSilent();
+    this.introduction = about && introductionOf(about, sentAt, this.heardAt);
     const wasLost = this.unreachable.until > this.heardAt;
     this.unreachable.clear();
     if (wasLost) this.deps.onRoom(this);
   }
 
   /** It has not answered a probe. */
-  isNotThere(): void {
+  isNotThere(error: Error): void {
     const { now, random } = this.deps;
     this.heardAt = now();
+    this.askedAt = this.heardAt;
+    this.trouble = error.message;
     this.unreachable.strike(this.heardAt, random);
   }
 
@@ -223,16 +256,20 @@ export class RunnerView implements Candidate {
     const { now, mayEject } = this.deps;
     const wasEjected = this.isEjected;
     this.reputation.ended(outcome, now(), mayEject);
-    if (!wasEjected && this.isEjected) count('lb_runner_ejected_count');
+    if (wasEjected || !this.isEjected) return;
+    count('lb_runner_ejected_count');
+    if (outcome.kind === 'failed') this.trouble = outcome.error.message;
   }
 
-  private refused(fnId: string, known: FunctionView, reason: RefusalReason): void {
+  private refused(fnId: string, known: FunctionView, { reason, error }: Refusal): void {
     const { now, random } = this.deps;
     // Whatever was believed: nothing of it is there for this function.
     this.setFree(fnId, known, 0, 0);
     if (reason === 'closed') this.leave();
-    else if (reason === 'unreachable' || reason === 'lost') this.unreachable.strike(now(), random);
-    else {
+    else if (reason === 'unreachable' || reason === 'lost') {
+      this.trouble = error.message;
+      this.unreachable.strike(now(), random);
+    } else {
       this.unreachable.clear();
       known.refusal.strike(now(), random);
       this.credits = 0;
@@ -273,7 +310,18 @@ export class RunnerView implements Candidate {
     }
     this.room.forget();
     this.reputation.clear();
+    this.introduction = undefined;
+    this.askedAt = Number.NEGATIVE_INFINITY;
     this.isNew();
+  }
+
+  /** A runner of Fn has the address now, of which only the outcomes of calls are known. */
+  private becomeSilent(): void {
+    const { askedAt } = this;
+    this.begunAnew();
+    this.askedAt = askedAt;
+    this.load = undefined;
+    this.drainingUntil = 0;
   }
 
   private setFree(fnId: string, known: FunctionView, slots: number, idleMs: number): void {

@@ -1,0 +1,34 @@
+import { FnError } from '@fnfleet/core';
+import { type Route, sendJson } from '@fnfleet/http';
+import type { LBAgent } from './lb-agent.js';
+
+/** Of as many runners as this a message names them all. */
+const MOST_NAMED = 10;
+
+/**
+ * Runners that this balancer offers nothing, by their address; of any kind, those of Fn among them. A cordon holds for as
+ * long as the process lives, also while the runner is not in the pool.
+ */
+export function cordonRoutes(agent: Pick<LBAgent, 'setCordoned' | 'fleetStatus'>): Route[] {
+  const route = (method: string, cordoned: boolean): Route => ({
+    method,
+    path: '/fleet/cordons/:address',
+    access: 'operator',
+    handle(req, res) {
+      const address = String(req.params.address);
+      if (!agent.setCordoned(address, cordoned)) {
+        throw new FnError('runnerNotInPool', {
+          params: { address, known: namesOf(agent.fleetStatus()?.runners ?? []) },
+        });
+      }
+      sendJson(res, 200, { cordons: agent.fleetStatus()?.cordons ?? [] });
+    },
+  });
+  return [route('PUT', true), route('DELETE', false)];
+}
+
+function namesOf(runners: readonly { readonly address: string }[]): string {
+  if (runners.length === 0) return 'none';
+  if (runners.length > MOST_NAMED) return `${runners.length} others`;
+  return runners.map(({ address }) => address).join(', ');
+}

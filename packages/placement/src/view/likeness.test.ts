@@ -1,0 +1,23 @@
+import type { LoadReport, RunnerAbout } from '@fnfleet/protocol';
+import { likenesses } from './likeness.js';
+
+const runner = (address: string, incarnation?: string, name?: string) => ({
+  address,
+  load: incarnation === undefined ? undefined : ({ incarnation } as LoadReport),
+  introduction: name === undefined ? undefined : { about: { name } as RunnerAbout, clockSkewMs: 0, uncertaintyMs: 0 },
+});
+
+it('finds nothing in a fleet as it should be, nor in one of Fn', () => {
+  expect(likenesses([runner('a:1', 'x', 'box-1'), runner('b:1', 'y', 'box-2')])).toEqual([]);
+  expect(likenesses([runner('a:1'), runner('b:1'), runner('c:1', '', '')])).toEqual([]);
+});
+
+it('finds a runner that is listed under two addresses, once', () => {
+  const found = likenesses([runner('a:1', 'x', 'box-1'), runner('10.0.0.1:1', 'x', 'box-1')]);
+  expect(found).toEqual([expect.stringMatching(/^a:1 and 10\.0\.0\.1:1 are one runner.*list it once/)]);
+});
+
+it('finds runners that have the same name', () => {
+  const found = likenesses([runner('a:1', 'x', 'box'), runner('b:1', 'y', 'other'), runner('c:1', 'z', 'box')]);
+  expect(found).toEqual(['a:1 and c:1 are both called "box": give each its own FN_RUNNER_NAME']);
+});
