@@ -8,7 +8,10 @@ import { probe, ROOT, step } from './shell.mjs';
 /** Where programs are unpacked that only tests need: nothing is installed on the machine, and nothing starts by itself. */
 const TOOLS = path.join(ROOT, '.fnfleet/tools');
 
-/** Each with its Debian package, where it lies in there, and what those do who have another system. */
+/**
+ * Each with its Debian package, where it lies in there, and what those do who have another system. It is there when it can
+ * tell its version.
+ */
 const CATALOGUE = {
   'docker-registry': {
     package: 'docker-registry',
@@ -37,6 +40,17 @@ const CATALOGUE = {
     file: 'usr/bin/systemd-analyze',
     hint: 'The tests of deploy/systemd need the program systemd-analyze, of systemd 250 or newer, on the PATH.',
   },
+  'docker-compose': {
+    package: 'docker-compose',
+    file: 'usr/bin/docker-compose',
+    hint: 'The tests of deploy/compose need the program docker-compose on the PATH (https://docs.docker.com/compose/install).',
+  },
+  kubectl: {
+    package: 'kubernetes-client',
+    file: 'usr/bin/kubectl',
+    version: ['version', '--client'],
+    hint: 'The tests of deploy/kubernetes need the program kubectl on the PATH (https://kubernetes.io/docs/tasks/tools).',
+  },
 };
 
 /**
@@ -46,10 +60,10 @@ const CATALOGUE = {
  */
 export async function ensureTestTool(name) {
   const tool = CATALOGUE[name];
-  if (await runs(name)) return name;
+  if (await runs(name, tool)) return name;
   const unpacked = path.join(TOOLS, tool.package, tool.file);
   if (!existsSync(unpacked)) await unpack(tool);
-  if (await runs(unpacked)) return unpacked;
+  if (await runs(unpacked, tool)) return unpacked;
   // It needs libraries that the machine does not have. None of these packages with libraries starts a service.
   if (!isRoot()) throw new Error(`${unpacked} does not run here. ${tool.hint}`);
   await installPackage(tool.package);
@@ -66,8 +80,8 @@ export function ensureRegistry() {
   return ensureTestTool('docker-registry');
 }
 
-async function runs(program) {
-  return (await probe(program, ['--version'])).code === 0;
+async function runs(program, { version = ['--version'] }) {
+  return (await probe(program, version)).code === 0;
 }
 
 /** Downloads a Debian package and unpacks it. */
