@@ -94,6 +94,11 @@ export class Fleet {
     return metricAt(this.lbUrl, name);
   }
 
+  /** A metric of one node, summed over its labels: `api`, `lb`, `runner1` … */
+  metricOf(node: string, name: string): Promise<number> {
+    return metricAt(this.url(node), name);
+  }
+
   /** A metric of the runners, summed over them and its labels. */
   async runnerMetric(name: string): Promise<number> {
     const urls = this.fleet.plan.runners.map(({ env }) => `http://127.0.0.1:${env.FN_PORT}`);

@@ -24,6 +24,8 @@ const accessSettings = {
 export interface FleetAccess {
   /** For the fleet's own endpoints. The token goes along, so it must not be used for addresses from elsewhere. */
   readonly fetch: Fetch;
+  /** For the HTTP ports of runners. With TLS, one that speaks plain text gets nothing. */
+  readonly runner: Fetch;
   /** For functions. */
   readonly call: Fetch;
   /** For runners over gRPC; undefined: plain text. */
@@ -39,7 +41,13 @@ export function fleetAccess(env: Environment): FleetAccess {
   const identity = identityOf(settings);
   const call: Fetch = identity ? secureFetch(identity) : (url, options) => fetch(url, options);
   const { operatorToken, runnerName } = settings;
-  return { call, fetch: withToken(call, operatorToken), tls: identity && { identity, runnerName } };
+  const runner = identity ? secureFetch(identity, runnerName) : call;
+  return {
+    call,
+    fetch: withToken(call, operatorToken),
+    runner: withToken(runner, operatorToken),
+    tls: identity && { identity, runnerName },
+  };
 }
 
 function identityOf(settings: Parameters<typeof tlsFiles>[0]): TlsIdentity | undefined {

@@ -17,14 +17,23 @@ export type Fetch = (url: string, options?: FetchOptions) => Promise<Response>;
 /** Statuses whose answers have no body. */
 const BODILESS: ReadonlySet<number> = new Set([204, 205, 304]);
 
-/** `fetch` that shows a certificate, and takes only servers that its CA has signed. Plain text goes as it always does. */
-export function secureFetch(identity: TlsIdentity): Fetch {
+/**
+ * `fetch` that shows a certificate, and takes only servers that its CA has signed. Plain text goes as it always does.
+ * @param expectedName what the server's certificate must say, in place of the host of the URL
+ */
+export function secureFetch(identity: TlsIdentity, expectedName?: string): Fetch {
   return async (url, options = {}) => {
     const { protocol, hostname } = new URL(url);
     if (protocol !== 'https:') return fetch(url, options);
     const { method = 'GET', headers, body, signal } = options;
     const host = hostname.replace(/^\[|\]$/g, '');
-    const sent = request(url, { method, headers, signal, agent: false, ...clientTlsOptions(identity, host) });
+    const sent = request(url, {
+      method,
+      headers,
+      signal,
+      agent: false,
+      ...clientTlsOptions(identity, host, expectedName),
+    });
     sent.on('error', () => undefined); // told below, or by the answer's stream
     sent.end(body);
     try {

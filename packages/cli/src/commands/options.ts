@@ -4,6 +4,28 @@ export function apiOption(): Option {
   return new Option('--api <url>', 'API node').env('FN_API_URL').default('http://localhost:8080');
 }
 
+/** Where `fnfleet up` puts its balancer, and a full node itself. */
+export const LOCAL_BALANCERS: readonly string[] = ['http://localhost:8081', 'http://localhost:8080'];
+
+export function lbOption(): Option {
+  return new Option('--lb <urls>', 'load balancers to ask, separated by commas')
+    .env('FN_LB_URL')
+    .default(LOCAL_BALANCERS, LOCAL_BALANCERS.join(','))
+    .argParser(urls);
+}
+
+export function jsonOption(): Option {
+  return new Option('--json', 'as JSON, for programs').default(false);
+}
+
+function urls(value: string): readonly string[] {
+  return names(value).map((part) => {
+    const url = part.replace(/\/+$/, '');
+    if (/^https?:\/\/[^\s/]+$/.test(url)) return url;
+    throw new InvalidArgumentError(`expected http://host:port, got ${JSON.stringify(part)}.`);
+  });
+}
+
 /** Reads an option that is a number. */
 export function wholeNumber(min: number, max: number): (text: string) => number {
   return (text) => {

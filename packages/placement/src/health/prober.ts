@@ -7,7 +7,7 @@ const AT_ONCE = 16;
 /** One that could not be reached is asked again after this time, milliseconds. */
 const LOST_MS = 500;
 /** One that tells of itself with its calls is asked this often all the same: its clock and its name come with a status only. */
-const INTRODUCTION_MS = 30_000;
+const INTRODUCTION_MS = 10_000;
 
 /**
  * Asks runners how they are that have not said so lately: a view that has no calls there learns of room, of draining, and of

@@ -1,0 +1,139 @@
+import { fnfleet } from './harness/command.js';
+import { Fleet } from './harness/fleet.js';
+import { invoke } from './harness/invoke.js';
+import { Load } from './harness/load.js';
+import { freePorts } from './harness/ports.js';
+import { until } from './harness/until.js';
+
+jest.setTimeout(180_000);
+
+const CLIENTS = 4;
+const SLEEP_MS = 50;
+
+interface Line {
+  readonly address: string;
+  readonly state: string;
+  readonly name: string;
+}
+
+describe('an operator', () => {
+  let fleet: Fleet;
+  let url: string;
+  let first: string;
+
+  beforeAll(async () => {
+    fleet = await Fleet.start({
+      runners: 2,
+      settings: { FN_SLOW_START_MSECS: '1000', FN_RUNNER_PROBE_MSECS: '1000', FN_PLACER: 'least-loaded' },
+      settingsOf: (node): Record<string, string> => (node.startsWith('runner') ? { FN_RUNNER_NAME: node } : {}),
+    });
+    url = await fleet.deployed({ name: 'sleeper', memory: 128 });
+    await Promise.all(Array.from({ length: CLIENTS }, () => invoke(url, { knobs: { sleepMs: SLEEP_MS } })));
+    first = fleet.runnerAddresses[0] ?? '';
+  });
+
+  afterAll(async () => {
+    expect(await fleet.stop()).toEqual([]);
+  });
+
+  const run = (...args: string[]) => fnfleet(args, { FN_LB_URL: fleet.lbUrl });
+  const callsAt = (runner: string) => fleet.metricOf(runner, 'fn_calls');
+
+  async function states(): Promise<string[]> {
+    const { output } = await run('status', '--json');
+    const [{ fleet: seen }] = JSON.parse(output).balancers as [{ fleet: { runners: Line[] } }];
+    return seen.runners.map(({ name, state }) => `${name} ${state}`);
+  }
+
+  /** Under load, with a way out and back in between: nothing fails, nothing runs there meanwhile, and calls come back. */
+  async function outAndBack(out: readonly string[], back: readonly string[]): Promise<void> {
+    const load = new Load(CLIENTS, () => invoke(url, { knobs: { sleepMs: SLEEP_MS } }));
+    await load.untilAnswered(50);
+    expect(await callsAt('runner1')).toBeGreaterThan(0);
+
+    expect(await run(...out)).toMatchObject({ code: 0 });
+    const before = await callsAt('runner1');
+    await load.untilAnswered(100);
+    expect(await callsAt('runner1')).toBe(before);
+    expect((await states())[0]).toMatch(/^runner1 (draining|cordoned)$/);
+
+    expect(await run(...back)).toMatchObject({ code: 0 });
+    await until({ what: 'calls at runner1', look: async () => (await callsAt('runner1')) > before || undefined });
+    const { answered, failed } = await load.end();
+    expect(failed).toEqual([]);
+    expect(answered).toBeGreaterThan(150);
+    expect(await states()).toEqual(['runner1 ok', 'runner2 ok']);
+  }
+
+  it('sees both runners, and that all is well', async () => {
+    await until({
+      what: 'names of the runners',
+      look: async () => (await states()).join().includes('runner2') || undefined,
+    });
+    const { code, output } = await run('status');
+    for (const address of fleet.runnerAddresses) expect(output).toContain(address);
+    expect(output).toMatch(/runner1 +ok +0 +0 .*GiB.* in \d+ functions/);
+    expect([code, output]).toEqual([0, expect.stringContaining('all is well')]);
+  });
+
+  it('sees what runs where', async () => {
+    const { code, output } = await run('top', '--once');
+    expect([code, output]).toEqual([0, expect.stringMatching(/FUNCTION +HOT.*\n\w{26} +[1-9]/)]);
+  });
+
+  it('drains a runner under load by its name: no call fails and none reaches it; undrained, it gets calls again', async () => {
+    await outAndBack(['drain', 'runner1', '--wait', '--timeout', '60'], ['undrain', 'runner1']);
+  });
+
+  it('cordons one at the balancer where that is wanted, with the same effect', async () => {
+    await outAndBack(['drain', first, '--cordon', '--wait'], ['undrain', first]);
+  });
+
+  it('is kept from draining the last by mistake, and can by its URL', async () => {
+    expect(await run('drain', 'runner2')).toMatchObject({ code: 0 });
+    await until({
+      what: 'a draining runner2',
+      look: async () => (await states())[1] === 'runner2 draining' || undefined,
+    });
+    const refused = await run('drain', 'runner1');
+    expect([refused.code, refused.output]).toEqual([1, expect.stringContaining('is the last runner')]);
+
+    expect(await run('undrain', fleet.url('runner2'))).toMatchObject({ code: 0 });
+    await until({
+      what: 'a runner2 that is back',
+      look: async () => (await states())[1] === 'runner2 ok' || undefined,
+    });
+  });
+
+  it('a drained runner ends at SIGTERM like any other', async () => {
+    expect(await run('drain', 'runner1')).toMatchObject({ code: 0 });
+    await fleet.restart('runner1');
+    await until({ what: 'its successor', look: async () => (await states())[0] === 'runner1 ok' || undefined });
+  });
+
+  it('is told what there is when a runner is not, and whom to ask when nobody answers', async () => {
+    const unknown = await run('drain', 'runner9');
+    expect([unknown.code, unknown.output]).toEqual([
+      1,
+      expect.stringMatching(/no balancer has a runner runner9.*runner1/s),
+    ]);
+    const nobody = await fnfleet(['status'], { FN_LB_URL: `http://127.0.0.1:${await freePorts(1)}` });
+    expect([nobody.code, nobody.output]).toEqual([
+      1,
+      expect.stringMatching(/no balancer answers .*FN_LB_URL.*ECONNREFUSED/s),
+    ]);
+  });
+
+  it('learns of a runner that is gone: exit code 2, and which', async () => {
+    await fleet.kill('runner2');
+    const ill = await until({
+      what: 'a status that says so',
+      look: async () => {
+        const status = await run('status');
+        return status.code === 2 && /unreachable/.test(status.output) ? status : undefined;
+      },
+    });
+    expect(ill.output).toMatch(new RegExp(`! ${fleet.runnerAddresses[1]} is unreachable: .*ECONNREFUSED`));
+    await fleet.revive('runner2');
+  });
+});

@@ -1,0 +1,15 @@
+import { fleetAccess } from '../access/fleet-access.js';
+import { askBalancers } from '../operate/balancers.js';
+import type { DrainDeps } from '../operate/drain-runner.js';
+import { LOCAL_BALANCERS } from './options.js';
+
+/** How `drain` and `undrain` reach the fleet. */
+export function drainDeps({ lb }: { readonly lb: readonly string[] }): DrainDeps {
+  const { fetch, runner, tls } = fleetAccess(process.env);
+  return {
+    balancers: () => askBalancers(lb, fetch, lb === LOCAL_BALANCERS),
+    fetch,
+    runnerFetch: runner,
+    secure: tls !== undefined,
+  };
+}

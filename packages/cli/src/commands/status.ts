@@ -1,0 +1,28 @@
+import { Command } from 'commander';
+import { fleetAccess } from '../access/fleet-access.js';
+import { attention } from '../operate/attention.js';
+import { askBalancers } from '../operate/balancers.js';
+import { formatStatus } from '../operate/format-status.js';
+import { withExitCodes } from './exit-codes.js';
+import { jsonOption, LOCAL_BALANCERS, lbOption } from './options.js';
+
+const EXIT_ATTENTION = 2;
+
+export function statusCommand(): Command {
+  const command = new Command('status')
+    .description('Shows the runners as the load balancers see them, and what is wrong in the fleet.')
+    .addOption(lbOption())
+    .addOption(jsonOption())
+    .action(async ({ lb, json }: { lb: readonly string[]; json: boolean }) => {
+      const balancers = await askBalancers(lb, fleetAccess(process.env).fetch, lb === LOCAL_BALANCERS);
+      const found = attention(balancers);
+      const lines = json ? [JSON.stringify({ balancers, attention: found })] : formatStatus(balancers, found);
+      process.stdout.write(`${lines.join('\n')}\n`);
+      if (found.length > 0) process.exitCode = EXIT_ATTENTION;
+    });
+  return withExitCodes(command, {
+    0: 'all is well',
+    1: 'no balancer answers, or the command line is wrong',
+    [EXIT_ATTENTION]: 'something has to be looked at; the lines that begin with `!` say what',
+  });
+}

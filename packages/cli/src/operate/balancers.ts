@@ -1,0 +1,38 @@
+import type { Fetch } from '../access/secure-fetch.js';
+import { ask } from './ask.js';
+import type { FleetAnswer } from './fleet-answer.js';
+
+/** A balancer, and what it said or why it did not. */
+export type AskedBalancer =
+  | { readonly url: string; readonly fleet: FleetAnswer }
+  | { readonly url: string; readonly fleet?: undefined; readonly error: string };
+
+export type HeardBalancer = Extract<AskedBalancer, { fleet: FleetAnswer }>;
+
+/**
+ * Asks all of them at once.
+ * @param guessed nobody said that they are there: of those, only what answers counts
+ * @throws Error when none of them answers
+ */
+export async function askBalancers(urls: readonly string[], fetch: Fetch, guessed: boolean): Promise<AskedBalancer[]> {
+  const asked = await Promise.all(urls.map((url) => askBalancer(url, fetch)));
+  const heard = asked.filter(isHeard);
+  if (heard.length === 0) {
+    const answers = asked.map((balancer) => (isHeard(balancer) ? '' : `\n  ${balancer.error}`));
+    throw new Error(`no balancer answers (--lb or FN_LB_URL says whom to ask)${answers.join('')}`);
+  }
+  return guessed ? heard : asked;
+}
+
+export function isHeard(balancer: AskedBalancer): balancer is HeardBalancer {
+  return balancer.fleet !== undefined;
+}
+
+async function askBalancer(url: string, fetch: Fetch): Promise<AskedBalancer> {
+  try {
+    const fleet = await ask<FleetAnswer>(fetch, `${url}/fleet`);
+    return Array.isArray(fleet.runners) ? { url, fleet } : { url, error: `${url}/fleet is not that of a balancer` };
+  } catch (error) {
+    return { url, error: (error as Error).message };
+  }
+}

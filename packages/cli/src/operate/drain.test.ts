@@ -1,0 +1,108 @@
+import { createServer, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import type { AskedBalancer } from './balancers.js';
+import { callsInHand, type DrainDeps, drainRunner } from './drain-runner.js';
+import type { RunnerLine } from './fleet-answer.js';
+import { undrainRunner } from './undrain-runner.js';
+
+/** What was asked of the runner's HTTP port, and of the balancer. */
+const asked: string[] = [];
+let answer: { status: number; body: object };
+let server: Server;
+let port: number;
+
+beforeEach(async () => {
+  asked.length = 0;
+  answer = { status: 200, body: { in_hand: 2, state: 'draining', cordons: [] } };
+  server = createServer((req, res) => {
+    asked.push(`${req.method} ${req.url}`);
+    res.writeHead(req.url?.startsWith('/fleet') ? 200 : answer.status).end(JSON.stringify(answer.body));
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  port = (server.address() as AddressInfo).port;
+});
+afterEach(async () => {
+  server.closeAllConnections();
+  await new Promise((resolve) => server.close(resolve));
+});
+
+const line = (address: string, more: Partial<RunnerLine> = {}): RunnerLine => ({
+  address,
+  state: 'ok',
+  in_flight: 1,
+  warm_functions: 0,
+  ...more,
+});
+const OPTIONS = { cordon: false, force: false };
+
+function deps(runners: readonly RunnerLine[], more: readonly AskedBalancer[] = [], cordons: string[] = []): DrainDeps {
+  const balancers = async () => [{ url: `http://127.0.0.1:${port}`, fleet: { runners, cordons } }, ...more];
+  return { balancers, fetch, runnerFetch: fetch, secure: false };
+}
+
+it('tells the runner, at the host of its address and the port that it tells', async () => {
+  const having = deps([line('127.0.0.1:9190', { http_port: port }), line('b:1')]);
+  const drained = await drainRunner('127.0.0.1:9190', OPTIONS, having);
+  expect(drained).toMatchObject({ way: 'runner', at: [`http://127.0.0.1:${port}`], inHand: 2 });
+  expect(await callsInHand(drained, having)).toBe(2);
+  expect(asked).toEqual(['POST /drain', 'GET /runner']);
+});
+
+it('a runner of Fn is cordoned at every balancer', async () => {
+  const drained = await drainRunner('go:9190', OPTIONS, deps([line('go:9190'), line('b:1')]));
+  expect(drained).toMatchObject({ way: 'cordon', inHand: 1, note: 'the runner does not tell of an HTTP port' });
+  expect(asked).toEqual(['PUT /fleet/cordons/go%3A9190']);
+});
+
+it('so is one whose port does not answer, or does not know how', async () => {
+  answer = { status: 404, body: { message: 'not here' } };
+  const drained = await drainRunner(
+    '127.0.0.1:9190',
+    OPTIONS,
+    deps([line('127.0.0.1:9190', { http_port: port }), line('b:1')]),
+  );
+  expect(drained).toMatchObject({ way: 'cordon', note: expect.stringContaining('answers 404: not here') });
+  const silent = deps([line('127.0.0.1:9190', { http_port: 1 }), line('b:1')]);
+  expect((await drainRunner('127.0.0.1:9190', OPTIONS, silent)).way).toBe('cordon');
+});
+
+it('who may not drain the runner does not get around it', async () => {
+  answer = { status: 403, body: { message: 'for operators' } };
+  const drained = drainRunner(
+    '127.0.0.1:9190',
+    OPTIONS,
+    deps([line('127.0.0.1:9190', { http_port: port }), line('b:1')]),
+  );
+  await expect(drained).rejects.toThrow('403: for operators');
+  expect(asked).toEqual(['POST /drain']);
+});
+
+it('a balancer that does not hear of the cordon would go on: then nothing is done', async () => {
+  const deaf = { url: 'http://lb2', error: 'away' };
+  const drained = drainRunner('go:9190', OPTIONS, deps([line('go:9190'), line('b:1')], [deaf]));
+  await expect(drained).rejects.toThrow('http://lb2 would go on offering calls to go:9190');
+  expect(asked).toEqual([]);
+});
+
+it('the last that takes calls stays, unless it is forced', async () => {
+  const having = deps([line('go:9190'), line('b:1', { state: 'draining' })]);
+  await expect(drainRunner('go:9190', OPTIONS, having)).rejects.toThrow('is the last runner');
+  expect((await drainRunner('go:9190', { ...OPTIONS, force: true }, having)).way).toBe('cordon');
+});
+
+it('undrain undoes both', async () => {
+  answer = { status: 200, body: { state: 'ready' } };
+  const having = deps([line('127.0.0.1:9190', { http_port: port })], [], ['127.0.0.1:9190']);
+  expect(await undrainRunner('127.0.0.1:9190', having)).toEqual({
+    runner: '127.0.0.1:9190',
+    state: 'ready',
+    uncordoned: [`http://127.0.0.1:${port}`],
+  });
+  expect(asked).toEqual(['DELETE /fleet/cordons/127.0.0.1%3A9190', 'DELETE /drain']);
+});
+
+it('undrain of one that has left the pool lifts its cordon', async () => {
+  const having = deps([line('b:1')], [], ['go:9190']);
+  expect(await undrainRunner('go:9190', having)).toMatchObject({ state: undefined, uncordoned: [expect.any(String)] });
+  expect(asked).toEqual(['DELETE /fleet/cordons/go%3A9190']);
+});

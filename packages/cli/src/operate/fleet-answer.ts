@@ -1,0 +1,72 @@
+/** What `GET /fleet` of a balancer answers, as far as commands read it. Fields are missing at balancers of before. */
+export interface FleetAnswer {
+  readonly version?: string;
+  readonly now_ms?: number;
+  /** Calls that wait for a runner. */
+  readonly waiting?: number;
+  readonly in_flight?: number;
+  readonly pool?: {
+    readonly kind: string;
+    readonly source: string;
+    readonly failing: boolean;
+    readonly last_failure?: { readonly reason: string; readonly age_ms: number };
+    readonly leaving?: readonly string[];
+    readonly refused?: readonly { readonly address: string; readonly reason: string }[];
+  };
+  readonly cordons?: readonly string[];
+  readonly troubles?: readonly string[];
+  readonly runners: readonly RunnerLine[];
+}
+
+/** One runner as a balancer sees it. What only a runner of fnfleet tells is missing for a runner of Fn. */
+export interface RunnerLine {
+  readonly address: string;
+  readonly state: string;
+  readonly reason?: string;
+  readonly cordoned?: boolean;
+  /** Calls of this balancer that it has in hand. */
+  readonly in_flight: number;
+  readonly warm_functions: number;
+  readonly name?: string;
+  readonly version?: string;
+  readonly http_port?: number;
+  readonly hot_functions?: number;
+  readonly hot_containers?: number;
+  /** Its clock less the balancer's, milliseconds; off by so much at most. */
+  readonly clock_skew_ms?: number;
+  readonly clock_uncertainty_ms?: number;
+  readonly load?: LoadLine;
+}
+
+export interface LoadLine {
+  readonly memory_used_bytes: number;
+  /** Of what is used: what idle containers would give up. */
+  readonly memory_idle_bytes?: number;
+  readonly memory_total_bytes: number;
+  readonly cpu_used_millis: number;
+  readonly cpu_total_millis: number;
+  readonly active: number;
+  readonly waiting: number;
+  readonly draining: boolean;
+  readonly degraded: boolean;
+  readonly degraded_reason?: string;
+}
+
+/** What `GET /runner` of a runner answers, as far as commands read it. */
+export interface RunnerAnswer {
+  readonly name: string;
+  readonly state: string;
+  readonly reason?: string;
+  readonly grpc_address: string;
+  readonly now_ms: number;
+  readonly in_hand: number;
+  readonly functions: readonly FunctionLine[];
+}
+
+export interface FunctionLine {
+  readonly fn_id: string;
+  readonly hot: number;
+  readonly idle: number;
+  readonly starting: number;
+  readonly waiting: number;
+}

@@ -1,0 +1,133 @@
+import { attention } from './attention.js';
+import { askBalancers } from './balancers.js';
+import { findRunner } from './find-runner.js';
+import type { FleetAnswer, RunnerLine } from './fleet-answer.js';
+import { formatStatus } from './format-status.js';
+import { totals } from './top.js';
+
+const GIB = 1024 ** 3;
+const OURS: RunnerLine = {
+  address: 'r1:9190',
+  state: 'ok',
+  in_flight: 3,
+  warm_functions: 2,
+  name: 'box-1',
+  version: '0.1.0',
+  http_port: 8080,
+  hot_functions: 2,
+  hot_containers: 5,
+  clock_skew_ms: -3,
+  clock_uncertainty_ms: 1,
+  load: {
+    memory_used_bytes: 3 * GIB,
+    memory_idle_bytes: GIB,
+    memory_total_bytes: 8 * GIB,
+    cpu_used_millis: 500,
+    cpu_total_millis: 4000,
+    active: 4,
+    waiting: 1,
+    draining: false,
+    degraded: false,
+  },
+};
+const GO: RunnerLine = { address: 'go:9190', state: 'ok', in_flight: 1, warm_functions: 0 };
+const POOL = { kind: 'static', source: 'static://r1:9190,go:9190', failing: false };
+const fleetOf = (fleet: Partial<FleetAnswer>) => ({
+  url: 'http://lb',
+  fleet: { runners: [OURS, GO], pool: POOL, ...fleet },
+});
+
+it('shows what each runner tells, and ? for what a runner of Fn does not', () => {
+  const seen = [fleetOf({ version: '0.1.0', waiting: 2, in_flight: 4, cordons: ['away:9190'] })];
+  expect(formatStatus(seen, attention(seen))).toEqual([
+    'balancer http://lb   version 0.1.0, 2 waiting, 4 in hand, 2 runners of static://r1:9190,go:9190',
+    'RUNNER   NAME   STATE  IN HAND  WAITING         MEMORY FREE  CPU FREE  HOT               VERSION  CLOCK  WHY',
+    'r1:9190  box-1  ok           3        1  6.0 GiB of 8.0 GiB       3.5  5 in 2 functions  0.1.0    -3 ms',
+    'go:9190  ?      ok           1        ?                   ?         ?  ?                 ?            ?',
+    'cordoned, and not in the pool now: away:9190',
+    '',
+    'all is well',
+  ]);
+});
+
+it.each<[string, Partial<FleetAnswer>, RegExp[]]>([
+  [
+    'a runner that is out',
+    { runners: [OURS, { ...GO, state: 'ejected', reason: 'it fails calls: broken' }] },
+    [/^go:9190 is ejected: it fails calls: broken$/],
+  ],
+  [
+    'one without containers',
+    { runners: [{ ...OURS, load: { ...OURS.load, degraded: true, degraded_reason: 'no engine' } as never }] },
+    [/^r1:9190 is degraded: no engine$/],
+  ],
+  ['a clock', { runners: [{ ...OURS, clock_skew_ms: 61_000 }] }, [/^the clock of r1:9190 is \+61 s off/]],
+  [
+    'a pool',
+    { pool: { ...POOL, failing: true, last_failure: { reason: 'ENOENT', age_ms: 1 } } },
+    [/cannot look up its runners in static.*: ENOENT/],
+  ],
+  [
+    'an entry of the pool',
+    { pool: { ...POOL, refused: [{ address: 'x', reason: 'the port is missing' }] } },
+    [/^x is no address of a runner: the port is missing$/],
+  ],
+  [
+    'nobody who takes calls',
+    { runners: [{ ...OURS, state: 'draining' }] },
+    [/^http:\/\/lb has no runner that takes calls$/],
+  ],
+  ['runners that share a name', { troubles: ['both are called x'] }, [/^both are called x$/]],
+])('asks to look at %s', (_, fleet, expected) => {
+  expect(attention([fleetOf(fleet)])).toEqual(expected.map((pattern) => expect.stringMatching(pattern)));
+});
+
+it('a skew within what the measurement may be off by is none, and what an operator did is well', () => {
+  const runners = [
+    { ...OURS, clock_skew_ms: 1900, clock_uncertainty_ms: 1000 },
+    { ...GO, state: 'cordoned', reason: 'an operator' },
+  ];
+  expect(attention([fleetOf({ runners })])).toEqual([]);
+});
+
+describe('asking', () => {
+  const answering = (byUrl: Readonly<Record<string, string>>) => async (url: string) => {
+    const body = byUrl[url];
+    if (body === undefined) throw new TypeError('fetch failed', { cause: new Error('connect ECONNREFUSED') });
+    return new Response(body);
+  };
+
+  it('a balancer that does not answer is told of, unless nobody said that it is there', async () => {
+    const fetch = answering({ 'http://a/fleet': '{"runners":[]}', 'http://c/fleet': '"?"' });
+    const asked = await askBalancers(['http://a', 'http://b', 'http://c'], fetch, false);
+    expect(asked).toEqual([
+      { url: 'http://a', fleet: { runners: [] } },
+      { url: 'http://b', error: 'http://b/fleet does not answer: connect ECONNREFUSED' },
+      { url: 'http://c', error: 'http://c/fleet is not that of a balancer' },
+    ]);
+    expect(attention(asked)).toHaveLength(2);
+    expect(await askBalancers(['http://a', 'http://b'], fetch, true)).toHaveLength(1);
+    await expect(askBalancers(['http://b'], fetch, true)).rejects.toThrow(
+      /no balancer answers .*FN_LB_URL.*ECONNREFUSED/s,
+    );
+  });
+});
+
+it('a runner is found by address, however it is written, or by name; of two with one name neither is meant', () => {
+  const seen = [fleetOf({}), fleetOf({})];
+  expect(findRunner(seen, 'R1:9190').map(({ address }) => address)).toEqual(['r1:9190', 'r1:9190']);
+  expect(findRunner(seen, 'box-1')).toHaveLength(2);
+  expect(() => findRunner(seen, 'box-2')).toThrow(
+    /no balancer has a runner box-2; there are r1:9190 \(box-1\), go:9190/,
+  );
+  const twins = [fleetOf({ runners: [OURS, { ...OURS, address: 'r3:9190' }] })];
+  expect(() => findRunner(twins, 'box-1')).toThrow('several runners are called box-1: r1:9190, r3:9190');
+});
+
+it('functions are summed over runners, those that calls wait for first', () => {
+  const line = (fn_id: string, hot: number, waiting = 0) => ({ fn_id, hot, idle: 0, starting: 0, waiting });
+  expect(totals([line('a', 2), line('b', 1, 5), line('a', 3)])).toEqual([
+    { ...line('b', 1, 5), runners: 1 },
+    { ...line('a', 5), runners: 2 },
+  ]);
+});

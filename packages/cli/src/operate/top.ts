@@ -1,0 +1,62 @@
+import type { Fetch } from '../access/secure-fetch.js';
+import { ask } from './ask.js';
+import { type AskedBalancer, isHeard } from './balancers.js';
+import type { FunctionLine, RunnerAnswer } from './fleet-answer.js';
+import { httpUrlOf } from './runner-url.js';
+import { textTable } from './text-table.js';
+
+/** A function across the runners that told of it. */
+export interface FunctionTotals extends FunctionLine {
+  readonly runners: number;
+}
+
+const HEAD = ['FUNCTION', 'HOT', 'IDLE', 'STARTING', 'WAITING', 'RUNNERS'];
+const NUMBERS: ReadonlySet<number> = new Set([1, 2, 3, 4, 5]);
+
+/**
+ * What runs where now: every runner that tells its HTTP port is asked. Those that do not answer are left out; how they are
+ * is the balancer's to say.
+ * @param secure the fleet has TLS
+ */
+export async function busiestFunctions(
+  balancers: readonly AskedBalancer[],
+  fetch: Fetch,
+  secure: boolean,
+): Promise<FunctionTotals[]> {
+  const runners = balancers.filter(isHeard).flatMap(({ fleet }) => fleet.runners);
+  const urls = new Set(runners.map((runner) => httpUrlOf(runner, secure)).filter((url) => url !== undefined));
+  const answers = await Promise.all(
+    [...urls].map((url) => ask<RunnerAnswer>(fetch, `${url}/runner`).catch(() => undefined)),
+  );
+  return totals(answers.flatMap((answer) => answer?.functions ?? []));
+}
+
+/** Those with most calls waiting and most containers first. */
+export function totals(lines: readonly FunctionLine[]): FunctionTotals[] {
+  const byFunction = Map.groupBy(lines, ({ fn_id: id }) => id);
+  const summed = [...byFunction].map(([id, same]) => ({
+    fn_id: id,
+    hot: sum(same, 'hot'),
+    idle: sum(same, 'idle'),
+    starting: sum(same, 'starting'),
+    waiting: sum(same, 'waiting'),
+    runners: same.length,
+  }));
+  return summed.sort((a, b) => b.waiting - a.waiting || b.hot - b.idle - (a.hot - a.idle) || b.hot - a.hot);
+}
+
+/** @param most lines of functions */
+export function formatFunctions(functions: readonly FunctionTotals[], most: number): string[] {
+  if (functions.length === 0) return ['no function is hot on a runner that tells'];
+  const shown = functions.slice(0, Math.max(0, most));
+  const rows = shown.map(({ fn_id, hot, idle, starting, waiting, runners }) => [
+    fn_id,
+    ...[hot, idle, starting, waiting, runners].map(String),
+  ]);
+  const more = functions.length - shown.length;
+  return [...textTable([HEAD, ...rows], NUMBERS), ...(more > 0 ? [`… and ${more} more`] : [])];
+}
+
+function sum(lines: readonly FunctionLine[], field: 'hot' | 'idle' | 'starting' | 'waiting'): number {
+  return lines.reduce((total, line) => total + line[field], 0);
+}

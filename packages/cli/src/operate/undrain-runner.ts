@@ -1,0 +1,64 @@
+import { addressKey } from '@fnfleet/placement';
+import { ask, RefusedError } from './ask.js';
+import { type AskedBalancer, isHeard } from './balancers.js';
+import { cordonUrl, type DrainDeps, isUrl } from './drain-runner.js';
+import { findRunner } from './find-runner.js';
+import type { RunnerAnswer, RunnerLine } from './fleet-answer.js';
+import { httpUrlOf } from './runner-url.js';
+
+export interface Undrained {
+  readonly runner: string;
+  /** As the runner says; undefined: it could not be asked. */
+  readonly state: string | undefined;
+  /** Balancers at which a cordon was lifted. */
+  readonly uncordoned: readonly string[];
+  /** Why the runner was not told. */
+  readonly note?: string;
+}
+
+/**
+ * Brings a runner back: undoes whatever `drainRunner` did, wherever it did it.
+ * @param wanted address or name of the runner, or the URL of its HTTP port
+ * @throws Error
+ */
+export async function undrainRunner(wanted: string, deps: DrainDeps): Promise<Undrained> {
+  if (isUrl(wanted)) return { runner: wanted, uncordoned: [], ...(await tellRunner(wanted, deps)) };
+  const balancers = await deps.balancers();
+  const away = await liftCordons(wanted, balancers, deps);
+  if (away.length > 0 && !isInPool(wanted, balancers)) return { runner: wanted, state: undefined, uncordoned: away };
+  const [line] = findRunner(balancers, wanted) as [RunnerLine];
+  const uncordoned = [...away, ...(line.address === wanted ? [] : await liftCordons(line.address, balancers, deps))];
+  return { runner: line.address, uncordoned, ...(await tellIfThere(line, uncordoned.length > 0, deps)) };
+}
+
+/** @returns the balancers that had one */
+async function liftCordons(address: string, balancers: readonly AskedBalancer[], { fetch }: DrainDeps) {
+  const key = addressKey(address);
+  const having = balancers
+    .filter(isHeard)
+    .filter(({ fleet }) => fleet.cordons?.some((cordoned) => addressKey(cordoned) === key));
+  for (const { url } of having) await ask(fetch, cordonUrl(url, address), 'DELETE');
+  return having.map(({ url }) => url);
+}
+
+function isInPool(address: string, balancers: readonly AskedBalancer[]): boolean {
+  const key = addressKey(address);
+  return balancers.filter(isHeard).some(({ fleet }) => fleet.runners.some((line) => addressKey(line.address) === key));
+}
+
+async function tellIfThere(line: RunnerLine, elsewhereDone: boolean, deps: DrainDeps) {
+  const url = httpUrlOf(line, deps.secure);
+  if (url === undefined) return { state: undefined };
+  try {
+    return await tellRunner(url, deps);
+  } catch (error) {
+    // It may be what was cordoned for not answering.
+    if (!elsewhereDone || error instanceof RefusedError) throw error;
+    return { state: undefined, note: (error as Error).message };
+  }
+}
+
+async function tellRunner(url: string, { runnerFetch }: DrainDeps): Promise<{ state: string }> {
+  const { state } = await ask<RunnerAnswer>(runnerFetch, `${url.replace(/\/+$/, '')}/drain`, 'DELETE');
+  return { state };
+}
