@@ -1,5 +1,6 @@
 /**
- * Renders the reference pages that come from declarations: docs/configuration.md, docs/errors.md, docs/metrics.md.
+ * Renders the reference pages that come from declarations: docs/configuration.md, docs/errors.md, docs/metrics.md,
+ * docs/commands.md.
  * With --check it writes nothing and fails when a page is not what it should be.
  */
 import { readFileSync, writeFileSync } from 'node:fs';
@@ -9,6 +10,9 @@ import { ROOT } from './lib/shell.mjs';
 
 const require = createRequire(import.meta.url);
 const { ERRORS, METRICS, renderSettings } = require('../packages/core/dist/index.js');
+const { COMMANDS, newProgram } = require('../packages/cli/dist/commands/all.js');
+const { treeOf } = require('../packages/cli/dist/reference/command-tree.js');
+const { renderCommands } = require('../packages/cli/dist/reference/render-commands.js');
 const { SETTINGS_SECTIONS } = require('../packages/cli/dist/roles/index.js');
 
 const NOTE = '<!-- Rendered by `npm run docs` from the declarations in the code. Do not edit. -->';
@@ -36,6 +40,15 @@ ${Object.values(ERRORS)
   .map(({ status, text, blame, doc }) => `| ${status} | \`${text}\` | ${blame} | ${doc} |`)
   .join('\n')}
 `,
+
+  'docs/commands.md': `${NOTE}
+
+# Commands
+
+\`fnfleet <command> --help\` shows the same. An option whose variable is named can be given by that variable. A command is let
+in by the certificate of FN_TLS_CERT and FN_TLS_KEY, or by FN_OPERATOR_TOKEN, and with FN_TLS_CA talks to none but the fleet.
+
+${renderCommands(treeOf(await newProgram(COMMANDS)))}`,
 
   'docs/metrics.md': `${NOTE}
 

@@ -1,12 +1,13 @@
 import { commonSettings, readSettings } from '@fnfleet/core';
 import { Command } from 'commander';
 import { checkHealth } from '../health/check-health.js';
+import { withExitCodes } from './exit-codes.js';
 
 /** On a machine that is busy an answer takes a while; whoever asks has a limit of its own. */
 const TIMEOUT_MS = 8_000;
 
 export function healthCommand(): Command {
-  return new Command('health')
+  const command = new Command('health')
     .description('Asks the node on this machine whether it takes work: exit code 0, or 1 and why not.')
     .option('--live', 'whether it answers at all, even while it starts or drains', false)
     .option(
@@ -19,6 +20,10 @@ export function healthCommand(): Command {
       console.error(trouble);
       process.exitCode = 1;
     });
+  return withExitCodes(command, {
+    0: 'it takes work, or an operator has told it not to; with --live, it answers',
+    1: 'it does not, or does not answer; standard error says which',
+  });
 }
 
 /** Where a role with this environment listens. */

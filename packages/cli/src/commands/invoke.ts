@@ -8,8 +8,8 @@ import { apiOption } from './options.js';
 export function invokeCommand(): Command {
   return new Command('invoke')
     .description('Calls a function with what comes on standard input (or --data) and prints its answer.')
-    .argument('<app>')
-    .argument('<function>')
+    .argument('<app>', 'name of its app')
+    .argument('<function>', 'its name')
     .option('--data <text>', 'body of the call, instead of standard input')
     .option('--content-type <type>', 'type of the body', 'application/json')
     .addOption(apiOption())

@@ -3,13 +3,18 @@ import { Command } from 'commander';
 import { ROLES } from '../roles/index.js';
 import { runRole } from '../roles/run-role.js';
 import { settingsHelp } from '../settings-help.js';
+import { withExitCodes } from './exit-codes.js';
 
 export function nodeCommand(): Command {
-  return new Command('node')
+  const command = new Command('node')
     .description('Starts the role that FN_NODE_TYPE names, with settings from the environment.')
     .addHelpText('after', () => `\n${settingsHelp()}`)
     .action(async () => {
       const { nodeType } = readSettings({ nodeType: commonSettings.nodeType }, process.env);
       await runRole(ROLES[nodeType], process.env);
     });
+  return withExitCodes(command, {
+    0: 'it has ended as SIGTERM or SIGINT asked it to',
+    1: 'it could not start, which standard error explains; or it was asked to end twice',
+  });
 }

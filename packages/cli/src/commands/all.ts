@@ -1,0 +1,30 @@
+import { VERSION } from '@fnfleet/core';
+import { Command } from 'commander';
+
+/** In the order of the help. Each is loaded when it is called: a health check must not load a whole node. */
+export const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
+  node: async () => (await import('./node.js')).nodeCommand(),
+  up: async () => (await import('./up.js')).upCommand(),
+  deploy: async () => (await import('./deploy.js')).deployCommand(),
+  invoke: async () => (await import('./invoke.js')).invokeCommand(),
+  status: async () => (await import('./status.js')).statusCommand(),
+  top: async () => (await import('./top.js')).topCommand(),
+  drain: async () => (await import('./drain.js')).drainCommand(),
+  undrain: async () => (await import('./undrain.js')).undrainCommand(),
+  explain: async () => (await import('./explain.js')).explainCommand(),
+  logs: async () => (await import('./logs.js')).logsCommand(),
+  certs: async () => (await import('./certs.js')).certsCommand(),
+  health: async () => (await import('./health.js')).healthCommand(),
+  simulate: async () => (await import('./simulate.js')).simulateCommand(),
+  completion: async () => (await import('./completion.js')).completionCommand(() => newProgram(COMMANDS)),
+};
+
+/** The `fnfleet` command with some of its commands. */
+export async function newProgram(commands: typeof COMMANDS): Promise<Command> {
+  const program = new Command('fnfleet')
+    .description('Runs functions packed as container images on a fleet of machines.')
+    .version(VERSION)
+    .showHelpAfterError('(fnfleet --help says what there is)');
+  for (const load of Object.values(commands)) program.addCommand(await load());
+  return program;
+}
