@@ -10,7 +10,7 @@ const TOOLS = path.join(ROOT, '.fnfleet/tools');
 
 /**
  * Each with its Debian package, where it lies in there, and what those do who have another system. It is there when it can
- * tell its version.
+ * tell its version. Without a file it is installed: tests that run as root only, and need more than one of its programs.
  */
 const CATALOGUE = {
   'docker-registry': {
@@ -29,6 +29,11 @@ const CATALOGUE = {
     package: 'prometheus',
     file: 'usr/bin/prometheus',
     hint: 'The tests of metrics and deployments need the program prometheus on the PATH (https://prometheus.io/download).',
+  },
+  ip: {
+    package: 'iproute2',
+    version: ['-V'],
+    hint: 'The tests of what a network does need the program ip on the PATH (iproute2, Linux only), and root.',
   },
   dnsmasq: {
     package: 'dnsmasq-base',
@@ -61,11 +66,13 @@ const CATALOGUE = {
 export async function ensureTestTool(name) {
   const tool = CATALOGUE[name];
   if (await runs(name, tool)) return name;
-  const unpacked = path.join(TOOLS, tool.package, tool.file);
-  if (!existsSync(unpacked)) await unpack(tool);
-  if (await runs(unpacked, tool)) return unpacked;
+  if (tool.file) {
+    const unpacked = path.join(TOOLS, tool.package, tool.file);
+    if (!existsSync(unpacked)) await unpack(tool);
+    if (await runs(unpacked, tool)) return unpacked;
+  }
   // It needs libraries that the machine does not have. None of these packages with libraries starts a service.
-  if (!isRoot()) throw new Error(`${unpacked} does not run here. ${tool.hint}`);
+  if (!isDebian() || !isRoot()) throw new Error(`${name} does not run here. ${tool.hint}`);
   await installPackage(tool.package);
   return name;
 }

@@ -3,6 +3,8 @@ import path from 'node:path';
 import { ROOT } from './paths.js';
 
 interface CommandOptions {
+  /** What it is run by: `nsenter …` puts it into a namespace. */
+  readonly within?: readonly string[];
   readonly env?: Readonly<Record<string, string>>;
 }
 
@@ -20,8 +22,9 @@ export class FnfleetCommand {
   private over = false;
   private waiting: (() => void)[] = [];
 
-  constructor(args: readonly string[], { env = {} }: CommandOptions = {}) {
-    this.child = spawn(path.join(ROOT, 'bin/fnfleet'), args, {
+  constructor(args: readonly string[], { env = {}, within = [] }: CommandOptions = {}) {
+    const [program = '', ...rest] = [...within, path.join(ROOT, 'bin/fnfleet'), ...args];
+    this.child = spawn(program, rest, {
       cwd: ROOT,
       env: { ...withoutFleetSettings(), PATH: `${path.dirname(process.execPath)}:${process.env.PATH}`, ...env },
       stdio: ['ignore', 'pipe', 'pipe'],

@@ -41,6 +41,7 @@ export {
   type LogLevel,
   silentLogger,
 } from './logging.js';
+export { isLoopback } from './loopback.js';
 export { fitsAnnotation } from './models/annotations.js';
 export { type App, type AppInput, appToJson, changedApp, newApp, parseApp, parseAppInput } from './models/app.js';
 export { parseBody } from './models/body-json.js';

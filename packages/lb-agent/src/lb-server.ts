@@ -49,7 +49,7 @@ import type { LbSettings } from './settings.js';
 import { TraceFile } from './trace-file.js';
 
 /** What a runner is made with. */
-export type RunnerOptions = Pick<GrpcRunnerOptions, 'logger' | 'tls'>;
+export type RunnerOptions = Pick<GrpcRunnerOptions, 'logger' | 'tls' | 'silenceMs'>;
 
 export interface LbServerOptions {
   /** What is not given has its default. */
@@ -206,7 +206,7 @@ function configuredPool(options: LbServerOptions): RunnerPool {
   const tls = identity && { identity, runnerName: settings.tlsRunnerName };
   return newRunnerPool({
     settings,
-    createRunner: (address) => createRunner(address, { logger, tls }),
+    createRunner: (address) => createRunner(address, { logger, tls, silenceMs: settings.silenceMs }),
     pools,
     logger,
     clock,

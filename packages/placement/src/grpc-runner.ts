@@ -42,6 +42,10 @@ class GrpcRunner implements Runner {
     this.channel = new Http2Channel(address, options);
   }
 
+  get isSilent(): boolean {
+    return this.channel.isSilent;
+  }
+
   async tryCall(call: OutboundCall, signal: AbortSignal): Promise<AttemptOutcome> {
     if (this.closing.called) return { kind: 'refused', reason: 'closed', error: new Error('Runner is closed') };
     const leave = this.calls.enter();
@@ -58,7 +62,10 @@ class GrpcRunner implements Runner {
     const status = decodeRunnerStatus(
       await this.channel.unary('/RunnerProtocol/Status', NO_BYTES, { timeoutMs, signal }),
     );
-    if (status.load) this.onLoad?.(status.load, undefined);
+    if (status.load) {
+      this.channel.isOurs = true;
+      this.onLoad?.(status.load, undefined);
+    }
     return status;
   }
 

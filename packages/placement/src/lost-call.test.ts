@@ -1,5 +1,5 @@
 import http2 from 'node:http2';
-import type { AddressInfo } from 'node:net';
+import net, { type AddressInfo } from 'node:net';
 import {
   ACCEPT_HEADER,
   ACCEPT_STARTED,
@@ -7,8 +7,9 @@ import {
   encodeRunnerMessage,
   NOTHING_REPORTED,
   type RunnerMessage,
-  STARTED_ANNOUNCED,
   STARTED_HEADER,
+  type StartPromise,
+  startPromiseWord,
 } from '@fnfleet/protocol';
 import { anOutboundCall, FixedBody, type TestCall } from '@fnfleet/testing';
 import { newGrpcRunner } from './grpc-runner.js';
@@ -20,7 +21,7 @@ interface Engaged {
   readonly headers: http2.IncomingHttpHeaders;
   readonly stream: http2.ServerHttp2Stream;
   readonly session: http2.ServerHttp2Session;
-  announce(): void;
+  announce(promise?: StartPromise): void;
   send(message: RunnerMessage): void;
   end(status: number): void;
 }
@@ -28,7 +29,16 @@ interface Engaged {
 type Script = (engaged: Engaged) => void | Promise<void>;
 
 /** Offers calls, one after another, to a runner that does what the script says when the whole body has come. The last counts. */
-async function offerTo(script: Script, ...calls: [TestCall, ...TestCall[]]): Promise<AttemptOutcome> {
+function offerTo(script: Script, ...calls: [TestCall, ...TestCall[]]): Promise<AttemptOutcome> {
+  return offerThrough((port) => ({ port, close: () => undefined }), script, calls);
+}
+
+/** @param network leads from another port to that of the runner */
+async function offerThrough(
+  network: (port: number) => { port: number; close(): void } | Promise<{ port: number; close(): void }>,
+  script: Script,
+  calls: [TestCall, ...TestCall[]],
+): Promise<AttemptOutcome> {
   const sessions: http2.ServerHttp2Session[] = [];
   const server = http2.createServer();
   server.on('session', (session) => sessions.push(session));
@@ -42,7 +52,8 @@ async function offerTo(script: Script, ...calls: [TestCall, ...TestCall[]]): Pro
     });
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const runner = newGrpcRunner(`127.0.0.1:${(server.address() as AddressInfo).port}`);
+  const { port, close } = await network((server.address() as AddressInfo).port);
+  const runner = newGrpcRunner(`127.0.0.1:${port}`, { silenceMs: 400 });
   try {
     const [first, ...later] = calls;
     let outcome = await runner.tryCall(first, never);
@@ -50,6 +61,7 @@ async function offerTo(script: Script, ...calls: [TestCall, ...TestCall[]]): Pro
     return outcome;
   } finally {
     await runner.close();
+    close();
     for (const session of sessions) session.destroy();
     await new Promise((resolve) => server.close(resolve));
   }
@@ -59,7 +71,7 @@ function answering(stream: http2.ServerHttp2Stream): Pick<Engaged, 'announce' | 
   const respond = (more: http2.OutgoingHttpHeaders = {}) =>
     stream.respond({ ':status': 200, 'content-type': 'application/grpc', ...more }, { waitForTrailers: true });
   return {
-    announce: () => respond({ [STARTED_HEADER]: STARTED_ANNOUNCED }),
+    announce: (promise = 'announced') => respond({ [STARTED_HEADER]: startPromiseWord(promise) }),
     send(message) {
       if (!stream.headersSent) respond();
       const bytes = encodeRunnerMessage(message);
@@ -223,6 +235,51 @@ describe('P6: a call that may run again', () => {
     }, call);
     expect(outcome).toMatchObject({ kind: 'failed', error: { status: 502 } });
     expect(call.reruns).toBe(0);
+  });
+});
+
+describe('P6: a network that is cut without a word', () => {
+  /** Forwards until it is cut; then both ends hear nothing, and none that the other has gone. */
+  async function cuttable() {
+    const links: [net.Socket, net.Socket][] = [];
+    let whole = true;
+    const listen = async (port: number) => {
+      const proxy = net.createServer((near) => {
+        const far = net.connect(port, '127.0.0.1');
+        links.push([near, far]);
+        near.on('data', (chunk) => whole && far.write(chunk)).on('error', () => undefined);
+        far.on('data', (chunk) => whole && near.write(chunk)).on('error', () => undefined);
+      });
+      await new Promise<void>((resolve) => proxy.listen(0, '127.0.0.1', resolve));
+      const close = () => {
+        for (const socket of links.flat()) socket.destroy();
+        proxy.close();
+      };
+      return { port: (proxy.address() as AddressInfo).port, close };
+    };
+    const cut = () => {
+      whole = false;
+    };
+    return { listen, cut };
+  }
+
+  it.each<[StartPromise, boolean, object]>([
+    ['confirmed', false, { kind: 'refused', reason: 'unreachable' }],
+    ['confirmed', true, { kind: 'failed' }],
+    ['announced', false, { kind: 'failed' }],
+  ])('a runner that promised “%s”; `started` came: %s', async (promise, started, expected) => {
+    const network = await cuttable();
+    const outcome = await offerThrough(
+      network.listen,
+      async (e) => {
+        e.announce(promise);
+        if (started) e.send(STARTED);
+        await delivered();
+        network.cut();
+      },
+      [anOutboundCall()],
+    );
+    expect(outcome).toMatchObject(expected);
   });
 });
 

@@ -5,6 +5,8 @@ import type { PoolStatus } from './pools/membership.js';
 export interface Runner {
   /** Where it is reached; also its name in logs and metrics. */
   readonly address: string;
+  /** It owes a sign of life for longer than usual: better offer calls to others. Unset: nobody watches. */
+  readonly isSilent?: boolean;
   /** Offers a call. Never rejects; `signal` is the call's own, not the placement's budget. */
   tryCall(call: OutboundCall, signal: AbortSignal): Promise<AttemptOutcome>;
   /** Asks the runner about itself. */

@@ -18,9 +18,9 @@ import { type ClientStream, type ClientStreamHandler, GRPC_STATUS, type StreamEn
  * P3  A refusal after bytes of an answer were seen is a failure: the caller may already have them.
  * P4  settle() is the only way out; it resolves once and releases what the state owns.
  * P5  A slow caller pauses the stream, a slow runner pauses the body; neither is buffered for.
- * P6  A stream that is lost before `started`, from a runner that announced it, is a refusal: nothing ran. What counts is that
- *     all that the runner sent has been read; after silence nobody knows. A call that may have started is offered again only
- *     if its owner allows it and nothing of its answer has been seen.
+ * P6  A stream that is lost before `started`, from a runner that promised to say it, is a refusal: nothing ran. Of one that
+ *     promised no more than to send it, all that it sent must have been read; after silence nobody knows. A call that may
+ *     have started is offered again only if its owner allows it and nothing of its answer has been seen.
  * P7  The body is kept while another attempt may follow: until `started`, or, if the call may run again, until the answer.
  *
  * The runner's side is `RunnerSession`, next door.
@@ -117,7 +117,10 @@ class BalancerSession implements ClientStreamHandler {
 
   /** P6. The runner gave no word and nothing of an answer has been seen. */
   private lost(end: StreamEnd, error: StreamError): void {
-    if (end.lost === 'heardOut' && end.tellsStart && !this.started) {
+    if (
+      !this.started &&
+      (end.startPromise === 'confirmed' || (end.startPromise === 'announced' && end.lost === 'heardOut'))
+    ) {
       return this.settle({ kind: 'refused', reason: 'unreachable', error });
     }
     if (!this.call.mayRunAgain || !this.call.body.replayable) return this.fail(error);

@@ -37,7 +37,14 @@ export type { RunnerAbout } from './runner-about.js';
 export { packageDefinition, protoPath, protoRoot, runnerService } from './runner-proto.js';
 export { type BeforeStart, type CallEnd, type CallIo, type RunCall, RunnerSession } from './runner-session.js';
 export { decodeRunnerStatus, encodeRunnerStatus, NOTHING_CHECKED, type RunnerStatus } from './runner-status.js';
-export { ACCEPT_HEADER, ACCEPT_STARTED, STARTED_ANNOUNCED, STARTED_HEADER } from './start-marker.js';
+export {
+  ACCEPT_HEADER,
+  ACCEPT_STARTED,
+  readStartPromise,
+  STARTED_HEADER,
+  type StartPromise,
+  startPromiseWord,
+} from './start-marker.js';
 export {
   type ClientStream,
   type ClientStreamHandler,
@@ -48,6 +55,8 @@ export {
   StreamError,
 } from './stream.js';
 export { type StructMessage, structToJson } from './struct-json.js';
+export { DeliveryReceipts } from './transport/delivery-receipts.js';
 export { type ChannelOptions, Http2Channel } from './transport/http2-channel.js';
 export type { RunnerTls } from './transport/http2-connection.js';
 export { Http2RunnerStream, type RunnerStreamOptions } from './transport/http2-runner-stream.js';
+export { Pulse, type PulseOptions } from './transport/pulse.js';

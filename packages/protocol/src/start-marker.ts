@@ -1,13 +1,34 @@
 /**
  * The metadata around the `started` message: a balancer that wants it says so in the request, a runner that will send it
- * says so in the response.
+ * says in the response what that is worth.
  */
 export const ACCEPT_HEADER = 'fnfleet-accept';
 export const ACCEPT_STARTED = 'started';
 
 /** Initial metadata; sent at once, while the call may still have to wait. */
 export const STARTED_HEADER = 'fnfleet-started';
-export const STARTED_ANNOUNCED = '1';
+
+/**
+ * What a runner promises about `started`.
+ *
+ * `none`       nothing
+ * `announced`  it has left the runner before a function gets the call
+ * `confirmed`  the balancer has read it before a function gets the call
+ */
+export type StartPromise = 'none' | 'announced' | 'confirmed';
+
+const WORDS: Readonly<Record<StartPromise, string>> = { none: '', announced: '1', confirmed: '2' };
+
+/** The value of the header. */
+export function startPromiseWord(promise: StartPromise): string {
+  return WORDS[promise];
+}
+
+/** What a value says that we do not know is no promise. */
+export function readStartPromise(word: unknown): StartPromise {
+  if (word === WORDS.confirmed) return 'confirmed';
+  return word === WORDS.announced ? 'announced' : 'none';
+}
 
 /** Whether a request asks for the message. */
 export function wantsStart(accept: string | string[] | undefined): boolean {

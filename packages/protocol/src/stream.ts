@@ -1,5 +1,6 @@
 import type { LoadReport } from './load-report.js';
 import type { ClientMessage, RunnerMessage } from './messages.js';
+import type { StartPromise } from './start-marker.js';
 
 /**
  * The border between the state machines of an engagement and whatever carries it. A transport delivers messages in
@@ -39,8 +40,8 @@ export interface StreamEnd {
   readonly details: string;
   /** The runner may have seen the call. False only when it certainly has not. */
   readonly mayHaveArrived: boolean;
-  /** The runner has announced that it says `started` before a function gets the call. */
-  readonly tellsStart: boolean;
+  /** What the runner has promised about saying `started` before a function gets the call. */
+  readonly startPromise: StartPromise;
   /**
    * The stream was lost, without a status. `heardOut`: all that the runner sent has been read. `unsure`: its last words may
    * have got lost, as when a connection falls silent. Undefined: it ended with a status, or was cut from here.
@@ -52,7 +53,10 @@ export interface StreamEnd {
 export interface RunnerStream extends MessageStream<RunnerMessage> {
   /** Ends the RPC. Code 0 is OK. The load, encoded, goes along in the trailing metadata. */
   end(code: number, details: string, load?: string): void;
-  /** Sends at once. Calls back when the message has left the process; never, when the stream ends before. */
+  /**
+   * Sends at once. Calls back when the message has left the process or, where it crosses a network, when the balancer has
+   * certainly read it; never, when the stream ends before.
+   */
   sendNow(message: RunnerMessage, onSent: () => void): void;
   /** The balancer wants to hear `started`; it has been announced that it will. */
   readonly wantsStart: boolean;

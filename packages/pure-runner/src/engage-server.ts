@@ -1,8 +1,15 @@
 import http2 from 'node:http2';
 import type { AddressInfo, Server, Socket } from 'node:net';
+import { type Clock, isLoopback, type Logger } from '@fnfleet/core';
+import { DeliveryReceipts, Pulse } from '@fnfleet/protocol';
 import { type MemberCheck, newMemberServer } from './member-server.js';
 
-export type StreamListener = (stream: http2.ServerHttp2Stream, headers: http2.IncomingHttpHeaders) => void;
+/** @param receipts undefined where the stream does not cross a network */
+export type StreamListener = (
+  stream: http2.ServerHttp2Stream,
+  headers: http2.IncomingHttpHeaders,
+  receipts: DeliveryReceipts | undefined,
+) => void;
 
 export interface EngageServerOptions {
   readonly host: string;
@@ -13,6 +20,8 @@ export interface EngageServerOptions {
   /** Streams one connection may have open. */
   readonly maxStreams: number;
   readonly onStream: StreamListener;
+  readonly clock: Pick<Clock, 'after'>;
+  readonly logger: Logger;
 }
 
 /**
@@ -21,6 +30,10 @@ export interface EngageServerOptions {
  */
 const STREAM_WINDOW_BYTES = 128 * 1024;
 const CONNECTION_WINDOW_BYTES = 16 * 1024 * 1024;
+
+/** How often a connection is looked at, and how long a balancer may be silent that is asked for a sign of life; milliseconds. */
+const PULSE_MS = 2_000;
+const SILENCE_MS = 20_000;
 
 /** Balancers reset the streams of callers who go away; that is no attack. */
 const RESETS = { streamResetBurst: 100_000, streamResetRate: 10_000 };
@@ -32,6 +45,8 @@ export class EngageServer {
   /** What listens: the HTTP/2 server itself, or the TLS server before it. */
   private readonly server: Server;
   private readonly sessions = new Set<http2.ServerHttp2Session>();
+  /** Of those that cross a network. */
+  private readonly receipts = new WeakMap<http2.Http2Session, DeliveryReceipts>();
   private readonly sockets = new Set<Socket>();
   private bound: AddressInfo | undefined;
 
@@ -48,7 +63,10 @@ export class EngageServer {
       socket.once('close', () => this.sockets.delete(socket));
     });
     this.http2.on('session', (session: http2.ServerHttp2Session) => this.adopt(session));
-    this.http2.on('stream', options.onStream);
+    this.http2.on('stream', (stream, headers) => {
+      const { session } = stream;
+      options.onStream(stream, headers, session && this.receipts.get(session));
+    });
     this.http2.on('sessionError', () => undefined); // the session's `close` follows
     this.ready = this.listen();
     this.ready.catch(() => undefined); // whoever waits for it is told
@@ -81,9 +99,33 @@ export class EngageServer {
 
   private adopt(session: http2.ServerHttp2Session): void {
     this.sessions.add(session);
+    if (crossesNetwork(session.socket)) this.receipts.set(session, new DeliveryReceipts(session));
     session.setLocalWindowSize(CONNECTION_WINDOW_BYTES);
     session.on('error', () => undefined);
-    session.once('close', () => this.sessions.delete(session));
+    const pulse = this.watch(session);
+    session.once('close', () => {
+      pulse.stop();
+      this.sessions.delete(session);
+    });
+  }
+
+  /** What runs for a balancer that has gone without a word must not occupy containers for ever. */
+  private watch(session: http2.ServerHttp2Session): Pulse {
+    const { clock, logger } = this.options;
+    const { socket } = session;
+    const balancer = socket.remoteAddress;
+    return new Pulse({
+      ping: (answered) => !session.destroyed && session.ping((error) => error ?? answered()),
+      bytesRead: () => socket.bytesRead,
+      isBusy: () => true,
+      everyMs: PULSE_MS,
+      limitMs: SILENCE_MS,
+      onLost: (silentMs) => {
+        logger.warn('a balancer has fallen silent; its calls end', { balancer, silentMs });
+        session.destroy();
+      },
+      clock,
+    });
   }
 
   private listen(): Promise<void> {
@@ -98,4 +140,9 @@ export class EngageServer {
       });
     });
   }
+}
+
+/** What one process of a machine has sent to another gets there, or the other has ended. */
+function crossesNetwork({ remoteAddress, localAddress }: Pick<Socket, 'remoteAddress' | 'localAddress'>): boolean {
+  return remoteAddress === undefined || (remoteAddress !== localAddress && !isLoopback(remoteAddress));
 }

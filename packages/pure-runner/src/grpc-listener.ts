@@ -34,7 +34,7 @@ export class GrpcListener {
 
   constructor(private readonly options: GrpcListenerOptions) {
     this.side = new SideServices(runnerHandlers(options.handlers), options.grpcOptions);
-    this.server = new EngageServer({ ...options, onStream: this.onStream });
+    this.server = new EngageServer({ ...options, onStream: this.onStream, logger: options.handlers.logger });
   }
 
   get ready(): Promise<void> {
@@ -59,7 +59,7 @@ export class GrpcListener {
     this.side.close();
   }
 
-  private readonly onStream: StreamListener = (stream, headers) => {
+  private readonly onStream: StreamListener = (stream, headers, receipts) => {
     if (!headers['content-type']?.startsWith('application/grpc')) {
       stream.respond({ ':status': 415 }, { endStream: true });
     } else if (headers[':path'] === ENGAGE_PATH) {
@@ -68,6 +68,7 @@ export class GrpcListener {
         maxMessageBytes: MAX_MESSAGE_BYTES,
         nowMs: clock.now(),
         incarnation,
+        receipts,
       });
       engagement.attach(new RunnerSession(engagement, run), enter());
     } else this.side.serve(stream, headers);

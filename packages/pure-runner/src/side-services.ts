@@ -5,7 +5,6 @@ import { Server, ServerCredentials, type ServerOptions, type UntypedServiceImple
 import { loadSync } from '@grpc/proto-loader';
 import { ReflectionService } from '@grpc/reflection';
 import { HealthImplementation, protoPath as healthProtoPath } from 'grpc-health-check';
-import type { StreamListener } from './engage-server.js';
 
 /** Names that health checks ask for: the whole server, and the service. */
 const HEALTH_NAMES = ['', 'RunnerProtocol'];
@@ -37,7 +36,7 @@ export class SideServices {
   }
 
   /** Passes a stream on, with everything that comes and goes on it. */
-  readonly serve: StreamListener = (stream, headers) => {
+  readonly serve = (stream: http2.ServerHttp2Stream, headers: http2.IncomingHttpHeaders): void => {
     const onward = this.session.request({ ...headers });
     let trailers: http2.IncomingHttpHeaders = {};
     stream.pipe(onward);

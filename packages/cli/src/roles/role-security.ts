@@ -1,7 +1,7 @@
-import { isIP } from 'node:net';
 import {
   type commonSettings,
   FileIdentity,
+  isLoopback,
   type Logger,
   SettingsError,
   type SettingsOf,
@@ -58,10 +58,4 @@ function checkPlainText({ bindAddress, allowInsecure }: SecuritySettings, logger
     - FN_BIND_ADDRESS=127.0.0.1, for this machine only
     - FN_ALLOW_INSECURE=1, in a network that nobody else can reach`,
   ]);
-}
-
-function isLoopback(address: string): boolean {
-  const host = address.toLowerCase();
-  if (isIP(host) === 4) return host.startsWith('127.');
-  return host === '::1' || host === 'localhost' || /^::ffff:127\./.test(host);
 }

@@ -15,17 +15,21 @@ import { Room } from './room.js';
 /** One that cannot be reached is left alone for about so long at first, and at most, milliseconds. */
 const UNREACHABLE_FIRST_MS = 50;
 const UNREACHABLE_MAX_MS = 2_000;
+/** One that has not answered a probe is left to the probes, which come more often than this, milliseconds. */
+const PROBED_MS = 3_000;
 /** A runner that was draining when it was last heard of is asked again after this long: its successor may be there. */
 const DRAINING_MS = 2_000;
+/** One that owes a sign of life is looked at again after this time. */
+const SILENT_MS = 100;
 /** Functions that are remembered for one runner before those without news are dropped. */
 const MAX_FUNCTIONS = 4_096;
 
 type Refusal = Extract<AttemptOutcome, { kind: 'refused' }>;
 
 /** Why a runner is not offered a call now. `gone`: never again. */
-export type Unfit = 'gone' | 'cordoned' | 'draining' | 'ejected' | 'unreachable' | 'refused' | 'no room';
+export type Unfit = 'gone' | 'cordoned' | 'draining' | 'ejected' | 'unreachable' | 'silent' | 'refused' | 'no room';
 
-export type RunnerState = 'ok' | 'draining' | 'cordoned' | 'ejected' | 'unreachable' | 'gone';
+export type RunnerState = 'ok' | 'draining' | 'cordoned' | 'ejected' | 'unreachable' | 'silent' | 'gone';
 
 export interface RunnerViewDeps {
   readonly health: HealthOptions;
@@ -108,6 +112,7 @@ export class RunnerView implements Candidate {
     // What it said holds until it says otherwise, whether or not it may be offered a call to see.
     if (this.load?.draining) return 'draining';
     if (this.cordoned) return 'cordoned';
+    if (this.runner.isSilent) return 'silent';
     return this.isEjected ? 'ejected' : 'ok';
   }
 
@@ -150,6 +155,7 @@ export class RunnerView implements Candidate {
     if (now < this.drainingUntil) return 'draining';
     if (this.isEjected && !this.deps.panics()) return 'ejected';
     if (now < this.unreachable.until) return 'unreachable';
+    if (this.runner.isSilent) return 'silent';
     const known = this.functions.get(fnId);
     if (known !== undefined && known.freeSlots(now) > 0) return undefined;
     if (known !== undefined && now < known.refusal.until && this.credits === 0) return 'refused';
@@ -167,6 +173,7 @@ export class RunnerView implements Candidate {
     consider(this.drainingUntil);
     consider(this.unreachable.until);
     consider(this.reputation.ejectedUntil);
+    if (this.runner.isSilent) consider(now + SILENT_MS);
     consider(this.functions.get(fnId)?.refusal.until ?? 0);
     // With calls in hand a report will come.
     if (this.inFlight === 0) consider(this.room.trustedUntil);
@@ -243,6 +250,7 @@ export class RunnerView implements Candidate {
     this.askedAt = this.heardAt;
     this.trouble = error.message;
     this.unreachable.strike(this.heardAt, random);
+    this.unreachable.until = Math.max(this.unreachable.until, this.heardAt + PROBED_MS);
   }
 
   /** No call is offered any more. */

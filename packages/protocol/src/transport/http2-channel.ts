@@ -4,7 +4,7 @@ import type { Engaging } from '../balancer-session.js';
 import { ACCEPT_HEADER, ACCEPT_STARTED } from '../start-marker.js';
 import { type ClientStream, type ClientStreamHandler, GRPC_STATUS, type StreamEnd, StreamError } from '../stream.js';
 import { encodeTimeout } from './grpc-status.js';
-import { Http2ClientStream } from './http2-client-stream.js';
+import { Http2ClientStream, hasPromised } from './http2-client-stream.js';
 import { Http2Connection, type RunnerTls } from './http2-connection.js';
 import { unaryCall } from './unary-call.js';
 
@@ -17,6 +17,8 @@ export interface ChannelOptions {
   readonly backoff?: { readonly initialMs: number; readonly maxMs: number };
   /** Largest message taken from a runner, bytes. Default 4 MiB, as in the original. */
   readonly maxMessageBytes?: number;
+  /** A runner that says nothing for so long, although it is asked to, is taken for lost; milliseconds. Default 5000. */
+  readonly silenceMs?: number;
   readonly clock?: Clock;
   readonly random?: () => number;
   readonly logger?: Logger;
@@ -34,6 +36,8 @@ export class Http2Channel implements Engaging {
   private readonly maxMessageBytes: number;
   private readonly clock: Clock;
   private readonly scheme: string;
+  /** The runner has shown in another way than by its streams that it is one of ours. */
+  isOurs = false;
 
   constructor(
     readonly address: string,
@@ -47,10 +51,18 @@ export class Http2Channel implements Engaging {
       tls: options.tls,
       connectTimeoutMs: options.connectTimeoutMs ?? 1000,
       backoff: options.backoff ?? { initialMs: 100, maxMs: 5000 },
+      silenceMs: options.silenceMs ?? 5000,
+      isBusy: () => this.inflight.size > 0,
+      mayPing: (session) => this.isOurs || hasPromised(session),
       clock: this.clock,
       random: options.random ?? Math.random,
       logger: options.logger ?? silentLogger,
     });
+  }
+
+  /** Something was asked of the runner, and it owes every sign of life for longer than usual. */
+  get isSilent(): boolean {
+    return this.connection.isSilent;
   }
 
   engage(options: { requestId?: string; deadlineAt?: number }, handler: ClientStreamHandler): ClientStream {

@@ -2,7 +2,7 @@ import http2 from 'node:http2';
 import { decodeRunnerMessage, encodeClientMessage } from '../codec.js';
 import type { ClientMessage } from '../messages.js';
 import { decodeOrca, INCARNATION_HEADER, LOAD_TRAILER } from '../orca.js';
-import { STARTED_ANNOUNCED, STARTED_HEADER } from '../start-marker.js';
+import { readStartPromise, STARTED_HEADER, type StartPromise } from '../start-marker.js';
 import { type ClientStream, type ClientStreamHandler, GRPC_STATUS, type StreamEnd } from '../stream.js';
 import { Deframer, FrameError, frameMessage } from './grpc-frames.js';
 import { type GrpcStatus, grpcStatusOf, statusOfHttp } from './grpc-status.js';
@@ -11,8 +11,13 @@ import { wasHeardOut } from './last-word.js';
 /** How long after its last message a runner may keep us waiting for its trailers, milliseconds. */
 const TRAILERS_LIMIT_MS = 100;
 
-/** Sessions whose peer has announced `started` on some stream: it does so on every one, if only it gets that far. */
-const announcing = new WeakSet<http2.ClientHttp2Session>();
+/** What peers have promised on some stream: they do so on every one, if only they get that far. */
+const promises = new WeakMap<http2.ClientHttp2Session, StartPromise>();
+
+/** Whether a peer has shown by a promise that it is one of ours. */
+export function hasPromised(session: http2.ClientHttp2Session): boolean {
+  return promises.has(session);
+}
 
 /**
  * The balancer's end of one Engage stream on an HTTP/2 session.
@@ -31,7 +36,7 @@ export class Http2ClientStream implements ClientStream {
   private failure: GrpcStatus | undefined;
   private incarnation = '';
   /** Undefined: the runner has not answered yet. */
-  private tellsStart: boolean | undefined;
+  private startPromise: StartPromise | undefined;
   /** The stream was ended from here. */
   private cut = false;
   private lastError: NodeJS.ErrnoException | undefined;
@@ -120,8 +125,8 @@ export class Http2ClientStream implements ClientStream {
     stream.on('response', (headers) => {
       this.status = grpcStatusOf(headers) ?? this.status;
       this.incarnation = textOf(headers[INCARNATION_HEADER]) ?? '';
-      this.tellsStart = headers[STARTED_HEADER] === STARTED_ANNOUNCED;
-      if (this.tellsStart) announcing.add(session);
+      this.startPromise = readStartPromise(headers[STARTED_HEADER]);
+      if (this.startPromise !== 'none') promises.set(session, this.startPromise);
       const httpStatus = Number(headers[':status']);
       if (httpStatus !== 200) this.status ??= statusOfHttp(httpStatus);
     });
@@ -163,7 +168,7 @@ export class Http2ClientStream implements ClientStream {
     const refused = stream.rstCode === http2.constants.NGHTTP2_REFUSED_STREAM;
     const status = this.failure ?? this.status;
     const reset = { code: GRPC_STATUS.UNAVAILABLE, details: `stream reset, code ${stream.rstCode}` };
-    this.tellsStart ??= announcing.has(session);
+    this.startPromise ??= promises.get(session);
     this.finish(status ?? reset, !refused, this.lossOf(stream, session));
   }
 
@@ -175,7 +180,7 @@ export class Http2ClientStream implements ClientStream {
   private finish(status: GrpcStatus, mayHaveArrived: boolean, lost?: StreamEnd['lost']): void {
     const { handler } = this;
     this.handler = undefined;
-    handler?.onEnd({ ...status, mayHaveArrived, tellsStart: this.tellsStart ?? false, lost });
+    handler?.onEnd({ ...status, mayHaveArrived, startPromise: this.startPromise ?? 'none', lost });
   }
 }
 

@@ -3,6 +3,7 @@ import net from 'node:net';
 import tls from 'node:tls';
 import { type Clock, clientTlsOptions, Deferred, type Logger, type Timer, type TlsIdentity } from '@fnfleet/core';
 import { bindSocket, watchSocket } from './last-word.js';
+import { Pulse } from './pulse.js';
 
 /**
  * The one HTTP/2 connection to a runner, kept up on demand.
@@ -17,7 +18,7 @@ import { bindSocket, watchSocket } from './last-word.js';
 type State =
   | { readonly kind: 'idle' }
   | { readonly kind: 'connecting'; readonly session: Deferred<http2.ClientHttp2Session>; readonly socket: net.Socket }
-  | { readonly kind: 'ready'; readonly session: http2.ClientHttp2Session }
+  | { readonly kind: 'ready'; readonly session: http2.ClientHttp2Session; readonly pulse: Pulse }
   | { readonly kind: 'cooling'; readonly error: Error; readonly timer: Timer }
   | { readonly kind: 'closed' };
 
@@ -37,6 +38,12 @@ export interface ConnectionOptions {
   readonly connectTimeoutMs: number;
   /** First and longest delay after a failure, milliseconds. */
   readonly backoff: { readonly initialMs: number; readonly maxMs: number };
+  /** A runner that says nothing for so long, although it is asked to, is taken for lost; milliseconds. */
+  readonly silenceMs: number;
+  /** Whether somebody waits for the runner. */
+  readonly isBusy: () => boolean;
+  /** A runner of Fn takes it ill to be asked for signs of life. */
+  readonly mayPing: (session: http2.ClientHttp2Session) => boolean;
   readonly clock: Clock;
   readonly random: () => number;
   readonly logger: Logger;
@@ -49,6 +56,8 @@ export interface ConnectionOptions {
 const STREAM_WINDOW_BYTES = 256 * 1024;
 const CONNECTION_WINDOW_BYTES = 16 * 1024 * 1024;
 const TCP_KEEPALIVE_MS = 10_000;
+/** How often a connection is looked at, milliseconds; or more often where less silence is borne. */
+const PULSE_MS = 500;
 
 export class Http2Connection {
   private state: State = { kind: 'idle' };
@@ -59,6 +68,11 @@ export class Http2Connection {
   /** The live session if there is one: the way of almost every call. */
   get current(): http2.ClientHttp2Session | undefined {
     return this.state.kind === 'ready' ? this.state.session : undefined;
+  }
+
+  /** The runner has been asked for a sign of life and has given none yet. */
+  get isSilent(): boolean {
+    return this.state.kind === 'ready' && this.state.pulse.isSilent;
   }
 
   /** Resolves with a live session, connecting if needed. Rejects with why there is none. */
@@ -113,7 +127,7 @@ export class Http2Connection {
         if (this.state.kind !== 'connecting') return void socket.destroy();
         timer.cancel();
         this.failures = 0;
-        this.state = { kind: 'ready', session };
+        this.state = { kind: 'ready', session, pulse: this.watch(session, socket) };
         deferred.resolve(session);
       };
       if (this.options.tls) untilAccepted(session, established, failed);
@@ -141,7 +155,8 @@ export class Http2Connection {
     bindSocket(session, socket);
     session.setLocalWindowSize(CONNECTION_WINDOW_BYTES);
     const lost = () => {
-      if (this.state.kind === 'ready' && this.state.session === session) this.state = { kind: 'idle' };
+      if (this.state.kind !== 'ready' || this.state.session !== session) return;
+      this.state = { kind: 'idle' };
     };
     session.once('close', lost);
     session.once('goaway', lost); // streams in hand go on, new ones get a new connection
@@ -150,6 +165,28 @@ export class Http2Connection {
       lost();
     });
     return session;
+  }
+
+  /** A connection that has fallen silent is given up, and with it all its streams. Watched as long as it lives. */
+  private watch(session: http2.ClientHttp2Session, socket: net.Socket): Pulse {
+    const { address, silenceMs, isBusy, mayPing, clock, logger } = this.options;
+    const pulse = new Pulse({
+      ping: (answered) => !session.destroyed && mayPing(session) && session.ping((error) => error ?? answered()),
+      bytesRead: () => socket.bytesRead,
+      isBusy,
+      everyMs: Math.min(PULSE_MS, silenceMs / 4),
+      limitMs: silenceMs,
+      onLost: (silentMs) => {
+        logger.warn('a runner has fallen silent; what had not started there goes elsewhere', {
+          runner: address,
+          silentMs,
+        });
+        session.destroy(new Error(`the runner has been silent for ${silentMs} ms`));
+      },
+      clock,
+    });
+    session.once('close', () => pulse.stop());
+    return pulse;
   }
 
   private cool(error: Error): void {

@@ -2,8 +2,9 @@ import http2 from 'node:http2';
 import { decodeClientMessage, encodeRunnerMessage } from '../codec.js';
 import type { RunnerMessage } from '../messages.js';
 import { INCARNATION_HEADER, LOAD_TRAILER } from '../orca.js';
-import { ACCEPT_HEADER, STARTED_ANNOUNCED, STARTED_HEADER, wantsStart } from '../start-marker.js';
+import { ACCEPT_HEADER, STARTED_HEADER, startPromiseWord, wantsStart } from '../start-marker.js';
 import { GRPC_STATUS, type RunnerStream, type RunnerStreamHandler } from '../stream.js';
+import type { DeliveryReceipts } from './delivery-receipts.js';
 import { Deframer, FrameError, frameMessage } from './grpc-frames.js';
 import { decodeTimeout, encodeMessage, type GrpcStatus } from './grpc-status.js';
 
@@ -17,6 +18,8 @@ export interface RunnerStreamOptions {
   readonly nowMs: number;
   /** Names the runner's process to the balancer. */
   readonly incarnation: string;
+  /** Where the stream crosses a network: tells what has been read at its other end. Undefined: it does not. */
+  readonly receipts: DeliveryReceipts | undefined;
 }
 
 /**
@@ -35,6 +38,7 @@ export class Http2RunnerStream implements RunnerStream {
   private over = false;
   private status: EndStatus | undefined;
   private readonly responseHeaders: http2.OutgoingHttpHeaders;
+  private readonly receipts: DeliveryReceipts | undefined;
 
   constructor(
     private readonly stream: http2.ServerHttp2Stream,
@@ -45,7 +49,9 @@ export class Http2RunnerStream implements RunnerStream {
     const timeoutMs = decodeTimeout(headers['grpc-timeout']);
     this.responseHeaders = { ...RESPONSE_HEADERS, [INCARNATION_HEADER]: options.incarnation };
     this.wantsStart = wantsStart(headers[ACCEPT_HEADER]);
-    if (this.wantsStart) this.responseHeaders[STARTED_HEADER] = STARTED_ANNOUNCED;
+    this.receipts = options.receipts;
+    if (this.wantsStart)
+      this.responseHeaders[STARTED_HEADER] = startPromiseWord(this.receipts ? 'confirmed' : 'announced');
     this.deadlineAt = timeoutMs === undefined ? undefined : options.nowMs + timeoutMs;
   }
 
@@ -82,8 +88,9 @@ export class Http2RunnerStream implements RunnerStream {
 
   sendNow(message: RunnerMessage, onSent: () => void): void {
     if (this.over) return;
+    const { receipts } = this;
     this.queue(message);
-    this.flush(onSent);
+    this.flush(receipts ? () => receipts.request(onSent) : onSent);
   }
 
   pause(): void {

@@ -1,0 +1,139 @@
+import { mkdirSync, readdirSync } from 'node:fs';
+import path from 'node:path';
+import { ApiClient, deployFunction, type FnSpec, invokeUrl } from 'fnfleet';
+import { FnfleetCommand } from './command.js';
+import { PATIENCE } from './fleet.js';
+import { Footprint } from './footprint.js';
+import { NetBed, type NetHost } from './net-bed.js';
+import { PROBE_IMAGE } from './paths.js';
+import { until } from './until.js';
+
+const HTTP_PORT = '8080';
+const GRPC_PORT = '9190';
+const READY = /ready/;
+
+interface HostFleetOptions {
+  readonly runners: number;
+  /** Of every node. */
+  readonly settings?: Readonly<Record<string, string>>;
+}
+
+/**
+ * An api, a balancer and some runners, each on a host of its own in a network whose cables can be cut. The engine is the
+ * machine's: runners speak to it over its socket, which is no matter of networks.
+ */
+export class HostFleet {
+  readonly footprint = new Footprint();
+  readonly runners: NetHost[] = [];
+  private readonly nodes: FnfleetCommand[] = [];
+  private apiUrl = '';
+
+  private constructor(
+    private readonly bed: NetBed,
+    private readonly settings: Readonly<Record<string, string>>,
+  ) {}
+
+  static async start({ runners, settings = {} }: HostFleetOptions): Promise<HostFleet> {
+    const fleet = new HostFleet(await NetBed.create(), settings);
+    try {
+      await fleet.startNodes(runners);
+      return fleet;
+    } catch (error) {
+      const said = fleet.said;
+      await fleet.stop();
+      throw new Error(`the fleet did not start:\n${said}`, { cause: error });
+    }
+  }
+
+  lbUrl = '';
+
+  /** What the nodes logged so far. */
+  get said(): string {
+    return this.nodes.map(({ output }) => output).join('\n');
+  }
+
+  runner(at: number): NetHost {
+    const runner = this.runners[at];
+    if (runner === undefined) throw new Error(`no runner ${at}`);
+    return runner;
+  }
+
+  /** A probe. Resolves with the URL that calls it. */
+  async deployed(spec: Partial<FnSpec> & { readonly name: string }): Promise<string> {
+    return invokeUrl(await deployFunction(new ApiClient(this.apiUrl), 'e2e', { image: PROBE_IMAGE, ...spec }));
+  }
+
+  /** Resolves when the balancer sees the runner in a state. */
+  async sees(runner: NetHost, state: string): Promise<void> {
+    await until({
+      what: `${runner.name} is ${state}`,
+      look: async () => {
+        const answer = await fetch(`${this.lbUrl}/fleet`);
+        const { runners } = (await answer.json()) as { runners: { address: string; state: string }[] };
+        return (
+          runners.some((seen) => seen.address.startsWith(`${runner.address}:`) && seen.state === state) || undefined
+        );
+      },
+    });
+  }
+
+  /** How often a function has begun to run each marked call, whatever became of it. */
+  begun(): ReadonlyMap<string, number> {
+    const names = readdirSync(this.iofs, { recursive: true, encoding: 'utf8' });
+    const marks = names.map((name) => path.basename(name)).filter((name) => name.startsWith('mark-'));
+    return new Map([...Map.groupBy(marks, (mark) => mark.slice('mark-'.length))].map(([id, all]) => [id, all.length]));
+  }
+
+  /** Drains the nodes and takes the network away. Resolves with what is left although nothing should be. */
+  async stop(): Promise<string[]> {
+    for (const runner of this.runners) await runner.heal();
+    for (const node of this.nodes) node.signal('SIGTERM');
+    await Promise.all(this.nodes.map((node) => node.stop()));
+    const left = await this.footprint.leftovers();
+    await this.bed.remove();
+    this.footprint.remove();
+    return left;
+  }
+
+  private async startNodes(runners: number): Promise<void> {
+    mkdirSync(this.iofs);
+    const api = await this.bed.host('api');
+    const lb = await this.bed.host('lb');
+    for (let i = 1; i <= runners; i += 1) this.runners.push(await this.bed.host(`runner${i}`));
+    this.apiUrl = `http://${api.address}:${HTTP_PORT}`;
+    this.lbUrl = `http://${lb.address}:${HTTP_PORT}`;
+    await this.startNode(api, {
+      FN_NODE_TYPE: 'api',
+      FN_DB_URL: `sqlite3://${this.footprint.dataDir}/fn.db`,
+      FN_PUBLIC_LB_URL: this.lbUrl,
+    });
+    await Promise.all(
+      this.runners.map((host) =>
+        this.startNode(host, {
+          FN_NODE_TYPE: 'pure-runner',
+          FN_GRPC_PORT: GRPC_PORT,
+          FN_IOFS_PATH: this.iofs,
+        }),
+      ),
+    );
+    await this.startNode(lb, {
+      FN_NODE_TYPE: 'lb',
+      FN_RUNNER_API_URL: this.apiUrl,
+      FN_RUNNER_ADDRESSES: this.runners.map(({ address }) => `${address}:${GRPC_PORT}`).join(','),
+    });
+  }
+
+  private async startNode(host: NetHost, env: Readonly<Record<string, string>>): Promise<void> {
+    const common = { FN_BIND_ADDRESS: host.address, FN_PORT: HTTP_PORT, FN_ALLOW_INSECURE: '1' };
+    const node = new FnfleetCommand(['node'], {
+      within: host.within,
+      env: { ...this.footprint.env, ...PATIENCE, ...common, ...this.settings, ...env },
+    });
+    this.nodes.push(node);
+    await node.prints(READY);
+  }
+
+  private get iofs(): string {
+    return path.join(this.footprint.dataDir, 'iofs');
+  }
+}
