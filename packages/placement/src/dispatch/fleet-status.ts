@@ -44,6 +44,8 @@ function reasonOf({ state, trouble, load }: RunnerView): string | undefined {
   switch (state) {
     case 'unreachable':
       return trouble;
+    case 'silent':
+      return 'it was asked for a sign of life and has given none yet';
     case 'ejected':
       return `it fails calls: ${trouble}`;
     case 'draining':
