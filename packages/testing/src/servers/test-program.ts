@@ -7,7 +7,7 @@ import { pathToFileURL } from 'node:url';
 const TOOLS_SCRIPT = join(__dirname, '..', '..', '..', '..', 'scripts', 'lib', 'test-tools.mjs');
 
 /** Those of the script that tests start by themselves. */
-export type TestTool = 'etcd' | 'dnsmasq' | 'systemd-analyze' | 'docker-compose' | 'kubectl';
+export type TestTool = 'etcd' | 'dnsmasq' | 'systemd-analyze' | 'docker-compose' | 'kubectl' | 'prometheus';
 
 /** The path of a program that only tests need; see the script for how it gets there. */
 export async function testTool(name: TestTool): Promise<string> {

@@ -1,0 +1,50 @@
+import { execFile } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { promisify } from 'node:util';
+import { testTool } from '@fnfleet/testing';
+import { parse, stringify } from 'yaml';
+import { ROOT } from '../harness/paths.js';
+
+jest.setTimeout(60_000);
+
+const run = promisify(execFile);
+const FILES = ['swarm', 'compose', 'kubernetes'].map((target) => `deploy/${target}/prometheus.yml`);
+
+interface Scrape {
+  readonly job_name: string;
+  readonly scheme: string;
+  readonly authorization?: { readonly credentials_file: string };
+  kubernetes_sd_configs?: unknown;
+  readonly tls_config: { readonly ca_file: string; readonly server_name: string };
+}
+
+it.each(FILES)('%s is one that Prometheus takes', async (file) => {
+  // It comes with the server.
+  const promtool = (await testTool('prometheus')).replace(/prometheus$/, 'promtool');
+  const folder = mkdtempSync(path.join(tmpdir(), 'e2e-prometheus-'));
+  try {
+    const config = read(file);
+    // Debian builds it without the discovery of Kubernetes.
+    for (const job of config.scrape_configs) delete job.kubernetes_sd_configs;
+    const copy = path.join(folder, 'prometheus.yml');
+    writeFileSync(copy, stringify(config));
+    await run(promtool, ['check', 'config', '--syntax-only', copy]);
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+});
+
+it.each(FILES)('%s scrapes every role over TLS, under the name in its certificate', (file) => {
+  const { scrape_configs: jobs } = read(file);
+  expect(jobs.map(({ job_name: name }) => name).sort()).toEqual(['fnfleet-api', 'fnfleet-lb', 'fnfleet-runner']);
+  for (const { job_name: name, scheme, authorization, tls_config: tls } of jobs) {
+    expect([scheme, `fnfleet-${tls.server_name}`]).toEqual(['https', name]);
+    expect(authorization?.credentials_file).toMatch(/token$/);
+  }
+});
+
+function read(file: string): { readonly scrape_configs: readonly Scrape[] } {
+  return parse(readFileSync(path.join(ROOT, file), 'utf8'), { merge: true });
+}
