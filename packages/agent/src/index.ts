@@ -19,7 +19,7 @@ export {
   withWriter,
 } from './call-options.js';
 export { fromHttpRequest } from './from-http-request.js';
-export { HostResourcesError } from './host-resources.js';
+export { HostResourcesError, hostResources, readHostFiles } from './host-resources.js';
 export { type AgentOptions, newAgent } from './new-agent.js';
 export { type LogSink, noLogSink, type OutputLine } from './output/log-sink.js';
 export type { Resources } from './resource-tracker.js';

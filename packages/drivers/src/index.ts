@@ -1,6 +1,7 @@
 export { DockerDriver, type DockerDriverOptions, dockerDriver } from './docker/docker-driver.js';
 export { dockerSettings } from './docker/docker-settings.js';
 export { type ImageReference, parseImageReference, pullName } from './docker/images/image-reference.js';
+export { type EngineReport, inspectEngine } from './docker/inspect-engine.js';
 export type {
   Container,
   ContainerSpec,
@@ -15,6 +16,17 @@ export type {
 export { type DriverHealth, HealthState, type HealthView } from './driver-health.js';
 export { iofsSettings } from './iofs/iofs-settings.js';
 export { LISTENER_NAME } from './iofs/listener-file.js';
+export {
+  BODIES_NEED,
+  type DiskNeed,
+  diskRoom,
+  diskTrouble,
+  ENGINE_NEED,
+  SOCKETS_NEED,
+} from './machine/disk-room.js';
+export { findFreezerMount, tryFreezer } from './machine/freezer-mount.js';
+export { ENGINE_DISK_REMEDY, SOCKETS_DISK_REMEDY } from './machine/machine-troubles.js';
+export type { Trouble } from './machine/trouble.js';
 export { ProcessDriver, type ProcessDriverOptions, processDriver, processSettings } from './process/process-driver.js';
 export type { Counters } from './scripted/counters.js';
 export type { Gate, Gates, Step } from './scripted/gate.js';

@@ -11,19 +11,19 @@ import {
 import { throwIfAborted } from '../cancellation.js';
 import type { ContainerSpec, Driver, DriverCapabilities, DriverFacts, PreparedImage } from '../driver.js';
 import { IofsHome } from '../iofs/iofs-home.js';
+import { machineTroubles } from '../machine/machine-troubles.js';
 import { ContainerLabels } from './container-labels.js';
 import { type ContainerPolicy, containerPolicy } from './container-policy.js';
 import { createRequest } from './create-request.js';
 import { DockerContainer } from './docker-container.js';
-import type { dockerSettings } from './docker-settings.js';
-import { Engine } from './engine.js';
+import { type dockerSettings, limitsOf } from './docker-settings.js';
+import { Engine, type EngineInfo } from './engine.js';
 import { type EngineAddress, engineAddress } from './engine-address.js';
-import type { CallLimits } from './engine-calls.js';
 import { EngineHealth } from './engine-health.js';
 import { EngineUpkeep } from './engine-upkeep.js';
-import { checkEngineVersion } from './engine-version.js';
 import { FreezerFinder } from './freezing/freezer-finder.js';
 import { ImageStore } from './images/image-store.js';
+import { meetEngine } from './meet-engine.js';
 import { NetworkPool } from './network-pool.js';
 import { findOwnContainer, isEngineOutside } from './own-container.js';
 import { PREFORK_MEMBER_MB, PreforkPool } from './prefork/prefork-pool.js';
@@ -179,25 +179,18 @@ export class DockerDriver implements Driver {
   }
 
   private async open(): Promise<ContainerPolicy> {
-    await this.engine.ping().catch((cause) => {
-      throw new Error(
-        `cannot reach the Docker engine at ${this.address.text}: ${(cause as Error).message}. Start it, let this user ` +
-          'use it, or point DOCKER_HOST to it; FN_DRIVER=process runs functions without Docker.',
-        { cause },
-      );
-    });
-    const version = await this.engine.version();
-    checkEngineVersion(version);
+    const { version, info } = await meetEngine(this.engine, this.address.text);
     await this.findOurselves();
     const { settings, logger } = this;
-    const info = await this.engine.info();
     this.engineFacts = {
-      engine_version: version,
+      engine_version: version.engine,
+      engine_api_version: version.api,
       cgroup_version: info.CgroupVersion ?? '1',
       storage_driver: info.Driver,
       storage_root: info.DockerRootDir,
     };
     const policy = await containerPolicy(settings, info, { labels: this.labels.own, logger });
+    await this.warnOfMachine(info);
     await this.upkeep.begin();
     await this.images.open();
     if (!this.closing.called) this.health.begin();
@@ -205,6 +198,18 @@ export class DockerDriver implements Driver {
     await this.home.open();
     await this.openPrefork(policy);
     return policy;
+  }
+
+  /** What makes calls fail or slow, before the first of them does. */
+  private async warnOfMachine({ DockerRootDir: engineRoot }: EngineInfo): Promise<void> {
+    const { settings, logger, address } = this;
+    const isLocal = address.options.socketPath !== undefined;
+    const found = await machineTroubles({
+      cgroupRoot: isLocal && this.freezers !== undefined ? settings.cgroupPath : undefined,
+      engineRoot: isLocal ? engineRoot : undefined,
+      iofsPath: settings.iofsPath ?? tmpdir(),
+    });
+    for (const { grave, what, remedy } of found) logger[grave ? 'error' : 'warn'](what, { remedy });
   }
 
   /** In a container of the engine, it sees our paths under other names. */
@@ -270,16 +275,6 @@ export class DockerDriver implements Driver {
       if (before.state === 'degraded' && health.now === before) return;
     }
   }
-}
-
-function limitsOf(settings: DockerDriverOptions['settings']): CallLimits {
-  const capped = (ms: number) => Math.min(ms, settings.dockerApiTimeoutMs);
-  return {
-    probe: capped(settings.dockerProbeTimeoutMs),
-    query: capped(settings.dockerQueryTimeoutMs),
-    change: capped(settings.dockerChangeTimeoutMs),
-    removal: settings.dockerApiTimeoutMs,
-  };
 }
 
 export function dockerDriver(options: DockerDriverOptions): DockerDriver {

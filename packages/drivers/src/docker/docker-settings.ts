@@ -1,5 +1,6 @@
-import { durationMs, flag, integer, list, text } from '@fnfleet/core';
+import { durationMs, flag, integer, list, type SettingsOf, text } from '@fnfleet/core';
 import { sharedIofsSettings } from '../iofs/iofs-settings.js';
+import type { CallLimits } from './engine-calls.js';
 import { imageSettings } from './images/image-settings.js';
 import { isolationSettings } from './isolation-settings.js';
 import { preforkSettings } from './prefork/prefork-settings.js';
@@ -65,3 +66,14 @@ export const dockerSettings = {
     doc: 'Docker networks for containers; each new container joins the one with the fewest.',
   }),
 } as const;
+
+/** How long the engine may take for each kind of call. */
+export function limitsOf(settings: SettingsOf<typeof dockerSettings>): CallLimits {
+  const capped = (ms: number) => Math.min(ms, settings.dockerApiTimeoutMs);
+  return {
+    probe: capped(settings.dockerProbeTimeoutMs),
+    query: capped(settings.dockerQueryTimeoutMs),
+    change: capped(settings.dockerChangeTimeoutMs),
+    removal: settings.dockerApiTimeoutMs,
+  };
+}

@@ -44,7 +44,9 @@ describe('a Docker engine on a bad day', () => {
 
   it('agent-and-docker 57: is refused when it is too old', async () => {
     engine.answers('GET /version', [200, { Version: '17.09.1-ce' }]);
-    await expect(aDriver().ready).rejects.toThrow('docker version is too old. Required: 17.10.0-ce Found: 17.09.1-ce');
+    await expect(aDriver().ready).rejects.toThrow(
+      /^docker version is too old\. Required: 17\.10\.0-ce Found: 17\.09\.1-ce\. Update the Docker engine at unix:.*DOCKER_HOST/,
+    );
   });
 
   it('is given up when it does not answer', async () => {

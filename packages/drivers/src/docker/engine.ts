@@ -11,6 +11,17 @@ import type { RegistryAuth } from './images/registry-auth.js';
 import type { OuterMount } from './own-container.js';
 import type { EngineStats } from './stats-sample.js';
 
+export interface EngineVersion {
+  readonly engine: string;
+  /** Of the API that it speaks, as `1.41`. */
+  readonly api: string;
+}
+
+interface VersionAnswer {
+  readonly Version: string;
+  readonly ApiVersion?: string;
+}
+
 /** What an engine can do. Fields are missing where it is too old to know of them. */
 export interface EngineInfo {
   readonly CgroupVersion?: string;
@@ -70,8 +81,9 @@ export class Engine {
     await this.transport.call('ping', async (signal) => text(await this.transport.open('GET', '/_ping', signal)));
   }
 
-  async version(): Promise<string> {
-    return (await this.transport.look<{ Version: string }>('version', '/version')).Version;
+  async version(): Promise<EngineVersion> {
+    const { Version, ApiVersion } = await this.transport.look<VersionAnswer>('version', '/version');
+    return { engine: Version, api: ApiVersion ?? 'unknown' };
   }
 
   info(): Promise<EngineInfo> {

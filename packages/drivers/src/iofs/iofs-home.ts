@@ -2,6 +2,7 @@ import { chmod, mkdtemp } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { type Logger, Once } from '@fnfleet/core';
+import { SOCKETS_DISK_REMEDY } from '../machine/machine-troubles.js';
 import { HOME_PREFIX, HomeOwnership, isAbandoned, listHomes } from './home-ownership.js';
 import { Iofs } from './iofs.js';
 import { LISTENER_NAME } from './listener-file.js';
@@ -144,8 +145,9 @@ async function removeHome(directory: string): Promise<void> {
 }
 
 function makeDirectory(prefix: string): Promise<string> {
-  return mkdtemp(prefix).catch((cause: Error) => {
-    throw new Error(`cannot create tmpdir for iofs: ${cause.message}`, { cause });
+  return mkdtemp(prefix).catch((cause: NodeJS.ErrnoException) => {
+    const remedy = cause.code === 'ENOSPC' ? `. The disk is full: ${SOCKETS_DISK_REMEDY}` : '';
+    throw new Error(`cannot create tmpdir for iofs: ${cause.message}${remedy}`, { cause });
   });
 }
 

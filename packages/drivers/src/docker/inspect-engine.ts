@@ -1,0 +1,42 @@
+import { type SettingsOf, systemClock } from '@fnfleet/core';
+import { type dockerSettings, limitsOf } from './docker-settings.js';
+import { Engine } from './engine.js';
+import { engineAddress } from './engine-address.js';
+import { meetEngine } from './meet-engine.js';
+
+/** What an operator wants to know of an engine. */
+export interface EngineReport {
+  readonly address: string;
+  readonly version: string;
+  /** Of the API that it speaks, as `1.41`. */
+  readonly apiVersion: string;
+  readonly cgroupVersion: string;
+  readonly storageDriver: string;
+  /** Where it keeps images and containers, on its own machine. */
+  readonly storageRoot: string | undefined;
+  /** Its socket is on this machine, and so is what it keeps. */
+  readonly isLocal: boolean;
+}
+
+/**
+ * Looks at the engine that the settings name, as a runner does when it starts.
+ * @throws Error that says what is wrong, and what to do
+ */
+export async function inspectEngine(settings: SettingsOf<typeof dockerSettings>): Promise<EngineReport> {
+  const address = engineAddress(settings);
+  const engine = new Engine({ address, limits: limitsOf(settings), clock: systemClock });
+  try {
+    const { version, info } = await meetEngine(engine, address.text);
+    return {
+      address: address.text,
+      version: version.engine,
+      apiVersion: version.api,
+      cgroupVersion: info.CgroupVersion ?? '1',
+      storageDriver: info.Driver ?? 'unknown',
+      storageRoot: info.DockerRootDir,
+      isLocal: address.options.socketPath !== undefined,
+    };
+  } finally {
+    engine.close();
+  }
+}
