@@ -124,6 +124,46 @@ describe('an operator', () => {
     ]);
   });
 
+  describe('who asks the doctor', () => {
+    const doctor = (env: Readonly<Record<string, string>>) => fnfleet(['doctor'], { ...fleet.footprint.env, ...env });
+
+    it('of a balancer learns that all its runners and its api node answer, while its own port is taken by itself', async () => {
+      const { code, output } = await doctor({
+        FN_NODE_TYPE: 'lb',
+        FN_BIND_ADDRESS: '127.0.0.1',
+        FN_PORT: new URL(fleet.lbUrl).port,
+        FN_RUNNER_API_URL: fleet.apiUrl,
+        FN_RUNNER_ADDRESSES: fleet.runnerAddresses.join(','),
+      });
+      expect([code, output]).toEqual([0, expect.not.stringMatching(/^fail/m)]);
+      expect(output).toMatch(/ok +port +FN_PORT: .* has a node of version .*, which runs/);
+      for (const address of fleet.runnerAddresses) expect(output).toMatch(`${address} answers: runner`);
+      expect(output).toMatch(`${fleet.apiUrl} answers`);
+    });
+
+    it('of a runner learns that the machine is good', async () => {
+      const { code, output } = await doctor({
+        FN_NODE_TYPE: 'pure-runner',
+        FN_PORT: new URL(fleet.url('runner1')).port,
+        FN_GRPC_PORT: first.split(':')[1] ?? '',
+      });
+      expect([code, output]).toEqual([0, expect.not.stringMatching(/^fail/m)]);
+      expect(output).toMatch(/ok +engine +Docker \d+.*API/);
+      expect(output).toMatch(/FN_GRPC_PORT: .* has the runner runner1, which runs/);
+    });
+
+    it('of a runner whose socket is wrong learns what to do', async () => {
+      const { code, output } = await doctor({
+        FN_NODE_TYPE: 'pure-runner',
+        FN_PORT: '0',
+        FN_GRPC_PORT: '0',
+        DOCKER_HOST: 'unix:///nonexistent',
+      });
+      expect(code).toBe(2);
+      expect(output).toMatch(/^fail +engine +cannot reach .*unix:\/\/\/nonexistent.*Start it.*DOCKER_HOST/m);
+    });
+  });
+
   it('learns of a runner that is gone: exit code 2, and which', async () => {
     await fleet.kill('runner2');
     const ill = await until({

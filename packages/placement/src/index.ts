@@ -40,6 +40,6 @@ export { newStaticRunnerPool } from './pools/static-runner-pool.js';
 export type { LoadListener, Runner, RunnerList, RunnerPool } from './runner.js';
 export { type PlacementSettings, type PlacementTiming, placementSettings } from './settings.js';
 export { decodeTraceRecord, encodeTraceRecord, type TraceRecord } from './trace-record.js';
-export type { Introduction } from './view/introduction.js';
+export { type Introduction, introductionOf } from './view/introduction.js';
 export { likenesses } from './view/likeness.js';
 export type { RunnerState } from './view/runner-view.js';

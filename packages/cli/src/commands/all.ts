@@ -11,6 +11,7 @@ export const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
   top: async () => (await import('./top.js')).topCommand(),
   drain: async () => (await import('./drain.js')).drainCommand(),
   undrain: async () => (await import('./undrain.js')).undrainCommand(),
+  doctor: async () => (await import('./doctor.js')).doctorCommand(),
   explain: async () => (await import('./explain.js')).explainCommand(),
   logs: async () => (await import('./logs.js')).logsCommand(),
   certs: async () => (await import('./certs.js')).certsCommand(),

@@ -5,7 +5,7 @@ import { shownSkew } from './quantities.js';
 /** Clocks of one fleet that differ by more make logs hard to read and certificates early or late, milliseconds. */
 export const MAX_SKEW_MS = 1000;
 /** What an operator wants, or what will have passed in a moment. */
-const WELL: ReadonlySet<string> = new Set(['ok', 'draining', 'cordoned']);
+const WELL: ReadonlySet<string> = new Set(['ok', 'draining', 'cordoned', 'silent']);
 
 /** What an operator has to look at, in words. None: all is well. */
 export function attention(balancers: readonly AskedBalancer[]): string[] {

@@ -1,0 +1,150 @@
+import { X509Certificate } from 'node:crypto';
+import { tmpdir } from 'node:os';
+import { agentSettings } from '@fnfleet/agent';
+import {
+  commonSettings,
+  type Environment,
+  namesOf,
+  readSettings,
+  SettingsError,
+  type SettingsOf,
+  type SettingsShape,
+} from '@fnfleet/core';
+import { BODIES_NEED, SOCKETS_DISK_REMEDY, SOCKETS_NEED } from '@fnfleet/drivers';
+import { httpSettings } from '@fnfleet/http';
+import { lbSettings } from '@fnfleet/lb-agent';
+import { newGrpcRunner, registrationSettings } from '@fnfleet/placement';
+import { pureRunnerSettings } from '@fnfleet/pure-runner';
+import { type FleetAccess, fleetAccess } from '../../access/fleet-access.js';
+import { secureFetch } from '../../access/secure-fetch.js';
+import { driverSettings } from '../../roles/drivers.js';
+import { ROLES } from '../../roles/index.js';
+import { ask } from '../ask.js';
+import { checkApi } from './api-check.js';
+import { diskFinding } from './disk-check.js';
+import { checkEngine } from './engine-check.js';
+import { type Check, type Finding, found, ok } from './finding.js';
+import { checkMemory, checkOpenFiles } from './machine-checks.js';
+import { peersOf } from './peers.js';
+import { checkPort } from './port-check.js';
+import { checkRunners } from './runner-checks.js';
+import { checkTls } from './tls-check.js';
+
+type NodeSettings = SettingsOf<typeof commonSettings & typeof httpSettings>;
+/** What is looked at, under the name that it has when it fails altogether. */
+type Checks = readonly (readonly [name: string, check: Check])[];
+
+/** Looks at everything that a node with this environment needs, on this machine and around it. Never throws. */
+export async function examine(env: Environment): Promise<Finding[]> {
+  const read = settingsOf(env);
+  if (!('settings' in read)) return read.problems.map((what) => ({ check: 'settings', verdict: 'fail', what }));
+  const { settings } = read;
+  const role = settings.nodeType;
+  const checks: Checks = [
+    ['tls', async () => checkTls(settings, reachedAt(env))],
+    ['port', () => httpPort(settings, env)],
+    ['files', () => checkOpenFiles()],
+    ...(role === 'pure-runner' || role === 'full' ? runnerChecks(env) : []),
+    ...(role === 'pure-runner' ? grpcChecks(settings, env) : []),
+    ...(role === 'lb' ? balancerChecks(settings, env) : []),
+    ...fleetChecks(env),
+  ];
+  const findings = await Promise.all(checks.map(([name, check]) => found(name, check)));
+  return [ok('settings', `those of a node with FN_NODE_TYPE=${role}`), ...findings.flat()];
+}
+
+function settingsOf(env: Environment): { settings: NodeSettings } | { problems: readonly string[] } {
+  try {
+    const settings = readSettings({ ...commonSettings, ...httpSettings }, env);
+    readSettings({ ...ROLES[settings.nodeType].settings } as SettingsShape, env);
+    return { settings };
+  } catch (error) {
+    return { problems: error instanceof SettingsError ? error.problems : [(error as Error).message] };
+  }
+}
+
+function runnerChecks(env: Environment): Checks {
+  const settings = readSettings({ ...driverSettings, ...agentSettings }, env);
+  return [
+    ['engine', () => checkEngine(settings)],
+    ['memory', () => checkMemory(settings)],
+    ['disk', async () => [await diskFinding(settings.iofsPath ?? tmpdir(), SOCKETS_NEED, SOCKETS_DISK_REMEDY)]],
+  ];
+}
+
+function grpcChecks({ bindAddress: host }: NodeSettings, env: Environment): Checks {
+  const { grpcPort: port } = readSettings(pureRunnerSettings, env);
+  const whoIsThere = async () => {
+    const runner = newGrpcRunner(`${dialled(host)}:${port}`, { tls: ownAccess(env).tls });
+    try {
+      const { about } = await runner.status();
+      return about && `the runner ${about.name}, which runs`;
+    } finally {
+      await runner.close();
+    }
+  };
+  return [['port', () => checkPort({ setting: 'FN_GRPC_PORT', host, port, whoIsThere })]];
+}
+
+function balancerChecks({ allowInsecure }: NodeSettings, env: Environment): Checks {
+  const { runnerApiUrl, replaySpillDir = tmpdir() } = readSettings(lbSettings, env);
+  const remedy = 'make room there, or point FN_REPLAY_SPILL_DIR to another file system';
+  return [
+    ['disk', async () => [await diskFinding(replaySpillDir, BODIES_NEED, remedy)]],
+    [
+      'api',
+      async () => {
+        const { fetch, tls } = fleetAccess(env);
+        return checkApi(runnerApiUrl, fetch, tls !== undefined && !allowInsecure);
+      },
+    ],
+  ];
+}
+
+/** The runners that are listed where this node looks for them, or lists itself. */
+function fleetChecks(env: Environment): Checks {
+  const peers = peersOf(env);
+  if (peers === undefined) return [];
+  const { runnerName: name } = readSettings(pureRunnerSettings, env);
+  const { advertiseAddress: address } = readSettings(registrationSettings, env);
+  return [['runners', () => checkRunners(peers, fleetAccess(env).tls, { name, address })]];
+}
+
+async function httpPort({ bindAddress: host, port }: NodeSettings, env: Environment): Promise<readonly Finding[]> {
+  const whoIsThere = async () => {
+    const { call, tls } = ownAccess(env);
+    const url = `${tls === undefined ? 'http' : 'https'}://${dialled(host)}:${port}/version`;
+    const { version } = await ask<{ version?: string }>(call, url);
+    return version === undefined ? undefined : `a node of version ${version}, which runs`;
+  };
+  return checkPort({ setting: 'FN_PORT', host, port, whoIsThere });
+}
+
+/**
+ * For ports on this machine that may be our own: they have our certificate, which need not be for loopback. The token is not
+ * for whoever has them otherwise.
+ */
+function ownAccess(env: Environment): Pick<FleetAccess, 'call' | 'tls'> {
+  const { call, tls } = fleetAccess(env);
+  if (tls === undefined) return { call, tls };
+  const runnerName = ownName(tls.identity.material.cert);
+  return { call: secureFetch(tls.identity, runnerName), tls: { ...tls, runnerName } };
+}
+
+/** Undefined where there is no certificate, or none with the name of a host. */
+function ownName(cert: string | undefined): string | undefined {
+  return cert === undefined ? undefined : namesOf(new X509Certificate(cert)).find((name) => !name.includes(':'));
+}
+
+/** Hosts that others were told to reach this node at. */
+function reachedAt(env: Environment): string[] {
+  const { advertiseAddress } = readSettings(registrationSettings, env);
+  if (advertiseAddress === undefined) return [];
+  return [advertiseAddress.replace(/:\d+$/, '').replace(/^\[(.*)\]$/, '$1')];
+}
+
+/** Where one on this machine reaches whoever listens on an address. */
+function dialled(host: string): string {
+  if (host === '0.0.0.0' || host === '::') return '127.0.0.1';
+  return host.includes(':') ? `[${host}]` : host;
+}

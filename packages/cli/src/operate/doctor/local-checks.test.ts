@@ -1,0 +1,207 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer as createHttpServer } from 'node:http';
+import { type AddressInfo, createServer, type Server } from 'node:net';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { agentSettings } from '@fnfleet/agent';
+import { commonSettings, MIB, readSettings } from '@fnfleet/core';
+import { httpSettings } from '@fnfleet/http';
+import { driverSettings } from '../../roles/drivers.js';
+import { TestCertificates } from '../../test-kit/test-certificates.js';
+import { checkEngine } from './engine-check.js';
+import { examine } from './examine.js';
+import { found } from './finding.js';
+import { formatFindings } from './format-findings.js';
+import { checkMemory, checkOpenFiles } from './machine-checks.js';
+import { checkPort } from './port-check.js';
+import { checkTls } from './tls-check.js';
+
+let folder: string;
+const servers: Server[] = [];
+beforeEach(() => {
+  folder = mkdtempSync(path.join(tmpdir(), 'doctor-'));
+});
+afterEach(async () => {
+  await Promise.all(servers.splice(0).map((server) => new Promise((resolve) => server.close(resolve))));
+  rmSync(folder, { recursive: true });
+});
+
+async function listening(server: Server, at: number | string = 0): Promise<number> {
+  servers.push(server);
+  await new Promise<void>((resolve) =>
+    typeof at === 'number' ? server.listen(at, '127.0.0.1', resolve) : server.listen(at, resolve),
+  );
+  return typeof at === 'number' ? (server.address() as AddressInfo).port : 0;
+}
+
+describe('a port', () => {
+  const at = (port: number, host = '127.0.0.1', who?: string) =>
+    checkPort({ setting: 'FN_PORT', host, port, whoIsThere: async () => who });
+
+  it('may be free, ours already, or any', async () => {
+    const port = await listening(createServer());
+    expect(await at(port, '127.0.0.1', 'a node')).toEqual([
+      { check: 'port', verdict: 'ok', what: `FN_PORT: 127.0.0.1:${port} has a node` },
+    ]);
+    await new Promise((resolve) => servers.pop()?.close(resolve));
+    expect(await at(port)).toMatchObject([{ verdict: 'ok', what: expect.stringContaining('is free') }]);
+    expect(await at(0)).toMatchObject([{ verdict: 'ok' }]);
+  });
+
+  it('that somebody else has fails, and the remedy finds out who', async () => {
+    const port = await listening(createServer());
+    expect(await at(port)).toEqual([
+      {
+        check: 'port',
+        verdict: 'fail',
+        what: `FN_PORT: 127.0.0.1:${port} is taken by something else`,
+        remedy: expect.stringContaining(`ss -ltnp "sport = :${port}"`),
+      },
+    ]);
+  });
+
+  it('of an address that this machine does not have fails', async () => {
+    expect(await at(1234, '192.0.2.1')).toMatchObject([
+      { verdict: 'fail', remedy: expect.stringMatching(/FN_BIND_ADDRESS/) },
+    ]);
+  });
+});
+
+it.each`
+  hard           | verdict
+  ${'unlimited'} | ${'ok'}
+  ${'1048576'}   | ${'ok'}
+  ${'20000'}     | ${'warn'}
+  ${'1024'}      | ${'fail'}
+`('$hard open files are $verdict', async ({ hard, verdict }) => {
+  const file = path.join(folder, 'limits');
+  writeFileSync(
+    file,
+    `Limit Soft Limit Hard Limit Units\nMax open files            1024                 ${hard}   files\n`,
+  );
+  expect(await checkOpenFiles(file)).toMatchObject([{ verdict, what: expect.stringContaining(`${hard} files`) }]);
+});
+
+it('little memory for functions is told of', async () => {
+  const settings = (bytes: number) => readSettings(agentSettings, { FN_MAX_TOTAL_MEMORY_BYTES: `${bytes}` });
+  expect(await checkMemory(settings(1024 * MIB))).toMatchObject([{ verdict: 'ok' }]);
+  expect(await checkMemory(settings(300 * MIB))).toMatchObject([
+    { verdict: 'warn', what: expect.stringContaining('300 MiB') },
+  ]);
+});
+
+describe('certificates', () => {
+  let certificates: TestCertificates;
+  beforeEach(() => {
+    certificates = new TestCertificates();
+  });
+  afterEach(() => certificates.remove());
+
+  const read = (env: Record<string, string>) => readSettings({ ...commonSettings, ...httpSettings }, env);
+  const HOUR_MS = 3_600_000;
+
+  it('that end soon are told of, with how they are renewed', async () => {
+    const [finding, ...more] = await checkTls(read(certificates.env('node')), ['localhost']);
+    expect(more).toEqual([]);
+    expect(finding).toMatchObject({
+      verdict: 'warn',
+      what: expect.stringMatching(/for .*localhost.*; ends in 0 days/),
+    });
+    expect(finding?.remedy).toBe('fnfleet certs renew');
+  });
+
+  it('that have ended, or are for another host, fail', async () => {
+    const settings = read(certificates.env('node'));
+    expect(await checkTls(settings, [], Date.now() + 25 * HOUR_MS)).toMatchObject([
+      { verdict: 'fail', what: expect.stringMatching(/expired/) },
+    ]);
+    expect((await checkTls(settings, ['box.example']))[1]).toMatchObject({
+      verdict: 'fail',
+      what: expect.stringContaining('is not for box.example'),
+      remedy: expect.stringMatching(/--san box\.example.*FN_TLS_RUNNER_NAME=/),
+    });
+  });
+
+  it('are needed beyond this machine', async () => {
+    expect(await checkTls(read({}), [])).toMatchObject([{ verdict: 'ok' }]);
+    const open = { FN_BIND_ADDRESS: '0.0.0.0' };
+    expect(await checkTls(read(open), [])).toMatchObject([
+      { verdict: 'fail', what: expect.stringContaining('there is no TLS') },
+    ]);
+    expect(await checkTls(read({ ...open, FN_ALLOW_INSECURE: '1' }), [])).toMatchObject([{ verdict: 'warn' }]);
+  });
+});
+
+describe('a Docker engine', () => {
+  /** What a small engine answers to what a runner asks at its start. */
+  async function engine(version: object, info: object = {}): Promise<Record<string, string>> {
+    const socket = path.join(folder, 'docker.sock');
+    const server = createHttpServer((req, res) => {
+      const answers: Record<string, unknown> = { '/_ping': 'OK', '/version': version, '/info': info };
+      const answer = answers[req.url ?? ''];
+      res.writeHead(answer === undefined ? 404 : 200, { connection: 'close' }).end(JSON.stringify(answer ?? {}));
+    });
+    await listening(server, socket);
+    return { DOCKER_HOST: `unix://${socket}` };
+  }
+  const check = (env: Record<string, string>) => found('engine', () => checkEngine(readSettings(driverSettings, env)));
+
+  it('that is too old fails, with what to do', async () => {
+    const [finding] = await check(await engine({ Version: '17.03.2-ce', ApiVersion: '1.27' }));
+    expect(finding).toMatchObject({
+      check: 'engine',
+      verdict: 'fail',
+      what: expect.stringMatching(
+        /too old\. Required: 17\.10\.0-ce Found: 17\.03\.2-ce\. Update the Docker engine at unix:/,
+      ),
+    });
+  });
+
+  it('that is not there fails, with what to do', async () => {
+    expect(await check({ DOCKER_HOST: `unix://${folder}/none` })).toMatchObject([
+      { check: 'engine', verdict: 'fail', what: expect.stringMatching(/cannot reach .*none.*Start it/) },
+    ]);
+  });
+
+  it('without control groups that can be frozen works, more slowly', async () => {
+    const env = await engine(
+      { Version: '26.1.3', ApiVersion: '1.45' },
+      { Driver: 'overlay2', DockerRootDir: folder, CgroupVersion: '2' },
+    );
+    const [answers, disk, freezer] = await check({ ...env, FN_CGROUP_PATH: folder });
+    expect(answers).toMatchObject({
+      verdict: 'ok',
+      what: expect.stringMatching(/Docker 26\.1\.3 at .*API 1\.45, overlay2/),
+    });
+    expect(disk).toMatchObject({ check: 'disk', what: expect.stringContaining(folder) });
+    expect(freezer).toMatchObject({
+      check: 'freezer',
+      verdict: 'warn',
+      what: expect.stringContaining(`cgroup version 2; no control groups with a freezer are mounted at ${folder}`),
+      remedy: expect.stringContaining('FN_CGROUP_PATH'),
+    });
+  });
+
+  it('is not looked for where functions are child processes', async () => {
+    expect(await check({ FN_DRIVER: 'process' })).toMatchObject([
+      { verdict: 'warn', what: expect.stringContaining('isolates') },
+    ]);
+  });
+});
+
+it('settings that are wrong are all there is to say', async () => {
+  const findings = await examine({ FN_NODE_TYPE: 'lb', FN_PLACER_TIMEOUT_MSECS: '5s' });
+  expect(findings.map(({ check, verdict }) => `${verdict} ${check}`)).toEqual(findings.map(() => 'fail settings'));
+  expect(findings.map(({ what }) => what).join()).toMatch(
+    /FN_RUNNER_API_URL: required.*FN_PLACER_TIMEOUT_MSECS: expected/,
+  );
+});
+
+it('findings are lines, with what to do below', () => {
+  expect(
+    formatFindings([
+      { check: 'tls', verdict: 'ok', what: 'fine' },
+      { check: 'engine', verdict: 'fail', what: 'not there\n  at all', remedy: 'start it' },
+    ]),
+  ).toEqual(['ok    tls     fine', 'fail  engine  not there', '              at all', '              → start it']);
+});

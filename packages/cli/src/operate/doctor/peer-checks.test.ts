@@ -1,0 +1,124 @@
+import { createServer, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { agentSettings, newAgent } from '@fnfleet/agent';
+import { MIB, readSettings } from '@fnfleet/core';
+import { scriptedDriver } from '@fnfleet/drivers';
+import { newPureRunner, type PureRunner } from '@fnfleet/pure-runner';
+import { checkApi } from './api-check.js';
+import type { Finding } from './finding.js';
+import { peersOf } from './peers.js';
+import { checkRunners } from './runner-checks.js';
+
+const runners: PureRunner[] = [];
+afterEach(async () => {
+  await Promise.all(runners.splice(0).map((runner) => runner.close()));
+});
+
+/** @returns its address */
+async function startRunner(name: string): Promise<string> {
+  const driver = scriptedDriver({ functions: {} });
+  const totals = { memoryBytes: MIB, cpuMillis: 1000 };
+  const agent = newAgent({ driver, settings: readSettings(agentSettings, {}), totals });
+  const runner = newPureRunner({ agent, listen: '127.0.0.1:0', name: () => name });
+  runners.push(runner);
+  await runner.ready;
+  return `127.0.0.1:${runner.address.port}`;
+}
+
+async function check(addresses: readonly string[], ourselves = {}): Promise<string[]> {
+  const peers = peersOf({ FN_RUNNER_ADDRESSES: addresses.join(',') });
+  if (peers === undefined) throw new Error('no peers');
+  const findings = await checkRunners(peers, undefined, { name: undefined, address: undefined, ...ourselves });
+  return findings.map(shown);
+}
+
+function shown({ verdict, what, remedy }: Finding): string {
+  return `${verdict} ${what}${remedy === undefined ? '' : ` → ${remedy}`}`;
+}
+
+describe('the runners of a fleet', () => {
+  it('are told apart, and those that do not answer are named', async () => {
+    const [a, b] = [await startRunner('box-1'), await startRunner('box-2')];
+    expect(await check([a, b, '127.0.0.1:1'])).toEqual([
+      expect.stringMatching(`^ok ${a} answers: box-1, version .*, clock`),
+      expect.stringMatching(`^ok ${b} answers: box-2, version`),
+      expect.stringMatching(/^fail 127\.0\.0\.1:1 does not answer: .*ECONNREFUSED.* → see to it that it runs/),
+    ]);
+  });
+
+  it('that are listed twice or share a name are found', async () => {
+    const [a, b] = [await startRunner('box'), await startRunner('box')];
+    const twice = a.replace('127.0.0.1', 'localhost');
+    expect((await check([a, b, twice])).slice(3)).toEqual([
+      expect.stringMatching(`^fail ${a} and ${twice} are one runner.* → list it once`),
+      expect.stringMatching(/^fail .* are both called "box" → give each its own FN_RUNNER_NAME$/),
+    ]);
+  });
+
+  it('may not have the name of the one that asks', async () => {
+    const a = await startRunner('box');
+    expect((await check([a], { name: 'box', address: 'here:9190' }))[1]).toMatch(
+      `fail ${a} has the name of this one, box`,
+    );
+    expect(await check([a], { name: 'box', address: a })).toHaveLength(1);
+    expect(await check([a], { name: 'box', address: '127.0.0.1' })).toHaveLength(1);
+  });
+
+  it('that are drained are told of', async () => {
+    const a = await startRunner('box');
+    runners[0]?.suspend();
+    expect((await check([a]))[1]).toBe(`warn ${a} takes no new calls → fnfleet undrain ${a}, when it may`);
+  });
+
+  it('whose list cannot be read: a balancer fails, a runner may be the first', async () => {
+    const ourselves = { name: undefined, address: undefined };
+    const pool = peersOf({ FN_RUNNER_POOL: 'file:///nowhere/runners' });
+    const register = peersOf({ FN_REGISTER: 'etcd://127.0.0.1:1/fleet?ttl=5', FN_ADVERTISE_ADDRESS: 'h:1' });
+    if (pool === undefined || register === undefined) throw new Error('no peers');
+    expect((await checkRunners(pool, undefined, ourselves)).map(shown)).toEqual([
+      expect.stringMatching(
+        /^fail file:\/\/\/nowhere\/runners lists no runners: .*ENOENT.* → see to it that FN_RUNNER_POOL/,
+      ),
+    ]);
+    expect((await checkRunners(register, undefined, ourselves)).map(shown)).toEqual([
+      expect.stringMatching(/^warn etcd:\/\/127\.0\.0\.1:1\/fleet lists no runners: .*ECONNREFUSED.* → .*FN_REGISTER/),
+    ]);
+  });
+
+  it('are nobody’s business where no setting says where they are', () => {
+    expect(peersOf({ FN_NODE_TYPE: 'pure-runner' })).toBeUndefined();
+  });
+});
+
+describe('the api node', () => {
+  let server: Server | undefined;
+  afterEach(() => new Promise((resolve) => (server ? server.close(resolve) : resolve(undefined))));
+
+  async function answering(status: number, headers: Record<string, string> = {}): Promise<string> {
+    server = createServer((_req, res) => {
+      res.writeHead(status, { connection: 'close', ...headers }).end('{"message":"no"}');
+    });
+    await new Promise<void>((resolve) => server?.listen(0, '127.0.0.1', resolve));
+    return `127.0.0.1:${(server.address() as AddressInfo).port}`;
+  }
+
+  it.each<[number, Record<string, string>, RegExp[]]>([
+    [200, {}, [/^ok http:\/\/127.* answers$/]],
+    [401, {}, [/^fail .*does not let us in: .*401: no → FN_OPERATOR_TOKEN/]],
+    [500, {}, [/^fail .*answers 500.* → see to it/]],
+    [
+      200,
+      { date: new Date(Date.now() + 60_000).toUTCString() },
+      [/^ok/, /^warn that of .* is \+60 s off ours → let NTP/],
+    ],
+  ])('that answers %i %j', async (status, headers, expected) => {
+    const found = await checkApi(await answering(status, headers), fetch, false);
+    expect(found.map(shown)).toEqual(expected.map((pattern) => expect.stringMatching(pattern)));
+  });
+
+  it('has to speak TLS where the fleet does', async () => {
+    expect((await checkApi('http://api:8080', fetch, true)).map(shown)).toEqual([
+      expect.stringMatching(/^fail .* is plain text/),
+    ]);
+  });
+});

@@ -1,0 +1,64 @@
+import { isIP } from 'node:net';
+import type { commonSettings } from '@fnfleet/core';
+import { readTlsMaterial, SettingsError, type SettingsOf, silentLogger, type TlsFiles, tlsFiles } from '@fnfleet/core';
+import type { httpSettings } from '@fnfleet/http';
+import { roleSecurity } from '../../roles/role-security.js';
+import { type Finding, fail, ok, warn } from './finding.js';
+
+const DAY_MS = 86_400_000;
+const SOON_DAYS = 14;
+
+/**
+ * The certificates of a node, or whether it may do without.
+ * @param reachedAt hosts that others reach it at, as far as its settings tell
+ */
+export async function checkTls(
+  settings: SettingsOf<typeof commonSettings & typeof httpSettings>,
+  reachedAt: readonly string[],
+  nowMs = Date.now(),
+): Promise<Finding[]> {
+  try {
+    const files = tlsFiles(settings);
+    if (files === undefined) {
+      roleSecurity(settings, silentLogger).close();
+      return [plainText(settings)];
+    }
+    const { names, expiresAt, endsFirst } = readTlsMaterial(files, nowMs);
+    const days = Math.floor((expiresAt - nowMs) / DAY_MS);
+    const what = `${files.cert}: for ${names.join(', ')}; ${endsFirst === 'ca' ? 'its CA ends' : 'ends'} in ${days} days`;
+    const missing = reachedAt.filter((host) => !names.some((name) => matches(name, host)));
+    return [
+      days >= SOON_DAYS ? ok('tls', what) : warn('tls', what, renewal(endsFirst)),
+      ...missing.map((host) =>
+        fail(
+          'tls',
+          `the certificate ${files.cert} is not for ${host}, where others reach this node: they will refuse it`,
+          `fnfleet certs issue <name> --san ${host}, or give the balancers FN_TLS_RUNNER_NAME=${names[0] ?? '<name>'}`,
+        ),
+      ),
+    ];
+  } catch (error) {
+    const problems = error instanceof SettingsError ? error.problems : [(error as Error).message];
+    return problems.map((what) => ({ check: 'tls', verdict: 'fail', what }));
+  }
+}
+
+function plainText({ bindAddress, allowInsecure }: { bindAddress: string; allowInsecure: boolean }): Finding {
+  if (!allowInsecure) return ok('tls', `plain text, for this machine only (${bindAddress})`);
+  return warn(
+    'tls',
+    'plain text (FN_ALLOW_INSECURE): whoever reaches the ports of this node can use it',
+    'make certificates: fnfleet certs fleet; see docs/security.md',
+  );
+}
+
+function renewal(endsFirst: keyof TlsFiles): string {
+  return endsFirst === 'ca' ? 'fnfleet certs rotate-ca' : 'fnfleet certs renew';
+}
+
+/** As TLS compares them: a wildcard stands for one label. */
+function matches(name: string, host: string): boolean {
+  const [wanted, given] = [host.toLowerCase(), name.toLowerCase()];
+  if (wanted === given) return true;
+  return isIP(host) === 0 && given.startsWith('*.') && given.slice(1) === wanted.slice(wanted.indexOf('.'));
+}
