@@ -1,6 +1,7 @@
 import { X509Certificate } from 'node:crypto';
 import { tmpdir } from 'node:os';
 import { agentSettings } from '@fnfleet/agent';
+import { apiSettings } from '@fnfleet/api';
 import {
   commonSettings,
   type Environment,
@@ -21,6 +22,7 @@ import { driverSettings } from '../../roles/drivers.js';
 import { ROLES } from '../../roles/index.js';
 import { ask } from '../ask.js';
 import { checkApi } from './api-check.js';
+import { checkDatabase } from './database-check.js';
 import { diskFinding } from './disk-check.js';
 import { checkEngine } from './engine-check.js';
 import { type Check, type Finding, found, ok } from './finding.js';
@@ -45,6 +47,7 @@ export async function examine(env: Environment): Promise<Finding[]> {
     ['port', () => httpPort(settings, env)],
     ['files', () => checkOpenFiles()],
     ...(role === 'pure-runner' || role === 'full' ? runnerChecks(env) : []),
+    ...(role === 'api' || role === 'full' ? databaseChecks(env) : []),
     ...(role === 'pure-runner' ? grpcChecks(settings, env) : []),
     ...(role === 'lb' ? balancerChecks(settings, env) : []),
     ...fleetChecks(env),
@@ -70,6 +73,11 @@ function runnerChecks(env: Environment): Checks {
     ['memory', () => checkMemory(settings)],
     ['disk', async () => [await diskFinding(settings.iofsPath ?? tmpdir(), SOCKETS_NEED, SOCKETS_DISK_REMEDY)]],
   ];
+}
+
+function databaseChecks(env: Environment): Checks {
+  const { dbUrl } = readSettings(apiSettings, env);
+  return [['database', () => checkDatabase(dbUrl)]];
 }
 
 function grpcChecks({ bindAddress: host }: NodeSettings, env: Environment): Checks {

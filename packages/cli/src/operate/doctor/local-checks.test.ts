@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer as createHttpServer } from 'node:http';
 import { type AddressInfo, createServer, type Server } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -8,6 +8,7 @@ import { commonSettings, MIB, readSettings } from '@fnfleet/core';
 import { httpSettings } from '@fnfleet/http';
 import { driverSettings } from '../../roles/drivers.js';
 import { TestCertificates } from '../../test-kit/test-certificates.js';
+import { checkDatabase } from './database-check.js';
 import { checkEngine } from './engine-check.js';
 import { examine } from './examine.js';
 import { found } from './finding.js';
@@ -187,6 +188,26 @@ describe('a Docker engine', () => {
       { verdict: 'warn', what: expect.stringContaining('isolates') },
     ]);
   });
+});
+
+it('a database is looked for where it is, and where it would be made', async () => {
+  const file = path.join(folder, 'new/fn.db');
+  expect(await checkDatabase(`sqlite3://${file}`)).toMatchObject([
+    { verdict: 'ok', what: `${file} will be made` },
+    { check: 'disk', what: expect.stringContaining(folder) },
+  ]);
+  mkdirSync(path.dirname(file));
+  writeFileSync(file, '');
+  expect(await checkDatabase(`sqlite3://${file}`)).toMatchObject([{ what: `${file} is there` }, { check: 'disk' }]);
+  expect(await checkDatabase(`sqlite3://${file}/fn.db`)).toMatchObject([
+    { verdict: 'fail', what: `${file}/fn.db cannot be written: ${file} is not a folder` },
+  ]);
+  expect(await checkDatabase(`sqlite3://${folder}`)).toMatchObject([
+    { verdict: 'fail', what: `${folder} cannot be written: ${folder} is a folder` },
+  ]);
+  expect(await checkDatabase('mysql://there')).toMatchObject([
+    { verdict: 'fail', remedy: expect.stringContaining('sqlite3:') },
+  ]);
 });
 
 it('settings that are wrong are all there is to say', async () => {

@@ -1,0 +1,59 @@
+import { access, constants, stat } from 'node:fs/promises';
+import { dirname, resolve } from 'node:path';
+import { MIB } from '@fnfleet/core';
+import type { DiskNeed } from '@fnfleet/drivers';
+import { diskFinding } from './disk-check.js';
+import { type Finding, fail, ok } from './finding.js';
+
+/** Apps and functions are small. */
+const NEED: DiskNeed = { comfortableBytes: 256 * MIB, leastBytes: 16 * MIB };
+const DISK_REMEDY = 'make room there, or move the database and point FN_DB_URL to it';
+
+/** Where an api node keeps what it must not lose. */
+export async function checkDatabase(url: string): Promise<Finding[]> {
+  const [, given] = /^sqlite3:\/\/([^?]+)/.exec(url) ?? [];
+  if (given === undefined) {
+    return [
+      fail(
+        'database',
+        'FN_DB_URL is not of a kind that there is',
+        'sqlite3:///absolute/path, or sqlite3://relative/path',
+      ),
+    ];
+  }
+  if (given === ':memory:') return [ok('database', 'in memory: gone when the node ends')];
+  const path = resolve(given);
+  const there = await nearest(path);
+  const problem = await problemOf(there, path);
+  if (problem !== undefined) {
+    return [
+      fail('database', `${path} cannot be written: ${there} ${problem}`, 'let this user write there, or set FN_DB_URL'),
+    ];
+  }
+  const how = there === path ? 'is there' : 'will be made';
+  return [
+    ok('database', `${path} ${how}`),
+    await diskFinding(there === path ? dirname(path) : there, NEED, DISK_REMEDY),
+  ];
+}
+
+async function problemOf(there: string, path: string): Promise<string | undefined> {
+  if (!(await may(there, constants.W_OK))) return 'is not writable for this user';
+  const isFolder = (await stat(there)).isDirectory();
+  if (there === path) return isFolder ? 'is a folder' : undefined;
+  return isFolder ? undefined : 'is not a folder';
+}
+
+/** The path itself, or the first folder above it that exists. */
+async function nearest(path: string): Promise<string> {
+  let at = path;
+  while (!(await may(at, constants.F_OK)) && at !== dirname(at)) at = dirname(at);
+  return at;
+}
+
+function may(path: string, mode: number): Promise<boolean> {
+  return access(path, mode).then(
+    () => true,
+    () => false,
+  );
+}
