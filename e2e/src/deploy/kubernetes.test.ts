@@ -146,6 +146,10 @@ describe.each(overlays())('deploy/kubernetes, overlay %s', (name) => {
       expect(Number(env?.FN_MAX_TOTAL_MEMORY_BYTES)).toBeLessThan(Number(amount) * memory[unit as keyof typeof memory]);
       expect(Number(env?.FN_MAX_TOTAL_CPU_MCPUS)).toBeLessThanOrEqual(Number(engine.resources.limits.cpu) * 1000);
     }
+    // The engine did not make the container of its runner, and cannot say whether that is gone.
+    expect(env?.FN_CONTAINER_LABEL_TAG).toBeDefined();
+    expect(workload?.object.kind).toBe('DaemonSet');
+    expect(workload?.object.spec.updateStrategy.rollingUpdate).not.toHaveProperty('maxSurge');
     // Its own limits would be taken for those of functions.
     expect(workload?.node.resources.limits).toBeUndefined();
   });
