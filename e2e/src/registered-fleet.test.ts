@@ -2,7 +2,7 @@ import { mkdirSync } from 'node:fs';
 import path from 'node:path';
 import { EtcdServer } from '@fnfleet/testing';
 import { ApiClient, deployFunction, invokeUrl } from 'fnfleet';
-import { FnfleetCommand } from './harness/command.js';
+import { FnfleetCommand, fnfleet } from './harness/command.js';
 import { Footprint } from './harness/footprint.js';
 import { invoke, reportOf } from './harness/invoke.js';
 import { ROOT } from './harness/paths.js';
@@ -64,7 +64,8 @@ describe('a fleet whose runners register themselves in etcd', () => {
   const untilSeen = (what: string, addresses: readonly string[]) =>
     until({ what, look: async () => (String(await seen()) === String(addresses) ? true : undefined) });
 
-  it('calls run as soon as a runner has registered, and none goes to one that leaves', async () => {
+  /** The nodes that are not runners. @returns where a function is called through the balancer */
+  async function startRest(): Promise<string> {
     const apiUrl = `http://127.0.0.1:${port}`;
     await start({ FN_NODE_TYPE: 'api', FN_PORT: `${port}`, FN_DB_URL: `sqlite3://${footprint.dataDir}/fn.db` });
     await start({
@@ -74,7 +75,11 @@ describe('a fleet whose runners register themselves in etcd', () => {
       FN_RUNNER_POOL: prefix(),
     });
     const fn = await deployFunction(new ApiClient(apiUrl), 'e2e', { name: 'probe', image: 'probe' });
-    const url = invokeUrl(fn).replace(apiUrl, `http://127.0.0.1:${port + 1}`);
+    return invokeUrl(fn).replace(apiUrl, `http://127.0.0.1:${port + 1}`);
+  }
+
+  it('calls run as soon as a runner has registered, and none goes to one that leaves', async () => {
+    const url = await startRest();
 
     // The call comes first, and waits for a runner.
     const early = invoke(url);
@@ -92,4 +97,35 @@ describe('a fleet whose runners register themselves in etcd', () => {
     expect((await running).status).toBe(200);
     expect((await first.ended).code).toBe(0);
   });
+
+  it('a runner that an operator drains is not found any more, finishes its call, and is found again', async () => {
+    const url = await startRest();
+    await startRunner(port + 2, port + 4);
+    await startRunner(port + 3, port + 5);
+    const both = [`127.0.0.1:${port + 4}`, `127.0.0.1:${port + 5}`];
+    await untilSeen('both runners are seen', both);
+    const env = { FN_LB_URL: `http://127.0.0.1:${port + 1}` };
+    const running = [1, 2, 3, 4].map(() => invoke(url, { knobs: { sleepMs: 1_000 } }));
+    await until({ what: 'calls in hand', look: async () => ((await inHand(port + 2)) > 0 ? true : undefined) });
+
+    const drained = await fnfleet(['drain', both[0] ?? '', '--wait'], env);
+    expect([drained.code, drained.output]).toEqual([
+      0,
+      expect.stringMatching(/calls in hand: 0\nback again: fnfleet undrain http:/),
+    ]);
+    await untilSeen('the drained one is not found', both.slice(1));
+    for (const call of running) expect((await call).status).toBe(200);
+    expect((await invoke(url)).status).toBe(200);
+
+    // It is not listed, so it has to be named by its URL, as the command has said.
+    const unknown = await fnfleet(['undrain', both[0] ?? ''], env);
+    expect([unknown.code, unknown.output]).toEqual([1, expect.stringContaining('give the URL of its HTTP port')]);
+    expect(await fnfleet(['undrain', `http://127.0.0.1:${port + 2}`], env)).toMatchObject({ code: 0 });
+    await untilSeen('both are found again', both);
+  });
+
+  async function inHand(http: number): Promise<number> {
+    const { body } = await invoke(`http://127.0.0.1:${http}/runner`, { method: 'GET' });
+    return JSON.parse(body.toString()).in_hand;
+  }
 });
