@@ -1,4 +1,4 @@
-import type { Call, RequestBody, ResponseWriter } from '@fnfleet/core';
+import type { Call, RequestBody, ResponseWriter, TraceContext } from '@fnfleet/core';
 import type { LogSink } from './output/log-sink.js';
 
 /** A call that an agent has accepted to build: made by `getCall`, run by `submit`. */
@@ -21,6 +21,8 @@ export interface AgentCall {
    * told by then. It need not call back after `signal` has aborted. Undefined: nobody wants to know.
    */
   readonly beforeStart: ((start: () => void) => void) | undefined;
+  /** What happens for the call from now on belongs to this. */
+  trace: TraceContext;
   /** Filled in while the call runs. */
   readonly timings: CallTimings;
 }
@@ -35,3 +37,6 @@ export interface CallTimings {
   schedulerNs: number;
   executionNs: number;
 }
+
+/** What a container is launched for: who is told how long it took, and in whose trace that is. */
+export type LaunchCause = Pick<AgentCall, 'timings' | 'trace'>;

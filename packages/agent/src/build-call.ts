@@ -1,4 +1,4 @@
-import { type Call, FnError, MIB, type ResponseWriter, slotKey } from '@fnfleet/core';
+import { type Call, FnError, MIB, NO_TRACE, type ResponseWriter, slotKey } from '@fnfleet/core';
 import type { AgentCall, CallTimings } from './agent-call.js';
 import type { CallDraft, CallOption } from './call-options.js';
 import { noLogSink } from './output/log-sink.js';
@@ -53,6 +53,7 @@ export async function buildCall(options: readonly CallOption[], deps: BuildCallD
       slotKey(model, networkDisabled ? `${deps.slotKeyExtension}${NO_NETWORK}` : deps.slotKeyExtension),
     networkDisabled,
     beforeStart: draft.beforeStart,
+    trace: draft.trace ?? NO_TRACE,
     timings: noTimings(),
   };
 }

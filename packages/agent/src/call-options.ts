@@ -1,4 +1,4 @@
-import { type Call, completeBody, type RequestBody, type ResponseWriter } from '@fnfleet/core';
+import { type Call, completeBody, type RequestBody, type ResponseWriter, type TraceContext } from '@fnfleet/core';
 import type { AgentCall } from './agent-call.js';
 import type { LogSink } from './output/log-sink.js';
 
@@ -14,6 +14,7 @@ export interface CallDraft {
   slotKey?: string;
   networkDisabled?: boolean;
   beforeStart?: AgentCall['beforeStart'];
+  trace?: TraceContext;
   /** From the agent, for options that make a model. */
   readonly newId: () => string;
   readonly nowMs: number;
@@ -87,6 +88,13 @@ export function withDeadline(deadlineAt: number): CallOption {
 export function withBeforeStart(beforeStart: AgentCall['beforeStart']): CallOption {
   return (draft) => {
     draft.beforeStart = beforeStart;
+  };
+}
+
+/** What happens for the call belongs to this trace, the function's own part included. */
+export function withTrace(trace: TraceContext): CallOption {
+  return (draft) => {
+    draft.trace = trace;
   };
 }
 

@@ -1,6 +1,6 @@
-import { CancelledError, type Clock, FnError, observe } from '@fnfleet/core';
+import { CancelledError, type Clock, FnError, inSpan, observe, type TraceContext } from '@fnfleet/core';
 import type { Container, ContainerSpec, Driver, ExitResult, PreparedImage } from '@fnfleet/drivers';
-import type { CallTimings } from './agent-call.js';
+import type { LaunchCause } from './agent-call.js';
 import type { LaunchGate } from './launch-gate.js';
 
 /** How long one launch keeps its place in the gate at most, milliseconds. */
@@ -34,29 +34,27 @@ export class ContainerLaunch {
   constructor(private readonly options: ContainerLaunchOptions) {}
 
   /**
-   * @param timings of the call that needs it
+   * @param cause the call that needs it
    * @throws NotWanted, the signal's reason, FnError what the caller should see, else whatever the driver threw
    */
-  async run(timings: CallTimings): Promise<Container> {
-    const { spec, driver, gate, clock, signal } = this.options;
+  async run({ timings, trace }: LaunchCause): Promise<Container> {
+    const { clock, gate, signal } = this.options;
     const prepareFrom = clock.nowNs();
-    const image = await this.within(this.options.pullTimeoutMs, 'imagePullTimeout', (limited) =>
-      driver.prepareImage(spec, limited),
-    );
+    const image = await inSpan('docker_pull_image', trace, () => this.prepare());
     this.options.onPrepared(image);
     const { pullNs } = image;
     timings.imagePullWaitNs = pullNs;
-    const leaveGate = await gate.enter(signal);
+    const leaveGate = await inSpan('agent_launch_gate', trace, () => gate.enter(signal));
     const createFrom = clock.nowNs();
     // The wait for its turn included: it says nothing about the container.
     timings.containerPrepareNs = Math.max(0, Number(createFrom - prepareFrom) - pullNs);
     // A function that takes its time to listen does not keep the others from being started.
     const timer = clock.after(GATE_HOLD_MS, leaveGate);
     try {
-      const container = await this.createAndStart();
+      const container = await this.createAndStart(trace);
       const initFrom = clock.nowNs();
       timings.containerCreateNs = Number(initFrom - createFrom);
-      await this.untilListening(container);
+      await inSpan('container_init', trace, () => this.untilListening(container));
       timings.containerInitNs = Number(clock.nowNs() - initFrom);
       return container;
     } finally {
@@ -65,13 +63,19 @@ export class ContainerLaunch {
     }
   }
 
-  private async createAndStart(): Promise<Container> {
+  /** The image is here, pulled if need be. */
+  private prepare(): Promise<PreparedImage> {
+    const { spec, driver, pullTimeoutMs } = this.options;
+    return this.within(pullTimeoutMs, 'imagePullTimeout', (limited) => driver.prepareImage(spec, limited));
+  }
+
+  private async createAndStart(trace: TraceContext): Promise<Container> {
     const { driver, spec, signal, isWanted, onCreated } = this.options;
     if (!isWanted()) throw new NotWanted();
-    const container = await driver.create(spec, signal);
+    const container = await inSpan('docker_create_container', trace, () => driver.create(spec, signal));
     onCreated(container);
     signal.throwIfAborted();
-    await container.start(signal);
+    await inSpan('docker_start_container', trace, () => container.start(signal));
     return container;
   }
 

@@ -5,9 +5,11 @@ import {
   FnError,
   type IdGenerator,
   InflightTracker,
+  inSpan,
   type Logger,
   Once,
   standbyOf,
+  traceFields,
 } from '@fnfleet/core';
 import type { Driver, DriverHealth } from '@fnfleet/drivers';
 import type { Agent, CallListener, HotFunction, Utilization } from './agent.js';
@@ -20,6 +22,7 @@ import { cancelReason } from './cancel-reason.js';
 import { Capacity } from './capacity.js';
 import type { ContainerMetrics } from './container-metrics.js';
 import { Evictor } from './evictor.js';
+import { openExecutionSpan } from './execution-span.js';
 import type { ExchangeLimits } from './function-exchange.js';
 import { type ContainerOwner, HotContainer } from './hot-container.js';
 import { LaunchGate } from './launch-gate.js';
@@ -143,7 +146,7 @@ export class HotAgent implements Agent {
     let container: HotContainer;
     this.load.queued(1);
     try {
-      container = await this.slotFor(call);
+      container = await inSpan('agent_get_slot', call.trace, () => this.slotFor(call));
     } catch (error) {
       call.body.discard();
       call.logSink.close();
@@ -155,7 +158,9 @@ export class HotAgent implements Agent {
     this.load.executing(1);
     const startedNs = clock.nowNs();
     call.timings.schedulerNs = Number(startedNs - submittedNs);
+    const closeSpan = openExecutionSpan(call);
     const error = await container.serve(call, this.executionDeadline(call));
+    closeSpan?.(error);
     call.timings.executionNs = Number(clock.nowNs() - startedNs);
     try {
       await this.end(call, error);
@@ -194,7 +199,7 @@ export class HotAgent implements Agent {
     endStarted(call.model, error);
     if (this.options.log.debugEnabled) {
       const { id, fnId, status } = call.model;
-      this.options.log.debug('call ended', { callId: id, fnId, status, error });
+      this.options.log.debug('call ended', { callId: id, fnId, status, ...traceFields(call.trace), error });
     }
     for (const listener of this.listeners) {
       try {

@@ -1,6 +1,6 @@
 import { CancelledError, type Clock, count, FnError, type Logger, Once } from '@fnfleet/core';
 import type { Container, ContainerSpec, Driver, ExitResult, PreparedImage } from '@fnfleet/drivers';
-import type { AgentCall, CallTimings } from './agent-call.js';
+import type { AgentCall, LaunchCause } from './agent-call.js';
 import { ContainerLaunch, NotWanted } from './container-launch.js';
 import type { ContainerMetrics } from './container-metrics.js';
 import type { Evictable } from './evictor.js';
@@ -104,12 +104,12 @@ export class HotContainer implements Evictable {
   /**
    * Makes, starts and offers the container. On failure it is closed, which is not waited for.
    * @returns false when it was not made after all, because nobody wants it any more
-   * @param timings of the call that needs it
+   * @param cause the call that needs it
    * @param isWanted asked before the costly part
    * @throws FnError what the caller should see; whatever the driver threw when it has no place in the error table
    */
-  async launch(timings: CallTimings, isWanted: () => boolean): Promise<boolean> {
-    const launching = this.open(timings, isWanted);
+  async launch(cause: LaunchCause, isWanted: () => boolean): Promise<boolean> {
+    const launching = this.open(cause, isWanted);
     this.opening = launching.catch(() => undefined);
     try {
       await launching;
@@ -186,7 +186,7 @@ export class HotContainer implements Evictable {
     return this.closing.call();
   }
 
-  private async open(timings: CallTimings, isWanted: () => boolean): Promise<void> {
+  private async open(cause: LaunchCause, isWanted: () => boolean): Promise<void> {
     const { options } = this;
     options.metrics.enter('start');
     const launch = new ContainerLaunch({
@@ -201,7 +201,7 @@ export class HotContainer implements Evictable {
       },
       onExit: (result, error) => this.onExit(result, error),
     });
-    const container = await launch.run(timings);
+    const container = await launch.run(cause);
     this.connection = new FunctionConnection(() => container.connect(), options.limits, options.clock);
     this.freezer = new IdleFreezer({
       clock: options.clock,

@@ -15,6 +15,7 @@ export {
   withoutNetwork,
   withSignal,
   withSlotKey,
+  withTrace,
   withTrigger,
   withWriter,
 } from './call-options.js';

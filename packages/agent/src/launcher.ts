@@ -1,5 +1,5 @@
-import type { Clock, Deferred } from '@fnfleet/core';
-import type { AgentCall, CallTimings } from './agent-call.js';
+import { type Clock, type Deferred, inSpan, NO_TRACE } from '@fnfleet/core';
+import type { AgentCall, LaunchCause } from './agent-call.js';
 import { noTimings } from './build-call.js';
 import type { Capacity } from './capacity.js';
 import { ContainerMetrics } from './container-metrics.js';
@@ -88,7 +88,7 @@ export class Launcher {
     if (token === undefined) return false;
     const launch = this.add('standby');
     const metrics = new ContainerMetrics(clock, source.model);
-    void this.run(launch, () => this.make(launch, source, token, metrics, noTimings()));
+    void this.run(launch, () => this.make(launch, source, token, metrics, { timings: noTimings(), trace: NO_TRACE }));
     return true;
   }
 
@@ -116,14 +116,16 @@ export class Launcher {
     metrics.enter('wait');
     let token: ResourceToken;
     try {
-      token = await capacity.acquire(need, slotKey, launch.giveUp.signal);
+      token = await inSpan('agent_get_resource_token', causer.trace, () =>
+        capacity.acquire(need, slotKey, launch.giveUp.signal),
+      );
     } catch (error) {
       metrics.leave();
       throw error;
     }
     // The call that caused the launch may have been served meanwhile, and another have taken it over.
     const call = launch.waiter?.call;
-    if (call) return this.make(launch, call, token, metrics, call.timings);
+    if (call) return this.make(launch, call, token, metrics, call);
     metrics.leave();
     token.release();
   }
@@ -133,12 +135,14 @@ export class Launcher {
     source: ContainerSource,
     token: ResourceToken,
     metrics: ContainerMetrics,
-    timings: CallTimings,
+    cause: LaunchCause,
   ): Promise<void> {
     const { create, isWanted, onLaunched } = this.options;
     launch.begun = true;
     const container = create(source, token, metrics);
-    const launched = await container.launch(timings, () => isWanted(launch));
-    if (launched) onLaunched((timings.containerCreateNs + timings.containerInitNs) / 1e6);
+    const launched = await inSpan('agent_hot_launcher', cause.trace, (trace) =>
+      container.launch({ ...cause, trace }, () => isWanted(launch)),
+    );
+    if (launched) onLaunched((cause.timings.containerCreateNs + cause.timings.containerInitNs) / 1e6);
   }
 }

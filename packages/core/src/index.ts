@@ -62,6 +62,7 @@ export {
   triggerToJson,
 } from './models/trigger.js';
 export { RecordedMetrics } from './recorded-metrics.js';
+export { type RecordedSpan, RecordedSpans } from './recorded-spans.js';
 export { Registry } from './registry.js';
 export { requestUrl } from './request-url.js';
 export { commonSettings, NODE_TYPES, type NodeType } from './settings/common.js';
@@ -84,8 +85,7 @@ export {
 export { type Environment, readSettings, SettingsError } from './settings/read.js';
 export { renderSettings, type SettingsSection } from './settings/render.js';
 export { slotKey } from './slot-key.js';
-export { type PastSpan, recordSpan, type SpanDetails } from './spans.js';
-export { count, METRICS, type MetricName, observe, tracer } from './telemetry.js';
+export { count, METRIC_PREFIX, METRICS, type MetricName, observe } from './telemetry.js';
 export { readMaterial as readTlsMaterial } from './tls/check-material.js';
 export { clientTlsOptions } from './tls/client-tls.js';
 export { FileIdentity, type FileIdentityOptions } from './tls/file-identity.js';
@@ -94,5 +94,29 @@ export { isAllowed, namesOf } from './tls/peer-names.js';
 export { clientContext, fixedIdentity, keepCurrent, serverTlsOptions, type TlsIdentity } from './tls/tls-identity.js';
 export type { CheckedMaterial, TlsFiles, TlsMaterial } from './tls/tls-material.js';
 export { type TlsSettings, tlsFiles, tlsSettings } from './tls/tls-settings.js';
+export {
+  BINARY_TRACE_HEADER,
+  decodeBinaryTrace,
+  encodeBinaryTrace,
+  TRACE_STATE_HEADER,
+  traceStateOf,
+} from './tracing/binary-context.js';
+export {
+  activeTrace,
+  closeSpan,
+  hasTrace,
+  inSpan,
+  NO_TRACE,
+  type OpenSpan,
+  openChildSpan,
+  openServerSpan,
+  openSpan,
+  readTrace,
+  SpanKind,
+  type TraceContext,
+  traceFields,
+  traceHeaders,
+  withActiveTrace,
+} from './tracing/tracing.js';
 export { formatCpus, GIB, KIB, MIB, parseCpus, parseDuration } from './units.js';
 export { VERSION } from './version.js';

@@ -1,5 +1,5 @@
 import { type Attributes, metrics, type ObservableCallback } from '@opentelemetry/api';
-import type { MetricName } from './telemetry.js';
+import { METRIC_PREFIX, type MetricName } from './telemetry.js';
 
 interface Entry {
   readonly value: number;
@@ -53,7 +53,7 @@ export class RecordedMetrics {
    */
   values(name: MetricName, attributes: Attributes = {}): readonly number[] {
     this.readTotals();
-    return (this.entries.get(name) ?? [])
+    return (this.entries.get(METRIC_PREFIX + name) ?? [])
       .filter((entry) => Object.entries(attributes).every(([key, value]) => entry.attributes[key] === value))
       .map((entry) => entry.value);
   }

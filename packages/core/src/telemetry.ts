@@ -4,14 +4,12 @@ import {
   type Histogram,
   metrics,
   type Observable,
-  type Tracer,
-  trace,
   type UpDownCounter,
 } from '@opentelemetry/api';
 
 /**
  * Every metric's name, once. Names, units and bounds are the original's, so that dashboards built for it keep working;
- * an exporter adds the prefix `fn_`. Labels come from what was looked up, never from what a client sent.
+ * instruments have the prefix `fn_`. Labels come from what was looked up, never from what a client sent.
  */
 export const METRICS = {
   calls: counter('Calls submitted.'),
@@ -112,6 +110,8 @@ type NamesOf<K extends MetricDeclaration['kind']> = {
 }[MetricName];
 
 const SCOPE = 'fnfleet';
+/** Of the names of instruments, and so of all that is exported. */
+export const METRIC_PREFIX = 'fn_';
 
 /** Adds to a counter, or moves a gauge up and down. A metric is counted with labels always or never. */
 export function count(name: NamesOf<'counter' | 'gauge'>, value = 1, attributes?: Attributes): void {
@@ -122,10 +122,6 @@ export function count(name: NamesOf<'counter' | 'gauge'>, value = 1, attributes?
 /** Records one observation, in the unit of the declaration. */
 export function observe(name: NamesOf<'histogram'>, value: number, attributes?: Attributes): void {
   histograms(name).record(value, attributes);
-}
-
-export function tracer(): Tracer {
-  return trace.getTracer(SCOPE);
 }
 
 /**
@@ -153,8 +149,8 @@ function tally(name: MetricName): Tally {
     const options = { description: doc, unit };
     found = new Tally(
       kind === 'gauge'
-        ? meter.createObservableUpDownCounter(name, options)
-        : meter.createObservableCounter(name, options),
+        ? meter.createObservableUpDownCounter(METRIC_PREFIX + name, options)
+        : meter.createObservableCounter(METRIC_PREFIX + name, options),
     );
     tallies.set(name, found);
   }
@@ -167,7 +163,10 @@ function labelled(name: MetricName): Counter | UpDownCounter {
     const { kind, doc, unit } = METRICS[name];
     const meter = metrics.getMeter(SCOPE);
     const options = { description: doc, unit };
-    found = kind === 'gauge' ? meter.createUpDownCounter(name, options) : meter.createCounter(name, options);
+    found =
+      kind === 'gauge'
+        ? meter.createUpDownCounter(METRIC_PREFIX + name, options)
+        : meter.createCounter(METRIC_PREFIX + name, options);
     counters.set(name, found);
   }
   return found;
@@ -177,7 +176,7 @@ function histograms(name: NamesOf<'histogram'>): Histogram {
   let found = histogramsByName.get(name);
   if (found === undefined) {
     const { doc, unit, bounds } = METRICS[name];
-    found = metrics.getMeter(SCOPE).createHistogram(name, {
+    found = metrics.getMeter(SCOPE).createHistogram(METRIC_PREFIX + name, {
       description: doc,
       unit,
       advice: { explicitBucketBoundaries: [...bounds] },

@@ -1,5 +1,16 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { type Clock, count, ERRORS, observe, systemClock } from '@fnfleet/core';
+import {
+  type Clock,
+  closeSpan,
+  count,
+  ERRORS,
+  NO_TRACE,
+  type OpenSpan,
+  observe,
+  openServerSpan,
+  systemClock,
+  type TraceContext,
+} from '@fnfleet/core';
 
 /** What the metrics of a request say about it. Whoever learns more sets it before the answer is complete. */
 export interface RequestLabels {
@@ -7,15 +18,21 @@ export interface RequestLabels {
   route: string;
   /** `user` when an invoked function answered, well or badly; `service` for everything else. */
   blame: 'user' | 'service';
+  /** What happens for the request belongs to this. */
+  readonly trace: TraceContext;
 }
 
-/** Counts a request and measures the time to its end, under the labels it has then. */
+/** Asked every few seconds, and of no interest to anybody who looks for a request. */
+const NOT_TRACED: ReadonlySet<string> = new Set(['/', '/healthz', '/readyz', '/metrics', '/version']);
+
+/** Counts a request, measures the time to its end under the labels it has then, and is its first span here. */
 export function measureRequest(
   req: IncomingMessage,
   res: ServerResponse,
   clock: Pick<Clock, 'nowNs'> = systemClock,
 ): RequestLabels {
-  const labels: RequestLabels = { route: 'invalid', blame: 'service' };
+  const opened = NOT_TRACED.has(req.url ?? '') ? undefined : openRequestSpan(req);
+  const labels: RequestLabels = { route: 'invalid', blame: 'service', trace: opened?.context ?? NO_TRACE };
   const startedNs = clock.nowNs();
   res.once('close', () => {
     const request = { path: labels.route, method: req.method };
@@ -25,6 +42,29 @@ export function measureRequest(
     count('api/request_count', 1, request);
     count('api/response_count', 1, response);
     observe('api/latency', Number(clock.nowNs() - startedNs) / 1e6, response);
+    if (opened) closeRequestSpan(opened, req, labels, status);
   });
   return labels;
+}
+
+/** Attribute of requests that somebody wants explained: such are always sampled. */
+export const EXPLAINED_ATTRIBUTE = 'fn.explain';
+
+function openRequestSpan(req: IncomingMessage): OpenSpan {
+  const attributes = req.headers['fn-explain'] === '1' ? { [EXPLAINED_ATTRIBUTE]: true } : undefined;
+  return openServerSpan(req.method ?? '', req.headers, attributes);
+}
+
+/** Its name and attributes are those of HTTP in OpenTelemetry. */
+function closeRequestSpan(opened: OpenSpan, req: IncomingMessage, { route }: RequestLabels, status: number): void {
+  const { span } = opened;
+  if (span.isRecording()) {
+    span.updateName(`${req.method} ${route}`);
+    span.setAttributes({
+      'http.request.method': req.method,
+      'http.route': route,
+      'http.response.status_code': status,
+    });
+  }
+  closeSpan(opened, status >= 500 ? `status ${status}` : undefined);
 }

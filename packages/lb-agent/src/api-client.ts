@@ -1,4 +1,16 @@
-import { CancelledError, type Clock, clientTlsOptions, FnError, SettingsError, type TlsIdentity } from '@fnfleet/core';
+import {
+  activeTrace,
+  CancelledError,
+  type Clock,
+  clientTlsOptions,
+  FnError,
+  inSpan,
+  SettingsError,
+  SpanKind,
+  type TlsIdentity,
+  type TraceContext,
+  traceHeaders,
+} from '@fnfleet/core';
 import { buildConnector, Pool } from 'undici';
 
 const RETRIES = 5;
@@ -46,9 +58,20 @@ export class ApiClient {
    * @throws FnError `lookupUnavailable` when the last try failed too; FnError `internal` when the api node refuses;
    *   the signal's reason
    */
-  async read(path: string, signal: AbortSignal): Promise<string | undefined> {
+  read(path: string, signal: AbortSignal): Promise<string | undefined> {
+    return inSpan('hybrid_client_read', activeTrace(), (trace) => this.readWithin(trace, path, signal), {
+      kind: SpanKind.CLIENT,
+    });
+  }
+
+  close(): Promise<void> {
+    return this.pool.destroy(new CancelledError());
+  }
+
+  private async readWithin(trace: TraceContext, path: string, signal: AbortSignal): Promise<string | undefined> {
+    const headers = { ...this.headers, ...traceHeaders(trace) };
     for (let retry = 0; ; retry += 1) {
-      const result = await this.tryOnce(path, signal);
+      const result = await this.tryOnce(path, headers, signal);
       if (signal.aborted) throw signal.reason;
       if (typeof result === 'string') return result;
       if (result.status === 404) return undefined;
@@ -59,13 +82,13 @@ export class ApiClient {
     }
   }
 
-  close(): Promise<void> {
-    return this.pool.destroy(new CancelledError());
-  }
-
-  private async tryOnce(path: string, signal: AbortSignal): Promise<string | ReadFailure> {
+  private async tryOnce(
+    path: string,
+    headers: Record<string, string>,
+    signal: AbortSignal,
+  ): Promise<string | ReadFailure> {
     try {
-      const { statusCode, body } = await this.pool.request({ path, method: 'GET', headers: this.headers, signal });
+      const { statusCode, body } = await this.pool.request({ path, method: 'GET', headers, signal });
       const text = await body.text();
       return statusCode < 300 ? text : new ReadFailure(statusCode, `GET ${path}: ${statusCode} ${text.trim()}`);
     } catch (error) {

@@ -7,6 +7,7 @@ import {
   headersFromRaw,
   type ResponseWriter,
   requestUrl,
+  type TraceContext,
 } from '@fnfleet/core';
 import { discardRest } from '@fnfleet/http';
 import type { ReplayableBody } from '@fnfleet/protocol';
@@ -23,6 +24,7 @@ export interface LbCallDraft {
   requestId?: string;
   controller?: AbortController;
   explained?: boolean;
+  trace?: TraceContext;
   /** From the agent. */
   readonly newId: () => string;
   readonly nowMs: number;
@@ -92,6 +94,13 @@ export function withWriter(response: ResponseWriter): LbCallOption {
 export function withExplanation(): LbCallOption {
   return (draft) => {
     draft.explained = true;
+  };
+}
+
+/** What happens with the call belongs to this trace. */
+export function withTrace(trace: TraceContext): LbCallOption {
+  return (draft) => {
+    draft.trace = trace;
   };
 }
 

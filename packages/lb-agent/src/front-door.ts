@@ -9,6 +9,8 @@ import {
   type Logger,
   silentLogger,
   systemClock,
+  traceFields,
+  withActiveTrace,
 } from '@fnfleet/core';
 import {
   type AccessGuard,
@@ -25,6 +27,7 @@ import {
   withController,
   withExplanation,
   withRequestId,
+  withTrace,
   withTrigger,
   withWriter,
 } from './call-options.js';
@@ -117,7 +120,8 @@ export class FrontDoor {
       this.options.guard?.check(req, 'caller');
       checkDeclaredLength(req, this.options.maxRequestBytes);
       call = await this.options.agent.getCall(
-        ...(await this.describe(target, req, controller.signal)),
+        ...(await withActiveTrace(labels.trace, () => this.describe(target, req, controller.signal))),
+        withTrace(labels.trace),
         withWriter(writer),
         withController(controller),
         withRequestId(this.requestId(req)),
@@ -132,7 +136,7 @@ export class FrontDoor {
       writer.finish();
     } catch (error) {
       labels.blame = describeError(error).blame === 'function' ? 'user' : 'service';
-      this.report(error, target, writer.callId);
+      this.report(error, target, writer.callId, labels);
       writer.fail(error);
       // A call lets go of its request itself.
       if (call === undefined) discardRest(req);
@@ -160,13 +164,14 @@ export class FrontDoor {
     return (Array.isArray(given) ? given[0] : given) || this.ids.next();
   }
 
-  private report(error: unknown, target: RequestTarget, callId: string): void {
+  private report(error: unknown, target: RequestTarget, callId: string, { trace }: RequestLabels): void {
     const { status, blame, message } = describeError(error);
     if (blame !== 'platform' || message === ERRORS.serverBusy.text) {
       if (this.log.debugEnabled) this.log.debug('call not served', { callId, status, answer: message, error });
       return;
     }
-    this.log.error('call failed', { callId: callId || undefined, ...target, status, answer: message, error });
+    const ids = { callId: callId || undefined, ...traceFields(trace) };
+    this.log.error('call failed', { ...ids, ...target, status, answer: message, error });
   }
 }
 

@@ -24,7 +24,7 @@ import { type CallPlacement, FleetPlacement } from './call-placement.js';
 import { DetachedResponse } from './detached-response.js';
 import type { Explanation } from './explain/call-record.js';
 import { ExplainLog } from './explain/explain-log.js';
-import { traceCall } from './explain/trace-call.js';
+import { openCallSpan } from './explain/trace-call.js';
 import { LbCall } from './lb-call.js';
 import { ReplayBudget } from './replay/replay-budget.js';
 
@@ -185,6 +185,7 @@ class PlacingAgent implements LBAgent {
     if (draft.model === undefined || body === undefined) throw new Error('no model or request provided for call');
     if (response === undefined) throw new Error('no writer provided for call');
     let { model, extensions } = draft;
+    const { trace } = draft;
     const { callOverrider } = this.options;
     if (callOverrider !== undefined || this.listeners.length > 0) {
       // Calls of one function share these; whoever may change them gets its own.
@@ -192,7 +193,7 @@ class PlacingAgent implements LBAgent {
     }
     if (callOverrider !== undefined) extensions = await callOverrider(request, model, extensions);
     const record = this.explainLog.newRecord(model, draft.explained ?? false);
-    return new LbCall({ model, body, response, request, requestId, controller, extensions, record });
+    return new LbCall({ model, body, response, request, requestId, controller, extensions, record, trace });
   }
 
   async submit(call: LbCall): Promise<void> {
@@ -242,13 +243,14 @@ class PlacingAgent implements LBAgent {
   private async run(call: LbCall): Promise<void> {
     const { record } = call;
     if (record) this.explainLog.begin(record);
+    const closeSpan = openCallSpan(call);
     const error = await this.attempt(call);
     call.body.commit();
     if (record) {
       record.ended(error);
       this.explainLog.end(record);
-      traceCall(record, call.request?.headers ?? {});
     }
+    closeSpan?.(error);
     if (!this.placement.countsCalls) countEnd(call, error, this.clock);
     if (error !== undefined) throw error;
   }

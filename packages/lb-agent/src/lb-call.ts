@@ -1,5 +1,12 @@
 import type { IncomingMessage } from 'node:http';
-import { type Call, CancelledError, isIdempotent, type ResponseWriter } from '@fnfleet/core';
+import {
+  type Call,
+  CancelledError,
+  isIdempotent,
+  NO_TRACE,
+  type ResponseWriter,
+  type TraceContext,
+} from '@fnfleet/core';
 import type { PlacementJournal } from '@fnfleet/placement';
 import type { OutboundCall, ReplayableBody, ReportedTimings } from '@fnfleet/protocol';
 import type { CallRecord } from './explain/call-record.js';
@@ -18,6 +25,8 @@ export class LbCall implements OutboundCall {
   extensions: Readonly<Record<string, string>>;
   response: ResponseWriter;
   deadlineAt: number | undefined;
+  /** What happens for it from now on belongs to this. */
+  trace: TraceContext;
   /** What is remembered of it. */
   readonly record: CallRecord | undefined;
   /** What its last runner reported. */
@@ -37,6 +46,7 @@ export class LbCall implements OutboundCall {
     this.response = parts.response;
     this.controller = parts.controller;
     this.record = parts.record;
+    this.trace = parts.trace ?? NO_TRACE;
   }
 
   get signal(): AbortSignal {
@@ -98,6 +108,7 @@ export interface LbCallParts {
   readonly request?: IncomingMessage;
   readonly requestId?: string;
   readonly record?: CallRecord | undefined;
+  readonly trace?: TraceContext | undefined;
   /** Ends the call when aborted; the reason is what it then fails with. */
   readonly controller: AbortController;
 }

@@ -1,4 +1,15 @@
-import { CancelledError, encodeCall, FnError, type Logger, observe, PeerError, silentLogger } from '@fnfleet/core';
+import {
+  CancelledError,
+  encodeCall,
+  FnError,
+  type Logger,
+  type OpenSpan,
+  observe,
+  PeerError,
+  silentLogger,
+  type TraceContext,
+} from '@fnfleet/core';
+import { closeOffer, openOffer } from './attempt-span.js';
 import { BodyPump } from './body-pump.js';
 import type { LoadReport } from './load-report.js';
 import type { DataMessage, FinishedMessage, ResultStartMessage, RunnerMessage } from './messages.js';
@@ -27,9 +38,18 @@ import { type ClientStream, type ClientStreamHandler, GRPC_STATUS, type StreamEn
  */
 type State = 'offered' | 'relaying' | 'ending' | 'closed';
 
+export interface EngageOptions {
+  readonly requestId?: string | undefined;
+  readonly deadlineAt?: number | undefined;
+  /** What the runner does belongs to this. */
+  readonly trace?: TraceContext | undefined;
+}
+
 export interface Engaging {
+  /** `host:port`. */
+  readonly address: string;
   /** Opens a stream; messages may arrive from then on. */
-  engage(options: { requestId?: string; deadlineAt?: number }, handler: ClientStreamHandler): ClientStream;
+  engage(options: EngageOptions, handler: ClientStreamHandler): ClientStream;
 }
 
 /**
@@ -55,6 +75,7 @@ class BalancerSession implements ClientStreamHandler {
   private readonly pump: BodyPump;
   private report: CallReport | undefined;
   private started = false;
+  private readonly span: OpenSpan | undefined;
 
   constructor(
     private readonly call: OutboundCall,
@@ -65,7 +86,9 @@ class BalancerSession implements ClientStreamHandler {
     readonly onLoad: ((load: LoadReport) => void) | undefined,
   ) {
     const { model, slotHash, extensions, requestId, deadlineAt } = call;
-    this.stream = channel.engage({ requestId, deadlineAt }, this);
+    this.span = openOffer(call, channel.address);
+    const trace = this.span?.context ?? call.trace;
+    this.stream = channel.engage({ requestId, deadlineAt, trace }, this);
     this.pump = new BodyPump(call.body.open(), this.stream, (error) => this.fail(error));
     signal.addEventListener('abort', this.onAbort);
     // Encoded afresh for each attempt: listeners and overriders may have changed the model in between.
@@ -198,6 +221,7 @@ class BalancerSession implements ClientStreamHandler {
     if (this.logger.debugEnabled) {
       this.logger.debug('engagement closed', { callId: this.call.model.id, state, outcome: outcome.kind });
     }
+    if (this.span) closeOffer(this.span, outcome);
     this.resolve(outcome);
   }
 }

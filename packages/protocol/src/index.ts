@@ -1,4 +1,4 @@
-export { type Engaging, offerCall } from './balancer-session.js';
+export { type EngageOptions, type Engaging, offerCall } from './balancer-session.js';
 export {
   decodeClientMessage,
   decodeRunnerMessage,

@@ -1,4 +1,4 @@
-import type { Call, FnError, PeerError, ResponseWriter } from '@fnfleet/core';
+import type { Call, FnError, PeerError, ResponseWriter, TraceContext } from '@fnfleet/core';
 
 /** A call on its way to a runner, as the balancer holds it. It may be offered several times. */
 export interface OutboundCall {
@@ -10,6 +10,8 @@ export interface OutboundCall {
   readonly requestId?: string;
   /** Deadline of the stream (`grpc-timeout`), milliseconds since the epoch; undefined: none. */
   readonly deadlineAt?: number;
+  /** Each offer is a part of this trace. */
+  readonly trace?: TraceContext;
   readonly body: ReplayableBody;
   readonly response: ResponseWriter;
   /** The call is about to be offered to the runner of this address. */

@@ -1,4 +1,4 @@
-import { FnError } from '@fnfleet/core';
+import { FnError, NO_TRACE } from '@fnfleet/core';
 import { NOTHING_REPORTED } from './codec.js';
 import { MAX_FRAME_BYTES, type RunnerMessage } from './messages.js';
 import type { CallReport } from './outbound-call.js';
@@ -7,6 +7,7 @@ import type { RunnerStream } from './stream.js';
 
 /** A stream that remembers what the session did to it. */
 class FakeStream implements RunnerStream {
+  readonly trace = NO_TRACE;
   readonly deadlineAt = undefined;
   wantsStart = false;
   /** Lets the message that was sent at once leave. */

@@ -1,4 +1,4 @@
-import type { HeaderList, RequestBody, ResponseWriter } from '@fnfleet/core';
+import type { HeaderList, RequestBody, ResponseWriter, TraceContext } from '@fnfleet/core';
 import { FrameBody } from './frame-body.js';
 import { type ClientMessage, MAX_FRAME_BYTES, type TryMessage } from './messages.js';
 import type { CallReport } from './outbound-call.js';
@@ -40,6 +40,8 @@ export interface CallIo {
   readonly signal: AbortSignal;
   /** Milliseconds since the epoch; undefined: none. */
   readonly deadlineAt: number | undefined;
+  /** What happens for the call belongs to this. */
+  readonly trace: TraceContext;
   /** To be called before a function gets the first byte, which must wait until it calls back. Undefined: not asked for. */
   readonly beforeStart: BeforeStart | undefined;
 }
@@ -117,7 +119,8 @@ export class RunnerSession implements RunnerStreamHandler, ResponseWriter {
     this.state = 'admitting';
     const { body, stream, abort } = this;
     const beforeStart = stream.wantsStart ? (start: () => void) => this.announceStart(start) : undefined;
-    const io = { body, response: this, signal: abort.signal, deadlineAt: stream.deadlineAt, beforeStart };
+    const { deadlineAt, trace } = stream;
+    const io = { body, response: this, signal: abort.signal, deadlineAt, trace, beforeStart };
     void this.run(offer, io).then((end) => this.finish(end)); // R1
   }
 

@@ -1,3 +1,4 @@
+import type { TraceContext } from '@fnfleet/core';
 import type { LoadReport } from './load-report.js';
 import type { ClientMessage, RunnerMessage } from './messages.js';
 import type { StartPromise } from './start-marker.js';
@@ -60,6 +61,8 @@ export interface RunnerStream extends MessageStream<RunnerMessage> {
   sendNow(message: RunnerMessage, onSent: () => void): void;
   /** The balancer wants to hear `started`; it has been announced that it will. */
   readonly wantsStart: boolean;
+  /** The trace that the balancer's offer belongs to. */
+  readonly trace: TraceContext;
   /** The deadline the balancer gave the stream, milliseconds since the epoch; undefined: none. */
   readonly deadlineAt: number | undefined;
 }

@@ -10,13 +10,28 @@ import {
   withLogger,
   withSignal,
   withSlotKey,
+  withTrace,
   withWriter,
 } from '@fnfleet/agent';
-import { CallDecodeError, type Clock, decodeCall, FnError, type Logger } from '@fnfleet/core';
+import {
+  CallDecodeError,
+  type Clock,
+  closeSpan,
+  decodeCall,
+  FnError,
+  type Logger,
+  openSpan,
+  SpanKind,
+  type TraceContext,
+  traceFields,
+} from '@fnfleet/core';
 import { type CallEnd, type CallIo, encodeOrca, type RunCall, type TryMessage } from '@fnfleet/protocol';
 import { callReport } from './call-report.js';
 import { type DetachedAcks, droppedAnswer } from './detached-acks.js';
 import type { RunnerLoad } from './runner-load.js';
+
+/** An engagement at the runner, in a trace; as the conventions of OpenTelemetry name a gRPC call. */
+const SPAN = 'RunnerProtocol/Engage';
 
 export interface EngagementDeps {
   readonly agent: Agent;
@@ -36,25 +51,27 @@ export interface EngagementDeps {
 export function engagementRunner(deps: EngagementDeps): RunCall {
   return async (offer, io) => {
     let call: AgentCall | undefined;
-    const end = (error: unknown): CallEnd => ({
-      report: callReport(call, error, deps.clock),
-      load: encodeOrca(deps.load.report(call?.slotKey)),
-    });
+    const opened = openSpan(SPAN, io.trace, SpanKind.SERVER);
+    const end = (error: unknown): CallEnd => {
+      closeSpan(opened, error);
+      return { report: callReport(call, error, deps.clock), load: encodeOrca(deps.load.report(call?.slotKey)) };
+    };
     try {
-      call = await buildCall(offer, io, deps);
+      call = await buildCall(offer, io, opened.context, deps);
       if (deps.load.draining) throw new FnError('serverBusy');
       await submit(call, io, deps);
       return end(undefined);
     } catch (error) {
       if (!(error instanceof FnError) && !(error instanceof CallDecodeError) && !io.signal.aborted) {
-        deps.logger.warn('call failed', { callId: call?.model.id, fnId: call?.model.fnId, error });
+        const ids = { callId: call?.model.id, fnId: call?.model.fnId, ...traceFields(opened.context) };
+        deps.logger.warn('call failed', { ...ids, error });
       }
       return end(error);
     }
   };
 }
 
-async function buildCall(offer: TryMessage, io: CallIo, deps: EngagementDeps): Promise<AgentCall> {
+async function buildCall(offer: TryMessage, io: CallIo, trace: TraceContext, deps: EngagementDeps): Promise<AgentCall> {
   const model = decodeCall(offer.callJson);
   if (deps.statusImage !== undefined && model.image === deps.statusImage) throw new FnError('invalidFnImage');
   // The balancer's clock is not ours: a call exists here from the moment it arrived.
@@ -68,6 +85,7 @@ async function buildCall(offer: TryMessage, io: CallIo, deps: EngagementDeps): P
     withSignal(io.signal),
     withExtensions(offer.extensions),
     withBeforeStart(io.beforeStart),
+    withTrace(trace),
   ];
   if (io.deadlineAt !== undefined) options.push(withDeadline(io.deadlineAt));
   if (offer.slotHash !== '') options.push(withSlotKey(checkedSlotKey(offer.slotHash)));

@@ -14,7 +14,7 @@ export const apiRole: Role = {
       settings,
       host: settings.bindAddress,
       port: settings.port,
-      metrics: metrics.handler,
+      metrics,
       tls: security.tls,
       guard: security.guard,
       readiness: () => ({ state: readiness() }),

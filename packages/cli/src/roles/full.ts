@@ -31,7 +31,7 @@ export const fullRole: Role = {
       settings,
       host: settings.bindAddress,
       port: settings.port,
-      metrics: metrics.handler,
+      metrics,
       tls: security.tls,
       guard: security.guard,
       readiness: () => ({ state: readiness(), degraded: agent.health.reason }),

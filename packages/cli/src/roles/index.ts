@@ -5,6 +5,7 @@ import { httpSettings } from '@fnfleet/http';
 import { lbSettings } from '@fnfleet/lb-agent';
 import { registrationSettings } from '@fnfleet/placement';
 import { pureRunnerSettings } from '@fnfleet/pure-runner';
+import { telemetrySettings } from '../telemetry/telemetry-settings.js';
 import { apiRole } from './api.js';
 import { driverSettings } from './drivers.js';
 import { fullRole } from './full.js';
@@ -23,6 +24,11 @@ export const ROLES: Readonly<Record<NodeType, Role>> = {
 /** Every setting there is, for `--help` and `docs/configuration.md`; each in the first section that has it. */
 export const SETTINGS_SECTIONS: readonly SettingsSection[] = withoutRepeats([
   { title: 'Every role', intro: 'What any process reads.', shape: commonSettings },
+  {
+    title: 'Traces and metrics',
+    intro: 'Any role. The names are those of OpenTelemetry.',
+    shape: telemetrySettings,
+  },
   { title: 'HTTP port', intro: 'The HTTP port of any role.', shape: httpSettings },
   { title: 'API node', intro: '`FN_NODE_TYPE=api` and `full`', shape: apiSettings },
   {

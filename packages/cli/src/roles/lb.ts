@@ -15,7 +15,7 @@ export const lbRole: Role = {
       settings,
       host: settings.bindAddress,
       port: settings.port,
-      metrics: metrics.handler,
+      metrics,
       tls: security.tls,
       guard: security.guard,
       allowInsecureApi: security.allowInsecure,

@@ -52,7 +52,7 @@ export const pureRunnerRole: Role = {
       handler: createNodeApp({
         routes: runnerRoutes(drain, report),
         settings,
-        metrics: metrics.handler,
+        metrics,
         guard: security.guard,
         readiness: () => ({ state: state(), degraded: agent.health.reason }),
         logger,

@@ -1,6 +1,6 @@
 import type { Environment, Logger, NodeType, Service, SettingsShape } from '@fnfleet/core';
 import type { Readiness } from '@fnfleet/http';
-import type { RoleMetrics } from './role-metrics.js';
+import type { Telemetry } from '../telemetry/telemetry.js';
 import type { RoleSecurity } from './role-security.js';
 
 /** One of the parts a process can play. */
@@ -14,7 +14,8 @@ export interface Role {
 
 export interface RoleDeps {
   readonly logger: Logger;
-  readonly metrics: RoleMetrics;
+  /** Answers `GET /metrics`. */
+  readonly metrics: Telemetry['metrics'];
   readonly security: RoleSecurity;
   /** Where the process is in its life. */
   readonly readiness: () => Readiness['state'];

@@ -1,8 +1,9 @@
 import { commonSettings, createLogger, type Environment, type Logger, readSettings } from '@fnfleet/core';
 import { httpSettings, type Readiness } from '@fnfleet/http';
 import { stopSignal } from '../stop-signal.js';
+import { startTelemetry } from '../telemetry/telemetry.js';
+import { telemetrySettings } from '../telemetry/telemetry-settings.js';
 import type { Role, RoleDeps, RunningRole } from './role.js';
-import { startMetrics } from './role-metrics.js';
 import { roleSecurity } from './role-security.js';
 
 const EXIT_FORCED = 1;
@@ -14,18 +15,21 @@ const EXIT_FORCED = 1;
  */
 export async function runRole(role: Role, env: Environment): Promise<void> {
   // All of them, before anything is started: one message tells everything that is wrong.
-  const common = readSettings({ ...role.settings, ...commonSettings, ...httpSettings }, env);
+  const common = readSettings({ ...role.settings, ...commonSettings, ...httpSettings, ...telemetrySettings }, env);
   const logger = createLogger({ level: common.logLevel, format: common.logFormat, fields: { role: role.name } });
   const security = roleSecurity(common, logger);
-  const metrics = startMetrics();
+  const telemetry = await startTelemetry(role.name, common, logger);
   surviveStrayErrors(logger);
+  let flushed = true;
   try {
-    await serve(role, env, { logger, metrics, security }, common.drainGraceMs);
+    await serve(role, env, { logger, metrics: telemetry.metrics, security }, common.drainGraceMs);
   } finally {
     security.close();
-    await metrics.close();
+    flushed = await telemetry.close();
   }
   logger.info('stopped');
+  // What still tries to reach a collector that is away would keep the process alive.
+  if (!flushed) process.exit();
   // Whoever started us holds a channel open that would keep the process alive.
   if (process.connected) process.disconnect();
 }

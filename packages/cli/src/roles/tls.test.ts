@@ -49,10 +49,7 @@ describe('a port with TLS', () => {
     };
     const security = roleSecurity(readSettings({ ...commonSettings, ...httpSettings }, env), silentLogger);
     stopSecurity = security.close;
-    const metrics = {
-      handler: (_req: unknown, res: { end(text: string): unknown }) => void res.end('metrics'),
-      close: async () => undefined,
-    };
+    const metrics = (_req: unknown, res: { end(text: string): unknown }) => void res.end('metrics');
     running = ROLES[name].start(env, { logger: silentLogger, metrics, security, readiness: () => 'ready' });
     await running.service.ready;
     return running.addresses();

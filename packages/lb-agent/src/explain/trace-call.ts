@@ -1,25 +1,33 @@
-import { recordSpan } from '@fnfleet/core';
+import { closeSpan, openChildSpan } from '@fnfleet/core';
+import type { LbCall } from '../lb-call.js';
 import type { CallRecord } from './call-record.js';
 
-/** Tells the trace of the request what an explanation tells: a span for the call at this balancer, with what happened in it. */
-export function traceCall(record: CallRecord, carrier: object): void {
-  const startedAt = record.journal.arrivedAt;
-  recordSpan({
-    name: 'place call',
-    startedAt,
-    endedAt: startedAt + record.journal.elapsedMs,
-    carrier,
-    details() {
-      const { call_id, fn_id, app_id, error, events, on_runner } = record.explanation();
-      return {
-        attributes: { call_id, fn_id, app_id, ...on_runner },
-        events: events.map(({ at_ms, event, runner, text }) => ({
-          name: event,
-          at: startedAt + at_ms,
-          attributes: { ...(runner !== undefined && { runner }), ...(text !== undefined && { text }) },
-        })),
-        error,
-      };
-    },
-  });
+/** By this name Fn's balancers put a call into a trace. */
+const NAME = 'lb_agent_submit';
+
+/**
+ * Begins the part of the trace that is about the call at this balancer; what happens for the call from now on is within.
+ * @returns what ends it, with all that an explanation tells; undefined where nobody records
+ */
+export function openCallSpan(call: LbCall): ((error: unknown) => void) | undefined {
+  const opened = openChildSpan(NAME, call.trace);
+  if (opened === undefined) return undefined;
+  const { id, fnId, appId } = call.model;
+  const { span, context } = opened;
+  span.setAttributes({ 'fn.call_id': id, 'fn.fn_id': fnId, 'fn.app_id': appId });
+  if (call.requestId) span.setAttribute('fn.rid', call.requestId);
+  call.trace = context;
+  return (error) => {
+    if (call.record) explainIn(opened.span, call.record);
+    closeSpan(opened, error);
+  };
+}
+
+function explainIn(span: Parameters<typeof closeSpan>[0]['span'], record: CallRecord): void {
+  const { events, on_runner } = record.explanation();
+  span.setAttributes({ ...on_runner });
+  for (const { at_ms, event, runner, text } of events) {
+    const attributes = { ...(runner !== undefined && { runner }), ...(text !== undefined && { text }) };
+    span.addEvent(event, attributes, record.journal.arrivedAt + at_ms);
+  }
 }

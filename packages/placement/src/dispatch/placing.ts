@@ -1,4 +1,4 @@
-import { CancelledError, describeError, FnError } from '@fnfleet/core';
+import { CancelledError, describeError, FnError, inSpan, NO_TRACE } from '@fnfleet/core';
 import type { AttemptOutcome, OutboundCall } from '@fnfleet/protocol';
 import { PlacementStats } from '../placement-stats.js';
 import type { RunnerList } from '../runner.js';
@@ -144,7 +144,9 @@ export class Placing {
     this.call.journal?.queued();
     const waiting = new WaitingCall(this.call, this.need, this.call.body.heldBytes ?? 0);
     const maxMs = Math.min(leftMs, this.emptyPauseMs ?? leftMs);
-    const how = await this.parts.queue.wait(waiting, this.signal, { maxMs, leftMs, again: this.hasWaited });
+    const how = await inSpan('lb_queue', this.call.trace ?? NO_TRACE, () =>
+      this.parts.queue.wait(waiting, this.signal, { maxMs, leftMs, again: this.hasWaited }),
+    );
     this.hasWaited = true;
     this.call.journal?.woken(WOKEN[how.kind]);
     return how;

@@ -1,6 +1,18 @@
-import type http2 from 'node:http2';
-import { type Clock, InflightTracker, type Logger, Once, silentLogger, systemClock } from '@fnfleet/core';
-import type { Engaging } from '../balancer-session.js';
+import http2 from 'node:http2';
+import {
+  BINARY_TRACE_HEADER,
+  type Clock,
+  encodeBinaryTrace,
+  InflightTracker,
+  type Logger,
+  Once,
+  silentLogger,
+  systemClock,
+  TRACE_STATE_HEADER,
+  type TraceContext,
+  traceStateOf,
+} from '@fnfleet/core';
+import type { EngageOptions, Engaging } from '../balancer-session.js';
 import { ACCEPT_HEADER, ACCEPT_STARTED } from '../start-marker.js';
 import { type ClientStream, type ClientStreamHandler, GRPC_STATUS, type StreamEnd, StreamError } from '../stream.js';
 import { encodeTimeout } from './grpc-status.js';
@@ -23,6 +35,9 @@ export interface ChannelOptions {
   readonly random?: () => number;
   readonly logger?: Logger;
 }
+
+/** Never the same twice: it would only push out of the compression table what is. */
+const NEVER_INDEXED = { [http2.sensitiveHeaders]: [BINARY_TRACE_HEADER] };
 
 const DEFAULT_MAX_MESSAGE_BYTES = 4 * 1024 * 1024;
 
@@ -65,7 +80,7 @@ export class Http2Channel implements Engaging {
     return this.connection.isSilent;
   }
 
-  engage(options: { requestId?: string; deadlineAt?: number }, handler: ClientStreamHandler): ClientStream {
+  engage(options: EngageOptions, handler: ClientStreamHandler): ClientStream {
     const leave = this.inflight.enter();
     const onEnd = (end: StreamEnd) => {
       leave();
@@ -117,7 +132,7 @@ export class Http2Channel implements Engaging {
     return this.closing.call();
   }
 
-  private headers(path: string, options: { requestId?: string; deadlineAt?: number }): http2.OutgoingHttpHeaders {
+  private headers(path: string, options: EngageOptions): http2.OutgoingHttpHeaders {
     const headers: http2.OutgoingHttpHeaders = {
       ':method': 'POST',
       ':scheme': this.scheme,
@@ -130,6 +145,16 @@ export class Http2Channel implements Engaging {
     if (options.requestId) headers.fn_request_id = options.requestId;
     if (options.deadlineAt !== undefined)
       headers['grpc-timeout'] = encodeTimeout(options.deadlineAt - this.clock.now());
+    if (options.trace !== undefined) addTrace(headers, options.trace);
     return headers;
   }
+}
+
+function addTrace(headers: http2.OutgoingHttpHeaders, trace: TraceContext): void {
+  const binary = encodeBinaryTrace(trace);
+  if (binary === undefined) return;
+  headers[BINARY_TRACE_HEADER] = binary;
+  const state = traceStateOf(trace);
+  if (state !== undefined) headers[TRACE_STATE_HEADER] = state;
+  Object.assign(headers, NEVER_INDEXED);
 }

@@ -1,4 +1,11 @@
 import http2 from 'node:http2';
+import {
+  BINARY_TRACE_HEADER,
+  decodeBinaryTrace,
+  readTrace,
+  TRACE_STATE_HEADER,
+  type TraceContext,
+} from '@fnfleet/core';
 import { decodeClientMessage, encodeRunnerMessage } from '../codec.js';
 import type { RunnerMessage } from '../messages.js';
 import { INCARNATION_HEADER, LOAD_TRAILER } from '../orca.js';
@@ -29,6 +36,7 @@ export interface RunnerStreamOptions {
 export class Http2RunnerStream implements RunnerStream {
   readonly deadlineAt: number | undefined;
   readonly wantsStart: boolean;
+  readonly trace: TraceContext;
   private readonly deframer: Deframer;
   private readonly pending: Buffer[] = [];
   private pendingBytes = 0;
@@ -48,6 +56,7 @@ export class Http2RunnerStream implements RunnerStream {
     this.deframer = new Deframer(options.maxMessageBytes);
     const timeoutMs = decodeTimeout(headers['grpc-timeout']);
     this.responseHeaders = { ...RESPONSE_HEADERS, [INCARNATION_HEADER]: options.incarnation };
+    this.trace = traceOf(headers);
     this.wantsStart = wantsStart(headers[ACCEPT_HEADER]);
     this.receipts = options.receipts;
     if (this.wantsStart)
@@ -171,4 +180,12 @@ function statusHeaders(status: EndStatus | undefined): http2.OutgoingHttpHeaders
   const headers: http2.OutgoingHttpHeaders = { 'grpc-status': code };
   if (details !== '') headers['grpc-message'] = encodeMessage(details);
   return load === undefined ? headers : { ...headers, [LOAD_TRAILER]: load, [http2.sensitiveHeaders]: NOT_COMPRESSED };
+}
+
+/** As Fn's balancers and ours send it, else as instrumented clients of gRPC do. */
+function traceOf(headers: http2.IncomingHttpHeaders): TraceContext {
+  const binary = headers[BINARY_TRACE_HEADER];
+  if (typeof binary !== 'string') return readTrace(headers);
+  const state = headers[TRACE_STATE_HEADER];
+  return decodeBinaryTrace(binary, typeof state === 'string' ? state : undefined);
 }

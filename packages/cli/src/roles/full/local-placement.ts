@@ -6,6 +6,7 @@ import {
   withDeadline,
   withExtensions,
   withSignal,
+  withTrace,
   withWriter,
 } from '@fnfleet/agent';
 import { FnError } from '@fnfleet/core';
@@ -51,7 +52,12 @@ export class LocalPlacement implements CallPlacement {
 
   private async run(call: LbCall, body: PulledBody): Promise<void> {
     const { model, signal, extensions, deadlineAt, response } = call;
-    const options: CallOption[] = [fromModelAndInput(model, body), withSignal(signal), withExtensions(extensions)];
+    const options: CallOption[] = [
+      fromModelAndInput(model, body),
+      withSignal(signal),
+      withExtensions(extensions),
+      withTrace(call.trace),
+    ];
     if (deadlineAt !== undefined) options.push(withDeadline(deadlineAt));
     // The caller of a detached call gets one word when it begins; what the function says is dropped.
     const detached = model.type === 'detached';

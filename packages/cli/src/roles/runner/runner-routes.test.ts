@@ -31,7 +31,7 @@ async function start(more: Readonly<Record<string, string>> = {}): Promise<void>
     ...more,
   };
   const security = roleSecurity(readSettings({ ...commonSettings, ...httpSettings }, env), silentLogger);
-  const metrics = { handler: () => undefined, close: async () => undefined };
+  const metrics = () => undefined;
   running = ROLES['pure-runner'].start(env, { logger: silentLogger, metrics, security, readiness: () => state });
   await running.service.ready;
 }

@@ -1,0 +1,44 @@
+import type { Clock, Logger } from '@fnfleet/core';
+import { type DiagLogger, DiagLogLevel, diag } from '@opentelemetry/api';
+
+/** A collector that is away fails every few seconds. Once in so long is told, milliseconds. */
+const QUIET_MS = 60_000;
+
+/** Puts what the SDK has to complain about into the log, without repeating it all the time. */
+export class ExportTroubles {
+  private quietUntil = Number.NEGATIVE_INFINITY;
+  private untold = 0;
+
+  constructor(
+    private readonly logger: Logger,
+    private readonly clock: Pick<Clock, 'now'>,
+  ) {}
+
+  install(): void {
+    const tell = (message: string, ...details: unknown[]) => this.tell(message, details);
+    const quiet = () => undefined;
+    const sink: DiagLogger = { error: tell, warn: tell, info: quiet, debug: quiet, verbose: quiet };
+    diag.setLogger(sink, { logLevel: DiagLogLevel.WARN, suppressOverrideMessage: true });
+  }
+
+  private tell(message: string, details: readonly unknown[]): void {
+    const now = this.clock.now();
+    if (now < this.quietUntil) {
+      this.untold += 1;
+      return;
+    }
+    this.quietUntil = now + QUIET_MS;
+    this.logger.warn('traces or metrics do not reach the collector (OTEL_EXPORTER_OTLP_ENDPOINT)', {
+      error: reasonOf(message, details),
+      ...(this.untold > 0 && { untold: this.untold }),
+    });
+    this.untold = 0;
+  }
+}
+
+/** The SDK hands errors over as JSON, with their stacks; the message is what people need. */
+function reasonOf(message: string, details: readonly unknown[]): string {
+  const [, inJson] = /"message":"((?:[^"\\]|\\.)*)"/.exec(message) ?? [];
+  const texts = details.map((detail) => (detail instanceof Error ? detail.message : String(detail)));
+  return [inJson ?? message, ...texts].join(' ').slice(0, 500);
+}

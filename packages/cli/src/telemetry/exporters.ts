@@ -1,0 +1,34 @@
+import type { PushMetricExporter } from '@opentelemetry/sdk-metrics';
+import { ConsoleSpanExporter, type SpanExporter } from '@opentelemetry/sdk-trace';
+import type { TelemetrySettings } from './telemetry-settings.js';
+
+type Protocol = TelemetrySettings['otelProtocol'];
+
+/** Loaded only where they are used: the libraries behind them take longer to load than all the rest of a role. */
+const SPANS: Readonly<Record<Protocol, () => Promise<SpanExporter>>> = {
+  'http/protobuf': async () => new (await import('@opentelemetry/exporter-trace-otlp-proto')).OTLPTraceExporter(),
+  'http/json': async () => new (await import('@opentelemetry/exporter-trace-otlp-http')).OTLPTraceExporter(),
+  grpc: async () => new (await import('@opentelemetry/exporter-trace-otlp-grpc')).OTLPTraceExporter(),
+};
+const METRICS: Readonly<Record<Protocol, () => Promise<PushMetricExporter>>> = {
+  'http/protobuf': async () => new (await import('@opentelemetry/exporter-metrics-otlp-proto')).OTLPMetricExporter(),
+  'http/json': async () => new (await import('@opentelemetry/exporter-metrics-otlp-http')).OTLPMetricExporter(),
+  grpc: async () => new (await import('@opentelemetry/exporter-metrics-otlp-grpc')).OTLPMetricExporter(),
+};
+
+/** Where traces go; undefined: nowhere. What it needs to know it reads from the standard variables itself. */
+export async function newSpanExporter(settings: TelemetrySettings): Promise<SpanExporter | undefined> {
+  const { otelEndpoint, otelTracesEndpoint, otelDisabled, otelProtocol } = settings;
+  const endpoint = otelTracesEndpoint ?? otelEndpoint;
+  const kind = settings.otelTracesExporter ?? (endpoint === undefined ? 'none' : 'otlp');
+  if (otelDisabled || kind === 'none') return undefined;
+  return kind === 'console' ? new ConsoleSpanExporter() : SPANS[otelProtocol]();
+}
+
+/** Where metrics are sent; undefined: nowhere. */
+export async function newMetricExporter(settings: TelemetrySettings): Promise<PushMetricExporter | undefined> {
+  const { otelEndpoint, otelMetricsEndpoint, otelDisabled, otelProtocol } = settings;
+  const endpoint = otelMetricsEndpoint ?? otelEndpoint;
+  const kind = settings.otelMetricsExporter ?? (endpoint === undefined ? 'none' : 'otlp');
+  return otelDisabled || kind !== 'otlp' ? undefined : METRICS[otelProtocol]();
+}

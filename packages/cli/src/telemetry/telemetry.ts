@@ -1,0 +1,115 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import os from 'node:os';
+import { type Logger, systemClock, VERSION } from '@fnfleet/core';
+import { context, diag, metrics, propagation, trace } from '@opentelemetry/api';
+import { AsyncLocalStorageContextManager } from '@opentelemetry/context-async-hooks';
+import { PrometheusExporter } from '@opentelemetry/exporter-prometheus';
+import {
+  defaultResource,
+  detectResources,
+  envDetector,
+  type Resource,
+  resourceFromAttributes,
+} from '@opentelemetry/resources';
+import { MeterProvider, PeriodicExportingMetricReader } from '@opentelemetry/sdk-metrics';
+import { BatchSpanProcessor, type SpanExporter, TracerProvider } from '@opentelemetry/sdk-trace';
+import { ExportTroubles } from './export-troubles.js';
+import { newMetricExporter, newSpanExporter } from './exporters.js';
+import { newPropagator } from './propagation.js';
+import { newSampler } from './sampling.js';
+import type { TelemetrySettings } from './telemetry-settings.js';
+
+/** How long the last traces and metrics of a process may take to the collector, milliseconds. */
+const FLUSH_MS = 2_000;
+
+export interface Telemetry {
+  /** Answers `GET /metrics`. */
+  readonly metrics: (req: IncomingMessage, res: ServerResponse) => void;
+  /**
+   * Sends what there still is. Never rejects, and does not wait for a collector that is away.
+   * @returns false when it gave up waiting: what tries on keeps the process alive
+   */
+  close(): Promise<boolean>;
+}
+
+/**
+ * Measures and traces for a whole process. The packages only use the OpenTelemetry API; the SDK is wired here, for roles.
+ * @param role names the service, unless the settings do
+ */
+export async function startTelemetry(role: string, settings: TelemetrySettings, logger: Logger): Promise<Telemetry> {
+  for (const name of legacyNames(settings)) {
+    logger.warn(`${name} has no effect: spans go to a collector by OTLP (OTEL_EXPORTER_OTLP_ENDPOINT)`);
+  }
+  new ExportTroubles(logger, systemClock).install();
+  const resource = resourceOf(role, settings);
+  const prometheus = new PrometheusExporter({ preventServerStart: true });
+  const metricExporter = await newMetricExporter(settings);
+  const meters = new MeterProvider({ resource, readers: [prometheus, ...periodic(metricExporter, settings)] });
+  metrics.setGlobalMeterProvider(meters);
+
+  context.setGlobalContextManager(new AsyncLocalStorageContextManager().enable());
+  propagation.setGlobalPropagator(newPropagator(settings.otelPropagators));
+  const spanExporter = await newSpanExporter(settings);
+  const tracers = spanExporter && newTracers(spanExporter, resource, settings);
+  if (tracers) trace.setGlobalTracerProvider(tracers);
+
+  return {
+    metrics: (req, res) => prometheus.getMetricsRequestHandler(req, res),
+    async close() {
+      const done = await within(FLUSH_MS, Promise.allSettled([tracers?.shutdown(), meters.shutdown()]));
+      for (const api of [metrics, trace, context, propagation, diag]) api.disable();
+      return done;
+    },
+  };
+}
+
+function newTracers(exporter: SpanExporter, resource: Resource, settings: TelemetrySettings): TracerProvider {
+  return new TracerProvider({
+    resource,
+    sampler: newSampler(settings),
+    spanProcessors: [
+      new BatchSpanProcessor({
+        exporter,
+        scheduledDelayMillis: settings.otelBatchDelayMs,
+        maxQueueSize: settings.otelBatchQueue,
+        maxExportBatchSize: Math.min(settings.otelBatchSize, settings.otelBatchQueue),
+      }),
+    ],
+  });
+}
+
+function periodic(
+  exporter: Awaited<ReturnType<typeof newMetricExporter>>,
+  { otelMetricIntervalMs }: TelemetrySettings,
+) {
+  if (exporter === undefined) return [];
+  const exportIntervalMillis = otelMetricIntervalMs;
+  const exportTimeoutMillis = Math.min(exportIntervalMillis, 30_000);
+  return [new PeriodicExportingMetricReader({ exporter, exportIntervalMillis, exportTimeoutMillis })];
+}
+
+function resourceOf(role: string, { otelServiceName }: TelemetrySettings): Resource {
+  return defaultResource()
+    .merge(
+      resourceFromAttributes({
+        'service.name': `fnfleet-${role}`,
+        'service.version': VERSION,
+        'service.instance.id': `${os.hostname()}-${process.pid}`,
+        'host.name': os.hostname(),
+      }),
+    )
+    .merge(detectResources({ detectors: [envDetector] }))
+    .merge(resourceFromAttributes(otelServiceName === undefined ? {} : { 'service.name': otelServiceName }));
+}
+
+function legacyNames({ zipkinUrl, jaegerUrl }: TelemetrySettings): string[] {
+  return [...(zipkinUrl ? ['FN_ZIPKIN_URL'] : []), ...(jaegerUrl ? ['FN_JAEGER_URL'] : [])];
+}
+
+/** False: it took longer. */
+async function within(ms: number, work: Promise<unknown>): Promise<boolean> {
+  const over = new AbortController();
+  const done = await Promise.race([work.then(() => true), systemClock.sleep(ms, over.signal).then(() => false)]);
+  over.abort();
+  return done;
+}

@@ -1,0 +1,126 @@
+import {
+  type Attributes,
+  type Context,
+  propagation,
+  ROOT_CONTEXT,
+  type Span,
+  type SpanOptions,
+  type TextMapPropagator,
+  trace,
+} from '@opentelemetry/api';
+
+/** A span as a test sees it. */
+export interface RecordedSpan {
+  name: string;
+  readonly traceId: string;
+  readonly spanId: string;
+  /** Of the span that it is within; undefined: a root. */
+  readonly parentId: string | undefined;
+  readonly attributes: Attributes;
+  readonly events: { readonly name: string; readonly attributes: Attributes }[];
+  /** What it failed with; undefined: it went well. */
+  error: string | undefined;
+  ended: boolean;
+}
+
+/** As little of W3C's as tells which span others were told of; takes no trace from outside. */
+const PROPAGATOR: TextMapPropagator = {
+  inject(context, carrier, setter) {
+    const span = trace.getSpanContext(context);
+    if (span) setter.set(carrier, 'traceparent', `00-${span.traceId}-${span.spanId}-01`);
+  },
+  extract: (context) => context,
+  fields: () => ['traceparent'],
+};
+
+/** Records every span of a process, so that a test can look at them: what an SDK that samples everything would get. */
+export class RecordedSpans {
+  readonly spans: RecordedSpan[] = [];
+
+  /** Until `uninstall`. */
+  static install(): RecordedSpans {
+    const recorded = new RecordedSpans();
+    const startSpan = (name: string, options: SpanOptions = {}, context: Context = ROOT_CONTEXT) =>
+      recorded.start(name, options, context);
+    recorded.uninstall();
+    propagation.setGlobalPropagator(PROPAGATOR);
+    trace.setGlobalTracerProvider({
+      getTracer: () => ({ startSpan, startActiveSpan: () => unsupported() }),
+    });
+    return recorded;
+  }
+
+  uninstall(): void {
+    trace.disable();
+    propagation.disable();
+  }
+
+  /** Those of this name, in the order in which they began. */
+  named(name: string): readonly RecordedSpan[] {
+    return this.spans.filter((span) => span.name === name);
+  }
+
+  /** The names of a span and of all that it is within, outermost first. */
+  wayTo(name: string): readonly string[] {
+    const way: string[] = [];
+    let span = this.named(name).at(-1);
+    while (span !== undefined) {
+      const { parentId }: RecordedSpan = span;
+      way.unshift(span.name);
+      span = this.spans.find(({ spanId }) => spanId === parentId);
+    }
+    return way;
+  }
+
+  private start(name: string, { attributes = {} }: SpanOptions, context: Context): Span {
+    const parent = trace.getSpanContext(context);
+    const number = (this.spans.length + 1).toString(16);
+    const recorded: RecordedSpan = {
+      name,
+      traceId: parent?.traceId ?? number.padStart(32, 'a'),
+      spanId: number.padStart(16, 'b'),
+      parentId: parent?.spanId,
+      attributes: { ...attributes },
+      events: [],
+      error: undefined,
+      ended: false,
+    };
+    this.spans.push(recorded);
+    return spanOf(recorded);
+  }
+}
+
+function spanOf(recorded: RecordedSpan): Span {
+  const span: Span = {
+    spanContext: () => ({ traceId: recorded.traceId, spanId: recorded.spanId, traceFlags: 1 }),
+    isRecording: () => !recorded.ended,
+    setAttribute: (name, value) => span.setAttributes({ [name]: value }),
+    setAttributes(attributes) {
+      Object.assign(recorded.attributes, attributes);
+      return span;
+    },
+    addEvent(name, attributes) {
+      recorded.events.push({ name, attributes: (attributes ?? {}) as Attributes });
+      return span;
+    },
+    setStatus({ message }) {
+      recorded.error = message;
+      return span;
+    },
+    updateName(name) {
+      recorded.name = name;
+      return span;
+    },
+    end: () => {
+      recorded.ended = true;
+    },
+    addLink: () => unsupported(),
+    addLinks: () => unsupported(),
+    recordException: () => unsupported(),
+  };
+  return span;
+}
+
+function unsupported(): never {
+  throw new Error('nothing here uses this');
+}
