@@ -1,6 +1,8 @@
 import {
   type Clock,
   count,
+  countCallsFromZero,
+  countFromZero,
   type DrainResult,
   FnError,
   type IdGenerator,
@@ -74,6 +76,10 @@ export class HotAgent implements Agent {
     this.gate = new LaunchGate(settings.maxConcurrentLaunches);
     this.calls = new InflightTracker(clock);
     this.listeners = [...options.listeners];
+    countCallsFromZero();
+    countFromZero('container_evictions', { container_state: 'idle' }, { container_state: 'paused' });
+    countFromZero('log_lines');
+    countFromZero('log_truncated_bytes');
     this.limits = { maxBodyBytes: settings.maxResponseBytes, maxHeaderBytes: settings.maxResponseHeaderBytes };
     this.permit = new LaunchPermit(driver.health, options.log, () => {
       for (const queue of [...this.queues.values()]) queue.launchesRefused();

@@ -1,4 +1,4 @@
-import { count, FnError, type Logger } from '@fnfleet/core';
+import { count, countFromZero, FnError, type Logger } from '@fnfleet/core';
 import type { DriverHealth, HealthView } from '@fnfleet/drivers';
 
 /**
@@ -14,6 +14,7 @@ export class LaunchPermit {
     private readonly log: Logger,
     private readonly onRefused: () => void,
   ) {
+    countFromZero('runner_degraded');
     this.unsubscribe = view.onChange((health) => this.onChange(health));
     if (this.health.state === 'degraded') this.onChange(this.health);
   }

@@ -1,4 +1,4 @@
-import { count, FnError } from '@fnfleet/core';
+import { count, countFromZero, FnError } from '@fnfleet/core';
 
 /** What a container occupies from its launch until it is removed, idle or not. */
 export interface Resources {
@@ -34,6 +34,8 @@ export class ResourceTracker {
   constructor(readonly totals: Resources) {
     count('util_mem_avail', totals.memoryBytes);
     count('util_cpu_avail', totals.cpuMillis);
+    countFromZero('util_mem_used');
+    countFromZero('util_cpu_used');
   }
 
   get used(): Resources {

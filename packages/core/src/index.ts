@@ -85,7 +85,17 @@ export {
 export { type Environment, readSettings, SettingsError } from './settings/read.js';
 export { renderSettings, type SettingsSection } from './settings/render.js';
 export { slotKey } from './slot-key.js';
-export { count, METRIC_PREFIX, METRICS, type MetricName, observe } from './telemetry.js';
+export {
+  count,
+  countCallsFromZero,
+  countFromZero,
+  METRIC_PREFIX,
+  METRICS,
+  type MetricName,
+  observe,
+  type Reading,
+  readWhenExported,
+} from './telemetry.js';
 export { readMaterial as readTlsMaterial } from './tls/check-material.js';
 export { clientTlsOptions } from './tls/client-tls.js';
 export { FileIdentity, type FileIdentityOptions } from './tls/file-identity.js';

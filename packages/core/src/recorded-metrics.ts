@@ -6,11 +6,11 @@ interface Entry {
   readonly attributes: Attributes;
 }
 
-/** A running total, and how much of it has been recorded. */
+/** A running total, and how much of it has been recorded, by labels. */
 interface Total {
   readonly name: string;
   readonly read: ObservableCallback;
-  seen: number;
+  readonly seen: Map<string, number>;
 }
 
 /**
@@ -24,11 +24,11 @@ export class RecordedMetrics {
   static install(): RecordedMetrics {
     const recorded = new RecordedMetrics();
     const instrument = (name: string) => ({
-      add: (value: number, attributes?: Attributes) => recorded.record(name, value, attributes),
+      add: (value: number, attributes?: Attributes) => value !== 0 && recorded.record(name, value, attributes),
       record: (value: number, attributes?: Attributes) => recorded.record(name, value, attributes),
     });
     const total = (name: string) => ({
-      addCallback: (read: ObservableCallback) => recorded.totals.push({ name, read, seen: 0 }),
+      addCallback: (read: ObservableCallback) => recorded.totals.push({ name, read, seen: new Map() }),
     });
     const meter = {
       createCounter: instrument,
@@ -66,9 +66,11 @@ export class RecordedMetrics {
 
   private readTotals(): void {
     for (const total of this.totals) {
-      const observe = (value: number) => {
-        if (value !== total.seen) this.record(total.name, value - total.seen);
-        total.seen = value;
+      const observe = (value: number, attributes?: Attributes) => {
+        const key = JSON.stringify(attributes ?? {});
+        const change = value - (total.seen.get(key) ?? 0);
+        if (change !== 0) this.record(total.name, change, attributes);
+        total.seen.set(key, value);
       };
       void total.read({ observe });
     }

@@ -38,6 +38,9 @@ export const METRICS = {
   lb_placer_retry_busy_count: counter('Attempts refused by a full runner.'),
   lb_placer_retry_error_count: counter('Attempts that did not reach a runner.'),
   lb_pool_runners: gauge('Runners in the pool.'),
+  lb_runners_by_state: gauge(
+    'Runners by state, as this balancer sees them: ok, degraded, draining, cordoned, ejected, silent, unreachable, gone.',
+  ),
   lb_pool_changes: counter('Runners that joined or left the pool, by which of both.'),
   lb_pool_source_failures: counter('Times that the source of the runner pool could not be read.'),
   lb_pool_stale: gauge('1 while the source of the runner pool cannot be read and the last known runners serve on.'),
@@ -92,6 +95,13 @@ export const METRICS = {
   image_cleaner_idle_img_size: gauge('What images not in use occupy.', 'By'),
   image_cleaner_max_img_size: gauge('Room for images, FN_IMAGE_CLEAN_MAX_SIZE.', 'By'),
 
+  process_start_time_seconds: gauge('When the process began: seconds since 1970.'),
+  process_resident_memory_bytes: gauge('Memory of the process itself, without functions.', 'By'),
+  process_cpu_seconds: counter('CPU time that the process has used, without functions, seconds.'),
+  process_busy_seconds: counter(
+    'Time that the event loop of the process was not idle, seconds: 1 in a second is all there is.',
+  ),
+  build_info: gauge('1, with the version and the role of the process as labels.'),
   tls_certificate_expiry_seconds: gauge('When the certificate of the process, or its CA, expires: seconds since 1970.'),
 
   'api/request_count': counter('HTTP requests.'),
@@ -119,6 +129,49 @@ export function count(name: NamesOf<'counter' | 'gauge'>, value = 1, attributes?
   else labelled(name).add(value, attributes);
 }
 
+/**
+ * Shows a counter or gauge before the first event: one that appears together with it is new to Prometheus, which sees no
+ * increase. @param labelled the labels that it will be counted with; none: it is counted without
+ */
+export function countFromZero(name: NamesOf<'counter' | 'gauge'>, ...labelled: readonly Attributes[]): void {
+  if (labelled.length === 0) count(name, 0);
+  for (const attributes of labelled) count(name, 0, attributes);
+}
+
+/** The same for how calls end, for whoever counts them. */
+export function countCallsFromZero(): void {
+  for (const name of CALL_METRICS) countFromZero(name);
+}
+
+const CALL_METRICS = [
+  'calls',
+  'queued',
+  'running',
+  'completed',
+  'canceled',
+  'timeouts',
+  'errors',
+  'server_busy',
+] as const satisfies MetricName[];
+
+/** One level of a metric that is read, and its labels. */
+export interface Reading {
+  readonly value: number;
+  readonly attributes?: Attributes;
+}
+
+/**
+ * Reads a metric whenever it is exported: for what changes without an event that could be counted. Such a metric is not
+ * counted as well.
+ * @param read quick, and never throws; labels that it has given once it gives every time
+ * @returns ends the reading. Idempotent
+ */
+export function readWhenExported(name: NamesOf<'counter' | 'gauge'>, read: () => readonly Reading[]): () => void {
+  const { readers } = tally(name);
+  readers.add(read);
+  return () => void readers.delete(read);
+}
+
 /** Records one observation, in the unit of the declaration. */
 export function observe(name: NamesOf<'histogram'>, value: number, attributes?: Attributes): void {
   histograms(name).record(value, attributes);
@@ -132,12 +185,19 @@ const tallies = new Map<MetricName, Tally>();
 const counters = new Map<MetricName, Counter | UpDownCounter>();
 const histogramsByName = new Map<MetricName, Histogram>();
 
-/** What has been counted without labels. An exporter reads it when it is asked; until then counting is an addition. */
+/**
+ * What has been counted without labels, or is read. An exporter reads it when it is asked; until then counting is an
+ * addition.
+ */
 class Tally {
   total = 0;
+  readonly readers = new Set<() => readonly Reading[]>();
 
   constructor(instrument: Observable) {
-    instrument.addCallback((result) => result.observe(this.total));
+    instrument.addCallback((result) => {
+      if (this.readers.size === 0) result.observe(this.total);
+      for (const read of this.readers) for (const { value, attributes } of read()) result.observe(value, attributes);
+    });
   }
 }
 

@@ -4,6 +4,7 @@ import {
   CancelledError,
   type Clock,
   count,
+  countCallsFromZero,
   Deferred,
   type DrainResult,
   FnError,
@@ -137,6 +138,7 @@ class PlacingAgent implements LBAgent {
     private readonly options: LBAgentOptions,
   ) {
     this.count = placement.countsCalls ? () => undefined : count;
+    if (!placement.countsCalls) countCallsFromZero();
     this.clock = options.clock ?? systemClock;
     this.logger = options.logger ?? silentLogger;
     this.ids = options.ids ?? new IdGenerator();

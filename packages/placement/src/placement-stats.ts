@@ -1,5 +1,23 @@
-import { CancelledError, type Clock, count, observe } from '@fnfleet/core';
+import { CancelledError, type Clock, count, countFromZero, type MetricName, observe } from '@fnfleet/core';
 import type { AttemptOutcome } from '@fnfleet/protocol';
+
+const COUNTERS = [
+  'lb_placer_rp_error_count',
+  'lb_placer_rp_empty_count',
+  'lb_placer_client_cancelled_count',
+  'lb_placer_client_timeout_count',
+  'lb_placer_timeout_count',
+  'lb_placer_placed_error_count',
+  'lb_placer_placed_abort_count',
+  'lb_placer_placed_ok_count',
+  'lb_placer_retry_busy_count',
+  'lb_placer_retry_error_count',
+] as const satisfies MetricName[];
+
+/** Shows what placements will count. */
+export function showPlacementStats(): void {
+  for (const name of COUNTERS) countFromZero(name);
+}
 
 /** What one placement adds to the metrics. */
 export class PlacementStats {

@@ -3,6 +3,7 @@ import { httpSettings, type Readiness } from '@fnfleet/http';
 import { stopSignal } from '../stop-signal.js';
 import { startTelemetry } from '../telemetry/telemetry.js';
 import { telemetrySettings } from '../telemetry/telemetry-settings.js';
+import { measureProcess } from './process-metrics.js';
 import type { Role, RoleDeps, RunningRole } from './role.js';
 import { roleSecurity } from './role-security.js';
 
@@ -19,12 +20,14 @@ export async function runRole(role: Role, env: Environment): Promise<void> {
   const logger = createLogger({ level: common.logLevel, format: common.logFormat, fields: { role: role.name } });
   const security = roleSecurity(common, logger);
   const telemetry = await startTelemetry(role.name, common, logger);
+  const endMeasuring = measureProcess(role.name);
   surviveStrayErrors(logger);
   let flushed = true;
   try {
     await serve(role, env, { logger, metrics: telemetry.metrics, security }, common.drainGraceMs);
   } finally {
     security.close();
+    endMeasuring();
     flushed = await telemetry.close();
   }
   logger.info('stopped');

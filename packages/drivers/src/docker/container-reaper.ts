@@ -1,4 +1,4 @@
-import { type Clock, count, type Logger, type Timer } from '@fnfleet/core';
+import { type Clock, count, countFromZero, type Logger, type Timer } from '@fnfleet/core';
 import type { ContainerInfo } from 'dockerode';
 import type { HealthView } from '../driver-health.js';
 import type { ContainerLabels } from './container-labels.js';
@@ -18,7 +18,8 @@ export interface ReaperOptions {
   readonly logger: Logger;
 }
 
-type Reason = 'runner_gone' | 'untracked';
+const REASONS = ['runner_gone', 'untracked'] as const;
+type Reason = (typeof REASONS)[number];
 
 /**
  * Removes containers that nobody answers for: those of runners that are gone, and our own that came to be, or could not be
@@ -30,7 +31,9 @@ export class ContainerReaper {
   private timer: Timer | undefined;
   private ended = false;
 
-  constructor(private readonly options: ReaperOptions) {}
+  constructor(private readonly options: ReaperOptions) {
+    countFromZero('containers_reaped', ...REASONS.map((reason) => ({ reason })));
+  }
 
   /** Sweeps at intervals until `end`. */
   begin(): void {

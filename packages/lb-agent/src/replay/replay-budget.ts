@@ -1,15 +1,26 @@
 import { tmpdir } from 'node:os';
-import { type Clock, count, InflightTracker, type Logger, silentLogger, systemClock } from '@fnfleet/core';
+import {
+  type Clock,
+  count,
+  countFromZero,
+  InflightTracker,
+  type Logger,
+  silentLogger,
+  systemClock,
+} from '@fnfleet/core';
 import { openUnnamed, SpillFile, type SpillFileEvents, type SpillHandle } from './spill-file.js';
 
-/** Why a body can no longer be sent again. */
-export type LossReason =
+const LOSS_REASONS = [
   /** It exceeds what one call may keep in memory, and nothing goes to disk. */
-  | 'too_long'
+  'too_long',
   /** All calls together have used up the memory. */
-  | 'memory_full'
-  | 'disk_full'
-  | 'disk_failed';
+  'memory_full',
+  'disk_full',
+  'disk_failed',
+] as const;
+
+/** Why a body can no longer be sent again. */
+export type LossReason = (typeof LOSS_REASONS)[number];
 
 export interface ReplayBudgetOptions {
   /** Bytes that all bodies together may keep in memory. Default: no limit. */
@@ -56,6 +67,9 @@ export class ReplayBudget {
     this.clock = options.clock ?? systemClock;
     this.logger = options.logger ?? silentLogger;
     this.files = new InflightTracker(this.clock);
+    countFromZero('lb_replay_memory_bytes');
+    countFromZero('lb_replay_disk_bytes');
+    countFromZero('lb_replay_lost_count', ...LOSS_REASONS.map((reason) => ({ reason })));
   }
 
   get memoryBytes(): number {

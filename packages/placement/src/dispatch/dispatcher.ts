@@ -1,7 +1,8 @@
-import { type Clock, FnError, type Timer } from '@fnfleet/core';
+import { type Clock, countFromZero, FnError, readWhenExported, type Timer } from '@fnfleet/core';
 import type { OutboundCall } from '@fnfleet/protocol';
 import { HEALTH_DEFAULTS, type HealthOptions } from '../health/health-options.js';
 import { Prober } from '../health/prober.js';
+import { showPlacementStats } from '../placement-stats.js';
 import type { Placer } from '../placer.js';
 import type { RunnerPool } from '../runner.js';
 import type { PlacementTiming } from '../settings.js';
@@ -14,6 +15,7 @@ import { PlacementQueue } from './placement-queue.js';
 import { Placing } from './placing.js';
 import type { QueueLimits } from './queue-limits.js';
 import { Recheck } from './recheck.js';
+import { runnersByState } from './runners-by-state.js';
 import type { WaitingCall } from './waiting-call.js';
 
 /** The longest waiting call of each function looks for itself this often, should an event have been missed. Milliseconds. */
@@ -60,6 +62,7 @@ export class Dispatcher {
   private readonly parts: DispatcherParts;
   private readonly prober: Prober;
   private readonly warmInARow = new WeakMap<RunnerView, number>();
+  private readonly endReading: () => void;
   private lookTimer: Timer | undefined;
   private closed = false;
 
@@ -83,6 +86,9 @@ export class Dispatcher {
       },
     );
     this.prober.begin();
+    showPlacementStats();
+    countFromZero('lb_runner_ejected_count');
+    this.endReading = readWhenExported('lb_runners_by_state', () => runnersByState(this.present));
     pool.onChange = () => {
       this.meet();
       queue.headsLookAgain();
@@ -101,10 +107,22 @@ export class Dispatcher {
   }
 
   status(): FleetStatus {
-    const { pool, fleet, queue } = this.parts;
-    const runners = fleet.current.map(statusLine);
-    const { inFlight, cordons, current } = fleet;
-    return { waiting: queue.size, inFlight, pool: pool.status?.(), cordons, troubles: likenesses(current), runners };
+    const { present, parts } = this;
+    const { inFlight, cordons } = parts.fleet;
+    return {
+      waiting: parts.queue.size,
+      inFlight,
+      pool: parts.pool.status?.(),
+      cordons,
+      troubles: likenesses(present),
+      runners: present.map(statusLine),
+    };
+  }
+
+  /** Runners that are known and in the pool: when it has become empty, nothing is placed that would say so. */
+  private get present(): readonly RunnerView[] {
+    const { pool, fleet } = this.parts;
+    return pool.members?.().length === 0 ? [] : fleet.current;
   }
 
   /**
@@ -129,6 +147,7 @@ export class Dispatcher {
   close(): void {
     this.closed = true;
     this.parts.pool.onChange = undefined;
+    this.endReading();
     this.parts.recheck.close();
     this.prober.close();
     this.lookTimer?.cancel();

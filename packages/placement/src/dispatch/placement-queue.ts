@@ -1,4 +1,4 @@
-import { type Clock, count, FnError, observe } from '@fnfleet/core';
+import { type Clock, count, countFromZero, FnError, observe } from '@fnfleet/core';
 import type { RunnerView } from '../view/runner-view.js';
 import { DrainRate } from './drain-rate.js';
 import { FairQueue } from './fair-queue.js';
@@ -30,6 +30,8 @@ export class PlacementQueue {
     private readonly onWaiting: () => void,
   ) {
     this.rate = new DrainRate(clock);
+    countFromZero('lb_queue_waiting');
+    countFromZero('lb_queue_shed_count', { reason: 'deadline' }, { reason: 'full' }, { reason: 'share' });
   }
 
   get size(): number {

@@ -1,4 +1,4 @@
-import { type Clock, count, FnError, type Logger, Once, silentLogger, systemClock } from '@fnfleet/core';
+import { type Clock, count, countFromZero, FnError, type Logger, Once, silentLogger, systemClock } from '@fnfleet/core';
 import type { Runner, RunnerList, RunnerPool } from '../runner.js';
 import type { MembershipSource, PoolStatus, RefusedAddress } from './membership.js';
 import { addressKey, problemOfAddress } from './runner-address.js';
@@ -41,6 +41,10 @@ export class MembershipPool implements RunnerPool {
     this.clock = options.clock ?? systemClock;
     this.logger = (options.logger ?? silentLogger).child({ pool: options.description });
     this.list = { runners: [], error: poolError(new Error(`${options.description} has not answered yet`)) };
+    countFromZero('lb_pool_runners');
+    countFromZero('lb_pool_stale');
+    countFromZero('lb_pool_source_failures');
+    countFromZero('lb_pool_changes', { change: 'joined' }, { change: 'left' });
     options.source.start({
       onMembers: (addresses) => this.onMembers(addresses),
       onFailure: (error) => this.onFailure(error),

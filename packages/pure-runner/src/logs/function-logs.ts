@@ -1,5 +1,5 @@
 import type { LogSink, OutputLine } from '@fnfleet/agent';
-import type { SettingsOf } from '@fnfleet/core';
+import { countFromZero, type SettingsOf } from '@fnfleet/core';
 import { GRPC_STATUS } from '@fnfleet/protocol';
 import { LineBuffer } from './line-buffer.js';
 import { type CollectorStream, LogSession, type LogSource } from './log-session.js';
@@ -17,6 +17,7 @@ export class FunctionLogs implements LogSink, LogSource {
 
   constructor(private readonly settings: SettingsOf<typeof logSettings>) {
     this.recent = new LineBuffer(settings.logBufferBytes);
+    countFromZero('log_dropped_lines');
   }
 
   /** Collectors that are served now. */

@@ -1,4 +1,4 @@
-import { type Clock, count } from '@fnfleet/core';
+import { type Clock, count, countFromZero } from '@fnfleet/core';
 import { throwIfAborted } from '../../cancellation.js';
 
 /** When a failed pull is tried again. Durations in milliseconds. */
@@ -46,7 +46,9 @@ export class PullRetry {
     private readonly policy: PullRetryPolicy,
     private readonly clock: Clock,
     private readonly random: () => number = Math.random,
-  ) {}
+  ) {
+    countFromZero('docker_api_retries', ...PASSING_FAILURES.map(([reason]) => labelsOf(reason)));
+  }
 
   /**
    * Runs the pull until it succeeds, or fails for good.
@@ -59,10 +61,14 @@ export class PullRetry {
       } catch (error) {
         const reason = retry > this.policy.maxRetries ? undefined : retryReason(error);
         if (reason === undefined || signal.aborted) throw error;
-        count('docker_api_retries', 1, { api_name: 'docker_pull_image', api_status: reason });
+        count('docker_api_retries', 1, labelsOf(reason));
       }
       await this.clock.sleep(retryDelayMs(this.policy, retry, this.random()), signal);
       throwIfAborted(signal);
     }
   }
+}
+
+function labelsOf(reason: string) {
+  return { api_name: 'docker_pull_image', api_status: reason };
 }

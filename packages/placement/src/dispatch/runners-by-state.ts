@@ -1,0 +1,26 @@
+import type { Reading } from '@fnfleet/core';
+import type { RunnerState, RunnerView } from '../view/runner-view.js';
+
+/** One that takes calls, though none that need a new container, counts for itself. */
+type CountedState = RunnerState | 'degraded';
+
+const STATES: Readonly<Record<CountedState, true>> = {
+  ok: true,
+  degraded: true,
+  draining: true,
+  cordoned: true,
+  ejected: true,
+  silent: true,
+  unreachable: true,
+  gone: true,
+};
+
+/** How many runners are in each state, as a metric: every state every time, so that one which is left goes down to 0. */
+export function runnersByState(runners: Iterable<Pick<RunnerView, 'state' | 'load'>>): Reading[] {
+  const counts = new Map<string, number>(Object.keys(STATES).map((state) => [state, 0]));
+  for (const { state, load } of runners) {
+    const counted: CountedState = state === 'ok' && load?.degraded ? 'degraded' : state;
+    counts.set(counted, (counts.get(counted) ?? 0) + 1);
+  }
+  return [...counts].map(([state, value]) => ({ value, attributes: { state } }));
+}
