@@ -5,6 +5,7 @@
  *   sleeping    64 clients of a function that sleeps 50 ms, against what 64 sleepers could do
  *   frozen      a call to a frozen container, against one to a container that is not
  *   cold-start  the first call of a function, against what the engine takes for its container
+ *   telemetry   the whole path with traces and metrics going to a collector, against none
  *   placement   choosing a runner among 10, 1 000 and 10 000, with each placer
  *
  *   npm run bench [-- --only throughput,frozen --seconds 5 --rounds 3]
@@ -15,6 +16,7 @@ import { measureColdStart } from './cold-start.mjs';
 import { measureFrozen } from './frozen.mjs';
 import { measurePlacement } from './placement.mjs';
 import { measureSleeping } from './sleeping.mjs';
+import { measureTelemetry } from './telemetry.mjs';
 import { measureThroughput } from './throughput.mjs';
 import { ensureWrk } from './wrk.mjs';
 
@@ -23,6 +25,7 @@ const PARTS = {
   sleeping: measureSleeping,
   frozen: measureFrozen,
   'cold-start': measureColdStart,
+  telemetry: measureTelemetry,
   placement: measurePlacement,
 };
 

@@ -20,6 +20,8 @@ export async function startFleet({ undo, settings = {} }) {
   await fleet.start();
   const api = new ApiClient(fleet.plan.apiUrl);
   return {
+    /** Of balancer and runner. */
+    pids: fleet.processes.filter(({ name }) => name !== 'api').map(({ pid }) => pid),
     runnerMetrics: `http://127.0.0.1:${port + 2}/metrics`,
     /** Where to invoke a function of this name and configuration. */
     async deploy(name, config = {}) {

@@ -111,6 +111,7 @@ export {
   TRACE_STATE_HEADER,
   traceStateOf,
 } from './tracing/binary-context.js';
+export { entersTrace, installTraceEntry, type TraceEntry } from './tracing/trace-entry.js';
 export {
   activeTrace,
   closeSpan,

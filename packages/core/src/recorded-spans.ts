@@ -8,6 +8,7 @@ import {
   type TextMapPropagator,
   trace,
 } from '@opentelemetry/api';
+import { installTraceEntry } from './tracing/trace-entry.js';
 
 /** A span as a test sees it. */
 export interface RecordedSpan {
@@ -36,6 +37,7 @@ const PROPAGATOR: TextMapPropagator = {
 /** Records every span of a process, so that a test can look at them: what an SDK that samples everything would get. */
 export class RecordedSpans {
   readonly spans: RecordedSpan[] = [];
+  private takeBack: () => void = () => undefined;
 
   /** Until `uninstall`. */
   static install(): RecordedSpans {
@@ -44,6 +46,7 @@ export class RecordedSpans {
       recorded.start(name, options, context);
     recorded.uninstall();
     propagation.setGlobalPropagator(PROPAGATOR);
+    recorded.takeBack = installTraceEntry({ headers: [], begins: () => true });
     trace.setGlobalTracerProvider({
       getTracer: () => ({ startSpan, startActiveSpan: () => unsupported() }),
     });
@@ -51,6 +54,7 @@ export class RecordedSpans {
   }
 
   uninstall(): void {
+    this.takeBack();
     trace.disable();
     propagation.disable();
   }

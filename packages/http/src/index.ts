@@ -7,6 +7,6 @@ export type { Readiness } from './health-routes.js';
 export { type HttpAddress, HttpService, type HttpServiceOptions } from './http-service.js';
 export { createNodeApp, type NodeAppOptions } from './node-app.js';
 export { checkDeclaredLength, readBody } from './request-body.js';
-export { EXPLAINED_ATTRIBUTE, measureRequest, type RequestLabels } from './request-metrics.js';
+export { measureRequest, type RequestLabels } from './request-metrics.js';
 export type { Route, RouteHandler } from './route.js';
 export { type HttpLimits, type HttpSettings, httpSettings } from './settings.js';

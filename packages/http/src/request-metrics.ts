@@ -4,6 +4,7 @@ import {
   closeSpan,
   count,
   ERRORS,
+  entersTrace,
   NO_TRACE,
   type OpenSpan,
   observe,
@@ -31,7 +32,7 @@ export function measureRequest(
   res: ServerResponse,
   clock: Pick<Clock, 'nowNs'> = systemClock,
 ): RequestLabels {
-  const opened = NOT_TRACED.has(req.url ?? '') ? undefined : openRequestSpan(req);
+  const opened = openRequestSpan(req);
   const labels: RequestLabels = { route: 'invalid', blame: 'service', trace: opened?.context ?? NO_TRACE };
   const startedNs = clock.nowNs();
   res.once('close', () => {
@@ -47,12 +48,10 @@ export function measureRequest(
   return labels;
 }
 
-/** Attribute of requests that somebody wants explained: such are always sampled. */
-export const EXPLAINED_ATTRIBUTE = 'fn.explain';
-
-function openRequestSpan(req: IncomingMessage): OpenSpan {
-  const attributes = req.headers['fn-explain'] === '1' ? { [EXPLAINED_ATTRIBUTE]: true } : undefined;
-  return openServerSpan(req.method ?? '', req.headers, attributes);
+/** Undefined: the request belongs to no trace. */
+function openRequestSpan({ method = '', headers, url = '' }: IncomingMessage): OpenSpan | undefined {
+  if (!entersTrace(headers, headers['fn-explain'] === '1') || NOT_TRACED.has(url)) return undefined;
+  return openServerSpan(method, headers);
 }
 
 /** Its name and attributes are those of HTTP in OpenTelemetry. */

@@ -19,6 +19,7 @@ import {
   closeSpan,
   decodeCall,
   FnError,
+  hasTrace,
   type Logger,
   openSpan,
   SpanKind,
@@ -51,19 +52,21 @@ export interface EngagementDeps {
 export function engagementRunner(deps: EngagementDeps): RunCall {
   return async (offer, io) => {
     let call: AgentCall | undefined;
-    const opened = openSpan(SPAN, io.trace, SpanKind.SERVER);
+    // Whether a call is traced is for balancers to say.
+    const opened = hasTrace(io.trace) ? openSpan(SPAN, io.trace, SpanKind.SERVER) : undefined;
+    const trace = opened?.context ?? io.trace;
     const end = (error: unknown): CallEnd => {
-      closeSpan(opened, error);
+      if (opened) closeSpan(opened, error);
       return { report: callReport(call, error, deps.clock), load: encodeOrca(deps.load.report(call?.slotKey)) };
     };
     try {
-      call = await buildCall(offer, io, opened.context, deps);
+      call = await buildCall(offer, io, trace, deps);
       if (deps.load.draining) throw new FnError('serverBusy');
       await submit(call, io, deps);
       return end(undefined);
     } catch (error) {
       if (!(error instanceof FnError) && !(error instanceof CallDecodeError) && !io.signal.aborted) {
-        const ids = { callId: call?.model.id, fnId: call?.model.fnId, ...traceFields(opened.context) };
+        const ids = { callId: call?.model.id, fnId: call?.model.fnId, ...traceFields(trace) };
         deps.logger.warn('call failed', { ...ids, error });
       }
       return end(error);

@@ -1,51 +1,40 @@
-import { EXPLAINED_ATTRIBUTE } from '@fnfleet/http';
-import type { Attributes, Context, Link, SpanKind } from '@opentelemetry/api';
+import type { TraceEntry } from '@fnfleet/core';
 import {
   AlwaysOffSampler,
   AlwaysOnSampler,
   ParentBasedSampler,
   type Sampler,
-  SamplingDecision,
-  type SamplingResult,
   TraceIdRatioBasedSampler,
 } from '@opentelemetry/sdk-trace';
 import type { TelemetrySettings } from './telemetry-settings.js';
 
-/** Records what somebody wants explained, and leaves the rest to another. */
-class ExplainedSampler implements Sampler {
-  constructor(private readonly others: Sampler) {}
-
-  shouldSample(
-    context: Context,
-    traceId: string,
-    name: string,
-    kind: SpanKind,
-    attributes: Attributes,
-    links: Link[],
-  ): SamplingResult {
-    if (attributes[EXPLAINED_ATTRIBUTE] === true) return { decision: SamplingDecision.RECORD_AND_SAMPLED };
-    return this.others.shouldSample(context, traceId, name, kind, attributes, links);
-  }
-
-  toString(): string {
-    return `explained, or ${this.others}`;
-  }
+interface Sampling {
+  /** For requests that belong to no trace. */
+  readonly begins: TraceEntry['begins'];
+  /** For those that do, by now. */
+  readonly sampler: Sampler;
 }
 
-/** As `OTEL_TRACES_SAMPLER` says. Whoever is part of a trace already is recorded if that is, unless told otherwise. */
-export function newSampler({ otelSampler, otelSamplerArg }: TelemetrySettings): Sampler {
+/** Whether a trace that comes in is recorded is for whoever began it to say; one that begins here is. */
+const asParent = () => new ParentBasedSampler({ root: new AlwaysOnSampler() });
+
+/**
+ * As `OTEL_TRACES_SAMPLER` says.
+ * @param random uniform, 0 to below 1
+ */
+export function newSampling({ otelSampler, otelSamplerArg }: TelemetrySettings, random = Math.random): Sampling {
   switch (otelSampler) {
     case 'always_on':
-      return new AlwaysOnSampler();
+      return { begins: () => true, sampler: new AlwaysOnSampler() };
     case 'always_off':
-      return new AlwaysOffSampler();
+      return { begins: () => false, sampler: new AlwaysOffSampler() };
     case 'traceidratio':
-      return new TraceIdRatioBasedSampler(otelSamplerArg);
+      return { begins: () => true, sampler: new TraceIdRatioBasedSampler(otelSamplerArg) };
     case 'parentbased_always_on':
-      return new ParentBasedSampler({ root: new AlwaysOnSampler() });
+      return { begins: () => true, sampler: asParent() };
     case 'parentbased_always_off':
-      return new ParentBasedSampler({ root: new AlwaysOffSampler() });
+      return { begins: () => false, sampler: asParent() };
     case 'parentbased_traceidratio':
-      return new ParentBasedSampler({ root: new ExplainedSampler(new TraceIdRatioBasedSampler(otelSamplerArg)) });
+      return { begins: (isExplained) => isExplained || random() < otelSamplerArg, sampler: asParent() };
   }
 }

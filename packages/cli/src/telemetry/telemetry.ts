@@ -1,6 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import os from 'node:os';
-import { type Logger, systemClock, VERSION } from '@fnfleet/core';
+import { installTraceEntry, type Logger, systemClock, VERSION } from '@fnfleet/core';
 import { context, diag, metrics, propagation, trace } from '@opentelemetry/api';
 import { AsyncLocalStorageContextManager } from '@opentelemetry/context-async-hooks';
 import { PrometheusExporter } from '@opentelemetry/exporter-prometheus';
@@ -12,11 +12,11 @@ import {
   resourceFromAttributes,
 } from '@opentelemetry/resources';
 import { MeterProvider, PeriodicExportingMetricReader } from '@opentelemetry/sdk-metrics';
-import { BatchSpanProcessor, type SpanExporter, TracerProvider } from '@opentelemetry/sdk-trace';
+import { BatchSpanProcessor, type Sampler, type SpanExporter, TracerProvider } from '@opentelemetry/sdk-trace';
 import { ExportTroubles } from './export-troubles.js';
 import { newMetricExporter, newSpanExporter } from './exporters.js';
 import { newPropagator } from './propagation.js';
-import { newSampler } from './sampling.js';
+import { newSampling } from './sampling.js';
 import type { TelemetrySettings } from './telemetry-settings.js';
 
 /** How long the last traces and metrics of a process may take to the collector, milliseconds. */
@@ -48,25 +48,37 @@ export async function startTelemetry(role: string, settings: TelemetrySettings, 
   metrics.setGlobalMeterProvider(meters);
 
   context.setGlobalContextManager(new AsyncLocalStorageContextManager().enable());
-  propagation.setGlobalPropagator(newPropagator(settings.otelPropagators));
+  const propagator = newPropagator(settings.otelPropagators);
+  propagation.setGlobalPropagator(propagator);
   const spanExporter = await newSpanExporter(settings);
-  const tracers = spanExporter && newTracers(spanExporter, resource, settings);
+  const { sampler, begins } = newSampling(settings);
+  const tracers = spanExporter && newTracers(spanExporter, { resource, sampler, settings });
   if (tracers) trace.setGlobalTracerProvider(tracers);
+  // A trace that comes in is passed on, though nobody records here.
+  const headers = propagator.fields().map((name) => name.toLowerCase());
+  const takeBack = installTraceEntry({ headers, begins: tracers ? begins : () => false });
 
   return {
     metrics: (req, res) => prometheus.getMetricsRequestHandler(req, res),
     async close() {
       const done = await within(FLUSH_MS, Promise.allSettled([tracers?.shutdown(), meters.shutdown()]));
+      takeBack();
       for (const api of [metrics, trace, context, propagation, diag]) api.disable();
       return done;
     },
   };
 }
 
-function newTracers(exporter: SpanExporter, resource: Resource, settings: TelemetrySettings): TracerProvider {
+interface TracerParts {
+  readonly resource: Resource;
+  readonly sampler: Sampler;
+  readonly settings: TelemetrySettings;
+}
+
+function newTracers(exporter: SpanExporter, { resource, sampler, settings }: TracerParts): TracerProvider {
   return new TracerProvider({
     resource,
-    sampler: newSampler(settings),
+    sampler,
     spanProcessors: [
       new BatchSpanProcessor({
         exporter,

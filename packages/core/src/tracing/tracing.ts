@@ -35,8 +35,8 @@ export interface OpenSpan {
  * Begins what came in from another process, or from outside.
  * @param carrier headers, with lower-case names
  */
-export function openServerSpan(name: string, carrier: object, attributes?: Attributes): OpenSpan {
-  return openSpan(name, readTrace(carrier), SpanKind.SERVER, attributes);
+export function openServerSpan(name: string, carrier: object): OpenSpan {
+  return openSpan(name, readTrace(carrier), SpanKind.SERVER);
 }
 
 /** The same, with a context that has been read already. */

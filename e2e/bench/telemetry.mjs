@@ -1,0 +1,77 @@
+import { fork } from 'node:child_process';
+import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
+import path from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { startFleet } from './fleet.mjs';
+import { median, table } from './statistics.mjs';
+import { load } from './wrk.mjs';
+
+const here = path.dirname(fileURLToPath(import.meta.url));
+const CLIENTS = 32;
+const WARM_UP_SECONDS = 20;
+/** What the kernel counts processor time in, per second. */
+const TICKS = 100;
+
+/**
+ * What traces and metrics cost: fleets that export to a collector, sampled as by default and all of it, beside one that does
+ * not. They take turns; processor time a call, of balancer and runner together, is less noisy than calls a second.
+ */
+export async function measureTelemetry({ seconds, rounds, undo }) {
+  const sink = await startSink(undo);
+  const otlp = { OTEL_EXPORTER_OTLP_ENDPOINT: `http://127.0.0.1:${sink.port}` };
+  const kinds = {
+    'no collector': {},
+    'as by default (1 %)': otlp,
+    'every call': { ...otlp, OTEL_TRACES_SAMPLER: 'always_on' },
+  };
+  const fleets = [];
+  for (const [kind, settings] of Object.entries(kinds)) {
+    const fleet = await startFleet({ undo, settings });
+    fleets.push({ kind, fleet, url: await fleet.deploy('traced'), results: [] });
+  }
+  console.error(`  warming up: ${WARM_UP_SECONDS} s each`);
+  for (const { url } of fleets) await load(url, { clients: CLIENTS, seconds: WARM_UP_SECONDS });
+  for (let round = 0; round < rounds; round += 1) {
+    for (const one of fleets) one.results.push(await measure(one, seconds));
+  }
+  if ((await sink.requests()) === 0) throw new Error('nothing has reached the collector');
+  return table(
+    ['exported', 'calls/s', 'ratio', 'CPU µs a call', 'ratio', 'failed'],
+    fleets.map(({ kind, results }) => row(kind, results, fleets[0].results)),
+  );
+}
+
+async function measure({ fleet, url }, seconds) {
+  const before = fleet.pids.map(cpuSeconds);
+  const { rate, failed } = await load(url, { clients: CLIENTS, seconds });
+  const used = fleet.pids.reduce((sum, pid, at) => sum + cpuSeconds(pid) - before[at], 0);
+  return { rate, failed, cpu: (used * 1e6) / (rate * seconds) };
+}
+
+function row(kind, results, plain) {
+  const rate = median(results.map((result) => result.rate));
+  const cpu = median(results.map((result) => result.cpu));
+  // Of each round by itself: the machine is not the same from one round to the next.
+  const ratio = (of) => median(results.map((result, at) => of(result) / of(plain[at]))).toFixed(2);
+  const failed = results.reduce((sum, result) => sum + result.failed, 0);
+  return [kind, Math.round(rate), ratio((result) => result.rate), Math.round(cpu), ratio(({ cpu }) => cpu), failed];
+}
+
+/** User and system time of a process. */
+function cpuSeconds(pid) {
+  const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1].split(' ');
+  return (Number(fields[11]) + Number(fields[12])) / TICKS;
+}
+
+async function startSink(undo) {
+  const sink = fork(path.join(here, 'otlp-sink.mjs'));
+  undo.push(() => sink.kill());
+  const [{ port }] = await once(sink, 'message');
+  const requests = async () => {
+    sink.send('count');
+    const [answer] = await once(sink, 'message');
+    return answer.requests;
+  };
+  return { port, requests };
+}
