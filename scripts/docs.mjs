@@ -54,7 +54,8 @@ ${renderCommands(treeOf(await newProgram(COMMANDS)))}`,
 
 # Metrics
 
-Served at \`/metrics\` with the prefix \`fn_\`. Names are those of Fn, so dashboards built for it keep working.
+Served at \`/metrics\` with the prefix \`fn_\`, and counters with the suffix \`_total\`: \`fn_calls_total\`; \`/\` becomes \`_\`.
+Names are those of Fn, so dashboards built for it keep working. [operations.md](operations.md) tells how to read them.
 
 | Name | Kind | Unit | Meaning |
 |---|---|---|---|

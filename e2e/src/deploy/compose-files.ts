@@ -10,6 +10,7 @@ const FILES = ['deploy/compose/compose.yml', 'deploy/swarm/stack.yml'];
 export interface ComposeService {
   readonly image: string;
   readonly environment?: Readonly<Record<string, string | number>>;
+  readonly configs?: readonly { readonly source: string; readonly target: string }[];
   readonly ports?: readonly (string | { readonly target: number })[];
   readonly secrets?: readonly { readonly source: string; readonly target: string }[];
   readonly stop_grace_period?: string;
@@ -19,6 +20,7 @@ export interface ComposeService {
 export interface ComposeFile {
   readonly where: string;
   readonly services: Readonly<Record<string, ComposeService>>;
+  readonly configs?: Readonly<Record<string, { readonly file: string }>>;
   readonly secrets: Readonly<Record<string, { readonly file: string }>>;
   readonly volumes: Readonly<Record<string, unknown>>;
 }

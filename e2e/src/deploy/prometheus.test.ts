@@ -6,11 +6,14 @@ import { promisify } from 'node:util';
 import { testTool } from '@fnfleet/testing';
 import { parse, stringify } from 'yaml';
 import { ROOT } from '../harness/paths.js';
+import { composeFiles } from './compose-files.js';
 
 jest.setTimeout(60_000);
 
 const run = promisify(execFile);
 const FILES = ['swarm', 'compose', 'kubernetes'].map((target) => `deploy/${target}/prometheus.yml`);
+/** Where Prometheus finds them in its container. */
+const RULES = '/etc/prometheus/rules/alerts.yml';
 
 interface Scrape {
   readonly job_name: string;
@@ -36,6 +39,17 @@ it.each(FILES)('%s is one that Prometheus takes', async (file) => {
   }
 });
 
+it.each(FILES)('%s loads the alerts', (file) => {
+  expect(read(file).rule_files).toEqual([RULES]);
+});
+
+it('Compose and the Swarm put the alerts where they are looked for', () => {
+  const [compose, swarm] = composeFiles();
+  expect(compose?.services.prometheus?.volumes).toContain(`../prometheus:${path.posix.dirname(RULES)}:ro`);
+  const config = swarm?.services.prometheus?.configs?.find(({ target }) => target === RULES);
+  expect(swarm?.configs?.[config?.source ?? '']?.file).toBe('../prometheus/alerts.yml');
+});
+
 it.each(FILES)('%s scrapes every role over TLS, under the name in its certificate', (file) => {
   const { scrape_configs: jobs } = read(file);
   expect(jobs.map(({ job_name: name }) => name).sort()).toEqual(['fnfleet-api', 'fnfleet-lb', 'fnfleet-runner']);
@@ -45,6 +59,6 @@ it.each(FILES)('%s scrapes every role over TLS, under the name in its certificat
   }
 });
 
-function read(file: string): { readonly scrape_configs: readonly Scrape[] } {
+function read(file: string): { readonly rule_files: readonly string[]; readonly scrape_configs: readonly Scrape[] } {
   return parse(readFileSync(path.join(ROOT, file), 'utf8'), { merge: true });
 }
