@@ -1,8 +1,10 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import { DnsServer } from '@fnfleet/testing';
 import { HostFleet } from './harness/host-fleet.js';
 import { type Answer, invoke } from './harness/invoke.js';
 import { Load } from './harness/load.js';
 import type { NetHost } from './harness/net-bed.js';
+import { until } from './harness/until.js';
 
 jest.setTimeout(180_000);
 
@@ -133,6 +135,71 @@ describe('hosts in a network whose cables are cut without a word', () => {
     );
     expect(failed).toEqual([]);
     expect(there.length).toBeGreaterThan(0);
+  });
+});
+
+describe('hosts that are found by DNS', () => {
+  const SILENCE = { FN_RUNNER_SILENCE_MSECS: `${SILENCE_MS}`, FN_BALANCER_SILENCE_MSECS: `${SILENCE_MS}` };
+  let dns: DnsServer;
+  let fleet: HostFleet;
+  let url: string;
+
+  const listed = (...runners: NetHost[]) => dns.serves({ 'runners.test': runners.map(({ address }) => address) });
+
+  beforeAll(async () => {
+    fleet = await HostFleet.start({
+      runners: 2,
+      settings: { ...SILENCE, FN_DRAIN_GRACE_MSECS: '2000' },
+      async pool(bed, [first]) {
+        dns = await DnsServer.start({ host: bed.outside });
+        if (first) await listed(first);
+        return `dns://runners.test:9190?server=${dns.address}`;
+      },
+    });
+    url = await fleet.deployed({ name: 'probe', memory: 128 });
+  });
+
+  afterAll(async () => {
+    const left = await fleet?.stop();
+    await dns?.close();
+    expect(left).toEqual([]);
+  });
+
+  it('a name that leads to another host takes all calls there, and none fails', async () => {
+    const [first, second] = [fleet.runner(0), fleet.runner(1)];
+    const runners: string[] = [];
+    const load = new Load(2, async () => {
+      const answer = await invoke(url, { knobs: { sleepMs: SLEEP_MS }, headers: { 'Fn-Explain': '1' } });
+      runners.push(/runner=([^:;]+)/.exec(String(answer.headers['fn-explain']))?.[1] ?? '');
+      return answer;
+    });
+    await load.untilAnswered(20);
+    await listed(first, second);
+    await fleet.knows([first, second]);
+    await listed(second);
+    await fleet.knows([second]);
+    await load.untilAnswered(20);
+    const { answered, failed } = await load.end();
+    print(`address changed in DNS: ${answered} calls answered, ${failed.length} failed`);
+    expect(failed).toEqual([]);
+    expect(new Set(runners.slice(0, 10))).toEqual(new Set([first.address]));
+    expect(new Set(runners.slice(-10))).toEqual(new Set([second.address]));
+  });
+
+  it('a balancer that is cut off leaves nothing running: its runner gives up on it', async () => {
+    const runner = fleet.runner(1);
+    const gone = new AbortController();
+    const lost = invoke(url, { knobs: { sleepMs: 60_000 }, signal: gone.signal }).catch(() => undefined);
+    await until({ what: 'a call', look: async () => (await fleet.inHand(runner)) === 1 || undefined });
+    await fleet.balancer?.cut();
+    const from = Date.now();
+    await until({ what: 'its end', look: async () => (await fleet.inHand(runner)) === 0 || undefined });
+    print(`balancer cut off: its call had ended after ${Date.now() - from} ms`);
+    expect(Date.now() - from).toBeLessThan(NOTICED_MS + 2_000);
+    gone.abort();
+    await lost;
+    await fleet.balancer?.heal();
+    expect((await invoke(url)).status).toBe(200);
   });
 });
 

@@ -16,6 +16,8 @@ interface HostFleetOptions {
   readonly runners: number;
   /** Of every node. */
   readonly settings?: Readonly<Record<string, string>>;
+  /** Where the balancer finds runners; by default it knows their addresses. */
+  readonly pool?: (bed: NetBed, runners: readonly NetHost[]) => string | Promise<string>;
 }
 
 /**
@@ -25,18 +27,20 @@ interface HostFleetOptions {
 export class HostFleet {
   readonly footprint = new Footprint();
   readonly runners: NetHost[] = [];
+  /** The host of the balancer. */
+  balancer: NetHost | undefined;
   private readonly nodes: FnfleetCommand[] = [];
   private apiUrl = '';
 
   private constructor(
     private readonly bed: NetBed,
-    private readonly settings: Readonly<Record<string, string>>,
+    private readonly options: HostFleetOptions,
   ) {}
 
-  static async start({ runners, settings = {} }: HostFleetOptions): Promise<HostFleet> {
-    const fleet = new HostFleet(await NetBed.create(), settings);
+  static async start(options: HostFleetOptions): Promise<HostFleet> {
+    const fleet = new HostFleet(await NetBed.create(), options);
     try {
-      await fleet.startNodes(runners);
+      await fleet.startNodes();
       return fleet;
     } catch (error) {
       const said = fleet.said;
@@ -63,18 +67,35 @@ export class HostFleet {
     return invokeUrl(await deployFunction(new ApiClient(this.apiUrl), 'e2e', { image: PROBE_IMAGE, ...spec }));
   }
 
+  /** Resolves when the balancer knows exactly these runners. */
+  async knows(runners: readonly NetHost[]): Promise<void> {
+    const wanted = runners.map(({ address }) => `${address}:${GRPC_PORT}`).sort();
+    await until({
+      what: `runners ${wanted}`,
+      look: async () => {
+        const known = (await this.seenRunners()).map(({ address }) => address).sort();
+        return known.join() === wanted.join() || undefined;
+      },
+    });
+  }
+
   /** Resolves when the balancer sees the runner in a state. */
   async sees(runner: NetHost, state: string): Promise<void> {
     await until({
       what: `${runner.name} is ${state}`,
       look: async () => {
-        const answer = await fetch(`${this.lbUrl}/fleet`);
-        const { runners } = (await answer.json()) as { runners: { address: string; state: string }[] };
+        const runners = await this.seenRunners();
         return (
           runners.some((seen) => seen.address.startsWith(`${runner.address}:`) && seen.state === state) || undefined
         );
       },
     });
+  }
+
+  /** Calls that a runner has in hand, as it says itself. */
+  async inHand(runner: NetHost): Promise<number> {
+    const answer = await fetch(`http://${runner.address}:${HTTP_PORT}/runner`);
+    return ((await answer.json()) as { in_hand: number }).in_hand;
   }
 
   /** How often a function has begun to run each marked call, whatever became of it. */
@@ -86,7 +107,7 @@ export class HostFleet {
 
   /** Drains the nodes and takes the network away. Resolves with what is left although nothing should be. */
   async stop(): Promise<string[]> {
-    for (const runner of this.runners) await runner.heal();
+    for (const host of [...this.runners, ...(this.balancer ? [this.balancer] : [])]) await host.heal();
     for (const node of this.nodes) node.signal('SIGTERM');
     await Promise.all(this.nodes.map((node) => node.stop()));
     const left = await this.footprint.leftovers();
@@ -95,10 +116,12 @@ export class HostFleet {
     return left;
   }
 
-  private async startNodes(runners: number): Promise<void> {
+  private async startNodes(): Promise<void> {
+    const { runners, pool } = this.options;
     mkdirSync(this.iofs);
     const api = await this.bed.host('api');
     const lb = await this.bed.host('lb');
+    this.balancer = lb;
     for (let i = 1; i <= runners; i += 1) this.runners.push(await this.bed.host(`runner${i}`));
     this.apiUrl = `http://${api.address}:${HTTP_PORT}`;
     this.lbUrl = `http://${lb.address}:${HTTP_PORT}`;
@@ -116,18 +139,24 @@ export class HostFleet {
         }),
       ),
     );
+    const addresses = this.runners.map(({ address }) => `${address}:${GRPC_PORT}`).join(',');
     await this.startNode(lb, {
       FN_NODE_TYPE: 'lb',
       FN_RUNNER_API_URL: this.apiUrl,
-      FN_RUNNER_ADDRESSES: this.runners.map(({ address }) => `${address}:${GRPC_PORT}`).join(','),
+      ...(pool ? { FN_RUNNER_POOL: await pool(this.bed, this.runners) } : { FN_RUNNER_ADDRESSES: addresses }),
     });
+  }
+
+  private async seenRunners(): Promise<{ address: string; state: string }[]> {
+    const answer = await fetch(`${this.lbUrl}/fleet`);
+    return ((await answer.json()) as { runners: { address: string; state: string }[] }).runners;
   }
 
   private async startNode(host: NetHost, env: Readonly<Record<string, string>>): Promise<void> {
     const common = { FN_BIND_ADDRESS: host.address, FN_PORT: HTTP_PORT, FN_ALLOW_INSECURE: '1' };
     const node = new FnfleetCommand(['node'], {
       within: host.within,
-      env: { ...this.footprint.env, ...PATIENCE, ...common, ...this.settings, ...env },
+      env: { ...this.footprint.env, ...PATIENCE, ...common, ...this.options.settings, ...env },
     });
     this.nodes.push(node);
     await node.prints(READY);

@@ -38,6 +38,11 @@ export class NetBed {
     }
   }
 
+  /** The test's own, as hosts reach it. */
+  get outside(): string {
+    return `${NETWORK}.${OUTSIDE}`;
+  }
+
   /** Adds a host. */
   async host(name: string): Promise<NetHost> {
     const host = new NetHost(name, `${NAME}-${name}`, `${NETWORK}.${FIRST_HOST + this.hosts.length}`, this.bridgeHome);

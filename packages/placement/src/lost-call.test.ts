@@ -263,17 +263,23 @@ describe('P6: a network that is cut without a word', () => {
     return { listen, cut };
   }
 
-  it.each<[StartPromise, boolean, object]>([
-    ['confirmed', false, { kind: 'refused', reason: 'unreachable' }],
-    ['confirmed', true, { kind: 'failed' }],
-    ['announced', false, { kind: 'failed' }],
-  ])('a runner that promised “%s”; `started` came: %s', async (promise, started, expected) => {
+  const UNREACHABLE = { kind: 'refused', reason: 'unreachable' };
+
+  it.each<[StartPromise, 'nothing' | '`started`' | '`started` and a PING', object]>([
+    ['confirmed', 'nothing', UNREACHABLE],
+    ['confirmed', '`started`', UNREACHABLE],
+    ['confirmed', '`started` and a PING', { kind: 'failed' }],
+    ['announced', 'nothing', { kind: 'failed' }],
+    ['announced', '`started`', { kind: 'failed' }],
+  ])('a runner that promised “%s”, from which %s came', async (promise, came, expected) => {
     const network = await cuttable();
     const outcome = await offerThrough(
       network.listen,
       async (e) => {
         e.announce(promise);
-        if (started) e.send(STARTED);
+        if (came !== 'nothing') e.send(STARTED);
+        await delivered();
+        if (came === '`started` and a PING') e.session.ping(() => undefined);
         await delivered();
         network.cut();
       },

@@ -20,6 +20,8 @@ export interface EngageServerOptions {
   /** Streams one connection may have open. */
   readonly maxStreams: number;
   readonly onStream: StreamListener;
+  /** A balancer that owes a sign of life for so long is taken for lost, milliseconds. */
+  readonly silenceMs: number;
   readonly clock: Pick<Clock, 'after'>;
   readonly logger: Logger;
 }
@@ -31,9 +33,8 @@ export interface EngageServerOptions {
 const STREAM_WINDOW_BYTES = 128 * 1024;
 const CONNECTION_WINDOW_BYTES = 16 * 1024 * 1024;
 
-/** How often a connection is looked at, and how long a balancer may be silent that is asked for a sign of life; milliseconds. */
+/** How often a connection is looked at, milliseconds; or more often where less silence is borne. */
 const PULSE_MS = 2_000;
-const SILENCE_MS = 20_000;
 
 /** Balancers reset the streams of callers who go away; that is no attack. */
 const RESETS = { streamResetBurst: 100_000, streamResetRate: 10_000 };
@@ -111,15 +112,15 @@ export class EngageServer {
 
   /** What runs for a balancer that has gone without a word must not occupy containers for ever. */
   private watch(session: http2.ServerHttp2Session): Pulse {
-    const { clock, logger } = this.options;
+    const { silenceMs, clock, logger } = this.options;
     const { socket } = session;
     const balancer = socket.remoteAddress;
     return new Pulse({
       ping: (answered) => !session.destroyed && session.ping((error) => error ?? answered()),
       bytesRead: () => socket.bytesRead,
       isBusy: () => true,
-      everyMs: PULSE_MS,
-      limitMs: SILENCE_MS,
+      everyMs: Math.min(PULSE_MS, silenceMs / 4),
+      limitMs: silenceMs,
       onLost: (silentMs) => {
         logger.warn('a balancer has fallen silent; its calls end', { balancer, silentMs });
         session.destroy();

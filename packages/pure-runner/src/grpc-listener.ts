@@ -13,6 +13,8 @@ export interface GrpcListenerOptions {
   readonly tls?: MemberCheck;
   readonly grpcOptions?: ServerOptions;
   readonly maxStreams: number;
+  /** A balancer that owes a sign of life for so long is taken for lost, milliseconds. */
+  readonly silenceMs: number;
   readonly clock: Clock;
   readonly run: RunCall;
   /** Answers everything beside Engage. */

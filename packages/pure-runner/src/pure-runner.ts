@@ -36,6 +36,8 @@ export interface PureRunnerOptions {
   readonly grpcOptions?: ServerOptions;
   /** Engagements one connection may have open. Default 65536. */
   readonly maxStreams?: number;
+  /** A balancer that owes a sign of life for so long is taken for lost, and its calls end; milliseconds. Default 20 000. */
+  readonly balancerSilenceMs?: number;
   /** Detached calls are refused unless set. */
   readonly detached?: boolean;
   /** What log collectors are served from; also has to be a sink of the agent. Without it they are turned away. */
@@ -79,6 +81,7 @@ export function newPureRunner(options: PureRunnerOptions): PureRunner {
 
 const DEFAULT_LISTEN = '0.0.0.0:9190';
 const DEFAULT_MAX_STREAMS = 65_536;
+const DEFAULT_SILENCE_MS = 20_000;
 /** How long balancers get to read the last answers and close their connections, milliseconds. */
 const GOODBYE_MS = 1000;
 
@@ -112,6 +115,7 @@ class PureRunnerService implements PureRunner {
       tls: options.tls,
       grpcOptions: options.grpcOptions,
       maxStreams: options.maxStreams ?? DEFAULT_MAX_STREAMS,
+      silenceMs: options.balancerSilenceMs ?? DEFAULT_SILENCE_MS,
       clock,
       run,
       handlers: { status: statusReporter(options, { counters, load: this.ownLoad, clock }), configure, logs, logger },

@@ -28,6 +28,11 @@ export const pureRunnerSettings = {
   kdumpsPath: text('FN_KDUMPS_PATH', {
     doc: 'Directory of kernel crash dumps. With a status image, `Status` tells how many entries it has.',
   }),
+  balancerSilenceMs: integer('FN_BALANCER_SILENCE_MSECS', {
+    default: 20_000,
+    min: 400,
+    doc: 'In milliseconds. A balancer that owes a sign of life for so long is taken for lost, and its calls end: what nobody waits for must not occupy containers.',
+  }),
   detached: flag('FN_ENABLE_DETACHED', {
     default: false,
     doc: 'Take detached calls (`Fn-Invoke-Type: detached`): answered 202 when they start to run. They end with the balancer that placed them. Off: 501.',

@@ -68,6 +68,7 @@ export const pureRunnerRole: Role = {
       listen: `${settings.bindAddress}:${settings.grpcPort}`,
       tls: security.members,
       maxStreams: settings.maxStreams,
+      balancerSilenceMs: settings.balancerSilenceMs,
       logs,
       detached: settings.detached,
       statusImage: settings.statusImage,

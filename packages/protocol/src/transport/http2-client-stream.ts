@@ -1,12 +1,13 @@
 import http2 from 'node:http2';
 import { decodeRunnerMessage, encodeClientMessage } from '../codec.js';
-import type { ClientMessage } from '../messages.js';
+import type { ClientMessage, RunnerMessage } from '../messages.js';
 import { decodeOrca, INCARNATION_HEADER, LOAD_TRAILER } from '../orca.js';
 import { readStartPromise, STARTED_HEADER, type StartPromise } from '../start-marker.js';
 import { type ClientStream, type ClientStreamHandler, GRPC_STATUS, type StreamEnd } from '../stream.js';
 import { Deframer, FrameError, frameMessage } from './grpc-frames.js';
 import { type GrpcStatus, grpcStatusOf, statusOfHttp } from './grpc-status.js';
 import { wasHeardOut } from './last-word.js';
+import { onNextPing } from './next-ping.js';
 
 /** How long after its last message a runner may keep us waiting for its trailers, milliseconds. */
 const TRAILERS_LIMIT_MS = 100;
@@ -130,7 +131,7 @@ export class Http2ClientStream implements ClientStream {
       const httpStatus = Number(headers[':status']);
       if (httpStatus !== 200) this.status ??= statusOfHttp(httpStatus);
     });
-    stream.on('data', (chunk: Buffer) => this.receive(chunk));
+    stream.on('data', (chunk: Buffer) => this.receive(chunk, session));
     stream.on('trailers', (trailers) => {
       this.status = grpcStatusOf(trailers) ?? this.status;
       this.tellLoad(textOf(trailers[LOAD_TRAILER]));
@@ -152,16 +153,22 @@ export class Http2ClientStream implements ClientStream {
     if (load) onLoad?.(load);
   }
 
-  private receive(chunk: Buffer): void {
+  private receive(chunk: Buffer, session: http2.ClientHttp2Session): void {
     if (this.released || this.handler === undefined) return;
     try {
-      this.deframer.push(chunk, (bytes) => this.handler?.onMessage(decodeRunnerMessage(bytes)));
+      this.deframer.push(chunk, (bytes) => this.deliver(decodeRunnerMessage(bytes), session));
     } catch (error) {
       const code = error instanceof FrameError ? GRPC_STATUS.RESOURCE_EXHAUSTED : GRPC_STATUS.INTERNAL;
       this.failure = { code, details: `unreadable message from the runner: ${(error as Error).message}` };
       this.cut = true;
       this.stream?.close(http2.constants.NGHTTP2_CANCEL);
     }
+  }
+
+  /** A runner that waits for a receipt has not started before it got one: `started` counts from then on. */
+  private deliver(message: RunnerMessage, session: http2.ClientHttp2Session): void {
+    if (message.kind !== 'started' || this.startPromise !== 'confirmed') return this.handler?.onMessage(message);
+    onNextPing(session, () => this.handler?.onMessage(message));
   }
 
   private closed(stream: http2.ClientHttp2Stream, session: http2.ClientHttp2Session): void {

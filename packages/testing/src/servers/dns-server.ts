@@ -7,6 +7,8 @@ import { eventually, freePort, TestProgram, testTool } from './test-program.js';
 export interface DnsServerOptions {
   /** `name,target,port,priority` each; names end in `.test`. They last as long as the server. */
   readonly services?: readonly string[];
+  /** Where it listens. Default 127.0.0.1. */
+  readonly host?: string;
   /** Of every answer, seconds. */
   readonly ttl?: number;
 }
@@ -16,13 +18,15 @@ export class DnsServer {
   private constructor(
     private readonly program: TestProgram,
     private readonly folder: string,
-    private readonly port: number,
+    /** `address:port` */
+    readonly address: string,
   ) {}
 
-  static async start({ services = [], ttl = 0 }: DnsServerOptions = {}): Promise<DnsServer> {
+  static async start({ services = [], host = '127.0.0.1', ttl = 0 }: DnsServerOptions = {}): Promise<DnsServer> {
     const folder = await mkdtemp(join(tmpdir(), 'fndns'));
     await writeFile(join(folder, 'hosts'), PROBE);
     const port = await freePort();
+    const address = `${host}:${port}`;
     const args = [
       '--keep-in-foreground',
       '--conf-file=/dev/null',
@@ -33,18 +37,13 @@ export class DnsServer {
       `--addn-hosts=${join(folder, 'hosts')}`,
       '--local=/test/',
       `--local-ttl=${ttl}`,
-      '--listen-address=127.0.0.1',
+      `--listen-address=${host}`,
       '--bind-interfaces',
       `--port=${port}`,
       ...services.map((service) => `--srv-host=${service}`),
     ];
-    const ready = () => eventually(() => knows(port, '192.0.2.1'));
-    return new DnsServer(await TestProgram.start(await testTool('dnsmasq'), args, ready), folder, port);
-  }
-
-  /** `address:port` */
-  get address(): string {
-    return `127.0.0.1:${this.port}`;
+    const ready = () => eventually(() => knows(address, '192.0.2.1'));
+    return new DnsServer(await TestProgram.start(await testTool('dnsmasq'), args, ready), folder, address);
   }
 
   private serial = 1;
@@ -58,7 +57,7 @@ export class DnsServer {
     const mark = `192.0.2.${this.serial}`;
     await writeFile(join(this.folder, 'hosts'), [`${mark} probe.test`, ...lines, ''].join('\n'));
     this.program.signal('SIGHUP');
-    await eventually(() => knows(this.port, mark));
+    await eventually(() => knows(this.address, mark));
   }
 
   freeze(): void {
@@ -78,9 +77,9 @@ export class DnsServer {
 const PROBE = '192.0.2.1 probe.test\n';
 
 /** The server has read the file of hosts in which the probe has this address. */
-async function knows(port: number, address: string): Promise<void> {
+async function knows(server: string, address: string): Promise<void> {
   const resolver = new dns.Resolver({ timeout: 200, tries: 1 });
-  resolver.setServers([`127.0.0.1:${port}`]);
+  resolver.setServers([server]);
   const found = await resolver.resolve4('probe.test');
   if (!found.includes(address)) throw new Error(`the DNS server says ${found}, not ${address}`);
 }
