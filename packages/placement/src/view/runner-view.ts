@@ -6,9 +6,9 @@ import { Reputation } from '../health/reputation.js';
 import { SlowStart } from '../health/slow-start.js';
 import type { Runner } from '../runner.js';
 import { BackOff } from './back-off.js';
-import { FunctionView } from './function-view.js';
-import { IdleBeliefs } from './idle-beliefs.js';
+import type { FunctionView } from './function-view.js';
 import { type Introduction, introductionOf } from './introduction.js';
+import { KnownFunctions } from './known-functions.js';
 import { type Need, needOf } from './need.js';
 import { Room } from './room.js';
 
@@ -21,8 +21,6 @@ const PROBED_MS = 3_000;
 const DRAINING_MS = 2_000;
 /** One that owes a sign of life is looked at again after this time. */
 const SILENT_MS = 100;
-/** Functions that are remembered for one runner before those without news are dropped. */
-const MAX_FUNCTIONS = 4_096;
 
 type Refusal = Extract<AttemptOutcome, { kind: 'refused' }>;
 
@@ -72,10 +70,9 @@ export class RunnerView implements Candidate {
   private gone = false;
   private drainingUntil = 0;
   private credits = 0;
-  private readonly functions = new Map<string, FunctionView>();
+  private readonly functions: KnownFunctions;
   private readonly unreachable = new BackOff(UNREACHABLE_FIRST_MS, UNREACHABLE_MAX_MS);
   private readonly room = new Room();
-  private readonly idle = new IdleBeliefs();
 
   constructor(
     readonly runner: Runner,
@@ -83,6 +80,7 @@ export class RunnerView implements Candidate {
   ) {
     this.reputation = new Reputation(deps.health);
     this.slowStart = new SlowStart(deps.health.slowStartMs);
+    this.functions = new KnownFunctions(deps.now, (fnId, warm) => deps.onWarm(fnId, this, warm));
     runner.onLoad = (load, call) => this.told(load, call);
   }
 
@@ -128,7 +126,7 @@ export class RunnerView implements Candidate {
   }
 
   get warmFunctions(): number {
-    return this.idle.count(this.deps.now());
+    return this.functions.warmCount;
   }
 
   get address(): string {
@@ -185,7 +183,7 @@ export class RunnerView implements Candidate {
     const { fnId, bytes } = need;
     const { now, random } = this.deps;
     const at = now();
-    const known = this.functionOf(fnId);
+    const known = this.functions.of(fnId);
     this.inFlight += 1;
     this.deps.onInFlight(1);
     known.inFlight += 1;
@@ -196,12 +194,12 @@ export class RunnerView implements Candidate {
     }
     // Idle containers count as room, so one that is taken is no room any more.
     this.room.taken(need);
-    if (known.takeFree(at) && known.freeSlots(at) === 0) this.deps.onWarm(fnId, this, false);
+    this.functions.takeFree(fnId);
   }
 
   /** The call has ended there. @param ms since it was offered */
   ended(need: Need, outcome: AttemptOutcome, ms: number): void {
-    const known = this.functionOf(need.fnId);
+    const known = this.functions.of(need.fnId);
     this.inFlight -= 1;
     this.deps.onInFlight(-1);
     this.room.returned(need.call);
@@ -218,7 +216,7 @@ export class RunnerView implements Candidate {
       known.tookMs(ms);
       // One that tells says what is free there itself, before this or after: counted here too, it would wake two calls.
       if (this.load === undefined) {
-        this.setFree(need.fnId, known, known.freeSlots(this.deps.now()) + 1, need.idleMs);
+        this.functions.setFree(need.fnId, known.freeSlots(this.deps.now()) + 1, need.idleMs);
       }
     }
     this.deps.onRoom(this);
@@ -236,7 +234,7 @@ export class RunnerView implements Candidate {
   isThere({ about, load }: RunnerStatus, sentAt: number): void {
     this.heardAt = this.deps.now();
     this.askedAt = this.heardAt;
-    if (load === undefined && this.load !== undefined) this.becomeSilent();
+    if (load === undefined && this.load !== undefined) this.becomesTaciturn();
     this.introduction = about && introductionOf(about, sentAt, this.heardAt);
     const wasLost = this.unreachable.until > this.heardAt;
     this.unreachable.clear();
@@ -257,7 +255,7 @@ export class RunnerView implements Candidate {
   leave(): void {
     this.gone = true;
     this.runner.onLoad = undefined;
-    this.forgetFunctions();
+    this.functions.forget();
   }
 
   private judge(outcome: AttemptOutcome): void {
@@ -272,7 +270,7 @@ export class RunnerView implements Candidate {
   private refused(fnId: string, known: FunctionView, { reason, error }: Refusal): void {
     const { now, random } = this.deps;
     // Whatever was believed: nothing of it is there for this function.
-    this.setFree(fnId, known, 0, 0);
+    this.functions.setFree(fnId, 0, 0);
     if (reason === 'closed') this.leave();
     else if (reason === 'unreachable' || reason === 'lost') {
       this.trouble = error.message;
@@ -295,9 +293,7 @@ export class RunnerView implements Candidate {
     this.room.told(load, now);
     if (call === undefined) this.credits = 1;
     else this.toldWith(load, call);
-    if (load.memoryIdleBytes !== undefined) {
-      for (const fnId of this.idle.trim(load.memoryIdleBytes, now)) this.deps.onWarm(fnId, this, false);
-    }
+    if (load.memoryIdleBytes !== undefined) this.functions.trimIdle(load.memoryIdleBytes);
     this.deps.onRoom(this);
   }
 
@@ -305,17 +301,13 @@ export class RunnerView implements Candidate {
     this.room.returned(call);
     if (freeSlots === undefined) return;
     const { fnId, bytes, idleMs } = needOf(call);
-    const known = this.functionOf(fnId);
-    known.bytes = bytes;
-    this.setFree(fnId, known, freeSlots, idleMs);
+    this.functions.of(fnId).bytes = bytes;
+    this.functions.setFree(fnId, freeSlots, idleMs);
   }
 
   /** Another process has the address: what the one before said of itself is void. */
   private begunAnew(): void {
-    for (const [fnId, known] of this.functions) {
-      this.setFree(fnId, known, 0, 0);
-      known.refusal.clear();
-    }
+    this.functions.startOver();
     this.room.forget();
     this.reputation.clear();
     this.introduction = undefined;
@@ -324,44 +316,11 @@ export class RunnerView implements Candidate {
   }
 
   /** A runner of Fn has the address now, of which only the outcomes of calls are known. */
-  private becomeSilent(): void {
+  private becomesTaciturn(): void {
     const { askedAt } = this;
     this.begunAnew();
     this.askedAt = askedAt;
     this.load = undefined;
     this.drainingUntil = 0;
-  }
-
-  private setFree(fnId: string, known: FunctionView, slots: number, idleMs: number): void {
-    const now = this.deps.now();
-    const before = known.freeSlots(now) > 0;
-    known.setFree(slots, now + idleMs);
-    const after = known.freeSlots(now) > 0;
-    if (after) this.idle.renewed(fnId, known);
-    if (before !== after) this.deps.onWarm(fnId, this, after);
-  }
-
-  private functionOf(fnId: string): FunctionView {
-    let known = this.functions.get(fnId);
-    if (known === undefined) {
-      if (this.functions.size >= MAX_FUNCTIONS) this.dropIdle();
-      known = new FunctionView();
-      this.functions.set(fnId, known);
-    }
-    return known;
-  }
-
-  private dropIdle(): void {
-    const now = this.deps.now();
-    for (const [fnId, known] of this.functions) {
-      if (!known.isIdle(now)) continue;
-      this.deps.onWarm(fnId, this, false);
-      this.functions.delete(fnId);
-    }
-  }
-
-  private forgetFunctions(): void {
-    for (const fnId of this.functions.keys()) this.deps.onWarm(fnId, this, false);
-    this.functions.clear();
   }
 }
