@@ -4,8 +4,9 @@ type Event = Explanation['events'][number];
 
 /** What became of a call, for a person: one line for each thing that happened. */
 export function formatTimeline(explanation: Explanation): string[] {
-  const { call_id, fn_id, app_id, arrived_at, events, omitted, on_runner, state } = explanation;
-  const lines = [`call ${call_id} of function ${fn_id}, app ${app_id}, ${arrived_at}`, line(0, 'arrived')];
+  const { call_id, fn_id, app_id, trace_id, arrived_at, events, omitted, on_runner, state } = explanation;
+  const trace = trace_id === undefined ? '' : `, trace ${trace_id}`;
+  const lines = [`call ${call_id} of function ${fn_id}, app ${app_id}, ${arrived_at}${trace}`, line(0, 'arrived')];
   for (const [index, event] of events.entries()) lines.push(line(event.at_ms, tell(event, events.slice(0, index))));
   if (omitted > 0) lines.push(line(undefined, `${omitted} more that were not kept`));
   if (on_runner) {

@@ -8,6 +8,8 @@ export interface Explanation {
   readonly fn_id: string;
   readonly app_id: string;
   readonly type: string;
+  /** Where the same is told in detail, and by the runner too; absent where it is part of no trace. */
+  readonly trace_id?: string;
   /** ISO 8601. */
   readonly arrived_at: string;
   readonly state: 'under way' | 'answered' | 'failed';
@@ -34,6 +36,8 @@ const ENTRY_BYTES = 96;
 export class CallRecord {
   private timings: ReportedTimings | undefined;
   private end: { readonly atMs: number; readonly error: string | undefined } | undefined;
+  /** Of the trace that the call belongs to. */
+  traceId: string | undefined;
   private readonly ids: Pick<Call, 'id' | 'fnId' | 'appId' | 'type'>;
 
   constructor(
@@ -79,6 +83,7 @@ export class CallRecord {
       fn_id: ids.fnId,
       app_id: ids.appId,
       type: ids.type,
+      ...(this.traceId !== undefined && { trace_id: this.traceId }),
       arrived_at: new Date(journal.arrivedAt).toISOString(),
       state: end === undefined ? 'under way' : end.error === undefined ? 'answered' : 'failed',
       ...(end && { ended_at_ms: rounded(end.atMs) }),

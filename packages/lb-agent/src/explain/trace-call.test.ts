@@ -18,6 +18,8 @@ it('the trace has who was asked, what each said, and how it ended', async () => 
   const answer = await fleet.send('/invoke/fn1');
   expect(recorded.wayTo('lb_agent_submit')).toEqual(['POST /invoke/:fn_id', 'lb_agent_submit']);
   const [span] = recorded.named('lb_agent_submit');
+  const { body } = await fleet.send(`/explain/${answer.headers['fn-call-id']}`, { method: 'GET' });
+  expect(JSON.parse(body).trace_id).toBe(span?.traceId);
   expect(span?.error).toBeUndefined();
   expect(span?.attributes).toMatchObject({ 'fn.call_id': answer.headers['fn-call-id'], 'fn.fn_id': 'fn1' });
   expect(span?.events.map(({ name, attributes }) => [name, attributes.runner])).toEqual([

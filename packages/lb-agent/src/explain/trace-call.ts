@@ -1,4 +1,4 @@
-import { closeSpan, openChildSpan } from '@fnfleet/core';
+import { closeSpan, openChildSpan, traceFields } from '@fnfleet/core';
 import type { LbCall } from '../lb-call.js';
 import type { CallRecord } from './call-record.js';
 
@@ -10,6 +10,7 @@ const NAME = 'lb_agent_submit';
  * @returns what ends it, with all that an explanation tells; undefined where nobody records
  */
 export function openCallSpan(call: LbCall): ((error: unknown) => void) | undefined {
+  if (call.record) call.record.traceId = traceFields(call.trace).traceId;
   const opened = openChildSpan(NAME, call.trace);
   if (opened === undefined) return undefined;
   const { id, fnId, appId } = call.model;
