@@ -8,6 +8,7 @@ export interface AppRef {
 
 export interface FnRef {
   readonly id: string;
+  readonly app_id: string;
   readonly name: string;
   readonly image: string;
   readonly annotations?: Readonly<Record<string, unknown>>;
@@ -20,6 +21,19 @@ export interface FnSpec {
   readonly timeout?: number;
   readonly idle_timeout?: number;
   readonly config?: Readonly<Record<string, string>>;
+}
+
+export interface TriggerSpec {
+  readonly name: string;
+  readonly type: 'http';
+  /** Path below `/t/<app>`, with its slash. */
+  readonly source: string;
+}
+
+export interface TriggerRef {
+  readonly id: string;
+  readonly name: string;
+  readonly annotations?: Readonly<Record<string, unknown>>;
 }
 
 export class ApiClient {
@@ -53,6 +67,22 @@ export class ApiClient {
 
   updateFn(id: string, spec: FnSpec): Promise<FnRef> {
     return this.request<FnRef>('PUT', `/v2/fns/${encodeURIComponent(id)}`, spec);
+  }
+
+  findTrigger({ app_id, id }: FnRef, name: string): Promise<TriggerRef | undefined> {
+    const query = new URLSearchParams({ app_id, fn_id: id, name });
+    return this.first<TriggerRef>(`/v2/triggers?${query}`);
+  }
+
+  createTrigger({ app_id, id }: FnRef, spec: TriggerSpec): Promise<TriggerRef> {
+    return this.request<TriggerRef>('POST', '/v2/triggers', { ...spec, app_id, fn_id: id });
+  }
+
+  async updateTrigger(id: string, { source }: TriggerSpec): Promise<TriggerRef> {
+    const path = `/v2/triggers/${encodeURIComponent(id)}`;
+    await this.request('PUT', path, { source });
+    // What a PUT answers has no endpoint.
+    return this.request<TriggerRef>('GET', path);
   }
 
   private async first<T>(path: string): Promise<T | undefined> {

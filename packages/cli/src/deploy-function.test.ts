@@ -1,7 +1,7 @@
 import { type ApiServer, apiSettings, newApiServer } from '@fnfleet/api';
 import { readSettings } from '@fnfleet/core';
 import { ApiClient } from './api-client.js';
-import { deployFunction, invokeUrl } from './deploy-function.js';
+import { deployFunction, deployTriggers, invokeUrl, triggerUrl } from './deploy-function.js';
 
 let server: ApiServer;
 let api: ApiClient;
@@ -21,6 +21,19 @@ it('creates app and function the first time, and updates the same function the s
   expect(invokeUrl(second)).toBe(`http://lb:8081/invoke/${first.id}`);
   const app = await api.findApp('shop');
   expect(await api.findFn(app?.id ?? '', 'cart')).toMatchObject({ image: 'cart:2', memory: 64 });
+});
+
+it('creates triggers the first time, and moves them the second', async () => {
+  const fn = await deployFunction(api, 'shop', { name: 'till', image: 'till:1' });
+  const trigger = { name: 'pay', type: 'http', source: '/pay' } as const;
+  const [first] = await deployTriggers(api, fn, [trigger]);
+  const [second] = await deployTriggers(api, fn, [{ ...trigger, source: '/pay-now' }]);
+  expect(second?.id).toBe(first?.id);
+  expect([first, second].map((ref) => ref && triggerUrl(ref))).toEqual([
+    'http://lb:8081/t/shop/pay',
+    'http://lb:8081/t/shop/pay-now',
+  ]);
+  await expect(deployTriggers(api, fn, [{ ...trigger, name: 'again', source: '/pay-now' }])).rejects.toThrow(/409/);
 });
 
 it('passes on what the API node objects to', async () => {

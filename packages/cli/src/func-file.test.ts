@@ -13,7 +13,9 @@ function read(text: string) {
 
 it('reads what the fn command line writes', () => {
   expect(
-    read('schema_version: 20180708\nname: hello\nversion: 0.0.2\nmemory: 256\ntimeout: 10\nconfig:\n  A: b\n'),
+    read(
+      'schema_version: 20180708\nname: hello\nversion: 0.0.2\nmemory: 256\ntimeout: 10\nconfig:\n  A: b\ntriggers:\n- name: t\n  type: http\n  source: /t\n',
+    ),
   ).toEqual({
     name: 'hello',
     image: 'hello:0.0.2',
@@ -21,6 +23,7 @@ it('reads what the fn command line writes', () => {
     timeout: 10,
     idle_timeout: undefined,
     config: { A: 'b' },
+    triggers: [{ name: 't', type: 'http', source: '/t' }],
   });
 });
 
@@ -32,6 +35,8 @@ it.each([
 it.each([
   ['no name', 'version: 1\n', /expected a name/],
   ['memory in words', 'name: a\nmemory: much\n', /memory: expected a whole number, got "much"/],
+  ['triggers that are no list', 'name: a\ntriggers: /t\n', /triggers: expected a list/],
+  ['a trigger without a source', 'name: a\ntriggers: [{name: t}]\n', /name, type http and source .*"t"/],
   ['no YAML', 'name: [', /cannot read/],
 ])('says what is wrong: %s', (_, text, message) => expect(() => read(text)).toThrow(message));
 

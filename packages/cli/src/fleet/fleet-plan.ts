@@ -2,6 +2,8 @@
 export interface PlannedNode {
   readonly name: string;
   readonly env: Readonly<Record<string, string>>;
+  /** What the environment of this process may say otherwise. */
+  readonly defaults: Readonly<Record<string, string>>;
 }
 
 export interface FleetOptions {
@@ -38,9 +40,10 @@ export function planFleet(options: FleetOptions): FleetPlan {
   const scheme = secure ? 'https' : 'http';
   const apiUrl = `${scheme}://${HOST}:${port}`;
   const lbUrl = `${scheme}://${HOST}:${port + 1}`;
-  const node = (name: string, env: Record<string, string>, preset?: Record<string, string>): PlannedNode => ({
+  const node = (name: string, env: Record<string, string>, defaults: Record<string, string> = {}): PlannedNode => ({
     name,
-    env: { FN_BIND_ADDRESS: HOST, ...preset, ...settings, ...settingsOf?.(name), ...env },
+    env: { FN_BIND_ADDRESS: HOST, ...settings, ...settingsOf?.(name), ...env },
+    defaults,
   });
   const numbers = Array.from({ length: runners }, (_, index) => index);
   const runnerAddresses = numbers.map((index) => `${HOST}:${grpcPort + index}`);
@@ -63,7 +66,7 @@ export function planFleet(options: FleetOptions): FleetPlan {
           FN_GRPC_PORT: `${grpcPort + index}`,
           FN_IOFS_PATH: `${dataDir}/iofs`,
         },
-        { FN_ENABLE_NB_RESOURCE_TRACKER: '1' },
+        { FN_ENABLE_NB_RESOURCE_TRACKER: '1', FN_ENABLE_DETACHED: '1' },
       ),
     ),
     lb: node('lb', {

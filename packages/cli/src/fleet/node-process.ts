@@ -20,7 +20,7 @@ export class NodeProcess {
     print: (line: string) => void,
   ) {
     this.child = fork(ENTRY, ['node'], {
-      env: { ...process.env, ...plan.env },
+      env: { ...plan.defaults, ...process.env, ...plan.env },
       stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
       // A Ctrl-C in the terminal reaches only us: the order in which nodes stop matters.
       detached: true,

@@ -1,6 +1,6 @@
 import type { FleetAccess } from '../access/fleet-access.js';
 import { ApiClient } from '../api-client.js';
-import { deployFunction, invokeUrl } from '../deploy-function.js';
+import { deployFunction, deployTriggers, invokeUrl } from '../deploy-function.js';
 import { readFuncFile } from '../func-file.js';
 
 const APP = 'example';
@@ -24,8 +24,10 @@ export async function showExample({
   runnerAddresses,
   access,
 }: ExampleOptions): Promise<void> {
-  const spec = readFuncFile(folder);
-  const fn = await deployFunction(new ApiClient(apiUrl, access.fetch), APP, { ...spec, image: image ?? spec.image });
+  const { triggers, ...spec } = readFuncFile(folder);
+  const api = new ApiClient(apiUrl, access.fetch);
+  const fn = await deployFunction(api, APP, { ...spec, image: image ?? spec.image });
+  await deployTriggers(api, fn, triggers);
   const url = invokeUrl(fn);
   console.error(`• deployed ${spec.name} (${image ?? spec.image}); calling it …`);
 
