@@ -1,5 +1,6 @@
-import { globSync } from 'node:fs';
-import { commandProblems, mentionProblems } from './docs/checks/commands.js';
+import { globSync, readFileSync } from 'node:fs';
+import path from 'node:path';
+import { commandProblems, mentionProblems, uncheckedCommands } from './docs/checks/commands.js';
 import { linkProblems, pathProblems } from './docs/checks/links.js';
 import { settingProblems } from './docs/checks/settings.js';
 import { MarkdownPage } from './docs/markdown-page.js';
@@ -30,6 +31,10 @@ describe('the documentation', () => {
     expect((await Promise.all(PAGES.map(commandProblems))).flat()).toEqual([]);
   });
 
+  it('has them where they are read', () => {
+    expect(PAGES.flatMap(uncheckedCommands)).toEqual([]);
+  });
+
   it('mentions only commands that there are', async () => {
     expect((await Promise.all(PAGES.map(mentionProblems))).flat()).toEqual([]);
   });
@@ -40,6 +45,27 @@ describe('the documentation', () => {
 
   it('has only links that lead to something, headings included', () => {
     expect(PAGES.flatMap(linkProblems)).toEqual([]);
+  });
+
+  it('has pictures that say in words what they show, for light and for dark pages', () => {
+    const pictures = globSync('docs/pictures/*', { cwd: ROOT });
+    expect(pictures.length).toBeGreaterThan(0);
+    for (const picture of pictures) {
+      const svg = readFileSync(path.join(ROOT, picture), 'utf8');
+      expect([picture, /<title>[^<]+<\/title>/.test(svg), svg.includes('prefers-color-scheme: dark')]).toEqual([
+        picture,
+        true,
+        true,
+      ]);
+      const shown = PAGES.flatMap(({ text }) => [...text.matchAll(/!\[([^\]]*)\]\(([^)]+)\)/g)]).filter(
+        ([, , link = '']) => path.basename(link) === path.basename(picture),
+      );
+      expect([picture, shown.length > 0, shown.every(([, words = '']) => words.split(' ').length > 10)]).toEqual([
+        picture,
+        true,
+        true,
+      ]);
+    }
   });
 
   it('names only files that there are', () => {

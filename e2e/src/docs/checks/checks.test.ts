@@ -1,5 +1,5 @@
 import { MarkdownPage } from '../markdown-page.js';
-import { commandProblems, mentionProblems } from './commands.js';
+import { commandProblems, mentionProblems, uncheckedCommands } from './commands.js';
 import { linkProblems, pathProblems } from './links.js';
 import { settingProblems } from './settings.js';
 
@@ -38,6 +38,10 @@ it.each([
   ['use `npm run tset`', /no script tset/],
 ])('a command in the text: %s', async (text, problem) => {
   expect(await mentionProblems(page(text))).toEqual([expect.stringMatching(problem)]);
+});
+
+it('a command where nobody looks', () => {
+  expect(uncheckedCommands(page('```\n  FN_PORT=1 bin/fnfleet node\nfnfleet: what it says\n```'))).toHaveLength(1);
 });
 
 it('a setting that there is not, and a family without members', async () => {

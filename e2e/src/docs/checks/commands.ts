@@ -26,6 +26,19 @@ export function commandProblems(page: MarkdownPage): Promise<string[]> {
   );
 }
 
+/** Commands in blocks of which nobody reads the commands: they belong into a block `sh` or `console`. */
+export function uncheckedCommands(page: MarkdownPage): string[] {
+  return page.blocks
+    .filter(({ language }) => !['sh', 'console'].includes(language))
+    .flatMap(({ lines, line }) =>
+      lines.flatMap((text, index) =>
+        /^\s*(\w+=\S+ )*((\S*bin\/)?fnfleet [a-z]|npm (start|test|run)\b)/.test(text)
+          ? [`${page.name}:${line + index}: ${text}`]
+          : [],
+      ),
+    );
+}
+
 /** Every mention of a command in the text that is not one. */
 export function mentionProblems(page: MarkdownPage): Promise<string[]> {
   const mentions = page.codeSpans
