@@ -38,7 +38,8 @@ export const TASKS = {
     return (
       (await tool('biome', ['ci', '--colors=off', '.'])) ||
       (await tool('depcruise', ['--config', '.dependency-cruiser.cjs', 'packages', 'e2e'])) ||
-      node('scripts/docs.mjs', ['--check'])
+      (await node('scripts/docs.mjs', ['--check'])) ||
+      node('scripts/dashboards.mjs', ['--check'])
     );
   },
 
@@ -68,7 +69,7 @@ export const TASKS = {
 
   async docs() {
     await build();
-    return node('scripts/docs.mjs');
+    return (await node('scripts/docs.mjs')) || node('scripts/dashboards.mjs');
   },
 
   async format() {

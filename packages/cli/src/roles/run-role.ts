@@ -18,15 +18,19 @@ export async function runRole(role: Role, env: Environment): Promise<void> {
   // All of them, before anything is started: one message tells everything that is wrong.
   const common = readSettings({ ...role.settings, ...commonSettings, ...httpSettings, ...telemetrySettings }, env);
   const logger = createLogger({ level: common.logLevel, format: common.logFormat, fields: { role: role.name } });
-  const security = roleSecurity(common, logger);
+  // Before anything counts: what was counted by then would be nowhere.
   const telemetry = await startTelemetry(role.name, common, logger);
   const endMeasuring = measureProcess(role.name);
   surviveStrayErrors(logger);
   let flushed = true;
   try {
-    await serve(role, env, { logger, metrics: telemetry.metrics, security }, common.drainGraceMs);
+    const security = roleSecurity(common, logger);
+    try {
+      await serve(role, env, { logger, metrics: telemetry.metrics, security }, common.drainGraceMs);
+    } finally {
+      security.close();
+    }
   } finally {
-    security.close();
     endMeasuring();
     flushed = await telemetry.close();
   }
