@@ -10,6 +10,8 @@ export interface CallPlacement {
   place(call: LbCall): Promise<unknown>;
   /** What is seen of the runners, where there are some. */
   status?(): FleetStatus;
+  /** Asks every runner how it is, for so long at most, milliseconds. */
+  askRunners?(limitMs: number): Promise<void>;
   /** Offers a runner nothing any more, or does again. @returns false: there is no such runner */
   setCordoned?(address: string, cordoned: boolean): boolean;
   /** Lets go of where calls run. Idempotent, never rejects. */
@@ -36,6 +38,10 @@ export class FleetPlacement implements CallPlacement {
 
   status(): FleetStatus {
     return this.dispatcher.status();
+  }
+
+  askRunners(limitMs: number): Promise<void> {
+    return this.dispatcher.askRunners(limitMs);
   }
 
   setCordoned(address: string, cordoned: boolean): boolean {

@@ -2,15 +2,20 @@ import { VERSION } from '@fnfleet/core';
 import { type Route, sendJson } from '@fnfleet/http';
 import type { FleetStatus, RunnerStatusLine } from '@fnfleet/placement';
 import { loadJson } from '@fnfleet/protocol';
+import type { LBAgent } from './lb-agent.js';
 
-/** Tells what this balancer sees of its runners. */
-export function fleetRoute(status: () => FleetStatus | undefined): Route {
+/** How long runners may take that are asked before the answer, milliseconds. */
+const ASK_MS = 1_000;
+
+/** Tells what this balancer sees of its runners; with `?ask=1` it asks them first. */
+export function fleetRoute(agent: Pick<LBAgent, 'fleetStatus' | 'askRunners'>): Route {
   return {
     method: 'GET',
     path: '/fleet',
     access: 'operator',
-    handle(_req, res) {
-      const fleet = status();
+    async handle(req, res) {
+      if (req.query.ask === '1') await agent.askRunners(ASK_MS);
+      const fleet = agent.fleetStatus();
       const self = { version: VERSION, now_ms: Date.now() };
       if (fleet === undefined) return sendJson(res, 200, { ...self, runners: [] });
       sendJson(res, 200, {

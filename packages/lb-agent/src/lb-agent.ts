@@ -48,6 +48,8 @@ export interface LBAgent extends Service {
   explain(callId: string): Explanation | undefined;
   /** What is seen of the runners; undefined where calls are not placed on any. */
   fleetStatus(): FleetStatus | undefined;
+  /** Asks every runner how it is, for so long at most, milliseconds: `fleetStatus` then tells what they said. */
+  askRunners(limitMs: number): Promise<void>;
   /**
    * Offers a runner nothing any more, or does again; the calls that it has go on. For as long as this process lives.
    * @returns false: there is no such runner
@@ -155,6 +157,10 @@ class PlacingAgent implements LBAgent {
 
   addCallListener(listener: LbCallListener): void {
     this.listeners.push(listener);
+  }
+
+  async askRunners(limitMs: number): Promise<void> {
+    await this.placement.askRunners?.(limitMs);
   }
 
   fleetStatus(): FleetStatus | undefined {

@@ -7,7 +7,7 @@ import { LOCAL_BALANCERS } from './options.js';
 export function drainDeps({ lb }: { readonly lb: readonly string[] }): DrainDeps {
   const { fetch, runner, tls } = fleetAccess(process.env);
   return {
-    balancers: () => askBalancers(lb, fetch, lb === LOCAL_BALANCERS),
+    balancers: () => askBalancers(lb, fetch, { guessed: lb === LOCAL_BALANCERS, fresh: true }),
     fetch,
     runnerFetch: runner,
     secure: tls !== undefined,

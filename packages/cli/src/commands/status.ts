@@ -14,7 +14,10 @@ export function statusCommand(): Command {
     .addOption(lbOption())
     .addOption(jsonOption())
     .action(async ({ lb, json }: { lb: readonly string[]; json: boolean }) => {
-      const balancers = await askBalancers(lb, fleetAccess(process.env).fetch, lb === LOCAL_BALANCERS);
+      const balancers = await askBalancers(lb, fleetAccess(process.env).fetch, {
+        guessed: lb === LOCAL_BALANCERS,
+        fresh: true,
+      });
       const found = attention(balancers);
       const lines = json ? [JSON.stringify({ balancers, attention: found })] : formatStatus(balancers, found);
       process.stdout.write(`${lines.join('\n')}\n`);

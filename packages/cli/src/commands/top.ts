@@ -34,7 +34,7 @@ async function top({ lb, interval, once, json }: TopOptions): Promise<void> {
   const { stdout } = process;
   const access = fleetAccess(process.env);
   const look = async () => {
-    const balancers = await askBalancers(lb, access.fetch, lb === LOCAL_BALANCERS);
+    const balancers = await askBalancers(lb, access.fetch, { guessed: lb === LOCAL_BALANCERS });
     return { balancers, functions: await busiestFunctions(balancers, access.runner, access.tls !== undefined) };
   };
   if (json) return void stdout.write(`${JSON.stringify(await look())}\n`);

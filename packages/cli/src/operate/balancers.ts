@@ -12,10 +12,16 @@ export type HeardBalancer = Extract<AskedBalancer, { fleet: FleetAnswer }>;
 /**
  * Asks all of them at once.
  * @param guessed nobody said that they are there: of those, only what answers counts
+ * @param fresh they ask their runners first
  * @throws Error when none of them answers
  */
-export async function askBalancers(urls: readonly string[], fetch: Fetch, guessed: boolean): Promise<AskedBalancer[]> {
-  const asked = await Promise.all(urls.map((url) => askBalancer(url, fetch)));
+export async function askBalancers(
+  urls: readonly string[],
+  fetch: Fetch,
+  { guessed, fresh = false }: { readonly guessed: boolean; readonly fresh?: boolean },
+): Promise<AskedBalancer[]> {
+  const path = fresh ? '/fleet?ask=1' : '/fleet';
+  const asked = await Promise.all(urls.map((url) => askBalancer(url, path, fetch)));
   const heard = asked.filter(isHeard);
   if (heard.length === 0) {
     const answers = asked.map((balancer) => (isHeard(balancer) ? '' : `\n  ${balancer.error}`));
@@ -28,9 +34,9 @@ export function isHeard(balancer: AskedBalancer): balancer is HeardBalancer {
   return balancer.fleet !== undefined;
 }
 
-async function askBalancer(url: string, fetch: Fetch): Promise<AskedBalancer> {
+async function askBalancer(url: string, path: string, fetch: Fetch): Promise<AskedBalancer> {
   try {
-    const fleet = await ask<FleetAnswer>(fetch, `${url}/fleet`);
+    const fleet = await ask<FleetAnswer>(fetch, url + path);
     return Array.isArray(fleet.runners) ? { url, fleet } : { url, error: `${url}/fleet is not that of a balancer` };
   } catch (error) {
     return { url, error: (error as Error).message };

@@ -99,15 +99,15 @@ describe('asking', () => {
 
   it('a balancer that does not answer is told of, unless nobody said that it is there', async () => {
     const fetch = answering({ 'http://a/fleet': '{"runners":[]}', 'http://c/fleet': '"?"' });
-    const asked = await askBalancers(['http://a', 'http://b', 'http://c'], fetch, false);
+    const asked = await askBalancers(['http://a', 'http://b', 'http://c'], fetch, { guessed: false });
     expect(asked).toEqual([
       { url: 'http://a', fleet: { runners: [] } },
       { url: 'http://b', error: 'http://b/fleet does not answer: connect ECONNREFUSED' },
       { url: 'http://c', error: 'http://c/fleet is not that of a balancer' },
     ]);
     expect(attention(asked)).toHaveLength(2);
-    expect(await askBalancers(['http://a', 'http://b'], fetch, true)).toHaveLength(1);
-    await expect(askBalancers(['http://b'], fetch, true)).rejects.toThrow(
+    expect(await askBalancers(['http://a', 'http://b'], fetch, { guessed: true })).toHaveLength(1);
+    await expect(askBalancers(['http://b'], fetch, { guessed: true })).rejects.toThrow(
       /no balancer answers .*FN_LB_URL.*ECONNREFUSED/s,
     );
   });

@@ -119,6 +119,11 @@ export class Dispatcher {
     };
   }
 
+  /** Asks every runner how it is, for so long at most, milliseconds. */
+  askRunners(limitMs: number): Promise<void> {
+    return this.prober.askAll(limitMs);
+  }
+
   /** Runners that are known and in the pool: when it has become empty, nothing is placed that would say so. */
   private get present(): readonly RunnerView[] {
     const { pool, fleet } = this.parts;

@@ -102,6 +102,32 @@ describe('probes', () => {
     expect(view.clock.pendingTimers).toBe(0);
   });
 
+  it('ask everybody at once for who wants to know, and wait no longer than that', async () => {
+    const view = new TestView(3);
+    const [quick, slow, gone] = view.runners;
+    const asked: string[] = [];
+    if (quick && slow && gone) {
+      quick.status = async () => {
+        asked.push('quick');
+        return NOTHING_CHECKED;
+      };
+      slow.status = (signal?: AbortSignal) =>
+        new Promise<never>((_, reject) => signal?.addEventListener('abort', () => reject(new CancelledError())));
+      gone.status = () => Promise.reject(new StreamError(GRPC_STATUS.UNAVAILABLE, 'ECONNREFUSED'));
+    }
+    const prober = probing(view);
+    let over = false;
+    void prober.askAll(1000).then(() => {
+      over = true;
+    });
+    await view.clock.advance(0);
+    expect([asked, view.at(2).state, over]).toEqual([['quick'], 'unreachable', false]);
+    await view.clock.advance(1000);
+    expect(over).toBe(true);
+    prober.close();
+    expect(view.clock.pendingTimers).toBe(0);
+  });
+
   it('find out who has gone and who is back', async () => {
     const view = new TestView(1);
     const [runner] = view.runners;

@@ -51,6 +51,19 @@ export class Prober {
     }
   }
 
+  /** Asks every runner now, for so long at most, milliseconds. What they say reaches their views by then, as far as it comes. */
+  async askAll(limitMs: number): Promise<void> {
+    const over = new AbortController();
+    const left = [...this.runners()].filter((view) => !view.isGone && !this.asking.has(view));
+    const askSome = async () => {
+      for (let view = left.shift(); view && !over.signal.aborted && !this.closed; view = left.shift())
+        await this.ask(view);
+    };
+    const all = Promise.all(Array.from({ length: AT_ONCE }, askSome));
+    await Promise.race([all, this.clock.sleep(limitMs, over.signal)]);
+    over.abort();
+  }
+
   private isDue(view: RunnerView): boolean {
     const now = this.clock.now();
     if (view.isGone) return false;

@@ -247,7 +247,10 @@ export class RunnerView implements Candidate {
     this.heardAt = now();
     this.askedAt = this.heardAt;
     this.trouble = error.message;
+    const wasLost = this.isLost;
     this.unreachable.strike(this.heardAt, random);
+    // The first time it may just be starting.
+    if (!wasLost) return;
     this.unreachable.until = Math.max(this.unreachable.until, this.heardAt + PROBED_MS);
   }
 
