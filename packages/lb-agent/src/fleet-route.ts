@@ -1,6 +1,6 @@
 import { VERSION } from '@fnfleet/core';
 import { type Route, sendJson } from '@fnfleet/http';
-import type { FleetStatus, RunnerStatusLine } from '@fnfleet/placement';
+import type { RunnerStatusLine } from '@fnfleet/placement';
 import { loadJson } from '@fnfleet/protocol';
 import type { LBAgent } from './lb-agent.js';
 
