@@ -57,6 +57,13 @@ describe('the fleet of deploy/compose: an api, a balancer, a runner, Prometheus'
     expect(jobs).toEqual(['fnfleet-api', 'fnfleet-lb', 'fnfleet-runner']);
   });
 
+  it('Prometheus has the alerts', async () => {
+    const { body } = await request(`http://${await fleet.address('prometheus', 9090)}/api/v1/rules`);
+    const { data } = (await body.json()) as { data: { groups: { rules: { health: string }[] }[] } };
+    const rules = data.groups.flatMap((group) => group.rules);
+    expect([rules.length > 30, rules.filter(({ health }) => health === 'err')]).toEqual([true, []]);
+  });
+
   it('only the runner has the engine', async () => {
     const [runner, ...others] = await Promise.all(
       ['runner', 'api', 'lb', 'prometheus'].map(async (service) => {

@@ -10,6 +10,7 @@ import { Prometheus, type Sample } from './harness/prometheus.js';
 import { until } from './harness/until.js';
 import { alertRules, RULES_FILE } from './monitoring/alert-rules.js';
 import { dashboards, panelQueries } from './monitoring/dashboards.js';
+import { runBookQueries } from './monitoring/run-book.js';
 import { asSent, selectorsOf } from './monitoring/selectors.js';
 
 jest.setTimeout(240_000);
@@ -146,6 +147,12 @@ describe('a Prometheus that watches a fleet', () => {
     );
     const empty = await whichAreEmpty(alertRules().flatMap(({ expr }) => selectorsOf(expr)));
     expect(empty.sort()).toEqual(Object.keys(NOT_HERE).sort());
+  });
+
+  it('takes every query of the run book, and has what it reads', async () => {
+    for (const query of runBookQueries()) await samples(query);
+    const empty = await whichAreEmpty(runBookQueries().flatMap(selectorsOf));
+    expect(empty.filter((selector) => !(selector in NOT_HERE))).toEqual([]);
   });
 
   it('has an answer for every panel of every dashboard', async () => {
