@@ -90,7 +90,7 @@ describe('a runner', () => {
 
 describe('a runner that was not told to take detached calls', () => {
   it('agent-and-docker 85: answers 501', async () => {
-    const fleet = await Fleet.start();
+    const fleet = await Fleet.start({ settings: { FN_ENABLE_DETACHED: '0' } });
     try {
       const url = await fleet.deployed({ name: 'later' });
       const message = 'Detach call functions are not supported on this server';
