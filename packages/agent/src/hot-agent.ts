@@ -22,18 +22,13 @@ import type { CallOption } from './call-options.js';
 import { endStarted, endUnstarted } from './call-result.js';
 import { cancelReason } from './cancel-reason.js';
 import { Capacity } from './capacity.js';
-import type { ContainerMetrics } from './container-metrics.js';
+import { ContainerFactory } from './container-factory.js';
 import { Evictor } from './evictor.js';
 import { openExecutionSpan } from './execution-span.js';
-import type { ExchangeLimits } from './function-exchange.js';
-import { type ContainerOwner, HotContainer } from './hot-container.js';
-import { LaunchGate } from './launch-gate.js';
+import type { HotContainer } from './hot-container.js';
 import { LaunchPermit } from './launch-permit.js';
-import type { ContainerSource } from './launcher.js';
-import { ContainerOutput } from './output/container-output.js';
-import { type LogSink, noLogSink } from './output/log-sink.js';
-import type { LatestRegistryToken } from './registry-token.js';
-import { type Resources, type ResourceToken, ResourceTracker } from './resource-tracker.js';
+import type { LogSink } from './output/log-sink.js';
+import { type Resources, ResourceTracker } from './resource-tracker.js';
 import type { AgentSettings } from './settings.js';
 import { SlotQueue } from './slot-queue.js';
 
@@ -56,14 +51,13 @@ export class HotAgent implements Agent {
   readonly load = new LoadCounter();
   private readonly tracker: ResourceTracker;
   private readonly capacity: Capacity;
-  private readonly gate: LaunchGate;
+  private readonly factory: ContainerFactory;
   private readonly permit: LaunchPermit;
   private readonly queues = new Map<string, SlotQueue>();
   /** Of each function the queue of the version that was called last. */
   private readonly inUse = new Map<string, SlotQueue>();
   private readonly calls: InflightTracker;
   private readonly listeners: CallListener[];
-  private readonly limits: ExchangeLimits;
   private draining: Promise<DrainResult> | undefined;
   private readonly closing = new Once(() => this.tearDown());
   private accepting = true;
@@ -73,14 +67,13 @@ export class HotAgent implements Agent {
     this.ready = driver.ready;
     this.tracker = new ResourceTracker(totals);
     this.capacity = new Capacity(this.tracker, new Evictor(), settings.nonBlocking);
-    this.gate = new LaunchGate(settings.maxConcurrentLaunches);
+    this.factory = new ContainerFactory(options);
     this.calls = new InflightTracker(clock);
     this.listeners = [...options.listeners];
     countCallsFromZero();
     countFromZero('container_evictions', { container_state: 'idle' }, { container_state: 'paused' });
     countFromZero('log_lines');
     countFromZero('log_truncated_bytes');
-    this.limits = { maxBodyBytes: settings.maxResponseBytes, maxHeaderBytes: settings.maxResponseHeaderBytes };
     this.permit = new LaunchPermit(driver.health, options.log, () => {
       for (const queue of [...this.queues.values()]) queue.launchesRefused();
     });
@@ -246,65 +239,11 @@ export class HotAgent implements Agent {
       log: log.child({ fnId: model.fnId }),
       standby: standbyOf(model.annotations),
       idleTimeoutMs: Math.max(settings.queueIdleTimeoutMs, 2000 * model.idleTimeoutSeconds),
-      create: (...parts) => this.createContainer(queue.registryToken, ...parts),
+      create: (...parts) => this.factory.create(queue.registryToken, ...parts),
       onEmpty: () => this.forget(queue),
     });
     this.queues.set(slotKey, queue);
     return queue;
-  }
-
-  private createContainer(
-    registryToken: LatestRegistryToken,
-    source: ContainerSource,
-    token: ResourceToken,
-    metrics: ContainerMetrics,
-    owner: ContainerOwner,
-  ): HotContainer {
-    const { driver, clock, settings, ids, log } = this.options;
-    const { model, slotKey, extensions, networkDisabled } = source;
-    const id = ids.next(clock.now());
-    const output = this.outputOf(id, source);
-    return new HotContainer({
-      spec: {
-        id,
-        image: model.image,
-        env: model.config,
-        memoryMb: model.memoryMb,
-        tmpfsMb: model.tmpfsMb,
-        cpuMillis: model.cpuMillis,
-        appId: model.appId,
-        fnId: model.fnId,
-        syslogUrl: model.syslogUrl,
-        networkDisabled,
-        extensions: registryToken.addTo(extensions),
-        output: this.takesOutputOf(source) ? output.listener : undefined,
-      },
-      output,
-      slotKey,
-      token,
-      idleTimeoutMs: model.idleTimeoutSeconds * 1000,
-      freezeAfterMs: driver.capabilities.pause ? settings.freezeIdleMs : Number.POSITIVE_INFINITY,
-      pullTimeoutMs: settings.hotPullTimeoutMs,
-      startTimeoutMs: settings.hotStartTimeoutMs,
-      limits: this.limits,
-      gate: this.gate,
-      driver,
-      clock,
-      log: log.child({ fnId: model.fnId, image: model.image }),
-      metrics,
-      owner,
-    });
-  }
-
-  private outputOf(containerId: string, { model }: ContainerSource): ContainerOutput {
-    const { settings, logSinks: sinks, clock, log } = this.options;
-    return new ContainerOutput({ containerId, model, sinks, limitBytes: settings.maxLogBytes, clock, log });
-  }
-
-  /** Like everything of a container, this is decided by the call that it is made for. */
-  private takesOutputOf({ logSink }: ContainerSource): boolean {
-    const { settings, logSinks } = this.options;
-    return !settings.disableFunctionLogs && (logSinks.length > 0 || logSink !== noLogSink);
   }
 
   private async drainThenClose(graceMs: number): Promise<DrainResult> {
