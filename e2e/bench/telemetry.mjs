@@ -9,13 +9,15 @@ import { load } from './wrk.mjs';
 
 const here = path.dirname(fileURLToPath(import.meta.url));
 const CLIENTS = 32;
-const WARM_UP_SECONDS = 20;
+const WARM_UP_SECONDS = 12;
 /** What the kernel counts processor time in, per second. */
 const TICKS = 100;
 
 /**
  * What traces and metrics cost: fleets that export to a collector, sampled as by default and all of it, beside one that does
- * not. They take turns; processor time a call, of balancer and runner together, is less noisy than calls a second.
+ * not. Two fleets that are set up alike differ by some percent for as long as they live, as their code happens to be compiled:
+ * so each round has fleets of its own, and what counts is the median of the rounds. Processor time a call, of balancer and
+ * runner together, is less noisy than calls a second.
  */
 export async function measureTelemetry({ seconds, rounds, undo }) {
   const sink = await startSink(undo);
@@ -25,21 +27,51 @@ export async function measureTelemetry({ seconds, rounds, undo }) {
     'as by default (1 %)': otlp,
     'every call': { ...otlp, OTEL_TRACES_SAMPLER: 'always_on' },
   };
-  const fleets = [];
-  for (const [kind, settings] of Object.entries(kinds)) {
-    const fleet = await startFleet({ undo, settings });
-    fleets.push({ kind, fleet, url: await fleet.deploy('traced'), results: [] });
-  }
-  console.error(`  warming up: ${WARM_UP_SECONDS} s each`);
-  for (const { url } of fleets) await load(url, { clients: CLIENTS, seconds: WARM_UP_SECONDS });
-  for (let round = 0; round < rounds; round += 1) {
-    for (const one of fleets) one.results.push(await measure(one, seconds));
+  const results = Object.fromEntries(Object.keys(kinds).map((kind) => [kind, []]));
+  for (let round = 1; round <= 2 * rounds; round += 1) {
+    console.error(`  round ${round} of ${2 * rounds}`);
+    // Which is started first makes a difference as well.
+    const turned = rotate(Object.entries(kinds), round);
+    for (const [kind, result] of await measureRound(turned, seconds)) results[kind].push(result);
   }
   if ((await sink.requests()) === 0) throw new Error('nothing has reached the collector');
   return table(
     ['exported', 'calls/s', 'ratio', 'CPU µs a call', 'ratio', 'failed'],
-    fleets.map(({ kind, results }) => row(kind, results, fleets[0].results)),
+    Object.entries(results).map(([kind, own]) => row(kind, own, results['no collector'])),
   );
+}
+
+async function measureRound(kinds, seconds) {
+  const undo = [];
+  try {
+    const fleets = [];
+    for (const [kind, settings] of kinds) {
+      const fleet = await startFleet({ undo, settings });
+      fleets.push({ kind, fleet, url: await fleet.deploy('traced') });
+    }
+    for (const { url } of fleets) await load(url, { clients: CLIENTS, seconds: WARM_UP_SECONDS });
+    // There and back again: what comes and goes on the machine meets all of them alike.
+    const there = await inTurn(fleets, seconds);
+    const back = await inTurn(fleets.toReversed(), seconds);
+    return fleets.map((one) => [one.kind, mean(there.get(one), back.get(one))]);
+  } finally {
+    for (const step of undo.reverse()) await step();
+  }
+}
+
+function rotate(list, by) {
+  const at = by % list.length;
+  return [...list.slice(at), ...list.slice(0, at)];
+}
+
+async function inTurn(fleets, seconds) {
+  const results = new Map();
+  for (const one of fleets) results.set(one, await measure(one, seconds));
+  return results;
+}
+
+function mean(a, b) {
+  return { rate: (a.rate + b.rate) / 2, cpu: (a.cpu + b.cpu) / 2, failed: a.failed + b.failed };
 }
 
 async function measure({ fleet, url }, seconds) {
