@@ -11,10 +11,11 @@ import {
   type Resource,
   resourceFromAttributes,
 } from '@opentelemetry/resources';
-import { MeterProvider, PeriodicExportingMetricReader } from '@opentelemetry/sdk-metrics';
+import { MeterProvider } from '@opentelemetry/sdk-metrics';
 import { BatchSpanProcessor, type Sampler, type SpanExporter, TracerProvider } from '@opentelemetry/sdk-trace';
 import { ExportTroubles } from './export-troubles.js';
 import { newMetricExporter, newSpanExporter } from './exporters.js';
+import { MetricPush } from './metric-push.js';
 import { newPropagator } from './propagation.js';
 import { newSampling } from './sampling.js';
 import type { TelemetrySettings } from './telemetry-settings.js';
@@ -44,7 +45,8 @@ export async function startTelemetry(role: string, settings: TelemetrySettings, 
   const resource = resourceOf(role, settings);
   const prometheus = new PrometheusExporter({ preventServerStart: true });
   const metricExporter = await newMetricExporter(settings);
-  const meters = new MeterProvider({ resource, readers: [prometheus, ...periodic(metricExporter, settings)] });
+  const meters = new MeterProvider({ resource, readers: [prometheus] });
+  const push = metricExporter && new MetricPush(prometheus, metricExporter, settings.otelMetricIntervalMs, systemClock);
   metrics.setGlobalMeterProvider(meters);
 
   context.setGlobalContextManager(new AsyncLocalStorageContextManager().enable());
@@ -61,8 +63,9 @@ export async function startTelemetry(role: string, settings: TelemetrySettings, 
   return {
     metrics: (req, res) => prometheus.getMetricsRequestHandler(req, res),
     async close() {
-      const done = await within(FLUSH_MS, Promise.allSettled([tracers?.shutdown(), meters.shutdown()]));
+      const done = await within(FLUSH_MS, Promise.allSettled([tracers?.shutdown(), push?.close()]));
       takeBack();
+      await meters.shutdown().catch(() => undefined);
       for (const api of [metrics, trace, context, propagation, diag]) api.disable();
       return done;
     },
@@ -88,16 +91,6 @@ function newTracers(exporter: SpanExporter, { resource, sampler, settings }: Tra
       }),
     ],
   });
-}
-
-function periodic(
-  exporter: Awaited<ReturnType<typeof newMetricExporter>>,
-  { otelMetricIntervalMs }: TelemetrySettings,
-) {
-  if (exporter === undefined) return [];
-  const exportIntervalMillis = otelMetricIntervalMs;
-  const exportTimeoutMillis = Math.min(exportIntervalMillis, 30_000);
-  return [new PeriodicExportingMetricReader({ exporter, exportIntervalMillis, exportTimeoutMillis })];
 }
 
 function resourceOf(role: string, { otelServiceName }: TelemetrySettings): Resource {
