@@ -49,6 +49,7 @@ export const METRICS = {
   lb_queue_waiting: gauge('Calls that wait for a runner.'),
   lb_queue_wait_latency: latency('Time calls waited for a runner, those that gave up included.'),
   lb_queue_shed_count: counter('Calls turned away without waiting: deadline, full or share.'),
+  lb_lookup_stale_count: counter('Lookups answered with what was known before, because the API node did not answer.'),
   lb_replay_memory_bytes: gauge('Memory that holds request bodies for another attempt.', 'By'),
   lb_replay_disk_bytes: gauge('Request bodies kept on disk for another attempt.', 'By'),
   lb_replay_lost_count: counter('Calls whose body could not be kept, so that one runner only can be asked, by reason.'),

@@ -96,6 +96,54 @@ it('an api node that is not there is unavailable, and the reason is kept for the
   });
 });
 
+describe('C4: while the api node does not answer', () => {
+  beforeEach(async () => {
+    await lookup.byId('fn1', caller());
+    await clock.advance(5_000);
+  });
+
+  it('what was known serves on, and no call waits for it after the first', async () => {
+    await api.close();
+    const first = lookup.byId('fn1', caller());
+    await advanceUntil(first);
+    expect((await first).fn.id).toBe('fn1');
+    const before = clock.now();
+    expect((await lookup.byId('fn1', caller())).fn.id).toBe('fn1');
+    expect(clock.now()).toBe(before);
+  });
+
+  it('and a node that hangs is waited for no longer than a second', async () => {
+    api.gate = new Promise(() => undefined);
+    const lookedUp = lookup.byId('fn1', caller());
+    // The app's is another lookup.
+    await clock.advance(1_000);
+    await clock.advance(1_000);
+    expect((await lookedUp).fn.id).toBe('fn1');
+  });
+
+  it('for ten minutes', async () => {
+    await api.close();
+    await clock.advance(600_000);
+    const lookedUp = lookup.byId('fn1', caller()).catch((error: unknown) => error);
+    await advanceUntil(lookedUp);
+    expect(await lookedUp).toMatchObject({ code: 'lookupUnavailable' });
+  });
+
+  it('but a function that it says is gone is gone', async () => {
+    api.failures.push(404);
+    await expect(lookup.byId('fn1', caller())).rejects.toThrow('Fn not found');
+  });
+
+  it('a caller that leaves meanwhile has left', async () => {
+    api.gate = new Promise(() => undefined);
+    const gone = new AbortController();
+    const lookedUp = lookup.byId('fn1', gone.signal);
+    const left = expect(lookedUp).rejects.toThrow('left');
+    gone.abort(new Error('left'));
+    await left;
+  });
+});
+
 it('an answer that makes no sense is the api node’s fault', async () => {
   const broken = await FakeApiNode.start({ fns: [{ id: 'fn1', memory: 'lots' }] });
   const other = newApiLookup(broken.url, { clock });

@@ -18,7 +18,13 @@ export interface TriggeredFunction {
   readonly triggerId: string;
 }
 
-const CACHE: LookupCacheOptions = { ttlMs: 5000, missTtlMs: 1000, maxEntries: 10_000, fetchTimeoutMs: 60_000 };
+const CACHE: LookupCacheOptions = {
+  ttlMs: 5000,
+  staleMs: 600_000,
+  missTtlMs: 1000,
+  maxEntries: 10_000,
+  fetchTimeoutMs: 60_000,
+};
 
 /** No id or name is longer. Asking for one would only cost the source. */
 const MAX_NAME_BYTES = 255;
@@ -30,7 +36,7 @@ export function newApiLookup(apiUrl: string, options: ApiClientOptions): CachedL
 
 /**
  * A lookup with a cache: a change at the source is seen after 5 seconds, a new function after one, or as soon as
- * somebody says `forget`. The source becomes its own: closing it closes the source.
+ * somebody says `forget`. While the source does not answer, what is known serves on for ten minutes. The source becomes its own: closing it closes the source.
  */
 export class CachedLookup implements FunctionLookup {
   private readonly appIds: LookupCache<string>;

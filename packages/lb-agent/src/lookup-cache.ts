@@ -1,8 +1,10 @@
-import { CancelledError, type Clock, describeError } from '@fnfleet/core';
+import { CancelledError, type Clock, count, countFromZero, describeError } from '@fnfleet/core';
 
 export interface LookupCacheOptions {
   /** How long a value is used after it was fetched. */
   readonly ttlMs: number;
+  /** How long after that it serves on, as long as nobody can tell what has become of it. */
+  readonly staleMs: number;
   /** How long "not found" is remembered. */
   readonly missTtlMs: number;
   /** Values, and remembered misses, that are kept at most. */
@@ -17,7 +19,14 @@ export type Fetch<V> = (key: string, signal: AbortSignal) => Promise<V>;
 interface Entry<T> {
   readonly value: T;
   readonly expiresAt: number;
+  /** The source has not told: until then it is not asked again for this. */
+  unasksUntil: number;
 }
+
+/** How long a caller waits for the source where there is a value that would do, milliseconds. */
+const STALE_WAIT_MS = 1_000;
+/** How long such a value serves before the source is asked again, milliseconds. */
+const STALE_PAUSE_MS = 1_000;
 
 /** Misses with longer keys are asked for anew each time: clients choose keys, and must not choose what memory holds. */
 const MAX_MISS_KEY_LENGTH = 300;
@@ -28,7 +37,8 @@ const MAX_MISS_KEY_LENGTH = 300;
  * C1  Concurrent lookups of one key share one fetch, and its value or error.
  * C2  One who gives up leaves the others waiting; the fetch is given up when the last one does.
  * C3  Misses are kept apart from values, so that made-up keys cannot push out what is in use.
- * C4  Errors other than "not found" are not remembered.
+ * C4  Errors other than "not found" are not remembered. While they last, or while no answer comes, the value that was known
+ *     before serves on: calls do not fail because nobody can tell whether their function has changed.
  * C5  After `forget` nothing that was fetched, or began to be fetched, before it is used for those who ask.
  */
 export class LookupCache<V> {
@@ -40,7 +50,9 @@ export class LookupCache<V> {
     private readonly fetch: Fetch<V>,
     private readonly options: LookupCacheOptions,
     private readonly clock: Clock,
-  ) {}
+  ) {
+    countFromZero('lb_lookup_stale_count');
+  }
 
   /**
    * The value itself if it is known.
@@ -53,8 +65,10 @@ export class LookupCache<V> {
     const miss = this.misses.get(key);
     if (miss !== undefined && miss.expiresAt > nowMs) throw miss.value;
     const underway = this.flights.get(key);
+    const stale = known !== undefined && known.expiresAt + this.options.staleMs > nowMs ? known : undefined;
+    if (stale !== undefined && stale.unasksUntil > nowMs) return this.serveStale(stale);
     const flight = underway === undefined || underway.abandoned ? this.takeOff(key) : underway;
-    return flight.join(signal);
+    return stale === undefined ? flight.join(signal) : this.orStale(flight, stale, signal);
   }
 
   /** C5. Who waits for a fetch still gets what it brings. */
@@ -70,6 +84,26 @@ export class LookupCache<V> {
     this.forget();
   }
 
+  /** C4. What the source says, if it says something soon. */
+  private async orStale(flight: Flight<V>, stale: Entry<V>, signal: AbortSignal): Promise<V> {
+    const patience = new AbortController();
+    const timer = this.clock.after(STALE_WAIT_MS, () => patience.abort(new Error('no answer')));
+    try {
+      return await flight.join(AbortSignal.any([signal, patience.signal]));
+    } catch (error) {
+      if (signal.aborted || !(patience.signal.aborted || isUntold(error))) throw error;
+      stale.unasksUntil = this.clock.now() + STALE_PAUSE_MS;
+      return this.serveStale(stale);
+    } finally {
+      timer.cancel();
+    }
+  }
+
+  private serveStale({ value }: Entry<V>): V {
+    count('lb_lookup_stale_count');
+    return value;
+  }
+
   private takeOff(key: string): Flight<V> {
     const flight = new Flight((signal) => this.fetch(key, signal), this.options.fetchTimeoutMs, this.clock);
     this.flights.set(key, flight);
@@ -82,12 +116,10 @@ export class LookupCache<V> {
         this.misses.delete(key);
       },
       (error: unknown) => {
-        if (!isCurrent()) return;
-        this.values.delete(key);
         const isMiss = error instanceof Error && describeError(error).status === 404;
-        if (isMiss && key.length <= MAX_MISS_KEY_LENGTH) {
-          this.remember(this.misses, key, error, this.options.missTtlMs);
-        }
+        if (!isCurrent() || !isMiss) return;
+        this.values.delete(key);
+        if (key.length <= MAX_MISS_KEY_LENGTH) this.remember(this.misses, key, error, this.options.missTtlMs);
       },
     );
     return flight;
@@ -98,8 +130,13 @@ export class LookupCache<V> {
     entries.delete(key);
     const [oldest] = entries.keys();
     if (entries.size >= this.options.maxEntries && oldest !== undefined) entries.delete(oldest);
-    entries.set(key, { value, expiresAt: this.clock.now() + ttlMs });
+    entries.set(key, { value, expiresAt: this.clock.now() + ttlMs, unasksUntil: 0 });
   }
+}
+
+/** The source has said neither yes nor no. */
+function isUntold(error: unknown): boolean {
+  return !(error instanceof Error) || describeError(error).status >= 500;
 }
 
 /** One fetch and those who wait for it. */
