@@ -306,11 +306,9 @@ describe('the answer', () => {
   });
 
   it('close waits for the call in hand', async () => {
-    let release: () => void = () => undefined;
+    const released = Promise.withResolvers<void>();
     const { runner } = await scripted(async (e) => {
-      await new Promise<void>((resolve) => {
-        release = resolve;
-      });
+      await released.promise;
       finish(e, OK);
     });
     const outcome = runner.tryCall(anOutboundCall(), never);
@@ -320,7 +318,7 @@ describe('the answer', () => {
     });
     await new Promise((resolve) => setTimeout(resolve, 50));
     expect(closed).toBe(false);
-    release();
+    released.resolve();
     expect((await outcome).kind).toBe('finished');
     await closing;
   });
