@@ -24,10 +24,12 @@ export async function ensureWrk() {
  * One load: a closed loop of so many clients, each sending a small POST and waiting for its answer.
  * @returns {Promise<{ rate: number, p50: number, p99: number, failed: number }>} calls a second, milliseconds, calls
  */
-export async function load(url, { clients, seconds }) {
+export async function load(url, { clients, seconds, headers = {} }) {
   const folder = mkdtempSync(path.join(tmpdir(), 'fnfleet-wrk-'));
   const script = path.join(folder, 'post.lua');
-  writeFileSync(script, 'wrk.method = "POST"\nwrk.body = "{}"\nwrk.headers["content-type"] = "application/json"\n');
+  const sent = Object.entries({ 'content-type': 'application/json', ...headers });
+  const lines = sent.map(([name, value]) => `wrk.headers["${name}"] = "${value}"\n`);
+  writeFileSync(script, `wrk.method = "POST"\nwrk.body = "{}"\n${lines.join('')}`);
   try {
     const { stdout } = await run('wrk', ['-t1', `-c${clients}`, `-d${seconds}s`, '--latency', '-s', script, url]);
     return parse(stdout);
