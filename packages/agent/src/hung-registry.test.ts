@@ -8,6 +8,7 @@ import { newAgent } from './new-agent.js';
 import { agentSettings } from './settings.js';
 
 // The engine of a busy machine may take its time to start a pull.
+const PULL_MS = 4_000;
 jest.setTimeout(60_000);
 
 describe('a registry that takes connections and never answers', () => {
@@ -29,11 +30,13 @@ describe('a registry that takes connections and never answers', () => {
   it('agent-and-docker 61: costs a call its time for a pull, and no more', async () => {
     const agent = newAgent({
       driver: dockerDriver({ settings: readSettings(dockerSettings, {}) }),
-      settings: { ...readSettings(agentSettings, {}), hotPullTimeoutMs: 1_000 },
+      settings: { ...readSettings(agentSettings, {}), hotPullTimeoutMs: PULL_MS },
     });
     try {
       await agent.ready;
-      const connected = once(registry, 'connection');
+      // On the way out of a test that has failed nobody waits for it.
+      const connected = once(registry, 'connection', { signal: AbortSignal.timeout(5 * PULL_MS) });
+      connected.catch(() => undefined);
       const image = `127.0.0.1:${(registry.address() as AddressInfo).port}/hung:1`;
       const call = await agent.getCall(
         fromModelAndInput(aCall({ image }), completeBody(Buffer.alloc(0))),
