@@ -22,6 +22,11 @@ describe('ids', () => {
     }
   });
 
+  it('of processes that begin in the same millisecond differ, though none says which it is', () => {
+    const made = Array.from({ length: 1000 }, () => new IdGenerator().next(1548331200123));
+    expect(new Set(made).size).toBe(1000);
+  });
+
   it('find the address of this machine', () => {
     expect(isIPv4(localIpv4())).toBe(true);
   });

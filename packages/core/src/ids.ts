@@ -1,10 +1,11 @@
+import { randomInt } from 'node:crypto';
 import { networkInterfaces } from 'node:os';
 
 /**
  * Ids of apps, functions, triggers and calls: 16 bytes as 26 characters of Crockford's base 32, in ULID layout.
  *
  *   bytes 0–5    Unix time in milliseconds
- *   bytes 6–11   machine: IPv4 address, then a port
+ *   bytes 6–11   machine: IPv4 address, then a port; random where nobody says which
  *   bytes 12–15  counter of this process, first value 1
  *
  * Ids made by one process sort in the order they were made.
@@ -20,7 +21,8 @@ export class IdGenerator {
   /** Its last 8 bits, in the place that they have in the last 8 characters. */
   private readonly machineTail: number;
 
-  constructor(machine: { ipv4: string; port: number } = { ipv4: localIpv4(), port: 0 }) {
+  /** @param machine has to differ between processes that may give out ids in the same millisecond */
+  constructor(machine: { ipv4: string; port: number } = randomMachine()) {
     const [a = 127, b = 0, c = 0, d = 1] = machine.ipv4.split('.').map(Number);
     this.machine = (BigInt(((a << 24) | (b << 16) | (c << 8) | d) >>> 0) << 16n) | BigInt(machine.port & 0xffff);
     this.machineTail = Number(this.machine & 0xffn) * COUNTER_LIMIT;
@@ -35,6 +37,12 @@ export class IdGenerator {
     }
     return this.timePart + encodeTail(this.machineTail + this.counter);
   }
+}
+
+/** An address says nothing of which process it is: runners of one host name containers of one engine. */
+function randomMachine(): { ipv4: string; port: number } {
+  const byte = () => randomInt(256);
+  return { ipv4: `${byte()}.${byte()}.${byte()}.${byte()}`, port: randomInt(65_536) };
 }
 
 /** The id for given parts; `IdGenerator` is the same with its own counter. */
