@@ -3,10 +3,8 @@
  * docs/commands.md.
  * With --check it writes nothing and fails when a page is not what it should be.
  */
-import { readFileSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
-import path from 'node:path';
-import { ROOT } from './lib/shell.mjs';
+import { renderFile } from './lib/rendered-file.mjs';
 
 const require = createRequire(import.meta.url);
 const { ERRORS, METRICS, renderSettings } = require('../packages/core/dist/index.js');
@@ -65,23 +63,4 @@ ${Object.entries(METRICS)
 `,
 };
 
-const check = process.argv.includes('--check');
-for (const [name, wanted] of Object.entries(pages)) {
-  const file = path.join(ROOT, name);
-  if (!check) {
-    writeFileSync(file, wanted);
-    continue;
-  }
-  const found = read(file);
-  if (found === wanted) continue;
-  console.error(`${name} is not what the declarations say. Run: npm run docs`);
-  process.exitCode = 1;
-}
-
-function read(file) {
-  try {
-    return readFileSync(file, 'utf8');
-  } catch {
-    return undefined;
-  }
-}
+for (const [name, page] of Object.entries(pages)) renderFile(name, page);

@@ -9,9 +9,9 @@ const NAME = 'agent_dispatch_httpstream';
  * @returns what ends it; undefined where nobody records
  */
 export function openExecutionSpan(call: AgentCall): ((error: unknown) => void) | undefined {
-  const { id, fnId, appId, image } = call.model;
   const opened = openChildSpan(NAME, call.trace);
   if (opened === undefined) return undefined;
+  const { id, fnId, appId, image } = call.model;
   opened.span.setAttributes({ 'fn.call_id': id, 'fn.fn_id': fnId, 'fn.app_id': appId, 'container.image.name': image });
   call.trace = opened.context;
   return (error) => closeSpan(opened, error);

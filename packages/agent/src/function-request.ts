@@ -14,14 +14,14 @@ const TRACE_HEADERS: ReadonlySet<string> = new Set([
 export function requestHeaders(call: AgentCall, deadlineAt: number): string[] {
   const headers = call.model.headers;
   const list: string[] = [];
-  const traced = hasTrace(call.trace);
+  const ownTrace = hasTrace(call.trace) ? Object.entries(traceHeaders(call.trace)) : [];
   for (const name in headers) {
     const values = headers[name] ?? [];
     if (NOT_FORWARDED.has(name) || isHopByHop(name, values[0] ?? '')) continue;
-    if (traced && TRACE_HEADERS.has(name)) continue;
+    if (ownTrace.length > 0 && TRACE_HEADERS.has(name)) continue;
     for (const value of values) list.push(name, textToHeader(value));
   }
   list.push('Fn-Call-Id', call.model.id, 'Fn-Deadline', formatDateSeconds(deadlineAt));
-  if (traced) for (const [name, value] of Object.entries(traceHeaders(call.trace))) list.push(name, value);
+  for (const header of ownTrace) list.push(...header);
   return list;
 }

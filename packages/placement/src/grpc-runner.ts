@@ -62,10 +62,9 @@ class GrpcRunner implements Runner {
     const status = decodeRunnerStatus(
       await this.channel.unary('/RunnerProtocol/Status', NO_BYTES, { timeoutMs, signal }),
     );
-    if (status.load) {
-      this.channel.isOurs = true;
-      this.onLoad?.(status.load, undefined);
-    }
+    // Another may have the address by now, one of Fn even.
+    this.channel.isOurs = status.load !== undefined;
+    if (status.load) this.onLoad?.(status.load, undefined);
     return status;
   }
 

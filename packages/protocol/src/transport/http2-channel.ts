@@ -51,7 +51,7 @@ export class Http2Channel implements Engaging {
   private readonly maxMessageBytes: number;
   private readonly clock: Clock;
   private readonly scheme: string;
-  /** The runner has shown in another way than by its streams that it is one of ours. */
+  /** By what the runner said last, in another way than on its streams, it is one of ours. */
   isOurs = false;
 
   constructor(
