@@ -1,31 +1,29 @@
 import type { Credential, RegistryAuth } from './registry-auth.js';
 
-/** Under which names the credentials of Docker Hub are kept. */
-const HUB_NAMES = ['hub.docker.com', 'index.docker.io'];
+/** Docker Hub, as images name it. */
+const HUB_REGISTRIES: ReadonlySet<string> = new Set(['', 'docker.io', 'index.docker.io', 'registry-1.docker.io']);
+/** Under which names the credentials of Docker Hub are kept; the first that is there is taken. */
+const HUB_SERVERS = ['hub.docker.com', 'index.docker.io', 'docker.io', 'registry-1.docker.io'];
 
 /**
- * What to show to the registry of an image. A server's credentials serve its own host and the domains above it, port
- * included: those of `top.example.com:443` also serve `example.com:443`. The closest server is taken.
+ * What to show to the registry of an image: the credentials of exactly its host and port. Those of another host, a domain
+ * above or below it included, may belong to somebody else. Only Docker Hub has several names.
  *
  * @param registry empty: Docker Hub
  */
 export function matchCredential(credentials: readonly Credential[], registry: string): RegistryAuth | undefined {
-  for (const name of registry === '' ? HUB_NAMES : [registry]) {
-    const [closest] = credentials
-      .map(({ server, auth }) => ({ auth, distance: domainsOf(server).indexOf(name.toLowerCase()) }))
-      .filter(({ distance }) => distance >= 0)
-      .sort((a, b) => a.distance - b.distance);
-    if (closest !== undefined) return closest.auth;
+  const wanted = registry.toLowerCase();
+  for (const name of HUB_REGISTRIES.has(wanted) ? HUB_SERVERS : [wanted]) {
+    const found = credentials.find(({ server }) => hostOf(server) === name);
+    if (found !== undefined) return found.auth;
   }
   return undefined;
 }
 
-/** The server's host and the domains above it, closest first, down to two labels. A single label has none. */
-export function domainsOf(server: string): readonly string[] {
-  const host = server
+/** Host and port of a server as the Docker command line writes it: with or without a scheme and a path. */
+function hostOf(server: string): string {
+  return server
     .toLowerCase()
-    .replace(/^[a-z]+:\/\//, '')
-    .replace(/\/.*$/, '');
-  const labels = host.split('.');
-  return labels.slice(0, -1).map((_, index) => labels.slice(index).join('.'));
+    .replace(/^https?:\/\//, '')
+    .replace(/\/.*$/s, '');
 }
