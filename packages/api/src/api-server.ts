@@ -3,7 +3,6 @@ import {
   type DrainResult,
   IdGenerator,
   type Logger,
-  localIpv4,
   Once,
   type Service,
   silentLogger,
@@ -98,7 +97,7 @@ class RunningApiServer implements ApiServer {
       guard: options.guard,
       routes: apiRoutes(store, options.endpoints ?? endpointUrls(settings.publicLbUrl), options.listeners ?? {}, {
         clock,
-        ids: new IdGenerator({ ipv4: localIpv4(), port: options.port }),
+        ids: new IdGenerator(),
         maxRequestBytes: settings.maxRequestBytes,
       }),
     });

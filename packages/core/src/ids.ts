@@ -1,17 +1,18 @@
-import { randomInt } from 'node:crypto';
-import { networkInterfaces } from 'node:os';
+import { randomBytes } from 'node:crypto';
 
 /**
  * Ids of apps, functions, triggers and calls: 16 bytes as 26 characters of Crockford's base 32, in ULID layout.
  *
  *   bytes 0–5    Unix time in milliseconds
- *   bytes 6–11   machine: IPv4 address, then a port; random where nobody says which
- *   bytes 12–15  counter of this process, first value 1
+ *   bytes 6–11   the generator: random. Fn puts its IPv4 address and port here; two nodes in containers of different hosts can
+ *                have both in common
+ *   bytes 12–15  counter of the generator, first value 1
  *
- * Ids made by one process sort in the order they were made.
+ * Ids made by one generator sort in the order they were made.
  */
 const ALPHABET = '0123456789ABCDEFGHJKMNPQRSTVWXYZ';
 const COUNTER_LIMIT = 2 ** 32;
+const MACHINE_BYTES = 6;
 
 export class IdGenerator {
   private counter = 0;
@@ -21,11 +22,10 @@ export class IdGenerator {
   /** Its last 8 bits, in the place that they have in the last 8 characters. */
   private readonly machineTail: number;
 
-  /** @param machine has to differ between processes that may give out ids in the same millisecond */
-  constructor(machine: { ipv4: string; port: number } = randomMachine()) {
-    const [a = 127, b = 0, c = 0, d = 1] = machine.ipv4.split('.').map(Number);
-    this.machine = (BigInt(((a << 24) | (b << 16) | (c << 8) | d) >>> 0) << 16n) | BigInt(machine.port & 0xffff);
-    this.machineTail = Number(this.machine & 0xffn) * COUNTER_LIMIT;
+  /** @param machine 48 bits; has to differ between generators that may be used in the same millisecond */
+  constructor(machine = randomBytes(MACHINE_BYTES).readUIntBE(0, MACHINE_BYTES)) {
+    this.machine = BigInt(machine);
+    this.machineTail = (machine % 256) * COUNTER_LIMIT;
   }
 
   next(nowMs: number = Date.now()): string {
@@ -39,13 +39,7 @@ export class IdGenerator {
   }
 }
 
-/** An address says nothing of which process it is: runners of one host name containers of one engine. */
-function randomMachine(): { ipv4: string; port: number } {
-  const byte = () => randomInt(256);
-  return { ipv4: `${byte()}.${byte()}.${byte()}.${byte()}`, port: randomInt(65_536) };
-}
-
-/** The id for given parts; `IdGenerator` is the same with its own counter. */
+/** The id that Fn makes of these parts; `IdGenerator` has a random number in the place of address and port. */
 export function encodeId(unixMs: number, ipv4: string, port: number, counter: number): string {
   const [a = 0, b = 0, c = 0, d = 0] = ipv4.split('.').map(Number);
   const machine = (BigInt(((a << 24) | (b << 16) | (c << 8) | d) >>> 0) << 16n) | BigInt(port & 0xffff);
@@ -71,14 +65,4 @@ function encodeBase32(value: bigint, width: number): string {
     rest >>= 5n;
   }
   return text;
-}
-
-/** The first IPv4 address that is neither loopback nor Docker's bridge, else 127.0.0.1. */
-export function localIpv4(): string {
-  for (const [name, addresses] of Object.entries(networkInterfaces())) {
-    if (name === 'lo' || name === 'docker0') continue;
-    const found = addresses?.find((address) => address.family === 'IPv4' && address.address !== '127.0.0.1');
-    if (found) return found.address;
-  }
-  return '127.0.0.1';
 }

@@ -31,7 +31,7 @@ export {
   isHopByHop,
   textToHeader,
 } from './headers.js';
-export { encodeId, IdGenerator, localIpv4 } from './ids.js';
+export { encodeId, IdGenerator } from './ids.js';
 export { Deferred, type DrainResult, InflightTracker, Once, type Service } from './lifecycle.js';
 export {
   createLogger,

@@ -1,5 +1,5 @@
 import { PassThrough } from 'node:stream';
-import { createLogger, RecordedMetrics, readSettings, VERSION } from '@fnfleet/core';
+import { createLogger, FakeClock, RecordedMetrics, readSettings, VERSION } from '@fnfleet/core';
 import { FakeRunner, reportOf } from '@fnfleet/placement';
 import { lbSettings } from './settings.js';
 import { TestFleet } from './test-kit/test-fleet.js';
@@ -60,6 +60,19 @@ it('an unknown placer is answered with the known ones', async () => {
   await expect(start).rejects.toThrow(
     'FN_PLACER: unknown placer "chh"; known: naive, ch, ch-fn, least-loaded, warm-first, prequal',
   );
+});
+
+it('two balancers that have address and port in common, as in containers of two hosts, never give calls the same id', async () => {
+  const clock = new FakeClock();
+  const ids: unknown[] = [];
+  for (let balancer = 0; balancer < 2; balancer += 1) {
+    await fleet.close();
+    fleet = await TestFleet.start([runner], { clock });
+    ids.push((await fleet.send('/invoke/fn1')).headers['fn-call-id']);
+  }
+  expect(ids[0]).toMatch(/^[0-9A-HJKMNP-TV-Z]{26}$/);
+  expect(ids[1]).toMatch(/^[0-9A-HJKMNP-TV-Z]{26}$/);
+  expect(ids[1]).not.toBe(ids[0]);
 });
 
 it('http-api 16: a bug in an extension is a 500 with the cause in the log, and the balancer lives on', async () => {

@@ -3,9 +3,7 @@ import {
   type Clock,
   type DrainResult,
   FnError,
-  IdGenerator,
   type Logger,
-  localIpv4,
   MIB,
   Once,
   type Registry,
@@ -141,8 +139,6 @@ class ComposedLbServer implements LbServer {
       maxRequestBytes: settings.maxRequestBytes,
       callOverrider: options.callOverrider,
       callOptions: options.callOptions,
-      // Balancers on one machine must not give out the same ids.
-      ids: new IdGenerator({ ipv4: localIpv4(), port: options.port || process.pid }),
       logger,
       clock,
     });

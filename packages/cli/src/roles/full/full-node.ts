@@ -5,7 +5,6 @@ import {
   type DrainResult,
   IdGenerator,
   type Logger,
-  localIpv4,
   Once,
   type Service,
   silentLogger,
@@ -97,7 +96,7 @@ export class FullNode implements Service {
       afterEveryChange(() => lookup.forget()),
       {
         clock,
-        ids: new IdGenerator({ ipv4: localIpv4(), port }),
+        ids: new IdGenerator(),
         maxRequestBytes: settings.maxRequestBytes,
       },
     );
