@@ -20,7 +20,7 @@ function wholeMillis(text: string): number | undefined {
 }
 
 function decimalMillis(text: string): number | undefined {
-  return /^\d*\.?\d+$|^\d+\.$/.test(text) ? Math.trunc(Math.round(Number(text) * 1e6) / 1e3) : undefined;
+  return /^(?:\d+(?:\.\d*)?|\.\d+)$/.test(text) ? Math.trunc(Math.round(Number(text) * 1e6) / 1e3) : undefined;
 }
 
 const DURATION_UNITS_MS = { h: 3_600_000, m: 60_000, s: 1000, ms: 1, us: 1e-3, ns: 1e-6 } as const;
@@ -30,7 +30,7 @@ export function parseDuration(text: string): number | undefined {
   if (/^\d+$/.test(text)) return Number(text) * 1000;
   if (!/^(\d+(\.\d+)?(h|ms|m|s|us|ns))+$/.test(text)) return undefined;
   let ms = 0;
-  for (const [, amount, unit] of text.matchAll(/([\d.]+)([a-z]+)/g)) {
+  for (const [, amount, unit] of text.matchAll(/([\d.]+)([a-z]+)/gy)) {
     ms += Number(amount) * DURATION_UNITS_MS[unit as keyof typeof DURATION_UNITS_MS];
   }
   return ms;

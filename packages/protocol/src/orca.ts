@@ -55,7 +55,7 @@ export function encodeOrca(load: LoadReport): string {
   for (let i = 0; i < named.length; i += 1) TEMPLATE.writeDoubleLE(named[i] ?? 0, NAMED_AT[i] ?? 0);
   const bytes = freeSlots === undefined ? WITHOUT_FREE_SLOTS : TEMPLATE;
   // gRPC wants it without padding.
-  return bytes.toString('base64').replace(/=+$/, '');
+  return bytes.toString('base64').replace(/={1,2}$/, '');
 }
 
 /** Undefined when it cannot be read, or is not from a runner of ours. A peer's load is no reason for a call to fail. */

@@ -49,7 +49,7 @@ export async function openDatastore(url: string): Promise<Datastore> {
 }
 
 function sqlitePath(url: string): string {
-  const path = url.slice('sqlite3://'.length).replace(/\?.*$/, '');
+  const path = url.slice('sqlite3://'.length).replace(/\?.*$/s, '');
   if (path !== ':memory:') mkdirSync(dirname(path), { recursive: true, mode: 0o750 });
   return path;
 }

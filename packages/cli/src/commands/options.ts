@@ -20,7 +20,7 @@ export function jsonOption(): Option {
 
 function urls(value: string): readonly string[] {
   return names(value).map((part) => {
-    const url = part.replace(/\/+$/, '');
+    const url = part.replace(/(?<!\/)\/+$/, '');
     if (/^https?:\/\/[^\s/]+$/.test(url)) return url;
     throw new InvalidArgumentError(`expected http://host:port, got ${JSON.stringify(part)}.`);
   });
@@ -39,7 +39,7 @@ export function wholeNumber(min: number, max: number): (text: string) => number 
 export function decimal(min: number, max: number): (text: string) => number {
   return (text) => {
     const value = Number(text);
-    if (/^\d*\.?\d+$/.test(text) && value >= min && value <= max) return value;
+    if (/^(?:\d+(?:\.\d+)?|\.\d+)$/.test(text) && value >= min && value <= max) return value;
     throw new InvalidArgumentError(`expected a number from ${min} to ${max}.`);
   };
 }

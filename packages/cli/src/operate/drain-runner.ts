@@ -67,7 +67,7 @@ export async function callsInHand({ way, runner, at }: Drained, deps: DrainDeps)
 }
 
 async function tellRunner(url: string, runner: string, { runnerFetch }: DrainDeps): Promise<Drained> {
-  const base = url.replace(/\/+$/, '');
+  const base = url.replace(/(?<!\/)\/+$/, '');
   const { in_hand: inHand } = await ask<RunnerAnswer>(runnerFetch, `${base}/drain`, 'POST');
   return { runner, way: 'runner', at: [base], inHand };
 }

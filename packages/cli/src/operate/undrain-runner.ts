@@ -59,6 +59,6 @@ async function tellIfThere(line: RunnerLine, elsewhereDone: boolean, deps: Drain
 }
 
 async function tellRunner(url: string, { runnerFetch }: DrainDeps): Promise<{ state: string }> {
-  const { state } = await ask<RunnerAnswer>(runnerFetch, `${url.replace(/\/+$/, '')}/drain`, 'DELETE');
+  const { state } = await ask<RunnerAnswer>(runnerFetch, `${url.replace(/(?<!\/)\/+$/, '')}/drain`, 'DELETE');
   return { state };
 }

@@ -61,7 +61,7 @@ export function* walk(
 function optionNode(option: Option): OptionNode[] {
   if (option.long === undefined || option.hidden) return [];
   const { flags, long, description, argChoices: choices = [], envVar: variable, mandatory: required } = option;
-  const [, value] = /[<[]([^>\]]+)[>\]]/.exec(flags) ?? [];
+  const [, value] = /[<[]([^<>[\]]+)[>\]]/.exec(flags) ?? [];
   return [{ flags, long, value, choices, description, defaultText: defaultOf(option), variable, required }];
 }
 

@@ -109,7 +109,7 @@ function validateApp(app: App): void {
 
 function validateSyslogUrl(url: string): void {
   if (url === '') return;
-  const scheme = /^\s*([^:/?#]+):/.exec(url)?.[1]?.toLowerCase() ?? '';
+  const scheme = /^([^:/?#]+):/.exec(url.trimStart())?.[1]?.toLowerCase() ?? '';
   if (!SYSLOG_SCHEMES.includes(scheme)) {
     const reason = `invalid scheme, only [${SYSLOG_SCHEMES.join(', ')}] are supported`;
     throw new FnError('syslogUrlInvalid', { params: { url, reason } });

@@ -27,14 +27,27 @@ function parseFirst(json: string): unknown {
   }
 }
 
-/** Where the object that the text begins with is closed, if something follows it. */
+/**
+ * Where the object that the text begins with is closed, if something follows it. One look at each character: texts come from
+ * strangers, and a regular expression that looks for them begins again at each quote of one that never ends.
+ */
 function endOfFirstObject(json: string): number | undefined {
   if (json.trimStart().startsWith('null')) return json.indexOf('null') + 'null'.length;
   let depth = 0;
-  for (const { 0: token, index } of json.matchAll(/"(?:[^"\\]|\\.)*"|[{}[\]]/gs)) {
-    if (token === '{' || token === '[') depth += 1;
-    if (token === '}' || token === ']') depth -= 1;
-    if (depth === 0 && token !== undefined) return index + token.length;
+  let inText = false;
+  for (let index = 0; index < json.length; index += 1) {
+    const char = json[index];
+    if (inText) {
+      if (char === '\\') index += 1;
+      else if (char === '"') inText = false;
+    } else if (char === '"') {
+      inText = true;
+    } else if (char === '{' || char === '[') {
+      depth += 1;
+    } else if (char === '}' || char === ']') {
+      depth -= 1;
+      if (depth <= 0) return index + 1;
+    }
   }
   return undefined;
 }

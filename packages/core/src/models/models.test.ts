@@ -1,3 +1,4 @@
+import { runInNewContext } from 'node:vm';
 import { appToJson, changedApp, newApp, parseApp, parseAppInput } from './app.js';
 import { parseBody } from './body-json.js';
 import { changedFn, fnToJson, newFn, parseFn, parseFnInput } from './fn.js';
@@ -20,6 +21,38 @@ describe('a body', () => {
 
   it.each(['', ' ', '{', '[{}]', '"{}"', 'true {}', '{"a" 1} {}', 'nul'])('%j is invalid', (json) => {
     expect(() => parseBody(json)).toThrow(failsWith('invalidJson'));
+  });
+});
+
+describe('a body that is not JSON', () => {
+  const MIB = 1024 * 1024;
+
+  it.each`
+    what                                  | text
+    ${'objects and texts that never end'} | ${'{"'.repeat(MIB / 2)}
+    ${'a text of escaped quotes'}         | ${`{"${'\\"'.repeat(MIB / 2)}`}
+    ${'lists that never end'}             | ${'['.repeat(MIB)}
+    ${'objects that never end'}           | ${'{"a":'.repeat(MIB / 5)}
+    ${'backslashes'}                      | ${`{"${'\\'.repeat(MIB)}`}
+    ${'texts side by side'}               | ${'{"a"'.repeat(MIB / 4)}
+    ${'white space before nothing'}       | ${' '.repeat(MIB)}
+  `('is refused in time that grows with its length alone: $what', ({ text }) => {
+    const refuse = () => {
+      try {
+        parseBody(text);
+        return 'taken';
+      } catch (error) {
+        return (error as { code?: string }).code;
+      }
+    };
+    // A body of 100 kB once took seconds, one of 1 MB would have taken a quarter of an hour.
+    expect(runInNewContext('refuse()', { refuse }, { timeout: 15_000 })).toBe('invalidJson');
+  });
+
+  it('is refused however deep it is nested, and however much of it is well formed', () => {
+    const deep = `${'['.repeat(100_000)}${']'.repeat(100_000)}`;
+    expect(() => parseBody(deep)).toThrow(failsWith('invalidJson'));
+    expect(() => parseBody(`{"name":${deep}}`).text('name')).toThrow(failsWith('invalidJson'));
   });
 });
 

@@ -9,7 +9,7 @@ const REMEDY = 'see to it that it runs, that its port is open to here, and that 
 
 /** The api node that a balancer looks functions up at, and whether it lets the balancer in. */
 export async function checkApi(given: string, fetch: Fetch, mustBeSecure: boolean): Promise<Finding[]> {
-  const url = (given.includes('://') ? given : `http://${given}`).replace(/\/+$/, '');
+  const url = (given.includes('://') ? given : `http://${given}`).replace(/(?<!\/)\/+$/, '');
   if (mustBeSecure && url.startsWith('http:')) {
     return [
       fail('api', `${url} is plain text, in a fleet with TLS`, 'FN_RUNNER_API_URL=https://…, or FN_ALLOW_INSECURE=1'),
