@@ -42,6 +42,22 @@ export {
   silentLogger,
 } from './logging.js';
 export { isLoopback } from './loopback.js';
+export { METRIC_PREFIX, METRICS, type MetricName } from './metrics/declarations.js';
+export { PROMETHEUS_CONTENT_TYPE, renderPrometheus } from './metrics/prometheus.js';
+export { RecordedMetrics } from './metrics/recorded-metrics.js';
+export {
+  count,
+  countCallsFromZero,
+  countFromZero,
+  type HistogramPoint,
+  type MetricSnapshot,
+  type NumberPoint,
+  observe,
+  type Reading,
+  readMetrics,
+  readWhenExported,
+} from './metrics/registry.js';
+export type { Labels } from './metrics/series.js';
 export { fitsAnnotation } from './models/annotations.js';
 export { type App, type AppInput, appToJson, changedApp, newApp, parseApp, parseAppInput } from './models/app.js';
 export { parseBody } from './models/body-json.js';
@@ -61,7 +77,6 @@ export {
   type TriggerInput,
   triggerToJson,
 } from './models/trigger.js';
-export { RecordedMetrics } from './recorded-metrics.js';
 export { type RecordedSpan, RecordedSpans } from './recorded-spans.js';
 export { Registry } from './registry.js';
 export { requestUrl } from './request-url.js';
@@ -85,17 +100,6 @@ export {
 export { type Environment, readSettings, SettingsError } from './settings/read.js';
 export { renderSettings, type SettingsSection } from './settings/render.js';
 export { slotKey } from './slot-key.js';
-export {
-  count,
-  countCallsFromZero,
-  countFromZero,
-  METRIC_PREFIX,
-  METRICS,
-  type MetricName,
-  observe,
-  type Reading,
-  readWhenExported,
-} from './telemetry.js';
 export { readMaterial as readTlsMaterial } from './tls/check-material.js';
 export { clientTlsOptions } from './tls/client-tls.js';
 export { FileIdentity, type FileIdentityOptions } from './tls/file-identity.js';

@@ -1,4 +1,4 @@
-import winston from 'winston';
+import type winston from 'winston';
 
 export type LogLevel = 'error' | 'warn' | 'info' | 'debug';
 export type LogFields = Readonly<Record<string, unknown>>;
@@ -26,6 +26,8 @@ export interface LoggerOptions {
 }
 
 export function createLogger(options: LoggerOptions): Logger {
+  // Loaded by those who log: an embedder may have a logger of its own, and most commands say what they say themselves.
+  const winston: typeof import('winston') = require('winston');
   const { combine, timestamp, json, printf } = winston.format;
   const stream = options.stream ?? process.stderr;
   // Whoever read the log may be gone (EPIPE). Telling the log of it would fail again, for ever.

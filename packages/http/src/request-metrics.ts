@@ -36,7 +36,7 @@ export function measureRequest(
   const labels: RequestLabels = { route: 'invalid', blame: 'service', trace: opened?.context ?? NO_TRACE };
   const startedNs = clock.nowNs();
   res.once('close', () => {
-    const request = { path: labels.route, method: req.method };
+    const request = { path: labels.route, method: req.method ?? '' };
     // A client that left before the answer was complete is counted as such, whatever the answer would have been.
     const status = res.writableFinished ? res.statusCode : ERRORS.clientCancelled.status;
     const response = { ...request, status, blame: labels.blame };

@@ -1,5 +1,5 @@
 import { clientContext, clientTlsOptions } from '@fnfleet/core';
-import { Client, type ClientDuplexStream, credentials, type StatusObject } from '@grpc/grpc-js';
+import type { Client, ClientDuplexStream, StatusObject } from '@grpc/grpc-js';
 import { decodeLogBatch, type LogBatch } from './log-messages.js';
 import { runnerService } from './runner-proto.js';
 import { GRPC_STATUS, StreamError } from './stream.js';
@@ -52,6 +52,8 @@ export async function collectLogs(session: CollectorSession): Promise<void> {
 }
 
 function newClient({ address, tls }: CollectorSession): Client {
+  // Loaded by collectors alone: a balancer has no use for it.
+  const { Client, credentials }: typeof import('@grpc/grpc-js') = require('@grpc/grpc-js');
   if (tls === undefined) return new Client(address, credentials.createInsecure(), CHANNEL_OPTIONS);
   const host = address.slice(0, address.lastIndexOf(':')).replace(/^\[|\]$/g, '');
   const { servername, checkServerIdentity } = clientTlsOptions(tls.identity, host, tls.runnerName);

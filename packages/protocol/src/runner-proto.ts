@@ -1,8 +1,8 @@
 import { existsSync } from 'node:fs';
 import path from 'node:path';
 import type { ServiceDefinition } from '@grpc/grpc-js';
-import { loadSync, type PackageDefinition } from '@grpc/proto-loader';
-import protobuf from 'protobufjs';
+import type { PackageDefinition } from '@grpc/proto-loader';
+import type protobuf from 'protobufjs';
 import { decodeClientMessage, encodeRunnerMessage } from './codec.js';
 
 /** Options under which message objects look the same wherever they are read: proto field names, plain numbers. */
@@ -19,7 +19,7 @@ export function protoPath(): string {
 }
 
 export function packageDefinition(): PackageDefinition {
-  return loadSync(protoPath(), LOADER_OPTIONS);
+  return protoLoader().loadSync(protoPath(), LOADER_OPTIONS);
 }
 
 /**
@@ -38,5 +38,11 @@ export function runnerService(): ServiceDefinition {
 
 /** Message types by reflection, for tests and tools that check the wire shape itself. */
 export function protoRoot(): protobuf.Root {
-  return protobuf.loadSync(protoPath());
+  const library: typeof protobuf = require('protobufjs');
+  return library.loadSync(protoPath());
+}
+
+/** Loaded by those who serve or use more of the protocol than Engage. */
+function protoLoader(): typeof import('@grpc/proto-loader') {
+  return require('@grpc/proto-loader');
 }

@@ -1,8 +1,7 @@
 import { commonSettings, readSettings } from '@fnfleet/core';
 import { Command } from 'commander';
-import { ROLES } from '../roles/index.js';
+import { loadRole } from '../roles/load-role.js';
 import { runRole } from '../roles/run-role.js';
-import { settingsHelp } from '../settings-help.js';
 import { withExitCodes } from './exit-codes.js';
 
 export function nodeCommand(): Command {
@@ -11,10 +10,16 @@ export function nodeCommand(): Command {
     .addHelpText('after', () => `\n${settingsHelp()}`)
     .action(async () => {
       const { nodeType } = readSettings({ nodeType: commonSettings.nodeType }, process.env);
-      await runRole(ROLES[nodeType], process.env);
+      await runRole(await loadRole(nodeType), process.env);
     });
   return withExitCodes(command, {
     0: 'it has ended as SIGTERM or SIGINT asked it to',
     1: 'it could not start, which standard error explains; or it was asked to end twice',
   });
+}
+
+/** Every setting there is. Loaded for the help alone, which cannot wait for an import: it needs the code of every role. */
+function settingsHelp(): string {
+  const help: typeof import('../settings-help.js') = require('../settings-help.js');
+  return help.settingsHelp();
 }

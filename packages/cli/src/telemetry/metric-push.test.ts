@@ -1,7 +1,7 @@
 import { FakeClock } from '@fnfleet/core';
 import { diag } from '@opentelemetry/api';
 import { ExportResultCode } from '@opentelemetry/core';
-import type { IMetricReader, PushMetricExporter, ResourceMetrics } from '@opentelemetry/sdk-metrics';
+import type { PushMetricExporter, ResourceMetrics } from '@opentelemetry/sdk-metrics';
 import { MetricPush } from './metric-push.js';
 
 const METRICS = { scopeMetrics: [] } as unknown as ResourceMetrics;
@@ -9,7 +9,6 @@ const METRICS = { scopeMetrics: [] } as unknown as ResourceMetrics;
 function pushing(answer: 'taken' | 'refused' | 'none' = 'taken') {
   const clock = new FakeClock();
   const seen = { sent: 0, shutDown: false };
-  const reader: Pick<IMetricReader, 'collect'> = { collect: async () => ({ resourceMetrics: METRICS, errors: [] }) };
   const exporter: PushMetricExporter = {
     export(_metrics, done) {
       seen.sent += 1;
@@ -21,7 +20,7 @@ function pushing(answer: 'taken' | 'refused' | 'none' = 'taken') {
       seen.shutDown = true;
     },
   };
-  return { clock, seen, push: new MetricPush(reader, exporter, 1000, clock) };
+  return { clock, seen, push: new MetricPush(() => METRICS, exporter, 1000, clock) };
 }
 
 it('sends now and then, and once more at the end', async () => {

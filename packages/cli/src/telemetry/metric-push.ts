@@ -1,18 +1,15 @@
 import type { Clock, Timer } from '@fnfleet/core';
 import { diag } from '@opentelemetry/api';
 import { type ExportResult, ExportResultCode } from '@opentelemetry/core';
-import type { IMetricReader, PushMetricExporter } from '@opentelemetry/sdk-metrics';
+import type { PushMetricExporter, ResourceMetrics } from '@opentelemetry/sdk-metrics';
 
-/**
- * Sends to a collector, again and again, what a reader of metrics has. The reader is the one that `/metrics` is answered
- * from: the SDK keeps every count once for each reader there is, and a second one would cost each call some percent.
- */
+/** Sends what the process has counted to a collector, again and again. */
 export class MetricPush {
   private timer: Timer;
   private sending: Promise<void> | undefined;
 
   constructor(
-    private readonly reader: Pick<IMetricReader, 'collect'>,
+    private readonly read: () => ResourceMetrics,
     private readonly exporter: PushMetricExporter,
     private readonly everyMs: number,
     private readonly clock: Pick<Clock, 'after'>,
@@ -34,7 +31,7 @@ export class MetricPush {
     });
   }
 
-  /** A collector that is slower than we are gets no second one meanwhile. */
+  /** While a slow collector has not answered, nothing more is sent to it. */
   private send(): Promise<void> {
     this.sending ??= this.sendNow().finally(() => {
       this.sending = undefined;
@@ -43,8 +40,7 @@ export class MetricPush {
   }
 
   private async sendNow(): Promise<void> {
-    const { resourceMetrics } = await this.reader.collect();
-    const result = await new Promise<ExportResult>((resolve) => this.exporter.export(resourceMetrics, resolve));
+    const result = await new Promise<ExportResult>((resolve) => this.exporter.export(this.read(), resolve));
     if (result.code !== ExportResultCode.SUCCESS) diag.error(result.error?.message ?? 'metrics were not taken');
   }
 }

@@ -50,7 +50,12 @@ export const telemetrySettings = {
   }),
   otelServiceName: text('OTEL_SERVICE_NAME', {
     defaultText: '`fnfleet-` and the role',
-    doc: 'Name of the service in traces and metrics. More can be said with `OTEL_RESOURCE_ATTRIBUTES`.',
+    doc: 'Name of the service in traces and metrics.',
+  }),
+  otelResource: structured('OTEL_RESOURCE_ATTRIBUTES', 'key=value pairs separated by commas', parseResource, {
+    default: {} as Readonly<Record<string, string>>,
+    defaultText: 'none',
+    doc: 'What else is said of the process in traces and metrics. Values are percent-encoded.',
   }),
   otelMetricIntervalMs: durationMs('OTEL_METRIC_EXPORT_INTERVAL', {
     default: 60_000,
@@ -90,4 +95,15 @@ function parsePropagators(given: string): readonly Propagator[] {
     if (found === undefined) throw new Error(`${item.trim()} is not among ${PROPAGATORS.join(', ')}`);
     return found;
   });
+}
+
+function parseResource(given: string): Readonly<Record<string, string>> {
+  const pairs = given.split(',').filter((pair) => pair.trim() !== '');
+  return Object.fromEntries(
+    pairs.map((pair) => {
+      const at = pair.indexOf('=');
+      if (at < 1) throw new Error(`${pair.trim()} is not key=value`);
+      return [pair.slice(0, at).trim(), decodeURIComponent(pair.slice(at + 1).trim())];
+    }),
+  );
 }

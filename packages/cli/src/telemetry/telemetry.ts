@@ -1,23 +1,19 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import os from 'node:os';
-import { installTraceEntry, type Logger, systemClock, VERSION } from '@fnfleet/core';
-import { context, diag, metrics, propagation, trace } from '@opentelemetry/api';
-import { AsyncLocalStorageContextManager } from '@opentelemetry/context-async-hooks';
-import { PrometheusExporter } from '@opentelemetry/exporter-prometheus';
 import {
-  defaultResource,
-  detectResources,
-  envDetector,
-  type Resource,
-  resourceFromAttributes,
-} from '@opentelemetry/resources';
-import { MeterProvider } from '@opentelemetry/sdk-metrics';
-import { BatchSpanProcessor, type Sampler, type SpanExporter, TracerProvider } from '@opentelemetry/sdk-trace';
+  installTraceEntry,
+  type Labels,
+  type Logger,
+  PROMETHEUS_CONTENT_TYPE,
+  readMetrics,
+  renderPrometheus,
+  systemClock,
+  VERSION,
+} from '@fnfleet/core';
+import { context, diag, propagation, trace } from '@opentelemetry/api';
+import { AsyncLocalStorageContextManager } from '@opentelemetry/context-async-hooks';
 import { ExportTroubles } from './export-troubles.js';
-import { newMetricExporter, newSpanExporter } from './exporters.js';
-import { MetricPush } from './metric-push.js';
-import { newPropagator } from './propagation.js';
-import { newSampling } from './sampling.js';
+import { LazyPropagator } from './lazy-propagator.js';
 import type { TelemetrySettings } from './telemetry-settings.js';
 
 /** How long the last traces and metrics of a process may take to the collector, milliseconds. */
@@ -34,7 +30,8 @@ export interface Telemetry {
 }
 
 /**
- * Measures and traces for a whole process. The packages only use the OpenTelemetry API; the SDK is wired here, for roles.
+ * Measures and traces for a whole process. The SDK of OpenTelemetry is loaded only where there is a collector: it would
+ * be a third of the memory of an idle role.
  * @param role names the service, unless the settings do
  */
 export async function startTelemetry(role: string, settings: TelemetrySettings, logger: Logger): Promise<Telemetry> {
@@ -42,69 +39,48 @@ export async function startTelemetry(role: string, settings: TelemetrySettings, 
     logger.warn(`${name} has no effect: spans go to a collector by OTLP (OTEL_EXPORTER_OTLP_ENDPOINT)`);
   }
   new ExportTroubles(logger, systemClock).install();
-  const resource = resourceOf(role, settings);
-  const prometheus = new PrometheusExporter({ preventServerStart: true });
-  const metricExporter = await newMetricExporter(settings);
-  const meters = new MeterProvider({ resource, readers: [prometheus] });
-  const push = metricExporter && new MetricPush(prometheus, metricExporter, settings.otelMetricIntervalMs, systemClock);
-  metrics.setGlobalMeterProvider(meters);
-
+  const target = describeProcess(role, settings);
   context.setGlobalContextManager(new AsyncLocalStorageContextManager().enable());
-  const propagator = newPropagator(settings.otelPropagators);
+  const propagator = new LazyPropagator(settings.otelPropagators);
   propagation.setGlobalPropagator(propagator);
-  const spanExporter = await newSpanExporter(settings);
-  const { sampler, begins } = newSampling(settings);
-  const tracers = spanExporter && newTracers(spanExporter, { resource, sampler, settings });
-  if (tracers) trace.setGlobalTracerProvider(tracers);
+  const exports = exportsAnything(settings)
+    ? await (await import('./exports.js')).startExports(target, settings)
+    : NONE;
   // A trace that comes in is passed on, though nobody records here.
-  const headers = propagator.fields().map((name) => name.toLowerCase());
-  const takeBack = installTraceEntry({ headers, begins: tracers ? begins : () => false });
+  const takeBack = installTraceEntry({ headers: propagator.fields(), begins: exports.begins });
 
   return {
-    metrics: (req, res) => prometheus.getMetricsRequestHandler(req, res),
+    metrics: (_req, res) => {
+      res.setHeader('content-type', PROMETHEUS_CONTENT_TYPE);
+      res.end(renderPrometheus(readMetrics(), target));
+    },
     async close() {
-      const done = await within(FLUSH_MS, Promise.allSettled([tracers?.shutdown(), push?.close()]));
+      const done = await within(FLUSH_MS, exports.close());
       takeBack();
-      await meters.shutdown().catch(() => undefined);
-      for (const api of [metrics, trace, context, propagation, diag]) api.disable();
+      for (const api of [trace, context, propagation, diag]) api.disable();
       return done;
     },
   };
 }
 
-interface TracerParts {
-  readonly resource: Resource;
-  readonly sampler: Sampler;
-  readonly settings: TelemetrySettings;
+const NONE = { begins: () => false, close: () => Promise.resolve() };
+
+function exportsAnything(settings: TelemetrySettings): boolean {
+  const { otelDisabled, otelEndpoint, otelTracesEndpoint, otelMetricsEndpoint } = settings;
+  const asked = [otelEndpoint, otelTracesEndpoint, otelMetricsEndpoint, settings.otelTracesExporter];
+  return !otelDisabled && [...asked, settings.otelMetricsExporter].some((given) => given !== undefined);
 }
 
-function newTracers(exporter: SpanExporter, { resource, sampler, settings }: TracerParts): TracerProvider {
-  return new TracerProvider({
-    resource,
-    sampler,
-    spanProcessors: [
-      new BatchSpanProcessor({
-        exporter,
-        scheduledDelayMillis: settings.otelBatchDelayMs,
-        maxQueueSize: settings.otelBatchQueue,
-        maxExportBatchSize: Math.min(settings.otelBatchSize, settings.otelBatchQueue),
-      }),
-    ],
-  });
-}
-
-function resourceOf(role: string, { otelServiceName }: TelemetrySettings): Resource {
-  return defaultResource()
-    .merge(
-      resourceFromAttributes({
-        'service.name': `fnfleet-${role}`,
-        'service.version': VERSION,
-        'service.instance.id': `${os.hostname()}-${process.pid}`,
-        'host.name': os.hostname(),
-      }),
-    )
-    .merge(detectResources({ detectors: [envDetector] }))
-    .merge(resourceFromAttributes(otelServiceName === undefined ? {} : { 'service.name': otelServiceName }));
+/** What the process is, by the names of OpenTelemetry's conventions for resources. */
+function describeProcess(role: string, { otelServiceName, otelResource }: TelemetrySettings): Labels {
+  return {
+    'service.name': `fnfleet-${role}`,
+    'service.version': VERSION,
+    'service.instance.id': `${os.hostname()}-${process.pid}`,
+    'host.name': os.hostname(),
+    ...otelResource,
+    ...(otelServiceName !== undefined && { 'service.name': otelServiceName }),
+  };
 }
 
 function legacyNames({ zipkinUrl, jaegerUrl }: TelemetrySettings): string[] {

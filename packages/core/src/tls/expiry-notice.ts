@@ -1,5 +1,5 @@
 import type { Logger } from '../logging.js';
-import { count } from '../telemetry.js';
+import { count } from '../metrics/registry.js';
 import type { CheckedMaterial, TlsFiles } from './tls-material.js';
 
 const DAY_MS = 86_400_000;

@@ -4,7 +4,7 @@ import path from 'node:path';
 import { type CertifiedKey, issueCertificate, newAuthority } from '../certificates/index.js';
 import { FakeClock } from '../fake-clock.js';
 import { type LogFields, type Logger, silentLogger } from '../logging.js';
-import { RecordedMetrics } from '../recorded-metrics.js';
+import { RecordedMetrics } from '../metrics/recorded-metrics.js';
 import { FileIdentity } from './file-identity.js';
 
 const metrics = RecordedMetrics.install();

@@ -1,12 +1,3 @@
-import {
-  type Attributes,
-  type Counter,
-  type Histogram,
-  metrics,
-  type Observable,
-  type UpDownCounter,
-} from '@opentelemetry/api';
-
 /**
  * Every metric's name, once. Names, units and bounds are the original's, so that dashboards built for it keep working;
  * instruments have the prefix `fn_`. Labels come from what was looked up, never from what a client sent.
@@ -112,140 +103,16 @@ export const METRICS = {
 
 export type MetricName = keyof typeof METRICS;
 
-type MetricDeclaration =
+export type MetricDeclaration =
   | { readonly kind: 'counter' | 'gauge'; readonly doc: string; readonly unit: string }
   | { readonly kind: 'histogram'; readonly doc: string; readonly unit: string; readonly bounds: readonly number[] };
 
-type NamesOf<K extends MetricDeclaration['kind']> = {
+export type NamesOf<K extends MetricDeclaration['kind']> = {
   [N in MetricName]: (typeof METRICS)[N]['kind'] extends K ? N : never;
 }[MetricName];
 
-const SCOPE = 'fnfleet';
-/** Of the names of instruments, and so of all that is exported. */
+/** Prepended to the name of every metric that is exported. */
 export const METRIC_PREFIX = 'fn_';
-
-/** Adds to a counter, or moves a gauge up and down. A metric is counted with labels always or never. */
-export function count(name: NamesOf<'counter' | 'gauge'>, value = 1, attributes?: Attributes): void {
-  if (attributes === undefined) tally(name).total += value;
-  else labelled(name).add(value, attributes);
-}
-
-/**
- * Shows a counter or gauge before the first event: one that appears together with it is new to Prometheus, which sees no
- * increase. @param labelled the labels that it will be counted with; none: it is counted without
- */
-export function countFromZero(name: NamesOf<'counter' | 'gauge'>, ...labelled: readonly Attributes[]): void {
-  if (labelled.length === 0) count(name, 0);
-  for (const attributes of labelled) count(name, 0, attributes);
-}
-
-/** The same for how calls end, for whoever counts them. */
-export function countCallsFromZero(): void {
-  for (const name of CALL_METRICS) countFromZero(name);
-}
-
-const CALL_METRICS = [
-  'calls',
-  'queued',
-  'running',
-  'completed',
-  'canceled',
-  'timeouts',
-  'errors',
-  'server_busy',
-] as const satisfies MetricName[];
-
-/** One level of a metric that is read, and its labels. */
-export interface Reading {
-  readonly value: number;
-  readonly attributes?: Attributes;
-}
-
-/**
- * Reads a metric whenever it is exported: for what changes without an event that could be counted. Such a metric is not
- * counted as well.
- * @param read quick, and never throws; labels that it has given once it gives every time
- * @returns ends the reading. Idempotent
- */
-export function readWhenExported(name: NamesOf<'counter' | 'gauge'>, read: () => readonly Reading[]): () => void {
-  const { readers } = tally(name);
-  readers.add(read);
-  return () => void readers.delete(read);
-}
-
-/** Records one observation, in the unit of the declaration. */
-export function observe(name: NamesOf<'histogram'>, value: number, attributes?: Attributes): void {
-  histograms(name).record(value, attributes);
-}
-
-/**
- * Instruments are made on first use, after a role has installed its meter provider. Without one the API's own
- * no-op instruments are used.
- */
-const tallies = new Map<MetricName, Tally>();
-const counters = new Map<MetricName, Counter | UpDownCounter>();
-const histogramsByName = new Map<MetricName, Histogram>();
-
-/**
- * What has been counted without labels, or is read. An exporter reads it when it is asked; until then counting is an
- * addition.
- */
-class Tally {
-  total = 0;
-  readonly readers = new Set<() => readonly Reading[]>();
-
-  constructor(instrument: Observable) {
-    instrument.addCallback((result) => {
-      if (this.readers.size === 0) result.observe(this.total);
-      for (const read of this.readers) for (const { value, attributes } of read()) result.observe(value, attributes);
-    });
-  }
-}
-
-function tally(name: MetricName): Tally {
-  let found = tallies.get(name);
-  if (found === undefined) {
-    const { kind, doc, unit } = METRICS[name];
-    const meter = metrics.getMeter(SCOPE);
-    const options = { description: doc, unit };
-    found = new Tally(
-      kind === 'gauge'
-        ? meter.createObservableUpDownCounter(METRIC_PREFIX + name, options)
-        : meter.createObservableCounter(METRIC_PREFIX + name, options),
-    );
-    tallies.set(name, found);
-  }
-  return found;
-}
-
-function labelled(name: MetricName): Counter | UpDownCounter {
-  let found = counters.get(name);
-  if (found === undefined) {
-    const { kind, doc, unit } = METRICS[name];
-    const meter = metrics.getMeter(SCOPE);
-    const options = { description: doc, unit };
-    found =
-      kind === 'gauge'
-        ? meter.createUpDownCounter(METRIC_PREFIX + name, options)
-        : meter.createCounter(METRIC_PREFIX + name, options);
-    counters.set(name, found);
-  }
-  return found;
-}
-
-function histograms(name: NamesOf<'histogram'>): Histogram {
-  let found = histogramsByName.get(name);
-  if (found === undefined) {
-    const { doc, unit, bounds } = METRICS[name];
-    found = metrics.getMeter(SCOPE).createHistogram(METRIC_PREFIX + name, {
-      description: doc,
-      unit,
-      advice: { explicitBucketBoundaries: [...bounds] },
-    });
-    histogramsByName.set(name, found);
-  }
-  return found;
-}
 
 function counter(doc: string, unit = '') {
   return { kind: 'counter', doc, unit } as const;

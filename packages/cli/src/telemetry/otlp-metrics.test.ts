@@ -1,0 +1,37 @@
+import { METRICS, type MetricSnapshot } from '@fnfleet/core';
+import { JsonMetricsSerializer } from '@opentelemetry/otlp-transformer';
+import { resourceFromAttributes } from '@opentelemetry/resources';
+import { toResourceMetrics } from './otlp-metrics.js';
+
+it('counters, gauges and histograms reach a collector as OTLP has them', () => {
+  const metrics: MetricSnapshot[] = [
+    { kind: 'counter', name: 'calls', points: [{ labels: {}, value: 3 }] },
+    { kind: 'gauge', name: 'util_mem_used', points: [{ labels: { zone: 'a' }, value: 5 }] },
+    {
+      kind: 'histogram',
+      name: 'lb_call_latency',
+      bounds: [1, 10],
+      points: [{ labels: { call_status: 'completed' }, buckets: [1, 2, 0], sum: 12, count: 3 }],
+    },
+    { kind: 'counter', name: 'errors', points: [] },
+  ];
+  const resource = resourceFromAttributes({ 'service.name': 'test' });
+  const bytes = JsonMetricsSerializer.serializeRequest(
+    toResourceMetrics(metrics, resource, { sinceMs: 1000, nowMs: 2000 }),
+  );
+  const { resourceMetrics } = JSON.parse(Buffer.from(bytes ?? []).toString());
+  const sent = resourceMetrics[0].scopeMetrics[0].metrics;
+  const times = { startTimeUnixNano: '1000000000', timeUnixNano: '2000000000' };
+  expect(sent).toMatchObject([
+    {
+      name: 'fn_calls',
+      description: METRICS.calls.doc,
+      sum: { isMonotonic: true, dataPoints: [{ ...times, asDouble: 3 }] },
+    },
+    { name: 'fn_util_mem_used', unit: 'By', sum: { isMonotonic: false, dataPoints: [{ asDouble: 5 }] } },
+    {
+      name: 'fn_lb_call_latency',
+      histogram: { dataPoints: [{ ...times, bucketCounts: [1, 2, 0], explicitBounds: [1, 10], sum: 12, count: 3 }] },
+    },
+  ]);
+});

@@ -1,0 +1,53 @@
+import { METRIC_PREFIX, METRICS, type MetricSnapshot } from '@fnfleet/core';
+import { type HrTime, ValueType } from '@opentelemetry/api';
+import { millisToHrTime } from '@opentelemetry/core';
+import type { Resource } from '@opentelemetry/resources';
+import {
+  AggregationTemporality,
+  DataPointType,
+  type MetricData,
+  type ResourceMetrics,
+} from '@opentelemetry/sdk-metrics';
+
+const SCOPE = { name: 'fnfleet' };
+
+/**
+ * What the process has counted, as exporters of OpenTelemetry take it.
+ * @param sinceMs when counting began, milliseconds since the epoch
+ * @param nowMs when it was read
+ */
+export function toResourceMetrics(
+  metrics: readonly MetricSnapshot[],
+  resource: Resource,
+  { sinceMs, nowMs }: { sinceMs: number; nowMs: number },
+): ResourceMetrics {
+  const times = { startTime: millisToHrTime(sinceMs), endTime: millisToHrTime(nowMs) };
+  const data = metrics.filter(({ points }) => points.length > 0).map((metric) => toMetricData(metric, times));
+  return { resource, scopeMetrics: [{ scope: SCOPE, metrics: data }] };
+}
+
+function toMetricData(metric: MetricSnapshot, times: { startTime: HrTime; endTime: HrTime }): MetricData {
+  const { doc, unit } = METRICS[metric.name];
+  const common = {
+    descriptor: { name: METRIC_PREFIX + metric.name, description: doc, unit, valueType: ValueType.DOUBLE },
+    aggregationTemporality: AggregationTemporality.CUMULATIVE,
+  };
+  if (metric.kind !== 'histogram') {
+    return {
+      ...common,
+      dataPointType: DataPointType.SUM,
+      isMonotonic: metric.kind === 'counter',
+      dataPoints: metric.points.map(({ labels, value }) => ({ ...times, attributes: labels, value })),
+    };
+  }
+  const boundaries = [...metric.bounds];
+  return {
+    ...common,
+    dataPointType: DataPointType.HISTOGRAM,
+    dataPoints: metric.points.map(({ labels, buckets, sum, count }) => ({
+      ...times,
+      attributes: labels,
+      value: { buckets: { boundaries, counts: [...buckets] }, sum, count },
+    })),
+  };
+}
