@@ -30,7 +30,7 @@ ${renderSettings(SETTINGS_SECTIONS)}`,
 # Errors
 
 Every error answer is \`{"message":"<text>"}\` and a newline, as \`application/json\`. *Blame* says whose fault it was;
-\`function\` travels to a balancer as \`errorUser\`.
+\`function\` and \`caller\` travel to a balancer as \`errorUser\`.
 
 | Status | Text | Blame | Meaning |
 |---|---|---|---|

@@ -72,7 +72,7 @@ it('http-api 91, protocol 79: goes on without its client, up to a deadline of it
 
 it('http-api 90: a runner that does not support it', async () => {
   const message = 'Detach call functions are not supported on this server';
-  runner.fails(new PeerError(501, message, false));
+  runner.fails(new PeerError(501, message, 'platform'));
   await start();
   const answer = await fleet.send('/invoke/fn1', { headers: DETACHED });
   expect(answer).toMatchObject({ status: 501, body: `${JSON.stringify({ message })}\n` });
@@ -88,7 +88,7 @@ it('http-api 91, protocol 80: only busy runners for as long as a detached call m
 it('a call that fails after it has begun no longer concerns the client', async () => {
   runner.does(async (call) => {
     call.response.writeHead(202, []);
-    return { kind: 'failed', error: new FnError('functionFailed') };
+    return { kind: 'failed', blame: 'function', error: new FnError('functionFailed') };
   });
   await start();
   expect(await fleet.send('/invoke/fn1', { headers: DETACHED })).toMatchObject({ status: 202, body: '' });

@@ -101,12 +101,12 @@ describe('what a client gets', () => {
 
 describe('what goes wrong', () => {
   it.each`
-    story                                                             | error                                            | status | message
-    ${'http-api 78, protocol 72: the function failed'}                | ${new PeerError(502, 'function failed', true)}   | ${502} | ${'function failed'}
-    ${'http-api 79: the function ran out of time'}                    | ${new PeerError(504, 'Timed out', true)}         | ${504} | ${'Timed out'}
-    ${'http-api 90: the runner cannot do that'}                       | ${new PeerError(501, 'not supported', false)}    | ${501} | ${'not supported'}
-    ${'a runner’s error without a code is a 500'}                     | ${new PeerError(0, 'hex: odd length', false)}    | ${500} | ${'hex: odd length'}
-    ${'http-api 82, protocol 73: the stream broke, no second runner'} | ${new Error('14 UNAVAILABLE: connection reset')} | ${500} | ${'internal server error'}
+    story                                                             | error                                                | status | message
+    ${'http-api 78, protocol 72: the function failed'}                | ${new PeerError(502, 'function failed', 'function')} | ${502} | ${'function failed'}
+    ${'http-api 79: the function ran out of time'}                    | ${new PeerError(504, 'Timed out', 'function')}       | ${504} | ${'Timed out'}
+    ${'http-api 90: the runner cannot do that'}                       | ${new PeerError(501, 'not supported', 'platform')}   | ${501} | ${'not supported'}
+    ${'a runner’s error without a code is a 500'}                     | ${new PeerError(0, 'hex: odd length', 'platform')}   | ${500} | ${'hex: odd length'}
+    ${'http-api 82, protocol 73: the stream broke, no second runner'} | ${new Error('14 UNAVAILABLE: connection reset')}     | ${500} | ${'internal server error'}
   `('$story', async ({ error, status, message }) => {
     const second = new FakeRunner('r2').finishes();
     runner.fails(error);
@@ -126,7 +126,7 @@ describe('what goes wrong', () => {
         ['Content-Length', '999'],
       ]);
       call.response.write(Buffer.from('half'));
-      return { kind: 'failed', error: new PeerError(502, 'function failed', true) };
+      return { kind: 'failed', blame: 'function', error: new PeerError(502, 'function failed', 'function') };
     });
     await start();
 
@@ -139,7 +139,7 @@ describe('what goes wrong', () => {
 
   it('http-api 78: says who is to blame on the metrics', async () => {
     runner
-      .fails(new PeerError(502, 'function failed', true))
+      .fails(new PeerError(502, 'function failed', 'function'))
       .fails(new Error('reset'))
       .finishes();
     await start();

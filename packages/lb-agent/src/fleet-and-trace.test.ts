@@ -71,7 +71,7 @@ it('FN_TRACE_FILE: a line for each call that ran, which the simulator reads', as
   const runner = new FakeRunner('r1:9190').does(async (call) => {
     call.addExecution(25_000_000);
     call.response.writeHead(200, []);
-    return { kind: 'failed', error: new Error('it ran, and failed') };
+    return { kind: 'failed', blame: 'runner', error: new Error('it ran, and failed') };
   });
   fleet = await TestFleet.start([runner], { env: { FN_TRACE_FILE: file } });
   await fleet.send('/invoke/fn1', { method: 'POST' });

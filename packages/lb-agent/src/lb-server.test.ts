@@ -126,7 +126,7 @@ it('a close ends what is in hand at once', async () => {
     arrived.resolve();
     await new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }));
     aborted.resolve();
-    return { kind: 'failed', error: signal.reason };
+    return { kind: 'failed', blame: 'caller', error: signal.reason };
   });
   await fleet.close();
   fleet = await TestFleet.start([stuck]);

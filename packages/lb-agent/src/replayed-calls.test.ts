@@ -85,7 +85,7 @@ it('a client that leaves in the middle of a long body takes its file with it', a
     if (metrics.sum('lb_replay_disk_bytes') > 0) onDisk.resolve();
     await left;
     reader.close();
-    return { kind: 'failed', error: signal.reason };
+    return { kind: 'failed', blame: 'caller', error: signal.reason };
   });
   await start();
   const ended = Promise.withResolvers<void>();

@@ -7,7 +7,7 @@ import { newLBAgent } from './lb-agent.js';
 /** What becomes of a call whose runner dies after `started`; BalancerSession does the same. */
 const dies: FakeAttempt = async (call) => {
   const error = new Error('gRPC status 14: stream reset');
-  if (!call.mayRunAgain) return { kind: 'failed', error };
+  if (!call.mayRunAgain) return { kind: 'failed', blame: 'runner', error };
   call.runsAgain?.();
   return { kind: 'refused', reason: 'lost', error };
 };

@@ -53,7 +53,7 @@ describe('clients that leave', () => {
       signal.addEventListener('abort', () => cancelled.resolve(), { once: true });
       arrived.resolve();
       await cancelled.promise;
-      return { kind: 'failed', error: signal.reason };
+      return { kind: 'failed', blame: 'caller', error: signal.reason };
     });
     await start();
     const ended = Promise.withResolvers<void>();
@@ -78,7 +78,7 @@ describe('clients that leave', () => {
     runner.does(async (call) => {
       const error = await runner.readBody(call).catch((reason: unknown) => reason);
       outcome.resolve(error);
-      return { kind: 'failed', error: error as Error };
+      return { kind: 'failed', blame: 'runner', error: error as Error };
     });
     await start();
 
@@ -125,7 +125,7 @@ describe('streaming', () => {
     runner.does(async (call) => {
       call.response.writeHead(200, announced ? [['Content-Length', announced]] : []);
       call.response.write(Buffer.alloc(20_000, 'a'));
-      if (outcome === 'fails') return { kind: 'failed', error: new Error('runner lost') };
+      if (outcome === 'fails') return { kind: 'failed', blame: 'runner', error: new Error('runner lost') };
       return { kind: 'finished', report: reportOf(call) };
     });
     await start();

@@ -150,7 +150,7 @@ describe('what the client gets', () => {
   it('http-api 100: a failure of the function is not the function’s to phrase', async () => {
     runner = new FakeRunner('r1').does(async (call) => {
       call.response.writeHead(200, [['Fn-Http-Status', '201']]);
-      return { kind: 'failed', error: new PeerError(502, 'function failed', true) };
+      return { kind: 'failed', blame: 'function', error: new PeerError(502, 'function failed', 'function') };
     });
     await start();
     const answer = await fleet.send('/t/shop/hot');

@@ -1,5 +1,6 @@
 import { CancelledError, FnError, type HeaderList } from '@fnfleet/core';
 import {
+  type AttemptBlame,
   type AttemptOutcome,
   type BodyReader,
   type CallReport,
@@ -43,10 +44,10 @@ export class FakeRunner implements Runner {
     return this.does(async () => ({ kind: 'refused', reason, error }));
   }
 
-  fails(error: Error): this {
+  fails(error: Error, blame: AttemptBlame = 'runner'): this {
     return this.does(async (call) => {
       await this.readBody(call);
-      return { kind: 'failed', error };
+      return { kind: 'failed', blame, error };
     });
   }
 
@@ -79,7 +80,8 @@ export class FakeRunner implements Runner {
     try {
       return await attempt(call, signal);
     } catch (error) {
-      return { kind: 'failed', error: error as Error };
+      const blame = error instanceof CancelledError ? 'caller' : 'runner';
+      return { kind: 'failed', blame, error: error as Error };
     } finally {
       this.active -= 1;
     }

@@ -10,9 +10,19 @@ import {
   type TraceContext,
 } from '@fnfleet/core';
 import { closeOffer, openOffer } from './attempt-span.js';
+import { type AttemptBlame, blameOfEnd, blameOfOwn, blameOfReport } from './blame.js';
 import { BodyPump } from './body-pump.js';
+import { oversize } from './codec.js';
 import type { LoadReport } from './load-report.js';
-import type { DataMessage, FinishedMessage, ResultStartMessage, RunnerMessage } from './messages.js';
+import {
+  type DataMessage,
+  type FinishedMessage,
+  MAX_ERROR_TEXT,
+  MAX_MESSAGE_BYTES,
+  type ResultStartMessage,
+  type RunnerMessage,
+  type TryMessage,
+} from './messages.js';
 import type { AttemptOutcome, CallReport, OutboundCall } from './outbound-call.js';
 import { type ClientStream, type ClientStreamHandler, GRPC_STATUS, type StreamEnd, StreamError } from './stream.js';
 
@@ -33,6 +43,8 @@ import { type ClientStream, type ClientStreamHandler, GRPC_STATUS, type StreamEn
  *     promised no more than to send it, all that it sent must have been read; after silence nobody knows. A call that may
  *     have started is offered again only if its owner allows it and nothing of its answer has been seen.
  * P7  The body is kept while another attempt may follow: until `started`, or, if the call may run again, until the answer.
+ * P8  Each failure says who is to blame for it, and what a runner says is checked here before anybody acts on it: what caller
+ *     or function bring about never counts against the runner.
  *
  * The runner's side is `RunnerSession`, next door.
  */
@@ -63,10 +75,20 @@ export function offerCall(
   logger: Logger = silentLogger,
   onLoad?: (load: LoadReport) => void,
 ): Promise<AttemptOutcome> {
-  return new Promise((resolve) => {
-    if (signal.aborted) resolve({ kind: 'failed', error: cancellation(signal) });
-    else new BalancerSession(call, channel, signal, logger, resolve, onLoad);
-  });
+  if (signal.aborted) return Promise.resolve(failed(cancellation(signal)));
+  let offer: TryMessage;
+  try {
+    // Encoded afresh for each attempt: listeners and overriders may have changed the model in between.
+    offer = { kind: 'try', callJson: encodeCall(call.model), slotHash: call.slotHash, extensions: call.extensions };
+  } catch (error) {
+    return Promise.resolve(failed(asError(error)));
+  }
+  // A runner would end the stream, and with the next call as well.
+  const bytes = oversize(offer, MAX_MESSAGE_BYTES);
+  if (bytes !== undefined) {
+    return Promise.resolve(failed(new FnError('callTooLarge', { params: { bytes, max: MAX_MESSAGE_BYTES } })));
+  }
+  return new Promise((resolve) => void new BalancerSession(call, offer, channel, signal, logger, resolve, onLoad));
 }
 
 class BalancerSession implements ClientStreamHandler {
@@ -79,20 +101,20 @@ class BalancerSession implements ClientStreamHandler {
 
   constructor(
     private readonly call: OutboundCall,
+    offer: TryMessage,
     channel: Engaging,
     private readonly signal: AbortSignal,
     private readonly logger: Logger,
     private readonly resolve: (outcome: AttemptOutcome) => void,
     readonly onLoad: ((load: LoadReport) => void) | undefined,
   ) {
-    const { model, slotHash, extensions, requestId, deadlineAt } = call;
+    const { requestId, deadlineAt } = call;
     this.span = openOffer(call, channel.address);
     const trace = this.span?.context ?? call.trace;
     this.stream = channel.engage({ requestId, deadlineAt, trace }, this);
-    this.pump = new BodyPump(call.body.open(), this.stream, (error) => this.fail(error));
+    this.pump = new BodyPump(call.body.open(), this.stream, (error) => this.failHere(error));
     signal.addEventListener('abort', this.onAbort);
-    // Encoded afresh for each attempt: listeners and overriders may have changed the model in between.
-    this.stream.send({ kind: 'try', callJson: encodeCall(model), slotHash, extensions });
+    this.stream.send(offer);
     this.pump.run();
   }
 
@@ -110,7 +132,7 @@ class BalancerSession implements ClientStreamHandler {
         if (message.kind === 'started') return this.noteStart();
         return; // a message of a newer peer
       case 'ending':
-        return this.fail(new Error('Purerunner missing EOF response'));
+        return this.fail(new Error('Purerunner missing EOF response'), 'runner');
       case 'closed':
         return; // late; the outcome is already out
     }
@@ -121,14 +143,15 @@ class BalancerSession implements ClientStreamHandler {
     if (state === 'closed') return;
     if (end.code === GRPC_STATUS.OK) {
       if (state === 'ending' && this.report) return this.settle({ kind: 'finished', report: this.report });
-      return this.fail(new StreamError(end.code, 'the runner ended the stream without a word about the call'));
+      const details = 'the runner ended the stream without a word about the call';
+      return this.fail(new StreamError(end.code, details), 'runner');
     }
     const error = new StreamError(end.code, end.details);
     if (!end.mayHaveArrived) return this.settle({ kind: 'refused', reason: 'unreachable', error });
     // The original can end a stream with this number, outside the range of gRPC, when it means "busy".
     if (end.code === 503 && state === 'offered') return this.refusedBusy();
     if (state === 'offered' && end.lost !== undefined) return this.lost(end, error);
-    this.fail(error);
+    this.fail(error, blameOfEnd(end));
   }
 
   private noteStart(): void {
@@ -146,7 +169,7 @@ class BalancerSession implements ClientStreamHandler {
     ) {
       return this.settle({ kind: 'refused', reason: 'unreachable', error });
     }
-    if (!this.call.mayRunAgain || !this.call.body.replayable) return this.fail(error);
+    if (!this.call.mayRunAgain || !this.call.body.replayable) return this.fail(error, 'runner');
     this.call.runsAgain?.();
     this.settle({ kind: 'refused', reason: 'lost', error });
   }
@@ -154,9 +177,14 @@ class BalancerSession implements ClientStreamHandler {
   /** Only the first answer counts; a runner has no reason to start twice. */
   private startAnswer(message: ResultStartMessage): void {
     if (this.state !== 'offered') return;
+    const status = message.status || 200;
+    if (!isAnswerStatus(status)) {
+      const cause = new Error(`the runner announced an answer with status ${status}`);
+      return this.fail(new FnError('runnerAnswerInvalid', { cause }), 'runner');
+    }
     this.state = 'relaying';
     this.call.body.commit();
-    this.writing(() => this.call.response.writeHead(message.status || 200, message.headers));
+    this.writing(() => this.call.response.writeHead(status, message.headers));
   }
 
   private relay({ data }: DataMessage): void {
@@ -178,8 +206,14 @@ class BalancerSession implements ClientStreamHandler {
       return;
     }
     if (report.errorCode === 503 && this.state === 'offered') return this.refusedBusy();
-    const text = report.errorText || 'Unknown Error From Pure Runner';
-    this.fail(new PeerError(report.errorCode, text, report.errorUser)); // P3
+    const text = report.errorText.slice(0, MAX_ERROR_TEXT) || 'Unknown Error From Pure Runner';
+    const blame = blameOfReport(report);
+    const error = new PeerError(
+      report.errorCode,
+      text,
+      blame === 'caller' || blame === 'function' ? blame : 'platform',
+    );
+    this.fail(error, blame); // P3
   }
 
   private record(report: CallReport): void {
@@ -190,14 +224,14 @@ class BalancerSession implements ClientStreamHandler {
     this.call.addExecution(report.executionNs);
   }
 
-  private readonly onAbort = () => this.fail(cancellation(this.signal));
+  private readonly onAbort = () => this.failHere(cancellation(this.signal));
 
   /** The response writer is somebody else's code: when it throws, this attempt has failed and nothing else. */
   private writing(write: () => void): void {
     try {
       write();
     } catch (error) {
-      this.fail(error instanceof Error ? error : new Error(String(error)));
+      this.failHere(asError(error));
     }
   }
 
@@ -205,8 +239,13 @@ class BalancerSession implements ClientStreamHandler {
     this.settle({ kind: 'refused', reason: 'busy', error: new FnError('serverBusy') });
   }
 
-  private fail(error: Error): void {
-    this.settle({ kind: 'failed', error, report: this.report });
+  private fail(error: Error, blame: AttemptBlame): void {
+    this.settle({ kind: 'failed', blame, error, report: this.report });
+  }
+
+  /** The runner has no part in it. */
+  private failHere(error: Error): void {
+    this.fail(error, blameOfOwn(error));
   }
 
   private settle(outcome: AttemptOutcome): void {
@@ -224,6 +263,20 @@ class BalancerSession implements ClientStreamHandler {
     if (this.span) closeOffer(this.span, outcome);
     this.resolve(outcome);
   }
+}
+
+/** An attempt that has not begun. */
+function failed(error: Error): AttemptOutcome {
+  return { kind: 'failed', blame: blameOfOwn(error), error };
+}
+
+/** What an answer can begin with; 100 to 199 do not end one. */
+function isAnswerStatus(status: number): boolean {
+  return Number.isInteger(status) && status >= 200 && status <= 599;
+}
+
+function asError(error: unknown): Error {
+  return error instanceof Error ? error : new Error(String(error));
 }
 
 function cancellation(signal: AbortSignal): Error {

@@ -54,6 +54,20 @@ export function encodeRunnerMessage(message: RunnerMessage): Buffer {
   }
 }
 
+/** The size of a message as it goes out, if that is more than `max` bytes. Costs next to nothing for those that are far from it. */
+export function oversize(message: TryMessage | ResultStartMessage, max: number): number | undefined {
+  const pairs = message.kind === 'try' ? Object.entries(message.extensions) : message.headers;
+  let units = message.kind === 'try' ? message.callJson.length + message.slotHash.length : 0;
+  for (const [name, value] of pairs) units += name.length + value.length + PAIR_BYTES;
+  // A unit of a text takes three bytes at most.
+  if (units * 3 + PAIR_BYTES < max) return undefined;
+  const bytes = message.kind === 'try' ? encodeTry(message).length : encodeResultStart(message).length;
+  return bytes > max ? bytes : undefined;
+}
+
+/** What a header or a map entry takes at most beside its texts; and a message beside its fields. */
+const PAIR_BYTES = 32;
+
 /** @throws RangeError or Error when the bytes are not a message */
 export function decodeClientMessage(bytes: Buffer): ClientMessage {
   const reader = Reader.create(bytes);

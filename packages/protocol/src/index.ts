@@ -1,4 +1,5 @@
 export { type EngageOptions, type Engaging, offerCall } from './balancer-session.js';
+export type { AttemptBlame } from './blame.js';
 export {
   decodeClientMessage,
   decodeRunnerMessage,
@@ -14,7 +15,9 @@ export {
   type ClientMessage,
   type DataMessage,
   type FinishedMessage,
+  MAX_ERROR_TEXT,
   MAX_FRAME_BYTES,
+  MAX_MESSAGE_BYTES,
   type ResultStartMessage,
   type RunnerMessage,
   type StartedMessage,

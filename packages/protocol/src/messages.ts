@@ -1,8 +1,14 @@
-import type { HeaderList } from '@fnfleet/core';
+import { type HeaderList, MIB } from '@fnfleet/core';
 import type { CallReport } from './outbound-call.js';
 
 /** Body bytes travel in frames of at most this many bytes. */
 export const MAX_FRAME_BYTES = 10 * 1024;
+
+/** No message may be larger, bytes: runners and balancers of Fn take no larger ones. */
+export const MAX_MESSAGE_BYTES = 4 * MIB;
+
+/** The longest text of an error that is passed on, characters. */
+export const MAX_ERROR_TEXT = 8 * 1024;
 
 /** What a balancer sends. `unknown` is a message of a newer peer, or one with nothing in it. */
 export type ClientMessage = TryMessage | DataMessage | UnknownMessage;

@@ -1,4 +1,5 @@
 import type { Call, FnError, PeerError, ResponseWriter, TraceContext } from '@fnfleet/core';
+import type { AttemptBlame } from './blame.js';
 
 /** A call on its way to a runner, as the balancer holds it. It may be offered several times. */
 export interface OutboundCall {
@@ -82,8 +83,13 @@ export type AttemptOutcome =
   | { readonly kind: 'refused'; readonly reason: RefusalReason; readonly error: Error }
   /** Ran to its end; the answer has been written to `response`. */
   | { readonly kind: 'finished'; readonly report: CallReport }
-  /** Ran, or may have: tell the caller. */
-  | { readonly kind: 'failed'; readonly error: FnError | PeerError | Error; readonly report?: CallReport };
+  /** Ran, or may have, or never can: tell the caller. */
+  | {
+      readonly kind: 'failed';
+      readonly blame: AttemptBlame;
+      readonly error: FnError | PeerError | Error;
+      readonly report?: CallReport;
+    };
 
 /**
  * `busy`: the runner said so. `unreachable`: the call did not get there, or was lost before it started. `closed`: the runner

@@ -1,6 +1,13 @@
-import type { HeaderList, RequestBody, ResponseWriter, TraceContext } from '@fnfleet/core';
+import { FnError, type HeaderList, type RequestBody, type ResponseWriter, type TraceContext } from '@fnfleet/core';
+import { NOTHING_REPORTED, oversize } from './codec.js';
 import { FrameBody } from './frame-body.js';
-import { type ClientMessage, MAX_FRAME_BYTES, type TryMessage } from './messages.js';
+import {
+  type ClientMessage,
+  MAX_FRAME_BYTES,
+  MAX_MESSAGE_BYTES,
+  type ResultStartMessage,
+  type TryMessage,
+} from './messages.js';
 import type { CallReport } from './outbound-call.js';
 import { GRPC_STATUS, type RunnerStream, type RunnerStreamHandler } from './stream.js';
 
@@ -19,6 +26,8 @@ import { GRPC_STATUS, type RunnerStream, type RunnerStreamHandler } from './stre
  * R5  A slow balancer stops the function through `write`; a slow function stops the balancer through FrameBody.
  * R6  `started` has left the process before the function gets its first byte. A session that has closed does not say it, and
  *     then nothing starts either: a balancer that lost the stream without it may offer the call elsewhere.
+ * R7  A message is never larger than the other side takes. A call that comes in a larger one is answered with an error that
+ *     blames the call; a head of an answer that would need one is rejected.
  *
  * The balancer's side is `BalancerSession`, next door.
  */
@@ -93,12 +102,25 @@ export class RunnerSession implements RunnerStreamHandler, ResponseWriter {
     this.close('the balancer cancelled the call');
   }
 
+  /** R7 */
+  onOversize(bytes: number, maxBytes: number): void {
+    const { message, status } = new FnError('callTooLarge', { params: { bytes, max: maxBytes } });
+    if (this.state === 'awaitingTry') {
+      return this.finish({ report: { ...NOTHING_REPORTED, errorCode: status, errorText: message, errorUser: true } });
+    }
+    if (this.state === 'closed') return;
+    this.close(message);
+    this.stream.end(GRPC_STATUS.RESOURCE_EXHAUSTED, message); // R3
+  }
+
   // --- the answer of the function, as its ResponseWriter ---
 
   writeHead(status: number, headers: HeaderList): void {
     if (this.state !== 'admitting') return;
+    const head: ResultStartMessage = { kind: 'resultStart', status, headers };
+    if (oversize(head, MAX_MESSAGE_BYTES) !== undefined) throw new FnError('functionResponseHeaderTooBig'); // R7
     this.state = 'answering';
-    this.stream.send({ kind: 'resultStart', status, headers });
+    this.stream.send(head);
   }
 
   write(chunk: Buffer): boolean {

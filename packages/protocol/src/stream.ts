@@ -74,6 +74,8 @@ export interface RunnerStreamHandler {
   onHalfClose(): void;
   /** The balancer reset the stream, or the connection is gone. */
   onCancelled(): void;
+  /** A message has come that is larger than `maxBytes` and was not read. Nothing more is delivered. */
+  onOversize(bytes: number, maxBytes: number): void;
 }
 
 /** gRPC status codes that the protocol gives a meaning. */
@@ -96,6 +98,8 @@ export class StreamError extends Error {
   constructor(
     readonly code: number,
     details: string,
+    /** There is no connection to the runner, or it was lost: more than one rpc has failed. */
+    readonly unreachable = false,
   ) {
     super(`gRPC status ${code}: ${details}`);
   }

@@ -1,6 +1,6 @@
 import type { AgentCall } from '@fnfleet/agent';
-import { type Clock, FnError, PeerError } from '@fnfleet/core';
-import { type CallReport, NOTHING_REPORTED } from '@fnfleet/protocol';
+import { CallDecodeError, type Clock, FnError, PeerError } from '@fnfleet/core';
+import { type CallReport, MAX_ERROR_TEXT, NOTHING_REPORTED } from '@fnfleet/protocol';
 
 /**
  * How a call ended, as it is told to a balancer.
@@ -15,8 +15,8 @@ export function callReport(call: AgentCall | undefined, error: unknown, clock: C
   return {
     ...NOTHING_REPORTED,
     ...outcome,
-    callId: model.id,
-    image: model.image,
+    callId: bounded(model.id),
+    image: bounded(model.image),
     createdAt: model.createdAt,
     startedAt: model.startedAt,
     completedAt: started ? (model.completedAt ?? clock.now()) : undefined,
@@ -29,11 +29,18 @@ export function callReport(call: AgentCall | undefined, error: unknown, clock: C
   };
 }
 
+/** `errorUser` keeps a balancer from holding it against this runner. */
 function failure(error: unknown): Partial<CallReport> {
   if ((error instanceof FnError && error.code !== 'internal') || error instanceof PeerError) {
-    return { errorCode: error.status, errorText: error.message, errorUser: error.isFunctionFault };
+    return { errorCode: error.status, errorText: bounded(error.message), errorUser: error.blame !== 'platform' };
   }
   // An error without a place in the table has code 0 on the wire, and its own text.
   const cause = error instanceof FnError ? (error.cause ?? error) : error;
-  return { errorCode: 0, errorText: (cause instanceof Error && cause.message) || 'unknown error' };
+  const text = (cause instanceof Error && cause.message) || 'unknown error';
+  return { errorCode: 0, errorText: bounded(text), errorUser: cause instanceof CallDecodeError };
+}
+
+/** Texts come from images, registries and calls; a report has to fit one message. */
+function bounded(text: string): string {
+  return text.slice(0, MAX_ERROR_TEXT);
 }

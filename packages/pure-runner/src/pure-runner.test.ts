@@ -1,5 +1,5 @@
 import { once } from 'node:events';
-import { encodeCall } from '@fnfleet/core';
+import { encodeCall, MIB } from '@fnfleet/core';
 import { exitsAtStart, fn } from '@fnfleet/drivers';
 import { ACCEPT_HEADER, ACCEPT_STARTED, MAX_FRAME_BYTES, STARTED_HEADER, startPromiseWord } from '@fnfleet/protocol';
 import { aCall } from '@fnfleet/testing';
@@ -181,6 +181,8 @@ describe('a call that cannot be run', () => {
     expect((await engagement.status).code).toBe(0);
     const report = reportOf(engagement.received);
     expect(report).toMatchObject({ success: false, errorCode: code, errorText: expect.stringMatching(text) });
+    // The call is to blame, not the runner.
+    expect(report.errorUser).toBe(true);
     expect(report.startedAt).toBeUndefined();
     expect(engagement.received).toHaveLength(1);
   });
@@ -199,7 +201,7 @@ describe('a call that cannot be run', () => {
     expect(report).toMatchObject({
       errorCode: 400,
       errorText: 'Requested CPU/Memory cannot be allocated',
-      errorUser: false,
+      errorUser: true,
     });
     expect(report.callId).toBe('');
   });
@@ -224,6 +226,7 @@ describe('a call that cannot be run', () => {
     expect(report).toMatchObject({
       errorCode: 501,
       errorText: 'Detach call functions are not supported on this server',
+      errorUser: true,
     });
     expect(report.callId).not.toBe('');
   });
@@ -238,6 +241,71 @@ describe('a call that cannot be run', () => {
     expect((await engagement.status).code).toBe(0);
     expect(engagement.received.map(({ kind }) => kind)).toEqual(['resultStart', 'finished']);
     expect(reportOf(engagement.received).success).toBe(true);
+  });
+});
+
+describe('a message that is too large or unreadable', () => {
+  const oversize = Buffer.alloc(5 * MIB);
+  /** A field of the type "data" whose length is cut off. */
+  const unreadable = Buffer.from([0x12, 0xff]);
+
+  afterEach(async () => {
+    expect((await runner.run({ image: 'echo' }, 'still here')).kinds).toEqual(['resultStart', 'data', 'finished']);
+  });
+
+  it('a call of five megabytes is answered with an error that blames the call, and the connection lives', async () => {
+    await started({ functions: { echo } });
+    const engagement = runner.balancer.engage();
+    engagement.send(tryOf({ image: 'echo', config: { A: 'x'.repeat(5 * MIB) } }));
+    engagement.send(frame('', true));
+    expect((await engagement.status).code).toBe(0);
+    expect(reportOf(engagement.received)).toMatchObject({ success: false, errorCode: 400, errorUser: true });
+    expect(reportOf(engagement.received).errorText).toMatch(/^The call without its body is larger than a runner takes/);
+  });
+
+  it.each`
+    what            | bytes         | code
+    ${'oversize'}   | ${oversize}   | ${8}
+    ${'unreadable'} | ${unreadable} | ${13}
+  `('an $what frame after `try` ends the stream with $code and cancels the call', async ({ bytes, code }) => {
+    const held = new Held();
+    await started({ functions: { held: fn(held.handler), echo } });
+    const engagement = runner.balancer.engage();
+    engagement.send(tryOf({ image: 'held' }));
+    engagement.send(frame('half of the body'));
+    await held.untilCalled(1);
+    engagement.sendBytes(bytes);
+    expect((await engagement.status).code).toBe(code);
+    while (held.aborted === 0) await new Promise((resolve) => setTimeout(resolve, 5));
+    await activeIs(0);
+    expect(engagement.received).toEqual([]);
+  });
+
+  it('an answer whose headers need a larger message than a balancer takes blames the function', async () => {
+    // Node's server would not send them at once.
+    const headers = Array.from({ length: 80 }, (_, i) => `X-${i}: ${'v'.repeat(60 * 1024)}\r\n`).join('');
+    const heavy = fn((request) => {
+      request
+        .resume()
+        .once('end', () => request.socket.write(`HTTP/1.1 200 OK\r\n${headers}Content-Length: 0\r\n\r\n`));
+    });
+    await started({ functions: { heavy, echo } });
+    const { kinds, messages } = await runner.run({ image: 'heavy' });
+    expect(kinds).toEqual(['finished']);
+    expect(reportOf(messages)).toMatchObject({
+      errorCode: 502,
+      errorText: 'function response header too large',
+      errorUser: true,
+    });
+  });
+
+  it('an error with a text of megabytes is reported in a message that a balancer takes', async () => {
+    await started({ functions: { echo } });
+    const image = `no-such-image-${'x'.repeat(3 * MIB)}`;
+    const report = reportOf((await runner.run({ image })).messages);
+    expect(report).toMatchObject({ errorCode: 404, errorUser: true });
+    expect(report.errorText.length).toBe(8192);
+    expect(report.image.length).toBe(8192);
   });
 });
 

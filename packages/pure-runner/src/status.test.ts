@@ -179,7 +179,7 @@ describe('with a status image', () => {
   });
 
   it('protocol 97: a health check that fails is the status, and the image is not run', async () => {
-    const customHealth = () => Promise.reject(new PeerError(450, 'disk is full', false));
+    const customHealth = () => Promise.reject(new PeerError(450, 'disk is full', 'platform'));
     await start({ customHealth });
     expect(await status()).toMatchObject({
       failed: true,

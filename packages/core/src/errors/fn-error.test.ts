@@ -13,9 +13,9 @@ describe('errors', () => {
   });
 
   it('say whose fault it was', () => {
-    expect(new FnError('callTimeout').isFunctionFault).toBe(true);
-    expect(new FnError('serverBusy').isFunctionFault).toBe(false);
-    expect(new PeerError(502, 'x', true).blame).toBe('function');
+    expect(new FnError('callTimeout').blame).toBe('function');
+    expect(new FnError('serverBusy').blame).toBe('platform');
+    expect(new PeerError(502, 'x', 'function').blame).toBe('function');
   });
 
   it('keep their cause, and keep a known error as it is', () => {
@@ -27,8 +27,8 @@ describe('errors', () => {
 
   it.each([
     [new FnError('appNotFound'), 404, 'App not found', 'caller'],
-    [new PeerError(502, 'function failed', true), 502, 'function failed', 'function'],
-    [new PeerError(0, 'no code', false), 500, 'no code', 'platform'],
+    [new PeerError(502, 'function failed', 'function'), 502, 'function failed', 'function'],
+    [new PeerError(0, 'no code', 'platform'), 500, 'no code', 'platform'],
     [new CancelledError(), 444, 'Client cancelled context', 'caller'],
     [new Error('password=hunter2'), 500, 'internal server error', 'platform'],
     ['thrown text', 500, 'internal server error', 'platform'],
@@ -37,16 +37,26 @@ describe('errors', () => {
   });
 
   it.each`
-    error                                                             | seconds
-    ${new FnError('serverBusy')}                                      | ${15}
-    ${new FnError('serverBusy', { retryAfterSeconds: 2.4 })}          | ${3}
-    ${new FnError('appOverShare', { retryAfterSeconds: 0 })}          | ${1}
-    ${new FnError('callTimeout')}                                     | ${undefined}
-    ${new PeerError(503, 'Timed out - server too busy', false)}       | ${15}
-    ${new PeerError(503, 'Functions cannot be looked up now', false)} | ${undefined}
+    error                                                                  | seconds
+    ${new FnError('serverBusy')}                                           | ${15}
+    ${new FnError('serverBusy', { retryAfterSeconds: 2.4 })}               | ${3}
+    ${new FnError('appOverShare', { retryAfterSeconds: 0 })}               | ${1}
+    ${new FnError('callTimeout')}                                          | ${undefined}
+    ${new PeerError(503, 'Timed out - server too busy', 'platform')}       | ${15}
+    ${new PeerError(503, 'Functions cannot be looked up now', 'platform')} | ${undefined}
   `('say when to come back, if that is known: $error', ({ error, seconds }) => {
     expect(describeError(error).retryAfterSeconds).toBe(seconds);
   });
+
+  it.each([1, 99, 100, 200, 302, 399, 600, 1000, -500, Number.NaN, 500.5, Number.POSITIVE_INFINITY])(
+    'of a peer with a status that no error can have are a 500: %s',
+    (status) => {
+      expect(describeError(new PeerError(status, 'words', 'platform'))).toMatchObject({
+        status: 500,
+        message: 'words',
+      });
+    },
+  );
 
   it('http-api 112: have a body of one JSON object and one newline', () => {
     expect(errorBody('say "no"')).toBe('{"message":"say \\"no\\""}\n');

@@ -33,31 +33,27 @@ export class FnError extends Error {
     this.retryAfterSeconds = options.retryAfterSeconds ?? entry.retryAfterSeconds;
   }
 
-  /** What `errorUser` carries on the wire: the function, not the platform, is at fault. */
-  get isFunctionFault(): boolean {
-    return this.blame === 'function';
-  }
-
   /** The error itself when it has a place in the table, else `internal` with the original as cause. */
   static from(error: unknown): FnError {
     return error instanceof FnError ? error : new FnError('internal', { cause: error });
   }
 }
 
-/** An error that a peer reported: its status and text are passed on as they came. Status 0 means the peer had none. */
+/**
+ * An error that a peer reported. Its text is passed on as it came, and its status if it is one that an error can have (400 to
+ * 599). Any other counts as 0: the peer had none.
+ */
 export class PeerError extends Error {
   override readonly name = 'PeerError';
+  readonly status: number;
 
   constructor(
-    readonly status: number,
+    status: number,
     message: string,
-    readonly isFunctionFault: boolean,
+    readonly blame: Blame,
   ) {
     super(message);
-  }
-
-  get blame(): Blame {
-    return this.isFunctionFault ? 'function' : 'platform';
+    this.status = Number.isInteger(status) && status >= 400 && status <= 599 ? status : 0;
   }
 }
 

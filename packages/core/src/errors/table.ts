@@ -3,7 +3,7 @@
  * test keeps the two equal.
  *
  * - `status` is the HTTP status, and the `errorCode` on the wire.
- * - `blame` says whose fault it was. `function` travels to a balancer as `errorUser`.
+ * - `blame` says whose fault it was. `function` and `caller` travel to a balancer as `errorUser`.
  * - `text` is what clients see, to the letter: Fn clients match on it. `{name}` parts are filled in by `FnError`.
  * - `retryAfterSeconds` is what a client is told to wait (`Retry-After`), unless whoever raises the error knows better.
  */
@@ -141,6 +141,18 @@ const CALL_ERRORS = {
     text: 'Content-Length too large for this server, {length} > max {max}',
     doc: 'The request body is larger than FN_MAX_REQUEST_SIZE.',
   },
+  callTooLarge: {
+    status: 400,
+    blame: 'function',
+    text: 'The call without its body is larger than a runner takes: {bytes} bytes, at most {max}',
+    doc: 'Configuration, annotations and headers of a call travel to a runner in one message of at most 4 MiB. Shorten the configuration of the function or of its app.',
+  },
+  runnerAnswerInvalid: {
+    status: 502,
+    blame: 'platform',
+    text: 'Invalid answer of the runner',
+    doc: 'A runner announced an answer with a status that no answer can have. The log has it.',
+  },
   lookupUnavailable: {
     status: 503,
     blame: 'platform',
@@ -161,7 +173,7 @@ const CALL_ERRORS = {
   },
   detachUnsupported: {
     status: 501,
-    blame: 'platform',
+    blame: 'caller',
     text: 'Detach call functions are not supported on this server',
     doc: 'The runner was not set up for detached calls.',
   },

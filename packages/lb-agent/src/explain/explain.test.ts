@@ -64,7 +64,7 @@ it('tells of a call that is still under way, and of one that failed', async () =
   const runner = new FakeRunner('r1').does(
     (call) =>
       new Promise((resolve) => {
-        fail = () => resolve({ kind: 'failed', error: new FnError('callTimeout') });
+        fail = () => resolve({ kind: 'failed', blame: 'function', error: new FnError('callTimeout') });
         call.started?.();
         reached();
       }),

@@ -70,7 +70,7 @@ describe('placing a call', () => {
   });
 
   it('protocol 87: a pool that blames the function ends the search at once', async () => {
-    const error = new PeerError(502, 'no such image', true);
+    const error = new PeerError(502, 'no such image', 'function');
     const pool = new ScriptedPool([{ runners: [], error }]);
 
     expect(await placeCall(aCall(), deps(pool), never())).toEqual({ kind: 'unplaced', error });
@@ -109,7 +109,7 @@ describe('placing a call', () => {
   it('protocol 90: a call that was taken may run longer than the time to place', async () => {
     const slow = new FakeRunner('r1').does(async () => {
       await clock.sleep(50_000);
-      return { kind: 'failed', error: new Error('after a long time') };
+      return { kind: 'failed', blame: 'runner', error: new Error('after a long time') };
     });
     const placed = placeCall(aCall(), deps(poolOf(slow)), never());
 

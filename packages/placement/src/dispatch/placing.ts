@@ -174,7 +174,11 @@ function wordsOf(outcome: AttemptOutcome): string {
 
 /** A runner of an embedder that rejects although it must not. The call may have run. */
 function brokenPromise(error: unknown): AttemptOutcome {
-  return { kind: 'failed', error: error instanceof Error ? error : new FnError('internal', { cause: error }) };
+  return {
+    kind: 'failed',
+    blame: 'runner',
+    error: error instanceof Error ? error : new FnError('internal', { cause: error }),
+  };
 }
 
 /** What a call is answered with that cannot be offered again. */

@@ -1,10 +1,10 @@
-import { CancelledError, FnError, PeerError } from '@fnfleet/core';
-import { type AttemptOutcome, GRPC_STATUS, NOTHING_CHECKED, StreamError } from '@fnfleet/protocol';
+import { CancelledError } from '@fnfleet/core';
+import { type AttemptBlame, type AttemptOutcome, GRPC_STATUS, NOTHING_CHECKED, StreamError } from '@fnfleet/protocol';
 import { BUSY, FINISHED, needFor, TestView } from '../view/test-view.js';
 import { Prober } from './prober.js';
 
-const failed = (error: Error): AttemptOutcome => ({ kind: 'failed', error });
-const BROKEN = failed(new StreamError(GRPC_STATUS.INTERNAL, 'stream broke'));
+const failed = (blame: AttemptBlame): AttemptOutcome => ({ kind: 'failed', blame, error: new Error('broke') });
+const BROKEN = failed('runner');
 
 function repeat(times: number, action: () => void): void {
   for (let i = 0; i < times; i += 1) action();
@@ -31,18 +31,21 @@ describe('a runner that keeps failing', () => {
 
   it.each<[string, AttemptOutcome]>([
     ['being full', BUSY],
-    ['functions that fail', failed(new PeerError(502, 'function failed', true))],
-    ['callers who leave', failed(new CancelledError())],
-    ['calls that run out of time', failed(new FnError('reservationExpired'))],
+    ['a function that fails', failed('function')],
+    ['a caller who leaves, or asks for what there is not', failed('caller')],
+    ['a call that runs out of time', failed('balancer')],
   ])('%s is not the runner failing', (_, outcome) => {
     const view = new TestView(10);
     repeat(50, () => view.call(0, outcome, `fn${Math.random()}`));
     expect(view.at(0).isEjected).toBe(false);
   });
 
-  it('an error of its platform is', () => {
+  it('a caller who leaves between two failures of the runner does not make it well', () => {
     const view = new TestView(10);
-    repeat(5, () => view.call(0, failed(new PeerError(500, 'internal server error', false))));
+    repeat(5, () => {
+      view.call(0, failed('caller'));
+      view.call(0, BROKEN);
+    });
     expect(view.at(0).isEjected).toBe(true);
   });
 

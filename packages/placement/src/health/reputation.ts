@@ -1,11 +1,13 @@
-import { CancelledError, FnError, PeerError } from '@fnfleet/core';
 import type { AttemptOutcome } from '@fnfleet/protocol';
 import type { HealthOptions } from './health-options.js';
 
 /** An ejection lasts at most so many times as long as the first. */
 const LONGEST = 10;
 
-/** What the ends of its calls say about one runner. A runner that is full, or whose functions fail, is a healthy one. */
+/**
+ * What the ends of its calls say about one runner. A runner that is full, or whose functions fail, is a healthy one: only what
+ * the runner itself is to blame for counts against it.
+ */
 export class Reputation {
   /** It is out until then, milliseconds by the clock. */
   ejectedUntil = 0;
@@ -42,9 +44,7 @@ export class Reputation {
 function verdictOn(outcome: AttemptOutcome): 'well' | 'ill' | 'unknown' {
   if (outcome.kind === 'finished') return 'well';
   if (outcome.kind === 'refused') return 'unknown';
-  const { error } = outcome;
-  if (error instanceof CancelledError || error instanceof FnError) return 'unknown';
-  // What the platform of the runner failed at; anything else is a stream that broke.
-  if (error instanceof PeerError) return error.blame === 'function' ? 'well' : 'ill';
-  return 'ill';
+  if (outcome.blame === 'runner') return 'ill';
+  // A function that failed has run, or has been tried.
+  return outcome.blame === 'function' ? 'well' : 'unknown';
 }

@@ -36,7 +36,7 @@ it('an address that nobody has cannot be cordoned; a cordon outlives its runner 
 it('runners that an operator has taken out do not make the fleet look ill', async () => {
   const view = new TestView(4);
   for (const address of ['r1', 'r2', 'r3']) view.fleet.setCordoned(address, true);
-  const broken = { kind: 'failed', error: new Error('stream broke') } as const;
+  const broken = { kind: 'failed', blame: 'runner', error: new Error('stream broke') } as const;
   for (let i = 0; i < 5; i += 1) view.call(0, broken);
   // The last that may be used is never ejected, and three healthy ones that may not be do not count.
   expect(view.at(0).isEjected).toBe(false);

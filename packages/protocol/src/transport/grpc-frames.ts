@@ -13,6 +13,16 @@ export class FrameError extends Error {
   override readonly name = 'FrameError';
 }
 
+/** A message is larger than the limit. */
+export class OversizeError extends FrameError {
+  constructor(
+    readonly bytes: number,
+    readonly maxBytes: number,
+  ) {
+    super(`a message of ${bytes} bytes is larger than the limit of ${maxBytes}`);
+  }
+}
+
 /** Cuts a byte stream back into messages. Holds at most one incomplete message. */
 export class Deframer {
   private held: Buffer | undefined;
@@ -29,9 +39,7 @@ export class Deframer {
     while (bytes.length >= HEADER_BYTES) {
       if (bytes[0] !== 0) throw new FrameError('the peer sent a compressed message without being asked to');
       const length = bytes.readUInt32BE(1);
-      if (length > this.maxMessageBytes) {
-        throw new FrameError(`a message of ${length} bytes is larger than the limit of ${this.maxMessageBytes}`);
-      }
+      if (length > this.maxMessageBytes) throw new OversizeError(length, this.maxMessageBytes);
       if (bytes.length < HEADER_BYTES + length) break;
       const message = bytes.subarray(HEADER_BYTES, HEADER_BYTES + length);
       bytes = bytes.subarray(HEADER_BYTES + length);

@@ -12,7 +12,7 @@ import { INCARNATION_HEADER, LOAD_TRAILER } from '../orca.js';
 import { ACCEPT_HEADER, STARTED_HEADER, startPromiseWord, wantsStart } from '../start-marker.js';
 import { GRPC_STATUS, type RunnerStream, type RunnerStreamHandler } from '../stream.js';
 import type { DeliveryReceipts } from './delivery-receipts.js';
-import { Deframer, FrameError, frameMessage } from './grpc-frames.js';
+import { Deframer, FrameError, frameMessage, OversizeError } from './grpc-frames.js';
 import { decodeTimeout, encodeMessage, type GrpcStatus } from './grpc-status.js';
 
 /** What is sent is flushed at the end of the event loop's turn, or at once from this many bytes on. */
@@ -159,6 +159,7 @@ export class Http2RunnerStream implements RunnerStream {
     try {
       this.deframer.push(chunk, (bytes) => this.over || handler.onMessage(decodeClientMessage(bytes)));
     } catch (error) {
+      if (error instanceof OversizeError) return handler.onOversize(error.bytes, error.maxBytes);
       const code = error instanceof FrameError ? GRPC_STATUS.RESOURCE_EXHAUSTED : GRPC_STATUS.INTERNAL;
       handler.onCancelled();
       this.end(code, (error as Error).message);

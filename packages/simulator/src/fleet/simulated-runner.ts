@@ -74,5 +74,5 @@ export class SimulatedRunner implements Runner {
 // The same for all: a million errors with their stacks would cost more than all the rest.
 const BUSY: AttemptOutcome = { kind: 'refused', reason: 'busy', error: new FnError('serverBusy') };
 const UNREACHABLE: AttemptOutcome = { kind: 'refused', reason: 'unreachable', error: new Error('runner is down') };
-const CUT: AttemptOutcome = { kind: 'failed', error: new Error('runner went down') };
+const CUT: AttemptOutcome = { kind: 'failed', blame: 'runner', error: new Error('runner went down') };
 const FINISHED: AttemptOutcome = { kind: 'finished', report: { ...NOTHING_REPORTED, success: true } };

@@ -1,0 +1,62 @@
+import { CancelledError, FnError } from '@fnfleet/core';
+import type { CallReport } from './outbound-call.js';
+import { GRPC_STATUS, type StreamEnd } from './stream.js';
+
+/**
+ * Who is to blame for a failed attempt. Only `runner` counts against the runner: it lost the stream, broke its promises or
+ * failed inside. `balancer`: this side failed, or the time of the call was over; it says nothing about the runner.
+ */
+export type AttemptBlame = 'caller' | 'function' | 'runner' | 'balancer';
+
+/**
+ * Whom a report blames. A runner of ours says so (`errorUser`). Of one of Fn only code and text are known, and what a caller
+ * or a function can bring about there must not take the runner out: when in doubt they did.
+ */
+export function blameOfReport({ errorCode, errorText, errorUser }: CallReport): AttemptBlame {
+  if ((errorCode >= 400 && errorCode < 500) || errorCode === 501) return 'caller';
+  if (errorUser || FUNCTIONS_WORDS.some((words) => errorText.includes(words))) return 'function';
+  return BALANCERS_WORDS.some((words) => errorText.includes(words)) ? 'balancer' : 'runner';
+}
+
+/** Whom a stream blames that ended without a report. */
+export function blameOfEnd({ code }: StreamEnd): AttemptBlame {
+  // A message was larger than the other side takes: what is in it comes from the function and the caller.
+  if (code === GRPC_STATUS.RESOURCE_EXHAUSTED) return 'caller';
+  return code === GRPC_STATUS.DEADLINE_EXCEEDED ? 'balancer' : 'runner';
+}
+
+/** Whom an error blames that was raised on this side. */
+export function blameOfOwn(error: Error): AttemptBlame {
+  if (error instanceof CancelledError) return 'caller';
+  if (error instanceof FnError && error.blame !== 'platform') return error.blame;
+  return 'balancer';
+}
+
+/**
+ * Errors without `errorUser` that runners of Fn report for faults of a function: what the engine says to an image, a command or
+ * limits that it cannot run.
+ */
+const FUNCTIONS_WORDS = [
+  'Failed to pull image',
+  'API error (400)',
+  'API error (404)',
+  'invalid reference format',
+  'inimum memory limit',
+  'No command specified',
+  'no command specified',
+  'executable file not found',
+  'exec format error',
+  'no such file or directory: unknown',
+  'permission denied: unknown',
+];
+
+/** Errors of runners of Fn that come from how the call was sent, or from its deadline. */
+const BALANCERS_WORDS = [
+  'context canceled',
+  'context deadline exceeded',
+  'Unable to service the request for the reservation period',
+  'json: cannot unmarshal',
+  'invalid character',
+  'unexpected end of JSON input',
+  'encoding/hex',
+];
