@@ -2,7 +2,7 @@ import { existsSync, readdirSync, rmSync } from 'node:fs';
 import path from 'node:path';
 import { ensureDockerEngine } from './docker-engine.mjs';
 import { ROOT, step } from './shell.mjs';
-import { ensureTestTools } from './test-tools.mjs';
+import { ensureTestTool, ensureTestTools } from './test-tools.mjs';
 import { build, ensureInstalled, node, tool } from './toolchain.mjs';
 
 const COMMAND = 'packages/cli/bin/fnfleet.js';
@@ -60,6 +60,13 @@ export const TASKS = {
     await build();
     if (!(await ensureDockerEngine())) return 1;
     return (await images(['probe'])) || node('e2e/dist/soak/main.js', args);
+  },
+
+  /** Faults put into the code of five packages, one at a time, and how many of them a test notices. */
+  async mutate(args) {
+    await build();
+    for (const name of ['etcd', 'dnsmasq']) await ensureTestTool(name);
+    return node('scripts/mutate.mjs', args);
   },
 
   async images(args) {

@@ -1,0 +1,76 @@
+/**
+ * Mutation testing: changes the product's code in one place at a time, in a copy, and looks whether a test of the packages
+ * notices. By hand, not in CI; CONTRIBUTING.md says more.
+ *
+ *   npm run mutate -- [--sample 500] [--seed S] [--package placement] [--files dispatch/] [--concurrency 2]
+ *
+ * Ends with code 1 if fewer than --min percent (85) of the mutants were noticed.
+ */
+import { randomUUID } from 'node:crypto';
+import { writeFileSync } from 'node:fs';
+import path from 'node:path';
+import { parseArgs } from 'node:util';
+import { ROOT } from './lib/shell.mjs';
+import { instrument, PACKAGES, sampleOf } from './mutation/instrument.mjs';
+import { isNoticed, lineOf, renderReport, scores } from './mutation/report.mjs';
+import { prepareSandbox, WORK } from './mutation/sandbox.mjs';
+import { dryRun, tryMutant } from './mutation/test-runs.mjs';
+
+const { values: options } = parseArgs({
+  options: {
+    sample: { type: 'string', default: '500' },
+    seed: { type: 'string', default: randomUUID().slice(0, 8) },
+    package: { type: 'string', multiple: true, default: PACKAGES },
+    files: { type: 'string', multiple: true, default: [''] },
+    'without-files': { type: 'string', multiple: true, default: [] },
+    concurrency: { type: 'string', default: '2' },
+    min: { type: 'string', default: '85' },
+  },
+});
+const { seed } = options;
+const concurrency = Number(options.concurrency);
+
+const { files, mutants } = await instrument();
+const chosen = mutants.filter(
+  (mutant) =>
+    options.package.includes(mutant.package) &&
+    options.files.some((part) => mutant.place.includes(part)) &&
+    !options['without-files'].some((part) => mutant.place.includes(part)),
+);
+const sample = sampleOf(chosen, seed, Number(options.sample));
+console.log(`seed ${seed}: ${sample.length} of ${chosen.length} mutants (${mutants.length} in all)`);
+const fingerprint = await prepareSandbox(files);
+console.log('• running the tests once without a mutant …');
+const testFiles = await dryRun(concurrency, fingerprint);
+
+const results = [];
+const waiting = [...sample];
+const started = Date.now();
+await Promise.all(Array.from({ length: concurrency }, work));
+report();
+
+async function work() {
+  for (let mutant = waiting.shift(); mutant !== undefined; mutant = waiting.shift()) {
+    const result = { mutant, ...(await tryMutant(mutant, testFiles)) };
+    results.push(result);
+    if (!isNoticed(result)) console.log(lineOf(result));
+    if (results.length % 25 === 0) {
+      console.log(`  … ${results.length} of ${sample.length} after ${Math.round((Date.now() - started) / 1000)} s`);
+      save();
+    }
+  }
+}
+
+function report() {
+  console.table(scores(results));
+  console.log(`seed ${seed}; report: ${path.relative(ROOT, save())}`);
+  const noticed = results.filter(isNoticed).length;
+  if (100 * noticed < Number(options.min) * results.length) process.exitCode = 1;
+}
+
+function save() {
+  const file = path.join(WORK, `report-${seed}.md`);
+  const command = ['npm run mutate --', ...process.argv.slice(2)].join(' ');
+  writeFileSync(file, renderReport({ command, seed, total: chosen.length, results }));
+  return file;
+}

@@ -1,0 +1,132 @@
+import { spawn } from 'node:child_process';
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { ROOT } from '../lib/shell.mjs';
+import { runtime, toolEnv } from '../lib/toolchain.mjs';
+import { PACKAGES } from './instrument.mjs';
+import { SANDBOX, WORK } from './sandbox.mjs';
+
+const JEST = [
+  path.join(ROOT, 'node_modules/jest/bin/jest.js'),
+  '--config',
+  path.join(ROOT, 'scripts/mutation/jest.config.cjs'),
+];
+const TIME_TO_START_MS = 15_000;
+const SLOWER = 4;
+
+/**
+ * Runs every test of the packages once without a mutant, unless that has been done for these very sources.
+ *
+ * @returns for each test file how long it took, and which mutants it reaches; rejects if a test fails.
+ */
+export async function dryRun(concurrency, fingerprint) {
+  const known = path.join(WORK, 'dry-run', fingerprint);
+  if (!existsSync(known)) writeFileSync(known, JSON.stringify(await runAll(concurrency)));
+  return JSON.parse(readFileSync(known, 'utf8')).map((test) => ({ ...test, reached: new Set(test.reached) }));
+}
+
+async function runAll(concurrency) {
+  const folder = path.join(WORK, 'dry-run');
+  rmSync(folder, { recursive: true, force: true });
+  mkdirSync(path.join(folder, 'coverage'), { recursive: true });
+  const durations = path.join(folder, 'durations.jsonl');
+  const env = { MUTATION_COVERAGE: path.join(folder, 'coverage'), MUTATION_DURATIONS: durations };
+  const workers = concurrency === 1 ? ['-i'] : ['-w', String(concurrency)];
+  await jest([...workers, ...PACKAGES.map((name) => `packages/${name}/`)], env);
+  const results = readFileSync(durations, 'utf8')
+    .trim()
+    .split('\n')
+    .map((line) => JSON.parse(line));
+  const failed = results.find(({ failed }) => failed !== undefined);
+  if (failed) throw new Error(`a test fails without any mutant: ${failed.file}\n${failed.failed}`);
+  const reached = new Map(
+    readdirSync(env.MUTATION_COVERAGE)
+      .map((name) => JSON.parse(readFileSync(path.join(env.MUTATION_COVERAGE, name), 'utf8')))
+      .map(({ file, reached }) => [file, reached]),
+  );
+  return results.map(({ file, durationMs }) => ({ file, durationMs, reached: reached.get(file) ?? [] }));
+}
+
+/**
+ * Runs the test files that reach a mutant, with the mutant active, up to the first failure.
+ *
+ * @returns `outcome`: 'killed', 'timeout', 'survived' or 'not reached', and which test noticed
+ */
+export async function tryMutant(mutant, testFiles) {
+  const reaching = testFiles.filter(({ reached }) => reached.has(mutant.id)).sort(byPromise(mutant));
+  if (reaching.length === 0) return { outcome: 'not reached' };
+  const files = reaching.map(({ file }) => file);
+  const limitMs = TIME_TO_START_MS + SLOWER * reaching.reduce((sum, { durationMs }) => sum + durationMs, 0);
+  const verdict = await runTests(files, limitMs, mutant.id);
+  if (verdict.outcome !== 'timeout') return verdict;
+  // On a busy machine, the limit may have passed without any fault of the mutant's.
+  const control = await runTests(files, limitMs, undefined);
+  return control.outcome === 'survived' ? verdict : runTests(files, 4 * limitMs, mutant.id);
+}
+
+/** The test beside the file first, then those of its package, then others; the quicker the earlier. */
+function byPromise({ file, package: name }) {
+  const beside = path.join(SANDBOX, file).replace('/src/', '/dist/').replace(/\.ts$/, '.test.js');
+  const own = path.join(SANDBOX, 'packages', name, 'dist/');
+  const distance = (test) => (test === beside ? 0 : test.startsWith(own) ? 1 : 2);
+  return (a, b) => distance(a.file) - distance(b.file) || a.durationMs - b.durationMs;
+}
+
+async function runTests(files, limitMs, activeMutant) {
+  const folder = mkdtempSync(path.join(tmpdir(), 'mutant-'));
+  const verdict = path.join(folder, 'verdict.json');
+  const order = path.join(folder, 'order.json');
+  writeFileSync(order, JSON.stringify(files));
+  const env = { MUTATION_VERDICT: verdict, MUTATION_ORDER: order, TMPDIR: folder };
+  if (activeMutant !== undefined) env.__STRYKER_ACTIVE_MUTANT__ = activeMutant;
+  try {
+    const { timedOut, code } = await jest(
+      ['-i', '--bail', '--silent', '--forceExit', '--runTestsByPath', ...files],
+      env,
+      limitMs,
+    );
+    if (existsSync(verdict)) return JSON.parse(readFileSync(verdict, 'utf8'));
+    return timedOut
+      ? { outcome: 'timeout' }
+      : { outcome: 'killed', test: '(the process ended)', reason: `exit code ${code}` };
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+/** In a process group of its own, which ends as a whole: nothing that a test started outlives it. */
+function jest(args, env, limitMs) {
+  return new Promise((resolve, reject) => {
+    const child = spawn(runtime(), [...JEST, ...args], {
+      cwd: SANDBOX,
+      detached: true,
+      stdio: ['ignore', 'ignore', 'ignore'],
+      env: toolEnv({ NODE_OPTIONS: '--experimental-vm-modules --disable-warning=ExperimentalWarning', ...env }),
+    });
+    let timedOut = false;
+    const end = () => killGroup(child.pid);
+    const timer =
+      limitMs &&
+      setTimeout(() => {
+        timedOut = true;
+        end();
+      }, limitMs);
+    process.once('exit', end);
+    child.on('error', reject);
+    child.on('exit', (code) => {
+      clearTimeout(timer);
+      process.off('exit', end);
+      end();
+      resolve({ timedOut, code });
+    });
+  });
+}
+
+function killGroup(pid) {
+  try {
+    process.kill(-pid, 'SIGKILL');
+  } catch (error) {
+    if (error.code !== 'ESRCH') throw error;
+  }
+}
