@@ -1,7 +1,7 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { FileIdentity, fixedIdentity, readTlsMaterial, silentLogger, type TlsIdentity } from '@fnfleet/core';
+import { FileIdentity, fixedIdentity, readTlsMaterial, silentLogger, type TlsIdentity, wallMs } from '@fnfleet/core';
 import { fleetAccess } from 'fnfleet';
 import { Agent, buildConnector } from 'undici';
 import { fnfleet } from './harness/command.js';
@@ -96,7 +96,7 @@ describe('a fleet with TLS', () => {
 
   it('tells everybody else why not, and takes health checks from anybody', async () => {
     const stranger = agentOf(fixedIdentity({ ca: operator.material.ca }));
-    const api = agentOf(fixedIdentity(readTlsMaterial(filesOf('api'), Date.now())));
+    const api = agentOf(fixedIdentity(readTlsMaterial(filesOf('api'), wallMs(Date.now()))));
     try {
       expect(errorOf(await invoke(url, { dispatcher: stranger }))).toEqual([
         401,

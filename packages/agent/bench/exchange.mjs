@@ -11,7 +11,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
 const require = createRequire(import.meta.url);
-const { completeBody, readSettings } = require('@fnfleet/core');
+const { completeBody, readSettings, systemClock } = require('@fnfleet/core');
 const {
   agentSettings,
   fromModelAndInput,
@@ -93,7 +93,7 @@ async function throughAgent() {
       fromModelAndInput(model(), completeBody(payload)),
       withWriter(writer),
       withSignal(new AbortController().signal),
-      withDeadline(Date.now() + 60_000),
+      withDeadline(systemClock.now() + 60_000),
     );
     await agent.submit(call);
   };

@@ -1,4 +1,4 @@
-import type { Call, RequestBody, ResponseWriter, TraceContext } from '@fnfleet/core';
+import type { Call, MonoMs, RequestBody, ResponseWriter, TraceContext } from '@fnfleet/core';
 import type { LogSink } from './output/log-sink.js';
 
 /** A call that an agent has accepted to build: made by `getCall`, run by `submit`. */
@@ -10,8 +10,8 @@ export interface AgentCall {
   readonly extensions: Readonly<Record<string, string>>;
   /** Ends the call when it aborts. */
   readonly signal: AbortSignal;
-  /** The caller's own deadline, milliseconds since the epoch; undefined: none. */
-  readonly deadlineAt: number | undefined;
+  /** The caller's own deadline; undefined: none. */
+  readonly deadlineAt: MonoMs | undefined;
   /** Hex. Set from the wire when the balancer computed it, else computed by the agent. */
   readonly slotKey: string;
   /** Its container gets no network. */
@@ -33,7 +33,7 @@ export interface CallTimings {
   containerPrepareNs: number;
   containerCreateNs: number;
   containerInitNs: number;
-  /** startedAt − createdAt and completedAt − startedAt, from the monotonic clock. */
+  /** startedAt − createdAt and completedAt − startedAt, in process time. */
   schedulerNs: number;
   executionNs: number;
 }

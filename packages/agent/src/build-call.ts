@@ -1,4 +1,4 @@
-import { type Call, FnError, MIB, NO_TRACE, type ResponseWriter, slotKey } from '@fnfleet/core';
+import { type Call, FnError, MIB, NO_TRACE, type ResponseWriter, slotKey, type WallMs } from '@fnfleet/core';
 import type { AgentCall, CallTimings } from './agent-call.js';
 import type { CallDraft, CallOption } from './call-options.js';
 import { noLogSink } from './output/log-sink.js';
@@ -18,7 +18,7 @@ export interface BuildCallDeps {
   readonly overrider: CallOverrider | undefined;
   readonly isPossible: (need: Resources) => boolean;
   readonly newId: () => string;
-  readonly nowMs: number;
+  readonly createdAt: WallMs;
   /** What the driver adds to slot keys. */
   readonly slotKeyExtension: string;
 }
@@ -31,7 +31,7 @@ const FORCED_CONFIG = { FN_LISTENER: 'unix:/tmp/iofs/lsnr.sock', FN_FORMAT: 'htt
  * @throws FnError `resourceTooBig`; what an option or the overrider threw
  */
 export async function buildCall(options: readonly CallOption[], deps: BuildCallDeps): Promise<AgentCall> {
-  const draft: CallDraft = { extensions: {}, newId: deps.newId, nowMs: deps.nowMs };
+  const draft: CallDraft = { extensions: {}, newId: deps.newId, createdAt: deps.createdAt };
   for (const option of options) option(draft);
   for (const option of deps.agentOptions) option(draft);
 

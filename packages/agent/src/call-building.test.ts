@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { createServer, request } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { type App, completeBody, type Fn } from '@fnfleet/core';
+import { type App, completeBody, type Fn, later, systemClock, wallMs } from '@fnfleet/core';
 import { aCall, RecordingWriter } from '@fnfleet/testing';
 import {
   fromModel,
@@ -90,7 +90,12 @@ describe('building a call', () => {
 
   it('agent-and-docker 7: options that need a model say so when they come first', async () => {
     const agent = setUp({});
-    const early = [withSignal(new AbortController().signal), withDeadline(1), withTrigger('t'), invokeDetached()];
+    const early = [
+      withSignal(new AbortController().signal),
+      withDeadline(systemClock.now()),
+      withTrigger('t'),
+      invokeDetached(),
+    ];
     for (const option of early) {
       await expect(agent.getCall(option, fromModel(aCall()))).rejects.toThrow('comes after the option that supplies');
     }
@@ -101,7 +106,7 @@ describe('building a call', () => {
     const gone = AbortSignal.abort();
     const call = await agent.getCall(fromModel(aCall({ image: 'echo' })), withSignal(gone));
     expect(await outcomeOf(agent.submit(call))).toBe('CancelledError');
-    const late = await agent.getCall(fromModel(aCall({ image: 'echo' })), withDeadline(Date.now() - 1));
+    const late = await agent.getCall(fromModel(aCall({ image: 'echo' })), withDeadline(later(systemClock.now(), -1)));
     expect(await outcomeOf(agent.submit(late))).toBe('serverBusy');
     expect(test.driver.counters.created).toBe(0);
   });
@@ -167,7 +172,7 @@ describe('building a call', () => {
   });
 });
 
-const DATES = { createdAt: 0, updatedAt: 0 };
+const DATES = { createdAt: wallMs(0), updatedAt: wallMs(0) };
 const APP: App = {
   ...DATES,
   id: 'a1',

@@ -1,4 +1,12 @@
-import { type Call, completeBody, type RequestBody, type ResponseWriter, type TraceContext } from '@fnfleet/core';
+import {
+  type Call,
+  completeBody,
+  type MonoMs,
+  type RequestBody,
+  type ResponseWriter,
+  type TraceContext,
+  type WallMs,
+} from '@fnfleet/core';
 import type { AgentCall } from './agent-call.js';
 import type { LogSink } from './output/log-sink.js';
 
@@ -10,14 +18,14 @@ export interface CallDraft {
   logSink?: LogSink;
   extensions: Record<string, string>;
   signal?: AbortSignal;
-  deadlineAt?: number;
+  deadlineAt?: MonoMs;
   slotKey?: string;
   networkDisabled?: boolean;
   beforeStart?: AgentCall['beforeStart'];
   trace?: TraceContext;
   /** From the agent, for options that make a model. */
   readonly newId: () => string;
-  readonly nowMs: number;
+  readonly createdAt: WallMs;
 }
 
 /** One step of building a call. Throws when what it needs has not been set by an earlier option. */
@@ -76,8 +84,8 @@ export function withSignal(signal: AbortSignal): CallOption {
   };
 }
 
-/** The caller's own deadline, milliseconds since the epoch. Needs a model before it. */
-export function withDeadline(deadlineAt: number): CallOption {
+/** The caller's own deadline. Needs a model before it. */
+export function withDeadline(deadlineAt: MonoMs): CallOption {
   return (draft) => {
     modelOf(draft, 'withDeadline');
     draft.deadlineAt = deadlineAt;

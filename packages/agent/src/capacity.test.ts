@@ -1,4 +1,4 @@
-import { count, FakeClock, MIB, RecordedMetrics } from '@fnfleet/core';
+import { count, FakeClock, later, MIB, RecordedMetrics } from '@fnfleet/core';
 import { withDeadline } from './call-options.js';
 import { echo, HeldFunction, type Invocation, NOTHING_LEFT, outcomeOf, TestAgent } from './test-kit/test-agent.js';
 
@@ -129,7 +129,7 @@ describe('room for containers', () => {
     setUp(200, false, clock);
     const busy = await test.invoke({ image: 'held', memoryMb: 120 });
     await held.arrived(1);
-    const big = await test.invoke({ memoryMb: 190, options: [withDeadline(clock.now() + 1_000)] });
+    const big = await test.invoke({ memoryMb: 190, options: [withDeadline(later(clock.now(), 1_000))] });
     const small = await test.invoke({ image: 'other', memoryMb: 50 });
     await clock.advance(999);
     expect(test.driver.counters.created).toBe(1);

@@ -42,7 +42,7 @@ export class ContainerFactory {
   ): HotContainer {
     const { driver, clock, settings, ids, log } = this.options;
     const { model, slotKey, extensions, networkDisabled } = source;
-    const id = ids.next(clock.now());
+    const id = ids.next(clock.wallNow());
     const output = this.outputOf(id, source);
     return new HotContainer({
       spec: {

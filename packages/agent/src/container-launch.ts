@@ -1,4 +1,4 @@
-import { CancelledError, type Clock, FnError, inSpan, observe, type TraceContext } from '@fnfleet/core';
+import { CancelledError, type Clock, FnError, inSpan, nanoseconds, observe, type TraceContext } from '@fnfleet/core';
 import type { Container, ContainerSpec, Driver, ExitResult, PreparedImage } from '@fnfleet/drivers';
 import type { LaunchCause } from './agent-call.js';
 import type { LaunchGate } from './launch-gate.js';
@@ -39,23 +39,23 @@ export class ContainerLaunch {
    */
   async run({ timings, trace }: LaunchCause): Promise<Container> {
     const { clock, gate, signal } = this.options;
-    const prepareFrom = clock.nowNs();
+    const prepareFrom = clock.now();
     const image = await inSpan('docker_pull_image', trace, () => this.prepare());
     this.options.onPrepared(image);
     const { pullNs } = image;
     timings.imagePullWaitNs = pullNs;
     const leaveGate = await inSpan('agent_launch_gate', trace, () => gate.enter(signal));
-    const createFrom = clock.nowNs();
+    const createFrom = clock.now();
     // The wait for its turn included: it says nothing about the container.
-    timings.containerPrepareNs = Math.max(0, Number(createFrom - prepareFrom) - pullNs);
+    timings.containerPrepareNs = Math.max(0, nanoseconds(createFrom - prepareFrom) - pullNs);
     // A function that takes its time to listen does not keep the others from being started.
     const timer = clock.after(GATE_HOLD_MS, leaveGate);
     try {
       const container = await this.createAndStart(trace);
-      const initFrom = clock.nowNs();
-      timings.containerCreateNs = Number(initFrom - createFrom);
+      const initFrom = clock.now();
+      timings.containerCreateNs = nanoseconds(initFrom - createFrom);
       await inSpan('container_init', trace, () => this.untilListening(container));
-      timings.containerInitNs = Number(clock.nowNs() - initFrom);
+      timings.containerInitNs = nanoseconds(clock.now() - initFrom);
       return container;
     } finally {
       timer.cancel();
@@ -82,7 +82,7 @@ export class ContainerLaunch {
   /** Waits for the socket, the end of the process or the end of patience, whichever is first. */
   private async untilListening(container: Container): Promise<void> {
     const exited = this.failureOnExit(container);
-    const startedNs = this.options.clock.nowNs();
+    const startedAt = this.options.clock.now();
     let outcome = 'canceled';
     try {
       await this.within(this.options.startTimeoutMs, 'containerInitTimeout', (signal) =>
@@ -93,7 +93,7 @@ export class ContainerLaunch {
       if (error instanceof FnError && error.code === 'containerInitTimeout') outcome = 'timedout';
       throw error;
     } finally {
-      const ms = Number(this.options.clock.nowNs() - startedNs) / 1e6;
+      const ms = this.options.clock.now() - startedAt;
       observe('container_uds_init_latency', ms, { container_uds_state: outcome });
     }
   }

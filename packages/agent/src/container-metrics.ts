@@ -1,4 +1,4 @@
-import { type Clock, count, observe } from '@fnfleet/core';
+import { type Clock, count, LONG_AGO, observe } from '@fnfleet/core';
 
 /** The states of a container that operators see. `wait` is before it exists: its resources are not there yet. */
 export type ReportedState = 'wait' | 'start' | 'idle' | 'paused' | 'busy';
@@ -6,7 +6,7 @@ export type ReportedState = 'wait' | 'start' | 'idle' | 'paused' | 'busy';
 /** Counts one container in the gauge of its state, and how long it was in each. */
 export class ContainerMetrics {
   private state: ReportedState | undefined;
-  private since = 0n;
+  private since = LONG_AGO;
   private readonly labels: Readonly<Record<string, string>>;
 
   constructor(
@@ -25,12 +25,12 @@ export class ContainerMetrics {
   }
 
   private change(next: ReportedState | undefined): void {
-    const now = this.clock.nowNs();
+    const now = this.clock.now();
     const last = this.state;
     if (last !== undefined) {
       count(`container_${last}_total`, -1, this.labels);
       // Milliseconds, whatever the name says: the original's dashboards rely on it.
-      observe(`container_${last}_duration_seconds`, Number(now - this.since) / 1e6, this.labels);
+      observe(`container_${last}_duration_seconds`, now - this.since, this.labels);
     }
     if (next !== undefined) count(`container_${next}_total`, 1, this.labels);
     this.state = next;

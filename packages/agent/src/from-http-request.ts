@@ -12,7 +12,7 @@ export function fromHttpRequest(app: App, fn: Fn, request: IncomingMessage): Cal
       method: request.method ?? '',
       url: requestUrl(request),
       headers: headersFromRaw(request.rawHeaders),
-      createdAt: draft.nowMs,
+      createdAt: draft.createdAt,
     });
     draft.body = new IncomingBody(request);
   };

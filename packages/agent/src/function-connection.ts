@@ -1,5 +1,5 @@
 import type { Socket } from 'node:net';
-import type { Clock } from '@fnfleet/core';
+import type { Clock, WallMs } from '@fnfleet/core';
 import { Client } from 'undici';
 import type { AgentCall } from './agent-call.js';
 import { functionDialer } from './function-dialer.js';
@@ -35,10 +35,10 @@ export class FunctionConnection {
     });
   }
 
-  /** Sends the call. One at a time. */
-  exchange(call: AgentCall, deadlineAt: number): Exchange {
+  /** Sends the call. One at a time. @param deadline what the function is told */
+  exchange(call: AgentCall, deadline: WallMs): Exchange {
     const exchange = new Exchange(call, this.limits, this.clock);
-    exchange.begin(this.client, deadlineAt);
+    exchange.begin(this.client, deadline);
     return exchange;
   }
 

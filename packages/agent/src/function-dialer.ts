@@ -1,4 +1,5 @@
 import type { Socket } from 'node:net';
+import { LONG_AGO, later, type MonoMs, systemClock } from '@fnfleet/core';
 import type { buildConnector } from 'undici';
 
 /** How long a function's first connection may be refused, and the pause between tries, milliseconds. */
@@ -13,9 +14,9 @@ const PAUSE_MS = 5;
  * @param connect begins a connection, or throws when the function has no acceptable socket
  */
 export function functionDialer(connect: () => Socket): buildConnector.connector {
-  let patientUntil: number | undefined;
+  let patientUntil: MonoMs | undefined;
   return function dial(options, callback): void {
-    patientUntil ??= performance.now() + PATIENCE_MS;
+    patientUntil ??= later(systemClock.now(), PATIENCE_MS);
     let socket: Socket;
     try {
       socket = connect();
@@ -23,13 +24,13 @@ export function functionDialer(connect: () => Socket): buildConnector.connector 
       return callback(error as Error, null);
     }
     const onError = (error: NodeJS.ErrnoException) => {
-      if (error.code === 'ECONNREFUSED' && performance.now() < (patientUntil ?? 0)) {
+      if (error.code === 'ECONNREFUSED' && systemClock.now() < (patientUntil ?? LONG_AGO)) {
         setTimeout(() => dial(options, callback), PAUSE_MS);
       } else callback(error, null);
     };
     socket.once('error', onError);
     socket.once('connect', () => {
-      patientUntil = 0;
+      patientUntil = LONG_AGO;
       socket.off('error', onError);
       callback(null, socket);
     });

@@ -1,5 +1,5 @@
 import type { Readable } from 'node:stream';
-import { CancelledError, type Clock, Deferred, FnError, type Timer } from '@fnfleet/core';
+import { CancelledError, type Clock, Deferred, FnError, type Timer, type WallMs } from '@fnfleet/core';
 import type { Client, Dispatcher } from 'undici';
 import type { AgentCall } from './agent-call.js';
 import { cancelReason } from './cancel-reason.js';
@@ -60,19 +60,19 @@ export class Exchange implements Dispatcher.DispatchHandler {
     return this.ended.promise;
   }
 
-  begin(client: Client, deadlineAt: number): void {
+  begin(client: Client, deadline: WallMs): void {
     const { call } = this;
     if (call.signal.aborted) return this.settle({ error: cancelReason(call.signal), reusable: true });
     call.signal.addEventListener('abort', this.onCallerGone);
-    if (call.beforeStart === undefined) this.send(client, deadlineAt);
-    else call.beforeStart(() => this.send(client, deadlineAt));
+    if (call.beforeStart === undefined) this.send(client, deadline);
+    else call.beforeStart(() => this.send(client, deadline));
   }
 
-  private send(client: Client, deadlineAt: number): void {
+  private send(client: Client, deadline: WallMs): void {
     if (this.phase === 'settled') return; // ended while it was announced
     const { call } = this;
     try {
-      const headers = requestHeaders(call, deadlineAt);
+      const headers = requestHeaders(call, deadline);
       client.dispatch({ method: 'POST', path: '/call', headers, body: this.openBody() }, this);
     } catch (error) {
       this.settle({ error, reusable: true });

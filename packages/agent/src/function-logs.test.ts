@@ -43,7 +43,7 @@ describe('what a function prints', () => {
     test = new TestAgent({ talker }, { clock, logSinks: [logs] });
     await test.answer({ image: 'talker', id: 'call-1', fnId: 'fn-1', appId: 'app-1', body: 'hello\n' });
     theContainer().print('oh\n', 'stderr');
-    const common = { at: clock.now(), callId: 'call-1', fnId: 'fn-1', appId: 'app-1', image: 'talker' };
+    const common = { at: clock.wallNow(), callId: 'call-1', fnId: 'fn-1', appId: 'app-1', image: 'talker' };
     expect(logs.lines).toEqual([
       { ...common, containerId: theContainer().id, source: 'stdout', text: Buffer.from('hello') },
       { ...common, containerId: theContainer().id, source: 'stderr', text: Buffer.from('oh') },

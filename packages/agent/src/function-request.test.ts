@@ -1,6 +1,6 @@
 import type { IncomingMessage } from 'node:http';
 import { buffer } from 'node:stream/consumers';
-import { count, FakeClock, RecordedMetrics } from '@fnfleet/core';
+import { count, FakeClock, later, RecordedMetrics } from '@fnfleet/core';
 import { fn, rawFn, type ScriptedFunction } from '@fnfleet/drivers';
 import { withDeadline } from './call-options.js';
 import { StreamBody } from './test-kit/stream-body.js';
@@ -43,7 +43,7 @@ describe('the request', () => {
       'content-length': '1',
     });
 
-    const options = [withDeadline(clock.now() + 5_000)];
+    const options = [withDeadline(later(clock.now(), 5_000))];
     await test.answer({ image: 'witness', timeoutSeconds: 30, options });
     expect(seen[1]?.req.headers['fn-deadline']).toBe('2026-01-01T10:00:05Z');
   });

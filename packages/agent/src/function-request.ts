@@ -1,4 +1,4 @@
-import { formatDateSeconds, hasTrace, isHopByHop, textToHeader, traceHeaders } from '@fnfleet/core';
+import { formatDateSeconds, hasTrace, isHopByHop, textToHeader, traceHeaders, type WallMs } from '@fnfleet/core';
 import type { AgentCall } from './agent-call.js';
 
 /** Set by the transport, or meant for whoever stood before us; a function never sees the caller's. */
@@ -11,7 +11,7 @@ const TRACE_HEADERS: ReadonlySet<string> = new Set([
 ]);
 
 /** The headers of `POST /call`: the call's own, less those of a connection, then id and deadline. Names and values in turn. */
-export function requestHeaders(call: AgentCall, deadlineAt: number): string[] {
+export function requestHeaders(call: AgentCall, deadline: WallMs): string[] {
   const headers = call.model.headers;
   const list: string[] = [];
   const ownTrace = hasTrace(call.trace) ? Object.entries(traceHeaders(call.trace)) : [];
@@ -21,7 +21,7 @@ export function requestHeaders(call: AgentCall, deadlineAt: number): string[] {
     if (ownTrace.length > 0 && TRACE_HEADERS.has(name)) continue;
     for (const value of values) list.push(name, textToHeader(value));
   }
-  list.push('Fn-Call-Id', call.model.id, 'Fn-Deadline', formatDateSeconds(deadlineAt));
+  list.push('Fn-Call-Id', call.model.id, 'Fn-Deadline', formatDateSeconds(deadline));
   for (const header of ownTrace) list.push(...header);
   return list;
 }

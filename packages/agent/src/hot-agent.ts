@@ -4,11 +4,15 @@ import {
   countCallsFromZero,
   countFromZero,
   type DrainResult,
+  earliest,
   FnError,
   type IdGenerator,
   InflightTracker,
   inSpan,
   type Logger,
+  later,
+  type MonoMs,
+  nanoseconds,
   Once,
   standbyOf,
   traceFields,
@@ -113,8 +117,8 @@ export class HotAgent implements Agent {
     return buildCall(options, {
       agentOptions: callOptions,
       overrider,
-      newId: () => ids.next(clock.now()),
-      nowMs: clock.now(),
+      newId: () => ids.next(clock.wallNow()),
+      createdAt: clock.wallNow(),
       isPossible: (need) => this.tracker.isPossible(need),
       slotKeyExtension: this.options.driver.capabilities.slotKeyExtension,
     });
@@ -141,7 +145,7 @@ export class HotAgent implements Agent {
 
   private async run(call: AgentCall): Promise<void> {
     const { clock } = this.options;
-    const submittedNs = clock.nowNs();
+    const submittedAt = clock.now();
     let container: HotContainer;
     this.load.queued(1);
     try {
@@ -155,12 +159,12 @@ export class HotAgent implements Agent {
     }
 
     this.load.executing(1);
-    const startedNs = clock.nowNs();
-    call.timings.schedulerNs = Number(startedNs - submittedNs);
+    const startedAt = clock.now();
+    call.timings.schedulerNs = nanoseconds(startedAt - submittedAt);
     const closeSpan = openExecutionSpan(call);
     const error = await container.serve(call, this.executionDeadline(call));
     closeSpan?.(error);
-    call.timings.executionNs = Number(clock.nowNs() - startedNs);
+    call.timings.executionNs = nanoseconds(clock.now() - startedAt);
     try {
       await this.end(call, error);
     } finally {
@@ -177,7 +181,7 @@ export class HotAgent implements Agent {
     const container = queue.take() ?? (await queue.wait(call));
     try {
       throwIfEnded(call, this.options.clock.now());
-      call.model.startedAt = this.options.clock.now();
+      call.model.startedAt = this.options.clock.wallNow();
       call.model.status = 'running';
       for (const listener of this.listeners) await listener.beforeCall?.(call);
     } catch (error) {
@@ -187,14 +191,14 @@ export class HotAgent implements Agent {
     return container;
   }
 
-  private executionDeadline(call: AgentCall): number {
-    const own = this.options.clock.now() + call.model.timeoutSeconds * 1000;
-    return call.deadlineAt === undefined ? own : Math.min(own, call.deadlineAt);
+  private executionDeadline(call: AgentCall): MonoMs {
+    const own = later(this.options.clock.now(), call.model.timeoutSeconds * 1000);
+    return call.deadlineAt === undefined ? own : earliest(own, call.deadlineAt);
   }
 
   /** Runs once for each call that was started. What listeners throw is logged and goes no further. */
   private async end(call: AgentCall, error: unknown): Promise<void> {
-    call.model.completedAt = this.options.clock.now();
+    call.model.completedAt = this.options.clock.wallNow();
     endStarted(call.model, error);
     if (this.options.log.debugEnabled) {
       const { id, fnId, status } = call.model;
@@ -272,7 +276,7 @@ export class HotAgent implements Agent {
 }
 
 /** A call whose caller has gone or whose time is up does not start. */
-function throwIfEnded(call: AgentCall, now: number): void {
+function throwIfEnded(call: AgentCall, now: MonoMs): void {
   if (call.signal.aborted) throw cancelReason(call.signal);
   if (call.deadlineAt !== undefined && call.deadlineAt <= now) throw new FnError('serverBusy');
 }

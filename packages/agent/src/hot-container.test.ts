@@ -1,4 +1,4 @@
-import { count, FakeClock, RecordedMetrics } from '@fnfleet/core';
+import { count, FakeClock, later, RecordedMetrics, systemClock } from '@fnfleet/core';
 import { exitsAtStart, fn, rawFn, type ScriptedFunction } from '@fnfleet/drivers';
 import { withDeadline, withSignal } from './call-options.js';
 import { echo, NOTHING_LEFT, outcomeOf, TestAgent } from './test-kit/test-agent.js';
@@ -89,7 +89,7 @@ describe('the end of containers', () => {
     await test.driver.gates.start.reached();
     caller.abort();
     expect(await outcomeOf(left.done)).toBe('CancelledError');
-    const next = await test.invoke({ options: [withDeadline(Date.now() + 60_000)] });
+    const next = await test.invoke({ options: [withDeadline(later(systemClock.now(), 60_000))] });
     test.driver.gates.start.release();
     await next.done;
     expect(test.driver.counters.created).toBe(1);

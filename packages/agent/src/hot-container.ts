@@ -1,4 +1,4 @@
-import { CancelledError, type Clock, count, FnError, type Logger, Once } from '@fnfleet/core';
+import { CancelledError, type Clock, count, FnError, type Logger, type MonoMs, Once, wallAt } from '@fnfleet/core';
 import type { Container, ContainerSpec, Driver, ExitResult, PreparedImage } from '@fnfleet/drivers';
 import type { AgentCall, LaunchCause } from './agent-call.js';
 import { ContainerLaunch, NotWanted } from './container-launch.js';
@@ -144,10 +144,9 @@ export class HotContainer implements Evictable {
 
   /**
    * Serves a call; the container must have been claimed for it.
-   * @param deadlineAt milliseconds since the epoch
    * @returns what to tell the caller, undefined when the answer has been written
    */
-  async serve(call: AgentCall, deadlineAt: number): Promise<unknown> {
+  async serve(call: AgentCall, deadlineAt: MonoMs): Promise<unknown> {
     const { connection } = this;
     const remainingMs = deadlineAt - this.options.clock.now();
     if (this.state !== 'busy' || connection === undefined) return unserved(call, new CancelledError());
@@ -157,7 +156,7 @@ export class HotContainer implements Evictable {
       return unserved(call, refusal);
     }
     this.options.output.begin(call);
-    this.exchange = connection.exchange(call, deadlineAt);
+    this.exchange = connection.exchange(call, wallAt(deadlineAt, this.options.clock));
     this.deadlineTimer.set(remainingMs);
     const from = this.options.clock.now();
     const { error, reusable } = await this.exchange.end;

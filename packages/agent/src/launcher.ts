@@ -1,4 +1,4 @@
-import { type Clock, type Deferred, inSpan, NO_TRACE } from '@fnfleet/core';
+import { type Clock, type Deferred, inSpan, type MonoMs, NO_TRACE } from '@fnfleet/core';
 import type { AgentCall, LaunchCause } from './agent-call.js';
 import { noTimings } from './build-call.js';
 import type { Capacity } from './capacity.js';
@@ -12,7 +12,7 @@ export type ContainerSource = Pick<AgentCall, 'model' | 'slotKey' | 'extensions'
 /** A call that waits for a container. */
 export interface Waiter {
   /** By the clock, milliseconds. */
-  readonly since: number;
+  readonly since: MonoMs;
   readonly call: AgentCall;
   readonly slot: Deferred<HotContainer>;
   /** The launch that it caused. */

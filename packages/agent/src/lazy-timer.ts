@@ -18,7 +18,7 @@ export class LazyTimer {
 
   /** Calls back once after the delay, unless set again or cleared before. */
   set(delayMs: number): void {
-    const now = this.monotonicMs();
+    const now = this.clock.now();
     this.dueAt = now + delayMs;
     if (this.dueAt < this.firesAt) this.arm(now);
   }
@@ -45,15 +45,9 @@ export class LazyTimer {
     this.timer = undefined;
     this.firesAt = NEVER;
     if (this.dueAt === NEVER) return;
-    const now = this.monotonicMs();
+    const now = this.clock.now();
     if (now < this.dueAt) return this.arm(now);
     this.dueAt = NEVER;
     this.callback();
-  }
-
-  /** Monotonic, so that a correction of the wall clock neither cuts nor stretches a running call. */
-  private monotonicMs(): number {
-    // By way of whole microseconds, which a number holds exactly whatever the clock counts from.
-    return Number(this.clock.nowNs() / 1000n) / 1000;
   }
 }

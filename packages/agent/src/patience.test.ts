@@ -1,4 +1,4 @@
-import { FakeClock } from '@fnfleet/core';
+import { FakeClock, later } from '@fnfleet/core';
 import { Patience } from './patience.js';
 
 /** A function that takes 50 ms and whose containers take 400 ms to start. */
@@ -20,7 +20,7 @@ async function goesOn(patience: Patience, clock: FakeClock, limitMs: number, ...
   for (let turn = 0; clock.now() - from < limitMs; turn += 1) {
     if (!patience.allows(clock.now(), 3, { hot: 2, starting: 0 })) break;
     await clock.advance(10);
-    patience.got(clock.now() - (waitsMs[turn % waitsMs.length] ?? 0));
+    patience.got(later(clock.now(), -(waitsMs[turn % waitsMs.length] ?? 0)));
   }
   return clock.now() - from;
 }

@@ -1,4 +1,4 @@
-import type { Clock, Timer } from '@fnfleet/core';
+import { type Clock, LONG_AGO, type MonoMs, type Timer } from '@fnfleet/core';
 import { LaunchForecast } from './launch-forecast.js';
 
 /** How much the newest wait counts: about the last fifty calls do. */
@@ -13,12 +13,12 @@ const WEIGHT = 0.02;
 export class Patience {
   private readonly forecast = new LaunchForecast();
   /** When a container last became hot while none was: the wait for that one says nothing about their number. */
-  private hotSince = 0;
+  private hotSince = LONG_AGO;
   /** Of the calls that were served of late. */
   private averageWaitMs = 0;
-  private lastServedAt = 0;
+  private lastServedAt = LONG_AGO;
   /** Since when that has been more than a trifle. */
-  private congestedSince: number | undefined;
+  private congestedSince: MonoMs | undefined;
   private timer: Timer | undefined;
 
   constructor(
@@ -43,7 +43,7 @@ export class Patience {
   }
 
   /** A call got a container. @param since when it began to wait; undefined: it did not have to */
-  got(since: number | undefined): void {
+  got(since: MonoMs | undefined): void {
     const now = this.clock.now();
     const waitMs = since === undefined ? 0 : now - Math.max(since, this.hotSince);
     const before = now - this.lastServedAt > this.forecast.patienceMs ? 0 : this.averageWaitMs;
@@ -54,7 +54,7 @@ export class Patience {
   }
 
   /** @param since when the call began to wait */
-  allows(since: number, callsBefore: number, containers: { readonly hot: number; readonly starting: number }): boolean {
+  allows(since: MonoMs, callsBefore: number, containers: { readonly hot: number; readonly starting: number }): boolean {
     const longestMs = Math.min(this.forecast.patienceMs, this.limitMs());
     if (this.waitedMs(since) >= longestMs) return false;
     if (!this.forecast.servedWithin(longestMs, callsBefore, containers.hot)) return false;
@@ -67,7 +67,7 @@ export class Patience {
    * it is about to tell already.
    * @param lookAfterMs how often the limit is looked at
    */
-  watch(since: number, lookAfterMs: number): void {
+  watch(since: MonoMs, lookAfterMs: number): void {
     const leftMs = Math.min(this.forecast.patienceMs, this.limitMs()) - this.waitedMs(since);
     this.timer ??= this.clock.after(Math.min(leftMs, lookAfterMs), () => {
       this.timer = undefined;
@@ -90,7 +90,7 @@ export class Patience {
     );
   }
 
-  private waitedMs(since: number): number {
+  private waitedMs(since: MonoMs): number {
     return this.clock.now() - Math.max(since, this.hotSince);
   }
 }

@@ -1,4 +1,4 @@
-import { count, FakeClock, RecordedMetrics } from '@fnfleet/core';
+import { count, FakeClock, later, RecordedMetrics } from '@fnfleet/core';
 import { fn } from '@fnfleet/drivers';
 import type { CallListener } from './agent.js';
 import { withDeadline, withSignal } from './call-options.js';
@@ -96,7 +96,7 @@ describe('submitting a call', () => {
     const seen: string[] = [];
     test = new TestAgent({ echo }, { clock, listeners: [recorder(seen)] });
     test.driver.gates.pull.hold();
-    const call = await test.invoke({ options: [withDeadline(clock.now() + 1_000)] });
+    const call = await test.invoke({ options: [withDeadline(later(clock.now(), 1_000))] });
     await clock.advance(1_000);
     await expect(call.done).rejects.toMatchObject({ status: 503, message: 'Timed out - server too busy' });
     expect(metrics.sum('server_busy')).toBe(1);

@@ -1,4 +1,4 @@
-import { FakeClock } from '@fnfleet/core';
+import { FakeClock, formatDate } from '@fnfleet/core';
 import { err, TestApi } from './api-client.test.support.js';
 
 const DATE = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}(Z|[+-]\d\d:\d\d)$/;
@@ -75,7 +75,7 @@ describe('apps', () => {
     const zero = '0001-01-01T00:00:00.000Z';
     const { status, body } = await api.post('/v2/apps', { name: 'a', created_at: zero, updated_at: zero });
     expect(status).toBe(200);
-    expect(body.created_at).toBe(new Date(clock.now()).toISOString());
+    expect(body.created_at).toBe(formatDate(clock.wallNow()));
     expect(await api.post('/v2/apps', { name: 'b', created_at: 'yesterday' })).toMatchObject(err(400, 'Invalid JSON'));
   });
 
@@ -122,7 +122,7 @@ describe('apps', () => {
     expect((await api.put(path, {})).body).toEqual(created);
     expect((await api.put(path, created)).body).toEqual(created);
     const changed = await api.put(path, { config: { A: '1' } });
-    expect(changed.body.updated_at).toBe(new Date(clock.now()).toISOString());
+    expect(changed.body.updated_at).toBe(formatDate(clock.wallNow()));
     const again = await api.put(path, { config: { A: '2' } });
     expect(String(again.body.updated_at) > String(changed.body.updated_at)).toBe(true);
     expect(again.body.created_at).toBe(created.created_at);

@@ -1,4 +1,4 @@
-import { FakeClock } from '@fnfleet/core';
+import { FakeClock, formatDate } from '@fnfleet/core';
 import { err, TestApi } from './api-client.test.support.js';
 
 describe('functions', () => {
@@ -17,7 +17,7 @@ describe('functions', () => {
 
   it('http-api 45, 56: limits that were not said take their defaults', async () => {
     const { status, body } = await create({ shape: 'GENERIC_ARM' });
-    const now = new Date(clock.now()).toISOString();
+    const now = formatDate(clock.wallNow());
     expect(status).toBe(200);
     expect(Object.entries(body)).toEqual([
       ['id', expect.stringMatching(/^\w{26}$/)],
@@ -88,7 +88,7 @@ describe('functions', () => {
       config: null,
       annotations: undefined,
       memory: 256,
-      updated_at: new Date(clock.now()).toISOString(),
+      updated_at: formatDate(clock.wallNow()),
     });
     const moved = await api.put(`/v2/fns/${created.id}`, { name: 'x', app_id: 'y' });
     expect(moved.body).toEqual(changed);

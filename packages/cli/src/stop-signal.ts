@@ -1,3 +1,5 @@
+import { type MonoMs, systemClock } from '@fnfleet/core';
+
 /**
  * One wish to stop often comes as several signals: a terminal or a supervisor signals the whole group, and whoever started
  * us passes it on. Signals this close to the first are the same wish, milliseconds.
@@ -10,12 +12,12 @@ const SAME_WISH_MS = 500;
  */
 export function stopSignal(again: () => void): Promise<string> {
   return new Promise((resolve) => {
-    let firstAt: number | undefined;
+    let firstAt: MonoMs | undefined;
     const onSignal = (signal: string) => {
       if (firstAt === undefined) {
-        firstAt = performance.now();
+        firstAt = systemClock.now();
         resolve(signal);
-      } else if (performance.now() - firstAt > SAME_WISH_MS) again();
+      } else if (systemClock.now() - firstAt > SAME_WISH_MS) again();
     };
     process.on('SIGTERM', onSignal);
     process.on('SIGINT', onSignal);

@@ -1,16 +1,87 @@
 /**
- * Time as a dependency: production code takes a Clock, tests drive a fake one.
- * All instants and durations are milliseconds; `nowNs` is a monotonic reading for durations that travel in nanoseconds.
+ * Time as a dependency: production code takes a Clock, tests drive a fake one. This module is the only one that reads the
+ * machine's clocks; a check of the repository's layout holds the others to it (scripts/lib/check-clocks.mjs).
+ *
+ * There are two times, and types keep them apart:
+ *
+ *   MonoMs  process time: never steps, means nothing outside the process. For durations, ages, expiry, deadlines.
+ *   WallMs  the wall clock: operators and other machines know it, and it may step. For display and for the wire.
+ *
+ * An instant that crosses the border of the process is converted there, once: `wallAt` and `monoAt`.
+ * Durations are plain numbers of milliseconds.
  */
 export interface Clock {
-  /** Wall clock, milliseconds since the Unix epoch. */
-  now(): number;
-  /** Monotonic, nanoseconds. Only differences mean anything. */
-  nowNs(): bigint;
+  /** Process time: starts near zero and never steps. */
+  now(): MonoMs;
+  /** The wall clock. */
+  wallNow(): WallMs;
   /** Runs `callback` once, unless cancelled. The timer keeps the process alive only if `keepAlive` is set. */
   after(delayMs: number, callback: () => void, options?: { keepAlive?: boolean }): Timer;
   /** Resolves after the delay, or at once when the signal aborts. Never rejects. */
   sleep(delayMs: number, signal?: AbortSignal): Promise<void>;
+}
+
+declare const mono: unique symbol;
+declare const wall: unique symbol;
+
+/**
+ * An instant of process time, milliseconds. The difference of two is a duration; `later` adds one. A plain number is not
+ * an instant: what comes over the wire cannot end up here.
+ */
+export type MonoMs = number & { readonly [mono]: true };
+
+/**
+ * An instant of the wall clock: a number of milliseconds since the Unix epoch at run time, opaque to the compiler. It can be
+ * compared with another, but neither subtracted nor mixed with process time: a clock that steps cannot measure a duration.
+ */
+export interface WallMs {
+  readonly [wall]: true;
+}
+
+/** Later than every instant: what expires then never does. */
+export const NEVER = Number.POSITIVE_INFINITY as MonoMs;
+
+/** Earlier than every instant: what was last done then has never been done. */
+export const LONG_AGO = Number.NEGATIVE_INFINITY as MonoMs;
+
+/** The instant `ms` later, or earlier if negative. */
+export function later(at: MonoMs, ms: number): MonoMs;
+export function later(at: WallMs, ms: number): WallMs;
+export function later(at: MonoMs | WallMs, ms: number): MonoMs | WallMs {
+  return ((at as number) + ms) as MonoMs;
+}
+
+export function earliest(...instants: readonly MonoMs[]): MonoMs {
+  return Math.min(...instants) as MonoMs;
+}
+
+export function latest(...instants: readonly MonoMs[]): MonoMs {
+  return Math.max(...instants) as MonoMs;
+}
+
+/** A number of milliseconds since the epoch, as the wire and certificates have it. */
+export function wallMs(epochMs: number): WallMs {
+  return epochMs as unknown as WallMs;
+}
+
+/** Milliseconds since the epoch, for the wire, for dates, and to compare with what another machine says. */
+export function epochMs(at: WallMs): number {
+  return at as unknown as number;
+}
+
+/** What the wall clock will show, or has shown, at an instant of process time; as it is set now. */
+export function wallAt(at: MonoMs, clock: Pick<Clock, 'now' | 'wallNow'>): WallMs {
+  return later(clock.wallNow(), at - clock.now());
+}
+
+/** When, in process time, the wall clock shows this; as it is set now. For instants that arrive over the wire. */
+export function monoAt(at: WallMs, clock: Pick<Clock, 'now' | 'wallNow'>): MonoMs {
+  return later(clock.now(), epochMs(at) - epochMs(clock.wallNow()));
+}
+
+/** A duration as the wire and metrics of calls have it: whole nanoseconds. */
+export function nanoseconds(ms: number): number {
+  return Math.round(ms * 1e6);
 }
 
 export interface Timer {
@@ -22,8 +93,8 @@ export interface Timer {
 const MAX_TIMEOUT_MS = 2 ** 31 - 1;
 
 export const systemClock: Clock = {
-  now: () => Date.now(),
-  nowNs: () => process.hrtime.bigint(),
+  now: () => performance.now() as MonoMs,
+  wallNow: () => wallMs(Date.now()),
   after(delayMs, callback, options) {
     if (delayMs === Number.POSITIVE_INFINITY) return { cancel: () => undefined };
     const handle = setTimeout(callback, Math.min(Math.max(0, delayMs), MAX_TIMEOUT_MS));

@@ -1,17 +1,18 @@
+import { epochMs, type WallMs, wallMs } from './clock.js';
 /** The zero time of the wire: "never happened". */
 export const ZERO_DATE = '0001-01-01T00:00:00.000Z';
 
 /** RFC 3339 with exactly three fraction digits, in UTC. Undefined is the zero time. */
-export function formatDate(ms: number | undefined): string {
-  if (ms === undefined) return ZERO_DATE;
-  const whole = Math.floor(ms);
+export function formatDate(at: WallMs | undefined): string {
+  if (at === undefined) return ZERO_DATE;
+  const whole = Math.floor(epochMs(at));
   const seconds = Math.floor(whole / 1000);
   return `${present(seconds)}.${String(whole - seconds * 1000).padStart(3, '0')}Z`;
 }
 
 /** RFC 3339 in UTC with whole seconds, truncated: what `Fn-Deadline` carries. */
-export function formatDateSeconds(ms: number): string {
-  return `${deadlines(Math.floor(ms / 1000))}Z`;
+export function formatDateSeconds(at: WallMs): string {
+  return `${deadlines(Math.floor(epochMs(at) / 1000))}Z`;
 }
 
 /** The dates of a call are nearly always of the same second as those of the call before. */
@@ -37,15 +38,15 @@ function rememberLast(compute: (input: number) => string): (input: number) => st
 const RFC3339 = /^\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d{1,9})?([Zz]|[+-]\d\d:\d\d)$/;
 
 /**
- * Milliseconds since the epoch; the empty string is the epoch itself and the zero time is undefined.
+ * The empty string is the epoch itself and the zero time is undefined.
  * Accepts 0 to 9 fraction digits and any zone. Throws RangeError on anything else.
  */
-export function parseDate(text: string): number | undefined {
-  if (text === '') return 0;
+export function parseDate(text: string): WallMs | undefined {
+  if (text === '') return wallMs(0);
   if (text === ZERO_DATE) return undefined;
   const ms = RFC3339.test(text) ? Date.parse(text) : Number.NaN;
   if (Number.isNaN(ms)) throw new RangeError(`not an RFC 3339 date: ${JSON.stringify(text)}`);
-  return text.startsWith('0001-01-01T00:00:00') && ms === ZERO_MS ? undefined : ms;
+  return text.startsWith('0001-01-01T00:00:00') && ms === ZERO_MS ? undefined : wallMs(ms);
 }
 
 const ZERO_MS = Date.parse(ZERO_DATE);

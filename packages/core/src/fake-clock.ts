@@ -1,4 +1,4 @@
-import { type Clock, sleepOn, type Timer } from './clock.js';
+import { type Clock, type MonoMs, sleepOn, type Timer, type WallMs, wallMs } from './clock.js';
 
 interface Pending {
   readonly at: number;
@@ -10,21 +10,27 @@ interface Pending {
 export class FakeClock implements Clock {
   private pending: Pending[] = [];
   private order = 0;
+  private nowMs = 0;
 
-  constructor(private nowMs = Date.UTC(2026, 0, 1)) {}
+  /** Process time starts at zero, as after the start of a process. @param wallEpochMs what the wall clock shows then */
+  constructor(private wallEpochMs = Date.UTC(2026, 0, 1)) {}
 
   /** Timers that have neither fired nor been cancelled. A test that ends with some has found a leak. */
   get pendingTimers(): number {
     return this.pending.length;
   }
 
-  now(): number {
-    return this.nowMs;
+  now(): MonoMs {
+    return this.nowMs as MonoMs;
   }
 
-  nowNs(): bigint {
-    // Whole microseconds: nanoseconds since the epoch are more than a number can hold exactly.
-    return BigInt(Math.round(this.nowMs * 1e3)) * 1000n;
+  wallNow(): WallMs {
+    return wallMs(this.wallEpochMs + this.nowMs);
+  }
+
+  /** Sets the wall clock on, or back if negative, as an operator or NTP may. No time passes. */
+  stepWall(ms: number): void {
+    this.wallEpochMs += ms;
   }
 
   after(delayMs: number, callback: () => void): Timer {

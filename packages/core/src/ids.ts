@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto';
+import { epochMs, systemClock, type WallMs } from './clock.js';
 
 /**
  * Ids of apps, functions, triggers and calls: 16 bytes as 26 characters of Crockford's base 32, in ULID layout.
@@ -28,9 +29,10 @@ export class IdGenerator {
     this.machineTail = (machine % 256) * COUNTER_LIMIT;
   }
 
-  next(nowMs: number = Date.now()): string {
+  next(now: WallMs = systemClock.wallNow()): string {
     this.counter = (this.counter + 1) % COUNTER_LIMIT;
     // The first 18 characters hold 48 bits of time and 42 of the 48 machine bits; they change once a millisecond.
+    const nowMs = epochMs(now);
     if (nowMs !== this.lastMs) {
       this.lastMs = nowMs;
       this.timePart = encodeBase32(((BigInt(nowMs) << 48n) | this.machine) >> 8n, 18);

@@ -8,7 +8,24 @@ export {
   newAuthority,
   parseAltName,
 } from './certificates/index.js';
-export { type Clock, sleepOn, systemClock, type Timer } from './clock.js';
+export {
+  type Clock,
+  earliest,
+  epochMs,
+  LONG_AGO,
+  later,
+  latest,
+  type MonoMs,
+  monoAt,
+  NEVER,
+  nanoseconds,
+  sleepOn,
+  systemClock,
+  type Timer,
+  type WallMs,
+  wallAt,
+  wallMs,
+} from './clock.js';
 export { formatDate, formatDateSeconds, parseDate, ZERO_DATE } from './dates.js';
 export { DirectoryWatch, type DirectoryWatchOptions } from './directory-watch.js';
 export {

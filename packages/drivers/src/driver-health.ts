@@ -1,12 +1,12 @@
-import { Deferred } from '@fnfleet/core';
+import { type Clock, Deferred, systemClock, type WallMs } from '@fnfleet/core';
 
 /** Whether new containers can be made. Those that are there serve on in either state. */
 export interface DriverHealth {
   readonly state: 'ok' | 'degraded';
   /** Why it is degraded, for operators. */
   readonly reason?: string;
-  /** When the state began, milliseconds since the epoch. */
-  readonly since: number;
+  /** When the state began, for operators. */
+  readonly since: WallMs;
 }
 
 /** The health of a driver, and word of its changes. */
@@ -24,9 +24,8 @@ export class HealthState implements HealthView {
   private health: DriverHealth;
   private readonly listeners = new Set<(health: DriverHealth) => void>();
 
-  /** @param wallClock, milliseconds since the epoch */
-  constructor(private readonly wallClock: () => number = Date.now) {
-    this.health = { state: 'ok', since: wallClock() };
+  constructor(private readonly clock: Pick<Clock, 'wallNow'> = systemClock) {
+    this.health = { state: 'ok', since: clock.wallNow() };
   }
 
   get now(): DriverHealth {
@@ -44,11 +43,11 @@ export class HealthState implements HealthView {
 
   /** Of no effect while degraded: the first reason stands. */
   degrade(reason: string): void {
-    if (!this.isDegraded) this.change({ state: 'degraded', reason, since: this.wallClock() });
+    if (!this.isDegraded) this.change({ state: 'degraded', reason, since: this.clock.wallNow() });
   }
 
   recover(): void {
-    if (this.isDegraded) this.change({ state: 'ok', since: this.wallClock() });
+    if (this.isDegraded) this.change({ state: 'ok', since: this.clock.wallNow() });
   }
 
   private change(health: DriverHealth): void {

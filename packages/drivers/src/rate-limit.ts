@@ -1,4 +1,4 @@
-import type { Clock } from '@fnfleet/core';
+import { type Clock, LONG_AGO } from '@fnfleet/core';
 
 export interface RateLimitOptions {
   readonly perSecond: number;
@@ -10,8 +10,8 @@ export interface RateLimitOptions {
 /** Lets so many through per second, in the order in which they came. */
 export class RateLimit {
   private readonly intervalMs: number;
-  /** When all that was let through so far will have been paid for, on the clock's monotonic scale, milliseconds. */
-  private paidAt = Number.NEGATIVE_INFINITY;
+  /** When all that was let through so far will have been paid for. */
+  private paidAt: number = LONG_AGO;
 
   constructor(private readonly options: RateLimitOptions) {
     this.intervalMs = 1000 / options.perSecond;
@@ -21,7 +21,7 @@ export class RateLimit {
   async turn(signal: AbortSignal): Promise<void> {
     if (signal.aborted) return;
     const { clock, burst } = this.options;
-    const now = Number(clock.nowNs()) / 1e6;
+    const now = clock.now();
     this.paidAt = Math.max(this.paidAt, now) + this.intervalMs;
     const waitMs = this.paidAt - now - burst * this.intervalMs;
     if (waitMs > 0) await clock.sleep(waitMs, signal);

@@ -30,11 +30,11 @@ const NOT_TRACED: ReadonlySet<string> = new Set(['/', '/healthz', '/readyz', '/m
 export function measureRequest(
   req: IncomingMessage,
   res: ServerResponse,
-  clock: Pick<Clock, 'nowNs'> = systemClock,
+  clock: Pick<Clock, 'now'> = systemClock,
 ): RequestLabels {
   const opened = openRequestSpan(req);
   const labels: RequestLabels = { route: 'invalid', blame: 'service', trace: opened?.context ?? NO_TRACE };
-  const startedNs = clock.nowNs();
+  const startedAt = clock.now();
   res.once('close', () => {
     const request = { path: labels.route, method: req.method ?? '' };
     // A client that left before the answer was complete is counted as such, whatever the answer would have been.
@@ -42,7 +42,7 @@ export function measureRequest(
     const response = { ...request, status, blame: labels.blame };
     count('api/request_count', 1, request);
     count('api/response_count', 1, response);
-    observe('api/latency', Number(clock.nowNs() - startedNs) / 1e6, response);
+    observe('api/latency', clock.now() - startedAt, response);
     if (opened) closeRequestSpan(opened, req, labels, status);
   });
   return labels;

@@ -7,6 +7,7 @@ import {
   type ErrorCode,
   FnError,
   observe,
+  type WallMs,
 } from '@fnfleet/core';
 import type { LbCall } from './lb-call.js';
 
@@ -19,15 +20,14 @@ const TURNED_AWAY: ReadonlySet<ErrorCode> = new Set<ErrorCode>(['serverBusy', 'a
 export function countEnd(call: LbCall, error: unknown, clock: Pick<Clock, 'now'>): void {
   const ending = endingOf(error);
   count(ending);
-  const { startedAt, createdAt } = call.model;
-  const elapsedMs = clock.now() - (startedAt ?? createdAt ?? clock.now());
+  const elapsedMs = clock.now() - (call.startedAt ?? call.arrivedAt);
   // What the function took is not the balancer's doing. Its clock is another machine's, so it may seem to exceed the whole.
   observe('lb_call_latency', Math.max(0, elapsedMs - call.executionNs / 1e6), { call_status: ending });
 }
 
 /** Writes on the model how the call ended. */
-export function markEnd(model: Call, error: unknown, nowMs: number): void {
-  model.completedAt = nowMs;
+export function markEnd(model: Call, error: unknown, now: WallMs): void {
+  model.completedAt = now;
   if (error === undefined) {
     model.status = 'success';
     return;

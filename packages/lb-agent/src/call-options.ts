@@ -8,6 +8,7 @@ import {
   type ResponseWriter,
   requestUrl,
   type TraceContext,
+  type WallMs,
 } from '@fnfleet/core';
 import { discardRest } from '@fnfleet/http';
 import type { ReplayableBody } from '@fnfleet/protocol';
@@ -27,7 +28,7 @@ export interface LbCallDraft {
   trace?: TraceContext;
   /** From the agent. */
   readonly newId: () => string;
-  readonly nowMs: number;
+  readonly createdAt: WallMs;
   readonly bodyLimits: ReplayBufferLimits;
 }
 
@@ -49,7 +50,7 @@ export function fromTemplate(template: CallTemplate, req: IncomingMessage): LbCa
       method: req.method ?? '',
       url: requestUrl(req),
       headers: headersFromRaw(req.rawHeaders),
-      createdAt: draft.nowMs,
+      createdAt: draft.createdAt,
     });
     draft.body = new ReplayBuffer(req, declaredLength(req), draft.bodyLimits, () => discardRest(req));
   };

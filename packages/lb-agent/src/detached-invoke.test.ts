@@ -1,4 +1,4 @@
-import { FnError, PeerError, RecordedMetrics } from '@fnfleet/core';
+import { FnError, LONG_AGO, PeerError, RecordedMetrics, systemClock } from '@fnfleet/core';
 import { FakeRunner, reportOf } from '@fnfleet/placement';
 import type { LbCall } from './lb-call.js';
 import { type FleetOptions, TestFleet } from './test-kit/test-fleet.js';
@@ -53,7 +53,7 @@ it('http-api 91, protocol 79: goes on without its client, up to a deadline of it
     await body;
     return { kind: 'finished', report: reportOf(call) };
   });
-  const before = Date.now();
+  const before = systemClock.now();
   await start({ env: { FN_EXECUTION_HEADROOM: '1000', FN_DETACHED_PLACER_TIMEOUT_MSECS: '2000' } });
 
   const client = new AbortController();
@@ -61,7 +61,7 @@ it('http-api 91, protocol 79: goes on without its client, up to a deadline of it
   await fleet.hangUp();
   clientLeft.resolve();
 
-  const { model, deadlineAt = 0 } = await ended;
+  const { model, deadlineAt = LONG_AGO } = await ended;
   expect(model.status).toBe('success');
   expect(abortedByClient).toBe(false);
   expect(runner.bodies).toEqual([Buffer.from('the whole body')]);

@@ -1,4 +1,4 @@
-import { VERSION } from '@fnfleet/core';
+import { systemClock, VERSION } from '@fnfleet/core';
 import { type Route, sendJson } from '@fnfleet/http';
 import type { RunnerStatusLine } from '@fnfleet/placement';
 import { loadJson } from '@fnfleet/protocol';
@@ -16,7 +16,7 @@ export function fleetRoute(agent: Pick<LBAgent, 'fleetStatus' | 'askRunners'>): 
     async handle(req, res) {
       if (req.query.ask === '1') await agent.askRunners(ASK_MS);
       const fleet = agent.fleetStatus();
-      const self = { version: VERSION, now_ms: Date.now() };
+      const self = { version: VERSION, now_ms: systemClock.wallNow() };
       if (fleet === undefined) return sendJson(res, 200, { ...self, runners: [] });
       sendJson(res, 200, {
         ...self,

@@ -127,7 +127,7 @@ describe('submitting a call', () => {
     if (error) await expect(submitted).rejects.toBe(error);
     else await submitted;
 
-    expect(call.model).toMatchObject({ status, startedAt: clock.now(), completedAt: clock.now() });
+    expect(call.model).toMatchObject({ status, startedAt: clock.wallNow(), completedAt: clock.wallNow() });
     expect(metrics.sum(metric)).toBe(1);
     expect(metrics.values('lb_call_latency', { call_status: metric })).toHaveLength(1);
   });
@@ -226,7 +226,10 @@ function anAgent(options: LBAgentOptions = {}): LBAgent {
 }
 
 function aSyncCall(): LbCallOption[] {
-  return [fromModel(aCall({ createdAt: clock.now(), startedAt: undefined }), Buffer.from('in')), withWriter(writer)];
+  return [
+    fromModel(aCall({ createdAt: clock.wallNow(), startedAt: undefined }), Buffer.from('in')),
+    withWriter(writer),
+  ];
 }
 
 async function submit(...options: LbCallOption[]): Promise<void> {

@@ -3,6 +3,7 @@ import {
   type Call,
   CancelledError,
   isIdempotent,
+  type MonoMs,
   NO_TRACE,
   type ResponseWriter,
   type TraceContext,
@@ -24,7 +25,11 @@ export class LbCall implements OutboundCall {
   readonly slotHash = '';
   extensions: Readonly<Record<string, string>>;
   response: ResponseWriter;
-  deadlineAt: number | undefined;
+  deadlineAt: MonoMs | undefined;
+  /** When the agent began to build it. */
+  readonly arrivedAt: MonoMs;
+  /** When it began to be placed; undefined: it did not. */
+  startedAt: MonoMs | undefined;
   /** What happens for it from now on belongs to this. */
   trace: TraceContext;
   /** What is remembered of it. */
@@ -39,6 +44,7 @@ export class LbCall implements OutboundCall {
 
   constructor(parts: LbCallParts) {
     this.model = parts.model;
+    this.arrivedAt = parts.arrivedAt;
     this.body = parts.body;
     this.request = parts.request;
     this.requestId = parts.requestId;
@@ -102,6 +108,7 @@ export class LbCall implements OutboundCall {
 
 export interface LbCallParts {
   readonly model: Call;
+  readonly arrivedAt: MonoMs;
   readonly body: ReplayableBody;
   readonly response: ResponseWriter;
   readonly extensions: Readonly<Record<string, string>>;

@@ -1,4 +1,13 @@
-import { CancelledError, type Clock, count, countFromZero, describeError } from '@fnfleet/core';
+import {
+  CancelledError,
+  type Clock,
+  count,
+  countFromZero,
+  describeError,
+  LONG_AGO,
+  later,
+  type MonoMs,
+} from '@fnfleet/core';
 
 export interface LookupCacheOptions {
   /** How long a value is used after it was fetched. */
@@ -18,9 +27,9 @@ export type Fetch<V> = (key: string, signal: AbortSignal) => Promise<V>;
 
 interface Entry<T> {
   readonly value: T;
-  readonly expiresAt: number;
+  readonly expiresAt: MonoMs;
   /** The source has not told: until then it is not asked again for this. */
-  unasksUntil: number;
+  unasksUntil: MonoMs;
 }
 
 /** How long a caller waits for the source where there is a value that would do, milliseconds. */
@@ -59,14 +68,14 @@ export class LookupCache<V> {
    * @throws or rejects with what the fetch throws; the signal's reason when it aborts first
    */
   get(key: string, signal: AbortSignal): V | Promise<V> {
-    const nowMs = this.clock.now();
+    const now = this.clock.now();
     const known = this.values.get(key);
-    if (known !== undefined && known.expiresAt > nowMs) return known.value;
+    if (known !== undefined && known.expiresAt > now) return known.value;
     const miss = this.misses.get(key);
-    if (miss !== undefined && miss.expiresAt > nowMs) throw miss.value;
+    if (miss !== undefined && miss.expiresAt > now) throw miss.value;
     const underway = this.flights.get(key);
-    const stale = known !== undefined && known.expiresAt + this.options.staleMs > nowMs ? known : undefined;
-    if (stale !== undefined && stale.unasksUntil > nowMs) return this.serveStale(stale);
+    const stale = known !== undefined && known.expiresAt + this.options.staleMs > now ? known : undefined;
+    if (stale !== undefined && stale.unasksUntil > now) return this.serveStale(stale);
     const flight = underway === undefined || underway.abandoned ? this.takeOff(key) : underway;
     return stale === undefined ? flight.join(signal) : this.orStale(flight, stale, signal);
   }
@@ -92,7 +101,7 @@ export class LookupCache<V> {
       return await flight.join(AbortSignal.any([signal, patience.signal]));
     } catch (error) {
       if (signal.aborted || !(patience.signal.aborted || isUntold(error))) throw error;
-      stale.unasksUntil = this.clock.now() + STALE_PAUSE_MS;
+      stale.unasksUntil = later(this.clock.now(), STALE_PAUSE_MS);
       return this.serveStale(stale);
     } finally {
       timer.cancel();
@@ -130,7 +139,7 @@ export class LookupCache<V> {
     entries.delete(key);
     const [oldest] = entries.keys();
     if (entries.size >= this.options.maxEntries && oldest !== undefined) entries.delete(oldest);
-    entries.set(key, { value, expiresAt: this.clock.now() + ttlMs, unasksUntil: 0 });
+    entries.set(key, { value, expiresAt: later(this.clock.now(), ttlMs), unasksUntil: LONG_AGO });
   }
 }
 

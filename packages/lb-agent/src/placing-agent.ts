@@ -9,6 +9,7 @@ import {
   IdGenerator,
   InflightTracker,
   type Logger,
+  later,
   MIB,
   Once,
   silentLogger,
@@ -101,11 +102,12 @@ export class PlacingAgent implements LBAgent {
   }
 
   async getCall(...options: LbCallOption[]): Promise<LbCall> {
-    const nowMs = this.clock.now();
+    const arrivedAt = this.clock.now();
+    const createdAt = this.clock.wallNow();
     const draft: LbCallDraft = {
       extensions: {},
-      newId: () => this.ids.next(nowMs),
-      nowMs,
+      newId: () => this.ids.next(createdAt),
+      createdAt,
       bodyLimits: this.bodyLimits,
     };
     for (const option of options) option(draft);
@@ -123,7 +125,7 @@ export class PlacingAgent implements LBAgent {
     }
     if (callOverrider !== undefined) extensions = await callOverrider(request, model, extensions);
     const record = this.explainLog.newRecord(model, draft.explained ?? false);
-    return new LbCall({ model, body, response, request, requestId, controller, extensions, record, trace });
+    return new LbCall({ model, arrivedAt, body, response, request, requestId, controller, extensions, record, trace });
   }
 
   async submit(call: LbCall): Promise<void> {
@@ -155,7 +157,7 @@ export class PlacingAgent implements LBAgent {
     call.response = response;
 
     const limitMs = this.detachedLimitMs + call.model.timeoutSeconds * 1000;
-    call.deadlineAt = this.clock.now() + limitMs;
+    call.deadlineAt = later(this.clock.now(), limitMs);
     const deadline = this.clock.after(limitMs, () => call.cancel(new FnError('reservationExpired')));
     this.run(call)
       .then(() => response.finish())
@@ -199,7 +201,7 @@ export class PlacingAgent implements LBAgent {
     this.count('running');
     try {
       const error = await this.placement.place(call);
-      markEnd(call.model, error, this.clock.now());
+      markEnd(call.model, error, this.clock.wallNow());
       if (this.listeners.length > 0) await this.announceEnd(call);
       return error;
     } finally {
@@ -209,7 +211,8 @@ export class PlacingAgent implements LBAgent {
 
   private begin(call: LbCall): void {
     if (call.signal.aborted) throw call.signal.reason;
-    call.model.startedAt = this.clock.now();
+    call.startedAt = this.clock.now();
+    call.model.startedAt = this.clock.wallNow();
     call.model.status = 'running';
   }
 

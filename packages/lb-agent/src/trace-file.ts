@@ -1,5 +1,5 @@
 import { createWriteStream, type WriteStream } from 'node:fs';
-import { type Clock, type Logger, Once } from '@fnfleet/core';
+import { type Clock, type Logger, type MonoMs, Once } from '@fnfleet/core';
 import { encodeTraceRecord } from '@fnfleet/placement';
 import type { LbCallListener } from './call-listener.js';
 import type { LbCall } from './lb-call.js';
@@ -12,7 +12,7 @@ const MAX_WAITING_BYTES = 4 * 1024 * 1024;
  * call carried. A file that cannot be written ends the trace, not the calls.
  */
 export class TraceFile implements LbCallListener {
-  private readonly startedAt: number;
+  private readonly startedAt: MonoMs;
   private readonly stream: WriteStream;
   private failed = false;
   private readonly closing = new Once(() => this.end());
@@ -31,12 +31,12 @@ export class TraceFile implements LbCallListener {
     });
   }
 
-  afterCall({ model, executionNs, timings }: LbCall): void {
+  afterCall({ model, arrivedAt, executionNs, timings }: LbCall): void {
     // A call that did not run says nothing that could be played again.
     if (executionNs === 0 || this.failed || this.stream.writableLength > MAX_WAITING_BYTES) return;
     const initNs = (timings?.containerCreateNs ?? 0) + (timings?.containerInitNs ?? 0);
     const line = encodeTraceRecord({
-      atMs: Math.max(0, (model.createdAt ?? this.startedAt) - this.startedAt),
+      atMs: Math.max(0, arrivedAt - this.startedAt),
       appId: model.appId,
       fnId: model.fnId,
       memoryMb: model.memoryMb + model.tmpfsMb,

@@ -1,5 +1,5 @@
 import net from 'node:net';
-import { PeerError } from '@fnfleet/core';
+import { later, PeerError, systemClock } from '@fnfleet/core';
 import {
   type AttemptOutcome,
   type CallReport,
@@ -120,9 +120,9 @@ describe('the request on the wire', () => {
   });
 
   it('protocol 79: a deadline becomes grpc-timeout; without one there is none', async () => {
-    const deadlineAt = Date.now() + 420_000;
+    const deadlineAt = later(systemClock.now(), 420_000);
     const { engagement } = await offer(succeed, anOutboundCall({ deadlineAt }));
-    expect(Math.abs((engagement?.deadlineAt ?? 0) - deadlineAt)).toBeLessThan(2000);
+    expect(Math.abs((engagement?.deadlineAt ?? 0) - (Date.now() + 420_000))).toBeLessThan(2000);
     expect((await offer(succeed)).engagement?.deadlineAt).toBe(Number.POSITIVE_INFINITY);
   });
 });

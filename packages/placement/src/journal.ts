@@ -1,4 +1,4 @@
-import type { Clock } from '@fnfleet/core';
+import type { Clock, MonoMs, WallMs } from '@fnfleet/core';
 import type { CallJournal } from '@fnfleet/protocol';
 
 /** One line of a journal. */
@@ -22,25 +22,25 @@ const DROP = 64;
  * for minutes keeps how it began and what came last.
  */
 export class PlacementJournal implements CallJournal {
-  readonly arrivedAt: number;
+  readonly arrivedAt: WallMs;
   readonly entries: JournalEntry[] = [];
   /** Entries that are not kept. */
   omitted = 0;
-  private readonly startedNs: bigint;
+  private readonly startedAt: MonoMs;
   private skips = 0;
 
   /** @param detailed whether runners that are skipped are written down too: there may be many of them */
   constructor(
-    private readonly clock: Pick<Clock, 'now' | 'nowNs'>,
+    private readonly clock: Pick<Clock, 'now' | 'wallNow'>,
     readonly detailed: boolean,
   ) {
-    this.arrivedAt = clock.now();
-    this.startedNs = clock.nowNs();
+    this.arrivedAt = clock.wallNow();
+    this.startedAt = clock.now();
   }
 
   /** Milliseconds since the call arrived. */
   get elapsedMs(): number {
-    return Number(this.clock.nowNs() - this.startedNs) / 1e6;
+    return this.clock.now() - this.startedAt;
   }
 
   skipped(address: string, why: string): void {

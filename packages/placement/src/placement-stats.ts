@@ -1,4 +1,4 @@
-import { CancelledError, type Clock, count, countFromZero, type MetricName, observe } from '@fnfleet/core';
+import { CancelledError, type Clock, count, countFromZero, type MetricName, type MonoMs, observe } from '@fnfleet/core';
 import type { AttemptOutcome } from '@fnfleet/protocol';
 
 const COUNTERS = [
@@ -21,21 +21,21 @@ export function showPlacementStats(): void {
 
 /** What one placement adds to the metrics. */
 export class PlacementStats {
-  private readonly startedNs: bigint;
-  private lastAttemptNs: bigint | undefined;
+  private readonly startedAt: MonoMs;
+  private lastAttemptAt: MonoMs | undefined;
   private attempts = 0;
 
-  constructor(private readonly clock: Pick<Clock, 'nowNs'>) {
-    this.startedNs = clock.nowNs();
+  constructor(private readonly clock: Pick<Clock, 'now'>) {
+    this.startedAt = clock.now();
   }
 
   get elapsedMs(): number {
-    return this.since(this.clock.nowNs());
+    return this.clock.now() - this.startedAt;
   }
 
   attempt(): void {
     this.attempts += 1;
-    this.lastAttemptNs = this.clock.nowNs();
+    this.lastAttemptAt = this.clock.now();
   }
 
   /** @param ms since it was offered */
@@ -52,25 +52,21 @@ export class PlacementStats {
   placed(outcome: AttemptOutcome, signal: AbortSignal): void {
     if (outcome.kind === 'finished') count('lb_placer_placed_ok_count');
     else count(signal.aborted ? 'lb_placer_placed_abort_count' : 'lb_placer_placed_error_count');
-    this.ended(this.lastAttemptNs ?? this.startedNs, signal);
+    this.ended(this.lastAttemptAt ?? this.startedAt, signal);
   }
 
   unplaced(why: { poolError: boolean; outOfTime: boolean }, signal: AbortSignal): void {
     if (why.poolError) count('lb_placer_rp_error_count');
     if (why.outOfTime) count('lb_placer_timeout_count');
-    this.ended(this.clock.nowNs(), signal);
+    this.ended(this.clock.now(), signal);
   }
 
-  private ended(endNs: bigint, signal: AbortSignal): void {
+  private ended(end: MonoMs, signal: AbortSignal): void {
     if (signal.aborted) {
       const left = signal.reason instanceof CancelledError;
       count(left ? 'lb_placer_client_cancelled_count' : 'lb_placer_client_timeout_count');
     }
     observe('lb_placer_attempt_count', this.attempts);
-    observe('lb_placer_latency', this.since(endNs));
-  }
-
-  private since(nowNs: bigint): number {
-    return Number(nowNs - this.startedNs) / 1e6;
+    observe('lb_placer_latency', end - this.startedAt);
   }
 }

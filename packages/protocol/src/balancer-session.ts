@@ -3,6 +3,7 @@ import {
   encodeCall,
   FnError,
   type Logger,
+  type MonoMs,
   type OpenSpan,
   observe,
   PeerError,
@@ -52,7 +53,7 @@ type State = 'offered' | 'relaying' | 'ending' | 'closed';
 
 export interface EngageOptions {
   readonly requestId?: string | undefined;
-  readonly deadlineAt?: number | undefined;
+  readonly deadlineAt?: MonoMs | undefined;
   /** What the runner does belongs to this. */
   readonly trace?: TraceContext | undefined;
 }

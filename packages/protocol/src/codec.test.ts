@@ -1,3 +1,4 @@
+import { wallMs } from '@fnfleet/core';
 import {
   decodeClientMessage,
   decodeRunnerMessage,
@@ -21,9 +22,9 @@ const FULL_REPORT: CallReport = {
   errorCode: 502,
   errorText: 'größer',
   errorUser: true,
-  createdAt: 1_548_331_200_123,
-  startedAt: 1_548_331_200_124,
-  completedAt: 1_548_331_200_125,
+  createdAt: wallMs(1_548_331_200_123),
+  startedAt: wallMs(1_548_331_200_124),
+  completedAt: wallMs(1_548_331_200_125),
   schedulerNs: 1_000_001,
   executionNs: 5_000_000_000_000,
   image: 'fnproject/hello',

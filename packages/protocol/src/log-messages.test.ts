@@ -1,9 +1,10 @@
+import { wallMs } from '@fnfleet/core';
 import { decodeLogBatch, encodeLogBatch, type LogEntry } from './log-messages.js';
 import { protoRoot, runnerService } from './runner-proto.js';
 
 function aLine(text: string, of: Partial<LogEntry> = {}): LogEntry {
   const origin = { callId: 'call1', fnId: 'fn1', appId: 'app1', containerId: 'box1' };
-  return { at: 1_700_000_000_001, source: 'stdout', text: Buffer.from(text), ...origin, ...of };
+  return { at: wallMs(1_700_000_000_001), source: 'stdout', text: Buffer.from(text), ...origin, ...of };
 }
 
 /** What is on the wire for a batch. */
@@ -17,7 +18,7 @@ const LINES = [
   aLine('one'),
   aLine('of another container', { containerId: 'box2', fnId: 'fn2' }),
   aLine('of another call', { callId: 'call2' }),
-  aLine('two', { source: 'stderr', at: 1_700_000_000_002 }),
+  aLine('two', { source: 'stderr', at: wallMs(1_700_000_000_002) }),
 ];
 
 it('groups lines by container, then by call, each in its order', () => {

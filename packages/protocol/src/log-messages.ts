@@ -1,7 +1,8 @@
+import { epochMs, type WallMs, wallMs } from '@fnfleet/core';
 /** One line that a function printed, as it travels. */
 export interface LogEntry {
-  /** Milliseconds since the epoch, by the runner's clock. */
-  readonly at: number;
+  /** By the runner's wall clock. */
+  readonly at: WallMs;
   readonly source: 'stdout' | 'stderr';
   readonly text: Buffer;
   /** Empty for what a container prints before its first call. */
@@ -55,7 +56,7 @@ export function encodeLogBatch({ lines, dropped }: LogBatch): BatchMessage {
       container.calls.set(callId, call);
       container.message.data.push(call);
     }
-    call.data.push({ timestamp: at, source: source === 'stderr' ? 'STDERR' : 'STDOUT', data: text });
+    call.data.push({ timestamp: epochMs(at), source: source === 'stderr' ? 'STDERR' : 'STDOUT', data: text });
   }
   return { data: [...containers.values()].map(({ message }) => message), dropped };
 }
@@ -65,8 +66,8 @@ export function decodeLogBatch(message: unknown): LogBatch {
   const lines = data.flatMap(({ applicationId: appId, functionId: fnId, containerId, data: calls }) =>
     calls.flatMap(({ requestId: callId, data: printed }) =>
       printed.map(
-        ({ timestamp: at, source, data: text }): LogEntry => ({
-          at,
+        ({ timestamp, source, data: text }): LogEntry => ({
+          at: wallMs(timestamp),
           source: source === 'STDERR' ? 'stderr' : 'stdout',
           text,
           callId,

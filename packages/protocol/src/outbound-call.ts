@@ -1,4 +1,4 @@
-import type { Call, FnError, PeerError, ResponseWriter, TraceContext } from '@fnfleet/core';
+import type { Call, FnError, MonoMs, PeerError, ResponseWriter, TraceContext, WallMs } from '@fnfleet/core';
 import type { AttemptBlame } from './blame.js';
 
 /** A call on its way to a runner, as the balancer holds it. It may be offered several times. */
@@ -9,8 +9,8 @@ export interface OutboundCall {
   readonly extensions: Readonly<Record<string, string>>;
   /** Travels as `fn_request_id` when set. */
   readonly requestId?: string;
-  /** Deadline of the stream (`grpc-timeout`), milliseconds since the epoch; undefined: none. */
-  readonly deadlineAt?: number;
+  /** Deadline of the stream (`grpc-timeout`); undefined: none. */
+  readonly deadlineAt?: MonoMs;
   /** Each offer is a part of this trace. */
   readonly trace?: TraceContext;
   readonly body: ReplayableBody;
@@ -104,9 +104,9 @@ export interface CallReport {
   readonly errorCode: number;
   readonly errorText: string;
   readonly errorUser: boolean;
-  readonly createdAt: number | undefined;
-  readonly startedAt: number | undefined;
-  readonly completedAt: number | undefined;
+  readonly createdAt: WallMs | undefined;
+  readonly startedAt: WallMs | undefined;
+  readonly completedAt: WallMs | undefined;
   readonly schedulerNs: number;
   readonly executionNs: number;
   readonly image: string;

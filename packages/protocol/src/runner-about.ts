@@ -1,10 +1,11 @@
+import type { WallMs } from '@fnfleet/core';
 /** Who a runner is, as it tells in `Status`: for operators. A runner of Fn tells nothing of this. */
 export interface RunnerAbout {
   /** FN_RUNNER_NAME. */
   readonly name: string;
   readonly version: string;
-  /** When it answered, by its own wall clock: milliseconds since the epoch. */
-  readonly nowMs: number;
+  /** When it answered, by its own wall clock. */
+  readonly nowMs: WallMs;
   /** Where it serves HTTP, at the host of its address. Undefined: not told. */
   readonly httpPort: number | undefined;
   /** Functions that have hot containers there. */

@@ -1,4 +1,11 @@
-import { FnError, type HeaderList, type RequestBody, type ResponseWriter, type TraceContext } from '@fnfleet/core';
+import {
+  FnError,
+  type HeaderList,
+  type MonoMs,
+  type RequestBody,
+  type ResponseWriter,
+  type TraceContext,
+} from '@fnfleet/core';
 import { NOTHING_REPORTED, oversize } from './codec.js';
 import { FrameBody } from './frame-body.js';
 import {
@@ -48,7 +55,7 @@ export interface CallIo {
   /** Aborts when the balancer no longer wants the call. */
   readonly signal: AbortSignal;
   /** Milliseconds since the epoch; undefined: none. */
-  readonly deadlineAt: number | undefined;
+  readonly deadlineAt: MonoMs | undefined;
   /** What happens for the call belongs to this. */
   readonly trace: TraceContext;
   /** To be called before a function gets the first byte, which must wait until it calls back. Undefined: not asked for. */

@@ -1,3 +1,4 @@
+import { wallMs } from '@fnfleet/core';
 import { protoRoot } from './runner-proto.js';
 import { decodeRunnerStatus, encodeRunnerStatus, NOTHING_CHECKED, type RunnerStatus } from './runner-status.js';
 
@@ -19,9 +20,9 @@ it('comes back as it was, every field of it', () => {
       callId: '01D1ZVPBKV180G40RZJ0000001',
       errorCode: 502,
       errorText: 'function failed',
-      createdAt: 1_548_331_200_123,
-      startedAt: 1_548_331_200_124,
-      completedAt: 1_548_331_200_125,
+      createdAt: wallMs(1_548_331_200_123),
+      startedAt: wallMs(1_548_331_200_124),
+      completedAt: wallMs(1_548_331_200_125),
       schedulerNs: 1,
       executionNs: 2,
       imagePullWaitNs: 3,
@@ -51,7 +52,7 @@ it('comes back as it was, every field of it', () => {
     about: {
       name: 'box-3',
       version: '1.2.3',
-      nowMs: 1_548_331_200_123,
+      nowMs: wallMs(1_548_331_200_123),
       httpPort: 8080,
       hotFunctions: 2,
       hotContainers: 5,

@@ -1,4 +1,4 @@
-import type { TraceContext } from '@fnfleet/core';
+import type { MonoMs, TraceContext } from '@fnfleet/core';
 import type { LoadReport } from './load-report.js';
 import type { ClientMessage, RunnerMessage } from './messages.js';
 import type { StartPromise } from './start-marker.js';
@@ -63,8 +63,8 @@ export interface RunnerStream extends MessageStream<RunnerMessage> {
   readonly wantsStart: boolean;
   /** The trace that the balancer's offer belongs to. */
   readonly trace: TraceContext;
-  /** The deadline the balancer gave the stream, milliseconds since the epoch; undefined: none. */
-  readonly deadlineAt: number | undefined;
+  /** The deadline the balancer gave the stream; undefined: none. */
+  readonly deadlineAt: MonoMs | undefined;
 }
 
 export interface RunnerStreamHandler {

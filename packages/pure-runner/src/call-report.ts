@@ -7,7 +7,7 @@ import { type CallReport, MAX_ERROR_TEXT, NOTHING_REPORTED } from '@fnfleet/prot
  * @param call undefined when it could not even be built
  * @param error undefined when it ended well
  */
-export function callReport(call: AgentCall | undefined, error: unknown, clock: Clock): CallReport {
+export function callReport(call: AgentCall | undefined, error: unknown, clock: Pick<Clock, 'wallNow'>): CallReport {
   const outcome = error === undefined ? { success: true } : failure(error);
   if (call === undefined) return { ...NOTHING_REPORTED, ...outcome };
   const { model, timings } = call;
@@ -19,7 +19,7 @@ export function callReport(call: AgentCall | undefined, error: unknown, clock: C
     image: bounded(model.image),
     createdAt: model.createdAt,
     startedAt: model.startedAt,
-    completedAt: started ? (model.completedAt ?? clock.now()) : undefined,
+    completedAt: started ? (model.completedAt ?? clock.wallNow()) : undefined,
     schedulerNs: timings.schedulerNs,
     executionNs: timings.executionNs,
     imagePullWaitNs: timings.imagePullWaitNs,

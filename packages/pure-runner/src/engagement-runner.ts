@@ -78,7 +78,7 @@ async function buildCall(offer: TryMessage, io: CallIo, trace: TraceContext, dep
   const model = decodeCall(offer.callJson);
   if (deps.statusImage !== undefined && model.image === deps.statusImage) throw new FnError('invalidFnImage');
   // The balancer's clock is not ours: a call exists here from the moment it arrived.
-  model.createdAt = deps.clock.now();
+  model.createdAt = deps.clock.wallNow();
   model.startedAt = undefined;
   model.completedAt = undefined;
   const options: CallOption[] = [

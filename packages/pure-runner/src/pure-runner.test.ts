@@ -1,5 +1,5 @@
 import { once } from 'node:events';
-import { encodeCall, MIB } from '@fnfleet/core';
+import { encodeCall, epochMs, MIB, wallMs } from '@fnfleet/core';
 import { exitsAtStart, fn } from '@fnfleet/drivers';
 import { ACCEPT_HEADER, ACCEPT_STARTED, MAX_FRAME_BYTES, STARTED_HEADER, startPromiseWord } from '@fnfleet/protocol';
 import { aCall } from '@fnfleet/testing';
@@ -208,8 +208,8 @@ describe('a call that cannot be run', () => {
 
   it('protocol 29: the clock of the runner counts, not that of the balancer', async () => {
     await started({ functions: { echo } });
-    const report = reportOf((await runner.run({ image: 'echo', createdAt: Date.UTC(2001, 1, 1) })).messages);
-    expect(Date.now() - (report.createdAt ?? 0)).toBeLessThan(10_000);
+    const report = reportOf((await runner.run({ image: 'echo', createdAt: wallMs(Date.UTC(2001, 1, 1)) })).messages);
+    expect(Date.now() - epochMs(report.createdAt ?? wallMs(0))).toBeLessThan(10_000);
   });
 
   it('a container that ends before it listens', async () => {

@@ -196,6 +196,7 @@ function statusReporter(
 ): RunnerStatusReporter {
   const deps = { agent, clock: parts.clock, ids: new IdGenerator() };
   const statusImage = image ? new StatusImage({ image, networkBarrier, customHealth }, deps) : undefined;
-  const about = () => aboutRunner(agent, { name: name?.() ?? '', httpPort: httpPort?.(), nowMs: parts.clock.now() });
+  const about = () =>
+    aboutRunner(agent, { name: name?.() ?? '', httpPort: httpPort?.(), nowMs: parts.clock.wallNow() });
   return new RunnerStatusReporter({ ...parts, statusImage, kdumpsPath, about });
 }

@@ -1,9 +1,9 @@
-import type { Clock } from '@fnfleet/core';
+import { type Clock, later, type MonoMs } from '@fnfleet/core';
 
 /** The result of a check, and whether somebody has had it. */
 interface Entry<T> {
   readonly result: T;
-  readonly freshUntil: number;
+  readonly freshUntil: MonoMs;
   taken: boolean;
 }
 
@@ -49,7 +49,7 @@ export class StatusCache<T> {
   private async run(input: string): Promise<Entry<T>> {
     try {
       const result = await this.check(input);
-      this.last = { result, freshUntil: this.clock.now() + this.lifetimeMs, taken: false };
+      this.last = { result, freshUntil: later(this.clock.now(), this.lifetimeMs), taken: false };
       return this.last;
     } finally {
       this.running = undefined;

@@ -7,7 +7,17 @@ import {
   withoutNetwork,
   withWriter,
 } from '@fnfleet/agent';
-import { type Call, type Clock, completeBody, Deferred, FnError, type IdGenerator } from '@fnfleet/core';
+import {
+  type Call,
+  type Clock,
+  completeBody,
+  Deferred,
+  FnError,
+  type IdGenerator,
+  later,
+  type MonoMs,
+  type WallMs,
+} from '@fnfleet/core';
 import { type CallReport, NOTHING_REPORTED } from '@fnfleet/protocol';
 import { callReport } from './call-report.js';
 import { CollectedAnswer } from './collected-answer.js';
@@ -53,7 +63,7 @@ export class StatusImage {
   /** Runs a check to its end. Never rejects: what goes wrong is in the report. */
   async check(input: string): Promise<StatusResult> {
     const { clock } = this.deps;
-    const deadlineAt = clock.now() + CHECK_LIMIT_MS;
+    const deadlineAt = later(clock.now(), CHECK_LIMIT_MS);
     const networkDisabled = await this.isNetworkDown();
     const answer = new CollectedAnswer();
     let customStatus: StatusResult['customStatus'] = {};
@@ -70,9 +80,9 @@ export class StatusImage {
     return { call: report, details: answer.text, networkDisabled, customStatus };
   }
 
-  private buildCall(input: string, deadlineAt: number, networkDisabled: boolean, answer: CollectedAnswer) {
+  private buildCall(input: string, deadlineAt: MonoMs, networkDisabled: boolean, answer: CollectedAnswer) {
     const { agent, ids, clock } = this.deps;
-    const now = clock.now();
+    const now = clock.wallNow();
     return agent.getCall(
       fromModelAndInput(statusCall(ids.next(now), this.options.image, now), completeBody(Buffer.from(input))),
       withWriter(answer),
@@ -91,7 +101,7 @@ export class StatusImage {
     );
   }
 
-  private async askCustomHealth(deadlineAt: number) {
+  private async askCustomHealth(deadlineAt: MonoMs) {
     const { customHealth } = this.options;
     if (customHealth === undefined) return {};
     const late = new Deferred<never>();
@@ -106,7 +116,7 @@ export class StatusImage {
 }
 
 /** It needs no memory and no CPU of the runner's, so it never waits for room and is never evicted. */
-function statusCall(id: string, image: string, createdAt: number): Call {
+function statusCall(id: string, image: string, createdAt: WallMs): Call {
   return {
     id,
     image,

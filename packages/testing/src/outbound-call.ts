@@ -1,5 +1,5 @@
 import { EventEmitter, once } from 'node:events';
-import type { Call, HeaderList, ResponseWriter } from '@fnfleet/core';
+import { type Call, type HeaderList, type ResponseWriter, wallMs } from '@fnfleet/core';
 import type { BodyPiece, BodyReader, OutboundCall, ReplayableBody } from '@fnfleet/protocol';
 
 /** A call with everything set that a test does not care about. */
@@ -24,8 +24,8 @@ export function aCall(overrides: Partial<Call> = {}): Call {
     tmpfsMb: 0,
     cpuMillis: 0,
     status: 'running',
-    createdAt: Date.UTC(2026, 0, 1),
-    startedAt: Date.UTC(2026, 0, 1),
+    createdAt: wallMs(Date.UTC(2026, 0, 1)),
+    startedAt: wallMs(Date.UTC(2026, 0, 1)),
     completedAt: undefined,
     ...overrides,
   };

@@ -1,4 +1,4 @@
-import { count } from '@fnfleet/core';
+import { count, type WallMs } from '@fnfleet/core';
 import type { OutputSource } from '@fnfleet/drivers';
 import type { OutputLine } from './log-sink.js';
 
@@ -25,7 +25,7 @@ export class CallLog {
     return this.full;
   }
 
-  add(text: Buffer, source: OutputSource, at: number): void {
+  add(text: Buffer, source: OutputSource, at: WallMs): void {
     if (this.full) return this.drop(text.length + 1);
     const kept = text.length <= this.leftBytes ? text : text.subarray(0, this.leftBytes);
     this.leftBytes -= kept.length + 1;
@@ -41,7 +41,7 @@ export class CallLog {
     count('log_truncated_bytes', bytes);
   }
 
-  private write(text: Buffer, source: OutputSource, at: number): void {
+  private write(text: Buffer, source: OutputSource, at: WallMs): void {
     count('log_lines');
     this.deliver({ ...this.origin, at, source, text });
   }

@@ -86,7 +86,7 @@ export class ContainerOutput {
   }
 
   private add(text: Buffer, source: OutputSource): void {
-    this.log.add(text, source, this.options.clock.now());
+    this.log.add(text, source, this.options.clock.wallNow());
   }
 
   private readonly deliver = (line: OutputLine): void => {

@@ -1,9 +1,10 @@
+import type { WallMs } from '@fnfleet/core';
 import type { OutputSource } from '@fnfleet/drivers';
 
 /** One line that a function printed. */
 export interface OutputLine {
-  /** When the end of the line arrived, milliseconds since the epoch. */
-  readonly at: number;
+  /** When the end of the line arrived. */
+  readonly at: WallMs;
   readonly source: OutputSource;
   /** Without the end of the line; any bytes. */
   readonly text: Buffer;

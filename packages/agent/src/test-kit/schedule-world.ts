@@ -1,5 +1,5 @@
 import { setTimeout as realTime } from 'node:timers/promises';
-import { FakeClock, type RecordedMetrics, STANDBY_ANNOTATION } from '@fnfleet/core';
+import { FakeClock, later, type RecordedMetrics, STANDBY_ANNOTATION } from '@fnfleet/core';
 import { fn, type ScriptedFunction } from '@fnfleet/drivers';
 import { withDeadline, withSignal } from '../call-options.js';
 import { outcomeOf, TestAgent } from './test-agent.js';
@@ -82,7 +82,7 @@ export class ScheduleWorld {
       annotations: index === 3 ? { [STANDBY_ANNOTATION]: 1 } : {},
       options: [
         withSignal(caller.signal),
-        ...(deadlineMs === undefined ? [] : [withDeadline(this.clock.now() + deadlineMs)]),
+        ...(deadlineMs === undefined ? [] : [withDeadline(later(this.clock.now(), deadlineMs))]),
       ],
     });
     void outcomeOf(done).then((outcome) => {

@@ -64,7 +64,12 @@ export class TestAgent {
     options = [],
     ...call
   }: InvokeOptions): Promise<Invocation> {
-    const model = aCall({ image: 'echo', fnId: `fn-of-${call.image ?? 'echo'}`, createdAt: this.clock.now(), ...call });
+    const model = aCall({
+      image: 'echo',
+      fnId: `fn-of-${call.image ?? 'echo'}`,
+      createdAt: this.clock.wallNow(),
+      ...call,
+    });
     const input = typeof body === 'string' ? completeBody(Buffer.from(body)) : body;
     const built = await this.agent.getCall(fromModelAndInput(model, input), withWriter(writer), ...options);
     const done = this.agent.submit(built);

@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
-import { newApp, newFn, newTrigger } from '@fnfleet/core';
+import { newApp, newFn, newTrigger, wallMs } from '@fnfleet/core';
 import { openDatastore } from './open-datastore.js';
 
 describe('a datastore in a file', () => {
@@ -23,7 +23,7 @@ describe('a datastore in a file', () => {
 
   it('is created with its directory, which others cannot read, and keeps what it was given', async () => {
     const first = await openDatastore(`sqlite3://${path}`);
-    const app = await first.apps.insert(newApp({ name: 'a', config: { K: 'v' } }, 'id1', 1000));
+    const app = await first.apps.insert(newApp({ name: 'a', config: { K: 'v' } }, 'id1', wallMs(1000)));
     await first.close();
     await first.close();
     expect(statSync(join(directory, 'data')).mode & 0o777).toBe(0o750);
@@ -78,19 +78,21 @@ describe('a datastore in a file', () => {
   it('serves two processes at once', async () => {
     const one = await openDatastore(`sqlite3://${path}`);
     const other = await openDatastore(`sqlite3://${path}`);
-    await one.apps.insert(newApp({ name: 'a' }, 'a1', 1));
-    await other.fns.insert(newFn({ name: 'f', appId: 'a1', image: 'i' }, 'f1', 1));
-    const trigger = newTrigger({ name: 't', appId: 'a1', fnId: 'f1', type: 'http', source: '/' }, 't1', 1);
+    await one.apps.insert(newApp({ name: 'a' }, 'a1', wallMs(1)));
+    await other.fns.insert(newFn({ name: 'f', appId: 'a1', image: 'i' }, 'f1', wallMs(1)));
+    const trigger = newTrigger({ name: 't', appId: 'a1', fnId: 'f1', type: 'http', source: '/' }, 't1', wallMs(1));
     await one.triggers.insert(trigger);
     expect(await other.triggers.bySource('a1', 'http', '/')).toEqual(trigger);
-    await expect(other.apps.insert(newApp({ name: 'a' }, 'a2', 1))).rejects.toMatchObject({ code: 'appExists' });
+    await expect(other.apps.insert(newApp({ name: 'a' }, 'a2', wallMs(1)))).rejects.toMatchObject({
+      code: 'appExists',
+    });
     await one.close();
     await other.close();
   });
 
   it('takes changes one after the other', async () => {
     const store = await openDatastore('sqlite3://:memory:');
-    await store.apps.insert(newApp({ name: 'a' }, 'a1', 1));
+    await store.apps.insert(newApp({ name: 'a' }, 'a1', wallMs(1)));
     const names = ['A', 'B', 'C', 'D', 'E'];
     await Promise.all(
       names.map((key) => store.apps.update('a1', (app) => ({ ...app, config: { ...app.config, [key]: '1' } }))),

@@ -1,4 +1,4 @@
-import type { Trigger } from '@fnfleet/core';
+import type { Trigger, WallMs } from '@fnfleet/core';
 import { type Annotations, type App, type Config, type Fn, formatDate, parseDate, sortedOrAbsent } from '@fnfleet/core';
 import type { AppRow, FnRow, TriggerRow } from './schema.js';
 
@@ -99,6 +99,6 @@ function mapFromText(text: string): Annotations {
   return text === '' ? {} : ((JSON.parse(text) as Annotations | null) ?? {});
 }
 
-function dateFromText(text: string | null): number | undefined {
+function dateFromText(text: string | null): WallMs | undefined {
   return text ? parseDate(text) : undefined;
 }

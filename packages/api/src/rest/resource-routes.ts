@@ -1,5 +1,5 @@
 import type { IncomingMessage } from 'node:http';
-import { type Clock, type ErrorCode, FnError, type IdGenerator, MIB } from '@fnfleet/core';
+import { type Clock, type ErrorCode, FnError, type IdGenerator, MIB, type WallMs } from '@fnfleet/core';
 import { type Route, type RouteHandler, readBody, sendEmpty, sendJson } from '@fnfleet/http';
 import type { Collection } from '../datastore/datastore.js';
 import { notify, type ResourceListener } from './listeners.js';
@@ -16,8 +16,8 @@ export interface Resource<T extends { id: string; name: string }, F> {
   readonly collection: Collection<T, F>;
   readonly listeners: readonly ResourceListener<T>[];
   parse(json: string): Partial<T>;
-  make(input: Partial<T>, id: string, nowMs: number): T;
-  change(current: T, change: Partial<T>, nowMs: number): T;
+  make(input: Partial<T>, id: string, now: WallMs): T;
+  change(current: T, change: Partial<T>, now: WallMs): T;
   /** Throws FnError when the query lacks what a list needs. */
   filter(query: URLSearchParams): F;
   /** What reading shows: endpoints included. */
@@ -28,7 +28,7 @@ export interface Resource<T extends { id: string; name: string }, F> {
 }
 
 export interface ResourceContext {
-  readonly clock: Pick<Clock, 'now'>;
+  readonly clock: Pick<Clock, 'wallNow'>;
   readonly ids: IdGenerator;
   /** 0: no limit of the node's own. */
   readonly maxRequestBytes: number;
@@ -59,7 +59,7 @@ export function resourceRoutes<T extends { id: string; name: string }, F>(
   const create: RouteHandler = async (req, res) => {
     const input = resource.parse(await bodyText(req, context));
     await notify(listeners, (listener) => listener.beforeCreate?.(input));
-    const now = clock.now();
+    const now = clock.wallNow();
     const created = await collection.insert(resource.make(input, ids.next(now), now));
     await notify(listeners, (listener) => listener.afterCreate?.(created));
     sendJson(res, 200, await resource.showCreated(created, req));
@@ -75,7 +75,7 @@ export function resourceRoutes<T extends { id: string; name: string }, F>(
     const change = resource.parse(await bodyText(req, context));
     if (change.id && change.id !== id) throw new FnError(resource.idMismatch);
     await notify(listeners, (listener) => listener.beforeUpdate?.(id, change));
-    const updated = await collection.update(id, (current) => resource.change(current, change, clock.now()));
+    const updated = await collection.update(id, (current) => resource.change(current, change, clock.wallNow()));
     await notify(listeners, (listener) => listener.afterUpdate?.(updated));
     sendJson(res, 200, resource.showUpdated(updated));
   };

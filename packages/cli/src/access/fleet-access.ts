@@ -5,6 +5,7 @@ import {
   readSettings,
   readTlsMaterial,
   SettingsError,
+  systemClock,
   type TlsIdentity,
   text,
   tlsFiles,
@@ -56,7 +57,7 @@ function identityOf(settings: Parameters<typeof tlsFiles>[0]): TlsIdentity | und
     return fixedIdentity({ ca: readCa(tlsCa) });
   }
   const files = tlsFiles(settings);
-  return files && fixedIdentity(readTlsMaterial(files, Date.now()));
+  return files && fixedIdentity(readTlsMaterial(files, systemClock.wallNow()));
 }
 
 function readCa(path: string): string {

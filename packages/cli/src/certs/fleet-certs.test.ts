@@ -2,7 +2,7 @@ import { X509Certificate } from 'node:crypto';
 import { chmodSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { readTlsMaterial } from '@fnfleet/core';
+import { readTlsMaterial, wallMs } from '@fnfleet/core';
 import { CertFolder } from './cert-folder.js';
 import { FleetCerts } from './fleet-certs.js';
 import { formatCertificates } from './format-certificates.js';
@@ -17,14 +17,14 @@ beforeEach(() => {
 });
 afterEach(() => rmSync(path.dirname(dir), { recursive: true }));
 
-const on = (day: number) => new FleetCerts(new CertFolder(dir), NOW + day * DAY_MS);
+const on = (day: number) => new FleetCerts(new CertFolder(dir), wallMs(NOW + day * DAY_MS));
 const text = (file: string) => readFileSync(path.join(dir, file), 'utf8');
 
 /** As a role does when it starts. */
 function usable(name: string, day: number): boolean {
   const files = { cert: `${dir}/${name}.crt`, key: `${dir}/${name}.key`, ca: `${dir}/ca.crt` };
   try {
-    readTlsMaterial(files, NOW + day * DAY_MS);
+    readTlsMaterial(files, wallMs(NOW + day * DAY_MS));
     return true;
   } catch {
     return false;

@@ -1,5 +1,13 @@
 import { createPrivateKey, randomBytes, X509Certificate } from 'node:crypto';
-import { type CertifiedKey, issueCertificate, namesOf, newAuthority, parseAltName } from '@fnfleet/core';
+import {
+  type CertifiedKey,
+  epochMs,
+  issueCertificate,
+  namesOf,
+  newAuthority,
+  parseAltName,
+  type WallMs,
+} from '@fnfleet/core';
 import { CA, type CertFolder, NEXT_CA } from './cert-folder.js';
 
 const DAY_MS = 86_400_000;
@@ -32,7 +40,7 @@ export interface CertificateInfo {
 export class FleetCerts {
   constructor(
     private readonly folder: CertFolder,
-    private readonly nowMs: number,
+    private readonly now: WallMs,
   ) {}
 
   get hasAuthority(): boolean {
@@ -67,7 +75,7 @@ export class FleetCerts {
   /** @returns who has a new certificate: those whose time is up to two thirds over, or all */
   renew({ all = false, newKeys = false }: { all?: boolean; newKeys?: boolean } = {}): string[] {
     const authority = this.authority();
-    const due = this.folder.names().filter((name) => all || isDue(this.certificate(name), this.nowMs));
+    const due = this.folder.names().filter((name) => all || isDue(this.certificate(name), this.now));
     for (const name of due) this.reissue(name, authority, newKeys);
     return due;
   }
@@ -79,7 +87,7 @@ export class FleetCerts {
       names: namesOf(certificate),
       issuer: certificate.issuer.replace(/^CN=/, ''),
       expiresAt: certificate.validToDate.toISOString(),
-      daysLeft: Math.ceil((certificate.validToDate.getTime() - this.nowMs) / DAY_MS),
+      daysLeft: Math.ceil((certificate.validToDate.getTime() - epochMs(this.now)) / DAY_MS),
       current: signing !== undefined && isSignedBy(certificate, signing),
     });
     return [
@@ -178,13 +186,13 @@ export class FleetCerts {
     key?: string,
   ): CertifiedKey {
     const altNames = [...new Set(names)].map(parseAltName);
-    return issueCertificate(authority, { commonName: name, altNames, days, nowMs: this.nowMs, key });
+    return issueCertificate(authority, { commonName: name, altNames, days, nowMs: this.now, key });
   }
 
   private newAuthority(): CertifiedKey {
     // Two CAs of a fleet must not have the same name.
     const commonName = `fnfleet CA ${randomBytes(4).toString('hex')}`;
-    return newAuthority({ commonName, days: CA_DAYS, nowMs: this.nowMs });
+    return newAuthority({ commonName, days: CA_DAYS, nowMs: this.now });
   }
 
   private store(name: string, { cert, key }: CertifiedKey): void {
@@ -201,8 +209,8 @@ function isSignedBy(certificate: X509Certificate, authority: X509Certificate): b
   return certificate.checkIssued(authority) && certificate.verify(authority.publicKey);
 }
 
-function isDue(certificate: X509Certificate, nowMs: number): boolean {
-  return certificate.validToDate.getTime() - nowMs < lifeOf(certificate) / 3;
+function isDue(certificate: X509Certificate, now: WallMs): boolean {
+  return certificate.validToDate.getTime() - epochMs(now) < lifeOf(certificate) / 3;
 }
 
 /** Milliseconds; what it had been given beyond that is for clocks that differ. */

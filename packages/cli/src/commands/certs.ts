@@ -1,4 +1,4 @@
-import { NODE_TYPES } from '@fnfleet/core';
+import { NODE_TYPES, systemClock } from '@fnfleet/core';
 import { Command, Option } from 'commander';
 import { CertFolder } from '../certs/cert-folder.js';
 import { FleetCerts } from '../certs/fleet-certs.js';
@@ -160,7 +160,7 @@ function daysOption(): Option {
 }
 
 function open({ dir }: Common): FleetCerts {
-  return new FleetCerts(new CertFolder(dir), Date.now());
+  return new FleetCerts(new CertFolder(dir), systemClock.wallNow());
 }
 
 function made(dir: string, name: string): string[] {

@@ -1,4 +1,4 @@
-import { systemClock } from '@fnfleet/core';
+import { later, systemClock } from '@fnfleet/core';
 import { Command } from 'commander';
 import { callsInHand, type DrainDeps, type Drained, drainRunner } from '../operate/drain-runner.js';
 import { drainDeps } from './drain-deps.js';
@@ -51,10 +51,10 @@ async function drain(wanted: string, options: DrainCommandOptions): Promise<void
 
 /** @returns how many calls it still has */
 async function untilIdle(drained: Drained, timeoutMs: number, deps: DrainDeps): Promise<number> {
-  const until = Date.now() + timeoutMs;
+  const until = later(systemClock.now(), timeoutMs);
   for (;;) {
     const inHand = await callsInHand(drained, deps);
-    if (inHand === 0 || Date.now() >= until) return inHand;
+    if (inHand === 0 || systemClock.now() >= until) return inHand;
     await systemClock.sleep(LOOK_MS);
   }
 }

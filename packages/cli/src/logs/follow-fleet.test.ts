@@ -1,5 +1,5 @@
 import { agentSettings, newAgent } from '@fnfleet/agent';
-import { MIB, readSettings } from '@fnfleet/core';
+import { MIB, readSettings, wallMs } from '@fnfleet/core';
 import { scriptedDriver } from '@fnfleet/drivers';
 import { FunctionLogs, newPureRunner, type PureRunner } from '@fnfleet/pure-runner';
 import { followFleet } from './follow-fleet.js';
@@ -36,7 +36,7 @@ class PrintingRunner {
 
   prints(text: string, at: number, fnId = 'fn'): void {
     const of = { callId: 'call', appId: 'app', image: 'image', containerId: 'box' };
-    this.logs.write({ at, source: 'stdout', text: Buffer.from(text), fnId, ...of });
+    this.logs.write({ at: wallMs(at), source: 'stdout', text: Buffer.from(text), fnId, ...of });
   }
 
   async close(): Promise<void> {

@@ -1,4 +1,4 @@
-import type { Clock } from '@fnfleet/core';
+import { type Clock, epochMs } from '@fnfleet/core';
 import { collectLogs, GRPC_STATUS, type LogBatch, type RunnerTls, StreamError } from '@fnfleet/protocol';
 
 const FIRST_RETRY_MS = 500;
@@ -42,7 +42,7 @@ export async function followRunner(options: FollowOptions): Promise<void> {
           outages = 0;
         },
         onBatch: (batch) => {
-          for (const { at } of batch.lines) last = Math.max(last ?? 0, at);
+          for (const { at } of batch.lines) last = Math.max(last ?? 0, epochMs(at));
           return options.onBatch(batch);
         },
       });

@@ -1,7 +1,8 @@
+import { wallMs } from '@fnfleet/core';
 import { formatJson, formatText } from './format-line.js';
 
 const line = {
-  at: Date.UTC(2026, 10, 24, 12, 31, 19, 123),
+  at: wallMs(Date.UTC(2026, 10, 24, 12, 31, 19, 123)),
   runner: '127.0.0.1:9190',
   source: 'stderr',
   text: Buffer.from('out of "cheese"'),

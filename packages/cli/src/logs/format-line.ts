@@ -1,3 +1,4 @@
+import { formatDate } from '@fnfleet/core';
 import type { LogEntry } from '@fnfleet/protocol';
 
 /** A line of output, and the runner it comes from. */
@@ -12,13 +13,13 @@ const SHORT_ID = 8;
 export function formatText({ at, runner, callId, source, text }: FleetLine): string {
   const call = callId === '' ? '-' : callId.slice(-SHORT_ID);
   const output = source === 'stderr' ? 'err' : 'out';
-  return `${new Date(at).toISOString()} ${runner} ${call.padStart(SHORT_ID)} ${output} ${text}`;
+  return `${formatDate(at)} ${runner} ${call.padStart(SHORT_ID)} ${output} ${text}`;
 }
 
 /** For a program: everything there is to know, as one JSON object. */
 export function formatJson({ at, runner, callId, fnId, appId, containerId, source, text }: FleetLine): string {
   return JSON.stringify({
-    time: new Date(at).toISOString(),
+    time: formatDate(at),
     runner,
     app_id: appId,
     fn_id: fnId,

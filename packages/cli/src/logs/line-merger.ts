@@ -1,10 +1,10 @@
-import type { Clock, Timer } from '@fnfleet/core';
+import { type Clock, epochMs, type Timer, type WallMs } from '@fnfleet/core';
 
 /** Long enough for what several runners send at the same time, too short to be noticed. */
 const HOLD_MS = 200;
 
 /** Puts lines that arrive within a moment, from wherever they come, in the order of their time. */
-export class LineMerger<T extends { readonly at: number }> {
+export class LineMerger<T extends { readonly at: WallMs }> {
   private held: T[] = [];
   private timer: Timer | undefined;
 
@@ -23,7 +23,7 @@ export class LineMerger<T extends { readonly at: number }> {
   flush(): void {
     this.timer?.cancel();
     this.timer = undefined;
-    const lines = this.held.sort((a, b) => a.at - b.at);
+    const lines = this.held.sort((a, b) => epochMs(a.at) - epochMs(b.at));
     this.held = [];
     for (const line of lines) this.emit(line);
   }

@@ -1,6 +1,6 @@
 import { hostname } from 'node:os';
 import { agentSettings, newAgent } from '@fnfleet/agent';
-import { commonSettings, readSettings, type SettingsOf } from '@fnfleet/core';
+import { commonSettings, readSettings, type SettingsOf, systemClock } from '@fnfleet/core';
 import { createNodeApp, HttpService, httpSettings } from '@fnfleet/http';
 import { newRegistration, registrationSettings } from '@fnfleet/placement';
 import { FunctionLogs, newPureRunner, pureRunnerSettings } from '@fnfleet/pure-runner';
@@ -46,7 +46,7 @@ export const pureRunnerRole: Role = {
         agent,
         driver,
         limits: limitsOf(settings),
-        nowMs: Date.now(),
+        now: systemClock.wallNow(),
       });
     const http = new HttpService({
       handler: createNodeApp({

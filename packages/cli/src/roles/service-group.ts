@@ -1,4 +1,4 @@
-import { type DrainResult, Once, type Service } from '@fnfleet/core';
+import { type DrainResult, later, Once, type Service, systemClock } from '@fnfleet/core';
 
 /** Several services as one: ready when all are, drained and closed in reverse order of the list. */
 export class ServiceGroup implements Service {
@@ -11,10 +11,10 @@ export class ServiceGroup implements Service {
   }
 
   private readonly draining = new Once(async (): Promise<DrainResult> => {
-    const until = Date.now() + this.graceMs;
+    const until = later(systemClock.now(), this.graceMs);
     let result: DrainResult = 'drained';
     for (const service of this.services.toReversed()) {
-      const left = await service.drain({ graceMs: Math.max(0, until - Date.now()) });
+      const left = await service.drain({ graceMs: Math.max(0, until - systemClock.now()) });
       if (left === 'expired') result = 'expired';
     }
     return result;

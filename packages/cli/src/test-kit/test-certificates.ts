@@ -5,8 +5,10 @@ import {
   type CertifiedKey,
   fixedIdentity,
   issueCertificate,
+  later,
   newAuthority,
   parseAltName,
+  systemClock,
   type TlsFiles,
   type TlsIdentity,
 } from '@fnfleet/core';
@@ -19,8 +21,8 @@ export type Visitor = 'member' | 'no certificate' | 'another CA' | 'an expired o
 /** The certificates of a fleet that a test has, and of those who do not belong to it. */
 export class TestCertificates {
   readonly folder = mkdtempSync(path.join(tmpdir(), 'fnfleet-certs-'));
-  private readonly ca = newAuthority({ commonName: 'fleet CA', days: 3650, nowMs: Date.now() });
-  private readonly foreign = newAuthority({ commonName: 'foreign CA', days: 3650, nowMs: Date.now() });
+  private readonly ca = newAuthority({ commonName: 'fleet CA', days: 3650, nowMs: systemClock.wallNow() });
+  private readonly foreign = newAuthority({ commonName: 'foreign CA', days: 3650, nowMs: systemClock.wallNow() });
 
   /** The certificate of a node on this machine, as files. */
   files(name: string, sans: readonly string[] = ['127.0.0.1', 'localhost']): TlsFiles {
@@ -41,7 +43,7 @@ export class TestCertificates {
   identity(visitor: Exclude<Visitor, 'no certificate'>, sans: readonly string[] = ['127.0.0.1']): TlsIdentity {
     const authority = visitor === 'another CA' ? this.foreign : this.ca;
     const name = visitor === 'another name' ? 'stranger' : 'member';
-    const nowMs = visitor === 'an expired one' ? Date.now() - 2 * DAY_MS : Date.now();
+    const nowMs = later(systemClock.wallNow(), visitor === 'an expired one' ? -2 * DAY_MS : 0);
     const issued = this.issue(authority, name, visitor === 'another name' ? ['stranger.example'] : sans, nowMs);
     return fixedIdentity({ ...issued, ca: this.ca.cert });
   }
@@ -54,7 +56,12 @@ export class TestCertificates {
     rmSync(this.folder, { recursive: true });
   }
 
-  private issue(authority: CertifiedKey, name: string, sans: readonly string[], nowMs = Date.now()): CertifiedKey {
+  private issue(
+    authority: CertifiedKey,
+    name: string,
+    sans: readonly string[],
+    nowMs = systemClock.wallNow(),
+  ): CertifiedKey {
     const altNames = [name, ...sans].map(parseAltName);
     return issueCertificate(authority, { commonName: name, altNames, days: 1, nowMs });
   }

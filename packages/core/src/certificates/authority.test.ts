@@ -1,5 +1,6 @@
 import { createPrivateKey, X509Certificate } from 'node:crypto';
 import { checkServerIdentity, type PeerCertificate } from 'node:tls';
+import { wallMs } from '../clock.js';
 import { namesOf } from '../tls/peer-names.js';
 import { parseAltName } from './alt-name.js';
 import { type IssueOptions, issueCertificate, newAuthority } from './authority.js';
@@ -8,8 +9,14 @@ const NOW = Date.UTC(2026, 10, 24);
 const DAY_MS = 86_400_000;
 
 function issue(options: Partial<IssueOptions> = {}) {
-  const authority = newAuthority({ commonName: 'a CA', days: 3650, nowMs: NOW });
-  const issued = issueCertificate(authority, { commonName: 'lb', altNames: [], days: 90, nowMs: NOW, ...options });
+  const authority = newAuthority({ commonName: 'a CA', days: 3650, nowMs: wallMs(NOW) });
+  const issued = issueCertificate(authority, {
+    commonName: 'lb',
+    altNames: [],
+    days: 90,
+    nowMs: wallMs(NOW),
+    ...options,
+  });
   return { authority, issued, ca: new X509Certificate(authority.cert), certificate: new X509Certificate(issued.cert) };
 }
 
@@ -39,12 +46,12 @@ it('keeps a key that is given', () => {
 it('gives no certificate more time than the CA has', () => {
   const { ca, certificate } = issue({ days: 36_500 });
   expect(certificate.validToDate).toEqual(ca.validToDate);
-  const late = issue({ nowMs: Date.UTC(2060, 0, 1), days: 1 });
+  const late = issue({ nowMs: wallMs(Date.UTC(2060, 0, 1)), days: 1 });
   expect(late.certificate.validToDate).toEqual(late.ca.validToDate);
 });
 
 it('writes dates beyond 2049 as OpenSSL reads them', () => {
-  const { cert } = newAuthority({ commonName: 'far', days: 365 * 100, nowMs: NOW });
+  const { cert } = newAuthority({ commonName: 'far', days: 365 * 100, nowMs: wallMs(NOW) });
   expect(new X509Certificate(cert).validToDate.getUTCFullYear()).toBe(2126);
 });
 
@@ -78,7 +85,7 @@ it('refuses a CA that it has not made', () => {
   expect(() =>
     issueCertificate(
       { ...issued, cert: issued.cert.slice(0, 100) },
-      { commonName: 'x', altNames: [], days: 1, nowMs: NOW },
+      { commonName: 'x', altNames: [], days: 1, nowMs: wallMs(NOW) },
     ),
   ).toThrow();
 });

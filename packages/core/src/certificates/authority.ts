@@ -1,4 +1,5 @@
 import { createPrivateKey, createPublicKey, generateKeyPairSync, X509Certificate } from 'node:crypto';
+import { epochMs, type WallMs } from '../clock.js';
 import type { AltName } from './alt-name.js';
 import { type Issuer, signCertificate } from './certificate.js';
 
@@ -11,14 +12,14 @@ export interface CertifiedKey {
 export interface AuthorityOptions {
   readonly commonName: string;
   readonly days: number;
-  readonly nowMs: number;
+  readonly nowMs: WallMs;
 }
 
 export interface IssueOptions {
   readonly commonName: string;
   readonly altNames: readonly AltName[];
   readonly days: number;
-  readonly nowMs: number;
+  readonly nowMs: WallMs;
   /** PEM; a new key unless given. */
   readonly key?: string;
 }
@@ -66,6 +67,7 @@ function commonNameOf({ subject }: X509Certificate): string {
   return commonName;
 }
 
-function validity(days: number, nowMs: number) {
-  return { validFrom: new Date(nowMs - SKEW_MS), validTo: new Date(nowMs + days * DAY_MS) };
+function validity(days: number, nowMs: WallMs) {
+  const now = epochMs(nowMs);
+  return { validFrom: new Date(now - SKEW_MS), validTo: new Date(now + days * DAY_MS) };
 }

@@ -1,3 +1,4 @@
+import type { WallMs } from '../clock.js';
 import { formatDate } from '../dates.js';
 import { FnError } from '../errors/fn-error.js';
 import { mergeAnnotations, validateAnnotations } from './annotations.js';
@@ -50,9 +51,9 @@ export function parseApp(json: string): App {
  * A new app from what a client sent.
  * @throws FnError with the first thing that is wrong
  */
-export function newApp(input: AppInput, id: string, nowMs: number): App {
+export function newApp(input: AppInput, id: string, now: WallMs): App {
   if (input.id) throw new FnError('appIdProvided');
-  const app: App = { ...completeApp(input), id, createdAt: nowMs, updatedAt: nowMs };
+  const app: App = { ...completeApp(input), id, createdAt: now, updatedAt: now };
   validateApp(app);
   return app;
 }
@@ -61,7 +62,7 @@ export function newApp(input: AppInput, id: string, nowMs: number): App {
  * The app after a change: maps are merged key by key, a `syslog_url` replaces, the rest never changes.
  * @throws FnError as for a new app, and `appNameImmutable`
  */
-export function changedApp(current: App, change: AppInput, nowMs: number): App {
+export function changedApp(current: App, change: AppInput, now: WallMs): App {
   if (change.name && change.name !== current.name) throw new FnError('appNameImmutable');
   const next: App = {
     ...current,
@@ -70,7 +71,7 @@ export function changedApp(current: App, change: AppInput, nowMs: number): App {
     syslogUrl: change.syslogUrl ?? current.syslogUrl,
   };
   validateApp(next);
-  return revised(current, next, (app) => JSON.stringify(appToJson(app)), nowMs);
+  return revised(current, next, (app) => JSON.stringify(appToJson(app)), now);
 }
 
 /** Fields in the order and with the omissions that clients know. */

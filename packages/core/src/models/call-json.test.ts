@@ -1,3 +1,4 @@
+import { wallMs } from '../clock.js';
 import type { Call } from './call.js';
 import { CallDecodeError, decodeCall, encodeCall } from './call-json.js';
 
@@ -21,7 +22,7 @@ const CALL: Call = {
   tmpfsMb: 64,
   cpuMillis: 500,
   status: 'queued',
-  createdAt: Date.UTC(2019, 0, 24),
+  createdAt: wallMs(Date.UTC(2019, 0, 24)),
   startedAt: undefined,
   completedAt: undefined,
 };

@@ -1,3 +1,4 @@
+import type { WallMs } from '../clock.js';
 import type { HeaderMap } from '../headers.js';
 import { mergeAnnotations } from './annotations.js';
 import type { App } from './app.js';
@@ -60,6 +61,5 @@ export interface CallParts {
   readonly method: string;
   readonly url: string;
   readonly headers: HeaderMap;
-  /** Milliseconds since the epoch. */
-  readonly createdAt: number;
+  readonly createdAt: WallMs;
 }

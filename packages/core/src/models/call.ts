@@ -1,3 +1,4 @@
+import type { WallMs } from '../clock.js';
 import type { HeaderMap } from '../headers.js';
 
 export type CallType = 'sync' | 'detached';
@@ -38,8 +39,8 @@ export interface Call {
   status: CallStatus;
   /** Text of the error when status is `error`. */
   error?: string;
-  /** Instants, milliseconds since the epoch; undefined: has not happened. */
-  createdAt: number | undefined;
-  startedAt: number | undefined;
-  completedAt: number | undefined;
+  /** Instants, as far as they have happened. */
+  createdAt: WallMs | undefined;
+  startedAt: WallMs | undefined;
+  completedAt: WallMs | undefined;
 }

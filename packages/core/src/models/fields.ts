@@ -1,3 +1,4 @@
+import type { WallMs } from '../clock.js';
 import { parseDate } from '../dates.js';
 import { canonicalHeader, type HeaderMap } from '../headers.js';
 import type { Annotations, Config } from './call.js';
@@ -38,8 +39,8 @@ export class Fields {
     return fits ? value : this.fail(name, `a whole number from ${min} to ${max}`, value);
   }
 
-  /** Milliseconds since the epoch; the zero date is as good as absent. */
-  date(name: string): number | undefined {
+  /** The zero date is as good as absent. */
+  date(name: string): WallMs | undefined {
     const value = this.text(name);
     if (value === undefined) return undefined;
     try {

@@ -1,3 +1,4 @@
+import type { WallMs } from '../clock.js';
 import { formatDate } from '../dates.js';
 import { FnError } from '../errors/fn-error.js';
 import { mergeAnnotations, validateAnnotations } from './annotations.js';
@@ -68,9 +69,9 @@ export function parseFn(json: string): Fn {
  * to fill in, from the app.
  * @throws FnError with the first thing that is wrong
  */
-export function newFn(input: FnInput, id: string, nowMs: number): Fn {
+export function newFn(input: FnInput, id: string, now: WallMs): Fn {
   if (input.id) throw new FnError('fnIdProvided');
-  const fn: Fn = { ...completeFn(input), id, shape: '', createdAt: nowMs, updatedAt: nowMs };
+  const fn: Fn = { ...completeFn(input), id, shape: '', createdAt: now, updatedAt: now };
   validateFn(fn);
   return fn;
 }
@@ -80,7 +81,7 @@ export function newFn(input: FnInput, id: string, nowMs: number): Fn {
  * A name or app in the change is ignored.
  * @throws FnError as for a new function
  */
-export function changedFn(current: Fn, change: FnInput, nowMs: number): Fn {
+export function changedFn(current: Fn, change: FnInput, now: WallMs): Fn {
   const next: Fn = {
     ...current,
     image: change.image || current.image,
@@ -91,7 +92,7 @@ export function changedFn(current: Fn, change: FnInput, nowMs: number): Fn {
     annotations: mergeAnnotations(current.annotations, change.annotations),
   };
   validateFn(next);
-  return revised(current, next, (fn) => JSON.stringify(fnToJson(fn)), nowMs);
+  return revised(current, next, (fn) => JSON.stringify(fnToJson(fn)), now);
 }
 
 /**

@@ -1,4 +1,5 @@
 import { runInNewContext } from 'node:vm';
+import { wallMs } from '../clock.js';
 import { appToJson, changedApp, newApp, parseApp, parseAppInput } from './app.js';
 import { parseBody } from './body-json.js';
 import { changedFn, fnToJson, newFn, parseFn, parseFnInput } from './fn.js';
@@ -61,7 +62,7 @@ describe('an app', () => {
     const app = newApp(
       { name: 'a', config: { B: '', A: '1' }, annotations: { k: [1] }, syslogUrl: 'udp://l:1', shape: 'GENERIC_ARM' },
       'id',
-      1000,
+      wallMs(1000),
     );
     const json = JSON.stringify(appToJson(app));
     expect(parseApp(json)).toEqual(app);
@@ -70,26 +71,34 @@ describe('an app', () => {
 
   it('http-api 21-23, 25, 36: names the first thing that is wrong', () => {
     const wrong = { id: 'x', name: 'a b', annotations: { '': 1 }, syslogUrl: 'yo', shape: 'BAD' };
-    expect(() => newApp(wrong, 'id', 0)).toThrow(failsWith('appIdProvided'));
-    expect(() => newApp({ ...wrong, id: '', name: '' }, 'id', 0)).toThrow(failsWith('missingName'));
-    expect(() => newApp({ ...wrong, id: '', name: ' '.repeat(256) }, 'id', 0)).toThrow(failsWith('appNameTooLong'));
-    expect(() => newApp({ ...wrong, id: '' }, 'id', 0)).toThrow(failsWith('appNameInvalid'));
-    expect(() => newApp({ ...wrong, id: '', name: 'a' }, 'id', 0)).toThrow(failsWith('annotationKeyInvalid'));
+    expect(() => newApp(wrong, 'id', wallMs(0))).toThrow(failsWith('appIdProvided'));
+    expect(() => newApp({ ...wrong, id: '', name: '' }, 'id', wallMs(0))).toThrow(failsWith('missingName'));
+    expect(() => newApp({ ...wrong, id: '', name: ' '.repeat(256) }, 'id', wallMs(0))).toThrow(
+      failsWith('appNameTooLong'),
+    );
+    expect(() => newApp({ ...wrong, id: '' }, 'id', wallMs(0))).toThrow(failsWith('appNameInvalid'));
+    expect(() => newApp({ ...wrong, id: '', name: 'a' }, 'id', wallMs(0))).toThrow(failsWith('annotationKeyInvalid'));
     const plain = { name: 'a', syslogUrl: 'yo', shape: 'BAD' };
-    expect(() => newApp(plain, 'id', 0)).toThrow(failsWith('syslogUrlInvalid'));
-    expect(() => newApp({ ...plain, syslogUrl: ' tcp+tls://h:1 ' }, 'id', 0)).toThrow(failsWith('appShapeInvalid'));
+    expect(() => newApp(plain, 'id', wallMs(0))).toThrow(failsWith('syslogUrlInvalid'));
+    expect(() => newApp({ ...plain, syslogUrl: ' tcp+tls://h:1 ' }, 'id', wallMs(0))).toThrow(
+      failsWith('appShapeInvalid'),
+    );
   });
 
   it('http-api 33: gets a later date with a change, even within a millisecond, and the same without', () => {
-    const app = newApp({ name: 'a', config: { A: '1' } }, 'id', 1000);
-    expect(changedApp(app, parseAppInput('{"config":{"A":"1"},"shape":"BAD","name":"a"}'), 2000)).toBe(app);
-    expect(changedApp(app, { config: { A: '2' } }, 1000)).toEqual({ ...app, config: { A: '2' }, updatedAt: 1001 });
+    const app = newApp({ name: 'a', config: { A: '1' } }, 'id', wallMs(1000));
+    expect(changedApp(app, parseAppInput('{"config":{"A":"1"},"shape":"BAD","name":"a"}'), wallMs(2000))).toBe(app);
+    expect(changedApp(app, { config: { A: '2' } }, wallMs(1000))).toEqual({
+      ...app,
+      config: { A: '2' },
+      updatedAt: 1001,
+    });
     expect(app.config).toEqual({ A: '1' });
   });
 });
 
 describe('a function', () => {
-  const fn = newFn({ name: 'f', appId: 'a', image: 'i' }, 'id', 1000);
+  const fn = newFn({ name: 'f', appId: 'a', image: 'i' }, 'id', wallMs(1000));
 
   it('read back from its JSON is the same', () => {
     expect(parseFn(JSON.stringify(fnToJson(fn)))).toEqual(fn);
@@ -97,16 +106,16 @@ describe('a function', () => {
 
   it('http-api 45: takes defaults for limits of 0, and no shape from a client', () => {
     const input = parseFnInput('{"name":"f","app_id":"a","image":"i","memory":0,"timeout":0,"shape":"GENERIC_ARM"}');
-    expect(newFn(input, 'id', 1000)).toEqual(fn);
+    expect(newFn(input, 'id', wallMs(1000))).toEqual(fn);
     expect(fn).toMatchObject({ memoryMb: 128, timeoutSeconds: 30, idleTimeoutSeconds: 30 });
   });
 
   it('http-api 53: is checked again as a whole when it changes', () => {
-    expect(() => changedFn(fn, { timeoutSeconds: 301 }, 2000)).toThrow(failsWith('fnTimeoutInvalid'));
-    expect(() => changedFn(fn, { annotations: { k: 'v'.repeat(600) } }, 2000)).toThrow(
+    expect(() => changedFn(fn, { timeoutSeconds: 301 }, wallMs(2000))).toThrow(failsWith('fnTimeoutInvalid'));
+    expect(() => changedFn(fn, { annotations: { k: 'v'.repeat(600) } }, wallMs(2000))).toThrow(
       failsWith('annotationValueTooLong'),
     );
-    expect(changedFn(fn, { name: 'other', appId: 'other', timeoutSeconds: 300 }, 2000)).toEqual({
+    expect(changedFn(fn, { name: 'other', appId: 'other', timeoutSeconds: 300 }, wallMs(2000))).toEqual({
       ...fn,
       timeoutSeconds: 300,
       updatedAt: 2000,
@@ -115,7 +124,7 @@ describe('a function', () => {
 });
 
 describe('a trigger', () => {
-  const trigger = newTrigger({ name: 't', appId: 'a', fnId: 'f', type: 'http', source: '/' }, 'id', 1000);
+  const trigger = newTrigger({ name: 't', appId: 'a', fnId: 'f', type: 'http', source: '/' }, 'id', wallMs(1000));
 
   it('read back from its JSON is the same', () => {
     expect(parseTrigger(JSON.stringify(triggerToJson(trigger)))).toEqual(trigger);
@@ -124,12 +133,12 @@ describe('a trigger', () => {
   it('http-api 65: has no date before it exists', () => {
     const input = parseTriggerInput('{"created_at":"","updated_at":"0001-01-01T00:00:00Z"}');
     expect(input).toMatchObject({ createdAt: 0, updatedAt: undefined });
-    expect(() => newTrigger(input, 'id', 1000)).toThrow(failsWith('triggerCreatedAtProvided'));
+    expect(() => newTrigger(input, 'id', wallMs(1000))).toThrow(failsWith('triggerCreatedAtProvided'));
   });
 
   it('http-api 66: changes name, function, source and annotations, nothing else', () => {
     const change = { name: 'n', fnId: 'g', source: '/n', annotations: { k: 1 }, appId: 'x', type: 'x' };
-    expect(changedTrigger(trigger, change, 2000)).toEqual({
+    expect(changedTrigger(trigger, change, wallMs(2000))).toEqual({
       ...trigger,
       name: 'n',
       fnId: 'g',
@@ -137,6 +146,6 @@ describe('a trigger', () => {
       annotations: { k: 1 },
       updatedAt: 2000,
     });
-    expect(changedTrigger(trigger, {}, 2000)).toBe(trigger);
+    expect(changedTrigger(trigger, {}, wallMs(2000))).toBe(trigger);
   });
 });

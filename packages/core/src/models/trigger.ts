@@ -1,3 +1,4 @@
+import type { WallMs } from '../clock.js';
 import { formatDate } from '../dates.js';
 import { FnError } from '../errors/fn-error.js';
 import { mergeAnnotations, validateAnnotations } from './annotations.js';
@@ -50,11 +51,11 @@ export function parseTrigger(json: string): Trigger {
  * A new trigger from what a client sent.
  * @throws FnError with the first thing that is wrong
  */
-export function newTrigger(input: TriggerInput, id: string, nowMs: number): Trigger {
+export function newTrigger(input: TriggerInput, id: string, now: WallMs): Trigger {
   if (input.id) throw new FnError('triggerIdProvided');
   if (input.createdAt !== undefined) throw new FnError('triggerCreatedAtProvided');
   if (input.updatedAt !== undefined) throw new FnError('triggerUpdatedAtProvided');
-  const trigger: Trigger = { ...completeTrigger(input), id, createdAt: nowMs, updatedAt: nowMs };
+  const trigger: Trigger = { ...completeTrigger(input), id, createdAt: now, updatedAt: now };
   validateTrigger(trigger);
   return trigger;
 }
@@ -64,7 +65,7 @@ export function newTrigger(input: TriggerInput, id: string, nowMs: number): Trig
  * An app or type in the change is ignored.
  * @throws FnError as for a new trigger
  */
-export function changedTrigger(current: Trigger, change: TriggerInput, nowMs: number): Trigger {
+export function changedTrigger(current: Trigger, change: TriggerInput, now: WallMs): Trigger {
   const next: Trigger = {
     ...current,
     name: change.name || current.name,
@@ -73,7 +74,7 @@ export function changedTrigger(current: Trigger, change: TriggerInput, nowMs: nu
     annotations: mergeAnnotations(current.annotations, change.annotations),
   };
   validateTrigger(next);
-  return revised(current, next, (trigger) => JSON.stringify(triggerToJson(trigger)), nowMs);
+  return revised(current, next, (trigger) => JSON.stringify(triggerToJson(trigger)), now);
 }
 
 /** Fields in the order and with the omissions that clients know. */

@@ -3,19 +3,25 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { type CertifiedKey, issueCertificate, newAuthority, parseAltName } from '../certificates/index.js';
+import { wallMs } from '../clock.js';
 import { readMaterial } from './check-material.js';
 import { tlsFiles } from './tls-settings.js';
 
 const NOW = Date.UTC(2026, 10, 24);
 const DAY_MS = 86_400_000;
 
-const fleet = newAuthority({ commonName: 'fleet CA', days: 3650, nowMs: NOW });
-const other = newAuthority({ commonName: 'other CA', days: 3650, nowMs: NOW });
-const retired = newAuthority({ commonName: 'retired CA', days: 10, nowMs: NOW - 20 * DAY_MS });
+const fleet = newAuthority({ commonName: 'fleet CA', days: 3650, nowMs: wallMs(NOW) });
+const other = newAuthority({ commonName: 'other CA', days: 3650, nowMs: wallMs(NOW) });
+const retired = newAuthority({ commonName: 'retired CA', days: 10, nowMs: wallMs(NOW - 20 * DAY_MS) });
 const good = issue(fleet);
 
 function issue(authority: CertifiedKey, { days = 90, nowMs = NOW } = {}): CertifiedKey {
-  return issueCertificate(authority, { commonName: 'lb', altNames: [parseAltName('lb.fleet')], days, nowMs });
+  return issueCertificate(authority, {
+    commonName: 'lb',
+    altNames: [parseAltName('lb.fleet')],
+    days,
+    nowMs: wallMs(nowMs),
+  });
 }
 
 let folder: string;
@@ -31,7 +37,7 @@ function read(texts: { cert?: string; key?: string; ca?: string }, nowMs = NOW) 
   for (const [name, text] of Object.entries({ cert: good.cert, key: good.key, ca: fleet.cert, ...texts })) {
     writeFileSync(at(name), text);
   }
-  return readMaterial(FILES(), nowMs);
+  return readMaterial(FILES(), wallMs(nowMs));
 }
 
 it('takes files that fit, and knows their names and their end', () => {
@@ -68,7 +74,7 @@ it.each`
 
 it('lists everything that is wrong', () => {
   writeFileSync(at('cert'), 'not a certificate');
-  expect(() => readMaterial(FILES(), NOW)).toThrow(
+  expect(() => readMaterial(FILES(), wallMs(NOW))).toThrow(
     /3 settings are wrong:\n {2}FN_TLS_KEY: .*cannot be read: ENOENT.*\n {2}FN_TLS_CA: .*cannot be read.*\n {2}FN_TLS_CERT: .*has no cert/,
   );
 });

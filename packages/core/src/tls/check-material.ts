@@ -1,5 +1,6 @@
 import { createPrivateKey, type KeyObject, X509Certificate } from 'node:crypto';
 import { readFileSync } from 'node:fs';
+import { type WallMs, wallMs } from '../clock.js';
 import { SettingsError } from '../settings/read.js';
 import { namesOf } from './peer-names.js';
 import { newSecureContext } from './secure-context.js';
@@ -18,7 +19,7 @@ class Problem extends Error {}
  * Reads and checks the files of a process: whether they can be read, fit together, and are valid now.
  * @throws SettingsError that names the variable, the file, what is wrong and what to do
  */
-export function readMaterial(files: TlsFiles, nowMs: number): CheckedMaterial {
+export function readMaterial(files: TlsFiles, now: WallMs): CheckedMaterial {
   const problems: string[] = [];
   const attempt = <T>(act: () => T): T | undefined => {
     try {
@@ -36,8 +37,8 @@ export function readMaterial(files: TlsFiles, nowMs: number): CheckedMaterial {
   const authorities = caText === undefined ? undefined : attempt(() => trusted(files, caText));
   if (chain && key) attempt(() => checkKey(files, chain[0], key));
   const issuer = chain && authorities ? attempt(() => checkChain(files, chain, authorities)) : undefined;
-  if (chain) attempt(() => checkDates(files, 'cert', chain[0], nowMs));
-  if (issuer) attempt(() => checkDates(files, 'ca', issuer, nowMs));
+  if (chain) attempt(() => checkDates(files, 'cert', chain[0], now));
+  if (issuer) attempt(() => checkDates(files, 'ca', issuer, now));
   if (problems.length > 0 || !chain || !issuer || !texts.cert || !texts.key || !caText) {
     throw new SettingsError(problems);
   }
@@ -47,7 +48,7 @@ export function readMaterial(files: TlsFiles, nowMs: number): CheckedMaterial {
   return {
     ...material,
     names: namesOf(chain[0]),
-    expiresAt: Math.min(ofCert, ofCa),
+    expiresAt: wallMs(Math.min(ofCert, ofCa)),
     endsFirst: ofCa < ofCert ? 'ca' : 'cert',
   };
 }
@@ -155,13 +156,13 @@ function checkChain(files: TlsFiles, chain: Chain, authorities: Chain): X509Cert
   }
 }
 
-function checkDates(files: TlsFiles, which: 'cert' | 'ca', certificate: X509Certificate, nowMs: number): void {
+function checkDates(files: TlsFiles, which: 'cert' | 'ca', certificate: X509Certificate, now: WallMs): void {
   const { validFromDate: from, validToDate: to } = certificate;
   const remedy =
     which === 'cert' ? '`fnfleet certs renew` makes a new one' : '`fnfleet certs rotate-ca` makes a new one';
-  if (to.getTime() <= nowMs)
+  if (wallMs(to.getTime()) <= now)
     throw problem(files, which, `${shown(certificate)} has expired on ${to.toISOString()}; ${remedy}`);
-  if (from.getTime() > nowMs) {
+  if (wallMs(from.getTime()) > now) {
     throw problem(
       files,
       which,

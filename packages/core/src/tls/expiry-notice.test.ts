@@ -1,3 +1,4 @@
+import { wallMs } from '../clock.js';
 import { type Logger, silentLogger } from '../logging.js';
 import { ExpiryNotice } from './expiry-notice.js';
 
@@ -18,8 +19,8 @@ it.each([
     };
     const logger: Logger = { ...silentLogger, warn: note, error: note };
     const notice = new ExpiryNotice(FILES, logger);
-    const material = { cert: '', key: '', ca: '', names: [], expiresAt: 20 * DAY_MS, endsFirst };
-    for (day = 0; day < 25; day += 0.25) notice.look(material, day * DAY_MS);
+    const material = { cert: '', key: '', ca: '', names: [], expiresAt: wallMs(20 * DAY_MS), endsFirst };
+    for (day = 0; day < 25; day += 0.25) notice.look(material, wallMs(day * DAY_MS));
     notice.close();
     expect(said).toEqual({
       6: `${what} expires in less than 14 days`,

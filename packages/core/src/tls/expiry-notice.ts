@@ -1,3 +1,5 @@
+import { epochMs, later, type WallMs } from '../clock.js';
+import { formatDate } from '../dates.js';
 import type { Logger } from '../logging.js';
 import { count } from '../metrics/registry.js';
 import type { CheckedMaterial, TlsFiles } from './tls-material.js';
@@ -17,16 +19,15 @@ export class ExpiryNotice {
   ) {}
 
   /** Says once for each of the days what there is to say. */
-  look(material: CheckedMaterial, nowMs: number): void {
-    this.measure(Math.round(material.expiresAt / 1000));
-    const left = material.expiresAt - nowMs;
-    const days = WARN_DAYS.findLast((day) => left <= day * DAY_MS);
+  look(material: CheckedMaterial, now: WallMs): void {
+    this.measure(Math.round(epochMs(material.expiresAt) / 1000));
+    const days = WARN_DAYS.findLast((day) => material.expiresAt <= later(now, day * DAY_MS));
     if (days === undefined || (this.told?.of === material && this.told.days === days)) return;
     this.told = { of: material, days };
     const { endsFirst } = material;
     const fields = {
       file: this.files[endsFirst],
-      expiresAt: new Date(material.expiresAt).toISOString(),
+      expiresAt: formatDate(material.expiresAt),
       remedy: endsFirst === 'ca' ? 'fnfleet certs rotate-ca' : 'fnfleet certs renew',
     };
     const what = endsFirst === 'ca' ? 'the CA of the fleet' : 'the TLS certificate';

@@ -1,5 +1,6 @@
 import { basename, dirname } from 'node:path';
 import { type Clock, systemClock, type Timer } from '../clock.js';
+import { formatDate } from '../dates.js';
 import { DirectoryWatch } from '../directory-watch.js';
 import type { Logger } from '../logging.js';
 import { isUnchanged, readMaterial } from './check-material.js';
@@ -41,9 +42,9 @@ export class FileIdentity implements TlsIdentity {
   constructor(private readonly options: FileIdentityOptions) {
     const { files, logger, clock = systemClock } = options;
     this.clock = clock;
-    this.current = readMaterial(files, clock.now());
+    this.current = readMaterial(files, clock.wallNow());
     this.expiry = new ExpiryNotice(files, logger);
-    this.expiry.look(this.current, clock.now());
+    this.expiry.look(this.current, clock.wallNow());
     this.watches = directoriesOf(files).map(
       ([directory, names]) =>
         new DirectoryWatch(directory, {
@@ -83,13 +84,13 @@ export class FileIdentity implements TlsIdentity {
     if (this.closed) return;
     try {
       const { files } = this.options;
-      if (!isUnchanged(files, this.current)) this.adopt(readMaterial(files, this.clock.now()));
+      if (!isUnchanged(files, this.current)) this.adopt(readMaterial(files, this.clock.wallNow()));
       this.doubt = undefined;
       this.reported = undefined;
     } catch (error) {
       this.refuse((error as Error).message);
     }
-    this.expiry.look(this.current, this.clock.now());
+    this.expiry.look(this.current, this.clock.wallNow());
     void this.renewWatches();
     // I2: what is wrong may be that only some of the files are there yet.
     this.lookIn(this.doubt === this.reported ? REREAD_MS : SETTLE_MS * 4);
@@ -99,7 +100,7 @@ export class FileIdentity implements TlsIdentity {
     this.current = next;
     this.options.logger.info('new TLS files are in use', {
       names: next.names,
-      expiresAt: new Date(next.expiresAt).toISOString(),
+      expiresAt: formatDate(next.expiresAt),
     });
     for (const listener of this.listeners) listener();
   }

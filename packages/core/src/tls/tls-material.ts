@@ -1,3 +1,5 @@
+import type { WallMs } from '../clock.js';
+
 /** Where the three are: paths of PEM files. */
 export interface TlsFiles {
   readonly cert: string;
@@ -21,8 +23,8 @@ export interface CheckedMaterial extends TlsMaterial {
   readonly ca: string;
   /** Of the certificate. */
   readonly names: readonly string[];
-  /** When the certificate, or the CA that signed it, ends: milliseconds since 1970. */
-  readonly expiresAt: number;
+  /** When the certificate, or the CA that signed it, ends. */
+  readonly expiresAt: WallMs;
   /** The variable whose file ends first. */
   readonly endsFirst: keyof TlsFiles;
 }

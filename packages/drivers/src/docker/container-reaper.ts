@@ -1,4 +1,4 @@
-import { type Clock, count, countFromZero, type Logger, type Timer } from '@fnfleet/core';
+import { type Clock, count, countFromZero, type Logger, type MonoMs, type Timer } from '@fnfleet/core';
 import type { ContainerInfo } from 'dockerode';
 import type { HealthView } from '../driver-health.js';
 import type { ContainerLabels } from './container-labels.js';
@@ -26,8 +26,8 @@ type Reason = (typeof REASONS)[number];
  * removed, behind our back. The grace runs from when one was first seen untracked: the clock of the engine may be another.
  */
 export class ContainerReaper {
-  /** Own, untracked: since when, by the monotonic clock. */
-  private suspects = new Map<string, bigint>();
+  /** Own, untracked: since when. */
+  private suspects = new Map<string, MonoMs>();
   private timer: Timer | undefined;
   private ended = false;
 
@@ -87,8 +87,8 @@ export class ContainerReaper {
     found: readonly ContainerInfo[],
     gone: ReadonlySet<string>,
   ): [ContainerInfo, Reason | undefined][] {
-    const suspects = new Map<string, bigint>();
-    const now = this.options.clock.nowNs();
+    const suspects = new Map<string, MonoMs>();
+    const now = this.options.clock.now();
     const judged = found.map((container): [ContainerInfo, Reason | undefined] => {
       const { labels } = this.options;
       const owner = labels.ownerOf(container.Labels);
@@ -97,7 +97,7 @@ export class ContainerReaper {
       if (owner !== 'self' || this.options.isTracked(nameOf(container))) return [container, undefined];
       const since = this.suspects.get(container.Id) ?? now;
       suspects.set(container.Id, since);
-      const untrackedMs = Number(now - since) / 1e6;
+      const untrackedMs = now - since;
       return [container, untrackedMs >= this.options.graceMs ? 'untracked' : undefined];
     });
     this.suspects = suspects;

@@ -1,4 +1,4 @@
-import type { Clock, Timer } from '@fnfleet/core';
+import { type Clock, LONG_AGO, later, type Timer } from '@fnfleet/core';
 import { HealthState } from '../driver-health.js';
 import type { CallKind, EngineObserver } from './engine-calls.js';
 import { EngineTimeoutError } from './engine-errors.js';
@@ -33,13 +33,13 @@ export class EngineHealth extends HealthState implements EngineObserver {
   private missed = 0;
   private stuck = 0;
   /** By the wall clock, milliseconds. */
-  private restUntil = 0;
+  private restUntil = LONG_AGO;
   private timer: Timer | undefined;
   private ended = false;
   private probing = false;
 
   constructor(private readonly options: EngineHealthOptions) {
-    super(() => options.clock.now());
+    super(options.clock);
   }
 
   /** Probes until `end`. */
@@ -70,7 +70,7 @@ export class EngineHealth extends HealthState implements EngineObserver {
   private countStuck(error: Error): void {
     this.stuck += 1;
     if (this.stuck < STUCK_CALLS) return;
-    this.restUntil = this.options.clock.now() + STUCK_REST_MS;
+    this.restUntil = later(this.options.clock.now(), STUCK_REST_MS);
     this.stuck = STUCK_CALLS - 1;
     this.degrade(this.reason(error));
   }

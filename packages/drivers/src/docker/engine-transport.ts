@@ -48,7 +48,7 @@ export class EngineTransport {
     caller?.addEventListener('abort', cancel, { once: true });
     const timer = clock.after(limitMs, () => life.abort(new EngineTimeoutError(api, limitMs)), { keepAlive: true });
     this.inFlight.add(life);
-    const startedNs = clock.nowNs();
+    const startedAt = clock.now();
     let status = 'ok';
     try {
       // Raced as well as aborted: an answer that breaks off in the middle leaves dockerode waiting for ever.
@@ -62,7 +62,7 @@ export class EngineTransport {
       else if (status !== 'canceled') observer?.unanswered(kind, error);
       throw error;
     } finally {
-      observe('docker_api_latency', Number(clock.nowNs() - startedNs) / 1e6, {
+      observe('docker_api_latency', clock.now() - startedAt, {
         api_name: `docker_${api}`,
         api_status: status,
       });

@@ -1,4 +1,4 @@
-import { type Call, FnError } from '@fnfleet/core';
+import { type Call, FnError, formatDate } from '@fnfleet/core';
 import type { JournalEntry, PlacementJournal } from '@fnfleet/placement';
 import type { ReportedTimings } from '@fnfleet/protocol';
 
@@ -84,7 +84,7 @@ export class CallRecord {
       app_id: ids.appId,
       type: ids.type,
       ...(this.traceId !== undefined && { trace_id: this.traceId }),
-      arrived_at: new Date(journal.arrivedAt).toISOString(),
+      arrived_at: formatDate(journal.arrivedAt),
       state: end === undefined ? 'under way' : end.error === undefined ? 'answered' : 'failed',
       ...(end && { ended_at_ms: rounded(end.atMs) }),
       ...(end?.error !== undefined && { error: end.error }),

@@ -17,7 +17,7 @@ export class ExplainLog {
   /** @param maxCalls that have ended; 0: nothing is kept at all */
   constructor(
     private readonly maxCalls: number,
-    private readonly clock: Pick<Clock, 'now' | 'nowNs'>,
+    private readonly clock: Pick<Clock, 'now' | 'wallNow'>,
   ) {}
 
   /** @param detailed a client wants to know, whether or not anything is kept */

@@ -1,4 +1,4 @@
-import { closeSpan, openChildSpan, traceFields } from '@fnfleet/core';
+import { closeSpan, epochMs, openChildSpan, traceFields } from '@fnfleet/core';
 import type { LbCall } from '../lb-call.js';
 import type { CallRecord } from './call-record.js';
 
@@ -29,6 +29,6 @@ function explainIn(span: Parameters<typeof closeSpan>[0]['span'], record: CallRe
   span.setAttributes({ ...on_runner });
   for (const { at_ms, event, runner, text } of events) {
     const attributes = { ...(runner !== undefined && { runner }), ...(text !== undefined && { text }) };
-    span.addEvent(event, attributes, record.journal.arrivedAt + at_ms);
+    span.addEvent(event, attributes, epochMs(record.journal.arrivedAt) + at_ms);
   }
 }

@@ -71,7 +71,7 @@ export class Dispatcher {
     const onRoom = (view: RunnerView) => this.roomAt(view);
     const queue = new PlacementQueue(limits, clock, () => this.lookLater());
     const health = { ...HEALTH_DEFAULTS, ...given };
-    const fleet = new FleetView({ health, now: () => clock.now(), random, onRoom });
+    const fleet = new FleetView({ health, now: () => clock.now(), wallNow: () => clock.wallNow(), random, onRoom });
     this.parts = { ...deps, queue, fleet, recheck: new Recheck(clock, onRoom) };
     const told = new Set<string>();
     this.prober = new Prober(

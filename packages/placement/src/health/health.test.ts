@@ -1,4 +1,4 @@
-import { CancelledError } from '@fnfleet/core';
+import { CancelledError, later } from '@fnfleet/core';
 import { type AttemptBlame, type AttemptOutcome, GRPC_STATUS, NOTHING_CHECKED, StreamError } from '@fnfleet/protocol';
 import { BUSY, FINISHED, needFor, TestView } from '../view/test-view.js';
 import { Prober } from './prober.js';
@@ -186,7 +186,13 @@ describe('probes', () => {
       runner.status = async () => {
         answers += 1;
         await view.clock.sleep(200);
-        const about = { name: 'box', version: '1', nowMs: view.clock.now() + 900, hotFunctions: 0, hotContainers: 0 };
+        const about = {
+          name: 'box',
+          version: '1',
+          nowMs: later(view.clock.wallNow(), 900),
+          hotFunctions: 0,
+          hotContainers: 0,
+        };
         return { ...NOTHING_CHECKED, load: view.at(0).load, about: { ...about, httpPort: 8080 } };
       };
     }

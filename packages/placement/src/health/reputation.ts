@@ -1,3 +1,4 @@
+import { LONG_AGO, later, type MonoMs } from '@fnfleet/core';
 import type { AttemptOutcome } from '@fnfleet/protocol';
 import type { HealthOptions } from './health-options.js';
 
@@ -9,15 +10,15 @@ const LONGEST = 10;
  * the runner itself is to blame for counts against it.
  */
 export class Reputation {
-  /** It is out until then, milliseconds by the clock. */
-  ejectedUntil = 0;
+  /** It is out until then. */
+  ejectedUntil = LONG_AGO;
   private failures = 0;
   private ejections = 0;
 
   constructor(private readonly options: HealthOptions) {}
 
   /** @param mayEject whether the fleet can do without one more; asked only when it matters */
-  ended(outcome: AttemptOutcome, now: number, mayEject: () => boolean): void {
+  ended(outcome: AttemptOutcome, now: MonoMs, mayEject: () => boolean): void {
     const { ejectFailures, ejectMs } = this.options;
     const verdict = verdictOn(outcome);
     if (verdict === 'well') {
@@ -28,7 +29,7 @@ export class Reputation {
     this.failures += 1;
     if (this.failures < ejectFailures || !mayEject()) return;
     this.ejections = Math.min(this.ejections + 1, LONGEST);
-    this.ejectedUntil = now + ejectMs * this.ejections;
+    this.ejectedUntil = later(now, ejectMs * this.ejections);
     // It comes back on probation: the next failure sends it off again.
     this.failures = ejectFailures - 1;
   }
@@ -36,7 +37,7 @@ export class Reputation {
   clear(): void {
     this.failures = 0;
     this.ejections = 0;
-    this.ejectedUntil = 0;
+    this.ejectedUntil = LONG_AGO;
   }
 }
 

@@ -1,4 +1,4 @@
-import { systemClock } from '@fnfleet/core';
+import { FakeClock, systemClock } from '@fnfleet/core';
 import { FakeRunner } from '../fake-runner.js';
 import { HEALTH_DEFAULTS } from '../health/health-options.js';
 import type { Placer } from '../placer.js';
@@ -144,7 +144,14 @@ function order(placer: Placer, fnId: string, runners: readonly Runner[]): string
   return [...placer.order(aCall({ fnId }), fleetOf(runners))].map(({ address }) => address);
 }
 
-const view = new FleetView({ health: HEALTH_DEFAULTS, now: () => 0, random: Math.random, onRoom: () => undefined });
+const clock = new FakeClock();
+const view = new FleetView({
+  health: HEALTH_DEFAULTS,
+  now: () => clock.now(),
+  wallNow: () => clock.wallNow(),
+  random: Math.random,
+  onRoom: () => undefined,
+});
 const fleetOf = (runners: readonly Runner[]) => view.snapshot(runners);
 
 function tally<T>(items: readonly T[]): Map<T, number> {

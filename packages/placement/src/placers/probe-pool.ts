@@ -1,3 +1,4 @@
+import { LONG_AGO, type MonoMs } from '@fnfleet/core';
 import type { Candidate, Fleet } from '../candidate.js';
 import type { PlacerDeps } from '../placer.js';
 
@@ -19,7 +20,7 @@ export class ProbePool {
   private of: Fleet['candidates'] = [];
   private next = 0;
   private inFlight = 0;
-  private readonly askedAt = new WeakMap<Candidate, number>();
+  private readonly askedAt = new WeakMap<Candidate, MonoMs>();
 
   constructor(private readonly deps: PlacerDeps) {}
 
@@ -47,7 +48,7 @@ export class ProbePool {
 
   private probe(candidate: Candidate): void {
     const now = this.deps.clock.now();
-    if (this.inFlight >= MOST_IN_FLIGHT || now - (this.askedAt.get(candidate) ?? -FRESH_MS) < FRESH_MS) return;
+    if (this.inFlight >= MOST_IN_FLIGHT || now - (this.askedAt.get(candidate) ?? LONG_AGO) < FRESH_MS) return;
     this.askedAt.set(candidate, now);
     this.inFlight += 1;
     // The answer reaches the view; that there was none is found out by the next call.

@@ -1,4 +1,14 @@
-import { type Clock, count, countFromZero, FnError, type Logger, Once, silentLogger, systemClock } from '@fnfleet/core';
+import {
+  type Clock,
+  count,
+  countFromZero,
+  FnError,
+  type Logger,
+  type MonoMs,
+  Once,
+  silentLogger,
+  systemClock,
+} from '@fnfleet/core';
 import type { Runner, RunnerList, RunnerPool } from '../runner.js';
 import type { MembershipSource, PoolStatus, RefusedAddress } from './membership.js';
 import { addressKey, problemOfAddress } from './runner-address.js';
@@ -30,10 +40,10 @@ export class MembershipPool implements RunnerPool {
   private list: RunnerList;
   private readonly leaving = new Map<Runner, Promise<void>>();
   private refused: readonly RefusedAddress[] = [];
-  private listedAt: number | undefined;
-  private changedAt: number | undefined;
+  private listedAt: MonoMs | undefined;
+  private changedAt: MonoMs | undefined;
   private failing: Error | undefined;
-  private lastFailure: { readonly error: Error; readonly at: number } | undefined;
+  private lastFailure: { readonly error: Error; readonly at: MonoMs } | undefined;
   private readonly clock: Clock;
   private readonly logger: Logger;
 
@@ -60,7 +70,7 @@ export class MembershipPool implements RunnerPool {
   }
 
   status(): PoolStatus {
-    const age = (at: number | undefined) => (at === undefined ? undefined : this.clock.now() - at);
+    const age = (at: MonoMs | undefined) => (at === undefined ? undefined : Math.round(this.clock.now() - at));
     const { kind, description } = this.options;
     return {
       kind,
@@ -73,7 +83,7 @@ export class MembershipPool implements RunnerPool {
       failing: this.failing !== undefined,
       lastFailure: this.lastFailure && {
         reason: reasonOf(this.lastFailure.error),
-        ageMs: this.clock.now() - this.lastFailure.at,
+        ageMs: Math.round(this.clock.now() - this.lastFailure.at),
       },
     };
   }

@@ -1,3 +1,5 @@
+import { LONG_AGO, later, type MonoMs } from '@fnfleet/core';
+
 /** A no that was the last one for so long is forgotten, as a multiple of the longest pause. */
 const FORGET = 2;
 
@@ -6,10 +8,10 @@ const FORGET = 2;
  * away together.
  */
 export class BackOff {
-  /** Not asked before this moment, milliseconds by the clock. */
-  until = 0;
+  /** Not asked before this moment. */
+  until = LONG_AGO;
   private strikes = 0;
-  private forgottenAt = 0;
+  private forgottenAt = LONG_AGO;
 
   constructor(
     private readonly firstMs: number,
@@ -17,22 +19,22 @@ export class BackOff {
   ) {}
 
   /** There was a no that still counts. */
-  isActive(now: number): boolean {
+  isActive(now: MonoMs): boolean {
     return this.strikes > 0 && now < this.forgottenAt;
   }
 
   /** Another no. */
-  strike(now: number, random: () => number): void {
+  strike(now: MonoMs, random: () => number): void {
     // Beyond this the pause is at its maximum anyway.
     this.strikes = this.isActive(now) ? Math.min(this.strikes + 1, 30) : 1;
-    this.forgottenAt = now + FORGET * this.maxMs;
+    this.forgottenAt = later(now, FORGET * this.maxMs);
     this.hold(now, random);
   }
 
   /** One is asking again: for a while nobody else need. */
-  hold(now: number, random: () => number): void {
+  hold(now: MonoMs, random: () => number): void {
     const ms = Math.min(this.maxMs, this.firstMs * 2 ** Math.max(0, this.strikes - 1));
-    this.until = now + ms * (0.5 + random() / 2);
+    this.until = later(now, ms * (0.5 + random() / 2));
   }
 
   /** A yes: the pauses begin small again. */
@@ -42,6 +44,6 @@ export class BackOff {
 
   clear(): void {
     this.strikes = 0;
-    this.until = 0;
+    this.until = LONG_AGO;
   }
 }

@@ -1,3 +1,4 @@
+import { epochMs, type WallMs } from '@fnfleet/core';
 import type { RunnerAbout } from '@fnfleet/protocol';
 
 /** Who a runner said it is, and how far its clock is from ours. */
@@ -10,10 +11,11 @@ export interface Introduction {
 }
 
 /**
- * @param sentAt when it was asked, by our wall clock, milliseconds
- * @param receivedAt when it had answered
+ * @param tookMs how long the answer took
+ * @param receivedAt when it came, by our wall clock
  */
-export function introductionOf(about: RunnerAbout, sentAt: number, receivedAt: number): Introduction {
-  const uncertaintyMs = Math.max(0, receivedAt - sentAt) / 2;
-  return { about, clockSkewMs: Math.round(about.nowMs - (sentAt + uncertaintyMs)), uncertaintyMs };
+export function introductionOf(about: RunnerAbout, tookMs: number, receivedAt: WallMs): Introduction {
+  const uncertaintyMs = tookMs / 2;
+  const oursMs = epochMs(receivedAt) - uncertaintyMs;
+  return { about, clockSkewMs: Math.round(epochMs(about.nowMs) - oursMs), uncertaintyMs };
 }

@@ -1,3 +1,4 @@
+import { LONG_AGO, later, type MonoMs } from '@fnfleet/core';
 import type { LoadReport, OutboundCall } from '@fnfleet/protocol';
 import type { Need } from './need.js';
 
@@ -14,9 +15,9 @@ export class Room {
   /** What the calls in hand need. A runner counts memory only once it makes a container. */
   private inHandBytes = 0;
   private readonly inHand = new Map<OutboundCall, number>();
-  private toldAt = Number.NEGATIVE_INFINITY;
+  private toldAt = LONG_AGO;
 
-  told(load: LoadReport, now: number): void {
+  told(load: LoadReport, now: MonoMs): void {
     const { memoryTotalBytes, memoryUsedBytes, memoryIdleBytes = 0 } = load;
     // One that does not know its memory has no limit that could be guessed at.
     this.totalBytes = memoryTotalBytes > 0 ? memoryTotalBytes : undefined;
@@ -37,14 +38,14 @@ export class Room {
     this.inHand.delete(call);
   }
 
-  fits(bytes: number, now: number): boolean {
+  fits(bytes: number, now: MonoMs): boolean {
     if (this.leftBytes === undefined || this.totalBytes === undefined || now >= this.trustedUntil) return true;
     return bytes <= Math.min(this.leftBytes, this.totalBytes - this.inHandBytes);
   }
 
-  /** When what is known becomes too old, milliseconds by the clock. */
-  get trustedUntil(): number {
-    return this.toldAt + TRUSTED_MS;
+  /** When what is known becomes too old. */
+  get trustedUntil(): MonoMs {
+    return later(this.toldAt, TRUSTED_MS);
   }
 
   forget(): void {

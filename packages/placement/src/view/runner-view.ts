@@ -1,4 +1,4 @@
-import { count } from '@fnfleet/core';
+import { count, LONG_AGO, later, latest, type MonoMs, NEVER, type WallMs } from '@fnfleet/core';
 import type { AttemptOutcome, LoadReport, OutboundCall, RunnerStatus } from '@fnfleet/protocol';
 import type { Candidate } from '../candidate.js';
 import type { HealthOptions } from '../health/health-options.js';
@@ -31,7 +31,8 @@ export type RunnerState = 'ok' | 'draining' | 'cordoned' | 'ejected' | 'unreacha
 
 export interface RunnerViewDeps {
   readonly health: HealthOptions;
-  now(): number;
+  now(): MonoMs;
+  wallNow(): WallMs;
   random(): number;
   /** A function has got, or has lost, its free containers there, as far as is known. */
   onWarm(fnId: string, view: RunnerView, warm: boolean): void;
@@ -56,10 +57,10 @@ export interface RunnerViewDeps {
 export class RunnerView implements Candidate {
   inFlight = 0;
   load: LoadReport | undefined;
-  /** When it last told something, or was asked in vain; milliseconds by the clock. */
-  heardAt = Number.NEGATIVE_INFINITY;
+  /** When it last told something, or was asked in vain. */
+  heardAt = LONG_AGO;
   /** When it was last asked for its status, or was found to be another process: then it has not been asked yet. */
-  askedAt = Number.NEGATIVE_INFINITY;
+  askedAt = LONG_AGO;
   /** Undefined: it has not been asked yet, or is a runner of Fn. */
   introduction: Introduction | undefined;
   /** What was wrong when it was last out of reach, or failed calls; for operators. */
@@ -68,7 +69,7 @@ export class RunnerView implements Candidate {
   private readonly reputation: Reputation;
   private readonly slowStart: SlowStart;
   private gone = false;
-  private drainingUntil = 0;
+  private drainingUntil = LONG_AGO;
   private credits = 0;
   private readonly functions: KnownFunctions;
   private readonly unreachable = new BackOff(UNREACHABLE_FIRST_MS, UNREACHABLE_MAX_MS);
@@ -160,22 +161,22 @@ export class RunnerView implements Candidate {
     return this.room.fits(bytes, now) ? undefined : 'no room';
   }
 
-  /** When the reason for not being fit runs out by itself, milliseconds by the clock; undefined: not before an event. */
-  fitAgainAt({ fnId }: Need): number | undefined {
+  /** When the reason for not being fit runs out by itself; undefined: not before an event. */
+  fitAgainAt({ fnId }: Need): MonoMs | undefined {
     if (this.cordoned) return undefined;
     const now = this.deps.now();
-    let at = Number.POSITIVE_INFINITY;
-    const consider = (end: number) => {
+    let at = NEVER;
+    const consider = (end: MonoMs) => {
       if (end > now && end < at) at = end;
     };
     consider(this.drainingUntil);
     consider(this.unreachable.until);
     consider(this.reputation.ejectedUntil);
-    if (this.runner.isSilent) consider(now + SILENT_MS);
-    consider(this.functions.get(fnId)?.refusal.until ?? 0);
+    if (this.runner.isSilent) consider(later(now, SILENT_MS));
+    consider(this.functions.get(fnId)?.refusal.until ?? LONG_AGO);
     // With calls in hand a report will come.
     if (this.inFlight === 0) consider(this.room.trustedUntil);
-    return at === Number.POSITIVE_INFINITY ? undefined : at;
+    return at === NEVER ? undefined : at;
   }
 
   /** A call is about to be offered. Each is followed by one `ended`. */
@@ -229,13 +230,13 @@ export class RunnerView implements Candidate {
 
   /**
    * It has answered a probe.
-   * @param sentAt when it was asked, milliseconds by the clock
+   * @param sentAt when it was asked
    */
-  isThere({ about, load }: RunnerStatus, sentAt: number): void {
+  isThere({ about, load }: RunnerStatus, sentAt: MonoMs): void {
     this.heardAt = this.deps.now();
     this.askedAt = this.heardAt;
     if (load === undefined && this.load !== undefined) this.becomesTaciturn();
-    this.introduction = about && introductionOf(about, sentAt, this.heardAt);
+    this.introduction = about && introductionOf(about, this.heardAt - sentAt, this.deps.wallNow());
     const wasLost = this.unreachable.until > this.heardAt;
     this.unreachable.clear();
     if (wasLost) this.deps.onRoom(this);
@@ -251,7 +252,7 @@ export class RunnerView implements Candidate {
     this.unreachable.strike(this.heardAt, random);
     // The first time it may just be starting.
     if (!wasLost) return;
-    this.unreachable.until = Math.max(this.unreachable.until, this.heardAt + PROBED_MS);
+    this.unreachable.until = latest(this.unreachable.until, later(this.heardAt, PROBED_MS));
   }
 
   /** No call is offered any more. */
@@ -292,7 +293,7 @@ export class RunnerView implements Candidate {
     this.load = load;
     this.heardAt = now;
     this.unreachable.clear();
-    this.drainingUntil = load.draining ? now + DRAINING_MS : 0;
+    this.drainingUntil = load.draining ? later(now, DRAINING_MS) : LONG_AGO;
     this.room.told(load, now);
     if (call === undefined) this.credits = 1;
     else this.toldWith(load, call);
@@ -314,7 +315,7 @@ export class RunnerView implements Candidate {
     this.room.forget();
     this.reputation.clear();
     this.introduction = undefined;
-    this.askedAt = Number.NEGATIVE_INFINITY;
+    this.askedAt = LONG_AGO;
     this.isNew();
   }
 
@@ -324,6 +325,6 @@ export class RunnerView implements Candidate {
     this.begunAnew();
     this.askedAt = askedAt;
     this.load = undefined;
-    this.drainingUntil = 0;
+    this.drainingUntil = LONG_AGO;
   }
 }

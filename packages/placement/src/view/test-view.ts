@@ -24,6 +24,7 @@ export class TestView {
     this.fleet = new FleetView({
       health: { ...HEALTH_DEFAULTS, ...health },
       now: () => this.clock.now(),
+      wallNow: () => this.clock.wallNow(),
       random: () => 0.5,
       onRoom: ({ address }) => this.rooms.push(address),
     });

@@ -5,6 +5,7 @@ import {
   encodeBinaryTrace,
   InflightTracker,
   type Logger,
+  later,
   Once,
   silentLogger,
   systemClock,
@@ -115,7 +116,7 @@ export class Http2Channel implements Engaging {
       const session = await this.connection.acquire().catch((error: Error) => {
         throw new StreamError(GRPC_STATUS.UNAVAILABLE, error.message);
       });
-      const headers = this.headers(path, { deadlineAt: this.clock.now() + options.timeoutMs });
+      const headers = this.headers(path, { deadlineAt: later(this.clock.now(), options.timeoutMs) });
       return await unaryCall(session, headers, request, this.maxMessageBytes, { ...options, clock: this.clock });
     } finally {
       leave();

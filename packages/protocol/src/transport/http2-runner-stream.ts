@@ -2,6 +2,8 @@ import http2 from 'node:http2';
 import {
   BINARY_TRACE_HEADER,
   decodeBinaryTrace,
+  later,
+  type MonoMs,
   readTrace,
   TRACE_STATE_HEADER,
   type TraceContext,
@@ -21,8 +23,7 @@ const FLUSH_BYTES = 16 * 1024;
 export interface RunnerStreamOptions {
   /** Largest message taken from a balancer, bytes. */
   readonly maxMessageBytes: number;
-  /** Milliseconds since the epoch, now. */
-  readonly nowMs: number;
+  readonly nowMs: MonoMs;
   /** Names the runner's process to the balancer. */
   readonly incarnation: string;
   /** Where the stream crosses a network: tells what has been read at its other end. Undefined: it does not. */
@@ -34,7 +35,7 @@ export interface RunnerStreamOptions {
  * of the event loop and so leave in one write and arrive in one read: most of what a small call costs is such steps.
  */
 export class Http2RunnerStream implements RunnerStream {
-  readonly deadlineAt: number | undefined;
+  readonly deadlineAt: MonoMs | undefined;
   readonly wantsStart: boolean;
   readonly trace: TraceContext;
   private readonly deframer: Deframer;
@@ -61,7 +62,7 @@ export class Http2RunnerStream implements RunnerStream {
     this.receipts = options.receipts;
     if (this.wantsStart)
       this.responseHeaders[STARTED_HEADER] = startPromiseWord(this.receipts ? 'confirmed' : 'announced');
-    this.deadlineAt = timeoutMs === undefined ? undefined : options.nowMs + timeoutMs;
+    this.deadlineAt = timeoutMs === undefined ? undefined : later(options.nowMs, timeoutMs);
   }
 
   /** Starts delivery. `onOver` is called once, when the stream is gone for whatever reason. */

@@ -1,5 +1,5 @@
 import type { OutputLine } from '@fnfleet/agent';
-import { count, RecordedMetrics } from '@fnfleet/core';
+import { count, RecordedMetrics, wallMs } from '@fnfleet/core';
 import type { LogBatch } from '@fnfleet/protocol';
 import { FunctionLogs } from './function-logs.js';
 import type { CollectorMessage, CollectorStream, LogSession } from './log-session.js';
@@ -65,7 +65,7 @@ const turn = () => new Promise((resolve) => setImmediate(resolve));
 
 function aLine(text: string, overrides: Partial<OutputLine> = {}): OutputLine {
   const of = { callId: 'call', fnId: 'fn', appId: 'app', image: 'image', containerId: 'container' };
-  return { at: 1000, source: 'stdout', text: Buffer.from(text), ...of, ...overrides };
+  return { at: wallMs(1000), source: 'stdout', text: Buffer.from(text), ...of, ...overrides };
 }
 
 async function printed(...texts: string[]): Promise<void> {
@@ -157,7 +157,7 @@ describe('what is sent', () => {
   });
 
   it('begins with the latest lines, when that is asked for', async () => {
-    for (const at of [1, 2, 3, 4]) logs.write(aLine(`${at}`, { at, fnId: at === 3 ? 'other' : 'fn' }));
+    for (const at of [1, 2, 3, 4]) logs.write(aLine(`${at}`, { at: wallMs(at), fnId: at === 3 ? 'other' : 'fn' }));
     const [last, since, none] = [new Collector(), new Collector(), new Collector()];
     await last.says(start({ fn_id: 'fn', tail: '2' }), 'ready');
     await since.says(start({ tail: '100', since: '2' }), 'ready');

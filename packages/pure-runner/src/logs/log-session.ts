@@ -1,5 +1,5 @@
 import type { OutputLine } from '@fnfleet/agent';
-import { count, SettingProblem } from '@fnfleet/core';
+import { count, epochMs, SettingProblem } from '@fnfleet/core';
 import { GRPC_STATUS, type LogBatch } from '@fnfleet/protocol';
 import { LineBuffer } from './line-buffer.js';
 import { isWanted, type LogRequest, parseLogRequest } from './log-request.js';
@@ -101,7 +101,7 @@ export class LogSession {
     this.stream.open();
     const { tail, since = 0, follow } = this.request;
     if (tail > 0) {
-      const lines = [...this.source.recent].filter((line) => line.at > since && isWanted(this.request, line));
+      const lines = [...this.source.recent].filter((line) => epochMs(line.at) > since && isWanted(this.request, line));
       for (const line of lines.slice(-tail)) this.keep(line);
     }
     if (follow) this.source.join(this);

@@ -1,4 +1,4 @@
-import type { Call } from '@fnfleet/core';
+import { type Call, type WallMs, wallMs } from '@fnfleet/core';
 import type { OutboundCall } from '@fnfleet/protocol';
 import type { FunctionProfile } from '../workloads/workload.js';
 
@@ -21,7 +21,7 @@ export class SimulatedCall implements OutboundCall {
     readonly execMs: number,
     readonly initMs: number,
   ) {
-    this.model = callOf(profile, index, arrivedAtMs);
+    this.model = callOf(profile, index, wallMs(arrivedAtMs));
   }
 
   get memoryMb(): number {
@@ -44,7 +44,7 @@ const NO_RESPONSE: OutboundCall['response'] = {
   onDrain: () => undefined,
 };
 
-function callOf({ fnId, appId, memoryMb }: FunctionProfile, index: number, createdAt: number): Call {
+function callOf({ fnId, appId, memoryMb }: FunctionProfile, index: number, createdAt: WallMs): Call {
   return {
     id: String(index),
     image: 'simulated',

@@ -1,4 +1,4 @@
-import { type Clock, sleepOn, type Timer } from '@fnfleet/core';
+import { type Clock, type MonoMs, sleepOn, type Timer, type WallMs, wallMs } from '@fnfleet/core';
 import { TimerHeap } from './timer-heap.js';
 
 /** Timers between two turns of the event loop. */
@@ -11,8 +11,6 @@ const BREATH = 10_000;
 export class VirtualClock implements Clock {
   private readonly timers = new TimerHeap();
   private nowMs = 0;
-  private ns = 0n;
-  private nsAt = 0;
 
   /** Timers that have neither fired nor been cancelled. */
   get pendingTimers(): number {
@@ -20,16 +18,13 @@ export class VirtualClock implements Clock {
   }
 
   /** Milliseconds since the simulation began. */
-  now(): number {
-    return this.nowMs;
+  now(): MonoMs {
+    return this.nowMs as MonoMs;
   }
 
-  nowNs(): bigint {
-    if (this.nsAt !== this.nowMs) {
-      this.nsAt = this.nowMs;
-      this.ns = BigInt(Math.round(this.nowMs * 1e6));
-    }
-    return this.ns;
+  /** The simulation begins at the epoch. */
+  wallNow(): WallMs {
+    return wallMs(this.nowMs);
   }
 
   after(delayMs: number, callback: () => void): Timer {

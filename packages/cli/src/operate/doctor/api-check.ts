@@ -1,3 +1,4 @@
+import { epochMs, systemClock } from '@fnfleet/core';
 import type { Fetch } from '../../access/secure-fetch.js';
 import { ask, RefusedError } from '../ask.js';
 import { shownSkew } from '../quantities.js';
@@ -39,7 +40,7 @@ export async function checkApi(given: string, fetch: Fetch, mustBeSecure: boolea
 }
 
 function clockOf(url: string, date: string | null): Finding[] {
-  const skewMs = date === null ? Number.NaN : Date.parse(date) + 500 - Date.now();
+  const skewMs = date === null ? Number.NaN : Date.parse(date) + 500 - epochMs(systemClock.wallNow());
   if (Number.isNaN(skewMs) || Math.abs(skewMs) < MAX_SKEW_MS) return [];
   return [
     warn('clock', `that of ${url} is ${shownSkew(Math.round(skewMs))} off ours`, 'let NTP set both (timedatectl)'),

@@ -4,7 +4,7 @@ import { type AddressInfo, createServer, type Server } from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { agentSettings } from '@fnfleet/agent';
-import { commonSettings, MIB, readSettings } from '@fnfleet/core';
+import { commonSettings, MIB, readSettings, wallMs } from '@fnfleet/core';
 import { httpSettings } from '@fnfleet/http';
 import { driverSettings } from '../../roles/drivers.js';
 import { TestCertificates } from '../../test-kit/test-certificates.js';
@@ -113,7 +113,7 @@ describe('certificates', () => {
 
   it('that have ended, or are for another host, fail', async () => {
     const settings = read(certificates.env('node'));
-    expect(await checkTls(settings, [], Date.now() + 25 * HOUR_MS)).toMatchObject([
+    expect(await checkTls(settings, [], wallMs(Date.now() + 25 * HOUR_MS))).toMatchObject([
       { verdict: 'fail', what: expect.stringMatching(/expired/) },
     ]);
     expect((await checkTls(settings, ['box.example']))[1]).toMatchObject({

@@ -1,4 +1,4 @@
-import { systemClock } from '@fnfleet/core';
+import { later, systemClock } from '@fnfleet/core';
 import {
   addressKey,
   type Introduction,
@@ -67,7 +67,7 @@ export async function checkRunners(
 
 /** Waits for it, or for word of why there is none. */
 async function firstList(pool: ReturnType<typeof newRunnerPool>) {
-  const until = systemClock.now() + LIST_MS;
+  const until = later(systemClock.now(), LIST_MS);
   for (;;) {
     const status = pool.status();
     const listed = status.listAgeMs !== undefined;
@@ -101,7 +101,11 @@ async function asked(runner: ReturnType<typeof newGrpcRunner>): Promise<AskedRun
   const sentAt = systemClock.now();
   try {
     const { load, about } = await runner.status();
-    return { address, load, introduction: about && introductionOf(about, sentAt, systemClock.now()) };
+    return {
+      address,
+      load,
+      introduction: about && introductionOf(about, systemClock.now() - sentAt, systemClock.wallNow()),
+    };
   } catch (error) {
     return { address, load: undefined, introduction: undefined, error: error as Error };
   }

@@ -1,6 +1,15 @@
 import { isIP } from 'node:net';
-import type { commonSettings } from '@fnfleet/core';
-import { readTlsMaterial, SettingsError, type SettingsOf, silentLogger, type TlsFiles, tlsFiles } from '@fnfleet/core';
+import {
+  type commonSettings,
+  epochMs,
+  readTlsMaterial,
+  SettingsError,
+  type SettingsOf,
+  silentLogger,
+  systemClock,
+  type TlsFiles,
+  tlsFiles,
+} from '@fnfleet/core';
 import type { httpSettings } from '@fnfleet/http';
 import { roleSecurity } from '../../roles/role-security.js';
 import { type Finding, fail, ok, warn } from './finding.js';
@@ -15,7 +24,7 @@ const SOON_DAYS = 14;
 export async function checkTls(
   settings: SettingsOf<typeof commonSettings & typeof httpSettings>,
   reachedAt: readonly string[],
-  nowMs = Date.now(),
+  now = systemClock.wallNow(),
 ): Promise<Finding[]> {
   try {
     const files = tlsFiles(settings);
@@ -23,8 +32,8 @@ export async function checkTls(
       roleSecurity(settings, silentLogger).close();
       return [plainText(settings)];
     }
-    const { names, expiresAt, endsFirst } = readTlsMaterial(files, nowMs);
-    const days = Math.floor((expiresAt - nowMs) / DAY_MS);
+    const { names, expiresAt, endsFirst } = readTlsMaterial(files, now);
+    const days = Math.floor((epochMs(expiresAt) - epochMs(now)) / DAY_MS);
     const what = `${files.cert}: for ${names.join(', ')}; ${endsFirst === 'ca' ? 'its CA ends' : 'ends'} in ${days} days`;
     const missing = reachedAt.filter((host) => !names.some((name) => matches(name, host)));
     return [

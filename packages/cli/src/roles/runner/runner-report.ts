@@ -1,5 +1,5 @@
 import type { Agent } from '@fnfleet/agent';
-import { VERSION } from '@fnfleet/core';
+import { VERSION, type WallMs } from '@fnfleet/core';
 import type { Driver } from '@fnfleet/drivers';
 import { type LoadReport, loadJson } from '@fnfleet/protocol';
 
@@ -12,8 +12,8 @@ export interface RunnerReportParts {
   readonly driver: Pick<Driver, 'name' | 'facts'>;
   /** What it was configured to; by name, in snake case. */
   readonly limits: Readonly<Record<string, string | number | boolean | undefined>>;
-  /** By its wall clock, milliseconds since the epoch. */
-  readonly nowMs: number;
+  /** By its wall clock. */
+  readonly now: WallMs;
 }
 
 /** `GET /runner`: what a runner knows of itself. `in_hand` counts calls from when they were offered to their end. */
@@ -24,7 +24,7 @@ export function runnerReport({
   agent,
   driver,
   limits,
-  nowMs,
+  now,
   ...rest
 }: RunnerReportParts): object {
   return {
@@ -33,7 +33,7 @@ export function runnerReport({
     version: VERSION,
     ...standing(rest.state, load),
     grpc_address: grpcAddress,
-    now_ms: nowMs,
+    now_ms: now,
     in_hand: load.active,
     load: loadJson(load),
     functions: agent.hotFunctions.map(({ fnId, ...counts }) => ({ fn_id: fnId, ...counts })),

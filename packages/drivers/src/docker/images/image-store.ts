@@ -1,4 +1,4 @@
-import { type Clock, FnError, type Logger, type SettingsOf } from '@fnfleet/core';
+import { type Clock, FnError, type Logger, later, type MonoMs, nanoseconds, type SettingsOf } from '@fnfleet/core';
 import { untilAborted } from '../../cancellation.js';
 import type { ContainerSpec, PreparedImage } from '../../driver.js';
 import type { Engine, InspectedImage } from '../engine.js';
@@ -36,7 +36,7 @@ export class ImageStore {
   /** Questions to the engine that have not been answered yet, by image. A burst of first calls asks once. */
   private readonly questions = new Map<string, Promise<InspectedImage | undefined>>();
   /** Images that were here a moment ago, by name. */
-  private readonly seen = new Map<string, { readonly image: InspectedImage; readonly until: number }>();
+  private readonly seen = new Map<string, { readonly image: InspectedImage; readonly until: MonoMs }>();
 
   constructor({ engine, settings, clock, logger }: ImageStoreOptions) {
     this.engine = engine;
@@ -82,12 +82,12 @@ export class ImageStore {
   async prepare({ image, extensions }: Wanted, signal: AbortSignal): Promise<PreparedImage> {
     const here = await this.hold(image, signal);
     if (here !== undefined) return { pullNs: 0, release: here };
-    const startedNs = this.clock.nowNs();
+    const startedAt = this.clock.now();
     await this.pull(image, extensions, AbortSignal.any([signal, this.life.signal]));
     const pulled = await this.hold(image, signal);
     // Another runner of this engine may have removed it.
     if (pulled === undefined) throw new FnError('serverBusy');
-    return { pullNs: Number(this.clock.nowNs() - startedNs), release: pulled };
+    return { pullNs: nanoseconds(this.clock.now() - startedAt), release: pulled };
   }
 
   /** A container could not be made of the image: it may be gone. */
@@ -138,7 +138,7 @@ export class ImageStore {
       if (until > now) break;
       this.seen.delete(other);
     }
-    this.seen.set(name, { image, until: now + TRUST_MS });
+    this.seen.set(name, { image, until: later(now, TRUST_MS) });
   }
 
   private ask(name: string): Promise<InspectedImage | undefined> {
