@@ -1,5 +1,6 @@
 import { COMMANDS, newProgram } from './commands/all.js';
 import { explainFailure } from './explain-failure.js';
+import { remark } from './terminal/say.js';
 
 /** The `fnfleet` command. Sets the exit code of the process; never throws. */
 export async function main(argv: readonly string[]): Promise<void> {
@@ -7,7 +8,7 @@ export async function main(argv: readonly string[]): Promise<void> {
     const program = await newProgram(called(argv[2]));
     await program.parseAsync([...argv]);
   } catch (error) {
-    console.error(explainFailure(error));
+    remark(explainFailure(error));
     process.exitCode = 1;
   }
 }

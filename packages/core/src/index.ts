@@ -94,6 +94,7 @@ export {
   type TriggerInput,
   triggerToJson,
 } from './models/trigger.js';
+export { printable, printableLine } from './printable.js';
 export { type RecordedSpan, RecordedSpans } from './recorded-spans.js';
 export { Registry } from './registry.js';
 export { requestUrl } from './request-url.js';

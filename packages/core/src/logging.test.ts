@@ -16,6 +16,16 @@ describe('the log', () => {
     expect(lines[0]).toMatch(/^\S+Z INFO {2}call ended callId=c1 url="a\\nb \\"c\\""$/);
   });
 
+  it.each(['text', 'json'] as const)('has one line an entry and no control character, as %s', async (format) => {
+    const hostile = 'a\nERROR all is lost\r\x1b[2J\x9b\u202e\u2028\x7f';
+    const lines = await logged({ format }, (log) => {
+      log.info(hostile, { url: hostile, error: new Error(hostile), list: [hostile], deep: { text: hostile } });
+    });
+    expect(lines).toHaveLength(1);
+    expect(lines[0]).not.toMatch(/[\p{Cc}\p{Bidi_Control}\u2028]/v);
+    if (format === 'json') expect(JSON.parse(lines[0] ?? '')).toMatchObject({ message: hostile, url: hostile });
+  });
+
   it('says why, down to the last cause', async () => {
     const cause = new Error('connect ENOENT', { cause: new Error('no such socket') });
     const error = new Error('pull failed', { cause });

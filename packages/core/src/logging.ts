@@ -1,4 +1,5 @@
 import type winston from 'winston';
+import { printableLine } from './printable.js';
 
 export type LogLevel = 'error' | 'warn' | 'info' | 'debug';
 export type LogFields = Readonly<Record<string, unknown>>;
@@ -16,6 +17,9 @@ export interface Logger {
   /** False lets a hot path skip building the fields of a line that nobody will see. */
   readonly debugEnabled: boolean;
 }
+
+/** Where winston keeps the finished line. */
+const LINE = Symbol.for('message');
 
 export interface LoggerOptions {
   readonly level: LogLevel;
@@ -35,7 +39,7 @@ export function createLogger(options: LoggerOptions): Logger {
   const line = options.format === 'json' ? json() : printf(textLine);
   const logger = winston.createLogger({
     level: options.level,
-    format: combine(timestamp(), winston.format(unfoldErrors)(), line),
+    format: combine(timestamp(), winston.format(unfoldErrors)(), line, winston.format(keptToOneLine)()),
     defaultMeta: options.fields,
     transports: [new winston.transports.Stream({ stream })],
   });
@@ -74,6 +78,12 @@ function unfoldErrors(info: winston.Logform.TransformableInfo): winston.Logform.
 function describe(error: Error): string {
   const own = error.message || error.name;
   return error.cause instanceof Error ? `${own}: ${describe(error.cause)}` : own;
+}
+
+/** A message, too, may quote what somebody sent. Also JSON is read on terminals. */
+function keptToOneLine(info: winston.Logform.TransformableInfo): winston.Logform.TransformableInfo {
+  info[LINE] = printableLine(String(info[LINE]));
+  return info;
 }
 
 function textLine({ timestamp, level, message, ...fields }: winston.Logform.TransformableInfo): string {

@@ -12,7 +12,7 @@ import {
   tlsSettings,
 } from '@fnfleet/core';
 import type { RunnerTls } from '@fnfleet/protocol';
-import { type Fetch, secureFetch } from './secure-fetch.js';
+import { type Fetch, plainFetch, secureFetch } from './secure-fetch.js';
 
 /** What a command reads of the environment to be let in. */
 const accessSettings = {
@@ -40,7 +40,7 @@ export interface FleetAccess {
 export function fleetAccess(env: Environment): FleetAccess {
   const settings = readSettings(accessSettings, env);
   const identity = identityOf(settings);
-  const call: Fetch = identity ? secureFetch(identity) : (url, options) => fetch(url, options);
+  const call: Fetch = identity ? secureFetch(identity) : plainFetch;
   const { operatorToken, runnerName } = settings;
   const runner = identity ? secureFetch(identity, runnerName) : call;
   return {

@@ -9,10 +9,15 @@ export interface FetchOptions {
   readonly headers?: Readonly<Record<string, string>>;
   readonly body?: string | Buffer<ArrayBuffer>;
   readonly signal?: AbortSignal;
+  /** What every `Fetch` of a command does: whoever is redirected to elsewhere takes its credentials along. */
+  readonly redirect?: 'manual';
 }
 
 /** The part of `fetch` that commands need. */
 export type Fetch = (url: string, options?: FetchOptions) => Promise<Response>;
+
+/** Plain text. Nobody is redirected. */
+export const plainFetch: Fetch = (url, options) => fetch(url, { ...options, redirect: 'manual' });
 
 /** Statuses whose answers have no body. */
 const BODILESS: ReadonlySet<number> = new Set([204, 205, 304]);
@@ -24,7 +29,7 @@ const BODILESS: ReadonlySet<number> = new Set([204, 205, 304]);
 export function secureFetch(identity: TlsIdentity, expectedName?: string): Fetch {
   return async (url, options = {}) => {
     const { protocol, hostname } = new URL(url);
-    if (protocol !== 'https:') return fetch(url, options);
+    if (protocol !== 'https:') return plainFetch(url, options);
     const { method = 'GET', headers, body, signal } = options;
     const host = hostname.replace(/^\[|\]$/g, '');
     const sent = request(url, {

@@ -3,6 +3,7 @@ import { Command, Option } from 'commander';
 import { CertFolder } from '../certs/cert-folder.js';
 import { FleetCerts } from '../certs/fleet-certs.js';
 import { formatCertificates } from '../certs/format-certificates.js';
+import { say } from '../terminal/say.js';
 import { names, wholeNumber } from './options.js';
 
 const MAX_DAYS = 3650;
@@ -168,5 +169,5 @@ function made(dir: string, name: string): string[] {
 }
 
 function tell({ json }: Common, certs: FleetCerts, lines: readonly string[]): void {
-  process.stdout.write(json ? `${JSON.stringify(certs.list())}\n` : lines.map((line) => `${line}\n`).join(''));
+  say(json ? [JSON.stringify(certs.list())] : lines);
 }

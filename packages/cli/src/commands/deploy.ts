@@ -3,6 +3,7 @@ import { fleetAccess } from '../access/fleet-access.js';
 import { ApiClient } from '../api-client.js';
 import { deployFunction, deployTriggers, invokeUrl, triggerUrl } from '../deploy-function.js';
 import { readFuncFile } from '../func-file.js';
+import { say } from '../terminal/say.js';
 import { apiOption } from './options.js';
 
 export function deployCommand(): Command {
@@ -20,7 +21,10 @@ export function deployCommand(): Command {
       const api = new ApiClient(options.api, fleetAccess(process.env).fetch);
       const fn = await deployFunction(api, options.app, { ...spec, image });
       const deployed = await deployTriggers(api, fn, triggers);
-      console.log(`deployed ${spec.name} (${image}) in app ${options.app}\ninvoke it at ${invokeUrl(fn)}`);
-      for (const trigger of deployed) console.log(`trigger ${trigger.name} at ${triggerUrl(trigger)}`);
+      say([
+        `deployed ${spec.name} (${image}) in app ${options.app}`,
+        `invoke it at ${invokeUrl(fn)}`,
+        ...deployed.map((trigger) => `trigger ${trigger.name} at ${triggerUrl(trigger)}`),
+      ]);
     });
 }

@@ -1,6 +1,7 @@
 import { Command } from 'commander';
 import { examine } from '../operate/doctor/examine.js';
 import { formatFindings } from '../operate/doctor/format-findings.js';
+import { say } from '../terminal/say.js';
 import { withExitCodes } from './exit-codes.js';
 import { jsonOption } from './options.js';
 
@@ -18,7 +19,7 @@ may run meanwhile. It changes nothing.`,
     )
     .action(async ({ json }: { json: boolean }) => {
       const findings = await examine(process.env);
-      process.stdout.write(`${(json ? [JSON.stringify(findings)] : formatFindings(findings)).join('\n')}\n`);
+      say(json ? [JSON.stringify(findings)] : formatFindings(findings));
       if (findings.some(({ verdict }) => verdict === 'fail')) process.exitCode = EXIT_FAILED;
     });
   return withExitCodes(command, {

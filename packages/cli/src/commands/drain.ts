@@ -1,6 +1,7 @@
 import { later, systemClock } from '@fnfleet/core';
 import { Command } from 'commander';
 import { callsInHand, type DrainDeps, type Drained, drainRunner } from '../operate/drain-runner.js';
+import { say } from '../terminal/say.js';
 import { drainDeps } from './drain-deps.js';
 import { withExitCodes } from './exit-codes.js';
 import { decimal, jsonOption, lbOption } from './options.js';
@@ -45,7 +46,7 @@ async function drain(wanted: string, options: DrainCommandOptions): Promise<void
   const drained = await drainRunner(wanted, options, deps);
   const inHand = options.wait ? await untilIdle(drained, options.timeout * 1000, deps) : drained.inHand;
   const { json } = options;
-  process.stdout.write(json ? `${JSON.stringify({ ...drained, inHand })}\n` : `${told({ ...drained, inHand })}\n`);
+  say(json ? [JSON.stringify({ ...drained, inHand })] : told({ ...drained, inHand }));
   if (options.wait && inHand > 0) process.exitCode = EXIT_NOT_DRAINED;
 }
 
@@ -59,11 +60,11 @@ async function untilIdle(drained: Drained, timeoutMs: number, deps: DrainDeps): 
   }
 }
 
-function told({ runner, way, at, note, inHand }: Drained): string {
+function told({ runner, way, at, note, inHand }: Drained): string[] {
   const calls = `calls in hand: ${inHand}`;
   const undo = `back again: fnfleet undrain ${way === 'runner' ? at[0] : runner}`;
-  if (way === 'runner') return `${runner} takes no new calls; ${calls}\n${undo}`;
+  if (way === 'runner') return [`${runner} takes no new calls; ${calls}`, undo];
   const why = note === undefined ? '' : ` (${note})`;
   const lasts = 'This holds until a balancer is restarted.';
-  return `${at.join(', ')} offers ${runner} no new calls${why}; ${calls}\n${lasts}\n${undo}`;
+  return [`${at.join(', ')} offers ${runner} no new calls${why}; ${calls}`, lasts, undo];
 }

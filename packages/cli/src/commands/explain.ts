@@ -2,6 +2,7 @@ import { Command } from 'commander';
 import { fleetAccess } from '../access/fleet-access.js';
 import { fetchExplanation } from '../explain/fetch-explanation.js';
 import { formatTimeline } from '../explain/format-timeline.js';
+import { say } from '../terminal/say.js';
 import { lbOption } from './options.js';
 
 export function explainCommand(): Command {
@@ -12,7 +13,6 @@ export function explainCommand(): Command {
     .option('--json', 'what the balancer says, as it is', false)
     .action(async (callId: string, { lb, json }: { lb: readonly string[]; json: boolean }) => {
       const explanation = await fetchExplanation(lb, callId, fleetAccess(process.env).fetch);
-      const lines = json ? [JSON.stringify(explanation)] : formatTimeline(explanation);
-      process.stdout.write(`${lines.join('\n')}\n`);
+      say(json ? [JSON.stringify(explanation)] : formatTimeline(explanation));
     });
 }

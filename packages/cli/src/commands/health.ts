@@ -1,6 +1,7 @@
 import { commonSettings, readSettings } from '@fnfleet/core';
 import { Command } from 'commander';
 import { checkHealth } from '../health/check-health.js';
+import { remark } from '../terminal/say.js';
 import { withExitCodes } from './exit-codes.js';
 
 /** On a machine that is busy an answer takes a while; whoever asks has a limit of its own. */
@@ -17,7 +18,7 @@ export function healthCommand(): Command {
     .action(async ({ live, url }: { live: boolean; url?: string }) => {
       const trouble = await checkHealth(url ?? ownUrl(), live ? '/healthz' : '/readyz', TIMEOUT_MS);
       if (trouble === undefined) return;
-      console.error(trouble);
+      remark(trouble);
       process.exitCode = 1;
     });
   return withExitCodes(command, {

@@ -1,9 +1,20 @@
+import { Readable, Transform } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
+import { printable, printableLine } from '@fnfleet/core';
 import { Command } from 'commander';
 import { fleetAccess } from '../access/fleet-access.js';
 import { ApiClient } from '../api-client.js';
 import { invokeUrl } from '../deploy-function.js';
 import { findFunction } from '../find-function.js';
-import { apiOption } from './options.js';
+import { apiOption, wholeNumber } from './options.js';
+
+interface InvokeOptions {
+  readonly data?: string;
+  readonly contentType: string;
+  readonly timeout: number;
+  readonly raw: boolean;
+  readonly api: string;
+}
 
 export function invokeCommand(): Command {
   return new Command('invoke')
@@ -12,20 +23,54 @@ export function invokeCommand(): Command {
     .argument('<function>', 'its name')
     .option('--data <text>', 'body of the call, instead of standard input')
     .option('--content-type <type>', 'type of the body', 'application/json')
+    .option(
+      '--timeout <s>',
+      'give up when the answer is not complete after so many seconds',
+      wholeNumber(1, 86_400),
+      900,
+    )
+    .option('--raw', 'let control characters through to a terminal; anything else gets the answer as it is', false)
     .addOption(apiOption())
-    .action(async (appName: string, name: string, options: { data?: string; contentType: string; api: string }) => {
-      const access = fleetAccess(process.env);
-      const fn = await findFunction(new ApiClient(options.api, access.fetch), appName, name);
-      const body = options.data ?? (process.stdin.isTTY ? '' : await readStdin());
-      const response = await access.call(invokeUrl(fn), {
-        method: 'POST',
-        headers: { 'content-type': options.contentType },
-        body,
-      });
-      process.stdout.write(Buffer.from(await response.arrayBuffer()));
-      if (!response.ok)
-        throw new Error(`the call failed with status ${response.status} (call ${response.headers.get('fn-call-id')})`);
+    .action(invoke);
+}
+
+async function invoke(appName: string, name: string, options: InvokeOptions): Promise<void> {
+  const { api, data, contentType, timeout, raw } = options;
+  const access = fleetAccess(process.env);
+  const fn = await findFunction(new ApiClient(api, access.fetch), appName, name);
+  const body = data ?? (process.stdin.isTTY ? '' : await readStdin());
+  const signal = AbortSignal.timeout(timeout * 1000);
+  try {
+    const response = await access.call(invokeUrl(fn), {
+      method: 'POST',
+      headers: { 'content-type': contentType },
+      body,
+      redirect: 'manual',
+      signal,
     });
+    if (response.body) await print(Readable.fromWeb(response.body as never), raw || !process.stdout.isTTY);
+    if (!response.ok) {
+      const call = printableLine(`${response.headers.get('fn-call-id')}`, 100);
+      throw new Error(`the call failed with status ${response.status} (call ${call})`);
+    }
+  } catch (error) {
+    throw signal.aborted ? new Error(`no complete answer within ${timeout} s (--timeout)`, { cause: error }) : error;
+  }
+}
+
+/** The answer may be longer than memory. */
+async function print(answer: Readable, asItIs: boolean): Promise<void> {
+  const steps = asItIs ? [answer] : [answer.setEncoding('utf8'), escaping()];
+  await pipeline([...steps, process.stdout], { end: false });
+}
+
+function escaping(): Transform {
+  return new Transform({
+    decodeStrings: false,
+    transform(text: string, _encoding, done) {
+      done(null, printable(text));
+    },
+  });
 }
 
 async function readStdin(): Promise<Buffer<ArrayBuffer>> {

@@ -4,8 +4,9 @@ import { fleetAccess } from '../access/fleet-access.js';
 import { ApiClient } from '../api-client.js';
 import { findFunction } from '../find-function.js';
 import { followFleet } from '../logs/follow-fleet.js';
-import { formatJson, formatText } from '../logs/format-line.js';
+import { formatJson, formatRaw, formatText } from '../logs/format-line.js';
 import { stopSignal } from '../stop-signal.js';
+import { remark } from '../terminal/say.js';
 import { apiOption, wholeNumber } from './options.js';
 
 interface LogsOptions {
@@ -14,6 +15,7 @@ interface LogsOptions {
   readonly tail: number;
   readonly follow: boolean;
   readonly json: boolean;
+  readonly raw: boolean;
   readonly api: string;
 }
 
@@ -35,11 +37,16 @@ export function logsCommand(): Command {
     .option('--tail <n>', 'begin with this many lines of the past of each runner', wholeNumber(0, MAX_TAIL), 10)
     .option('--no-follow', 'end after the lines of the past')
     .option('--json', 'one JSON object a line', false)
+    .option(
+      '--raw',
+      'let control characters through, such as colours; else they are shown as \\u001b and the like',
+      false,
+    )
     .addOption(apiOption())
     .action(logs);
 }
 
-async function logs(nameOrId: string, { app, runner, tail, follow, json, api }: LogsOptions): Promise<void> {
+async function logs(nameOrId: string, { app, runner, tail, follow, json, raw, api }: LogsOptions): Promise<void> {
   const stop = new AbortController();
   void stopSignal(() => process.exit(1)).then(() => stop.abort());
   const { stdout } = process;
@@ -47,18 +54,21 @@ async function logs(nameOrId: string, { app, runner, tail, follow, json, api }: 
   stdout.on('error', () => stop.abort());
   const access = fleetAccess(process.env);
   const fn = await findFunction(new ApiClient(api, access.fetch), app, nameOrId);
-  const format = json ? formatJson : formatText;
+  const format = json ? formatJson : raw ? formatRaw : formatText;
   await followFleet({
     runners: runner,
     tls: access.tls,
     fnId: fn.id,
     tail,
     follow,
-    onLine: (line) => void stdout.write(`${format(line)}\n`),
+    onLine: (line) => {
+      stdout.write(format(line));
+      stdout.write('\n');
+    },
     ready: async () => {
       if (stdout.writableNeedDrain) await once(stdout, 'drain', { signal: stop.signal }).catch(() => undefined);
     },
-    onNotice: (text) => console.error(`• ${text}`),
+    onNotice: (text) => remark(`• ${text}`),
     signal: stop.signal,
   });
 }

@@ -16,6 +16,7 @@ import {
   workloads,
 } from '@fnfleet/simulator';
 import { Command } from 'commander';
+import { remark, say } from '../terminal/say.js';
 import { decimal, listOf, names, wholeNumber } from './options.js';
 
 interface SimulateOptions {
@@ -91,7 +92,7 @@ async function simulate(options: SimulateOptions): Promise<void> {
     options.quiet ? undefined : showProgress(),
   );
   if (options.html !== undefined) await writeFile(options.html, htmlReport(report));
-  process.stdout.write(options.json ? `${JSON.stringify(report, undefined, 2)}\n` : textReport(report));
+  say((options.json ? JSON.stringify(report, undefined, 2) : textReport(report).trimEnd()).split('\n'));
 }
 
 async function sourceOf({ trace, workload, calls, swing }: SimulateOptions): Promise<CallSource> {
@@ -116,9 +117,7 @@ function showProgress(): (run: RunSeen) => void {
     const { user, system } = process.cpuUsage(since);
     since = process.cpuUsage();
     const each = ((user + system) / outcome.calls).toFixed(0);
-    console.error(
-      `• ${runners} runners, load ${load.toFixed(2)}, ${placer}, seed ${seed}: ${each} µs of computing a call`,
-    );
+    remark(`• ${runners} runners, load ${load.toFixed(2)}, ${placer}, seed ${seed}: ${each} µs of computing a call`);
   };
 }
 

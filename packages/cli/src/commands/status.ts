@@ -3,6 +3,7 @@ import { fleetAccess } from '../access/fleet-access.js';
 import { attention } from '../operate/attention.js';
 import { askBalancers } from '../operate/balancers.js';
 import { formatStatus } from '../operate/format-status.js';
+import { say } from '../terminal/say.js';
 import { withExitCodes } from './exit-codes.js';
 import { jsonOption, LOCAL_BALANCERS, lbOption } from './options.js';
 
@@ -19,8 +20,7 @@ export function statusCommand(): Command {
         fresh: true,
       });
       const found = attention(balancers);
-      const lines = json ? [JSON.stringify({ balancers, attention: found })] : formatStatus(balancers, found);
-      process.stdout.write(`${lines.join('\n')}\n`);
+      say(json ? [JSON.stringify({ balancers, attention: found })] : formatStatus(balancers, found));
       if (found.length > 0) process.exitCode = EXIT_ATTENTION;
     });
   return withExitCodes(command, {

@@ -6,6 +6,7 @@ import { formatStatus } from '../operate/format-status.js';
 import { showLive } from '../operate/show-live.js';
 import { busiestFunctions, formatFunctions } from '../operate/top.js';
 import { stopSignal } from '../stop-signal.js';
+import { say } from '../terminal/say.js';
 import { withExitCodes } from './exit-codes.js';
 import { decimal, jsonOption, LOCAL_BALANCERS, lbOption } from './options.js';
 
@@ -37,14 +38,14 @@ async function top({ lb, interval, once, json }: TopOptions): Promise<void> {
     const balancers = await askBalancers(lb, access.fetch, { guessed: lb === LOCAL_BALANCERS });
     return { balancers, functions: await busiestFunctions(balancers, access.runner, access.tls !== undefined) };
   };
-  if (json) return void stdout.write(`${JSON.stringify(await look())}\n`);
+  if (json) return say([JSON.stringify(await look())]);
   const draw = async (rows: number) => {
     const { balancers, functions } = await look();
     const lines = [...formatStatus(balancers, attention(balancers)), ''];
     return [...lines, ...formatFunctions(functions, Math.max(1, rows - lines.length - 2))];
   };
   if (once || !stdout.isTTY) {
-    stdout.write(`${(await draw(Number.POSITIVE_INFINITY)).join('\n')}\n`);
+    say(await draw(Number.POSITIVE_INFINITY));
     return;
   }
   // With nobody there at all, there is nothing to wait for.

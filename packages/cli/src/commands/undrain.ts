@@ -1,5 +1,6 @@
 import { Command } from 'commander';
 import { type Undrained, undrainRunner } from '../operate/undrain-runner.js';
+import { say } from '../terminal/say.js';
 import { drainDeps } from './drain-deps.js';
 import { withExitCodes } from './exit-codes.js';
 import { jsonOption, lbOption } from './options.js';
@@ -12,7 +13,7 @@ export function undrainCommand(): Command {
     .addOption(jsonOption())
     .action(async (wanted: string, options: { lb: readonly string[]; json: boolean }) => {
       const undrained = await undrainRunner(wanted, drainDeps(options));
-      process.stdout.write(`${options.json ? JSON.stringify(undrained) : told(undrained)}\n`);
+      say(options.json ? [JSON.stringify(undrained)] : told(undrained));
     });
   return withExitCodes(command, {
     0: 'it may get calls again',
@@ -20,10 +21,10 @@ export function undrainCommand(): Command {
   });
 }
 
-function told({ runner, state, uncordoned, note }: Undrained): string {
+function told({ runner, state, uncordoned, note }: Undrained): string[] {
   const parts: string[] = [];
   if (state !== undefined) parts.push(`${runner} is ${state}`);
   if (uncordoned.length > 0) parts.push(`${uncordoned.join(', ')} may offer ${runner} calls again`);
   if (note !== undefined) parts.push(`${runner} itself was not told: ${note}`);
-  return parts.length > 0 ? parts.join('\n') : `${runner} is not cordoned, and does not tell of an HTTP port`;
+  return parts.length > 0 ? parts : [`${runner} is not cordoned, and does not tell of an HTTP port`];
 }

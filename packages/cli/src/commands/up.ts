@@ -3,6 +3,7 @@ import { fleetAccess } from '../access/fleet-access.js';
 import { LocalFleet } from '../fleet/local-fleet.js';
 import { showExample } from '../fleet/show-example.js';
 import { stopSignal } from '../stop-signal.js';
+import { remark, say } from '../terminal/say.js';
 import { wholeNumber } from './options.js';
 
 interface UpOptions {
@@ -49,7 +50,7 @@ async function up(options: UpOptions): Promise<void> {
     grpcPort: options.grpcPort,
     secure: Boolean(process.env.FN_TLS_CERT),
     dataDir: options.data,
-    print: options.quiet ? () => undefined : (line) => console.error(line),
+    print: options.quiet ? () => undefined : remark,
   });
   // Ending at once takes the nodes along: each notices that its parent is gone.
   const interrupted = stopSignal(() => process.exit(1));
@@ -60,22 +61,24 @@ async function up(options: UpOptions): Promise<void> {
     });
     await Promise.race([lost, interrupted]);
   } finally {
-    console.error('• draining the fleet (Ctrl-C again ends it at once) …');
+    remark('• draining the fleet (Ctrl-C again ends it at once) …');
     await fleet.stop();
-    console.error('• stopped; nothing is left');
+    remark('• stopped; nothing is left');
   }
 }
 
 async function bringUp(fleet: LocalFleet, { example, image, runners }: UpOptions): Promise<void> {
-  console.error(`• starting 1 API node, 1 balancer, ${runners} runner${runners === 1 ? '' : 's'} …`);
+  remark(`• starting 1 API node, 1 balancer, ${runners} runner${runners === 1 ? '' : 's'} …`);
   await fleet.start();
   const { apiUrl, lbUrl, runnerAddresses } = fleet.plan;
   if (example !== undefined) {
     const access = fleetAccess(process.env);
     await showExample({ folder: example, image, apiUrl, lbUrl, runnerAddresses, access });
   }
-  console.log(`
-The fleet is up.   API ${apiUrl}   balancer ${lbUrl}
-  processes   ${fleet.processes.map(({ name, pid }) => `${name} ${pid}`).join(', ')}
-  stop it     Ctrl-C`);
+  say([
+    '',
+    `The fleet is up.   API ${apiUrl}   balancer ${lbUrl}`,
+    `  processes   ${fleet.processes.map(({ name, pid }) => `${name} ${pid}`).join(', ')}`,
+    '  stop it     Ctrl-C',
+  ]);
 }

@@ -7,12 +7,22 @@ afterEach(async () => {
   for (const server of servers.splice(0)) await new Promise((resolve) => server.close(resolve));
 });
 
+const explanation = (id: string) => ({
+  call_id: id,
+  fn_id: 'f',
+  app_id: 'a',
+  arrived_at: '2026-11-24T12:31:19.123Z',
+  state: 'under way',
+  events: [],
+  omitted: 0,
+});
+
 /** A balancer that knows one call. */
 async function balancer(known: string): Promise<string> {
   const server = createServer((request, response) => {
     const found = request.url === `/explain/${known}`;
     response.writeHead(found ? 200 : 404, { Connection: 'close' });
-    response.end(JSON.stringify(found ? { call_id: known } : { message: 'This balancer does not remember the call' }));
+    response.end(JSON.stringify(found ? explanation(known) : { message: 'This balancer does not remember the call' }));
   });
   servers.push(server);
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
@@ -21,7 +31,7 @@ async function balancer(known: string): Promise<string> {
 
 it('asks one balancer after the other', async () => {
   const balancers = ['http://127.0.0.1:1', await balancer('c1'), await balancer('c2')];
-  expect(await fetchExplanation(balancers, 'c2')).toEqual({ call_id: 'c2' });
+  expect(await fetchExplanation(balancers, 'c2')).toEqual(explanation('c2'));
 });
 
 it('says whom it asked when nobody knows the call', async () => {

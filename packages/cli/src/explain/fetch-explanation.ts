@@ -1,7 +1,38 @@
 import type { Explanation } from '@fnfleet/lb-agent';
-import type { Fetch } from '../access/secure-fetch.js';
+import { readJson, type Shape } from '../access/json-shape.js';
+import { messageIn, readAnswer } from '../access/read-answer.js';
+import { type Fetch, plainFetch } from '../access/secure-fetch.js';
 
 const TIMEOUT_MS = 5000;
+
+const TIMINGS: Shape = {
+  fields: {
+    waited_ms: 'number',
+    image_pull_ms: 'number',
+    container_prepare_ms: 'number',
+    container_create_ms: 'number',
+    container_init_ms: 'number',
+    executed_ms: 'number',
+  },
+};
+const EVENT: Shape = {
+  fields: { at_ms: 'number', event: 'string', runner: { optional: 'string' }, text: { optional: 'string' } },
+};
+const EXPLANATION: Shape = {
+  fields: {
+    call_id: 'string',
+    fn_id: 'string',
+    app_id: 'string',
+    trace_id: { optional: 'string' },
+    arrived_at: 'string',
+    state: 'string',
+    error: { optional: 'string' },
+    ended_at_ms: { optional: 'number' },
+    events: { list: EVENT },
+    omitted: 'number',
+    on_runner: { optional: TIMINGS },
+  },
+};
 
 /**
  * Asks one balancer after the other.
@@ -10,20 +41,19 @@ const TIMEOUT_MS = 5000;
 export async function fetchExplanation(
   balancers: readonly string[],
   callId: string,
-  fetch: Fetch = globalThis.fetch,
+  fetch: Fetch = plainFetch,
 ): Promise<Explanation> {
   const answers: string[] = [];
   for (const url of balancers) {
     try {
-      const response = await fetch(`${url}/explain/${encodeURIComponent(callId)}`, {
-        signal: AbortSignal.timeout(TIMEOUT_MS),
-      });
-      if (response.ok) return (await response.json()) as Explanation;
-      const { message } = (await response.json().catch(() => ({}))) as { message?: string };
-      answers.push(`${url}: ${response.status} ${message ?? response.statusText}`);
+      const answer = await readAnswer(fetch, `${url}/explain/${encodeURIComponent(callId)}`, { timeoutMs: TIMEOUT_MS });
+      const explanation = answer.ok ? readJson<Explanation>(answer.body, EXPLANATION) : undefined;
+      if (explanation !== undefined) return explanation;
+      answers.push(
+        `${url}: ${answer.ok ? 'its answer is not that of a balancer' : `${answer.status} ${messageIn(answer)}`}`,
+      );
     } catch (error) {
-      const { cause, message } = error as Error;
-      answers.push(`${url}: no answer (${cause instanceof Error && cause.message ? cause.message : message})`);
+      answers.push(`${url}: no answer (${(error as Error).message})`);
     }
   }
   throw new Error(`nobody knows call ${callId} (--lb or FN_LB_URL says whom to ask)\n  ${answers.join('\n  ')}`);

@@ -2,6 +2,7 @@ import type { FleetAccess } from '../access/fleet-access.js';
 import { ApiClient } from '../api-client.js';
 import { deployFunction, deployTriggers, invokeUrl } from '../deploy-function.js';
 import { readFuncFile } from '../func-file.js';
+import { remark, say } from '../terminal/say.js';
 
 const APP = 'example';
 const QUESTION = '{"name":"fleet"}';
@@ -29,7 +30,7 @@ export async function showExample({
   const fn = await deployFunction(api, APP, { ...spec, image: image ?? spec.image });
   await deployTriggers(api, fn, triggers);
   const url = invokeUrl(fn);
-  console.error(`• deployed ${spec.name} (${image ?? spec.image}); calling it …`);
+  remark(`• deployed ${spec.name} (${image ?? spec.image}); calling it …`);
 
   const response = await access.call(url, {
     method: 'POST',
@@ -38,16 +39,18 @@ export async function showExample({
   });
   const answer = await response.text();
   if (!response.ok) throw new Error(`calling ${spec.name} failed with status ${response.status}: ${answer.trim()}`);
-  console.log(`
-${spec.name} answered:  ${answer.trim()}
-  call        ${response.headers.get('fn-call-id')}
-  where       ${response.headers.get('fn-explain')}
-
-Try next:
-  curl -d '${QUESTION}' -H 'content-type: application/json' -H 'fn-explain: 1' -i ${url}
-  echo '${QUESTION}' | bin/fnfleet invoke ${APP} ${spec.name} --api ${apiUrl}
-  bin/fnfleet logs ${spec.name} --app ${APP} --api ${apiUrl} --runner ${runnerAddresses.join(',')}
-  curl ${apiUrl}/v2/apps
-  curl ${lbUrl}/metrics
-  FN_API_URL=${apiUrl} fn list apps        # the fn command line of Fn works as it is`);
+  say([
+    '',
+    `${spec.name} answered:  ${answer.trim()}`,
+    `  call        ${response.headers.get('fn-call-id')}`,
+    `  where       ${response.headers.get('fn-explain')}`,
+    '',
+    'Try next:',
+    `  curl -d '${QUESTION}' -H 'content-type: application/json' -H 'fn-explain: 1' -i ${url}`,
+    `  echo '${QUESTION}' | bin/fnfleet invoke ${APP} ${spec.name} --api ${apiUrl}`,
+    `  bin/fnfleet logs ${spec.name} --app ${APP} --api ${apiUrl} --runner ${runnerAddresses.join(',')}`,
+    `  curl ${apiUrl}/v2/apps`,
+    `  curl ${lbUrl}/metrics`,
+    `  FN_API_URL=${apiUrl} fn list apps        # the fn command line of Fn works as it is`,
+  ]);
 }

@@ -1,10 +1,21 @@
-import { type Clock, epochMs } from '@fnfleet/core';
-import { collectLogs, GRPC_STATUS, type LogBatch, type RunnerTls, StreamError } from '@fnfleet/protocol';
+import { type Clock, epochMs, printableLine } from '@fnfleet/core';
+import {
+  type CollectorSession,
+  collectLogs,
+  GRPC_STATUS,
+  type LogBatch,
+  type RunnerTls,
+  StreamError,
+} from '@fnfleet/protocol';
 
 const FIRST_RETRY_MS = 500;
 const LAST_RETRY_MS = 10_000;
 /** More than a runner keeps: after an outage everything that was missed is wanted. */
 const ALL_LINES = 1_000_000_000;
+/** Characters of what a runner says when it refuses. */
+const MAX_REASON = 1000;
+/** Without `follow`: how long a runner may say nothing. */
+const MAX_SILENCE_MS = 30_000;
 
 export interface FollowOptions {
   /** `host:port` of the runner. */
@@ -32,11 +43,13 @@ export async function followRunner(options: FollowOptions): Promise<void> {
   let outages = 0;
   while (!signal.aborted) {
     try {
-      await collectLogs({
+      await collectOnce({
         address,
         tls,
         config: configOf(options, last),
         signal,
+        clock,
+        maxSilenceMs: follow ? undefined : MAX_SILENCE_MS,
         onOpen: () => {
           if (outages > 0) onNotice(`runner ${address} is back`);
           outages = 0;
@@ -58,6 +71,32 @@ export async function followRunner(options: FollowOptions): Promise<void> {
   }
 }
 
+/** @throws Error also when nothing comes for `maxSilenceMs` */
+async function collectOnce({
+  clock,
+  maxSilenceMs,
+  ...session
+}: CollectorSession & { clock: Clock; maxSilenceMs: number | undefined }): Promise<void> {
+  if (maxSilenceMs === undefined) return collectLogs(session);
+  const silent = new AbortController();
+  const watch = () => clock.after(maxSilenceMs, () => silent.abort());
+  let timer = watch();
+  try {
+    await collectLogs({
+      ...session,
+      signal: AbortSignal.any([session.signal, silent.signal]),
+      onBatch: async (batch) => {
+        timer.cancel();
+        await session.onBatch(batch);
+        timer = watch();
+      },
+    });
+  } finally {
+    timer.cancel();
+  }
+  if (silent.signal.aborted) throw new Error(`nothing for ${maxSilenceMs} ms`);
+}
+
 function configOf({ fnId, tail, follow }: FollowOptions, last: number | undefined): Record<string, string> {
   const past: Record<string, string> =
     last === undefined ? { tail: `${tail}` } : { tail: `${ALL_LINES}`, since: `${last}` };
@@ -71,15 +110,19 @@ function isFinal(error: unknown): boolean {
 }
 
 function explain(error: unknown, address: string): string {
-  if (!(error instanceof StreamError)) return `runner ${address}: ${(error as Error).message}`;
+  if (!(error instanceof StreamError)) return `runner ${address}: ${reasonIn(error as Error)}`;
   switch (error.code) {
     case GRPC_STATUS.UNAVAILABLE:
       return `runner ${address} cannot be reached, or was lost`;
     case GRPC_STATUS.UNIMPLEMENTED:
       return `runner ${address} is of a release that has no StreamLogs`;
     case GRPC_STATUS.UNKNOWN:
-      return `runner ${address} takes no output of functions (${error.message})`;
+      return `runner ${address} takes no output of functions (${reasonIn(error)})`;
     default:
-      return `runner ${address}: ${error.message}`;
+      return `runner ${address}: ${reasonIn(error)}`;
   }
+}
+
+function reasonIn({ message }: Error): string {
+  return printableLine(message, MAX_REASON);
 }

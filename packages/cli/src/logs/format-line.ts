@@ -1,4 +1,4 @@
-import { formatDate } from '@fnfleet/core';
+import { epochMs, formatDate, printableLine, type WallMs } from '@fnfleet/core';
 import type { LogEntry } from '@fnfleet/protocol';
 
 /** A line of output, and the runner it comes from. */
@@ -9,17 +9,26 @@ export interface FleetLine extends LogEntry {
 /** The end of an id is what tells calls apart that are made one after another. */
 const SHORT_ID = 8;
 
-/** For a person: time, runner, end of the call id, which output, text. */
-export function formatText({ at, runner, callId, source, text }: FleetLine): string {
-  const call = callId === '' ? '-' : callId.slice(-SHORT_ID);
-  const output = source === 'stderr' ? 'err' : 'out';
-  return `${formatDate(at)} ${runner} ${call.padStart(SHORT_ID)} ${output} ${text}`;
+/** For a person: time, runner, end of the call id, which output, text; with control characters escaped. */
+export function formatText(line: FleetLine): string {
+  return printableLine(`${headOf(line)} ${line.text}`);
 }
 
-/** For a program: everything there is to know, as one JSON object. */
+/** The same with the very bytes that the function printed. */
+export function formatRaw(line: FleetLine): Buffer {
+  return Buffer.concat([Buffer.from(`${printableLine(headOf(line))} `), line.text]);
+}
+
+function headOf({ at, runner, callId, source }: FleetLine): string {
+  const call = callId === '' ? '-' : callId.slice(-SHORT_ID);
+  const output = source === 'stderr' ? 'err' : 'out';
+  return `${timeOf(at)} ${runner} ${call.padStart(SHORT_ID)} ${output}`;
+}
+
+/** For a program: everything there is to know, as one JSON object, whose content is as the function printed it. */
 export function formatJson({ at, runner, callId, fnId, appId, containerId, source, text }: FleetLine): string {
-  return JSON.stringify({
-    time: formatDate(at),
+  const json = JSON.stringify({
+    time: timeOf(at),
     runner,
     app_id: appId,
     fn_id: fnId,
@@ -28,4 +37,14 @@ export function formatJson({ at, runner, callId, fnId, appId, containerId, sourc
     source,
     line: text.toString(),
   });
+  return printableLine(json);
+}
+
+/** A runner may send any number. */
+function timeOf(at: WallMs): string {
+  try {
+    return formatDate(at);
+  } catch {
+    return `${epochMs(at)}`;
+  }
 }

@@ -1,3 +1,5 @@
+import { readJson, type Shape } from '../access/json-shape.js';
+import { messageIn, readAnswer } from '../access/read-answer.js';
 import type { Fetch, FetchOptions } from '../access/secure-fetch.js';
 
 const TIMEOUT_MS = 5000;
@@ -21,36 +23,20 @@ export class RefusedError extends Error {
 
 /**
  * Asks an HTTP port of the fleet for JSON.
+ * @param shape of what is read of the answer
  * @throws RefusedError what it answered, Error that says why there is no answer
  */
-export async function ask<T>(fetch: Fetch, url: string, method: FetchOptions['method'] = 'GET'): Promise<T> {
-  const { response, body } = await answerOf(fetch, url, method);
-  if (!response.ok) throw new RefusedError(response.status, `${url} answers ${response.status}: ${messageIn(body)}`);
-  try {
-    return JSON.parse(body) as T;
-  } catch {
-    throw new Error(`${url} is not an HTTP port of fnfleet: it does not answer with JSON`);
-  }
-}
-
-async function answerOf(fetch: Fetch, url: string, method: string) {
-  try {
-    const response = await fetch(url, { method, signal: AbortSignal.timeout(TIMEOUT_MS) });
-    return { response, body: await response.text() };
-  } catch (error) {
-    throw new Error(`${url} does not answer: ${whyNot(error as Error)}`, { cause: error });
-  }
-}
-
-function whyNot({ name, message, cause }: Error): string {
-  if (name === 'TimeoutError') return `nothing for ${TIMEOUT_MS} ms`;
-  return cause instanceof Error ? cause.message || (cause as NodeJS.ErrnoException).code || message : message;
-}
-
-function messageIn(body: string): string {
-  try {
-    return String(JSON.parse(body).message);
-  } catch {
-    return body.trim().slice(0, 200) || 'nothing';
-  }
+export async function ask<T>(
+  fetch: Fetch,
+  url: string,
+  shape: Shape,
+  method: FetchOptions['method'] = 'GET',
+): Promise<T> {
+  const answer = await readAnswer(fetch, url, { method, timeoutMs: TIMEOUT_MS }).catch((error: Error) => {
+    throw new Error(`${url} does not answer: ${error.message}`, { cause: error });
+  });
+  if (!answer.ok) throw new RefusedError(answer.status, `${url} answers ${answer.status}: ${messageIn(answer)}`);
+  const value = readJson<T>(answer.body, shape);
+  if (value !== undefined) return value;
+  throw new Error(`${url} is not an HTTP port of fnfleet: it does not answer with the JSON of one`);
 }

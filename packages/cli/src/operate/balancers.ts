@@ -1,6 +1,6 @@
 import type { Fetch } from '../access/secure-fetch.js';
 import { ask } from './ask.js';
-import type { FleetAnswer } from './fleet-answer.js';
+import { FLEET, type FleetAnswer } from './fleet-answer.js';
 
 /** A balancer, and what it said or why it did not. */
 export type AskedBalancer =
@@ -36,8 +36,7 @@ export function isHeard(balancer: AskedBalancer): balancer is HeardBalancer {
 
 async function askBalancer(url: string, path: string, fetch: Fetch): Promise<AskedBalancer> {
   try {
-    const fleet = await ask<FleetAnswer>(fetch, url + path);
-    return Array.isArray(fleet.runners) ? { url, fleet } : { url, error: `${url}/fleet is not that of a balancer` };
+    return { url, fleet: await ask<FleetAnswer>(fetch, url + path, FLEET) };
   } catch (error) {
     return { url, error: (error as Error).message };
   }

@@ -3,7 +3,7 @@ import { ask, RefusedError } from './ask.js';
 import { takesCalls } from './attention.js';
 import { type AskedBalancer, isHeard } from './balancers.js';
 import { findRunner } from './find-runner.js';
-import type { RunnerAnswer, RunnerLine } from './fleet-answer.js';
+import { ANYTHING, type RunnerAnswer, type RunnerLine } from './fleet-answer.js';
 import { httpUrlOf } from './runner-url.js';
 
 export interface DrainDeps {
@@ -15,6 +15,9 @@ export interface DrainDeps {
   /** The fleet has TLS. */
   readonly secure: boolean;
 }
+
+type InHand = Pick<RunnerAnswer, 'in_hand'>;
+const IN_HAND = { fields: { in_hand: 'number' } } as const;
 
 /** How a runner was taken out: it refuses calls itself, or the balancers do not offer it any. */
 export interface Drained {
@@ -62,13 +65,13 @@ export async function drainRunner(wanted: string, options: DrainOptions, deps: D
 /** Calls that a runner still has after it was taken out. */
 export async function callsInHand({ way, runner, at }: Drained, deps: DrainDeps): Promise<number> {
   const [url = ''] = at;
-  if (way === 'runner') return (await ask<RunnerAnswer>(deps.runnerFetch, `${url}/runner`)).in_hand;
+  if (way === 'runner') return (await ask<InHand>(deps.runnerFetch, `${url}/runner`, IN_HAND)).in_hand;
   return inHandOf(runner, await deps.balancers());
 }
 
 async function tellRunner(url: string, runner: string, { runnerFetch }: DrainDeps): Promise<Drained> {
   const base = url.replace(/(?<!\/)\/+$/, '');
-  const { in_hand: inHand } = await ask<RunnerAnswer>(runnerFetch, `${base}/drain`, 'POST');
+  const { in_hand: inHand } = await ask<InHand>(runnerFetch, `${base}/drain`, IN_HAND, 'POST');
   return { runner, way: 'runner', at: [base], inHand };
 }
 
@@ -88,7 +91,7 @@ async function cordon(
   const having = balancers
     .filter(isHeard)
     .filter(({ fleet }) => fleet.runners.some((line) => line.address === address));
-  for (const { url } of having) await ask(fetch, cordonUrl(url, address), 'PUT');
+  for (const { url } of having) await ask(fetch, cordonUrl(url, address), ANYTHING, 'PUT');
   return {
     runner: address,
     way: 'cordon',

@@ -1,3 +1,8 @@
+import type { Shape } from '../access/json-shape.js';
+
+/** For an answer of which nothing is read. */
+export const ANYTHING: Shape = { fields: {} };
+
 /** What `GET /fleet` of a balancer answers, as far as commands read it. Fields are missing at balancers of before. */
 export interface FleetAnswer {
   readonly version?: string;
@@ -70,3 +75,66 @@ export interface FunctionLine {
   readonly starting: number;
   readonly waiting: number;
 }
+
+const TEXT: Shape = { optional: 'string' };
+const NUMBER: Shape = { optional: 'number' };
+const TEXTS: Shape = { optional: { list: 'string' } };
+
+const LOAD: Shape = {
+  fields: {
+    memory_used_bytes: 'number',
+    memory_idle_bytes: NUMBER,
+    memory_total_bytes: 'number',
+    cpu_used_millis: 'number',
+    cpu_total_millis: 'number',
+    active: 'number',
+    waiting: 'number',
+    draining: 'boolean',
+    degraded: 'boolean',
+    degraded_reason: TEXT,
+  },
+};
+
+const RUNNER: Shape = {
+  fields: {
+    address: 'string',
+    state: 'string',
+    reason: TEXT,
+    cordoned: { optional: 'boolean' },
+    in_flight: 'number',
+    warm_functions: 'number',
+    name: TEXT,
+    version: TEXT,
+    http_port: NUMBER,
+    hot_functions: NUMBER,
+    hot_containers: NUMBER,
+    clock_skew_ms: NUMBER,
+    clock_uncertainty_ms: NUMBER,
+    load: { optional: LOAD },
+  },
+};
+
+const POOL: Shape = {
+  fields: {
+    kind: 'string',
+    source: 'string',
+    failing: 'boolean',
+    last_failure: { optional: { fields: { reason: 'string', age_ms: 'number' } } },
+    leaving: TEXTS,
+    refused: { optional: { list: { fields: { address: 'string', reason: 'string' } } } },
+  },
+};
+
+/** Of a FleetAnswer. */
+export const FLEET: Shape = {
+  fields: {
+    version: TEXT,
+    now_ms: NUMBER,
+    waiting: NUMBER,
+    in_flight: NUMBER,
+    pool: { optional: POOL },
+    cordons: TEXTS,
+    troubles: TEXTS,
+    runners: { list: RUNNER },
+  },
+};

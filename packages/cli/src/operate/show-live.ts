@@ -1,5 +1,5 @@
 import type { WriteStream } from 'node:tty';
-import { formatDateSeconds, systemClock } from '@fnfleet/core';
+import { formatDateSeconds, printableLine, systemClock } from '@fnfleet/core';
 
 const HOME = '\x1b[H';
 const CLEAR_LINE = '\x1b[K';
@@ -27,7 +27,9 @@ export async function showLive(
       const { rows = 24, columns = 80 } = screen;
       const title = `fnfleet top   ${formatDateSeconds(systemClock.wallNow())}   Ctrl-C ends it`;
       const lines = [title, '', ...(await drawn(draw, rows - 2))].slice(0, rows);
-      screen.write(`${HOME}${lines.map((line) => `${line.slice(0, columns)}${CLEAR_LINE}`).join('\n')}${CLEAR_BELOW}`);
+      screen.write(
+        `${HOME}${lines.map((line) => `${printableLine(line).slice(0, columns)}${CLEAR_LINE}`).join('\n')}${CLEAR_BELOW}`,
+      );
       await systemClock.sleep(intervalMs, signal);
     }
   } finally {

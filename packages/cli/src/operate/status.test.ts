@@ -103,7 +103,10 @@ describe('asking', () => {
     expect(asked).toEqual([
       { url: 'http://a', fleet: { runners: [] } },
       { url: 'http://b', error: 'http://b/fleet does not answer: connect ECONNREFUSED' },
-      { url: 'http://c', error: 'http://c/fleet is not that of a balancer' },
+      {
+        url: 'http://c',
+        error: 'http://c/fleet is not an HTTP port of fnfleet: it does not answer with the JSON of one',
+      },
     ]);
     expect(attention(asked)).toHaveLength(2);
     expect(await askBalancers(['http://a', 'http://b'], fetch, { guessed: true })).toHaveLength(1);

@@ -10,6 +10,15 @@ export interface FunctionTotals extends FunctionLine {
   readonly runners: number;
 }
 
+type HotFunctions = Pick<RunnerAnswer, 'functions'>;
+const HOT_FUNCTIONS = {
+  fields: {
+    functions: {
+      list: { fields: { fn_id: 'string', hot: 'number', idle: 'number', starting: 'number', waiting: 'number' } },
+    },
+  },
+} as const;
+
 const HEAD = ['FUNCTION', 'HOT', 'IDLE', 'STARTING', 'WAITING', 'RUNNERS'];
 const NUMBERS: ReadonlySet<number> = new Set([1, 2, 3, 4, 5]);
 
@@ -26,7 +35,7 @@ export async function busiestFunctions(
   const runners = balancers.filter(isHeard).flatMap(({ fleet }) => fleet.runners);
   const urls = new Set(runners.map((runner) => httpUrlOf(runner, secure)).filter((url) => url !== undefined));
   const answers = await Promise.all(
-    [...urls].map((url) => ask<RunnerAnswer>(fetch, `${url}/runner`).catch(() => undefined)),
+    [...urls].map((url) => ask<HotFunctions>(fetch, `${url}/runner`, HOT_FUNCTIONS).catch(() => undefined)),
   );
   return totals(answers.flatMap((answer) => answer?.functions ?? []));
 }

@@ -3,7 +3,7 @@ import { ask, RefusedError } from './ask.js';
 import { type AskedBalancer, isHeard } from './balancers.js';
 import { cordonUrl, type DrainDeps, isUrl } from './drain-runner.js';
 import { findRunner } from './find-runner.js';
-import type { RunnerAnswer, RunnerLine } from './fleet-answer.js';
+import { ANYTHING, type RunnerAnswer, type RunnerLine } from './fleet-answer.js';
 import { httpUrlOf } from './runner-url.js';
 
 export interface Undrained {
@@ -37,7 +37,7 @@ async function liftCordons(address: string, balancers: readonly AskedBalancer[],
   const having = balancers
     .filter(isHeard)
     .filter(({ fleet }) => fleet.cordons?.some((cordoned) => addressKey(cordoned) === key));
-  for (const { url } of having) await ask(fetch, cordonUrl(url, address), 'DELETE');
+  for (const { url } of having) await ask(fetch, cordonUrl(url, address), ANYTHING, 'DELETE');
   return having.map(({ url }) => url);
 }
 
@@ -59,6 +59,11 @@ async function tellIfThere(line: RunnerLine, elsewhereDone: boolean, deps: Drain
 }
 
 async function tellRunner(url: string, { runnerFetch }: DrainDeps): Promise<{ state: string }> {
-  const { state } = await ask<RunnerAnswer>(runnerFetch, `${url.replace(/(?<!\/)\/+$/, '')}/drain`, 'DELETE');
+  const { state } = await ask<Pick<RunnerAnswer, 'state'>>(
+    runnerFetch,
+    `${url.replace(/(?<!\/)\/+$/, '')}/drain`,
+    { fields: { state: 'string' } },
+    'DELETE',
+  );
   return { state };
 }

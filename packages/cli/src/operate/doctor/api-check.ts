@@ -1,6 +1,7 @@
 import { epochMs, systemClock } from '@fnfleet/core';
 import type { Fetch } from '../../access/secure-fetch.js';
 import { ask, RefusedError } from '../ask.js';
+import { ANYTHING } from '../fleet-answer.js';
 import { shownSkew } from '../quantities.js';
 import { type Finding, fail, ok, warn } from './finding.js';
 
@@ -23,7 +24,7 @@ export async function checkApi(given: string, fetch: Fetch, mustBeSecure: boolea
     return response;
   };
   try {
-    await ask(dated, `${url}/v2/apps?per_page=1`);
+    await ask(dated, `${url}/v2/apps?per_page=1`, ANYTHING);
   } catch (error) {
     if (error instanceof RefusedError && error.isForbidden) {
       return [

@@ -36,6 +36,8 @@ type NodeSettings = SettingsOf<typeof commonSettings & typeof httpSettings>;
 /** What is looked at, under the name that it has when it fails altogether. */
 type Checks = readonly (readonly [name: string, check: Check])[];
 
+const VERSION_SHAPE = { fields: { version: { optional: 'string' } } } as const;
+
 /** Looks at everything that a node with this environment needs, on this machine and around it. Never throws. */
 export async function examine(env: Environment): Promise<Finding[]> {
   const read = settingsOf(env);
@@ -122,7 +124,7 @@ async function httpPort({ bindAddress: host, port }: NodeSettings, env: Environm
   const whoIsThere = async () => {
     const { call, tls } = ownAccess(env);
     const url = `${tls === undefined ? 'http' : 'https'}://${dialled(host)}:${port}/version`;
-    const { version } = await ask<{ version?: string }>(call, url);
+    const { version } = await ask<{ version?: string }>(call, url, VERSION_SHAPE);
     return version === undefined ? undefined : `a node of version ${version}, which runs`;
   };
   return checkPort({ setting: 'FN_PORT', host, port, whoIsThere });

@@ -1,0 +1,30 @@
+/** What a part of an answer has to be. Only fields that are read are named; others may be there. */
+export type Shape =
+  | 'string'
+  | 'number'
+  | 'boolean'
+  | { readonly optional: Shape }
+  | { readonly list: Shape }
+  | { readonly fields: Readonly<Record<string, Shape>> };
+
+/**
+ * What a server says is JSON of a form that is expected.
+ * @returns undefined when it is something else
+ */
+export function readJson<T>(text: string, shape: Shape): T | undefined {
+  try {
+    const value: unknown = JSON.parse(text);
+    return fits(value, shape) ? (value as T) : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+function fits(value: unknown, shape: Shape): boolean {
+  if (typeof shape === 'string') return typeof value === shape;
+  if ('optional' in shape) return value === undefined || fits(value, shape.optional);
+  if ('list' in shape) return Array.isArray(value) && value.every((item) => fits(item, shape.list));
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) return false;
+  const fields = value as Readonly<Record<string, unknown>>;
+  return Object.entries(shape.fields).every(([name, field]) => fits(fields[name], field));
+}
