@@ -32,7 +32,7 @@ export const TASKS = {
     return (await images(['all'])) || jest(args);
   },
 
-  /** Format, lint, import direction, docs in step, and regular expressions that strangers' texts cannot slow down. */
+  /** Format, lint (also that only one module reads clocks), import direction, docs in step, and regular expressions that strangers' texts cannot slow down. */
   async check() {
     await build();
     return (

@@ -1,4 +1,4 @@
-import { systemClock } from './clock.js';
+import { epochMs, later, type MonoMs, systemClock, type WallMs, wallAt } from './clock.js';
 import { FakeClock } from './fake-clock.js';
 
 describe('a fake clock', () => {
@@ -78,3 +78,62 @@ describe('the system clock', () => {
     expect(callback).not.toHaveBeenCalled();
   });
 });
+
+describe('the wall clock may step', () => {
+  const HOUR_MS = 3_600_000;
+
+  it.each([-HOUR_MS, HOUR_MS])('by %i ms: process time, timers and sleepers do not notice', async (stepMs) => {
+    const clock = new FakeClock();
+    const [from, wallFrom] = [clock.now(), clock.wallNow()];
+    const fired: number[] = [];
+    clock.after(100, () => fired.push(clock.now() - from));
+    void clock.sleep(200).then(() => fired.push(clock.now() - from));
+    clock.stepWall(stepMs);
+    expect([clock.now(), epochMs(clock.wallNow())]).toEqual([from, epochMs(wallFrom) + stepMs]);
+    await clock.advance(200);
+    expect(fired).toEqual([100, 200]);
+    expect([clock.now() - from, epochMs(clock.wallNow())]).toEqual([200, epochMs(wallFrom) + stepMs + 200]);
+  });
+
+  it('and the time of the system goes on', () => {
+    const realNow = Date.now;
+    const [from, wallFrom] = [systemClock.now(), systemClock.wallNow()];
+    Date.now = () => realNow() - HOUR_MS;
+    try {
+      expect(systemClock.wallNow() < wallFrom).toBe(true);
+      expect(systemClock.now()).toBeGreaterThanOrEqual(from);
+    } finally {
+      Date.now = realNow;
+    }
+  });
+
+  it('a deadline is told by what it shows now', async () => {
+    const clock = new FakeClock(1_000_000);
+    await clock.advance(500);
+    const deadline = later(clock.now(), 30_000);
+    expect(wallAt(deadline, clock)).toBe(1_030_500);
+    clock.stepWall(-HOUR_MS);
+    expect(wallAt(deadline, clock)).toBe(1_030_500 - HOUR_MS);
+  });
+});
+
+/** Never runs: the compiler is what tests it. A line that compiles in spite of its comment fails the build. */
+export function cannotBeMixed(process: MonoMs, wall: WallMs, text: number): unknown {
+  // @ts-expect-error a clock that steps cannot measure
+  const duration = wall - wall;
+  // @ts-expect-error the two times cannot be subtracted
+  const mixed = process - wall;
+  // @ts-expect-error nor compared
+  const compared = process < wall;
+  // @ts-expect-error nor can a wall-clock instant be compared with any number
+  const withNumber = wall > 5;
+  // @ts-expect-error a duration is added by later()
+  const sum = wall + 5;
+  // @ts-expect-error process time has no place in a field of the wall clock
+  const stored: { at: WallMs } = { at: process };
+  // @ts-expect-error nor the other way round
+  const other: { at: MonoMs } = { at: wall };
+  // @ts-expect-error nor what came over the wire, until somebody says which time it is
+  const wired: [MonoMs, WallMs] = [text, text];
+  return [duration, mixed, compared, withNumber, sum, stored, other, wired];
+}

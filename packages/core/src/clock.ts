@@ -1,13 +1,13 @@
 /**
  * Time as a dependency: production code takes a Clock, tests drive a fake one. This module is the only one that reads the
- * machine's clocks; a check of the repository's layout holds the others to it (scripts/lib/check-clocks.mjs).
+ * machine's clocks: `npm run check` finds others that do (scripts/clocks.grit).
  *
  * There are two times, and types keep them apart:
  *
  *   MonoMs  process time: never steps, means nothing outside the process. For durations, ages, expiry, deadlines.
  *   WallMs  the wall clock: operators and other machines know it, and it may step. For display and for the wire.
  *
- * An instant that crosses the border of the process is converted there, once: `wallAt` and `monoAt`.
+ * A deadline leaves the process as a duration (`grpc-timeout`) or by way of `wallAt`; none comes in but as a duration.
  * Durations are plain numbers of milliseconds.
  */
 export interface Clock {
@@ -72,11 +72,6 @@ export function epochMs(at: WallMs): number {
 /** What the wall clock will show, or has shown, at an instant of process time; as it is set now. */
 export function wallAt(at: MonoMs, clock: Pick<Clock, 'now' | 'wallNow'>): WallMs {
   return later(clock.wallNow(), at - clock.now());
-}
-
-/** When, in process time, the wall clock shows this; as it is set now. For instants that arrive over the wire. */
-export function monoAt(at: WallMs, clock: Pick<Clock, 'now' | 'wallNow'>): MonoMs {
-  return later(clock.now(), epochMs(at) - epochMs(clock.wallNow()));
 }
 
 /** A duration as the wire and metrics of calls have it: whole nanoseconds. */

@@ -16,7 +16,6 @@ export {
   later,
   latest,
   type MonoMs,
-  monoAt,
   NEVER,
   nanoseconds,
   sleepOn,
