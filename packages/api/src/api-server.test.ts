@@ -157,7 +157,7 @@ describe('an api node', () => {
   });
 
   it('http-api 56: endpoints are those of the host that was asked', async () => {
-    const node = await start();
+    const node = await start({ env: { FN_ALLOWED_HOSTS: 'fleet.example' } });
     const fnId = await node.fn(await node.app('a'), 'f');
     const body = await new Promise<string>((resolve, reject) => {
       const req = request(`${node.url}/v2/fns/${fnId}`, { headers: { Host: 'fleet.example:99' }, agent: false });

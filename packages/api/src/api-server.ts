@@ -35,7 +35,7 @@ export interface ApiServerOptions {
   /** Instead of the endpoints that `FN_PUBLIC_LB_URL` leads to. */
   readonly endpoints?: EndpointUrls;
   readonly tls?: TlsIdentity;
-  /** Decides who is answered; everybody unless given. */
+  /** Decides who is answered; everybody but web pages from elsewhere unless given. */
   readonly guard?: AccessGuard;
   readonly clock?: Clock;
 }

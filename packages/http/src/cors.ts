@@ -14,14 +14,13 @@ const MAX_AGE_SECONDS = 43_200;
  */
 export function newCorsPolicy(origins: readonly string[], headers: readonly string[]): CorsPolicy {
   if (origins.length === 0) return () => false;
-  const everyone = origins[0] === '*';
-  const allowed = new Set(everyone ? [] : origins.map(webOrigin));
+  const { everyone, allows } = newAllowedOrigins(origins);
   const allowedHeaders = headers.map(canonicalHeader).join(',');
 
   return (req, res) => {
     const { origin } = req.headers;
     if (!origin) return false;
-    if (!everyone && !allowed.has(origin)) {
+    if (!allows(origin)) {
       sendEmpty(res, 403);
       return true;
     }
@@ -35,6 +34,18 @@ export function newCorsPolicy(origins: readonly string[], headers: readonly stri
     sendEmpty(res, 200);
     return true;
   };
+}
+
+export interface AllowedOrigins {
+  readonly everyone: boolean;
+  allows(origin: string): boolean;
+}
+
+/** @throws SettingsError when an origin is not a web origin */
+export function newAllowedOrigins(origins: readonly string[]): AllowedOrigins {
+  if (origins[0] === '*') return { everyone: true, allows: () => true };
+  const allowed = new Set(origins.map(webOrigin));
+  return { everyone: false, allows: (origin) => allowed.has(origin) };
 }
 
 /** The answer to a preflight depends on all three. */

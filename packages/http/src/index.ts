@@ -1,4 +1,4 @@
-export { type Access, AccessGuard, type AccessOptions } from './access/access-guard.js';
+export { type Access, AccessGuard, type AccessOptions, openGuard } from './access/access-guard.js';
 export { sendEmpty, sendError, sendJson } from './answers.js';
 export { type CorsPolicy, newCorsPolicy } from './cors.js';
 export { discardRest } from './discard-rest.js';

@@ -1,7 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { FnError, type Logger, silentLogger, VERSION } from '@fnfleet/core';
 import express, { type Express, type NextFunction, type Request, type RequestHandler, type Response } from 'express';
-import type { AccessGuard } from './access/access-guard.js';
+import { type AccessGuard, openGuard } from './access/access-guard.js';
 import { sendError, sendJson } from './answers.js';
 import { newCorsPolicy } from './cors.js';
 import { logFailure } from './failure-log.js';
@@ -13,14 +13,14 @@ import type { HttpSettings } from './settings.js';
 
 export interface NodeAppOptions {
   readonly routes: readonly Route[];
-  readonly settings?: Partial<Pick<HttpSettings, 'maxRequestBytes' | 'corsOrigins' | 'corsHeaders'>>;
+  readonly settings?: Partial<Pick<HttpSettings, 'maxRequestBytes' | 'corsOrigins' | 'corsHeaders' | 'allowedHosts'>>;
   /** Answers `GET /metrics`; without it the path does not exist. */
   readonly metrics?: (req: IncomingMessage, res: ServerResponse) => void | Promise<void>;
   /** Answers `GET /readyz`; a node that answers at all is ready unless given. */
   readonly readiness?: () => Readiness;
   /** Run in order around every route, and around the answers to unknown paths. */
   readonly middleware?: readonly RequestHandler[];
-  /** Decides who is answered; everybody unless given. Asked after the middleware, before the route. */
+  /** Decides who is answered; everybody but web pages from elsewhere unless given. Asked after the middleware, before the route. */
   readonly guard?: AccessGuard;
   readonly logger?: Logger;
 }
@@ -32,7 +32,7 @@ export interface NodeAppOptions {
  * percent-encoding is undone before a route is looked for. One trailing slash too many is redirected.
  */
 export function createNodeApp(options: NodeAppOptions): Express {
-  const { settings = {}, logger = silentLogger } = options;
+  const { settings = {}, guard = openGuard(settings), logger = silentLogger } = options;
   const { maxRequestBytes = 0, corsOrigins = [], corsHeaders = [] } = settings;
   const cors = newCorsPolicy(corsOrigins, corsHeaders);
 
@@ -50,9 +50,9 @@ export function createNodeApp(options: NodeAppOptions): Express {
     next();
   });
   for (const handler of options.middleware ?? []) app.use(handler);
-  mount(app, [...options.routes, ...commonRoutes(options)], options.guard);
+  mount(app, [...options.routes, ...commonRoutes(options)], guard);
   app.use((req) => {
-    options.guard?.check(req, 'caller');
+    guard.check(req, 'caller');
     throw new FnError('pathNotFound', { params: { method: req.method, path: plainPath(req) } });
   });
   app.use((error: unknown, req: Request, res: Response, _next: NextFunction) => {
@@ -73,14 +73,14 @@ function commonRoutes({ metrics, readiness = () => ({ state: 'ready' }) }: NodeA
 }
 
 /** One Express route a path, so that a path known for other methods can be told from an unknown one. */
-function mount(app: Express, routes: readonly Route[], guard: AccessGuard | undefined): void {
+function mount(app: Express, routes: readonly Route[], guard: AccessGuard): void {
   const byPath = Map.groupBy(routes, (route) => route.path);
   for (const [path, sharers] of byPath) {
     const handlers = new Map(sharers.map((route) => [route.method, route]));
     app.all(path, async (req, res) => {
       labelsOf(res).route = path;
       const route = handlers.get(req.method);
-      guard?.check(req, route?.access ?? 'caller');
+      guard.check(req, route?.access ?? 'caller');
       if (route === undefined) {
         throw new FnError('methodNotAllowed', { params: { method: req.method, path: plainPath(req) } });
       }

@@ -32,7 +32,11 @@ export const httpSettings = {
   }),
   corsOrigins: list('FN_API_CORS_ORIGINS', {
     default: [],
-    doc: 'Origins of web pages that may call this node; `*` as the first item allows all. Unset: CORS is off.',
+    doc: 'Origins of web pages that may call this node, and act as operators where that takes no token; `*` as the first item allows all. Unset: CORS is off.',
+  }),
+  allowedHosts: list('FN_ALLOWED_HOSTS', {
+    default: [],
+    doc: 'Names, without port, that a node without TLS is reached by, beside addresses, names without a dot or ending in `.localhost`, `.local`, `.internal` or `.svc`, and that of its host. `*.fn.example`: all below it; `*`: any, and a web page can have its own name lead here.',
   }),
   corsHeaders: list('FN_API_CORS_HEADERS', {
     default: ['Origin', 'Content-Length', 'Content-Type'],

@@ -20,6 +20,7 @@ import {
   type HttpSettings,
   type NodeAppOptions,
   newCorsPolicy,
+  openGuard,
   type RequestLabels,
   type Route,
 } from '@fnfleet/http';
@@ -81,7 +82,7 @@ export interface LbServerOptions {
   readonly readiness?: NodeAppOptions['readiness'];
   /** Who it is, to its clients, to the api node and to runners. Plain text unless given. */
   readonly tls?: TlsIdentity;
-  /** Decides who is answered; everybody unless given. */
+  /** Decides who is answered; everybody but web pages from elsewhere unless given. */
   readonly guard?: AccessGuard;
   readonly logger?: Logger;
   readonly clock?: Clock;
@@ -214,7 +215,8 @@ function requestHandler(
   lookup: FunctionLookup,
   options: LbServerOptions,
 ): (req: IncomingMessage, res: ServerResponse) => void {
-  const { settings = {}, routes = [], middleware = [], guard, metrics, readiness, logger, clock } = options;
+  const { settings = {}, routes = [], middleware = [], metrics, readiness, logger, clock } = options;
+  const { guard = openGuard(settings) } = options;
   const door = new FrontDoor({
     agent,
     lookup,

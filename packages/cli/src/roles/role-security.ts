@@ -30,13 +30,26 @@ type SecuritySettings = SettingsOf<typeof commonSettings & typeof httpSettings>;
 
 /** @throws SettingsError when the TLS files are wrong, or when anybody in the network could reach a role without TLS */
 export function roleSecurity(settings: SecuritySettings, logger: Logger): RoleSecurity {
-  const { tlsAllowedNames: allowedNames, operatorToken, allowInsecure, clientCerts } = settings;
+  const {
+    tlsAllowedNames: allowedNames,
+    operatorToken,
+    allowInsecure,
+    clientCerts,
+    allowedHosts,
+    corsOrigins,
+  } = settings;
   const files = tlsFiles(settings);
   if (files === undefined) checkPlainText(settings, logger);
   const tls = files && new FileIdentity({ files, logger });
   return {
     tls,
-    guard: new AccessGuard({ clientCerts: tls && clientCerts, allowedNames, operatorToken }),
+    guard: new AccessGuard({
+      clientCerts: tls && clientCerts,
+      allowedNames,
+      operatorToken,
+      allowedHosts,
+      corsOrigins,
+    }),
     members: tls && { identity: tls, allowedNames, logger },
     operatorToken,
     allowInsecure,

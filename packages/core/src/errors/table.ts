@@ -226,6 +226,16 @@ const API_ERRORS = {
     'The token is not the operator token of this node',
     'Compare with FN_OPERATOR_TOKEN of the node; where that is unset, no token is taken.',
   ),
+  hostUnknown: entry(
+    403,
+    'This node does not know itself by the name {host}; FN_ALLOWED_HOSTS gives it others',
+    'A node in plain text answers to addresses, local names and its own. Any other may belong to a web page that had its name lead here.',
+  ),
+  foreignPage: entry(
+    403,
+    'A web page of {origin} may not do this; FN_API_CORS_ORIGINS names those that may',
+    'The request comes from a page in a browser, and the page is not from this node.',
+  ),
   pathNotFound: entry(404, 'Path not found: {method} {path}', 'This kind of node does not serve the path.'),
   invalidJson: entry(400, 'Invalid JSON', 'The body is not JSON, or a field has the wrong type.'),
   headersTooBig: entry(

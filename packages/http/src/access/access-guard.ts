@@ -2,6 +2,7 @@ import { createHash, timingSafeEqual } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
 import { FnError } from '@fnfleet/core';
 import { verdictOf } from './peer-verdict.js';
+import { WebPageGuard, type WebPageOptions } from './web-page-guard.js';
 
 /**
  * Whom a route answers: `open` everybody (health checks), `caller` whoever may call functions, `operator` whoever runs
@@ -9,7 +10,7 @@ import { verdictOf } from './peer-verdict.js';
  */
 export type Access = 'open' | 'caller' | 'operator';
 
-export interface AccessOptions {
+export interface AccessOptions extends WebPageOptions {
   /**
    * The port speaks TLS. `required`: callers show a certificate of the fleet. `optional`: they need none; a bad one is
    * refused all the same. Undefined: plain text, and whoever reaches the port may call.
@@ -27,34 +28,50 @@ export interface AccessOptions {
  * A1  A certificate that is refused is refused for everything but `open` routes, also where none is needed.
  * A2  An operator shows a certificate or the token. Where neither is configured, whoever reaches the port is one.
  * A3  The token is for operators' routes only; it opens no calls.
+ * A4  Whoever shows the token is no web page. All others are looked at by the WebPageGuard, members of the fleet included:
+ *     a browser shows the certificate of its user to any page's requests.
  */
 export class AccessGuard {
   private readonly tokenDigest: Buffer | undefined;
+  private readonly pages: WebPageGuard;
 
+  /** @throws SettingsError when a host or an origin is none */
   constructor(private readonly options: AccessOptions) {
+    this.pages = new WebPageGuard(options);
     this.tokenDigest = options.operatorToken === undefined ? undefined : digest(options.operatorToken);
   }
 
-  /** @throws FnError `clientCertMissing`, `clientCertRefused`, `operatorOnly`, `operatorTokenWrong` */
+  /** @throws FnError `clientCertMissing`, `clientCertRefused`, `operatorOnly`, `operatorTokenWrong`, `hostUnknown`, `foreignPage` */
   check(req: IncomingMessage, access: Access): void {
     if (access === 'open') return;
     const { clientCerts, allowedNames } = this.options;
     const verdict = clientCerts === undefined ? 'anonymous' : verdictOf(req.socket, allowedNames);
-    if (verdict === 'member') return;
-    if (verdict !== 'anonymous') throw verdict;
-    if (access === 'operator') this.checkToken(req.headers.authorization);
-    else if (clientCerts === 'required') throw new FnError('clientCertMissing');
+    if (verdict !== 'member' && verdict !== 'anonymous') throw verdict;
+    if (access === 'caller') {
+      if (verdict === 'anonymous' && clientCerts === 'required') throw new FnError('clientCertMissing');
+      this.pages.checkCaller(req);
+      return;
+    }
+    const tokenShown = verdict === 'anonymous' && this.checkToken(req.headers.authorization);
+    if (!tokenShown) this.pages.checkOperator(req);
   }
 
-  private checkToken(authorization: string | undefined): void {
-    if (this.tokenDigest === undefined && this.options.clientCerts === undefined) return;
+  /** False: none is needed. */
+  private checkToken(authorization: string | undefined): boolean {
+    if (this.tokenDigest === undefined && this.options.clientCerts === undefined) return false;
     const [, shown] = /^Bearer +(\S+)$/i.exec(authorization ?? '') ?? [];
     if (shown === undefined) throw new FnError('operatorOnly');
     // Digests have one length, so that the comparison tells nothing of the token's.
     if (this.tokenDigest === undefined || !timingSafeEqual(digest(shown), this.tokenDigest)) {
       throw new FnError('operatorTokenWrong');
     }
+    return true;
   }
+}
+
+/** For a port that answers everybody but web pages from elsewhere. @throws SettingsError when a host or an origin is none */
+export function openGuard({ allowedHosts, corsOrigins }: WebPageOptions): AccessGuard {
+  return new AccessGuard({ allowedHosts, corsOrigins });
 }
 
 function digest(text: string): Buffer {

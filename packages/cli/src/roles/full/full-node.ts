@@ -30,7 +30,7 @@ export interface FullNodeOptions {
   /** Answers `GET /readyz`. */
   readonly readiness?: NodeAppOptions['readiness'];
   readonly tls?: TlsIdentity;
-  /** Decides who is answered; everybody unless given. */
+  /** Decides who is answered; everybody but web pages from elsewhere unless given. */
   readonly guard?: AccessGuard;
   readonly logger?: Logger;
   readonly clock?: Clock;
