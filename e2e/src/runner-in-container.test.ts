@@ -34,7 +34,7 @@ describe('a node in a container, with the engine of the host', () => {
       ExposedPorts: { '8080/tcp': {} },
       HostConfig: {
         CapDrop: ['ALL'],
-        CapAdd: ['DAC_OVERRIDE'],
+        CapAdd: ['DAC_OVERRIDE', 'FOWNER'],
         ReadonlyRootfs: true,
         // Of the node itself: it is not what functions may have.
         Memory: 400 * MIB,

@@ -61,6 +61,7 @@ export const METRICS = {
   container_busy_duration_seconds: latency('Milliseconds (despite the name) spent serving.'),
   container_evictions: counter('Idle containers closed to make room, by the state they were in.'),
   container_uds_init_latency: latency('Time from start to the first socket.'),
+  iofs_directories_left: gauge('Socket directories of containers that are gone, which are still to be removed.'),
   log_lines: counter('Lines that functions printed, up to the limit of each call.'),
   log_truncated_bytes: counter('Output of functions beyond the limit of its call, which is dropped.', 'By'),
   log_dropped_lines: counter('Lines that log collectors did not take in time.'),

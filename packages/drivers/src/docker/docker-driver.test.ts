@@ -1,5 +1,8 @@
 import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
+import { mkdtemp, readdir, rm, stat } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { count, Deferred, type Environment, type MetricName, MIB, RecordedMetrics, readSettings } from '@fnfleet/core';
 import Docker from 'dockerode';
@@ -282,5 +285,60 @@ describe('containers of an earlier runner', () => {
     expect(await Promise.all([gone, elsewhere, unreadable].map(exists))).toEqual([false, true, true]);
     expect(await exists(docker.getContainer(own.id))).toBe(true);
     await first.close();
+  });
+});
+
+describe('the socket directory of a function that litters it', () => {
+  const LITTER = `
+    const fs = require('node:fs');
+    const tried = (make) => { try { make(); return 'ok'; } catch ({ code }) { return code; } };
+    process.chdir('/tmp/iofs');
+    fs.mkdirSync('sticky');
+    fs.chmodSync('sticky', 0o1777);
+    fs.writeFileSync('sticky/file', '');
+    fs.mkdirSync('shut/in', { recursive: true });
+    fs.chmodSync('shut', 0);
+    const outcomes = [];
+    for (let i = 0; i < 60; i += 1) {
+      outcomes.push(tried(() => { fs.mkdirSync('d'); process.chdir('d'); }));
+    }
+    process.chdir('/tmp/iofs');
+    for (let i = 0; i < 500; i += 1) outcomes.push(tried(() => fs.writeFileSync('f' + i, 'x')));
+    outcomes.push(tried(() => fs.writeFileSync('f0', Buffer.alloc(2_000_000))));
+    console.log(JSON.stringify([...new Set(outcomes)]));`;
+
+  async function litter(container: Container): Promise<string> {
+    const exec = await docker
+      .getContainer(container.id)
+      .exec({ Cmd: ['node', '-e', LITTER], AttachStdout: true, AttachStderr: true });
+    const stream = await exec.start({});
+    let said = '';
+    for await (const chunk of stream) said += String(chunk.subarray(8));
+    return said.trim();
+  }
+
+  it.each`
+    tmpfs        | outcomes
+    ${undefined} | ${['ok', 'ENOSPC']}
+    ${'1'}       | ${['ok', 'ENOSPC']}
+    ${'0'}       | ${['ok']}
+  `('is gone soon after it, and others are served (FN_IOFS_TMPFS=$tmpfs)', async ({ tmpfs, outcomes }) => {
+    const parent = await mkdtemp(join(tmpdir(), 'fnl'));
+    const driver = aDriver({ FN_IOFS_PATH: parent, FN_IOFS_TMPFS: tmpfs });
+    const [hostile, other] = await Promise.all([0, 1].map(() => driver.create(aSpec({ image }), never)));
+    if (hostile === undefined || other === undefined) throw new Error('not made');
+    for (const container of [hostile, other]) {
+      await container.start(never);
+      await container.listening(never);
+    }
+    expect(JSON.parse(await litter(hostile))).toEqual(outcomes);
+    expect((await callFunction(hostile.socketPath)).status).toBe(200);
+    await hostile.close();
+    while (metrics.sum('iofs_directories_left') > 0) await sleep(20);
+    await expect(stat(dirname(hostile.socketPath))).rejects.toThrow('ENOENT');
+    expect((await callFunction(other.socketPath)).status).toBe(200);
+    await driver.close();
+    expect(await readdir(parent)).toEqual([]);
+    await rm(parent, { recursive: true });
   });
 });

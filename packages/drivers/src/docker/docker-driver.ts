@@ -93,7 +93,15 @@ export class DockerDriver implements Driver {
       parent: settings.iofsPath,
       engineParent: settings.iofsDockerPath,
       writableByAll: !settings.disableUnprivileged,
-      tmpfs: settings.iofsTmpfs ? settings.iofsOptions : undefined,
+      tmpfs:
+        settings.iofsTmpfs === false
+          ? undefined
+          : {
+              options: settings.iofsOptions,
+              required: settings.iofsTmpfs === true,
+              isSeen: (directory) => this.engine.seesDirectory(directory),
+            },
+      clock,
       logger,
     });
     this.labels = new ContainerLabels(settings.containerLabelTag);

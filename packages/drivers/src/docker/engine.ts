@@ -2,7 +2,7 @@ import { createReadStream } from 'node:fs';
 import type { Readable } from 'node:stream';
 import { json, text } from 'node:stream/consumers';
 import type Docker from 'dockerode';
-import { isNotFound } from './engine-errors.js';
+import { EngineError, isNotFound } from './engine-errors.js';
 import { readProgress } from './engine-progress.js';
 import { type EngineOptions, EngineTransport } from './engine-transport.js';
 import type { LocalImage } from './images/image-cache.js';
@@ -64,6 +64,9 @@ export interface Attachment {
   /** Ends `frames`. Idempotent. */
   stop(): void;
 }
+
+/** A name that no image can have: the domain is reserved. */
+const NO_IMAGE = 'fnfleet.invalid/none:none';
 
 /**
  * The calls that the driver makes to the Docker engine. Each ends within a deadline.
@@ -136,6 +139,15 @@ export class Engine {
   async createContainer(request: Docker.ContainerCreateOptions): Promise<string> {
     const create = (abortSignal: AbortSignal) => this.transport.docker.createContainer({ ...request, abortSignal });
     return (await this.transport.call('create_container', create)).id;
+  }
+
+  /**
+   * Whether containers could be given this directory of the engine's machine. False as well where that cannot be found out.
+   * Never rejects.
+   */
+  async seesDirectory(path: string): Promise<boolean> {
+    // An engine looks at what is to be mounted before it looks for the image: 400 and 404.
+    return (await this.refusalOfMount(`${path}-not`)) === 400 && (await this.refusalOfMount(path)) === 404;
   }
 
   async startContainer(id: string): Promise<void> {
@@ -228,6 +240,17 @@ export class Engine {
   /** Breaks off every call in flight and refuses new ones. */
   close(): void {
     this.transport.close();
+  }
+
+  private async refusalOfMount(path: string): Promise<number | undefined> {
+    try {
+      const mount = { Type: 'bind', Source: path, Target: '/trial' } as const;
+      const id = await this.createContainer({ Image: NO_IMAGE, HostConfig: { Mounts: [mount] } });
+      await this.removeContainer(id);
+      return undefined;
+    } catch (error) {
+      return error instanceof EngineError ? error.status : undefined;
+    }
   }
 
   private container(id: string): Docker.Container {

@@ -8,6 +8,8 @@ import { isDeserted } from '../socket-liveness.js';
 export const HOME_PREFIX = 'fnfleet';
 const OWNER = 'owner';
 const ALIVE = 'alive';
+/** What shows whose a home is, as long as there is anything else in it. */
+export const MARKS: readonly string[] = [OWNER, ALIVE];
 
 /**
  * Who a home belongs to, in a way that outlives its owner: as long as the process lives, a socket in the home accepts

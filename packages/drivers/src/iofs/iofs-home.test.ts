@@ -1,12 +1,19 @@
-import { spawn } from 'node:child_process';
+import { execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { closeSync, openSync } from 'node:fs';
 import { mkdir, mkdtemp, readdir, readFile, rename, rm, stat, symlink, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { basename, dirname, join } from 'node:path';
-import { silentLogger } from '@fnfleet/core';
+import { promisify } from 'node:util';
+import { count, FakeClock, type Logger, RecordedMetrics, silentLogger } from '@fnfleet/core';
 import { IofsHome, type IofsHomeOptions } from './iofs-home.js';
 import { DEFAULT_TMPFS_OPTIONS } from './iofs-settings.js';
 import { mountsBelow } from './tmpfs.js';
+
+const run = promisify(execFile);
+const metrics = RecordedMetrics.install();
+count('calls', 0);
 
 describe('the directories of sockets', () => {
   let parent: string;
@@ -31,10 +38,13 @@ describe('the directories of sockets', () => {
   const modeOf = async (path: string) => (await stat(path)).mode & 0o777;
 
   /** A runner with one container, killed unless it is to live. Resolves with the directory of the container. */
-  async function killedRunner(options: object): Promise<string> {
+  async function killedRunner(options: object, tmpfs?: string): Promise<string> {
+    const mounting = tmpfs && `{ options: ${JSON.stringify(tmpfs)}, required: true, isSeen: async () => true }`;
     const code = `
       const { IofsHome } = require(${JSON.stringify(join(__dirname, 'iofs-home.js'))});
-      new IofsHome(${JSON.stringify({ parent, writableByAll: true, ...options })})
+      const quiet = { info() {}, warn() {} };
+      const options = { ...${JSON.stringify({ parent, writableByAll: true, ...options })}, tmpfs: ${mounting} };
+      new IofsHome({ ...options, logger: quiet })
         .create().then(({ directory }) => { console.log(directory); setInterval(() => {}, 1000); });`;
     const runner = spawn(process.execPath, ['-e', code], { stdio: ['ignore', 'pipe', 'inherit'] });
     const [line] = await once(runner.stdout, 'data');
@@ -94,6 +104,75 @@ describe('the directories of sockets', () => {
     await rm(outside, { recursive: true });
   });
 
+  it('are looked at by the clock once a function changes things in there without end', async () => {
+    const iofs = await home().create();
+    const listening = iofs.listening(new AbortController().signal);
+    for (let i = 0; i < 1_500; i += 1) closeSync(openSync(join(iofs.directory, `f${i % 7}`), 'w'));
+    // The watch tells of them one by one.
+    await new Promise((resolve) => setTimeout(resolve, 300));
+    const server = createServer().listen(join(iofs.directory, 'lsnr.sock')).unref();
+    await listening;
+    server.close();
+  });
+
+  it('hold up neither their container nor each other when it takes long to remove them', async () => {
+    const made = home();
+    const [slow, quick] = [await made.create(), await made.create()];
+    const files = Array.from({ length: 3_000 }, (_, index) => join(slow.directory, `f${index}`));
+    for (const file of files) closeSync(openSync(file, 'w'));
+    await Promise.all([slow.close(), quick.close()]);
+    await expect(stat(quick.directory)).rejects.toThrow('ENOENT');
+    expect((await readdir(slow.directory)).length).toBeGreaterThan(0);
+    expect([made.pendingRemovals, metrics.sum('iofs_directories_left')]).toEqual([1, 1]);
+    while (made.pendingRemovals > 0) await new Promise((resolve) => setTimeout(resolve, 20));
+    await expect(stat(slow.directory)).rejects.toThrow('ENOENT');
+    expect(metrics.sum('iofs_directories_left')).toBe(0);
+  });
+
+  it('are removed later when they cannot be removed at once, and their home stays recognizable until then', async () => {
+    if (process.platform !== 'linux' || process.getuid?.() !== 0) return;
+    const clock = new FakeClock();
+    const warnings: string[] = [];
+    const logger = { ...silentLogger, warn: (message: string) => warnings.push(message) } as unknown as Logger;
+    const made = home({ clock, logger });
+    const iofs = await made.create();
+    // Immutable: not even root removes it.
+    await run('chattr', ['+i', iofs.directory]);
+    try {
+      await iofs.close();
+      expect([made.pendingRemovals, warnings.length]).toEqual([1, 1]);
+      await clock.advance(1_000);
+      while (clock.pendingTimers === 0) await new Promise((resolve) => setTimeout(resolve, 5));
+      // The second attempt failed too, and is not in the log again.
+      expect([made.pendingRemovals, warnings.length]).toEqual([1, 1]);
+    } finally {
+      await run('chattr', ['-i', iofs.directory]);
+    }
+    await clock.advance(2_000);
+    while (made.pendingRemovals > 0) await new Promise((resolve) => setTimeout(resolve, 5));
+    await expect(stat(iofs.directory)).rejects.toThrow('ENOENT');
+    expect(clock.pendingTimers).toBe(0);
+  });
+
+  it('that cannot be removed are left to the next runner, with what shows that nobody owns them', async () => {
+    if (process.platform !== 'linux' || process.getuid?.() !== 0) return;
+    const made = home();
+    const iofs = await made.create();
+    await writeFile(join(iofs.directory, 'file'), '');
+    await run('chattr', ['+i', join(iofs.directory, 'file')]);
+    await made.close();
+    const left = dirname(iofs.directory);
+    try {
+      expect((await readdir(left)).sort()).toEqual([basename(iofs.directory), 'owner']);
+      // A runner that starts does not wait for what it cannot remove.
+      await home().open();
+    } finally {
+      await run('chattr', ['-i', join(iofs.directory, 'file')]);
+    }
+    await home().open();
+    await expect(stat(left)).rejects.toThrow('ENOENT');
+  });
+
   describe('that a runner left behind', () => {
     it('are removed when the next starts; those of runners that live stay', async () => {
       const alive = await home().create();
@@ -134,30 +213,52 @@ describe('the directories of sockets', () => {
   });
 
   describe('on a tmpfs of their own', () => {
-    const tmpfs = DEFAULT_TMPFS_OPTIONS;
+    const seen = { required: true, isSeen: async () => true };
+    const tmpfs = { options: DEFAULT_TMPFS_OPTIONS, ...seen };
     const mayMount = process.platform === 'linux' && process.getuid?.() === 0;
 
     it('take what fits and no more, and are gone with all that is in them', async () => {
       const mounted = home({ tmpfs, writableByAll: true });
       if (!mayMount) return expect(mounted.open()).rejects.toThrow(/tmpfs/);
       const iofs = await mounted.create();
-      expect(await mountsBelow(parent)).toEqual([iofs.directory]);
+      expect(await mountsBelow(parent)).toContain(iofs.directory);
       expect(await modeOf(iofs.directory)).toBe(0o777);
       await writeFile(join(iofs.directory, 'small'), Buffer.alloc(1000));
       await expect(writeFile(join(iofs.directory, 'large'), Buffer.alloc(2_000_000))).rejects.toThrow('ENOSPC');
       await iofs.close();
+      expect(await mountsBelow(parent)).not.toContain(iofs.directory);
+      await mounted.close();
       expect(await mountsBelow(parent)).toEqual([]);
+    });
+
+    it.each`
+      story                                     | options        | sees     | bounded
+      ${'the runner may and the engine sees'}   | ${'size=1m'}   | ${true}  | ${true}
+      ${'the engine does not see what it does'} | ${'size=1m'}   | ${false} | ${false}
+      ${'mount refuses'}                        | ${'size=lots'} | ${true}  | ${false}
+    `('are there where $story, unless they have to be: $bounded', async ({ options, sees, bounded }) => {
+      if (!mayMount) return;
+      const asked: string[][] = [];
+      const isSeen = async (directory: string) => {
+        asked.push(await readdir(dirname(directory)));
+        return sees;
+      };
+      const optional = home({ tmpfs: { options, required: false, isSeen }, writableByAll: true });
+      const iofs = await optional.create();
+      expect((await mountsBelow(parent)).includes(iofs.directory)).toBe(bounded);
+      // What only the tmpfs has in it.
+      expect(asked).toEqual(options === 'size=lots' ? [] : [['trial']]);
     });
 
     it('say at the start what mount has against their options', async () => {
       const expected = mayMount ? /^cannot mount\/create tmpfs at \S+: mount: / : /tmpfs/;
-      await expect(home({ tmpfs: 'size=plenty' }).open()).rejects.toThrow(expected);
+      await expect(home({ tmpfs: { ...tmpfs, options: 'size=plenty' } }).open()).rejects.toThrow(expected);
     });
 
     it('are unmounted and removed when they were left behind', async () => {
       if (!mayMount) return expect(home({ tmpfs }).open()).rejects.toThrow(/tmpfs/);
-      const left = await killedRunner({ tmpfs });
-      expect(await mountsBelow(parent)).toEqual([left]);
+      const left = await killedRunner({}, DEFAULT_TMPFS_OPTIONS);
+      expect(await mountsBelow(parent)).toContain(left);
       await writeFile(join(left, 'lsnr.sock'), '');
       await home().open();
       expect(await mountsBelow(parent)).toEqual([]);

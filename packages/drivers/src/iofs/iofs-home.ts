@@ -1,14 +1,19 @@
-import { chmod, mkdtemp } from 'node:fs/promises';
+import { chmod, mkdir, mkdtemp, readdir, rm, rmdir } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
-import { type Logger, Once } from '@fnfleet/core';
+import { type Clock, type Logger, Once, systemClock } from '@fnfleet/core';
 import { SOCKETS_DISK_REMEDY } from '../machine/machine-troubles.js';
-import { HOME_PREFIX, HomeOwnership, isAbandoned, listHomes } from './home-ownership.js';
+import { DirectoryRemover } from './directory-remover.js';
+import { HOME_PREFIX, HomeOwnership, isAbandoned, listHomes, MARKS } from './home-ownership.js';
 import { Iofs } from './iofs.js';
 import { LISTENER_NAME } from './listener-file.js';
 import { removeTree } from './remove-tree.js';
 import { mountsBelow, mountTmpfs, unmount } from './tmpfs.js';
 
+/** How long a runner that ends, or cannot start, works on its home. */
+const REMOVE_HOME_MS = 2_000;
+/** What shows whether the engine sees a tmpfs. */
+const TRIAL = 'trial';
 /** What a unix socket's address holds, without the NUL at its end. */
 const SOCKET_PATH_MAX_BYTES = 107;
 
@@ -19,9 +24,19 @@ export interface IofsHomeOptions {
   readonly engineParent?: string | undefined;
   /** For functions that run under another user than the runner. */
   readonly writableByAll: boolean;
-  /** Options of a tmpfs over each directory. Unset: none is mounted. */
-  readonly tmpfs?: string | undefined;
+  /** A tmpfs over each directory. Unset: none. */
+  readonly tmpfs?: IofsTmpfs | undefined;
+  readonly clock?: Clock;
   readonly logger: Logger;
+}
+
+export interface IofsTmpfs {
+  /** Mount options. */
+  readonly options: string;
+  /** Without one, no directory is made. Else it is mounted where that works and `isSeen`. */
+  readonly required: boolean;
+  /** Whether containers would see what is mounted at a directory, by its name on the engine's side. */
+  readonly isSeen: (engineDirectory: string) => Promise<boolean>;
 }
 
 /**
@@ -37,11 +52,23 @@ export interface IofsHomeOptions {
 export class IofsHome {
   private readonly opening = new Once(() => this.make());
   private readonly closing = new Once(() => this.remove());
-
+  private readonly remover: DirectoryRemover;
   private engineParent: string | undefined;
+  /** Options of the tmpfs over each directory; undefined: there is none. */
+  private tmpfs: string | undefined;
+  /** With a tmpfs: made while nobody waits for it, since mounting takes a process. */
+  private spare: Promise<Iofs> | undefined;
 
   constructor(private readonly options: IofsHomeOptions) {
+    const { clock = systemClock, logger } = options;
     this.engineParent = options.engineParent;
+    this.tmpfs = options.tmpfs?.options;
+    this.remover = new DirectoryRemover({ clock, logger });
+  }
+
+  /** Directories that functions no longer use and that are still to be removed. */
+  get pendingRemovals(): number {
+    return this.remover.pending;
   }
 
   /** What the parent is called on the engine's side. Before the home is opened. */
@@ -61,7 +88,17 @@ export class IofsHome {
   /** Makes the directory of one container. @throws Error */
   async create(): Promise<Iofs> {
     await this.open();
-    return this.makeIofs((await this.opening.call()).directory);
+    const { directory } = await this.opening.call();
+    if (this.tmpfs === undefined) return this.makeIofs(directory);
+    const spare = this.spare ?? this.makeIofs(directory);
+    this.spare = undefined;
+    const iofs = await spare;
+    if (this.spare === undefined && !this.closing.called) {
+      this.spare = this.makeIofs(directory);
+      // Whoever takes it sees why there is none.
+      this.spare.catch(() => undefined);
+    }
+    return iofs;
   }
 
   /** Removes the home and what is left in it. Idempotent, never rejects. */
@@ -74,24 +111,53 @@ export class IofsHome {
     if (engineParent !== undefined && this.options.parent === undefined) {
       throw new Error('FN_IOFS_DOCKER_PATH needs FN_IOFS_PATH: they name one directory from two sides');
     }
-    await removeAbandonedHomes(parent, logger);
+    await this.removeAbandonedHomes(parent, logger);
     const directory = await makeDirectory(join(parent, HOME_PREFIX));
     let ownership: HomeOwnership | undefined;
     try {
       ownership = await HomeOwnership.take(directory);
       // What cannot work is found now, not at the first call.
-      await (await this.makeIofs(directory)).close();
+      await this.tryIofs(directory);
       return { directory, ownership };
     } catch (error) {
       await ownership?.release();
-      await removeHome(directory);
+      await removeHome(directory, AbortSignal.timeout(REMOVE_HOME_MS));
       throw error;
     }
   }
 
+  private async tryIofs(home: string): Promise<void> {
+    const { tmpfs, logger } = this.options;
+    if (tmpfs !== undefined && !tmpfs.required) {
+      const obstacle = await this.obstacleToTmpfs(home, tmpfs);
+      if (obstacle === undefined) return;
+      this.tmpfs = undefined;
+      logger.info('socket directories are on the disk: functions can fill it', { reason: obstacle });
+    }
+    await (await this.makeIofs(home)).close();
+  }
+
+  /** Why there is no tmpfs; undefined: it works. */
+  private async obstacleToTmpfs(home: string, { isSeen }: IofsTmpfs): Promise<string | undefined> {
+    let iofs: Iofs;
+    try {
+      iofs = await this.makeIofs(home);
+    } catch (error) {
+      return (error as Error).message;
+    }
+    try {
+      // Only in the tmpfs, not in what it is mounted over.
+      await mkdir(join(iofs.directory, TRIAL));
+      if (await isSeen(join(iofs.engineDirectory, TRIAL))) return undefined;
+      return 'the engine does not see what the runner mounts, or does not tell';
+    } finally {
+      await iofs.close();
+    }
+  }
+
   private async makeIofs(home: string): Promise<Iofs> {
-    const { engineParent } = this;
-    const { writableByAll, tmpfs, logger } = this.options;
+    const { engineParent, tmpfs } = this;
+    const { writableByAll } = this.options;
     const directory = await makeDirectory(join(home, 'iofs'));
     let mounted = false;
     try {
@@ -102,23 +168,48 @@ export class IofsHome {
       mounted = tmpfs !== undefined;
       const engineDirectory =
         engineParent === undefined ? directory : join(engineParent, basename(home), basename(directory));
-      return new Iofs({ directory, engineDirectory, mounted, logger });
+      return new Iofs({ directory, engineDirectory, remove: () => this.removeIofs(directory, mounted) });
     } catch (error) {
-      if (mounted) await unmount(directory).catch(() => undefined);
-      await removeTree(directory);
+      await this.removeIofs(directory, mounted);
       throw error;
     }
   }
 
+  private removeIofs(directory: string, mounted: boolean): Promise<void> {
+    return this.remover.remove(directory, async (signal) => {
+      // With all that is in it. The second time there may be nothing to unmount.
+      if (mounted) await unmount(directory).catch(() => undefined);
+      await removeAll(directory, signal);
+    });
+  }
+
   private async remove(): Promise<void> {
     const home = this.opening.called ? await this.opening.call().catch(() => undefined) : undefined;
+    await (await this.spare?.catch(() => undefined))?.close();
+    await this.remover.close();
     if (home === undefined) return;
-    try {
-      await home.ownership.release();
-      await removeHome(home.directory);
-    } catch (error) {
-      this.options.logger.warn('cannot remove an iofs directory', { directory: home.directory, error });
-    }
+    const { directory, ownership } = home;
+    await ownership.release();
+    await removeHome(directory, AbortSignal.timeout(REMOVE_HOME_MS)).catch((error: unknown) => {
+      this.options.logger.warn('cannot remove an iofs directory; the next runner to start here will try', {
+        directory,
+        error,
+      });
+    });
+  }
+
+  /** What takes long does not keep the runner from starting. */
+  private async removeAbandonedHomes(parent: string, logger: Logger): Promise<void> {
+    const homes = await listHomes(parent);
+    const removals = homes.map(async (home) => {
+      // Gone by now: another runner that starts removes it too.
+      if (!(await isAbandoned(home).catch(() => false))) return;
+      await this.remover.remove(home, async (signal) => {
+        await removeHome(home, signal);
+        logger.info('removed the iofs directories of an earlier runner', { directory: home });
+      });
+    });
+    await Promise.all(removals);
   }
 }
 
@@ -127,21 +218,29 @@ interface Home {
   readonly ownership: HomeOwnership;
 }
 
-async function removeAbandonedHomes(parent: string, logger: Logger): Promise<void> {
-  for (const home of await listHomes(parent)) {
-    try {
-      if (!(await isAbandoned(home))) continue;
-      await removeHome(home);
-      logger.info('removed the iofs directories of an earlier runner', { directory: home });
-    } catch (error) {
-      logger.warn('cannot remove the iofs directories of an earlier runner', { directory: home, error });
-    }
+/** The marks go last: what is left can be told from what is in use. */
+async function removeHome(home: string, signal: AbortSignal): Promise<void> {
+  const mounts = await mountsBelow(home);
+  for (const mount of mounts) await unmount(mount);
+  const names = await readdir(home);
+  const failures: unknown[] = [];
+  for (const name of names.filter((name) => !MARKS.includes(name))) {
+    await removeTree(join(home, name), signal).catch((error: unknown) => failures.push(error));
   }
+  if (failures.length > 0) throw failures[0];
+  for (const name of MARKS) await rm(join(home, name), { force: true });
+  await rmdir(home);
 }
 
-async function removeHome(directory: string): Promise<void> {
-  for (const mount of await mountsBelow(directory)) await unmount(mount);
-  await removeTree(directory);
+/** With whatever was mounted in there. */
+async function removeAll(directory: string, signal: AbortSignal): Promise<void> {
+  try {
+    await removeTree(directory, signal);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EBUSY') throw error;
+    for (const mount of await mountsBelow(directory)) await unmount(mount);
+    await removeTree(directory, signal);
+  }
 }
 
 function makeDirectory(prefix: string): Promise<string> {

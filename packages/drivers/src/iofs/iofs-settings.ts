@@ -16,8 +16,8 @@ export const sharedIofsSettings = {
     doc: 'What FN_IOFS_PATH is called where the Docker engine runs, for a runner that itself runs in a container. Needs FN_IOFS_PATH. Unset: the engine is asked what is mounted there.',
   }),
   iofsTmpfs: flag('FN_IOFS_TMPFS', {
-    default: false,
-    doc: "Puts each function's socket directory on a tmpfs of its own, so that no function can fill the disk below FN_IOFS_PATH. Linux, as root.",
+    defaultText: 'where the runner may mount and the engine sees it',
+    doc: "Puts each function's socket directory on a tmpfs of its own, so that no function can fill the disk below FN_IOFS_PATH. 1: or the runner does not start. Linux, as root.",
   }),
   iofsOptions: text('FN_IOFS_OPTS', {
     default: DEFAULT_TMPFS_OPTIONS,

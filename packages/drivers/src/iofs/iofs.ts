@@ -1,31 +1,37 @@
 import { type FSWatcher, watch } from 'node:fs';
 import { connect, type Socket } from 'node:net';
 import { join } from 'node:path';
-import { CancelledError, Deferred, type Logger, Once } from '@fnfleet/core';
+import { CancelledError, Deferred, Once } from '@fnfleet/core';
 import { untilAborted } from '../cancellation.js';
 import { findListener, LISTENER_NAME } from './listener-file.js';
-import { removeTree } from './remove-tree.js';
-import { unmount } from './tmpfs.js';
 
 export interface IofsOptions {
   readonly directory: string;
   /** The same directory as the engine knows it. */
   readonly engineDirectory: string;
-  /** A tmpfs is mounted over the directory, and goes with it. */
-  readonly mounted: boolean;
-  readonly logger: Logger;
+  /** Removes the directory. Never rejects. */
+  readonly remove: () => Promise<void>;
 }
+
+/** So many changes under other names than the socket's are looked at as they come; FDKs make a handful. */
+const MAX_EVENTS = 1_000;
+/** After that the directory is looked at by the clock, milliseconds. */
+const LOOK_EVERY_MS = 20;
 
 /**
  * The directory that one container shares with the runner, for the function's socket. It is watched from the moment it
  * exists, before there is a container: the first thing that appears under the socket's name decides, once. After that
- * nothing a function does in there wakes the runner, and each connection looks at the socket anew.
+ * nothing a function does in there wakes the runner, and each connection looks at the socket anew. A function that changes
+ * other things in there without end is not listened to.
  */
 export class Iofs {
   readonly socketPath: string;
   readonly engineDirectory: string;
   private readonly verdict = new Deferred<void>();
   private readonly watcher: FSWatcher;
+  private events = 0;
+  /** Set when the watcher was given up. */
+  private polling: NodeJS.Timeout | undefined;
   private readonly removal = new Once(() => this.remove());
 
   /** @throws Error when the directory cannot be watched */
@@ -36,6 +42,7 @@ export class Iofs {
     this.verdict.promise.catch(() => undefined);
     this.watcher = watch(options.directory, { persistent: false }, (_event, name) => {
       if (name === LISTENER_NAME) this.look();
+      else this.countEvent();
     });
     this.watcher.on('error', (cause) => this.reject(new Error('lost the watch on the iofs directory', { cause })));
   }
@@ -64,9 +71,16 @@ export class Iofs {
     return socket.once('connect', () => listener.release()).once('close', () => listener.release());
   }
 
-  /** Removes the directory and ends the watch. Idempotent, never rejects. */
+  /** Ends the watch and removes the directory; what takes long is left to the background. Idempotent, never rejects. */
   close(): Promise<void> {
     return this.removal.call();
+  }
+
+  private countEvent(): void {
+    this.events += 1;
+    if (this.events !== MAX_EVENTS) return;
+    this.watcher.close();
+    this.polling = setInterval(() => this.look(), LOOK_EVERY_MS).unref();
   }
 
   private look(): void {
@@ -74,26 +88,25 @@ export class Iofs {
       const listener = findListener(this.directory);
       if (listener === undefined) return;
       listener.release();
-      this.watcher.close();
+      this.stopLooking();
       this.verdict.resolve();
     } catch (error) {
       this.reject(error);
     }
   }
 
-  private reject(error: unknown): void {
+  private stopLooking(): void {
     this.watcher.close();
+    clearInterval(this.polling);
+  }
+
+  private reject(error: unknown): void {
+    this.stopLooking();
     this.verdict.reject(error);
   }
 
-  private async remove(): Promise<void> {
+  private remove(): Promise<void> {
     this.reject(new CancelledError());
-    const { directory, logger } = this.options;
-    try {
-      if (this.options.mounted) await unmount(directory);
-      await removeTree(directory);
-    } catch (error) {
-      logger.warn('cannot remove an iofs directory; the next runner to start here will', { directory, error });
-    }
+    return this.options.remove();
   }
 }

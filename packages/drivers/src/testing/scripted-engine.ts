@@ -60,7 +60,12 @@ export class ScriptedEngine {
 
   /** What a driver has to be told to use this engine. */
   get environment(): Environment {
-    return { DOCKER_HOST: `unix://${join(this.folder, 'docker.sock')}`, FN_IOFS_PATH: this.folder };
+    return {
+      DOCKER_HOST: `unix://${join(this.folder, 'docker.sock')}`,
+      FN_IOFS_PATH: this.folder,
+      // Else it is asked at the start what it sees.
+      FN_IOFS_TMPFS: '0',
+    };
   }
 
   /** Resolves when no connection is open. A connection that is never let go of fails the test by its timeout. */
