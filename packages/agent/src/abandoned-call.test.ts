@@ -1,5 +1,6 @@
 import { fn } from '@fnfleet/drivers';
 import { withSignal } from './call-options.js';
+import { StreamBody } from './test-kit/stream-body.js';
 import { NOTHING_LEFT, outcomeOf, TestAgent } from './test-kit/test-agent.js';
 
 let test: TestAgent;
@@ -34,6 +35,33 @@ it.each`
   if (ms < 100) expect((await test.answer({ image: 'slow' })).body.toString()).toBe('late');
   else await test.answer({ image: 'quick' });
   expect(test.driver.counters.created).toBe(created);
+});
+
+it('a caller who goes in the middle of the upload takes the container along: nobody else gets the other half', async () => {
+  const caller = new AbortController();
+  const bodies: string[] = [];
+  let arrived: () => void = () => undefined;
+  const half = new Promise<void>((resolve) => {
+    arrived = resolve;
+  });
+  test = new TestAgent({
+    echo: fn((request, response) => {
+      request.on('data', (chunk: Buffer) => {
+        bodies.push(chunk.toString());
+        arrived();
+      });
+      request.once('end', () => response.end('ok'));
+    }),
+  });
+  const body = new StreamBody();
+  const left = await test.invoke({ body, options: [withSignal(caller.signal)] });
+  body.source.write('half');
+  await half;
+  caller.abort();
+  expect(await outcomeOf(left.done)).toBe('CancelledError');
+  await test.answer({ body: 'whole' });
+  expect(bodies).toEqual(['half', 'whole']);
+  expect([body.discarded, test.driver.counters.created]).toEqual([true, 2]);
 });
 
 it('E5: a call whose caller goes while the function is dialled is not sent, and the container serves on', async () => {

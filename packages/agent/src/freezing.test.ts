@@ -150,6 +150,70 @@ it('H5: the thaw overlaps the call: what is written to the function waits there'
   await done;
 });
 
+/** As many turns of the event loop as anything here needs. */
+async function quiet(): Promise<void> {
+  for (let turns = 0; turns < 20; turns += 1) await clock.advance(0);
+}
+
+it('the driver is asked for one thing at a time: a container that is being frozen is closed after that', async () => {
+  setUp({ echo });
+  const { gates } = test.driver;
+  await test.answer({ idleTimeoutSeconds: 1 });
+  gates.pause.hold();
+  gates.close.hold();
+  await clock.advance(50);
+  await gates.pause.reached();
+  await clock.advance(950);
+  await quiet();
+  expect([gates.pause.waiting, gates.close.waiting]).toEqual([1, 0]);
+  gates.pause.release();
+  await gates.close.reached();
+});
+
+it('the driver is asked for one thing at a time: a container that is being thawed is closed, or frozen, after that', async () => {
+  setUp({ echo });
+  const { gates } = test.driver;
+  await test.answer({ idleTimeoutSeconds: 1 });
+  await clock.advance(50);
+  await settle(() => frozen() === 1);
+  gates.resume.hold();
+  gates.pause.hold();
+  gates.close.hold();
+  // Claimed, and given back before it served.
+  test.agent.addCallListener({ beforeCall: () => Promise.reject(new Error('not now')) });
+  expect(await test.outcome({ idleTimeoutSeconds: 1 })).toBe('Error');
+  await gates.resume.reached();
+  await clock.advance(50);
+  await quiet();
+  expect([gates.resume.waiting, gates.pause.waiting]).toEqual([1, 0]);
+  await clock.advance(1_000);
+  await quiet();
+  expect([gates.resume.waiting, gates.close.waiting]).toEqual([1, 0]);
+  gates.resume.release();
+  await gates.pause.reached();
+  expect(gates.close.waiting).toBe(0);
+  gates.pause.release();
+  await gates.close.reached();
+});
+
+it('the driver is asked for one thing at a time: a container whose call runs out of time during the thaw is closed after it', async () => {
+  setUp({ echo });
+  const { gates } = test.driver;
+  await test.answer({});
+  await clock.advance(50);
+  await settle(() => frozen() === 1);
+  gates.resume.hold();
+  gates.close.hold();
+  const call = await test.invoke({ timeoutSeconds: 30 });
+  await gates.resume.reached();
+  await clock.advance(30_000);
+  expect(await outcomeOf(call.done)).toBe('callTimeout');
+  await quiet();
+  expect([gates.resume.waiting, gates.close.waiting]).toEqual([1, 0]);
+  gates.resume.release();
+  await gates.close.reached();
+});
+
 it('eviction takes frozen containers, and says so', async () => {
   clock = new FakeClock();
   test = new TestAgent({ echo, other: echo }, { clock, memoryMb: 128, settings: { freezeIdleMs: 50 } });

@@ -1,8 +1,8 @@
 import { writeFile } from 'node:fs/promises';
 import { count, FakeClock, FnError, RecordedMetrics } from '@fnfleet/core';
 import { exitsAtStart, fn, neverListens, pullFails, type ScriptedFunction } from '@fnfleet/drivers';
-import { withExtensions } from './call-options.js';
-import { echo, HeldFunction, type Invocation, NOTHING_LEFT, TestAgent } from './test-kit/test-agent.js';
+import { withExtensions, withSignal } from './call-options.js';
+import { echo, HeldFunction, type Invocation, NOTHING_LEFT, outcomeOf, TestAgent } from './test-kit/test-agent.js';
 
 const metrics = RecordedMetrics.install();
 count('calls', 0);
@@ -205,6 +205,64 @@ describe('launches that fail', () => {
     test.driver.containers[0]?.exit({ exitCode: 1 });
     await test.answer({});
     expect(test.driver.counters.created).toBe(2);
+  });
+});
+
+describe('a launch that waits for room', () => {
+  /** Two functions of which one has a container, slow to launch and busy; no room for another. */
+  async function noRoom(): Promise<{ clock: FakeClock; held: HeldFunction; hog: HeldFunction }> {
+    const clock = new FakeClock();
+    const [held, hog] = [new HeldFunction(), new HeldFunction()];
+    test = new TestAgent({ held, hog, echo }, { clock, memoryMb: 256, settings: { freezeIdleMs: Infinity } });
+    test.driver.gates.start.hold();
+    const first = await test.invoke({ image: 'held' });
+    await test.driver.gates.start.reached();
+    await clock.advance(1_000);
+    test.driver.gates.start.release();
+    await held.arrived(1);
+    await clock.advance(10);
+    held.answer(0);
+    await first.done;
+    await Promise.all([test.invoke({ image: 'held' }), test.invoke({ image: 'hog' })]);
+    await Promise.all([held.arrived(2), hog.arrived(1)]);
+    return { clock, held, hog };
+  }
+
+  it('Q4: goes to another call of its function when its own leaves, and keeps its place before those of others', async () => {
+    const { clock, held, hog } = await noRoom();
+    const caller = new AbortController();
+    // Half a launch after it has come, the first call is no longer patient; the second is.
+    const leaves = await test.invoke({ image: 'held', options: [withSignal(caller.signal)] });
+    await clock.advance(400);
+    const inherits = await test.invoke({ image: 'held' });
+    await clock.advance(100);
+    const later = await test.invoke({});
+    caller.abort();
+    expect(await outcomeOf(leaves.done)).toBe('CancelledError');
+    await clock.advance(400);
+    test.driver.containers.find(({ spec }) => spec.image === 'hog')?.exit();
+    hog.answer(0);
+    const first = await Promise.race([held.arrived(3).then(() => 'the heir'), later.done.then(() => 'who came later')]);
+    expect(first).toBe('the heir');
+    held.answer(1);
+    held.answer(2);
+    await inherits.done;
+    await later.done;
+  });
+
+  it('Q4: is given up when nobody of its function waits any more, and lets others pass', async () => {
+    const { clock, held, hog } = await noRoom();
+    const caller = new AbortController();
+    const leaves = await test.invoke({ image: 'held', options: [withSignal(caller.signal)] });
+    await clock.advance(500);
+    const later = await test.invoke({});
+    caller.abort();
+    expect(await outcomeOf(leaves.done)).toBe('CancelledError');
+    test.driver.containers.find(({ spec }) => spec.image === 'hog')?.exit();
+    hog.answer(0);
+    await later.done;
+    expect(test.driver.containers.map(({ spec }) => spec.image)).toEqual(['held', 'echo']);
+    held.answer(1);
   });
 });
 

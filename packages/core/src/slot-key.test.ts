@@ -73,6 +73,19 @@ describe('the slot key', () => {
     expect(slotKey({ ...SMALL, config })).toBe(slotKey({ ...SMALL, config: reversed }));
   });
 
+  it.each`
+    where            | change                                     | key
+    ${'config'}      | ${(map: object) => ({ config: map })}      | ${'42a3c120777f910e449833c79c457d4d61f4b48da6349b68b6e783761f1e8524'}
+    ${'annotations'} | ${(map: object) => ({ annotations: map })} | ${'7186f754ec35219ca0e2aa502322dd802a1bd81f71c3e722ca58809589f5e3e1'}
+  `('agent-and-docker 19: sorts keys of $where as Go does: B, a, U+FFFF, U+10000', ({ change, key }) => {
+    expect(slotKey({ ...SMALL, ...change({ a: '1', '\u{10000}': '4', B: '2', '\uffff': '3' }) })).toBe(key);
+  });
+
+  it('agent-and-docker 19: sorts keys of ASCII by byte, whatever the language of the machine', () => {
+    const config = { a: '1', B: '2', _: '3' };
+    expect(slotKey({ ...SMALL, config })).toBe('f72bb8654cf322dcd6eb8f3588aef2ded77f0aa5bf348aef94b17f7d01f0e21a');
+  });
+
   it('agent-and-docker 18: changes with everything that shapes a container', () => {
     const changes = [
       { appId: 'x' },
