@@ -3,10 +3,10 @@ import {
   type AttemptOutcome,
   type ChannelOptions,
   decodeRunnerStatus,
-  Http2Channel,
   type LoadReport,
   type OutboundCall,
   offerCall,
+  RunnerChannel,
   type RunnerStatus,
 } from '@fnfleet/protocol';
 import type { LoadListener, Runner } from './runner.js';
@@ -26,7 +26,7 @@ const NO_BYTES = Buffer.alloc(0);
 
 class GrpcRunner implements Runner {
   onLoad: LoadListener | undefined;
-  private readonly channel: Http2Channel;
+  private readonly channel: RunnerChannel;
   private readonly calls = new InflightTracker();
   private readonly logger: Logger;
   private readonly closing = new Once(async () => {
@@ -39,7 +39,7 @@ class GrpcRunner implements Runner {
     private readonly options: GrpcRunnerOptions,
   ) {
     this.logger = (options.logger ?? silentLogger).child({ runner: address });
-    this.channel = new Http2Channel(address, options);
+    this.channel = new RunnerChannel(address, options);
   }
 
   get isSilent(): boolean {

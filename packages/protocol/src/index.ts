@@ -58,8 +58,14 @@ export {
   StreamError,
 } from './stream.js';
 export { type StructMessage, structToJson } from './struct-json.js';
+export { Connection, type ConnectionEvents, type ConnectionOptions } from './transport/connection.js';
 export { DeliveryReceipts } from './transport/delivery-receipts.js';
-export { type ChannelOptions, Http2Channel } from './transport/http2-channel.js';
-export type { RunnerTls } from './transport/http2-connection.js';
-export { Http2RunnerStream, type RunnerStreamOptions } from './transport/http2-runner-stream.js';
+export type { HeaderList } from './transport/header-list.js';
+export { encodeHeaders } from './transport/hpack/encoder.js';
+export type { Http2Stream, StreamListener, StreamLoss } from './transport/http2-stream.js';
 export { Pulse, type PulseOptions } from './transport/pulse.js';
+export { EngageHeads } from './transport/response-heads.js';
+export { type ChannelOptions, RunnerChannel } from './transport/runner-channel.js';
+export type { RunnerTls } from './transport/runner-link.js';
+export { type EngagementOptions, EngagementStream } from './transport/runner-stream.js';
+export { ServerCall, type ServerCallHandler } from './transport/server-call.js';

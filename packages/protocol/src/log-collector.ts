@@ -3,7 +3,7 @@ import type { Client, ClientDuplexStream, StatusObject } from '@grpc/grpc-js';
 import { decodeLogBatch, type LogBatch } from './log-messages.js';
 import { runnerService } from './runner-proto.js';
 import { GRPC_STATUS, StreamError } from './stream.js';
-import type { RunnerTls } from './transport/http2-connection.js';
+import type { RunnerTls } from './transport/runner-link.js';
 
 /** What a runner is called that has an address only; its certificate is checked for that. */
 const NAMELESS = 'runner.invalid';

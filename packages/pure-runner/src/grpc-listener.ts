@@ -1,24 +1,33 @@
 import type { AddressInfo } from 'node:net';
 import type { Clock } from '@fnfleet/core';
-import { Http2RunnerStream, type RunCall, RunnerSession } from '@fnfleet/protocol';
-import type { ServerOptions } from '@grpc/grpc-js';
-import { EngageServer, type StreamListener } from './engage-server.js';
+import {
+  EngageHeads,
+  EngagementStream,
+  encodeHeaders,
+  type HeaderList,
+  type Http2Stream,
+  MAX_MESSAGE_BYTES,
+  type RunCall,
+  RunnerSession,
+} from '@fnfleet/protocol';
+import { GrpcPort, type PortConnection } from './grpc-port.js';
 import type { MemberCheck } from './member-server.js';
-import { type RunnerHandlersOptions, runnerHandlers } from './runner-handlers.js';
-import { SideServices } from './side-services.js';
+import type { RunnerMethodsOptions } from './side/runner-methods.js';
+import { SideServices } from './side/side-services.js';
 
 export interface GrpcListenerOptions {
   readonly host: string;
   readonly port: number;
   readonly tls?: MemberCheck;
-  readonly grpcOptions?: ServerOptions;
   readonly maxStreams: number;
+  readonly maxConnections: number;
+  readonly maxConnectionsPerAddress: number;
   /** A balancer that owes a sign of life for so long is taken for lost, milliseconds. */
   readonly silenceMs: number;
   readonly clock: Clock;
   readonly run: RunCall;
   /** Answers everything beside Engage. */
-  readonly handlers: RunnerHandlersOptions;
+  readonly methods: RunnerMethodsOptions;
   /** Names this process to balancers. */
   readonly incarnation: string;
   /** An engagement has begun; returns what to call when it has ended. */
@@ -26,25 +35,27 @@ export interface GrpcListenerOptions {
 }
 
 const ENGAGE_PATH = '/RunnerProtocol/Engage';
-/** Largest message taken from a balancer, bytes: that of the original. */
-const MAX_MESSAGE_BYTES = 4 * 1024 * 1024;
+const HTTP_UNSUPPORTED_MEDIA = encodeHeaders([[':status', '415']]);
 
 /** The gRPC port of a runner: Engage on its own short way, everything else beside it. */
 export class GrpcListener {
-  private readonly server: EngageServer;
+  private readonly port: GrpcPort;
   private readonly side: SideServices;
+  private readonly heads: EngageHeads;
 
   constructor(private readonly options: GrpcListenerOptions) {
-    this.side = new SideServices(runnerHandlers(options.handlers), options.grpcOptions);
-    this.server = new EngageServer({ ...options, onStream: this.onStream, logger: options.handlers.logger });
+    this.side = new SideServices(options.methods);
+    this.heads = new EngageHeads(options.incarnation);
+    const onStream = (stream: Http2Stream, head: HeaderList, from: PortConnection) => this.serve(stream, head, from);
+    this.port = new GrpcPort({ ...options, onStream, logger: options.methods.logger });
   }
 
   get ready(): Promise<void> {
-    return this.server.ready;
+    return this.port.ready;
   }
 
   get address(): AddressInfo {
-    return this.server.address;
+    return this.port.address;
   }
 
   setServing(serving: boolean): void {
@@ -53,26 +64,26 @@ export class GrpcListener {
 
   /** Stops listening and lets open streams end; those that do not within `graceMs` are cut. */
   async close(graceMs: number): Promise<void> {
-    const timer = graceMs > 0 ? this.options.clock.after(graceMs, () => this.server.cut()) : undefined;
-    const closed = this.server.goodbye();
-    if (timer === undefined) this.server.cut();
+    this.side.close();
+    const timer = graceMs > 0 ? this.options.clock.after(graceMs, () => this.port.cut()) : undefined;
+    const closed = this.port.goodbye();
+    if (timer === undefined) this.port.cut();
     await closed;
     timer?.cancel();
-    this.side.close();
   }
 
-  private readonly onStream: StreamListener = (stream, headers, receipts) => {
-    if (!headers['content-type']?.startsWith('application/grpc')) {
-      stream.respond({ ':status': 415 }, { endStream: true });
-    } else if (headers[':path'] === ENGAGE_PATH) {
-      const { clock, run, enter, incarnation } = this.options;
-      const engagement = new Http2RunnerStream(stream, headers, {
+  private serve(stream: Http2Stream, head: HeaderList, from: PortConnection): void {
+    if (!head.get('content-type')?.startsWith('application/grpc')) {
+      stream.sendHeaders(HTTP_UNSUPPORTED_MEDIA, true);
+    } else if (head.get(':path') === ENGAGE_PATH) {
+      const { clock, run, enter } = this.options;
+      const engagement = new EngagementStream(from.connection, stream, head, {
         maxMessageBytes: MAX_MESSAGE_BYTES,
         nowMs: clock.now(),
-        incarnation,
-        receipts,
+        heads: this.heads,
+        receipts: from.receipts,
       });
       engagement.attach(new RunnerSession(engagement, run), enter());
-    } else this.side.serve(stream, headers);
-  };
+    } else this.side.serve(stream, head, from);
+  }
 }

@@ -12,7 +12,6 @@ import {
   systemClock,
 } from '@fnfleet/core';
 import type { LoadReport } from '@fnfleet/protocol';
-import type { ServerOptions } from '@grpc/grpc-js';
 import { aboutRunner } from './about-runner.js';
 import { DetachedAcks } from './detached-acks.js';
 import { EngagementCounters } from './engagement-counters.js';
@@ -20,9 +19,9 @@ import { engagementRunner } from './engagement-runner.js';
 import { GrpcListener } from './grpc-listener.js';
 import type { FunctionLogs } from './logs/function-logs.js';
 import type { MemberCheck } from './member-server.js';
-import type { ConfigureRunner } from './runner-handlers.js';
 import { RunnerLoad } from './runner-load.js';
 import { RunnerStatusReporter } from './runner-status-report.js';
+import type { ConfigureRunner } from './side/runner-methods.js';
 import { type CustomHealth, StatusImage } from './status-image.js';
 
 export interface PureRunnerOptions {
@@ -32,10 +31,12 @@ export interface PureRunnerOptions {
   readonly listen?: string;
   /** TLS, and who may connect; plain text unless given. */
   readonly tls?: MemberCheck;
-  /** Options of @grpc/grpc-js for the services beside Engage. */
-  readonly grpcOptions?: ServerOptions;
   /** Engagements one connection may have open. Default 65536. */
   readonly maxStreams?: number;
+  /** Connections at a time, those that have not said who they are included. Default 1024. */
+  readonly maxConnections?: number;
+  /** Of them, from one address. Default 256. */
+  readonly maxConnectionsPerAddress?: number;
   /** A balancer that owes a sign of life for so long is taken for lost, and its calls end; milliseconds. Default 20 000. */
   readonly balancerSilenceMs?: number;
   /** Detached calls are refused unless set. */
@@ -81,6 +82,8 @@ export function newPureRunner(options: PureRunnerOptions): PureRunner {
 
 const DEFAULT_LISTEN = '0.0.0.0:9190';
 const DEFAULT_MAX_STREAMS = 65_536;
+const DEFAULT_MAX_CONNECTIONS = 1024;
+const DEFAULT_MAX_CONNECTIONS_PER_ADDRESS = 256;
 const DEFAULT_SILENCE_MS = 20_000;
 /** How long balancers get to read the last answers and close their connections, milliseconds. */
 const GOODBYE_MS = 1000;
@@ -113,12 +116,13 @@ class PureRunnerService implements PureRunner {
       host: listen.slice(0, listen.lastIndexOf(':')).replace(/^\[|\]$/g, ''),
       port: Number(listen.slice(listen.lastIndexOf(':') + 1)),
       tls: options.tls,
-      grpcOptions: options.grpcOptions,
       maxStreams: options.maxStreams ?? DEFAULT_MAX_STREAMS,
+      maxConnections: options.maxConnections ?? DEFAULT_MAX_CONNECTIONS,
+      maxConnectionsPerAddress: options.maxConnectionsPerAddress ?? DEFAULT_MAX_CONNECTIONS_PER_ADDRESS,
       silenceMs: options.balancerSilenceMs ?? DEFAULT_SILENCE_MS,
       clock,
       run,
-      handlers: { status: statusReporter(options, { counters, load: this.ownLoad, clock }), configure, logs, logger },
+      methods: { status: statusReporter(options, { counters, load: this.ownLoad, clock }), configure, logs, logger },
       incarnation: this.ownLoad.incarnation,
       enter: () => {
         const leave = this.engagements.enter();

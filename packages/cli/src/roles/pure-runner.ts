@@ -68,6 +68,8 @@ export const pureRunnerRole: Role = {
       listen: `${settings.bindAddress}:${settings.grpcPort}`,
       tls: security.members,
       maxStreams: settings.maxStreams,
+      maxConnections: settings.maxConnections,
+      maxConnectionsPerAddress: settings.maxConnectionsPerAddress,
       balancerSilenceMs: settings.balancerSilenceMs,
       logs,
       detached: settings.detached,

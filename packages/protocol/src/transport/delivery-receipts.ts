@@ -1,5 +1,3 @@
-import type http2 from 'node:http2';
-
 /** Pings that are on their way at most. What is asked for meanwhile shares the next one. */
 const MAX_PINGS = 4;
 
@@ -12,9 +10,10 @@ export class DeliveryReceipts {
   private waiting: (() => void)[] = [];
   private pings = 0;
 
-  constructor(private readonly session: http2.Http2Session) {}
+  /** @param connection forgets a ping when it is lost */
+  constructor(private readonly connection: { ping(answered: () => void): void }) {}
 
-  /** For what has left the process already. Calls back when it has been read; never, when the connection is lost. */
+  /** For what is on its way already, in front of a PING. Calls back when it has been read; never, when the connection is lost. */
   request(onRead: () => void): void {
     this.waiting.push(onRead);
     if (this.pings < MAX_PINGS) this.ping();
@@ -23,11 +22,9 @@ export class DeliveryReceipts {
   private ping(): void {
     const asked = this.waiting;
     this.waiting = [];
-    if (this.session.destroyed) return;
     this.pings += 1;
-    this.session.ping((error: Error | null) => {
+    this.connection.ping(() => {
       this.pings -= 1;
-      if (error) return;
       for (const onRead of asked) onRead();
       if (this.waiting.length > 0) this.ping();
     });

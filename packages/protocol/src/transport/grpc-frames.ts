@@ -1,11 +1,11 @@
 /** gRPC's framing of messages: one byte of flags, four of length (big-endian), then the message. */
-const HEADER_BYTES = 5;
+export const MESSAGE_HEADER_BYTES = 5;
 
 export function frameMessage(message: Buffer): Buffer {
-  const framed = Buffer.allocUnsafe(HEADER_BYTES + message.length);
+  const framed = Buffer.allocUnsafe(MESSAGE_HEADER_BYTES + message.length);
   framed[0] = 0;
   framed.writeUInt32BE(message.length, 1);
-  message.copy(framed, HEADER_BYTES);
+  message.copy(framed, MESSAGE_HEADER_BYTES);
   return framed;
 }
 
@@ -23,28 +23,117 @@ export class OversizeError extends FrameError {
   }
 }
 
-/** Cuts a byte stream back into messages. Holds at most one incomplete message. */
-export class Deframer {
-  private held: Buffer | undefined;
+/** What all streams of a connection hold in messages that are not complete. */
+export class AssemblyBudget {
+  private held = 0;
 
-  constructor(private readonly maxMessageBytes: number) {}
+  constructor(private readonly maxBytes: number) {}
+
+  get bytes(): number {
+    return this.held;
+  }
+
+  /** @throws FrameError when there is no room */
+  take(bytes: number): void {
+    if (this.held + bytes > this.maxBytes)
+      throw new FrameError(`incomplete messages of more than ${this.maxBytes} bytes on one connection`);
+    this.held += bytes;
+  }
+
+  give(bytes: number): void {
+    this.held -= bytes;
+  }
+}
+
+export interface MessageSink {
+  /** The message may be a view on the chunk that brought it. */
+  onMessageBytes(message: Buffer): void;
+}
+
+const EMPTY = Buffer.alloc(0);
+
+/** What is set aside for a message before its first byte has come. */
+const FIRST_BYTES = 16 * 1024;
+
+/**
+ * Cuts a byte stream back into messages. Holds at most one incomplete message, in memory that grows with what has come and
+ * not with what its length promises.
+ */
+export class Deframer {
+  private head = EMPTY;
+  private headBytes = 0;
+  private message: Buffer | undefined;
+  private messageBytes = 0;
+  private length = 0;
+
+  constructor(
+    private readonly maxMessageBytes: number,
+    /** What this and others may hold together; undefined: no bound but that of each. */
+    public budget: AssemblyBudget | undefined = undefined,
+  ) {}
 
   /**
-   * Calls `onMessage` for every message that is now complete.
+   * Hands on every message that is now complete.
    * @throws FrameError on a compressed or an oversize message
    */
-  push(chunk: Buffer, onMessage: (message: Buffer) => void): void {
-    let bytes = this.held === undefined ? chunk : Buffer.concat([this.held, chunk]);
-    this.held = undefined;
-    while (bytes.length >= HEADER_BYTES) {
-      if (bytes[0] !== 0) throw new FrameError('the peer sent a compressed message without being asked to');
-      const length = bytes.readUInt32BE(1);
-      if (length > this.maxMessageBytes) throw new OversizeError(length, this.maxMessageBytes);
-      if (bytes.length < HEADER_BYTES + length) break;
-      const message = bytes.subarray(HEADER_BYTES, HEADER_BYTES + length);
-      bytes = bytes.subarray(HEADER_BYTES + length);
-      onMessage(message);
+  push(chunk: Buffer, sink: MessageSink): void {
+    let at = 0;
+    const end = chunk.length;
+    if (this.headBytes > 0) at = this.goOn(chunk, sink);
+    while (end - at >= MESSAGE_HEADER_BYTES) {
+      this.readHead(chunk, at);
+      const start = at + MESSAGE_HEADER_BYTES;
+      if (end - start < this.length) break;
+      at = start + this.length;
+      sink.onMessageBytes(chunk.subarray(start, at));
     }
-    if (bytes.length > 0) this.held = bytes;
+    if (at < end) this.goOn(chunk.subarray(at), sink);
+  }
+
+  /** Gives up an incomplete message. */
+  drop(): void {
+    if (this.message !== undefined) this.budget?.give(this.message.length);
+    this.message = undefined;
+    this.messageBytes = 0;
+    this.headBytes = 0;
+  }
+
+  /** Takes what belongs to the message that is not complete. @returns how much of the chunk that was */
+  private goOn(chunk: Buffer, sink: MessageSink): number {
+    let at = 0;
+    if (this.headBytes < MESSAGE_HEADER_BYTES) {
+      if (this.head.length === 0) this.head = Buffer.alloc(MESSAGE_HEADER_BYTES);
+      at = chunk.copy(this.head, this.headBytes);
+      this.headBytes += at;
+      if (this.headBytes < MESSAGE_HEADER_BYTES) return at;
+      this.readHead(this.head, 0);
+    }
+    const missing = this.length - this.messageBytes;
+    const bytes = Math.min(missing, chunk.length - at);
+    if (bytes > 0) this.hold(chunk, at, bytes);
+    if (bytes < missing) return at + bytes;
+    const message = this.message?.subarray(0, this.length) ?? EMPTY;
+    this.drop();
+    sink.onMessageBytes(message);
+    return at + bytes;
+  }
+
+  private hold(chunk: Buffer, at: number, bytes: number): void {
+    const needed = this.messageBytes + bytes;
+    if (this.message === undefined || this.message.length < needed) {
+      const size = Math.min(this.length, Math.max(needed, 2 * (this.message?.length ?? 0), FIRST_BYTES));
+      this.budget?.take(size - (this.message?.length ?? 0));
+      const larger = Buffer.allocUnsafeSlow(size);
+      this.message?.copy(larger, 0, 0, this.messageBytes);
+      this.message = larger;
+    }
+    chunk.copy(this.message, this.messageBytes, at, at + bytes);
+    this.messageBytes += bytes;
+  }
+
+  private readHead(bytes: Buffer, at: number): void {
+    if (bytes[at] !== 0) throw new FrameError('the peer sent a compressed message without being asked to');
+    this.length = bytes.readUInt32BE(at + 1);
+    if (this.length > this.maxMessageBytes) throw new OversizeError(this.length, this.maxMessageBytes);
   }
 }

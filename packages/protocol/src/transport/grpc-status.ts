@@ -1,5 +1,5 @@
-import type { IncomingHttpHeaders } from 'node:http2';
 import { GRPC_STATUS } from '../stream.js';
+import type { HeaderList } from './header-list.js';
 
 export interface GrpcStatus {
   readonly code: number;
@@ -7,11 +7,14 @@ export interface GrpcStatus {
 }
 
 /** The status in trailers (or in headers that are all there is); undefined when they carry none. */
-export function grpcStatusOf(headers: IncomingHttpHeaders): GrpcStatus | undefined {
-  const code = headers['grpc-status'];
+export function grpcStatusOf(headers: HeaderList): GrpcStatus | undefined {
+  const code = headers.get('grpc-status');
   if (code === undefined) return undefined;
-  return { code: Number(code), details: decodeMessage(headers['grpc-message']) };
+  if (code === '0') return OK;
+  return { code: Number(code), details: decodeMessage(headers.get('grpc-message') ?? '') };
 }
+
+const OK: GrpcStatus = { code: GRPC_STATUS.OK, details: '' };
 
 /** What an HTTP answer without a gRPC status means (gRPC over HTTP2, "HTTP2 Transport Mapping"). */
 export function statusOfHttp(httpStatus: number): GrpcStatus {
@@ -31,20 +34,23 @@ export function encodeTimeout(ms: number): string {
 const UNIT_MS: Readonly<Record<string, number>> = { H: 3_600_000, M: 60_000, S: 1000, m: 1, u: 1e-3, n: 1e-6 };
 
 /** Milliseconds of a `grpc-timeout`; undefined when there is none that can be read. */
-export function decodeTimeout(value: string | string[] | undefined): number | undefined {
-  const [, digits, unit] = (typeof value === 'string' && /^(\d{1,8})([HMSmun])$/.exec(value)) || [];
+export function decodeTimeout(value: string | undefined): number | undefined {
+  const [, digits, unit] = (value !== undefined && /^(\d{1,8})([HMSmun])$/.exec(value)) || [];
   return digits === undefined || unit === undefined ? undefined : Number(digits) * (UNIT_MS[unit] ?? 1);
 }
 
+/** Peers bound what they take as trailers; a message is for people. */
+const MAX_MESSAGE_CHARS = 1024;
+
 /** `grpc-message` carries printable ASCII without `%`; everything else is percent-encoded UTF-8. */
 export function encodeMessage(text: string): string {
-  return encodeURIComponent(text).replace(/%(2[0-4]|2[6-9A-F]|3[A-F]|40|5B|5C|5D|5E|60|7B|7C|7D)/g, (code) =>
-    decodeURIComponent(code),
+  return encodeURIComponent(text.slice(0, MAX_MESSAGE_CHARS).toWellFormed()).replace(
+    /%(2[0-4]|2[6-9A-F]|3[A-F]|40|5B|5C|5D|5E|60|7B|7C|7D)/g,
+    (code) => decodeURIComponent(code),
   );
 }
 
-function decodeMessage(value: string | string[] | undefined): string {
-  const text = Array.isArray(value) ? value.join(' ') : (value ?? '');
+function decodeMessage(text: string): string {
   try {
     return decodeURIComponent(text);
   } catch {

@@ -7,6 +7,8 @@ export interface PulseOptions {
   readonly bytesRead: () => number;
   /** Whether somebody waits for the peer. If not, it is asked seldom. */
   readonly isBusy: () => boolean;
+  /** Called at each look. */
+  readonly onLook?: () => void;
   /** How often to look, milliseconds. */
   readonly everyMs: number;
   /** A peer that is asked for so long without a sign is taken for lost, milliseconds. */
@@ -47,6 +49,7 @@ export class Pulse {
   private next(): Timer {
     return this.options.clock.after(this.options.everyMs, () => {
       this.timer = this.next();
+      this.options.onLook?.();
       this.look();
     });
   }

@@ -1,5 +1,4 @@
-import { encodeLogBatch, GRPC_STATUS } from '@fnfleet/protocol';
-import { Metadata, type ServerDuplexStream } from '@grpc/grpc-js';
+import { encodeLogBatch, GRPC_STATUS, type ServerCall, type ServerCallHandler } from '@fnfleet/protocol';
 import type { FunctionLogs } from './function-logs.js';
 import type { CollectorMessage } from './log-session.js';
 
@@ -9,23 +8,36 @@ interface RequestMessage {
   readonly start?: { readonly config: Readonly<Record<string, string>> } | null;
 }
 
+/** Between bytes and messages, as the loader of the proto file has it. */
+interface Coding {
+  readonly requestDeserialize: (bytes: Buffer) => RequestMessage;
+  readonly responseSerialize: (message: object) => Buffer;
+}
+
+const NOBODY: ServerCallHandler = {
+  onMessage: () => undefined,
+  onHalfClose: () => undefined,
+  onCancelled: () => undefined,
+};
+
 /** Serves one collector over gRPC. */
-export function streamLogs(call: ServerDuplexStream<unknown, unknown>, logs: FunctionLogs | undefined): void {
-  const fail = (code: number, details: string) => void call.emit('error', { code, details });
-  // As Fn says it.
-  if (logs === undefined) return fail(GRPC_STATUS.UNKNOWN, 'runner not configured with logStreamer');
-  const session = logs.accept({
+export function streamLogs(call: ServerCall, coding: Coding, logs: FunctionLogs | undefined): ServerCallHandler {
+  const fail = (code: number, details: string) => call.end(code, details);
+  const session = logs?.accept({
     // The collector learns at once that it is served, not only with the first line.
-    open: () => call.sendMetadata(new Metadata()),
-    send: (batch) => void call.write(encodeLogBatch(batch)),
-    end: () => call.end(),
+    open: () => call.open(),
+    send: (batch) => void call.send(coding.responseSerialize(encodeLogBatch(batch))),
+    end: () => call.end(GRPC_STATUS.OK, ''),
     fail,
   });
-  if (session === undefined) return;
-  call.on('data', (message: RequestMessage) => session.onMessage(messageOf(message)));
-  call.on('end', () => session.onHalfClose());
-  call.on('cancelled', () => session.onGone());
-  call.on('error', () => session.onGone());
+  // As Fn says it.
+  if (logs === undefined) fail(GRPC_STATUS.UNKNOWN, 'runner not configured with logStreamer');
+  if (session === undefined) return NOBODY;
+  return {
+    onMessage: (bytes) => session.onMessage(messageOf(coding.requestDeserialize(bytes))),
+    onHalfClose: () => session.onHalfClose(),
+    onCancelled: () => session.onGone(),
+  };
 }
 
 function messageOf({ body, start }: RequestMessage): CollectorMessage {

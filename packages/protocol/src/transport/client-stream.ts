@@ -1,0 +1,198 @@
+import { decodeRunnerMessage, encodeClientMessage } from '../codec.js';
+import type { ClientMessage, StartedMessage } from '../messages.js';
+import { decodeOrca, INCARNATION_HEADER, LOAD_TRAILER } from '../orca.js';
+import { readStartPromise, STARTED_HEADER, type StartPromise } from '../start-marker.js';
+import { type ClientStream, type ClientStreamHandler, GRPC_STATUS, type StreamEnd } from '../stream.js';
+import { Deframer, FrameError, frameMessage, type MessageSink } from './grpc-frames.js';
+import { type GrpcStatus, grpcStatusOf, statusOfHttp } from './grpc-status.js';
+import type { HeaderList } from './header-list.js';
+import type { Http2Stream, StreamListener, StreamLoss } from './http2-stream.js';
+import type { Lingering, RunnerPeer } from './runner-peer.js';
+import { H2_ERROR } from './wire.js';
+
+/**
+ * The balancer's end of one Engage stream.
+ *
+ * Messages sent before there is a connection are held; they are few, because `send` says "no more" at once. A stream that
+ * never got one, or that the peer refused unprocessed (REFUSED_STREAM, a GOAWAY with a lower number), has certainly not arrived.
+ */
+export class EngageStream implements ClientStream, StreamListener, MessageSink, Lingering {
+  private stream: Http2Stream | undefined;
+  private peer: RunnerPeer | undefined;
+  private early: Buffer[] | undefined = [];
+  private earlyHalfClose = false;
+  private paused = false;
+  private handler: ClientStreamHandler | undefined;
+  private readonly deframer: Deframer;
+  private answered = false;
+  private status: GrpcStatus | undefined;
+  private incarnation = '';
+  /** Undefined: the runner has not answered yet. */
+  private startPromise: StartPromise | undefined;
+  private released = false;
+  private unread: (() => void) | undefined;
+
+  /** @param onOver called once, when the stream is over */
+  constructor(
+    handler: ClientStreamHandler,
+    maxMessageBytes: number,
+    private readonly onOver: () => void,
+  ) {
+    this.handler = handler;
+    this.deframer = new Deframer(maxMessageBytes);
+  }
+
+  attach(peer: RunnerPeer, head: Buffer): void {
+    if (this.handler === undefined || this.early === undefined) return; // cancelled while connecting
+    if (!peer.takesStreams) return this.unreachable(new Error('the connection takes no more streams'));
+    const { early } = this;
+    this.early = undefined;
+    this.peer = peer;
+    const stream = peer.connection.request(head, this);
+    this.stream = stream;
+    this.deframer.budget = peer.connection.assembly;
+    if (this.paused) stream.pause();
+    for (const message of early) stream.sendData(message);
+    if (this.earlyHalfClose) stream.end();
+    else if (early.length > 0) queueMicrotask(() => this.handler?.onWritable());
+  }
+
+  unreachable(error: Error): void {
+    this.early = undefined;
+    // Later than the call that led here, as the border promises.
+    process.nextTick(() =>
+      this.finish({ code: GRPC_STATUS.UNAVAILABLE, details: `cannot reach the runner: ${error.message}` }, false),
+    );
+  }
+
+  send(message: ClientMessage): boolean {
+    const framed = frameMessage(encodeClientMessage(message));
+    if (this.early) {
+      this.early.push(framed);
+      return false;
+    }
+    return this.stream?.sendData(framed) ?? false;
+  }
+
+  halfClose(): void {
+    if (this.early) this.earlyHalfClose = true;
+    else this.stream?.end();
+  }
+
+  pause(): void {
+    this.paused = true;
+    this.stream?.pause();
+  }
+
+  resume(): void {
+    this.paused = false;
+    this.stream?.resume();
+  }
+
+  cancel(): void {
+    this.early = undefined;
+    this.stream?.reset(H2_ERROR.CANCEL);
+    this.deframer.drop();
+    if (this.handler !== undefined)
+      process.nextTick(() => this.finish(this.status ?? CANCELLED, this.stream !== undefined));
+  }
+
+  release(): void {
+    this.released = true;
+    this.deframer.drop();
+    const { stream } = this;
+    if (stream === undefined) return this.cancel();
+    if (stream.isClosed) return;
+    // The trailers follow the last message at once. A body that nobody waits for any more is cut off then.
+    if (stream.remoteHasEnded) return stream.reset(H2_ERROR.NO_ERROR);
+    stream.resume();
+    this.peer?.linger(this);
+  }
+
+  /** The runner has let us wait for its trailers for too long. */
+  cut(): void {
+    this.stream?.reset(H2_ERROR.NO_ERROR);
+    this.finish(this.status ?? { code: GRPC_STATUS.UNAVAILABLE, details: 'no trailers after the last message' }, true);
+  }
+
+  onHeaders(list: HeaderList): void {
+    if (this.answered) {
+      this.status = grpcStatusOf(list) ?? this.status;
+      return this.tellLoad(list.only(LOAD_TRAILER));
+    }
+    const httpStatus = Number(list.get(':status'));
+    if (httpStatus >= 100 && httpStatus < 200) return; // the answer follows
+    this.answered = true;
+    this.peer?.noteAnswer();
+    this.status = grpcStatusOf(list) ?? (httpStatus === 200 ? undefined : statusOfHttp(httpStatus));
+    this.incarnation = list.only(INCARNATION_HEADER) ?? '';
+    this.startPromise = readStartPromise(list.only(STARTED_HEADER));
+    if (this.startPromise !== 'none' && this.peer) this.peer.promised = this.startPromise;
+  }
+
+  onData(bytes: Buffer): void {
+    if (this.released || this.handler === undefined) return;
+    try {
+      this.deframer.push(bytes, this);
+    } catch (error) {
+      const code = error instanceof FrameError ? GRPC_STATUS.RESOURCE_EXHAUSTED : GRPC_STATUS.INTERNAL;
+      this.stream?.reset(H2_ERROR.CANCEL);
+      this.finish({ code, details: `unreadable message from the runner: ${(error as Error).message}` }, true);
+    }
+  }
+
+  onMessageBytes(bytes: Buffer): void {
+    if (this.released || this.handler === undefined) return;
+    const message = decodeRunnerMessage(bytes);
+    if (message.kind === 'started' && this.startPromise === 'confirmed') this.deliverConfirmed(message);
+    else this.handler.onMessage(message);
+  }
+
+  onWritable(): void {
+    this.handler?.onWritable();
+  }
+
+  /** With the trailers read and the last message delivered the outcome is complete; this end's half can wait. */
+  onEnd(): void {
+    if (this.status) this.finish(this.status, true);
+    else this.finish({ code: GRPC_STATUS.UNAVAILABLE, details: 'the stream ended without a status' }, true, 'heardOut');
+    if (this.released) this.stream?.reset(H2_ERROR.NO_ERROR);
+  }
+
+  onClose(loss: StreamLoss | undefined): void {
+    if (loss === undefined) return; // onEnd has come
+    if (!this.answered && loss.resetCode !== undefined) this.peer?.noteReset(loss.resetCode);
+    this.startPromise ??= this.peer?.promised;
+    const status = this.status ?? { code: GRPC_STATUS.UNAVAILABLE, details: loss.message };
+    const lost = this.status !== undefined ? undefined : loss.heardOut ? 'heardOut' : 'unsure';
+    this.finish(status, !loss.unprocessed, lost);
+  }
+
+  private tellLoad(trailer: string | undefined): void {
+    const { onLoad } = this.handler ?? {};
+    const load = onLoad && trailer !== undefined ? decodeOrca(trailer, this.incarnation) : undefined;
+    if (load) onLoad?.call(this.handler, load);
+  }
+
+  /** A runner that waits for a receipt has not started before it got one: `started` counts from then on. */
+  private deliverConfirmed(message: StartedMessage): void {
+    this.unread?.();
+    this.unread = this.peer?.onNextPing(() => this.handler?.onMessage(message));
+  }
+
+  private finish(status: GrpcStatus, mayHaveArrived: boolean, lost?: StreamEnd['lost']): void {
+    const { handler } = this;
+    if (handler === undefined) return;
+    this.handler = undefined;
+    this.unread?.();
+    this.deframer.drop();
+    this.peer?.ended(this);
+    try {
+      handler.onEnd({ ...status, mayHaveArrived, startPromise: this.startPromise ?? 'none', lost });
+    } finally {
+      this.onOver();
+    }
+  }
+}
+
+const CANCELLED: GrpcStatus = { code: GRPC_STATUS.CANCELLED, details: 'cancelled' };

@@ -1,0 +1,493 @@
+import { encodeField, encodeHeaders } from './hpack/encoder.js';
+import { frame, HELLO, SETTINGS, uint32 } from './test-kit/frames.js';
+import { Heard, Wired } from './test-kit/wired.js';
+import { FLAG, FRAME, H2_ERROR, SETTING } from './wire.js';
+
+const REQUEST = encodeHeaders([
+  [':method', 'POST'],
+  [':scheme', 'http'],
+  [':path', '/x'],
+  ['content-type', 'application/grpc'],
+]);
+const ANSWER = encodeHeaders([[':status', '200']]);
+const TRAILERS = encodeHeaders([['grpc-status', '0']]);
+const ENDS = FLAG.END_HEADERS | FLAG.END_STREAM;
+
+const headers = (stream: number, block = REQUEST, flags: number = FLAG.END_HEADERS) =>
+  frame(FRAME.HEADERS, flags, stream, block);
+const data = (stream: number, text: string | Buffer, flags = 0) => frame(FRAME.DATA, flags, stream, Buffer.from(text));
+const settings = (...entries: [number, number][]) =>
+  frame(
+    FRAME.SETTINGS,
+    0,
+    0,
+    Buffer.concat(entries.map(([id, value]) => Buffer.concat([Buffer.from([id >> 8, id]), uint32(value)]))),
+  );
+const windowUpdate = (stream: number, bytes: number) => frame(FRAME.WINDOW_UPDATE, 0, stream, uint32(bytes));
+const reset = (stream: number, code: number = H2_ERROR.CANCEL) => frame(FRAME.RST_STREAM, 0, stream, uint32(code));
+const goaway = (last: number, code: number) => frame(FRAME.GOAWAY, 0, 0, Buffer.concat([uint32(last), uint32(code)]));
+const PING = frame(FRAME.PING, 0, 0, Buffer.from('12345678'));
+/** What a stream is told when it is over. */
+const lossOf = (heard: Heard) => heard.closed[0];
+
+async function engaged(options = {}) {
+  const client = await Wired.ready('client', options);
+  const heard = new Heard();
+  const stream = client.connection.request(REQUEST, heard);
+  heard.stream = stream;
+  await client.turn();
+  client.news();
+  return { client, heard, stream };
+}
+
+describe('a request and its answer', () => {
+  it('at a client: the frames of a turn leave in one write, and what is ours of one stream shares a frame', async () => {
+    const client = await Wired.ready('client');
+    const heard = new Heard();
+    const before = client.socket.writes.length;
+    const stream = client.connection.request(REQUEST, heard);
+    stream.sendData(Buffer.from('one '));
+    stream.sendData(Buffer.from('two'));
+    stream.end();
+    await client.turn();
+    expect(client.socket.writes).toHaveLength(before + 1);
+    expect(client.news()).toEqual([
+      { type: FRAME.HEADERS, flags: FLAG.END_HEADERS, stream: 1, payload: REQUEST },
+      { type: FRAME.DATA, flags: FLAG.END_STREAM, stream: 1, payload: Buffer.from('one two') },
+    ]);
+    client.say(headers(1, ANSWER), data(1, 'answer'), headers(1, TRAILERS, ENDS));
+    expect([heard.text, heard.lists.length, heard.ended, heard.closed]).toEqual(['answer', 2, true, [undefined]]);
+    expect(client.connection.openStreams).toBe(0);
+  });
+
+  it('at a server: an answer that is complete before the request cuts the request off', async () => {
+    const server = await Wired.ready('server');
+    server.say(headers(1));
+    const { stream, heard } = server.opened[0] ?? fail();
+    stream.sendHeaders(ANSWER, false);
+    stream.sendData(Buffer.from('no'));
+    stream.sendHeaders(TRAILERS, true);
+    await server.turn();
+    expect(server.news().map(({ type, payload }) => [type, payload.length])).toEqual([
+      [FRAME.HEADERS, ANSWER.length],
+      [FRAME.DATA, 2],
+      [FRAME.HEADERS, TRAILERS.length],
+      [FRAME.RST_STREAM, 4],
+    ]);
+    expect([heard.closed, server.connection.openStreams]).toEqual([[undefined], 0]);
+    server.say(data(1, 'late'), headers(1, TRAILERS, ENDS), reset(1));
+    await server.turn();
+    expect([server.closes, server.news()]).toEqual([[], []]);
+  });
+
+  it('takes padding, priority, extensions, informational heads and a head in pieces', async () => {
+    const server = await Wired.ready('server');
+    const padded = Buffer.concat([Buffer.from([3, 0, 0, 0, 0, 16]), REQUEST.subarray(0, 2), Buffer.alloc(3)]);
+    server.say(
+      frame(FRAME.PRIORITY, 0, 9, Buffer.from([0, 0, 0, 0, 1])),
+      frame(FRAME.HEADERS, FLAG.PADDED | FLAG.PRIORITY, 1, padded),
+      frame(FRAME.CONTINUATION, 0, 1, REQUEST.subarray(2, 5)),
+      frame(FRAME.CONTINUATION, FLAG.END_HEADERS, 1, REQUEST.subarray(5)),
+      frame(0x42, 0xff, 1, Buffer.from('grease')),
+      frame(FRAME.DATA, FLAG.PADDED, 1, Buffer.from('\u0002okpp')),
+      frame(FRAME.DATA, FLAG.PADDED | FLAG.END_STREAM, 1, Buffer.from([0])),
+    );
+    const [one] = server.opened;
+    expect([one?.head.get(':path'), one?.heard.text, one?.heard.ended, server.closes]).toEqual(['/x', 'ok', true, []]);
+  });
+});
+
+describe('flow control', () => {
+  it('sends no more than the windows allow, the rest as they open, and says when there is room again', async () => {
+    const { client, heard, stream } = await engaged();
+    expect(stream.sendData(Buffer.alloc(65_000, 'a'))).toBe(false);
+    expect(stream.sendData(Buffer.alloc(1000, 'b'))).toBe(false);
+    await client.turn();
+    const sent = () =>
+      client
+        .news()
+        .filter(({ type }) => type === FRAME.DATA)
+        .map(({ payload }) => payload.length);
+    expect(sent()).toEqual([16_384, 16_384, 16_384, 15_848, 535]);
+    client.say(windowUpdate(1, 10_000));
+    await client.turn();
+    expect([sent(), heard.writable]).toEqual([[], 0]); // the connection's window is shut still
+    client.say(windowUpdate(0, 100));
+    await client.turn();
+    expect(sent()).toEqual([100]);
+    client.say(windowUpdate(0, 100_000));
+    await client.turn();
+    expect([sent(), heard.writable]).toEqual([[365], 1]);
+  });
+
+  it('a window that SETTINGS make smaller may fall below nothing', async () => {
+    const { client, stream } = await engaged();
+    stream.sendData(Buffer.alloc(1000));
+    client.say(settings([SETTING.INITIAL_WINDOW_SIZE, 500]));
+    stream.sendData(Buffer.from('waits'));
+    await client.turn();
+    client.news();
+    client.say(windowUpdate(1, 500));
+    await client.turn();
+    expect(client.news()).toEqual([]);
+    client.say(settings([SETTING.INITIAL_WINDOW_SIZE, 503]));
+    await client.turn();
+    expect(client.news().map(({ type, payload }) => [type, String(payload)])).toEqual([
+      [FRAME.SETTINGS, ''],
+      [FRAME.DATA, 'wai'],
+    ]);
+  });
+
+  it('heads and trailers go while the window of the connection is shut', async () => {
+    const server = await Wired.ready('server');
+    server.say(headers(1, REQUEST, ENDS), headers(3, REQUEST, ENDS));
+    const [one, two] = server.opened;
+    one?.stream.sendHeaders(ANSWER, false);
+    one?.stream.sendData(Buffer.alloc(100_000));
+    two?.stream.sendHeaders(ANSWER, false);
+    two?.stream.sendHeaders(TRAILERS, true);
+    await server.turn();
+    expect(
+      server
+        .news()
+        .filter(({ stream }) => stream === 3)
+        .map(({ type }) => type),
+    ).toEqual([1, 1]);
+  });
+
+  it('a stream that is paused holds what comes, in order, and lets the peer send on when it is read', async () => {
+    const { client, heard, stream } = await engaged();
+    client.say(headers(1, ANSWER));
+    stream.pause();
+    client.say(...['x', 'y', 'z'].map((fill) => data(1, Buffer.alloc(10_000, fill))), headers(1, TRAILERS, ENDS));
+    expect([heard.parts.length, heard.lists.length, heard.ended]).toEqual([0, 1, false]);
+    await client.turn();
+    expect(client.news()).toEqual([]);
+    stream.resume();
+    expect(heard.parts).toHaveLength(0); // not within the call
+    await client.turn();
+    const text = ['x', 'y', 'z'].map((fill) => fill.repeat(10_000)).join('');
+    expect([heard.text === text, heard.lists.length, heard.ended]).toEqual([true, 2, true]);
+  });
+
+  it('a stream that is read gets more window; and what is dropped is given back to the connection', async () => {
+    const server = await Wired.ready('server', { connectionWindowBytes: 100_000 });
+    server.say(headers(1), headers(3));
+    const [one, two] = server.opened;
+    one?.stream.pause();
+    for (let i = 0; i < 3; i += 1) server.say(data(1, Buffer.alloc(16_000)));
+    for (let i = 0; i < 3; i += 1) server.say(data(3, Buffer.alloc(16_000)));
+    await server.turn();
+    expect(server.news().map(({ stream, payload }) => [stream, payload.readUInt32BE(0)])).toEqual([[3, 48_000]]);
+    server.say(reset(1));
+    await server.turn();
+    expect(server.news().map(({ stream, payload }) => [stream, payload.readUInt32BE(0)])).toEqual([[0, 96_000]]);
+    expect(two?.heard.parts).toHaveLength(3);
+  });
+});
+
+describe('what is held of a stream goes with it', () => {
+  it('bytes that wait are dropped when the peer resets, and count no more', async () => {
+    const server = await Wired.ready('server');
+    server.socket.open = false;
+    for (let id = 1; id < 200; id += 2) {
+      server.say(headers(id));
+      const { stream } = server.opened.at(-1) ?? fail();
+      stream.sendHeaders(ANSWER, false);
+      for (let i = 0; i < 10; i += 1) stream.sendData(Buffer.alloc(100_000));
+      server.say(reset(id));
+    }
+    await server.turn();
+    expect(server.connection.outbox.bytes).toBeLessThan(256 * 1024);
+    expect([server.connection.openStreams, server.closes]).toEqual([0, []]);
+    // An ordinary call is served as ever.
+    server.say(windowUpdate(0, 1_000_000), headers(201, REQUEST, ENDS));
+    server.opened.at(-1)?.stream.sendHeaders(TRAILERS, true);
+    server.socket.drain();
+    await server.turn();
+    expect(server.news().at(-1)).toMatchObject({ stream: 201, type: FRAME.HEADERS });
+  });
+
+  it('a stream that is reset before its head has left says nothing, and gets no number', async () => {
+    const client = await Wired.ready('client');
+    client.socket.open = false;
+    const first = client.connection.request(REQUEST, new Heard());
+    first.sendData(Buffer.alloc(60_000));
+    await client.turn();
+    client.say(windowUpdate(0, 1e6), windowUpdate(1, 1e6));
+    for (let i = 0; i < 20; i += 1) first.sendData(Buffer.alloc(16_000));
+    await client.turn();
+    const late = new Heard();
+    client.connection.request(REQUEST, late).reset(H2_ERROR.CANCEL);
+    const last = new Heard();
+    client.connection.request(REQUEST, last);
+    expect(client.connection.openStreams).toBe(2);
+    client.socket.drain();
+    await client.turn();
+    expect(
+      client
+        .news()
+        .filter(({ type }) => type !== FRAME.DATA)
+        .map(({ type, stream }) => [type, stream]),
+    ).toEqual([
+      [FRAME.HEADERS, 1],
+      [FRAME.HEADERS, 3],
+    ]);
+    expect(late.closed).toEqual([]);
+  });
+
+  it('a listener that throws costs its stream, and no other', async () => {
+    const server = await Wired.ready('server');
+    server.say(headers(1), headers(3));
+    const [one, two] = server.opened;
+    if (one) one.heard.onData = () => fail();
+    server.say(data(1, 'x'), data(3, 'y'));
+    await server.turn();
+    expect(server.faults).toHaveLength(1);
+    expect(server.news()).toMatchObject([{ type: FRAME.RST_STREAM, stream: 1 }]);
+    expect([one?.heard.closed.length, two?.heard.text, server.closes]).toEqual([1, 'y', []]);
+  });
+});
+
+describe('how a stream is lost', () => {
+  it.each`
+    how                                     | peer                                                    | loss
+    ${'a reset'}                            | ${reset(1)}                                             | ${{ unprocessed: false, heardOut: true, resetCode: 8 }}
+    ${'REFUSED_STREAM'}                     | ${reset(1, H2_ERROR.REFUSED_STREAM)}                    | ${{ unprocessed: true, resetCode: 7 }}
+    ${'a GOAWAY with a lower number'}       | ${goaway(0, H2_ERROR.NO_ERROR)}                         | ${{ unprocessed: true }}
+    ${'a GOAWAY with an error'}             | ${goaway(1, H2_ERROR.INTERNAL_ERROR)}                   | ${{ unprocessed: false, heardOut: true }}
+    ${'an answer that breaks the rules'}    | ${headers(1, encodeHeaders([['connection', 'close']]))} | ${{ unprocessed: false, heardOut: false }}
+    ${'a connection that breaks the rules'} | ${frame(FRAME.PING, 0, 0)}                              | ${{ unprocessed: false, heardOut: false }}
+  `('$how', async ({ peer, loss }) => {
+    const { client, heard } = await engaged();
+    client.say(peer);
+    expect(heard.closed).toMatchObject([loss]);
+  });
+
+  it.each`
+    how                                 | event                                                                              | heardOut
+    ${'the peer closed the connection'} | ${['end']}                                                                         | ${true}
+    ${'a read found it reset'}          | ${['error', Object.assign(new Error(), { code: 'ECONNRESET', syscall: 'read' })]}  | ${true}
+    ${'a write found it reset'}         | ${['error', Object.assign(new Error(), { code: 'ECONNRESET', syscall: 'write' })]} | ${false}
+    ${'a write found it closed'}        | ${['error', Object.assign(new Error(), { code: 'EPIPE', syscall: 'write' })]}      | ${false}
+    ${'it timed out'}                   | ${['error', Object.assign(new Error(), { code: 'ETIMEDOUT', syscall: 'read' })]}   | ${false}
+  `('$how: all that the peer sent was read? $heardOut', async ({ event, heardOut }) => {
+    const { client, heard } = await engaged();
+    client.socket.emit(event[0], event[1]);
+    expect(heard.closed).toMatchObject([{ heardOut, unprocessed: false }]);
+    expect([client.closes.length, client.socket.destroyed]).toEqual([1, true]);
+  });
+
+  it('an answer that is complete survives its connection, though it is not read yet', async () => {
+    const { client, heard, stream } = await engaged();
+    client.say(headers(1, ANSWER));
+    stream.pause();
+    client.say(data(1, 'all'), headers(1, TRAILERS, ENDS));
+    client.socket.emit('end');
+    stream.resume();
+    await client.turn();
+    expect([heard.text, heard.lists.length, heard.ended, heard.closed]).toEqual(['all', 2, true, [undefined]]);
+  });
+});
+
+describe('goodbye', () => {
+  it('a server says it in two steps, finishes what it has, and closes', async () => {
+    const server = await Wired.ready('server');
+    server.say(headers(1, REQUEST, ENDS));
+    server.connection.leave();
+    const [first, ping] = server.news();
+    expect([first?.type, first?.payload.readUInt32BE(0), ping?.type]).toEqual([FRAME.GOAWAY, 0x7fffffff, FRAME.PING]);
+    server.say(headers(3, REQUEST, ENDS)); // it was on its way
+    expect(server.opened).toHaveLength(2);
+    server.say(frame(FRAME.PING, FLAG.ACK, 0, ping?.payload));
+    await server.turn();
+    expect(server.news()[0]?.payload.readUInt32BE(0)).toBe(3);
+    server.say(headers(5));
+    expect(server.opened).toHaveLength(2);
+    for (const { stream } of server.opened) stream.sendHeaders(TRAILERS, true);
+    await server.turn();
+    expect([server.socket.destroyed, server.closes.length]).toEqual([true, 1]);
+  });
+
+  it('a client opens no more after GOAWAY, and what it has goes on', async () => {
+    const { client, heard } = await engaged();
+    client.say(goaway(0x7fffffff, 0));
+    expect([client.connection.takesStreams, client.goaways, heard.closed]).toEqual([false, 1, []]);
+    client.say(headers(1, ANSWER), headers(1, TRAILERS, ENDS));
+    expect(heard.ended).toBe(true);
+    heard.stream?.end();
+    await client.turn();
+    expect(client.socket.destroyed).toBe(true);
+  });
+
+  it('what has not begun is certainly not there when the connection goes', async () => {
+    const client = await Wired.ready('client');
+    client.socket.open = false;
+    const first = client.connection.request(REQUEST, new Heard());
+    client.say(windowUpdate(0, 1e6), windowUpdate(1, 1e6));
+    for (let i = 0; i < 20; i += 1) first.sendData(Buffer.alloc(16_000));
+    await client.turn();
+    const waits = new Heard();
+    client.connection.request(REQUEST, waits);
+    client.connection.destroy(new Error('gone'));
+    expect(lossOf(waits)).toMatchObject({ unprocessed: true });
+  });
+});
+
+it('honours how many streams, and how large frames, its peer allows', async () => {
+  const client = await Wired.ready('client');
+  client.say(settings([SETTING.MAX_CONCURRENT_STREAMS, 1]));
+  expect(client.connection.takesStreams).toBe(true);
+  client.connection.request(REQUEST, new Heard());
+  expect(client.connection.takesStreams).toBe(false);
+  client.say(settings([SETTING.MAX_CONCURRENT_STREAMS, 2]));
+  expect(client.connection.takesStreams).toBe(true);
+});
+
+it('answers a PING, tells who asked for the next one, and takes only answers to its own', async () => {
+  const { client } = await engaged();
+  const asked: string[] = [];
+  client.connection.onNextPing(() => asked.push('asked'));
+  client.connection.ping(() => asked.push('answered'));
+  await client.turn();
+  const [ping] = client.news();
+  client.say(frame(FRAME.PING, FLAG.ACK, 0, Buffer.from('12345678')), PING, PING);
+  client.say(frame(FRAME.PING, FLAG.ACK, 0, ping?.payload), frame(FRAME.PING, FLAG.ACK, 0, ping?.payload));
+  await client.turn();
+  expect(asked).toEqual(['asked', 'answered']);
+  expect(client.news().map(({ type, flags }) => [type, flags])).toEqual([
+    [FRAME.PING, FLAG.ACK],
+    [FRAME.PING, FLAG.ACK],
+  ]);
+});
+
+describe('a peer that breaks the rules loses its connection, and is told why', () => {
+  const bomb = Buffer.concat([Buffer.from([0x40, 1, 0x61]), encodeField('x', 'y'.repeat(3000)).subarray(3)]);
+  it.each`
+    what                                        | role        | says                                                                                                                          | code
+    ${'HTTP/1.1'}                               | ${'server'} | ${[Buffer.from('GET / HTTP/1.1\r\n\r\n')]}                                                                                    | ${1}
+    ${'no SETTINGS first'}                      | ${'server'} | ${[HELLO.subarray(0, 24), PING]}                                                                                              | ${1}
+    ${'an acknowledgement first'}               | ${'client'} | ${[frame(FRAME.SETTINGS, FLAG.ACK)]}                                                                                          | ${1}
+    ${'DATA of no stream'}                      | ${'server'} | ${[HELLO, data(0, 'x')]}                                                                                                      | ${1}
+    ${'DATA of a stream never opened'}          | ${'server'} | ${[HELLO, data(5, 'x')]}                                                                                                      | ${1}
+    ${'RST_STREAM of a stream never opened'}    | ${'server'} | ${[HELLO, reset(5)]}                                                                                                          | ${1}
+    ${'WINDOW_UPDATE of a stream never opened'} | ${'server'} | ${[HELLO, windowUpdate(5, 1)]}                                                                                                | ${1}
+    ${'an even stream from a client'}           | ${'server'} | ${[HELLO, headers(2)]}                                                                                                        | ${1}
+    ${'a stream number twice'}                  | ${'server'} | ${[HELLO, headers(3), reset(3), headers(3)]}                                                                                  | ${1}
+    ${'an answer to nothing'}                   | ${'client'} | ${[SETTINGS, headers(1, ANSWER)]}                                                                                             | ${1}
+    ${'a pushed stream'}                        | ${'client'} | ${[SETTINGS, frame(FRAME.PUSH_PROMISE, 4, 1, uint32(2))]}                                                                     | ${1}
+    ${'a head that another frame interrupts'}   | ${'server'} | ${[HELLO, headers(1, REQUEST.subarray(0, 3), 0), PING]}                                                                       | ${1}
+    ${'CONTINUATION of nothing'}                | ${'server'} | ${[HELLO, frame(FRAME.CONTINUATION, 4, 1, REQUEST)]}                                                                          | ${1}
+    ${'CONTINUATION without an end'}            | ${'server'} | ${[HELLO, headers(1, REQUEST, 0), ...Array.from({ length: 20 }, () => frame(FRAME.CONTINUATION, 0, 1))]}                      | ${11}
+    ${'CONTINUATION of 64 KiB and more'}        | ${'server'} | ${[HELLO, headers(1, REQUEST, 0), ...Array.from({ length: 5 }, () => frame(FRAME.CONTINUATION, 0, 1, Buffer.alloc(16_384)))]} | ${11}
+    ${'HPACK that is none'}                     | ${'server'} | ${[HELLO, headers(1, Buffer.from([0x80]))]}                                                                                   | ${9}
+    ${'more padding than frame'}                | ${'server'} | ${[HELLO, headers(1), frame(FRAME.DATA, FLAG.PADDED, 1, Buffer.from([9, 0]))]}                                                | ${1}
+    ${'PING of six bytes'}                      | ${'server'} | ${[HELLO, frame(FRAME.PING, 0, 0, Buffer.alloc(6))]}                                                                          | ${6}
+    ${'SETTINGS of five bytes'}                 | ${'server'} | ${[HELLO, frame(FRAME.SETTINGS, 0, 0, Buffer.alloc(5))]}                                                                      | ${6}
+    ${'a window larger than there is'}          | ${'server'} | ${[HELLO, settings([SETTING.INITIAL_WINDOW_SIZE, 2 ** 31])]}                                                                  | ${3}
+    ${'a frame size that is not allowed'}       | ${'server'} | ${[HELLO, settings([SETTING.MAX_FRAME_SIZE, 100])]}                                                                           | ${1}
+    ${'WINDOW_UPDATE by nothing'}               | ${'server'} | ${[HELLO, windowUpdate(0, 0)]}                                                                                                | ${1}
+    ${'a window that overflows'}                | ${'server'} | ${[HELLO, windowUpdate(0, 2 ** 31 - 1)]}                                                                                      | ${3}
+    ${'a reset for each of 100 000 streams'}    | ${'server'} | ${[HELLO, ...Array.from({ length: 100_001 }, (_, i) => Buffer.concat([headers(2 * i + 1), reset(2 * i + 1)]))]}               | ${11}
+    ${'200 000 frames that bring nothing'}      | ${'server'} | ${[HELLO, headers(1), ...Array.from({ length: 200_001 }, () => data(1, ''))]}                                                 | ${11}
+    ${'a dynamic table that is too large'}      | ${'server'} | ${[HELLO, headers(1, Buffer.from([0x3f, 0xe2, 0x1f]))]}                                                                       | ${9}
+  `('$what', async ({ role, says, code }) => {
+    const peer = new Wired(role);
+    if (says.length > 1000) peer.opened.push = () => 0;
+    peer.say(Buffer.concat(says));
+    await peer.turn();
+    const last = peer.news().at(-1);
+    expect([last?.type, last?.payload.readUInt32BE(4)]).toEqual([FRAME.GOAWAY, code]);
+    expect([peer.closes.length, peer.socket.destroyed, peer.connection.openStreams]).toEqual([1, true, 0]);
+    peer.say(PING); // is not read any more
+  });
+
+  it('more than the window of the connection, on streams that are not read', async () => {
+    const server = await Wired.ready('server', { connectionWindowBytes: 100_000 });
+    for (const id of [1, 3, 5]) {
+      server.say(headers(id));
+      server.opened.at(-1)?.stream.pause();
+      for (let i = 0; i < 3; i += 1) server.say(data(id, Buffer.alloc(16_000)));
+    }
+    await server.turn();
+    expect(server.news().at(-1)?.payload.readUInt32BE(4)).toBe(H2_ERROR.FLOW_CONTROL_ERROR);
+    expect(server.closes).toHaveLength(1);
+  });
+
+  it.each`
+    what                                  | says                                                                                              | code
+    ${'a name with capitals'}             | ${headers(1, Buffer.concat([REQUEST, encodeField('Te', 'trailers')]))}                            | ${1}
+    ${'a value with a line feed'}         | ${headers(1, Buffer.concat([REQUEST, encodeField('x', 'a\r\nb')]))}                               | ${1}
+    ${'a value with a NUL'}               | ${headers(1, Buffer.concat([REQUEST, encodeField('x', '\0')]))}                                   | ${1}
+    ${'http2-settings'}                   | ${headers(1, Buffer.concat([REQUEST, encodeField('http2-settings', 'AAMAAABk')]))}                | ${1}
+    ${'connection: close'}                | ${headers(1, Buffer.concat([REQUEST, encodeField('connection', 'close')]))}                       | ${1}
+    ${'te: gzip'}                         | ${headers(1, Buffer.concat([REQUEST, encodeField('te', 'gzip')]))}                                | ${1}
+    ${'no path'} | ${headers(1, encodeHeaders([[':method', 'POST'], [':scheme', 'http']]))} | ${1}
+    ${'two paths'}                        | ${headers(1, Buffer.concat([encodeField(':path', '/'), REQUEST]))}                                | ${1}
+    ${'a pseudo-header after the others'} | ${headers(1, Buffer.concat([REQUEST, encodeField(':authority', 'x')]))}                           | ${1}
+    ${'a header list of 40 KB'}           | ${headers(1, Buffer.concat([REQUEST, bomb, Buffer.alloc(13, 0xbe)]))}                             | ${11}
+    ${'more than its window'}             | ${Buffer.concat([headers(1), ...Array.from({ length: 5 }, () => data(1, Buffer.alloc(16_000)))])} | ${3}
+    ${'DATA after its end'}               | ${Buffer.concat([headers(1, REQUEST, ENDS), data(1, 'x')])}                                       | ${5}
+    ${'a second head'}                    | ${Buffer.concat([headers(1), headers(1)])}                                                        | ${1}
+    ${'WINDOW_UPDATE by nothing'}         | ${Buffer.concat([headers(1), windowUpdate(1, 0)])}                                                | ${1}
+  `('on one stream it loses the stream alone: $what', async ({ says, code }) => {
+    const server = await Wired.ready('server');
+    const push = server.opened.push.bind(server.opened);
+    server.opened.push = (one) => {
+      one.stream.pause();
+      return push(one);
+    };
+    server.say(says);
+    await server.turn();
+    const resets = server.news().filter(({ type }) => type === FRAME.RST_STREAM);
+    expect(resets.map(({ stream, payload }) => [stream, payload.readUInt32BE(0)])[0]).toEqual([1, code]);
+    expect([server.closes, server.connection.openStreams]).toEqual([[], 0]);
+    server.say(headers(3, REQUEST, ENDS));
+    expect(server.opened.at(-1)?.head.get(':path')).toBe('/x');
+  });
+});
+
+describe('a peer that does not read', () => {
+  it.each`
+    what                    | asks
+    ${'PING'}               | ${PING}
+    ${'SETTINGS'}           | ${SETTINGS}
+    ${'streams it may not'} | ${'refused'}
+  `('$what: the answers are bounded', async ({ asks }) => {
+    const server = await Wired.ready('server', { maxStreams: 0 });
+    server.socket.open = false;
+    for (let i = 0; i < 150_000 && !server.socket.destroyed; i += 1) {
+      server.say(asks === 'refused' ? headers(2 * i + 1) : asks);
+      if (i % 1000 === 0) await server.turn();
+    }
+    await server.turn();
+    expect(server.socket.destroyed).toBe(true);
+    expect(server.connection.outbox.bytes).toBeLessThan(1_200_000);
+  });
+
+  it('is cut off when its socket takes nothing for several looks', async () => {
+    const server = await Wired.ready('server');
+    server.socket.open = false;
+    server.say(PING);
+    await server.turn();
+    for (let i = 0; i < 4; i += 1) server.connection.look();
+    expect(server.closes).toEqual([]);
+    server.connection.look();
+    expect(server.closes).toMatchObject([{ message: 'the peer does not read' }]);
+  });
+
+  it('loses an answer that is complete, and of which it takes nothing; not one that is still made', async () => {
+    const server = await Wired.ready('server');
+    server.say(settings([SETTING.INITIAL_WINDOW_SIZE, 0]), headers(1, REQUEST, ENDS), headers(3, REQUEST, ENDS));
+    const [done, made] = server.opened;
+    for (const one of [done, made]) one?.stream.sendData(Buffer.from('answer'));
+    done?.stream.sendHeaders(TRAILERS, true);
+    for (let i = 0; i < 4; i += 1) server.connection.look();
+    expect([done?.heard.closed.length, made?.heard.closed.length]).toEqual([1, 0]);
+    expect(server.connection.openStreams).toBe(1);
+  });
+});
+
+function fail(): never {
+  throw new Error('no such stream');
+}

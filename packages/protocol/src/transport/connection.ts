@@ -1,0 +1,765 @@
+import type { Socket } from 'node:net';
+import { FrameReader, type FrameSink } from './frame-reader.js';
+import { AssemblyBudget } from './grpc-frames.js';
+import type { HeaderList } from './header-list.js';
+import { HpackDecoder, HpackError } from './hpack/decoder.js';
+import { Http2Stream, type StreamCarrier, type StreamLoss } from './http2-stream.js';
+import { Outbox } from './outbox.js';
+import { readSettings, settingsPayload } from './settings-frame.js';
+import { atTurnEnd } from './turn.js';
+import {
+  ConnectionError,
+  DEFAULT_WINDOW_BYTES,
+  FLAG,
+  FRAME,
+  H2_ERROR,
+  MAX_FRAME_BYTES,
+  MAX_STREAM_ID,
+  MAX_WINDOW_BYTES,
+  PREFACE,
+  SETTING,
+} from './wire.js';
+
+export interface ConnectionOptions {
+  readonly role: 'client' | 'server';
+  /** What one stream may have on its way to a slow reader, bytes; at least 65 535. */
+  readonly streamWindowBytes: number;
+  /** And all streams together: what a peer can make this end hold. */
+  readonly connectionWindowBytes: number;
+  /** Streams that the peer may have open; a client takes none. */
+  readonly maxStreams: number;
+  /** A peer whose socket takes nothing for so many looks is cut off. */
+  readonly stuckLooks: number;
+  /** And a stream is reset that has ended here, and of whose rest the peer has taken nothing. */
+  readonly stalledLooks: number;
+  readonly events: ConnectionEvents;
+}
+
+/** None of these may throw. */
+export interface ConnectionEvents {
+  /** The peer has opened a stream: gives it a listener, or resets it. */
+  onStream?(stream: Http2Stream, head: HeaderList): void;
+  /** The peer has said its first word. */
+  onReady?(): void;
+  /** The peer takes no new streams; those in hand go on. */
+  onGoaway?(): void;
+  /** Something behind the connection has thrown: a fault of this process, which cost one stream. */
+  onFault?(error: Error): void;
+  /** The connection is over; its streams have been told. Called once. */
+  onClose(error: Error): void;
+}
+
+/** Header lists larger than this, counted as HTTP/2 does, are refused. */
+const MAX_HEADER_LIST_BYTES = 32 * 1024;
+/** What one list may take on the wire, and in how many frames: more ends the connection. */
+const MAX_HEADER_BLOCK_BYTES = 64 * 1024;
+const MAX_CONTINUATIONS = 16;
+/** While the socket has not taken this much, streams wait. */
+const OUTBOX_STREAM_BYTES = 128 * 1024;
+/** Beyond this come only answers to a peer that asks and does not read: the connection ends. */
+const OUTBOX_MAX_BYTES = 1024 * 1024;
+/** Bytes of messages that are not complete, over all streams. */
+const ASSEMBLY_BYTES = 64 * 1024 * 1024;
+/**
+ * Between two looks. A balancer resets the streams of callers who leave, which may be all at once; what such a stream holds
+ * goes at once, so this bounds the work, not the memory. Frames that bring nothing cost still less.
+ */
+const MAX_RESETS_PER_LOOK = 100_000;
+const MAX_IDLE_FRAMES_PER_LOOK = 200_000;
+
+/**
+ * One connection of HTTP/2, either end of it, on a socket that stands.
+ *
+ *   open ──goaway sent or received──▶ leaving ──last stream over──▶ closed
+ *     └────────────── lost, a violation, destroy ────────────────────▲
+ *
+ * H1  What streams send in one turn of the event loop leaves in one write.
+ * H2  Whatever a peer sends, and whatever a listener throws, nothing is thrown out of here.
+ * H3  What a peer can make this end hold is bounded: by windows what it sends, by the outbox what it does not read, by
+ *     counts what it repeats.
+ * H4  onClose comes once, after every stream has been told.
+ */
+export class Connection implements FrameSink, StreamCarrier {
+  readonly isClient: boolean;
+  readonly outbox: Outbox;
+  readonly assembly = new AssemblyBudget(ASSEMBLY_BYTES);
+  sendWindow = DEFAULT_WINDOW_BYTES;
+  maxFrameBytes = MAX_FRAME_BYTES;
+  bytesRead = 0;
+
+  private readonly streams = new Map<number, Http2Stream>();
+  private readonly reader: FrameReader;
+  private readonly decoder = new HpackDecoder(MAX_HEADER_LIST_BYTES);
+  private closed = false;
+  private heardOut = false;
+  private socketError: Error | undefined;
+  private ready = false;
+
+  private nextId = 1;
+  private lastPeerId = 0;
+  private peerMaxStreams = Number.POSITIVE_INFINITY;
+  private peerWindowBytes = DEFAULT_WINDOW_BYTES;
+  /** Streams that have something to send, and are not blocked by their own windows. */
+  private waiting: Http2Stream[] = [];
+  private unnumbered = 0;
+  private dirty = false;
+  private pumping = false;
+
+  private receiveWindow: number;
+  private unacknowledged = 0;
+
+  private continues: { stream: number; flags: number; blocks: Buffer[]; bytes: number; frames: number } | undefined;
+  private pings: { id: number; answered: () => void }[] = [];
+  private pingsSent = 0;
+  private onceAsked: (() => void)[] = [];
+  private leaving = false;
+  private goawaySent = MAX_STREAM_ID + 1;
+  private resets = 0;
+  private idleFrames = 0;
+  private flushing = false;
+  /** The socket has taken something since the last look. */
+  private moved = false;
+  private stuckLooks = 0;
+
+  constructor(
+    private readonly socket: Socket,
+    private readonly options: ConnectionOptions,
+  ) {
+    this.isClient = options.role === 'client';
+    this.receiveWindow = options.connectionWindowBytes;
+    this.outbox = new Outbox(socket, () => this.taken());
+    this.reader = new FrameReader(this, !this.isClient);
+    socket.on('data', (chunk: Buffer) => this.receive(chunk));
+    socket.once('end', () => {
+      this.heardOut = true;
+      this.close(this.socketError ?? new Error('the peer closed the connection'));
+    });
+    socket.on('error', (error: NodeJS.ErrnoException) => {
+      if (error.code === 'ECONNRESET' && error.syscall === 'read') this.heardOut = true;
+      this.socketError ??= error;
+      this.close(error);
+    });
+    socket.once('close', () => this.close(this.socketError ?? new Error('the connection was closed')));
+    this.greet();
+  }
+
+  get isClosed(): boolean {
+    return this.closed;
+  }
+
+  get openStreams(): number {
+    return this.streams.size + this.unnumbered;
+  }
+
+  /** The peer takes another stream, as far as is known. */
+  get takesStreams(): boolean {
+    return !this.closed && !this.leaving && this.openStreams < this.peerMaxStreams && this.nextId < MAX_STREAM_ID;
+  }
+
+  // --- for those who use it ---
+
+  /** Opens a stream. Only while `takesStreams`. @param head as HPACK has it */
+  request(head: Buffer, listener: Http2Stream['listener']): Http2Stream {
+    const stream = this.newStream();
+    stream.listener = listener;
+    this.unnumbered += 1;
+    stream.sendHeaders(head, false);
+    return stream;
+  }
+
+  /** Asks for a sign of life, which comes after everything that was sent before. Calls back with it, or never. */
+  ping(answered: () => void): void {
+    if (this.closed) return;
+    this.pingsSent = (this.pingsSent + 1) >>> 0;
+    this.pings.push({ id: this.pingsSent, answered });
+    const start = this.outbox.frame(FRAME.PING, FLAG.NONE, 0, 8);
+    this.outbox.memory.writeUInt32BE(0, start);
+    this.outbox.memory.writeUInt32BE(this.pingsSent, start + 4);
+    this.touch();
+  }
+
+  /** Calls back when the peer has sent another PING. The answer to it goes out in the same turn. */
+  onNextPing(callback: () => void): void {
+    this.onceAsked.push(callback);
+  }
+
+  /** Calls back when the socket has taken everything that was sent so far; never, when the connection is lost before. */
+  whenTaken(callback: () => void): void {
+    this.outbox.whenTaken(() => this.calling(callback));
+  }
+
+  /** Sends at once what has gathered. */
+  flush(): void {
+    this.outbox.flush();
+  }
+
+  /**
+   * Takes no more streams, and says so in two steps: first that this is coming, then, when the peer knows, which was the last. Closes when
+   * the last stream is over.
+   */
+  leave(): void {
+    if (this.closed || this.leaving) return;
+    this.leaving = true;
+    if (this.isClient) {
+      this.goaway(H2_ERROR.NO_ERROR, this.lastPeerId, '');
+      return this.closeIfIdle();
+    }
+    this.goaway(H2_ERROR.NO_ERROR, MAX_STREAM_ID, '');
+    this.ping(() => {
+      this.goaway(H2_ERROR.NO_ERROR, this.lastPeerId, '');
+      this.closeIfIdle();
+    });
+    this.flush();
+  }
+
+  /** Cuts the connection. */
+  destroy(error: Error): void {
+    this.close(error);
+  }
+
+  /** To be called every few seconds: what is counted starts over. */
+  look(): void {
+    this.resets = 0;
+    this.idleFrames = 0;
+    if (this.closed) return;
+    this.stuckLooks = this.outbox.isWriting && !this.moved ? this.stuckLooks + 1 : 0;
+    this.moved = false;
+    if (this.stuckLooks > this.options.stuckLooks) return this.close(new Error('the peer does not read'));
+    for (const stream of [...this.streams.values()]) this.lookAt(stream);
+  }
+
+  /** An answer that is complete must not wait for ever for a peer that does not take it. */
+  private lookAt(stream: Http2Stream): void {
+    if (!stream.isWaiting || !stream.hasEnded) return;
+    stream.stalledLooks += 1;
+    if (stream.stalledLooks <= this.options.stalledLooks) return;
+    this.resetStream(stream.id, H2_ERROR.CANCEL);
+    const message = 'the peer takes nothing of what has ended';
+    this.calling(() => stream.lose({ message, unprocessed: false, heardOut: false, resetCode: undefined }));
+  }
+
+  // --- for streams ---
+
+  get mayWrite(): boolean {
+    return this.waiting.length === 0 && this.outbox.bytes < OUTBOX_STREAM_BYTES;
+  }
+
+  numbered(stream: Http2Stream): number {
+    const id = this.nextId;
+    this.nextId += 2;
+    this.unnumbered -= 1;
+    stream.sendWindow = this.peerWindowBytes;
+    this.streams.set(id, stream);
+    return id;
+  }
+
+  waits(stream: Http2Stream): void {
+    if (!stream.queued && !stream.isBlocked) {
+      stream.queued = true;
+      this.waiting.push(stream);
+    }
+    this.touch();
+  }
+
+  wrote(): void {
+    if (this.outbox.isDue) this.outbox.flush();
+    this.touch();
+  }
+
+  consumed(bytes: number): void {
+    this.unacknowledged += bytes;
+    if (this.unacknowledged < this.options.connectionWindowBytes / 2 || this.closed) return;
+    this.receiveWindow += this.unacknowledged;
+    this.windowUpdate(0, this.unacknowledged);
+    this.unacknowledged = 0;
+  }
+
+  deliverLater(stream: Http2Stream): void {
+    atTurnEnd(() => this.guarded(stream, () => stream.deliver()));
+  }
+
+  windowUpdate(streamId: number, bytes: number): void {
+    const start = this.outbox.frame(FRAME.WINDOW_UPDATE, FLAG.NONE, streamId, 4);
+    this.outbox.memory.writeUInt32BE(bytes, start);
+    this.touch();
+  }
+
+  resetStream(streamId: number, code: number): void {
+    if (this.closed) return;
+    const start = this.outbox.frame(FRAME.RST_STREAM, FLAG.NONE, streamId, 4);
+    this.outbox.memory.writeUInt32BE(code, start);
+    this.touch();
+  }
+
+  left(stream: Http2Stream): void {
+    if (stream.id === 0) this.unnumbered -= 1;
+    else this.streams.delete(stream.id);
+    if (this.leaving) atTurnEnd(() => this.closeIfIdle());
+  }
+
+  // --- sending ---
+
+  private greet(): void {
+    const { streamWindowBytes, connectionWindowBytes, maxStreams } = this.options;
+    if (this.isClient) {
+      const at = this.outbox.reserve(PREFACE.length);
+      PREFACE.copy(this.outbox.memory, at);
+    }
+    const payload = settingsPayload([
+      this.isClient ? [SETTING.ENABLE_PUSH, 0] : [SETTING.MAX_CONCURRENT_STREAMS, maxStreams],
+      [SETTING.INITIAL_WINDOW_SIZE, streamWindowBytes],
+      [SETTING.MAX_HEADER_LIST_SIZE, MAX_HEADER_LIST_BYTES],
+    ]);
+    const start = this.outbox.frame(FRAME.SETTINGS, FLAG.NONE, 0, payload.length);
+    payload.copy(this.outbox.memory, start);
+    this.windowUpdate(0, connectionWindowBytes - DEFAULT_WINDOW_BYTES);
+  }
+
+  /** Something is in the outbox, or waits for room there: it leaves at the end of the turn. */
+  private touch(): void {
+    if (this.dirty || this.closed) return;
+    this.dirty = true;
+    atTurnEnd(this.endTurn);
+  }
+
+  private readonly endTurn = (): void => {
+    this.dirty = false;
+    if (this.closed) return;
+    if (this.waiting.length > 0) this.pump();
+    if (this.outbox.bytes > OUTBOX_MAX_BYTES) {
+      return this.close(new ConnectionError(H2_ERROR.ENHANCE_YOUR_CALM, 'the peer does not read'));
+    }
+    this.outbox.flush();
+  };
+
+  private taken(): void {
+    if (this.closed) return;
+    this.moved = true;
+    if (this.flushing) return this.finish();
+    if (this.waiting.length > 0) this.pump();
+    this.outbox.flush();
+  }
+
+  /** Lets the streams that wait send a frame each, in turn, as long as there is room. */
+  private pump(): void {
+    if (this.pumping) return;
+    this.pumping = true;
+    const { waiting } = this;
+    let skipped = 0;
+    // Where the window of the connection is in the way, heads and trailers still go: until a round brings nothing.
+    while (waiting.length > skipped && this.outbox.bytes < OUTBOX_STREAM_BYTES && !this.closed) {
+      const stream = waiting.shift() as Http2Stream;
+      stream.queued = false;
+      const before = this.outbox.bytes;
+      this.guarded(stream, () => stream.sendWaiting());
+      const moved = this.outbox.bytes !== before || !stream.isWaiting;
+      skipped = moved ? 0 : skipped + 1;
+      if (stream.queued || !stream.isWaiting || stream.isBlocked) continue;
+      stream.queued = true;
+      waiting.push(stream);
+    }
+    this.pumping = false;
+  }
+
+  private goaway(code: number, lastId: number, reason: string): void {
+    if (this.closed) return;
+    this.goawaySent = lastId;
+    const text = Buffer.from(reason.slice(0, 200), 'latin1');
+    const start = this.outbox.frame(FRAME.GOAWAY, FLAG.NONE, 0, 8 + text.length);
+    const { memory } = this.outbox;
+    memory.writeUInt32BE(lastId, start);
+    memory.writeUInt32BE(code, start + 4);
+    text.copy(memory, start + 8);
+    this.touch();
+  }
+
+  // --- receiving ---
+
+  private receive(chunk: Buffer): void {
+    if (this.closed) return;
+    this.bytesRead += chunk.length;
+    try {
+      this.reader.push(chunk);
+    } catch (error) {
+      if (error instanceof ConnectionError) return this.violation(error);
+      if (error instanceof HpackError)
+        return this.violation(new ConnectionError(H2_ERROR.COMPRESSION_ERROR, error.message));
+      this.options.events.onFault?.(error as Error);
+      this.violation(new ConnectionError(H2_ERROR.INTERNAL_ERROR, (error as Error).message));
+    }
+  }
+
+  onFrame(type: number, flags: number, streamId: number, bytes: Buffer, start: number, length: number): void {
+    if (this.continues !== undefined && type !== FRAME.CONTINUATION) broken('a header block is not continued');
+    if (!this.ready) {
+      if (type !== FRAME.SETTINGS || (flags & FLAG.ACK) !== 0) broken('the first frame is no SETTINGS');
+      this.ready = true;
+      this.onSettings(flags, streamId, bytes, start, length);
+      return this.options.events.onReady?.();
+    }
+    switch (type) {
+      case FRAME.DATA:
+        return this.onData(flags, streamId, bytes, start, length);
+      case FRAME.HEADERS:
+        return this.onHeaders(flags, streamId, bytes, start, length);
+      case FRAME.CONTINUATION:
+        return this.onContinuation(flags, streamId, bytes, start, length);
+      case FRAME.WINDOW_UPDATE:
+        return this.onWindowUpdate(streamId, bytes, start, length);
+      case FRAME.RST_STREAM:
+        return this.onReset(streamId, bytes, start, length);
+      case FRAME.SETTINGS:
+        return this.onSettings(flags, streamId, bytes, start, length);
+      case FRAME.PING:
+        return this.onPing(flags, streamId, bytes, start, length);
+      case FRAME.GOAWAY:
+        return this.onGoaway(streamId, bytes, start, length);
+      case FRAME.PUSH_PROMISE:
+        return broken('a pushed stream');
+      case FRAME.PRIORITY:
+        if (streamId === 0) broken('PRIORITY of the connection');
+        if (length !== 5) this.streamError(streamId, H2_ERROR.FRAME_SIZE_ERROR);
+        return this.noteIdle();
+      default:
+        return this.noteIdle(); // an extension
+    }
+  }
+
+  private onData(flags: number, streamId: number, bytes: Buffer, start: number, length: number): void {
+    if (streamId === 0) broken('DATA of the connection');
+    let from = start;
+    let end = start + length;
+    if ((flags & FLAG.PADDED) !== 0) {
+      const padding = length > 0 ? (bytes[start] as number) + 1 : 1;
+      if (padding > length) broken('more padding than frame');
+      from += 1;
+      end -= padding - 1;
+    }
+    if (length > this.receiveWindow) {
+      throw new ConnectionError(H2_ERROR.FLOW_CONTROL_ERROR, 'more than the window of the connection');
+    }
+    this.receiveWindow -= length;
+    const stream = this.streams.get(streamId);
+    const last = (flags & FLAG.END_STREAM) !== 0;
+    if (stream === undefined) {
+      this.consumed(length);
+      if (this.isIdle(streamId)) broken('DATA of a stream that was never opened');
+      return this.noteIdle(); // of a stream that was reset
+    }
+    if (stream.remoteHasEnded || stream.exceeds(length)) {
+      this.consumed(length);
+      return this.streamError(streamId, stream.remoteHasEnded ? H2_ERROR.STREAM_CLOSED : H2_ERROR.FLOW_CONTROL_ERROR);
+    }
+    if (from === end && !last) this.noteIdle();
+    const part = from === end ? NO_BYTES : bytes.subarray(from, end);
+    try {
+      stream.receiveData(part, length, last);
+    } catch (error) {
+      this.fault(stream, error);
+    }
+  }
+
+  private onHeaders(flags: number, streamId: number, bytes: Buffer, start: number, length: number): void {
+    if (streamId === 0) broken('HEADERS of the connection');
+    let from = start;
+    let end = start + length;
+    if ((flags & FLAG.PADDED) !== 0) {
+      const padding = length > 0 ? (bytes[start] as number) : 0;
+      from += 1;
+      end -= padding;
+    }
+    if ((flags & FLAG.PRIORITY) !== 0) from += 5;
+    if (from > end) broken('HEADERS shorter than their padding');
+    if ((flags & FLAG.END_HEADERS) !== 0) return this.onBlock(flags, streamId, bytes, from, end);
+    this.continues = {
+      stream: streamId,
+      flags,
+      blocks: [Buffer.from(bytes.subarray(from, end))],
+      bytes: end - from,
+      frames: 0,
+    };
+  }
+
+  private onContinuation(flags: number, streamId: number, bytes: Buffer, start: number, length: number): void {
+    const open = this.continues;
+    if (open?.stream !== streamId) return broken('CONTINUATION of nothing');
+    open.bytes += length;
+    open.frames += 1;
+    if (open.bytes > MAX_HEADER_BLOCK_BYTES || open.frames > MAX_CONTINUATIONS) {
+      throw new ConnectionError(H2_ERROR.ENHANCE_YOUR_CALM, 'a header block without an end');
+    }
+    open.blocks.push(Buffer.from(bytes.subarray(start, start + length)));
+    if ((flags & FLAG.END_HEADERS) === 0) return;
+    this.continues = undefined;
+    const block = Buffer.concat(open.blocks);
+    this.onBlock(open.flags, streamId, block, 0, block.length);
+  }
+
+  private onBlock(flags: number, streamId: number, bytes: Buffer, start: number, end: number): void {
+    const list = this.decoder.decode(bytes, start, end);
+    const stream = this.streams.get(streamId);
+    const last = (flags & FLAG.END_STREAM) !== 0;
+    if (stream !== undefined) return this.onMoreHeaders(stream, list, last);
+    if (this.isClient) {
+      if (this.isIdle(streamId)) broken('an answer to nothing');
+      return this.noteIdle(); // to a stream that was reset
+    }
+    if (streamId % 2 === 0) broken('a stream of a client with an even number');
+    if (!this.isIdle(streamId)) {
+      if (list?.get(':method') !== undefined) broken('a stream with a number that was used before');
+      return this.noteIdle(); // trailers of a stream that was reset
+    }
+    this.lastPeerId = streamId;
+    if (streamId > this.goawaySent) return; // it was told
+    this.openedByPeer(streamId, list, last);
+  }
+
+  private openedByPeer(streamId: number, list: HeaderList | undefined, last: boolean): void {
+    if (this.streams.size >= this.options.maxStreams) return this.refuse(streamId, H2_ERROR.REFUSED_STREAM);
+    if (list === undefined) return this.refuse(streamId, H2_ERROR.ENHANCE_YOUR_CALM);
+    if (list.requestFault() !== undefined) return this.refuse(streamId, H2_ERROR.PROTOCOL_ERROR);
+    const stream = this.newStream();
+    stream.id = streamId;
+    this.streams.set(streamId, stream);
+    try {
+      this.options.events.onStream?.(stream, list);
+      if (last) stream.receiveData(NO_BYTES, 0, true);
+    } catch (error) {
+      this.fault(stream, error);
+    }
+  }
+
+  private onMoreHeaders(stream: Http2Stream, list: HeaderList | undefined, last: boolean): void {
+    if (stream.remoteHasEnded) return this.streamError(stream.id, H2_ERROR.STREAM_CLOSED);
+    if (list === undefined) return this.streamError(stream.id, H2_ERROR.ENHANCE_YOUR_CALM);
+    // A request has trailers only at its end.
+    if (list.responseFault() !== undefined || (!this.isClient && !last)) {
+      return this.streamError(stream.id, H2_ERROR.PROTOCOL_ERROR);
+    }
+    try {
+      stream.receiveHeaders(list, last);
+    } catch (error) {
+      this.fault(stream, error);
+    }
+  }
+
+  private onReset(streamId: number, bytes: Buffer, start: number, length: number): void {
+    if (length !== 4) throw new ConnectionError(H2_ERROR.FRAME_SIZE_ERROR, 'RST_STREAM');
+    if (streamId === 0 || this.isIdle(streamId)) broken('RST_STREAM of a stream that was never opened');
+    const stream = this.streams.get(streamId);
+    if (stream === undefined) return this.noteIdle();
+    this.resets += 1;
+    if (this.resets > MAX_RESETS_PER_LOOK) {
+      throw new ConnectionError(H2_ERROR.ENHANCE_YOUR_CALM, 'too many streams opened and reset');
+    }
+    this.guarded(stream, () => stream.receiveReset(bytes.readUInt32BE(start)));
+  }
+
+  private onSettings(flags: number, streamId: number, bytes: Buffer, start: number, length: number): void {
+    if (streamId !== 0) broken('SETTINGS of a stream');
+    if ((flags & FLAG.ACK) !== 0) {
+      if (length !== 0) throw new ConnectionError(H2_ERROR.FRAME_SIZE_ERROR, 'SETTINGS');
+      return this.noteIdle();
+    }
+    this.noteIdle();
+    for (const [setting, value] of readSettings(bytes, start, length)) {
+      if (setting === SETTING.MAX_CONCURRENT_STREAMS) this.peerMaxStreams = value;
+      else if (setting === SETTING.MAX_FRAME_SIZE) this.maxFrameBytes = Math.min(value, MAX_FRAME_BYTES);
+      else if (setting === SETTING.INITIAL_WINDOW_SIZE) this.resizeWindows(value);
+      // This end never uses a dynamic table, so HEADER_TABLE_SIZE changes nothing.
+    }
+    this.outbox.frame(FRAME.SETTINGS, FLAG.ACK, 0, 0);
+    this.touch();
+  }
+
+  private resizeWindows(bytes: number): void {
+    const change = bytes - this.peerWindowBytes;
+    this.peerWindowBytes = bytes;
+    for (const stream of this.streams.values()) {
+      stream.sendWindow += change;
+      if (stream.sendWindow > MAX_WINDOW_BYTES) throw new ConnectionError(H2_ERROR.FLOW_CONTROL_ERROR, 'SETTINGS');
+      if (change > 0) this.unblocked(stream);
+    }
+  }
+
+  private onWindowUpdate(streamId: number, bytes: Buffer, start: number, length: number): void {
+    if (length !== 4) throw new ConnectionError(H2_ERROR.FRAME_SIZE_ERROR, 'WINDOW_UPDATE');
+    const more = bytes.readUInt32BE(start) & MAX_WINDOW_BYTES;
+    this.noteIdle();
+    if (streamId === 0) {
+      if (more === 0) broken('WINDOW_UPDATE by nothing');
+      this.sendWindow += more;
+      if (this.sendWindow > MAX_WINDOW_BYTES) throw new ConnectionError(H2_ERROR.FLOW_CONTROL_ERROR, 'WINDOW_UPDATE');
+      if (this.waiting.length > 0) this.touch();
+      return;
+    }
+    if (this.isIdle(streamId)) broken('WINDOW_UPDATE of a stream that was never opened');
+    const stream = this.streams.get(streamId);
+    if (stream === undefined) return;
+    if (more === 0) return this.streamError(streamId, H2_ERROR.PROTOCOL_ERROR);
+    stream.sendWindow += more;
+    if (stream.sendWindow > MAX_WINDOW_BYTES) return this.streamError(streamId, H2_ERROR.FLOW_CONTROL_ERROR);
+    this.unblocked(stream);
+  }
+
+  private unblocked(stream: Http2Stream): void {
+    if (stream.isWaiting && !stream.isBlocked) this.waits(stream);
+  }
+
+  private onPing(flags: number, streamId: number, bytes: Buffer, start: number, length: number): void {
+    if (streamId !== 0) broken('PING of a stream');
+    if (length !== 8) throw new ConnectionError(H2_ERROR.FRAME_SIZE_ERROR, 'PING');
+    if ((flags & FLAG.ACK) === 0) return this.onAsked(bytes, start);
+    this.noteIdle();
+    const id = bytes.readUInt32BE(start + 4);
+    const at = bytes.readUInt32BE(start) === 0 ? this.pings.findIndex((ping) => ping.id === id) : -1;
+    if (at < 0) return;
+    const [ping] = this.pings.splice(at, 1);
+    this.calling(() => ping?.answered());
+  }
+
+  private onAsked(bytes: Buffer, start: number): void {
+    this.noteIdle();
+    const at = this.outbox.frame(FRAME.PING, FLAG.ACK, 0, 8);
+    bytes.copy(this.outbox.memory, at, start, start + 8);
+    this.touch();
+    if (this.onceAsked.length === 0) return;
+    const callbacks = this.onceAsked;
+    this.onceAsked = [];
+    for (const callback of callbacks) this.calling(callback);
+  }
+
+  private onGoaway(streamId: number, bytes: Buffer, start: number, length: number): void {
+    if (streamId !== 0) broken('GOAWAY of a stream');
+    if (length < 8) throw new ConnectionError(H2_ERROR.FRAME_SIZE_ERROR, 'GOAWAY');
+    this.noteIdle();
+    const lastId = bytes.readUInt32BE(start) & MAX_STREAM_ID;
+    const code = bytes.readUInt32BE(start + 4);
+    const message = `the peer said GOAWAY, code ${code}`;
+    if (this.isClient) {
+      this.leaving = true;
+      const loss = { message, unprocessed: true, heardOut: true, resetCode: undefined };
+      const refused = [...this.streams.values()].filter((stream) => stream.id > lastId);
+      for (const stream of [...refused, ...this.notBegun()]) this.guarded(stream, () => stream.lose(loss));
+      this.options.events.onGoaway?.();
+    }
+    if (code !== H2_ERROR.NO_ERROR) {
+      this.heardOut = true;
+      return this.close(new Error(message));
+    }
+    this.closeIfIdle();
+  }
+
+  // --- ends ---
+
+  private isIdle(streamId: number): boolean {
+    return this.isClient
+      ? streamId % 2 === 0 || streamId >= this.nextId
+      : streamId % 2 === 0 || streamId > this.lastPeerId;
+  }
+
+  private newStream(): Http2Stream {
+    return new Http2Stream(this, this.options.streamWindowBytes, this.peerWindowBytes);
+  }
+
+  /** Streams of ours of which nothing has been sent. */
+  private notBegun(): Http2Stream[] {
+    return this.waiting.filter((stream) => stream.id === 0);
+  }
+
+  private noteIdle(): void {
+    this.idleFrames += 1;
+    if (this.idleFrames > MAX_IDLE_FRAMES_PER_LOOK) {
+      throw new ConnectionError(H2_ERROR.ENHANCE_YOUR_CALM, 'too many frames that bring nothing');
+    }
+  }
+
+  private refuse(streamId: number, code: number): void {
+    this.noteIdle();
+    this.resetStream(streamId, code);
+  }
+
+  /** The peer broke the rules on one stream. */
+  private streamError(streamId: number, code: number): void {
+    this.noteIdle();
+    this.resetStream(streamId, code);
+    const stream = this.streams.get(streamId);
+    if (stream === undefined) return;
+    const message = `the peer broke HTTP/2 on the stream, code ${code}`;
+    this.guarded(stream, () => stream.lose({ message, unprocessed: false, heardOut: false, resetCode: undefined }));
+  }
+
+  /** Whoever listens to the stream has thrown (H2). */
+  private fault(stream: Http2Stream, error: unknown): void {
+    if (error instanceof ConnectionError) throw error;
+    this.options.events.onFault?.(error as Error);
+    if (!stream.isClosed) this.resetStream(stream.id, H2_ERROR.INTERNAL_ERROR);
+    const loss: StreamLoss = {
+      message: (error as Error).message,
+      unprocessed: false,
+      heardOut: false,
+      resetCode: undefined,
+    };
+    this.calling(() => stream.lose(loss));
+  }
+
+  private guarded(stream: Http2Stream, act: () => void): void {
+    try {
+      act();
+    } catch (error) {
+      this.fault(stream, error);
+    }
+  }
+
+  private calling(act: () => void): void {
+    try {
+      act();
+    } catch (error) {
+      this.options.events.onFault?.(error as Error);
+    }
+  }
+
+  private violation(error: ConnectionError): void {
+    this.goaway(error.code, this.lastPeerId, error.message);
+    this.outbox.flush();
+    this.close(error);
+  }
+
+  private closeIfIdle(): void {
+    if (!this.leaving || this.closed || this.openStreams > 0) return;
+    // A server that has only announced that it leaves waits until the peer knows.
+    if (!this.isClient && this.goawaySent === MAX_STREAM_ID) return;
+    this.outbox.flush();
+    this.flushing = true;
+    if (this.outbox.bytes === 0) this.finish();
+  }
+
+  private finish(): void {
+    if (this.outbox.hasUnsent) return this.outbox.flush();
+    this.heardOut = true;
+    this.close(new Error('the connection has done its work'), false);
+  }
+
+  private close(error: Error, abrupt = true): void {
+    if (this.closed) return;
+    this.closed = true;
+    this.outbox.close();
+    this.pings = [];
+    this.onceAsked = [];
+    const notBegun = this.notBegun();
+    this.waiting = [];
+    const { message } = error;
+    const loss: StreamLoss = { message, unprocessed: false, heardOut: this.heardOut, resetCode: undefined };
+    for (const stream of [...this.streams.values()]) this.calling(() => stream.lose(loss));
+    for (const stream of notBegun) this.calling(() => stream.lose({ ...loss, unprocessed: true }));
+    if (abrupt) this.socket.destroy();
+    else this.socket.destroySoon();
+    this.calling(() => this.options.events.onClose(error));
+  }
+}
+
+const NO_BYTES = Buffer.alloc(0);
+
+function broken(what: string): never {
+  throw new ConnectionError(H2_ERROR.PROTOCOL_ERROR, what);
+}

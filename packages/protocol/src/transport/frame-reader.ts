@@ -1,0 +1,87 @@
+import { ConnectionError, FRAME_HEADER_BYTES, H2_ERROR, MAX_FRAME_BYTES, PREFACE } from './wire.js';
+
+export interface FrameSink {
+  /** The payload is `bytes[start, start + length)`. The memory is never written again, so parts of it may be kept. */
+  onFrame(type: number, flags: number, streamId: number, bytes: Buffer, start: number, length: number): void;
+  /** Nothing more is wanted. */
+  readonly isClosed: boolean;
+}
+
+/**
+ * Cuts what a connection brings into frames, wherever it was split on the way. A frame that came whole is not copied; at most
+ * one that did not is held.
+ */
+export class FrameReader {
+  private prefaceLeft: number;
+  private readonly head = Buffer.allocUnsafeSlow(FRAME_HEADER_BYTES);
+  private headBytes = 0;
+  private payload: Buffer | undefined;
+  private payloadBytes = 0;
+
+  /** @param expectsPreface the peer is a client, which says that it speaks HTTP/2 before its first frame */
+  constructor(
+    private readonly sink: FrameSink,
+    expectsPreface: boolean,
+  ) {
+    this.prefaceLeft = expectsPreface ? PREFACE.length : 0;
+  }
+
+  /** @throws ConnectionError */
+  push(chunk: Buffer): void {
+    const end = chunk.length;
+    let at = this.prefaceLeft > 0 ? this.skipPreface(chunk) : 0;
+    if (this.headBytes > 0) at = this.goOn(chunk, at);
+    while (end - at >= FRAME_HEADER_BYTES) {
+      if (this.sink.isClosed) return;
+      const length = lengthAt(chunk, at);
+      const start = at + FRAME_HEADER_BYTES;
+      if (end - start < length) break;
+      const streamId = chunk.readUInt32BE(at + 5) & 0x7fffffff;
+      at = start + length;
+      this.sink.onFrame(chunk[start - 6] as number, chunk[start - 5] as number, streamId, chunk, start, length);
+    }
+    if (at < end && !this.sink.isClosed) this.goOn(chunk, at);
+  }
+
+  /** Takes what belongs to the frame that is not complete. @returns where the next one begins */
+  private goOn(chunk: Buffer, from: number): number {
+    const { head } = this;
+    let at = from;
+    if (this.headBytes < FRAME_HEADER_BYTES) {
+      const copied = chunk.copy(head, this.headBytes, at);
+      this.headBytes += copied;
+      at += copied;
+      if (this.headBytes < FRAME_HEADER_BYTES) return at;
+      this.payload = Buffer.allocUnsafeSlow(lengthAt(head, 0));
+      this.payloadBytes = 0;
+    }
+    const payload = this.payload ?? head;
+    const copied = chunk.copy(payload, this.payloadBytes, at);
+    this.payloadBytes += copied;
+    at += copied;
+    if (this.payloadBytes < payload.length) return at;
+    this.headBytes = 0;
+    this.payload = undefined;
+    const streamId = head.readUInt32BE(5) & 0x7fffffff;
+    this.sink.onFrame(head[3] as number, head[4] as number, streamId, payload, 0, payload.length);
+    return at;
+  }
+
+  private skipPreface(chunk: Buffer): number {
+    const known = PREFACE.length - this.prefaceLeft;
+    const bytes = Math.min(this.prefaceLeft, chunk.length);
+    if (chunk.compare(PREFACE, known, known + bytes, 0, bytes) !== 0) {
+      throw new ConnectionError(H2_ERROR.PROTOCOL_ERROR, 'the peer does not speak HTTP/2');
+    }
+    this.prefaceLeft -= bytes;
+    return bytes;
+  }
+}
+
+function lengthAt(bytes: Buffer, at: number): number {
+  const length = ((bytes[at] as number) << 16) | ((bytes[at + 1] as number) << 8) | (bytes[at + 2] as number);
+  if (length > MAX_FRAME_BYTES) {
+    throw new ConnectionError(H2_ERROR.FRAME_SIZE_ERROR, `a frame of ${length} bytes`);
+  }
+  return length;
+}

@@ -1,0 +1,39 @@
+import { STATIC_NAMES, STATIC_VALUES } from './static-table.js';
+
+/**
+ * Header blocks as this end sends them: names and values of the static table, everything else in full. There is no dynamic
+ * table: what never changes is encoded once and kept as bytes, and a peer may recognise it by these (`HpackDecoder`, D3).
+ * Nor Huffman codes: they save bytes where the time is spent.
+ */
+export function encodeHeaders(fields: Iterable<readonly [name: string, value: string]>): Buffer {
+  const parts: Buffer[] = [];
+  for (const [name, value] of fields) parts.push(encodeField(name, value));
+  return Buffer.concat(parts);
+}
+
+export function encodeField(name: string, value: string): Buffer {
+  const nameIndex = STATIC_NAMES.indexOf(name, 1);
+  for (let i = nameIndex; i > 0 && STATIC_NAMES[i] === name; i += 1) {
+    if (STATIC_VALUES[i] === value) return Buffer.from([0x80 | i]);
+  }
+  const head = nameIndex > 0 ? integer(nameIndex, 0x0f) : Buffer.concat([Buffer.from([0]), text(name)]);
+  return Buffer.concat([head, text(value)]);
+}
+
+/** Whether a value can be sent at all. */
+export function isFieldValue(value: string): boolean {
+  return /^[\t\x20-\x7e\x80-\xff]*$/.test(value);
+}
+
+function text(value: string): Buffer {
+  return Buffer.concat([integer(value.length, 0x7f), Buffer.from(value, 'latin1')]);
+}
+
+/** In the low bits of a first byte whose other bits are 0. */
+function integer(value: number, mask: number): Buffer {
+  if (value < mask) return Buffer.from([value]);
+  const bytes = [mask];
+  let rest = value - mask;
+  for (; rest >= 128; rest >>>= 7) bytes.push((rest & 127) | 128);
+  return Buffer.from([...bytes, rest]);
+}

@@ -1,0 +1,387 @@
+import { HeaderList } from './header-list.js';
+import type { Outbox } from './outbox.js';
+import { FLAG, FRAME, H2_ERROR } from './wire.js';
+
+/** What a stream brings. Never called from within a call to the stream. What it throws costs the stream, not the connection. */
+export interface StreamListener {
+  /** The head of the answer, or trailers. */
+  onHeaders(list: HeaderList): void;
+  /** The bytes are the listener's to keep. */
+  onData(bytes: Buffer): void;
+  /** The peer has ended its half; nothing follows but `onClose`. */
+  onEnd(): void;
+  /** What had to wait for the peer has been sent. */
+  onWritable(): void;
+  /** The stream is over, and was not reset from here; also within the call that ends it. Undefined: both ends have ended it. */
+  onClose(loss: StreamLoss | undefined): void;
+}
+
+/** How a stream was lost. */
+export interface StreamLoss {
+  readonly message: string;
+  /** The peer has certainly not acted on it. */
+  readonly unprocessed: boolean;
+  /** All that the peer sent on it has been read. */
+  readonly heardOut: boolean;
+  /** The peer reset the stream with this code of HTTP/2; undefined: the connection was lost. */
+  readonly resetCode: number | undefined;
+}
+
+/** What streams need of their connection. */
+export interface StreamCarrier {
+  readonly isClient: boolean;
+  readonly outbox: Outbox;
+  /** What the peer takes in one frame, bytes. */
+  readonly maxFrameBytes: number;
+  /** There is room in the outbox for frames of streams. */
+  readonly mayWrite: boolean;
+  /** Bytes that the peer takes on all streams together. */
+  sendWindow: number;
+  /** Something of the stream waits for room. */
+  waits(stream: Http2Stream): void;
+  /** A frame has been written to the outbox. */
+  wrote(): void;
+  /** Bytes that were received have been handed on, or dropped: the peer may send as many again. */
+  consumed(bytes: number): void;
+  /** Delivers later what a stream holds. */
+  deliverLater(stream: Http2Stream): void;
+  /** No frame of the stream will be sent or expected any more. */
+  left(stream: Http2Stream): void;
+  windowUpdate(streamId: number, bytes: number): void;
+  resetStream(streamId: number, code: number): void;
+  /** A stream of ours begins: it gets its number. */
+  numbered(stream: Http2Stream): number;
+}
+
+/** A frame that waits, or what is left of it. */
+interface Waiting {
+  readonly type: typeof FRAME.DATA | typeof FRAME.HEADERS;
+  bytes: Buffer;
+  readonly last: boolean;
+  readonly onSent: (() => void) | undefined;
+}
+
+const NO_BYTES = Buffer.alloc(0);
+
+/**
+ * One stream of HTTP/2. What the peer's windows or a full outbox do not let through waits here, and goes with the stream when
+ * it is reset. What comes while it is paused is held, up to its window.
+ */
+export class Http2Stream {
+  id = 0;
+  /** It is among those that the connection lets send. */
+  queued = false;
+  listener: StreamListener | undefined;
+  private waiting: Waiting[] | undefined;
+  /** This end has said its last word, though it may wait. */
+  private localEnding = false;
+  private localEnded = false;
+  private remoteEnded = false;
+  private paused = false;
+  private held: (Buffer | HeaderList)[] | undefined;
+  private heldBytes = 0;
+  private unacknowledged = 0;
+  private gone = false;
+  /** Looks without a byte sent, while something waits. */
+  stalledLooks = 0;
+
+  constructor(
+    private readonly carrier: StreamCarrier,
+    private readonly windowBytes: number,
+    /** Bytes that the peer takes now; below 0 when it has lowered its window. */
+    public sendWindow: number,
+  ) {
+    this.receiveWindow = windowBytes;
+  }
+
+  private receiveWindow: number;
+
+  /** Nothing more comes or goes. */
+  get isClosed(): boolean {
+    return this.gone;
+  }
+
+  get hasEnded(): boolean {
+    return this.localEnding;
+  }
+
+  get remoteHasEnded(): boolean {
+    return this.remoteEnded;
+  }
+
+  get isWaiting(): boolean {
+    return this.waiting !== undefined;
+  }
+
+  // --- sending ---
+
+  /** @param block as HPACK has it */
+  sendHeaders(block: Buffer, last: boolean): boolean {
+    return this.send(FRAME.HEADERS, block, last, undefined);
+  }
+
+  /**
+   * @param onSent called when the bytes have been given to the socket's buffer in full
+   * @returns false: they wait, send no more until `onWritable`
+   */
+  sendData(bytes: Buffer, last = false, onSent?: () => void): boolean {
+    return this.send(FRAME.DATA, bytes, last, onSent);
+  }
+
+  /** Ends this half. */
+  end(): void {
+    if (this.localEnding || this.gone) return;
+    if (this.waiting === undefined && this.carrier.outbox.endData(this.id)) {
+      this.localEnding = true;
+      this.endLocal();
+      return;
+    }
+    this.sendData(NO_BYTES, true);
+  }
+
+  private send(type: Waiting['type'], bytes: Buffer, last: boolean, onSent: (() => void) | undefined): boolean {
+    if (this.gone || this.localEnding) return false;
+    this.localEnding = last;
+    const { carrier } = this;
+    if (this.waiting === undefined && carrier.mayWrite) {
+      if (type === FRAME.HEADERS) {
+        this.writeHeaders(bytes, last);
+        return !last;
+      }
+      const { length } = bytes;
+      if (length <= carrier.maxFrameBytes && (length === 0 || length <= this.window)) {
+        this.writeData(bytes, length, last);
+        onSent?.();
+        return !last;
+      }
+    }
+    this.waiting ??= [];
+    this.waiting.push({ type, bytes, last, onSent });
+    carrier.waits(this);
+    return false;
+  }
+
+  private get window(): number {
+    return Math.min(this.sendWindow, this.carrier.sendWindow);
+  }
+
+  private writeHeaders(block: Buffer, last: boolean): void {
+    const { carrier } = this;
+    const { outbox, maxFrameBytes } = carrier;
+    if (this.id === 0) this.id = carrier.numbered(this);
+    let type: number = FRAME.HEADERS;
+    let flags: number = last ? FLAG.END_STREAM : FLAG.NONE;
+    for (let at = 0; at === 0 || at < block.length; at += maxFrameBytes) {
+      const end = Math.min(block.length, at + maxFrameBytes);
+      if (end === block.length) flags |= FLAG.END_HEADERS;
+      const start = outbox.frame(type, flags, this.id, end - at);
+      block.copy(outbox.memory, start, at, end);
+      type = FRAME.CONTINUATION;
+      flags = FLAG.NONE;
+    }
+    carrier.wrote();
+    if (last) this.endLocal();
+  }
+
+  private writeData(bytes: Buffer, length: number, last: boolean): void {
+    const { carrier } = this;
+    const { outbox } = carrier;
+    const start = outbox.data(this.id, length, carrier.maxFrameBytes, last);
+    if (length > 0) {
+      bytes.copy(outbox.memory, start, 0, length);
+      this.sendWindow -= length;
+      carrier.sendWindow -= length;
+      this.stalledLooks = 0;
+    }
+    carrier.wrote();
+    if (last) this.endLocal();
+  }
+
+  /**
+   * Sends what waits, one frame, if it can.
+   * @returns whether more of it could go now
+   */
+  sendWaiting(): boolean {
+    const next = this.waiting?.[0];
+    if (next === undefined) return false;
+    if (next.type === FRAME.HEADERS) this.writeHeaders(next.bytes, next.last);
+    else {
+      const { length } = next.bytes;
+      const room = Math.min(length, this.window, this.carrier.maxFrameBytes);
+      if (room <= 0 && length > 0) return false;
+      this.writeData(next.bytes, room, next.last && room === length);
+      if (room < length) {
+        next.bytes = next.bytes.subarray(room);
+        return this.window > 0;
+      }
+      next.onSent?.();
+    }
+    // Its last word may have ended it.
+    if (this.waiting === undefined) return false;
+    this.waiting.shift();
+    if (this.waiting.length > 0) return true;
+    this.waiting = undefined;
+    if (!this.gone && !this.localEnding) this.listener?.onWritable();
+    return this.waiting !== undefined;
+  }
+
+  /** What waits cannot go because of the stream's own window. */
+  get isBlocked(): boolean {
+    const next = this.waiting?.[0];
+    return next !== undefined && next.type === FRAME.DATA && next.bytes.length > 0 && this.sendWindow <= 0;
+  }
+
+  private endLocal(): void {
+    const { carrier } = this;
+    this.localEnded = true;
+    if (!this.remoteEnded && !carrier.isClient) {
+      // The answer is complete; of the request nothing more is wanted. Clients of Fn never end it by themselves.
+      carrier.resetStream(this.id, H2_ERROR.NO_ERROR);
+      this.leave();
+      const { listener } = this;
+      this.drop();
+      listener?.onClose(undefined);
+    } else if (this.remoteEnded && this.held === undefined) {
+      this.leave();
+      this.over();
+    }
+  }
+
+  // --- receiving; called by the connection ---
+
+  /** @param flowBytes what the frame counts for in flow control, padding included */
+  receiveData(bytes: Buffer, flowBytes: number, last: boolean): void {
+    const padding = flowBytes - bytes.length;
+    this.receiveWindow -= flowBytes;
+    if (padding > 0) this.acknowledge(padding);
+    if (last) this.endRemote();
+    if (bytes.length > 0) {
+      if (this.paused || this.held !== undefined) this.hold(bytes);
+      else {
+        this.acknowledge(bytes.length);
+        this.listener?.onData(bytes);
+      }
+    }
+    if (last) this.deliverEnd();
+  }
+
+  /** The peer sends more than it may. */
+  exceeds(flowBytes: number): boolean {
+    return flowBytes > this.receiveWindow;
+  }
+
+  receiveHeaders(list: HeaderList, last: boolean): void {
+    if (last) this.endRemote();
+    if (this.held !== undefined) this.held.push(list);
+    else this.listener?.onHeaders(list);
+    if (last) this.deliverEnd();
+  }
+
+  receiveReset(code: number): void {
+    this.lose({
+      message: `stream reset, code ${code}`,
+      unprocessed: code === H2_ERROR.REFUSED_STREAM,
+      heardOut: true,
+      resetCode: code,
+    });
+  }
+
+  /** The connection is lost, or the peer has reset the stream. */
+  lose(loss: StreamLoss): void {
+    if (this.gone) return;
+    const complete = this.carrier.isClient && this.remoteEnded;
+    this.leave();
+    if (complete) return; // what it holds can still be delivered
+    const { listener } = this;
+    this.drop();
+    listener?.onClose(loss);
+  }
+
+  // --- flow ---
+
+  pause(): void {
+    this.paused = true;
+  }
+
+  resume(): void {
+    if (!this.paused) return;
+    this.paused = false;
+    if (this.held !== undefined) this.carrier.deliverLater(this);
+  }
+
+  /** Called by the connection, after `deliverLater`. */
+  deliver(): void {
+    while (!this.paused && this.held !== undefined) {
+      const next = this.held.shift();
+      if (next === undefined) {
+        this.held = undefined;
+        if (this.remoteEnded) this.deliverEnd();
+        return;
+      }
+      if (next instanceof HeaderList) this.listener?.onHeaders(next);
+      else {
+        this.heldBytes -= next.length;
+        this.acknowledge(next.length);
+        this.listener?.onData(next);
+      }
+    }
+  }
+
+  /** Ends both halves now. Nothing is called back. */
+  reset(code: number): void {
+    if (!this.gone) {
+      if (this.id !== 0) this.carrier.resetStream(this.id, code);
+      this.leave();
+    }
+    this.drop();
+  }
+
+  private endRemote(): void {
+    this.remoteEnded = true;
+  }
+
+  private deliverEnd(): void {
+    if (this.held !== undefined) return;
+    if (this.localEnded) this.leave();
+    this.listener?.onEnd();
+    if (this.gone) this.over();
+  }
+
+  private over(): void {
+    const { listener } = this;
+    this.listener = undefined;
+    listener?.onClose(undefined);
+  }
+
+  private hold(bytes: Buffer): void {
+    // A small part must not keep all the memory that it came in.
+    const part = bytes.length * 4 < bytes.buffer.byteLength ? Buffer.from(bytes) : bytes;
+    this.held ??= [];
+    this.held.push(part);
+    this.heldBytes += part.length;
+  }
+
+  private acknowledge(bytes: number): void {
+    this.carrier.consumed(bytes);
+    if (this.remoteEnded || this.gone || this.id === 0) return;
+    this.unacknowledged += bytes;
+    if (this.unacknowledged < this.windowBytes / 2) return;
+    this.receiveWindow += this.unacknowledged;
+    this.carrier.windowUpdate(this.id, this.unacknowledged);
+    this.unacknowledged = 0;
+  }
+
+  private leave(): void {
+    if (this.gone) return;
+    this.gone = true;
+    this.waiting = undefined;
+    this.carrier.left(this);
+  }
+
+  private drop(): void {
+    this.listener = undefined;
+    this.held = undefined;
+    if (this.heldBytes > 0) this.carrier.consumed(this.heldBytes);
+    this.heldBytes = 0;
+  }
+}

@@ -1,0 +1,180 @@
+import type { Socket } from 'node:net';
+import { FLAG, FRAME, FRAME_HEADER_BYTES } from './wire.js';
+
+const SLAB_BYTES = 64 * 1024;
+/** From this many bytes on a write does not wait for the end of the turn. */
+const FLUSH_BYTES = 48 * 1024;
+
+/**
+ * Frames that are to leave on a connection, in order. They are written one after another into one piece of memory, which goes
+ * to the socket in one write; it is used again as soon as the socket has taken it. There is at most one write at a time, so
+ * what a slow peer does not take stays here, where it is counted.
+ */
+export class Outbox {
+  private slab = Buffer.allocUnsafeSlow(SLAB_BYTES);
+  /** Of the slab, `[start, end)` has not been given to the socket. */
+  private start = 0;
+  private end = 0;
+  /** Slabs before this one that have not either. */
+  private full: Buffer[] = [];
+  private fullBytes = 0;
+  /** Given to the socket, which has not taken it all. */
+  private inFlight = 0;
+  private closed = false;
+  /** The stream whose DATA frame is the last one here, 0: another frame is; where it begins, and its length. */
+  private openStream = 0;
+  private openAt = 0;
+  private openLength = 0;
+  private sent: (() => void)[] = [];
+  private onceTaken: (() => void)[] = [];
+
+  /** @param onTaken the socket has taken everything that it was given */
+  constructor(
+    private readonly socket: Socket,
+    private readonly onTaken: () => void,
+  ) {}
+
+  /** Bytes that the socket has not taken. */
+  get bytes(): number {
+    return this.inFlight + this.fullBytes + this.end - this.start;
+  }
+
+  get isWriting(): boolean {
+    return this.inFlight > 0;
+  }
+
+  get hasUnsent(): boolean {
+    return this.end > this.start || this.full.length > 0;
+  }
+
+  /** Enough has gathered to be worth a write. */
+  get isDue(): boolean {
+    return this.inFlight === 0 && this.end - this.start + this.fullBytes >= FLUSH_BYTES;
+  }
+
+  /** Room for so many bytes in one piece; they are to be written there before anything else happens. */
+  reserve(bytes: number): number {
+    if (this.end + bytes > this.slab.length) this.nextSlab(bytes);
+    const at = this.end;
+    this.end += bytes;
+    return at;
+  }
+
+  /** Where reserved bytes are written. */
+  get memory(): Buffer {
+    return this.slab;
+  }
+
+  /** Writes the head of a frame, and leaves room for its payload. @returns where that begins in `memory` */
+  frame(type: number, flags: number, streamId: number, payloadBytes: number): number {
+    const at = this.reserve(FRAME_HEADER_BYTES + payloadBytes);
+    const { slab } = this;
+    this.openStream = 0;
+    slab[at] = payloadBytes >>> 16;
+    slab[at + 1] = payloadBytes >>> 8;
+    slab[at + 2] = payloadBytes;
+    slab[at + 3] = type;
+    slab[at + 4] = flags;
+    slab[at + 5] = streamId >>> 24;
+    slab[at + 6] = streamId >>> 16;
+    slab[at + 7] = streamId >>> 8;
+    slab[at + 8] = streamId;
+    return at + FRAME_HEADER_BYTES;
+  }
+
+  /**
+   * Room for bytes of a DATA frame: those of one stream that follow each other share a frame, as far as one goes.
+   * @returns where they begin in `memory`
+   */
+  data(streamId: number, bytes: number, maxFrameBytes: number, last: boolean): number {
+    const { slab } = this;
+    const flags = last ? FLAG.END_STREAM : FLAG.NONE;
+    const length = this.openLength + bytes;
+    if (this.openStream !== streamId || length > maxFrameBytes || this.end + bytes > slab.length) {
+      const start = this.frame(FRAME.DATA, flags, streamId, bytes);
+      this.openStream = last ? 0 : streamId;
+      this.openAt = start - FRAME_HEADER_BYTES;
+      this.openLength = bytes;
+      return start;
+    }
+    const at = this.openAt;
+    slab[at] = length >>> 16;
+    slab[at + 1] = length >>> 8;
+    slab[at + 2] = length;
+    slab[at + 4] = flags;
+    this.openLength = length;
+    if (last) this.openStream = 0;
+    const start = this.end;
+    this.end += bytes;
+    return start;
+  }
+
+  /** Ends a stream with the DATA frame that is still here. False: it is not. */
+  endData(streamId: number): boolean {
+    if (this.openStream !== streamId) return false;
+    this.slab[this.openAt + 4] = FLAG.END_STREAM;
+    this.openStream = 0;
+    return true;
+  }
+
+  /** Calls back when the socket has taken everything that is here now; never, when it is closed before. */
+  whenTaken(callback: () => void): void {
+    this.sent.push(callback);
+  }
+
+  flush(): void {
+    if (this.closed || this.inFlight > 0 || !this.hasUnsent) return;
+    const { socket, start, end } = this;
+    const last = this.slab.subarray(start, end);
+    this.inFlight = this.fullBytes + end - start;
+    this.start = end;
+    this.openStream = 0;
+    this.onceTaken = this.sent;
+    this.sent = [];
+    if (this.full.length === 0) {
+      socket.write(last, this.taken);
+      return;
+    }
+    socket.cork();
+    for (const slab of this.full) socket.write(slab);
+    this.full = [];
+    this.fullBytes = 0;
+    socket.write(last, this.taken);
+    socket.uncork();
+  }
+
+  /** What has not been sent never will be. */
+  close(): void {
+    this.closed = true;
+    this.start = this.end;
+    this.full = [];
+    this.fullBytes = 0;
+    this.sent = [];
+    this.onceTaken = [];
+  }
+
+  private readonly taken = (error?: Error | null): void => {
+    if (error || this.closed) return; // the socket's own events follow
+    this.inFlight = 0;
+    if (this.start === this.end && this.full.length === 0) {
+      this.start = 0;
+      this.end = 0;
+    }
+    const callbacks = this.onceTaken;
+    if (callbacks.length > 0) {
+      this.onceTaken = [];
+      for (const callback of callbacks) callback();
+    }
+    this.onTaken();
+  };
+
+  private nextSlab(bytes: number): void {
+    if (this.end > this.start) {
+      this.full.push(this.slab.subarray(this.start, this.end));
+      this.fullBytes += this.end - this.start;
+    }
+    this.slab = Buffer.allocUnsafeSlow(Math.max(SLAB_BYTES, bytes));
+    this.start = 0;
+    this.end = 0;
+  }
+}

@@ -1,0 +1,44 @@
+import { INCARNATION_HEADER, LOAD_TRAILER } from '../orca.js';
+import { STARTED_HEADER, type StartPromise, startPromiseWord } from '../start-marker.js';
+import { encodeMessage } from './grpc-status.js';
+import { encodeField, encodeHeaders } from './hpack/encoder.js';
+
+const RESPONSE = [
+  [':status', '200'],
+  ['content-type', 'application/grpc'],
+] as const;
+
+/** The head of an answer that says nothing but that it is one. */
+export const PLAIN_HEAD = encodeHeaders(RESPONSE);
+
+/** The heads of answers to Engage, encoded once for a runner. */
+export class EngageHeads {
+  private readonly byPromise: Readonly<Record<StartPromise, Buffer>>;
+
+  /** @param incarnation names the runner's process to balancers */
+  constructor(incarnation: string) {
+    const common = [...RESPONSE, [INCARNATION_HEADER, incarnation]] as const;
+    const promising = (promise: StartPromise) =>
+      encodeHeaders([...common, [STARTED_HEADER, startPromiseWord(promise)]]);
+    this.byPromise = {
+      none: encodeHeaders(common),
+      announced: promising('announced'),
+      confirmed: promising('confirmed'),
+    };
+  }
+
+  of(promise: StartPromise): Buffer {
+    return this.byPromise[promise];
+  }
+}
+
+const OK_TRAILERS = encodeHeaders([['grpc-status', '0']]);
+
+/** @param load encoded, for the trailing metadata */
+export function trailers(code: number, details: string, load?: string): Buffer {
+  if (code === 0 && load === undefined) return OK_TRAILERS;
+  const parts = code === 0 ? [OK_TRAILERS] : [encodeField('grpc-status', `${code}`)];
+  if (details !== '') parts.push(encodeField('grpc-message', encodeMessage(details)));
+  if (load !== undefined) parts.push(encodeField(LOAD_TRAILER, load));
+  return Buffer.concat(parts);
+}

@@ -1,0 +1,167 @@
+import {
+  BINARY_TRACE_HEADER,
+  type Clock,
+  encodeBinaryTrace,
+  type Logger,
+  later,
+  Once,
+  silentLogger,
+  systemClock,
+  TRACE_STATE_HEADER,
+  traceStateOf,
+} from '@fnfleet/core';
+import type { EngageOptions, Engaging } from '../balancer-session.js';
+import { MAX_MESSAGE_BYTES } from '../messages.js';
+import { ACCEPT_HEADER, ACCEPT_STARTED } from '../start-marker.js';
+import { type ClientStream, type ClientStreamHandler, GRPC_STATUS, StreamError } from '../stream.js';
+import { EngageStream } from './client-stream.js';
+import { encodeTimeout } from './grpc-status.js';
+import { encodeField, encodeHeaders, isFieldValue } from './hpack/encoder.js';
+import { RunnerLink, type RunnerTls } from './runner-link.js';
+import { unaryCall } from './unary-call.js';
+
+export interface ChannelOptions {
+  /** TLS towards the runner; undefined: plain text. */
+  readonly tls?: RunnerTls;
+  /** Limit for connecting, milliseconds. Default 1000. */
+  readonly connectTimeoutMs?: number;
+  /** Delay before a runner that could not be reached is tried again, milliseconds. Default 100, growing to 5000. */
+  readonly backoff?: { readonly initialMs: number; readonly maxMs: number };
+  /** Largest message taken from a runner, bytes. Default 4 MiB, as in the original. */
+  readonly maxMessageBytes?: number;
+  /** A runner that says nothing for so long, although it is asked to, is taken for lost; milliseconds. Default 5000. */
+  readonly silenceMs?: number;
+  readonly clock?: Clock;
+  readonly random?: () => number;
+  readonly logger?: Logger;
+}
+
+const ENGAGE_PATH = '/RunnerProtocol/Engage';
+/** Metadata of a call is for people and tools: what is longer stays here, for the sake of the call. */
+const MAX_VALUE_CHARS = 4096;
+
+/**
+ * gRPC to one runner, on our own HTTP/2 (docs/decisions/0008). Two things are needed that a gRPC client library does not
+ * tell: whether `try` may have arrived, and when the stream really takes no more.
+ */
+export class RunnerChannel implements Engaging {
+  private readonly link: RunnerLink;
+  private readonly maxMessageBytes: number;
+  private readonly clock: Clock;
+  private readonly scheme: string;
+  /** What the head of every engagement begins with. */
+  private readonly engageHead: Buffer;
+  private open = 0;
+  private onceIdle: (() => void) | undefined;
+  /** By what the runner said last, in another way than on its streams, it is one of ours. */
+  isOurs = false;
+
+  constructor(
+    readonly address: string,
+    options: ChannelOptions = {},
+  ) {
+    this.clock = options.clock ?? systemClock;
+    this.scheme = options.tls ? 'https' : 'http';
+    this.maxMessageBytes = options.maxMessageBytes ?? MAX_MESSAGE_BYTES;
+    this.engageHead = Buffer.concat([this.head(ENGAGE_PATH), encodeField(ACCEPT_HEADER, ACCEPT_STARTED)]);
+    this.link = new RunnerLink({
+      address,
+      tls: options.tls,
+      connectTimeoutMs: options.connectTimeoutMs ?? 1000,
+      backoff: options.backoff ?? { initialMs: 100, maxMs: 5000 },
+      silenceMs: options.silenceMs ?? 5000,
+      isBusy: () => this.open > 0,
+      mayPing: (peer) => this.isOurs || peer.promised !== undefined,
+      clock: this.clock,
+      random: options.random ?? Math.random,
+      logger: options.logger ?? silentLogger,
+    });
+  }
+
+  /** Something was asked of the runner, and it owes every sign of life for longer than usual. */
+  get isSilent(): boolean {
+    return this.link.isSilent;
+  }
+
+  engage(options: EngageOptions, handler: ClientStreamHandler): ClientStream {
+    this.open += 1;
+    const stream = new EngageStream(handler, this.maxMessageBytes, this.onOver);
+    const head = withMetadata(this.engageHead, options, this.clock);
+    const peer = this.link.current;
+    if (peer) stream.attach(peer, head);
+    else {
+      this.link.acquire().then(
+        (connected) => stream.attach(connected, head),
+        (error: Error) => stream.unreachable(error),
+      );
+    }
+    return stream;
+  }
+
+  /** One request, one answer. @throws StreamError */
+  async unary(path: string, request: Buffer, options: { timeoutMs: number; signal?: AbortSignal }): Promise<Buffer> {
+    this.open += 1;
+    try {
+      const peer = await this.link.acquire().catch((error: Error) => {
+        throw new StreamError(GRPC_STATUS.UNAVAILABLE, error.message, true);
+      });
+      if (!peer.takesStreams)
+        throw new StreamError(GRPC_STATUS.UNAVAILABLE, 'the connection takes no more streams', true);
+      const head = withMetadata(
+        this.head(path),
+        { deadlineAt: later(this.clock.now(), options.timeoutMs) },
+        this.clock,
+      );
+      return await unaryCall(peer, head, request, this.maxMessageBytes, { ...options, clock: this.clock });
+    } finally {
+      this.onOver();
+    }
+  }
+
+  private readonly closing = new Once(async () => {
+    if (this.open > 0) {
+      await new Promise<void>((resolve) => {
+        this.onceIdle = resolve;
+      });
+    }
+    await this.link.close();
+  });
+
+  /** Waits for streams in hand, then closes the connection. Idempotent. */
+  close(): Promise<void> {
+    return this.closing.call();
+  }
+
+  private readonly onOver = (): void => {
+    this.open -= 1;
+    if (this.open === 0) this.onceIdle?.();
+  };
+
+  private head(path: string): Buffer {
+    return encodeHeaders([
+      [':method', 'POST'],
+      [':scheme', this.scheme],
+      [':path', path],
+      [':authority', this.address],
+      ['content-type', 'application/grpc'],
+      ['te', 'trailers'],
+      ['user-agent', 'fnfleet'],
+    ]);
+  }
+}
+
+function withMetadata(head: Buffer, { requestId, deadlineAt, trace }: EngageOptions, clock: Clock): Buffer {
+  if (requestId === undefined && deadlineAt === undefined && trace === undefined) return head;
+  const parts = [head];
+  const add = (name: string, value: string | undefined) => {
+    if (value && value.length <= MAX_VALUE_CHARS && isFieldValue(value)) parts.push(encodeField(name, value));
+  };
+  if (deadlineAt !== undefined) add('grpc-timeout', encodeTimeout(deadlineAt - clock.now()));
+  add('fn_request_id', requestId);
+  const binary = trace && encodeBinaryTrace(trace);
+  if (trace && binary !== undefined) {
+    add(BINARY_TRACE_HEADER, binary);
+    add(TRACE_STATE_HEADER, traceStateOf(trace));
+  }
+  return parts.length === 1 ? head : Buffer.concat(parts);
+}

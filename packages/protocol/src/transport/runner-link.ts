@@ -1,0 +1,280 @@
+import net from 'node:net';
+import tls from 'node:tls';
+import { type Clock, clientTlsOptions, Deferred, type Logger, type Timer, type TlsIdentity } from '@fnfleet/core';
+import { Connection } from './connection.js';
+import { Pulse } from './pulse.js';
+import { RunnerPeer } from './runner-peer.js';
+
+/**
+ * The connection to a runner, kept up on demand.
+ *
+ *   idle ──acquire──▶ connecting ──▶ ready ──lost, goaway, full, sick──▶ idle
+ *                         └──failed──▶ cooling ──delay over──▶ idle
+ *   any ──close──▶ closed
+ *
+ * While connecting, callers wait for the result; while cooling they are refused at once, so that a call goes to another
+ * runner instead of waiting for this one. The delay grows with each failure, with jitter, and starts over on success.
+ *
+ * A connection that takes no more streams, because it has as many as its runner allows or because the runner refuses them, is
+ * replaced: it finishes what it has in hand, and new streams get another.
+ */
+type State =
+  | { readonly kind: 'idle' }
+  | { readonly kind: 'connecting'; readonly peer: Deferred<RunnerPeer>; readonly socket: net.Socket }
+  | { readonly kind: 'ready'; readonly peer: RunnerPeer; readonly pulse: Pulse }
+  | { readonly kind: 'cooling'; readonly error: Error; readonly timer: Timer }
+  | { readonly kind: 'closed' };
+
+/** Who we are to a runner, and which name its certificate has to have. */
+export interface RunnerTls {
+  readonly identity: TlsIdentity;
+  /** Default: the host part of its address. */
+  readonly runnerName?: string;
+}
+
+export interface LinkOptions {
+  /** `host:port`; an IPv6 host is in brackets. */
+  readonly address: string;
+  /** TLS; undefined: plain text. */
+  readonly tls?: RunnerTls;
+  /** Limit for TCP and TLS together, milliseconds. */
+  readonly connectTimeoutMs: number;
+  /** First and longest delay after a failure, milliseconds. */
+  readonly backoff: { readonly initialMs: number; readonly maxMs: number };
+  /** A runner that says nothing for so long, although it is asked to, is taken for lost; milliseconds. */
+  readonly silenceMs: number;
+  /** Whether somebody waits for the runner. */
+  readonly isBusy: () => boolean;
+  /** A runner of Fn takes it ill to be asked for signs of life. */
+  readonly mayPing: (peer: RunnerPeer) => boolean;
+  readonly clock: Clock;
+  readonly random: () => number;
+  readonly logger: Logger;
+}
+
+/**
+ * Flow-control windows. A stream may have this much on its way to a slow reader; the connection has room for many such
+ * streams, so that one of them does not hold up the others.
+ */
+const STREAM_WINDOW_BYTES = 256 * 1024;
+const CONNECTION_WINDOW_BYTES = 16 * 1024 * 1024;
+const TCP_KEEPALIVE_MS = 10_000;
+/** How often a connection is looked at, milliseconds; or more often where less silence is borne. */
+const PULSE_MS = 500;
+/** Connections beside the current one that finish what they have in hand. With more, the runner counts as unreachable. */
+const MAX_RETIRED = 8;
+/** How long a connection gets to say goodbye, milliseconds. */
+const GOODBYE_MS = 1000;
+
+export class RunnerLink {
+  private state: State = { kind: 'idle' };
+  private failures = 0;
+  /** Connections in a row on which the runner refused every stream. */
+  private sickInARow = 0;
+  /** Those that are open, and what watches them. */
+  private readonly connections = new Map<Connection, Pulse | undefined>();
+  private onceEmpty: (() => void) | undefined;
+
+  constructor(private readonly options: LinkOptions) {}
+
+  /** The live connection if there is one that takes streams: the way of almost every call. */
+  get current(): RunnerPeer | undefined {
+    if (this.state.kind !== 'ready') return undefined;
+    const { peer } = this.state;
+    if (peer.takesStreams) return peer;
+    this.retire(peer);
+    return undefined;
+  }
+
+  /** The runner has been asked for a sign of life and has given none yet. */
+  get isSilent(): boolean {
+    return this.state.kind === 'ready' && this.state.pulse.isSilent;
+  }
+
+  /** Resolves with a live connection, connecting if needed. Rejects with why there is none. */
+  acquire(): Promise<RunnerPeer> {
+    const { current } = this;
+    if (current) return Promise.resolve(current);
+    const { state } = this;
+    switch (state.kind) {
+      case 'connecting':
+        return state.peer.promise;
+      case 'cooling':
+        return Promise.reject(state.error);
+      case 'closed':
+        return Promise.reject(new Error(`the connection to ${this.options.address} is closed`));
+      case 'ready':
+        return Promise.reject(new Error('it has as many connections as it may have, and takes no more calls on them'));
+      case 'idle':
+        return this.connect();
+    }
+  }
+
+  /** Lets streams in hand end, then closes; no later than a moment after. */
+  async close(): Promise<void> {
+    const { state } = this;
+    this.state = { kind: 'closed' };
+    if (state.kind === 'cooling') state.timer.cancel();
+    if (state.kind === 'connecting') {
+      state.peer.reject(new Error(`the connection to ${this.options.address} is closed`));
+      state.socket.destroy();
+    }
+    if (this.connections.size === 0) return;
+    const empty = new Promise<void>((resolve) => {
+      this.onceEmpty = resolve;
+    });
+    const limit = this.options.clock.after(GOODBYE_MS, () => {
+      for (const connection of [...this.connections.keys()]) connection.destroy(new Error('closed'));
+    });
+    for (const connection of [...this.connections.keys()]) connection.leave();
+    await empty;
+    limit.cancel();
+  }
+
+  private connect(): Promise<RunnerPeer> {
+    const { connectTimeoutMs, clock } = this.options;
+    const deferred = new Deferred<RunnerPeer>();
+    const socket = this.dial();
+    this.state = { kind: 'connecting', peer: deferred, socket };
+    const failed = (error: Error) => {
+      timer.cancel();
+      socket.destroy();
+      if (this.state.kind === 'connecting' && this.state.socket === socket) this.cool(error);
+      deferred.reject(error);
+    };
+    const timer = clock.after(connectTimeoutMs, () => failed(new Error(`no connection within ${connectTimeoutMs} ms`)));
+    socket.once('error', failed);
+    socket.once(this.options.tls ? 'secureConnect' : 'connect', () => {
+      socket.off('error', failed);
+      if (this.state.kind !== 'connecting' || this.state.socket !== socket) return void socket.destroy();
+      const established = (peer: RunnerPeer) => {
+        if (this.state.kind !== 'connecting') return peer.connection.destroy(new Error('closed'));
+        timer.cancel();
+        this.failures = 0;
+        const pulse = this.watch(peer);
+        this.connections.set(peer.connection, pulse);
+        this.state = { kind: 'ready', peer, pulse };
+        deferred.resolve(peer);
+      };
+      this.open(socket, established, failed);
+    });
+    // Nobody may be waiting when a connection fails.
+    deferred.promise.catch(() => undefined);
+    return deferred.promise;
+  }
+
+  private dial(): net.Socket {
+    const { host, port } = splitAddress(this.options.address);
+    const base = { host, port, noDelay: true, keepAlive: true, keepAliveInitialDelay: TCP_KEEPALIVE_MS };
+    if (!this.options.tls) return net.connect(base);
+    const { identity, runnerName } = this.options.tls;
+    return tls.connect({ ...base, ALPNProtocols: ['h2'], ...clientTlsOptions(identity, host, runnerName) });
+  }
+
+  /**
+   * In TLS 1.3 a server judges the certificate of its client after the client may speak. Its first word in HTTP/2 says that
+   * it has accepted us; a call that was sent before that would count as started although nobody took it.
+   */
+  private open(socket: net.Socket, established: (peer: RunnerPeer) => void, failed: (error: Error) => void): void {
+    const { address, tls: secure, logger } = this.options;
+    const connection = new Connection(socket, {
+      role: 'client',
+      streamWindowBytes: STREAM_WINDOW_BYTES,
+      connectionWindowBytes: CONNECTION_WINDOW_BYTES,
+      maxStreams: 0,
+      stuckLooks: Math.ceil(this.options.silenceMs / this.lookMs),
+      stalledLooks: Number.POSITIVE_INFINITY,
+      events: {
+        onReady: () => secure && established(peer),
+        onGoaway: () => this.lost(peer),
+        onFault: (error) => logger.error('a call to a runner was cut off by a fault here', { runner: address, error }),
+        onClose: (error) => {
+          logger.debug('connection to runner lost', { runner: address, error });
+          this.lost(peer);
+          failed('code' in error ? error : new Error(NO_WORD));
+          this.connections.get(connection)?.stop();
+          this.connections.delete(connection);
+          if (this.connections.size === 0) this.onceEmpty?.();
+        },
+      },
+    });
+    const peer = new RunnerPeer(connection);
+    this.connections.set(connection, undefined);
+    if (!secure) established(peer);
+  }
+
+  private lost(peer: RunnerPeer): void {
+    if (this.state.kind !== 'ready' || this.state.peer !== peer) return;
+    this.state = { kind: 'idle' };
+  }
+
+  /** It takes no more streams. Those it has go on, and new ones get another connection. */
+  private retire(peer: RunnerPeer): void {
+    const { logger, address } = this.options;
+    if (this.connections.size > MAX_RETIRED) return;
+    logger.info('a connection to a runner takes no more calls and is replaced', {
+      runner: address,
+      open: peer.connection.openStreams,
+      refusals: peer.refusals,
+    });
+    this.lost(peer);
+    this.sickInARow = peer.isSick && !peer.hasAnswered ? this.sickInARow + 1 : 0;
+    peer.connection.leave();
+    // Another connection will hardly do better at once.
+    if (this.sickInARow === 0 || this.state.kind !== 'idle') return;
+    this.failures = this.sickInARow - 1;
+    this.cool(new Error('the runner refuses streams'));
+  }
+
+  private get lookMs(): number {
+    return Math.min(PULSE_MS, this.options.silenceMs / 4);
+  }
+
+  /** A connection that has fallen silent is given up, and with it all its streams. Watched as long as it lives. */
+  private watch(peer: RunnerPeer): Pulse {
+    const { address, silenceMs, isBusy, mayPing, clock, logger } = this.options;
+    const { connection } = peer;
+    return new Pulse({
+      ping: (answered) => {
+        if (connection.isClosed || !mayPing(peer)) return false;
+        connection.ping(answered);
+        return true;
+      },
+      bytesRead: () => connection.bytesRead,
+      isBusy,
+      onLook: () => peer.look(),
+      everyMs: this.lookMs,
+      limitMs: silenceMs,
+      onLost: (silentMs) => {
+        logger.warn('a runner has fallen silent; what had not started there goes elsewhere', {
+          runner: address,
+          silentMs,
+        });
+        connection.destroy(new Error(`the runner has been silent for ${silentMs} ms`));
+      },
+      clock,
+    });
+  }
+
+  private cool(error: Error): void {
+    const { backoff, clock, random, logger, address } = this.options;
+    const ceiling = Math.min(backoff.maxMs, backoff.initialMs * 2 ** this.failures);
+    const delayMs = ceiling / 2 + (random() * ceiling) / 2;
+    this.failures = Math.min(this.failures + 1, 30);
+    // Neither the network nor the name is to blame, and it will not pass by itself.
+    const distrust = this.options.tls !== undefined && (error as NodeJS.ErrnoException).syscall === undefined;
+    const level = distrust && this.failures === 1 ? 'warn' : 'debug';
+    logger[level]('runner cannot be reached', { runner: address, error, retryInMs: Math.round(delayMs) });
+    const timer = clock.after(delayMs, () => {
+      this.state = { kind: 'idle' };
+    });
+    this.state = { kind: 'cooling', error, timer };
+  }
+}
+
+const NO_WORD = 'closed before a word: it may not accept the certificate shown (FN_TLS_CA, FN_TLS_ALLOWED_NAMES there)';
+
+function splitAddress(address: string): { host: string; port: number } {
+  const at = address.lastIndexOf(':');
+  return { host: address.slice(0, at).replace(/^\[|\]$/g, ''), port: Number(address.slice(at + 1)) };
+}

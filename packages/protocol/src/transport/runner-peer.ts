@@ -1,0 +1,88 @@
+import type { StartPromise } from '../start-marker.js';
+import type { Connection } from './connection.js';
+import { H2_ERROR } from './wire.js';
+
+/** Streams that are refused one after another until the connection counts as sick. */
+const MAX_REFUSALS = 3;
+/** How long a runner may keep us waiting for its trailers, in looks. */
+const LINGER_LOOKS = 1;
+
+/** Waits for something of its runner that the runner owes at once. */
+export interface Lingering {
+  cut(): void;
+}
+
+/** What one connection has told of the runner at its other end. */
+export class RunnerPeer {
+  /** What the runner has promised on some stream: it does so on every one, if only it gets that far. */
+  promised: StartPromise | undefined;
+  hasAnswered = false;
+  refusals = 0;
+  private calm = false;
+  private readonly awaitPing = new Set<() => void>();
+  private watching = false;
+  private readonly lingering = new Map<Lingering, number>();
+
+  constructor(readonly connection: Connection) {}
+
+  get takesStreams(): boolean {
+    return this.connection.takesStreams && !this.isSick;
+  }
+
+  /** It refuses streams, though it does not say that it leaves. */
+  get isSick(): boolean {
+    return this.calm || this.refusals >= MAX_REFUSALS;
+  }
+
+  /** A stream has been answered. */
+  noteAnswer(): void {
+    this.hasAnswered = true;
+    this.refusals = 0;
+  }
+
+  /** A stream was reset before it was answered. */
+  noteReset(code: number): void {
+    if (code === H2_ERROR.ENHANCE_YOUR_CALM) this.calm = true;
+    if (code === H2_ERROR.REFUSED_STREAM) this.refusals += 1;
+  }
+
+  /**
+   * Calls back when the runner has sent another PING. It is answered in the same turn of the event loop: before this the
+   * runner has no receipt, afterwards it may have one.
+   * @returns what to call when nobody waits any more
+   */
+  onNextPing(callback: () => void): () => void {
+    this.awaitPing.add(callback);
+    if (!this.watching) {
+      this.watching = true;
+      this.connection.onNextPing(() => {
+        this.watching = false;
+        const callbacks = [...this.awaitPing];
+        this.awaitPing.clear();
+        for (const wake of callbacks) wake();
+      });
+    }
+    return () => this.awaitPing.delete(callback);
+  }
+
+  /** Cuts the stream off unless it has ended within the next looks. */
+  linger(stream: Lingering): void {
+    this.lingering.set(stream, 0);
+  }
+
+  ended(stream: Lingering): void {
+    this.lingering.delete(stream);
+  }
+
+  /** Called a few times a second. */
+  look(): void {
+    this.connection.look();
+    for (const [stream, looks] of this.lingering) {
+      if (looks < LINGER_LOOKS) this.lingering.set(stream, looks + 1);
+      else {
+        this.lingering.delete(stream);
+        stream.cut();
+      }
+    }
+  }
+}

@@ -1,0 +1,55 @@
+import type { Connection } from './connection.js';
+import type { Http2Stream } from './http2-stream.js';
+import { PLAIN_HEAD } from './response-heads.js';
+import { ServerStream } from './server-stream.js';
+
+/** What an RPC beside Engage brings. */
+export interface ServerCallHandler {
+  onMessage(message: Buffer): void;
+  /** The client will send nothing more. */
+  onHalfClose(): void;
+  /** Nobody waits for an answer any more. */
+  onCancelled(): void;
+}
+
+/** One RPC beside Engage, with messages as bytes. */
+export class ServerCall extends ServerStream {
+  private handler: ServerCallHandler | undefined;
+
+  constructor(connection: Connection, stream: Http2Stream, maxMessageBytes: number) {
+    super(connection, stream, PLAIN_HEAD, maxMessageBytes);
+  }
+
+  attach(handler: ServerCallHandler, onOver: () => void): void {
+    this.handler = handler;
+    this.start(onOver);
+  }
+
+  /** The client learns that it is served, before the first message. */
+  open(): void {
+    this.sendHead();
+  }
+
+  send(message: Buffer): boolean {
+    return !this.over && this.sendMessage(message);
+  }
+
+  /** Code 0 is OK. */
+  end(code: number, details: string): void {
+    if (!this.over) this.finish(code, details);
+  }
+
+  onMessageBytes(message: Buffer): void {
+    if (!this.over) this.handler?.onMessage(message);
+  }
+
+  onWritable(): void {} // those who send much wait to be asked
+
+  protected onHalfClosed(): void {
+    this.handler?.onHalfClose();
+  }
+
+  protected onLost(): void {
+    this.handler?.onCancelled();
+  }
+}

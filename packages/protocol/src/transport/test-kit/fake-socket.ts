@@ -1,0 +1,52 @@
+import { EventEmitter } from 'node:events';
+import type { Socket } from 'node:net';
+
+/** A socket that a test plays: what was written to it, and whether it takes more. */
+export class FakeSocket extends EventEmitter {
+  readonly writes: Buffer[] = [];
+  /** It takes what is written, in the next turn. */
+  open = true;
+  destroyed = false;
+  private corked: Buffer[] | undefined;
+  private waiting: (() => void)[] = [];
+
+  get asSocket(): Socket {
+    return this as unknown as Socket;
+  }
+
+  get written(): Buffer {
+    return Buffer.concat(this.writes);
+  }
+
+  write(bytes: Buffer, taken?: () => void): boolean {
+    if (this.corked) this.corked.push(Buffer.from(bytes));
+    else this.writes.push(Buffer.from(bytes));
+    if (taken === undefined) return true;
+    if (this.open) process.nextTick(taken);
+    else this.waiting.push(taken);
+    return true;
+  }
+
+  cork(): void {
+    this.corked = [];
+  }
+
+  uncork(): void {
+    this.writes.push(Buffer.concat(this.corked ?? []));
+    this.corked = undefined;
+  }
+
+  /** Takes everything, and goes on doing so. */
+  drain(): void {
+    this.open = true;
+    for (const taken of this.waiting.splice(0)) taken();
+  }
+
+  destroy(): void {
+    this.destroyed = true;
+  }
+
+  destroySoon(): void {
+    this.destroyed = true;
+  }
+}

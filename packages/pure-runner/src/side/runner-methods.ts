@@ -1,0 +1,40 @@
+import type { Logger } from '@fnfleet/core';
+import { encodeRunnerStatus, runnerService, type StructMessage, structToJson } from '@fnfleet/protocol';
+import type { FunctionLogs } from '../logs/function-logs.js';
+import { streamLogs } from '../logs/stream-logs.js';
+import type { RunnerStatusReporter } from '../runner-status-report.js';
+import { readRequest, type SideMethod, unary } from './side-method.js';
+
+/** Takes key/value settings that somebody sends to the runner. What it throws is told to them. */
+export type ConfigureRunner = (config: Readonly<Record<string, string>>) => void | Promise<void>;
+
+export interface RunnerMethodsOptions {
+  readonly status: RunnerStatusReporter;
+  readonly configure: ConfigureRunner | undefined;
+  /** What log collectors are served from. Undefined: they are turned away. */
+  readonly logs: FunctionLogs | undefined;
+  readonly logger: Logger;
+}
+
+/** The methods of RunnerProtocol, by path. Engage has its own way and is not here. */
+export function runnerMethods({ status, configure, logs, logger }: RunnerMethodsOptions): Record<string, SideMethod> {
+  const { Status, Status2, ConfigureRunner, StreamLogs } = runnerService();
+  if (!Status || !Status2 || !ConfigureRunner || !StreamLogs) throw new Error('runner.proto lacks a method');
+  return {
+    [Status.path]: unary(async (_request, signal) =>
+      Status.responseSerialize(encodeRunnerStatus(await status.report('{}', signal))),
+    ),
+    [Status2.path]: unary(async (bytes, signal) => {
+      const request: StructMessage = readRequest(bytes, Status2.requestDeserialize);
+      return Status2.responseSerialize(encodeRunnerStatus(await status.report(structToJson(request), signal)));
+    }),
+    [ConfigureRunner.path]: unary(async (bytes) => {
+      const { config } = readRequest(bytes, ConfigureRunner.requestDeserialize);
+      if (configure === undefined)
+        logger.warn('ConfigureRunner: nothing here takes settings', { keys: Object.keys(config) });
+      await configure?.(config);
+      return ConfigureRunner.responseSerialize({});
+    }),
+    [StreamLogs.path]: { kind: 'stream', serve: (call) => streamLogs(call, StreamLogs, logs) },
+  };
+}

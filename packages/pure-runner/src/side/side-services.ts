@@ -1,0 +1,74 @@
+import { GRPC_STATUS, type HeaderList, type Http2Stream, ServerCall } from '@fnfleet/protocol';
+import type { PortConnection } from '../grpc-port.js';
+import { Health } from './health.js';
+import { reflectionMethods } from './reflection.js';
+import { type RunnerMethodsOptions, runnerMethods } from './runner-methods.js';
+import type { SideMethod } from './side-method.js';
+
+/** Largest request taken, bytes. */
+const MAX_REQUEST_BYTES = 1024 * 1024;
+/** RPCs beside Engage that one connection may have open: such as end by themselves, and such as stay. */
+const MAX_OPEN = { unary: 256, stream: 32 } as const;
+/** RPCs that stay, over all connections. Those that end by themselves have no such bound, or some could starve others. */
+const MAX_STREAMS = 512;
+
+/**
+ * Everything beside Engage: the other methods of RunnerProtocol, health, reflection.
+ *
+ * S1  `Status` and `Check` depend on nothing that others can use up: not on streams that stay open, not on other connections.
+ */
+export class SideServices {
+  private readonly health = new Health();
+  private readonly methods: ReadonlyMap<string, SideMethod>;
+  private readonly open = new WeakMap<PortConnection, { unary: number; stream: number }>();
+  private streams = 0;
+
+  constructor(options: RunnerMethodsOptions) {
+    const methods = { ...runnerMethods(options), ...this.health.methods, ...reflectionMethods };
+    this.methods = new Map(Object.entries(methods));
+  }
+
+  /** RPCs that are open and stay so. */
+  get openStreams(): number {
+    return this.streams;
+  }
+
+  setServing(serving: boolean): void {
+    this.health.setServing(serving);
+  }
+
+  /** Serves a stream that is not an engagement. */
+  serve(stream: Http2Stream, head: HeaderList, from: PortConnection): void {
+    const call = new ServerCall(from.connection, stream, MAX_REQUEST_BYTES);
+    const path = head.get(':path') ?? '';
+    const method = this.methods.get(path);
+    if (method === undefined) return turnAway(call, GRPC_STATUS.UNIMPLEMENTED, 'no such method');
+    const leave = this.enter(method.kind, from);
+    if (leave === undefined) return turnAway(call, GRPC_STATUS.RESOURCE_EXHAUSTED, 'too many open at a time');
+    call.attach(method.serve(call), leave);
+  }
+
+  close(): void {
+    this.health.close();
+  }
+
+  private enter(kind: SideMethod['kind'], from: PortConnection): (() => void) | undefined {
+    const open = this.open.get(from) ?? { unary: 0, stream: 0 };
+    this.open.set(from, open);
+    if (open[kind] >= MAX_OPEN[kind] || (kind === 'stream' && this.streams >= MAX_STREAMS)) return undefined;
+    open[kind] += 1;
+    if (kind === 'stream') this.streams += 1;
+    return () => {
+      open[kind] -= 1;
+      if (kind === 'stream') this.streams -= 1;
+    };
+  }
+}
+
+function turnAway(call: ServerCall, code: number, details: string): void {
+  call.attach(
+    { onMessage: () => undefined, onHalfClose: () => undefined, onCancelled: () => undefined },
+    () => undefined,
+  );
+  call.end(code, details);
+}
