@@ -1,3 +1,6 @@
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
 import { GIB, MIB, silentLogger } from '@fnfleet/core';
 import {
   type HostFiles,
@@ -93,6 +96,60 @@ it('reads limits and processors in all their forms', () => {
   expect(parseMemoryLimit('max\n')).toBe(Infinity);
   expect(parseMemoryLimit('1048576\n')).toBe(MIB);
   expect(parseProcessors('')).toBe(0);
+});
+
+it.each`
+  memoryMib | cpuMillis | warnings
+  ${256}    | ${1000}   | ${[]}
+  ${255}    | ${1000}   | ${['little memory for functions']}
+  ${256}    | ${999}    | ${['less than one core for functions']}
+`('$memoryMib MiB and $cpuMillis thousandths of a core: $warnings', ({ memoryMib, cpuMillis, warnings }) => {
+  const said: string[] = [];
+  const log = { ...silentLogger, warn: (what: string) => said.push(what) };
+  hostResources(files(), { maxTotalMemoryBytes: memoryMib * MIB, maxTotalCpuMillis: cpuMillis }, log as never);
+  expect(said).toEqual(warnings);
+});
+
+describe('the files of a machine', () => {
+  let root: string;
+  beforeEach(() => {
+    root = `${mkdtempSync(path.join(tmpdir(), 'host-'))}/`;
+  });
+  afterEach(() => rmSync(root, { recursive: true }));
+
+  function file(name: string, text: string): void {
+    mkdirSync(path.dirname(`${root}${name}`), { recursive: true });
+    writeFileSync(`${root}${name}`, text);
+  }
+
+  it('with cgroups v2: every limit from the own group to the root', () => {
+    file('proc/self/cgroup', '0::/a/b\n');
+    file('proc/meminfo', 'MemAvailable: 1 kB');
+    file('proc/cpuinfo', 'processor: 0');
+    file('sys/fs/cgroup/a/b/memory.max', '300');
+    file('sys/fs/cgroup/a/memory.max', '200');
+    file('sys/fs/cgroup/a/cpu.max', '50000 100000');
+    file('sys/fs/cgroup/memory.max', '100');
+    expect(readHostFiles(root)).toEqual({
+      meminfo: 'MemAvailable: 1 kB',
+      cpuinfo: 'processor: 0',
+      memoryLimits: ['300', '200', '100'],
+      cpuLimits: ['50000 100000'],
+    });
+  });
+
+  it('with cgroups v1: quota and period of the CPU belong together', () => {
+    file('proc/self/cgroup', '9:memory:/m\n4:cpu,cpuacct:/c\n');
+    file('sys/fs/cgroup/memory/m/memory.limit_in_bytes', '300');
+    file('sys/fs/cgroup/cpu/c/cpu.cfs_quota_us', '50000\n');
+    file('sys/fs/cgroup/cpu/c/cpu.cfs_period_us', '100000\n');
+    file('sys/fs/cgroup/cpu/cpu.cfs_quota_us', '7\n');
+    expect(readHostFiles(root)).toMatchObject({ memoryLimits: ['300'], cpuLimits: ['50000 100000'] });
+  });
+
+  it('where there are none: nothing is known', () => {
+    expect(readHostFiles(root)).toEqual({ meminfo: undefined, cpuinfo: undefined, memoryLimits: [], cpuLimits: [] });
+  });
 });
 
 it('finds its own cgroups and all above them', () => {

@@ -34,3 +34,41 @@ it('one who gives up takes no place', async () => {
   (await next)();
   (await gate.enter(never))();
 });
+
+it('the place of one who leaves is never taken by somebody who came later', async () => {
+  const gate = new LaunchGate(1);
+  const order: string[] = [];
+  const enter = (name: string) =>
+    gate.enter(never).then((leave) => {
+      order.push(name);
+      return leave;
+    });
+  const leave = await enter('first');
+  const second = enter('second');
+  leave();
+  const third = enter('third');
+  await new Promise(setImmediate);
+  expect(order).toEqual(['first', 'second']);
+  (await second)();
+  (await third)();
+  expect(order).toEqual(['first', 'second', 'third']);
+});
+
+it('one who is let in listens no more to its signal, and one who gives up after that keeps its place', async () => {
+  const gate = new LaunchGate(1);
+  const leave = await gate.enter(never);
+  const caller = new AbortController();
+  const entered = gate.enter(caller.signal);
+  leave();
+  const leaveSecond = await entered;
+  caller.abort(new Error('too late'));
+  let inside = false;
+  const third = gate.enter(never).then((leaveThird) => {
+    inside = true;
+    leaveThird();
+  });
+  await new Promise(setImmediate);
+  expect(inside).toBe(false);
+  leaveSecond();
+  await third;
+});

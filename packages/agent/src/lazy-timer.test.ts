@@ -54,4 +54,26 @@ describe('a lazy timer', () => {
     await clock.advance(20);
     expect(fired).toEqual([]);
   });
+
+  it('a later delay replaces an earlier one, and a delay can be set again after it has fired', async () => {
+    const { clock, fired, timer } = setUp();
+    timer.set(10);
+    timer.set(100);
+    await clock.advance(99);
+    expect(fired).toEqual([]);
+    await clock.advance(1);
+    timer.set(50);
+    await clock.advance(50);
+    expect(fired).toEqual([100, 150]);
+    expect(clock.pendingTimers).toBe(0);
+  });
+
+  it('works after it was stopped', async () => {
+    const { clock, fired, timer } = setUp();
+    timer.set(10);
+    timer.stop();
+    timer.set(30);
+    await clock.advance(30);
+    expect(fired).toEqual([30]);
+  });
 });

@@ -1,5 +1,7 @@
-import { FnError } from '@fnfleet/core';
+import { FnError, RecordedMetrics } from '@fnfleet/core';
 import { ResourceTracker } from './resource-tracker.js';
+
+const metrics = RecordedMetrics.install();
 
 const need = (memoryBytes: number, cpuMillis = 0) => ({ memoryBytes, cpuMillis });
 const never = new AbortController().signal;
@@ -68,5 +70,81 @@ describe('the resource tracker', () => {
     await waiting;
     expect(tracker.shortage(need(10))).toEqual(need(0));
     expect(tracker.shortage(need(11))).toEqual(need(1));
+  });
+
+  it('both memory and CPU are counted into the shortage, for the caller and for whoever waits longest', async () => {
+    const tracker = new ResourceTracker(need(100, 1000));
+    const held = tracker.tryReserve(need(70, 800));
+    expect(tracker.headShortage()).toBeUndefined();
+    const first = tracker.reserve(need(50, 500), never);
+    const second = tracker.reserve(need(90, 100), never);
+    expect(tracker.headShortage()).toEqual(need(20, 300));
+    expect(tracker.shortage(need(10, 10))).toEqual(need(120, 410));
+    held?.announceRelease();
+    held?.announceRelease();
+    expect(tracker.headShortage()).toEqual(need(0, 0));
+    expect(tracker.shortage(need(10, 10))).toEqual(need(50, 0));
+    held?.release();
+    held?.release();
+    (await first).release();
+    await second;
+    expect(tracker.used).toEqual(need(90, 100));
+    expect(tracker.shortage(need(10, 901))).toEqual(need(0, 1));
+  });
+
+  it('what was released cannot be announced any more', () => {
+    const tracker = new ResourceTracker(need(100));
+    const token = tracker.tryReserve(need(60));
+    token?.release();
+    token?.announceRelease();
+    tracker.tryReserve(need(100));
+    expect(tracker.shortage(need(10))).toEqual(need(10));
+  });
+
+  it.each`
+    asked              | possible
+    ${need(100, 1000)} | ${true}
+    ${need(101, 0)}    | ${false}
+    ${need(0, 1001)}   | ${false}
+  `('$asked of 100 bytes and 1000 millis is possible: $possible', ({ asked, possible }) => {
+    expect(new ResourceTracker(need(100, 1000)).isPossible(asked)).toBe(possible);
+  });
+
+  it('whoever has left already waits for nothing', async () => {
+    const tracker = new ResourceTracker(need(100));
+    await expect(tracker.reserve(need(10), AbortSignal.abort(new Error('left')))).rejects.toThrow('left');
+    expect([tracker.used, tracker.waiting]).toEqual([need(0), 0]);
+  });
+
+  it('says so whenever somebody still waits after things have changed, and only then', async () => {
+    const tracker = new ResourceTracker(need(100));
+    let starved = 0;
+    tracker.onStarved = () => {
+      starved += 1;
+    };
+    const small = tracker.tryReserve(need(10));
+    const large = tracker.tryReserve(need(90));
+    const waiting = tracker.reserve(need(50), never);
+    expect(starved).toBe(0);
+    small?.release();
+    expect(starved).toBe(1);
+    large?.release();
+    (await waiting).release();
+    expect(starved).toBe(1);
+  });
+
+  it('the gauges show what is used and what is left, and nothing once it is closed', () => {
+    metrics.reset();
+    const gauges = () =>
+      (['util_mem_used', 'util_mem_avail', 'util_cpu_used', 'util_cpu_avail'] as const).map((name) =>
+        metrics.sum(name),
+      );
+    const tracker = new ResourceTracker(need(100, 1000));
+    expect(gauges()).toEqual([0, 100, 0, 1000]);
+    const token = tracker.tryReserve(need(60, 400));
+    expect(gauges()).toEqual([60, 40, 400, 600]);
+    token?.release();
+    tracker.close();
+    expect(gauges()).toEqual([0, 0, 0, 0]);
   });
 });

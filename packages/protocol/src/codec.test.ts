@@ -5,6 +5,7 @@ import {
   encodeClientMessage,
   encodeRunnerMessage,
   NOTHING_REPORTED,
+  oversize,
 } from './codec.js';
 import type { CallReport } from './outbound-call.js';
 import { protoRoot } from './runner-proto.js';
@@ -172,5 +173,127 @@ describe('messages of other peers', () => {
   ])('bytes that are no message are refused: %s', (_, bytes) => {
     expect(() => decodeClientMessage(bytes)).toThrow();
     expect(() => decodeRunnerMessage(bytes)).toThrow();
+  });
+});
+
+/** A field that nobody knows yet: a text under tag 15. */
+const NEW_FIELD = Buffer.from('7a026869', 'hex');
+/** A length-delimited field. */
+const field = (number: number, ...parts: (Buffer | string)[]) => {
+  const content = Buffer.concat(parts.map((part) => Buffer.from(part)));
+  return Buffer.concat([Buffer.from([(number << 3) | 2, content.length]), content]);
+};
+
+describe('fields of a newer peer are skipped wherever they stand', () => {
+  const pair = field(3, NEW_FIELD, field(1, 'k'), NEW_FIELD, field(2, 'v'), NEW_FIELD);
+
+  it('in try, in its extensions and beside it', () => {
+    const message = Buffer.concat([
+      NEW_FIELD,
+      field(1, NEW_FIELD, field(1, '{}'), pair, field(2, 'ab'), NEW_FIELD),
+      NEW_FIELD,
+    ]);
+    expect(decodeClientMessage(message)).toEqual({
+      kind: 'try',
+      callJson: '{}',
+      slotHash: 'ab',
+      extensions: { k: 'v' },
+    });
+  });
+
+  it('in data', () => {
+    const data = field(2, NEW_FIELD, field(1, 'hi'), NEW_FIELD, Buffer.from([0x10, 1]), NEW_FIELD);
+    const message = { kind: 'data', data: Buffer.from('hi'), eof: true };
+    expect(decodeClientMessage(data)).toEqual(message);
+    expect(decodeRunnerMessage(data)).toEqual(message);
+  });
+
+  it('in result_start, in its HTTP part and in its headers', () => {
+    const header = field(2, NEW_FIELD, field(2, 'v'), field(1, 'K'), NEW_FIELD);
+    const http = Buffer.concat([NEW_FIELD, Buffer.from([0x08, 0xc8, 0x01]), header, NEW_FIELD]);
+    const outer = Buffer.concat([NEW_FIELD, Buffer.from([0xa2, 0x06, http.length]), http, NEW_FIELD]);
+    expect(decodeRunnerMessage(field(1, outer))).toEqual({ kind: 'resultStart', status: 200, headers: [['K', 'v']] });
+  });
+});
+
+describe('what is not set takes no bytes', () => {
+  it.each`
+    message                                                        | hex
+    ${{ kind: 'try', callJson: '', slotHash: '', extensions: {} }} | ${'0a00'}
+    ${{ kind: 'data', data: Buffer.alloc(0), eof: false }}         | ${'1200'}
+    ${{ kind: 'data', data: Buffer.alloc(0), eof: true }}          | ${'12021001'}
+    ${{ kind: 'unknown' }}                                         | ${''}
+  `('in $message.kind from a balancer: $hex', ({ message, hex }) => {
+    expect(encodeClientMessage(message).toString('hex')).toBe(hex);
+  });
+
+  it.each`
+    message                                            | hex
+    ${{ kind: 'resultStart', status: 0, headers: [] }} | ${'0a03a20600'}
+    ${{ kind: 'finished', report: NOTHING_REPORTED }}  | ${'1a00'}
+    ${{ kind: 'unknown' }}                             | ${''}
+  `('in $message.kind from a runner: $hex', ({ message, hex }) => {
+    expect(encodeRunnerMessage(message).toString('hex')).toBe(hex);
+  });
+});
+
+describe('durations', () => {
+  const executionNs = (hex: string) => {
+    const decoded = decodeRunnerMessage(field(3, Buffer.from(`48${hex}`, 'hex')));
+    return decoded.kind === 'finished' ? decoded.report.executionNs : undefined;
+  };
+
+  it.each`
+    what                                   | hex                       | ns
+    ${'of one byte'}                       | ${'7f'}                   | ${127}
+    ${'of two bytes'}                      | ${'8001'}                 | ${128}
+    ${'of four bytes'}                     | ${'ffffff7f'}             | ${2 ** 28 - 1}
+    ${'as long as a number holds exactly'} | ${'ffffffffffffff0f'}     | ${Number.MAX_SAFE_INTEGER}
+    ${'longer than that: not known'}       | ${'8080808080808010'}     | ${0}
+    ${'below zero: not known'}             | ${'ffffffffffffffffff01'} | ${0}
+  `('$what are read', ({ hex, ns }) => {
+    expect(executionNs(hex)).toBe(ns);
+  });
+
+  it('one that is cut off is no message, also where other bytes follow in memory', () => {
+    expect(() => executionNs('80')).toThrow('a number is cut off');
+    const [whole, cut] = [Buffer.from('1a0348800100', 'hex'), 4];
+    expect(() => decodeRunnerMessage(whole.subarray(0, cut))).toThrow();
+  });
+});
+
+describe('the size of a message is known before it is sent', () => {
+  const MAX = 1000;
+  const trying = (callJson: string, extensions = {}) => ({ kind: 'try', callJson, slotHash: '', extensions }) as const;
+
+  /** The longest JSON whose message is just allowed. */
+  const longest = 'x'.repeat(MAX - encodeClientMessage(trying('x'.repeat(500))).length + 500);
+
+  it('one that fits, to the byte, is not too large', () => {
+    expect(encodeClientMessage(trying(longest))).toHaveLength(MAX);
+    expect(oversize(trying(longest), MAX)).toBeUndefined();
+  });
+
+  it('one byte more is, and it says how large', () => {
+    expect(oversize(trying(`${longest}x`), MAX)).toBe(MAX + 1);
+  });
+
+  it('texts of several bytes a letter are counted in bytes', () => {
+    const text = '€'.repeat(400);
+    expect(oversize(trying(text), MAX)).toBe(encodeClientMessage(trying(text)).length);
+  });
+
+  it.each`
+    what                      | message
+    ${'a slot key'}           | ${{ ...trying(''), slotHash: 'x'.repeat(MAX) }}
+    ${'a value'}              | ${trying('', { key: 'x'.repeat(MAX) })}
+    ${'a key'}                | ${trying('', { ['x'.repeat(MAX)]: '' })}
+    ${'many small entries'}   | ${trying('', Object.fromEntries(Array.from({ length: 200 }, (_, i) => [`k${i}`, ''])))}
+    ${'a header'}             | ${{ kind: 'resultStart', status: 200, headers: [['X-Large', 'x'.repeat(MAX)]] }}
+    ${'the name of a header'} | ${{ kind: 'resultStart', status: 200, headers: [['X'.repeat(MAX), '']] }}
+    ${'many small headers'}   | ${{ kind: 'resultStart', status: 200, headers: Array(300).fill(['A', '']) }}
+  `('$what can make it too large', ({ message }) => {
+    const bytes = message.kind === 'try' ? encodeClientMessage(message) : encodeRunnerMessage(message);
+    expect(oversize(message, MAX)).toBe(bytes.length);
   });
 });

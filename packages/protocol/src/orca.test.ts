@@ -90,3 +90,46 @@ it('may have fields that we do not know', () => {
     active: 0,
   });
 });
+
+it('a runner that does not know its totals reports that none of them is used', () => {
+  const load = { ...LOAD, memoryTotalBytes: 0, cpuTotalMillis: 0 };
+  expect(read(encodeOrca(load))).toMatchObject({ cpu_utilization: 0, mem_utilization: 0 });
+  expect(decodeOrca(encodeOrca(load), LOAD.incarnation)).toEqual({ ...load, memoryUsedBytes: 0, cpuUsedMillis: 0 });
+});
+
+it('what is used is rounded to whole bytes and thousandths of a core', () => {
+  const trailer = encoded({ cpu_utilization: 1 / 3, mem_utilization: 2 / 3, named_metrics: totals });
+  expect(decodeOrca(trailer, '')).toMatchObject({ cpuUsedMillis: 333, memoryUsedBytes: 667 });
+});
+
+it.each(['fn.mem_total_bytes', 'fn.cpu_total_millis'])('is left alone without %s', (name) => {
+  const { [name as keyof typeof totals]: _, ...others } = totals;
+  expect(decodeOrca(encoded({ named_metrics: others }), '')).toBeUndefined();
+});
+
+it.each`
+  metric           | value | draining | degraded
+  ${'fn.draining'} | ${1}  | ${true}  | ${false}
+  ${'fn.degraded'} | ${1}  | ${false} | ${true}
+  ${'fn.draining'} | ${0}  | ${false} | ${false}
+  ${'fn.degraded'} | ${0}  | ${false} | ${false}
+`('$metric of $value means draining: $draining, degraded: $degraded', ({ metric, value, draining, degraded }) => {
+  const trailer = encoded({ named_metrics: { ...totals, [metric]: value } });
+  expect(decodeOrca(trailer, '')).toMatchObject({ draining, degraded, waiting: 0 });
+});
+
+it('a metric with fields that we do not know is read all the same', () => {
+  const entry = Buffer.concat([
+    Buffer.from('7a0178', 'hex'),
+    Buffer.from([0x0a, 10]),
+    Buffer.from('fn.waiting'),
+    Buffer.from('7a0178', 'hex'),
+    Buffer.from('110000000000001440', 'hex'),
+  ]);
+  const bytes = Buffer.concat([
+    Buffer.from(encoded({ named_metrics: totals }), 'base64'),
+    Buffer.from([0x42, entry.length]),
+    entry,
+  ]);
+  expect(decodeOrca(bytes.toString('base64'), '')?.waiting).toBe(5);
+});

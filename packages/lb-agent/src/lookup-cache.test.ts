@@ -1,0 +1,288 @@
+import { CancelledError, FakeClock, FnError, RecordedMetrics } from '@fnfleet/core';
+import { LookupCache, type LookupCacheOptions } from './lookup-cache.js';
+
+const metrics = RecordedMetrics.install();
+
+const OPTIONS: LookupCacheOptions = {
+  ttlMs: 5_000,
+  staleMs: 60_000,
+  missTtlMs: 1_000,
+  maxEntries: 3,
+  fetchTimeoutMs: 10_000,
+};
+
+let clock: FakeClock;
+let source: Source;
+let cache: LookupCache<string>;
+beforeEach(() => {
+  metrics.reset();
+  clock = new FakeClock();
+  source = new Source();
+  cache = new LookupCache((key, signal) => source.fetch(key, signal), OPTIONS, clock);
+});
+afterEach(async () => {
+  cache.close();
+  await clock.advance(0);
+  expect(clock.pendingTimers).toBe(0);
+});
+
+const caller = () => new AbortController().signal;
+const get = async (key: string, signal = caller()) => cache.get(key, signal);
+/** The message that a lookup fails with. */
+const failureOf = (looked: Promise<string>) =>
+  looked.then(
+    (value) => `found ${value}`,
+    (error: Error) => error.message,
+  );
+
+describe('what is known', () => {
+  it('is used without asking, and without waiting, until it is five seconds old', async () => {
+    expect(await get('a')).toBe('a1');
+    await clock.advance(4_999);
+    expect(cache.get('a', caller())).toBe('a1');
+    await clock.advance(1);
+    expect(await get('a')).toBe('a2');
+    expect(source.asked).toEqual(['a', 'a']);
+  });
+
+  it('is used also for a caller who has left', async () => {
+    await get('a');
+    expect(cache.get('a', AbortSignal.abort())).toBe('a1');
+  });
+
+  it('is bounded: the one that was fetched longest ago makes room', async () => {
+    for (const key of ['a', 'b', 'c']) await get(key);
+    await clock.advance(5_000);
+    // Fetched anew, it is not the oldest any more.
+    await get('a');
+    await get('d');
+    source.asked.length = 0;
+    expect(cache.get('a', caller())).toBe('a2');
+    expect(cache.get('d', caller())).toBe('d1');
+    await get('b');
+    expect(source.asked).toEqual(['b']);
+  });
+
+  it('after forget is asked for anew', async () => {
+    await get('a');
+    cache.forget();
+    expect(await get('a')).toBe('a2');
+  });
+
+  it('after forget is not what began to be fetched before; who waits for that gets it', async () => {
+    source.holds = true;
+    const before = get('a');
+    cache.forget();
+    const after = get('a');
+    source.release(0);
+    source.release(1);
+    expect([await before, await after]).toEqual(['a1', 'a2']);
+    expect(cache.get('a', caller())).toBe('a2');
+  });
+});
+
+describe('what is not there', () => {
+  beforeEach(() => {
+    source.failure = new FnError('fnNotFound');
+  });
+
+  it('is not asked for again for a second', async () => {
+    await expect(get('a')).rejects.toThrow('Fn not found');
+    await clock.advance(999);
+    await expect(get('a')).rejects.toThrow('Fn not found');
+    expect(source.asked).toEqual(['a']);
+    await clock.advance(1);
+    source.failure = undefined;
+    expect(await get('a')).toBe('a2');
+  });
+
+  it('takes no room from what is there', async () => {
+    source.failure = undefined;
+    for (const key of ['a', 'b', 'c']) await get(key);
+    source.failure = new FnError('fnNotFound');
+    for (let i = 0; i < 10; i += 1) await failureOf(get(`made-up-${i}`));
+    source.asked.length = 0;
+    for (const key of ['a', 'b', 'c']) await get(key);
+    expect(source.asked).toEqual([]);
+  });
+
+  it('is bounded as well', async () => {
+    for (const key of ['a', 'b', 'c', 'd']) await failureOf(get(key));
+    source.asked.length = 0;
+    for (const key of ['d', 'c', 'b', 'a']) await failureOf(get(key));
+    expect(source.asked).toEqual(['a']);
+  });
+
+  it.each`
+    length | again
+    ${300} | ${1}
+    ${301} | ${2}
+  `('with a name of $length characters is asked for $again times in two lookups', async ({ length, again }) => {
+    await failureOf(get('x'.repeat(length)));
+    await failureOf(get('x'.repeat(length)));
+    expect(source.asked).toHaveLength(again);
+  });
+
+  it('that was there before is gone, and does not serve on', async () => {
+    source.failure = undefined;
+    await get('a');
+    await clock.advance(5_000);
+    source.failure = new FnError('fnNotFound');
+    await expect(get('a')).rejects.toThrow('Fn not found');
+    source.failure = new FnError('lookupUnavailable');
+    await clock.advance(1_000);
+    await expect(get('a')).rejects.toMatchObject({ code: 'lookupUnavailable' });
+  });
+});
+
+describe('a source in trouble', () => {
+  it('is asked again by the next caller', async () => {
+    source.failure = new FnError('lookupUnavailable');
+    await expect(get('a')).rejects.toMatchObject({ code: 'lookupUnavailable' });
+    source.failure = undefined;
+    expect(await get('a')).toBe('a2');
+  });
+
+  it.each`
+    what                           | failure                             | outcome
+    ${'says 503'}                  | ${new FnError('lookupUnavailable')} | ${'found a1'}
+    ${'throws what is no error'}   | ${'a text'}                         | ${'found a1'}
+    ${'says that a name is wrong'} | ${new FnError('appNameInvalid')}    | ${new FnError('appNameInvalid').message}
+  `('that $what: a value of before is $outcome', async ({ failure, outcome }) => {
+    await get('a');
+    await clock.advance(5_000);
+    source.failure = failure;
+    expect(await failureOf(get('a'))).toBe(outcome);
+  });
+
+  it('is asked once a second while a value of before serves on, and each use is counted', async () => {
+    await get('a');
+    await clock.advance(5_000);
+    source.failure = new FnError('lookupUnavailable');
+    expect(await get('a')).toBe('a1');
+    expect(cache.get('a', caller())).toBe('a1');
+    await clock.advance(999);
+    expect(cache.get('a', caller())).toBe('a1');
+    expect(source.asked).toHaveLength(2);
+    expect(metrics.sum('lb_lookup_stale_count')).toBe(3);
+    await clock.advance(1);
+    expect(await get('a')).toBe('a1');
+    expect(source.asked).toHaveLength(3);
+  });
+
+  it('that has recovered is believed', async () => {
+    await get('a');
+    await clock.advance(5_000);
+    source.failure = new FnError('lookupUnavailable');
+    await get('a');
+    source.failure = undefined;
+    await clock.advance(1_000);
+    expect(await get('a')).toBe('a3');
+  });
+
+  it('lets a value of before serve for a minute after it has expired, no longer', async () => {
+    await get('a');
+    source.failure = new FnError('lookupUnavailable');
+    await clock.advance(64_999);
+    expect(await get('a')).toBe('a1');
+    await clock.advance(1);
+    await expect(get('a')).rejects.toMatchObject({ code: 'lookupUnavailable' });
+  });
+
+  it('that hangs: a caller with a value of before waits a second for it, others up to the limit', async () => {
+    await get('a');
+    await clock.advance(5_000);
+    source.holds = true;
+    const known = get('a');
+    const unknown = failureOf(get('b'));
+    await clock.advance(1_000);
+    expect(await known).toBe('a1');
+    await clock.advance(8_999);
+    expect(source.signals.at(-1)?.aborted).toBe(false);
+    await clock.advance(1);
+    expect(await unknown).toBe('no answer within 10000 ms');
+  });
+
+  it('that answers within the second is believed', async () => {
+    await get('a');
+    await clock.advance(5_000);
+    source.holds = true;
+    const looked = get('a');
+    await clock.advance(999);
+    source.release(0);
+    expect(await looked).toBe('a2');
+  });
+
+  it('a caller who leaves meanwhile gets their own reason, not the value of before', async () => {
+    await get('a');
+    await clock.advance(5_000);
+    source.holds = true;
+    const controller = new AbortController();
+    const looked = failureOf(get('a', controller.signal));
+    controller.abort(new Error('left'));
+    expect(await looked).toBe('left');
+  });
+});
+
+describe('callers who want the same at the same time', () => {
+  it('share one fetch and its value', async () => {
+    source.holds = true;
+    const looked = [get('a'), get('a'), get('a')];
+    source.release(0);
+    expect(await Promise.all(looked)).toEqual(['a1', 'a1', 'a1']);
+    expect(source.asked).toEqual(['a']);
+  });
+
+  it('share its error', async () => {
+    source.holds = true;
+    const looked = [failureOf(get('a')), failureOf(get('a'))];
+    source.release(0, new FnError('lookupUnavailable'));
+    const { message } = new FnError('lookupUnavailable');
+    expect(await Promise.all(looked)).toEqual([message, message]);
+  });
+
+  it('one who has left before asking starts nothing that goes on', async () => {
+    source.holds = true;
+    expect(await failureOf(get('a', AbortSignal.abort(new Error('left'))))).toBe('left');
+    expect(source.signals[0]?.aborted).toBe(true);
+  });
+});
+
+it('closing gives up what is being fetched', async () => {
+  source.holds = true;
+  const looked = failureOf(get('a'));
+  cache.close();
+  expect(source.signals[0]?.reason).toBeInstanceOf(CancelledError);
+  expect(await looked).toBe(new CancelledError().message);
+});
+
+/** Answers with the key and how often it was asked for it: a1, a2, … */
+class Source {
+  readonly asked: string[] = [];
+  readonly signals: AbortSignal[] = [];
+  failure: unknown;
+  /** Answers only when told to. */
+  holds = false;
+  private readonly held: { value: string; answer: PromiseWithResolvers<string> }[] = [];
+
+  async fetch(key: string, signal: AbortSignal): Promise<string> {
+    this.asked.push(key);
+    this.signals.push(signal);
+    const value = `${key}${this.asked.filter((asked) => asked === key).length}`;
+    if (this.holds) {
+      const answer = Promise.withResolvers<string>();
+      signal.addEventListener('abort', () => answer.reject(signal.reason));
+      this.held.push({ value, answer });
+      return answer.promise;
+    }
+    if (this.failure !== undefined) throw this.failure;
+    return value;
+  }
+
+  /** Lets the so many-th answer that was held go, or fail. */
+  release(index: number, error?: Error): void {
+    const { value, answer } = this.held[index] ?? {};
+    if (error) answer?.reject(error);
+    else if (value !== undefined) answer?.resolve(value);
+  }
+}

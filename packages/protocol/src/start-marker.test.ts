@@ -1,0 +1,25 @@
+import { readStartPromise, startPromiseWord, wantsStart } from './start-marker.js';
+
+it.each(['none', 'announced', 'confirmed'] as const)('a promise comes back as it was: %s', (promise) => {
+  expect(readStartPromise(startPromiseWord(promise))).toBe(promise);
+});
+
+it.each([undefined, '', '0', '3', 'confirmed', ['1'], 1])('what is not known is no promise: %p', (word) => {
+  expect(readStartPromise(word)).toBe('none');
+});
+
+it.each`
+  accept                  | wants
+  ${undefined}            | ${false}
+  ${''}                   | ${false}
+  ${'started'}            | ${true}
+  ${'other'}              | ${false}
+  ${'other, started'}     | ${true}
+  ${'started,other'}      | ${true}
+  ${'restarted'}          | ${false}
+  ${'started-not'}        | ${false}
+  ${['other', 'started']} | ${true}
+  ${['other']}            | ${false}
+`('a balancer that accepts $accept wants to know of the start: $wants', ({ accept, wants }) => {
+  expect(wantsStart(accept)).toBe(wants);
+});

@@ -1,0 +1,88 @@
+import type { AgentCall } from '@fnfleet/agent';
+import { CallDecodeError, CancelledError, FakeClock, FnError, later, PeerError } from '@fnfleet/core';
+import { NOTHING_REPORTED } from '@fnfleet/protocol';
+import { aCall } from '@fnfleet/testing';
+import { callReport } from './call-report.js';
+
+const clock = new FakeClock();
+
+function call(parts: Partial<AgentCall['model']> = {}): AgentCall {
+  const timings = {
+    schedulerNs: 1,
+    executionNs: 2,
+    imagePullWaitNs: 3,
+    containerPrepareNs: 4,
+    containerCreateNs: 5,
+    containerInitNs: 6,
+  };
+  return { model: aCall({ id: 'c1', image: 'img', ...parts }), timings } as AgentCall;
+}
+
+it('a call that ended well: what it was, when it ran, and where its time went', () => {
+  const [createdAt, startedAt, completedAt] = [0, 10, 30].map((ms) => later(clock.wallNow(), ms));
+  expect(callReport(call({ createdAt: createdAt as never, startedAt, completedAt }), undefined, clock)).toEqual({
+    success: true,
+    callId: 'c1',
+    image: 'img',
+    errorCode: 0,
+    errorText: '',
+    errorUser: false,
+    createdAt,
+    startedAt,
+    completedAt,
+    schedulerNs: 1,
+    executionNs: 2,
+    imagePullWaitNs: 3,
+    containerPrepareNs: 4,
+    containerCreateNs: 5,
+    containerInitNs: 6,
+  });
+});
+
+it('a call that could not even be built: only why', () => {
+  expect(callReport(undefined, new FnError('serverBusy'), clock)).toEqual({
+    ...NOTHING_REPORTED,
+    errorCode: 503,
+    errorText: new FnError('serverBusy').message,
+  });
+  expect(callReport(undefined, undefined, clock)).toEqual({ ...NOTHING_REPORTED, success: true });
+});
+
+it('a call that never started has no end either; one that started and has none yet ends now', () => {
+  expect(callReport(call({ startedAt: undefined }), undefined, clock).completedAt).toBeUndefined();
+  const startedAt = clock.wallNow();
+  expect(callReport(call({ startedAt, completedAt: undefined }), undefined, clock).completedAt).toEqual(
+    clock.wallNow(),
+  );
+});
+
+it.each`
+  what                                       | error                                                   | code   | text                                     | user
+  ${'the function’s fault'}                  | ${new FnError('functionFailed')}                        | ${502} | ${new FnError('functionFailed').message} | ${true}
+  ${'the caller’s fault'}                    | ${new FnError('resourceTooBig')}                        | ${400} | ${new FnError('resourceTooBig').message} | ${true}
+  ${'the platform’s fault'}                  | ${new FnError('serverBusy')}                            | ${503} | ${new FnError('serverBusy').message}     | ${false}
+  ${'a peer’s word about a function'}        | ${new PeerError(504, 'too slow', 'function')}           | ${504} | ${'too slow'}                            | ${true}
+  ${'a peer’s word about the platform'}      | ${new PeerError(500, 'disk full', 'platform')}          | ${500} | ${'disk full'}                           | ${false}
+  ${'an internal error: its cause is told'}  | ${new FnError('internal', { cause: new Error('why') })} | ${0}   | ${'why'}                                 | ${false}
+  ${'an internal error without a cause'}     | ${new FnError('internal')}                              | ${0}   | ${new FnError('internal').message}       | ${false}
+  ${'an error without a place in the table'} | ${new Error('surprise')}                                | ${0}   | ${'surprise'}                            | ${false}
+  ${'a call that cannot be read'}            | ${new CallDecodeError('no id')}                         | ${0}   | ${'no id'}                               | ${true}
+  ${'a caller who left'}                     | ${new CancelledError('gone')}                           | ${0}   | ${'gone'}                                | ${false}
+  ${'an error without words'}                | ${new Error('')}                                        | ${0}   | ${'unknown error'}                       | ${false}
+  ${'what is no error at all'}               | ${'a text'}                                             | ${0}   | ${'unknown error'}                       | ${false}
+`('$what: code $code, "$text"', ({ error, code, text, user }) => {
+  expect(callReport(call(), error, clock)).toMatchObject({
+    success: false,
+    errorCode: code,
+    errorText: text,
+    errorUser: user,
+    callId: 'c1',
+  });
+});
+
+it('texts of other people’s making are cut, so that the report fits a message', () => {
+  const long = 'x'.repeat(10_000);
+  const report = callReport(call({ id: long, image: long }), new PeerError(500, long, 'platform'), clock);
+  for (const text of [report.callId, report.image, report.errorText]) expect(text).toHaveLength(8192);
+  expect(callReport(call(), new Error(long), clock).errorText).toHaveLength(8192);
+});
