@@ -60,6 +60,24 @@ it('every role of every target has settings that it takes, and the same ones whe
   }
 });
 
+/** The narrowest that works: for each role, and what a node of it may be sent. */
+const CONNECTIONS = { api: '1000', lb: '4000', 'pure-runner': '200' };
+
+it('every port of every target is bounded in what a stranger can make it hold', async () => {
+  for (const { where, env } of await environments()) {
+    const role = env.FN_NODE_TYPE as keyof typeof CONNECTIONS;
+    expect({ where, ...env }).toMatchObject({
+      where,
+      FN_MAX_REQUEST_HEADER_SIZE: '16384',
+      FN_REQUEST_HEADER_READ_TIMEOUT: '5s',
+      FN_HTTP_STALL_TIMEOUT: '30s',
+      FN_HTTP_IDLE_TIMEOUT: '75s',
+      FN_HTTP_MAX_CONNECTIONS: CONNECTIONS[role],
+      ...(role === 'api' && { FN_MAX_REQUEST_SIZE: '1048576', FN_REQUEST_BODY_READ_TIMEOUT: '30s' }),
+    });
+  }
+});
+
 it('every image has one tag, wherever it is named', () => {
   const tags = new Map<string, Set<string>>();
   const image = /\b((?:fnfleet\/fnfleet|prom\/prometheus|grafana\/grafana|docker)):(v?\d[\w.-]*|latest)\b/g;

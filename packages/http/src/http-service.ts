@@ -1,6 +1,5 @@
-import { createServer, type RequestListener, type Server, type ServerResponse, STATUS_CODES } from 'node:http';
-import { createServer as createTlsServer } from 'node:https';
-import type { AddressInfo } from 'node:net';
+import { type IncomingMessage, type RequestListener, type Server, type ServerResponse, STATUS_CODES } from 'node:http';
+import type { AddressInfo, Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import {
   type Clock,
@@ -9,23 +8,25 @@ import {
   errorBody,
   FnError,
   InflightTracker,
-  keepCurrent,
+  LONG_AGO,
   type Logger,
+  later,
   Once,
   type Service,
-  serverTlsOptions,
   silentLogger,
   systemClock,
   type TlsIdentity,
 } from '@fnfleet/core';
-import { JSON_TYPE } from './answers.js';
-import type { HttpLimits } from './settings.js';
+import { JSON_TYPE, sendError } from './answers.js';
+import { MAX_HEADERS, newLimitedServer } from './limited-server.js';
+import { completeLimits, type HttpLimits } from './settings.js';
 
 export interface HttpServiceOptions {
   readonly handler: RequestListener;
   readonly host: string;
   /** 0 takes a free port; `address` tells which. */
   readonly port: number;
+  /** What is not given has the default of its setting. */
   readonly limits?: Partial<HttpLimits>;
   /**
    * Given: the port speaks HTTPS, and asks for certificates. It refuses none: that is up to whoever answers (AccessGuard),
@@ -48,6 +49,7 @@ export interface HttpAddress {
  *
  * H1  A request in hand is finished by drain; an idle connection is closed at once, and a busy one after its answer.
  * H2  What is not HTTP is answered with a clear error and ends its own connection only.
+ * H3  No client holds a connection by silence: one that owes bytes, or takes none, is cut. One that waits for its answer is not.
  */
 export class HttpService implements Service {
   readonly ready: Promise<void>;
@@ -55,7 +57,12 @@ export class HttpService implements Service {
   private readonly log: Logger;
   private readonly clock: Clock;
   private readonly inflight: InflightTracker;
-  private readonly current = new WeakMap<Duplex, ServerResponse>();
+  private readonly limits: HttpLimits;
+  /** Answers that are not complete; of a client that pipelines there are several. */
+  private readonly current = new WeakMap<Duplex, Set<ServerResponse>>();
+  /** With TLS, those below it: Node's own list begins when the handshake is done. */
+  private readonly sockets = new Set<Socket>();
+  private fullSaid = LONG_AGO;
   private drained: Promise<DrainResult> | undefined;
   private readonly closing = new Once(() => this.shut());
 
@@ -63,12 +70,21 @@ export class HttpService implements Service {
     this.log = options.logger ?? silentLogger;
     this.clock = options.clock ?? systemClock;
     this.inflight = new InflightTracker(this.clock);
-    this.server = newServer(options);
+    this.limits = completeLimits(options.limits ?? {});
+    this.server = newLimitedServer(this.limits, options.tls);
+    this.server.on('connection', (socket: Socket) => {
+      this.sockets.add(socket);
+      socket.once('close', () => this.sockets.delete(socket));
+    });
     this.server.on('request', (req, res) => {
-      this.track(res);
-      options.handler(req, res);
+      const unanswered = this.track(req, res);
+      if (unanswered > MAX_PIPELINED) req.socket.destroy();
+      else if (req.rawHeaders.length > 2 * MAX_HEADERS) refuseHead(res);
+      else options.handler(req, res);
     });
     this.server.on('clientError', (error, socket) => this.refuse(error, socket));
+    this.server.on('timeout', (socket) => this.onSilence(socket));
+    this.server.on('drop', () => this.onFull());
 
     const listening = new Deferred<void>();
     const failed = (cause: Error) => {
@@ -100,6 +116,11 @@ export class HttpService implements Service {
     return this.inflight.size;
   }
 
+  /** Connections that are open, whatever they are used for. */
+  get connections(): number {
+    return this.sockets.size;
+  }
+
   drain({ graceMs }: { graceMs: number }): Promise<DrainResult> {
     this.drained ??= this.drainOnce(graceMs);
     return this.drained;
@@ -121,30 +142,54 @@ export class HttpService implements Service {
   private async shut(): Promise<void> {
     await this.ready.catch(() => undefined);
     const closed = new Promise<void>((resolve) => this.server.close(() => resolve()));
-    this.server.closeAllConnections();
-    await closed;
+    const gone = [...this.sockets].map((socket) => new Promise((resolve) => socket.once('close', resolve).destroy()));
+    await Promise.all([closed, ...gone]);
   }
 
-  private track(res: ServerResponse): void {
+  /** @returns requests of its connection that are not answered */
+  private track(req: IncomingMessage, res: ServerResponse): number {
     const leave = this.inflight.enter();
-    const { socket } = res;
-    const { responseWriteTimeoutMs = 0 } = this.options.limits ?? {};
+    // Not the socket of `res`: a pipelined answer has none until it is its turn.
+    const { socket } = req;
+    const answers = this.current.get(socket) ?? new Set();
+    this.current.set(socket, answers.add(res));
+    const { responseWriteTimeoutMs } = this.limits;
     const cut = responseWriteTimeoutMs > 0 ? this.clock.after(responseWriteTimeoutMs, () => res.destroy()) : undefined;
-    if (socket) this.current.set(socket, res);
     if (this.drained) res.setHeader('Connection', 'close');
     res.once('close', () => {
-      if (socket) this.current.delete(socket);
+      answers.delete(res);
       cut?.cancel();
       leave();
       // H1: the connection becomes idle a moment after its answer.
       if (this.drained) setImmediate(() => this.server.closeIdleConnections());
     });
+    return answers.size;
+  }
+
+  /** H3. Nothing has come or gone for as long as the connection is allowed. */
+  private onSilence(socket: Socket): void {
+    const answers = [...(this.current.get(socket) ?? [])];
+    const { idleTimeoutMs, stallTimeoutMs } = this.limits;
+    if (answers.length === 0 && idleTimeoutMs > 0) socket.destroy();
+    else if (socket.writableLength > 0) socket.destroy();
+    else if (answers.some(({ req }) => !req.complete && req.readableLength === 0)) this.refuse(new LateBody(), socket);
+    else socket.setTimeout(stallTimeoutMs);
+  }
+
+  private onFull(): void {
+    const now = this.clock.now();
+    if (now < later(this.fullSaid, FULL_SAID_EVERY_MS)) return;
+    this.fullSaid = now;
+    const { maxConnections } = this.limits;
+    this.log.warn('connections are refused, too many are open (FN_HTTP_MAX_CONNECTIONS)', { maxConnections });
   }
 
   /** H2 */
   private refuse(error: NodeJS.ErrnoException, socket: Duplex): void {
-    const answerBegun = this.current.get(socket)?.headersSent ?? false;
-    if (error.code === 'ECONNRESET' || !socket.writable || answerBegun) {
+    const answerBegun = [...(this.current.get(socket) ?? [])].some((res) => res.headersSent);
+    // Whoever has not finished its TLS handshake cannot be told.
+    const secured = (socket as { secureConnecting?: boolean }).secureConnecting !== true;
+    if (error.code === 'ECONNRESET' || !socket.writable || answerBegun || !secured) {
       socket.destroy();
       return;
     }
@@ -159,26 +204,24 @@ export class HttpService implements Service {
   }
 }
 
-function newServer({ limits = {}, tls }: HttpServiceOptions): Server {
-  const { headerReadTimeoutMs = 0, bodyReadTimeoutMs = 0, idleTimeoutMs = 0 } = limits;
-  const readTimeouts = [headerReadTimeoutMs, bodyReadTimeoutMs].filter((timeout) => timeout > 0);
-  const options = {
-    maxHeaderSize: limits.maxRequestHeaderBytes ?? 1_048_576,
-    // Node insists that a head is not allowed more time than its whole request.
-    headersTimeout: headerReadTimeoutMs > 0 ? Math.min(...readTimeouts) : 0,
-    requestTimeout: bodyReadTimeoutMs,
-    connectionsCheckingInterval: Math.min(30_000, ...readTimeouts),
-    keepAliveTimeout: idleTimeoutMs,
-  };
-  if (tls === undefined) return createServer(options);
-  const server = createTlsServer({ ...options, ...serverTlsOptions(tls), rejectUnauthorized: false });
-  keepCurrent(server, tls);
-  return server;
+/** As Node reports a request that is late. */
+const LATE = 'ERR_HTTP_REQUEST_TIMEOUT';
+const FULL_SAID_EVERY_MS = 60_000;
+/** Requests that a client may send ahead. They are all begun at once, whether or not it ever reads an answer. */
+const MAX_PIPELINED = 32;
+
+class LateBody extends Error {
+  readonly code = LATE;
+}
+
+function refuseHead(res: ServerResponse): void {
+  res.setHeader('Connection', 'close');
+  sendError(res, new FnError('headersTooBig'));
 }
 
 function protocolError(error: NodeJS.ErrnoException & { reason?: unknown }): FnError {
   if (error.code === 'HPE_HEADER_OVERFLOW') return new FnError('headersTooBig');
-  if (error.code === 'ERR_HTTP_REQUEST_TIMEOUT') return new FnError('requestTimeout');
+  if (error.code === LATE) return new FnError('requestTimeout');
   const reason = typeof error.reason === 'string' && error.reason !== '' ? error.reason : error.message;
   return new FnError('badRequest', { params: { reason } });
 }

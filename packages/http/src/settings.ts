@@ -1,4 +1,4 @@
-import { bytes, choice, duration, list, type SettingsOf } from '@fnfleet/core';
+import { bytes, choice, duration, integer, KIB, list, type SettingsOf } from '@fnfleet/core';
 
 /** Settings of an HTTP port, the same on every node that has one. */
 export const httpSettings = {
@@ -7,24 +7,33 @@ export const httpSettings = {
     doc: 'Largest request body, counted also when it comes in chunks. 0: no limit.',
   }),
   maxRequestHeaderBytes: bytes('FN_MAX_REQUEST_HEADER_SIZE', {
-    default: 1_048_576,
-    doc: 'Largest request head. A larger one is answered with 431.',
+    default: 32 * KIB,
+    doc: 'Largest request head, URL included. A larger one is answered with 431. Each connection can have so much in memory before there is a request.',
   }),
   headerReadTimeoutMs: duration('FN_REQUEST_HEADER_READ_TIMEOUT', {
-    default: 0,
-    doc: 'Time for a request head to arrive. 0: no limit.',
+    default: 10_000,
+    doc: 'Time for a request head to arrive, and before it for a TLS handshake. A late one is answered with 408. 0: no limit.',
+  }),
+  stallTimeoutMs: duration('FN_HTTP_STALL_TIMEOUT', {
+    default: 60_000,
+    doc: 'Time in which a client must send some of a body that is not complete (else 408), or take some of an answer that waits for it (else its connection is cut). 0: no limit.',
   }),
   bodyReadTimeoutMs: duration('FN_REQUEST_BODY_READ_TIMEOUT', {
     default: 0,
-    doc: 'Time for a whole request, head and body, to arrive. 0: no limit.',
+    doc: 'Time for a whole request, head and body, to arrive, however steadily it does. 0: no limit.',
   }),
   responseWriteTimeoutMs: duration('FN_RESPONSE_WRITE_TIMEOUT', {
     default: 0,
     doc: 'Time from the arrival of a request head to the end of its answer; then the connection is cut. 0: no limit.',
   }),
   idleTimeoutMs: duration('FN_HTTP_IDLE_TIMEOUT', {
-    default: 0,
-    doc: 'Time a connection may stay open between two requests. 0: no limit.',
+    default: 120_000,
+    doc: 'Time a connection may stay open between two requests. Longer than that of a gateway in front, which would send on a connection that is being closed. 0: no limit.',
+  }),
+  maxConnections: integer('FN_HTTP_MAX_CONNECTIONS', {
+    default: 10_000,
+    min: 1,
+    doc: 'Connections that may be open at a time. One more is closed as soon as it is made.',
   }),
   clientCerts: choice('FN_HTTP_CLIENT_CERTS', ['required', 'optional'], {
     default: 'required',
@@ -47,7 +56,21 @@ export const httpSettings = {
 export type HttpSettings = SettingsOf<typeof httpSettings>;
 
 /** The part that the server itself keeps to. */
-export type HttpLimits = Pick<
-  HttpSettings,
-  'maxRequestHeaderBytes' | 'headerReadTimeoutMs' | 'bodyReadTimeoutMs' | 'responseWriteTimeoutMs' | 'idleTimeoutMs'
->;
+const LIMITS = [
+  'maxRequestHeaderBytes',
+  'headerReadTimeoutMs',
+  'stallTimeoutMs',
+  'bodyReadTimeoutMs',
+  'responseWriteTimeoutMs',
+  'idleTimeoutMs',
+  'maxConnections',
+] as const;
+
+export type HttpLimits = Pick<HttpSettings, (typeof LIMITS)[number]>;
+
+/** What is not given has the default of its setting. */
+export function completeLimits(given: Partial<HttpLimits>): HttpLimits {
+  const limits: Partial<Record<(typeof LIMITS)[number], number>> = {};
+  for (const name of LIMITS) limits[name] = given[name] ?? httpSettings[name].fallback();
+  return limits as HttpLimits;
+}

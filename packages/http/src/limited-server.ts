@@ -1,0 +1,39 @@
+import { createServer, type Server } from 'node:http';
+import { createServer as createTlsServer } from 'node:https';
+import { keepCurrent, serverTlsOptions, type TlsIdentity } from '@fnfleet/core';
+import type { HttpLimits } from './settings.js';
+
+/** Beyond this many a head is refused; Node would drop the rest without a word. */
+export const MAX_HEADERS = 1000;
+
+const MAX_CHECK_INTERVAL_MS = 30_000;
+
+/** A server that gives each connection so much memory and time, and no more. */
+export function newLimitedServer(limits: HttpLimits, tls: TlsIdentity | undefined): Server {
+  const { headerReadTimeoutMs, bodyReadTimeoutMs } = limits;
+  const readTimeouts = [headerReadTimeoutMs, bodyReadTimeoutMs].filter((timeout) => timeout > 0);
+  const options = {
+    maxHeaderSize: limits.maxRequestHeaderBytes,
+    // Node insists that a head is not allowed more time than its whole request.
+    headersTimeout: headerReadTimeoutMs > 0 ? Math.min(...readTimeouts) : 0,
+    requestTimeout: bodyReadTimeoutMs,
+    // Only then is looked for what is late.
+    connectionsCheckingInterval: Math.min(
+      MAX_CHECK_INTERVAL_MS,
+      ...readTimeouts.map((timeout) => Math.ceil(timeout / 4)),
+    ),
+    keepAliveTimeout: limits.idleTimeoutMs,
+  };
+  const server = tls === undefined ? createServer(options) : newTlsServer(options, tls, headerReadTimeoutMs);
+  server.maxHeadersCount = MAX_HEADERS + 1;
+  server.maxConnections = limits.maxConnections;
+  server.timeout = limits.stallTimeoutMs;
+  return server;
+}
+
+function newTlsServer(options: object, tls: TlsIdentity, handshakeTimeoutMs: number): Server {
+  const handshake = handshakeTimeoutMs > 0 ? { handshakeTimeout: handshakeTimeoutMs } : {};
+  const server = createTlsServer({ ...options, ...handshake, ...serverTlsOptions(tls), rejectUnauthorized: false });
+  keepCurrent(server, tls);
+  return server;
+}

@@ -1,0 +1,264 @@
+import type { RequestListener } from 'node:http';
+import { connect, type Socket } from 'node:net';
+import { text as textOf } from 'node:stream/consumers';
+import {
+  Deferred,
+  FakeClock,
+  fixedIdentity,
+  issueCertificate,
+  MIB,
+  newAuthority,
+  parseAltName,
+  readSettings,
+  systemClock,
+} from '@fnfleet/core';
+import { sendError } from './answers.js';
+import { HttpService, type HttpServiceOptions } from './http-service.js';
+import { readBody } from './request-body.js';
+import { httpSettings } from './settings.js';
+
+describe('a client that holds its connection', () => {
+  const sockets: Socket[] = [];
+  let service: HttpService;
+
+  afterEach(async () => {
+    for (const socket of sockets.splice(0)) socket.destroy();
+    await service?.close();
+    expect([service?.inFlight ?? 0, service?.connections ?? 0]).toEqual([0, 0]);
+  });
+
+  async function listen(handler: RequestListener, limits: HttpServiceOptions['limits']): Promise<void> {
+    service = new HttpService({ handler, host: '127.0.0.1', port: 0, limits });
+    await service.ready;
+  }
+
+  function dial(bytes: string): Socket {
+    const socket = connect(service.address.port, '127.0.0.1');
+    socket.on('error', () => undefined);
+    socket.write(bytes);
+    sockets.push(socket);
+    return socket;
+  }
+
+  /** All that comes, until the connection is closed by the other side. */
+  function received(socket: Socket): Promise<string> {
+    return textOf(socket).catch(() => 'reset');
+  }
+
+  const ordinary = async () => (await fetch(service.address.url)).status;
+
+  const echo: RequestListener = (req, res) => {
+    if (req.method === 'GET') return void res.end('ordinary');
+    readBody(req, 0).then(
+      (body) => res.end(body),
+      (error) => sendError(res, error),
+    );
+  };
+
+  it('is bounded by default: heads, silence, connections and their number', () => {
+    expect(readSettings(httpSettings, {})).toMatchObject({
+      maxRequestHeaderBytes: 32_768,
+      headerReadTimeoutMs: 10_000,
+      stallTimeoutMs: 60_000,
+      idleTimeoutMs: 120_000,
+      maxConnections: 10_000,
+    });
+  });
+
+  const HEAD = 'POST / HTTP/1.1\r\nHost: a\r\n';
+
+  it.each`
+    what                                  | sends                                                         | answer
+    ${'nothing at all'}                   | ${''}                                                         | ${/^(|HTTP\/1\.1 408 .*)$/s}
+    ${'a head that never ends'}           | ${'GET / HTTP/1.1\r\nHost: a\r\nX: y'}                        | ${/^HTTP\/1\.1 408 /}
+    ${'a head and nothing of its body'}   | ${`${HEAD}Content-Length: 9\r\n\r\n`}                         | ${/^HTTP\/1\.1 408 .*"Request timed out while it was being read"/s}
+    ${'a body that stops in the middle'}  | ${`${HEAD}Content-Length: 9\r\n\r\n12345`}                    | ${/^HTTP\/1\.1 408 /}
+    ${'a chunk that stops in the middle'} | ${`${HEAD}Transfer-Encoding: chunked\r\n\r\n9\r\n12345`}      | ${/^HTTP\/1\.1 408 /}
+    ${'chunks without the last one'}      | ${`${HEAD}Transfer-Encoding: chunked\r\n\r\n1\r\na\r\n`}      | ${/^HTTP\/1\.1 408 /}
+    ${'a body announced and waited with'} | ${`${HEAD}Expect: 100-continue\r\nContent-Length: 9\r\n\r\n`} | ${/^HTTP\/1\.1 100 Continue\r\n\r\nHTTP\/1\.1 408 /}
+  `('with $what is cut off', async ({ sends, answer }) => {
+    await listen(echo, { headerReadTimeoutMs: 60, stallTimeoutMs: 80 });
+    expect(await received(dial(sends))).toMatch(answer);
+    expect(await ordinary()).toBe(200);
+  });
+
+  async function listenTls(limits: HttpServiceOptions['limits']): Promise<void> {
+    const nowMs = systemClock.wallNow();
+    const authority = newAuthority({ commonName: 'CA', days: 1, nowMs });
+    const altNames = ['127.0.0.1'].map(parseAltName);
+    const issued = issueCertificate(authority, { commonName: 'node', altNames, days: 1, nowMs });
+    const tls = fixedIdentity({ ...issued, ca: authority.cert });
+    service = new HttpService({ handler: echo, host: '127.0.0.1', port: 0, tls, limits });
+    await service.ready;
+  }
+
+  it.each`
+    what         | sends
+    ${'nothing'} | ${''}
+    ${'a part'}  | ${'\x16\x03\x01'}
+  `('with a TLS handshake of which it sends $what is cut off', async ({ sends }) => {
+    await listenTls({ headerReadTimeoutMs: 50 });
+    expect(await received(dial(sends))).toMatch(/^(|reset)$/);
+  });
+
+  it('with a TLS handshake that never ends does not keep the port from closing', async () => {
+    await listenTls({});
+    const client = dial('\x16\x03\x01');
+    const closed = received(client);
+    while (service.connections === 0) await new Promise(setImmediate);
+    await service.close();
+    expect(await closed).toMatch(/^(|reset)$/);
+  });
+
+  it('with a request that comes steadily but takes too long is cut off where that has a limit', async () => {
+    await listen(echo, { bodyReadTimeoutMs: 100, headerReadTimeoutMs: 100 });
+    const client = dial(`${HEAD}Content-Length: 100000\r\n\r\n`);
+    const answer = received(client);
+    const drip = setInterval(() => client.write('x'), 10);
+    expect(await answer).toMatch(/^HTTP\/1\.1 408 /);
+    clearInterval(drip);
+  });
+
+  it('between two requests is let go', async () => {
+    await listen(echo, { idleTimeoutMs: 20 });
+    const client = dial('GET / HTTP/1.1\r\nHost: a\r\n\r\n');
+    expect(await received(client)).toMatch(/^HTTP\/1\.1 200 .*ordinary/s);
+  });
+
+  it('by sending a little now and then keeps its upload, however long that takes', async () => {
+    await listen(echo, { stallTimeoutMs: 300 });
+    const client = dial(`${HEAD}Connection: close\r\nContent-Length: 10\r\n\r\n`);
+    const answer = received(client);
+    for (let i = 0; i < 10; i += 1) {
+      await new Promise((resolve) => setTimeout(resolve, 60));
+      client.write(String(i));
+    }
+    expect(await answer).toMatch(/^HTTP\/1\.1 200 .*0123456789$/s);
+  });
+
+  it('because its answer is not ready is not cut off', async () => {
+    const looked = new Deferred<void>();
+    await listen(
+      (_req, res) => {
+        let looks = 0;
+        res.socket?.on('timeout', () => {
+          looks += 1;
+          if (looks === 3) looked.resolve();
+        });
+        void looked.promise.then(() => res.end('late'));
+      },
+      { stallTimeoutMs: 20 },
+    );
+    expect(await received(dial('GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n'))).toMatch(/late$/);
+  });
+
+  it('because nobody has read its body yet is not cut off', async () => {
+    const looked = new Deferred<void>();
+    await listen(
+      (req, res) => {
+        let looks = 0;
+        req.socket.on('timeout', () => {
+          looks += 1;
+          if (looks === 3) looked.resolve();
+        });
+        void looked.promise.then(() => res.writeHead(200, { Connection: 'close' }).end('unread'));
+      },
+      { stallTimeoutMs: 20 },
+    );
+    expect(await received(dial(`${HEAD}Content-Length: 9\r\n\r\n12345`))).toMatch(/^HTTP\/1\.1 200 .*unread/s);
+  });
+
+  it('and never reads its answer is cut off', async () => {
+    const closed = new Deferred<boolean>();
+    await listen(
+      (req, res) => {
+        if (req.url === '/') return void res.end('ordinary');
+        res.once('close', () => closed.resolve(res.writableFinished));
+        res.end(Buffer.alloc(64 * MIB));
+      },
+      { stallTimeoutMs: 50 },
+    );
+    const client = dial('GET /much HTTP/1.1\r\nHost: a\r\n\r\n');
+    client.pause();
+    expect(await closed.promise).toBe(false);
+    expect(await ordinary()).toBe(200);
+  });
+
+  it('with thousands of requests at once, whose answers it never reads, is cut off', async () => {
+    let begun = 0;
+    const closed = new Deferred<void>();
+    await listen(
+      (req, res) => {
+        begun += 1;
+        if (begun === 1) req.socket.once('close', () => closed.resolve());
+        res.end(Buffer.alloc(64 * 1024));
+      },
+      { stallTimeoutMs: 50 },
+    );
+    const client = dial('GET /much HTTP/1.1\r\nHost: a\r\n\r\n'.repeat(5000));
+    client.pause();
+    await closed.promise;
+    expect(begun).toBeLessThanOrEqual(32);
+  });
+
+  it('and pipelines a few requests has them all answered', async () => {
+    await listen(echo, {});
+    const last = 'GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n';
+    const answers = await received(dial('GET / HTTP/1.1\r\nHost: a\r\n\r\n'.repeat(30) + last));
+    expect(answers.match(/ordinary/g)).toHaveLength(31);
+  });
+
+  it('and leaves while requests wait behind one that is not answered leaves none of them behind', async () => {
+    const third = new Deferred<void>();
+    const ended: unknown[] = [];
+    await listen((req, res) => {
+      if (req.url === '/') return void res.end('ordinary');
+      res.once('close', () => ended.push(req.url));
+      if (req.url === '/3') third.resolve();
+    }, {});
+    const client = dial(['/1', '/2', '/3'].map((path) => `GET ${path} HTTP/1.1\r\nHost: a\r\n\r\n`).join(''));
+    await third.promise;
+    expect(service.inFlight).toBe(3);
+    client.destroy();
+    expect(await service.drain({ graceMs: 5000 })).toBe('drained');
+    expect(ended.toSorted()).toEqual(['/1', '/2', '/3']);
+  });
+
+  it('is one of so many, and one more is not let in', async () => {
+    await listen(echo, { maxConnections: 3 });
+    const held = [1, 2, 3].map(() => dial('GET / HTTP/1.1\r\nHost: a\r\n'));
+    await Promise.all(held.map((socket) => new Promise((resolve) => socket.once('connect', resolve))));
+    expect(await received(dial('GET / HTTP/1.1\r\nHost: a\r\n\r\n'))).toMatch(/^(|reset)$/);
+    for (const socket of held) socket.destroy();
+    await expect(untilAnswered()).resolves.toBe(200);
+  });
+
+  /** The system tells of a closed connection in its own time. */
+  async function untilAnswered(): Promise<number> {
+    for (;;) {
+      const status = await ordinary().catch(() => undefined);
+      if (status !== undefined) return status;
+    }
+  }
+
+  it.each`
+    what                          | head
+    ${'a very long URL'}          | ${`GET /?${'q'.repeat(MIB)} HTTP/1.1\r\nHost: a\r\n\r\n`}
+    ${'a very long header'}       | ${`GET / HTTP/1.1\r\nHost: a\r\nX: ${'x'.repeat(MIB)}\r\n\r\n`}
+    ${'a header that never ends'} | ${`GET / HTTP/1.1\r\nHost: a\r\nX: ${'x'.repeat(40_000)}`}
+    ${'10 000 headers'}           | ${`GET / HTTP/1.1\r\nHost: a\r\n${'a:b\r\n'.repeat(10_000)}\r\n`}
+    ${'1 500 small headers'}      | ${`GET / HTTP/1.1\r\nHost: a\r\n${'a:b\r\n'.repeat(1500)}\r\n`}
+  `('with $what is refused', async ({ head }) => {
+    await listen(echo, {});
+    expect(await received(dial(head))).toMatch(/^(HTTP\/1\.1 431 .*too large"\}\n|reset)$/s);
+    expect(await ordinary()).toBe(200);
+  });
+
+  it('leaves no timer behind', async () => {
+    const clock = new FakeClock();
+    service = new HttpService({ handler: echo, host: '127.0.0.1', port: 0, clock });
+    await service.ready;
+    expect(await ordinary()).toBe(200);
+    expect(clock.pendingTimers).toBe(0);
+  });
+});
