@@ -51,7 +51,7 @@ class GrpcRunner implements Runner {
     const leave = this.calls.enter();
     const onLoad = this.onLoad && ((load: LoadReport) => this.onLoad?.(load, call));
     try {
-      return await offerCall(call, this.channel, signal, this.logger, onLoad);
+      return await offerCall(call, this.channel, signal, this.logger, onLoad, this.options.clock);
     } finally {
       leave();
     }

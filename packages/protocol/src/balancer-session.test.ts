@@ -1,5 +1,13 @@
 import { getEventListeners } from 'node:events';
-import { type Call, CancelledError, describeError, encodeCall, FnError, type ResponseWriter } from '@fnfleet/core';
+import {
+  type Call,
+  CancelledError,
+  describeError,
+  encodeCall,
+  FakeClock,
+  FnError,
+  type ResponseWriter,
+} from '@fnfleet/core';
 import { offerCall } from './balancer-session.js';
 import { NOTHING_REPORTED } from './codec.js';
 import { type ClientMessage, MAX_MESSAGE_BYTES, type RunnerMessage } from './messages.js';
@@ -42,6 +50,7 @@ class FakeStream implements ClientStream {
 function offer(overrides: Partial<OutboundCall> = {}, writer: Partial<ResponseWriter> = {}) {
   const stream = new FakeStream();
   const caller = new AbortController();
+  const clock = new FakeClock();
   const pieces: (BodyPiece | Error)[] = [];
   const seen = { committed: 0, openReaders: 0, reruns: 0, starts: 0, status: 0, text: '', drain: undefined as unknown };
   let reader: BodyReader | undefined;
@@ -103,13 +112,14 @@ function offer(overrides: Partial<OutboundCall> = {}, writer: Partial<ResponseWr
     },
   };
   const outcomes: AttemptOutcome[] = [];
-  const over = offerCall(call, channel, caller.signal).then((outcome) => {
+  const over = offerCall(call, channel, caller.signal, undefined, undefined, clock).then((outcome) => {
     outcomes.push(outcome);
     return outcome;
   });
   return {
     stream,
     caller,
+    clock,
     seen,
     over,
     get engagements() {
@@ -131,6 +141,7 @@ function offer(overrides: Partial<OutboundCall> = {}, writer: Partial<ResponseWr
       if (only === undefined) throw new Error('no outcome yet');
       expect(seen.openReaders).toBe(0);
       expect(listenersOf(caller.signal)).toBe(0);
+      expect(clock.pendingTimers).toBe(0);
       return only;
     },
   };
@@ -230,6 +241,17 @@ describe('P4: the way out', () => {
     leave(offered);
     await offered.outcome();
     expect(offered.stream.ended).toBe(stream);
+  });
+
+  it('a runner that says that all went well, and then does not end the stream, has broken its promise', async () => {
+    const offered = offer();
+    offered.say(HEAD, DONE);
+    await offered.clock.advance(5000);
+    expect(await offered.outcome()).toMatchObject({
+      ...RUNNER_FAILED,
+      error: { message: 'Purerunner missing EOF response' },
+    });
+    expect(offered.stream.ended).toBe('released');
   });
 
   it('a caller who left before gets no engagement at all', async () => {

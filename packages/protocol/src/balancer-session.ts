@@ -1,5 +1,7 @@
 import {
+  type Blame,
   CancelledError,
+  type Clock,
   encodeCall,
   FnError,
   type Logger,
@@ -8,6 +10,8 @@ import {
   observe,
   PeerError,
   silentLogger,
+  systemClock,
+  type Timer,
   type TraceContext,
 } from '@fnfleet/core';
 import { closeOffer, openOffer } from './attempt-span.js';
@@ -34,6 +38,7 @@ import { type ClientStream, type ClientStreamHandler, GRPC_STATUS, type StreamEn
  *      │                              │                          │
  *      ├──finished(ok)────────────────┼──────────▶ ending        │
  *      └──finished(error), stream lost, caller gone, writer failed──────────────▶ closed
+ *   ending ──another message, no status in time──▶ closed
  *
  * P1  Whether the call ran is decided here and nowhere else.
  * P2  Once `try` may have arrived the call counts as run, unless the runner refuses it (503), or P6 says otherwise.
@@ -65,6 +70,9 @@ export interface Engaging {
   engage(options: EngageOptions, handler: ClientStreamHandler): ClientStream;
 }
 
+/** The status follows the report at once; a runner that keeps us waiting for it longer does not keep to the protocol. */
+const STATUS_LIMIT_MS = 5_000;
+
 /**
  * Offers the call and resolves with how that went. Never rejects. The signal is the call's own.
  * @param onLoad hears of the runner's load, if it tells; perhaps only after the outcome. Must not throw.
@@ -75,6 +83,7 @@ export function offerCall(
   signal: AbortSignal,
   logger: Logger = silentLogger,
   onLoad?: (load: LoadReport) => void,
+  clock: Pick<Clock, 'after'> = systemClock,
 ): Promise<AttemptOutcome> {
   if (signal.aborted) return Promise.resolve(failed(cancellation(signal)));
   let offer: TryMessage;
@@ -89,7 +98,17 @@ export function offerCall(
   if (bytes !== undefined) {
     return Promise.resolve(failed(new FnError('callTooLarge', { params: { bytes, max: MAX_MESSAGE_BYTES } })));
   }
-  return new Promise((resolve) => void new BalancerSession(call, offer, channel, signal, logger, resolve, onLoad));
+  return new Promise(
+    (resolve) => void new BalancerSession(call, offer, channel, { signal, logger, resolve, onLoad, clock }),
+  );
+}
+
+interface SessionParts {
+  readonly signal: AbortSignal;
+  readonly logger: Logger;
+  readonly resolve: (outcome: AttemptOutcome) => void;
+  readonly onLoad: ((load: LoadReport) => void) | undefined;
+  readonly clock: Pick<Clock, 'after'>;
 }
 
 class BalancerSession implements ClientStreamHandler {
@@ -98,17 +117,18 @@ class BalancerSession implements ClientStreamHandler {
   private readonly pump: BodyPump;
   private report: CallReport | undefined;
   private started = false;
+  private statusTimer: Timer | undefined;
+  readonly onLoad: ((load: LoadReport) => void) | undefined;
   private readonly span: OpenSpan | undefined;
 
   constructor(
     private readonly call: OutboundCall,
     offer: TryMessage,
     channel: Engaging,
-    private readonly signal: AbortSignal,
-    private readonly logger: Logger,
-    private readonly resolve: (outcome: AttemptOutcome) => void,
-    readonly onLoad: ((load: LoadReport) => void) | undefined,
+    private readonly parts: SessionParts,
   ) {
+    const { signal } = parts;
+    this.onLoad = parts.onLoad;
     const { requestId, deadlineAt } = call;
     this.span = openOffer(call, channel.address);
     const trace = this.span?.context ?? call.trace;
@@ -133,7 +153,7 @@ class BalancerSession implements ClientStreamHandler {
         if (message.kind === 'started') return this.noteStart();
         return; // a message of a newer peer
       case 'ending':
-        return this.fail(new Error('Purerunner missing EOF response'), 'runner');
+        return this.missingEnd();
       case 'closed':
         return; // late; the outcome is already out
     }
@@ -203,18 +223,20 @@ class BalancerSession implements ClientStreamHandler {
     if (report.success) {
       // A runner of the reference release says nothing about an empty answer.
       if (this.state === 'offered') this.startAnswer({ kind: 'resultStart', status: 0, headers: [] });
-      if (this.state === 'relaying') this.state = 'ending';
+      if (this.state !== 'relaying') return;
+      this.state = 'ending';
+      this.statusTimer = this.parts.clock.after(STATUS_LIMIT_MS, () => this.missingEnd());
       return;
     }
     if (report.errorCode === 503 && this.state === 'offered') return this.refusedBusy();
     const text = report.errorText.slice(0, MAX_ERROR_TEXT) || 'Unknown Error From Pure Runner';
     const blame = blameOfReport(report);
-    const error = new PeerError(
-      report.errorCode,
-      text,
-      blame === 'caller' || blame === 'function' ? blame : 'platform',
-    );
+    const error = new PeerError(report.errorCode, text, report.errorUser ? 'function' : tableBlame(blame));
     this.fail(error, blame); // P3
+  }
+
+  private missingEnd(): void {
+    this.fail(new Error('Purerunner missing EOF response'), 'runner');
   }
 
   private record(report: CallReport): void {
@@ -225,7 +247,7 @@ class BalancerSession implements ClientStreamHandler {
     this.call.addExecution(report.executionNs);
   }
 
-  private readonly onAbort = () => this.failHere(cancellation(this.signal));
+  private readonly onAbort = () => this.failHere(cancellation(this.parts.signal));
 
   /** The response writer is somebody else's code: when it throws, this attempt has failed and nothing else. */
   private writing(write: () => void): void {
@@ -253,16 +275,18 @@ class BalancerSession implements ClientStreamHandler {
     const { state } = this;
     if (state === 'closed') return;
     this.state = 'closed';
-    this.signal.removeEventListener('abort', this.onAbort);
+    const { signal, logger, resolve } = this.parts;
+    signal.removeEventListener('abort', this.onAbort);
+    this.statusTimer?.cancel();
     this.pump.stop();
     // A runner that has given its word ends the stream itself; a reset would only count against the connection.
     if (this.report !== undefined) this.stream.release();
     else this.stream.cancel();
-    if (this.logger.debugEnabled) {
-      this.logger.debug('engagement closed', { callId: this.call.model.id, state, outcome: outcome.kind });
+    if (logger.debugEnabled) {
+      logger.debug('engagement closed', { callId: this.call.model.id, state, outcome: outcome.kind });
     }
     if (this.span) closeOffer(this.span, outcome);
-    this.resolve(outcome);
+    resolve(outcome);
   }
 }
 
@@ -274,6 +298,11 @@ function failed(error: Error): AttemptOutcome {
 /** What an answer can begin with; 100 to 199 do not end one. */
 function isAnswerStatus(status: number): boolean {
   return Number.isInteger(status) && status >= 200 && status <= 599;
+}
+
+/** As the table of errors has it, for metrics and logs. */
+function tableBlame(blame: AttemptBlame): Blame {
+  return blame === 'runner' || blame === 'balancer' ? 'platform' : blame;
 }
 
 function asError(error: unknown): Error {

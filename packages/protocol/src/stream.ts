@@ -22,7 +22,7 @@ export interface ClientStream extends MessageStream<ClientMessage> {
   halfClose(): void;
   /** Resets the stream: whatever the runner is doing for it is no longer wanted. */
   cancel(): void;
-  /** The outcome is known; lets the stream end by itself and drops what still arrives. */
+  /** The outcome is known; lets the stream end by itself, within a bounded time, and drops what still arrives. */
   release(): void;
 }
 

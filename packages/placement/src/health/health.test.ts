@@ -116,7 +116,7 @@ describe('probes', () => {
       };
       slow.status = (signal?: AbortSignal) =>
         new Promise<never>((_, reject) => signal?.addEventListener('abort', () => reject(new CancelledError())));
-      gone.status = () => Promise.reject(new StreamError(GRPC_STATUS.UNAVAILABLE, 'ECONNREFUSED'));
+      gone.status = () => Promise.reject(new StreamError(GRPC_STATUS.UNAVAILABLE, 'ECONNREFUSED', true));
     }
     const prober = probing(view);
     let over = false;
@@ -137,7 +137,7 @@ describe('probes', () => {
     let there = false;
     if (runner) {
       runner.status = async () => {
-        if (!there) throw new StreamError(GRPC_STATUS.UNAVAILABLE, 'ECONNREFUSED');
+        if (!there) throw new StreamError(GRPC_STATUS.UNAVAILABLE, 'ECONNREFUSED', true);
         return NOTHING_CHECKED;
       };
     }
@@ -152,6 +152,53 @@ describe('probes', () => {
     await view.clock.advance(0);
     expect(view.at(0).unfitFor(needFor())).toBeUndefined();
     expect(view.rooms).toEqual(['r0']);
+    prober.close();
+  });
+
+  it.each([
+    ['takes too long', GRPC_STATUS.DEADLINE_EXCEEDED],
+    ['is refused by the runner', GRPC_STATUS.UNAVAILABLE],
+    ['is reset, as by ENHANCE_YOUR_CALM', GRPC_STATUS.RESOURCE_EXHAUSTED],
+    ['is not served', GRPC_STATUS.UNIMPLEMENTED],
+  ])('a status that %s takes no runner out, and is asked for again in its turn', async (_, code) => {
+    const view = new TestView(1);
+    const [runner] = view.runners;
+    let asked = 0;
+    if (runner) {
+      runner.status = async () => {
+        asked += 1;
+        throw new StreamError(code, 'no status');
+      };
+    }
+    const prober = probing(view);
+    for (let s = 0; s < 20; s += 1) {
+      view.call(0, FINISHED);
+      expect(view.at(0).unfitFor(needFor())).toBeUndefined();
+      expect(view.at(0).state).toBe('ok');
+      await view.clock.advance(1000);
+    }
+    expect(asked).toBe(4);
+    prober.close();
+    expect(view.clock.pendingTimers).toBe(0);
+  });
+
+  it('a runner that answered a call while its probe did not get through is there', async () => {
+    const view = new TestView(1);
+    const [runner] = view.runners;
+    let fail: (error: Error) => void = () => undefined;
+    if (runner) runner.status = () => new Promise<never>((_, reject) => (fail = reject));
+    const prober = new Prober(view.clock, 5000, () => view.views);
+    prober.round();
+    await view.clock.advance(10);
+    view.call(0, BUSY, 'fn2');
+    fail(new StreamError(GRPC_STATUS.UNAVAILABLE, 'no connection', true));
+    await view.clock.advance(0);
+    expect(view.at(0).state).toBe('ok');
+    await view.clock.advance(5000);
+    prober.round();
+    fail(new StreamError(GRPC_STATUS.UNAVAILABLE, 'no connection', true));
+    await view.clock.advance(0);
+    expect(view.at(0).state).toBe('unreachable');
     prober.close();
   });
 

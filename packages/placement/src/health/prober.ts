@@ -1,5 +1,5 @@
 import type { Clock, Timer } from '@fnfleet/core';
-import { GRPC_STATUS, StreamError } from '@fnfleet/protocol';
+import { StreamError } from '@fnfleet/protocol';
 import type { RunnerView } from '../view/runner-view.js';
 
 /** Runners that are asked at the same time at most. */
@@ -12,6 +12,9 @@ const INTRODUCTION_MS = 10_000;
 /**
  * Asks runners how they are that have not said so lately: a view that has no calls there learns of room, of draining, and of
  * one that is back. The answer reaches the view by itself.
+ *
+ * A status that fails is one rpc that fails, and no reason to offer a runner no calls. Only one that cannot be reached at all is
+ * unreachable, and not even that if it has answered a call since it was asked.
  */
 export class Prober {
   private timer: Timer | undefined;
@@ -74,13 +77,14 @@ export class Prober {
   private async ask(view: RunnerView): Promise<void> {
     const life = new AbortController();
     this.asking.set(view, life);
+    const sentAt = this.clock.now();
     try {
-      const sentAt = this.clock.now();
       view.isThere(await view.runner.status(life.signal), sentAt);
       this.onStatus?.();
     } catch (error) {
-      // A status that takes too long, or fails, is not a runner that has gone.
-      if (error instanceof StreamError && error.code === GRPC_STATUS.UNAVAILABLE) view.isNotThere(error);
+      if (life.signal.aborted) return;
+      if (error instanceof StreamError && error.unreachable && view.answeredAt < sentAt) view.isNotThere(error);
+      else view.saidNothing();
     } finally {
       this.asking.delete(view);
     }

@@ -61,6 +61,8 @@ export class RunnerView implements Candidate {
   heardAt = LONG_AGO;
   /** When it was last asked for its status, or was found to be another process: then it has not been asked yet. */
   askedAt = LONG_AGO;
+  /** When an attempt last ended in an answer of its own, a refusal included. */
+  answeredAt = LONG_AGO;
   /** Undefined: it has not been asked yet, or is a runner of Fn. */
   introduction: Introduction | undefined;
   /** What was wrong when it was last out of reach, or failed calls; for operators. */
@@ -206,6 +208,7 @@ export class RunnerView implements Candidate {
     this.room.returned(need.call);
     known.inFlight -= 1;
     this.judge(outcome);
+    if (isAnswer(outcome)) this.answeredAt = this.deps.now();
     if (outcome.kind === 'refused') {
       this.refused(need.fnId, known, outcome);
       return;
@@ -242,11 +245,16 @@ export class RunnerView implements Candidate {
     if (wasLost) this.deps.onRoom(this);
   }
 
-  /** It has not answered a probe. */
-  isNotThere(error: Error): void {
-    const { now, random } = this.deps;
-    this.heardAt = now();
+  /** It has not answered a probe, which says nothing about how it serves calls. It is probed again in its turn. */
+  saidNothing(): void {
+    this.heardAt = this.deps.now();
     this.askedAt = this.heardAt;
+  }
+
+  /** It could not be reached by a probe. */
+  isNotThere(error: Error): void {
+    const { random } = this.deps;
+    this.saidNothing();
     this.trouble = error.message;
     const wasLost = this.isLost;
     this.unreachable.strike(this.heardAt, random);
@@ -327,4 +335,10 @@ export class RunnerView implements Candidate {
     this.load = undefined;
     this.drainingUntil = LONG_AGO;
   }
+}
+
+/** The runner itself said how the attempt ended. */
+function isAnswer(outcome: AttemptOutcome): boolean {
+  if (outcome.kind === 'refused') return outcome.reason === 'busy';
+  return outcome.kind === 'finished' || outcome.report !== undefined;
 }

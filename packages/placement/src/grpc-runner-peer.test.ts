@@ -1,0 +1,216 @@
+import http2 from 'node:http2';
+import type { AddressInfo } from 'node:net';
+import { FakeClock } from '@fnfleet/core';
+import { encodeRunnerMessage, NOTHING_REPORTED, type RunnerMessage, StreamError } from '@fnfleet/protocol';
+import { anOutboundCall, FixedBody } from '@fnfleet/testing';
+import { type GrpcRunnerOptions, newGrpcRunner } from './grpc-runner.js';
+import type { Runner } from './runner.js';
+
+const never = new AbortController().signal;
+const UNREACHABLE = { kind: 'refused', reason: 'unreachable' };
+
+/** A peer whose every frame is in the hands of the test: what comes back shows on the wire only. */
+class Peer {
+  private readonly server: http2.Http2Server;
+  private readonly sessions = new Set<http2.ServerHttp2Session>();
+  connections = 0;
+  streams = 0;
+
+  constructor(script: (stream: http2.ServerHttp2Stream, session: http2.ServerHttp2Session) => void) {
+    this.server = http2.createServer();
+    this.server.on('session', (session) => {
+      this.connections += 1;
+      this.sessions.add(session);
+      session.once('close', () => this.sessions.delete(session));
+    });
+    this.server.on('sessionError', () => undefined);
+    this.server.on('stream', (stream) => {
+      this.streams += 1;
+      stream.on('error', () => undefined);
+      script(stream, stream.session as http2.ServerHttp2Session);
+    });
+  }
+
+  /** @param port 0 takes a free one */
+  async listen(port = 0): Promise<number> {
+    await new Promise<void>((resolve) => this.server.listen(port, '127.0.0.1', resolve));
+    return (this.server.address() as AddressInfo).port;
+  }
+
+  async close(): Promise<void> {
+    for (const session of this.sessions) session.destroy();
+    await new Promise((resolve) => this.server.close(resolve));
+  }
+}
+
+function respond(stream: http2.ServerHttp2Stream): void {
+  if (!stream.headersSent) {
+    stream.respond({ ':status': 200, 'content-type': 'application/grpc' }, { waitForTrailers: true });
+    stream.on('wantTrailers', () => stream.sendTrailers({ 'grpc-status': 0 }));
+  }
+}
+
+function send(stream: http2.ServerHttp2Stream, message: RunnerMessage): void {
+  respond(stream);
+  const bytes = encodeRunnerMessage(message);
+  const head = Buffer.alloc(5);
+  head.writeUInt32BE(bytes.length, 1);
+  stream.write(Buffer.concat([head, bytes]));
+}
+
+const finished = (parts: object): RunnerMessage => ({ kind: 'finished', report: { ...NOTHING_REPORTED, ...parts } });
+const DONE = finished({ success: true });
+
+/** Reads the whole body, then answers. */
+function serve(stream: http2.ServerHttp2Stream): void {
+  stream.resume().once('end', () => {
+    send(stream, DONE);
+    stream.end();
+  });
+}
+
+const opened: (Runner | Peer)[] = [];
+
+async function withPeer(script: ConstructorParameters<typeof Peer>[0], options: GrpcRunnerOptions = {}) {
+  const peer = new Peer(script);
+  const port = await peer.listen();
+  const runner = newGrpcRunner(`127.0.0.1:${port}`, options);
+  opened.push(runner, peer);
+  return { peer, runner, port };
+}
+
+afterEach(async () => {
+  for (const one of opened.splice(0)) await one.close();
+});
+
+describe('a stream that was not processed', () => {
+  const body = () => new FixedBody(Buffer.from('the whole body'));
+
+  it('REFUSED_STREAM: the peer vouches that nothing ran, so the call goes on to the next runner', async () => {
+    const { peer, runner } = await withPeer((stream) => {
+      if (peer.streams === 1) stream.close(http2.constants.NGHTTP2_REFUSED_STREAM);
+      else serve(stream);
+    });
+    const call = anOutboundCall({ body: body() });
+    expect(await runner.tryCall(call, never)).toMatchObject(UNREACHABLE);
+    expect(call).toMatchObject({ starts: 0, reruns: 0, body: { committed: false } });
+    expect(await runner.tryCall(call, never)).toMatchObject({ kind: 'finished' });
+  });
+
+  it('REFUSED_STREAM in the middle of a body that the peer has begun to take', async () => {
+    const { runner } = await withPeer((stream) => {
+      stream.once('data', () => stream.close(http2.constants.NGHTTP2_REFUSED_STREAM));
+    });
+    const call = anOutboundCall({ body: new FixedBody(Buffer.alloc(1024 * 1024), 10_000) });
+    expect(await runner.tryCall(call, never)).toMatchObject(UNREACHABLE);
+  });
+
+  it.each(['NGHTTP2_CANCEL', 'NGHTTP2_INTERNAL_ERROR', 'NGHTTP2_ENHANCE_YOUR_CALM'] as const)(
+    'reset with %s it may have run',
+    async (code) => {
+      const { runner } = await withPeer((stream) => {
+        stream.resume().once('end', () => stream.close(http2.constants[code]));
+      });
+      expect(await runner.tryCall(anOutboundCall({ body: body() }), never)).toMatchObject({
+        kind: 'failed',
+        blame: 'runner',
+      });
+    },
+  );
+});
+
+describe('a runner that does not end its streams', () => {
+  it.each`
+    body              | bytes
+    ${'a whole body'} | ${10}
+    ${'half a body'}  | ${50_000_000}
+  `('does not keep a runner object from closing: its word after $body', async ({ bytes }) => {
+    const { runner } = await withPeer((stream) => {
+      // With half a body the rest waits for room that never comes.
+      stream.once('data', () =>
+        send(stream, finished({ errorCode: 502, errorText: 'function failed', errorUser: true })),
+      );
+      if (bytes > 1000) stream.once('data', () => stream.pause());
+    });
+    const call = anOutboundCall({ body: new FixedBody(Buffer.alloc(bytes), 10_000) });
+    expect(await runner.tryCall(call, never)).toMatchObject({ kind: 'failed', error: { status: 502 } });
+    expect(call.body.openReaders).toBe(0);
+    await runner.close();
+  });
+});
+
+describe('a runner that cannot be reached', () => {
+  it('is left alone longer each time, and after it was reached as long as at first', async () => {
+    const clock = new FakeClock();
+    const { peer, runner, port } = await withPeer(serve, {
+      clock,
+      random: () => 1,
+      backoff: { initialMs: 100, maxMs: 100_000 },
+    });
+    const ask = async () => {
+      const outcome = await runner.tryCall(anOutboundCall(), never);
+      return outcome.kind === 'refused' && /ECONNREFUSED/.test(outcome.error.message) ? 'out of reach' : outcome.kind;
+    };
+    /** With the peer back: whether it is asked already after this time, and not before. */
+    const asksAfter = async (ms: number) => {
+      const again = new Peer(serve);
+      await again.listen(port);
+      opened.push(again);
+      await clock.advance(ms - 1);
+      expect([ms, await ask(), again.connections]).toEqual([ms, 'out of reach', 0]);
+      await clock.advance(1);
+      expect([ms, await ask(), again.connections]).toEqual([ms, 'finished', 1]);
+      await again.close();
+      opened.splice(opened.indexOf(again), 1);
+    };
+    expect(await ask()).toBe('finished');
+    await peer.close();
+    opened.splice(opened.indexOf(peer), 1);
+
+    for (const ms of [100, 200, 400]) {
+      await untilGone(ask);
+      await clock.advance(ms);
+    }
+    await untilGone(ask);
+    await asksAfter(800);
+
+    await untilGone(ask);
+    await asksAfter(100);
+  });
+});
+
+/** The end of a connection takes a moment to be seen. */
+async function untilGone(ask: () => Promise<string>): Promise<void> {
+  while ((await ask()) !== 'out of reach') await new Promise((resolve) => setTimeout(resolve, 5));
+}
+
+describe('a status that does not come', () => {
+  const failure = (runner: Runner) =>
+    runner.status().then(
+      () => undefined,
+      (error: unknown) => (error instanceof StreamError ? { unreachable: error.unreachable } : error),
+    );
+
+  it.each<[string, boolean, ConstructorParameters<typeof Peer>[0]]>([
+    ['is reset', false, (stream) => stream.close(http2.constants.NGHTTP2_ENHANCE_YOUR_CALM)],
+    ['is refused', false, (stream) => stream.close(http2.constants.NGHTTP2_REFUSED_STREAM)],
+    ['is answered UNAVAILABLE', false, (stream) => stream.respond(UNAVAILABLE, { endStream: true })],
+    ['is answered by something else', false, (stream) => stream.respond({ ':status': 503 }, { endStream: true })],
+    ['takes too long', false, () => undefined],
+    ['is lost with its connection', true, (_stream, session) => session.destroy()],
+  ])('because it %s: out of reach is %s', async (_, unreachable, script) => {
+    const { runner } = await withPeer(script, { statusTimeoutMs: 200 });
+    expect(await failure(runner)).toEqual({ unreachable });
+  });
+
+  it('because nobody listens: out of reach', async () => {
+    const peer = new Peer(serve);
+    const port = await peer.listen();
+    await peer.close();
+    const runner = newGrpcRunner(`127.0.0.1:${port}`);
+    opened.push(runner);
+    expect(await failure(runner)).toEqual({ unreachable: true });
+  });
+});
+
+const UNAVAILABLE = { ':status': 200, 'content-type': 'application/grpc', 'grpc-status': 14 };
