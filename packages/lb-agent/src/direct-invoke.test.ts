@@ -91,6 +91,32 @@ describe('what a client gets', () => {
     expect(await fleet.send('/invoke/fn1')).toMatchObject({ status: 200 });
   });
 
+  it.each`
+    what                                     | status        | headers
+    ${'an informational status'}             | ${100}        | ${[]}
+    ${'a protocol that nobody asked for'}    | ${101}        | ${[]}
+    ${'a status of four digits'}             | ${1000}       | ${[]}
+    ${'a negative status'}                   | ${-1}         | ${[]}
+    ${'a status that is no number'}          | ${Number.NaN} | ${[]}
+    ${'a header without a name'}             | ${200}        | ${[['', 'x']]}
+    ${'a header with a space in its name'}   | ${200}        | ${[['a b', 'x']]}
+    ${'a header with a NUL'}                 | ${200}        | ${[['X-A', '\0']]}
+    ${'a header that begins another answer'} | ${200}        | ${[['X-A', 'a\r\n\r\nHTTP/1.1 200 OK']]}
+    ${'a name that begins another header'}   | ${200}        | ${[['X-A: b\r\nX-B', 'a']]}
+  `('an answer with $what is a 502, and the balancer lives on', async ({ status, headers }) => {
+    runner.does(async (call) => {
+      call.response.writeHead(status, headers);
+      throw new Error('the writer has taken it');
+    });
+    runner.finishes({ body: 'ordinary' });
+    await start();
+    expect(await fleet.send('/invoke/fn1')).toMatchObject({
+      status: 502,
+      body: '{"message":"invalid function response"}\n',
+    });
+    expect(await fleet.send('/invoke/fn1')).toMatchObject({ status: 200, body: 'ordinary' });
+  });
+
   it('http-api 84: two calls have different ids', async () => {
     runner.finishes();
     await start();
@@ -106,6 +132,8 @@ describe('what goes wrong', () => {
     ${'http-api 79: the function ran out of time'}                    | ${new PeerError(504, 'Timed out', 'function')}       | ${504} | ${'Timed out'}
     ${'http-api 90: the runner cannot do that'}                       | ${new PeerError(501, 'not supported', 'platform')}   | ${501} | ${'not supported'}
     ${'a runner’s error without a code is a 500'}                     | ${new PeerError(0, 'hex: odd length', 'platform')}   | ${500} | ${'hex: odd length'}
+    ${'an error code that is no status of HTTP'}                      | ${new PeerError(1, 'odd', 'platform')}               | ${500} | ${'odd'}
+    ${'an error code that is no error'}                               | ${new PeerError(200, 'odd', 'platform')}             | ${500} | ${'odd'}
     ${'http-api 82, protocol 73: the stream broke, no second runner'} | ${new Error('14 UNAVAILABLE: connection reset')}     | ${500} | ${'internal server error'}
   `('$story', async ({ error, status, message }) => {
     const second = new FakeRunner('r2').finishes();

@@ -2,14 +2,14 @@ import { createServer, type IncomingMessage, request, type Server, type ServerRe
 import { type AddressInfo, connect } from 'node:net';
 import { FakeClock, FnError } from '@fnfleet/core';
 import { HttpResponseWriter } from './http-response-writer.js';
-import { invokeHead } from './response-head.js';
+import { type HeadMapping, invokeHead } from './response-head.js';
 
 let clock: FakeClock;
 let server: Server;
 let writer: HttpResponseWriter;
 let client: Promise<IncomingMessage>;
 
-async function serve(method = 'GET'): Promise<void> {
+async function serve(method = 'GET', mapHead: HeadMapping = invokeHead): Promise<void> {
   const accepted = Promise.withResolvers<ServerResponse>();
   server = createServer((_req, res) => accepted.resolve(res));
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
@@ -18,7 +18,7 @@ async function serve(method = 'GET'): Promise<void> {
     request({ port, host: '127.0.0.1', method, agent: false }, resolve).on('error', reject).end();
   });
   client.catch(() => undefined);
-  writer = new HttpResponseWriter(await accepted.promise, invokeHead, clock);
+  writer = new HttpResponseWriter(await accepted.promise, mapHead, clock);
   writer.callId = 'call-1';
 }
 
@@ -142,6 +142,54 @@ it('a status that HTTP does not know rejects the answer', async () => {
   expect(() => writer.writeHead(42, [])).toThrow('invalid function response');
   writer.fail(new FnError('functionInvalidResponse'));
   expect(await received()).toMatchObject({ status: 502 });
+});
+
+describe('W5: an answer that node does not write', () => {
+  const bad = () => ({ status: 200, headers: ['X-Bad', 'a\r\nb'], contentLength: undefined });
+
+  it.each`
+    when                           | size             | waitMs
+    ${'it is complete'}            | ${4}             | ${0}
+    ${'it has been held for long'} | ${4}             | ${2}
+    ${'it is too long to hold'}    | ${16 * 1024 + 1} | ${0}
+  `('is found out when $when, and becomes an error that the client gets', async ({ size, waitMs }) => {
+    await serve('GET', bad);
+    writer.writeHead(200, []);
+    try {
+      writer.write(Buffer.alloc(size));
+      await clock.advance(waitMs);
+      if (waitMs > 0) expect(() => writer.write(Buffer.from('more'))).toThrow('Invalid character');
+      writer.finish();
+    } catch (error) {
+      writer.fail(error);
+    }
+    expect(await received()).toMatchObject({ status: 500, body: '{"message":"internal server error"}\n' });
+  });
+
+  it('breaks the connection when not even an error can be written', async () => {
+    await serve();
+    writer.callId = 'a\r\nb';
+    writer.fail(new FnError('functionFailed'));
+    await expect(client).rejects.toThrow('socket hang up');
+  });
+
+  it('an explanation with what no header may have is cleaned', async () => {
+    await serve();
+    writer.explain = () => 'runner=zoë\r\nSet-Cookie: a';
+    writer.finish();
+    expect((await received()).headers).toMatchObject({ 'fn-explain': 'runner=zo???Set-Cookie: a' });
+  });
+
+  it.each(['9'.repeat(30), '1'.repeat(400)])('a length that nobody can send is not passed on', async (length) => {
+    await serve();
+    writer.writeHead(200, [['Content-Length', length]]);
+    writer.write(Buffer.from('ab'));
+    await clock.advance(2);
+    writer.finish();
+    const answer = await received();
+    expect(answer).toMatchObject({ status: 200, body: 'ab' });
+    expect(answer.headers['content-length']).toBeUndefined();
+  });
 });
 
 it('a client that has gone is no error, however much is written', async () => {

@@ -17,6 +17,7 @@ const DEFAULT_STALL_MS = 60_000;
  * W2  Once bytes are out, a failure breaks the connection. A client never takes a part for the whole.
  * W3  A client that takes nothing for too long is given up: its call would wait for it without end.
  * W4  No more bytes go out than were announced; a function that announced more than it sent has failed (W2).
+ * W5  Only `writeHead` and `write` throw. Whatever cannot be written, the client is answered, or its connection is broken.
  */
 export class HttpResponseWriter implements ResponseWriter {
   /** Goes out as `Fn-Call-Id`, with whatever answer. Set as soon as the call has an id. */
@@ -28,6 +29,8 @@ export class HttpResponseWriter implements ResponseWriter {
   private held: Buffer[] = [];
   private heldBytes = 0;
   private holdTimer: Timer | undefined;
+  /** Why the answer could not begin when it had been held for long enough. */
+  private beginFailed: Error | undefined;
   /** Bytes still to come of an announced length. */
   private owedBytes = Number.POSITIVE_INFINITY;
 
@@ -43,12 +46,13 @@ export class HttpResponseWriter implements ResponseWriter {
   }
 
   write(chunk: Buffer): boolean {
+    if (this.beginFailed) throw this.beginFailed;
     if (this.state === 'streaming') return this.send(chunk);
     if (this.state === 'ended') return true;
     this.held.push(chunk);
     this.heldBytes += chunk.length;
     if (this.heldBytes > HOLD_BYTES) return this.startStreaming();
-    this.holdTimer ??= this.clock.after(HOLD_MS, () => this.startStreaming());
+    this.holdTimer ??= this.clock.after(HOLD_MS, () => this.beginHeld());
     return true;
   }
 
@@ -65,20 +69,29 @@ export class HttpResponseWriter implements ResponseWriter {
 
   /** The call has ended well. */
   finish(): void {
-    const { state } = this;
-    this.end();
-    if (state === 'holding') this.sendWhole();
-    else if (state === 'streaming') this.endStream();
+    if (this.beginFailed) return this.fail(this.beginFailed);
+    try {
+      if (this.state === 'holding') this.sendWhole();
+      else if (this.state === 'streaming') this.endStream();
+      this.end();
+    } catch (error) {
+      this.fail(error); // W5
+    }
   }
 
   /** The call has failed. What is held is dropped, with all headers of the function. */
   fail(error: unknown): void {
     const { state } = this;
     this.end();
-    if (state === 'holding') {
-      if (this.callId !== '') this.res.setHeader('Fn-Call-Id', this.callId);
-      sendError(this.res, error);
-    } else if (!this.res.writableEnded) this.breakOff();
+    this.held = [];
+    try {
+      if (state === 'holding') {
+        if (this.callId !== '') this.res.setHeader('Fn-Call-Id', this.callId);
+        sendError(this.res, error);
+      } else if (!this.res.writableEnded) this.breakOff();
+    } catch {
+      this.res.destroy(); // W5
+    }
   }
 
   private end(): void {
@@ -98,15 +111,23 @@ export class HttpResponseWriter implements ResponseWriter {
     this.held = [];
   }
 
+  /** Nobody is there to catch what a timer throws. */
+  private beginHeld(): void {
+    try {
+      this.startStreaming();
+    } catch (error) {
+      this.beginFailed = error instanceof Error ? error : new Error(String(error));
+    }
+  }
+
   private startStreaming(): boolean {
-    this.state = 'streaming';
     this.holdTimer?.cancel();
     const { status, headers, contentLength } = this.head ?? this.mapHead(200, []);
     const lines = this.withOurs(headers);
     if (contentLength !== undefined && status !== 204) lines.push('Content-Length', String(contentLength));
     if (contentLength !== undefined && !this.bodyless(status)) this.owedBytes = contentLength;
     this.res.writeHead(status, lines);
-
+    this.state = 'streaming';
     const chunks = this.held;
     this.held = [];
     return chunks.map((chunk) => this.send(chunk)).at(-1) ?? true;
@@ -135,7 +156,8 @@ export class HttpResponseWriter implements ResponseWriter {
 
   private withOurs(headers: readonly string[]): string[] {
     const lines = this.callId === '' ? [...headers] : [...headers, 'Fn-Call-Id', this.callId];
-    if (this.explain) lines.push('Fn-Explain', this.explain());
+    // Addresses come from the source of the pool, and may hold what a header may not.
+    if (this.explain) lines.push('Fn-Explain', this.explain().replace(/[^\x20-\x7e]/g, '?'));
     return lines;
   }
 

@@ -45,7 +45,7 @@ class HeadBuilder {
   add(name: string, text: string): void {
     if (isHopByHop(name, text) || name === 'Fn-Call-Id') return;
     if (name === 'Content-Length') {
-      this.contentLength = /^\d+$/.test(text) ? Number(text) : undefined;
+      this.contentLength = lengthOf(text);
       return;
     }
     const value = textToHeader(text);
@@ -62,6 +62,12 @@ class HeadBuilder {
     if (!isFinalStatus(status)) throw new FnError('functionInvalidResponse', { cause: new Error(`status ${status}`) });
     return { status, headers: this.headers, contentLength: this.contentLength };
   }
+}
+
+/** Undefined: not a length, or one that a number does not hold exactly. */
+function lengthOf(text: string): number | undefined {
+  const length = /^\d+$/.test(text) ? Number(text) : undefined;
+  return Number.isSafeInteger(length) ? length : undefined;
 }
 
 /** Undefined: not a status, which is as good as none. */

@@ -282,6 +282,12 @@ describe('P5: back-pressure', () => {
     expect(stream.paused).toBe(false);
   });
 
+  it('the status does not wait for a slow caller, who may take longer than a runner has for it', () => {
+    const { say, stream } = offer({}, { write: () => false });
+    say(HEAD, BYTES, DONE);
+    expect(stream.paused).toBe(false);
+  });
+
   it('an empty frame waits for nobody', () => {
     const { say, stream } = offer({}, { write: () => false });
     say(HEAD, { kind: 'data', data: Buffer.alloc(0), eof: false });

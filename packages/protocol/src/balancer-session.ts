@@ -225,6 +225,8 @@ class BalancerSession implements ClientStreamHandler {
       if (this.state === 'offered') this.startAnswer({ kind: 'resultStart', status: 0, headers: [] });
       if (this.state !== 'relaying') return;
       this.state = 'ending';
+      // A slow caller has paused it, maybe; what is left is the status, and does not wait for the caller.
+      this.stream.resume();
       this.statusTimer = this.parts.clock.after(STATUS_LIMIT_MS, () => this.missingEnd());
       return;
     }
