@@ -59,6 +59,7 @@ export {
 } from './logging.js';
 export { isLoopback } from './loopback.js';
 export { METRIC_PREFIX, METRICS, type MetricName } from './metrics/declarations.js';
+export { mergeMetrics, totalsOnly } from './metrics/merge.js';
 export { PROMETHEUS_CONTENT_TYPE, renderPrometheus } from './metrics/prometheus.js';
 export { RecordedMetrics } from './metrics/recorded-metrics.js';
 export {

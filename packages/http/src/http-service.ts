@@ -26,6 +26,8 @@ export interface HttpServiceOptions {
   readonly host: string;
   /** 0 takes a free port; `address` tells which. */
   readonly port: number;
+  /** Other processes listen on the same port; the kernel deals connections out among them. Linux only. */
+  readonly sharesPort?: boolean;
   /** What is not given has the default of its setting. */
   readonly limits?: Partial<HttpLimits>;
   /**
@@ -86,13 +88,14 @@ export class HttpService implements Service {
     this.server.on('timeout', (socket) => this.onSilence(socket));
     this.server.on('drop', () => this.onFull());
 
+    const { port, host, sharesPort: reusePort = false } = options;
     const listening = new Deferred<void>();
     const failed = (cause: Error) => {
-      const where = `${options.host}:${options.port} (FN_PORT, FN_BIND_ADDRESS)`;
+      const where = `${host}:${port} (FN_PORT, FN_BIND_ADDRESS)`;
       listening.reject(new Error(`cannot listen on ${where}: ${cause.message}`, { cause }));
     };
     this.server.once('error', failed);
-    this.server.listen(options.port, options.host, () => {
+    this.server.listen({ port, host, reusePort }, () => {
       this.server.off('error', failed);
       this.server.on('error', (error) => this.log.error('http port failed', { error }));
       listening.resolve();

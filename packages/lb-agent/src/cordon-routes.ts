@@ -1,6 +1,6 @@
 import { FnError } from '@fnfleet/core';
 import { type Route, sendJson } from '@fnfleet/http';
-import type { LBAgent } from './lb-agent.js';
+import type { LbOperations } from './operations.js';
 
 /** Of as many runners as this a message names them all. */
 const MOST_NAMED = 10;
@@ -9,19 +9,17 @@ const MOST_NAMED = 10;
  * Runners that this balancer offers nothing, by their address; of any kind, those of Fn among them. A cordon holds for as
  * long as the process lives, also while the runner is not in the pool.
  */
-export function cordonRoutes(agent: Pick<LBAgent, 'setCordoned' | 'fleetStatus'>): Route[] {
+export function cordonRoutes(operations: Pick<LbOperations, 'setCordoned' | 'fleet'>): Route[] {
   const route = (method: string, cordoned: boolean): Route => ({
     method,
     path: '/fleet/cordons/:address',
     access: 'operator',
-    handle(req, res) {
+    async handle(req, res) {
       const address = String(req.params.address);
-      if (!agent.setCordoned(address, cordoned)) {
-        throw new FnError('runnerNotInPool', {
-          params: { address, known: namesOf(agent.fleetStatus()?.runners ?? []) },
-        });
-      }
-      sendJson(res, 200, { cordons: agent.fleetStatus()?.cordons ?? [] });
+      const isKnown = await operations.setCordoned(address, cordoned);
+      const fleet = await operations.fleet(0);
+      if (!isKnown) throw new FnError('runnerNotInPool', { params: { address, known: namesOf(fleet?.runners ?? []) } });
+      sendJson(res, 200, { cordons: fleet?.cordons ?? [] });
     },
   });
   return [route('PUT', true), route('DELETE', false)];

@@ -2,20 +2,19 @@ import { systemClock, VERSION } from '@fnfleet/core';
 import { type Route, sendJson } from '@fnfleet/http';
 import type { RunnerStatusLine } from '@fnfleet/placement';
 import { loadJson } from '@fnfleet/protocol';
-import type { LBAgent } from './lb-agent.js';
+import type { LbOperations } from './operations.js';
 
 /** How long runners may take that are asked before the answer, milliseconds. */
 const ASK_MS = 1_000;
 
 /** Tells what this balancer sees of its runners; with `?ask=1` it asks them first. */
-export function fleetRoute(agent: Pick<LBAgent, 'fleetStatus' | 'askRunners'>): Route {
+export function fleetRoute(operations: Pick<LbOperations, 'fleet'>): Route {
   return {
     method: 'GET',
     path: '/fleet',
     access: 'operator',
     async handle(req, res) {
-      if (req.query.ask === '1') await agent.askRunners(ASK_MS);
-      const fleet = agent.fleetStatus();
+      const fleet = await operations.fleet(req.query.ask === '1' ? ASK_MS : 0);
       const self = { version: VERSION, now_ms: systemClock.wallNow() };
       if (fleet === undefined) return sendJson(res, 200, { ...self, runners: [] });
       sendJson(res, 200, {

@@ -21,6 +21,13 @@ export { HttpResponseWriter } from './http-response-writer.js';
 export { type CallOverrider, type LBAgent, type LBAgentOptions, newLBAgent } from './lb-agent.js';
 export type { LbCall } from './lb-call.js';
 export { type LbServer, type LbServerOptions, newLbServer } from './lb-server.js';
+export {
+  answerQuestion,
+  type LbOperations,
+  type LbQuestion,
+  operationsOf,
+  operationsOfGroup,
+} from './operations.js';
 export { type LossReason, ReplayBudget, type ReplayBudgetOptions } from './replay/replay-budget.js';
 export { type BodySource, ReplayBuffer, type ReplayBufferLimits } from './replay/replay-buffer.js';
 export type { SpillHandle } from './replay/spill-file.js';

@@ -43,6 +43,7 @@ import { fleetRoute } from './fleet-route.js';
 import { FrontDoor } from './front-door.js';
 import { type FunctionLookup, newApiLookup } from './function-lookup.js';
 import { type LBAgent, type LBAgentOptions, newLBAgent, newPlacingAgent } from './lb-agent.js';
+import { type LbOperations, operationsOf } from './operations.js';
 import { ReplayBudget } from './replay/replay-budget.js';
 import type { LbSettings } from './settings.js';
 import { TraceFile } from './trace-file.js';
@@ -84,6 +85,8 @@ export interface LbServerOptions {
   readonly tls?: TlsIdentity;
   /** Decides who is answered; everybody but web pages from elsewhere unless given. */
   readonly guard?: AccessGuard;
+  /** Where several processes are one balancer: takes the operations of this one, gives those of all. */
+  readonly joinGroup?: (own: LbOperations) => LbOperations;
   readonly logger?: Logger;
   readonly clock?: Clock;
 }
@@ -152,6 +155,7 @@ class ComposedLbServer implements LbServer {
       handler: requestHandler(this.agent, this.lookup, options),
       host: options.host,
       port: options.port,
+      sharesPort: options.joinGroup !== undefined,
       limits: settings,
       tls: options.tls,
       logger,
@@ -217,6 +221,8 @@ function requestHandler(
 ): (req: IncomingMessage, res: ServerResponse) => void {
   const { settings = {}, routes = [], middleware = [], metrics, readiness, logger, clock } = options;
   const { guard = openGuard(settings) } = options;
+  const own = operationsOf(agent);
+  const operations = options.joinGroup?.(own) ?? own;
   const door = new FrontDoor({
     agent,
     lookup,
@@ -232,9 +238,9 @@ function requestHandler(
     routes: [
       // The front door takes every well-formed invocation; this route explains what is wrong with the others.
       { method: 'POST', path: '/invoke/:fn_id', handle: () => Promise.reject(new FnError('fnNotFound')) },
-      explainRoute(agent),
-      fleetRoute(agent),
-      ...cordonRoutes(agent),
+      explainRoute(operations),
+      fleetRoute(operations),
+      ...cordonRoutes(operations),
       ...routes,
     ],
     settings,

@@ -2,6 +2,7 @@ import { commonSettings, readSettings } from '@fnfleet/core';
 import { Command } from 'commander';
 import { loadRole } from '../roles/load-role.js';
 import { runRole } from '../roles/run-role.js';
+import { WORKER_VARIABLE } from '../roles/workers/worker-settings.js';
 import { withExitCodes } from './exit-codes.js';
 
 export function nodeCommand(): Command {
@@ -10,7 +11,11 @@ export function nodeCommand(): Command {
     .addHelpText('after', () => `\n${settingsHelp()}`)
     .action(async () => {
       const { nodeType } = readSettings({ nodeType: commonSettings.nodeType }, process.env);
-      await runRole(await loadRole(nodeType), process.env);
+      const role = await loadRole(nodeType);
+      const processes = role.processes?.(process.env) ?? 1;
+      if (processes === 1 || process.env[WORKER_VARIABLE] !== undefined) return runRole(role, process.env);
+      const { runWorkers } = await import('../roles/workers/run-workers.js');
+      await runWorkers(role, processes, process.env);
     });
   return withExitCodes(command, {
     0: 'it has ended as SIGTERM or SIGINT asked it to',

@@ -12,6 +12,7 @@ import { fullRole } from './full.js';
 import { lbRole } from './lb.js';
 import { pureRunnerRole } from './pure-runner.js';
 import type { Role } from './role.js';
+import { workerSettings } from './workers/worker-settings.js';
 
 /** What `FN_NODE_TYPE` selects. */
 export const ROLES: Readonly<Record<NodeType, Role>> = {
@@ -34,7 +35,7 @@ export const SETTINGS_SECTIONS: readonly SettingsSection[] = withoutRepeats([
   {
     title: 'Load balancer',
     intro: '`FN_NODE_TYPE=lb`. A `full` node reads those that are not about placing calls.',
-    shape: lbSettings,
+    shape: { ...lbSettings, ...workerSettings },
   },
   { title: 'Runner', intro: '`FN_NODE_TYPE=pure-runner`', shape: { ...pureRunnerSettings, ...registrationSettings } },
   { title: 'Agent', intro: 'How a runner, or a `full` node, executes calls.', shape: agentSettings },

@@ -2,15 +2,18 @@ import { commonSettings, readSettings } from '@fnfleet/core';
 import { httpSettings } from '@fnfleet/http';
 import { lbSettings, newLbServer } from '@fnfleet/lb-agent';
 import type { Role } from './role.js';
+import { shareOf, WORKER_VARIABLE, workerSettings } from './workers/worker-settings.js';
 
-const lbRoleSettings = { ...commonSettings, ...httpSettings, ...lbSettings };
+const lbRoleSettings = { ...commonSettings, ...httpSettings, ...lbSettings, ...workerSettings };
 
 /** Takes calls over HTTP and places them on runners. */
 export const lbRole: Role = {
   name: 'lb',
   settings: lbRoleSettings,
-  start(env, { logger, metrics, security, readiness }) {
-    const settings = readSettings(lbRoleSettings, env);
+  processes: (env) => readSettings({ workers: workerSettings.workers }, env).workers,
+  start(env, { logger, metrics, security, link, readiness }) {
+    const read = readSettings(lbRoleSettings, env);
+    const settings = shareOf(read, read.workers, env[WORKER_VARIABLE]);
     const server = newLbServer({
       settings,
       host: settings.bindAddress,
@@ -21,6 +24,7 @@ export const lbRole: Role = {
       allowInsecureApi: security.allowInsecure,
       apiToken: security.operatorToken,
       readiness: () => ({ state: readiness() }),
+      joinGroup: link && ((own) => link.join(own)),
       logger,
     });
     return { service: server, addresses: () => ({ http: server.address.url }) };

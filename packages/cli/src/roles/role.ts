@@ -2,12 +2,15 @@ import type { Environment, Logger, NodeType, Service, SettingsShape } from '@fnf
 import type { Readiness } from '@fnfleet/http';
 import type { Telemetry } from '../telemetry/telemetry.js';
 import type { RoleSecurity } from './role-security.js';
+import type { WorkerLink } from './workers/worker-link.js';
 
 /** One of the parts a process can play. */
 export interface Role {
   readonly name: NodeType;
   /** Everything it reads from the environment. */
   readonly settings: SettingsShape;
+  /** Processes that play it together; one unless given. */
+  readonly processes?: (env: Environment) => number;
   /** @throws SettingsError that lists everything wrong with the environment */
   start(env: Environment, deps: RoleDeps): RunningRole;
 }
@@ -17,6 +20,8 @@ export interface RoleDeps {
   /** Answers `GET /metrics`. */
   readonly metrics: Telemetry['metrics'];
   readonly security: RoleSecurity;
+  /** Set where the process is one of several that are one node. */
+  readonly link?: WorkerLink | undefined;
   /** Where the process is in its life. */
   readonly readiness: () => Readiness['state'];
 }

@@ -6,6 +6,8 @@ import { telemetrySettings } from '../telemetry/telemetry-settings.js';
 import { measureProcess } from './process-metrics.js';
 import type { Role, RoleDeps, RunningRole } from './role.js';
 import { roleSecurity } from './role-security.js';
+import type { WorkerLink } from './workers/worker-link.js';
+import { WORKER_VARIABLE } from './workers/worker-settings.js';
 
 const EXIT_FORCED = 1;
 
@@ -19,26 +21,32 @@ export async function runRole(role: Role, env: Environment): Promise<void> {
   const common = readSettings({ ...role.settings, ...commonSettings, ...httpSettings, ...telemetrySettings }, env);
   const logger = createLogger({ level: common.logLevel, format: common.logFormat, fields: { role: role.name } });
   // Before anything counts: what was counted by then would be nowhere.
-  const telemetry = await startTelemetry(role.name, common, logger);
+  const link = env[WORKER_VARIABLE] === undefined ? undefined : await newWorkerLink();
+  const telemetry = await startTelemetry(role.name, common, logger, link && (() => link.metrics()));
   const endMeasuring = measureProcess(role.name);
   surviveStrayErrors(logger);
   let flushed = true;
   try {
     const security = roleSecurity(common, logger);
     try {
-      await serve(role, env, { logger, metrics: telemetry.metrics, security }, common.drainGraceMs);
+      await serve(role, env, { logger, metrics: telemetry.metrics, security, link }, common.drainGraceMs);
     } finally {
       security.close();
     }
   } finally {
     endMeasuring();
     flushed = await telemetry.close();
+    // Whoever started us holds a channel open that would keep the process alive.
+    if (process.connected) process.disconnect();
   }
   logger.info('stopped');
   // What still tries to reach a collector that is away would keep the process alive.
   if (!flushed) process.exit();
-  // Whoever started us holds a channel open that would keep the process alive.
-  if (process.connected) process.disconnect();
+}
+
+async function newWorkerLink(): Promise<WorkerLink> {
+  const { WorkerLink } = await import('./workers/worker-link.js');
+  return new WorkerLink();
 }
 
 /** From start to stop. */

@@ -37,8 +37,8 @@ async function newPush(
   { otelMetricIntervalMs }: TelemetrySettings,
 ): Promise<MetricPush> {
   const { toResourceMetrics } = await import('./otlp-metrics.js');
-  const sinceMs = systemClock.now();
-  const read = () => toResourceMetrics(readMetrics(), resource, { sinceMs, nowMs: systemClock.now() });
+  const since = systemClock.wallNow();
+  const read = () => toResourceMetrics(readMetrics(), resource, { since, now: systemClock.wallNow() });
   return new MetricPush(read, exporter, otelMetricIntervalMs, systemClock);
 }
 

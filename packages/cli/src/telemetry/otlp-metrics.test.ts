@@ -1,4 +1,4 @@
-import { METRICS, type MetricSnapshot } from '@fnfleet/core';
+import { METRICS, type MetricSnapshot, wallMs } from '@fnfleet/core';
 import { JsonMetricsSerializer } from '@opentelemetry/otlp-transformer';
 import { resourceFromAttributes } from '@opentelemetry/resources';
 import { toResourceMetrics } from './otlp-metrics.js';
@@ -17,7 +17,7 @@ it('counters, gauges and histograms reach a collector as OTLP has them', () => {
   ];
   const resource = resourceFromAttributes({ 'service.name': 'test' });
   const bytes = JsonMetricsSerializer.serializeRequest(
-    toResourceMetrics(metrics, resource, { sinceMs: 1000, nowMs: 2000 }),
+    toResourceMetrics(metrics, resource, { since: wallMs(1000), now: wallMs(2000) }),
   );
   const { resourceMetrics } = JSON.parse(Buffer.from(bytes ?? []).toString());
   const sent = resourceMetrics[0].scopeMetrics[0].metrics;

@@ -1,4 +1,4 @@
-import { METRIC_PREFIX, METRICS, type MetricSnapshot } from '@fnfleet/core';
+import { epochMs, METRIC_PREFIX, METRICS, type MetricSnapshot, type WallMs } from '@fnfleet/core';
 import { type HrTime, ValueType } from '@opentelemetry/api';
 import { millisToHrTime } from '@opentelemetry/core';
 import type { Resource } from '@opentelemetry/resources';
@@ -13,15 +13,14 @@ const SCOPE = { name: 'fnfleet' };
 
 /**
  * What the process has counted, as exporters of OpenTelemetry take it.
- * @param sinceMs when counting began, milliseconds since the epoch
- * @param nowMs when it was read
+ * @param span when counting began, and when it was read
  */
 export function toResourceMetrics(
   metrics: readonly MetricSnapshot[],
   resource: Resource,
-  { sinceMs, nowMs }: { sinceMs: number; nowMs: number },
+  span: { since: WallMs; now: WallMs },
 ): ResourceMetrics {
-  const times = { startTime: millisToHrTime(sinceMs), endTime: millisToHrTime(nowMs) };
+  const times = { startTime: millisToHrTime(epochMs(span.since)), endTime: millisToHrTime(epochMs(span.now)) };
   const data = metrics.filter(({ points }) => points.length > 0).map((metric) => toMetricData(metric, times));
   return { resource, scopeMetrics: [{ scope: SCOPE, metrics: data }] };
 }

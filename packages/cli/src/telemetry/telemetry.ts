@@ -4,6 +4,7 @@ import {
   installTraceEntry,
   type Labels,
   type Logger,
+  type MetricSnapshot,
   PROMETHEUS_CONTENT_TYPE,
   readMetrics,
   renderPrometheus,
@@ -21,7 +22,7 @@ const FLUSH_MS = 2_000;
 
 export interface Telemetry {
   /** Answers `GET /metrics`. */
-  readonly metrics: (req: IncomingMessage, res: ServerResponse) => void;
+  readonly metrics: (req: IncomingMessage, res: ServerResponse) => void | Promise<void>;
   /**
    * Sends what there still is. Never rejects, and does not wait for a collector that is away.
    * @returns false when it gave up waiting: what tries on keeps the process alive
@@ -33,8 +34,14 @@ export interface Telemetry {
  * Measures and traces for a whole process. The SDK of OpenTelemetry is loaded only where there is a collector: it would
  * be a third of the memory of an idle role.
  * @param role names the service, unless the settings do
+ * @param read what `/metrics` shows: what this process has counted, unless given
  */
-export async function startTelemetry(role: string, settings: TelemetrySettings, logger: Logger): Promise<Telemetry> {
+export async function startTelemetry(
+  role: string,
+  settings: TelemetrySettings,
+  logger: Logger,
+  read: () => MetricSnapshot[] | Promise<MetricSnapshot[]> = readMetrics,
+): Promise<Telemetry> {
   for (const name of legacyNames(settings)) {
     logger.warn(`${name} has no effect: spans go to a collector by OTLP (OTEL_EXPORTER_OTLP_ENDPOINT)`);
   }
@@ -50,9 +57,10 @@ export async function startTelemetry(role: string, settings: TelemetrySettings, 
   const takeBack = installTraceEntry({ headers: propagator.fields(), begins: exports.begins });
 
   return {
-    metrics: (_req, res) => {
+    async metrics(_req, res) {
+      const text = renderPrometheus(await read(), target);
       res.setHeader('content-type', PROMETHEUS_CONTENT_TYPE);
-      res.end(renderPrometheus(readMetrics(), target));
+      res.end(text);
     },
     async close() {
       const done = await within(FLUSH_MS, exports.close());

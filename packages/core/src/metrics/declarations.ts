@@ -28,13 +28,19 @@ export const METRICS = {
   lb_placer_placed_ok_count: counter('Calls placed that ended well.'),
   lb_placer_retry_busy_count: counter('Attempts refused by a full runner.'),
   lb_placer_retry_error_count: counter('Attempts that did not reach a runner.'),
-  lb_pool_runners: gauge('Runners in the pool.'),
+  lb_pool_runners: gauge('Runners in the pool.', '', 'max'),
   lb_runners_by_state: gauge(
     'Runners by state, as this balancer sees them: ok, degraded, draining, cordoned, ejected, silent, unreachable, gone.',
+    '',
+    'max',
   ),
   lb_pool_changes: counter('Runners that joined or left the pool, by which of both.'),
   lb_pool_source_failures: counter('Times that the source of the runner pool could not be read.'),
-  lb_pool_stale: gauge('1 while the source of the runner pool cannot be read and the last known runners serve on.'),
+  lb_pool_stale: gauge(
+    '1 while the source of the runner pool cannot be read and the last known runners serve on.',
+    '',
+    'max',
+  ),
 
   lb_runner_ejected_count: counter('Runners taken out for a while because calls failed there.'),
   lb_queue_waiting: gauge('Calls that wait for a runner.'),
@@ -88,14 +94,18 @@ export const METRICS = {
   image_cleaner_idle_img_size: gauge('What images not in use occupy.', 'By'),
   image_cleaner_max_img_size: gauge('Room for images, FN_IMAGE_CLEAN_MAX_SIZE.', 'By'),
 
-  process_start_time_seconds: gauge('When the process began: seconds since 1970.'),
+  process_start_time_seconds: gauge('When the process began: seconds since 1970.', '', 'min'),
   process_resident_memory_bytes: gauge('Memory of the process itself, without functions.', 'By'),
   process_cpu_seconds: counter('CPU time that the process has used, without functions, seconds.'),
   process_busy_seconds: counter(
     'Time that the event loop of the process was not idle, seconds: 1 in a second is all there is.',
   ),
-  build_info: gauge('1, with the version and the role of the process as labels.'),
-  tls_certificate_expiry_seconds: gauge('When the certificate of the process, or its CA, expires: seconds since 1970.'),
+  build_info: gauge('1, with the version and the role of the process as labels.', '', 'max'),
+  tls_certificate_expiry_seconds: gauge(
+    'When the certificate of the process, or its CA, expires: seconds since 1970.',
+    '',
+    'min',
+  ),
 
   'api/request_count': counter('HTTP requests.'),
   'api/response_count': counter('HTTP answers, by status and blame.'),
@@ -105,7 +115,13 @@ export const METRICS = {
 export type MetricName = keyof typeof METRICS;
 
 export type MetricDeclaration =
-  | { readonly kind: 'counter' | 'gauge'; readonly doc: string; readonly unit: string }
+  | {
+      readonly kind: 'counter' | 'gauge';
+      readonly doc: string;
+      readonly unit: string;
+      /** How the levels of several processes of one node become one. */
+      readonly across?: 'sum' | 'max' | 'min';
+    }
   | { readonly kind: 'histogram'; readonly doc: string; readonly unit: string; readonly bounds: readonly number[] };
 
 export type NamesOf<K extends MetricDeclaration['kind']> = {
@@ -119,8 +135,8 @@ function counter(doc: string, unit = '') {
   return { kind: 'counter', doc, unit } as const;
 }
 
-function gauge(doc: string, unit = '') {
-  return { kind: 'gauge', doc, unit } as const;
+function gauge(doc: string, unit = '', across: 'sum' | 'max' | 'min' = 'sum') {
+  return { kind: 'gauge', doc, unit, across } as const;
 }
 
 function latency(doc: string) {

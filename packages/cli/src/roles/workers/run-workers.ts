@@ -1,0 +1,56 @@
+import { createServer } from 'node:net';
+import { commonSettings, createLogger, type Environment, readSettings, systemClock } from '@fnfleet/core';
+import { httpSettings } from '@fnfleet/http';
+import { stopSignal } from '../../stop-signal.js';
+import { measureProcess } from '../process-metrics.js';
+import type { Role } from '../role.js';
+import { WorkerGroup } from './worker-group.js';
+
+/** Workers have their own grace; what they take beyond it is not theirs. Milliseconds. */
+const BEYOND_GRACE_MS = 5_000;
+
+/**
+ * The life of the process that has several workers: starts them, replaces those that end, and on SIGTERM or SIGINT has them
+ * drain. Resolves when they have ended.
+ * @throws SettingsError, or when they do not start
+ */
+export async function runWorkers(role: Role, count: number, env: Environment): Promise<void> {
+  const common = readSettings({ ...role.settings, ...commonSettings, ...httpSettings }, env);
+  const logger = createLogger({ level: common.logLevel, format: common.logFormat, fields: { role: role.name } });
+  await checkPort(common.bindAddress, common.port);
+  const endMeasuring = measureProcess(role.name);
+  const group = new WorkerGroup(count, systemClock, logger);
+  const stopped = stopSignal(() => {
+    logger.warn('asked again, ending at once');
+    group.signal('SIGKILL');
+    process.exit(1);
+  });
+  const { promise: parentGone, resolve } = Promise.withResolvers<string>();
+  process.once('disconnect', () => resolve('parent is gone'));
+  const asked = Promise.race([stopped, parentGone]);
+  try {
+    const addresses = await Promise.race([group.start(), asked.then(() => undefined)]);
+    if (addresses !== undefined) {
+      logger.info('ready', { ...addresses, workers: count });
+      process.send?.({ ready: addresses });
+    }
+    logger.info('stopping', { reason: await asked });
+  } finally {
+    await group.stop(common.drainGraceMs + BEYOND_GRACE_MS);
+    endMeasuring();
+    // Whoever started us holds a channel open that would keep the process alive.
+    if (process.connected) process.disconnect();
+  }
+  logger.info('stopped');
+}
+
+/** Workers share their port with whoever shares it too: another balancer there would take a part of the connections. */
+async function checkPort(host: string, port: number): Promise<void> {
+  const server = createServer();
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', (cause) => {
+      reject(new Error(`cannot listen on ${host}:${port} (FN_PORT, FN_BIND_ADDRESS): ${cause.message}`, { cause }));
+    });
+    server.listen(port, host, () => server.close(() => resolve()));
+  });
+}

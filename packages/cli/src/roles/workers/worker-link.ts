@@ -1,0 +1,62 @@
+import { type MetricSnapshot, readMetrics } from '@fnfleet/core';
+import { answerQuestion, type LbOperations, type LbQuestion, operationsOfGroup } from '@fnfleet/lb-agent';
+import { isGroupMessage } from './group-messages.js';
+
+/** A question to the group: for operators, or what was counted. */
+export type GroupQuestion = LbQuestion | { readonly ask: 'metrics' };
+
+/** The primary answers in any case, and sooner than this; milliseconds. */
+const ANSWER_MS = 5_000;
+
+/** One process of a balancer that has several, as the others see it. */
+export class WorkerLink {
+  private operations: LbOperations | undefined;
+  private readonly waiting = new Map<number, (answers: readonly unknown[]) => void>();
+  private lastId = 0;
+
+  constructor() {
+    process.on('message', (message) => this.receive(message));
+  }
+
+  /** Answers for this process from now on. @returns the operations of the whole group */
+  join(own: LbOperations): LbOperations {
+    this.operations = own;
+    return operationsOfGroup((question) => this.askAll(question));
+  }
+
+  /** What all processes have counted, those that have ended included. */
+  async metrics(): Promise<MetricSnapshot[]> {
+    const [merged] = await this.askAll({ ask: 'metrics' });
+    return (merged as MetricSnapshot[] | undefined) ?? readMetrics();
+  }
+
+  private askAll(question: GroupQuestion): Promise<readonly unknown[]> {
+    this.lastId += 1;
+    const id = this.lastId;
+    return new Promise((resolve) => {
+      const settle = (answers: readonly unknown[]) => {
+        clearTimeout(timer);
+        this.waiting.delete(id);
+        resolve(answers);
+      };
+      const timer = setTimeout(() => settle([]), ANSWER_MS);
+      this.waiting.set(id, settle);
+      process.send?.({ group: 'ask', id, question });
+    });
+  }
+
+  private receive(message: unknown): void {
+    if (!isGroupMessage(message)) return;
+    if (message.group === 'all') this.waiting.get(message.id)?.(message.answers);
+    if (message.group === 'do') void this.answer(message.id, message.question as GroupQuestion);
+  }
+
+  private async answer(id: number, question: GroupQuestion): Promise<void> {
+    const answer = question.ask === 'metrics' ? readMetrics() : await this.ask(question);
+    process.send?.({ group: 'done', id, answer });
+  }
+
+  private async ask(question: LbQuestion): Promise<unknown> {
+    return this.operations && answerQuestion(this.operations, question);
+  }
+}

@@ -1,0 +1,42 @@
+import type { FleetStatus, RunnerStatusLine } from './fleet-status.js';
+
+/** What the processes of one balancer see of the same runners, as one. Undefined: none of them sees anything. */
+export function mergeFleetStatus(statuses: readonly FleetStatus[]): FleetStatus | undefined {
+  const [first, ...others] = statuses;
+  if (first === undefined || others.length === 0) return first;
+  const lines = Map.groupBy(
+    statuses.flatMap(({ runners }) => runners),
+    ({ address }) => address,
+  );
+  return {
+    waiting: sum(statuses, ({ waiting }) => waiting),
+    inFlight: sum(statuses, ({ inFlight }) => inFlight),
+    pool: statuses.find(({ pool }) => pool?.failing)?.pool ?? first.pool,
+    cordons: distinct(statuses.flatMap(({ cordons }) => cordons)),
+    troubles: distinct(statuses.flatMap(({ troubles }) => troubles)),
+    runners: [...lines.values()].map(mergeLines),
+  };
+}
+
+/** A process that has trouble with a runner is shown before those that have none. */
+function mergeLines(lines: readonly RunnerStatusLine[]): RunnerStatusLine {
+  const shown = lines.find(({ state }) => state !== 'ok') ?? (lines[0] as RunnerStatusLine);
+  const told = lines.find(({ load }) => load !== undefined);
+  return {
+    ...shown,
+    cordoned: lines.some(({ cordoned }) => cordoned),
+    inFlight: sum(lines, ({ inFlight }) => inFlight),
+    weight: Math.min(...lines.map(({ weight }) => weight)),
+    warmFunctions: Math.max(...lines.map(({ warmFunctions }) => warmFunctions)),
+    load: shown.load ?? told?.load,
+    introduction: shown.introduction ?? lines.find(({ introduction }) => introduction !== undefined)?.introduction,
+  };
+}
+
+function sum<T>(items: readonly T[], of: (item: T) => number): number {
+  return items.reduce((total, item) => total + of(item), 0);
+}
+
+function distinct(texts: readonly string[]): string[] {
+  return [...new Set(texts)];
+}
