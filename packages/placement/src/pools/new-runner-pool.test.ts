@@ -36,7 +36,10 @@ it.each`
   ${'file'}    | ${'file:///etc/fnfleet/runners'}
   ${'dns'}     | ${'dns://tasks.runner:9190?server=127.0.0.1:5353'}
   ${'dns'}     | ${'dns://tasks.runner:9190?server=[::1]:5353'}
+  ${'dns'}     | ${'dns://tasks.runner:9190?server=[::1]'}
+  ${'dns'}     | ${'dns://tasks.runner:9190'}
   ${'dns+srv'} | ${'dns+srv://_grpc._tcp.runner.example?server=127.0.0.1'}
+  ${'etcd'}    | ${'etcd://127.0.0.1:1/fleet'}
 `('$url is a pool of the kind $kind', async ({ kind, url }) => {
   expect(await poolOf({ FN_RUNNER_POOL: url })).toMatchObject({ kind, source: url, addresses: [] });
 });
@@ -53,6 +56,19 @@ it.each`
   ${'dns://tasks.runner:http'}               | ${'FN_RUNNER_POOL: expected dns://name:port'}
   ${'dns://tasks.runner:1?sever=127.0.0.1'}  | ${'FN_RUNNER_POOL: unknown parameter "sever"; known: server'}
   ${'dns://tasks.runner:1?server=localhost'} | ${'FN_RUNNER_POOL: server: expected an IP address with or without a port, got "localhost"'}
+  ${'dns://tasks.runner:0'}                  | ${'FN_RUNNER_POOL: expected dns://name:port'}
+  ${'dns://tasks.runner:9190/path'}          | ${'FN_RUNNER_POOL: expected dns://name:port'}
+  ${'dns://a:b:9190'}                        | ${'FN_RUNNER_POOL: expected dns://name:port'}
+  ${'dns://h:1?server=1.2.3.4:0'}            | ${'FN_RUNNER_POOL: server: expected an IP address with or without a port, got "1.2.3.4:0"'}
+  ${'dns://h:1?server=x[::1]'}               | ${'FN_RUNNER_POOL: server: expected an IP address'}
+  ${'dns://h:1?server=1.2.3.4:53x'}          | ${'FN_RUNNER_POOL: server: expected an IP address'}
+  ${'dns://h:1?server=[::1]:53:54'}          | ${'FN_RUNNER_POOL: server: expected an IP address'}
+  ${'static://h1:1/path'}                    | ${'FN_RUNNER_POOL: expected static://host:port,host:port'}
+  ${'static://h1:1?x=1'}                     | ${'FN_RUNNER_POOL: unknown parameter "x"; static:// has none'}
+  ${'file:///'}                              | ${'FN_RUNNER_POOL: expected file:///path, an absolute path'}
+  ${'file:///a?x=1'}                         | ${'FN_RUNNER_POOL: unknown parameter "x"; file:// has none'}
+  ${'dns+srv://_grpc._tcp.runner/x'}         | ${'FN_RUNNER_POOL: expected dns+srv://_service._proto.name, without a port'}
+  ${'dns+srv://'}                            | ${'FN_RUNNER_POOL: expected dns+srv://_service._proto.name, without a port'}
   ${'dns+srv://_grpc._tcp.runner:9190'}      | ${'FN_RUNNER_POOL: expected dns+srv://_service._proto.name, without a port'}
   ${'file:///a%zz'}                          | ${'FN_RUNNER_POOL: a % in it is not followed by two hexadecimal digits'}
 `('$url is refused: $message', async ({ url, message }) => {

@@ -1,4 +1,4 @@
-import { joinAddress, problemOfAddress } from './runner-address.js';
+import { addressKey, checkAddresses, joinAddress, problemOfAddress } from './runner-address.js';
 
 it.each([
   'h1:9190',
@@ -31,6 +31,13 @@ it.each`
   ${'a..b:9190'}         | ${'"a..b" is not a host'}
   ${':9190'}             | ${'"" is not a host'}
   ${'user@h1:9190'}      | ${'"user@h1" is not a host'}
+  ${'h1:09190'}          | ${'the port is not a number from 1 to 65535'}
+  ${'h1:x9190'}          | ${'the port is not a number from 1 to 65535'}
+  ${'h1:100000'}         | ${'the port is not a number from 1 to 65535'}
+  ${'12.34:9190'}        | ${'"12.34" is not a host'}
+  ${'a.:.b:9190'}        | ${'an IPv6 address is put in brackets'}
+  ${'h1/path:9190'}      | ${'"h1/path" is not a host'}
+  ${'[::1]x:9190'}       | ${'[::1]x is not an IPv6 address'}
 `('"$address" is none: $problem', ({ address, problem }) => {
   expect(problemOfAddress(address)).toContain(problem);
 });
@@ -38,4 +45,32 @@ it.each`
 it('an address of either family is joined with a port', () => {
   expect(joinAddress('10.0.0.1', 9190)).toBe('10.0.0.1:9190');
   expect(joinAddress('::1', 9190)).toBe('[::1]:9190');
+});
+
+it('a host may be as long as DNS allows, and a part of its name as well', () => {
+  const [part, rest] = ['a'.repeat(63), 'b'.repeat(61)];
+  const longest = [part, part, part, rest].join('.');
+  expect(problemOfAddress(`${longest}:1`)).toBeUndefined();
+  expect(problemOfAddress(`${longest}b:1`)).toContain('is not a host');
+  expect(problemOfAddress(`${part}a:1`)).toContain('is not a host');
+  expect(problemOfAddress(`h.${part}a:1`)).toContain('is not a host');
+  expect(problemOfAddress('h..:1')).toContain('is not a host');
+});
+
+it.each`
+  one             | other                       | same
+  ${'H1:9190'}    | ${'h1:9190'}                | ${true}
+  ${'h1:9190'}    | ${'h1:9191'}                | ${false}
+  ${'[::1]:9190'} | ${'[0:0:0:0:0:0:0:1]:9190'} | ${true}
+  ${'[::A]:9190'} | ${'[::a]:9190'}             | ${true}
+  ${'[::1]:9190'} | ${'[::2]:9190'}             | ${false}
+  ${'H1'}         | ${'h1'}                     | ${true}
+`('$one and $other are one runner: $same', ({ one, other, same }) => {
+  expect(addressKey(one) === addressKey(other)).toBe(same);
+});
+
+it('a list of addresses is checked: each must be one, and none may be there twice', () => {
+  expect(checkAddresses(['h1:1', 'h2:1', 'h1:2'])).toEqual(['h1:1', 'h2:1', 'h1:2']);
+  expect(() => checkAddresses(['h1:1', 'h2'])).toThrow('runner "h2": the port is missing');
+  expect(() => checkAddresses(['h1:1', 'H1:1'])).toThrow('runner H1:1 is listed twice');
 });

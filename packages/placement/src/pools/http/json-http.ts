@@ -57,7 +57,7 @@ export async function requestJson(request: JsonRequest, limits: RequestLimits): 
  * @throws the same as `requestJson`, also in the midst of it
  */
 export async function* streamJson(request: JsonRequest, limits: RequestLimits): AsyncGenerator<unknown, void> {
-  const answer = await withinTime(request, limits, () => send(request, limits.signal));
+  const answer = await withinTime(request, limits, (signal) => send(request, signal));
   let rest = '';
   try {
     for await (const chunk of answer) {
