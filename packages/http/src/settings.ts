@@ -6,9 +6,11 @@ export const httpSettings = {
     default: 0,
     doc: 'Largest request body, counted also when it comes in chunks. 0: no limit.',
   }),
-  maxRequestHeaderBytes: bytes('FN_MAX_REQUEST_HEADER_SIZE', {
+  maxRequestHeaderBytes: integer('FN_MAX_REQUEST_HEADER_SIZE', {
     default: 32 * KIB,
-    doc: 'Largest request head, URL included. A larger one is answered with 431. Each connection can have so much in memory before there is a request.',
+    min: 256,
+    max: 512 * KIB,
+    doc: 'In bytes. Largest request head, URL included; it travels to the runner in one message with the function. A larger one is answered with 431. Each connection can have so much in memory before there is a request.',
   }),
   headerReadTimeoutMs: duration('FN_REQUEST_HEADER_READ_TIMEOUT', {
     default: 10_000,

@@ -34,8 +34,8 @@ export interface ResourceContext {
   readonly maxRequestBytes: number;
 }
 
-/** No resource needs a body of this size; holding a larger one in memory would only hurt. */
-const LARGEST_RESOURCE_BYTES = 16 * MIB;
+/** No resource needs a body of this size, whatever the node takes for its functions. */
+const LARGEST_RESOURCE_BYTES = MIB;
 
 /** List, create, read, update and delete. */
 export function resourceRoutes<T extends { id: string; name: string }, F>(
@@ -99,7 +99,8 @@ export function resourceRoutes<T extends { id: string; name: string }, F>(
 }
 
 export async function bodyText(req: IncomingMessage, { maxRequestBytes }: ResourceContext): Promise<string> {
-  return (await readBody(req, maxRequestBytes || LARGEST_RESOURCE_BYTES)).toString('utf8');
+  const limit = Math.min(maxRequestBytes || LARGEST_RESOURCE_BYTES, LARGEST_RESOURCE_BYTES);
+  return (await readBody(req, limit)).toString('utf8');
 }
 
 function queryOf(req: IncomingMessage): URLSearchParams {

@@ -293,6 +293,22 @@ const API_ERRORS = {
   fnTimeoutInvalid: entry(400, 'timeout value is out of range, must be between 0 and 300', 'Seconds.'),
   fnIdleTimeoutInvalid: entry(400, 'idle_timeout value is out of range, must be between 0 and 3600', 'Seconds.'),
   fnMemoryInvalid: entry(400, 'memory value is out of range. It should be between 0 and 8192', 'Megabytes.'),
+  fnImageTooLong: entry(400, 'Fn image must be 1024 bytes or less', 'No name of an image is longer.'),
+  configTooLarge: entry(
+    400,
+    'Invalid config, keys and values may not be larger than 65536 bytes when serialized as JSON',
+    'It travels with every call. Of an app and of a function each has so much; what is larger belongs into the image or a store.',
+  ),
+  configTooManyKeys: entry(
+    400,
+    'Invalid config, it may not have more than 1000 keys',
+    'It becomes the environment of a process.',
+  ),
+  configHasNul: entry(
+    400,
+    'Invalid config, keys and values may not contain NUL',
+    'They become the environment of a process, which cannot hold it.',
+  ),
   fnStandbyInvalid: entry(
     400,
     'annotation fnfleet/standby is out of range. It should be a whole number between 0 and 100',
@@ -326,6 +342,7 @@ const API_ERRORS = {
   triggerTypeInvalid: entry(400, 'Trigger Type Not Supported', 'The only type is http.'),
   triggerSourceMissing: entry(400, 'Missing Trigger Source', 'A trigger needs a source path.'),
   triggerSourcePrefix: entry(400, "Missing Trigger Source Prefix '/'", 'A source starts with a slash.'),
+  triggerSourceTooLong: entry(400, 'Trigger Source must be 2048 bytes or less', 'Shorten the path.'),
   triggerNotFound: entry(404, 'Trigger not found', 'No trigger matches.'),
   triggerExists: entry(409, 'Trigger already exists', 'Trigger names are unique within a function.'),
   triggerSourceExists: entry(

@@ -20,9 +20,26 @@ export function validateAnnotations(annotations: Annotations): void {
   if (Object.keys(annotations).length > MAX_KEYS) throw new FnError('annotationsTooMany');
 }
 
-/** Whether a value is within the size limit, as compact JSON. */
+/**
+ * Whether a value is within the size limit, as compact JSON.
+ * @throws FnError `annotationValueInvalid`: there is a number in it that JSON cannot hold
+ */
 export function fitsAnnotation(value: unknown): boolean {
-  return Buffer.byteLength(JSON.stringify(value)) <= MAX_VALUE_BYTES;
+  let json: string;
+  try {
+    json = JSON.stringify(value, finite);
+  } catch (error) {
+    // Nested so deep that it cannot be written, and so too long by far.
+    if (error instanceof RangeError) return false;
+    throw error;
+  }
+  return Buffer.byteLength(json) <= MAX_VALUE_BYTES;
+}
+
+/** `1e400` in a body is a number that would be written as `null`. */
+function finite(_key: string, value: unknown): unknown {
+  if (typeof value === 'number' && !Number.isFinite(value)) throw new FnError('annotationValueInvalid');
+  return value;
 }
 
 /** Key by key; the empty text and `null` delete. */

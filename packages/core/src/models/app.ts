@@ -4,6 +4,7 @@ import { FnError } from '../errors/fn-error.js';
 import { mergeAnnotations, validateAnnotations } from './annotations.js';
 import { parseBody } from './body-json.js';
 import type { Annotations, Config } from './call.js';
+import { validateConfig } from './config.js';
 import { mergeConfig, sortedOrAbsent } from './maps.js';
 import { validateName, WORD } from './names.js';
 import { type Dated, revised } from './revision.js';
@@ -25,6 +26,7 @@ export interface App extends Dated {
 export type AppInput = Partial<App>;
 
 const SHAPES = ['', 'GENERIC_X86', 'GENERIC_ARM', 'GENERIC_X86_ARM'];
+const MAX_URL_BYTES = 2048;
 const SYSLOG_SCHEMES = ['tcp', 'udp', 'unix', 'unixgram', 'tcp+tls'];
 
 /** @throws FnError `invalidJson` */
@@ -103,6 +105,7 @@ function completeApp(input: AppInput): App {
 
 function validateApp(app: App): void {
   validateName(app.name, WORD, { missing: 'missingName', tooLong: 'appNameTooLong', invalid: 'appNameInvalid' });
+  validateConfig(app.config);
   validateAnnotations(app.annotations);
   validateSyslogUrl(app.syslogUrl);
   if (!SHAPES.includes(app.shape)) throw new FnError('appShapeInvalid');
@@ -110,6 +113,10 @@ function validateApp(app: App): void {
 
 function validateSyslogUrl(url: string): void {
   if (url === '') return;
+  if (Buffer.byteLength(url) > MAX_URL_BYTES) {
+    const shown = `${url.slice(0, 100)}…`;
+    throw new FnError('syslogUrlInvalid', { params: { url: shown, reason: `longer than ${MAX_URL_BYTES} bytes` } });
+  }
   const scheme = /^([^:/?#]+):/.exec(url.trimStart())?.[1]?.toLowerCase() ?? '';
   if (!SYSLOG_SCHEMES.includes(scheme)) {
     const reason = `invalid scheme, only [${SYSLOG_SCHEMES.join(', ')}] are supported`;

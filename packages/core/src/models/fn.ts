@@ -4,6 +4,7 @@ import { FnError } from '../errors/fn-error.js';
 import { mergeAnnotations, validateAnnotations } from './annotations.js';
 import { parseBody } from './body-json.js';
 import type { Annotations, Config } from './call.js';
+import { validateConfig } from './config.js';
 import { validateIdempotent } from './idempotent.js';
 import { mergeConfig, sortedOrAbsent } from './maps.js';
 import { PATH_SEGMENT, validateName } from './names.js';
@@ -30,6 +31,8 @@ export interface Fn extends Dated {
 /** What a client says about a function. Undefined is "not said". */
 export type FnInput = Partial<Fn>;
 
+/** A host, a name, a tag and a digest have no more together. */
+const MAX_IMAGE_BYTES = 1024;
 const DEFAULT_MEMORY_MB = 128;
 const MAX_MEMORY_MB = 8192;
 const DEFAULT_TIMEOUT_SECONDS = 30;
@@ -141,9 +144,11 @@ function validateFn(fn: Fn): void {
     invalid: 'fnNameInvalid',
   });
   if (fn.image === '') throw new FnError('fnImageMissing');
+  if (Buffer.byteLength(fn.image) > MAX_IMAGE_BYTES) throw new FnError('fnImageTooLong');
   if (!within(fn.timeoutSeconds, MAX_TIMEOUT_SECONDS)) throw new FnError('fnTimeoutInvalid');
   if (!within(fn.idleTimeoutSeconds, MAX_IDLE_TIMEOUT_SECONDS)) throw new FnError('fnIdleTimeoutInvalid');
   if (!within(fn.memoryMb, MAX_MEMORY_MB)) throw new FnError('fnMemoryInvalid');
+  validateConfig(fn.config);
   validateAnnotations(fn.annotations);
   validateStandby(fn.annotations);
   validateIdempotent(fn.annotations);

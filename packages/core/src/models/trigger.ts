@@ -8,6 +8,8 @@ import { sortedOrAbsent } from './maps.js';
 import { validateName, WORD } from './names.js';
 import { type Dated, revised } from './revision.js';
 
+const MAX_SOURCE_BYTES = 2048;
+
 /** A path under an app's name that calls one of its functions. */
 export interface Trigger extends Dated {
   id: string;
@@ -117,5 +119,6 @@ function validateTrigger(trigger: Trigger): void {
   if (trigger.type !== 'http') throw new FnError('triggerTypeInvalid');
   if (trigger.source === '') throw new FnError('triggerSourceMissing');
   if (!trigger.source.startsWith('/')) throw new FnError('triggerSourcePrefix');
+  if (Buffer.byteLength(trigger.source) > MAX_SOURCE_BYTES) throw new FnError('triggerSourceTooLong');
   validateAnnotations(trigger.annotations);
 }
