@@ -11,7 +11,7 @@ import {
 } from '@fnfleet/core';
 import { type AccessGuard, createNodeApp, type HttpAddress, HttpService, type NodeAppOptions } from '@fnfleet/http';
 import type { Datastore } from './datastore/datastore.js';
-import { openDatastore } from './datastore/open-datastore.js';
+import { databaseOptions, openDatastore } from './datastore/open-datastore.js';
 import { type ApiListeners, apiRoutes } from './rest/api-routes.js';
 import { type EndpointUrls, endpointUrls } from './rest/endpoints.js';
 import type { ApiSettings } from './settings.js';
@@ -108,7 +108,10 @@ class RunningApiServer implements ApiServer {
   }
 
   private async openStore(): Promise<Datastore> {
-    this.ownStore = await openDatastore(this.options.settings.dbUrl);
+    this.ownStore = await openDatastore(this.options.settings.dbUrl, {
+      ...databaseOptions(this.options.settings),
+      logger: this.log,
+    });
     return this.ownStore;
   }
 

@@ -2,7 +2,7 @@ import { type Kysely, sql, type Transaction } from 'kysely';
 import { createTables, type Tables } from './schema.js';
 
 /** The newest schema of Fn. Ours is the same, so a database can move between the two products. */
-const NEWEST_VERSION = 26;
+export const NEWEST_VERSION = 26;
 const OLDEST_VERSION = 22;
 
 const MIGRATIONS: readonly { version: number; up(db: Transaction<Tables>): Promise<unknown> }[] = [

@@ -26,7 +26,7 @@ describe('a datastore in a file', () => {
     const app = await first.apps.insert(newApp({ name: 'a', config: { K: 'v' } }, 'id1', wallMs(1000)));
     await first.close();
     await first.close();
-    expect(statSync(join(directory, 'data')).mode & 0o777).toBe(0o750);
+    expect(statSync(join(directory, 'data')).mode & 0o777).toBe(0o700);
 
     const second = await openDatastore(`sqlite3://${path}`);
     expect(await second.apps.get('id1')).toEqual(app);

@@ -1,37 +1,56 @@
-import { mkdirSync } from 'node:fs';
-import { dirname } from 'node:path';
-import { Once, SettingsError } from '@fnfleet/core';
+import { type Clock, type Logger, Once, SettingsError, silentLogger, systemClock } from '@fnfleet/core';
 import { type Dialect, Kysely } from 'kysely';
+import type { ApiSettings } from '../settings.js';
 import type { Datastore } from './datastore.js';
-import { migrate } from './migrate.js';
-import { isSqliteDuplicate, nodeSqliteDialect } from './node-sqlite.js';
+import { migrate, NEWEST_VERSION } from './migrate.js';
 import type { Tables } from './schema.js';
 import { sqlApps } from './sql-apps.js';
 import { sqlFns } from './sql-fns.js';
 import { sqlTriggers } from './sql-triggers.js';
+import { SqliteDatabase } from './sqlite/sqlite-database.js';
+import { isSqliteDuplicate } from './sqlite/sqlite-errors.js';
+
+export interface DatastoreOptions {
+  /** How long a change or a look-up may take, waiting included; default 5 s. */
+  readonly timeoutMs?: number;
+  /** Look-ups that may wait at a time, and changes that may; default 256. */
+  readonly maxWaiting?: number;
+  readonly logger?: Logger;
+  readonly clock?: Clock;
+}
 
 /** A kind of database: how to reach one, and how it reports a broken uniqueness rule. */
 interface Provider {
-  dialect(url: string): Dialect;
+  open(url: string, options: Required<DatastoreOptions>): { readonly dialect: Dialect; migrated(): void };
   isDuplicate(error: unknown): boolean;
 }
 
 const PROVIDERS: Readonly<Record<string, Provider>> = {
-  sqlite3: { dialect: (url) => nodeSqliteDialect(sqlitePath(url)), isDuplicate: isSqliteDuplicate },
+  sqlite3: {
+    open: (url, options) => new SqliteDatabase({ ...options, path: sqlitePath(url), schemaVersion: NEWEST_VERSION }),
+    isDuplicate: isSqliteDuplicate,
+  },
 };
+
+/** What an api node is told of its database. */
+export function databaseOptions({ dbTimeoutMs, dbMaxWaiting }: ApiSettings): DatastoreOptions {
+  return { timeoutMs: dbTimeoutMs, maxWaiting: dbMaxWaiting };
+}
 
 /**
  * Opens the store that a URL names and brings its schema up to date.
  * @param url `sqlite3:///absolute/path`, `sqlite3://relative/path`, or `sqlite3://:memory:`
- * @throws SettingsError for a scheme that is not known; whatever the database says when it cannot be opened
+ * @throws SettingsError for a scheme that is not known; an error that names the file when it cannot be used
  */
-export async function openDatastore(url: string): Promise<Datastore> {
+export async function openDatastore(url: string, options: DatastoreOptions = {}): Promise<Datastore> {
   const scheme = /^([^:]*):\/\//.exec(url)?.[1] ?? '';
   const provider = Object.hasOwn(PROVIDERS, scheme) ? PROVIDERS[scheme] : undefined;
   if (provider === undefined) {
     throw new SettingsError([`FN_DB_URL: no data store provider found for storage url ${withoutPassword(url)}`]);
   }
-  const db = new Kysely<Tables>({ dialect: provider.dialect(url) });
+  const { timeoutMs = 5_000, maxWaiting = 256, logger = silentLogger, clock = systemClock } = options;
+  const database = provider.open(url, { timeoutMs, maxWaiting, logger, clock });
+  const db = new Kysely<Tables>({ dialect: database.dialect });
   const closed = new Once(() => db.destroy());
   try {
     await migrate(db);
@@ -39,6 +58,7 @@ export async function openDatastore(url: string): Promise<Datastore> {
     await closed.call();
     throw error;
   }
+  database.migrated();
   const store = { db, isDuplicate: provider.isDuplicate };
   return {
     apps: sqlApps(store),
@@ -49,9 +69,7 @@ export async function openDatastore(url: string): Promise<Datastore> {
 }
 
 function sqlitePath(url: string): string {
-  const path = url.slice('sqlite3://'.length).replace(/\?.*$/s, '');
-  if (path !== ':memory:') mkdirSync(dirname(path), { recursive: true, mode: 0o750 });
-  return path;
+  return url.slice('sqlite3://'.length).split('?', 1)[0] ?? '';
 }
 
 function withoutPassword(url: string): string {

@@ -205,6 +205,34 @@ const CALL_ERRORS = {
 
 /** Errors of the HTTP layer and of the control plane (apps, functions, triggers). */
 const API_ERRORS = {
+  databaseBusy: {
+    status: 503,
+    blame: 'platform',
+    text: 'The database is locked by somebody else, and nothing was changed: try again later',
+    doc: 'Another process has the write lock of the database, or writes before this one took all of FN_DB_TIMEOUT_MSECS. Comes with Retry-After.',
+    retryAfterSeconds: 5,
+  },
+  databaseSlow: {
+    status: 503,
+    blame: 'platform',
+    text: 'The database did not answer in time: a change may have been made, or be made yet',
+    doc: 'A statement took longer than FN_DB_TIMEOUT_MSECS, as with a disk that hangs. Comes with Retry-After.',
+    retryAfterSeconds: 5,
+  },
+  databaseOverloaded: {
+    status: 503,
+    blame: 'platform',
+    text: 'Too many requests wait for the database: try again later',
+    doc: 'FN_DB_MAX_WAITING requests wait already. Comes with Retry-After.',
+    retryAfterSeconds: 5,
+  },
+  databaseFailed: {
+    status: 503,
+    blame: 'platform',
+    text: 'The database cannot be used: {reason}',
+    doc: 'Full disk, read-only or damaged file, a file that was deleted or replaced. Nothing was changed. The log of the node names the file and what to do. Comes with Retry-After.',
+    retryAfterSeconds: 15,
+  },
   methodNotAllowed: entry(405, 'Method not allowed: {method} {path}', 'The path exists for another method.'),
   clientCertMissing: entry(
     401,

@@ -1,5 +1,5 @@
 import type { Agent } from '@fnfleet/agent';
-import { type ApiSettings, apiRoutes, endpointUrls, openDatastore } from '@fnfleet/api';
+import { type ApiSettings, apiRoutes, databaseOptions, endpointUrls, openDatastore } from '@fnfleet/api';
 import {
   type Clock,
   type DrainResult,
@@ -82,7 +82,7 @@ export class FullNode implements Service {
       logger = silentLogger,
       clock = systemClock,
     } = this.options;
-    const store = await openDatastore(settings.dbUrl);
+    const store = await openDatastore(settings.dbUrl, { ...databaseOptions(settings), logger, clock });
     const lookup = new CachedLookup(new StoredFunctions(store), clock);
     try {
       await agent.ready;

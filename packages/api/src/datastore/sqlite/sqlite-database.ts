@@ -1,0 +1,246 @@
+import { type Clock, type Logger, later, latest, type MonoMs } from '@fnfleet/core';
+import {
+  type CompiledQuery,
+  type DatabaseConnection,
+  type Dialect,
+  type Driver,
+  type QueryResult,
+  SelectQueryNode,
+  SqliteAdapter,
+  SqliteIntrospector,
+  SqliteQueryCompiler,
+} from 'kysely';
+import { prepareFile } from './database-file.js';
+import { IN_MEMORY, type QueryAnswer } from './messages.js';
+import { translated } from './sqlite-errors.js';
+import { SqliteThread } from './sqlite-thread.js';
+import { WriteTurns } from './write-turns.js';
+
+export interface SqliteOptions {
+  /** A file, created if absent; `:memory:` for a database that ends with its connection. */
+  readonly path: string;
+  /** How long a transaction, or a query by itself, may take, waiting included. */
+  readonly timeoutMs: number;
+  /** Reads that may wait, and writes that may; more are refused. */
+  readonly maxWaiting: number;
+  /** Of a file that takes the place of the one that was open. */
+  readonly schemaVersion: number;
+  readonly logger: Logger;
+  readonly clock: Clock;
+}
+
+/** Statements of a transaction whose time is over get so much all the same: what it waited for is there. */
+const LEAST_MS = 1000;
+
+/** Another file is looked at once in so long, however often it is found. */
+const REOPEN_MS = 1000;
+
+/**
+ * The SQLite that is part of Node. It works in threads, so that the process answers while SQLite waits for a lock or a disk:
+ * one writes, and one reads what is committed, so that reads go on while writes wait.
+ */
+export class SqliteDatabase {
+  /** For Kysely. */
+  readonly dialect: Dialect = {
+    createAdapter: () => new ThreadedSqliteAdapter(),
+    createDriver: () => this.driver,
+    createIntrospector: (db) => new SqliteIntrospector(db),
+    createQueryCompiler: () => new SqliteQueryCompiler(),
+  };
+  private readonly driver: SqliteThreads;
+
+  constructor(options: SqliteOptions) {
+    this.driver = new SqliteThreads(options);
+  }
+
+  /** From now on only a file of the newest schema is opened. */
+  migrated(): void {
+    this.driver.writer.migrated();
+  }
+}
+
+class ThreadedSqliteAdapter extends SqliteAdapter {
+  /** Else Kysely has reads wait for writes. */
+  override get supportsMultipleConnections(): boolean {
+    return true;
+  }
+}
+
+class SqliteThreads implements Driver {
+  readonly writer: SqliteThread;
+  /** A database in memory is its connection's alone. */
+  readonly reader: SqliteThread | undefined;
+  readonly turns: WriteTurns;
+  private reopening = false;
+
+  constructor(private readonly options: SqliteOptions) {
+    const { path, clock, maxWaiting, schemaVersion, timeoutMs: waitMs } = options;
+    const translate = translated(path);
+    const thread = (role: 'reader' | 'writer', onReplaced: () => void) =>
+      new SqliteThread({ data: { path, role, waitMs, schemaVersion }, clock, maxWaiting, onReplaced, translate });
+    this.turns = new WriteTurns(clock, maxWaiting);
+    this.writer = thread('writer', () => this.readerFollows());
+    this.reader = path === IN_MEMORY ? undefined : thread('reader', () => void this.reopen());
+  }
+
+  async init(): Promise<void> {
+    const { path, logger } = this.options;
+    if (path === IN_MEMORY) return;
+    try {
+      prepareFile(path, logger);
+    } catch (error) {
+      const remedy = 'its directory has to exist and to be writable for the user of this process';
+      throw new Error(`FN_DB_URL: ${path}: ${(error as Error).message}: ${remedy}`, { cause: error });
+    }
+  }
+
+  async acquireConnection(): Promise<SqliteConnection> {
+    return new SqliteConnection(this, this.deadline());
+  }
+
+  async beginTransaction(connection: SqliteConnection): Promise<void> {
+    await connection.begin();
+  }
+
+  async commitTransaction(connection: SqliteConnection): Promise<void> {
+    await connection.commit();
+  }
+
+  async rollbackTransaction(connection: SqliteConnection): Promise<void> {
+    connection.rollback();
+  }
+
+  async releaseConnection(connection: SqliteConnection): Promise<void> {
+    connection.rollback();
+  }
+
+  async destroy(): Promise<void> {
+    // The writer is the last, since whoever closes a database last tidies up its log.
+    await this.reader?.close();
+    await this.writer.close();
+  }
+
+  deadline(): MonoMs {
+    const { clock, timeoutMs } = this.options;
+    return later(clock.now(), timeoutMs);
+  }
+
+  /** For another statement of a transaction. */
+  nextDeadline(deadline: MonoMs): MonoMs {
+    return latest(deadline, later(this.options.clock.now(), LEAST_MS));
+  }
+
+  msUntil(deadline: MonoMs): number {
+    return Math.max(0, deadline - this.options.clock.now());
+  }
+
+  /** The reader has found another file. */
+  private async reopen(): Promise<void> {
+    if (this.reopening) return;
+    this.reopening = true;
+    const { path, logger, clock } = this.options;
+    const deadline = this.deadline();
+    try {
+      await this.turns.take(deadline);
+      try {
+        await this.writer.ask({ kind: 'reopen' }, deadline);
+      } finally {
+        this.turns.giveBack();
+      }
+    } catch (error) {
+      logger.error('the database was replaced, and what is there now cannot be used', { path, error });
+    }
+    clock.after(REOPEN_MS, () => {
+      this.reopening = false;
+    });
+  }
+
+  /** The writer has opened another file. */
+  private readerFollows(): void {
+    const { path, logger } = this.options;
+    logger.warn('the database was replaced; the one that is there now is in use', { path });
+    this.reader?.order({ kind: 'reopen' }, this.deadline());
+  }
+}
+
+class SqliteConnection implements DatabaseConnection {
+  private inTransaction = false;
+
+  constructor(
+    private readonly threads: SqliteThreads,
+    /** Of all that is done with it. */
+    private readonly deadline: MonoMs,
+  ) {}
+
+  async executeQuery<R>(query: CompiledQuery): Promise<QueryResult<R>> {
+    return resultOf(await this.execute(query));
+  }
+
+  // biome-ignore lint/correctness/useYield: nothing is streamed here, and Kysely wants to be told so
+  async *streamQuery<R>(): AsyncIterableIterator<QueryResult<R>> {
+    throw new Error('queries are not streamed');
+  }
+
+  async begin(): Promise<void> {
+    const { threads, deadline } = this;
+    await threads.turns.take(deadline);
+    const begun = this.askToBegin();
+    this.inTransaction = true;
+    try {
+      await begun;
+    } catch (error) {
+      // The thread may yet get the lock that nobody waits for any more.
+      this.rollback();
+      throw error;
+    }
+  }
+
+  private askToBegin(): Promise<unknown> {
+    const { threads, deadline } = this;
+    try {
+      return threads.writer.ask({ kind: 'begin', waitMs: threads.msUntil(deadline) }, deadline);
+    } catch (error) {
+      threads.turns.giveBack();
+      throw error;
+    }
+  }
+
+  async commit(): Promise<void> {
+    await this.inWriter({ kind: 'commit' });
+    this.inTransaction = false;
+    this.threads.turns.giveBack();
+  }
+
+  /** Nobody has to wait for it: the thread does one thing after the other. */
+  rollback(): void {
+    if (!this.inTransaction) return;
+    this.inTransaction = false;
+    this.threads.writer.order({ kind: 'rollback' }, this.deadline);
+    this.threads.turns.giveBack();
+  }
+
+  private async execute({ sql, parameters, query }: CompiledQuery): Promise<QueryAnswer | undefined> {
+    const statement = { kind: 'query', sql, parameters } as const;
+    if (this.inTransaction) return await this.inWriter(statement);
+    const { reader } = this.threads;
+    if (reader !== undefined && SelectQueryNode.is(query)) return await reader.ask(statement, this.deadline);
+    await this.begin();
+    try {
+      const answer = await this.inWriter(statement);
+      await this.commit();
+      return answer;
+    } finally {
+      this.rollback();
+    }
+  }
+
+  private inWriter(request: Parameters<SqliteThread['ask']>[0]): Promise<QueryAnswer | undefined> {
+    const { threads, deadline } = this;
+    return threads.writer.ask(request, threads.nextDeadline(deadline));
+  }
+}
+
+function resultOf<R>(answer: QueryAnswer | undefined): QueryResult<R> {
+  const { rows = [], changes = 0, lastInsertRowid = 0 } = answer ?? {};
+  return { rows: rows as R[], numAffectedRows: BigInt(changes), insertId: BigInt(lastInsertRowid) };
+}

@@ -1,0 +1,74 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+
+import { FakeClock, FnError, later } from '@fnfleet/core';
+import type { ThreadRequest } from './messages.js';
+import { SqliteThread } from './sqlite-thread.js';
+
+/** In place of a database: does what a statement says, badly. */
+const PROGRAM = `
+  const { parentPort } = require('node:worker_threads');
+  parentPort.on('message', ({ id, request }) => {
+    if (request.kind === 'close') return parentPort.close();
+    if (request.sql === 'die') process.exit(3);
+    if (request.sql === 'throw') throw new Error('a fault');
+    if (request.sql === 'hang') for (;;);
+    if (request.sql !== 'say nothing') parentPort.postMessage({ id, answer: { rows: [request.sql] } });
+  });
+`;
+
+let folder: string;
+let clock: FakeClock;
+let thread: SqliteThread;
+
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), 'fnfleet-thread-'));
+  const entry = join(folder, 'entry.js');
+  writeFileSync(entry, PROGRAM);
+  clock = new FakeClock();
+  const data = { path: 'x', role: 'reader', waitMs: 1, schemaVersion: 1 } as const;
+  const translate = () => new Error('translated');
+  thread = new SqliteThread({ data, entry, clock, maxWaiting: 3, onReplaced: () => undefined, translate });
+});
+
+afterEach(() => {
+  expect(clock.pendingTimers).toBe(0);
+  rmSync(folder, { recursive: true });
+});
+
+const ask = (sql: string) => thread.ask(query(sql), later(clock.now(), 1000));
+const query = (sql: string): ThreadRequest => ({ kind: 'query', sql, parameters: [] });
+const failure = (asked: Promise<unknown>) => asked.then(String, (error: FnError) => error.code);
+
+it.each(['die', 'throw'])(
+  'a thread that ends (%s) fails what it was asked, and another takes its place',
+  async (how) => {
+    const asked = [ask('say nothing'), ask(how)];
+    expect(await Promise.all(asked.map(failure))).toEqual(['databaseFailed', 'databaseFailed']);
+    expect(thread.waiting).toBe(0);
+    expect(await ask('hello')).toEqual({ rows: ['hello'] });
+    await thread.close();
+  },
+);
+
+it('a thread that does not answer is given up by each who waits, and takes no more than may wait', async () => {
+  const asked = [ask('hang'), ask('a'), ask('b')].map(failure);
+  expect(() => ask('c')).toThrow(new FnError('databaseOverloaded'));
+  await clock.advance(1500);
+  expect(await Promise.all(asked)).toEqual(['databaseSlow', 'databaseSlow', 'databaseSlow']);
+  // It has them still, and may do them.
+  expect(thread.waiting).toBe(3);
+  expect(() => ask('c')).toThrow(new FnError('databaseOverloaded'));
+
+  const closed = thread.close();
+  await clock.advance(10_000);
+  await closed;
+  expect(thread.waiting).toBe(0);
+});
+
+it('what was asked before the end is answered', async () => {
+  const asked = [ask('a'), ask('b')];
+  await Promise.all([thread.close(), ...asked]);
+  expect(await Promise.all(asked)).toEqual([{ rows: ['a'] }, { rows: ['b'] }]);
+});

@@ -1,0 +1,130 @@
+import { join } from 'node:path';
+import { Worker } from 'node:worker_threads';
+import { type Clock, Deferred, FnError, later, type MonoMs, type Timer } from '@fnfleet/core';
+import type { DatabaseProblem, QueryAnswer, ThreadAnswer, ThreadData, ThreadRequest } from './messages.js';
+
+const ENTRY = join(__dirname, 'thread.js');
+/** A thread says itself that a lock was not free in time; whoever waits for its word leaves a little later. */
+const GRACE_MS = 500;
+/** How long a thread has to close its database before it is ended. */
+const CLOSE_MS = 10_000;
+
+interface Asked {
+  readonly answered: Deferred<QueryAnswer | undefined>;
+  readonly timer: Timer;
+}
+
+export interface SqliteThreadOptions {
+  readonly data: ThreadData;
+  /** In place of the program of a database. */
+  readonly entry?: string;
+  readonly clock: Clock;
+  /** Requests without an answer, beyond which none is taken. */
+  readonly maxWaiting: number;
+  readonly onReplaced: () => void;
+  /** What an error of the thread is for whoever asked. */
+  readonly translate: (problem: DatabaseProblem) => Error;
+}
+
+/**
+ * A thread with a database open, seen from the process: each request ends by its deadline, whatever the thread does.
+ * A thread that dies is replaced at the next request.
+ */
+export class SqliteThread {
+  private worker: Worker | undefined;
+  private readonly asked = new Map<number, Asked>();
+  private lastId = 0;
+  private isMigrated = false;
+
+  constructor(private readonly options: SqliteThreadOptions) {}
+
+  /** Requests that have no answer yet, those included that nobody waits for any more. */
+  get waiting(): number {
+    return this.asked.size;
+  }
+
+  /**
+   * @throws FnError `databaseOverloaded` when too many wait, `databaseSlow` when the deadline passes first: what was
+   *   asked may happen yet. Else what the translation makes of the database's error.
+   */
+  ask(request: ThreadRequest, deadline: MonoMs): Promise<QueryAnswer | undefined> {
+    if (this.asked.size >= this.options.maxWaiting) throw new FnError('databaseOverloaded');
+    return this.post(request, deadline).promise;
+  }
+
+  /** Asks for something that nobody waits for, and that there is always room for. */
+  order(request: ThreadRequest, deadline: MonoMs): void {
+    this.post(request, deadline).promise.catch(() => undefined);
+  }
+
+  /** From now on, also in a thread that takes the place of this one, only a file of the newest schema is opened. */
+  migrated(): void {
+    this.isMigrated = true;
+    const { clock } = this.options;
+    this.order({ kind: 'migrated' }, clock.now());
+  }
+
+  /** What was asked before is answered first. Ends the thread if that takes too long. */
+  async close(): Promise<void> {
+    const { worker } = this;
+    if (worker === undefined) return;
+    const { clock } = this.options;
+    const ended = new Promise<void>((resolve) => worker.once('exit', () => resolve()));
+    this.order({ kind: 'close' }, later(clock.now(), CLOSE_MS));
+    const timer = clock.after(CLOSE_MS, () => void worker.terminate(), { keepAlive: true });
+    await ended;
+    timer.cancel();
+  }
+
+  private post(request: ThreadRequest, deadline: MonoMs): Deferred<QueryAnswer | undefined> {
+    const { clock } = this.options;
+    const answered = new Deferred<QueryAnswer | undefined>();
+    const late = () => answered.reject(new FnError('databaseSlow'));
+    const timer = clock.after(Math.max(0, deadline - clock.now()) + GRACE_MS, late);
+    const worker = this.running();
+    // Who waits for an answer keeps the process alive, an idle database does not.
+    if (this.asked.size === 0) worker.ref();
+    this.lastId += 1;
+    this.asked.set(this.lastId, { answered, timer });
+    worker.postMessage({ id: this.lastId, request });
+    return answered;
+  }
+
+  private running(): Worker {
+    if (this.worker !== undefined) return this.worker;
+    const { data, entry = ENTRY } = this.options;
+    const workerData: ThreadData = { ...data, migrated: this.isMigrated };
+    const worker = new Worker(entry, { workerData, name: `sqlite ${data.role}` });
+    worker.on('message', (answer: ThreadAnswer) => this.onAnswer(answer));
+    let cause: Error | undefined;
+    worker.on('error', (error) => {
+      cause = error;
+    });
+    worker.once('exit', () => this.onExit(cause));
+    this.worker = worker;
+    return worker;
+  }
+
+  private onAnswer(answer: ThreadAnswer): void {
+    if ('event' in answer) return this.options.onReplaced();
+    const asked = this.take(answer.id);
+    if ('problem' in answer) asked?.answered.reject(this.options.translate(answer.problem));
+    else asked?.answered.resolve(answer.answer);
+    if (this.asked.size === 0) this.worker?.unref();
+  }
+
+  private onExit(cause: Error | undefined): void {
+    this.worker = undefined;
+    const reason = 'its thread has ended';
+    for (const id of [...this.asked.keys()]) {
+      this.take(id)?.answered.reject(new FnError('databaseFailed', { params: { reason }, cause }));
+    }
+  }
+
+  private take(id: number): Asked | undefined {
+    const asked = this.asked.get(id);
+    this.asked.delete(id);
+    asked?.timer.cancel();
+    return asked;
+  }
+}

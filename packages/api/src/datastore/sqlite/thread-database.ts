@@ -1,0 +1,198 @@
+import { DatabaseSync, type SQLInputValue, type StatementSync } from 'node:sqlite';
+import { OpenFiles } from './database-file.js';
+import { type DatabaseProblem, IN_MEMORY, type QueryAnswer, type ThreadData, type ThreadRequest } from './messages.js';
+
+/** Statements that are kept prepared. Queries have a few forms; values are parameters. */
+const MAX_STATEMENTS = 100;
+/** Result codes of SQLite after which a connection is opened anew: what it knows of the file may be wrong. */
+const DOUBTFUL: ReadonlySet<number> = new Set([8, 10, 11, 14, 26]); // READONLY, IOERR, CORRUPT, CANTOPEN, NOTADB
+
+/**
+ * One connection to a database, in a thread of its own.
+ *
+ * D1  What is acknowledged is in the file that is at the path: the writer looks before it begins and after it has
+ *     committed. SQLite goes on with a file that was deleted, and what it writes there is gone with the process.
+ * D2  A file that is put in the place of another is used from then on; one that was deleted is not made anew.
+ * D3  A reader goes on with what it has open, and tells when something else is there.
+ */
+export class ThreadDatabase {
+  private database: DatabaseSync | undefined;
+  private files: OpenFiles | undefined;
+  private readonly statements = new Map<string, StatementSync>();
+  private doubtful = false;
+  private migrated: boolean;
+  /** The reader has a file open that the writer has left. */
+  private hasLeft = false;
+
+  constructor(
+    private readonly data: ThreadData,
+    private readonly tellReplaced: () => void,
+  ) {
+    this.migrated = data.migrated ?? false;
+  }
+
+  /** @throws the error of SQLite, or FileTrouble */
+  handle(request: ThreadRequest): QueryAnswer | undefined {
+    try {
+      return this.answer(request);
+    } catch (error) {
+      const { errcode } = error as { errcode?: number };
+      if (errcode !== undefined && DOUBTFUL.has(errcode & 0xff)) this.doubtful = true;
+      throw error;
+    }
+  }
+
+  private answer(request: ThreadRequest): QueryAnswer | undefined {
+    switch (request.kind) {
+      case 'query':
+        return this.query(request.sql, request.parameters);
+      case 'begin':
+        return this.begin(request.waitMs);
+      case 'commit':
+        this.opened.exec('commit');
+        return this.checkCommitted();
+      case 'rollback':
+        if (this.database?.isTransaction) this.database.exec('rollback');
+        return undefined;
+      case 'reopen':
+        return this.reopen();
+      case 'migrated':
+        this.migrated = true;
+        return undefined;
+      case 'close':
+        return this.close();
+    }
+  }
+
+  private query(sql: string, parameters: readonly unknown[]): QueryAnswer {
+    const database = this.data.role === 'reader' ? this.readable() : this.opened;
+    const statement = this.prepared(database, sql);
+    const values = parameters as SQLInputValue[];
+    if (statement.columns().length > 0) return { rows: statement.all(...values), changes: 0, lastInsertRowid: 0 };
+    return { rows: [], ...statement.run(...values) };
+  }
+
+  private begin(waitMs: number): undefined {
+    const database = this.writable();
+    database.exec(`pragma busy_timeout = ${Math.max(0, Math.ceil(waitMs))}`);
+    // A transaction that reads first and writes later fails at once when another process wrote in between, unless it
+    // takes the write lock at its beginning.
+    database.exec('begin immediate');
+  }
+
+  /** D1 */
+  private checkCommitted(): undefined {
+    const trouble = this.files?.trouble;
+    if (trouble !== undefined) throw new FileTrouble(`was ${trouble}`);
+  }
+
+  private writable(): DatabaseSync {
+    const trouble = this.files?.trouble;
+    if (trouble === 'deleted') throw new FileTrouble('was deleted');
+    if (trouble !== undefined) {
+      this.reopen();
+    } else if (this.doubtful) this.close();
+    return this.opened;
+  }
+
+  /** D3 */
+  private readable(): DatabaseSync {
+    const trouble = this.files?.trouble;
+    if (trouble !== undefined && trouble !== 'deleted') this.tellReplaced();
+    else if (trouble === undefined && this.doubtful) this.close();
+    return this.opened;
+  }
+
+  private get opened(): DatabaseSync {
+    this.database ??= this.open();
+    return this.database;
+  }
+
+  private open(): DatabaseSync {
+    const { path, role, waitMs } = this.data;
+    const database = new DatabaseSync(path, { timeout: waitMs });
+    try {
+      if (path !== IN_MEMORY) {
+        if (role === 'writer') setUp(database);
+        else database.exec('pragma query_only = on');
+        // Has the log opened.
+        database.prepare('select count(*) from sqlite_schema').get();
+        if (role === 'writer' && this.migrated) checkVersion(database, this.data.schemaVersion);
+        this.files = new OpenFiles(path);
+      }
+    } catch (error) {
+      database.close();
+      throw error;
+    }
+    this.doubtful = false;
+    if (this.hasLeft) this.tellReplaced();
+    this.hasLeft = false;
+    return database;
+  }
+
+  /** D2 */
+  private reopen(): undefined {
+    if (this.data.role === 'writer') this.leave();
+    this.close();
+    this.database = this.open();
+  }
+
+  /**
+   * Leaves a file that was replaced or lost its log. What is in its log goes into it, wherever it is now: the log at the
+   * path is not the log of the file that is there now, which would be damaged by it.
+   */
+  private leave(): void {
+    const { database, files } = this;
+    if (database === undefined || files === undefined) return;
+    try {
+      if (database.isTransaction) database.exec('rollback');
+      database.exec('pragma wal_checkpoint(truncate)');
+    } catch {
+      // As far as it goes: the file may not be there at all.
+    }
+    this.close();
+    files.removeLog();
+    this.hasLeft = true;
+  }
+
+  private prepared(database: DatabaseSync, sql: string): StatementSync {
+    const known = this.statements.get(sql);
+    this.statements.delete(sql);
+    const statement = known ?? database.prepare(sql);
+    this.statements.set(sql, statement);
+    const [oldest] = this.statements.keys();
+    if (this.statements.size > MAX_STATEMENTS && oldest !== undefined) this.statements.delete(oldest);
+    return statement;
+  }
+
+  private close(): undefined {
+    this.statements.clear();
+    const { database } = this;
+    this.database = undefined;
+    this.files = undefined;
+    database?.close();
+  }
+}
+
+/** What is wrong is not SQLite's to know. */
+export class FileTrouble extends Error {}
+
+/** An error as it travels between threads. */
+export function problemOf(error: unknown): DatabaseProblem {
+  const { message, errcode } = error as { message: string; errcode?: number };
+  return { message, errcode, fileTrouble: error instanceof FileTrouble ? message : undefined };
+}
+
+function setUp(database: DatabaseSync): void {
+  const mode = database.prepare('pragma journal_mode = wal').get()?.journal_mode;
+  if (mode !== 'wal') throw new FileTrouble(`is on a file system where SQLite cannot keep a write-ahead log (${mode})`);
+  // What is acknowledged is on the disk.
+  database.exec('pragma synchronous = full');
+}
+
+function checkVersion(database: DatabaseSync, wanted: number): void {
+  const tables = database.prepare("select count(*) as found from sqlite_schema where name = 'schema_migrations'").get();
+  if (tables?.found !== 1) throw new FileTrouble('was replaced by one without a schema');
+  const version = database.prepare('select version from schema_migrations where dirty = 0').get()?.version;
+  if (version !== wanted) throw new FileTrouble(`was replaced by one of schema version ${version}, not ${wanted}`);
+}

@@ -1,0 +1,22 @@
+import { parentPort, workerData } from 'node:worker_threads';
+import type { ThreadAnswer, ThreadData, ThreadRequest } from './messages.js';
+import { problemOf, ThreadDatabase } from './thread-database.js';
+
+/*
+ * The entry of a thread that has a database open: SQLite works synchronously, and waits for locks and disks that way.
+ * sqlite-thread.ts is its other side.
+ */
+const port = parentPort;
+if (port === null) throw new Error('this is not a program');
+
+const tell = (answer: ThreadAnswer) => port.postMessage(answer);
+const database = new ThreadDatabase(workerData as ThreadData, () => tell({ event: 'replaced' }));
+
+port.on('message', ({ id, request }: { id: number; request: ThreadRequest }) => {
+  try {
+    tell({ id, answer: database.handle(request) });
+  } catch (error) {
+    tell({ id, problem: problemOf(error) });
+  }
+  if (request.kind === 'close') port.close();
+});
