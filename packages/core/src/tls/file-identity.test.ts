@@ -2,7 +2,7 @@ import { mkdirSync, mkdtempSync, renameSync, rmSync, symlinkSync, writeFileSync 
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { type CertifiedKey, issueCertificate, newAuthority } from '../certificates/index.js';
-import { wallMs } from '../clock.js';
+import { later, wallMs } from '../clock.js';
 import { FakeClock } from '../fake-clock.js';
 import { type LogFields, type Logger, silentLogger } from '../logging.js';
 import { RecordedMetrics } from '../metrics/recorded-metrics.js';
@@ -79,6 +79,25 @@ it('takes up files that are replaced, and tells whoever shows them', async () =>
   await clock.advance(10_000);
   expect([found.material.cert, changes]).toEqual([third.cert, 1]);
 });
+
+it.each([-3_600_000, 3_600_000])(
+  'the wall clock steps by %i ms: what is in use stays, and what replaces it is taken up as soon as ever',
+  async (stepMs) => {
+    const yesterday = later(wallMs(NOW), -DAY_MS);
+    const authority = newAuthority({ commonName: 'fleet CA', days: 3650, nowMs: yesterday });
+    const first = issue(authority);
+    const second = issueCertificate(authority, { commonName: 'lb', altNames: [], days: 90, nowMs: yesterday });
+    write(first, folder, authority.cert);
+    const found = start();
+    clock.stepWall(stepMs);
+    await clock.advance(60_000);
+    expect(found.material.cert).toBe(first.cert);
+    write(second, folder, authority.cert);
+    await clock.advance(10_000);
+    expect(found.material.cert).toBe(second.cert);
+    expect(logged).toEqual(['info new TLS files are in use']);
+  },
+);
 
 it('hears from the system of a change, also of one as Kubernetes makes it', async () => {
   const [first, second] = [issue(), issue()];

@@ -1,0 +1,99 @@
+import { count, FakeClock, later, RecordedMetrics } from '@fnfleet/core';
+import { fn } from '@fnfleet/drivers';
+import { withDeadline } from './call-options.js';
+import { Patience } from './patience.js';
+import { echo, HeldFunction, NOTHING_LEFT, outcomeOf, TestAgent } from './test-kit/test-agent.js';
+
+const HOUR_MS = 3_600_000;
+const metrics = RecordedMetrics.install();
+count('calls', 0);
+
+beforeEach(() => metrics.reset());
+
+describe.each([
+  ['back', -HOUR_MS],
+  ['forward', HOUR_MS],
+])('the wall clock steps %s by an hour', (_, stepMs) => {
+  let clock: FakeClock;
+  let test: TestAgent;
+
+  beforeEach(() => {
+    clock = new FakeClock();
+  });
+
+  /** Lets everything happen that needs no time to pass, within a bound: what does not happen fails the test. */
+  async function until(holds: () => boolean): Promise<void> {
+    for (let turns = 0; !holds() && turns < 200_000; turns += 1) await clock.advance(0);
+    expect(holds()).toBe(true);
+  }
+
+  it('an idle container is frozen, then removed, and its queue forgotten, as soon as ever', async () => {
+    test = new TestAgent({ echo }, { clock, settings: { freezeIdleMs: 50 } });
+    await test.answer({ idleTimeoutSeconds: 10 });
+    clock.stepWall(stepMs);
+    await clock.advance(49);
+    expect(test.driver.counters).toMatchObject({ paused: 0, live: 1 });
+    await clock.advance(1);
+    await until(() => test.driver.counters.paused === 1);
+    await clock.advance(9_949);
+    expect(test.driver.counters.live).toBe(1);
+    await clock.advance(1);
+    await until(() => test.driver.counters.live === 0);
+    await clock.advance(HOUR_MS);
+    expect(clock.pendingTimers).toBe(0);
+    expect(await test.leftovers(metrics)).toEqual(NOTHING_LEFT);
+  });
+
+  it('a call has the time that it had before, while its container starts and while it runs', async () => {
+    const held = new HeldFunction();
+    test = new TestAgent({ held }, { clock });
+    test.driver.gates.start.hold();
+    const options = [withDeadline(later(clock.now(), 5_000))];
+    const call = await test.invoke({ image: 'held', timeoutSeconds: 30, options });
+    await test.driver.gates.start.reached();
+    clock.stepWall(stepMs);
+    await clock.advance(1_000);
+    test.driver.gates.start.release();
+    await held.arrived(1);
+    clock.stepWall(stepMs);
+    await clock.advance(3_999);
+    expect(call.call.model.status).toBe('running');
+    await clock.advance(1);
+    expect(await outcomeOf(call.done)).toBe('callTimeout');
+    expect(await test.leftovers(metrics)).toEqual(NOTHING_LEFT);
+  });
+
+  it('the function is told its deadline by the wall clock of now', async () => {
+    const deadlines: unknown[] = [];
+    const told = fn((req, res) => {
+      deadlines.push(req.headers['fn-deadline']);
+      req.resume();
+      res.end();
+    });
+    test = new TestAgent({ told }, { clock });
+    clock.stepWall(stepMs);
+    const options = [withDeadline(later(clock.now(), 5_000))];
+    await test.answer({ image: 'told', timeoutSeconds: 30, options });
+    expect(deadlines).toEqual([new Date(Date.UTC(2026, 0, 1) + stepMs + 5_000).toISOString().replace('.000', '')]);
+    expect(await test.leftovers(metrics)).toEqual(NOTHING_LEFT);
+  });
+
+  it('calls wait for a hot container as long as ever before another is started', async () => {
+    const patience = new Patience(
+      clock,
+      () => Number.POSITIVE_INFINITY,
+      () => undefined,
+    );
+    patience.served(50);
+    patience.launched(400);
+    patience.begin();
+    await clock.advance(1_000);
+    const since = clock.now();
+    const mayWait = () => patience.allows(since, 0, { hot: 2, starting: 0 });
+    clock.stepWall(stepMs);
+    await clock.advance(199);
+    expect(mayWait()).toBe(true);
+    await clock.advance(1);
+    expect(mayWait()).toBe(false);
+  });
+});

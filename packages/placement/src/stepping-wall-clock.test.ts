@@ -1,0 +1,165 @@
+import { FakeClock } from '@fnfleet/core';
+import { type AttemptOutcome, NOTHING_CHECKED } from '@fnfleet/protocol';
+import { Dispatcher } from './dispatch/dispatcher.js';
+import { DrainRate } from './dispatch/drain-rate.js';
+import { FakeRunner } from './fake-runner.js';
+import { Prober } from './health/prober.js';
+import { PlacementJournal } from './journal.js';
+import { MembershipPool } from './pools/membership-pool.js';
+import { newStaticRunnerPool } from './pools/static-runner-pool.js';
+import { aCall } from './test-call.js';
+import { BUSY, FINISHED, MB, needFor, TestView } from './view/test-view.js';
+
+const HOUR_MS = 3_600_000;
+const BROKEN: AttemptOutcome = { kind: 'failed', blame: 'runner', error: new Error('broke') };
+
+interface Belief {
+  readonly what: string;
+  readonly begin: (view: TestView) => void;
+  readonly lastsMs: number;
+  readonly holds: (view: TestView) => boolean;
+}
+
+const unfit = (view: TestView, fnId = 'fn1') => view.at(0).unfitFor(needFor(fnId));
+
+const BELIEFS: readonly Belief[] = [
+  {
+    what: 'an ejection',
+    begin: (view) => Array.from({ length: 5 }, () => view.call(0, BROKEN)),
+    lastsMs: 10_000,
+    holds: (view) => unfit(view) === 'ejected',
+  },
+  { what: 'a refusal', begin: (view) => view.call(0, BUSY), lastsMs: 15, holds: (view) => unfit(view) === 'refused' },
+  {
+    what: 'the pause after a failed connection',
+    begin: (view) => view.at(0).isNotThere(new Error('ECONNREFUSED')),
+    lastsMs: 38,
+    holds: (view) => unfit(view) === 'unreachable',
+  },
+  {
+    what: 'the pause after a failed probe',
+    begin: (view) => [1, 2].map(() => view.at(0).isNotThere(new Error('ECONNREFUSED'))),
+    lastsMs: 3_000,
+    holds: (view) => unfit(view) === 'unreachable',
+  },
+  {
+    what: 'a draining that is announced',
+    begin: (view) => view.tell(0, { draining: true }),
+    lastsMs: 2_000,
+    holds: (view) => unfit(view) === 'draining',
+  },
+  {
+    what: 'a report of no room',
+    begin: (view) => view.tell(0, { memoryUsedBytes: 1024 * MB }),
+    lastsMs: 2_000,
+    holds: (view) => unfit(view) === 'no room',
+  },
+  {
+    what: 'a free container',
+    begin: (view) => view.call(0, FINISHED),
+    lastsMs: 30_000,
+    holds: (view) => view.at(0).freeSlots('fn1') === 1,
+  },
+  {
+    what: 'the slow start of a newcomer',
+    begin: (view) => view.at(0).isNew(),
+    lastsMs: 10_000,
+    holds: (view) => view.at(0).weight < 1,
+  },
+];
+
+describe.each([
+  ['back', -HOUR_MS],
+  ['forward', HOUR_MS],
+])('the wall clock steps %s by an hour', (_, stepMs) => {
+  it.each(BELIEFS)('$what lasts as long as ever', async ({ begin, lastsMs, holds }) => {
+    const view = new TestView(10);
+    begin(view);
+    view.clock.stepWall(stepMs);
+    expect(holds(view)).toBe(true);
+    await view.clock.advance(lastsMs - 1);
+    expect(holds(view)).toBe(true);
+    await view.clock.advance(1);
+    expect(holds(view)).toBe(false);
+  });
+
+  it('a runner is probed as often as ever', async () => {
+    const view = new TestView(1);
+    let probes = 0;
+    const [runner] = view.runners;
+    if (runner) {
+      runner.status = async () => {
+        probes += 1;
+        return NOTHING_CHECKED;
+      };
+    }
+    const prober = new Prober(view.clock, 5_000, () => view.views);
+    prober.begin();
+    await view.clock.advance(5_000);
+    view.clock.stepWall(stepMs);
+    await view.clock.advance(20_000);
+    prober.close();
+    expect(probes).toBe(5);
+  });
+
+  it('a call waits for its turn no longer than ever, and one that is refused is offered again as soon', async () => {
+    const clock = new FakeClock();
+    const full = new FakeRunner('r1').refuses();
+    const dispatcher = new Dispatcher({
+      pool: newStaticRunnerPool(['r1'], () => full),
+      placer: { order: (_call, { candidates }) => candidates },
+      timing: { placerTimeoutMs: 1_000, detachedPlacerTimeoutMs: 1_000, retryAllDelayMs: 10 },
+      clock,
+      random: () => 0.5,
+      limits: { maxCalls: 10, maxBytes: 1_000 },
+    });
+    let over = false;
+    const placed = dispatcher.place(aCall(), new AbortController().signal).finally(() => {
+      over = true;
+    });
+    await clock.advance(9);
+    clock.stepWall(stepMs);
+    await clock.advance(990);
+    expect(full.attempts).toBeGreaterThan(4);
+    expect(over).toBe(false);
+    await clock.advance(1);
+    expect(await placed).toMatchObject({ kind: 'unplaced', error: { code: 'serverBusy' } });
+    dispatcher.close();
+    expect(clock.pendingTimers).toBe(0);
+  });
+
+  it('how fast the queue moves is known as before', async () => {
+    const clock = new FakeClock();
+    const rate = new DrainRate(clock);
+    for (let calls = 0; calls < 30; calls += 1) {
+      rate.add();
+      await clock.advance(200);
+    }
+    const before = rate.perSecond ?? Number.NaN;
+    clock.stepWall(stepMs);
+    expect(rate.perSecond).toBeCloseTo(before, 6);
+  });
+
+  it('ages and times of a journal count what has passed', async () => {
+    const clock = new FakeClock();
+    const pool = new MembershipPool({
+      kind: 'test',
+      description: 'test://somewhere',
+      source: {
+        start: (listener) => listener.onMembers(['a:1']),
+        close: async () => undefined,
+      },
+      createRunner: (address) => new FakeRunner(address),
+      clock,
+    });
+    const journal = new PlacementJournal(clock, true);
+    const arrived = journal.arrivedAt;
+    clock.stepWall(stepMs);
+    await clock.advance(2_000);
+    journal.queued();
+    expect(pool.status()).toMatchObject({ listAgeMs: 2_000, changedAgeMs: 2_000 });
+    expect(journal.entries).toMatchObject([{ event: 'queued', atMs: 2_000 }]);
+    expect(journal.arrivedAt).toBe(arrived);
+    await pool.close();
+  });
+});
