@@ -1,25 +1,30 @@
+import http, { type IncomingMessage } from 'node:http';
+import https from 'node:https';
+import tls from 'node:tls';
 import {
   activeTrace,
   CancelledError,
   type Clock,
   clientTlsOptions,
   FnError,
+  InflightTracker,
   inSpan,
+  MIB,
   SettingsError,
   SpanKind,
   type TlsIdentity,
   type TraceContext,
   traceHeaders,
 } from '@fnfleet/core';
-import { buildConnector, Pool } from 'undici';
 
 const RETRIES = 5;
 const RETRY_BASE_MS = 25;
 const RETRY_STEP_MS = 50;
-/** One try; all tries together are bounded by whoever asks. */
-const ANSWER_TIMEOUT_MS = 10_000;
+/** How long an api node may say nothing, in one try; all tries together are bounded by whoever asks. Milliseconds. */
+const SILENCE_MS = 10_000;
+/** A page of a list is smaller by far, and a function is bounded by the api node. */
+const MAX_ANSWER_BYTES = 16 * MIB;
 const CONNECTIONS = 128;
-const CONNECT_TIMEOUT_MS = 10_000;
 
 export interface ApiClientOptions {
   readonly clock: Clock;
@@ -34,19 +39,18 @@ export interface ApiClientOptions {
 
 /** Reads from the api node, patiently. */
 export class ApiClient {
-  private readonly pool: Pool;
+  private readonly origin: URL;
+  private readonly agent: http.Agent;
   private readonly clock: Clock;
   private readonly random: () => number;
   private readonly headers: Readonly<Record<string, string>>;
+  private readonly closing = new AbortController();
+  private readonly inflight = new InflightTracker();
 
   /** @throws SettingsError when the URL names no host */
   constructor(url: string, options: ApiClientOptions) {
-    this.pool = new Pool(apiOrigin(url, options), {
-      connect: options.tls && secureConnector(options.tls),
-      connections: CONNECTIONS,
-      headersTimeout: ANSWER_TIMEOUT_MS,
-      bodyTimeout: ANSWER_TIMEOUT_MS,
-    });
+    this.origin = apiOrigin(url, options);
+    this.agent = newAgent(this.origin, options.tls);
     this.clock = options.clock;
     this.random = options.random ?? Math.random;
     this.headers = options.token === undefined ? {} : { authorization: `Bearer ${options.token}` };
@@ -59,25 +63,31 @@ export class ApiClient {
    *   the signal's reason
    */
   read(path: string, signal: AbortSignal): Promise<string | undefined> {
-    return inSpan('hybrid_client_read', activeTrace(), (trace) => this.readWithin(trace, path, signal), {
+    const leave = this.inflight.enter();
+    const reading = inSpan('hybrid_client_read', activeTrace(), (trace) => this.readWithin(trace, path, signal), {
       kind: SpanKind.CLIENT,
     });
+    return reading.finally(leave);
   }
 
-  close(): Promise<void> {
-    return this.pool.destroy(new CancelledError());
+  /** What is on its way fails. */
+  async close(): Promise<void> {
+    this.closing.abort(new CancelledError());
+    this.agent.destroy();
+    await this.inflight.whenIdle();
   }
 
   private async readWithin(trace: TraceContext, path: string, signal: AbortSignal): Promise<string | undefined> {
     const headers = { ...this.headers, ...traceHeaders(trace) };
+    const life = AbortSignal.any([signal, this.closing.signal]);
     for (let retry = 0; ; retry += 1) {
-      const result = await this.tryOnce(path, headers, signal);
+      const result = await this.tryOnce(path, headers, life);
       if (signal.aborted) throw signal.reason;
       if (typeof result === 'string') return result;
       if (result.status === 404) return undefined;
       if (result.status < 500) throw new FnError('internal', { cause: result });
-      if (retry === RETRIES) throw new FnError('lookupUnavailable', { cause: result });
-      await this.clock.sleep(RETRY_BASE_MS + this.random() * (2 ** (retry + 1) - 1) * RETRY_STEP_MS, signal);
+      if (retry === RETRIES || life.aborted) throw new FnError('lookupUnavailable', { cause: result });
+      await this.clock.sleep(RETRY_BASE_MS + this.random() * (2 ** (retry + 1) - 1) * RETRY_STEP_MS, life);
       if (signal.aborted) throw signal.reason;
     }
   }
@@ -88,13 +98,43 @@ export class ApiClient {
     signal: AbortSignal,
   ): Promise<string | ReadFailure> {
     try {
-      const { statusCode, body } = await this.pool.request({ path, method: 'GET', headers, signal });
-      const text = await body.text();
-      return statusCode < 300 ? text : new ReadFailure(statusCode, `GET ${path}: ${statusCode} ${text.trim()}`);
+      const { status, text } = await this.get(path, headers, signal);
+      return status < 300 ? text : new ReadFailure(status, `GET ${path}: ${status} ${text.trim()}`);
     } catch (error) {
       return new ReadFailure(TRANSPORT_FAILED, `GET ${path}: ${(error as Error).message}`, { cause: error });
     }
   }
+
+  private get(
+    path: string,
+    headers: Record<string, string>,
+    signal: AbortSignal,
+  ): Promise<{ status: number; text: string }> {
+    const { agent } = this;
+    const { protocol, port } = this.origin;
+    const { request } = protocol === 'https:' ? https : http;
+    const host = hostOf(this.origin);
+    return new Promise((resolve, reject) => {
+      const asked = request({ agent, host, port, path, headers, signal, timeout: SILENCE_MS }, (answer) => {
+        readText(answer).then((text) => resolve({ status: answer.statusCode ?? 0, text }), reject);
+      });
+      asked.on('timeout', () => asked.destroy(new Error(`no word for ${SILENCE_MS} ms`)));
+      asked.on('error', reject);
+      asked.end();
+    });
+  }
+}
+
+/** @throws Error when the answer breaks off, or is longer than any that an api node gives */
+async function readText(answer: IncomingMessage): Promise<string> {
+  const chunks: Buffer[] = [];
+  let length = 0;
+  for await (const chunk of answer) {
+    length += chunk.length;
+    if (length > MAX_ANSWER_BYTES) throw new Error(`an answer of more than ${MAX_ANSWER_BYTES} bytes`);
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks).toString();
 }
 
 /** Not an HTTP status, but as much a failure of the other side as a 5xx. */
@@ -112,17 +152,24 @@ class ReadFailure extends Error {
   }
 }
 
-/** Each connection is made with the certificate that is valid then. */
-function secureConnector(identity: TlsIdentity): buildConnector.connector {
-  return (target, callback) =>
-    buildConnector({ ...clientTlsOptions(identity, target.hostname), allowH2: false, timeout: CONNECT_TIMEOUT_MS })(
-      target,
-      callback,
-    );
+function newAgent(origin: URL, identity: TlsIdentity | undefined): http.Agent {
+  const options = { keepAlive: true, maxSockets: CONNECTIONS };
+  if (origin.protocol === 'http:') return new http.Agent(options);
+  const agent = new https.Agent({ ...options, maxCachedSessions: 0 });
+  if (identity === undefined) return agent;
+  // Each connection is made with the certificate that is valid then.
+  agent.createConnection = (target) =>
+    tls.connect({ ...(target as tls.ConnectionOptions), ...clientTlsOptions(identity, hostOf(origin)) });
+  return agent;
+}
+
+/** Without the brackets of an IPv6 address. */
+function hostOf({ hostname }: URL): string {
+  return hostname.replace(/^\[|\]$/g, '');
 }
 
 /** Only scheme and host count; the scheme is that of the fleet unless given. */
-function apiOrigin(text: string, { tls, allowInsecure = false }: ApiClientOptions): string {
+function apiOrigin(text: string, { tls, allowInsecure = false }: ApiClientOptions): URL {
   const withScheme = text.includes('://') ? text : `${tls ? 'https' : 'http'}://${text}`;
   const url = URL.canParse(withScheme) ? new URL(withScheme) : undefined;
   if (url === undefined || url.host === '' || !/^https?:$/.test(url.protocol)) {
@@ -133,5 +180,5 @@ function apiOrigin(text: string, { tls, allowInsecure = false }: ApiClientOption
       `FN_RUNNER_API_URL: ${text} is plain text, but this node has TLS (FN_TLS_CERT); write https, or set FN_ALLOW_INSECURE=1`,
     ]);
   }
-  return url.origin;
+  return url;
 }
