@@ -28,6 +28,8 @@ const { values: options } = parseArgs({
   },
 });
 const { seed } = options;
+// Ends what it has started.
+for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, () => process.exit(1));
 const concurrency = Number(options.concurrency);
 
 const { files, mutants } = await instrument();

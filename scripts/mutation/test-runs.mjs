@@ -18,7 +18,7 @@ const SLOWER = 4;
 /**
  * Runs every test of the packages once without a mutant, unless that has been done for these very sources.
  *
- * @returns for each test file how long it took, and which mutants it reaches; rejects if a test fails.
+ * @returns for each test file how long it took, and which mutants it reaches; without files that fail
  */
 export async function dryRun(concurrency, fingerprint) {
   const known = path.join(WORK, 'dry-run', fingerprint);
@@ -35,11 +35,13 @@ async function runAll(concurrency) {
     folder,
     concurrency,
   );
-  const failed = [...results.values()].filter(({ failed }) => failed !== undefined).map(({ file }) => file);
-  // A test that fails now and then on a busy machine gets another chance, alone.
+  const failed = [...results.values()].filter(({ failed }) => failed).map(({ file }) => file);
+  // A test that fails now and then on a busy machine gets another chance, alone. If it fails again, it counts for nothing.
   for (const [file, result] of failed.length > 0 ? await coveredRun(failed, folder, 1) : []) {
-    if (result.failed) throw new Error(`a test fails without any mutant: ${file}\n${result.failed}`);
-    results.set(file, result);
+    if (result.failed) results.delete(file);
+    else results.set(file, result);
+    const what = result.failed ? 'fails without any mutant and is left out' : 'failed once without any mutant';
+    console.log(`  ${path.relative(SANDBOX, file)} ${what}`);
   }
   const reached = new Map(
     readdirSync(path.join(folder, 'coverage'))
@@ -54,7 +56,7 @@ async function coveredRun(patterns, folder, concurrency) {
   const durations = path.join(folder, 'durations.jsonl');
   rmSync(durations, { force: true });
   const workers = concurrency === 1 ? ['-i'] : ['-w', String(concurrency)];
-  await jest([...workers, ...patterns], {
+  await jest([...workers, '--forceExit', ...patterns], {
     MUTATION_COVERAGE: path.join(folder, 'coverage'),
     MUTATION_DURATIONS: durations,
   });

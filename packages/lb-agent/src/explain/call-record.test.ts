@@ -1,0 +1,117 @@
+import { FakeClock, FnError, formatDate } from '@fnfleet/core';
+import { PlacementJournal } from '@fnfleet/placement';
+import { aCall } from '@fnfleet/testing';
+import { CallRecord } from './call-record.js';
+
+let clock: FakeClock;
+let record: CallRecord;
+beforeEach(() => {
+  clock = new FakeClock();
+  record = new CallRecord(
+    aCall({ id: 'c1', fnId: 'fn1', appId: 'app1', type: 'sync' }),
+    new PlacementJournal(clock, true),
+  );
+});
+
+const TIMINGS = {
+  schedulerNs: 1_000_000,
+  executionNs: 2_000_400,
+  imagePullWaitNs: 3_000_000,
+  containerPrepareNs: 4_000_000,
+  containerCreateNs: 5_000_000,
+  containerInitNs: 6_000_000,
+};
+
+it('a call under way tells who it is and when it came', () => {
+  expect(record.explanation()).toEqual({
+    call_id: 'c1',
+    fn_id: 'fn1',
+    app_id: 'app1',
+    type: 'sync',
+    arrived_at: formatDate(clock.wallNow()),
+    state: 'under way',
+    events: [],
+    omitted: 0,
+  });
+  expect(record.summary()).toBe('');
+});
+
+it('what its runner reported is told in milliseconds, to the microsecond', () => {
+  record.reported({ ...TIMINGS, executionNs: 2_000_400 });
+  expect(record.explanation().on_runner).toEqual({
+    waited_ms: 1,
+    image_pull_ms: 3,
+    container_prepare_ms: 4,
+    container_create_ms: 5,
+    container_init_ms: 6,
+    executed_ms: 2,
+  });
+  expect(record.summary()).toBe('; waited=1.0ms; pull=3.0ms; prepare=4.0ms; create=5.0ms; init=6.0ms');
+});
+
+it('what took no time is left out of the short form', () => {
+  const none = { schedulerNs: 0, imagePullWaitNs: 0, containerPrepareNs: 0, containerCreateNs: 0, containerInitNs: 0 };
+  record.reported({ ...TIMINGS, ...none });
+  expect(record.summary()).toBe('');
+});
+
+it('the time in the queue is all that it waited, several times if need be', async () => {
+  const { journal } = record;
+  journal.woken('before it waited');
+  for (const ms of [10, 5]) {
+    journal.queued();
+    await clock.advance(ms);
+    journal.woken('room');
+    await clock.advance(100);
+  }
+  journal.queued();
+  await clock.advance(50);
+  expect(record.summary()).toBe('; queued=15.0ms');
+});
+
+it('who was asked is told, what was said and why others were passed over', async () => {
+  const { journal } = record;
+  journal.skipped('r1', 'no room');
+  journal.offered('r2');
+  await clock.advance(1.23456);
+  journal.said('r2', 'finished');
+  expect(record.summary()).toBe('; asked=r1 skipped (no room), r2 finished');
+  expect(record.explanation().events).toEqual([
+    { at_ms: 0, event: 'skipped', runner: 'r1', text: 'no room' },
+    { at_ms: 0, event: 'offered', runner: 'r2' },
+    { at_ms: 1.235, event: 'said', runner: 'r2', text: 'finished' },
+  ]);
+});
+
+it('the short form fits a header: sixteen of those who were asked, and no letters that a header has not', () => {
+  for (let i = 0; i < 20; i += 1) record.journal.said(`r${i}`, 'busy');
+  expect(record.summary().split(', ')).toHaveLength(16);
+  const odd = new CallRecord(aCall(), new PlacementJournal(clock, true));
+  odd.journal.said('r1', 'gr\u00fcn; \r\nX: y\u007f');
+  expect(odd.summary()).toBe('; asked=r1 gr?n? ??X: y?');
+});
+
+it.each`
+  error                         | state         | text
+  ${undefined}                  | ${'answered'} | ${undefined}
+  ${new Error('it broke')}      | ${'failed'}   | ${'it broke'}
+  ${'a text'}                   | ${'failed'}   | ${new FnError('internal').message}
+  ${new Error('x'.repeat(600))} | ${'failed'}   | ${'x'.repeat(500)}
+`('a call that ended is $state', async ({ error, state, text }) => {
+  await clock.advance(12.3456);
+  record.ended(error);
+  const { error: told, state: ended, ended_at_ms } = record.explanation();
+  expect([ended, told, ended_at_ms]).toEqual([state, text, 12.346]);
+});
+
+it('names its trace when it is part of one', () => {
+  record.traceId = 'abc';
+  expect(record.explanation().trace_id).toBe('abc');
+});
+
+it('its size grows with what is written down', () => {
+  const before = record.bytes;
+  record.journal.said('r1', 'x'.repeat(100));
+  expect(record.bytes - before).toBe(96 + 200);
+  expect(before).toBe(512);
+});

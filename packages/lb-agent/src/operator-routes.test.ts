@@ -1,0 +1,194 @@
+import { VERSION } from '@fnfleet/core';
+import type { Route } from '@fnfleet/http';
+import type { FleetStatus } from '@fnfleet/placement';
+import { cordonRoutes } from './cordon-routes.js';
+import { explainRoute } from './explain/explain-route.js';
+import { fleetRoute } from './fleet-route.js';
+
+/** What a route answers. */
+async function answerOf(route: Route | undefined, request: { params?: object; query?: object } = {}): Promise<unknown> {
+  let text = '';
+  const res = {
+    setHeader: () => res,
+    writeHead: () => res,
+    end: (body: string) => {
+      text = body;
+    },
+  };
+  await route?.handle({ params: {}, query: {}, ...request } as never, res as never);
+  return JSON.parse(text);
+}
+
+const LOAD = {
+  incarnation: 'x',
+  memoryUsedBytes: 1,
+  memoryIdleBytes: 2,
+  memoryTotalBytes: 3,
+  cpuUsedMillis: 4,
+  cpuTotalMillis: 5,
+  active: 6,
+  waiting: 7,
+  freeSlots: undefined,
+  draining: true,
+  degraded: true,
+  degradedReason: 'the engine hangs',
+};
+
+const FLEET: FleetStatus = {
+  waiting: 3,
+  inFlight: 4,
+  pool: {
+    kind: 'file',
+    source: 'file:///runners',
+    addresses: ['r1:9190'],
+    leaving: ['r0:9190'],
+    refused: [{ address: 'nonsense', reason: 'the port is missing' }],
+    listAgeMs: 10,
+    changedAgeMs: 20,
+    failing: true,
+    lastFailure: { reason: 'ENOENT', ageMs: 30 },
+  },
+  cordons: ['r1:9190'],
+  troubles: ['two of one name'],
+  runners: [
+    {
+      address: 'r1:9190',
+      state: 'cordoned',
+      reason: 'an operator said so',
+      cordoned: true,
+      inFlight: 4,
+      weight: 0.5,
+      warmFunctions: 2,
+      load: LOAD,
+      introduction: {
+        about: { name: 'box', version: '1.2', httpPort: 8080, hotFunctions: 5, hotContainers: 6 },
+        clockSkewMs: 7,
+        uncertaintyMs: 8,
+      } as never,
+    },
+    {
+      address: 'r2:9190',
+      state: 'ok',
+      reason: undefined,
+      cordoned: false,
+      inFlight: 0,
+      weight: 1,
+      warmFunctions: 0,
+      load: undefined,
+      introduction: undefined,
+    },
+  ],
+};
+
+it('GET /fleet tells operators all that is seen, under the names that they know', async () => {
+  const asked: number[] = [];
+  const route = fleetRoute({
+    fleet: async (askMs) => {
+      asked.push(askMs);
+      return FLEET;
+    },
+  });
+  expect(await answerOf(route)).toEqual({
+    version: VERSION,
+    now_ms: expect.any(Number),
+    waiting: 3,
+    in_flight: 4,
+    pool: {
+      kind: 'file',
+      source: 'file:///runners',
+      list_age_ms: 10,
+      changed_age_ms: 20,
+      failing: true,
+      last_failure: { reason: 'ENOENT', age_ms: 30 },
+      leaving: ['r0:9190'],
+      refused: [{ address: 'nonsense', reason: 'the port is missing' }],
+    },
+    cordons: ['r1:9190'],
+    troubles: ['two of one name'],
+    runners: [
+      {
+        address: 'r1:9190',
+        state: 'cordoned',
+        reason: 'an operator said so',
+        cordoned: true,
+        in_flight: 4,
+        weight: 0.5,
+        warm_functions: 2,
+        name: 'box',
+        version: '1.2',
+        http_port: 8080,
+        hot_functions: 5,
+        hot_containers: 6,
+        clock_skew_ms: 7,
+        clock_uncertainty_ms: 8,
+        load: {
+          incarnation: 'x',
+          memory_used_bytes: 1,
+          memory_idle_bytes: 2,
+          memory_total_bytes: 3,
+          cpu_used_millis: 4,
+          cpu_total_millis: 5,
+          active: 6,
+          waiting: 7,
+          draining: true,
+          degraded: true,
+          degraded_reason: 'the engine hangs',
+        },
+      },
+      { address: 'r2:9190', state: 'ok', cordoned: false, in_flight: 0, weight: 1, warm_functions: 0 },
+    ],
+  });
+  await answerOf(route, { query: { ask: '1' } });
+  await answerOf(route, { query: { ask: '0' } });
+  expect(asked).toEqual([0, 1_000, 0]);
+});
+
+it('GET /fleet of a node without runners has none', async () => {
+  expect(await answerOf(fleetRoute({ fleet: async () => undefined }))).toEqual({
+    version: VERSION,
+    now_ms: expect.any(Number),
+    runners: [],
+  });
+});
+
+it('a cordon that nobody has a runner for is refused, with the runners that there are', async () => {
+  const refusal = (count: number) => {
+    const runners = Array.from({ length: count }, (_, i) => ({ ...FLEET.runners[1], address: `r${i}` }));
+    const operations = { setCordoned: async () => false, fleet: async () => ({ ...FLEET, runners }) as FleetStatus };
+    return answerOf(cordonRoutes(operations)[0], { params: { address: 'r99' } }).catch((error: Error) => error.message);
+  };
+  expect(await refusal(0)).toMatch(/has no runner r99; it has none/);
+  expect(await refusal(2)).toMatch(/has no runner r99; it has r0, r1/);
+  expect(await refusal(10)).toMatch(/r8, r9/);
+  expect(await refusal(11)).toMatch(/it has 11 others/);
+});
+
+it('PUT sets a cordon, DELETE lifts it, and both answer with all that there are', async () => {
+  const done: unknown[] = [];
+  const routes = cordonRoutes({
+    setCordoned: async (...what) => {
+      done.push(what);
+      return true;
+    },
+    fleet: async () => FLEET,
+  });
+  expect(routes.map(({ method, path, access }) => [method, path, access])).toEqual([
+    ['PUT', '/fleet/cordons/:address', 'operator'],
+    ['DELETE', '/fleet/cordons/:address', 'operator'],
+  ]);
+  for (const route of routes) {
+    expect(await answerOf(route, { params: { address: 'r1:9190' } })).toEqual({ cordons: ['r1:9190'] });
+  }
+  expect(done).toEqual([
+    ['r1:9190', true],
+    ['r1:9190', false],
+  ]);
+});
+
+it('what operators ask of a balancer is for operators only', () => {
+  const operations = { fleet: async () => undefined, explain: async () => undefined };
+  expect([fleetRoute(operations), explainRoute(operations)].map(({ access }) => access)).toEqual([
+    'operator',
+    'operator',
+  ]);
+});
