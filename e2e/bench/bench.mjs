@@ -7,6 +7,7 @@
  *   cold-start  the first call of a function, against what the engine takes for its container
  *   telemetry   the whole path with traces and metrics going to a collector, against none
  *   placement   choosing a runner among 10, 1 000 and 10 000, with each placer
+ *   transport   Engage alone between two processes, against the same with node:http2
  *
  *   npm run bench [-- --only throughput,frozen --seconds 5 --rounds 3]
  */
@@ -18,6 +19,7 @@ import { measurePlacement } from './placement.mjs';
 import { measureSleeping } from './sleeping.mjs';
 import { measureTelemetry } from './telemetry.mjs';
 import { measureThroughput } from './throughput.mjs';
+import { measureTransport } from './transport.mjs';
 import { ensureWrk } from './wrk.mjs';
 
 const PARTS = {
@@ -27,6 +29,7 @@ const PARTS = {
   'cold-start': measureColdStart,
   telemetry: measureTelemetry,
   placement: measurePlacement,
+  transport: measureTransport,
 };
 
 const { values } = parseArgs({
