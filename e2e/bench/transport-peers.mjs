@@ -6,7 +6,8 @@ const protocol = require('../../packages/protocol/dist/index.js');
 const { GrpcPort } = require('../../packages/pure-runner/dist/grpc-port.js');
 const { silentLogger, systemClock } = require('../../packages/core/dist/index.js');
 
-const { encodeClientMessage, encodeRunnerMessage, decodeClientMessage, decodeRunnerMessage, NOTHING_REPORTED } = protocol;
+const { encodeClientMessage, encodeRunnerMessage, decodeClientMessage, decodeRunnerMessage, NOTHING_REPORTED } =
+  protocol;
 
 const TRY = {
   kind: 'try',
@@ -35,7 +36,10 @@ function answer(stream, body) {
 }
 
 /** Each transport: a runner on a free port, and a balancer that makes one call. */
-export const TRANSPORTS = { own: { listen: ownRunner, connect: ownBalancer }, 'node:http2': { listen: nodeRunner, connect: nodeBalancer } };
+export const TRANSPORTS = {
+  own: { listen: ownRunner, connect: ownBalancer },
+  'node:http2': { listen: nodeRunner, connect: nodeBalancer },
+};
 
 async function ownRunner(body) {
   const heads = new protocol.EngageHeads('0123456789abcdef');

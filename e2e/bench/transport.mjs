@@ -22,7 +22,10 @@ export async function measureTransport({ rounds, undo }) {
   for (const shape of SHAPES) {
     for (const transport of TRANSPORTS) rows.push(await row(transport, shape, rounds, undo));
   }
-  return table(['body, bytes', 'at a time', 'transport', 'calls/s', 'balancer, µs CPU/call', 'runner, µs CPU/call'], rows);
+  return table(
+    ['body, bytes', 'at a time', 'transport', 'calls/s', 'balancer, µs CPU/call', 'runner, µs CPU/call'],
+    rows,
+  );
 }
 
 async function row(transport, { bytes, clients, calls }, rounds, undo) {

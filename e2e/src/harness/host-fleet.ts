@@ -136,6 +136,8 @@ export class HostFleet {
           FN_NODE_TYPE: 'pure-runner',
           FN_GRPC_PORT: GRPC_PORT,
           FN_IOFS_PATH: this.iofs,
+          // Calls leave marks there: more than a tmpfs takes.
+          FN_IOFS_TMPFS: '0',
         }),
       ),
     );

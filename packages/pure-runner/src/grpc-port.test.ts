@@ -1,0 +1,127 @@
+import { once } from 'node:events';
+import net from 'node:net';
+import { FakeClock, silentLogger } from '@fnfleet/core';
+import type { Http2Stream, StreamLoss } from '@fnfleet/protocol';
+import { GrpcPort, type GrpcPortOptions } from './grpc-port.js';
+
+const HELLO = Buffer.concat([
+  Buffer.from('PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n'),
+  Buffer.from([0, 0, 0, 4, 0, 0, 0, 0, 0]),
+]);
+/** GET http://…/ as stream 1, complete. */
+const REQUEST = Buffer.from([0, 0, 3, 1, 5, 0, 0, 0, 1, 0x82, 0x86, 0x84]);
+
+let clock: FakeClock;
+let port: GrpcPort;
+const sockets: net.Socket[] = [];
+const streams: Http2Stream[] = [];
+const losses: (StreamLoss | undefined)[] = [];
+
+async function start(options: Partial<GrpcPortOptions> = {}): Promise<void> {
+  clock = new FakeClock();
+  port = new GrpcPort({
+    host: '127.0.0.1',
+    port: 0,
+    maxStreams: 10,
+    maxConnections: 3,
+    maxConnectionsPerAddress: 3,
+    silenceMs: 20_000,
+    clock,
+    logger: silentLogger,
+    onStream: (stream) => {
+      streams.push(stream);
+      stream.listener = {
+        onHeaders: () => undefined,
+        onData: () => undefined,
+        onEnd: () => undefined,
+        onWritable: () => undefined,
+        onClose: (loss) => losses.push(loss),
+      };
+    },
+    ...options,
+  });
+  await port.ready;
+}
+
+afterEach(async () => {
+  const closed = port.goodbye();
+  port.cut();
+  await closed;
+  expect([port.connections, clock.pendingTimers]).toEqual([0, 0]);
+  for (const socket of sockets.splice(0)) socket.destroy();
+  streams.length = 0;
+  losses.length = 0;
+});
+
+/** A connection from an address of the loopback network. */
+async function connect(says?: Buffer, from = '127.0.0.1'): Promise<net.Socket> {
+  const socket = net.connect({ host: '127.0.0.1', port: port.address.port, localAddress: from });
+  sockets.push(socket);
+  socket.on('error', () => undefined).resume();
+  await once(socket, 'connect');
+  if (says) socket.write(says);
+  // What it says has been read when the port's own hello is here and acknowledged.
+  if (says) await once(socket, 'data');
+  await new Promise((resolve) => setTimeout(resolve, 10));
+  return socket;
+}
+
+const isClosed = async (socket: net.Socket) => {
+  await new Promise((resolve) => setTimeout(resolve, 10));
+  return socket.closed || socket.readableEnded;
+};
+
+it('a connection that says nothing is closed; one that has said hello may be idle', async () => {
+  await start();
+  const [silent, half, idle] = [await connect(), await connect(HELLO.subarray(0, 10)), await connect(HELLO)];
+  await clock.advance(9_999);
+  expect(port.connections).toBe(3);
+  await clock.advance(1);
+  expect([await isClosed(silent), await isClosed(half), await isClosed(idle)]).toEqual([true, true, false]);
+  expect(port.connections).toBe(1);
+});
+
+it('with too many connections the oldest that has said nothing makes room; those that have spoken keep their places', async () => {
+  await start();
+  const spoke = await connect(HELLO);
+  const [first, second] = [await connect(), await connect()];
+  const late = await connect(HELLO);
+  expect([await isClosed(first), await isClosed(second), await isClosed(spoke)]).toEqual([true, false, false]);
+  const later = await connect(HELLO);
+  expect(await isClosed(second)).toBe(true);
+  const refused = await connect();
+  expect([await isClosed(refused), await isClosed(late), await isClosed(later), port.connections]).toEqual([
+    true,
+    false,
+    false,
+    3,
+  ]);
+});
+
+it('one address may not take every place', async () => {
+  await start({ maxConnections: 10, maxConnectionsPerAddress: 2 });
+  await connect(HELLO, '127.0.0.7');
+  await connect(HELLO, '127.0.0.7');
+  expect(await isClosed(await connect(undefined, '127.0.0.7'))).toBe(true);
+  expect(await isClosed(await connect(HELLO, '127.0.0.8'))).toBe(false);
+  expect(port.connections).toBe(3);
+});
+
+it('a balancer that has gone without a word loses its streams, and nothing is left of it', async () => {
+  await start();
+  const socket = await connect(Buffer.concat([HELLO, REQUEST]));
+  expect(streams).toHaveLength(1);
+  // It answers no PING, as one does not whose network is gone.
+  for (let ms = 0; ms < 26_000; ms += 2_000) await clock.advance(2_000);
+  expect(losses).toMatchObject([{ heardOut: false, message: expect.stringMatching(/silent for/) }]);
+  expect([await isClosed(socket), port.connections, clock.pendingTimers]).toEqual([true, 0, 0]);
+});
+
+it('a connection that is torn down while it is being watched is forgotten at once', async () => {
+  await start();
+  const socket = await connect(Buffer.concat([HELLO, REQUEST]));
+  socket.resetAndDestroy();
+  while (losses.length === 0) await new Promise((resolve) => setTimeout(resolve, 2));
+  await clock.advance(100_000);
+  expect([losses.length, port.connections]).toEqual([1, 0]);
+});

@@ -1,0 +1,177 @@
+import { once } from 'node:events';
+import http2 from 'node:http2';
+import { fn } from '@fnfleet/drivers';
+import {
+  Client,
+  credentials,
+  loadPackageDefinition,
+  type ServiceClientConstructor,
+  type ServiceError,
+} from '@grpc/grpc-js';
+import { loadSync } from '@grpc/proto-loader';
+import { protoPath as healthProto } from 'grpc-health-check';
+import { TestRunner } from '../test-kit/test-runner.js';
+
+const echo = fn((request, response) => request.pipe(response));
+
+let runner: TestRunner;
+let address: string;
+const sessions: http2.ClientHttp2Session[] = [];
+const clients: Client[] = [];
+
+beforeEach(async () => {
+  runner = await TestRunner.start({ functions: { echo } });
+  address = `127.0.0.1:${runner.runner.address.port}`;
+});
+
+afterEach(async () => {
+  // Whatever came before, an ordinary call is served, and Status answers.
+  expect((await runner.run({ image: 'echo' }, 'still here')).kinds).toEqual(['resultStart', 'data', 'finished']);
+  expect(await runner.balancer.unary('Status')).toMatchObject({ active: 0, failed: false });
+  for (const session of sessions.splice(0)) session.destroy();
+  for (const client of clients.splice(0)) client.close();
+  await runner.close();
+});
+
+interface HealthClient extends Client {
+  check(request: { service: string }, done: (error: ServiceError | null, answer?: { status: string }) => void): void;
+  list(request: object, done: (error: ServiceError | null, answer?: { statuses: object }) => void): void;
+  watch(request: {
+    service: string;
+  }): AsyncIterable<{ status: string }> & { cancel(): void; on(event: 'error', on: () => void): void };
+}
+
+function healthClient(): HealthClient {
+  const loaded = loadPackageDefinition(loadSync(healthProto, { enums: String, defaults: true })) as unknown as {
+    grpc: { health: { v1: { Health: ServiceClientConstructor } } };
+  };
+  const client = new loaded.grpc.health.v1.Health(address, credentials.createInsecure());
+  clients.push(client);
+  return client as unknown as HealthClient;
+}
+
+function session(): http2.ClientHttp2Session {
+  const made = http2.connect(`http://${address}`);
+  made.on('error', () => undefined);
+  sessions.push(made);
+  return made;
+}
+
+const WATCH = '/grpc.health.v1.Health/Watch';
+const EMPTY_MESSAGE = Buffer.alloc(5);
+
+/** Opens a stream that stays open; resolves with the status it ends with, or 'open' once a message is there. */
+function open(on: http2.ClientHttp2Session, path: string): { stream: http2.ClientHttp2Stream; state: Promise<string> } {
+  const stream = on.request({ ':method': 'POST', ':path': path, 'content-type': 'application/grpc', te: 'trailers' });
+  stream.on('error', () => undefined);
+  stream.write(EMPTY_MESSAGE);
+  const state = new Promise<string>((resolve) => {
+    stream.once('data', () => resolve('open'));
+    stream.once('trailers', (trailers) => resolve(`${trailers['grpc-status']}`));
+    stream.once('close', () => resolve(`reset ${stream.rstCode}`));
+  });
+  return { stream, state };
+}
+
+describe('health', () => {
+  it('answers for the server and for the service, and knows no other', async () => {
+    const client = healthClient();
+    const check = (service: string) =>
+      new Promise((resolve) => client.check({ service }, (error, answer) => resolve(error?.code ?? answer?.status)));
+    expect(await Promise.all(['', 'RunnerProtocol', 'another'].map(check))).toEqual(['SERVING', 'SERVING', 5]);
+    expect(await new Promise((resolve) => client.list({}, (_, answer) => resolve(answer?.statuses)))).toEqual({
+      '': { status: 'SERVING' },
+      RunnerProtocol: { status: 'SERVING' },
+    });
+  });
+
+  it('is watched: each change is told, and an unknown name may come to be known', async () => {
+    const client = healthClient();
+    const watch = client.watch({ service: '' });
+    const seen: string[] = [];
+    for await (const { status } of watch) {
+      seen.push(status);
+      if (seen.length === 1) runner.runner.suspend();
+      if (seen.length === 2) runner.runner.resume();
+      if (seen.length === 3) break;
+    }
+    expect(seen).toEqual(['SERVING', 'NOT_SERVING', 'SERVING']);
+    const unknown = client.watch({ service: 'another' });
+    unknown.on('error', () => undefined);
+    for await (const { status } of unknown) {
+      expect(status).toBe('SERVICE_UNKNOWN');
+      break;
+    }
+  });
+});
+
+it.each(['v1', 'v1alpha'])('reflection %s lists what is served', async (version) => {
+  const path = `${require.resolve('@grpc/reflection/package.json').replace('package.json', '')}build/proto/grpc/reflection/${version}/reflection.proto`;
+  const loaded = loadPackageDefinition(loadSync(path)) as unknown as {
+    grpc: { reflection: Record<string, { ServerReflection: ServiceClientConstructor }> };
+  };
+  const Reflection = loaded.grpc.reflection[version]?.ServerReflection;
+  if (Reflection === undefined) throw new Error('no such service');
+  const client = new Reflection(address, credentials.createInsecure());
+  clients.push(client);
+  const stream = client.ServerReflectionInfo?.() as unknown as NodeJS.ReadWriteStream &
+    AsyncIterable<{
+      listServicesResponse: { service: { name: string }[] };
+    }>;
+  stream.write({ listServices: '' } as never);
+  stream.end();
+  const names: string[] = [];
+  for await (const { listServicesResponse } of stream)
+    names.push(...listServicesResponse.service.map(({ name }) => name));
+  expect(names.sort()).toEqual(['.RunnerProtocol', 'grpc.health.v1.Health']);
+});
+
+it.each`
+  what                            | path
+  ${'watches of health'}          | ${WATCH}
+  ${'Status'}                     | ${'/RunnerProtocol/Status'}
+  ${'reflection'}                 | ${'/grpc.reflection.v1.ServerReflection/ServerReflectionInfo'}
+  ${'StreamLogs'}                 | ${'/RunnerProtocol/StreamLogs'}
+  ${'methods that there are not'} | ${'/no.such/Method'}
+`('1 600 streams of $what, opened and reset, leave nothing behind', async ({ path }) => {
+  const on = session();
+  await once(on, 'connect');
+  for (let i = 0; i < 1600; i += 1) open(on, path).stream.close(http2.constants.NGHTTP2_CANCEL);
+  await new Promise((resolve, reject) => on.ping((error) => (error ? reject(error) : resolve(undefined))));
+});
+
+it('streams that stay open are few on a connection, and never keep Status out', async () => {
+  const on = session();
+  const states = await Promise.all(Array.from({ length: 40 }, () => open(on, WATCH).state));
+  expect(states.filter((state) => state === 'open')).toHaveLength(32);
+  expect(states.filter((state) => state === '8')).toHaveLength(8);
+  expect(await open(on, '/RunnerProtocol/Status').state).toBe('open');
+  expect(await open(session(), WATCH).state).toBe('open');
+});
+
+it.each`
+  what                      | headers                             | status
+  ${'another content type'} | ${{ 'content-type': 'text/plain' }} | ${415}
+  ${'none'}                 | ${{}}                               | ${415}
+`('a request with $what is no gRPC: $status', async ({ headers, status }) => {
+  const stream = session().request({ ':method': 'POST', ':path': '/RunnerProtocol/Status', ...headers });
+  stream.on('error', () => undefined).end();
+  const answered = await new Promise((resolve) => stream.once('response', (response) => resolve(response[':status'])));
+  expect(answered).toBe(status);
+});
+
+it('a request that cannot be read is answered, and so is one without a message', async () => {
+  const client = new Client(address, credentials.createInsecure());
+  clients.push(client);
+  const ask = (path: string, bytes: Buffer) =>
+    new Promise((resolve) => {
+      const raw = (value: Buffer) => value;
+      client.makeUnaryRequest(path, raw, raw, bytes, (error) => resolve(error?.code));
+    });
+  expect(await ask('/RunnerProtocol/Status2', Buffer.from([0xff, 0xff]))).toBe(13);
+  expect(await ask('/RunnerProtocol/ConfigureRunner', Buffer.from([0x0a, 0xff]))).toBe(13);
+  expect(await ask('/grpc.health.v1.Health/Check', Buffer.from([0x0f]))).toBe(13);
+  const { stream, state } = open(session(), '/RunnerProtocol/Status');
+  stream.end();
+  expect(await state).toBe('open');
+});
