@@ -1,5 +1,7 @@
+import { getEventListeners } from 'node:events';
 import { CancelledError, FakeClock, FnError, RecordedMetrics, type ResponseWriter } from '@fnfleet/core';
-import { FakeRunner, newStaticRunnerPool, reportOf } from '@fnfleet/placement';
+import { type FakeAttempt, FakeRunner, newStaticRunnerPool, reportOf } from '@fnfleet/placement';
+import type { AttemptOutcome, OutboundCall } from '@fnfleet/protocol';
 import { aCall, RecordingWriter } from '@fnfleet/testing';
 import {
   fromModel,
@@ -34,6 +36,39 @@ afterEach(async () => {
   expect(clock.pendingTimers).toBe(0);
   expect([metrics.sum('queued'), metrics.sum('running')]).toEqual([0, 0]);
 });
+
+describe('a detached call leaves no timer behind when it', () => {
+  /** Acknowledged, then this. */
+  const begins =
+    (end: (call: OutboundCall) => AttemptOutcome): FakeAttempt =>
+    async (call) => {
+      call.response.writeHead(202, []);
+      return end(call);
+    };
+
+  it.each<[string, (runner: FakeRunner) => FakeRunner]>([
+    ['ends well', (r) => r.does(begins((call) => ({ kind: 'finished', report: reportOf(call) })))],
+    ['ends well without a word before', (r) => r.finishes()],
+    ['fails after it was acknowledged', (r) => r.does(begins(() => FAILED))],
+    ['fails before', (r) => r.does(async () => FAILED)],
+    ['is placed nowhere', (r) => r.refuses('busy')],
+    ['outlives its deadline', (r) => r.hangs()],
+  ])('%s', async (_, script) => {
+    runner = script(new FakeRunner('r1'));
+    agent = anAgent({ timing: { detachedPlacerTimeoutMs: 100 }, executionHeadroomMs: 1000 });
+    const call = await agent.getCall(...aSyncCall(), invokeDetached());
+    const submitted = agent.submit(call).catch(() => undefined);
+    expect(clock.pendingTimers).toBeGreaterThan(0);
+    await clock.advance(1100 + 30_000);
+    await submitted;
+    // What looks at the fleet now and then ends with the agent.
+    await Promise.all(agents.map((one) => one.close()));
+    expect(clock.pendingTimers).toBe(0);
+    expect(getEventListeners(call.signal, 'abort')).toEqual([]);
+  });
+});
+
+const FAILED: AttemptOutcome = { kind: 'failed', blame: 'function', error: new FnError('functionFailed') };
 
 describe('building a call', () => {
   it('needs a model, a body and a writer', async () => {

@@ -1,3 +1,4 @@
+import { getEventListeners } from 'node:events';
 import { CancelledError, FakeClock, FnError, RecordedMetrics } from '@fnfleet/core';
 import { LookupCache, type LookupCacheOptions } from './lookup-cache.js';
 
@@ -239,6 +240,30 @@ describe('callers who want the same at the same time', () => {
     source.release(0, new FnError('lookupUnavailable'));
     const { message } = new FnError('lookupUnavailable');
     expect(await Promise.all(looked)).toEqual([message, message]);
+  });
+
+  it('goes on while one of them still waits, and is given up when the last has left', async () => {
+    source.holds = true;
+    const [one, two] = [new AbortController(), new AbortController()];
+    const looked = [failureOf(get('a', one.signal)), failureOf(get('a', two.signal))];
+    one.abort(new Error('left'));
+    expect(await looked[0]).toBe('left');
+    expect(source.signals[0]?.aborted).toBe(false);
+    two.abort(new Error('left too'));
+    expect(await looked[1]).toBe('left too');
+    expect(source.signals[0]?.aborted).toBe(true);
+    expect(source.asked).toEqual(['a']);
+  });
+
+  it('leave nothing on the signals of their callers, who may go on for long', async () => {
+    source.holds = true;
+    const signals = Array.from({ length: 3 }, caller);
+    const looked = signals.map((signal) => get('a', signal));
+    expect(signals.map((signal) => getEventListeners(signal, 'abort').length)).toEqual([1, 1, 1]);
+    source.release(0);
+    await Promise.all(looked);
+    await clock.advance(0);
+    expect(signals.map((signal) => getEventListeners(signal, 'abort').length)).toEqual([0, 0, 0]);
   });
 
   it('one who has left before asking starts nothing that goes on', async () => {

@@ -53,7 +53,7 @@ export class FakeRunner implements Runner {
 
   finishes(answer: FakeAnswer = {}): this {
     return this.does(async (call, signal) => {
-      await Promise.race([this.readBody(call), rejectsOnAbort(signal)]);
+      await unlessAborted(this.readBody(call), signal);
       call.body.commit();
       call.response.writeHead(answer.status ?? 200, answer.headers ?? []);
       const body = Buffer.from(answer.body ?? '');
@@ -64,7 +64,7 @@ export class FakeRunner implements Runner {
 
   /** Takes the call and keeps it until its caller gives up. */
   hangs(): this {
-    return this.does((_call, signal) => rejectsOnAbort(signal));
+    return this.does((_call, signal) => unlessAborted(new Promise<never>(() => undefined), signal));
   }
 
   does(attempt: FakeAttempt): this {
@@ -144,10 +144,11 @@ function readToEnd(reader: BodyReader): Promise<Buffer> {
   }).finally(() => reader.close());
 }
 
-function rejectsOnAbort(signal: AbortSignal): Promise<never> {
-  return new Promise((_, reject) => {
+function unlessAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
+  return new Promise((resolve, reject) => {
     const abort = () => reject(signal.reason instanceof Error ? signal.reason : new CancelledError());
-    if (signal.aborted) abort();
-    else signal.addEventListener('abort', abort, { once: true });
+    if (signal.aborted) return abort();
+    signal.addEventListener('abort', abort, { once: true });
+    promise.then(resolve, reject).finally(() => signal.removeEventListener('abort', abort));
   });
 }

@@ -139,6 +139,33 @@ describe('a runner that does not end its streams', () => {
   });
 });
 
+it.each`
+  answer         | messages
+  ${'an answer'} | ${[{ kind: 'resultStart', status: 200, headers: [] }, DONE]}
+  ${'an error'}  | ${[finished({ errorCode: 502, errorUser: true })]}
+  ${'a refusal'} | ${[finished({ errorCode: 503 })]}
+`('$answer that comes before the whole body cuts the upload off', async ({ messages }) => {
+  const closed = Promise.withResolvers<void>();
+  const bytes = 50_000_000;
+  let received = 0;
+  const { runner, peer } = await withPeer((stream) => {
+    stream.on('data', (chunk: Buffer) => {
+      received += chunk.length;
+    });
+    stream.once('data', () => {
+      for (const message of messages) send(stream, message);
+      stream.end();
+    });
+    stream.once('close', () => closed.resolve());
+  });
+  const call = anOutboundCall({ body: new FixedBody(Buffer.alloc(bytes), 10_000) });
+  await runner.tryCall(call, never);
+  expect(call.body.openReaders).toBe(0);
+  await closed.promise;
+  expect(received).toBeLessThan(bytes / 2);
+  expect([peer.connections, peer.streams]).toEqual([1, 1]);
+});
+
 describe('a runner that cannot be reached', () => {
   it('is left alone longer each time, and after it was reached as long as at first', async () => {
     const clock = new FakeClock();

@@ -9,6 +9,11 @@ export class DetachedAcks implements CallListener {
   /** By the call itself: nobody promises that two balancers never give out the same id. */
   private readonly waiting = new Map<AgentCall, () => void>();
 
+  /** Calls that have not ended. */
+  get size(): number {
+    return this.waiting.size;
+  }
+
   /** @returns what to call when the call has ended */
   expect(call: AgentCall, acknowledge: () => void): () => void {
     this.waiting.set(call, acknowledge);

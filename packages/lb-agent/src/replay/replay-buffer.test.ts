@@ -123,6 +123,23 @@ it.each`
   await expect(rest).rejects.toThrow(CancelledError);
 });
 
+it('B6: a reader closed in the middle of a replay, after the commit, gives back all that its body held', async () => {
+  const budget = new ReplayBudget({ memoryBytes: 1_000_000 });
+  const body = new ReplayBuffer(source, undefined, { keepBytes: 1_000_000, maxBytes: 0, budget });
+  const first = body.open();
+  for (let part = 0; part < 4; part += 1) {
+    source.write(Buffer.alloc(20_000));
+    await next(first);
+  }
+  const second = body.open();
+  await next(second);
+  expect(budget.memoryBytes).toBeGreaterThan(0);
+  body.commit();
+  expect(budget.memoryBytes).toBeGreaterThan(0);
+  second.close();
+  expect([budget.memoryBytes, body.heldBytes]).toEqual([0, 0]);
+});
+
 describe('B4: letting the source go', () => {
   it('at the end of the call, when nothing reads any more', async () => {
     let released = 0;

@@ -1,5 +1,6 @@
+import { getEventListeners } from 'node:events';
 import { CancelledError, FakeClock, FnError, RecordedMetrics } from '@fnfleet/core';
-import type { LoadReport } from '@fnfleet/protocol';
+import type { LoadReport, OutboundCall } from '@fnfleet/protocol';
 import { FakeRunner, reportOf } from '../fake-runner.js';
 import type { Runner, RunnerPool } from '../runner.js';
 import { aCall } from '../test-call.js';
@@ -104,6 +105,45 @@ describe('a fleet that is full', () => {
     await first;
   });
 
+  it('a call that has been placed has nothing left on its signal of the search, however long it runs', async () => {
+    const full = new SlotRunner('r1', 1);
+    const pool = new ListPool([full]);
+    begin({ runners: async () => pool.runners(), close: async () => undefined });
+    const first = place();
+    await clock.advance(5);
+    const caller = new AbortController();
+    const second = dispatcher.place(aCall(), caller.signal);
+    await clock.advance(5);
+    expect(dispatcher.waiting).toBe(1);
+    expect(getEventListeners(caller.signal, 'abort').length).toBe(1);
+    // A pool that answers later is looked at once a second.
+    await clock.advance(1100);
+    expect([full.running, dispatcher.waiting]).toEqual([1, 0]);
+    expect(getEventListeners(caller.signal, 'abort').length).toBe(0);
+    await clock.advance(1000);
+    expect(await kinds([first, second])).toEqual(['finished', 'finished']);
+  });
+
+  it('two functions that were refused there are each asked for again when their own pause is over', async () => {
+    const times: [string, number][] = [];
+    const began = clock.now();
+    const refusing = new FakeRunner('r1').does(async ({ model }) => {
+      times.push([model.fnId, clock.now() - began]);
+      return { kind: 'refused', reason: 'busy', error: new FnError('serverBusy') };
+    });
+    begin([refusing], { placerTimeoutMs: 900 });
+    const long = place({ fnId: 'long' });
+    await clock.advance(300);
+    const short = place({ fnId: 'short' });
+    await clock.advance(600);
+    const asked = (fnId: string) => times.filter(([name]) => name === fnId).map(([, ms]) => ms);
+    // Pauses of 15, 30, 60, 120, 240, 480 ms.
+    expect(asked('long')).toEqual([0, 15, 45, 105, 225, 465]);
+    expect(asked('short')).toEqual([300, 315, 345, 405, 525, 765]);
+    await clock.advance(1000);
+    expect(await kinds([long, short])).toEqual(['unplaced', 'unplaced']);
+  });
+
   it('a caller that leaves while it waits leaves nothing behind', async () => {
     begin([new SlotRunner('r1', 1)]);
     const first = place();
@@ -150,6 +190,44 @@ describe('a queue that is full', () => {
     expect(await place({}, 600)).toMatchObject({ kind: 'unplaced', error: { code: 'serverBusy' } });
     await clock.advance(2000);
     await Promise.all(calls);
+  });
+
+  it('has its bytes back when its calls have gone, whichever way they went', async () => {
+    begin([new SlotRunner('r1', 1, { tells: true })], {}, { maxCalls: 100, maxBytes: 1000 });
+    for (let round = 0; round < 3; round += 1) {
+      const running = place();
+      await clock.advance(1);
+      const caller = new AbortController();
+      const leaving = dispatcher.place(withBytes(500), caller.signal);
+      const waiting = place({}, 500);
+      await clock.advance(1);
+      expect(dispatcher.waiting).toBe(2);
+      expect([round, await place({}, 1)]).toMatchObject([round, { error: { code: 'serverBusy' } }]);
+      caller.abort(new CancelledError());
+      await leaving;
+      await clock.advance(2000);
+      expect([round, await kinds([running, waiting])]).toEqual([round, ['finished', 'finished']]);
+    }
+  });
+
+  it('has the bytes back of a call that was shed for another application', async () => {
+    begin([new SlotRunner('r1', 1, { tells: true })], {}, { maxCalls: 100, maxBytes: 1000 });
+    const running = place({ appId: 'big', fnId: 'f' });
+    await clock.advance(1);
+    const big = Array.from({ length: 2 }, () => ending(place({ appId: 'big', fnId: 'f' }, 500)));
+    await clock.advance(1);
+    const small = place({ appId: 'small', fnId: 'g' }, 500);
+    await clock.advance(1);
+    expect(big.map(({ value }) => value?.kind)).toEqual([undefined, 'unplaced']);
+    await clock.advance(3000);
+    expect(await kinds([running, small])).toEqual(['finished', 'finished']);
+    const again = place();
+    await clock.advance(1);
+    const full = [place({}, 500), place({}, 500)];
+    await clock.advance(1);
+    expect(dispatcher.waiting).toBe(2);
+    await clock.advance(3000);
+    expect(await kinds([again, ...full])).toEqual(['finished', 'finished', 'finished']);
   });
 
   it('sheds a call at once whose turn cannot come in time, with the time it would take', async () => {
@@ -250,8 +328,12 @@ function begin(
 }
 
 function place(call: Parameters<typeof aCall>[0] = {}, heldBytes = 0): Promise<Placement> {
+  return dispatcher.place(withBytes(heldBytes, call), new AbortController().signal);
+}
+
+function withBytes(heldBytes: number, call: Parameters<typeof aCall>[0] = {}): OutboundCall {
   const made = aCall(call);
-  return dispatcher.place({ ...made, body: { ...made.body, heldBytes } }, new AbortController().signal);
+  return { ...made, body: { ...made.body, heldBytes } };
 }
 
 async function kinds(calls: readonly Promise<Placement>[]): Promise<string[]> {
@@ -288,7 +370,7 @@ class SlotRunner implements Runner {
   onLoad: Runner['onLoad'];
   offers = 0;
   draining = false;
-  private running = 0;
+  running = 0;
   private containers = 0;
   private incarnation = 1;
 

@@ -1,3 +1,4 @@
+import type { LoadReport } from '@fnfleet/protocol';
 import { BUSY, FINISHED, MB, needFor, TestView } from './test-view.js';
 
 describe('what is known of a runner that tells nothing', () => {
@@ -32,6 +33,16 @@ describe('what is known of a runner that tells nothing', () => {
     expect(view.at(0).unfitFor(needFor('fn1'))).toBeUndefined();
     view.at(0).offered(needFor('fn1'));
     expect(view.at(0).unfitFor(needFor('fn1'))).toBe('refused');
+  });
+
+  it('a refusal costs one offer, however many free containers were believed in', () => {
+    const view = new TestView(1);
+    view.tell(0, { freeSlots: 3, memoryUsedBytes: 384 * MB, memoryIdleBytes: 384 * MB }, 'fn1');
+    expect(view.at(0).freeSlots('fn1')).toBe(3);
+    view.call(0, BUSY, 'fn1');
+    expect(view.at(0).freeSlots('fn1')).toBe(0);
+    expect(view.at(0).unfitFor(needFor('fn1'))).toBe('refused');
+    expect([...view.fleet.snapshot(view.runners).warm('fn1')]).toEqual([]);
   });
 
   it('when a refusal has run out one call tries, not all that wait', async () => {
@@ -77,6 +88,29 @@ describe('what is known of a runner that tells its load', () => {
     expect(view.at(0).unfitFor(needFor())).toBe('no room');
     view.tell(0, { memoryUsedBytes: 0 });
     expect(view.at(0).unfitFor(needFor())).toBeUndefined();
+  });
+
+  it('calls in hand count, also those whose containers a report does not have yet', () => {
+    const view = new TestView(1);
+    for (let i = 0; i < 8; i += 1) view.at(0).offered(needFor(`fn${i}`));
+    view.tell(0, { memoryUsedBytes: 0 });
+    expect(view.at(0).unfitFor(needFor('fn9'))).toBe('no room');
+    view.at(0).ended(needFor('fn0'), BUSY, 1);
+    expect(view.at(0).unfitFor(needFor('fn9'))).toBe('no room');
+  });
+
+  it('a call that has ended is room again with the next report, whichever comes first', () => {
+    const view = new TestView(1);
+    const [first, second] = [needFor('a', 512), needFor('b', 512)];
+    view.at(0).offered(first);
+    view.at(0).offered(second);
+    view.at(0).ended(first, FINISHED, 10);
+    view.tell(0, { memoryUsedBytes: 512 * MB });
+    expect(view.at(0).unfitFor(needFor('c', 512))).toBeUndefined();
+    expect(view.at(0).unfitFor(needFor('c', 513))).toBe('no room');
+    view.runners[0]?.onLoad?.({ ...view.at(0).load, memoryUsedBytes: 0 } as LoadReport, second.call);
+    view.at(0).ended(second, FINISHED, 10);
+    expect(view.at(0).unfitFor(needFor('c', 1024))).toBeUndefined();
   });
 
   it('what is idle in all tells which free containers have been pushed out: the oldest', () => {
