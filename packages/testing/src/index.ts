@@ -1,3 +1,39 @@
+export {
+  dataFrame,
+  errorCodeOf,
+  FLAG,
+  FRAME,
+  goawayFrame,
+  H2_ERROR,
+  headersFrame,
+  PREFACE,
+  pingFrame,
+  type RawFrame,
+  rawFrame,
+  resetFrame,
+  SETTING,
+  settingsFrame,
+  uint32,
+  windowUpdateFrame,
+} from './http2/frames.js';
+export {
+  ENGAGE_REQUEST,
+  fromBalancer,
+  fromRunner,
+  GRPC_OK,
+  GRPC_RESPONSE,
+  grpcMessage,
+  grpcRequest,
+} from './http2/grpc.js';
+export { HeaderDecoder, type HeaderLines, hpackInteger, hpackString, literalHeaders } from './http2/hpack.js';
+export {
+  RawConnection,
+  type RawConnectionOptions,
+  type RawDialOptions,
+  type RawHeaders,
+  type RawServer,
+  startRawServer,
+} from './http2/raw-connection.js';
 export { aCall, anOutboundCall, FixedBody, RecordingWriter, type TestCall } from './outbound-call.js';
 export {
   balancerMessages,

@@ -1,0 +1,210 @@
+import { encodeCall, MIB } from '@fnfleet/core';
+import {
+  aCall,
+  dataFrame,
+  ENGAGE_REQUEST,
+  errorCodeOf,
+  eventually,
+  FLAG,
+  FRAME,
+  fromBalancer,
+  H2_ERROR,
+  PREFACE,
+  pingFrame,
+  RawConnection,
+  type RawDialOptions,
+  ScriptedBalancer,
+  settingsFrame,
+} from '@fnfleet/testing';
+import { type Holdings, RunnerProcess, type RunnerProcessOptions } from './runner-process.js';
+
+/** Of this machine as well, but another than that of everybody else: what is counted by address is theirs alone. */
+const HOSTILE_ADDRESS = '127.0.0.2';
+/** Memory that may stay behind when a peer has gone: caches that warm up, pages not given back yet. */
+const LEFT_BYTES = 24 * MIB;
+
+/** The messages of an ordinary call; or its `try` alone. */
+export function call(image: string, model: Parameters<typeof aCall>[0] = {}, whole = true): Buffer {
+  const callJson = encodeCall(aCall({ image, memoryMb: 64, idleTimeoutSeconds: 1, ...model }));
+  const offered = fromBalancer({ kind: 'try', callJson, slotHash: '', extensions: {} });
+  if (!whole) return offered;
+  return Buffer.concat([offered, fromBalancer({ kind: 'data', data: Buffer.from('body'), eof: true })]);
+}
+
+/**
+ * A runner with three kinds of peers: the hostile one of a row, a bystander whose one connection lasts from the first row to
+ * the last, and a newcomer after each row.
+ */
+export class HostileBed {
+  private bystanderStream = 1;
+  private readonly peers: RawConnection[] = [];
+
+  private constructor(
+    readonly runner: RunnerProcess,
+    private readonly bystander: RawConnection,
+    private readonly before: Holdings,
+  ) {}
+
+  static async start(options: RunnerProcessOptions = {}): Promise<HostileBed> {
+    const runner = await RunnerProcess.start(options);
+    const bystander = await RawConnection.client(runner.port);
+    // What a runner makes once, with its first calls, belongs to no row.
+    const warm = new HostileBed(runner, bystander, await runner.holdings());
+    await warm.servesTheNextCall();
+    await warm.serveBystander();
+    const bed = new HostileBed(runner, bystander, await runner.holdings());
+    bed.bystanderStream = warm.bystanderStream;
+    return bed;
+  }
+
+  get port(): number {
+    return this.runner.port;
+  }
+
+  /** A hostile peer that has said hello. */
+  async client(options: Parameters<typeof RawConnection.client>[1] = {}): Promise<RawConnection> {
+    return this.keep(await RawConnection.client(this.port, { localAddress: HOSTILE_ADDRESS, ...options }));
+  }
+
+  /** A peer that has connected, and not said a word. */
+  async dial(options: RawDialOptions = {}): Promise<RawConnection> {
+    return this.keep(await RawConnection.dial(this.port, { localAddress: HOSTILE_ADDRESS, ...options }));
+  }
+
+  private keep(peer: RawConnection): RawConnection {
+    this.peers.push(peer);
+    return peer;
+  }
+
+  /** Memory the runner holds now beyond what it had before the first row, bytes. */
+  async heldBytes(): Promise<number> {
+    return (await this.runner.holdings()).memoryBytes - this.before.memoryBytes;
+  }
+
+  /** An ordinary call over a new connection, by another implementation of gRPC. */
+  async servesTheNextCall(): Promise<void> {
+    const balancer = new ScriptedBalancer(this.runner.address);
+    try {
+      const engagement = balancer.engage();
+      engagement.send({
+        kind: 'try',
+        callJson: encodeCall(aCall({ image: 'echo', memoryMb: 64, idleTimeoutSeconds: 1 })),
+        slotHash: '',
+        extensions: {},
+      });
+      engagement.send({ kind: 'data', data: Buffer.from('ordinary'), eof: true });
+      expect((await engagement.status).code).toBe(0);
+      const kinds = engagement.received.map((message) => message.kind);
+      expect(kinds).toEqual(['resultStart', 'data', 'finished']);
+      expect(engagement.received[2]).toMatchObject({ report: { success: true } });
+      expect(await balancer.unary('Status')).toMatchObject({ active: expect.any(Number) });
+    } finally {
+      balancer.close();
+    }
+  }
+
+  /** The same on the connection that was there before. */
+  async serveBystander(): Promise<void> {
+    const { bystander } = this;
+    const id = this.bystanderStream;
+    this.bystanderStream += 2;
+    bystander.sendHeaders(id, ENGAGE_REQUEST);
+    bystander.write(dataFrame(id, call('echo'), FLAG.END_STREAM));
+    const end = await bystander.head(({ streamId, endStream }) => streamId === id && endStream);
+    expect(end.headers['grpc-status']).toBe('0');
+    expect(bystander.dataOf(id).includes('body')).toBe(true);
+  }
+
+  /** After a row: others are served, and nothing of it is left. */
+  async settle(): Promise<void> {
+    for (const peer of this.peers.splice(0)) peer.destroy();
+    await this.servesTheNextCall();
+    await this.serveBystander();
+    await eventually(async () => {
+      const now = await this.runner.holdings();
+      expect(now.errors).toEqual([]);
+      expect(now.engagements).toBe(0);
+      expect(now.sockets).toBeLessThanOrEqual(this.before.sockets);
+      expect(now.timers).toBeLessThanOrEqual(this.before.timers + 1);
+      expect(now.memoryBytes - this.before.memoryBytes).toBeLessThan(LEFT_BYTES);
+    });
+  }
+
+  async close(): Promise<void> {
+    this.bystander.destroy();
+    await this.runner.close();
+  }
+}
+
+/** What a peer sees of the answer to what it did. */
+export interface Answer {
+  readonly name: string;
+  /** Resolves when the answer has come; rejects when another came. */
+  seen(peer: RawConnection): Promise<unknown>;
+}
+
+type ErrorName = keyof typeof H2_ERROR;
+
+/** The connection is told why, and closed. */
+export function goaway(...errors: readonly ErrorName[]): Answer {
+  return {
+    name: errors.join(' or '),
+    async seen(peer) {
+      const isGoaway = ({ type }: { type: number }) => type === FRAME.GOAWAY;
+      const frame = await peer.frame(isGoaway);
+      expect(errors).toContain(nameOf(errorCodeOf(frame)));
+      await peer.closed;
+    },
+  };
+}
+
+/** One stream is reset; the connection lives. */
+export function reset(streamId: number, ...errors: readonly ErrorName[]): Answer {
+  return {
+    name: `stream reset, ${errors.join(' or ')}`,
+    async seen(peer) {
+      const frame = await peer.frame(({ type, streamId: id }) => type === FRAME.RST_STREAM && id === streamId);
+      expect(errors).toContain(nameOf(errorCodeOf(frame)));
+      await lives.seen(peer);
+    },
+  };
+}
+
+/** The stream ends with a status of gRPC; the connection lives. */
+export function status(streamId: number, ...codes: readonly number[]): Answer {
+  return {
+    name: `gRPC status ${codes.join(' or ')}`,
+    async seen(peer) {
+      const end = await peer.head((head) => head.streamId === streamId && 'grpc-status' in head.headers);
+      expect(codes).toContain(Number(end.headers['grpc-status']));
+      await lives.seen(peer);
+    },
+  };
+}
+
+export const closed: Answer = { name: 'closed', seen: (peer) => peer.closed };
+
+let pings = 0;
+
+/** Nothing happens to the connection. */
+export const lives: Answer = {
+  name: 'nothing',
+  async seen(peer) {
+    pings += 1;
+    const payload = Buffer.alloc(8);
+    payload.writeUInt32BE(pings, 4);
+    peer.write(pingFrame(payload));
+    await peer.frame((frame) => frame.type === FRAME.PING && frame.flags === FLAG.ACK && frame.payload.equals(payload));
+  },
+};
+
+/** One of them. */
+export function either(name: string, ...answers: readonly Answer[]): Answer {
+  return { name, seen: (peer) => Promise.any(answers.map((answer) => answer.seen(peer))) };
+}
+
+function nameOf(code: number): string {
+  return Object.entries(H2_ERROR).find(([, value]) => value === code)?.[0] ?? String(code);
+}
+
+export const HELLO = Buffer.concat([PREFACE, settingsFrame()]);
