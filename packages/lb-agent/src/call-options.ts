@@ -64,6 +64,15 @@ export function fromModel(model: Call, input: Buffer | ReplayableBody): LbCallOp
   };
 }
 
+/** The function does not get to see the header. After the option that sets the model, before that of a trigger. */
+export function withoutHeader(name: string): LbCallOption {
+  return (draft) => {
+    const model = modelOf(draft, 'withoutHeader');
+    const { [name]: _, ...headers } = model.headers;
+    draft.model = { ...model, headers };
+  };
+}
+
 /** The call came through an HTTP trigger. After the option that sets the model. */
 export function withTrigger(triggerId: string): LbCallOption {
   return (draft) => {

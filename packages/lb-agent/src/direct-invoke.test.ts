@@ -1,4 +1,4 @@
-import { FnError, PeerError, RecordedMetrics } from '@fnfleet/core';
+import { FnError, PeerError, RecordedMetrics, silentLogger } from '@fnfleet/core';
 import { FakeRunner } from '@fnfleet/placement';
 import { CONTENTS, type FleetOptions, TestFleet } from './test-kit/test-fleet.js';
 
@@ -206,6 +206,46 @@ describe('what goes wrong', () => {
   });
 });
 
+/** To be called where there is only room for an expression. */
+function raise(text: string): never {
+  throw new Error(text);
+}
+
+describe('whatever is thrown for a call', () => {
+  const unhandled: unknown[] = [];
+  const onUnhandled = (reason: unknown) => unhandled.push(reason);
+  beforeEach(() => process.on('unhandledRejection', onUnhandled));
+  afterEach(() => {
+    process.off('unhandledRejection', onUnhandled);
+    expect(unhandled.splice(0)).toEqual([]);
+  });
+
+  it.each`
+    what                                   | thrown                                                                            | status
+    ${'a code that is no status'}          | ${new PeerError(1, 'one', 'platform')}                                            | ${500}
+    ${'a code that says all is well'}      | ${new PeerError(200, 'fine', 'platform')}                                         | ${500}
+    ${'a code of too many digits'}         | ${new PeerError(1_000_000, 'much', 'platform')}                                   | ${500}
+    ${'a status of ours that is none'}     | ${new FnError('internal', { status: 99 })}                                        | ${500}
+    ${'words that no header may have'}     | ${new PeerError(502, 'a\r\nSet-Cookie: x\0\ud800', 'function')}                   | ${502}
+    ${'a wait that is no number'}          | ${new FnError('serverBusy', { retryAfterSeconds: Number.NaN })}                   | ${503}
+    ${'a wait without end'}                | ${new FnError('serverBusy', { retryAfterSeconds: Number.POSITIVE_INFINITY })}     | ${503}
+    ${'nothing'}                           | ${undefined}                                                                      | ${500}
+    ${'null'}                              | ${null}                                                                           | ${500}
+    ${'a text'}                            | ${'oops'}                                                                         | ${500}
+    ${'an error that cannot be looked at'} | ${Object.defineProperty(new Error(), 'message', { get: () => raise('no look') })} | ${500}
+  `('is answered: $what', async ({ thrown, status }) => {
+    await start({
+      placement: { countsCalls: false, place: () => Promise.reject(thrown), close: async () => undefined },
+      logger: { ...silentLogger, error: (_text, fields) => void String((fields?.error as Error)?.message) },
+    });
+    const answer = await fleet.send('/invoke/fn1', { body: 'in' });
+    expect(answer.status).toBe(status);
+    expect(answer.headers['retry-after'] ?? '1').toMatch(/^\d+$/);
+    expect(JSON.parse(answer.body)).toEqual({ message: expect.any(String) });
+    expect((await fleet.send('/version', { method: 'GET' })).status).toBe(200);
+  });
+});
+
 describe('what a runner gets', () => {
   it('http-api 81, protocol 13: the whole body again, after another has refused', async () => {
     const body = Buffer.alloc(100_000, 'abc');
@@ -279,6 +319,23 @@ describe('what a runner gets', () => {
     await fleet.send('/invoke/fn1');
     expect(runner.offered[0]?.requestId).toBe('mine');
     expect(runner.offered[1]?.requestId).toMatch(/^[0-9A-Z]{26}$/);
+  });
+
+  it.each`
+    what                       | name               | kept
+    ${'as long as it may be'}  | ${'r'.repeat(256)} | ${true}
+    ${'longer'}                | ${'r'.repeat(257)} | ${false}
+    ${'20 kB long'}            | ${'r'.repeat(2e4)} | ${false}
+    ${'of what nobody prints'} | ${'caf\xe9'}       | ${false}
+    ${'with a tab'}            | ${'a\tb'}          | ${false}
+    ${'with a space'}          | ${'a b'}           | ${true}
+  `('a name of a request that is $what: kept $kept', async ({ name, kept }) => {
+    runner.finishes();
+    await start({ env: { FN_RID_HEADER: 'X-Rid' } });
+    expect((await fleet.send('/invoke/fn1', { headers: { 'X-Rid': name } })).status).toBe(200);
+    const { requestId } = runner.offered[0] ?? {};
+    if (kept) expect(requestId).toBe(name);
+    else expect(requestId).toMatch(/^[0-9A-Z]{26}$/);
   });
 });
 

@@ -26,6 +26,7 @@ import {
   type LbCallOption,
   withController,
   withExplanation,
+  withoutHeader,
   withRequestId,
   withTrace,
   withTrigger,
@@ -39,6 +40,8 @@ import { parseTarget, type RequestTarget } from './request-target.js';
 import { invokeHead, triggerHead } from './response-head.js';
 
 const TRIGGER_METHODS: ReadonlySet<string> = new Set('GET POST PUT PATCH HEAD OPTIONS DELETE CONNECT TRACE'.split(' '));
+/** What a client may call its request: it goes into logs, and on to runners. Any other gets a name of ours. */
+const REQUEST_NAME = /^[\x20-\x7e]{1,256}$/;
 /** Templates of the routes; both forms of a trigger's path count as one. */
 const ROUTES = { invoke: '/invoke/:fn_id', trigger: '/t/:app_name' } as const;
 
@@ -82,7 +85,7 @@ export class FrontDoor {
     const target = this.targetOf(req);
     if (target === undefined) return false;
     const labels = measureRequest(req, res);
-    if (!this.options.cors(req, res)) this.invoke(target, req, res, labels);
+    if (!this.options.cors(req, res)) this.answer(target, req, res, labels);
     return true;
   }
 
@@ -90,7 +93,7 @@ export class FrontDoor {
   serveMeasured(req: IncomingMessage, res: ServerResponse, labels: RequestLabels): boolean {
     const target = this.targetOf(req);
     if (target === undefined) return false;
-    this.invoke(target, req, res, labels);
+    this.answer(target, req, res, labels);
     return true;
   }
 
@@ -99,7 +102,15 @@ export class FrontDoor {
     return target?.kind === 'invoke' && req.method !== 'POST' ? undefined : target;
   }
 
-  /** Never rejects: whatever goes wrong is the answer. */
+  /** F2. What goes wrong while an error is reported or answered can only break the connection. */
+  private answer(target: RequestTarget, req: IncomingMessage, res: ServerResponse, labels: RequestLabels): void {
+    this.invoke(target, req, res, labels).catch((error: unknown) => {
+      res.destroy();
+      this.log.error('a call could not be answered', { kind: target.kind, error: describeError(error).message });
+    });
+  }
+
+  /** Rejects only when the error that it answers with is itself the trouble. */
   private async invoke(
     target: RequestTarget,
     req: IncomingMessage,
@@ -128,7 +139,8 @@ export class FrontDoor {
         ...(explained ? [withExplanation()] : []),
       );
       writer.callId = call.model.id;
-      if (explained) writer.explain = () => call?.explain() ?? '';
+      const forOperator = explained && (this.options.guard?.isOperator(req) ?? true);
+      if (explained) writer.explain = () => call?.explain(forOperator) ?? '';
       // F1
       if (call.model.type === 'detached') res.off('close', onClose);
       await this.options.agent.submit(call);
@@ -136,32 +148,35 @@ export class FrontDoor {
       writer.finish();
     } catch (error) {
       labels.blame = describeError(error).blame === 'function' ? 'user' : 'service';
-      this.report(error, target, writer.callId, labels);
       writer.fail(error);
       // A call lets go of its request itself.
       if (call === undefined) discardRest(req);
+      this.report(error, target, writer.callId, labels);
     }
   }
 
   /** Finds what the request names. */
   private async describe(target: RequestTarget, req: IncomingMessage, signal: AbortSignal): Promise<LbCallOption[]> {
     const { lookup } = this.options;
+    // An operator who shows the token with a call does not give it to the function.
+    const kept = this.options.guard?.showsToken(req) ? [withoutHeader('Authorization')] : [];
     if (target.kind === 'invoke') {
-      const call = fromTemplate(await lookup.byId(target.fnId, signal), req);
+      const call = [fromTemplate(await lookup.byId(target.fnId, signal), req), ...kept];
       // The value is case-sensitive; any other means an ordinary call.
-      return req.headers['fn-invoke-type'] === 'detached' ? [call, invokeDetached()] : [call];
+      return req.headers['fn-invoke-type'] === 'detached' ? [...call, invokeDetached()] : call;
     }
     if (!TRIGGER_METHODS.has(req.method ?? '')) {
       throw new FnError('methodNotAllowed', { params: { method: req.method ?? '', path: pathOf(target) } });
     }
     const { template, triggerId } = await lookup.byTrigger(target.appName, target.source, signal);
-    return [fromTemplate(template, req), withTrigger(triggerId)];
+    return [fromTemplate(template, req), ...kept, withTrigger(triggerId)];
   }
 
   private requestId(req: IncomingMessage): string | undefined {
     if (this.requestIdHeader === '') return undefined;
     const given = req.headers[this.requestIdHeader];
-    return (Array.isArray(given) ? given[0] : given) || this.ids.next();
+    const name = Array.isArray(given) ? given[0] : given;
+    return name !== undefined && REQUEST_NAME.test(name) ? name : this.ids.next();
   }
 
   private report(error: unknown, target: RequestTarget, callId: string, { trace }: RequestLabels): void {

@@ -10,7 +10,7 @@ import {
 } from '@fnfleet/core';
 import type { PlacementJournal } from '@fnfleet/placement';
 import type { OutboundCall, ReplayableBody, ReportedTimings } from '@fnfleet/protocol';
-import type { CallRecord } from './explain/call-record.js';
+import { type CallRecord, headerText } from './explain/call-record.js';
 
 /** How often a call that may run again does so: what is lost this often is probably what takes its runners down. */
 const MAX_RERUNS = 2;
@@ -99,10 +99,14 @@ export class LbCall implements OutboundCall {
     this.reruns += 1;
   }
 
-  /** What became of the call so far: who has it, after how many attempts, how long its function ran, and what is on record. */
-  explain(): string {
+  /**
+   * What became of the call so far: after how many attempts, how long its function ran, and what is on record.
+   * @param forOperator also who has it, and who said what: addresses and the words of others are no caller's business
+   */
+  explain(forOperator: boolean): string {
+    const runner = forOperator ? `runner=${headerText(this.runner)}; ` : '';
     const ran = this.ranNs > 0 ? `; executed=${(this.ranNs / 1e6).toFixed(1)}ms` : '';
-    return `runner=${this.runner}; attempts=${this.attempts}${ran}${this.record?.summary() ?? ''}`;
+    return `${runner}attempts=${this.attempts}${ran}${this.record?.summary(forOperator) ?? ''}`;
   }
 }
 

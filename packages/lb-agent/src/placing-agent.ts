@@ -200,7 +200,7 @@ export class PlacingAgent implements LBAgent {
     }
     this.count('running');
     try {
-      const error = await this.placement.place(call);
+      const error = await this.placement.place(call).catch((thrown: unknown) => thrown ?? new FnError('internal'));
       markEnd(call.model, error, this.clock.wallNow());
       if (this.listeners.length > 0) await this.announceEnd(call);
       return error;

@@ -46,7 +46,7 @@ export const lbSettings = {
   }),
   requestIdHeader: text('FN_RID_HEADER', {
     default: '',
-    doc: 'Request header with a name for the request, which then is in the logs of balancer and runner. A request without one gets one.',
+    doc: 'Request header with a name for the request, which then is in the logs of balancer and runner. At most 256 printable ASCII characters; a request without such a name gets one.',
   }),
 } as const;
 

@@ -41,6 +41,8 @@ describe('errors', () => {
     ${new FnError('serverBusy')}                                           | ${15}
     ${new FnError('serverBusy', { retryAfterSeconds: 2.4 })}               | ${3}
     ${new FnError('appOverShare', { retryAfterSeconds: 0 })}               | ${1}
+    ${new FnError('serverBusy', { retryAfterSeconds: Number.NaN })}        | ${undefined}
+    ${new FnError('serverBusy', { retryAfterSeconds: 1 / 0 })}             | ${undefined}
     ${new FnError('callTimeout')}                                          | ${undefined}
     ${new PeerError(503, 'Timed out - server too busy', 'platform')}       | ${15}
     ${new PeerError(503, 'Functions cannot be looked up now', 'platform')} | ${undefined}

@@ -53,7 +53,7 @@ export class PeerError extends Error {
     readonly blame: Blame,
   ) {
     super(message);
-    this.status = Number.isInteger(status) && status >= 400 && status <= 599 ? status : 0;
+    this.status = isErrorStatus(status) ? status : 0;
   }
 }
 
@@ -83,7 +83,7 @@ export function describeError(error: unknown): ErrorDescription {
   }
   if (error instanceof FnError) {
     const { status, message, blame, retryAfterSeconds } = error;
-    return { status, message, blame, retryAfterSeconds: wholeSeconds(retryAfterSeconds) };
+    return { status: errorStatus(status), message, blame, retryAfterSeconds: wholeSeconds(retryAfterSeconds) };
   }
   if (error instanceof CancelledError) return describeError(new FnError('clientCancelled'));
   return describeError(new FnError('internal'));
@@ -95,9 +95,18 @@ function patienceFor({ status, message }: PeerError): number | undefined {
   return status === serverBusy.status && message === serverBusy.text ? serverBusy.retryAfterSeconds : undefined;
 }
 
+function isErrorStatus(status: number): boolean {
+  return Number.isInteger(status) && status >= 400 && status <= 599;
+}
+
+/** What is no error's is taken from whoever raised it: HTTP would not have it. */
+function errorStatus(status: number): number {
+  return isErrorStatus(status) ? status : ERRORS.internal.status;
+}
+
 /** Never 0: "at once" is what clients that pile up do anyway. */
 function wholeSeconds(seconds: number | undefined): number | undefined {
-  return seconds === undefined ? undefined : Math.max(1, Math.ceil(seconds));
+  return seconds === undefined || !Number.isFinite(seconds) ? undefined : Math.max(1, Math.ceil(seconds));
 }
 
 /** The body of an error answer, as Fn clients expect it: one JSON object and one newline. */

@@ -56,10 +56,27 @@ export class AccessGuard {
     if (!tokenShown) this.pages.checkOperator(req);
   }
 
+  /** Whether whoever sends the request may know, and do, what operators may. */
+  isOperator(req: IncomingMessage): boolean {
+    try {
+      this.check(req, 'operator');
+      return true;
+    } catch {
+      return false;
+    }
+  }
+
+  /** Whether there is the operator token in the request, which is nobody else's business. */
+  showsToken({ headers: { authorization } }: IncomingMessage): boolean {
+    if (this.tokenDigest === undefined || authorization === undefined) return false;
+    const shown = tokenIn(authorization);
+    return shown !== undefined && timingSafeEqual(digest(shown), this.tokenDigest);
+  }
+
   /** False: none is needed. */
   private checkToken(authorization: string | undefined): boolean {
     if (this.tokenDigest === undefined && this.options.clientCerts === undefined) return false;
-    const [, shown] = /^Bearer +(\S+)$/i.exec(authorization ?? '') ?? [];
+    const shown = tokenIn(authorization ?? '');
     if (shown === undefined) throw new FnError('operatorOnly');
     // Digests have one length, so that the comparison tells nothing of the token's.
     if (this.tokenDigest === undefined || !timingSafeEqual(digest(shown), this.tokenDigest)) {
@@ -72,6 +89,10 @@ export class AccessGuard {
 /** For a port that answers everybody but web pages from elsewhere. @throws SettingsError when a host or an origin is none */
 export function openGuard({ allowedHosts, corsOrigins }: WebPageOptions): AccessGuard {
   return new AccessGuard({ allowedHosts, corsOrigins });
+}
+
+function tokenIn(authorization: string): string | undefined {
+  return /^Bearer +(\S+)$/i.exec(authorization)?.[1];
 }
 
 function digest(text: string): Buffer {

@@ -33,7 +33,7 @@ it('a call under way tells who it is and when it came', () => {
     events: [],
     omitted: 0,
   });
-  expect(record.summary()).toBe('');
+  expect(record.summary(true)).toBe('');
 });
 
 it('what its runner reported is told in milliseconds, to the microsecond', () => {
@@ -46,13 +46,13 @@ it('what its runner reported is told in milliseconds, to the microsecond', () =>
     container_init_ms: 6,
     executed_ms: 2,
   });
-  expect(record.summary()).toBe('; waited=1.0ms; pull=3.0ms; prepare=4.0ms; create=5.0ms; init=6.0ms');
+  expect(record.summary(true)).toBe('; waited=1.0ms; pull=3.0ms; prepare=4.0ms; create=5.0ms; init=6.0ms');
 });
 
 it('what took no time is left out of the short form', () => {
   const none = { schedulerNs: 0, imagePullWaitNs: 0, containerPrepareNs: 0, containerCreateNs: 0, containerInitNs: 0 };
   record.reported({ ...TIMINGS, ...none });
-  expect(record.summary()).toBe('');
+  expect(record.summary(true)).toBe('');
 });
 
 it('the time in the queue is all that it waited, several times if need be', async () => {
@@ -66,7 +66,7 @@ it('the time in the queue is all that it waited, several times if need be', asyn
   }
   journal.queued();
   await clock.advance(50);
-  expect(record.summary()).toBe('; queued=15.0ms');
+  expect(record.summary(true)).toBe('; queued=15.0ms');
 });
 
 it('who was asked is told, what was said and why others were passed over', async () => {
@@ -75,7 +75,7 @@ it('who was asked is told, what was said and why others were passed over', async
   journal.offered('r2');
   await clock.advance(1.23456);
   journal.said('r2', 'finished');
-  expect(record.summary()).toBe('; asked=r1 skipped (no room), r2 finished');
+  expect(record.summary(true)).toBe('; asked=r1 skipped (no room), r2 finished');
   expect(record.explanation().events).toEqual([
     { at_ms: 0, event: 'skipped', runner: 'r1', text: 'no room' },
     { at_ms: 0, event: 'offered', runner: 'r2' },
@@ -85,10 +85,10 @@ it('who was asked is told, what was said and why others were passed over', async
 
 it('the short form fits a header: sixteen of those who were asked, and no letters that a header has not', () => {
   for (let i = 0; i < 20; i += 1) record.journal.said(`r${i}`, 'busy');
-  expect(record.summary().split(', ')).toHaveLength(16);
+  expect(record.summary(true).split(', ')).toHaveLength(16);
   const odd = new CallRecord(aCall(), new PlacementJournal(clock, true));
   odd.journal.said('r1', 'gr\u00fcn; \r\nX: y\u007f');
-  expect(odd.summary()).toBe('; asked=r1 gr?n? ??X: y?');
+  expect(odd.summary(true)).toBe('; asked=r1 gr?n? ??X: y?');
 });
 
 it.each`

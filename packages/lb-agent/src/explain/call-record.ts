@@ -99,8 +99,8 @@ export class CallRecord {
     };
   }
 
-  /** In one line, for a header: what the runner reported, how long it was queued, and who was asked. */
-  summary(): string {
+  /** In one line, for a header: what the runner reported, how long it was queued, and, for operators, who was asked. */
+  summary(forOperator: boolean): string {
     const parts: string[] = [];
     const duration = (name: string, ms: number) => ms > 0 && parts.push(`; ${name}=${ms.toFixed(1)}ms`);
     duration('queued', queuedMs(this.journal.entries));
@@ -114,6 +114,7 @@ export class CallRecord {
       duration('create', container_create_ms);
       duration('init', container_init_ms);
     }
+    if (!forOperator) return parts.join('');
     const asked = this.journal.entries.flatMap(({ event, runner, text }) => {
       if (event === 'skipped') return [`${runner} skipped (${text})`];
       return event === 'said' ? [`${runner} ${text}`] : [];
@@ -126,7 +127,7 @@ export class CallRecord {
 const MAX_ASKED = 16;
 
 /** Addresses and texts of others may hold what a header may not. */
-function headerText(text: string): string {
+export function headerText(text: string): string {
   return text.replace(/[^\x20-\x7e]|;/g, '?');
 }
 

@@ -1,4 +1,5 @@
 import { FnError } from '@fnfleet/core';
+import { AccessGuard } from '@fnfleet/http';
 import { FakeRunner, reportOf } from '@fnfleet/placement';
 import { TestFleet } from '../test-kit/test-fleet.js';
 import type { Explanation } from './call-record.js';
@@ -53,6 +54,50 @@ it('a client that asks gets the short form with the answer; runners that were no
   expect(headers['fn-explain']).toMatch(
     /^runner=r2; attempts=1; executed=9\.0ms; waited=250\.0ms; create=150\.0ms; asked=r1 skipped \(full when last asked, for another \d+ ms\), r2 started/,
   );
+});
+
+describe('where operators show a token', () => {
+  const TOKEN = 'sesame-0123';
+  const start = async (...runners: FakeRunner[]) => {
+    fleet = await TestFleet.start(runners, { guard: new AccessGuard({ operatorToken: TOKEN }) });
+  };
+
+  it('a caller who asks learns how often and how long, but neither addresses nor the words of others', async () => {
+    await start(refusing('10.1.2.3:9190'), telling('10.1.2.4:9190'));
+    const { status, headers } = await fleet.send('/invoke/fn1', { headers: { 'fn-explain': '1' } });
+    expect(status).toBe(200);
+    expect(headers['fn-explain']).toBe('attempts=2; executed=9.0ms; waited=250.0ms; create=150.0ms');
+    expect((await fleet.send(`/explain/${headers['fn-call-id']}`, { method: 'GET' })).status).toBe(401);
+  });
+
+  it('one whose call fails learns no more', async () => {
+    await start(
+      new FakeRunner('10.1.2.3:9190').fails(new FnError('imagePullFailed', { params: { image: 'i', reason: 'r' } })),
+    );
+    const { headers } = await fleet.send('/invoke/fn1', { headers: { 'fn-explain': '1' } });
+    expect(headers['fn-explain'] ?? '').not.toMatch(/10\.1\.2\.3|runner|asked/);
+  });
+
+  it('an operator learns all, and the function does not get to see the token', async () => {
+    const runner = telling('10.1.2.4:9190');
+    await start(runner);
+    const asked = { 'fn-explain': '1', authorization: `Bearer ${TOKEN}`, 'x-other': 'kept' };
+    for (const path of ['/invoke/fn1', '/t/shop/hot']) {
+      const { headers } = await fleet.send(path, { headers: asked });
+      expect(headers['fn-explain']).toMatch(/^runner=10\.1\.2\.4:9190; .*asked=10\.1\.2\.4:9190 started/);
+    }
+    const [direct, triggered] = runner.offered.map(({ model }) => model.headers);
+    expect(direct).toMatchObject({ 'X-Other': ['kept'] });
+    expect(triggered).toMatchObject({ 'Fn-Http-H-X-Other': ['kept'] });
+    expect(JSON.stringify([direct, triggered])).not.toMatch(new RegExp(`Authorization|${TOKEN}`));
+  });
+
+  it('what a caller shows to a function goes to the function', async () => {
+    const runner = telling('r1');
+    await start(runner);
+    await fleet.send('/invoke/fn1', { headers: { authorization: 'Bearer of-the-function' } });
+    expect(runner.offered[0]?.model.headers).toMatchObject({ Authorization: ['Bearer of-the-function'] });
+  });
 });
 
 it('tells of a call that is still under way, and of one that failed', async () => {
