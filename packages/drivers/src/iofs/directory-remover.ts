@@ -55,7 +55,10 @@ export class DirectoryRemover {
   remove(directory: string, remove: (signal: AbortSignal) => Promise<void>): Promise<void> {
     return new Promise((onFirstTurn) => {
       count('iofs_directories_left', 1);
-      this.fresh.push({ directory, remove, onFirstTurn, retryMs: FIRST_RETRY_MS, timer: undefined });
+      const task: Task = { directory, remove, onFirstTurn, retryMs: FIRST_RETRY_MS, timer: undefined };
+      // It was being made when the runner ended.
+      if (this.life.signal.aborted) return void this.lastAttempt(task);
+      this.fresh.push(task);
       this.work();
     });
   }
@@ -100,6 +103,16 @@ export class DirectoryRemover {
       if (turn.aborted) this.slow.push(task);
       else if (this.onIdle === undefined) this.retryLater(task, error);
       else this.leave(task, error);
+    }
+  }
+
+  private async lastAttempt(task: Task): Promise<void> {
+    try {
+      await task.remove(AbortSignal.timeout(FIRST_TURN_MS));
+      count('iofs_directories_left', -1);
+      task.onFirstTurn();
+    } catch (error) {
+      this.leave(task, error);
     }
   }
 

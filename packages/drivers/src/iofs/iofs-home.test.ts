@@ -115,6 +115,15 @@ describe('the directories of sockets', () => {
     server.close();
   });
 
+  it('that come to be while their home closes are removed as well', async () => {
+    const made = home();
+    await made.open();
+    const late = made.create();
+    const [iofs] = await Promise.all([late.catch(() => undefined), made.close()]);
+    // Given up by whoever wanted it, once it has it.
+    await iofs?.close();
+  });
+
   it('hold up neither their container nor each other when it takes long to remove them', async () => {
     const made = home();
     const [slow, quick] = [await made.create(), await made.create()];
