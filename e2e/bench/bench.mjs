@@ -1,7 +1,13 @@
 /**
  * What the whole path costs, always against something of the same run, since machines are noisy:
  *
- *   throughput  calls per second through balancer, gRPC, runner and hot container, against a one-hop Node proxy
+ *   throughput  calls per second and their CPU through balancer, gRPC, runner and hot container, against a one-hop Node proxy
+ *   tls         the same with mutual TLS everywhere, against plain text
+ *   silence     a call after 150 ms without one, against the same proxy
+ *   first       the first seconds after the start, against a warm fleet
+ *   bodies      echoes of 64 KiB to 4 MiB, against the same proxy
+ *   memory      resident memory of each role: idle, after load, after large bodies; and how long `fnfleet --version` takes
+ *   syscalls    system calls for each call, of balancer and runner
  *   sleeping    64 clients of a function that sleeps 50 ms, against what 64 sleepers could do
  *   frozen      a call to a frozen container, against one to a container that is not
  *   cold-start  the first call of a function, against what the engine takes for its container
@@ -9,21 +15,36 @@
  *   placement   choosing a runner among 10, 1 000 and 10 000, with each placer
  *   transport   Engage alone between two processes, against the same with node:http2
  *
- *   npm run bench [-- --only throughput,frozen --seconds 5 --rounds 3]
+ *   npm run bench [-- --only throughput,frozen --seconds 5 --rounds 3 --against <commit>]
+ *
+ * With --against, parts that show a column `code` measure that commit beside this one, turn about.
  */
 import os from 'node:os';
 import { parseArgs } from 'node:util';
+import { measureBodies } from './bodies.mjs';
 import { measureColdStart } from './cold-start.mjs';
+import { measureFirstSeconds } from './first-seconds.mjs';
 import { measureFrozen } from './frozen.mjs';
+import { measureMemory } from './memory.mjs';
 import { measurePlacement } from './placement.mjs';
+import { measureSilence } from './silence.mjs';
 import { measureSleeping } from './sleeping.mjs';
+import { measureSystemCalls } from './system-calls.mjs';
 import { measureTelemetry } from './telemetry.mjs';
 import { measureThroughput } from './throughput.mjs';
+import { measureTls } from './tls.mjs';
 import { measureTransport } from './transport.mjs';
-import { ensureWrk } from './wrk.mjs';
+import { treesWith } from './trees.mjs';
+import { ensureStrace, ensureWrk } from './wrk.mjs';
 
 const PARTS = {
   throughput: measureThroughput,
+  tls: measureTls,
+  silence: measureSilence,
+  first: measureFirstSeconds,
+  bodies: measureBodies,
+  memory: measureMemory,
+  syscalls: measureSystemCalls,
   sleeping: measureSleeping,
   frozen: measureFrozen,
   'cold-start': measureColdStart,
@@ -36,6 +57,7 @@ const { values } = parseArgs({
   options: {
     seconds: { type: 'string', default: '5' },
     rounds: { type: 'string', default: '3' },
+    against: { type: 'string' },
     only: { type: 'string', default: Object.keys(PARTS).join(',') },
   },
 });
@@ -44,11 +66,15 @@ const unknown = names.filter((name) => !(name in PARTS));
 if (unknown.length > 0) throw new Error(`--only: expected some of ${Object.keys(PARTS).join(', ')}, got ${unknown}`);
 
 await ensureWrk();
+if (names.includes('syscalls')) await ensureStrace();
+const trees = await treesWith(values.against);
 const tables = [];
 for (const name of names) {
   console.error(`• ${name}`);
   tables.push(
-    await withCleanUp((undo) => PARTS[name]({ seconds: Number(values.seconds), rounds: Number(values.rounds), undo })),
+    await withCleanUp((undo) =>
+      PARTS[name]({ seconds: Number(values.seconds), rounds: Number(values.rounds), undo, trees }),
+    ),
   );
 }
 console.log(`\n${os.cpus().length} × ${os.cpus()[0]?.model ?? 'CPU'}, Node ${process.versions.node}.`);

@@ -7,31 +7,47 @@ import { promisify } from 'node:util';
 const run = promisify(execFile);
 
 /** Makes sure that the load generator is there; on Debian as root it is installed. */
-export async function ensureWrk() {
-  if (
-    await run('wrk', ['--version']).then(
-      () => true,
-      ({ code }) => code !== 'ENOENT',
-    )
-  )
-    return;
-  if (process.getuid?.() !== 0) throw new Error('the bench needs wrk: apt-get install wrk');
-  console.error('• installing wrk …');
-  await run('apt-get', ['install', '-y', '-q', 'wrk'], { env: { ...process.env, DEBIAN_FRONTEND: 'noninteractive' } });
+export const ensureWrk = () => ensure('wrk');
+
+/** Likewise what counts system calls. */
+export const ensureStrace = () => ensure('strace');
+
+async function ensure(program) {
+  const isThere = await run(program, ['--version']).then(
+    () => true,
+    ({ code }) => code !== 'ENOENT',
+  );
+  if (isThere) return;
+  if (process.getuid?.() !== 0) throw new Error(`the bench needs ${program}: apt-get install ${program}`);
+  console.error(`• installing ${program} …`);
+  await run('apt-get', ['install', '-y', '-q', program], {
+    env: { ...process.env, DEBIAN_FRONTEND: 'noninteractive' },
+  });
 }
 
 /**
- * One load: a closed loop of so many clients, each sending a small POST and waiting for its answer.
+ * One load: a closed loop of so many clients, each sending a POST of so many bytes and waiting for its answer.
  * @returns {Promise<{ rate: number, p50: number, p99: number, failed: number }>} calls a second, milliseconds, calls
  */
-export async function load(url, { clients, seconds, headers = {} }) {
+export async function load(url, { clients, seconds, headers = {}, bytes = 2 }) {
   const folder = mkdtempSync(path.join(tmpdir(), 'fnfleet-wrk-'));
   const script = path.join(folder, 'post.lua');
   const sent = Object.entries({ 'content-type': 'application/json', ...headers });
   const lines = sent.map(([name, value]) => `wrk.headers["${name}"] = "${value}"\n`);
-  writeFileSync(script, `wrk.method = "POST"\nwrk.body = "{}"\n${lines.join('')}`);
+  writeFileSync(
+    script,
+    `wrk.method = "POST"\nwrk.body = ${bytes === 2 ? '"{}"' : `string.rep("x", ${bytes})`}\n${lines.join('')}`,
+  );
   try {
-    const { stdout } = await run('wrk', ['-t1', `-c${clients}`, `-d${seconds}s`, '--latency', '-s', script, url]);
+    const { stdout } = await run('wrk', [
+      '-t1',
+      `-c${clients}`,
+      `-d${Math.max(1, Math.round(seconds))}s`,
+      '--latency',
+      '-s',
+      script,
+      url,
+    ]);
     return parse(stdout);
   } finally {
     rmSync(folder, { recursive: true });

@@ -1,6 +1,7 @@
 /*
  * A function for benchmarks: HTTP/1.1 with keep-alive on the unix socket named by FN_LISTENER, one thread, one fixed
- * answer, at once or after MICRO_SLEEP_MS milliseconds. A request may come with a length, in chunks, or without a body.
+ * answer, at once or after MICRO_SLEEP_MS milliseconds; with MICRO_ECHO=1 it answers with the body. A request may come with a
+ * length, in chunks, or without a body.
  *
  *   head --length--> sized --end--> (answer) head
  *     \---chunked--> size line -> data -> ... -> trailer --empty line--> (answer) head
@@ -8,6 +9,7 @@
 #define _GNU_SOURCE
 #include <errno.h>
 #include <libgen.h>
+#include <poll.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -23,6 +25,7 @@
 #define HEAD_MAX 65536
 #define LINE_MAX_BYTES 256
 #define EVENTS 16
+#define ECHO_MAX (64UL << 20)
 
 static const char ANSWER[] =
     "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 3\r\n\r\nok\n";
@@ -34,6 +37,8 @@ struct connection {
   enum phase phase;
   size_t left; /* bytes of the body or chunk that are still to come */
   size_t used; /* bytes in text */
+  char *body;  /* what will be echoed */
+  size_t body_size, body_room;
   char text[HEAD_MAX];
 };
 
@@ -68,16 +73,61 @@ static const char *header(const char *head, const char *name) {
 }
 
 static struct timespec pause_before_answer;
+static bool echoes;
 
-static void read_pause(void) {
+static void read_settings(void) {
+  const char *echo = getenv("MICRO_ECHO");
+  echoes = echo != NULL && strcmp(echo, "1") == 0;
   const char *text = getenv("MICRO_SLEEP_MS");
   long ms = text == NULL ? 0 : atol(text);
   pause_before_answer = (struct timespec){.tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000};
 }
 
+/* Keeps a piece of the body; false when there is too much of it. */
+static bool keep_body(struct connection *c, const char *data, size_t size) {
+  if (!echoes) return true;
+  if (c->body_size + size > ECHO_MAX) return false;
+  if (c->body_size + size > c->body_room) {
+    size_t room = 2 * (c->body_size + size);
+    char *grown = realloc(c->body, room);
+    if (grown == NULL) return false;
+    c->body = grown;
+    c->body_room = room;
+  }
+  memcpy(c->body + c->body_size, data, size);
+  c->body_size += size;
+  return true;
+}
+
+static bool send_all(int fd, const char *data, size_t size) {
+  while (size > 0) {
+    ssize_t sent = send(fd, data, size, MSG_NOSIGNAL);
+    if (sent > 0) {
+      data += sent;
+      size -= (size_t)sent;
+    } else if (sent < 0 && errno == EAGAIN) {
+      struct pollfd writable = {.fd = fd, .events = POLLOUT};
+      poll(&writable, 1, -1);
+    } else if (sent < 0 && errno != EINTR) {
+      return false;
+    }
+  }
+  return true;
+}
+
+static bool answer_with_body(struct connection *c) {
+  char head[128];
+  int size = snprintf(head, sizeof head,
+                      "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: %zu\r\n\r\n", c->body_size);
+  bool sent = send_all(c->fd, head, (size_t)size) && send_all(c->fd, c->body, c->body_size);
+  c->body_size = 0;
+  return sent;
+}
+
 static bool answer(struct connection *c) {
   enter(c, HEAD, 0);
   if (pause_before_answer.tv_sec + pause_before_answer.tv_nsec > 0) nanosleep(&pause_before_answer, NULL);
+  if (echoes) return answer_with_body(c);
   ssize_t size = sizeof ANSWER - 1;
   return send(c->fd, ANSWER, (size_t)size, MSG_NOSIGNAL) == size;
 }
@@ -115,6 +165,10 @@ static bool feed(struct connection *c, const char *data, size_t size) {
   while (at < size) {
     if (c->phase == SIZED || c->phase == CHUNK_DATA) {
       size_t step = size - at < c->left ? size - at : c->left;
+      /* The line end after a chunk is no part of it. */
+      size_t wanted = c->phase == SIZED ? c->left : c->left > 2 ? c->left - 2 : 0;
+      size_t body = step < wanted ? step : wanted;
+      if (!keep_body(c, data + at, body)) return false;
       at += step;
       c->left -= step;
       if (c->left > 0) return true;
@@ -163,7 +217,7 @@ static void greet(int epoll, int listener) {
     close(fd);
     return;
   }
-  c->fd = fd;
+  *c = (struct connection){.fd = fd};
   enter(c, HEAD, 0);
   watch(epoll, fd, c);
 }
@@ -174,6 +228,7 @@ static void serve(struct connection *c) {
   if (size < 0 && (errno == EAGAIN || errno == EINTR)) return;
   if (size > 0 && feed(c, data, (size_t)size)) return;
   close(c->fd); /* takes it out of the epoll set as well */
+  free(c->body);
   free(c);
 }
 
@@ -183,7 +238,7 @@ int main(void) {
     fprintf(stderr, "FN_LISTENER: expected unix:<path>\n");
     return 2;
   }
-  read_pause();
+  read_settings();
   int epoll = epoll_create1(EPOLL_CLOEXEC);
   if (epoll < 0) fail("epoll_create1");
   int socket = listen_on(listener + 5);

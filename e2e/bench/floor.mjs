@@ -1,0 +1,43 @@
+import { fork } from 'node:child_process';
+import { createRequire } from 'node:module';
+import path from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { IMAGE } from './fleet.mjs';
+
+const require = createRequire(import.meta.url);
+const here = path.dirname(fileURLToPath(import.meta.url));
+const { startDriver, driverSettings } = require('../../packages/cli/dist/roles/drivers.js');
+const { readSettings, silentLogger } = require('../../packages/core/dist/index.js');
+
+let floors = 0;
+
+/** A one-hop proxy in front of a container of the same function. Resolves with its URL. */
+export async function startFloor(undo, env = {}) {
+  const driver = startDriver(readSettings(driverSettings, process.env), { logger: silentLogger, env: process.env });
+  undo.push(() => driver.close());
+  await driver.ready;
+  const signal = AbortSignal.timeout(60_000);
+  floors += 1;
+  const spec = {
+    id: `bench-floor-${process.pid}-${floors}`,
+    image: IMAGE,
+    memoryMb: 128,
+    tmpfsMb: 0,
+    cpuMillis: 0,
+    appId: 'bench',
+    fnId: 'floor',
+    syslogUrl: '',
+    networkDisabled: false,
+    extensions: {},
+    env: { FN_FORMAT: 'http-stream', FN_LISTENER: 'unix:/tmp/iofs/lsnr.sock', ...env },
+  };
+  await driver.prepareImage(spec, signal);
+  const container = await driver.create(spec, signal);
+  undo.push(() => container.close());
+  await container.start(signal);
+  await container.listening(signal);
+  const proxy = fork(path.join(here, 'floor-proxy.mjs'), [container.socketPath]);
+  undo.push(() => proxy.kill());
+  const { port } = await new Promise((resolve) => proxy.once('message', resolve));
+  return `http://127.0.0.1:${port}/`;
+}

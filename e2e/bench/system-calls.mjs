@@ -1,0 +1,69 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { startFleet } from './fleet.mjs';
+import { sleep } from './one-call.mjs';
+import { table } from './statistics.mjs';
+import { load } from './wrk.mjs';
+
+const CLIENTS = [1, 8, 64];
+const SECONDS = 4;
+const SHOWN = ['epoll', 'read', 'write', 'futex'];
+const KINDS = {
+  epoll: /^epoll_/,
+  read: /^(read|recv|recvmsg|recvfrom|readv)$/,
+  write: /^(write|writev|send|sendmsg|sendto)$/,
+  futex: /^futex$/,
+};
+
+/** System calls for each call, of balancer and runner, counted by strace. It slows them down, so rates mean nothing here. */
+export async function measureSystemCalls({ undo, trees }) {
+  const rows = [];
+  for (const tree of trees) {
+    const fleet = await startFleet({ undo, tree });
+    const url = await fleet.deploy('micro');
+    await load(url, { clients: 32, seconds: 10 });
+    for (const clients of CLIENTS) {
+      for (const [role, pid] of [
+        ['balancer', fleet.lbPid],
+        ['runner', fleet.runnerPid],
+      ]) {
+        const counting = count(pid);
+        await sleep(1000);
+        const { rate } = await load(url, { clients, seconds: SECONDS });
+        const counted = await counting.end();
+        const calls = rate * SECONDS;
+        const all = Object.values(counted).reduce((sum, n) => sum + n, 0);
+        rows.push([
+          tree.name,
+          clients,
+          role,
+          ...SHOWN.map((kind) => perCall(counted, KINDS[kind], calls)),
+          (all / calls).toFixed(2),
+        ]);
+      }
+    }
+  }
+  return table(['code', 'clients', 'role', ...SHOWN, 'all'], rows);
+}
+
+function perCall(counted, pattern, calls) {
+  const matching = Object.entries(counted).filter(([name]) => pattern.test(name));
+  return (matching.reduce((sum, [, n]) => sum + n, 0) / calls).toFixed(2);
+}
+
+function count(pid) {
+  const strace = spawn('strace', ['-c', '-f', '-p', String(pid)], { stdio: ['ignore', 'ignore', 'pipe'] });
+  let text = '';
+  strace.stderr.on('data', (chunk) => {
+    text += chunk;
+  });
+  const closed = once(strace, 'close');
+  return {
+    async end() {
+      strace.kill('SIGINT');
+      await closed;
+      const lines = [...text.matchAll(/^\s*[\d.]+\s+[\d.]+\s+\d+\s+(\d+)\s+(?:\d+\s+)?(\w+)$/gm)];
+      return Object.fromEntries(lines.filter(([, , name]) => name !== 'total').map(([, n, name]) => [name, Number(n)]));
+    },
+  };
+}

@@ -1,0 +1,52 @@
+import { execFile } from 'node:child_process';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { promisify } from 'node:util';
+import { startFleet } from './fleet.mjs';
+import { median, table } from './statistics.mjs';
+import { load } from './wrk.mjs';
+
+const run = promisify(execFile);
+const require = createRequire(import.meta.url);
+const { fleetAccess } = require('../../packages/cli/dist/access/fleet-access.js');
+
+const CLIENTS = [1, 8, 64];
+const WARM_UP_SECONDS = 15;
+
+/** Fleets in plain text and with mutual TLS between all nodes, and HTTPS for callers. */
+export async function measureTls({ seconds, rounds, undo, trees }) {
+  const rows = [];
+  for (const tree of trees) {
+    const env = await certificates(tree, undo);
+    const access = fleetAccess(env);
+    const plain = await (await startFleet({ undo, tree })).deploy('micro');
+    const settings = { ...env, FN_HTTP_CLIENT_CERTS: 'optional' };
+    const secure = await (await startFleet({ undo, tree, settings, fetch: access.fetch })).deploy('micro');
+    for (const url of [plain, secure]) await load(url, { clients: 32, seconds: WARM_UP_SECONDS });
+    for (const clients of CLIENTS) {
+      const rates = { plain: [], secure: [] };
+      for (let round = 0; round < rounds; round += 1) {
+        rates.plain.push((await load(plain, { clients, seconds })).rate);
+        rates.secure.push((await load(secure, { clients, seconds })).rate);
+      }
+      const [without, withTls] = [median(rates.plain), median(rates.secure)];
+      rows.push([tree.name, clients, Math.round(without), Math.round(withTls), (withTls / without).toFixed(2)]);
+    }
+  }
+  return table(['code', 'clients', 'plain, calls/s', 'TLS, calls/s', 'ratio'], rows);
+}
+
+/** One for all nodes and for whoever deploys. Resolves with the settings that name it. */
+async function certificates(tree, undo) {
+  const folder = mkdtempSync(path.join(tmpdir(), 'fnfleet-certs-'));
+  undo.push(() => rmSync(folder, { recursive: true }));
+  await run(tree.command, ['certs', 'init', '--dir', folder]);
+  await run(tree.command, ['certs', 'issue', 'node', '--dir', folder, '--san', '127.0.0.1,localhost']);
+  return {
+    FN_TLS_CERT: path.join(folder, 'node.crt'),
+    FN_TLS_KEY: path.join(folder, 'node.key'),
+    FN_TLS_CA: path.join(folder, 'ca.crt'),
+  };
+}

@@ -1,0 +1,45 @@
+import { execFile } from 'node:child_process';
+import { existsSync, mkdirSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import path from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+
+const require = createRequire(import.meta.url);
+const run = promisify(execFile);
+const ROOT = path.resolve(path.dirname(fileURLToPath(import.meta.url)), '../..');
+
+/** A built checkout whose fleets can be measured. */
+function treeAt(root, name) {
+  const load = (file) => require(path.join(root, 'packages', file));
+  return {
+    name,
+    root,
+    LocalFleet: load('cli/dist/fleet/local-fleet.js').LocalFleet,
+    command: path.join(root, 'bin/fnfleet'),
+  };
+}
+
+/** What is checked out here. */
+export const HERE = treeAt(ROOT, 'now');
+
+/**
+ * Another commit, built beside this one, to be measured in the same run: two runs on a noisy machine cannot be compared.
+ * @param {string | undefined} commit undefined: only this one is measured
+ */
+export async function treesWith(commit) {
+  if (commit === undefined) return [HERE];
+  const { stdout } = await run('git', ['rev-parse', '--short', commit], { cwd: ROOT });
+  const id = stdout.trim();
+  const root = path.join(ROOT, '.fnfleet/bench', id);
+  if (!existsSync(root)) {
+    console.error(`• checking out ${id}, to measure it as well`);
+    mkdirSync(path.dirname(root), { recursive: true });
+    // A clone and no worktree: it leaves nothing in the repository.
+    await run('git', ['clone', '-q', '--shared', ROOT, root]);
+    await run('git', ['checkout', '-q', id], { cwd: root });
+  }
+  console.error(`• building ${id}`);
+  await run('node', ['scripts/run.mjs', 'build'], { cwd: root, maxBuffer: 64 * 1024 * 1024 });
+  return [treeAt(root, id), HERE];
+}
