@@ -1,4 +1,4 @@
-import { FnError } from '@fnfleet/core';
+import { FakeClock, FnError } from '@fnfleet/core';
 import { AccessGuard } from '@fnfleet/http';
 import { FakeRunner, reportOf } from '@fnfleet/placement';
 import { TestFleet } from '../test-kit/test-fleet.js';
@@ -48,8 +48,9 @@ it('tells of a call that has ended: who was asked, what they said, where its tim
 });
 
 it('a client that asks gets the short form with the answer; runners that were not asked are in it', async () => {
-  fleet = await TestFleet.start([refusing('r1'), telling('r2')]);
-  await fleet.send('/invoke/fn1'); // from now on r1 is known to be full
+  // r1 is known to be full for some 10 ms after the first call: time stands still.
+  fleet = await TestFleet.start([refusing('r1'), telling('r2')], { clock: new FakeClock() });
+  await fleet.send('/invoke/fn1');
   const { headers } = await fleet.send('/invoke/fn1', { headers: { 'fn-explain': '1' } });
   expect(headers['fn-explain']).toMatch(
     /^runner=r2; attempts=1; executed=9\.0ms; waited=250\.0ms; create=150\.0ms; asked=r1 skipped \(full when last asked, for another \d+ ms\), r2 started/,
