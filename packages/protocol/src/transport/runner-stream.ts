@@ -69,10 +69,10 @@ export class EngagementStream extends ServerStream implements RunnerStream {
   sendNow(message: RunnerMessage, onSent: () => void): void {
     if (this.over) return;
     const { connection, receipts } = this;
+    // It leaves at the end of this turn, in one write with what the turn has for other calls.
     this.sendMessage(encodeRunnerMessage(message), () => {
       if (receipts) receipts.request(onSent);
       else connection.whenTaken(onSent);
-      connection.flush();
     });
   }
 
