@@ -189,10 +189,12 @@ export class HttpService implements Service {
 
   /** H2 */
   private refuse(error: NodeJS.ErrnoException, socket: Duplex): void {
-    const answerBegun = [...(this.current.get(socket) ?? [])].some((res) => res.headersSent);
+    // Whoever waits for the answer of a request that is complete would take this for it.
+    const answers = [...(this.current.get(socket) ?? [])];
+    const mistaken = answers.some(({ headersSent, req }) => headersSent || req.complete);
     // Whoever has not finished its TLS handshake cannot be told.
     const secured = (socket as { secureConnecting?: boolean }).secureConnecting !== true;
-    if (error.code === 'ECONNRESET' || !socket.writable || answerBegun || !secured) {
+    if (error.code === 'ECONNRESET' || !socket.writable || mistaken || !secured) {
       socket.destroy();
       return;
     }
