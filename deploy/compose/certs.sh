@@ -3,19 +3,25 @@
 # the containers. Certificates with less than a third of their time left are renewed.
 #
 #   deploy/compose/certs.sh [name or address that callers reach this host at]…      FNFLEET_CERTS=<folder>, or ./certs
+#
+# api=<name> is one that operators reach the API node at, where that is published to other machines.
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
 certs=${FNFLEET_CERTS:-$here/certs}
+# Each role has its own names only: with those of the balancer, a runner could pose as one.
 names=localhost,127.0.0.1
-for name in "$@"; do names=$names,$name; done
+for name in "$@"; do
+  case $name in *=*) names=$names,$name ;; *) names=$names,lb=$name ;; esac
+done
 
-"$here/../../bin/fnfleet" certs fleet --dir "$certs" --names api,lb,runner --san "$names"
+"$here/../../bin/fnfleet" certs fleet --dir "$certs" --names api,lb,runner,prometheus,operator --san "$names"
 "$here/../../bin/fnfleet" certs renew --dir "$certs"
 token=$certs/operator.token
 [ -s "$token" ] || head -c 24 /dev/urandom | base64 > "$token"
-# Prometheus is somebody else. The folder itself stays its owner's.
+# The folder itself stays its owner's.
 chmod 0644 "$certs/ca.crt" "$token"
-# Who the roles are in their containers. That needs root, unless you are that user.
-for role in api lb; do
-  [ "$(stat -c %u "$certs/$role.key")" = 1000 ] || chown 1000 "$certs/$role.crt" "$certs/$role.key"
-done
+# Who the roles and Prometheus are in their containers. That needs root.
+give() { [ "$(stat -c %u "$certs/$1.key")" = "$2" ] || chown "$2" "$certs/$1.crt" "$certs/$1.key"; }
+give api 1000
+give lb 1000
+give prometheus 65534

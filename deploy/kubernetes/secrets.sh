@@ -9,11 +9,11 @@ set -eu
 here=$(cd "$(dirname "$0")" && pwd)
 certs=${FNFLEET_CERTS:-$here/certs}
 namespace=${FNFLEET_NAMESPACE:-fnfleet}
-# localhost is for `kubectl port-forward`.
+# localhost is for `kubectl port-forward`. Each role has its own names only: with those of a balancer, a runner could pose as one.
 names=localhost,127.0.0.1
-for name in "$@"; do names=$names,$name; done
+for name in "$@"; do names=$names,lb=$name; done
 
-"$here/../../bin/fnfleet" certs fleet --dir "$certs" --names api,lb,runner --san "$names" >&2
+"$here/../../bin/fnfleet" certs fleet --dir "$certs" --names api,lb,runner,prometheus,operator --san "$names" >&2
 "$here/../../bin/fnfleet" certs renew --dir "$certs" >&2
 token=$certs/operator.token
 [ -s "$token" ] || (umask 077 && head -c 24 /dev/urandom | base64 > "$token")
@@ -23,7 +23,7 @@ secret() {
   "${KUBECTL:-kubectl}" create secret generic "$@" --namespace "$namespace" --dry-run=client --output yaml
 }
 # The keys are those that cert-manager uses.
-for role in api lb runner; do
+for role in api lb runner prometheus; do
   secret "$role-tls" --from-file="tls.crt=$certs/$role.crt" --from-file="tls.key=$certs/$role.key" --from-file="ca.crt=$certs/ca.crt"
 done
 secret operator-token --from-file="token=$token"

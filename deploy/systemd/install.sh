@@ -14,7 +14,10 @@ certs=$1
 shift
 for role in "$@"; do
   case $role in api | lb | runner) ;; *) fail "unknown role \"$role\"; known: api, lb, runner" ;; esac
-  for file in "$role.crt" "$role.key" ca.crt operator.token; do
+  # A runner gets no operator token: operators show it a certificate.
+  token=operator.token
+  [ "$role" != runner ] || token=
+  for file in "$role.crt" "$role.key" ca.crt $token; do
     [ -r "$certs/$file" ] || fail "$certs/$file: there is no such file, or it may not be read; deploy/systemd/README.md makes it"
   done
 done
@@ -26,8 +29,8 @@ install -m 0644 "$here/fnfleet.sysusers" "$root/usr/lib/sysusers.d/fnfleet.conf"
 place() { install -m "$1" "$2" "$3.new" && mv "$3.new" "$3"; }
 
 place 0644 "$certs/ca.crt" "$root/etc/fnfleet/certs/ca.crt"
-place 0600 "$certs/operator.token" "$root/etc/fnfleet/operator.token"
 for role in "$@"; do
+  [ "$role" = runner ] || place 0600 "$certs/operator.token" "$root/etc/fnfleet/operator.token"
   install -m 0644 "$here/fnfleet-$role.service" "$root/etc/systemd/system/fnfleet-$role.service"
   [ -e "$root/etc/fnfleet/$role.env" ] || install -m 0640 "$here/$role.env" "$root/etc/fnfleet/$role.env"
   place 0644 "$certs/$role.crt" "$root/etc/fnfleet/certs/$role.crt"

@@ -37,7 +37,8 @@ describe('a Prometheus that watches a fleet', () => {
 
   beforeAll(async () => {
     const names = [...NODES, 'operator'].join(',');
-    const made = await fnfleet(['certs', 'fleet', '--dir', folder, '--names', names, '--san', '127.0.0.1']);
+    const sans = ['127.0.0.1', ...RUNNERS.map((runner) => `${runner}=127.0.0.1`)].join(',');
+    const made = await fnfleet(['certs', 'fleet', '--dir', folder, '--names', names, '--san', sans]);
     expect(made).toMatchObject({ code: 0 });
     fleet = await Fleet.start({
       runners: 2,

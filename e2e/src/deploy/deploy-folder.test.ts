@@ -47,13 +47,19 @@ it('every role of every target has settings that it takes, and the same ones whe
   expect(all).toHaveLength(3 * (1 + 2 + overlays().length));
   expect(all.flatMap((found) => problemsOf(found).map((problem) => `${found.where}: ${problem}`))).toEqual([]);
   for (const { where, env } of all) {
-    // TLS, a token for operators, and time to drain.
-    const given = ['FN_TLS_CERT', 'FN_TLS_KEY', 'FN_TLS_CA', 'FN_OPERATOR_TOKEN_FILE'].filter((name) => env[name]);
+    // TLS, and time to drain. Those whose certificates are taken, and a token for operators but where functions run.
+    const given = ['FN_TLS_CERT', 'FN_TLS_KEY', 'FN_TLS_CA'].filter((name) => env[name]);
     expect([where, given.length, env.FN_ALLOW_INSECURE, env.FN_DRAIN_GRACE_MSECS]).toEqual([
       where,
-      4,
+      3,
       undefined,
       '45000',
+    ]);
+    const isRunner = env.FN_NODE_TYPE === 'pure-runner';
+    expect([where, env.FN_TLS_ALLOWED_NAMES, env.FN_OPERATOR_TOKEN_FILE !== undefined]).toEqual([
+      where,
+      env.FN_NODE_TYPE === 'lb' ? 'urn:fnfleet:role:operator' : 'urn:fnfleet:role:lb,urn:fnfleet:role:operator',
+      !isRunner,
     ]);
     if (env.FN_NODE_TYPE !== 'lb') continue;
     expect([where, env.FN_TLS_RUNNER_NAME, env.FN_HTTP_CLIENT_CERTS]).toEqual([where, 'runner', 'optional']);

@@ -96,7 +96,9 @@ describe.each(overlays())('deploy/kubernetes, overlay %s', (name) => {
       expect(volumes.filter((volume) => !mounts.some((mount) => mount.name === volume))).toEqual([]);
 
       // Every file that a setting names is a key of a Secret that is mounted where it should be.
-      const files = [env.FN_TLS_CERT, env.FN_TLS_KEY, env.FN_TLS_CA, env.FN_OPERATOR_TOKEN_FILE].map(String);
+      const files = [env.FN_TLS_CERT, env.FN_TLS_KEY, env.FN_TLS_CA, env.FN_OPERATOR_TOKEN_FILE].flatMap(
+        (file) => file ?? [],
+      );
       for (const file of files) {
         const mount = node.volumeMounts?.find(({ mountPath }) => mountPath === path.dirname(file));
         const volume = pod.volumes.find((candidate: { name: string }) => candidate.name === mount?.name);

@@ -18,9 +18,13 @@ const RULES = '/etc/prometheus/rules/alerts.yml';
 interface Scrape {
   readonly job_name: string;
   readonly scheme: string;
-  readonly authorization?: { readonly credentials_file: string };
   kubernetes_sd_configs?: unknown;
-  readonly tls_config: { readonly ca_file: string; readonly server_name: string };
+  readonly tls_config: {
+    readonly ca_file: string;
+    readonly cert_file: string;
+    readonly key_file: string;
+    readonly server_name: string;
+  };
 }
 
 it.each(FILES)('%s is one that Prometheus takes', async (file) => {
@@ -50,12 +54,15 @@ it('Compose and the Swarm put the alerts where they are looked for', () => {
   expect(swarm?.configs?.[config?.source ?? '']?.file).toBe('../prometheus/alerts.yml');
 });
 
-it.each(FILES)('%s scrapes every role over TLS, under the name in its certificate', (file) => {
+it.each(FILES)('%s scrapes every role over TLS, under the name in its certificate, and shows its own', (file) => {
   const { scrape_configs: jobs } = read(file);
   expect(jobs.map(({ job_name: name }) => name).sort()).toEqual(['fnfleet-api', 'fnfleet-lb', 'fnfleet-runner']);
-  for (const { job_name: name, scheme, authorization, tls_config: tls } of jobs) {
+  for (const { job_name: name, scheme, tls_config: tls } of jobs) {
     expect([scheme, `fnfleet-${tls.server_name}`]).toEqual(['https', name]);
-    expect(authorization?.credentials_file).toMatch(/token$/);
+    expect([tls.cert_file, tls.key_file]).toEqual([
+      expect.stringMatching(/\/tls\.crt$/),
+      expect.stringMatching(/\/tls\.key$/),
+    ]);
   }
 });
 

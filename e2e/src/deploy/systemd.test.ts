@@ -109,7 +109,8 @@ describe('the units of deploy/systemd', () => {
       expect(readFileSync(onHost('etc/fnfleet/runner.env'), 'utf8')).toBe('# of the operator\n');
       const renewed = readFileSync(path.join(certs(), 'runner.crt'), 'utf8');
       expect(readFileSync(onHost('etc/fnfleet/certs/runner.crt'), 'utf8')).toBe(renewed);
-      expect(readdirSync(onHost('etc/fnfleet'))).toEqual(['certs', 'operator.token', 'runner.env']);
+      // Without a token for operators.
+      expect(readdirSync(onHost('etc/fnfleet'))).toEqual(['certs', 'runner.env']);
     });
 
     it.each`

@@ -151,7 +151,7 @@ export class SwarmStack {
 
   private async makeCertificates(): Promise<void> {
     const { code, output } = await fnfleet([
-      ...['certs', 'fleet', '--names', 'api,lb,runner', '--san', '127.0.0.1', '--dir', this.certificates],
+      ...['certs', 'fleet', '--names', 'api,lb,runner,prometheus', '--san', '127.0.0.1', '--dir', this.certificates],
     ]);
     if (code !== 0) throw new Error(output);
     writeFileSync(path.join(this.certificates, 'operator.token'), `token-of-${this.name}\n`, { mode: 0o600 });

@@ -119,7 +119,7 @@ export { type Environment, readSettings, SettingsError } from './settings/read.j
 export { renderSettings, type SettingsSection } from './settings/render.js';
 export { slotKey } from './slot-key.js';
 export { readMaterial as readTlsMaterial } from './tls/check-material.js';
-export { clientTlsOptions } from './tls/client-tls.js';
+export { clientTlsOptions, type ExpectedPeer } from './tls/client-tls.js';
 export { FileIdentity, type FileIdentityOptions } from './tls/file-identity.js';
 export { judgePeer, type PeerVerdict } from './tls/judge-peer.js';
 export { isAllowed, namesOf } from './tls/peer-names.js';

@@ -158,8 +158,10 @@ function newAgent(origin: URL, identity: TlsIdentity | undefined): http.Agent {
   const agent = new https.Agent({ ...options, maxCachedSessions: 0 });
   if (identity === undefined) return agent;
   // Each connection is made with the certificate that is valid then.
-  agent.createConnection = (target) =>
-    tls.connect({ ...(target as tls.ConnectionOptions), ...clientTlsOptions(identity, hostOf(origin)) });
+  agent.createConnection = (target) => {
+    const ours = clientTlsOptions(identity, hostOf(origin), { roles: ['api', 'full'] });
+    return tls.connect({ ...(target as tls.ConnectionOptions), ...ours });
+  };
   return agent;
 }
 

@@ -21,6 +21,10 @@ const accessSettings = {
   runnerName: text('FN_TLS_RUNNER_NAME', { doc: '' }),
 };
 
+/** Roles of the nodes that commands talk to, and that take no runner for one of them. */
+const SERVERS = ['api', 'lb', 'full'];
+const RUNNERS = ['pure-runner'];
+
 /** How a command reaches the fleet: with the certificate and the token of whoever runs it. */
 export interface FleetAccess {
   /** For the fleet's own endpoints. The token goes along, so it must not be used for addresses from elsewhere. */
@@ -40,9 +44,9 @@ export interface FleetAccess {
 export function fleetAccess(env: Environment): FleetAccess {
   const settings = readSettings(accessSettings, env);
   const identity = identityOf(settings);
-  const call: Fetch = identity ? secureFetch(identity) : plainFetch;
+  const call: Fetch = identity ? secureFetch(identity, { roles: SERVERS }) : plainFetch;
   const { operatorToken, runnerName } = settings;
-  const runner = identity ? secureFetch(identity, runnerName) : call;
+  const runner = identity ? secureFetch(identity, { name: runnerName, roles: RUNNERS }) : call;
   return {
     call,
     fetch: withToken(call, operatorToken),

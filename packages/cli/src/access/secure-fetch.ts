@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import type { IncomingMessage } from 'node:http';
 import { request } from 'node:https';
 import { Readable } from 'node:stream';
-import { clientTlsOptions, type TlsIdentity } from '@fnfleet/core';
+import { clientTlsOptions, type ExpectedPeer, type TlsIdentity } from '@fnfleet/core';
 
 export interface FetchOptions {
   readonly method?: string;
@@ -24,9 +24,9 @@ const BODILESS: ReadonlySet<number> = new Set([204, 205, 304]);
 
 /**
  * `fetch` that shows a certificate, and takes only servers that its CA has signed. Plain text goes as it always does.
- * @param expectedName what the server's certificate must say, in place of the host of the URL
+ * @param expected what the server's certificate must say
  */
-export function secureFetch(identity: TlsIdentity, expectedName?: string): Fetch {
+export function secureFetch(identity: TlsIdentity, expected: ExpectedPeer = {}): Fetch {
   return async (url, options = {}) => {
     const { protocol, hostname } = new URL(url);
     if (protocol !== 'https:') return plainFetch(url, options);
@@ -37,7 +37,7 @@ export function secureFetch(identity: TlsIdentity, expectedName?: string): Fetch
       headers,
       signal,
       agent: false,
-      ...clientTlsOptions(identity, host, expectedName),
+      ...clientTlsOptions(identity, host, expected),
     });
     sent.on('error', () => undefined); // told below, or by the answer's stream
     sent.end(body);

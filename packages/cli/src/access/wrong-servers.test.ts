@@ -7,7 +7,7 @@ import { newApiLookup } from '@fnfleet/lb-agent';
 import { newGrpcRunner } from '@fnfleet/placement';
 import { collectLogs } from '@fnfleet/protocol';
 import { TestCertificates, type Visitor } from '../test-kit/test-certificates.js';
-import { secureFetch } from './secure-fetch.js';
+import { fleetAccess } from './fleet-access.js';
 
 type Wrong = Exclude<Visitor, 'no certificate'> | 'plain text';
 
@@ -32,22 +32,22 @@ async function listen(server: Server): Promise<number> {
 }
 
 /** An api node that knows nothing. */
-async function apiNode(who: Wrong): Promise<string> {
+async function apiNode(who: Wrong, sans?: readonly string[]): Promise<string> {
   const answer = (_req: unknown, res: import('node:http').ServerResponse) =>
     void res.writeHead(404, { connection: 'close' }).end('{"message":"nothing here"}');
   const server =
     who === 'plain text'
       ? plainHttp(answer)
-      : secureHttp({ ...serverTlsOptions(certificates.identity(who)), rejectUnauthorized: true }, answer);
+      : secureHttp({ ...serverTlsOptions(certificates.identity(who, sans)), rejectUnauthorized: true }, answer);
   return `https://127.0.0.1:${await listen(server)}`;
 }
 
 /** A runner that knows no method. */
-async function runner(who: Wrong): Promise<string> {
+async function runner(who: Wrong, sans?: readonly string[]): Promise<string> {
   const server =
     who === 'plain text'
       ? plainHttp2()
-      : createSecureServer({ ...serverTlsOptions(certificates.identity(who)), rejectUnauthorized: true });
+      : createSecureServer({ ...serverTlsOptions(certificates.identity(who, sans)), rejectUnauthorized: true });
   server.on('stream', (stream: ServerHttp2Stream) => {
     stream.respond({ ':status': 200, 'content-type': 'application/grpc', 'grpc-status': '12' }, { endStream: true });
   });
@@ -58,31 +58,31 @@ async function runner(who: Wrong): Promise<string> {
 const us = () => certificates.identity('member');
 const why = (error: Error): string => `${error.message} ${error.cause ? why(error.cause as Error) : ''}`;
 
-const CLIENTS: Record<string, (who: Wrong, name?: string) => Promise<string>> = {
-  'a balancer, of an api node': async (who) => {
+const CLIENTS: Record<string, (who: Wrong, sans?: readonly string[]) => Promise<string>> = {
+  'a balancer, of an api node': async (who, sans) => {
     const clock = { ...systemClock, sleep: async () => undefined };
-    const lookup = newApiLookup(await apiNode(who), { clock, tls: us() });
+    const lookup = newApiLookup(await apiNode(who, sans), { clock, tls: us() });
     try {
       return await lookup.byId('fn', signal).then(String, why);
     } finally {
       await lookup.close();
     }
   },
-  'a balancer, of a runner': async (who) => {
-    const there = newGrpcRunner(await runner(who), { tls: { identity: us() }, connectTimeoutMs: 20_000 });
+  'a balancer, of a runner': async (who, sans) => {
+    const there = newGrpcRunner(await runner(who, sans), { tls: { identity: us() }, connectTimeoutMs: 20_000 });
     try {
       return await there.status(signal).then(String, why);
     } finally {
       await there.close();
     }
   },
-  'a command, of an api node': async (who) => {
-    const answer = secureFetch(us())(`${await apiNode(who)}/v2/apps`, { signal });
+  'a command, of an api node': async (who, sans) => {
+    const answer = fleetAccess(certificates.env('operator')).call(`${await apiNode(who, sans)}/v2/apps`, { signal });
     return answer.then((response) => response.text(), why);
   },
-  'a command, of a runner': async (who) => {
+  'a command, of a runner': async (who, sans) => {
     const session = {
-      address: await runner(who),
+      address: await runner(who, sans),
       tls: { identity: us() },
       config: {},
       onBatch: () => undefined,
@@ -109,6 +109,33 @@ describe.each(Object.entries(CLIENTS))('%s', (_who, ask) => {
       if (who === 'another CA') expect(told).toMatch(/unable to verify|unable to get local issuer|self.signed/i);
     },
   );
+});
+
+describe('a certificate of the fleet, for the right host', () => {
+  const asked = /Fn not found|gRPC status 12|nothing here/;
+
+  it.each`
+    client                          | role             | taken
+    ${'a balancer, of an api node'} | ${'api'}         | ${true}
+    ${'a balancer, of an api node'} | ${'full'}        | ${true}
+    ${'a balancer, of an api node'} | ${'pure-runner'} | ${false}
+    ${'a balancer, of an api node'} | ${'lb'}          | ${false}
+    ${'a balancer, of an api node'} | ${'operator'}    | ${false}
+    ${'a balancer, of a runner'}    | ${'pure-runner'} | ${true}
+    ${'a balancer, of a runner'}    | ${'lb'}          | ${false}
+    ${'a balancer, of a runner'}    | ${'api'}         | ${false}
+    ${'a balancer, of a runner'}    | ${'operator'}    | ${false}
+    ${'a command, of an api node'}  | ${'api'}         | ${true}
+    ${'a command, of an api node'}  | ${'lb'}          | ${true}
+    ${'a command, of an api node'}  | ${'pure-runner'} | ${false}
+    ${'a command, of an api node'}  | ${'operator'}    | ${false}
+    ${'a command, of a runner'}     | ${'pure-runner'} | ${true}
+    ${'a command, of a runner'}     | ${'lb'}          | ${false}
+  `('for the role $role is taken by $client: $taken', async ({ client, role, taken }) => {
+    const told = await CLIENTS[client]?.('member', ['127.0.0.1', `urn:fnfleet:role:${role}`]);
+    if (taken) expect(told).toMatch(asked);
+    else expect(told).toMatch(`the certificate of 127.0.0.1 is one of role ${role}, not `);
+  });
 });
 
 it('takes a runner that is known by an address for the name that is configured', async () => {

@@ -2,6 +2,7 @@ import { NODE_TYPES, systemClock } from '@fnfleet/core';
 import { Command, Option } from 'commander';
 import { CertFolder } from '../certs/cert-folder.js';
 import { FleetCerts } from '../certs/fleet-certs.js';
+import { fleetSpecs } from '../certs/fleet-specs.js';
 import { formatCertificates } from '../certs/format-certificates.js';
 import { say } from '../terminal/say.js';
 import { names, wholeNumber } from './options.js';
@@ -9,11 +10,6 @@ import { names, wholeNumber } from './options.js';
 const MAX_DAYS = 3650;
 /** Who may be told apart by its certificate. */
 const ROLES: readonly string[] = [...NODE_TYPES, 'operator'];
-/** Roles by what their nodes are usually called. */
-const USUAL_ROLES: Readonly<Record<string, string>> = {
-  ...Object.fromEntries(ROLES.map((role) => [role, role])),
-  runner: 'pure-runner',
-};
 
 interface Common {
   readonly dir: string;
@@ -73,18 +69,22 @@ function issueCommand(): Command {
 function fleetCommand(): Command {
   return command('fleet', 'Makes in one go what a fleet needs: the CA and certificates that are not there yet.')
     .addOption(
-      new Option('--names <names>', 'nodes, separated by commas; one called after a role gets it')
+      new Option(
+        '--names <names>',
+        'nodes, separated by commas; one called after a role (lb, lb2, runner-a) gets it, prometheus that of operators',
+      )
         .default(['api', 'lb', 'runner', 'operator'], 'api,lb,runner,operator')
         .argParser(names),
     )
-    .addOption(sanOption())
+    .addOption(fleetSanOption())
     .addOption(daysOption())
     .action((options: FleetOptions) => {
       const certs = open(options);
       if (!certs.hasAuthority) certs.init();
       const known = new Set(certs.list().map(({ name }) => name));
       const missing = options.names.filter((name) => !known.has(name));
-      for (const name of missing) certs.issue({ name, sans: options.san, role: USUAL_ROLES[name], days: options.days });
+      const specs = fleetSpecs(options.names, options.san);
+      for (const spec of specs.filter(({ name }) => !known.has(name))) certs.issue({ ...spec, days: options.days });
       tell(
         options,
         certs,
@@ -152,6 +152,15 @@ function command(name: string, description: string): Command {
 
 function sanOption(): Option {
   return new Option('--san <names>', 'further host names, IP addresses and URIs, separated by commas')
+    .default([], 'none')
+    .argParser(names);
+}
+
+function fleetSanOption(): Option {
+  return new Option(
+    '--san <names>',
+    'further names: <node>=<name> for one node, <name> for API nodes and balancers; separated by commas',
+  )
     .default([], 'none')
     .argParser(names);
 }

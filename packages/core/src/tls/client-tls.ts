@@ -1,23 +1,39 @@
 import { isIP } from 'node:net';
 import { type ConnectionOptions, checkServerIdentity } from 'node:tls';
+import { rolesIn } from './peer-names.js';
 import { clientContext, type TlsIdentity } from './tls-identity.js';
+
+export interface ExpectedPeer {
+  /** What its certificate must say in place of the host. */
+  readonly name?: string;
+  /** Roles, of which its certificate must have one if it has any: else the key of a runner could pose as a balancer. */
+  readonly roles?: readonly string[];
+}
 
 /**
  * How a client connects to a member of the fleet: it shows its certificate, and takes none but one that the CA has
- * signed for the right name.
+ * signed for the right name and role.
  * @param host a name or an IP address
- * @param expectedName what the peer's certificate must say in place of the host
  */
-export function clientTlsOptions(identity: TlsIdentity, host: string, expectedName = host): ConnectionOptions {
+export function clientTlsOptions(
+  identity: TlsIdentity,
+  host: string,
+  { name: expectedName = host, roles: expectedRoles }: ExpectedPeer = {},
+): ConnectionOptions {
   return {
     secureContext: clientContext(identity),
     servername: isIP(expectedName) === 0 ? expectedName : '',
     rejectUnauthorized: true,
     checkServerIdentity(_host, certificate) {
       const error = checkServerIdentity(expectedName, certificate);
-      if (error === undefined) return undefined;
+      if (error === undefined) return wrongRole(host, rolesIn(certificate.subjectaltname), expectedRoles);
       const names = certificate.subjectaltname ?? 'none';
       return new Error(`the certificate of ${host} is not for ${expectedName}; its names: ${names}`, { cause: error });
     },
   };
+}
+
+function wrongRole(host: string, roles: readonly string[], expected: readonly string[] | undefined): Error | undefined {
+  if (expected === undefined || roles.length === 0 || roles.some((role) => expected.includes(role))) return undefined;
+  return new Error(`the certificate of ${host} is one of role ${roles.join(', ')}, not ${expected.join(' or ')}`);
 }

@@ -4,10 +4,12 @@ import type { X509Certificate } from 'node:crypto';
 const ALTERNATIVE = /([A-Za-z ]+):("(?:[^"\\]|\\.)*"|[^,]*)(?:, |$)/gy;
 const KINDS: ReadonlySet<string> = new Set(['DNS', 'URI', 'IP Address']);
 
+/** Of a member of a fleet: before the name of its role. */
+const ROLE = 'urn:fnfleet:role:';
+
 /** What a certificate calls its owner: DNS names, URIs and IP addresses, then the common name. Without repeats. */
 export function namesOf(certificate: X509Certificate): readonly string[] {
-  const alternatives = (certificate.subjectAltName ?? '').matchAll(ALTERNATIVE);
-  const names = [...alternatives].filter(([, kind = '']) => KINDS.has(kind)).map(([, , name = '']) => unquoted(name));
+  const names = alternativesOf(certificate.subjectAltName);
   const commonName = certificate.toLegacyObject().subject?.CN;
   return [...new Set([...names, ...[commonName ?? []].flat()])];
 }
@@ -20,6 +22,17 @@ export function isAllowed(names: readonly string[], allowed: readonly string[] |
   if (allowed === undefined) return true;
   const wanted = new Set(allowed.map((name) => name.toLowerCase()));
   return names.some((name) => wanted.has(name.toLowerCase()));
+}
+
+/** The roles that a certificate was made for; empty where it says nothing of roles. */
+export function rolesIn(subjectAltName: string | undefined): readonly string[] {
+  const names = alternativesOf(subjectAltName).filter((name) => name.toLowerCase().startsWith(ROLE));
+  return names.map((name) => name.slice(ROLE.length).toLowerCase());
+}
+
+function alternativesOf(subjectAltName = ''): string[] {
+  const found = [...subjectAltName.matchAll(ALTERNATIVE)].filter(([, kind = '']) => KINDS.has(kind));
+  return found.map(([, , name = '']) => unquoted(name));
 }
 
 function unquoted(name: string): string {

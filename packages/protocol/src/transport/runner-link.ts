@@ -1,6 +1,14 @@
 import net from 'node:net';
 import tls from 'node:tls';
-import { type Clock, clientTlsOptions, Deferred, type Logger, type Timer, type TlsIdentity } from '@fnfleet/core';
+import {
+  type Clock,
+  clientTlsOptions,
+  Deferred,
+  type ExpectedPeer,
+  type Logger,
+  type Timer,
+  type TlsIdentity,
+} from '@fnfleet/core';
 import { Connection } from './connection.js';
 import { Pulse } from './pulse.js';
 import { RunnerPeer } from './runner-peer.js';
@@ -30,6 +38,11 @@ export interface RunnerTls {
   readonly identity: TlsIdentity;
   /** Default: the host part of its address. */
   readonly runnerName?: string;
+}
+
+/** Whom we take for a runner. */
+export function runnerPeer({ runnerName: name }: RunnerTls): ExpectedPeer {
+  return { name, roles: ['pure-runner'] };
 }
 
 export interface LinkOptions {
@@ -167,8 +180,8 @@ export class RunnerLink {
     const { host, port } = splitAddress(this.options.address);
     const base = { host, port, noDelay: true, keepAlive: true, keepAliveInitialDelay: TCP_KEEPALIVE_MS };
     if (!this.options.tls) return net.connect(base);
-    const { identity, runnerName } = this.options.tls;
-    return tls.connect({ ...base, ALPNProtocols: ['h2'], ...clientTlsOptions(identity, host, runnerName) });
+    const ours = clientTlsOptions(this.options.tls.identity, host, runnerPeer(this.options.tls));
+    return tls.connect({ ...base, ALPNProtocols: ['h2'], ...ours });
   }
 
   /**

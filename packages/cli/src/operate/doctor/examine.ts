@@ -138,7 +138,7 @@ function ownAccess(env: Environment): Pick<FleetAccess, 'call' | 'tls'> {
   const { call, tls } = fleetAccess(env);
   if (tls === undefined) return { call, tls };
   const runnerName = ownName(tls.identity.material.cert);
-  return { call: secureFetch(tls.identity, runnerName), tls: { ...tls, runnerName } };
+  return { call: secureFetch(tls.identity, { name: runnerName }), tls: { ...tls, runnerName } };
 }
 
 /** Undefined where there is no certificate, or none with the name of a host. */
