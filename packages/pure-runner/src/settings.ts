@@ -19,12 +19,12 @@ export const pureRunnerSettings = {
     max: 2 ** 31 - 1,
     doc: 'Engagements one balancer connection may have open. A balancer uses one connection, so a low limit makes it wait without a word.',
   }),
-  maxConnections: integer('FN_GRPC_MAX_CONNECTIONS', {
+  maxGrpcConnections: integer('FN_GRPC_MAX_CONNECTIONS', {
     default: 1024,
     min: 1,
     doc: 'Connections that the gRPC port takes at a time. A balancer needs one. With more, the oldest that has not said a word yet is closed, or else the new one.',
   }),
-  maxConnectionsPerAddress: integer('FN_GRPC_MAX_CONNECTIONS_PER_ADDRESS', {
+  maxGrpcConnectionsPerAddress: integer('FN_GRPC_MAX_CONNECTIONS_PER_ADDRESS', {
     default: 256,
     min: 1,
     doc: 'Of these, how many may come from one address.',
