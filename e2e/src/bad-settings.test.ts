@@ -1,9 +1,12 @@
+import { execFileSync } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
 import { createServer, type Server } from 'node:net';
 import path from 'node:path';
+import { ROLES } from 'fnfleet';
 import { FnfleetCommand, fnfleet } from './harness/command.js';
 import { Footprint } from './harness/footprint.js';
 import { errorOf, invoke } from './harness/invoke.js';
+import { ROOT } from './harness/paths.js';
 import { freePorts } from './harness/ports.js';
 
 jest.setTimeout(60_000);
@@ -13,6 +16,12 @@ const HOST = '127.0.0.1';
 const CLOSED = `${HOST}:1`;
 const LB = { FN_NODE_TYPE: 'lb', FN_RUNNER_API_URL: `http://${CLOSED}`, FN_RUNNER_ADDRESSES: CLOSED };
 const RUNNER = { FN_NODE_TYPE: 'pure-runner', FN_GRPC_PORT: '0' };
+const DATABASE = 'sqlite3://:memory:';
+const NODES = {
+  api: { FN_NODE_TYPE: 'api' },
+  lb: LB,
+  'pure-runner': { ...RUNNER, FN_DRIVER: 'process', FN_PROCESS_FUNCTIONS: path.join(ROOT, 'e2e/functions') },
+};
 
 describe('a node with wrong settings', () => {
   let footprint: Footprint;
@@ -145,6 +154,36 @@ describe('a node with wrong settings', () => {
       `FN_PORT_FILE: cannot read "${missing}"`,
     );
   });
+
+  it('does not wait for a pipe, nor read a device without end, wherever a file is named', async () => {
+    const pipe = path.join(footprint.folder, 'pipe');
+    execFileSync('mkfifo', [pipe]);
+    for (const file of [pipe, '/dev/zero', footprint.folder]) {
+      const token = await refusal({ ...LB, FN_OPERATOR_TOKEN_FILE: file });
+      expect(token).toContain(`FN_OPERATOR_TOKEN_FILE: cannot read ${JSON.stringify(file)}: `);
+      const tls = await refusal({ ...LB, FN_TLS_CERT: file, FN_TLS_KEY: file, FN_TLS_CA: file });
+      for (const name of ['FN_TLS_CERT', 'FN_TLS_KEY', 'FN_TLS_CA'])
+        expect(tls).toMatch(`${name}: ${file} cannot be read`);
+    }
+  });
+
+  it.each(Object.entries(NODES))(
+    '%s serves with the largest number in every setting of time and size',
+    async (name, env) => {
+      const { settings } = ROLES[name as keyof typeof ROLES];
+      const most = Object.values(settings).flatMap(({ name: setting, expects }) =>
+        /milliseconds|duration|bytes/.test(expects) ? [[setting, `${Number.MAX_SAFE_INTEGER}`]] : [],
+      );
+      // A duration without a unit is seconds.
+      const durations = Object.values(settings).flatMap(({ name: setting, expects }) =>
+        /duration/.test(expects) ? [[setting, `${Number.MAX_SAFE_INTEGER}ms`]] : [],
+      );
+      const node = start({ ...Object.fromEntries([...most, ...durations]), ...env, FN_DB_URL: DATABASE });
+      const [url] = await node.prints(/http:\/\/127\.0\.0\.1:\d+/);
+      expect((await invoke(`${url}/readyz`, { method: 'GET' })).status).toBe(200);
+      node.signal('SIGKILL');
+    },
+  );
 
   it('a balancer whose api node is away says so to callers, and lives on', async () => {
     const node = start(LB);

@@ -1,5 +1,5 @@
-import { readFileSync } from 'node:fs';
 import path from 'node:path';
+import { readSmallFileSync } from '@fnfleet/core';
 import { parse } from 'yaml';
 import type { FnSpec, TriggerSpec } from './api-client.js';
 
@@ -28,7 +28,7 @@ export function readFuncFile(dir: string): FnSpec & { readonly triggers: readonl
 
 function parseFile(file: string): Record<string, unknown> {
   try {
-    return parse(readFileSync(file, 'utf8')) ?? {};
+    return parse(readSmallFileSync(file)) ?? {};
   } catch (error) {
     throw new Error(`cannot read ${file}: ${(error as Error).message}`);
   }

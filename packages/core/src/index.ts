@@ -118,6 +118,7 @@ export {
 export { type Environment, readSettings, SettingsError } from './settings/read.js';
 export { renderSettings, type SettingsSection } from './settings/render.js';
 export { slotKey } from './slot-key.js';
+export { readSmallFile, readSmallFileSync } from './small-file.js';
 export { readMaterial as readTlsMaterial } from './tls/check-material.js';
 export { clientTlsOptions, type ExpectedPeer } from './tls/client-tls.js';
 export { FileIdentity, type FileIdentityOptions } from './tls/file-identity.js';

@@ -1,8 +1,8 @@
-import { readFileSync } from 'node:fs';
 import {
   type Environment,
   fixedIdentity,
   readSettings,
+  readSmallFileSync,
   readTlsMaterial,
   SettingsError,
   systemClock,
@@ -66,7 +66,7 @@ function identityOf(settings: Parameters<typeof tlsFiles>[0]): TlsIdentity | und
 
 function readCa(path: string): string {
   try {
-    return readFileSync(path, 'utf8');
+    return readSmallFileSync(path);
   } catch (error) {
     throw new SettingsError([`FN_TLS_CA: ${path} cannot be read: ${(error as Error).message}`]);
   }

@@ -1,6 +1,10 @@
+import { execFileSync } from 'node:child_process';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
 import { agentSettings } from '@fnfleet/agent';
 import { apiSettings } from '@fnfleet/api';
-import { commonSettings } from '@fnfleet/core';
+import { commonSettings, readSettings, SettingsError, type SettingsShape } from '@fnfleet/core';
 import { httpSettings } from '@fnfleet/http';
 import { lbSettings } from '@fnfleet/lb-agent';
 import { placementSettings, registrationSettings } from '@fnfleet/placement';
@@ -27,4 +31,87 @@ it.each(Object.entries(PARTS))('a node of the role %s has every setting of its p
   const known = new Set(Object.values(ROLES[role as keyof typeof ROLES].settings).map(({ name }) => name));
   const declared = parts.flatMap((part) => Object.values(part).map(({ name }) => name));
   expect(declared.filter((name) => !known.has(name))).toEqual([]);
+});
+
+describe('a setting', () => {
+  const settings = Object.values(ROLES).flatMap((role) => Object.values(role.settings as SettingsShape));
+  const all = [...new Map(settings.map((setting) => [setting.name, setting])).values()];
+  let folder: string;
+  beforeAll(() => {
+    folder = mkdtempSync(path.join(tmpdir(), 'fnfleet-garbage-'));
+    execFileSync('mkfifo', [path.join(folder, 'pipe')]);
+    writeFileSync(path.join(folder, 'controls'), 'a\0b\x1b[2Jc\nd');
+  });
+  afterAll(() => rmSync(folder, { recursive: true }));
+
+  const GARBAGE = [
+    ...['-1', '9'.repeat(400), '1e309', 'NaN', 'Infinity', '0x10', '1.5', '٣', '-', '+', 'null', 'undefined', 'true'],
+    ...[
+      '{}',
+      '[]',
+      '{"auths":',
+      '"',
+      "'",
+      '\\',
+      '$(id)',
+      '%s%n',
+      '../../etc/passwd',
+      '/dev/zero',
+      '://',
+      'file://',
+      'a=b',
+    ],
+    ...[
+      'http://',
+      'https://[',
+      'dns://',
+      'etcd://x?ttl=-1',
+      'k8s://',
+      ',',
+      ',,,',
+      ' , ',
+      '*',
+      ':',
+      '::',
+      '[::',
+      '1:2:3',
+    ],
+    ...['x'.repeat(100_000), 'a\nb', 'a\rb', 'a\tb', 'a\x1b[2Jb', '\u202e', '\ud800', '😀'],
+  ];
+
+  /** What is wrong, as it would be printed. Undefined: nothing. */
+  function trouble(setting: (typeof all)[number], env: Record<string, string>): string | undefined {
+    try {
+      readSettings({ setting: { ...setting, insteadOf: undefined } }, env);
+      return undefined;
+    } catch (error) {
+      expect(error).toBeInstanceOf(SettingsError);
+      return (error as Error).message;
+    }
+  }
+
+  it.each(all.map((setting) => [setting.name, setting] as const))(
+    '%s takes any text, or names itself in a message that can be shown',
+    (name, setting) => {
+      for (const text of GARBAGE) {
+        const message = trouble(setting, { [name]: text });
+        if (message === undefined) continue;
+        expect(message).toMatch(name);
+        expect(message.length).toBeLessThan(2_000);
+        expect(message).not.toMatch(/(?!\t)[\p{Cc}\p{Bidi_Control}]/u);
+      }
+    },
+  );
+
+  it.each(all.map((setting) => [setting.name, setting] as const))(
+    '%s is not read from a pipe, a device, a folder, or a file with control characters',
+    (name, setting) => {
+      for (const file of ['/dev/zero', '/dev/stdin', folder, path.join(folder, 'pipe'), path.join(folder, 'absent')]) {
+        expect(trouble(setting, { [`${name}_FILE`]: file })).toMatch(
+          `${name}_FILE: cannot read ${JSON.stringify(file)}: `,
+        );
+      }
+      expect(trouble(setting, { [`${name}_FILE`]: path.join(folder, 'controls') })).toMatch(name);
+    },
+  );
 });

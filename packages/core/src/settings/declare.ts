@@ -1,3 +1,4 @@
+import { printableLine } from '../printable.js';
 import { parseDuration } from '../units.js';
 
 /**
@@ -28,6 +29,13 @@ export type SettingsOf<S extends SettingsShape> = {
   readonly [K in keyof S]: S[K] extends Setting<infer T> ? T : never;
 };
 
+/** Characters of a wrong value that are shown. */
+const MAX_SHOWN = 200;
+/** Characters of why a value of a form of its own does not fit. */
+const MAX_WHY = 1000;
+/** No name, address or path has one, and a token with one goes into no header. */
+const CONTROLS = /\p{Cc}/u;
+
 /** One thing that is wrong with the environment. */
 export class SettingProblem extends Error {}
 
@@ -44,7 +52,10 @@ interface Common<T> {
 type Value<T, O extends Common<T>> = O extends { default: T } | { required: true } ? T : T | undefined;
 
 export function text<const O extends Common<string>>(name: string, options: O): Setting<Value<string, O>> {
-  return make(name, 'text', options, (value) => value);
+  return make(name, 'text', options, (value) => {
+    if (CONTROLS.test(value)) throw new SettingProblem('it has control characters');
+    return value;
+  });
 }
 
 export function choice<const C extends readonly string[], const O extends Common<C[number]>>(
@@ -119,7 +130,7 @@ export function durationMs<const O extends Common<number> & { negativeIsNever?: 
 export function duration<const O extends Common<number>>(name: string, options: O): Setting<Value<number, O>> {
   return make<number, O>(name, 'a duration such as 2m5s, or whole seconds', options, (value) => {
     const parsed = parseDuration(value);
-    if (parsed === undefined) throw new SettingProblem();
+    if (parsed === undefined || parsed > Number.MAX_SAFE_INTEGER) throw new SettingProblem();
     return parsed;
   });
 }
@@ -133,7 +144,10 @@ export function list<const O extends Common<readonly string[]> & { separator?: R
   return make<readonly string[], O>(name, expects, options, (value) =>
     value
       .split(separator)
-      .map((item) => item.trim())
+      .map((item) => {
+        if (CONTROLS.test(item.trim())) throw new SettingProblem('it has control characters');
+        return item.trim();
+      })
       .filter((item) => item !== ''),
   );
 }
@@ -149,7 +163,7 @@ export function structured<T, const O extends Common<T>>(
     try {
       return parse(value);
     } catch (error) {
-      throw new SettingProblem((error as Error).message);
+      throw new SettingProblem(printableLine((error as Error).message, MAX_WHY));
     }
   });
 }
@@ -184,7 +198,7 @@ function make<T, O extends Common<T>>(
       try {
         return parse(value) as Value<T, O>;
       } catch (error) {
-        const got = options.secret ? 'something else' : JSON.stringify(value);
+        const got = options.secret ? 'something else' : JSON.stringify(printableLine(value, MAX_SHOWN));
         const why = error instanceof SettingProblem && error.message !== '' ? `: ${error.message}` : '';
         throw new SettingProblem(`${name}: expected ${expects}, got ${got}${why}`);
       }

@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs';
+import { readSmallFileSync } from '../small-file.js';
 import { type Setting, SettingProblem, type SettingsOf, type SettingsShape } from './declare.js';
 
 export type Environment = Readonly<Record<string, string | undefined>>;
@@ -49,7 +49,7 @@ function lookUp({ name, mayBeEmpty }: Setting<unknown>, env: Environment): strin
   const path = env[`${name}_FILE`]?.trim();
   if (!path) return undefined;
   try {
-    return readFileSync(path, 'utf8').trim() || undefined;
+    return readSmallFileSync(path).trim() || undefined;
   } catch (error) {
     throw new SettingProblem(`${name}_FILE: cannot read ${JSON.stringify(path)}: ${(error as Error).message}`);
   }

@@ -1,5 +1,6 @@
-import { generateKeyPairSync } from 'node:crypto';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import { generateKeyPairSync, randomBytes } from 'node:crypto';
+import { mkdirSync, mkdtempSync, rmSync, symlinkSync, truncateSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { type CertifiedKey, issueCertificate, newAuthority, parseAltName } from '../certificates/index.js';
@@ -31,6 +32,11 @@ beforeEach(() => {
 afterEach(() => rmSync(folder, { recursive: true }));
 
 const at = (name: string) => path.join(folder, name);
+function writeSparse(file: string): void {
+  writeFileSync(file, '');
+  truncateSync(file, 2 ** 40);
+}
+
 const FILES = () => ({ cert: at('cert'), key: at('key'), ca: at('ca') });
 
 function read(texts: { cert?: string; key?: string; ca?: string }, nowMs = NOW) {
@@ -70,6 +76,27 @@ it.each`
   ${'a CA used as a certificate'}   | ${{ cert: fleet.cert, key: fleet.key, ca: other.cert }}  | ${/FN_TLS_CERT: .*CN=fleet CA is not signed by a CA of FN_TLS_CA/}
 `('refuses $what', ({ texts, says }) => {
   expect(() => read(texts)).toThrow(says);
+});
+
+it.each`
+  what                    | put                                                               | says
+  ${'a pipe'}             | ${(file: string) => execFileSync('mkfifo', [file])}               | ${/cannot be read: it is not a file, but a folder, a pipe or a device/}
+  ${'a folder'}           | ${(file: string) => mkdirSync(file)}                              | ${/cannot be read: it is not a file|EISDIR/}
+  ${'a device'}           | ${(file: string) => symlinkSync('/dev/zero', file)}               | ${/cannot be read: it is not a file/}
+  ${'a terabyte'}         | ${(file: string) => writeSparse(file)}                            | ${/cannot be read: it has more than 1048576 bytes/}
+  ${'a link in a circle'} | ${(file: string) => symlinkSync(file, file)}                      | ${/cannot be read: ELOOP/}
+  ${'half of it'}         | ${(file: string) => writeFileSync(file, good.cert.slice(0, 300))} | ${/has no certificate|has no private key/}
+  ${'garbage'}            | ${(file: string) => writeFileSync(file, randomBytes(100_000))}    | ${/has no certificate|has no private key/}
+`('refuses $what in the place of each of the files', ({ put, says }) => {
+  for (const which of ['cert', 'key', 'ca']) {
+    read({});
+    rmSync(at(which));
+    put(at(which));
+    expect(() => readMaterial(FILES(), wallMs(NOW))).toThrow(
+      new RegExp(`FN_TLS_${which.toUpperCase()}: .*${says.source}`),
+    );
+    rmSync(at(which), { recursive: true });
+  }
 });
 
 it('lists everything that is wrong', () => {

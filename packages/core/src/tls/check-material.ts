@@ -1,7 +1,7 @@
 import { createPrivateKey, type KeyObject, X509Certificate } from 'node:crypto';
-import { readFileSync } from 'node:fs';
 import { type WallMs, wallMs } from '../clock.js';
 import { SettingsError } from '../settings/read.js';
+import { readSmallFileSync } from '../small-file.js';
 import { namesOf } from './peer-names.js';
 import { newSecureContext } from './secure-context.js';
 import type { CheckedMaterial, TlsFiles } from './tls-material.js';
@@ -10,7 +10,6 @@ const VARIABLES = { cert: 'FN_TLS_CERT', key: 'FN_TLS_KEY', ca: 'FN_TLS_CA' } as
 const CERTIFICATE = /-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g;
 /** Every process of a fleet is a server and a client. */
 const USES = { '1.3.6.1.5.5.7.3.1': 'servers', '1.3.6.1.5.5.7.3.2': 'clients' } as const;
-const MAX_BYTES = 1024 * 1024;
 
 /** The path at which a chain of certificates was found, and what is wrong there. */
 class Problem extends Error {}
@@ -66,12 +65,10 @@ type Chain = readonly [X509Certificate, ...X509Certificate[]];
 
 function read(files: TlsFiles, which: keyof TlsFiles): string {
   try {
-    const text = readFileSync(files[which], 'utf8');
-    if (text.length <= MAX_BYTES) return text;
+    return readSmallFileSync(files[which]);
   } catch (error) {
     throw problem(files, which, `cannot be read: ${(error as Error).message}`);
   }
-  throw problem(files, which, 'is too large for a PEM file');
 }
 
 function certificates(files: TlsFiles, which: 'cert' | 'ca', text: string): Chain {

@@ -1,4 +1,6 @@
-import { mkdirSync, mkdtempSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
+import { mkdirSync, mkdtempSync, renameSync, rmSync, symlinkSync, truncateSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { type CertifiedKey, issueCertificate, newAuthority } from '../certificates/index.js';
@@ -96,6 +98,49 @@ it.each([-3_600_000, 3_600_000])(
     await clock.advance(10_000);
     expect(found.material.cert).toBe(second.cert);
     expect(logged).toEqual(['info new TLS files are in use']);
+  },
+);
+
+const put = {
+  pipe: (file: string) => execFileSync('mkfifo', [file]),
+  folder: (file: string) => mkdirSync(file),
+  device: (file: string) => symlinkSync('/dev/zero', file),
+  terabyte: (file: string) => {
+    writeFileSync(file, '');
+    truncateSync(file, 2 ** 40);
+  },
+  garbage: (file: string) => writeFileSync(file, randomBytes(10_000)),
+  nothing: () => undefined,
+  'an expired one': (file: string) =>
+    writeFileSync(
+      file,
+      issueCertificate(fleet, { commonName: 'lb', altNames: [], days: 1, nowMs: wallMs(NOW - 9 * DAY_MS) }).cert,
+    ),
+  'one of another CA': (file: string) =>
+    writeFileSync(file, issue(newAuthority({ commonName: 'other', days: 1, nowMs: wallMs(NOW) })).cert),
+};
+
+it.each(
+  Object.entries(put).flatMap(([what, make]) =>
+    ['tls.crt', 'tls.key', 'ca.crt'].map((file) => [file, what, make] as const),
+  ),
+)(
+  '%s becomes %s: the identity of before serves on, the log says so once, and the next good one is taken up',
+  async (name, _what, make) => {
+    const [first, second] = [issue(), issue()];
+    write(first);
+    const found = start();
+    rmSync(path.join(folder, name));
+    make(path.join(folder, name));
+    await clock.advance(60_000);
+    expect([found.material.cert, found.material.key]).toEqual([first.cert, first.key]);
+    expect(logged).toEqual([
+      expect.stringMatching(/^error TLS files are not taken up, those before serve on: .*FN_TLS_/s),
+    ]);
+    rmSync(path.join(folder, name), { recursive: true, force: true });
+    write(second);
+    await clock.advance(10_000);
+    expect(found.material.cert).toBe(second.cert);
   },
 );
 

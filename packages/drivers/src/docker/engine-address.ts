@@ -1,5 +1,5 @@
-import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { readSmallFileSync } from '@fnfleet/core';
 import type { DockerOptions } from 'dockerode';
 
 const DEFAULT_HOST = 'unix:///var/run/docker.sock';
@@ -45,6 +45,6 @@ export function engineAddress(settings: EngineAddressSettings): EngineAddress {
 }
 
 function certificates(folder: string): DockerOptions {
-  const read = (name: string) => readFileSync(join(folder, name), 'utf8');
+  const read = (name: string) => readSmallFileSync(join(folder, name));
   return { ca: read('ca.pem'), cert: read('cert.pem'), key: read('key.pem') };
 }

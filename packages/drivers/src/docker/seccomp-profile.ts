@@ -1,4 +1,4 @@
-import { readFile } from 'node:fs/promises';
+import { readSmallFile } from '@fnfleet/core';
 
 const EXPECTED = 'FN_DOCKER_SECCOMP_PROFILE: expected a file with {"defaultAction": "SCMP_ACT_…", "syscalls": […]}';
 
@@ -7,7 +7,7 @@ const EXPECTED = 'FN_DOCKER_SECCOMP_PROFILE: expected a file with {"defaultActio
  * @throws Error when it cannot be read or is none
  */
 export async function readSeccompProfile(path: string): Promise<string> {
-  const text = await readFile(path, 'utf8').catch((cause: Error) => {
+  const text = await readSmallFile(path).catch((cause: Error) => {
     throw new Error(`${EXPECTED}, got ${JSON.stringify(path)}: ${cause.message}`, { cause });
   });
   const profile = parse(text, path);

@@ -1,3 +1,4 @@
+import { constants } from 'node:fs';
 import { open } from 'node:fs/promises';
 import { DirectoryWatch, type Timer } from '@fnfleet/core';
 import type { MembershipListener, MembershipSource, SourceDeps } from './membership.js';
@@ -51,7 +52,8 @@ export class FileSource implements MembershipSource {
 
 /** @throws Error when the file is empty: it is about to be written. That there are no runners is said by a comment alone. */
 async function readBounded(path: string): Promise<string> {
-  const file = await open(path);
+  // A pipe that nobody writes to would be waited for.
+  const file = await open(path, constants.O_RDONLY | constants.O_NONBLOCK);
   try {
     const stats = await file.stat();
     if (!stats.isFile()) throw new Error(`${path} is not a file`);

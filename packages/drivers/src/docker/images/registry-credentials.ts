@@ -1,6 +1,5 @@
-import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { Logger } from '@fnfleet/core';
+import { type Logger, readSmallFile } from '@fnfleet/core';
 import { matchCredential } from './credential-match.js';
 import type { ImageReference } from './image-reference.js';
 import { type Credential, CredentialsError, parseCredentials, type RegistryAuth } from './registry-auth.js';
@@ -43,7 +42,7 @@ export class RegistryCredentials {
     ];
     for (const path of paths) {
       try {
-        return parseCredentials(await readFile(path, 'utf8'));
+        return parseCredentials(await readSmallFile(path));
       } catch (error) {
         if (isMissing(error)) continue;
         this.logger.warn('cannot use a file of registry credentials', { path, error });

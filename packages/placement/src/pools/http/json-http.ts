@@ -1,7 +1,6 @@
-import { readFile } from 'node:fs/promises';
 import http from 'node:http';
 import https from 'node:https';
-import type { Clock } from '@fnfleet/core';
+import { type Clock, readSmallFile } from '@fnfleet/core';
 
 export interface JsonRequest {
   readonly method: 'GET' | 'POST';
@@ -97,7 +96,7 @@ async function send(request: JsonRequest, signal: AbortSignal): Promise<http.Inc
 }
 
 async function contents(files: TlsFiles): Promise<https.RequestOptions> {
-  const read = (path: string | undefined) => (path === undefined ? undefined : readFile(path));
+  const read = (path: string | undefined) => (path === undefined ? undefined : readSmallFile(path));
   const [ca, cert, key] = await Promise.all([read(files.ca), read(files.cert), read(files.key)]);
   return { ca, cert, key };
 }

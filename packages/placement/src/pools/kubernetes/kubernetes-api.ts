@@ -1,5 +1,4 @@
-import { readFile } from 'node:fs/promises';
-import type { Clock } from '@fnfleet/core';
+import { type Clock, readSmallFile } from '@fnfleet/core';
 import { type JsonRequest, requestJson, streamJson } from '../http/json-http.js';
 import type { EndpointSlice } from './endpoint-slice.js';
 import type { KubernetesPlace } from './kubernetes-url.js';
@@ -46,7 +45,7 @@ export class KubernetesApi {
   private async request(params: Readonly<Record<string, string>>): Promise<JsonRequest> {
     const { namespace, service, api } = this.place;
     const query = new URLSearchParams({ labelSelector: `kubernetes.io/service-name=${service}`, ...params });
-    const token = api.tokenFile === undefined ? undefined : (await readFile(api.tokenFile, 'utf8')).trim();
+    const token = api.tokenFile === undefined ? undefined : (await readSmallFile(api.tokenFile)).trim();
     return {
       method: 'GET',
       url: `${api.server}/apis/discovery.k8s.io/v1/namespaces/${namespace}/endpointslices?${query}`,

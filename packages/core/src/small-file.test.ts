@@ -1,0 +1,45 @@
+import { execFileSync } from 'node:child_process';
+import { mkdtempSync, readdirSync, rmSync, symlinkSync, truncateSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { readSmallFile, readSmallFileSync } from './small-file.js';
+
+let folder: string;
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), 'fnfleet-small-file-'));
+  writeFileSync(join(folder, 'file'), 'größer\n');
+  symlinkSync('file', join(folder, 'link'));
+  execFileSync('mkfifo', [join(folder, 'pipe')]);
+  writeFileSync(join(folder, 'sparse'), '');
+  truncateSync(join(folder, 'sparse'), 2 ** 40);
+});
+afterEach(() => rmSync(folder, { recursive: true }));
+
+const WAYS = { readSmallFile, readSmallFileSync: async (path: string, max?: number) => readSmallFileSync(path, max) };
+const openFiles = () => readdirSync('/proc/self/fd').length;
+
+describe.each(Object.entries(WAYS))('%s', (_name, read) => {
+  it.each`
+    what                       | path               | says
+    ${'a file'}                | ${'file'}          | ${'größer\n'}
+    ${'a link to a file'}      | ${'link'}          | ${'größer\n'}
+    ${'a pipe without a word'} | ${'pipe'}          | ${/not a file, but a folder, a pipe or a device/}
+    ${'a folder'}              | ${'.'}             | ${/not a file|EISDIR/}
+    ${'a device without end'}  | ${'/dev/zero'}     | ${/not a file/}
+    ${'a file of a terabyte'}  | ${'sparse'}        | ${/more than 1048576 bytes/}
+    ${'nothing'}               | ${'absent'}        | ${/ENOENT/}
+    ${'what no path can be'}   | ${'a\0b'}          | ${/null bytes/}
+    ${'a file without length'} | ${'/proc/version'} | ${/^Linux/}
+  `('reads $what, or says why not', async ({ path, says }) => {
+    const before = openFiles();
+    const read1 = read(path.startsWith('/') ? path : join(folder, path));
+    if (typeof says === 'string') expect(await read1).toBe(says);
+    else expect(await read1.catch((error: Error) => error.message)).toMatch(says);
+    expect(openFiles()).toBe(before);
+  });
+
+  it('takes as many bytes as may be, and not one more', async () => {
+    expect(await read(join(folder, 'file'), 9)).toBe('größer\n');
+    await expect(read(join(folder, 'file'), 8)).rejects.toThrow('more than 8 bytes');
+  });
+});
