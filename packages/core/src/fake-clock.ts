@@ -25,7 +25,7 @@ export class FakeClock implements Clock {
   }
 
   wallNow(): WallMs {
-    return wallMs(this.wallEpochMs + this.nowMs);
+    return wallMs(Math.floor(this.wallEpochMs + this.nowMs));
   }
 
   /** Sets the wall clock on, or back if negative, as an operator or NTP may. No time passes. */

@@ -4,6 +4,7 @@ import {
   type DrainResult,
   FnError,
   type Logger,
+  later,
   MIB,
   Once,
   type Registry,
@@ -179,7 +180,7 @@ class ComposedLbServer implements LbServer {
   }
 
   private async drainOnce(graceMs: number): Promise<DrainResult> {
-    const until = this.clock.now() + graceMs;
+    const until = later(this.clock.now(), graceMs);
     const http = await this.http.drain({ graceMs });
     const calls = await this.agent.drain({ graceMs: Math.max(0, until - this.clock.now()) });
     await this.close();

@@ -1,4 +1,4 @@
-import type { Clock, Logger } from '@fnfleet/core';
+import { type Clock, LONG_AGO, type Logger, later } from '@fnfleet/core';
 import { type DiagLogger, DiagLogLevel, diag } from '@opentelemetry/api';
 
 /** A collector that is away fails every few seconds. Once in so long is told, milliseconds. */
@@ -6,7 +6,7 @@ const QUIET_MS = 60_000;
 
 /** Puts what the SDK has to complain about into the log, without repeating it all the time. */
 export class ExportTroubles {
-  private quietUntil = Number.NEGATIVE_INFINITY;
+  private quietUntil = LONG_AGO;
   private untold = 0;
 
   constructor(
@@ -27,7 +27,7 @@ export class ExportTroubles {
       this.untold += 1;
       return;
     }
-    this.quietUntil = now + QUIET_MS;
+    this.quietUntil = later(now, QUIET_MS);
     this.logger.warn('traces or metrics do not reach the collector (OTEL_EXPORTER_OTLP_ENDPOINT)', {
       error: reasonOf(message, details),
       ...(this.untold > 0 && { untold: this.untold }),

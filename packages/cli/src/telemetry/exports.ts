@@ -36,9 +36,9 @@ async function newPush(
   exporter: NonNullable<Awaited<ReturnType<typeof newMetricExporter>>>,
   { otelMetricIntervalMs }: TelemetrySettings,
 ): Promise<MetricPush> {
-  const { toResourceMetrics } = await import('./otlp-metrics.js');
-  const since = systemClock.wallNow();
-  const read = () => toResourceMetrics(readMetrics(), resource, { since, now: systemClock.wallNow() });
+  const { coverageFrom, toResourceMetrics } = await import('./otlp-metrics.js');
+  const coverage = coverageFrom(systemClock);
+  const read = () => toResourceMetrics(readMetrics(), resource, coverage());
   return new MetricPush(read, exporter, otelMetricIntervalMs, systemClock);
 }
 

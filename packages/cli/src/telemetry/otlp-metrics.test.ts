@@ -1,7 +1,7 @@
-import { METRICS, type MetricSnapshot, wallMs } from '@fnfleet/core';
+import { FakeClock, METRICS, type MetricSnapshot, wallMs } from '@fnfleet/core';
 import { JsonMetricsSerializer } from '@opentelemetry/otlp-transformer';
 import { resourceFromAttributes } from '@opentelemetry/resources';
-import { toResourceMetrics } from './otlp-metrics.js';
+import { coverageFrom, toResourceMetrics } from './otlp-metrics.js';
 
 it('counters, gauges and histograms reach a collector as OTLP has them', () => {
   const metrics: MetricSnapshot[] = [
@@ -34,4 +34,16 @@ it('counters, gauges and histograms reach a collector as OTLP has them', () => {
       histogram: { dataPoints: [{ ...times, bucketCounts: [1, 2, 0], explicitBounds: [1, 10], sum: 12, count: 3 }] },
     },
   ]);
+});
+
+it('no point ends before it began: a wall clock that is set back shows only once it has caught up', async () => {
+  const clock = new FakeClock(1_000_000);
+  const coverage = coverageFrom(clock);
+  await clock.advance(5_000);
+  expect(coverage()).toEqual({ since: 1_000_000, now: 1_005_000 });
+  clock.stepWall(-60_000);
+  await clock.advance(1_000);
+  expect(coverage()).toEqual({ since: 1_000_000, now: 1_006_000 });
+  clock.stepWall(3_600_000);
+  expect(coverage()).toEqual({ since: 1_000_000, now: 1_006_000 - 60_000 + 3_600_000 });
 });

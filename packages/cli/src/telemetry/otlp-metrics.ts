@@ -1,4 +1,4 @@
-import { epochMs, METRIC_PREFIX, METRICS, type MetricSnapshot, type WallMs } from '@fnfleet/core';
+import { type Clock, epochMs, later, METRIC_PREFIX, METRICS, type MetricSnapshot, type WallMs } from '@fnfleet/core';
 import { type HrTime, ValueType } from '@opentelemetry/api';
 import { millisToHrTime } from '@opentelemetry/core';
 import type { Resource } from '@opentelemetry/resources';
@@ -11,6 +11,22 @@ import {
 
 const SCOPE = { name: 'fnfleet' };
 
+export interface Coverage {
+  readonly since: WallMs;
+  readonly now: WallMs;
+}
+
+/** @returns what a reading covers: it never ends before it began, even if the wall clock was set back meanwhile */
+export function coverageFrom(clock: Pick<Clock, 'now' | 'wallNow'>): () => Coverage {
+  const since = clock.wallNow();
+  const begunAt = clock.now();
+  return () => {
+    const counted = later(since, clock.now() - begunAt);
+    const wasSetBack = clock.wallNow() < counted;
+    return { since, now: wasSetBack ? counted : clock.wallNow() };
+  };
+}
+
 /**
  * What the process has counted, as exporters of OpenTelemetry take it.
  * @param span when counting began, and when it was read
@@ -18,7 +34,7 @@ const SCOPE = { name: 'fnfleet' };
 export function toResourceMetrics(
   metrics: readonly MetricSnapshot[],
   resource: Resource,
-  span: { since: WallMs; now: WallMs },
+  span: Coverage,
 ): ResourceMetrics {
   const times = { startTime: millisToHrTime(epochMs(span.since)), endTime: millisToHrTime(epochMs(span.now)) };
   const data = metrics.filter(({ points }) => points.length > 0).map((metric) => toMetricData(metric, times));

@@ -3,6 +3,7 @@ import {
   type Clock,
   InflightTracker,
   type Logger,
+  later,
   Once,
   type SettingsOf,
   silentLogger,
@@ -276,7 +277,7 @@ export class DockerDriver implements Driver {
   /** Resolves when it makes no sense to wait for the engine any longer, or there is nothing to wait for. */
   private async outOfPatience(): Promise<void> {
     const { clock, abandon, health } = this;
-    const until = clock.now() + CLOSE_MS;
+    const until = later(clock.now(), CLOSE_MS);
     while (clock.now() < until && !abandon.signal.aborted) {
       const before = health.now;
       await clock.sleep(CLOSE_DEGRADED_MS, abandon.signal);
