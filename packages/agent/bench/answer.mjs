@@ -1,7 +1,10 @@
-/** The least that can be called a function: answers every chunk that arrives on the socket named by its argument. */
+/**
+ * The least that can be called a function: answers every chunk that arrives on the socket named by its argument, with so many
+ * bytes.
+ */
 import { createServer } from 'node:net';
 
-const body = 'hello';
+const body = 'x'.repeat(Number(process.argv[3] ?? 5));
 const answer = Buffer.from(
   `HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nFn-Fdk-Version: bench/1\r\nContent-Length: ${body.length}\r\n\r\n${body}`,
 );

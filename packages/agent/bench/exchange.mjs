@@ -1,12 +1,13 @@
 /**
- * What the agent adds to a warm call: calls a second through submit(), next to the same requests given to undici
- * directly. The function is a process of its own that does next to nothing.
+ * What a warm call costs on this side of the function's socket: the same requests given to undici directly, to the agent's own
+ * client directly, and through getCall() and submit(). Each function is a process of its own that does next to nothing.
  *
- *   node packages/agent/bench/exchange.mjs [calls] [calls in flight]
+ *   node packages/agent/bench/exchange.mjs [calls] [calls in flight] [bytes of the request] [bytes of the answer]
  */
 import { fork } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { createRequire } from 'node:module';
+import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
@@ -20,17 +21,23 @@ const {
   withSignal,
   withWriter,
 } = require('../dist/index.js');
+const { FunctionConnection } = require('../dist/function-connection.js');
+const { wallAt, NO_TRACE } = require('@fnfleet/core');
+const { HealthState } = require('@fnfleet/drivers');
 const { Client } = require('undici');
 
 const calls = Number(process.argv[2] ?? 20_000);
 const inFlight = Number(process.argv[3] ?? 1);
-const payload = Buffer.from('{"name":"bench"}');
+const answerBytes = process.argv[5] ?? '5';
+const payload = Buffer.alloc(Number(process.argv[4] ?? 16), 'x');
 
 const results = [];
 for (const [name, setUp] of [
   ['undici alone', undiciAlone],
+  ['own client alone', ownAlone],
   ['getCall + submit', throughAgent],
   ['undici alone', undiciAlone],
+  ['own client alone', ownAlone],
   ['getCall + submit', throughAgent],
 ]) {
   const { one, close } = await setUp();
@@ -85,6 +92,33 @@ async function undiciAlone() {
   };
 }
 
+async function ownAlone() {
+  const functions = await Promise.all(Array.from({ length: inFlight }, startFunction));
+  const clients = functions.map(
+    ({ socketPath }) =>
+      new FunctionConnection(
+        (onread) => connect({ path: socketPath, onread }),
+        { maxBodyBytes: 0, maxHeaderBytes: 0 },
+        systemClock,
+      ),
+  );
+  const response = { writeHead() {}, write: () => true, onDrain() {} };
+  const { signal } = new AbortController();
+  const shared = { model: model(), response, signal, trace: NO_TRACE, beforeStart: undefined };
+  return {
+    one: async (index) => {
+      const deadline = wallAt(systemClock.now() + 30_000, systemClock);
+      const exchange = clients[index].exchange({ ...shared, body: completeBody(payload) }, deadline);
+      const { error } = await exchange.end;
+      if (error) throw error;
+    },
+    close: async () => {
+      for (const client of clients) client.close();
+      await Promise.all(functions.map((each) => each.stop()));
+    },
+  };
+}
+
 async function throughAgent() {
   const agent = newAgent({ driver: forkingDriver(), settings: readSettings(agentSettings, {}) });
   const writer = { writeHead() {}, write: () => true, onDrain() {} };
@@ -132,12 +166,14 @@ function forkingDriver() {
     name: 'bench',
     capabilities: { pause: false, isolation: false, slotKeyExtension: '' },
     ready: Promise.resolve(),
-    prepareImage: async () => ({ pullNs: 0 }),
+    health: new HealthState(),
+    prepareImage: async () => ({ pullNs: 0, release: () => undefined }),
     create: async (spec) => {
       const { socketPath, exited, stop } = await startFunction();
       return {
         id: spec.id,
         socketPath,
+        connect: (onread) => connect({ path: socketPath, ...(onread && { onread }) }),
         start: async () => undefined,
         listening: async () => undefined,
         pause: async () => undefined,
@@ -153,7 +189,7 @@ function forkingDriver() {
 async function startFunction() {
   const directory = mkdtempSync(join(tmpdir(), 'bench-'));
   const socketPath = join(directory, 'lsnr.sock');
-  const child = fork(new URL('answer.mjs', import.meta.url), [socketPath]);
+  const child = fork(new URL('answer.mjs', import.meta.url), [socketPath, answerBytes]);
   const exited = new Promise((resolve) => {
     child.once('exit', (code) => resolve({ exitCode: code ?? 137, outOfMemory: false }));
   });

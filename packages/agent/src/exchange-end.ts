@@ -1,4 +1,5 @@
-import { CancelledError, FnError } from '@fnfleet/core';
+import { FnError } from '@fnfleet/core';
+import { ReplyError } from './http1/reply-parser.js';
 
 /** How an exchange with a function ended. */
 export interface ExchangeEnd {
@@ -12,36 +13,24 @@ export interface ExchangeEnd {
 export type FailedWhile = 'connecting' | 'sending' | 'relaying';
 
 /**
- * What an error of the HTTP client means for the caller and for the container.
+ * What the failure of a connection means for the caller and for the container.
+ * @param cause of the parser or of the system
  * @param uploaded the whole request had gone out
  */
-export function endFromTransport(cause: Error, phase: FailedWhile, uploaded: boolean): ExchangeEnd {
-  const code = (cause as NodeJS.ErrnoException).code ?? '';
-  switch (code) {
-    case 'UND_ERR_INVALID_ARG':
-      // Nothing was sent: a header of the call cannot travel over HTTP.
-      return { error: new FnError('badRequest', { params: { reason: cause.message }, cause }), reusable: true };
-    case 'UND_ERR_HEADERS_OVERFLOW':
-      return { error: new FnError('functionResponseHeaderTooBig', { cause }), reusable: false };
-    case 'UND_ERR_ABORTED':
-      // The body was taken away before its end, without a word.
-      return { error: new CancelledError(), reusable: false };
+export function endFromConnection(cause: Error, phase: FailedWhile, uploaded: boolean): ExchangeEnd {
+  if (cause instanceof ReplyError && cause.kind === 'tooBig') {
+    return { error: new FnError('functionResponseHeaderTooBig', { cause }), reusable: false };
   }
-  if (phase === 'relaying') {
-    return isEarlyEnd(code)
-      ? { error: new FnError('functionResponseTruncated', { cause }), reusable: true }
-      : { error: new FnError('functionResponse', { cause }), reusable: false };
+  const lost = isLostConnection(cause);
+  if (phase === 'relaying' && lost) {
+    return { error: new FnError('functionResponseTruncated', { cause }), reusable: true };
   }
-  const lostUpload = phase === 'sending' && !uploaded && isLostConnection(code);
+  const lostUpload = phase === 'sending' && !uploaded && lost;
   return { error: new FnError(lostUpload ? 'functionWriteRequest' : 'functionResponse', { cause }), reusable: false };
 }
 
 /** The other side closed or reset the connection. */
-function isLostConnection(code: string): boolean {
-  return code === 'UND_ERR_SOCKET' || code === 'EPIPE' || code === 'ECONNRESET';
-}
-
-/** The connection ended before the announced length, or within a chunk. */
-function isEarlyEnd(code: string): boolean {
-  return isLostConnection(code) || code === 'UND_ERR_RES_CONTENT_LENGTH_MISMATCH' || code === 'HPE_INVALID_EOF_STATE';
+function isLostConnection(cause: Error): boolean {
+  if (cause instanceof ReplyError) return cause.kind === 'early';
+  return ['EPIPE', 'ECONNRESET'].includes((cause as NodeJS.ErrnoException).code ?? '');
 }

@@ -1,49 +1,202 @@
-import type { Socket } from 'node:net';
+import type { OnReadOpts, Socket } from 'node:net';
+import type { Readable } from 'node:stream';
 import type { Clock, WallMs } from '@fnfleet/core';
-import { Client } from 'undici';
 import type { AgentCall } from './agent-call.js';
-import { functionDialer } from './function-dialer.js';
+import { type Connect, type Dialling, FunctionDialer } from './function-dialer.js';
 import { Exchange, type ExchangeLimits } from './function-exchange.js';
+import { ReplyError, ReplyParser } from './http1/reply-parser.js';
+import { Upload } from './http1/upload.js';
+import { LazyTimer } from './lazy-timer.js';
 
-/** FDKs close idle connections after anything from no time to five seconds; one second keeps clear of most of them. */
-const IDLE_CLOSE_MS = 1_000;
-const DEFAULT_HEADER_BYTES = 10 * 1024 * 1024;
+/** FDKs close idle connections after anything from no time to five seconds; this keeps clear of most of them. */
+const IDLE_CLOSE_MS = 900;
+const DEFAULT_HEADER_BYTES = 1024 * 1024;
+/** What one read may bring. */
+const READ_BYTES = 64 * 1024;
+/** A body up to this goes out with its head, in one write. */
+const ONE_WRITE_BYTES = 16 * 1024;
+
+/**
+ * Where every connection reads to. What is read is dealt with before the next read of any connection, and what somebody
+ * keeps is copied: so there need not be one for each.
+ */
+const readBuffer = Buffer.allocUnsafeSlow(READ_BYTES);
 
 /**
  * The one connection to the function in a container. It is dialled when a call needs it, kept for the next, and closed
- * after a second of silence. There are never two: many FDKs accept a second one only after the first has gone.
+ * after a while of silence. There are never two: many FDKs accept a second one only after the first has gone.
+ *
+ * F1  It carries one exchange at a time, and a request at most once.
+ * F2  Whatever comes that belongs to no exchange closes it: bytes while it is idle, bytes behind an answer.
+ * F3  After an exchange it is kept only if the request has gone out to its end, and the answer has come to its own.
  */
 export class FunctionConnection {
-  private readonly client: Client;
+  private readonly dialer: FunctionDialer;
+  private readonly parser: ReplyParser;
+  private readonly idleTimer: LazyTimer;
+  private readonly read: OnReadOpts;
+  private dialling: Dialling | undefined;
+  private socket: Socket | undefined;
+  private exchangeNow: Exchange | undefined;
+  private upload: Upload | undefined;
+  /** What has arrived while the exchange was paused. */
+  private held: Buffer | undefined;
+  private paused = false;
+  private closed = false;
 
   constructor(
-    connect: () => Socket,
+    connect: Connect,
     private readonly limits: ExchangeLimits,
-    private readonly clock: Pick<Clock, 'after'>,
+    private readonly clock: Clock,
   ) {
-    this.client = new Client('http://localhost', {
-      connect: functionDialer(connect),
-      allowH2: false,
-      pipelining: 1,
-      keepAliveTimeout: IDLE_CLOSE_MS,
-      keepAliveMaxTimeout: IDLE_CLOSE_MS,
-      keepAliveTimeoutThreshold: 100,
-      // The deadline of the call is the only limit in time.
-      headersTimeout: 0,
-      bodyTimeout: 0,
-      maxHeaderSize: limits.maxHeaderBytes || DEFAULT_HEADER_BYTES,
-    });
+    this.dialer = new FunctionDialer(connect);
+    this.parser = new ReplyParser({ maxHeadBytes: limits.maxHeaderBytes || DEFAULT_HEADER_BYTES });
+    this.idleTimer = new LazyTimer(clock, () => this.drop());
+    this.read = {
+      buffer: readBuffer,
+      callback: (bytes) => {
+        this.onBytes(readBuffer.subarray(0, bytes));
+        return true;
+      },
+    };
   }
 
-  /** Sends the call. One at a time. @param deadline what the function is told */
+  /** Sends the call. One at a time. */
   exchange(call: AgentCall, deadline: WallMs): Exchange {
-    const exchange = new Exchange(call, this.limits, this.clock);
-    exchange.begin(this.client, deadline);
+    const exchange = new Exchange(call, this.limits, this.clock, this);
+    exchange.begin(deadline);
     return exchange;
   }
 
-  /** Breaks the connection. Idempotent, never rejects. */
-  async close(): Promise<void> {
-    await this.client.destroy().catch(() => undefined);
+  /** Breaks the connection. Idempotent. */
+  close(): void {
+    this.closed = true;
+    this.exchangeNow?.onFailed(new Error('the connection is closed'));
+    this.drop();
+    this.idleTimer.stop();
+  }
+
+  /** Calls `onOpen` of the exchange when there is a connection, which may be at once. */
+  open(exchange: Exchange): void {
+    this.exchangeNow = exchange;
+    this.idleTimer.clear();
+    if (this.socket !== undefined) return exchange.onOpen();
+    if (this.closed) return exchange.onFailed(new Error('the connection is closed'));
+    this.dialling = this.dialer.dial(
+      this.read,
+      (socket) => this.onOpen(socket),
+      (error) => this.onFailed(error),
+    );
+  }
+
+  /** @param head one character a byte */
+  send(head: string, body: Buffer | Readable, exchange: Exchange): void {
+    const { socket } = this;
+    if (socket === undefined) return exchange.onFailed(new Error('the connection is closed'));
+    this.parser.begin(exchange);
+    if (!Buffer.isBuffer(body)) {
+      socket.write(head, 'latin1');
+      this.upload = new Upload(socket, body, exchange);
+    } else if (body.length === 0) {
+      socket.write(head, 'latin1');
+    } else if (body.length > ONE_WRITE_BYTES) {
+      socket.cork();
+      socket.write(head, 'latin1');
+      socket.write(body);
+      socket.uncork();
+    } else {
+      const whole = Buffer.allocUnsafe(head.length + body.length);
+      whole.write(head, 'latin1');
+      body.copy(whole, head.length);
+      socket.write(whole);
+    }
+  }
+
+  /** The exchange can take no more. */
+  pause(): void {
+    this.paused = true;
+    this.parser.pause();
+    this.socket?.pause();
+  }
+
+  /** The exchange can take more, and may be given it before this returns. */
+  resume(): void {
+    this.paused = false;
+    this.parser.resume();
+    const { held } = this;
+    this.held = undefined;
+    if (held !== undefined) this.onBytes(held);
+    // What was held may have been enough for another pause.
+    if (!this.paused) this.socket?.resume();
+  }
+
+  /** The exchange is over, also one that was never opened. `complete`: so are its request and its answer. */
+  release(exchange: Exchange, complete: boolean): void {
+    if (this.exchangeNow !== exchange) return;
+    this.exchangeNow = undefined;
+    if (this.paused) this.resume();
+    const sent = this.upload?.isComplete ?? true;
+    this.upload?.stop();
+    this.upload = undefined;
+    if (complete && sent && this.parser.mayGoOn && this.socket !== undefined) this.idleTimer.set(IDLE_CLOSE_MS);
+    else this.drop();
+  }
+
+  private onOpen(socket: Socket): void {
+    this.dialling = undefined;
+    this.socket = socket;
+    socket.once('end', () => this.onEnd(socket));
+    socket.once('error', (error) => this.onGone(socket, error));
+    socket.once('close', () => this.onGone(socket, new ReplyError('early', 'the connection was closed')));
+    this.exchangeNow?.onOpen();
+  }
+
+  private onBytes(bytes: Buffer): void {
+    // F2
+    if (this.exchangeNow === undefined) return this.drop();
+    let taken: number;
+    try {
+      taken = this.parser.read(bytes);
+    } catch (error) {
+      return this.onFailed(error as Error);
+    }
+    if (taken === bytes.length) return;
+    if (this.exchangeNow === undefined) this.drop();
+    // A copy: others read to the same place.
+    else this.held = Buffer.from(bytes.subarray(taken));
+  }
+
+  /** The function will say no more. */
+  private onEnd(socket: Socket): void {
+    if (this.socket !== socket) return;
+    try {
+      this.parser.end();
+    } catch (error) {
+      this.onFailed(error as Error);
+    }
+    this.drop();
+  }
+
+  private onGone(socket: Socket, error: Error): void {
+    if (this.socket === socket) this.onFailed(error);
+  }
+
+  private onFailed(error: Error): void {
+    const exchange = this.exchangeNow;
+    this.drop();
+    exchange?.onFailed(error);
+  }
+
+  private drop(): void {
+    const { socket, dialling } = this;
+    this.socket = undefined;
+    this.dialling = undefined;
+    this.held = undefined;
+    this.paused = false;
+    this.parser.stop();
+    this.idleTimer.clear();
+    dialling?.stop();
+    // What goes wrong on the way out concerns nobody.
+    socket?.on('error', () => undefined).destroy();
   }
 }

@@ -3,7 +3,7 @@ import { linkSync, mkdtempSync, renameSync, rmSync } from 'node:fs';
 import net from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { functionDialer } from './function-dialer.js';
+import { FunctionDialer } from './function-dialer.js';
 
 const folder = mkdtempSync(path.join(tmpdir(), 'dial-'));
 const servers: net.Server[] = [];
@@ -29,17 +29,21 @@ async function deafSocket(name: string): Promise<string> {
   return deaf;
 }
 
-function dial(dialer: ReturnType<typeof functionDialer>): Promise<net.Socket> {
+const read = { buffer: Buffer.alloc(16), callback: () => true };
+
+function dialerOf(socketPath: string): FunctionDialer {
+  return new FunctionDialer((onread) => net.connect({ path: socketPath, onread }));
+}
+
+function dial(dialer: FunctionDialer): Promise<net.Socket> {
   return new Promise((resolve, reject) => {
-    dialer({ hostname: 'localhost', protocol: 'http:', port: '' }, (error, socket) =>
-      error ? reject(error) : resolve(socket as net.Socket),
-    );
+    dialer.dial(read, resolve, reject);
   });
 }
 
 it('waits for a function that has bound its socket but does not listen yet', async () => {
   const socketPath = await deafSocket('slow.sock');
-  const connection = dial(functionDialer(() => net.connect(socketPath)));
+  const connection = dial(dialerOf(socketPath));
   await new Promise((resolve) => setTimeout(resolve, 50));
   renameSync(await listen('ready.sock'), socketPath);
   (await connection).destroy();
@@ -47,10 +51,23 @@ it('waits for a function that has bound its socket but does not listen yet', asy
 
 it('does not wait once the function has been there', async () => {
   const socketPath = await listen('gone.sock');
-  const dialer = functionDialer(() => net.connect(socketPath));
+  const dialer = dialerOf(socketPath);
   (await dial(dialer)).destroy();
   renameSync(await deafSocket('dead.sock'), socketPath);
   const from = performance.now();
   await expect(dial(dialer)).rejects.toMatchObject({ code: 'ECONNREFUSED' });
   expect(performance.now() - from).toBeLessThan(500);
 });
+
+it('lets go of what is being dialled when nobody wants it any more', async () => {
+  const dialling = dialerOf(await deafSocket('unwanted.sock')).dial(read, fail, fail);
+  await new Promise((resolve) => setTimeout(resolve, 20));
+  dialling.stop();
+  const connecting = dialerOf(await listen('fast.sock')).dial(read, fail, fail);
+  connecting.stop();
+  await new Promise((resolve) => setTimeout(resolve, 50));
+});
+
+function fail(): void {
+  throw new Error('called back nevertheless');
+}

@@ -1,11 +1,22 @@
 import type { Readable } from 'node:stream';
-import { CancelledError, type Clock, Deferred, FnError, type Timer, type WallMs } from '@fnfleet/core';
-import type { Client, Dispatcher } from 'undici';
+import { CancelledError, type Clock, Deferred, FnError, type HeaderList, type Timer, type WallMs } from '@fnfleet/core';
 import type { AgentCall } from './agent-call.js';
 import { cancelReason } from './cancel-reason.js';
-import { type ExchangeEnd, endFromTransport, type FailedWhile } from './exchange-end.js';
-import { replyHeaders } from './function-reply.js';
-import { requestHeaders } from './function-request.js';
+import { type ExchangeEnd, endFromConnection, type FailedWhile } from './exchange-end.js';
+import { requestHead } from './function-request.js';
+import type { ReplyHandler } from './http1/reply-parser.js';
+import type { UploadListener } from './http1/upload.js';
+
+/** What an exchange needs of its connection. */
+export interface ExchangeConnection {
+  /** Calls `onOpen` of the exchange, or `onFailed`. */
+  open(exchange: Exchange): void;
+  send(head: string, body: Buffer | Readable, exchange: Exchange): void;
+  pause(): void;
+  resume(): void;
+  /** `complete`: request and answer have come to their ends. Otherwise it is broken. */
+  release(exchange: Exchange, complete: boolean): void;
+}
 
 export interface ExchangeLimits {
   /** Bytes of a reply's body; 0: no limit. */
@@ -36,15 +47,11 @@ const UNWANTED_BYTES = 64 * 1024;
  *     itself. Its container then serves on: a client that closes many connections at once does not take all hot
  *     containers along.
  */
-export class Exchange implements Dispatcher.DispatchHandler {
+export class Exchange implements ReplyHandler, UploadListener {
   private readonly ended = new Deferred<ExchangeEnd>();
   private phase: FailedWhile | 'draining' | 'abandoned' | 'settled' = 'connecting';
-  private controller: Dispatcher.DispatchController | undefined;
+  private deadline: WallMs | undefined;
   private bytes = 0;
-  /** Set while the writer is slow: what came in spite of the pause, and how to end once it has been written. */
-  private held: Buffer[] | undefined;
-  private endAfterHeld: ExchangeEnd | undefined;
-  private uploadError: Error | undefined;
   /** The result of a reply whose body nobody wants. */
   private verdict: ExchangeEnd | undefined;
   private patience: Timer | undefined;
@@ -53,6 +60,7 @@ export class Exchange implements Dispatcher.DispatchHandler {
     private readonly call: AgentCall,
     private readonly limits: ExchangeLimits,
     private readonly clock: Pick<Clock, 'after'>,
+    private readonly connection: ExchangeConnection,
   ) {}
 
   /** Resolves when the caller can be told. Never rejects. */
@@ -60,141 +68,118 @@ export class Exchange implements Dispatcher.DispatchHandler {
     return this.ended.promise;
   }
 
-  begin(client: Client, deadline: WallMs): void {
+  begin(deadline: WallMs): void {
     const { call } = this;
+    this.deadline = deadline;
     if (call.signal.aborted) return this.settle({ error: cancelReason(call.signal), reusable: true });
     call.signal.addEventListener('abort', this.onCallerGone);
-    if (call.beforeStart === undefined) this.send(client, deadline);
-    else call.beforeStart(() => this.send(client, deadline));
-  }
-
-  private send(client: Client, deadline: WallMs): void {
-    if (this.phase === 'settled') return; // ended while it was announced
-    const { call } = this;
-    try {
-      const headers = requestHeaders(call, deadline);
-      client.dispatch({ method: 'POST', path: '/call', headers, body: this.openBody() }, this);
-    } catch (error) {
-      this.settle({ error, reusable: true });
-    }
+    if (call.beforeStart === undefined) this.connection.open(this);
+    else call.beforeStart(this.onAnnounced);
   }
 
   /** Ends the exchange from outside; the container must not be used again. */
   abort(error: Error): void {
-    this.breakOff({ error, reusable: false });
+    this.settle({ error, reusable: false });
   }
 
-  onRequestStart(controller: Dispatcher.DispatchController): void {
-    this.controller = controller;
-    if (this.phase === 'settled') return controller.abort(new CancelledError());
+  onOpen(): void {
+    const { call, deadline } = this;
+    if (this.phase !== 'connecting' || deadline === undefined) return;
+    const complete = call.body.takeComplete();
+    let head: string;
+    try {
+      head = requestHead(call, deadline, complete?.length);
+    } catch (error) {
+      return this.settle({ error, reusable: true }, true);
+    }
     this.phase = 'sending';
+    this.connection.send(head, complete ?? call.body.stream(), this);
   }
 
-  onResponseStart(controller: Dispatcher.DispatchController, status: number): void {
-    if (this.phase !== 'sending' || status < 200) return;
+  onHead(status: number, headers: HeaderList, length: number | undefined): void {
+    if (this.phase !== 'sending') return;
     switch (status) {
       case 200:
-        return this.startRelay(controller);
+        return this.startRelay(headers, length);
       case 502:
         return this.drain({ error: new FnError('functionFailed'), reusable: true });
       case 504:
         return this.drain({ error: new FnError('callTimeout'), reusable: true });
       default: {
         const cause = new Error(`the FDK answered with status ${status}`);
-        this.breakOff({ error: new FnError('functionInvalidResponse', { cause }), reusable: false });
+        this.settle({ error: new FnError('functionInvalidResponse', { cause }), reusable: false });
       }
     }
   }
 
-  onResponseData(controller: Dispatcher.DispatchController, chunk: Buffer): void {
-    if (this.phase === 'relaying') this.relay(controller, chunk);
+  onData(chunk: Buffer): void {
+    if (this.phase === 'relaying') this.relay(chunk);
     else if (this.verdict) this.swallow(chunk);
   }
 
-  onResponseEnd(): void {
-    if (this.phase === 'relaying') this.endRelay({ error: undefined, reusable: true });
-    else if (this.verdict) this.settle(this.verdict);
+  onEnd(): void {
+    if (this.phase === 'relaying') this.settle({ error: undefined, reusable: true }, true);
+    else if (this.verdict) this.settle(this.verdict, true);
   }
 
-  onResponseError(_controller: Dispatcher.DispatchController, error: Error): void {
+  /** The connection has failed, or could not be had. */
+  onFailed(cause: Error): void {
     const { phase } = this;
     if (phase === 'settled') return;
-    if (phase === 'draining') return this.settle(this.verdict ?? { error, reusable: false });
-    if (phase === 'abandoned') return this.settle({ error: this.verdict?.error ?? error, reusable: false });
-    if (this.uploadError !== undefined) return this.settle({ error: this.uploadError, reusable: false });
-    const end = endFromTransport(error, phase, this.call.body.consumed);
-    if (phase === 'relaying') this.endRelay(end);
-    else this.settle(end);
+    if (phase === 'draining') return this.settle(this.verdict ?? { error: cause, reusable: false });
+    if (phase === 'abandoned') return this.settle({ error: this.verdict?.error ?? cause, reusable: false });
+    this.settle(endFromConnection(cause, phase, this.call.body.consumed));
   }
 
-  private openBody(): Buffer | Readable {
-    const { body } = this.call;
-    const complete = body.takeComplete();
-    if (complete !== undefined) return complete;
-    const stream = body.stream();
-    stream.on('error', (error) => {
-      this.uploadError ??= error;
-    });
-    return stream;
+  onUploadFailed(error: Error | undefined): void {
+    this.settle({ error: error ?? new CancelledError(), reusable: false });
   }
 
-  private startRelay(controller: Dispatcher.DispatchController): void {
+  private readonly onAnnounced = (): void => {
+    // Unless it ended while it was announced.
+    if (this.phase === 'connecting') this.connection.open(this);
+  };
+
+  private startRelay(headers: HeaderList, length: number | undefined): void {
+    const { maxBodyBytes } = this.limits;
     if (!this.call.body.consumed) {
-      return this.breakOff({ error: new FnError('functionPrematureWrite'), reusable: true });
+      return this.settle({ error: new FnError('functionPrematureWrite'), reusable: true });
+    }
+    if (maxBodyBytes > 0 && length !== undefined && length > maxBodyBytes) {
+      return this.settle({ error: new FnError('functionResponseTooBig'), reusable: true });
     }
     this.phase = 'relaying';
-    this.write(() => this.call.response.writeHead(200, replyHeaders(controller.rawHeaders)));
+    this.write(() => this.call.response.writeHead(200, headers));
   }
 
-  private relay(controller: Dispatcher.DispatchController, chunk: Buffer): void {
+  private relay(chunk: Buffer): void {
     const { maxBodyBytes } = this.limits;
     this.bytes += chunk.length;
     const excess = maxBodyBytes > 0 ? this.bytes - maxBodyBytes : 0;
-    if (excess <= 0) return this.forward(controller, chunk);
-    if (excess < chunk.length) this.forward(controller, chunk.subarray(0, chunk.length - excess));
-    this.endRelay({ error: new FnError('functionResponseTooBig'), reusable: true });
-    controller.abort(new CancelledError());
+    if (excess <= 0) return this.forward(chunk);
+    if (excess < chunk.length) this.forward(chunk.subarray(0, chunk.length - excess));
+    this.settle({ error: new FnError('functionResponseTooBig'), reusable: true });
   }
 
-  private forward(controller: Dispatcher.DispatchController, chunk: Buffer): void {
-    // A connection that ends while it is paused hands over the rest nevertheless.
-    if (this.held) return void this.held.push(chunk);
+  private forward(chunk: Buffer): void {
     this.write(() => {
       if (this.call.response.write(chunk)) return;
-      this.held = [];
-      controller.pause();
-      this.call.response.onDrain(() => this.onDrain());
+      this.connection.pause();
+      this.call.response.onDrain(this.onDrain);
     });
   }
 
-  private onDrain(): void {
-    const held = this.held;
-    if (held === undefined || this.phase !== 'relaying') return;
-    this.held = undefined;
-    this.write(() => {
-      for (let chunk = held.shift(); chunk !== undefined; chunk = held.shift()) {
-        if (this.call.response.write(chunk)) continue;
-        this.held = held;
-        this.call.response.onDrain(() => this.onDrain());
-        return;
-      }
-      if (this.endAfterHeld) this.settle(this.endAfterHeld);
-      else this.controller?.resume();
-    });
-  }
+  private readonly onDrain = (): void => {
+    if (this.phase === 'relaying') this.connection.resume();
+  };
 
   /** Runs code of the writer. What it throws ends the call; the function is not to blame, its connection is closed. */
   private write(action: () => void): void {
     try {
       action();
     } catch (error) {
-      this.breakOff({ error, reusable: true });
+      this.settle({ error, reusable: true });
     }
-  }
-
-  private endRelay(end: ExchangeEnd): void {
-    if (this.held?.length) this.endAfterHeld ??= end;
-    else this.settle(end);
   }
 
   private drain(verdict: ExchangeEnd): void {
@@ -204,7 +189,7 @@ export class Exchange implements Dispatcher.DispatchHandler {
 
   private swallow(chunk: Buffer): void {
     this.bytes += chunk.length;
-    if (this.bytes > UNWANTED_BYTES && this.verdict) this.breakOff(this.verdict);
+    if (this.bytes > UNWANTED_BYTES && this.verdict) this.settle(this.verdict);
   }
 
   private readonly onCallerGone = (): void => {
@@ -212,27 +197,22 @@ export class Exchange implements Dispatcher.DispatchHandler {
     if (this.phase !== 'sending' || !this.call.body.consumed) {
       // Nobody knows what a function is doing that has got a part of the request. Where it has got nothing, or its headers
       // are here, its connection is enough to give up.
-      return this.breakOff({ error, reusable: this.phase !== 'sending' });
+      return this.settle({ error, reusable: this.phase !== 'sending' });
     }
     this.phase = 'abandoned';
     this.verdict = { error, reusable: true };
     this.patience = this.clock.after(HALF_LEAVE_GRACE_MS, () => {
-      this.patience = this.clock.after(HALF_LEAVE_GRACE_MS, () => this.breakOff({ error, reusable: false }));
+      this.patience = this.clock.after(HALF_LEAVE_GRACE_MS, () => this.settle({ error, reusable: false }));
     });
   };
 
-  private breakOff(end: ExchangeEnd): void {
-    if (this.phase === 'settled') return;
-    this.settle(end);
-    this.controller?.abort(new CancelledError());
-  }
-
-  private settle(end: ExchangeEnd): void {
+  /** @param complete request and answer have come to their ends, and the connection may carry others */
+  private settle(end: ExchangeEnd, complete = false): void {
     if (this.phase === 'settled') return;
     this.phase = 'settled';
     this.patience?.cancel();
-    this.held = undefined;
     this.call.signal.removeEventListener('abort', this.onCallerGone);
+    this.connection.release(this, complete);
     if (!this.call.body.consumed) this.call.body.discard();
     this.ended.resolve(end);
   }

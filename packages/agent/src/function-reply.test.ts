@@ -1,4 +1,5 @@
 import { once } from 'node:events';
+import type { ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import { count, FakeClock, RecordedMetrics } from '@fnfleet/core';
 import { fn, rawFn, type ScriptedFunction } from '@fnfleet/drivers';
@@ -42,15 +43,21 @@ describe('the answer', () => {
     ]);
   });
 
-  it('agent-and-docker 73: a body over the limit is cut and refused, its container stays; one at the limit passes', async () => {
+  it.each`
+    answer             | write                                                                  | seen
+    ${'with a length'} | ${(res: ServerResponse, body: Buffer) => res.end(body)}                | ${0}
+    ${'in chunks'}     | ${(res: ServerResponse, body: Buffer) => res.write(body) && res.end()} | ${2048}
+  `('agent-and-docker 73: a body $answer over the limit is refused, its container stays', async ({ write, seen }) => {
     const sizes = [2048, 2049, 5000, 1];
-    const big = fn((req, res) => req.resume() && res.end(Buffer.alloc(sizes.shift() ?? 0)));
+    const big = fn((req, res) => req.resume() && write(res, Buffer.alloc(sizes.shift() ?? 0)));
     test = new TestAgent({ big }, { settings: { maxResponseBytes: 2048 } });
     expect((await test.answer({ image: 'big' })).body).toHaveLength(2048);
     for (const _ of [2049, 5000]) {
       const { writer, done } = await test.invoke({ image: 'big' });
       await expect(done).rejects.toMatchObject({ status: 502, message: 'function response body too large' });
-      expect(writer.body).toHaveLength(2048);
+      // Where the length was announced nothing has gone out, and the caller gets a whole answer: 502.
+      expect(writer.status).toBe(seen === 0 ? undefined : 200);
+      expect(writer.body).toHaveLength(seen);
     }
     await test.answer({ image: 'big' });
     expect(test.driver.counters.created).toBe(1);
@@ -198,6 +205,15 @@ describe('the answer', () => {
     await test.answer({ image: 'closing', writer });
     expect(writer.impatience).toBe(0);
     expect(writer.body.equals(whole)).toBe(true);
+  });
+
+  it('E3: a caller who has yet to take the last bytes does not hold up the next call of the container', async () => {
+    test = new TestAgent({ echo });
+    const writer = new RecordingWriter();
+    writer.slow = true;
+    await test.answer({ writer, body: 'slowly' });
+    expect((await test.answer({ body: 'next' })).body.toString()).toBe('next');
+    expect(test.driver.counters.created).toBe(1);
   });
 
   it('a writer that rejects the answer ends the call with its error; the container stays', async () => {

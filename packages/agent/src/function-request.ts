@@ -1,4 +1,12 @@
-import { formatDateSeconds, hasTrace, isHopByHop, textToHeader, traceHeaders, type WallMs } from '@fnfleet/core';
+import {
+  FnError,
+  formatDateSeconds,
+  hasTrace,
+  isHopByHop,
+  textToHeader,
+  traceHeaders,
+  type WallMs,
+} from '@fnfleet/core';
 import type { AgentCall } from './agent-call.js';
 
 /** Set by the transport, or meant for whoever stood before us; a function never sees the caller's. */
@@ -10,18 +18,40 @@ const TRACE_HEADERS: ReadonlySet<string> = new Set([
   ...['X-B3-Traceid', 'X-B3-Spanid', 'X-B3-Parentspanid', 'X-B3-Sampled', 'X-B3-Flags'],
 ]);
 
-/** The headers of `POST /call`: the call's own, less those of a connection, then id and deadline. Names and values in turn. */
-export function requestHeaders(call: AgentCall, deadline: WallMs): string[] {
-  const headers = call.model.headers;
-  const list: string[] = [];
-  const ownTrace = hasTrace(call.trace) ? Object.entries(traceHeaders(call.trace)) : [];
+const TOKEN = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
+/** What a header's value cannot hold: control characters, of which CR and LF would begin another header. */
+// biome-ignore lint/suspicious/noControlCharactersInRegex: that is what it looks for
+const FORBIDDEN = /[\0-\x08\x0a-\x1f\x7f]|[^\0-\xff]/;
+
+/**
+ * The head of `POST /call`, one character a byte: the call's own headers, less those of a connection, then id and deadline.
+ * @param length of the body; undefined: it is sent in chunks
+ * @throws FnError `badRequest` when a header of the call cannot travel over HTTP
+ */
+export function requestHead(call: AgentCall, deadline: WallMs, length: number | undefined): string {
+  const { headers } = call.model;
+  let head = 'POST /call HTTP/1.1\r\nHost: localhost\r\n';
+  const ownTrace = hasTrace(call.trace) ? traceHeaders(call.trace) : undefined;
   for (const name in headers) {
     const values = headers[name] ?? [];
     if (NOT_FORWARDED.has(name) || isHopByHop(name, values[0] ?? '')) continue;
-    if (ownTrace.length > 0 && TRACE_HEADERS.has(name)) continue;
-    for (const value of values) list.push(name, textToHeader(value));
+    if (ownTrace !== undefined && TRACE_HEADERS.has(name)) continue;
+    if (!TOKEN.test(name)) throw badHeader(name);
+    for (const value of values) head += header(name, textToHeader(value));
   }
-  list.push('Fn-Call-Id', call.model.id, 'Fn-Deadline', formatDateSeconds(deadline));
-  for (const header of ownTrace) list.push(...header);
-  return list;
+  head += header('Fn-Call-Id', call.model.id);
+  head += `Fn-Deadline: ${formatDateSeconds(deadline)}\r\n`;
+  for (const name in ownTrace) head += header(name, ownTrace[name] ?? '');
+  return length === undefined
+    ? `${head}Transfer-Encoding: chunked\r\n\r\n`
+    : `${head}Content-Length: ${length}\r\n\r\n`;
+}
+
+function header(name: string, value: string): string {
+  if (FORBIDDEN.test(value)) throw badHeader(name);
+  return `${name}: ${value}\r\n`;
+}
+
+function badHeader(name: string): FnError {
+  return new FnError('badRequest', { params: { reason: `header ${JSON.stringify(name)} cannot be sent over HTTP` } });
 }

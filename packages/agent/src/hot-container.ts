@@ -201,7 +201,7 @@ export class HotContainer implements Evictable {
       onExit: (result, error) => this.onExit(result, error),
     });
     const container = await launch.run(cause);
-    this.connection = new FunctionConnection(() => container.connect(), options.limits, options.clock);
+    this.connection = new FunctionConnection((read) => container.connect(read), options.limits, options.clock);
     this.freezer = new IdleFreezer({
       clock: options.clock,
       container,
@@ -266,7 +266,7 @@ export class HotContainer implements Evictable {
     options.owner.closes(this);
     await this.opening;
     await this.freezer?.stop();
-    await this.connection?.close();
+    this.connection?.close();
     // A driver that fails here breaks its word; the room must come back nevertheless.
     await this.container
       ?.close()

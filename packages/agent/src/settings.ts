@@ -43,11 +43,11 @@ export const agentSettings = {
   }),
   maxResponseBytes: bytes('FN_MAX_RESPONSE_SIZE', {
     default: 0,
-    doc: 'Largest body of an answer. 0: no limit.',
+    doc: 'Largest body of an answer. One that announces more is refused before anything of it goes out. 0: no limit.',
   }),
   maxResponseHeaderBytes: bytes('FN_MAX_HDR_RESPONSE_SIZE', {
     default: 0,
-    doc: 'Largest header block of an answer. 0: 10 MiB.',
+    doc: 'Largest header block of an answer, in at most 1 000 headers. 0: 1 MiB.',
   }),
   maxTotalMemoryBytes: bytes('FN_MAX_TOTAL_MEMORY_BYTES', {
     default: 0,

@@ -1,4 +1,4 @@
-import type { Socket } from 'node:net';
+import type { OnReadOpts, Socket } from 'node:net';
 import type { HealthView } from './driver-health.js';
 
 /**
@@ -95,9 +95,10 @@ export interface Container {
   /**
    * Begins a connection to the function, after another look at its socket: a function may have swapped it for one that is
    * not its own. Valid once `listening` has resolved.
+   * @param read where to put what arrives, in place of events of the socket
    * @throws FnError `containerInitFailed`, Error when there is no acceptable socket any more
    */
-  connect(): Socket;
+  connect(read?: OnReadOpts): Socket;
   pause(): Promise<void>;
   resume(): Promise<void>;
   /** Resolves when the process ends, whoever ended it. A crash of the function is a result, not a rejection. */

@@ -35,6 +35,8 @@ export interface InvokeOptions extends Partial<Call> {
 type Overrides = Partial<Omit<AgentOptions, 'driver' | 'settings'>> & {
   readonly settings?: Partial<AgentSettings>;
   readonly memoryMb?: number;
+  /** Where the directories of sockets are made. */
+  readonly iofsPath?: string;
 };
 
 /** An agent over in-process functions, and the check that it leaves nothing behind. */
@@ -45,9 +47,9 @@ export class TestAgent {
 
   constructor(
     functions: Readonly<Record<string, ScriptedFunction>>,
-    { settings, memoryMb, ...options }: Overrides = {},
+    { settings, memoryMb, iofsPath, ...options }: Overrides = {},
   ) {
-    this.driver = scriptedDriver({ functions });
+    this.driver = scriptedDriver({ functions, ...(iofsPath === undefined ? {} : { iofsPath }) });
     this.clock = options.clock ?? systemClock;
     this.agent = newAgent({
       driver: this.driver,

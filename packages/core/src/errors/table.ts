@@ -97,7 +97,7 @@ const CALL_ERRORS = {
     status: 502,
     blame: 'function',
     text: 'function response header too large',
-    doc: 'The headers of the answer are larger than FN_MAX_HDR_RESPONSE_SIZE.',
+    doc: 'The headers of the answer are larger than FN_MAX_HDR_RESPONSE_SIZE, or more than 1 000.',
   },
   functionResponseTruncated: {
     status: 502,

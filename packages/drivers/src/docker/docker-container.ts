@@ -1,4 +1,4 @@
-import type { Socket } from 'node:net';
+import type { OnReadOpts, Socket } from 'node:net';
 import { type Clock, count, type Logger, Once } from '@fnfleet/core';
 import type { ContainerCreateOptions } from 'dockerode';
 import { throwIfAborted, untilAborted } from '../cancellation.js';
@@ -83,8 +83,8 @@ export class DockerContainer implements Container {
     this.hasListened = true;
   }
 
-  connect(): Socket {
-    return this.deps.iofs.connect();
+  connect(read?: OnReadOpts): Socket {
+    return this.deps.iofs.connect(read);
   }
 
   async pause(): Promise<void> {

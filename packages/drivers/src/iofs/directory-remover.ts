@@ -95,14 +95,18 @@ export class DirectoryRemover {
 
   /** Never rejects. */
   private async turn(task: Task, limitMs: number): Promise<void> {
-    const turn = AbortSignal.any([AbortSignal.timeout(limitMs), this.life.signal]);
+    const limit = new AbortController();
+    const timer = this.options.clock.after(limitMs, () => limit.abort(), { keepAlive: true });
+    const over = AbortSignal.any([limit.signal, this.life.signal]);
     try {
-      await task.remove(turn);
+      await task.remove(over);
       count('iofs_directories_left', -1);
     } catch (error) {
-      if (turn.aborted) this.slow.push(task);
+      if (over.aborted) this.slow.push(task);
       else if (this.onIdle === undefined) this.retryLater(task, error);
       else this.leave(task, error);
+    } finally {
+      timer.cancel();
     }
   }
 

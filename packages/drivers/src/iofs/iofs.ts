@@ -1,5 +1,5 @@
 import { type FSWatcher, watch } from 'node:fs';
-import { connect, type Socket } from 'node:net';
+import { connect, type OnReadOpts, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { CancelledError, Deferred, Once } from '@fnfleet/core';
 import { untilAborted } from '../cancellation.js';
@@ -64,10 +64,10 @@ export class Iofs {
    * Begins a connection to the socket that is there now.
    * @throws FnError `containerInitFailed` when it is not acceptable any more, Error when it is gone
    */
-  connect(): Socket {
+  connect(read?: OnReadOpts): Socket {
     const listener = findListener(this.directory);
     if (listener === undefined) throw new Error(`the function has removed its socket ${this.socketPath}`);
-    const socket = connect(listener.address);
+    const socket = connect({ path: listener.address, ...(read === undefined ? {} : { onread: read }) });
     return socket.once('connect', () => listener.release()).once('close', () => listener.release());
   }
 

@@ -1,5 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import type { Socket } from 'node:net';
+import type { OnReadOpts, Socket } from 'node:net';
 import { constants } from 'node:os';
 import { Deferred, FnError, Once } from '@fnfleet/core';
 import { throwIfAborted } from '../cancellation.js';
@@ -55,8 +55,8 @@ export class ProcessContainer implements Container {
     return this.iofs.listening(signal);
   }
 
-  connect(): Socket {
-    return this.iofs.connect();
+  connect(read?: OnReadOpts): Socket {
+    return this.iofs.connect(read);
   }
 
   async pause(): Promise<void> {

@@ -1,6 +1,6 @@
 import { once } from 'node:events';
 import { createServer as createHttpServer } from 'node:http';
-import { createServer, type Server, type Socket } from 'node:net';
+import { createServer, type OnReadOpts, type Server, type Socket } from 'node:net';
 import { Deferred, Once } from '@fnfleet/core';
 import { throwIfAborted } from '../cancellation.js';
 import type { Container, ContainerSpec, ExitResult, OutputSource } from '../driver.js';
@@ -61,8 +61,8 @@ export class ScriptedContainer implements Container {
     this.counters.listening += 1;
   }
 
-  connect(): Socket {
-    return this.iofs.connect();
+  connect(read?: OnReadOpts): Socket {
+    return this.iofs.connect(read);
   }
 
   async pause(): Promise<void> {

@@ -1,0 +1,256 @@
+import { execFile } from 'node:child_process';
+import { mkdir, mkdtemp, readdir, rename, rm, symlink, writeFile } from 'node:fs/promises';
+import { createServer, type Server, type Socket } from 'node:net';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { promisify } from 'node:util';
+import { count, ERRORS, type ErrorCode, MIB, RecordedMetrics } from '@fnfleet/core';
+import { rawFn, type ScriptedFunction } from '@fnfleet/drivers';
+import { RecordingWriter } from '@fnfleet/testing';
+import { StreamBody } from './test-kit/stream-body.js';
+import { echo, type InvokeOptions, NOTHING_LEFT, outcomeOf, TestAgent } from './test-kit/test-agent.js';
+
+const run = promisify(execFile);
+const metrics = RecordedMetrics.install();
+count('calls', 0);
+
+type Deed = (socket: Socket, container: { readonly socketPath: string; exit(): void }) => unknown;
+
+const OK = 'HTTP/1.1 200 OK\r\n';
+const GOOD = `${OK}Content-Length: 4\r\n\r\ngood`;
+const MEMORY_MB = 128;
+
+/** Does its deed with the first request, answers all others as it should. */
+function onceHostile(deed: Deed): ScriptedFunction {
+  let done = false;
+  return rawFn((socket, container) => {
+    socket.on('error', () => undefined);
+    socket.on('data', (chunk: Buffer) => {
+      // The rest of a body.
+      if (!chunk.includes('POST /call')) return;
+      if (done) return void socket.write(GOOD);
+      done = true;
+      void deed(socket, container);
+    });
+  });
+}
+
+const says =
+  (...pieces: (string | Buffer)[]): Deed =>
+  async (socket) => {
+    for (const piece of pieces) {
+      socket.write(piece);
+      await sleep(5);
+    }
+  };
+
+const saysAndEnds =
+  (bytes: string): Deed =>
+  (socket) =>
+    socket.end(bytes);
+
+/** Writes the same again until nobody reads it any more. */
+const endlessly =
+  (first: string, again: string): Deed =>
+  (socket) => {
+    const more = () => {
+      while (!socket.destroyed && socket.write(again));
+    };
+    socket.write(first);
+    socket.on('drain', more);
+    more();
+  };
+
+/** Answers well, and puts something else where its socket is. */
+const replacesSocket =
+  (make: (path: string) => Promise<unknown>): Deed =>
+  async (socket, { socketPath }) => {
+    const swap = join(dirname(socketPath), 'swap');
+    await make(swap);
+    // A directory takes the place of no socket.
+    await rm(socketPath);
+    await rename(swap, socketPath);
+    socket.end(`${OK}Connection: close\r\nContent-Length: 4\r\n\r\ngood`);
+  };
+
+const headers = (many: number) => Array.from({ length: many }, (_, index) => `X-${index}: y\r\n`).join('');
+
+let test: TestAgent;
+let iofsPath: string;
+let stranger: Server;
+let visits = 0;
+
+beforeEach(async () => {
+  metrics.reset();
+  iofsPath = await mkdtemp(join(tmpdir(), 'fnh'));
+  visits = 0;
+  stranger = createServer((socket) => {
+    visits += 1;
+    socket.on('error', () => undefined).end(`${OK}\r\nfrom elsewhere`);
+  }).listen(join(iofsPath, 'stranger.sock'));
+});
+
+afterEach(async () => {
+  expect(await test.leftovers(metrics)).toEqual(NOTHING_LEFT);
+  expect(visits).toBe(0);
+  stranger.close();
+  expect((await readdir(iofsPath)).filter((name) => name !== 'stranger.sock')).toEqual([]);
+  await rm(iofsPath, { recursive: true });
+});
+
+function setUp(deed: Deed): void {
+  const settings = { maxResponseBytes: MIB, maxResponseHeaderBytes: 64 * 1024 };
+  test = new TestAgent({ hostile: onceHostile(deed), echo }, { settings, iofsPath });
+}
+
+/** What a call ended with, and what its caller has seen of an answer. */
+async function hostileCall(options: InvokeOptions = {}): Promise<{ outcome: string; seen: string }> {
+  const writer = new RecordingWriter();
+  const { done } = await test.invoke({ image: 'hostile', writer, timeoutSeconds: 1, ...options });
+  return { outcome: await outcomeOf(done), seen: writer.body.toString('latin1', 0, 20) };
+}
+
+/** The same function and another are served, and no more is held than one container for each. */
+async function allIsWell(kept: boolean): Promise<void> {
+  expect((await test.answer({ body: 'and you?' })).body.toString()).toBe('and you?');
+  expect((await test.answer({ image: 'hostile', timeoutSeconds: 1 })).body.toString()).toBe('good');
+  while (test.driver.counters.live > 2) await sleep(5);
+  expect(test.driver.counters.created).toBe(kept ? 2 : 3);
+  expect(test.agent.utilization.memoryUsedBytes).toBe(2 * MEMORY_MB * MIB);
+  for (const { connections } of test.driver.containers) expect(connections).toBeLessThanOrEqual(1);
+  const homes = (await readdir(iofsPath)).filter((name) => name !== 'stranger.sock');
+  const made = await Promise.all(homes.map((home) => readdir(join(iofsPath, home))));
+  expect(made.flat().filter((name) => name.startsWith('iofs'))).toHaveLength(2);
+  expect(metrics.sum('queued') + metrics.sum('running')).toBe(0);
+}
+
+it.each`
+  what                                                | deed                                                                                       | outcome                           | seen              | kept
+  ${'something that is not HTTP'}                     | ${says('this is not HTTP\r\n\r\n')}                                                        | ${'functionResponse'}             | ${''}             | ${false}
+  ${'another protocol'}                               | ${says('HTTP/2 200 OK\r\n\r\n')}                                                           | ${'functionResponse'}             | ${''}             | ${false}
+  ${'zeros'}                                          | ${says(Buffer.alloc(1000))}                                                                | ${'functionResponse'}             | ${''}             | ${false}
+  ${'no status'}                                      | ${says('HTTP/1.1 OK\r\n\r\n')}                                                             | ${'functionResponse'}             | ${''}             | ${false}
+  ${'a status beyond three digits'}                   | ${says('HTTP/1.1 2000 OK\r\n\r\n')}                                                        | ${'functionResponse'}             | ${''}             | ${false}
+  ${'two lengths'}                                    | ${says(`${OK}Content-Length: 4\r\nContent-Length: 9\r\n\r\ngood`)}                         | ${'functionResponse'}             | ${''}             | ${false}
+  ${'one length twice'}                               | ${says(`${OK}Content-Length: 4\r\nContent-Length: 4\r\n\r\ngood`)}                         | ${'functionResponse'}             | ${''}             | ${false}
+  ${'two lengths in one header'}                      | ${says(`${OK}Content-Length: 4, 4\r\n\r\ngood`)}                                           | ${'functionResponse'}             | ${''}             | ${false}
+  ${'a negative length'}                              | ${says(`${OK}Content-Length: -1\r\n\r\ngood`)}                                             | ${'functionResponse'}             | ${''}             | ${false}
+  ${'a length beyond all numbers'}                    | ${says(`${OK}Content-Length: ${'9'.repeat(30)}\r\n\r\ngood`)}                              | ${'functionResponse'}             | ${''}             | ${false}
+  ${'a length beside chunks'}                         | ${says(`${OK}Content-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n`)}           | ${'functionResponse'}             | ${''}             | ${false}
+  ${'an encoding that nobody knows'}                  | ${says(`${OK}Transfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n`)}                          | ${'functionResponse'}             | ${''}             | ${false}
+  ${'chunked twice'}                                  | ${says(`${OK}Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n`)}  | ${'functionResponse'}             | ${''}             | ${false}
+  ${'a folded header'}                                | ${says(`${OK}X-A: b\r\n c\r\nContent-Length: 4\r\n\r\ngood`)}                              | ${'functionResponse'}             | ${''}             | ${false}
+  ${'a blank before the colon'}                       | ${says(`${OK}Content-Length : 4\r\n\r\ngood`)}                                             | ${'functionResponse'}             | ${''}             | ${false}
+  ${'a header without name'}                          | ${says(`${OK}: b\r\n\r\n`)}                                                                | ${'functionResponse'}             | ${''}             | ${false}
+  ${'a bare line feed'}                               | ${says(`${OK}X-A: b\nX-C: d\r\nContent-Length: 4\r\n\r\ngood`)}                            | ${'functionResponse'}             | ${''}             | ${false}
+  ${'a zero byte in a header'}                        | ${says(`${OK}X-A: b\0c\r\nContent-Length: 4\r\n\r\ngood`)}                                 | ${'functionResponse'}             | ${''}             | ${false}
+  ${'a head that never ends'}                         | ${says(`${OK}X-A: b\r\n`)}                                                                 | ${'callTimeout'}                  | ${''}             | ${false}
+  ${'a head without end'}                             | ${endlessly(OK, `X: ${'y'.repeat(1000)}\r\n`)}                                             | ${'functionResponseHeaderTooBig'} | ${''}             | ${false}
+  ${'one header without end'}                         | ${endlessly(`${OK}X: `, 'y'.repeat(1000))}                                                 | ${'functionResponseHeaderTooBig'} | ${''}             | ${false}
+  ${'a first line without end'}                       | ${endlessly('HTTP/1.1 200 ', 'y'.repeat(1000))}                                            | ${'functionResponseHeaderTooBig'} | ${''}             | ${false}
+  ${'a huge head at once'}                            | ${says(`${OK}X: ${'y'.repeat(70_000)}\r\n\r\n`)}                                           | ${'functionResponseHeaderTooBig'} | ${''}             | ${false}
+  ${'2 000 headers'}                                  | ${says(`${OK}${headers(2_000)}\r\n`)}                                                      | ${'functionResponseHeaderTooBig'} | ${''}             | ${false}
+  ${'information without end'}                        | ${endlessly('', 'HTTP/1.1 103 Early Hints\r\n\r\n')}                                       | ${'functionResponse'}             | ${''}             | ${false}
+  ${'a continue that nobody asked for'}               | ${says('HTTP/1.1 100 Continue\r\n\r\n', GOOD)}                                             | ${'functionResponse'}             | ${''}             | ${false}
+  ${'an upgrade'}                                     | ${says('HTTP/1.1 101 Switching\r\nUpgrade: x\r\nConnection: upgrade\r\n\r\n')}             | ${'functionResponse'}             | ${''}             | ${false}
+  ${'a chunk whose size is no number'}                | ${says(`${OK}Transfer-Encoding: chunked\r\n\r\nxyz\r\n`)}                                  | ${'functionResponse'}             | ${''}             | ${false}
+  ${'a chunk of a negative size'}                     | ${says(`${OK}Transfer-Encoding: chunked\r\n\r\n-4\r\ngood\r\n`)}                           | ${'functionResponse'}             | ${''}             | ${false}
+  ${'a chunk of a size beyond all numbers'}           | ${says(`${OK}Transfer-Encoding: chunked\r\n\r\n${'f'.repeat(20)}\r\n`)}                    | ${'functionResponse'}             | ${''}             | ${false}
+  ${'the size of a chunk without end'}                | ${endlessly(`${OK}Transfer-Encoding: chunked\r\n\r\n`, '0'.repeat(1000))}                  | ${'functionResponse'}             | ${''}             | ${false}
+  ${'the extension of a chunk without end'}           | ${endlessly(`${OK}Transfer-Encoding: chunked\r\n\r\n4;`, 'x'.repeat(1000))}                | ${'functionResponse'}             | ${''}             | ${false}
+  ${'a chunk that is longer than its size'}           | ${says(`${OK}Transfer-Encoding: chunked\r\n\r\n4\r\ngoods\r\n0\r\n\r\n`)}                  | ${'functionResponse'}             | ${'good'}         | ${false}
+  ${'trailers without end'}                           | ${endlessly(`${OK}Transfer-Encoding: chunked\r\n\r\n0\r\n`, `X: ${'y'.repeat(1000)}\r\n`)} | ${'functionResponseHeaderTooBig'} | ${''}             | ${false}
+  ${'a body that never ends'}                         | ${says(`${OK}Content-Length: 9\r\n\r\ngood`)}                                              | ${'callTimeout'}                  | ${'good'}         | ${false}
+  ${'a body without end'}                             | ${endlessly(`${OK}\r\n`, 'y'.repeat(1000))}                                                | ${'functionResponseTooBig'}       | ${'y'.repeat(20)} | ${true}
+  ${'chunks without end'}                             | ${endlessly(`${OK}Transfer-Encoding: chunked\r\n\r\n`, `10\r\n${'y'.repeat(16)}\r\n`)}     | ${'functionResponseTooBig'}       | ${'y'.repeat(20)} | ${true}
+  ${'a length over the limit'}                        | ${endlessly(`${OK}Content-Length: ${2 * MIB}\r\n\r\n`, 'y'.repeat(1000))}                  | ${'functionResponseTooBig'}       | ${''}             | ${true}
+  ${'a shorter body than announced'}                  | ${saysAndEnds(`${OK}Content-Length: 9\r\n\r\ngood`)}                                       | ${'functionResponseTruncated'}    | ${'good'}         | ${true}
+  ${'a longer body than announced'}                   | ${says(`${OK}Content-Length: 4\r\n\r\ngood and more`)}                                     | ${'ok'}                           | ${'good'}         | ${true}
+  ${'a second answer behind the first'}               | ${says(`${GOOD}${OK}Content-Length: 4\r\n\r\nevil`)}                                       | ${'ok'}                           | ${'good'}         | ${true}
+  ${'an answer that lasts until the connection ends'} | ${saysAndEnds(`${OK}\r\ngood`)}                                                            | ${'ok'}                           | ${'good'}         | ${true}
+  ${'a line end after the answer'}                    | ${says(`${GOOD}\r\n`)}                                                                     | ${'ok'}                           | ${'good'}         | ${true}
+  ${'the end of the connection'}                      | ${(socket: Socket) => socket.end()}                                                        | ${'functionResponse'}             | ${''}             | ${false}
+  ${'half a head'}                                    | ${saysAndEnds('HTTP/1.1 200 O')}                                                           | ${'functionResponse'}             | ${''}             | ${false}
+  ${'a reset'}                                        | ${(socket: Socket) => socket.destroy()}                                                    | ${'functionResponse'}             | ${''}             | ${false}
+  ${'nothing at all'}                                 | ${() => undefined}                                                                         | ${'callTimeout'}                  | ${''}             | ${false}
+`('a function that answers with $what: $outcome', async ({ deed, outcome, seen, kept }) => {
+  setUp(deed);
+  expect(await hostileCall()).toEqual({ outcome, seen });
+  if (outcome !== 'ok') expect(ERRORS[outcome as ErrorCode].blame).toBe('function');
+  await allIsWell(kept);
+});
+
+it.each`
+  what                                    | make
+  ${'a link to the engine’s socket'}      | ${(path: string) => symlink('/var/run/docker.sock', path)}
+  ${'a link to the socket of a stranger'} | ${(path: string) => symlink('../../stranger.sock', path)}
+  ${'a pipe'}                             | ${(path: string) => run('mkfifo', [path])}
+  ${'a file'}                             | ${(path: string) => writeFile(path, 'x')}
+  ${'a directory'}                        | ${(path: string) => mkdir(path)}
+  ${'a link that leads to itself'}        | ${(path: string) => symlink('lsnr.sock', path)}
+`('a function that replaces its socket with $what serves no further call', async ({ make }) => {
+  setUp(replacesSocket(make));
+  expect(await hostileCall()).toEqual({ outcome: 'ok', seen: 'good' });
+  // The runner has to dial again.
+  expect(await hostileCall()).toEqual({ outcome: 'functionResponse', seen: '' });
+  await allIsWell(false);
+});
+
+it('a function that speaks while it has no call: nobody gets what it said', async () => {
+  let connections = 0;
+  test = new TestAgent(
+    {
+      hostile: rawFn((socket) => {
+        connections += 1;
+        socket.on('error', () => undefined);
+        socket.on('data', () => {
+          socket.write(GOOD);
+          if (connections === 1) setTimeout(() => socket.write(`${OK}Content-Length: 4\r\n\r\nevil`), 20);
+        });
+      }),
+      echo,
+    },
+    { iofsPath },
+  );
+  expect((await hostileCall()).seen).toBe('good');
+  while ((test.driver.containers[0]?.connections ?? 0) > 0) await sleep(5);
+  await allIsWell(true);
+  expect(connections).toBe(2);
+});
+
+it.each`
+  what                                  | deed                                    | outcome
+  ${'answers before it has read'}       | ${says(GOOD)}                           | ${'functionPrematureWrite'}
+  ${'hangs up on the request'}          | ${(socket: Socket) => socket.destroy()} | ${'functionWriteRequest'}
+  ${'says nonsense before it has read'} | ${says('nonsense\r\n\r\n')}             | ${'functionResponse'}
+`('a function that $what: $outcome', async ({ deed, outcome }) => {
+  setUp(deed);
+  const body = new StreamBody();
+  body.source.write('half of it');
+  expect(await hostileCall({ body })).toEqual({ outcome, seen: '' });
+  expect(body.discarded).toBe(true);
+  await allIsWell(outcome === 'functionPrematureWrite');
+});
+
+it('a function that ends in the middle of its answer', async () => {
+  setUp((socket, container) => {
+    socket.write(`${OK}Content-Length: 9\r\n\r\ngood`, () => container.exit());
+  });
+  expect(await hostileCall()).toEqual({ outcome: 'functionResponseTruncated', seen: 'good' });
+  await allIsWell(false);
+});
+
+it('a function that reads nothing of a long request holds no more than its socket does', async () => {
+  setUp((socket) => socket.pause());
+  const body = new StreamBody();
+  let sent = 0;
+  const feed = () => {
+    while (sent < 1_000 && body.source.write(Buffer.alloc(64 * 1024))) sent += 1;
+  };
+  body.source.on('drain', feed);
+  feed();
+  expect((await hostileCall({ body })).outcome).toBe('callTimeout');
+  expect(sent).toBeLessThan(100);
+  await allIsWell(false);
+});

@@ -1,0 +1,68 @@
+import type { Socket } from 'node:net';
+import type { Readable } from 'node:stream';
+
+const LAST_CHUNK = '0\r\n\r\n';
+
+export interface UploadListener {
+  /** The body broke off; undefined: without a word. */
+  onUploadFailed(error: Error | undefined): void;
+}
+
+/** A request body of unknown length on its way out, in chunks, no faster than the other side takes them. */
+export class Upload {
+  private complete = false;
+  private stopped = false;
+
+  constructor(
+    private readonly socket: Socket,
+    private readonly body: Readable,
+    private readonly listener: UploadListener,
+  ) {
+    body.on('data', this.onData).once('end', this.onEnd).once('error', this.onError).once('close', this.onClose);
+  }
+
+  /** All of it has been written. */
+  get isComplete(): boolean {
+    return this.complete;
+  }
+
+  /** Nothing more is written. Idempotent. */
+  stop(): void {
+    if (this.stopped) return;
+    this.stopped = true;
+    this.socket.off('drain', this.onDrain);
+    // Its end and its errors are seen, and go nowhere.
+    this.body.off('data', this.onData);
+  }
+
+  private readonly onData = (chunk: Buffer): void => {
+    if (chunk.length === 0) return;
+    const { socket, body } = this;
+    socket.cork();
+    socket.write(`${chunk.length.toString(16)}\r\n`, 'latin1');
+    socket.write(chunk);
+    const hasRoom = socket.write('\r\n', 'latin1');
+    socket.uncork();
+    if (hasRoom) return;
+    body.pause();
+    socket.once('drain', this.onDrain);
+  };
+
+  private readonly onDrain = (): void => {
+    this.body.resume();
+  };
+
+  private readonly onEnd = (): void => {
+    if (this.stopped) return;
+    this.complete = true;
+    this.socket.write(LAST_CHUNK, 'latin1');
+  };
+
+  private readonly onError = (error: Error): void => {
+    if (!this.stopped) this.listener.onUploadFailed(error);
+  };
+
+  private readonly onClose = (): void => {
+    if (!this.stopped && !this.complete) this.listener.onUploadFailed(undefined);
+  };
+}
