@@ -157,12 +157,12 @@ describe('W5: an answer that node does not write', () => {
     writer.writeHead(200, []);
     try {
       writer.write(Buffer.alloc(size));
-      await clock.advance(waitMs);
-      if (waitMs > 0) expect(() => writer.write(Buffer.from('more'))).toThrow('Invalid character');
-      writer.finish();
     } catch (error) {
       writer.fail(error);
     }
+    await clock.advance(waitMs);
+    if (waitMs > 0) expect(() => writer.write(Buffer.from('more'))).toThrow('Invalid character');
+    if (size === 4) writer.finish();
     expect(await received()).toMatchObject({ status: 500, body: '{"message":"internal server error"}\n' });
   });
 
