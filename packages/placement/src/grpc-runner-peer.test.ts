@@ -119,6 +119,29 @@ describe('a stream that was not processed', () => {
   );
 });
 
+it.each`
+  what                                    | bytes                                      | blame
+  ${'larger than one may be'}             | ${framed(0, 4 * 1024 * 1024 + 1)}          | ${'caller'}
+  ${'compressed, which nobody asked for'} | ${framed(1, 3, Buffer.from('abc'))}        | ${'runner'}
+  ${'unreadable'}                         | ${framed(0, 2, Buffer.from([0x12, 0xff]))} | ${'runner'}
+`('a message of a runner that is $what fails the call, for which the $blame is to blame', async ({ bytes, blame }) => {
+  const { runner } = await withPeer((stream) => {
+    stream.resume().once('end', () => {
+      respond(stream);
+      stream.write(bytes);
+    });
+  });
+  expect(await runner.tryCall(anOutboundCall(), never)).toMatchObject({ kind: 'failed', blame });
+});
+
+/** @param length as the frame says; what there is of the message follows */
+function framed(flags: number, length: number, message = Buffer.alloc(0)): Buffer {
+  const head = Buffer.alloc(5);
+  head[0] = flags;
+  head.writeUInt32BE(length, 1);
+  return Buffer.concat([head, message]);
+}
+
 describe('a runner that does not end its streams', () => {
   it.each`
     body              | bytes

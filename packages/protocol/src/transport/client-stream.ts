@@ -3,7 +3,7 @@ import type { ClientMessage, StartedMessage } from '../messages.js';
 import { decodeOrca, INCARNATION_HEADER, LOAD_TRAILER } from '../orca.js';
 import { readStartPromise, STARTED_HEADER, type StartPromise } from '../start-marker.js';
 import { type ClientStream, type ClientStreamHandler, GRPC_STATUS, type StreamEnd } from '../stream.js';
-import { Deframer, FrameError, frameMessage, type MessageSink } from './grpc-frames.js';
+import { Deframer, frameMessage, type MessageSink, OversizeError } from './grpc-frames.js';
 import { type GrpcStatus, grpcStatusOf, statusOfHttp } from './grpc-status.js';
 import type { HeaderList } from './header-list.js';
 import type { Http2Stream, StreamListener, StreamLoss } from './http2-stream.js';
@@ -135,7 +135,7 @@ export class EngageStream implements ClientStream, StreamListener, MessageSink, 
     try {
       this.deframer.push(bytes, this);
     } catch (error) {
-      const code = error instanceof FrameError ? GRPC_STATUS.RESOURCE_EXHAUSTED : GRPC_STATUS.INTERNAL;
+      const code = error instanceof OversizeError ? GRPC_STATUS.RESOURCE_EXHAUSTED : GRPC_STATUS.INTERNAL;
       this.stream?.reset(H2_ERROR.CANCEL);
       this.finish({ code, details: `unreadable message from the runner: ${(error as Error).message}` }, true);
     }
