@@ -4,7 +4,7 @@
  *
  * There are two times, and types keep them apart:
  *
- *   MonoMs  process time: never steps, means nothing outside the process. For durations, ages, expiry, deadlines.
+ *   MonoMs  process time: never steps, means nothing in another process or thread. For durations, ages, expiry, deadlines.
  *   WallMs  the wall clock: operators and other machines know it, and it may step. For display and for the wire.
  *
  * A deadline leaves the process as a duration (`grpc-timeout`) or by way of `wallAt`; none comes in but as a duration.
