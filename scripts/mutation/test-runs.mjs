@@ -14,6 +14,8 @@ const JEST = [
 ];
 const TIME_TO_START_MS = 15_000;
 const SLOWER = 4;
+/** What the tests of its own package do not notice, the quickest of the others may: so many test files at most. */
+const MOST_OTHERS = 15;
 
 /**
  * Runs every test of the packages once without a mutant, unless that has been done for these very sources.
@@ -70,8 +72,10 @@ async function coveredRun(patterns, folder, concurrency) {
  * @returns `outcome`: 'killed', 'timeout', 'survived' or 'not reached', and which test noticed
  */
 export async function tryMutant(mutant, testFiles) {
-  const reaching = testFiles.filter(({ reached }) => reached.has(mutant.id)).sort(byPromise(mutant));
-  if (reaching.length === 0) return { outcome: 'not reached' };
+  const reached = testFiles.filter(({ reached }) => reached.has(mutant.id)).sort(byPromise(mutant));
+  if (reached.length === 0) return { outcome: 'not reached' };
+  const own = reached.filter(({ file }) => file.startsWith(ownTests(mutant)));
+  const reaching = reached.slice(0, own.length + MOST_OTHERS);
   const files = reaching.map(({ file }) => file);
   const limitMs = TIME_TO_START_MS + SLOWER * reaching.reduce((sum, { durationMs }) => sum + durationMs, 0);
   const verdict = await runTests(files, limitMs, mutant.id);
@@ -82,11 +86,16 @@ export async function tryMutant(mutant, testFiles) {
 }
 
 /** The test beside the file first, then those of its package, then others; the quicker the earlier. */
-function byPromise({ file, package: name }) {
+function byPromise(mutant) {
+  const { file } = mutant;
   const beside = path.join(SANDBOX, file).replace('/src/', '/dist/').replace(/\.ts$/, '.test.js');
-  const own = path.join(SANDBOX, 'packages', name, 'dist/');
+  const own = ownTests(mutant);
   const distance = (test) => (test === beside ? 0 : test.startsWith(own) ? 1 : 2);
   return (a, b) => distance(a.file) - distance(b.file) || a.durationMs - b.durationMs;
+}
+
+function ownTests({ package: name }) {
+  return path.join(SANDBOX, 'packages', name, 'dist/');
 }
 
 async function runTests(files, limitMs, activeMutant) {

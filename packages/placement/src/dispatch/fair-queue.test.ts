@@ -59,4 +59,50 @@ describe('a fair queue', () => {
     expect([queue.size, queue.sizeOf('a'), queue.sizeOf('b')]).toEqual([3, 1, 2]);
     expect(queue.heads().map(({ name }) => name)).toEqual(['a1', 'b1', 'b2']);
   });
+
+  it('knows how many there are of each application, and whether a function has some', () => {
+    const queue = queueOf(entry('a', 'f', '1'), entry('a', 'g', '2'), entry('b', 'f', '3'));
+    expect([queue.size, queue.appCount, queue.sizeOf('a'), queue.sizeOf('b'), queue.sizeOf('c')]).toEqual([
+      3, 2, 2, 1, 0,
+    ]);
+    const has = (appId: string, fnId: string) => queue.hasFunction(entry(appId, fnId, ''));
+    expect([has('a', 'f'), has('a', 'g'), has('b', 'g'), has('c', 'f')]).toEqual([true, true, false, false]);
+    queue.take(anybody);
+    expect([queue.size, has('a', 'f'), has('a', 'g')]).toEqual([2, false, true]);
+    expect([...queue].map(({ name }) => name)).toEqual(['3', '2']);
+  });
+
+  it('one that is taken out of the middle leaves the others in their order, and the turns as they were', () => {
+    const [two, g] = [entry('a', 'f', 'f2'), entry('a', 'g', 'g1')];
+    const queue = queueOf(entry('a', 'f', 'f1'), two, entry('a', 'f', 'f3'), g, entry('b', 'h', 'h1'));
+    expect([queue.remove(two), queue.remove(g), queue.remove(entry('c', 'f', '?'))]).toEqual([true, true, false]);
+    expect(drain(queue)).toEqual(['f1', 'h1', 'f3']);
+  });
+
+  it('an application that comes back has its turn after those that were there', () => {
+    const queue = queueOf(entry('a', 'f', 'a1'), entry('b', 'f', 'b1'), entry('b', 'f', 'b2'));
+    expect(queue.take(anybody)?.name).toBe('a1');
+    queue.add(entry('a', 'f', 'a2'));
+    expect(drain(queue)).toEqual(['b1', 'a2', 'b2']);
+  });
+
+  it('a turn that nobody can use changes nothing', () => {
+    const queue = queueOf(entry('a', 'f', 'a1'), entry('b', 'f', 'b1'));
+    expect(queue.take(() => false)).toBeUndefined();
+    expect(drain(queue)).toEqual(['a1', 'b1']);
+  });
+
+  it('of two with as many, the one whose turn comes first gives up; of its functions the one with most', () => {
+    const queue = queueOf(
+      entry('a', 'f', 'f1'),
+      entry('a', 'g', 'g1'),
+      entry('a', 'g', 'g2'),
+      entry('b', 'f', 'b1'),
+      entry('b', 'f', 'b2'),
+      entry('b', 'f', 'b3'),
+    );
+    const dropped = Array.from({ length: 7 }, () => queue.dropFromLongest()?.name);
+    expect(dropped).toEqual(['g2', 'b3', 'f1', 'b2', 'g1', 'b1', undefined]);
+    expect([queue.size, queue.appCount, queue.heads()]).toEqual([0, 0, []]);
+  });
 });

@@ -1,0 +1,242 @@
+import { CancelledError, FakeClock, RecordedMetrics } from '@fnfleet/core';
+import { aCall } from '../test-call.js';
+import { needOf } from '../view/need.js';
+import type { RunnerView } from '../view/runner-view.js';
+import { TestView } from '../view/test-view.js';
+import { PlacementQueue } from './placement-queue.js';
+import { WaitingCall } from './waiting-call.js';
+
+const metrics = RecordedMetrics.install();
+const LEFT_MS = 10_000;
+
+let clock: FakeClock;
+let queue: PlacementQueue;
+/** How often somebody was told that calls wait now. */
+let begun: number;
+let view: RunnerView;
+
+function queueOf(limits: { maxCalls?: number; maxBytes?: number } = {}): void {
+  queue = new PlacementQueue({ maxCalls: 100, maxBytes: 1_000, ...limits }, clock, () => {
+    begun += 1;
+  });
+}
+
+beforeEach(() => {
+  metrics.reset();
+  clock = new FakeClock();
+  begun = 0;
+  view = new TestView(1).at(0);
+  queueOf();
+});
+afterEach(() => {
+  queue.lookAgain();
+  expect([queue.size, metrics.sum('lb_queue_waiting')]).toEqual([0, 0]);
+});
+
+interface Waits {
+  readonly appId?: string;
+  readonly fnId?: string;
+  readonly bytes?: number;
+  readonly maxMs?: number;
+  readonly leftMs?: number;
+  readonly again?: boolean;
+  readonly signal?: AbortSignal;
+}
+
+/** A call that waits, and what it was woken by: undefined as long as it waits. */
+function waits(parts: Waits = {}) {
+  const { appId = 'a', fnId = 'f', bytes = 0, maxMs = LEFT_MS, leftMs = LEFT_MS, again = false } = parts;
+  const call = aCall({ appId, fnId });
+  const waiting = new WaitingCall(call, needOf(call), bytes);
+  const woken = { waiting, how: undefined as string | undefined, error: undefined as unknown };
+  const signal = parts.signal ?? new AbortController().signal;
+  void queue.wait(waiting, signal, { maxMs, leftMs, again }).then((how) => {
+    woken.how = how.kind;
+    woken.error = how.kind === 'shed' ? how.error : undefined;
+  });
+  return woken;
+}
+
+const turn = () => clock.advance(0);
+const anybody = () => true;
+
+/** So many calls get out of the queue, one each so many milliseconds. */
+async function drain(calls: number, everyMs: number): Promise<void> {
+  for (let i = 0; i < calls; i += 1) {
+    waits({ appId: 'drained' });
+    await clock.advance(everyMs);
+    queue.offer(view, anybody);
+  }
+}
+
+describe('a call waits', () => {
+  it('until there is room for it at a runner, which counts it as offered', async () => {
+    const one = waits();
+    await clock.advance(30);
+    expect([one.how, queue.size, begun]).toEqual([undefined, 1, 1]);
+    expect(queue.offer(view, anybody)).toBe(true);
+    await turn();
+    expect([one.how, queue.size, view.inFlight]).toEqual(['room', 0, 1]);
+    expect(metrics.values('lb_queue_wait_latency')).toEqual([30]);
+    view.ended(one.waiting.need, { kind: 'refused', reason: 'busy', error: new Error() }, 0);
+  });
+
+  it.each`
+    maxMs  | leftMs | how
+    ${100} | ${101} | ${'look'}
+    ${100} | ${100} | ${'over'}
+  `('for $maxMs ms of $leftMs that it has: then it is $how', async ({ maxMs, leftMs, how }) => {
+    const one = waits({ maxMs, leftMs });
+    await clock.advance(maxMs - 1);
+    expect(one.how).toBeUndefined();
+    await clock.advance(1);
+    expect(one.how).toBe(how);
+    expect(clock.pendingTimers).toBe(0);
+  });
+
+  it('until its caller leaves', async () => {
+    const caller = new AbortController();
+    const one = waits({ signal: caller.signal });
+    caller.abort(new CancelledError());
+    await turn();
+    expect([one.how, queue.size, clock.pendingTimers]).toEqual(['over', 0, 0]);
+  });
+
+  it('not at all when its caller has left before', async () => {
+    const one = waits({ signal: AbortSignal.abort() });
+    await turn();
+    expect([one.how, queue.size]).toEqual(['over', 0]);
+  });
+
+  it('until it is told to look', async () => {
+    const all = [waits({ fnId: 'f' }), waits({ fnId: 'f' }), waits({ fnId: 'g' }), waits({ appId: 'b', fnId: 'f' })];
+    queue.headsLookAgain();
+    await turn();
+    expect(all.map(({ how }) => how)).toEqual(['look', undefined, 'look', 'look']);
+    queue.lookAgain();
+    await turn();
+    expect(all.map(({ how }) => how)).toEqual(Array(4).fill('look'));
+  });
+
+  it('and nobody else is woken for it', async () => {
+    waits();
+    expect(queue.offer(view, () => false)).toBe(false);
+    expect([queue.size, view.inFlight]).toEqual([1, 0]);
+  });
+
+  it('before those of its function that came later, when it comes back', async () => {
+    const order = [waits(), waits({ again: true })];
+    queue.offer(view, anybody);
+    await turn();
+    expect(order.map(({ how }) => how)).toEqual([undefined, 'room']);
+    expect(queue.hasWaiting(order[0]?.waiting as WaitingCall)).toBe(true);
+  });
+
+  it('and the dispatcher is told whenever the first begins to', async () => {
+    waits();
+    waits();
+    queue.lookAgain();
+    waits();
+    expect(begun).toBe(2);
+  });
+});
+
+describe('W1: a queue that is full', () => {
+  it('in calls: of one application alone the newest is turned away, and the fleet is full', async () => {
+    queueOf({ maxCalls: 2 });
+    const all = [waits(), waits(), waits()];
+    await turn();
+    expect(all.map(({ how }) => how)).toEqual([undefined, undefined, 'shed']);
+    expect(all[2]?.error).toMatchObject({ code: 'serverBusy', retryAfterSeconds: 15 });
+    expect(metrics.sum('lb_queue_shed_count', { reason: 'full' })).toBe(1);
+  });
+
+  it('the application with most of the calls makes room for another, with its newest', async () => {
+    queueOf({ maxCalls: 3 });
+    const big = [waits(), waits(), waits()];
+    const small = waits({ appId: 'small' });
+    await turn();
+    expect([...big.map(({ how }) => how), small.how]).toEqual([undefined, undefined, 'shed', undefined]);
+    expect(big[2]?.error).toMatchObject({ code: 'appOverShare' });
+    expect(metrics.sum('lb_queue_shed_count', { reason: 'share' })).toBe(1);
+  });
+
+  it('one that is over its share itself is turned away, and told so', async () => {
+    queueOf({ maxCalls: 4 });
+    const all = [waits(), waits(), waits(), waits({ appId: 'b' })];
+    const more = waits();
+    await turn();
+    expect(all.every(({ how }) => how === undefined)).toBe(true);
+    expect([more.how, more.error]).toMatchObject(['shed', { code: 'appOverShare' }]);
+  });
+
+  it('in bytes: to the byte, and a call of any size can wait when nobody else does', async () => {
+    queueOf({ maxBytes: 100 });
+    const huge = waits({ bytes: 1_000 });
+    await turn();
+    expect(huge.how).toBeUndefined();
+    queue.lookAgain();
+    const all = [waits({ bytes: 60 }), waits({ bytes: 40 }), waits({ bytes: 1 })];
+    await turn();
+    expect(all.map(({ how }) => how)).toEqual([undefined, undefined, 'shed']);
+    queue.lookAgain();
+    await turn();
+    const again = [waits({ bytes: 60 }), waits({ bytes: 40 })];
+    await turn();
+    expect(again.map(({ how }) => how)).toEqual([undefined, undefined]);
+  });
+
+  it('takes back one that was in it before, whatever there is', async () => {
+    queueOf({ maxCalls: 1 });
+    const all = [waits(), waits({ again: true })];
+    await turn();
+    expect(all.map(({ how }) => how)).toEqual([undefined, undefined]);
+  });
+});
+
+describe('W2: when calls get out at a known pace', () => {
+  it('one whose turn comes in time waits, one whose turn does not is turned away at once', async () => {
+    await drain(200, 100);
+    const before = Array.from({ length: 10 }, () => waits());
+    const impatient = waits({ leftMs: 900 });
+    const patient = waits({ leftMs: 1_300 });
+    await turn();
+    expect(before.every(({ how }) => how === undefined)).toBe(true);
+    expect([impatient.how, patient.how]).toEqual(['shed', undefined]);
+    expect(impatient.error).toMatchObject({ code: 'serverBusy', retryAfterSeconds: 1 });
+    expect(metrics.sum('lb_queue_shed_count', { reason: 'deadline' })).toBe(1);
+  });
+
+  it('turns go round between applications: one with few calls waits for few', async () => {
+    await drain(200, 100);
+    for (let i = 0; i < 50; i += 1) waits({ appId: 'big' });
+    const small = waits({ appId: 'small', leftMs: 500 });
+    await turn();
+    expect(small.how).toBeUndefined();
+  });
+
+  it.each`
+    waiting | seconds
+    ${0}    | ${1}
+    ${5}    | ${1}
+    ${50}   | ${5}
+    ${95}   | ${10}
+  `('with $waiting calls waiting one is told to come back in $seconds s', async ({ waiting, seconds }) => {
+    await drain(200, 100);
+    for (let i = 0; i < waiting; i += 1) waits();
+    expect(queue.fullError().retryAfterSeconds).toBe(seconds);
+  });
+
+  it('nobody is told to come back later than in two minutes', async () => {
+    queueOf({ maxCalls: 10_000 });
+    await drain(60, 500);
+    for (let i = 0; i < 1_000; i += 1) waits({ maxMs: 1e9, leftMs: 1e9 });
+    expect(queue.fullError().retryAfterSeconds).toBe(120);
+  });
+
+  it('as long as nothing is known, nobody is turned away for it, and fifteen seconds are what is said', async () => {
+    const one = waits({ leftMs: 1 });
+    await turn();
+    expect([one.how, queue.fullError().retryAfterSeconds]).toEqual([undefined, 15]);
+  });
+});
