@@ -52,6 +52,8 @@ export interface HttpAddress {
  * H1  A request in hand is finished by drain; an idle connection is closed at once, and a busy one after its answer.
  * H2  What is not HTTP is answered with a clear error and ends its own connection only.
  * H3  No client holds a connection by silence: one that owes bytes, or takes none, is cut. One that waits for its answer is not.
+ * H4  When there are too many connections, one that has asked for nothing makes room for a new one, then one between two
+ *     requests. Those that wait for an answer keep their places.
  */
 export class HttpService implements Service {
   readonly ready: Promise<void>;
@@ -62,8 +64,8 @@ export class HttpService implements Service {
   private readonly limits: HttpLimits;
   /** Answers that are not complete; of a client that pipelines there are several. */
   private readonly current = new WeakMap<Duplex, Set<ServerResponse>>();
-  /** With TLS, those below it: Node's own list begins when the handshake is done. */
-  private readonly sockets = new Set<Socket>();
+  /** By the address and port of their other end, in the order in which they came. */
+  private readonly guests = new Map<string, Guest>();
   private fullSaid = LONG_AGO;
   private drained: Promise<DrainResult> | undefined;
   private readonly closing = new Once(() => this.shut());
@@ -74,10 +76,7 @@ export class HttpService implements Service {
     this.inflight = new InflightTracker(this.clock);
     this.limits = completeLimits(options.limits ?? {});
     this.server = newLimitedServer(this.limits, options.tls);
-    this.server.on('connection', (socket: Socket) => {
-      this.sockets.add(socket);
-      socket.once('close', () => this.sockets.delete(socket));
-    });
+    this.server.on('connection', (socket: Socket) => this.accept(socket));
     this.server.on('request', (req, res) => {
       const unanswered = this.track(req, res);
       if (unanswered > MAX_PIPELINED) req.socket.destroy();
@@ -86,7 +85,6 @@ export class HttpService implements Service {
     });
     this.server.on('clientError', (error, socket) => this.refuse(error, socket));
     this.server.on('timeout', (socket) => this.onSilence(socket));
-    this.server.on('drop', () => this.onFull());
 
     const { port, host, sharesPort: reusePort = false } = options;
     const listening = new Deferred<void>();
@@ -121,7 +119,7 @@ export class HttpService implements Service {
 
   /** Connections that are open, whatever they are used for. */
   get connections(): number {
-    return this.sockets.size;
+    return this.guests.size;
   }
 
   drain({ graceMs }: { graceMs: number }): Promise<DrainResult> {
@@ -145,7 +143,9 @@ export class HttpService implements Service {
   private async shut(): Promise<void> {
     await this.ready.catch(() => undefined);
     const closed = new Promise<void>((resolve) => this.server.close(() => resolve()));
-    const gone = [...this.sockets].map((socket) => new Promise((resolve) => socket.once('close', resolve).destroy()));
+    const gone = [...this.guests.values()].map(
+      ({ socket }) => new Promise((resolve) => socket.once('close', resolve).destroy()),
+    );
     await Promise.all([closed, ...gone]);
   }
 
@@ -153,9 +153,7 @@ export class HttpService implements Service {
   private track(req: IncomingMessage, res: ServerResponse): number {
     const leave = this.inflight.enter();
     // Not the socket of `res`: a pipelined answer has none until it is its turn.
-    const { socket } = req;
-    const answers = this.current.get(socket) ?? new Set();
-    this.current.set(socket, answers.add(res));
+    const answers = this.answersOf(req.socket).add(res);
     const { responseWriteTimeoutMs } = this.limits;
     const cut = responseWriteTimeoutMs > 0 ? this.clock.after(responseWriteTimeoutMs, () => res.destroy()) : undefined;
     if (this.drained) res.setHeader('Connection', 'close');
@@ -179,12 +177,43 @@ export class HttpService implements Service {
     else socket.setTimeout(stallTimeoutMs);
   }
 
-  private onFull(): void {
+  private answersOf(socket: Socket): Set<ServerResponse> {
+    const known = this.current.get(socket);
+    if (known !== undefined) return known;
+    const answers = new Set<ServerResponse>();
+    this.current.set(socket, answers);
+    const guest = this.guests.get(addressOf(socket));
+    if (guest) guest.answers = answers;
+    return answers;
+  }
+
+  /** H4. With TLS it is the socket below: Node's own list begins when the handshake is done. */
+  private accept(socket: Socket): void {
+    socket.on('error', () => undefined); // `close` follows
+    if (this.guests.size >= this.limits.maxConnections && !this.makeRoom()) return void socket.destroy();
+    const guest: Guest = { socket, answers: undefined };
+    const address = addressOf(socket);
+    this.guests.set(address, guest);
+    socket.once('close', () => {
+      if (this.guests.get(address) === guest) this.guests.delete(address);
+    });
+  }
+
+  private makeRoom(): boolean {
+    const guests = [...this.guests];
+    const found = guests.find(([, { answers }]) => answers === undefined) ?? guests.find(([, guest]) => isIdle(guest));
     const now = this.clock.now();
-    if (now < later(this.fullSaid, FULL_SAID_EVERY_MS)) return;
-    this.fullSaid = now;
-    const { maxConnections } = this.limits;
-    this.log.warn('connections are refused, too many are open (FN_HTTP_MAX_CONNECTIONS)', { maxConnections });
+    if (now >= later(this.fullSaid, FULL_SAID_EVERY_MS)) {
+      this.fullSaid = now;
+      const closed = found ? 'the oldest that waits for no answer' : 'the new one';
+      this.log.warn('too many connections (FN_HTTP_MAX_CONNECTIONS)', { open: this.guests.size, closed });
+    }
+    if (found === undefined) return false;
+    const [address, { socket }] = found;
+    // Its place is free at once, though its `close` comes later.
+    this.guests.delete(address);
+    socket.destroy();
+    return true;
   }
 
   /** H2 */
@@ -207,6 +236,21 @@ export class HttpService implements Service {
       () => socket.destroy(),
     );
   }
+}
+
+interface Guest {
+  readonly socket: Socket;
+  /** Those that it waits for; undefined: it has not asked for anything yet. */
+  answers: ReadonlySet<ServerResponse> | undefined;
+}
+
+function isIdle({ answers }: Guest): boolean {
+  return answers === undefined || answers.size === 0;
+}
+
+/** With TLS there are two sockets of a connection, with this in common. */
+function addressOf({ remoteAddress, remotePort }: Socket): string {
+  return `${remoteAddress} ${remotePort}`;
 }
 
 /** As Node reports a request that is late. */

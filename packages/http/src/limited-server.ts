@@ -26,7 +26,6 @@ export function newLimitedServer(limits: HttpLimits, tls: TlsIdentity | undefine
   };
   const server = tls === undefined ? createServer(options) : newTlsServer(options, tls, headerReadTimeoutMs);
   server.maxHeadersCount = MAX_HEADERS + 1;
-  server.maxConnections = limits.maxConnections;
   server.timeout = limits.stallTimeoutMs;
   return server;
 }

@@ -35,7 +35,7 @@ export const httpSettings = {
   maxConnections: integer('FN_HTTP_MAX_CONNECTIONS', {
     default: 10_000,
     min: 1,
-    doc: 'Connections that may be open at a time. One more is closed as soon as it is made.',
+    doc: 'Connections that may be open at a time. Beyond, one that has not asked for anything is closed for a new one, then one between two requests; if all wait for answers, the new one.',
   }),
   clientCerts: choice('FN_HTTP_CLIENT_CERTS', ['required', 'optional'], {
     default: 'required',

@@ -1,4 +1,5 @@
 import type { RequestListener } from 'node:http';
+import { request } from 'node:https';
 import { connect, type Socket } from 'node:net';
 import { text as textOf } from 'node:stream/consumers';
 import {
@@ -77,7 +78,7 @@ describe('a client that holds its connection', () => {
     ${'chunks without the last one'}      | ${`${HEAD}Transfer-Encoding: chunked\r\n\r\n1\r\na\r\n`}      | ${/^HTTP\/1\.1 408 /}
     ${'a body announced and waited with'} | ${`${HEAD}Expect: 100-continue\r\nContent-Length: 9\r\n\r\n`} | ${/^HTTP\/1\.1 100 Continue\r\n\r\nHTTP\/1\.1 408 /}
   `('with $what is cut off', async ({ sends, answer }) => {
-    await listen(echo, { headerReadTimeoutMs: 60, stallTimeoutMs: 80 });
+    await listen(echo, { headerReadTimeoutMs: 800, stallTimeoutMs: 1000 });
     expect(await received(dial(sends))).toMatch(answer);
     expect(await ordinary()).toBe(200);
   });
@@ -126,7 +127,7 @@ describe('a client that holds its connection', () => {
   });
 
   it('by sending a little now and then keeps its upload, however long that takes', async () => {
-    await listen(echo, { stallTimeoutMs: 300 });
+    await listen(echo, { stallTimeoutMs: 1000 });
     const client = dial(`${HEAD}Connection: close\r\nContent-Length: 10\r\n\r\n`);
     const answer = received(client);
     for (let i = 0; i < 10; i += 1) {
@@ -147,7 +148,7 @@ describe('a client that holds its connection', () => {
         });
         void looked.promise.then(() => res.end('late'));
       },
-      { stallTimeoutMs: 20 },
+      { stallTimeoutMs: 400 },
     );
     expect(await received(dial('GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n'))).toMatch(/late$/);
   });
@@ -163,7 +164,7 @@ describe('a client that holds its connection', () => {
         });
         void looked.promise.then(() => res.writeHead(200, { Connection: 'close' }).end('unread'));
       },
-      { stallTimeoutMs: 20 },
+      { stallTimeoutMs: 400 },
     );
     expect(await received(dial(`${HEAD}Content-Length: 9\r\n\r\n12345`))).toMatch(/^HTTP\/1\.1 200 .*unread/s);
   });
@@ -176,7 +177,7 @@ describe('a client that holds its connection', () => {
         res.once('close', () => closed.resolve(res.writableFinished));
         res.end(Buffer.alloc(64 * MIB));
       },
-      { stallTimeoutMs: 50 },
+      { stallTimeoutMs: 1000 },
     );
     const client = dial('GET /much HTTP/1.1\r\nHost: a\r\n\r\n');
     client.pause();
@@ -193,7 +194,7 @@ describe('a client that holds its connection', () => {
         if (begun === 1) req.socket.once('close', () => closed.resolve());
         res.end(Buffer.alloc(64 * 1024));
       },
-      { stallTimeoutMs: 50 },
+      { stallTimeoutMs: 1000 },
     );
     const client = dial('GET /much HTTP/1.1\r\nHost: a\r\n\r\n'.repeat(5000));
     client.pause();
@@ -224,22 +225,70 @@ describe('a client that holds its connection', () => {
     expect(ended.toSorted()).toEqual(['/1', '/2', '/3']);
   });
 
-  it('is one of so many, and one more is not let in', async () => {
-    await listen(echo, { maxConnections: 3 });
-    const held = [1, 2, 3].map(() => dial('GET / HTTP/1.1\r\nHost: a\r\n'));
-    await Promise.all(held.map((socket) => new Promise((resolve) => socket.once('connect', resolve))));
-    expect(await received(dial('GET / HTTP/1.1\r\nHost: a\r\n\r\n'))).toMatch(/^(|reset)$/);
-    for (const socket of held) socket.destroy();
-    await expect(untilAnswered()).resolves.toBe(200);
-  });
+  describe('when there are too many', () => {
+    const until = async (holds: () => boolean) => {
+      while (!holds()) await new Promise(setImmediate);
+    };
+    const GET = 'GET / HTTP/1.1\r\nHost: a\r\n\r\n';
 
-  /** The system tells of a closed connection in its own time. */
-  async function untilAnswered(): Promise<number> {
-    for (;;) {
-      const status = await ordinary().catch(() => undefined);
-      if (status !== undefined) return status;
-    }
-  }
+    it('makes room if it has asked for nothing: the oldest first', async () => {
+      await listen(echo, { maxConnections: 3 });
+      const held: Socket[] = [];
+      for (let i = 1; i <= 3; i += 1) {
+        held.push(dial('GET / HTTP/1.1\r\nHost: a\r\n'));
+        await until(() => service.connections === i);
+      }
+      const [first, ...others] = held.map((socket) => new Promise((resolve) => socket.once('close', resolve)));
+      const last = GET.replace('\r\n\r\n', '\r\nConnection: close\r\n\r\n');
+      for (let i = 0; i < 2; i += 1) expect(await received(dial(last))).toMatch(/ordinary$/);
+      await first;
+      expect(await Promise.race([...others, 'still there'])).toBe('still there');
+    });
+
+    it('makes room between two requests, when nobody else does', async () => {
+      const release = new Deferred<void>();
+      await listen(
+        (req, res) => void (req.url === '/' ? Promise.resolve() : release.promise).then(() => res.end('done')),
+        {
+          maxConnections: 2,
+        },
+      );
+      const idle = dial(GET);
+      await new Promise((resolve) => idle.once('data', resolve));
+      const busy = dial('GET /later HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n');
+      const answer = received(busy);
+      await until(() => service.inFlight === 1);
+      expect(await ordinary()).toBe(200);
+      release.resolve();
+      expect(await answer).toMatch(/done$/);
+    });
+
+    it('is not let in while all others wait for their answers', async () => {
+      const release = new Deferred<void>();
+      await listen((_req, res) => void release.promise.then(() => res.end('done')), { maxConnections: 2 });
+      const busy = [1, 2].map(() => received(dial(GET.replace('\r\n\r\n', '\r\nConnection: close\r\n\r\n'))));
+      await until(() => service.inFlight === 2);
+      expect(await received(dial(GET))).toMatch(/^(|reset)$/);
+      release.resolve();
+      for (const answer of await Promise.all(busy)) expect(answer).toMatch(/done$/);
+    });
+
+    it('and speaks TLS is told apart in the same way', async () => {
+      await listenTls({ maxConnections: 2 });
+      const held = [dial('\x16\x03\x01'), dial('')];
+      await until(() => service.connections === 2);
+      const { port } = service.address;
+      const status = await new Promise((resolve, reject) => {
+        request({ host: '127.0.0.1', port, rejectUnauthorized: false, agent: false }, (res) => {
+          res.resume().once('end', () => resolve(res.statusCode));
+        })
+          .on('error', reject)
+          .end();
+      });
+      expect(status).toBe(200);
+      expect(held.filter((socket) => !socket.destroyed)).toHaveLength(1);
+    });
+  });
 
   it.each`
     what                          | head
