@@ -34,6 +34,14 @@ export {
   type RawServer,
   startRawServer,
 } from './http2/raw-connection.js';
+export {
+  answerOrdinarily,
+  endsBody,
+  ORDINARY_ANSWER,
+  type RawRunner,
+  type RawRunnerOptions,
+  startRawRunner,
+} from './http2/raw-runner.js';
 export { aCall, anOutboundCall, FixedBody, RecordingWriter, type TestCall } from './outbound-call.js';
 export {
   balancerMessages,

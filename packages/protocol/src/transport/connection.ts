@@ -446,9 +446,16 @@ export class Connection implements FrameSink, StreamCarrier {
       if (this.isIdle(streamId)) broken('DATA of a stream that was never opened');
       return this.noteIdle(); // of a stream that was reset
     }
-    if (stream.remoteHasEnded || stream.exceeds(length)) {
+    const fault = stream.remoteHasEnded
+      ? H2_ERROR.STREAM_CLOSED
+      : stream.exceeds(length)
+        ? H2_ERROR.FLOW_CONTROL_ERROR
+        : this.isClient && !stream.hasHead
+          ? H2_ERROR.PROTOCOL_ERROR
+          : undefined;
+    if (fault !== undefined) {
       this.consumed(length);
-      return this.streamError(streamId, stream.remoteHasEnded ? H2_ERROR.STREAM_CLOSED : H2_ERROR.FLOW_CONTROL_ERROR);
+      return this.streamError(streamId, fault);
     }
     if (from === end && !last) this.noteIdle();
     const part = from === end ? NO_BYTES : bytes.subarray(from, end);
@@ -532,8 +539,7 @@ export class Connection implements FrameSink, StreamCarrier {
   private onMoreHeaders(stream: Http2Stream, list: HeaderList | undefined, last: boolean): void {
     if (stream.remoteHasEnded) return this.streamError(stream.id, H2_ERROR.STREAM_CLOSED);
     if (list === undefined) return this.streamError(stream.id, H2_ERROR.ENHANCE_YOUR_CALM);
-    // A request has trailers only at its end.
-    if (list.responseFault() !== undefined || (!this.isClient && !last)) {
+    if (list.responseFault() !== undefined || !this.isInPlace(stream, list, last)) {
       return this.streamError(stream.id, H2_ERROR.PROTOCOL_ERROR);
     }
     try {
@@ -541,6 +547,19 @@ export class Connection implements FrameSink, StreamCarrier {
     } catch (error) {
       this.fault(stream, error);
     }
+  }
+
+  /** One head, after any number of interim ones if it is an answer; then trailers, which end the stream. */
+  private isInPlace(stream: Http2Stream, list: HeaderList, last: boolean): boolean {
+    const status = list.get(':status');
+    if (!this.isClient || stream.hasHead) return last && status === undefined;
+    if (status === undefined || !/^[1-9]\d\d$/.test(status)) return false;
+    if (!status.startsWith('1')) {
+      stream.hasHead = true;
+      return true;
+    }
+    this.noteIdle();
+    return !last;
   }
 
   private onReset(streamId: number, bytes: Buffer, start: number, length: number): void {

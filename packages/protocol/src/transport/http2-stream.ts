@@ -71,6 +71,8 @@ export class Http2Stream {
   id = 0;
   /** It is among those that the connection lets send. */
   queued = false;
+  /** Of a stream of ours: the head of the answer has come. */
+  hasHead = false;
   listener: StreamListener | undefined;
   private waiting: Waiting[] | undefined;
   /** This end has said its last word, though it may wait. */
