@@ -1,64 +1,183 @@
-import { once } from 'node:events';
-import { createServer, type RequestListener, type Server } from 'node:http';
+import http from 'node:http';
+import https from 'node:https';
 import type { AddressInfo } from 'node:net';
-import { MIB, systemClock } from '@fnfleet/core';
-import { ApiClient } from './api-client.js';
+import { CancelledError, FakeClock, type TlsIdentity } from '@fnfleet/core';
+import { eventually, FleetCertificates } from '@fnfleet/testing';
+import { ApiClient, type ApiClientOptions } from './api-client.js';
 
-let server: Server;
+const certificates = new FleetCertificates();
+const balancer = certificates.identity('balancer');
+
+let clock: FakeClock;
+let server: http.Server | undefined;
 let client: ApiClient;
+/** What came in: path, and what was shown. */
+let asked: string[];
+beforeEach(() => {
+  clock = new FakeClock();
+  asked = [];
+});
+afterEach(async () => {
+  await client?.close();
+  server?.closeAllConnections();
+  await new Promise((resolve) => (server ? server.close(resolve) : resolve(undefined)));
+  server = undefined;
+  expect(clock.pendingTimers).toBe(0);
+});
 
-async function start(listener: RequestListener): Promise<void> {
-  server = createServer(listener).listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
-  client = new ApiClient(`http://127.0.0.1:${port}`, { clock: systemClock, random: () => 0 });
+/** An api node that gives these answers one after the other; the last goes on. @returns host and port */
+async function serve(answers: readonly (number | string)[], identity?: TlsIdentity): Promise<string> {
+  const listener: http.RequestListener = (req, res) => {
+    asked.push(`${req.method} ${req.url} ${req.headers.authorization ?? '-'}`);
+    const answer = answers[Math.min(asked.length, answers.length) - 1];
+    if (answer === 'hang') return;
+    if (answer === 'break') return void res.destroy();
+    if (typeof answer === 'number') res.writeHead(answer).end(` because of ${answer}\n`);
+    else res.end(answer);
+  };
+  const { cert, key, ca } = identity?.material ?? {};
+  server = identity ? https.createServer({ cert, key, ca, requestCert: true }, listener) : http.createServer(listener);
+  await new Promise<void>((resolve) => server?.listen(0, '127.0.0.1', resolve));
+  return `127.0.0.1:${(server.address() as AddressInfo).port}`;
 }
 
-afterEach(async () => {
+function read(url: string, options: Partial<ApiClientOptions> = {}, signal = new AbortController().signal) {
+  client = new ApiClient(url, { clock, random: () => 0.5, ...options });
+  return client.read('/v2/fns/a%2Fb?x', signal);
+}
+
+/** What a reading comes to, with the pauses between tries passing at once; and how long those were. */
+async function outcomeOf(reading: Promise<string | undefined>): Promise<{ answer: unknown; waitedMs: number }> {
+  const from = clock.now();
+  let answer: unknown;
+  let done = false;
+  reading
+    .catch((error: Error & { cause?: Error }) => [error.message, error.cause?.message])
+    .then((found) => {
+      answer = found;
+      done = true;
+    });
+  while (!done) {
+    // Time stands still while the network is at work.
+    if (clock.pendingTimers > 0) await clock.advance(5);
+    await new Promise(setImmediate);
+  }
+  return { answer, waitedMs: clock.now() - from };
+}
+
+describe('an answer', () => {
+  it('is given as it is, and the path goes out as it is', async () => {
+    expect(await read(await serve(['{"id":"ü"}']))).toBe('{"id":"ü"}');
+    expect(asked).toEqual(['GET /v2/fns/a%2Fb?x -']);
+  });
+
+  it('is asked for with the token, if there is one', async () => {
+    await read(await serve(['{}']), { token: 'secret' });
+    expect(asked).toEqual(['GET /v2/fns/a%2Fb?x Bearer secret']);
+  });
+
+  it.each`
+    status | answer
+    ${404} | ${undefined}
+    ${400} | ${['internal server error', 'GET /v2/fns/a%2Fb?x: 400 because of 400']}
+    ${300} | ${['internal server error', 'GET /v2/fns/a%2Fb?x: 300 because of 300']}
+    ${499} | ${['internal server error', 'GET /v2/fns/a%2Fb?x: 499 because of 499']}
+  `('of $status is final', async ({ status, answer }) => {
+    const outcome = await outcomeOf(read(await serve([status, 'never'])));
+    expect(outcome.answer).toEqual(answer);
+    expect(asked).toHaveLength(1);
+  });
+});
+
+describe('trouble that may pass', () => {
+  it.each([500, 503, 'break'])('(%s) is tried again', async (trouble) => {
+    expect(await outcomeOf(read(await serve([trouble, trouble, '{}'])))).toMatchObject({ answer: '{}' });
+    expect(asked).toHaveLength(3);
+  });
+
+  it('is tried six times, with pauses that grow, then told', async () => {
+    const { answer, waitedMs } = await outcomeOf(read(await serve([502])));
+    expect(answer).toEqual([expect.stringMatching(/./), 'GET /v2/fns/a%2Fb?x: 502 because of 502']);
+    expect(asked).toHaveLength(6);
+    // 25 ms before each, and 25 ms for each of 1 + 3 + 7 + 15 + 31, as chance is in the middle; in steps of 5 ms.
+    expect(waitedMs).toBeGreaterThanOrEqual(5 * 25 + 57 * 25);
+    expect(waitedMs).toBeLessThanOrEqual(5 * 25 + 57 * 25 + 50);
+  });
+
+  it('of a caller who leaves is theirs no longer, also in a pause', async () => {
+    const caller = new AbortController();
+    const reading = read(await serve([500]), {}, caller.signal);
+    await eventually(() => expect([asked.length, clock.pendingTimers]).toEqual([1, 1]));
+    caller.abort(new Error('left'));
+    await expect(reading).rejects.toThrow('left');
+    expect(asked).toHaveLength(1);
+  });
+
+  it('of a caller who leaves while it is asked', async () => {
+    const caller = new AbortController();
+    const reading = read(await serve(['hang']), {}, caller.signal);
+    await eventually(() => expect(asked).toHaveLength(1));
+    caller.abort(new Error('left'));
+    await expect(reading).rejects.toThrow('left');
+  });
+
+  it('ends when the client is closed: what is on its way fails', async () => {
+    const reading = read(await serve(['hang'])).catch((error: Error & { cause?: Error }) => error.cause?.message);
+    await eventually(() => expect(asked).toHaveLength(1));
+    await client.close();
+    expect(await reading).toContain('GET /v2/fns/a%2Fb?x: ');
+    expect(asked).toHaveLength(1);
+  });
+});
+
+describe('over TLS', () => {
+  const api = certificates.identity('api', { altNames: ['127.0.0.1', 'urn:fnfleet:role:api'] });
+
+  it('an api node of the fleet is believed', async () => {
+    expect(await read(await serve(['{}'], api), { tls: balancer })).toBe('{}');
+  });
+
+  it.each`
+    what                      | identity                                                                               | why
+    ${'another CA'}           | ${certificates.identity('api', { ours: false })}                                       | ${'unable to verify'}
+    ${'another host'}         | ${certificates.identity('api', { altNames: ['api.example'] })}                         | ${'is not for 127.0.0.1'}
+    ${'the role of a runner'} | ${certificates.identity('r1', { altNames: ['127.0.0.1', 'urn:fnfleet:role:runner'] })} | ${'is one of role runner, not api or full'}
+  `('one with a certificate of $what is not', async ({ identity, why }) => {
+    const { answer } = await outcomeOf(read(await serve(['{}'], identity), { tls: balancer }));
+    expect(answer).toEqual([expect.anything(), expect.stringContaining(why)]);
+    expect(asked).toEqual([]);
+  });
+});
+
+describe('the address of the api node', () => {
+  const made = (url: string, options: Partial<ApiClientOptions> = {}) => {
+    client = new ApiClient(url, { clock, ...options });
+    return client;
+  };
+
+  it.each(['', 'http://', 'ftp://api:80', 'a b', '://x'])('%p names no host', (url) => {
+    expect(() => made(url)).toThrow(`FN_RUNNER_API_URL: no host specified for client, got ${JSON.stringify(url)}`);
+  });
+
+  it('in plain text is refused where the fleet has TLS, unless that is meant', () => {
+    expect(() => made('http://api:80', { tls: balancer })).toThrow(
+      'http://api:80 is plain text, but this node has TLS',
+    );
+    expect(() => made('http://api:80', { tls: balancer, allowInsecure: true })).not.toThrow();
+    expect(() => made('https://api:80', { tls: balancer })).not.toThrow();
+    expect(() => made('http://api:80')).not.toThrow();
+  });
+
+  it('without a scheme has that of the fleet', async () => {
+    const address = await serve(['{}']);
+    const { answer } = await outcomeOf(read(address, { tls: balancer }));
+    expect(answer).toEqual([expect.anything(), expect.stringMatching(/SSL|wrong version|EPROTO/i)]);
+  });
+});
+
+it('closing an idle client is at once, and twice is as good', async () => {
+  await read(await serve(['{}']));
   await client.close();
-  server.closeAllConnections();
-  server.close();
-});
-
-const never = new AbortController().signal;
-
-it('an API node that answers without end is cut off, and the lookup fails', async () => {
-  let sent = 0;
-  await start((_req, res) => {
-    const more = () => {
-      sent += MIB;
-      if (!res.destroyed) res.write(Buffer.alloc(MIB), () => setImmediate(more));
-    };
-    more();
-  });
-  await expect(client.read('/v2/fns/fn1', never)).rejects.toMatchObject({ code: 'lookupUnavailable' });
-  expect(sent).toBeLessThan(6 * 32 * MIB);
-});
-
-it('one that redirects is not followed: credentials go nowhere else', async () => {
-  const asked: (string | undefined)[] = [];
-  await start((req, res) => {
-    asked.push(req.url);
-    res.writeHead(302, { Location: `http://127.0.0.1:1${req.url}` }).end();
-  });
-  await expect(client.read('/v2/fns/fn1', never)).rejects.toMatchObject({ code: 'internal' });
-  expect(asked).toEqual(['/v2/fns/fn1']);
-});
-
-it('one connection serves many lookups; closing ends those on their way, and leaves nothing open', async () => {
-  let connections = 0;
-  await start((req, res) => {
-    if (req.url !== '/hang') res.end('{}');
-  });
-  server.on('connection', () => {
-    connections += 1;
-  });
-  for (let i = 0; i < 5; i += 1) expect(await client.read('/quick', never)).toBe('{}');
-  expect(connections).toBe(1);
-  const hanging = client.read('/hang', never);
-  const [request] = await once(server, 'request');
-  const closed = once(request.socket, 'close');
   await client.close();
-  await expect(hanging).rejects.toMatchObject({ code: 'lookupUnavailable' });
-  await closed;
+  await expect(client.read('/x', AbortSignal.abort(new CancelledError()))).rejects.toThrow(CancelledError);
 });

@@ -1,3 +1,4 @@
+export { type CertificateParts, FleetCertificates } from './fleet-certificates.js';
 export {
   dataFrame,
   errorCodeOf,

@@ -1,0 +1,97 @@
+import { once } from 'node:events';
+import { type AddressInfo, connect } from 'node:net';
+import tls from 'node:tls';
+import { type Logger, silentLogger, type TlsIdentity } from '@fnfleet/core';
+import { eventually, FleetCertificates } from '@fnfleet/testing';
+import { type MemberCheck, newMemberServer } from './member-server.js';
+
+const certificates = new FleetCertificates();
+const member = certificates.identity('balancer');
+
+let server: tls.Server;
+/** Connections that were handed on. */
+let members: tls.TLSSocket[];
+/** What was logged, in order. */
+let said: string[];
+const logger: Logger = {
+  ...silentLogger,
+  warn: (what, fields) => void said.push(`warn: ${what}: ${fields?.reason} from ${fields?.address}`),
+  debug: (what, fields) => void said.push(`debug: ${what}: ${fields?.reason} from ${fields?.address}`),
+};
+
+async function listen(check: Partial<MemberCheck> = {}): Promise<void> {
+  said = [];
+  members = [];
+  server = newMemberServer({ identity: certificates.identity('runner'), logger, ...check }, (socket) => {
+    members.push(socket);
+    socket.on('error', () => undefined);
+    socket.write('welcome');
+  });
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+}
+afterEach(async () => {
+  for (const socket of members) socket.destroy();
+  await new Promise((resolve) => server.close(resolve));
+});
+
+/** What a client hears before its connection is closed, or the first word. */
+async function heard(identity: TlsIdentity | undefined): Promise<string> {
+  const own = identity && { cert: identity.material.cert, key: identity.material.key };
+  const { port } = server.address() as AddressInfo;
+  const socket = tls.connect({ port, host: '127.0.0.1', ca: certificates.authority, ALPNProtocols: ['h2'], ...own });
+  try {
+    return await new Promise((resolve) => {
+      socket.once('data', (data) => resolve(`${data} by ${socket.alpnProtocol}`));
+      socket.once('error', () => resolve('nothing'));
+      socket.once('close', () => resolve('nothing'));
+    });
+  } finally {
+    socket.destroy();
+  }
+}
+
+it('a member of the fleet is handed on, and speaks HTTP/2', async () => {
+  await listen();
+  expect(await heard(member)).toBe('welcome by h2');
+  expect([members.length, said]).toEqual([1, []]);
+});
+
+it.each`
+  who                        | identity                                               | reason
+  ${'without a certificate'} | ${undefined}                                           | ${'no certificate'}
+  ${'of another CA'}         | ${certificates.identity('stranger', { ours: false })}  | ${'certificate: the CA of this fleet has not signed it'}
+  ${'whose time is over'}    | ${certificates.identity('late', { expired: true })}    | ${'certificate: it has expired'}
+  ${'of another name'}       | ${certificates.identity('runner-7', { altNames: [] })} | ${'certificate: its names (runner-7) are not among those allowed here'}
+`('a client $who is closed before a word, and the log says why: $reason', async ({ identity, reason }) => {
+  await listen({ allowedNames: ['Balancer'] });
+  expect(await heard(identity)).toBe('nothing');
+  await eventually(() => expect(said).toHaveLength(1));
+  expect(said[0]).toContain(`warn: a connection is refused: ${reason}`);
+  expect(said[0]).toContain('from 127.0.0.1');
+  expect(members).toEqual([]);
+  expect(await heard(member)).toBe('welcome by h2');
+});
+
+it('strangers who come again with the same reason are told of at debug', async () => {
+  await listen();
+  for (let i = 0; i < 3; i += 1) await heard(undefined);
+  await eventually(() => expect(said).toHaveLength(3));
+  expect(said.map((line) => line.split(':')[0])).toEqual(['warn', 'debug', 'debug']);
+});
+
+it('one who does not speak TLS is refused, and others are served', async () => {
+  await listen();
+  const socket = connect((server.address() as AddressInfo).port, '127.0.0.1');
+  socket.on('error', () => undefined).end('GET / HTTP/1.1\r\n\r\n');
+  await once(socket.resume(), 'close');
+  await eventually(() => expect(said).toHaveLength(1));
+  expect(said[0]).toMatch(/^warn: a connection is refused: ERR_SSL_/);
+  expect(await heard(member)).toBe('welcome by h2');
+});
+
+it('where the fleet has no CA everybody is a member', async () => {
+  await listen({ identity: certificates.identityWithoutCa('runner'), allowedNames: ['balancer'] });
+  expect(await heard(undefined)).toBe('welcome by h2');
+  expect(said).toEqual([]);
+});
