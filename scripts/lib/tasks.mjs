@@ -69,6 +69,12 @@ export const TASKS = {
     return node('scripts/mutate.mjs', args);
   },
 
+  /** Drawn input for every border, for as long as asked. */
+  async fuzz(args) {
+    await build();
+    return node('e2e/dist/fuzz/main.js', args, { NODE_OPTIONS: '--enable-source-maps' });
+  },
+
   async images(args) {
     await build();
     if (!(await ensureDockerEngine())) return 1;
