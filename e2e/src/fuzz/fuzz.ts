@@ -18,8 +18,8 @@ export interface FuzzFailure {
   readonly report: string;
 }
 
-/** Of one property: a bug that every input shows must not be shrunk for hours. */
-const SHRINK_LIMIT_MS = 20_000;
+/** A bug that every input shows must not be shrunk for hours. Milliseconds. */
+const LIMIT_MS = 60_000;
 
 /**
  * Draws inputs for each target in turn, until told to stop or until one fails. What nobody caught in the process counts as
@@ -45,7 +45,7 @@ async function play(options: FuzzOptions, stray: readonly unknown[]): Promise<Fu
       const said = report ?? stray.map(describe).join('\n');
       if (said !== '') return { target: target.name, seed: roundSeed, report: said };
     }
-    if (round % 10 === 9) print(`${(round + 1) * runs} inputs for each of ${targets.length} targets, nothing found`);
+    if (round % 100 === 99) print(`${(round + 1) * runs} inputs for each of ${targets.length} targets, nothing found`);
   }
   return undefined;
 }
@@ -54,16 +54,8 @@ async function play(options: FuzzOptions, stray: readonly unknown[]): Promise<Fu
 async function runTarget(target: FuzzTarget, seed: number, runs: number): Promise<string | undefined> {
   const opened = await target.open();
   try {
-    const details = await fc.check(opened.property, {
-      seed,
-      numRuns: runs,
-      interruptAfterTimeLimit: undefined,
-      skipAllAfterTimeLimit: undefined,
-      markInterruptAsFailure: false,
-      endOnFailure: false,
-      timeout: SHRINK_LIMIT_MS,
-    });
-    if (details.failed) return fc.defaultReportMessage(details);
+    const details = await fc.check(opened.property, { seed, numRuns: runs, interruptAfterTimeLimit: LIMIT_MS });
+    if (details.failed) return `${fc.defaultReportMessage(details)}\n${describe(details.errorInstance)}`;
     await opened.settled();
     return undefined;
   } catch (error) {

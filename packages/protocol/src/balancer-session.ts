@@ -168,7 +168,9 @@ class BalancerSession implements ClientStreamHandler {
       return this.fail(new StreamError(end.code, details), 'runner');
     }
     const error = new StreamError(end.code, end.details);
-    if (!end.mayHaveArrived) return this.settle({ kind: 'refused', reason: 'unreachable', error });
+    // A runner that has answered, or said that it started, cannot say that the call never arrived.
+    const silent = state === 'offered' && !this.started;
+    if (!end.mayHaveArrived && silent) return this.settle({ kind: 'refused', reason: 'unreachable', error });
     // The original can end a stream with this number, outside the range of gRPC, when it means "busy".
     if (end.code === 503 && state === 'offered') return this.refusedBusy();
     if (state === 'offered' && end.lost !== undefined) return this.lost(end, error);

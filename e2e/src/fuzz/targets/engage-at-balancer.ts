@@ -74,7 +74,8 @@ export const engageAtBalancer: FuzzTarget = {
         await within(ANSWER_MS, 'the end of the runner', runner.close());
       }),
       async settled() {
-        const open = () => server.connections.filter(({ isClosed }) => !isClosed).length;
+        // The server's own half stays open until it closes it.
+        const open = () => server.connections.filter((each) => !each.isClosed && !each.socket.readableEnded).length;
         for (let look = 0; open() > 0; look += 1) {
           if (look === 100) throw new Error(`${open()} connections are still open`);
           await new Promise((resolve) => setTimeout(resolve, 50));

@@ -154,8 +154,10 @@ const runnerSide = fc.asyncProperty(steps, async (all) => {
     });
   });
   let over = false;
+  const hasEnded = () => sent.some((kind) => kind.startsWith('end'));
   for (const step of all) {
-    if (over) break;
+    // A transport delivers nothing after the end.
+    if (over || hasEnded()) break;
     if (typeof step !== 'string') session.onMessage(step);
     else if (step === 'halfClose') session.onHalfClose();
     else if (step === 'writable') session.onWritable();
@@ -167,7 +169,7 @@ const runnerSide = fc.asyncProperty(steps, async (all) => {
       await new Promise((resolve) => setImmediate(resolve));
     }
   }
-  if (!over) session.onCancelled();
+  if (!over && !hasEnded()) session.onCancelled();
   const ends = sent.filter((kind) => kind.startsWith('end'));
   if (ends.length > 1) throw new Error(`ended more than once: ${sent}`);
   if (ends.length === 1 && !sent.at(-1)?.startsWith('end')) throw new Error(`something after the end: ${sent}`);

@@ -104,7 +104,12 @@ export class EngageStream implements ClientStream, StreamListener, MessageSink, 
     if (stream === undefined) return this.cancel();
     if (stream.isClosed) return;
     // The trailers follow the last message at once. A body that nobody waits for any more is cut off then.
-    if (stream.remoteHasEnded) return stream.reset(H2_ERROR.NO_ERROR);
+    if (stream.remoteHasEnded) {
+      stream.reset(H2_ERROR.NO_ERROR);
+      // The end that came with the last message is not delivered any more.
+      process.nextTick(() => this.finish(this.status ?? NO_TRAILERS, true));
+      return;
+    }
     stream.resume();
     this.peer?.linger(this);
   }
@@ -112,7 +117,7 @@ export class EngageStream implements ClientStream, StreamListener, MessageSink, 
   /** The runner has let us wait for its trailers for too long. */
   cut(): void {
     this.stream?.reset(H2_ERROR.NO_ERROR);
-    this.finish(this.status ?? { code: GRPC_STATUS.UNAVAILABLE, details: 'no trailers after the last message' }, true);
+    this.finish(this.status ?? NO_TRAILERS, true);
   }
 
   onHeaders(list: HeaderList): void {
@@ -195,4 +200,5 @@ export class EngageStream implements ClientStream, StreamListener, MessageSink, 
   }
 }
 
+const NO_TRAILERS: GrpcStatus = { code: GRPC_STATUS.UNAVAILABLE, details: 'no trailers after the last message' };
 const CANCELLED: GrpcStatus = { code: GRPC_STATUS.CANCELLED, details: 'cancelled' };

@@ -234,6 +234,32 @@ it('close waits for what is in hand, and not for a runner that never closes its 
   await new Promise((resolve) => server.close(resolve));
 });
 
+it('a runner that ends its stream with the last message, and no trailers, does not keep the channel open', async () => {
+  await start();
+  runner.onStream = (stream) => {
+    stream.resume().once('end', () => {
+      stream.respond({ ':status': 200, 'content-type': 'application/grpc' });
+      stream.end(frameMessage(encodeRunnerMessage(FINISHED)));
+    });
+  };
+  await new Promise<void>((resolve) => {
+    const stream = channel.engage(
+      {},
+      {
+        // As a session does that knows the outcome.
+        onMessage: () => {
+          stream.release();
+          resolve();
+        },
+        onWritable: () => undefined,
+        onEnd: () => undefined,
+      },
+    );
+    stream.halfClose();
+  });
+  await channel.close();
+});
+
 it('metadata that cannot travel stays behind, and the call goes', async () => {
   await start();
   const seen: unknown[] = [];
