@@ -178,13 +178,13 @@ function decodeData(bytes: Buffer): DataMessage {
   return { kind: 'data', data, eof };
 }
 
-function varintLength(value: number): number {
+export function varintLength(value: number): number {
   let length = 1;
   for (let rest = value >>> 7; rest > 0; rest >>>= 7) length += 1;
   return length;
 }
 
-function writeVarint(out: Buffer, start: number, value: number): number {
+export function writeVarint(out: Buffer, start: number, value: number): number {
   let at = start;
   let rest = value;
   while (rest > 127) {

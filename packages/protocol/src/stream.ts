@@ -9,7 +9,7 @@ import type { StartPromise } from './start-marker.js';
  * `onCancelled`, unless it ended the stream itself).
  */
 interface MessageStream<Outgoing> {
-  /** Queues a message. False: the peer is slow, send no more until `onWritable`. Ignored once the stream has ended. */
+  /** Queues a message, whose bytes nobody may change from then on. False: the peer is slow, send no more until `onWritable`. Ignored once the stream has ended. */
   send(message: Outgoing): boolean;
   /** Stops delivery of messages, which in time stops the peer. */
   pause(): void;

@@ -19,6 +19,7 @@ export interface GrpcListenerOptions {
   readonly host: string;
   readonly port: number;
   readonly tls?: MemberCheck;
+  /** Engagements that may be open, on one connection and over all. */
   readonly maxStreams: number;
   readonly maxConnections: number;
   readonly maxConnectionsPerAddress: number;
@@ -35,6 +36,8 @@ export interface GrpcListenerOptions {
 }
 
 const ENGAGE_PATH = '/RunnerProtocol/Engage';
+/** Of HTTP/2. */
+const H2_REFUSED_STREAM = 7;
 const HTTP_UNSUPPORTED_MEDIA = encodeHeaders([[':status', '415']]);
 
 /** The gRPC port of a runner: Engage on its own short way, everything else beside it. */
@@ -42,6 +45,8 @@ export class GrpcListener {
   private readonly port: GrpcPort;
   private readonly side: SideServices;
   private readonly heads: EngageHeads;
+  /** Over all connections. */
+  private engagements = 0;
 
   constructor(private readonly options: GrpcListenerOptions) {
     this.side = new SideServices(options.methods);
@@ -76,14 +81,22 @@ export class GrpcListener {
     if (!head.get('content-type')?.startsWith('application/grpc')) {
       stream.sendHeaders(HTTP_UNSUPPORTED_MEDIA, true);
     } else if (head.get(':path') === ENGAGE_PATH) {
-      const { clock, run, enter } = this.options;
+      const { clock, run, enter, maxStreams } = this.options;
+      // Certainly not arrived: the call goes to another runner.
+      if (this.engagements >= maxStreams) return stream.reset(H2_REFUSED_STREAM);
+      this.engagements += 1;
+      const leave = enter();
+      const onOver = () => {
+        this.engagements -= 1;
+        leave();
+      };
       const engagement = new EngagementStream(from.connection, stream, head, {
         maxMessageBytes: MAX_MESSAGE_BYTES,
         nowMs: clock.now(),
         heads: this.heads,
         receipts: from.receipts,
       });
-      engagement.attach(new RunnerSession(engagement, run), enter());
+      engagement.attach(new RunnerSession(engagement, run), onOver);
     } else this.side.serve(stream, head, from);
   }
 }

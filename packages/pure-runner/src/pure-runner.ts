@@ -31,7 +31,7 @@ export interface PureRunnerOptions {
   readonly listen?: string;
   /** TLS, and who may connect; plain text unless given. */
   readonly tls?: MemberCheck;
-  /** Engagements one connection may have open. Default 65536. */
+  /** Engagements that may be open, on one connection and over all. Default 65536. */
   readonly maxStreams?: number;
   /** Connections at a time, those that have not said who they are included. Default 1024. */
   readonly maxConnections?: number;

@@ -17,7 +17,7 @@ export const pureRunnerSettings = {
     default: 65_536,
     min: 1,
     max: 2 ** 31 - 1,
-    doc: 'Engagements one balancer connection may have open. A balancer uses one connection, so a low limit makes it wait without a word.',
+    doc: 'Engagements that may be open, on one connection and over all of them. Beyond it they are refused, and balancers offer the calls to other runners.',
   }),
   maxGrpcConnections: integer('FN_GRPC_MAX_CONNECTIONS', {
     default: 1024,

@@ -3,10 +3,11 @@ import type { ClientMessage, StartedMessage } from '../messages.js';
 import { decodeOrca, INCARNATION_HEADER, LOAD_TRAILER } from '../orca.js';
 import { readStartPromise, STARTED_HEADER, type StartPromise } from '../start-marker.js';
 import { type ClientStream, type ClientStreamHandler, GRPC_STATUS, type StreamEnd } from '../stream.js';
+import { FramedData } from './framed-data.js';
 import { Deframer, frameMessage, type MessageSink, OversizeError } from './grpc-frames.js';
 import { type GrpcStatus, grpcStatusOf, statusOfHttp } from './grpc-status.js';
 import type { HeaderList } from './header-list.js';
-import type { Http2Stream, StreamListener, StreamLoss } from './http2-stream.js';
+import type { Http2Stream, Payload, StreamListener, StreamLoss } from './http2-stream.js';
 import type { Lingering, RunnerPeer } from './runner-peer.js';
 import { H2_ERROR } from './wire.js';
 
@@ -19,7 +20,7 @@ import { H2_ERROR } from './wire.js';
 export class EngageStream implements ClientStream, StreamListener, MessageSink, Lingering {
   private stream: Http2Stream | undefined;
   private peer: RunnerPeer | undefined;
-  private early: Buffer[] | undefined = [];
+  private early: (Buffer | Payload)[] | undefined = [];
   private earlyHalfClose = false;
   private paused = false;
   private handler: ClientStreamHandler | undefined;
@@ -66,7 +67,7 @@ export class EngageStream implements ClientStream, StreamListener, MessageSink, 
   }
 
   send(message: ClientMessage): boolean {
-    const framed = frameMessage(encodeClientMessage(message));
+    const framed = message.kind === 'data' ? new FramedData(message) : frameMessage(encodeClientMessage(message));
     if (this.early) {
       this.early.push(framed);
       return false;

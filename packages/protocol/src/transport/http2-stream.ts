@@ -53,15 +53,31 @@ export interface StreamCarrier {
   numbered(stream: Http2Stream): number;
 }
 
+/** Bytes for a DATA frame that are made where they leave from. */
+export interface Payload {
+  readonly length: number;
+  writeTo(memory: Buffer, at: number): void;
+}
+
 /** A frame that waits, or what is left of it. */
 interface Waiting {
   readonly type: typeof FRAME.DATA | typeof FRAME.HEADERS;
-  bytes: Buffer;
+  bytes: Buffer | Payload;
   readonly last: boolean;
   readonly onSent: (() => void) | undefined;
 }
 
 const NO_BYTES = Buffer.alloc(0);
+
+function isPayload(bytes: Buffer | Payload): bytes is Payload {
+  return !(bytes instanceof Uint8Array);
+}
+
+function inMemory(payload: Payload): Buffer {
+  const bytes = Buffer.allocUnsafe(payload.length);
+  payload.writeTo(bytes, 0);
+  return bytes;
+}
 
 /**
  * One stream of HTTP/2. What the peer's windows or a full outbox do not let through waits here, and goes with the stream when
@@ -126,7 +142,7 @@ export class Http2Stream {
    * @param onSent called when the bytes have been given to the socket's buffer in full
    * @returns false: they wait, send no more until `onWritable`
    */
-  sendData(bytes: Buffer, last = false, onSent?: () => void): boolean {
+  sendData(bytes: Buffer | Payload, last = false, onSent?: () => void): boolean {
     return this.send(FRAME.DATA, bytes, last, onSent);
   }
 
@@ -141,13 +157,18 @@ export class Http2Stream {
     this.sendData(NO_BYTES, true);
   }
 
-  private send(type: Waiting['type'], bytes: Buffer, last: boolean, onSent: (() => void) | undefined): boolean {
+  private send(
+    type: Waiting['type'],
+    bytes: Buffer | Payload,
+    last: boolean,
+    onSent: (() => void) | undefined,
+  ): boolean {
     if (this.gone || this.localEnding) return false;
     this.localEnding = last;
     const { carrier } = this;
     if (this.waiting === undefined && carrier.mayWrite) {
       if (type === FRAME.HEADERS) {
-        this.writeHeaders(bytes, last);
+        this.writeHeaders(bytes as Buffer, last);
         return !last;
       }
       const { length } = bytes;
@@ -185,12 +206,13 @@ export class Http2Stream {
     if (last) this.endLocal();
   }
 
-  private writeData(bytes: Buffer, length: number, last: boolean): void {
+  private writeData(bytes: Buffer | Payload, length: number, last: boolean): void {
     const { carrier } = this;
     const { outbox } = carrier;
     const start = outbox.data(this.id, length, carrier.maxFrameBytes, last);
     if (length > 0) {
-      bytes.copy(outbox.memory, start, 0, length);
+      if (isPayload(bytes)) bytes.writeTo(outbox.memory, start);
+      else bytes.copy(outbox.memory, start, 0, length);
       this.sendWindow -= length;
       carrier.sendWindow -= length;
       this.stalledLooks = 0;
@@ -206,14 +228,15 @@ export class Http2Stream {
   sendWaiting(): boolean {
     const next = this.waiting?.[0];
     if (next === undefined) return false;
-    if (next.type === FRAME.HEADERS) this.writeHeaders(next.bytes, next.last);
+    if (next.type === FRAME.HEADERS) this.writeHeaders(next.bytes as Buffer, next.last);
     else {
       const { length } = next.bytes;
       const room = Math.min(length, this.window, this.carrier.maxFrameBytes);
       if (room <= 0 && length > 0) return false;
+      if (room < length && isPayload(next.bytes)) next.bytes = inMemory(next.bytes);
       this.writeData(next.bytes, room, next.last && room === length);
       if (room < length) {
-        next.bytes = next.bytes.subarray(room);
+        next.bytes = (next.bytes as Buffer).subarray(room);
         return this.window > 0;
       }
       next.onSent?.();

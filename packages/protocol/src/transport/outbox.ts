@@ -2,6 +2,7 @@ import type { Socket } from 'node:net';
 import { FLAG, FRAME, FRAME_HEADER_BYTES } from './wire.js';
 
 const SLAB_BYTES = 64 * 1024;
+const FIRST_SLAB_BYTES = 1024;
 /** From this many bytes on a write does not wait for the end of the turn. */
 const FLUSH_BYTES = 48 * 1024;
 
@@ -11,12 +12,15 @@ const FLUSH_BYTES = 48 * 1024;
  * what a slow peer does not take stays here, where it is counted.
  */
 export class Outbox {
-  private slab = Buffer.allocUnsafeSlow(SLAB_BYTES);
+  /** Small at first: a connection that has said no more than hello costs little. */
+  private slab: Buffer = Buffer.allocUnsafeSlow(FIRST_SLAB_BYTES);
   /** Of the slab, `[start, end)` has not been given to the socket. */
   private start = 0;
   private end = 0;
   /** Slabs before this one that have not either. */
   private full: Buffer[] = [];
+  /** Slabs that are with the socket and are not written to any more. */
+  private lent: Buffer[] = [];
   private fullBytes = 0;
   /** Given to the socket, which has not taken it all. */
   private inFlight = 0;
@@ -136,7 +140,10 @@ export class Outbox {
       return;
     }
     socket.cork();
-    for (const slab of this.full) socket.write(slab);
+    for (const slab of this.full) {
+      socket.write(slab);
+      this.lent.push(slab);
+    }
     this.full = [];
     this.fullBytes = 0;
     socket.write(last, this.taken);
@@ -160,6 +167,8 @@ export class Outbox {
       this.start = 0;
       this.end = 0;
     }
+    for (const slab of this.lent) giveSlab(slab);
+    this.lent.length = 0;
     const callbacks = this.onceTaken;
     if (callbacks.length > 0) {
       this.onceTaken = [];
@@ -172,9 +181,24 @@ export class Outbox {
     if (this.end > this.start) {
       this.full.push(this.slab.subarray(this.start, this.end));
       this.fullBytes += this.end - this.start;
-    }
-    this.slab = Buffer.allocUnsafeSlow(Math.max(SLAB_BYTES, bytes));
+    } else if (this.inFlight > 0) this.lent.push(this.slab);
+    this.slab = bytes <= SLAB_BYTES ? takeSlab() : Buffer.allocUnsafeSlow(bytes);
     this.start = 0;
     this.end = 0;
   }
+}
+
+/** Slabs of the whole process that are free. */
+const MAX_FREE_SLABS = 32;
+const freeSlabs: ArrayBuffer[] = [];
+
+function takeSlab(): Buffer {
+  const memory = freeSlabs.pop();
+  return memory === undefined ? Buffer.allocUnsafeSlow(SLAB_BYTES) : Buffer.from(memory);
+}
+
+/** @param part any part of it */
+function giveSlab(part: Buffer): void {
+  if (part.buffer.byteLength === SLAB_BYTES && freeSlabs.length < MAX_FREE_SLABS)
+    freeSlabs.push(part.buffer as ArrayBuffer);
 }

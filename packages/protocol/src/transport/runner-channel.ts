@@ -3,7 +3,6 @@ import {
   type Clock,
   encodeBinaryTrace,
   type Logger,
-  later,
   Once,
   silentLogger,
   systemClock,
@@ -51,6 +50,8 @@ export class RunnerChannel implements Engaging {
   private readonly scheme: string;
   /** What the head of every engagement begins with. */
   private readonly engageHead: Buffer;
+  private lastTimeout = '';
+  private lastHead: Buffer;
   private open = 0;
   private onceIdle: (() => void) | undefined;
   /** By what the runner said last, in another way than on its streams, it is one of ours. */
@@ -64,6 +65,7 @@ export class RunnerChannel implements Engaging {
     this.scheme = options.tls ? 'https' : 'http';
     this.maxMessageBytes = options.maxMessageBytes ?? MAX_MESSAGE_BYTES;
     this.engageHead = Buffer.concat([this.head(ENGAGE_PATH), encodeField(ACCEPT_HEADER, ACCEPT_STARTED)]);
+    this.lastHead = this.engageHead;
     this.link = new RunnerLink({
       address,
       tls: options.tls,
@@ -86,7 +88,7 @@ export class RunnerChannel implements Engaging {
   engage(options: EngageOptions, handler: ClientStreamHandler): ClientStream {
     this.open += 1;
     const stream = new EngageStream(handler, this.maxMessageBytes, this.onOver);
-    const head = withMetadata(this.engageHead, options, this.clock);
+    const head = this.headOf(options);
     const peer = this.link.current;
     if (peer) stream.attach(peer, head);
     else {
@@ -107,11 +109,7 @@ export class RunnerChannel implements Engaging {
       });
       if (!peer.takesStreams)
         throw new StreamError(GRPC_STATUS.UNAVAILABLE, 'the connection takes no more streams', true);
-      const head = withMetadata(
-        this.head(path),
-        { deadlineAt: later(this.clock.now(), options.timeoutMs) },
-        this.clock,
-      );
+      const head = Buffer.concat([this.head(path), encodeField('grpc-timeout', encodeTimeout(options.timeoutMs))]);
       return await unaryCall(peer, head, request, this.maxMessageBytes, { ...options, clock: this.clock });
     } finally {
       this.onOver();
@@ -137,6 +135,23 @@ export class RunnerChannel implements Engaging {
     if (this.open === 0) this.onceIdle?.();
   };
 
+  /** Most calls have the same deadline, and nothing else: then the head is the one before. */
+  private headOf(options: EngageOptions): Buffer {
+    const { requestId, deadlineAt, trace } = options;
+    let head = this.engageHead;
+    if (deadlineAt !== undefined) {
+      const timeout = encodeTimeout(deadlineAt - this.clock.now());
+      if (timeout !== this.lastTimeout) {
+        this.lastTimeout = timeout;
+        this.lastHead = Buffer.concat([this.engageHead, encodeField('grpc-timeout', timeout)]);
+      }
+      head = this.lastHead;
+    }
+    if (requestId === undefined && trace === undefined) return head;
+    const more = metadata(options);
+    return more.length === 0 ? head : Buffer.concat([head, ...more]);
+  }
+
   private head(path: string): Buffer {
     return encodeHeaders([
       [':method', 'POST'],
@@ -150,18 +165,17 @@ export class RunnerChannel implements Engaging {
   }
 }
 
-function withMetadata(head: Buffer, { requestId, deadlineAt, trace }: EngageOptions, clock: Clock): Buffer {
-  if (requestId === undefined && deadlineAt === undefined && trace === undefined) return head;
-  const parts = [head];
+/** The metadata of a call that have no place in what is constant. */
+function metadata({ requestId, trace }: EngageOptions): Buffer[] {
+  const parts: Buffer[] = [];
   const add = (name: string, value: string | undefined) => {
     if (value && value.length <= MAX_VALUE_CHARS && isFieldValue(value)) parts.push(encodeField(name, value));
   };
-  if (deadlineAt !== undefined) add('grpc-timeout', encodeTimeout(deadlineAt - clock.now()));
   add('fn_request_id', requestId);
   const binary = trace && encodeBinaryTrace(trace);
   if (trace && binary !== undefined) {
     add(BINARY_TRACE_HEADER, binary);
     add(TRACE_STATE_HEADER, traceStateOf(trace));
   }
-  return parts.length === 1 ? head : Buffer.concat(parts);
+  return parts;
 }

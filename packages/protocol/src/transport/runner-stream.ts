@@ -13,6 +13,7 @@ import { ACCEPT_HEADER, wantsStart } from '../start-marker.js';
 import type { RunnerStream, RunnerStreamHandler } from '../stream.js';
 import type { Connection } from './connection.js';
 import type { DeliveryReceipts } from './delivery-receipts.js';
+import { FramedData } from './framed-data.js';
 import type { OversizeError } from './grpc-frames.js';
 import { decodeTimeout } from './grpc-status.js';
 import type { HeaderList } from './header-list.js';
@@ -63,7 +64,9 @@ export class EngagementStream extends ServerStream implements RunnerStream {
   }
 
   send(message: RunnerMessage): boolean {
-    return !this.over && this.sendMessage(encodeRunnerMessage(message));
+    if (this.over) return false;
+    if (message.kind === 'data') return this.sendFramed(new FramedData(message));
+    return this.sendMessage(encodeRunnerMessage(message));
   }
 
   sendNow(message: RunnerMessage, onSent: () => void): void {

@@ -1,7 +1,7 @@
 import { GRPC_STATUS } from '../stream.js';
 import type { Connection } from './connection.js';
 import { Deframer, FrameError, frameMessage, type MessageSink, OversizeError } from './grpc-frames.js';
-import type { Http2Stream, StreamListener, StreamLoss } from './http2-stream.js';
+import type { Http2Stream, Payload, StreamListener, StreamLoss } from './http2-stream.js';
 import { trailers } from './response-heads.js';
 
 /** The server's end of one RPC: messages as bytes, a head before the first, a status at the end. */
@@ -53,8 +53,12 @@ export abstract class ServerStream implements StreamListener, MessageSink {
 
   /** @returns false: the client is slow, send no more until `onWritable` */
   protected sendMessage(message: Buffer, onSent?: () => void): boolean {
+    return this.sendFramed(frameMessage(message), onSent);
+  }
+
+  protected sendFramed(framed: Buffer | Payload, onSent?: () => void): boolean {
     this.sendHead();
-    return this.stream.sendData(frameMessage(message), false, onSent);
+    return this.stream.sendData(framed, false, onSent);
   }
 
   protected finish(code: number, details: string, load?: string): void {

@@ -61,10 +61,14 @@ const WATCH = '/grpc.health.v1.Health/Watch';
 const EMPTY_MESSAGE = Buffer.alloc(5);
 
 /** Opens a stream that stays open; resolves with the status it ends with, or 'open' once a message is there. */
-function open(on: http2.ClientHttp2Session, path: string): { stream: http2.ClientHttp2Stream; state: Promise<string> } {
+function open(
+  on: http2.ClientHttp2Session,
+  path: string,
+  says = EMPTY_MESSAGE,
+): { stream: http2.ClientHttp2Stream; state: Promise<string> } {
   const stream = on.request({ ':method': 'POST', ':path': path, 'content-type': 'application/grpc', te: 'trailers' });
   stream.on('error', () => undefined);
-  stream.write(EMPTY_MESSAGE);
+  if (says.length > 0) stream.write(says);
   const state = new Promise<string>((resolve) => {
     stream.once('data', () => resolve('open'));
     stream.once('trailers', (trailers) => resolve(`${trailers['grpc-status']}`));
@@ -174,4 +178,23 @@ it('a request that cannot be read is answered, and so is one without a message',
   const { stream, state } = open(session(), '/RunnerProtocol/Status');
   stream.end();
   expect(await state).toBe('open');
+});
+
+it('no more engagements than allowed are open over all connections: another is refused and has certainly not arrived', async () => {
+  const small = await TestRunner.start({ functions: { echo }, maxStreams: 2 });
+  const at = `http://127.0.0.1:${small.runner.address.port}`;
+  const ends = await Promise.all(
+    [1, 2, 3].map(async () => {
+      const on = http2.connect(at);
+      sessions.push(on);
+      await once(on, 'connect');
+      return open(on, '/RunnerProtocol/Engage', Buffer.alloc(0));
+    }),
+  );
+  expect(await Promise.race(ends.map(({ state }) => state))).toBe(`reset ${http2.constants.NGHTTP2_REFUSED_STREAM}`);
+  for (const { stream } of ends) stream.close(http2.constants.NGHTTP2_CANCEL);
+  while (Number((await small.balancer.unary('Status')).active) > 0)
+    await new Promise((resolve) => setTimeout(resolve, 5));
+  expect((await small.run({ image: 'echo' }, 'room again')).kinds).toHaveLength(3);
+  await small.close();
 });
