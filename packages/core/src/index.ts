@@ -87,6 +87,7 @@ export { sortedOrAbsent } from './models/maps.js';
 export { STANDBY_ANNOTATION, standbyOf } from './models/standby.js';
 export {
   changedTrigger,
+  MAX_SOURCE_BYTES,
   newTrigger,
   parseTrigger,
   parseTriggerInput,

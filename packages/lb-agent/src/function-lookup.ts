@@ -1,4 +1,4 @@
-import { type App, CallTemplate, type Clock, type Fn, FnError, type Trigger } from '@fnfleet/core';
+import { type App, CallTemplate, type Clock, type Fn, FnError, MAX_SOURCE_BYTES, type Trigger } from '@fnfleet/core';
 import { ApiClient, type ApiClientOptions } from './api-client.js';
 import { ApiSource } from './api-source.js';
 import type { FunctionSource } from './function-source.js';
@@ -72,6 +72,8 @@ export class CachedLookup implements FunctionLookup {
 
   async byTrigger(appName: string, source: string, signal: AbortSignal): Promise<TriggeredFunction> {
     if (Buffer.byteLength(appName) > MAX_NAME_BYTES) throw new FnError('appNotFound');
+    // Asked for, it could be too long for the API node, which would be no fault of ours.
+    if (Buffer.byteLength(source) > MAX_SOURCE_BYTES) throw new FnError('triggerNotFound');
     const appId = await this.appIds.get(appName, signal);
     const trigger = await this.triggers.get(`${appId}\0${source}`, signal);
     return { template: await this.byId(trigger.fnId, signal), triggerId: trigger.id };

@@ -97,53 +97,55 @@ const SERVED = /^HTTP\/1\.1 200 OK.*ran with 2.*HTTP\/1\.1 200 OK.*ran with 2/s;
 
 describe('one that sends', () => {
   it.each`
-    what                                        | sends                                                                              | answer
-    ${'what is not HTTP'}                       | ${'\x00\x01\x02\xff\r\n\r\n'}                                                      | ${refused(400)}
-    ${'a TLS hello to a port in plain text'}    | ${'\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03'}                                  | ${refused(400)}
-    ${'the preface of HTTP/2'}                  | ${'PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n'}                                              | ${refused(400)}
-    ${'a request of HTTP/0.9'}                  | ${'GET /\r\n'}                                                                     | ${refused(408)}
-    ${'a version that there is not'}            | ${'GET / HTTP/9.9\r\nHost: h\r\n\r\n'}                                             | ${refused(400)}
-    ${'a method that there is not'}             | ${'STEAL /invoke/fn1 HTTP/1.1\r\nHost: h\r\n\r\n'}                                 | ${refused(400)}
-    ${'no host'}                                | ${'POST /invoke/fn1 HTTP/1.1\r\nContent-Length: 0\r\n\r\n'}                        | ${/^HTTP\/1\.1 400 /}
-    ${'a head that never ends'}                 | ${'POST /invoke/fn1 HTTP/1.1\r\nHost: h\r\nX: y'}                                  | ${refused(408)}
-    ${'half a request line'}                    | ${'POST /inv'}                                                                     | ${refused(408)}
-    ${'a target of 1 MB'}                       | ${`GET /t/shop/hot?${'q'.repeat(MIB)} HTTP/1.1\r\nHost: h\r\n\r\n`}                | ${/^(HTTP\/1\.1 431 .*|)$/s}
-    ${'a header of 1 MB'}                       | ${to('/invoke/fn1', `X: ${'x'.repeat(MIB)}`)}                                      | ${/^(HTTP\/1\.1 431 .*|)$/s}
-    ${'10 000 headers'}                         | ${to('/invoke/fn1', ...Array(10_000).fill('a:b'))}                                 | ${/^(HTTP\/1\.1 431 .*|)$/s}
-    ${'2 000 headers that fit'}                 | ${to('/invoke/fn1', ...Array(2000).fill('a:b'))}                                   | ${refused(431)}
-    ${'a NUL in a header'}                      | ${to('/invoke/fn1', 'X: a\0b')}                                                    | ${refused(400)}
-    ${'a line feed alone in a head'}            | ${'POST /invoke/fn1 HTTP/1.1\nHost: h\n\n'}                                        | ${refused(400)}
-    ${'a header that goes on in the next line'} | ${to('/invoke/fn1', 'X: a', ' Content-Length: 5')}                                 | ${refused(400)}
-    ${'a space before the colon'}               | ${to('/invoke/fn1', 'Content-Length : 2')}                                         | ${refused(400)}
-    ${'two lengths'}                            | ${`${to('/invoke/fn1', 'Content-Length: 2', 'Content-Length: 3')}in`}              | ${refused(400)}
-    ${'the same length twice'}                  | ${`${to('/invoke/fn1', 'Content-Length: 2', 'Content-Length: 2')}in`}              | ${refused(400)}
-    ${'a list of lengths'}                      | ${`${to('/invoke/fn1', 'Content-Length: 2, 2')}in`}                                | ${refused(400)}
-    ${'a length with a sign'}                   | ${`${to('/invoke/fn1', 'Content-Length: +2')}in`}                                  | ${refused(400)}
-    ${'a length below zero'}                    | ${to('/invoke/fn1', 'Content-Length: -1')}                                         | ${refused(400)}
-    ${'a length of 30 digits'}                  | ${to('/invoke/fn1', `Content-Length: ${'9'.repeat(30)}`)}                          | ${refused(400)}
-    ${'a length and chunks'}                    | ${`${to('/invoke/fn1', 'Content-Length: 2', CHUNKED)}0\r\n\r\n`}                   | ${refused(400)}
-    ${'an encoding that is not chunked'}        | ${`${to('/invoke/fn1', 'Transfer-Encoding: identity')}in`}                         | ${refused(400)}
-    ${'chunked, but not last'}                  | ${`${to('/invoke/fn1', 'Transfer-Encoding: chunked, gzip')}in`}                    | ${refused(400)}
-    ${'an encoding that looks like chunked'}    | ${`${to('/invoke/fn1', 'Transfer-Encoding: xchunked')}0\r\n\r\n`}                  | ${refused(400)}
-    ${'a chunk size that is no number'}         | ${`${to('/invoke/fn1', CHUNKED)}zz\r\n`}                                           | ${refused(400)}
-    ${'a chunk size of 20 digits'}              | ${`${to('/invoke/fn1', CHUNKED)}${'F'.repeat(20)}\r\n`}                            | ${refused(400)}
-    ${'a chunk that is longer than it says'}    | ${`${to('/invoke/fn1', CHUNKED)}1\r\nabc\r\n`}                                     | ${refused(400)}
-    ${'a chunk extension of 1 MB'}              | ${`${to('/invoke/fn1', CHUNKED)}1;${'e'.repeat(MIB)}\r\na\r\n`}                    | ${/^(HTTP\/1\.1 4(00|13) .*|)$/s}
-    ${'a trailer that never ends'}              | ${`${to('/invoke/fn1', CHUNKED)}0\r\nX: ${'x'.repeat(MIB)}`}                       | ${/^(HTTP\/1\.1 4(00|31) .*|)$/s}
-    ${'a body that stops'}                      | ${`${CALL}i`}                                                                      | ${refused(408)}
-    ${'chunks that stop'}                       | ${`${to('/invoke/fn1', CHUNKED)}1\r\ni\r\n`}                                       | ${refused(408)}
-    ${'nothing of a body'}                      | ${to('/invoke/fn1', 'Content-Length: 100')}                                        | ${refused(408)}
-    ${'a body that may not be so long'}         | ${to('/invoke/fn1', 'Content-Length: 100001')}                                     | ${refused(413)}
-    ${'chunks that are too long together'}      | ${`${to('/invoke/fn1', CHUNKED)}20000\r\n${'x'.repeat(0x20000)}\r\n0\r\n\r\n`}     | ${/^HTTP\/1\.1 413 /}
-    ${'an expectation that there is not'}       | ${to('/invoke/fn1', 'Expect: the-unexpected', 'Connection: close')}                | ${/^HTTP\/1\.1 417 /}
-    ${'a CONNECT'}                              | ${'CONNECT evil.example:443 HTTP/1.1\r\nHost: h\r\n\r\n'}                          | ${/^$/}
-    ${'a function that is not well encoded'}    | ${to('/invoke/%zz', 'Connection: close', 'Content-Length: 0')}                     | ${refused(400)}
-    ${'a function with a NUL'}                  | ${to('/invoke/a%00b', 'Connection: close', 'Content-Length: 0')}                   | ${refused(404)}
-    ${'a function with a name of 30 kB'}        | ${to(`/invoke/${'f'.repeat(30_000)}`, 'Connection: close', 'Content-Length: 0')}   | ${refused(404)}
-    ${'a path that climbs'}                     | ${to('/invoke/../v2/apps', 'Connection: close', 'Content-Length: 0')}              | ${refused(404)}
-    ${'a path that climbs, encoded'}            | ${to('/t/shop/%2e%2e%2f%2e%2e/v2/apps', 'Connection: close', 'Content-Length: 0')} | ${refused(404)}
-    ${'a target with scheme and host'}          | ${to('http://evil.example/invoke/fn1', 'Connection: close', 'Content-Length: 0')}  | ${refused(404)}
-    ${'a target that is a star'}                | ${'OPTIONS * HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n'}                    | ${refused(404)}
+    what                                               | sends                                                                              | answer
+    ${'what is not HTTP'}                              | ${'\x00\x01\x02\xff\r\n\r\n'}                                                      | ${refused(400)}
+    ${'a TLS hello to a port in plain text'}           | ${'\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03'}                                  | ${refused(400)}
+    ${'the preface of HTTP/2'}                         | ${'PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n'}                                              | ${refused(400)}
+    ${'a request of HTTP/0.9'}                         | ${'GET /\r\n'}                                                                     | ${refused(408)}
+    ${'a version that there is not'}                   | ${'GET / HTTP/9.9\r\nHost: h\r\n\r\n'}                                             | ${refused(400)}
+    ${'a method that there is not'}                    | ${'STEAL /invoke/fn1 HTTP/1.1\r\nHost: h\r\n\r\n'}                                 | ${refused(400)}
+    ${'no host'}                                       | ${'POST /invoke/fn1 HTTP/1.1\r\nContent-Length: 0\r\n\r\n'}                        | ${/^HTTP\/1\.1 400 /}
+    ${'a head that never ends'}                        | ${'POST /invoke/fn1 HTTP/1.1\r\nHost: h\r\nX: y'}                                  | ${refused(408)}
+    ${'half a request line'}                           | ${'POST /inv'}                                                                     | ${refused(408)}
+    ${'a target of 1 MB'}                              | ${`GET /t/shop/hot?${'q'.repeat(MIB)} HTTP/1.1\r\nHost: h\r\n\r\n`}                | ${/^(HTTP\/1\.1 431 .*|)$/s}
+    ${'a header of 1 MB'}                              | ${to('/invoke/fn1', `X: ${'x'.repeat(MIB)}`)}                                      | ${/^(HTTP\/1\.1 431 .*|)$/s}
+    ${'10 000 headers'}                                | ${to('/invoke/fn1', ...Array(10_000).fill('a:b'))}                                 | ${/^(HTTP\/1\.1 431 .*|)$/s}
+    ${'2 000 headers that fit'}                        | ${to('/invoke/fn1', ...Array(2000).fill('a:b'))}                                   | ${refused(431)}
+    ${'a NUL in a header'}                             | ${to('/invoke/fn1', 'X: a\0b')}                                                    | ${refused(400)}
+    ${'a line feed alone in a head'}                   | ${'POST /invoke/fn1 HTTP/1.1\nHost: h\n\n'}                                        | ${refused(400)}
+    ${'a header that goes on in the next line'}        | ${to('/invoke/fn1', 'X: a', ' Content-Length: 5')}                                 | ${refused(400)}
+    ${'a space before the colon'}                      | ${to('/invoke/fn1', 'Content-Length : 2')}                                         | ${refused(400)}
+    ${'two lengths'}                                   | ${`${to('/invoke/fn1', 'Content-Length: 2', 'Content-Length: 3')}in`}              | ${refused(400)}
+    ${'the same length twice'}                         | ${`${to('/invoke/fn1', 'Content-Length: 2', 'Content-Length: 2')}in`}              | ${refused(400)}
+    ${'a list of lengths'}                             | ${`${to('/invoke/fn1', 'Content-Length: 2, 2')}in`}                                | ${refused(400)}
+    ${'a length with a sign'}                          | ${`${to('/invoke/fn1', 'Content-Length: +2')}in`}                                  | ${refused(400)}
+    ${'a length below zero'}                           | ${to('/invoke/fn1', 'Content-Length: -1')}                                         | ${refused(400)}
+    ${'a length of 30 digits'}                         | ${to('/invoke/fn1', `Content-Length: ${'9'.repeat(30)}`)}                          | ${refused(400)}
+    ${'a length and chunks'}                           | ${`${to('/invoke/fn1', 'Content-Length: 2', CHUNKED)}0\r\n\r\n`}                   | ${refused(400)}
+    ${'an encoding that is not chunked'}               | ${`${to('/invoke/fn1', 'Transfer-Encoding: identity')}in`}                         | ${refused(400)}
+    ${'chunked, but not last'}                         | ${`${to('/invoke/fn1', 'Transfer-Encoding: chunked, gzip')}in`}                    | ${refused(400)}
+    ${'an encoding that looks like chunked'}           | ${`${to('/invoke/fn1', 'Transfer-Encoding: xchunked')}0\r\n\r\n`}                  | ${refused(400)}
+    ${'a chunk size that is no number'}                | ${`${to('/invoke/fn1', CHUNKED)}zz\r\n`}                                           | ${refused(400)}
+    ${'a chunk size of 20 digits'}                     | ${`${to('/invoke/fn1', CHUNKED)}${'F'.repeat(20)}\r\n`}                            | ${refused(400)}
+    ${'a chunk that is longer than it says'}           | ${`${to('/invoke/fn1', CHUNKED)}1\r\nabc\r\n`}                                     | ${refused(400)}
+    ${'a chunk extension of 1 MB'}                     | ${`${to('/invoke/fn1', CHUNKED)}1;${'e'.repeat(MIB)}\r\na\r\n`}                    | ${/^(HTTP\/1\.1 4(00|13) .*|)$/s}
+    ${'a trailer that never ends'}                     | ${`${to('/invoke/fn1', CHUNKED)}0\r\nX: ${'x'.repeat(MIB)}`}                       | ${/^(HTTP\/1\.1 4(00|31) .*|)$/s}
+    ${'a body that stops'}                             | ${`${CALL}i`}                                                                      | ${refused(408)}
+    ${'chunks that stop'}                              | ${`${to('/invoke/fn1', CHUNKED)}1\r\ni\r\n`}                                       | ${refused(408)}
+    ${'nothing of a body'}                             | ${to('/invoke/fn1', 'Content-Length: 100')}                                        | ${refused(408)}
+    ${'a body that may not be so long'}                | ${to('/invoke/fn1', 'Content-Length: 100001')}                                     | ${refused(413)}
+    ${'chunks that are too long together'}             | ${`${to('/invoke/fn1', CHUNKED)}20000\r\n${'x'.repeat(0x20000)}\r\n0\r\n\r\n`}     | ${/^HTTP\/1\.1 413 /}
+    ${'an expectation that there is not'}              | ${to('/invoke/fn1', 'Expect: the-unexpected', 'Connection: close')}                | ${/^HTTP\/1\.1 417 /}
+    ${'a CONNECT'}                                     | ${'CONNECT evil.example:443 HTTP/1.1\r\nHost: h\r\n\r\n'}                          | ${/^$/}
+    ${'a function that is not well encoded'}           | ${to('/invoke/%zz', 'Connection: close', 'Content-Length: 0')}                     | ${refused(400)}
+    ${'a function with a NUL'}                         | ${to('/invoke/a%00b', 'Connection: close', 'Content-Length: 0')}                   | ${refused(404)}
+    ${'a function with a name of 30 kB'}               | ${to(`/invoke/${'f'.repeat(30_000)}`, 'Connection: close', 'Content-Length: 0')}   | ${refused(404)}
+    ${'a path of 20 kB'}                               | ${to(`/t/shop/${'s'.repeat(20_000)}`, 'Connection: close', 'Content-Length: 0')}   | ${refused(404)}
+    ${'a path of 20 kB that grows when it is encoded'} | ${to(`/t/shop/${'"'.repeat(20_000)}`, 'Connection: close', 'Content-Length: 0')}   | ${refused(404)}
+    ${'a path that climbs'}                            | ${to('/invoke/../v2/apps', 'Connection: close', 'Content-Length: 0')}              | ${refused(404)}
+    ${'a path that climbs, encoded'}                   | ${to('/t/shop/%2e%2e%2f%2e%2e/v2/apps', 'Connection: close', 'Content-Length: 0')} | ${refused(404)}
+    ${'a target with scheme and host'}                 | ${to('http://evil.example/invoke/fn1', 'Connection: close', 'Content-Length: 0')}  | ${refused(404)}
+    ${'a target that is a star'}                       | ${'OPTIONS * HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n'}                    | ${refused(404)}
   `('$what is told so', async ({ sends, answer }) => {
     expect(await received(dial(sends))).toMatch(answer);
   });

@@ -8,7 +8,8 @@ import { sortedOrAbsent } from './maps.js';
 import { validateName, WORD } from './names.js';
 import { type Dated, revised } from './revision.js';
 
-const MAX_SOURCE_BYTES = 2048;
+/** Of a source, in UTF-8. */
+export const MAX_SOURCE_BYTES = 2048;
 
 /** A path under an app's name that calls one of its functions. */
 export interface Trigger extends Dated {
