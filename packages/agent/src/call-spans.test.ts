@@ -68,6 +68,29 @@ it('agent-and-docker §8: without a trace the function gets the headers of the c
   expect(recorded.spans).toEqual([]);
 });
 
+it('the part of the function says which it is, and in which image', async () => {
+  await called('witness');
+  expect(recorded.named('agent_dispatch_httpstream')).toMatchObject([
+    {
+      attributes: {
+        'fn.call_id': expect.stringMatching(/./),
+        'fn.fn_id': 'fn-of-witness',
+        'fn.app_id': 'app1',
+        'container.image.name': 'witness',
+      },
+      error: undefined,
+    },
+  ]);
+});
+
+it.each(['Tracestate', 'B3', 'X-B3-Spanid', 'X-B3-Parentspanid', 'X-B3-Sampled', 'X-B3-Flags'])(
+  'a %s of the caller does not reach the function beside its own trace',
+  async (name) => {
+    await called('witness', { [name]: ['caller'] });
+    expect(seen[0]?.headers).not.toHaveProperty(name.toLowerCase());
+  },
+);
+
 it('what the function failed with is on its part', async () => {
   await called('broken');
   expect(recorded.named('agent_dispatch_httpstream')).toMatchObject([{ error: expect.stringMatching(/./) }]);
