@@ -181,7 +181,8 @@ describe('a node with wrong settings', () => {
       const node = start({ ...Object.fromEntries([...most, ...durations]), ...env, FN_DB_URL: DATABASE });
       const [url] = await node.prints(/http:\/\/127\.0\.0\.1:\d+/);
       expect((await invoke(`${url}/readyz`, { method: 'GET' })).status).toBe(200);
-      node.signal('SIGKILL');
+      node.signal('SIGTERM');
+      await node.ended;
     },
   );
 

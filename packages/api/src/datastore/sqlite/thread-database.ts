@@ -4,6 +4,8 @@ import { type DatabaseProblem, IN_MEMORY, type QueryAnswer, type ThreadData, typ
 
 /** Statements that are kept prepared. Queries have a few forms; values are parameters. */
 const MAX_STATEMENTS = 100;
+/** SQLite counts in 32 bits. */
+const MAX_WAIT_MS = 2 ** 31 - 1;
 /** Result codes of SQLite after which a connection is opened anew: what it knows of the file may be wrong. */
 const DOUBTFUL: ReadonlySet<number> = new Set([8, 10, 11, 14, 26]); // READONLY, IOERR, CORRUPT, CANTOPEN, NOTADB
 
@@ -74,7 +76,7 @@ export class ThreadDatabase {
 
   private begin(waitMs: number): undefined {
     const database = this.writable();
-    database.exec(`pragma busy_timeout = ${Math.max(0, Math.ceil(waitMs))}`);
+    database.exec(`pragma busy_timeout = ${wholeMs(waitMs)}`);
     // A transaction that reads first and writes later fails at once when another process wrote in between, unless it
     // takes the write lock at its beginning.
     database.exec('begin immediate');
@@ -110,7 +112,7 @@ export class ThreadDatabase {
 
   private open(): DatabaseSync {
     const { path, role, waitMs } = this.data;
-    const database = new DatabaseSync(path, { timeout: waitMs });
+    const database = new DatabaseSync(path, { timeout: wholeMs(waitMs) });
     try {
       if (path !== IN_MEMORY) {
         if (role === 'writer') setUp(database);
@@ -176,6 +178,11 @@ export class ThreadDatabase {
 
 /** What is wrong is not SQLite's to know. */
 export class FileTrouble extends Error {}
+
+/** As SQLite takes it. */
+function wholeMs(ms: number): number {
+  return Math.min(Math.max(0, Math.ceil(ms)), MAX_WAIT_MS);
+}
 
 /** An error as it travels between threads. */
 export function problemOf(error: unknown): DatabaseProblem {

@@ -1,0 +1,89 @@
+import { fixedIdentity } from '@fnfleet/core';
+import { Server, ServerCredentials, type ServerDuplexStream } from '@grpc/grpc-js';
+import { collectLogs } from './log-collector.js';
+import type { LogBatch } from './log-messages.js';
+import { runnerService } from './runner-proto.js';
+
+const BATCHES = 1_000;
+
+type LogStream = ServerDuplexStream<{ ack?: object; ready?: object; start?: object }, object>;
+
+let server: Server;
+let address: string;
+let life: AbortController;
+/** What the runner of a test does. */
+let script: (stream: LogStream) => void;
+
+beforeEach(async () => {
+  life = new AbortController();
+  server = new Server();
+  const service = runnerService();
+  server.addService(service, { StreamLogs: (stream: LogStream) => script(stream) });
+  const port = await new Promise<number>((resolve, reject) => {
+    server.bindAsync('127.0.0.1:0', ServerCredentials.createInsecure(), (error, bound) =>
+      error ? reject(error) : resolve(bound),
+    );
+  });
+  address = `127.0.0.1:${port}`;
+});
+afterEach(() => {
+  life.abort();
+  server.forceShutdown();
+});
+
+function batch(text: string): object {
+  const line = { timestamp: 1, source: 'STDOUT', data: Buffer.from(text) };
+  return {
+    data: [{ applicationId: 'a', functionId: 'f', containerId: 'c', data: [{ requestId: 'r', data: [line] }] }],
+  };
+}
+
+const collect = (onBatch: (batch: LogBatch) => void | Promise<void>) =>
+  collectLogs({ address, config: {}, onBatch, signal: life.signal });
+
+it('takes one batch at a time, also of a runner that waits for no acknowledgement', async () => {
+  script = (stream) => {
+    for (let n = 0; n < BATCHES; n += 1) stream.write(batch(`${n}`));
+    let acknowledged = 0;
+    stream.on('data', ({ ack }) => {
+      if (ack) acknowledged += 1;
+      if (acknowledged === BATCHES) stream.end();
+    });
+  };
+  let inHand = 0;
+  let most = 0;
+  let seen = 0;
+  await collect(async ({ lines }) => {
+    inHand += 1;
+    most = Math.max(most, inHand);
+    await new Promise((resolve) => setImmediate(resolve));
+    expect(lines.map(({ text }) => `${text}`)).toEqual([`${seen}`]);
+    seen += 1;
+    inHand -= 1;
+  });
+  expect([most, seen]).toEqual([1, BATCHES]);
+});
+
+it('ends with what the runner says, whatever that is', async () => {
+  script = (stream) => stream.emit('error', { code: 2, details: 'no\x1b[2J' });
+  await expect(collect(() => undefined)).rejects.toThrow('no');
+});
+
+it('ends with the signal, also where the runner says nothing', async () => {
+  script = () => undefined;
+  const ended = collect(() => undefined);
+  setTimeout(() => life.abort(), 50);
+  await ended;
+});
+
+it('a runner in plain text gets no word from who expects TLS', async () => {
+  let called = false;
+  script = () => {
+    called = true;
+  };
+  const tls = { identity: fixedIdentity({ ca: '' }) };
+  await expect(
+    collectLogs({ address, tls, config: {}, onBatch: () => undefined, signal: life.signal }),
+  ).rejects.toThrow();
+  expect(called).toBe(false);
+});
