@@ -88,16 +88,31 @@ describe('a runner', () => {
   }
 });
 
-describe('a runner that was not told to take detached calls', () => {
-  it('agent-and-docker 85: answers 501', async () => {
-    const fleet = await Fleet.start({ settings: { FN_ENABLE_DETACHED: '0' } });
-    try {
-      const url = await fleet.deployed({ name: 'later' });
-      const message = 'Detach call functions are not supported on this server';
-      expect(errorOf(await invoke(url, { headers: DETACHED }))).toEqual([501, message]);
-    } finally {
-      expect(await fleet.stop()).toEqual([]);
+describe('what callers ask for in vain', () => {
+  let fleet: Fleet;
+  beforeAll(async () => {
+    const settings = { FN_ENABLE_DETACHED: '0', FN_MAX_TOTAL_MEMORY_BYTES: String(512 * 1024 * 1024) };
+    fleet = await Fleet.start({ runners: 3, settings });
+  });
+  afterAll(async () => {
+    expect(await fleet.stop()).toEqual([]);
+  });
+
+  it.each`
+    title                                                        | headers     | memory  | code   | message
+    ${'agent-and-docker 85: a detached call where they are off'} | ${DETACHED} | ${128}  | ${501} | ${'Detach call functions are not supported on this server'}
+    ${'memory that no runner has'}                               | ${{}}       | ${4096} | ${400} | ${'Requested CPU/Memory cannot be allocated'}
+    ${'an image that cannot be had'}                             | ${{}}       | ${129}  | ${502} | ${expect.stringContaining('Failed to pull image')}
+  `('$title is $code, however often, and takes no runner out', async ({ headers, memory, code, message }) => {
+    const image = memory === 129 ? { image: '127.0.0.1:1/nobody/listens:1' } : {};
+    const url = await fleet.deployed({ name: `in-vain-${code}`, memory, ...image });
+    for (let calls = 0; calls < 20; calls += 1) {
+      expect(errorOf(await invoke(url, { headers }))).toEqual([code, message]);
     }
+    const { body } = await request(`${fleet.lbUrl}/fleet`);
+    const { runners } = (await body.json()) as { runners: readonly { state: string }[] };
+    expect(runners.map(({ state }) => state)).toEqual(['ok', 'ok', 'ok']);
+    expect((await invoke(await fleet.deployed({ name: 'ordinary' }))).status).toBe(200);
   });
 });
 
