@@ -428,6 +428,7 @@ describe('a peer that breaks the rules loses its connection, and is told why', (
     ${'a header list of 40 KB'}           | ${headers(1, Buffer.concat([REQUEST, bomb, Buffer.alloc(13, 0xbe)]))}                             | ${11}
     ${'more than its window'}             | ${Buffer.concat([headers(1), ...Array.from({ length: 5 }, () => data(1, Buffer.alloc(16_000)))])} | ${3}
     ${'DATA after its end'}               | ${Buffer.concat([headers(1, REQUEST, ENDS), data(1, 'x')])}                                       | ${5}
+    ${'the head again, as trailers'}      | ${Buffer.concat([headers(1), headers(1, REQUEST, ENDS)])}                                         | ${1}
     ${'a second head'}                    | ${Buffer.concat([headers(1), headers(1)])}                                                        | ${1}
     ${'WINDOW_UPDATE by nothing'}         | ${Buffer.concat([headers(1), windowUpdate(1, 0)])}                                                | ${1}
   `('on one stream it loses the stream alone: $what', async ({ says, code }) => {

@@ -185,7 +185,7 @@ export class Connection implements FrameSink, StreamCarrier {
 
   /** Calls back when the socket has taken everything that was sent so far; never, when the connection is lost before. */
   whenTaken(callback: () => void): void {
-    this.outbox.whenTaken(() => this.calling(callback));
+    this.outbox.whenTaken(() => this.protect(callback));
   }
 
   /** Sends at once what has gathered. */
@@ -235,7 +235,7 @@ export class Connection implements FrameSink, StreamCarrier {
     if (stream.stalledLooks <= this.options.stalledLooks) return;
     this.resetStream(stream.id, H2_ERROR.CANCEL);
     const message = 'the peer takes nothing of what has ended';
-    this.calling(() => stream.lose({ message, unprocessed: false, heardOut: false, resetCode: undefined }));
+    this.protect(() => stream.lose({ message, unprocessed: false, heardOut: false, resetCode: undefined }));
   }
 
   // --- for streams ---
@@ -634,7 +634,7 @@ export class Connection implements FrameSink, StreamCarrier {
     const at = bytes.readUInt32BE(start) === 0 ? this.pings.findIndex((ping) => ping.id === id) : -1;
     if (at < 0) return;
     const [ping] = this.pings.splice(at, 1);
-    this.calling(() => ping?.answered());
+    this.protect(() => ping?.answered());
   }
 
   private onAsked(bytes: Buffer, start: number): void {
@@ -645,7 +645,7 @@ export class Connection implements FrameSink, StreamCarrier {
     if (this.onceAsked.length === 0) return;
     const callbacks = this.onceAsked;
     this.onceAsked = [];
-    for (const callback of callbacks) this.calling(callback);
+    for (const callback of callbacks) this.protect(callback);
   }
 
   private onGoaway(streamId: number, bytes: Buffer, start: number, length: number): void {
@@ -719,7 +719,7 @@ export class Connection implements FrameSink, StreamCarrier {
       heardOut: false,
       resetCode: undefined,
     };
-    this.calling(() => stream.lose(loss));
+    this.protect(() => stream.lose(loss));
   }
 
   private guarded(stream: Http2Stream, act: () => void): void {
@@ -730,7 +730,8 @@ export class Connection implements FrameSink, StreamCarrier {
     }
   }
 
-  private calling(act: () => void): void {
+  /** Does what somebody behind the connection may throw in (H2). */
+  protect(act: () => void): void {
     try {
       act();
     } catch (error) {
@@ -769,11 +770,11 @@ export class Connection implements FrameSink, StreamCarrier {
     this.waiting = [];
     const { message } = error;
     const loss: StreamLoss = { message, unprocessed: false, heardOut: this.heardOut, resetCode: undefined };
-    for (const stream of [...this.streams.values()]) this.calling(() => stream.lose(loss));
-    for (const stream of notBegun) this.calling(() => stream.lose({ ...loss, unprocessed: true }));
+    for (const stream of [...this.streams.values()]) this.protect(() => stream.lose(loss));
+    for (const stream of notBegun) this.protect(() => stream.lose({ ...loss, unprocessed: true }));
     if (abrupt) this.socket.destroy();
     else this.socket.destroySoon();
-    this.calling(() => this.options.events.onClose(error));
+    this.protect(() => this.options.events.onClose(error));
   }
 }
 

@@ -37,19 +37,20 @@ export class HeaderList {
 
   private object: Readonly<Record<string, string>> | undefined;
 
-  /** The rules of RFC 9113, section 8, checked once for each list. */
-  private checked: string | undefined | null = null;
+  /** The rules of RFC 9113, section 8, checked once for each list and use of it: lists that come again are the same object. */
+  private asRequest: string | undefined | null = null;
+  private asResponse: string | undefined | null = null;
 
   /** What is wrong with it as the head of a request; undefined: nothing. */
   requestFault(): string | undefined {
-    if (this.checked === null) this.checked = faultOf(this.fields, REQUEST_PSEUDO) ?? requestFault(this);
-    return this.checked;
+    if (this.asRequest === null) this.asRequest = faultOf(this.fields, REQUEST_PSEUDO) ?? requestFault(this);
+    return this.asRequest;
   }
 
   /** What is wrong with it as the head of a response, or as trailers. */
   responseFault(): string | undefined {
-    if (this.checked === null) this.checked = faultOf(this.fields, RESPONSE_PSEUDO);
-    return this.checked;
+    if (this.asResponse === null) this.asResponse = faultOf(this.fields, RESPONSE_PSEUDO);
+    return this.asResponse;
   }
 }
 

@@ -81,7 +81,7 @@ export class RunnerPeer {
       if (looks < LINGER_LOOKS) this.lingering.set(stream, looks + 1);
       else {
         this.lingering.delete(stream);
-        stream.cut();
+        this.connection.protect(() => stream.cut());
       }
     }
   }
