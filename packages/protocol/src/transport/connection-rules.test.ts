@@ -1,0 +1,240 @@
+import { encodeField, encodeHeaders } from './hpack/encoder.js';
+import { frame, HELLO, uint32 } from './test-kit/frames.js';
+import { Heard, Wired } from './test-kit/wired.js';
+import { FLAG, FRAME, H2_ERROR, SETTING } from './wire.js';
+
+/** What a peer may and may not send, frame by frame, beside what `connection.test.ts` tells in stories. */
+
+const REQUEST = encodeHeaders([
+  [':method', 'POST'],
+  [':scheme', 'http'],
+  [':path', '/x'],
+]);
+const ANSWER = encodeHeaders([[':status', '200']]);
+const TRAILERS = encodeHeaders([['grpc-status', '0']]);
+const ENDS = FLAG.END_HEADERS | FLAG.END_STREAM;
+
+const headers = (stream: number, block = REQUEST, flags: number = FLAG.END_HEADERS) =>
+  frame(FRAME.HEADERS, flags, stream, block);
+const data = (stream: number, text: string, flags = 0) => frame(FRAME.DATA, flags, stream, Buffer.from(text));
+const setting = (id: number, value: number) =>
+  frame(FRAME.SETTINGS, 0, 0, Buffer.concat([Buffer.from([0, id]), uint32(value)]));
+const zeros = (length: number) => Buffer.alloc(length);
+
+describe('a frame that breaks HTTP/2 ends the connection, and the peer is told with which code', () => {
+  it.each`
+    what                                  | says                                                                                | code
+    ${'HEADERS of the connection'}        | ${headers(0)}                                                                       | ${1}
+    ${'PRIORITY of the connection'}       | ${frame(FRAME.PRIORITY, 0, 0, zeros(5))}                                            | ${1}
+    ${'SETTINGS of a stream'}             | ${frame(FRAME.SETTINGS, 0, 1)}                                                      | ${1}
+    ${'an acknowledgement with settings'} | ${frame(FRAME.SETTINGS, FLAG.ACK, 0, zeros(6))}                                     | ${6}
+    ${'PING of a stream'}                 | ${frame(FRAME.PING, 0, 1, zeros(8))}                                                | ${1}
+    ${'GOAWAY of a stream'}               | ${frame(FRAME.GOAWAY, 0, 1, zeros(8))}                                              | ${1}
+    ${'GOAWAY of seven bytes'}            | ${frame(FRAME.GOAWAY, 0, 0, zeros(7))}                                              | ${6}
+    ${'RST_STREAM of five bytes'}         | ${Buffer.concat([headers(1), frame(FRAME.RST_STREAM, 0, 1, zeros(5))])}             | ${6}
+    ${'RST_STREAM of the connection'}     | ${frame(FRAME.RST_STREAM, 0, 0, zeros(4))}                                          | ${1}
+    ${'WINDOW_UPDATE of three bytes'}     | ${frame(FRAME.WINDOW_UPDATE, 0, 0, zeros(3))}                                       | ${6}
+    ${'an empty frame with padding'}      | ${Buffer.concat([headers(1), frame(FRAME.DATA, FLAG.PADDED, 1)])}                   | ${1}
+    ${'padding as large as the frame'}    | ${Buffer.concat([headers(1), frame(FRAME.DATA, FLAG.PADDED, 1, Buffer.from([1]))])} | ${1}
+    ${'a head shorter than its padding'}  | ${frame(FRAME.HEADERS, FLAG.PADDED | FLAG.END_HEADERS, 1, Buffer.from([9, 0]))}     | ${1}
+    ${'a head shorter than its priority'} | ${frame(FRAME.HEADERS, FLAG.PRIORITY | FLAG.END_HEADERS, 1, zeros(4))}              | ${1}
+    ${'CONTINUATION of another stream'}   | ${Buffer.concat([headers(1, REQUEST, 0), frame(FRAME.CONTINUATION, 4, 3)])}         | ${1}
+  `('$what: code $code', async ({ says, code }) => {
+    const server = await Wired.ready('server');
+    server.say(says);
+    await server.turn();
+    const last = server.news().at(-1);
+    expect([last?.type, last?.payload.readUInt32BE(4)]).toEqual([FRAME.GOAWAY, code]);
+    expect([server.closes.length, server.socket.destroyed]).toEqual([1, true]);
+  });
+
+  it('settings that make the window of an open stream overflow', async () => {
+    const server = await Wired.ready('server');
+    server.say(headers(1), frame(FRAME.WINDOW_UPDATE, 0, 1, uint32(2 ** 31 - 1 - 65_535)));
+    expect(server.closes).toEqual([]);
+    server.say(setting(SETTING.INITIAL_WINDOW_SIZE, 65_536));
+    await server.turn();
+    expect(server.news().at(-1)?.payload.readUInt32BE(4)).toBe(H2_ERROR.FLOW_CONTROL_ERROR);
+  });
+});
+
+describe('what is odd and allowed costs nothing', () => {
+  it.each`
+    what                                   | says
+    ${'as much padding as fits'}           | ${Buffer.concat([headers(1), frame(FRAME.DATA, FLAG.PADDED, 1, Buffer.from([1, 0]))])}
+    ${'PRIORITY of a stream to come'}      | ${frame(FRAME.PRIORITY, 0, 7, zeros(5))}
+    ${'an acknowledgement of settings'}    | ${frame(FRAME.SETTINGS, FLAG.ACK)}
+    ${'an answer to no PING of ours'}      | ${frame(FRAME.PING, FLAG.ACK, 0, zeros(8))}
+    ${'a window of the largest size'}      | ${frame(FRAME.WINDOW_UPDATE, 0, 0, uint32(2 ** 31 - 1 - 65_535))}
+    ${'the reserved bit of a window'}      | ${frame(FRAME.WINDOW_UPDATE, 0, 0, uint32(2 ** 31 + 1))}
+    ${'a reset of a stream that is over'}  | ${Buffer.concat([headers(1), frame(FRAME.RST_STREAM, 0, 1, zeros(4)), frame(FRAME.RST_STREAM, 0, 1, zeros(4))])}
+    ${'a window of a stream that is over'} | ${Buffer.concat([headers(1), frame(FRAME.RST_STREAM, 0, 1, zeros(4)), frame(FRAME.WINDOW_UPDATE, 0, 1, uint32(1))])}
+    ${'sixteen continuations'}             | ${Buffer.concat([headers(1, zeros(0), 0), ...Array.from({ length: 15 }, () => frame(FRAME.CONTINUATION, 0, 1)), frame(FRAME.CONTINUATION, 4, 1, REQUEST)])}
+    ${'GOAWAY without an error'}           | ${Buffer.concat([headers(1), frame(FRAME.GOAWAY, 0, 0, zeros(20))])}
+    ${'frames that nobody knows'}          | ${frame(0xbe, 0xff, 9, zeros(100))}
+  `('$what', async ({ says }) => {
+    const server = await Wired.ready('server');
+    server.say(says);
+    await server.turn();
+    expect([server.closes, server.faults]).toEqual([[], []]);
+    server.say(headers(11, REQUEST, ENDS));
+    expect(server.opened.at(-1)?.head.get(':path')).toBe('/x');
+  });
+
+  it('seventeen continuations are too many', async () => {
+    const server = await Wired.ready('server');
+    server.say(headers(1, zeros(0), 0), ...Array.from({ length: 17 }, () => frame(FRAME.CONTINUATION, 0, 1)));
+    await server.turn();
+    expect(server.news().at(-1)?.payload.readUInt32BE(4)).toBe(H2_ERROR.ENHANCE_YOUR_CALM);
+  });
+
+  it('so many resets and empty frames between two looks, and after a look as many again', async () => {
+    const server = await Wired.ready('server');
+    server.opened.push = () => 0;
+    const resets = (from: number, count: number) =>
+      Buffer.concat(
+        Array.from({ length: count }, (_, i) => {
+          const id = 2 * (from + i) + 1;
+          return Buffer.concat([headers(id), frame(FRAME.RST_STREAM, 0, id, zeros(4))]);
+        }),
+      );
+    server.say(resets(0, 100_000));
+    server.connection.look();
+    server.say(resets(100_000, 1));
+    expect(server.closes).toEqual([]);
+  });
+});
+
+describe('the heads of an answer', () => {
+  it.each`
+    what                                   | heads                                                                                                               | status
+    ${'a final one'}                       | ${[headers(1, ANSWER)]}                                                                                             | ${'200'}
+    ${'informational ones before it'}      | ${[headers(1, encodeHeaders([[':status', '103']])), headers(1, encodeField(':status', '100')), headers(1, ANSWER)]} | ${'200'}
+    ${'a status of two digits'}            | ${[headers(1, encodeField(':status', '99'))]}                                                                       | ${undefined}
+    ${'a status of four digits'}           | ${[headers(1, encodeField(':status', '2000'))]}                                                                     | ${undefined}
+    ${'a status that begins with 0'}       | ${[headers(1, encodeField(':status', '020'))]}                                                                      | ${undefined}
+    ${'no status'}                         | ${[headers(1, TRAILERS)]}                                                                                           | ${undefined}
+    ${'an informational one that ends it'} | ${[headers(1, encodeField(':status', '103'), ENDS)]}                                                                | ${undefined}
+    ${'data before any'}                   | ${[data(1, 'x')]}                                                                                                   | ${undefined}
+    ${'trailers that do not end it'}       | ${[headers(1, ANSWER), headers(1, TRAILERS)]}                                                                       | ${undefined}
+    ${'trailers with a status'}            | ${[headers(1, ANSWER), headers(1, ANSWER, ENDS)]}                                                                   | ${undefined}
+  `('$what: $status', async ({ heads, status }) => {
+    const client = await Wired.ready('client');
+    const heard = new Heard();
+    client.connection.request(REQUEST, heard);
+    await client.turn();
+    client.news();
+    client.say(...heads);
+    await client.turn();
+    const resets = client.news().filter(({ type }) => type === FRAME.RST_STREAM);
+    if (status === undefined) {
+      expect([resets[0]?.payload.readUInt32BE(0), heard.closed.length, client.closes]).toEqual([1, 1, []]);
+    } else expect([heard.lists.at(-1)?.get(':status'), resets, heard.closed]).toEqual([status, [], []]);
+  });
+});
+
+describe('the numbers of streams', () => {
+  it('a server takes rising odd ones, and as many at a time as it has said', async () => {
+    const server = await Wired.ready('server', { maxStreams: 2 });
+    server.say(headers(3), headers(9), headers(11));
+    await server.turn();
+    expect(server.opened.map(({ stream }) => stream.id)).toEqual([3, 9]);
+    expect(server.news().map(({ type, stream, payload }) => [type, stream, payload.readUInt32BE(0)])).toEqual([
+      [FRAME.RST_STREAM, 11, H2_ERROR.REFUSED_STREAM],
+    ]);
+    server.say(frame(FRAME.RST_STREAM, 0, 3, zeros(4)), headers(13));
+    expect(server.opened.at(-1)?.stream.id).toBe(13);
+  });
+
+  it('a client counts up by two, in the order in which its streams begin', async () => {
+    const client = await Wired.ready('client');
+    const streams = Array.from({ length: 3 }, () => client.connection.request(REQUEST, new Heard()));
+    await client.turn();
+    expect(streams.map(({ id }) => id)).toEqual([1, 3, 5]);
+    expect(client.connection.openStreams).toBe(3);
+  });
+});
+
+describe('signs of life', () => {
+  it('answers carry the same eight bytes, and several questions have several answers', async () => {
+    const server = await Wired.ready('server');
+    server.say(frame(FRAME.PING, 0, 0, Buffer.from('12345678')), frame(FRAME.PING, 0, 0, Buffer.from('abcdefgh')));
+    await server.turn();
+    expect(server.news().map(({ flags, payload }) => [flags, String(payload)])).toEqual([
+      [FLAG.ACK, '12345678'],
+      [FLAG.ACK, 'abcdefgh'],
+    ]);
+  });
+
+  it('an answer is for the question with its number, in whatever order they come', async () => {
+    const client = await Wired.ready('client');
+    const answered: string[] = [];
+    for (const name of ['one', 'two', 'three']) client.connection.ping(() => answered.push(name));
+    await client.turn();
+    const [one, two, three] = client.news().map(({ payload }) => payload);
+    client.say(...[three, one, three, two].map((payload) => frame(FRAME.PING, FLAG.ACK, 0, payload)));
+    expect(answered).toEqual(['three', 'one', 'two']);
+  });
+
+  it('after the connection has gone nobody is asked, and nobody told', async () => {
+    const client = await Wired.ready('client');
+    const told: string[] = [];
+    client.connection.ping(() => told.push('answered'));
+    client.connection.onNextPing(() => told.push('asked'));
+    client.connection.whenTaken(() => told.push('taken'));
+    client.connection.destroy(new Error('gone'));
+    client.connection.ping(() => told.push('later'));
+    await client.turn();
+    expect([told, client.closes.length, client.connection.takesStreams]).toEqual([[], 1, false]);
+  });
+});
+
+it('a client that leaves with nothing in hand says so and closes at once', async () => {
+  const client = await Wired.ready('client');
+  client.connection.leave();
+  client.connection.leave();
+  await client.turn();
+  expect(client.news().map(({ type, payload }) => [type, payload.readUInt32BE(4)])).toEqual([[FRAME.GOAWAY, 0]]);
+  expect([client.socket.destroyed, client.closes.length]).toEqual([true, 1]);
+});
+
+it('the first words: a client its preface, both their settings and the window of the connection', () => {
+  const first = (role: 'client' | 'server') => {
+    const { connection, socket } = new Wired(role, {
+      streamWindowBytes: 100_000,
+      connectionWindowBytes: 200_000,
+      maxStreams: 7,
+    });
+    connection.flush();
+    return socket.written;
+  };
+  const settings = (entries: [number, number][]) =>
+    frame(
+      FRAME.SETTINGS,
+      0,
+      0,
+      Buffer.concat(entries.map(([id, value]) => Buffer.concat([Buffer.from([0, id]), uint32(value)]))),
+    );
+  const window = frame(FRAME.WINDOW_UPDATE, 0, 0, uint32(200_000 - 65_535));
+  expect(first('client')).toEqual(
+    Buffer.concat([
+      HELLO.subarray(0, 24),
+      settings([
+        [SETTING.ENABLE_PUSH, 0],
+        [SETTING.INITIAL_WINDOW_SIZE, 100_000],
+        [SETTING.MAX_HEADER_LIST_SIZE, 32 * 1024],
+      ]),
+      window,
+    ]),
+  );
+  expect(first('server')).toEqual(
+    Buffer.concat([
+      settings([
+        [SETTING.MAX_CONCURRENT_STREAMS, 7],
+        [SETTING.INITIAL_WINDOW_SIZE, 100_000],
+        [SETTING.MAX_HEADER_LIST_SIZE, 32 * 1024],
+      ]),
+      window,
+    ]),
+  );
+});
