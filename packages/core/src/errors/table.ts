@@ -69,6 +69,12 @@ const CALL_ERRORS = {
     text: 'image has Volume definition',
     doc: 'The image declares a VOLUME, which this runner does not allow (FN_IMAGE_ENABLE_VOLUME).',
   },
+  containerRefused: {
+    status: 400,
+    blame: 'function',
+    text: 'Container cannot be made from the image, the limits and the configuration of the function',
+    doc: 'The Docker engine refuses it: an image without a command, a variable without a name, a syslog address that is none. The log of the runner has its words.',
+  },
   containerInitFailed: {
     status: 502,
     blame: 'function',

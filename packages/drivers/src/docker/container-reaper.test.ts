@@ -1,10 +1,9 @@
 import { count, FakeClock, RecordedMetrics, silentLogger } from '@fnfleet/core';
-import type { ContainerInfo } from 'dockerode';
 import { HealthState } from '../driver-health.js';
 import { ownIdentity } from '../runner-identity.js';
 import { ContainerLabels } from './container-labels.js';
 import { ContainerReaper } from './container-reaper.js';
-import type { Engine } from './engine.js';
+import type { Engine, ListedContainer } from './engine.js';
 import { EngineError } from './engine-errors.js';
 
 const metrics = RecordedMetrics.install();
@@ -15,7 +14,7 @@ describe('the reaper', () => {
   const labels = new ContainerLabels(undefined);
   const health = new HealthState();
   const tracked = new Set<string>();
-  let there: ContainerInfo[];
+  let there: ListedContainer[];
   let stuck: Set<string>;
   /** Whether they run. */
   let runnerContainers: Map<string, boolean>;
@@ -62,7 +61,7 @@ describe('the reaper', () => {
   });
 
   function aContainer(Id: string, Labels: Readonly<Record<string, string>> = labels.own): void {
-    there.push({ Id, Names: [`/${Id}`], Labels } as unknown as ContainerInfo);
+    there.push({ Id, Names: [`/${Id}`], Labels });
   }
 
   const names = () => there.map(({ Id }) => Id);

@@ -1,8 +1,7 @@
 import { type Clock, count, countFromZero, type Logger, type MonoMs, type Timer } from '@fnfleet/core';
-import type { ContainerInfo } from 'dockerode';
 import type { HealthView } from '../driver-health.js';
 import type { ContainerLabels } from './container-labels.js';
-import type { Engine } from './engine.js';
+import type { Engine, ListedContainer } from './engine.js';
 import { isNotFound } from './engine-errors.js';
 
 export interface ReaperOptions {
@@ -50,7 +49,7 @@ export class ContainerReaper {
   /** One look at the engine. What cannot be removed is logged, and tried again next time. Never rejects. */
   async sweep(): Promise<void> {
     const { engine, labels, logger } = this.options;
-    let found: ContainerInfo[];
+    let found: readonly ListedContainer[];
     try {
       found = await engine.listContainers(labels.filter);
     } catch (error) {
@@ -69,7 +68,7 @@ export class ContainerReaper {
   }
 
   /** Containers of other runners that run no more. A process in another container cannot be seen, but the engine knows it. */
-  private async goneRunners(found: readonly ContainerInfo[]): Promise<ReadonlySet<string>> {
+  private async goneRunners(found: readonly ListedContainer[]): Promise<ReadonlySet<string>> {
     const { engine, labels } = this.options;
     const others = found.filter(({ Labels }) => labels.ownerOf(Labels) === 'other');
     const gone = new Set<string>();
@@ -84,12 +83,12 @@ export class ContainerReaper {
   }
 
   private leftBehind(
-    found: readonly ContainerInfo[],
+    found: readonly ListedContainer[],
     gone: ReadonlySet<string>,
-  ): [ContainerInfo, Reason | undefined][] {
+  ): [ListedContainer, Reason | undefined][] {
     const suspects = new Map<string, MonoMs>();
     const now = this.options.clock.now();
-    const judged = found.map((container): [ContainerInfo, Reason | undefined] => {
+    const judged = found.map((container): [ListedContainer, Reason | undefined] => {
       const { labels } = this.options;
       const owner = labels.ownerOf(container.Labels);
       if (owner === 'gone' || gone.has(labels.runnerContainerOf(container.Labels) ?? ''))
@@ -104,7 +103,7 @@ export class ContainerReaper {
     return judged;
   }
 
-  private async remove(container: ContainerInfo, reason: Reason): Promise<void> {
+  private async remove(container: ListedContainer, reason: Reason): Promise<void> {
     const fields = { container: nameOf(container), reason };
     try {
       await this.options.engine.removeContainer(container.Id);
@@ -117,6 +116,6 @@ export class ContainerReaper {
   }
 }
 
-function nameOf({ Id, Names }: ContainerInfo): string {
+function nameOf({ Id, Names }: ListedContainer): string {
   return Names[0]?.slice(1) ?? Id;
 }

@@ -62,6 +62,11 @@ describe('the request that makes a container', () => {
     });
   });
 
+  it('gives what an engine gives at least where a function asks for less', () => {
+    const { HostConfig } = createRequest(aSpec({ memoryMb: 1, cpuMillis: 1 }), policy, place);
+    expect(HostConfig).toMatchObject({ Memory: 6 * 1024 * 1024, MemorySwap: 6 * 1024 * 1024, CpuQuota: 1_000 });
+  });
+
   it('agent-and-docker 51: says nothing of kernel memory and swappiness where the engine has cgroup v2', () => {
     const onV2 = { ...policy, limitsSwappiness: false, limitsKernelMemory: false };
     const { HostConfig } = createRequest(aSpec({ memoryMb: 64 }), onV2, place);

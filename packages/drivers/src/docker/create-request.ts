@@ -8,6 +8,9 @@ const IOFS_MOUNT = '/tmp/iofs';
 /** Apart from root, and the same for all images, whatever user they name. */
 const FUNCTION_USER = '1000:1000';
 const CPU_PERIOD_US = 100_000;
+/** What an engine gives at least: with less it makes no container. */
+const MIN_MEMORY_MB = 6;
+const MIN_CPU_QUOTA_US = 1_000;
 
 /** What belongs to one container beyond its spec. */
 export interface ContainerSetting {
@@ -46,7 +49,7 @@ export function createRequest(
       ...(networkMode === undefined ? {} : { NetworkMode: networkMode }),
       ...(policy.runtime === undefined ? {} : { Runtime: policy.runtime }),
       ...memoryLimits(spec, policy),
-      ...(spec.cpuMillis === 0 ? {} : { CpuQuota: spec.cpuMillis * (CPU_PERIOD_US / 1000), CpuPeriod: CPU_PERIOD_US }),
+      ...(spec.cpuMillis === 0 ? {} : { CpuQuota: quotaOf(spec.cpuMillis), CpuPeriod: CPU_PERIOD_US }),
       ...tmpfs(spec, policy),
       ...(policy.maxFsSizeMb === 0 ? {} : { StorageOpt: { size: `${policy.maxFsSizeMb}M` } }),
       Ulimits: ulimits(policy),
@@ -71,13 +74,17 @@ export function confinement(policy: ContainerPolicy): { readonly User?: string; 
 /** Equal limits with and without swap: no swap. */
 function memoryLimits({ memoryMb }: ContainerSpec, policy: ContainerPolicy): HostConfig {
   if (memoryMb === 0) return {};
-  const limit = memoryMb * MIB;
+  const limit = Math.max(memoryMb, MIN_MEMORY_MB) * MIB;
   return {
     Memory: limit,
     MemorySwap: limit,
     ...(policy.limitsSwappiness ? { MemorySwappiness: 0 } : {}),
     ...(policy.limitsKernelMemory ? { KernelMemory: limit } : {}),
   };
+}
+
+function quotaOf(cpuMillis: number): number {
+  return Math.max(cpuMillis * (CPU_PERIOD_US / 1000), MIN_CPU_QUOTA_US);
 }
 
 /** A writable root needs no /tmp of its own, unless one of a given size was asked for. */

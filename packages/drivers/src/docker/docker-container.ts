@@ -1,5 +1,5 @@
 import type { OnReadOpts, Socket } from 'node:net';
-import { type Clock, count, type Logger, Once } from '@fnfleet/core';
+import { type Clock, count, FnError, type Logger, Once } from '@fnfleet/core';
 import type { ContainerCreateOptions } from 'dockerode';
 import { throwIfAborted, untilAborted } from '../cancellation.js';
 import type { Container, ContainerSpec, ExitResult } from '../driver.js';
@@ -65,7 +65,7 @@ export class DockerContainer implements Container {
       const engineId = await untilAborted(this.creation, signal);
       this.freezer = new ContainerFreezer(engineId, this.deps.freezers, this.deps.engine, this.deps.health);
     } catch (error) {
-      throw fnErrorFromDocker(error, 'create', this.spec.image);
+      throw this.refusal(error, 'create');
     }
   }
 
@@ -74,7 +74,7 @@ export class DockerContainer implements Container {
     try {
       await untilAborted(this.begin(), signal);
     } catch (error) {
-      throw fnErrorFromDocker(error, 'start', this.spec.image);
+      throw this.refusal(error, 'start');
     }
   }
 
@@ -115,6 +115,16 @@ export class DockerContainer implements Container {
     if (this.closing.called) throw new Error('the container is closed');
     await this.deps.engine.startContainer(this.id);
     this.hasStarted = true;
+  }
+
+  /** What the caller is told is the same for all causes; whoever runs the function finds it here. */
+  private refusal(cause: unknown, step: 'create' | 'start'): unknown {
+    const { id, image, fnId } = this.spec;
+    const error = fnErrorFromDocker(cause, step, image);
+    if (error instanceof FnError && error.blame === 'function') {
+      this.deps.logger.info(`the engine does not ${step} a container`, { container: id, image, fnId, error: cause });
+    }
+    return error;
   }
 
   private async looksDead(): Promise<boolean> {

@@ -12,6 +12,7 @@ import { aSpec, describeDriver } from '../testing/describe-driver.js';
 import { functionImage } from '../testing/repository.js';
 import { DockerDriver } from './docker-driver.js';
 import { dockerSettings } from './docker-settings.js';
+import { TinyImages } from './test-kit/tiny-images.js';
 
 const metrics = RecordedMetrics.install();
 count('calls', 0);
@@ -65,6 +66,19 @@ describe('a container of the docker driver', () => {
   async function ask(container: Container, knobs: object): Promise<Record<string, unknown>> {
     return JSON.parse((await callFunction(container.socketPath, knobs)).body) as Record<string, unknown>;
   }
+
+  it('is made with the least that the engine gives; what cannot be made of a function is its own fault', async () => {
+    await created({}, { memoryMb: 1, cpuMillis: 1 });
+    const images = new TinyImages();
+    const hollow = await images.make('fnfleet/hollow', 'test');
+    const container = await using({}).create(aSpec({ image: hollow }), never);
+    await container.start(never);
+    expect((await container.wait()).exitCode).toBe(127);
+    await container.close();
+    await images.removeAll();
+    const refused = using({}).create(aSpec({ image, env: { '': 'x' } }), never);
+    await expect(refused).rejects.toMatchObject({ code: 'containerRefused', blame: 'function', status: 400 });
+  });
 
   it('agent-and-docker 51: is shut in as the engine reports it', async () => {
     const container = await created({}, { memoryMb: 64 });

@@ -1,6 +1,5 @@
 import { join } from 'node:path';
 import { readSmallFileSync } from '@fnfleet/core';
-import type { DockerOptions } from 'dockerode';
 
 const DEFAULT_HOST = 'unix:///var/run/docker.sock';
 const TLS_PORT = 2376;
@@ -14,7 +13,19 @@ export interface EngineAddressSettings {
 export interface EngineAddress {
   /** For messages. */
   readonly text: string;
-  readonly options: DockerOptions;
+  readonly options: EngineConnection;
+}
+
+/** What a connection to the engine is made with. */
+export interface EngineConnection {
+  readonly socketPath?: string;
+  readonly host?: string;
+  readonly port?: number;
+  /** Plain unless given. */
+  readonly protocol?: 'http' | 'https';
+  readonly ca?: string;
+  readonly cert?: string;
+  readonly key?: string;
 }
 
 /**
@@ -24,8 +35,7 @@ export interface EngineAddress {
 export function engineAddress(settings: EngineAddressSettings): EngineAddress {
   const text = settings.dockerHost ?? DEFAULT_HOST;
   if (text.startsWith('unix://')) {
-    // The library would prefer a host from its own look at the environment.
-    return { text, options: { socketPath: text.slice('unix://'.length), host: undefined } };
+    return { text, options: { socketPath: text.slice('unix://'.length) } };
   }
   const url = URL.parse(text.includes('://') ? text : `tcp://${text}`);
   if (url === null || !['tcp:', 'http:', 'https:'].includes(url.protocol)) {
@@ -36,7 +46,8 @@ export function engineAddress(settings: EngineAddressSettings): EngineAddress {
   return {
     text,
     options: {
-      host: url.hostname,
+      // Brackets are for addresses that stand in a URL.
+      host: url.hostname.replace(/^\[|\]$/g, ''),
       port,
       protocol: secure ? 'https' : 'http',
       ...(secure && settings.dockerCertPath ? certificates(settings.dockerCertPath) : {}),
@@ -44,7 +55,7 @@ export function engineAddress(settings: EngineAddressSettings): EngineAddress {
   };
 }
 
-function certificates(folder: string): DockerOptions {
+function certificates(folder: string): EngineConnection {
   const read = (name: string) => readSmallFileSync(join(folder, name));
   return { ca: read('ca.pem'), cert: read('cert.pem'), key: read('key.pem') };
 }

@@ -1,8 +1,5 @@
 import { CancelledError, FnError } from '@fnfleet/core';
 
-/** What dockerode puts before the words of the engine. */
-const LIBRARY_PREFIX = /^\(HTTP code \d+\) .*? - /;
-
 /** What the Docker engine answered in place of doing what it was asked. */
 export class EngineError extends Error {
   override readonly name = 'EngineError';
@@ -11,19 +8,14 @@ export class EngineError extends Error {
     /** The HTTP status. */
     readonly status: number,
     message: string,
-    options?: ErrorOptions,
   ) {
-    super(message, options);
+    super(message);
   }
+}
 
-  /** An answer of the engine as dockerode reports it; anything else as it is. */
-  static from(error: unknown, api: string): unknown {
-    if (!(error instanceof Error)) return error;
-    const { statusCode, json } = error as Error & { statusCode?: number; json?: unknown };
-    if (statusCode === undefined) return error;
-    const message = messageOf(json) ?? error.message.replace(LIBRARY_PREFIX, '').trim();
-    return new EngineError(statusCode, message || `status ${statusCode} to ${api}`, { cause: error });
-  }
+/** What came from the engine is no answer to what it was asked. Whether it did that is unknown. */
+export class EngineNonsenseError extends Error {
+  override readonly name = 'EngineNonsenseError';
 }
 
 /** The engine took a call and did not answer it in time. Whether it did what it was asked is unknown. */
@@ -41,6 +33,11 @@ const NETWORK_CODES = ['ECONNREFUSED', 'ECONNRESET', 'ENOENT', 'EACCES', 'EPIPE'
 export function isUnreachable(error: unknown): boolean {
   const { code = '' } = error as NodeJS.ErrnoException;
   return error instanceof EngineTimeoutError || NETWORK_CODES.includes(code);
+}
+
+/** What the engine sent was not what it should be, or not HTTP. */
+function isNonsense(error: unknown): boolean {
+  return error instanceof EngineNonsenseError || /^HPE_/.test((error as NodeJS.ErrnoException).code ?? '');
 }
 
 /** The engine cannot have heard of the call. */
@@ -63,13 +60,33 @@ export function fnErrorFromDocker(
 ): unknown {
   if (error instanceof FnError || error instanceof CancelledError) return error;
   // The function has no part in it, and nothing of it ran: another runner may have an engine that works.
-  if (isUnreachable(error)) return new FnError('serverBusy', { cause: error });
+  if (isUnreachable(error) || isNonsense(error)) return new FnError('serverBusy', { cause: error });
   if (step === 'pull') return pullFailed(error, image);
   // The image was there when it was looked for, and was removed since: another runner may have it.
   if (step === 'create' && isNotFound(error)) return new FnError('serverBusy', { cause: error });
-  if (step === 'start' && error instanceof Error && error.message.includes('failed to initialize logging driver')) {
+  if (step === 'create' && isRefusedContainer(error)) return new FnError('containerRefused', { cause: error });
+  if (step === 'start' && error instanceof EngineError) return startFailed(error);
+  return error;
+}
+
+/**
+ * What an engine cannot make a container of, because of its image, limits, configuration or syslog address. What we ask for
+ * beside that is looked at when the runner starts, and is the runner's fault.
+ */
+function isRefusedContainer(error: unknown): boolean {
+  if (!(error instanceof EngineError) || error.status !== 400) return false;
+  return !/\b(mount|bind|runtime|seccomp|apparmor|network|storage-opt|userns|ulimit)\b/i.test(error.message);
+}
+
+/** What is the image's or the configuration's fault: a 400, or a 404 or 500 with these words. */
+const OWN_FAULT =
+  /unable to start container process: (exec|environment variable)|error during container init: environment variable|unable to find user|trying to send message larger than max/;
+
+function startFailed(error: EngineError): Error {
+  const { status, message } = error;
+  if (message.includes('failed to initialize logging driver'))
     return new FnError('syslogUnavailable', { cause: error });
-  }
+  if (status === 400 || OWN_FAULT.test(message)) return new FnError('containerInitFailed', { cause: error });
   return error;
 }
 
@@ -87,11 +104,4 @@ function pullFailed(error: unknown, image: string): FnError {
 function refusalStatus(error: unknown, reason: string): number | undefined {
   if (error instanceof EngineError && error.status >= 400 && error.status < 500) return error.status;
   return /\bunauthorized: |: no basic auth credentials$/.test(reason) ? 401 : undefined;
-}
-
-/** The engine answers with an object, a proxy before it with anything. */
-function messageOf(body: unknown): string | undefined {
-  if (Buffer.isBuffer(body)) return body.toString().trim() || undefined;
-  const message = (body as { message?: unknown } | null)?.message;
-  return typeof message === 'string' ? message : undefined;
 }

@@ -1,8 +1,14 @@
-import { createInterface } from 'node:readline';
 import type { Readable } from 'node:stream';
 import { type Clock, count } from '@fnfleet/core';
 import { type HealthView, untilHealthy } from '../driver-health.js';
+import { fieldsOf, textOf } from './engine-answers.js';
+import { linesOf } from './engine-lines.js';
 
+/** Docker has some fifty actions of ten types. */
+const MAX_NAMES = 100;
+const NAME = /^(?:[a-z][a-z0-9_-]{0,31})?$/;
+/** An engine that tells of more than this is not listened to all the time. */
+const LINES_A_SECOND = 5_000;
 /** At most two connections a second. */
 const RECONNECT_MS = 500;
 
@@ -18,6 +24,8 @@ export interface EngineEventsOptions {
 /** Follows and counts what the engine reports, of whomever. A stream that is lost is taken up again. */
 export class EngineEvents {
   private readonly over = new AbortController();
+  private readonly actions = new KnownNames();
+  private readonly types = new KnownNames();
 
   constructor(private readonly options: EngineEventsOptions) {}
 
@@ -45,16 +53,37 @@ export class EngineEvents {
   private async read(): Promise<void> {
     try {
       const stream = await this.options.open(this.over.signal);
-      for await (const line of createInterface({ input: stream })) countEvent(line);
+      await this.countAll(stream);
     } catch {
       // Lost, or not to be had now.
     }
   }
+
+  private async countAll(stream: Readable): Promise<void> {
+    let lines = 0;
+    for await (const line of linesOf(stream)) {
+      this.count(line);
+      lines += 1;
+      if (lines % LINES_A_SECOND === 0) await this.options.clock.sleep(1_000, this.over.signal);
+    }
+  }
+
+  private count(line: string): void {
+    const { Type, Action } = fieldsOf(JSON.parse(line));
+    // What follows a colon is somebody's own words, such as the command of an exec.
+    const [action = ''] = (textOf(Action) ?? '').split(':', 1);
+    count('docker_events', 1, { event_action: this.actions.of(action), event_type: this.types.of(textOf(Type) ?? '') });
+  }
 }
 
-function countEvent(line: string): void {
-  const { Type, Action } = JSON.parse(line) as { Type?: string; Action?: string };
-  // What follows a colon is somebody's own words, such as the command of an exec.
-  const [action] = (Action ?? '').split(':');
-  count('docker_events', 1, { event_action: action ?? '', event_type: Type ?? '' });
+/** The names that become labels of a metric: as many as an engine has, and of their kind. */
+class KnownNames {
+  private readonly names = new Set<string>();
+
+  of(name: string): string {
+    if (this.names.has(name)) return name;
+    if (this.names.size >= MAX_NAMES || !NAME.test(name)) return 'other';
+    this.names.add(name);
+    return name;
+  }
 }

@@ -1,13 +1,13 @@
-import { Agent as HttpAgent, type IncomingMessage } from 'node:http';
-import { Agent as HttpsAgent } from 'node:https';
-import { json } from 'node:stream/consumers';
-import { inspect } from 'node:util';
+import { request as httpRequest, type IncomingMessage, type RequestOptions } from 'node:http';
+import { request as httpsRequest } from 'node:https';
+import { Readable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
 import { CancelledError, type Clock, observe } from '@fnfleet/core';
-import Docker from 'dockerode';
 import { untilAborted } from '../cancellation.js';
 import type { EngineAddress } from './engine-address.js';
 import { type CallLimits, ENGINE_CALLS, type EngineCall, type EngineObserver } from './engine-calls.js';
-import { EngineError, EngineTimeoutError } from './engine-errors.js';
+import { EngineError, EngineNonsenseError, EngineTimeoutError } from './engine-errors.js';
+import { readUpTo, readWhole } from './read-whole.js';
 
 export interface EngineOptions {
   readonly address: EngineAddress;
@@ -16,27 +16,37 @@ export interface EngineOptions {
   readonly observer?: EngineObserver;
 }
 
+/** What a call asks of the engine. */
+export interface EngineRequest {
+  readonly method: 'GET' | 'POST' | 'DELETE';
+  readonly path: string;
+  /** Values that are not text go as JSON; undefined ones do not go. */
+  readonly query?: Readonly<Record<string, unknown>>;
+  /** An object goes as JSON. */
+  readonly body?: object;
+  readonly headers?: Readonly<Record<string, string>>;
+}
+
+/** An answer in JSON: the list of some ten thousand containers has about this. */
+const MAX_ANSWER_BYTES = 32 * 1024 * 1024;
+/** Of the words with which the engine refuses something. */
+const MAX_REFUSAL_BYTES = 16 * 1024;
+const MAX_HEADER_BYTES = 64 * 1024;
+
 /**
  * How calls reach the engine: each has a deadline, since a daemon may accept a call and never answer it; each is measured;
- * and of each the observer hears what it says about the engine.
+ * and of each the observer hears what it says about the engine. What an answer may hold is bounded.
  */
 export class EngineTransport {
-  readonly docker: Docker;
   private readonly inFlight = new Set<AbortController>();
   private closed = false;
 
-  constructor(private readonly options: EngineOptions) {
-    const { address } = options;
-    // A connection for each call: one kept from before a restart of the daemon would fail the next call.
-    const agent = address.options.protocol === 'https' ? new HttpsAgent() : new HttpAgent();
-    const dockerOptions = { ...address.options, agent: terse(agent) };
-    this.docker = new Docker(dockerOptions);
-  }
+  constructor(private readonly options: EngineOptions) {}
 
   /**
    * Runs one call until it is answered, its time is over or nobody wants it.
-   * @throws EngineError what the engine answered, EngineTimeoutError, CancelledError on abort and after `close`; else the
-   *   network's error
+   * @throws EngineError what the engine answered, EngineNonsenseError, EngineTimeoutError, CancelledError on abort and after
+   *   `close`; else the network's error
    */
   async call<T>(api: EngineCall, run: (signal: AbortSignal) => Promise<T>, caller?: AbortSignal): Promise<T> {
     const kind = ENGINE_CALLS[api];
@@ -51,45 +61,46 @@ export class EngineTransport {
     const startedAt = clock.now();
     let status = 'ok';
     try {
-      // Raced as well as aborted: an answer that breaks off in the middle leaves dockerode waiting for ever.
+      // Raced as well as aborted: nobody waits for a step that does not notice.
       const answer = await untilAborted(run(life.signal), life.signal);
       observer?.answered(kind);
       return answer;
     } catch (cause) {
-      const error = life.signal.aborted ? life.signal.reason : EngineError.from(cause, api);
+      const error = life.signal.aborted ? life.signal.reason : cause;
       status = statusOf(error);
       if (error instanceof EngineError) observer?.answered(kind);
       else if (status !== 'canceled') observer?.unanswered(kind, error);
       throw error;
     } finally {
-      observe('docker_api_latency', clock.now() - startedAt, {
-        api_name: `docker_${api}`,
-        api_status: status,
-      });
+      observe('docker_api_latency', clock.now() - startedAt, { api_name: `docker_${api}`, api_status: status });
       timer.cancel();
       caller?.removeEventListener('abort', cancel);
       this.inFlight.delete(life);
     }
   }
 
-  /** Asks for JSON. */
-  look<T>(api: EngineCall, path: string, signal?: AbortSignal, query?: object): Promise<T> {
-    const run = async (abortSignal: AbortSignal) => (await json(await this.open('GET', path, abortSignal, query))) as T;
-    return this.call(api, run, signal);
+  /** Asks for a JSON object or list. */
+  look(api: EngineCall, request: EngineRequest, caller?: AbortSignal): Promise<unknown> {
+    const run = async (signal: AbortSignal) => jsonIn(await this.textOf(api, request, signal), api);
+    return this.call(api, run, caller);
+  }
+
+  /** Asks for something to be done, whose answer says nothing. */
+  async act(api: EngineCall, request: EngineRequest, caller?: AbortSignal): Promise<void> {
+    await this.call(api, (signal) => this.textOf(api, request, signal), caller);
   }
 
   /**
-   * The response as soon as its head is there, for the calls that dockerode cannot abort or only reads to their end.
-   * @param path ends in a question mark if there is a query
+   * The response as soon as its head is there.
+   * @throws EngineError when it is not a good one
    */
-  open(method: string, path: string, abortSignal: AbortSignal, query?: object): Promise<IncomingMessage> {
-    const parameters = query === undefined ? {} : { options: { _query: query, _body: {} } };
-    const options = { method, path, abortSignal, isStream: true, statusCodes: { 200: true }, ...parameters };
-    return new Promise((resolve, reject) => {
-      this.docker.modem.dial(options, (error, response) =>
-        error ? reject(error) : resolve(response as IncomingMessage),
-      );
-    });
+  async open(api: EngineCall, request: EngineRequest, signal: AbortSignal): Promise<IncomingMessage> {
+    const response = await this.send(request, signal);
+    const status = response.statusCode ?? 0;
+    // Already started, already stopped.
+    if (status >= 200 && (status < 300 || status === 304)) return response;
+    const { text } = await readUpTo(response, MAX_REFUSAL_BYTES);
+    throw new EngineError(status, refusalIn(text) || `status ${status} to ${api}`);
   }
 
   /** Breaks off every call in flight and refuses new ones. */
@@ -97,14 +108,72 @@ export class EngineTransport {
     this.closed = true;
     for (const life of this.inFlight) life.abort(new CancelledError());
   }
+
+  private async textOf(api: EngineCall, request: EngineRequest, signal: AbortSignal): Promise<string> {
+    return readWhole(await this.open(api, request, signal), MAX_ANSWER_BYTES);
+  }
+
+  private send(
+    { method, path, query = {}, body, headers }: EngineRequest,
+    signal: AbortSignal,
+  ): Promise<IncomingMessage> {
+    const { protocol, ...connection } = this.options.address.options;
+    const upload = body === undefined || body instanceof Readable ? body : Buffer.from(JSON.stringify(body));
+    const options: RequestOptions = {
+      ...connection,
+      method,
+      path: pathWith(path, query),
+      headers: { ...headers, ...lengthOf(upload), ...(upload === body ? {} : { 'Content-Type': 'application/json' }) },
+      // A connection for each call: one kept from before a restart of the daemon would fail the next call.
+      agent: false,
+      maxHeaderSize: MAX_HEADER_BYTES,
+      signal,
+    };
+    return new Promise((resolve, reject) => {
+      const request = protocol === 'https' ? httpsRequest(options) : httpRequest(options);
+      request.once('response', resolve).on('error', reject);
+      // The engine speaks of switching protocols only when it is asked to.
+      request.once('upgrade', () => request.destroy(new EngineNonsenseError('the Docker engine switched protocols')));
+      if (!(upload instanceof Readable)) return void request.end(upload);
+      // Before the request breaks off because of it.
+      upload.once('error', reject);
+      pipeline(upload, request).catch(reject);
+    });
+  }
 }
 
-/**
- * docker-modem (5.0.7) renders the options of every request for its debug log, whether that is on or not, and in them the
- * agent with each socket that it has open: tens of milliseconds of computing a call once some containers are attached to.
- */
-function terse<T extends HttpAgent>(agent: T): T {
-  return Object.assign(agent, { [inspect.custom]: () => 'the agent of the engine transport' });
+function lengthOf(upload: Readable | Buffer | undefined): RequestOptions['headers'] {
+  return upload instanceof Readable ? {} : { 'Content-Length': upload?.length ?? 0 };
+}
+
+function pathWith(path: string, query: Readonly<Record<string, unknown>>): string {
+  const parameters = new URLSearchParams();
+  for (const [name, value] of Object.entries(query)) {
+    if (value !== undefined) parameters.set(name, typeof value === 'string' ? value : JSON.stringify(value));
+  }
+  return parameters.size === 0 ? path : `${path}?${parameters}`;
+}
+
+function jsonIn(text: string, api: EngineCall): unknown {
+  let parsed: unknown;
+  try {
+    parsed = JSON.parse(text);
+  } catch {
+    // The parser's own words would quote the text.
+  }
+  if (typeof parsed === 'object' && parsed !== null) return parsed;
+  throw new EngineNonsenseError(`the Docker engine did not answer ${api} with JSON`);
+}
+
+/** The engine answers with an object, a proxy before it with anything. */
+function refusalIn(words: string): string {
+  try {
+    const message = (JSON.parse(words) as { message?: unknown } | null)?.message;
+    if (typeof message === 'string') return message.trim();
+  } catch {
+    // No JSON.
+  }
+  return words.trim();
 }
 
 /** The value of `api_status`. */

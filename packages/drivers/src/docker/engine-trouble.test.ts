@@ -109,7 +109,7 @@ describe('a Docker engine on a bad day', () => {
   });
 
   it('agent-and-docker 64: an image with a volume is refused, unless volumes are allowed', async () => {
-    engine.answers('GET /images/a/b:1/json', [200, { Config: { Volumes: { '/data': {} } } }]);
+    engine.answers('GET /images/a/b:1/json', [200, { Id: 'a', Config: { Volumes: { '/data': {} } } }]);
     const spec = aSpec({ image: 'a/b:1' });
     await expect(aDriver().prepareImage(spec, never)).rejects.toMatchObject({ code: 'imageHasVolume', status: 400 });
     expect(await aDriver({ FN_IMAGE_ENABLE_VOLUME: '1' }).prepareImage(spec, never)).toMatchObject({ pullNs: 0 });

@@ -1,55 +1,36 @@
 import { createReadStream } from 'node:fs';
 import type { Readable } from 'node:stream';
-import { json, text } from 'node:stream/consumers';
-import type Docker from 'dockerode';
+import type { ContainerCreateOptions } from 'dockerode';
+import {
+  containersIn,
+  createdIn,
+  type EngineInfo,
+  exitCodeIn,
+  fieldsOf,
+  type InspectedImage,
+  imageIn,
+  imagesIn,
+  infoIn,
+  type ListedContainer,
+  mountsIn,
+  stateIn,
+  versionIn,
+} from './engine-answers.js';
 import { EngineError, isNotFound } from './engine-errors.js';
 import { readProgress } from './engine-progress.js';
-import { type EngineOptions, EngineTransport } from './engine-transport.js';
+import { type EngineOptions, type EngineRequest, EngineTransport } from './engine-transport.js';
 import type { LocalImage } from './images/image-cache.js';
 import { type ImageReference, pullName } from './images/image-reference.js';
 import type { RegistryAuth } from './images/registry-auth.js';
 import type { OuterMount } from './own-container.js';
-import type { EngineStats } from './stats-sample.js';
+import { readWhole } from './read-whole.js';
+
+export type { EngineInfo, InspectedImage, ListedContainer } from './engine-answers.js';
 
 export interface EngineVersion {
   readonly engine: string;
   /** Of the API that it speaks, as `1.41`. */
   readonly api: string;
-}
-
-interface VersionAnswer {
-  readonly Version: string;
-  readonly ApiVersion?: string;
-}
-
-/** What an engine can do. Fields are missing where it is too old to know of them. */
-export interface EngineInfo {
-  readonly CgroupVersion?: string;
-  readonly KernelMemory?: boolean;
-  /** Where it keeps images and containers, on its own machine. */
-  readonly DockerRootDir?: string;
-  /** By name. */
-  readonly Runtimes?: Readonly<Record<string, unknown>>;
-  /** `name=seccomp,profile=default`, `name=apparmor` … */
-  readonly SecurityOptions?: readonly string[];
-  /** The storage driver, and what it has to say. */
-  readonly Driver?: string;
-  readonly DriverStatus?: readonly (readonly [key: string, value: string])[] | null;
-}
-
-export interface InspectedImage extends LocalImage {
-  readonly declaresVolume: boolean;
-}
-
-/** What a list and an inspection of images have in common. */
-interface ImageAnswer {
-  readonly Id: string;
-  readonly Size: number;
-  readonly RepoTags?: readonly string[] | null;
-}
-
-interface ImageInspection extends ImageAnswer {
-  readonly Config?: { readonly Volumes?: Readonly<Record<string, unknown>> | null } | null;
 }
 
 export interface ExitWatch {
@@ -65,13 +46,16 @@ export interface Attachment {
   stop(): void;
 }
 
+/** An exit code, and perhaps why. */
+const MAX_EXIT_BYTES = 64 * 1024;
 /** A name that no image can have: the domain is reserved. */
 const NO_IMAGE = 'fnfleet.invalid/none:none';
 
 /**
  * The calls that the driver makes to the Docker engine. Each ends within a deadline.
  *
- * @throws EngineError what the engine answered, EngineTimeoutError, CancelledError on abort; else the network's error
+ * @throws EngineError what the engine answered, EngineNonsenseError, EngineTimeoutError, CancelledError on abort; else the
+ *   network's error
  */
 export class Engine {
   private readonly transport: EngineTransport;
@@ -81,24 +65,22 @@ export class Engine {
   }
 
   async ping(): Promise<void> {
-    await this.transport.call('ping', async (signal) => text(await this.transport.open('GET', '/_ping', signal)));
+    await this.transport.act('ping', { method: 'GET', path: '/_ping' });
   }
 
   async version(): Promise<EngineVersion> {
-    const { Version, ApiVersion } = await this.transport.look<VersionAnswer>('version', '/version');
-    return { engine: Version, api: ApiVersion ?? 'unknown' };
+    return versionIn(await this.transport.look('version', { method: 'GET', path: '/version' }));
   }
 
-  info(): Promise<EngineInfo> {
-    return this.transport.look('info', '/info');
+  async info(): Promise<EngineInfo> {
+    return infoIn(await this.transport.look('info', { method: 'GET', path: '/info' }));
   }
 
   /** Undefined when the engine has no such image. */
   async inspectImage(name: string, signal: AbortSignal): Promise<InspectedImage | undefined> {
     try {
-      const path = `/images/${encodeURI(name)}/json`;
-      const answer = await this.transport.look<ImageInspection>('inspect_image', path, signal);
-      return { ...localImage(answer), declaresVolume: Object.keys(answer.Config?.Volumes ?? {}).length > 0 };
+      const request = { method: 'GET', path: `/images/${encodeURI(name)}/json` } as const;
+      return imageIn(await this.transport.look('inspect_image', request, signal));
     } catch (error) {
       if (isNotFound(error)) return undefined;
       throw error;
@@ -106,23 +88,29 @@ export class Engine {
   }
 
   async listImages(signal: AbortSignal): Promise<readonly LocalImage[]> {
-    const images = await this.transport.look<readonly ImageAnswer[]>('list_images', '/images/json', signal);
-    return images.map(localImage);
+    return imagesIn(await this.transport.look('list_images', { method: 'GET', path: '/images/json' }, signal));
   }
 
   /** Has no deadline but the caller's. */
   async pullImage(reference: ImageReference, auth: RegistryAuth | undefined, signal: AbortSignal): Promise<void> {
-    const options = { fromImage: pullName(reference), tag: reference.tag, authconfig: auth };
-    const pull = async (abortSignal: AbortSignal) =>
-      readProgress(await this.transport.docker.createImage({ ...options, abortSignal }), 'pull');
+    const request: EngineRequest = {
+      method: 'POST',
+      path: '/images/create',
+      query: { fromImage: pullName(reference), tag: reference.tag },
+      headers: auth === undefined ? {} : { 'X-Registry-Auth': shownToRegistry(auth) },
+    };
+    const pull = async (life: AbortSignal) =>
+      readProgress(await this.transport.open('pull_image', request, life), 'pull');
     await this.transport.call('pull_image', pull, signal);
   }
 
   /** Loads an archive of images. Has no deadline but the caller's. */
   async loadImages(path: string, signal: AbortSignal): Promise<void> {
     const archive = createReadStream(path);
-    const load = async (abortSignal: AbortSignal) =>
-      readProgress(await this.transport.docker.loadImage(archive, { abortSignal }), 'load');
+    const headers = { 'Content-Type': 'application/x-tar' };
+    const request: EngineRequest = { method: 'POST', path: '/images/load', body: archive, headers };
+    const load = async (life: AbortSignal) =>
+      readProgress(await this.transport.open('load_images', request, life), 'load');
     try {
       await this.transport.call('load_images', load, signal);
     } finally {
@@ -132,13 +120,13 @@ export class Engine {
 
   /** Refused, with a conflict, while a container or another image needs it. */
   async removeImage(id: string, signal: AbortSignal): Promise<void> {
-    const remove = (abortSignal: AbortSignal) => this.transport.docker.getImage(id).remove({ abortSignal });
-    await this.transport.call('remove_image', remove, signal);
+    const request = { method: 'DELETE', path: `/images/${encodeURI(id)}` } as const;
+    await this.transport.act('remove_image', request, signal);
   }
 
-  async createContainer(request: Docker.ContainerCreateOptions): Promise<string> {
-    const create = (abortSignal: AbortSignal) => this.transport.docker.createContainer({ ...request, abortSignal });
-    return (await this.transport.call('create_container', create)).id;
+  async createContainer({ name, ...body }: ContainerCreateOptions): Promise<string> {
+    const request: EngineRequest = { method: 'POST', path: '/containers/create', query: { name }, body };
+    return createdIn(await this.transport.look('create_container', request));
   }
 
   /**
@@ -151,55 +139,50 @@ export class Engine {
   }
 
   async startContainer(id: string): Promise<void> {
-    await this.transport.call('start_container', (abortSignal) => this.container(id).start({ abortSignal }));
+    await this.transport.act('start_container', { method: 'POST', path: pathOf(id, 'start') });
   }
 
   async pauseContainer(id: string): Promise<void> {
-    await this.transport.call('pause_container', (abortSignal) => this.container(id).pause({ abortSignal }));
+    await this.transport.act('pause_container', { method: 'POST', path: pathOf(id, 'pause') });
   }
 
   async resumeContainer(id: string): Promise<void> {
-    await this.transport.call('unpause_container', (abortSignal) => this.container(id).unpause({ abortSignal }));
+    await this.transport.act('unpause_container', { method: 'POST', path: pathOf(id, 'unpause') });
   }
 
   /** Kills and removes, with anonymous volumes. */
   async removeContainer(id: string): Promise<void> {
-    await this.transport.call('remove_container', (abortSignal) =>
-      this.container(id).remove({ force: true, v: true, abortSignal }),
-    );
+    const query = { force: true, v: true };
+    await this.transport.act('remove_container', { method: 'DELETE', path: pathOf(id), query });
   }
 
   /** `pid` of its main process, where the engine runs; 0 when it does not run. */
   async inspectContainer(id: string): Promise<{ running: boolean; outOfMemory: boolean; pid: number }> {
-    const { State } = await this.transport.call('inspect_container', (abortSignal) =>
-      this.container(id).inspect({ abortSignal }),
-    );
-    return { running: State.Running, outOfMemory: State.OOMKilled, pid: State.Pid };
+    return stateIn(await this.inspect(id));
   }
 
   /** What is mounted in a container from where the engine runs. @throws EngineError 404 when it has no such container */
   async mountsOf(id: string): Promise<readonly OuterMount[]> {
-    const { Mounts } = await this.transport.call('inspect_container', (abortSignal) =>
-      this.container(id).inspect({ abortSignal }),
-    );
-    return Mounts.map(({ Source, Destination }) => ({ source: Source, destination: Destination }));
+    return mountsIn(await this.inspect(id));
   }
 
-  /** Two readings about a second apart, which the engine takes that long to give. */
-  stats(id: string, signal: AbortSignal): Promise<EngineStats> {
-    return this.transport.look('stats', `/containers/${encodeURIComponent(id)}/stats?`, signal, { stream: false });
+  /** Two readings about a second apart, which the engine takes that long to give. Whatever it is that it answers. */
+  stats(id: string, signal: AbortSignal): Promise<unknown> {
+    const request = { method: 'GET', path: pathOf(id, 'stats'), query: { stream: false } } as const;
+    return this.transport.look('stats', request, signal);
   }
 
   /** What happens in the engine from now on, a line of JSON each. */
   events(signal: AbortSignal): Promise<Readable> {
-    return this.transport.call('add_event_listener', () => this.transport.open('GET', '/events', signal), signal);
+    const open = () => this.transport.open('add_event_listener', { method: 'GET', path: '/events' }, signal);
+    return this.transport.call('add_event_listener', open, signal);
   }
 
   /** Running or not. */
-  listContainers(label: string): Promise<Docker.ContainerInfo[]> {
-    return this.transport.call('list_containers', (abortSignal) =>
-      this.transport.docker.listContainers({ all: true, filters: { label: [label] }, abortSignal }),
-    );
+  async listContainers(label: string): Promise<readonly ListedContainer[]> {
+    const query = { all: true, filters: { label: [label] } };
+    const request = { method: 'GET', path: '/containers/json', query } as const;
+    return containersIn(await this.transport.look('list_containers', request));
   }
 
   /**
@@ -208,11 +191,11 @@ export class Engine {
    */
   async watchExit(id: string, condition: 'next-exit' | 'not-running'): Promise<ExitWatch> {
     const life = new AbortController();
-    const path = `/containers/${encodeURIComponent(id)}/wait?`;
-    const open = () => this.transport.open('POST', path, life.signal, { condition });
+    const request = { method: 'POST', path: pathOf(id, 'wait'), query: { condition } } as const;
     try {
+      const open = () => this.transport.open('wait_container', request, life.signal);
       const response = await this.transport.call('wait_container', open);
-      const exitCode = json(response).then((answer) => (answer as { StatusCode: number }).StatusCode);
+      const exitCode = readWhole(response, MAX_EXIT_BYTES).then((text) => exitCodeIn(JSON.parse(text)));
       // Nobody asks for it after stop().
       exitCode.catch(() => undefined);
       return { exitCode, stop: () => life.abort() };
@@ -225,10 +208,10 @@ export class Engine {
   /** Resolves once everything that the container prints from now on will be in the frames. */
   async attachOutput(id: string): Promise<Attachment> {
     const life = new AbortController();
-    const path = `/containers/${encodeURIComponent(id)}/attach?`;
     const query = { stream: true, stdout: true, stderr: true };
-    const open = () => this.transport.open('POST', path, life.signal, query);
+    const request = { method: 'POST', path: pathOf(id, 'attach'), query } as const;
     try {
+      const open = () => this.transport.open('attach_container', request, life.signal);
       const frames = await this.transport.call('attach_container', open);
       return { frames, stop: () => life.abort() };
     } catch (error) {
@@ -253,11 +236,17 @@ export class Engine {
     }
   }
 
-  private container(id: string): Docker.Container {
-    return this.transport.docker.getContainer(id);
+  private async inspect(id: string): Promise<Readonly<Record<string, unknown>>> {
+    return fieldsOf(await this.transport.look('inspect_container', { method: 'GET', path: pathOf(id, 'json') }));
   }
 }
 
-function localImage({ Id, Size, RepoTags }: ImageAnswer): LocalImage {
-  return { id: Id, sizeBytes: Size, tags: RepoTags ?? [] };
+function pathOf(container: string, what?: string): string {
+  const path = `/containers/${encodeURIComponent(container)}`;
+  return what === undefined ? path : `${path}/${what}`;
+}
+
+/** As the engine takes it: base64 for URLs, with its padding. */
+function shownToRegistry(auth: RegistryAuth): string {
+  return Buffer.from(JSON.stringify(auth)).toString('base64').replaceAll('+', '-').replaceAll('/', '_');
 }

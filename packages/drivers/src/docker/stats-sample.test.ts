@@ -1,4 +1,4 @@
-import { type EngineStats, figuresOf } from './stats-sample.js';
+import { figuresOf } from './stats-sample.js';
 
 const READ = '2026-11-24T12:00:00Z';
 
@@ -61,7 +61,7 @@ describe('the figures of a container', () => {
   });
 
   it('are none when the container did not run', () => {
-    const empty: EngineStats = { read: '0001-01-01T00:00:00Z' };
+    const empty = { read: '0001-01-01T00:00:00Z' };
     expect(figuresOf(empty)).toBeUndefined();
   });
 });

@@ -1,25 +1,4 @@
-/** What the engine tells of a container at one moment, as far as it is used. Depends on the cgroup version. */
-export interface EngineStats {
-  readonly read: string;
-  readonly networks?: Readonly<Record<string, { readonly rx_bytes?: number; readonly tx_bytes?: number }>>;
-  readonly memory_stats?: { readonly limit?: number; readonly usage?: number };
-  readonly blkio_stats?: {
-    readonly io_service_bytes_recursive?: readonly { readonly op: string; readonly value: number }[] | null;
-  };
-  readonly cpu_stats?: CpuStats;
-  readonly precpu_stats?: CpuStats;
-}
-
-interface CpuStats {
-  readonly cpu_usage?: {
-    readonly total_usage?: number;
-    readonly usage_in_usermode?: number;
-    readonly usage_in_kernelmode?: number;
-    readonly percpu_usage?: readonly number[] | null;
-  };
-  readonly system_cpu_usage?: number;
-  readonly online_cpus?: number;
-}
+import { fieldsOf, numberOf, textOf } from './engine-answers.js';
 
 export type StatsMetric = `docker_stats_${
   | 'net_rx'
@@ -35,40 +14,61 @@ export type StatsMetric = `docker_stats_${
 /** What the engine sends for a container that does not run. */
 const NO_SAMPLE = '0001-01-01T00:00:00Z';
 
-/** The figures of one sample; undefined when the container did not run. Bytes, and CPU in percent of one core. */
-export function figuresOf(stats: EngineStats): Readonly<Record<StatsMetric, number>> | undefined {
-  if (stats.read === NO_SAMPLE) return undefined;
-  const networks = Object.values(stats.networks ?? {});
-  const before = stats.precpu_stats?.cpu_usage;
-  const now = stats.cpu_stats?.cpu_usage;
-  const percent = (used: number, usedBefore: number) => cpuPercent(used - usedBefore, stats);
+/**
+ * The figures of one sample as the engine sends it, as far as they are there: it depends on the version of control groups.
+ * Bytes, and CPU in percent of one core. Undefined when the container did not run.
+ */
+export function figuresOf(answer: unknown): Readonly<Record<StatsMetric, number>> | undefined {
+  const stats = fieldsOf(answer);
+  if ((textOf(stats.read) ?? NO_SAMPLE) === NO_SAMPLE) return undefined;
+  const networks = Object.values(fieldsOf(stats.networks)).map(fieldsOf);
+  const memory = fieldsOf(stats.memory_stats);
+  const cpu = new CpuReadings(fieldsOf(stats.cpu_stats), fieldsOf(stats.precpu_stats));
   return {
     docker_stats_net_rx: sum(networks.map(({ rx_bytes }) => rx_bytes)),
     docker_stats_net_tx: sum(networks.map(({ tx_bytes }) => tx_bytes)),
-    docker_stats_disk_read: diskBytes(stats, 'read'),
-    docker_stats_disk_write: diskBytes(stats, 'write'),
-    docker_stats_mem_limit: stats.memory_stats?.limit ?? 0,
-    docker_stats_mem_usage: stats.memory_stats?.usage ?? 0,
-    docker_stats_cpu_user: percent(now?.usage_in_usermode ?? 0, before?.usage_in_usermode ?? 0),
-    docker_stats_cpu_total: percent(now?.total_usage ?? 0, before?.total_usage ?? 0),
-    docker_stats_cpu_kernel: percent(now?.usage_in_kernelmode ?? 0, before?.usage_in_kernelmode ?? 0),
+    docker_stats_disk_read: diskBytes(stats.blkio_stats, 'read'),
+    docker_stats_disk_write: diskBytes(stats.blkio_stats, 'write'),
+    docker_stats_mem_limit: numberOf(memory.limit) ?? 0,
+    docker_stats_mem_usage: numberOf(memory.usage) ?? 0,
+    docker_stats_cpu_user: cpu.percentOf('usage_in_usermode'),
+    docker_stats_cpu_total: cpu.percentOf('total_usage'),
+    docker_stats_cpu_kernel: cpu.percentOf('usage_in_kernelmode'),
   };
 }
 
-/** Whole percent; 0 when the machine has not moved on between the two readings. */
-function cpuPercent(used: number, { cpu_stats: now, precpu_stats: before }: EngineStats): number {
-  const passed = (now?.system_cpu_usage ?? 0) - (before?.system_cpu_usage ?? 0);
-  if (passed <= 0) return 0;
-  // No list of processors with cgroup v2.
-  const processors = now?.cpu_usage?.percpu_usage?.length || now?.online_cpus || 1;
-  return Math.trunc((used / passed) * processors * 100);
+type Fields = ReturnType<typeof fieldsOf>;
+
+/** Two readings, a second or so apart. */
+class CpuReadings {
+  private readonly passed: number;
+  private readonly processors: number;
+  private readonly used: Fields;
+  private readonly usedBefore: Fields;
+
+  constructor(now: Fields, before: Fields) {
+    this.passed = (numberOf(now.system_cpu_usage) ?? 0) - (numberOf(before.system_cpu_usage) ?? 0);
+    this.used = fieldsOf(now.cpu_usage);
+    this.usedBefore = fieldsOf(before.cpu_usage);
+    const { percpu_usage } = this.used;
+    // No list of processors with cgroup v2.
+    this.processors = (Array.isArray(percpu_usage) && percpu_usage.length) || numberOf(now.online_cpus) || 1;
+  }
+
+  /** Whole percent; 0 when the machine has not moved on between the two readings. */
+  percentOf(what: string): number {
+    if (this.passed <= 0) return 0;
+    const used = (numberOf(this.used[what]) ?? 0) - (numberOf(this.usedBefore[what]) ?? 0);
+    return Math.trunc((used / this.passed) * this.processors * 100);
+  }
 }
 
-function diskBytes({ blkio_stats }: EngineStats, op: string): number {
-  const entries = blkio_stats?.io_service_bytes_recursive ?? [];
-  return sum(entries.filter((entry) => entry.op.toLowerCase() === op).map(({ value }) => value));
+function diskBytes(blkio: unknown, op: string): number {
+  const { io_service_bytes_recursive: entries } = fieldsOf(blkio);
+  const found = (Array.isArray(entries) ? entries : []).map(fieldsOf);
+  return sum(found.filter((entry) => textOf(entry.op)?.toLowerCase() === op).map(({ value }) => value));
 }
 
-function sum(values: readonly (number | undefined)[]): number {
-  return values.reduce<number>((total, value) => total + (value ?? 0), 0);
+function sum(values: readonly unknown[]): number {
+  return values.reduce<number>((total, value) => total + (numberOf(value) ?? 0), 0);
 }

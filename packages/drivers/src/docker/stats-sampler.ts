@@ -1,6 +1,6 @@
 import { type Clock, observe } from '@fnfleet/core';
 import { type HealthView, untilHealthy } from '../driver-health.js';
-import { type EngineStats, figuresOf, type StatsMetric } from './stats-sample.js';
+import { figuresOf, type StatsMetric } from './stats-sample.js';
 
 /** A container is looked at once a second at most, as with a stream of its statistics. */
 const PACE_MS = 1_000;
@@ -11,7 +11,7 @@ export interface StatsSamplerOptions {
   /** Names of those that run now, in any order that lasts. */
   readonly running: () => readonly string[];
   /** Two readings about a second apart. */
-  readonly stats: (container: string, signal: AbortSignal) => Promise<EngineStats>;
+  readonly stats: (container: string, signal: AbortSignal) => Promise<unknown>;
   readonly health: HealthView;
   readonly clock: Clock;
 }

@@ -16,7 +16,13 @@ import { Deferred, type Environment } from '@fnfleet/core';
  * What the engine does with a call: answers with a status and a body, never answers, hangs up before or in the middle of
  * an answer, or begins one that never ends.
  */
-export type EngineAnswer = readonly [status: number, body?: unknown] | 'hangs' | 'hangs up' | 'breaks off' | 'goes on';
+export type EngineAnswer =
+  | readonly [status: number, body?: unknown]
+  | 'hangs'
+  | 'hangs up'
+  | 'breaks off'
+  | 'goes on'
+  | ((response: ServerResponse) => void);
 
 const HEALTHY: Readonly<Record<string, readonly EngineAnswer[]>> = {
   'GET /_ping': [[200, 'OK']],
@@ -113,6 +119,8 @@ export class ScriptedEngine {
     if (Array.isArray(answer)) {
       response.writeHead(answer[0], { 'Content-Type': 'application/json' });
       response.end(typeof answer[1] === 'string' ? answer[1] : JSON.stringify(answer[1] ?? {}));
+    } else if (typeof answer === 'function') {
+      answer(response);
     } else if (answer === 'hangs up') {
       request.socket.destroy();
     } else if (answer === 'goes on') {

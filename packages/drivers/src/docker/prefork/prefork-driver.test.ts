@@ -104,7 +104,7 @@ describe('the image of the prefork pool', () => {
 
   it('is pulled when it is not there', async () => {
     const missing = [404, { message: 'No such image' }] as const;
-    engine.answers('GET /images/busybox/json', missing, [200, {}]);
+    engine.answers('GET /images/busybox/json', missing, [200, { Id: 'b' }]);
     engine.answers('POST /images/create', [200, '']);
     engine.answers('POST /containers/create', [500, { message: 'not today' }]);
     await aDriver({}).ready;

@@ -1,0 +1,140 @@
+import { EngineNonsenseError } from './engine-errors.js';
+import type { LocalImage } from './images/image-cache.js';
+
+/**
+ * Reads what an engine answers. It is trusted with this machine, not with its answers: behind the socket may be a proxy, or an
+ * engine of another kind. What a call cannot do without is demanded, everything else is left out where it has another form.
+ */
+type Fields = Readonly<Record<string, unknown>>;
+
+export interface InspectedImage extends LocalImage {
+  readonly declaresVolume: boolean;
+}
+
+/** What an engine can do. Fields are missing where it is too old to know of them. */
+export interface EngineInfo {
+  readonly CgroupVersion?: string | undefined;
+  readonly KernelMemory?: boolean | undefined;
+  /** Where it keeps images and containers, on its own machine. */
+  readonly DockerRootDir?: string | undefined;
+  /** By name. */
+  readonly Runtimes?: Readonly<Record<string, unknown>> | undefined;
+  /** `name=seccomp,profile=default`, `name=apparmor` … */
+  readonly SecurityOptions?: readonly string[] | undefined;
+  /** The storage driver, and what it has to say. */
+  readonly Driver?: string | undefined;
+  readonly DriverStatus?: readonly (readonly [key: string, value: string])[] | null | undefined;
+}
+
+export interface ListedContainer {
+  readonly Id: string;
+  readonly Names: readonly string[];
+  readonly Labels: Readonly<Record<string, string>>;
+}
+
+/** The id of a container becomes a part of paths. */
+const ID = /^\w[\w.-]{0,127}$/;
+
+export function fieldsOf(value: unknown): Fields {
+  return typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as Fields) : {};
+}
+
+export function textOf(value: unknown): string | undefined {
+  return typeof value === 'string' ? value : undefined;
+}
+
+/** Finite and not negative. */
+export function numberOf(value: unknown): number | undefined {
+  return typeof value === 'number' && Number.isFinite(value) && value >= 0 ? value : undefined;
+}
+
+function listOf(value: unknown): readonly unknown[] {
+  return Array.isArray(value) ? value : [];
+}
+
+function textsOf(value: unknown): readonly string[] {
+  return listOf(value).filter((entry) => typeof entry === 'string');
+}
+
+/** @throws EngineNonsenseError */
+export function versionIn(answer: unknown): { readonly engine: string; readonly api: string } {
+  const { Version, ApiVersion } = fieldsOf(answer);
+  return { engine: demanded(textOf(Version), 'a version'), api: textOf(ApiVersion) ?? 'unknown' };
+}
+
+export function infoIn(answer: unknown): EngineInfo {
+  const info = fieldsOf(answer);
+  const status = listOf(info.DriverStatus).map((pair) => textsOf(pair));
+  return {
+    CgroupVersion: textOf(info.CgroupVersion),
+    KernelMemory: typeof info.KernelMemory === 'boolean' ? info.KernelMemory : undefined,
+    DockerRootDir: textOf(info.DockerRootDir),
+    Runtimes: info.Runtimes === undefined || info.Runtimes === null ? undefined : fieldsOf(info.Runtimes),
+    SecurityOptions: Array.isArray(info.SecurityOptions) ? textsOf(info.SecurityOptions) : undefined,
+    Driver: textOf(info.Driver),
+    DriverStatus: status.flatMap(([key, value]) => (key === undefined || value === undefined ? [] : [[key, value]])),
+  };
+}
+
+/** @throws EngineNonsenseError */
+export function imageIn(answer: unknown): InspectedImage {
+  const { Id, Size, RepoTags, Config } = fieldsOf(answer);
+  return {
+    id: demanded(textOf(Id), 'the id of an image'),
+    sizeBytes: numberOf(Size) ?? 0,
+    tags: textsOf(RepoTags),
+    declaresVolume: Object.keys(fieldsOf(fieldsOf(Config).Volumes)).length > 0,
+  };
+}
+
+/** @throws EngineNonsenseError */
+export function imagesIn(answer: unknown): readonly LocalImage[] {
+  if (!Array.isArray(answer)) throw new EngineNonsenseError('the Docker engine has no list of images');
+  return answer.filter((image) => textOf(fieldsOf(image).Id) !== undefined).map(imageIn);
+}
+
+/** @throws EngineNonsenseError */
+export function createdIn(answer: unknown): string {
+  const id = textOf(fieldsOf(answer).Id);
+  return demanded(id !== undefined && ID.test(id) ? id : undefined, 'the id of the container that it made');
+}
+
+/** @throws EngineNonsenseError */
+export function stateIn(answer: unknown): { running: boolean; outOfMemory: boolean; pid: number } {
+  const { Running, OOMKilled, Pid } = fieldsOf(fieldsOf(answer).State);
+  const running = demanded(typeof Running === 'boolean' ? Running : undefined, 'the state of a container');
+  return { running, outOfMemory: OOMKilled === true, pid: Number.isSafeInteger(Pid) ? (Pid as number) : 0 };
+}
+
+export function mountsIn(answer: unknown): readonly { readonly source: string; readonly destination: string }[] {
+  return listOf(fieldsOf(answer).Mounts).flatMap((mount) => {
+    const { Source, Destination } = fieldsOf(mount);
+    const [source, destination] = [textOf(Source), textOf(Destination)];
+    return source === undefined || destination === undefined ? [] : [{ source, destination }];
+  });
+}
+
+/** @throws EngineNonsenseError */
+export function containersIn(answer: unknown): readonly ListedContainer[] {
+  if (!Array.isArray(answer)) throw new EngineNonsenseError('the Docker engine has no list of containers');
+  return answer.flatMap((container) => {
+    const { Id, Names, Labels } = fieldsOf(container);
+    const id = textOf(Id);
+    if (id === undefined || !ID.test(id)) return [];
+    const labels = Object.entries(fieldsOf(Labels)).filter(
+      (label): label is [string, string] => typeof label[1] === 'string',
+    );
+    return [{ Id: id, Names: textsOf(Names), Labels: Object.fromEntries(labels) }];
+  });
+}
+
+/** @throws EngineNonsenseError */
+export function exitCodeIn(answer: unknown): number {
+  const { StatusCode } = fieldsOf(answer);
+  return demanded(Number.isSafeInteger(StatusCode) ? (StatusCode as number) : undefined, 'an exit code');
+}
+
+function demanded<T>(value: T | undefined, what: string): T {
+  if (value === undefined) throw new EngineNonsenseError(`the Docker engine did not answer with ${what}`);
+  return value;
+}

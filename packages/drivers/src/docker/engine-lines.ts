@@ -1,0 +1,26 @@
+import type { Readable } from 'node:stream';
+import { EngineNonsenseError } from './engine-errors.js';
+
+/** What an engine has to say in one line is shorter. */
+const MAX_LINE_CHARACTERS = 64 * 1024;
+
+/**
+ * The lines of a stream, without their ends.
+ * @throws EngineNonsenseError when one is too long; the stream's error
+ */
+export async function* linesOf(stream: Readable): AsyncGenerator<string> {
+  stream.setEncoding('utf8');
+  let line = '';
+  for await (const chunk of stream as AsyncIterable<string>) {
+    let from = 0;
+    for (let end = chunk.indexOf('\n'); end !== -1; end = chunk.indexOf('\n', from)) {
+      line += chunk.slice(from, end);
+      from = end + 1;
+      yield line;
+      line = '';
+    }
+    line += chunk.slice(from);
+    if (line.length > MAX_LINE_CHARACTERS) throw new EngineNonsenseError('the Docker engine sends a line without end');
+  }
+  if (line !== '') yield line;
+}
