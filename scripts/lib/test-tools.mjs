@@ -10,7 +10,8 @@ const TOOLS = path.join(ROOT, '.fnfleet/tools');
 
 /**
  * Each with its Debian package, where it lies in there, and what those do who have another system. It is there when it can
- * tell its version. Without a file it is installed: tests that run as root only, and need more than one of its programs.
+ * tell its version. Without a file it is installed: tests that run as root only, and need more than one of its programs, or
+ * a module of `program`.
  */
 const CATALOGUE = {
   'docker-registry': {
@@ -50,6 +51,27 @@ const CATALOGUE = {
     file: 'usr/bin/docker-compose',
     hint: 'The tests of deploy/compose need the program docker-compose on the PATH (https://docs.docker.com/compose/install).',
   },
+  curl: {
+    package: 'curl',
+    file: 'usr/bin/curl',
+    hint: 'The tests with other implementations of HTTP/2 need the program curl, with HTTP/2, on the PATH.',
+  },
+  nghttp: {
+    package: 'nghttp2-client',
+    file: 'usr/bin/nghttp',
+    hint: 'The tests with other implementations of HTTP/2 need the programs nghttp and h2load on the PATH (https://nghttp2.org).',
+  },
+  h2load: {
+    package: 'nghttp2-client',
+    file: 'usr/bin/h2load',
+    hint: 'The tests with other implementations of HTTP/2 need the programs nghttp and h2load on the PATH (https://nghttp2.org).',
+  },
+  'python3-h2': {
+    package: 'python3-h2',
+    program: '/usr/bin/python3',
+    version: ['-c', 'import h2'],
+    hint: 'The tests with other implementations of HTTP/2 need /usr/bin/python3 with the module h2 (https://pypi.org/project/h2).',
+  },
   kubectl: {
     package: 'kubernetes-client',
     file: 'usr/bin/kubectl',
@@ -65,7 +87,8 @@ const CATALOGUE = {
  */
 export async function ensureTestTool(name) {
   const tool = CATALOGUE[name];
-  if (await runs(name, tool)) return name;
+  const { program = name } = tool;
+  if (await runs(program, tool)) return program;
   if (tool.file) {
     const unpacked = path.join(TOOLS, tool.package, tool.file);
     if (!existsSync(unpacked)) await unpack(tool);
@@ -74,7 +97,7 @@ export async function ensureTestTool(name) {
   // It needs libraries that the machine does not have. None of these packages with libraries starts a service.
   if (!isDebian() || !isRoot()) throw new Error(`${name} does not run here. ${tool.hint}`);
   await installPackage(tool.package);
-  return name;
+  return program;
 }
 
 /** Every one of them, before tests run beside each other. */

@@ -27,6 +27,7 @@ export {
   grpcRequest,
 } from './http2/grpc.js';
 export { HeaderDecoder, type HeaderLines, hpackInteger, hpackString, literalHeaders } from './http2/hpack.js';
+export { H2_CLIENT, H2_SERVER, runTool } from './http2/other-peers.js';
 export {
   RawConnection,
   type RawConnectionOptions,

@@ -7,7 +7,17 @@ import { pathToFileURL } from 'node:url';
 const TOOLS_SCRIPT = join(__dirname, '..', '..', '..', '..', 'scripts', 'lib', 'test-tools.mjs');
 
 /** Those of the script that tests start by themselves. */
-export type TestTool = 'etcd' | 'dnsmasq' | 'systemd-analyze' | 'docker-compose' | 'kubectl' | 'prometheus';
+export type TestTool =
+  | 'etcd'
+  | 'dnsmasq'
+  | 'systemd-analyze'
+  | 'docker-compose'
+  | 'kubectl'
+  | 'prometheus'
+  | 'curl'
+  | 'nghttp'
+  | 'h2load'
+  | 'python3-h2';
 
 /** The path of a program that only tests need; see the script for how it gets there. */
 export async function testTool(name: TestTool): Promise<string> {
