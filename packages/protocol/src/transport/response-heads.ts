@@ -1,7 +1,7 @@
 import { INCARNATION_HEADER, LOAD_TRAILER } from '../orca.js';
 import { STARTED_HEADER, type StartPromise, startPromiseWord } from '../start-marker.js';
 import { encodeMessage } from './grpc-status.js';
-import { encodeField, encodeHeaders } from './hpack/encoder.js';
+import { encodeField, encodeHeaders, MAX_INTEGER_BYTES, writeInteger } from './hpack/encoder.js';
 
 const RESPONSE = [
   [':status', '200'],
@@ -34,10 +34,22 @@ export class EngageHeads {
 
 const OK_TRAILERS = encodeHeaders([['grpc-status', '0']]);
 
+/** Status OK, and the name of the load, whose value follows: the trailers of almost every call. */
+const OK_WITH_LOAD = Buffer.concat([OK_TRAILERS, encodeField(LOAD_TRAILER, '').subarray(0, -1)]);
+
+function okWithLoad(load: string): Buffer {
+  const at = OK_WITH_LOAD.length;
+  const block = Buffer.allocUnsafe(at + MAX_INTEGER_BYTES + load.length);
+  OK_WITH_LOAD.copy(block);
+  const start = writeInteger(block, at, load.length, 0x7f);
+  block.write(load, start, 'latin1');
+  return block.subarray(0, start + load.length);
+}
+
 /** @param load encoded, for the trailing metadata */
 export function trailers(code: number, details: string, load?: string): Buffer {
-  if (code === 0 && load === undefined) return OK_TRAILERS;
-  const parts = code === 0 ? [OK_TRAILERS] : [encodeField('grpc-status', `${code}`)];
+  if (code === 0) return load === undefined ? OK_TRAILERS : okWithLoad(load);
+  const parts = [encodeField('grpc-status', `${code}`)];
   if (details !== '') parts.push(encodeField('grpc-message', encodeMessage(details)));
   if (load !== undefined) parts.push(encodeField(LOAD_TRAILER, load));
   return Buffer.concat(parts);

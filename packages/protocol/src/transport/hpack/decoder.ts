@@ -21,7 +21,7 @@ const MAX_REMEMBERED_BYTES = 512;
  *
  * D1  The dynamic table holds at most 4 KiB, as HPACK counts.
  * D2  Of a block whose list is larger than `maxListBytes` nothing is kept; it is read on for the table's sake alone.
- * D3  A block that came before is not decoded again. Only those are remembered that neither use nor change the dynamic table,
+ * D3  A head that came before is not decoded again. Only those are remembered that neither use nor change the dynamic table,
  *     and only while it is empty: gRPC libraries fill it with their first block, our own peers never do.
  */
 export class HpackDecoder {
@@ -48,7 +48,9 @@ export class HpackDecoder {
    * @throws HpackError
    */
   decode(source: Buffer, start: number, end: number): HeaderList | undefined {
-    const mayRemember = this.names.length === 0 && end - start <= MAX_REMEMBERED_BYTES;
+    // Heads begin with an index of the static table, trailers do not: they tell the load, never the same.
+    const isHead = end > start && (source[start] as number) >= 0x80;
+    const mayRemember = isHead && this.names.length === 0 && end - start <= MAX_REMEMBERED_BYTES;
     const key = mayRemember ? source.toString('latin1', start, end) : '';
     const known = mayRemember ? this.remembered.get(key) : undefined;
     if (known !== undefined) return known;

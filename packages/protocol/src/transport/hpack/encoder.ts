@@ -31,9 +31,23 @@ function text(value: string): Buffer {
 
 /** In the low bits of a first byte whose other bits are 0. */
 function integer(value: number, mask: number): Buffer {
-  if (value < mask) return Buffer.from([value]);
-  const bytes = [mask];
+  const bytes = Buffer.alloc(MAX_INTEGER_BYTES);
+  return bytes.subarray(0, writeInteger(bytes, 0, value, mask));
+}
+
+/** Enough for every length that there is. */
+export const MAX_INTEGER_BYTES = 6;
+
+/** Writes an integer where the bits of the first byte outside the mask are to be 0. @returns where it ends */
+export function writeInteger(target: Buffer, start: number, value: number, mask: number): number {
+  let at = start;
+  if (value < mask) {
+    target[at++] = value;
+    return at;
+  }
+  target[at++] = mask;
   let rest = value - mask;
-  for (; rest >= 128; rest >>>= 7) bytes.push((rest & 127) | 128);
-  return Buffer.from([...bytes, rest]);
+  for (; rest >= 128; rest >>>= 7) target[at++] = (rest & 127) | 128;
+  target[at++] = rest;
+  return at;
 }
