@@ -78,7 +78,10 @@ it('FN_TRACE_FILE: a line for each call that ran, which the simulator reads', as
   await fleet.close();
   fleet = undefined;
   const lines = readFileSync(file, 'utf8').trimEnd().split('\n');
-  expect(lines.map(decodeTraceRecord)).toMatchObject([{ fnId: 'fn1', execMs: 25, initMs: undefined }]);
+  expect(lines.map(decodeTraceRecord)).toMatchObject([
+    { appId: 'app1', fnId: 'fn1', memoryMb: 128, execMs: 25, initMs: undefined },
+  ]);
+  expect(decodeTraceRecord(lines[0] ?? '').atMs).toBeGreaterThan(0);
 });
 
 it('a trace that cannot be written costs no call', async () => {

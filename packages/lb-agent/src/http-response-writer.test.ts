@@ -204,6 +204,16 @@ it('a client that has gone is no error, however much is written', async () => {
   writer.finish();
 });
 
+it('after its end nothing more is taken, and nothing is kept for later', async () => {
+  await serve();
+  writer.writeHead(200, []);
+  writer.finish();
+  expect(writer.write(Buffer.from('late'))).toBe(true);
+  expect(clock.pendingTimers).toBe(0);
+  await clock.advance(10);
+  expect(await received()).toMatchObject({ status: 200, body: '' });
+});
+
 async function received(): Promise<{ status?: number; headers: IncomingMessage['headers']; body: string }> {
   const answer = await client;
   const parts: Buffer[] = [];

@@ -17,6 +17,7 @@ it('a call that found a hot container tells no start', () => {
 it.each`
   what                     | line                                                              | problem
   ${'no JSON'}             | ${'hello'}                                                        | ${'expected a JSON object, got "hello"'}
+  ${'nothing'}             | ${'null'}                                                         | ${'expected a JSON object, got "null"'}
   ${'another JSON'}        | ${'[1]'}                                                          | ${'expected a JSON object, got "[1]"'}
   ${'a negative time'}     | ${'{"t_ms":-1}'}                                                  | ${'t_ms: expected a number that is not negative, got -1'}
   ${'no function'}         | ${'{"t_ms":1,"app":"a"}'}                                         | ${'fn: expected a text that is not empty, got nothing'}

@@ -162,6 +162,43 @@ describe('placing a call', () => {
     expect(second.attempts).toBe(0);
   });
 
+  it.each([new Error('timed out'), 'timed out'])('a pool that throws at once counts as empty: %p', async (thrown) => {
+    const pool: RunnerPool = {
+      runners: () => {
+        throw thrown;
+      },
+      close: async () => undefined,
+    };
+    const placed = placeCall(aCall(), deps(pool), never());
+    await clock.advance(1000);
+    expect(await placed).toEqual({ kind: 'unplaced', error: new Error('timed out') });
+  });
+
+  it.each(['callTimeout', 'functionFailed'] as const)(
+    'a pool with the error %s ends the search only where it is final',
+    async (code) => {
+      const ended = ending(
+        placeCall(aCall(), deps(new ScriptedPool([{ runners: [], error: new FnError(code) }])), never()),
+      );
+      await clock.advance(0);
+      expect(ended.value !== undefined).toBe(code === 'functionFailed');
+      await clock.advance(1000);
+      expect(ended.value).toMatchObject({ kind: 'unplaced', error: { code } });
+    },
+  );
+
+  it.each(['left', undefined, new Error('socket hang up')])(
+    'a caller’s side that gives %p as its reason has cancelled',
+    async (reason) => {
+      const caller = new AbortController();
+      caller.abort(reason);
+      expect(await placeCall(aCall(), deps(poolOf(new FakeRunner('r1').finishes())), caller.signal)).toMatchObject({
+        kind: 'unplaced',
+        error: expect.any(CancelledError),
+      });
+    },
+  );
+
   it('a pool that throws counts as empty with that error', async () => {
     const pool: RunnerPool = {
       runners: () => Promise.reject(new FnError('functionFailed')),

@@ -170,6 +170,15 @@ describe('W1: a queue that is full', () => {
     expect([more.how, more.error]).toMatchObject(['shed', { code: 'appOverShare' }]);
   });
 
+  it('one that would have just its share with the call makes room for it at the other’s cost', async () => {
+    queueOf({ maxCalls: 4 });
+    const others = [waits({ appId: 'b' }), waits({ appId: 'b' }), waits({ appId: 'b' })];
+    const mine = [waits(), waits()];
+    await turn();
+    expect(others.map(({ how }) => how)).toEqual([undefined, undefined, 'shed']);
+    expect(mine.map(({ how }) => how)).toEqual([undefined, undefined]);
+  });
+
   it('in bytes: to the byte, and a call of any size can wait when nobody else does', async () => {
     queueOf({ maxBytes: 100 });
     const huge = waits({ bytes: 1_000 });

@@ -1,3 +1,4 @@
+import { FakeRunner } from '../fake-runner.js';
 import { FINISHED, needFor, TestView } from './test-view.js';
 
 it('a cordoned runner is offered nothing, whatever is known of it, and says why', () => {
@@ -31,6 +32,20 @@ it('an address that nobody has cannot be cordoned; a cordon outlives its runner 
   expect(view.fleet.cordons).toEqual(['r0']);
   expect(view.fleet.setCordoned('r0', false)).toBe(true);
   expect(view.fleet.setCordoned('r0', false)).toBe(false);
+});
+
+it('a runner that joins while it is cordoned is offered nothing, and begins slowly when it is not any more', () => {
+  const view = new TestView(1);
+  const [known] = view.runners;
+  const newcomer = new FakeRunner('r1');
+  view.fleet.setCordoned('r0', true);
+  view.fleet.snapshot([newcomer]);
+  const [joined] = view.fleet.current;
+  expect([joined?.address, joined?.isCordoned, joined?.weight]).toEqual(['r1', false, 0.1]);
+  const back = new FakeRunner('R0');
+  view.fleet.snapshot([back, ...(known ? [known] : [])]);
+  expect(view.fleet.current.map(({ isCordoned }) => isCordoned)).toEqual([true, true]);
+  expect(view.at(0).weight).toBe(1);
 });
 
 it('runners that an operator has taken out do not make the fleet look ill', async () => {

@@ -113,6 +113,15 @@ describe('one request, one answer', () => {
     expect(await ask()).toBe(1);
   });
 
+  it('an answer that is far too long is cut off', async () => {
+    await serve((_req, res) => {
+      const more = () => void (res.write('x'.repeat(1024 * 1024)) ? setImmediate(more) : res.once('drain', more));
+      more();
+    });
+    expect(await failureOf(ask())).toBe(`${url}: the answer is too long`);
+    await eventually(() => expect(open()).toBe(0));
+  });
+
   it('an answer that is no JSON says so, with how it begins', async () => {
     await serve((_req, res) => res.end('hello  there'));
     expect(await failureOf(ask())).toBe(`${url}: ${url} does not speak JSON: hello there`.slice(url.length + 2));
@@ -161,6 +170,15 @@ describe('a stream of values', () => {
   it('what comes after the last end of a line was cut off and is no value', async () => {
     await serve((_req, res) => res.end('1\n2'));
     expect(await follow()).toEqual({ values: [1], end: 'in order' });
+  });
+
+  it('a line that is far too long ends it', async () => {
+    await serve((_req, res) => {
+      const more = () => void (res.write('x'.repeat(1024 * 1024)) ? setImmediate(more) : res.once('drain', more));
+      more();
+    });
+    expect(await follow()).toEqual({ values: [], end: `${url}: a line is too long` });
+    await eventually(() => expect(open()).toBe(0));
   });
 
   it('a line that is no JSON ends it', async () => {

@@ -60,9 +60,12 @@ export async function* streamJson(request: JsonRequest, limits: RequestLimits): 
   let rest = '';
   try {
     for await (const chunk of answer) {
-      const lines = (rest + chunk).split('\n');
-      rest = lines.pop() ?? '';
+      rest += chunk;
       if (rest.length > MAX_ANSWER_CHARS) throw new Error('a line is too long');
+      // Only then: to look at a long line anew with each of its pieces takes time that grows with the square of its length.
+      if (!chunk.includes('\n')) continue;
+      const lines = rest.split('\n');
+      rest = lines.pop() ?? '';
       for (const line of lines) if (line.trim() !== '') yield parse(line, request.url);
     }
   } catch (error) {

@@ -1,0 +1,187 @@
+import type { Agent, AgentCall } from '@fnfleet/agent';
+import {
+  CallDecodeError,
+  CancelledError,
+  completeBody,
+  encodeCall,
+  FakeClock,
+  FnError,
+  type Logger,
+  later,
+  NO_TRACE,
+  silentLogger,
+} from '@fnfleet/core';
+import { type CallIo, decodeOrca, type TryMessage } from '@fnfleet/protocol';
+import { aCall, RecordingWriter } from '@fnfleet/testing';
+import { DetachedAcks } from './detached-acks.js';
+import { type EngagementDeps, engagementRunner } from './engagement-runner.js';
+
+const clock = new FakeClock();
+
+/** What the agent was asked to build: what its options left behind. */
+let draft: Record<string, unknown>;
+/** What the agent does with a call. */
+let executes: (call: AgentCall) => Promise<void>;
+let said: [what: string, fields: Record<string, unknown>][];
+let caller: AbortController;
+let response: RecordingWriter;
+beforeEach(() => {
+  draft = {};
+  executes = async () => undefined;
+  said = [];
+  caller = new AbortController();
+  response = new RecordingWriter();
+});
+
+const logger: Logger = { ...silentLogger, warn: (what, fields = {}) => void said.push([what, { ...fields }]) };
+
+const agent = {
+  async getCall(...options: ((draft: Record<string, unknown>) => void)[]) {
+    for (const option of options) option(draft);
+    return { ...draft, slotKey: draft.slotKey ?? 'own', timings: {} } as unknown as AgentCall;
+  },
+  submit: (call: AgentCall) => executes(call),
+} as unknown as Agent;
+
+/** Reports as many free slots as the key it is asked for has letters. */
+const load = {
+  draining: false,
+  report: (slotKey?: string) => ({
+    incarnation: '',
+    memoryUsedBytes: 0,
+    memoryTotalBytes: 1,
+    memoryIdleBytes: 0,
+    cpuUsedMillis: 0,
+    cpuTotalMillis: 1,
+    active: 0,
+    waiting: 0,
+    freeSlots: slotKey?.length,
+    draining: false,
+    degraded: false,
+    degradedReason: '',
+  }),
+};
+
+async function run(
+  offer: Partial<TryMessage> = {},
+  { io = {}, ...deps }: Partial<EngagementDeps> & { io?: Partial<CallIo> } = {},
+) {
+  const { report, load: trailer } = await engagementRunner({
+    agent,
+    clock,
+    logger,
+    load: load as unknown as EngagementDeps['load'],
+    ...deps,
+  })(
+    { kind: 'try', callJson: encodeCall(aCall({ id: 'c1', image: 'img' })), slotHash: '', extensions: {}, ...offer },
+    {
+      body: completeBody(Buffer.from('body')),
+      response,
+      signal: caller.signal,
+      deadlineAt: undefined,
+      trace: NO_TRACE,
+      beforeStart: undefined,
+      ...io,
+    },
+  );
+  return { report, freeSlots: decodeOrca(trailer ?? '', '')?.freeSlots };
+}
+
+describe('a call becomes one of the agent’s', () => {
+  it('with its body, its answer, its signal and its extensions; it exists here from its arrival', async () => {
+    const { report } = await run({ extensions: { a: 'b' } });
+    expect(report).toMatchObject({ success: true, callId: 'c1', image: 'img' });
+    expect(draft).toMatchObject({ response, signal: caller.signal, extensions: { a: 'b' } });
+    expect(draft.model).toMatchObject({ createdAt: clock.wallNow(), startedAt: undefined, completedAt: undefined });
+    expect('deadlineAt' in draft).toBe(false);
+  });
+
+  it('with its deadline and the slot key of its balancer, where there are some', async () => {
+    const deadlineAt = later(clock.now(), 500);
+    const { freeSlots } = await run({ slotHash: 'AB12' }, { io: { deadlineAt } });
+    expect(draft).toMatchObject({ deadlineAt, slotKey: 'ab12' });
+    expect(freeSlots).toBe(4);
+  });
+
+  it.each(['abc', 'xyzt', 'ab 12', '12zz', 'zz12'])(
+    'a slot key of %p is refused, by the caller’s fault',
+    async (slotHash) => {
+      const { report, freeSlots } = await run({ slotHash });
+      expect(report).toMatchObject({ success: false, errorUser: true });
+      expect(report.errorText).toContain(`slot_hash_id: expected hexadecimal digits in pairs, got "${slotHash}"`);
+      expect([freeSlots, said]).toEqual([undefined, []]);
+    },
+  );
+
+  it('one that cannot be read is refused, by the caller’s fault', async () => {
+    expect((await run({ callJson: 'nonsense' })).report).toMatchObject({ success: false, errorUser: true, callId: '' });
+    expect(said).toEqual([]);
+  });
+
+  it('the image of status checks is for them alone', async () => {
+    const { report } = await run({}, { statusImage: 'img' });
+    expect(report).toMatchObject({ errorCode: new FnError('invalidFnImage').status, errorUser: true });
+    expect((await run({}, { statusImage: 'other' })).report.success).toBe(true);
+  });
+
+  it('a runner that drains is busy', async () => {
+    const draining = { ...load, draining: true } as unknown as EngagementDeps['load'];
+    expect((await run({}, { load: draining })).report).toMatchObject({ errorCode: 503, errorUser: false });
+  });
+});
+
+describe('what went wrong with a call is in its report, and in the log only where nobody expects it', () => {
+  it.each`
+    error                            | code   | logged
+    ${new FnError('functionFailed')} | ${502} | ${0}
+    ${new FnError('internal')}       | ${0}   | ${0}
+    ${new CallDecodeError('no')}     | ${0}   | ${0}
+    ${new Error('a surprise')}       | ${0}   | ${1}
+  `('$error: $logged lines', async ({ error, code, logged }) => {
+    executes = () => Promise.reject(error);
+    expect((await run()).report).toMatchObject({ success: false, errorCode: code });
+    expect(said).toHaveLength(logged);
+    if (logged > 0) expect(said[0]).toEqual(['call failed', { callId: 'c1', fnId: 'fn1', error }]);
+  });
+
+  it('nor where the balancer no longer wants it', async () => {
+    executes = () => {
+      caller.abort(new CancelledError());
+      return Promise.reject(new Error('a surprise'));
+    };
+    expect((await run()).report.success).toBe(false);
+    expect(said).toEqual([]);
+  });
+});
+
+describe('a detached call', () => {
+  const detached = { callJson: encodeCall(aCall({ type: 'detached' })) };
+
+  it('is refused by a runner that takes none', async () => {
+    expect((await run(detached)).report).toMatchObject({ errorCode: new FnError('detachUnsupported').status });
+  });
+
+  it('is acknowledged when it begins; what the function answers goes nowhere', async () => {
+    const detachedAcks = new DetachedAcks();
+    executes = async (call) => {
+      expect(response.status).toBeUndefined();
+      detachedAcks.beforeCall(call);
+      expect(response.status).toBe(202);
+      call.response.writeHead(500, []);
+      call.response.write(Buffer.from('unheard'));
+    };
+    expect((await run(detached, { detachedAcks })).report.success).toBe(true);
+    expect([response.status, response.body.length]).toEqual([202, 0]);
+  });
+
+  it('that has ended is forgotten, however it ended', async () => {
+    const detachedAcks = new DetachedAcks();
+    let seen: AgentCall | undefined;
+    executes = async (call) => {
+      seen = call;
+      throw new FnError('functionFailed');
+    };
+    await run(detached, { detachedAcks });
+    expect(() => detachedAcks.beforeCall(seen as AgentCall)).toThrow(new FnError('callHandleNotFound').message);
+  });
+});
