@@ -1,0 +1,89 @@
+import Docker from 'dockerode';
+import { Fleet } from './harness/fleet.js';
+import { invoke } from './harness/invoke.js';
+import { until } from './harness/until.js';
+
+jest.setTimeout(120_000);
+
+const docker = new Docker();
+let fleet: Fleet;
+let hostile: string;
+let hostileId: string;
+let other: string;
+
+beforeAll(async () => {
+  fleet = await Fleet.start();
+  const { id } = await fleet.deploy({ name: 'hostile', timeout: 20 });
+  hostileId = id;
+  hostile = await fleet.deployed({ name: 'hostile', timeout: 20 });
+  other = await fleet.deployed({ name: 'probe' });
+});
+
+afterAll(async () => {
+  expect(await fleet.stop()).toEqual([]);
+  expect(fleet.logged).not.toMatch(/uncaught error|unhandled rejection/);
+});
+
+/** Both functions are served, and there is one container for each. */
+async function allIsWell(): Promise<void> {
+  for (const url of [other, hostile]) expect((await invoke(url, { knobs: { body: 'well' } })).status).toBe(200);
+  await until({
+    what: 'two containers',
+    look: async () => ((await fleet.footprint.containers()).length <= 2 ? true : undefined),
+  });
+}
+
+it.each`
+  what                               | knobs                                | status
+  ${'kills itself'}                  | ${{ crash: true }}                   | ${502}
+  ${'ends by itself'}                | ${{ exitCode: 3 }}                   | ${502}
+  ${'takes more memory than it may'} | ${{ hogMb: 400 }}                    | ${502}
+  ${'starts processes without end'}  | ${{ fork: 1_000, keepForked: true }} | ${200}
+  ${'hangs up'}                      | ${{ hangUp: true }}                  | ${502}
+  ${'answers with garbage'}          | ${{ garbage: true }}                 | ${502}
+  ${'fills its directory'}           | ${{ write: litter(100) }}            | ${200}
+  ${'sends headers without measure'} | ${{ headerBytes: 2 * 1024 * 1024 }}  | ${502}
+`('a function that $what: $status, and all others are served', async ({ knobs, status }) => {
+  expect((await invoke(hostile, { knobs })).status).toBe(status);
+  await allIsWell();
+});
+
+function litter(files: number): { path: string; bytes: number }[] {
+  return Array.from({ length: files }, (_, index) => ({ path: `/tmp/iofs/f${index}`, bytes: 100_000 }));
+}
+
+it('a function whose answer ends in the middle breaks off its caller’s, and all others are served', async () => {
+  await expect(invoke(hostile, { knobs: { truncate: 100 } })).rejects.toThrow();
+  await allIsWell();
+});
+
+it('a function that prints a hundred megabytes in one line is served meanwhile, and so are others', async () => {
+  const code = `
+    const fs = require('node:fs');
+    const out = fs.openSync('/proc/1/fd/1', 'w');
+    const piece = Buffer.alloc(1024 * 1024, 'x');
+    for (let i = 0; i < 100; i += 1) for (let at = 0; at < piece.length; ) at += fs.writeSync(out, piece, at);`;
+  await allIsWell();
+  const [container] = await docker.listContainers({ filters: { label: [`fn-fn-id=${hostileId}`] } });
+  const id = container?.Id ?? '';
+  const exec = await docker
+    .getContainer(id)
+    .exec({ Cmd: ['node', '-e', code], AttachStdout: true, AttachStderr: true });
+  const printing = await exec.start({});
+  let over = false;
+  const said: Buffer[] = [];
+  printing
+    .on('data', (chunk: Buffer) => said.push(chunk))
+    .once('end', () => {
+      over = true;
+    });
+  let calls = 0;
+  while (!over) {
+    await allIsWell();
+    calls += 1;
+  }
+  expect(Buffer.concat(said).toString()).toBe('');
+  expect((await exec.inspect()).ExitCode).toBe(0);
+  expect(calls).toBeGreaterThan(0);
+  await allIsWell();
+});
