@@ -21,8 +21,13 @@ describe('the output of functions', () => {
   beforeAll(async () => {
     fleet = await Fleet.start({
       runners: 2,
-      // A frozen function goes on printing only with its next call.
-      settings: { FN_MAX_LOG_SIZE_BYTES: `${MAX_LOG_BYTES}`, FN_FREEZE_IDLE_MSECS: '-1' },
+      settings: {
+        FN_MAX_LOG_SIZE_BYTES: `${MAX_LOG_BYTES}`,
+        // A frozen function goes on printing only with its next call.
+        FN_FREEZE_IDLE_MSECS: '-1',
+        // Room for one container of 128 MiB on each runner: two calls at a time need both.
+        FN_MAX_TOTAL_MEMORY_BYTES: `${200 * 1024 * 1024}`,
+      },
     });
   });
 
@@ -50,7 +55,6 @@ describe('the output of functions', () => {
     const url = await fleet.deployed({ name: 'talks' });
     const command = following('talks', '--app', 'e2e', '--json');
     const lines = () => jsonLines(command.output);
-    // Two at a time: neither runner is asked to do both when each can do one.
     const calls: Answer[] = [];
     for (let round = 1; new Set(lines().map(({ runner }) => runner)).size < 2; round += 1) {
       const knobs = (name: string) => ({ stdout: [`${name} ${round}`], stderr: [`warning ${round}`], sleepMs: 200 });
