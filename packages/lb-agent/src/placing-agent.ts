@@ -124,7 +124,7 @@ export class PlacingAgent implements LBAgent {
       model = { ...model, config: { ...model.config }, annotations: { ...model.annotations } };
     }
     if (callOverrider !== undefined) extensions = await callOverrider(request, model, extensions);
-    const record = this.explainLog.newRecord(model, draft.explained ?? false);
+    const record = this.explainLog.newRecord(model, draft.explained ?? false, createdAt, arrivedAt);
     return new LbCall({ model, arrivedAt, body, response, request, requestId, controller, extensions, record, trace });
   }
 

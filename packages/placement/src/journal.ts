@@ -17,25 +17,45 @@ const MAX_ENTRIES = 128;
 const KEEP_FIRST = 32;
 const DROP = 64;
 
+/** Time, event, runner and text. */
+const SLOTS = 4;
+
 /**
  * Which runners were considered for a call, in which order and why, and what each said. Bounded: a call that is refused
- * for minutes keeps how it began and what came last.
+ * for minutes keeps how it began and what came last. Of each of the last thousand calls there is one, so its entries are
+ * no objects before somebody reads them.
  */
 export class PlacementJournal implements CallJournal {
-  readonly arrivedAt: WallMs;
-  readonly entries: JournalEntry[] = [];
   /** Entries that are not kept. */
   omitted = 0;
-  private readonly startedAt: MonoMs;
+  /** Characters of all texts that are kept. */
+  textLength = 0;
+  /** Each entry in `SLOTS` of them; the time in microseconds. */
+  private readonly log: (number | string | undefined)[] = [];
   private skips = 0;
 
-  /** @param detailed whether runners that are skipped are written down too: there may be many of them */
+  /**
+   * @param detailed whether runners that are skipped are written down too: there may be many of them
+   * @param arrivedAt when the call arrived, as are all times counted from `startedAt`
+   */
   constructor(
     private readonly clock: Pick<Clock, 'now' | 'wallNow'>,
     readonly detailed: boolean,
-  ) {
-    this.arrivedAt = clock.wallNow();
-    this.startedAt = clock.now();
+    readonly arrivedAt: WallMs = clock.wallNow(),
+    private readonly startedAt: MonoMs = clock.now(),
+  ) {}
+
+  /** How many entries are kept. */
+  get size(): number {
+    return this.log.length / SLOTS;
+  }
+
+  get entries(): JournalEntry[] {
+    const { log } = this;
+    return Array.from({ length: this.size }, (_, entry) => {
+      const [micros, event, runner, text] = log.slice(entry * SLOTS, (entry + 1) * SLOTS);
+      return { atMs: (micros as number) / 1000, event, runner, text } as JournalEntry;
+    });
   }
 
   /** Milliseconds since the call arrived. */
@@ -67,10 +87,14 @@ export class PlacementJournal implements CallJournal {
   }
 
   private add(event: JournalEntry['event'], runner: string | undefined, text: string): void {
-    if (this.entries.length >= MAX_ENTRIES) {
-      this.entries.splice(KEEP_FIRST, DROP);
-      this.omitted += DROP;
-    }
-    this.entries.push({ atMs: this.elapsedMs, event, runner, text });
+    if (this.log.length >= MAX_ENTRIES * SLOTS) this.drop();
+    this.log.push(Math.round(this.elapsedMs * 1000), event, runner, text);
+    this.textLength += text.length;
+  }
+
+  private drop(): void {
+    const dropped = this.log.splice(KEEP_FIRST * SLOTS, DROP * SLOTS);
+    this.omitted += DROP;
+    for (let text = SLOTS - 1; text < dropped.length; text += SLOTS) this.textLength -= String(dropped[text]).length;
   }
 }

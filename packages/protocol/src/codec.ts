@@ -56,9 +56,12 @@ export function encodeRunnerMessage(message: RunnerMessage): Buffer {
 
 /** The size of a message as it goes out, if that is more than `max` bytes. Costs next to nothing for those that are far from it. */
 export function oversize(message: TryMessage | ResultStartMessage, max: number): number | undefined {
-  const pairs = message.kind === 'try' ? Object.entries(message.extensions) : message.headers;
-  let units = message.kind === 'try' ? message.callJson.length + message.slotHash.length : 0;
-  for (const [name, value] of pairs) units += name.length + value.length + PAIR_BYTES;
+  let units = 0;
+  if (message.kind === 'try') {
+    const { callJson, slotHash, extensions } = message;
+    units = callJson.length + slotHash.length;
+    for (const name in extensions) units += name.length + (extensions[name] as string).length + PAIR_BYTES;
+  } else for (const [name, value] of message.headers) units += name.length + value.length + PAIR_BYTES;
   // A unit of a text takes three bytes at most.
   if (units * 3 + PAIR_BYTES < max) return undefined;
   const bytes = message.kind === 'try' ? encodeTry(message).length : encodeResultStart(message).length;
@@ -101,6 +104,25 @@ export function decodeRunnerMessage(bytes: Buffer): RunnerMessage {
 // --- try -------------------------------------------------------------------------------------------------------------
 
 function encodeTry(message: TryMessage): Buffer {
+  for (const _ in message.extensions) return encodeTryWithMore(message);
+  return message.slotHash === '' ? encodeCallOnly(message.callJson) : encodeTryWithMore(message);
+}
+
+/** What nearly all offers are: one text in one field in one field. */
+function encodeCallOnly(callJson: string): Buffer {
+  const bytes = Buffer.byteLength(callJson);
+  const field = bytes > 0 ? 1 + varintLength(bytes) + bytes : 0;
+  const encoded = Buffer.allocUnsafe(1 + varintLength(field) + field);
+  encoded[0] = tag(1, BYTES);
+  let at = writeVarint(encoded, 1, field);
+  if (bytes === 0) return encoded;
+  encoded[at] = tag(1, BYTES);
+  at = writeVarint(encoded, at + 1, bytes);
+  encoded.write(callJson, at, 'utf8');
+  return encoded;
+}
+
+function encodeTryWithMore(message: TryMessage): Buffer {
   const writer = Writer.create();
   writer.uint32(tag(1, BYTES)).fork();
   if (message.callJson !== '') writer.uint32(tag(1, BYTES)).string(message.callJson);

@@ -1,6 +1,7 @@
-import { wallMs } from '../clock.js';
+import { type WallMs, wallMs } from '../clock.js';
 import type { Call } from './call.js';
 import { CallDecodeError, decodeCall, encodeCall } from './call-json.js';
+import { CallTemplate } from './call-template.js';
 
 const CALL: Call = {
   id: 'c1',
@@ -45,6 +46,42 @@ describe('a call on the wire', () => {
       app_name: '',
       trigger_id: '',
       fn_id: '',
+    });
+  });
+
+  describe('of a function whose fields were encoded once', () => {
+    const FIELDS = { name: 'f', shape: '', createdAt: undefined, updatedAt: undefined };
+    const app = { ...FIELDS, id: 'a1', syslogUrl: 'udp://log:514', config: { A: '"1"' }, annotations: {} };
+    const fn = { ...FIELDS, id: 'f1', appId: 'a1', image: 'img:1', config: {}, annotations: { 'a b': [null] } };
+    const template = new CallTemplate(app, { ...fn, memoryMb: 128, timeoutSeconds: 30, idleTimeoutSeconds: 0 });
+    const parts = { id: 'c1', method: 'PUT', url: 'http://lb/\u00fc"\\', createdAt: CALL.createdAt as WallMs };
+    const made = (headers: Call['headers'] = {}) => template.call({ ...parts, type: 'sync', headers });
+    /** The same, with maps of its own: nothing is known of them. */
+    const whole = (call: Call) => encodeCall({ ...call, config: { ...call.config } });
+
+    it.each<[string, Call]>([
+      ['as it came', made()],
+      [
+        'with headers of all kinds',
+        made({ A: ['1', '2'], B: ['a "quoted" \\ text'], C: ['\u00fc\n\ud800'], D: [], 'E"': [''] }),
+      ],
+      ['with a header that is no ordinary key', made(JSON.parse('{"__proto__":["a"],"1":["b"]}'))],
+      [
+        'that has begun, and failed',
+        { ...made(), startedAt: wallMs(1), completedAt: wallMs(2.5), error: 'a\tb', status: 'error' },
+      ],
+      ['through a trigger, detached', { ...made(), triggerId: 't"1', type: 'detached' }],
+      ['without URL and method', { ...made(), url: '', method: '' }],
+      ['whose limits were changed', { ...made(), timeoutSeconds: 5, tmpfsMb: 64, cpuMillis: 500 }],
+      ['whose image was changed', { ...made(), image: '' }],
+      ['whose annotations were changed', { ...made(), annotations: {} }],
+    ])('%s, is the same text', (_, call) => {
+      expect(encodeCall(call)).toBe(whole(call));
+    });
+
+    it('nobody changes what its calls share', () => {
+      expect(() => Object.assign(made().config, { A: '2' })).toThrow(TypeError);
+      expect(() => Object.assign(made().annotations, { k: 1 })).toThrow(TypeError);
     });
   });
 

@@ -9,33 +9,94 @@ export class CallDecodeError extends Error {
   override readonly name = 'CallDecodeError';
 }
 
+/** What all calls of a function have in common, until somebody changes a call. */
+export type CommonFields = Pick<
+  Call,
+  | 'image'
+  | 'config'
+  | 'annotations'
+  | 'syslogUrl'
+  | 'timeoutSeconds'
+  | 'idleTimeoutSeconds'
+  | 'memoryMb'
+  | 'tmpfsMb'
+  | 'cpuMillis'
+  | 'appId'
+  | 'appName'
+  | 'fnId'
+>;
+
+/** By their `config`, which nobody may change once it is here. */
+const shared = new WeakMap<Call['config'], { readonly of: CommonFields; json: string }>();
+
+/** What calls share is encoded once for all of them, with the first. Freezes `config` and `annotations`. */
+export function encodeOnce(of: CommonFields): void {
+  Object.freeze(of.config);
+  Object.freeze(of.annotations);
+  shared.set(of.config, { of, json: '' });
+}
+
 /** The JSON of a call as peers expect it: empty fields left out, dates never, `cpus` as text. */
 export function encodeCall(call: Call): string {
-  return JSON.stringify({
+  const common = shared.get(call.config);
+  if (common === undefined || !isUnchanged(call, common.of)) return encodeWhole(call);
+  if (common.json === '') common.json = JSON.stringify(commonJson(common.of)).slice(1);
+  // One object in two halves. The second always has members: ids are never left out.
+  return `${JSON.stringify(ownJson(call)).slice(0, -1)},${common.json}`;
+}
+
+function isUnchanged(call: Call, of: CommonFields): boolean {
+  return (
+    call.annotations === of.annotations &&
+    call.image === of.image &&
+    call.timeoutSeconds === of.timeoutSeconds &&
+    call.idleTimeoutSeconds === of.idleTimeoutSeconds &&
+    call.memoryMb === of.memoryMb &&
+    call.tmpfsMb === of.tmpfsMb &&
+    call.cpuMillis === of.cpuMillis &&
+    call.syslogUrl === of.syslogUrl &&
+    call.appId === of.appId &&
+    call.appName === of.appName &&
+    call.fnId === of.fnId
+  );
+}
+
+function encodeWhole(call: Call): string {
+  return JSON.stringify({ ...ownJson(call), ...commonJson(call) });
+}
+
+/** What each call has for itself. */
+function ownJson(call: Call) {
+  return {
     id: call.id,
     status: call.status,
-    image: call.image || undefined,
     type: call.type,
     url: call.url || undefined,
     method: call.method || undefined,
-    timeout: call.timeoutSeconds || undefined,
-    idle_timeout: call.idleTimeoutSeconds || undefined,
-    tmpfs_size: call.tmpfsMb || undefined,
-    memory: call.memoryMb || undefined,
-    cpus: formatCpus(call.cpuMillis) || undefined,
-    config: nonEmpty(call.config),
-    annotations: nonEmpty(call.annotations),
     headers: nonEmpty(call.headers),
-    syslog_url: call.syslogUrl || undefined,
     completed_at: formatDate(call.completedAt),
     created_at: formatDate(call.createdAt),
     started_at: formatDate(call.startedAt),
     error: call.error || undefined,
-    app_id: call.appId,
-    app_name: call.appName,
     trigger_id: call.triggerId,
-    fn_id: call.fnId,
-  });
+  };
+}
+
+function commonJson(of: CommonFields) {
+  return {
+    image: of.image || undefined,
+    timeout: of.timeoutSeconds || undefined,
+    idle_timeout: of.idleTimeoutSeconds || undefined,
+    tmpfs_size: of.tmpfsMb || undefined,
+    memory: of.memoryMb || undefined,
+    cpus: formatCpus(of.cpuMillis) || undefined,
+    config: nonEmpty(of.config),
+    annotations: nonEmpty(of.annotations),
+    syslog_url: of.syslogUrl || undefined,
+    app_id: of.appId,
+    app_name: of.appName,
+    fn_id: of.fnId,
+  };
 }
 
 /**

@@ -3,18 +3,18 @@ import type { HeaderMap } from '../headers.js';
 import { mergeAnnotations } from './annotations.js';
 import type { App } from './app.js';
 import type { Call, CallType } from './call.js';
+import { type CommonFields, encodeOnce } from './call-json.js';
 import type { Fn } from './fn.js';
 
 /** What is the same for every call of one function. Built once for as long as the function is known. */
 export class CallTemplate {
-  private readonly config: Call['config'];
-  private readonly annotations: Call['annotations'];
+  private readonly common: CommonFields;
 
   constructor(
     readonly app: App,
     readonly fn: Fn,
   ) {
-    this.config = {
+    const config = {
       ...app.config,
       ...fn.config,
       FN_MEMORY: String(fn.memoryMb),
@@ -22,30 +22,44 @@ export class CallTemplate {
       FN_FN_ID: fn.id,
       FN_APP_ID: app.id,
     };
-    this.annotations = mergeAnnotations(app.annotations, fn.annotations);
-  }
-
-  call(parts: CallParts): Call {
-    const { app, fn } = this;
-    return {
-      id: parts.id,
+    this.common = {
       image: fn.image,
-      type: parts.type,
       fnId: fn.id,
       appId: app.id,
       appName: app.name,
-      triggerId: '',
-      method: parts.method,
-      url: parts.url,
-      headers: parts.headers,
-      config: this.config,
-      annotations: this.annotations,
+      config,
+      annotations: { ...mergeAnnotations(app.annotations, fn.annotations) },
       syslogUrl: app.syslogUrl,
       timeoutSeconds: fn.timeoutSeconds,
       idleTimeoutSeconds: fn.idleTimeoutSeconds,
       memoryMb: fn.memoryMb,
       tmpfsMb: 0,
       cpuMillis: 0,
+    };
+    encodeOnce(this.common);
+  }
+
+  call(parts: CallParts): Call {
+    const { common } = this;
+    return {
+      id: parts.id,
+      image: common.image,
+      type: parts.type,
+      fnId: common.fnId,
+      appId: common.appId,
+      appName: common.appName,
+      triggerId: '',
+      method: parts.method,
+      url: parts.url,
+      headers: parts.headers,
+      config: common.config,
+      annotations: common.annotations,
+      syslogUrl: common.syslogUrl,
+      timeoutSeconds: common.timeoutSeconds,
+      idleTimeoutSeconds: common.idleTimeoutSeconds,
+      memoryMb: common.memoryMb,
+      tmpfsMb: common.tmpfsMb,
+      cpuMillis: common.cpuMillis,
       status: 'queued',
       createdAt: parts.createdAt,
       startedAt: undefined,

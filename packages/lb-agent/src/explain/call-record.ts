@@ -35,25 +35,29 @@ const ENTRY_BYTES = 96;
 /** What is remembered of one call: nothing of what it carries, and nothing that holds its connection. */
 export class CallRecord {
   private timings: ReportedTimings | undefined;
-  private end: { readonly atMs: number; readonly error: string | undefined } | undefined;
+  private endedAtMs: number | undefined;
+  private error: string | undefined;
   /** Of the trace that the call belongs to. */
   traceId: string | undefined;
-  private readonly ids: Pick<Call, 'id' | 'fnId' | 'appId' | 'type'>;
+  readonly callId: string;
+  private readonly fnId: string;
+  private readonly appId: string;
+  private readonly type: Call['type'];
 
   constructor(
     { id, fnId, appId, type }: Call,
     readonly journal: PlacementJournal,
   ) {
-    this.ids = { id, fnId, appId, type };
-  }
-
-  get callId(): string {
-    return this.ids.id;
+    this.callId = id;
+    this.fnId = fnId;
+    this.appId = appId;
+    this.type = type;
   }
 
   /** What it occupies, roughly. */
   get bytes(): number {
-    return this.journal.entries.reduce((sum, { text }) => sum + ENTRY_BYTES + 2 * text.length, RECORD_BYTES);
+    const { size, textLength } = this.journal;
+    return RECORD_BYTES + size * ENTRY_BYTES + 2 * textLength;
   }
 
   reported(timings: ReportedTimings): void {
@@ -73,21 +77,22 @@ export class CallRecord {
   ended(error: unknown): void {
     const text =
       error === undefined ? undefined : error instanceof Error ? error.message : new FnError('internal').message;
-    this.end = { atMs: this.journal.elapsedMs, error: text?.slice(0, 500) };
+    this.endedAtMs = this.journal.elapsedMs;
+    this.error = text?.slice(0, 500);
   }
 
   explanation(): Explanation {
-    const { journal, ids, end, timings } = this;
+    const { journal, endedAtMs, error, timings } = this;
     return {
-      call_id: ids.id,
-      fn_id: ids.fnId,
-      app_id: ids.appId,
-      type: ids.type,
+      call_id: this.callId,
+      fn_id: this.fnId,
+      app_id: this.appId,
+      type: this.type,
       ...(this.traceId !== undefined && { trace_id: this.traceId }),
       arrived_at: formatDate(journal.arrivedAt),
-      state: end === undefined ? 'under way' : end.error === undefined ? 'answered' : 'failed',
-      ...(end && { ended_at_ms: rounded(end.atMs) }),
-      ...(end?.error !== undefined && { error: end.error }),
+      state: endedAtMs === undefined ? 'under way' : error === undefined ? 'answered' : 'failed',
+      ...(endedAtMs !== undefined && { ended_at_ms: rounded(endedAtMs) }),
+      ...(error !== undefined && { error }),
       events: journal.entries.map(({ atMs, event, runner, text }) => ({
         at_ms: rounded(atMs),
         event,
@@ -103,7 +108,8 @@ export class CallRecord {
   summary(forOperator: boolean): string {
     const parts: string[] = [];
     const duration = (name: string, ms: number) => ms > 0 && parts.push(`; ${name}=${ms.toFixed(1)}ms`);
-    duration('queued', queuedMs(this.journal.entries));
+    const { entries } = this.journal;
+    duration('queued', queuedMs(entries));
     if (this.timings) {
       const { waited_ms, image_pull_ms, container_prepare_ms, container_create_ms, container_init_ms } = onRunner(
         this.timings,
@@ -115,7 +121,7 @@ export class CallRecord {
       duration('init', container_init_ms);
     }
     if (!forOperator) return parts.join('');
-    const asked = this.journal.entries.flatMap(({ event, runner, text }) => {
+    const asked = entries.flatMap(({ event, runner, text }) => {
       if (event === 'skipped') return [`${runner} skipped (${text})`];
       return event === 'said' ? [`${runner} ${text}`] : [];
     });

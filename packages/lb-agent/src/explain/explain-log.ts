@@ -1,4 +1,4 @@
-import type { Call, Clock } from '@fnfleet/core';
+import type { Call, Clock, MonoMs, WallMs } from '@fnfleet/core';
 import { PlacementJournal } from '@fnfleet/placement';
 import { CallRecord } from './call-record.js';
 
@@ -8,7 +8,7 @@ const FORGOTTEN_AT_ONCE = 256;
 
 /** The calls that are under way, and the last ones that ended. */
 export class ExplainLog {
-  private readonly records = new Map<string, CallRecord>();
+  private readonly underWay = new Set<CallRecord>();
   /** In the order in which they ended; those before `oldest` are forgotten. */
   private ended: CallRecord[] = [];
   private oldest = 0;
@@ -21,24 +21,31 @@ export class ExplainLog {
   ) {}
 
   /** @param detailed a client wants to know, whether or not anything is kept */
-  newRecord(call: Call, detailed: boolean): CallRecord | undefined {
-    return detailed || this.isOn ? new CallRecord(call, new PlacementJournal(this.clock, detailed)) : undefined;
+  newRecord(call: Call, detailed: boolean, createdAt?: WallMs, arrivedAt?: MonoMs): CallRecord | undefined {
+    if (!detailed && !this.isOn) return undefined;
+    return new CallRecord(call, new PlacementJournal(this.clock, detailed, createdAt, arrivedAt));
   }
 
   begin(record: CallRecord): void {
-    if (this.isOn) this.records.set(record.callId, record);
+    if (this.isOn) this.underWay.add(record);
   }
 
   /** Follows on `begin`, once. The record does not change any more. */
   end(record: CallRecord): void {
     if (!this.isOn) return;
+    this.underWay.delete(record);
     this.ended.push(record);
     this.bytes += record.bytes;
     while (this.ended.length - this.oldest > this.maxCalls || this.bytes > MAX_BYTES) this.forgetOldest();
   }
 
+  /** Looks at all of them: an index would cost every call, and nobody asks but people. Of two with one id, the later. */
   find(callId: string): CallRecord | undefined {
-    return this.records.get(callId);
+    for (const record of this.underWay) if (record.callId === callId) return record;
+    for (let i = this.ended.length - 1; i >= this.oldest; i -= 1) {
+      if (this.ended[i]?.callId === callId) return this.ended[i];
+    }
+    return undefined;
   }
 
   private get isOn(): boolean {
@@ -49,8 +56,6 @@ export class ExplainLog {
     const record = this.ended[this.oldest] as CallRecord;
     this.oldest += 1;
     this.bytes -= record.bytes;
-    // Another call may have come under the same id.
-    if (this.records.get(record.callId) === record) this.records.delete(record.callId);
     // Now and then, not with every call: what is forgotten is let go of.
     if (this.oldest < FORGOTTEN_AT_ONCE) return;
     this.ended = this.ended.slice(this.oldest);
