@@ -31,9 +31,37 @@ const oddHeader = fc.tuple(
   fc.oneof(fc.constantFrom('', '1S', '0', '99999999H', 'started', '\r\n', '\0'), fc.string({ maxLength: 40 })),
 );
 
+const short = (text: Buffer, coded = 0) => Buffer.concat([Buffer.from([coded | text.length]), text]);
+
+/** HPACK beyond plain literals: references, entries for the table, changes of its size, Huffman coding that may be none. */
+const hpackBlock = fc
+  .array(
+    fc.oneof(
+      fc.integer({ min: 0x80, max: 0xff }).map((index) => Buffer.from([index])),
+      fc.integer({ min: 0x20, max: 0x3f }).map((size) => Buffer.from([size])),
+      fc
+        .tuple(fc.constantFrom(0x00, 0x10, 0x40), bytes(12), bytes(40))
+        .map(([kind, name, value]) => Buffer.concat([Buffer.from([kind]), short(name), short(value)])),
+      fc
+        .tuple(fc.constantFrom(0x00, 0x40), bytes(8), bytes(8))
+        .map(([kind, name, value]) => Buffer.concat([Buffer.from([kind]), short(name, 0x80), short(value, 0x80)])),
+      fc
+        .tuple(fc.integer({ min: 0x41, max: 0x7f }), bytes(20))
+        .map(([name, value]) => Buffer.concat([Buffer.from([name]), short(value)])),
+      bytes(6),
+    ),
+    { maxLength: 8 },
+  )
+  .map((parts) => Buffer.concat(parts));
+
 /** Whatever a peer may send, beginning with what it should. @param head what opens or answers a stream */
 export function frames(head: HeaderLines, messages: fc.Arbitrary<Buffer>): fc.Arbitrary<Buffer> {
-  const heads = fc.array(oddHeader, { maxLength: 2 }).map((odd) => literalHeaders([...head, ...odd] as HeaderLines));
+  const literals = fc.array(oddHeader, { maxLength: 2 }).map((odd) => literalHeaders([...head, ...odd] as HeaderLines));
+  const heads = fc.oneof(
+    { weight: 3, arbitrary: literals },
+    { weight: 1, arbitrary: hpackBlock.map((block) => Buffer.concat([literalHeaders(head), block])) },
+    { weight: 1, arbitrary: hpackBlock },
+  );
   const frame = fc.oneof(
     {
       weight: 4,

@@ -68,7 +68,8 @@ export const httpDoor: FuzzTarget = {
     const { port } = fleet.server.address;
     return {
       property: fc.asyncProperty(input, async (pieces) => {
-        await send(port, pieces);
+        const said = await within(ANSWER_MS, 'the end of the connection', send(port, pieces));
+        if (/^HTTP\/1\.1 500/m.test(said)) throw new Error(`an answer with status 500: ${said}`);
         const answer = await within(ANSWER_MS, 'an ordinary call', fleet.send('/invoke/fn1'));
         if (answer.status !== 200 || answer.body !== 'ok')
           throw new Error(`an ordinary call got ${answer.status} ${answer.body}`);
@@ -82,18 +83,20 @@ export const httpDoor: FuzzTarget = {
   },
 };
 
-/** Sends it and leaves, after it was answered or a moment later. */
-function send(port: number, pieces: readonly Buffer[]): Promise<void> {
+/** Sends it and closes this half; @returns all that is said until the other end closes as well. Some leave before that. */
+function send(port: number, pieces: readonly Buffer[]): Promise<string> {
   return new Promise((resolve) => {
     const socket = connect(port, '127.0.0.1', () => {
       for (const piece of pieces) socket.write(piece);
+      if (pieces.length % 3 > 0) socket.end();
+      else setTimeout(() => socket.destroy(), LINGER_MS);
     });
-    const leave = setTimeout(() => socket.destroy(), LINGER_MS);
-    socket.on('data', () => undefined);
+    let said = '';
+    socket.setEncoding('latin1');
+    socket.on('data', (text: string) => {
+      said += text;
+    });
     socket.on('error', () => undefined);
-    socket.once('close', () => {
-      clearTimeout(leave);
-      resolve();
-    });
+    socket.once('close', () => resolve(said));
   });
 }

@@ -3,6 +3,7 @@ import { engageAtBalancer } from './engage-at-balancer.js';
 import { engageAtRunner } from './engage-at-runner.js';
 import { functionAnswers } from './function-answers.js';
 import { httpDoor } from './http-door.js';
+import { messagesAtRunner } from './messages-at-runner.js';
 import { parsers } from './parsers.js';
 import { rest } from './rest.js';
 import { balancerSession, runnerSession } from './sessions.js';
@@ -13,6 +14,7 @@ export const TARGETS: readonly FuzzTarget[] = [
   runnerSession,
   parsers,
   engageAtRunner,
+  messagesAtRunner,
   engageAtBalancer,
   functionAnswers,
   httpDoor,
