@@ -1,4 +1,5 @@
 import { encodeField, encodeHeaders } from './hpack/encoder.js';
+import type { Http2Stream } from './http2-stream.js';
 import { frame, HELLO, uint32 } from './test-kit/frames.js';
 import { Heard, Wired } from './test-kit/wired.js';
 import { FLAG, FRAME, H2_ERROR, SETTING } from './wire.js';
@@ -237,4 +238,28 @@ it('the first words: a client its preface, both their settings and the window of
       window,
     ]),
   );
+});
+
+describe('a stream that is over', () => {
+  it.each`
+    how                    | ends
+    ${'reset from here'}   | ${(client: Wired, stream: Http2Stream) => void (client && stream.reset(H2_ERROR.CANCEL))}
+    ${'reset by the peer'} | ${(client: Wired) => client.say(frame(FRAME.RST_STREAM, 0, 1, uint32(8)))}
+    ${'ended at both ends'} | ${(client: Wired, stream: Http2Stream) => {
+  stream.end();
+  client.say(headers(1, ANSWER), headers(1, TRAILERS, ENDS));
+}}
+  `('($how) sends nothing more, whatever is asked of it', async ({ ends }) => {
+    const client = await Wired.ready('client');
+    const stream = client.connection.request(REQUEST, new Heard());
+    await client.turn();
+    ends(client, stream);
+    await client.turn();
+    client.news();
+    stream.end();
+    stream.reset(H2_ERROR.CANCEL);
+    expect([stream.sendData(Buffer.from('x')), stream.sendHeaders(TRAILERS, true)]).toEqual([false, false]);
+    await client.turn();
+    expect([client.news(), stream.isClosed, client.connection.openStreams]).toEqual([[], true, 0]);
+  });
 });

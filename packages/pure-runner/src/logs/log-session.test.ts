@@ -215,6 +215,14 @@ describe('a slow collector', () => {
 });
 
 describe('the runner', () => {
+  it.each(['onHalfClose', 'onGone'] as const)('keeps nothing for a collector that has left (%s)', async (leaves) => {
+    const collector = new Collector();
+    await collector.says(start(), 'ready');
+    collector.session?.[leaves]();
+    await printed(...Array.from({ length: 100 }, () => 'x'.repeat(2_000)));
+    expect([collector.batches, logs.collectors, metrics.sum('log_dropped_lines')]).toEqual([[], 0, 0]);
+  });
+
   it('turns away more collectors than it is to serve', async () => {
     for (let n = 0; n < 3; n += 1) new Collector();
     expect(new Collector().ended).toBe('8 the runner has 3 log collectors already (FN_MAX_LOG_COLLECTORS)');

@@ -143,3 +143,15 @@ describe('heads that come again', () => {
     expect(decoder.decode(block, 0, block.length)).not.toBe(first);
   });
 });
+
+it.each`
+  what                      | block
+  ${'a value'}              | ${'000178' + '0561'}
+  ${'a name'}               | ${'0005' + '78'}
+  ${'a Huffman code'}       | ${'000178' + '85ff'}
+  ${'the length of a text'} | ${'0001787f'}
+  ${'an index'}             | ${'ff'}
+`('$what that goes beyond its block is refused, though bytes follow in memory', ({ block }) => {
+  const bytes = Buffer.concat([Buffer.from(block, 'hex'), Buffer.alloc(50, 0x61)]);
+  expect(() => new HpackDecoder(1_000).decode(bytes, 0, block.length / 2)).toThrow(/cut off|no Huffman code/);
+});
