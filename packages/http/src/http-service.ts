@@ -54,6 +54,8 @@ export interface HttpAddress {
  * H3  No client holds a connection by silence: one that owes bytes, or takes none, is cut. One that waits for its answer is not.
  * H4  When there are too many connections, one that has asked for nothing makes room for a new one, then one between two
  *     requests. Those that wait for an answer keep their places.
+ * H5  Requests of one connection are begun one after the other, each when the one before it has been answered. What a
+ *     client has sent ahead when it leaves is not begun.
  */
 export class HttpService implements Service {
   readonly ready: Promise<void>;
@@ -62,7 +64,7 @@ export class HttpService implements Service {
   private readonly clock: Clock;
   private readonly inflight: InflightTracker;
   private readonly limits: HttpLimits;
-  /** Answers that are not complete; of a client that pipelines there are several. */
+  /** Answers that are not complete: the first is in hand, those behind it are of requests that were sent ahead. */
   private readonly current = new WeakMap<Duplex, Set<ServerResponse>>();
   /** By the address and port of their other end, in the order in which they came. */
   private readonly guests = new Map<string, Guest>();
@@ -77,12 +79,7 @@ export class HttpService implements Service {
     this.limits = completeLimits(options.limits ?? {});
     this.server = newLimitedServer(this.limits, options.tls);
     this.server.on('connection', (socket: Socket) => this.accept(socket));
-    this.server.on('request', (req, res) => {
-      const unanswered = this.track(req, res);
-      if (unanswered > MAX_PIPELINED) req.socket.destroy();
-      else if (req.rawHeaders.length > 2 * MAX_HEADERS) refuseHead(res);
-      else options.handler(req, res);
-    });
+    this.server.on('request', (req, res) => this.enqueue(req, res));
     this.server.on('clientError', (error, socket) => this.refuse(error, socket));
     this.server.on('timeout', (socket) => this.onSilence(socket));
 
@@ -112,7 +109,7 @@ export class HttpService implements Service {
     return { host, port: bound.port, url: `${this.options.tls ? 'https' : 'http'}://${authority}:${bound.port}` };
   }
 
-  /** Requests that have not been answered completely. */
+  /** Requests that were begun and are not answered completely. */
   get inFlight(): number {
     return this.inflight.size;
   }
@@ -149,22 +146,34 @@ export class HttpService implements Service {
     await Promise.all([closed, ...gone]);
   }
 
-  /** @returns requests of its connection that are not answered */
-  private track(req: IncomingMessage, res: ServerResponse): number {
+  /** H5 */
+  private enqueue(req: IncomingMessage, res: ServerResponse): void {
+    const { socket } = req;
+    // Node goes on with what it has read, even when the connection is closed.
+    if (socket.destroyed) return;
+    const answers = this.answersOf(socket).add(res);
+    if (answers.size > MAX_PIPELINED) socket.destroy();
+    else if (answers.size === 1) this.begin(req, res, answers);
+  }
+
+  private begin(req: IncomingMessage, res: ServerResponse, answers: Set<ServerResponse>): void {
+    const { socket } = req;
     const leave = this.inflight.enter();
-    // Not the socket of `res`: a pipelined answer has none until it is its turn.
-    const answers = this.answersOf(req.socket).add(res);
     const { responseWriteTimeoutMs } = this.limits;
     const cut = responseWriteTimeoutMs > 0 ? this.clock.after(responseWriteTimeoutMs, () => res.destroy()) : undefined;
     if (this.drained) res.setHeader('Connection', 'close');
     res.once('close', () => {
       answers.delete(res);
       cut?.cancel();
+      const [next] = answers;
+      // Before this one is left: drain must not take the port for idle in between.
+      if (next !== undefined && !socket.destroyed) this.begin(next.req, next, answers);
       leave();
       // H1: the connection becomes idle a moment after its answer.
       if (this.drained) setImmediate(() => this.server.closeIdleConnections());
     });
-    return answers.size;
+    if (req.rawHeaders.length > 2 * MAX_HEADERS) refuseHead(res);
+    else this.options.handler(req, res);
   }
 
   /** H3. Nothing has come or gone for as long as the connection is allowed. */
@@ -256,7 +265,7 @@ function addressOf({ remoteAddress, remotePort }: Socket): string {
 /** As Node reports a request that is late. */
 const LATE = 'ERR_HTTP_REQUEST_TIMEOUT';
 const FULL_SAID_EVERY_MS = 60_000;
-/** Requests that a client may send ahead. They are all begun at once, whether or not it ever reads an answer. */
+/** Requests that a connection may have at a time: one in hand, the others sent ahead. */
 const MAX_PIPELINED = 32;
 
 class LateBody extends Error {

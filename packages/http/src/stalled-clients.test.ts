@@ -209,20 +209,49 @@ describe('a client that holds its connection', () => {
     expect(answers.match(/ordinary/g)).toHaveLength(31);
   });
 
-  it('and leaves while requests wait behind one that is not answered leaves none of them behind', async () => {
-    const third = new Deferred<void>();
-    const ended: unknown[] = [];
+  it('and sends requests ahead has one of them begun at a time', async () => {
+    const begun: unknown[] = [];
+    const inHand: number[] = [];
+    const first = new Deferred<void>();
+    await listen((req, res) => {
+      begun.push(req.url);
+      inHand.push(service.inFlight);
+      void (req.url === '/1' ? first.promise : Promise.resolve()).then(() => res.end('ordinary'));
+    }, {});
+    const paths = ['/1', '/2', '/3', '/4'];
+    const client = dial(paths.map((path) => `GET ${path} HTTP/1.1\r\nHost: a\r\n\r\n`).join(''));
+    const answers = received(client);
+    expect(await ordinary()).toBe(200);
+    expect(begun).toEqual(['/1', '/']);
+    first.resolve();
+    while (begun.length < 5) await new Promise(setImmediate);
+    client.end();
+    expect((await answers).match(/ordinary/g)).toHaveLength(4);
+    expect(begun).toEqual(['/1', '/', '/2', '/3', '/4']);
+  });
+
+  it.each`
+    ahead   | when
+    ${3}    | ${'leaves'}
+    ${3}    | ${'is answered after it left'}
+    ${1000} | ${'is cut off'}
+  `('and $when with $ahead requests sent ahead leaves none of them behind', async ({ ahead, when }) => {
+    const begun = new Deferred<void>();
+    const closed = new Deferred<void>();
     await listen((req, res) => {
       if (req.url === '/') return void res.end('ordinary');
-      res.once('close', () => ended.push(req.url));
-      if (req.url === '/3') third.resolve();
+      begun.resolve();
+      res.once('close', () => {
+        if (when === 'is answered after it left') res.end('late');
+        closed.resolve();
+      });
     }, {});
-    const client = dial(['/1', '/2', '/3'].map((path) => `GET ${path} HTTP/1.1\r\nHost: a\r\n\r\n`).join(''));
-    await third.promise;
-    expect(service.inFlight).toBe(3);
-    client.destroy();
+    const client = dial('GET /slow HTTP/1.1\r\nHost: a\r\n\r\n'.repeat(1 + ahead));
+    await begun.promise;
+    if (when !== 'is cut off') client.destroy();
+    await closed.promise;
+    expect(await ordinary()).toBe(200);
     expect(await service.drain({ graceMs: 5000 })).toBe('drained');
-    expect(ended.toSorted()).toEqual(['/1', '/2', '/3']);
   });
 
   describe('when there are too many', () => {
