@@ -3,6 +3,22 @@ import { type Clock, count, LONG_AGO, observe } from '@fnfleet/core';
 /** The states of a container that operators see. `wait` is before it exists: its resources are not there yet. */
 export type ReportedState = 'wait' | 'start' | 'idle' | 'paused' | 'busy';
 
+const TOTALS = {
+  wait: 'container_wait_total',
+  start: 'container_start_total',
+  idle: 'container_idle_total',
+  paused: 'container_paused_total',
+  busy: 'container_busy_total',
+} as const;
+
+const DURATIONS = {
+  wait: 'container_wait_duration_seconds',
+  start: 'container_start_duration_seconds',
+  idle: 'container_idle_duration_seconds',
+  paused: 'container_paused_duration_seconds',
+  busy: 'container_busy_duration_seconds',
+} as const;
+
 /** Counts one container in the gauge of its state, and how long it was in each. */
 export class ContainerMetrics {
   private state: ReportedState | undefined;
@@ -13,7 +29,8 @@ export class ContainerMetrics {
     private readonly clock: Clock,
     of: { readonly appId: string; readonly fnId: string; readonly image: string },
   ) {
-    this.labels = { app_id: of.appId, fn_id: of.fnId, image_name: of.image };
+    // Frozen: they are recognized without a look at them.
+    this.labels = Object.freeze({ app_id: of.appId, fn_id: of.fnId, image_name: of.image });
   }
 
   enter(state: ReportedState): void {
@@ -28,11 +45,11 @@ export class ContainerMetrics {
     const now = this.clock.now();
     const last = this.state;
     if (last !== undefined) {
-      count(`container_${last}_total`, -1, this.labels);
+      count(TOTALS[last], -1, this.labels);
       // Milliseconds, whatever the name says: the original's dashboards rely on it.
-      observe(`container_${last}_duration_seconds`, now - this.since, this.labels);
+      observe(DURATIONS[last], now - this.since, this.labels);
     }
-    if (next !== undefined) count(`container_${next}_total`, 1, this.labels);
+    if (next !== undefined) count(TOTALS[next], 1, this.labels);
     this.state = next;
     this.since = now;
   }

@@ -86,6 +86,36 @@ describe('the slot key', () => {
     expect(slotKey({ ...SMALL, config })).toBe('f72bb8654cf322dcd6eb8f3588aef2ded77f0aa5bf348aef94b17f7d01f0e21a');
   });
 
+  it.each`
+    what                               | change
+    ${'a value of the configuration'}  | ${{ config: { A: '1', B: 'x' } }}
+    ${'one key more'}                  | ${{ config: { A: '1', B: '2', C: '3' } }}
+    ${'one key less'}                  | ${{ config: { A: '1' } }}
+    ${'another key'}                   | ${{ config: { A: '1', C: '2' } }}
+    ${'a value deep in an annotation'} | ${{ annotations: { k: { deep: [1, 3] } } }}
+    ${'the type of an annotation'}     | ${{ annotations: { k: '{"deep":[1,2]}' } }}
+    ${'the memory'}                    | ${{ memoryMb: 129 }}
+  `(
+    'is another one for the next call of the function after a change of $what, and the old one when that is taken back',
+    ({ change }) => {
+      const call = { ...SMALL, config: { A: '1', B: '2' }, annotations: { k: { deep: [1, 2] } } };
+      const key = slotKey(call);
+      const changed = slotKey({ ...call, ...change });
+      expect(changed).not.toBe(key);
+      expect(slotKey({ ...call, ...change })).toBe(changed);
+      expect(slotKey(call)).toBe(key);
+    },
+  );
+
+  it('is another one when the maps of a call were changed in place', () => {
+    const call = { ...SMALL, config: { A: '1' } as Record<string, string>, annotations: { k: { deep: 1 } } };
+    const key = slotKey(call);
+    call.annotations.k.deep = 2;
+    const second = slotKey(call);
+    call.config.A = '2';
+    expect(new Set([key, second, slotKey(call)]).size).toBe(3);
+  });
+
   it('agent-and-docker 18: changes with everything that shapes a container', () => {
     const changes = [
       { appId: 'x' },

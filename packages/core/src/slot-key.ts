@@ -24,6 +24,73 @@ type SlotKeyFields = Pick<
  * @param extension what the driver adds to the key; empty for all built-in drivers
  */
 export function slotKey(call: SlotKeyFields, extension = ''): string {
+  const last = recent.get(call.fnId);
+  if (last?.isOf(call, extension)) return last.key;
+  const bytes = layout(call, extension);
+  // In one go: a hash object costs several times what hashing does.
+  const key = hash('sha256', bytes);
+  // In the order in which they came: the oldest goes.
+  recent.delete(call.fnId);
+  if (bytes.length <= MAX_REMEMBERED_BYTES) recent.set(call.fnId, new KnownKey(call, extension, key));
+  if (recent.size > MAX_RECENT) recent.delete(recent.keys().next().value as string);
+  return key;
+}
+
+/** Of so many functions the key of the last call is kept in mind. */
+const MAX_RECENT = 500;
+/** Larger ones are not worth their memory. */
+const MAX_REMEMBERED_BYTES = 16 * 1024;
+const recent = new Map<string, KnownKey>();
+
+/** A key, and what it was made of: two calls of one function nearly always agree, and comparing is cheaper than hashing. */
+class KnownKey {
+  private readonly fields: SlotKeyFields;
+
+  constructor(
+    call: SlotKeyFields,
+    private readonly extension: string,
+    readonly key: string,
+  ) {
+    const { appId, syslogUrl, fnId, image, timeoutSeconds, idleTimeoutSeconds, tmpfsMb, memoryMb, cpuMillis } = call;
+    const limits = { timeoutSeconds, idleTimeoutSeconds, tmpfsMb, memoryMb, cpuMillis };
+    // Copies of the maps: those of the call are its own, and annotations may change inside.
+    const annotations = JSON.parse(JSON.stringify(call.annotations)) as SlotKeyFields['annotations'];
+    this.fields = { appId, syslogUrl, fnId, image, ...limits, config: { ...call.config }, annotations };
+  }
+
+  isOf(call: SlotKeyFields, extension: string): boolean {
+    const { fields } = this;
+    return (
+      fields.appId === call.appId &&
+      fields.syslogUrl === call.syslogUrl &&
+      fields.fnId === call.fnId &&
+      fields.image === call.image &&
+      fields.timeoutSeconds === call.timeoutSeconds &&
+      fields.idleTimeoutSeconds === call.idleTimeoutSeconds &&
+      fields.tmpfsMb === call.tmpfsMb &&
+      fields.memoryMb === call.memoryMb &&
+      fields.cpuMillis === call.cpuMillis &&
+      this.extension === extension &&
+      areEqual(fields.config, call.config) &&
+      areEqual(fields.annotations, call.annotations)
+    );
+  }
+}
+
+function areEqual(known: object, other: object): boolean {
+  const [a, b] = [known as Record<string, unknown>, other as Record<string, unknown>];
+  let size = 0;
+  for (const key in a) {
+    size += 1;
+    if (a[key] === b[key]) continue;
+    // Only annotations have other values than text.
+    if (typeof a[key] === 'string' || JSON.stringify(a[key]) !== JSON.stringify(b[key])) return false;
+  }
+  for (const _ in b) size -= 1;
+  return size === 0;
+}
+
+function layout(call: SlotKeyFields, extension: string): Buffer {
   const limits = Buffer.alloc(29); // the last byte is the separator
   limits.writeUInt32LE(call.timeoutSeconds, 0);
   limits.writeUInt32LE(call.idleTimeoutSeconds, 4);
@@ -37,8 +104,7 @@ export function slotKey(call: SlotKeyFields, extension = ''): string {
   for (const key of byteSorted(call.annotations)) maps += `${key}\0${JSON.stringify(call.annotations[key])}\0`;
   if (extension !== '') maps += `${extension}\0`;
   const identity = Buffer.from(`${call.appId}\0${call.syslogUrl}\0${call.fnId}\0${call.image}\0`);
-  // In one go: this runs for every call, and a hash object costs several times what hashing does.
-  return hash('sha256', Buffer.concat([identity, limits, Buffer.from(maps)]));
+  return Buffer.concat([identity, limits, Buffer.from(maps)]);
 }
 
 /** UTF-16 order differs from byte order only beyond the basic plane, so the plain sort is tried first. */

@@ -15,17 +15,27 @@ const NO_LABELS: Labels = {};
 export class SeriesSet<S> {
   private bare: S | undefined;
   private readonly labelled = new Map<string, S>();
+  /** By the very object, for labels that cannot change: those of what lives long need no key for each event. */
+  private readonly byIdentity = new WeakMap<Labels, S>();
 
   constructor(private readonly create: (labels: Labels) => S) {}
 
   at(labels: Labels | undefined): S {
-    if (labels !== undefined) return this.withLabels(labels);
+    if (labels !== undefined) return Object.isFrozen(labels) ? this.withFrozen(labels) : this.withLabels(labels);
     this.bare ??= this.create(NO_LABELS);
     return this.bare;
   }
 
   all(): S[] {
     return [...(this.bare === undefined ? [] : [this.bare]), ...this.labelled.values()];
+  }
+
+  private withFrozen(labels: Labels): S {
+    const known = this.byIdentity.get(labels);
+    if (known !== undefined) return known;
+    const series = this.withLabels(labels);
+    this.byIdentity.set(labels, series);
+    return series;
   }
 
   private withLabels(labels: Labels): S {
