@@ -26,14 +26,23 @@ export class InflightTracker {
 
   /** Registers one piece of work. The returned function ends it and is idempotent. */
   enter(): () => void {
-    this.count += 1;
+    this.begin();
     let left = false;
     return () => {
       if (left) return;
       left = true;
-      this.count -= 1;
-      if (this.count === 0) for (const wake of this.waiters.splice(0)) wake();
+      this.end();
     };
+  }
+
+  /** The same without a function for each piece: `end` follows, once. */
+  begin(): void {
+    this.count += 1;
+  }
+
+  end(): void {
+    this.count -= 1;
+    if (this.count === 0) for (const wake of this.waiters.splice(0)) wake();
   }
 
   /** Resolves once nothing is in hand, or when the grace is over. */

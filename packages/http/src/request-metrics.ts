@@ -21,6 +21,8 @@ export interface RequestLabels {
   blame: 'user' | 'service';
   /** What happens for the request belongs to this. */
   readonly trace: TraceContext;
+  /** Called when the client has gone before its answer was complete. */
+  onLeft?: (() => void) | undefined;
 }
 
 /** Asked every few seconds, and of no interest to anybody who looks for a request. */
@@ -33,12 +35,14 @@ export function measureRequest(
   clock: Pick<Clock, 'now'> = systemClock,
 ): RequestLabels {
   const opened = openRequestSpan(req);
-  const labels: RequestLabels = { route: 'invalid', blame: 'service', trace: opened?.context ?? NO_TRACE };
+  const trace = opened?.context ?? NO_TRACE;
+  const labels: RequestLabels = { route: 'invalid', blame: 'service', trace, onLeft: undefined };
   const startedAt = clock.now();
   res.once('close', () => {
     const request = { path: labels.route, method: req.method ?? '' };
     // A client that left before the answer was complete is counted as such, whatever the answer would have been.
     const status = res.writableFinished ? res.statusCode : ERRORS.clientCancelled.status;
+    if (!res.writableFinished) labels.onLeft?.();
     const response = { ...request, status, blame: labels.blame };
     count('api/request_count', 1, request);
     count('api/response_count', 1, response);

@@ -253,6 +253,7 @@ function newBalancer(checkout) {
   const door = new FrontDoor({
     agent: newLBAgent(pool, placer, {}),
     lookup: {
+      known: () => template,
       byId: async () => template,
       byTrigger: async () => ({ template, triggerId: 't' }),
       close: async () => {},

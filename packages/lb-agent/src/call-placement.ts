@@ -1,5 +1,5 @@
 import type { Logger } from '@fnfleet/core';
-import { Dispatcher, type DispatcherDeps, type FleetStatus } from '@fnfleet/placement';
+import { Dispatcher, type DispatcherDeps, type FleetStatus, type Placement } from '@fnfleet/placement';
 import type { LbCall } from './lb-call.js';
 
 /** Takes calls that an agent has accepted to where they run. */
@@ -31,9 +31,8 @@ export class FleetPlacement implements CallPlacement {
     this.dispatcher = new Dispatcher({ ...deps, onTrouble: (what) => logger.warn(what) });
   }
 
-  async place(call: LbCall): Promise<unknown> {
-    const placement = await this.dispatcher.place(call, call.signal);
-    return placement.kind === 'finished' ? undefined : placement.error;
+  place(call: LbCall): Promise<unknown> {
+    return this.dispatcher.place(call, call.signal).then(errorOf);
   }
 
   status(): FleetStatus {
@@ -54,4 +53,8 @@ export class FleetPlacement implements CallPlacement {
       this.logger.error('the runner pool did not close', { error });
     });
   }
+}
+
+function errorOf(placement: Placement): unknown {
+  return placement.kind === 'finished' ? undefined : placement.error;
 }

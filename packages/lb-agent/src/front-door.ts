@@ -1,5 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import {
+  type CallTemplate,
   CancelledError,
   type Clock,
   describeError,
@@ -20,18 +21,7 @@ import {
   measureRequest,
   type RequestLabels,
 } from '@fnfleet/http';
-import {
-  fromTemplate,
-  invokeDetached,
-  type LbCallOption,
-  withController,
-  withExplanation,
-  withoutHeader,
-  withRequestId,
-  withTrace,
-  withTrigger,
-  withWriter,
-} from './call-options.js';
+import { fromTemplate, invokeDetached, type LbCallOption, withoutHeader, withTrigger } from './call-options.js';
 import type { FunctionLookup } from './function-lookup.js';
 import { HttpResponseWriter } from './http-response-writer.js';
 import type { LBAgent } from './lb-agent.js';
@@ -85,7 +75,7 @@ export class FrontDoor {
     const target = this.targetOf(req);
     if (target === undefined) return false;
     const labels = measureRequest(req, res);
-    if (!this.options.cors(req, res)) this.answer(target, req, res, labels);
+    if (!this.options.cors(req, res)) void this.invoke(target, req, res, labels);
     return true;
   }
 
@@ -93,7 +83,7 @@ export class FrontDoor {
   serveMeasured(req: IncomingMessage, res: ServerResponse, labels: RequestLabels): boolean {
     const target = this.targetOf(req);
     if (target === undefined) return false;
-    this.answer(target, req, res, labels);
+    void this.invoke(target, req, res, labels);
     return true;
   }
 
@@ -102,15 +92,7 @@ export class FrontDoor {
     return target?.kind === 'invoke' && req.method !== 'POST' ? undefined : target;
   }
 
-  /** F2. What goes wrong while an error is reported or answered can only break the connection. */
-  private answer(target: RequestTarget, req: IncomingMessage, res: ServerResponse, labels: RequestLabels): void {
-    this.invoke(target, req, res, labels).catch((error: unknown) => {
-      res.destroy();
-      this.log.error('a call could not be answered', { kind: target.kind, error: describeError(error).message });
-    });
-  }
-
-  /** Rejects only when the error that it answers with is itself the trouble. */
+  /** F2. Never rejects: what goes wrong while an error is reported or answered can only break the connection. */
   private async invoke(
     target: RequestTarget,
     req: IncomingMessage,
@@ -121,55 +103,71 @@ export class FrontDoor {
     const controller = new AbortController();
     const head = target.kind === 'trigger' ? triggerHead : invokeHead;
     const writer = new HttpResponseWriter(res, head, this.clock, this.options.clientStallMs);
-    const onClose = () => {
-      if (!res.writableFinished) controller.abort(new CancelledError());
-    };
-    res.once('close', onClose);
+    labels.onLeft = () => controller.abort(new CancelledError());
     const explained = req.headers['fn-explain'] === '1';
     let call: LbCall | undefined;
     try {
       this.options.guard?.check(req, 'caller');
       checkDeclaredLength(req, this.options.maxRequestBytes);
-      call = await this.options.agent.getCall(
-        ...(await withActiveTrace(labels.trace, () => this.describe(target, req, controller.signal))),
-        withTrace(labels.trace),
-        withWriter(writer),
-        withController(controller),
-        withRequestId(this.requestId(req)),
-        ...(explained ? [withExplanation()] : []),
-      );
+      const known = target.kind === 'invoke' ? this.options.lookup.known?.(target.fnId) : undefined;
+      const options =
+        known !== undefined
+          ? this.invokeOptions(known, req)
+          : await withActiveTrace(labels.trace, () => this.describe(target, req, controller.signal));
+      options.push((draft) => {
+        draft.trace = labels.trace;
+        draft.response = writer;
+        draft.controller = controller;
+        draft.requestId = this.requestId(req);
+        draft.explained = explained;
+      });
+      call = await this.options.agent.getCall(...options);
       writer.callId = call.model.id;
-      const forOperator = explained && (this.options.guard?.isOperator(req) ?? true);
-      if (explained) writer.explain = () => call?.explain(forOperator) ?? '';
+      if (explained) {
+        const forOperator = this.options.guard?.isOperator(req) ?? true;
+        writer.explain = () => call?.explain(forOperator) ?? '';
+      }
       // F1
-      if (call.model.type === 'detached') res.off('close', onClose);
+      if (call.model.type === 'detached') labels.onLeft = undefined;
       await this.options.agent.submit(call);
       labels.blame = 'user';
       writer.finish();
     } catch (error) {
-      labels.blame = describeError(error).blame === 'function' ? 'user' : 'service';
-      writer.fail(error);
-      // A call lets go of its request itself.
-      if (call === undefined) discardRest(req);
-      this.report(error, target, writer.callId, labels);
+      try {
+        labels.blame = describeError(error).blame === 'function' ? 'user' : 'service';
+        writer.fail(error);
+        // A call lets go of its request itself.
+        if (call === undefined) discardRest(req);
+        this.report(error, target, writer.callId, labels);
+      } catch (trouble) {
+        res.destroy();
+        this.log.error('a call could not be answered', { kind: target.kind, error: describeError(trouble).message });
+      }
     }
   }
 
   /** Finds what the request names. */
   private async describe(target: RequestTarget, req: IncomingMessage, signal: AbortSignal): Promise<LbCallOption[]> {
     const { lookup } = this.options;
-    // An operator who shows the token with a call does not give it to the function.
-    const kept = this.options.guard?.showsToken(req) ? [withoutHeader('Authorization')] : [];
-    if (target.kind === 'invoke') {
-      const call = [fromTemplate(await lookup.byId(target.fnId, signal), req), ...kept];
-      // The value is case-sensitive; any other means an ordinary call.
-      return req.headers['fn-invoke-type'] === 'detached' ? [...call, invokeDetached()] : call;
-    }
+    if (target.kind === 'invoke') return this.invokeOptions(await lookup.byId(target.fnId, signal), req);
     if (!TRIGGER_METHODS.has(req.method ?? '')) {
       throw new FnError('methodNotAllowed', { params: { method: req.method ?? '', path: pathOf(target) } });
     }
     const { template, triggerId } = await lookup.byTrigger(target.appName, target.source, signal);
-    return [fromTemplate(template, req), ...kept, withTrigger(triggerId)];
+    return [...this.callOptions(template, req), withTrigger(triggerId)];
+  }
+
+  private invokeOptions(template: CallTemplate, req: IncomingMessage): LbCallOption[] {
+    const options = this.callOptions(template, req);
+    // The value is case-sensitive; any other means an ordinary call.
+    if (req.headers['fn-invoke-type'] === 'detached') options.push(invokeDetached());
+    return options;
+  }
+
+  private callOptions(template: CallTemplate, req: IncomingMessage): LbCallOption[] {
+    const call = fromTemplate(template, req);
+    // An operator who shows the token with a call does not give it to the function.
+    return this.options.guard?.showsToken(req) ? [call, withoutHeader('Authorization')] : [call];
   }
 
   private requestId(req: IncomingMessage): string | undefined {

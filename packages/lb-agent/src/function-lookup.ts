@@ -6,6 +6,8 @@ import { type Fetch, LookupCache, type LookupCacheOptions } from './lookup-cache
 
 /** Finds what a request names. An embedder may have its own way. */
 export interface FunctionLookup {
+  /** What `byId` would resolve with, if nobody has to be asked for it. Unset: it is not known before that. */
+  known?(fnId: string): CallTemplate | undefined;
   /** @throws FnError `fnNotFound`, `appNotFound`, `lookupUnavailable` */
   byId(fnId: string, signal: AbortSignal): Promise<CallTemplate>;
   /** @throws FnError `appNotFound`, `triggerNotFound`, `fnNotFound`, `lookupUnavailable` */
@@ -56,12 +58,22 @@ export class CachedLookup implements FunctionLookup {
     this.triggers = cached((key, signal) => source.trigger(...splitKey(key), signal));
   }
 
+  known(fnId: string): CallTemplate | undefined {
+    const fn = this.fns.known(fnId);
+    const app = fn && this.apps.known(fn.appId);
+    return fn && app && this.templateOf(app, fn);
+  }
+
   async byId(fnId: string, signal: AbortSignal): Promise<CallTemplate> {
     if (Buffer.byteLength(fnId) > MAX_NAME_BYTES) throw new FnError('fnNotFound');
     const knownFn = this.fns.get(fnId, signal);
     const fn = knownFn instanceof Promise ? await knownFn : knownFn;
     const knownApp = this.apps.get(fn.appId, signal);
     const app = knownApp instanceof Promise ? await knownApp : knownApp;
+    return this.templateOf(app, fn);
+  }
+
+  private templateOf(app: App, fn: Fn): CallTemplate {
     let template = this.templates.get(fn);
     if (template?.app !== app) {
       template = new CallTemplate(app, fn);

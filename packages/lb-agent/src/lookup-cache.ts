@@ -80,6 +80,12 @@ export class LookupCache<V> {
     return stale === undefined ? flight.join(signal) : this.orStale(flight, stale, signal);
   }
 
+  /** The value, if nobody has to be asked for it. */
+  known(key: string): V | undefined {
+    const known = this.values.get(key);
+    return known !== undefined && known.expiresAt > this.clock.now() ? known.value : undefined;
+  }
+
   /** C5. Who waits for a fetch still gets what it brings. */
   forget(): void {
     this.flights.clear();

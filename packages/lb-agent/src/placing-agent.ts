@@ -136,22 +136,18 @@ export class PlacingAgent implements LBAgent {
       throw new FnError('serverBusy');
     }
     this.count('calls');
-    const leave = this.inflight.enter();
+    this.inflight.begin();
     this.calls.add(call);
-    const done = () => {
-      this.calls.delete(call);
-      leave();
-    };
-    if (call.model.type === 'detached') return this.submitDetached(call, done);
+    if (call.model.type === 'detached') return this.submitDetached(call);
     try {
       await this.run(call);
     } finally {
-      done();
+      this.done(call);
     }
   }
 
   /** The call goes on after its caller has been answered, up to a deadline of its own. */
-  private async submitDetached(call: LbCall, done: () => void): Promise<void> {
+  private async submitDetached(call: LbCall): Promise<void> {
     const acknowledged = new Deferred<void>();
     const response = new DetachedResponse(call.response, acknowledged.resolve);
     call.response = response;
@@ -167,16 +163,34 @@ export class PlacingAgent implements LBAgent {
       })
       .finally(() => {
         deadline.cancel();
-        done();
+        this.done(call);
       });
     return acknowledged.promise;
+  }
+
+  private done(call: LbCall): void {
+    this.calls.delete(call);
+    this.inflight.end();
   }
 
   private async run(call: LbCall): Promise<void> {
     const { record } = call;
     if (record) this.explainLog.begin(record);
     const closeSpan = openCallSpan(call);
-    const error = await this.attempt(call);
+    let error = this.begin(call);
+    if (error === undefined && this.listeners.length > 0) error = await this.announceBegin(call);
+    this.count('queued', -1);
+    if (error === undefined) {
+      this.count('running');
+      try {
+        error = await this.placement.place(call);
+      } catch (thrown) {
+        error = failure(thrown);
+      }
+      markEnd(call.model, error, this.clock.wallNow());
+      if (this.listeners.length > 0) await this.announceEnd(call);
+      this.count('running', -1);
+    }
     call.body.commit();
     if (record) {
       record.ended(error);
@@ -187,33 +201,24 @@ export class PlacingAgent implements LBAgent {
     if (error !== undefined) throw error;
   }
 
-  /** @returns what the call failed with; undefined: it went well */
-  private async attempt(call: LbCall): Promise<unknown> {
+  /** @returns why it does not */
+  private begin(call: LbCall): unknown {
     this.count('queued');
-    try {
-      this.begin(call);
-      for (const listener of this.listeners) await listener.beforeCall?.(call);
-    } catch (error) {
-      return error ?? new FnError('internal');
-    } finally {
-      this.count('queued', -1);
-    }
-    this.count('running');
-    try {
-      const error = await this.placement.place(call).catch((thrown: unknown) => thrown ?? new FnError('internal'));
-      markEnd(call.model, error, this.clock.wallNow());
-      if (this.listeners.length > 0) await this.announceEnd(call);
-      return error;
-    } finally {
-      this.count('running', -1);
-    }
-  }
-
-  private begin(call: LbCall): void {
-    if (call.signal.aborted) throw call.signal.reason;
+    if (call.signal.aborted) return failure(call.signal.reason);
     call.startedAt = this.clock.now();
     call.model.startedAt = this.clock.wallNow();
     call.model.status = 'running';
+    return undefined;
+  }
+
+  /** @returns what a listener threw */
+  private async announceBegin(call: LbCall): Promise<unknown> {
+    try {
+      for (const listener of this.listeners) await listener.beforeCall?.(call);
+      return undefined;
+    } catch (error) {
+      return failure(error);
+    }
   }
 
   private async announceEnd(call: LbCall): Promise<void> {
@@ -250,4 +255,9 @@ export class PlacingAgent implements LBAgent {
     await this.placement.close();
     await this.bodyLimits.budget.whenIdle(CANCEL_GRACE_MS);
   }
+}
+
+/** What a call fails with, whatever was thrown. */
+function failure(thrown: unknown): unknown {
+  return thrown ?? new FnError('internal');
 }

@@ -29,6 +29,8 @@ class GrpcRunner implements Runner {
   private readonly channel: RunnerChannel;
   private readonly calls = new InflightTracker();
   private readonly logger: Logger;
+  private readonly endCall = () => this.calls.end();
+  private readonly tellLoad = (load: LoadReport, call: OutboundCall) => this.onLoad?.(load, call);
   private readonly closing = new Once(async () => {
     await this.calls.whenIdle();
     await this.channel.close();
@@ -46,15 +48,15 @@ class GrpcRunner implements Runner {
     return this.channel.isSilent;
   }
 
-  async tryCall(call: OutboundCall, signal: AbortSignal): Promise<AttemptOutcome> {
-    if (this.closing.called) return { kind: 'refused', reason: 'closed', error: new Error('Runner is closed') };
-    const leave = this.calls.enter();
-    const onLoad = this.onLoad && ((load: LoadReport) => this.onLoad?.(load, call));
-    try {
-      return await offerCall(call, this.channel, signal, this.logger, onLoad, this.options.clock);
-    } finally {
-      leave();
+  tryCall(call: OutboundCall, signal: AbortSignal): Promise<AttemptOutcome> {
+    if (this.closing.called) {
+      return Promise.resolve({ kind: 'refused', reason: 'closed', error: new Error('Runner is closed') });
     }
+    this.calls.begin();
+    const onLoad = this.onLoad && this.tellLoad;
+    const outcome = offerCall(call, this.channel, signal, this.logger, onLoad, this.options.clock);
+    void outcome.then(this.endCall);
+    return outcome;
   }
 
   async status(signal?: AbortSignal): Promise<RunnerStatus> {

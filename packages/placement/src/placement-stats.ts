@@ -33,9 +33,11 @@ export class PlacementStats {
     return this.clock.now() - this.startedAt;
   }
 
-  attempt(): void {
+  /** @returns `elapsedMs` */
+  attempt(): number {
     this.attempts += 1;
     this.lastAttemptAt = this.clock.now();
+    return this.lastAttemptAt - this.startedAt;
   }
 
   /** @param ms since it was offered */

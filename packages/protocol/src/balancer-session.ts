@@ -82,7 +82,7 @@ export function offerCall(
   channel: Engaging,
   signal: AbortSignal,
   logger: Logger = silentLogger,
-  onLoad?: (load: LoadReport) => void,
+  onLoad?: (load: LoadReport, call: OutboundCall) => void,
   clock: Pick<Clock, 'after'> = systemClock,
 ): Promise<AttemptOutcome> {
   if (signal.aborted) return Promise.resolve(failed(cancellation(signal)));
@@ -107,7 +107,7 @@ interface SessionParts {
   readonly signal: AbortSignal;
   readonly logger: Logger;
   readonly resolve: (outcome: AttemptOutcome) => void;
-  readonly onLoad: ((load: LoadReport) => void) | undefined;
+  readonly onLoad: ((load: LoadReport, call: OutboundCall) => void) | undefined;
   readonly clock: Pick<Clock, 'after'>;
 }
 
@@ -118,7 +118,6 @@ class BalancerSession implements ClientStreamHandler {
   private report: CallReport | undefined;
   private started = false;
   private statusTimer: Timer | undefined;
-  readonly onLoad: ((load: LoadReport) => void) | undefined;
   private readonly span: OpenSpan | undefined;
 
   constructor(
@@ -128,7 +127,6 @@ class BalancerSession implements ClientStreamHandler {
     private readonly parts: SessionParts,
   ) {
     const { signal } = parts;
-    this.onLoad = parts.onLoad;
     const { requestId, deadlineAt } = call;
     this.span = openOffer(call, channel.address);
     const trace = this.span?.context ?? call.trace;
@@ -141,6 +139,10 @@ class BalancerSession implements ClientStreamHandler {
 
   onWritable(): void {
     this.pump.run();
+  }
+
+  onLoad(load: LoadReport): void {
+    this.parts.onLoad?.(load, this.call);
   }
 
   onMessage(message: RunnerMessage): void {

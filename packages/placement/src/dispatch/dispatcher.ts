@@ -1,4 +1,4 @@
-import { type Clock, countFromZero, FnError, readWhenExported, type Timer } from '@fnfleet/core';
+import { type Clock, countFromZero, readWhenExported, type Timer } from '@fnfleet/core';
 import type { OutboundCall } from '@fnfleet/protocol';
 import { HEALTH_DEFAULTS, type HealthOptions } from '../health/health-options.js';
 import { Prober } from '../health/prober.js';
@@ -139,13 +139,8 @@ export class Dispatcher {
   }
 
   /** Resolves with how the call ended. Never rejects. */
-  async place(call: OutboundCall, signal: AbortSignal): Promise<Placement> {
-    try {
-      return await new Placing(call, signal, this.parts).run();
-    } catch (error) {
-      // A placer of an embedder that throws ends this call, not the process.
-      return { kind: 'unplaced', error: error instanceof Error ? error : new FnError('internal', { cause: error }) };
-    }
+  place(call: OutboundCall, signal: AbortSignal): Promise<Placement> {
+    return new Placing(call, signal, this.parts).run();
   }
 
   /** Nothing will be placed any more; calls that wait go on as their signals say. Idempotent. */

@@ -42,23 +42,43 @@ export class Placing {
     this.budgetMs = call.model.type === 'detached' ? timing.detachedPlacerTimeoutMs : timing.placerTimeoutMs;
   }
 
-  /** Rejects with what a placer throws. */
+  /** Never rejects. */
   async run(): Promise<Placement> {
-    let view: RunnerView | undefined;
-    while (view !== undefined || this.searching()) {
-      view ??= await this.choose();
-      if (view !== undefined) {
-        const outcome = await this.offer(view);
-        if (outcome.kind !== 'refused') return outcome;
-        if (!this.call.body.replayable) return this.unplaced(lastWord(outcome));
-        view = undefined;
-        continue;
+    try {
+      let view: RunnerView | undefined;
+      while (view !== undefined || this.searching()) {
+        if (view === undefined) {
+          const list = this.list();
+          view = this.choose(list instanceof Promise ? await list : list);
+        }
+        if (view !== undefined) {
+          const offeredMs = this.offered(view);
+          let outcome: AttemptOutcome;
+          try {
+            // The call's own signal, not the search's: once taken, a call may run longer than the search.
+            outcome = await view.runner.tryCall(this.call, this.signal);
+          } catch (error) {
+            outcome = brokenPromise(error);
+          }
+          this.ended(view, outcome, offeredMs);
+          if (outcome.kind !== 'refused') return outcome;
+          if (!this.call.body.replayable) return this.unplaced(lastWord(outcome));
+          view = undefined;
+          continue;
+        }
+        if (this.emptyPauseMs !== undefined && isFinal(this.poolError)) break;
+        const how = await this.wait();
+        if (how.kind === 'shed') return this.unplaced(how.error);
+        if (how.kind === 'room') view = how.view;
       }
-      if (this.emptyPauseMs !== undefined && isFinal(this.poolError)) break;
-      const how = await this.wait();
-      if (how.kind === 'shed') return this.unplaced(how.error);
-      if (how.kind === 'room') view = how.view;
+      return this.givenUp();
+    } catch (error) {
+      // A placer of an embedder that throws ends this call, not the process.
+      return { kind: 'unplaced', error: error instanceof Error ? error : new FnError('internal', { cause: error }) };
     }
+  }
+
+  private givenUp(): Placement {
     const outOfTime = !this.signal.aborted && this.leftMs <= 0;
     if (this.signal.aborted) return this.unplaced(reasonOf(this.signal), outOfTime);
     return this.unplaced(this.poolError ?? this.parts.queue.fullError(), outOfTime);
@@ -73,9 +93,8 @@ export class Placing {
   }
 
   /** The runner that it is offered to next, already counted as offered. Undefined: it has to wait. */
-  private async choose(): Promise<RunnerView | undefined> {
+  private choose({ runners, error }: RunnerList): RunnerView | undefined {
     const { fleet, queue } = this.parts;
-    const { runners, error } = await this.list();
     this.poolError = error;
     if (runners.length === 0) {
       this.stats.emptyPass();
@@ -115,28 +134,23 @@ export class Placing {
     return until === undefined ? why : `${why}, for another ${Math.ceil(until - this.parts.clock.now())} ms`;
   }
 
-  /** Follows on every `offered` of the view. */
-  private async offer(view: RunnerView): Promise<AttemptOutcome> {
-    const { call, signal, stats, need } = this;
-    stats.attempt();
+  /** Follows on every `offered` of the view; `ended` follows. @returns when, as `elapsedMs` */
+  private offered(view: RunnerView): number {
+    const { call, stats } = this;
     call.offeredTo?.(view.address);
     call.journal?.offered(view.address);
-    const from = stats.elapsedMs;
-    // The call's own signal, not the search's: once taken, a call may run longer than the search.
-    let outcome: AttemptOutcome;
-    try {
-      outcome = await view.runner.tryCall(call, signal);
-    } catch (error) {
-      outcome = brokenPromise(error);
-    }
-    const ms = stats.elapsedMs - from;
+    return stats.attempt();
+  }
+
+  private ended(view: RunnerView, outcome: AttemptOutcome, offeredMs: number): void {
+    const { call, signal, stats, need } = this;
+    const ms = stats.elapsedMs - offeredMs;
     view.ended(need, outcome, ms);
     call.journal?.said(view.address, wordsOf(outcome));
     if (outcome.kind === 'refused') {
       stats.refused(outcome, ms);
       this.parts.recheck.when(view, need);
     } else stats.placed(outcome, signal);
-    return outcome;
   }
 
   private async wait(): Promise<WakeUp> {

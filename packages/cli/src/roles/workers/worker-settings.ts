@@ -1,4 +1,5 @@
 import { integer } from '@fnfleet/core';
+import type { HttpLimits } from '@fnfleet/http';
 import type { LbSettings } from '@fnfleet/lb-agent';
 
 export const workerSettings = {
@@ -14,11 +15,16 @@ export const workerSettings = {
 export const WORKER_VARIABLE = 'FNFLEET_WORKER';
 
 /** The settings of one of several workers: each gets its share of what the whole may hold. */
-export function shareOf<S extends LbSettings>(settings: S, workers: number, worker: string | undefined): S {
+export function shareOf<S extends LbSettings & Pick<HttpLimits, 'maxConnections'>>(
+  settings: S,
+  workers: number,
+  worker: string | undefined,
+): S {
   if (worker === undefined || workers === 1) return settings;
   const share = (whole: number) => Math.ceil(whole / workers);
   return {
     ...settings,
+    maxConnections: share(settings.maxConnections),
     queueMaxCalls: share(settings.queueMaxCalls),
     queueMaxBytes: share(settings.queueMaxBytes),
     replayMemoryBytes: share(settings.replayMemoryBytes),
