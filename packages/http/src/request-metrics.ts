@@ -5,6 +5,7 @@ import {
   count,
   ERRORS,
   entersTrace,
+  type Labels,
   NO_TRACE,
   type OpenSpan,
   observe,
@@ -39,16 +40,37 @@ export function measureRequest(
   const labels: RequestLabels = { route: 'invalid', blame: 'service', trace, onLeft: undefined };
   const startedAt = clock.now();
   res.once('close', () => {
-    const request = { path: labels.route, method: req.method ?? '' };
     // A client that left before the answer was complete is counted as such, whatever the answer would have been.
     const status = res.writableFinished ? res.statusCode : ERRORS.clientCancelled.status;
     if (!res.writableFinished) labels.onLeft?.();
-    const response = { ...request, status, blame: labels.blame };
+    const { request, response } = seriesLabels(labels.route, req.method ?? '', status, labels.blame);
     count('api/request_count', 1, request);
     count('api/response_count', 1, response);
     observe('api/latency', clock.now() - startedAt, response);
     if (opened) closeRequestSpan(opened, req, labels, status);
   });
+  return labels;
+}
+
+interface SeriesLabels {
+  readonly request: Labels;
+  readonly response: Labels;
+}
+
+/** Nearly all requests are like many before them: labels that are the same object are found without a key of all their texts. */
+const knownLabels = new Map<string, SeriesLabels>();
+/** Methods and statuses are the clients' and the functions' choice. */
+const MAX_KNOWN = 1_000;
+
+function seriesLabels(path: string, method: string, status: number, blame: RequestLabels['blame']): SeriesLabels {
+  const key = `${status}${blame}${method}${path}`;
+  let labels = knownLabels.get(key);
+  if (labels === undefined) {
+    const request = Object.freeze({ path, method });
+    labels = { request, response: Object.freeze({ ...request, status, blame }) };
+    if (knownLabels.size >= MAX_KNOWN) knownLabels.clear();
+    knownLabels.set(key, labels);
+  }
   return labels;
 }
 

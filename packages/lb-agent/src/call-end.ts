@@ -6,6 +6,7 @@ import {
   describeError,
   type ErrorCode,
   FnError,
+  type Labels,
   observe,
   type WallMs,
 } from '@fnfleet/core';
@@ -13,6 +14,15 @@ import type { LbCall } from './lb-call.js';
 
 /** How calls end, as metrics tell it. */
 type Ending = 'completed' | 'timeouts' | 'server_busy' | 'canceled' | 'errors';
+
+/** Frozen: the series of labels that cannot change are found by the object. */
+const LABELS = {
+  completed: Object.freeze({ call_status: 'completed' }),
+  timeouts: Object.freeze({ call_status: 'timeouts' }),
+  server_busy: Object.freeze({ call_status: 'server_busy' }),
+  canceled: Object.freeze({ call_status: 'canceled' }),
+  errors: Object.freeze({ call_status: 'errors' }),
+} as const satisfies Record<Ending, Labels>;
 
 const TURNED_AWAY: ReadonlySet<ErrorCode> = new Set<ErrorCode>(['serverBusy', 'appOverShare']);
 
@@ -22,7 +32,7 @@ export function countEnd(call: LbCall, error: unknown, clock: Pick<Clock, 'now'>
   count(ending);
   const elapsedMs = clock.now() - (call.startedAt ?? call.arrivedAt);
   // What the function took is not the balancer's doing. Its clock is another machine's, so it may seem to exceed the whole.
-  observe('lb_call_latency', Math.max(0, elapsedMs - call.executionNs / 1e6), { call_status: ending });
+  observe('lb_call_latency', Math.max(0, elapsedMs - call.executionNs / 1e6), LABELS[ending]);
 }
 
 /** Writes on the model how the call ended. */

@@ -33,7 +33,11 @@ function* warmThenHome(call: OutboundCall, fleet: Fleet, ring: Ring, random: () 
 }
 
 function leastBusyFirst(candidates: readonly Candidate[]): readonly Candidate[] {
-  return candidates.length < 2 ? candidates : candidates.toSorted((a, b) => busyness(a) - busyness(b));
+  const [first, second] = candidates;
+  if (first === undefined || second === undefined) return candidates;
+  // With each call of a small fleet: nothing to sort.
+  if (candidates.length === 2) return busyness(second) < busyness(first) ? [second, first] : candidates;
+  return candidates.toSorted((a, b) => busyness(a) - busyness(b));
 }
 
 /** By the last reports. If one of them does not tell, how busy they are decides for all. */

@@ -33,8 +33,8 @@ export class FleetSnapshot implements Fleet {
     return view;
   }
 
-  *warm(fnId: string): Generator<RunnerView> {
-    for (const runner of this.view.warmFor(fnId)) if (this.members.has(runner)) yield runner;
+  warm(fnId: string): Iterable<RunnerView> {
+    return this.view.warmFor(fnId, this.members);
   }
 }
 
@@ -100,10 +100,10 @@ export class FleetView {
   }
 
   /** Runners whose function has no free container any more are found out here. */
-  *warmFor(fnId: string): Generator<RunnerView> {
+  *warmFor(fnId: string, members: ReadonlyMap<Candidate, RunnerView>): Generator<RunnerView> {
     for (const view of this.warmRunners.get(fnId) ?? NONE) {
-      if (view.freeSlots(fnId) > 0) yield view;
-      else this.setWarm(fnId, view, false);
+      if (view.freeSlots(fnId) <= 0) this.setWarm(fnId, view, false);
+      else if (members.has(view)) yield view;
     }
   }
 
