@@ -1,7 +1,7 @@
 import { type Clock, type Logger, type MetricSnapshot, mergeMetrics, readMetrics, totalsOnly } from '@fnfleet/core';
 import type { GroupMessage } from './group-messages.js';
 import type { GroupQuestion } from './worker-link.js';
-import { type Addresses, WorkerProcess } from './worker-process.js';
+import { type Addresses, type Worker, type WorkerEvents, WorkerProcess } from './worker-process.js';
 
 /** A worker that ends too soon, again and again, is started ever more seldom: after so long at first and at most, milliseconds. */
 const RESTART_FIRST_MS = 100;
@@ -10,13 +10,18 @@ const RESTART_MAX_MS = 10_000;
 const SETTLED_MS = 60_000;
 /** Others are waited for no longer than this, milliseconds: one that hangs must not silence all. */
 const ANSWER_MS = 2_000;
+/** Every so often, milliseconds, each is asked for a sign of life. */
+const LOOK_MS = 5_000;
+/** One that lets so many of these pass hangs. Counted, not timed: when the machine sleeps, nobody is to blame. */
+const MAX_UNANSWERED = 6;
 
 /**
  * The processes of one balancer. All listen on one port, among which the kernel deals connections out; the process that
- * has the group takes no calls itself. A worker that ends is replaced.
+ * has the group takes no calls itself. A worker that ends is replaced; one that hangs is ended, since the kernel would go on
+ * to deal it its share of the connections.
  */
 export class WorkerGroup {
-  private readonly workers = new Set<WorkerProcess>();
+  private readonly workers = new Set<Worker>();
   private readonly questions = new Map<number, Question>();
   private lastId = 0;
   /** By address, for workers that start later. */
@@ -33,6 +38,8 @@ export class WorkerGroup {
     private readonly size: number,
     private readonly clock: Pick<Clock, 'now' | 'after'>,
     private readonly logger: Logger,
+    private readonly launch: (...args: ConstructorParameters<typeof WorkerProcess>) => Worker = (...args) =>
+      new WorkerProcess(...args),
   ) {}
 
   /** Resolves with where they listen, when all of them serve. Rejects when one does not start. */
@@ -42,6 +49,7 @@ export class WorkerGroup {
     this.port = new URL(addresses.http ?? '').port;
     for (let number = 2; number <= this.size && !this.stopping; number += 1) await this.startOne(number).ready;
     this.started = true;
+    this.watch();
     return addresses;
   }
 
@@ -58,12 +66,13 @@ export class WorkerGroup {
     for (const worker of this.workers) worker.signal(signal);
   }
 
-  private startOne(number: number): WorkerProcess {
+  private startOne(number: number): Worker {
     const env: Record<string, string> = this.port === undefined ? {} : { FN_PORT: this.port };
-    const worker = new WorkerProcess(number, this.clock.now(), env, {
+    const events: WorkerEvents = {
       onMessage: (from, message) => this.receive(from, message),
       onEnd: (which, how) => this.hasEnded(which, how),
-    });
+    };
+    const worker = this.launch(number, this.clock.now(), env, events);
     this.workers.add(worker);
     worker.ready.then(
       () => {
@@ -74,7 +83,7 @@ export class WorkerGroup {
     return worker;
   }
 
-  private hasEnded(worker: WorkerProcess, how: string): void {
+  private hasEnded(worker: Worker, how: string): void {
     this.workers.delete(worker);
     this.ended = mergeMetrics([this.ended, totalsOnly(worker.counted)]);
     for (const question of this.questions.values()) question.settle(worker);
@@ -87,13 +96,32 @@ export class WorkerGroup {
     this.clock.after(delayMs, () => this.stopping || this.startOne(number));
   }
 
-  private receive(worker: WorkerProcess, message: GroupMessage): void {
+  private watch(): void {
+    if (this.stopping) return;
+    for (const worker of this.workers) {
+      if (worker.isReady) this.look(worker);
+    }
+    this.clock.after(LOOK_MS, () => this.watch());
+  }
+
+  private look(worker: Worker): void {
+    if (worker.unanswered < MAX_UNANSWERED) {
+      worker.unanswered += 1;
+      this.tell(worker, { ask: 'alive' });
+    } else {
+      this.logger.error('a worker hangs, it is ended', { worker: worker.number });
+      worker.signal('SIGKILL');
+    }
+  }
+
+  private receive(worker: Worker, message: GroupMessage): void {
+    worker.unanswered = 0;
     if (message.group === 'ask') void this.askFor(worker, message.id, message.question as GroupQuestion);
     if (message.group === 'done') this.questions.get(message.id)?.answer(worker, message.answer);
   }
 
   /** On behalf of one worker, which asks about all. */
-  private async askFor(asker: WorkerProcess, id: number, question: GroupQuestion): Promise<void> {
+  private async askFor(asker: Worker, id: number, question: GroupQuestion): Promise<void> {
     const answers = await this.askAll(question);
     if (question.ask === 'cordon' && answers.includes(true)) {
       if (question.cordoned) this.cordons.add(question.address);
@@ -122,7 +150,7 @@ export class WorkerGroup {
   }
 
   /** Whatever it answers. */
-  private tell(worker: WorkerProcess, question: GroupQuestion): void {
+  private tell(worker: Worker, question: GroupQuestion): void {
     this.lastId += 1;
     worker.send({ group: 'do', id: this.lastId, question });
   }
@@ -131,13 +159,13 @@ export class WorkerGroup {
 /** Something that all workers are asked. */
 class Question {
   readonly answers: Promise<readonly unknown[]>;
-  private readonly left: Set<WorkerProcess>;
+  private readonly left: Set<Worker>;
   private readonly given: unknown[] = [];
   private readonly resolve: (answers: readonly unknown[]) => void;
 
   constructor(
-    workers: Iterable<WorkerProcess>,
-    private readonly onAnswer: (worker: WorkerProcess, answer: unknown) => void,
+    workers: Iterable<Worker>,
+    private readonly onAnswer: (worker: Worker, answer: unknown) => void,
   ) {
     this.left = new Set([...workers].filter(({ isReady }) => isReady));
     const { promise, resolve } = Promise.withResolvers<readonly unknown[]>();
@@ -146,14 +174,14 @@ class Question {
     if (this.left.size === 0) this.finish();
   }
 
-  answer(worker: WorkerProcess, answer: unknown): void {
+  answer(worker: Worker, answer: unknown): void {
     this.given.push(answer);
     this.onAnswer(worker, answer);
     this.settle(worker);
   }
 
   /** Nothing more is expected of this worker. */
-  settle(worker: WorkerProcess): void {
+  settle(worker: Worker): void {
     this.left.delete(worker);
     if (this.left.size === 0) this.finish();
   }

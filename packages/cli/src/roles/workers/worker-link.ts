@@ -2,8 +2,8 @@ import { type MetricSnapshot, readMetrics } from '@fnfleet/core';
 import { answerQuestion, type LbOperations, type LbQuestion, operationsOfGroup } from '@fnfleet/lb-agent';
 import { isGroupMessage } from './group-messages.js';
 
-/** A question to the group: for operators, or what was counted. */
-export type GroupQuestion = LbQuestion | { readonly ask: 'metrics' };
+/** A question to the group: for operators, what was counted, or a sign of life, which the primary alone asks for. */
+export type GroupQuestion = LbQuestion | { readonly ask: 'metrics' } | { readonly ask: 'alive' };
 
 /** The primary answers in any case, and sooner than this; milliseconds. */
 const ANSWER_MS = 5_000;
@@ -52,11 +52,12 @@ export class WorkerLink {
   }
 
   private async answer(id: number, question: GroupQuestion): Promise<void> {
-    const answer = question.ask === 'metrics' ? readMetrics() : await this.ask(question);
-    process.send?.({ group: 'done', id, answer });
+    process.send?.({ group: 'done', id, answer: await this.ask(question) });
   }
 
-  private async ask(question: LbQuestion): Promise<unknown> {
+  private async ask(question: GroupQuestion): Promise<unknown> {
+    if (question.ask === 'alive') return true;
+    if (question.ask === 'metrics') return readMetrics();
     return this.operations && answerQuestion(this.operations, question);
   }
 }

@@ -9,10 +9,13 @@ const ENTRY = path.join(__dirname, '../../../bin/fnfleet.js');
 export type Addresses = Readonly<Record<string, string>>;
 
 export interface WorkerEvents {
-  onMessage(worker: WorkerProcess, message: GroupMessage): void;
+  onMessage(worker: Worker, message: GroupMessage): void;
   /** @param how for people: `with code 1`, `by SIGKILL` */
-  onEnd(worker: WorkerProcess, how: string): void;
+  onEnd(worker: Worker, how: string): void;
 }
+
+/** What the group needs of one. */
+export type Worker = { [K in keyof WorkerProcess]: WorkerProcess[K] };
 
 /** One of the processes of a balancer, as the one that started it sees it. */
 export class WorkerProcess {
@@ -20,6 +23,8 @@ export class WorkerProcess {
   readonly ready: Promise<Addresses>;
   readonly ended: Promise<void>;
   isReady = false;
+  /** Questions in a row that it has let pass without a word. */
+  unanswered = 0;
   /** What it had counted when it was last asked. */
   counted: readonly MetricSnapshot[] = [];
   private readonly child: ChildProcess;
