@@ -236,6 +236,21 @@ describe('what is held of a stream goes with it', () => {
     expect(late.closed).toEqual([]);
   });
 
+  it('streams that give up while the peer does not read do not gather', async () => {
+    const client = await Wired.ready('client');
+    client.socket.open = false;
+    const first = client.connection.request(REQUEST, new Heard());
+    client.say(windowUpdate(0, 1e6), windowUpdate(1, 1e6));
+    for (let i = 0; i < 20; i += 1) first.sendData(Buffer.alloc(16_000));
+    await client.turn();
+    for (let i = 0; i < 10_000; i += 1) client.connection.request(REQUEST, new Heard()).reset(H2_ERROR.CANCEL);
+    expect([client.connection.openStreams, client.connection.waitingStreams < 1000]).toEqual([1, true]);
+    client.connection.request(REQUEST, new Heard());
+    client.socket.drain();
+    await client.turn();
+    expect([client.connection.waitingStreams, client.news().some(({ stream }) => stream === 3)]).toEqual([0, true]);
+  });
+
   it('a listener that throws costs its stream, and no other', async () => {
     const server = await Wired.ready('server');
     server.say(headers(1), headers(3));

@@ -58,6 +58,8 @@ const MAX_CONTINUATIONS = 16;
 const OUTBOX_STREAM_BYTES = 128 * 1024;
 /** Beyond this come only answers to a peer that asks and does not read: the connection ends. */
 const OUTBOX_MAX_BYTES = 1024 * 1024;
+/** Streams that have closed while they waited, and are still in the list. */
+const MAX_GONE = 256;
 /** Bytes of messages that are not complete, over all streams. */
 const ASSEMBLY_BYTES = 64 * 1024 * 1024;
 /**
@@ -101,6 +103,8 @@ export class Connection implements FrameSink, StreamCarrier {
   private peerWindowBytes = DEFAULT_WINDOW_BYTES;
   /** Streams that have something to send, and are not blocked by their own windows. */
   private waiting: Http2Stream[] = [];
+  /** Of them, so many at most have closed. */
+  private gone = 0;
   private unnumbered = 0;
   private dirty = false;
   private pumping = false;
@@ -149,6 +153,11 @@ export class Connection implements FrameSink, StreamCarrier {
 
   get openStreams(): number {
     return this.streams.size + this.unnumbered;
+  }
+
+  /** Streams that are held to send something, some of which may be closed. */
+  get waitingStreams(): number {
+    return this.waiting.length;
   }
 
   /** The peer takes another stream, as far as is known. */
@@ -292,9 +301,18 @@ export class Connection implements FrameSink, StreamCarrier {
   }
 
   left(stream: Http2Stream): void {
+    if (stream.queued) this.leftWaiting();
     if (stream.id === 0) this.unnumbered -= 1;
     else this.streams.delete(stream.id);
     if (this.leaving) atTurnEnd(() => this.closeIfIdle());
+  }
+
+  /** While the peer does not read, those that gave up waiting would gather. */
+  private leftWaiting(): void {
+    this.gone += 1;
+    if (this.pumping || this.gone < MAX_GONE || this.gone * 2 < this.waiting.length) return;
+    this.gone = 0;
+    this.waiting = this.waiting.filter((stream) => !stream.isClosed);
   }
 
   // --- sending ---
