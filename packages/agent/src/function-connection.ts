@@ -39,8 +39,6 @@ export class FunctionConnection {
   private socket: Socket | undefined;
   private exchangeNow: Exchange | undefined;
   private upload: Upload | undefined;
-  /** What has arrived while the exchange was paused. */
-  private held: Buffer | undefined;
   private paused = false;
   private closed = false;
 
@@ -112,22 +110,16 @@ export class FunctionConnection {
     }
   }
 
-  /** The exchange can take no more. */
+  /** The exchange can take no more than what this read has brought. */
   pause(): void {
     this.paused = true;
-    this.parser.pause();
     this.socket?.pause();
   }
 
-  /** The exchange can take more, and may be given it before this returns. */
+  /** The exchange can take more. */
   resume(): void {
     this.paused = false;
-    this.parser.resume();
-    const { held } = this;
-    this.held = undefined;
-    if (held !== undefined) this.onBytes(held);
-    // What was held may have been enough for another pause.
-    if (!this.paused) this.socket?.resume();
+    this.socket?.resume();
   }
 
   /** The exchange is over, also one that was never opened. `complete`: so are its request and its answer. */
@@ -154,16 +146,12 @@ export class FunctionConnection {
   private onBytes(bytes: Buffer): void {
     // F2
     if (this.exchangeNow === undefined) return this.drop();
-    let taken: number;
     try {
-      taken = this.parser.read(bytes);
+      const taken = this.parser.read(bytes);
+      if (taken < bytes.length) this.drop();
     } catch (error) {
-      return this.onFailed(error as Error);
+      this.onFailed(error as Error);
     }
-    if (taken === bytes.length) return;
-    if (this.exchangeNow === undefined) this.drop();
-    // A copy: others read to the same place.
-    else this.held = Buffer.from(bytes.subarray(taken));
   }
 
   /** The function will say no more. */
@@ -191,7 +179,6 @@ export class FunctionConnection {
     const { socket, dialling } = this;
     this.socket = undefined;
     this.dialling = undefined;
-    this.held = undefined;
     this.paused = false;
     this.parser.stop();
     this.idleTimer.clear();

@@ -6,7 +6,7 @@ import { fn, rawFn, type ScriptedFunction } from '@fnfleet/drivers';
 import { RecordingWriter } from '@fnfleet/testing';
 import { withSignal } from './call-options.js';
 import { StreamBody } from './test-kit/stream-body.js';
-import { echo, NOTHING_LEFT, outcomeOf, TestAgent } from './test-kit/test-agent.js';
+import { echo, HeldFunction, NOTHING_LEFT, outcomeOf, TestAgent } from './test-kit/test-agent.js';
 
 const metrics = RecordedMetrics.install();
 count('calls', 0);
@@ -150,6 +150,47 @@ describe('the answer', () => {
     await test.answer({ image: 'counting' });
     expect(sockets).toHaveLength(2);
     expect(most).toBe(1);
+  });
+
+  it('a connection that was kept stays for as long as its next call takes', async () => {
+    const clock = new FakeClock();
+    const held = new HeldFunction();
+    test = new TestAgent({ held }, { clock });
+    for (const [index, ms] of [0, 5_000, 800, 5_000].entries()) {
+      const call = await test.invoke({ image: 'held' });
+      await held.arrived(index + 1);
+      await clock.advance(ms);
+      held.answer(index, 'well');
+      await call.done;
+      expect(call.writer.body.toString()).toBe('well');
+    }
+    expect(test.driver.counters.created).toBe(1);
+  });
+
+  it('bytes behind an answer close its connection, and the container serves on', async () => {
+    const chatty = answersWith('HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\ngood and more');
+    let connections = 0;
+    test = new TestAgent({
+      chatty: rawFn((socket, container) => {
+        connections += 1;
+        chatty.connectionHandler?.(socket, container);
+      }),
+    });
+    for (const _ of [1, 2]) expect((await test.answer({ image: 'chatty' })).body.toString()).toBe('good');
+    expect([connections, test.driver.counters.created]).toEqual([2, 1]);
+  });
+
+  it('a function that wants its connection closed, and does not close it, gets a new one for the next call', async () => {
+    const closing = answersWith('HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 4\r\n\r\nlast');
+    let connections = 0;
+    test = new TestAgent({
+      closing: rawFn((socket, container) => {
+        connections += 1;
+        closing.connectionHandler?.(socket, container);
+      }),
+    });
+    for (const _ of [1, 2]) expect((await test.answer({ image: 'closing' })).body.toString()).toBe('last');
+    expect([connections, test.driver.counters.created]).toEqual([2, 1]);
   });
 
   it('agent-and-docker 80: an answer before the whole request has gone out is refused, and nothing of it is passed on', async () => {

@@ -81,6 +81,35 @@ describe('the request', () => {
     expect(Buffer.from(seen[0]?.req.headers['x-name'] as string, 'latin1').toString()).toBe('Grüße');
   });
 
+  it.each([0, 1, 16_384, 16_385, 1_000_000])(
+    'a complete body of %d bytes arrives intact, with its length',
+    async (size) => {
+      test = new TestAgent({ witness });
+      const body = 'abcdefghij'.repeat(size / 10 + 1).slice(0, size);
+      for (const _ of [1, 2]) await test.answer({ image: 'witness', body });
+      expect(seen.map((each) => each.body === body)).toEqual([true, true]);
+      expect(seen[1]?.req.headers['content-length']).toBe(`${size}`);
+      expect(test.driver.containers[0]?.connections).toBe(1);
+    },
+  );
+
+  it('a connection whose request has no end yet, although all of it is said to be read, carries no other', async () => {
+    let connections = 0;
+    const hasty = rawFn((socket) => {
+      connections += 1;
+      socket.on('error', () => undefined);
+      socket.on('data', (chunk: Buffer) => {
+        if (chunk.includes('POST')) socket.write('HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok');
+      });
+    });
+    test = new TestAgent({ hasty });
+    const body = new StreamBody();
+    body.consumed = true;
+    await test.answer({ image: 'hasty', body });
+    await test.answer({ image: 'hasty', body: 'next' });
+    expect([connections, test.driver.counters.created]).toEqual([2, 1]);
+  });
+
   it('keeps Te when it is exactly "trailers"', async () => {
     test = new TestAgent({ witness });
     await test.answer({ image: 'witness', headers: { Te: ['trailers'] } });

@@ -98,29 +98,6 @@ it('takes heads that differ in one byte for different ones', () => {
   }
 });
 
-it('gives nothing more after a pause, and takes it up where it was', () => {
-  const parser = new ReplyParser(LIMITS);
-  const pieces: string[] = [];
-  parser.begin({
-    onHead: () => parser.pause(),
-    onData: (chunk) => {
-      pieces.push(String(chunk));
-      parser.pause();
-    },
-    onEnd: () => pieces.push('end'),
-  });
-  let rest = Buffer.from('HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\ngood');
-  rest = rest.subarray(parser.read(rest));
-  expect([pieces, String(rest)]).toEqual([[], 'good']);
-  expect(parser.read(rest)).toBe(0);
-  parser.resume();
-  expect(parser.read(rest.subarray(0, 2))).toBe(2);
-  expect(parser.read(rest.subarray(2))).toBe(0);
-  parser.resume();
-  expect(parser.read(rest.subarray(2))).toBe(2);
-  expect(pieces).toEqual(['go', 'od', 'end']);
-});
-
 it('is silent once it was told to stop, also in the middle of a piece', () => {
   const parser = new ReplyParser(LIMITS);
   let heard = 0;

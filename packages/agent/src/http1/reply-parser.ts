@@ -76,7 +76,6 @@ interface Head {
 export class ReplyParser {
   private state: State = 'done';
   private handler: ReplyHandler | undefined;
-  private paused = false;
   /** What is left of the body or of the chunk. */
   private left = 0;
   /** Of the heads of this reply. */
@@ -98,7 +97,6 @@ export class ReplyParser {
   begin(handler: ReplyHandler): void {
     this.handler = handler;
     this.state = 'head';
-    this.paused = false;
     this.headBytes = 0;
     this.information = 0;
     this.trailers = 0;
@@ -113,15 +111,6 @@ export class ReplyParser {
     this.state = 'stopped';
   }
 
-  /** The handler gets nothing more until `resume`; `read` gives back what it did not take. */
-  pause(): void {
-    this.paused = true;
-  }
-
-  resume(): void {
-    this.paused = false;
-  }
-
   /** The reply is complete, and another request may follow on its connection. */
   get mayGoOn(): boolean {
     return this.state === 'done' && this.keepAlive;
@@ -129,13 +118,13 @@ export class ReplyParser {
 
   /**
    * Takes bytes that have arrived. They stay the caller's.
-   * @returns how many it took: fewer when the handler paused, or when the reply ended before they did
+   * @returns how many it took: fewer when the reply ended before they did, or the handler wanted no more
    * @throws ReplyError
    */
   read(bytes: Buffer): number {
     let at = 0;
     try {
-      while (at < bytes.length && !this.paused && this.state !== 'done' && this.state !== 'stopped') {
+      while (at < bytes.length && this.state !== 'done' && this.state !== 'stopped') {
         at = this.step(bytes, at);
       }
     } finally {

@@ -244,6 +244,20 @@ describe('the directories of sockets', () => {
       expect(asked).toEqual(options === 'size=lots' ? [] : [['trial']]);
     });
 
+    it('are on the disk, and in the log, once mounting fails that has worked', async () => {
+      if (!mayMount) return;
+      const warnings: string[] = [];
+      const logger = { ...silentLogger, warn: (message: string) => warnings.push(message) } as unknown as Logger;
+      const options = { options: 'size=1m', required: false, isSeen: async () => true };
+      const optional = home({ tmpfs: options, writableByAll: true, logger });
+      await optional.open();
+      options.options = 'size=lots';
+      const iofs = await optional.create();
+      expect((await mountsBelow(parent)).includes(iofs.directory)).toBe(false);
+      expect(await modeOf(iofs.directory)).toBe(0o777);
+      expect(warnings[0]).toBe('no tmpfs for a socket directory: its function can fill the disk');
+    });
+
     it('say at the start what mount has against their options', async () => {
       const expected = mayMount ? /^cannot mount\/create tmpfs at \S+: mount: / : /tmpfs/;
       await expect(home({ tmpfs: { ...tmpfs, options: 'size=plenty' } }).open()).rejects.toThrow(expected);

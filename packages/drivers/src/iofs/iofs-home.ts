@@ -54,15 +54,17 @@ export class IofsHome {
   private readonly closing = new Once(() => this.remove());
   private readonly remover: DirectoryRemover;
   private engineParent: string | undefined;
-  /** Options of the tmpfs over each directory; undefined: there is none. */
-  private tmpfs: string | undefined;
+  /** Over each directory; undefined: there is none. */
+  private tmpfs: IofsTmpfs | undefined;
+  /** A tmpfs was mounted that the engine sees. */
+  private hasMounted = false;
   /** With a tmpfs: made while nobody waits for it, since mounting takes a process. */
   private spare: Promise<Iofs> | undefined;
 
   constructor(private readonly options: IofsHomeOptions) {
     const { clock = systemClock, logger } = options;
     this.engineParent = options.engineParent;
-    this.tmpfs = options.tmpfs?.options;
+    this.tmpfs = options.tmpfs;
     this.remover = new DirectoryRemover({ clock, logger });
   }
 
@@ -148,7 +150,8 @@ export class IofsHome {
     try {
       // Only in the tmpfs, not in what it is mounted over.
       await mkdir(join(iofs.directory, TRIAL));
-      if (await isSeen(join(iofs.engineDirectory, TRIAL))) return undefined;
+      this.hasMounted = await isSeen(join(iofs.engineDirectory, TRIAL));
+      if (this.hasMounted) return undefined;
       return 'the engine does not see what the runner mounts, or does not tell';
     } finally {
       await iofs.close();
@@ -156,22 +159,35 @@ export class IofsHome {
   }
 
   private async makeIofs(home: string): Promise<Iofs> {
-    const { engineParent, tmpfs } = this;
+    const { engineParent } = this;
     const { writableByAll } = this.options;
     const directory = await makeDirectory(join(home, 'iofs'));
     let mounted = false;
     try {
       checkLength(join(directory, LISTENER_NAME));
-      if (tmpfs !== undefined) await mountTmpfs(directory, tmpfs);
+      mounted = await this.mountOver(directory);
       // mkdtemp makes it 0700, and a mode given to mkdir would go through the umask.
-      else if (writableByAll) await openToAll(directory);
-      mounted = tmpfs !== undefined;
+      if (!mounted && writableByAll) await openToAll(directory);
       const engineDirectory =
         engineParent === undefined ? directory : join(engineParent, basename(home), basename(directory));
       return new Iofs({ directory, engineDirectory, remove: () => this.removeIofs(directory, mounted) });
     } catch (error) {
       await this.removeIofs(directory, mounted);
       throw error;
+    }
+  }
+
+  private async mountOver(directory: string): Promise<boolean> {
+    if (this.tmpfs === undefined) return false;
+    const { options, required } = this.tmpfs;
+    try {
+      await mountTmpfs(directory, options);
+      return true;
+    } catch (error) {
+      // Once it has worked, a machine that is out of mounts or processes stops no function.
+      if (!this.hasMounted || required) throw error;
+      this.options.logger.warn('no tmpfs for a socket directory: its function can fill the disk', { directory, error });
+      return false;
     }
   }
 
