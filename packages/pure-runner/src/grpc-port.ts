@@ -40,6 +40,8 @@ const CONNECTION_WINDOW_BYTES = 16 * 1024 * 1024;
 const PULSE_MS = 2_000;
 /** How long a connection may take for TLS and its first word in HTTP/2, milliseconds. */
 const FIRST_WORD_MS = 10_000;
+/** A write may take this many times as long as a sign of life: on a slow line it is that of others, too. */
+const STUCK_SILENCES = 4;
 /** How long a balancer may leave the rest of an answer that is complete where it is, milliseconds. */
 const STALLED_MS = 300_000;
 
@@ -165,7 +167,7 @@ export class GrpcPort {
       streamWindowBytes: STREAM_WINDOW_BYTES,
       connectionWindowBytes: CONNECTION_WINDOW_BYTES,
       maxStreams,
-      stuckLooks: Math.ceil(silenceMs / everyMs),
+      stuckLooks: Math.ceil((STUCK_SILENCES * silenceMs) / everyMs),
       stalledLooks: Math.ceil(STALLED_MS / everyMs),
       events: {
         onStream: (stream, head) => onStream(stream, head, from),

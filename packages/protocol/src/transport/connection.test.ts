@@ -488,6 +488,8 @@ describe('a peer that does not read', () => {
     await server.turn();
     for (let i = 0; i < 4; i += 1) server.connection.look();
     expect(server.closes).toEqual([]);
+    server.connection.look(false);
+    expect(server.closes).toEqual([]);
     server.connection.look();
     expect(server.closes).toMatchObject([{ message: 'the peer does not read' }]);
   });

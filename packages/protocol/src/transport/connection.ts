@@ -226,14 +226,14 @@ export class Connection implements FrameSink, StreamCarrier {
     this.close(error);
   }
 
-  /** To be called every few seconds: what is counted starts over. */
-  look(): void {
+  /** To be called every few seconds: what is counted starts over. @param mayCut whether to cut off a peer that does not read */
+  look(mayCut = true): void {
     this.resets = 0;
     this.idleFrames = 0;
     if (this.closed) return;
     this.stuckLooks = this.outbox.isWriting && !this.moved ? this.stuckLooks + 1 : 0;
     this.moved = false;
-    if (this.stuckLooks > this.options.stuckLooks) return this.close(new Error('the peer does not read'));
+    if (mayCut && this.stuckLooks > this.options.stuckLooks) return this.close(new Error('the peer does not read'));
     for (const stream of [...this.streams.values()]) this.lookAt(stream);
   }
 
@@ -728,7 +728,7 @@ export class Connection implements FrameSink, StreamCarrier {
 
   /** Whoever listens to the stream has thrown (H2). */
   private fault(stream: Http2Stream, error: unknown): void {
-    if (error instanceof ConnectionError) throw error;
+    if (error instanceof ConnectionError) return this.violation(error);
     this.options.events.onFault?.(error as Error);
     if (!stream.isClosed) this.resetStream(stream.id, H2_ERROR.INTERNAL_ERROR);
     const loss: StreamLoss = {

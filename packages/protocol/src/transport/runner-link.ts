@@ -74,6 +74,8 @@ const CONNECTION_WINDOW_BYTES = 16 * 1024 * 1024;
 const TCP_KEEPALIVE_MS = 10_000;
 /** How often a connection is looked at, milliseconds; or more often where less silence is borne. */
 const PULSE_MS = 500;
+/** A write may take this many times as long as a sign of life: on a slow line it is that of others, too. */
+const STUCK_SILENCES = 4;
 /** Connections beside the current one that finish what they have in hand. With more, the runner counts as unreachable. */
 const MAX_RETIRED = 8;
 /** How long a connection gets to say goodbye, milliseconds. */
@@ -195,7 +197,7 @@ export class RunnerLink {
       streamWindowBytes: STREAM_WINDOW_BYTES,
       connectionWindowBytes: CONNECTION_WINDOW_BYTES,
       maxStreams: 0,
-      stuckLooks: Math.ceil(this.options.silenceMs / this.lookMs),
+      stuckLooks: Math.ceil((STUCK_SILENCES * this.options.silenceMs) / this.lookMs),
       stalledLooks: Number.POSITIVE_INFINITY,
       events: {
         onReady: () => secure && established(peer),
@@ -255,7 +257,7 @@ export class RunnerLink {
       },
       bytesRead: () => connection.bytesRead,
       isBusy,
-      onLook: () => peer.look(),
+      onLook: () => peer.look(mayPing(peer)),
       everyMs: this.lookMs,
       limitMs: silenceMs,
       onLost: (silentMs) => {

@@ -74,9 +74,9 @@ export class RunnerPeer {
     this.lingering.delete(stream);
   }
 
-  /** Called a few times a second. */
-  look(): void {
-    this.connection.look();
+  /** Called a few times a second. @param mayCut it is one of ours, which reads whatever comes */
+  look(mayCut: boolean): void {
+    this.connection.look(mayCut);
     for (const [stream, looks] of this.lingering) {
       if (looks < LINGER_LOOKS) this.lingering.set(stream, looks + 1);
       else {

@@ -16,5 +16,14 @@ function run(): void {
   scheduled = false;
   const acts = due;
   due = [];
-  for (const act of acts) act();
+  for (const act of acts) {
+    try {
+      act();
+    } catch (error) {
+      // A fault here must not keep back what others send; it is one nevertheless.
+      process.nextTick(() => {
+        throw error;
+      });
+    }
+  }
 }

@@ -1,0 +1,25 @@
+import { atTurnEnd } from './turn.js';
+
+it('what throws at the end of a turn keeps back nothing of the others, and is not swallowed', async () => {
+  const done: string[] = [];
+  const nextTick = jest.spyOn(process, 'nextTick').mockImplementation((act) => {
+    try {
+      (act as () => void)();
+    } catch (error) {
+      done.push((error as Error).message);
+    }
+  });
+  try {
+    atTurnEnd(() => {
+      throw new Error('a fault');
+    });
+    atTurnEnd(() => {
+      done.push('the other');
+      atTurnEnd(() => done.push('of the next turn'));
+    });
+    await new Promise<void>((resolve) => setImmediate(() => setImmediate(() => resolve())));
+  } finally {
+    nextTick.mockRestore();
+  }
+  expect(done).toEqual(['a fault', 'the other', 'of the next turn']);
+});
