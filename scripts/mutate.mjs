@@ -3,18 +3,19 @@
  * notices. By hand, not in CI; CONTRIBUTING.md says more.
  *
  *   npm run mutate -- [--sample 500] [--seed S] [--package placement] [--files dispatch/] [--concurrency 2]
+ *   npm run mutate -- --seed S --again      only what survived in the last run with this seed, after tests were written
  *
  * Ends with code 1 if fewer than --min percent (85) of the mutants were noticed.
  */
 import { randomUUID } from 'node:crypto';
-import { writeFileSync } from 'node:fs';
+import { appendFileSync, existsSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { parseArgs } from 'node:util';
 import { ROOT } from './lib/shell.mjs';
 import { instrument, PACKAGES, sampleOf } from './mutation/instrument.mjs';
-import { isNoticed, lineOf, renderReport, scores } from './mutation/report.mjs';
+import { isNoticed, lineOf, renderReport, scores, survivorsIn } from './mutation/report.mjs';
 import { prepareSandbox, WORK } from './mutation/sandbox.mjs';
-import { dryRun, tryMutant } from './mutation/test-runs.mjs';
+import { dryRun, promises, tryMutant } from './mutation/test-runs.mjs';
 
 const { values: options } = parseArgs({
   options: {
@@ -25,6 +26,7 @@ const { values: options } = parseArgs({
     'without-files': { type: 'string', multiple: true, default: [] },
     concurrency: { type: 'string', default: '2' },
     min: { type: 'string', default: '85' },
+    again: { type: 'boolean', default: false },
   },
 });
 const { seed } = options;
@@ -39,22 +41,35 @@ const chosen = mutants.filter(
     options.files.some((part) => mutant.place.includes(part)) &&
     !options['without-files'].some((part) => mutant.place.includes(part)),
 );
-const sample = sampleOf(chosen, seed, Number(options.sample));
+const reportFile = path.join(WORK, `report-${seed}.md`);
+const wasSurvivor = options.again ? survivorsIn(readFileSync(reportFile, 'utf8')) : () => true;
+const sample = sampleOf(chosen, seed, Number(options.sample)).filter(wasSurvivor);
 console.log(`seed ${seed}: ${sample.length} of ${chosen.length} mutants (${mutants.length} in all)`);
 const fingerprint = await prepareSandbox(files);
 console.log('• running the tests once without a mutant …');
 const testFiles = await dryRun(concurrency, fingerprint);
+const promiseOf = promises(mutants);
 
-const results = [];
-const waiting = [...sample];
+// What an earlier run with this seed and these sources has found out already: it may have been cut short.
+const resultsFile = path.join(WORK, `results-${seed}-${fingerprint.slice(0, 12)}.jsonl`);
+const known = existsSync(resultsFile)
+  ? readFileSync(resultsFile, 'utf8')
+      .trim()
+      .split('\n')
+      .map((line) => JSON.parse(line))
+  : [];
+const knownByKey = new Map(known.map((result) => [result.mutant.key, result]));
+const results = sample.flatMap(({ key }) => knownByKey.get(key) ?? []);
+const waiting = sample.filter(({ key }) => !knownByKey.has(key));
 const started = Date.now();
 await Promise.all(Array.from({ length: concurrency }, work));
 report();
 
 async function work() {
   for (let mutant = waiting.shift(); mutant !== undefined; mutant = waiting.shift()) {
-    const result = { mutant, ...(await tryMutant(mutant, testFiles)) };
+    const result = { mutant, ...(await tryMutant(mutant, testFiles, promiseOf)) };
     results.push(result);
+    appendFileSync(resultsFile, `${JSON.stringify(result)}\n`);
     if (!isNoticed(result)) console.log(lineOf(result));
     if (results.length % 25 === 0) {
       console.log(`  … ${results.length} of ${sample.length} after ${Math.round((Date.now() - started) / 1000)} s`);
@@ -71,7 +86,7 @@ function report() {
 }
 
 function save() {
-  const file = path.join(WORK, `report-${seed}.md`);
+  const file = options.again ? reportFile.replace(/md$/, 'again.md') : reportFile;
   const command = ['npm run mutate --', ...process.argv.slice(2)].join(' ');
   writeFileSync(file, renderReport({ command, seed, total: chosen.length, results }));
   return file;

@@ -69,6 +69,14 @@ ${results
 `;
 }
 
+/** Tells whether a mutant is among those that survived, by a report. Lines must be where they were. */
+export function survivorsIn(report) {
+  const [, after = ''] = report.split('## What survived\n');
+  const [section = ''] = after.split('\n## ');
+  const lines = new Set(section.split('\n').map((line) => line.slice(2)));
+  return (mutant) => ['survived', 'not reached'].some((outcome) => lines.has(lineOf({ mutant, outcome })));
+}
+
 function compare(a, b) {
   return a.key.localeCompare(b.key, 'en', { numeric: true });
 }

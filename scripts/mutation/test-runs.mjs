@@ -14,8 +14,10 @@ const JEST = [
 ];
 const TIME_TO_START_MS = 15_000;
 const SLOWER = 4;
-/** What the tests of its own package do not notice, the quickest of the others may: so many test files at most. */
-const MOST_OTHERS = 15;
+/** Test files that are run for one mutant at most: those that are most likely to notice it. */
+const MOST_FILES = 25;
+/** What it takes to load a test file, roughly. */
+const LOADING_MS = 300;
 
 /**
  * Runs every test of the packages once without a mutant, unless that has been done for these very sources.
@@ -26,6 +28,25 @@ export async function dryRun(concurrency, fingerprint) {
   const known = path.join(WORK, 'dry-run', fingerprint);
   if (!existsSync(known)) writeFileSync(known, JSON.stringify(await runAll(concurrency)));
   return JSON.parse(readFileSync(known, 'utf8')).map((test) => ({ ...test, reached: new Set(test.reached) }));
+}
+
+/**
+ * Tells which tests look most closely at the file of a mutant: those that reach most of its mutants in the least time.
+ *
+ * @param mutants all that there are
+ */
+export function promises(mutants) {
+  const byFile = Map.groupBy(mutants, ({ file }) => file);
+  return (test, { file }) => {
+    test.promises ??= new Map();
+    let promise = test.promises.get(file);
+    if (promise === undefined) {
+      const reached = byFile.get(file).filter(({ id }) => test.reached.has(id)).length;
+      promise = reached / (test.durationMs + LOADING_MS);
+      test.promises.set(file, promise);
+    }
+    return promise;
+  };
 }
 
 async function runAll(concurrency) {
@@ -71,11 +92,12 @@ async function coveredRun(patterns, folder, concurrency) {
  *
  * @returns `outcome`: 'killed', 'timeout', 'survived' or 'not reached', and which test noticed
  */
-export async function tryMutant(mutant, testFiles) {
-  const reached = testFiles.filter(({ reached }) => reached.has(mutant.id)).sort(byPromise(mutant));
-  if (reached.length === 0) return { outcome: 'not reached' };
-  const own = reached.filter(({ file }) => file.startsWith(ownTests(mutant)));
-  const reaching = reached.slice(0, own.length + MOST_OTHERS);
+export async function tryMutant(mutant, testFiles, promiseOf) {
+  const reaching = testFiles
+    .filter(({ reached }) => reached.has(mutant.id))
+    .sort((a, b) => distance(a, mutant) - distance(b, mutant) || promiseOf(b, mutant) - promiseOf(a, mutant))
+    .slice(0, MOST_FILES);
+  if (reaching.length === 0) return { outcome: 'not reached' };
   const files = reaching.map(({ file }) => file);
   const limitMs = TIME_TO_START_MS + SLOWER * reaching.reduce((sum, { durationMs }) => sum + durationMs, 0);
   const verdict = await runTests(files, limitMs, mutant.id);
@@ -85,17 +107,11 @@ export async function tryMutant(mutant, testFiles) {
   return control.outcome === 'survived' ? verdict : runTests(files, 4 * limitMs, mutant.id);
 }
 
-/** The test beside the file first, then those of its package, then others; the quicker the earlier. */
-function byPromise(mutant) {
-  const { file } = mutant;
+/** The test beside the file comes first, then those of its package. */
+function distance({ file: test }, { file, package: name }) {
   const beside = path.join(SANDBOX, file).replace('/src/', '/dist/').replace(/\.ts$/, '.test.js');
-  const own = ownTests(mutant);
-  const distance = (test) => (test === beside ? 0 : test.startsWith(own) ? 1 : 2);
-  return (a, b) => distance(a.file) - distance(b.file) || a.durationMs - b.durationMs;
-}
-
-function ownTests({ package: name }) {
-  return path.join(SANDBOX, 'packages', name, 'dist/');
+  if (test === beside) return 0;
+  return test.startsWith(path.join(SANDBOX, 'packages', name, 'dist/')) ? 1 : 2;
 }
 
 async function runTests(files, limitMs, activeMutant) {

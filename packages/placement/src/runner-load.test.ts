@@ -108,7 +108,13 @@ it('a runner of Fn tells none, and nobody misses it', async () => {
   expect(told).toEqual([]);
 });
 
-it('status brings it too', async () => {
+it('status brings it too, whether or not anybody wants it', async () => {
+  await start(() => undefined, { active: 3, load: { incarnation: 'a1b2', memoryTotalBytes: 1 } });
+  runner.onLoad = undefined;
+  expect((await runner.status()).load?.incarnation).toBe('a1b2');
+});
+
+it('status brings it', async () => {
   const { active, freeSlots, ...load } = LOAD;
   await start(() => undefined, { active, load });
   const answer = { ...LOAD, freeSlots: undefined };

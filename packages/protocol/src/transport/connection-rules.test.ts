@@ -240,6 +240,20 @@ it('the first words: a client its preface, both their settings and the window of
   );
 });
 
+it('a stream whose own window is shut is blocked until it opens; one that has nothing to send is not', async () => {
+  const client = await Wired.ready('client');
+  client.say(setting(SETTING.INITIAL_WINDOW_SIZE, 3));
+  const stream = client.connection.request(REQUEST, new Heard());
+  await client.turn();
+  expect(stream.isBlocked).toBe(false);
+  stream.sendData(Buffer.from('abcd'));
+  await client.turn();
+  expect([stream.isBlocked, stream.isWaiting]).toEqual([true, true]);
+  client.say(frame(FRAME.WINDOW_UPDATE, 0, 1, uint32(1)));
+  await client.turn();
+  expect([stream.isBlocked, stream.isWaiting]).toEqual([false, false]);
+});
+
 describe('a stream that is over', () => {
   it.each`
     how                    | ends

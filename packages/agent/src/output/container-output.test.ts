@@ -1,0 +1,116 @@
+import { FakeClock, type Logger, silentLogger } from '@fnfleet/core';
+import { aCall } from '@fnfleet/testing';
+import { ContainerOutput } from './container-output.js';
+import type { LogSink, OutputLine } from './log-sink.js';
+
+let clock: FakeClock;
+let output: ContainerOutput;
+/** What the sinks of the agent, and of the call, were told. */
+let heard: string[];
+let own: string[];
+let errors: string[];
+beforeEach(() => {
+  clock = new FakeClock();
+  [heard, own, errors] = [[], [], []];
+  output = containerOutput(sink(heard));
+});
+afterEach(() => {
+  output.close();
+  expect(clock.pendingTimers).toBe(0);
+});
+
+function sink(lines: string[]): LogSink {
+  return {
+    write: ({ callId, source, text }: OutputLine) => void lines.push(`${callId} ${source} ${text}`),
+    close: () => void lines.push('closed'),
+  };
+}
+
+function containerOutput(...sinks: LogSink[]): ContainerOutput {
+  const log: Logger = { ...silentLogger, error: (what) => void errors.push(what) };
+  const model = { fnId: 'fn', appId: 'app', image: 'img' };
+  return new ContainerOutput({ containerId: 'c', model, sinks, limitBytes: 1_000, clock, log });
+}
+
+const print = (text: string, source: 'stdout' | 'stderr' = 'stdout') => output.listener(Buffer.from(text), source);
+const begin = (id: string, logSink = sink(own)) => output.begin({ model: aCall({ id }), logSink });
+
+it('a line may take its time while its call runs', async () => {
+  begin('1');
+  print('slow');
+  await clock.advance(10_000);
+  print('ly\n');
+  expect([heard, own]).toEqual([['1 stdout slowly'], ['1 stdout slowly']]);
+});
+
+it('what comes up to a tenth of a second after the end of a call reaches its own sink, which is closed then', async () => {
+  begin('1');
+  output.end();
+  await clock.advance(99);
+  print('late\n');
+  await clock.advance(1);
+  print('later\n');
+  expect(own).toEqual(['1 stdout late', 'closed']);
+  expect(heard).toEqual(['1 stdout late', '1 stdout later']);
+});
+
+it('a line that has begun after its call ends when nothing of it came for a while', async () => {
+  begin('1', { write: () => undefined, close: () => undefined });
+  output.end();
+  await clock.advance(100);
+  print('half');
+  await clock.advance(99);
+  expect(heard).toEqual([]);
+  await clock.advance(1);
+  expect(heard).toEqual(['1 stdout half']);
+  print('\n');
+  expect(heard).toEqual(['1 stdout half', '1 stdout ']);
+});
+
+it('a line that has begun ends with the next call, on each output, and is of the call before', () => {
+  begin('1');
+  print('out');
+  print('err', 'stderr');
+  begin('2', sink([]));
+  print('put\n');
+  expect(heard).toEqual(['1 stdout out', '1 stderr err', '2 stdout put']);
+  expect(own).toEqual(['1 stdout out', '1 stderr err', 'closed']);
+});
+
+it('the end of the container ends what has begun, and closes the sink of the call', () => {
+  begin('1');
+  print('last');
+  output.close();
+  expect([heard, own]).toEqual([['1 stdout last'], ['1 stdout last', 'closed']]);
+});
+
+it('before the first call it belongs to none', () => {
+  print('loading\n');
+  expect(heard).toEqual([' stdout loading']);
+});
+
+it('a call that has printed too much loses the rest, also the line that had begun; the next begins anew', () => {
+  begin('1');
+  print(`${'x'.repeat(2_000)}\n`);
+  expect(heard.map((line) => line.slice(0, 22))).toEqual(['1 stdout xxxxxxxxxxxxx', '1 stdout -----max log ']);
+  print('more');
+  begin('2');
+  print('fresh\n');
+  expect(heard.slice(2)).toEqual(['2 stdout fresh']);
+});
+
+it('a sink that throws gets no more lines; the others do, and the log says so once', () => {
+  let tries = 0;
+  output = containerOutput(
+    {
+      write: () => {
+        tries += 1;
+        throw new Error('full');
+      },
+      close: () => undefined,
+    },
+    sink(heard),
+  );
+  print('a\nb\n');
+  expect([tries, heard, errors.length]).toEqual([1, [' stdout a', ' stdout b'], 1]);
+});
