@@ -1,10 +1,14 @@
 import type { Socket } from 'node:net';
+import { FloodGuard } from './flood-guard.js';
 import { FrameReader, type FrameSink } from './frame-reader.js';
 import { AssemblyBudget } from './grpc-frames.js';
+import { type HeaderBlockSink, HeaderBlocks } from './header-blocks.js';
 import type { HeaderList } from './header-list.js';
 import { HpackDecoder, HpackError } from './hpack/decoder.js';
 import { Http2Stream, type StreamCarrier, type StreamLoss } from './http2-stream.js';
 import { Outbox } from './outbox.js';
+import { Pings } from './pings.js';
+import { SendQueue } from './send-queue.js';
 import { readSettings, settingsPayload } from './settings-frame.js';
 import { atTurnEnd } from './turn.js';
 import {
@@ -51,24 +55,10 @@ export interface ConnectionEvents {
 
 /** Header lists larger than this, counted as HTTP/2 does, are refused. */
 const MAX_HEADER_LIST_BYTES = 32 * 1024;
-/** What one list may take on the wire, and in how many frames: more ends the connection. */
-const MAX_HEADER_BLOCK_BYTES = 64 * 1024;
-const MAX_CONTINUATIONS = 16;
-/** While the socket has not taken this much, streams wait. */
-const OUTBOX_STREAM_BYTES = 128 * 1024;
 /** Beyond this come only answers to a peer that asks and does not read: the connection ends. */
 const OUTBOX_MAX_BYTES = 1024 * 1024;
-/** Streams that have closed while they waited, and are still in the list. */
-const MAX_GONE = 256;
 /** Bytes of messages that are not complete, over all streams. */
 const ASSEMBLY_BYTES = 64 * 1024 * 1024;
-/**
- * Between two looks. A balancer resets the streams of callers who leave, which may be all at once; what such a stream holds
- * goes at once, so this bounds the work, not the memory. Frames that bring nothing cost still less.
- */
-const MAX_RESETS_PER_LOOK = 100_000;
-const MAX_IDLE_FRAMES_PER_LOOK = 200_000;
-
 /**
  * One connection of HTTP/2, either end of it, on a socket that stands.
  *
@@ -81,7 +71,7 @@ const MAX_IDLE_FRAMES_PER_LOOK = 200_000;
  *     counts what it repeats.
  * H4  onClose comes once, after every stream has been told.
  */
-export class Connection implements FrameSink, StreamCarrier {
+export class Connection implements FrameSink, HeaderBlockSink, StreamCarrier {
   readonly isClient: boolean;
   readonly outbox: Outbox;
   readonly assembly = new AssemblyBudget(ASSEMBLY_BYTES);
@@ -101,25 +91,19 @@ export class Connection implements FrameSink, StreamCarrier {
   private lastPeerId = 0;
   private peerMaxStreams = Number.POSITIVE_INFINITY;
   private peerWindowBytes = DEFAULT_WINDOW_BYTES;
-  /** Streams that have something to send, and are not blocked by their own windows. */
-  private waiting: Http2Stream[] = [];
-  /** Of them, so many at most have closed. */
-  private gone = 0;
+  private readonly sending: SendQueue;
+  /** Streams of ours that wait to begin. */
   private unnumbered = 0;
   private dirty = false;
-  private pumping = false;
 
   private receiveWindow: number;
   private unacknowledged = 0;
 
-  private continues: { stream: number; flags: number; blocks: Buffer[]; bytes: number; frames: number } | undefined;
-  private pings: { id: number; answered: () => void }[] = [];
-  private pingsSent = 0;
-  private onceAsked: (() => void)[] = [];
+  private readonly blocks = new HeaderBlocks(this);
+  private readonly pings: Pings;
+  private readonly floods = new FloodGuard();
   private leaving = false;
   private goawaySent = MAX_STREAM_ID + 1;
-  private resets = 0;
-  private idleFrames = 0;
   private flushing = false;
   /** The socket has taken something since the last look. */
   private moved = false;
@@ -132,6 +116,8 @@ export class Connection implements FrameSink, StreamCarrier {
     this.isClient = options.role === 'client';
     this.receiveWindow = options.connectionWindowBytes;
     this.outbox = new Outbox(socket, () => this.taken());
+    this.sending = new SendQueue(this.outbox, (stream) => this.guarded(stream, () => stream.sendWaiting()));
+    this.pings = new Pings(this.outbox);
     this.reader = new FrameReader(this, !this.isClient);
     socket.on('data', (chunk: Buffer) => this.receive(chunk));
     socket.once('end', () => {
@@ -157,7 +143,7 @@ export class Connection implements FrameSink, StreamCarrier {
 
   /** Streams that are held to send something, some of which may be closed. */
   get waitingStreams(): number {
-    return this.waiting.length;
+    return this.sending.size;
   }
 
   /** The peer takes another stream, as far as is known. */
@@ -179,17 +165,13 @@ export class Connection implements FrameSink, StreamCarrier {
   /** Asks for a sign of life, which comes after everything that was sent before. Calls back with it, or never. */
   ping(answered: () => void): void {
     if (this.closed) return;
-    this.pingsSent = (this.pingsSent + 1) >>> 0;
-    this.pings.push({ id: this.pingsSent, answered });
-    const start = this.outbox.frame(FRAME.PING, FLAG.NONE, 0, 8);
-    this.outbox.memory.writeUInt32BE(0, start);
-    this.outbox.memory.writeUInt32BE(this.pingsSent, start + 4);
+    this.pings.send(answered);
     this.touch();
   }
 
   /** Calls back when the peer has sent another PING. The answer to it goes out in the same turn. */
   onNextPing(callback: () => void): void {
-    this.onceAsked.push(callback);
+    this.pings.onNext(callback);
   }
 
   /** Calls back when the socket has taken everything that was sent so far; never, when the connection is lost before. */
@@ -228,8 +210,7 @@ export class Connection implements FrameSink, StreamCarrier {
 
   /** To be called every few seconds: what is counted starts over. @param mayCut whether to cut off a peer that does not read */
   look(mayCut = true): void {
-    this.resets = 0;
-    this.idleFrames = 0;
+    this.floods.look();
     if (this.closed) return;
     this.stuckLooks = this.outbox.isWriting && !this.moved ? this.stuckLooks + 1 : 0;
     this.moved = false;
@@ -250,7 +231,7 @@ export class Connection implements FrameSink, StreamCarrier {
   // --- for streams ---
 
   get mayWrite(): boolean {
-    return this.waiting.length === 0 && this.outbox.bytes < OUTBOX_STREAM_BYTES;
+    return this.sending.isOpen;
   }
 
   numbered(stream: Http2Stream): number {
@@ -263,10 +244,7 @@ export class Connection implements FrameSink, StreamCarrier {
   }
 
   waits(stream: Http2Stream): void {
-    if (!stream.queued && !stream.isBlocked) {
-      stream.queued = true;
-      this.waiting.push(stream);
-    }
+    this.sending.add(stream);
     this.touch();
   }
 
@@ -301,18 +279,10 @@ export class Connection implements FrameSink, StreamCarrier {
   }
 
   left(stream: Http2Stream): void {
-    if (stream.queued) this.leftWaiting();
+    if (stream.queued) this.sending.left();
     if (stream.id === 0) this.unnumbered -= 1;
     else this.streams.delete(stream.id);
     if (this.leaving) atTurnEnd(() => this.closeIfIdle());
-  }
-
-  /** While the peer does not read, those that gave up waiting would gather. */
-  private leftWaiting(): void {
-    this.gone += 1;
-    if (this.pumping || this.gone < MAX_GONE || this.gone * 2 < this.waiting.length) return;
-    this.gone = 0;
-    this.waiting = this.waiting.filter((stream) => !stream.isClosed);
   }
 
   // --- sending ---
@@ -343,7 +313,7 @@ export class Connection implements FrameSink, StreamCarrier {
   private readonly endTurn = (): void => {
     this.dirty = false;
     if (this.closed) return;
-    if (this.waiting.length > 0) this.pump();
+    this.sending.pump();
     if (this.outbox.bytes > OUTBOX_MAX_BYTES) {
       return this.close(new ConnectionError(H2_ERROR.ENHANCE_YOUR_CALM, 'the peer does not read'));
     }
@@ -354,29 +324,8 @@ export class Connection implements FrameSink, StreamCarrier {
     if (this.closed) return;
     this.moved = true;
     if (this.flushing) return this.finish();
-    if (this.waiting.length > 0) this.pump();
+    this.sending.pump();
     this.outbox.flush();
-  }
-
-  /** Lets the streams that wait send a frame each, in turn, as long as there is room. */
-  private pump(): void {
-    if (this.pumping) return;
-    this.pumping = true;
-    const { waiting } = this;
-    let skipped = 0;
-    // Where the window of the connection is in the way, heads and trailers still go: until a round brings nothing.
-    while (waiting.length > skipped && this.outbox.bytes < OUTBOX_STREAM_BYTES && !this.closed) {
-      const stream = waiting.shift() as Http2Stream;
-      stream.queued = false;
-      const before = this.outbox.bytes;
-      this.guarded(stream, () => stream.sendWaiting());
-      const moved = this.outbox.bytes !== before || !stream.isWaiting;
-      skipped = moved ? 0 : skipped + 1;
-      if (stream.queued || !stream.isWaiting || stream.isBlocked) continue;
-      stream.queued = true;
-      waiting.push(stream);
-    }
-    this.pumping = false;
   }
 
   private goaway(code: number, lastId: number, reason: string): void {
@@ -408,7 +357,7 @@ export class Connection implements FrameSink, StreamCarrier {
   }
 
   onFrame(type: number, flags: number, streamId: number, bytes: Buffer, start: number, length: number): void {
-    if (this.continues !== undefined && type !== FRAME.CONTINUATION) broken('a header block is not continued');
+    if (this.blocks.isOpen && type !== FRAME.CONTINUATION) broken('a header block is not continued');
     if (!this.ready) {
       if (type !== FRAME.SETTINGS || (flags & FLAG.ACK) !== 0) broken('the first frame is no SETTINGS');
       this.ready = true;
@@ -419,9 +368,9 @@ export class Connection implements FrameSink, StreamCarrier {
       case FRAME.DATA:
         return this.onData(flags, streamId, bytes, start, length);
       case FRAME.HEADERS:
-        return this.onHeaders(flags, streamId, bytes, start, length);
+        return this.blocks.onHeaders(flags, streamId, bytes, start, length);
       case FRAME.CONTINUATION:
-        return this.onContinuation(flags, streamId, bytes, start, length);
+        return this.blocks.onContinuation(flags, streamId, bytes, start, length);
       case FRAME.WINDOW_UPDATE:
         return this.onWindowUpdate(streamId, bytes, start, length);
       case FRAME.RST_STREAM:
@@ -437,9 +386,9 @@ export class Connection implements FrameSink, StreamCarrier {
       case FRAME.PRIORITY:
         if (streamId === 0) broken('PRIORITY of the connection');
         if (length !== 5) this.streamError(streamId, H2_ERROR.FRAME_SIZE_ERROR);
-        return this.noteIdle();
+        return this.floods.noteIdle();
       default:
-        return this.noteIdle(); // an extension
+        return this.floods.noteIdle(); // an extension
     }
   }
 
@@ -462,7 +411,7 @@ export class Connection implements FrameSink, StreamCarrier {
     if (stream === undefined) {
       this.consumed(length);
       if (this.isIdle(streamId)) broken('DATA of a stream that was never opened');
-      return this.noteIdle(); // of a stream that was reset
+      return this.floods.noteIdle(); // of a stream that was reset
     }
     const fault = stream.remoteHasEnded
       ? H2_ERROR.STREAM_CLOSED
@@ -475,7 +424,7 @@ export class Connection implements FrameSink, StreamCarrier {
       this.consumed(length);
       return this.streamError(streamId, fault);
     }
-    if (from === end && !last) this.noteIdle();
+    if (from === end && !last) this.floods.noteIdle();
     const part = from === end ? NO_BYTES : bytes.subarray(from, end);
     try {
       stream.receiveData(part, length, last);
@@ -484,55 +433,19 @@ export class Connection implements FrameSink, StreamCarrier {
     }
   }
 
-  private onHeaders(flags: number, streamId: number, bytes: Buffer, start: number, length: number): void {
-    if (streamId === 0) broken('HEADERS of the connection');
-    let from = start;
-    let end = start + length;
-    if ((flags & FLAG.PADDED) !== 0) {
-      const padding = length > 0 ? (bytes[start] as number) : 0;
-      from += 1;
-      end -= padding;
-    }
-    if ((flags & FLAG.PRIORITY) !== 0) from += 5;
-    if (from > end) broken('HEADERS shorter than their padding');
-    if ((flags & FLAG.END_HEADERS) !== 0) return this.onBlock(flags, streamId, bytes, from, end);
-    this.continues = {
-      stream: streamId,
-      flags,
-      blocks: [Buffer.from(bytes.subarray(from, end))],
-      bytes: end - from,
-      frames: 0,
-    };
-  }
-
-  private onContinuation(flags: number, streamId: number, bytes: Buffer, start: number, length: number): void {
-    const open = this.continues;
-    if (open?.stream !== streamId) return broken('CONTINUATION of nothing');
-    open.bytes += length;
-    open.frames += 1;
-    if (open.bytes > MAX_HEADER_BLOCK_BYTES || open.frames > MAX_CONTINUATIONS) {
-      throw new ConnectionError(H2_ERROR.ENHANCE_YOUR_CALM, 'a header block without an end');
-    }
-    open.blocks.push(Buffer.from(bytes.subarray(start, start + length)));
-    if ((flags & FLAG.END_HEADERS) === 0) return;
-    this.continues = undefined;
-    const block = Buffer.concat(open.blocks);
-    this.onBlock(open.flags, streamId, block, 0, block.length);
-  }
-
-  private onBlock(flags: number, streamId: number, bytes: Buffer, start: number, end: number): void {
+  onBlock(flags: number, streamId: number, bytes: Buffer, start: number, end: number): void {
     const list = this.decoder.decode(bytes, start, end);
     const stream = this.streams.get(streamId);
     const last = (flags & FLAG.END_STREAM) !== 0;
     if (stream !== undefined) return this.onMoreHeaders(stream, list, last);
     if (this.isClient) {
       if (this.isIdle(streamId)) broken('an answer to nothing');
-      return this.noteIdle(); // to a stream that was reset
+      return this.floods.noteIdle(); // to a stream that was reset
     }
     if (streamId % 2 === 0) broken('a stream of a client with an even number');
     if (!this.isIdle(streamId)) {
       if (list?.get(':method') !== undefined) broken('a stream with a number that was used before');
-      return this.noteIdle(); // trailers of a stream that was reset
+      return this.floods.noteIdle(); // trailers of a stream that was reset
     }
     this.lastPeerId = streamId;
     if (streamId > this.goawaySent) return; // it was told
@@ -576,7 +489,7 @@ export class Connection implements FrameSink, StreamCarrier {
       stream.hasHead = true;
       return true;
     }
-    this.noteIdle();
+    this.floods.noteIdle();
     return !last;
   }
 
@@ -584,11 +497,8 @@ export class Connection implements FrameSink, StreamCarrier {
     if (length !== 4) throw new ConnectionError(H2_ERROR.FRAME_SIZE_ERROR, 'RST_STREAM');
     if (streamId === 0 || this.isIdle(streamId)) broken('RST_STREAM of a stream that was never opened');
     const stream = this.streams.get(streamId);
-    if (stream === undefined) return this.noteIdle();
-    this.resets += 1;
-    if (this.resets > MAX_RESETS_PER_LOOK) {
-      throw new ConnectionError(H2_ERROR.ENHANCE_YOUR_CALM, 'too many streams opened and reset');
-    }
+    if (stream === undefined) return this.floods.noteIdle();
+    this.floods.noteReset();
     this.guarded(stream, () => stream.receiveReset(bytes.readUInt32BE(start)));
   }
 
@@ -596,9 +506,9 @@ export class Connection implements FrameSink, StreamCarrier {
     if (streamId !== 0) broken('SETTINGS of a stream');
     if ((flags & FLAG.ACK) !== 0) {
       if (length !== 0) throw new ConnectionError(H2_ERROR.FRAME_SIZE_ERROR, 'SETTINGS');
-      return this.noteIdle();
+      return this.floods.noteIdle();
     }
-    this.noteIdle();
+    this.floods.noteIdle();
     for (const [setting, value] of readSettings(bytes, start, length)) {
       if (setting === SETTING.MAX_CONCURRENT_STREAMS) this.peerMaxStreams = value;
       else if (setting === SETTING.MAX_FRAME_SIZE) this.maxFrameBytes = Math.min(value, MAX_FRAME_BYTES);
@@ -622,12 +532,12 @@ export class Connection implements FrameSink, StreamCarrier {
   private onWindowUpdate(streamId: number, bytes: Buffer, start: number, length: number): void {
     if (length !== 4) throw new ConnectionError(H2_ERROR.FRAME_SIZE_ERROR, 'WINDOW_UPDATE');
     const more = bytes.readUInt32BE(start) & MAX_WINDOW_BYTES;
-    this.noteIdle();
+    this.floods.noteIdle();
     if (streamId === 0) {
       if (more === 0) broken('WINDOW_UPDATE by nothing');
       this.sendWindow += more;
       if (this.sendWindow > MAX_WINDOW_BYTES) throw new ConnectionError(H2_ERROR.FLOW_CONTROL_ERROR, 'WINDOW_UPDATE');
-      if (this.waiting.length > 0) this.touch();
+      if (this.sending.size > 0) this.touch();
       return;
     }
     if (this.isIdle(streamId)) broken('WINDOW_UPDATE of a stream that was never opened');
@@ -644,32 +554,16 @@ export class Connection implements FrameSink, StreamCarrier {
   }
 
   private onPing(flags: number, streamId: number, bytes: Buffer, start: number, length: number): void {
-    if (streamId !== 0) broken('PING of a stream');
-    if (length !== 8) throw new ConnectionError(H2_ERROR.FRAME_SIZE_ERROR, 'PING');
-    if ((flags & FLAG.ACK) === 0) return this.onAsked(bytes, start);
-    this.noteIdle();
-    const id = bytes.readUInt32BE(start + 4);
-    const at = bytes.readUInt32BE(start) === 0 ? this.pings.findIndex((ping) => ping.id === id) : -1;
-    if (at < 0) return;
-    const [ping] = this.pings.splice(at, 1);
-    this.protect(() => ping?.answered());
-  }
-
-  private onAsked(bytes: Buffer, start: number): void {
-    this.noteIdle();
-    const at = this.outbox.frame(FRAME.PING, FLAG.ACK, 0, 8);
-    bytes.copy(this.outbox.memory, at, start, start + 8);
+    this.floods.noteIdle();
+    const callbacks = this.pings.receive(flags, streamId, bytes, start, length);
     this.touch();
-    if (this.onceAsked.length === 0) return;
-    const callbacks = this.onceAsked;
-    this.onceAsked = [];
     for (const callback of callbacks) this.protect(callback);
   }
 
   private onGoaway(streamId: number, bytes: Buffer, start: number, length: number): void {
     if (streamId !== 0) broken('GOAWAY of a stream');
     if (length < 8) throw new ConnectionError(H2_ERROR.FRAME_SIZE_ERROR, 'GOAWAY');
-    this.noteIdle();
+    this.floods.noteIdle();
     const lastId = bytes.readUInt32BE(start) & MAX_STREAM_ID;
     const code = bytes.readUInt32BE(start + 4);
     const message = `the peer said GOAWAY, code ${code}`;
@@ -677,7 +571,7 @@ export class Connection implements FrameSink, StreamCarrier {
       this.leaving = true;
       const loss = { message, unprocessed: true, heardOut: true, resetCode: undefined };
       const refused = [...this.streams.values()].filter((stream) => stream.id > lastId);
-      for (const stream of [...refused, ...this.notBegun()]) this.guarded(stream, () => stream.lose(loss));
+      for (const stream of [...refused, ...this.sending.notBegun()]) this.guarded(stream, () => stream.lose(loss));
       this.options.events.onGoaway?.();
     }
     if (code !== H2_ERROR.NO_ERROR) {
@@ -699,26 +593,14 @@ export class Connection implements FrameSink, StreamCarrier {
     return new Http2Stream(this, this.options.streamWindowBytes, this.peerWindowBytes);
   }
 
-  /** Streams of ours of which nothing has been sent. */
-  private notBegun(): Http2Stream[] {
-    return this.waiting.filter((stream) => stream.id === 0);
-  }
-
-  private noteIdle(): void {
-    this.idleFrames += 1;
-    if (this.idleFrames > MAX_IDLE_FRAMES_PER_LOOK) {
-      throw new ConnectionError(H2_ERROR.ENHANCE_YOUR_CALM, 'too many frames that bring nothing');
-    }
-  }
-
   private refuse(streamId: number, code: number): void {
-    this.noteIdle();
+    this.floods.noteIdle();
     this.resetStream(streamId, code);
   }
 
   /** The peer broke the rules on one stream. */
   private streamError(streamId: number, code: number): void {
-    this.noteIdle();
+    this.floods.noteIdle();
     this.resetStream(streamId, code);
     const stream = this.streams.get(streamId);
     if (stream === undefined) return;
@@ -782,10 +664,9 @@ export class Connection implements FrameSink, StreamCarrier {
     if (this.closed) return;
     this.closed = true;
     this.outbox.close();
-    this.pings = [];
-    this.onceAsked = [];
-    const notBegun = this.notBegun();
-    this.waiting = [];
+    this.pings.close();
+    const notBegun = this.sending.notBegun();
+    this.sending.close();
     const { message } = error;
     const loss: StreamLoss = { message, unprocessed: false, heardOut: this.heardOut, resetCode: undefined };
     for (const stream of [...this.streams.values()]) this.protect(() => stream.lose(loss));
