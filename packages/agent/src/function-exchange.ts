@@ -51,6 +51,8 @@ export class Exchange implements ReplyHandler, UploadListener {
   private readonly ended = new Deferred<ExchangeEnd>();
   private phase: FailedWhile | 'draining' | 'abandoned' | 'settled' = 'connecting';
   private deadline: WallMs | undefined;
+  /** The whole body, where it was there when the exchange began. */
+  private complete: Buffer | undefined;
   private bytes = 0;
   /** The result of a reply whose body nobody wants. */
   private verdict: ExchangeEnd | undefined;
@@ -73,6 +75,12 @@ export class Exchange implements ReplyHandler, UploadListener {
     this.deadline = deadline;
     if (call.signal.aborted) return this.settle({ error: cancelReason(call.signal), reusable: true });
     call.signal.addEventListener('abort', this.onCallerGone);
+    // What has arrived by now is taken at once: the caller of a detached call has been answered, and takes the rest along.
+    try {
+      this.complete = call.body.takeComplete();
+    } catch (error) {
+      return this.settle({ error, reusable: true }, true);
+    }
     if (call.beforeStart === undefined) this.connection.open(this);
     else call.beforeStart(this.onAnnounced);
   }
@@ -85,9 +93,11 @@ export class Exchange implements ReplyHandler, UploadListener {
   onOpen(): void {
     const { call, deadline } = this;
     if (this.phase !== 'connecting' || deadline === undefined) return;
-    const complete = call.body.takeComplete();
+    let complete: Buffer | undefined;
     let head: string;
     try {
+      // A body may have broken off, or turned out too large, before the function had a byte.
+      complete = this.complete ?? call.body.takeComplete();
       head = requestHead(call, deadline, complete?.length);
     } catch (error) {
       return this.settle({ error, reusable: true }, true);
