@@ -116,7 +116,8 @@ describe('a client that holds its connection', () => {
     const client = dial(`${HEAD}Content-Length: 100000\r\n\r\n`);
     const answer = received(client);
     const drip = setInterval(() => client.write('x'), 10);
-    expect(await answer).toMatch(/^HTTP\/1\.1 408 /);
+    // What the client goes on sending may reset the connection before it has read the answer.
+    expect(await answer).toMatch(/^(HTTP\/1\.1 408 |reset$)/);
     clearInterval(drip);
   });
 

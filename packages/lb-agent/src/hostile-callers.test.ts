@@ -37,8 +37,9 @@ beforeEach(async () => {
   });
   fleet = await TestFleet.start([runner], {
     env: {
-      FN_REQUEST_HEADER_READ_TIMEOUT: '800ms',
-      FN_HTTP_STALL_TIMEOUT: '1000ms',
+      // Looked at as often as that: a head is answered by twice this time, and before its connection counts as stalled.
+      FN_REQUEST_HEADER_READ_TIMEOUT: '500ms',
+      FN_HTTP_STALL_TIMEOUT: '2500ms',
       FN_HTTP_MAX_CONNECTIONS: '60',
       FN_MAX_REQUEST_SIZE: '100000',
     },
