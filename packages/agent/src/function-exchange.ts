@@ -93,17 +93,18 @@ export class Exchange implements ReplyHandler, UploadListener {
   onOpen(): void {
     const { call, deadline } = this;
     if (this.phase !== 'connecting' || deadline === undefined) return;
-    let complete: Buffer | undefined;
     let head: string;
+    let body: Buffer | Readable;
     try {
       // A body may have broken off, or turned out too large, before the function had a byte.
-      complete = this.complete ?? call.body.takeComplete();
+      const complete = this.complete ?? call.body.takeComplete();
       head = requestHead(call, deadline, complete?.length);
+      body = complete ?? call.body.stream();
     } catch (error) {
       return this.settle({ error, reusable: true }, true);
     }
     this.phase = 'sending';
-    this.connection.send(head, complete ?? call.body.stream(), this);
+    this.connection.send(head, body, this);
   }
 
   onHead(status: number, headers: HeaderList, length: number | undefined): void {

@@ -110,6 +110,25 @@ describe('the request', () => {
     expect([connections, test.driver.counters.created]).toEqual([2, 1]);
   });
 
+  it.each(['takeComplete', 'stream'] as const)(
+    'a body that fails when it is asked for (%s) ends its call; the container stays',
+    async (step) => {
+      test = new TestAgent({ witness });
+      const body = new StreamBody();
+      Object.assign(body, {
+        [step]: () => {
+          throw new Error('the caller has left');
+        },
+      });
+      const { done } = await test.invoke({ image: 'witness', body });
+      await expect(done).rejects.toThrow('the caller has left');
+      expect(body.discarded).toBe(true);
+      await test.answer({ image: 'witness' });
+      expect(seen).toHaveLength(1);
+      expect(test.driver.counters.created).toBe(1);
+    },
+  );
+
   it('keeps Te when it is exactly "trailers"', async () => {
     test = new TestAgent({ witness });
     await test.answer({ image: 'witness', headers: { Te: ['trailers'] } });
