@@ -138,6 +138,22 @@ describe('flow control', () => {
     ]);
   });
 
+  it('a stream that begins after SETTINGS has the window that they give', async () => {
+    const client = await Wired.ready('client');
+    client.socket.open = false;
+    const first = client.connection.request(REQUEST, new Heard());
+    client.say(windowUpdate(0, 1e6), windowUpdate(1, 1e6));
+    for (let i = 0; i < 20; i += 1) first.sendData(Buffer.alloc(16_000));
+    await client.turn();
+    const late = client.connection.request(REQUEST, new Heard());
+    client.say(settings([SETTING.INITIAL_WINDOW_SIZE, 10]));
+    late.sendData(Buffer.alloc(100));
+    client.socket.drain();
+    await client.turn();
+    const sent = client.news().filter(({ type, stream }) => type === FRAME.DATA && stream === 3);
+    expect(sent.map(({ payload }) => payload.length)).toEqual([10]);
+  });
+
   it('heads and trailers go while the window of the connection is shut', async () => {
     const server = await Wired.ready('server');
     server.say(headers(1, REQUEST, ENDS), headers(3, REQUEST, ENDS));

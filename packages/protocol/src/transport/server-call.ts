@@ -20,9 +20,10 @@ export class ServerCall extends ServerStream {
     super(connection, stream, PLAIN_HEAD, maxMessageBytes);
   }
 
-  attach(handler: ServerCallHandler, onOver: () => void): void {
-    this.handler = handler;
+  /** @param serve may end the call at once, which is also its end for `onOver` */
+  attach(serve: (call: ServerCall) => ServerCallHandler, onOver: () => void): void {
     this.start(onOver);
+    this.handler = serve(this);
   }
 
   /** The client learns that it is served, before the first message. */

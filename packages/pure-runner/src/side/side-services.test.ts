@@ -142,6 +142,8 @@ it.each`
   await once(on, 'connect');
   for (let i = 0; i < 1600; i += 1) open(on, path).stream.close(http2.constants.NGHTTP2_CANCEL);
   await new Promise((resolve, reject) => on.ping((error) => (error ? reject(error) : resolve(undefined))));
+  // On the same connection, too: their places are free again.
+  expect(await open(on, path).state).not.toBe('8');
 });
 
 it('streams that stay open are few on a connection, and never keep Status out', async () => {

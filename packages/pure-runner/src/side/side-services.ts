@@ -1,4 +1,4 @@
-import { GRPC_STATUS, type HeaderList, type Http2Stream, ServerCall } from '@fnfleet/protocol';
+import { GRPC_STATUS, type HeaderList, type Http2Stream, ServerCall, type ServerCallHandler } from '@fnfleet/protocol';
 import type { PortConnection } from '../grpc-port.js';
 import { Health } from './health.js';
 import { reflectionMethods } from './reflection.js';
@@ -45,7 +45,7 @@ export class SideServices {
     if (method === undefined) return turnAway(call, GRPC_STATUS.UNIMPLEMENTED, 'no such method');
     const leave = this.enter(method.kind, from);
     if (leave === undefined) return turnAway(call, GRPC_STATUS.RESOURCE_EXHAUSTED, 'too many open at a time');
-    call.attach(method.serve(call), leave);
+    call.attach((served) => method.serve(served), leave);
   }
 
   close(): void {
@@ -67,8 +67,14 @@ export class SideServices {
 
 function turnAway(call: ServerCall, code: number, details: string): void {
   call.attach(
-    { onMessage: () => undefined, onHalfClose: () => undefined, onCancelled: () => undefined },
+    () => NOBODY,
     () => undefined,
   );
   call.end(code, details);
 }
+
+const NOBODY: ServerCallHandler = {
+  onMessage: () => undefined,
+  onHalfClose: () => undefined,
+  onCancelled: () => undefined,
+};
