@@ -99,7 +99,9 @@ describe('hosts in a network whose cables are cut without a word', () => {
         `others p50 ${percentile(before, 50)} → ${percentile(during, 50)} ms, p99 ${percentile(before, 99)} → ${percentile(during, 99)} ms`,
       ].join(' '),
     );
-    expect(innocent).toEqual([]);
+    // The cut may fall between the receipt for `started` leaving the balancer and its arrival: that call fails although it
+    // did not start, and nobody can know.
+    expect(innocent.length).toBeLessThanOrEqual(1);
     expect(twice).toEqual([]);
     expect(failed.length).toBeLessThanOrEqual(CONTAINERS);
     expect(noticedMs).toBeLessThan(SILENCE_MS);
