@@ -53,7 +53,9 @@ function litter(files: number): { path: string; bytes: number }[] {
 }
 
 it('a function whose answer ends in the middle breaks off its caller’s, and all others are served', async () => {
-  await expect(invoke(hostile, { knobs: { truncate: 100 } })).rejects.toThrow();
+  // An error where nothing of the answer has gone out by then, else a connection that breaks: never half of it as if it were all.
+  const answer = await invoke(hostile, { knobs: { truncate: 100 } }).catch(() => undefined);
+  expect([undefined, 502]).toContain(answer?.status);
   await allIsWell();
 });
 
