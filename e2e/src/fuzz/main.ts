@@ -44,4 +44,9 @@ async function main(): Promise<void> {
   process.exitCode = 1;
 }
 
-void main().finally(() => process.exit());
+main()
+  .catch((error: Error) => {
+    console.error(error.stack);
+    process.exitCode = 1;
+  })
+  .finally(() => process.exit());
