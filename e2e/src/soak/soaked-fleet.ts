@@ -24,6 +24,8 @@ const SETTINGS = {
   FN_HOT_START_TIMEOUT_MSECS: '120000',
   FN_MAX_REQUEST_SIZE: `${MAX_REQUEST_BYTES}`,
   FN_MAX_RESPONSE_SIZE: `${MAX_RESPONSE_BYTES}`,
+  // Connections that wait for another request are gone before a node is looked at.
+  FN_HTTP_IDLE_TIMEOUT: '1s',
   NODE_OPTIONS: '--inspect=127.0.0.1:0',
 } as const;
 

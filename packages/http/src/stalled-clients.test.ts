@@ -68,17 +68,21 @@ describe('a client that holds its connection', () => {
 
   const HEAD = 'POST / HTTP/1.1\r\nHost: a\r\n';
 
+  const HEAD_LIMIT = { headerReadTimeoutMs: 200 };
+  const BODY_LIMIT = { stallTimeoutMs: 200 };
+
   it.each`
-    what                                  | sends                                                         | answer
-    ${'nothing at all'}                   | ${''}                                                         | ${/^(|HTTP\/1\.1 408 .*)$/s}
-    ${'a head that never ends'}           | ${'GET / HTTP/1.1\r\nHost: a\r\nX: y'}                        | ${/^HTTP\/1\.1 408 /}
-    ${'a head and nothing of its body'}   | ${`${HEAD}Content-Length: 9\r\n\r\n`}                         | ${/^HTTP\/1\.1 408 .*"Request timed out while it was being read"/s}
-    ${'a body that stops in the middle'}  | ${`${HEAD}Content-Length: 9\r\n\r\n12345`}                    | ${/^HTTP\/1\.1 408 /}
-    ${'a chunk that stops in the middle'} | ${`${HEAD}Transfer-Encoding: chunked\r\n\r\n9\r\n12345`}      | ${/^HTTP\/1\.1 408 /}
-    ${'chunks without the last one'}      | ${`${HEAD}Transfer-Encoding: chunked\r\n\r\n1\r\na\r\n`}      | ${/^HTTP\/1\.1 408 /}
-    ${'a body announced and waited with'} | ${`${HEAD}Expect: 100-continue\r\nContent-Length: 9\r\n\r\n`} | ${/^HTTP\/1\.1 100 Continue\r\n\r\nHTTP\/1\.1 408 /}
-  `('with $what is cut off', async ({ sends, answer }) => {
-    await listen(echo, { headerReadTimeoutMs: 800, stallTimeoutMs: 1000 });
+    what                                  | limits        | sends                                                         | answer
+    ${'nothing at all'}                   | ${HEAD_LIMIT} | ${''}                                                         | ${/^(|HTTP\/1\.1 408 .*)$/s}
+    ${'a head that never ends'}           | ${HEAD_LIMIT} | ${'GET / HTTP/1.1\r\nHost: a\r\nX: y'}                        | ${/^HTTP\/1\.1 408 /}
+    ${'a head and nothing of its body'}   | ${BODY_LIMIT} | ${`${HEAD}Content-Length: 9\r\n\r\n`}                         | ${/^HTTP\/1\.1 408 .*"Request timed out while it was being read"/s}
+    ${'a body that stops in the middle'}  | ${BODY_LIMIT} | ${`${HEAD}Content-Length: 9\r\n\r\n12345`}                    | ${/^HTTP\/1\.1 408 /}
+    ${'a chunk that stops in the middle'} | ${BODY_LIMIT} | ${`${HEAD}Transfer-Encoding: chunked\r\n\r\n9\r\n12345`}      | ${/^HTTP\/1\.1 408 /}
+    ${'chunks without the last one'}      | ${BODY_LIMIT} | ${`${HEAD}Transfer-Encoding: chunked\r\n\r\n1\r\na\r\n`}      | ${/^HTTP\/1\.1 408 /}
+    ${'a body announced and waited with'} | ${BODY_LIMIT} | ${`${HEAD}Expect: 100-continue\r\nContent-Length: 9\r\n\r\n`} | ${/^HTTP\/1\.1 100 Continue\r\n\r\nHTTP\/1\.1 408 /}
+  `('with $what is cut off', async ({ limits, sends, answer }) => {
+    // One limit at a time: on a busy machine any of two may come first.
+    await listen(echo, limits);
     expect(await received(dial(sends))).toMatch(answer);
     expect(await ordinary()).toBe(200);
   });
