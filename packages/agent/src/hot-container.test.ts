@@ -81,6 +81,27 @@ describe('the end of containers', () => {
     expect((await test.answer({ image: 'last' })).body.toString()).toBe('last');
   });
 
+  it('H4: a call whose time runs out on the way into its container is answered with 504; the container is closed', async () => {
+    const clock = new FakeClock();
+    let asked = 0;
+    const witness = fn((_req, res) => {
+      asked += 1;
+      res.end();
+    });
+    test = new TestAgent({ echo: witness }, { clock });
+    let takesMs = 1_000;
+    test.agent.addCallListener({ beforeCall: () => clock.advance(takesMs) });
+    const late = await test.invoke({ options: [withDeadline(later(clock.now(), 1_000))] });
+    expect(await outcomeOf(late.done)).toBe('callTimeout');
+    while (test.driver.counters.live > 0) await clock.advance(0);
+    expect(asked).toBe(0);
+
+    takesMs = 999;
+    const inTime = await test.invoke({ options: [withDeadline(later(clock.now(), 1_000))] });
+    expect(await outcomeOf(inTime.done)).toBe('ok');
+    expect([asked, test.driver.counters.created]).toEqual([1, 2]);
+  });
+
   it('a container that was launched for a caller who left serves the next', async () => {
     test = new TestAgent({ echo });
     test.driver.gates.start.hold();

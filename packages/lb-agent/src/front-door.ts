@@ -39,8 +39,8 @@ export interface FrontDoorOptions {
   readonly agent: LBAgent;
   readonly lookup: FunctionLookup;
   readonly cors: CorsPolicy;
-  /** Decides who may call; everybody unless given. */
-  readonly guard?: AccessGuard;
+  /** Decides who may call, and who may know what operators may. */
+  readonly guard: AccessGuard;
   /** Bytes; 0: no limit. */
   readonly maxRequestBytes: number;
   /** Time in which a client must take some of an answer that waits for it, milliseconds. Default 60 000. */
@@ -107,7 +107,7 @@ export class FrontDoor {
     const explained = req.headers['fn-explain'] === '1';
     let call: LbCall | undefined;
     try {
-      this.options.guard?.check(req, 'caller');
+      this.options.guard.check(req, 'caller');
       checkDeclaredLength(req, this.options.maxRequestBytes);
       const known = target.kind === 'invoke' ? this.options.lookup.known?.(target.fnId) : undefined;
       const options =
@@ -124,7 +124,7 @@ export class FrontDoor {
       call = await this.options.agent.getCall(...options);
       writer.callId = call.model.id;
       if (explained) {
-        const forOperator = this.options.guard?.isOperator(req) ?? true;
+        const forOperator = this.options.guard.isOperator(req);
         writer.explain = () => call?.explain(forOperator) ?? '';
       }
       // F1
@@ -167,7 +167,7 @@ export class FrontDoor {
   private callOptions(template: CallTemplate, req: IncomingMessage): LbCallOption[] {
     const call = fromTemplate(template, req);
     // An operator who shows the token with a call does not give it to the function.
-    return this.options.guard?.showsToken(req) ? [call, withoutHeader('Authorization')] : [call];
+    return this.options.guard.showsToken(req) ? [call, withoutHeader('Authorization')] : [call];
   }
 
   private requestId(req: IncomingMessage): string | undefined {

@@ -1,8 +1,10 @@
 import { PassThrough } from 'node:stream';
-import { createLogger, FakeClock, RecordedMetrics, readSettings, VERSION } from '@fnfleet/core';
+import { createLogger, FakeClock, FnError, RecordedMetrics, readSettings, VERSION } from '@fnfleet/core';
 import { FakeRunner, reportOf } from '@fnfleet/placement';
+import { eventually } from '@fnfleet/testing';
 import { lbSettings } from './settings.js';
-import { TestFleet } from './test-kit/test-fleet.js';
+import { FakeApiNode } from './test-kit/fake-api-node.js';
+import { CONTENTS, type FleetOptions, TestFleet } from './test-kit/test-fleet.js';
 
 RecordedMetrics.install();
 
@@ -160,5 +162,48 @@ it('a web page from another origin may invoke when it is allowed to', async () =
   expect(await from('http://a.com')).toMatchObject({
     status: 200,
     headers: { 'access-control-allow-origin': 'http://a.com' },
+  });
+});
+
+describe('calls that wait for room', () => {
+  /** Keeps a call waiting, and sends another: what the other gets, and how many wait then. */
+  async function second(options: FleetOptions): Promise<unknown> {
+    const full = new FakeRunner('r1').does(async (call) => {
+      await full.readBody(call);
+      return { kind: 'refused', reason: 'busy', error: new FnError('serverBusy') };
+    });
+    await fleet.close();
+    // Time stands still: nobody looks again by themselves.
+    fleet = await TestFleet.start([full], { clock: new FakeClock(), ...options });
+    const waiting = () => fleet.server.agent.fleetStatus()?.waiting;
+    let status: number | string | undefined;
+    const send = async () => {
+      const answer = await fleet.send('/invoke/fn1', { body: 'x'.repeat(1000) });
+      status ??= answer.status;
+    };
+    const first = send().catch(() => undefined);
+    await eventually(() => expect(waiting()).toBe(1));
+    const other = send().catch(() => undefined);
+    await eventually(() => expect(status ?? waiting()).not.toBe(1));
+    status ??= 'waits';
+    await fleet.hangUp();
+    await Promise.all([first, other]);
+    return status;
+  }
+
+  it.each`
+    story                                    | env                               | status
+    ${'there is room for two calls'}         | ${{ FN_QUEUE_MAX_CALLS: '2' }}    | ${'waits'}
+    ${'there is room for one call'}          | ${{ FN_QUEUE_MAX_CALLS: '1' }}    | ${503}
+    ${'there is room for what is in memory'} | ${{ FN_QUEUE_MAX_BYTES: '1000' }} | ${'waits'}
+    ${'there is room for less than that'}    | ${{ FN_QUEUE_MAX_BYTES: '999' }}  | ${503}
+  `('$story: $status', async ({ env, status }) => {
+    expect(await second({ env })).toBe(status);
+  });
+
+  it('what an embedder does not set has its default', async () => {
+    const api = await FakeApiNode.start(CONTENTS);
+    expect(await second({ settings: { runnerApiUrl: api.url } })).toBe('waits');
+    await api.close();
   });
 });

@@ -1,8 +1,8 @@
 import http2 from 'node:http2';
 import type { AddressInfo } from 'node:net';
 import { FakeClock } from '@fnfleet/core';
-import { encodeRunnerMessage, NOTHING_REPORTED, type RunnerMessage, StreamError } from '@fnfleet/protocol';
-import { anOutboundCall, FixedBody } from '@fnfleet/testing';
+import { encodeRunnerMessage, NOTHING_REPORTED, protoRoot, type RunnerMessage, StreamError } from '@fnfleet/protocol';
+import { anOutboundCall, eventually, FixedBody } from '@fnfleet/testing';
 import { type GrpcRunnerOptions, newGrpcRunner } from './grpc-runner.js';
 import type { Runner } from './runner.js';
 
@@ -15,19 +15,23 @@ class Peer {
   private readonly sessions = new Set<http2.ServerHttp2Session>();
   connections = 0;
   streams = 0;
+  pings = 0;
 
-  constructor(script: (stream: http2.ServerHttp2Stream, session: http2.ServerHttp2Session) => void) {
+  constructor(script: (stream: http2.ServerHttp2Stream, session: http2.ServerHttp2Session, path: string) => void) {
     this.server = http2.createServer();
     this.server.on('session', (session) => {
       this.connections += 1;
       this.sessions.add(session);
+      session.on('ping', () => {
+        this.pings += 1;
+      });
       session.once('close', () => this.sessions.delete(session));
     });
     this.server.on('sessionError', () => undefined);
-    this.server.on('stream', (stream) => {
+    this.server.on('stream', (stream, headers) => {
       this.streams += 1;
       stream.on('error', () => undefined);
-      script(stream, stream.session as http2.ServerHttp2Session);
+      script(stream, stream.session as http2.ServerHttp2Session, `${headers[':path']}`);
     });
   }
 
@@ -262,5 +266,52 @@ describe('a status that does not come', () => {
     expect(await failure(runner)).toEqual({ unreachable: true });
   });
 });
+
+describe('a runner that says nothing while it serves a call', () => {
+  const ofFn = statusMessage({});
+  const ours = statusMessage({ load: {} });
+
+  it.each`
+    story                                            | statuses              | asked
+    ${'is asked for a sign of life if it is ours'}   | ${[ours]}             | ${true}
+    ${'is not asked if it is one of Fn'}             | ${[ofFn]}             | ${false}
+    ${'is not once one of Fn has taken its address'} | ${[ours, ofFn]}       | ${false}
+    ${'is asked again once it is ours again'}        | ${[ours, ofFn, ours]} | ${true}
+  `('$story', async ({ statuses, asked }) => {
+    const clock = new FakeClock();
+    let answered = 0;
+    const { runner, peer } = await withPeer(
+      (stream, _session, path) => {
+        if (path !== '/RunnerProtocol/Status') return;
+        respond(stream);
+        stream.end(statuses[answered] ?? ofFn);
+        answered += 1;
+      },
+      { clock },
+    );
+    let loads = 0;
+    runner.onLoad = () => {
+      loads += 1;
+    };
+    for (const _ of statuses) await runner.status();
+    expect(loads).toBe(statuses.filter((status: Buffer) => status === ours).length);
+
+    const caller = new AbortController();
+    const outcome = runner.tryCall(anOutboundCall(), caller.signal);
+    await eventually(() => expect(peer.streams).toBe(statuses.length + 1));
+    await clock.advance(4_000);
+    // What went out before this has arrived by the time it is answered.
+    await runner.status();
+    expect(peer.pings > 0).toBe(asked);
+    caller.abort();
+    await outcome;
+  });
+});
+
+/** @param fields as `proto/runner.proto` names them */
+function statusMessage(fields: object): Buffer {
+  const message = Buffer.from(protoRoot().lookupType('RunnerStatus').encode(fields).finish());
+  return framed(0, message.length, message);
+}
 
 const UNAVAILABLE = { ':status': 200, 'content-type': 'application/grpc', 'grpc-status': 14 };

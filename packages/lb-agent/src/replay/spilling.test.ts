@@ -1,4 +1,5 @@
-import { mkdtemp, readdir, readlink, rmdir } from 'node:fs/promises';
+import { readdirSync, renameSync } from 'node:fs';
+import { mkdtemp, readdir, readlink, rm, rmdir } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { PassThrough, type Readable } from 'node:stream';
@@ -8,6 +9,7 @@ import { FakeDisk } from '../test-kit/fake-disk.js';
 import { next, readAll } from '../test-kit/reading.js';
 import { ReplayBudget, type ReplayBudgetOptions } from './replay-budget.js';
 import { ReplayBuffer } from './replay-buffer.js';
+import { openUnnamed } from './spill-file.js';
 
 const metrics = RecordedMetrics.install();
 
@@ -246,6 +248,18 @@ it('a real file has no name: nobody finds it, nothing is left of it', async () =
   await budget.whenIdle(Number.POSITIVE_INFINITY);
   if (process.platform === 'linux') expect(await filesOpenIn(directory)).toBe(0);
   await rmdir(directory);
+});
+
+it('a file whose name cannot be taken away is not used, and not left open', async () => {
+  const directory = await mkdtemp(join(tmpdir(), 'replay-test-'));
+  const opening = openUnnamed(directory);
+  // Between the two steps somebody moves the directory: this thread goes no further before that.
+  for (let looks = 0; readdirSync(directory).length === 0; looks += 1) expect(looks).toBeLessThan(1_000_000);
+  const moved = `${directory}-moved`;
+  renameSync(directory, moved);
+  await expect(opening).rejects.toMatchObject({ code: 'ENOENT' });
+  if (process.platform === 'linux') expect(await filesOpenIn(moved)).toBe(0);
+  await rm(moved, { recursive: true });
 });
 
 async function filesOpenIn(directory: string): Promise<number> {

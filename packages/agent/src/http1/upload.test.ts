@@ -1,0 +1,82 @@
+import type { Socket } from 'node:net';
+import { PassThrough } from 'node:stream';
+import { Upload } from './upload.js';
+
+let socket: PassThrough;
+let body: PassThrough;
+let upload: Upload;
+const failures: (string | undefined)[] = [];
+
+beforeEach(() => {
+  failures.length = 0;
+  socket = new PassThrough({ highWaterMark: 30 });
+  body = new PassThrough();
+  upload = new Upload(socket as unknown as Socket, body, {
+    onUploadFailed: (error) => void failures.push(error?.message),
+  });
+});
+afterEach(async () => {
+  body.destroy();
+  await settled();
+  // Whoever is written to for years must not gather listeners.
+  expect(['drain', 'error'].map((event) => socket.listenerCount(event))).toEqual([0, 0]);
+});
+
+/** Lets streams hand on what they hold. */
+async function settled(): Promise<void> {
+  for (let turn = 0; turn < 5; turn += 1) await new Promise((resolve) => setImmediate(resolve));
+}
+
+/** What has gone to the function since it was asked last. */
+const sent = () => `${socket.read() ?? ''}`;
+
+it('sends each piece as a chunk, and an end', async () => {
+  body.write('piece by piece');
+  await settled();
+  expect([sent(), upload.isComplete]).toEqual(['e\r\npiece by piece\r\n', false]);
+  body.write(Buffer.alloc(0));
+  body.end('!');
+  await settled();
+  expect([sent(), upload.isComplete, failures]).toEqual(['1\r\n!\r\n0\r\n\r\n', true, []]);
+});
+
+it('takes no more of the body than the function takes, and goes on when it does', async () => {
+  body.write('a'.repeat(40));
+  await settled();
+  body.write('more');
+  await settled();
+  expect([body.isPaused(), body.readableLength]).toEqual([true, 4]);
+  expect(sent()).toBe(`28\r\n${'a'.repeat(40)}\r\n`);
+  await settled();
+  expect([body.isPaused(), sent()]).toEqual([false, '4\r\nmore\r\n']);
+});
+
+it.each`
+  what                           | breaks                                          | failure
+  ${'breaks off with an error'}  | ${() => body.destroy(new Error('client left'))} | ${['client left', undefined]}
+  ${'is closed without its end'} | ${() => body.destroy()}                         | ${[undefined]}
+`('a body that $what is no complete one', async ({ breaks, failure }) => {
+  body.write('half');
+  await settled();
+  breaks();
+  await settled();
+  expect([sent(), upload.isComplete, failures]).toEqual(['4\r\nhalf\r\n', false, failure]);
+});
+
+it.each`
+  then            | act
+  ${'has more'}   | ${() => body.write('more')}
+  ${'ends'}       | ${() => body.end()}
+  ${'is closed'}  | ${() => body.destroy()}
+  ${'breaks off'} | ${() => body.destroy(new Error('client left'))}
+`('once it was stopped nothing is written, and nobody is told: the body $then', async ({ act }) => {
+  body.write('a'.repeat(40));
+  await settled();
+  upload.stop();
+  upload.stop();
+  sent();
+  body.resume();
+  act();
+  await settled();
+  expect([sent(), upload.isComplete, failures]).toEqual(['', false, []]);
+});
