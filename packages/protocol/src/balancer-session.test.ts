@@ -6,10 +6,13 @@ import {
   encodeCall,
   FakeClock,
   FnError,
+  type MonoMs,
+  RecordedMetrics,
   type ResponseWriter,
 } from '@fnfleet/core';
-import { offerCall } from './balancer-session.js';
+import { type EngageOptions, offerCall } from './balancer-session.js';
 import { NOTHING_REPORTED } from './codec.js';
+import type { LoadReport } from './load-report.js';
 import { type ClientMessage, MAX_MESSAGE_BYTES, type RunnerMessage } from './messages.js';
 import type { AttemptOutcome, BodyPiece, BodyReader, CallReport, OutboundCall } from './outbound-call.js';
 import type { StartPromise } from './start-marker.js';
@@ -52,7 +55,17 @@ function offer(overrides: Partial<OutboundCall> = {}, writer: Partial<ResponseWr
   const caller = new AbortController();
   const clock = new FakeClock();
   const pieces: (BodyPiece | Error)[] = [];
-  const seen = { committed: 0, openReaders: 0, reruns: 0, starts: 0, status: 0, text: '', drain: undefined as unknown };
+  const seen = {
+    committed: 0,
+    openReaders: 0,
+    reruns: 0,
+    starts: 0,
+    status: 0,
+    text: '',
+    drain: undefined as unknown,
+    options: undefined as EngageOptions | undefined,
+    loads: [] as (readonly [LoadReport, OutboundCall])[],
+  };
   let reader: BodyReader | undefined;
   let handler: ClientStreamHandler | undefined;
   let engagements = 0;
@@ -105,14 +118,16 @@ function offer(overrides: Partial<OutboundCall> = {}, writer: Partial<ResponseWr
   };
   const channel = {
     address: 'r1:9190',
-    engage(_options: object, listener: ClientStreamHandler) {
+    engage(options: EngageOptions, listener: ClientStreamHandler) {
       engagements += 1;
+      seen.options = options;
       handler = listener;
       return stream;
     },
   };
   const outcomes: AttemptOutcome[] = [];
-  const over = offerCall(call, channel, caller.signal, undefined, undefined, clock).then((outcome) => {
+  const onLoad = (...load: [LoadReport, OutboundCall]) => void seen.loads.push(load);
+  const over = offerCall(call, channel, caller.signal, undefined, onLoad, clock).then((outcome) => {
     outcomes.push(outcome);
     return outcome;
   });
@@ -130,6 +145,7 @@ function offer(overrides: Partial<OutboundCall> = {}, writer: Partial<ResponseWr
     },
     end: (end: Partial<StreamEnd> = {}) => handler?.onEnd({ ...WITH_STATUS, ...end }),
     writable: () => handler?.onWritable(),
+    load: (load: LoadReport) => handler?.onLoad?.(load),
     upload(...more: (BodyPiece | Error)[]) {
       pieces.push(...more);
       reader?.onReadable?.();
@@ -386,6 +402,14 @@ describe('P8: what a runner says is checked', () => {
     },
   );
 
+  it.each([200, 204, 404, 599])('an answer may begin with status %s', async (status) => {
+    const offered = offer();
+    offered.say({ kind: 'resultStart', status, headers: [] }, BYTES, DONE);
+    offered.end();
+    expect(await offered.outcome()).toMatchObject(FINISHED);
+    expect(offered.seen).toMatchObject({ status, text: 'half' });
+  });
+
   it.each([0, Number.NaN])('an answer without a status (%s) is a 200', (status) => {
     const { say, seen } = offer();
     say({ kind: 'resultStart', status, headers: [] });
@@ -442,6 +466,75 @@ describe('P8: whom a report blames', () => {
     const offered = offer();
     offered.say(report({ errorCode: code, errorText: text, errorUser }));
     expect(await offered.outcome()).toMatchObject({ kind: 'failed', blame });
+  });
+});
+
+describe('what is passed on beside the answer', () => {
+  it.each`
+    what                            | message                                        | blame
+    ${'a report that blames both'}  | ${report({ errorCode: 502, errorUser: true })} | ${'function'}
+    ${'a runner that failed'}       | ${report({ errorCode: 500 })}                  | ${'platform'}
+    ${'a balancer out of time'}     | ${report({ errorText: 'context canceled' })}   | ${'platform'}
+    ${'a caller who asks too much'} | ${report({ errorCode: 429 })}                  | ${'caller'}
+  `('metrics and logs say whose fault it was: $what, $blame', async ({ message, blame }) => {
+    const offered = offer();
+    offered.say(message);
+    expect(await offered.outcome()).toMatchObject({ kind: 'failed', error: { blame } });
+  });
+
+  it('a failure without words is given some', async () => {
+    const offered = offer();
+    offered.say(report({ errorCode: 500 }));
+    const outcome = await offered.outcome();
+    expect(describeError(outcome.kind === 'failed' && outcome.error)).toMatchObject({
+      message: 'Unknown Error From Pure Runner',
+    });
+  });
+
+  it('the report goes to the owner of the call, with the outcome, and into the metrics', async () => {
+    const metrics = RecordedMetrics.install();
+    const reported: unknown[] = [];
+    const executed: number[] = [];
+    const addExecution = (ns: number) => void executed.push(ns);
+    const offered = offer({ reported: (one) => void reported.push(one), addExecution });
+    offered.say(report({ success: true, schedulerNs: 2e6, executionNs: 5e6 }));
+    offered.end();
+    const outcome = await offered.outcome();
+    expect(outcome).toMatchObject({ kind: 'finished', report: { executionNs: 5e6 } });
+    expect([reported, executed]).toEqual([[outcome.kind === 'finished' && outcome.report], [5e6]]);
+    expect(metrics.values('lb_runner_sched_latency')).toEqual([2]);
+    expect(metrics.values('lb_runner_exec_latency')).toEqual([5]);
+    const refused = offer({ addExecution });
+    refused.say(BUSY);
+    await refused.outcome();
+    expect([executed, metrics.values('lb_runner_sched_latency').length]).toEqual([[5e6], 1]);
+  });
+
+  it('a failed attempt keeps what its runner reported', async () => {
+    const offered = offer();
+    offered.say(HEAD, CRASH);
+    expect(await offered.outcome()).toMatchObject({ kind: 'failed', report: { errorCode: 502 } });
+  });
+
+  it('the stream is opened with what is known of the call', () => {
+    const { seen } = offer({ requestId: 'r1', deadlineAt: 5000 as MonoMs });
+    expect(seen.options).toEqual({ requestId: 'r1', deadlineAt: 5000, trace: undefined });
+  });
+
+  it('the load that comes with the end is passed on, with the call, though the outcome is known', async () => {
+    const { say, load, outcome, seen } = offer();
+    say(CRASH);
+    await outcome();
+    const told = { incarnation: 'a' } as LoadReport;
+    load(told);
+    expect(seen.loads).toMatchObject([[told, { model: { id: 'call1' } }]]);
+  });
+
+  it('nothing but an offer that may run again says that it does', async () => {
+    const offered = offer({ mayRunAgain: true });
+    offered.end({ ...LOST, mayHaveArrived: false });
+    expect(await offered.outcome()).toMatchObject(UNREACHABLE);
+    expect(offered.seen.reruns).toBe(0);
   });
 });
 

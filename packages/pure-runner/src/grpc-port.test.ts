@@ -2,6 +2,7 @@ import { once } from 'node:events';
 import net from 'node:net';
 import { FakeClock, silentLogger } from '@fnfleet/core';
 import type { Http2Stream, StreamLoss } from '@fnfleet/protocol';
+import { FleetCertificates } from '@fnfleet/testing';
 import { GrpcPort, type GrpcPortOptions } from './grpc-port.js';
 
 const HELLO = Buffer.concat([
@@ -124,4 +125,12 @@ it('a connection that is torn down while it is being watched is forgotten at onc
   while (losses.length === 0) await new Promise((resolve) => setTimeout(resolve, 2));
   await clock.advance(100_000);
   expect([losses.length, port.connections]).toEqual([1, 0]);
+});
+
+it('the goodbye does not wait for a connection that has not shown a certificate', async () => {
+  const identity = new FleetCertificates().identity('runner');
+  await start({ tls: { identity, logger: silentLogger } });
+  const socket = await connect();
+  await port.goodbye();
+  expect([await isClosed(socket), port.connections]).toEqual([true, 0]);
 });

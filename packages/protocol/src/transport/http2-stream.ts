@@ -313,7 +313,6 @@ export class Http2Stream {
 
   /** The connection is lost, or the peer has reset the stream. */
   lose(loss: StreamLoss): void {
-    if (this.gone) return;
     const complete = this.carrier.isClient && this.remoteEnded;
     this.leave();
     if (complete) return; // what it holds can still be delivered

@@ -48,7 +48,7 @@ export class Outbox {
   }
 
   get hasUnsent(): boolean {
-    return this.end > this.start || this.full.length > 0;
+    return this.end > this.start; // what is full is followed by what it had no room for
   }
 
   /** Enough has gathered to be worth a write. */
@@ -163,7 +163,7 @@ export class Outbox {
   private readonly taken = (error?: Error | null): void => {
     if (error || this.closed) return; // the socket's own events follow
     this.inFlight = 0;
-    if (this.start === this.end && this.full.length === 0) {
+    if (this.start === this.end) {
       this.start = 0;
       this.end = 0;
     }

@@ -161,9 +161,8 @@ export class RunnerLink {
     socket.once('error', failed);
     socket.once(this.options.tls ? 'secureConnect' : 'connect', () => {
       socket.off('error', failed);
-      if (this.state.kind !== 'connecting' || this.state.socket !== socket) return void socket.destroy();
+      // Whoever gives up a connection destroys its socket, which brings nothing from then on.
       const established = (peer: RunnerPeer) => {
-        if (this.state.kind !== 'connecting') return peer.connection.destroy(new Error('closed'));
         timer.cancel();
         this.failures = 0;
         const pulse = this.watch(peer);

@@ -1,0 +1,95 @@
+import { RunnerPeer } from './runner-peer.js';
+import { frame } from './test-kit/frames.js';
+import { Wired } from './test-kit/wired.js';
+import { FRAME } from './wire.js';
+
+const PING = frame(FRAME.PING, 0, 0, Buffer.alloc(8));
+
+async function connected() {
+  const wired = await Wired.ready('client');
+  return { wired, peer: new RunnerPeer(wired.connection) };
+}
+
+it.each`
+  what                                   | notes                       | sick
+  ${'nothing'}                           | ${[]}                       | ${false}
+  ${'two refusals'}                      | ${[7, 7]}                   | ${false}
+  ${'three refusals'}                    | ${[7, 7, 7]}                | ${true}
+  ${'an answer among three refusals'}    | ${[7, 7, 'answer', 7]}      | ${false}
+  ${'an answer after three refusals'}    | ${[7, 7, 7, 'answer']}      | ${false}
+  ${'other resets'}                      | ${[8, 8, 8, 8, 2]}          | ${false}
+  ${'calm asked for'}                    | ${[11]}                     | ${true}
+  ${'calm asked for, though it answers'} | ${['answer', 11, 'answer']} | ${true}
+`('after $what a connection takes no more streams: $sick', async ({ notes, sick }) => {
+  const { peer } = await connected();
+  for (const note of notes) {
+    if (note === 'answer') peer.noteAnswer();
+    else peer.noteReset(note);
+  }
+  expect([peer.isSick, peer.takesStreams]).toEqual([sick, !sick]);
+  expect(peer.hasAnswered).toBe(notes.includes('answer'));
+});
+
+it('a connection that leaves takes none, however well it is', async () => {
+  const { wired, peer } = await connected();
+  wired.connection.leave();
+  expect([peer.isSick, peer.takesStreams]).toEqual([false, false]);
+});
+
+it('each who waits for a PING of the runner is told of the next one, once, unless it has given up', async () => {
+  const { wired, peer } = await connected();
+  const told: string[] = [];
+  peer.onNextPing(() => told.push('one'));
+  const giveUp = peer.onNextPing(() => told.push('two'));
+  peer.onNextPing(() => told.push('three'));
+  giveUp();
+  wired.say(PING, PING);
+  expect(told).toEqual(['one', 'three']);
+  peer.onNextPing(() => told.push('four'));
+  wired.say(PING);
+  expect(told).toEqual(['one', 'three', 'four']);
+});
+
+it('who waits again when told is told of the one after', async () => {
+  const { wired, peer } = await connected();
+  let told = 0;
+  const again = () => {
+    told += 1;
+    peer.onNextPing(again);
+  };
+  peer.onNextPing(again);
+  wired.say(PING);
+  expect(told).toBe(1);
+  wired.say(PING);
+  expect(told).toBe(2);
+});
+
+it('a stream that lingers is cut off with the second look, once; one that ends is not', async () => {
+  const { wired, peer } = await connected();
+  const cut: string[] = [];
+  const [stays, ends, throws] = ['stays', 'ends', 'throws'].map((name) => ({
+    cut: () => {
+      cut.push(name);
+      if (name === 'throws') throw new Error('a fault');
+    },
+  }));
+  if (!stays || !ends || !throws) return;
+  for (const stream of [throws, stays, ends]) peer.linger(stream);
+  peer.look(true);
+  peer.ended(ends);
+  expect(cut).toEqual([]);
+  peer.look(true);
+  peer.look(true);
+  expect([cut, wired.faults.length, wired.closes]).toEqual([['throws', 'stays'], 1, []]);
+});
+
+it('whose socket takes nothing is cut off if it is one of ours', async () => {
+  const { wired, peer } = await connected();
+  wired.socket.open = false;
+  wired.say(PING);
+  await wired.turn();
+  for (let i = 0; i < 10; i += 1) peer.look(false);
+  expect(wired.closes).toEqual([]);
+  peer.look(true);
+  expect(wired.closes).toMatchObject([{ message: 'the peer does not read' }]);
+});
