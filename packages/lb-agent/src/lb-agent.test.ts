@@ -1,8 +1,8 @@
 import { getEventListeners } from 'node:events';
-import { CancelledError, FakeClock, FnError, RecordedMetrics, type ResponseWriter } from '@fnfleet/core';
+import { CancelledError, FakeClock, FnError, MIB, RecordedMetrics, type ResponseWriter } from '@fnfleet/core';
 import { type FakeAttempt, FakeRunner, newStaticRunnerPool, reportOf } from '@fnfleet/placement';
 import type { AttemptOutcome, OutboundCall } from '@fnfleet/protocol';
-import { aCall, RecordingWriter } from '@fnfleet/testing';
+import { aCall, anOutboundCall, RecordingWriter } from '@fnfleet/testing';
 import {
   fromModel,
   invokeDetached,
@@ -179,6 +179,26 @@ describe('submitting a call', () => {
     await clock.advance(500);
     await submitted;
     expect(metrics.values('lb_call_latency')).toEqual([20]);
+  });
+
+  it('a call of which nothing is on record tells where it was, and no more', async () => {
+    agent = anAgent({ explainCalls: 0 });
+    const call = await agent.getCall(...aSyncCall());
+    await agent.submit(call);
+    expect([call.explain(true), call.explain(false)]).toEqual(['runner=r1; attempts=1', 'attempts=1']);
+    expect(agent.explain(call.model.id)).toBeUndefined();
+  });
+
+  it('where no bound is set the bodies of calls that wait may take 256 MiB', async () => {
+    runner = new FakeRunner('r1').refuses('busy');
+    agent = anAgent();
+    const ends: unknown[] = [];
+    for (const heldBytes of [128 * MIB, 128 * MIB, 1]) {
+      const body = Object.assign(anOutboundCall().body, { heldBytes });
+      void submit(fromModel(aCall(), body)).catch(({ code }) => ends.push(code));
+      await clock.advance(0);
+    }
+    expect([agent.fleetStatus()?.waiting, ends]).toEqual([2, ['serverBusy']]);
   });
 
   it('a caller that has left is not placed', async () => {

@@ -46,6 +46,15 @@ describe('what is known', () => {
     expect(source.asked).toEqual(['a', 'a']);
   });
 
+  it('can be had for as long without asking anybody', async () => {
+    expect(cache.known('a')).toBeUndefined();
+    await get('a');
+    await clock.advance(4_999);
+    expect(cache.known('a')).toBe('a1');
+    await clock.advance(1);
+    expect([cache.known('a'), source.asked]).toEqual([undefined, ['a']]);
+  });
+
   it('is used also for a caller who has left', async () => {
     await get('a');
     expect(cache.get('a', AbortSignal.abort())).toBe('a1');

@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import net from 'node:net';
 import { FakeClock, silentLogger } from '@fnfleet/core';
 import type { Http2Stream, StreamLoss } from '@fnfleet/protocol';
-import { FleetCertificates } from '@fnfleet/testing';
+import { eventually, FleetCertificates } from '@fnfleet/testing';
 import { GrpcPort, type GrpcPortOptions } from './grpc-port.js';
 
 const HELLO = Buffer.concat([
@@ -48,7 +48,7 @@ afterEach(async () => {
   const closed = port.goodbye();
   port.cut();
   await closed;
-  expect([port.connections, clock.pendingTimers]).toEqual([0, 0]);
+  await eventually(() => expect([port.connections, clock.pendingTimers]).toEqual([0, 0]));
   for (const socket of sockets.splice(0)) socket.destroy();
   streams.length = 0;
   losses.length = 0;
@@ -80,6 +80,21 @@ it('a connection that says nothing is closed; one that has said hello may be idl
   await clock.advance(1);
   expect([await isClosed(silent), await isClosed(half), await isClosed(idle)]).toEqual([true, true, false]);
   expect(port.connections).toBe(1);
+});
+
+it.each`
+  when                            | act
+  ${'after 10 s'}                 | ${() => clock.advance(10_000)}
+  ${'as the port closes'}         | ${() => void port.goodbye()}
+  ${'as every connection is cut'} | ${() => port.cut()}
+  ${'as another needs the place'} | ${() => connect()}
+`('where TLS is spoken, a connection that never begins with it is closed $when', async ({ act }) => {
+  const identity = new FleetCertificates().identity('runner');
+  await start({ maxConnections: 1, tls: { identity, logger: silentLogger } });
+  const silent = await connect();
+  expect(port.connections).toBe(1);
+  await act();
+  expect(await isClosed(silent)).toBe(true);
 });
 
 it('with too many connections the oldest that has said nothing makes room; those that have spoken keep their places', async () => {

@@ -199,6 +199,28 @@ describe('placing a call', () => {
     },
   );
 
+  it.each`
+    what                       | thrown                | error
+    ${'with an error'}         | ${new Error('a bug')} | ${new Error('a bug')}
+    ${'with what is no error'} | ${'a bug'}            | ${{ code: 'internal', cause: 'a bug' }}
+  `('a runner of an embedder that rejects $what fails the call, which may have run', async ({ thrown, error }) => {
+    const [broken, free] = [new FakeRunner('r1').finishes(), new FakeRunner('r2').finishes()];
+    broken.tryCall = () => Promise.reject(thrown);
+    const placement = await placeCall(aCall(), deps(poolOf(broken, free)), never());
+    expect(placement).toMatchObject({ kind: 'failed', blame: 'runner', error });
+    expect(free.attempts).toBe(0);
+  });
+
+  it('a placer of an embedder that throws what is no error ends the call with an internal one', async () => {
+    const placer: DispatcherDeps['placer'] = {
+      order: () => {
+        throw 'a bug';
+      },
+    };
+    const placement = await placeCall(aCall(), { ...deps(poolOf(new FakeRunner('r1'))), placer }, never());
+    expect(placement).toMatchObject({ kind: 'unplaced', error: { code: 'internal', cause: 'a bug' } });
+  });
+
   it('a pool that throws counts as empty with that error', async () => {
     const pool: RunnerPool = {
       runners: () => Promise.reject(new FnError('functionFailed')),

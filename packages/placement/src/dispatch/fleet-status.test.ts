@@ -1,7 +1,8 @@
 import { FakeClock, RecordedMetrics } from '@fnfleet/core';
+import type { LoadReport, RunnerStatus } from '@fnfleet/protocol';
 import { FakeRunner } from '../fake-runner.js';
 import type { Runner, RunnerPool } from '../runner.js';
-import { Dispatcher } from './dispatcher.js';
+import { Dispatcher, type DispatcherDeps } from './dispatcher.js';
 
 const metrics = RecordedMetrics.install();
 
@@ -26,9 +27,8 @@ class ChangingPool implements RunnerPool {
   async close() {}
 }
 
-it('follows the pool, also when it becomes empty, and so do the metrics', () => {
-  const pool = new ChangingPool([new FakeRunner('r1'), new FakeRunner('r2')]);
-  const dispatcher = new Dispatcher({
+function dispatcherOf(pool: RunnerPool, more: Partial<DispatcherDeps> = {}): Dispatcher {
+  return new Dispatcher({
     pool,
     placer: { order: (_call, { candidates }) => candidates },
     clock: new FakeClock(),
@@ -36,7 +36,71 @@ it('follows the pool, also when it becomes empty, and so do the metrics', () => 
     limits: { maxCalls: 10, maxBytes: 1000 },
     health: { probeMs: 0 },
     random: () => 0.5,
+    ...more,
   });
+}
+
+it('an operator who asks learns of all runners how they are now, although nobody probes them', async () => {
+  const runners = ['r1', 'r2'].map(
+    (address) => new TellingRunner(address, { incarnation: address, active: 3 } as LoadReport),
+  );
+  const dispatcher = dispatcherOf(new ChangingPool(runners));
+  const seen = () => dispatcher.status().runners.map(({ address, load }) => [address, load?.active]);
+  try {
+    expect(seen()).toEqual([
+      ['r1', undefined],
+      ['r2', undefined],
+    ]);
+    await dispatcher.askRunners(1000);
+    expect(seen()).toEqual([
+      ['r1', 3],
+      ['r2', 3],
+    ]);
+  } finally {
+    dispatcher.close();
+  }
+});
+
+it('a fleet in which one runner is listed twice is told of once, and of what comes to be later', async () => {
+  const troubles: string[] = [];
+  const same = { incarnation: 'x' } as LoadReport;
+  const [r1, r2, r3] = ['r1', 'r2', 'r3'].map((address) => new TellingRunner(address, same)) as [
+    TellingRunner,
+    TellingRunner,
+    TellingRunner,
+  ];
+  const pool = new ChangingPool([r1, r2]);
+  const dispatcher = dispatcherOf(pool, { onTrouble: (what) => troubles.push(what) });
+  try {
+    await dispatcher.askRunners(1000);
+    await dispatcher.askRunners(1000);
+    expect(troubles).toEqual([expect.stringContaining('r1 and r2 are one runner')]);
+    pool.change([r1, r3]);
+    await dispatcher.askRunners(1000);
+    expect(troubles.slice(1)).toEqual([expect.stringContaining('r1 and r3 are one runner')]);
+  } finally {
+    dispatcher.close();
+  }
+});
+
+/** Says how it is when it is asked. */
+class TellingRunner extends FakeRunner {
+  constructor(
+    address: string,
+    private readonly load: LoadReport,
+  ) {
+    super(address);
+  }
+
+  override async status(): Promise<RunnerStatus> {
+    this.onLoad?.(this.load, undefined);
+    return { ...(await super.status()), load: this.load };
+  }
+}
+
+it('follows the pool, also when it becomes empty, and so do the metrics', () => {
+  const pool = new ChangingPool([new FakeRunner('r1'), new FakeRunner('r2')]);
+  const dispatcher = dispatcherOf(pool);
   const seen = () => [
     dispatcher.status().runners.map(({ address }) => address),
     metrics.sum('lb_runners_by_state', { state: 'ok' }),

@@ -49,6 +49,21 @@ it('trouble that one process has with a runner is shown', () => {
   ]);
 });
 
+it('what only some of the processes know is told', () => {
+  const load = { active: 3 } as never;
+  const introduction = { about: { name: 'box' } } as never;
+  const quiet = { kind: 'file', failing: false } as never;
+  const failing = { kind: 'file', failing: true } as never;
+  const of = (known: Partial<RunnerStatusLine>, pool: FleetStatus['pool']) => status({ pool, runners: [line(known)] });
+  const merged = mergeFleetStatus([of({}, quiet), of({ cordoned: true, load }, failing), of({ introduction }, quiet)]);
+  expect(merged).toEqual(status({ pool: failing, runners: [line({ cordoned: true, load, introduction })] }));
+
+  const other = { active: 4 } as never;
+  expect(mergeFleetStatus([of({ load }, quiet), of({ load: other, state: 'draining' }, undefined)])).toEqual(
+    status({ pool: quiet, runners: [line({ load: other, state: 'draining' })] }),
+  );
+});
+
 it('of processes without runners nothing is seen', () => {
   expect(mergeFleetStatus([])).toBeUndefined();
 });

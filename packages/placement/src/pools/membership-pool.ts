@@ -145,8 +145,8 @@ export class MembershipPool implements RunnerPool {
     if (same) return;
     this.changedAt = this.clock.now();
     count('lb_pool_runners', joined.length - left.length);
-    if (joined.length > 0) count('lb_pool_changes', joined.length, { change: 'joined' });
-    if (left.length > 0) count('lb_pool_changes', left.length, { change: 'left' });
+    count('lb_pool_changes', joined.length, { change: 'joined' });
+    count('lb_pool_changes', left.length, { change: 'left' });
     this.logger[runners.length === 0 ? 'warn' : 'info']('runners changed', {
       runners: runners.length,
       joined: namesOf(joined),

@@ -26,6 +26,17 @@ it.each`
   expect(() => newRegistration({ settings, port })).toThrow(message);
 });
 
+it.each(['1', '3601', '2.5', '-5', '5s', '5 ', '0x5', ''])('a ttl of %j is refused', (ttl) => {
+  const settings = { register: `etcd://h1?ttl=${ttl}`, advertiseAddress: 'h1' };
+  const message = `FN_REGISTER: ttl: expected whole seconds from 2 to 3600, got ${JSON.stringify(ttl)}`;
+  expect(() => newRegistration({ settings, port })).toThrow(message);
+});
+
+it.each(['2', '10', '3600'])('a ttl of %s seconds is taken', (ttl) => {
+  const settings = { register: `etcd://h1?ttl=${ttl}`, advertiseAddress: 'h1' };
+  expect(newRegistration({ settings, port })).toBeDefined();
+});
+
 describe('with an etcd', () => {
   let etcd: EtcdServer;
   let registration: Registration | undefined;
