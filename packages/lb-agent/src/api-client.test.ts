@@ -1,7 +1,7 @@
 import http from 'node:http';
 import https from 'node:https';
 import type { AddressInfo } from 'node:net';
-import { CancelledError, FakeClock, type TlsIdentity } from '@fnfleet/core';
+import { CancelledError, FakeClock, MIB, type TlsIdentity } from '@fnfleet/core';
 import { eventually, FleetCertificates } from '@fnfleet/testing';
 import { ApiClient, type ApiClientOptions } from './api-client.js';
 
@@ -87,6 +87,14 @@ describe('an answer', () => {
     expect(outcome.answer).toEqual(answer);
     expect(asked).toHaveLength(1);
   });
+});
+
+it('an answer that is longer than any api node gives is read no further, and asked for again like any trouble', async () => {
+  const { answer } = await outcomeOf(read(await serve(['x'.repeat(16 * MIB + 1)])));
+  expect(answer).toEqual([expect.anything(), expect.stringContaining(`an answer of more than ${16 * MIB} bytes`)]);
+  await client.close();
+  server?.closeAllConnections();
+  expect(await read(await serve(['y'.repeat(16 * MIB)]))).toHaveLength(16 * MIB);
 });
 
 describe('trouble that may pass', () => {

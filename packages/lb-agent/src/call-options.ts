@@ -107,13 +107,6 @@ export function withExplanation(): LbCallOption {
   };
 }
 
-/** What happens with the call belongs to this trace. */
-export function withTrace(trace: TraceContext): LbCallOption {
-  return (draft) => {
-    draft.trace = trace;
-  };
-}
-
 /** Names the request in the logs of balancer and runner. */
 export function withRequestId(requestId: string | undefined): LbCallOption {
   return (draft) => {

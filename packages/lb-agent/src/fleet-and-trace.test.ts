@@ -2,6 +2,7 @@ import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { decodeTraceRecord, FakeRunner } from '@fnfleet/placement';
+import { type LoadReport, NOTHING_CHECKED } from '@fnfleet/protocol';
 import { TestFleet } from './test-kit/test-fleet.js';
 
 let directory: string;
@@ -28,6 +29,22 @@ it('GET /fleet tells what the balancer sees of its runners, and of the source of
       { address: 'r2:9190', state: 'ok', in_flight: 0, weight: 1, warm_functions: 0 },
     ],
   });
+});
+
+it('GET /fleet?ask=1 asks the runners first', async () => {
+  const runner = new FakeRunner('r1:9190');
+  runner.status = async () => {
+    const load = { incarnation: 'x', active: 4 } as LoadReport;
+    runner.onLoad?.(load, undefined);
+    return { ...NOTHING_CHECKED, load };
+  };
+  fleet = await TestFleet.start([runner], { env: { FN_RUNNER_PROBE_MSECS: '0' } });
+  const active = async (query: string) => {
+    const answer = await fleet?.send(`/fleet${query}`, { method: 'GET' });
+    return JSON.parse(answer?.body ?? '').runners.map(({ load }: { load?: { active: number } }) => load?.active);
+  };
+  await fleet.send('/fleet/cordons/r1:9190', { method: 'PUT' });
+  expect([await active(''), await active('?ask=1')]).toEqual([[undefined], [4]]);
 });
 
 it('PUT and DELETE /fleet/cordons/<address>: calls go elsewhere, and come back; what nobody has is refused', async () => {

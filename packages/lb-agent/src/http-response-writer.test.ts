@@ -92,6 +92,8 @@ it('W4: never sends more than was announced', async () => {
   writer.write(Buffer.from('ab'));
   await clock.advance(2);
   writer.write(Buffer.from('cdef'));
+  // Nothing is waited for: what comes now goes nowhere.
+  expect(writer.write(Buffer.from('more'))).toBe(true);
   writer.finish();
   expect(await received()).toMatchObject({ headers: { 'content-length': '3' }, body: 'abc' });
 });

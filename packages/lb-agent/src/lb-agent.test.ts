@@ -1,18 +1,32 @@
 import { getEventListeners } from 'node:events';
-import { CancelledError, FakeClock, FnError, MIB, RecordedMetrics, type ResponseWriter } from '@fnfleet/core';
+import type { IncomingMessage } from 'node:http';
+import { Readable } from 'node:stream';
+import {
+  CancelledError,
+  FakeClock,
+  FnError,
+  MIB,
+  parseApp,
+  parseFn,
+  RecordedMetrics,
+  type ResponseWriter,
+} from '@fnfleet/core';
 import { type FakeAttempt, FakeRunner, newStaticRunnerPool, reportOf } from '@fnfleet/placement';
 import type { AttemptOutcome, OutboundCall } from '@fnfleet/protocol';
 import { aCall, anOutboundCall, RecordingWriter } from '@fnfleet/testing';
 import {
+  fromHttpFnRequest,
   fromModel,
   invokeDetached,
   type LbCallOption,
   withController,
+  withExplanation,
   withExtensions,
+  withRequestId,
   withTrigger,
   withWriter,
 } from './call-options.js';
-import { type LBAgent, type LBAgentOptions, newLBAgent } from './lb-agent.js';
+import { type LBAgent, type LBAgentOptions, newLBAgent, newPlacingAgent } from './lb-agent.js';
 
 const metrics = RecordedMetrics.install();
 
@@ -84,6 +98,30 @@ describe('building a call', () => {
     await expect(agent.getCall(option, fromModel(aCall(), Buffer.alloc(0)))).rejects.toThrow(
       `${name} comes after the option that sets the model of the call`,
     );
+  });
+
+  it('what an embedder says of a request goes with the call', async () => {
+    const source = Object.assign(Readable.from(['in']), {
+      method: 'PUT',
+      url: '/invoke/f?q',
+      rawHeaders: ['X-A', '1'],
+    });
+    const req = Object.assign(source, { headers: { 'content-length': '2' }, socket: {} }) as unknown as IncomingMessage;
+    const app = { ...parseApp('{"id":"a","name":"shop"}') };
+    const fn = {
+      ...parseFn('{"id":"f","name":"cart","app_id":"a","image":"i","memory":128,"timeout":5,"idle_timeout":5}'),
+    };
+    const call = await agent.getCall(
+      fromHttpFnRequest(app, fn, req),
+      withWriter(writer),
+      withRequestId('r-1'),
+      withExplanation(),
+    );
+    expect(call).toMatchObject({ request: req, requestId: 'r-1', journal: { detailed: true } });
+    expect(call.model).toMatchObject({ fnId: 'f', appId: 'a', method: 'PUT', headers: { 'X-A': ['1'] } });
+    expect((await agent.getCall(...aSyncCall())).journal?.detailed).toBe(false);
+    await agent.submit(call);
+    expect(runner.attempts).toBe(1);
   });
 
   it('the overrider comes last, changes only this call, and decides what travels with it', async () => {
@@ -231,6 +269,14 @@ describe('a detached call', () => {
     expect(await submitted).toMatchObject({ code: 'reservationExpired' });
     expect(metrics.sum('timeouts')).toBe(1);
   });
+});
+
+it('an agent whose calls go another way than to runners has none to tell of', async () => {
+  const own = newPlacingAgent({ countsCalls: false, place: async () => undefined, close: async () => undefined });
+  agents.push(own);
+  await own.askRunners(10);
+  expect([own.fleetStatus(), own.setCordoned('r1', true)]).toEqual([undefined, false]);
+  await own.submit(await own.getCall(...aSyncCall()));
 });
 
 describe('ending', () => {

@@ -1,7 +1,8 @@
 import { PassThrough } from 'node:stream';
 import { createLogger, FakeClock, FnError, RecordedMetrics, readSettings, VERSION } from '@fnfleet/core';
 import { FakeRunner, reportOf } from '@fnfleet/placement';
-import { eventually } from '@fnfleet/testing';
+import { eventually, FleetCertificates } from '@fnfleet/testing';
+import type { RunnerOptions } from './lb-server.js';
 import { lbSettings } from './settings.js';
 import { FakeApiNode } from './test-kit/fake-api-node.js';
 import { CONTENTS, type FleetOptions, TestFleet } from './test-kit/test-fleet.js';
@@ -95,6 +96,40 @@ it('http-api 16: a bug in an extension is a 500 with the cause in the log, and t
   expect(await fleet.send('/invoke/fn1')).toMatchObject({ status: 200 });
 });
 
+it('an extension that throws what cannot even be looked at costs its client the connection, and nobody else', async () => {
+  await fleet.close();
+  const log = new PassThrough();
+  fleet = await TestFleet.start([runner], {
+    logger: createLogger({ level: 'info', format: 'text', stream: log }),
+    callOverrider: (_request, model) => {
+      if (!model.url.endsWith('boom')) return {};
+      throw new Proxy(new Error('a riddle'), {
+        getPrototypeOf() {
+          throw new TypeError('nobody may look');
+        },
+      });
+    },
+  });
+  await expect(fleet.send('/invoke/fn1?boom')).rejects.toThrow(/other side closed|ECONNRESET/);
+  expect(String(log.read())).toContain('a call could not be answered');
+  expect(await fleet.send('/invoke/fn1')).toMatchObject({ status: 200 });
+});
+
+it('a call that fails by its caller or its function is in the log only of those who look for it', async () => {
+  const log = new PassThrough();
+  for (const level of ['info', 'debug'] as const) {
+    await fleet.close();
+    const failing = new FakeRunner('r1').fails(new FnError('functionFailed'), 'function');
+    fleet = await TestFleet.start([failing], { logger: createLogger({ level, format: 'text', stream: log }) });
+    const { headers } = await fleet.send('/invoke/fn1');
+    const lines = String(log.read())
+      .split('\n')
+      .filter((line) => line.includes('call not served'));
+    expect(lines).toHaveLength(level === 'debug' ? 1 : 0);
+    if (level === 'debug') expect(lines[0]).toContain(String(headers['fn-call-id']));
+  }
+});
+
 it('http-api 17, protocol 75: a drain lets the request in hand finish, and takes no other', async () => {
   const arrived = Promise.withResolvers<void>();
   const goOn = Promise.withResolvers<void>();
@@ -119,6 +154,33 @@ it('http-api 17, protocol 75: a drain lets the request in hand finish, and takes
   expect(await answer).toMatchObject({ status: 200, body: 'done' });
   expect(await drained).toBe('drained');
   expect(slow.closed).toBe(true);
+});
+
+it('a drain whose grace is over ends what is in hand, and says so', async () => {
+  const stuck = new FakeRunner('r1').hangs();
+  await fleet.close();
+  fleet = await TestFleet.start([stuck]);
+  const sent = fleet.send('/invoke/fn1').catch(() => 'broken off');
+  await eventually(() => expect(stuck.attempts).toBe(1));
+  expect(await fleet.server.drain({ graceMs: 1 })).toBe('expired');
+  expect([await sent, stuck.closed]).toEqual(['broken off', true]);
+});
+
+it('over TLS runners are shown who the balancer is, and are to have the name that is set', async () => {
+  const made: [string, RunnerOptions][] = [];
+  const identity = new FleetCertificates().identity('balancer');
+  await fleet.close();
+  fleet = await TestFleet.start([], {
+    pool: undefined,
+    env: { FN_RUNNER_ADDRESSES: 'r1:9190', FN_TLS_RUNNER_NAME: 'runner.fleet', FN_RUNNER_SILENCE_MSECS: '1234' },
+    tls: identity,
+    allowInsecureApi: true,
+    createRunner: (address, options) => {
+      made.push([address, options]);
+      return new FakeRunner(address);
+    },
+  });
+  expect(made).toMatchObject([['r1:9190', { tls: { identity, runnerName: 'runner.fleet' }, silenceMs: 1234 }]]);
 });
 
 it('a close ends what is in hand at once', async () => {

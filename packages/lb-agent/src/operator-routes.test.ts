@@ -163,6 +163,13 @@ it('a cordon that nobody has a runner for is refused, with the runners that ther
   expect(await refusal(11)).toMatch(/it has 11 others/);
 });
 
+it('a node without runners has none to cordon, and no cordons', async () => {
+  const of = (known: boolean) => cordonRoutes({ setCordoned: async () => known, fleet: async () => undefined })[0];
+  const answer = (known: boolean) => answerOf(of(known), { params: { address: 'r1' } });
+  await expect(answer(false)).rejects.toThrow('has no runner r1; it has none');
+  expect(await answer(true)).toEqual({ cordons: [] });
+});
+
 it('PUT sets a cordon, DELETE lifts it, and both answer with all that there are', async () => {
   const done: unknown[] = [];
   const routes = cordonRoutes({

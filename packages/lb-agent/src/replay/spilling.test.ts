@@ -143,11 +143,27 @@ it('S3: bytes that the disk does not give back end the attempt', async () => {
   gate.resolve();
 });
 
+it('S3: a disk that has lost what was written ends the attempt', async () => {
+  const faults: { shortBytes?: number } = {};
+  disk = new FakeDisk(faults);
+  budget = aBudget();
+  const { body } = aBody();
+  await readAll(body.open());
+  await settled();
+  faults.shortBytes = 0;
+  const reader = body.open();
+  const cause = { message: expect.stringContaining('has lost byte') };
+  await expect(readAll(reader)).rejects.toMatchObject({ code: 'internal', cause });
+  reader.close();
+  body.commit();
+});
+
 it.each`
   story                         | faults
   ${'cannot be opened'}         | ${{ opens: true }}
   ${'is full'}                  | ${{ writesFrom: 1 }}
   ${'is full after some bytes'} | ${{ writesFrom: 3 }}
+  ${'takes not one byte'}       | ${{ shortBytes: 0 }}
 `('S1: a file that $story takes nothing from the attempt that is replaying by then', async ({ faults }) => {
   const gate = Promise.withResolvers<void>();
   disk = new FakeDisk(faults);
