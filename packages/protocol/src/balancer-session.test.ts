@@ -3,12 +3,17 @@ import {
   type Call,
   CancelledError,
   describeError,
+  encodeBinaryTrace,
   encodeCall,
   FakeClock,
   FnError,
   type MonoMs,
+  NO_TRACE,
+  openSpan,
   RecordedMetrics,
+  RecordedSpans,
   type ResponseWriter,
+  SpanKind,
 } from '@fnfleet/core';
 import { type EngageOptions, offerCall } from './balancer-session.js';
 import { NOTHING_REPORTED } from './codec.js';
@@ -528,6 +533,33 @@ describe('what is passed on beside the answer', () => {
     const told = { incarnation: 'a' } as LoadReport;
     load(told);
     expect(seen.loads).toMatchObject([[told, { model: { id: 'call1' } }]]);
+  });
+
+  it('bytes without a head are those of a 200', async () => {
+    const offered = offer();
+    offered.say(BYTES, BYTES, DONE);
+    offered.end();
+    expect(await offered.outcome()).toMatchObject(FINISHED);
+    expect(offered.seen).toMatchObject({ status: 200, text: 'halfhalf', committed: 1 });
+  });
+
+  it('a second head changes nothing', () => {
+    const { say, seen } = offer();
+    say(HEAD, { kind: 'resultStart', status: 500, headers: [] }, BYTES);
+    expect(seen).toMatchObject({ status: 200, text: 'half' });
+  });
+
+  it('the attempt is in the trace of its call, and what the runner does is within it', async () => {
+    const recorded = RecordedSpans.install();
+    const { context: trace } = openSpan('call', NO_TRACE, SpanKind.SERVER) ?? {};
+    const offered = offer({ trace });
+    offered.say(BUSY);
+    await offered.outcome();
+    recorded.uninstall();
+    const [span] = recorded.named('send_to_runner');
+    expect(span).toMatchObject({ attributes: { 'fn.runner': 'r1:9190', 'fn.outcome': 'refused: busy' }, ended: true });
+    const told = Buffer.from(encodeBinaryTrace(offered.seen.options?.trace ?? NO_TRACE) ?? '', 'base64');
+    expect(told.toString('hex', 19, 27)).toBe(span?.spanId);
   });
 
   it('nothing but an offer that may run again says that it does', async () => {

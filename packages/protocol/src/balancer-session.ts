@@ -226,7 +226,7 @@ class BalancerSession implements ClientStreamHandler {
     this.record(report);
     if (report.success) {
       // A runner of the reference release says nothing about an empty answer.
-      if (this.state === 'offered') this.startAnswer({ kind: 'resultStart', status: 0, headers: [] });
+      this.startAnswer({ kind: 'resultStart', status: 0, headers: [] });
       if (this.state !== 'relaying') return;
       this.state = 'ending';
       // A slow caller has paused it, maybe; what is left is the status, and does not wait for the caller.

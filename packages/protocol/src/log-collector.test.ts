@@ -1,5 +1,6 @@
+import { getEventListeners } from 'node:events';
 import { fixedIdentity } from '@fnfleet/core';
-import { Server, ServerCredentials, type ServerDuplexStream } from '@grpc/grpc-js';
+import { Metadata, Server, ServerCredentials, type ServerDuplexStream } from '@grpc/grpc-js';
 import { collectLogs } from './log-collector.js';
 import type { LogBatch } from './log-messages.js';
 import { runnerService } from './runner-proto.js';
@@ -87,3 +88,50 @@ it('a runner in plain text gets no word from who expects TLS', async () => {
   ).rejects.toThrow();
   expect(called).toBe(false);
 });
+
+it('says what it wants, that it is ready, and that it has each batch, in this order', async () => {
+  const said: object[] = [];
+  script = (stream) => {
+    stream.on('data', (message) => {
+      const [what] = Object.entries(message).find(([, value]) => value) ?? [];
+      said.push(what === 'start' ? message.start : { [`${what}`]: true });
+      if (message.ready || (message.ack && said.length < 4)) stream.write(batch('line'));
+      else if (message.ack) stream.end();
+    });
+  };
+  const batches: LogBatch[] = [];
+  const onBatch = (one: LogBatch) => void batches.push(one);
+  await collectLogs({ address, config: { app: 'a' }, onBatch, signal: life.signal });
+  expect(said).toEqual([{ config: { app: 'a' } }, { ready: true }, { ack: true }, { ack: true }]);
+  expect(batches).toHaveLength(2);
+});
+
+it('tells when the session stands, and not before', async () => {
+  const told: string[] = [];
+  script = (stream) => {
+    told.push('asked');
+    stream.sendMetadata(new Metadata());
+    setImmediate(() => stream.end());
+  };
+  const onOpen = () => void told.push('open');
+  await collectLogs({ address, config: {}, onOpen, onBatch: () => undefined, signal: life.signal });
+  expect(told).toEqual(['asked', 'open']);
+});
+
+it('asks nobody when nobody waits any more', async () => {
+  script = () => fail();
+  life.abort();
+  await collect(fail);
+});
+
+it('a runner that cannot be reached, or refuses, is an error with its status', async () => {
+  script = (stream) => stream.emit('error', { code: 7, details: 'not you' });
+  await expect(collect(fail)).rejects.toMatchObject({ name: 'StreamError', code: 7 });
+  server.forceShutdown();
+  await expect(collect(fail)).rejects.toMatchObject({ name: 'StreamError', code: 14 });
+  expect(getEventListeners(life.signal, 'abort')).toEqual([]);
+});
+
+function fail(): never {
+  throw new Error('nobody asked for this');
+}

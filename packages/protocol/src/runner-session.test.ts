@@ -291,4 +291,82 @@ describe('what a runner sends', () => {
     expect(stream.kinds).toEqual(['resultStart', 'data']);
     expect(stream.ended).toBeUndefined();
   });
+
+  it('a second head, and one after the balancer has gone, are not sent', () => {
+    const { stream, session, run } = start();
+    session.onMessage(TRY);
+    const { response } = run().io;
+    expect(response.write(Buffer.from('too early'))).toBe(true);
+    response.writeHead(200, []);
+    response.writeHead(500, []);
+    expect(stream.sent).toMatchObject([{ kind: 'resultStart', status: 200 }]);
+    const left = start();
+    left.session.onMessage(TRY);
+    left.session.onCancelled();
+    left.run().io.response.writeHead(200, []);
+    expect(left.stream.kinds).toEqual([]);
+  });
+
+  it('a writer that waits for room when all is over need not wait', () => {
+    const { session, run } = start();
+    session.onMessage(TRY);
+    session.onCancelled();
+    const drained = jest.fn();
+    run().io.response.onDrain(drained);
+    expect(drained).toHaveBeenCalledTimes(1);
+  });
+
+  it('the request goes when the answer is complete: what is held of it is dropped, and its end can be seen', async () => {
+    const { stream, session, run } = start();
+    session.onMessage(TRY);
+    for (let i = 0; i < 7; i += 1) session.onMessage(data('x'.repeat(MAX_FRAME_BYTES)));
+    expect(stream.paused).toBe(true);
+    await run().finish(OK);
+    expect(stream.paused).toBe(false);
+    session.onMessage(data('more', true));
+    expect(run().io.body.takeComplete()).toBeUndefined();
+  });
+});
+
+describe('R7: what is too large', () => {
+  const BYTES = 5_000_000;
+
+  it('a call is answered, and its function is blamed', () => {
+    const { stream, session, runs } = start();
+    session.onOversize(BYTES, 4_194_304);
+    const { message, status } = new FnError('callTooLarge', { params: { bytes: BYTES, max: 4_194_304 } });
+    expect(stream.sent).toEqual([
+      { kind: 'finished', report: { ...NOTHING_REPORTED, errorCode: status, errorText: message, errorUser: true } },
+    ]);
+    expect([stream.ended, runs.length]).toEqual([{ code: 0, details: '', load: undefined }, 0]);
+  });
+
+  it('a frame of its body cancels a call that runs', async () => {
+    const { stream, session, run } = start();
+    session.onMessage(TRY);
+    session.onOversize(BYTES, 4_194_304);
+    expect(stream.ended).toMatchObject({ code: 8, details: expect.stringContaining('5000000') });
+    expect(run().io.signal.aborted).toBe(true);
+    await run().finish(OK);
+    expect(stream.kinds).toEqual([]);
+  });
+
+  it('after the end it is no more than late', async () => {
+    const { stream, session, run } = start();
+    session.onMessage(TRY);
+    await run().finish(OK);
+    session.onOversize(BYTES, 4_194_304);
+    expect([stream.kinds, stream.ended?.code]).toEqual([['finished'], 0]);
+  });
+
+  it('a head that no balancer takes is rejected, and another may follow', () => {
+    const { stream, session, run } = start();
+    session.onMessage(TRY);
+    const { response } = run().io;
+    const head = (bytes: number) => () => response.writeHead(200, [['x', 'y'.repeat(bytes)]]);
+    expect(head(BYTES)).toThrow(expect.objectContaining({ code: 'functionResponseHeaderTooBig' }));
+    expect(stream.kinds).toEqual([]);
+    expect(head(10)).not.toThrow();
+    expect(stream.kinds).toEqual(['resultStart']);
+  });
 });

@@ -77,9 +77,20 @@ describe('what is odd and allowed costs nothing', () => {
     const server = await Wired.ready('server');
     server.say(says);
     await server.turn();
-    expect([server.closes, server.faults]).toEqual([[], []]);
+    const complaints = server.news().filter(({ type }) => type === FRAME.RST_STREAM || type === FRAME.GOAWAY);
+    expect([server.closes, server.faults, complaints]).toEqual([[], [], []]);
     server.say(headers(11, REQUEST, ENDS));
     expect(server.opened.at(-1)?.head.get(':path')).toBe('/x');
+  });
+
+  it('PRIORITY of another length than five bytes costs its stream alone', async () => {
+    const server = await Wired.ready('server');
+    server.say(headers(1), headers(3), frame(FRAME.PRIORITY, 0, 1, zeros(4)));
+    await server.turn();
+    expect(server.news().map(({ type, stream, payload }) => [type, stream, payload.readUInt32BE(0)])).toEqual([
+      [FRAME.RST_STREAM, 1, H2_ERROR.FRAME_SIZE_ERROR],
+    ]);
+    expect(server.opened.map(({ heard }) => heard.closed.length)).toEqual([1, 0]);
   });
 
   it('seventeen continuations are too many', async () => {
@@ -275,5 +286,129 @@ describe('a stream that is over', () => {
     expect([stream.sendData(Buffer.from('x')), stream.sendHeaders(TRAILERS, true)]).toEqual([false, false]);
     await client.turn();
     expect([client.news(), stream.isClosed, client.connection.openStreams]).toEqual([[], true, 0]);
+  });
+});
+
+describe('whatever throws behind a connection costs one stream, and is reported', () => {
+  const fault = () => {
+    throw new Error('a fault');
+  };
+
+  it.each`
+    where            | listener                | says
+    ${'at the head'} | ${{ onHeaders: fault }} | ${[headers(1, ANSWER)]}
+    ${'at data'}     | ${{ onData: fault }}    | ${[headers(1, ANSWER), data(1, 'x')]}
+    ${'at the end'}  | ${{ onEnd: fault }}     | ${[headers(1, ANSWER, ENDS)]}
+  `('$where', async ({ listener, says }) => {
+    const client = await Wired.ready('client');
+    const heard = Object.assign(new Heard(), listener);
+    const other = new Heard();
+    client.connection.request(REQUEST, heard);
+    client.connection.request(REQUEST, other);
+    await client.turn();
+    client.news();
+    client.say(...says, headers(3, ANSWER));
+    await client.turn();
+    expect(client.faults.map(({ message }) => message)).toEqual(['a fault']);
+    expect(client.news()).toMatchObject([
+      { type: FRAME.RST_STREAM, stream: 1, payload: uint32(H2_ERROR.INTERNAL_ERROR) },
+    ]);
+    expect([client.closes, client.connection.openStreams, other.lists.length]).toEqual([[], 1, 1]);
+  });
+
+  it('when a stream is lost, when there is room again, and when a PING is answered', async () => {
+    const client = await Wired.ready('client');
+    const lost = Object.assign(new Heard(), { onClose: fault });
+    const waits = Object.assign(new Heard(), { onWritable: fault });
+    client.connection.request(REQUEST, lost);
+    client.connection.request(REQUEST, waits).sendData(Buffer.alloc(70_000));
+    client.connection.ping(fault);
+    client.connection.onNextPing(fault);
+    await client.turn();
+    const ping = client.news().find(({ type }) => type === FRAME.PING);
+    client.say(frame(FRAME.RST_STREAM, 0, 1, uint32(8)));
+    client.say(frame(FRAME.PING, FLAG.ACK, 0, ping?.payload), frame(FRAME.PING, 0, 0, zeros(8)));
+    client.say(frame(FRAME.WINDOW_UPDATE, 0, 3, uint32(70_000)), frame(FRAME.WINDOW_UPDATE, 0, 0, uint32(70_000)));
+    await client.turn();
+    expect([client.faults.length, client.closes, client.connection.openStreams]).toEqual([4, [], 0]);
+    expect(waits.closed).toMatchObject([{ message: 'a fault', unprocessed: false, heardOut: false }]);
+  });
+
+  it('when a request opens a stream; the next one is served', async () => {
+    const server = await Wired.ready('server');
+    const push = server.opened.push.bind(server.opened);
+    server.opened.push = fault;
+    server.say(headers(1));
+    server.opened.push = push;
+    server.say(headers(3));
+    await server.turn();
+    expect(server.news()).toMatchObject([{ type: FRAME.RST_STREAM, stream: 1 }]);
+    expect([server.faults.length, server.opened.length, server.connection.openStreams]).toEqual([1, 1, 1]);
+  });
+
+  it('one within the connection itself ends it, and the peer is told', async () => {
+    const faults: Error[] = [];
+    const closes: Error[] = [];
+    const events = {
+      onReady: fault,
+      onFault: (error: Error) => faults.push(error),
+      onClose: (error: Error) => closes.push(error),
+    };
+    const client = new Wired('client', { events });
+    client.say(frame(FRAME.SETTINGS));
+    await client.turn();
+    expect([faults.length, closes.length, client.socket.destroyed]).toEqual([1, 1, true]);
+    const last = client.news().at(-1);
+    expect([last?.type, last?.payload.readUInt32BE(4)]).toEqual([FRAME.GOAWAY, H2_ERROR.INTERNAL_ERROR]);
+  });
+});
+
+describe('the largest frame that a peer takes', () => {
+  it.each`
+    says      | frames
+    ${16_384} | ${[16_384, 16_384, 7232]}
+    ${20_000} | ${[16_384, 16_384, 7232]}
+  `('$says bytes: frames of $frames', async ({ says, frames }) => {
+    const client = await Wired.ready('client');
+    client.say(setting(SETTING.MAX_FRAME_SIZE, says));
+    client.connection.request(REQUEST, new Heard()).sendData(Buffer.alloc(40_000));
+    await client.turn();
+    const sent = client.news().filter(({ type }) => type === FRAME.DATA);
+    expect(sent.map(({ payload }) => payload.length)).toEqual(frames);
+  });
+});
+
+describe('bytes made where they leave from', () => {
+  const payload = (text: string) => ({
+    length: text.length,
+    writeTo: (memory: Buffer, at: number) => void memory.write(text, at),
+  });
+
+  it.each`
+    window | first             | rest
+    ${0}   | ${[]}             | ${['0123456789']}
+    ${4}   | ${['0123']}       | ${['456789']}
+    ${10}  | ${['0123456789']} | ${[]}
+  `('with a window of $window: $first, then $rest and the end', async ({ window, first, rest }) => {
+    const client = await Wired.ready('client');
+    client.say(setting(SETTING.INITIAL_WINDOW_SIZE, window));
+    const heard = new Heard();
+    const stream = client.connection.request(REQUEST, heard);
+    let sent = 0;
+    stream.sendData(payload('0123456789'), false, () => {
+      sent += 1;
+    });
+    stream.sendData(payload(''), true);
+    await client.turn();
+    const texts = () =>
+      client
+        .news()
+        .filter(({ type }) => type === FRAME.DATA)
+        .map(({ payload: bytes }) => String(bytes))
+        .filter((text) => text !== '');
+    expect([texts(), sent]).toEqual([first, rest.length === 0 ? 1 : 0]);
+    client.say(frame(FRAME.WINDOW_UPDATE, 0, 1, uint32(100)));
+    await client.turn();
+    expect([texts(), sent, stream.hasEnded, heard.writable]).toEqual([rest, 1, true, 0]);
   });
 });

@@ -517,7 +517,12 @@ describe('a peer that does not read', () => {
     for (const one of [done, made]) one?.stream.sendData(Buffer.from('answer'));
     done?.stream.sendHeaders(TRAILERS, true);
     for (let i = 0; i < 4; i += 1) server.connection.look();
-    expect([done?.heard.closed.length, made?.heard.closed.length]).toEqual([1, 0]);
+    expect([done?.heard.closed, made?.heard.closed]).toMatchObject([
+      [{ message: 'the peer takes nothing of what has ended', unprocessed: false, heardOut: false }],
+      [],
+    ]);
+    await server.turn();
+    expect(server.news().at(-1)).toMatchObject({ type: FRAME.RST_STREAM, stream: 1, payload: uint32(H2_ERROR.CANCEL) });
     expect(server.connection.openStreams).toBe(1);
   });
 });

@@ -1,9 +1,10 @@
 import http2 from 'node:http2';
 import net, { type AddressInfo } from 'node:net';
-import { FakeClock } from '@fnfleet/core';
+import { decodeBinaryTrace, FakeClock, type MonoMs, NO_TRACE } from '@fnfleet/core';
 import { encodeRunnerMessage, NOTHING_REPORTED } from '../codec.js';
 import type { RunnerMessage } from '../messages.js';
-import type { StreamEnd } from '../stream.js';
+import { STARTED_HEADER } from '../start-marker.js';
+import type { StreamEnd, StreamError } from '../stream.js';
 import { frameMessage } from './grpc-frames.js';
 import { RunnerChannel } from './runner-channel.js';
 
@@ -275,4 +276,211 @@ it('metadata that cannot travel stays behind, and the call goes', async () => {
     expect(end.code).toBe(0);
   }
   expect(seen).toEqual(['plain', undefined, undefined, undefined]);
+});
+
+describe('the head of an engagement', () => {
+  type Options = Parameters<RunnerChannel['engage']>[0];
+  const BINARY = Buffer.from([0, 0, ...Buffer.alloc(16, 7), 1, ...Buffer.alloc(8, 9), 2, 1]).toString('base64');
+
+  /** The heads of calls, one after another. */
+  async function headsOf(...calls: Options[]): Promise<http2.IncomingHttpHeaders[]> {
+    const heads: http2.IncomingHttpHeaders[] = [];
+    runner.onStream = (stream, headers) => {
+      heads.push(headers);
+      answer(stream);
+    };
+    for (const options of calls) {
+      await new Promise<StreamEnd>((resolve) => {
+        const nothing = { onMessage: () => undefined, onWritable: () => undefined };
+        channel.engage(options, { ...nothing, onEnd: resolve }).halfClose();
+      });
+    }
+    return heads;
+  }
+
+  it('says that it is gRPC, whose, and what is wanted', async () => {
+    await start();
+    const [head] = await headsOf({});
+    expect(head).toEqual({
+      ':method': 'POST',
+      ':scheme': 'http',
+      ':path': '/RunnerProtocol/Engage',
+      ':authority': channel.address,
+      'content-type': 'application/grpc',
+      te: 'trailers',
+      'user-agent': 'fnfleet',
+      'fnfleet-accept': 'started',
+      [http2.sensitiveHeaders]: [],
+    });
+  });
+
+  it('carries the time that is left, of each call its own', async () => {
+    await start();
+    await clock.advance(500);
+    const at = (deadlineAt: number) => ({ deadlineAt: deadlineAt as MonoMs });
+    const heads = await headsOf(at(1500), at(1500), {}, at(2500), at(1500), { ...at(400), requestId: 'r1' });
+    expect(heads.map((head) => head['grpc-timeout'])).toEqual(['1000m', '1000m', undefined, '2000m', '1000m', '0m']);
+    expect(heads.map((head) => head.fn_request_id).at(-1)).toBe('r1');
+  });
+
+  it('carries the trace of the call, if there is one that can be told', async () => {
+    await start();
+    const trace = decodeBinaryTrace(BINARY, 'a=b');
+    const heads = await headsOf({ trace }, { trace: NO_TRACE }, {}, { trace: decodeBinaryTrace(BINARY) });
+    expect(heads.map((head) => [head['grpc-trace-bin'], head.tracestate])).toEqual([
+      [BINARY, 'a=b'],
+      [undefined, undefined],
+      [undefined, undefined],
+      [BINARY, undefined],
+    ]);
+  });
+
+  it('a value of 4096 characters travels, a longer one stays behind', async () => {
+    await start();
+    const heads = await headsOf({ requestId: 'x'.repeat(4096) }, { requestId: 'x'.repeat(4097) }, { requestId: '' });
+    expect(heads.map((head) => head.fn_request_id?.length)).toEqual([4096, undefined, undefined]);
+  });
+});
+
+describe('the largest message taken from a runner', () => {
+  it.each`
+    what                   | options                     | bytes                  | code
+    ${'4 MiB, unless set'} | ${{}}                       | ${4 * 1024 * 1024}     | ${0}
+    ${'no more than that'} | ${{}}                       | ${4 * 1024 * 1024 + 1} | ${8}
+    ${'what is set'}       | ${{ maxMessageBytes: 100 }} | ${101}                 | ${8}
+  `('$what: $bytes bytes end with $code', async ({ options, bytes, code }) => {
+    await start({}, options);
+    const overhead = encodeRunnerMessage({ kind: 'data', data: Buffer.alloc(bytes), eof: false }).length - bytes;
+    const message: RunnerMessage = { kind: 'data', data: Buffer.alloc(bytes - overhead), eof: false };
+    runner.onStream = (stream) => {
+      stream.resume().respond({ ':status': 200 }, { waitForTrailers: true });
+      stream.on('wantTrailers', () => stream.sendTrailers({ 'grpc-status': 0 }));
+      stream.end(frameMessage(encodeRunnerMessage(message)));
+    };
+    expect(await call()).toMatchObject({ code });
+  });
+});
+
+describe('a call beside Engage', () => {
+  const ask = (options: Partial<Parameters<RunnerChannel['unary']>[2]> = {}) =>
+    channel.unary('/RunnerProtocol/Status', Buffer.from('ask'), { timeoutMs: 700, ...options });
+
+  it('is one request and one answer, on the same connection', async () => {
+    await start();
+    await call();
+    runner.onStream = (stream, headers) => {
+      const asked: Buffer[] = [];
+      stream.on('data', (bytes: Buffer) => asked.push(bytes));
+      stream.once('end', () => {
+        const said = `${headers[':path']} ${headers['grpc-timeout']} ${Buffer.concat(asked).subarray(5)}`;
+        stream.respond({ ':status': 200 }, { waitForTrailers: true });
+        stream.on('wantTrailers', () => stream.sendTrailers({ 'grpc-status': 0 }));
+        stream.end(frameMessage(Buffer.from(said)));
+      });
+    };
+    expect(`${await ask()}`).toBe('/RunnerProtocol/Status 700m ask');
+    expect(runner.sessions).toHaveLength(1);
+  });
+
+  it('is an error at its time limit; the channel closes all the same', async () => {
+    await start();
+    const waiting = new Waiting();
+    runner.onStream = waiting.hold;
+    const asked = ask().catch((error: StreamError) => error);
+    await until(() => waiting.size === 1);
+    await clock.advance(700);
+    expect(await asked).toMatchObject({ code: 4, unreachable: false });
+    await channel.close();
+  });
+
+  it('a runner that cannot be reached is an error that says so', async () => {
+    await start();
+    const { address } = channel;
+    await runner.close();
+    channel = new RunnerChannel(address, { clock, random: () => 1 });
+    await expect(ask()).rejects.toMatchObject({ code: 14, unreachable: true });
+    await channel.close();
+    await expect(ask()).rejects.toMatchObject({ code: 14, unreachable: true });
+  });
+
+  it('close waits for it', async () => {
+    await start();
+    const waiting = new Waiting();
+    runner.onStream = waiting.hold;
+    const asked = ask();
+    await until(() => waiting.size === 1);
+    const order: string[] = [];
+    const closed = channel.close().then(() => order.push('closed'));
+    void asked.then(() => order.push('answered'));
+    waiting.release();
+    await Promise.all([asked, closed]);
+    expect(order).toEqual(['answered', 'closed']);
+  });
+});
+
+it('close waits for an engagement in hand, however often it is asked', async () => {
+  await start();
+  const waiting = new Waiting();
+  runner.onStream = waiting.hold;
+  const order: string[] = [];
+  const ends = [call(), call()].map((end) => end.then(() => order.push('ended')));
+  await until(() => waiting.size === 2);
+  const closed = [channel.close(), channel.close()].map((close) => close.then(() => order.push('closed')));
+  waiting.release();
+  await Promise.all([...ends, ...closed]);
+  expect(order).toEqual(['ended', 'ended', 'closed', 'closed']);
+});
+
+describe('signs of life', () => {
+  /** Lets a call hang, and counts the PINGs that the runner gets meanwhile. */
+  async function pingsWhileWaiting(before: () => void, ms: number): Promise<number> {
+    const waiting = new Waiting();
+    runner.onStream = waiting.hold;
+    const end = call();
+    await until(() => waiting.size === 1);
+    before();
+    let pings = 0;
+    runner.sessions.at(-1)?.on('ping', () => {
+      pings += 1;
+    });
+    for (let passed = 0; passed < ms; passed += 500) {
+      await clock.advance(500);
+      await new Promise((resolve) => setTimeout(resolve, 3));
+    }
+    waiting.release();
+    await end;
+    return pings;
+  }
+
+  it('a runner of Fn is not asked for any; one of ours is, by whatever way it is known', async () => {
+    await start();
+    expect(await pingsWhileWaiting(() => undefined, 3000)).toBe(0);
+    expect(await pingsWhileWaiting(() => Object.assign(channel, { isOurs: true }), 3000)).toBeGreaterThan(1);
+  });
+
+  it('a runner that promised to say `started` is one of ours', async () => {
+    await start();
+    runner.onStream = (stream) => {
+      stream.resume().once('end', () => {
+        stream.respond({ ':status': 200, [STARTED_HEADER]: '1' }, { waitForTrailers: true });
+        stream.on('wantTrailers', () => stream.sendTrailers({ 'grpc-status': 0 }));
+        stream.end();
+      });
+    };
+    await call();
+    expect(await pingsWhileWaiting(() => undefined, 3000)).toBeGreaterThan(1);
+  });
+
+  it('nobody is asked often while no call waits', async () => {
+    await start();
+    channel.isOurs = true;
+    await call();
+    let pings = 0;
+    runner.sessions[0]?.on('ping', () => {
+      pings += 1;
+    });
+    for (let passed = 0; passed < 9000; passed += 500) await clock.advance(500);
+    await new Promise((resolve) => setTimeout(resolve, 5));
+    expect([pings, channel.isSilent]).toEqual([0, false]);
+  });
 });
