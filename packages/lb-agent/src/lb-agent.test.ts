@@ -101,7 +101,7 @@ describe('building a call', () => {
   });
 
   it('what an embedder says of a request goes with the call', async () => {
-    const source = Object.assign(Readable.from(['in']), {
+    const source = Object.assign(Readable.from([Buffer.from('in')]), {
       method: 'PUT',
       url: '/invoke/f?q',
       rawHeaders: ['X-A', '1'],
