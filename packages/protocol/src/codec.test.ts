@@ -218,11 +218,14 @@ describe('fields of a newer peer are skipped wherever they stand', () => {
 
 describe('what is not set takes no bytes', () => {
   it.each`
-    message                                                        | hex
-    ${{ kind: 'try', callJson: '', slotHash: '', extensions: {} }} | ${'0a00'}
-    ${{ kind: 'data', data: Buffer.alloc(0), eof: false }}         | ${'1200'}
-    ${{ kind: 'data', data: Buffer.alloc(0), eof: true }}          | ${'12021001'}
-    ${{ kind: 'unknown' }}                                         | ${''}
+    message                                                                 | hex
+    ${{ kind: 'try', callJson: '', slotHash: '', extensions: {} }}          | ${'0a00'}
+    ${{ kind: 'try', callJson: '', slotHash: 'ab', extensions: {} }}        | ${'0a0412026162'}
+    ${{ kind: 'try', callJson: '{}', slotHash: '', extensions: { k: '' } }} | ${'0a0b0a027b7d1a050a016b1200'}
+    ${{ kind: 'try', callJson: '', slotHash: '', extensions: { k: 'v' } }}  | ${'0a081a060a016b120176'}
+    ${{ kind: 'data', data: Buffer.alloc(0), eof: false }}                  | ${'1200'}
+    ${{ kind: 'data', data: Buffer.alloc(0), eof: true }}                   | ${'12021001'}
+    ${{ kind: 'unknown' }}                                                  | ${''}
   `('in $message.kind from a balancer: $hex', ({ message, hex }) => {
     expect(encodeClientMessage(message).toString('hex')).toBe(hex);
   });

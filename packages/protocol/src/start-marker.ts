@@ -32,8 +32,6 @@ export function readStartPromise(word: unknown): StartPromise {
 
 /** Whether a request asks for the message. */
 export function wantsStart(accept: string | string[] | undefined): boolean {
-  if (accept === undefined) return false;
-  if (accept === ACCEPT_STARTED) return true;
   return String(accept)
     .split(',')
     .some((word) => word.trim() === ACCEPT_STARTED);

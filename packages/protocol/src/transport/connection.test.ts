@@ -351,6 +351,16 @@ describe('goodbye', () => {
     expect(client.socket.destroyed).toBe(true);
   });
 
+  it('a client with nothing in hand closes as soon as its peer says GOAWAY', async () => {
+    const client = await Wired.ready('client');
+    client.say(goaway(0, 0));
+    await client.turn();
+    expect([client.socket.destroyed, client.closes]).toMatchObject([
+      true,
+      [{ message: 'the connection has done its work' }],
+    ]);
+  });
+
   it('what has not begun is certainly not there when the connection goes', async () => {
     const client = await Wired.ready('client');
     client.socket.open = false;
@@ -510,20 +520,27 @@ describe('a peer that does not read', () => {
     expect(server.closes).toMatchObject([{ message: 'the peer does not read' }]);
   });
 
-  it('loses an answer that is complete, and of which it takes nothing; not one that is still made', async () => {
+  it('loses an answer that is complete and of which it takes nothing; not one that is still made, or taken slowly', async () => {
     const server = await Wired.ready('server');
-    server.say(settings([SETTING.INITIAL_WINDOW_SIZE, 0]), headers(1, REQUEST, ENDS), headers(3, REQUEST, ENDS));
-    const [done, made] = server.opened;
-    for (const one of [done, made]) one?.stream.sendData(Buffer.from('answer'));
-    done?.stream.sendHeaders(TRAILERS, true);
-    for (let i = 0; i < 4; i += 1) server.connection.look();
-    expect([done?.heard.closed, made?.heard.closed]).toMatchObject([
-      [{ message: 'the peer takes nothing of what has ended', unprocessed: false, heardOut: false }],
-      [],
+    server.say(settings([SETTING.INITIAL_WINDOW_SIZE, 0]), ...[1, 3, 5].map((id) => headers(id, REQUEST, ENDS)));
+    const [done, made, slow] = server.opened;
+    for (const one of [done, made, slow]) one?.stream.sendData(Buffer.from('answer'));
+    for (const one of [done, slow]) one?.stream.sendHeaders(TRAILERS, true);
+    const look = async () => {
+      server.connection.look();
+      server.say(windowUpdate(5, 1));
+      await server.turn();
+      return [done, made, slow].map((one) => one?.heard.closed.length);
+    };
+    for (let i = 0; i < 3; i += 1) expect(await look()).toEqual([0, 0, 0]);
+    server.news();
+    expect(await look()).toEqual([1, 0, 0]);
+    expect(done?.heard.closed).toMatchObject([
+      { message: 'the peer takes nothing of what has ended', unprocessed: false, heardOut: false },
     ]);
-    await server.turn();
-    expect(server.news().at(-1)).toMatchObject({ type: FRAME.RST_STREAM, stream: 1, payload: uint32(H2_ERROR.CANCEL) });
-    expect(server.connection.openStreams).toBe(1);
+    const [reset] = server.news().filter(({ type }) => type === FRAME.RST_STREAM);
+    expect([reset?.stream, reset?.payload]).toEqual([1, uint32(H2_ERROR.CANCEL)]);
+    expect(server.connection.openStreams).toBe(2);
   });
 });
 

@@ -51,12 +51,12 @@ export class HpackDecoder {
     // Heads begin with an index of the static table, trailers do not: they tell the load, never the same.
     const isHead = end > start && (source[start] as number) >= 0x80;
     const mayRemember = isHead && this.names.length === 0 && end - start <= MAX_REMEMBERED_BYTES;
-    const key = mayRemember ? source.toString('latin1', start, end) : '';
-    const known = mayRemember ? this.remembered.get(key) : undefined;
-    if (known !== undefined) return known;
+    const key = mayRemember ? source.toString('latin1', start, end) : undefined;
+    const known = key && this.remembered.get(key);
+    if (known) return known;
     this.touched = false;
     const list = this.read(source, start, end);
-    if (mayRemember && !this.touched && list !== undefined) {
+    if (key && !this.touched && list !== undefined) {
       if (this.remembered.size >= MAX_REMEMBERED) this.remembered.clear();
       this.remembered.set(key, list);
     }

@@ -1,0 +1,285 @@
+import { encodeField, encodeHeaders } from './hpack/encoder.js';
+import { frame, type RawFrame, uint32 } from './test-kit/frames.js';
+import { Heard, Wired } from './test-kit/wired.js';
+import { FLAG, FRAME, H2_ERROR, SETTING } from './wire.js';
+
+const REQUEST = encodeHeaders([
+  [':method', 'POST'],
+  [':scheme', 'http'],
+  [':path', '/x'],
+]);
+const ANSWER = encodeHeaders([[':status', '200']]);
+const TRAILERS = encodeHeaders([['grpc-status', '0']]);
+const ENDS = FLAG.END_HEADERS | FLAG.END_STREAM;
+const WINDOW = 65_535;
+
+const headers = (stream: number, block = REQUEST, flags: number = FLAG.END_HEADERS) =>
+  frame(FRAME.HEADERS, flags, stream, block);
+const data = (stream: number, bytes: Buffer | string, flags = 0) =>
+  frame(FRAME.DATA, flags, stream, Buffer.from(bytes));
+const windowUpdate = (stream: number, bytes: number) => frame(FRAME.WINDOW_UPDATE, 0, stream, uint32(bytes));
+const dataIn = (frames: RawFrame[]) => frames.filter(({ type }) => type === FRAME.DATA);
+const grants = (frames: RawFrame[]) =>
+  frames
+    .filter(({ type }) => type === FRAME.WINDOW_UPDATE)
+    .map(({ stream, payload }) => [stream, payload.readUInt32BE(0)]);
+
+async function asked(connectionWindowBytes = 10_000_000) {
+  const client = await Wired.ready('client', { connectionWindowBytes });
+  const heard = new Heard();
+  const stream = client.connection.request(REQUEST, heard);
+  await client.turn();
+  client.say(headers(1, ANSWER));
+  client.news();
+  return { client, heard, stream };
+}
+
+describe('the windows that the peer is given', () => {
+  it('of a stream: as much again as was read, when that is half', async () => {
+    const { client } = await asked();
+    client.say(data(1, Buffer.alloc(16_384)), data(1, Buffer.alloc(16_383)));
+    await client.turn();
+    expect(grants(client.news())).toEqual([]);
+    client.say(data(1, 'x'));
+    await client.turn();
+    expect(grants(client.news())).toEqual([[1, 32_768]]);
+    client.say(data(1, 'x'));
+    await client.turn();
+    expect(grants(client.news())).toEqual([]);
+  });
+
+  it('of the connection: likewise, over all streams, those included that are gone', async () => {
+    const { client } = await asked(200_000);
+    client.connection.request(REQUEST, new Heard());
+    await client.turn();
+    client.news();
+    client.say(headers(3, ANSWER), data(1, Buffer.alloc(16_000)));
+    client.say(...[1, 2, 3].map(() => data(3, Buffer.alloc(16_000))), frame(FRAME.RST_STREAM, 0, 3, uint32(8)));
+    client.say(data(3, Buffer.alloc(16_000)), data(3, Buffer.alloc(16_000)));
+    await client.turn();
+    expect(grants(client.news())).toEqual([[3, 48_000]]);
+    client.say(data(3, Buffer.alloc(4000)));
+    await client.turn();
+    expect(grants(client.news())).toEqual([[0, 100_000]]);
+  });
+
+  it('what is held while a stream is paused is granted again when it is read', async () => {
+    const { client, stream } = await asked();
+    stream.pause();
+    client.say(...[1, 2, 3].map(() => data(1, Buffer.alloc(16_000))));
+    await client.turn();
+    expect(grants(client.news())).toEqual([]);
+    stream.resume();
+    await client.turn();
+    expect(grants(client.news())).toEqual([[1, 48_000]]);
+  });
+
+  it('padding counts, and is granted again though the stream is paused', async () => {
+    const { client, stream, heard } = await asked();
+    stream.pause();
+    const padded = frame(FRAME.DATA, FLAG.PADDED, 1, Buffer.concat([Buffer.from([255]), Buffer.alloc(255)]));
+    for (let i = 0; i < 128; i += 1) client.say(padded);
+    await client.turn();
+    expect([grants(client.news()), heard.parts]).toEqual([[[1, 32_768]], []]);
+  });
+
+  it('of a stream that the peer has ended nothing more', async () => {
+    const { client, heard } = await asked();
+    client.say(data(1, Buffer.alloc(16_384)), data(1, Buffer.alloc(16_384), FLAG.END_STREAM));
+    await client.turn();
+    expect([grants(client.news()), heard.ended]).toEqual([[], true]);
+  });
+
+  it.each`
+    what                      | bytes         | resets
+    ${'filled to the byte'}   | ${WINDOW}     | ${[]}
+    ${'exceeded by one byte'} | ${WINDOW + 1} | ${[H2_ERROR.FLOW_CONTROL_ERROR]}
+  `('one that is $what: resets $resets', async ({ bytes, resets }) => {
+    const { client, stream } = await asked();
+    stream.pause();
+    for (let at = 0; at < bytes; at += 16_384) client.say(data(1, Buffer.alloc(Math.min(16_384, bytes - at))));
+    await client.turn();
+    const codes = client.news().filter(({ type }) => type === FRAME.RST_STREAM);
+    expect(codes.map(({ payload }) => payload.readUInt32BE(0))).toEqual(resets);
+  });
+});
+
+describe('what is sent', () => {
+  it('a head larger than a frame goes on in the next ones, which only the last ends', async () => {
+    const server = await Wired.ready('server');
+    server.say(headers(1, REQUEST, ENDS));
+    const large = Buffer.concat([ANSWER, ...Array.from({ length: 10 }, () => encodeField('x', 'y'.repeat(4000)))]);
+    server.opened[0]?.stream.sendHeaders(large, true);
+    await server.turn();
+    const frames = server.news();
+    expect(frames.map(({ type, flags, payload }) => [type, flags, payload.length])).toEqual([
+      [FRAME.HEADERS, FLAG.END_STREAM, 16_384],
+      [FRAME.CONTINUATION, 0, 16_384],
+      [FRAME.CONTINUATION, FLAG.END_HEADERS, large.length - 2 * 16_384],
+    ]);
+    expect(Buffer.concat(frames.map(({ payload }) => payload)).equals(large)).toBe(true);
+    expect(server.connection.openStreams).toBe(0);
+  });
+
+  it('streams that wait take turns, a frame each, and no more waits for the socket than it soon takes', async () => {
+    const client = await Wired.ready('client');
+    client.say(
+      windowUpdate(0, 10_000_000),
+      frame(FRAME.SETTINGS, 0, 0, Buffer.concat([Buffer.from([0, SETTING.INITIAL_WINDOW_SIZE]), uint32(1_000_000)])),
+    );
+    await client.turn();
+    client.news();
+    client.socket.open = false;
+    const streams = ['a', 'b', 'c'].map((fill) => {
+      const heard = new Heard();
+      const stream = client.connection.request(REQUEST, heard);
+      stream.sendData(Buffer.alloc(100_000, fill));
+      return { stream, heard };
+    });
+    for (const { stream } of streams) expect(stream.sendData(Buffer.from('end'), true)).toBe(false);
+    await client.turn();
+    expect(client.connection.outbox.bytes).toBeGreaterThan(100_000);
+    expect(client.connection.outbox.bytes).toBeLessThan(128 * 1024 + 16_384 + 9);
+    client.socket.drain();
+    await client.turn();
+    const order = dataIn(client.news())
+      .map(({ payload }) => String.fromCharCode(payload[0] ?? 0))
+      .join('');
+    expect([...order].sort().join('')).toMatch(/^a{7,8}b{7}c{7}eee$/);
+    expect(order.slice(1)).not.toMatch(/([abc])\1/); // the first frame went while nobody waited
+    expect(client.connection.waitingStreams).toBe(0);
+    expect(streams.map(({ stream, heard }) => [stream.hasEnded, stream.isWaiting, heard.writable])).toEqual(
+      Array(3).fill([true, false, 0]),
+    );
+  });
+
+  it('says whether there is room for more, and calls back once when there is again', async () => {
+    const { client, heard, stream } = await asked();
+    expect(stream.sendData(Buffer.alloc(16_384))).toBe(true);
+    const sent: string[] = [];
+    expect(stream.sendData(Buffer.alloc(60_000), false, () => sent.push('first'))).toBe(false);
+    expect(stream.sendData(Buffer.alloc(10), false, () => sent.push('second'))).toBe(false);
+    await client.turn();
+    client.say(windowUpdate(0, 100_000), windowUpdate(1, 60_000 - (WINDOW - 16_384)));
+    await client.turn();
+    expect([sent, heard.writable, stream.isWaiting]).toEqual([['first'], 0, true]);
+    client.say(windowUpdate(1, 10));
+    await client.turn();
+    expect([sent, heard.writable, stream.isWaiting]).toEqual([['first', 'second'], 1, false]);
+    client.say(windowUpdate(1, 1000));
+    await client.turn();
+    expect(heard.writable).toBe(1);
+  });
+
+  it('who sends on when told of room, and there is none, is told again', async () => {
+    const { client, heard, stream } = await asked();
+    heard.onWritable = () => {
+      heard.writable += 1;
+      if (heard.writable === 1) stream.sendData(Buffer.alloc(100));
+    };
+    stream.sendData(Buffer.alloc(WINDOW + 1));
+    client.say(windowUpdate(0, 1000), windowUpdate(1, 1));
+    await client.turn();
+    expect([heard.writable, stream.isWaiting]).toEqual([1, true]);
+    client.say(windowUpdate(1, 100));
+    await client.turn();
+    expect([heard.writable, stream.isWaiting]).toEqual([2, false]);
+  });
+
+  it('an end follows what waits, once', async () => {
+    const { client, stream } = await asked();
+    stream.sendData(Buffer.alloc(WINDOW + 1));
+    stream.end();
+    stream.end();
+    await client.turn();
+    client.news();
+    client.say(windowUpdate(0, 10), windowUpdate(1, 10));
+    await client.turn();
+    expect(client.news().map(({ type, flags, payload }) => [type, flags, payload.length])).toEqual([
+      [FRAME.DATA, FLAG.END_STREAM, 1],
+    ]);
+  });
+});
+
+describe('what is held while a stream is paused', () => {
+  it('a small part does not keep all the memory that it came in; a large one is not copied', async () => {
+    const { client, heard, stream } = await asked();
+    stream.pause();
+    const chunks = [
+      [data(1, 'small'), frame(0x42, 0, 0, Buffer.alloc(10_000))],
+      [data(1, Buffer.alloc(16_000, 'l'))],
+    ].map((frames) => Buffer.from(new Uint8Array(Buffer.concat(frames)).buffer));
+    for (const chunk of chunks) client.socket.emit('data', chunk);
+    stream.resume();
+    await client.turn();
+    expect(heard.parts.map(({ length }) => length)).toEqual([5, 16_000]);
+    expect(heard.parts.map(({ buffer }, i) => buffer === chunks[i]?.buffer)).toEqual([false, true]);
+    expect(heard.text.slice(0, 6)).toBe('smalll');
+  });
+
+  it('what comes while it is read comes after it; a pause in between holds the rest', async () => {
+    const { client, heard, stream } = await asked();
+    stream.pause();
+    client.say(data(1, 'a'), data(1, 'b'));
+    stream.resume();
+    client.say(data(1, 'c'));
+    heard.onData = (bytes) => {
+      heard.parts.push(bytes);
+      if (heard.text === 'a') stream.pause();
+    };
+    await client.turn();
+    expect(heard.text).toBe('a');
+    stream.resume();
+    stream.resume();
+    await client.turn();
+    expect(heard.text).toBe('abc');
+    client.say(data(1, 'd'));
+    expect(heard.text).toBe('abcd');
+  });
+
+  it('is dropped when the stream is reset from here, and given back to the connection', async () => {
+    const { client, heard, stream } = await asked(80_000);
+    stream.pause();
+    for (let i = 0; i < 3; i += 1) client.say(data(1, Buffer.alloc(15_000)));
+    stream.reset(H2_ERROR.CANCEL);
+    stream.resume();
+    await client.turn();
+    expect([heard.parts, heard.closed, grants(client.news())]).toEqual([[], [], [[0, 45_000]]]);
+  });
+
+  it('trailers and the end wait, too; a request that is over meanwhile brings them all the same', async () => {
+    const { client, heard, stream } = await asked();
+    stream.pause();
+    client.say(data(1, 'x'), headers(1, TRAILERS, ENDS));
+    stream.end();
+    expect([heard.lists.length, heard.ended, client.connection.openStreams]).toEqual([1, false, 1]);
+    stream.resume();
+    await client.turn();
+    expect([heard.text, heard.lists.length, heard.ended, heard.closed]).toEqual(['x', 2, true, [undefined]]);
+    expect(client.connection.openStreams).toBe(0);
+  });
+});
+
+it('an answer is over when both ends have said so, whoever says it first', async () => {
+  const first = await asked();
+  first.stream.end();
+  expect(first.heard.closed).toEqual([]);
+  first.client.say(headers(1, TRAILERS, ENDS));
+  expect([first.heard.ended, first.heard.closed]).toEqual([true, [undefined]]);
+  const last = await asked();
+  last.client.say(headers(1, TRAILERS, ENDS));
+  expect([last.heard.ended, last.heard.closed, last.stream.isClosed]).toEqual([true, [], false]);
+  last.stream.end();
+  expect([last.heard.closed, last.stream.isClosed]).toEqual([[undefined], true]);
+});
+
+it('headers alone may be the whole request, and the whole answer', async () => {
+  const server = await Wired.ready('server');
+  server.say(headers(1, REQUEST, ENDS));
+  const [one] = server.opened;
+  expect([one?.heard.ended, one?.stream.remoteHasEnded]).toEqual([true, true]);
+  expect(one?.stream.sendHeaders(ANSWER, true)).toBe(false);
+  await server.turn();
+  expect(server.news().map(({ type, flags }) => [type, flags])).toEqual([[FRAME.HEADERS, ENDS]]);
+  expect([one?.heard.closed, server.connection.openStreams]).toEqual([[undefined], 0]);
+});
