@@ -1,4 +1,4 @@
-import { fn } from '@fnfleet/drivers';
+import { fn, rawFn } from '@fnfleet/drivers';
 import { withSignal } from './call-options.js';
 import { StreamBody } from './test-kit/stream-body.js';
 import { NOTHING_LEFT, outcomeOf, TestAgent } from './test-kit/test-agent.js';
@@ -62,6 +62,41 @@ it('a caller who goes in the middle of the upload takes the container along: nob
   await test.answer({ body: 'whole' });
   expect(bodies).toEqual(['half', 'whole']);
   expect([body.discarded, test.driver.counters.created]).toEqual([true, 2]);
+});
+
+it('E5: a function that hangs up on the call of a caller who has gone is taken down', async () => {
+  const caller = new AbortController();
+  let calls = 0;
+  test = new TestAgent({
+    moody: rawFn((socket) => {
+      socket.once('data', () => {
+        calls += 1;
+        if (calls > 1) return void socket.end('HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok');
+        caller.abort();
+        setImmediate(() => socket.destroy());
+      });
+    }),
+  });
+  const left = await test.invoke({ image: 'moody', options: [withSignal(caller.signal)] });
+  expect(await outcomeOf(left.done)).toBe('CancelledError');
+  await test.answer({ image: 'moody' });
+  expect([calls, test.driver.counters.created]).toEqual([2, 2]);
+});
+
+it('E5: a caller who goes just before the function is dialled leaves a container that serves on', async () => {
+  let calls = 0;
+  test = new TestAgent({
+    echo: fn((_request, response) => {
+      calls += 1;
+      response.end('ok');
+    }),
+  });
+  const caller = new AbortController();
+  test.agent.addCallListener({ beforeCall: () => caller.abort() });
+  const left = await test.invoke({ options: [withSignal(caller.signal)] });
+  expect([await outcomeOf(left.done), calls]).toEqual(['CancelledError', 0]);
+  await test.answer({});
+  expect([calls, test.driver.counters.created]).toEqual([1, 1]);
 });
 
 it('E5: a call whose caller goes while the function is dialled is not sent, and the container serves on', async () => {

@@ -207,6 +207,34 @@ describe('the answer', () => {
     expect(body.discarded).toBe(true);
   });
 
+  it.each([502, 504])(
+    'a %d that never stops talking loses its connection, and its container serves on',
+    async (status) => {
+      const chunk = `10000\r\n${'x'.repeat(0x10000)}\r\n`;
+      let chatters = 0;
+      const chatty = rawFn((socket) => {
+        socket
+          .on('error', () => undefined)
+          .once('data', () => {
+            chatters += 1;
+            socket.write(`HTTP/1.1 ${status} No\r\nTransfer-Encoding: chunked\r\n\r\n`);
+            const talk = () => {
+              let goesOn = !socket.destroyed;
+              while (goesOn) goesOn = socket.write(chunk);
+            };
+            socket.on('drain', talk);
+            talk();
+          });
+      });
+      test = new TestAgent({ chatty });
+      for (const _ of [1, 2]) {
+        const outcome = await test.outcome({ image: 'chatty' });
+        expect(outcome).toBe(status === 502 ? 'functionFailed' : 'callTimeout');
+      }
+      expect([chatters, test.driver.counters.created]).toEqual([2, 1]);
+    },
+  );
+
   it('E3: a slow caller slows the function down, and still gets every byte', async () => {
     const chunk = Buffer.alloc(64 * 1024, 'x');
     const total = 200;

@@ -71,6 +71,23 @@ describe('the end of containers', () => {
     expect(test.driver.counters.created).toBe(2);
   });
 
+  it('a container of which the engine can no longer tell is not used again', async () => {
+    const lost = Promise.withResolvers<never>();
+    test = new TestAgent({ echo });
+    const create = test.driver.create.bind(test.driver);
+    let made = 0;
+    test.driver.create = async (...parts) => {
+      const container = await create(...parts);
+      made += 1;
+      return made === 1 ? Object.assign(container, { wait: () => lost.promise }) : container;
+    };
+    await test.answer({});
+    lost.reject(new Error('the engine has lost it'));
+    while (test.driver.counters.live > 0) await new Promise(setImmediate);
+    await test.answer({});
+    expect(made).toBe(2);
+  });
+
   it('an answer that was complete before the function ended is not lost', async () => {
     const last: ScriptedFunction = rawFn((socket, container) => {
       socket.once('data', () => {

@@ -25,3 +25,24 @@ it('a body with something in it is consumed by reading it', async () => {
   await once(stream.resume(), 'end');
   expect(body.consumed).toBe(true);
 });
+
+it.each`
+  what                           | ends                                                      | error
+  ${'breaks off before its end'} | ${(request: PassThrough) => request.destroy()}            | ${'CancelledError'}
+  ${'is given up by its reader'} | ${(_: PassThrough, body: IncomingBody) => body.discard()} | ${undefined}
+`('a body that $what ends, and leaves nothing on the request', async ({ ends, error }) => {
+  const request = Object.assign(new PassThrough(), { complete: false });
+  const before = request.listenerCount('data') + request.listenerCount('close');
+  const body = new IncomingBody(request as unknown as IncomingMessage);
+  body.discard();
+  const stream = body.stream();
+  const failed = new Promise((resolve) => {
+    stream.once('error', ({ name }) => resolve(name)).once('close', () => resolve(undefined));
+  });
+  request.write('half');
+  ends(request, body);
+  expect(await failed).toBe(error);
+  await new Promise(setImmediate);
+  expect([body.consumed, stream.destroyed]).toEqual([false, true]);
+  expect(request.listenerCount('data') + request.listenerCount('close')).toBe(before);
+});

@@ -10,6 +10,7 @@ import {
   parseFn,
   RecordedMetrics,
   type ResponseWriter,
+  silentLogger,
 } from '@fnfleet/core';
 import { type FakeAttempt, FakeRunner, newStaticRunnerPool, reportOf } from '@fnfleet/placement';
 import type { AttemptOutcome, OutboundCall } from '@fnfleet/protocol';
@@ -287,7 +288,8 @@ describe('ending', () => {
     const submitted = agent.submit(call).catch((error: unknown) => error);
     const drained = agent.drain({ graceMs: 1000 });
     await clock.advance(999);
-    expect(runner.closed).toBe(false);
+    await expect(submit()).rejects.toMatchObject({ code: 'serverBusy' });
+    expect([runner.closed, runner.attempts]).toEqual([false, 1]);
     await clock.advance(1);
     expect(await drained).toBe('expired');
     expect(await submitted).toBeInstanceOf(CancelledError);
@@ -308,8 +310,11 @@ describe('ending', () => {
 
   it('a pool that cannot be closed does not keep the agent from closing', async () => {
     const pool = { runners: () => ({ runners: [] }), close: () => Promise.reject(new Error('no')) };
-    agent = aPlacingAgent(pool, { order: (_call, { candidates }) => candidates }, { clock });
+    const said: string[] = [];
+    const logger = { ...silentLogger, error: (what: string) => void said.push(what) };
+    agent = aPlacingAgent(pool, { order: (_call, { candidates }) => candidates }, { clock, logger });
     await agent.close();
+    expect(said).toEqual(['the runner pool did not close']);
   });
 });
 

@@ -2,6 +2,7 @@ import type { Agent, AgentCall } from '@fnfleet/agent';
 import {
   CallDecodeError,
   CancelledError,
+  closeSpan,
   completeBody,
   encodeCall,
   FakeClock,
@@ -9,6 +10,9 @@ import {
   type Logger,
   later,
   NO_TRACE,
+  openSpan,
+  RecordedSpans,
+  SpanKind,
   silentLogger,
 } from '@fnfleet/core';
 import { type CallIo, decodeOrca, type TryMessage } from '@fnfleet/protocol';
@@ -151,6 +155,34 @@ describe('what went wrong with a call is in its report, and in the log only wher
     };
     expect((await run()).report.success).toBe(false);
     expect(said).toEqual([]);
+  });
+});
+
+describe('in a trace', () => {
+  let recorded: RecordedSpans;
+  beforeEach(() => {
+    recorded = RecordedSpans.install();
+  });
+  afterEach(() => recorded.uninstall());
+
+  it.each`
+    end            | error                            | said
+    ${'ends well'} | ${undefined}                     | ${undefined}
+    ${'fails'}     | ${new FnError('functionFailed')} | ${new FnError('functionFailed').message}
+  `('a call that $end is a part of its balancer’s, with what happens for it inside', async ({ error, said: told }) => {
+    executes = async (call) => {
+      closeSpan(openSpan('inside', call.trace, SpanKind.INTERNAL));
+      if (error) throw error;
+    };
+    const balancer = openSpan('balancer', NO_TRACE, SpanKind.CLIENT);
+    await run({}, { io: { trace: balancer.context } });
+    expect(recorded.wayTo('inside')).toEqual(['balancer', 'RunnerProtocol/Engage', 'inside']);
+    expect(recorded.named('RunnerProtocol/Engage')).toMatchObject([{ ended: true, error: told }]);
+  });
+
+  it('a call that nobody traces is in none', async () => {
+    await run();
+    expect(recorded.spans).toEqual([]);
   });
 });
 

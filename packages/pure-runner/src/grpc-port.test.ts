@@ -97,6 +97,13 @@ it.each`
   expect(await isClosed(silent)).toBe(true);
 });
 
+it('has no address before it listens', async () => {
+  const starting = start();
+  expect(() => port.address).toThrow('the runner does not listen yet');
+  await starting;
+  expect(port.address.port).toBeGreaterThan(0);
+});
+
 it('with too many connections the oldest that has said nothing makes room; those that have spoken keep their places', async () => {
   await start();
   const spoke = await connect(HELLO);

@@ -34,6 +34,7 @@ it('static:// is the same', async () => {
 it.each`
   kind         | url
   ${'file'}    | ${'file:///etc/fnfleet/runners'}
+  ${'file'}    | ${'file:///r'}
   ${'dns'}     | ${'dns://tasks.runner:9190?server=127.0.0.1:5353'}
   ${'dns'}     | ${'dns://tasks.runner:9190?server=[::1]:5353'}
   ${'dns'}     | ${'dns://tasks.runner:9190?server=[::1]'}

@@ -84,4 +84,6 @@ it('of another process nothing is known', () => {
   told(500, 500);
   room.forget();
   expect(fitsAnything()).toBe(true);
+  room.taken(needFor());
+  expect(fitsAnything()).toBe(true);
 });

@@ -26,11 +26,6 @@ export class Health {
     '/grpc.health.v1.Health/Watch': { kind: 'stream', serve: (call) => this.watch(call) },
   };
 
-  /** Calls that watch at present. */
-  get watching(): number {
-    return this.watchers.size;
-  }
-
   setServing(serving: boolean): void {
     const status = serving ? STATUS.SERVING : STATUS.NOT_SERVING;
     if (status === this.status) return;

@@ -177,9 +177,16 @@ it('a request that cannot be read is answered, and so is one without a message',
   expect(await ask('/RunnerProtocol/Status2', Buffer.from([0xff, 0xff]))).toBe(13);
   expect(await ask('/RunnerProtocol/ConfigureRunner', Buffer.from([0x0a, 0xff]))).toBe(13);
   expect(await ask('/grpc.health.v1.Health/Check', Buffer.from([0x0f]))).toBe(13);
-  const { stream, state } = open(session(), '/RunnerProtocol/Status');
+  expect(await ask('/grpc.reflection.v1.ServerReflection/ServerReflectionInfo', Buffer.from([0x0a, 0xff]))).toBe(13);
+  const { stream } = open(session(), '/RunnerProtocol/Status', Buffer.alloc(0));
   stream.end();
-  expect(await state).toBe('open');
+  const status = await new Promise((resolve) => {
+    for (const event of ['response', 'trailers']) {
+      stream.on(event, (headers) => headers['grpc-status'] !== undefined && resolve(headers['grpc-status']));
+    }
+    stream.once('close', () => resolve('none'));
+  });
+  expect(status).toBe('13');
 });
 
 it('no more engagements than allowed are open over all connections: another is refused and has certainly not arrived', async () => {

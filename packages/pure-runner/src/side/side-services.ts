@@ -28,11 +28,6 @@ export class SideServices {
     this.methods = new Map(Object.entries(methods));
   }
 
-  /** RPCs that are open and stay so. */
-  get openStreams(): number {
-    return this.streams;
-  }
-
   setServing(serving: boolean): void {
     this.health.setServing(serving);
   }
