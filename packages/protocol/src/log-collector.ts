@@ -3,7 +3,7 @@ import type { Client, ClientDuplexStream, StatusObject } from '@grpc/grpc-js';
 import { decodeLogBatch, type LogBatch } from './log-messages.js';
 import { runnerService } from './runner-proto.js';
 import { GRPC_STATUS, StreamError } from './stream.js';
-import { type RunnerTls, runnerPeer } from './transport/runner-link.js';
+import { type RunnerTls, runnerPeer, splitAddress } from './transport/runner-link.js';
 
 /** What a runner is called that has an address only; its certificate is checked for that. */
 const NAMELESS = 'runner.invalid';
@@ -55,7 +55,7 @@ function newClient({ address, tls }: CollectorSession): Client {
   // Loaded by collectors alone: a balancer has no use for it.
   const { Client, credentials }: typeof import('@grpc/grpc-js') = require('@grpc/grpc-js');
   if (tls === undefined) return new Client(address, credentials.createInsecure(), CHANNEL_OPTIONS);
-  const host = address.slice(0, address.lastIndexOf(':')).replace(/^\[|\]$/g, '');
+  const { host } = splitAddress(address);
   const { servername, checkServerIdentity } = clientTlsOptions(tls.identity, host, runnerPeer(tls));
   const secure = credentials.createFromSecureContext(clientContext(tls.identity), { checkServerIdentity });
   // The library would announce an IP address as a name, which servers need not take.

@@ -44,7 +44,7 @@ export class EngageStream implements ClientStream, StreamListener, MessageSink, 
   }
 
   attach(peer: RunnerPeer, head: Buffer): void {
-    if (this.handler === undefined || this.early === undefined) return; // cancelled while connecting
+    if (this.early === undefined) return; // cancelled while connecting
     if (!peer.takesStreams) return this.unreachable(new Error('the connection takes no more streams'));
     const { early } = this;
     this.early = undefined;
@@ -94,8 +94,7 @@ export class EngageStream implements ClientStream, StreamListener, MessageSink, 
     this.early = undefined;
     this.stream?.reset(H2_ERROR.CANCEL);
     this.deframer.drop();
-    if (this.handler !== undefined)
-      process.nextTick(() => this.finish(this.status ?? CANCELLED, this.stream !== undefined));
+    process.nextTick(() => this.finish(this.status ?? CANCELLED, this.stream !== undefined));
   }
 
   release(): void {
@@ -127,7 +126,7 @@ export class EngageStream implements ClientStream, StreamListener, MessageSink, 
       return this.tellLoad(list.only(LOAD_TRAILER));
     }
     const httpStatus = Number(list.get(':status'));
-    if (httpStatus >= 100 && httpStatus < 200) return; // the answer follows
+    if (httpStatus < 200) return; // the answer follows
     this.answered = true;
     this.peer?.noteAnswer();
     this.status = grpcStatusOf(list) ?? (httpStatus === 200 ? undefined : statusOfHttp(httpStatus));
@@ -137,7 +136,7 @@ export class EngageStream implements ClientStream, StreamListener, MessageSink, 
   }
 
   onData(bytes: Buffer): void {
-    if (this.released || this.handler === undefined) return;
+    if (this.released) return;
     try {
       this.deframer.push(bytes, this);
     } catch (error) {

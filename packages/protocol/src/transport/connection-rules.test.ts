@@ -289,6 +289,19 @@ describe('a stream that is over', () => {
   });
 });
 
+it('a stream that the peer has reset is not ended with what was on its way', async () => {
+  const client = await Wired.ready('client');
+  const stream = client.connection.request(REQUEST, new Heard());
+  stream.sendData(Buffer.from('x'));
+  client.say(frame(FRAME.RST_STREAM, 0, 1, uint32(8)));
+  stream.end();
+  await client.turn();
+  expect(client.news().map(({ type, flags }) => [type, flags])).toEqual([
+    [FRAME.HEADERS, FLAG.END_HEADERS],
+    [FRAME.DATA, 0],
+  ]);
+});
+
 describe('whatever throws behind a connection costs one stream, and is reported', () => {
   const fault = () => {
     throw new Error('a fault');

@@ -305,7 +305,7 @@ export class Connection implements FrameSink, HeaderBlockSink, StreamCarrier {
 
   /** Something is in the outbox, or waits for room there: it leaves at the end of the turn. */
   private touch(): void {
-    if (this.dirty || this.closed) return;
+    if (this.dirty) return;
     this.dirty = true;
     atTurnEnd(this.endTurn);
   }

@@ -148,7 +148,7 @@ export class Http2Stream {
 
   /** Ends this half. */
   end(): void {
-    if (this.localEnding || this.gone) return;
+    if (this.gone) return;
     if (this.waiting === undefined && this.carrier.outbox.endData(this.id)) {
       this.localEnding = true;
       this.endLocal();
@@ -221,33 +221,29 @@ export class Http2Stream {
     if (last) this.endLocal();
   }
 
-  /**
-   * Sends what waits, one frame, if it can.
-   * @returns whether more of it could go now
-   */
-  sendWaiting(): boolean {
+  /** Sends what waits, one frame, if it can. */
+  sendWaiting(): void {
     const next = this.waiting?.[0];
-    if (next === undefined) return false;
+    if (next === undefined) return;
     if (next.type === FRAME.HEADERS) this.writeHeaders(next.bytes as Buffer, next.last);
     else {
       const { length } = next.bytes;
       const room = Math.min(length, this.window, this.carrier.maxFrameBytes);
-      if (room <= 0 && length > 0) return false;
+      if (room <= 0 && length > 0) return;
       if (room < length && isPayload(next.bytes)) next.bytes = inMemory(next.bytes);
       this.writeData(next.bytes, room, next.last && room === length);
       if (room < length) {
         next.bytes = (next.bytes as Buffer).subarray(room);
-        return this.window > 0;
+        return;
       }
       next.onSent?.();
     }
     // Its last word may have ended it.
-    if (this.waiting === undefined) return false;
+    if (this.waiting === undefined) return;
     this.waiting.shift();
-    if (this.waiting.length > 0) return true;
+    if (this.waiting.length > 0) return;
     this.waiting = undefined;
-    if (!this.gone && !this.localEnding) this.listener?.onWritable();
-    return this.waiting !== undefined;
+    if (!this.localEnding) this.listener?.onWritable();
   }
 
   /** What waits cannot go because of the stream's own window. */
@@ -328,7 +324,6 @@ export class Http2Stream {
   }
 
   resume(): void {
-    if (!this.paused) return;
     this.paused = false;
     if (this.held !== undefined) this.carrier.deliverLater(this);
   }
@@ -387,7 +382,7 @@ export class Http2Stream {
 
   private acknowledge(bytes: number): void {
     this.carrier.consumed(bytes);
-    if (this.remoteEnded || this.gone || this.id === 0) return;
+    if (this.remoteEnded) return;
     this.unacknowledged += bytes;
     if (this.unacknowledged < this.windowBytes / 2) return;
     this.receiveWindow += this.unacknowledged;

@@ -206,3 +206,13 @@ it('once closed it sends nothing, counts only what the socket has, and tells nob
   await turn();
   expect([told, taken, socket.writes.length]).toEqual([[], 0, 1]);
 });
+
+it('what the socket could not take counts as under way, and nobody is told that it left', async () => {
+  const told: string[] = [];
+  socket.failure = new Error('EPIPE');
+  frame('one');
+  outbox.whenTaken(() => told.push('one'));
+  outbox.flush();
+  await turn();
+  expect([told, taken, outbox.isWriting]).toEqual([[], 0, true]);
+});

@@ -288,7 +288,7 @@ export class RunnerLink {
 
 const NO_WORD = 'closed before a word: it may not accept the certificate shown (FN_TLS_CA, FN_TLS_ALLOWED_NAMES there)';
 
-function splitAddress(address: string): { host: string; port: number } {
+export function splitAddress(address: string): { host: string; port: number } {
   const at = address.lastIndexOf(':');
   return { host: address.slice(0, at).replace(/^\[|\]$/g, ''), port: Number(address.slice(at + 1)) };
 }

@@ -49,7 +49,6 @@ export class SendQueue {
 
   /** Lets each of them send a frame, in turn, as long as there is room. */
   pump(): void {
-    if (this.pumping || this.streams.length === 0) return;
     this.pumping = true;
     const { streams, outbox } = this;
     let skipped = 0;

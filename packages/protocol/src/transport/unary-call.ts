@@ -62,7 +62,7 @@ class UnaryCall implements StreamListener, MessageSink {
       return;
     }
     const httpStatus = Number(list.get(':status'));
-    if (httpStatus >= 100 && httpStatus < 200) return;
+    if (httpStatus < 200) return; // the answer follows
     this.answered = true;
     this.peer.noteAnswer();
     this.status = grpcStatusOf(list) ?? (httpStatus === 200 ? undefined : statusOfHttp(httpStatus));

@@ -151,7 +151,6 @@ export class HpackDecoder {
 
   private resize(limit: number): void {
     if (limit > MAX_TABLE_BYTES) throw new HpackError('a table larger than was allowed');
-    this.touched = true;
     this.tableLimit = limit;
     this.evict(limit);
   }

@@ -7,6 +7,8 @@ export class FakeSocket extends EventEmitter {
   /** It takes what is written, in the next turn. */
   open = true;
   destroyed = false;
+  /** What becomes of everything that is written. */
+  failure: Error | undefined;
   private corked: Buffer[] | undefined;
   private waiting: (() => void)[] = [];
 
@@ -18,11 +20,11 @@ export class FakeSocket extends EventEmitter {
     return Buffer.concat(this.writes);
   }
 
-  write(bytes: Buffer, taken?: () => void): boolean {
+  write(bytes: Buffer, taken?: (error?: Error) => void): boolean {
     if (this.corked) this.corked.push(Buffer.from(bytes));
     else this.writes.push(Buffer.from(bytes));
     if (taken === undefined) return true;
-    if (this.open) process.nextTick(taken);
+    if (this.open) process.nextTick(taken, this.failure);
     else this.waiting.push(taken);
     return true;
   }
