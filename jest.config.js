@@ -1,7 +1,17 @@
+const { availableParallelism } = require('node:os');
+
 /** Tests run on what `tsc --build` made, so that they test the very code that ships and need no transform. */
 const base = { testEnvironment: 'node', transform: {}, injectGlobals: true };
 
+/**
+ * Suites wait for engines, timeouts and other processes most of the time, so that two cores carry two of them, where jest
+ * would run one. Not more than there are bands of ports (`e2e/src/harness/ports.ts`): all share one Docker engine.
+ */
+const WORKERS = Math.min(8, Math.max(2, Math.floor(availableParallelism() / 2)));
+
 module.exports = {
+  maxWorkers: WORKERS,
+  testSequencer: '<rootDir>/scripts/slow-first-sequencer.js',
   reporters: ['default', '<rootDir>/scripts/closing-lines-reporter.js'],
   projects: [
     {

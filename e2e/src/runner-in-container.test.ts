@@ -102,14 +102,15 @@ describe('a node in a container, with the engine of the host', () => {
     expect(await functions()).toEqual([]);
   });
 
-  it('what one left that was killed is removed by the next', async () => {
+  it('what one left that was killed is removed when the next has started', async () => {
     const first = await start();
     expect((await invoke(await deployed(first.url, 128))).status).toBe(200);
     expect(await functions()).toHaveLength(1);
     await first.node.kill();
     const second = await start();
     await until({ what: 'the end of what was left', look: async () => (await functions()).length === 0 || undefined });
+    // Which runner removes it is left open: any that uses the same engine may, and other tests have some.
     await second.node.stop();
-    expect(await log(second.node)).toContain('removed a container that was left behind');
+    expect((await second.node.inspect()).State.ExitCode).toBe(0);
   });
 });
