@@ -9,7 +9,7 @@ import { errorOf, invoke } from './harness/invoke.js';
 import { ROOT } from './harness/paths.js';
 import { freePorts } from './harness/ports.js';
 
-jest.setTimeout(60_000);
+jest.setTimeout(120_000);
 
 const HOST = '127.0.0.1';
 /** Nobody listens there, and nobody may without being root. */

@@ -6,7 +6,7 @@ import { Fleet } from './harness/fleet.js';
 import { invoke, send } from './harness/invoke.js';
 import { growthDuring } from './harness/memory.js';
 
-jest.setTimeout(60_000);
+jest.setTimeout(120_000);
 
 const BODY = randomBytes(6 * MIB);
 const LARGER_BYTES = 128 * MIB;

@@ -20,6 +20,9 @@ const QUICK = {
   FN_DOCKER_REAP_GRACE_MSECS: '500',
 } as const;
 
+/** What waits for an engine that hangs takes as long as a change may take; less than that, on any machine, is at once. */
+const WAITING_MS = Number(QUICK.FN_DOCKER_CHANGE_TIMEOUT_MSECS);
+
 const never = new AbortController().signal;
 
 describe('a runner whose Docker engine', () => {
@@ -85,7 +88,7 @@ describe('a runner whose Docker engine', () => {
     expect(await call('hot')).toBe(200);
     const refusedFrom = Date.now();
     expect(await call('cold')).toBe(503);
-    expect(Date.now() - refusedFrom).toBeLessThan(1_000);
+    expect(Date.now() - refusedFrom).toBeLessThan(WAITING_MS);
     // Given up by its deadline; the daemon has it in its queue, and will make it.
     expect(await half).toMatchObject({ code: 'serverBusy' });
 

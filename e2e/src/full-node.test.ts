@@ -8,7 +8,7 @@ import { PROBE_IMAGE } from './harness/paths.js';
 import { freePorts } from './harness/ports.js';
 import { until } from './harness/until.js';
 
-jest.setTimeout(90_000);
+jest.setTimeout(120_000);
 
 /** What the `fn` command line sends for dates it does not have. */
 const NO_DATES = { created_at: '0001-01-01T00:00:00.000Z', updated_at: '0001-01-01T00:00:00.000Z' };

@@ -9,7 +9,7 @@ import { Fleet } from './harness/fleet.js';
 import { type Answer, errorOf, invoke, reportOf } from './harness/invoke.js';
 import { until } from './harness/until.js';
 
-jest.setTimeout(60_000);
+jest.setTimeout(120_000);
 
 const MAX_REQUEST_BYTES = MIB;
 
@@ -123,7 +123,7 @@ describe('calls through a fleet', () => {
       const tookMs = performance.now() - from;
 
       expect(tookMs).toBeGreaterThan(1_900);
-      expect(tookMs).toBeLessThan(12_000);
+      expect(tookMs).toBeLessThan(40_000);
       expect(reportOf(await invoke(slow)).instance).not.toBe(before.instance);
       await untilContainerGone(before.hostname);
     });

@@ -3,7 +3,7 @@ import { Fleet } from './harness/fleet.js';
 import { errorOf, invoke, reportOf } from './harness/invoke.js';
 import { ROOT } from './harness/paths.js';
 
-jest.setTimeout(60_000);
+jest.setTimeout(120_000);
 
 describe('a fleet without Docker', () => {
   let fleet: Fleet;

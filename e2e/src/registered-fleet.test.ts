@@ -9,7 +9,7 @@ import { ROOT } from './harness/paths.js';
 import { freePorts } from './harness/ports.js';
 import { until } from './harness/until.js';
 
-jest.setTimeout(90_000);
+jest.setTimeout(120_000);
 
 /** Runners that say where they are, and a balancer that listens: nobody has written an address down. */
 describe('a fleet whose runners register themselves in etcd', () => {

@@ -6,7 +6,7 @@ import { HELLO_IMAGE, PROBE_IMAGE } from './harness/paths.js';
 import { freePorts } from './harness/ports.js';
 import { until } from './harness/until.js';
 
-jest.setTimeout(90_000);
+jest.setTimeout(120_000);
 
 describe('fnfleet up', () => {
   let footprint: Footprint;

@@ -8,7 +8,7 @@ import { buildOverlay, overlays } from './kubernetes-objects.js';
 import { problemsOf, type RoleEnvironment } from './role-environment.js';
 import { systemdUnits } from './systemd-units.js';
 
-jest.setTimeout(60_000);
+jest.setTimeout(120_000);
 
 const FILES = [
   ...globSync('deploy/**/*', { cwd: ROOT, withFileTypes: true })

@@ -6,7 +6,7 @@ import { FnfleetCommand } from '../harness/command.js';
 import { until } from '../harness/until.js';
 import { buildOverlay } from './kubernetes-objects.js';
 
-jest.setTimeout(60_000);
+jest.setTimeout(120_000);
 
 interface Asked {
   readonly apiGroup: string;

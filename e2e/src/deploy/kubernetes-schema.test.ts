@@ -1,7 +1,7 @@
 import { objectsIn } from './kubernetes-objects.js';
 import { schemaProblems, unknownFields } from './kubernetes-schema.js';
 
-jest.setTimeout(60_000);
+jest.setTimeout(120_000);
 
 const budget = (spec: string) => `
 apiVersion: policy/v1

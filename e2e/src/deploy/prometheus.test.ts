@@ -8,7 +8,7 @@ import { parse, stringify } from 'yaml';
 import { ROOT } from '../harness/paths.js';
 import { composeFiles } from './compose-files.js';
 
-jest.setTimeout(60_000);
+jest.setTimeout(120_000);
 
 const run = promisify(execFile);
 const FILES = ['swarm', 'compose', 'kubernetes'].map((target) => `deploy/${target}/prometheus.yml`);

@@ -14,7 +14,7 @@ interface UntilOptions<T> {
  * Looks until there is something to see: for what other processes do, and announce to nobody.
  * @throws Error when it is not there in time
  */
-export async function until<T>({ what, look, withinMs = 30_000 }: UntilOptions<T>): Promise<T> {
+export async function until<T>({ what, look, withinMs = 60_000 }: UntilOptions<T>): Promise<T> {
   const deadline = Date.now() + withinMs;
   for (;;) {
     const seen = await look();

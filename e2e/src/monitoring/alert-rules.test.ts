@@ -7,7 +7,7 @@ import { ROOT } from '../harness/paths.js';
 import { alertCases, alertRules, CASES_FILE, RULES_FILE } from './alert-rules.js';
 import { exportedNames, namedMetrics } from './exported-names.js';
 
-jest.setTimeout(60_000);
+jest.setTimeout(120_000);
 
 const run = promisify(execFile);
 const RULES = alertRules();

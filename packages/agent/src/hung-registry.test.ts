@@ -9,7 +9,6 @@ import { agentSettings } from './settings.js';
 
 // The engine of a busy machine may take its time to start a pull.
 const PULL_MS = 4_000;
-jest.setTimeout(60_000);
 
 describe('a registry that takes connections and never answers', () => {
   let registry: Server;
