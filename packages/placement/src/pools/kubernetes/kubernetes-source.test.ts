@@ -1,4 +1,6 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { FakeClock, silentLogger } from '@fnfleet/core';
@@ -30,9 +32,9 @@ afterEach(async () => {
   expect(clock.pendingTimers).toBe(0);
 });
 
-function look(path = 'runner', params = ''): void {
+function look(path = 'runner', params = '', server = api.url): void {
   reports = new Reports();
-  const url = parsePoolUrl(`k8s://prod/${path}?server=${api.url}${params}`);
+  const url = parsePoolUrl(`k8s://prod/${path}?server=${server}${params}`);
   source = newKubernetesSource(parseKubernetesUrl(url, undefined), { clock, random: () => 1, logger: silentLogger });
   source.start(reports);
 }
@@ -164,6 +166,19 @@ it('a server that is away is told, and it heals', async () => {
   await clock.advance(1000);
   await reports.listed('10.0.0.1:9190');
 });
+
+it.each(['{}', '{"items":[]}', '{"metadata":{"resourceVersion":"1"}}', '{"metadata":{},"items":[]}'])(
+  'what answers %s is not the API of Kubernetes, and that is told',
+  async (answer) => {
+    api = await FakeKubernetes.start();
+    const other = createServer((_req, res) => res.end(answer));
+    await new Promise<void>((resolve) => other.listen(0, '127.0.0.1', resolve));
+    const url = `http://127.0.0.1:${(other.address() as AddressInfo).port}`;
+    look('runner', '', url);
+    expect(await reports.failed()).toBe(`${url} is not the API of Kubernetes`);
+    await new Promise((resolve) => other.close(resolve));
+  },
+);
 
 it('a watch on which nothing comes any more, not even its end, is given up', async () => {
   api = await FakeKubernetes.start();
