@@ -1,4 +1,4 @@
-import { AssemblyBudget, Deframer, FrameError, frameMessage } from './grpc-frames.js';
+import { AssemblyBudget, Deframer, FrameError, frameMessage, OversizeError } from './grpc-frames.js';
 
 function collect(deframer: Deframer, ...chunks: Buffer[]): string[] {
   const messages: string[] = [];
@@ -47,4 +47,65 @@ it.each`
 `('refuses $what, in one piece and byte by byte', ({ bytes }) => {
   expect(() => collect(new Deframer(256), bytes)).toThrow(FrameError);
   expect(() => collect(new Deframer(256), ...[...bytes].map((byte) => Buffer.from([byte])))).toThrow(FrameError);
+});
+
+describe('memory grows with what has come', () => {
+  const MIB = 1024 * 1024;
+  const long = frameMessage(Buffer.from(Array.from({ length: 300_000 }, (_, i) => i % 251)));
+
+  it.each`
+    come       | held
+    ${5}       | ${0}
+    ${6}       | ${16_384}
+    ${16_389}  | ${16_384}
+    ${16_390}  | ${32_768}
+    ${32_774}  | ${65_536}
+    ${300_004} | ${300_000}
+    ${300_005} | ${0}
+  `('of a message of 300 000 bytes $come have come: $held are held', ({ come, held }) => {
+    const budget = new AssemblyBudget(MIB);
+    const deframer = new Deframer(MIB, budget);
+    const messages: Buffer[] = [];
+    const sink = { onMessageBytes: (message: Buffer) => void messages.push(message) };
+    for (let at = 0; at < come; at += 1000) deframer.push(long.subarray(at, Math.min(come, at + 1000)), sink);
+    expect(budget.bytes).toBe(held);
+    deframer.drop();
+    expect(budget.bytes).toBe(0);
+    expect(messages.map((message) => message.equals(long.subarray(5)))).toEqual(come === long.length ? [true] : []);
+  });
+
+  it('a large piece is held as it is, not twice over', () => {
+    const budget = new AssemblyBudget(MIB);
+    collect(new Deframer(MIB, budget), long.subarray(0, 200_005));
+    expect(budget.bytes).toBe(200_000);
+  });
+
+  it('what is dropped begins anew', () => {
+    const deframer = new Deframer(MIB, new AssemblyBudget(MIB));
+    for (const cut of [3, 5, 100]) {
+      collect(deframer, long.subarray(0, cut));
+      deframer.drop();
+      expect(collect(deframer, BYTES)).toEqual(MESSAGES);
+    }
+  });
+
+  it.each`
+    limit     | fits
+    ${20_000} | ${true}
+    ${19_999} | ${false}
+  `('a budget of $limit has room for 20 000 bytes: $fits', ({ limit, fits }) => {
+    const push = () => collect(new Deframer(MIB, new AssemblyBudget(limit)), long.subarray(0, 20_005));
+    if (fits) expect(push()).toEqual([]);
+    else expect(push).toThrow(`incomplete messages of more than ${limit} bytes on one connection`);
+  });
+
+  it.each`
+    bytes  | fits
+    ${256} | ${true}
+    ${257} | ${false}
+  `('a message of $bytes bytes is taken where 256 are allowed: $fits', ({ bytes, fits }) => {
+    const push = () => collect(new Deframer(256), frameMessage(Buffer.alloc(bytes)));
+    if (fits) expect(push()).toHaveLength(1);
+    else expect(push).toThrow(new OversizeError(257, 256));
+  });
 });

@@ -113,6 +113,88 @@ describe('what a peer can make of few bytes', () => {
   });
 });
 
+describe('bounds, to the byte', () => {
+  const indexed = (value: string) => Buffer.concat([hex('40'), encodeField('x', value).subarray(1)]);
+  /** What an entry with this name counts for, beside its value. */
+  const OVERHEAD = 32 + 1;
+
+  it.each`
+    bytes   | held
+    ${4096} | ${4096}
+    ${4097} | ${0}
+  `('an entry of $bytes bytes leaves $held in the table', ({ bytes, held }) => {
+    const decoder = new HpackDecoder(LIMIT);
+    decode(decoder, indexed('before'));
+    decode(decoder, indexed('v'.repeat(bytes - OVERHEAD)));
+    expect(decoder.dynamicBytes).toBe(held);
+    const newest = () => decode(decoder, hex('be'));
+    if (held === 0) expect(newest).toThrow(HpackError);
+    else expect(newest()?.[0]?.[1]).toHaveLength(bytes - OVERHEAD);
+    expect(() => decode(decoder, hex('bf'))).toThrow(HpackError); // what was there before had to go
+  });
+
+  it('a table that is made smaller keeps the newest entries that fit, and no more comes in than fits', () => {
+    const decoder = new HpackDecoder(LIMIT);
+    for (const value of ['one', 'two', 'six']) decode(decoder, indexed(value));
+    const size = OVERHEAD + 3;
+    decode(decoder, Buffer.from([0x3f, 2 * size - 31]));
+    expect([decoder.dynamicBytes, decode(decoder, hex('bebf'))]).toEqual([
+      2 * size,
+      [
+        ['x', 'six'],
+        ['x', 'two'],
+      ],
+    ]);
+    decode(decoder, indexed('ten'));
+    expect(decode(decoder, hex('bebf'))).toEqual([
+      ['x', 'ten'],
+      ['x', 'six'],
+    ]);
+    decode(decoder, Buffer.from([0x3f, 2 * size - 32]));
+    expect(decode(decoder, hex('be'))).toEqual([['x', 'ten']]);
+    decode(decoder, hex('203fe11f')); // to nothing, and to all that there may be
+    expect(decoder.dynamicBytes).toBe(0);
+  });
+
+  it.each`
+    bytes        | kept
+    ${LIMIT}     | ${true}
+    ${LIMIT + 1} | ${false}
+  `('a list of $bytes bytes is kept: $kept', ({ bytes, kept }) => {
+    const fields: [string, string][] = [
+      ['x', 'y'.repeat(1000)],
+      ['x', 'z'.repeat(bytes - 1000 - 2 * OVERHEAD)],
+    ];
+    expect(decode(new HpackDecoder(LIMIT), encodeHeaders(fields))).toEqual(kept ? fields : undefined);
+  });
+
+  it('a change of the table after a field that is left out is one within the block', () => {
+    const large = encodeField('x', 'y'.repeat(LIMIT));
+    expect(() => decode(new HpackDecoder(LIMIT), Buffer.concat([large, hex('20')]))).toThrow(HpackError);
+  });
+
+  it.each`
+    length            | fine
+    ${'7f00'}         | ${true}
+    ${'7f80808000'}   | ${true}
+    ${'7f8080808000'} | ${false}
+  `('a length of 127 may be written as $length: $fine', ({ length, fine }) => {
+    const block = Buffer.concat([hex(`000178${length}`), Buffer.alloc(127, 'v')]);
+    const read = () => decode(new HpackDecoder(LIMIT), block);
+    if (fine) expect(read()).toEqual([['x', 'v'.repeat(127)]]);
+    else expect(read).toThrow(HpackError);
+  });
+
+  it('a text in Huffman code may be as long as its block', () => {
+    const letters = 20_000; // 'a' is five bits
+    const code = Buffer.alloc((letters * 5) / 8);
+    for (let i = 0; i < code.length; i += 5) hex('18c6318c63').copy(code, i);
+    const length = code.length - 127;
+    const head = Buffer.from([0, 1, 0x78, 0xff, (length & 127) | 128, length >> 7]);
+    expect(decode(new HpackDecoder(LIMIT), Buffer.concat([head, code]))).toEqual([['x', 'a'.repeat(letters)]]);
+  });
+});
+
 describe('heads that come again', () => {
   const block = encodeHeaders([
     [':status', '200'],
@@ -134,6 +216,27 @@ describe('heads that come again', () => {
     ]);
     expect(decoder.dynamicBytes).toBe(2 * 34);
     expect(decoder.decode(block, 0, block.length)).not.toBe(decoder.decode(block, 0, block.length));
+  });
+
+  it.each`
+    what                                        | again                                    | same
+    ${'a head of 512 bytes'} | ${encodeHeaders([[':status', '200'], ['x', 'y'.repeat(505)]])} | ${true}
+    ${'a head of 513 bytes'} | ${encodeHeaders([[':status', '200'], ['x', 'y'.repeat(506)]])} | ${false}
+    ${'trailers, of which no two are the same'} | ${encodeHeaders([['grpc-status', '0']])} | ${false}
+  `('$what: remembered, $same', ({ again, same }) => {
+    const decoder = new HpackDecoder(LIMIT);
+    const [first, second] = [1, 2].map(() => decoder.decode(again, 0, again.length));
+    expect(first).toEqual(second);
+    expect(first === second).toBe(same);
+  });
+
+  it('a list that is too large is refused each time', () => {
+    const decoder = new HpackDecoder(40);
+    expect([decode(decoder, block), decode(decoder, block)]).toEqual([undefined, undefined]);
+  });
+
+  it('nothing at all is an empty list', () => {
+    expect(decode(new HpackDecoder(LIMIT), Buffer.alloc(0))).toEqual([]);
   });
 
   it('are few: different ones do not gather', () => {
