@@ -1,4 +1,5 @@
-import { getEventListeners } from 'node:events';
+import { getEventListeners, once } from 'node:events';
+import { type AddressInfo, connect, createServer } from 'node:net';
 import { fixedIdentity } from '@fnfleet/core';
 import { Metadata, Server, ServerCredentials, type ServerDuplexStream } from '@grpc/grpc-js';
 import { collectLogs } from './log-collector.js';
@@ -129,6 +130,20 @@ it('a runner that cannot be reached, or refuses, is an error with its status', a
   await expect(collect(fail)).rejects.toMatchObject({ name: 'StreamError', code: 7 });
   server.forceShutdown();
   await expect(collect(fail)).rejects.toMatchObject({ name: 'StreamError', code: 14 });
+  expect(getEventListeners(life.signal, 'abort')).toEqual([]);
+});
+
+it.each(['the runner ends it', 'the signal aborts'])('leaves no connection behind when %s', async (how) => {
+  const way = createServer((socket) => {
+    socket.on('error', () => undefined);
+    socket.pipe(connect(Number(address.split(':')[1]), '127.0.0.1').on('error', () => undefined)).pipe(socket);
+  });
+  way.listen(0, '127.0.0.1');
+  await once(way, 'listening');
+  script = (stream) => (how === 'the signal aborts' ? life.abort() : stream.end());
+  const through = `127.0.0.1:${(way.address() as AddressInfo).port}`;
+  await collectLogs({ address: through, config: {}, onBatch: fail, signal: life.signal });
+  await new Promise((resolve) => way.close(resolve)); // waits for every connection
   expect(getEventListeners(life.signal, 'abort')).toEqual([]);
 });
 

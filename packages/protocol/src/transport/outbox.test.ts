@@ -116,6 +116,7 @@ describe('DATA of one stream', () => {
   it('ends with its last bytes, or afterwards with the frame that is still here', () => {
     data(1, 'a');
     data(1, 'b', true);
+    expect(outbox.endData(1)).toBe(false); // it has ended
     data(3, 'c');
     expect([outbox.endData(1), outbox.endData(3), outbox.endData(3)]).toEqual([false, true, false]);
     data(5, 'd', true);
