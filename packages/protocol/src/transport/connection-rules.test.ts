@@ -117,6 +117,21 @@ describe('what is odd and allowed costs nothing', () => {
   });
 });
 
+it('more than 200 000 frames that bring something are no flood', async () => {
+  const server = await Wired.ready('server');
+  server.say(headers(1));
+  const [one] = server.opened;
+  let bytes = 0;
+  if (one) {
+    one.heard.onData = (part) => {
+      bytes += part.length;
+    };
+  }
+  const many = Buffer.concat(Array.from({ length: 10_000 }, () => data(1, 'x')));
+  for (let i = 0; i < 21; i += 1) server.say(many);
+  expect([bytes, server.closes]).toEqual([210_000, []]);
+});
+
 describe('the heads of an answer', () => {
   it.each`
     what                                   | heads                                                                                                               | status

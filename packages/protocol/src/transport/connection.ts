@@ -189,7 +189,7 @@ export class Connection implements FrameSink, HeaderBlockSink, StreamCarrier {
    * the last stream is over.
    */
   leave(): void {
-    if (this.closed || this.leaving) return;
+    if (this.leaving) return;
     this.leaving = true;
     if (this.isClient) {
       this.goaway(H2_ERROR.NO_ERROR, this.lastPeerId, '');
@@ -211,7 +211,6 @@ export class Connection implements FrameSink, HeaderBlockSink, StreamCarrier {
   /** To be called every few seconds: what is counted starts over. @param mayCut whether to cut off a peer that does not read */
   look(mayCut = true): void {
     this.floods.look();
-    if (this.closed) return;
     this.stuckLooks = this.outbox.isWriting && !this.moved ? this.stuckLooks + 1 : 0;
     this.moved = false;
     if (mayCut && this.stuckLooks > this.options.stuckLooks) return this.close(new Error('the peer does not read'));
@@ -255,7 +254,7 @@ export class Connection implements FrameSink, HeaderBlockSink, StreamCarrier {
 
   consumed(bytes: number): void {
     this.unacknowledged += bytes;
-    if (this.unacknowledged < this.options.connectionWindowBytes / 2 || this.closed) return;
+    if (this.unacknowledged < this.options.connectionWindowBytes / 2) return;
     this.receiveWindow += this.unacknowledged;
     this.windowUpdate(0, this.unacknowledged);
     this.unacknowledged = 0;
@@ -272,7 +271,6 @@ export class Connection implements FrameSink, HeaderBlockSink, StreamCarrier {
   }
 
   resetStream(streamId: number, code: number): void {
-    if (this.closed) return;
     const start = this.outbox.frame(FRAME.RST_STREAM, FLAG.NONE, streamId, 4);
     this.outbox.memory.writeUInt32BE(code, start);
     this.touch();
@@ -312,7 +310,6 @@ export class Connection implements FrameSink, HeaderBlockSink, StreamCarrier {
 
   private readonly endTurn = (): void => {
     this.dirty = false;
-    if (this.closed) return;
     this.sending.pump();
     if (this.outbox.bytes > OUTBOX_MAX_BYTES) {
       return this.close(new ConnectionError(H2_ERROR.ENHANCE_YOUR_CALM, 'the peer does not read'));
@@ -321,7 +318,6 @@ export class Connection implements FrameSink, HeaderBlockSink, StreamCarrier {
   };
 
   private taken(): void {
-    if (this.closed) return;
     this.moved = true;
     if (this.flushing) return this.finish();
     this.sending.pump();
@@ -329,7 +325,6 @@ export class Connection implements FrameSink, HeaderBlockSink, StreamCarrier {
   }
 
   private goaway(code: number, lastId: number, reason: string): void {
-    if (this.closed) return;
     this.goawaySent = lastId;
     const text = Buffer.from(reason.slice(0, 200), 'latin1');
     const start = this.outbox.frame(FRAME.GOAWAY, FLAG.NONE, 0, 8 + text.length);
@@ -646,7 +641,7 @@ export class Connection implements FrameSink, HeaderBlockSink, StreamCarrier {
   }
 
   private closeIfIdle(): void {
-    if (!this.leaving || this.closed || this.openStreams > 0) return;
+    if (!this.leaving || this.openStreams > 0) return;
     // A server that has only announced that it leaves waits until the peer knows.
     if (!this.isClient && this.goawaySent === MAX_STREAM_ID) return;
     this.outbox.flush();
@@ -663,7 +658,7 @@ export class Connection implements FrameSink, HeaderBlockSink, StreamCarrier {
   private close(error: Error, abrupt = true): void {
     if (this.closed) return;
     this.closed = true;
-    this.outbox.close();
+    this.outbox.close(); // what is written there from now on goes nowhere
     this.pings.close();
     const notBegun = this.sending.notBegun();
     this.sending.close();

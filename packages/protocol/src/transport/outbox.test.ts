@@ -158,14 +158,19 @@ it('what is more than one piece of memory leaves in order all the same, and in o
 });
 
 it('memory that the socket has taken is used again, and nothing of the old is seen', async () => {
+  const used = new Set<ArrayBufferLike>();
   for (let round = 0; round < 30; round += 1) {
-    for (let i = 0; i < 20; i += 1) data(2 * i + 1, String.fromCharCode(97 + (round % 26)).repeat(9_000));
+    for (let i = 0; i < 20; i += 1) {
+      data(2 * i + 1, String.fromCharCode(97 + (round % 26)).repeat(9_000));
+      used.add(outbox.memory.buffer);
+    }
     outbox.flush();
     await turn();
   }
   const letters = frames().map(([, , , text]) => new Set(String(text)));
   expect(letters.every(({ size }) => size === 1)).toBe(true);
   expect(letters).toHaveLength(600);
+  expect(used.size).toBeLessThan(10); // of the 90 pieces that it took
 });
 
 it('a frame that is larger than a piece of memory gets its own', () => {
