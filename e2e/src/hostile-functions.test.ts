@@ -12,7 +12,8 @@ let hostileId: string;
 let other: string;
 
 beforeAll(async () => {
-  fleet = await Fleet.start();
+  // A test runs a command in a container, which the engine refuses while it is frozen.
+  fleet = await Fleet.start({ settings: { FN_FREEZE_IDLE_MSECS: '-1' } });
   const { id } = await fleet.deploy({ name: 'hostile', timeout: 20 });
   hostileId = id;
   hostile = await fleet.deployed({ name: 'hostile', timeout: 20 });
