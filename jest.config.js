@@ -5,7 +5,7 @@ const base = { testEnvironment: 'node', transform: {}, injectGlobals: true };
 
 /**
  * Suites wait for engines, timeouts and other processes most of the time, so that two cores carry two of them, where jest
- * would run one. Not more than there are bands of ports (`e2e/src/harness/ports.ts`): all share one Docker engine.
+ * would run one. Not more than there are bands of ports (`packages/testing/src/servers/free-ports.ts`): all share one Docker engine.
  */
 const WORKERS = Math.min(8, Math.max(2, Math.floor(availableParallelism() / 2)));
 

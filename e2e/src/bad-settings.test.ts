@@ -2,12 +2,12 @@ import { execFileSync } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
 import { createServer, type Server } from 'node:net';
 import path from 'node:path';
+import { freePorts } from '@fnfleet/testing';
 import { ROLES } from 'fnfleet';
 import { FnfleetCommand, fnfleet } from './harness/command.js';
 import { Footprint } from './harness/footprint.js';
 import { errorOf, invoke } from './harness/invoke.js';
 import { ROOT } from './harness/paths.js';
-import { freePorts } from './harness/ports.js';
 
 jest.setTimeout(120_000);
 

@@ -1,10 +1,10 @@
+import { freePorts } from '@fnfleet/testing';
 import { ApiClient, deployFunction, invokeUrl } from 'fnfleet';
 import { FnfleetCommand } from './harness/command.js';
 import { PATIENCE } from './harness/fleet.js';
 import { Footprint } from './harness/footprint.js';
 import { errorOf, invoke } from './harness/invoke.js';
 import { MICRO_IMAGE } from './harness/paths.js';
-import { freePorts } from './harness/ports.js';
 
 jest.setTimeout(120_000);
 

@@ -1,3 +1,4 @@
+import { freePorts } from '@fnfleet/testing';
 import { ApiClient, deployFunction, invokeUrl } from 'fnfleet';
 import { request } from 'undici';
 import { FnfleetCommand } from './harness/command.js';
@@ -5,7 +6,6 @@ import { PATIENCE } from './harness/fleet.js';
 import { Footprint } from './harness/footprint.js';
 import { errorOf, invoke, reportOf } from './harness/invoke.js';
 import { PROBE_IMAGE } from './harness/paths.js';
-import { freePorts } from './harness/ports.js';
 import { until } from './harness/until.js';
 
 jest.setTimeout(120_000);

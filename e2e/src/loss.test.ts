@@ -1,10 +1,10 @@
 import { readdirSync } from 'node:fs';
 import path from 'node:path';
+import { freePorts } from '@fnfleet/testing';
 import { FnfleetCommand } from './harness/command.js';
 import { Fleet } from './harness/fleet.js';
 import { type Answer, invoke } from './harness/invoke.js';
 import { type FailedCall, Load } from './harness/load.js';
-import { freePorts } from './harness/ports.js';
 
 jest.setTimeout(180_000);
 

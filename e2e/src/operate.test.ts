@@ -1,8 +1,8 @@
+import { freePorts } from '@fnfleet/testing';
 import { fnfleet } from './harness/command.js';
 import { Fleet } from './harness/fleet.js';
 import { invoke } from './harness/invoke.js';
 import { Load } from './harness/load.js';
-import { freePorts } from './harness/ports.js';
 import { until } from './harness/until.js';
 
 jest.setTimeout(180_000);

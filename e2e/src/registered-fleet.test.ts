@@ -1,12 +1,11 @@
 import { mkdirSync } from 'node:fs';
 import path from 'node:path';
-import { EtcdServer } from '@fnfleet/testing';
+import { EtcdServer, freePorts } from '@fnfleet/testing';
 import { ApiClient, deployFunction, invokeUrl } from 'fnfleet';
 import { FnfleetCommand, fnfleet } from './harness/command.js';
 import { Footprint } from './harness/footprint.js';
 import { invoke, reportOf } from './harness/invoke.js';
 import { ROOT } from './harness/paths.js';
-import { freePorts } from './harness/ports.js';
 import { until } from './harness/until.js';
 
 jest.setTimeout(120_000);

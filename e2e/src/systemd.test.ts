@@ -1,10 +1,9 @@
 import { existsSync, readFileSync } from 'node:fs';
-import { testTool } from '@fnfleet/testing';
+import { freePorts, testTool } from '@fnfleet/testing';
 import Docker from 'dockerode';
 import { ApiClient, deployFunction, fleetAccess } from 'fnfleet';
 import { Agent, request } from 'undici';
 import { PROBE_IMAGE } from './harness/paths.js';
-import { freePorts } from './harness/ports.js';
 import { SystemdHost } from './harness/systemd-host.js';
 import { until } from './harness/until.js';
 

@@ -1,9 +1,9 @@
+import { freePorts } from '@fnfleet/testing';
 import { FnfleetCommand, fnfleet } from './harness/command.js';
 import { PATIENCE } from './harness/fleet.js';
 import { Footprint } from './harness/footprint.js';
 import { invoke } from './harness/invoke.js';
 import { HELLO_IMAGE, PROBE_IMAGE } from './harness/paths.js';
-import { freePorts } from './harness/ports.js';
 import { until } from './harness/until.js';
 
 jest.setTimeout(120_000);

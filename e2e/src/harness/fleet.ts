@@ -1,8 +1,8 @@
+import { freePorts } from '@fnfleet/testing';
 import { ApiClient, deployFunction, type FleetAccess, type FnRef, type FnSpec, invokeUrl, LocalFleet } from 'fnfleet';
 import { request } from 'undici';
 import { Footprint } from './footprint.js';
 import { PROBE_IMAGE } from './paths.js';
-import { freePorts } from './ports.js';
 
 const APP = 'e2e';
 /** A machine that is busy with other tests starts containers slowly; that is not what is tested. */

@@ -10,6 +10,7 @@ import {
 import {
   anOutboundCall,
   FixedBody,
+  freePort,
   type ScriptedEngagement,
   startScriptedRunner,
   type TestCall,
@@ -342,17 +343,9 @@ function finish(engagement: ScriptedEngagement, report: CallReport): void {
   engagement.end();
 }
 
-async function freePort(): Promise<number> {
-  const server = net.createServer().listen(0, '127.0.0.1');
-  await new Promise((resolve) => server.once('listening', resolve));
-  const { port } = server.address() as net.AddressInfo;
-  await new Promise((resolve) => server.close(resolve));
-  return port;
-}
-
 async function waitFor(condition: () => boolean): Promise<void> {
   for (let i = 0; !condition(); i += 1) {
-    if (i > 1000) throw new Error('waited in vain');
+    if (i > 10_000) throw new Error('waited in vain');
     await new Promise((resolve) => setTimeout(resolve, 5));
   }
 }

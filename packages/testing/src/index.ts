@@ -57,4 +57,5 @@ export { type PlayedEngagement, ScriptedBalancer } from './scripted-balancer.js'
 export { type ScriptedEngagement, type ScriptedRunner, startScriptedRunner } from './scripted-runner.js';
 export { DnsServer, type DnsServerOptions } from './servers/dns-server.js';
 export { EtcdServer } from './servers/etcd-server.js';
-export { eventually, freePort, TestProgram, testTool } from './servers/test-program.js';
+export { freePort, freePorts } from './servers/free-ports.js';
+export { eventually, TestProgram, testTool } from './servers/test-program.js';

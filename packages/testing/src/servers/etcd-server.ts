@@ -1,7 +1,8 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { eventually, freePort, TestProgram, testTool } from './test-program.js';
+import { freePort } from './free-ports.js';
+import { eventually, TestProgram, testTool } from './test-program.js';
 
 /** A real etcd of one member. It can be stopped and started again, with its data or without. */
 export class EtcdServer {

@@ -1,7 +1,7 @@
 import { createServer, type Server } from 'node:net';
 
 const HOST = '127.0.0.1';
-/** Below the ports that the system gives to outgoing connections. Each jest worker has a band of its own. */
+/** Below the ports that the system gives to whoever asks for any. Each jest worker has a band of its own. */
 const FIRST = 20_000;
 const BAND = 1_500;
 const BANDS = 8;
@@ -18,6 +18,14 @@ export async function freePorts(count: number): Promise<number> {
     if (await areFree(first, count)) return first;
   }
   throw new Error(`no ${count} free ports in a row from ${band} to ${band + BAND}`);
+}
+
+/**
+ * A port that nobody listens on, nor will before the test does.
+ * @throws Error when there is none
+ */
+export function freePort(): Promise<number> {
+  return freePorts(1);
 }
 
 async function areFree(first: number, count: number): Promise<boolean> {
