@@ -7,6 +7,7 @@ import {
   encodeCall,
   FakeClock,
   FnError,
+  type Logger,
   type MonoMs,
   NO_TRACE,
   openSpan,
@@ -14,6 +15,7 @@ import {
   RecordedSpans,
   type ResponseWriter,
   SpanKind,
+  silentLogger,
 } from '@fnfleet/core';
 import { type EngageOptions, offerCall } from './balancer-session.js';
 import { NOTHING_REPORTED } from './codec.js';
@@ -55,7 +57,7 @@ class FakeStream implements ClientStream {
 }
 
 /** One whole offer, with everything that the session touches in the hands of the test. */
-function offer(overrides: Partial<OutboundCall> = {}, writer: Partial<ResponseWriter> = {}) {
+function offer(overrides: Partial<OutboundCall> = {}, writer: Partial<ResponseWriter> = {}, logger?: Logger) {
   const stream = new FakeStream();
   const caller = new AbortController();
   const clock = new FakeClock();
@@ -132,7 +134,7 @@ function offer(overrides: Partial<OutboundCall> = {}, writer: Partial<ResponseWr
   };
   const outcomes: AttemptOutcome[] = [];
   const onLoad = (...load: [LoadReport, OutboundCall]) => void seen.loads.push(load);
-  const over = offerCall(call, channel, caller.signal, undefined, onLoad, clock).then((outcome) => {
+  const over = offerCall(call, channel, caller.signal, logger, onLoad, clock).then((outcome) => {
     outcomes.push(outcome);
     return outcome;
   });
@@ -560,6 +562,23 @@ describe('what is passed on beside the answer', () => {
     expect(span).toMatchObject({ attributes: { 'fn.runner': 'r1:9190', 'fn.outcome': 'refused: busy' }, ended: true });
     const told = Buffer.from(encodeBinaryTrace(offered.seen.options?.trace ?? NO_TRACE) ?? '', 'base64');
     expect(told.toString('hex', 19, 27)).toBe(span?.spanId);
+  });
+
+  it('a message that we do not know is no start', async () => {
+    const offered = offer();
+    offered.say({ kind: 'unknown' });
+    offered.end({ ...LOST, startPromise: 'confirmed' });
+    expect(await offered.outcome()).toMatchObject(UNREACHABLE);
+    expect(offered.seen.starts).toBe(0);
+  });
+
+  it('the debug log tells of each attempt, with its call', async () => {
+    const said: unknown[] = [];
+    const debug = (...line: unknown[]) => void said.push(line);
+    const offered = offer({}, {}, { ...silentLogger, debugEnabled: true, debug });
+    offered.say(HEAD, CRASH);
+    await offered.outcome();
+    expect(said).toEqual([['engagement closed', { callId: 'call1', state: 'relaying', outcome: 'failed' }]]);
   });
 
   it('nothing but an offer that may run again says that it does', async () => {

@@ -415,6 +415,19 @@ describe('an engagement whose owner wants no more of it', () => {
     engagement.isOver();
   });
 
+  it('released with a message, the next one is not delivered though it came with it', async () => {
+    const engagement = await engaged();
+    const push = engagement.messages.push.bind(engagement.messages);
+    engagement.messages.push = (kind) => {
+      engagement.stream.release();
+      return push(kind);
+    };
+    const both = [FINISHED, STARTED].map((one) => frameMessage(encodeRunnerMessage(one)));
+    engagement.wired.say(status(200), data(Buffer.concat(both)), OK);
+    expect([[...engagement.messages], engagement.ends[0]?.code]).toEqual([['finished'], 0]);
+    engagement.isOver();
+  });
+
   it('released after it was over, nothing happens', async () => {
     const engagement = await engaged();
     engagement.wired.say(status(200), message(FINISHED), OK);

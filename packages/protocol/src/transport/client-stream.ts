@@ -147,10 +147,10 @@ export class EngageStream implements ClientStream, StreamListener, MessageSink, 
   }
 
   onMessageBytes(bytes: Buffer): void {
-    if (this.released || this.handler === undefined) return;
+    if (this.released) return;
     const message = decodeRunnerMessage(bytes);
     if (message.kind === 'started' && this.startPromise === 'confirmed') this.deliverConfirmed(message);
-    else this.handler.onMessage(message);
+    else this.handler?.onMessage(message);
   }
 
   onWritable(): void {

@@ -46,6 +46,7 @@ describe('a frame that breaks HTTP/2 ends the connection, and the peer is told w
     await server.turn();
     const last = server.news().at(-1);
     expect([last?.type, last?.payload.readUInt32BE(4)]).toEqual([FRAME.GOAWAY, code]);
+    expect(last?.payload.subarray(8).toString()).toMatch(/\w/); // why, for whoever looks for the cause
     expect([server.closes.length, server.socket.destroyed]).toEqual([1, true]);
   });
 
@@ -221,7 +222,7 @@ it('a client that leaves with nothing in hand says so and closes at once', async
   client.connection.leave();
   client.connection.leave();
   await client.turn();
-  expect(client.news().map(({ type, payload }) => [type, payload.readUInt32BE(4)])).toEqual([[FRAME.GOAWAY, 0]]);
+  expect(client.news()).toMatchObject([{ type: FRAME.GOAWAY, payload: zeros(8) }]);
   expect([client.socket.destroyed, client.closes.length]).toEqual([true, 1]);
 });
 

@@ -56,7 +56,7 @@ describe('a request and its answer', () => {
       { type: FRAME.DATA, flags: FLAG.END_STREAM, stream: 1, payload: Buffer.from('one two') },
     ]);
     client.say(headers(1, ANSWER), data(1, 'answer'), headers(1, TRAILERS, ENDS));
-    expect([heard.text, heard.lists.length, heard.ended, heard.closed]).toEqual(['answer', 2, true, [undefined]]);
+    expect([heard.text, heard.lists.length, heard.ended, heard.closed]).toEqual(['answer', 2, true, ['complete']]);
     expect(client.connection.openStreams).toBe(0);
   });
 
@@ -74,7 +74,7 @@ describe('a request and its answer', () => {
       [FRAME.HEADERS, TRAILERS.length],
       [FRAME.RST_STREAM, 4],
     ]);
-    expect([heard.closed, server.connection.openStreams]).toEqual([[undefined], 0]);
+    expect([heard.closed, server.connection.openStreams]).toEqual([['complete'], 0]);
     server.say(data(1, 'late'), headers(1, TRAILERS, ENDS), reset(1));
     await server.turn();
     expect([server.closes, server.news()]).toEqual([[], []]);
@@ -317,7 +317,7 @@ describe('how a stream is lost', () => {
     client.socket.emit('end');
     stream.resume();
     await client.turn();
-    expect([heard.text, heard.lists.length, heard.ended, heard.closed]).toEqual(['all', 2, true, [undefined]]);
+    expect([heard.text, heard.lists.length, heard.ended, heard.closed]).toEqual(['all', 2, true, ['complete']]);
   });
 });
 
@@ -327,12 +327,13 @@ describe('goodbye', () => {
     server.say(headers(1, REQUEST, ENDS));
     server.connection.leave();
     const [first, ping] = server.news();
+    expect(first?.payload).toHaveLength(8);
     expect([first?.type, first?.payload.readUInt32BE(0), ping?.type]).toEqual([FRAME.GOAWAY, 0x7fffffff, FRAME.PING]);
     server.say(headers(3, REQUEST, ENDS)); // it was on its way
     expect(server.opened).toHaveLength(2);
     server.say(frame(FRAME.PING, FLAG.ACK, 0, ping?.payload));
     await server.turn();
-    expect(server.news()[0]?.payload.readUInt32BE(0)).toBe(3);
+    expect(server.news()[0]?.payload).toEqual(Buffer.concat([uint32(3), uint32(H2_ERROR.NO_ERROR)]));
     server.say(headers(5));
     expect(server.opened).toHaveLength(2);
     for (const { stream } of server.opened) stream.sendHeaders(TRAILERS, true);
@@ -439,6 +440,8 @@ describe('a peer that breaks the rules loses its connection, and is told why', (
     await peer.turn();
     const last = peer.news().at(-1);
     expect([last?.type, last?.payload.readUInt32BE(4)]).toEqual([FRAME.GOAWAY, code]);
+    expect(last?.payload.subarray(8).toString()).toBe(peer.closes[0]?.message);
+    expect(peer.closes[0]?.message).toMatch(/\w/);
     expect([peer.closes.length, peer.socket.destroyed, peer.connection.openStreams]).toEqual([1, true, 0]);
     peer.say(PING); // is not read any more
   });

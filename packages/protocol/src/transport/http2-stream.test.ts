@@ -255,7 +255,7 @@ describe('what is held while a stream is paused', () => {
     expect([heard.lists.length, heard.ended, client.connection.openStreams]).toEqual([1, false, 1]);
     stream.resume();
     await client.turn();
-    expect([heard.text, heard.lists.length, heard.ended, heard.closed]).toEqual(['x', 2, true, [undefined]]);
+    expect([heard.text, heard.lists.length, heard.ended, heard.closed]).toEqual(['x', 2, true, ['complete']]);
     expect(client.connection.openStreams).toBe(0);
   });
 });
@@ -265,12 +265,12 @@ it('an answer is over when both ends have said so, whoever says it first', async
   first.stream.end();
   expect(first.heard.closed).toEqual([]);
   first.client.say(headers(1, TRAILERS, ENDS));
-  expect([first.heard.ended, first.heard.closed]).toEqual([true, [undefined]]);
+  expect([first.heard.ended, first.heard.closed]).toEqual([true, ['complete']]);
   const last = await asked();
   last.client.say(headers(1, TRAILERS, ENDS));
   expect([last.heard.ended, last.heard.closed, last.stream.isClosed]).toEqual([true, [], false]);
   last.stream.end();
-  expect([last.heard.closed, last.stream.isClosed]).toEqual([[undefined], true]);
+  expect([last.heard.closed, last.stream.isClosed]).toEqual([['complete'], true]);
 });
 
 it('headers alone may be the whole request, and the whole answer', async () => {
@@ -281,5 +281,5 @@ it('headers alone may be the whole request, and the whole answer', async () => {
   expect(one?.stream.sendHeaders(ANSWER, true)).toBe(false);
   await server.turn();
   expect(server.news().map(({ type, flags }) => [type, flags])).toEqual([[FRAME.HEADERS, ENDS]]);
-  expect([one?.heard.closed, server.connection.openStreams]).toEqual([[undefined], 0]);
+  expect([one?.heard.closed, server.connection.openStreams]).toEqual([['complete'], 0]);
 });

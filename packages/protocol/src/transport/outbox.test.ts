@@ -147,6 +147,16 @@ it('is worth a write before the end of the turn from 48 KiB on, unless one is un
   expect(outbox.isDue).toBe(false);
 });
 
+it('what came while a write was under way counts alone afterwards', () => {
+  socket.open = false;
+  data(1, 'x'.repeat(16_000));
+  data(3, 'x'.repeat(16_000));
+  outbox.flush();
+  data(5, 'x'.repeat(16_000));
+  socket.drain();
+  expect([outbox.isWriting, outbox.bytes, outbox.isDue]).toEqual([false, 16_009, false]);
+});
+
 it('what is more than one piece of memory leaves in order all the same, and in one go', async () => {
   const texts = Array.from({ length: 40 }, (_, i) => String.fromCharCode(65 + i).repeat(10_000));
   for (const [i, text] of texts.entries()) data(2 * i + 1, text);

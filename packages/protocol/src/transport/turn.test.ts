@@ -23,3 +23,13 @@ it('what throws at the end of a turn keeps back nothing of the others, and is no
   }
   expect(done).toEqual(['a fault', 'the other', 'of the next turn']);
 });
+
+it('one timer of the event loop serves all of a turn', async () => {
+  const timers = jest.spyOn(globalThis, 'setImmediate');
+  const acts: number[] = [];
+  for (const act of [1, 2, 3]) atTurnEnd(() => acts.push(act));
+  expect(timers).toHaveBeenCalledTimes(1);
+  timers.mockRestore();
+  await new Promise((resolve) => setImmediate(resolve));
+  expect(acts).toEqual([1, 2, 3]);
+});

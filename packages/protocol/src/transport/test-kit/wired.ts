@@ -10,7 +10,8 @@ export class Heard implements StreamListener {
   readonly parts: Buffer[] = [];
   ended = false;
   writable = 0;
-  closed: (StreamLoss | undefined)[] = [];
+  /** Not undefined for one that both ends have ended: for Jest an array of that equals an empty one. */
+  closed: (StreamLoss | 'complete')[] = [];
   stream: Http2Stream | undefined;
 
   onHeaders(list: HeaderList): void {
@@ -26,7 +27,7 @@ export class Heard implements StreamListener {
     this.writable += 1;
   }
   onClose(loss: StreamLoss | undefined): void {
-    this.closed.push(loss);
+    this.closed.push(loss ?? 'complete');
   }
 
   get text(): string {
