@@ -31,7 +31,12 @@ const { values: options } = parseArgs({
 });
 const { seed } = options;
 // Ends what it has started.
-for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, () => process.exit(1));
+for (const signal of ['SIGINT', 'SIGTERM']) {
+  process.once(signal, () => {
+    console.log(`ended by ${signal}; the same command with --seed ${seed} goes on from here`);
+    process.exit(1);
+  });
+}
 const concurrency = Number(options.concurrency);
 
 const { files, mutants } = await instrument();
@@ -45,13 +50,12 @@ const reportFile = path.join(WORK, `report-${seed}.md`);
 const wasSurvivor = options.again ? survivorsIn(readFileSync(reportFile, 'utf8')) : () => true;
 const sample = sampleOf(chosen, seed, Number(options.sample)).filter(wasSurvivor);
 console.log(`seed ${seed}: ${sample.length} of ${chosen.length} mutants (${mutants.length} in all)`);
-const fingerprint = await prepareSandbox(files);
-console.log('• running the tests once without a mutant …');
-const testFiles = await dryRun(concurrency, fingerprint);
+const fingerprints = await prepareSandbox(files);
+const testFiles = await dryRun(concurrency, fingerprints);
 const promiseOf = promises(mutants);
 
 // What an earlier run with this seed and these sources has found out already: it may have been cut short.
-const resultsFile = path.join(WORK, `results-${seed}-${fingerprint.slice(0, 12)}.jsonl`);
+const resultsFile = path.join(WORK, `results-${seed}-${fingerprints.all.slice(0, 12)}.jsonl`);
 const known = existsSync(resultsFile)
   ? readFileSync(resultsFile, 'utf8')
       .trim()

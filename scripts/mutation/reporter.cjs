@@ -6,7 +6,7 @@ const { MUTATION_DURATIONS, MUTATION_VERDICT } = process.env;
 module.exports = class MutationReporter {
   onTestResult({ path: file }, { perfStats, numFailingTests, failureMessage }) {
     if (MUTATION_DURATIONS === undefined) return;
-    const failed = numFailingTests > 0 || failureMessage ? String(failureMessage) : undefined;
+    const failed = numFailingTests > 0 || Boolean(failureMessage);
     appendFileSync(
       MUTATION_DURATIONS,
       `${JSON.stringify({ file, durationMs: perfStats.end - perfStats.start, failed })}\n`,

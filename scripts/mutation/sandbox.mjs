@@ -14,6 +14,7 @@ import {
 import path from 'node:path';
 import { ROOT, step } from '../lib/shell.mjs';
 import { toolEnv } from '../lib/toolchain.mjs';
+import { PACKAGES } from './instrument.mjs';
 
 export const WORK = path.join(ROOT, '.fnfleet/mutation');
 export const SANDBOX = path.join(WORK, 'sandbox');
@@ -22,7 +23,7 @@ export const SANDBOX = path.join(WORK, 'sandbox');
  * A copy of the repository whose product files are the instrumented ones, compiled. Workspaces are linked to the copy,
  * all other packages to the original. What the last run left of it is used again, so that only changes are compiled.
  *
- * @returns a fingerprint of the packages in it
+ * @returns fingerprints: of the packages in it, of all but their tests, and of each compiled test file
  */
 export async function prepareSandbox(instrumented) {
   mkdirSync(SANDBOX, { recursive: true });
@@ -33,11 +34,18 @@ export async function prepareSandbox(instrumented) {
     .filter((name) => name !== '' && existsSync(path.join(ROOT, name)));
   const replaced = new Map(instrumented.map(({ name, content }) => [name, content]));
   removeStaleSources(new Set(names));
-  const hash = createHash('sha256');
+  const all = createHash('sha256');
+  const product = createHash('sha256');
+  const tests = new Map();
   for (const name of names) {
     const content = Buffer.from(replaced.get(name) ?? readFileSync(path.join(ROOT, name)));
-    if (name.startsWith('packages/')) hash.update(`${name} ${content.length} `).update(content);
     const target = path.join(SANDBOX, name);
+    if (name.startsWith('packages/')) {
+      const hash = createHash('sha256').update(`${name} ${content.length} `).update(content).digest('hex');
+      all.update(hash);
+      if (!isTest(name)) product.update(hash);
+      else if (PACKAGES.includes(name.split('/')[1])) tests.set(compiledFrom(target), hash);
+    }
     if (existsSync(target) && readFileSync(target).equals(content)) continue;
     mkdirSync(path.dirname(target), { recursive: true });
     writeFileSync(target, content, { mode: statSync(path.join(ROOT, name)).mode });
@@ -48,7 +56,15 @@ export async function prepareSandbox(instrumented) {
     cwd: SANDBOX,
     env: toolEnv(),
   });
-  return hash.digest('hex');
+  return { all: all.digest('hex'), product: product.digest('hex'), tests };
+}
+
+function isTest(name) {
+  return name.endsWith('.test.ts');
+}
+
+function compiledFrom(source) {
+  return source.replace('/src/', '/dist/').replace(/\.ts$/, '.js');
 }
 
 /** A test that was renamed or removed must not run again from what was compiled of it. */
@@ -56,7 +72,7 @@ function removeStaleSources(names) {
   for (const name of readdirSync(SANDBOX, { recursive: true })) {
     if (!/^(packages|e2e)\/.*\.ts$/.test(name) || /(^|\/)(node_modules|dist)\//.test(name) || names.has(name)) continue;
     rmSync(path.join(SANDBOX, name));
-    rmSync(path.join(SANDBOX, name.replace('/src/', '/dist/').replace(/\.ts$/, '.js')), { force: true });
+    rmSync(compiledFrom(path.join(SANDBOX, name)), { force: true });
   }
 }
 

@@ -4,7 +4,6 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { ROOT } from '../lib/shell.mjs';
 import { runtime, toolEnv } from '../lib/toolchain.mjs';
-import { PACKAGES } from './instrument.mjs';
 import { SANDBOX, WORK } from './sandbox.mjs';
 
 const JEST = [
@@ -18,16 +17,51 @@ const SLOWER = 4;
 const MOST_FILES = 25;
 /** What it takes to load a test file, roughly. */
 const LOADING_MS = 300;
+/** A line for each test file that has run. */
+const DURATIONS = 'durations.jsonl';
 
 /**
- * Runs every test of the packages once without a mutant, unless that has been done for these very sources.
+ * Runs every test of the packages once without a mutant. What an earlier run has found out is used again, also of one that
+ * was cut short, as long as neither the test nor what it tests has changed.
  *
  * @returns for each test file how long it took, and which mutants it reaches; without files that fail
  */
-export async function dryRun(concurrency, fingerprint) {
-  const known = path.join(WORK, 'dry-run', fingerprint);
-  if (!existsSync(known)) writeFileSync(known, JSON.stringify(await runAll(concurrency)));
-  return JSON.parse(readFileSync(known, 'utf8')).map((test) => ({ ...test, reached: new Set(test.reached) }));
+export async function dryRun(concurrency, { product, tests }) {
+  const folder = path.join(WORK, 'dry-run', product);
+  const coverage = path.join(folder, 'coverage');
+  if (!existsSync(folder)) rmSync(path.dirname(folder), { recursive: true, force: true });
+  mkdirSync(coverage, { recursive: true });
+  forgetChanged(folder, tests);
+  const missing = notWell([...tests.keys()], folder);
+  if (missing.length > 0) console.log(`• running ${missing.length} test files once without a mutant …`);
+  await coveredRun(missing, folder, concurrency);
+  const failed = notWell(missing, folder);
+  // A test that fails now and then on a busy machine gets another chance, alone. If it fails again, it counts for nothing.
+  await coveredRun(failed, folder, 1);
+  const failedAgain = new Set(notWell(failed, folder));
+  for (const file of failed) {
+    const what = failedAgain.has(file) ? 'fails without any mutant and is left out' : 'failed once without any mutant';
+    console.log(`  ${path.relative(SANDBOX, file)} ${what}`);
+  }
+  const reached = new Map(
+    readdirSync(coverage)
+      .map((name) => JSON.parse(readFileSync(path.join(coverage, name), 'utf8')))
+      .map(({ file, reached }) => [file, new Set(reached)]),
+  );
+  return [...resultsIn(folder).values()]
+    .filter(({ failed }) => !failed)
+    .map(({ file, durationMs }) => ({ file, durationMs, reached: reached.get(file) ?? new Set() }));
+}
+
+/** Forgets what is known of test files that have changed since, or are gone. */
+function forgetChanged(folder, tests) {
+  const seenFile = path.join(folder, 'tests.json');
+  const seen = existsSync(seenFile) ? new Map(JSON.parse(readFileSync(seenFile, 'utf8'))) : new Map();
+  const same = [...resultsIn(folder).values()].filter(
+    ({ file }) => tests.has(file) && tests.get(file) === seen.get(file),
+  );
+  writeFileSync(path.join(folder, DURATIONS), same.map((result) => `${JSON.stringify(result)}\n`).join(''));
+  writeFileSync(seenFile, JSON.stringify([...tests]));
 }
 
 /**
@@ -49,41 +83,26 @@ export function promises(mutants) {
   };
 }
 
-async function runAll(concurrency) {
-  const folder = path.join(WORK, 'dry-run');
-  rmSync(folder, { recursive: true, force: true });
-  mkdirSync(path.join(folder, 'coverage'), { recursive: true });
-  const results = await coveredRun(
-    PACKAGES.map((name) => `packages/${name}/`),
-    folder,
-    concurrency,
-  );
-  const failed = [...results.values()].filter(({ failed }) => failed).map(({ file }) => file);
-  // A test that fails now and then on a busy machine gets another chance, alone. If it fails again, it counts for nothing.
-  for (const [file, result] of failed.length > 0 ? await coveredRun(failed, folder, 1) : []) {
-    if (result.failed) results.delete(file);
-    else results.set(file, result);
-    const what = result.failed ? 'fails without any mutant and is left out' : 'failed once without any mutant';
-    console.log(`  ${path.relative(SANDBOX, file)} ${what}`);
-  }
-  const reached = new Map(
-    readdirSync(path.join(folder, 'coverage'))
-      .map((name) => JSON.parse(readFileSync(path.join(folder, 'coverage', name), 'utf8')))
-      .map(({ file, reached }) => [file, reached]),
-  );
-  return [...results.values()].map(({ file, durationMs }) => ({ file, durationMs, reached: reached.get(file) ?? [] }));
+/** Runs test files, and notes which mutants they reach. */
+async function coveredRun(files, folder, concurrency) {
+  if (files.length === 0) return;
+  const workers = concurrency === 1 ? ['-i'] : ['-w', String(concurrency)];
+  await jest([...workers, '--forceExit', '--runTestsByPath', ...files], {
+    MUTATION_COVERAGE: path.join(folder, 'coverage'),
+    MUTATION_DURATIONS: path.join(folder, DURATIONS),
+  });
 }
 
-/** What the reporter wrote of each test file that matches. */
-async function coveredRun(patterns, folder, concurrency) {
-  const durations = path.join(folder, 'durations.jsonl');
-  rmSync(durations, { force: true });
-  const workers = concurrency === 1 ? ['-i'] : ['-w', String(concurrency)];
-  await jest([...workers, '--forceExit', ...patterns], {
-    MUTATION_COVERAGE: path.join(folder, 'coverage'),
-    MUTATION_DURATIONS: durations,
-  });
-  const lines = readFileSync(durations, 'utf8').trim().split('\n');
+/** Those that have failed, or have not run. */
+function notWell(files, folder) {
+  const results = resultsIn(folder);
+  return files.filter((file) => results.get(file)?.failed !== false);
+}
+
+/** What the reporter wrote last of each test file. */
+function resultsIn(folder) {
+  const file = path.join(folder, DURATIONS);
+  const lines = existsSync(file) ? readFileSync(file, 'utf8').split('\n').filter(Boolean) : [];
   return new Map(lines.map((line) => JSON.parse(line)).map((result) => [result.file, result]));
 }
 
