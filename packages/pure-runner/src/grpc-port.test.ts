@@ -1,8 +1,16 @@
 import { once } from 'node:events';
 import net from 'node:net';
-import { FakeClock, silentLogger } from '@fnfleet/core';
-import type { Http2Stream, StreamLoss } from '@fnfleet/protocol';
-import { eventually, FleetCertificates } from '@fnfleet/testing';
+import { FakeClock, MIB, silentLogger } from '@fnfleet/core';
+import { type Connection, encodeHeaders, type Http2Stream, type StreamLoss } from '@fnfleet/protocol';
+import {
+  eventually,
+  FleetCertificates,
+  PREFACE,
+  pingFrame,
+  SETTING,
+  settingsFrame,
+  windowUpdateFrame,
+} from '@fnfleet/testing';
 import { GrpcPort, type GrpcPortOptions } from './grpc-port.js';
 
 const HELLO = Buffer.concat([
@@ -16,6 +24,8 @@ let clock: FakeClock;
 let port: GrpcPort;
 const sockets: net.Socket[] = [];
 const streams: Http2Stream[] = [];
+/** Of the stream that was opened last. */
+let connection: Connection | undefined;
 const losses: (StreamLoss | undefined)[] = [];
 
 async function start(options: Partial<GrpcPortOptions> = {}): Promise<void> {
@@ -29,7 +39,8 @@ async function start(options: Partial<GrpcPortOptions> = {}): Promise<void> {
     silenceMs: 20_000,
     clock,
     logger: silentLogger,
-    onStream: (stream) => {
+    onStream: (stream, _head, from) => {
+      connection = from.connection;
       streams.push(stream);
       stream.listener = {
         onHeaders: () => undefined,
@@ -138,6 +149,54 @@ it('a balancer that has gone without a word loses its streams, and nothing is le
   for (let ms = 0; ms < 26_000; ms += 2_000) await clock.advance(2_000);
   expect(losses).toMatchObject([{ heardOut: false, message: expect.stringMatching(/silent for/) }]);
   expect([await isClosed(socket), port.connections, clock.pendingTimers]).toEqual([true, 0, 0]);
+});
+
+describe('a balancer that is there and does not take an answer', () => {
+  const CHECK_MS = 2_000;
+  const HEAD = encodeHeaders([[':status', '200']]);
+  const helloWith = (window: number) =>
+    Buffer.concat([
+      Buffer.from(PREFACE),
+      settingsFrame([[SETTING.INITIAL_WINDOW_SIZE, window]]),
+      windowUpdateFrame(0, 0x7fff0000),
+      REQUEST,
+    ]);
+
+  /** How long it lasts, with a sign of life from the balancer now and then. */
+  async function lastsMs(socket: net.Socket): Promise<number> {
+    let ms = 0;
+    for (; losses.length === 0 && ms < 1_000_000; ms += CHECK_MS) {
+      const before = connection?.bytesRead;
+      socket.write(pingFrame());
+      while (connection?.bytesRead === before) await new Promise(setImmediate);
+      await clock.advance(CHECK_MS);
+    }
+    return ms;
+  }
+
+  it('has four times as long as for a sign of life when its connection takes nothing more', async () => {
+    await start();
+    const socket = await connect(helloWith(0x7fffffff));
+    socket.pause();
+    streams[0]?.sendHeaders(HEAD, false);
+    streams[0]?.sendData(Buffer.alloc(32 * MIB));
+    const ms = await lastsMs(socket);
+    expect(ms).toBeGreaterThanOrEqual(80_000);
+    expect(ms).toBeLessThan(100_000);
+    expect(losses).toMatchObject([{ message: expect.stringContaining('the peer does not read') }]);
+  });
+
+  it('has five minutes when it gives a complete answer no room', async () => {
+    await start();
+    const socket = await connect(helloWith(0));
+    streams[0]?.sendHeaders(HEAD, false);
+    streams[0]?.sendData(Buffer.from('the rest'), true);
+    const ms = await lastsMs(socket);
+    expect(ms).toBeGreaterThan(300_000);
+    expect(ms).toBeLessThan(310_000);
+    expect(losses).toMatchObject([{ message: 'the peer takes nothing of what has ended' }]);
+    expect(port.connections).toBe(1);
+  });
 });
 
 it('a connection that is torn down while it is being watched is forgotten at once', async () => {

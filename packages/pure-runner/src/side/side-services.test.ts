@@ -177,6 +177,8 @@ it('a request that cannot be read is answered, and so is one without a message',
   expect(await ask('/RunnerProtocol/Status2', Buffer.from([0xff, 0xff]))).toBe(13);
   expect(await ask('/RunnerProtocol/ConfigureRunner', Buffer.from([0x0a, 0xff]))).toBe(13);
   expect(await ask('/grpc.health.v1.Health/Check', Buffer.from([0x0f]))).toBe(13);
+  // A field of a later version, and then the name.
+  expect(await ask('/grpc.health.v1.Health/Check', Buffer.from([0x10, 1, 0x0a, 0]))).toBeUndefined();
   expect(await ask('/grpc.reflection.v1.ServerReflection/ServerReflectionInfo', Buffer.from([0x0a, 0xff]))).toBe(13);
   const { stream } = open(session(), '/RunnerProtocol/Status', Buffer.alloc(0));
   stream.end();
