@@ -199,6 +199,20 @@ describe('a balancer that is there and does not take an answer', () => {
   });
 });
 
+it('a fault of the runner costs one stream and is in the log; its connection goes on', async () => {
+  const said: [string, unknown][] = [];
+  const fault = new Error('a bug');
+  await start({
+    logger: { ...silentLogger, error: (what, fields) => void said.push([what, fields?.error]) },
+    onStream: () => {
+      throw fault;
+    },
+  });
+  const socket = await connect(Buffer.concat([HELLO, REQUEST]));
+  expect(said).toEqual([['a stream was cut off by a fault here', fault]]);
+  expect([await isClosed(socket), port.connections]).toEqual([false, 1]);
+});
+
 it('a connection that is torn down while it is being watched is forgotten at once', async () => {
   await start();
   const socket = await connect(Buffer.concat([HELLO, REQUEST]));
