@@ -428,6 +428,17 @@ describe('an engagement whose owner wants no more of it', () => {
     engagement.isOver();
   });
 
+  it('an outcome leaves the request open until its owner lets it go', async () => {
+    const engagement = new Engagement(await Wired.ready('client'));
+    engagement.stream.attach(engagement.peer, HEAD);
+    await engagement.sent();
+    engagement.wired.say(status(200), message(FINISHED), OK);
+    expect([engagement.ends.length, await engagement.sent()]).toEqual([1, []]);
+    engagement.stream.release();
+    expect(await engagement.sent()).toEqual([`RST_STREAM ${H2_ERROR.NO_ERROR}`]);
+    engagement.isOver();
+  });
+
   it('released after it was over, nothing happens', async () => {
     const engagement = await engaged();
     engagement.wired.say(status(200), message(FINISHED), OK);

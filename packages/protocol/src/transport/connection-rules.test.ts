@@ -200,7 +200,8 @@ describe('signs of life', () => {
     for (const name of ['one', 'two', 'three']) client.connection.ping(() => answered.push(name));
     await client.turn();
     const [one, two, three] = client.news().map(({ payload }) => payload);
-    client.say(...[three, one, three, two].map((payload) => frame(FRAME.PING, FLAG.ACK, 0, payload)));
+    const other = Buffer.concat([uint32(1), one?.subarray(4) ?? zeros(4)]);
+    client.say(...[other, three, one, three, two].map((payload) => frame(FRAME.PING, FLAG.ACK, 0, payload)));
     expect(answered).toEqual(['three', 'one', 'two']);
   });
 

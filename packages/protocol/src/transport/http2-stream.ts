@@ -272,9 +272,8 @@ export class Http2Stream {
 
   /** @param flowBytes what the frame counts for in flow control, padding included */
   receiveData(bytes: Buffer, flowBytes: number, last: boolean): void {
-    const padding = flowBytes - bytes.length;
     this.receiveWindow -= flowBytes;
-    if (padding > 0) this.acknowledge(padding);
+    this.acknowledge(flowBytes - bytes.length); // padding, which nobody reads
     if (last) this.endRemote();
     if (bytes.length > 0) {
       if (this.paused || this.held !== undefined) this.hold(bytes);
@@ -400,7 +399,7 @@ export class Http2Stream {
   private drop(): void {
     this.listener = undefined;
     this.held = undefined;
-    if (this.heldBytes > 0) this.carrier.consumed(this.heldBytes);
+    this.carrier.consumed(this.heldBytes);
     this.heldBytes = 0;
   }
 }

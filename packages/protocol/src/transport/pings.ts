@@ -35,7 +35,6 @@ export class Pings {
     if ((flags & FLAG.ACK) !== 0) return this.answeredBy(bytes, start);
     const at = this.outbox.frame(FRAME.PING, FLAG.ACK, 0, PING_BYTES);
     bytes.copy(this.outbox.memory, at, start, start + PING_BYTES);
-    if (this.onceAsked.length === 0) return NOBODY;
     const callbacks = this.onceAsked;
     this.onceAsked = [];
     return callbacks;

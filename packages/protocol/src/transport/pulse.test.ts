@@ -44,6 +44,11 @@ it('a peer that nobody waits for is asked seldom, and one that must not be asked
   expect(idle.peer.pings).toHaveLength(0);
   await idle.clock.advance(500);
   expect(idle.peer.pings).toHaveLength(1);
+  idle.peer.pings[0]?.();
+  await idle.clock.advance(9500);
+  expect(idle.peer.pings).toHaveLength(1);
+  await idle.clock.advance(500);
+  expect([idle.peer.pings.length, idle.peer.lost]).toEqual([2, []]);
   idle.pulse.stop();
 
   const foreign = watched({ mayPing: false });

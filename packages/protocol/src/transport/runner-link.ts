@@ -235,7 +235,7 @@ export class RunnerLink {
     this.sickInARow = peer.isSick && !peer.hasAnswered ? this.sickInARow + 1 : 0;
     peer.connection.leave();
     // Another connection will hardly do better at once.
-    if (this.sickInARow === 0 || this.state.kind !== 'idle') return;
+    if (this.sickInARow === 0) return;
     this.failures = this.sickInARow - 1;
     this.cool(new Error('the runner refuses streams'));
   }

@@ -161,7 +161,6 @@ export class HpackDecoder {
       this.tableBytes -= (this.names[gone]?.length ?? 0) + (this.values[gone]?.length ?? 0) + ENTRY_OVERHEAD;
       gone += 1;
     }
-    if (gone === 0) return;
     this.names.splice(0, gone);
     this.values.splice(0, gone);
   }
