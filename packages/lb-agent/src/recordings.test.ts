@@ -4,6 +4,7 @@ import type { TryMessage } from '@fnfleet/protocol';
 import {
   balancerMessages,
   loadRecording,
+  PATIENT_LINK,
   type Recording,
   recordingNames,
   runnerMessages,
@@ -34,7 +35,7 @@ async function start(recording: Recording, script: (engagement: ScriptedEngageme
     contents: contentsOf(recording),
     env: { FN_RUNNER_ADDRESSES: runner.address },
     pool: undefined, // the one that the environment describes, over gRPC
-    createRunner: (address) => newGrpcRunner(address),
+    createRunner: (address) => newGrpcRunner(address, PATIENT_LINK),
   });
 }
 

@@ -2,7 +2,7 @@ import http2 from 'node:http2';
 import type { AddressInfo, Socket } from 'node:net';
 import { type Logger, silentLogger, type TlsIdentity } from '@fnfleet/core';
 import { StreamError } from '@fnfleet/protocol';
-import { FleetCertificates } from '@fnfleet/testing';
+import { FleetCertificates, PATIENT_LINK } from '@fnfleet/testing';
 import { newGrpcRunner } from './grpc-runner.js';
 import type { Runner } from './runner.js';
 
@@ -41,7 +41,11 @@ async function serve(identity: TlsIdentity, as: { runnerName?: string } = {}): P
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', () => resolve()));
   const { port } = server.address() as AddressInfo;
-  runner = newGrpcRunner(`127.0.0.1:${port}`, { tls: { identity: balancer, runnerName: as.runnerName }, logger });
+  runner = newGrpcRunner(`127.0.0.1:${port}`, {
+    ...PATIENT_LINK,
+    tls: { identity: balancer, runnerName: as.runnerName },
+    logger,
+  });
   return runner;
 }
 afterEach(async () => {

@@ -11,6 +11,7 @@ import {
   anOutboundCall,
   FixedBody,
   freePort,
+  PATIENT_LINK,
   type ScriptedEngagement,
   startScriptedRunner,
   type TestCall,
@@ -25,7 +26,7 @@ const opened: { close(): unknown }[] = [];
 
 async function scripted(script: (engagement: ScriptedEngagement) => void | Promise<void>) {
   const peer = await startScriptedRunner(script);
-  const runner = newGrpcRunner(peer.address);
+  const runner = newGrpcRunner(peer.address, PATIENT_LINK);
   opened.push(runner, peer);
   return { peer, runner };
 }

@@ -5,7 +5,15 @@ import type { AddressInfo } from 'node:net';
 import { createInterface, type Interface } from 'node:readline';
 import { MIB } from '@fnfleet/core';
 import { NOTHING_REPORTED } from '@fnfleet/protocol';
-import { anOutboundCall, FixedBody, fromRunner, H2_SERVER, ORDINARY_ANSWER, testTool } from '@fnfleet/testing';
+import {
+  anOutboundCall,
+  FixedBody,
+  fromRunner,
+  H2_SERVER,
+  ORDINARY_ANSWER,
+  PATIENT_LINK,
+  testTool,
+} from '@fnfleet/testing';
 import { newGrpcRunner } from './grpc-runner.js';
 import type { Runner } from './runner.js';
 
@@ -22,7 +30,7 @@ let runner: Runner;
 afterEach(() => runner.close());
 
 async function calls(address: string, bodies: readonly Buffer[]) {
-  runner = newGrpcRunner(address);
+  runner = newGrpcRunner(address, PATIENT_LINK);
   const offered = bodies.map((body) => anOutboundCall({ body: new FixedBody(body) }));
   for (const outcome of await Promise.all(offered.map((call) => runner.tryCall(call, never)))) {
     expect(outcome.kind === 'finished' ? 'finished' : outcome.error).toBe('finished');

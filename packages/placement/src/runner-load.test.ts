@@ -9,6 +9,7 @@ import {
 import {
   anOutboundCall,
   FixedBody,
+  PATIENT_LINK,
   type ScriptedEngagement,
   type ScriptedRunner,
   startScriptedRunner,
@@ -42,7 +43,7 @@ let runner: Runner;
 async function start(script: (engagement: ScriptedEngagement) => void | Promise<void>, status?: object) {
   told = [];
   peer = await startScriptedRunner(script, { status });
-  runner = newGrpcRunner(peer.address);
+  runner = newGrpcRunner(peer.address, PATIENT_LINK);
   runner.onLoad = (load, call) => told.push([call?.model.id ?? 'status', load]);
 }
 afterEach(async () => {

@@ -45,6 +45,7 @@ export {
   startRawRunner,
 } from './http2/raw-runner.js';
 export { aCall, anOutboundCall, FixedBody, RecordingWriter, type TestCall } from './outbound-call.js';
+export { PATIENT_LINK } from './patient-link.js';
 export {
   balancerMessages,
   loadRecording,

@@ -75,7 +75,7 @@ it('is called after its host and port where nobody gave it a name', async () => 
 
 it('POST /drain and DELETE /drain take it out and back in, as often as one likes', async () => {
   await start();
-  const runner = newGrpcRunner(running.addresses().grpc ?? '');
+  const runner = newGrpcRunner(running.addresses().grpc ?? '', { connectTimeoutMs: 30_000 });
   const isDraining = async () => (await runner.status()).load?.draining;
   try {
     for (const _ of [1, 2]) {
