@@ -21,7 +21,7 @@ const BUSY_MS = 10_000;
 
 interface Served {
   readonly runner: string;
-  /** Every runner that it was offered to. */
+  /** Every runner that it was offered to, and that it was not. */
   readonly explained: string;
   readonly at: number;
   readonly ms: number;
@@ -93,8 +93,9 @@ describe('hosts in a network whose cables are cut without a word', () => {
     const innocent = failed.filter(({ id }) => !seen.has(`${runner.name}-${id}`));
     const twice = [...seen].filter(([, times]) => times > 1);
     const elsewhere = served.filter((one) => one.runner !== runner.address);
+    const offeredThere = new RegExp(`asked=.*${runner.address}:\\d+ (?!skipped)`);
     const moved = elsewhere.filter(
-      ({ explained, ms }) => explained.includes(`${runner.address}:`) && ms >= SILENCE_MS / 2,
+      ({ explained, at, ms }) => at + ms >= from && ms >= SILENCE_MS / 2 && offeredThere.test(explained),
     );
     const others = elsewhere.filter((one) => !moved.includes(one));
     const before = others.filter(({ at, ms }) => at + ms < from);

@@ -35,7 +35,7 @@ it('examples/embed-balancer: an app marked gold is served by its own runners, an
   expect(await invoke('fn2')).toBe('other');
   expect(gold?.engagements[0]?.received[0]).toMatchObject({ kind: 'try', extensions: { tenant: 'acme' } });
 
-  expect(await balancer.drain({ graceMs: 1000 })).toBe('drained');
+  expect(await balancer.drain({ graceMs: 30_000 })).toBe('drained');
   await Promise.all([gold?.close(), other?.close(), api.close()]);
 });
 

@@ -111,7 +111,7 @@ afterEach(async () => {
 async function outcomeOf(call = anOutboundCall(), signal = never): Promise<AttemptOutcome> {
   let timer: NodeJS.Timeout | undefined;
   const none = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new Error(`no outcome; ${peer.connections[0]?.summary()}`)), 8_000);
+    timer = setTimeout(() => reject(new Error(`no outcome; ${peer.connections[0]?.summary()}`)), 30_000);
   });
   const outcome = await Promise.race([runner.tryCall(call, signal), none]).finally(() => clearTimeout(timer));
   expect(call.body.openReaders).toBe(0);

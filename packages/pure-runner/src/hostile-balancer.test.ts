@@ -129,7 +129,7 @@ async function play({ sends, answer }: Row, peer: RawConnection): Promise<void> 
 async function soon(answer: Promise<unknown>, peer: RawConnection): Promise<void> {
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise((_, reject) => {
-    timer = setTimeout(() => reject(new Error(`no such answer; ${peer.summary()}`)), 5_000);
+    timer = setTimeout(() => reject(new Error(`no such answer; ${peer.summary()}`)), 30_000);
   });
   await Promise.race([answer, late]).finally(() => clearTimeout(timer));
 }

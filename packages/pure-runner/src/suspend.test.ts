@@ -42,7 +42,7 @@ it('resumed, it takes calls again', async () => {
 
 it('a runner that ends cannot be resumed, and a suspended one ends as any other', async () => {
   runner.runner.suspend();
-  const ending = runner.runner.drain({ graceMs: 1000 });
+  const ending = runner.runner.drain({ graceMs: 30_000 });
   runner.runner.resume();
   expect(runner.runner.load.draining).toBe(true);
   expect(await ending).toBe('drained');

@@ -22,7 +22,7 @@ afterEach(async () => {
 function ask(question: Partial<DnsQuestion> = {}): void {
   reports = new Reports();
   source = newDnsSource(
-    { name: 'tasks.runner.test', port: 9190, server: server.address, timeoutMs: 200, ...question },
+    { name: 'tasks.runner.test', port: 9190, server: server.address, timeoutMs: 2_000, ...question },
     { clock, random: () => 1, logger: silentLogger },
   );
   source.start(reports);
