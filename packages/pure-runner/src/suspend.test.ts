@@ -60,3 +60,10 @@ it('tells who it is, and what is hot', async () => {
     { fnId: 'b', hot: 1, idle: 1, starting: 0, waiting: 0 },
   ]);
 });
+
+it('one that was given no name and has no HTTP port tells neither', async () => {
+  const nameless = await TestRunner.start({ functions: { echo: answers } });
+  const { about } = (await nameless.balancer.unary('Status', {})) as { about: { name: string; httpPort: number } };
+  expect([about.name, about.httpPort]).toEqual(['', 0]);
+  await nameless.close();
+});
