@@ -161,6 +161,124 @@ describe('the heads of an answer', () => {
   });
 });
 
+describe('the window of the connection', () => {
+  const FULL = Buffer.concat(Array.from({ length: 4 }, () => data(1, 'x'.repeat(16_383))));
+
+  it.each`
+    what                      | more | closes
+    ${'filled to the byte'}   | ${3} | ${0}
+    ${'exceeded by one byte'} | ${4} | ${1}
+  `('$what: $closes connections are closed', async ({ more, closes }) => {
+    const server = await Wired.ready('server', { connectionWindowBytes: 65_535 });
+    server.say(headers(1), headers(3));
+    for (const { stream } of server.opened) stream.pause();
+    server.say(FULL, data(3, 'x'.repeat(more)));
+    await server.turn();
+    expect(server.closes).toHaveLength(closes);
+  });
+
+  it('what comes on a stream that breaks the rules, or is over, is given back', async () => {
+    const server = await Wired.ready('server', { connectionWindowBytes: 100_000 });
+    const part = 'x'.repeat(16_000);
+    server.say(headers(1, REQUEST, ENDS), data(1, part), data(1, part), data(1, part), data(1, 'x'.repeat(1999)));
+    await server.turn();
+    expect(server.news().map(({ type }) => type)).toEqual([FRAME.RST_STREAM]);
+    server.say(data(1, 'x'));
+    await server.turn();
+    expect(server.news()).toMatchObject([{ type: FRAME.WINDOW_UPDATE, stream: 0, payload: uint32(50_000) }]);
+  });
+});
+
+it.each`
+  what                           | says
+  ${'DATA of an even stream'}    | ${data(2, 'x')}
+  ${'DATA of one not begun'}     | ${data(3, 'x')}
+  ${'a head of an even stream'}  | ${headers(2, ANSWER)}
+  ${'a head of one not begun'}   | ${headers(3, ANSWER)}
+  ${'a reset of an even stream'} | ${frame(FRAME.RST_STREAM, 0, 2, zeros(4))}
+  ${'a reset of one not begun'}  | ${frame(FRAME.RST_STREAM, 0, 3, zeros(4))}
+  ${'a window of one not begun'} | ${frame(FRAME.WINDOW_UPDATE, 0, 3, uint32(1))}
+`('a client that gets $what ends the connection', async ({ says }) => {
+  const client = await Wired.ready('client');
+  client.connection.request(REQUEST, new Heard());
+  await client.turn();
+  client.say(says);
+  await client.turn();
+  expect(client.news().at(-1)).toMatchObject({ type: FRAME.GOAWAY });
+  expect(client.closes).toHaveLength(1);
+});
+
+it('to a client, what comes on a stream that is over is late and no more', async () => {
+  const client = await Wired.ready('client');
+  const stream = client.connection.request(REQUEST, new Heard());
+  await client.turn();
+  stream.reset(H2_ERROR.CANCEL);
+  client.say(headers(1, ANSWER), data(1, 'x'), headers(1, TRAILERS, ENDS));
+  client.say(frame(FRAME.RST_STREAM, 0, 1, zeros(4)), frame(FRAME.WINDOW_UPDATE, 0, 1, uint32(1)));
+  await client.turn();
+  expect([client.closes, client.connection.takesStreams]).toEqual([[], true]);
+});
+
+it.each`
+  event                                         | message
+  ${['end']}                                    | ${'the peer closed the connection'}
+  ${['close']}                                  | ${'the connection was closed'}
+  ${['error', new Error('ETIMEDOUT'), 'close']} | ${'ETIMEDOUT'}
+`('a connection that ends says why: $message', async ({ event: [name, error, then], message }) => {
+  const client = await Wired.ready('client');
+  const heard = new Heard();
+  client.connection.request(REQUEST, heard);
+  await client.turn();
+  client.socket.emit(name, error);
+  if (then) client.socket.emit(then);
+  expect([client.closes.map((one) => one.message), heard.closed]).toMatchObject([[message], [{ message }]]);
+});
+
+describe('goodbye', () => {
+  it('a server with nothing in hand waits until its peer knows, then closes', async () => {
+    const server = await Wired.ready('server');
+    server.connection.leave();
+    server.connection.leave();
+    await server.turn();
+    const [first, ping, ...more] = server.news();
+    expect([first?.type, ping?.type, more, server.socket.destroyed]).toEqual([FRAME.GOAWAY, FRAME.PING, [], false]);
+    server.say(frame(FRAME.PING, FLAG.ACK, 0, ping?.payload));
+    await server.turn();
+    expect(server.news().map(({ type }) => type)).toEqual([FRAME.GOAWAY]);
+    expect([server.socket.destroyed, server.socket.soon, server.closes.length]).toEqual([true, true, 1]);
+  });
+
+  it('a connection closes when its socket has taken the last word, not before', async () => {
+    const client = await Wired.ready('client');
+    client.socket.open = false;
+    client.connection.leave();
+    await client.turn();
+    expect([client.socket.destroyed, client.closes]).toEqual([false, []]);
+    client.socket.drain();
+    await client.turn();
+    expect([client.socket.soon, client.closes]).toMatchObject([
+      true,
+      [{ message: 'the connection has done its work' }],
+    ]);
+  });
+
+  it('one that is cut does not wait for its socket', async () => {
+    const client = await Wired.ready('client');
+    client.connection.destroy(new Error('cut'));
+    expect([client.socket.destroyed, client.socket.soon]).toEqual([true, false]);
+  });
+
+  it('why a connection ends is told in no more than 200 letters', async () => {
+    const onReady = () => {
+      throw new Error('x'.repeat(1000));
+    };
+    const client = new Wired('client', { events: { onReady, onClose: () => undefined } });
+    client.say(frame(FRAME.SETTINGS));
+    await client.turn();
+    expect(client.news().at(-1)?.payload).toHaveLength(8 + 200);
+  });
+});
+
 describe('the numbers of streams', () => {
   it('a server takes rising odd ones, and as many at a time as it has said', async () => {
     const server = await Wired.ready('server', { maxStreams: 2 });

@@ -471,6 +471,9 @@ describe('a peer that breaks the rules loses its connection, and is told why', (
     ${'a pseudo-header after the others'} | ${headers(1, Buffer.concat([REQUEST, encodeField(':authority', 'x')]))}                           | ${1}
     ${'a header list of 40 KB'}           | ${headers(1, Buffer.concat([REQUEST, bomb, Buffer.alloc(13, 0xbe)]))}                             | ${11}
     ${'more than its window'}             | ${Buffer.concat([headers(1), ...Array.from({ length: 5 }, () => data(1, Buffer.alloc(16_000)))])} | ${3}
+    ${'trailers after its end'}           | ${Buffer.concat([headers(1, REQUEST, ENDS), headers(1, TRAILERS, ENDS)])}                         | ${5}
+    ${'trailers of 40 KB'}                | ${Buffer.concat([headers(1), headers(1, Buffer.concat([bomb, Buffer.alloc(13, 0xbe)]), ENDS)])}   | ${11}
+    ${'a window that overflows'}          | ${Buffer.concat([headers(1), windowUpdate(1, 2 ** 31 - 1)])}                                      | ${3}
     ${'DATA after its end'}               | ${Buffer.concat([headers(1, REQUEST, ENDS), data(1, 'x')])}                                       | ${5}
     ${'the head again, as trailers'}      | ${Buffer.concat([headers(1), headers(1, REQUEST, ENDS)])}                                         | ${1}
     ${'a second head'}                    | ${Buffer.concat([headers(1), headers(1)])}                                                        | ${1}
@@ -507,6 +510,7 @@ describe('a peer that does not read', () => {
     }
     await server.turn();
     expect(server.socket.destroyed).toBe(true);
+    expect(server.closes).toMatchObject([{ message: 'the peer does not read' }]);
     expect(server.connection.outbox.bytes).toBeLessThan(1_200_000);
   });
 
@@ -521,6 +525,21 @@ describe('a peer that does not read', () => {
     expect(server.closes).toEqual([]);
     server.connection.look();
     expect(server.closes).toMatchObject([{ message: 'the peer does not read' }]);
+  });
+
+  it('is not cut off as long as its socket takes something now and then', async () => {
+    const server = await Wired.ready('server');
+    for (let round = 0; round < 5; round += 1) {
+      server.socket.open = false;
+      server.say(PING);
+      await server.turn();
+      for (let i = 0; i < 3; i += 1) server.connection.look();
+      server.say(PING);
+      server.socket.drain();
+      server.socket.open = false;
+      await server.turn();
+    }
+    expect(server.closes).toEqual([]);
   });
 
   it('loses an answer that is complete and of which it takes nothing; not one that is still made, or taken slowly', async () => {

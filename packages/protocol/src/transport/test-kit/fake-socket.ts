@@ -7,6 +7,8 @@ export class FakeSocket extends EventEmitter {
   /** It takes what is written, in the next turn. */
   open = true;
   destroyed = false;
+  /** Only after all that was written has left. */
+  soon = false;
   /** What becomes of everything that is written. */
   failure: Error | undefined;
   private corked: Buffer[] | undefined;
@@ -50,5 +52,6 @@ export class FakeSocket extends EventEmitter {
 
   destroySoon(): void {
     this.destroyed = true;
+    this.soon = true;
   }
 }
