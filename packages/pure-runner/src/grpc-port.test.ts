@@ -1,6 +1,6 @@
 import { once } from 'node:events';
 import net from 'node:net';
-import { FakeClock, MIB, silentLogger } from '@fnfleet/core';
+import { FakeClock, type LogFields, MIB, silentLogger } from '@fnfleet/core';
 import { type Connection, encodeHeaders, type Http2Stream, type StreamLoss } from '@fnfleet/protocol';
 import {
   eventually,
@@ -28,9 +28,8 @@ const streams: Http2Stream[] = [];
 let connection: Connection | undefined;
 const losses: (StreamLoss | undefined)[] = [];
 
-async function start(options: Partial<GrpcPortOptions> = {}): Promise<void> {
-  clock = new FakeClock();
-  port = new GrpcPort({
+function options(): GrpcPortOptions {
+  return {
     host: '127.0.0.1',
     port: 0,
     maxStreams: 10,
@@ -50,8 +49,12 @@ async function start(options: Partial<GrpcPortOptions> = {}): Promise<void> {
         onClose: (loss) => losses.push(loss),
       };
     },
-    ...options,
-  });
+  };
+}
+
+async function start(changes: Partial<GrpcPortOptions> = {}): Promise<void> {
+  clock = new FakeClock();
+  port = new GrpcPort({ ...options(), ...changes });
   await port.ready;
 }
 
@@ -197,6 +200,42 @@ describe('a balancer that is there and does not take an answer', () => {
     expect(losses).toMatchObject([{ message: 'the peer takes nothing of what has ended' }]);
     expect(port.connections).toBe(1);
   });
+});
+
+it.each([400, 1_000, 60_000])(
+  'a balancer owes a sign of life for %d ms at most, give or take a look',
+  async (silenceMs) => {
+    await start({ silenceMs });
+    await connect(Buffer.concat([HELLO, REQUEST]));
+    const everyMs = Math.min(2_000, silenceMs / 4);
+    let ms = 0;
+    for (; losses.length === 0 && ms < 10 * silenceMs; ms += everyMs) await clock.advance(everyMs);
+    expect(ms).toBeGreaterThanOrEqual(silenceMs);
+    expect(ms).toBeLessThanOrEqual(silenceMs + 3 * everyMs);
+  },
+);
+
+it('the log tells of connections that are refused, of balancers that are lost, and of ends', async () => {
+  const said: string[] = [];
+  const note = (level: string) => (what: string, fields?: LogFields) =>
+    void said.push(`${level} ${what.split(' (')[0]} ${fields?.closed ?? fields?.silentMs ?? fields?.balancer}`);
+  await start({ maxConnections: 1, logger: { ...silentLogger, warn: note('warn'), debug: note('debug') } });
+  await connect(Buffer.concat([HELLO, REQUEST]));
+  for (const _ of [1, 2]) await connect();
+  while (losses.length === 0) await clock.advance(2_000);
+  expect(said).toEqual([
+    'warn too many connections the new one',
+    'debug too many connections the new one',
+    'warn a balancer has fallen silent; its calls end 20000',
+    'debug a connection is closed 127.0.0.1',
+  ]);
+});
+
+it('a port that is taken is told, with the settings that choose it', async () => {
+  await start();
+  const { port: taken } = port.address;
+  const second = new GrpcPort({ ...options(), port: taken });
+  await expect(second.ready).rejects.toThrow(`cannot listen on 127.0.0.1:${taken} (FN_GRPC_PORT, FN_BIND_ADDRESS): `);
 });
 
 it('a fault of the runner costs one stream and is in the log; its connection goes on', async () => {

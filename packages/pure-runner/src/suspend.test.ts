@@ -1,3 +1,4 @@
+import { silentLogger } from '@fnfleet/core';
 import { fn } from '@fnfleet/drivers';
 import { Held } from './test-kit/held.js';
 import { reportOf, TestRunner } from './test-kit/test-runner.js';
@@ -30,6 +31,16 @@ it('a suspended runner refuses new calls, says that it drains, and finishes what
   await running.status;
   expect(reportOf(running.received).success).toBe(true);
   expect(await codeOf({ image: 'held' })).toBe(503);
+});
+
+it('the log has each change once', async () => {
+  const said: string[] = [];
+  const logger = { ...silentLogger, info: (what: string) => void said.push(what) };
+  const other = await TestRunner.start({ functions: { echo: answers }, logger });
+  for (const _ of [1, 2]) other.runner.suspend();
+  for (const _ of [1, 2]) other.runner.resume();
+  expect(said).toEqual(['takes no more calls, as an operator asked', 'takes calls again']);
+  await other.close();
 });
 
 it('resumed, it takes calls again', async () => {

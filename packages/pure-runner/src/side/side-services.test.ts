@@ -1,5 +1,6 @@
 import { once } from 'node:events';
 import http2 from 'node:http2';
+import { silentLogger } from '@fnfleet/core';
 import { fn } from '@fnfleet/drivers';
 import {
   Client,
@@ -10,6 +11,7 @@ import {
 } from '@grpc/grpc-js';
 import { loadSync } from '@grpc/proto-loader';
 import { protoPath as healthProto } from 'grpc-health-check';
+import { FunctionLogs } from '../logs/function-logs.js';
 import { TestRunner } from '../test-kit/test-runner.js';
 
 const echo = fn((request, response) => request.pipe(response));
@@ -75,6 +77,16 @@ function open(
     stream.once('close', () => resolve(`reset ${stream.rstCode}`));
   });
   return { stream, state };
+}
+
+/** The gRPC status that a stream ends with. */
+function endOf(stream: http2.ClientHttp2Stream): Promise<string> {
+  return new Promise((resolve) => {
+    for (const event of ['response', 'trailers']) {
+      stream.on(event, (headers) => headers['grpc-status'] !== undefined && resolve(headers['grpc-status']));
+    }
+    stream.once('close', () => resolve(`reset ${stream.rstCode}`));
+  });
 }
 
 describe('health', () => {
@@ -182,13 +194,43 @@ it('a request that cannot be read is answered, and so is one without a message',
   expect(await ask('/grpc.reflection.v1.ServerReflection/ServerReflectionInfo', Buffer.from([0x0a, 0xff]))).toBe(13);
   const { stream } = open(session(), '/RunnerProtocol/Status', Buffer.alloc(0));
   stream.end();
-  const status = await new Promise((resolve) => {
-    for (const event of ['response', 'trailers']) {
-      stream.on(event, (headers) => headers['grpc-status'] !== undefined && resolve(headers['grpc-status']));
+  expect(await endOf(stream)).toBe('13');
+});
+
+it.each`
+  what            | path
+  ${'Watch'}      | ${WATCH}
+  ${'StreamLogs'} | ${'/RunnerProtocol/StreamLogs'}
+  ${'reflection'} | ${'/grpc.reflection.v1.ServerReflection/ServerReflectionInfo'}
+`('a message to $what that cannot be read ends it with INTERNAL, and is no fault of the runner', async ({ path }) => {
+  const faults: string[] = [];
+  const logs = new FunctionLogs({ logBufferBytes: 10_000, maxLogCollectors: 1 });
+  const logger = { ...silentLogger, error: (what: string) => void faults.push(what) };
+  const other = await TestRunner.start({ functions: { echo }, logs, logger });
+  const on = http2.connect(`http://127.0.0.1:${other.runner.address.port}`);
+  on.on('error', () => undefined);
+  sessions.push(on);
+  expect(await endOf(open(on, path, Buffer.from([0, 0, 0, 0, 2, 0x0a, 0xff])).stream)).toBe('13');
+  expect([faults, logs.collectors]).toEqual([[], 0]);
+  await other.close();
+});
+
+it('a watch of health ends with the runner, and hears of each change once', async () => {
+  const watch = healthClient().watch({ service: '' });
+  const seen: string[] = [];
+  const ended = new Promise<unknown>((resolve) => watch.on('error', resolve as () => void));
+  const statuses = (async () => {
+    for await (const { status } of watch) {
+      seen.push(status);
+      if (seen.length === 1) runner.runner.suspend();
+      if (seen.length === 2) void runner.runner.drain({ graceMs: 0 });
     }
-    stream.once('close', () => resolve('none'));
-  });
-  expect(status).toBe('13');
+  })().catch(() => undefined);
+  expect(await ended).toMatchObject({ code: 14, details: 'the runner ends' });
+  await statuses;
+  expect(seen).toEqual(['SERVING', 'NOT_SERVING']);
+  await runner.close();
+  runner = await TestRunner.start({ functions: { echo } });
 });
 
 it('no more engagements than allowed are open over all connections: another is refused and has certainly not arrived', async () => {
