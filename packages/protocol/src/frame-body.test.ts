@@ -45,6 +45,12 @@ describe('taken whole', () => {
     expect(body.consumed).toBe(true);
   });
 
+  it('one frame is handed on as it is, without a copy', () => {
+    const frame = Buffer.from('all');
+    body.push(frame, true);
+    expect(body.takeComplete()).toBe(frame);
+  });
+
   it('not when somebody reads it as a stream already', () => {
     body.stream();
     push('a', true);

@@ -37,6 +37,7 @@ describe('a frame that breaks HTTP/2 ends the connection, and the peer is told w
     ${'WINDOW_UPDATE of three bytes'}     | ${frame(FRAME.WINDOW_UPDATE, 0, 0, zeros(3))}                                       | ${6}
     ${'an empty frame with padding'}      | ${Buffer.concat([headers(1), frame(FRAME.DATA, FLAG.PADDED, 1)])}                   | ${1}
     ${'padding as large as the frame'}    | ${Buffer.concat([headers(1), frame(FRAME.DATA, FLAG.PADDED, 1, Buffer.from([1]))])} | ${1}
+    ${'an empty head with padding'}       | ${frame(FRAME.HEADERS, FLAG.PADDED | FLAG.END_HEADERS, 1)}                          | ${1}
     ${'a head shorter than its padding'}  | ${frame(FRAME.HEADERS, FLAG.PADDED | FLAG.END_HEADERS, 1, Buffer.from([9, 0]))}     | ${1}
     ${'a head shorter than its priority'} | ${frame(FRAME.HEADERS, FLAG.PRIORITY | FLAG.END_HEADERS, 1, zeros(4))}              | ${1}
     ${'CONTINUATION of another stream'}   | ${Buffer.concat([headers(1, REQUEST, 0), frame(FRAME.CONTINUATION, 4, 3)])}         | ${1}

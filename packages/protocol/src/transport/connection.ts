@@ -532,8 +532,7 @@ export class Connection implements FrameSink, HeaderBlockSink, StreamCarrier {
       if (more === 0) broken('WINDOW_UPDATE by nothing');
       this.sendWindow += more;
       if (this.sendWindow > MAX_WINDOW_BYTES) throw new ConnectionError(H2_ERROR.FLOW_CONTROL_ERROR, 'WINDOW_UPDATE');
-      if (this.sending.size > 0) this.touch();
-      return;
+      return this.touch();
     }
     if (this.isIdle(streamId)) broken('WINDOW_UPDATE of a stream that was never opened');
     const stream = this.streams.get(streamId);

@@ -160,7 +160,6 @@ export class RunnerLink {
     const timer = clock.after(connectTimeoutMs, () => failed(new Error(`no connection within ${connectTimeoutMs} ms`)));
     socket.once('error', failed);
     socket.once(this.options.tls ? 'secureConnect' : 'connect', () => {
-      socket.off('error', failed);
       // Whoever gives up a connection destroys its socket, which brings nothing from then on.
       const established = (peer: RunnerPeer) => {
         timer.cancel();
