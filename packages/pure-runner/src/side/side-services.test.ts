@@ -1,7 +1,9 @@
 import { once } from 'node:events';
 import http2 from 'node:http2';
+import type { Agent } from '@fnfleet/agent';
 import { silentLogger } from '@fnfleet/core';
 import { fn } from '@fnfleet/drivers';
+import { eventually } from '@fnfleet/testing';
 import {
   Client,
   credentials,
@@ -12,6 +14,7 @@ import {
 import { loadSync } from '@grpc/proto-loader';
 import { protoPath as healthProto } from 'grpc-health-check';
 import { FunctionLogs } from '../logs/function-logs.js';
+import { newPureRunner } from '../pure-runner.js';
 import { TestRunner } from '../test-kit/test-runner.js';
 
 const echo = fn((request, response) => request.pipe(response));
@@ -99,6 +102,34 @@ describe('health', () => {
       '': { status: 'SERVING' },
       RunnerProtocol: { status: 'SERVING' },
     });
+  });
+
+  it.each`
+    end                 | becomes
+    ${'is ready'}       | ${'SERVING'}
+    ${'cannot be used'} | ${'NOT_SERVING'}
+  `('is bad until what runs functions is ready: when that $end it is $becomes', async ({ end, becomes }) => {
+    const ready = Promise.withResolvers<void>();
+    const late: Agent = Object.create(runner.agent, { ready: { value: ready.promise } });
+    const other = newPureRunner({ agent: late, listen: '127.0.0.1:0' });
+    address = await eventually(() => `127.0.0.1:${other.address.port}`);
+    const client = healthClient();
+    const check = () =>
+      new Promise((resolve) => client.check({ service: '' }, (_error, answer) => resolve(answer?.status)));
+    expect(await check()).toBe('NOT_SERVING');
+    if (becomes === 'SERVING') ready.resolve();
+    else ready.reject(new Error('no engine'));
+    expect(
+      await other.ready.then(
+        () => 'is ready',
+        () => 'cannot be used',
+      ),
+    ).toBe(end);
+    expect(await check()).toBe(becomes);
+    await other.close();
+    // With it went the agent.
+    await runner.close();
+    runner = await TestRunner.start({ functions: { echo } });
   });
 
   it('is watched: each change is told, and an unknown name may come to be known', async () => {
