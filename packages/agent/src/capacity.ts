@@ -1,11 +1,11 @@
-import { FnError } from '@fnfleet/core';
+import { FnError, TurnoverSet } from '@fnfleet/core';
 import type { Evictable, Evictor } from './evictor.js';
 import type { Resources, ResourceToken, ResourceTracker } from './resource-tracker.js';
 
 /** Room for new containers: what is free, else what idle containers of other functions can give up. */
 export class Capacity {
   /** Slot keys of those who wait, in the order in which the tracker will serve them. */
-  private readonly waiting = new Set<{ readonly slotKey: string }>();
+  private readonly waiting = new TurnoverSet<{ readonly slotKey: string }>();
 
   constructor(
     private readonly tracker: ResourceTracker,
@@ -13,7 +13,8 @@ export class Capacity {
     /** A call that finds no room is refused. */
     readonly nonBlocking: boolean,
   ) {
-    tracker.onStarved = () => this.helpLongestWaiter();
+    const help = () => this.helpLongestWaiter();
+    tracker.onStarved = help;
   }
 
   /** What all idle containers together could give up, bytes. */

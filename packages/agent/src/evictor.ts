@@ -1,3 +1,4 @@
+import { TurnoverSet } from '@fnfleet/core';
 import { isNothing, type Resources } from './resource-tracker.js';
 
 /** An idle container, as the evictor sees it. */
@@ -16,7 +17,7 @@ export interface Evictable {
  */
 export class Evictor {
   /** In the order in which they became idle. */
-  private readonly candidates = new Set<Evictable>();
+  private readonly candidates = new TurnoverSet<Evictable>();
   private heldBytes = 0;
 
   /** Memory of all that could be evicted, bytes. */

@@ -15,6 +15,7 @@ import {
   nanoseconds,
   Once,
   standbyOf,
+  TurnoverMap,
   traceFields,
 } from '@fnfleet/core';
 import type { Driver, DriverHealth } from '@fnfleet/drivers';
@@ -57,9 +58,9 @@ export class HotAgent implements Agent {
   private readonly capacity: Capacity;
   private readonly factory: ContainerFactory;
   private readonly permit: LaunchPermit;
-  private readonly queues = new Map<string, SlotQueue>();
+  private readonly queues = new TurnoverMap<string, SlotQueue>();
   /** Of each function the queue of the version that was called last. */
-  private readonly inUse = new Map<string, SlotQueue>();
+  private readonly inUse = new TurnoverMap<string, SlotQueue>();
   private readonly calls: InflightTracker;
   private readonly listeners: CallListener[];
   private draining: Promise<DrainResult> | undefined;

@@ -1,3 +1,4 @@
+import { TurnoverSet } from '@fnfleet/core';
 /**
  * How many containers may be on their way at the same time. Starting one costs the machine and the engine real work:
  * started all at once they only make each other slow, and most calls of a burst are served by the first few anyway.
@@ -5,7 +6,7 @@
  */
 export class LaunchGate {
   private inside = 0;
-  private readonly waiting = new Set<() => void>();
+  private readonly waiting = new TurnoverSet<() => void>();
 
   /** @param limit at least 1 */
   constructor(private readonly limit: number) {}

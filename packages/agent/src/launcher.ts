@@ -1,4 +1,4 @@
-import { type Clock, type Deferred, inSpan, type MonoMs, NO_TRACE } from '@fnfleet/core';
+import { type Clock, type Deferred, inSpan, type MonoMs, NO_TRACE, TurnoverSet } from '@fnfleet/core';
 import type { AgentCall, LaunchCause } from './agent-call.js';
 import { noTimings } from './build-call.js';
 import type { Capacity } from './capacity.js';
@@ -61,7 +61,7 @@ export interface LauncherOptions {
 
 /** Sees launches through, from the wait for room to an open socket. */
 export class Launcher {
-  private readonly launches = new Set<Launch>();
+  private readonly launches = new TurnoverSet<Launch>();
 
   constructor(private readonly options: LauncherOptions) {}
 

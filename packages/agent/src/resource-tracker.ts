@@ -1,4 +1,4 @@
-import { count, countFromZero, FnError } from '@fnfleet/core';
+import { count, countFromZero, FnError, TurnoverSet } from '@fnfleet/core';
 
 /** What a container occupies from its launch until it is removed, idle or not. */
 export interface Resources {
@@ -27,7 +27,7 @@ export class ResourceTracker {
   /** What tokens have announced to release. */
   private memoryComing = 0;
   private cpuComing = 0;
-  private readonly queue = new Set<Waiter>();
+  private readonly queue = new TurnoverSet<Waiter>();
   /** Called whenever things have changed and somebody still waits. */
   onStarved: (() => void) | undefined;
 

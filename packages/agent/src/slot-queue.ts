@@ -1,4 +1,4 @@
-import { CancelledError, type Clock, Deferred, FnError, type Logger } from '@fnfleet/core';
+import { CancelledError, type Clock, Deferred, FnError, type Logger, TurnoverSet } from '@fnfleet/core';
 import type { AgentCall } from './agent-call.js';
 import { cancelReason } from './cancel-reason.js';
 import type { Capacity } from './capacity.js';
@@ -76,12 +76,12 @@ export class SlotQueue implements ContainerOwner {
   readonly registryToken = new LatestRegistryToken();
   /** The most recently idle is the last. */
   private readonly idleStack: HotContainer[] = [];
-  private readonly waiters = new Set<Waiter>();
+  private readonly waiters = new TurnoverSet<Waiter>();
   private readonly launcher: Launcher;
   /** Until all they occupy has come back. */
-  private readonly containers = new Set<HotContainer>();
+  private readonly containers = new TurnoverSet<HotContainer>();
   /** Those of them that have served or could serve, and are not closing. */
-  private readonly hot = new Set<HotContainer>();
+  private readonly hot = new TurnoverSet<HotContainer>();
   private readonly patience: Patience;
   private readonly standby: Standby;
   private readonly idleTimer: LazyTimer;

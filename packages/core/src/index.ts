@@ -153,5 +153,6 @@ export {
   traceHeaders,
   withActiveTrace,
 } from './tracing/tracing.js';
+export { TurnoverMap, TurnoverSet } from './turnover.js';
 export { formatCpus, GIB, KIB, MIB, parseCpus, parseDuration } from './units.js';
 export { VERSION } from './version.js';

@@ -16,6 +16,8 @@ import {
   silentLogger,
   systemClock,
   type TlsIdentity,
+  TurnoverMap,
+  TurnoverSet,
 } from '@fnfleet/core';
 import { JSON_TYPE, sendError } from './answers.js';
 import { MAX_HEADERS, newLimitedServer } from './limited-server.js';
@@ -65,9 +67,9 @@ export class HttpService implements Service {
   private readonly inflight: InflightTracker;
   private readonly limits: HttpLimits;
   /** Answers that are not complete: the first is in hand, those behind it are of requests that were sent ahead. */
-  private readonly current = new WeakMap<Duplex, Set<ServerResponse>>();
+  private readonly current = new WeakMap<Duplex, TurnoverSet<ServerResponse>>();
   /** By the address and port of their other end, in the order in which they came. */
-  private readonly guests = new Map<string, Guest>();
+  private readonly guests = new TurnoverMap<string, Guest>();
   private fullSaid = LONG_AGO;
   private drained: Promise<DrainResult> | undefined;
   private readonly closing = new Once(() => this.shut());
@@ -156,7 +158,7 @@ export class HttpService implements Service {
     else if (answers.size === 1) this.begin(req, res, answers);
   }
 
-  private begin(req: IncomingMessage, res: ServerResponse, answers: Set<ServerResponse>): void {
+  private begin(req: IncomingMessage, res: ServerResponse, answers: TurnoverSet<ServerResponse>): void {
     const { socket } = req;
     const leave = this.inflight.enter();
     const { responseWriteTimeoutMs } = this.limits;
@@ -186,10 +188,10 @@ export class HttpService implements Service {
     else socket.setTimeout(stallTimeoutMs);
   }
 
-  private answersOf(socket: Socket): Set<ServerResponse> {
+  private answersOf(socket: Socket): TurnoverSet<ServerResponse> {
     const known = this.current.get(socket);
     if (known !== undefined) return known;
-    const answers = new Set<ServerResponse>();
+    const answers = new TurnoverSet<ServerResponse>();
     this.current.set(socket, answers);
     const guest = this.guests.get(addressOf(socket));
     if (guest) guest.answers = answers;
@@ -250,7 +252,7 @@ export class HttpService implements Service {
 interface Guest {
   readonly socket: Socket;
   /** Those that it waits for; undefined: it has not asked for anything yet. */
-  answers: ReadonlySet<ServerResponse> | undefined;
+  answers: TurnoverSet<ServerResponse> | undefined;
 }
 
 function isIdle({ answers }: Guest): boolean {

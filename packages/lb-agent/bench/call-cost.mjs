@@ -7,7 +7,8 @@
  *   node bench/call-cost.mjs [--calls 5000] [--rounds 7] [--against <another built checkout>] [--json]
  *
  * CPU time is the least of all rounds, each of which is a process of its own; both checkouts take turns. Bytes are what is
- * added to a young generation that is too large to be collected meanwhile.
+ * added to a young generation that is too large to be collected meanwhile; promoted bytes are what outlives collections of one
+ * of ordinary size, and has to wait for a full collection.
  */
 
 import { createHook } from 'node:async_hooks';
@@ -27,6 +28,7 @@ const { values: args } = parseArgs({
     json: { type: 'boolean', default: false },
     measure: { type: 'string' },
     profile: { type: 'string' },
+    promoted: { type: 'boolean', default: false },
   },
 });
 const CALLS = Number(args.calls);
@@ -51,24 +53,34 @@ function compare() {
   }
   const rows = [...results].map(([checkout, rounds]) => {
     const least = (key) => Math.min(...rounds.map((round) => round[key]));
-    const keys = ['micros', 'bytes', 'promises', 'timers', 'listeners'];
+    const keys = ['micros', 'bytes', 'promises', 'timers', 'listeners', 'promoted'];
     return { checkout, ...Object.fromEntries(keys.map((key) => [key, Number(least(key).toFixed(1))])) };
   });
   if (args.json) process.stdout.write(`${JSON.stringify(rows)}\n`);
   else {
-    for (const { checkout, micros, bytes, promises, timers, listeners } of rows) {
-      const costs = `${micros} µs CPU, ${Math.round(bytes)} bytes, ${promises} promises, ${timers} timers, ${listeners} listeners`;
+    for (const { checkout, micros, bytes, promises, timers, listeners, promoted } of rows) {
+      const memory = `${Math.round(bytes)} bytes, ${Math.round(promoted)} of them promoted`;
+      const costs = `${micros} µs CPU, ${memory}, ${promises} promises, ${timers} timers, ${listeners} listeners`;
       process.stdout.write(`${checkout}: ${costs} a call\n`);
     }
   }
 }
 
 function run(checkout) {
-  const flags = ['--expose-gc', '--min-semi-space-size=256', '--max-semi-space-size=256'];
   const script = fileURLToPath(import.meta.url);
-  const output = execFileSync(process.execPath, [...flags, script, '--measure', checkout, '--calls', String(CALLS)]);
-  return JSON.parse(output.toString());
+  const child = (flags, more) => {
+    const options = [...flags, script, '--measure', checkout, '--calls', String(CALLS), ...more];
+    return execFileSync(process.execPath, ['--expose-gc', ...options], { maxBuffer: 2 ** 28 }).toString();
+  };
+  const costs = JSON.parse(child(['--min-semi-space-size=256', '--max-semi-space-size=256'], []));
+  const [, traced] = child(['--trace-gc-nvp'], ['--promoted']).split(MARK);
+  const promoted = [...traced.matchAll(/ promoted=(\d+)/g)].reduce((sum, [, bytes]) => sum + Number(bytes), 0);
+  return { ...costs, promoted: promoted / (PROMOTED_CALLS * CALLS) };
 }
+
+/** Between two of these is the garbage collector's trace of what is measured. */
+const MARK = '=====';
+const PROMOTED_CALLS = 8;
 
 // --- child -----------------------------------------------------------------------------------------------------------
 
@@ -86,6 +98,15 @@ async function measure(checkout) {
     await drive(serve, CALLS);
   }
   if (args.profile !== undefined) return void (await drive(serve, CALLS * Number(args.profile)));
+  if (args.promoted) {
+    // What a full collection has promoted must not keep what comes later.
+    globalThis.gc();
+    globalThis.gc();
+    process.stdout.write(MARK);
+    await drive(serve, PROMOTED_CALLS * CALLS);
+    process.stdout.write(MARK);
+    process.exit();
+  }
   const micros = [];
   for (let i = 0; i < 4; i += 1) micros.push((await cpu(serve)) - (await cpu(bare)));
   const ours = await objects(serve);

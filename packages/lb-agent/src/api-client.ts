@@ -158,11 +158,11 @@ function newAgent(origin: URL, identity: TlsIdentity | undefined): http.Agent {
   const agent = new https.Agent({ ...options, maxCachedSessions: 0 });
   if (identity === undefined) return agent;
   // Each connection is made with the certificate that is valid then.
-  agent.createConnection = (target) => {
+  const createConnection: https.Agent['createConnection'] = (target) => {
     const ours = clientTlsOptions(identity, hostOf(origin), { roles: ['api', 'full'] });
     return tls.connect({ ...(target as tls.ConnectionOptions), ...ours });
   };
-  return agent;
+  return Object.assign(agent, { createConnection });
 }
 
 /** Without the brackets of an IPv6 address. */

@@ -103,7 +103,8 @@ export class FrontDoor {
     const controller = new AbortController();
     const head = target.kind === 'trigger' ? triggerHead : invokeHead;
     const writer = new HttpResponseWriter(res, head, this.clock, this.options.clientStallMs);
-    labels.onLeft = () => controller.abort(new CancelledError());
+    const onLeft = () => controller.abort(new CancelledError());
+    labels.onLeft = onLeft;
     const explained = req.headers['fn-explain'] === '1';
     let call: LbCall | undefined;
     try {
@@ -125,7 +126,8 @@ export class FrontDoor {
       writer.callId = call.model.id;
       if (explained) {
         const forOperator = this.options.guard.isOperator(req);
-        writer.explain = () => call?.explain(forOperator) ?? '';
+        const explain = () => call?.explain(forOperator) ?? '';
+        writer.explain = explain;
       }
       // F1
       if (call.model.type === 'detached') labels.onLeft = undefined;

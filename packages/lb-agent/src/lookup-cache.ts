@@ -7,6 +7,7 @@ import {
   LONG_AGO,
   later,
   type MonoMs,
+  TurnoverMap,
 } from '@fnfleet/core';
 
 export interface LookupCacheOptions {
@@ -53,7 +54,7 @@ const MAX_MISS_KEY_LENGTH = 300;
 export class LookupCache<V> {
   private readonly values = new Map<string, Entry<V>>();
   private readonly misses = new Map<string, Entry<Error>>();
-  private readonly flights = new Map<string, Flight<V>>();
+  private readonly flights = new TurnoverMap<string, Flight<V>>();
 
   constructor(
     private readonly fetch: Fetch<V>,

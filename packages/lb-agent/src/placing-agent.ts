@@ -14,6 +14,7 @@ import {
   Once,
   silentLogger,
   systemClock,
+  TurnoverSet,
 } from '@fnfleet/core';
 import type { FleetStatus, PlacementTiming } from '@fnfleet/placement';
 import { countEnd, markEnd } from './call-end.js';
@@ -51,7 +52,7 @@ export class PlacingAgent implements LBAgent {
   private readonly detachedLimitMs: number;
   private readonly bodyLimits: LbCallDraft['bodyLimits'];
   private readonly inflight: InflightTracker;
-  private readonly calls = new Set<LbCall>();
+  private readonly calls = new TurnoverSet<LbCall>();
   private readonly listeners: LbCallListener[] = [];
   private readonly explainLog: ExplainLog;
   private gateClosed = false;

@@ -14,13 +14,14 @@ export class BodyPump {
   /** What is left of a piece that did not fit the stream. */
   private rest: Buffer = EMPTY;
   private restIsLast = false;
+  private readonly wake = () => this.run();
 
   constructor(
     private readonly reader: BodyReader,
     private readonly stream: ClientStream,
     private readonly onError: (error: Error) => void,
   ) {
-    reader.onReadable = () => this.run();
+    reader.onReadable = this.wake;
   }
 
   /** Sends what can be sent now. Called again whenever either side is ready for more. */

@@ -1,5 +1,5 @@
 import type { AgentCall, CallListener } from '@fnfleet/agent';
-import { FnError, type ResponseWriter } from '@fnfleet/core';
+import { FnError, type ResponseWriter, TurnoverMap } from '@fnfleet/core';
 
 /**
  * Acknowledges detached calls: not when they are queued but when a container is theirs and they are about to run.
@@ -7,7 +7,7 @@ import { FnError, type ResponseWriter } from '@fnfleet/core';
  */
 export class DetachedAcks implements CallListener {
   /** By the call itself: nobody promises that two balancers never give out the same id. */
-  private readonly waiting = new Map<AgentCall, () => void>();
+  private readonly waiting = new TurnoverMap<AgentCall, () => void>();
 
   /** Calls that have not ended. */
   get size(): number {

@@ -1,5 +1,5 @@
 import { type AddressInfo, createServer, type Server, type Socket } from 'node:net';
-import { type Clock, isLoopback, type Logger, type Timer } from '@fnfleet/core';
+import { type Clock, isLoopback, type Logger, type Timer, TurnoverMap } from '@fnfleet/core';
 import { Connection, DeliveryReceipts, type HeaderList, type Http2Stream, Pulse } from '@fnfleet/protocol';
 import { type MemberCheck, newMemberServer } from './member-server.js';
 
@@ -60,7 +60,7 @@ export class GrpcPort {
   readonly ready: Promise<void>;
   private readonly server: Server;
   /** By the address and port of their other end, in the order in which they came. */
-  private readonly guests = new Map<string, Guest>();
+  private readonly guests = new TurnoverMap<string, Guest>();
   private bound: AddressInfo | undefined;
   private refused = 0;
 

@@ -1,4 +1,4 @@
-import type { Call, Clock, MonoMs, WallMs } from '@fnfleet/core';
+import { type Call, type Clock, type MonoMs, TurnoverSet, type WallMs } from '@fnfleet/core';
 import { PlacementJournal } from '@fnfleet/placement';
 import { CallRecord } from './call-record.js';
 
@@ -8,7 +8,7 @@ const FORGOTTEN_AT_ONCE = 256;
 
 /** The calls that are under way, and the last ones that ended. */
 export class ExplainLog {
-  private readonly underWay = new Set<CallRecord>();
+  private readonly underWay = new TurnoverSet<CallRecord>();
   /** In the order in which they ended; those before `oldest` are forgotten. */
   private ended: CallRecord[] = [];
   private oldest = 0;

@@ -89,10 +89,11 @@ export class Dispatcher {
     showPlacementStats();
     countFromZero('lb_runner_ejected_count');
     this.endReading = readWhenExported('lb_runners_by_state', () => runnersByState(this.present));
-    pool.onChange = () => {
+    const lookAgain = () => {
       this.meet();
       queue.headsLookAgain();
     };
+    pool.onChange = lookAgain;
     this.meet();
   }
 

@@ -1,3 +1,4 @@
+import { TurnoverMap } from '@fnfleet/core';
 import { LinkedList } from './linked-list.js';
 
 /** What a fair queue has to know of its entries. */
@@ -15,7 +16,7 @@ export interface Queued {
  */
 export class FairQueue<T extends Queued> {
   /** In the order of their next turns. */
-  private readonly apps = new Map<string, AppQueue<T>>();
+  private readonly apps = new TurnoverMap<string, AppQueue<T>>();
   private entries = 0;
 
   get size(): number {
@@ -96,7 +97,7 @@ export class FairQueue<T extends Queued> {
 class AppQueue<T extends Queued> {
   size = 0;
   /** In the order of their next turns. */
-  private readonly fns = new Map<string, LinkedList<T>>();
+  private readonly fns = new TurnoverMap<string, LinkedList<T>>();
 
   hasFunction(fnId: string): boolean {
     return this.fns.has(fnId);

@@ -1,3 +1,5 @@
+import { TurnoverMap } from '@fnfleet/core';
+
 interface Node<T> {
   readonly value: T;
   before: Node<T> | undefined;
@@ -8,7 +10,7 @@ interface Node<T> {
 export class LinkedList<T> {
   private first: Node<T> | undefined;
   private last: Node<T> | undefined;
-  private readonly nodes = new Map<T, Node<T>>();
+  private readonly nodes = new TurnoverMap<T, Node<T>>();
 
   get size(): number {
     return this.nodes.size;
@@ -46,10 +48,19 @@ export class LinkedList<T> {
     else this.first = node.after;
     if (node.after) node.after.before = node.before;
     else this.last = node.before;
+    // A removed node that has been promoted would keep those after it from being collected young.
+    node.before = undefined;
+    node.after = undefined;
     return this.nodes.delete(value);
   }
 
   *[Symbol.iterator](): Generator<T> {
-    for (let node = this.first; node; node = node.after) yield node.value;
+    let node = this.first;
+    while (node) {
+      // Whoever looks at the value may take it out of the list.
+      const { value, after }: Node<T> = node;
+      yield value;
+      node = after;
+    }
   }
 }

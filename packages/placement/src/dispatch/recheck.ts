@@ -1,4 +1,4 @@
-import type { Clock, MonoMs, Timer } from '@fnfleet/core';
+import { type Clock, type MonoMs, type Timer, TurnoverMap } from '@fnfleet/core';
 import type { Need } from '../view/need.js';
 import type { RunnerView } from '../view/runner-view.js';
 
@@ -7,7 +7,7 @@ const LEAST_MS = 1;
 
 /** Looks again at runners whose reason for being passed over runs out by itself. One timer a runner. */
 export class Recheck {
-  private readonly pending = new Map<RunnerView, { readonly at: MonoMs; readonly timer: Timer }>();
+  private readonly pending = new TurnoverMap<RunnerView, { readonly at: MonoMs; readonly timer: Timer }>();
 
   constructor(
     private readonly clock: Clock,

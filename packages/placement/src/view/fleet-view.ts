@@ -1,10 +1,11 @@
+import { TurnoverMap, TurnoverSet } from '@fnfleet/core';
 import type { Candidate, Fleet } from '../candidate.js';
 import type { HealthOptions } from '../health/health-options.js';
 import { addressKey } from '../pools/runner-address.js';
 import type { Runner, RunnerList } from '../runner.js';
 import { RunnerView, type RunnerViewDeps } from './runner-view.js';
 
-const NONE: ReadonlySet<RunnerView> = new Set();
+const NONE: Iterable<RunnerView> = [];
 
 /** The runners of one list of the pool. Made once for each list, however many calls are placed by it. */
 export class FleetSnapshot implements Fleet {
@@ -47,7 +48,7 @@ export class FleetView {
   private readonly views = new WeakMap<Runner, RunnerView>();
   private readonly snapshots = new WeakMap<RunnerList['runners'], FleetSnapshot>();
   /** By function: where it is believed to have a free hot container. */
-  private readonly warmRunners = new Map<string, Set<RunnerView>>();
+  private readonly warmRunners = new TurnoverMap<string, TurnoverSet<RunnerView>>();
   /** By key of their address: a runner that leaves and comes back is still cordoned. */
   private readonly cordoned = new Map<string, string>();
   private readonly deps: RunnerViewDeps;
@@ -147,7 +148,7 @@ export class FleetView {
     let set = this.warmRunners.get(fnId);
     if (warm) {
       if (set === undefined) {
-        set = new Set();
+        set = new TurnoverSet();
         this.warmRunners.set(fnId, set);
       }
       set.add(view);

@@ -1,3 +1,4 @@
+import { TurnoverMap } from '@fnfleet/core';
 import type { FunctionView } from './function-view.js';
 
 /**
@@ -6,7 +7,7 @@ import type { FunctionView } from './function-view.js';
  * believed in, the oldest have been pushed out since: a runner of ours evicts the container that was idle the longest.
  */
 export class IdleBeliefs {
-  private readonly order = new Map<string, FunctionView>();
+  private readonly order = new TurnoverMap<string, FunctionView>();
 
   /** A container of the function has become idle, so far the last. */
   renewed(fnId: string, known: FunctionView): void {

@@ -1,4 +1,4 @@
-import { LONG_AGO, later, type MonoMs } from '@fnfleet/core';
+import { LONG_AGO, later, type MonoMs, TurnoverMap } from '@fnfleet/core';
 import type { LoadReport, OutboundCall } from '@fnfleet/protocol';
 import type { Need } from './need.js';
 
@@ -14,7 +14,7 @@ export class Room {
   private totalBytes: number | undefined;
   /** What the calls in hand need. A runner counts memory only once it makes a container. */
   private inHandBytes = 0;
-  private readonly inHand = new Map<OutboundCall, number>();
+  private readonly inHand = new TurnoverMap<OutboundCall, number>();
   private toldAt = LONG_AGO;
 
   told(load: LoadReport, now: MonoMs): void {

@@ -84,7 +84,8 @@ export class RunnerView implements Candidate {
     this.reputation = new Reputation(deps.health);
     this.slowStart = new SlowStart(deps.health.slowStartMs);
     this.functions = new KnownFunctions(deps.now, (fnId, warm) => deps.onWarm(fnId, this, warm));
-    runner.onLoad = (load, call) => this.told(load, call);
+    const told = (load: LoadReport, call: OutboundCall | undefined) => this.told(load, call);
+    runner.onLoad = told;
   }
 
   get weight(): number {

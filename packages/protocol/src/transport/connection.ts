@@ -1,4 +1,5 @@
 import type { Socket } from 'node:net';
+import { TurnoverMap } from '@fnfleet/core';
 import { FloodGuard } from './flood-guard.js';
 import { FrameReader, type FrameSink } from './frame-reader.js';
 import { AssemblyBudget } from './grpc-frames.js';
@@ -79,7 +80,7 @@ export class Connection implements FrameSink, HeaderBlockSink, StreamCarrier {
   maxFrameBytes = MAX_FRAME_BYTES;
   bytesRead = 0;
 
-  private readonly streams = new Map<number, Http2Stream>();
+  private readonly streams = new TurnoverMap<number, Http2Stream>();
   private readonly reader: FrameReader;
   private readonly decoder = new HpackDecoder(MAX_HEADER_LIST_BYTES);
   private closed = false;

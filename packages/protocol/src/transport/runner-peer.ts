@@ -1,3 +1,4 @@
+import { TurnoverMap, TurnoverSet } from '@fnfleet/core';
 import type { StartPromise } from '../start-marker.js';
 import type { Connection } from './connection.js';
 import { H2_ERROR } from './wire.js';
@@ -19,9 +20,9 @@ export class RunnerPeer {
   hasAnswered = false;
   refusals = 0;
   private calm = false;
-  private readonly awaitPing = new Set<() => void>();
+  private readonly awaitPing = new TurnoverSet<() => void>();
   private watching = false;
-  private readonly lingering = new Map<Lingering, number>();
+  private readonly lingering = new TurnoverMap<Lingering, number>();
 
   constructor(readonly connection: Connection) {}
 

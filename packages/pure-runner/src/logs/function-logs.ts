@@ -1,5 +1,5 @@
 import type { LogSink, OutputLine } from '@fnfleet/agent';
-import { countFromZero, type SettingsOf } from '@fnfleet/core';
+import { countFromZero, type SettingsOf, TurnoverSet } from '@fnfleet/core';
 import { GRPC_STATUS } from '@fnfleet/protocol';
 import { LineBuffer } from './line-buffer.js';
 import { type CollectorStream, LogSession, type LogSource } from './log-session.js';
@@ -11,8 +11,8 @@ import type { logSettings } from './log-settings.js';
  */
 export class FunctionLogs implements LogSink, LogSource {
   readonly recent: LineBuffer;
-  private readonly following = new Set<LogSession>();
-  private readonly open = new Set<LogSession>();
+  private readonly following = new TurnoverSet<LogSession>();
+  private readonly open = new TurnoverSet<LogSession>();
   private closed = false;
 
   constructor(private readonly settings: SettingsOf<typeof logSettings>) {

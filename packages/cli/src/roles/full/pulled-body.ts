@@ -39,7 +39,8 @@ export class PulledBody implements RequestBody {
     readable.once('end', () => {
       this.consumed = true;
     });
-    this.reader.onReadable = () => this.deliver(readable);
+    const deliver = () => this.deliver(readable);
+    this.reader.onReadable = deliver;
     this.readable = readable;
     return readable;
   }
