@@ -1,4 +1,5 @@
 import { mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import type { IncomingMessage } from 'node:http';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { FakeClock, PeerError, RecordedMetrics } from '@fnfleet/core';
@@ -74,6 +75,40 @@ describe('with a status image', () => {
     });
     expect(answer.id).toMatch(/^[0-9A-Z]{26}$/);
     expect(metrics.sum('status_call', { cached: 'false', success: 'true', network: 'true' })).toBe(1);
+  });
+
+  it('is called as nobody’s function, and its container takes nothing of what functions share', async () => {
+    let seen: IncomingMessage | undefined;
+    await start({
+      functions: {
+        [IMAGE]: fn((request, response) => {
+          seen = request;
+          response.end('well');
+        }),
+      },
+    });
+    const create = jest.spyOn(runner.driver, 'create');
+    const { id } = await status();
+    expect(create.mock.calls.map(([spec]) => spec)).toMatchObject([
+      {
+        image: IMAGE,
+        memoryMb: 0,
+        tmpfsMb: 0,
+        cpuMillis: 0,
+        appId: '',
+        fnId: '',
+        syslogUrl: '',
+        networkDisabled: false,
+        extensions: {},
+        env: { FN_FORMAT: 'http-stream', FN_LISTENER: expect.stringMatching(/^unix:/) },
+      },
+    ]);
+    expect(seen?.headers).toEqual({
+      host: 'localhost',
+      'content-length': '2',
+      'fn-call-id': id,
+      'fn-deadline': '2026-01-01T00:00:05Z',
+    });
   });
 
   it('protocol 93: ten who ask at once share one run, and one of them has it first', async () => {
