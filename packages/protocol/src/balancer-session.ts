@@ -156,9 +156,8 @@ class BalancerSession implements ClientStreamHandler {
         return; // a message of a newer peer
       case 'ending':
         return this.missingEnd();
-      case 'closed':
-        return; // late; the outcome is already out
     }
+    // Closed: it is late, and the outcome is already out.
   }
 
   onEnd(end: StreamEnd): void {

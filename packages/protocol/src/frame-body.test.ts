@@ -128,6 +128,17 @@ describe('read as a stream', () => {
     expect(body.consumed).toBe(true);
   });
 
+  it('is consumed at its end by a reader that has everything, though it does not ask again', async () => {
+    const reader = body.stream();
+    reader.on('readable', () => undefined);
+    push('a');
+    await settle();
+    expect(String(reader.read())).toBe('a');
+    push('', true);
+    await settle();
+    expect(body.consumed).toBe(true);
+  });
+
   it('is not consumed while the last byte is in the buffer of its reader', async () => {
     const reader = body.stream();
     reader.on('readable', () => undefined);

@@ -119,6 +119,16 @@ describe('what is odd and allowed costs nothing', () => {
   });
 });
 
+it('more than 200 000 streams that are refused are a flood', async () => {
+  const server = await Wired.ready('server', { maxStreams: 0 });
+  for (let from = 0; from <= 200_000 && server.closes.length === 0; from += 10_001) {
+    server.say(...Array.from({ length: 10_001 }, (_, i) => headers(2 * (from + i) + 1)));
+    await server.turn();
+  }
+  expect(server.closes).toMatchObject([{ message: 'too many frames that bring nothing' }]);
+  expect(server.opened).toEqual([]);
+});
+
 it('more than 200 000 frames that bring something are no flood', async () => {
   const server = await Wired.ready('server');
   server.say(headers(1));

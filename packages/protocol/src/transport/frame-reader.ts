@@ -40,7 +40,7 @@ export class FrameReader {
       at = start + length;
       this.sink.onFrame(chunk[start - 6] as number, chunk[start - 5] as number, streamId, chunk, start, length);
     }
-    if (at < end && !this.sink.isClosed) this.goOn(chunk, at);
+    this.goOn(chunk, at);
   }
 
   /** Takes what belongs to the frame that is not complete. @returns where the next one begins */

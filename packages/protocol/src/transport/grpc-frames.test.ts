@@ -19,6 +19,13 @@ it.each([1, 2, 4, 5, 6, 7, 1000, 16_384, BYTES.length])('finds the messages in p
   expect(budget.bytes).toBe(0);
 });
 
+it('finds them without a budget, too, and may drop one in the middle', () => {
+  const deframer = new Deframer(1e6);
+  collect(deframer, BYTES.subarray(0, 1000));
+  deframer.drop();
+  expect(collect(deframer, BYTES.subarray(0, 20_000), BYTES.subarray(20_000))).toEqual(MESSAGES);
+});
+
 it('a length alone costs next to nothing', () => {
   const budget = new AssemblyBudget(1e9);
   const deframer = new Deframer(4 << 20, budget);

@@ -26,8 +26,8 @@ const REQUEST = encodeHeaders([
 const GOAWAY = frame(FRAME.GOAWAY, 0, 0, Buffer.concat([uint32(1), uint32(0)]));
 
 const authority = newAuthority({ commonName: 'fleet CA', days: 30, nowMs: systemClock.wallNow() });
-function identity(name: string) {
-  const altNames = [name, '127.0.0.1'].map(parseAltName);
+function identity(name: string, role = name) {
+  const altNames = [name, '127.0.0.1', `urn:fnfleet:role:${role}`].map(parseAltName);
   const own = issueCertificate(authority, { commonName: name, altNames, days: 1, nowMs: systemClock.wallNow() });
   return fixedIdentity({ ...own, ca: authority.cert });
 }
@@ -40,7 +40,13 @@ class SilentRunner {
   private server: net.Server = net.createServer();
 
   /** @param greets whether it says hello @param closes at once @param secure TLS, with a certificate of the fleet */
-  async listen({ greets = true, closes = false, secure = false, host = '127.0.0.1' } = {}): Promise<string> {
+  async listen({
+    greets = true,
+    closes = false,
+    secure = false,
+    host = '127.0.0.1',
+    role = 'pure-runner',
+  } = {}): Promise<string> {
     const accept = (socket: net.Socket) => {
       this.sockets.push(socket);
       socket.on('error', () => undefined).on('data', (bytes: Buffer) => this.read.push(bytes));
@@ -48,7 +54,7 @@ class SilentRunner {
       else if (greets) socket.write(SETTINGS);
     };
     if (secure) {
-      const { cert, key } = identity('runner').material;
+      const { cert, key } = identity('runner', role).material;
       this.server = tls.createServer({ cert, key, ALPNProtocols: ['h2'] }, accept);
     } else this.server = net.createServer(accept);
     this.server.listen(0, host);
@@ -212,6 +218,11 @@ describe('with TLS', () => {
       expect(said.at(-1)).toBe(`${level}: runner cannot be reached, retryInMs ${delayMs}`);
       await clock.advance(delayMs);
     }
+  });
+
+  it('one whose certificate was made for another role is no runner', async () => {
+    linkTo(await runner.listen({ secure: true, role: 'lb' }), ours());
+    expect(await whyNot(link.acquire())).toMatch(/one of role lb, not pure-runner/);
   });
 
   it('one that never answers the handshake is given up after the limit, and its connection closed', async () => {

@@ -33,7 +33,6 @@ class UnaryCall implements StreamListener, MessageSink {
   private answered = false;
   private answer: Buffer | undefined;
   private status: GrpcStatus | undefined;
-  private over = false;
 
   constructor(
     private readonly peer: RunnerPeer,
@@ -101,14 +100,11 @@ class UnaryCall implements StreamListener, MessageSink {
   private readonly onAbort = (): void => this.abandon(new StreamError(GRPC_STATUS.CANCELLED, 'cancelled'));
 
   private abandon(error: StreamError): void {
-    if (this.over) return;
     this.stream.reset(H2_ERROR.CANCEL);
     this.settle(error);
   }
 
   private settle(result: Buffer | StreamError): void {
-    if (this.over) return;
-    this.over = true;
     this.timer.cancel();
     this.deframer.drop();
     this.options.signal?.removeEventListener('abort', this.onAbort);
