@@ -1,5 +1,5 @@
 const path = require('node:path');
-const { projects, testTimeout } = require('../../jest.config.js');
+const { projects } = require('../../jest.config.js');
 
 const SANDBOX = path.join(__dirname, '../../.fnfleet/mutation/sandbox');
 const [packages] = projects;
@@ -13,5 +13,6 @@ module.exports = {
   testEnvironment: path.join(__dirname, 'environment.cjs'),
   testSequencer: path.join(__dirname, 'sequencer.cjs'),
   reporters: [path.join(__dirname, 'reporter.cjs')],
-  testTimeout,
+  // Shorter than where every test is to pass: a mutant often makes one wait in vain.
+  testTimeout: 20_000,
 };
