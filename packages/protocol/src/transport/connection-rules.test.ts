@@ -54,6 +54,7 @@ describe('a frame that breaks HTTP/2 ends the connection, and the peer is told w
   it('settings that make the window of an open stream overflow', async () => {
     const server = await Wired.ready('server');
     server.say(headers(1), frame(FRAME.WINDOW_UPDATE, 0, 1, uint32(2 ** 31 - 1 - 65_535)));
+    server.say(setting(SETTING.INITIAL_WINDOW_SIZE, 65_535)); // as large as it may be
     expect(server.closes).toEqual([]);
     server.say(setting(SETTING.INITIAL_WINDOW_SIZE, 65_536));
     await server.turn();
