@@ -1,4 +1,4 @@
-import { CancelledError, FakeClock, RecordedMetrics } from '@fnfleet/core';
+import { CancelledError, FakeClock, RecordedMetrics, systemClock } from '@fnfleet/core';
 import { aCall } from '../test-call.js';
 import { needOf } from '../view/need.js';
 import type { RunnerView } from '../view/runner-view.js';
@@ -92,6 +92,17 @@ describe('a call waits', () => {
     await clock.advance(1);
     expect(one.how).toBe(how);
     expect(clock.pendingTimers).toBe(0);
+  });
+
+  it('and keeps its process alive for as long', async () => {
+    queue = new PlacementQueue({ maxCalls: 1, maxBytes: 0 }, systemClock, () => undefined);
+    const timers = () => process.getActiveResourcesInfo().filter((kind) => kind === 'Timeout').length;
+    const before = timers();
+    waits();
+    expect(timers()).toBe(before + 1);
+    queue.lookAgain();
+    await new Promise(setImmediate);
+    expect(timers()).toBe(before);
   });
 
   it('until its caller leaves', async () => {
