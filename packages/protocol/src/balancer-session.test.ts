@@ -69,6 +69,7 @@ function offer(overrides: Partial<OutboundCall> = {}, writer: Partial<ResponseWr
     starts: 0,
     status: 0,
     text: '',
+    headers: undefined as unknown,
     drain: undefined as unknown,
     options: undefined as EngageOptions | undefined,
     loads: [] as (readonly [LoadReport, OutboundCall])[],
@@ -102,8 +103,9 @@ function offer(overrides: Partial<OutboundCall> = {}, writer: Partial<ResponseWr
       },
     },
     response: {
-      writeHead(status) {
+      writeHead(status, headers) {
         seen.status = status;
+        seen.headers = headers;
       },
       write(chunk) {
         seen.text += chunk;
@@ -542,7 +544,15 @@ describe('what is passed on beside the answer', () => {
     offered.say(BYTES, BYTES, DONE);
     offered.end();
     expect(await offered.outcome()).toMatchObject(FINISHED);
-    expect(offered.seen).toMatchObject({ status: 200, text: 'halfhalf', committed: 1 });
+    expect(offered.seen).toMatchObject({ status: 200, headers: [], text: 'halfhalf', committed: 1 });
+  });
+
+  it('a call that went well without a head and a byte is an empty 200', async () => {
+    const offered = offer();
+    offered.say(DONE);
+    offered.end();
+    expect(await offered.outcome()).toMatchObject(FINISHED);
+    expect(offered.seen).toMatchObject({ status: 200, headers: [], text: '', committed: 1 });
   });
 
   it('a second head changes nothing', () => {

@@ -165,7 +165,6 @@ export class Connection implements FrameSink, HeaderBlockSink, StreamCarrier {
 
   /** Asks for a sign of life, which comes after everything that was sent before. Calls back with it, or never. */
   ping(answered: () => void): void {
-    if (this.closed) return;
     this.pings.send(answered);
     this.touch();
   }
