@@ -47,7 +47,7 @@ describe('the fleet of deploy/compose: an api, a balancer, a runner, Prometheus'
     const url = `http://${await fleet.address('prometheus', 9090)}/api/v1/query?query=${encodeURIComponent('up == 1')}`;
     const jobs = await until({
       what: 'three targets that are up',
-      withinMs: 60_000,
+      withinMs: 120_000,
       look: async () => {
         const { body } = await request(url);
         const { data } = (await body.json()) as { data: { result: { metric: { job: string } }[] } };

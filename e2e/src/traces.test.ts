@@ -135,7 +135,8 @@ it('a collector that is away costs nothing but a line in the log', async () => {
   } finally {
     const from = Date.now();
     expect(await fleet.stop()).toEqual([]);
-    expect(Date.now() - from).toBeLessThan(20_000);
+    // Three nodes, one after another, none of which waits for the collector as long as an export may take: 30 s.
+    expect(Date.now() - from).toBeLessThan(60_000);
   }
 });
 
