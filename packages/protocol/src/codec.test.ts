@@ -216,6 +216,16 @@ describe('fields of a newer peer are skipped wherever they stand', () => {
   });
 });
 
+it('a header without a name or a value has an empty one', () => {
+  const http = Buffer.concat([field(2, field(2, 'v')), field(2, field(1, 'K'))]);
+  const message = field(1, Buffer.concat([Buffer.from([0xa2, 0x06, http.length]), http]));
+  const headers = [
+    ['', 'v'],
+    ['K', ''],
+  ];
+  expect(decodeRunnerMessage(message)).toEqual({ kind: 'resultStart', status: 0, headers });
+});
+
 describe('what is not set takes no bytes', () => {
   it.each`
     message                                                                 | hex

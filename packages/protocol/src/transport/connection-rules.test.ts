@@ -274,6 +274,34 @@ describe('goodbye', () => {
     ]);
   });
 
+  it('nor before what waits behind a write that is under way', async () => {
+    const client = await Wired.ready('client');
+    client.socket.open = false;
+    client.say(frame(FRAME.PING, 0, 0, zeros(8)));
+    await client.turn();
+    client.connection.leave();
+    client.socket.drain();
+    await client.turn();
+    expect(client.news().map(({ type }) => type)).toEqual([FRAME.PING, FRAME.GOAWAY]);
+    expect([client.socket.soon, client.closes.length]).toEqual([true, 1]);
+  });
+
+  it('a server whose last stream ends before its peer knows takes what is on its way', async () => {
+    const server = await Wired.ready('server');
+    server.say(headers(1, REQUEST, ENDS));
+    server.connection.leave();
+    const ping = server.news().find(({ type }) => type === FRAME.PING);
+    server.opened[0]?.stream.sendHeaders(TRAILERS, true);
+    await server.turn();
+    expect([server.connection.openStreams, server.socket.destroyed]).toEqual([0, false]);
+    server.say(headers(3, REQUEST, ENDS), frame(FRAME.PING, FLAG.ACK, 0, ping?.payload));
+    await server.turn();
+    expect([server.opened.length, server.socket.destroyed]).toEqual([2, false]);
+    server.opened[1]?.stream.sendHeaders(TRAILERS, true);
+    await server.turn();
+    expect([server.socket.destroyed, server.closes.length]).toEqual([true, 1]);
+  });
+
   it('one that is cut does not wait for its socket', async () => {
     const client = await Wired.ready('client');
     client.connection.destroy(new Error('cut'));

@@ -50,6 +50,17 @@ it('each who waits for a PING of the runner is told of the next one, once, unles
   expect(told).toEqual(['one', 'three', 'four']);
 });
 
+it('those who give up do not gather behind a connection on which no PING comes', async () => {
+  const { wired, peer } = await connected();
+  const asked = jest.spyOn(wired.connection, 'onNextPing');
+  const told: string[] = [];
+  for (let i = 0; i < 1000; i += 1) peer.onNextPing(() => told.push('gave up'))();
+  peer.onNextPing(() => told.push('waits'));
+  expect(asked).toHaveBeenCalledTimes(1);
+  wired.say(PING);
+  expect(told).toEqual(['waits']);
+});
+
 it('who waits again when told is told of the one after', async () => {
   const { wired, peer } = await connected();
   let told = 0;
