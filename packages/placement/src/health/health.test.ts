@@ -1,5 +1,6 @@
 import { CancelledError, later } from '@fnfleet/core';
 import { type AttemptBlame, type AttemptOutcome, GRPC_STATUS, NOTHING_CHECKED, StreamError } from '@fnfleet/protocol';
+import type { Runner } from '../runner.js';
 import { BUSY, FINISHED, needFor, TestView } from '../view/test-view.js';
 import { Prober } from './prober.js';
 
@@ -83,6 +84,25 @@ describe('probes', () => {
     prober.begin();
     return prober;
   }
+
+  it('end with the balancer: what is asked is given up, and nobody else is asked', async () => {
+    const view = new TestView(20);
+    let asked = 0;
+    for (const runner of view.runners as readonly Runner[]) {
+      runner.status = (signal) => {
+        asked += 1;
+        return new Promise((_, reject) => signal?.addEventListener('abort', () => reject(signal.reason)));
+      };
+    }
+    const prober = probing(view);
+    const all = prober.askAll(1_000);
+    expect(asked).toBe(16);
+    prober.close();
+    await view.clock.advance(1_000);
+    await all;
+    prober.begin();
+    expect([asked, view.clock.pendingTimers]).toEqual([16, 0]);
+  });
 
   it('ask those that have told nothing lately', async () => {
     const view = new TestView(2);
