@@ -3,19 +3,31 @@ import { messageIn, readAnswer } from './access/read-answer.js';
 import { type Fetch, plainFetch } from './access/secure-fetch.js';
 
 const TIMEOUT_MS = 30_000;
+/** The most that an API node gives at a time. */
+const PAGE = 100;
+/** Of a list: what answers is no API node if it goes on. */
+const MAX_PAGES = 1000;
 
-const APP: Shape = { fields: { id: 'string', name: 'string' } };
 const ANNOTATIONS: Shape = { optional: { fields: {} } };
+const APP: Shape = { fields: { id: 'string', name: 'string', annotations: ANNOTATIONS } };
 const FN: Shape = {
   fields: { id: 'string', app_id: 'string', name: 'string', image: 'string', annotations: ANNOTATIONS },
 };
-const TRIGGER: Shape = { fields: { id: 'string', name: 'string', annotations: ANNOTATIONS } };
+const TRIGGER: Shape = {
+  fields: { id: 'string', name: 'string', fn_id: 'string', source: 'string', annotations: ANNOTATIONS },
+};
 const ANYTHING: Shape = { fields: {} };
 
-/** The few requests to an API node that the command needs. */
+export type Config = Readonly<Record<string, string>>;
+export type Annotations = Readonly<Record<string, unknown>>;
+
+/** An app as an API node has it. Its other fields are there too. */
 export interface AppRef {
   readonly id: string;
   readonly name: string;
+  /** Null, or not there: it has none. */
+  readonly config?: Config | null;
+  readonly annotations?: Annotations;
 }
 
 export interface FnRef {
@@ -23,7 +35,8 @@ export interface FnRef {
   readonly app_id: string;
   readonly name: string;
   readonly image: string;
-  readonly annotations?: Readonly<Record<string, unknown>>;
+  readonly config?: Config | null;
+  readonly annotations?: Annotations;
 }
 
 export interface FnSpec {
@@ -32,7 +45,8 @@ export interface FnSpec {
   readonly memory?: number;
   readonly timeout?: number;
   readonly idle_timeout?: number;
-  readonly config?: Readonly<Record<string, string>>;
+  readonly config?: Config;
+  readonly annotations?: Annotations;
 }
 
 export interface TriggerSpec {
@@ -45,9 +59,12 @@ export interface TriggerSpec {
 export interface TriggerRef {
   readonly id: string;
   readonly name: string;
-  readonly annotations?: Readonly<Record<string, unknown>>;
+  readonly fn_id: string;
+  readonly source: string;
+  readonly annotations?: Annotations;
 }
 
+/** The requests to an API node that commands need. A change names what changes; an empty text in a map removes its key. */
 export class ApiClient {
   /** @param fetch shows what lets us in */
   constructor(
@@ -56,20 +73,36 @@ export class ApiClient {
   ) {}
 
   findApp(name: string): Promise<AppRef | undefined> {
-    return this.first<AppRef>(`/v2/apps?name=${encodeURIComponent(name)}`, APP);
+    return this.first<AppRef>(`/v2/apps?${new URLSearchParams({ name })}`, APP);
+  }
+
+  listApps(): Promise<AppRef[]> {
+    return this.list<AppRef>('/v2/apps', {}, APP);
   }
 
   createApp(name: string): Promise<AppRef> {
     return this.request<AppRef>('POST', '/v2/apps', APP, { name });
   }
 
+  updateApp(id: string, change: object): Promise<AppRef> {
+    return this.request<AppRef>('PUT', pathOf('apps', id), APP, change);
+  }
+
+  deleteApp(id: string): Promise<void> {
+    return this.delete(pathOf('apps', id));
+  }
+
   findFn(appId: string, name: string): Promise<FnRef | undefined> {
-    return this.first<FnRef>(`/v2/fns?app_id=${encodeURIComponent(appId)}&name=${encodeURIComponent(name)}`, FN);
+    return this.first<FnRef>(`/v2/fns?${new URLSearchParams({ app_id: appId, name })}`, FN);
+  }
+
+  listFns(appId: string): Promise<FnRef[]> {
+    return this.list<FnRef>('/v2/fns', { app_id: appId }, FN);
   }
 
   /** Undefined when there is none with this id. */
   async getFn(id: string): Promise<FnRef | undefined> {
-    const { status, answer } = await this.exchange<FnRef>('GET', `/v2/fns/${encodeURIComponent(id)}`, FN);
+    const { status, answer } = await this.exchange<FnRef>('GET', pathOf('fns', id), FN);
     return status === 404 ? undefined : answer();
   }
 
@@ -77,24 +110,54 @@ export class ApiClient {
     return this.request<FnRef>('POST', '/v2/fns', FN, { ...spec, app_id: appId });
   }
 
-  updateFn(id: string, spec: FnSpec): Promise<FnRef> {
-    return this.request<FnRef>('PUT', `/v2/fns/${encodeURIComponent(id)}`, FN, spec);
+  updateFn(id: string, change: Partial<FnSpec>): Promise<FnRef> {
+    return this.request<FnRef>('PUT', pathOf('fns', id), FN, change);
+  }
+
+  deleteFn(id: string): Promise<void> {
+    return this.delete(pathOf('fns', id));
   }
 
   findTrigger({ app_id, id }: FnRef, name: string): Promise<TriggerRef | undefined> {
-    const query = new URLSearchParams({ app_id, fn_id: id, name });
-    return this.first<TriggerRef>(`/v2/triggers?${query}`, TRIGGER);
+    return this.first<TriggerRef>(`/v2/triggers?${new URLSearchParams({ app_id, fn_id: id, name })}`, TRIGGER);
+  }
+
+  /** @param filter `fn_id`: those of one function */
+  listTriggers(appId: string, filter: { readonly fn_id?: string } = {}): Promise<TriggerRef[]> {
+    return this.list<TriggerRef>('/v2/triggers', { app_id: appId, ...filter }, TRIGGER);
   }
 
   createTrigger({ app_id, id }: FnRef, spec: TriggerSpec): Promise<TriggerRef> {
     return this.request<TriggerRef>('POST', '/v2/triggers', TRIGGER, { ...spec, app_id, fn_id: id });
   }
 
-  async updateTrigger(id: string, { source }: TriggerSpec): Promise<TriggerRef> {
-    const path = `/v2/triggers/${encodeURIComponent(id)}`;
-    await this.request('PUT', path, ANYTHING, { source });
+  async updateTrigger(id: string, change: Partial<TriggerSpec> & { annotations?: Annotations }): Promise<TriggerRef> {
+    const path = pathOf('triggers', id);
+    await this.request('PUT', path, ANYTHING, change);
     // What a PUT answers has no endpoint.
     return this.request<TriggerRef>('GET', path, TRIGGER);
+  }
+
+  deleteTrigger(id: string): Promise<void> {
+    return this.delete(pathOf('triggers', id));
+  }
+
+  private async list<T>(path: string, filter: Readonly<Record<string, string>>, shape: Shape): Promise<T[]> {
+    const items: T[] = [];
+    const page: Shape = { fields: { items: { list: shape }, next_cursor: { optional: 'string' } } };
+    let cursor = '';
+    for (let pages = 0; pages < MAX_PAGES; pages += 1) {
+      const query = new URLSearchParams({ ...filter, per_page: `${PAGE}`, ...(cursor === '' ? {} : { cursor }) });
+      const answer = await this.request<{ items: T[]; next_cursor?: string }>('GET', `${path}?${query}`, page);
+      items.push(...answer.items);
+      cursor = answer.next_cursor ?? '';
+      if (cursor === '') return items;
+    }
+    throw new Error(`GET ${path}: more than ${MAX_PAGES} pages`);
+  }
+
+  private async delete(path: string): Promise<void> {
+    (await this.exchange('DELETE', path, 'nothing')).answer();
   }
 
   private async first<T>(path: string, shape: Shape): Promise<T | undefined> {
@@ -109,7 +172,7 @@ export class ApiClient {
   private async exchange<T>(
     method: string,
     path: string,
-    shape: Shape,
+    shape: Shape | 'nothing',
     body?: unknown,
   ): Promise<{ status: number; answer(): T }> {
     const answer = await readAnswer(this.fetch, this.url + path, {
@@ -125,10 +188,15 @@ export class ApiClient {
       status,
       answer: () => {
         if (!ok) throw new Error(`${method} ${path}: ${status} ${messageIn(answer)}`);
+        if (shape === 'nothing') return undefined as T;
         const value = readJson<T>(answer.body, shape);
         if (value !== undefined) return value;
         throw new Error(`${method} ${path}: what answers at ${this.url} is not an API node`);
       },
     };
   }
+}
+
+function pathOf(kind: string, id: string): string {
+  return `/v2/${kind}/${encodeURIComponent(id)}`;
 }

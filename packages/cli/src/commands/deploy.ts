@@ -1,10 +1,18 @@
-import { Command } from 'commander';
+import { Command, Option } from 'commander';
 import { fleetAccess } from '../access/fleet-access.js';
 import { ApiClient } from '../api-client.js';
-import { deployFunction, deployTriggers, invokeUrl, triggerUrl } from '../deploy-function.js';
-import { readFuncFile } from '../func-file.js';
-import { say } from '../terminal/say.js';
+import { type Deployed, deploy, invokeUrl, triggerUrl } from '../deploy/deploy.js';
+import { readFuncFile } from '../func-file/read-func-file.js';
+import { remark, say } from '../terminal/say.js';
 import { apiOption } from './options.js';
+
+interface DeployCommandOptions {
+  readonly app: string;
+  readonly image?: string;
+  readonly registry?: string;
+  readonly prune: boolean;
+  readonly api: string;
+}
 
 export function deployCommand(): Command {
   return new Command('deploy')
@@ -14,17 +22,35 @@ export function deployCommand(): Command {
     .argument('<folder>', 'folder of the function')
     .requiredOption('--app <name>', 'app it belongs to; created if there is none')
     .option('--image <reference>', 'image to run, instead of the one func.yaml names')
+    .addOption(
+      new Option(
+        '--registry <prefix>',
+        'owner, registry or both, put before an image name that is made of name and version of func.yaml',
+      ).env('FN_REGISTRY'),
+    )
+    .option('--prune', 'remove triggers and keys of the configuration that func.yaml does not have', false)
     .addOption(apiOption())
-    .action(async (folder: string, options: { app: string; image?: string; api: string }) => {
-      const { triggers, ...spec } = readFuncFile(folder);
-      const image = options.image ?? spec.image;
-      const api = new ApiClient(options.api, fleetAccess(process.env).fetch);
-      const fn = await deployFunction(api, options.app, { ...spec, image });
-      const deployed = await deployTriggers(api, fn, triggers);
-      say([
-        `deployed ${spec.name} (${image}) in app ${options.app}`,
-        `invoke it at ${invokeUrl(fn)}`,
-        ...deployed.map((trigger) => `trigger ${trigger.name} at ${triggerUrl(trigger)}`),
-      ]);
-    });
+    .action(deployFolder);
+}
+
+async function deployFolder(folder: string, options: DeployCommandOptions): Promise<void> {
+  const { app, prune } = options;
+  const { spec, triggers, notes } = readFuncFile(folder, options);
+  for (const note of notes) remark(note);
+  const image = options.image ?? spec.image;
+  const api = new ApiClient(options.api, fleetAccess(process.env).fetch);
+  const deployed = await deploy(api, app, { spec: { ...spec, image }, triggers }, { prune });
+  say([
+    `deployed ${spec.name} (${image}) in app ${app}`,
+    `invoke it at ${invokeUrl(deployed.fn)}`,
+    ...deployed.triggers.map((trigger) => `trigger ${trigger.name} at ${triggerUrl(trigger)}`),
+    ...surplusLine(deployed, prune),
+  ]);
+}
+
+function surplusLine({ surplus: { config, triggers } }: Deployed, prune: boolean): string[] {
+  const parts = [...config.map((key) => `config ${key}`), ...triggers.map((name) => `trigger ${name}`)];
+  if (parts.length === 0) return [];
+  const what = parts.join(', ');
+  return [prune ? `removed ${what}` : `kept ${what}: not in func.yaml; --prune removes it`];
 }

@@ -4,7 +4,7 @@ import { printable, printableLine } from '@fnfleet/core';
 import { Command } from 'commander';
 import { fleetAccess } from '../access/fleet-access.js';
 import { ApiClient } from '../api-client.js';
-import { invokeUrl } from '../deploy-function.js';
+import { invokeUrl } from '../deploy/deploy.js';
 import { findFunction } from '../find-function.js';
 import { apiOption, wholeNumber } from './options.js';
 

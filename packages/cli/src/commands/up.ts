@@ -73,7 +73,15 @@ async function bringUp(fleet: LocalFleet, { example, image, runners }: UpOptions
   const { apiUrl, lbUrl, runnerAddresses } = fleet.plan;
   if (example !== undefined) {
     const access = fleetAccess(process.env);
-    await showExample({ folder: example, image, apiUrl, lbUrl, runnerAddresses, access });
+    await showExample({
+      folder: example,
+      image,
+      registry: process.env.FN_REGISTRY,
+      apiUrl,
+      lbUrl,
+      runnerAddresses,
+      access,
+    });
   }
   say([
     '',

@@ -1,7 +1,7 @@
 import type { FleetAccess } from '../access/fleet-access.js';
 import { ApiClient } from '../api-client.js';
-import { deployFunction, deployTriggers, invokeUrl } from '../deploy-function.js';
-import { readFuncFile } from '../func-file.js';
+import { deploy, invokeUrl } from '../deploy/deploy.js';
+import { readFuncFile } from '../func-file/read-func-file.js';
 import { remark, say } from '../terminal/say.js';
 
 const APP = 'example';
@@ -10,6 +10,7 @@ const QUESTION = '{"name":"fleet"}';
 interface ExampleOptions {
   readonly folder: string;
   readonly image?: string;
+  readonly registry?: string | undefined;
   readonly apiUrl: string;
   readonly lbUrl: string;
   readonly runnerAddresses: readonly string[];
@@ -20,15 +21,15 @@ interface ExampleOptions {
 export async function showExample({
   folder,
   image,
+  registry,
   apiUrl,
   lbUrl,
   runnerAddresses,
   access,
 }: ExampleOptions): Promise<void> {
-  const { triggers, ...spec } = readFuncFile(folder);
+  const { spec, triggers } = readFuncFile(folder, { registry });
   const api = new ApiClient(apiUrl, access.fetch);
-  const fn = await deployFunction(api, APP, { ...spec, image: image ?? spec.image });
-  await deployTriggers(api, fn, triggers);
+  const { fn } = await deploy(api, APP, { spec: { ...spec, image: image ?? spec.image }, triggers });
   const url = invokeUrl(fn);
   remark(`• deployed ${spec.name} (${image ?? spec.image}); calling it …`);
 

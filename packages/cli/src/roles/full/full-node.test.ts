@@ -5,7 +5,7 @@ import { FnError, MIB, RecordedMetrics, readSettings } from '@fnfleet/core';
 import { exitsAtStart, fn, type ScriptedDriver, scriptedDriver } from '@fnfleet/drivers';
 import { lbSettings } from '@fnfleet/lb-agent';
 import { ApiClient, type FnSpec } from '../../api-client.js';
-import { deployFunction, invokeUrl } from '../../deploy-function.js';
+import { deployFunction, invokeUrl } from '../../deploy/deploy.js';
 import { FullNode } from './full-node.js';
 
 const metrics = RecordedMetrics.install();

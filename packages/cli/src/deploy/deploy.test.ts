@@ -1,0 +1,154 @@
+import { type ApiServer, apiSettings, newApiServer } from '@fnfleet/api';
+import { readSettings } from '@fnfleet/core';
+import { ApiClient } from '../api-client.js';
+import { deploy, deployFunction, invokeUrl, triggerUrl } from './deploy.js';
+
+let server: ApiServer;
+let api: ApiClient;
+
+beforeAll(async () => {
+  const settings = readSettings(apiSettings, { FN_DB_URL: 'sqlite3://:memory:', FN_PUBLIC_LB_URL: 'http://lb:8081' });
+  server = newApiServer({ settings, host: '127.0.0.1', port: 0 });
+  await server.ready;
+  api = new ApiClient(server.address.url);
+});
+afterAll(() => server.close());
+
+it('creates app and function the first time, and updates the same function the second', async () => {
+  const first = await deployFunction(api, 'shop', { name: 'cart', image: 'cart:1', memory: 64 });
+  const second = await deployFunction(api, 'shop', { name: 'cart', image: 'cart:2' });
+  expect(second.id).toBe(first.id);
+  expect(invokeUrl(second)).toBe(`http://lb:8081/invoke/${first.id}`);
+  const app = await api.findApp('shop');
+  expect(await api.findFn(app?.id ?? '', 'cart')).toMatchObject({ image: 'cart:2', memory: 64 });
+});
+
+describe('triggers', () => {
+  const trigger = (name: string, source: string) => ({ name, type: 'http', source }) as const;
+  const put = (name: string, triggers: readonly ReturnType<typeof trigger>[], options = {}) =>
+    deploy(api, 'shop', { spec: { name, image: `${name}:1` }, triggers }, options);
+  const namesOf = async (name: string) => {
+    const app = await api.findApp('shop');
+    const fn = await api.findFn(app?.id ?? '', name);
+    return (await api.listTriggers(app?.id ?? '', { fn_id: fn?.id ?? '' })).map(
+      (found) => `${found.name} ${found.source}`,
+    );
+  };
+
+  it('are created the first time, and moved the second', async () => {
+    const first = await put('till', [trigger('pay', '/pay')]);
+    const second = await put('till', [trigger('pay', '/pay-now')]);
+    expect(second.triggers[0]?.id).toBe(first.triggers[0]?.id);
+    expect([first, second].flatMap(({ triggers }) => triggers.map(triggerUrl))).toEqual([
+      'http://lb:8081/t/shop/pay',
+      'http://lb:8081/t/shop/pay-now',
+    ]);
+  });
+
+  it('are renamed where func.yaml has another name for a source, and keep their ids', async () => {
+    const first = await put('stock', [trigger('old', '/stock')]);
+    const second = await put('stock', [trigger('new', '/stock')]);
+    expect(second.triggers.map(({ id }) => id)).toEqual(first.triggers.map(({ id }) => id));
+    expect(await namesOf('stock')).toEqual(['new /stock']);
+  });
+
+  it('hand a source on from one to the next', async () => {
+    await put('chain', [trigger('a', '/c1'), trigger('b', '/c2')]);
+    await put('chain', [trigger('a', '/c2'), trigger('b', '/c3'), trigger('c', '/c1')]);
+    expect(await namesOf('chain')).toEqual(['a /c2', 'b /c3', 'c /c1']);
+  });
+
+  it.each([
+    [
+      'is that of another function',
+      [trigger('x', '/x'), trigger('again', '/pay-now')],
+      /source \/pay-now of trigger again is that of trigger pay of another function/,
+    ],
+    [
+      'goes round in a circle',
+      [trigger('one', '/r2'), trigger('two', '/r1')],
+      /triggers exchange their sources \(one, two\)/,
+    ],
+    [
+      'belongs to one that func.yaml no longer names',
+      [trigger('one', '/r2')],
+      /is that of trigger two of this function, which func.yaml does not name/,
+    ],
+  ])('whose source %s change nothing', async (_, triggers, problem) => {
+    await put('ring', [trigger('one', '/r1'), trigger('two', '/r2')]);
+    const spec = { name: 'ring', image: 'ring:2', config: { NEW: '1' } };
+    await expect(deploy(api, 'shop', { spec, triggers })).rejects.toThrow(problem);
+    const app = await api.findApp('shop');
+    expect(await api.findFn(app?.id ?? '', 'ring')).toMatchObject({ image: 'ring:1', config: null });
+    expect(await namesOf('ring')).toEqual(['one /r1', 'two /r2']);
+  });
+
+  it('that fail after all leave word of what was done before', async () => {
+    const failing = new ApiClient(server.address.url, (url, options) => {
+      if (options?.method === 'POST' && url.endsWith('/v2/triggers') && `${options.body}`.includes('second')) {
+        return Promise.resolve(new Response('{"message":"Trigger already exists"}', { status: 409 }));
+      }
+      return fetch(url, options);
+    });
+    const triggers = [trigger('first', '/p1'), trigger('second', '/p2'), trigger('third', '/p3')];
+    await expect(deploy(failing, 'part', { spec: { name: 'part', image: 'a' }, triggers })).rejects.toThrow(
+      'POST /v2/triggers: 409 Trigger already exists\nbefore that it has created app part, created function part, created trigger first; the rest is not done',
+    );
+  });
+});
+
+describe('what func.yaml no longer has', () => {
+  const spec = { name: 'lean', image: 'lean:1' };
+  const triggers = [
+    { name: 'a', type: 'http', source: '/lean-a' },
+    { name: 'b', type: 'http', source: '/lean-b' },
+  ] as const;
+  const stored = async () => {
+    const app = await api.findApp('shop');
+    const fn = await api.findFn(app?.id ?? '', 'lean');
+    const found = await api.listTriggers(app?.id ?? '', { fn_id: fn?.id ?? '' });
+    return {
+      config: fn?.config ?? {},
+      annotations: Object.keys(fn?.annotations ?? {}),
+      triggers: found.map(({ name }) => name),
+    };
+  };
+
+  beforeEach(() =>
+    deploy(api, 'shop', {
+      spec: { ...spec, config: { KEPT: '1', GONE: '2' }, annotations: { team: 'x' } },
+      triggers,
+    }),
+  );
+
+  it('is kept and named', async () => {
+    const { surplus } = await deploy(api, 'shop', {
+      spec: { ...spec, config: { KEPT: '3' } },
+      triggers: [triggers[0]],
+    });
+    expect(surplus).toEqual({ config: ['GONE'], triggers: ['b'] });
+    expect(await stored()).toMatchObject({ config: { KEPT: '3', GONE: '2' }, triggers: ['a', 'b'] });
+  });
+
+  it('is removed with prune: keys of the configuration and triggers, and nothing else', async () => {
+    const lean = { spec: { ...spec, config: { KEPT: '3' } }, triggers: [triggers[0]] };
+    expect((await deploy(api, 'shop', lean, { prune: true })).surplus).toEqual({ config: ['GONE'], triggers: ['b'] });
+    expect(await stored()).toMatchObject({
+      config: { KEPT: '3' },
+      annotations: expect.arrayContaining(['team']),
+      triggers: ['a'],
+    });
+    expect((await stored()).config).not.toHaveProperty('GONE');
+    expect((await deploy(api, 'shop', lean, { prune: true })).surplus).toEqual({ config: [], triggers: [] });
+  });
+});
+
+it('passes on what the API node objects to', async () => {
+  await expect(deployFunction(api, 'shop', { name: 'big', image: 'a', memory: 10_000 })).rejects.toThrow(
+    /400 memory value/,
+  );
+});
+
+it('says so when nobody answers', async () => {
+  await expect(new ApiClient('http://127.0.0.1:1').findApp('a')).rejects.toThrow(/no API node answers at http/);
+});

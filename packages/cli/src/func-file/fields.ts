@@ -1,0 +1,39 @@
+/** Keys of func.yaml that have an effect. */
+export const FIELDS: ReadonlySet<string> = new Set([
+  'schema_version',
+  'name',
+  'version',
+  'image',
+  'memory',
+  'timeout',
+  'idle_timeout',
+  'config',
+  'annotations',
+  'triggers',
+]);
+
+export const TRIGGER_FIELDS: ReadonlySet<string> = new Set(['name', 'type', 'source']);
+
+const BUILD = 'it is for building the image, which `fnfleet deploy` does not do';
+const ROUTE = 'routes are no more: write a list of triggers, each with name, type http and source';
+const GONE = 'Fn has given it up';
+
+/** Keys that `fn` knows, or once knew, and that have no effect here; with the reason. */
+export const WITHOUT_EFFECT: ReadonlyMap<string, string> = new Map([
+  ['runtime', BUILD],
+  ['build_image', BUILD],
+  ['run_image', BUILD],
+  ['entrypoint', BUILD],
+  ['cmd', BUILD],
+  ['build', BUILD],
+  ['content_type', 'a call has the type that its caller sends'],
+  ['expects', '`fn run` alone reads it; required configuration is not checked'],
+  ['tests', GONE],
+  ['type', 'the caller of a function decides whether a call is detached'],
+  ['format', 'every function speaks HTTP over its socket'],
+  ['cpus', GONE],
+  ['headers', GONE],
+  ['path', ROUTE],
+  ['deploy', 'it is for Oracle Cloud'],
+  ['signing_details', 'it is for Oracle Cloud'],
+]);

@@ -1,0 +1,164 @@
+import { existsSync } from 'node:fs';
+import path from 'node:path';
+import { printableLine, readSmallFileSync } from '@fnfleet/core';
+import type { FnSpec, TriggerSpec } from '../api-client.js';
+import { nearestName } from '../nearest-name.js';
+import { FIELDS, TRIGGER_FIELDS, WITHOUT_EFFECT } from './fields.js';
+import { type Entry, hasAnchor, MAX_FILE_BYTES, YamlDocument } from './yaml-document.js';
+
+/** In the order in which `fn` looks for them. JSON is read as the YAML that it is. */
+const FILES = ['func.yaml', 'func.yml', 'func.json'] as const;
+const SCHEMA_VERSION = '20180708';
+/** Lines about what a file has to no effect. */
+const MAX_NOTES = 20;
+
+export interface FuncFile {
+  readonly spec: FnSpec;
+  readonly triggers: readonly TriggerSpec[];
+  /** What the file says to no effect, a line each. */
+  readonly notes: readonly string[];
+}
+
+export interface FuncFileOptions {
+  /** Stands before image names that are made of the function's name: an owner, a registry, or both (FN_REGISTRY). */
+  readonly registry?: string | undefined;
+}
+
+/**
+ * Reads what a folder's func.yaml, func.yml or func.json says to run. Without an `image` the image is
+ * `<registry>/<name>:<version>`, as the `fn` command line names what it builds; without a name it is the folder's.
+ *
+ * @throws Error that names file, line and key
+ */
+export function readFuncFile(dir: string, { registry }: FuncFileOptions = {}): FuncFile {
+  const [file, ...others] = filesIn(dir);
+  const document = new YamlDocument(file, readFile(file));
+  const fields = document.map(document.top);
+  const texts = (name: string) => textOf(document, fields.get(name));
+  const name = nameOf(document, fields.get('name')) ?? path.basename(path.resolve(dir));
+  const spec: FnSpec = {
+    name,
+    image: texts('image') ?? imageOf(name, texts('version'), registry),
+    memory: wholeOf(document, fields.get('memory')),
+    timeout: wholeOf(document, fields.get('timeout')),
+    idle_timeout: wholeOf(document, fields.get('idle_timeout')),
+    config: configOf(document, fields.get('config')),
+    annotations: annotationsOf(document, fields.get('annotations')),
+  };
+  const notes = [
+    ...others.map((other) => `${other} is not read: there is ${file}`),
+    ...schemaNotes(document, fields.get('schema_version')),
+    ...unusedNotes(document, fields, FIELDS),
+  ];
+  const triggers = triggersOf(document, fields.get('triggers'), notes);
+  const beyond = notes.length - MAX_NOTES;
+  return { spec, triggers, notes: beyond > 0 ? [...notes.slice(0, MAX_NOTES), `… and ${beyond} more`] : notes };
+}
+
+function filesIn(dir: string): [string, ...string[]] {
+  const [file, ...others] = FILES.map((name) => path.join(dir, name)).filter((candidate) => existsSync(candidate));
+  if (file !== undefined) return [file, ...others];
+  throw new Error(`cannot read ${path.join(dir, FILES[0])}: there is none, and no func.yml or func.json either`);
+}
+
+function readFile(file: string): string {
+  try {
+    return readSmallFileSync(file, MAX_FILE_BYTES);
+  } catch (error) {
+    throw new Error(`cannot read ${file}: ${(error as Error).message}`);
+  }
+}
+
+function nameOf(document: YamlDocument, entry: Entry | undefined): string | undefined {
+  const name = textOf(document, entry);
+  if (entry === undefined || name === undefined || !name.includes('/')) return name;
+  const [last, shown] = [name.slice(name.lastIndexOf('/') + 1), printableLine(name, 100)];
+  throw document.problem(
+    entry,
+    `a function's name has no slash, got ${JSON.stringify(shown)}: write \`name: ${printableLine(last, 100)}\`, and name the registry with FN_REGISTRY or \`image\``,
+  );
+}
+
+function imageOf(name: string, version: string | undefined, registry = ''): string {
+  const prefix = registry === '' || registry.endsWith('/') ? registry : `${registry}/`;
+  return `${prefix}${name}${version === undefined ? '' : `:${version}`}`;
+}
+
+/** Undefined where there is nothing, or nothing but an empty text. */
+function textOf(document: YamlDocument, entry: Entry | undefined): string | undefined {
+  return (entry && document.text(entry)) || undefined;
+}
+
+function wholeOf(document: YamlDocument, entry: Entry | undefined): number | undefined {
+  const value = entry && document.whole(entry);
+  if (entry !== undefined && value !== undefined && value < 0) {
+    throw document.problem(entry, `expected a whole number from 0 on, got ${value}`);
+  }
+  return value;
+}
+
+function configOf(document: YamlDocument, entry: Entry | undefined): FnSpec['config'] {
+  if (entry === undefined) return undefined;
+  const values = [...document.map(entry)].map(([key, value]) => [key, document.text(value) ?? '']);
+  return values.length === 0 ? undefined : Object.fromEntries(values);
+}
+
+function annotationsOf(document: YamlDocument, entry: Entry | undefined): FnSpec['annotations'] {
+  if (entry === undefined) return undefined;
+  const values = [...document.map(entry)].map(([key, value]) => [key, document.json(value)]);
+  return values.length === 0 ? undefined : Object.fromEntries(values);
+}
+
+/** @param notes get what the triggers have to no effect */
+function triggersOf(document: YamlDocument, entry: Entry | undefined, notes: string[]): TriggerSpec[] {
+  if (entry === undefined) return [];
+  const names = new Set<string>();
+  const sources = new Set<string>();
+  return document.list(entry).map((item) => {
+    const fields = document.map(item);
+    notes.push(...unusedNotes(document, fields, TRIGGER_FIELDS));
+    const field = (name: string) => fields.get(name) ?? { ...item, node: undefined };
+    const [name, type, source] = ['name', 'type', 'source'].map((key) => textOf(document, fields.get(key)));
+    if (name === undefined) throw document.problem(field('name'), 'expected a trigger with a name');
+    if ((type ?? 'http') !== 'http') throw document.problem(field('type'), `expected http, got ${shown(type)}`);
+    if (!source?.startsWith('/')) {
+      throw document.problem(
+        field('source'),
+        `expected a source, a path that begins with a slash, got ${shown(source)}`,
+      );
+    }
+    if (names.has(name)) throw document.problem(field('name'), `two triggers are called ${shown(name)}`);
+    if (sources.has(source)) throw document.problem(field('source'), `two triggers have the source ${shown(source)}`);
+    names.add(name);
+    sources.add(source);
+    return { name, type: 'http', source };
+  });
+}
+
+function schemaNotes(document: YamlDocument, entry: Entry | undefined): string[] {
+  const version = textOf(document, entry);
+  if (entry === undefined || version === undefined || version === SCHEMA_VERSION) return [];
+  return [
+    `${document.at(entry.line)}: schema_version is ${printableLine(version, 50)}; it is read as ${SCHEMA_VERSION}`,
+  ];
+}
+
+/** A line for each key that has no effect, and for each that nobody knows. */
+function unusedNotes(document: YamlDocument, fields: Map<string, Entry>, known: ReadonlySet<string>): string[] {
+  const also = known === FIELDS ? WITHOUT_EFFECT : new Map<string, string>();
+  return [...fields.values()].flatMap((entry) => {
+    if (known.has(entry.key)) return [];
+    const [at, key] = [document.at(entry.line), printableLine(entry.path, 100)];
+    const reason = also.get(entry.key);
+    if (reason !== undefined) return [`${at}: ${key} has no effect: ${reason}`];
+    const nearest = nearestName(entry.key, [...known, ...also.keys()]);
+    if (nearest !== undefined) return [`${at}: ${key} is unknown and has no effect; did you mean ${nearest}?`];
+    // Where parts are kept that the rest of the file is made of.
+    const isStore = entry.key.startsWith('x-') || hasAnchor(entry);
+    return isStore ? [] : [`${at}: ${key} is unknown and has no effect`];
+  });
+}
+
+function shown(text: string | undefined): string {
+  return text === undefined ? 'none' : JSON.stringify(printableLine(text, 100));
+}
