@@ -69,7 +69,9 @@ async function up(options: UpOptions): Promise<void> {
 
 async function bringUp(fleet: LocalFleet, { example, image, runners }: UpOptions): Promise<void> {
   remark(`• starting 1 API node, 1 balancer, ${runners} runner${runners === 1 ? '' : 's'} …`);
-  await fleet.start();
+  await fleet.start().catch((error: Error) => {
+    throw new Error(`${error.message}${otherPorts(error.message)}`, { cause: error });
+  });
   const { apiUrl, lbUrl, runnerAddresses } = fleet.plan;
   if (example !== undefined) {
     const access = fleetAccess(process.env);
@@ -89,4 +91,14 @@ async function bringUp(fleet: LocalFleet, { example, image, runners }: UpOptions
     `  processes   ${fleet.processes.map(({ name, pid }) => `${name} ${pid}`).join(', ')}`,
     '  stop it     Ctrl-C',
   ]);
+}
+
+/** Nodes speak of settings; whoever starts a fleet has options. */
+function otherPorts(reason: string): string {
+  if (reason.includes('FN_GRPC_PORT')) return `\n(${option('--grpc-port')})`;
+  return reason.includes('FN_PORT') ? `\n(${option('--port')})` : '';
+}
+
+function option(name: string): string {
+  return `${name} <n> changes it: ${upCommand().options.find(({ long }) => long === name)?.description}`;
 }

@@ -2,18 +2,23 @@ import { type ChildProcess, fork } from 'node:child_process';
 import path from 'node:path';
 import { createInterface } from 'node:readline';
 import type { Readable } from 'node:stream';
+import { isFailedMessage, isReadyMessage } from '../roles/parent-messages.js';
 import type { PlannedNode } from './fleet-plan.js';
+
+/** One that has no calls yet ends sooner than this, milliseconds. */
+const START_LIMIT_MS = 5_000;
 
 const ENTRY = path.join(__dirname, '../../bin/fnfleet.js');
 
 /** One node of a local fleet as a child process. Its output is passed on line by line, under its name. */
 export class NodeProcess {
-  /** Resolves when the node serves; rejects when it ends before that. */
+  /** Resolves when the node serves; rejects when it ends before that, with its name and the reason it gave. */
   readonly ready: Promise<void>;
   /** Resolves when the process has ended, with how. */
   readonly ended: Promise<string>;
   private readonly child: ChildProcess;
   private running = true;
+  private serves = false;
 
   constructor(
     readonly plan: PlannedNode,
@@ -33,7 +38,12 @@ export class NodeProcess {
       });
     });
     this.ready = new Promise((resolve, reject) => {
-      this.child.once('message', () => resolve());
+      this.child.on('message', (message) => {
+        if (isFailedMessage(message)) reject(new Error(`${plan.name} does not start: ${message.failed}`));
+        if (!isReadyMessage(message)) return;
+        this.serves = true;
+        resolve();
+      });
       void this.ended.then((how) => reject(new Error(`${plan.name} ${how} before it was ready`)));
     });
     this.ready.catch(() => undefined); // whoever waits for it is told
@@ -50,11 +60,11 @@ export class NodeProcess {
     await this.ended;
   }
 
-  /** Asks the node to drain and waits for it. Killed if it takes longer than the limit. */
+  /** Asks the node to drain and waits for it. Killed if it takes longer than the limit, or hangs before it ever served. */
   async stop(limitMs: number): Promise<void> {
     if (!this.running) return;
     this.child.kill('SIGTERM');
-    const timer = setTimeout(() => this.child.kill('SIGKILL'), limitMs);
+    const timer = setTimeout(() => this.child.kill('SIGKILL'), this.serves ? limitMs : START_LIMIT_MS);
     await this.ended;
     clearTimeout(timer);
   }

@@ -3,6 +3,7 @@ import { httpSettings, type Readiness } from '@fnfleet/http';
 import { stopSignal } from '../stop-signal.js';
 import { startTelemetry } from '../telemetry/telemetry.js';
 import { telemetrySettings } from '../telemetry/telemetry-settings.js';
+import { tellParent } from './parent-messages.js';
 import { measureProcess } from './process-metrics.js';
 import type { Role, RoleDeps, RunningRole } from './role.js';
 import { roleSecurity } from './role-security.js';
@@ -36,8 +37,6 @@ export async function runRole(role: Role, env: Environment): Promise<void> {
   } finally {
     endMeasuring();
     flushed = await telemetry.close();
-    // Whoever started us holds a channel open that would keep the process alive.
-    if (process.connected) process.disconnect();
   }
   logger.info('stopped');
   // What still tries to reach a collector that is away would keep the process alive.
@@ -49,17 +48,20 @@ async function newWorkerLink(): Promise<WorkerLink> {
   return new WorkerLink();
 }
 
-/** From start to stop. */
+/** From start to stop, which may come while it starts. */
 async function serve(role: Role, env: Environment, deps: Omit<RoleDeps, 'readiness'>, graceMs: number): Promise<void> {
   const { logger } = deps;
   let state: Readiness['state'] = 'starting';
   const running = role.start(env, { ...deps, readiness: () => state });
   const stopped = untilStopped(logger);
   try {
-    await running.service.ready;
-    state = 'ready';
-    announce(running, logger);
-    await stopped;
+    const early = await Promise.race([running.service.ready, stopped]);
+    if (early === undefined) {
+      state = 'ready';
+      announce(running, logger);
+    }
+    logger.info('stopping', { reason: await stopped });
+    if (early !== undefined) return;
     state = 'draining';
     logger.info('draining', { graceMs });
     const result = await running.service.drain({ graceMs });
@@ -72,19 +74,18 @@ async function serve(role: Role, env: Environment, deps: Omit<RoleDeps, 'readine
 function announce(running: RunningRole, logger: Logger): void {
   const addresses = running.addresses();
   logger.info('ready', addresses);
-  process.send?.({ ready: addresses });
+  void tellParent({ ready: addresses });
 }
 
-/** Resolves on the first signal, or when the process that started us is gone. */
-async function untilStopped(logger: Logger): Promise<void> {
+/** Resolves with the reason on the first signal, or when the process that started us is gone. */
+function untilStopped(logger: Logger): Promise<string> {
   const { promise: parentGone, resolve } = Promise.withResolvers<string>();
   process.once('disconnect', () => resolve('parent is gone'));
   const forced = () => {
     logger.warn('asked again, ending at once');
     process.exit(EXIT_FORCED);
   };
-  const reason = await Promise.race([stopSignal(forced), parentGone]);
-  logger.info('stopping', { reason });
+  return Promise.race([stopSignal(forced), parentGone]);
 }
 
 /** An error that nobody caught belongs to one call; the others on this process must not pay for it. */

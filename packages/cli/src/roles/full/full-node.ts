@@ -126,6 +126,8 @@ export class FullNode implements Service {
   });
 
   private readonly closing = new Once(async () => {
+    // An agent may be loading images, which it gives up when it is closed.
+    if (this.server === undefined) await this.options.agent.close();
     await this.ready.catch(() => undefined);
     await this.server?.close();
     await this.options.agent.close();

@@ -2,6 +2,7 @@ import { createServer } from 'node:net';
 import { commonSettings, createLogger, type Environment, readSettings, systemClock } from '@fnfleet/core';
 import { httpSettings } from '@fnfleet/http';
 import { stopSignal } from '../../stop-signal.js';
+import { tellParent } from '../parent-messages.js';
 import { measureProcess } from '../process-metrics.js';
 import type { Role } from '../role.js';
 import { WorkerGroup } from './worker-group.js';
@@ -32,14 +33,12 @@ export async function runWorkers(role: Role, count: number, env: Environment): P
     const addresses = await Promise.race([group.start(), asked.then(() => undefined)]);
     if (addresses !== undefined) {
       logger.info('ready', { ...addresses, workers: count });
-      process.send?.({ ready: addresses });
+      void tellParent({ ready: addresses });
     }
     logger.info('stopping', { reason: await asked });
   } finally {
     await group.stop(common.drainGraceMs + BEYOND_GRACE_MS);
     endMeasuring();
-    // Whoever started us holds a channel open that would keep the process alive.
-    if (process.connected) process.disconnect();
   }
   logger.info('stopped');
 }

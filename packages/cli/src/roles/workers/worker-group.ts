@@ -1,7 +1,8 @@
 import { type Clock, type Logger, type MetricSnapshot, mergeMetrics, readMetrics, totalsOnly } from '@fnfleet/core';
+import type { Addresses } from '../parent-messages.js';
 import type { GroupMessage } from './group-messages.js';
 import type { GroupQuestion } from './worker-link.js';
-import { type Addresses, type Worker, type WorkerEvents, WorkerProcess } from './worker-process.js';
+import { type Worker, type WorkerEvents, WorkerProcess } from './worker-process.js';
 
 /** A worker that ends too soon, again and again, is started ever more seldom: after so long at first and at most, milliseconds. */
 const RESTART_FIRST_MS = 100;

@@ -1,12 +1,11 @@
 import { type ChildProcess, fork } from 'node:child_process';
 import path from 'node:path';
 import type { MetricSnapshot, MonoMs } from '@fnfleet/core';
+import { type Addresses, isFailedMessage, isReadyMessage } from '../parent-messages.js';
 import { type Do, type GroupMessage, isGroupMessage } from './group-messages.js';
 import { WORKER_VARIABLE } from './worker-settings.js';
 
 const ENTRY = path.join(__dirname, '../../../bin/fnfleet.js');
-
-export type Addresses = Readonly<Record<string, string>>;
 
 export interface WorkerEvents {
   onMessage(worker: Worker, message: GroupMessage): void;
@@ -50,6 +49,7 @@ export class WorkerProcess {
     this.ended = ended.promise;
     this.child.on('message', (message) => {
       if (isGroupMessage(message)) return events.onMessage(this, message);
+      if (isFailedMessage(message)) ready.reject(new Error(message.failed));
       if (!isReadyMessage(message)) return;
       this.isReady = true;
       ready.resolve(message.ready);
@@ -71,8 +71,4 @@ export class WorkerProcess {
   signal(signal: NodeJS.Signals): void {
     this.child.kill(signal);
   }
-}
-
-function isReadyMessage(message: unknown): message is { readonly ready: Addresses } {
-  return typeof message === 'object' && message !== null && 'ready' in message;
 }
