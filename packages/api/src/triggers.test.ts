@@ -33,6 +33,21 @@ describe('triggers', () => {
   });
 
   it.each([
+    ['/grüße', '/gr%C3%BC%C3%9Fe'],
+    ['/a b', '/a%20b'],
+    ['/50%', '/50%25'],
+    ['/%41', '/%2541'],
+    ['/what?', '/what%3F'],
+    ['/part#1', '/part%231'],
+    ['//x/', '//x/'],
+    ["/a-._~!$&'()*+,;=:@/b", "/a-._~!$&'()*+,;=:@/b"],
+  ])('shows a source of %s as a URL that anybody can call', async (source, shown) => {
+    const { body } = await create({ source });
+    const endpoint = `${api.url}/t/myapp${shown}`;
+    expect(body).toMatchObject({ source, annotations: { 'fnproject.io/trigger/httpEndpoint': endpoint } });
+  });
+
+  it.each([
     [{ type: undefined }, 'Trigger Type Not Supported'],
     [{ type: 'x' }, 'Trigger Type Not Supported'],
     [{ source: undefined }, 'Missing Trigger Source'],

@@ -111,6 +111,15 @@ describe('an http service', () => {
     expect((await fetch(service.address.url)).status).toBe(200);
   });
 
+  it.each(['/grüße', '/a\tb'])('H2: says how to write a path of %j', async (path) => {
+    await listen((_req, res) => sendEmpty(res, 200));
+    const answer = await textOf(dial(`GET ${path} HTTP/1.1\r\nHost: h\r\n\r\n`));
+    expect(answer).toMatch(/^HTTP\/1\.1 400 Bad Request\r\n/);
+    expect(answer).toContain(
+      '"Bad request: the path has characters that have to be percent-encoded, as in /gr%C3%BC%C3%9Fe"',
+    );
+  });
+
   it('H2: answers a body that breaks off in nonsense, and the handler learns of it', async () => {
     const failure = new Deferred<unknown>();
     await listen(async (req, res) => {

@@ -270,6 +270,8 @@ const FULL_SAID_EVERY_MS = 60_000;
 /** Requests that a connection may have at a time: one in hand, the others sent ahead. */
 const MAX_PIPELINED = 32;
 
+const NOT_ENCODED = 'the path has characters that have to be percent-encoded, as in /gr%C3%BC%C3%9Fe';
+
 class LateBody extends Error {
   readonly code = LATE;
 }
@@ -282,6 +284,7 @@ function refuseHead(res: ServerResponse): void {
 function protocolError(error: NodeJS.ErrnoException & { reason?: unknown }): FnError {
   if (error.code === 'HPE_HEADER_OVERFLOW') return new FnError('headersTooBig');
   if (error.code === LATE) return new FnError('requestTimeout');
+  if (error.code === 'HPE_INVALID_URL') return new FnError('badRequest', { params: { reason: NOT_ENCODED } });
   const reason = typeof error.reason === 'string' && error.reason !== '' ? error.reason : error.message;
   return new FnError('badRequest', { params: { reason } });
 }

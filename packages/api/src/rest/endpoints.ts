@@ -16,7 +16,7 @@ export function endpointUrls(publicLbUrl: string): EndpointUrls {
   const base = (req: IncomingMessage) => publicLbUrl.replace(/\/$/, '') || ownUrl(req);
   return {
     fn: (fn, req) => `${base(req)}/invoke/${fn.id}`,
-    trigger: (trigger, app, req) => `${base(req)}/t/${app.name}/${trigger.source.replace(/^\//, '')}`,
+    trigger: (trigger, app, req) => `${base(req)}/t/${encodedPath(`${app.name}/${trigger.source.replace(/^\//, '')}`)}`,
   };
 }
 
@@ -32,6 +32,11 @@ export function withTriggerEndpoint(trigger: Trigger, app: App, urls: EndpointUr
 /** An address too long for an annotation is left out: it must not make the function impossible to read. */
 function withEndpoint(annotations: Annotations, key: string, url: string): Annotations {
   return fitsAnnotation(url) ? { ...annotations, [key]: url } : annotations;
+}
+
+/** What a balancer decodes to this path again. Names and sources may have any character. */
+function encodedPath(path: string): string {
+  return encodeURI(path.toWellFormed()).replace(/[?#]/g, encodeURIComponent);
 }
 
 function ownUrl(req: IncomingMessage): string {

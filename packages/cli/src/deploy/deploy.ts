@@ -91,7 +91,8 @@ export function invokeUrl(fn: FnRef): string {
 export function triggerUrl({ name, annotations }: TriggerRef): string {
   const url = annotations?.['fnproject.io/trigger/httpEndpoint'];
   if (typeof url !== 'string') throw new Error(`the API node does not say where the trigger ${name} is called`);
-  return url;
+  // An API node of Fn shows it as it was typed.
+  return url.replace(/[^!-~]+/gu, (typed) => encodeURI(typed.toWellFormed()));
 }
 
 async function runAll(steps: readonly Step[]): Promise<void> {

@@ -5,7 +5,7 @@ import { FnError, MIB, RecordedMetrics, readSettings } from '@fnfleet/core';
 import { exitsAtStart, fn, type ScriptedDriver, scriptedDriver } from '@fnfleet/drivers';
 import { lbSettings } from '@fnfleet/lb-agent';
 import { ApiClient, type FnSpec } from '../../api-client.js';
-import { deployFunction, invokeUrl } from '../../deploy/deploy.js';
+import { deployFunction, deploy as deployWith, invokeUrl, triggerUrl } from '../../deploy/deploy.js';
 import { FullNode } from './full-node.js';
 
 const metrics = RecordedMetrics.install();
@@ -211,6 +211,22 @@ describe('what is stored', () => {
     expect((await send('POST', `/invoke/${id}`)).status).toBe(404);
     expect(await send('GET', '/t/shop/hello')).toEqual({ status: 404, body: '{"message":"Trigger not found"}\n' });
   });
+
+  it.each(['/grüße', '/a b', '/50%', '/what?', '/part#1', '/[x]|{y}'])(
+    'a trigger of %s is called at the URL shown for it',
+    async (source) => {
+      await start();
+      const api = new ApiClient(node.address.url);
+      const triggers = [{ name: 'odd', type: 'http', source }] as const;
+      const { triggers: deployed } = await deployWith(api, 'größe', {
+        spec: { name: 'echo', image: 'echo' },
+        triggers,
+      });
+      const shown = deployed.map(triggerUrl)[0] ?? '';
+      expect(shown).toMatch(/^[!-~]+$/);
+      expect((await send('GET', shown.slice(node.address.url.length))).status).toBe(200);
+    },
+  );
 
   it('F2: a change is in the call that follows its answer', async () => {
     await start();
