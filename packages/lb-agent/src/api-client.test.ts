@@ -94,6 +94,7 @@ it('an answer that is longer than any api node gives is read no further, and ask
   expect(answer).toEqual([expect.anything(), expect.stringContaining(`an answer of more than ${16 * MIB} bytes`)]);
   await client.close();
   server?.closeAllConnections();
+  server?.close();
   expect(await read(await serve(['y'.repeat(16 * MIB)]))).toHaveLength(16 * MIB);
 });
 
