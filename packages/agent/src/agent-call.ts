@@ -17,8 +17,9 @@ export interface AgentCall {
   /** Its container gets no network. */
   readonly networkDisabled: boolean;
   /**
-   * Called once, before the function gets the first byte, which waits until it calls back: whoever sent the call has been
-   * told by then. It need not call back after `signal` has aborted. Undefined: nobody wants to know.
+   * Called when there is a connection to the function, which gets its first byte when this has called back: whoever sent
+   * the call has been told by then. It need not call back after `signal` has aborted. Called again in the rare case that the
+   * connection takes nothing after all and the call goes to another container. Undefined: nobody wants to know.
    */
   readonly beforeStart: ((start: () => void) => void) | undefined;
   /** What happens for the call from now on belongs to this. */

@@ -1,4 +1,4 @@
-import { FnError } from '@fnfleet/core';
+import { FnError, type RequestBody } from '@fnfleet/core';
 import { ReplyError } from './http1/reply-parser.js';
 
 /** How an exchange with a function ended. */
@@ -7,10 +7,12 @@ export interface ExchangeEnd {
   readonly error: unknown;
   /** Whether the container may serve another call. */
   readonly reusable: boolean;
+  /** The function has not had a byte of the request: another container may have the call, with this body. */
+  readonly unsent?: RequestBody;
 }
 
 /** Where the exchange stood when its connection failed. */
-export type FailedWhile = 'connecting' | 'sending' | 'relaying';
+export type FailedWhile = 'sending' | 'relaying';
 
 /**
  * What the failure of a connection means for the caller and for the container.
@@ -27,6 +29,11 @@ export function endFromConnection(cause: Error, phase: FailedWhile, uploaded: bo
   }
   const lostUpload = phase === 'sending' && !uploaded && lost;
   return { error: new FnError(lostUpload ? 'functionWriteRequest' : 'functionResponse', { cause }), reusable: false };
+}
+
+/** No connection, or one that was closed before it took a byte: nothing can have run. */
+export function endUnsent(cause: Error, body: RequestBody): ExchangeEnd {
+  return { error: new FnError('functionResponse', { cause }), reusable: false, unsent: body };
 }
 
 /** The other side closed or reset the connection. */

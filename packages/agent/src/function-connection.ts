@@ -29,6 +29,8 @@ const readBuffer = Buffer.allocUnsafeSlow(READ_BYTES);
  * F1  It carries one exchange at a time, and a request at most once.
  * F2  Whatever comes that belongs to no exchange closes it: bytes while it is idle, bytes behind an answer.
  * F3  After an exchange it is kept only if the request has gone out to its end, and the answer has come to its own.
+ * F4  A function may close it whenever no call is under way. Where that is found out before it took a byte of a request, it
+ *     is dialled again, once.
  */
 export class FunctionConnection {
   private readonly dialer: FunctionDialer;
@@ -38,7 +40,9 @@ export class FunctionConnection {
   private dialling: Dialling | undefined;
   private socket: Socket | undefined;
   private exchangeNow: Exchange | undefined;
-  private upload: Upload | undefined;
+  private uploading: Upload | undefined;
+  /** The connection was there before the exchange that has it now. */
+  private kept = false;
   private paused = false;
   private closed = false;
 
@@ -78,7 +82,12 @@ export class FunctionConnection {
   open(exchange: Exchange): void {
     this.exchangeNow = exchange;
     this.idleTimer.clear();
-    if (this.socket !== undefined) return exchange.onOpen();
+    this.kept = this.socket !== undefined;
+    if (this.kept) exchange.onOpen();
+    else this.dial(exchange);
+  }
+
+  private dial(exchange: Exchange): void {
     if (this.closed) return exchange.onFailed(new Error('the connection is closed'));
     this.dialling = this.dialer.dial(
       this.read,
@@ -87,15 +96,18 @@ export class FunctionConnection {
     );
   }
 
-  /** @param head one character a byte */
-  send(head: string, body: Buffer | Readable, exchange: Exchange): void {
+  /**
+   * @param head one character a byte
+   * @returns false when the connection failed before it took a byte; the exchange is called back as after `open`
+   */
+  send(head: string, body: Buffer, exchange: Exchange): boolean {
     const { socket } = this;
-    if (socket === undefined) return exchange.onFailed(new Error('the connection is closed'));
+    if (socket === undefined) {
+      this.onUnsent(new Error('the connection is closed'));
+      return false;
+    }
     this.parser.begin(exchange);
-    if (!Buffer.isBuffer(body)) {
-      socket.write(head, 'latin1');
-      this.upload = new Upload(socket, body, exchange);
-    } else if (body.length === 0) {
+    if (body.length === 0) {
       socket.write(head, 'latin1');
     } else if (body.length > ONE_WRITE_BYTES) {
       socket.cork();
@@ -108,6 +120,14 @@ export class FunctionConnection {
       body.copy(whole, head.length);
       socket.write(whole);
     }
+    if (socket.errored === null) return true;
+    this.onUnsent(socket.errored);
+    return false;
+  }
+
+  /** The body that comes after the head. */
+  upload(body: Readable, exchange: Exchange): void {
+    if (this.socket !== undefined) this.uploading = new Upload(this.socket, body, exchange);
   }
 
   /** The exchange can take no more than what this read has brought. */
@@ -127,9 +147,9 @@ export class FunctionConnection {
     if (this.exchangeNow !== exchange) return;
     this.exchangeNow = undefined;
     if (this.paused) this.resume();
-    const sent = this.upload?.isComplete ?? true;
-    this.upload?.stop();
-    this.upload = undefined;
+    const sent = this.uploading?.isComplete ?? true;
+    this.uploading?.stop();
+    this.uploading = undefined;
     if (complete && sent && this.parser.mayGoOn && this.socket !== undefined) this.idleTimer.set(IDLE_CLOSE_MS);
     else this.drop();
   }
@@ -146,6 +166,7 @@ export class FunctionConnection {
   private onBytes(bytes: Buffer): void {
     // F2
     if (this.exchangeNow === undefined) return this.drop();
+    if (!this.parser.isReading) return this.onUnsent(new Error('the function spoke before it was asked'));
     try {
       const taken = this.parser.read(bytes);
       if (taken < bytes.length) this.drop();
@@ -157,6 +178,7 @@ export class FunctionConnection {
   /** The function will say no more. */
   private onEnd(socket: Socket): void {
     if (this.socket !== socket) return;
+    if (!this.parser.isReading) return this.onUnsent(new ReplyError('early', 'the connection was closed'));
     try {
       this.parser.end();
     } catch (error) {
@@ -166,7 +188,19 @@ export class FunctionConnection {
   }
 
   private onGone(socket: Socket, error: Error): void {
-    if (this.socket === socket) this.onFailed(error);
+    if (this.socket !== socket) return;
+    if (this.parser.isReading) this.onFailed(error);
+    else this.onUnsent(error);
+  }
+
+  /** F4 */
+  private onUnsent(error: Error): void {
+    const exchange = this.exchangeNow;
+    this.drop();
+    if (exchange !== undefined && this.kept) {
+      this.kept = false;
+      this.dial(exchange);
+    } else exchange?.onFailed(error);
   }
 
   private onFailed(error: Error): void {

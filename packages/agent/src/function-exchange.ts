@@ -1,9 +1,19 @@
 import type { Readable } from 'node:stream';
-import { CancelledError, type Clock, Deferred, FnError, type HeaderList, type Timer, type WallMs } from '@fnfleet/core';
+import {
+  CancelledError,
+  type Clock,
+  completeBody,
+  Deferred,
+  FnError,
+  type HeaderList,
+  type RequestBody,
+  type Timer,
+  type WallMs,
+} from '@fnfleet/core';
 import type { AgentCall } from './agent-call.js';
 import { cancelReason } from './cancel-reason.js';
-import { type ExchangeEnd, endFromConnection, type FailedWhile } from './exchange-end.js';
-import { requestHead } from './function-request.js';
+import { type ExchangeEnd, endFromConnection, endUnsent, type FailedWhile } from './exchange-end.js';
+import { framing, requestHead } from './function-request.js';
 import type { ReplyHandler } from './http1/reply-parser.js';
 import type { UploadListener } from './http1/upload.js';
 
@@ -11,7 +21,12 @@ import type { UploadListener } from './http1/upload.js';
 export interface ExchangeConnection {
   /** Calls `onOpen` of the exchange, or `onFailed`. */
   open(exchange: Exchange): void;
-  send(head: string, body: Buffer | Readable, exchange: Exchange): void;
+  /**
+   * Sends the head, and with it the body if it is complete; else `upload` follows.
+   * @returns false when the connection failed before it took a byte; calls `onOpen` or `onFailed` then, as `open` does
+   */
+  send(head: string, body: Buffer, exchange: Exchange): boolean;
+  upload(body: Readable, exchange: Exchange): void;
   pause(): void;
   resume(): void;
   /** `complete`: request and answer have come to their ends. Otherwise it is broken. */
@@ -28,6 +43,8 @@ export interface ExchangeLimits {
 /** E5. In two halves: what came while this process itself was held up is read in between. */
 const HALF_LEAVE_GRACE_MS = 50;
 
+const NOTHING = Buffer.alloc(0);
+
 /** How much of the body of a reply that nobody wants is read to keep the connection. */
 const UNWANTED_BYTES = 64 * 1024;
 
@@ -42,16 +59,18 @@ const UNWANTED_BYTES = 64 * 1024;
  * E1  settle() is the only way out: it answers once, ends the upload and lets go of the caller's signal.
  * E2  Nothing is written to the writer before a 200 has come and the request body has gone out completely.
  * E3  The writer gets no byte after it asked for a pause, until it calls back.
- * E4  A request is sent at most once, and not before whoever sent the call has been told that it starts.
+ * E4  A request is sent at most once, and not before whoever sent the call has been told that it starts. That is said when
+ *     there is a connection: where there is none nothing has run, and another container may have the call.
  * E5  A call whose caller goes before it was sent is not sent. One that was sent gets two HALF_LEAVE_GRACE_MS to end by
  *     itself. Its container then serves on: a client that closes many connections at once does not take all hot
  *     containers along.
  */
 export class Exchange implements ReplyHandler, UploadListener {
   private readonly ended = new Deferred<ExchangeEnd>();
-  private phase: FailedWhile | 'draining' | 'abandoned' | 'settled' = 'connecting';
-  private deadline: WallMs | undefined;
-  /** The whole body, where it was there when the exchange began. */
+  private phase: 'connecting' | FailedWhile | 'draining' | 'abandoned' | 'settled' = 'connecting';
+  private head = '';
+  private announced = false;
+  /** The whole body, where it was there when the request was to be sent. */
   private complete: Buffer | undefined;
   private bytes = 0;
   /** The result of a reply whose body nobody wants. */
@@ -72,17 +91,14 @@ export class Exchange implements ReplyHandler, UploadListener {
 
   begin(deadline: WallMs): void {
     const { call } = this;
-    this.deadline = deadline;
     if (call.signal.aborted) return this.settle({ error: cancelReason(call.signal), reusable: true });
     call.signal.addEventListener('abort', this.onCallerGone);
-    // What has arrived by now is taken at once: the caller of a detached call has been answered, and takes the rest along.
     try {
-      this.complete = call.body.takeComplete();
+      this.head = requestHead(call, deadline);
     } catch (error) {
       return this.settle({ error, reusable: true }, true);
     }
-    if (call.beforeStart === undefined) this.connection.open(this);
-    else call.beforeStart(this.onAnnounced);
+    this.connection.open(this);
   }
 
   /** Ends the exchange from outside; the container must not be used again. */
@@ -91,20 +107,10 @@ export class Exchange implements ReplyHandler, UploadListener {
   }
 
   onOpen(): void {
-    const { call, deadline } = this;
-    if (this.phase !== 'connecting' || deadline === undefined) return;
-    let head: string;
-    let body: Buffer | Readable;
-    try {
-      // A body may have broken off, or turned out too large, before the function had a byte.
-      const complete = this.complete ?? call.body.takeComplete();
-      head = requestHead(call, deadline, complete?.length);
-      body = complete ?? call.body.stream();
-    } catch (error) {
-      return this.settle({ error, reusable: true }, true);
-    }
-    this.phase = 'sending';
-    this.connection.send(head, body, this);
+    if (this.phase !== 'connecting') return;
+    if (this.announced || this.call.beforeStart === undefined) return this.send();
+    this.announced = true;
+    this.call.beforeStart(this.onAnnounced);
   }
 
   onHead(status: number, headers: HeaderList, length: number | undefined): void {
@@ -137,6 +143,7 @@ export class Exchange implements ReplyHandler, UploadListener {
   onFailed(cause: Error): void {
     const { phase } = this;
     if (phase === 'settled') return;
+    if (phase === 'connecting') return this.settle(endUnsent(cause, this.unsentBody));
     if (phase === 'draining') return this.settle(this.verdict ?? { error: cause, reusable: false });
     if (phase === 'abandoned') return this.settle({ error: this.verdict?.error ?? cause, reusable: false });
     this.settle(endFromConnection(cause, phase, this.call.body.consumed));
@@ -148,8 +155,28 @@ export class Exchange implements ReplyHandler, UploadListener {
 
   private readonly onAnnounced = (): void => {
     // Unless it ended while it was announced.
-    if (this.phase === 'connecting') this.connection.open(this);
+    if (this.phase === 'connecting') this.send();
   };
+
+  private send(): void {
+    const { body } = this.call;
+    let rest: Readable | undefined;
+    try {
+      // A body may have broken off, or turned out too large, before the function had a byte.
+      this.complete ??= body.takeComplete();
+      if (this.complete === undefined) rest = body.stream();
+    } catch (error) {
+      return this.settle({ error, reusable: true }, true);
+    }
+    const { complete } = this;
+    if (!this.connection.send(this.head + framing(complete?.length), complete ?? NOTHING, this)) return;
+    this.phase = 'sending';
+    if (rest) this.connection.upload(rest, this);
+  }
+
+  private get unsentBody(): RequestBody {
+    return this.complete === undefined ? this.call.body : completeBody(this.complete);
+  }
 
   private startRelay(headers: HeaderList, length: number | undefined): void {
     const { maxBodyBytes } = this.limits;
@@ -224,7 +251,7 @@ export class Exchange implements ReplyHandler, UploadListener {
     this.patience?.cancel();
     this.call.signal.removeEventListener('abort', this.onCallerGone);
     this.connection.release(this, complete);
-    if (!this.call.body.consumed) this.call.body.discard();
+    if (!this.call.body.consumed && end.unsent === undefined) this.call.body.discard();
     this.ended.resolve(end);
   }
 }

@@ -24,11 +24,11 @@ const TOKEN = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
 const FORBIDDEN = /[\0-\x08\x0a-\x1f\x7f]|[^\0-\xff]/;
 
 /**
- * The head of `POST /call`, one character a byte: the call's own headers, less those of a connection, then id and deadline.
- * @param length of the body; undefined: it is sent in chunks
+ * The head of `POST /call` up to its `framing`, one character a byte: the call's own headers, less those of a connection, then
+ * id and deadline.
  * @throws FnError `badRequest` when a header of the call cannot travel over HTTP
  */
-export function requestHead(call: AgentCall, deadline: WallMs, length: number | undefined): string {
+export function requestHead(call: AgentCall, deadline: WallMs): string {
   const { headers } = call.model;
   let head = 'POST /call HTTP/1.1\r\nHost: localhost\r\n';
   const ownTrace = hasTrace(call.trace) ? traceHeaders(call.trace) : undefined;
@@ -42,9 +42,15 @@ export function requestHead(call: AgentCall, deadline: WallMs, length: number | 
   head += header('Fn-Call-Id', call.model.id);
   head += `Fn-Deadline: ${formatDateSeconds(deadline)}\r\n`;
   for (const name in ownTrace) head += header(name, ownTrace[name] ?? '');
-  return length === undefined
-    ? `${head}Transfer-Encoding: chunked\r\n\r\n`
-    : `${head}Content-Length: ${length}\r\n\r\n`;
+  return head;
+}
+
+/**
+ * The end of a head.
+ * @param length of the body; undefined: it is sent in chunks
+ */
+export function framing(length: number | undefined): string {
+  return length === undefined ? 'Transfer-Encoding: chunked\r\n\r\n' : `Content-Length: ${length}\r\n\r\n`;
 }
 
 function header(name: string, value: string): string {

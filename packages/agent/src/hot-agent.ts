@@ -50,6 +50,11 @@ export interface HotAgentOptions {
   readonly logSinks: readonly LogSink[];
 }
 
+/** So many containers may be found gone for one call; then it is refused, and may have better luck elsewhere. */
+const MAX_TRIES = 32;
+/** So many of them may have been launched for this very call; then their function is to blame. */
+const MAX_STILLBORN = 2;
+
 /** An agent that keeps containers hot: one queue of slots for each slot key. */
 export class HotAgent implements Agent {
   readonly ready: Promise<void>;
@@ -163,7 +168,7 @@ export class HotAgent implements Agent {
     const startedAt = clock.now();
     call.timings.schedulerNs = nanoseconds(startedAt - submittedAt);
     const closeSpan = openExecutionSpan(call);
-    const error = await container.serve(call, this.executionDeadline(call));
+    const error = await this.serve(call, container);
     closeSpan?.(error);
     call.timings.executionNs = nanoseconds(clock.now() - startedAt);
     try {
@@ -190,6 +195,34 @@ export class HotAgent implements Agent {
       throw error;
     }
     return container;
+  }
+
+  /**
+   * In the container, or in another where that takes nothing of the call: it has ended, and nobody has noticed yet. All its
+   * like may have, as when the engine stops.
+   */
+  private async serve(call: AgentCall, first: HotContainer): Promise<unknown> {
+    let end = await first.serve(call, this.executionDeadline(call));
+    let stillborn = 0;
+    for (let tries = 1; end.unsent !== undefined; tries += 1) {
+      const { unsent, error } = end;
+      this.options.log.debug('a container is gone, its call goes to another', { callId: call.model.id, error });
+      try {
+        if (stillborn >= MAX_STILLBORN) throw error;
+        if (tries >= MAX_TRIES) throw new FnError('serverBusy', { cause: error });
+        throwIfEnded(call, this.options.clock.now());
+        const queue = this.queueFor(call);
+        const idle = queue.take();
+        const container = idle ?? (await queue.wait(call));
+        if (idle === undefined && !container.wasUsed) stillborn += 1;
+        end = await container.serve({ ...call, body: unsent }, this.executionDeadline(call));
+      } catch (cause) {
+        unsent.discard();
+        call.logSink.close();
+        return cause;
+      }
+    }
+    return end.error;
   }
 
   private executionDeadline(call: AgentCall): MonoMs {

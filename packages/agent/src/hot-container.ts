@@ -4,6 +4,7 @@ import type { AgentCall, LaunchCause } from './agent-call.js';
 import { ContainerLaunch, NotWanted } from './container-launch.js';
 import type { ContainerMetrics } from './container-metrics.js';
 import type { Evictable } from './evictor.js';
+import type { ExchangeEnd } from './exchange-end.js';
 import { FunctionConnection } from './function-connection.js';
 import type { Exchange, ExchangeLimits } from './function-exchange.js';
 import { IdleFreezer } from './idle-freezer.js';
@@ -47,6 +48,9 @@ export interface ContainerOwner {
   gone(container: HotContainer): void;
 }
 
+/** How a container served a call. */
+export type ServeEnd = Pick<ExchangeEnd, 'error' | 'unsent'>;
+
 type State = 'launching' | 'idle' | 'busy' | 'closed';
 
 /**
@@ -73,6 +77,7 @@ export class HotContainer implements Evictable {
   /** Why a claimed container cannot serve. */
   private broken: FnError | undefined;
   private opening: Promise<void> = Promise.resolve();
+  private used = false;
   /** It closes as soon as it would be idle. */
   private retiring = false;
   private readonly stop = new AbortController();
@@ -95,6 +100,11 @@ export class HotContainer implements Evictable {
 
   get resources(): Resources {
     return this.options.token.resources;
+  }
+
+  /** It has had a call, be it in vain. */
+  get wasUsed(): boolean {
+    return this.used;
   }
 
   get isStandby(): boolean {
@@ -144,27 +154,32 @@ export class HotContainer implements Evictable {
 
   /**
    * Serves a call; the container must have been claimed for it.
-   * @returns what to tell the caller, undefined when the answer has been written
+   * @returns what to tell the caller; or, when nothing has reached the function, what another container may be sent
    */
-  async serve(call: AgentCall, deadlineAt: MonoMs): Promise<unknown> {
+  async serve(call: AgentCall, deadlineAt: MonoMs): Promise<ServeEnd> {
     const { connection } = this;
     const remainingMs = deadlineAt - this.options.clock.now();
     if (this.state !== 'busy' || connection === undefined) return unserved(call, new CancelledError());
-    const refusal = this.broken ?? (remainingMs <= 0 ? new FnError('callTimeout') : undefined);
-    if (refusal) {
+    if (this.broken) {
       this.finish(false);
-      return unserved(call, refusal);
+      return { error: this.broken, unsent: call.body };
     }
+    if (remainingMs <= 0) {
+      this.finish(false);
+      return unserved(call, new FnError('callTimeout'));
+    }
+    this.used = true;
     this.options.output.begin(call);
     this.exchange = connection.exchange(call, wallAt(deadlineAt, this.options.clock));
     this.deadlineTimer.set(remainingMs);
     const from = this.options.clock.now();
-    const { error, reusable } = await this.exchange.end;
-    this.options.output.end();
+    const end = await this.exchange.end;
+    if (end.unsent) this.options.output.handOn();
+    else this.options.output.end();
     this.deadlineTimer.clear();
     this.exchange = undefined;
-    this.finish(reusable, this.options.clock.now() - from);
-    return error;
+    this.finish(end.reusable, this.options.clock.now() - from);
+    return end;
   }
 
   evict(): void {
@@ -279,8 +294,8 @@ export class HotContainer implements Evictable {
 }
 
 /** A call that never got to the function. */
-function unserved(call: AgentCall, error: Error): Error {
+function unserved(call: AgentCall, error: Error): ServeEnd {
   call.body.discard();
   call.logSink.close();
-  return error;
+  return { error };
 }

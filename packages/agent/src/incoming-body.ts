@@ -16,6 +16,7 @@ export class IncomingBody implements RequestBody {
   }
 
   stream(): Readable {
+    if (this.relay) return this.relay;
     const { request } = this;
     // Destroying the request itself would take away the connection that the answer has to go over.
     const relay = new PassThrough();

@@ -40,9 +40,8 @@ it('a function that swaps its socket for another’s gets no further call, and t
     });
   });
   test = new TestAgent({ hostile });
-  for (const round of [1, 2]) {
+  for (const round of [1, 2, 3]) {
     expect(String((await test.answer({ image: 'hostile' })).body)).toBe('harmless');
-    expect(await test.outcome({ image: 'hostile' })).toBe('functionResponse');
     expect(test.driver.counters.created).toBe(round);
   }
   expect(visits).toBe(0);

@@ -15,7 +15,7 @@ export interface ResponseWriter {
 export interface RequestBody {
   /** The whole body, if all of it has arrived; then it is consumed. Undefined: use `stream`. */
   takeComplete(): Buffer | undefined;
-  /** The bytes as they come. Destroying the stream says that nobody will read on. */
+  /** The bytes as they come, the same stream each time. Destroying it says that nobody will read on. */
   stream(): Readable;
   /** The consumer has taken the last byte and seen the end. */
   readonly consumed: boolean;

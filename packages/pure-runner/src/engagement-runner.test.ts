@@ -17,7 +17,6 @@ import {
 } from '@fnfleet/core';
 import { type CallIo, decodeOrca, type TryMessage } from '@fnfleet/protocol';
 import { aCall, RecordingWriter } from '@fnfleet/testing';
-import { DetachedAcks } from './detached-acks.js';
 import { type EngagementDeps, engagementRunner } from './engagement-runner.js';
 
 const clock = new FakeClock();
@@ -193,27 +192,34 @@ describe('a detached call', () => {
     expect((await run(detached)).report).toMatchObject({ errorCode: new FnError('detachUnsupported').status });
   });
 
-  it('is acknowledged when it begins; what the function answers goes nowhere', async () => {
-    const detachedAcks = new DetachedAcks();
+  it('is acknowledged when a function is there to take it; what the function answers goes nowhere', async () => {
     executes = async (call) => {
       expect(response.status).toBeUndefined();
-      detachedAcks.beforeCall(call);
+      await new Promise<void>((start) => call.beforeStart?.(start));
       expect(response.status).toBe(202);
       call.response.writeHead(500, []);
       call.response.write(Buffer.from('unheard'));
     };
-    expect((await run(detached, { detachedAcks })).report.success).toBe(true);
+    expect((await run(detached, { detached: true })).report.success).toBe(true);
     expect([response.status, response.body.length]).toEqual([202, 0]);
   });
 
-  it('that has ended is forgotten, however it ended', async () => {
-    const detachedAcks = new DetachedAcks();
-    let seen: AgentCall | undefined;
-    executes = async (call) => {
-      seen = call;
-      throw new FnError('functionFailed');
+  it('is acknowledged before its balancer is told that it starts', async () => {
+    const said: (number | undefined)[] = [];
+    const beforeStart = (start: () => void) => {
+      said.push(response.status);
+      start();
     };
-    await run(detached, { detachedAcks });
-    expect(() => detachedAcks.beforeCall(seen as AgentCall)).toThrow(new FnError('callHandleNotFound').message);
+    executes = (call) => new Promise<void>((start) => call.beforeStart?.(start));
+    await run(detached, { detached: true, io: { beforeStart } });
+    expect(said).toEqual([202]);
+  });
+
+  it('that no function could take is not acknowledged', async () => {
+    executes = async () => {
+      throw new FnError('containerInitFailed');
+    };
+    await run(detached, { detached: true });
+    expect(response.status).toBeUndefined();
   });
 });

@@ -22,13 +22,20 @@ import {
   hasTrace,
   type Logger,
   openSpan,
+  type ResponseWriter,
   SpanKind,
   type TraceContext,
   traceFields,
 } from '@fnfleet/core';
-import { type CallEnd, type CallIo, encodeOrca, type RunCall, type TryMessage } from '@fnfleet/protocol';
+import {
+  type BeforeStart,
+  type CallEnd,
+  type CallIo,
+  encodeOrca,
+  type RunCall,
+  type TryMessage,
+} from '@fnfleet/protocol';
 import { callReport } from './call-report.js';
-import { type DetachedAcks, droppedAnswer } from './detached-acks.js';
 import type { RunnerLoad } from './runner-load.js';
 
 /** An engagement at the runner, in a trace; as the conventions of OpenTelemetry name a gRPC call. */
@@ -39,8 +46,8 @@ export interface EngagementDeps {
   readonly clock: Clock;
   readonly logger: Logger;
   readonly load: RunnerLoad;
-  /** Undefined: detached calls are refused. */
-  readonly detachedAcks?: DetachedAcks;
+  /** Whether detached calls are taken. */
+  readonly detached?: boolean;
   /** Image that only status checks may use. */
   readonly statusImage?: string;
 }
@@ -62,7 +69,8 @@ export function engagementRunner(deps: EngagementDeps): RunCall {
     try {
       call = await buildCall(offer, io, trace, deps);
       if (deps.load.draining) throw new FnError('serverBusy');
-      await submit(call, io, deps);
+      if (call.model.type === 'detached' && !deps.detached) throw new FnError('detachUnsupported');
+      await deps.agent.submit(call);
       return end(undefined);
     } catch (error) {
       if (!(error instanceof FnError) && !(error instanceof CallDecodeError) && !io.signal.aborted) {
@@ -77,6 +85,7 @@ export function engagementRunner(deps: EngagementDeps): RunCall {
 async function buildCall(offer: TryMessage, io: CallIo, trace: TraceContext, deps: EngagementDeps): Promise<AgentCall> {
   const model = decodeCall(offer.callJson);
   if (deps.statusImage !== undefined && model.image === deps.statusImage) throw new FnError('invalidFnImage');
+  const detached = model.type === 'detached';
   // The balancer's clock is not ours: a call exists here from the moment it arrived.
   model.createdAt = deps.clock.wallNow();
   model.startedAt = undefined;
@@ -84,10 +93,10 @@ async function buildCall(offer: TryMessage, io: CallIo, trace: TraceContext, dep
   const options: CallOption[] = [
     fromModelAndInput(model, io.body),
     withLogger(noLogSink),
-    withWriter(model.type === 'detached' ? droppedAnswer : io.response),
+    withWriter(detached ? droppedAnswer : io.response),
     withSignal(io.signal),
     withExtensions(offer.extensions),
-    withBeforeStart(io.beforeStart),
+    withBeforeStart(detached ? acknowledging(io) : io.beforeStart),
     withTrace(trace),
   ];
   if (io.deadlineAt !== undefined) options.push(withDeadline(io.deadlineAt));
@@ -102,13 +111,21 @@ function checkedSlotKey(hex: string): string {
   throw new CallDecodeError(`slot_hash_id: expected hexadecimal digits in pairs, got ${shown}`);
 }
 
-async function submit(call: AgentCall, io: CallIo, deps: EngagementDeps): Promise<void> {
-  if (call.model.type !== 'detached') return deps.agent.submit(call);
-  if (deps.detachedAcks === undefined) throw new FnError('detachUnsupported');
-  const forget = deps.detachedAcks.expect(call, () => io.response.writeHead(202, []));
-  try {
-    await deps.agent.submit(call);
-  } finally {
-    forget();
-  }
+/**
+ * A detached call is acknowledged when a function is there to take it: not when it is queued, nor for a container that turns
+ * out to be gone.
+ */
+function acknowledging({ response, beforeStart }: CallIo): BeforeStart {
+  return (start) => {
+    response.writeHead(202, []);
+    if (beforeStart) beforeStart(start);
+    else start();
+  };
 }
+
+/** Where the answer of a detached call goes: nobody waits for it. */
+const droppedAnswer: ResponseWriter = {
+  writeHead: () => undefined,
+  write: () => true,
+  onDrain: (callback) => callback(),
+};

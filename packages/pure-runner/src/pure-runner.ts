@@ -13,7 +13,6 @@ import {
 } from '@fnfleet/core';
 import type { LoadReport } from '@fnfleet/protocol';
 import { aboutRunner } from './about-runner.js';
-import { DetachedAcks } from './detached-acks.js';
 import { EngagementCounters } from './engagement-counters.js';
 import { engagementRunner } from './engagement-runner.js';
 import { GrpcListener } from './grpc-listener.js';
@@ -103,14 +102,12 @@ class PureRunnerService implements PureRunner {
   private graceMs = 0;
 
   constructor(options: PureRunnerOptions) {
-    const { agent, clock = systemClock, logger = silentLogger, statusImage, configure, logs } = options;
+    const { agent, clock = systemClock, logger = silentLogger, statusImage, detached, configure, logs } = options;
     this.agent = agent;
     this.logger = logger;
-    const detachedAcks = options.detached ? new DetachedAcks() : undefined;
-    if (detachedAcks) agent.addCallListener(detachedAcks);
     const counters = new EngagementCounters();
     this.ownLoad = new RunnerLoad(agent, counters);
-    const run = engagementRunner({ agent, clock, logger, load: this.ownLoad, detachedAcks, statusImage });
+    const run = engagementRunner({ agent, clock, logger, load: this.ownLoad, detached, statusImage });
     const listen = options.listen ?? DEFAULT_LISTEN;
     this.listener = new GrpcListener({
       host: listen.slice(0, listen.lastIndexOf(':')).replace(/^\[|\]$/g, ''),

@@ -111,6 +111,11 @@ export class ReplyParser {
     this.state = 'stopped';
   }
 
+  /** It has begun a reply that is not complete. */
+  get isReading(): boolean {
+    return this.state !== 'done' && this.state !== 'stopped';
+  }
+
   /** The reply is complete, and another request may follow on its connection. */
   get mayGoOn(): boolean {
     return this.state === 'done' && this.keepAlive;

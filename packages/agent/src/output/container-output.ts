@@ -57,6 +57,12 @@ export class ContainerOutput {
     if (this.ownSink !== noLogSink || this.lines.stdout.pending || this.lines.stderr.pending) this.startGrace();
   }
 
+  /** The call goes to another container, and its own sink with it. */
+  handOn(): void {
+    this.ownSink = noLogSink;
+    this.end();
+  }
+
   /** The container is gone. */
   close(): void {
     this.endLog();

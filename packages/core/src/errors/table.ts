@@ -183,12 +183,6 @@ const CALL_ERRORS = {
     text: 'Detach call functions are not supported on this server',
     doc: 'The runner was not set up for detached calls.',
   },
-  callHandleNotFound: {
-    status: 500,
-    blame: 'platform',
-    text: 'Unable to find the call handle',
-    doc: 'A detached call ended while it was being acknowledged.',
-  },
   invalidFnImage: {
     status: 400,
     blame: 'caller',

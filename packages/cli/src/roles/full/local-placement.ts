@@ -1,8 +1,8 @@
 import {
   type Agent,
-  type AgentCall,
   type CallOption,
   fromModelAndInput,
+  withBeforeStart,
   withDeadline,
   withExtensions,
   withSignal,
@@ -23,12 +23,8 @@ const ACCEPTED = 202;
 export class LocalPlacement implements CallPlacement {
   /** The agent does. */
   readonly countsCalls = true;
-  /** Detached calls that have not begun, and what tells their callers. */
-  private readonly waiting = new WeakMap<AgentCall, () => void>();
 
-  constructor(private readonly agent: Agent) {
-    agent.addCallListener({ beforeCall: (call) => this.waiting.get(call)?.() });
-  }
+  constructor(private readonly agent: Agent) {}
 
   async place(call: LbCall): Promise<unknown> {
     call.offeredTo(HERE);
@@ -60,10 +56,16 @@ export class LocalPlacement implements CallPlacement {
     ];
     if (deadlineAt !== undefined) options.push(withDeadline(deadlineAt));
     // The caller of a detached call gets one word when it begins; what the function says is dropped.
-    const detached = model.type === 'detached';
-    if (!detached) options.push(withWriter(response));
+    if (model.type !== 'detached') options.push(withWriter(response));
+    else {
+      options.push(
+        withBeforeStart((start) => {
+          response.writeHead(ACCEPTED, []);
+          start();
+        }),
+      );
+    }
     const built = await this.agent.getCall(...options);
-    if (detached) this.waiting.set(built, () => response.writeHead(ACCEPTED, []));
     try {
       await this.agent.submit(built);
     } finally {

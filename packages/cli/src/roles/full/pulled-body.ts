@@ -26,6 +26,7 @@ export class PulledBody implements RequestBody {
   }
 
   stream(): Readable {
+    if (this.readable) return this.readable;
     const readable = new Readable({
       read: () => {
         this.wanted = true;
