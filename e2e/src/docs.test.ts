@@ -18,6 +18,7 @@ const PAGES = ['*.md', 'docs/**/*.md', 'deploy/**/*.md', 'examples/*/*.md', 'e2e
 const FOLLOWED: readonly { name: string; heading?: string }[] = [
   { name: 'README.md', heading: 'Two commands' },
   { name: 'docs/first-steps.md' },
+  { name: 'docs/functions.md' },
 ];
 
 describe('the documentation', () => {

@@ -5,6 +5,11 @@ import type { MarkdownPage } from '../markdown-page.js';
 const OTHERS: Readonly<Record<string, string>> = {
   FN_TOKEN: 'read by the fn command line',
   FN_LISTENER: 'what a function is told',
+  FN_FORMAT: 'what a function is told',
+  FN_MEMORY: 'what a function is told',
+  FN_TYPE: 'what a function is told',
+  FN_FN_ID: 'what a function is told',
+  FN_APP_ID: 'what a function is told',
   FN_REGISTRY_TOKEN: 'an extension of a call',
   FN_HOT_POLL_MSECS: 'of Fn, without effect',
   OTEL_RESOURCE_ATTRIBUTES: 'read by the library of OpenTelemetry',
