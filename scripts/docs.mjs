@@ -1,6 +1,6 @@
 /**
  * Renders the reference pages that come from declarations: docs/configuration.md, docs/errors.md, docs/metrics.md,
- * docs/commands.md.
+ * docs/commands.md, and the names that a node's environment may have.
  * With --check it writes nothing and fails when a page is not what it should be.
  */
 import { createRequire } from 'node:module';
@@ -9,9 +9,18 @@ import { renderFile } from './lib/rendered-file.mjs';
 const require = createRequire(import.meta.url);
 const { ERRORS, METRICS, renderSettings } = require('../packages/core/dist/index.js');
 const { COMMANDS, newProgram } = require('../packages/cli/dist/commands/all.js');
-const { treeOf } = require('../packages/cli/dist/reference/command-tree.js');
+const { treeOf, walk } = require('../packages/cli/dist/reference/command-tree.js');
 const { renderCommands } = require('../packages/cli/dist/reference/render-commands.js');
 const { SETTINGS_SECTIONS } = require('../packages/cli/dist/roles/index.js');
+
+const tree = treeOf(await newProgram(COMMANDS));
+
+/** All that begin with FN_, of nodes and of commands. */
+function variableNames() {
+  const settings = SETTINGS_SECTIONS.flatMap(({ shape }) => Object.values(shape).map(({ name }) => name));
+  const options = [...walk(tree)].flatMap(({ node }) => node.options.map(({ variable }) => variable ?? ''));
+  return [...new Set([...settings, ...options])].filter((name) => name.startsWith('FN_')).sort();
+}
 
 const NOTE = '<!-- Rendered by `npm run docs` from the declarations in the code. Do not edit. -->';
 
@@ -46,7 +55,7 @@ ${Object.values(ERRORS)
 \`fnfleet <command> --help\` shows the same. An option whose variable is named can be given by that variable. A command is let
 in by the certificate of FN_TLS_CERT and FN_TLS_KEY, or by FN_OPERATOR_TOKEN, and with FN_TLS_CA talks to none but the fleet.
 
-${renderCommands(treeOf(await newProgram(COMMANDS)))}`,
+${renderCommands(tree)}`,
 
   'docs/metrics.md': `${NOTE}
 
@@ -62,5 +71,15 @@ ${Object.entries(METRICS)
   .join('\n')}
 `,
 };
+
+pages['packages/cli/src/roles/variable-names.ts'] =
+  `// Rendered by \`npm run docs\` from the declarations in the code. Do not edit.
+
+/** Every variable that a node or a command reads. A list of its own: the declarations come with the code of every role. */
+export const VARIABLE_NAMES: readonly string[] = [
+${variableNames()
+  .map((name) => `  '${name}',\n`)
+  .join('')}];
+`;
 
 for (const [name, page] of Object.entries(pages)) renderFile(name, page);

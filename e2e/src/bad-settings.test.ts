@@ -101,6 +101,25 @@ describe('a node with wrong settings', () => {
     expect(node.output).toMatch(/WARN .*without TLS, whoever reaches the ports of this node can use it/);
   });
 
+  it.each<[string, Readonly<Record<string, string>>]>([
+    ...Object.entries({ ...NODES, api: { ...NODES.api, FN_DB_URL: DATABASE } }),
+    ['full', { ...NODES['pure-runner'], FN_NODE_TYPE: 'full', FN_DB_URL: DATABASE }],
+    ['lb of two workers', { ...LB, FN_WORKERS: '2', FN_PORT: '' }],
+  ])('a node that starts (%s) warns once of a variable that nothing reads', async (_, settings) => {
+    const port = settings.FN_PORT ?? '0';
+    const node = start({ ...settings, FN_PORT: port === '' ? `${await freePorts(1)}` : port, FN_LOG_LEVLE: 'debug' });
+    await node.prints(/ ready /);
+    expect(node.output.match(/WARN .*unknown setting, it has no effect.*FN_LOG_LEVLE.*/g)).toEqual([
+      expect.stringContaining('did you mean FN_LOG_LEVEL?'),
+    ]);
+  });
+
+  it('one that cannot start for what is missing names the variable that was meant to be it', async () => {
+    const output = await refusal({ FN_NODE_TYPE: 'lb', FN_RUNNER_APIURL: 'http://api' });
+    expect(output).toContain('FN_RUNNER_API_URL: required');
+    expect(output).toContain('FN_RUNNER_APIURL has no effect: did you mean FN_RUNNER_API_URL?');
+  });
+
   it('names the TLS files that are missing or wrong', async () => {
     const some = await refusal({ ...LB, FN_TLS_CERT: '/a.crt' });
     expect(some).toContain('FN_TLS_KEY, FN_TLS_CA: missing');

@@ -1,9 +1,10 @@
-import { commonSettings, type Environment, readSettings } from '@fnfleet/core';
+import { commonSettings, type Environment, readSettings, SettingsError } from '@fnfleet/core';
 import { Command } from 'commander';
 import { failureText } from '../explain-failure.js';
 import { loadRole } from '../roles/load-role.js';
 import { tellParent } from '../roles/parent-messages.js';
 import { runRole } from '../roles/run-role.js';
+import { unknownSettings } from '../roles/unknown-settings.js';
 import { WORKER_VARIABLE } from '../roles/workers/worker-settings.js';
 import { withExitCodes } from './exit-codes.js';
 
@@ -25,13 +26,21 @@ async function startNode(env: Environment): Promise<void> {
     const processes = role.processes?.(env) ?? 1;
     if (processes === 1 || env[WORKER_VARIABLE] !== undefined) await runRole(role, env);
     else await (await import('../roles/workers/run-workers.js')).runWorkers(role, processes, env);
-  } catch (error) {
+  } catch (thrown) {
+    const error = namingUnknown(thrown, env);
     await tellParent({ failed: failureText(error) });
     throw error;
   } finally {
     // Whoever started us holds a channel open that would keep the process alive.
     if (process.connected) process.disconnect();
   }
+}
+
+/** What is missing may be there under a name that is mistyped. */
+function namingUnknown(error: unknown, env: Environment): unknown {
+  if (!(error instanceof SettingsError)) return error;
+  const unknown = unknownSettings(env).map(({ name, hint }) => `${name} has no effect: ${hint}`);
+  return unknown.length === 0 ? error : new SettingsError([...error.problems, ...unknown]);
 }
 
 /** Every setting there is. Loaded for the help alone, which cannot wait for an import: it needs the code of every role. */

@@ -7,6 +7,7 @@ import { tellParent } from './parent-messages.js';
 import { measureProcess } from './process-metrics.js';
 import type { Role, RoleDeps, RunningRole } from './role.js';
 import { roleSecurity } from './role-security.js';
+import { warnOfUnknownSettings } from './unknown-settings.js';
 import type { WorkerLink } from './workers/worker-link.js';
 import { WORKER_VARIABLE } from './workers/worker-settings.js';
 
@@ -21,6 +22,8 @@ export async function runRole(role: Role, env: Environment): Promise<void> {
   // All of them, before anything is started: one message tells everything that is wrong.
   const common = readSettings({ ...role.settings, ...commonSettings, ...httpSettings, ...telemetrySettings }, env);
   const logger = createLogger({ level: common.logLevel, format: common.logFormat, fields: { role: role.name } });
+  // One of several workers has the environment of the process that started it, which has warned.
+  if (env[WORKER_VARIABLE] === undefined) warnOfUnknownSettings(env, logger);
   // Before anything counts: what was counted by then would be nowhere.
   const link = env[WORKER_VARIABLE] === undefined ? undefined : await newWorkerLink();
   const telemetry = await startTelemetry(role.name, common, logger, link && (() => link.metrics()));

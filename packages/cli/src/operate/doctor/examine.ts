@@ -20,12 +20,13 @@ import { type FleetAccess, fleetAccess } from '../../access/fleet-access.js';
 import { secureFetch } from '../../access/secure-fetch.js';
 import { driverSettings } from '../../roles/drivers.js';
 import { ROLES } from '../../roles/index.js';
+import { unknownSettings } from '../../roles/unknown-settings.js';
 import { ask } from '../ask.js';
 import { checkApi } from './api-check.js';
 import { checkDatabase } from './database-check.js';
 import { diskFinding } from './disk-check.js';
 import { checkEngine } from './engine-check.js';
-import { type Check, type Finding, found, ok } from './finding.js';
+import { type Check, type Finding, found, ok, warn } from './finding.js';
 import { checkMemory, checkOpenFiles } from './machine-checks.js';
 import { peersOf } from './peers.js';
 import { checkPort } from './port-check.js';
@@ -41,7 +42,10 @@ const VERSION_SHAPE = { fields: { version: { optional: 'string' } } } as const;
 /** Looks at everything that a node with this environment needs, on this machine and around it. Never throws. */
 export async function examine(env: Environment): Promise<Finding[]> {
   const read = settingsOf(env);
-  if (!('settings' in read)) return read.problems.map((what) => ({ check: 'settings', verdict: 'fail', what }));
+  const unknown = unknownSettings(env).map(({ name, hint }) => warn('settings', `${name} has no effect`, hint));
+  if (!('settings' in read)) {
+    return [...read.problems.map((what) => ({ check: 'settings', verdict: 'fail', what }) as const), ...unknown];
+  }
   const { settings } = read;
   const role = settings.nodeType;
   const checks: Checks = [
@@ -55,7 +59,7 @@ export async function examine(env: Environment): Promise<Finding[]> {
     ...fleetChecks(env),
   ];
   const findings = await Promise.all(checks.map(([name, check]) => found(name, check)));
-  return [ok('settings', `those of a node with FN_NODE_TYPE=${role}`), ...findings.flat()];
+  return [ok('settings', `those of a node with FN_NODE_TYPE=${role}`), ...unknown, ...findings.flat()];
 }
 
 function settingsOf(env: Environment): { settings: NodeSettings } | { problems: readonly string[] } {

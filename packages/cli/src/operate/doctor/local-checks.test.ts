@@ -218,6 +218,18 @@ it('settings that are wrong are all there is to say', async () => {
   );
 });
 
+it.each([
+  ['beside what is wrong', { FN_NODE_TYPE: 'lb' }],
+  ['of a node that could start', { FN_NODE_TYPE: 'api', FN_PORT: '0', FN_DB_URL: 'sqlite3://:memory:' }],
+])('settings that nobody reads are named: %s', async (_, env) => {
+  expect(await examine({ ...env, FN_LOG_LEVLE: 'debug' })).toContainEqual({
+    check: 'settings',
+    verdict: 'warn',
+    what: 'FN_LOG_LEVLE has no effect',
+    remedy: 'did you mean FN_LOG_LEVEL?',
+  });
+});
+
 it('findings are lines, with what to do below', () => {
   expect(
     formatFindings([

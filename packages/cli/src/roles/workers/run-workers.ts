@@ -5,6 +5,7 @@ import { stopSignal } from '../../stop-signal.js';
 import { tellParent } from '../parent-messages.js';
 import { measureProcess } from '../process-metrics.js';
 import type { Role } from '../role.js';
+import { warnOfUnknownSettings } from '../unknown-settings.js';
 import { WorkerGroup } from './worker-group.js';
 
 /** Workers have their own grace; what they take beyond it is not theirs. Milliseconds. */
@@ -18,6 +19,7 @@ const BEYOND_GRACE_MS = 5_000;
 export async function runWorkers(role: Role, count: number, env: Environment): Promise<void> {
   const common = readSettings({ ...role.settings, ...commonSettings, ...httpSettings }, env);
   const logger = createLogger({ level: common.logLevel, format: common.logFormat, fields: { role: role.name } });
+  warnOfUnknownSettings(env, logger);
   await checkPort(common.bindAddress, common.port);
   const endMeasuring = measureProcess(role.name);
   const group = new WorkerGroup(count, systemClock, logger);

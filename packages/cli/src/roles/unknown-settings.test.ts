@@ -1,0 +1,46 @@
+import { SETTINGS_SECTIONS } from './index.js';
+import { unknownSettings } from './unknown-settings.js';
+
+it('knows every setting of every role, and its file', () => {
+  const names = SETTINGS_SECTIONS.flatMap(({ shape }) => Object.values(shape).map(({ name }) => name));
+  const env = Object.fromEntries(
+    names.flatMap((name) => [
+      [name, 'x'],
+      [`${name}_FILE`, '/x'],
+    ]),
+  );
+  expect(names.length).toBeGreaterThan(100);
+  expect(unknownSettings(env)).toEqual([]);
+});
+
+it.each([
+  ['FN_PLACR', 'did you mean FN_PLACER?'],
+  ['FN_PALCER', 'did you mean FN_PLACER?'],
+  ['FN_LOG_LEVELS', 'did you mean FN_LOG_LEVEL?'],
+  ['FN_MAX_TOTAL_MEMORY', 'fnfleet node --help lists those there are'],
+  ['FN_FREEZE_IDLE_MSEC', 'did you mean FN_FREEZE_IDLE_MSECS?'],
+  ['FN_LOG_FORMAT_FILES', 'fnfleet node --help lists those there are'],
+  ['FN_LOG_DEST', 'a setting of Fn, see docs/moving-from-fn.md'],
+  ['FN_MQ_URL', 'a setting of Fn, see docs/moving-from-fn.md'],
+  ['FN_', 'fnfleet node --help lists those there are'],
+  [`FN_${'X'.repeat(100_000)}`, 'fnfleet node --help lists those there are'],
+])('is named with what it may have been meant to be (%#)', (name, hint) => {
+  expect(unknownSettings({ [name]: 'x' })).toEqual([{ name: expect.stringContaining(name.slice(0, 90)), hint }]);
+});
+
+it.each([
+  ['what is empty, which counts as unset', 'FN_PLACR', ' '],
+  ['what is not ours', 'PATH_FN_PLACR', 'x'],
+  ['a variable of a command', 'FN_API_URL', 'http://api'],
+  ['a variable of the fn command line', 'FN_CONTEXT', 'default'],
+  ['what Kubernetes says of a service', 'FN_LB_SERVICE_HOST', '10.0.0.1'],
+  ['its named port', 'FN_LB_SERVICE_PORT_HTTP', '8081'],
+  ['its port', 'FN_LB_PORT_8081_TCP_ADDR', '10.0.0.1'],
+])('is silent about %s', (_, name, value) => expect(unknownSettings({ [name]: value })).toEqual([]));
+
+it('names twenty at most, without control characters', () => {
+  const env = Object.fromEntries(Array.from({ length: 1000 }, (_, n) => [`FN_Z\u001b[2J\n${n}`, 'x']));
+  const found = unknownSettings(env);
+  expect(found).toHaveLength(20);
+  expect(JSON.stringify(found)).not.toMatch(/\\u001b(?!.)|\\n/);
+});

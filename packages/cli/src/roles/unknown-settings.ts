@@ -1,0 +1,61 @@
+import { type Environment, type Logger, printableLine } from '@fnfleet/core';
+import { nearestName } from '../nearest-name.js';
+import { VARIABLE_NAMES } from './variable-names.js';
+
+const PREFIX = 'FN_';
+/** Of an environment that may be anything. */
+const MAX_NAMED = 20;
+const KNOWN: ReadonlySet<string> = new Set(VARIABLE_NAMES);
+/** What Kubernetes tells each container about a service whose name begins with `fn`. */
+const OF_A_SERVICE = /_(?:SERVICE_HOST|SERVICE_PORT|PORT|PORT_\d{1,5}_(?:TCP|UDP|SCTP)(?:_(?:PROTO|PORT|ADDR))?)$/;
+const NAMED_PORT_OF_A_SERVICE = '_SERVICE_PORT_';
+
+/** Settings of Fn that have no effect here. Names of ours that look like them mean something else. */
+const OF_FN: ReadonlySet<string> = new Set([
+  'FN_ASYNC_CHEW_POLL_MSECS',
+  'FN_DS_DB_PING_MAX_RETRIES',
+  'FN_HOT_POLL_MSECS',
+  'FN_LOG_DEST',
+  'FN_LOG_PREFIX',
+  'FN_LOGSTORE_URL',
+  'FN_MQ_URL',
+  'FN_PROCESS_COLLECTOR_LIST',
+]);
+/** Variables of the `fn` command line. */
+const OF_THE_FN_COMMAND: ReadonlySet<string> = new Set(['FN_CONTEXT', 'FN_INVOKE_ENDPOINT_CACHE_TTL']);
+
+/** A variable that looks like a setting and is none. */
+export interface UnknownSetting {
+  readonly name: string;
+  /** What it may have been meant to be, or why it has no effect. */
+  readonly hint: string;
+}
+
+/** Variables that begin with FN_ and that nothing reads, at most twenty. Values are not looked at, but for being empty. */
+export function unknownSettings(env: Environment): readonly UnknownSetting[] {
+  const names = Object.keys(env).filter((name) => name.startsWith(PREFIX) && env[name]?.trim() && !isKnown(name));
+  return names
+    .sort()
+    .slice(0, MAX_NAMED)
+    .map((name) => ({ name: printableLine(name, 100), hint: hintFor(name) }));
+}
+
+/** A line of the log for each of them. A typing error must not stop a node that worked before. */
+export function warnOfUnknownSettings(env: Environment, logger: Logger): void {
+  for (const { name, hint } of unknownSettings(env)) logger.warn('unknown setting, it has no effect', { name, hint });
+}
+
+function isKnown(name: string): boolean {
+  if (KNOWN.has(name) || OF_THE_FN_COMMAND.has(name) || isOfAService(name)) return true;
+  return name.endsWith('_FILE') && KNOWN.has(name.slice(0, -'_FILE'.length));
+}
+
+function isOfAService(name: string): boolean {
+  return OF_A_SERVICE.test(name) || name.includes(NAMED_PORT_OF_A_SERVICE);
+}
+
+function hintFor(name: string): string {
+  if (OF_FN.has(name)) return 'a setting of Fn, see docs/moving-from-fn.md';
+  const nearest = nearestName(name, KNOWN);
+  return nearest === undefined ? 'fnfleet node --help lists those there are' : `did you mean ${nearest}?`;
+}
