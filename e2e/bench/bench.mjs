@@ -3,6 +3,7 @@
  *
  *   throughput  calls per second and their CPU through balancer, gRPC, runner and hot container, against a one-hop Node proxy
  *   tls         the same with mutual TLS everywhere, against plain text
+ *   network     the same between hosts (network namespaces), against loopback; needs root
  *   silence     a call after 150 ms without one, against the same proxy
  *   first       the first seconds after the start, against a warm fleet
  *   bodies      echoes of 64 KiB to 4 MiB, against the same proxy
@@ -26,6 +27,7 @@ import { measureColdStart } from './cold-start.mjs';
 import { measureFirstSeconds } from './first-seconds.mjs';
 import { measureFrozen } from './frozen.mjs';
 import { measureMemory } from './memory.mjs';
+import { measureNetwork } from './network.mjs';
 import { measurePlacement } from './placement.mjs';
 import { measureSilence } from './silence.mjs';
 import { measureSleeping } from './sleeping.mjs';
@@ -40,6 +42,7 @@ import { ensureStrace, ensureWrk } from './wrk.mjs';
 const PARTS = {
   throughput: measureThroughput,
   tls: measureTls,
+  network: measureNetwork,
   silence: measureSilence,
   first: measureFirstSeconds,
   bodies: measureBodies,
