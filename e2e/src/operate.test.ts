@@ -77,8 +77,8 @@ describe('an operator', () => {
   });
 
   it('sees what runs where', async () => {
-    const { code, output } = await run('top', '--once');
-    expect([code, output]).toEqual([0, expect.stringMatching(/FUNCTION +HOT.*\n\w{26} +[1-9]/)]);
+    const { code, output } = await run('top', '--once', '--api', fleet.apiUrl);
+    expect([code, output]).toEqual([0, expect.stringMatching(/FUNCTION +HOT.*\n\w+\/sleeper +[1-9]/)]);
   });
 
   it('drains a runner under load by its name: no call fails and none reaches it; undrained, it gets calls again', async () => {
@@ -115,7 +115,7 @@ describe('an operator', () => {
     const unknown = await run('drain', 'runner9');
     expect([unknown.code, unknown.output]).toEqual([
       1,
-      expect.stringMatching(/no balancer has a runner runner9.*runner1/s),
+      expect.stringMatching(/no balancer has a runner called "runner9".*runner1/s),
     ]);
     const nobody = await fnfleet(['status'], { FN_LB_URL: `http://127.0.0.1:${await freePorts(1)}` });
     expect([nobody.code, nobody.output]).toEqual([

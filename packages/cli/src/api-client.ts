@@ -70,7 +70,13 @@ export class ApiClient {
   constructor(
     private readonly url: string,
     private readonly fetch: Fetch = plainFetch,
+    private readonly timeoutMs = TIMEOUT_MS,
   ) {}
+
+  /** Undefined when there is none with this id. */
+  getApp(id: string): Promise<AppRef | undefined> {
+    return this.byId<AppRef>('apps', id, APP);
+  }
 
   findApp(name: string): Promise<AppRef | undefined> {
     return this.first<AppRef>(`/v2/apps?${new URLSearchParams({ name })}`, APP);
@@ -101,9 +107,8 @@ export class ApiClient {
   }
 
   /** Undefined when there is none with this id. */
-  async getFn(id: string): Promise<FnRef | undefined> {
-    const { status, answer } = await this.exchange<FnRef>('GET', pathOf('fns', id), FN);
-    return status === 404 ? undefined : answer();
+  getFn(id: string): Promise<FnRef | undefined> {
+    return this.byId<FnRef>('fns', id, FN);
   }
 
   createFn(appId: string, spec: FnSpec): Promise<FnRef> {
@@ -160,6 +165,11 @@ export class ApiClient {
     (await this.exchange('DELETE', path, 'nothing')).answer();
   }
 
+  private async byId<T>(kind: string, id: string, shape: Shape): Promise<T | undefined> {
+    const { status, answer } = await this.exchange<T>('GET', pathOf(kind, id), shape);
+    return status === 404 ? undefined : answer();
+  }
+
   private async first<T>(path: string, shape: Shape): Promise<T | undefined> {
     return (await this.request<{ items: T[] }>('GET', path, { fields: { items: { list: shape } } })).items[0];
   }
@@ -179,7 +189,7 @@ export class ApiClient {
       method,
       headers: body === undefined ? {} : { 'content-type': 'application/json' },
       body: body === undefined ? undefined : JSON.stringify(body),
-      timeoutMs: TIMEOUT_MS,
+      timeoutMs: this.timeoutMs,
     }).catch((error: Error) => {
       throw new Error(`no API node answers at ${this.url} (set FN_API_URL or --api)`, { cause: error });
     });

@@ -183,6 +183,8 @@ describe('the answer of a function', () => {
       json(200, { items: [{ ...fn, annotations }] })(request, response);
     };
   }
+  // Each run in this process leaves listeners at the one output of all.
+  beforeAll(() => process.stdout.setMaxListeners(100));
   const invoked = async (...more: string[]) => await fnfleet('invoke', 'a', 'f', '--data', '', '--api', url, ...more);
   let isTTY: PropertyDescriptor | undefined;
   const onTerminal = (is: boolean) => Object.defineProperty(process.stdout, 'isTTY', { value: is, configurable: true });
@@ -197,11 +199,24 @@ describe('the answer of a function', () => {
   it.each`
     where                           | terminal | options      | how           | shown
     ${'in a pipe or a file'}        | ${false} | ${[]}        | ${'as it is'} | ${HOSTILE}
-    ${'on a terminal'}              | ${true}  | ${[]}        | ${'escaped'}  | ${'bad\\u001b[2J\\u001b]0;owned\\u0007\\u009b\\u202e\\u000dall is well'}
-    ${'on a terminal, with --raw,'} | ${true}  | ${['--raw']} | ${'as it is'} | ${HOSTILE}
+    ${'on a terminal'}              | ${true}  | ${[]}        | ${'escaped'}  | ${'bad\\u001b[2J\\u001b]0;owned\\u0007\\u009b\\u202e\\u000dall is well\n'}
+    ${'on a terminal, with --raw,'} | ${true}  | ${['--raw']} | ${'as it is'} | ${`${HOSTILE}\n`}
   `('is shown $where $how', async ({ terminal, options, shown }) => {
     onTerminal(terminal);
     functionThatAnswers(200, HOSTILE);
+    expect(await invoked(...options)).toEqual({ output: shown, code: 0 });
+  });
+
+  it.each`
+    answer         | terminal | options      | shown
+    ${'{"a":1}'}   | ${true}  | ${[]}        | ${'{"a":1}\n'}
+    ${'{"a":1}'}   | ${true}  | ${['--raw']} | ${'{"a":1}\n'}
+    ${'{"a":1}\n'} | ${true}  | ${[]}        | ${'{"a":1}\n'}
+    ${''}          | ${true}  | ${[]}        | ${''}
+    ${'{"a":1}'}   | ${false} | ${[]}        | ${'{"a":1}'}
+  `('$answer ends its line on a terminal alone (terminal $terminal)', async ({ answer, terminal, options, shown }) => {
+    onTerminal(terminal);
+    functionThatAnswers(200, answer);
     expect(await invoked(...options)).toEqual({ output: shown, code: 0 });
   });
 

@@ -19,6 +19,14 @@ export class CertFolder {
     return path.join(this.path, `${name}.${kind}`);
   }
 
+  /** @throws Error when there is no such folder: it may be the name that is wrong */
+  assertThere(): void {
+    const stats = statSync(this.path, { throwIfNoEntry: false });
+    if (stats?.isDirectory()) return;
+    if (stats !== undefined) throw new Error(`${this.path} is not a folder`);
+    throw new Error(`there is no folder ${this.path}: --dir names another, \`fnfleet certs fleet\` makes one`);
+  }
+
   /** Everybody's but the CA's. */
   names(): string[] {
     const files = this.attempt(() => readdirSync(this.path)) ?? [];

@@ -1,5 +1,5 @@
 import { X509Certificate } from 'node:crypto';
-import { chmodSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
+import { chmodSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { readTlsMaterial, wallMs } from '@fnfleet/core';
@@ -43,6 +43,18 @@ it('makes what a role takes, in files that only their owner may read', () => {
   expect(readdirSync(dir).sort()).toEqual(['ca.crt', 'ca.key', 'lb.crt', 'lb.key', 'runner.crt', 'runner.key']);
   for (const file of readdirSync(dir)) expect(statSync(path.join(dir, file)).mode & 0o777).toBe(0o600);
   expect(statSync(dir).mode & 0o777).toBe(0o700);
+});
+
+it.each<[string, (certs: FleetCerts) => unknown]>([
+  ['list', (certs) => certs.list()],
+  ['renew', (certs) => certs.renew()],
+  ['rotate-ca trust', (certs) => certs.trustNext()],
+  ['rotate-ca reissue', (certs) => certs.reissueAll()],
+  ['rotate-ca finish', (certs) => certs.dropOld()],
+])('%s: says so when the folder is not there, or no folder', (_, ask) => {
+  expect(() => ask(on(0))).toThrow(`there is no folder ${dir}: --dir names another, \`fnfleet certs fleet\` makes one`);
+  writeFileSync(dir, '');
+  expect(() => ask(on(0))).toThrow(/not a (folder|directory)/);
 });
 
 it('lists who has one, for which names, and until when', () => {

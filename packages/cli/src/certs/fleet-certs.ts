@@ -74,6 +74,7 @@ export class FleetCerts {
 
   /** @returns who has a new certificate: those whose time is up to two thirds over, or all */
   renew({ all = false, newKeys = false }: { all?: boolean; newKeys?: boolean } = {}): string[] {
+    this.folder.assertThere();
     const authority = this.authority();
     const due = this.folder.names().filter((name) => all || isDue(this.certificate(name), this.now));
     for (const name of due) this.reissue(name, authority, newKeys);
@@ -81,6 +82,7 @@ export class FleetCerts {
   }
 
   list(): CertificateInfo[] {
+    this.folder.assertThere();
     const signing = this.hasAuthority ? new X509Certificate(this.authority().cert) : undefined;
     const infoOf = (name: string, certificate: X509Certificate): CertificateInfo => ({
       name,
@@ -98,6 +100,7 @@ export class FleetCerts {
 
   /** First step to another CA: everybody is to trust both. Nothing is signed by it yet. */
   trustNext(): void {
+    this.folder.assertThere();
     this.authority();
     if (this.folder.readCertificate(NEXT_CA) !== undefined) {
       throw new Error(
@@ -111,6 +114,7 @@ export class FleetCerts {
 
   /** Second step: everybody gets a certificate of the next CA, which signs from now on. Both stay trusted. */
   reissueAll(): string[] {
+    this.folder.assertThere();
     const next = this.pair(NEXT_CA);
     if (next === undefined) throw new Error('the first step is `fnfleet certs rotate-ca trust`');
     const names = this.folder.names();
@@ -122,6 +126,7 @@ export class FleetCerts {
 
   /** Last step: the CA of before is no longer trusted. */
   dropOld(): void {
+    this.folder.assertThere();
     if (this.folder.readCertificate(NEXT_CA) !== undefined) {
       throw new Error('certificates are still those of the CA of before: first `fnfleet certs rotate-ca reissue`');
     }

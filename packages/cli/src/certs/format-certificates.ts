@@ -4,6 +4,7 @@ const HEAD = ['NAME', 'EXPIRES', 'DAYS', 'SIGNED BY', 'NAMES'] as const;
 
 /** A table for people. */
 export function formatCertificates(certificates: readonly CertificateInfo[]): string[] {
+  if (certificates.length === 0) return ['there are no certificates'];
   const rows = certificates.map(({ name, expiresAt, daysLeft, issuer, current, names }) => [
     name,
     expiresAt.slice(0, 10),

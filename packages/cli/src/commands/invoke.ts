@@ -8,6 +8,8 @@ import { invokeUrl } from '../deploy/deploy.js';
 import { findFunction } from '../find-function.js';
 import { apiOption, wholeNumber } from './options.js';
 
+const LINE_FEED = 0x0a;
+
 interface InvokeOptions {
   readonly data?: string;
   readonly contentType: string;
@@ -48,7 +50,7 @@ async function invoke(appName: string, name: string, options: InvokeOptions): Pr
       redirect: 'manual',
       signal,
     });
-    if (response.body) await print(Readable.fromWeb(response.body as never), raw || !process.stdout.isTTY);
+    if (response.body) await print(Readable.fromWeb(response.body as never), raw);
     if (!response.ok) {
       const call = printableLine(`${response.headers.get('fn-call-id')}`, 100);
       throw new Error(`the call failed with status ${response.status} (call ${call})`);
@@ -59,9 +61,9 @@ async function invoke(appName: string, name: string, options: InvokeOptions): Pr
 }
 
 /** The answer may be longer than memory. */
-async function print(answer: Readable, asItIs: boolean): Promise<void> {
-  const steps = asItIs ? [answer] : [answer.setEncoding('utf8'), escaping()];
-  await pipeline([...steps, process.stdout], { end: false });
+async function print(answer: Readable, raw: boolean): Promise<void> {
+  const onTerminal = raw ? [answer, endingLine()] : [answer.setEncoding('utf8'), escaping(), endingLine()];
+  await pipeline([...(process.stdout.isTTY ? onTerminal : [answer]), process.stdout], { end: false });
 }
 
 function escaping(): Transform {
@@ -69,6 +71,20 @@ function escaping(): Transform {
     decodeStrings: false,
     transform(text: string, _encoding, done) {
       done(null, printable(text));
+    },
+  });
+}
+
+/** Ends the last line, so that a prompt, or an error, does not go on in it. */
+function endingLine(): Transform {
+  let last = LINE_FEED;
+  return new Transform({
+    transform(bytes: Buffer, _encoding, done) {
+      last = bytes.at(-1) ?? last;
+      done(null, bytes);
+    },
+    flush(done) {
+      done(null, last === LINE_FEED ? '' : '\n');
     },
   });
 }

@@ -1,7 +1,7 @@
 import { InvalidArgumentError, Option } from 'commander';
 
-export function apiOption(): Option {
-  return new Option('--api <url>', 'API node').env('FN_API_URL').default('http://localhost:8080');
+export function apiOption(description = 'API node'): Option {
+  return new Option('--api <url>', description).env('FN_API_URL').default('http://localhost:8080');
 }
 
 /** Where `fnfleet up` puts its balancer, and a full node itself. */

@@ -1,16 +1,22 @@
 import { Command } from 'commander';
 import { fleetAccess } from '../access/fleet-access.js';
+import { ApiClient } from '../api-client.js';
 import { attention } from '../operate/attention.js';
 import { askBalancers } from '../operate/balancers.js';
 import { formatStatus } from '../operate/format-status.js';
+import { FunctionNames } from '../operate/function-names.js';
 import { showLive } from '../operate/show-live.js';
 import { busiestFunctions, formatFunctions } from '../operate/top.js';
 import { stopSignal } from '../stop-signal.js';
 import { say } from '../terminal/say.js';
 import { withExitCodes } from './exit-codes.js';
-import { decimal, jsonOption, LOCAL_BALANCERS, lbOption } from './options.js';
+import { apiOption, decimal, jsonOption, LOCAL_BALANCERS, lbOption } from './options.js';
+
+/** For the names of functions, which a screen should not wait for. */
+const NAMES_TIMEOUT_MS = 2000;
 
 interface TopOptions {
+  readonly api: string;
   readonly lb: readonly string[];
   readonly interval: number;
   readonly once: boolean;
@@ -21,6 +27,7 @@ export function topCommand(): Command {
   const command = new Command('top')
     .description('Shows runners and the functions that are busiest on them, again and again until Ctrl-C.')
     .addOption(lbOption())
+    .addOption(apiOption('API node, which knows what functions are called'))
     .option('--interval <s>', 'seconds between two looks', decimal(0.2, 3600), 2)
     .option('--once', 'look once and end, as without a terminal', false)
     .addOption(jsonOption())
@@ -31,18 +38,27 @@ export function topCommand(): Command {
   });
 }
 
-async function top({ lb, interval, once, json }: TopOptions): Promise<void> {
+async function top({ lb, api, interval, once, json }: TopOptions): Promise<void> {
   const { stdout } = process;
   const access = fleetAccess(process.env);
+  const names = new FunctionNames(new ApiClient(api, access.fetch, NAMES_TIMEOUT_MS));
   const look = async () => {
     const balancers = await askBalancers(lb, access.fetch, { guessed: lb === LOCAL_BALANCERS });
     return { balancers, functions: await busiestFunctions(balancers, access.runner, access.tls !== undefined) };
   };
-  if (json) return say([JSON.stringify(await look())]);
+  if (json) {
+    const { balancers, functions } = await look();
+    const known = await names.of(functions.map(({ fn_id: id }) => id));
+    return say([
+      JSON.stringify({ balancers, functions: functions.map((fn) => ({ ...fn, name: known.get(fn.fn_id) })) }),
+    ]);
+  }
   const draw = async (rows: number) => {
     const { balancers, functions } = await look();
     const lines = [...formatStatus(balancers, attention(balancers)), ''];
-    return [...lines, ...formatFunctions(functions, Math.max(1, rows - lines.length - 2))];
+    const most = Math.max(1, rows - lines.length - 2);
+    const known = await names.of(functions.slice(0, most).map(({ fn_id: id }) => id));
+    return [...lines, ...formatFunctions(functions, most, known)];
   };
   if (once || !stdout.isTTY) {
     say(await draw(Number.POSITIVE_INFINITY));

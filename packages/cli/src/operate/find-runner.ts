@@ -3,24 +3,33 @@ import { type AskedBalancer, isHeard } from './balancers.js';
 import type { RunnerLine } from './fleet-answer.js';
 
 /**
- * The runner that an operator means, by its address or its name, as each balancer that has it sees it.
+ * The runner that an operator means, by its address, its name, or its host where it is the only one there, as each balancer
+ * that has it sees it.
  * @returns not empty, and all of one address
- * @throws Error when no balancer has it, or several runners have the name
+ * @throws Error when no balancer has it, or several runners have the name or the host
  */
 export function findRunner(balancers: readonly AskedBalancer[], wanted: string): readonly RunnerLine[] {
   const all = balancers.filter(isHeard).flatMap(({ fleet }) => fleet.runners);
   const key = addressKey(wanted);
-  const byAddress = all.filter(({ address }) => addressKey(address) === key);
-  const found = byAddress.length > 0 ? byAddress : all.filter(({ name }) => name === wanted);
+  const ways: readonly (readonly [how: string, runners: readonly RunnerLine[]])[] = [
+    ['have the address', all.filter(({ address }) => addressKey(address) === key)],
+    ['are called', all.filter(({ name }) => name === wanted)],
+    ['are at', all.filter(({ address }) => hostOf(address) === wanted.toLowerCase())],
+  ];
+  const [how, found] = ways.find(([, runners]) => runners.length > 0) ?? ['', []];
   const addresses = [...new Set(found.map(({ address }) => address))];
   if (addresses.length === 1) return found;
   if (addresses.length > 1) {
-    throw new Error(`several runners are called ${wanted}: ${addresses.join(', ')}. Say which by its address`);
+    throw new Error(`several runners ${how} ${wanted}: ${addresses.join(', ')}. Say which by its address`);
   }
   throw new Error(
-    `no balancer has a runner ${wanted}; there are ${namesOf(all)}. One that registers itself is not listed while it is ` +
-      'drained: give the URL of its HTTP port, http://host:port',
+    `no balancer has a runner called ${JSON.stringify(wanted)}; there are ${namesOf(all)}. One that registers itself is not ` +
+      'listed while it is drained: give the URL of its HTTP port, http://host:port',
   );
+}
+
+function hostOf(address: string): string {
+  return address.slice(0, address.lastIndexOf(':')).toLowerCase();
 }
 
 function namesOf(runners: readonly RunnerLine[]): string {

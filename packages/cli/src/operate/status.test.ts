@@ -1,9 +1,13 @@
+import { FakeClock } from '@fnfleet/core';
+import type { Fetch } from '../access/secure-fetch.js';
+import { ApiClient } from '../api-client.js';
 import { attention } from './attention.js';
 import { askBalancers } from './balancers.js';
 import { findRunner } from './find-runner.js';
 import type { FleetAnswer, RunnerLine } from './fleet-answer.js';
 import { formatStatus } from './format-status.js';
-import { totals } from './top.js';
+import { FunctionNames } from './function-names.js';
+import { formatFunctions, totals } from './top.js';
 
 const GIB = 1024 ** 3;
 const OURS: RunnerLine = {
@@ -121,10 +125,57 @@ it('a runner is found by address, however it is written, or by name; of two with
   expect(findRunner(seen, 'R1:9190').map(({ address }) => address)).toEqual(['r1:9190', 'r1:9190']);
   expect(findRunner(seen, 'box-1')).toHaveLength(2);
   expect(() => findRunner(seen, 'box-2')).toThrow(
-    /no balancer has a runner box-2; there are r1:9190 \(box-1\), go:9190/,
+    /no balancer has a runner called "box-2"; there are r1:9190 \(box-1\), go:9190/,
   );
   const twins = [fleetOf({ runners: [OURS, { ...OURS, address: 'r3:9190' }] })];
   expect(() => findRunner(twins, 'box-1')).toThrow('several runners are called box-1: r1:9190, r3:9190');
+});
+
+it('a runner is found by its host alone, as a service is called, where only one is there', () => {
+  const seen = [fleetOf({})];
+  expect(findRunner(seen, 'GO').map(({ address }) => address)).toEqual(['go:9190']);
+  const twins = [fleetOf({ runners: [OURS, { ...OURS, address: 'r1:9191', name: 'box-2' }] })];
+  expect(() => findRunner(twins, 'r1')).toThrow(
+    'several runners are at r1: r1:9190, r1:9191. Say which by its address',
+  );
+  expect(() => findRunner([fleetOf({ runners: [] })], 'runner')).toThrow(
+    'no balancer has a runner called "runner"; there are none',
+  );
+});
+
+it('functions are shown by the names of their apps and their own, and by their ids where nobody knows them', async () => {
+  const line = (fn_id: string) => ({ fn_id, hot: 1, idle: 0, starting: 0, waiting: 0, runners: 1 });
+  const asked: string[] = [];
+  const fetch: Fetch = async (url) => {
+    asked.push(url);
+    if (url.endsWith('/v2/fns/f1')) return Response.json({ id: 'f1', app_id: 'a1', name: 'cart', image: 'i' });
+    if (url.endsWith('/v2/apps/a1')) return Response.json({ id: 'a1', name: 'shop' });
+    return Response.json({ message: 'Fn not found' }, { status: 404 });
+  };
+  const names = new FunctionNames(new ApiClient('http://api', fetch));
+  const shown = async () => formatFunctions([line('f1'), line('f2')], 10, await names.of(['f1', 'f2']));
+  expect((await shown()).map((row) => row.split(' ')[0])).toEqual(['FUNCTION', 'shop/cart', 'f2']);
+  // Once is enough: they have these names for good.
+  await shown();
+  expect(asked).toHaveLength(3);
+});
+
+it('functions are shown by their ids while the API node does not answer, which is asked again a minute later', async () => {
+  const clock = new FakeClock();
+  let asked = 0;
+  const away: Fetch = () => {
+    asked += 1;
+    return Promise.reject(new Error('connect ECONNREFUSED'));
+  };
+  const names = new FunctionNames(new ApiClient('http://api', away), clock);
+  const ids = Array.from({ length: 50 }, (_, n) => `f${n}`);
+  expect(await names.of(ids)).toEqual(new Map());
+  expect(await names.of(ids)).toEqual(new Map());
+  expect(asked).toBeLessThanOrEqual(8);
+  const before = asked;
+  await clock.advance(60_001);
+  await names.of(ids);
+  expect(asked).toBeGreaterThan(before);
 });
 
 it('functions are summed over runners, those that calls wait for first', () => {

@@ -54,12 +54,19 @@ export function totals(lines: readonly FunctionLine[]): FunctionTotals[] {
   return summed.sort((a, b) => b.waiting - a.waiting || b.hot - b.idle - (a.hot - a.idle) || b.hot - a.hot);
 }
 
-/** @param most lines of functions */
-export function formatFunctions(functions: readonly FunctionTotals[], most: number): string[] {
+/**
+ * @param most lines of functions
+ * @param names by id; one without is shown by its id
+ */
+export function formatFunctions(
+  functions: readonly FunctionTotals[],
+  most: number,
+  names: ReadonlyMap<string, string> = new Map(),
+): string[] {
   if (functions.length === 0) return ['no function is hot on a runner that tells'];
   const shown = functions.slice(0, Math.max(0, most));
   const rows = shown.map(({ fn_id, hot, idle, starting, waiting, runners }) => [
-    fn_id,
+    names.get(fn_id) ?? fn_id,
     ...[hot, idle, starting, waiting, runners].map(String),
   ]);
   const more = functions.length - shown.length;

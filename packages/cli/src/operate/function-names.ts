@@ -1,0 +1,48 @@
+import { type Clock, LONG_AGO, later, systemClock } from '@fnfleet/core';
+import type { ApiClient } from '../api-client.js';
+
+/** Look-ups at a time. */
+const AT_ONCE = 8;
+/** More functions than anybody looks at. */
+const MAX_KNOWN = 10_000;
+/** An API node that does not answer would hold up every look. Milliseconds. */
+const ASK_AGAIN_MS = 60_000;
+
+/** What functions are called, for whoever has their ids: `<app>/<function>`, looked up once. */
+export class FunctionNames {
+  /** Undefined: the API node does not know the function. */
+  private readonly known = new Map<string, string | undefined>();
+  private readonly apps = new Map<string, Promise<string | undefined>>();
+  private askAgain = LONG_AGO;
+
+  constructor(
+    private readonly api: ApiClient,
+    private readonly clock: Clock = systemClock,
+  ) {}
+
+  /** By id. Those that are not known, or cannot be looked up now, are missing. Never throws. */
+  async of(ids: readonly string[]): Promise<ReadonlyMap<string, string>> {
+    if (this.known.size > MAX_KNOWN) this.known.clear();
+    const missing = ids.filter((id) => !this.known.has(id));
+    try {
+      for (let from = 0; from < missing.length && this.clock.now() >= this.askAgain; from += AT_ONCE) {
+        await Promise.all(missing.slice(from, from + AT_ONCE).map((id) => this.lookUp(id)));
+      }
+    } catch {
+      this.apps.clear();
+      this.askAgain = later(this.clock.now(), ASK_AGAIN_MS);
+    }
+    return new Map(ids.flatMap((id) => (this.known.get(id) === undefined ? [] : [[id, this.known.get(id) ?? '']])));
+  }
+
+  private async lookUp(id: string): Promise<void> {
+    const fn = await this.api.getFn(id);
+    this.known.set(id, fn && `${(await this.appName(fn.app_id)) ?? '?'}/${fn.name}`);
+  }
+
+  private appName(id: string): Promise<string | undefined> {
+    const asked = this.apps.get(id) ?? this.api.getApp(id).then((app) => app?.name);
+    this.apps.set(id, asked);
+    return asked;
+  }
+}
