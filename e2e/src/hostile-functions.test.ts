@@ -1,4 +1,5 @@
 import Docker from 'dockerode';
+import { fnfleet } from './harness/command.js';
 import { Fleet } from './harness/fleet.js';
 import { invoke } from './harness/invoke.js';
 import { until } from './harness/until.js';
@@ -47,6 +48,34 @@ it.each`
 `('a function that $what: $status, and all others are served', async ({ knobs, status }) => {
   expect((await invoke(hostile, { knobs })).status).toBe(status);
   await allIsWell();
+});
+
+it.each`
+  what                                 | knobs              | how
+  ${'is killed by a fault of its own'} | ${{ crash: true }} | ${/ended by SIG[A-Z]+/}
+  ${'ends by itself'}                  | ${{ exitCode: 9 }} | ${/exit code 9/}
+  ${'takes more memory than it may'}   | ${{ hogMb: 400 }}  | ${/killed: over 128 MiB/}
+`('a function that $what: its caller learns nothing of that, its developer does', async ({ knobs, how }) => {
+  const { body, headers } = await invoke(hostile, { knobs });
+  expect(JSON.parse(body.toString())).toEqual({ message: 'error receiving function response' });
+  const { output } = await fnfleet(['explain', String(headers['fn-call-id']), '--lb', fleet.lbUrl]);
+  expect(output).toMatch(new RegExp(`failed: error receiving function response: ${how.source}\\n`));
+
+  const told = await fnfleet(['invoke', 'e2e', 'hostile', '--data', JSON.stringify(knobs), '--api', fleet.apiUrl]);
+  expect(told.output).toMatch(
+    new RegExp(`status 502 .*\\n {2}why: +error .*: ${how.source}\\n {2}output: fnfleet logs `),
+  );
+  const [, command = ''] = /output: fnfleet (logs .*)/.exec(told.output) ?? [];
+  const runners = ['--api', fleet.apiUrl, '--runner', fleet.runnerAddresses.join(',')];
+  expect((await fnfleet([...command.split(' '), ...runners])).code).toBe(0);
+  expect(fleet.logged).toMatch(new RegExp(`function ended .*how=.?${how.source}`));
+});
+
+it('an image that is nowhere: the answer says so first, and what to do', async () => {
+  const url = await fleet.deployed({ name: 'nowhere', image: '127.0.0.1:9/no/such:1' });
+  expect((await invoke(url)).body.toString()).toMatch(
+    "Failed to pull image '127.0.0.1:9/no/such:1': it is not on this engine; build it with docker build -t 127.0.0.1:9/no/such:1, or push it to 127.0.0.1:9. ",
+  );
 });
 
 function litter(files: number): { path: string; bytes: number }[] {

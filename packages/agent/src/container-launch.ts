@@ -1,6 +1,7 @@
 import { CancelledError, type Clock, FnError, inSpan, nanoseconds, observe, type TraceContext } from '@fnfleet/core';
 import type { Container, ContainerSpec, Driver, ExitResult, PreparedImage } from '@fnfleet/drivers';
 import type { LaunchCause } from './agent-call.js';
+import { exitWords } from './exit-words.js';
 import type { LaunchGate } from './launch-gate.js';
 
 /** How long one launch keeps its place in the gate at most, milliseconds. */
@@ -100,16 +101,15 @@ export class ContainerLaunch {
 
   /** What the end of the process means as long as it has no socket. */
   private async failureOnExit(container: Container): Promise<FnError> {
-    let cause: unknown;
     try {
       const result = await container.wait();
       this.options.onExit(result);
-      cause = new Error(`exit code ${result.exitCode}`);
-    } catch (error) {
-      this.options.onExit(undefined, error);
-      cause = error;
+      const detail = exitWords(result, this.options.spec.memoryMb);
+      return new FnError('containerInitFailed', { cause: new Error(detail), detail });
+    } catch (cause) {
+      this.options.onExit(undefined, cause);
+      return new FnError('containerInitFailed', { cause });
     }
-    return new FnError('containerInitFailed', { cause });
   }
 
   /** Runs one step with a limit in time; the signal cuts it short. */

@@ -36,6 +36,11 @@ export function endUnsent(cause: Error, body: RequestBody): ExchangeEnd {
   return { error: new FnError('functionResponse', { cause }), reusable: false, unsent: body };
 }
 
+/** The connection of a call ended before its answer did: its process may have, too. */
+export function isLostFunction(error: unknown): error is FnError {
+  return error instanceof FnError && error.cause instanceof Error && isLostConnection(error.cause);
+}
+
 /** The other side closed or reset the connection. */
 function isLostConnection(cause: Error): boolean {
   if (cause instanceof ReplyError) return cause.kind === 'early';

@@ -1,10 +1,21 @@
-import { CancelledError, type Clock, count, FnError, type Logger, type MonoMs, Once, wallAt } from '@fnfleet/core';
+import {
+  CancelledError,
+  type Clock,
+  count,
+  Deferred,
+  FnError,
+  type Logger,
+  type MonoMs,
+  Once,
+  wallAt,
+} from '@fnfleet/core';
 import type { Container, ContainerSpec, Driver, ExitResult, PreparedImage } from '@fnfleet/drivers';
 import type { AgentCall, LaunchCause } from './agent-call.js';
 import { ContainerLaunch, NotWanted } from './container-launch.js';
 import type { ContainerMetrics } from './container-metrics.js';
 import type { Evictable } from './evictor.js';
-import type { ExchangeEnd } from './exchange-end.js';
+import { type ExchangeEnd, isLostFunction } from './exchange-end.js';
+import { exitWords } from './exit-words.js';
 import { FunctionConnection } from './function-connection.js';
 import type { Exchange, ExchangeLimits } from './function-exchange.js';
 import { IdleFreezer } from './idle-freezer.js';
@@ -51,6 +62,9 @@ export interface ContainerOwner {
 /** How a container served a call. */
 export type ServeEnd = Pick<ExchangeEnd, 'error' | 'unsent'>;
 
+/** The engine tells of the end of a process a few milliseconds after its connections have told of it. */
+const EXIT_NEWS_MS = 250;
+
 type State = 'launching' | 'idle' | 'busy' | 'closed';
 
 /**
@@ -66,6 +80,7 @@ type State = 'launching' | 'idle' | 'busy' | 'closed';
  *     the owner. Until then they count as occupied.
  * H4  A call that passes its deadline is answered at once; the container is closed behind its back.
  * H5  A container that is frozen is idle. A claim thaws it; the call does not wait for that, its first bytes do.
+ * H6  A call that is lost with its function is answered with how that ended, if the engine says so within a moment.
  */
 export class HotContainer implements Evictable {
   private state: State = 'launching';
@@ -73,6 +88,9 @@ export class HotContainer implements Evictable {
   private container: Container | undefined;
   private connection: FunctionConnection | undefined;
   private exchange: Exchange | undefined;
+  /** Of the call in hand. */
+  private callId: string | undefined;
+  private readonly exited = new Deferred<ExitResult | undefined>();
   private freezer: IdleFreezer | undefined;
   /** Why a claimed container cannot serve. */
   private broken: FnError | undefined;
@@ -170,14 +188,16 @@ export class HotContainer implements Evictable {
     }
     this.used = true;
     this.options.output.begin(call);
+    this.callId = call.model.id;
     this.exchange = connection.exchange(call, wallAt(deadlineAt, this.options.clock));
     this.deadlineTimer.set(remainingMs);
     const from = this.options.clock.now();
-    const end = await this.exchange.end;
+    const end = await this.withExit(await this.exchange.end);
     if (end.unsent) this.options.output.handOn();
     else this.options.output.end();
     this.deadlineTimer.clear();
     this.exchange = undefined;
+    this.callId = undefined;
     this.finish(end.reusable, this.options.clock.now() - from);
     return end;
   }
@@ -226,10 +246,25 @@ export class HotContainer implements Evictable {
     });
   }
 
+  /** H6 */
+  private async withExit(end: ExchangeEnd): Promise<ExchangeEnd> {
+    const { error } = end;
+    if (!isLostFunction(error) || end.unsent) return end;
+    const { clock, spec } = this.options;
+    const patience = Promise.withResolvers<undefined>();
+    const timer = clock.after(EXIT_NEWS_MS, () => patience.resolve(undefined));
+    const exit = await Promise.race([this.exited.promise, patience.promise]);
+    timer.cancel();
+    if (exit === undefined) return end;
+    const { code, cause } = error;
+    return { ...end, error: new FnError(code, { cause, detail: exitWords(exit, spec.memoryMb) }) };
+  }
+
   private onExit(result: ExitResult | undefined, error: unknown): void {
+    this.exited.resolve(result);
     if (this.state === 'closed') return;
-    const { exitCode, outOfMemory } = result ?? {};
-    this.options.log.info('function ended', { containerId: this.id, exitCode, outOfMemory, error });
+    const how = result && exitWords(result, this.options.spec.memoryMb);
+    this.options.log.info('function ended', { containerId: this.id, how, ...result, callId: this.callId, error });
     // The launch has its own eye on it. An answer may still be in the socket: a call in hand ends when it reads to the end.
     if (this.state === 'launching') this.retiring = true;
     else this.retire();

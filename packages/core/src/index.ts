@@ -35,6 +35,7 @@ export {
   FnError,
   type FnErrorOptions,
   PeerError,
+  tellOperator,
 } from './errors/fn-error.js';
 export { type Blame, ERRORS, type ErrorCode, type ErrorEntry } from './errors/table.js';
 export { FakeClock } from './fake-clock.js';

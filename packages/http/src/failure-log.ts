@@ -9,6 +9,7 @@ export function logFailure(logger: Logger, error: unknown, fields: LogFields): v
     ...fields,
     status,
     answer: message,
+    detail: (known && error.detail) || undefined,
     error,
     stack: !known && error instanceof Error ? error.stack : undefined,
   });

@@ -111,6 +111,7 @@ export function reportOf(call: OutboundCall, parts: Partial<CallReport> = {}): C
     callId: call.model.id,
     errorCode: 0,
     errorText: '',
+    errorDetail: '',
     errorUser: false,
     createdAt: undefined,
     startedAt: undefined,

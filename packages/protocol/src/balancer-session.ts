@@ -236,7 +236,8 @@ class BalancerSession implements ClientStreamHandler {
     if (report.errorCode === 503 && this.state === 'offered') return this.refusedBusy();
     const text = report.errorText.slice(0, MAX_ERROR_TEXT) || 'Unknown Error From Pure Runner';
     const blame = blameOfReport(report);
-    const error = new PeerError(report.errorCode, text, report.errorUser ? 'function' : tableBlame(blame));
+    const detail = report.errorDetail.slice(0, MAX_ERROR_TEXT);
+    const error = new PeerError(report.errorCode, text, report.errorUser ? 'function' : tableBlame(blame), detail);
     this.fail(error, blame); // P3
   }
 

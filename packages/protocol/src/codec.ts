@@ -278,6 +278,7 @@ function encodeFinished({ report }: FinishedMessage): Buffer {
   number(13, report.containerPrepareNs);
   number(14, report.containerCreateNs);
   number(15, report.containerInitNs);
+  string(1000, report.errorDetail);
   return finish(writer.ldelim());
 }
 
@@ -298,6 +299,9 @@ function decodeFinished(bytes: Buffer): FinishedMessage {
         break;
       case tag(4, BYTES):
         report.errorText = reader.string();
+        break;
+      case tag(1000, BYTES):
+        report.errorDetail = reader.string();
         break;
       case tag(5, BYTES):
         report.createdAt = instantOf(reader.string());
@@ -344,6 +348,7 @@ export const NOTHING_REPORTED: CallReport = {
   callId: '',
   errorCode: 0,
   errorText: '',
+  errorDetail: '',
   errorUser: false,
   createdAt: undefined,
   startedAt: undefined,

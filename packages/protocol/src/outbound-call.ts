@@ -103,6 +103,8 @@ export interface CallReport {
   readonly callId: string;
   readonly errorCode: number;
   readonly errorText: string;
+  /** For operators and developers, beside the text. Only from runners of ours. */
+  readonly errorDetail: string;
   readonly errorUser: boolean;
   readonly createdAt: WallMs | undefined;
   readonly startedAt: WallMs | undefined;

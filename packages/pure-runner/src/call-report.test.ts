@@ -26,6 +26,7 @@ it('a call that ended well: what it was, when it ran, and where its time went', 
     image: 'img',
     errorCode: 0,
     errorText: '',
+    errorDetail: '',
     errorUser: false,
     createdAt,
     startedAt,
@@ -37,6 +38,15 @@ it('a call that ended well: what it was, when it ran, and where its time went', 
     containerCreateNs: 5,
     containerInitNs: 6,
   });
+});
+
+it('what operators are told beside the text of an error goes along, and fits a message', () => {
+  const report = (detail: string) => callReport(call(), new FnError('functionResponse', { detail }), clock);
+  expect(report('exit code 9')).toMatchObject({
+    errorText: new FnError('functionResponse').message,
+    errorDetail: 'exit code 9',
+  });
+  expect(report('x'.repeat(10_000)).errorDetail).toHaveLength(8 * 1024);
 });
 
 it('a call that could not even be built: only why', () => {

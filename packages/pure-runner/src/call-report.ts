@@ -32,7 +32,13 @@ export function callReport(call: AgentCall | undefined, error: unknown, clock: P
 /** `errorUser` keeps a balancer from holding it against this runner. */
 function failure(error: unknown): Partial<CallReport> {
   if ((error instanceof FnError && error.code !== 'internal') || error instanceof PeerError) {
-    return { errorCode: error.status, errorText: bounded(error.message), errorUser: error.blame !== 'platform' };
+    const { status, message, blame, detail } = error;
+    return {
+      errorCode: status,
+      errorText: bounded(message),
+      errorDetail: bounded(detail),
+      errorUser: blame !== 'platform',
+    };
   }
   // An error without a place in the table has code 0 on the wire, and its own text.
   const cause = error instanceof FnError ? (error.cause ?? error) : error;

@@ -2,9 +2,10 @@ import { Readable, Transform } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { printable, printableLine } from '@fnfleet/core';
 import { Command } from 'commander';
-import { fleetAccess } from '../access/fleet-access.js';
+import { type FleetAccess, fleetAccess } from '../access/fleet-access.js';
 import { ApiClient } from '../api-client.js';
 import { invokeUrl } from '../deploy/deploy.js';
+import { fetchExplanation } from '../explain/fetch-explanation.js';
 import { findFunction } from '../find-function.js';
 import { apiOption, wholeNumber } from './options.js';
 
@@ -53,11 +54,27 @@ async function invoke(appName: string, name: string, options: InvokeOptions): Pr
     if (response.body) await print(Readable.fromWeb(response.body as never), raw);
     if (!response.ok) {
       const call = printableLine(`${response.headers.get('fn-call-id')}`, 100);
-      throw new Error(`the call failed with status ${response.status} (call ${call})`);
+      const told = await whatIsKnown({ fn, appName, call, access });
+      throw new Error(`the call failed with status ${response.status} (call ${call})${told}`);
     }
   } catch (error) {
     throw signal.aborted ? new Error(`no complete answer within ${timeout} s (--timeout)`, { cause: error }) : error;
   }
+}
+
+/** What its caller was not told of a call that a function failed; operators may ask the balancer. */
+async function whatIsKnown({ fn, appName, call, access }: FailedCall): Promise<string> {
+  const balancer = new URL(invokeUrl(fn)).origin;
+  const { error } = await fetchExplanation([balancer], call, access.fetch).catch(() => ({ error: undefined }));
+  if (error === undefined) return '';
+  return `\n  why:    ${printableLine(error, 1000)}\n  output: fnfleet logs ${fn.name} --app ${appName} --no-follow`;
+}
+
+interface FailedCall {
+  readonly fn: Awaited<ReturnType<typeof findFunction>>;
+  readonly appName: string;
+  readonly call: string;
+  readonly access: FleetAccess;
 }
 
 /** The answer may be longer than memory. */

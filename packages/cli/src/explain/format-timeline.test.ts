@@ -52,6 +52,9 @@ it('says so when a call has failed, or has not ended', () => {
     events: [],
     omitted: 0,
   });
-  expect(failed.at(-1)).toBe('        2.0 ms  failed: Timed out');
+  expect(failed.slice(-2)).toEqual([
+    '        2.0 ms  failed: Timed out',
+    `                its output: fnfleet logs ${CALL.fn_id} --no-follow`,
+  ]);
   expect(formatTimeline({ ...CALL, state: 'under way', events: [], omitted: 0 }).at(-1)).toMatch(/still under way$/);
 });

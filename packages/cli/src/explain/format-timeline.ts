@@ -16,6 +16,7 @@ export function formatTimeline(explanation: Explanation): string[] {
   else {
     const { ended_at_ms, error } = explanation;
     lines.push(line(ended_at_ms, state === 'answered' ? 'answered' : `failed: ${error}`));
+    if (state === 'failed') lines.push(line(undefined, `its output: fnfleet logs ${fn_id} --no-follow`));
   }
   return lines;
 }

@@ -9,6 +9,8 @@ export interface FnErrorOptions {
   readonly retryAfterSeconds?: number;
   /** Goes to the log; a client never sees it. */
   readonly cause?: unknown;
+  /** What operators and developers are told beside the text, in `explain` and logs: an exit code. A client never sees it. */
+  readonly detail?: string;
 }
 
 /**
@@ -21,6 +23,8 @@ export class FnError extends Error {
   readonly blame: Blame;
   /** Undefined: nothing is known of when it would go better. */
   readonly retryAfterSeconds: number | undefined;
+  /** For operators and developers; empty: there is nothing to add. */
+  readonly detail: string;
 
   constructor(
     readonly code: ErrorCode,
@@ -31,6 +35,7 @@ export class FnError extends Error {
     this.status = options.status ?? entry.status;
     this.blame = entry.blame;
     this.retryAfterSeconds = options.retryAfterSeconds ?? entry.retryAfterSeconds;
+    this.detail = options.detail ?? '';
   }
 
   /** The error itself when it has a place in the table, else `internal` with the original as cause. */
@@ -51,6 +56,8 @@ export class PeerError extends Error {
     status: number,
     message: string,
     readonly blame: Blame,
+    /** As `detail` of FnError. */
+    readonly detail = '',
   ) {
     super(message);
     this.status = isErrorStatus(status) ? status : 0;
@@ -64,6 +71,12 @@ export class CancelledError extends Error {
   constructor(message = 'context canceled') {
     super(message);
   }
+}
+
+/** What operators and developers are told of an error: its text, and what a client does not get to see. */
+export function tellOperator(error: Error): string {
+  const detail = error instanceof FnError || error instanceof PeerError ? error.detail : '';
+  return detail === '' ? error.message : `${error.message}: ${detail}`;
 }
 
 /** What a client may know of an error. */

@@ -61,7 +61,7 @@ const CALL_ERRORS = {
     status: 502,
     blame: 'function',
     text: "Failed to pull image '{image}': {reason}",
-    doc: 'The registry or the Docker engine refused the image. A 4xx status of the engine is passed on.',
+    doc: 'The image is not on the engine of the runner, and the registry or the engine refused it. A 4xx status of the engine is passed on.',
   },
   imageHasVolume: {
     status: 400,
@@ -91,7 +91,7 @@ const CALL_ERRORS = {
     status: 502,
     blame: 'function',
     text: 'error receiving function response',
-    doc: 'The function could not be reached, died, or answered with something that is not HTTP.',
+    doc: 'The function could not be reached, died, or answered with something that is not HTTP. How it ended is in fnfleet explain and in the log of the runner.',
   },
   functionResponseTooBig: {
     status: 502,

@@ -1,4 +1,5 @@
 import { CancelledError, FnError } from '@fnfleet/core';
+import { parseImageReference } from './images/image-reference.js';
 
 /** What the Docker engine answered in place of doing what it was asked. */
 export class EngineError extends Error {
@@ -93,8 +94,12 @@ function startFailed(error: EngineError): Error {
 function pullFailed(error: unknown, image: string): FnError {
   const reason = error instanceof Error ? error.message : String(error);
   const status = refusalStatus(error, reason);
+  const registry = parseImageReference(image).registry || 'docker.io';
+  // First what is nearly always the matter: a registry that nobody has set up answers with errors of DNS.
+  const build = image.includes('@') ? '' : `build it with docker build -t ${image}, or `;
+  const remedy = `it is not on this engine; ${build}push it to ${registry}`;
   return new FnError('imagePullFailed', {
-    params: { image, reason },
+    params: { image, reason: `${remedy}. Pulling it failed: ${reason}` },
     ...(status === undefined ? {} : { status }),
     cause: error,
   });

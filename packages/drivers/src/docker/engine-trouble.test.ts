@@ -78,7 +78,7 @@ describe('a Docker engine on a bad day', () => {
     await expect(aDriver().prepareImage(aSpec({ image: 'a/b:1' }), never)).rejects.toMatchObject({
       code: 'imagePullFailed',
       status,
-      message: `Failed to pull image 'a/b:1': ${reason}`,
+      message: `Failed to pull image 'a/b:1': it is not on this engine; build it with docker build -t a/b:1, or push it to docker.io. Pulling it failed: ${reason}`,
     });
   });
 

@@ -1,4 +1,4 @@
-import { type Call, FnError, formatDate } from '@fnfleet/core';
+import { type Call, FnError, formatDate, tellOperator } from '@fnfleet/core';
 import type { JournalEntry, PlacementJournal } from '@fnfleet/placement';
 import type { ReportedTimings } from '@fnfleet/protocol';
 
@@ -76,7 +76,7 @@ export class CallRecord {
   /** @param error what it failed with; undefined: it ended well */
   ended(error: unknown): void {
     const text =
-      error === undefined ? undefined : error instanceof Error ? error.message : new FnError('internal').message;
+      error === undefined ? undefined : error instanceof Error ? tellOperator(error) : new FnError('internal').message;
     this.endedAtMs = this.journal.elapsedMs;
     this.error = text?.slice(0, 500);
   }

@@ -1,4 +1,4 @@
-import { CancelledError, describeError, FnError, inSpan, NO_TRACE } from '@fnfleet/core';
+import { CancelledError, describeError, FnError, inSpan, NO_TRACE, tellOperator } from '@fnfleet/core';
 import type { AttemptOutcome, OutboundCall } from '@fnfleet/protocol';
 import { PlacementStats } from '../placement-stats.js';
 import type { RunnerList } from '../runner.js';
@@ -182,7 +182,7 @@ const WOKEN: Readonly<Record<WakeUp['kind'], string>> = {
 
 function wordsOf(outcome: AttemptOutcome): string {
   if (outcome.kind === 'finished') return 'finished';
-  const detail = outcome.error.message.slice(0, 200);
+  const detail = tellOperator(outcome.error).slice(0, 200);
   return outcome.kind === 'failed' ? `failed: ${detail}` : `refused: ${outcome.reason}`;
 }
 

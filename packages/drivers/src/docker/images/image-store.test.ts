@@ -103,7 +103,11 @@ describe('the images of an engine', () => {
       await prepare().catch((error) => error),
       await prepare({ extensions: { FN_REGISTRY_TOKEN: 's3cret' } }).catch((error) => error),
     ];
-    expect(errors.map(({ message }) => message)).toEqual(Array(2).fill("Failed to pull image 'a/b:1': registry burns"));
+    expect(errors.map(({ message }) => message)).toEqual(
+      Array(2).fill(
+        "Failed to pull image 'a/b:1': it is not on this engine; build it with docker build -t a/b:1, or push it to docker.io. Pulling it failed: registry burns",
+      ),
+    );
     const words = JSON.stringify(errors) + String(errors.map(({ cause }) => cause)) + String(log.read());
     expect(words).not.toMatch(new RegExp(`s3cret|${auth}`));
   });

@@ -34,7 +34,9 @@ function failed(image: string, status: number, reason: unknown) {
   return {
     code: 'imagePullFailed',
     status,
-    message: expect.stringMatching(`^Failed to pull image '${image}': ${reason}`),
+    message: expect.stringMatching(
+      `^Failed to pull image '${image}': it is not on this engine; build it with docker build -t ${image}, or push it to \\S+. Pulling it failed: ${reason}`,
+    ),
   };
 }
 

@@ -114,7 +114,7 @@ describe('the image of the prefork pool', () => {
   it('that cannot be had keeps the runner from starting', async () => {
     engine.answers('POST /images/create', [404, { message: 'pull access denied' }]);
     await expect(aDriver({ FN_EXPERIMENTAL_PREFORK_IMAGE: 'a/b:1' }).ready).rejects.toThrow(
-      "FN_EXPERIMENTAL_PREFORK_IMAGE: Failed to pull image 'a/b:1': pull access denied",
+      "FN_EXPERIMENTAL_PREFORK_IMAGE: Failed to pull image 'a/b:1': it is not on this engine; build it with docker build -t a/b:1, or push it to docker.io. Pulling it failed: pull access denied",
     );
   });
 });
