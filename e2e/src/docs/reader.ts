@@ -27,7 +27,7 @@ const BUSY = 6;
 export class Reader {
   private readonly footprint = new Footprint();
   private readonly clone = path.join(this.footprint.folder, 'clone');
-  private readonly images = new BuiltImages(new Docker());
+  private readonly images = new BuiltImages(new Docker(), this.clone);
   private readonly ids: Ids = new Map();
   private readonly shell: Terminal;
   private fleet: Terminal | undefined;

@@ -5,6 +5,7 @@ import { Command } from 'commander';
 export const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
   node: async () => (await import('./node.js')).nodeCommand(),
   up: async () => (await import('./up.js')).upCommand(),
+  build: async () => (await import('./build.js')).buildCommand(),
   deploy: async () => (await import('./deploy.js')).deployCommand(),
   invoke: async () => (await import('./invoke.js')).invokeCommand(),
   status: async () => (await import('./status.js')).statusCommand(),

@@ -1,33 +1,31 @@
-import { Command, Option } from 'commander';
+import { Command } from 'commander';
 import { fleetAccess } from '../access/fleet-access.js';
 import { ApiClient } from '../api-client.js';
+import { type BuiltImage, buildFolder, isBuildable } from '../build/build-folder.js';
 import { type Deployed, deploy, invokeUrl, triggerUrl } from '../deploy/deploy.js';
-import { readFuncFile } from '../func-file/read-func-file.js';
+import { type FuncFile, readFuncFile } from '../func-file/read-func-file.js';
 import { remark, say } from '../terminal/say.js';
+import { type BuildFlags, buildOptionsOf, withBuildOptions } from './build-options.js';
 import { apiOption } from './options.js';
 
-interface DeployCommandOptions {
+interface DeployCommandOptions extends BuildFlags {
   readonly app: string;
   readonly image?: string;
-  readonly registry?: string;
+  readonly build: boolean;
   readonly prune: boolean;
   readonly api: string;
 }
 
 export function deployCommand(): Command {
-  return new Command('deploy')
+  const command = new Command('deploy')
     .description(
-      'Creates or updates a function and its triggers from a folder with a func.yaml. Its image must be where runners find it.',
+      'Builds the image of a folder with a func.yaml, pushes it where a registry is named, and creates or updates the function and its triggers.',
     )
-    .argument('<folder>', 'folder of the function')
+    .argument('[folder]', 'folder of the function', '.')
     .requiredOption('--app <name>', 'app it belongs to; created if there is none')
-    .option('--image <reference>', 'image to run, instead of the one func.yaml names')
-    .addOption(
-      new Option(
-        '--registry <prefix>',
-        'owner, registry or both, put before an image name that is made of name and version of func.yaml',
-      ).env('FN_REGISTRY'),
-    )
+    .option('--image <reference>', 'image to run, instead of one that is built; it must be where runners find it')
+    .option('--no-build', 'run the image that func.yaml names, or that its name and version do');
+  return withBuildOptions(command)
     .option('--prune', 'remove triggers and keys of the configuration that func.yaml does not have', false)
     .addOption(apiOption())
     .action(deployFolder);
@@ -35,17 +33,25 @@ export function deployCommand(): Command {
 
 async function deployFolder(folder: string, options: DeployCommandOptions): Promise<void> {
   const { app, prune } = options;
-  const { spec, triggers, notes } = readFuncFile(folder, options);
+  const file = readFuncFile(folder, options);
+  const { spec, triggers, notes } = file;
   for (const note of notes) remark(note);
-  const image = options.image ?? spec.image;
+  const { image, pinned } = await imageOf(folder, file, options);
   const api = new ApiClient(options.api, fleetAccess(process.env).fetch);
-  const deployed = await deploy(api, app, { spec: { ...spec, image }, triggers }, { prune });
+  const deployed = await deploy(api, app, { spec: { ...spec, image: pinned }, triggers }, { prune });
   say([
     `deployed ${spec.name} (${image}) in app ${app}`,
     `invoke it at ${invokeUrl(deployed.fn)}`,
     ...deployed.triggers.map((trigger) => `trigger ${trigger.name} at ${triggerUrl(trigger)}`),
     ...surplusLine(deployed, prune),
   ]);
+}
+
+async function imageOf(folder: string, file: FuncFile, options: DeployCommandOptions): Promise<BuiltImage> {
+  const image = options.image ?? file.spec.image;
+  const isReady = options.image !== undefined || file.namesImage || !options.build;
+  if (isReady || !isBuildable(folder, file)) return { image, pinned: image };
+  return buildFolder(folder, file, buildOptionsOf(options));
 }
 
 function surplusLine({ surplus: { config, triggers } }: Deployed, prune: boolean): string[] {

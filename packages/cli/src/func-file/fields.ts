@@ -10,22 +10,21 @@ export const FIELDS: ReadonlySet<string> = new Set([
   'config',
   'annotations',
   'triggers',
+  'runtime',
+  'build_image',
+  'run_image',
+  'entrypoint',
+  'cmd',
 ]);
 
 export const TRIGGER_FIELDS: ReadonlySet<string> = new Set(['name', 'type', 'source']);
 
-const BUILD = 'it is for building the image, which `fnfleet deploy` does not do';
 const ROUTE = 'routes are no more: write a list of triggers, each with name, type http and source';
 const GONE = 'Fn has given it up';
 
 /** Keys that `fn` knows, or once knew, and that have no effect here; with the reason. */
 export const WITHOUT_EFFECT: ReadonlyMap<string, string> = new Map([
-  ['runtime', BUILD],
-  ['build_image', BUILD],
-  ['run_image', BUILD],
-  ['entrypoint', BUILD],
-  ['cmd', BUILD],
-  ['build', BUILD],
+  ['build', 'commands are not run on this machine; a Dockerfile runs them in the build'],
   ['content_type', 'a call has the type that its caller sends'],
   ['expects', '`fn run` alone reads it; required configuration is not checked'],
   ['tests', GONE],

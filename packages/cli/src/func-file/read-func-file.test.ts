@@ -27,7 +27,7 @@ it('reads what the fn command line writes', () => {
     read(
       'schema_version: 20180708\nname: hello\nversion: 0.0.2\nmemory: 256\ntimeout: 10\nconfig:\n  A: b\ntriggers:\n- name: t\n  type: http\n  source: /t\n',
     ),
-  ).toEqual({
+  ).toMatchObject({
     spec: { name: 'hello', image: 'hello:0.0.2', memory: 256, timeout: 10, config: { A: 'b' } },
     triggers: [{ name: 't', type: 'http', source: '/t' }],
     notes: [],
@@ -281,9 +281,9 @@ describe('what has no effect', () => {
       'func.yaml:2: triggers[0].typ is unknown and has no effect; did you mean type?',
     ],
     [
-      'what builds',
-      'name: a\nruntime: node\n',
-      'func.yaml:2: runtime has no effect: it is for building the image, which `fnfleet deploy` does not do',
+      'commands before the build',
+      'name: a\nbuild: [make]\n',
+      'func.yaml:2: build has no effect: commands are not run on this machine; a Dockerfile runs them in the build',
     ],
     [
       'a route',

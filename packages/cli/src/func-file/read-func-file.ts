@@ -12,8 +12,20 @@ const SCHEMA_VERSION = '20180708';
 /** Lines about what a file has to no effect. */
 const MAX_NOTES = 20;
 
+/** What the image of a folder without a Dockerfile is made of, as `fn` reads it. */
+export interface BuildSpec {
+  readonly runtime: string | undefined;
+  readonly buildImage: string | undefined;
+  readonly runImage: string | undefined;
+  readonly entrypoint: string | undefined;
+  readonly cmd: string | undefined;
+}
+
 export interface FuncFile {
   readonly spec: FnSpec;
+  readonly build: BuildSpec;
+  /** The file names the image itself. */
+  readonly namesImage: boolean;
   readonly triggers: readonly TriggerSpec[];
   /** What the file says to no effect, a line each. */
   readonly notes: readonly string[];
@@ -45,6 +57,14 @@ export function readFuncFile(dir: string, { registry }: FuncFileOptions = {}): F
     config: configOf(document, fields.get('config')),
     annotations: annotationsOf(document, fields.get('annotations')),
   };
+  const build: BuildSpec = {
+    runtime: texts('runtime'),
+    buildImage: texts('build_image'),
+    runImage: texts('run_image'),
+    entrypoint: texts('entrypoint'),
+    cmd: texts('cmd'),
+  };
+  const namesImage = texts('image') !== undefined;
   const notes = [
     ...others.map((other) => `${other} is not read: there is ${file}`),
     ...schemaNotes(document, fields.get('schema_version')),
@@ -52,7 +72,8 @@ export function readFuncFile(dir: string, { registry }: FuncFileOptions = {}): F
   ];
   const triggers = triggersOf(document, fields.get('triggers'), notes);
   const beyond = notes.length - MAX_NOTES;
-  return { spec, triggers, notes: beyond > 0 ? [...notes.slice(0, MAX_NOTES), `… and ${beyond} more`] : notes };
+  const shownNotes = beyond > 0 ? [...notes.slice(0, MAX_NOTES), `… and ${beyond} more`] : notes;
+  return { spec, build, namesImage, triggers, notes: shownNotes };
 }
 
 function filesIn(dir: string): [string, ...string[]] {

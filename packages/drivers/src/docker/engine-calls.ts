@@ -30,6 +30,8 @@ export const ENGINE_CALLS = {
   remove_image: 'removal',
   pull_image: 'open',
   load_images: 'open',
+  build_image: 'open',
+  push_image: 'open',
 } as const satisfies Record<string, CallKind>;
 
 export type EngineCall = keyof typeof ENGINE_CALLS;

@@ -8,7 +8,7 @@ const MAX_LINE_CHARACTERS = 64 * 1024;
  * The lines of a stream, without their ends.
  * @throws EngineNonsenseError when one is too long; the stream's error
  */
-export async function* linesOf(stream: Readable): AsyncGenerator<string> {
+export async function* linesOf(stream: Readable, maxCharacters = MAX_LINE_CHARACTERS): AsyncGenerator<string> {
   stream.setEncoding('utf8');
   let line = '';
   for await (const chunk of stream as AsyncIterable<string>) {
@@ -20,7 +20,7 @@ export async function* linesOf(stream: Readable): AsyncGenerator<string> {
       line = '';
     }
     line += chunk.slice(from);
-    if (line.length > MAX_LINE_CHARACTERS) throw new EngineNonsenseError('the Docker engine sends a line without end');
+    if (line.length > maxCharacters) throw new EngineNonsenseError('the Docker engine sends a line without end');
   }
   if (line !== '') yield line;
 }

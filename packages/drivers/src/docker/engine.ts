@@ -17,11 +17,11 @@ import {
   versionIn,
 } from './engine-answers.js';
 import { EngineError, isNotFound } from './engine-errors.js';
-import { readProgress } from './engine-progress.js';
+import { type Progress, readProgress } from './engine-progress.js';
 import { type EngineOptions, type EngineRequest, EngineTransport } from './engine-transport.js';
 import type { LocalImage } from './images/image-cache.js';
 import { type ImageReference, pullName } from './images/image-reference.js';
-import type { RegistryAuth } from './images/registry-auth.js';
+import type { Credential, RegistryAuth } from './images/registry-auth.js';
 import type { OuterMount } from './own-container.js';
 import { readWhole } from './read-whole.js';
 
@@ -44,6 +44,21 @@ export interface Attachment {
   readonly frames: AsyncIterable<Buffer>;
   /** Ends `frames`. Idempotent. */
   stop(): void;
+}
+
+/** What an image is built of, and how. */
+export interface ImageBuild {
+  /** An archive (tar) with everything that the Dockerfile may copy, and the Dockerfile itself. */
+  readonly context: Readable;
+  /** Where the Dockerfile is in it. */
+  readonly dockerfile: string;
+  /** The name that the image gets. */
+  readonly image: string;
+  readonly buildArgs: Readonly<Record<string, string>>;
+  /** Every step again, whatever there is from earlier builds. */
+  readonly noCache: boolean;
+  /** For the registries of base images. */
+  readonly credentials: readonly Credential[];
 }
 
 /** An exit code, and perhaps why. */
@@ -116,6 +131,50 @@ export class Engine {
     } finally {
       archive.destroy();
     }
+  }
+
+  /** Has no deadline but the caller's: when that is over the engine ends the build. */
+  async buildImage(build: ImageBuild, onProgress: (progress: Progress) => void, signal: AbortSignal): Promise<void> {
+    const request: EngineRequest = {
+      method: 'POST',
+      path: '/build',
+      // Containers of steps are removed, also of those that fail.
+      query: {
+        t: build.image,
+        dockerfile: build.dockerfile,
+        buildargs: build.buildArgs,
+        nocache: build.noCache,
+        forcerm: true,
+      },
+      body: build.context,
+      headers: { 'Content-Type': 'application/x-tar', 'X-Registry-Config': registryConfig(build.credentials) },
+    };
+    const run = async (life: AbortSignal) =>
+      readProgress(await this.transport.open('build_image', request, life), 'build', onProgress);
+    try {
+      await this.transport.call('build_image', run, signal);
+    } finally {
+      build.context.destroy();
+    }
+  }
+
+  /** Has no deadline but the caller's. */
+  async pushImage(
+    reference: ImageReference,
+    auth: RegistryAuth | undefined,
+    onProgress: (progress: Progress) => void,
+    signal: AbortSignal,
+  ): Promise<void> {
+    const request: EngineRequest = {
+      method: 'POST',
+      path: `/images/${encodeURI(pullName(reference))}/push`,
+      query: { tag: reference.tag },
+      // Demanded, also of those who have nothing to show.
+      headers: { 'X-Registry-Auth': shownToRegistry(auth ?? {}) },
+    };
+    const push = async (life: AbortSignal) =>
+      readProgress(await this.transport.open('push_image', request, life), 'push', onProgress);
+    await this.transport.call('push_image', push, signal);
   }
 
   /** Refused, with a conflict, while a container or another image needs it. */
@@ -248,5 +307,13 @@ function pathOf(container: string, what?: string): string {
 
 /** As the engine takes it: base64 for URLs, with its padding. */
 function shownToRegistry(auth: RegistryAuth): string {
-  return Buffer.from(JSON.stringify(auth)).toString('base64').replaceAll('+', '-').replaceAll('/', '_');
+  return base64(auth);
+}
+
+function registryConfig(credentials: readonly Credential[]): string {
+  return base64(Object.fromEntries(credentials.map(({ server, auth }) => [server, auth])));
+}
+
+function base64(value: object): string {
+  return Buffer.from(JSON.stringify(value)).toString('base64').replaceAll('+', '-').replaceAll('/', '_');
 }

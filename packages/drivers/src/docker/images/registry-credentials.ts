@@ -30,7 +30,12 @@ export class RegistryCredentials {
   ): Promise<RegistryAuth | undefined> {
     const token = extensions[TOKEN_EXTENSION];
     if (token) return { registrytoken: token };
-    return matchCredential(this.sources.dockerAuth ?? (await this.fromFile()), registry);
+    return matchCredential(await this.all(), registry);
+  }
+
+  /** For a build, which may pull from any of their servers. */
+  async all(): Promise<readonly Credential[]> {
+    return this.sources.dockerAuth ?? (await this.fromFile());
   }
 
   /** Those of the first file that can be read. */

@@ -1,0 +1,176 @@
+import { randomUUID } from 'node:crypto';
+import { Readable } from 'node:stream';
+import { type Environment, readSettings, silentLogger } from '@fnfleet/core';
+import Docker from 'dockerode';
+import { script } from '../../testing/repository.js';
+import { type EngineAnswer, ScriptedEngine } from '../../testing/scripted-engine.js';
+import { OPERATOR, TestRegistry } from '../../testing/test-registry.js';
+import { dockerSettings } from '../docker-settings.js';
+import { TinyImages } from '../test-kit/tiny-images.js';
+import { ImageBuilder } from './image-builder.js';
+
+// Builds run programs, on a machine that is busy with other tests.
+jest.setTimeout(120_000);
+
+const never = new AbortController().signal;
+const BASE = 'fnfleet/node-base:24';
+const images = new TinyImages();
+let lines: string[];
+let builder: ImageBuilder;
+
+function aBuilder(env: Environment = {}): ImageBuilder {
+  builder = new ImageBuilder({
+    settings: readSettings(dockerSettings, env),
+    logger: silentLogger,
+    progress: (line) => lines.push(line),
+  });
+  return builder;
+}
+
+async function context(files: Readonly<Record<string, string>>): Promise<Readable> {
+  type Tar = (entries: readonly { path: string; content: Buffer }[]) => AsyncGenerator<Buffer>;
+  const { tar } = await script<{ tar: Tar }>('scripts/images/tar.mjs');
+  return Readable.from(tar(Object.entries(files).map(([path, text]) => ({ path, content: Buffer.from(text) }))));
+}
+
+const rest = { dockerfile: 'Dockerfile', buildArgs: {}, noCache: false } as const;
+
+beforeEach(() => {
+  lines = [];
+});
+afterEach(async () => {
+  builder.close();
+  await images.removeAll();
+});
+
+describe('an image that is built', () => {
+  const aName = () => images.willRemove(`fnfleet-test/${randomUUID()}:1`);
+
+  it('is there under its name, and has an id that changes with its content and with nothing else', async () => {
+    const image = aName();
+    const build = async (text: string) =>
+      aBuilder().build(
+        { ...rest, image, context: await context({ Dockerfile: 'FROM scratch\nCOPY . /\n', text }) },
+        never,
+      );
+    const [first, again, other] = [await build('one'), await build('one'), await build('two')];
+    expect(again).toBe(first);
+    expect(other).not.toBe(first);
+    expect((await new Docker().getImage(image).inspect()).Id).toBe(other);
+    await new Docker().getImage(first).remove();
+  });
+
+  it('shows its steps and what they print, line by line and without control characters', async () => {
+    const program =
+      "process.stdout.write('one\\rtwo\\n\\x1b[31mred\\x1b[0m \\x1b]0;owned\\x07!\\nlast'); console.error(process.env.GREETING)";
+    const Dockerfile = `FROM ${BASE}\nARG GREETING\nRUN ${JSON.stringify(['node', '-e', program])}\n`;
+    const buildArgs = { GREETING: 'Grüße' };
+    await aBuilder().build({ ...rest, image: aName(), buildArgs, context: await context({ Dockerfile }) }, never);
+    expect(lines).toEqual(expect.arrayContaining(['one', 'two', 'red !', `Step 1/3 : FROM ${BASE}`]));
+    expect(lines.join('\n')).toContain('Grüße');
+  });
+
+  it.each([
+    ['a step that fails', `FROM ${BASE}\nRUN ["node","-e","process.exit(7)"]\n`, /returned a non-zero code: 7/],
+    ['a Dockerfile with a mistake', 'FRUM scratch\n', /unknown instruction: FRUM/i],
+    ['a file that is not in the folder', 'FROM scratch\nCOPY none /\n', /none/],
+    ['a name that cannot be', 'FROM scratch\nCOPY . /\n', /invalid reference format/, 'UPPER/case:1'],
+  ])('ends with the reason of the engine: %s', async (_, Dockerfile, reason, image = aName()) => {
+    const build = aBuilder().build({ ...rest, image, context: await context({ Dockerfile }) }, never);
+    await expect(build).rejects.toThrow(reason);
+    await expect(build).rejects.toThrow(`cannot build ${image}: `);
+  });
+
+  it('ends with what was wrong with the context', async () => {
+    const broken = new Readable({ read: () => broken.destroy(new Error('func.js changed while it was read')) });
+    const build = aBuilder().build({ ...rest, image: aName(), context: broken }, never);
+    await expect(build).rejects.toThrow(/^func\.js changed/);
+  });
+
+  it('is given up by the engine when its caller gives up', async () => {
+    const marker = randomUUID();
+    const Dockerfile = `FROM ${BASE}\nRUN ["node","-e","console.log('under way'); setTimeout(() => {}, 600_000)","${marker}"]\n`;
+    const running = async () => {
+      const found = await new Docker().listContainers({ all: true });
+      return found.filter(({ Command }) => Command.includes(marker)).length;
+    };
+    const life = new AbortController();
+    const build = aBuilder().build({ ...rest, image: aName(), context: await context({ Dockerfile }) }, life.signal);
+    build.catch(() => undefined);
+    await until(() => lines.includes('under way'));
+    expect(await running()).toBe(1);
+    life.abort();
+    await expect(build).rejects.toThrow(/^cannot build /);
+    await until(async () => (await running()) === 0);
+  });
+
+  it('cannot be where there is no engine', async () => {
+    const image = 'a:1';
+    const build = aBuilder({ DOCKER_HOST: 'unix:///nowhere.sock' }).build(
+      { ...rest, image, context: await context({ Dockerfile: 'FROM scratch\n' }) },
+      never,
+    );
+    await expect(build).rejects.toThrow('cannot build a:1: no Docker engine at unix:///nowhere.sock (DOCKER_HOST)');
+  });
+});
+
+describe('an image that is pushed', () => {
+  let registry: TestRegistry;
+
+  beforeAll(async () => {
+    registry = await TestRegistry.start({ locked: true });
+  });
+  afterAll(() => registry.close());
+
+  it('is in the registry under its digest, for those whom the registry lets in', async () => {
+    const image = await images.make(`${registry.front.host}/${randomUUID()}`, '1');
+    const auth = Buffer.from(`${OPERATOR.username}:${OPERATOR.password}`).toString('base64');
+    const FN_DOCKER_AUTH = JSON.stringify({ auths: { [registry.front.host]: { auth } } });
+    const pinned = await aBuilder({ FN_DOCKER_AUTH }).push(image, never);
+    expect(pinned).toMatch(new RegExp(`^${image.replace(/:1$/, '')}@sha256:[0-9a-f]{64}$`));
+    await expect(aBuilder({ FN_DOCKER_AUTH: '{}' }).push(image, never)).rejects.toThrow(`cannot push ${image}: `);
+  });
+});
+
+describe('an engine that answers strangely', () => {
+  let engine: ScriptedEngine;
+
+  beforeEach(async () => {
+    engine = await ScriptedEngine.start();
+  });
+  afterEach(async () => {
+    builder.close();
+    await engine.quiet();
+    await engine.close();
+  });
+
+  const said =
+    (...parts: unknown[]): EngineAnswer =>
+    (response) =>
+      void response.end(parts.map((part) => `${JSON.stringify(part)}\n`).join(''));
+  const ID = `sha256:${'a'.repeat(64)}`;
+
+  it.each<[string, EngineAnswer, RegExp]>([
+    ['no id', said({ stream: 'done' }), /does not say what it built/],
+    ['an id that is none', said({ aux: { ID: '../../x' } }), /does not say what it built/],
+    ['a line without end', (response) => void response.end(`{"stream":"${'x'.repeat(2 ** 20)}`), /a line without end/],
+    ['an end in the middle', 'breaks off', /the connection to the engine was lost during the build/],
+    ['a failure after an id', said({ aux: { ID } }, { error: 'disk\u001b[2J full' }), /: disk\\u001b\[2J full$/],
+  ])('%s', async (_, answer, problem) => {
+    engine.answers('POST /build', answer);
+    const build = aBuilder(engine.environment).build({ ...rest, image: 'a:1', context: Readable.from([]) }, never);
+    await expect(build).rejects.toThrow(problem);
+    engine.answers('POST /build', said({ aux: { ID } }));
+    expect(await builder.build({ ...rest, image: 'a:1', context: Readable.from([]) }, never)).toBe(ID);
+  });
+
+  it('shows no more of a line than a screen has', async () => {
+    engine.answers('POST /build', said(...Array(100).fill({ stream: 'y'.repeat(1_000) }), { aux: { ID } }));
+    await aBuilder(engine.environment).build({ ...rest, image: 'a:1', context: Readable.from([]) }, never);
+    expect(Math.max(...lines.map(({ length }) => length))).toBeLessThanOrEqual(4_096);
+  });
+});
+
+async function until(isSo: () => boolean | Promise<boolean>): Promise<void> {
+  while (!(await isSo())) await new Promise((resolve) => setTimeout(resolve, 50));
+}
