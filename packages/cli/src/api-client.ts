@@ -9,9 +9,29 @@ const PAGE = 100;
 const MAX_PAGES = 1000;
 
 const ANNOTATIONS: Shape = { optional: { fields: {} } };
-const APP: Shape = { fields: { id: 'string', name: 'string', annotations: ANNOTATIONS } };
+const CONFIG: Shape = { orNull: { mapOf: 'string' } };
+const NUMBER: Shape = { optional: 'number' };
+const APP: Shape = {
+  fields: {
+    id: 'string',
+    name: 'string',
+    updated_at: { optional: 'string' },
+    config: CONFIG,
+    annotations: ANNOTATIONS,
+  },
+};
 const FN: Shape = {
-  fields: { id: 'string', app_id: 'string', name: 'string', image: 'string', annotations: ANNOTATIONS },
+  fields: {
+    id: 'string',
+    app_id: 'string',
+    name: 'string',
+    image: 'string',
+    memory: NUMBER,
+    timeout: NUMBER,
+    idle_timeout: NUMBER,
+    config: CONFIG,
+    annotations: ANNOTATIONS,
+  },
 };
 const TRIGGER: Shape = {
   fields: { id: 'string', name: 'string', fn_id: 'string', source: 'string', annotations: ANNOTATIONS },
@@ -25,6 +45,7 @@ export type Annotations = Readonly<Record<string, unknown>>;
 export interface AppRef {
   readonly id: string;
   readonly name: string;
+  readonly updated_at?: string;
   /** Null, or not there: it has none. */
   readonly config?: Config | null;
   readonly annotations?: Annotations;
@@ -35,6 +56,9 @@ export interface FnRef {
   readonly app_id: string;
   readonly name: string;
   readonly image: string;
+  readonly memory?: number;
+  readonly timeout?: number;
+  readonly idle_timeout?: number;
   readonly config?: Config | null;
   readonly annotations?: Annotations;
 }

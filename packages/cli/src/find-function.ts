@@ -1,4 +1,11 @@
-import type { ApiClient, FnRef } from './api-client.js';
+import type { ApiClient, AppRef, FnRef } from './api-client.js';
+
+/** @throws Error when there is none of this name */
+export async function findApp(api: ApiClient, name: string): Promise<AppRef> {
+  const app = await api.findApp(name);
+  if (app === undefined) throw new Error(`there is no app ${name}`);
+  return app;
+}
 
 /**
  * The function of an app by its name, or, without an app, the one with this id.
@@ -12,8 +19,7 @@ export async function findFunction(api: ApiClient, appName: string | undefined, 
     }
     return fn;
   }
-  const app = await api.findApp(appName);
-  if (app === undefined) throw new Error(`there is no app ${appName}`);
+  const app = await findApp(api, appName);
   const fn = await api.findFn(app.id, nameOrId);
   if (fn === undefined) throw new Error(`app ${appName} has no function ${nameOrId}`);
   return fn;

@@ -6,7 +6,7 @@ import path from 'node:path';
 import { MIB } from '@fnfleet/core';
 import { readAnswer } from './access/read-answer.js';
 import { plainFetch } from './access/secure-fetch.js';
-import { main } from './main.js';
+import { runCommand } from './test-kit/run-command.js';
 
 const TOKEN = 'sesame';
 /** Of what a terminal would obey. */
@@ -49,26 +49,6 @@ afterEach(async () => {
   }
 });
 
-/** As from a shell. @returns everything it wrote, and the exit code */
-async function fnfleet(...args: string[]): Promise<{ output: string; code: number }> {
-  let output = '';
-  const keep = (text: string | Uint8Array) => {
-    output += String(text);
-    return true;
-  };
-  const spies = [
-    jest.spyOn(process.stdout, 'write').mockImplementation(keep as never),
-    jest.spyOn(process.stderr, 'write').mockImplementation(keep as never),
-  ];
-  process.exitCode = undefined;
-  try {
-    await main(['node', 'fnfleet', ...args]);
-  } finally {
-    for (const spy of spies) spy.mockRestore();
-  }
-  return { output, code: Number(process.exitCode ?? 0) };
-}
-
 const COMMANDS: Readonly<Record<string, () => string[]>> = {
   status: () => ['status', '--lb', url],
   'status --json': () => ['status', '--lb', url, '--json'],
@@ -79,6 +59,13 @@ const COMMANDS: Readonly<Record<string, () => string[]>> = {
   explain: () => ['explain', 'c1', '--lb', url],
   deploy: () => ['deploy', folder, '--app', 'a', '--api', url],
   invoke: () => ['invoke', 'a', 'f', '--data', '', '--api', url],
+  'list apps': () => ['list', 'apps', '--api', url],
+  'list functions': () => ['list', 'functions', 'a', '--api', url],
+  'list triggers': () => ['list', 'triggers', 'a', '--api', url, '--json'],
+  'inspect app': () => ['inspect', 'app', 'a', '--api', url],
+  'update function': () => ['update', 'function', 'a', 'f', '--memory', '64', '--api', url],
+  'delete trigger': () => ['delete', 'trigger', 'a', 'f', 't', '--api', url],
+  'config app': () => ['config', 'app', 'a', 'K=V', '--api', url],
   logs: () => ['logs', 'f', '--app', 'a', '--api', url],
   health: () => ['health', '--url', url],
 };
@@ -133,7 +120,7 @@ describe.each(Object.entries(COMMANDS))('fnfleet %s', (_name, args) => {
   ])('fails, and says why, where a server %s', async (_what, hostile) => {
     taken = 0;
     answer = hostile();
-    const { output, code } = await fnfleet(...args());
+    const { output, code } = await runCommand(...args());
     // The health check looks at nothing but the status.
     if (args()[0] === 'health' && code === 0) expect(output).toBe('');
     else expect([code, output]).toEqual([1, expect.stringMatching(/^fnfleet: |^http:/m)]);
@@ -149,7 +136,7 @@ it.each(Object.entries(COMMANDS))('fnfleet %s fails on JSON of another form', as
   if (name === 'health') return;
   for (const form of WRONG_FORMS) {
     answer = json(200, form);
-    const { output, code } = await fnfleet(...args());
+    const { output, code } = await runCommand(...args());
     expect([code, output]).toEqual([1, expect.stringMatching(/^fnfleet: /m)]);
     expect(output).not.toMatch(/TypeError|undefined|Cannot read/);
   }
@@ -159,7 +146,28 @@ it('fnfleet status shows names with control characters escaped, each runner on a
   const runner = { address: `r1:1\n${HOSTILE}`, state: HOSTILE, in_flight: 0, warm_functions: 0, name: HOSTILE };
   answer = json(200, { version: HOSTILE, runners: [runner], troubles: [`${HOSTILE}\nall is well`] });
   for (const args of [['status'], ['status', '--json'], ['top', '--once']]) {
-    const { output } = await fnfleet(...args, '--lb', url);
+    const { output } = await runCommand(...args, '--lb', url);
+    expect(output).not.toMatch(CONTROLS);
+    expect(output).toContain('\\u001b');
+    expect(output).not.toMatch(/^all is well/m);
+  }
+});
+
+it('fnfleet list and inspect show names with control characters escaped, each on a line of its own', async () => {
+  const app = {
+    id: HOSTILE,
+    name: `${HOSTILE}\nall is well`,
+    updated_at: HOSTILE,
+    config: { [HOSTILE]: `${HOSTILE}\n` },
+  };
+  answer = json(200, { items: [app] });
+  for (const args of [
+    ['list', 'apps'],
+    ['list', 'apps', '--json'],
+    ['inspect', 'app', 'a'],
+    ['config', 'app', 'a'],
+  ]) {
+    const { output } = await runCommand(...args, '--api', url);
     expect(output).not.toMatch(CONTROLS);
     expect(output).toContain('\\u001b');
     expect(output).not.toMatch(/^all is well/m);
@@ -185,7 +193,8 @@ describe('the answer of a function', () => {
   }
   // Each run in this process leaves listeners at the one output of all.
   beforeAll(() => process.stdout.setMaxListeners(100));
-  const invoked = async (...more: string[]) => await fnfleet('invoke', 'a', 'f', '--data', '', '--api', url, ...more);
+  const invoked = async (...more: string[]) =>
+    await runCommand('invoke', 'a', 'f', '--data', '', '--api', url, ...more);
   let isTTY: PropertyDescriptor | undefined;
   const onTerminal = (is: boolean) => Object.defineProperty(process.stdout, 'isTTY', { value: is, configurable: true });
   beforeEach(() => {
@@ -204,7 +213,7 @@ describe('the answer of a function', () => {
   `('is shown $where $how', async ({ terminal, options, shown }) => {
     onTerminal(terminal);
     functionThatAnswers(200, HOSTILE);
-    expect(await invoked(...options)).toEqual({ output: shown, code: 0 });
+    expect(await invoked(...options)).toMatchObject({ output: shown, code: 0 });
   });
 
   it.each`
@@ -217,7 +226,7 @@ describe('the answer of a function', () => {
   `('$answer ends its line on a terminal alone (terminal $terminal)', async ({ answer, terminal, options, shown }) => {
     onTerminal(terminal);
     functionThatAnswers(200, answer);
-    expect(await invoked(...options)).toEqual({ output: shown, code: 0 });
+    expect(await invoked(...options)).toMatchObject({ output: shown, code: 0 });
   });
 
   it('that is an error is shown the same way, and the call id too', async () => {

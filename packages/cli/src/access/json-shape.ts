@@ -4,7 +4,11 @@ export type Shape =
   | 'number'
   | 'boolean'
   | { readonly optional: Shape }
+  /** What may be missing, or null. */
+  | { readonly orNull: Shape }
   | { readonly list: Shape }
+  /** Any keys, with values of one shape. */
+  | { readonly mapOf: Shape }
   | { readonly fields: Readonly<Record<string, Shape>> };
 
 /**
@@ -23,8 +27,10 @@ export function readJson<T>(text: string, shape: Shape): T | undefined {
 function fits(value: unknown, shape: Shape): boolean {
   if (typeof shape === 'string') return typeof value === shape;
   if ('optional' in shape) return value === undefined || fits(value, shape.optional);
+  if ('orNull' in shape) return value === undefined || value === null || fits(value, shape.orNull);
   if ('list' in shape) return Array.isArray(value) && value.every((item) => fits(item, shape.list));
   if (typeof value !== 'object' || value === null || Array.isArray(value)) return false;
   const fields = value as Readonly<Record<string, unknown>>;
+  if ('mapOf' in shape) return Object.values(fields).every((field) => fits(field, shape.mapOf));
   return Object.entries(shape.fields).every(([name, field]) => fits(fields[name], field));
 }

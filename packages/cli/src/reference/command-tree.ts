@@ -1,4 +1,4 @@
-import type { Command, Option } from 'commander';
+import type { Argument, Command, Option } from 'commander';
 import { type ExitCodes, exitCodesOf } from '../commands/exit-codes.js';
 
 /** A command as data: what completions and the reference page are made from. */
@@ -39,7 +39,7 @@ export function treeOf(command: Command): CommandNode {
     name: command.name(),
     description: command.description(),
     arguments: command.registeredArguments.map((argument) => ({
-      form: argument.required ? `<${argument.name()}>` : `[${argument.name()}]`,
+      form: formOf(argument),
       description: argument.description,
       choices: argument.argChoices ?? [],
     })),
@@ -56,6 +56,11 @@ export function* walk(
 ): Generator<{ path: readonly string[]; node: CommandNode }> {
   yield { path, node };
   for (const child of node.commands) yield* walk(child, [...path, child.name]);
+}
+
+function formOf(argument: Argument): string {
+  const name = `${argument.name()}${argument.variadic ? '...' : ''}`;
+  return argument.required ? `<${name}>` : `[${name}]`;
 }
 
 function optionNode(option: Option): OptionNode[] {

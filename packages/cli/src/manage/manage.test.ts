@@ -1,0 +1,193 @@
+import { type ApiServer, apiSettings, newApiServer } from '@fnfleet/api';
+import { readSettings } from '@fnfleet/core';
+import { ApiClient } from '../api-client.js';
+import { deploy } from '../deploy/deploy.js';
+import { runCommand } from '../test-kit/run-command.js';
+import { COMMANDS } from './table.js';
+
+let server: ApiServer;
+let api: ApiClient;
+
+beforeEach(async () => {
+  const settings = readSettings(apiSettings, { FN_DB_URL: 'sqlite3://:memory:', FN_PUBLIC_LB_URL: 'http://lb' });
+  server = newApiServer({ settings, host: '127.0.0.1', port: 0 });
+  await server.ready;
+  api = new ApiClient(server.address.url);
+  await deploy(api, 'shop', {
+    spec: { name: 'cart', image: 'cart:1', memory: 64, config: { A: '1' }, annotations: { team: 'x' } },
+    triggers: [{ name: 'add', type: 'http', source: '/a b' }],
+  });
+  await deploy(api, 'shop', { spec: { name: 'till', image: 'till:1' }, triggers: [] });
+  await deploy(api, 'blog', { spec: { name: 'post', image: 'post:1' }, triggers: [] });
+});
+afterEach(async () => {
+  process.exitCode = undefined;
+  await server.close();
+});
+
+const run = (...args: string[]) => runCommand(...args, '--api', server.address.url);
+const fnOf = async (app: string, name: string) => api.findFn((await api.findApp(app))?.id ?? '', name);
+
+/** @returns its answer as JSON */
+async function json(...args: string[]) {
+  const { stdout, output, code } = await run(...args, '--json');
+  expect([code, output]).toEqual([0, stdout]);
+  return JSON.parse(stdout);
+}
+
+/** @returns its lines, white space made one */
+async function lines(...args: string[]): Promise<string[]> {
+  const { stdout, output, code } = await run(...args);
+  expect([code, output]).toEqual([0, stdout]);
+  return stdout
+    .trimEnd()
+    .split('\n')
+    .map((line) => line.replace(/ +/g, ' '));
+}
+
+it.each(COMMANDS.map(({ verb, noun }) => [verb, noun]))(
+  '%s %s answers with JSON where it is asked for',
+  async (verb, noun) => {
+    const names = ['shop', 'cart', 'add'].slice(0, ['app', 'function', 'trigger'].indexOf(noun.replace(/s$/, '')) + 1);
+    const about = verb === 'list' ? names.slice(0, -1) : names;
+    const more: Record<string, string[]> = {
+      update: ['--annotation', 'k=1'],
+      delete: noun === 'trigger' ? [] : ['--recursive'],
+    };
+    const answer = await json(verb, noun, ...about, ...(more[verb] ?? []));
+    expect(Array.isArray(answer)).toBe(verb === 'list');
+  },
+);
+
+describe('list', () => {
+  it('shows apps, functions and triggers', async () => {
+    expect((await lines('list', 'apps')).map((line) => line.split(' ')[0])).toEqual(['NAME', 'blog', 'shop']);
+    expect(await lines('list', 'functions', 'shop')).toEqual([
+      'NAME IMAGE MEMORY TIMEOUT IDLE ID',
+      expect.stringMatching(/^cart cart:1 64 MiB 30 s 30 s \w{26}$/),
+      expect.stringMatching(/^till till:1 128 MiB 30 s 30 s \w{26}$/),
+    ]);
+    expect(await lines('list', 'triggers', 'shop')).toEqual([
+      'FUNCTION NAME SOURCE ENDPOINT ID',
+      expect.stringMatching(/^cart add \/a b http:\/\/lb\/t\/shop\/a%20b \w{26}$/),
+    ]);
+    expect(await lines('list', 'triggers', 'shop', 'till')).toEqual(['there are none']);
+  });
+
+  it('means the same by one and many', async () => {
+    expect(await json('list', 'app')).toEqual(await json('list', 'apps'));
+  });
+
+  it('goes on over all pages', async () => {
+    for (let n = 0; n < 205; n += 1) await api.createApp(`many-${n}`);
+    expect(await json('list', 'apps')).toHaveLength(207);
+  });
+});
+
+it('inspect shows what the API node has', async () => {
+  expect(await json('inspect', 'function', 'shop', 'cart')).toEqual(await fnOf('shop', 'cart'));
+  expect(await lines('inspect', 'function', 'shop', 'cart')).toEqual(
+    expect.arrayContaining([
+      'name: cart',
+      'memory: 64',
+      'config:',
+      ' A: 1',
+      ' team: x',
+      expect.stringMatching(/invokeEndpoint: http:\/\/lb\/invoke\/\w{26}$/),
+    ]),
+  );
+  expect(await json('inspect', 'trigger', 'shop', 'cart', 'add')).toMatchObject({ name: 'add', source: '/a b' });
+});
+
+describe('update', () => {
+  it('changes what is named and leaves the rest', async () => {
+    const change = [
+      '--memory',
+      '256',
+      '--image',
+      'cart:2',
+      '--annotation',
+      'fnfleet/standby=1',
+      '--annotation',
+      'team=',
+    ];
+    const answer = await json('update', 'function', 'shop', 'cart', ...change);
+    expect(answer).toEqual(await fnOf('shop', 'cart'));
+    expect(answer).toMatchObject({ image: 'cart:2', memory: 256, timeout: 30, config: { A: '1' } });
+    expect(answer.annotations).toEqual({
+      'fnfleet/standby': 1,
+      'fnproject.io/fn/invokeEndpoint': expect.any(String),
+    });
+    expect(await lines('update', 'trigger', 'shop', 'cart', 'add', '--source', '/add')).toEqual([
+      'updated trigger add',
+    ]);
+    expect(await json('update', 'app', 'shop', '--syslog-url', 'tcp://log:1')).toMatchObject({
+      syslog_url: 'tcp://log:1',
+    });
+  });
+
+  it('without anything to change says what there is', async () => {
+    expect(await run('update', 'function', 'shop', 'cart')).toMatchObject({
+      code: 1,
+      output: 'fnfleet: nothing to change; say what: --image, --memory, --timeout, --idle-timeout, --annotation\n',
+    });
+  });
+});
+
+describe('delete', () => {
+  it.each([
+    [
+      ['app', 'shop'],
+      'app shop has 2 functions (cart, till), which would be deleted as well: --recursive deletes all of it',
+    ],
+    [
+      ['function', 'shop', 'cart'],
+      'function cart has 1 trigger (add), which would be deleted as well: --recursive deletes all of it',
+    ],
+  ])('%j keeps what has others, and deletes it with them when told to', async (args, message) => {
+    expect(await run('delete', ...args)).toMatchObject({ code: 1, output: `fnfleet: ${message}\n` });
+    expect(await fnOf('shop', 'cart')).toBeDefined();
+    expect(await lines('delete', ...args, '--recursive')).toEqual([`deleted ${args.join(' ')}`]);
+    expect(await run('inspect', 'function', 'shop', 'cart')).toMatchObject({ code: 1 });
+  });
+
+  it('deletes what has no others at once', async () => {
+    expect(await lines('delete', 'trigger', 'shop', 'cart', 'add')).toEqual(['deleted trigger shop cart add']);
+    expect(await lines('delete', 'function', 'shop', 'cart')).toEqual(['deleted function shop cart']);
+    expect(await fnOf('shop', 'till')).toBeDefined();
+  });
+});
+
+describe('config', () => {
+  it('shows, sets and removes keys', async () => {
+    expect(await lines('config', 'function', 'shop', 'cart')).toEqual(['A=1']);
+    expect(await json('config', 'function', 'shop', 'cart', 'B=2', 'URL=a=b', '--unset', 'A')).toEqual({
+      B: '2',
+      URL: 'a=b',
+    });
+    expect((await fnOf('shop', 'cart'))?.config).toEqual({ B: '2', URL: 'a=b' });
+    expect(await lines('config', 'app', 'shop')).toEqual(['no configuration']);
+    expect(await lines('config', 'app', 'shop', 'LEVEL=debug')).toEqual(['LEVEL=debug']);
+  });
+
+  it.each([
+    [['--unset', 'NONE'], 'there is no key NONE to remove; nothing was changed'],
+    [['A=2', '--unset', 'A'], 'A: set and removed at once; nothing was changed'],
+    [['B=2', '--unset', 'NONE'], 'there is no key NONE to remove; nothing was changed'],
+  ])('with %j changes nothing', async (args, message) => {
+    expect(await run('config', 'function', 'shop', 'cart', ...args)).toMatchObject({
+      code: 1,
+      output: `fnfleet: ${message}\n`,
+    });
+    expect((await fnOf('shop', 'cart'))?.config).toEqual({ A: '1' });
+  });
+});
+
+it.each([
+  [['inspect', 'app', 'shpo'], 'there is no app shpo'],
+  [['inspect', 'function', 'shop', 'none'], 'app shop has no function none'],
+  [['delete', 'trigger', 'shop', 'cart', 'none'], 'function cart of app shop has no trigger none'],
+  [['list', 'triggers', 'shop', 'none'], 'app shop has no function none'],
+])('%j says what there is not', async (args, message) => {
+  expect(await run(...args)).toMatchObject({ code: 1, output: `fnfleet: ${message}\n` });
+});

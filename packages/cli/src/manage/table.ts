@@ -1,0 +1,229 @@
+import { Option } from 'commander';
+import type { Annotations, ApiClient, Config } from '../api-client.js';
+import { wholeNumber } from '../commands/options.js';
+import { findApp, findFunction } from '../find-function.js';
+import { collectAnnotations, collectKeys, deleteApp, deleteFunction, deleteTrigger, someChange } from './changes.js';
+import {
+  configShown,
+  findTrigger,
+  inspected,
+  listApps,
+  listFunctions,
+  listTriggers,
+  type Names,
+  type Shown,
+} from './resources.js';
+
+/** What is said on the command line beside the names; each option is declared where a command has it. */
+export interface Given {
+  readonly annotation?: Annotations;
+  readonly syslogUrl?: string;
+  readonly image?: string;
+  readonly memory?: number;
+  readonly timeout?: number;
+  readonly idleTimeout?: number;
+  readonly source?: string;
+  readonly unset?: readonly string[];
+  readonly recursive?: boolean;
+}
+
+/** One command: `fnfleet <verb> <noun> …`. */
+export interface ManageCommand {
+  readonly verb: Verb;
+  readonly noun: Noun | Plural;
+  readonly doc: string;
+  /** Names of what it is about, from the app down. */
+  readonly arguments: readonly (readonly [form: string, doc: string])[];
+  readonly options?: readonly (() => Option)[];
+  /** `KEY=VALUE` that follow the names. */
+  readonly takesConfig?: boolean;
+  readonly run: (api: ApiClient, names: Names, given: Given, config: Config) => Promise<Shown>;
+}
+
+export type Verb = 'list' | 'inspect' | 'update' | 'delete' | 'config';
+type Noun = 'app' | 'function' | 'trigger';
+type Plural = `${Noun}s`;
+
+export const VERBS: Readonly<Record<Verb, string>> = {
+  list: 'Lists apps, functions and triggers.',
+  inspect: 'Shows everything that the API node has of an app, a function or a trigger.',
+  update: 'Changes an app, a function or a trigger. What is not named stays.',
+  delete: 'Deletes an app, a function or a trigger.',
+  config: 'Shows and changes the configuration of an app or a function.',
+};
+
+const APP = ['<app>', 'name of the app'] as const;
+const FUNCTION = ['<function>', 'name of the function'] as const;
+const TRIGGER = ['<trigger>', 'name of the trigger'] as const;
+
+const annotation = () =>
+  new Option(
+    '--annotation <key=value>',
+    'set an annotation, to JSON or else to text; repeatable; no value removes it',
+  ).argParser(collectAnnotations);
+const recursive = () => new Option('--recursive', 'also what belongs to it').default(false);
+const unset = () => new Option('--unset <key>', 'remove a key; repeatable').argParser(collectKeys);
+
+export const COMMANDS: readonly ManageCommand[] = [
+  { verb: 'list', noun: 'apps', doc: 'Lists the apps.', arguments: [], run: listApps },
+  { verb: 'list', noun: 'functions', doc: 'Lists the functions of an app.', arguments: [APP], run: listFunctions },
+  {
+    verb: 'list',
+    noun: 'triggers',
+    doc: 'Lists the triggers of an app, or of one function, with the URLs that call them.',
+    arguments: [APP, ['[function]', 'name of the function; without it, those of all']],
+    run: listTriggers,
+  },
+  {
+    verb: 'inspect',
+    noun: 'app',
+    doc: 'Shows an app.',
+    arguments: [APP],
+    run: async (api, [app = '']) => inspected(await findApp(api, app)),
+  },
+  {
+    verb: 'inspect',
+    noun: 'function',
+    doc: 'Shows a function, with the URL that calls it.',
+    arguments: [APP, FUNCTION],
+    run: async (api, [app, name = '']) => inspected(await findFunction(api, app, name)),
+  },
+  {
+    verb: 'inspect',
+    noun: 'trigger',
+    doc: 'Shows a trigger, with the URL that calls it.',
+    arguments: [APP, FUNCTION, TRIGGER],
+    run: async (api, names) => inspected(await findTrigger(api, names)),
+  },
+  {
+    verb: 'update',
+    noun: 'app',
+    doc: 'Changes an app.',
+    arguments: [APP],
+    options: [annotation, () => new Option('--syslog-url <url>', 'where its functions log to; empty: nowhere')],
+    run: async (api, [name = ''], { annotation: annotations, syslogUrl: syslog_url }) => {
+      const change = someChange({ annotations, syslog_url }, ['--annotation', '--syslog-url']);
+      return updated('app', await api.updateApp((await findApp(api, name)).id, change));
+    },
+  },
+  {
+    verb: 'update',
+    noun: 'function',
+    doc: 'Changes a function. Containers with what was before get no more calls after some seconds.',
+    arguments: [APP, FUNCTION],
+    options: [
+      () => new Option('--image <reference>', 'image to run'),
+      () => new Option('--memory <n>', 'memory of a container, MiB').argParser(wholeNumber(1, 8192)),
+      () => new Option('--timeout <n>', 'seconds that a call may take').argParser(wholeNumber(1, 300)),
+      () =>
+        new Option('--idle-timeout <n>', 'seconds until a container without calls is removed').argParser(
+          wholeNumber(1, 3600),
+        ),
+      annotation,
+    ],
+    run: async (
+      api,
+      [app, name = ''],
+      { image, memory, timeout, idleTimeout: idle_timeout, annotation: annotations },
+    ) => {
+      const change = someChange({ image, memory, timeout, idle_timeout, annotations }, [
+        '--image',
+        '--memory',
+        '--timeout',
+        '--idle-timeout',
+        '--annotation',
+      ]);
+      const { id } = await findFunction(api, app, name);
+      await api.updateFn(id, change);
+      // What a PUT answers has no endpoint.
+      return updated('function', await findFunction(api, undefined, id));
+    },
+  },
+  {
+    verb: 'update',
+    noun: 'trigger',
+    doc: 'Changes a trigger.',
+    arguments: [APP, FUNCTION, TRIGGER],
+    options: [() => new Option('--source <path>', 'path below /t/<app>, with its slash'), annotation],
+    run: async (api, names, { source, annotation: annotations }) => {
+      const change = someChange({ source, annotations }, ['--source', '--annotation']);
+      return updated('trigger', await api.updateTrigger((await findTrigger(api, names)).id, change));
+    },
+  },
+  {
+    verb: 'delete',
+    noun: 'app',
+    doc: 'Deletes an app. One that has functions is kept, unless --recursive says otherwise.',
+    arguments: [APP],
+    options: [recursive],
+    run: async (api, names, given) => deleted('app', names, await deleteApp(api, names, given.recursive ?? false)),
+  },
+  {
+    verb: 'delete',
+    noun: 'function',
+    doc: 'Deletes a function. One that has triggers is kept, unless --recursive says otherwise.',
+    arguments: [APP, FUNCTION],
+    options: [recursive],
+    run: async (api, names, given) =>
+      deleted('function', names, await deleteFunction(api, names, given.recursive ?? false)),
+  },
+  {
+    verb: 'delete',
+    noun: 'trigger',
+    doc: 'Deletes a trigger.',
+    arguments: [APP, FUNCTION, TRIGGER],
+    run: async (api, names) => deleted('trigger', names, await deleteTrigger(api, names)),
+  },
+  {
+    verb: 'config',
+    noun: 'app',
+    doc: 'Shows the configuration that all functions of an app get, or changes it first.',
+    arguments: [APP],
+    takesConfig: true,
+    options: [unset],
+    run: async (api, [name = ''], given, config) => {
+      const app = await findApp(api, name);
+      const change = configChange(app.config, config, given.unset);
+      return configShown((change ? await api.updateApp(app.id, { config: change }) : app).config);
+    },
+  },
+  {
+    verb: 'config',
+    noun: 'function',
+    doc: 'Shows the configuration of a function, or changes it first. It wins over that of its app.',
+    arguments: [APP, FUNCTION],
+    takesConfig: true,
+    options: [unset],
+    run: async (api, [app, name = ''], given, config) => {
+      const fn = await findFunction(api, app, name);
+      const change = configChange(fn.config, config, given.unset);
+      return configShown((change ? await api.updateFn(fn.id, { config: change }) : fn).config);
+    },
+  },
+];
+
+export function commandsOf(verb: Verb): readonly ManageCommand[] {
+  return COMMANDS.filter((command) => command.verb === verb);
+}
+
+/** Undefined: nothing is to be changed. */
+function configChange(
+  current: Config | null | undefined,
+  set: Config,
+  unset: readonly string[] = [],
+): Config | undefined {
+  const missing = unset.filter((key) => !Object.hasOwn(current ?? {}, key));
+  if (missing.length > 0) throw new Error(`there is no key ${missing.join(', ')} to remove; nothing was changed`);
+  const both = unset.filter((key) => Object.hasOwn(set, key));
+  if (both.length > 0) throw new Error(`${both.join(', ')}: set and removed at once; nothing was changed`);
+  const change = { ...set, ...Object.fromEntries(unset.map((key) => [key, ''])) };
+  return Object.keys(change).length === 0 ? undefined : change;
+}
+
+function updated(noun: Noun, resource: Parameters<typeof inspected>[0]): Shown {
+  return { json: resource, lines: [`updated ${noun} ${resource.name}`] };
+}
+
+function deleted(noun: Noun, names: Names, resource: object): Shown {
+  return { json: { deleted: resource }, lines: [`deleted ${noun} ${names.join(' ')}`] };
+}

@@ -1,0 +1,34 @@
+import { main } from '../main.js';
+
+/** What a command has written, and its exit code. */
+export interface CommandRun {
+  /** Both outputs as they came. */
+  readonly output: string;
+  readonly stdout: string;
+  readonly code: number;
+}
+
+/** Runs `fnfleet` in this process, as from a shell. One at a time: it has the outputs of the process. */
+export async function runCommand(...args: string[]): Promise<CommandRun> {
+  let output = '';
+  let stdout = '';
+  const keep = (text: string | Uint8Array) => {
+    output += String(text);
+    return true;
+  };
+  const keepStdout = (text: string | Uint8Array) => {
+    stdout += String(text);
+    return keep(text);
+  };
+  const spies = [
+    jest.spyOn(process.stdout, 'write').mockImplementation(keepStdout as never),
+    jest.spyOn(process.stderr, 'write').mockImplementation(keep as never),
+  ];
+  process.exitCode = undefined;
+  try {
+    await main(['node', 'fnfleet', ...args]);
+  } finally {
+    for (const spy of spies) spy.mockRestore();
+  }
+  return { output, stdout, code: Number(process.exitCode ?? 0) };
+}
