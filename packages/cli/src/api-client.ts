@@ -1,3 +1,4 @@
+import { MIB } from '@fnfleet/core';
 import { readJson, type Shape } from './access/json-shape.js';
 import { messageIn, readAnswer } from './access/read-answer.js';
 import { type Fetch, plainFetch } from './access/secure-fetch.js';
@@ -7,6 +8,7 @@ const TIMEOUT_MS = 30_000;
 const PAGE = 100;
 /** Of a list: what answers is no API node if it goes on. */
 const MAX_PAGES = 1000;
+const MAX_LIST_BYTES = 128 * MIB;
 
 const ANNOTATIONS: Shape = { optional: { fields: {} } };
 const CONFIG: Shape = { orNull: { mapOf: 'string' } };
@@ -175,14 +177,22 @@ export class ApiClient {
     const items: T[] = [];
     const page: Shape = { fields: { items: { list: shape }, next_cursor: { optional: 'string' } } };
     let cursor = '';
-    for (let pages = 0; pages < MAX_PAGES; pages += 1) {
+    let bytes = 0;
+    for (let pages = 0; pages < MAX_PAGES && bytes < MAX_LIST_BYTES; pages += 1) {
       const query = new URLSearchParams({ ...filter, per_page: `${PAGE}`, ...(cursor === '' ? {} : { cursor }) });
-      const answer = await this.request<{ items: T[]; next_cursor?: string }>('GET', `${path}?${query}`, page);
-      items.push(...answer.items);
-      cursor = answer.next_cursor ?? '';
-      if (cursor === '') return items;
+      const { size, answer } = await this.exchange<{ items: T[]; next_cursor?: string }>(
+        'GET',
+        `${path}?${query}`,
+        page,
+      );
+      const { items: more, next_cursor: next = '' } = answer();
+      items.push(...more);
+      if (next === '') return items;
+      if (next === cursor) break;
+      bytes += size;
+      cursor = next;
     }
-    throw new Error(`GET ${path}: more than ${MAX_PAGES} pages`);
+    throw new Error(`GET ${path}: the list does not end, so what answers at ${this.url} is not an API node`);
   }
 
   private async delete(path: string): Promise<void> {
@@ -208,7 +218,7 @@ export class ApiClient {
     path: string,
     shape: Shape | 'nothing',
     body?: unknown,
-  ): Promise<{ status: number; answer(): T }> {
+  ): Promise<{ status: number; size: number; answer(): T }> {
     const answer = await readAnswer(this.fetch, this.url + path, {
       method,
       headers: body === undefined ? {} : { 'content-type': 'application/json' },
@@ -220,6 +230,7 @@ export class ApiClient {
     const { ok, status } = answer;
     return {
       status,
+      size: answer.body.length,
       answer: () => {
         if (!ok) throw new Error(`${method} ${path}: ${status} ${messageIn(answer)}`);
         if (shape === 'nothing') return undefined as T;

@@ -175,6 +175,32 @@ it('fnfleet list and inspect show names with control characters escaped, each on
 });
 
 it.each([
+  ['the same page again and again', () => 'same', 2],
+  ['another page each time', (page: number) => `${page}`, 1000],
+])('a list with %s is given up', async (_what, cursorOf, most) => {
+  let pages = 0;
+  answer = (request, response) => {
+    pages += 1;
+    json(200, { items: [{ id: `${pages}`, name: 'a' }], next_cursor: cursorOf(pages) })(request, response);
+  };
+  const { output, code } = await runCommand('list', 'apps', '--api', url);
+  expect([code, output]).toEqual([1, expect.stringContaining('the list does not end')]);
+  expect(pages).toBe(most);
+});
+
+it('a list of long pages is given up', async () => {
+  let pages = 0;
+  const item = { id: 'x', name: 'a', annotations: { a: 'x'.repeat(16 * MIB) } };
+  answer = (request, response) => {
+    pages += 1;
+    json(200, { items: [item], next_cursor: `${pages}` })(request, response);
+  };
+  const { output, code } = await runCommand('list', 'apps', '--api', url);
+  expect([code, output]).toEqual([1, expect.stringContaining('the list does not end')]);
+  expect(pages).toBe(8);
+});
+
+it.each([
   ['says nothing', () => undefined],
   ['sends a head and then nothing', (_req: IncomingMessage, res: ServerResponse) => void res.writeHead(200).write('{')],
 ])('a server that %s is given up', async (_what, hostile) => {

@@ -290,6 +290,7 @@ describe('what has no effect', () => {
       'name: a\npath: /a\n',
       'func.yaml:2: path has no effect: routes are no more: write a list of triggers, each with name, type http and source',
     ],
+    ['another document', 'name: a\n---\nname: b\n', 'func.yaml: what follows the first document is not read'],
     ['an older schema', 'schema_version: 1\nname: a\n', 'func.yaml:1: schema_version is 1; it is read as 20180708'],
   ])('has a line: %s', (_, text, note) => expect(notes(text)).toEqual([note]));
 

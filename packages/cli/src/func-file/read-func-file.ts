@@ -67,6 +67,7 @@ export function readFuncFile(dir: string, { registry }: FuncFileOptions = {}): F
   const namesImage = texts('image') !== undefined;
   const notes = [
     ...others.map((other) => `${other} is not read: there is ${file}`),
+    ...(document.hasMore ? [`${file}: what follows the first document is not read`] : []),
     ...schemaNotes(document, fields.get('schema_version')),
     ...unusedNotes(document, fields, FIELDS),
   ];

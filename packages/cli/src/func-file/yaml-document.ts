@@ -41,6 +41,8 @@ export interface Entry {
  */
 export class YamlDocument {
   readonly top: Entry;
+  /** There is another document behind the first, which is not read. */
+  readonly hasMore: boolean;
   private readonly lines = new LineCounter();
   private readonly targets = new Map<Alias, Node | undefined>();
   private valuesLeft = MAX_VALUES;
@@ -52,8 +54,10 @@ export class YamlDocument {
   ) {
     // 1.1 is what `fn` reads: merge keys, and words that are truth values.
     const options = { version: '1.1', lineCounter: this.lines, prettyErrors: false, uniqueKeys: false } as const;
-    const document = parseDocument(text, { ...options, logLevel: 'silent' });
-    const [error] = document.errors;
+    const document = parseDocument(text, options);
+    // What follows a first document `fn` does not read either.
+    const [error] = document.errors.filter(({ code }) => code !== 'MULTIPLE_DOCS');
+    this.hasMore = document.errors.length > 0;
     if (error !== undefined) {
       const message = error.message.startsWith('Maximum call stack') ? 'nested too deep' : error.message;
       throw new Error(`${file}:${this.lines.linePos(error.pos[0]).line}: ${printableLine(message, MAX_SHOWN)}`);

@@ -33,10 +33,21 @@ it.each([
   ['what is not ours', 'PATH_FN_PLACR', 'x'],
   ['a variable of a command', 'FN_API_URL', 'http://api'],
   ['a variable of the fn command line', 'FN_CONTEXT', 'default'],
-  ['what Kubernetes says of a service', 'FN_LB_SERVICE_HOST', '10.0.0.1'],
-  ['its named port', 'FN_LB_SERVICE_PORT_HTTP', '8081'],
-  ['its port', 'FN_LB_PORT_8081_TCP_ADDR', '10.0.0.1'],
 ])('is silent about %s', (_, name, value) => expect(unknownSettings({ [name]: value })).toEqual([]));
+
+it('is silent about what Kubernetes says of a service whose name begins with fn, and of no other', () => {
+  const service = {
+    FN_LB_SERVICE_HOST: '10.0.0.1',
+    FN_LB_SERVICE_PORT: '8081',
+    FN_LB_SERVICE_PORT_HTTP: '8081',
+    FN_LB_PORT: 'tcp://10.0.0.1:8081',
+    FN_LB_PORT_8081_TCP: 'tcp://10.0.0.1:8081',
+    FN_LB_PORT_8081_TCP_ADDR: '10.0.0.1',
+  };
+  expect(unknownSettings({ ...service, FN_HTTP_PORT: '8080' })).toEqual([
+    { name: 'FN_HTTP_PORT', hint: expect.any(String) },
+  ]);
+});
 
 it('names twenty at most, without control characters', () => {
   const env = Object.fromEntries(Array.from({ length: 1000 }, (_, n) => [`FN_Z\u001b[2J\n${n}`, 'x']));

@@ -6,9 +6,8 @@ const PREFIX = 'FN_';
 /** Of an environment that may be anything. */
 const MAX_NAMED = 20;
 const KNOWN: ReadonlySet<string> = new Set(VARIABLE_NAMES);
-/** What Kubernetes tells each container about a service whose name begins with `fn`. */
-const OF_A_SERVICE = /_(?:SERVICE_HOST|SERVICE_PORT|PORT|PORT_\d{1,5}_(?:TCP|UDP|SCTP)(?:_(?:PROTO|PORT|ADDR))?)$/;
-const NAMED_PORT_OF_A_SERVICE = '_SERVICE_PORT_';
+/** With such a variable Kubernetes tells each container of a service; others about it begin the same way. */
+const SERVICE_HOST = '_SERVICE_HOST';
 
 /** Settings of Fn that have no effect here. Names of ours that look like them mean something else. */
 const OF_FN: ReadonlySet<string> = new Set([
@@ -33,7 +32,9 @@ export interface UnknownSetting {
 
 /** Variables that begin with FN_ and that nothing reads, at most twenty. Values are not looked at, but for being empty. */
 export function unknownSettings(env: Environment): readonly UnknownSetting[] {
-  const names = Object.keys(env).filter((name) => name.startsWith(PREFIX) && env[name]?.trim() && !isKnown(name));
+  const all = Object.keys(env).filter((name) => name.startsWith(PREFIX) && env[name]?.trim());
+  const services = all.flatMap((name) => (name.endsWith(SERVICE_HOST) ? [name.slice(0, -SERVICE_HOST.length)] : []));
+  const names = all.filter((name) => !isKnown(name) && !services.some((service) => isOf(service, name)));
   return names
     .sort()
     .slice(0, MAX_NAMED)
@@ -46,12 +47,12 @@ export function warnOfUnknownSettings(env: Environment, logger: Logger): void {
 }
 
 function isKnown(name: string): boolean {
-  if (KNOWN.has(name) || OF_THE_FN_COMMAND.has(name) || isOfAService(name)) return true;
+  if (KNOWN.has(name) || OF_THE_FN_COMMAND.has(name)) return true;
   return name.endsWith('_FILE') && KNOWN.has(name.slice(0, -'_FILE'.length));
 }
 
-function isOfAService(name: string): boolean {
-  return OF_A_SERVICE.test(name) || name.includes(NAMED_PORT_OF_A_SERVICE);
+function isOf(service: string, name: string): boolean {
+  return name.startsWith(`${service}_SERVICE_`) || name.startsWith(`${service}_PORT`);
 }
 
 function hintFor(name: string): string {
