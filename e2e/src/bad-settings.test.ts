@@ -144,6 +144,34 @@ describe('a node with wrong settings', () => {
     expect(output).toMatch(/Start it.*DOCKER_HOST.*FN_DRIVER=process/);
   });
 
+  it('says it as JSON where the log is JSON', async () => {
+    const failures: [Record<string, string>, object][] = [
+      [
+        { FN_NODE_TYPE: 'lb', FN_PORT: 'x' },
+        { error: expect.any(String), problems: expect.arrayContaining([expect.stringMatching(/^FN_PORT: /)]) },
+      ],
+      [{ FN_NODE_TYPE: 'worker' }, { problems: [expect.stringMatching(/^FN_NODE_TYPE: /)] }],
+      [
+        { ...RUNNER, DOCKER_HOST: 'unix:///nonexistent' },
+        { error: expect.stringContaining('cannot reach the Docker engine') },
+      ],
+      [
+        { FN_NODE_TYPE: 'api', FN_DB_URL: `sqlite3://${__filename}` },
+        { error: expect.stringMatching(/FN_DB_URL: \S*bad-settings\S*: file is not a database/) },
+      ],
+    ];
+    for (const [settings, told] of failures) {
+      const output = await refusal({ ...settings, FN_LOG_FORMAT: 'json' });
+      const lines = output
+        .trim()
+        .split('\n')
+        .map((line) => JSON.parse(line) as { level: string });
+      expect(lines.filter(({ level }) => level === 'error')).toEqual([
+        expect.objectContaining({ message: 'cannot start', role: settings.FN_NODE_TYPE, ...told }),
+      ]);
+    }
+  });
+
   it('names the variable of a port that is taken', async () => {
     const port = await freePorts(1);
     const other = await listenOn(port);

@@ -76,6 +76,20 @@ describe('an operator', () => {
     expect([code, output]).toEqual([0, expect.stringContaining('all is well')]);
   });
 
+  it('sees that the API node is away, and that it is back', async () => {
+    await fleet.kill('api');
+    const { code, output } = await run('status');
+    expect([code, output]).toEqual([
+      2,
+      expect.stringContaining(
+        `! ${fleet.apiUrl} does not serve as an API node: GET /v2/apps?per_page=1: connect ECONNREFUSED`,
+      ),
+    ]);
+    expect(output).not.toContain('all is well');
+    await fleet.revive('api');
+    expect(await run('status')).toMatchObject({ code: 0, output: expect.stringContaining('all is well') });
+  });
+
   it('sees what runs where', async () => {
     const { code, output } = await run('top', '--once', '--api', fleet.apiUrl);
     expect([code, output]).toEqual([0, expect.stringMatching(/FUNCTION +HOT.*\n\w+\/sleeper +[1-9]/)]);

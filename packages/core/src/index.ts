@@ -121,7 +121,7 @@ export { type Environment, readSettings, SettingsError } from './settings/read.j
 export { renderSettings, type SettingsSection } from './settings/render.js';
 export { slotKey } from './slot-key.js';
 export { readSmallFile, readSmallFileSync } from './small-file.js';
-export { readMaterial as readTlsMaterial } from './tls/check-material.js';
+export { readAuthorities as readTlsAuthorities, readMaterial as readTlsMaterial } from './tls/check-material.js';
 export { clientTlsOptions, type ExpectedPeer } from './tls/client-tls.js';
 export { FileIdentity, type FileIdentityOptions } from './tls/file-identity.js';
 export { judgePeer, type PeerVerdict } from './tls/judge-peer.js';

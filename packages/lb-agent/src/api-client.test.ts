@@ -184,6 +184,39 @@ describe('the address of the api node', () => {
   });
 });
 
+describe('how the api node is', () => {
+  const status = (url: string) => {
+    client = new ApiClient(url, { clock, token: 'sesame' });
+    return client.status(3_000);
+  };
+
+  it('is found out with what look-ups show, and costs one question', async () => {
+    const address = await serve(['{}']);
+    expect(await status(address)).toEqual({ url: `http://${address}` });
+    expect(asked).toEqual(['GET /v2/apps?per_page=1 Bearer sesame']);
+  });
+
+  it.each([
+    ['refuses', 403, '403 because of 403'],
+    ['is in trouble', 500, '500 because of 500'],
+    ['breaks off', 'break', 'socket hang up'],
+  ])('one that %s', async (_what, answer, trouble) => {
+    expect((await status(await serve([answer]))).trouble).toContain(trouble);
+    expect(asked).toHaveLength(1);
+  });
+
+  it('one that says nothing is not waited for', async () => {
+    const asking = status(await serve(['hang']));
+    await eventually(() => asked.length === 1);
+    await clock.advance(3_000);
+    expect((await asking).trouble).toBe('no answer within 3000 ms');
+  });
+
+  it('one that is away', async () => {
+    expect((await status('127.0.0.1:1')).trouble).toContain('ECONNREFUSED');
+  });
+});
+
 it('closing an idle client is at once, and twice is as good', async () => {
   await read(await serve(['{}']));
   await client.close();

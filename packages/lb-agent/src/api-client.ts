@@ -16,6 +16,7 @@ import {
   type TraceContext,
   traceHeaders,
 } from '@fnfleet/core';
+import type { ApiNodeStatus } from './function-source.js';
 
 const RETRIES = 5;
 const RETRY_BASE_MS = 25;
@@ -70,6 +71,23 @@ export class ApiClient {
     return reading.finally(leave);
   }
 
+  /**
+   * Asks once for what only those get that may look functions up. Never rejects.
+   * @param timeoutMs how long it may take
+   */
+  async status(timeoutMs: number): Promise<ApiNodeStatus> {
+    const url = this.origin.origin;
+    const leave = this.inflight.enter();
+    const limit = new AbortController();
+    const timer = this.clock.after(timeoutMs, () => limit.abort());
+    const life = AbortSignal.any([limit.signal, this.closing.signal]);
+    const result = await this.tryOnce('/v2/apps?per_page=1', this.headers, life);
+    timer.cancel();
+    leave();
+    if (typeof result === 'string') return { url };
+    return { url, trouble: limit.signal.aborted ? `no answer within ${timeoutMs} ms` : result.message };
+  }
+
   /** What is on its way fails. */
   async close(): Promise<void> {
     this.closing.abort(new CancelledError());
@@ -94,7 +112,7 @@ export class ApiClient {
 
   private async tryOnce(
     path: string,
-    headers: Record<string, string>,
+    headers: Readonly<Record<string, string>>,
     signal: AbortSignal,
   ): Promise<string | ReadFailure> {
     try {
@@ -107,7 +125,7 @@ export class ApiClient {
 
   private get(
     path: string,
-    headers: Record<string, string>,
+    headers: Readonly<Record<string, string>>,
     signal: AbortSignal,
   ): Promise<{ status: number; text: string }> {
     const { agent } = this;

@@ -1,6 +1,6 @@
 import { type App, type Fn, FnError, parseApp, parseFn, parseTrigger, type Trigger } from '@fnfleet/core';
 import type { ApiClient } from './api-client.js';
-import type { FunctionSource } from './function-source.js';
+import type { ApiNodeStatus, FunctionSource } from './function-source.js';
 
 /** Functions as an api node tells of them. */
 export class ApiSource implements FunctionSource {
@@ -26,6 +26,10 @@ export class ApiSource implements FunctionSource {
     const path = `runner/apps/${encodeURIComponent(appId)}/triggerBySource/http/${encodePath(source)}`;
     const json = await this.read(path, signal);
     return json === undefined ? notFound('triggerNotFound') : understood(parseTrigger, json);
+  }
+
+  apiNode(timeoutMs: number): Promise<ApiNodeStatus> {
+    return this.api.status(timeoutMs);
   }
 
   close(): Promise<void> {

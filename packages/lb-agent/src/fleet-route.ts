@@ -2,20 +2,27 @@ import { systemClock, VERSION } from '@fnfleet/core';
 import { type Route, sendJson } from '@fnfleet/http';
 import type { RunnerStatusLine } from '@fnfleet/placement';
 import { loadJson } from '@fnfleet/protocol';
+import type { FunctionLookup } from './function-lookup.js';
 import type { LbOperations } from './operations.js';
 
 /** How long runners may take that are asked before the answer, milliseconds. */
 const ASK_MS = 1_000;
+/** And the API node: less than whoever asks waits for us. */
+const ASK_API_MS = 3_000;
 
-/** Tells what this balancer sees of its runners; with `?ask=1` it asks them first. */
-export function fleetRoute(operations: Pick<LbOperations, 'fleet'>): Route {
+/** Tells what this balancer sees of its runners and of its API node; with `?ask=1` it asks them first. */
+export function fleetRoute(operations: Pick<LbOperations, 'fleet'>, lookup: Pick<FunctionLookup, 'apiNode'>): Route {
   return {
     method: 'GET',
     path: '/fleet',
     access: 'operator',
     async handle(req, res) {
-      const fleet = await operations.fleet(req.query.ask === '1' ? ASK_MS : 0);
-      const self = { version: VERSION, now_ms: systemClock.wallNow() };
+      const ask = req.query.ask === '1';
+      const [fleet, api] = await Promise.all([
+        operations.fleet(ask ? ASK_MS : 0),
+        ask ? lookup.apiNode?.(ASK_API_MS) : undefined,
+      ]);
+      const self = { version: VERSION, now_ms: systemClock.wallNow(), api };
       if (fleet === undefined) return sendJson(res, 200, { ...self, runners: [] });
       sendJson(res, 200, {
         ...self,

@@ -1,7 +1,7 @@
 import { type App, CallTemplate, type Clock, type Fn, FnError, MAX_SOURCE_BYTES, type Trigger } from '@fnfleet/core';
 import { ApiClient, type ApiClientOptions } from './api-client.js';
 import { ApiSource } from './api-source.js';
-import type { FunctionSource } from './function-source.js';
+import type { ApiNodeStatus, FunctionSource } from './function-source.js';
 import { type Fetch, LookupCache, type LookupCacheOptions } from './lookup-cache.js';
 
 /** Finds what a request names. An embedder may have its own way. */
@@ -12,6 +12,8 @@ export interface FunctionLookup {
   byId(fnId: string, signal: AbortSignal): Promise<CallTemplate>;
   /** @throws FnError `appNotFound`, `triggerNotFound`, `fnNotFound`, `lookupUnavailable` */
   byTrigger(appName: string, source: string, signal: AbortSignal): Promise<TriggeredFunction>;
+  /** Where functions come from, if that is another node, and how it is. Never rejects. */
+  apiNode?(timeoutMs: number): Promise<ApiNodeStatus | undefined>;
   close(): Promise<void>;
 }
 
@@ -89,6 +91,10 @@ export class CachedLookup implements FunctionLookup {
     const appId = await this.appIds.get(appName, signal);
     const trigger = await this.triggers.get(`${appId}\0${source}`, signal);
     return { template: await this.byId(trigger.fnId, signal), triggerId: trigger.id };
+  }
+
+  async apiNode(timeoutMs: number): Promise<ApiNodeStatus | undefined> {
+    return this.source.apiNode?.(timeoutMs);
   }
 
   /** Something has changed at the source: whoever asks from now on sees it. */

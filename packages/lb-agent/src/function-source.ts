@@ -13,5 +13,13 @@ export interface FunctionSource {
   fn(id: string, signal: AbortSignal): Promise<Fn>;
   /** The HTTP trigger of an app with exactly this source. @throws FnError `triggerNotFound` */
   trigger(appId: string, source: string, signal: AbortSignal): Promise<Trigger>;
+  /** Where functions come from, if that is another node, and how it is. Never rejects. */
+  apiNode?(timeoutMs: number): Promise<ApiNodeStatus>;
   close(): Promise<void>;
+}
+
+export interface ApiNodeStatus {
+  readonly url: string;
+  /** Why it cannot be asked; undefined: it answers. */
+  readonly trouble?: string;
 }

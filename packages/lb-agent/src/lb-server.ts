@@ -240,7 +240,7 @@ function requestHandler(
       // The front door takes every well-formed invocation; this route explains what is wrong with the others.
       { method: 'POST', path: '/invoke/:fn_id', handle: () => Promise.reject(new FnError('fnNotFound')) },
       explainRoute(operations),
-      fleetRoute(operations),
+      fleetRoute(operations, lookup),
       ...cordonRoutes(operations),
       ...routes,
     ],

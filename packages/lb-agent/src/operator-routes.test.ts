@@ -82,12 +82,15 @@ const FLEET: FleetStatus = {
 
 it('GET /fleet tells operators all that is seen, under the names that they know', async () => {
   const asked: number[] = [];
-  const route = fleetRoute({
-    fleet: async (askMs) => {
-      asked.push(askMs);
-      return FLEET;
+  const route = fleetRoute(
+    {
+      fleet: async (askMs) => {
+        asked.push(askMs);
+        return FLEET;
+      },
     },
-  });
+    { apiNode: async () => ({ url: 'http://api:8080', trouble: 'it is away' }) },
+  );
   expect(await answerOf(route)).toEqual({
     version: VERSION,
     now_ms: expect.any(Number),
@@ -138,13 +141,15 @@ it('GET /fleet tells operators all that is seen, under the names that they know'
       { address: 'r2:9190', state: 'ok', cordoned: false, in_flight: 0, weight: 1, warm_functions: 0 },
     ],
   });
-  await answerOf(route, { query: { ask: '1' } });
-  await answerOf(route, { query: { ask: '0' } });
+  // The API node is asked where the runners are.
+  const api = { url: 'http://api:8080', trouble: 'it is away' };
+  expect(await answerOf(route, { query: { ask: '1' } })).toMatchObject({ api });
+  expect(await answerOf(route, { query: { ask: '0' } })).not.toHaveProperty('api.url');
   expect(asked).toEqual([0, 1_000, 0]);
 });
 
 it('GET /fleet of a node without runners has none', async () => {
-  expect(await answerOf(fleetRoute({ fleet: async () => undefined }))).toEqual({
+  expect(await answerOf(fleetRoute({ fleet: async () => undefined }, {}))).toEqual({
     version: VERSION,
     now_ms: expect.any(Number),
     runners: [],
@@ -194,7 +199,7 @@ it('PUT sets a cordon, DELETE lifts it, and both answer with all that there are'
 
 it('what operators ask of a balancer is for operators only', () => {
   const operations = { fleet: async () => undefined, explain: async () => undefined };
-  expect([fleetRoute(operations), explainRoute(operations)].map(({ access }) => access)).toEqual([
+  expect([fleetRoute(operations, {}), explainRoute(operations)].map(({ access }) => access)).toEqual([
     'operator',
     'operator',
   ]);

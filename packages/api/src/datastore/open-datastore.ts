@@ -56,7 +56,7 @@ export async function openDatastore(url: string, options: DatastoreOptions = {})
     await migrate(db);
   } catch (error) {
     await closed.call();
-    throw error;
+    throw withItsName(url, error as Error);
   }
   database.migrated();
   const store = { db, isDuplicate: provider.isDuplicate };
@@ -66,6 +66,13 @@ export async function openDatastore(url: string, options: DatastoreOptions = {})
     triggers: sqlTriggers(store),
     close: () => closed.call(),
   };
+}
+
+/** What a driver reports names the setting and the file; what a migration finds does not. */
+function withItsName(url: string, error: Error): Error {
+  const cause = error.cause instanceof Error ? error.cause.message : '';
+  if (`${error.message} ${cause}`.includes('FN_DB_URL: ')) return error;
+  return new Error(`FN_DB_URL: ${withoutPassword(url)}: ${error.message}`, { cause: error });
 }
 
 function sqlitePath(url: string): string {

@@ -2,9 +2,8 @@ import {
   type Environment,
   fixedIdentity,
   readSettings,
-  readSmallFileSync,
+  readTlsAuthorities,
   readTlsMaterial,
-  SettingsError,
   systemClock,
   type TlsIdentity,
   text,
@@ -58,18 +57,10 @@ export function fleetAccess(env: Environment): FleetAccess {
 function identityOf(settings: Parameters<typeof tlsFiles>[0]): TlsIdentity | undefined {
   const { tlsCert, tlsKey, tlsCa } = settings;
   if (tlsCa !== undefined && tlsCert === undefined && tlsKey === undefined) {
-    return fixedIdentity({ ca: readCa(tlsCa) });
+    return fixedIdentity({ ca: readTlsAuthorities(tlsCa) });
   }
   const files = tlsFiles(settings);
   return files && fixedIdentity(readTlsMaterial(files, systemClock.wallNow()));
-}
-
-function readCa(path: string): string {
-  try {
-    return readSmallFileSync(path);
-  } catch (error) {
-    throw new SettingsError([`FN_TLS_CA: ${path} cannot be read: ${(error as Error).message}`]);
-  }
 }
 
 function withToken(inner: Fetch, token: string | undefined): Fetch {

@@ -3,6 +3,7 @@ import type { IncomingMessage } from 'node:http';
 import { request } from 'node:https';
 import { Readable } from 'node:stream';
 import { clientTlsOptions, type ExpectedPeer, type TlsIdentity } from '@fnfleet/core';
+import { explainConnection } from './explain-connection.js';
 
 export interface FetchOptions {
   readonly method?: string;
@@ -17,7 +18,11 @@ export interface FetchOptions {
 export type Fetch = (url: string, options?: FetchOptions) => Promise<Response>;
 
 /** Plain text. Nobody is redirected. */
-export const plainFetch: Fetch = (url, options) => fetch(url, { ...options, redirect: 'manual' });
+export const plainFetch: Fetch = (url, options) =>
+  fetch(url, { ...options, redirect: 'manual' }).catch((error: Error) => {
+    if (options?.signal?.aborted || error.cause === undefined) throw error;
+    throw new TypeError('fetch failed', { cause: explainConnection(url, error.cause) });
+  });
 
 /** Statuses whose answers have no body. */
 const BODILESS: ReadonlySet<number> = new Set([204, 205, 304]);
@@ -46,7 +51,7 @@ export function secureFetch(identity: TlsIdentity, expected: ExpectedPeer = {}):
       return responseOf(received);
     } catch (error) {
       // As fetch does, so that callers find the reason in one place.
-      throw new TypeError('fetch failed', { cause: error });
+      throw new TypeError('fetch failed', { cause: explainConnection(url, error) });
     }
   };
 }

@@ -1,13 +1,16 @@
+import { writeFileSync } from 'node:fs';
 import { createServer as plainHttp } from 'node:http';
 import { createSecureServer, createServer as plainHttp2, type ServerHttp2Stream } from 'node:http2';
 import { createServer as secureHttp } from 'node:https';
 import type { AddressInfo, Server } from 'node:net';
+import path from 'node:path';
 import { serverTlsOptions, systemClock } from '@fnfleet/core';
 import { newApiLookup } from '@fnfleet/lb-agent';
 import { newGrpcRunner } from '@fnfleet/placement';
 import { collectLogs } from '@fnfleet/protocol';
 import { TestCertificates, type Visitor } from '../test-kit/test-certificates.js';
 import { fleetAccess } from './fleet-access.js';
+import { readAnswer } from './read-answer.js';
 
 type Wrong = Exclude<Visitor, 'no certificate'> | 'plain text';
 
@@ -154,4 +157,49 @@ it('a balancer with TLS refuses an api node in plain text, unless told otherwise
   const options = { clock: systemClock, tls: us() };
   expect(() => newApiLookup('http://api:8080', options)).toThrow(/FN_RUNNER_API_URL: .* is plain text.*write https/);
   return newApiLookup('http://api:8080', { ...options, allowInsecure: true }).close();
+});
+
+describe('a command that is not set up for the fleet is told what to set', () => {
+  const reasonOf = (env: Record<string, string>, url: string) =>
+    readAnswer(fleetAccess(env).fetch, `${url}/v2/apps`, { timeoutMs: 60_000 }).then(
+      () => 'an answer',
+      (error: Error) => error.message,
+    );
+  const env = () => certificates.env('member');
+
+  it('without FN_TLS_CA', async () => {
+    const url = await apiNode('member');
+    expect(await reasonOf({}, url)).toMatch(
+      `${new URL(url).host} shows a certificate of a CA that is not known here; FN_TLS_CA=<ca.crt of the fleet> names it`,
+    );
+  });
+
+  it('with http for a port that has TLS', async () => {
+    const url = (await apiNode('member')).replace('https', 'http');
+    expect(await reasonOf({}, url)).toMatch(`if ${new URL(url).host} has TLS, write https://${new URL(url).host}`);
+  });
+
+  it('with https for a port that has none', async () => {
+    const url = await apiNode('plain text');
+    expect(await reasonOf(env(), url)).toMatch(`${new URL(url).host} speaks plain text; write http://`);
+  });
+
+  it('without a certificate where one is wanted', async () => {
+    const { FN_TLS_CA = '' } = env();
+    expect(await reasonOf({ FN_TLS_CA }, await apiNode('member'))).toMatch(
+      'wants a certificate of its fleet: FN_TLS_CERT, FN_TLS_KEY and FN_TLS_CA name ours',
+    );
+  });
+
+  it.each`
+    what               | text                                                   | says
+    ${'no PEM'}        | ${() => 'hello'}                                       | ${/FN_TLS_CA: .* has no certificate/}
+    ${'nothing'}       | ${() => ''}                                            | ${/FN_TLS_CA: .* has no certificate/}
+    ${'a member’s'}    | ${() => certificates.identity('member').material.cert} | ${/FN_TLS_CA: .* is not a CA/}
+    ${'a private key'} | ${() => certificates.identity('member').material.key}  | ${/FN_TLS_CA: .* holds a private key/}
+  `('with a FN_TLS_CA that holds $what', ({ text, says }) => {
+    const file = path.join(certificates.folder, 'not-a-ca.crt');
+    writeFileSync(file, text());
+    expect(() => fleetAccess({ FN_TLS_CA: file })).toThrow(says);
+  });
 });

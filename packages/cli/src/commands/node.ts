@@ -1,4 +1,4 @@
-import { commonSettings, type Environment, readSettings, SettingsError } from '@fnfleet/core';
+import { commonSettings, createLogger, type Environment, readSettings, SettingsError } from '@fnfleet/core';
 import { Command } from 'commander';
 import { failureText } from '../explain-failure.js';
 import { loadRole } from '../roles/load-role.js';
@@ -29,7 +29,8 @@ async function startNode(env: Environment): Promise<void> {
   } catch (thrown) {
     const error = namingUnknown(thrown, env);
     await tellParent({ failed: failureText(error) });
-    throw error;
+    if (env.FN_LOG_FORMAT?.trim() !== 'json') throw error;
+    logFailure(error, env);
   } finally {
     // Whoever started us holds a channel open that would keep the process alive.
     if (process.connected) process.disconnect();
@@ -41,6 +42,15 @@ function namingUnknown(error: unknown, env: Environment): unknown {
   if (!(error instanceof SettingsError)) return error;
   const unknown = unknownSettings(env).map(({ name, hint }) => `${name} has no effect: ${hint}`);
   return unknown.length === 0 ? error : new SettingsError([...error.problems, ...unknown]);
+}
+
+/** Whatever collects the log of a node as JSON finds there why it did not start. */
+function logFailure(error: unknown, env: Environment): void {
+  const role = env.FN_NODE_TYPE?.trim() || commonSettings.nodeType.fallback();
+  const logger = createLogger({ level: 'error', format: 'json', fields: { role } });
+  const problems = error instanceof SettingsError ? error.problems : undefined;
+  logger.error('cannot start', { error: failureText(error), problems });
+  process.exitCode = 1;
 }
 
 /** Every setting there is. Loaded for the help alone, which cannot wait for an import: it needs the code of every role. */

@@ -11,7 +11,9 @@ const EXIT_ATTENTION = 2;
 
 export function statusCommand(): Command {
   const command = new Command('status')
-    .description('Shows the runners as the load balancers see them, and what is wrong in the fleet.')
+    .description(
+      'Shows the runners as the load balancers see them, and what is wrong in the fleet, its API nodes included.',
+    )
     .addOption(lbOption())
     .addOption(jsonOption())
     .action(async ({ lb, json }: { lb: readonly string[]; json: boolean }) => {

@@ -15,8 +15,9 @@ export function attention(balancers: readonly AskedBalancer[]): string[] {
 }
 
 function ofFleet({ url, fleet }: { url: string; fleet: FleetAnswer }): string[] {
-  const { pool, troubles = [], runners } = fleet;
+  const { api, pool, troubles = [], runners } = fleet;
   const found = [...troubles];
+  if (api?.trouble !== undefined) found.push(`${api.url} does not serve as an API node: ${api.trouble}`);
   if (pool?.failing) {
     found.push(
       `${url} cannot look up its runners in ${pool.source}: ${pool.last_failure?.reason ?? 'it does not say why'}`,

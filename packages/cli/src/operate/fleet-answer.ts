@@ -10,6 +10,8 @@ export interface FleetAnswer {
   /** Calls that wait for a runner. */
   readonly waiting?: number;
   readonly in_flight?: number;
+  /** Where it looks functions up; `trouble`: why it cannot. Only where it was asked to look. */
+  readonly api?: { readonly url: string; readonly trouble?: string };
   readonly pool?: {
     readonly kind: string;
     readonly source: string;
@@ -132,6 +134,7 @@ export const FLEET: Shape = {
     now_ms: NUMBER,
     waiting: NUMBER,
     in_flight: NUMBER,
+    api: { optional: { fields: { url: 'string', trouble: TEXT } } },
     pool: { optional: POOL },
     cordons: TEXTS,
     troubles: TEXTS,

@@ -29,10 +29,11 @@ export function formatStatus(balancers: readonly AskedBalancer[], attention: rea
 }
 
 function formatBalancer({ url, fleet }: HeardBalancer): string[] {
-  const { version = UNKNOWN, waiting, in_flight: inFlight, pool, cordons = [], runners } = fleet;
+  const { version = UNKNOWN, waiting, in_flight: inFlight, api, pool, cordons = [], runners } = fleet;
   const facts = [`version ${version}`];
   if (waiting !== undefined) facts.push(`${waiting} waiting`, `${inFlight} in hand`);
   if (pool !== undefined) facts.push(`${runners.length} runners of ${pool.source}`);
+  if (api !== undefined) facts.push(`functions of ${api.url}`);
   const away = cordons.filter((address) => !runners.some((runner) => runner.address === address));
   const lines = [`balancer ${url}   ${facts.join(', ')}`];
   if (runners.length > 0) lines.push(...textTable([HEAD, ...runners.map(rowOf)], NUMBERS));

@@ -54,7 +54,18 @@ it('shows what each runner tells, and ? for what a runner of Fn does not', () =>
   ]);
 });
 
+it('shows where functions come from', () => {
+  const seen = [fleetOf({ api: { url: 'http://api:8080' } })];
+  expect(formatStatus(seen, attention(seen))[0]).toMatch(/, functions of http:\/\/api:8080$/);
+  expect(attention(seen)).toEqual([]);
+});
+
 it.each<[string, Partial<FleetAnswer>, RegExp[]]>([
+  [
+    'an API node that is away',
+    { api: { url: 'http://api:8080', trouble: 'GET /v2/apps?per_page=1: connect ECONNREFUSED' } },
+    [/^http:\/\/api:8080 does not serve as an API node: .*ECONNREFUSED$/],
+  ],
   [
     'a runner that is out',
     { runners: [OURS, { ...GO, state: 'ejected', reason: 'it fails calls: broken' }] },

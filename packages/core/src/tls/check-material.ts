@@ -52,6 +52,21 @@ export function readMaterial(files: TlsFiles, now: WallMs): CheckedMaterial {
   };
 }
 
+/**
+ * The authorities of a process that shows no certificate itself.
+ * @throws SettingsError when the file cannot be read, or holds something else
+ */
+export function readAuthorities(ca: string): string {
+  const files = { cert: '', key: '', ca };
+  try {
+    const text = read(files, 'ca');
+    trusted(files, text);
+    return text;
+  } catch (error) {
+    throw error instanceof Problem ? new SettingsError([error.message]) : error;
+  }
+}
+
 /** Whether the files still hold this. */
 export function isUnchanged(files: TlsFiles, { cert, key, ca }: CheckedMaterial): boolean {
   try {

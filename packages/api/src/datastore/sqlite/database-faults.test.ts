@@ -4,6 +4,7 @@ import {
   copyFileSync,
   mkdirSync,
   mkdtempSync,
+  readFileSync,
   renameSync,
   rmdirSync,
   rmSync,
@@ -368,6 +369,16 @@ describe('the files of a database', () => {
     expect(logged()).toMatch(
       new RegExp(`WARN .*the database was open to other users, and is not any more file=${path} was=0644`),
     );
+  });
+
+  it('are not touched when they turn out to be none', async () => {
+    mkdirSync(dirname(path));
+    writeFileSync(path, 'root:x:0:0');
+    chmodSync(path, 0o644);
+    await expect(openDatastore(`sqlite3://${path}`)).rejects.toThrow(
+      'The database cannot be used: its file is not a database',
+    );
+    expect([mode(path), readFileSync(path, 'utf8')]).toEqual(['644', 'root:x:0:0']);
   });
 
   it('in a directory that anybody may change are told of', async () => {

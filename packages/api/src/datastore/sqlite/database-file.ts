@@ -12,8 +12,8 @@ const walOf = (path: string) => `${path}-wal`;
 const indexOf = (path: string) => `${path}-shm`;
 
 /**
- * Makes the file, and its directory, readable for their owner alone, before SQLite makes them readable for all. What is
- * there already and open to others is closed to them, with a line in the log.
+ * Makes the file, and its directory, readable for their owner alone, before SQLite makes them readable for all. A file that
+ * is there already is left as it is: nobody knows yet whether it is a database.
  * @throws Error from the file system
  */
 export function prepareFile(path: string, logger: Logger): void {
@@ -29,6 +29,10 @@ export function prepareFile(path: string, logger: Logger): void {
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
   }
+}
+
+/** Closes a database to other users whose files are open to them, with a line in the log. */
+export function closeDatabaseToOthers(path: string, logger: Logger): void {
   for (const file of [path, walOf(path), indexOf(path)]) closeToOthers(file, logger);
 }
 

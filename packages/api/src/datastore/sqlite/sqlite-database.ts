@@ -10,7 +10,7 @@ import {
   SqliteIntrospector,
   SqliteQueryCompiler,
 } from 'kysely';
-import { prepareFile } from './database-file.js';
+import { closeDatabaseToOthers, prepareFile } from './database-file.js';
 import { IN_MEMORY, type QueryAnswer } from './messages.js';
 import { translated } from './sqlite-errors.js';
 import { SqliteThread } from './sqlite-thread.js';
@@ -49,13 +49,15 @@ export class SqliteDatabase {
   };
   private readonly driver: SqliteThreads;
 
-  constructor(options: SqliteOptions) {
+  constructor(private readonly options: SqliteOptions) {
     this.driver = new SqliteThreads(options);
   }
 
   /** From now on only a file of the newest schema is opened. */
   migrated(): void {
+    const { path, logger } = this.options;
     this.driver.writer.migrated();
+    if (path !== IN_MEMORY) closeDatabaseToOthers(path, logger);
   }
 }
 
