@@ -82,7 +82,16 @@ export { parseBody } from './models/body-json.js';
 export type { Annotations, Call, CallStatus, CallType, Config } from './models/call.js';
 export { CallDecodeError, decodeCall, encodeCall } from './models/call-json.js';
 export { type CallParts, CallTemplate } from './models/call-template.js';
-export { changedFn, type Fn, type FnInput, fnToJson, newFn, parseFn, parseFnInput } from './models/fn.js';
+export {
+  changedFn,
+  DEFAULT_LIMITS,
+  type Fn,
+  type FnInput,
+  fnToJson,
+  newFn,
+  parseFn,
+  parseFnInput,
+} from './models/fn.js';
 export { IDEMPOTENT_ANNOTATION, isIdempotent } from './models/idempotent.js';
 export { sortedOrAbsent } from './models/maps.js';
 export { STANDBY_ANNOTATION, standbyOf } from './models/standby.js';

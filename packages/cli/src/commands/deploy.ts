@@ -26,7 +26,11 @@ export function deployCommand(): Command {
     .option('--image <reference>', 'image to run, instead of one that is built; it must be where runners find it')
     .option('--no-build', 'run the image that func.yaml names, or that its name and version do');
   return withBuildOptions(command)
-    .option('--prune', 'remove triggers and keys of the configuration that func.yaml does not have', false)
+    .option(
+      '--prune',
+      'remove what func.yaml does not have: triggers, keys of configuration and annotations, and limits, which get their defaults',
+      false,
+    )
     .addOption(apiOption())
     .action(deployFolder);
 }
@@ -54,9 +58,8 @@ async function imageOf(folder: string, file: FuncFile, options: DeployCommandOpt
   return buildFolder(folder, file, buildOptionsOf(options));
 }
 
-function surplusLine({ surplus: { config, triggers } }: Deployed, prune: boolean): string[] {
-  const parts = [...config.map((key) => `config ${key}`), ...triggers.map((name) => `trigger ${name}`)];
-  if (parts.length === 0) return [];
-  const what = parts.join(', ');
+function surplusLine({ surplus }: Deployed, prune: boolean): string[] {
+  if (surplus.length === 0) return [];
+  const what = surplus.join(', ');
   return [prune ? `removed ${what}` : `kept ${what}: not in func.yaml; --prune removes it`];
 }

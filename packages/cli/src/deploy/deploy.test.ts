@@ -1,6 +1,10 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
 import { type ApiServer, apiSettings, newApiServer } from '@fnfleet/api';
 import { readSettings } from '@fnfleet/core';
 import { ApiClient } from '../api-client.js';
+import { runCommand } from '../test-kit/run-command.js';
 import { deploy, deployFunction, invokeUrl, triggerUrl } from './deploy.js';
 
 let server: ApiServer;
@@ -103,43 +107,94 @@ describe('what func.yaml no longer has', () => {
     { name: 'a', type: 'http', source: '/lean-a' },
     { name: 'b', type: 'http', source: '/lean-b' },
   ] as const;
-  const stored = async () => {
+  const lean = { spec: { ...spec, timeout: 20, config: { KEPT: '3' } }, triggers: [triggers[0]] };
+  const SURPLUS = ['memory 512', 'config GONE', 'annotation team', 'trigger b'];
+
+  async function stored() {
     const app = await api.findApp('shop');
     const fn = await api.findFn(app?.id ?? '', 'lean');
     const found = await api.listTriggers(app?.id ?? '', { fn_id: fn?.id ?? '' });
     return {
-      config: fn?.config ?? {},
+      memory: fn?.memory,
+      timeout: fn?.timeout,
+      config: fn?.config,
       annotations: Object.keys(fn?.annotations ?? {}),
       triggers: found.map(({ name }) => name),
     };
-  };
+  }
 
   beforeEach(() =>
     deploy(api, 'shop', {
-      spec: { ...spec, config: { KEPT: '1', GONE: '2' }, annotations: { team: 'x' } },
+      spec: { ...spec, memory: 512, timeout: 10, config: { KEPT: '1', GONE: '2' }, annotations: { team: 'x' } },
       triggers,
     }),
   );
 
   it('is kept and named', async () => {
-    const { surplus } = await deploy(api, 'shop', {
-      spec: { ...spec, config: { KEPT: '3' } },
-      triggers: [triggers[0]],
+    expect((await deploy(api, 'shop', lean)).surplus).toEqual(SURPLUS);
+    expect(await stored()).toEqual({
+      memory: 512,
+      timeout: 20,
+      config: { KEPT: '3', GONE: '2' },
+      annotations: ['fnproject.io/fn/invokeEndpoint', 'team'],
+      triggers: ['a', 'b'],
     });
-    expect(surplus).toEqual({ config: ['GONE'], triggers: ['b'] });
-    expect(await stored()).toMatchObject({ config: { KEPT: '3', GONE: '2' }, triggers: ['a', 'b'] });
   });
 
-  it('is removed with prune: keys of the configuration and triggers, and nothing else', async () => {
-    const lean = { spec: { ...spec, config: { KEPT: '3' } }, triggers: [triggers[0]] };
-    expect((await deploy(api, 'shop', lean, { prune: true })).surplus).toEqual({ config: ['GONE'], triggers: ['b'] });
-    expect(await stored()).toMatchObject({
+  it('is removed with prune, and limits get their defaults', async () => {
+    expect((await deploy(api, 'shop', lean, { prune: true })).surplus).toEqual(SURPLUS);
+    expect(await stored()).toEqual({
+      memory: 128,
+      timeout: 20,
       config: { KEPT: '3' },
-      annotations: expect.arrayContaining(['team']),
+      annotations: ['fnproject.io/fn/invokeEndpoint'],
       triggers: ['a'],
     });
-    expect((await stored()).config).not.toHaveProperty('GONE');
-    expect((await deploy(api, 'shop', lean, { prune: true })).surplus).toEqual({ config: [], triggers: [] });
+    expect((await deploy(api, 'shop', lean, { prune: true })).surplus).toEqual([]);
+  });
+});
+
+describe('fnfleet deploy', () => {
+  let folder: string;
+  beforeEach(() => {
+    folder = mkdtempSync(path.join(tmpdir(), 'fnfleet-deploy-'));
+    process.env.FN_REGISTRY = 'registry.example/team';
+  });
+  afterEach(() => {
+    delete process.env.FN_REGISTRY;
+    process.exitCode = undefined;
+    rmSync(folder, { recursive: true });
+  });
+
+  const run = (text: string, ...args: string[]) => {
+    writeFileSync(path.join(folder, 'func.yml'), text);
+    return runCommand('deploy', folder, '--app', 'told', '--api', server.address.url, ...args);
+  };
+
+  it('says what it has done, what has no effect, and what was kept or removed', async () => {
+    const first = await run(
+      'name: told\nversion: 1.0\nruntme: node\nconfig: {A: 1, "B\\e": 2}\ntriggers: [{name: t, source: /ü}]\n',
+    );
+    expect(first).toMatchObject({
+      code: 0,
+      output: expect.stringContaining(
+        `${folder}/func.yml:3: runtme is unknown and has no effect; did you mean runtime?\n`,
+      ),
+    });
+    expect(first.stdout.split('\n')).toEqual([
+      'deployed told (registry.example/team/told:1.0) in app told',
+      expect.stringMatching(/^invoke it at http:\/\/lb:8081\/invoke\/\w{26}$/),
+      'trigger t at http://lb:8081/t/told/%C3%BC',
+      '',
+    ]);
+    const second = await run('name: told\nversion: 1.1\n');
+    expect(second.stdout).toContain(
+      '\nkept config A, config B\\u001b, trigger t: not in func.yaml; --prune removes it\n',
+    );
+    const third = await run('name: told\nversion: 1.1\n', '--prune', '--registry', 'other');
+    expect(third.stdout).toContain('deployed told (other/told:1.1)');
+    expect(third.stdout).toContain('\nremoved config A, config B\\u001b, trigger t\n');
+    expect((await run('name: told\nversion: 1.1\n')).stdout).not.toMatch(/kept|removed/);
   });
 });
 

@@ -1,5 +1,6 @@
 import type { ApiClient, FnRef, FnSpec, TriggerRef, TriggerSpec } from '../api-client.js';
 import { planTriggers } from './plan-triggers.js';
+import { surplusOf } from './surplus.js';
 
 export interface Deployment {
   readonly spec: FnSpec;
@@ -7,15 +8,15 @@ export interface Deployment {
 }
 
 export interface DeployOptions {
-  /** Removes what the function has and its func.yaml does not: keys of its configuration, and triggers. */
+  /** Removes what the function has and its func.yaml does not: keys of maps, triggers, and limits, which get their defaults. */
   readonly prune?: boolean;
 }
 
 export interface Deployed {
   readonly fn: FnRef;
   readonly triggers: readonly TriggerRef[];
-  /** What the function has and its func.yaml does not: it is removed, or kept. */
-  readonly surplus: { readonly config: readonly string[]; readonly triggers: readonly string[] };
+  /** What the function has and its func.yaml does not, in words: it is removed, or kept. */
+  readonly surplus: readonly string[];
 }
 
 /** One change, and what it is called when another fails. */
@@ -38,8 +39,8 @@ export async function deploy(
   let app = await api.findApp(appName);
   let fn = app && (await api.findFn(app.id, spec.name));
   const plan = planTriggers(fn?.id, triggers, app ? await api.listTriggers(app.id) : []);
-  const unknownKeys = Object.keys(fn?.config ?? {}).filter((key) => !Object.hasOwn(spec.config ?? {}, key));
-  const removed = prune ? Object.fromEntries(unknownKeys.map((key) => [key, ''])) : {};
+  const surplus = surplusOf(fn, spec, plan.surplus);
+  const change = prune ? merged(spec, surplus.removal) : spec;
 
   const deployed = new Map<string, TriggerRef>(plan.keep.map((trigger) => [trigger.name, trigger]));
   const steps: Step[] = [];
@@ -52,7 +53,7 @@ export async function deploy(
   const known = fn;
   step(`${known ? 'updated' : 'created'} function ${spec.name}`, async () => {
     if (known === undefined) fn = await api.createFn(app?.id ?? '', spec);
-    else await api.updateFn(known.id, { ...spec, config: { ...spec.config, ...removed } });
+    else await api.updateFn(known.id, change);
   });
   for (const { existing, spec: trigger } of plan.change) {
     step(`changed trigger ${existing.name}`, async () => {
@@ -71,7 +72,7 @@ export async function deploy(
   return {
     fn: fn as FnRef,
     triggers: triggers.flatMap(({ name }) => deployed.get(name) ?? []),
-    surplus: { config: unknownKeys, triggers: plan.surplus.map(({ name }) => name) },
+    surplus: surplus.names,
   };
 }
 
@@ -93,6 +94,12 @@ export function triggerUrl({ name, annotations }: TriggerRef): string {
   if (typeof url !== 'string') throw new Error(`the API node does not say where the trigger ${name} is called`);
   // An API node of Fn shows it as it was typed.
   return url.replace(/[^!-~]+/gu, (typed) => encodeURI(typed.toWellFormed()));
+}
+
+function merged(spec: FnSpec, removal: Partial<FnSpec>): FnSpec {
+  const config = removal.config && { ...spec.config, ...removal.config };
+  const annotations = removal.annotations && { ...spec.annotations, ...removal.annotations };
+  return { ...spec, ...removal, ...(config && { config }), ...(annotations && { annotations }) };
 }
 
 async function runAll(steps: readonly Step[]): Promise<void> {

@@ -31,11 +31,12 @@ export interface Fn extends Dated {
 /** What a client says about a function. Undefined is "not said". */
 export type FnInput = Partial<Fn>;
 
+/** What a function has whose limits nobody gives; by the names of the API, MiB and seconds. */
+export const DEFAULT_LIMITS = { memory: 128, timeout: 30, idle_timeout: 30 } as const;
+
 /** A host, a name, a tag and a digest have no more together. */
 const MAX_IMAGE_BYTES = 1024;
-const DEFAULT_MEMORY_MB = 128;
 const MAX_MEMORY_MB = 8192;
-const DEFAULT_TIMEOUT_SECONDS = 30;
 const MAX_TIMEOUT_SECONDS = 300;
 const MAX_IDLE_TIMEOUT_SECONDS = 3600;
 
@@ -125,9 +126,9 @@ function completeFn(input: FnInput): Fn {
     name: input.name ?? '',
     appId: input.appId ?? '',
     image: input.image ?? '',
-    memoryMb: input.memoryMb || DEFAULT_MEMORY_MB,
-    timeoutSeconds: input.timeoutSeconds || DEFAULT_TIMEOUT_SECONDS,
-    idleTimeoutSeconds: input.idleTimeoutSeconds || DEFAULT_TIMEOUT_SECONDS,
+    memoryMb: input.memoryMb || DEFAULT_LIMITS.memory,
+    timeoutSeconds: input.timeoutSeconds || DEFAULT_LIMITS.timeout,
+    idleTimeoutSeconds: input.idleTimeoutSeconds || DEFAULT_LIMITS.idle_timeout,
     config: input.config ?? {},
     annotations: input.annotations ?? {},
     shape: input.shape ?? '',
