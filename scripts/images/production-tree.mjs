@@ -38,7 +38,7 @@ export async function productionTree({ progress = () => undefined } = {}) {
   for (const { name, folder } of workspaces) {
     const into = `node_modules/${name}`;
     files.push({ path: `${into}/package.json`, file: path.join(folder, 'package.json') });
-    for (const part of ['dist', 'bin']) {
+    for (const part of ['dist', 'bin', 'templates']) {
       if (!existsSync(path.join(folder, part))) continue;
       files.push(
         ...(await filesBelow(path.join(folder, part), `${into}/${part}`, (relative) => !NOT_PUBLISHED.test(relative))),

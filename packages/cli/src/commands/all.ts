@@ -5,6 +5,7 @@ import { Command } from 'commander';
 export const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
   node: async () => (await import('./node.js')).nodeCommand(),
   up: async () => (await import('./up.js')).upCommand(),
+  init: async () => (await import('./init.js')).initCommand(),
   build: async () => (await import('./build.js')).buildCommand(),
   deploy: async () => (await import('./deploy.js')).deployCommand(),
   list: async () => (await import('./manage.js')).manageCommand('list'),

@@ -1,0 +1,54 @@
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { isBuildable } from '../build/build-folder.js';
+import { readFuncFile } from '../func-file/read-func-file.js';
+import { templateNames, writeTemplate } from './write-template.js';
+
+let parent: string;
+let folder: string;
+
+beforeEach(() => {
+  parent = mkdtempSync(path.join(tmpdir(), 'fni'));
+  folder = path.join(parent, 'greet');
+});
+afterEach(() => rmSync(parent, { recursive: true }));
+
+const text = (file: string) => readFileSync(path.join(folder, file), 'utf8');
+
+it('there is one for each language that has an FDK', () => {
+  expect(templateNames()).toEqual(['go', 'java', 'node', 'python', 'ruby']);
+});
+
+it.each(templateNames())('the one for %s is a folder that can be deployed, under its name', (runtime) => {
+  const files = writeTemplate(folder, { name: 'greet-2', runtime, force: false });
+  expect(files).toEqual(expect.arrayContaining(['.dockerignore', 'Dockerfile', 'func.yaml']));
+  const file = readFuncFile(folder);
+  expect(file).toMatchObject({
+    spec: { name: 'greet-2', image: 'greet-2:0.0.1' },
+    triggers: [{ name: 'greet-2', source: '/greet-2' }],
+    notes: [],
+  });
+  expect(isBuildable(folder, file)).toBe(true);
+  expect(files.filter((name) => text(name).includes('function-name'))).toEqual([]);
+});
+
+it('what a folder holds is left alone, unless it is told otherwise', () => {
+  writeTemplate(folder, { name: 'greet', runtime: 'node', force: false });
+  writeFileSync(path.join(folder, 'func.js'), 'mine');
+  writeFileSync(path.join(folder, 'notes'), 'mine');
+  expect(() => writeTemplate(folder, { name: 'greet', runtime: 'node', force: false })).toThrow(
+    `the folder ${folder} holds something already; --force writes into it all the same`,
+  );
+  expect(text('func.js')).toBe('mine');
+  writeTemplate(folder, { name: 'greet', runtime: 'node', force: true });
+  expect([text('func.js').includes('fdk.handle'), text('notes')]).toEqual([true, 'mine']);
+});
+
+it.each(['', 'Greet', 'a/b', '..', '.', 'a b', '-a', 'a.b', 'größe', 'a\nb', 'x'.repeat(101)])(
+  'a function is not called %j',
+  (name) => {
+    expect(() => writeTemplate(folder, { name, runtime: 'node', force: false })).toThrow(/^a function is called by/);
+    expect(existsSync(folder)).toBe(false);
+  },
+);

@@ -1,0 +1,50 @@
+import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import path from 'node:path';
+
+const TEMPLATES = path.join(__dirname, '../../templates');
+/** Stands in the templates for the name of the function. */
+const NAME = 'function-name';
+
+/** What a function may be called: it becomes the name of an image, a folder and a path as well. */
+const FUNCTION_NAME = /^[a-z0-9]+(?:[-_][a-z0-9]+)*$/;
+const MAX_NAME = 100;
+
+/** Languages there is a template for, in the order of their names. */
+export function templateNames(): readonly string[] {
+  return readdirSync(TEMPLATES).sort();
+}
+
+/**
+ * Writes a function that works into a folder.
+ * @param force also into a folder that holds something; files of the same names are replaced
+ * @returns the files
+ * @throws Error when the name cannot be, or the folder holds something
+ */
+export function writeTemplate(
+  folder: string,
+  { name, runtime, force }: { readonly name: string; readonly runtime: string; readonly force: boolean },
+): readonly string[] {
+  checkName(name);
+  const template = path.join(TEMPLATES, runtime);
+  const files = readdirSync(template, { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile())
+    .map((entry) => path.relative(template, path.join(entry.parentPath, entry.name)))
+    .sort();
+  mkdirSync(folder, { recursive: true });
+  if (!force && readdirSync(folder).length > 0) {
+    throw new Error(`the folder ${folder} holds something already; --force writes into it all the same`);
+  }
+  for (const file of files) {
+    const target = path.join(folder, file);
+    mkdirSync(path.dirname(target), { recursive: true });
+    writeFileSync(target, readFileSync(path.join(template, file), 'utf8').replaceAll(NAME, name));
+  }
+  return files;
+}
+
+function checkName(name: string): void {
+  if (FUNCTION_NAME.test(name) && name.length <= MAX_NAME) return;
+  throw new Error(
+    `a function is called by lower case letters, digits, - and _ between them, at most ${MAX_NAME}, got ${JSON.stringify(name)}`,
+  );
+}
