@@ -95,6 +95,7 @@ it.each`
 it('reads limits and processors in all their forms', () => {
   expect(parseMemoryLimit('max\n')).toBe(Infinity);
   expect(parseMemoryLimit('1048576\n')).toBe(MIB);
+  expect(parseMemoryLimit('-1\n')).toBe(Infinity);
   expect(parseProcessors('')).toBe(0);
 });
 

@@ -54,3 +54,15 @@ it('that cannot be written says so once, and can be closed', async () => {
   await trace.close();
   expect(said).toHaveLength(1);
 });
+
+it('holds no more than 4 MiB that the disk does not take: calls beyond that are not in it', async () => {
+  const trace = new TraceFile(file, clock, silentLogger);
+  const calls = 60_000;
+  // Nothing is written before the turn ends.
+  for (let i = 0; i < calls; i += 1) trace.afterCall(call({}));
+  await trace.close();
+  const bytes = readFileSync(file).length;
+  expect(bytes).toBeGreaterThan(4 * 1024 * 1024);
+  expect(bytes).toBeLessThan(4.1 * 1024 * 1024);
+  expect(records().length).toBeLessThan(calls);
+});
