@@ -57,7 +57,7 @@ it('that cannot be written says so once, and can be closed', async () => {
 
 it('holds no more than 4 MiB that the disk does not take: calls beyond that are not in it', async () => {
   const trace = new TraceFile(file, clock, silentLogger);
-  const calls = 60_000;
+  const calls = 100_000;
   // Nothing is written before the turn ends.
   for (let i = 0; i < calls; i += 1) trace.afterCall(call({}));
   await trace.close();
