@@ -11,7 +11,7 @@ import {
   type WallMs,
 } from '@fnfleet/core';
 import { discardRest } from '@fnfleet/http';
-import type { ReplayableBody } from '@fnfleet/protocol';
+import type { CallBody } from './call-body.js';
 import { ReplayBuffer, type ReplayBufferLimits } from './replay/replay-buffer.js';
 import { triggerHeaders } from './trigger-headers.js';
 
@@ -19,7 +19,7 @@ import { triggerHeaders } from './trigger-headers.js';
 export interface LbCallDraft {
   model?: Call;
   request?: IncomingMessage;
-  body?: ReplayableBody;
+  body?: CallBody;
   response?: ResponseWriter;
   extensions: Record<string, string>;
   requestId?: string;
@@ -57,7 +57,7 @@ export function fromTemplate(template: CallTemplate, req: IncomingMessage): LbCa
 }
 
 /** A call that is complete already. */
-export function fromModel(model: Call, input: Buffer | ReplayableBody): LbCallOption {
+export function fromModel(model: Call, input: Buffer | CallBody): LbCallOption {
   return (draft) => {
     draft.model = model;
     draft.body = Buffer.isBuffer(input) ? wholeBody(input) : input;
@@ -81,7 +81,7 @@ export function withTrigger(triggerId: string): LbCallOption {
   };
 }
 
-/** The caller is answered as soon as the call has begun. After the option that sets the model. */
+/** The caller is answered as soon as all of the body is held and the call has begun. After the option that sets the model. */
 export function invokeDetached(): LbCallOption {
   return (draft) => {
     draft.model = { ...modelOf(draft, 'invokeDetached'), type: 'detached' };
@@ -132,7 +132,7 @@ function declaredLength(req: IncomingMessage): number | undefined {
   return Number(req.headers['content-length'] ?? 0);
 }
 
-function wholeBody(bytes: Buffer): ReplayableBody {
+function wholeBody(bytes: Buffer): CallBody {
   return {
     replayable: true,
     open: () => ({ read: () => ({ data: bytes, last: true }), onReadable: undefined, close: () => undefined }),

@@ -11,6 +11,10 @@ export class DetachedResponse implements ResponseWriter {
     private readonly onAcknowledged: () => void,
   ) {}
 
+  get isAcknowledged(): boolean {
+    return this.acknowledged;
+  }
+
   writeHead(status: number, _headers: HeaderList): void {
     if (this.acknowledged) return;
     this.acknowledged = true;

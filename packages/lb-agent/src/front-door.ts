@@ -54,7 +54,8 @@ export interface FrontDoorOptions {
 /**
  * The way of a call from an HTTP request to its answer.
  *
- * F1  One AbortController a call. The client's leaving aborts it, until a detached call is on its way.
+ * F1  One AbortController a call. The client's leaving aborts it, but for a detached call: that ends with a client who leaves
+ *     before its body is complete, and with nobody later.
  * F2  Every way out answers the client, or breaks its connection, and lets go of its request.
  * F3  Whoever is to blame is on the metrics; the platform's own failures are in the log with their cause.
  */

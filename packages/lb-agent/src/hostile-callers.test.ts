@@ -189,7 +189,7 @@ describe('one that sends', () => {
 
   it('a body less than it announced, and leaves, has its call cancelled', async () => {
     const ends = Array.from({ length: 20 }, () =>
-      dial(`${to('/invoke/fn1', 'Content-Length: 50000')}${'x'.repeat(20_000)}`),
+      dial(`${to('/invoke/fn1', 'Content-Length: 90000')}${'x'.repeat(20_000)}`),
     );
     while (runner.attempts < 20) await new Promise(setImmediate);
     for (const socket of ends) socket.destroy();

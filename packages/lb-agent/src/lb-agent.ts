@@ -26,7 +26,8 @@ export interface LBAgent extends Service {
    */
   getCall(...options: LbCallOption[]): Promise<LbCall>;
   /**
-   * Places a call. Resolves when its answer has been handed to the writer; for a detached call, when it has begun.
+   * Places a call, when its body is here unless that is long. Resolves when its answer has been handed to the writer; for a
+   * detached call, when all of its body is held and it has begun.
    * @throws FnError or PeerError with what to tell the caller; CancelledError when the caller went away;
    *   anything else is a failure of the platform
    */
@@ -60,6 +61,8 @@ export interface LBAgentOptions {
   readonly timing?: Partial<PlacementTiming>;
   /** Added to the deadline of a detached call, milliseconds. Default 360 000. */
   readonly executionHeadroomMs?: number;
+  /** A body of up to so many bytes is waited for before its call is placed. Default 64 KiB. */
+  readonly completeBodyBytes?: number;
   /** Bytes of a request body that are kept in memory for another attempt. Default 8 MiB. */
   readonly replayBufferBytes?: number;
   /** What the bodies of all calls may keep. Default: memory without a common limit, and no disk. */

@@ -9,7 +9,8 @@ import {
   type TraceContext,
 } from '@fnfleet/core';
 import type { PlacementJournal } from '@fnfleet/placement';
-import type { OutboundCall, ReplayableBody, ReportedTimings } from '@fnfleet/protocol';
+import type { OutboundCall, ReportedTimings } from '@fnfleet/protocol';
+import type { CallBody } from './call-body.js';
 import { type CallRecord, headerText } from './explain/call-record.js';
 
 /** How often a call that may run again does so: what is lost this often is probably what takes its runners down. */
@@ -18,7 +19,7 @@ const MAX_RERUNS = 2;
 /** A call that a balancer agent has accepted to build: made by `getCall`, placed by `submit`. */
 export class LbCall implements OutboundCall {
   readonly model: Call;
-  readonly body: ReplayableBody;
+  readonly body: CallBody;
   readonly request: IncomingMessage | undefined;
   readonly requestId: string | undefined;
   /** Left to the runner: its own overrider and settings are part of the key. */
@@ -113,7 +114,7 @@ export class LbCall implements OutboundCall {
 export interface LbCallParts {
   readonly model: Call;
   readonly arrivedAt: MonoMs;
-  readonly body: ReplayableBody;
+  readonly body: CallBody;
   readonly response: ResponseWriter;
   readonly extensions: Readonly<Record<string, string>>;
   readonly request?: IncomingMessage;

@@ -132,6 +132,7 @@ class ComposedLbServer implements LbServer {
       health: settings,
       queueLimits: { maxCalls: settings.queueMaxCalls ?? 10_000, maxBytes: settings.queueMaxBytes ?? 256 * MIB },
       executionHeadroomMs: settings.executionHeadroomMs,
+      completeBodyBytes: settings.completeBodyBytes,
       replayBufferBytes: settings.replayBufferBytes,
       explainCalls: settings.explainCalls,
       replayBudget: new ReplayBudget({

@@ -5,15 +5,18 @@ import {
   countCallsFromZero,
   Deferred,
   type DrainResult,
+  describeError,
   FnError,
   IdGenerator,
   InflightTracker,
+  KIB,
   type Logger,
   later,
   MIB,
   Once,
   silentLogger,
   systemClock,
+  type Timer,
   TurnoverSet,
 } from '@fnfleet/core';
 import type { FleetStatus, PlacementTiming } from '@fnfleet/placement';
@@ -50,6 +53,7 @@ export class PlacingAgent implements LBAgent {
   private readonly count: typeof count;
   /** What a detached call may take beside the timeout of its function. */
   private readonly detachedLimitMs: number;
+  private readonly completeBodyBytes: number;
   private readonly bodyLimits: LbCallDraft['bodyLimits'];
   private readonly inflight: InflightTracker;
   private readonly calls = new TurnoverSet<LbCall>();
@@ -70,6 +74,7 @@ export class PlacingAgent implements LBAgent {
     this.ids = options.ids ?? new IdGenerator();
     const headroomMs = options.executionHeadroomMs ?? 360_000;
     this.detachedLimitMs = placementTiming(options).detachedPlacerTimeoutMs + headroomMs;
+    this.completeBodyBytes = options.completeBodyBytes ?? 64 * KIB;
     this.bodyLimits = {
       keepBytes: options.replayBufferBytes ?? 8 * MIB,
       maxBytes: options.maxRequestBytes ?? 0,
@@ -153,20 +158,30 @@ export class PlacingAgent implements LBAgent {
     const response = new DetachedResponse(call.response, acknowledged.resolve);
     call.response = response;
 
-    const limitMs = this.detachedLimitMs + call.model.timeoutSeconds * 1000;
-    call.deadlineAt = later(this.clock.now(), limitMs);
-    const deadline = this.clock.after(limitMs, () => call.cancel(new FnError('reservationExpired')));
-    this.run(call)
+    let deadline: Timer | undefined;
+    const onArrived = () => {
+      const limitMs = this.detachedLimitMs + call.model.timeoutSeconds * 1000;
+      call.deadlineAt = later(this.clock.now(), limitMs);
+      deadline = this.clock.after(limitMs, () => call.cancel(new FnError('reservationExpired')));
+    };
+    this.run(call, onArrived)
       .then(() => response.finish())
       .catch((error: unknown) => {
-        this.logger.debug('detached call failed', { callId: call.model.id, fnId: call.model.fnId, error });
+        this.reportDetached(call, response.isAcknowledged, error);
         acknowledged.reject(error);
       })
       .finally(() => {
-        deadline.cancel();
+        deadline?.cancel();
         this.done(call);
       });
     return acknowledged.promise;
+  }
+
+  /** Nobody else is told of a call that was promised to run and did not. */
+  private reportDetached({ model: { id, fnId } }: LbCall, acknowledged: boolean, error: unknown): void {
+    const fields = { callId: id, fnId, error };
+    if (acknowledged && describeError(error).blame === 'platform') this.logger.warn('detached call lost', fields);
+    else this.logger.debug('detached call failed', fields);
   }
 
   private done(call: LbCall): void {
@@ -174,11 +189,19 @@ export class PlacingAgent implements LBAgent {
     this.inflight.end();
   }
 
-  private async run(call: LbCall): Promise<void> {
+  /** @param onArrived called when as much of the body is here as has to be */
+  private async run(call: LbCall, onArrived?: () => void): Promise<void> {
     const { record } = call;
     if (record) this.explainLog.begin(record);
     const closeSpan = openCallSpan(call);
-    let error = this.begin(call);
+    this.count('queued');
+    const upTo = call.model.type === 'detached' ? Number.POSITIVE_INFINITY : this.completeBodyBytes;
+    const arriving = call.body.arrival?.(upTo, call.signal);
+    let error = arriving === undefined ? undefined : await arriving.catch(failure);
+    if (error === undefined) {
+      onArrived?.();
+      error = this.begin(call);
+    }
     if (error === undefined && this.listeners.length > 0) error = await this.announceBegin(call);
     this.count('queued', -1);
     if (error === undefined) {
@@ -204,7 +227,6 @@ export class PlacingAgent implements LBAgent {
 
   /** @returns why it does not */
   private begin(call: LbCall): unknown {
-    this.count('queued');
     if (call.signal.aborted) return failure(call.signal.reason);
     call.startedAt = this.clock.now();
     call.model.startedAt = this.clock.wallNow();

@@ -1,6 +1,6 @@
 import { accessSync, constants } from 'node:fs';
 import { sep } from 'node:path';
-import { bytes, durationMs, integer, MIB, type SettingsOf, structured, text } from '@fnfleet/core';
+import { bytes, durationMs, integer, KIB, MIB, type SettingsOf, structured, text } from '@fnfleet/core';
 import { placementSettings } from '@fnfleet/placement';
 
 /** Settings of a load balancer, beside those of its HTTP port. */
@@ -13,6 +13,10 @@ export const lbSettings = {
   executionHeadroomMs: durationMs('FN_EXECUTION_HEADROOM', {
     default: 360_000,
     doc: 'Added to the time to place a detached call and the timeout of its function; after all three it is given up.',
+  }),
+  completeBodyBytes: bytes('FN_COMPLETE_BODY_BYTES', {
+    default: 64 * KIB,
+    doc: 'A request body of up to so many bytes is complete before its call is placed, so that a slow client takes no time of the function and holds no container. A longer one streams, and the function’s time begins when its last byte is there. The body of a detached call is always held whole.',
   }),
   replayBufferBytes: bytes('FN_REPLAY_BUFFER_BYTES', {
     default: 8 * MIB,

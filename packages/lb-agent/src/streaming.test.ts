@@ -80,7 +80,7 @@ describe('clients that leave', () => {
       outcome.resolve(error);
       return { kind: 'failed', blame: 'runner', error: error as Error };
     });
-    await start();
+    await start({ env: { FN_COMPLETE_BODY_BYTES: '0' } });
 
     const body = new Readable({ read: () => undefined });
     const client = new AbortController();

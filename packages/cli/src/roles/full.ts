@@ -6,12 +6,13 @@ import { driverSettings, startDriver } from './drivers.js';
 import { FullNode } from './full/full-node.js';
 import type { Role } from './role.js';
 
-const { executionHeadroomMs, clientStallMs, requestIdHeader } = lbSettings;
+const { executionHeadroomMs, completeBodyBytes, clientStallMs, requestIdHeader } = lbSettings;
 
 const fullRoleSettings = {
   ...commonSettings,
   ...apiSettings,
   executionHeadroomMs,
+  completeBodyBytes,
   clientStallMs,
   requestIdHeader,
   ...agentSettings,

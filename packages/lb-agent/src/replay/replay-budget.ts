@@ -130,15 +130,20 @@ export class ReplayBudget {
 
   /** Counts a body that can no longer be sent again, and says so once a minute. */
   lost(reason: LossReason, error?: Error): void {
+    this.note('a request body is not kept any further: its call can be offered to one runner only', reason, error);
+  }
+
+  /** Counts a detached call that is refused because its body cannot be held, and says so once a minute. */
+  refused(reason: LossReason): void {
+    this.note('the body of a detached call cannot be held: the call is refused', reason);
+  }
+
+  private note(what: string, reason: LossReason, error?: Error): void {
     count('lb_replay_lost_count', 1, { reason });
     this.lostSince += 1;
     const now = this.clock.now();
     if (now - this.loggedAt < LOG_INTERVAL_MS) return;
-    this.logger.warn('a request body is not kept any further: its call can be offered to one runner only', {
-      reason,
-      error,
-      sinceLastMessage: this.lostSince,
-    });
+    this.logger.warn(what, { reason, error, sinceLastMessage: this.lostSince });
     this.loggedAt = now;
     this.lostSince = 0;
   }

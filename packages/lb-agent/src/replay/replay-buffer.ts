@@ -1,6 +1,7 @@
 import type { Readable } from 'node:stream';
 import { CancelledError, FnError } from '@fnfleet/core';
-import type { BodyPiece, BodyReader, ReplayableBody } from '@fnfleet/protocol';
+import type { BodyPiece, BodyReader } from '@fnfleet/protocol';
+import type { CallBody } from '../call-body.js';
 import type { LossReason, ReplayBudget } from './replay-budget.js';
 import { ReplayStore } from './replay-store.js';
 
@@ -34,8 +35,10 @@ const EMPTY_LAST: BodyPiece = { data: Buffer.alloc(0), last: true };
  * B5  Keeping never ends a call, nor stops one for good: without room its body goes on, but can no longer be sent again.
  * B6  What was kept is let go as soon as no reader can need it: at the commit, with the loss of a part, or when the reader
  *     that was replaying it by then has passed its end.
+ * B7  `arrival` takes what comes ahead of the first reader, and keeps it: a source with bytes in it would pass for one that is
+ *     not read, and not for a client that owes some.
  */
-export class ReplayBuffer implements ReplayableBody {
+export class ReplayBuffer implements CallBody {
   replayable = true;
   private readonly store: ReplayStore;
   private arrivedBytes = 0;
@@ -44,6 +47,8 @@ export class ReplayBuffer implements ReplayableBody {
   private listening = false;
   private failure: Error | undefined;
   private reader: Reader | undefined;
+  /** Of whoever waits for the body to arrive. */
+  private onArrival: (() => void) | undefined;
 
   /**
    * @param declaredBytes the announced length; undefined: not known
@@ -67,6 +72,34 @@ export class ReplayBuffer implements ReplayableBody {
 
   get heldBytes(): number {
     return this.store.memoryBytes;
+  }
+
+  arrival(upTo: number, signal: AbortSignal): Promise<void> | undefined {
+    if (this.ended || (this.declaredBytes ?? 0) > upTo) return undefined;
+    if (this.source.complete === true && upTo !== Number.POSITIVE_INFINITY) return undefined;
+    try {
+      if (this.gather(upTo)) return undefined;
+    } catch (error) {
+      return Promise.reject(error);
+    }
+    return new Promise((resolve, reject) => {
+      const settle = (error?: unknown) => {
+        this.onArrival = undefined;
+        signal.removeEventListener('abort', onAbort);
+        if (error === undefined) resolve();
+        else reject(error);
+      };
+      const onAbort = () => settle(signal.reason ?? new CancelledError());
+      signal.addEventListener('abort', onAbort);
+      const onArrival = () => {
+        try {
+          if (this.gather(upTo)) settle();
+        } catch (error) {
+          settle(error);
+        }
+      };
+      this.onArrival = onArrival;
+    });
   }
 
   open(): BodyReader {
@@ -116,6 +149,13 @@ export class ReplayBuffer implements ReplayableBody {
     const bytes = this.availableBytes();
     if (bytes === 0) return this.endOrWait();
     if (this.replayable && this.store.isBehind(bytes)) return undefined; // B1
+    const data = this.take(bytes);
+    const loss = this.replayable ? this.store.keep(data) : undefined;
+    if (loss !== undefined) this.lose(loss);
+    return { data, last: this.ended };
+  }
+
+  private take(bytes: number): Buffer {
     const data: Buffer = this.source.read(bytes);
     const length = this.arrivedBytes + data.length;
     const { maxBytes } = this.limits;
@@ -124,10 +164,43 @@ export class ReplayBuffer implements ReplayableBody {
       throw this.failure;
     }
     this.arrivedBytes = length;
-    const loss = this.replayable ? this.store.keep(data) : undefined;
-    if (loss !== undefined) this.lose(loss);
-    this.ended = this.arrivedBytes === this.declaredBytes || this.sourceEnded();
-    return { data, last: this.ended };
+    this.ended = length === this.declaredBytes || this.sourceEnded();
+    return data;
+  }
+
+  /** B7. @returns whether there is nothing more to wait for */
+  private gather(upTo: number): boolean {
+    const { source, store } = this;
+    while (!this.ended) {
+      if (this.failure) throw this.failure;
+      if (!this.replayable) return this.unheld(upTo, 'disk_failed');
+      const bytes = this.availableBytes();
+      const isLong = this.arrivedBytes + source.readableLength > upTo;
+      if (isLong || (source.complete && upTo !== Number.POSITIVE_INFINITY)) return true;
+      if (bytes === 0) {
+        if (this.endOrWait() === undefined) return false;
+      } else {
+        if (store.isBehind(bytes)) return false;
+        const data = this.take(bytes);
+        const loss = store.keep(data);
+        if (loss !== undefined) {
+          source.unshift(data);
+          this.arrivedBytes -= data.length;
+          this.ended = false;
+          return this.unheld(upTo, loss);
+        }
+      }
+    }
+    return true;
+  }
+
+  /** There is no room for what must be held: the call is refused. What only should be, streams on (B5). */
+  private unheld(upTo: number, reason: LossReason): true {
+    if (upTo !== Number.POSITIVE_INFINITY) return true;
+    this.limits.budget.refused(reason);
+    if (reason !== 'too_long') throw new FnError('serverBusy');
+    const length = this.declaredBytes ?? this.arrivedBytes + this.source.readableLength;
+    throw new FnError('requestTooBig', { params: { length, max: this.limits.keepBytes } });
   }
 
   /** A piece at most. */
@@ -177,7 +250,10 @@ export class ReplayBuffer implements ReplayableBody {
     this.source.off('readable', this.wake).off('end', this.wake).off('error', this.onError).off('close', this.wake);
   }
 
-  private readonly wake = () => this.reader?.onReadable?.();
+  private readonly wake = () => {
+    this.onArrival?.();
+    this.reader?.onReadable?.();
+  };
 
   /** A source that breaks off is a client that left. */
   private brokenOff(): Error {

@@ -9,8 +9,9 @@ import { deployFunction, deploy as deployWith, invokeUrl, triggerUrl } from '../
 import { FullNode } from './full-node.js';
 
 const metrics = RecordedMetrics.install();
-const { executionHeadroomMs, clientStallMs, requestIdHeader } = lbSettings;
-const shape = { ...apiSettings, ...agentSettings, executionHeadroomMs, clientStallMs, requestIdHeader };
+const { executionHeadroomMs, completeBodyBytes, clientStallMs, requestIdHeader } = lbSettings;
+const own = { executionHeadroomMs, completeBodyBytes, clientStallMs, requestIdHeader };
+const shape = { ...apiSettings, ...agentSettings, ...own };
 const TOTALS = { memoryBytes: 300 * MIB, cpuMillis: 4000 };
 
 /** A function that is held until a test lets it go on. */

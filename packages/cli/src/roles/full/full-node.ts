@@ -17,7 +17,10 @@ import { LocalPlacement } from './local-placement.js';
 import { afterEveryChange, StoredFunctions } from './stored-functions.js';
 
 /** Those of a balancer that make sense where there is nothing to choose from. */
-export type FrontDoorSettings = Pick<LbSettings, 'executionHeadroomMs' | 'clientStallMs' | 'requestIdHeader'>;
+export type FrontDoorSettings = Pick<
+  LbSettings,
+  'executionHeadroomMs' | 'completeBodyBytes' | 'clientStallMs' | 'requestIdHeader'
+>;
 
 export interface FullNodeOptions {
   /** Executes the calls. The node closes it. */
