@@ -32,6 +32,19 @@ it('http-api 102: asks once in five seconds', async () => {
   expect(api.requests).toHaveLength(4);
 });
 
+it('asks as often as it is told to: after half a second of what it knew nothing is left', async () => {
+  const quick = newApiLookup(api.url, { clock, random: () => 0 }, 500);
+  const asked = () => api.requests.filter((request) => request.includes('/fns/')).length;
+  await quick.byId('fn1', caller());
+  await clock.advance(499);
+  await quick.byId('fn1', caller());
+  expect(asked()).toBe(1);
+  await clock.advance(1);
+  await quick.byId('fn1', caller());
+  expect(asked()).toBe(2);
+  await quick.close();
+});
+
 it('http-api 103: remembers for one second that there is no such function', async () => {
   const missing = () => lookup.byId('nope', caller());
   await expect(missing()).rejects.toThrow('Fn not found');

@@ -33,13 +33,13 @@ const CACHE: LookupCacheOptions = {
 /** No id or name is longer. Asking for one would only cost the source. */
 const MAX_NAME_BYTES = 255;
 
-/** Looks functions up at an api node. */
-export function newApiLookup(apiUrl: string, options: ApiClientOptions): CachedLookup {
-  return new CachedLookup(new ApiSource(new ApiClient(apiUrl, options)), options.clock);
+/** Looks functions up at an api node. @param ttlMs how long it believes what it knows */
+export function newApiLookup(apiUrl: string, options: ApiClientOptions, ttlMs?: number): CachedLookup {
+  return new CachedLookup(new ApiSource(new ApiClient(apiUrl, options)), options.clock, ttlMs);
 }
 
 /**
- * A lookup with a cache: a change at the source is seen after 5 seconds, a new function after one, or as soon as
+ * A lookup with a cache: a change at the source is seen after 5 seconds, or those it is given, a new function after one, or as soon as
  * somebody says `forget`. While the source does not answer, what is known serves on for ten minutes. The source becomes its own: closing it closes the source.
  */
 export class CachedLookup implements FunctionLookup {
@@ -52,8 +52,10 @@ export class CachedLookup implements FunctionLookup {
   constructor(
     private readonly source: FunctionSource,
     clock: Clock,
+    ttlMs = CACHE.ttlMs,
   ) {
-    const cached = <V>(fetch: Fetch<V>) => new LookupCache<V>(fetch, CACHE, clock);
+    const options = { ...CACHE, ttlMs };
+    const cached = <V>(fetch: Fetch<V>) => new LookupCache<V>(fetch, options, clock);
     this.appIds = cached((name, signal) => source.appIdByName(name, signal));
     this.apps = cached((id, signal) => source.app(id, signal));
     this.fns = cached((id, signal) => source.fn(id, signal));

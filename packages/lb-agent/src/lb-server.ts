@@ -121,12 +121,16 @@ class ComposedLbServer implements LbServer {
     this.clock = clock;
     this.lookup =
       options.lookup ??
-      newApiLookup(settings.runnerApiUrl ?? '', {
-        clock,
-        token: options.apiToken,
-        tls: options.tls,
-        allowInsecure: options.allowInsecureApi,
-      });
+      newApiLookup(
+        settings.runnerApiUrl ?? '',
+        {
+          clock,
+          token: options.apiToken,
+          tls: options.tls,
+          allowInsecure: options.allowInsecureApi,
+        },
+        settings.lookupTtlMs,
+      );
     this.agent = newAgent(options, {
       timing: settings,
       health: settings,

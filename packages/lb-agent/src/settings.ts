@@ -9,6 +9,10 @@ export const lbSettings = {
     required: true,
     doc: 'The api node that functions are looked up at: scheme (http unless given), host and port.',
   }),
+  lookupTtlMs: durationMs('FN_LOOKUP_TTL_MSECS', {
+    default: 5_000,
+    doc: 'How long a balancer believes what it knows of an app, a function or a trigger; then it asks the api node again. A change, new code for one, is seen after this.',
+  }),
   ...placementSettings,
   executionHeadroomMs: durationMs('FN_EXECUTION_HEADROOM', {
     default: 360_000,

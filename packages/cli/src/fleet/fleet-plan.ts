@@ -69,11 +69,16 @@ export function planFleet(options: FleetOptions): FleetPlan {
         { FN_ENABLE_NB_RESOURCE_TRACKER: '1', FN_ENABLE_DETACHED: '1' },
       ),
     ),
-    lb: node('lb', {
-      FN_NODE_TYPE: 'lb',
-      FN_PORT: `${port + 1}`,
-      FN_RUNNER_API_URL: apiUrl,
-      FN_RUNNER_ADDRESSES: runnerAddresses.join(','),
-    }),
+    lb: node(
+      'lb',
+      {
+        FN_NODE_TYPE: 'lb',
+        FN_PORT: `${port + 1}`,
+        FN_RUNNER_API_URL: apiUrl,
+        FN_RUNNER_ADDRESSES: runnerAddresses.join(','),
+      },
+      // Whoever develops waits for each change.
+      { FN_LOOKUP_TTL_MSECS: '500' },
+    ),
   };
 }

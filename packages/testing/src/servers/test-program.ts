@@ -7,6 +7,7 @@ const TOOLS_SCRIPT = join(__dirname, '..', '..', '..', '..', 'scripts', 'lib', '
 
 /** Those of the script that tests start by themselves. */
 export type TestTool =
+  | 'docker-registry'
   | 'etcd'
   | 'dnsmasq'
   | 'systemd-analyze'

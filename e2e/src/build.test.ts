@@ -1,0 +1,170 @@
+import { randomBytes } from 'node:crypto';
+import { cpSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import path from 'node:path';
+import { freePorts } from '@fnfleet/testing';
+import Docker from 'dockerode';
+import { type CommandEnd, FnfleetCommand } from './harness/command.js';
+import { PATIENCE } from './harness/fleet.js';
+import { Footprint } from './harness/footprint.js';
+import { ImageRegistry } from './harness/image-registry.js';
+import { invoke } from './harness/invoke.js';
+import { ROOT } from './harness/paths.js';
+import { until } from './harness/until.js';
+
+jest.setTimeout(180_000);
+
+const BASE = 'fnfleet/node-base:24';
+const docker = new Docker();
+
+let footprint: Footprint;
+let commands: FnfleetCommand[];
+/** Of the function, its folder and its images: nobody else has it. */
+let name: string;
+
+beforeEach(() => {
+  footprint = new Footprint();
+  commands = [];
+  name = `e2e-${randomBytes(4).toString('hex')}`;
+});
+
+afterEach(async () => {
+  for (const command of commands.reverse()) await command.stop();
+  const left = await footprint.leftovers();
+  await removeImages();
+  footprint.remove();
+  expect(left).toEqual([]);
+});
+
+function begin(args: readonly string[], env: Readonly<Record<string, string>> = {}): FnfleetCommand {
+  const within = ['env', '-C', footprint.folder];
+  const command = new FnfleetCommand(args, { within, env: { ...footprint.env, ...env } });
+  commands.push(command);
+  return command;
+}
+
+/** Runs a command in the folder above that of the function. */
+async function run(
+  args: readonly string[],
+  env: Readonly<Record<string, string>> = {},
+): Promise<CommandEnd & { output: string }> {
+  const command = begin(args, env);
+  const end = await command.ended;
+  return { ...end, output: command.output };
+}
+
+const file = (...parts: string[]) => path.join(footprint.folder, name, ...parts);
+
+function edit(which: string, from: string, to: string): void {
+  const text = readFileSync(file(which), 'utf8');
+  if (!text.includes(from)) throw new Error(`${which} has no ${from}`);
+  writeFileSync(file(which), text.replaceAll(from, to));
+}
+
+/** The function of `fnfleet init`, with its library in the folder: there is no network to install it from. */
+async function init(): Promise<void> {
+  expect(await run(['init', name])).toMatchObject({ code: 0 });
+  cpSync(path.join(ROOT, 'examples/hello-node/node_modules'), file('node_modules'), { recursive: true });
+  rmSync(file('.dockerignore'));
+  rmSync(file('Dockerfile'));
+  edit('func.yaml', 'runtime: docker', `runtime: node24\nrun_image: ${BASE}`);
+}
+
+async function removeImages(): Promise<void> {
+  const ours = (tag: string) => tag.includes(`/${name}`) || tag.startsWith(`${name}:`);
+  for (const { Id, RepoTags, RepoDigests } of await docker.listImages()) {
+    if ([...(RepoTags ?? []), ...(RepoDigests ?? [])].some(ours)) await docker.getImage(Id).remove({ force: true });
+  }
+}
+
+async function fleet(): Promise<{ FN_API_URL: string }> {
+  const port = await freePorts(6);
+  const up = begin(['up', '--runners', '1', '--quiet', '--port', `${port}`, '--grpc-port', `${port + 4}`], PATIENCE);
+  await up.prints(/The fleet is up/);
+  return { FN_API_URL: `http://127.0.0.1:${port}` };
+}
+
+interface StoredFn {
+  readonly image: string;
+}
+
+async function imageOf({ FN_API_URL }: { FN_API_URL: string }): Promise<string> {
+  const ask = async <T>(url: string) => ((await (await fetch(FN_API_URL + url)).json()) as { items: T[] }).items;
+  const [app] = await ask<{ id: string }>('/v2/apps?name=shop');
+  const [fn] = await ask<StoredFn>(`/v2/fns?app_id=${app?.id}&name=${name}`);
+  return fn?.image ?? 'none';
+}
+
+it('init, deploy, invoke, edit, deploy: the new answer, under the same tag, and never the old one again', async () => {
+  await init();
+  const env = await fleet();
+  const first = await run(['deploy', name, '--app', 'shop'], env);
+  expect(first.output).toContain(`deployed ${name} (${name}:0.0.1) in app shop`);
+  expect(first.code).toBe(0);
+  const [, url = ''] = /trigger \S+ at (http:\S+)/.exec(first.output) ?? [];
+  const answer = async () => (await invoke(url, { body: '{"name":"Ada"}' })).body.toString();
+  expect(await answer()).toBe('{"message":"Hello, Ada!"}');
+  const old = await imageOf(env);
+  expect(old).toMatch(/^sha256:[0-9a-f]{64}$/);
+
+  expect((await run(['deploy', name, '--app', 'shop'], env)).code).toBe(0);
+  expect(await imageOf(env)).toBe(old);
+
+  edit('func.js', "'Hello'", "'Good day'");
+  expect((await run(['deploy', name, '--app', 'shop'], env)).code).toBe(0);
+  await until({
+    what: 'the new answer',
+    withinMs: 15_000,
+    look: async () => ((await answer()).includes('Good day') ? true : undefined),
+  });
+  const later = await Promise.all(Array.from({ length: 10 }, answer));
+  expect(new Set(later)).toEqual(new Set(['{"message":"Good day, Ada!"}']));
+  // The function runs its image also after another build has taken the name.
+  edit('func.js', "'Good day'", "'Not yet'");
+  expect((await run(['build', name])).code).toBe(0);
+  expect(await answer()).toBe('{"message":"Good day, Ada!"}');
+
+  edit('func.js', 'fdk.handle(', 'fdk.handle((');
+  writeFileSync(file('Dockerfile'), `FROM ${BASE}\nCOPY . .\nRUN ["node", "--check", "func.js"]\n`);
+  const before = await imageOf(env);
+  const failed = await run(['deploy', name, '--app', 'shop'], env);
+  expect(failed.code).toBe(1);
+  expect(failed.output).toMatch(/SyntaxError[\s\S]*\nfnfleet: cannot build \S+: .*returned a non-zero code: 1/);
+  expect(await imageOf(env)).toBe(before);
+  await docker
+    .getImage(old)
+    .remove({ force: true })
+    .catch(() => undefined);
+});
+
+it('with a registry the image is pushed, and runs by its digest where it is not yet', async () => {
+  await init();
+  const registry = await ImageRegistry.start(footprint.folder);
+  try {
+    const env = { ...(await fleet()), FN_REGISTRY: `${registry.host}/team` };
+    const deployed = await run(['deploy', name, '--app', 'shop'], env);
+    expect(deployed).toMatchObject({
+      code: 0,
+      output: expect.stringContaining(`pushing ${registry.host}/team/${name}:0.0.1`),
+    });
+    expect(await imageOf(env)).toMatch(new RegExp(`^${registry.host}/team/${name}@sha256:[0-9a-f]{64}$`));
+    await removeImages();
+    const [, url = ''] = /invoke it at (http:\S+)/.exec(deployed.output) ?? [];
+    expect((await invoke(url, { body: '{}' })).body.toString()).toBe('{"message":"Hello, world!"}');
+  } finally {
+    await registry.close();
+  }
+});
+
+it('Ctrl-C ends the build at the engine too', async () => {
+  await init();
+  const program = "console.log('under way'); setTimeout(() => {}, 600_000)";
+  writeFileSync(file('Dockerfile'), `FROM ${BASE}\nRUN ${JSON.stringify(['node', '-e', program, name])}\n`);
+  const steps = async () =>
+    (await docker.listContainers({ all: true })).filter(({ Command }) => Command.includes(name));
+  const build = begin(['build', name]);
+  await build.prints(/\nunder way\n/);
+  expect(await steps()).toHaveLength(1);
+  build.signal('SIGINT');
+  expect(await build.ended).not.toMatchObject({ code: 0 });
+  await until({ what: 'its step is gone', look: async () => ((await steps()).length === 0 ? true : undefined) });
+});
