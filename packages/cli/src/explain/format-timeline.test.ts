@@ -58,3 +58,16 @@ it('says so when a call has failed, or has not ended', () => {
   ]);
   expect(formatTimeline({ ...CALL, state: 'under way', events: [], omitted: 0 }).at(-1)).toMatch(/still under way$/);
 });
+
+it('names the function where its name is known', () => {
+  const explanation = {
+    call_id: 'c1',
+    fn_id: 'f1',
+    app_id: 'a1',
+    arrived_at: 't',
+    state: 'waiting',
+    events: [],
+    omitted: 0,
+  };
+  expect(formatTimeline(explanation as never, 'shop/cart')[0]).toBe('call c1 of function f1 (shop/cart), app a1, t');
+});

@@ -2,11 +2,18 @@ import type { Explanation } from '@fnfleet/lb-agent';
 
 type Event = Explanation['events'][number];
 
-/** What became of a call, for a person: one line for each thing that happened. */
-export function formatTimeline(explanation: Explanation): string[] {
+/**
+ * What became of a call, for a person: one line for each thing that happened.
+ * @param name of the function and its app, where it is known
+ */
+export function formatTimeline(explanation: Explanation, name?: string): string[] {
   const { call_id, fn_id, app_id, trace_id, arrived_at, events, omitted, on_runner, state } = explanation;
   const trace = trace_id === undefined ? '' : `, trace ${trace_id}`;
-  const lines = [`call ${call_id} of function ${fn_id}, app ${app_id}, ${arrived_at}${trace}`, line(0, 'arrived')];
+  const called = name === undefined ? '' : ` (${name})`;
+  const lines = [
+    `call ${call_id} of function ${fn_id}${called}, app ${app_id}, ${arrived_at}${trace}`,
+    line(0, 'arrived'),
+  ];
   for (const [index, event] of events.entries()) lines.push(line(event.at_ms, tell(event, events.slice(0, index))));
   if (omitted > 0) lines.push(line(undefined, `${omitted} more that were not kept`));
   if (on_runner) {

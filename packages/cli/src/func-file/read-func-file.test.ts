@@ -290,6 +290,16 @@ describe('what has no effect', () => {
       'name: a\npath: /a\n',
       'func.yaml:2: path has no effect: routes are no more: write a list of triggers, each with name, type http and source',
     ],
+    [
+      'a mistyped annotation of ours',
+      'annotations: {fnfleet/stanby: 1, team: x}\n',
+      'func.yaml:1: annotations.fnfleet/stanby is unknown and has no effect; did you mean fnfleet/standby?',
+    ],
+    [
+      'an annotation that none of ours is like',
+      'annotations: {fnfleet/pool: a}\n',
+      'func.yaml:1: annotations.fnfleet/pool is unknown and has no effect; did you mean fnfleet/standby or fnfleet/idempotent?',
+    ],
     ['another document', 'name: a\n---\nname: b\n', 'func.yaml: what follows the first document is not read'],
     ['an older schema', 'schema_version: 1\nname: a\n', 'func.yaml:1: schema_version is 1; it is read as 20180708'],
   ])('has a line: %s', (_, text, note) => expect(notes(text)).toEqual([note]));

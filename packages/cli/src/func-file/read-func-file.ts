@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs';
 import path from 'node:path';
-import { printableLine, readSmallFileSync } from '@fnfleet/core';
+import { IDEMPOTENT_ANNOTATION, printableLine, readSmallFileSync, STANDBY_ANNOTATION } from '@fnfleet/core';
 import type { FnSpec, TriggerSpec } from '../api-client.js';
 import { nearestName } from '../nearest-name.js';
 import { FIELDS, TRIGGER_FIELDS, WITHOUT_EFFECT } from './fields.js';
@@ -9,6 +9,9 @@ import { type Entry, hasAnchor, MAX_FILE_BYTES, YamlDocument } from './yaml-docu
 /** In the order in which `fn` looks for them. JSON is read as the YAML that it is. */
 const FILES = ['func.yaml', 'func.yml', 'func.json'] as const;
 const SCHEMA_VERSION = '20180708';
+/** What annotations begin with that have an effect here. */
+const OURS = 'fnfleet/';
+const ANNOTATIONS: ReadonlySet<string> = new Set([STANDBY_ANNOTATION, IDEMPOTENT_ANNOTATION]);
 /** Lines about what a file has to no effect. */
 const MAX_NOTES = 20;
 
@@ -70,6 +73,7 @@ export function readFuncFile(dir: string, { registry }: FuncFileOptions = {}): F
     ...(document.hasMore ? [`${file}: what follows the first document is not read`] : []),
     ...schemaNotes(document, fields.get('schema_version')),
     ...unusedNotes(document, fields, FIELDS),
+    ...annotationNotes(document, fields.get('annotations')),
   ];
   const triggers = triggersOf(document, fields.get('triggers'), notes);
   const beyond = notes.length - MAX_NOTES;
@@ -178,6 +182,16 @@ function unusedNotes(document: YamlDocument, fields: Map<string, Entry>, known: 
     // Where parts are kept that the rest of the file is made of.
     const isStore = entry.key.startsWith('x-') || hasAnchor(entry);
     return isStore ? [] : [`${at}: ${key} is unknown and has no effect`];
+  });
+}
+
+/** Annotations may be anybody's; those that are ours by their name have to be ones that we know. */
+function annotationNotes(document: YamlDocument, entry: Entry | undefined): string[] {
+  if (entry === undefined) return [];
+  const unknown = [...document.map(entry).values()].filter(({ key }) => key.startsWith(OURS) && !ANNOTATIONS.has(key));
+  return unknown.map(({ key, path: at, line }) => {
+    const nearest = nearestName(key, ANNOTATIONS) ?? [...ANNOTATIONS].join(' or ');
+    return `${document.at(line)}: ${printableLine(at, 100)} is unknown and has no effect; did you mean ${nearest}?`;
   });
 }
 
