@@ -50,7 +50,7 @@ export async function showExample({
     `  curl -d '${QUESTION}' -H 'content-type: application/json' -H 'fn-explain: 1' -i ${url}`,
     `  echo '${QUESTION}' | bin/fnfleet invoke ${APP} ${spec.name} --api ${apiUrl}`,
     `  bin/fnfleet logs ${spec.name} --app ${APP} --api ${apiUrl} --runner ${runnerAddresses.join(',')}`,
-    `  curl ${apiUrl}/v2/apps`,
+    `  bin/fnfleet list functions ${APP} --api ${apiUrl}`,
     `  curl ${lbUrl}/metrics`,
     `  FN_API_URL=${apiUrl} fn list apps        # the fn command line of Fn works as it is`,
   ]);

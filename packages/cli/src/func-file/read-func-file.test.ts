@@ -234,11 +234,7 @@ const bomb = (open: string, close: string) =>
   ].join('\n');
 
 it.each([
-  [
-    'aliases that multiply',
-    `${bomb('[', ']')}\nannotations: {a: *a9}\n`,
-    /annotations\.a.*the file says more than 10000 values/,
-  ],
+  ['aliases that multiply', `${bomb('[', ']')}\nannotations: {a: *a9}\n`, /annotations\.a.*more than 10000 values/],
   [
     'merges that multiply',
     `${Array.from(
@@ -248,7 +244,7 @@ it.each([
           .fill(n === 0 ? '{x: 1}' : `*a${n}`)
           .join(', ')}]}`,
     ).join('\n')}\nconfig: {<<: *a9}\n`,
-    /the file says more than 10000 values/,
+    /more than 10000 values/,
   ],
   ['an alias of itself', 'annotations: {a: &a [*a]}\n', /annotations\.a.*: more than 50 values within each other/],
   ['a merge of itself', 'config: &a {<<: *a}\n', /: more than 50 maps merged into each other/],

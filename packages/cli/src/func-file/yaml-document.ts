@@ -186,7 +186,7 @@ export class YamlDocument {
   /** What an entry holds, or what its alias stands for. */
   private resolve(entry: Entry): Node | undefined {
     this.valuesLeft -= 1;
-    if (this.valuesLeft < 0) throw this.problem(entry, `the file says more than ${MAX_VALUES} values, by its aliases`);
+    if (this.valuesLeft < 0) throw this.problem(entry, `more than ${MAX_VALUES} values, what aliases repeat included`);
     const { node } = entry;
     if (!isAlias(node)) return node;
     const target = this.targets.get(node);
