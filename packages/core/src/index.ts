@@ -93,6 +93,7 @@ export {
   parseFnInput,
 } from './models/fn.js';
 export { IDEMPOTENT_ANNOTATION, isIdempotent } from './models/idempotent.js';
+export { problemOfImage, splitImageName } from './models/image-name.js';
 export { sortedOrAbsent } from './models/maps.js';
 export { STANDBY_ANNOTATION, standbyOf } from './models/standby.js';
 export {

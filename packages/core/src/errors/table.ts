@@ -69,11 +69,17 @@ const CALL_ERRORS = {
     text: 'image has Volume definition',
     doc: 'The image declares a VOLUME, which this runner does not allow (FN_IMAGE_ENABLE_VOLUME).',
   },
+  imageNameInvalid: {
+    status: 400,
+    blame: 'function',
+    text: "There cannot be an image '{image}': {problem}",
+    doc: 'The image of the function is no reference: [registry/]repository[:tag][@digest]. Often a variable that nobody replaced, or capital letters.',
+  },
   containerRefused: {
     status: 400,
     blame: 'function',
-    text: 'Container cannot be made from the image, the limits and the configuration of the function',
-    doc: 'The Docker engine refuses it: an image without a command, a variable without a name, a syslog address that is none. The log of the runner has its words.',
+    text: 'Container cannot be made: {problem}',
+    doc: 'The Docker engine refuses it: an image without a command, a variable without a name, a syslog address that is none. fnfleet explain and the log of the runner have its words.',
   },
   containerInitFailed: {
     status: 502,
@@ -321,6 +327,11 @@ const API_ERRORS = {
   fnTimeoutInvalid: entry(400, 'timeout value is out of range, must be between 0 and 300', 'Seconds.'),
   fnIdleTimeoutInvalid: entry(400, 'idle_timeout value is out of range, must be between 0 and 3600', 'Seconds.'),
   fnMemoryInvalid: entry(400, 'memory value is out of range. It should be between 0 and 8192', 'Megabytes.'),
+  fnImageInvalid: entry(
+    400,
+    "Fn image '{image}' cannot be the name of one: {problem}",
+    '[registry/]repository[:tag][@digest]. Often a variable that nobody replaced, or capital letters.',
+  ),
   fnImageTooLong: entry(400, 'Fn image must be 1024 bytes or less', 'No name of an image is longer.'),
   configTooLarge: entry(
     400,
@@ -331,6 +342,11 @@ const API_ERRORS = {
     400,
     'Invalid config, it may not have more than 1000 keys',
     'It becomes the environment of a process.',
+  ),
+  configKeyInvalid: entry(
+    400,
+    'Invalid config, the key {key} cannot be the name of a variable: a name is not empty and has no =',
+    'They become the environment of a process.',
   ),
   configHasNul: entry(
     400,

@@ -4,7 +4,7 @@ import { FnError } from '../errors/fn-error.js';
 import { mergeAnnotations, validateAnnotations } from './annotations.js';
 import { parseBody } from './body-json.js';
 import type { Annotations, Config } from './call.js';
-import { validateConfig } from './config.js';
+import { validateConfig, validateConfigInput } from './config.js';
 import { mergeConfig, sortedOrAbsent } from './maps.js';
 import { validateName, WORD } from './names.js';
 import { type Dated, revised } from './revision.js';
@@ -56,6 +56,7 @@ export function parseApp(json: string): App {
 export function newApp(input: AppInput, id: string, now: WallMs): App {
   if (input.id) throw new FnError('appIdProvided');
   const app: App = { ...completeApp(input), id, createdAt: now, updatedAt: now };
+  validateConfigInput(input.config);
   validateApp(app);
   return app;
 }
@@ -72,6 +73,7 @@ export function changedApp(current: App, change: AppInput, now: WallMs): App {
     annotations: mergeAnnotations(current.annotations, change.annotations),
     syslogUrl: change.syslogUrl ?? current.syslogUrl,
   };
+  validateConfigInput(change.config);
   validateApp(next);
   return revised(current, next, (app) => JSON.stringify(appToJson(app)), now);
 }

@@ -8,6 +8,8 @@ import type { Config } from './call.js';
  */
 const MAX_BYTES = 64 * KIB;
 const MAX_KEYS = 1000;
+/** Characters of a wrong key. */
+const MAX_SHOWN = 100;
 
 /**
  * What the configuration of an app or a function has to keep to.
@@ -20,4 +22,16 @@ export function validateConfig(config: Config): void {
   // Its keys and values become the environment of a process, where that is the end of a text.
   const texts = Object.entries(config).flat();
   if (texts.some((text) => text.includes('\0'))) throw new FnError('configHasNul');
+}
+
+/**
+ * What a client says of a configuration. Keys that a database has of before stay, and an empty value takes them away.
+ * @throws FnError `configKeyInvalid`
+ */
+export function validateConfigInput(config: Config | undefined): void {
+  for (const [key, value] of Object.entries(config ?? {})) {
+    if (value !== '' && (key === '' || key.includes('='))) {
+      throw new FnError('configKeyInvalid', { params: { key: JSON.stringify(key.slice(0, MAX_SHOWN)) } });
+    }
+  }
 }

@@ -4,8 +4,9 @@ import { FnError } from '../errors/fn-error.js';
 import { mergeAnnotations, validateAnnotations } from './annotations.js';
 import { parseBody } from './body-json.js';
 import type { Annotations, Config } from './call.js';
-import { validateConfig } from './config.js';
+import { validateConfig, validateConfigInput } from './config.js';
 import { validateIdempotent } from './idempotent.js';
+import { problemOfImage } from './image-name.js';
 import { mergeConfig, sortedOrAbsent } from './maps.js';
 import { PATH_SEGMENT, validateName } from './names.js';
 import { type Dated, revised } from './revision.js';
@@ -76,7 +77,9 @@ export function parseFn(json: string): Fn {
 export function newFn(input: FnInput, id: string, now: WallMs): Fn {
   if (input.id) throw new FnError('fnIdProvided');
   const fn: Fn = { ...completeFn(input), id, shape: '', createdAt: now, updatedAt: now };
+  validateConfigInput(input.config);
   validateFn(fn);
+  validateImage(fn.image);
   return fn;
 }
 
@@ -95,7 +98,9 @@ export function changedFn(current: Fn, change: FnInput, now: WallMs): Fn {
     config: mergeConfig(current.config, change.config),
     annotations: mergeAnnotations(current.annotations, change.annotations),
   };
+  validateConfigInput(change.config);
   validateFn(next);
+  if (next.image !== current.image) validateImage(next.image);
   return revised(current, next, (fn) => JSON.stringify(fnToJson(fn)), now);
 }
 
@@ -153,6 +158,11 @@ function validateFn(fn: Fn): void {
   validateAnnotations(fn.annotations);
   validateStandby(fn.annotations);
   validateIdempotent(fn.annotations);
+}
+
+function validateImage(image: string): void {
+  const problem = problemOfImage(image);
+  if (problem !== undefined) throw new FnError('fnImageInvalid', { params: { image, problem } });
 }
 
 function within(value: number, max: number): boolean {

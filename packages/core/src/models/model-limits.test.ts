@@ -38,6 +38,9 @@ describe.each([
     ${'controls, which take six bytes each'} | ${{ K: '\x01'.repeat(11 * KIB) }} | ${'configTooLarge'}
     ${'1000 keys'}                           | ${keys(1000)}                     | ${undefined}
     ${'1001 keys'}                           | ${keys(1001)}                     | ${'configTooManyKeys'}
+    ${'an empty key'}                        | ${{ '': 'v' }}                    | ${'configKeyInvalid'}
+    ${'a key with ='}                        | ${{ 'A=B': 'v' }}                 | ${'configKeyInvalid'}
+    ${'keys of other signs'}                 | ${{ 'a.b-c d': 'v' }}             | ${undefined}
     ${'a NUL in a value'}                    | ${{ K: 'a\0b' }}                  | ${'configHasNul'}
     ${'a NUL in a key'}                      | ${{ 'a\0b': 'v' }}                | ${'configHasNul'}
   `('with $what: $code', ({ config, code }) => {
@@ -56,6 +59,18 @@ describe.each([
     expect(() => changed(old, { L: 'w' })).toThrow(failsWith('configTooLarge'));
     expect(changed(old, { K: '' })).toMatchObject({ config: { L: 'v' } });
   });
+});
+
+it('what an old database has of images and keys that cannot be stays, and goes', () => {
+  const old = { ...fnWith({}), image: 'Old/Image', config: { 'A=B': 'v' } };
+  expect(changedFn(old, { memoryMb: 256 }, nowMs)).toMatchObject({ memoryMb: 256, image: 'Old/Image' });
+  expect(changedFn(old, { image: 'new:1', config: { 'A=B': '' } }, nowMs)).toMatchObject({
+    image: 'new:1',
+    config: {},
+  });
+  expect(() => changedFn(old, { config: { 'A=B': 'w' } }, nowMs)).toThrow(failsWith('configKeyInvalid'));
+  expect(() => changedFn(old, { image: 'New:${V}' }, nowMs)).toThrow(failsWith('fnImageInvalid'));
+  expect(() => fnWith({ image: 'Team/Fn:1' })).toThrow(failsWith('fnImageInvalid'));
 });
 
 it.each`

@@ -65,7 +65,14 @@ export function fnErrorFromDocker(
   if (step === 'pull') return pullFailed(error, image);
   // The image was there when it was looked for, and was removed since: another runner may have it.
   if (step === 'create' && isNotFound(error)) return new FnError('serverBusy', { cause: error });
-  if (step === 'create' && isRefusedContainer(error)) return new FnError('containerRefused', { cause: error });
+  if (step === 'inspect' && error instanceof EngineError && error.status === 400) {
+    const problem = 'the Docker engine does not take the name';
+    return new FnError('imageNameInvalid', { params: { image, problem }, cause: error, detail: error.message });
+  }
+  if (step === 'create' && isRefusedContainer(error)) {
+    const params = { problem: whatToMend(error.message) };
+    return new FnError('containerRefused', { params, cause: error, detail: error.message });
+  }
   if (step === 'start' && error instanceof EngineError) return startFailed(error);
   return error;
 }
@@ -74,10 +81,26 @@ export function fnErrorFromDocker(
  * What an engine cannot make a container of, because of its image, limits, configuration or syslog address. What we ask for
  * beside that is looked at when the runner starts, and is the runner's fault.
  */
-function isRefusedContainer(error: unknown): boolean {
+function isRefusedContainer(error: unknown): error is EngineError {
   if (!(error instanceof EngineError) || error.status !== 400) return false;
   return !/\b(mount|bind|runtime|seccomp|apparmor|network|storage-opt|userns|ulimit)\b/i.test(error.message);
 }
+
+/** For the function's owner. The engine's own words may quote the configuration, and go to operators only. */
+function whatToMend(words: string): string {
+  return (
+    TO_MEND.find(([pattern]) => pattern.test(words))?.[1] ??
+    'the engine refuses the image, the limits or the configuration of the function'
+  );
+}
+
+const TO_MEND: readonly (readonly [RegExp, string])[] = [
+  [/no command/i, 'the image has no command; give its Dockerfile a CMD or an ENTRYPOINT'],
+  [/environment variable|\bnul\b|null byte/i, 'a key or value of the configuration cannot be an environment variable'],
+  [/memory/i, 'the engine does not take the memory of the function'],
+  [/cpu/i, 'the engine does not take the CPU share of the function'],
+  [/log(ging)?[ -]?(driver|opt)|syslog/i, 'the syslog address of the app is none'],
+];
 
 /** What is the image's or the configuration's fault: a 400, or a 404 or 500 with these words. */
 const OWN_FAULT =
@@ -87,7 +110,8 @@ function startFailed(error: EngineError): Error {
   const { status, message } = error;
   if (message.includes('failed to initialize logging driver'))
     return new FnError('syslogUnavailable', { cause: error });
-  if (status === 400 || OWN_FAULT.test(message)) return new FnError('containerInitFailed', { cause: error });
+  if (status === 400 || OWN_FAULT.test(message))
+    return new FnError('containerInitFailed', { cause: error, detail: message });
   return error;
 }
 

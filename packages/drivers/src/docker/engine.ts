@@ -94,7 +94,7 @@ export class Engine {
   /** Undefined when the engine has no such image. */
   async inspectImage(name: string, signal: AbortSignal): Promise<InspectedImage | undefined> {
     try {
-      const request = { method: 'GET', path: `/images/${encodeURI(name)}/json` } as const;
+      const request = { method: 'GET', path: `/images/${pathOfImage(name)}/json` } as const;
       return imageIn(await this.transport.look('inspect_image', request, signal));
     } catch (error) {
       if (isNotFound(error)) return undefined;
@@ -167,7 +167,7 @@ export class Engine {
   ): Promise<void> {
     const request: EngineRequest = {
       method: 'POST',
-      path: `/images/${encodeURI(pullName(reference))}/push`,
+      path: `/images/${pathOfImage(pullName(reference))}/push`,
       query: { tag: reference.tag },
       // Demanded, also of those who have nothing to show.
       headers: { 'X-Registry-Auth': shownToRegistry(auth ?? {}) },
@@ -179,7 +179,7 @@ export class Engine {
 
   /** Refused, with a conflict, while a container or another image needs it. */
   async removeImage(id: string, signal: AbortSignal): Promise<void> {
-    const request = { method: 'DELETE', path: `/images/${encodeURI(id)}` } as const;
+    const request = { method: 'DELETE', path: `/images/${pathOfImage(id)}` } as const;
     await this.transport.act('remove_image', request, signal);
   }
 
@@ -316,4 +316,12 @@ function registryConfig(credentials: readonly Credential[]): string {
 
 function base64(value: object): string {
   return Buffer.from(JSON.stringify(value)).toString('base64').replaceAll('+', '-').replaceAll('/', '_');
+}
+
+/** Nothing of a name leads out of its place in a path, whoever wrote it. */
+function pathOfImage(name: string): string {
+  const segments = name
+    .split('/')
+    .map((segment) => encodeURIComponent(segment).replace(/%3A/g, ':').replace(/%40/g, '@'));
+  return segments.join('/');
 }

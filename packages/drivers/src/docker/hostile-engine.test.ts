@@ -201,6 +201,60 @@ it.each`
   if (code === 'containerRefused') expect(ERRORS[code as ErrorCode]).toMatchObject({ status: 400, blame: 'function' });
 });
 
+it.each`
+  message                                  | problem
+  ${'No command specified'}                | ${'the image has no command; give its Dockerfile a CMD or an ENTRYPOINT'}
+  ${'invalid environment variable: =x'}    | ${'a key or value of the configuration cannot be an environment variable'}
+  ${'Minimum memory limit allowed is 6MB'} | ${'the engine does not take the memory of the function'}
+  ${'something else'}                      | ${'the engine refuses the image, the limits or the configuration of the function'}
+`('$message: the owner is told what to mend, operators the words of the engine', async ({ message, problem }) => {
+  engine.answers(CREATE, [400, { message }]);
+  await expect(created()).rejects.toMatchObject({ message: `Container cannot be made: ${problem}`, detail: message });
+});
+
+it.each(['hello:${VERSION}', 'Team/Fn:1', '..//127.0.0.1:80/x', '../containers/json?', 'a/../../b', 'i:1#'])(
+  'an image %s: nothing of it gets into a request, and its owner is told',
+  async (image) => {
+    const before = engine.targets.length;
+    await expect(driver.prepareImage(aSpec({ image }), never)).rejects.toMatchObject({
+      code: 'imageNameInvalid',
+      status: 400,
+      blame: 'function',
+      message: expect.stringContaining(image),
+    });
+    expect(engine.targets.slice(before)).toEqual([]);
+  },
+);
+
+it('an image whose name the engine does not take is the fault of its function', async () => {
+  engine.answers('GET /images/i:2/json', [400, { message: 'invalid reference format' }]);
+  await expect(driver.prepareImage(aSpec({ image: 'i:2' }), never)).rejects.toMatchObject({
+    code: 'imageNameInvalid',
+    blame: 'function',
+    detail: 'invalid reference format',
+  });
+});
+
+it.each([301, 302, 307, 308])('is not followed when it redirects with %d', async (status) => {
+  const other = await ScriptedEngine.start();
+  const { DOCKER_HOST = '' } = other.environment;
+  const redirect: EngineAnswer = (response) =>
+    response.writeHead(status, { Location: `http://${DOCKER_HOST}/x` }).end();
+  engine.answers('GET /images/i:3/json', redirect);
+  expect(await codeOf(driver.prepareImage(aSpec({ image: 'i:3' }), never))).not.toBe('ok');
+  expect(other.calls).toEqual([]);
+  await other.close();
+});
+
+it('what a container is made with stands in the body, and only its name in the request line, whatever its size', async () => {
+  const spec = aSpec({ image: 'i:1', env: { SECRET: 'hunter2', BIG: 'x'.repeat(400_000) } });
+  engine.answers(`DELETE /containers/${spec.id}`, [204]);
+  const container = await driver.create(spec, never);
+  expect(engine.targets.filter((target) => target.startsWith(CREATE)).at(-1)).toBe(`${CREATE}?name=${spec.id}`);
+  expect(engine.targets.join()).not.toContain('hunter2');
+  await container.close();
+});
+
 const OCI = 'failed to create shim task: OCI runtime create failed: unable to start container process: ';
 
 it.each`

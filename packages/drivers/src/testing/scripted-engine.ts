@@ -37,6 +37,8 @@ const HEALTHY: Readonly<Record<string, readonly EngineAnswer[]>> = {
 export class ScriptedEngine {
   /** `METHOD /path` of each call, in the order of arrival. */
   readonly calls: string[] = [];
+  /** `METHOD /path?query` of each call, as it came over the wire. */
+  readonly targets: string[] = [];
   private readonly heads: { readonly call: string; readonly headers: IncomingHttpHeaders }[] = [];
   private readonly script = new Map<string, EngineAnswer[]>();
   private readonly sockets = new Set<Socket>();
@@ -112,6 +114,7 @@ export class ScriptedEngine {
   private serve(request: IncomingMessage, response: ServerResponse): void {
     const call = `${request.method} ${request.url?.replace(/\?.*/, '')}`;
     this.calls.push(call);
+    this.targets.push(`${request.method} ${request.url}`);
     this.heads.push({ call, headers: request.headers });
     request.resume();
     const answers = this.script.get(call) ?? [[404, { message: `not in the script: ${call}` }] as const];

@@ -1,3 +1,5 @@
+import { FnError, problemOfImage, splitImageName } from '@fnfleet/core';
+
 /** An image name taken apart: `[registry/]repository[:tag][@digest]`. */
 export interface ImageReference {
   /** Empty: Docker Hub. */
@@ -8,14 +10,14 @@ export interface ImageReference {
   readonly tag: string;
 }
 
+/** @throws FnError `imageNameInvalid` when no engine can have an image of this name */
 export function parseImageReference(image: string): ImageReference {
-  const at = image.indexOf('@');
-  const digest = at === -1 ? undefined : image.slice(at + 1);
-  const [name, tag] = splitTag(at === -1 ? image : image.slice(0, at));
-  const [registry, path] = splitRegistry(name);
+  const problem = problemOfImage(image);
+  if (problem !== undefined) throw new FnError('imageNameInvalid', { params: { image, problem } });
+  const { registry, repository, tag, digest } = splitImageName(image);
   return {
     registry,
-    repository: registry === '' && !path.includes('/') ? `library/${path}` : path,
+    repository: registry === '' && !repository.includes('/') ? `library/${repository}` : repository,
     tag: digest ?? tag ?? 'latest',
   };
 }
@@ -23,18 +25,4 @@ export function parseImageReference(image: string): ImageReference {
 /** What a pull asks for: the repository where it is, without the tag. */
 export function pullName({ registry, repository }: ImageReference): string {
   return registry === '' ? repository : `${registry}/${repository}`;
-}
-
-/** A colon before the last slash belongs to a registry's port. */
-function splitTag(name: string): [name: string, tag: string | undefined] {
-  const colon = name.lastIndexOf(':');
-  if (colon <= name.lastIndexOf('/')) return [name, undefined];
-  return [name.slice(0, colon), name.slice(colon + 1) || undefined];
-}
-
-function splitRegistry(name: string): [registry: string, path: string] {
-  const slash = name.indexOf('/');
-  const first = name.slice(0, Math.max(0, slash));
-  const isRegistry = first === 'localhost' || first.includes('.') || first.includes(':');
-  return isRegistry ? [first, name.slice(slash + 1)] : ['', name];
 }

@@ -77,9 +77,10 @@ export class ImageStore {
 
   /**
    * Sees to it that the image is here, and stays until it is released.
-   * @throws FnError `imagePullFailed`, `imageHasVolume`; `serverBusy` when it was removed again at once; CancelledError
+   * @throws FnError `imageNameInvalid`, `imagePullFailed`, `imageHasVolume`; `serverBusy` when it was removed again at once; CancelledError
    */
   async prepare({ image, extensions }: Wanted, signal: AbortSignal): Promise<PreparedImage> {
+    parseImageReference(image);
     const here = await this.hold(image, signal);
     if (here !== undefined) return { pullNs: 0, release: here };
     const startedAt = this.clock.now();
