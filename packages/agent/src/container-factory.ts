@@ -66,6 +66,7 @@ export class ContainerFactory {
       freezeAfterMs: driver.capabilities.pause ? settings.freezeIdleMs : Number.POSITIVE_INFINITY,
       pullTimeoutMs: settings.hotPullTimeoutMs,
       startTimeoutMs: settings.hotStartTimeoutMs,
+      uploadStallMs: settings.uploadStallMs,
       limits: this.limits,
       gate: this.gate,
       driver,

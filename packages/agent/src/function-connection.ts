@@ -1,9 +1,10 @@
 import type { OnReadOpts, Socket } from 'node:net';
 import type { Readable } from 'node:stream';
-import type { Clock, WallMs } from '@fnfleet/core';
+import type { Clock } from '@fnfleet/core';
 import type { AgentCall } from './agent-call.js';
+import type { Turns } from './call-clock.js';
 import { type Connect, type Dialling, FunctionDialer } from './function-dialer.js';
-import { Exchange, type ExchangeLimits } from './function-exchange.js';
+import { type Deadlines, Exchange, type ExchangeLimits } from './function-exchange.js';
 import { ReplyError, ReplyParser } from './http1/reply-parser.js';
 import { Upload } from './http1/upload.js';
 import { LazyTimer } from './lazy-timer.js';
@@ -64,9 +65,9 @@ export class FunctionConnection {
   }
 
   /** Sends the call. One at a time. */
-  exchange(call: AgentCall, deadline: WallMs): Exchange {
-    const exchange = new Exchange(call, this.limits, this.clock, this);
-    exchange.begin(deadline);
+  exchange(call: AgentCall, deadlines: Deadlines, turns: Turns): Exchange {
+    const exchange = new Exchange(call, this.limits, this.clock, this, turns);
+    exchange.begin(deadlines);
     return exchange;
   }
 

@@ -11,6 +11,7 @@ import {
   type WallMs,
 } from '@fnfleet/core';
 import type { AgentCall } from './agent-call.js';
+import type { Turns } from './call-clock.js';
 import { cancelReason } from './cancel-reason.js';
 import { type ExchangeEnd, endFromConnection, endUnsent, type FailedWhile } from './exchange-end.js';
 import { framing, requestHead } from './function-request.js';
@@ -38,6 +39,14 @@ export interface ExchangeLimits {
   readonly maxBodyBytes: number;
   /** Bytes of a reply's headers; 0: the default. */
   readonly maxHeaderBytes: number;
+}
+
+/** When the function is told that its time is over. */
+export interface Deadlines {
+  /** For a body that goes out with the head. */
+  readonly complete: WallMs;
+  /** For one that is still coming: the function's time begins when its last byte is there, which nobody knows yet. */
+  readonly streamed: WallMs;
 }
 
 /** E5. In two halves: what came while this process itself was held up is read in between. */
@@ -69,6 +78,7 @@ export class Exchange implements ReplyHandler, UploadListener {
   private readonly ended = new Deferred<ExchangeEnd>();
   private phase: 'connecting' | FailedWhile | 'draining' | 'abandoned' | 'settled' = 'connecting';
   private head = '';
+  private deadlines: Deadlines | undefined;
   private announced = false;
   /** The whole body, where it was there when the request was to be sent. */
   private complete: Buffer | undefined;
@@ -82,6 +92,7 @@ export class Exchange implements ReplyHandler, UploadListener {
     private readonly limits: ExchangeLimits,
     private readonly clock: Pick<Clock, 'after'>,
     private readonly connection: ExchangeConnection,
+    private readonly turns: Turns,
   ) {}
 
   /** Resolves when the caller can be told. Never rejects. */
@@ -89,12 +100,13 @@ export class Exchange implements ReplyHandler, UploadListener {
     return this.ended.promise;
   }
 
-  begin(deadline: WallMs): void {
+  begin(deadlines: Deadlines): void {
     const { call } = this;
+    this.deadlines = deadlines;
     if (call.signal.aborted) return this.settle({ error: cancelReason(call.signal), reusable: true });
     call.signal.addEventListener('abort', this.onCallerGone);
     try {
-      this.head = requestHead(call, deadline);
+      this.head = requestHead(call);
     } catch (error) {
       return this.settle({ error, reusable: true }, true);
     }
@@ -115,6 +127,7 @@ export class Exchange implements ReplyHandler, UploadListener {
 
   onHead(status: number, headers: HeaderList, length: number | undefined): void {
     if (this.phase !== 'sending') return;
+    this.turns.functionsTurn();
     switch (status) {
       case 200:
         return this.startRelay(headers, length);
@@ -153,6 +166,18 @@ export class Exchange implements ReplyHandler, UploadListener {
     this.settle({ error: error ?? new CancelledError(), reusable: false });
   }
 
+  onUploadWaits(): void {
+    if (this.phase === 'sending') this.turns.callersTurn();
+  }
+
+  onUploadBlocked(): void {
+    this.turns.functionsTurn();
+  }
+
+  onUploaded(): void {
+    this.turns.functionsTurn();
+  }
+
   private readonly onAnnounced = (): void => {
     // Unless it ended while it was announced.
     if (this.phase === 'connecting') this.send();
@@ -168,10 +193,14 @@ export class Exchange implements ReplyHandler, UploadListener {
     } catch (error) {
       return this.settle({ error, reusable: true }, true);
     }
-    const { complete } = this;
-    if (!this.connection.send(this.head + framing(complete?.length), complete ?? NOTHING, this)) return;
+    const { complete, deadlines } = this;
+    if (deadlines === undefined) return;
+    const head = this.head + (complete ? framing(deadlines.complete, complete.length) : framing(deadlines.streamed));
+    if (!this.connection.send(head, complete ?? NOTHING, this)) return;
     this.phase = 'sending';
-    if (rest) this.connection.upload(rest, this);
+    if (rest === undefined) return;
+    this.turns.callersTurn();
+    this.connection.upload(rest, this);
   }
 
   private get unsentBody(): RequestBody {

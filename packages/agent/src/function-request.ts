@@ -25,10 +25,10 @@ const FORBIDDEN = /[\0-\x08\x0a-\x1f\x7f]|[^\0-\xff]/;
 
 /**
  * The head of `POST /call` up to its `framing`, one character a byte: the call's own headers, less those of a connection, then
- * id and deadline.
+ * its id.
  * @throws FnError `badRequest` when a header of the call cannot travel over HTTP
  */
-export function requestHead(call: AgentCall, deadline: WallMs): string {
+export function requestHead(call: AgentCall): string {
   const { headers } = call.model;
   let head = 'POST /call HTTP/1.1\r\nHost: localhost\r\n';
   const ownTrace = hasTrace(call.trace) ? traceHeaders(call.trace) : undefined;
@@ -40,7 +40,6 @@ export function requestHead(call: AgentCall, deadline: WallMs): string {
     for (const value of values) head += header(name, textToHeader(value));
   }
   head += header('Fn-Call-Id', call.model.id);
-  head += `Fn-Deadline: ${formatDateSeconds(deadline)}\r\n`;
   for (const name in ownTrace) head += header(name, ownTrace[name] ?? '');
   return head;
 }
@@ -49,8 +48,11 @@ export function requestHead(call: AgentCall, deadline: WallMs): string {
  * The end of a head.
  * @param length of the body; undefined: it is sent in chunks
  */
-export function framing(length: number | undefined): string {
-  return length === undefined ? 'Transfer-Encoding: chunked\r\n\r\n' : `Content-Length: ${length}\r\n\r\n`;
+export function framing(deadline: WallMs, length?: number): string {
+  const head = `Fn-Deadline: ${formatDateSeconds(deadline)}\r\n`;
+  return length === undefined
+    ? `${head}Transfer-Encoding: chunked\r\n\r\n`
+    : `${head}Content-Length: ${length}\r\n\r\n`;
 }
 
 function header(name: string, value: string): string {

@@ -3,14 +3,17 @@ import {
   type Clock,
   count,
   Deferred,
+  earliest,
   FnError,
   type Logger,
+  later,
   type MonoMs,
   Once,
   wallAt,
 } from '@fnfleet/core';
 import type { Container, ContainerSpec, Driver, ExitResult, PreparedImage } from '@fnfleet/drivers';
 import type { AgentCall, LaunchCause } from './agent-call.js';
+import { CallClock } from './call-clock.js';
 import { ContainerLaunch, NotWanted } from './container-launch.js';
 import type { ContainerMetrics } from './container-metrics.js';
 import type { Evictable } from './evictor.js';
@@ -36,6 +39,8 @@ export interface HotContainerOptions {
   readonly freezeAfterMs: number;
   readonly pullTimeoutMs: number;
   readonly startTimeoutMs: number;
+  /** What a caller may take for some more of a body that the function is receiving. */
+  readonly uploadStallMs: number;
   readonly limits: ExchangeLimits;
   readonly driver: Driver;
   readonly gate: LaunchGate;
@@ -78,7 +83,7 @@ type State = 'launching' | 'idle' | 'busy' | 'closed';
  * H2  It is offered to its owner each time idle begins, and taken back each time idle ends, whatever ends it.
  * H3  close() is the only way to `closed`: it waits for the driver to be done, then releases the resources, then tells
  *     the owner. Until then they count as occupied.
- * H4  A call that passes its deadline is answered at once; the container is closed behind its back.
+ * H4  A call whose time is over (CallClock) is answered at once; the container is closed behind its back.
  * H5  A container that is frozen is idle. A claim thaws it; the call does not wait for that, its first bytes do.
  * H6  A call that is lost with its function is answered with how that ended, if the engine says so within a moment.
  */
@@ -100,12 +105,14 @@ export class HotContainer implements Evictable {
   private retiring = false;
   private readonly stop = new AbortController();
   private readonly idleTimer: LazyTimer;
-  private readonly deadlineTimer: LazyTimer;
+  private readonly callClock: CallClock;
   private readonly closing = new Once(() => this.tearDown());
 
   constructor(private readonly options: HotContainerOptions) {
     this.idleTimer = new LazyTimer(options.clock, () => this.idleLongEnough());
-    this.deadlineTimer = new LazyTimer(options.clock, () => this.exchange?.abort(new FnError('callTimeout')));
+    this.callClock = new CallClock(options.clock, (who) => {
+      this.exchange?.abort(new FnError(who === 'caller' ? 'requestTimeout' : 'callTimeout'));
+    });
   }
 
   get id(): string {
@@ -172,6 +179,7 @@ export class HotContainer implements Evictable {
 
   /**
    * Serves a call; the container must have been claimed for it.
+   * @param deadlineAt when the function's time is over, if its request goes out now
    * @returns what to tell the caller; or, when nothing has reached the function, what another container may be sent
    */
   async serve(call: AgentCall, deadlineAt: MonoMs): Promise<ServeEnd> {
@@ -189,13 +197,20 @@ export class HotContainer implements Evictable {
     this.used = true;
     this.options.output.begin(call);
     this.callId = call.model.id;
-    this.exchange = connection.exchange(call, wallAt(deadlineAt, this.options.clock));
-    this.deadlineTimer.set(remainingMs);
+    const { clock, uploadStallMs } = this.options;
+    // Before the exchange, which may come as far as its body at once.
+    this.callClock.begin({ functionMs: remainingMs, callerMs: uploadStallMs, deadlineAt: call.deadlineAt });
+    const streamedUntil = later(deadlineAt, uploadStallMs);
+    const deadlines = {
+      complete: wallAt(deadlineAt, clock),
+      streamed: wallAt(call.deadlineAt === undefined ? streamedUntil : earliest(streamedUntil, call.deadlineAt), clock),
+    };
+    this.exchange = connection.exchange(call, deadlines, this.callClock);
     const from = this.options.clock.now();
     const end = await this.withExit(await this.exchange.end);
     if (end.unsent) this.options.output.handOn();
     else this.options.output.end();
-    this.deadlineTimer.clear();
+    this.callClock.end();
     this.exchange = undefined;
     this.callId = undefined;
     this.finish(end.reusable, this.options.clock.now() - from);
@@ -309,7 +324,7 @@ export class HotContainer implements Evictable {
     if (this.state === 'idle') this.endIdle();
     this.state = 'closed';
     this.idleTimer.stop();
-    this.deadlineTimer.stop();
+    this.callClock.stop();
     options.metrics.leave();
     this.stop.abort(new CancelledError());
     this.exchange?.abort(new CancelledError());

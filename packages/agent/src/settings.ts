@@ -18,6 +18,10 @@ export const agentSettings = {
     negativeIsNever: true,
     doc: 'An idle container is frozen after this time: it keeps its memory and gets no CPU until its next call. 0: at once.',
   }),
+  uploadStallMs: durationMs('FN_UPLOAD_STALL_MSECS', {
+    default: 10_000,
+    doc: 'Time in which a caller must send some more of a body that its function is already receiving: one that was too long to wait for (FN_COMPLETE_BODY_BYTES). Then the call ends with 408 and its container is removed. The time of the function begins when the last byte is there.',
+  }),
   queueIdleTimeoutMs: durationMs('FN_HOT_LAUNCHER_TIMEOUT_MSECS', {
     default: 3_600_000,
     negativeIsNever: true,

@@ -6,13 +6,18 @@ let socket: PassThrough;
 let body: PassThrough;
 let upload: Upload;
 const failures: string[] = [];
+const turns: string[] = [];
 
 beforeEach(() => {
   failures.length = 0;
+  turns.length = 0;
   socket = new PassThrough({ highWaterMark: 30 });
   body = new PassThrough();
   upload = new Upload(socket as unknown as Socket, body, {
     onUploadFailed: (error) => void failures.push(error?.message ?? 'closed'),
+    onUploadWaits: () => void turns.push('waits'),
+    onUploadBlocked: () => void turns.push('blocked'),
+    onUploaded: () => void turns.push('uploaded'),
   });
 });
 afterEach(async () => {
@@ -49,6 +54,9 @@ it('takes no more of the body than the function takes, and goes on when it does'
   expect(sent()).toBe(`28\r\n${'a'.repeat(40)}\r\n`);
   await settled();
   expect([body.isPaused(), sent()]).toEqual([false, '4\r\nmore\r\n']);
+  body.end();
+  await settled();
+  expect(turns).toEqual(['blocked', 'waits', 'waits', 'uploaded']);
 });
 
 it.each`

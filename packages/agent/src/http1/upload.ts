@@ -6,6 +6,12 @@ const LAST_CHUNK = '0\r\n\r\n';
 export interface UploadListener {
   /** The body broke off; undefined: without a word. */
   onUploadFailed(error: Error | undefined): void;
+  /** All that has come of the body has gone out, and more is awaited. */
+  onUploadWaits(): void;
+  /** The other side does not take what is there. */
+  onUploadBlocked(): void;
+  /** The body has gone out to its end. */
+  onUploaded(): void;
 }
 
 /** A request body of unknown length on its way out, in chunks, no faster than the other side takes them. */
@@ -43,12 +49,14 @@ export class Upload {
     socket.write(chunk);
     const hasRoom = socket.write('\r\n', 'latin1');
     socket.uncork();
-    if (hasRoom) return;
+    if (hasRoom) return this.listener.onUploadWaits();
     body.pause();
     socket.once('drain', this.onDrain);
+    this.listener.onUploadBlocked();
   };
 
   private readonly onDrain = (): void => {
+    this.listener.onUploadWaits();
     this.body.resume();
   };
 
@@ -56,6 +64,7 @@ export class Upload {
     if (this.stopped) return;
     this.complete = true;
     this.socket.write(LAST_CHUNK, 'latin1');
+    this.listener.onUploaded();
   };
 
   private readonly onError = (error: Error): void => {
