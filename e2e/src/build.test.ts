@@ -70,9 +70,8 @@ async function init(): Promise<void> {
 }
 
 async function removeImages(): Promise<void> {
-  const ours = (tag: string) => tag.includes(`/${name}`) || tag.startsWith(`${name}:`);
-  for (const { Id, RepoTags, RepoDigests } of await docker.listImages()) {
-    if ([...(RepoTags ?? []), ...(RepoDigests ?? [])].some(ours)) await docker.getImage(Id).remove({ force: true });
+  for (const { Id } of await docker.listImages({ filters: { label: [`fnfleet.function=${name}`] } })) {
+    await docker.getImage(Id).remove({ force: true });
   }
 }
 
@@ -130,10 +129,6 @@ it('init, deploy, invoke, edit, deploy: the new answer, under the same tag, and 
   expect(failed.code).toBe(1);
   expect(failed.output).toMatch(/SyntaxError[\s\S]*\nfnfleet: cannot build \S+: .*returned a non-zero code: 1/);
   expect(await imageOf(env)).toBe(before);
-  await docker
-    .getImage(old)
-    .remove({ force: true })
-    .catch(() => undefined);
 });
 
 it('with a registry the image is pushed, and runs by its digest where it is not yet', async () => {
@@ -153,6 +148,27 @@ it('with a registry the image is pushed, and runs by its digest where it is not 
   } finally {
     await registry.close();
   }
+});
+
+it('fnfleet dev: a saved file is the new answer, a mistake is told and mended, and Ctrl-C leaves nothing', async () => {
+  await init();
+  const env = await fleet();
+  const runner = `127.0.0.1:${Number(new URL(env.FN_API_URL).port) + 4}`;
+  const dev = begin(['dev', name, '--call', '{"name":"Ada"}', '--runner', runner], env);
+  await dev.prints(/answer 200: \{"message":"Hello, Ada!"\}\n/);
+  await dev.prints(/ out greeting Ada\n/);
+
+  edit('func.js', "'Hello'", "'Good day'");
+  await dev.prints(/answer 200: \{"message":"Good day, Ada!"\}\n/);
+
+  const config = readFileSync(file('func.yaml'), 'utf8');
+  writeFileSync(file('func.yaml'), `${config}timeout: soon\n`);
+  await dev.prints(/func\.yaml:\d+: timeout: [^\n]*\n• not deployed; waiting for changes\n/);
+  writeFileSync(file('func.yaml'), `${config}config:\n  GREETING: Salut\n`);
+  await dev.prints(/answer 200: \{"message":"Salut, Ada!"\}\n/);
+
+  dev.signal('SIGINT');
+  expect(await dev.ended).toEqual({ code: 0, signal: null });
 });
 
 it('Ctrl-C ends the build at the engine too', async () => {

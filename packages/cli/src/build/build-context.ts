@@ -99,7 +99,15 @@ function beyond(what: string): Error {
   );
 }
 
-function ignoreRules(root: string): { ignores(name: string): boolean; readonly bringBack: boolean } {
+export interface IgnoreRules {
+  /** @param name below the folder, with slashes */
+  ignores(name: string): boolean;
+  /** A later line may bring back what is below a folder that is left out. */
+  readonly bringBack: boolean;
+}
+
+/** What the .dockerignore of a folder leaves out. */
+export function ignoreRules(root: string): IgnoreRules {
   const file = path.join(root, '.dockerignore');
   if (lstatSync(file, { throwIfNoEntry: false })?.isFile() !== true) return { ignores: () => false, bringBack: false };
   const lines = readSmallFileSync(file).split(/\r?\n/);

@@ -9,6 +9,8 @@ import { madeDockerfile } from './made-dockerfile.js';
 
 /** As many as a large node_modules has, several times. */
 const MAX_FILES = 200_000;
+/** Finds the images of functions, those that have lost their name to another build among them. */
+const LABEL = 'fnfleet.function';
 
 export interface BuildOptions {
   /** Pushes the image. */
@@ -33,12 +35,15 @@ export function isBuildable(folder: string, { build }: FuncFile): boolean {
 /**
  * Builds the image of a function's folder with the engine that DOCKER_HOST names, and pushes it if asked to. What is done is
  * shown on standard error.
+ * @param signal gives it up, at the engine too
  * @throws Error with the reason of engine or registry
  */
 export async function buildFolder(
   folder: string,
-  { spec: { image }, build }: FuncFile,
+  { spec: { name, image }, build }: FuncFile,
   { push, buildArgs, noCache, maxContextMib }: BuildOptions,
+  // Ctrl-C ends the process, and with it the connection: the engine gives up what nobody waits for.
+  signal: AbortSignal = new AbortController().signal,
 ): Promise<BuiltImage> {
   const has = (name: string) => existsSync(path.join(folder, name));
   const dockerfile = has('Dockerfile') ? undefined : madeDockerfile(build, has);
@@ -51,14 +56,16 @@ export async function buildFolder(
     logger: createLogger({ level: 'warn', format: 'text', stream: process.stderr }),
     progress: remark,
   });
-  // Ctrl-C ends the process, and with it the connection: the engine gives up what nobody waits for.
-  const never = new AbortController().signal;
   try {
     remark(`building ${image} from ${folder}: ${files} files, ${(bytes / MIB).toFixed(1)} MiB`);
-    const id = await builder.build({ context: archive, dockerfile: 'Dockerfile', image, buildArgs, noCache }, never);
+    const labels = { [LABEL]: name };
+    const id = await builder.build(
+      { context: archive, dockerfile: 'Dockerfile', image, buildArgs, labels, noCache },
+      signal,
+    );
     if (!push) return { image, pinned: id };
     remark(`pushing ${image}`);
-    return { image, pinned: await builder.push(image, never) };
+    return { image, pinned: await builder.push(image, signal) };
   } finally {
     archive.destroy();
     builder.close();

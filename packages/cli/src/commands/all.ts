@@ -13,6 +13,7 @@ export const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
   update: async () => (await import('./manage.js')).manageCommand('update'),
   delete: async () => (await import('./manage.js')).manageCommand('delete'),
   config: async () => (await import('./manage.js')).manageCommand('config'),
+  dev: async () => (await import('./dev.js')).devCommand(),
   invoke: async () => (await import('./invoke.js')).invokeCommand(),
   status: async () => (await import('./status.js')).statusCommand(),
   top: async () => (await import('./top.js')).topCommand(),

@@ -1,10 +1,8 @@
 import { Command } from 'commander';
 import { fleetAccess } from '../access/fleet-access.js';
 import { ApiClient } from '../api-client.js';
-import { type BuiltImage, buildFolder, isBuildable } from '../build/build-folder.js';
-import { type Deployed, deploy, invokeUrl, triggerUrl } from '../deploy/deploy.js';
-import { type FuncFile, readFuncFile } from '../func-file/read-func-file.js';
-import { remark, say } from '../terminal/say.js';
+import { deployFolder } from '../deploy/deploy-folder.js';
+import { say } from '../terminal/say.js';
 import { type BuildFlags, buildOptionsOf, withBuildOptions } from './build-options.js';
 import { apiOption } from './options.js';
 
@@ -32,34 +30,12 @@ export function deployCommand(): Command {
       false,
     )
     .addOption(apiOption())
-    .action(deployFolder);
+    .action(deployCalled);
 }
 
-async function deployFolder(folder: string, options: DeployCommandOptions): Promise<void> {
-  const { app, prune } = options;
-  const file = readFuncFile(folder, options);
-  const { spec, triggers, notes } = file;
-  for (const note of notes) remark(note);
-  const { image, pinned } = await imageOf(folder, file, options);
+async function deployCalled(folder: string, options: DeployCommandOptions): Promise<void> {
   const api = new ApiClient(options.api, fleetAccess(process.env).fetch);
-  const deployed = await deploy(api, app, { spec: { ...spec, image: pinned }, triggers }, { prune });
-  say([
-    `deployed ${spec.name} (${image}) in app ${app}`,
-    `invoke it at ${invokeUrl(deployed.fn)}`,
-    ...deployed.triggers.map((trigger) => `trigger ${trigger.name} at ${triggerUrl(trigger)}`),
-    ...surplusLine(deployed, prune),
-  ]);
-}
-
-async function imageOf(folder: string, file: FuncFile, options: DeployCommandOptions): Promise<BuiltImage> {
-  const image = options.image ?? file.spec.image;
-  const isReady = options.image !== undefined || file.namesImage || !options.build;
-  if (isReady || !isBuildable(folder, file)) return { image, pinned: image };
-  return buildFolder(folder, file, buildOptionsOf(options));
-}
-
-function surplusLine({ surplus }: Deployed, prune: boolean): string[] {
-  if (surplus.length === 0) return [];
-  const what = surplus.join(', ');
-  return [prune ? `removed ${what}` : `kept ${what}: not in func.yaml; --prune removes it`];
+  const { registry, app, prune, image, build } = options;
+  const done = await deployFolder(api, folder, { registry, app, prune, image, build, ...buildOptionsOf(options) });
+  say(done.lines);
 }

@@ -28,12 +28,7 @@ export function logsCommand(): Command {
     .description('Shows what a function prints, on all runners, until Ctrl-C.')
     .argument('<function>', 'its name within --app, or its id')
     .option('--app <name>', 'app it belongs to')
-    .addOption(
-      new Option('--runner <addresses>', 'gRPC addresses of the runners, host:port each, separated by commas')
-        .env('FN_RUNNER_ADDRESSES')
-        .default(LOCAL_RUNNERS, LOCAL_RUNNERS.join(','))
-        .argParser(addresses),
-    )
+    .addOption(runnerOption())
     .option('--tail <n>', 'begin with this many lines of the past of each runner', wholeNumber(0, MAX_TAIL), 10)
     .option('--no-follow', 'end after the lines of the past')
     .option('--json', 'one JSON object a line', false)
@@ -44,6 +39,14 @@ export function logsCommand(): Command {
     )
     .addOption(apiOption())
     .action(logs);
+}
+
+/** Where the runners are whose functions are listened to. */
+export function runnerOption(): Option {
+  return new Option('--runner <addresses>', 'gRPC addresses of the runners, host:port each, separated by commas')
+    .env('FN_RUNNER_ADDRESSES')
+    .default(LOCAL_RUNNERS, LOCAL_RUNNERS.join(','))
+    .argParser(addresses);
 }
 
 async function logs(nameOrId: string, { app, runner, tail, follow, json, raw, api }: LogsOptions): Promise<void> {

@@ -1,0 +1,115 @@
+import { once } from 'node:events';
+import { printableLine, systemClock } from '@fnfleet/core';
+import { Command } from 'commander';
+import { type FleetAccess, fleetAccess } from '../access/fleet-access.js';
+import { ApiClient, type FnRef } from '../api-client.js';
+import { invokeUrl } from '../deploy/deploy.js';
+import { deployFolder } from '../deploy/deploy-folder.js';
+import { FolderChanges } from '../dev/folder-changes.js';
+import { KeptDeployed } from '../dev/kept-deployed.js';
+import { failureText } from '../explain-failure.js';
+import { followFleet } from '../logs/follow-fleet.js';
+import { formatText } from '../logs/format-line.js';
+import { stopSignal } from '../stop-signal.js';
+import { remark, say } from '../terminal/say.js';
+import { type BuildFlags, buildOptionsOf, withBuildOptions } from './build-options.js';
+import { runnerOption } from './logs.js';
+import { apiOption } from './options.js';
+
+interface DevOptions extends BuildFlags {
+  readonly app: string;
+  readonly call?: string;
+  readonly runner: readonly string[];
+  readonly api: string;
+}
+
+/** After this a balancer of `fnfleet up` has looked the function up again (FN_LOOKUP_TTL_MSECS), milliseconds. */
+const SEEN_AFTER_MS = 600;
+const CALL_LIMIT_MS = 60_000;
+const MAX_ANSWER_CHARACTERS = 10_000;
+
+export function devCommand(): Command {
+  const command = new Command('dev')
+    .description(
+      'Builds and deploys a folder whenever a file in it changes, and shows what the function prints, until Ctrl-C.',
+    )
+    .argument('[folder]', 'folder of the function', '.')
+    .option('--app <name>', 'app it belongs to; created if there is none', 'dev')
+    .option('--call <text>', 'call it with this body after each deployment, and show the answer');
+  return withBuildOptions(command)
+    .addOption(runnerOption())
+    .addOption(apiOption())
+    .addHelpText(
+      'after',
+      `
+It needs a fleet: fnfleet up. Changes of what .dockerignore names, and in node_modules, are not looked at.`,
+    )
+    .action(dev);
+}
+
+async function dev(folder: string, options: DevOptions): Promise<void> {
+  const stop = new AbortController();
+  const stopped = stopSignal(() => process.exit(1)).then(() => stop.abort());
+  const access = fleetAccess(process.env);
+  const api = new ApiClient(options.api, access.fetch);
+  const { app, registry, call } = options;
+  const folderOptions = { app, registry, build: true, prune: false, ...buildOptionsOf(options) };
+  let listening: Promise<void> | undefined;
+  const kept = new KeptDeployed({
+    deploy: async (signal) => {
+      const startedAt = systemClock.now();
+      const { fn, lines } = await deployFolder(api, folder, folderOptions, signal);
+      say(listening === undefined ? lines : lines.slice(0, 1));
+      remark(`• deployed after ${((systemClock.now() - startedAt) / 1000).toFixed(1)} s; waiting for changes`);
+      listening ??= listen(fn, options, access, stop.signal);
+      if (call !== undefined) await tryCall(fn, call, access, signal);
+    },
+    onFailure: (error) => remark(`fnfleet: ${failureText(error)}\n• not deployed; waiting for changes`),
+    signal: stop.signal,
+  });
+  const changes = await FolderChanges.watch(folder, () => kept.changed());
+  try {
+    kept.changed();
+    await stopped;
+  } finally {
+    await Promise.all([changes.close(), kept.settled(), listening]);
+  }
+}
+
+async function listen(fn: FnRef, { runner }: DevOptions, { tls }: FleetAccess, signal: AbortSignal): Promise<void> {
+  const { stdout } = process;
+  await followFleet({
+    runners: runner,
+    tls,
+    fnId: fn.id,
+    tail: 0,
+    follow: true,
+    onLine: (line) => {
+      stdout.write(`${formatText(line)}\n`);
+    },
+    ready: async () => {
+      if (stdout.writableNeedDrain) await once(stdout, 'drain', { signal }).catch(() => undefined);
+    },
+    onNotice: (text) => remark(`• ${text}`),
+    signal,
+  }).catch((error: Error) => remark(`• its output cannot be shown (--runner): ${error.message}`));
+}
+
+async function tryCall(fn: FnRef, body: string, { call }: FleetAccess, signal: AbortSignal): Promise<void> {
+  await systemClock.sleep(SEEN_AFTER_MS, signal);
+  signal.throwIfAborted();
+  const response = await call(invokeUrl(fn), {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body,
+    redirect: 'manual',
+    signal: AbortSignal.any([signal, AbortSignal.timeout(CALL_LIMIT_MS)]),
+  });
+  let answer = '';
+  const decoder = new TextDecoder();
+  for await (const chunk of response.body ?? []) {
+    answer += decoder.decode(chunk, { stream: true });
+    if (answer.length > MAX_ANSWER_CHARACTERS) break;
+  }
+  say([`answer ${response.status}: ${printableLine(answer.trimEnd(), MAX_ANSWER_CHARACTERS)}`]);
+}

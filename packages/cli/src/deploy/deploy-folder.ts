@@ -1,0 +1,68 @@
+import type { ApiClient, FnRef } from '../api-client.js';
+import { type BuildOptions, type BuiltImage, buildFolder, isBuildable } from '../build/build-folder.js';
+import { type FuncFile, readFuncFile } from '../func-file/read-func-file.js';
+import { remark } from '../terminal/say.js';
+import { type Deployed, deploy, invokeUrl, triggerUrl } from './deploy.js';
+
+export interface FolderOptions extends BuildOptions {
+  readonly app: string;
+  readonly registry?: string | undefined;
+  /** Run in place of one that is built. */
+  readonly image?: string | undefined;
+  /** False: what func.yaml names is run. */
+  readonly build: boolean;
+  readonly prune: boolean;
+}
+
+export interface DeployedFolder {
+  readonly fn: FnRef;
+  /** What was done, for whoever asked for it. */
+  readonly lines: readonly string[];
+}
+
+/**
+ * Builds what can be built of a function's folder, and creates or updates the function. What is done, and what func.yaml has
+ * to no effect, is shown on standard error.
+ * @param signal gives the build up
+ */
+export async function deployFolder(
+  api: ApiClient,
+  folder: string,
+  options: FolderOptions,
+  signal?: AbortSignal,
+): Promise<DeployedFolder> {
+  const { app, prune } = options;
+  const file = readFuncFile(folder, options);
+  const { spec, triggers, notes } = file;
+  for (const note of notes) remark(note);
+  const { image, pinned } = await imageOf(folder, file, options, signal);
+  signal?.throwIfAborted();
+  const deployed = await deploy(api, app, { spec: { ...spec, image: pinned }, triggers }, { prune });
+  return {
+    fn: deployed.fn,
+    lines: [
+      `deployed ${spec.name} (${image}) in app ${app}`,
+      `invoke it at ${invokeUrl(deployed.fn)}`,
+      ...deployed.triggers.map((trigger) => `trigger ${trigger.name} at ${triggerUrl(trigger)}`),
+      ...surplusLine(deployed, prune),
+    ],
+  };
+}
+
+async function imageOf(
+  folder: string,
+  file: FuncFile,
+  options: FolderOptions,
+  signal: AbortSignal | undefined,
+): Promise<BuiltImage> {
+  const image = options.image ?? file.spec.image;
+  const isReady = options.image !== undefined || file.namesImage || !options.build;
+  if (isReady || !isBuildable(folder, file)) return { image, pinned: image };
+  return buildFolder(folder, file, options, signal);
+}
+
+function surplusLine({ surplus }: Deployed, prune: boolean): string[] {
+  if (surplus.length === 0) return [];
+  const what = surplus.join(', ');
+  return [prune ? `removed ${what}` : `kept ${what}: not in func.yaml; --prune removes it`];
+}

@@ -1,0 +1,72 @@
+import { Deferred } from '@fnfleet/core';
+import { KeptDeployed } from './kept-deployed.js';
+
+interface Begun {
+  readonly signal: AbortSignal;
+  readonly end: Deferred<void>;
+}
+
+let begun: Begun[];
+let failures: unknown[];
+let stop: AbortController;
+let kept: KeptDeployed;
+
+const turn = () => new Promise((resolve) => setImmediate(resolve));
+
+beforeEach(() => {
+  begun = [];
+  failures = [];
+  stop = new AbortController();
+  kept = new KeptDeployed({
+    deploy: (signal) => {
+      const end = new Deferred<void>();
+      begun.push({ signal, end });
+      signal.addEventListener('abort', () => end.reject(new Error('given up')));
+      return end.promise;
+    },
+    onFailure: (error) => failures.push(error),
+    signal: stop.signal,
+  });
+});
+
+it('deploys once for a change, and again for the next', async () => {
+  kept.changed();
+  begun[0]?.end.resolve();
+  await kept.settled();
+  kept.changed();
+  begun[1]?.end.resolve();
+  await kept.settled();
+  expect([begun.length, failures]).toEqual([2, []]);
+});
+
+it('gives up what is under way for a change, and begins when that has ended; many changes are one', async () => {
+  kept.changed();
+  kept.changed();
+  kept.changed();
+  expect(begun[0]?.signal.aborted).toBe(true);
+  await turn();
+  expect(begun).toHaveLength(2);
+  begun[1]?.end.resolve();
+  await kept.settled();
+  expect([begun.length, failures]).toEqual([2, []]);
+});
+
+it('tells why a deployment failed, and waits for the next change', async () => {
+  kept.changed();
+  begun[0]?.end.reject(new Error('a mistake'));
+  await kept.settled();
+  expect(failures).toEqual([new Error('a mistake')]);
+  kept.changed();
+  begun[1]?.end.resolve();
+  await kept.settled();
+  expect(begun).toHaveLength(2);
+});
+
+it('gives up what is under way at the end, and begins nothing more', async () => {
+  kept.changed();
+  stop.abort();
+  await kept.settled();
+  kept.changed();
+  await kept.settled();
+  expect([begun.length, begun[0]?.signal.aborted, failures]).toEqual([1, true, []]);
+});
