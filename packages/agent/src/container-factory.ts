@@ -27,9 +27,9 @@ export class ContainerFactory {
   private readonly limits: ExchangeLimits;
 
   constructor(private readonly options: ContainerFactoryOptions) {
-    const { maxConcurrentLaunches, maxResponseBytes, maxResponseHeaderBytes } = options.settings;
+    const { maxConcurrentLaunches, maxRequestHeadBytes, maxResponseBytes, maxResponseHeaderBytes } = options.settings;
     this.gate = new LaunchGate(maxConcurrentLaunches);
-    this.limits = { maxBodyBytes: maxResponseBytes, maxHeaderBytes: maxResponseHeaderBytes };
+    this.limits = { maxRequestHeadBytes, maxBodyBytes: maxResponseBytes, maxHeaderBytes: maxResponseHeaderBytes };
   }
 
   /** It has not been launched yet. Its resources are the token's. */

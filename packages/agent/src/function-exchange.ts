@@ -14,7 +14,7 @@ import type { AgentCall } from './agent-call.js';
 import type { Turns } from './call-clock.js';
 import { cancelReason } from './cancel-reason.js';
 import { type ExchangeEnd, endFromConnection, endUnsent, type FailedWhile } from './exchange-end.js';
-import { framing, requestHead } from './function-request.js';
+import { framing, MAX_FRAMING_BYTES, requestHead } from './function-request.js';
 import type { ReplyHandler } from './http1/reply-parser.js';
 import type { UploadListener } from './http1/upload.js';
 
@@ -35,6 +35,8 @@ export interface ExchangeConnection {
 }
 
 export interface ExchangeLimits {
+  /** Bytes of a request's head; 0: no limit. */
+  readonly maxRequestHeadBytes: number;
   /** Bytes of a reply's body; 0: no limit. */
   readonly maxBodyBytes: number;
   /** Bytes of a reply's headers; 0: the default. */
@@ -61,7 +63,7 @@ const UNWANTED_BYTES = 64 * 1024;
  * One call on its way through a function: `POST /call`, and the reply into the call's writer.
  *
  *   sending ──200──▶ relaying ──end of body──▶ settled
- *      ├──502, 504──▶ draining ──end of body──▶ settled
+ *      ├──431, 502, 504──▶ draining ──end of body──▶ settled
  *      ├──caller gone──▶ abandoned ──end of body, or out of patience──▶ settled
  *      └──anything else, lost, aborted────────▶ settled   (from every phase)
  *
@@ -73,6 +75,8 @@ const UNWANTED_BYTES = 64 * 1024;
  * E5  A call whose caller goes before it was sent is not sent. One that was sent gets two HALF_LEAVE_GRACE_MS to end by
  *     itself. Its container then serves on: a client that closes many connections at once does not take all hot
  *     containers along.
+ * E6  Headers that are too long for the function's HTTP library say nothing about the function: they are not sent, and where
+ *     the library says so itself (431) its container serves on.
  */
 export class Exchange implements ReplyHandler, UploadListener {
   private readonly ended = new Deferred<ExchangeEnd>();
@@ -107,6 +111,9 @@ export class Exchange implements ReplyHandler, UploadListener {
     call.signal.addEventListener('abort', this.onCallerGone);
     try {
       this.head = requestHead(call);
+      const { maxRequestHeadBytes: max } = this.limits;
+      // E6
+      if (max > 0 && this.head.length + MAX_FRAMING_BYTES > max) throw new FnError('headersTooBig');
     } catch (error) {
       return this.settle({ error, reusable: true }, true);
     }
@@ -135,6 +142,8 @@ export class Exchange implements ReplyHandler, UploadListener {
         return this.drain({ error: new FnError('functionFailed'), reusable: true });
       case 504:
         return this.drain({ error: new FnError('callTimeout'), reusable: true });
+      case 431: // E6
+        return this.drain({ error: new FnError('headersTooBig'), reusable: true });
       default: {
         const cause = new Error(`the FDK answered with status ${status}`);
         this.settle({ error: new FnError('functionInvalidResponse', { cause }), reusable: false });

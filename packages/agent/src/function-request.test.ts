@@ -2,7 +2,7 @@ import type { IncomingMessage } from 'node:http';
 import { buffer } from 'node:stream/consumers';
 import { count, FakeClock, later, RecordedMetrics } from '@fnfleet/core';
 import { fn, rawFn, type ScriptedFunction } from '@fnfleet/drivers';
-import { withDeadline } from './call-options.js';
+import { withBeforeStart, withDeadline } from './call-options.js';
 import { StreamBody } from './test-kit/stream-body.js';
 import { echo, NOTHING_LEFT, outcomeOf, TestAgent } from './test-kit/test-agent.js';
 
@@ -151,6 +151,26 @@ describe('the request', () => {
     expect(seen.map((each) => each.body)).toEqual(['one two', '', '']);
     expect(seen[0]?.req.headers).toMatchObject({ 'transfer-encoding': 'chunked' });
     expect(seen[2]?.req.headers).toMatchObject({ 'content-length': '0' });
+  });
+
+  it.each`
+    what                                                  | settings                          | bytes     | fits
+    ${'more than the runner sends'}                       | ${{}}                             | ${20_000} | ${15_000}
+    ${'a little more than the runner sends'}              | ${{ maxRequestHeadBytes: 3_000 }} | ${2_900}  | ${2_600}
+    ${'more than the HTTP library of the function takes'} | ${{ maxRequestHeadBytes: 0 }}     | ${20_000} | ${15_000}
+  `('a call whose headers are $what is 431, and its container serves on', async ({ settings, bytes, fits }) => {
+    test = new TestAgent({ witness }, { settings });
+    await test.answer({ image: 'witness' });
+    let announced = 0;
+    const beforeStart = (start: () => void) => {
+      announced += 1;
+      start();
+    };
+    const options = settings.maxRequestHeadBytes === 0 ? [] : [withBeforeStart(beforeStart)];
+    const { done } = await test.invoke({ image: 'witness', headers: { 'X-Long': ['x'.repeat(bytes)] }, options });
+    await expect(done).rejects.toMatchObject({ status: 431, blame: 'caller' });
+    await test.answer({ image: 'witness', headers: { 'X-Long': ['x'.repeat(fits)] } });
+    expect([seen.length, test.driver.counters.created, announced]).toEqual([2, 1, 0]);
   });
 
   it('a header that cannot travel over HTTP is the fault of the caller; the container stays', async () => {

@@ -44,6 +44,9 @@ export function requestHead(call: AgentCall): string {
   return head;
 }
 
+/** The longest that `framing` makes. */
+export const MAX_FRAMING_BYTES = 96;
+
 /**
  * The end of a head.
  * @param length of the body; undefined: it is sent in chunks

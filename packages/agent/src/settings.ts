@@ -1,5 +1,5 @@
 import { availableParallelism } from 'node:os';
-import { bytes, durationMs, flag, integer, MIB, type SettingsOf } from '@fnfleet/core';
+import { bytes, durationMs, flag, integer, KIB, MIB, type SettingsOf } from '@fnfleet/core';
 
 /** Settings of an agent, whatever role it works in. */
 export const agentSettings = {
@@ -44,6 +44,10 @@ export const agentSettings = {
   disableFunctionLogs: flag('FN_DISABLE_FUNCTION_LOGS', {
     default: false,
     doc: 'Takes no output of functions at all: nothing for collectors, nothing for `fnfleet logs`. What the engine sends to the syslog of an app is not affected.',
+  }),
+  maxRequestHeadBytes: bytes('FN_MAX_HDR_REQUEST_SIZE', {
+    default: 16 * KIB,
+    doc: 'Largest head of a request to a function, with what is added to it: the HTTP library of an FDK may take no larger one, that of Node does not. The caller of a larger one is answered 431. 0: no limit.',
   }),
   maxResponseBytes: bytes('FN_MAX_RESPONSE_SIZE', {
     default: 0,

@@ -275,7 +275,7 @@ const API_ERRORS = {
   headersTooBig: entry(
     431,
     'Request header fields too large',
-    'The request headers exceed FN_MAX_REQUEST_HEADER_SIZE.',
+    'The request headers exceed FN_MAX_REQUEST_HEADER_SIZE, or as a function would get them FN_MAX_HDR_REQUEST_SIZE of the runner; or the HTTP library of the function does not take them.',
   ),
   badRequest: entry(400, 'Bad request: {reason}', 'The request is not well-formed HTTP.'),
   requestTimeout: entry(
