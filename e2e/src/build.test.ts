@@ -69,9 +69,23 @@ async function init(): Promise<void> {
   edit('func.yaml', 'runtime: docker', `runtime: node24\nrun_image: ${BASE}`);
 }
 
+/** Those that have lost their name to another build as well. */
 async function removeImages(): Promise<void> {
-  for (const { Id } of await docker.listImages({ filters: { label: [`fnfleet.function=${name}`] } })) {
-    await docker.getImage(Id).remove({ force: true });
+  const ours = (tag: string) => tag.includes(`/${name}`) || tag.startsWith(`${name}:`);
+  const named = (await docker.listImages()).filter(({ RepoTags, RepoDigests }) =>
+    [...(RepoTags ?? []), ...(RepoDigests ?? [])].some(ours),
+  );
+  const built = commands.flatMap(({ output }) =>
+    [...output.matchAll(/^Successfully built (\w+)$/gm)].map(([, id]) => id),
+  );
+  for (const id of new Set([...named.map(({ Id }) => Id), ...built])) {
+    const gone = (error: { statusCode?: number }) => {
+      if (error.statusCode !== 404) throw error;
+    };
+    await docker
+      .getImage(id ?? '')
+      .remove({ force: true })
+      .catch(gone);
   }
 }
 

@@ -9,8 +9,6 @@ import { madeDockerfile } from './made-dockerfile.js';
 
 /** As many as a large node_modules has, several times. */
 const MAX_FILES = 200_000;
-/** Finds the images of functions, those that have lost their name to another build among them. */
-const LABEL = 'fnfleet.function';
 
 export interface BuildOptions {
   /** Pushes the image. */
@@ -40,7 +38,7 @@ export function isBuildable(folder: string, { build }: FuncFile): boolean {
  */
 export async function buildFolder(
   folder: string,
-  { spec: { name, image }, build }: FuncFile,
+  { spec: { image }, build }: FuncFile,
   { push, buildArgs, noCache, maxContextMib }: BuildOptions,
   // Ctrl-C ends the process, and with it the connection: the engine gives up what nobody waits for.
   signal: AbortSignal = new AbortController().signal,
@@ -58,11 +56,7 @@ export async function buildFolder(
   });
   try {
     remark(`building ${image} from ${folder}: ${files} files, ${(bytes / MIB).toFixed(1)} MiB`);
-    const labels = { [LABEL]: name };
-    const id = await builder.build(
-      { context: archive, dockerfile: 'Dockerfile', image, buildArgs, labels, noCache },
-      signal,
-    );
+    const id = await builder.build({ context: archive, dockerfile: 'Dockerfile', image, buildArgs, noCache }, signal);
     if (!push) return { image, pinned: id };
     remark(`pushing ${image}`);
     return { image, pinned: await builder.push(image, signal) };

@@ -105,9 +105,10 @@ export function madeDockerfile(spec: BuildSpec, has: Has): string {
     ...(build.length === 0 ? [] : ['WORKDIR /function', ...build]),
     `FROM ${image(spec.runImage, 'run_image', '')}`,
     'WORKDIR /function',
-    ...recipe.run(has),
+    // Before the code: these steps need not be done again when it changes.
     ...(entrypoint === undefined ? [] : [`ENTRYPOINT ${words(entrypoint)}`]),
     ...(spec.cmd === undefined ? [] : [`CMD ${words(spec.cmd)}`]),
+    ...recipe.run(has),
     '',
   ].join('\n');
 }

@@ -4,7 +4,7 @@ import type { FSWatcher } from 'chokidar';
 import { ignoreRules } from '../build/build-context.js';
 
 /** Editors write in several steps, and tools several files. */
-const QUIET_MS = 100;
+const QUIET_MS = 50;
 /** Watching them costs more than a build, and nobody edits there. */
 const NEVER = /(?:^|\/)(?:node_modules|\.git)(?:\/|$)/;
 

@@ -55,7 +55,6 @@ export interface ImageBuild {
   /** The name that the image gets. */
   readonly image: string;
   readonly buildArgs: Readonly<Record<string, string>>;
-  readonly labels: Readonly<Record<string, string>>;
   /** Every step again, whatever there is from earlier builds. */
   readonly noCache: boolean;
   /** For the registries of base images. */
@@ -144,7 +143,6 @@ export class Engine {
         t: build.image,
         dockerfile: build.dockerfile,
         buildargs: build.buildArgs,
-        labels: build.labels,
         nocache: build.noCache,
         forcerm: true,
       },

@@ -33,7 +33,7 @@ async function context(files: Readonly<Record<string, string>>): Promise<Readabl
   return Readable.from(tar(Object.entries(files).map(([path, text]) => ({ path, content: Buffer.from(text) }))));
 }
 
-const rest = { dockerfile: 'Dockerfile', buildArgs: {}, labels: { who: 'test' }, noCache: false } as const;
+const rest = { dockerfile: 'Dockerfile', buildArgs: {}, noCache: false } as const;
 
 beforeEach(() => {
   lines = [];
@@ -56,8 +56,7 @@ describe('an image that is built', () => {
     const [first, again, other] = [await build('one'), await build('one'), await build('two')];
     expect(again).toBe(first);
     expect(other).not.toBe(first);
-    const { Id, Config } = await new Docker().getImage(image).inspect();
-    expect([Id, Config.Labels]).toEqual([other, { who: 'test' }]);
+    expect((await new Docker().getImage(image).inspect()).Id).toBe(other);
     await new Docker().getImage(first).remove();
   });
 
@@ -67,7 +66,7 @@ describe('an image that is built', () => {
     const Dockerfile = `FROM ${BASE}\nARG GREETING\nRUN ${JSON.stringify(['node', '-e', program])}\n`;
     const buildArgs = { GREETING: 'Grüße' };
     await aBuilder().build({ ...rest, image: aName(), buildArgs, context: await context({ Dockerfile }) }, never);
-    expect(lines).toEqual(expect.arrayContaining(['one', 'two', 'red !', `Step 1/4 : FROM ${BASE}`]));
+    expect(lines).toEqual(expect.arrayContaining(['one', 'two', 'red !', `Step 1/3 : FROM ${BASE}`]));
     expect(lines.join('\n')).toContain('Grüße');
   });
 
