@@ -20,6 +20,7 @@ import { DockerContainer } from './docker-container.js';
 import { type dockerSettings, limitsOf } from './docker-settings.js';
 import { Engine, type EngineInfo } from './engine.js';
 import { type EngineAddress, engineAddress } from './engine-address.js';
+import { engineDirectory } from './engine-directory.js';
 import { EngineHealth } from './engine-health.js';
 import { EngineUpkeep } from './engine-upkeep.js';
 import { FreezerFinder } from './freezing/freezer-finder.js';
@@ -224,22 +225,22 @@ export class DockerDriver implements Driver {
   /** In a container of the engine, it sees our paths under other names. */
   private async findOurselves(): Promise<void> {
     const own = await findOwnContainer((id) => this.engine.mountsOf(id));
-    if (own === undefined) return;
-    this.labels.runsIn(own.id);
+    if (own !== undefined) this.labels.runsIn(own.id);
     const { iofsPath = tmpdir(), iofsDockerPath } = this.settings;
-    if (iofsDockerPath !== undefined) return;
-    const engineSide = own.engineSideOf(iofsPath);
-    if (engineSide === undefined) {
+    const engineSide =
+      iofsDockerPath === undefined ? own?.engineSideOf(iofsPath) : await engineDirectory(iofsDockerPath, this.engine);
+    if (engineSide !== undefined) {
+      this.logger.info('the engine knows the directory of sockets by another name', {
+        here: iofsPath,
+        there: engineSide,
+      });
+      this.home.seenByEngineAs(engineSide);
+    } else if (own !== undefined) {
       throw new Error(
         `this runner is in a container, and functions cannot reach ${iofsPath} in there: mount a volume or a folder of ` +
           'the host into it, and set FN_IOFS_PATH to where it is',
       );
     }
-    this.logger.info('the engine knows the directory of sockets by another name', {
-      here: iofsPath,
-      there: engineSide,
-    });
-    this.home.seenByEngineAs(engineSide);
   }
 
   /** A network is lent by a container of the pool, where there is one. */

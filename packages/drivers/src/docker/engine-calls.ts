@@ -16,6 +16,7 @@ export const ENGINE_CALLS = {
   info: 'query',
   inspect_image: 'query',
   inspect_container: 'query',
+  inspect_volume: 'query',
   list_images: 'query',
   list_containers: 'query',
   stats: 'query',

@@ -14,6 +14,7 @@ import {
   type ListedContainer,
   mountsIn,
   stateIn,
+  textOf,
   versionIn,
 } from './engine-answers.js';
 import { EngineError, isNotFound } from './engine-errors.js';
@@ -223,6 +224,12 @@ export class Engine {
   /** What is mounted in a container from where the engine runs. @throws EngineError 404 when it has no such container */
   async mountsOf(id: string): Promise<readonly OuterMount[]> {
     return mountsIn(await this.inspect(id));
+  }
+
+  /** Where the engine's machine has a volume; undefined: it does not tell. @throws EngineError 404 when it has no such volume */
+  async mountpointOf(volume: string): Promise<string | undefined> {
+    const request = { method: 'GET', path: `/volumes/${encodeURIComponent(volume)}` } as const;
+    return textOf(fieldsOf(await this.transport.look('inspect_volume', request)).Mountpoint);
   }
 
   /** Two readings about a second apart, which the engine takes that long to give. Whatever it is that it answers. */

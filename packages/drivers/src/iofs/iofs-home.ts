@@ -20,7 +20,7 @@ const SOCKET_PATH_MAX_BYTES = 107;
 export interface IofsHomeOptions {
   /** Where the home is made. Unset: the system's temporary directory. */
   readonly parent?: string | undefined;
-  /** What `parent` is called on the engine's side. Unset: the same. */
+  /** What `parent` is called on the engine's side, unless `seenByEngineAs` says it. Unset: the same. */
   readonly engineParent?: string | undefined;
   /** For functions that run under another user than the runner. */
   readonly writableByAll: boolean;

@@ -13,7 +13,7 @@ export const iofsSettings = {
 export const sharedIofsSettings = {
   ...iofsSettings,
   iofsDockerPath: text('FN_IOFS_DOCKER_PATH', {
-    doc: 'What FN_IOFS_PATH is called where the Docker engine runs, for a runner that itself runs in a container. Needs FN_IOFS_PATH. Unset: the engine is asked what is mounted there.',
+    doc: 'What FN_IOFS_PATH is called where the Docker engine runs, for a runner that itself runs in a container: a path, or the name of a volume. Needs FN_IOFS_PATH. Unset: the engine is asked what is mounted there.',
   }),
   iofsTmpfs: flag('FN_IOFS_TMPFS', {
     defaultText: 'where the runner may mount and the engine sees it',
