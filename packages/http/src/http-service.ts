@@ -19,6 +19,7 @@ import {
   TurnoverMap,
   TurnoverSet,
 } from '@fnfleet/core';
+import { takeAbsoluteForm } from './absolute-form.js';
 import { JSON_TYPE, sendError } from './answers.js';
 import { MAX_HEADERS, newLimitedServer } from './limited-server.js';
 import { completeLimits, type HttpLimits } from './settings.js';
@@ -174,6 +175,7 @@ export class HttpService implements Service {
       // H1: the connection becomes idle a moment after its answer.
       if (this.drained) setImmediate(() => this.server.closeIdleConnections());
     });
+    takeAbsoluteForm(req);
     if (req.rawHeaders.length > 2 * MAX_HEADERS) refuseHead(res);
     else this.options.handler(req, res);
   }

@@ -65,6 +65,14 @@ describe('what the function gets', () => {
     expect(headersOf()).toMatchObject({ 'Fn-Http-H-Te': ['trailers'], 'Fn-Http-Request-Url': ['http://h/t/shop/hot'] });
   });
 
+  it('a target with scheme and host, as proxies write it, is that of the path', async () => {
+    await start();
+    const { url } = fleet;
+    await fleet.raw(`GET ${url}/t/shop/hot?x=1 HTTP/1.1\r\nHost: other\r\nConnection: close\r\n\r\n`);
+    await fleet.raw(`POST ${url}/invoke/fn1 HTTP/1.1\r\nHost: other\r\nContent-Length: 0\r\nConnection: close\r\n\r\n`);
+    expect(runner.offered.map(({ model }) => model.url)).toEqual([`${url}/t/shop/hot?x=1`, `${url}/invoke/fn1`]);
+  });
+
   it('http-api 99: a trigger is never detached', async () => {
     await start();
     expect(await fleet.send('/t/shop/hot', { headers: { 'Fn-Invoke-Type': 'detached' } })).toMatchObject({ body: 'x' });
