@@ -20,9 +20,24 @@ describe('a direct invoke shows what the function sent', () => {
   it.each<[string, HeaderList]>([
     ['of the connection', [['Connection', 'close']]],
     ['that would make a stream of it', [['Transfer-Encoding', 'chunked']]],
-    ['of ours', [['Fn-Call-Id', 'forged']]],
+    [
+      'of ours',
+      [
+        ['Fn-Call-Id', 'forged'],
+        ['Fn-Explain', 'forged'],
+      ],
+    ],
   ])('without headers %s', (_, headers) => {
     expect(invokeHead(200, headers).headers).toEqual([]);
+  });
+
+  it('a header of one value once, the first', () => {
+    const twice: HeaderList = [
+      ['Content-Type', 'a/a'],
+      ['X', '1'],
+      ['content-type', 'b/b'],
+    ];
+    expect(invokeHead(200, twice).headers).toEqual(['Content-Type', 'a/a', 'X', '1']);
   });
 
   it('letters beyond ASCII travel as UTF-8', () => {
@@ -43,6 +58,62 @@ describe('a trigger shows what the function said to show', () => {
         ['X-Internal', 'no'],
       ]),
     ).toEqual({ status: 200, headers: ['Content-Type', 'text/plain', 'X-Mine', 'yes'], contentLength: 5 });
+  });
+
+  it.each<[string, HeaderList, string[]]>([
+    [
+      'marked after unmarked',
+      [
+        ['Content-Type', 'fdk/x'],
+        ['Fn-Http-H-Content-Type', 'mine/x'],
+      ],
+      ['Content-Type', 'mine/x'],
+    ],
+    [
+      'marked before unmarked',
+      [
+        ['fn-http-h-content-type', 'mine/x'],
+        ['Content-Type', 'fdk/x'],
+      ],
+      ['Content-Type', 'mine/x'],
+    ],
+    [
+      'marked twice',
+      [
+        ['Fn-Http-H-Location', '/a'],
+        ['Fn-Http-H-Location', '/b'],
+      ],
+      ['Location', '/a'],
+    ],
+    [
+      'unmarked twice',
+      [
+        ['Content-Type', 'a/a'],
+        ['Content-Type', 'b/b'],
+      ],
+      ['Content-Type', 'a/a'],
+    ],
+  ])('a header of one value once: %s', (_, headers, shown) => {
+    expect(triggerHead(200, headers).headers).toEqual(shown);
+  });
+
+  it.each<[string, HeaderList]>([
+    [
+      'before',
+      [
+        ['Fn-Http-H-Content-Length', '9'],
+        ['Content-Length', '0'],
+      ],
+    ],
+    [
+      'after',
+      [
+        ['Content-Length', '0'],
+        ['Fn-Http-H-Content-Length', '9'],
+      ],
+    ],
+  ])('the length that a function marked, be it %s its own', (_, headers) => {
+    expect(triggerHead(200, headers).contentLength).toBe(9);
   });
 
   it.each`

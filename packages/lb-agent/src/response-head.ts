@@ -18,6 +18,15 @@ export type HeadMapping = (status: number, headers: HeaderList) => ResponseHead;
 
 const PREFIX = 'Fn-Http-H-';
 
+/** Of these an answer has one: clients differ in which of two they believe. */
+const SINGLE_VALUED: ReadonlySet<string> = new Set([
+  ...['Content-Type', 'Content-Length', 'Content-Location', 'Content-Range'],
+  ...['Age', 'Date', 'Etag', 'Expires', 'Last-Modified', 'Location', 'Retry-After', 'Server'],
+  'Access-Control-Allow-Origin',
+]);
+/** Ours, in every answer that has them. */
+const RESERVED: ReadonlySet<string> = new Set(['Fn-Call-Id', 'Fn-Explain']);
+
 /** A direct invoke shows what the function sent, `Fn-Http-*` headers included. */
 export const invokeHead: HeadMapping = (status, headers) => {
   const head = new HeadBuilder();
@@ -25,7 +34,10 @@ export const invokeHead: HeadMapping = (status, headers) => {
   return head.build(status);
 };
 
-/** A trigger shows what the function said to show: its status, `Content-Type`, and each `Fn-Http-H-X` as `X`. */
+/**
+ * A trigger shows what the function said to show: its status, `Content-Type`, and each `Fn-Http-H-X` as `X`. Where both name
+ * a header that has one value, the latter counts: the former may be the FDK's own.
+ */
 export const triggerHead: HeadMapping = (status, headers) => {
   const head = new HeadBuilder();
   let functionStatus: number | undefined;
@@ -33,7 +45,7 @@ export const triggerHead: HeadMapping = (status, headers) => {
     const name = canonicalHeader(rawName);
     if (name === 'Content-Type' || name === 'Content-Length') head.add(name, value);
     else if (name === 'Fn-Http-Status') functionStatus ??= statusOf(value);
-    else if (name.startsWith(PREFIX) && name.length > PREFIX.length) head.add(name.slice(PREFIX.length), value);
+    else if (name.startsWith(PREFIX) && name.length > PREFIX.length) head.add(name.slice(PREFIX.length), value, true);
   }
   return head.build(status >= 400 ? status : (functionStatus ?? 200));
 };
@@ -41,9 +53,21 @@ export const triggerHead: HeadMapping = (status, headers) => {
 class HeadBuilder {
   private readonly headers: string[] = [];
   private contentLength: number | undefined;
+  /** Those of one value that the function marked. */
+  private marked: string[] | undefined;
 
-  add(name: string, text: string): void {
-    if (isHopByHop(name, text) || name === 'Fn-Call-Id') return;
+  /** @param marked the function meant it for the client */
+  add(name: string, text: string, marked = false): void {
+    if (isHopByHop(name, text) || RESERVED.has(name)) return;
+    const single = SINGLE_VALUED.has(name);
+    const at = single ? this.headers.indexOf(name) : -1;
+    const isHere = at !== -1 || (name === 'Content-Length' && this.contentLength !== undefined);
+    // The first counts, but a marked one before all others.
+    if (isHere && (!marked || this.marked?.includes(name))) return;
+    if (marked && single) {
+      this.marked ??= [];
+      this.marked.push(name);
+    }
     if (name === 'Content-Length') {
       this.contentLength = lengthOf(text);
       return;
@@ -55,7 +79,8 @@ class HeadBuilder {
     } catch (error) {
       throw new FnError('functionInvalidResponse', { cause: error });
     }
-    this.headers.push(name, value);
+    if (at === -1) this.headers.push(name, value);
+    else this.headers[at + 1] = value;
   }
 
   build(status: number): ResponseHead {
