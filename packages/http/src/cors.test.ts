@@ -3,7 +3,7 @@ import { newCorsPolicy } from './cors.js';
 import { HttpService } from './http-service.js';
 
 describe('CORS', () => {
-  async function ask(origins: string[], headers: string[], method: string, origin?: string) {
+  async function ask(origins: string[], headers: string[], method: string, from?: string | ((own: string) => string)) {
     const policy = newCorsPolicy(origins, headers);
     const service = new HttpService({
       handler: (req, res) => policy(req, res) || sendEmpty(res, 204),
@@ -11,6 +11,7 @@ describe('CORS', () => {
       port: 0,
     });
     await service.ready;
+    const origin = typeof from === 'function' ? from(service.address.url) : from;
     const response = await fetch(service.address.url, { method, headers: origin ? { origin } : {} });
     await service.close();
     const shown = [...response.headers].filter(([name]) => name.startsWith('access-control-') || name === 'vary');
@@ -34,7 +35,7 @@ describe('CORS', () => {
     expect(await ask(['HTTP://A.com', 'https://b.com'], ['x-one', 'two'], 'OPTIONS', 'http://a.com')).toEqual({
       status: 200,
       headers: {
-        'access-control-allow-methods': 'GET,POST,PUT,HEAD,DELETE',
+        'access-control-allow-methods': 'GET,POST,PUT,PATCH,HEAD,DELETE,OPTIONS',
         'access-control-allow-headers': 'X-One,Two',
         'access-control-max-age': '43200',
         'access-control-allow-origin': 'http://a.com',
@@ -49,6 +50,17 @@ describe('CORS', () => {
       headers: { 'access-control-allow-origin': '*' },
     });
   });
+
+  it.each(['GET', 'POST', 'OPTIONS'])('leaves a %s of a page of this node alone', async (method) => {
+    expect(await ask(['http://a.com'], [], method, (own) => own)).toEqual({ status: 204, headers: {} });
+  });
+
+  it.each(['null', 'http://127.0.0.1', 'http://127.0.0.1:1', 'x'])(
+    'the origin %s is not that of this node',
+    async (origin) => {
+      expect(await ask(['http://a.com'], [], 'POST', origin)).toEqual({ status: 403, headers: {} });
+    },
+  );
 
   it('refuses to start with an origin that is none', () => {
     expect(() => newCorsPolicy(['a.com'], [])).toThrow('FN_API_CORS_ORIGINS: expected http:// or https:// origins');

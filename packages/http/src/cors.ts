@@ -5,7 +5,8 @@ import { sendEmpty } from './answers.js';
 /** Applies CORS to one request. True: the request has been answered and goes no further. */
 export type CorsPolicy = (req: IncomingMessage, res: ServerResponse) => boolean;
 
-const METHODS = 'GET,POST,PUT,HEAD,DELETE';
+/** All that a trigger serves and a page may send. */
+const METHODS = 'GET,POST,PUT,PATCH,HEAD,DELETE,OPTIONS';
 const MAX_AGE_SECONDS = 43_200;
 
 /**
@@ -18,9 +19,11 @@ export function newCorsPolicy(origins: readonly string[], headers: readonly stri
   const allowedHeaders = headers.map(canonicalHeader).join(',');
 
   return (req, res) => {
-    const { origin } = req.headers;
+    const { origin, host = '' } = req.headers;
     if (!origin) return false;
     if (!allows(origin)) {
+      // A page of this very node: browsers send their origin with every POST.
+      if (isSameHost(origin, host)) return false;
       sendEmpty(res, 403);
       return true;
     }
@@ -46,6 +49,12 @@ export function newAllowedOrigins(origins: readonly string[]): AllowedOrigins {
   if (origins[0] === '*') return { everyone: true, allows: () => true };
   const allowed = new Set(origins.map(webOrigin));
   return { everyone: false, allows: (origin) => allowed.has(origin) };
+}
+
+/** Ports included; the origin's scheme says which one goes without saying. */
+export function isSameHost(origin: string, host: string): boolean {
+  const page = URL.parse(origin);
+  return page !== null && page.host !== '' && page.host === URL.parse(`${page.protocol}//${host}`)?.host;
 }
 
 /** The answer to a preflight depends on all three. */

@@ -3,7 +3,7 @@ import { isIP } from 'node:net';
 import { hostname } from 'node:os';
 import type { TLSSocket } from 'node:tls';
 import { FnError, isLoopback, SettingsError } from '@fnfleet/core';
-import { newAllowedOrigins } from '../cors.js';
+import { isSameHost, newAllowedOrigins } from '../cors.js';
 
 export interface WebPageOptions {
   /** Names beside its own that a node in plain text is called by: `fn.example`, `*.fn.example`, or `*` for any. */
@@ -120,12 +120,6 @@ function isFollowedLink({ method, headers }: IncomingMessage): boolean {
 /** A picture or a script in another page of the same site, which over loopback is this machine. */
 function isEmbedded({ headers }: IncomingMessage): boolean {
   return headers['sec-fetch-site'] === 'same-site' && headers.origin === undefined;
-}
-
-/** Ports included; the origin's scheme says which one goes without saying. */
-function isSameHost(origin: string, host: string): boolean {
-  const page = URL.parse(origin);
-  return page !== null && page.host !== '' && page.host === URL.parse(`${page.protocol}//${host}`)?.host;
 }
 
 function foreignPage({ headers: { origin = 'another site' } }: IncomingMessage): FnError {
