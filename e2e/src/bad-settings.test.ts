@@ -74,6 +74,60 @@ describe('a node with wrong settings', () => {
     expect(output).toContain('fnfleet node --help lists every setting');
   });
 
+  it.each<[string, Record<string, string>, string[]]>([
+    [
+      'a balancer',
+      {
+        FN_NODE_TYPE: 'lb',
+        FN_PORT: 'x',
+        FN_WORKERS: 'many',
+        FN_RUNNER_API_URL: 'ftp://api',
+        FN_RUNNER_POOL: 'carrier-pigeon://coop',
+        FN_PLACER: 'chh',
+        FN_TLS_CERT: '/nonexistent/tls.crt',
+        FN_ALLOWED_HOSTS: 'a b',
+        FN_API_CORS_ORIGINS: 'example.com',
+      },
+      [
+        'FN_PORT',
+        'FN_WORKERS',
+        'FN_RUNNER_API_URL',
+        'FN_RUNNER_POOL',
+        'FN_PLACER',
+        'FN_TLS_KEY',
+        'FN_ALLOWED_HOSTS',
+        'FN_API_CORS_ORIGINS',
+      ],
+    ],
+    [
+      'a runner',
+      {
+        ...RUNNER,
+        FN_BIND_ADDRESS: '0.0.0.0',
+        FN_MAX_PIDS: '-1',
+        DOCKER_HOST: 'ssh://box',
+        FN_REGISTER: 'etcd:/nowhere',
+        FN_ADVERTISE_ADDRESS: 'here:x',
+      },
+      ['FN_BIND_ADDRESS', 'FN_MAX_PIDS', 'DOCKER_HOST', 'FN_REGISTER', 'FN_ADVERTISE_ADDRESS'],
+    ],
+    [
+      'an API node',
+      { FN_NODE_TYPE: 'api', FN_LOG_LEVEL: 'loud', FN_DB_URL: 'postgres://u:secret@h/d', FN_API_CORS_ORIGINS: 'x' },
+      ['FN_LOG_LEVEL', 'FN_DB_URL', 'FN_API_CORS_ORIGINS'],
+    ],
+    [
+      'one that is none of them',
+      { FN_NODE_TYPE: 'worker', FN_PORT: 'x', FN_DRAIN_GRACE_MSECS: '-' },
+      ['FN_NODE_TYPE', 'FN_PORT', 'FN_DRAIN_GRACE_MSECS'],
+    ],
+  ])('%s lists those too whose values look right and mean nothing', async (_what, settings, wrong) => {
+    const output = await refusal(settings);
+    expect(output).not.toContain('secret');
+    const told = output.split('\n').flatMap((line) => /^ {2}(?! )([A-Z_]+)/.exec(line)?.[1] ?? []);
+    expect([...told].sort()).toEqual([...wrong].sort());
+  });
+
   it('http-api 10: a balancer names the api node and the runners that it misses', async () => {
     const output = await refusal({ FN_NODE_TYPE: 'lb' });
     expect(output).toContain('FN_RUNNER_API_URL: required');

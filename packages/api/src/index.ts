@@ -9,7 +9,7 @@ export type {
   TriggerCollection,
   TriggerFilter,
 } from './datastore/datastore.js';
-export { type DatastoreOptions, databaseOptions, openDatastore } from './datastore/open-datastore.js';
+export { checkDatabaseUrl, type DatastoreOptions, databaseOptions, openDatastore } from './datastore/open-datastore.js';
 export { type ApiListeners, apiRoutes } from './rest/api-routes.js';
 export { type EndpointUrls, endpointUrls } from './rest/endpoints.js';
 export type { ResourceListener } from './rest/listeners.js';

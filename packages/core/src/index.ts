@@ -127,7 +127,7 @@ export {
   structured,
   text,
 } from './settings/declare.js';
-export { type Environment, readSettings, SettingsError } from './settings/read.js';
+export { type Environment, readSettings, readWhatFits, SettingsError } from './settings/read.js';
 export { renderSettings, type SettingsSection } from './settings/render.js';
 export { slotKey } from './slot-key.js';
 export { readSmallFile, readSmallFileSync } from './small-file.js';

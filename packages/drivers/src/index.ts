@@ -1,5 +1,6 @@
 export { DockerDriver, type DockerDriverOptions, dockerDriver } from './docker/docker-driver.js';
 export { dockerSettings } from './docker/docker-settings.js';
+export { engineAddress } from './docker/engine-address.js';
 export { ImageBuilder, type ImageBuilderOptions } from './docker/images/image-builder.js';
 export { type ImageReference, parseImageReference, pullName } from './docker/images/image-reference.js';
 export { type EngineReport, inspectEngine } from './docker/inspect-engine.js';

@@ -188,8 +188,14 @@ function hostOf({ hostname }: URL): string {
   return hostname.replace(/^\[|\]$/g, '');
 }
 
-/** Only scheme and host count; the scheme is that of the fleet unless given. */
-function apiOrigin(text: string, { tls, allowInsecure = false }: ApiClientOptions): URL {
+/**
+ * Only scheme and host count; the scheme is that of the fleet unless given.
+ * @throws SettingsError
+ */
+export function apiOrigin(
+  text: string,
+  { tls, allowInsecure = false }: { readonly tls?: unknown; readonly allowInsecure?: boolean },
+): URL {
   const withScheme = text.includes('://') ? text : `${tls ? 'https' : 'http'}://${text}`;
   const url = URL.canParse(withScheme) ? new URL(withScheme) : undefined;
   if (url === undefined || url.host === '' || !/^https?:$/.test(url.protocol)) {

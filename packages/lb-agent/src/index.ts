@@ -1,3 +1,4 @@
+export { apiOrigin } from './api-client.js';
 export type { LbCallListener } from './call-listener.js';
 export {
   fromHttpFnRequest,

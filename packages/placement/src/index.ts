@@ -25,7 +25,7 @@ export type {
   SourceDeps,
 } from './pools/membership.js';
 export { MembershipPool, type MembershipPoolOptions } from './pools/membership-pool.js';
-export { newRunnerPool, type RunnerPoolOptions } from './pools/new-runner-pool.js';
+export { checkRunnerPool, newRunnerPool, type RunnerPoolOptions } from './pools/new-runner-pool.js';
 export type { PoolDeps, PoolFactory } from './pools/pool-factory.js';
 export { pools } from './pools/pool-kinds.js';
 export type { PoolUrl } from './pools/pool-url.js';

@@ -43,11 +43,7 @@ export function databaseOptions({ dbTimeoutMs, dbMaxWaiting }: ApiSettings): Dat
  * @throws SettingsError for a scheme that is not known; an error that names the file when it cannot be used
  */
 export async function openDatastore(url: string, options: DatastoreOptions = {}): Promise<Datastore> {
-  const scheme = /^([^:]*):\/\//.exec(url)?.[1] ?? '';
-  const provider = Object.hasOwn(PROVIDERS, scheme) ? PROVIDERS[scheme] : undefined;
-  if (provider === undefined) {
-    throw new SettingsError([`FN_DB_URL: no data store provider found for storage url ${withoutPassword(url)}`]);
-  }
+  const provider = providerOf(url);
   const { timeoutMs = 5_000, maxWaiting = 256, logger = silentLogger, clock = systemClock } = options;
   const database = provider.open(url, { timeoutMs, maxWaiting, logger, clock });
   const db = new Kysely<Tables>({ dialect: database.dialect });
@@ -66,6 +62,18 @@ export async function openDatastore(url: string, options: DatastoreOptions = {})
     triggers: sqlTriggers(store),
     close: () => closed.call(),
   };
+}
+
+/** @throws SettingsError when there is no kind of database that the URL could mean */
+export function checkDatabaseUrl(url: string): void {
+  providerOf(url);
+}
+
+function providerOf(url: string): Provider {
+  const scheme = /^([^:]*):\/\//.exec(url)?.[1] ?? '';
+  const provider = Object.hasOwn(PROVIDERS, scheme) ? PROVIDERS[scheme] : undefined;
+  if (provider !== undefined) return provider;
+  throw new SettingsError([`FN_DB_URL: no data store provider found for storage url ${withoutPassword(url)}`]);
 }
 
 /** What a driver reports names the setting and the file; what a migration finds does not. */

@@ -1,8 +1,16 @@
-import { commonSettings, createLogger, type Environment, readSettings, SettingsError } from '@fnfleet/core';
+import {
+  commonSettings,
+  createLogger,
+  type Environment,
+  type NodeType,
+  readSettings,
+  SettingsError,
+} from '@fnfleet/core';
 import { Command } from 'commander';
 import { failureText } from '../explain-failure.js';
 import { loadRole } from '../roles/load-role.js';
 import { tellParent } from '../roles/parent-messages.js';
+import type { Role } from '../roles/role.js';
 import { runRole } from '../roles/run-role.js';
 import { unknownSettings } from '../roles/unknown-settings.js';
 import { WORKER_VARIABLE } from '../roles/workers/worker-settings.js';
@@ -21,9 +29,8 @@ export function nodeCommand(): Command {
 
 async function startNode(env: Environment): Promise<void> {
   try {
-    const { nodeType } = readSettings({ nodeType: commonSettings.nodeType }, env);
-    const role = await loadRole(nodeType);
-    const processes = role.processes?.(env) ?? 1;
+    const role = await loadRole(await nodeTypeIn(env));
+    const processes = processesOf(role, env);
     if (processes === 1 || env[WORKER_VARIABLE] !== undefined) await runRole(role, env);
     else await (await import('../roles/workers/run-workers.js')).runWorkers(role, processes, env);
   } catch (thrown) {
@@ -34,6 +41,26 @@ async function startNode(env: Environment): Promise<void> {
   } finally {
     // Whoever started us holds a channel open that would keep the process alive.
     if (process.connected) process.disconnect();
+  }
+}
+
+async function nodeTypeIn(env: Environment): Promise<NodeType> {
+  try {
+    return readSettings({ nodeType: commonSettings.nodeType }, env).nodeType;
+  } catch (error) {
+    // What every role reads may be wrong as well.
+    (await import('../roles/check-settings.js')).checkSettings(undefined, env);
+    throw error;
+  }
+}
+
+/** A number of processes that cannot be read is told together with what else is wrong. */
+function processesOf(role: Role, env: Environment): number {
+  try {
+    return role.processes?.(env) ?? 1;
+  } catch (error) {
+    if (error instanceof SettingsError) return 1;
+    throw error;
   }
 }
 

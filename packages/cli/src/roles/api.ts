@@ -1,5 +1,6 @@
-import { apiSettings, newApiServer } from '@fnfleet/api';
-import { commonSettings, readSettings } from '@fnfleet/core';
+import { apiSettings, checkDatabaseUrl, newApiServer } from '@fnfleet/api';
+import { commonSettings, readSettings, type SettingsOf } from '@fnfleet/core';
+import { newCorsPolicy } from '@fnfleet/http';
 import type { Role } from './role.js';
 
 const apiRoleSettings = { ...commonSettings, ...apiSettings };
@@ -8,6 +9,10 @@ const apiRoleSettings = { ...commonSettings, ...apiSettings };
 export const apiRole: Role = {
   name: 'api',
   settings: apiRoleSettings,
+  checks: (given) => {
+    const settings = given as SettingsOf<typeof apiRoleSettings>;
+    return [() => checkDatabaseUrl(settings.dbUrl), () => newCorsPolicy(settings.corsOrigins, settings.corsHeaders)];
+  },
   start(env, { logger, metrics, security, readiness }) {
     const settings = readSettings(apiRoleSettings, env);
     const server = newApiServer({

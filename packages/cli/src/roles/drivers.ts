@@ -1,5 +1,12 @@
 import { choice, type Environment, type Logger, type SettingsOf } from '@fnfleet/core';
-import { type Driver, dockerDriver, dockerSettings, processDriver, processSettings } from '@fnfleet/drivers';
+import {
+  type Driver,
+  dockerDriver,
+  dockerSettings,
+  engineAddress,
+  processDriver,
+  processSettings,
+} from '@fnfleet/drivers';
 
 export const driverSettings = {
   driver: choice('FN_DRIVER', ['docker', 'process'], {
@@ -9,6 +16,11 @@ export const driverSettings = {
   ...dockerSettings,
   ...processSettings,
 } as const;
+
+/** What can be found wrong with a driver before it is started. @throws SettingsError */
+export function checkDriver(settings: SettingsOf<typeof driverSettings>): void {
+  if (settings.driver === 'docker') engineAddress(settings);
+}
 
 /** The driver that `FN_DRIVER` selects. */
 export function startDriver(

@@ -1,8 +1,9 @@
 import { agentSettings, newAgent } from '@fnfleet/agent';
-import { apiSettings } from '@fnfleet/api';
-import { commonSettings, readSettings } from '@fnfleet/core';
+import { apiSettings, checkDatabaseUrl } from '@fnfleet/api';
+import { commonSettings, readSettings, type SettingsOf } from '@fnfleet/core';
+import { newCorsPolicy } from '@fnfleet/http';
 import { lbSettings } from '@fnfleet/lb-agent';
-import { driverSettings, startDriver } from './drivers.js';
+import { checkDriver, driverSettings, startDriver } from './drivers.js';
 import { FullNode } from './full/full-node.js';
 import type { Role } from './role.js';
 
@@ -23,6 +24,14 @@ const fullRoleSettings = {
 export const fullRole: Role = {
   name: 'full',
   settings: fullRoleSettings,
+  checks: (given) => {
+    const settings = given as SettingsOf<typeof fullRoleSettings>;
+    return [
+      () => checkDatabaseUrl(settings.dbUrl),
+      () => newCorsPolicy(settings.corsOrigins, settings.corsHeaders),
+      () => checkDriver(settings),
+    ];
+  },
   start(env, { logger, metrics, security, readiness }) {
     const settings = readSettings(fullRoleSettings, env);
     const driver = startDriver(settings, { logger, env });

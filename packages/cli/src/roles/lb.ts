@@ -1,6 +1,7 @@
-import { commonSettings, readSettings } from '@fnfleet/core';
-import { httpSettings } from '@fnfleet/http';
-import { lbSettings, newLbServer } from '@fnfleet/lb-agent';
+import { commonSettings, readSettings, type SettingsOf } from '@fnfleet/core';
+import { httpSettings, newCorsPolicy } from '@fnfleet/http';
+import { apiOrigin, lbSettings, newLbServer } from '@fnfleet/lb-agent';
+import { checkRunnerPool, choosePlacer } from '@fnfleet/placement';
 import type { Role } from './role.js';
 import { shareOf, WORKER_VARIABLE, workerSettings } from './workers/worker-settings.js';
 
@@ -11,6 +12,16 @@ export const lbRole: Role = {
   name: 'lb',
   settings: lbRoleSettings,
   processes: (env) => readSettings({ workers: workerSettings.workers }, env).workers,
+  checks: (given) => {
+    const settings = given as SettingsOf<typeof lbRoleSettings>;
+    const { runnerApiUrl, tlsCert, allowInsecure, corsOrigins, corsHeaders } = settings;
+    return [
+      () => apiOrigin(runnerApiUrl, { tls: tlsCert, allowInsecure }),
+      () => checkRunnerPool(settings),
+      () => choosePlacer(settings.placer),
+      () => newCorsPolicy(corsOrigins, corsHeaders),
+    ];
+  },
   start(env, { logger, metrics, security, link, readiness }) {
     const read = readSettings(lbRoleSettings, env);
     const settings = shareOf(read, read.workers, env[WORKER_VARIABLE]);

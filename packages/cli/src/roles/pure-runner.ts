@@ -1,10 +1,10 @@
 import { hostname } from 'node:os';
 import { agentSettings, newAgent } from '@fnfleet/agent';
 import { commonSettings, readSettings, type SettingsOf, systemClock } from '@fnfleet/core';
-import { createNodeApp, HttpService, httpSettings } from '@fnfleet/http';
+import { createNodeApp, HttpService, httpSettings, newCorsPolicy } from '@fnfleet/http';
 import { newRegistration, registrationSettings } from '@fnfleet/placement';
 import { FunctionLogs, newPureRunner, pureRunnerSettings } from '@fnfleet/pure-runner';
-import { driverSettings, startDriver } from './drivers.js';
+import { checkDriver, driverSettings, startDriver } from './drivers.js';
 import type { Role } from './role.js';
 import { OperatorDrain } from './runner/operator-drain.js';
 import { runnerReport } from './runner/runner-report.js';
@@ -24,6 +24,14 @@ const runnerRoleSettings = {
 export const pureRunnerRole: Role = {
   name: 'pure-runner',
   settings: runnerRoleSettings,
+  checks: (given) => {
+    const settings = given as SettingsOf<typeof runnerRoleSettings>;
+    return [
+      () => newRegistration({ settings, port: () => 1 }),
+      () => checkDriver(settings),
+      () => newCorsPolicy(settings.corsOrigins, settings.corsHeaders),
+    ];
+  },
   start(env, { logger, metrics, security, readiness }) {
     const settings = readSettings(runnerRoleSettings, env);
     const registration = newRegistration({ settings, port: () => runner.address.port, logger });

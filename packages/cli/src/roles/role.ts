@@ -11,6 +11,11 @@ export interface Role {
   readonly settings: SettingsShape;
   /** Processes that play it together; one unless given. */
   readonly processes?: (env: Environment) => number;
+  /**
+   * What can be found wrong with its settings before it starts. Each throws a SettingsError, and leaves nothing open.
+   * @param settings those of the role that fit; the others have their defaults, or are undefined
+   */
+  readonly checks?: (settings: object) => readonly (() => unknown)[];
   /** @throws SettingsError that lists everything wrong with the environment */
   start(env: Environment, deps: RoleDeps): RunningRole;
 }

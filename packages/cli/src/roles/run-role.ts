@@ -3,6 +3,7 @@ import { httpSettings, type Readiness } from '@fnfleet/http';
 import { stopSignal } from '../stop-signal.js';
 import { startTelemetry } from '../telemetry/telemetry.js';
 import { telemetrySettings } from '../telemetry/telemetry-settings.js';
+import { checkSettings } from './check-settings.js';
 import { tellParent } from './parent-messages.js';
 import { measureProcess } from './process-metrics.js';
 import type { Role, RoleDeps, RunningRole } from './role.js';
@@ -20,6 +21,7 @@ const EXIT_FORCED = 1;
  */
 export async function runRole(role: Role, env: Environment): Promise<void> {
   // All of them, before anything is started: one message tells everything that is wrong.
+  checkSettings(role, env);
   const common = readSettings({ ...role.settings, ...commonSettings, ...httpSettings, ...telemetrySettings }, env);
   const logger = createLogger({ level: common.logLevel, format: common.logFormat, fields: { role: role.name } });
   // One of several workers has the environment of the process that started it, which has warned.

@@ -23,7 +23,7 @@ it.each([
 
 it.each`
   image                         | problem
-  ${'hello:${VERSION}'}         | ${/"\$\{VERSION\}" is no tag/}
+  ${'hello:$VERSION'}           | ${/"\$VERSION" is no tag/}
   ${'Team/Fn:1'}                | ${/"Fn" has more than lower-case letters/}
   ${'Hello'}                    | ${/"Hello" has more than lower-case letters/}
   ${'hello:'}                   | ${/"" is no tag/}

@@ -69,7 +69,7 @@ it('what an old database has of images and keys that cannot be stays, and goes',
     config: {},
   });
   expect(() => changedFn(old, { config: { 'A=B': 'w' } }, nowMs)).toThrow(failsWith('configKeyInvalid'));
-  expect(() => changedFn(old, { image: 'New:${V}' }, nowMs)).toThrow(failsWith('fnImageInvalid'));
+  expect(() => changedFn(old, { image: 'New:$V' }, nowMs)).toThrow(failsWith('fnImageInvalid'));
   expect(() => fnWith({ image: 'Team/Fn:1' })).toThrow(failsWith('fnImageInvalid'));
 });
 

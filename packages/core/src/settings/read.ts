@@ -35,6 +35,26 @@ export function readSettings<S extends SettingsShape>(shape: S, env: Environment
   return Object.freeze(values) as SettingsOf<S>;
 }
 
+/** Each setting that is right, and in place of the others what holds without them; undefined where that is nothing. */
+export function readWhatFits<S extends SettingsShape>(shape: S, env: Environment): Partial<SettingsOf<S>> {
+  const values: Record<string, unknown> = {};
+  for (const [key, setting] of Object.entries(shape)) {
+    const readings = [() => lookUp(setting, env), () => undefined].map((text) => () => {
+      const given = text();
+      return given === undefined ? setting.fallback() : setting.parse(given);
+    });
+    for (const read of readings) {
+      try {
+        values[key] = read();
+        break;
+      } catch (error) {
+        if (!(error instanceof SettingProblem)) throw error;
+      }
+    }
+  }
+  return values as Partial<SettingsOf<S>>;
+}
+
 /** What is wrong about a setting that stands in for another. */
 function eitherOr({ name, insteadOf }: Setting<unknown>, given: ReadonlySet<string>): string[] {
   if (insteadOf === undefined || given.has(name) !== given.has(insteadOf)) return [];

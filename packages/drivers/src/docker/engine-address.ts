@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import { readSmallFileSync } from '@fnfleet/core';
+import { readSmallFileSync, SettingsError } from '@fnfleet/core';
 
 const DEFAULT_HOST = 'unix:///var/run/docker.sock';
 const TLS_PORT = 2376;
@@ -30,7 +30,7 @@ export interface EngineConnection {
 
 /**
  * The engine that the settings name, by the rules of the docker command.
- * @throws Error when the address cannot be understood or a certificate cannot be read
+ * @throws SettingsError when the address cannot be understood or a certificate cannot be read
  */
 export function engineAddress(settings: EngineAddressSettings): EngineAddress {
   const text = settings.dockerHost ?? DEFAULT_HOST;
@@ -39,7 +39,7 @@ export function engineAddress(settings: EngineAddressSettings): EngineAddress {
   }
   const url = URL.parse(text.includes('://') ? text : `tcp://${text}`);
   if (url === null || !['tcp:', 'http:', 'https:'].includes(url.protocol)) {
-    throw new Error(`DOCKER_HOST: expected unix:///path or tcp://host:port, got ${JSON.stringify(text)}`);
+    throw new SettingsError([`DOCKER_HOST: expected unix:///path or tcp://host:port, got ${JSON.stringify(text)}`]);
   }
   const port = url.port === '' ? 2375 : Number(url.port);
   const secure = Boolean(settings.dockerTlsVerify) || port === TLS_PORT || url.protocol === 'https:';
@@ -56,6 +56,12 @@ export function engineAddress(settings: EngineAddressSettings): EngineAddress {
 }
 
 function certificates(folder: string): EngineConnection {
-  const read = (name: string) => readSmallFileSync(join(folder, name));
+  const read = (name: string) => {
+    try {
+      return readSmallFileSync(join(folder, name));
+    } catch (error) {
+      throw new SettingsError([`DOCKER_CERT_PATH: ${join(folder, name)} cannot be read: ${(error as Error).message}`]);
+    }
+  };
   return { ca: read('ca.pem'), cert: read('cert.pem'), key: read('key.pem') };
 }

@@ -212,7 +212,7 @@ it.each`
   await expect(created()).rejects.toMatchObject({ message: `Container cannot be made: ${problem}`, detail: message });
 });
 
-it.each(['hello:${VERSION}', 'Team/Fn:1', '..//127.0.0.1:80/x', '../containers/json?', 'a/../../b', 'i:1#'])(
+it.each(['hello:$VERSION', 'Team/Fn:1', '..//127.0.0.1:80/x', '../containers/json?', 'a/../../b', 'i:1#'])(
   'an image %s: nothing of it gets into a request, and its owner is told',
   async (image) => {
     const before = engine.targets.length;

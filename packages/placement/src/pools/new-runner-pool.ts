@@ -28,13 +28,21 @@ export function newRunnerPool(options: RunnerPoolOptions): MembershipPool {
   return new MembershipPool({ ...describedSource(options), createRunner, clock, logger });
 }
 
+/**
+ * What can be found wrong with a pool before it is made.
+ * @throws SettingsError
+ */
+export function checkRunnerPool(settings: RunnerPoolOptions['settings']): void {
+  describedSource({ settings });
+}
+
 interface Described {
   readonly kind: string;
   readonly description: string;
   readonly source: MembershipSource;
 }
 
-function describedSource(options: RunnerPoolOptions): Described {
+function describedSource(options: Omit<RunnerPoolOptions, 'createRunner'>): Described {
   const { runnerAddresses: addresses = [], runnerPool } = options.settings;
   if (addresses.length > 0 && runnerPool !== undefined) {
     throw new SettingsError(['FN_RUNNER_ADDRESSES, FN_RUNNER_POOL: both are given, and only one of them is allowed']);
@@ -49,7 +57,7 @@ function describedSource(options: RunnerPoolOptions): Described {
   }));
 }
 
-function sourceOf(text: string, options: RunnerPoolOptions): Described {
+function sourceOf(text: string, options: Omit<RunnerPoolOptions, 'createRunner'>): Described {
   const { pools = builtIn, clock = systemClock, random = Math.random, logger = silentLogger } = options;
   const { kubernetesHost: host, kubernetesPort: port = '443' } = options.settings;
   const url = parsePoolUrl(text);

@@ -51,17 +51,18 @@ export interface Registration extends Service {
 export function newRegistration(options: RegistrationOptions): Registration | undefined {
   const { register, advertiseAddress } = options.settings;
   if (register === undefined) return undefined;
-  const { place, ttlS } = placeOf(register);
+  const problems: string[] = [];
+  const found = placeOf(register, problems);
   if (advertiseAddress === undefined) {
-    throw new SettingsError(['FN_ADVERTISE_ADDRESS: required with FN_REGISTER: where balancers reach this runner']);
+    problems.push('FN_ADVERTISE_ADDRESS: required with FN_REGISTER: where balancers reach this runner');
+  } else {
+    // Which port it is does not matter for what is wrong with the host.
+    const problem = problemOfAddress(withPort(advertiseAddress, 1));
+    const got = JSON.stringify(advertiseAddress);
+    if (problem !== undefined) problems.push(`FN_ADVERTISE_ADDRESS: expected host:port, got ${got}: ${problem}`);
   }
-  // Which port it is does not matter for what is wrong with the host.
-  const problem = problemOfAddress(withPort(advertiseAddress, 1));
-  if (problem !== undefined) {
-    throw new SettingsError([
-      `FN_ADVERTISE_ADDRESS: expected host:port, got ${JSON.stringify(advertiseAddress)}: ${problem}`,
-    ]);
-  }
+  if (found === undefined || advertiseAddress === undefined || problems.length > 0) throw new SettingsError(problems);
+  const { place, ttlS } = found;
   const { clock = systemClock, random = Math.random, logger = silentLogger, port } = options;
   const entry = () => {
     const address = withPort(advertiseAddress, port());
@@ -124,13 +125,14 @@ const MIN_TTL_S = 2;
 const MAX_TTL_S = 3600;
 const DEFAULT_TTL_S = 10;
 
-function placeOf(register: string): { place: EtcdPlace; ttlS: number } {
+function placeOf(register: string, problems: string[]): { place: EtcdPlace; ttlS: number } | undefined {
   try {
     const url = parsePoolUrl(register);
     if (url.scheme !== 'etcd') throw new Error(`unknown scheme ${JSON.stringify(url.scheme)}; known: etcd`);
     return { place: parseEtcdUrl(url, ['ttl']), ttlS: ttlOf(url) };
   } catch (error) {
-    throw new SettingsError([`FN_REGISTER: ${(error as Error).message}`]);
+    problems.push(`FN_REGISTER: ${(error as Error).message}`);
+    return undefined;
   }
 }
 

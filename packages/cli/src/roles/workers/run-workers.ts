@@ -2,6 +2,7 @@ import { createServer } from 'node:net';
 import { commonSettings, createLogger, type Environment, readSettings, systemClock } from '@fnfleet/core';
 import { httpSettings } from '@fnfleet/http';
 import { stopSignal } from '../../stop-signal.js';
+import { checkSettings } from '../check-settings.js';
 import { tellParent } from '../parent-messages.js';
 import { measureProcess } from '../process-metrics.js';
 import type { Role } from '../role.js';
@@ -17,6 +18,7 @@ const BEYOND_GRACE_MS = 5_000;
  * @throws SettingsError, or when they do not start
  */
 export async function runWorkers(role: Role, count: number, env: Environment): Promise<void> {
+  checkSettings(role, env);
   const common = readSettings({ ...role.settings, ...commonSettings, ...httpSettings }, env);
   const logger = createLogger({ level: common.logLevel, format: common.logFormat, fields: { role: role.name } });
   warnOfUnknownSettings(env, logger);
