@@ -14,6 +14,8 @@ export interface BuildOptions {
   /** Pushes the image. */
   readonly push: boolean;
   readonly buildArgs: Readonly<Record<string, string>>;
+  /** By BuildKit in place of the engine's own builder. */
+  readonly buildkit: boolean;
   readonly noCache: boolean;
   readonly maxContextMib: number;
 }
@@ -39,7 +41,7 @@ export function isBuildable(folder: string, { build }: FuncFile): boolean {
 export async function buildFolder(
   folder: string,
   { spec: { image }, build }: FuncFile,
-  { push, buildArgs, noCache, maxContextMib }: BuildOptions,
+  { push, buildArgs, buildkit, noCache, maxContextMib }: BuildOptions,
   // Ctrl-C ends the process, and with it the connection: the engine gives up what nobody waits for.
   signal: AbortSignal = new AbortController().signal,
 ): Promise<BuiltImage> {
@@ -56,7 +58,10 @@ export async function buildFolder(
   });
   try {
     remark(`building ${image} from ${folder}: ${files} files, ${(bytes / MIB).toFixed(1)} MiB`);
-    const id = await builder.build({ context: archive, dockerfile: 'Dockerfile', image, buildArgs, noCache }, signal);
+    const id = await builder.build(
+      { context: archive, dockerfile: 'Dockerfile', image, buildArgs, buildkit, noCache },
+      signal,
+    );
     if (!push) return { image, pinned: id };
     remark(`pushing ${image}`);
     return { image, pinned: await builder.push(image, signal) };

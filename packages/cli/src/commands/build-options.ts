@@ -8,6 +8,7 @@ export interface BuildFlags {
   readonly push: boolean;
   readonly buildArg: Readonly<Record<string, string>>;
   readonly cache: boolean;
+  readonly buildkit: boolean;
   readonly maxContext: number;
 }
 
@@ -26,6 +27,7 @@ export function withBuildOptions(command: Command): Command {
         .argParser(buildArg),
     )
     .option('--no-cache', 'run every step again')
+    .option('--buildkit', 'build by BuildKit, for what only it takes: RUN --mount, here-documents, # syntax', false)
     .option(
       '--max-context <MiB>',
       'the most that the folder may have, without what .dockerignore names',
@@ -34,8 +36,15 @@ export function withBuildOptions(command: Command): Command {
     );
 }
 
-export function buildOptionsOf({ registry, push, buildArg: buildArgs, cache, maxContext }: BuildFlags): BuildOptions {
-  return { push: push && Boolean(registry), buildArgs, noCache: !cache, maxContextMib: maxContext };
+export function buildOptionsOf({
+  registry,
+  push,
+  buildArg: buildArgs,
+  cache,
+  buildkit,
+  maxContext,
+}: BuildFlags): BuildOptions {
+  return { push: push && Boolean(registry), buildArgs, buildkit, noCache: !cache, maxContextMib: maxContext };
 }
 
 function buildArg(text: string, before: Readonly<Record<string, string>>): Readonly<Record<string, string>> {

@@ -14,6 +14,8 @@ export interface Progress {
   readonly output?: string | undefined;
   /** Of a pull or push: what happens. Not there when it only counts bytes. */
   readonly status?: string | undefined;
+  /** Of a build by BuildKit: how far it is, in its own form (BuildkitTrace). */
+  readonly trace?: string | undefined;
   /** Of the image that was built. */
   readonly imageId?: string | undefined;
   /** Of the image that was pushed. */
@@ -60,6 +62,7 @@ function progressOf({ stream, status, id, progressDetail, aux }: Readonly<Record
   return {
     output: textOf(stream),
     status: what !== undefined && whose !== undefined ? `${whose}: ${what}` : what,
+    trace: id === 'moby.buildkit.trace' ? textOf(aux) : undefined,
     imageId: textOf(ID),
     digest: textOf(Digest),
   };

@@ -56,6 +56,8 @@ export interface ImageBuild {
   /** The name that the image gets. */
   readonly image: string;
   readonly buildArgs: Readonly<Record<string, string>>;
+  /** By BuildKit. It pulls base images without credentials: those stay with the command line that it expects to hear from. */
+  readonly buildkit: boolean;
   /** Every step again, whatever there is from earlier builds. */
   readonly noCache: boolean;
   /** For the registries of base images. */
@@ -145,6 +147,7 @@ export class Engine {
         dockerfile: build.dockerfile,
         buildargs: build.buildArgs,
         nocache: build.noCache,
+        version: build.buildkit ? '2' : undefined,
         forcerm: true,
       },
       body: build.context,

@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import { readdirSync, readFileSync } from 'node:fs';
 import { Readable } from 'node:stream';
 import { type Environment, readSettings, silentLogger } from '@fnfleet/core';
 import Docker from 'dockerode';
@@ -33,7 +34,7 @@ async function context(files: Readonly<Record<string, string>>): Promise<Readabl
   return Readable.from(tar(Object.entries(files).map(([path, text]) => ({ path, content: Buffer.from(text) }))));
 }
 
-const rest = { dockerfile: 'Dockerfile', buildArgs: {}, noCache: false } as const;
+const rest = { dockerfile: 'Dockerfile', buildArgs: {}, buildkit: false, noCache: false } as const;
 
 beforeEach(() => {
   lines = [];
@@ -70,6 +71,25 @@ describe('an image that is built', () => {
     expect(lines.join('\n')).toContain('Grüße');
   });
 
+  it('can be built by BuildKit, which takes more of a Dockerfile: steps, output, the reason of a failure', async () => {
+    const build = async (code: string, name = aName()) => {
+      const step = `RUN --mount=type=cache,target=/cache ${JSON.stringify(['node', '-e', code])}`;
+      const Dockerfile = `FROM ${BASE}\n${step}\n`;
+      return aBuilder().build({ ...rest, buildkit: true, image: name, context: await context({ Dockerfile }) }, never);
+    };
+    const marker = randomUUID();
+    const image = aName();
+    const id = await build(`console.log('\x1b[31mred\x1b[0m ${marker}')`, image);
+    expect((await new Docker().getImage(image).inspect()).Id).toBe(id);
+    expect(lines).toContain(`red ${marker}`);
+    expect(lines.filter((line) => /^\[.*2\/2\] RUN --mount/.test(line))).toHaveLength(1);
+    lines = [];
+    expect(await build(`console.log('\x1b[31mred\x1b[0m ${marker}')`, image)).toBe(id);
+    expect(lines.filter((line) => /^CACHED \[.*2\/2\] RUN --mount/.test(line))).toHaveLength(1);
+    await expect(build("console.error('why'); process.exit(7)")).rejects.toThrow(/^cannot build .*exit code: 7/);
+    expect(lines).toContain('why');
+  });
+
   it.each([
     ['a step that fails', `FROM ${BASE}\nRUN ["node","-e","process.exit(7)"]\n`, /returned a non-zero code: 7/],
     ['a Dockerfile with a mistake', 'FRUM scratch\n', /unknown instruction: FRUM/i],
@@ -87,21 +107,25 @@ describe('an image that is built', () => {
     await expect(build).rejects.toThrow(/^func\.js changed/);
   });
 
-  it('is given up by the engine when its caller gives up', async () => {
+  it.each([
+    ['the engine', false],
+    ['BuildKit', true],
+  ])('is given up by %s when its caller gives up', async (_, buildkit) => {
     const marker = randomUUID();
-    const Dockerfile = `FROM ${BASE}\nRUN ["node","-e","console.log('under way'); setTimeout(() => {}, 600_000)","${marker}"]\n`;
-    const running = async () => {
-      const found = await new Docker().listContainers({ all: true });
-      return found.filter(({ Command }) => Command.includes(marker)).length;
-    };
+    const program = "console.log('under way'); setTimeout(() => {}, 600_000)";
+    const Dockerfile = `FROM ${BASE}\nRUN ${JSON.stringify(['node', '-e', program, marker])}\n`;
+    const running = () => readdirSync('/proc').filter((pid) => /^\d+$/.test(pid) && isNode(pid, marker)).length;
     const life = new AbortController();
-    const build = aBuilder().build({ ...rest, image: aName(), context: await context({ Dockerfile }) }, life.signal);
+    const build = aBuilder().build(
+      { ...rest, buildkit, image: aName(), context: await context({ Dockerfile }) },
+      life.signal,
+    );
     build.catch(() => undefined);
     await until(() => lines.includes('under way'));
-    expect(await running()).toBe(1);
+    expect(running()).toBe(1);
     life.abort();
     await expect(build).rejects.toThrow(/^cannot build /);
-    await until(async () => (await running()) === 0);
+    await until(() => running() === 0);
   });
 
   it('cannot be where there is no engine', async () => {
@@ -164,6 +188,17 @@ describe('an engine that answers strangely', () => {
     expect(await builder.build({ ...rest, image: 'a:1', context: Readable.from([]) }, never)).toBe(ID);
   });
 
+  it('and of what BuildKit says shows what it understands', async () => {
+    const trace = (aux: unknown) => ({ id: 'moby.buildkit.trace', aux });
+    const bytes = (...parts: number[]) => Buffer.from(parts).toString('base64');
+    // A log whose message is longer than it is, a step without an end, a number without an end, and no text at all.
+    const parts = [bytes(0x1a, 4, 0x22, 200, 1, 65), bytes(10, 255, 255, 255, 255, 15), bytes(255, 255), '%', 7, {}];
+    const log = bytes(0x1a, 5, 0x22, 3, 111, 107, 10);
+    engine.answers('POST /build', said(...parts.map(trace), trace(log), { aux: { ID } }));
+    await aBuilder(engine.environment).build({ ...rest, image: 'a:1', context: Readable.from([]) }, never);
+    expect(lines).toEqual(['ok']);
+  });
+
   it('shows no more of a line than a screen has', async () => {
     engine.answers('POST /build', said(...Array(100).fill({ stream: 'y'.repeat(1_000) }), { aux: { ID } }));
     await aBuilder(engine.environment).build({ ...rest, image: 'a:1', context: Readable.from([]) }, never);
@@ -173,4 +208,14 @@ describe('an engine that answers strangely', () => {
 
 async function until(isSo: () => boolean | Promise<boolean>): Promise<void> {
   while (!(await isSo())) await new Promise((resolve) => setTimeout(resolve, 50));
+}
+
+/** Whether a process is the program of a step that has this among its arguments. */
+function isNode(pid: string, marker: string): boolean {
+  try {
+    const [program, ...args] = readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0');
+    return program === 'node' && args.includes(marker);
+  } catch {
+    return false;
+  }
 }

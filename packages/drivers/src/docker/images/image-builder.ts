@@ -5,6 +5,7 @@ import { Engine, type ImageBuild } from '../engine.js';
 import { engineAddress } from '../engine-address.js';
 import { EngineNonsenseError, isUnreachable } from '../engine-errors.js';
 import type { Progress } from '../engine-progress.js';
+import { BuildkitTrace } from './buildkit-trace.js';
 import { parseImageReference, pullName } from './image-reference.js';
 import { RegistryCredentials } from './registry-credentials.js';
 
@@ -45,6 +46,7 @@ export class ImageBuilder {
    */
   async build(build: Omit<ImageBuild, 'credentials'>, signal: AbortSignal): Promise<string> {
     const lines = new Lines(this.progress);
+    const trace = new BuildkitTrace();
     let contextError: Error | undefined;
     build.context.once('error', (error) => {
       contextError = error;
@@ -53,6 +55,7 @@ export class ImageBuilder {
     const onProgress = (progress: Progress) => {
       id = progress.imageId ?? id;
       lines.add(progress.output ?? '');
+      if (progress.trace !== undefined) lines.add(trace.read(progress.trace));
       if (progress.status !== undefined) lines.add(`${progress.status}\n`);
     };
     try {
