@@ -39,6 +39,8 @@ describe('the request that makes a container', () => {
       StdinOnce: false,
       Hostname: 'runner-1',
       User: '1000:1000',
+      // Whatever the image says.
+      Healthcheck: { Test: ['NONE'] },
       HostConfig: {
         Init: true,
         ReadonlyRootfs: true,

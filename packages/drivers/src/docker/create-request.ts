@@ -26,7 +26,7 @@ export function createRequest(
   { iofsDirectory, network }: ContainerSetting,
 ): ContainerCreateOptions {
   const networkMode = spec.networkDisabled ? 'none' : network;
-  const { User, HostConfig } = confinement(policy);
+  const { User, Healthcheck, HostConfig } = confinement(policy);
   return {
     name: spec.id,
     Image: spec.image,
@@ -40,6 +40,7 @@ export function createRequest(
     // A container in a network of its own choice cannot be given a host name.
     ...(networkMode === undefined ? { Hostname: policy.hostname } : {}),
     ...(User === undefined ? {} : { User }),
+    Healthcheck,
     HostConfig: {
       ...HostConfig,
       // Reaps what functions leave behind, and passes signals on.
@@ -57,10 +58,20 @@ export function createRequest(
   };
 }
 
+interface Confinement {
+  readonly User?: string;
+  readonly Healthcheck: ContainerCreateOptions['Healthcheck'];
+  readonly HostConfig: HostConfig;
+}
+
+/** Those of an image would run in a container that is idle, and fail in one that is frozen. */
+const NO_CHECKS: Confinement['Healthcheck'] = { Test: ['NONE'] };
+
 /** What keeps any container of ours in, whatever it is for. */
-export function confinement(policy: ContainerPolicy): { readonly User?: string; readonly HostConfig: HostConfig } {
+export function confinement(policy: ContainerPolicy): Confinement {
   return {
     ...(policy.unprivileged ? { User: FUNCTION_USER } : {}),
+    Healthcheck: NO_CHECKS,
     HostConfig: {
       ReadonlyRootfs: policy.readonlyRoot,
       ...(policy.unprivileged ? { CapDrop: ['all'] } : {}),

@@ -10,7 +10,7 @@ export function preforkRequest(
   settings: PreforkSettings,
   policy: ContainerPolicy,
 ): ContainerCreateOptions {
-  const { User, HostConfig } = confinement(policy);
+  const { User, Healthcheck, HostConfig } = confinement(policy);
   return {
     name,
     Hostname: name,
@@ -21,6 +21,7 @@ export function preforkRequest(
     AttachStdout: false,
     AttachStderr: false,
     ...(User === undefined ? {} : { User }),
+    Healthcheck,
     HostConfig: {
       ...HostConfig,
       LogConfig: { Type: 'none', Config: {} },
