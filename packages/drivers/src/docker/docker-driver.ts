@@ -156,7 +156,7 @@ export class DockerDriver implements Driver {
   private async make(spec: ContainerSpec, signal: AbortSignal): Promise<DockerContainer> {
     const policy = await this.policy;
     const iofs = await this.home.create();
-    const network = spec.networkDisabled ? undefined : (this.prefork?.join() ?? this.networks.join());
+    const network = spec.networkDisabled ? undefined : ((await this.prefork?.join()) ?? this.networks.join());
     const container = new DockerContainer(spec, {
       engine: this.engine,
       clock: this.clock,

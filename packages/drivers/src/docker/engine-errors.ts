@@ -110,6 +110,8 @@ function startFailed(error: EngineError): Error {
   const { status, message } = error;
   if (message.includes('failed to initialize logging driver'))
     return new FnError('syslogUnavailable', { cause: error });
+  // A container of the prefork pool has ended since it was looked at.
+  if (/\bjoin(ing)? network\b/.test(message)) return new FnError('serverBusy', { cause: error });
   if (status === 400 || OWN_FAULT.test(message))
     return new FnError('containerInitFailed', { cause: error, detail: message });
   return error;

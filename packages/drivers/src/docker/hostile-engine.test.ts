@@ -258,20 +258,23 @@ it('what a container is made with stands in the body, and only its name in the r
 const OCI = 'failed to create shim task: OCI runtime create failed: unable to start container process: ';
 
 it.each`
-  status | message                                                             | code
-  ${400} | ${`${OCI}exec: "/nope": stat /nope: no such file or directory`}     | ${'containerInitFailed'}
-  ${404} | ${`${OCI}exec: "/nope": stat /nope: no such file or directory`}     | ${'containerInitFailed'}
-  ${500} | ${`${OCI}error during container init: environment variable value`}  | ${'containerInitFailed'}
-  ${500} | ${'unable to find user nobody: no matching entries in passwd file'} | ${'containerInitFailed'}
-  ${500} | ${'failed to initialize logging driver: dial tcp: refused'}         | ${'syslogUnavailable'}
-  ${404} | ${'network fnnet not found'}                                        | ${'EngineError'}
-  ${500} | ${'driver failed programming external connectivity'}                | ${'EngineError'}
+  status | message                                                              | code
+  ${400} | ${`${OCI}exec: "/nope": stat /nope: no such file or directory`}      | ${'containerInitFailed'}
+  ${404} | ${`${OCI}exec: "/nope": stat /nope: no such file or directory`}      | ${'containerInitFailed'}
+  ${500} | ${`${OCI}error during container init: environment variable value`}   | ${'containerInitFailed'}
+  ${500} | ${'unable to find user nobody: no matching entries in passwd file'}  | ${'containerInitFailed'}
+  ${500} | ${'failed to initialize logging driver: dial tcp: refused'}          | ${'syslogUnavailable'}
+  ${409} | ${'cannot join network of a non running container: 1a2b'}            | ${'serverBusy'}
+  ${500} | ${'joining network namespace of container: No such container: 1a2b'} | ${'serverBusy'}
+  ${404} | ${'network fnnet not found'}                                         | ${'EngineError'}
+  ${500} | ${'driver failed programming external connectivity'}                 | ${'EngineError'}
 `('a container that it does not start, $status $message: $code', async ({ status, message, code }) => {
   const container = await created();
   engine.answers(`POST /containers/${container.id}/wait`, 'goes on');
   engine.answers(`POST /containers/${container.id}/start`, [status, { message }]);
   expect(await codeOf(container.start(never))).toBe(code);
-  if (code in ERRORS) expect(ERRORS[code as ErrorCode].blame).toBe('function');
+  const blame = code === 'serverBusy' ? 'platform' : 'function';
+  if (code in ERRORS) expect(ERRORS[code as ErrorCode].blame).toBe(blame);
   await container.close();
 });
 

@@ -14,6 +14,9 @@ class PoolEngine {
   readonly requests: ContainerCreateOptions[] = [];
   removed = 0;
   failure: Error | undefined;
+  /** What it answers to who looks at a container. */
+  looking: Error | undefined;
+  private readonly ended = new Set<string>();
 
   readonly calls: Pick<
     Engine,
@@ -34,8 +37,17 @@ class PoolEngine {
       if (!this.running.delete(name)) throw new EngineError(404, 'no such container');
       this.removed += 1;
     },
-    inspectContainer: async () => ({ running: true, outOfMemory: false, pid: 1 }),
+    inspectContainer: async (name) => {
+      if (this.looking) throw this.looking;
+      if (!this.running.has(name)) throw new EngineError(404, 'no such container');
+      return { running: !this.ended.has(name), outOfMemory: false, pid: 1 };
+    },
   };
+
+  /** Ends the container with this id, and does not tell those who watch it yet. */
+  endUnseen(network: string): void {
+    for (const name of this.running.keys()) if (`container:${name.toUpperCase()}` === network) this.ended.add(name);
+  }
 
   /** Ends the container with this id, as a crash would. */
   end(network: string): void {
@@ -76,18 +88,22 @@ describe('the prefork pool', () => {
     await closed;
     expect([...engine.running.keys()]).toEqual([]);
     expect(clock.pendingTimers).toBe(0);
-    expect(pool.join()).toBeUndefined();
+    expect(await pool.join()).toBeUndefined();
   });
 
   it('lends each network to one function at a time, the one that came back last first', async () => {
     await filled({ FN_EXPERIMENTAL_PREFORK_POOL_SIZE: '3' });
-    const [a, b, c] = [pool.join(), pool.join(), pool.join()];
+    const [a, b, c] = [await pool.join(), await pool.join(), await pool.join()];
     expect(new Set([a?.network, b?.network, c?.network]).size).toBe(3);
-    expect(pool.join()).toBeUndefined();
+    expect(await pool.join()).toBeUndefined();
     a?.release();
     c?.release();
     c?.release();
-    expect([pool.join()?.network, pool.join()?.network, pool.join()]).toEqual([c?.network, a?.network, undefined]);
+    expect([(await pool.join())?.network, (await pool.join())?.network, await pool.join()]).toEqual([
+      c?.network,
+      a?.network,
+      undefined,
+    ]);
   });
 
   it('makes them in turn on the networks named, shut in like functions', async () => {
@@ -111,6 +127,7 @@ describe('the prefork pool', () => {
       AttachStdout: false,
       AttachStderr: false,
       User: '1000:1000',
+      Healthcheck: { Test: ['NONE'] },
       HostConfig: {
         ReadonlyRootfs: true,
         CapDrop: ['all'],
@@ -124,31 +141,57 @@ describe('the prefork pool', () => {
 
   it('replaces one that ends, on loan or not, and lends a dead one no more', async () => {
     await filled({ FN_EXPERIMENTAL_PREFORK_POOL_SIZE: '2' });
-    const lent = pool.join();
-    const free = pool.join();
+    const lent = await pool.join();
+    const free = await pool.join();
     free?.release();
     engine.end(lent?.network ?? '');
     engine.end(free?.network ?? '');
     await clock.advance(0);
     lent?.release();
-    const now = [pool.join()?.network, pool.join()?.network];
+    const now = [(await pool.join())?.network, (await pool.join())?.network];
     expect(new Set([...now, lent?.network, free?.network, undefined]).size).toBe(5);
-    expect([engine.removed, engine.running.size, pool.join()]).toEqual([2, 2, undefined]);
+    expect([engine.removed, engine.running.size, await pool.join()]).toEqual([2, 2, undefined]);
+  });
+
+  it('lends none that has ended while nobody was told, and replaces it', async () => {
+    await filled({ FN_EXPERIMENTAL_PREFORK_POOL_SIZE: '2' });
+    const [a, b] = [await pool.join(), await pool.join()];
+    a?.release();
+    b?.release();
+    engine.endUnseen(b?.network ?? '');
+    const again = await pool.join();
+    expect(again?.network).toBe(a?.network);
+    engine.endUnseen(a?.network ?? '');
+    again?.release();
+    expect(await pool.join()).toBeUndefined();
+    await clock.advance(0);
+    const now = [(await pool.join())?.network, (await pool.join())?.network];
+    expect(new Set([...now, a?.network, b?.network, undefined]).size).toBe(5);
+    expect([engine.removed, engine.running.size]).toEqual([2, 2]);
+  });
+
+  it('lends none while the engine does not tell, and keeps them', async () => {
+    await filled({ FN_EXPERIMENTAL_PREFORK_POOL_SIZE: '1' });
+    engine.looking = new Error('no answer');
+    expect(await pool.join()).toBeUndefined();
+    engine.looking = undefined;
+    expect(await pool.join()).toBeDefined();
+    expect(engine.removed).toBe(0);
   });
 
   it('replaces each after one use when that is asked for', async () => {
     await filled({ FN_EXPERIMENTAL_PREFORK_POOL_SIZE: '1', FN_EXPERIMENTAL_PREFORK_USE_ONCE: '1' });
-    const first = pool.join();
-    expect(pool.join()).toBeUndefined();
+    const first = await pool.join();
+    expect(await pool.join()).toBeUndefined();
     first?.release();
     await clock.advance(0);
     expect(engine.removed).toBe(1);
-    expect(pool.join()?.network).not.toBe(first?.network);
+    expect((await pool.join())?.network).not.toBe(first?.network);
   });
 
   it('agent-and-docker 92: removes what is free and what is on loan when it is closed', async () => {
     await filled({ FN_EXPERIMENTAL_PREFORK_POOL_SIZE: '2' });
-    const lent = pool.join();
+    const lent = await pool.join();
     await pool.close();
     expect([engine.removed, engine.running.size]).toEqual([2, 0]);
     lent?.release();
@@ -165,6 +208,6 @@ describe('the prefork pool', () => {
     expect(warnings).toEqual(['cannot run a container of the prefork pool']);
     engine.failure = undefined;
     await clock.advance(100);
-    expect(pool.join()).toBeDefined();
+    expect(await pool.join()).toBeDefined();
   });
 });

@@ -1,6 +1,7 @@
 import { IdGenerator, Once } from '@fnfleet/core';
 import { RateLimit } from '../../rate-limit.js';
 import type { ContainerPolicy } from '../container-policy.js';
+import { isNotFound } from '../engine-errors.js';
 import type { NetworkMembership } from '../network-pool.js';
 import { type PreforkDeps, PreforkMember } from './prefork-member.js';
 import { preforkRequest } from './prefork-request.js';
@@ -20,6 +21,8 @@ const START_BURST = 20;
  *     when it has ended or was retired, and begins again.
  * F2  A container is lent to one function at a time, the one that came back last first.
  * F3  close() ends the supervisors and removes their containers; one on loan is not waited for.
+ * F4  It is looked at before it is lent: no function can start on the network of a container that has ended, and the engine
+ *     tells of an end when it gets to it.
  */
 export class PreforkPool {
   /** From before their creation until after their removal, by name. */
@@ -46,15 +49,20 @@ export class PreforkPool {
     if (!this.closing.called) void this.supervising.call();
   }
 
-  /** Lends a network. Undefined when none is free. */
-  join(): NetworkMembership | undefined {
-    const member = this.free.pop();
-    if (member === undefined) {
-      this.deps.logger.debug('docker pre fork pool empty');
-      return undefined;
+  /** Lends a network. Undefined when none is free and there. */
+  async join(): Promise<NetworkMembership | undefined> {
+    for (let member = this.free.pop(); member !== undefined; member = this.free.pop()) {
+      const state = await this.look(member);
+      if (state === 'runs') return this.lend(member);
+      if (state === 'unknown') {
+        this.takeBack(member);
+        return undefined;
+      }
+      // Its supervisor, who has not heard of its end yet, makes another.
+      member.retire();
     }
-    const giveBack = new Once(async () => this.takeBack(member));
-    return { network: member.network, release: () => void giveBack.call() };
+    this.deps.logger.debug('docker pre fork pool empty');
+    return undefined;
   }
 
   /** Whether a container is one of the pool. */
@@ -65,6 +73,21 @@ export class PreforkPool {
   /** Removes all containers. Idempotent, never rejects. */
   close(): Promise<void> {
     return this.closing.call();
+  }
+
+  private lend(member: PreforkMember): NetworkMembership {
+    const giveBack = new Once(async () => this.takeBack(member));
+    return { network: member.network, release: () => void giveBack.call() };
+  }
+
+  /** F4. `unknown`: the engine does not tell. */
+  private async look(member: PreforkMember): Promise<'runs' | 'ended' | 'unknown'> {
+    try {
+      const { running } = await this.deps.engine.inspectContainer(member.name);
+      return running && this.running.has(member) ? 'runs' : 'ended';
+    } catch (error) {
+      return isNotFound(error) ? 'ended' : 'unknown';
+    }
   }
 
   private takeBack(member: PreforkMember): void {
