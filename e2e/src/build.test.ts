@@ -89,9 +89,12 @@ async function removeImages(): Promise<void> {
   }
 }
 
-async function fleet(): Promise<{ FN_API_URL: string }> {
+async function fleet(settings: Readonly<Record<string, string>> = {}): Promise<{ FN_API_URL: string }> {
   const port = await freePorts(6);
-  const up = begin(['up', '--runners', '1', '--quiet', '--port', `${port}`, '--grpc-port', `${port + 4}`], PATIENCE);
+  const up = begin(['up', '--runners', '1', '--quiet', '--port', `${port}`, '--grpc-port', `${port + 4}`], {
+    ...PATIENCE,
+    ...settings,
+  });
   await up.prints(/The fleet is up/);
   return { FN_API_URL: `http://127.0.0.1:${port}` };
 }
@@ -181,6 +184,19 @@ it('fnfleet dev: a saved file is the new answer, a mistake is told and mended, a
   writeFileSync(file('func.yaml'), `${config}config:\n  GREETING: Salut\n`);
   await dev.prints(/answer 200: \{"message":"Salut, Ada!"\}\n/);
 
+  dev.signal('SIGINT');
+  expect(await dev.ended).toEqual({ code: 0, signal: null });
+});
+
+it('fnfleet dev without Docker: processes of the folder itself, new ones for each change', async () => {
+  await init();
+  writeFileSync(file('process.json'), '{ "command": ["node", "func.js"] }');
+  const settings = { FN_DRIVER: 'process', FN_PROCESS_FUNCTIONS: footprint.folder, DOCKER_HOST: 'unix:///nowhere' };
+  const env = { ...(await fleet(settings)), DOCKER_HOST: 'unix:///nowhere' };
+  const dev = begin(['dev', name, '--no-build', '--call', '{"name":"Ada"}'], env);
+  await dev.prints(/answer 200: \{"message":"Hello, Ada!"\}\n/);
+  edit('func.js', "'Hello'", "'Good day'");
+  await dev.prints(/answer 200: \{"message":"Good day, Ada!"\}\n/);
   dev.signal('SIGINT');
   expect(await dev.ended).toEqual({ code: 0, signal: null });
 });

@@ -1,4 +1,5 @@
 import { once } from 'node:events';
+import path from 'node:path';
 import { printableLine, systemClock } from '@fnfleet/core';
 import { Command } from 'commander';
 import { type FleetAccess, fleetAccess } from '../access/fleet-access.js';
@@ -18,6 +19,7 @@ import { apiOption } from './options.js';
 
 interface DevOptions extends BuildFlags {
   readonly app: string;
+  readonly build: boolean;
   readonly call?: string;
   readonly runner: readonly string[];
   readonly api: string;
@@ -35,6 +37,10 @@ export function devCommand(): Command {
     )
     .argument('[folder]', 'folder of the function', '.')
     .option('--app <name>', 'app it belongs to; created if there is none', 'dev')
+    .option(
+      '--no-build',
+      'for a fleet with the process driver: nothing is built, each change gets processes of its own',
+    )
     .option('--call <text>', 'call it with this body after each deployment, and show the answer');
   return withBuildOptions(command)
     .addOption(runnerOption())
@@ -52,13 +58,14 @@ async function dev(folder: string, options: DevOptions): Promise<void> {
   const stopped = stopSignal(() => process.exit(1)).then(() => stop.abort());
   const access = fleetAccess(process.env);
   const api = new ApiClient(options.api, access.fetch);
-  const { app, registry, call } = options;
-  const folderOptions = { app, registry, build: true, prune: false, ...buildOptionsOf(options) };
+  const { app, registry, build, call } = options;
+  const folderOptions = { app, registry, build, prune: false, ...buildOptionsOf(options) };
   let listening: Promise<void> | undefined;
   const kept = new KeptDeployed({
     deploy: async (signal) => {
       const startedAt = systemClock.now();
-      const { fn, lines } = await deployFolder(api, folder, folderOptions, signal);
+      const image = build ? undefined : nextImage(folder);
+      const { fn, lines } = await deployFolder(api, folder, { ...folderOptions, image }, signal);
       say(listening === undefined ? lines : lines.slice(0, 1));
       remark(`• deployed after ${((systemClock.now() - startedAt) / 1000).toFixed(1)} s; waiting for changes`);
       listening ??= listen(fn, options, access, stop.signal);
@@ -74,6 +81,11 @@ async function dev(folder: string, options: DevOptions): Promise<void> {
   } finally {
     await Promise.all([changes.close(), kept.settled(), listening]);
   }
+}
+
+/** The process driver looks at the name alone, so a tag that was never there means the same folder, and new processes. */
+function nextImage(folder: string): string {
+  return `${path.basename(path.resolve(folder))}:t${systemClock.wallNow()}`;
 }
 
 async function listen(fn: FnRef, { runner }: DevOptions, { tls }: FleetAccess, signal: AbortSignal): Promise<void> {
