@@ -76,6 +76,18 @@ describe('an operator', () => {
     expect([code, output]).toEqual([0, expect.stringContaining('all is well')]);
   });
 
+  it('reads what functions print by way of the balancer, which knows the runners', async () => {
+    await invoke(url, { knobs: { stdout: ['through the balancer'] } });
+    const line = await until({
+      what: 'the line',
+      look: async () => {
+        const { output } = await run('logs', 'sleeper', '--app', 'e2e', '--no-follow', '--api', fleet.apiUrl);
+        return /.*through the balancer.*/.exec(output)?.[0];
+      },
+    });
+    expect(fleet.runnerAddresses.some((address) => line.includes(address))).toBe(true);
+  });
+
   it('sees that the API node is away, and that it is back', async () => {
     await fleet.kill('api');
     const { code, output } = await run('status');

@@ -46,6 +46,7 @@ import { type FunctionLookup, newApiLookup } from './function-lookup.js';
 import { type LBAgent, type LBAgentOptions, newLBAgent, newPlacingAgent } from './lb-agent.js';
 import { type LbOperations, operationsOf } from './operations.js';
 import { ReplayBudget } from './replay/replay-budget.js';
+import { RunnerLogs } from './runner-logs.js';
 import type { LbSettings } from './settings.js';
 import { TraceFile } from './trace-file.js';
 
@@ -112,6 +113,7 @@ class ComposedLbServer implements LbServer {
   private readonly lookup: FunctionLookup;
   private readonly http: HttpService;
   private readonly clock: Clock;
+  private readonly logs: RunnerLogs;
   private readonly trace: TraceFile | undefined;
   private draining: Promise<DrainResult> | undefined;
   private readonly closing = new Once(() => this.shut());
@@ -157,8 +159,9 @@ class ComposedLbServer implements LbServer {
       this.trace = new TraceFile(settings.traceFile, clock, logger);
       this.agent.addCallListener(this.trace);
     }
+    this.logs = new RunnerLogs({ tls: runnerTls(options) });
     this.http = new HttpService({
-      handler: requestHandler(this.agent, this.lookup, options),
+      handler: requestHandler(this.agent, this.lookup, this.logs, options),
       host: options.host,
       port: options.port,
       sharesPort: options.joinGroup !== undefined,
@@ -186,6 +189,7 @@ class ComposedLbServer implements LbServer {
 
   private async drainOnce(graceMs: number): Promise<DrainResult> {
     const until = later(this.clock.now(), graceMs);
+    this.logs.end();
     const http = await this.http.drain({ graceMs });
     const calls = await this.agent.drain({ graceMs: Math.max(0, until - this.clock.now()) });
     await this.close();
@@ -193,6 +197,7 @@ class ComposedLbServer implements LbServer {
   }
 
   private async shut(): Promise<void> {
+    this.logs.end();
     await this.http.close();
     await this.agent.close();
     await this.lookup.close();
@@ -208,9 +213,13 @@ function newAgent(options: LbServerOptions, agentOptions: LBAgentOptions): LBAge
   return newLBAgent(options.pool ?? configuredPool(options), placer, agentOptions);
 }
 
+function runnerTls({ settings = {}, tls: identity }: LbServerOptions): RunnerOptions['tls'] {
+  return identity && { identity, runnerName: settings.tlsRunnerName };
+}
+
 function configuredPool(options: LbServerOptions): RunnerPool {
-  const { settings = {}, createRunner = newGrpcRunner, pools, tls: identity, logger, clock } = options;
-  const tls = identity && { identity, runnerName: settings.tlsRunnerName };
+  const { settings = {}, createRunner = newGrpcRunner, pools, logger, clock } = options;
+  const tls = runnerTls(options);
   return newRunnerPool({
     settings,
     createRunner: (address) => createRunner(address, { logger, tls, silenceMs: settings.silenceMs }),
@@ -223,6 +232,7 @@ function configuredPool(options: LbServerOptions): RunnerPool {
 function requestHandler(
   agent: LBAgent,
   lookup: FunctionLookup,
+  logs: RunnerLogs,
   options: LbServerOptions,
 ): (req: IncomingMessage, res: ServerResponse) => void {
   const { settings = {}, routes = [], middleware = [], metrics, readiness, logger, clock } = options;
@@ -247,6 +257,7 @@ function requestHandler(
       explainRoute(operations),
       fleetRoute(operations, lookup),
       ...cordonRoutes(operations),
+      logs.route(operations),
       ...routes,
     ],
     settings,

@@ -1,17 +1,20 @@
 import { once } from 'node:events';
 import { Command, InvalidArgumentError, Option } from 'commander';
-import { fleetAccess } from '../access/fleet-access.js';
+import { type FleetAccess, fleetAccess } from '../access/fleet-access.js';
 import { ApiClient } from '../api-client.js';
 import { findFunction } from '../find-function.js';
-import { followFleet } from '../logs/follow-fleet.js';
+import { collectThroughBalancer } from '../logs/collect-through-balancer.js';
+import { type FollowFleetOptions, followFleet } from '../logs/follow-fleet.js';
 import { formatJson, formatRaw, formatText } from '../logs/format-line.js';
+import { askBalancers, isHeard } from '../operate/balancers.js';
 import { stopSignal } from '../stop-signal.js';
 import { remark } from '../terminal/say.js';
-import { apiOption, wholeNumber } from './options.js';
+import { apiOption, LOCAL_BALANCERS, lbOption, wholeNumber } from './options.js';
 
 interface LogsOptions {
   readonly app?: string;
-  readonly runner: readonly string[];
+  readonly runner?: readonly string[];
+  readonly lb: readonly string[];
   readonly tail: number;
   readonly follow: boolean;
   readonly json: boolean;
@@ -28,7 +31,12 @@ export function logsCommand(): Command {
     .description('Shows what a function prints, on all runners, until Ctrl-C.')
     .argument('<function>', 'its name within --app, or its id')
     .option('--app <name>', 'app it belongs to')
-    .addOption(runnerOption())
+    .addOption(
+      new Option('--runner <addresses>', 'ask these runners themselves: their gRPC addresses, separated by commas')
+        .env('FN_RUNNER_ADDRESSES')
+        .argParser(addresses),
+    )
+    .addOption(lbOption('balancers whose runners are asked, through them'))
     .option('--tail <n>', 'begin with this many lines of the past of each runner', wholeNumber(0, MAX_TAIL), 10)
     .option('--no-follow', 'end after the lines of the past')
     .option('--json', 'one JSON object a line', false)
@@ -49,7 +57,8 @@ export function runnerOption(): Option {
     .argParser(addresses);
 }
 
-async function logs(nameOrId: string, { app, runner, tail, follow, json, raw, api }: LogsOptions): Promise<void> {
+async function logs(nameOrId: string, options: LogsOptions): Promise<void> {
+  const { app, tail, follow, json, raw, api } = options;
   const stop = new AbortController();
   void stopSignal(() => process.exit(1)).then(() => stop.abort());
   const { stdout } = process;
@@ -59,7 +68,7 @@ async function logs(nameOrId: string, { app, runner, tail, follow, json, raw, ap
   const fn = await findFunction(new ApiClient(api, access.fetch), app, nameOrId);
   const format = json ? formatJson : raw ? formatRaw : formatText;
   await followFleet({
-    runners: runner,
+    ...(await runnersOf(options, access)),
     tls: access.tls,
     fnId: fn.id,
     tail,
@@ -76,8 +85,24 @@ async function logs(nameOrId: string, { app, runner, tail, follow, json, raw, ap
   });
 }
 
+/** Those that are named are asked themselves; else those that balancers have, through the balancers. */
+async function runnersOf(
+  { runner, lb }: LogsOptions,
+  { fetch }: FleetAccess,
+): Promise<Pick<FollowFleetOptions, 'runners' | 'collect'>> {
+  if (runner !== undefined) return { runners: runner };
+  const balancers = await askBalancers(lb, fetch, { guessed: lb === LOCAL_BALANCERS });
+  const having = new Map<string, string>();
+  for (const { url, fleet } of balancers.filter(isHeard)) {
+    for (const { address } of fleet.runners) having.set(address, having.get(address) ?? url);
+  }
+  if (having.size === 0) throw new Error(`${balancers.map(({ url }) => url).join(', ')} has no runners`);
+  const collect = (address: string) => collectThroughBalancer(having.get(address) ?? '', fetch);
+  return { runners: [...having.keys()], collect };
+}
+
 /** May be given several times; what is given replaces the default. */
-function addresses(value: string, previous: readonly string[]): readonly string[] {
+function addresses(value: string, previous: readonly string[] = []): readonly string[] {
   const given = value.split(',').map((address) => address.trim());
   const wrong = given.find((address) => !/^(\[[^\]]+\]|[^\s:]+):\d+$/.test(address));
   if (wrong !== undefined) throw new InvalidArgumentError(`expected host:port, got ${JSON.stringify(wrong)}.`);

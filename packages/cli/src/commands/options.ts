@@ -7,8 +7,8 @@ export function apiOption(description = 'API node'): Option {
 /** Where `fnfleet up` puts its balancer, and a full node itself. */
 export const LOCAL_BALANCERS: readonly string[] = ['http://localhost:8081', 'http://localhost:8080'];
 
-export function lbOption(): Option {
-  return new Option('--lb <urls>', 'load balancers to ask, separated by commas')
+export function lbOption(description = 'load balancers to ask, separated by commas'): Option {
+  return new Option('--lb <urls>', description)
     .env('FN_LB_URL')
     .default(LOCAL_BALANCERS, LOCAL_BALANCERS.join(','))
     .argParser(urls);

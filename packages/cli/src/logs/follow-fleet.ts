@@ -1,5 +1,5 @@
 import { type Clock, systemClock } from '@fnfleet/core';
-import type { RunnerTls } from '@fnfleet/protocol';
+import type { CollectorSession, RunnerTls } from '@fnfleet/protocol';
 import { followRunner } from './follow-runner.js';
 import type { FleetLine } from './format-line.js';
 import { LineMerger } from './line-merger.js';
@@ -8,6 +8,8 @@ export interface FollowFleetOptions {
   readonly runners: readonly string[];
   /** Undefined: they speak plain text. */
   readonly tls?: RunnerTls;
+  /** How a session with one is had; over gRPC unless given. */
+  readonly collect?: (address: string) => (session: CollectorSession) => Promise<void>;
   readonly fnId: string;
   /** Lines of the past to begin with, of each runner. */
   readonly tail: number;
@@ -26,12 +28,13 @@ export interface FollowFleetOptions {
  * @throws Error that says why the runners, or without `follow` one of them, cannot be followed
  */
 export async function followFleet(options: FollowFleetOptions): Promise<void> {
-  const { runners, tls, fnId, tail, follow, ready, onNotice, clock = systemClock, signal } = options;
+  const { runners, tls, collect, fnId, tail, follow, ready, onNotice, clock = systemClock, signal } = options;
   const merger = new LineMerger<FleetLine>(clock, options.onLine);
   const following = runners.map((address) =>
     followRunner({
       address,
       tls,
+      collect: collect?.(address),
       fnId,
       tail,
       follow,

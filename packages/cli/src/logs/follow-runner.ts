@@ -21,6 +21,8 @@ export interface FollowOptions {
   /** `host:port` of the runner. */
   readonly address: string;
   readonly tls?: RunnerTls;
+  /** How a session with it is had; over gRPC unless given. */
+  readonly collect?: (session: CollectorSession) => Promise<void>;
   readonly fnId: string;
   /** Lines of the past to begin with. */
   readonly tail: number;
@@ -38,12 +40,13 @@ export interface FollowOptions {
  * @throws Error that says why it cannot be followed: at once without `follow`, else only for what does not pass
  */
 export async function followRunner(options: FollowOptions): Promise<void> {
-  const { address, tls, follow, onNotice, clock, signal } = options;
+  const { address, tls, collect = collectLogs, follow, onNotice, clock, signal } = options;
   let last: number | undefined;
   let outages = 0;
   while (!signal.aborted) {
     try {
       await collectOnce({
+        collect,
         address,
         tls,
         config: configOf(options, last),
@@ -75,14 +78,19 @@ export async function followRunner(options: FollowOptions): Promise<void> {
 async function collectOnce({
   clock,
   maxSilenceMs,
+  collect,
   ...session
-}: CollectorSession & { clock: Clock; maxSilenceMs: number | undefined }): Promise<void> {
-  if (maxSilenceMs === undefined) return collectLogs(session);
+}: CollectorSession & {
+  clock: Clock;
+  maxSilenceMs: number | undefined;
+  collect: (session: CollectorSession) => Promise<void>;
+}): Promise<void> {
+  if (maxSilenceMs === undefined) return collect(session);
   const silent = new AbortController();
   const watch = () => clock.after(maxSilenceMs, () => silent.abort());
   let timer = watch();
   try {
-    await collectLogs({
+    await collect({
       ...session,
       signal: AbortSignal.any([session.signal, silent.signal]),
       onBatch: async (batch) => {

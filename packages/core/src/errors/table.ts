@@ -305,6 +305,11 @@ const API_ERRORS = {
     'The runner is about to end and takes no more calls',
     'A runner that has been told to stop (SIGTERM) cannot be brought back by `DELETE /drain`.',
   ),
+  tooManyLogReaders: entry(
+    503,
+    'Too many follow the logs of runners through this balancer',
+    'At most 64 at a time. Another balancer, or a runner itself (fnfleet logs --runner), can be asked.',
+  ),
   runnerNotInPool: entry(
     404,
     'This balancer has no runner {address}; it has {known}',

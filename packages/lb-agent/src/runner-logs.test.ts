@@ -1,0 +1,141 @@
+import { createServer, type IncomingMessage, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { silentLogger, wallMs } from '@fnfleet/core';
+import { createNodeApp } from '@fnfleet/http';
+import type { FleetStatus } from '@fnfleet/placement';
+import { type CollectorSession, StreamError } from '@fnfleet/protocol';
+import { eventually } from '@fnfleet/testing';
+import { RunnerLogs } from './runner-logs.js';
+
+const FLEET = { runners: [{ address: 'r1:9190' }, { address: 'r2:9190' }] } as unknown as FleetStatus;
+const LINE = {
+  at: wallMs(1_700_000_000_000),
+  source: 'stderr',
+  text: Buffer.from([0x68, 0xff, 0x1b]),
+  callId: 'c1',
+  fnId: 'f1',
+  appId: 'a1',
+  containerId: 'k1',
+} as const;
+
+let server: Server;
+let logs: RunnerLogs;
+let sessions: CollectorSession[];
+let play: (session: CollectorSession) => Promise<void>;
+
+beforeEach(async () => {
+  sessions = [];
+  logs = new RunnerLogs({
+    tls: undefined,
+    collect: (session) => {
+      sessions.push(session);
+      return play(session);
+    },
+  });
+  const app = createNodeApp({
+    routes: [logs.route({ fleet: async () => FLEET })],
+    settings: {},
+    logger: silentLogger,
+  });
+  server = createServer(app);
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+});
+
+afterEach(async () => {
+  server.closeAllConnections();
+  await new Promise((resolve) => server.close(resolve));
+});
+
+const urlOf = (address: string, query = 'fn_id=f1&follow=true&tail=5&secret=x') =>
+  `http://127.0.0.1:${(server.address() as AddressInfo).port}/fleet/runners/${encodeURIComponent(address)}/logs?${query}`;
+const untilAborted = ({ signal }: CollectorSession) =>
+  new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }));
+
+it('passes on what a runner has, byte by byte, and asks for what is wanted and nothing else', async () => {
+  play = async ({ onOpen, onBatch }) => {
+    onOpen?.();
+    await onBatch({ dropped: 2, lines: [LINE] });
+  };
+  const response = await fetch(urlOf('r1:9190'));
+  const [line = '', end] = (await response.text()).split('\n');
+  expect([response.status, end]).toEqual([200, '']);
+  expect(JSON.parse(line)).toEqual({
+    dropped: 2,
+    lines: [
+      {
+        at_ms: 1_700_000_000_000,
+        source: 'stderr',
+        text: LINE.text.toString('base64'),
+        call_id: 'c1',
+        fn_id: 'f1',
+        app_id: 'a1',
+        container_id: 'k1',
+      },
+    ],
+  });
+  expect(sessions).toMatchObject([{ address: 'r1:9190', config: { fn_id: 'f1', follow: 'true', tail: '5' } }]);
+  expect(sessions[0]?.config).not.toHaveProperty('secret');
+});
+
+it('asks nobody but runners of the pool', async () => {
+  play = async () => undefined;
+  const response = await fetch(urlOf('169.254.169.254:80'));
+  expect([response.status, sessions]).toEqual([404, []]);
+});
+
+it.each([
+  ['before the head', false, 502],
+  ['after it', true, 200],
+])('what goes wrong %s is told', async (_when, opens, status) => {
+  play = async ({ onOpen }) => {
+    if (opens) onOpen?.();
+    throw new StreamError(14, 'it is away');
+  };
+  const response = await fetch(urlOf('r1:9190'));
+  expect(response.status).toBe(status);
+  expect(await response.text()).toContain('gRPC status 14: it is away');
+});
+
+it('a reader that leaves ends the session, and so does a balancer that stops', async () => {
+  let ended = 0;
+  play = async (session) => {
+    session.onOpen?.();
+    await untilAborted(session);
+    ended += 1;
+  };
+  const leaving = new AbortController();
+  await fetch(urlOf('r1:9190'), { signal: leaving.signal });
+  leaving.abort();
+  await eventually(() => ended === 1);
+  const response = await fetch(urlOf('r2:9190'));
+  logs.end();
+  expect(await response.text()).toBe('');
+  expect(ended).toBe(2);
+});
+
+it('has so many readers at a time and no more, and room again when one leaves', async () => {
+  play = async (session) => {
+    session.onOpen?.();
+    await untilAborted(session);
+  };
+  await Promise.all(Array.from({ length: 64 }, () => fetch(urlOf('r1:9190'))));
+  const refused = await fetch(urlOf('r1:9190'));
+  expect([refused.status, await refused.text()]).toEqual([503, expect.stringContaining('Too many follow the logs')]);
+  logs.end();
+  await eventually(async () => (await fetch(urlOf('r1:9190'))).ok);
+});
+
+it('a reader that takes nothing is waited for, and its runner too', async () => {
+  let sent = 0;
+  const batch = { dropped: 0, lines: [{ ...LINE, text: Buffer.alloc(1_000_000) }] };
+  play = async ({ onBatch, signal }) => {
+    for (; sent < 100 && !signal.aborted; sent += 1) await onBatch(batch);
+  };
+  const { request } = await import('node:http');
+  const response = await new Promise<IncomingMessage>((resolve) => request(urlOf('r1:9190'), resolve).end());
+  response.pause();
+  await eventually(() => sent > 0);
+  await new Promise((later) => setTimeout(later, 200));
+  expect(sent).toBeLessThan(50);
+  response.destroy();
+});
