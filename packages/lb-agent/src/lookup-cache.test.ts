@@ -89,6 +89,18 @@ describe('what is known', () => {
     expect([await before, await after]).toEqual(['a1', 'a2']);
     expect(cache.get('a', caller())).toBe('a2');
   });
+
+  it('is not replaced by what began to be fetched before a forget and comes later', async () => {
+    source.holds = true;
+    const before = get('a');
+    cache.forget();
+    const after = get('a');
+    source.release(1);
+    expect(await after).toBe('a2');
+    source.release(0);
+    expect(await before).toBe('a1');
+    expect(cache.get('a', caller())).toBe('a2');
+  });
 });
 
 describe('what is not there', () => {

@@ -225,6 +225,8 @@ describe('P1, P2, P3: what became of the call', () => {
     ${'offered'}  | ${'status OK without a word'}        | ${[]}                          | ${{}}                                      | ${RUNNER_FAILED}
     ${'relaying'} | ${'status OK without a word'}        | ${[]}                          | ${{}}                                      | ${RUNNER_FAILED}
     ${'offered'}  | ${'a stream that did not get there'} | ${[]}                          | ${{ ...LOST, mayHaveArrived: false }}      | ${UNREACHABLE}
+    ${'relaying'} | ${'a stream that claims the same'}   | ${[]}                          | ${{ ...LOST, mayHaveArrived: false }}      | ${RUNNER_FAILED}
+    ${'started'}  | ${'a stream that claims the same'}   | ${[]}                          | ${{ ...LOST, mayHaveArrived: false }}      | ${RUNNER_FAILED}
     ${'offered'}  | ${'a status of the runner'}          | ${[]}                          | ${{ code: 14, startPromise: 'confirmed' }} | ${RUNNER_FAILED}
     ${'offered'}  | ${'too large for the runner'}        | ${[]}                          | ${{ code: 8 }}                             | ${{ kind: 'failed', blame: 'caller' }}
     ${'offered'}  | ${'the deadline'}                    | ${[]}                          | ${{ code: 4 }}                             | ${{ kind: 'failed', blame: 'balancer' }}
