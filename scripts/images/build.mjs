@@ -1,13 +1,15 @@
 import { ensureFunctionImage, FUNCTIONS } from './catalogue.mjs';
 import { ensureFnfleetImage } from './fnfleet-image.mjs';
+import { ensureFnserverImage } from './fnserver-image.mjs';
 import { ensurePrometheusImage } from './prometheus-image.mjs';
 
 /**
- * `node scripts/images/build.mjs [name…]` builds the images named: `fnfleet`, of every role, and those of the functions here;
- * all of these unless any is named. `prometheus` is for stacks on a machine without a registry.
+ * `node scripts/images/build.mjs [name…]` builds the images named: `fnfleet`, of every role, `fnserver`, the same for
+ * `fn start`, and those of the functions here; all of these unless any is named. `prometheus` is for stacks on a machine without a registry.
  */
 const IMAGES = {
   fnfleet: ensureFnfleetImage,
+  fnserver: ensureFnserverImage,
   ...Object.fromEntries(Object.keys(FUNCTIONS).map((name) => [name, (options) => ensureFunctionImage(name, options)])),
   prometheus: ensurePrometheusImage,
 };

@@ -78,6 +78,8 @@ export const VARIABLE_NAMES: readonly string[] = [
   'FN_JAEGER_URL',
   'FN_KDUMPS_PATH',
   'FN_LB_URL',
+  'FN_LOCAL_DEBUG',
+  'FN_LOCAL_DEBUG_PORT',
   'FN_LOG_BUFFER_BYTES',
   'FN_LOG_FORMAT',
   'FN_LOG_LEVEL',

@@ -64,6 +64,12 @@ describe('the request that makes a container', () => {
     });
   });
 
+  it('publishes the port of a debugger on the loopback address alone', () => {
+    const request = createRequest(aSpec({}), policy, { ...place, debugPort: 5678 });
+    expect(request.ExposedPorts).toEqual({ '5678/tcp': {} });
+    expect(request.HostConfig?.PortBindings).toEqual({ '5678/tcp': [{ HostIp: '127.0.0.1', HostPort: '5678' }] });
+  });
+
   it('gives what an engine gives at least where a function asks for less', () => {
     const { HostConfig } = createRequest(aSpec({ memoryMb: 1, cpuMillis: 1 }), policy, place);
     expect(HostConfig).toMatchObject({ Memory: 6 * 1024 * 1024, MemorySwap: 6 * 1024 * 1024, CpuQuota: 1_000 });

@@ -17,13 +17,15 @@ export interface ContainerSetting {
   /** The directory of the socket, by the path that the engine knows. */
   readonly iofsDirectory: string;
   readonly network: string | undefined;
+  /** Published on the loopback address, for a debugger. */
+  readonly debugPort?: number | undefined;
 }
 
 /** The request that makes a container for a function. Command, entry point and working directory stay the image's own. */
 export function createRequest(
   spec: ContainerSpec,
   policy: ContainerPolicy,
-  { iofsDirectory, network }: ContainerSetting,
+  { iofsDirectory, network, debugPort }: ContainerSetting,
 ): ContainerCreateOptions {
   const networkMode = spec.networkDisabled ? 'none' : network;
   const { User, Healthcheck, HostConfig } = confinement(policy);
@@ -41,6 +43,7 @@ export function createRequest(
     ...(networkMode === undefined ? { Hostname: policy.hostname } : {}),
     ...(User === undefined ? {} : { User }),
     Healthcheck,
+    ...(debugPort === undefined ? {} : { ExposedPorts: { [`${debugPort}/tcp`]: {} } }),
     HostConfig: {
       ...HostConfig,
       // Reaps what functions leave behind, and passes signals on.
@@ -48,6 +51,7 @@ export function createRequest(
       Binds: [`${iofsDirectory}:${IOFS_MOUNT}`],
       LogConfig: logConfig(spec),
       ...(networkMode === undefined ? {} : { NetworkMode: networkMode }),
+      ...(debugPort === undefined ? {} : { PortBindings: published(debugPort) }),
       ...(policy.runtime === undefined ? {} : { Runtime: policy.runtime }),
       ...memoryLimits(spec, policy),
       ...(spec.cpuMillis === 0 ? {} : { CpuQuota: quotaOf(spec.cpuMillis), CpuPeriod: CPU_PERIOD_US }),
@@ -80,6 +84,11 @@ export function confinement(policy: ContainerPolicy): Confinement {
       ...(policy.maxPids === 0 ? {} : { PidsLimit: policy.maxPids }),
     },
   };
+}
+
+/** To the machine of the engine alone: a debugger may do anything. */
+function published(port: number): HostConfig['PortBindings'] {
+  return { [`${port}/tcp`]: [{ HostIp: '127.0.0.1', HostPort: `${port}` }] };
 }
 
 /** Equal limits with and without swap: no swap. */

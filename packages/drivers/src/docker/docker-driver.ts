@@ -74,7 +74,8 @@ export class DockerDriver implements Driver {
     this.clock = clock;
     this.address = engineAddress(settings);
     const outside = isEngineOutside(this.address.options.socketPath);
-    this.capabilities = { pause: true, isolation: true, slotKeyExtension: '', ownMemoryMb, outside };
+    // Whoever attaches a debugger to what is idle wants an answer.
+    this.capabilities = { pause: !settings.localDebug, isolation: true, slotKeyExtension: '', ownMemoryMb, outside };
     this.health = new EngineHealth({
       address: this.address.text,
       ping: () => this.engine.ping(),
@@ -172,7 +173,13 @@ export class DockerDriver implements Driver {
     try {
       throwIfAborted(signal);
       this.throwIfClosed();
-      const place = { iofsDirectory: iofs.engineDirectory, network: network?.network };
+      const { localDebug, localDebugPort } = this.settings;
+      const place = {
+        iofsDirectory: iofs.engineDirectory,
+        network: network?.network,
+        // What has no network of its own has no ports.
+        debugPort: localDebug && !spec.networkDisabled ? localDebugPort : undefined,
+      };
       await container.create(createRequest(spec, policy, place), signal);
       return container;
     } catch (error) {
@@ -245,8 +252,10 @@ export class DockerDriver implements Driver {
 
   /** A network is lent by a container of the pool, where there is one. */
   private async openPrefork(policy: ContainerPolicy): Promise<void> {
-    const { preforkSize, preforkImage } = this.settings;
+    const { preforkSize, preforkImage, localDebug } = this.settings;
     if (preforkSize === 0) return;
+    if (localDebug)
+      throw new Error('FN_LOCAL_DEBUG: a network of FN_EXPERIMENTAL_PREFORK_POOL_SIZE has no port to publish');
     // Not released: the pool needs it at any time.
     await this.images.prepare({ image: preforkImage, extensions: {} }, this.abandon.signal).catch((cause: Error) => {
       throw new Error(`FN_EXPERIMENTAL_PREFORK_IMAGE: ${cause.message}`, { cause });

@@ -60,6 +60,16 @@ export const dockerSettings = {
     doc: 'Marks the containers of this runner. A runner that starts removes all other containers with its tag, so give each runner of an engine its own. Unset: it removes only containers whose runner process is known to be gone.',
   }),
   ...imageSettings,
+  localDebug: flag('FN_LOCAL_DEBUG', {
+    default: false,
+    doc: 'Publishes FN_LOCAL_DEBUG_PORT of the container of a function on the loopback address of the engine, for a debugger; idle containers are not frozen. For one container at a time: another one cannot start while it is there.',
+  }),
+  localDebugPort: integer('FN_LOCAL_DEBUG_PORT', {
+    default: 5678,
+    min: 1,
+    max: 65_535,
+    doc: 'Where the debugger of a function listens, in its container and on the machine of the engine.',
+  }),
   networks: list('FN_DOCKER_NETWORKS', {
     default: [],
     separator: /[\s,]+/,

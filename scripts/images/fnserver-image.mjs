@@ -1,0 +1,26 @@
+import { readFile } from 'node:fs/promises';
+import { buildImage } from './engine.mjs';
+import { ensureFnfleetImage } from './fnfleet-image.mjs';
+
+const FOLDER = new URL('../../deploy/docker/fnserver/', import.meta.url);
+/** What `fn start` of Fn's command line runs unless it is told another version. */
+const IMAGE = 'fnproject/fnserver:latest';
+
+/**
+ * The image of every role, made a drop-in for that of Fn's server.
+ * @param {{ progress?: (line: string) => void }} [options]
+ * @returns {Promise<string>} its name
+ */
+export async function ensureFnserverImage({ progress = () => undefined } = {}) {
+  const base = await ensureFnfleetImage({ progress });
+  await buildImage({
+    tag: IMAGE,
+    entries: [
+      { path: 'Dockerfile', content: await readFile(new URL('Dockerfile', FOLDER)) },
+      { path: 'fnserver', content: await readFile(new URL('fnserver', FOLDER)), mode: 0o755 },
+    ],
+    buildArgs: { BASE: base },
+    progress,
+  });
+  return IMAGE;
+}
