@@ -28,7 +28,7 @@ export interface BuildContext {
 
 /** Sent whatever .dockerignore says, since the engine reads them. */
 const ALWAYS: ReadonlySet<string> = new Set(['Dockerfile', '.dockerignore']);
-/** Everybody may read, and enter folders. */
+/** Functions run as a user of their own (docs/isolation.md), whatever the umask was of who wrote them: all may read and enter. */
 const READABLE = 0o444;
 const ENTERABLE = 0o555;
 
@@ -53,7 +53,7 @@ export function buildContext(folder: string, { limits, dockerfile }: ContextOpti
   const archive = new PassThrough();
   pipeline(pack, archive).catch(() => undefined);
   const generated = dockerfile === undefined ? [] : [{ name: 'Dockerfile', text: dockerfile }];
-  fill(pack, root, { found, generated, openToAll: dockerfile !== undefined, maxBytes: limits.maxBytes }).then(
+  fill(pack, root, { found, generated, maxBytes: limits.maxBytes }).then(
     () => pack.finalize(),
     (error: Error) => {
       archive.destroy(error);
@@ -119,21 +119,19 @@ export function ignoreRules(root: string): IgnoreRules {
 interface Filling {
   readonly found: readonly Found[];
   readonly generated: readonly { readonly name: string; readonly text: string }[];
-  /** Whoever runs in the image may read what is copied. A folder's own Dockerfile sees to that itself. */
-  readonly openToAll: boolean;
   readonly maxBytes: number;
 }
 
-async function fill(pack: tar.Pack, root: string, { found, generated, openToAll, maxBytes }: Filling): Promise<void> {
+async function fill(pack: tar.Pack, root: string, { found, generated, maxBytes }: Filling): Promise<void> {
   let bytesLeft = maxBytes;
   for (const entry of found) {
     const { name } = entry;
     if (entry.kind === 'directory') {
-      pack.entry({ name, type: 'directory', mode: openToAll ? entry.mode | ENTERABLE : entry.mode });
+      pack.entry({ name, type: 'directory', mode: entry.mode | ENTERABLE });
     } else if (entry.kind === 'link') {
       pack.entry({ name, type: 'symlink', linkname: entry.target });
     } else {
-      bytesLeft -= await addFile(pack, path.join(root, name), { name, openToAll, maxBytes: bytesLeft });
+      bytesLeft -= await addFile(pack, path.join(root, name), { name, maxBytes: bytesLeft });
     }
   }
   for (const { name, text } of generated) pack.entry({ name, mode: 0o644 }, text);
@@ -143,7 +141,7 @@ async function fill(pack: tar.Pack, root: string, { found, generated, openToAll,
 async function addFile(
   pack: tar.Pack,
   file: string,
-  { name, openToAll, maxBytes }: { name: string; openToAll: boolean; maxBytes: number },
+  { name, maxBytes }: { name: string; maxBytes: number },
 ): Promise<number> {
   // It may have become a link or a pipe since it was found.
   const flags = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK;
@@ -154,8 +152,8 @@ async function addFile(
     const status = await handle.stat();
     const { size, mtime } = status;
     if (!status.isFile() || size > maxBytes) throw new Error(`${file} changed while it was read`);
-    const mode = status.mode & 0o777;
-    const entry = pack.entry({ name, size, mtime, mode: openToAll ? mode | READABLE : mode });
+    const mode = (status.mode & 0o777) | READABLE;
+    const entry = pack.entry({ name, size, mtime, mode });
     if (size === 0) {
       entry.end();
       return 0;
