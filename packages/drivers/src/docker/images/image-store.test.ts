@@ -112,6 +112,20 @@ describe('the images of an engine', () => {
     expect(words).not.toMatch(new RegExp(`s3cret|${auth}`));
   });
 
+  it('are not looked for in a registry by their id, which is known on the engine that built them alone', async () => {
+    const id = `sha256:${'a'.repeat(64)}`;
+    started();
+    engine.answers(`GET /images/${id}/json`, missing);
+    await expect(prepare({ image: id })).rejects.toMatchObject({
+      code: 'imagePullFailed',
+      status: 404,
+      message: `Failed to pull image '${id}': it is not on this engine, and no registry knows an image by its id; deploy the function again, with --registry where runners have engines of their own`,
+    });
+    expect(engine.count(PULL)).toBe(0);
+    engine.answers(`GET /images/${id}/json`, present);
+    await prepare({ image: id });
+  });
+
   it('agent-and-docker 62: that fail to come fail for all who want them', async () => {
     started();
     engine.answers(PULL, [404, { message: 'pull access denied' }]);

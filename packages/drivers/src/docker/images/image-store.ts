@@ -20,6 +20,9 @@ export interface ImageStoreOptions {
 /** How long an image that was here is taken to be here, milliseconds. What the engine says at a creation counts more. */
 const TRUST_MS = 10_000;
 
+/** What `fnfleet deploy` names an image by that was not pushed. */
+const IMAGE_ID = /^sha256:[0-9a-f]{64}$/;
+
 /** An image, and what came with the call that needs it. */
 type Wanted = Pick<ContainerSpec, 'image' | 'extensions'>;
 
@@ -103,6 +106,7 @@ export class ImageStore {
   }
 
   private async pull(image: string, extensions: Wanted['extensions'], signal: AbortSignal): Promise<void> {
+    if (IMAGE_ID.test(image)) throw notByItsId(image);
     const reference = parseImageReference(image);
     try {
       await this.puller.pull(reference, await this.credentials.find(reference, extensions), signal);
@@ -154,6 +158,13 @@ export class ImageStore {
     this.questions.set(name, answer);
     return answer;
   }
+}
+
+/** To a registry it would be a tag of somebody's image called `sha256`. */
+function notByItsId(image: string): FnError {
+  const reason =
+    'it is not on this engine, and no registry knows an image by its id; deploy the function again, with --registry where runners have engines of their own';
+  return new FnError('imagePullFailed', { params: { image, reason }, status: 404 });
 }
 
 function policyOf(settings: SettingsOf<typeof imageSettings>) {
