@@ -25,3 +25,8 @@ give() { [ "$(stat -c %u "$certs/$1.key")" = "$2" ] || chown "$2" "$certs/$1.crt
 give api 1000
 give lb 1000
 give prometheus 65534
+
+echo "For fnfleet on this host, as an operator:"
+echo "  export FN_TLS_CERT=$certs/operator.crt FN_TLS_KEY=$certs/operator.key FN_TLS_CA=$certs/ca.crt"
+echo "  export FN_API_URL=https://localhost:${FNFLEET_API_PORT:-8080}"
+echo "  export FN_LB_URL=https://localhost:${FNFLEET_LB_PORT:-8081}"

@@ -1,15 +1,25 @@
 import { readFileSync } from 'node:fs';
 import { ApiClient, deployFunction, fleetAccess } from 'fnfleet';
 import { Agent, request } from 'undici';
+import { fnfleet } from './harness/command.js';
 import { ComposeFleet } from './harness/compose-fleet.js';
 import { PROBE_IMAGE } from './harness/paths.js';
 import { until } from './harness/until.js';
 
 jest.setTimeout(180_000);
 
+/** Prints what the balancer sees, from within its container. */
+const FLEET = `
+const fs = require('node:fs');
+const token = fs.readFileSync('/run/secrets/operator_token', 'utf8').trim();
+const options = { headers: { authorization: 'Bearer ' + token }, rejectUnauthorized: false };
+require('node:https').get('https://127.0.0.1:8080/fleet?ask=1', options, (answer) => answer.pipe(process.stdout));
+`;
+
 describe('the fleet of deploy/compose: an api, a balancer, a runner, Prometheus', () => {
   let fleet: ComposeFleet;
   let dispatcher: Agent;
+  let probe = '';
 
   beforeAll(async () => {
     fleet = await ComposeFleet.up(['api', 'lb', 'runner', 'prometheus']);
@@ -25,12 +35,58 @@ describe('the fleet of deploy/compose: an api, a balancer, a runner, Prometheus'
   it('deploys a function and calls it', async () => {
     const api = new ApiClient(`https://${await fleet.address('api', 8080)}`, fleetAccess(fleet.operatorEnv).fetch);
     const { id } = await deployFunction(api, 'compose', { name: 'probe', image: PROBE_IMAGE, memory: 128 });
+    probe = id;
     const { statusCode, body } = await request(`https://${await fleet.address('lb', 8080)}/invoke/${id}`, {
       method: 'POST',
       body: '{}',
       dispatcher,
     });
     expect([statusCode, (await body.text()).length > 0]).toEqual([200, true]);
+  });
+
+  it('an operator with the lines that certs.sh prints sees the fleet and what functions say, from outside', async () => {
+    const lines = [...fleet.certsSaid.matchAll(/\b(FN_TLS_\w+)=(\S+)/g)].map(([, name = '', value = '']) => [
+      name,
+      value,
+    ]);
+    expect(lines.map(([name]) => name)).toEqual(['FN_TLS_CERT', 'FN_TLS_KEY', 'FN_TLS_CA']);
+    const env = {
+      ...Object.fromEntries(lines),
+      FN_API_URL: `https://${await fleet.address('api', 8080)}`,
+      FN_LB_URL: `https://${await fleet.address('lb', 8080)}`,
+    };
+    const status = await fnfleet(['status'], env);
+    expect(status).toMatchObject({ code: 0, output: expect.stringContaining('all is well') });
+    const { body } = await request(`${env.FN_LB_URL}/invoke/${probe}`, {
+      method: 'POST',
+      body: '{"stdout":["from a container"]}',
+      dispatcher,
+    });
+    await body.dump();
+    await until({
+      what: 'what the function printed',
+      look: async () => {
+        const { output } = await fnfleet(['logs', 'probe', '--app', 'compose', '--no-follow'], env);
+        return output.includes('from a container') || undefined;
+      },
+    });
+  });
+
+  it('an operator with the CA and the token alone is told that this is fine', async () => {
+    const { output } = await fnfleet(['doctor'], { ...fleet.operatorEnv, FN_PORT: '0' });
+    expect(output).toMatch(/tls .*ca\.crt says which servers are of the fleet/);
+  });
+
+  it('the command is on the path in the containers, and the doctor there agrees with its runner on memory', async () => {
+    expect(await fleet.exec('lb', 'fnfleet', '--version')).toMatch(/^\d+\.\d+\.\d+\n$/);
+    const said = await fleet.exec('runner', 'fnfleet', 'doctor').catch(({ stdout }: { stdout: string }) => stdout);
+    const [, doctors = ''] = /memory +([\d.]+) GiB/.exec(said) ?? [];
+    const { runners } = JSON.parse(await fleet.exec('lb', 'node', '-e', FLEET)) as {
+      runners: { load: { memory_total_bytes: number } }[];
+    };
+    const runnersOwn = (runners[0]?.load.memory_total_bytes ?? 0) / 2 ** 30;
+    // What the machine has left changes from moment to moment.
+    expect(Math.abs(Number(doctors) - runnersOwn)).toBeLessThan(runnersOwn / 4);
   });
 
   it('shows nobody without a token what is for operators', async () => {

@@ -9,6 +9,10 @@ export const IMAGE = 'fnfleet/fnfleet:latest';
 /** What a role may write to when nothing is mounted there. */
 export const DATA_FOLDERS = ['var/lib/fnfleet', 'run/fnfleet/iofs'];
 
+/** For who is in a container: `docker compose exec lb fnfleet status`. An image may have no shell to run the command's script. */
+export const COMMAND_PATH = 'usr/local/bin/fnfleet';
+export const COMMAND = "#!/usr/local/bin/node\nrequire('/opt/fnfleet/node_modules/fnfleet/bin/fnfleet.js');\n";
+
 /**
  * The image of every role, from what has been built here: no registry is asked for anything.
  * @param {{ progress?: (line: string) => void }} [options]
@@ -25,6 +29,7 @@ export async function ensureFnfleetImage({ progress = () => undefined } = {}) {
     entries: [
       { path: 'Dockerfile', content: await readFile(DOCKERFILE) },
       ...entries,
+      { path: `rootfs/${COMMAND_PATH}`, content: Buffer.from(COMMAND), mode: 0o755 },
       ...DATA_FOLDERS.map((path) => ({ path: `data/${path}`, directory: true })),
     ],
     buildArgs: { BASE: base },

@@ -1,6 +1,6 @@
-import { mkdir } from 'node:fs/promises';
+import { mkdir, writeFile } from 'node:fs/promises';
 import path from 'node:path';
-import { DATA_FOLDERS } from './fnfleet-image.mjs';
+import { COMMAND, COMMAND_PATH, DATA_FOLDERS } from './fnfleet-image.mjs';
 import { writeProductionTree } from './production-tree.mjs';
 
 /** `node scripts/images/write-tree.mjs <folder>`: what the image has beside its base, for a build inside of Docker. */
@@ -8,3 +8,6 @@ const [target] = process.argv.slice(2);
 if (target === undefined) throw new Error('usage: write-tree.mjs <folder>');
 await writeProductionTree(path.join(target, 'rootfs/opt/fnfleet'), { progress: console.log });
 for (const folder of DATA_FOLDERS) await mkdir(path.join(target, 'data', folder), { recursive: true });
+const command = path.join(target, 'rootfs', COMMAND_PATH);
+await mkdir(path.dirname(command), { recursive: true });
+await writeFile(command, COMMAND, { mode: 0o755 });

@@ -20,6 +20,8 @@ export class ComposeFleet {
   readonly project = `e2e-compose-${process.pid}`;
   private readonly folder = mkdtempSync(path.join(tmpdir(), 'e2e-compose-'));
   private readonly docker = new Docker();
+  /** What the script printed that made the certificates. */
+  certsSaid = '';
 
   private constructor(private readonly program: string) {}
 
@@ -27,7 +29,7 @@ export class ComposeFleet {
   static async up(services: readonly string[]): Promise<ComposeFleet> {
     const fleet = new ComposeFleet(await testTool('docker-compose'));
     try {
-      await run(path.join(COMPOSE, 'certs.sh'), [], { env: fleet.env });
+      fleet.certsSaid = (await run(path.join(COMPOSE, 'certs.sh'), [], { env: fleet.env })).stdout;
       await fleet.compose('up', '-d', ...services);
       await fleet.healthy();
       return fleet;
@@ -54,6 +56,11 @@ export class ComposeFleet {
   containers(service?: string): Promise<Docker.ContainerInfo[]> {
     const label = [`${PROJECT}=${this.project}`, ...(service ? [`${SERVICE}=${service}`] : [])];
     return this.docker.listContainers({ all: true, filters: { label } });
+  }
+
+  /** Runs something in the container of a service. */
+  exec(service: string, ...command: string[]): Promise<string> {
+    return this.compose('exec', '-T', service, ...command);
   }
 
   /** Takes everything down. Tells in words what is left then; empty when all is well. */

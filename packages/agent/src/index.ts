@@ -21,7 +21,7 @@ export {
 } from './call-options.js';
 export { fromHttpRequest } from './from-http-request.js';
 export { HostResourcesError, hostResources, readHostFiles } from './host-resources.js';
-export { type AgentOptions, newAgent } from './new-agent.js';
+export { type AgentOptions, hostFilesOf, newAgent } from './new-agent.js';
 export { type LogSink, noLogSink, type OutputLine } from './output/log-sink.js';
 export type { Resources } from './resource-tracker.js';
 export { type AgentSettings, agentSettings } from './settings.js';

@@ -1,5 +1,5 @@
 import { type Clock, IdGenerator, type Logger, silentLogger, systemClock } from '@fnfleet/core';
-import type { Driver } from '@fnfleet/drivers';
+import type { Driver, DriverCapabilities } from '@fnfleet/drivers';
 import type { Agent, CallListener } from './agent.js';
 import type { CallOverrider } from './build-call.js';
 import type { CallOption } from './call-options.js';
@@ -41,7 +41,7 @@ export function newAgent(options: AgentOptions): Agent {
     log,
     clock,
     ids: options.ids ?? new IdGenerator(),
-    totals: options.totals ?? hostResources(filesFor(driver), { ...settings, driverMemoryMb }, log),
+    totals: options.totals ?? hostResources(hostFilesOf(driver.capabilities), { ...settings, driverMemoryMb }, log),
     overrider: options.overrider,
     callOptions: options.callOptions ?? [],
     listeners: options.listeners ?? [],
@@ -49,9 +49,10 @@ export function newAgent(options: AgentOptions): Agent {
   });
 }
 
-function filesFor(driver: Driver): HostFiles {
+/** What says how much a runner with such a driver has here. */
+export function hostFilesOf({ outside }: Pick<DriverCapabilities, 'outside'>): HostFiles {
   const files = readHostFiles();
-  return driver.capabilities.outside ? { ...files, memoryLimits: [], cpuLimits: [] } : files;
+  return outside ? { ...files, memoryLimits: [], cpuLimits: [] } : files;
 }
 
 function runnerLog(settings: AgentSettings, log: Logger): LogSink[] {

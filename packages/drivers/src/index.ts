@@ -1,4 +1,4 @@
-export { DockerDriver, type DockerDriverOptions, dockerDriver } from './docker/docker-driver.js';
+export { DockerDriver, type DockerDriverOptions, dockerCapabilities, dockerDriver } from './docker/docker-driver.js';
 export { dockerSettings } from './docker/docker-settings.js';
 export { engineAddress } from './docker/engine-address.js';
 export { ImageBuilder, type ImageBuilderOptions } from './docker/images/image-builder.js';

@@ -69,13 +69,10 @@ export class DockerDriver implements Driver {
   /** @throws Error when DOCKER_HOST cannot be understood or a certificate cannot be read */
   constructor({ settings, logger = silentLogger, clock = systemClock }: DockerDriverOptions) {
     this.settings = settings;
-    const ownMemoryMb = settings.preforkSize * PREFORK_MEMBER_MB;
     this.logger = logger;
     this.clock = clock;
     this.address = engineAddress(settings);
-    const outside = isEngineOutside(this.address.options.socketPath);
-    // Whoever attaches a debugger to what is idle wants an answer.
-    this.capabilities = { pause: !settings.localDebug, isolation: true, slotKeyExtension: '', ownMemoryMb, outside };
+    this.capabilities = dockerCapabilities(settings);
     this.health = new EngineHealth({
       address: this.address.text,
       ping: () => this.engine.ping(),
@@ -294,6 +291,17 @@ export class DockerDriver implements Driver {
       if (before.state === 'degraded' && health.now === before) return;
     }
   }
+}
+
+/**
+ * What the driver can do, and needs, with these settings on this machine.
+ * @throws SettingsError as the driver itself
+ */
+export function dockerCapabilities(settings: DockerDriverOptions['settings']): DriverCapabilities {
+  const ownMemoryMb = settings.preforkSize * PREFORK_MEMBER_MB;
+  const outside = isEngineOutside(engineAddress(settings).options.socketPath);
+  // Whoever attaches a debugger to what is idle wants an answer.
+  return { pause: !settings.localDebug, isolation: true, slotKeyExtension: '', ownMemoryMb, outside };
 }
 
 export function dockerDriver(options: DockerDriverOptions): DockerDriver {

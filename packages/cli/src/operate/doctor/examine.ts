@@ -11,7 +11,7 @@ import {
   type SettingsOf,
   type SettingsShape,
 } from '@fnfleet/core';
-import { BODIES_NEED, SOCKETS_DISK_REMEDY, SOCKETS_NEED } from '@fnfleet/drivers';
+import { BODIES_NEED, dockerCapabilities, SOCKETS_DISK_REMEDY, SOCKETS_NEED } from '@fnfleet/drivers';
 import { httpSettings } from '@fnfleet/http';
 import { lbSettings } from '@fnfleet/lb-agent';
 import { newGrpcRunner, registrationSettings } from '@fnfleet/placement';
@@ -31,7 +31,7 @@ import { checkMemory, checkOpenFiles } from './machine-checks.js';
 import { peersOf } from './peers.js';
 import { checkPort } from './port-check.js';
 import { checkRunners } from './runner-checks.js';
-import { checkTls } from './tls-check.js';
+import { checkAuthorities, checkTls } from './tls-check.js';
 
 type NodeSettings = SettingsOf<typeof commonSettings & typeof httpSettings>;
 /** What is looked at, under the name that it has when it fails altogether. */
@@ -49,7 +49,7 @@ export async function examine(env: Environment): Promise<Finding[]> {
   const { settings } = read;
   const role = settings.nodeType;
   const checks: Checks = [
-    ['tls', async () => checkTls(settings, reachedAt(env))],
+    ['tls', async () => (isOperators(env) ? checkAuthorities(settings) : checkTls(settings, reachedAt(env)))],
     ['port', () => httpPort(settings, env)],
     ['files', () => checkOpenFiles()],
     ...(role === 'pure-runner' || role === 'full' ? runnerChecks(env) : []),
@@ -76,7 +76,7 @@ function runnerChecks(env: Environment): Checks {
   const settings = readSettings({ ...driverSettings, ...agentSettings }, env);
   return [
     ['engine', () => checkEngine(settings)],
-    ['memory', () => checkMemory(settings)],
+    ['memory', () => checkMemory(settings, settings.driver === 'docker' ? dockerCapabilities(settings) : {})],
     ['disk', async () => [await diskFinding(settings.iofsPath ?? tmpdir(), SOCKETS_NEED, SOCKETS_DISK_REMEDY)]],
   ];
 }
@@ -148,6 +148,11 @@ function ownAccess(env: Environment): Pick<FleetAccess, 'call' | 'tls'> {
 /** Undefined where there is no certificate, or none with the name of a host. */
 function ownName(cert: string | undefined): string | undefined {
   return cert === undefined ? undefined : namesOf(new X509Certificate(cert)).find((name) => !name.includes(':'));
+}
+
+/** Nobody said which node this is, and there is a CA alone: that of somebody who uses commands, and shows a token. */
+function isOperators({ FN_NODE_TYPE: role, FN_TLS_CA: ca, FN_TLS_CERT: cert, FN_TLS_KEY: key }: Environment): boolean {
+  return !role?.trim() && Boolean(ca?.trim()) && !cert?.trim() && !key?.trim();
 }
 
 /** Hosts that others were told to reach this node at. */

@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises';
-import { type AgentSettings, hostResources, readHostFiles } from '@fnfleet/agent';
+import { type AgentSettings, hostFilesOf, hostResources } from '@fnfleet/agent';
 import { GIB, silentLogger } from '@fnfleet/core';
+import type { DriverCapabilities } from '@fnfleet/drivers';
 import { shownBytes } from '../quantities.js';
 import { type Finding, fail, ok, warn } from './finding.js';
 
@@ -10,11 +11,18 @@ const LITTLE_MEMORY = GIB / 2;
 const GOOD_LIMIT = 65_536;
 const LEAST_LIMIT = 4_096;
 
-/** What a runner here could give to functions. */
-export async function checkMemory(settings: AgentSettings): Promise<Finding[]> {
+/** What a runner here could give to functions, by the same rule as the runner's own: with what its driver takes, and where that is. */
+export async function checkMemory(
+  settings: AgentSettings,
+  { outside, ownMemoryMb: driverMemoryMb }: Pick<DriverCapabilities, 'outside' | 'ownMemoryMb'> = {},
+): Promise<Finding[]> {
   const remedy = 'end what else uses memory here, give the machine more, or raise FN_MAX_TOTAL_MEMORY_BYTES';
   try {
-    const { memoryBytes, cpuMillis } = hostResources(readHostFiles(), settings, silentLogger);
+    const { memoryBytes, cpuMillis } = hostResources(
+      hostFilesOf({ outside }),
+      { ...settings, driverMemoryMb },
+      silentLogger,
+    );
     const what = `${shownBytes(memoryBytes)} and ${cpuMillis / 1000} cores for functions`;
     if (memoryBytes < LITTLE_MEMORY) return [warn('memory', `only ${what}`, remedy)];
     return [ok('memory', what)];

@@ -2,6 +2,7 @@ import { isIP } from 'node:net';
 import {
   type commonSettings,
   epochMs,
+  readTlsAuthorities,
   readTlsMaterial,
   SettingsError,
   type SettingsOf,
@@ -50,6 +51,17 @@ export async function checkTls(
     const problems = error instanceof SettingsError ? error.problems : [(error as Error).message];
     return problems.map((what) => ({ check: 'tls', verdict: 'fail', what }));
   }
+}
+
+/** The CA of an operator who has no certificate. */
+export function checkAuthorities({ tlsCa = '' }: Pick<SettingsOf<typeof commonSettings>, 'tlsCa'>): Finding[] {
+  try {
+    readTlsAuthorities(tlsCa);
+  } catch (error) {
+    return [{ check: 'tls', verdict: 'fail', what: (error as Error).message }];
+  }
+  const what = `${tlsCa} says which servers are of the fleet; they are shown a token (FN_OPERATOR_TOKEN), no certificate`;
+  return [ok('tls', what)];
 }
 
 function plainText({ bindAddress, allowInsecure }: { bindAddress: string; allowInsecure: boolean }): Finding {
