@@ -40,7 +40,7 @@ function answerIn(bytes: Buffer): Buffer {
     const end = at + 5 + bytes.readUInt32BE(at + 1);
     const message = decodeRunnerMessage(bytes.subarray(at + 5, end));
     if (message.kind === 'data') parts.push(message.data);
-    if (message.kind === 'finished') expect(message.report.success).toBe(true);
+    if (message.kind === 'finished') expect(message.report).toMatchObject({ success: true, errorText: '' });
     at = end;
   }
   return Buffer.concat(parts);
@@ -98,7 +98,8 @@ it.each`
   else expect(answerIn(answer)).toHaveLength(bytes);
 });
 
-it('node:http2: 50 calls at the same time on one connection', async () => {
+// Not more than the runner has room for: it refuses what would have to wait.
+it('node:http2: 25 calls at the same time on one connection', async () => {
   const session = http2.connect(`http://${runner.address}`);
   const one = () =>
     new Promise<string>((resolve, reject) => {
@@ -114,6 +115,6 @@ it('node:http2: 50 calls at the same time on one connection', async () => {
       stream.on('trailers', (trailers) => resolve(`${trailers['grpc-status']} ${answerIn(Buffer.concat(parts))}`));
       stream.end(call('echo'));
     });
-  expect(new Set(await Promise.all(Array.from({ length: 50 }, one)))).toEqual(new Set(['0 body']));
+  expect(new Set(await Promise.all(Array.from({ length: 25 }, one)))).toEqual(new Set(['0 body']));
   await new Promise<void>((resolve) => session.close(resolve));
 });
