@@ -72,6 +72,23 @@ describe('the fleet of deploy/compose: an api, a balancer, a runner, Prometheus'
     });
   });
 
+  it('an operator drains a runner that only the balancer reaches, and brings it back', async () => {
+    const [, FN_TLS_CERT = '', FN_TLS_KEY = '', FN_TLS_CA = ''] =
+      /FN_TLS_CERT=(\S+) FN_TLS_KEY=(\S+) FN_TLS_CA=(\S+)/.exec(fleet.certsSaid) ?? [];
+    const env = { FN_TLS_CERT, FN_TLS_KEY, FN_TLS_CA, FN_LB_URL: `https://${await fleet.address('lb', 8080)}` };
+    const [{ fleet: seen }] = JSON.parse((await fnfleet(['status', '--json'], env)).output).balancers as [
+      { fleet: { runners: { address: string }[] } },
+    ];
+    const runner = seen.runners[0]?.address ?? '';
+    const drained = await fnfleet(['drain', runner, '--force'], env);
+    expect(drained).toMatchObject({
+      code: 0,
+      output: expect.stringContaining(`takes no new calls, as ${env.FN_LB_URL}`),
+    });
+    const back = await fnfleet(['undrain', runner], env);
+    expect(back).toMatchObject({ code: 0, output: expect.stringContaining(`${runner} is ready`) });
+  });
+
   it('an operator with the CA and the token alone is told that this is fine', async () => {
     const { output } = await fnfleet(['doctor'], { ...fleet.operatorEnv, FN_PORT: '0' });
     expect(output).toMatch(/tls .*ca\.crt says which servers are of the fleet/);

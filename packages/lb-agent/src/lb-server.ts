@@ -46,6 +46,7 @@ import { type FunctionLookup, newApiLookup } from './function-lookup.js';
 import { type LBAgent, type LBAgentOptions, newLBAgent, newPlacingAgent } from './lb-agent.js';
 import { type LbOperations, operationsOf } from './operations.js';
 import { ReplayBudget } from './replay/replay-budget.js';
+import { runnerDrainRoutes } from './runner-drain.js';
 import { RunnerLogs } from './runner-logs.js';
 import type { LbSettings } from './settings.js';
 import { TraceFile } from './trace-file.js';
@@ -258,6 +259,7 @@ function requestHandler(
       fleetRoute(operations, lookup),
       ...cordonRoutes(operations),
       logs.route(operations),
+      ...runnerDrainRoutes(operations, { tls: runnerTls(options), token: options.apiToken }),
       ...routes,
     ],
     settings,

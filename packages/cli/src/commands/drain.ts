@@ -37,7 +37,8 @@ export function drainCommand(): Command {
     [EXIT_NOT_DRAINED]: '--wait: it gets no new calls, and still had some when the time was over',
   }).addHelpText(
     'after',
-    '\nThe runner is told if its HTTP port answers. Else every balancer is told not to offer it calls.',
+    '\nThe runner is told if its HTTP port answers, or by way of a balancer that reaches it. Else every balancer is told not to ' +
+      'offer it calls.',
   );
 }
 
@@ -64,6 +65,7 @@ function told({ runner, way, at, note, inHand }: Drained): string[] {
   const calls = `calls in hand: ${inHand}`;
   const undo = `back again: fnfleet undrain ${way === 'runner' ? at[0] : runner}`;
   if (way === 'runner') return [`${runner} takes no new calls; ${calls}`, undo];
+  if (way === 'through balancer') return [`${runner} takes no new calls, as ${at[0]} has told it; ${calls}`, undo];
   const why = note === undefined ? '' : ` (${note})`;
   const lasts = 'This holds until a balancer is restarted.';
   return [`${at.join(', ')} offers ${runner} no new calls${why}; ${calls}`, lasts, undo];

@@ -18,11 +18,12 @@ export interface DrainDeps {
 
 type InHand = Pick<RunnerAnswer, 'in_hand'>;
 const IN_HAND = { fields: { in_hand: 'number' } } as const;
+const TOLD = { fields: { in_hand: 'number', state: 'string' } } as const;
 
-/** How a runner was taken out: it refuses calls itself, or the balancers do not offer it any. */
+/** How a runner was taken out: it refuses calls itself, as we or a balancer told it, or the balancers do not offer it any. */
 export interface Drained {
   readonly runner: string;
-  readonly way: 'runner' | 'cordon';
+  readonly way: 'runner' | 'through balancer' | 'cordon';
   /** Of the runner's HTTP port, or of the balancers. */
   readonly at: readonly string[];
   /** Why it was not the runner that was told. */
@@ -39,7 +40,8 @@ export interface DrainOptions {
 }
 
 /**
- * Takes a runner out: by telling the runner where its HTTP port is known and answers, else by telling every balancer.
+ * Takes a runner out: by telling the runner where its HTTP port is known and answers, itself or by way of a balancer, which may
+ * reach what we do not; else by telling every balancer.
  * @param wanted address or name of the runner, or the URL of its HTTP port
  * @throws Error
  */
@@ -58,8 +60,33 @@ export async function drainRunner(wanted: string, options: DrainOptions, deps: D
   } catch (error) {
     // Whoever may not tell the runner is not let in by another door.
     if (error instanceof RefusedError && error.isForbidden) throw error;
+    const told = await tellThroughBalancer('POST', line.address, balancers, deps);
+    if (told !== undefined)
+      return { runner: line.address, way: 'through balancer', at: [told.at], inHand: told.in_hand };
     return await cordon(line.address, balancers, deps, (error as Error).message);
   }
+}
+
+/**
+ * Tells a runner by way of a balancer that has it.
+ * @returns undefined when none can
+ */
+export async function tellThroughBalancer(
+  method: 'POST' | 'DELETE',
+  address: string,
+  balancers: readonly AskedBalancer[],
+  { fetch }: DrainDeps,
+): Promise<(Pick<RunnerAnswer, 'in_hand' | 'state'> & { readonly at: string }) | undefined> {
+  for (const { url, fleet } of balancers.filter(isHeard)) {
+    if (!fleet.runners.some((line) => line.address === address)) continue;
+    try {
+      const path = `/fleet/runners/${encodeURIComponent(address)}/drain`;
+      return { ...(await ask<Pick<RunnerAnswer, 'in_hand' | 'state'>>(fetch, url + path, TOLD, method)), at: url };
+    } catch {
+      // It cannot either, or is of a release that does not.
+    }
+  }
+  return undefined;
 }
 
 /** Calls that a runner still has after it was taken out. */

@@ -8,13 +8,19 @@ import { undrainRunner } from './undrain-runner.js';
 /** What was asked of the runner's HTTP port, and of the balancer. */
 const asked: string[] = [];
 let answer: { status: number; body: object };
+/** What a balancer answers that is to tell a runner; those of before know no such path. */
+let throughBalancer: number;
 let server: Server;
 let port: number;
 
 beforeEach(async () => {
   asked.length = 0;
   answer = { status: 200, body: { in_hand: 2, state: 'draining', cordons: [] } };
+  throughBalancer = 404;
   server = createServer((req, res) => {
+    if (req.url?.startsWith('/fleet/runners/')) {
+      return void res.writeHead(throughBalancer).end(JSON.stringify(answer.body));
+    }
     asked.push(`${req.method} ${req.url}`);
     res.writeHead(req.url?.startsWith('/fleet') ? 200 : answer.status).end(JSON.stringify(answer.body));
   });
@@ -39,6 +45,21 @@ function deps(runners: readonly RunnerLine[], more: readonly AskedBalancer[] = [
   const balancers = async () => [{ url: `http://127.0.0.1:${port}`, fleet: { runners, cordons } }, ...more];
   return { balancers, fetch, runnerFetch: fetch, secure: false };
 }
+
+it('tells a runner that we do not reach by way of a balancer that does, and brings it back so', async () => {
+  throughBalancer = 200;
+  const having = deps([line('127.0.0.1:9190', { http_port: 1, in_flight: 3 }), line('b:1')]);
+  const drained = await drainRunner('127.0.0.1:9190', OPTIONS, having);
+  expect(drained).toEqual({
+    runner: '127.0.0.1:9190',
+    way: 'through balancer',
+    at: [`http://127.0.0.1:${port}`],
+    inHand: 2,
+  });
+  expect(await callsInHand(drained, having)).toBe(3);
+  expect(await undrainRunner('127.0.0.1:9190', having)).toMatchObject({ state: 'draining' });
+  expect(asked).toEqual([]);
+});
 
 it('tells the runner, at the host of its address and the port that it tells', async () => {
   const having = deps([line('127.0.0.1:9190', { http_port: port }), line('b:1')]);

@@ -1,7 +1,7 @@
 import { addressKey } from '@fnfleet/placement';
 import { ask, RefusedError } from './ask.js';
 import { type AskedBalancer, isHeard } from './balancers.js';
-import { cordonUrl, type DrainDeps, isUrl } from './drain-runner.js';
+import { cordonUrl, type DrainDeps, isUrl, tellThroughBalancer } from './drain-runner.js';
 import { findRunner } from './find-runner.js';
 import { ANYTHING, type RunnerAnswer, type RunnerLine } from './fleet-answer.js';
 import { httpUrlOf } from './runner-url.js';
@@ -52,10 +52,17 @@ async function tellIfThere(line: RunnerLine, elsewhereDone: boolean, deps: Drain
   try {
     return await tellRunner(url, deps);
   } catch (error) {
+    const told = error instanceof RefusedError ? undefined : await throughBalancer(line, deps);
+    if (told !== undefined) return told;
     // It may be what was cordoned for not answering.
     if (!elsewhereDone || error instanceof RefusedError) throw error;
     return { state: undefined, note: (error as Error).message };
   }
+}
+
+async function throughBalancer({ address }: RunnerLine, deps: DrainDeps): Promise<{ state: string } | undefined> {
+  const told = await tellThroughBalancer('DELETE', address, await deps.balancers(), deps);
+  return told && { state: told.state };
 }
 
 async function tellRunner(url: string, { runnerFetch }: DrainDeps): Promise<{ state: string }> {
