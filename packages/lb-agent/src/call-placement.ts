@@ -1,5 +1,5 @@
 import type { Logger } from '@fnfleet/core';
-import { Dispatcher, type DispatcherDeps, type FleetStatus, type Placement } from '@fnfleet/placement';
+import { Dispatcher, type DispatcherDeps, type FleetStatus, type Outlook, type Placement } from '@fnfleet/placement';
 import type { LbCall } from './lb-call.js';
 
 /** Takes calls that an agent has accepted to where they run. */
@@ -8,6 +8,11 @@ export interface CallPlacement {
   readonly countsCalls: boolean;
   /** Never rejects. @returns what the call failed with; undefined: it ended well and its answer has been written */
   place(call: LbCall): Promise<unknown>;
+  /**
+   * What would become of a call if it were placed now. Nothing runs.
+   * @throws what it would fail with without being placed
+   */
+  outlook(call: LbCall): Promise<Outlook>;
   /** What is seen of the runners, where there are some. */
   status?(): FleetStatus;
   /** Asks every runner how it is, for so long at most, milliseconds. */
@@ -33,6 +38,10 @@ export class FleetPlacement implements CallPlacement {
 
   place(call: LbCall): Promise<unknown> {
     return this.dispatcher.place(call, call.signal).then(errorOf);
+  }
+
+  outlook(call: LbCall): Promise<Outlook> {
+    return this.dispatcher.outlook(call, call.signal);
   }
 
   status(): FleetStatus {

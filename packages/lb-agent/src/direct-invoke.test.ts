@@ -235,7 +235,12 @@ describe('whatever is thrown for a call', () => {
     ${'an error that cannot be looked at'} | ${Object.defineProperty(new Error(), 'message', { get: () => raise('no look') })} | ${500}
   `('is answered: $what', async ({ thrown, status }) => {
     await start({
-      placement: { countsCalls: false, place: () => Promise.reject(thrown), close: async () => undefined },
+      placement: {
+        countsCalls: false,
+        place: () => Promise.reject(thrown),
+        outlook: () => Promise.reject(thrown),
+        close: async () => undefined,
+      },
       logger: { ...silentLogger, error: (_text, fields) => void String((fields?.error as Error)?.message) },
     });
     const answer = await fleet.send('/invoke/fn1', { body: 'in' });

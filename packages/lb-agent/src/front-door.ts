@@ -22,6 +22,7 @@ import {
   type RequestLabels,
 } from '@fnfleet/http';
 import { fromTemplate, invokeDetached, type LbCallOption, withoutHeader, withTrigger } from './call-options.js';
+import { dryRunAnswer, isDryRun } from './dry-run.js';
 import type { FunctionLookup } from './function-lookup.js';
 import { HttpResponseWriter } from './http-response-writer.js';
 import type { LBAgent } from './lb-agent.js';
@@ -124,6 +125,11 @@ export class FrontDoor {
         draft.explained = explained;
       });
       call = await this.options.agent.getCall(...options);
+      if (target.kind === 'invoke' && isDryRun(req)) {
+        await this.foresee(call, req, writer);
+        labels.blame = 'user';
+        return;
+      }
       writer.callId = call.model.id;
       if (explained) {
         const forOperator = this.options.guard.isOperator(req);
@@ -147,6 +153,16 @@ export class FrontDoor {
         this.log.error('a call could not be answered', { kind: target.kind, error: describeError(trouble).message });
       }
     }
+  }
+
+  /** The answer to a dry run. There is no call, so it has no id. */
+  private async foresee(call: LbCall, req: IncomingMessage, writer: HttpResponseWriter): Promise<void> {
+    const { agent, lookup, guard } = this.options;
+    const outlook = await agent.foresee(call);
+    const { fn } = await lookup.byId(call.model.fnId, call.signal);
+    writer.writeHead(200, [['Content-Type', 'application/json; charset=utf-8']]);
+    writer.write(Buffer.from(dryRunAnswer(call, fn.name, outlook, guard.isOperator(req))));
+    writer.finish();
   }
 
   /** Finds what the request names. */

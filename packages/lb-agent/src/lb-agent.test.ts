@@ -183,6 +183,7 @@ describe('submitting a call', () => {
     const call = await agent.getCall(...aSyncCall());
     await agent.close();
     await expect(agent.submit(call)).rejects.toMatchObject({ code: 'serverBusy' });
+    await expect(agent.foresee(call)).rejects.toMatchObject({ code: 'serverBusy' });
     expect([metrics.sum('calls'), metrics.sum('server_busy'), call.model.startedAt]).toEqual([1, 1, undefined]);
   });
 
@@ -273,7 +274,12 @@ describe('a detached call', () => {
 });
 
 it('an agent whose calls go another way than to runners has none to tell of', async () => {
-  const own = newPlacingAgent({ countsCalls: false, place: async () => undefined, close: async () => undefined });
+  const own = newPlacingAgent({
+    countsCalls: false,
+    place: async () => undefined,
+    outlook: async () => ({ runners: 1, ready: 1, hot: 0 }),
+    close: async () => undefined,
+  });
   agents.push(own);
   await own.askRunners(10);
   expect([own.fleetStatus(), own.setCordoned('r1', true)]).toEqual([undefined, false]);

@@ -9,7 +9,15 @@ import {
   silentLogger,
   systemClock,
 } from '@fnfleet/core';
-import type { FleetStatus, HealthOptions, PlacementTiming, Placer, QueueLimits, RunnerPool } from '@fnfleet/placement';
+import type {
+  FleetStatus,
+  HealthOptions,
+  Outlook,
+  PlacementTiming,
+  Placer,
+  QueueLimits,
+  RunnerPool,
+} from '@fnfleet/placement';
 import type { LbCallListener } from './call-listener.js';
 import type { LbCallOption } from './call-options.js';
 import { type CallPlacement, FleetPlacement } from './call-placement.js';
@@ -32,6 +40,11 @@ export interface LBAgent extends Service {
    *   anything else is a failure of the platform
    */
   submit(call: LbCall): Promise<void>;
+  /**
+   * What would become of a call if it were submitted, in place of that. Nothing runs, and nothing is remembered of it.
+   * @throws what it would fail with without being placed
+   */
+  foresee(call: LbCall): Promise<Outlook>;
   /** Listeners run in the order they were added. */
   addCallListener(listener: LbCallListener): void;
   /** What became of a call that is under way or has ended a while ago. Undefined: it is not known, or not any more. */

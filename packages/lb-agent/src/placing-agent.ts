@@ -19,7 +19,7 @@ import {
   type Timer,
   TurnoverSet,
 } from '@fnfleet/core';
-import type { FleetStatus, PlacementTiming } from '@fnfleet/placement';
+import type { FleetStatus, Outlook, PlacementTiming } from '@fnfleet/placement';
 import { countEnd, markEnd } from './call-end.js';
 import type { LbCallListener } from './call-listener.js';
 import type { LbCallDraft, LbCallOption } from './call-options.js';
@@ -149,6 +149,15 @@ export class PlacingAgent implements LBAgent {
       await this.run(call);
     } finally {
       this.done(call);
+    }
+  }
+
+  async foresee(call: LbCall): Promise<Outlook> {
+    try {
+      if (this.gateClosed) throw new FnError('serverBusy');
+      return await this.placement.outlook(call);
+    } finally {
+      call.body.commit();
     }
   }
 

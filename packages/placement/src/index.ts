@@ -2,6 +2,7 @@ export type { Candidate, Fleet } from './candidate.js';
 export { Dispatcher, type DispatcherDeps } from './dispatch/dispatcher.js';
 export type { FleetStatus, RunnerStatusLine } from './dispatch/fleet-status.js';
 export { mergeFleetStatus } from './dispatch/merge-fleet-status.js';
+export type { Outlook } from './dispatch/outlook.js';
 export type { Placement } from './dispatch/placement.js';
 export type { QueueLimits } from './dispatch/queue-limits.js';
 export { type FakeAnswer, type FakeAttempt, FakeRunner, reportOf } from './fake-runner.js';

@@ -8,8 +8,11 @@ import type { RunnerPool } from '../runner.js';
 import type { PlacementTiming } from '../settings.js';
 import { FleetView } from '../view/fleet-view.js';
 import { likenesses } from '../view/likeness.js';
+import { needOf } from '../view/need.js';
 import type { RunnerView } from '../view/runner-view.js';
 import { type FleetStatus, statusLine } from './fleet-status.js';
+import { listOf } from './list-of.js';
+import type { Outlook } from './outlook.js';
 import type { Placement } from './placement.js';
 import { PlacementQueue } from './placement-queue.js';
 import { Placing } from './placing.js';
@@ -18,6 +21,8 @@ import { Recheck } from './recheck.js';
 import { runnersByState } from './runners-by-state.js';
 import type { WaitingCall } from './waiting-call.js';
 
+/** How long the pool may take to say which runners there are for a call that is not placed, milliseconds. */
+const OUTLOOK_MS = 1_000;
 /** The longest waiting call of each function looks for itself this often, should an event have been missed. Milliseconds. */
 const LOOK_MS = 1_000;
 /**
@@ -142,6 +147,17 @@ export class Dispatcher {
   /** Resolves with how the call ended. Never rejects. */
   place(call: OutboundCall, signal: AbortSignal): Promise<Placement> {
     return new Placing(call, signal, this.parts).run();
+  }
+
+  /** What would become of the call if it were placed now. It is offered to nobody. Never rejects. */
+  async outlook(call: OutboundCall, signal: AbortSignal): Promise<Outlook> {
+    const { pool, clock, fleet } = this.parts;
+    const { runners } = await listOf(call, pool, clock, () => OUTLOOK_MS, signal);
+    if (runners.length === 0) return { runners: 0, ready: 0, hot: 0 };
+    const need = needOf(call);
+    const ready = fleet.snapshot(runners).candidates.filter((view) => view.unfitFor(need) === undefined);
+    const hot = ready.filter((view) => view.freeSlots(need.fnId) > 0);
+    return { runners: runners.length, ready: ready.length, hot: hot.length };
   }
 
   /** Nothing will be placed any more; calls that wait go on as their signals say. Idempotent. */

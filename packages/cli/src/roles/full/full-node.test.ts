@@ -168,6 +168,40 @@ describe('a call', () => {
   });
 });
 
+describe('a dry run', () => {
+  const dryRun = async (url: string) => {
+    const answer = await invoke(url, { headers: { 'Is-Dry-Run': 'true' }, body: 'in' });
+    return [answer.status, JSON.parse(await answer.text())];
+  };
+
+  it('says what would happen, and nothing does', async () => {
+    await start();
+    const echo = await deployed({ image: 'echo', memory: 128 });
+    expect(await dryRun(echo)).toMatchObject([
+      200,
+      { would: 'start a container', fn: { name: 'echo', image: 'echo' } },
+    ]);
+    expect([metrics.sum('calls'), driver.counters.created]).toEqual([0, 0]);
+    await invoke(echo);
+    expect(await dryRun(echo)).toMatchObject([200, { would: 'use a hot container' }]);
+    const busy = invoke(await deployed({ image: 'held', memory: 200 }));
+    await held.arrived;
+    expect(await dryRun(await deployed({ image: 'greet', memory: 200 }))).toMatchObject([
+      200,
+      { would: 'wait for room' },
+    ]);
+    held.letGo();
+    await busy;
+  });
+
+  it('of what could never run fails as it would', async () => {
+    await start();
+    const [status, { message }] = await dryRun(await deployed({ image: 'echo', memory: 512 }));
+    expect([status, message]).toEqual([400, 'Requested CPU/Memory cannot be allocated']);
+    expect((await dryRun(`${node.address.url}/invoke/none`))[0]).toBe(404);
+  });
+});
+
 describe('a detached call', () => {
   const DETACHED = { headers: { 'Fn-Invoke-Type': 'detached' } };
 

@@ -1,6 +1,7 @@
 import {
   type Agent,
   type CallOption,
+  fromModel,
   fromModelAndInput,
   withBeforeStart,
   withDeadline,
@@ -9,8 +10,9 @@ import {
   withTrace,
   withWriter,
 } from '@fnfleet/agent';
-import { FnError } from '@fnfleet/core';
+import { FnError, MIB } from '@fnfleet/core';
 import type { CallPlacement, LbCall } from '@fnfleet/lb-agent';
+import type { Outlook } from '@fnfleet/placement';
 import { PulledBody } from './pulled-body.js';
 
 const HERE = 'local';
@@ -40,6 +42,14 @@ export class LocalPlacement implements CallPlacement {
     } finally {
       body.discard();
     }
+  }
+
+  async outlook({ model, extensions }: LbCall): Promise<Outlook> {
+    const { slotKey } = await this.agent.getCall(fromModel(model), withExtensions(extensions));
+    const { memoryTotalBytes: total, memoryUsedBytes: used, memoryIdleBytes: idle } = this.agent.utilization;
+    const isHot = this.agent.idleContainers(slotKey) > 0;
+    const hasRoom = total - used + idle >= (model.memoryMb + model.tmpfsMb) * MIB;
+    return { runners: 1, ready: isHot || hasRoom ? 1 : 0, hot: isHot ? 1 : 0 };
   }
 
   close(): Promise<void> {
