@@ -6,7 +6,7 @@ import path from 'node:path';
 import { freePorts } from '@fnfleet/testing';
 import Docker from 'dockerode';
 import { request } from 'undici';
-import { invoke, reportOf } from './harness/invoke.js';
+import { errorOf, invoke, reportOf } from './harness/invoke.js';
 import { PROBE_IMAGE } from './harness/paths.js';
 import { until } from './harness/until.js';
 
@@ -167,6 +167,9 @@ describe('fn start of the fn command line, with our image under the name of its 
       [`${debugPort}/tcp`]: [{ HostIp: '127.0.0.1', HostPort: `${debugPort}` }],
     });
     const debuggers = await request(`http://127.0.0.1:${debugPort}/json/version`);
+    const other = await rest('POST', '/v2/fns', { app_id: app.id, name: 'other', image: PROBE_IMAGE, memory: 128 });
+    const refused = errorOf(await invoke(other.annotations['fnproject.io/fn/invokeEndpoint']));
+    expect(refused).toEqual([400, expect.stringContaining('the port of the debugger is taken')]);
     expect(await debuggers.body.json()).toMatchObject({ Browser: expect.stringMatching(/^node\.js\/v/) });
     expect(await stop()).toBe(0);
   });

@@ -106,10 +106,18 @@ const TO_MEND: readonly (readonly [RegExp, string])[] = [
 const OWN_FAULT =
   /unable to start container process: (exec|environment variable)|error during container init: environment variable|unable to find user|trying to send message larger than max/;
 
+/** For whoever debugs a function: the port is free when the other container has been idle for long enough. */
+const DEBUG_PORT_TAKEN =
+  'the port of the debugger is taken; with FN_LOCAL_DEBUG one container runs at a time, until its idle_timeout is over';
+
 function startFailed(error: EngineError): Error {
   const { status, message } = error;
   if (message.includes('failed to initialize logging driver'))
     return new FnError('syslogUnavailable', { cause: error });
+  // Nothing else is published.
+  if (/\bport is already allocated\b|\bbind: address already in use\b/.test(message)) {
+    return new FnError('containerRefused', { params: { problem: DEBUG_PORT_TAKEN }, cause: error, detail: message });
+  }
   // A container of the prefork pool has ended since it was looked at.
   if (/\bjoin(ing)? network\b/.test(message)) return new FnError('serverBusy', { cause: error });
   if (status === 400 || OWN_FAULT.test(message))

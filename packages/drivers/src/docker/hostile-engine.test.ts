@@ -266,6 +266,8 @@ it.each`
   ${500} | ${'failed to initialize logging driver: dial tcp: refused'}          | ${'syslogUnavailable'}
   ${409} | ${'cannot join network of a non running container: 1a2b'}            | ${'serverBusy'}
   ${500} | ${'joining network namespace of container: No such container: 1a2b'} | ${'serverBusy'}
+  ${500} | ${'Bind for 127.0.0.1:5678 failed: port is already allocated'}       | ${'containerRefused'}
+  ${500} | ${'listen tcp4 127.0.0.1:5678: bind: address already in use'}        | ${'containerRefused'}
   ${404} | ${'network fnnet not found'}                                         | ${'EngineError'}
   ${500} | ${'driver failed programming external connectivity'}                 | ${'EngineError'}
 `('a container that it does not start, $status $message: $code', async ({ status, message, code }) => {
