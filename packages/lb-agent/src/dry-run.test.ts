@@ -81,6 +81,12 @@ it.each(['false', '', '1', 'yes'])('is not meant by %j', async (value) => {
   expect(await fleet.send('/invoke/fn1', { headers: { 'is-dry-run': value } })).toMatchObject({ body: 'ran' });
 });
 
+it('what fn invoke --fn-intent sends goes to the function', async () => {
+  await start();
+  await fleet.send('/invoke/fn1', { headers: { 'fn-intent': 'cloudevent' } });
+  expect(runners[0]?.offered[0]?.model.headers).toMatchObject({ 'Fn-Intent': ['cloudevent'] });
+});
+
 it('the client of a trigger may have a header of that name for its function', async () => {
   await start();
   expect(await fleet.send('/t/shop/hot', { headers: { 'is-dry-run': 'true' } })).toMatchObject({ body: 'ran' });
