@@ -7,14 +7,19 @@ export interface CallTime {
   readonly functionMs: number;
   /** For its caller, to send some more of a body that the function is receiving. */
   readonly callerMs: number;
+  /** What is enough for a time anew: less of it within `callerMs` is as good as nothing. */
+  readonly callerBytes: number;
   /** When it ends at the latest, whatever happens. */
   readonly deadlineAt: MonoMs | undefined;
 }
 
 /** Whom a call waits for, as its exchange knows. */
 export interface Turns {
-  /** The caller owes more of its body. Each call of this begins its time anew. */
-  callersTurn(): void;
+  /**
+   * The caller owes more of its body.
+   * @param bytes of it that came since the last time
+   */
+  callersTurn(bytes: number): void;
   functionsTurn(): void;
 }
 
@@ -23,12 +28,15 @@ export interface Turns {
  *
  * C1  A function has its time once, and it passes only when it is the function's turn: until its request can be sent, while it
  *     takes nothing of a body that is there, and from the last byte of the request on, or its first answer.
- * C2  A caller who sends nothing of a body for its time has the call ended.
+ * C2  A caller who sends too little of a body within its time has the call ended. A byte now and then would hold a container
+ *     for ever.
  */
 export class CallClock implements Turns {
   private readonly timer: LazyTimer;
   private turn: 'function' | 'caller' | 'none' = 'none';
-  private time: CallTime = { functionMs: 0, callerMs: 0, deadlineAt: undefined };
+  private time: CallTime = { functionMs: 0, callerMs: 0, callerBytes: 0, deadlineAt: undefined };
+  /** What the caller has to send before its time begins anew. */
+  private owedBytes = 0;
   /** What the function has left, at `since` if it is its turn. */
   private leftMs = 0;
   private since: MonoMs;
@@ -50,10 +58,13 @@ export class CallClock implements Turns {
     this.timer.set(this.boundedMs(this.leftMs));
   }
 
-  callersTurn(): void {
+  callersTurn(bytes: number): void {
     if (this.turn === 'none') return;
     if (this.turn === 'function') this.leftMs = Math.max(0, this.leftMs - (this.clock.now() - this.since));
+    this.owedBytes -= bytes;
+    if (this.turn === 'caller' && this.owedBytes > 0) return;
     this.turn = 'caller';
+    this.owedBytes = this.time.callerBytes;
     this.timer.set(this.boundedMs(this.time.callerMs));
   }
 

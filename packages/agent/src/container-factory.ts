@@ -67,6 +67,7 @@ export class ContainerFactory {
       pullTimeoutMs: settings.hotPullTimeoutMs,
       startTimeoutMs: settings.hotStartTimeoutMs,
       uploadStallMs: settings.uploadStallMs,
+      uploadMinBytes: settings.uploadMinBytes,
       limits: this.limits,
       gate: this.gate,
       driver,

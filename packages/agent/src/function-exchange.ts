@@ -175,8 +175,8 @@ export class Exchange implements ReplyHandler, UploadListener {
     this.settle({ error: error ?? new CancelledError(), reusable: false });
   }
 
-  onUploadWaits(): void {
-    if (this.phase === 'sending') this.turns.callersTurn();
+  onUploadWaits(bytes: number): void {
+    if (this.phase === 'sending') this.turns.callersTurn(bytes);
   }
 
   onUploadBlocked(): void {
@@ -208,7 +208,7 @@ export class Exchange implements ReplyHandler, UploadListener {
     if (!this.connection.send(head, complete ?? NOTHING, this)) return;
     this.phase = 'sending';
     if (rest === undefined) return;
-    this.turns.callersTurn();
+    this.turns.callersTurn(0);
     this.connection.upload(rest, this);
   }
 

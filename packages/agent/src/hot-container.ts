@@ -41,6 +41,8 @@ export interface HotContainerOptions {
   readonly startTimeoutMs: number;
   /** What a caller may take for some more of a body that the function is receiving. */
   readonly uploadStallMs: number;
+  /** How much more that has to be, bytes. */
+  readonly uploadMinBytes: number;
   readonly limits: ExchangeLimits;
   readonly driver: Driver;
   readonly gate: LaunchGate;
@@ -197,9 +199,14 @@ export class HotContainer implements Evictable {
     this.used = true;
     this.options.output.begin(call);
     this.callId = call.model.id;
-    const { clock, uploadStallMs } = this.options;
+    const { clock, uploadStallMs, uploadMinBytes } = this.options;
     // Before the exchange, which may come as far as its body at once.
-    this.callClock.begin({ functionMs: remainingMs, callerMs: uploadStallMs, deadlineAt: call.deadlineAt });
+    this.callClock.begin({
+      functionMs: remainingMs,
+      callerMs: uploadStallMs,
+      callerBytes: uploadMinBytes,
+      deadlineAt: call.deadlineAt,
+    });
     const streamedUntil = later(deadlineAt, uploadStallMs);
     const deadlines = {
       complete: wallAt(deadlineAt, clock),

@@ -20,7 +20,11 @@ export const agentSettings = {
   }),
   uploadStallMs: durationMs('FN_UPLOAD_STALL_MSECS', {
     default: 10_000,
-    doc: 'Time in which a caller must send some more of a body that its function is already receiving: one that was too long to wait for (FN_COMPLETE_BODY_BYTES). Then the call ends with 408 and its container is removed. The time of the function begins when the last byte is there.',
+    doc: 'Time in which a caller must send some more of a body (FN_UPLOAD_MIN_BYTES) that its function is already receiving: one that was too long to wait for (FN_COMPLETE_BODY_BYTES). Then the call ends with 408 and its container is removed. The time of the function begins when the last byte is there.',
+  }),
+  uploadMinBytes: bytes('FN_UPLOAD_MIN_BYTES', {
+    default: 10 * KIB,
+    doc: 'What a caller must send of such a body in FN_UPLOAD_STALL_MSECS, unless that is the rest of it: a byte now and then would hold a container for ever. 1: any byte is enough.',
   }),
   queueIdleTimeoutMs: durationMs('FN_HOT_LAUNCHER_TIMEOUT_MSECS', {
     default: 3_600_000,

@@ -28,7 +28,10 @@ beforeEach(() => {
     socket.pause();
     told.push('');
   });
-  test = new TestAgent({ echo, upload, slow, deaf }, { clock, settings: { uploadStallMs: 10_000 } });
+  test = new TestAgent(
+    { echo, upload, slow, deaf },
+    { clock, settings: { uploadStallMs: 10_000, uploadMinBytes: 1000 } },
+  );
 });
 
 afterEach(async () => {
@@ -51,11 +54,11 @@ it('a body that takes longer than the function has is no matter of the function'
   await until(() => told.length === 1);
   for (let second = 0; second < 30; second += 1) {
     await pass(1_000);
-    body.source.write('x');
+    body.source.write('x'.repeat(200));
   }
   body.source.end();
   await done;
-  expect(String(writer.body)).toBe('31');
+  expect(String(writer.body)).toBe('6001');
   expect(test.driver.counters.created).toBe(1);
 });
 
@@ -82,7 +85,7 @@ it('a caller who stops sending ends the call with 408, and its container makes r
   body.source.write('x');
   await until(() => told.length === 1);
   await pass(9_000);
-  body.source.write('x');
+  body.source.write('x'.repeat(1000));
   await pass(9_999);
   expect(test.driver.counters.live).toBe(1);
   await pass(1);
@@ -90,6 +93,24 @@ it('a caller who stops sending ends the call with 408, and its container makes r
   expect([ERRORS.requestTimeout.status, ERRORS.requestTimeout.blame, body.discarded]).toEqual([408, 'caller', true]);
   await until(() => test.driver.counters.live === 0);
   expect(test.agent.utilization.memoryUsedBytes).toBe(0);
+  expect(await test.outcome({ image: 'upload' })).toBe('ok');
+});
+
+it.each([
+  ['a byte now and then is as good as none', 1, 'requestTimeout'],
+  ['enough in too small parts is enough', 334, 'ok'],
+  ['a byte less is not', 333, 'requestTimeout'],
+])('%s', async (_, bytes, expected) => {
+  const { done } = await test.invoke({ image: 'upload', body, timeoutSeconds: 300 });
+  body.source.write('x'.repeat(333));
+  await until(() => told.length === 1);
+  for (let part = 0; part < 2; part += 1) {
+    await pass(3_000);
+    body.source.write('x'.repeat(bytes));
+  }
+  await pass(4_000);
+  body.source.end();
+  expect(await outcomeOf(done)).toBe(expected);
   expect(await test.outcome({ image: 'upload' })).toBe('ok');
 });
 

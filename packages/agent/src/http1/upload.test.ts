@@ -15,7 +15,7 @@ beforeEach(() => {
   body = new PassThrough();
   upload = new Upload(socket as unknown as Socket, body, {
     onUploadFailed: (error) => void failures.push(error?.message ?? 'closed'),
-    onUploadWaits: () => void turns.push('waits'),
+    onUploadWaits: (bytes) => void turns.push(`waits ${bytes}`),
     onUploadBlocked: () => void turns.push('blocked'),
     onUploaded: () => void turns.push('uploaded'),
   });
@@ -56,7 +56,7 @@ it('takes no more of the body than the function takes, and goes on when it does'
   expect([body.isPaused(), sent()]).toEqual([false, '4\r\nmore\r\n']);
   body.end();
   await settled();
-  expect(turns).toEqual(['blocked', 'waits', 'waits', 'uploaded']);
+  expect(turns).toEqual(['blocked', 'waits 0', 'waits 4', 'uploaded']);
 });
 
 it.each`

@@ -6,8 +6,11 @@ const LAST_CHUNK = '0\r\n\r\n';
 export interface UploadListener {
   /** The body broke off; undefined: without a word. */
   onUploadFailed(error: Error | undefined): void;
-  /** All that has come of the body has gone out, and more is awaited. */
-  onUploadWaits(): void;
+  /**
+   * All that has come of the body has gone out, and more is awaited.
+   * @param bytes that came of it since the last time
+   */
+  onUploadWaits(bytes: number): void;
   /** The other side does not take what is there. */
   onUploadBlocked(): void;
   /** The body has gone out to its end. */
@@ -49,14 +52,14 @@ export class Upload {
     socket.write(chunk);
     const hasRoom = socket.write('\r\n', 'latin1');
     socket.uncork();
-    if (hasRoom) return this.listener.onUploadWaits();
+    if (hasRoom) return this.listener.onUploadWaits(chunk.length);
     body.pause();
     socket.once('drain', this.onDrain);
     this.listener.onUploadBlocked();
   };
 
   private readonly onDrain = (): void => {
-    this.listener.onUploadWaits();
+    this.listener.onUploadWaits(0);
     this.body.resume();
   };
 

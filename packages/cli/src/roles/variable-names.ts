@@ -137,6 +137,7 @@ export const VARIABLE_NAMES: readonly string[] = [
   'FN_TLS_KEY',
   'FN_TLS_RUNNER_NAME',
   'FN_TRACE_FILE',
+  'FN_UPLOAD_MIN_BYTES',
   'FN_UPLOAD_STALL_MSECS',
   'FN_WORKERS',
   'FN_ZIPKIN_URL',
