@@ -17,7 +17,7 @@ const FILES = [
   'docs/deploying.md',
 ].sort();
 /** What commands read, not nodes. */
-const OF_COMMANDS = ['FN_API_URL', 'FN_TOKEN'];
+const OF_COMMANDS = ['FN_API_URL', 'FN_LB_URL', 'FN_TOKEN'];
 
 const text = (file: string) => readFileSync(path.join(ROOT, file), 'utf8');
 

@@ -70,7 +70,7 @@ export interface ContainerOwner {
 export type ServeEnd = Pick<ExchangeEnd, 'error' | 'unsent'>;
 
 /** The engine tells of the end of a process a few milliseconds after its connections have told of it. */
-const EXIT_NEWS_MS = 250;
+const EXIT_NEWS_MS = 1_000;
 
 type State = 'launching' | 'idle' | 'busy' | 'closed';
 

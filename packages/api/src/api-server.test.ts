@@ -81,7 +81,7 @@ describe('an api node', () => {
     expect(await ask('GET', 'http://b.com')).toMatchObject({ status: 403, text: '' });
     const preflight = await ask('OPTIONS', 'http://a.com');
     expect(preflight).toMatchObject({ status: 200, text: '' });
-    expect(preflight.headers.get('access-control-allow-methods')).toBe('GET,POST,PUT,HEAD,DELETE');
+    expect(preflight.headers.get('access-control-allow-methods')).toBe('GET,POST,PUT,PATCH,HEAD,DELETE,OPTIONS');
     expect(preflight.headers.get('access-control-max-age')).toBe('43200');
     expect(preflight.headers.get('access-control-allow-origin')).toBe('http://a.com');
     expect((await ask('GET', 'http://a.com')).headers.get('vary')).toBe('Origin');

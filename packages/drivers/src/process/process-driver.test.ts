@@ -75,8 +75,14 @@ describe('the manifest of a function', () => {
     expect(await findManifest(FUNCTIONS_DIR, image)).toMatchObject({ command: 'node', args: ['func.mjs'] });
   });
 
-  it.each(['a/../probe', 'a/./probe', 'a//probe', 'nowhere'])('is not found for %s', async (image) => {
-    await expect(findManifest(FUNCTIONS_DIR, image)).rejects.toMatchObject({ code: 'imagePullFailed', status: 404 });
+  it.each`
+    image           | code
+    ${'a/../probe'} | ${'imageNameInvalid'}
+    ${'a/./probe'}  | ${'imageNameInvalid'}
+    ${'a//probe'}   | ${'imageNameInvalid'}
+    ${'nowhere'}    | ${'imagePullFailed'}
+  `('is not found for $image: $code', async ({ image, code }) => {
+    await expect(findManifest(FUNCTIONS_DIR, image)).rejects.toMatchObject({ code });
   });
 });
 
