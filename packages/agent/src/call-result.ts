@@ -28,7 +28,7 @@ export function endStarted(model: Call, error: unknown): void {
 }
 
 function isBusy(error: unknown): boolean {
-  return error instanceof FnError && error.code === 'serverBusy';
+  return error instanceof FnError && (error.code === 'serverBusy' || error.code === 'imagePulling');
 }
 
 function isCancelled(error: unknown): boolean {

@@ -1,5 +1,5 @@
 import { CancelledError, type Clock, FnError, inSpan, nanoseconds, observe, type TraceContext } from '@fnfleet/core';
-import type { Container, ContainerSpec, Driver, ExitResult, PreparedImage } from '@fnfleet/drivers';
+import type { Container, ContainerSpec, Driver, ExitResult, ImagePull, PreparedImage } from '@fnfleet/drivers';
 import type { LaunchCause } from './agent-call.js';
 import { exitWords } from './exit-words.js';
 import type { LaunchGate } from './launch-gate.js';
@@ -19,6 +19,8 @@ export interface ContainerLaunchOptions {
   readonly signal: AbortSignal;
   /** Asked before the costly part. */
   readonly isWanted: () => boolean;
+  /** The image has to be pulled; undefined: it no longer is. */
+  readonly onPull: (pull: ImagePull | undefined) => void;
   /** The image is here, lent until somebody releases it. */
   readonly onPrepared: (image: PreparedImage) => void;
   /** There is a container, which somebody has to close. */
@@ -65,9 +67,15 @@ export class ContainerLaunch {
   }
 
   /** The image is here, pulled if need be. */
-  private prepare(): Promise<PreparedImage> {
-    const { spec, driver, pullTimeoutMs } = this.options;
-    return this.within(pullTimeoutMs, 'imagePullTimeout', (limited) => driver.prepareImage(spec, limited));
+  private async prepare(): Promise<PreparedImage> {
+    const { spec, driver, pullTimeoutMs, onPull } = this.options;
+    try {
+      return await this.within(pullTimeoutMs, 'imagePullTimeout', (limited) =>
+        driver.prepareImage(spec, limited, onPull),
+      );
+    } finally {
+      onPull(undefined);
+    }
   }
 
   private async createAndStart(trace: TraceContext): Promise<Container> {

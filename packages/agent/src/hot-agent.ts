@@ -276,6 +276,7 @@ export class HotAgent implements Agent {
       refusal: this.permit.refusal,
       log: log.child({ fnId: model.fnId }),
       standby: standbyOf(model.annotations),
+      imageWaitMs: settings.imageWaitMs,
       idleTimeoutMs: Math.max(settings.queueIdleTimeoutMs, 2000 * model.idleTimeoutSeconds),
       create: (...parts) => this.factory.create(queue.registryToken, ...parts),
       onEmpty: () => this.forget(queue),

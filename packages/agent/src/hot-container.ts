@@ -11,7 +11,7 @@ import {
   Once,
   wallAt,
 } from '@fnfleet/core';
-import type { Container, ContainerSpec, Driver, ExitResult, PreparedImage } from '@fnfleet/drivers';
+import type { Container, ContainerSpec, Driver, ExitResult, ImagePull, PreparedImage } from '@fnfleet/drivers';
 import type { AgentCall, LaunchCause } from './agent-call.js';
 import { CallClock } from './call-clock.js';
 import { ContainerLaunch, NotWanted } from './container-launch.js';
@@ -91,6 +91,7 @@ type State = 'launching' | 'idle' | 'busy' | 'closed';
  */
 export class HotContainer implements Evictable {
   private state: State = 'launching';
+  private pull: ImagePull | undefined;
   private image: PreparedImage | undefined;
   private container: Container | undefined;
   private connection: FunctionConnection | undefined;
@@ -127,6 +128,11 @@ export class HotContainer implements Evictable {
 
   get resources(): Resources {
     return this.options.token.resources;
+  }
+
+  /** Its image is being pulled. */
+  get imagePull(): ImagePull | undefined {
+    return this.pull;
   }
 
   /** It has had a call, be it in vain. */
@@ -249,6 +255,9 @@ export class HotContainer implements Evictable {
       ...options,
       signal: this.stop.signal,
       isWanted,
+      onPull: (pull) => {
+        this.pull = pull;
+      },
       onPrepared: (image) => {
         this.image = image;
       },

@@ -1,4 +1,4 @@
-import { type Clock, type Deferred, inSpan, type MonoMs, NO_TRACE, TurnoverSet } from '@fnfleet/core';
+import { type Clock, type Deferred, inSpan, type MonoMs, NO_TRACE, type Timer, TurnoverSet } from '@fnfleet/core';
 import type { AgentCall, LaunchCause } from './agent-call.js';
 import { noTimings } from './build-call.js';
 import type { Capacity } from './capacity.js';
@@ -17,6 +17,8 @@ export interface Waiter {
   readonly slot: Deferred<HotContainer>;
   /** The launch that it caused. */
   launch: Launch | undefined;
+  /** Ends its wait, or looks whether it should end. */
+  limit: Timer | undefined;
 }
 
 /** One container on its way. */

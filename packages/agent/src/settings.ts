@@ -8,6 +8,11 @@ export const agentSettings = {
     negativeIsNever: true,
     doc: 'Time an image gets to arrive. Past it the call that needed it fails with 504.',
   }),
+  imageWaitMs: durationMs('FN_IMAGE_WAIT_MSECS', {
+    default: 360_000,
+    negativeIsNever: true,
+    doc: 'Time that a call waits for an image that is being pulled. Past it, or past a deadline of the call, it is answered 503 with Retry-After, and the pull goes on for later calls.',
+  }),
   hotStartTimeoutMs: durationMs('FN_HOT_START_TIMEOUT_MSECS', {
     default: 5_000,
     negativeIsNever: true,

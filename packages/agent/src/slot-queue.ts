@@ -1,9 +1,11 @@
-import { CancelledError, type Clock, Deferred, FnError, type Logger, TurnoverSet } from '@fnfleet/core';
+import { CancelledError, type Clock, Deferred, FnError, type Logger, NEVER, TurnoverSet } from '@fnfleet/core';
+import type { ImagePull } from '@fnfleet/drivers';
 import type { AgentCall } from './agent-call.js';
 import { cancelReason } from './cancel-reason.js';
 import type { Capacity } from './capacity.js';
 import type { ContainerMetrics } from './container-metrics.js';
 import type { ContainerOwner, HotContainer } from './hot-container.js';
+import { imagePulling } from './image-pulling.js';
 import { type ContainerSource, divorce, type Launch, Launcher, marry, type Waiter } from './launcher.js';
 import { LazyTimer } from './lazy-timer.js';
 import { Patience } from './patience.js';
@@ -17,6 +19,9 @@ import { Standby } from './standby.js';
  */
 const SOON_MS = 20;
 
+/** Before this an image that is not here may not even have been asked for, milliseconds. */
+const IMAGE_WAIT_LEAST_MS = 100;
+
 export interface SlotQueueOptions {
   readonly slotKey: string;
   readonly fnId: string;
@@ -29,6 +34,8 @@ export interface SlotQueueOptions {
   readonly log: Logger;
   /** How many containers it keeps started. */
   readonly standby: number;
+  /** What a call waits for its image to be pulled, milliseconds. */
+  readonly imageWaitMs: number;
   /** Without a call for so long, it forgets what it knows. Milliseconds. */
   readonly idleTimeoutMs: number;
   /** Makes a container, which has not been launched yet. Its resources are the token's. */
@@ -69,6 +76,7 @@ export function needsLaunch({ waiting, starting, idle }: SlotCounts): boolean {
  * Q6  Containers for standby are launched for no call, so no call hears of their failure, and only where there is room.
  * Q7  While no container can be made, a call that hot containers cannot serve soon is refused. Launches that have begun go on
  *     without their calls: what comes of them may serve later ones.
+ * Q8  A call that has waited long enough while its image is being pulled is told so. The launch goes on without it.
  *
  * Nothing here polls: a call is woken by a container that becomes idle, by the failure of its launch, or by its end.
  */
@@ -146,26 +154,32 @@ export class SlotQueue implements ContainerOwner {
   /**
    * Waits for a container and claims it.
    * @throws FnError `serverBusy` when the caller's deadline passes, in non-blocking mode when there is no room, and on
-   *   shutdown; the refusal of a launch; the error of the launch that this call caused; the signal's reason
+   *   shutdown; `imagePulling` (Q8); the refusal of a launch; the error of the launch that this call caused; the signal's reason
    */
   async wait(call: AgentCall): Promise<HotContainer> {
     if (this.closed) throw new FnError('serverBusy');
     this.used();
     const { model, slotKey, extensions, networkDisabled, logSink } = call;
     this.latest = { model, slotKey, extensions, networkDisabled, logSink };
-    const waiter: Waiter = { call, since: this.options.clock.now(), slot: new Deferred(), launch: undefined };
+    const since = this.options.clock.now();
+    const waiter: Waiter = { call, since, slot: new Deferred(), launch: undefined, limit: undefined };
     const onAbort = () => this.fail(waiter, cancelReason(call.signal));
-    const remainingMs = call.deadlineAt === undefined ? Infinity : call.deadlineAt - this.options.clock.now();
-    const timer = this.options.clock.after(remainingMs, () => this.fail(waiter, new FnError('serverBusy')));
+    this.limitWait(waiter);
     call.signal.addEventListener('abort', onAbort, { once: true });
     this.waiters.add(waiter);
     this.launchIfNeeded();
     try {
       return await waiter.slot.promise;
     } finally {
-      timer.cancel();
+      waiter.limit?.cancel();
       call.signal.removeEventListener('abort', onAbort);
     }
+  }
+
+  /** Of the image that all of its containers are made from; undefined: it is not being pulled. */
+  get imagePull(): ImagePull | undefined {
+    for (const { imagePull } of this.containers) if (imagePull !== undefined) return imagePull;
+    return undefined;
   }
 
   idle(container: HotContainer, servedMs?: number): void {
@@ -252,6 +266,18 @@ export class SlotQueue implements ContainerOwner {
     this.leave(waiter);
     waiter.slot.reject(error);
     this.forgetIfEmpty();
+  }
+
+  private limitWait(waiter: Waiter): void {
+    const { clock, imageWaitMs } = this.options;
+    const { image } = waiter.call.model;
+    const deadlineAt = waiter.call.deadlineAt ?? NEVER;
+    waiter.limit = clock.after(Math.min(deadlineAt - clock.now(), Math.max(IMAGE_WAIT_LEAST_MS, imageWaitMs)), () => {
+      const pull = this.hot.size === 0 ? this.imagePull : undefined;
+      if (pull !== undefined) this.fail(waiter, imagePulling(image, pull, clock.now()));
+      else if (clock.now() >= deadlineAt) this.fail(waiter, new FnError('serverBusy'));
+      else this.limitWait(waiter);
+    });
   }
 
   /** Q4 */

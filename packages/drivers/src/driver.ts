@@ -1,4 +1,5 @@
 import type { OnReadOpts, Socket } from 'node:net';
+import type { MonoMs } from '@fnfleet/core';
 import type { HealthView } from './driver-health.js';
 
 /**
@@ -18,9 +19,10 @@ export interface Driver {
   /**
    * Makes sure the image is here, pulling it if needed, and stays until it is released. Concurrent pulls of one image
    * share one download.
+   * @param onPull called when it has to be pulled, and the pull has begun
    * @throws FnError `imagePullFailed`, `imageHasVolume`
    */
-  prepareImage(spec: ContainerSpec, signal: AbortSignal): Promise<PreparedImage>;
+  prepareImage(spec: ContainerSpec, signal: AbortSignal, onPull?: (pull: ImagePull) => void): Promise<PreparedImage>;
   /** Makes a container that has not started yet. */
   create(spec: ContainerSpec, signal: AbortSignal): Promise<Container>;
   /** Closes every container that is left, then lets go of the engine. Idempotent, never rejects. */
@@ -29,6 +31,15 @@ export interface Driver {
 
 /** By name, in snake case; for operators. */
 export type DriverFacts = Readonly<Record<string, string | number | boolean | undefined>>;
+
+/** An image on its way to this machine. What it tells changes while it comes. */
+export interface ImagePull {
+  /** By the clock of the driver, milliseconds. */
+  readonly since: MonoMs;
+  /** Of the layers that are being downloaded or have been; sizes of those that come later are not known yet. */
+  readonly receivedBytes: number;
+  readonly totalBytes: number;
+}
 
 /** An image that is on this machine, lent for the life of one container. */
 export interface PreparedImage {

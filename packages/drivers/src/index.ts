@@ -11,6 +11,7 @@ export type {
   DriverCapabilities,
   DriverFacts,
   ExitResult,
+  ImagePull,
   OutputListener,
   OutputSource,
   PreparedImage,

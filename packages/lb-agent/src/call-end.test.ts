@@ -12,15 +12,17 @@ const call = (parts: Partial<LbCall>) => ({ arrivedAt: clock.now(), executionNs:
 const ago = (ms: number) => later(clock.now(), -ms);
 
 it.each`
-  error                                         | metric           | status       | message
-  ${undefined}                                  | ${'completed'}   | ${'success'} | ${undefined}
-  ${new CancelledError()}                       | ${'canceled'}    | ${'error'}   | ${new FnError('clientCancelled').message}
-  ${new FnError('serverBusy')}                  | ${'server_busy'} | ${'error'}   | ${new FnError('serverBusy').message}
-  ${new FnError('appOverShare')}                | ${'server_busy'} | ${'error'}   | ${new FnError('appOverShare').message}
-  ${new FnError('reservationExpired')}          | ${'timeouts'}    | ${'timeout'} | ${new FnError('reservationExpired').message}
-  ${new FnError('callTimeout')}                 | ${'errors'}      | ${'error'}   | ${new FnError('callTimeout').message}
-  ${new PeerError(502, 'it broke', 'function')} | ${'errors'}      | ${'error'}   | ${'it broke'}
-  ${new Error('secret')}                        | ${'errors'}      | ${'error'}   | ${new FnError('internal').message}
+  error                                             | metric           | status       | message
+  ${undefined}                                      | ${'completed'}   | ${'success'} | ${undefined}
+  ${new CancelledError()}                           | ${'canceled'}    | ${'error'}   | ${new FnError('clientCancelled').message}
+  ${new FnError('serverBusy')}                      | ${'server_busy'} | ${'error'}   | ${new FnError('serverBusy').message}
+  ${new FnError('appOverShare')}                    | ${'server_busy'} | ${'error'}   | ${new FnError('appOverShare').message}
+  ${new PeerError(503, 'later', 'platform', '', 9)} | ${'server_busy'} | ${'error'}   | ${'later'}
+  ${new FnError('imagePulling')}                    | ${'server_busy'} | ${'error'}   | ${new FnError('imagePulling').message}
+  ${new FnError('reservationExpired')}              | ${'timeouts'}    | ${'timeout'} | ${new FnError('reservationExpired').message}
+  ${new FnError('callTimeout')}                     | ${'errors'}      | ${'error'}   | ${new FnError('callTimeout').message}
+  ${new PeerError(502, 'it broke', 'function')}     | ${'errors'}      | ${'error'}   | ${'it broke'}
+  ${new Error('secret')}                            | ${'errors'}      | ${'error'}   | ${new FnError('internal').message}
 `('a call that ends with $error counts as $metric', ({ error, metric, status, message }) => {
   countEnd(call({}), error, clock);
   expect(metrics.sum(metric)).toBe(1);

@@ -8,6 +8,7 @@ import {
   FnError,
   type Labels,
   observe,
+  PeerError,
   type WallMs,
 } from '@fnfleet/core';
 import type { LbCall } from './lb-call.js';
@@ -24,7 +25,7 @@ const LABELS = {
   errors: Object.freeze({ call_status: 'errors' }),
 } as const satisfies Record<Ending, Labels>;
 
-const TURNED_AWAY: ReadonlySet<ErrorCode> = new Set<ErrorCode>(['serverBusy', 'appOverShare']);
+const TURNED_AWAY: ReadonlySet<ErrorCode> = new Set<ErrorCode>(['serverBusy', 'appOverShare', 'imagePulling']);
 
 /** Counts how a call ended. @param error undefined: well */
 export function countEnd(call: LbCall, error: unknown, clock: Pick<Clock, 'now'>): void {
@@ -50,6 +51,7 @@ function endingOf(error: unknown): Ending {
   if (error === undefined) return 'completed';
   if (error instanceof CancelledError) return 'canceled';
   if (error instanceof FnError && TURNED_AWAY.has(error.code)) return 'server_busy';
+  if (error instanceof PeerError && error.retryAfterSeconds !== undefined) return 'server_busy';
   if (error instanceof FnError && error.code === 'reservationExpired') return 'timeouts';
   return 'errors';
 }

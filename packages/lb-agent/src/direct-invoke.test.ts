@@ -1,4 +1,5 @@
-import { FnError, PeerError, RecordedMetrics, silentLogger } from '@fnfleet/core';
+import { PassThrough } from 'node:stream';
+import { createLogger, FnError, PeerError, RecordedMetrics, silentLogger } from '@fnfleet/core';
 import { FakeRunner } from '@fnfleet/placement';
 import { CONTENTS, type FleetOptions, TestFleet } from './test-kit/test-fleet.js';
 
@@ -19,6 +20,20 @@ beforeEach(() => {
 afterEach(() => fleet.close());
 
 describe('what a client gets', () => {
+  it('an image that is being pulled: which, and when to come back; no other runner is made to pull it', async () => {
+    const text = "The image 'shop/cart:1' is being pulled, try again later";
+    runner.fails(new PeerError(503, text, 'platform', '12 of 80 MB so far', 7), 'balancer').finishes({ body: 'x' });
+    const other = new FakeRunner('r2').finishes();
+    const stream = new PassThrough();
+    await start({ logger: createLogger({ level: 'info', format: 'text', stream }) }, [other]);
+    const answer = await fleet.send('/invoke/fn1');
+    expect(answer).toMatchObject({ status: 503, body: `${JSON.stringify({ message: text })}\n` });
+    expect(answer.headers['retry-after']).toBe('7');
+    expect(other.attempts).toBe(0);
+    expect(`${stream.read() ?? ''}`).not.toContain('call failed');
+    expect(await fleet.send('/invoke/fn1')).toMatchObject({ status: 200, body: 'x' });
+  });
+
   it('http-api 75: the answer of the function, its exact length, and the id of the call', async () => {
     runner.finishes({ headers: [['Content-Type', 'foo/bar']], body: 'x' });
     await start();

@@ -8,6 +8,7 @@ import {
   FnError,
   IdGenerator,
   type Logger,
+  PeerError,
   silentLogger,
   systemClock,
   traceFields,
@@ -198,13 +199,19 @@ export class FrontDoor {
 
   private report(error: unknown, target: RequestTarget, callId: string, { trace }: RequestLabels): void {
     const { status, blame, message } = describeError(error);
-    if (blame !== 'platform' || message === ERRORS.serverBusy.text) {
+    if (blame !== 'platform' || message === ERRORS.serverBusy.text || isPulling(error)) {
       if (this.log.debugEnabled) this.log.debug('call not served', { callId, status, answer: message, error });
       return;
     }
     const ids = { callId: callId || undefined, ...traceFields(trace) };
     this.log.error('call failed', { ...ids, ...target, status, answer: message, error });
   }
+}
+
+/** Here, or on a runner that has said so. */
+function isPulling(error: unknown): boolean {
+  if (error instanceof PeerError) return error.retryAfterSeconds !== undefined;
+  return error instanceof FnError && error.code === 'imagePulling';
 }
 
 function pathOf(target: RequestTarget & { kind: 'trigger' }): string {

@@ -76,6 +76,7 @@ it.each`
   ${'an image that does not exist'}                   | ${reports(404, "Failed to pull image 'x': not found", true)}
   ${'the same on an older runner of Fn'}              | ${reports(502, "Failed to pull image 'x': not found")}
   ${'an image name that is none, on a runner of Fn'}  | ${reports(0, 'invalid reference format')}
+  ${'an image that is being pulled'}                  | ${{ script: (e: ScriptedEngagement) => finish(e, { errorCode: 503, errorText: 'later', retryAfterSeconds: 9 }) }}
   ${'an image without a command, on a runner of Fn'}  | ${reports(0, 'API error (400): No command specified')}
   ${'a command that is not there, on a runner of Fn'} | ${reports(0, OCI)}
   ${'a function that crashes'}                        | ${reports(502, 'error receiving function response', true)}

@@ -112,6 +112,7 @@ export function reportOf(call: OutboundCall, parts: Partial<CallReport> = {}): C
     errorCode: 0,
     errorText: '',
     errorDetail: '',
+    retryAfterSeconds: 0,
     errorUser: false,
     createdAt: undefined,
     startedAt: undefined,

@@ -193,9 +193,11 @@ const report = (parts: Partial<CallReport> = {}): RunnerMessage => ({
 });
 const DONE = report({ success: true });
 const BUSY = report({ errorCode: 503, errorText: 'Timed out - server too busy' });
+const PULLING = report({ errorCode: 503, errorText: 'it is being pulled', retryAfterSeconds: 7 });
 const CRASH = report({ errorCode: 502, errorText: 'function failed', errorUser: true });
 
 const FINISHED = { kind: 'finished' };
+const COME_BACK = { kind: 'failed', blame: 'balancer', error: { message: 'it is being pulled', retryAfterSeconds: 7 } };
 const REFUSED_BUSY = { kind: 'refused', reason: 'busy' };
 const UNREACHABLE = { kind: 'refused', reason: 'unreachable' };
 const RUNNER_FAILED = { kind: 'failed', blame: 'runner' };
@@ -218,6 +220,7 @@ describe('P1, P2, P3: what became of the call', () => {
     ${'offered'}  | ${'busy'}                            | ${[BUSY]}                      | ${undefined}                               | ${REFUSED_BUSY}
     ${'started'}  | ${'busy'}                            | ${[BUSY]}                      | ${undefined}                               | ${REFUSED_BUSY}
     ${'relaying'} | ${'busy'}                            | ${[BUSY]}                      | ${undefined}                               | ${{ kind: 'failed' }}
+    ${'offered'}  | ${'the image is being pulled'}       | ${[PULLING]}                   | ${undefined}                               | ${COME_BACK}
     ${'offered'}  | ${'status 503'}                      | ${[]}                          | ${{ code: 503 }}                           | ${REFUSED_BUSY}
     ${'relaying'} | ${'status 503'}                      | ${[]}                          | ${{ code: 503 }}                           | ${RUNNER_FAILED}
     ${'offered'}  | ${'function failed'}                 | ${[CRASH]}                     | ${undefined}                               | ${{ kind: 'failed', blame: 'function' }}

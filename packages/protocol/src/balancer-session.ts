@@ -51,6 +51,8 @@ import { type ClientStream, type ClientStreamHandler, GRPC_STATUS, type StreamEn
  * P7  The body is kept while another attempt may follow: until `started`, or, if the call may run again, until the answer.
  * P8  Each failure says who is to blame for it, and what a runner says is checked here before anybody acts on it: what caller
  *     or function bring about never counts against the runner.
+ * P9  A refusal that says when to come back is the answer: that runner has begun what the call lacks, as the pull of its image,
+ *     and every other one would begin the same. It does not count against the runner.
  *
  * The runner's side is `RunnerSession`, next door.
  */
@@ -72,6 +74,8 @@ export interface Engaging {
 
 /** The status follows the report at once; a runner that keeps us waiting for it longer does not keep to the protocol. */
 const STATUS_LIMIT_MS = 5_000;
+/** Longer than this no runner makes a caller wait, seconds. */
+const RETRY_MOST_S = 3_600;
 
 /**
  * Offers the call and resolves with how that went. Never rejects. The signal is the call's own.
@@ -233,12 +237,15 @@ class BalancerSession implements ClientStreamHandler {
       this.statusTimer = this.parts.clock.after(STATUS_LIMIT_MS, () => this.missingEnd());
       return;
     }
-    if (report.errorCode === 503 && this.state === 'offered') return this.refusedBusy();
+    const { retryAfterSeconds } = report;
+    const isRefused = report.errorCode === 503 && this.state === 'offered';
+    if (isRefused && retryAfterSeconds <= 0) return this.refusedBusy();
     const text = report.errorText.slice(0, MAX_ERROR_TEXT) || 'Unknown Error From Pure Runner';
-    const blame = blameOfReport(report);
+    const blame = isRefused ? 'balancer' : blameOfReport(report);
     const detail = report.errorDetail.slice(0, MAX_ERROR_TEXT);
-    const error = new PeerError(report.errorCode, text, report.errorUser ? 'function' : tableBlame(blame), detail);
-    this.fail(error, blame); // P3
+    const whose = report.errorUser ? 'function' : tableBlame(blame);
+    const retryAfter = isRefused ? Math.min(retryAfterSeconds, RETRY_MOST_S) : undefined;
+    this.fail(new PeerError(report.errorCode, text, whose, detail, retryAfter), blame); // P3, P9
   }
 
   private missingEnd(): void {

@@ -279,6 +279,7 @@ function encodeFinished({ report }: FinishedMessage): Buffer {
   number(14, report.containerCreateNs);
   number(15, report.containerInitNs);
   string(1000, report.errorDetail);
+  number(1001, report.retryAfterSeconds);
   return finish(writer.ldelim());
 }
 
@@ -302,6 +303,9 @@ function decodeFinished(bytes: Buffer): FinishedMessage {
         break;
       case tag(1000, BYTES):
         report.errorDetail = reader.string();
+        break;
+      case tag(1001, VARINT):
+        report.retryAfterSeconds = reader.int32();
         break;
       case tag(5, BYTES):
         report.createdAt = instantOf(reader.string());
@@ -350,6 +354,7 @@ export const NOTHING_REPORTED: CallReport = {
   errorText: '',
   errorDetail: '',
   errorUser: false,
+  retryAfterSeconds: 0,
   createdAt: undefined,
   startedAt: undefined,
   completedAt: undefined,

@@ -106,6 +106,11 @@ export interface CallReport {
   /** For operators and developers, beside the text. Only from runners of ours. */
   readonly errorDetail: string;
   readonly errorUser: boolean;
+  /**
+   * Above 0: nothing ran, and no other runner is to be asked, since this one has begun what the call lacks. Its caller may come
+   * back after so many seconds. Only from runners of ours.
+   */
+  readonly retryAfterSeconds: number;
   readonly createdAt: WallMs | undefined;
   readonly startedAt: WallMs | undefined;
   readonly completedAt: WallMs | undefined;

@@ -14,7 +14,7 @@ export interface RunnerStatus {
   readonly requestsReceived: number;
   readonly requestsHandled: number;
   /** How the call of the status image went; a runner without one reports no more than the counts above. */
-  readonly call: Omit<CallReport, 'errorUser' | 'image' | 'errorDetail'>;
+  readonly call: Omit<CallReport, 'errorUser' | 'image' | 'errorDetail' | 'retryAfterSeconds'>;
   /** What the status image answered. */
   readonly details: string;
   /** The answer of an earlier check was still fresh. */

@@ -28,6 +28,7 @@ it('a call that ended well: what it was, when it ran, and where its time went', 
     errorText: '',
     errorDetail: '',
     errorUser: false,
+    retryAfterSeconds: 0,
     createdAt,
     startedAt,
     completedAt,
@@ -47,6 +48,20 @@ it('what operators are told beside the text of an error goes along, and fits a m
     errorDetail: 'exit code 9',
   });
   expect(report('x'.repeat(10_000)).errorDetail).toHaveLength(8 * 1024);
+});
+
+it.each`
+  error                                                                                | seconds
+  ${new FnError('imagePulling', { params: { image: 'a:1' }, retryAfterSeconds: 2.1 })} | ${3}
+  ${new FnError('imagePulling', { params: { image: 'a:1' } })}                         | ${10}
+  ${new FnError('serverBusy', { retryAfterSeconds: 5 })}                               | ${0}
+`('whoever comes back after $seconds s finds what it lacked: $error.message', ({ error, seconds }) => {
+  expect(callReport(call(), error, clock)).toMatchObject({
+    errorCode: 503,
+    errorText: error.message,
+    errorUser: false,
+    retryAfterSeconds: seconds,
+  });
 });
 
 it('a call that could not even be built: only why', () => {

@@ -1,5 +1,5 @@
 import type { AgentCall } from '@fnfleet/agent';
-import { CallDecodeError, type Clock, FnError, PeerError } from '@fnfleet/core';
+import { CallDecodeError, type Clock, describeError, FnError, PeerError } from '@fnfleet/core';
 import { type CallReport, MAX_ERROR_TEXT, NOTHING_REPORTED } from '@fnfleet/protocol';
 
 /**
@@ -33,11 +33,14 @@ export function callReport(call: AgentCall | undefined, error: unknown, clock: P
 function failure(error: unknown): Partial<CallReport> {
   if ((error instanceof FnError && error.code !== 'internal') || error instanceof PeerError) {
     const { status, message, blame, detail } = error;
+    const { retryAfterSeconds } = describeError(error);
     return {
       errorCode: status,
       errorText: bounded(message),
       errorDetail: bounded(detail),
       errorUser: blame !== 'platform',
+      // One that is busy says nothing of the others.
+      ...(error instanceof FnError && error.code === 'imagePulling' && { retryAfterSeconds: retryAfterSeconds ?? 0 }),
     };
   }
   // An error without a place in the table has code 0 on the wire, and its own text.

@@ -58,6 +58,8 @@ export class PeerError extends Error {
     readonly blame: Blame,
     /** As `detail` of FnError. */
     readonly detail = '',
+    /** When trying again is worth it, from now. Undefined: the peer did not say. */
+    readonly retryAfterSeconds?: number,
   ) {
     super(message);
     this.status = isErrorStatus(status) ? status : 0;
@@ -92,7 +94,7 @@ export interface ErrorDescription {
 export function describeError(error: unknown): ErrorDescription {
   if (error instanceof PeerError) {
     const { status, message, blame } = error;
-    return { status: status === 0 ? 500 : status, message, blame, retryAfterSeconds: patienceFor(error) };
+    return { status: status === 0 ? 500 : status, message, blame, retryAfterSeconds: wholeSeconds(patienceFor(error)) };
   }
   if (error instanceof FnError) {
     const { status, message, blame, retryAfterSeconds } = error;
@@ -102,9 +104,10 @@ export function describeError(error: unknown): ErrorDescription {
   return describeError(new FnError('internal'));
 }
 
-/** A peer passes on the text only; it is busy in the same sense as this node is. */
-function patienceFor({ status, message }: PeerError): number | undefined {
+/** Most peers pass on the text only; they are busy in the same sense as this node is. */
+function patienceFor({ status, message, retryAfterSeconds }: PeerError): number | undefined {
   const { serverBusy } = ERRORS;
+  if (retryAfterSeconds !== undefined) return retryAfterSeconds;
   return status === serverBusy.status && message === serverBusy.text ? serverBusy.retryAfterSeconds : undefined;
 }
 

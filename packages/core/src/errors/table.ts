@@ -51,6 +51,13 @@ const CALL_ERRORS = {
     text: 'Timed out',
     doc: 'The function ran past its timeout, or answered 504 itself. Its container is removed.',
   },
+  imagePulling: {
+    status: 503,
+    blame: 'platform',
+    text: "The image '{image}' is being pulled, try again later",
+    doc: 'The call has waited for FN_IMAGE_WAIT_MSECS, or its deadline has passed, and its image is still on its way to the runner. The pull goes on. Comes with Retry-After.',
+    retryAfterSeconds: 10,
+  },
   imagePullTimeout: {
     status: 504,
     blame: 'function',

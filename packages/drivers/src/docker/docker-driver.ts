@@ -10,7 +10,7 @@ import {
   systemClock,
 } from '@fnfleet/core';
 import { throwIfAborted } from '../cancellation.js';
-import type { ContainerSpec, Driver, DriverCapabilities, DriverFacts, PreparedImage } from '../driver.js';
+import type { ContainerSpec, Driver, DriverCapabilities, DriverFacts, ImagePull, PreparedImage } from '../driver.js';
 import { IofsHome } from '../iofs/iofs-home.js';
 import { machineTroubles } from '../machine/machine-troubles.js';
 import { ContainerLabels } from './container-labels.js';
@@ -131,9 +131,13 @@ export class DockerDriver implements Driver {
     };
   }
 
-  async prepareImage(spec: ContainerSpec, signal: AbortSignal): Promise<PreparedImage> {
+  async prepareImage(
+    spec: ContainerSpec,
+    signal: AbortSignal,
+    onPull?: (pull: ImagePull) => void,
+  ): Promise<PreparedImage> {
     await this.ready;
-    return this.images.prepare(spec, signal);
+    return this.images.prepare(spec, signal, onPull);
   }
 
   async create(spec: ContainerSpec, signal: AbortSignal): Promise<DockerContainer> {

@@ -2,9 +2,12 @@ import type { Readable } from 'node:stream';
 import { fieldsOf, textOf } from './engine-answers.js';
 import { EngineNonsenseError } from './engine-errors.js';
 import { linesOf } from './engine-lines.js';
+import type { LayerProgress } from './images/pull-progress.js';
 
 /** Callers are told why an image cannot be pulled. */
 const MAX_FAILURE_CHARACTERS = 4 * 1024;
+/** Layers are called by a digest or the beginning of one. */
+const MAX_LAYER_CHARACTERS = 100;
 /** What a step of a build prints in one go, in JSON, where a character may take six. */
 const MAX_LINE_CHARACTERS = 512 * 1024;
 
@@ -14,6 +17,8 @@ export interface Progress {
   readonly output?: string | undefined;
   /** Of a pull or push: what happens. Not there when it only counts bytes. */
   readonly status?: string | undefined;
+  /** Of a pull: how far the download of a layer is. */
+  readonly layer?: LayerProgress | undefined;
   /** Of a build by BuildKit: how far it is, in its own form (BuildkitTrace). */
   readonly trace?: string | undefined;
   /** Of the image that was built. */
@@ -62,8 +67,24 @@ function progressOf({ stream, status, id, progressDetail, aux }: Readonly<Record
   return {
     output: textOf(stream),
     status: what !== undefined && whose !== undefined ? `${whose}: ${what}` : what,
+    layer: layerOf(whose, textOf(status), fieldsOf(progressDetail)),
     trace: id === 'moby.buildkit.trace' ? textOf(aux) : undefined,
     imageId: textOf(ID),
     digest: textOf(Digest),
   };
+}
+
+/** Nothing while it is unpacked: that counts the same bytes once more. */
+function layerOf(
+  layer: string | undefined,
+  status: string | undefined,
+  { current, total }: Readonly<Record<string, unknown>>,
+): LayerProgress | undefined {
+  if (layer === undefined || layer.length > MAX_LAYER_CHARACTERS || status !== 'Downloading') return undefined;
+  if (!isCount(current) || !isCount(total)) return undefined;
+  return { layer, receivedBytes: Math.min(current, total), totalBytes: total };
+}
+
+function isCount(value: unknown): value is number {
+  return Number.isSafeInteger(value) && (value as number) >= 0;
 }

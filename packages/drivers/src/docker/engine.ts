@@ -22,6 +22,7 @@ import { type Progress, readProgress } from './engine-progress.js';
 import { type EngineOptions, type EngineRequest, EngineTransport } from './engine-transport.js';
 import type { LocalImage } from './images/image-cache.js';
 import { type ImageReference, pullName } from './images/image-reference.js';
+import type { LayerProgress } from './images/pull-progress.js';
 import type { Credential, RegistryAuth } from './images/registry-auth.js';
 import type { OuterMount } from './own-container.js';
 import { readWhole } from './read-whole.js';
@@ -110,7 +111,12 @@ export class Engine {
   }
 
   /** Has no deadline but the caller's. */
-  async pullImage(reference: ImageReference, auth: RegistryAuth | undefined, signal: AbortSignal): Promise<void> {
+  async pullImage(
+    reference: ImageReference,
+    auth: RegistryAuth | undefined,
+    signal: AbortSignal,
+    onLayer: (layer: LayerProgress) => void = () => undefined,
+  ): Promise<void> {
     const request: EngineRequest = {
       method: 'POST',
       path: '/images/create',
@@ -118,7 +124,9 @@ export class Engine {
       headers: auth === undefined ? {} : { 'X-Registry-Auth': shownToRegistry(auth) },
     };
     const pull = async (life: AbortSignal) =>
-      readProgress(await this.transport.open('pull_image', request, life), 'pull');
+      readProgress(await this.transport.open('pull_image', request, life), 'pull', ({ layer }) => {
+        if (layer !== undefined) onLayer(layer);
+      });
     await this.transport.call('pull_image', pull, signal);
   }
 

@@ -1,6 +1,6 @@
 import { FnError, Once, silentLogger } from '@fnfleet/core';
 import { throwIfAborted } from '../cancellation.js';
-import type { ContainerSpec, Driver, DriverCapabilities, PreparedImage } from '../driver.js';
+import type { ContainerSpec, Driver, DriverCapabilities, ImagePull, PreparedImage } from '../driver.js';
 import { HealthState } from '../driver-health.js';
 import { IofsHome } from '../iofs/iofs-home.js';
 import { Counters } from './counters.js';
@@ -50,8 +50,14 @@ export class ScriptedDriver implements Driver {
     return [...this.live];
   }
 
-  async prepareImage(spec: ContainerSpec, signal: AbortSignal): Promise<PreparedImage> {
+  async prepareImage(
+    spec: ContainerSpec,
+    signal: AbortSignal,
+    onPull?: (pull: ImagePull) => void,
+  ): Promise<PreparedImage> {
     throwIfAborted(signal);
+    const pull = this.options.functions[spec.image]?.pull;
+    if (pull !== undefined) onPull?.(pull);
     await this.gates.pull.pass(spec, signal);
     const script = this.scriptOf(spec);
     if (script.pullError) throw script.pullError;

@@ -1,6 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Server, Socket } from 'node:net';
-import type { ContainerSpec } from '../driver.js';
+import type { ContainerSpec, ImagePull } from '../driver.js';
 import type { ScriptedContainer } from './scripted-container.js';
 
 /** What a container of the scripted driver does. Parts combine: `{ ...fn(handler), pauseError: new Error('…') }`. */
@@ -17,6 +17,8 @@ export interface ScriptedFunction {
   readonly neverListens?: boolean;
   /** How long a pull is said to have taken, in nanoseconds; 0 unless given: the image is here. */
   readonly pullNs?: number;
+  /** What is told of its pull, before the gate; nothing unless given. */
+  readonly pull?: ImagePull;
   /** What the step of this name fails with. */
   readonly pullError?: Error;
   readonly createError?: Error;

@@ -1,4 +1,4 @@
-import { CancelledError, Deferred } from '@fnfleet/core';
+import { CancelledError, Deferred, systemClock } from '@fnfleet/core';
 import { ImagePuller } from './image-puller.js';
 import { parseImageReference } from './image-reference.js';
 
@@ -12,7 +12,7 @@ function downloads() {
     const done = new Deferred<void>();
     begun.push({ key: `${repository}:${tag}`, done, signal });
     return done.promise;
-  });
+  }, systemClock);
   return { begun, puller };
 }
 

@@ -1,10 +1,13 @@
+import type { Clock } from '@fnfleet/core';
 import { throwIfAborted, untilAborted } from '../../cancellation.js';
 import { type ImageReference, pullName } from './image-reference.js';
+import { PullProgress } from './pull-progress.js';
 import type { RegistryAuth } from './registry-auth.js';
 
 interface Flight {
   readonly done: Promise<void>;
   readonly abort: AbortController;
+  readonly progress: PullProgress;
   passengers: number;
 }
 
@@ -12,6 +15,7 @@ export type Download = (
   reference: ImageReference,
   auth: RegistryAuth | undefined,
   signal: AbortSignal,
+  progress: PullProgress,
 ) => Promise<void>;
 
 /**
@@ -21,15 +25,24 @@ export type Download = (
 export class ImagePuller {
   private readonly flights = new Map<string, Flight>();
 
-  constructor(private readonly download: Download) {}
+  constructor(
+    private readonly download: Download,
+    private readonly clock: Pick<Clock, 'now'>,
+  ) {}
 
   /** Rejects with what the download rejects with, for all who wait; with CancelledError for one whose signal aborts. */
-  async pull(reference: ImageReference, auth: RegistryAuth | undefined, signal: AbortSignal): Promise<void> {
+  async pull(
+    reference: ImageReference,
+    auth: RegistryAuth | undefined,
+    signal: AbortSignal,
+    onPull?: (pull: PullProgress) => void,
+  ): Promise<void> {
     throwIfAborted(signal);
     // Nobody gets an image on the credentials of another.
     const key = JSON.stringify([pullName(reference), reference.tag, auth]);
     const flight = this.flights.get(key) ?? this.begin(key, reference, auth);
     flight.passengers += 1;
+    onPull?.(flight.progress);
     try {
       await untilAborted(flight.done, signal);
     } finally {
@@ -40,7 +53,9 @@ export class ImagePuller {
 
   private begin(key: string, reference: ImageReference, auth: RegistryAuth | undefined): Flight {
     const abort = new AbortController();
-    const flight = { done: this.download(reference, auth, abort.signal), abort, passengers: 0 };
+    const progress = new PullProgress(this.clock.now());
+    const done = this.download(reference, auth, abort.signal, progress);
+    const flight = { done, abort, progress, passengers: 0 };
     this.flights.set(key, flight);
     return flight;
   }

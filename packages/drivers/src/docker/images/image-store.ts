@@ -1,6 +1,6 @@
 import { type Clock, FnError, type Logger, later, type MonoMs, nanoseconds, type SettingsOf } from '@fnfleet/core';
 import { untilAborted } from '../../cancellation.js';
-import type { ContainerSpec, PreparedImage } from '../../driver.js';
+import type { ContainerSpec, ImagePull, PreparedImage } from '../../driver.js';
 import type { Engine, InspectedImage } from '../engine.js';
 import { fnErrorFromDocker } from '../engine-errors.js';
 import { ImageCleaner } from './image-cleaner.js';
@@ -47,8 +47,10 @@ export class ImageStore {
     this.clock = clock;
     this.credentials = new RegistryCredentials(settings, logger);
     const retry = new PullRetry(policyOf(settings), clock);
-    this.puller = new ImagePuller((reference, auth, signal) =>
-      retry.run(() => engine.pullImage(reference, auth, signal), signal),
+    this.puller = new ImagePuller(
+      (reference, auth, signal, progress) =>
+        retry.run(() => engine.pullImage(reference, auth, signal, (layer) => progress.told(layer)), signal),
+      clock,
     );
     if (settings.imageCleanMaxBytes > 0) {
       this.cleaner = new ImageCleaner({
@@ -80,14 +82,19 @@ export class ImageStore {
 
   /**
    * Sees to it that the image is here, and stays until it is released.
+   * @param onPull called when it has to be pulled
    * @throws FnError `imageNameInvalid`, `imagePullFailed`, `imageHasVolume`; `serverBusy` when it was removed again at once; CancelledError
    */
-  async prepare({ image, extensions }: Wanted, signal: AbortSignal): Promise<PreparedImage> {
+  async prepare(
+    { image, extensions }: Wanted,
+    signal: AbortSignal,
+    onPull?: (pull: ImagePull) => void,
+  ): Promise<PreparedImage> {
     parseImageReference(image);
     const here = await this.hold(image, signal);
     if (here !== undefined) return { pullNs: 0, release: here };
     const startedAt = this.clock.now();
-    await this.pull(image, extensions, AbortSignal.any([signal, this.life.signal]));
+    await this.pull(image, extensions, AbortSignal.any([signal, this.life.signal]), onPull);
     const pulled = await this.hold(image, signal);
     // Another runner of this engine may have removed it.
     if (pulled === undefined) throw new FnError('serverBusy');
@@ -105,11 +112,16 @@ export class ImageStore {
     await this.cleaner?.close();
   }
 
-  private async pull(image: string, extensions: Wanted['extensions'], signal: AbortSignal): Promise<void> {
+  private async pull(
+    image: string,
+    extensions: Wanted['extensions'],
+    signal: AbortSignal,
+    onPull: ((pull: ImagePull) => void) | undefined,
+  ): Promise<void> {
     if (IMAGE_ID.test(image)) throw notByItsId(image);
     const reference = parseImageReference(image);
     try {
-      await this.puller.pull(reference, await this.credentials.find(reference, extensions), signal);
+      await this.puller.pull(reference, await this.credentials.find(reference, extensions), signal, onPull);
     } catch (error) {
       throw fnErrorFromDocker(error, 'pull', image);
     }
