@@ -175,8 +175,8 @@ export class HttpService implements Service {
       // H1: the connection becomes idle a moment after its answer.
       if (this.drained) setImmediate(() => this.server.closeIdleConnections());
     });
-    takeAbsoluteForm(req);
-    if (req.rawHeaders.length > 2 * MAX_HEADERS) refuseHead(res);
+    if (!takeAbsoluteForm(req)) refuseHead(res, new FnError('badRequest', { params: { reason: NO_TARGET } }));
+    else if (req.rawHeaders.length > 2 * MAX_HEADERS) refuseHead(res, new FnError('headersTooBig'));
     else this.options.handler(req, res);
   }
 
@@ -272,15 +272,16 @@ const FULL_SAID_EVERY_MS = 60_000;
 /** Requests that a connection may have at a time: one in hand, the others sent ahead. */
 const MAX_PIPELINED = 32;
 
+const NO_TARGET = 'the target is neither a path nor an http:// URL without a user';
 const NOT_ENCODED = 'the path has characters that have to be percent-encoded, as in /gr%C3%BC%C3%9Fe';
 
 class LateBody extends Error {
   readonly code = LATE;
 }
 
-function refuseHead(res: ServerResponse): void {
+function refuseHead(res: ServerResponse, error: FnError): void {
   res.setHeader('Connection', 'close');
-  sendError(res, new FnError('headersTooBig'));
+  sendError(res, error);
 }
 
 function protocolError(error: NodeJS.ErrnoException & { reason?: unknown }): FnError {
