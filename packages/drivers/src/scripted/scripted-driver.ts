@@ -56,10 +56,10 @@ export class ScriptedDriver implements Driver {
     onPull?: (pull: ImagePull) => void,
   ): Promise<PreparedImage> {
     throwIfAborted(signal);
-    const pull = this.options.functions[spec.image]?.pull;
-    if (pull !== undefined) onPull?.(pull);
+    const known = this.options.functions[spec.image];
+    if (known?.pull !== undefined) onPull?.(known.pull);
     await this.gates.pull.pass(spec, signal);
-    const script = this.scriptOf(spec);
+    const script = known ?? this.scriptOf(spec);
     if (script.pullError) throw script.pullError;
     this.counters.prepared += 1;
     let held = true;
