@@ -3,9 +3,9 @@ import { open } from 'node:fs/promises';
 import path from 'node:path';
 import { PassThrough, type Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
-import dockerignore from '@balena/dockerignore';
-import { MIB, readSmallFileSync } from '@fnfleet/core';
+import { MIB } from '@fnfleet/core';
 import tar from 'tar-stream';
+import { ignoreRules } from './ignore-rules.js';
 
 /** What a build may send to the engine. */
 export interface ContextLimits {
@@ -97,23 +97,6 @@ function beyond(what: string): Error {
   return new Error(
     `the folder has ${what}: leave out with a .dockerignore what the image does not need, or raise the bound`,
   );
-}
-
-export interface IgnoreRules {
-  /** @param name below the folder, with slashes */
-  ignores(name: string): boolean;
-  /** A later line may bring back what is below a folder that is left out. */
-  readonly bringBack: boolean;
-}
-
-/** What the .dockerignore of a folder leaves out. */
-export function ignoreRules(root: string): IgnoreRules {
-  const file = path.join(root, '.dockerignore');
-  if (lstatSync(file, { throwIfNoEntry: false })?.isFile() !== true) return { ignores: () => false, bringBack: false };
-  const lines = readSmallFileSync(file).split(/\r?\n/);
-  const rules = dockerignore().add(lines);
-  const bringBack = lines.some((line) => line.trimStart().startsWith('!'));
-  return { ignores: (name) => rules.ignores(name), bringBack };
 }
 
 interface Filling {

@@ -1,7 +1,7 @@
 import path from 'node:path';
 import { type Clock, systemClock, type Timer } from '@fnfleet/core';
 import type { FSWatcher } from 'chokidar';
-import { ignoreRules } from '../build/build-context.js';
+import { ignoreRules } from '../build/ignore-rules.js';
 
 /** Editors write in several steps, and tools several files. */
 const QUIET_MS = 50;

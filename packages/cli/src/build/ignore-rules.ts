@@ -1,0 +1,127 @@
+import { lstatSync } from 'node:fs';
+import path from 'node:path';
+import { readSmallFileSync } from '@fnfleet/core';
+
+export interface IgnoreRules {
+  /** @param name below the folder, with slashes */
+  ignores(name: string): boolean;
+  /** A later line may bring back what is below a folder that is left out. */
+  readonly bringBack: boolean;
+}
+
+/**
+ * What the .dockerignore of a folder leaves out, as Docker reads it.
+ * @throws Error that names a line that is no pattern
+ */
+export function ignoreRules(root: string): IgnoreRules {
+  const file = path.join(root, '.dockerignore');
+  if (lstatSync(file, { throwIfNoEntry: false })?.isFile() !== true) return { ignores: () => false, bringBack: false };
+  const rules = readSmallFileSync(file)
+    .split(/\r?\n/)
+    .flatMap((line, index) => ruleOf(line, `${file}:${index + 1}`));
+  const ignores = (name: string) => {
+    // The last line that speaks of a name decides.
+    const rule = rules.findLast(({ pattern }) => matches(pattern, name));
+    return rule !== undefined && !rule.keeps;
+  };
+  return { ignores, bringBack: rules.some(({ keeps }) => keeps) };
+}
+
+interface Rule {
+  readonly pattern: Pattern;
+  /** It brings back what a line before it leaves out. */
+  readonly keeps: boolean;
+}
+
+/** One character, or: `star` any within a name, `folders` none or some folders, `rest` whatever follows. */
+type Part = ((char: string) => boolean) | 'star' | 'folders' | 'rest';
+type Pattern = readonly Part[];
+
+function ruleOf(line: string, at: string): Rule[] {
+  if (line.startsWith('#')) return [];
+  const text = line.trim();
+  const keeps = text.startsWith('!');
+  const written = text.slice(keeps ? 1 : 0).trim();
+  if (written === '') return [];
+  const clean = path.posix
+    .normalize(written)
+    .replace(/(?<=.)\/$/, '')
+    .replace(/^\/(?=.)/, '');
+  return [{ keeps, pattern: parse(clean, at) }];
+}
+
+function parse(text: string, at: string): Pattern {
+  const parts: Part[] = [];
+  const chars = [...text];
+  for (let next = 0; next < chars.length; next += 1) {
+    const char = chars[next];
+    if (char === '*' && chars[next + 1] === '*') {
+      next += chars[next + 2] === '/' ? 2 : 1;
+      parts.push(next + 1 === chars.length ? 'rest' : 'folders');
+    } else if (char === '*') {
+      parts.push('star');
+    } else if (char === '?') {
+      parts.push((other) => other !== '/');
+    } else if (char === '[') {
+      const end = chars.indexOf(']', next + 2);
+      if (end === -1) throw new Error(`${at}: [ without its ]`);
+      parts.push(oneOf(chars.slice(next + 1, end)));
+      next = end;
+    } else {
+      if (char === '\\' && next + 1 < chars.length) next += 1;
+      const wanted = chars[next];
+      parts.push((other) => other === wanted);
+    }
+  }
+  return parts;
+}
+
+/** @param chars between the brackets: characters and ranges of them, all others after a `^` */
+function oneOf(chars: readonly string[]): (char: string) => boolean {
+  const others = chars[0] === '^';
+  const ranges: [from: string, to: string][] = [];
+  for (let at = others ? 1 : 0; at < chars.length; at += 1) {
+    const from = chars[at] ?? '';
+    const to = chars[at + 1] === '-' ? chars[at + 2] : undefined;
+    if (to !== undefined) at += 2;
+    ranges.push([from, to ?? from]);
+  }
+  return (char) => char !== '/' && ranges.some(([from, to]) => from <= char && char <= to) !== others;
+}
+
+/**
+ * Whether a pattern means a name, or a folder above it. All ways through the pattern are walked at the same time, character by
+ * character, so that no pattern takes longer than its length times that of the name: those of a folder that somebody else made
+ * may be written to take for ever.
+ */
+function matches(pattern: Pattern, name: string): boolean {
+  let places = new Set<number>();
+  enter(places, pattern, 0);
+  for (const char of name) {
+    if (char === '/' && places.has(pattern.length)) return true;
+    const following = new Set<number>();
+    for (const place of places) {
+      const part = pattern[place];
+      if (part === undefined) continue;
+      if (typeof part === 'function') {
+        if (part(char)) enter(following, pattern, place + 1);
+      } else if (part === 'folders') {
+        following.add(place);
+        if (char === '/') enter(following, pattern, place + 1);
+      } else if (part === 'rest' || char !== '/') {
+        enter(following, pattern, place);
+      }
+    }
+    if (following.size === 0) return false;
+    places = following;
+  }
+  return places.has(pattern.length);
+}
+
+/** Adds a place in a pattern, and those behind it that need no character. */
+function enter(places: Set<number>, pattern: Pattern, from: number): void {
+  for (let place = from; ; place += 1) {
+    places.add(place);
+    if (typeof pattern[place] !== 'string') return;
+  }
+}
