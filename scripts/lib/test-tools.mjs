@@ -72,6 +72,10 @@ const CATALOGUE = {
     version: ['-c', 'import h2'],
     hint: 'The tests with other implementations of HTTP/2 need /usr/bin/python3 with the module h2 (https://pypi.org/project/h2).',
   },
+  podman: {
+    package: 'podman',
+    hint: 'The tests with Podman need podman 4.3.1 or newer and runc on the PATH (https://podman.io), and root.',
+  },
   kubectl: {
     package: 'kubernetes-client',
     file: 'usr/bin/kubectl',

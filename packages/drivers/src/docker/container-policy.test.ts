@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type Environment, readSettings, silentLogger } from '@fnfleet/core';
 import { containerPolicy } from './container-policy.js';
-import type { EngineInfo } from './engine.js';
+import type { EngineInfo, EngineVersion } from './engine.js';
 import { isolationSettings } from './isolation-settings.js';
 
 describe('what holds for all containers', () => {
@@ -21,8 +21,12 @@ describe('what holds for all containers', () => {
     Driver: 'overlay2',
     DriverStatus: [['Backing Filesystem', 'xfs']],
   };
-  const policy = (env: Environment, info: EngineInfo = everything, logger = silentLogger) =>
-    containerPolicy(readSettings(isolationSettings, env), info, { labels: {}, logger });
+  const policy = (
+    env: Environment,
+    info: EngineInfo = everything,
+    logger = silentLogger,
+    product: EngineVersion['product'] = 'docker',
+  ) => containerPolicy(readSettings(isolationSettings, env), info, { labels: {}, logger, product });
 
   async function profile(content: string): Promise<string> {
     const path = join(folder, 'profile.json');
@@ -48,6 +52,22 @@ describe('what holds for all containers', () => {
       maxFsSizeMb: 20,
       processLimits: { nofile: 7, memlock: 65_536, sigpending: 5_000, msgqueue: 819_200 },
     });
+  });
+
+  it('gives Podman the file of a seccomp profile, which it reads by itself', async () => {
+    const path = await profile('{ "defaultAction": "SCMP_ACT_ERRNO", "syscalls": [] }');
+    expect(await policy({ FN_DOCKER_SECCOMP_PROFILE: path }, everything, silentLogger, 'podman')).toMatchObject({
+      securityOptions: [`seccomp=${path}`],
+    });
+  });
+
+  it('limits the files of a /tmp, which Podman cannot', async () => {
+    const env = { FN_MAX_TMPFS_INODES: '100' };
+    expect(await policy(env)).toMatchObject({ maxTmpfsInodes: 100 });
+    await expect(policy(env, everything, silentLogger, 'podman')).rejects.toThrow(
+      'FN_MAX_TMPFS_INODES: Podman cannot limit the files of a /tmp',
+    );
+    expect(await policy({}, everything, silentLogger, 'podman')).toMatchObject({ maxTmpfsInodes: 0 });
   });
 
   it('agent-and-docker 51: asks for kernel memory and swappiness only where the engine has them', async () => {

@@ -1,6 +1,7 @@
 import { hostname } from 'node:os';
+import path from 'node:path';
 import type { Logger } from '@fnfleet/core';
-import type { EngineInfo } from './engine.js';
+import type { EngineInfo, EngineVersion } from './engine.js';
 import type { IsolationSettings } from './isolation-settings.js';
 import { readSeccompProfile } from './seccomp-profile.js';
 
@@ -25,6 +26,12 @@ export interface ContainerPolicy {
   readonly limitsKernelMemory: boolean;
 }
 
+interface PolicyOptions {
+  readonly labels: ContainerPolicy['labels'];
+  readonly logger: Logger;
+  readonly product: EngineVersion['product'];
+}
+
 /**
  * What is asked for, as far as this engine can give it. What it cannot give is found here, at the start, and not at every
  * call.
@@ -33,9 +40,10 @@ export interface ContainerPolicy {
 export async function containerPolicy(
   settings: IsolationSettings,
   info: EngineInfo,
-  { labels, logger }: { labels: ContainerPolicy['labels']; logger: Logger },
+  { labels, logger, product }: PolicyOptions,
 ): Promise<ContainerPolicy> {
   checkRuntime(settings, info);
+  checkTmpfsInodes(settings, product);
   checkFsSize(settings, info);
   const onCgroupV1 = (info.CgroupVersion ?? '1') === '1';
   return {
@@ -43,7 +51,7 @@ export async function containerPolicy(
     readonlyRoot: !settings.disableReadonlyRoot,
     runtime: settings.runtime,
     usernsMode: settings.usernsMode,
-    securityOptions: await securityOptions(settings, info),
+    securityOptions: await securityOptions(settings, info, product),
     maxFsSizeMb: settings.maxFsSizeMb,
     maxTmpfsInodes: settings.maxTmpfsInodes,
     maxPids: settings.maxPids,
@@ -63,6 +71,14 @@ function checkRuntime({ runtime }: IsolationSettings, info: EngineInfo): void {
   );
 }
 
+/** Podman does not know the option of the mount: the engine would refuse each container with a /tmp of limited size. */
+function checkTmpfsInodes({ maxTmpfsInodes }: IsolationSettings, product: EngineVersion['product']): void {
+  if (maxTmpfsInodes === 0 || product !== 'podman') return;
+  throw new Error(
+    'FN_MAX_TMPFS_INODES: Podman cannot limit the files of a /tmp. Leave it unset; tmpfs_size limits them',
+  );
+}
+
 /** The engine would refuse each container. Whether xfs counts quotas it does not tell. */
 function checkFsSize({ maxFsSizeMb }: IsolationSettings, info: EngineInfo): void {
   const [, backing] = info.DriverStatus?.find(([key]) => key === 'Backing Filesystem') ?? [];
@@ -73,12 +89,18 @@ function checkFsSize({ maxFsSizeMb }: IsolationSettings, info: EngineInfo): void
   );
 }
 
-async function securityOptions(settings: IsolationSettings, info: EngineInfo): Promise<string[]> {
+async function securityOptions(
+  settings: IsolationSettings,
+  info: EngineInfo,
+  product: EngineVersion['product'],
+): Promise<string[]> {
   const { seccompProfile, appArmorProfile } = settings;
   const options: string[] = [];
   if (seccompProfile !== undefined) {
     requireSecurity(info, 'seccomp', 'FN_DOCKER_SECCOMP_PROFILE');
-    options.push(`seccomp=${await readSeccompProfile(seccompProfile)}`);
+    const profile = await readSeccompProfile(seccompProfile);
+    // Podman reads the file itself, where it runs.
+    options.push(`seccomp=${product === 'podman' ? path.resolve(seccompProfile) : profile}`);
   }
   if (appArmorProfile !== undefined) {
     requireSecurity(info, 'apparmor', 'FN_DOCKER_APPARMOR_PROFILE');

@@ -207,7 +207,11 @@ export class DockerDriver implements Driver {
       storage_driver: info.Driver,
       storage_root: info.DockerRootDir,
     };
-    const policy = await containerPolicy(settings, info, { labels: this.labels.own, logger });
+    const policy = await containerPolicy(settings, info, {
+      labels: this.labels.own,
+      logger,
+      product: version.product,
+    });
     await this.warnOfMachine(info);
     await this.upkeep.begin();
     await this.images.open();

@@ -11,6 +11,14 @@ export interface InspectedImage extends LocalImage {
   readonly declaresVolume: boolean;
 }
 
+export interface EngineVersion {
+  /** Podman's service speaks Docker's API, and counts its versions its own way. */
+  readonly product: 'docker' | 'podman';
+  readonly engine: string;
+  /** Of the API that it speaks, as `1.41`. */
+  readonly api: string;
+}
+
 /** What an engine can do. Fields are missing where it is too old to know of them. */
 export interface EngineInfo {
   readonly CgroupVersion?: string | undefined;
@@ -57,9 +65,14 @@ function textsOf(value: unknown): readonly string[] {
 }
 
 /** @throws EngineNonsenseError */
-export function versionIn(answer: unknown): { readonly engine: string; readonly api: string } {
-  const { Version, ApiVersion } = fieldsOf(answer);
-  return { engine: demanded(textOf(Version), 'a version'), api: textOf(ApiVersion) ?? 'unknown' };
+export function versionIn(answer: unknown): EngineVersion {
+  const { Version, ApiVersion, Components } = fieldsOf(answer);
+  const isPodman = listOf(Components).some((component) => textOf(fieldsOf(component).Name) === 'Podman Engine');
+  return {
+    product: isPodman ? 'podman' : 'docker',
+    engine: demanded(textOf(Version), 'a version'),
+    api: textOf(ApiVersion) ?? 'unknown',
+  };
 }
 
 export function infoIn(answer: unknown): EngineInfo {

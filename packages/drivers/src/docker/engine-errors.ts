@@ -69,6 +69,10 @@ export function fnErrorFromDocker(
     const problem = 'the Docker engine does not take the name';
     return new FnError('imageNameInvalid', { params: { image, problem }, cause: error, detail: error.message });
   }
+  // Podman knows no driver of that name.
+  if (step === 'create' && error instanceof EngineError && /\binvalid log driver\b/.test(error.message)) {
+    return new FnError('syslogUnavailable', { cause: error, detail: error.message });
+  }
   if (step === 'create' && isRefusedContainer(error)) {
     const params = { problem: whatToMend(error.message) };
     return new FnError('containerRefused', { params, cause: error, detail: error.message });
@@ -82,9 +86,16 @@ export function fnErrorFromDocker(
  * beside that is looked at when the runner starts, and is the runner's fault.
  */
 function isRefusedContainer(error: unknown): error is EngineError {
-  if (!(error instanceof EngineError) || error.status !== 400) return false;
-  return !/\b(mount|bind|runtime|seccomp|apparmor|network|storage-opt|userns|ulimit)\b/i.test(error.message);
+  if (!(error instanceof EngineError)) return false;
+  if (error.status === 500) return PODMAN_REFUSAL.test(error.message);
+  return (
+    error.status === 400 &&
+    !/\b(mount|bind|runtime|seccomp|apparmor|network|storage-opt|userns|ulimit)\b/i.test(error.message)
+  );
 }
+
+/** Podman says 500 where Docker says 400. */
+const PODMAN_REFUSAL = /\binvalid environment variable\b|\bno command or entrypoint provided\b/;
 
 /** For the function's owner. The engine's own words may quote the configuration, and go to operators only. */
 function whatToMend(words: string): string {

@@ -49,6 +49,13 @@ describe('a Docker engine on a bad day', () => {
     );
   });
 
+  it('counts its versions its own way when it is Podman', async () => {
+    const Components = [{ Name: 'Podman Engine' }, { Name: 'Conmon' }];
+    engine.answers('GET /version', [200, { Version: '4.3.1', Components }], [200, { Version: '3.4.4', Components }]);
+    await aDriver().ready;
+    await expect(aDriver().ready).rejects.toThrow(/^podman version is too old\. Required: 4\.3\.1 Found: 3\.4\.4/);
+  });
+
   it('is given up when it does not answer', async () => {
     engine.answers('GET /version', 'hangs');
     await expect(aDriver({ FN_DOCKER_API_TIMEOUT_MSECS: '1000' }).ready).rejects.toThrow(

@@ -1,18 +1,25 @@
-/** The first engine with everything that a container is made with. */
-export const REQUIRED_VERSION = '17.10.0-ce';
+import type { EngineVersion } from './engine-answers.js';
+
+/** The first Docker engine with everything that a container is made with, and the oldest Podman that was tried. */
+const REQUIRED = { docker: '17.10.0-ce', podman: '4.3.1' } as const;
 
 const VERSION = /^(\d+)\.(\d+)\.(\d+)(?:-([^+]+))?(?:\+.*)?$/;
 
 /** @throws Error when the engine is older than required, or its version cannot be read */
-export function checkEngineVersion(found: string, required = REQUIRED_VERSION): void {
-  if (compareVersions(found, required) < 0) {
-    throw new Error(`docker version is too old. Required: ${required} Found: ${found}`);
+export function checkEngineVersion({ product, engine }: Pick<EngineVersion, 'product' | 'engine'>): void {
+  const required = REQUIRED[product];
+  if (compareVersions(parse(engine, product), parse(required, product)) < 0) {
+    throw new Error(`${product} version is too old. Required: ${required} Found: ${engine}`);
   }
 }
 
+interface Version {
+  readonly numbers: readonly number[];
+  readonly suffix: string | undefined;
+}
+
 /** By number, then by what follows the dash; a version with nothing there comes after those with something. */
-function compareVersions(a: string, b: string): number {
-  const [left, right] = [parse(a), parse(b)];
+function compareVersions(left: Version, right: Version): number {
   for (const [index, number] of left.numbers.entries()) {
     const difference = number - (right.numbers[index] ?? 0);
     if (difference !== 0) return difference;
@@ -23,8 +30,8 @@ function compareVersions(a: string, b: string): number {
   return left.suffix < right.suffix ? -1 : 1;
 }
 
-function parse(version: string): { numbers: number[]; suffix: string | undefined } {
+function parse(version: string, product: string): Version {
   const [, major, minor, patch, suffix] = VERSION.exec(version) ?? [];
-  if (major === undefined) throw new Error(`cannot read the docker version ${JSON.stringify(version)}`);
+  if (major === undefined) throw new Error(`cannot read the ${product} version ${JSON.stringify(version)}`);
   return { numbers: [major, minor, patch].map(Number), suffix };
 }

@@ -5,6 +5,7 @@ import {
   containersIn,
   createdIn,
   type EngineInfo,
+  type EngineVersion,
   exitCodeIn,
   fieldsOf,
   type InspectedImage,
@@ -27,13 +28,7 @@ import type { Credential, RegistryAuth } from './images/registry-auth.js';
 import type { OuterMount } from './own-container.js';
 import { readWhole } from './read-whole.js';
 
-export type { EngineInfo, InspectedImage, ListedContainer } from './engine-answers.js';
-
-export interface EngineVersion {
-  readonly engine: string;
-  /** Of the API that it speaks, as `1.41`. */
-  readonly api: string;
-}
+export type { EngineInfo, EngineVersion, InspectedImage, ListedContainer } from './engine-answers.js';
 
 export interface ExitWatch {
   /** Rejects when the connection to the engine is lost, or after `stop`. */

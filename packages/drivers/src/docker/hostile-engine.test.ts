@@ -186,15 +186,18 @@ it('output whose frames lie about their length is passed on as it comes, and non
 });
 
 it.each`
-  status | message                                     | code
-  ${400} | ${'Minimum memory limit allowed is 6MB'}    | ${'containerRefused'}
-  ${400} | ${'No command specified'}                   | ${'containerRefused'}
-  ${400} | ${'invalid environment variable: =x'}       | ${'containerRefused'}
-  ${400} | ${'invalid mount config for type "bind"'}   | ${'EngineError'}
-  ${400} | ${'unknown or invalid runtime name: runsc'} | ${'EngineError'}
-  ${404} | ${'No such image: i:1'}                     | ${'serverBusy'}
-  ${409} | ${'the name is already in use'}             | ${'EngineError'}
-  ${500} | ${'no space left on device'}                | ${'EngineError'}
+  status | message                                                                                       | code
+  ${400} | ${'Minimum memory limit allowed is 6MB'}                                                      | ${'containerRefused'}
+  ${400} | ${'No command specified'}                                                                     | ${'containerRefused'}
+  ${400} | ${'invalid environment variable: =x'}                                                         | ${'containerRefused'}
+  ${400} | ${'invalid mount config for type "bind"'}                                                     | ${'EngineError'}
+  ${400} | ${'unknown or invalid runtime name: runsc'}                                                   | ${'EngineError'}
+  ${404} | ${'No such image: i:1'}                                                                       | ${'serverBusy'}
+  ${409} | ${'the name is already in use'}                                                               | ${'EngineError'}
+  ${500} | ${'no space left on device'}                                                                  | ${'EngineError'}
+  ${500} | ${'fill out specgen: invalid environment variable: "=x"'}                                     | ${'containerRefused'}
+  ${500} | ${'container create: no command or entrypoint provided, and no CMD or ENTRYPOINT from image'} | ${'containerRefused'}
+  ${500} | ${'container create: running container create option: invalid log driver: invalid argument'}  | ${'syslogUnavailable'}
 `('a container that it does not make, $status $message: $code', async ({ status, message, code }) => {
   engine.answers(CREATE, [status, { message }]);
   expect(await codeOf(created())).toBe(code);
@@ -202,11 +205,12 @@ it.each`
 });
 
 it.each`
-  message                                  | problem
-  ${'No command specified'}                | ${'the image has no command; give its Dockerfile a CMD or an ENTRYPOINT'}
-  ${'invalid environment variable: =x'}    | ${'a key or value of the configuration cannot be an environment variable'}
-  ${'Minimum memory limit allowed is 6MB'} | ${'the engine does not take the memory of the function'}
-  ${'something else'}                      | ${'the engine refuses the image, the limits or the configuration of the function'}
+  message                                                                                       | problem
+  ${'No command specified'}                                                                     | ${'the image has no command; give its Dockerfile a CMD or an ENTRYPOINT'}
+  ${'invalid environment variable: =x'}                                                         | ${'a key or value of the configuration cannot be an environment variable'}
+  ${'container create: no command or entrypoint provided, and no CMD or ENTRYPOINT from image'} | ${'the image has no command; give its Dockerfile a CMD or an ENTRYPOINT'}
+  ${'Minimum memory limit allowed is 6MB'}                                                      | ${'the engine does not take the memory of the function'}
+  ${'something else'}                                                                           | ${'the engine refuses the image, the limits or the configuration of the function'}
 `('$message: the owner is told what to mend, operators the words of the engine', async ({ message, problem }) => {
   engine.answers(CREATE, [400, { message }]);
   await expect(created()).rejects.toMatchObject({ message: `Container cannot be made: ${problem}`, detail: message });

@@ -19,7 +19,7 @@ export async function meetEngine(
   });
   const version = await engine.version();
   try {
-    checkEngineVersion(version.engine);
+    checkEngineVersion(version);
   } catch (cause) {
     const what = (cause as Error).message;
     throw new Error(`${what}. Update the Docker engine at ${address}, or point DOCKER_HOST to a newer one`, { cause });

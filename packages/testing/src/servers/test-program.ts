@@ -13,6 +13,7 @@ export type TestTool =
   | 'systemd-analyze'
   | 'docker-compose'
   | 'kubectl'
+  | 'podman'
   | 'prometheus'
   | 'curl'
   | 'nghttp'

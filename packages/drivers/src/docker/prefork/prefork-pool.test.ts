@@ -70,7 +70,11 @@ describe('the prefork pool', () => {
   async function begun(env: Record<string, string>): Promise<void> {
     warnings = [];
     const logger = { ...silentLogger, warn: (line: string) => void warnings.push(line) };
-    const policy = await containerPolicy(readSettings(isolationSettings, {}), {}, { labels: { of: 'us' }, logger });
+    const policy = await containerPolicy(
+      readSettings(isolationSettings, {}),
+      {},
+      { labels: { of: 'us' }, logger, product: 'docker' },
+    );
     pool = new PreforkPool(readSettings(preforkSettings, env), policy, {
       engine: engine.calls as Engine,
       health: new HealthState(),
