@@ -1,12 +1,14 @@
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { freePorts } from '@fnfleet/testing';
+import Docker from 'dockerode';
 import { ApiClient, deployFunction, type FnSpec, invokeUrl } from 'fnfleet';
 import { FnfleetCommand } from './harness/command.js';
 import { PATIENCE } from './harness/fleet.js';
 import { Footprint } from './harness/footprint.js';
+import { ImageRegistry } from './harness/image-registry.js';
 import { errorOf, invoke, reportOf } from './harness/invoke.js';
-import { PROBE_IMAGE } from './harness/paths.js';
+import { MICRO_IMAGE, PROBE_IMAGE } from './harness/paths.js';
 import { PrivatePodman } from './harness/private-podman.js';
 import { until } from './harness/until.js';
 
@@ -21,14 +23,16 @@ const NO_MKDIR = {
 /** docs/deploying.md says what does not work. */
 describe('a node whose engine is Podman, with root', () => {
   let podman: PrivatePodman;
+  let registry: ImageRegistry;
   let footprint: Footprint;
   let node: FnfleetCommand;
   let url: string;
 
   beforeAll(async () => {
-    podman = await PrivatePodman.start();
-    await podman.copyImage(PROBE_IMAGE);
     footprint = new Footprint();
+    registry = await ImageRegistry.start(footprint.folder);
+    podman = await PrivatePodman.start({ registry: registry.host });
+    await podman.copyImage(PROBE_IMAGE);
     const profile = path.join(footprint.folder, 'no-mkdir.json');
     writeFileSync(profile, JSON.stringify(NO_MKDIR));
     const port = await freePorts(1);
@@ -53,8 +57,9 @@ describe('a node whose engine is Podman, with root', () => {
 
   afterAll(async () => {
     await node?.stop();
-    footprint?.remove();
     await podman?.close();
+    await registry?.close();
+    footprint?.remove();
   });
 
   async function deployed(spec: Partial<FnSpec> & { name: string }): Promise<string> {
@@ -86,12 +91,21 @@ describe('a node whose engine is Podman, with root', () => {
     for (const fn of [probe, hog]) expect(reportOf(await invoke(fn)).request).toBe(1);
   });
 
-  it('says that an image is not there, and blames a configuration that cannot be on its owner', async () => {
-    const missing = await deployed({ name: 'missing', image: '127.0.0.1:9/no/such:1' });
+  it('pulls an image, and says where one cannot be had', async () => {
+    const pulled = await deployed({ name: 'pulled', image: await pushed(MICRO_IMAGE) });
+    expect((await invoke(pulled)).status).toBe(200);
+    const missing = await deployed({ name: 'missing', image: `${registry.host}/no/such:1` });
     expect(errorOf(await invoke(missing))).toEqual([
       expect.any(Number),
-      expect.stringContaining('it is not on this engine'),
+      expect.stringContaining(`it is not on this engine; build it with docker build -t ${registry.host}/no/such:1`),
     ]);
+  });
+
+  it('has no syslog: whoever asks for it is told', async () => {
+    const api = new ApiClient(url);
+    await api.updateApp((await api.createApp('logged')).id, { syslog_url: 'udp://127.0.0.1:9' });
+    const logged = invokeUrl(await deployFunction(api, 'logged', { name: 'probe', image: PROBE_IMAGE }));
+    expect(errorOf(await invoke(logged))).toEqual([500, 'Syslog Unavailable']);
   });
 
   it('shuts functions in: no root, no capabilities, limits on processes, files and system calls', async () => {
@@ -133,6 +147,17 @@ describe('a node whose engine is Podman, with root', () => {
     expect(readdirSync(podman.settings.FN_IOFS_PATH ?? '')).toEqual([]);
     expect(node.output).not.toMatch(/uncaught error|unhandled rejection/);
   });
+
+  /** From the Docker engine of the machine to the registry alone. */
+  async function pushed(image: string): Promise<string> {
+    const docker = new Docker();
+    const name = `${registry.host}/micro`;
+    await docker.getImage(image).tag({ repo: name, tag: '1' });
+    const copy = docker.getImage(`${name}:1`);
+    for await (const _ of await copy.push({ authconfig: {} }));
+    await copy.remove();
+    return `${name}:1`;
+  }
 
   async function running(): Promise<number> {
     const { body } = await invoke(`${url}/metrics`, { method: 'GET' });

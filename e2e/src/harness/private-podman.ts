@@ -20,36 +20,38 @@ done
 exec runc "\${args[@]}" "$@"
 `;
 
-/** A Podman service, with root, that belongs to one test: with everything it has in one folder. */
+/** A Podman service, with root, that belongs to one test, with everything it has in one folder. It is not to
+ * be asked for a network but `none`: others are the machine's. */
 export class PrivatePodman {
   readonly docker: Docker;
   private readonly folder = mkdtempSync(path.join(tmpdir(), 'fnpm'));
   private readonly log = path.join(this.folder, 'log');
   private readonly service: ChildProcess;
 
-  private constructor(podman: string) {
+  private constructor(podman: string, registry: string) {
     for (const name of ['iofs', 'tmp']) mkdirSync(this.path(name));
     writeFileSync(this.path('runtime'), RUNTIME);
     chmodSync(this.path('runtime'), 0o755);
     writeFileSync(this.path('conf'), this.configuration());
+    writeFileSync(this.path('registries'), `[[registry]]\nlocation = "${registry}"\ninsecure = true\n`);
     const log = openSync(this.log, 'a');
-    // No network of the machine is touched.
     this.service = spawn(
-      'unshare',
+      podman,
       [
-        ...['--net', podman, '--log-level', 'warn', '--cgroup-manager', 'cgroupfs', '--events-backend', 'file'],
+        ...['--log-level', 'warn', '--cgroup-manager', 'cgroupfs', '--events-backend', 'file'],
         ...['--root', this.path('root'), '--runroot', this.path('run'), '--tmpdir', this.path('tmp')],
         ...['--storage-driver', 'overlay', '--network-config-dir', this.path('networks')],
         ...['system', 'service', '--time=0', `unix://${this.path('sock')}`],
       ],
-      { stdio: ['ignore', log, log], env: { ...process.env, CONTAINERS_CONF: this.path('conf') } },
+      { stdio: ['ignore', log, log], env: { ...process.env, ...this.environment } },
     );
     this.service.on('error', () => undefined); // it never answers, then
     this.docker = new Docker({ socketPath: this.path('sock') });
   }
 
-  static async start(): Promise<PrivatePodman> {
-    const podman = new PrivatePodman(await testTool('podman'));
+  /** @param registry one without TLS, which Podman wants to be told of, also on the loopback address */
+  static async start({ registry }: { registry: string }): Promise<PrivatePodman> {
+    const podman = new PrivatePodman(await testTool('podman'), registry);
     try {
       await until({ what: 'an answer of Podman', look: () => podman.docker.ping().catch(() => undefined) });
     } catch (error) {
@@ -98,6 +100,10 @@ export class PrivatePodman {
     }
     for (const mount of this.mounts()) spawnSync('umount', ['--lazy', mount]);
     rmSync(this.folder, { recursive: true, force: true });
+  }
+
+  private get environment(): NodeJS.ProcessEnv {
+    return { CONTAINERS_CONF: this.path('conf'), CONTAINERS_REGISTRIES_CONF: this.path('registries') };
   }
 
   /** Beside other Podmans: locks of its own. Debian has no init for it but that of Docker, unless one is installed. */
