@@ -26,6 +26,8 @@ export interface Agent extends Service {
   readonly load: AgentLoad;
   /** The functions that have containers here, or calls that wait for one. Made anew each time: for operators. */
   readonly hotFunctions: readonly HotFunction[];
+  /** The images that are being pulled for calls, each once. Made anew each time: for operators. */
+  readonly imagePulls: readonly PulledImage[];
   /** How many containers could take a call with this slot key at once. */
   idleContainers(slotKey: string): number;
 }
@@ -48,6 +50,15 @@ export interface HotFunction {
   readonly starting: number;
   /** Calls that wait for a container. */
   readonly waiting: number;
+}
+
+/** How far an image is that is being pulled. */
+export interface PulledImage {
+  /** As the function names it. */
+  readonly image: string;
+  /** Of the layers whose download has begun; both 0: the engine has not said. */
+  readonly receivedBytes: number;
+  readonly totalBytes: number;
 }
 
 export interface Utilization {

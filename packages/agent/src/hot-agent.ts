@@ -19,7 +19,7 @@ import {
   traceFields,
 } from '@fnfleet/core';
 import type { Driver, DriverHealth } from '@fnfleet/drivers';
-import type { Agent, CallListener, HotFunction, Utilization } from './agent.js';
+import type { Agent, CallListener, HotFunction, PulledImage, Utilization } from './agent.js';
 import type { AgentCall } from './agent-call.js';
 import { LoadCounter } from './agent-load.js';
 import { buildCall, type CallOverrider, needOf } from './build-call.js';
@@ -108,6 +108,16 @@ export class HotAgent implements Agent {
     return [...this.queues.values()]
       .map(({ fnId, hotContainers: hot, counts }) => ({ fnId, hot, ...counts }))
       .filter(({ hot, starting, waiting }) => hot + starting + waiting > 0);
+  }
+
+  get imagePulls(): readonly PulledImage[] {
+    const byImage = new Map<string, PulledImage>();
+    for (const { imagePull: pull, image } of this.queues.values()) {
+      if (pull !== undefined) {
+        byImage.set(image, { image, receivedBytes: pull.receivedBytes, totalBytes: pull.totalBytes });
+      }
+    }
+    return [...byImage.values()];
   }
 
   idleContainers(slotKey: string): number {

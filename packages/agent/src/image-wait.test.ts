@@ -61,6 +61,7 @@ it('the pull goes on without the call, and serves the next one; that one waits n
   await test.driver.gates.pull.reached();
   clock.advance(WAIT_MS);
   expect(await first).toMatchObject(PULLING);
+  expect(test.agent.imagePulls).toEqual([{ image: 'slow', receivedBytes: 0, totalBytes: 0 }]);
   const second = invoke();
   await test.driver.gates.pull.reached();
   clock.advance(WAIT_MS);
@@ -70,6 +71,7 @@ it('the pull goes on without the call, and serves the next one; that one waits n
   const third = await test.invoke({ image: 'slow' });
   test.driver.gates.pull.release();
   await third.done;
+  expect(test.agent.imagePulls).toEqual([]);
   expect(test.driver.counters.prepared).toBe(1);
 });
 

@@ -1,4 +1,4 @@
-export type { Agent, CallListener, HotFunction, Utilization } from './agent.js';
+export type { Agent, CallListener, HotFunction, PulledImage, Utilization } from './agent.js';
 export type { AgentCall, CallTimings } from './agent-call.js';
 export type { AgentLoad } from './agent-load.js';
 export type { CallOverrider, Extensions } from './build-call.js';

@@ -176,6 +176,11 @@ export class SlotQueue implements ContainerOwner {
     }
   }
 
+  /** Empty before the first call. */
+  get image(): string {
+    return this.latest?.model.image ?? '';
+  }
+
   /** Of the image that all of its containers are made from; undefined: it is not being pulled. */
   get imagePull(): ImagePull | undefined {
     for (const { imagePull } of this.containers) if (imagePull !== undefined) return imagePull;

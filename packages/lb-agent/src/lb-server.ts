@@ -36,6 +36,7 @@ import {
   type RunnerPool,
   warmFirst,
 } from '@fnfleet/placement';
+import type { AboutPull } from '@fnfleet/protocol';
 import type { LbCallListener } from './call-listener.js';
 import type { CallPlacement } from './call-placement.js';
 import { cordonRoutes } from './cordon-routes.js';
@@ -45,6 +46,7 @@ import { FrontDoor } from './front-door.js';
 import { type FunctionLookup, newApiLookup } from './function-lookup.js';
 import { type LBAgent, type LBAgentOptions, newLBAgent, newPlacingAgent } from './lb-agent.js';
 import { type LbOperations, operationsOf } from './operations.js';
+import { pullsOfRunners, pullsRoute } from './pulls-route.js';
 import { ReplayBudget } from './replay/replay-budget.js';
 import { runnerDrainRoutes } from './runner-drain.js';
 import { RunnerLogs } from './runner-logs.js';
@@ -76,6 +78,8 @@ export interface LbServerOptions {
   readonly placement?: CallPlacement;
   /** Served beside the invocations. */
   readonly routes?: readonly Route[];
+  /** The images that are being pulled for its calls; its runners are asked unless given. */
+  readonly imagePulls?: () => Promise<readonly AboutPull[]>;
   readonly callOverrider?: LBAgentOptions['callOverrider'];
   readonly callOptions?: LBAgentOptions['callOptions'];
   readonly callListeners?: readonly LbCallListener[];
@@ -240,6 +244,7 @@ function requestHandler(
   const { guard = openGuard(settings) } = options;
   const own = operationsOf(agent);
   const operations = options.joinGroup?.(own) ?? own;
+  const imagePulls = options.imagePulls ?? (() => pullsOfRunners(operations));
   const door = new FrontDoor({
     agent,
     lookup,
@@ -260,6 +265,7 @@ function requestHandler(
       ...cordonRoutes(operations),
       logs.route(operations),
       ...runnerDrainRoutes(operations, { tls: runnerTls(options), token: options.apiToken }),
+      pullsRoute(imagePulls),
       ...routes,
     ],
     settings,

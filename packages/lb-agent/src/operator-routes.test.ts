@@ -4,6 +4,7 @@ import type { FleetStatus } from '@fnfleet/placement';
 import { cordonRoutes } from './cordon-routes.js';
 import { explainRoute } from './explain/explain-route.js';
 import { fleetRoute } from './fleet-route.js';
+import { pullsOfRunners, pullsRoute } from './pulls-route.js';
 
 /** What a route answers. */
 async function answerOf(route: Route | undefined, request: { params?: object; query?: object } = {}): Promise<unknown> {
@@ -203,4 +204,24 @@ it('what operators ask of a balancer is for operators only', () => {
     'operator',
     'operator',
   ]);
+});
+
+it('GET /pulls: what all runners pull, asked a moment ago; one of Fn tells nothing', async () => {
+  const [line] = FLEET.runners;
+  const pulls = ['a:1', 'b:1'].map((image) => ({ image, receivedBytes: 1, totalBytes: 2 }));
+  const introductions = [...pulls.map((pull) => ({ about: { pulls: [pull] } })), undefined];
+  const asked: number[] = [];
+  const fleet = async (askMs: number) => {
+    asked.push(askMs);
+    return { ...FLEET, runners: introductions.map((introduction) => ({ ...line, introduction })) } as never;
+  };
+  const told = { received_bytes: 1, total_bytes: 2 };
+  expect(await answerOf(pullsRoute(() => pullsOfRunners({ fleet })))).toEqual({
+    pulls: [
+      { image: 'a:1', ...told },
+      { image: 'b:1', ...told },
+    ],
+  });
+  expect(asked).toEqual([1_000]);
+  expect(await pullsOfRunners({ fleet: async () => undefined })).toEqual([]);
 });

@@ -36,10 +36,16 @@ export type {
   ReplayableBody,
   ReportedTimings,
 } from './outbound-call.js';
-export type { RunnerAbout } from './runner-about.js';
+export type { AboutPull, RunnerAbout } from './runner-about.js';
 export { packageDefinition, protoPath, protoRoot, runnerService } from './runner-proto.js';
 export { type BeforeStart, type CallEnd, type CallIo, type RunCall, RunnerSession } from './runner-session.js';
-export { decodeRunnerStatus, encodeRunnerStatus, NOTHING_CHECKED, type RunnerStatus } from './runner-status.js';
+export {
+  decodeRunnerStatus,
+  encodeRunnerStatus,
+  MAX_ABOUT_PULLS,
+  NOTHING_CHECKED,
+  type RunnerStatus,
+} from './runner-status.js';
 export {
   ACCEPT_HEADER,
   ACCEPT_STARTED,

@@ -11,4 +11,14 @@ export interface RunnerAbout {
   /** Functions that have hot containers there. */
   readonly hotFunctions: number;
   readonly hotContainers: number;
+  /** Images that it is pulling for calls, some of them if there are many. */
+  readonly pulls: readonly AboutPull[];
+}
+
+/** An image that a runner is pulling. */
+export interface AboutPull {
+  readonly image: string;
+  /** Of the layers whose download has begun; both 0: not known. */
+  readonly receivedBytes: number;
+  readonly totalBytes: number;
 }

@@ -56,6 +56,7 @@ it('comes back as it was, every field of it', () => {
       httpPort: 8080,
       hotFunctions: 2,
       hotContainers: 5,
+      pulls: [{ image: 'a/b:1', receivedBytes: 5_000_000_000, totalBytes: 6_000_000_000 }],
     },
   };
   const decoded = decodeRunnerStatus(bytesOf(status));
@@ -71,4 +72,20 @@ it('a runner of Fn tells no load, and not who it is', () => {
     about: undefined,
     customStatus: {},
   });
+});
+
+it('of what a runner pulls no more is kept than an operator looks at', () => {
+  const pull = (image: string) => ({ image, receivedBytes: 1, totalBytes: 2 });
+  const pulls = [pull('x'.repeat(2_000)), ...Array.from({ length: 40 }, (_, index) => pull(`${index}`))];
+  const about = {
+    name: '',
+    version: '',
+    nowMs: wallMs(0),
+    httpPort: undefined,
+    hotFunctions: 0,
+    hotContainers: 0,
+    pulls,
+  };
+  const decoded = decodeRunnerStatus(bytesOf({ ...NOTHING_CHECKED, about }));
+  expect(decoded.about?.pulls).toEqual(pulls.slice(1, 17));
 });

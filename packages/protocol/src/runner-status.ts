@@ -2,9 +2,13 @@ import type protobuf from 'protobufjs';
 import { NOTHING_REPORTED } from './codec.js';
 import type { LoadReport } from './load-report.js';
 import type { CallReport } from './outbound-call.js';
-import type { RunnerAbout } from './runner-about.js';
+import type { AboutPull, RunnerAbout } from './runner-about.js';
 import { protoRoot } from './runner-proto.js';
 import { instant, instantOf } from './wire-dates.js';
+
+/** Operators look at one of them. */
+export const MAX_ABOUT_PULLS = 16;
+const MAX_IMAGE_CHARACTERS = 1024;
 
 /** What a runner says of itself (`Status`). */
 export interface RunnerStatus {
@@ -73,8 +77,18 @@ export function decodeRunnerStatus(bytes: Buffer): RunnerStatus {
     networkDisabled: fields.isNetworkDisabled,
     customStatus: fields.customStatus,
     load: fields.load ? { ...fields.load, active: fields.active, freeSlots: undefined } : undefined,
-    about: fields.about ? { ...fields.about, httpPort: fields.about.httpPort || undefined } : undefined,
+    about: fields.about ? aboutOf(fields.about) : undefined,
   };
+}
+
+function aboutOf(about: RunnerAbout): RunnerAbout {
+  const { httpPort, pulls } = about;
+  return { ...about, httpPort: httpPort || undefined, pulls: pulls.filter(isShort).slice(0, MAX_ABOUT_PULLS) };
+}
+
+/** What is longer is no image, and is not kept. */
+function isShort({ image }: AboutPull): boolean {
+  return image.length <= MAX_IMAGE_CHARACTERS;
 }
 
 /** The message object that a gRPC handler answers with. */

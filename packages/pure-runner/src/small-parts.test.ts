@@ -40,18 +40,20 @@ it('engagements are counted once when they begin and once when they end', () => 
   expect(counters.snapshot()).toEqual({ active: 0, requestsReceived: 2, requestsHandled: 2 });
 });
 
-it('a runner says how many functions have hot containers, and how many containers those are', () => {
+it('a runner says how many functions have hot containers, and how many containers those are, and which images it pulls', () => {
   const hotFunctions = [
     { fnId: 'a', hot: 2 },
     { fnId: 'a', hot: 1 },
     { fnId: 'b', hot: 0 },
     { fnId: 'c', hot: 4 },
   ];
+  const imagePulls = Array.from({ length: 20 }, (_, index) => ({ image: `${index}`, receivedBytes: 1, totalBytes: 2 }));
   const who = { name: 'box', httpPort: 8080, nowMs: wallMs(5) };
-  expect(aboutRunner({ hotFunctions } as never, who)).toEqual({
+  expect(aboutRunner({ hotFunctions, imagePulls } as never, who)).toEqual({
     ...who,
     version: VERSION,
     hotFunctions: 2,
     hotContainers: 7,
+    pulls: imagePulls.slice(0, 16),
   });
 });

@@ -7,6 +7,7 @@ import { ApiClient } from '../api-client.js';
 import { invokeUrl } from '../deploy/deploy.js';
 import { fetchExplanation } from '../explain/fetch-explanation.js';
 import { findFunction } from '../find-function.js';
+import { showPull } from '../operate/show-pull.js';
 import { apiOption, wholeNumber } from './options.js';
 
 const LINE_FEED = 0x0a;
@@ -44,13 +45,20 @@ async function invoke(appName: string, name: string, options: InvokeOptions): Pr
   const body = data ?? (process.stdin.isTTY ? '' : await readStdin());
   const signal = AbortSignal.timeout(timeout * 1000);
   try {
-    const response = await access.call(invokeUrl(fn), {
-      method: 'POST',
-      headers: { 'content-type': contentType },
-      body,
-      redirect: 'manual',
-      signal,
-    });
+    const answered = new AbortController();
+    const told = showPull(new URL(invokeUrl(fn)).origin, fn.image, access.fetch, answered.signal);
+    const response = await access
+      .call(invokeUrl(fn), {
+        method: 'POST',
+        headers: { 'content-type': contentType },
+        body,
+        redirect: 'manual',
+        signal,
+      })
+      .finally(() => {
+        answered.abort();
+        return told;
+      });
     if (response.body) await print(Readable.fromWeb(response.body as never), raw);
     if (!response.ok) {
       const call = printableLine(`${response.headers.get('fn-call-id')}`, 100);

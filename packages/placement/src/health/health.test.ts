@@ -259,6 +259,7 @@ describe('probes', () => {
           nowMs: later(view.clock.wallNow(), 900),
           hotFunctions: 0,
           hotContainers: 0,
+          pulls: [],
         };
         return { ...NOTHING_CHECKED, load: view.at(0).load, about: { ...about, httpPort: 8080 } };
       };

@@ -1,7 +1,7 @@
 import { buffer } from 'node:stream/consumers';
 import { agentSettings, newAgent } from '@fnfleet/agent';
 import { apiSettings } from '@fnfleet/api';
-import { FnError, MIB, RecordedMetrics, readSettings } from '@fnfleet/core';
+import { FnError, LONG_AGO, MIB, RecordedMetrics, readSettings } from '@fnfleet/core';
 import { exitsAtStart, fn, type ScriptedDriver, scriptedDriver } from '@fnfleet/drivers';
 import { lbSettings } from '@fnfleet/lb-agent';
 import { ApiClient, type FnSpec } from '../../api-client.js';
@@ -48,6 +48,7 @@ async function start(env: Record<string, string> = {}): Promise<void> {
       fails: fn((_req, res) => res.writeHead(502).end()),
       broken: exitsAtStart(3),
       held: held.handler,
+      slow: { ...fn((_req, res) => res.end('here')), pull: { since: LONG_AGO, receivedBytes: 1, totalBytes: 2 } },
     },
   });
   const settings = readSettings(shape, { FN_DB_URL: 'sqlite3://:memory:', ...env });
@@ -82,6 +83,19 @@ const invoke = (url: string, init: RequestInit = {}) => fetch(url, { method: 'PO
 const messageOf = async (response: Response) => (JSON.parse(await response.text()) as { message: string }).message;
 
 describe('a call', () => {
+  it('waits for its image, and operators see how far that is', async () => {
+    await start();
+    const url = await deployed({ image: 'slow' });
+    driver.gates.pull.hold();
+    const answer = invoke(url);
+    await driver.gates.pull.reached();
+    const pulls = async () => JSON.parse((await send('GET', '/pulls')).body);
+    expect(await pulls()).toEqual({ pulls: [{ image: 'slow', received_bytes: 1, total_bytes: 2 }] });
+    driver.gates.pull.release();
+    expect(await (await answer).text()).toBe('here');
+    expect(await pulls()).toEqual({ pulls: [] });
+  });
+
   it('goes from its request to the function and back in one process, and is counted once', async () => {
     await start();
     const url = await deployed({ image: 'echo' });

@@ -111,6 +111,7 @@ export class FullNode implements Service {
       lookup,
       placement,
       routes,
+      imagePulls: async () => agent.imagePulls,
       metrics,
       readiness,
       tls,

@@ -1,0 +1,67 @@
+import { type Clock, MIB, printableLine, systemClock } from '@fnfleet/core';
+import { readJson, type Shape } from '../access/json-shape.js';
+import { readAnswer } from '../access/read-answer.js';
+import type { Fetch } from '../access/secure-fetch.js';
+import { remark } from '../terminal/say.js';
+
+/** Most calls are answered before this, milliseconds. */
+const FIRST_MS = 1_000;
+/** Between two looks: a line that is replaced may change more often than one that stays. */
+const TERMINAL_MS = 1_000;
+const LINES_MS = 5_000;
+const TIMEOUT_MS = 5_000;
+/** Back to the beginning of the line, which is cleared. */
+const CLEAR = '\r\x1b[K';
+
+interface PullsAnswer {
+  readonly pulls: readonly { readonly image: string; readonly received_bytes: number; readonly total_bytes: number }[];
+}
+
+const PULLS: Shape = {
+  fields: { pulls: { list: { fields: { image: 'string', received_bytes: 'number', total_bytes: 'number' } } } },
+};
+
+/**
+ * Says on standard error how far the pull of an image is, for as long as the signal lets it: nobody can see why a first call
+ * takes so long. Says nothing where that is not known, or not for whoever asks. Never rejects.
+ * @param node the balancer, or the node that is everything; an origin
+ */
+export async function showPull(
+  node: string,
+  image: string,
+  fetch: Fetch,
+  signal: AbortSignal,
+  clock: Pick<Clock, 'sleep'> = systemClock,
+): Promise<void> {
+  const { isTTY: isTerminal = false, columns = 80 } = process.stderr;
+  let shown = '';
+  const until: Fetch = (url, { signal: own, ...options } = {}) =>
+    fetch(url, { ...options, signal: own ? AbortSignal.any([own, signal]) : signal });
+  try {
+    await clock.sleep(FIRST_MS, signal);
+    while (!signal.aborted) {
+      const text = await look(node, image, until);
+      if (text !== shown && !signal.aborted) {
+        shown = text;
+        if (isTerminal) process.stderr.write(`${CLEAR}${printableLine(text).slice(0, columns - 1)}`);
+        else if (text !== '') remark(printableLine(text));
+      }
+      await clock.sleep(isTerminal ? TERMINAL_MS : LINES_MS, signal);
+    }
+  } catch {
+    // An operator may ask; whoever else calls has to wait without a word, as ever.
+  }
+  if (isTerminal && shown !== '') process.stderr.write(CLEAR);
+}
+
+/** Empty: the image is not being pulled, as far as is known. */
+async function look(node: string, image: string, fetch: Fetch): Promise<string> {
+  const answer = await readAnswer(fetch, `${node}/pulls`, { timeoutMs: TIMEOUT_MS });
+  const pulls = answer.ok ? readJson<PullsAnswer>(answer.body, PULLS)?.pulls : undefined;
+  if (pulls === undefined) throw new Error('it does not tell');
+  const pull = pulls.find((one) => one.image === image);
+  if (pull === undefined) return '';
+  const { received_bytes: received, total_bytes: total } = pull;
+  const progress = total > 0 ? `, ${Math.round(received / MIB)} of ${Math.round(total / MIB)} MB` : '';
+  return `the image ${image} is being pulled${progress}`;
+}
