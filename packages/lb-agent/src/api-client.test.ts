@@ -207,7 +207,7 @@ describe('how the api node is', () => {
 
   it('one that says nothing is not waited for', async () => {
     const asking = status(await serve(['hang']));
-    await eventually(() => asked.length === 1);
+    await eventually(() => expect(asked).toHaveLength(1));
     await clock.advance(3_000);
     expect((await asking).trouble).toBe('no answer within 3000 ms');
   });

@@ -22,9 +22,11 @@ let server: Server;
 let logs: RunnerLogs;
 let sessions: CollectorSession[];
 let play: (session: CollectorSession) => Promise<void>;
+let fleet: () => Promise<FleetStatus>;
 
 beforeEach(async () => {
   sessions = [];
+  fleet = async () => FLEET;
   logs = new RunnerLogs({
     tls: undefined,
     collect: (session) => {
@@ -33,7 +35,7 @@ beforeEach(async () => {
     },
   });
   const app = createNodeApp({
-    routes: [logs.route({ fleet: async () => FLEET })],
+    routes: [logs.route({ fleet: () => fleet() })],
     settings: {},
     logger: silentLogger,
   });
@@ -48,6 +50,7 @@ afterEach(async () => {
 
 const urlOf = (address: string, query = 'fn_id=f1&follow=true&tail=5&secret=x') =>
   `http://127.0.0.1:${(server.address() as AddressInfo).port}/fleet/runners/${encodeURIComponent(address)}/logs?${query}`;
+const connections = () => new Promise<number>((resolve) => server.getConnections((_, count) => resolve(count)));
 const untilAborted = ({ signal }: CollectorSession) =>
   new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }));
 
@@ -106,11 +109,31 @@ it('a reader that leaves ends the session, and so does a balancer that stops', a
   const leaving = new AbortController();
   await fetch(urlOf('r1:9190'), { signal: leaving.signal });
   leaving.abort();
-  await eventually(() => ended === 1);
+  await eventually(() => expect(ended).toBe(1));
   const response = await fetch(urlOf('r2:9190'));
   logs.end();
   expect(await response.text()).toBe('');
   expect(ended).toBe(2);
+});
+
+it('a reader that leaves while the processes of a balancer are asked for their runners takes no place', async () => {
+  const asked: ((status: FleetStatus) => void)[] = [];
+  fleet = () => new Promise((resolve) => asked.push(resolve));
+  play = untilAborted;
+  const leaving = new AbortController();
+  const left = Promise.all(
+    Array.from({ length: 64 }, () => fetch(urlOf('r1:9190'), { signal: leaving.signal }).catch(() => undefined)),
+  );
+  await eventually(() => expect(asked).toHaveLength(64));
+  leaving.abort();
+  await left;
+  await eventually(async () => expect(await connections()).toBe(0));
+  for (const answer of asked) answer(FLEET);
+  await new Promise(setImmediate);
+  fleet = async () => FLEET;
+  play = async ({ onOpen }) => onOpen?.();
+  expect((await fetch(urlOf('r1:9190'))).status).toBe(200);
+  expect(sessions).toHaveLength(1);
 });
 
 it('has so many readers at a time and no more, and room again when one leaves', async () => {
@@ -122,7 +145,7 @@ it('has so many readers at a time and no more, and room again when one leaves', 
   const refused = await fetch(urlOf('r1:9190'));
   expect([refused.status, await refused.text()]).toEqual([503, expect.stringContaining('Too many follow the logs')]);
   logs.end();
-  await eventually(async () => (await fetch(urlOf('r1:9190'))).ok);
+  await eventually(async () => expect((await fetch(urlOf('r1:9190'))).status).toBe(200));
 });
 
 it('a reader that takes nothing is waited for, and its runner too', async () => {
@@ -134,7 +157,7 @@ it('a reader that takes nothing is waited for, and its runner too', async () => 
   const { request } = await import('node:http');
   const response = await new Promise<IncomingMessage>((resolve) => request(urlOf('r1:9190'), resolve).end());
   response.pause();
-  await eventually(() => sent > 0);
+  await eventually(() => expect(sent).toBeGreaterThan(0));
   await new Promise((later) => setTimeout(later, 200));
   expect(sent).toBeLessThan(50);
   response.destroy();

@@ -33,14 +33,16 @@ export class RunnerLogs {
       access: 'operator',
       handle: async (req, res) => {
         const address = String(req.params.address);
+        const life = new AbortController();
+        // Before anything is waited for: whoever has left by then would never be seen to leave.
+        res.once('close', () => life.abort());
         const runners = (await operations.fleet(0))?.runners ?? [];
         if (!runners.some((runner) => runner.address === address)) {
           const known = runners.length === 0 ? 'none' : `${runners.length} others`;
           throw new FnError('runnerNotInPool', { params: { address, known } });
         }
+        if (life.signal.aborted) return;
         if (this.readers.size >= MAX_READERS) throw new FnError('tooManyLogReaders');
-        const life = new AbortController();
-        res.once('close', () => life.abort());
         this.readers.add(life);
         try {
           await this.pass(address, wantedIn(req.query), res, life.signal);
