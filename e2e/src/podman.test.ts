@@ -89,6 +89,9 @@ describe('a node whose engine is Podman, with root', () => {
       [502, DIED],
     ]);
     for (const fn of [probe, hog]) expect(reportOf(await invoke(fn)).request).toBe(1);
+    await logged(/function ended .*how="exit code 7"/);
+    // That it was over its memory Podman does not tell, with control groups of version 1.
+    await logged(/function ended .*how="(ended by SIGKILL|killed: over 64 MiB)"/);
   });
 
   it('pulls an image, and says where one cannot be had', async () => {
@@ -147,6 +150,10 @@ describe('a node whose engine is Podman, with root', () => {
     expect(readdirSync(podman.settings.FN_IOFS_PATH ?? '')).toEqual([]);
     expect(node.output).not.toMatch(/uncaught error|unhandled rejection/);
   });
+
+  async function logged(line: RegExp): Promise<void> {
+    await until({ what: `${line} in the log`, look: () => line.test(node.output) || undefined, withinMs: 10_000 });
+  }
 
   /** From the Docker engine of the machine to the registry alone. */
   async function pushed(image: string): Promise<string> {

@@ -98,7 +98,8 @@ export async function ensureTestTool(name) {
     if (!existsSync(unpacked)) await unpack(tool);
     if (await runs(unpacked, tool)) return unpacked;
   }
-  // It needs libraries that the machine does not have. None of these packages with libraries starts a service.
+  // It needs libraries that the machine does not have. Where there is systemd, that of podman opens the socket
+  // of its service; no other of these starts anything.
   if (!isDebian() || !isRoot()) throw new Error(`${name} does not run here. ${tool.hint}`);
   await installPackage(tool.package);
   return program;
