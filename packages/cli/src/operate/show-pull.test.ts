@@ -77,6 +77,22 @@ it('in a pipe or a file: a line for each news', async () => {
   );
 });
 
+it.each`
+  columns | end
+  ${0}    | ${'80 MB'}
+  ${20}   | ${'the image registry/'}
+`('a terminal of $columns columns is not made to begin another line', async ({ columns, end }) => {
+  inTurn(pulled(12, 80));
+  const own = Object.getOwnPropertyDescriptor(process.stderr, 'columns');
+  Object.defineProperty(process.stderr, 'columns', { value: columns, configurable: true });
+  try {
+    expect(await shown({ terminal: true, looks: 1 })).toMatch(new RegExp(`${end}\r\x1b\\[K$`));
+  } finally {
+    if (own) Object.defineProperty(process.stderr, 'columns', own);
+    else Reflect.deleteProperty(process.stderr, 'columns');
+  }
+});
+
 it('on a terminal: one line, which is gone in the end', async () => {
   inTurn(pulled(12, 80), pulled(70, 80));
   const line = (mb: number) => `${CLEAR}the image registry/x:1 is being pulled, ${mb} of 80 MB`;

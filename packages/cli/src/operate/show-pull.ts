@@ -33,7 +33,9 @@ export async function showPull(
   signal: AbortSignal,
   clock: Pick<Clock, 'sleep'> = systemClock,
 ): Promise<void> {
-  const { isTTY: isTerminal = false, columns = 80 } = process.stderr;
+  const { isTTY: isTerminal = false } = process.stderr;
+  // Some terminals say that they have none.
+  const columns = process.stderr.columns || 80;
   let shown = '';
   const until: Fetch = (url, { signal: own, ...options } = {}) =>
     fetch(url, { ...options, signal: own ? AbortSignal.any([own, signal]) : signal });
