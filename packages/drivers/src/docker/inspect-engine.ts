@@ -1,12 +1,13 @@
 import { type SettingsOf, systemClock } from '@fnfleet/core';
 import { type dockerSettings, limitsOf } from './docker-settings.js';
-import { Engine } from './engine.js';
+import { Engine, type EngineVersion } from './engine.js';
 import { engineAddress } from './engine-address.js';
 import { meetEngine } from './meet-engine.js';
 
 /** What an operator wants to know of an engine. */
 export interface EngineReport {
   readonly address: string;
+  readonly product: EngineVersion['product'];
   readonly version: string;
   /** Of the API that it speaks, as `1.41`. */
   readonly apiVersion: string;
@@ -29,6 +30,7 @@ export async function inspectEngine(settings: SettingsOf<typeof dockerSettings>)
     const { version, info } = await meetEngine(engine, address.text);
     return {
       address: address.text,
+      product: version.product,
       version: version.engine,
       apiVersion: version.api,
       cgroupVersion: info.CgroupVersion ?? '1',

@@ -21,9 +21,12 @@ export async function checkEngine(settings: EngineSettings): Promise<Finding[]> 
     ];
   }
   const engine = await inspectEngine(settings);
-  const { address, version, apiVersion, storageDriver } = engine;
+  const { address, product, version, apiVersion, storageDriver } = engine;
   return [
-    ok('engine', `Docker ${version} at ${address}, API ${apiVersion}, ${storageDriver}`),
+    ok(
+      'engine',
+      `${product === 'podman' ? 'Podman' : 'Docker'} ${version} at ${address}, API ${apiVersion}, ${storageDriver}`,
+    ),
     await diskOf(engine),
     await freezingOf(engine, settings),
   ];

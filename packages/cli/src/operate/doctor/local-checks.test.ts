@@ -164,6 +164,15 @@ describe('a Docker engine', () => {
     ]);
   });
 
+  it('that is Podman is called so', async () => {
+    const Components = [{ Name: 'Podman Engine' }];
+    const [finding] = await check(await engine({ Version: '4.3.1', ApiVersion: '1.41', Components }));
+    expect(finding).toMatchObject({
+      verdict: 'ok',
+      what: expect.stringMatching(/^Podman 4\.3\.1 at unix:.*, API 1\.41/),
+    });
+  });
+
   it('without control groups that can be frozen works, more slowly', async () => {
     const env = await engine(
       { Version: '26.1.3', ApiVersion: '1.45' },
