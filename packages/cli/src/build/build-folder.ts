@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs';
 import path from 'node:path';
-import { createLogger, MIB, readSettings } from '@fnfleet/core';
+import { createLogger, MIB, printableLine, problemOfImage, readSettings } from '@fnfleet/core';
 import { dockerSettings, ImageBuilder } from '@fnfleet/drivers';
 import type { FuncFile } from '../func-file/read-func-file.js';
 import { remark } from '../terminal/say.js';
@@ -36,7 +36,7 @@ export function isBuildable(folder: string, { build }: FuncFile): boolean {
  * Builds the image of a function's folder with the engine that DOCKER_HOST names, and pushes it if asked to. What is done is
  * shown on standard error.
  * @param signal gives it up, at the engine too
- * @throws Error with the reason of engine or registry
+ * @throws Error with the reason of engine or registry, or with what no image can be called by
  */
 export async function buildFolder(
   folder: string,
@@ -45,6 +45,8 @@ export async function buildFolder(
   // Ctrl-C ends the process, and with it the connection: the engine gives up what nobody waits for.
   signal: AbortSignal = new AbortController().signal,
 ): Promise<BuiltImage> {
+  const problem = problemOfImage(image);
+  if (problem !== undefined) throw new Error(`cannot build ${JSON.stringify(printableLine(image, 100))}: ${problem}`);
   const has = (name: string) => existsSync(path.join(folder, name));
   const dockerfile = has('Dockerfile') ? undefined : madeDockerfile(build, has);
   const { archive, bytes, files } = buildContext(folder, {
