@@ -3,6 +3,7 @@ const { default: Sequencer } = require('@jest/test-sequencer');
 /** Those that take longest, longest first. What is missing here costs a little time and nothing else. */
 const SLOW = [
   'e2e/dist/swarm.test',
+  'e2e/dist/fuzz/fuzz.test',
   'e2e/dist/engine-trouble.test',
   'docker/docker-driver.test',
   'soak/soak.test',
