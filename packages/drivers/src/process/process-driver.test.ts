@@ -62,7 +62,9 @@ describe('a function as a process', () => {
     );
     await driver.ready;
     await driver.close();
-    expect(warnings).toEqual([expect.stringContaining('NOTHING keeps them apart')]);
+    // What it says of directories that other runners of this machine left is no matter of this.
+    const loud = warnings.filter((line) => !line.includes('iofs director'));
+    expect(loud).toEqual([expect.stringContaining('NOTHING keeps them apart')]);
   });
 
   it('says what to set when it has no functions', async () => {
