@@ -67,44 +67,34 @@ export class TurnoverMap<K, V> {
 
 /** The same for a Set. */
 export class TurnoverSet<T> {
-  private set = new Set<T>();
-  private removed = 0;
+  private readonly map = new TurnoverMap<T, undefined>();
 
   get size(): number {
-    return this.set.size;
+    return this.map.size;
   }
 
   has(value: T): boolean {
-    return this.set.has(value);
+    return this.map.has(value);
   }
 
   add(value: T): this {
-    if (this.removed >= MIN_REMOVED && this.removed >= 2 * this.set.size) this.renew();
-    this.set.add(value);
+    this.map.set(value, undefined);
     return this;
   }
 
   delete(value: T): boolean {
-    const found = this.set.delete(value);
-    if (found) this.removed += 1;
-    return found;
+    return this.map.delete(value);
   }
 
   clear(): void {
-    this.set = new Set();
-    this.removed = 0;
+    this.map.clear();
   }
 
-  values(): SetIterator<T> {
-    return this.set.values();
+  values(): MapIterator<T> {
+    return this.map.keys();
   }
 
-  [Symbol.iterator](): SetIterator<T> {
-    return this.set[Symbol.iterator]();
-  }
-
-  private renew(): void {
-    this.set = new Set(this.set);
-    this.removed = 0;
+  [Symbol.iterator](): MapIterator<T> {
+    return this.map.keys();
   }
 }
