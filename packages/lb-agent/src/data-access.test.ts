@@ -19,29 +19,38 @@ afterEach(async () => {
   expect(clock.pendingTimers).toBe(0);
 });
 
-it('http-api 102: asks once in five seconds', async () => {
+it('http-api 102: asks again after five seconds, for function and app at once', async () => {
   const first = await lookup.byId('fn1', caller());
   expect(await lookup.byId('fn1', caller())).toBe(first);
   expect(api.requests).toEqual(['GET /v2/fns/fn1', 'GET /v2/apps/app1']);
 
-  await clock.advance(4999);
-  await lookup.byId('fn1', caller());
+  await clock.advance(5000);
+  const gate = Promise.withResolvers<void>();
+  api.gate = gate.promise;
+  const looked = lookup.byId('fn1', caller());
+  while (api.requests.length < 4) await new Promise((resolve) => setImmediate(resolve));
+  gate.resolve();
+  expect((await looked).fn).not.toBe(first.fn);
+  expect(api.requests).toHaveLength(4);
+});
+
+it('asks beside, with nobody who waits, for what is used in the second half of its five seconds', async () => {
+  const first = await lookup.byId('fn1', caller());
+  await clock.advance(2499);
+  expect(lookup.known('fn1')).toBe(first);
   expect(api.requests).toHaveLength(2);
   await clock.advance(1);
-  await lookup.byId('fn1', caller());
-  expect(api.requests).toHaveLength(4);
+  expect(lookup.known('fn1')).toBe(first);
+  while (lookup.known('fn1')?.fn === first.fn) await new Promise((resolve) => setImmediate(resolve));
+  expect(api.requests).toEqual(['GET /v2/fns/fn1', 'GET /v2/apps/app1', 'GET /v2/fns/fn1', 'GET /v2/apps/app1']);
 });
 
 it('asks as often as it is told to: after half a second of what it knew nothing is left', async () => {
   const quick = newApiLookup(api.url, { clock, random: () => 0 }, 500);
-  const asked = () => api.requests.filter((request) => request.includes('/fns/')).length;
-  await quick.byId('fn1', caller());
-  await clock.advance(499);
-  await quick.byId('fn1', caller());
-  expect(asked()).toBe(1);
-  await clock.advance(1);
-  await quick.byId('fn1', caller());
-  expect(asked()).toBe(2);
+  const first = await quick.byId('fn1', caller());
+  await clock.advance(500);
+  expect(quick.known('fn1')).toBeUndefined();
+  expect((await quick.byId('fn1', caller())).fn).not.toBe(first.fn);
   await quick.close();
 });
 

@@ -71,10 +71,17 @@ export class CachedLookup implements FunctionLookup {
   async byId(fnId: string, signal: AbortSignal): Promise<CallTemplate> {
     if (Buffer.byteLength(fnId) > MAX_NAME_BYTES) throw new FnError('fnNotFound');
     const knownFn = this.fns.get(fnId, signal);
+    if (knownFn instanceof Promise) this.prefetchAppOf(fnId);
     const fn = knownFn instanceof Promise ? await knownFn : knownFn;
     const knownApp = this.apps.get(fn.appId, signal);
     const app = knownApp instanceof Promise ? await knownApp : knownApp;
     return this.templateOf(app, fn);
+  }
+
+  /** A function that was known stays with its app: both can be asked for at once. */
+  private prefetchAppOf(fnId: string): void {
+    const appId = this.fns.last(fnId)?.appId;
+    if (appId !== undefined) this.apps.prefetch(appId);
   }
 
   private templateOf(app: App, fn: Fn): CallTemplate {

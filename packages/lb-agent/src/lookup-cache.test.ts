@@ -37,22 +37,21 @@ const failureOf = (looked: Promise<string>) =>
   );
 
 describe('what is known', () => {
-  it('is used without asking, and without waiting, until it is five seconds old', async () => {
+  it('is used without asking, and without waiting, in the first half of its five seconds', async () => {
     expect(await get('a')).toBe('a1');
-    await clock.advance(4_999);
-    expect(cache.get('a', caller())).toBe('a1');
-    await clock.advance(1);
-    expect(await get('a')).toBe('a2');
-    expect(source.asked).toEqual(['a', 'a']);
+    await clock.advance(2_499);
+    expect([cache.get('a', caller()), cache.known('a')]).toEqual(['a1', 'a1']);
+    expect(source.asked).toEqual(['a']);
   });
 
-  it('can be had for as long without asking anybody', async () => {
+  it('is nothing that anybody has to be asked for until it is five seconds old', async () => {
     expect(cache.known('a')).toBeUndefined();
     await get('a');
+    source.holds = true;
     await clock.advance(4_999);
     expect(cache.known('a')).toBe('a1');
     await clock.advance(1);
-    expect([cache.known('a'), source.asked]).toEqual([undefined, ['a']]);
+    expect(cache.known('a')).toBeUndefined();
   });
 
   it('is used also for a caller who has left', async () => {
@@ -100,6 +99,103 @@ describe('what is known', () => {
     source.release(0);
     expect(await before).toBe('a1');
     expect(cache.get('a', caller())).toBe('a2');
+  });
+});
+
+describe('what is used in the second half of its time', () => {
+  it.each(['get', 'known'] as const)('is fetched again beside, once: %s', async (use) => {
+    const used = () => (use === 'get' ? cache.get('a', caller()) : cache.known('a'));
+    await get('a');
+    await clock.advance(2_500);
+    source.holds = true;
+    expect([used(), used()]).toEqual(['a1', 'a1']);
+    expect(source.asked).toEqual(['a', 'a']);
+    source.release(0);
+    await clock.advance(0);
+    expect(used()).toBe('a2');
+    // From then on it has its full time.
+    await clock.advance(2_499);
+    expect(used()).toBe('a2');
+    expect(source.asked).toEqual(['a', 'a']);
+  });
+
+  it('is waited for once its time is over, by joining the fetch that is under way', async () => {
+    await get('a');
+    await clock.advance(4_999);
+    source.holds = true;
+    expect(cache.get('a', caller())).toBe('a1');
+    await clock.advance(1);
+    const looked = get('a');
+    source.release(0);
+    expect(await looked).toBe('a2');
+    expect(source.asked).toEqual(['a', 'a']);
+  });
+
+  it('is gone if the source says so', async () => {
+    await get('a');
+    await clock.advance(2_500);
+    source.failure = new FnError('fnNotFound');
+    expect(cache.get('a', caller())).toBe('a1');
+    await clock.advance(0);
+    await expect(get('a')).rejects.toThrow('Fn not found');
+  });
+
+  it('is asked for once a second if the source cannot tell, and serves on', async () => {
+    await get('a');
+    await clock.advance(2_500);
+    source.failure = new FnError('lookupUnavailable');
+    for (let tenth = 0; tenth < 20; tenth += 1) {
+      expect(cache.get('a', caller())).toBe('a1');
+      await clock.advance(100);
+    }
+    expect(source.asked).toHaveLength(3);
+    expect(metrics.sum('lb_lookup_stale_count')).toBe(0);
+  });
+
+  it('is not what was fetched for it if there is a forget meanwhile', async () => {
+    await get('a');
+    await clock.advance(2_500);
+    source.holds = true;
+    cache.get('a', caller());
+    cache.forget();
+    source.release(0);
+    await clock.advance(0);
+    expect(cache.known('a')).toBeUndefined();
+  });
+});
+
+describe('what is fetched before somebody asks', () => {
+  it('is there when they do, and is asked for once', async () => {
+    source.holds = true;
+    cache.prefetch('a');
+    cache.prefetch('a');
+    const looked = get('a');
+    source.release(0);
+    expect(await looked).toBe('a1');
+    expect(source.asked).toEqual(['a']);
+  });
+
+  it('is not fetched if it is known, if it is known not to be there, or if the source has just failed', async () => {
+    await get('a');
+    cache.prefetch('a');
+    expect(source.asked).toEqual(['a']);
+    source.failure = new FnError('fnNotFound');
+    await failureOf(get('b'));
+    cache.prefetch('b');
+    expect(source.asked).toEqual(['a', 'b']);
+    source.failure = new FnError('lookupUnavailable');
+    await clock.advance(5_000);
+    await get('a');
+    cache.prefetch('a');
+    expect(source.asked).toEqual(['a', 'b', 'a']);
+  });
+
+  it('and fails, with nobody who waits, harms nothing', async () => {
+    source.failure = new FnError('lookupUnavailable');
+    cache.prefetch('a');
+    await clock.advance(0);
+    source.failure = undefined;
+    expect(await get('a')).toBe('a2');
   });
 });
 

@@ -4,7 +4,6 @@ import {
   count,
   countFromZero,
   describeError,
-  LONG_AGO,
   later,
   type MonoMs,
   TurnoverMap,
@@ -29,14 +28,17 @@ export type Fetch<V> = (key: string, signal: AbortSignal) => Promise<V>;
 interface Entry<T> {
   readonly value: T;
   readonly expiresAt: MonoMs;
-  /** The source has not told: until then it is not asked again for this. */
-  unasksUntil: MonoMs;
+  /** The source is not asked for this again before: it has told not long ago, or could not tell. */
+  askAgainAt: MonoMs;
 }
 
 /** How long a caller waits for the source where there is a value that would do, milliseconds. */
 const STALE_WAIT_MS = 1_000;
-/** How long such a value serves before the source is asked again, milliseconds. */
-const STALE_PAUSE_MS = 1_000;
+/** How long a value that the source could not confirm serves before the source is asked again, milliseconds. */
+const RETRY_PAUSE_MS = 1_000;
+
+/** A value that is used after this part of its time is fetched again beside, so that who comes later need not wait. */
+const REFRESH_AFTER = 0.5;
 
 /** Misses with longer keys are asked for anew each time: clients choose keys, and must not choose what memory holds. */
 const MAX_MISS_KEY_LENGTH = 300;
@@ -50,6 +52,8 @@ const MAX_MISS_KEY_LENGTH = 300;
  * C4  Errors other than "not found" are not remembered. While they last, or while no answer comes, the value that was known
  *     before serves on: calls do not fail because nobody can tell whether their function has changed.
  * C5  After `forget` nothing that was fetched, or began to be fetched, before it is used for those who ask.
+ * C6  A value that is used in the second half of its time is fetched again, and nobody waits for that: only after a silence
+ *     longer than its time does a caller wait.
  */
 export class LookupCache<V> {
   private readonly values = new Map<string, Entry<V>>();
@@ -71,20 +75,34 @@ export class LookupCache<V> {
   get(key: string, signal: AbortSignal): V | Promise<V> {
     const now = this.clock.now();
     const known = this.values.get(key);
-    if (known !== undefined && known.expiresAt > now) return known.value;
+    if (known !== undefined && known.expiresAt > now) return this.serveFresh(key, known, now);
     const miss = this.misses.get(key);
     if (miss !== undefined && miss.expiresAt > now) throw miss.value;
     const underway = this.flights.get(key);
     const stale = known !== undefined && known.expiresAt + this.options.staleMs > now ? known : undefined;
-    if (stale !== undefined && stale.unasksUntil > now) return this.serveStale(stale);
+    if (stale !== undefined && stale.askAgainAt > now) return this.serveStale(stale);
     const flight = underway === undefined || underway.abandoned ? this.takeOff(key) : underway;
     return stale === undefined ? flight.join(signal) : this.orStale(flight, stale, signal);
   }
 
   /** The value, if nobody has to be asked for it. */
   known(key: string): V | undefined {
+    const now = this.clock.now();
     const known = this.values.get(key);
-    return known !== undefined && known.expiresAt > this.clock.now() ? known.value : undefined;
+    return known !== undefined && known.expiresAt > now ? this.serveFresh(key, known, now) : undefined;
+  }
+
+  /** What the source said last, however long ago. */
+  last(key: string): V | undefined {
+    return this.values.get(key)?.value;
+  }
+
+  /** Fetches what somebody is about to ask for, unless it is known. */
+  prefetch(key: string): void {
+    const now = this.clock.now();
+    const isOver = (entry?: Entry<unknown>) =>
+      entry === undefined || (entry.expiresAt <= now && entry.askAgainAt <= now);
+    if (isOver(this.values.get(key)) && isOver(this.misses.get(key)) && !this.flights.has(key)) this.takeOff(key);
   }
 
   /** C5. Who waits for a fetch still gets what it brings. */
@@ -108,11 +126,17 @@ export class LookupCache<V> {
       return await flight.join(AbortSignal.any([signal, patience.signal]));
     } catch (error) {
       if (signal.aborted || !(patience.signal.aborted || isUntold(error))) throw error;
-      stale.unasksUntil = later(this.clock.now(), STALE_PAUSE_MS);
+      stale.askAgainAt = later(this.clock.now(), RETRY_PAUSE_MS);
       return this.serveStale(stale);
     } finally {
       timer.cancel();
     }
+  }
+
+  /** C6. */
+  private serveFresh(key: string, known: Entry<V>, now: MonoMs): V {
+    if (known.askAgainAt <= now && !this.flights.has(key)) this.takeOff(key);
+    return known.value;
   }
 
   private serveStale({ value }: Entry<V>): V {
@@ -133,7 +157,10 @@ export class LookupCache<V> {
       },
       (error: unknown) => {
         const isMiss = error instanceof Error && describeError(error).status === 404;
-        if (!isCurrent() || !isMiss) return;
+        if (!isCurrent()) return;
+        const known = this.values.get(key);
+        if (known !== undefined && isUntold(error)) known.askAgainAt = later(this.clock.now(), RETRY_PAUSE_MS);
+        if (!isMiss) return;
         this.values.delete(key);
         if (key.length <= MAX_MISS_KEY_LENGTH) this.remember(this.misses, key, error, this.options.missTtlMs);
       },
@@ -146,7 +173,8 @@ export class LookupCache<V> {
     entries.delete(key);
     const [oldest] = entries.keys();
     if (entries.size >= this.options.maxEntries && oldest !== undefined) entries.delete(oldest);
-    entries.set(key, { value, expiresAt: later(this.clock.now(), ttlMs), unasksUntil: LONG_AGO });
+    const now = this.clock.now();
+    entries.set(key, { value, expiresAt: later(now, ttlMs), askAgainAt: later(now, ttlMs * REFRESH_AFTER) });
   }
 }
 
