@@ -182,7 +182,7 @@ describe('a node with wrong settings', () => {
     expect(wrong).toMatch(/FN_TLS_CA: .* has no certificate/);
   });
 
-  it('names the roles there are', async () => {
+  it('http-api 9: names the roles there are', async () => {
     const output = await refusal({ FN_NODE_TYPE: 'worker' });
     expect(output).toContain('FN_NODE_TYPE: expected one of full, api, lb, pure-runner, got "worker"');
   });

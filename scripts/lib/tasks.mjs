@@ -32,7 +32,7 @@ export const TASKS = {
     return (await images(['all'])) || jest(args);
   },
 
-  /** Format, lint (also that only one module reads clocks), import direction, docs in step, and regular expressions that strangers' texts cannot slow down. */
+  /** Format, lint (also that only one module reads clocks), import direction, docs in step, rules that tests cite, and regular expressions that strangers' texts cannot slow down. */
   async check() {
     await build();
     return (
@@ -40,6 +40,7 @@ export const TASKS = {
       (await tool('depcruise', ['--config', '.dependency-cruiser.cjs', 'packages', 'e2e'])) ||
       (await node('scripts/docs.mjs', ['--check'])) ||
       (await node('scripts/dashboards.mjs', ['--check'])) ||
+      (await node('scripts/spec.mjs')) ||
       node('scripts/regexps.mjs')
     );
   },

@@ -76,7 +76,7 @@ export class MarkdownPage {
     return { from: start.line, to: end?.line ?? Number.POSITIVE_INFINITY };
   }
 
-  /** What a link may have after `#`, as GitHub makes it from headings. */
+  /** What a link may have after `#`: what GitHub makes from headings, and each `<a id="…"></a>`. */
   get anchors(): Set<string> {
     const anchors = new Set<string>();
     for (const { text } of this.prose) {
@@ -86,6 +86,9 @@ export class MarkdownPage {
       let anchor = slug;
       for (let again = 1; anchors.has(anchor); again += 1) anchor = `${slug}-${again}`;
       anchors.add(anchor);
+    }
+    for (const { text } of this.prose) {
+      for (const [, id = ''] of text.matchAll(/<a id="([^"]+)"><\/a>/g)) anchors.add(id);
     }
     return anchors;
   }

@@ -61,7 +61,7 @@ it('the function is told of its own part, in place of what the caller said', asy
   expect(request?.headers).not.toHaveProperty('x-b3-traceid');
 });
 
-it('agent-and-docker §8: without a trace the function gets the headers of the caller, and none of ours', async () => {
+it('without a trace the function gets the headers of the caller, and none of ours', async () => {
   const { done } = await agent.invoke({ image: 'witness', headers: { Traceparent: ['00-caller'] } });
   await outcomeOf(done);
   expect(seen[0]?.headers.traceparent).toBe('00-caller');

@@ -196,7 +196,7 @@ describe('the request', () => {
     expect(seen.map((each) => each.body)).toEqual(['fresh']);
   });
 
-  it('a function that closes its connection while the request is still coming', async () => {
+  it('protocol 38: a function that closes its connection while the request is still coming', async () => {
     const closes: ScriptedFunction = rawFn((socket) => socket.once('data', () => socket.destroy()));
     test = new TestAgent({ closes });
     const body = new StreamBody();

@@ -63,7 +63,7 @@ describe('submitting a call', () => {
     expect(test.driver.counters.created).toBe(2);
   });
 
-  it('§5.7: after a deadline the resources stay taken until the container is gone', async () => {
+  it('after a deadline the resources stay taken until the container is gone', async () => {
     const clock = new FakeClock();
     const held = new HeldFunction();
     test = new TestAgent({ held }, { clock });

@@ -30,12 +30,12 @@ describe('dates', () => {
     ['', 0],
     [ZERO_DATE, undefined],
     ['0001-01-01T00:00:00Z', undefined],
-  ])('%j is read', (text, ms) => {
+  ])('protocol 103: %j is read', (text, ms) => {
     expect(parseDate(text)).toBe(ms);
   });
 
   it.each(['yesterday', '2019-01-24', '2019-01-24 12:00:00Z', '2019-01-24T12:00:00', '2019-13-24T12:00:00Z', '0'])(
-    '%j is refused',
+    'protocol 103: %j is refused',
     (text) => {
       expect(() => parseDate(text)).toThrow(RangeError);
     },

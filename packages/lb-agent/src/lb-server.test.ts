@@ -19,16 +19,16 @@ beforeEach(async () => {
 afterEach(() => fleet.close());
 
 it.each`
-  number | method    | path               | status | body
-  ${1}   | ${'GET'}  | ${'/'}             | ${200} | ${'{"goto":"https://github.com/fnproject/fn","hello":"world!"}'}
-  ${2}   | ${'GET'}  | ${'/version'}      | ${200} | ${`{"version":"${VERSION}"}`}
-  ${5}   | ${'GET'}  | ${'/v2/apps'}      | ${404} | ${'{"message":"Path not found: GET /v2/apps"}\n'}
-  ${6}   | ${'PUT'}  | ${'/invoke/x'}     | ${405} | ${'{"message":"Method not allowed: PUT /invoke/x"}\n'}
-  ${6}   | ${'GET'}  | ${'/invoke/x'}     | ${405} | ${'{"message":"Method not allowed: GET /invoke/x"}\n'}
-  ${5}   | ${'POST'} | ${'/invoke/'}      | ${404} | ${'{"message":"Path not found: POST /invoke/"}\n'}
-  ${5}   | ${'POST'} | ${'/invoke/a%2Fb'} | ${404} | ${'{"message":"Path not found: POST /invoke/a/b"}\n'}
-  ${5}   | ${'POST'} | ${'/invoke/%ff'}   | ${400} | ${'{"message":"Bad request: the path is not well encoded"}\n'}
-`('http-api $number: $method $path is $status', async ({ method, path, status, body }) => {
+  rule            | method    | path               | status | body
+  ${'http-api 1'} | ${'GET'}  | ${'/'}             | ${200} | ${'{"goto":"https://github.com/fnproject/fn","hello":"world!"}'}
+  ${'http-api 2'} | ${'GET'}  | ${'/version'}      | ${200} | ${`{"version":"${VERSION}"}`}
+  ${'http-api 5'} | ${'GET'}  | ${'/v2/apps'}      | ${404} | ${'{"message":"Path not found: GET /v2/apps"}\n'}
+  ${'http-api 6'} | ${'PUT'}  | ${'/invoke/x'}     | ${405} | ${'{"message":"Method not allowed: PUT /invoke/x"}\n'}
+  ${'http-api 6'} | ${'GET'}  | ${'/invoke/x'}     | ${405} | ${'{"message":"Method not allowed: GET /invoke/x"}\n'}
+  ${'http-api 5'} | ${'POST'} | ${'/invoke/'}      | ${404} | ${'{"message":"Path not found: POST /invoke/"}\n'}
+  ${'http-api 5'} | ${'POST'} | ${'/invoke/a%2Fb'} | ${404} | ${'{"message":"Path not found: POST /invoke/a/b"}\n'}
+  ${'http-api 5'} | ${'POST'} | ${'/invoke/%ff'}   | ${400} | ${'{"message":"Bad request: the path is not well encoded"}\n'}
+`('$rule: $method $path is $status', async ({ method, path, status, body }) => {
   expect(await fleet.send(path, { method })).toMatchObject({ status, body });
 });
 

@@ -18,7 +18,7 @@ beforeAll(async () => {
 });
 afterAll(() => server.close());
 
-it('creates app and function the first time, and updates the same function the second', async () => {
+it('http-api 117: creates app and function the first time, and updates the same function the second', async () => {
   const first = await deployFunction(api, 'shop', { name: 'cart', image: 'cart:1', memory: 64 });
   const second = await deployFunction(api, 'shop', { name: 'cart', image: 'cart:2' });
   expect(second.id).toBe(first.id);
@@ -39,7 +39,7 @@ describe('triggers', () => {
     );
   };
 
-  it('are created the first time, and moved the second', async () => {
+  it('http-api 117: are created the first time, and moved the second', async () => {
     const first = await put('till', [trigger('pay', '/pay')]);
     const second = await put('till', [trigger('pay', '/pay-now')]);
     expect(second.triggers[0]?.id).toBe(first.triggers[0]?.id);

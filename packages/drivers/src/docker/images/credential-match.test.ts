@@ -26,19 +26,22 @@ it.each`
   ${'localhost'}       | ${['https://localhost', 'https://index.docker.io/v1/']} | ${'https://localhost'}
   ${'localhost:5000'}  | ${['localhost']}                                        | ${undefined}
   ${'[::1]:5000'}      | ${['http://[::1]:5000']}                                | ${'http://[::1]:5000'}
-`('of $servers the registry "$registry" is shown $shown', ({ registry, servers, shown }) => {
+`('agent-and-docker 67: of $servers the registry "$registry" is shown $shown', ({ registry, servers, shown }) => {
   expect(matchCredential(kept(...servers), registry)?.username).toBe(shown);
 });
 
 describe('Docker Hub', () => {
-  it.each(['', 'docker.io', 'index.docker.io', 'registry-1.docker.io'])('named "%s" is one registry', (registry) => {
-    for (const server of ['https://index.docker.io/v1/', 'hub.docker.com', 'docker.io', 'registry-1.docker.io']) {
-      expect(matchCredential(kept('quay.io', server), registry)?.username).toBe(server);
-    }
-    expect(matchCredential(kept('https://index.docker.io/v1/', 'hub.docker.com'), registry)?.username).toBe(
-      'hub.docker.com',
-    );
-  });
+  it.each(['', 'docker.io', 'index.docker.io', 'registry-1.docker.io'])(
+    'agent-and-docker 67: named "%s" is one registry',
+    (registry) => {
+      for (const server of ['https://index.docker.io/v1/', 'hub.docker.com', 'docker.io', 'registry-1.docker.io']) {
+        expect(matchCredential(kept('quay.io', server), registry)?.username).toBe(server);
+      }
+      expect(matchCredential(kept('https://index.docker.io/v1/', 'hub.docker.com'), registry)?.username).toBe(
+        'hub.docker.com',
+      );
+    },
+  );
 
   it.each(['quay.io', 'auth.docker.io', 'docker.io.example', 'mydocker.io', 'docker.io:5000'])(
     'does not get the credentials of %s, nor the other way round',
