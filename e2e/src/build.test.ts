@@ -1,12 +1,11 @@
 import { randomBytes } from 'node:crypto';
 import { cpSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
-import { freePorts } from '@fnfleet/testing';
+import { freePorts, ImageRegistry } from '@fnfleet/testing';
 import Docker from 'dockerode';
 import { type CommandEnd, FnfleetCommand } from './harness/command.js';
 import { PATIENCE } from './harness/fleet.js';
 import { Footprint } from './harness/footprint.js';
-import { ImageRegistry } from './harness/image-registry.js';
 import { invoke } from './harness/invoke.js';
 import { ROOT } from './harness/paths.js';
 import { until } from './harness/until.js';
@@ -150,7 +149,7 @@ it('init, deploy, invoke, edit, deploy: the new answer, under the same tag, and 
 
 it('with a registry the image is pushed, and runs by its digest where it is not yet', async () => {
   await init();
-  const registry = await ImageRegistry.start(footprint.folder);
+  const registry = await ImageRegistry.start();
   try {
     const env = { ...(await fleet()), FN_REGISTRY: `${registry.host}/team` };
     const deployed = await run(['deploy', name, '--app', 'shop'], env);

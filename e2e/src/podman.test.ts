@@ -1,12 +1,11 @@
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
-import { freePorts } from '@fnfleet/testing';
+import { freePorts, ImageRegistry } from '@fnfleet/testing';
 import Docker from 'dockerode';
 import { ApiClient, deployFunction, type FnSpec, invokeUrl } from 'fnfleet';
 import { FnfleetCommand } from './harness/command.js';
 import { PATIENCE } from './harness/fleet.js';
 import { Footprint } from './harness/footprint.js';
-import { ImageRegistry } from './harness/image-registry.js';
 import { errorOf, invoke, reportOf } from './harness/invoke.js';
 import { MICRO_IMAGE, PROBE_IMAGE } from './harness/paths.js';
 import { PrivatePodman } from './harness/private-podman.js';
@@ -30,7 +29,7 @@ describe('a node whose engine is Podman, with root', () => {
 
   beforeAll(async () => {
     footprint = new Footprint();
-    registry = await ImageRegistry.start(footprint.folder);
+    registry = await ImageRegistry.start();
     podman = await PrivatePodman.start({ registry: registry.host });
     await podman.copyImage(PROBE_IMAGE);
     const profile = path.join(footprint.folder, 'no-mkdir.json');

@@ -110,11 +110,6 @@ export async function ensureTestTools() {
   for (const name of Object.keys(CATALOGUE)) await ensureTestTool(name);
 }
 
-/** A real registry of images, for tests of pulling. */
-export function ensureRegistry() {
-  return ensureTestTool('docker-registry');
-}
-
 async function runs(program, { version = ['--version'] }) {
   return (await probe(program, version)).code === 0;
 }

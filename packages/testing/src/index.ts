@@ -59,4 +59,6 @@ export { type ScriptedEngagement, type ScriptedRunner, startScriptedRunner } fro
 export { DnsServer, type DnsServerOptions } from './servers/dns-server.js';
 export { EtcdServer } from './servers/etcd-server.js';
 export { freePort, freePorts } from './servers/free-ports.js';
+export { ImageRegistry, REGISTRY_OPERATOR } from './servers/image-registry.js';
+export { type Flow, RegistryFront } from './servers/registry-front.js';
 export { eventually, TestProgram, testTool } from './servers/test-program.js';

@@ -150,8 +150,17 @@ function pullFailed(error: unknown, image: string): FnError {
   });
 }
 
-/** What the registry refuses is a 4xx. Engines before 23.0 say 500 to credentials that the registry does not take. */
+/**
+ * What the registry refuses is a 4xx. Engines before 23.0 say 500 to credentials that the registry does not take, and to a
+ * refusal that has nothing but the code of the distribution protocol and its words, as that of some registries.
+ */
 function refusalStatus(error: unknown, reason: string): number | undefined {
   if (error instanceof EngineError && error.status >= 400 && error.status < 500) return error.status;
-  return /\bunauthorized: |: no basic auth credentials$/.test(reason) ? 401 : undefined;
+  return REFUSALS.find(([words]) => words.test(reason))?.[1];
 }
+
+const REFUSALS: readonly (readonly [RegExp, number])[] = [
+  [/\bunauthorized: |^unauthorized$|: no basic auth credentials$/, 401],
+  [/^denied(: |$)/, 403],
+  [/^(manifest|name) unknown(: |$)/, 404],
+];

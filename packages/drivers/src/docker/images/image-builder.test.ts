@@ -2,10 +2,10 @@ import { randomUUID } from 'node:crypto';
 import { readdirSync, readFileSync } from 'node:fs';
 import { Readable } from 'node:stream';
 import { type Environment, readSettings, silentLogger } from '@fnfleet/core';
+import { ImageRegistry, REGISTRY_OPERATOR as OPERATOR } from '@fnfleet/testing';
 import Docker from 'dockerode';
 import { script } from '../../testing/repository.js';
 import { type EngineAnswer, ScriptedEngine } from '../../testing/scripted-engine.js';
-import { OPERATOR, TestRegistry } from '../../testing/test-registry.js';
 import { dockerSettings } from '../docker-settings.js';
 import { TinyImages } from '../test-kit/tiny-images.js';
 import { ImageBuilder } from './image-builder.js';
@@ -139,17 +139,17 @@ describe('an image that is built', () => {
 });
 
 describe('an image that is pushed', () => {
-  let registry: TestRegistry;
+  let registry: ImageRegistry;
 
   beforeAll(async () => {
-    registry = await TestRegistry.start({ locked: true });
+    registry = await ImageRegistry.start({ locked: true });
   });
   afterAll(() => registry.close());
 
   it('is in the registry under its digest, for those whom the registry lets in', async () => {
-    const image = await images.make(`${registry.front.host}/${randomUUID()}`, '1');
+    const image = await images.make(`${registry.host}/${randomUUID()}`, '1');
     const auth = Buffer.from(`${OPERATOR.username}:${OPERATOR.password}`).toString('base64');
-    const FN_DOCKER_AUTH = JSON.stringify({ auths: { [registry.front.host]: { auth } } });
+    const FN_DOCKER_AUTH = JSON.stringify({ auths: { [registry.host]: { auth } } });
     const pinned = await aBuilder({ FN_DOCKER_AUTH }).push(image, never);
     expect(pinned).toMatch(new RegExp(`^${image.replace(/:1$/, '')}@sha256:[0-9a-f]{64}$`));
     await expect(aBuilder({ FN_DOCKER_AUTH: '{}' }).push(image, never)).rejects.toThrow(`cannot push ${image}: `);

@@ -3,8 +3,8 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type Environment, readSettings } from '@fnfleet/core';
+import { ImageRegistry, REGISTRY_OPERATOR as OPERATOR } from '@fnfleet/testing';
 import { aSpec } from '../../testing/describe-driver.js';
-import { OPERATOR, TestRegistry } from '../../testing/test-registry.js';
 import { DockerDriver } from '../docker-driver.js';
 import { dockerSettings } from '../docker-settings.js';
 import { TinyImages } from '../test-kit/tiny-images.js';
@@ -46,21 +46,20 @@ afterEach(async () => {
 });
 
 describe('a registry that is open to all', () => {
-  let registry: TestRegistry;
+  let registry: ImageRegistry;
   /** With images 1 and 2. */
   let repository: string;
   let digest: string;
 
   beforeAll(async () => {
-    registry = await TestRegistry.start();
-    repository = `${registry.front.host}/${randomUUID()}`;
+    registry = await ImageRegistry.start();
+    repository = `${registry.host}/${randomUUID()}`;
     digest = await images.publish(repository, '1');
     await images.publish(repository, '2');
   });
 
   beforeEach(() => {
-    registry.front.requests.length = 0;
-    registry.front.answer = () => undefined;
+    registry.front.reset();
   });
 
   afterAll(() => registry.close());
@@ -87,6 +86,18 @@ describe('a registry that is open to all', () => {
     await expect(pull(`${repository}:3`)).rejects.toMatchObject(
       failed(`${repository}:3`, 404, `manifest for ${repository}:3 not found`),
     );
+  });
+
+  it.each`
+    what                     | reference                      | status
+    ${'turns a tag away'}    | ${':3'}                        | ${401}
+    ${'turns a digest away'} | ${`@sha256:${'0'.repeat(64)}`} | ${401}
+    ${'does not know a tag'} | ${':3'}                        | ${404}
+    ${'has no such digest'}  | ${`@sha256:${'0'.repeat(64)}`} | ${404}
+    ${'lets only others in'} | ${`@sha256:${'0'.repeat(64)}`} | ${403}
+  `('agent-and-docker 60: $what in the shortest way there is: $status', async ({ reference, status }) => {
+    registry.front.answer = (call) => (call.includes('/manifests/') ? status : undefined);
+    await expect(pull(`${repository}${reference}`)).rejects.toMatchObject({ code: 'imagePullFailed', status });
   });
 
   it('agent-and-docker 60: is not there at all', async () => {
@@ -123,14 +134,14 @@ describe('a registry that is open to all', () => {
 });
 
 describe('a registry that asks who pulls', () => {
-  let registry: TestRegistry;
+  let registry: ImageRegistry;
   let folder: string;
   let image: string;
 
   beforeAll(async () => {
-    registry = await TestRegistry.start({ locked: true });
+    registry = await ImageRegistry.start({ locked: true });
     folder = await mkdtemp(join(tmpdir(), 'fnk'));
-    image = `${registry.front.host}/${randomUUID()}:1`;
+    image = `${registry.host}/${randomUUID()}:1`;
     await images.publish(image.replace(/:1$/, ''), '1', OPERATOR);
   });
 
@@ -139,7 +150,7 @@ describe('a registry that asks who pulls', () => {
     await rm(folder, { recursive: true });
   });
 
-  function credentials(password: string, server = `http://${registry.front.host}/v2/`): string {
+  function credentials(password: string, server = `http://${registry.host}/v2/`): string {
     const auth = Buffer.from(`${OPERATOR.username}:${password}`).toString('base64');
     return JSON.stringify({ auths: { [server]: { auth } } });
   }

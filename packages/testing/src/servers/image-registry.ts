@@ -5,16 +5,16 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { RegistryFront } from './registry-front.js';
-import { script } from './repository.js';
+import { testTool } from './test-program.js';
 
 /** Whom a registry with a lock lets in. */
-export const OPERATOR = { username: 'operator', password: 'open sesame' } as const;
+export const REGISTRY_OPERATOR = { username: 'operator', password: 'open sesame' } as const;
 
 /** The same, as bcrypt keeps it. */
 const HTPASSWD = 'operator:$2a$05$abcdefghijklmnopqrstuupx2xBUC4954936wVIjyyPHmUBFu0wCW\n';
 
-/** A real registry of images on this machine, empty at first and gone after the test. */
-export class TestRegistry {
+/** A real registry of images on this machine, empty at first and gone after the test. Docker takes one on the loopback address without TLS. */
+export class ImageRegistry {
   private constructor(
     readonly front: RegistryFront,
     private readonly child: ChildProcess,
@@ -22,15 +22,19 @@ export class TestRegistry {
   ) {}
 
   /** @param locked only the operator gets in */
-  static async start({ locked = false } = {}): Promise<TestRegistry> {
-    const { ensureRegistry } = await script<{ ensureRegistry(): Promise<string> }>('scripts/lib/test-tools.mjs');
-    const program = await ensureRegistry();
+  static async start({ locked = false } = {}): Promise<ImageRegistry> {
+    const program = await testTool('docker-registry');
     const folder = await mkdtemp(join(tmpdir(), 'fnr'));
     await writeFile(join(folder, 'htpasswd'), HTPASSWD);
     await writeFile(join(folder, 'config.json'), JSON.stringify(configuration(folder, locked)));
     const child = spawn(program, ['serve', join(folder, 'config.json')], { stdio: ['ignore', 'ignore', 'pipe'] });
     const front = await RegistryFront.open(await portOf(child));
-    return new TestRegistry(front, child, folder);
+    return new ImageRegistry(front, child, folder);
+  }
+
+  /** As in the name of an image: `127.0.0.1:port`. */
+  get host(): string {
+    return this.front.host;
   }
 
   async close(): Promise<void> {
