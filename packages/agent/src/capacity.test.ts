@@ -80,6 +80,17 @@ describe('room for containers', () => {
     expect(test.driver.counters.created).toBe(1);
   });
 
+  it('agent-and-docker 45, 61: a container whose image is being pulled is not evicted', async () => {
+    setUp(160, true);
+    test.driver.gates.pull.hold(({ image }) => image === 'other');
+    const pulling = await test.invoke({ image: 'other', memoryMb: 128 });
+    await test.driver.gates.pull.reached();
+    expect(await test.outcome({ memoryMb: 128 })).toBe('serverBusy');
+    test.driver.gates.pull.release();
+    await pulling.done;
+    expect(test.driver.counters.created).toBe(1);
+  });
+
   it('agent-and-docker 46: two idle ones go for a need of two, the newest survives', async () => {
     setUp(300, true);
     for (const config of [{ N: '1' }, { N: '2' }, { N: '3' }]) await test.answer({ memoryMb: 100, config });

@@ -16,7 +16,7 @@ beforeEach(() => {
   caller = new AbortController();
 });
 
-it('protocol 91: two refusals, then success: the time the function ran is not placement time', async () => {
+it('protocol 90, 91: two refusals, then success: the time the function ran is not placement time', async () => {
   const runner = new FakeRunner('r1')
     .refuses()
     .refuses()
@@ -32,7 +32,7 @@ it('protocol 91: two refusals, then success: the time the function ran is not pl
   expect(metrics.sum('lb_placer_retry_busy_count')).toBe(2);
   expect(metrics.sum('lb_placer_placed_ok_count')).toBe(1);
   expect(metrics.values('lb_placer_latency')).toEqual([45]);
-  // protocol 90: it ran for longer than it may take to place a call.
+  // It ran for longer than placing a call may take.
   expect(metrics.sum('lb_placer_timeout_count')).toBe(0);
 });
 

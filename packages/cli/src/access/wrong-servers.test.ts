@@ -100,7 +100,6 @@ describe.each(Object.entries(CLIENTS))('%s', (_who, ask) => {
     expect(await ask('member')).toMatch(/Fn not found|gRPC status 12|nothing here/);
   });
 
-  // protocol 104: with TLS, the server name is the host part of the address, and plain text is refused.
   it.each(['another CA', 'an expired one', 'another name', 'plain text'] as const)(
     'protocol 104: refuses one with %s',
     async (who) => {
