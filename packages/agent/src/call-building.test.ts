@@ -124,7 +124,7 @@ describe('building a call', () => {
     expect(call.extensions).toEqual({ from: 'agent' });
   });
 
-  it('sets trigger and type, and keeps the slot key of the balancer', async () => {
+  it('protocol 66: sets trigger and type, and keeps the slot key of the balancer', async () => {
     const agent = setUp({});
     const call = await agent.getCall(fromModel(aCall()), withTrigger('t1'), invokeDetached(), withSlotKey('abcd'));
     expect(call.model).toMatchObject({ triggerId: 't1', type: 'detached' });

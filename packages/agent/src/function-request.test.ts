@@ -29,7 +29,7 @@ describe('the request', () => {
     });
   });
 
-  it('agent-and-docker 69: is POST /call with id and deadline, whatever the client sent', async () => {
+  it('agent-and-docker 7, 69: is POST /call with id and deadline, whatever the client sent', async () => {
     const clock = new FakeClock(Date.UTC(2026, 0, 1, 10, 0, 0, 700));
     test = new TestAgent({ witness }, { clock });
     const headers = { Host: ['evil'], 'Fn-Call-Id': ['forged'], 'Fn-Deadline': ['forged'], 'Content-Length': ['99'] };

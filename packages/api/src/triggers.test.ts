@@ -41,7 +41,7 @@ describe('triggers', () => {
     ['/part#1', '/part%231'],
     ['//x/', '//x/'],
     ["/a-._~!$&'()*+,;=:@/b", "/a-._~!$&'()*+,;=:@/b"],
-  ])('shows a source of %s as a URL that anybody can call', async (source, shown) => {
+  ])('http-api 59: shows a source of %s as a URL that anybody can call', async (source, shown) => {
     const { body } = await create({ source });
     const endpoint = `${api.url}/t/myapp${shown}`;
     expect(body).toMatchObject({ source, annotations: { 'fnproject.io/trigger/httpEndpoint': endpoint } });
@@ -101,7 +101,7 @@ describe('triggers', () => {
     expect((await api.get(path)).body.name).toBe('n2');
   });
 
-  it('refuses a change that would take a name or source from another trigger, or lead to a foreign function', async () => {
+  it('http-api 66: refuses a change that would take a name or source from another trigger, or lead to a foreign function', async () => {
     await create();
     const id = await api.trigger(appId, fnId, 'second', '/second');
     const path = `/v2/triggers/${id}`;

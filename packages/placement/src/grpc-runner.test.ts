@@ -201,7 +201,7 @@ describe('did it run?', () => {
     expect(outcome).toMatchObject({ kind: 'failed', blame, error: expect.any(PeerError) });
   });
 
-  it('a refusal after bytes of an answer is a failure', async () => {
+  it('protocol 51: a refusal after bytes of an answer is a failure', async () => {
     const { outcome, call } = await offer(async (e) => {
       await e.wholeBody;
       e.send({ kind: 'resultStart', status: 200, headers: [] });
@@ -294,7 +294,7 @@ describe('the answer', () => {
     expect(outcome.kind).toBe('finished');
   });
 
-  it('an empty answer of an older runner, without result_start, is a 200', async () => {
+  it('protocol 32: an empty answer of an older runner, without result_start, is a 200', async () => {
     const { outcome, call } = await offer((e) => finish(e, OK));
     expect(outcome.kind).toBe('finished');
     expect(call.response.status).toBe(200);

@@ -108,7 +108,7 @@ describe('a Docker engine on a bad day', () => {
     });
   });
 
-  it('an image that is gone again after its pull is somebody else’s to run', async () => {
+  it('agent-and-docker 31: an image that is gone again after its pull is somebody else’s to run', async () => {
     engine.answers('POST /images/create', [200, '']);
     await expect(aDriver().prepareImage(aSpec({ image: 'a/b:1' }), never)).rejects.toMatchObject({
       code: 'serverBusy',

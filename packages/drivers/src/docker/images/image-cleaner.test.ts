@@ -76,14 +76,14 @@ describe('the image cleaner', () => {
     releases[0]?.();
   });
 
-  it('leaves alone what is exempt', async () => {
+  it('agent-and-docker 68: leaves alone what is exempt', async () => {
     const machine = new Machine(['a', 'b', 'c']);
     await started(machine, ['b:1', 'c:1']);
     await clock.advance(60_000);
     expect(machine.asked).toEqual([]);
   });
 
-  it('goes on with the next image when one cannot be removed, and takes one that is gone for removed', async () => {
+  it('agent-and-docker 68: goes on with the next image when one cannot be removed, and takes one that is gone for removed', async () => {
     const machine = new Machine(['a', 'b', 'c', 'd']);
     machine.refuses.set('a', 409).set('b', 404);
     await started(machine);
