@@ -7,25 +7,27 @@ export class ApiSource implements FunctionSource {
   constructor(private readonly api: ApiClient) {}
 
   async appIdByName(name: string, signal: AbortSignal): Promise<string> {
-    const found = firstId(await this.read(`apps?name=${encodeURIComponent(name)}`, signal));
-    return found ?? notFound('appNotFound');
+    const json = await this.read(`apps?name=${encodeURIComponent(name)}`, signal);
+    const app = json === undefined ? undefined : understood(firstItem, json, (found) => !found || found.name === name);
+    return app?.id ?? notFound('appNotFound');
   }
 
   async app(id: string, signal: AbortSignal): Promise<App> {
     const json = await this.read(`apps/${encodeURIComponent(id)}`, signal);
-    return json === undefined ? notFound('appNotFound') : understood(parseApp, json);
+    return json === undefined ? notFound('appNotFound') : understood(parseApp, json, (app) => app.id === id);
   }
 
   async fn(id: string, signal: AbortSignal): Promise<Fn> {
     const json = await this.read(`fns/${encodeURIComponent(id)}`, signal);
-    return json === undefined ? notFound('fnNotFound') : understood(parseFn, json);
+    return json === undefined ? notFound('fnNotFound') : understood(parseFn, json, (fn) => fn.id === id);
   }
 
   async trigger(appId: string, source: string, signal: AbortSignal): Promise<Trigger> {
     // The source begins with a slash of its own, and the api node wants both.
     const path = `runner/apps/${encodeURIComponent(appId)}/triggerBySource/http/${encodePath(source)}`;
     const json = await this.read(path, signal);
-    return json === undefined ? notFound('triggerNotFound') : understood(parseTrigger, json);
+    if (json === undefined) notFound('triggerNotFound');
+    return understood(parseTrigger, json, (trigger) => trigger.appId === appId && trigger.source === source);
   }
 
   apiNode(timeoutMs: number): Promise<ApiNodeStatus> {
@@ -45,22 +47,30 @@ function encodePath(source: string): string {
   return source.split('/').map(encodeURIComponent).join('/');
 }
 
-function firstId(json: string | undefined): string | undefined {
-  if (json === undefined) return undefined;
-  const { items } = understood((text) => JSON.parse(text) as { items?: { id?: unknown }[] }, json);
-  const id = items?.[0]?.id;
-  return typeof id === 'string' ? id : undefined;
+/** @throws Error when it is no list */
+function firstItem(json: string): { readonly id: string; readonly name: string } | undefined {
+  const { items } = JSON.parse(json) as { items: { id: unknown; name: unknown }[] | null };
+  const [first] = items ?? [];
+  if (items === undefined) throw new Error('an answer without items');
+  if (first === undefined) return undefined;
+  if (typeof first.id === 'string' && typeof first.name === 'string') return { id: first.id, name: first.name };
+  throw new Error('an app without id or name');
 }
 
 function notFound(code: 'appNotFound' | 'fnNotFound' | 'triggerNotFound'): never {
   throw new FnError(code);
 }
 
-/** An answer that cannot be read is the api node's fault, not the client's. */
-function understood<T>(parse: (json: string) => T, json: string): T {
+/**
+ * An answer that cannot be read is the api node's fault, not the client's. So is one about something else: callers choose what
+ * is asked for, and a proxy on the way may take a path with dots, or a name in capitals, for another one.
+ */
+function understood<T>(parse: (json: string) => T, json: string, isAskedFor: (value: T) => boolean): T {
   try {
-    return parse(json);
+    const value = parse(json);
+    if (isAskedFor(value)) return value;
   } catch (error) {
     throw new FnError('lookupUnavailable', { cause: error });
   }
+  throw new FnError('lookupUnavailable', { cause: new Error('the api node answered about something else') });
 }

@@ -3,6 +3,7 @@ import { ApiClient, type ApiClientOptions } from './api-client.js';
 import { ApiSource } from './api-source.js';
 import type { ApiNodeStatus, FunctionSource } from './function-source.js';
 import { type Fetch, LookupCache, type LookupCacheOptions } from './lookup-cache.js';
+import { LookupLanes } from './lookup-lanes.js';
 
 /** Finds what a request names. An embedder may have its own way. */
 export interface FunctionLookup {
@@ -55,7 +56,8 @@ export class CachedLookup implements FunctionLookup {
     ttlMs = CACHE.ttlMs,
   ) {
     const options = { ...CACHE, ttlMs };
-    const cached = <V>(fetch: Fetch<V>) => new LookupCache<V>(fetch, options, clock);
+    const lanes = new LookupLanes();
+    const cached = <V>(fetch: Fetch<V>) => new LookupCache<V>(fetch, options, clock, lanes);
     this.appIds = cached((name, signal) => source.appIdByName(name, signal));
     this.apps = cached((id, signal) => source.app(id, signal));
     this.fns = cached((id, signal) => source.fn(id, signal));
@@ -97,9 +99,37 @@ export class CachedLookup implements FunctionLookup {
     if (Buffer.byteLength(appName) > MAX_NAME_BYTES) throw new FnError('appNotFound');
     // Asked for, it could be too long for the API node, which would be no fault of ours.
     if (Buffer.byteLength(source) > MAX_SOURCE_BYTES) throw new FnError('triggerNotFound');
+    try {
+      return await this.triggered(appName, source, signal);
+    } catch (error) {
+      // App or function may have been made anew under its name since it was looked up.
+      const isMissing = error instanceof FnError && error.status === 404;
+      if (!isMissing || !(await this.isOutdated(appName, source, signal))) throw error;
+      return this.triggered(appName, source, signal);
+    }
+  }
+
+  private async triggered(appName: string, source: string, signal: AbortSignal): Promise<TriggeredFunction> {
     const appId = await this.appIds.get(appName, signal);
-    const trigger = await this.triggers.get(`${appId}\0${source}`, signal);
-    return { template: await this.byId(trigger.fnId, signal), triggerId: trigger.id };
+    const trigger = await this.triggers.get(triggerKey(appId, source), signal);
+    const template = await this.byId(trigger.fnId, signal);
+    if (template.app.id === appId) return { template, triggerId: trigger.id };
+    const cause = new Error(`the function of trigger ${trigger.id} belongs to another app`);
+    throw new FnError('lookupUnavailable', { cause });
+  }
+
+  /** Whether a name now means another app, or a trigger another function, than it did. */
+  private async isOutdated(appName: string, source: string, signal: AbortSignal): Promise<boolean> {
+    const appId = this.appIds.last(appName);
+    if (appId === undefined) return false;
+    try {
+      return (
+        (await this.appIds.renewed(appName, signal)) || (await this.triggers.renewed(triggerKey(appId, source), signal))
+      );
+    } catch (error) {
+      if (signal.aborted) throw error;
+      return false;
+    }
   }
 
   async apiNode(timeoutMs: number): Promise<ApiNodeStatus | undefined> {
@@ -119,6 +149,10 @@ export class CachedLookup implements FunctionLookup {
   private caches() {
     return [this.appIds, this.apps, this.fns, this.triggers];
   }
+}
+
+function triggerKey(appId: string, source: string): string {
+  return `${appId}\0${source}`;
 }
 
 function splitKey(key: string): [string, string] {

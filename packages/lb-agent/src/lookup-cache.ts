@@ -4,10 +4,12 @@ import {
   count,
   countFromZero,
   describeError,
+  FnError,
   later,
   type MonoMs,
   TurnoverMap,
 } from '@fnfleet/core';
+import { type LaneName, LookupLanes } from './lookup-lanes.js';
 
 export interface LookupCacheOptions {
   /** How long a value is used after it was fetched. */
@@ -54,16 +56,19 @@ const MAX_MISS_KEY_LENGTH = 300;
  * C5  After `forget` nothing that was fetched, or began to be fetched, before it is used for those who ask.
  * C6  A value that is used in the second half of its time is fetched again, and nobody waits for that: only after a silence
  *     longer than its time does a caller wait.
+ * C7  The source is asked in lanes, which several caches may share: what is refreshed beside is left for later when its lane
+ *     is full, and made-up keys leave room for what was known.
  */
 export class LookupCache<V> {
-  private readonly values = new Map<string, Entry<V>>();
-  private readonly misses = new Map<string, Entry<Error>>();
+  private readonly values = new TurnoverMap<string, Entry<V>>();
+  private readonly misses = new TurnoverMap<string, Entry<Error>>();
   private readonly flights = new TurnoverMap<string, Flight<V>>();
 
   constructor(
     private readonly fetch: Fetch<V>,
     private readonly options: LookupCacheOptions,
     private readonly clock: Clock,
+    private readonly lanes = new LookupLanes(),
   ) {
     countFromZero('lb_lookup_stale_count');
   }
@@ -81,7 +86,7 @@ export class LookupCache<V> {
     const underway = this.flights.get(key);
     const stale = known !== undefined && known.expiresAt + this.options.staleMs > now ? known : undefined;
     if (stale !== undefined && stale.askAgainAt > now) return this.serveStale(stale);
-    const flight = underway === undefined || underway.abandoned ? this.takeOff(key) : underway;
+    const flight = underway === undefined || underway.abandoned ? this.takeOff(key, laneOf(known)) : underway;
     return stale === undefined ? flight.join(signal) : this.orStale(flight, stale, signal);
   }
 
@@ -102,7 +107,23 @@ export class LookupCache<V> {
     const now = this.clock.now();
     const isOver = (entry?: Entry<unknown>) =>
       entry === undefined || (entry.expiresAt <= now && entry.askAgainAt <= now);
-    if (isOver(this.values.get(key)) && isOver(this.misses.get(key)) && !this.flights.has(key)) this.takeOff(key);
+    if (!isOver(this.values.get(key)) || !isOver(this.misses.get(key)) || this.flights.has(key)) return;
+    this.takeOff(key, laneOf(this.values.get(key)));
+  }
+
+  /**
+   * What the source says now of a key whose value does not fit what it says of others. Asks once for as long as a miss is
+   * remembered, however many want to know.
+   * @returns whether that is another value than before
+   */
+  async renewed(key: string, signal: AbortSignal): Promise<boolean> {
+    const known = this.values.get(key);
+    if (known === undefined) return false;
+    const fetchedAt = later(known.expiresAt, -this.options.ttlMs);
+    if (later(fetchedAt, this.options.missTtlMs) > this.clock.now()) return false;
+    const underway = this.flights.get(key);
+    const flight = underway === undefined || underway.abandoned ? this.takeOff(key, 'known') : underway;
+    return (await flight.join(signal)) !== known.value;
   }
 
   /** C5. Who waits for a fetch still gets what it brings. */
@@ -135,7 +156,7 @@ export class LookupCache<V> {
 
   /** C6. */
   private serveFresh(key: string, known: Entry<V>, now: MonoMs): V {
-    if (known.askAgainAt <= now && !this.flights.has(key)) this.takeOff(key);
+    if (known.askAgainAt <= now && !this.flights.has(key) && this.lanes.isOpen('refresh')) this.takeOff(key, 'refresh');
     return known.value;
   }
 
@@ -144,8 +165,9 @@ export class LookupCache<V> {
     return value;
   }
 
-  private takeOff(key: string): Flight<V> {
-    const flight = new Flight((signal) => this.fetch(key, signal), this.options.fetchTimeoutMs, this.clock);
+  private takeOff(key: string, lane: LaneName): Flight<V> {
+    const fetch = (signal: AbortSignal) => this.lanes.run(lane, () => this.fetch(key, signal), signal);
+    const flight = new Flight(fetch, this.options.fetchTimeoutMs, this.clock);
     this.flights.set(key, flight);
     // Another flight has taken its place, or there was a `forget`: what this one brings is old (C5).
     const isCurrent = () => this.flights.get(key) === flight && this.flights.delete(key);
@@ -169,13 +191,17 @@ export class LookupCache<V> {
   }
 
   /** The oldest make room. */
-  private remember<T>(entries: Map<string, Entry<T>>, key: string, value: T, ttlMs: number): void {
+  private remember<T>(entries: TurnoverMap<string, Entry<T>>, key: string, value: T, ttlMs: number): void {
     entries.delete(key);
     const [oldest] = entries.keys();
     if (entries.size >= this.options.maxEntries && oldest !== undefined) entries.delete(oldest);
     const now = this.clock.now();
     entries.set(key, { value, expiresAt: later(now, ttlMs), askAgainAt: later(now, ttlMs * REFRESH_AFTER) });
   }
+}
+
+function laneOf(known: unknown): LaneName {
+  return known === undefined ? 'unknown' : 'known';
 }
 
 /** The source has said neither yes nor no. */
@@ -190,7 +216,10 @@ class Flight<V> {
   private passengers = 0;
 
   constructor(fetch: (signal: AbortSignal) => Promise<V>, timeoutMs: number, clock: Clock) {
-    const timer = clock.after(timeoutMs, () => this.controller.abort(new Error(`no answer within ${timeoutMs} ms`)));
+    const timer = clock.after(timeoutMs, () => {
+      const cause = new Error(`no answer within ${timeoutMs} ms`);
+      this.controller.abort(new FnError('lookupUnavailable', { cause }));
+    });
     this.landed = fetch(this.controller.signal).finally(() => timer.cancel());
   }
 

@@ -176,7 +176,7 @@ const CALL_ERRORS = {
     status: 503,
     blame: 'platform',
     text: 'Functions cannot be looked up at the moment',
-    doc: 'The api node (FN_RUNNER_API_URL) did not answer, or failed, several times in a row. The log has its answer.',
+    doc: 'The api node (FN_RUNNER_API_URL) did not answer, failed several times in a row, answered about something else, or has more to look up than it answers in a second. The log has the reason.',
   },
   clientCancelled: {
     status: 444,

@@ -16,6 +16,8 @@ export class FakeApiNode {
   readonly requests: string[] = [];
   /** Statuses that the next requests are answered with, instead of contents. */
   readonly failures: number[] = [];
+  /** Answers in the place of its contents. False: it does not. */
+  instead: (target: string, res: ServerResponse) => boolean = () => false;
   /** While set, answers wait for it. */
   gate: Promise<void> | undefined;
   private readonly server = createServer((req, res) => void this.answer(req, res));
@@ -42,6 +44,7 @@ export class FakeApiNode {
   private async answer(req: IncomingMessage, res: ServerResponse): Promise<void> {
     this.requests.push(`${req.method} ${req.url}`);
     await this.gate;
+    if (this.instead(req.url ?? '', res)) return;
     const failure = this.failures.shift();
     const found = failure === undefined ? this.find(req.url ?? '') : undefined;
     const status = failure ?? (found === undefined ? 404 : 200);
