@@ -1,11 +1,25 @@
-import { chmodSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, truncateSync, writeFileSync } from 'node:fs';
+import { once } from 'node:events';
+import {
+  chmodSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  rmSync,
+  symlinkSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
+import type { Readable } from 'node:stream';
 import { buffer } from 'node:stream/consumers';
 import { pipeline } from 'node:stream/promises';
 import { MIB } from '@fnfleet/core';
 import tar from 'tar-stream';
 import { buildContext, type ContextOptions } from './build-context.js';
+
+const open = () => readdirSync('/proc/self/fd').length;
+const aChunk = async (stream: Readable) => void (await once(stream, 'data'));
 
 const LIMITS = { maxBytes: MIB, maxFiles: 100 };
 let folder: string;
@@ -38,7 +52,7 @@ async function packed(options: Partial<ContextOptions> = {}): Promise<Map<string
       next();
     }, next);
   });
-  await pipeline(buildContext(folder, { limits: LIMITS, ...options }).archive, extract);
+  await pipeline((await buildContext(folder, { limits: LIMITS, ...options })).archive, extract);
   return found;
 }
 
@@ -99,23 +113,94 @@ it('has files that everybody may read, since functions run as another user than 
 it.each([
   ['bytes', { maxBytes: MIB, maxFiles: 100 }, /the folder has more than 1 MiB: leave out with a \.dockerignore/],
   ['files', { maxBytes: MIB, maxFiles: 2 }, /the folder has more than 2 files/],
-])('beyond the bound of %s nothing is sent', (_, limits, problem) => {
+])('beyond the bound of %s nothing is sent', async (_, limits, problem) => {
   files({ a: '', b: '', c: '' });
   truncateSync(path.join(folder, 'c'), 2 * MIB);
-  expect(() => buildContext(folder, { limits })).toThrow(problem);
+  await expect(buildContext(folder, { limits })).rejects.toThrow(problem);
   files({ '.dockerignore': 'c' });
-  expect(buildContext(folder, { limits: LIMITS }).bytes).toBe(1);
+  expect((await buildContext(folder, { limits: LIMITS })).bytes).toBe(1);
 });
 
 it('fails when a file became a link or grew beyond the bound after it was found', async () => {
   files({ a: 'x', b: 'x' });
   // The first is opened at once.
-  const grown = buildContext(folder, { limits: LIMITS }).archive;
+  const grown = (await buildContext(folder, { limits: LIMITS })).archive;
   truncateSync(path.join(folder, 'b'), 2 * MIB);
   await expect(buffer(grown)).rejects.toThrow(/b changed while it was read/);
   files({ b: 'x' });
-  const swapped = buildContext(folder, { limits: LIMITS }).archive;
+  const swapped = (await buildContext(folder, { limits: LIMITS })).archive;
   rmSync(path.join(folder, 'b'));
   symlinkSync('/etc/passwd', path.join(folder, 'b'));
   await expect(buffer(swapped)).rejects.toThrow(/cannot read .*\/b: ELOOP/);
 });
+
+describe('while the archive is sent', () => {
+  const large = { maxBytes: 64 * MIB, maxFiles: 100 };
+  const write = (bytes: number) => writeFileSync(path.join(folder, 'large'), Buffer.alloc(bytes));
+  const begun = async () => {
+    write(32 * MIB);
+    const { archive } = await buildContext(folder, { limits: large });
+    await aChunk(archive);
+    archive.pause();
+    return archive;
+  };
+
+  it('a file that becomes shorter is named', async () => {
+    const archive = await begun();
+    write(MIB);
+    await expect(buffer(archive)).rejects.toThrow(/large changed while it was read/);
+  });
+
+  it('what is written behind its end is not sent: the archive stays one', async () => {
+    const archive = await begun();
+    write(48 * MIB);
+    const { length } = await buffer(archive);
+    expect(length).toBeGreaterThan(31 * MIB);
+    expect(length).toBeLessThan(33 * MIB);
+  });
+
+  it('a file that is removed is sent as it was', async () => {
+    const archive = await begun();
+    rmSync(path.join(folder, 'large'));
+    expect((await buffer(archive)).length).toBeGreaterThan(31 * MIB);
+  });
+
+  it('whoever gives up leaves no file open, whether he has read of it or not', async () => {
+    write(32 * MIB);
+    const before = open();
+    for (let times = 0; times < 10; times += 1) {
+      (await begun()).destroy();
+      (await buildContext(folder, { limits: large })).archive.destroy();
+    }
+    while (open() > before) await new Promise((resolve) => setImmediate(resolve));
+  });
+});
+
+describe('a hostile folder', () => {
+  it('with a .dockerignore of stars is given up by its cost, and a signal is heard before', async () => {
+    files({ '.dockerignore': `${'*a*a*z\n'.repeat(990)}`, ...manyFiles(300) });
+    const limits = { maxBytes: MIB, maxFiles: 1_000, maxSteps: 5_000_000 };
+    await expect(buildContext(folder, { limits })).rejects.toThrow('the .dockerignore takes too long');
+    const life = new AbortController();
+    const given = buildContext(folder, { limits: { ...limits, maxSteps: 1e12 } }, life.signal);
+    setImmediate(() => life.abort());
+    await expect(given).rejects.toThrow('aborted');
+  });
+
+  it.each([
+    ['lines', 'a\n'.repeat(1_001), /\.dockerignore has more than 1000 lines/],
+    ['bytes', 'a'.repeat(70_000), /cannot read .*\.dockerignore: it has more than 65536 bytes/],
+  ])('with a .dockerignore of too many %s is not searched', async (_, text, problem) => {
+    files({ '.dockerignore': text });
+    await expect(buildContext(folder, { limits: LIMITS })).rejects.toThrow(problem);
+  });
+
+  it('with a name that is not UTF-8 is told by that file', async () => {
+    writeFileSync(Buffer.concat([Buffer.from(`${folder}/`), Buffer.from([0xff])]), '');
+    await expect(buildContext(folder, { limits: LIMITS })).rejects.toThrow(/^cannot read .*: ENOENT/);
+  });
+});
+
+function manyFiles(count: number): Record<string, string> {
+  return Object.fromEntries(Array.from({ length: count }, (_, index) => [`${'a'.repeat(60)}${index}`, '']));
+}

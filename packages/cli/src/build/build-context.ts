@@ -1,8 +1,9 @@
-import { constants, lstatSync, readdirSync, readlinkSync, realpathSync } from 'node:fs';
+import { constants, lstatSync, opendirSync, readlinkSync, realpathSync, type Stats } from 'node:fs';
 import { open } from 'node:fs/promises';
 import path from 'node:path';
-import { PassThrough, type Readable } from 'node:stream';
+import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
+import { setImmediate as turn } from 'node:timers/promises';
 import { MIB } from '@fnfleet/core';
 import tar from 'tar-stream';
 import { ignoreRules } from './ignore-rules.js';
@@ -11,7 +12,15 @@ import { ignoreRules } from './ignore-rules.js';
 export interface ContextLimits {
   readonly maxBytes: number;
   readonly maxFiles: number;
+  /** Of comparing names with .dockerignore (IgnoreRules); beyond that it takes minutes. */
+  readonly maxSteps?: number;
 }
+
+/** Far more than a large folder and a long .dockerignore need. */
+const MAX_STEPS = 2_000_000_000;
+/** Between two looks at signals and everything else while a folder is searched. */
+const STEPS_A_TURN = 500_000;
+const FILES_A_TURN = 200;
 
 export interface ContextOptions {
   readonly limits: ContextLimits;
@@ -43,54 +52,109 @@ type Found =
  * Links go as links and are never followed here, so nothing outside the folder is read; the engine resolves them within the
  * context. Owners are left out, and what is no file, folder or link.
  *
+ * @param signal gives up the search of the folder
  * @throws Error that names the bound that the folder is beyond, or what cannot be read
  */
-export function buildContext(folder: string, { limits, dockerfile }: ContextOptions): BuildContext {
+export async function buildContext(
+  folder: string,
+  { limits, dockerfile }: ContextOptions,
+  signal?: AbortSignal,
+): Promise<BuildContext> {
   const root = realpathSync(folder);
-  const { found, bytes } = scan(root, limits);
+  const { found, bytes } = await scan(root, limits, signal);
   const pack = tar.pack();
-  // The engine client knows streams of Node; the pack is one of a package.
-  const archive = new PassThrough();
-  pipeline(pack, archive).catch(() => undefined);
   const generated = dockerfile === undefined ? [] : [{ name: 'Dockerfile', text: dockerfile }];
-  fill(pack, root, { found, generated, maxBytes: limits.maxBytes }).then(
-    () => pack.finalize(),
+  const failure = fill(pack, root, { found, generated, maxBytes: limits.maxBytes }).then(
+    () => {
+      pack.finalize();
+      return undefined;
+    },
     (error: Error) => {
-      archive.destroy(error);
       pack.destroy();
+      return error;
     },
   );
+  const archive = Readable.from(contentOf(pack, failure), { objectMode: false });
+  // Nobody may ever have read it.
+  archive.once('close', () => pack.destroy());
   return { files: found.length, bytes, archive };
 }
 
-function scan(root: string, { maxBytes, maxFiles }: ContextLimits): { found: Found[]; bytes: number } {
+/** What goes wrong with a file ends a pack with words of its own, or none. */
+async function* contentOf(pack: tar.Pack, failure: Promise<Error | undefined>): AsyncGenerator<Buffer> {
+  try {
+    yield* pack as AsyncIterable<Buffer>;
+  } catch (error) {
+    throw (await failure) ?? error;
+  }
+  const error = await failure;
+  if (error) throw error;
+}
+
+async function scan(
+  root: string,
+  { maxBytes, maxFiles, maxSteps = MAX_STEPS }: ContextLimits,
+  signal: AbortSignal | undefined,
+): Promise<{ found: Found[]; bytes: number }> {
   const rules = ignoreRules(root);
   const found: Found[] = [];
   const folders = [''];
   let seen = 0;
   let bytes = 0;
+  let turnAt = { seen: FILES_A_TURN, steps: STEPS_A_TURN };
   for (let folder = folders.pop(); folder !== undefined; folder = folders.pop()) {
-    for (const entry of readdirSync(path.join(root, folder)).sort()) {
+    const names = namesIn(path.join(root, folder), maxFiles - seen);
+    if (names === undefined) throw beyond(`more than ${maxFiles} files`);
+    seen += names.length;
+    for (const [index, entry] of names.entries()) {
       const name = folder === '' ? entry : `${folder}/${entry}`;
-      seen += 1;
-      if (seen > maxFiles) throw beyond(`more than ${maxFiles} files`);
-      const file = path.join(root, name);
-      const status = lstatSync(file);
+      const status = statusOf(path.join(root, name));
       const wanted = ALWAYS.has(name) || !rules.ignores(name);
       if (status.isDirectory()) {
         // A later rule may bring back a part of a folder.
         if (wanted || rules.bringBack) folders.push(name);
         if (wanted) found.push({ kind: 'directory', name, mode: status.mode & 0o777 });
       } else if (wanted && status.isSymbolicLink()) {
-        found.push({ kind: 'link', name, target: readlinkSync(file) });
+        found.push({ kind: 'link', name, target: readlinkSync(path.join(root, name)) });
       } else if (wanted && status.isFile()) {
         bytes += status.size;
         if (bytes > maxBytes) throw beyond(`more than ${Math.floor(maxBytes / MIB)} MiB`);
         found.push({ kind: 'file', name });
       }
+      if (rules.steps > maxSteps)
+        throw new Error('the .dockerignore takes too long: it has too many lines like **/*a*');
+      const looked = seen - names.length + index;
+      if (looked >= turnAt.seen || rules.steps >= turnAt.steps) {
+        turnAt = { seen: looked + FILES_A_TURN, steps: rules.steps + STEPS_A_TURN };
+        await turn(undefined, { signal });
+      }
     }
   }
   return { found, bytes };
+}
+
+/** In the order of their names. Undefined: there are more than so many. */
+function namesIn(folder: string, most: number): string[] | undefined {
+  const names: string[] = [];
+  const directory = opendirSync(folder);
+  try {
+    for (let entry = directory.readSync(); entry !== null; entry = directory.readSync()) {
+      names.push(entry.name);
+      if (names.length > most) return undefined;
+    }
+  } finally {
+    directory.closeSync();
+  }
+  return names.sort();
+}
+
+/** @throws Error that names the file: one that is gone again, or whose name is not UTF-8 */
+function statusOf(file: string): Stats {
+  try {
+    return lstatSync(file);
+  } catch (cause) {
+    throw new Error(`cannot read ${file}: ${(cause as Error).message}`, { cause });
+  }
 }
 
 function beyond(what: string): Error {
@@ -141,9 +205,15 @@ async function addFile(
       entry.end();
       return 0;
     }
-    await pipeline(handle.createReadStream({ end: size - 1, autoClose: false }), entry).catch((cause: Error) => {
+    let read = 0;
+    const content = handle.createReadStream({ end: size - 1, autoClose: false });
+    content.on('data', (chunk) => {
+      read += chunk.length;
+    });
+    await pipeline(content, entry).catch((cause: Error) => {
       throw new Error(`cannot read ${file}: ${cause.message}`, { cause });
     });
+    if (read < size) throw new Error(`${file} changed while it was read`);
     return size;
   } finally {
     await handle.close();

@@ -49,10 +49,11 @@ export async function buildFolder(
   if (problem !== undefined) throw new Error(`cannot build ${JSON.stringify(printableLine(image, 100))}: ${problem}`);
   const has = (name: string) => existsSync(path.join(folder, name));
   const dockerfile = has('Dockerfile') ? undefined : madeDockerfile(build, has);
-  const { archive, bytes, files } = buildContext(folder, {
-    dockerfile,
-    limits: { maxBytes: maxContextMib * MIB, maxFiles: MAX_FILES },
-  });
+  const { archive, bytes, files } = await buildContext(
+    folder,
+    { dockerfile, limits: { maxBytes: maxContextMib * MIB, maxFiles: MAX_FILES } },
+    signal,
+  );
   const builder = new ImageBuilder({
     settings: readSettings(dockerSettings, process.env),
     logger: createLogger({ level: 'warn', format: 'text', stream: process.stderr }),

@@ -3,6 +3,7 @@ import path from 'node:path';
 import { printableLine, systemClock } from '@fnfleet/core';
 import { Command } from 'commander';
 import { type FleetAccess, fleetAccess } from '../access/fleet-access.js';
+import type { Fetch } from '../access/secure-fetch.js';
 import { ApiClient, type FnRef } from '../api-client.js';
 import { invokeUrl } from '../deploy/deploy.js';
 import { deployFolder } from '../deploy/deploy-folder.js';
@@ -48,7 +49,8 @@ export function devCommand(): Command {
     .addHelpText(
       'after',
       `
-It needs a fleet: fnfleet up. Changes of what .dockerignore names, and in node_modules, are not looked at.`,
+It needs a fleet: fnfleet up. Changes of what .dockerignore names, and in node_modules, .git and
+__pycache__, are not looked at.`,
     )
     .action(dev);
 }
@@ -57,7 +59,7 @@ async function dev(folder: string, options: DevOptions): Promise<void> {
   const stop = new AbortController();
   const stopped = stopSignal(() => process.exit(1)).then(() => stop.abort());
   const access = fleetAccess(process.env);
-  const api = new ApiClient(options.api, access.fetch);
+  const api = new ApiClient(options.api, untilStopped(access.fetch, stop.signal));
   const { app, registry, build, call } = options;
   const folderOptions = { app, registry, build, prune: false, ...buildOptionsOf(options) };
   let listening: Promise<void> | undefined;
@@ -81,6 +83,12 @@ async function dev(folder: string, options: DevOptions): Promise<void> {
   } finally {
     await Promise.all([changes.close(), kept.settled(), listening]);
   }
+}
+
+/** Nobody waits for the answer of a server that takes its time, once Ctrl-C is pressed. */
+function untilStopped(fetch: Fetch, stop: AbortSignal): Fetch {
+  return (url, options = {}) =>
+    fetch(url, { ...options, signal: options.signal ? AbortSignal.any([options.signal, stop]) : stop });
 }
 
 /** The process driver looks at the name alone, so a tag that was never there means the same folder, and new processes. */

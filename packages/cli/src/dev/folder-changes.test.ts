@@ -52,6 +52,30 @@ it('what .dockerignore names, and node_modules, are not looked at', async () => 
   await untilSeen(1);
 });
 
+it('a storm of changes is a few, and one that does not end is told while it lasts', async () => {
+  let stormy = true;
+  const storm = async () => {
+    for (let times = 0; stormy; times += 1) {
+      write('func.js', `${times}`);
+      write(`lib/new${times % 100}.js`);
+      await sleep(10);
+    }
+  };
+  const raging = storm();
+  await untilSeen(2);
+  stormy = false;
+  await raging;
+  await sleep(300);
+  expect(seen).toBeLessThan(10);
+});
+
+it('what Python leaves beside a function that ran is no change', async () => {
+  mkdirSync(path.join(folder, '__pycache__'));
+  write('__pycache__/func.pyc');
+  await sleep(500);
+  expect(seen).toBe(0);
+});
+
 it('nothing is told after the end', async () => {
   write('func.js', 'c');
   await changes.close();

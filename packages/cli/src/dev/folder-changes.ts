@@ -1,19 +1,23 @@
 import path from 'node:path';
-import { type Clock, systemClock, type Timer } from '@fnfleet/core';
+import { type Clock, later, type MonoMs, systemClock, type Timer } from '@fnfleet/core';
 import type { FSWatcher } from 'chokidar';
 import { ignoreRules } from '../build/ignore-rules.js';
 
 /** Editors write in several steps, and tools several files. */
 const QUIET_MS = 50;
-/** Watching them costs more than a build, and nobody edits there. */
-const NEVER = /(?:^|\/)(?:node_modules|\.git)(?:\/|$)/;
+/** A folder that never rests, because something writes to it all the time, is looked at this often, milliseconds. */
+const AT_LEAST_MS = 2_000;
+/** Watching them costs more than a build, and nobody edits there: programs do, some of them whenever the function runs. */
+const NEVER = /(?:^|\/)(?:node_modules|\.git|__pycache__)(?:\/|$)/;
 
 /**
- * Tells when a function's folder has changed: a change is one when nothing more has come for QUIET_MS. Counts what a build
- * would send, without what its .dockerignore names and without `node_modules`.
+ * Tells when a function's folder has changed: a change is one when nothing more has come for QUIET_MS, or when it has lasted
+ * for AT_LEAST_MS. Counts what a build would send, without what its .dockerignore names and without what NEVER does.
  */
 export class FolderChanges {
   private timer: Timer | undefined;
+  /** Of the first change that has not been told. */
+  private since: MonoMs | undefined;
   private ended = false;
 
   private constructor(
@@ -61,6 +65,14 @@ export class FolderChanges {
 
   private seen(): void {
     this.timer?.cancel();
-    if (!this.ended) this.timer = this.clock.after(QUIET_MS, this.onChange, { keepAlive: true });
+    if (this.ended) return;
+    const now = this.clock.now();
+    this.since ??= now;
+    const ms = Math.min(QUIET_MS, later(this.since, AT_LEAST_MS) - now);
+    const tell = () => {
+      this.since = undefined;
+      this.onChange();
+    };
+    this.timer = this.clock.after(Math.max(0, ms), tell, { keepAlive: true });
   }
 }

@@ -70,3 +70,22 @@ it('gives up what is under way at the end, and begins nothing more', async () =>
   await kept.settled();
   expect([begun.length, begun[0]?.signal.aborted, failures]).toEqual([1, true, []]);
 });
+
+it('a folder that never rests is deployed all the same: one of four comes to its end, and one at a time', async () => {
+  for (let times = 0; times < 40; times += 1) {
+    kept.changed();
+    await turn();
+  }
+  expect(begun).toHaveLength(4);
+  expect(begun.filter(({ signal }) => signal.aborted)).toHaveLength(3);
+  begun[3]?.end.resolve();
+  await turn();
+  // What has changed meanwhile.
+  expect(begun).toHaveLength(5);
+  kept.changed();
+  expect(begun[4]?.signal.aborted).toBe(true);
+  await turn();
+  stop.abort();
+  await kept.settled();
+  expect(failures).toEqual([]);
+});

@@ -6,13 +6,17 @@ export interface KeptDeployedOptions {
   readonly signal: AbortSignal;
 }
 
+/** Deployments given up in a row. The next one comes to its end, however often the folder changes meanwhile. */
+const MAX_GIVEN_UP = 3;
+
 /**
  * Keeps a function as its folder is. One deployment at a time: a change gives up the one under way, whose result nobody would
- * look at, and the next begins when that has ended.
+ * look at, and the next begins when that has ended. In a folder that never rests one in a while is deployed all the same.
  */
 export class KeptDeployed {
   private current: AbortController | undefined;
   private dirty = false;
+  private givenUp = 0;
   private running: Promise<void> = Promise.resolve();
 
   constructor(private readonly options: KeptDeployedOptions) {
@@ -23,7 +27,7 @@ export class KeptDeployed {
   changed(): void {
     this.dirty = true;
     if (this.current === undefined) this.running = this.run();
-    else this.current.abort();
+    else if (this.givenUp < MAX_GIVEN_UP) this.current.abort();
   }
 
   /** Resolves when nothing is under way. Never rejects. */
@@ -42,6 +46,7 @@ export class KeptDeployed {
       } catch (error) {
         if (!current.signal.aborted) onFailure(error);
       }
+      this.givenUp = current.signal.aborted ? this.givenUp + 1 : 0;
     }
     this.current = undefined;
   }

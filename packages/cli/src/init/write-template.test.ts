@@ -1,4 +1,14 @@
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { isBuildable } from '../build/build-folder.js';
@@ -52,3 +62,27 @@ it.each(['', 'Greet', 'a/b', '..', '.', 'a b', '-a', 'a.b', 'größe', 'a\nb', '
     expect(existsSync(folder)).toBe(false);
   },
 );
+
+describe('into a folder that somebody else has prepared, nothing is written outside of it:', () => {
+  const elsewhere = () => path.join(parent, 'elsewhere');
+  beforeEach(() => {
+    mkdirSync(folder);
+    mkdirSync(elsewhere());
+    writeFileSync(path.join(elsewhere(), 'profile'), 'mine');
+  });
+
+  it.each([
+    ['a link to a file', 'node', () => symlinkSync(path.join(elsewhere(), 'profile'), path.join(folder, 'func.js'))],
+    ['a link to nothing yet', 'node', () => symlinkSync(path.join(elsewhere(), 'new'), path.join(folder, 'func.js'))],
+    ['a link to a folder', 'java', () => symlinkSync(elsewhere(), path.join(folder, 'src'))],
+    ['a folder in the place of a file', 'node', () => mkdirSync(path.join(folder, 'func.js'))],
+    ['a pipe', 'node', () => execFileSync('mkfifo', [path.join(folder, 'func.js')])],
+  ])('%s', (_, runtime, prepare) => {
+    prepare();
+    expect(() => writeTemplate(folder, { name: 'greet', runtime, force: true })).toThrow(
+      /^(cannot write .*func\.js, which is a link, a pipe or something else: |.*src is a link; nothing is written through it)/,
+    );
+    expect(readdirSync(elsewhere())).toEqual(['profile']);
+    expect(readFileSync(path.join(elsewhere(), 'profile'), 'utf8')).toBe('mine');
+  });
+});

@@ -1,4 +1,13 @@
-import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import {
+  closeSync,
+  constants,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  realpathSync,
+  writeFileSync,
+} from 'node:fs';
 import path from 'node:path';
 
 const TEMPLATES = path.join(__dirname, '../../templates');
@@ -8,6 +17,9 @@ const NAME = 'function-name';
 /** What a function may be called: it becomes the name of an image, a folder and a path as well. */
 const FUNCTION_NAME = /^[a-z0-9]+(?:[-_][a-z0-9]+)*$/;
 const MAX_NAME = 100;
+/** The folder may be somebody else's: nothing is written through a link, and nobody waits for the reader of a pipe. */
+const REPLACE =
+  constants.O_WRONLY | constants.O_CREAT | constants.O_TRUNC | constants.O_NOFOLLOW | constants.O_NONBLOCK;
 
 /** Languages there is a template for, in the order of their names. */
 export function templateNames(): readonly string[] {
@@ -18,7 +30,7 @@ export function templateNames(): readonly string[] {
  * Writes a function that works into a folder.
  * @param force also into a folder that holds something; files of the same names are replaced
  * @returns the files
- * @throws Error when the name cannot be, or the folder holds something
+ * @throws Error when the name cannot be, the folder holds something, or a file of it leads out of it
  */
 export function writeTemplate(
   folder: string,
@@ -34,12 +46,34 @@ export function writeTemplate(
   if (!force && readdirSync(folder).length > 0) {
     throw new Error(`the folder ${folder} holds something already; --force writes into it all the same`);
   }
+  const root = realpathSync(folder);
   for (const file of files) {
-    const target = path.join(folder, file);
-    mkdirSync(path.dirname(target), { recursive: true });
-    writeFileSync(target, readFileSync(path.join(template, file), 'utf8').replaceAll(NAME, name));
+    replace(root, file, readFileSync(path.join(template, file), 'utf8').replaceAll(NAME, name));
   }
   return files;
+}
+
+function replace(root: string, file: string, text: string): void {
+  let above = root;
+  for (const part of file.split(path.sep).slice(0, -1)) {
+    above = path.join(above, part);
+    mkdirSync(above, { recursive: true });
+    if (realpathSync(above) !== above) throw new Error(`${above} is a link; nothing is written through it`);
+  }
+  const target = path.join(root, file);
+  let descriptor: number;
+  try {
+    descriptor = openSync(target, REPLACE, 0o666);
+  } catch (cause) {
+    throw new Error(`cannot write ${target}, which is a link, a pipe or something else: ${(cause as Error).message}`, {
+      cause,
+    });
+  }
+  try {
+    writeFileSync(descriptor, text);
+  } finally {
+    closeSync(descriptor);
+  }
 }
 
 function checkName(name: string): void {

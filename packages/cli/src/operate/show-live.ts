@@ -4,8 +4,9 @@ import { formatDateSeconds, printableLine, systemClock } from '@fnfleet/core';
 const HOME = '\x1b[H';
 const CLEAR_LINE = '\x1b[K';
 const CLEAR_BELOW = '\x1b[J';
-const OTHER_SCREEN = '\x1b[?1049h\x1b[?25l';
-const OWN_SCREEN = '\x1b[?1049l\x1b[?25h';
+/** Without wrapping: characters may be wider than one column, and a line that becomes two would push others off the screen. */
+const OTHER_SCREEN = '\x1b[?1049h\x1b[?25l\x1b[?7l';
+const OWN_SCREEN = '\x1b[?7h\x1b[?1049l\x1b[?25h';
 
 /** The part of a terminal that is drawn on. */
 export type Screen = Pick<WriteStream, 'write' | 'rows' | 'columns'>;
@@ -21,19 +22,30 @@ export async function showLive(
   intervalMs: number,
   signal: AbortSignal,
 ): Promise<void> {
+  const restore = () => void screen.write(OWN_SCREEN);
+  const stopped = new Promise<undefined>((resolve) => {
+    if (signal.aborted) resolve(undefined);
+    signal.addEventListener('abort', () => resolve(undefined), { once: true });
+  });
   screen.write(OTHER_SCREEN);
+  // Whoever asks twice does not wait for the end of this.
+  process.once('exit', restore);
   try {
     while (!signal.aborted) {
       const { rows = 24, columns = 80 } = screen;
       const title = `fnfleet top   ${formatDateSeconds(systemClock.wallNow())}   Ctrl-C ends it`;
-      const lines = [title, '', ...(await drawn(draw, rows - 2))].slice(0, rows);
+      // A fleet that does not answer is no reason to wait.
+      const looked = await Promise.race([drawn(draw, rows - 2), stopped]);
+      if (looked === undefined) break;
+      const lines = [title, '', ...looked].slice(0, rows);
       screen.write(
-        `${HOME}${lines.map((line) => `${printableLine(line).slice(0, columns)}${CLEAR_LINE}`).join('\n')}${CLEAR_BELOW}`,
+        `${HOME}${lines.map((line) => `${printableLine(line, columns).slice(0, columns)}${CLEAR_LINE}`).join('\n')}${CLEAR_BELOW}`,
       );
       await systemClock.sleep(intervalMs, signal);
     }
   } finally {
-    screen.write(OWN_SCREEN);
+    process.off('exit', restore);
+    restore();
   }
 }
 
