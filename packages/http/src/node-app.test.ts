@@ -98,6 +98,16 @@ describe('a node app', () => {
     expect(log).toContain('route=/things');
   });
 
+  it('logs what only operators are told of a failure', async () => {
+    const stream = new PassThrough();
+    const handle = () => Promise.reject(new FnError('functionResponse', { detail: 'exit code 9' }));
+    const logger = createLogger({ level: 'info', format: 'text', stream });
+    const answer = await (await serve({ logger, routes: [{ method: 'GET', path: '/dies', handle }] }))('GET', '/dies');
+    expect([answer.status, answer.text]).toEqual([502, '{"message":"error receiving function response"}\n']);
+    stream.end();
+    expect(await textOf(stream)).toMatch(/detail="?exit code 9/);
+  });
+
   it('http-api 80: tells a client when to come back', async () => {
     const answer = await (await serve())('PUT', '/things');
     expect(answer.status).toBe(503);

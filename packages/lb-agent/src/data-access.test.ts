@@ -54,6 +54,13 @@ it('asks as often as it is told to: after half a second of what it knew nothing 
   await quick.close();
 });
 
+it('says how its API node is, which is asked each time', async () => {
+  for (let n = 0; n < 2; n += 1) expect(await lookup.apiNode?.(3_000)).toMatchObject({ url: api.url });
+  expect(api.requests).toEqual(Array(2).fill('GET /v2/apps?per_page=1'));
+  await api.close();
+  expect((await lookup.apiNode?.(3_000))?.trouble).toMatch(/ECONNREFUSED|socket hang up/);
+});
+
 it('http-api 103: remembers for one second that there is no such function', async () => {
   const missing = () => lookup.byId('nope', caller());
   await expect(missing()).rejects.toThrow('Fn not found');

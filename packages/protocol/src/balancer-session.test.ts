@@ -11,6 +11,7 @@ import {
   type MonoMs,
   NO_TRACE,
   openSpan,
+  type PeerError,
   RecordedMetrics,
   RecordedSpans,
   type ResponseWriter,
@@ -450,6 +451,16 @@ describe('P8: what a runner says is checked', () => {
     expect(await offered.outcome()).toMatchObject({ kind: 'failed', blame, error: thrown });
     expect(offered.seen.text).toBe('');
   });
+});
+
+it('what a runner tells operators beside the text of an error comes with it, and is bounded', async () => {
+  const crash = { errorCode: 502, errorText: 'function failed', errorUser: true };
+  const [told, long] = [offer(), offer()];
+  told.say(report({ ...crash, errorDetail: 'exit code 9' }));
+  long.say(report({ ...crash, errorDetail: 'x'.repeat(100_000) }));
+  expect(await told.outcome()).toMatchObject({ error: { message: 'function failed', detail: 'exit code 9' } });
+  const outcome = await long.outcome();
+  expect(outcome.kind === 'failed' && (outcome.error as PeerError).detail.length).toBeLessThan(10_000);
 });
 
 describe('P8: whom a report blames', () => {

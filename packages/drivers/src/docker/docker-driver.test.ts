@@ -80,6 +80,29 @@ describe('a container of the docker driver', () => {
     await expect(refused).rejects.toMatchObject({ code: 'containerRefused', blame: 'function', status: 400 });
   });
 
+  it('has no health check, whatever its image says: it would run in an idle one and fail in a frozen one', async () => {
+    const images = new TinyImages();
+    const checked = await images.makeChecked(image, 'fnfleet/checked');
+    // As anybody else starts it, the engine looks after its health.
+    const theirs = await docker.createContainer({
+      Image: checked,
+      Entrypoint: ['node'],
+      Cmd: ['-e', 'setInterval(() => {}, 1e6)'],
+    });
+    const ours = await running({}, { image: checked });
+    try {
+      await theirs.start();
+      expect((await theirs.inspect()).State.Health).toMatchObject({ Status: 'starting' });
+      const { State } = await docker.getContainer(ours.id).inspect();
+      expect(State).toMatchObject({ Running: true });
+      expect(State.Health).toBeUndefined();
+    } finally {
+      await theirs.remove({ force: true });
+      await ours.close();
+      await images.removeAll();
+    }
+  });
+
   it('agent-and-docker 51: is shut in as the engine reports it', async () => {
     const container = await created({}, { memoryMb: 64 });
     const { Name, Config, HostConfig } = await docker.getContainer(container.id).inspect();

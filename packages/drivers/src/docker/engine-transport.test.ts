@@ -40,6 +40,19 @@ describe('calls to an engine', () => {
     );
   }
 
+  it.each([
+    ['x?all=1#z', 'x%3Fall%3D1%23z'],
+    ['x/y z%2f', 'x/y%20z%252f'],
+    ['r.example:5000/x@sha256:00', 'r.example:5000/x@sha256:00'],
+  ])('have nothing of a name outside of its place, whoever has let it pass: %s', async (name, written) => {
+    const container = encodeURIComponent(name);
+    scripted.answers(`GET /images/${written}/json`, [404, {}]);
+    scripted.answers(`POST /containers/${container}/start`, [204]);
+    expect(await engine.inspectImage(name, never)).toBeUndefined();
+    await engine.startContainer(name);
+    expect(scripted.targets).toEqual([`GET /images/${written}/json`, `POST /containers/${container}/start`]);
+  });
+
   it('are measured by name and outcome, and tell whether the engine lives', async () => {
     scripted.answers('POST /containers/c/start', [204]);
     scripted.answers('POST /containers/c/pause', [500, { message: 'cannot freeze' }]);

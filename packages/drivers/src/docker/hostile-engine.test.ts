@@ -1,4 +1,5 @@
-import type { ServerResponse } from 'node:http';
+import { createServer, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { count, ERRORS, type ErrorCode, MIB, RecordedMetrics, readSettings } from '@fnfleet/core';
 import type { Container } from '../driver.js';
@@ -240,14 +241,17 @@ it('an image whose name the engine does not take is the fault of its function', 
 });
 
 it.each([301, 302, 307, 308])('is not followed when it redirects with %d', async (status) => {
-  const other = await ScriptedEngine.start();
-  const { DOCKER_HOST = '' } = other.environment;
-  const redirect: EngineAnswer = (response) =>
-    response.writeHead(status, { Location: `http://${DOCKER_HOST}/x` }).end();
-  engine.answers('GET /images/i:3/json', redirect);
+  const asked: unknown[] = [];
+  const other = createServer((request, response) => {
+    asked.push(request.url);
+    response.end(JSON.stringify({ Id: 'another', Size: 1 }));
+  });
+  await new Promise<void>((resolve) => other.listen(0, '127.0.0.1', resolve));
+  const location = `http://127.0.0.1:${(other.address() as AddressInfo).port}/images/i:3/json`;
+  engine.answers('GET /images/i:3/json', (response) => response.writeHead(status, { Location: location }).end());
   expect(await codeOf(driver.prepareImage(aSpec({ image: 'i:3' }), never))).not.toBe('ok');
-  expect(other.calls).toEqual([]);
-  await other.close();
+  expect(asked).toEqual([]);
+  await new Promise((resolve) => other.close(resolve));
 });
 
 it('what a container is made with stands in the body, and only its name in the request line, whatever its size', async () => {
@@ -264,6 +268,7 @@ const OCI = 'failed to create shim task: OCI runtime create failed: unable to st
 it.each`
   status | message                                                              | code
   ${400} | ${`${OCI}exec: "/nope": stat /nope: no such file or directory`}      | ${'containerInitFailed'}
+  ${400} | ${'no reason that anybody has seen before'}                          | ${'containerInitFailed'}
   ${404} | ${`${OCI}exec: "/nope": stat /nope: no such file or directory`}      | ${'containerInitFailed'}
   ${500} | ${`${OCI}error during container init: environment variable value`}   | ${'containerInitFailed'}
   ${500} | ${'unable to find user nobody: no matching entries in passwd file'}  | ${'containerInitFailed'}

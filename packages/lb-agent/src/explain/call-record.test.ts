@@ -1,4 +1,4 @@
-import { FakeClock, FnError, formatDate } from '@fnfleet/core';
+import { FakeClock, FnError, formatDate, PeerError } from '@fnfleet/core';
 import { PlacementJournal } from '@fnfleet/placement';
 import { aCall } from '@fnfleet/testing';
 import { CallRecord } from './call-record.js';
@@ -91,10 +91,13 @@ it('the short form fits a header: sixteen of those who were asked, and no letter
   expect(odd.summary(true)).toBe('; asked=r1 gr?n? ??X: y?');
 });
 
+const DIED = new PeerError(502, 'function failed', 'function', 'exit code 9');
+
 it.each`
   error                         | state         | text
   ${undefined}                  | ${'answered'} | ${undefined}
   ${new Error('it broke')}      | ${'failed'}   | ${'it broke'}
+  ${DIED}                       | ${'failed'}   | ${'function failed: exit code 9'}
   ${'a text'}                   | ${'failed'}   | ${new FnError('internal').message}
   ${new Error('x'.repeat(600))} | ${'failed'}   | ${'x'.repeat(500)}
 `('a call that ended is $state', async ({ error, state, text }) => {

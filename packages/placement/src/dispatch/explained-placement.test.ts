@@ -1,4 +1,4 @@
-import { CancelledError, FakeClock, FnError } from '@fnfleet/core';
+import { CancelledError, FakeClock, FnError, PeerError } from '@fnfleet/core';
 import type { LoadReport } from '@fnfleet/protocol';
 import { FakeRunner } from '../fake-runner.js';
 import { PlacementJournal } from '../journal.js';
@@ -69,6 +69,13 @@ it('of a failure it tells the beginning of the words that came with it', async (
   const { placed, story } = explained();
   await placed;
   expect(story()[1]).toBe(`said r1 failed: broke: ${'x'.repeat(193)}`);
+});
+
+it('of a failure it tells what only operators are told', async () => {
+  begin(new FakeRunner('r1').fails(new PeerError(502, 'function failed', 'function', 'exit code 9')));
+  const { placed, story } = explained();
+  await placed;
+  expect(story()[1]).toBe('said r1 failed: function failed: exit code 9');
 });
 
 it('runners that were passed over come with the reason, and until when where that is known', async () => {

@@ -123,6 +123,25 @@ describe('certificates', () => {
     });
   });
 
+  it('are the CA alone for an operator, who shows a token', async () => {
+    const { FN_TLS_CERT = '', FN_TLS_KEY = '', FN_TLS_CA = '' } = certificates.env('node');
+    const ofTls = async (env: Record<string, string>) =>
+      (await examine({ FN_PORT: '0', FN_DRIVER: 'process', FN_DB_URL: 'sqlite3://:memory:', ...env })).filter(
+        ({ check }) => check === 'tls' || check === 'settings',
+      );
+    expect(await ofTls({ FN_TLS_CA })).toMatchObject([
+      { check: 'settings', verdict: 'ok' },
+      { check: 'tls', verdict: 'ok', what: expect.stringMatching(/ca\.crt says which servers are of the fleet/) },
+    ]);
+    // Of a node it would be a mistake.
+    expect((await ofTls({ FN_TLS_CA, FN_NODE_TYPE: 'api' })).at(-1)).toMatchObject({ verdict: 'fail' });
+    expect((await ofTls({ FN_TLS_CA: FN_TLS_KEY })).at(-1)).toMatchObject({ check: 'tls', verdict: 'fail' });
+    expect((await ofTls({ FN_TLS_CA, FN_TLS_CERT, FN_TLS_KEY })).at(-1)).toMatchObject({
+      check: 'tls',
+      what: expect.stringMatching(/node\.crt: for /),
+    });
+  });
+
   it('are needed beyond this machine', async () => {
     expect(await checkTls(read({}), [])).toMatchObject([{ verdict: 'ok' }]);
     const open = { FN_BIND_ADDRESS: '0.0.0.0' };

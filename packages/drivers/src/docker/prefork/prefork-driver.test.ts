@@ -7,6 +7,7 @@ import { functionImage } from '../../testing/repository.js';
 import { ScriptedEngine } from '../../testing/scripted-engine.js';
 import { DockerDriver } from '../docker-driver.js';
 import { dockerSettings } from '../docker-settings.js';
+import { TinyImages } from '../test-kit/tiny-images.js';
 
 const never = new AbortController().signal;
 
@@ -21,16 +22,20 @@ describe('the docker driver with a prefork pool', () => {
   }, 60_000);
 
   beforeEach(() => {
-    driver = new DockerDriver({
+    driver = aDriver('fnfleet/node-base:24');
+  });
+
+  function aDriver(preforkImage: string): DockerDriver {
+    return new DockerDriver({
       settings: readSettings(dockerSettings, {
         FN_CONTAINER_LABEL_TAG: tag,
         FN_DOCKER_NETWORKS: 'none',
         FN_EXPERIMENTAL_PREFORK_POOL_SIZE: '1',
-        FN_EXPERIMENTAL_PREFORK_IMAGE: 'fnfleet/node-base:24',
+        FN_EXPERIMENTAL_PREFORK_IMAGE: preforkImage,
         FN_EXPERIMENTAL_PREFORK_CMD: 'node -e setInterval(()=>{},1e6)',
       }),
     });
-  });
+  }
 
   afterEach(async () => {
     await driver.close();
@@ -75,6 +80,21 @@ describe('the docker driver with a prefork pool', () => {
     await removed;
     await container.close();
     expect((await createdOnPool()).network).not.toBe(network);
+  }, 60_000);
+
+  it('has no health checks in its containers, whatever their image says', async () => {
+    const images = new TinyImages();
+    await driver.close();
+    driver = aDriver(await images.makeChecked('fnfleet/node-base:24', 'fnfleet/checked-pool'));
+    try {
+      const { network } = await createdOnPool();
+      const { State } = await docker.getContainer(network.slice('container:'.length)).inspect();
+      expect(State).toMatchObject({ Running: true });
+      expect(State.Health).toBeUndefined();
+    } finally {
+      await driver.close();
+      await images.removeAll();
+    }
   }, 60_000);
 });
 

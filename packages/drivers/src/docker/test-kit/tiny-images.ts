@@ -21,6 +21,14 @@ export class TinyImages {
     return this.willRemove(`${repository}:${tag}`);
   }
 
+  /** Makes an image that is another one, with a check of its health. */
+  async makeChecked(base: string, repository: string): Promise<string> {
+    const container = await this.docker.createContainer({ Image: base });
+    await container.commit({ repo: repository, tag: 'test', changes: 'HEALTHCHECK --interval=1s CMD ["/nothing"]' });
+    await container.remove();
+    return this.willRemove(`${repository}:test`);
+  }
+
   /**
    * Makes an image that is in the registry of its name and not here.
    * @returns its digest
