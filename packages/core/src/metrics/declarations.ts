@@ -70,7 +70,7 @@ export const METRICS = {
   iofs_directories_left: gauge('Socket directories of containers that are gone, which are still to be removed.'),
   log_lines: counter('Lines that functions printed, up to the limit of each call.'),
   log_truncated_bytes: counter('Output of functions beyond the limit of its call, which is dropped.', 'By'),
-  log_dropped_lines: counter('Lines that log collectors did not take in time.'),
+  log_dropped_lines: counter('Lines that at least one log collector did not take in time, each counted once.'),
   status_call: counter('Status checks with a status image: whether cached, successful, and with a network.'),
   docker_api_latency: latency('Time a Docker call took.'),
   docker_api_retries: counter('Docker calls tried again, by the reason why the one before failed.'),

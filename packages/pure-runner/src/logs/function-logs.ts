@@ -1,5 +1,5 @@
 import type { LogSink, OutputLine } from '@fnfleet/agent';
-import { countFromZero, type SettingsOf, TurnoverSet } from '@fnfleet/core';
+import { count, countFromZero, type SettingsOf, TurnoverSet } from '@fnfleet/core';
 import { GRPC_STATUS } from '@fnfleet/protocol';
 import { LineBuffer } from './line-buffer.js';
 import { type CollectorStream, LogSession, type LogSource } from './log-session.js';
@@ -13,6 +13,8 @@ export class FunctionLogs implements LogSink, LogSource {
   readonly recent: LineBuffer;
   private readonly following = new TurnoverSet<LogSession>();
   private readonly open = new TurnoverSet<LogSession>();
+  /** Lines that are counted as dropped. Another collector may drop them later, and is told, but no more lines are lost. */
+  private readonly counted = new WeakSet<OutputLine>();
   private closed = false;
 
   constructor(private readonly settings: SettingsOf<typeof logSettings>) {
@@ -56,6 +58,12 @@ export class FunctionLogs implements LogSink, LogSource {
   leave(session: LogSession): void {
     this.following.delete(session);
     this.open.delete(session);
+  }
+
+  lost(lines: readonly OutputLine[]): void {
+    const fresh = lines.filter((line) => !this.counted.has(line));
+    for (const line of fresh) this.counted.add(line);
+    if (fresh.length > 0) count('log_dropped_lines', fresh.length);
   }
 }
 

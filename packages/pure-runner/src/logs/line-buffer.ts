@@ -4,6 +4,7 @@ import type { OutputLine } from '@fnfleet/agent';
 const LINE_OVERHEAD_BYTES = 256;
 /** Gaps at the front are closed from so many on. */
 const COMPACT_AT = 1024;
+const NONE: readonly OutputLine[] = [];
 
 /** Lines in order of arrival, within a limit of memory: the oldest make room for the newest. */
 export class LineBuffer implements Iterable<OutputLine> {
@@ -17,12 +18,13 @@ export class LineBuffer implements Iterable<OutputLine> {
     return this.first === this.lines.length;
   }
 
-  /** Returns how many lines had to go. */
-  push(line: OutputLine): number {
+  /** Returns the lines that had to go. */
+  push(line: OutputLine): readonly OutputLine[] {
     this.lines.push(line);
     this.bytes += costOf(line);
-    let dropped = 0;
-    for (; this.bytes > this.limitBytes && !this.isEmpty; dropped += 1) this.shift();
+    if (this.bytes <= this.limitBytes) return NONE;
+    const dropped: OutputLine[] = [];
+    while (this.bytes > this.limitBytes && !this.isEmpty) dropped.push(this.shift() as OutputLine);
     return dropped;
   }
 

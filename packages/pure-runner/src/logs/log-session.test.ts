@@ -203,6 +203,25 @@ describe('a slow collector', () => {
     expect(slow.batches.at(-1)?.dropped).toBe(0);
   });
 
+  it('is one of several: a line that none of them took is one line dropped, and each is told', async () => {
+    const slow = [new Collector(), new Collector()];
+    const other = new Collector();
+    for (const collector of slow) await collector.says(start({ fn_id: 'fn' }), 'ready');
+    await other.says(start({ fn_id: 'other' }), 'ready');
+    await printed(...Array.from({ length: 100 }, () => 'x'.repeat(2_000)));
+    for (const collector of slow) await collector.says('ack');
+    const told = slow.map(({ batches }) => batches.reduce((sum, { dropped }) => sum + dropped, 0));
+    expect(told[0]).toBeGreaterThan(50);
+    expect(told[1]).toBe(told[0]);
+    expect(metrics.sum('log_dropped_lines')).toBe(told[0]);
+
+    for (let n = 0; n < 100; n += 1) logs.write(aLine('x'.repeat(2_000), { fnId: 'other' }));
+    await turn();
+    await other.says('ack');
+    const more = other.batches.reduce((sum, { dropped }) => sum + dropped, 0);
+    expect(metrics.sum('log_dropped_lines')).toBe((told[0] ?? 0) + more);
+  });
+
   it('gets what it is behind by in batches of a size', async () => {
     logs = new FunctionLogs({ logBufferBytes: 10_000_000, maxLogCollectors: 1 });
     const collector = new Collector();

@@ -1,5 +1,5 @@
 import type { OutputLine } from '@fnfleet/agent';
-import { count, epochMs, SettingProblem } from '@fnfleet/core';
+import { epochMs, SettingProblem } from '@fnfleet/core';
 import { GRPC_STATUS, type LogBatch } from '@fnfleet/protocol';
 import { LineBuffer } from './line-buffer.js';
 import { isWanted, type LogRequest, parseLogRequest } from './log-request.js';
@@ -24,6 +24,8 @@ export interface LogSource {
   /** From now on `session.offer` is called with each line, until it leaves. */
   join(session: LogSession): void;
   leave(session: LogSession): void;
+  /** These were too many for a session. Others may have them. */
+  lost(lines: readonly OutputLine[]): void;
 }
 
 /** What one batch may take, well below what gRPC takes as one message. */
@@ -110,9 +112,9 @@ export class LogSession {
 
   private keep(line: OutputLine): void {
     const dropped = this.buffer.push(line);
-    if (dropped > 0) {
-      this.dropped += dropped;
-      count('log_dropped_lines', dropped);
+    if (dropped.length > 0) {
+      this.dropped += dropped.length;
+      this.source.lost(dropped);
     }
     this.schedule();
   }
