@@ -15,14 +15,13 @@ import { formatText } from '../logs/format-line.js';
 import { stopSignal } from '../stop-signal.js';
 import { remark, say } from '../terminal/say.js';
 import { type BuildFlags, buildOptionsOf, withBuildOptions } from './build-options.js';
-import { runnerOption } from './logs.js';
+import { type LogSourceFlags, runnerOption, runnersOf, throughOption } from './log-source.js';
 import { apiOption } from './options.js';
 
-interface DevOptions extends BuildFlags {
+interface DevOptions extends BuildFlags, LogSourceFlags {
   readonly app: string;
   readonly build: boolean;
   readonly call?: string;
-  readonly runner: readonly string[];
   readonly api: string;
 }
 
@@ -45,6 +44,7 @@ export function devCommand(): Command {
     .option('--call <text>', 'call it with this body after each deployment, and show the answer');
   return withBuildOptions(command)
     .addOption(runnerOption())
+    .addOption(throughOption())
     .addOption(apiOption())
     .addHelpText(
       'after',
@@ -96,23 +96,27 @@ function nextImage(folder: string): string {
   return `${path.basename(path.resolve(folder))}:t${systemClock.wallNow()}`;
 }
 
-async function listen(fn: FnRef, { runner }: DevOptions, { tls }: FleetAccess, signal: AbortSignal): Promise<void> {
+async function listen(fn: FnRef, options: DevOptions, access: FleetAccess, signal: AbortSignal): Promise<void> {
   const { stdout } = process;
-  await followFleet({
-    runners: runner,
-    tls,
-    fnId: fn.id,
-    tail: 0,
-    follow: true,
-    onLine: (line) => {
-      stdout.write(`${formatText(line)}\n`);
-    },
-    ready: async () => {
-      if (stdout.writableNeedDrain) await once(stdout, 'drain', { signal }).catch(() => undefined);
-    },
-    onNotice: (text) => remark(`• ${text}`),
-    signal,
-  }).catch((error: Error) => remark(`• its output cannot be shown (--runner): ${error.message}`));
+  try {
+    await followFleet({
+      ...(await runnersOf(options, access)),
+      tls: access.tls,
+      fnId: fn.id,
+      tail: 0,
+      follow: true,
+      onLine: (line) => {
+        stdout.write(`${formatText(line)}\n`);
+      },
+      ready: async () => {
+        if (stdout.writableNeedDrain) await once(stdout, 'drain', { signal }).catch(() => undefined);
+      },
+      onNotice: (text) => remark(`• ${text}`),
+      signal,
+    });
+  } catch (error) {
+    remark(`• its output cannot be shown (--lb, --runner): ${(error as Error).message}`);
+  }
 }
 
 async function tryCall(fn: FnRef, body: string, { call }: FleetAccess, signal: AbortSignal): Promise<void> {

@@ -6,6 +6,7 @@ import { type FleetAccess, fleetAccess } from '../access/fleet-access.js';
 import { ApiClient } from '../api-client.js';
 import { invokeUrl } from '../deploy/deploy.js';
 import { fetchExplanation } from '../explain/fetch-explanation.js';
+import { mayHavePrinted } from '../explain/may-have-printed.js';
 import { findFunction } from '../find-function.js';
 import { showPull } from '../operate/show-pull.js';
 import { apiOption, wholeNumber } from './options.js';
@@ -63,19 +64,26 @@ async function invoke(appName: string, name: string, options: InvokeOptions): Pr
     if (!response.ok) {
       const call = printableLine(`${response.headers.get('fn-call-id')}`, 100);
       const told = await whatIsKnown({ fn, appName, call, access });
-      throw new Error(`the call failed with status ${response.status} (call ${call})${told}`);
+      const again = whenToTryAgain(response.headers.get('retry-after'));
+      throw new Error(`the call failed with status ${response.status} (call ${call})${again}${told}`);
     }
   } catch (error) {
     throw signal.aborted ? new Error(`no complete answer within ${timeout} s (--timeout)`, { cause: error }) : error;
   }
 }
 
+/** A balancer says so many seconds; other ways to write it are those of whatever stands before it. */
+function whenToTryAgain(retryAfter: string | null): string {
+  return retryAfter !== null && /^\d{1,9}$/.test(retryAfter) ? `; try again in ${retryAfter} s` : '';
+}
+
 /** What its caller was not told of a call that a function failed; operators may ask the balancer. */
 async function whatIsKnown({ fn, appName, call, access }: FailedCall): Promise<string> {
   const balancer = new URL(invokeUrl(fn)).origin;
-  const { error } = await fetchExplanation([balancer], call, access.fetch).catch(() => ({ error: undefined }));
-  if (error === undefined) return '';
-  return `\n  why:    ${printableLine(error, 1000)}\n  output: fnfleet logs ${fn.name} --app ${appName} --no-follow`;
+  const explanation = await fetchExplanation([balancer], call, access.fetch).catch(() => undefined);
+  if (explanation?.error === undefined) return '';
+  const why = `\n  why:    ${printableLine(explanation.error, 1000)}`;
+  return mayHavePrinted(explanation) ? `${why}\n  output: fnfleet logs ${fn.name} --app ${appName} --no-follow` : why;
 }
 
 interface FailedCall {

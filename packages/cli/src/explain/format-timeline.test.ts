@@ -49,7 +49,7 @@ it('says so when a call has failed, or has not ended', () => {
     state: 'failed',
     ended_at_ms: 2,
     error: 'Timed out',
-    events: [],
+    events: [{ at_ms: 1, event: 'said', runner: 'a:1', text: 'started' }],
     omitted: 0,
   });
   expect(failed.slice(-2)).toEqual([
@@ -57,6 +57,37 @@ it('says so when a call has failed, or has not ended', () => {
     `                its output: fnfleet logs ${CALL.fn_id} --no-follow`,
   ]);
   expect(formatTimeline({ ...CALL, state: 'under way', events: [], omitted: 0 }).at(-1)).toMatch(/still under way$/);
+});
+
+const REFUSED = { at_ms: 1, event: 'said', runner: 'a:1', text: 'failed: the image is being pulled' } as const;
+const NO_TIME = {
+  waited_ms: 0,
+  image_pull_ms: 900,
+  container_prepare_ms: 0,
+  container_create_ms: 0,
+  container_init_ms: 0,
+  executed_ms: 0,
+};
+
+it.each`
+  what                                        | told                                                                         | named
+  ${'nobody was asked'}                       | ${{}}                                                                        | ${false}
+  ${'nothing ran, since its image is pulled'} | ${{ events: [REFUSED], on_runner: NO_TIME }}                                 | ${false}
+  ${'it began'}                               | ${{ events: [{ ...REFUSED, text: 'started' }] }}                             | ${true}
+  ${'it began, as a runner of Fn tells'}      | ${{ events: [REFUSED], on_runner: { ...NO_TIME, executed_ms: 3 } }}          | ${true}
+  ${'its container did not start well'}       | ${{ events: [REFUSED], on_runner: { ...NO_TIME, container_create_ms: 30 } }} | ${true}
+  ${'that is no longer known'}                | ${{ events: [REFUSED], omitted: 1 }}                                         | ${true}
+`('names the command for its output where there can be some: $what', ({ told, named }) => {
+  const lines = formatTimeline({
+    ...CALL,
+    state: 'failed',
+    ended_at_ms: 2,
+    error: 'x',
+    events: [],
+    omitted: 0,
+    ...told,
+  });
+  expect(lines.some((line) => line.includes('fnfleet logs'))).toBe(named);
 });
 
 it('names the function where its name is known', () => {

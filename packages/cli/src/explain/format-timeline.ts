@@ -1,4 +1,5 @@
 import type { Explanation } from '@fnfleet/lb-agent';
+import { mayHavePrinted } from './may-have-printed.js';
 
 type Event = Explanation['events'][number];
 
@@ -23,7 +24,8 @@ export function formatTimeline(explanation: Explanation, name?: string): string[
   else {
     const { ended_at_ms, error } = explanation;
     lines.push(line(ended_at_ms, state === 'answered' ? 'answered' : `failed: ${error}`));
-    if (state === 'failed') lines.push(line(undefined, `its output: fnfleet logs ${fn_id} --no-follow`));
+    if (state === 'failed' && mayHavePrinted(explanation))
+      lines.push(line(undefined, `its output: fnfleet logs ${fn_id} --no-follow`));
   }
   return lines;
 }

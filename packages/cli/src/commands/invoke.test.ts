@@ -1,0 +1,80 @@
+import { createServer, type Server, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { runCommand } from '../test-kit/run-command.js';
+
+/** A fleet in one server: what it answers to the call, and to whoever asks about it. */
+let server: Server;
+let url: string;
+let answer: (res: ServerResponse) => void;
+let explanation: object | undefined;
+
+const STARTED = { at_ms: 1, event: 'said', runner: 'r1:9190', text: 'started' };
+const PULLING = 'Image a/b:1 is being pulled';
+
+beforeAll(async () => {
+  server = createServer((req, res) => {
+    const path = (req.url ?? '').replace(/\?.*/, '');
+    const json = (status: number, body: object) => {
+      res.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(body));
+    };
+    if (path === '/v2/apps') return json(200, { items: [{ id: 'a', name: 'shop' }] });
+    if (path === '/v2/fns') {
+      const annotations = { 'fnproject.io/fn/invokeEndpoint': `${url}/invoke/f` };
+      return json(200, { items: [{ id: 'f', app_id: 'a', name: 'cart', image: 'a/b:1', annotations }] });
+    }
+    if (path === '/invoke/f') return answer(res.setHeader('Fn-Call-Id', 'c1'));
+    if (path === '/explain/c1' && explanation !== undefined) return json(200, explanation);
+    json(404, { message: 'not here' });
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+});
+afterAll(() => server.close());
+afterEach(() => {
+  process.exitCode = undefined;
+});
+
+function failsWith(status: number, headers: Record<string, string>, error: string, told: object | undefined) {
+  answer = (res) => res.writeHead(status, headers).end(JSON.stringify({ message: error }));
+  explanation = told && {
+    call_id: 'c1',
+    fn_id: 'f',
+    app_id: 'a',
+    arrived_at: 't',
+    state: 'failed',
+    error,
+    events: [],
+    omitted: 0,
+    ...told,
+  };
+  return runCommand('invoke', 'shop', 'cart', '--data', '{}', '--api', url);
+}
+
+it('says when to try again, and names no command for output that there cannot be', async () => {
+  const { output, code } = await failsWith(503, { 'Retry-After': '10' }, PULLING, {});
+  expect(output).toBe(
+    `{"message":"${PULLING}"}fnfleet: the call failed with status 503 (call c1); try again in 10 s\n  why:    ${PULLING}\n`,
+  );
+  expect(code).toBe(1);
+});
+
+it('says how a function failed, and which command shows its output', async () => {
+  const { output } = await failsWith(502, {}, 'error receiving function response: exit code 9', { events: [STARTED] });
+  expect(output).toMatch(
+    /fnfleet: the call failed with status 502 \(call c1\)\n {2}why: {4}.*exit code 9\n {2}output: fnfleet logs cart --app shop --no-follow\n$/,
+  );
+});
+
+it.each([
+  ['a time of day', 'Wed, 21 Oct 2026 07:28:00 GMT'],
+  ['something else', '10; echo'],
+  ['more than anybody waits', '99999999999'],
+])('does not repeat a Retry-After that is %s', async (_, value) => {
+  const { output } = await failsWith(503, { 'Retry-After': value }, 'busy', undefined);
+  expect(output).toMatch(/fnfleet: the call failed with status 503 \(call c1\)\n$/);
+});
+
+it('says no more than it knows to whoever may not ask the balancer', async () => {
+  const { output } = await failsWith(502, {}, 'error receiving function response', undefined);
+  expect(output).toMatch(/fnfleet: the call failed with status 502 \(call c1\)\n$/);
+});
