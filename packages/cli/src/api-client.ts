@@ -158,7 +158,10 @@ export class ApiClient {
     return this.list<TriggerRef>('/v2/triggers', { app_id: appId, ...filter }, TRIGGER);
   }
 
-  createTrigger({ app_id, id }: FnRef, spec: TriggerSpec): Promise<TriggerRef> {
+  createTrigger(
+    { app_id, id }: FnRef,
+    spec: TriggerSpec & { readonly annotations?: Annotations },
+  ): Promise<TriggerRef> {
     return this.request<TriggerRef>('POST', '/v2/triggers', TRIGGER, { ...spec, app_id, fn_id: id });
   }
 

@@ -82,6 +82,7 @@ export { parseBody } from './models/body-json.js';
 export type { Annotations, Call, CallStatus, CallType, Config } from './models/call.js';
 export { CallDecodeError, decodeCall, encodeCall } from './models/call-json.js';
 export { type CallParts, CallTemplate } from './models/call-template.js';
+export { DEPLOYED_ANNOTATION, isDeployedAnnotation } from './models/deployed.js';
 export {
   changedFn,
   DEFAULT_LIMITS,

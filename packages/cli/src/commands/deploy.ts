@@ -26,7 +26,7 @@ export function deployCommand(): Command {
   return withBuildOptions(command)
     .option(
       '--prune',
-      'remove what func.yaml does not have: triggers, keys of configuration and annotations, and limits, which get their defaults',
+      'remove what an earlier deploy has set and func.yaml no longer has: triggers, keys of configuration and annotations, and limits, which get their defaults',
       false,
     )
     .addOption(apiOption())

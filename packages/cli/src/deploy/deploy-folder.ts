@@ -2,7 +2,7 @@ import type { ApiClient, FnRef } from '../api-client.js';
 import { type BuildOptions, type BuiltImage, buildFolder, isBuildable } from '../build/build-folder.js';
 import { type FuncFile, readFuncFile } from '../func-file/read-func-file.js';
 import { remark } from '../terminal/say.js';
-import { type Deployed, deploy, invokeUrl, triggerUrl } from './deploy.js';
+import { checkDeployment, type Deployed, deploy, invokeUrl, triggerUrl } from './deploy.js';
 
 export interface FolderOptions extends BuildOptions {
   readonly app: string;
@@ -22,7 +22,7 @@ export interface DeployedFolder {
 
 /**
  * Builds what can be built of a function's folder, and creates or updates the function. What is done, and what func.yaml has
- * to no effect, is shown on standard error.
+ * to no effect, is shown on standard error. A function that would be refused is neither built nor pushed.
  * @param signal gives the build up
  */
 export async function deployFolder(
@@ -35,7 +35,10 @@ export async function deployFolder(
   const file = readFuncFile(folder, options);
   const { spec, triggers, notes } = file;
   for (const note of notes) remark(note);
-  const { image, pinned } = await imageOf(folder, file, options, signal);
+  const { image, pinned } = await imageOf(folder, file, options, {
+    signal,
+    before: () => checkDeployment(api, app, { spec, triggers }),
+  });
   signal?.throwIfAborted();
   const deployed = await deploy(api, app, { spec: { ...spec, image: pinned }, triggers }, { prune });
   return {
@@ -44,7 +47,7 @@ export async function deployFolder(
       `deployed ${spec.name} (${image}) in app ${app}`,
       `invoke it at ${invokeUrl(deployed.fn)}`,
       ...deployed.triggers.map((trigger) => `trigger ${trigger.name} at ${triggerUrl(trigger)}`),
-      ...surplusLine(deployed, prune),
+      ...surplusLines(deployed, prune),
     ],
   };
 }
@@ -53,16 +56,21 @@ async function imageOf(
   folder: string,
   file: FuncFile,
   options: FolderOptions,
-  signal: AbortSignal | undefined,
+  { signal, before }: { readonly signal: AbortSignal | undefined; readonly before: () => Promise<void> },
 ): Promise<BuiltImage> {
   const image = options.image ?? file.spec.image;
   const isReady = options.image !== undefined || file.namesImage || !options.build;
   if (isReady || !isBuildable(folder, file)) return { image, pinned: image };
+  await before();
   return buildFolder(folder, file, options, signal);
 }
 
-function surplusLine({ surplus }: Deployed, prune: boolean): string[] {
-  if (surplus.length === 0) return [];
-  const what = surplus.join(', ');
-  return [prune ? `removed ${what}` : `kept ${what}: not in func.yaml; --prune removes it`];
+function surplusLines({ surplus, others }: Deployed, prune: boolean): string[] {
+  const lines: string[] = [];
+  if (surplus.length > 0) {
+    const what = surplus.join(', ');
+    lines.push(prune ? `removed ${what}` : `kept ${what}: no longer in func.yaml; --prune removes it`);
+  }
+  if (others.length > 0) lines.push(`left alone, since deploy has not set it: ${others.join(', ')}`);
+  return lines;
 }

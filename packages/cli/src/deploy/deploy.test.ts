@@ -109,48 +109,151 @@ describe('what func.yaml no longer has', () => {
   ] as const;
   const lean = { spec: { ...spec, timeout: 20, config: { KEPT: '3' } }, triggers: [triggers[0]] };
   const SURPLUS = ['memory 512', 'config GONE', 'annotation team', 'trigger b'];
+  const OTHERS = ['idle_timeout 60', 'config SECRET', 'annotation fnfleet/standby', 'trigger by-hand'];
 
-  async function stored() {
+  async function found() {
     const app = await api.findApp('shop');
     const fn = await api.findFn(app?.id ?? '', 'lean');
-    const found = await api.listTriggers(app?.id ?? '', { fn_id: fn?.id ?? '' });
+    if (fn === undefined) throw new Error('it is gone');
+    return fn;
+  }
+
+  async function stored() {
+    const fn = await found();
+    const triggersOfFn = await api.listTriggers(fn.app_id, { fn_id: fn.id });
     return {
-      memory: fn?.memory,
-      timeout: fn?.timeout,
-      config: fn?.config,
-      annotations: Object.keys(fn?.annotations ?? {}),
-      triggers: found.map(({ name }) => name),
+      memory: fn.memory,
+      timeout: fn.timeout,
+      idle: fn.idle_timeout,
+      config: fn.config,
+      annotations: Object.keys(fn.annotations ?? {}).filter((key) => !/^fnproject|\/deployed/.test(key)),
+      triggers: triggersOfFn.map(({ name }) => name),
     };
   }
 
-  beforeEach(() =>
-    deploy(api, 'shop', {
+  beforeEach(async () => {
+    await deploy(api, 'shop', {
       spec: { ...spec, memory: 512, timeout: 10, config: { KEPT: '1', GONE: '2' }, annotations: { team: 'x' } },
       triggers,
-    }),
-  );
+    });
+    const fn = await found();
+    await api.updateFn(fn.id, {
+      idle_timeout: 60,
+      config: { SECRET: 's' },
+      annotations: { 'fnfleet/standby': 1 },
+    });
+    await api.createTrigger(fn, { name: 'by-hand', type: 'http', source: '/lean-by-hand' });
+  });
+  afterEach(async () => api.deleteFn((await found()).id));
 
   it('is kept and named', async () => {
-    expect((await deploy(api, 'shop', lean)).surplus).toEqual(SURPLUS);
+    expect(await deploy(api, 'shop', lean)).toMatchObject({ surplus: SURPLUS, others: OTHERS });
     expect(await stored()).toEqual({
       memory: 512,
       timeout: 20,
-      config: { KEPT: '3', GONE: '2' },
-      annotations: ['fnproject.io/fn/invokeEndpoint', 'team'],
-      triggers: ['a', 'b'],
+      idle: 60,
+      config: { KEPT: '3', GONE: '2', SECRET: 's' },
+      annotations: ['fnfleet/standby', 'team'],
+      triggers: ['a', 'b', 'by-hand'],
     });
+    // A later deployment still knows who has set it.
+    expect(await deploy(api, 'shop', lean)).toMatchObject({ surplus: SURPLUS, others: OTHERS });
   });
 
-  it('is removed with prune, and limits get their defaults', async () => {
-    expect((await deploy(api, 'shop', lean, { prune: true })).surplus).toEqual(SURPLUS);
+  it('is removed with prune, and limits get their defaults; what other tools have set stays', async () => {
+    expect(await deploy(api, 'shop', lean, { prune: true })).toMatchObject({ surplus: SURPLUS, others: OTHERS });
     expect(await stored()).toEqual({
       memory: 128,
       timeout: 20,
-      config: { KEPT: '3' },
-      annotations: ['fnproject.io/fn/invokeEndpoint'],
-      triggers: ['a'],
+      idle: 60,
+      config: { KEPT: '3', SECRET: 's' },
+      annotations: ['fnfleet/standby'],
+      triggers: ['a', 'by-hand'],
     });
-    expect((await deploy(api, 'shop', lean, { prune: true })).surplus).toEqual([]);
+    expect(await deploy(api, 'shop', lean, { prune: true })).toMatchObject({ surplus: [], others: OTHERS });
+  });
+
+  it('goes too where somebody else had set it, func.yaml had it since, and has it no more', async () => {
+    const taken = {
+      spec: { ...spec, idle_timeout: 60, config: { SECRET: 't' }, annotations: { 'fnfleet/standby': 1 } },
+      triggers: [{ name: 'by-hand', type: 'http', source: '/lean-by-hand' }],
+    } as const;
+    expect((await deploy(api, 'shop', taken)).others).toEqual([]);
+    await deploy(api, 'shop', { spec, triggers: [] }, { prune: true });
+    expect(await stored()).toEqual({
+      memory: 128,
+      timeout: 30,
+      idle: 30,
+      config: null,
+      annotations: [],
+      triggers: [],
+    });
+    // Nothing is set any more, so nothing is written down.
+    expect(Object.keys((await found()).annotations ?? {})).toEqual(['fnproject.io/fn/invokeEndpoint']);
+  });
+
+  it.each`
+    what                                  | keys
+    ${'many'}                             | ${Array.from({ length: 400 }, (_, index) => `KEY_${index}_${'x'.repeat(6)}`)}
+    ${'some that are long'}               | ${['A'.repeat(400), 'B'.repeat(400)]}
+    ${'some of other letters and quotes'} | ${['Größe', '"q"', 'a\\b']}
+  `('is known of $what keys', async ({ keys }) => {
+    const config = Object.fromEntries((keys as string[]).map((key) => [key, '1']));
+    await deploy(api, 'shop', { spec: { ...spec, config }, triggers: [] });
+    await deploy(api, 'shop', { spec, triggers: [] }, { prune: true });
+    expect((await stored()).config).toEqual({ SECRET: 's' });
+  });
+
+  it('is left alone where there are more names than can be written down', async () => {
+    const keys = Array.from({ length: 60 }, (_, index) => `${index}`.padStart(400, 'x'));
+    const config = Object.fromEntries([...keys, 'K'.repeat(600)].map((key) => [key, '1']));
+    await deploy(api, 'shop', { spec: { ...spec, config }, triggers: [] });
+    const { others } = await deploy(api, 'shop', { spec, triggers: [] }, { prune: true });
+    expect(others.filter((name) => /^config [xK]/.test(name))).toHaveLength(61 - 40);
+  });
+
+  it('takes no list from func.yaml, and none that is no list', async () => {
+    const annotations = { 'fnfleet/deployed': ['config SECRET'], 'fnfleet/deployed.2': ['config SECRET'] };
+    await deploy(api, 'shop', { spec: { ...spec, annotations }, triggers: [] });
+    expect((await deploy(api, 'shop', lean, { prune: true })).others).toContain('config SECRET');
+    await api.updateFn((await found()).id, { annotations: { 'fnfleet/deployed': { config: 'SECRET' } } });
+    expect((await deploy(api, 'shop', lean, { prune: true })).others).toContain('config SECRET');
+  });
+});
+
+describe('what an API node would refuse', () => {
+  const requests: string[] = [];
+  const watched = () =>
+    new ApiClient(server.address.url, (target, options) => {
+      requests.push(`${options?.method}`);
+      return fetch(target, options);
+    });
+
+  it.each([
+    ['limits beyond those there are', { memory: 10_000 }, /memory value/],
+    ['an image that there cannot be', { image: 'Team/Fn:1' }, /image/],
+    ['a key that is no name', { config: { 'A=B': '1' } }, /config/],
+    ['an annotation without a value', { annotations: { a: null } }, /annotation/],
+  ])('changes nothing, and leaves no app behind: %s', async (_, wrong, message) => {
+    requests.length = 0;
+    const spec = { name: 'big', image: 'a:1', ...wrong };
+    await expect(deploy(watched(), 'never', { spec, triggers: [] })).rejects.toThrow(message);
+    expect(requests.filter((method) => method !== 'GET')).toEqual([]);
+  });
+
+  it('changes nothing of a function that is there', async () => {
+    await deploy(api, 'shop', { spec: { name: 'fits', image: 'a:1' }, triggers: [] });
+    requests.length = 0;
+    const spec = { name: 'fits', image: 'a:2', timeout: 100_000 };
+    await expect(deploy(watched(), 'shop', { spec, triggers: [] })).rejects.toThrow(/timeout value/);
+    const triggers = [{ name: 'no name', type: 'http', source: '/fits' }] as const;
+    await expect(deploy(watched(), 'shop', { spec: { name: 'fits', image: 'a:2' }, triggers })).rejects.toThrow(
+      /Invalid name/,
+    );
+    await expect(deploy(watched(), 'no app', { spec: { name: 'fits', image: 'a:2' }, triggers: [] })).rejects.toThrow(
+      /Invalid app name/,
+    );
+    expect(requests.filter((method) => method !== 'GET')).toEqual([]);
   });
 });
 
@@ -164,6 +267,27 @@ describe('fnfleet deploy', () => {
     delete process.env.FN_REGISTRY;
     process.exitCode = undefined;
     rmSync(folder, { recursive: true });
+  });
+
+  it.each([
+    [
+      'a trigger that another function has',
+      'name: late\ntriggers: [{name: t, source: /taken}]\n',
+      /source \/taken of trigger t/,
+    ],
+    ['limits beyond those there are', 'name: late\nmemory: 10000\n', /memory value/],
+  ])('builds and pushes nothing for %s', async (_, text, problem) => {
+    await deploy(api, 'told', {
+      spec: { name: 'first', image: 'first:1' },
+      triggers: [{ name: 't', type: 'http', source: '/taken' }],
+    });
+    writeFileSync(path.join(folder, 'Dockerfile'), 'FROM scratch\n');
+    process.env.DOCKER_HOST = 'tcp://127.0.0.1:1';
+    const { code, output } = await run(text);
+    delete process.env.DOCKER_HOST;
+    expect(code).toBe(1);
+    expect(output).toMatch(problem);
+    expect(output).not.toMatch(/building|pushing|ECONNREFUSED/);
   });
 
   const run = (text: string, ...args: string[]) => {
@@ -189,18 +313,28 @@ describe('fnfleet deploy', () => {
     ]);
     const second = await run('name: told\nversion: 1.1\n');
     expect(second.stdout).toContain(
-      '\nkept config A, config B\\u001b, trigger t: not in func.yaml; --prune removes it\n',
+      '\nkept config A, config B\\u001b, trigger t: no longer in func.yaml; --prune removes it\n',
     );
     const third = await run('name: told\nversion: 1.1\n', '--prune', '--registry', 'other');
     expect(third.stdout).toContain('deployed told (other/told:1.1)');
     expect(third.stdout).toContain('\nremoved config A, config B\\u001b, trigger t\n');
-    expect((await run('name: told\nversion: 1.1\n')).stdout).not.toMatch(/kept|removed/);
+    expect((await run('name: told\nversion: 1.1\n')).stdout).not.toMatch(/kept|removed|left/);
+    const { id = '' } = (await api.findApp('told')) ?? {};
+    await api.updateFn((await api.findFn(id, 'told'))?.id ?? '', { config: { SECRET: 's' } });
+    expect((await run('name: told\nversion: 1.1\n', '--prune')).stdout).toMatch(
+      /\nleft alone, since deploy has not set it: config SECRET\n$/,
+    );
   });
 });
 
 it('passes on what the API node objects to', async () => {
-  await expect(deployFunction(api, 'shop', { name: 'big', image: 'a', memory: 10_000 })).rejects.toThrow(
-    /400 memory value/,
+  const refusing = new ApiClient(server.address.url, (target, options) =>
+    options?.method === 'POST'
+      ? Promise.resolve(new Response('{"message":"no more functions"}', { status: 400 }))
+      : fetch(target, options),
+  );
+  await expect(deployFunction(refusing, 'shop', { name: 'one-more', image: 'a' })).rejects.toThrow(
+    /400 no more functions/,
   );
 });
 

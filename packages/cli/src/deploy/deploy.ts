@@ -1,6 +1,19 @@
-import type { ApiClient, FnRef, FnSpec, TriggerRef, TriggerSpec } from '../api-client.js';
-import { planTriggers } from './plan-triggers.js';
-import { surplusOf } from './surplus.js';
+import {
+  changedFn,
+  isDeployedAnnotation,
+  newApp,
+  newFn,
+  newTrigger,
+  parseAppInput,
+  parseFn,
+  parseFnInput,
+  parseTriggerInput,
+  systemClock,
+} from '@fnfleet/core';
+import type { ApiClient, AppRef, FnRef, FnSpec, TriggerRef, TriggerSpec } from '../api-client.js';
+import { DEPLOYED_TRIGGER, writtenDown } from './managed.js';
+import { planTriggers, type TriggerPlan } from './plan-triggers.js';
+import { namesIn, type Surplus, surplusOf } from './surplus.js';
 
 export interface Deployment {
   readonly spec: FnSpec;
@@ -8,21 +21,32 @@ export interface Deployment {
 }
 
 export interface DeployOptions {
-  /** Removes what the function has and its func.yaml does not: keys of maps, triggers, and limits, which get their defaults. */
+  /** Removes what an earlier deployment has set and func.yaml does not: keys of maps, triggers, and limits, which get their defaults. */
   readonly prune?: boolean;
 }
 
 export interface Deployed {
   readonly fn: FnRef;
   readonly triggers: readonly TriggerRef[];
-  /** What the function has and its func.yaml does not, in words: it is removed, or kept. */
+  /** What earlier deployments have set and func.yaml does not, in words: it is removed, or kept. */
   readonly surplus: readonly string[];
+  /** What the function has from elsewhere, in words: it stays as it is. */
+  readonly others: readonly string[];
 }
 
 /** One change, and what it is called when another fails. */
 interface Step {
   readonly what: string;
   readonly run: () => Promise<void>;
+}
+
+/**
+ * Finds what would make a deployment fail, as far as that can be known, and changes nothing. For whoever does something
+ * expensive first.
+ * @throws Error
+ */
+export async function checkDeployment(api: ApiClient, appName: string, deployment: Deployment): Promise<void> {
+  await plan(api, appName, deployment);
 }
 
 /**
@@ -33,16 +57,17 @@ interface Step {
 export async function deploy(
   api: ApiClient,
   appName: string,
-  { spec, triggers }: Deployment,
+  deployment: Deployment,
   { prune = false }: DeployOptions = {},
 ): Promise<Deployed> {
-  let app = await api.findApp(appName);
-  let fn = app && (await api.findFn(app.id, spec.name));
-  const plan = planTriggers(fn?.id, triggers, app ? await api.listTriggers(app.id) : []);
-  const surplus = surplusOf(fn, spec, plan.surplus);
-  const change = prune ? merged(spec, surplus.removal) : spec;
+  const { app: existingApp, fn: existing, triggers, surplus, spec } = await plan(api, appName, deployment);
+  let [app, fn] = [existingApp, existing];
+  const change = withNames(prune ? merged(spec, surplus.removal) : spec, [
+    ...namesIn(spec),
+    ...(prune ? [] : surplus.kept),
+  ]);
 
-  const deployed = new Map<string, TriggerRef>(plan.keep.map((trigger) => [trigger.name, trigger]));
+  const deployed = new Map<string, TriggerRef>(triggers.keep.map((trigger) => [trigger.name, trigger]));
   const steps: Step[] = [];
   const step = (what: string, run: Step['run']) => steps.push({ what, run });
   if (app === undefined) {
@@ -50,30 +75,75 @@ export async function deploy(
       app = await api.createApp(appName);
     });
   }
-  const known = fn;
-  step(`${known ? 'updated' : 'created'} function ${spec.name}`, async () => {
-    if (known === undefined) fn = await api.createFn(app?.id ?? '', spec);
-    else await api.updateFn(known.id, change);
+  step(`${existing ? 'updated' : 'created'} function ${spec.name}`, async () => {
+    if (existing === undefined) fn = await api.createFn(app?.id ?? '', change);
+    else await api.updateFn(existing.id, change);
   });
-  for (const { existing, spec: trigger } of plan.change) {
-    step(`changed trigger ${existing.name}`, async () => {
-      deployed.set(trigger.name, await api.updateTrigger(existing.id, trigger));
+  for (const { existing: before, spec: trigger } of triggers.change) {
+    step(`changed trigger ${before.name}`, async () => {
+      deployed.set(trigger.name, await api.updateTrigger(before.id, { ...trigger, annotations: DEPLOYED_TRIGGER }));
     });
   }
-  for (const trigger of plan.create) {
+  for (const trigger of triggers.create) {
     step(`created trigger ${trigger.name}`, async () => {
-      deployed.set(trigger.name, await api.createTrigger(fn as FnRef, trigger));
+      const marked = { ...trigger, annotations: DEPLOYED_TRIGGER };
+      deployed.set(trigger.name, await api.createTrigger(fn as FnRef, marked));
     });
   }
-  for (const trigger of prune ? plan.surplus : []) {
+  for (const trigger of prune ? surplus.triggers : []) {
     step(`removed trigger ${trigger.name}`, () => api.deleteTrigger(trigger.id));
   }
   await runAll(steps);
   return {
     fn: fn as FnRef,
-    triggers: triggers.flatMap(({ name }) => deployed.get(name) ?? []),
+    triggers: deployment.triggers.flatMap(({ name }) => deployed.get(name) ?? []),
     surplus: surplus.names,
+    others: surplus.others,
   };
+
+  function withNames(of: FnSpec, names: readonly string[]): FnSpec {
+    const annotations = { ...of.annotations, ...writtenDown(names, existing) };
+    return Object.keys(annotations).length === 0 ? of : { ...of, annotations };
+  }
+}
+
+interface Plan {
+  readonly app: AppRef | undefined;
+  readonly fn: FnRef | undefined;
+  readonly triggers: TriggerPlan;
+  readonly surplus: Surplus;
+  /** Without what is ours to write down. */
+  readonly spec: FnSpec;
+}
+
+async function plan(api: ApiClient, appName: string, { spec: given, triggers: wanted }: Deployment): Promise<Plan> {
+  const spec = withoutOurs(given);
+  const app = await api.findApp(appName);
+  const fn = app && (await api.findFn(app.id, spec.name));
+  refuseWhatIsNotTaken(appName, fn, { spec, triggers: wanted });
+  const existing = app ? await api.listTriggers(app.id) : [];
+  const triggers = planTriggers(fn?.id, wanted, existing);
+  return { app, fn, triggers, surplus: surplusOf(fn, spec, triggers.surplus), spec };
+}
+
+function withoutOurs({ annotations, ...spec }: FnSpec): FnSpec {
+  const others = Object.entries(annotations ?? {}).filter(([key]) => !isDeployedAnnotation(key));
+  return others.length === 0 ? spec : { ...spec, annotations: Object.fromEntries(others) };
+}
+
+/**
+ * What an API node checks in each request, before the first of them: a function that is refused must not leave an app behind.
+ * @throws FnError
+ */
+function refuseWhatIsNotTaken(appName: string, fn: FnRef | undefined, { spec, triggers }: Deployment): void {
+  const [id, now] = ['new', systemClock.wallNow()];
+  newApp(parseAppInput(JSON.stringify({ name: appName })), id, now);
+  const input = parseFnInput(JSON.stringify({ ...spec, app_id: id }));
+  if (fn === undefined) newFn(input, id, now);
+  else changedFn(parseFn(JSON.stringify(fn)), input, now);
+  for (const trigger of triggers) {
+    newTrigger(parseTriggerInput(JSON.stringify({ ...trigger, app_id: id, fn_id: id })), id, now);
+  }
 }
 
 /** Creates or updates a function without triggers, and its app if needed. */

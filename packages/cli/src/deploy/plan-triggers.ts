@@ -1,4 +1,5 @@
 import type { TriggerRef, TriggerSpec } from '../api-client.js';
+import { isDeployedTrigger } from './managed.js';
 
 /** What has to be done for the triggers of a function to be those of its func.yaml, in an order that works. */
 export interface TriggerPlan {
@@ -56,8 +57,9 @@ export function planTriggers(
 
 type Pair = TriggerPlan['change'][number];
 
+/** One that somebody else has made, and that func.yaml has now, becomes ours. */
 function isAsWanted({ existing, spec }: Pair): boolean {
-  return existing.name === spec.name && existing.source === spec.source;
+  return existing.name === spec.name && existing.source === spec.source && isDeployedTrigger(existing);
 }
 
 /** Each takes its source after the one that has it now has left it. Undefined: some wait for each other. */

@@ -1,21 +1,26 @@
-import { DEFAULT_LIMITS } from '@fnfleet/core';
+import { DEFAULT_LIMITS, isDeployedAnnotation } from '@fnfleet/core';
 import type { FnRef, FnSpec, TriggerRef } from '../api-client.js';
+import { deployedNames, isDeployedTrigger } from './managed.js';
 
 /** Annotations that an API node makes up. */
 const COMPUTED = 'fnproject.io/';
 const LIMITS = ['memory', 'timeout', 'idle_timeout'] as const;
 
-/** What a function has and its func.yaml does not. */
+/** What a function has and its func.yaml does not. Names are words to be shown: `config KEY`, `memory 512`. */
 export interface Surplus {
-  /** In words, to be shown: `config KEY`, `memory 512`. */
+  /** What an earlier deployment has set: it may go. */
   readonly names: readonly string[];
-  /** What takes it away from the function, triggers aside. Maps are merged, and an empty text removes a key. */
+  /** What somebody else has set: it stays. */
+  readonly others: readonly string[];
+  readonly triggers: readonly TriggerRef[];
+  /** What takes `names` away from the function, triggers aside. Maps are merged, and an empty text removes a key. */
   readonly removal: Partial<FnSpec>;
+  /** What is to be known as deployed while `names` stay, triggers aside. */
+  readonly kept: readonly string[];
 }
 
 /**
- * Limits that func.yaml does not name stay as they are in the API, and so do keys of maps; each may be there because
- * func.yaml once had it.
+ * Limits that func.yaml does not name stay as they are in the API, and so do keys of maps and triggers.
  * @param triggers of the function that func.yaml does not name
  */
 export function surplusOf(existing: FnRef | undefined, spec: FnSpec, triggers: readonly TriggerRef[]): Surplus {
@@ -24,20 +29,62 @@ export function surplusOf(existing: FnRef | undefined, spec: FnSpec, triggers: r
     return value !== undefined && !spec[limit] && value !== DEFAULT_LIMITS[limit];
   });
   const config = keysBeside(existing?.config, spec.config);
-  const annotations = keysBeside(existing?.annotations, spec.annotations).filter((key) => !key.startsWith(COMPUTED));
-  return {
-    names: [
-      ...limits.map((limit) => `${limit} ${existing?.[limit]}`),
-      ...config.map((key) => `config ${key}`),
-      ...annotations.map((key) => `annotation ${key}`),
-      ...triggers.map(({ name }) => `trigger ${name}`),
-    ],
-    removal: {
-      ...Object.fromEntries(limits.map((limit) => [limit, DEFAULT_LIMITS[limit]])),
-      ...(config.length > 0 ? { config: emptied(config) } : {}),
-      ...(annotations.length > 0 ? { annotations: emptied(annotations) } : {}),
-    },
+  const annotations = keysBeside(existing?.annotations, spec.annotations).filter(
+    (key) => !key.startsWith(COMPUTED) && !isDeployedAnnotation(key),
+  );
+  const deployed = deployedNames(existing);
+  const ours = {
+    limits: limits.filter((limit) => deployed.has(limit)),
+    config: config.filter((key) => deployed.has(configName(key))),
+    annotations: annotations.filter((key) => deployed.has(annotationName(key))),
+    triggers: triggers.filter(isDeployedTrigger),
   };
+  const all = namesOf({ limits, config, annotations, triggers }, existing);
+  const names = namesOf(ours, existing);
+  return {
+    names,
+    others: all.filter((name) => !names.includes(name)),
+    triggers: ours.triggers,
+    removal: {
+      ...Object.fromEntries(ours.limits.map((limit) => [limit, DEFAULT_LIMITS[limit]])),
+      ...(ours.config.length > 0 ? { config: emptied(ours.config) } : {}),
+      ...(ours.annotations.length > 0 ? { annotations: emptied(ours.annotations) } : {}),
+    },
+    kept: [...ours.limits, ...ours.config.map(configName), ...ours.annotations.map(annotationName)],
+  };
+}
+
+/** What a func.yaml sets, as `deployedNames` has it. */
+export function namesIn(spec: FnSpec): readonly string[] {
+  return [
+    ...LIMITS.filter((limit) => spec[limit]),
+    ...Object.keys(spec.config ?? {}).map(configName),
+    ...Object.keys(spec.annotations ?? {}).map(annotationName),
+  ];
+}
+
+interface Parts {
+  readonly limits: readonly (typeof LIMITS)[number][];
+  readonly config: readonly string[];
+  readonly annotations: readonly string[];
+  readonly triggers: readonly TriggerRef[];
+}
+
+function namesOf({ limits, config, annotations, triggers }: Parts, existing: FnRef | undefined): string[] {
+  return [
+    ...limits.map((limit) => `${limit} ${existing?.[limit]}`),
+    ...config.map(configName),
+    ...annotations.map(annotationName),
+    ...triggers.map(({ name }) => `trigger ${name}`),
+  ];
+}
+
+function configName(key: string): string {
+  return `config ${key}`;
+}
+
+function annotationName(key: string): string {
+  return `annotation ${key}`;
 }
 
 function keysBeside(existing: object | null | undefined, wanted: object = {}): string[] {

@@ -115,6 +115,7 @@ describe('update', () => {
     expect(answer).toEqual(await fnOf('shop', 'cart'));
     expect(answer).toMatchObject({ image: 'cart:2', memory: 256, timeout: 30, config: { A: '1' } });
     expect(answer.annotations).toEqual({
+      'fnfleet/deployed': expect.any(Array),
       'fnfleet/standby': 1,
       'fnproject.io/fn/invokeEndpoint': expect.any(String),
     });

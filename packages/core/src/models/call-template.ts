@@ -4,6 +4,7 @@ import { mergeAnnotations } from './annotations.js';
 import type { App } from './app.js';
 import type { Call, CallType } from './call.js';
 import { type CommonFields, encodeOnce } from './call-json.js';
+import { withoutDeployed } from './deployed.js';
 import type { Fn } from './fn.js';
 
 /** What is the same for every call of one function. Built once for as long as the function is known. */
@@ -28,7 +29,7 @@ export class CallTemplate {
       appId: app.id,
       appName: app.name,
       config,
-      annotations: { ...mergeAnnotations(app.annotations, fn.annotations) },
+      annotations: withoutDeployed(mergeAnnotations(app.annotations, fn.annotations)),
       syslogUrl: app.syslogUrl,
       timeoutSeconds: fn.timeoutSeconds,
       idleTimeoutSeconds: fn.idleTimeoutSeconds,

@@ -1,0 +1,25 @@
+import { wallMs } from '../clock.js';
+import { newApp } from './app.js';
+import { CallTemplate } from './call-template.js';
+import { newFn } from './fn.js';
+
+it('what deployments write down travels with no call, and gives no container another key', () => {
+  const now = wallMs(1_000);
+  const app = newApp({ name: 'a' }, 'a1', now);
+  const annotations = {
+    'fnfleet/deployed': ['memory'],
+    'fnfleet/deployed.2': ['config A'],
+    'fnfleet/deployedness': 'other',
+    team: 'x',
+  };
+  const fn = newFn({ name: 'f', appId: 'a1', image: 'i:1', annotations }, 'f1', now);
+  const call = new CallTemplate(app, fn).call({
+    id: 'c1',
+    type: 'sync',
+    method: 'POST',
+    url: '/',
+    headers: {},
+    createdAt: now,
+  });
+  expect(call.annotations).toEqual({ 'fnfleet/deployedness': 'other', team: 'x' });
+});
