@@ -62,8 +62,15 @@ const { values } = parseArgs({
     rounds: { type: 'string', default: '3' },
     against: { type: 'string' },
     only: { type: 'string', default: Object.keys(PARTS).join(',') },
+    help: { type: 'boolean', default: false },
   },
 });
+if (values.help) {
+  console.log(
+    `npm run bench -- [--only ${Object.keys(PARTS).join(',')}] [--seconds 5] [--rounds 3] [--against <commit>]`,
+  );
+  process.exit();
+}
 const names = values.only.split(',');
 const unknown = names.filter((name) => !(name in PARTS));
 if (unknown.length > 0) throw new Error(`--only: expected some of ${Object.keys(PARTS).join(', ')}, got ${unknown}`);

@@ -2,8 +2,7 @@ import { createRequire } from 'node:module';
 import { HERE } from './trees.mjs';
 
 const require = createRequire(import.meta.url);
-const { ApiClient } = require('../../packages/cli/dist/api-client.js');
-const { deployFunction, invokeUrl } = require('../../packages/cli/dist/deploy-function.js');
+const { ApiClient, deployFunction, invokeUrl } = require('../../packages/cli');
 
 /** A static C function that costs little itself; MICRO_SLEEP_MS lets it sleep before it answers, MICRO_ECHO=1 echo. */
 export const IMAGE = 'fnfleet/micro:latest';

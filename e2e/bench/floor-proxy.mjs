@@ -14,7 +14,9 @@ const server = http.createServer((request, response) => {
     { socketPath, agent, method: 'POST', path: '/call', headers: request.headers },
     (answer) => {
       response.writeHead(answer.statusCode, answer.headers);
-      answer.pipe(response);
+      // Without back pressure: the client reads only when it has sent all, and the function echoes from the first byte on.
+      answer.on('data', (chunk) => response.write(chunk));
+      answer.on('end', () => response.end());
     },
   );
   onward.on('error', () => response.destroy());

@@ -1,4 +1,5 @@
 import { type ChildProcess, fork } from 'node:child_process';
+import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { createInterface } from 'node:readline';
 import type { Readable } from 'node:stream';
@@ -8,7 +9,15 @@ import type { PlannedNode } from './fleet-plan.js';
 /** One that has no calls yet ends sooner than this, milliseconds. */
 const START_LIMIT_MS = 5_000;
 
-const ENTRY = path.join(__dirname, '../../bin/fnfleet.js');
+const BIN = path.join(__dirname, '../../bin');
+const ENTRY = path.join(BIN, 'fnfleet.js');
+
+/** As `bin/fnfleet` has it: also where the command was started without that. */
+function nodeFlags(): string[] {
+  const ours = readFileSync(path.join(BIN, 'node-flags'), 'utf8').trim().split(' ');
+  const given = [...process.execArgv, process.env.NODE_OPTIONS ?? ''].join(' ');
+  return given.includes('semi-space-size') ? process.execArgv : [...process.execArgv, ...ours];
+}
 
 /** One node of a local fleet as a child process. Its output is passed on line by line, under its name. */
 export class NodeProcess {
@@ -26,6 +35,7 @@ export class NodeProcess {
   ) {
     this.child = fork(ENTRY, ['node'], {
       env: { ...plan.defaults, ...process.env, ...plan.env },
+      execArgv: nodeFlags(),
       stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
       // A Ctrl-C in the terminal reaches only us: the order in which nodes stop matters.
       detached: true,
