@@ -61,7 +61,8 @@ function textIn(body: string): string {
   return body.trim();
 }
 
-async function bodyOf(response: Response): Promise<string> {
+/** @throws Error when it is longer than what commands ask for */
+export async function bodyOf(response: Response): Promise<string> {
   const parts: Uint8Array[] = [];
   let length = 0;
   for await (const part of response.body ?? []) {

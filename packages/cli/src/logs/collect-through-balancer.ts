@@ -1,10 +1,13 @@
-import { wallMs } from '@fnfleet/core';
+import { printableLine, wallMs } from '@fnfleet/core';
 import { type CollectorSession, GRPC_STATUS, type LogBatch, StreamError } from '@fnfleet/protocol';
 import { readJson, type Shape } from '../access/json-shape.js';
+import { bodyOf } from '../access/read-answer.js';
 import type { Fetch } from '../access/secure-fetch.js';
 
 /** A runner sends less at a time, in base64 too. */
 const MAX_LINE_BYTES = 16 * 1024 * 1024;
+/** Characters of why it does not send any. */
+const MAX_WORDS = 1_000;
 
 interface Piece {
   readonly dropped?: number;
@@ -38,12 +41,14 @@ export function collectThroughBalancer(
     const url = `${balancer}/fleet/runners/${encodeURIComponent(address)}/logs?${new URLSearchParams(config)}`;
     try {
       const response = await fetch(url, { signal });
-      if (!response.ok) throw refusal(response.status, await response.text());
+      if (!response.ok) throw refusal(response.status, await bodyOf(response));
       onOpen?.();
       for await (const line of linesOf(response)) {
         const piece = readJson<Piece>(line, PIECE);
         if (piece === undefined) throw new Error(`${balancer} does not answer as a balancer does`);
-        if (piece.error !== undefined) throw new StreamError(piece.error.code, piece.error.details);
+        if (piece.error !== undefined) {
+          throw new StreamError(piece.error.code, printableLine(piece.error.details, MAX_WORDS));
+        }
         await onBatch(batchOf(piece));
       }
     } catch (error) {
@@ -53,11 +58,12 @@ export function collectThroughBalancer(
 }
 
 function refusal(status: number, body: string): Error {
-  const { message = body, code } = readJson<{ message?: string; code?: number }>(body, REFUSAL) ?? {};
-  if (code !== undefined) return new StreamError(code, message);
+  const { message = body.trim(), code } = readJson<{ message?: string; code?: number }>(body, REFUSAL) ?? {};
+  const words = printableLine(message, MAX_WORDS);
+  if (code !== undefined) return new StreamError(code, words);
   // What an operator may not, and what is not there, does not pass.
   const isFinal = [401, 403, 404].includes(status);
-  return new StreamError(isFinal ? GRPC_STATUS.INVALID_ARGUMENT : GRPC_STATUS.INTERNAL, `${status}: ${message}`);
+  return new StreamError(isFinal ? GRPC_STATUS.INVALID_ARGUMENT : GRPC_STATUS.INTERNAL, `${status}: ${words}`);
 }
 
 const REFUSAL: Shape = { fields: { message: { optional: 'string' }, code: { optional: 'number' } } };

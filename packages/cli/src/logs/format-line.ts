@@ -1,4 +1,4 @@
-import { epochMs, formatDate, printableLine, type WallMs } from '@fnfleet/core';
+import { epochMs, formatDate, KIB, printableLine, type WallMs } from '@fnfleet/core';
 import type { LogEntry } from '@fnfleet/protocol';
 
 /** A line of output, and the runner it comes from. */
@@ -6,12 +6,14 @@ export interface FleetLine extends LogEntry {
   readonly runner: string;
 }
 
+/** Characters of what is shown of one line; runners of fnfleet send 64 KiB at most. */
+const MAX_SHOWN = 128 * KIB;
 /** The end of an id is what tells calls apart that are made one after another. */
 const SHORT_ID = 8;
 
 /** For a person: time, runner, end of the call id, which output, text; with control characters escaped. */
 export function formatText(line: FleetLine): string {
-  return printableLine(`${headOf(line)} ${line.text}`);
+  return printableLine(`${headOf(line)} ${line.text}`, MAX_SHOWN);
 }
 
 /** The same with the very bytes that the function printed. */

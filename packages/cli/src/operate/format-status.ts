@@ -1,3 +1,4 @@
+import { printableLine } from '@fnfleet/core';
 import type { AskedBalancer, HeardBalancer } from './balancers.js';
 import { isHeard } from './balancers.js';
 import type { RunnerLine } from './fleet-answer.js';
@@ -19,13 +20,20 @@ const HEAD = [
 ];
 /** Columns of numbers. */
 const NUMBERS: ReadonlySet<number> = new Set([3, 4, 5, 6, 9]);
+/** Characters of a line: what balancers and runners say of themselves may be of any length. */
+const MAX_LINE = 1_000;
+/** Lines about what an operator has to look at. */
+const MAX_ATTENTION = 100;
 /** Told by runners of fnfleet only. */
 const UNKNOWN = '?';
 
 /** What balancers see of their runners, for people. */
 export function formatStatus(balancers: readonly AskedBalancer[], attention: readonly string[]): string[] {
   const parts = balancers.flatMap((balancer) => (isHeard(balancer) ? [...formatBalancer(balancer), ''] : []));
-  return [...parts, ...attention.map((what) => `! ${what}`), ...(attention.length > 0 ? [] : ['all is well'])];
+  if (attention.length === 0) return [...parts, 'all is well'];
+  const more = attention.length - MAX_ATTENTION;
+  const lines = attention.slice(0, MAX_ATTENTION).map((what) => printableLine(`! ${what}`, MAX_LINE));
+  return [...parts, ...lines, ...(more > 0 ? [`! … and ${more} more`] : [])];
 }
 
 function formatBalancer({ url, fleet }: HeardBalancer): string[] {
@@ -35,11 +43,12 @@ function formatBalancer({ url, fleet }: HeardBalancer): string[] {
   if (pool !== undefined) facts.push(`${runners.length} runners of ${pool.source}`);
   if (api !== undefined) facts.push(`functions of ${api.url}`);
   const away = cordons.filter((address) => !runners.some((runner) => runner.address === address));
-  const lines = [`balancer ${url}   ${facts.join(', ')}`];
-  if (runners.length > 0) lines.push(...textTable([HEAD, ...runners.map(rowOf)], NUMBERS));
-  if (away.length > 0) lines.push(`cordoned, and not in the pool now: ${away.join(', ')}`);
-  if (pool?.leaving?.length) lines.push(`left the pool, and finish what they have: ${pool.leaving.join(', ')}`);
-  return lines;
+  const table = runners.length > 0 ? textTable([HEAD, ...runners.map(rowOf)], NUMBERS) : [];
+  const below: string[] = [];
+  if (away.length > 0) below.push(`cordoned, and not in the pool now: ${away.join(', ')}`);
+  if (pool?.leaving?.length) below.push(`left the pool, and finish what they have: ${pool.leaving.join(', ')}`);
+  const cut = (line: string) => printableLine(line, MAX_LINE);
+  return [cut(`balancer ${url}   ${facts.join(', ')}`), ...table, ...below.map(cut)];
 }
 
 function rowOf(runner: RunnerLine): string[] {

@@ -64,6 +64,12 @@ describe('the runners of a fleet', () => {
     expect(await check([a], { name: 'box', address: '127.0.0.1' })).toHaveLength(1);
   });
 
+  it('and call themselves by several lines have one, and no control characters, on the terminal', async () => {
+    const a = await startRunner('box\n  → all is well\x1b[2J');
+    const [finding = ''] = await check([a]);
+    expect(finding).toContain('answers: box\\u000a  → all is well\\u001b[2J, version');
+  });
+
   it('that are drained are told of', async () => {
     const a = await startRunner('box');
     runners[0]?.suspend();

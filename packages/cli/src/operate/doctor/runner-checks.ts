@@ -1,4 +1,4 @@
-import { later, systemClock } from '@fnfleet/core';
+import { later, printableLine, systemClock } from '@fnfleet/core';
 import {
   addressKey,
   type Introduction,
@@ -17,6 +17,8 @@ import type { Peers } from './peers.js';
 const LIST_MS = 5000;
 const STATUS_MS = 5000;
 const LOOK_MS = 50;
+/** Characters of a finding. */
+const MAX_WHAT = 1_000;
 
 interface AskedRunner {
   readonly address: string;
@@ -59,10 +61,15 @@ export async function checkRunners(
     );
     const runners = await Promise.all(pool.members().map(asked));
     if (runners.length === 0) wrong.push(warn('runners', `${source} lists none`, 'start runners, or list them there'));
-    return [...wrong, ...runners.flatMap(findingsOn), ...namesakes(runners, ourselves)];
+    return [...wrong, ...runners.flatMap(findingsOn), ...namesakes(runners, ourselves)].map(onOneLine);
   } finally {
     await pool.close();
   }
+}
+
+/** Names, versions and reasons are the runners' own: they begin no line that could be one of ours. */
+function onOneLine(finding: Finding): Finding {
+  return { ...finding, what: printableLine(finding.what, MAX_WHAT) };
 }
 
 /** Waits for it, or for word of why there is none. */
