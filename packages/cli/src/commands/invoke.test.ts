@@ -9,7 +9,7 @@ let answer: (res: ServerResponse) => void;
 let explanation: object | undefined;
 
 const STARTED = { at_ms: 1, event: 'said', runner: 'r1:9190', text: 'started' };
-const PULLING = 'Image a/b:1 is being pulled';
+const PULLING = 'The image is being pulled';
 
 beforeAll(async () => {
   server = createServer((req, res) => {
@@ -35,7 +35,9 @@ afterEach(() => {
 });
 
 function failsWith(status: number, headers: Record<string, string>, error: string, told: object | undefined) {
-  answer = (res) => res.writeHead(status, headers).end(JSON.stringify({ message: error }));
+  // What only operators are told comes after a colon.
+  const message = error.replace(/: .*/, '');
+  answer = (res) => res.writeHead(status, headers).end(JSON.stringify({ message }));
   explanation = told && {
     call_id: 'c1',
     fn_id: 'f',
@@ -53,7 +55,7 @@ function failsWith(status: number, headers: Record<string, string>, error: strin
 it('says when to try again, and names no command for output that there cannot be', async () => {
   const { output, code } = await failsWith(503, { 'Retry-After': '10' }, PULLING, {});
   expect(output).toBe(
-    `{"message":"${PULLING}"}fnfleet: the call failed with status 503 (call c1); try again in 10 s\n  why:    ${PULLING}\n`,
+    `{"message":"${PULLING}"}fnfleet: the call failed with status 503 (call c1); try again in 10 s\n`,
   );
   expect(code).toBe(1);
 });
@@ -62,6 +64,24 @@ it('says how a function failed, and which command shows its output', async () =>
   const { output } = await failsWith(502, {}, 'error receiving function response: exit code 9', { events: [STARTED] });
   expect(output).toMatch(
     /fnfleet: the call failed with status 502 \(call c1\)\n {2}why: {4}.*exit code 9\n {2}output: fnfleet logs cart --app shop --no-follow\n$/,
+  );
+});
+
+it('does not say again what the answer said', async () => {
+  const { output } = await failsWith(504, {}, 'Timed out', { events: [STARTED] });
+  expect(output).toBe(
+    '{"message":"Timed out"}fnfleet: the call failed with status 504 (call c1)\n  output: fnfleet logs cart --app shop --no-follow\n',
+  );
+});
+
+it('says what is known of an answer that is the function’s own, and long', async () => {
+  explanation = { call_id: 'c1', fn_id: 'f', app_id: 'a', arrived_at: 't', state: 'failed', events: [], omitted: 0 };
+  explanation = { ...explanation, error: 'function failed' };
+  const long = 'x'.repeat(100_000);
+  answer = (res) => res.writeHead(500).end(long);
+  const { output } = await runCommand('invoke', 'shop', 'cart', '--data', '{}', '--api', url);
+  expect(output.replace(long, '<all of it>')).toBe(
+    '<all of it>fnfleet: the call failed with status 500 (call c1)\n  why:    function failed\n',
   );
 });
 

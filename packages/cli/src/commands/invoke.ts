@@ -1,8 +1,9 @@
-import { Readable, Transform } from 'node:stream';
+import { PassThrough, Readable, Transform } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
-import { printable, printableLine } from '@fnfleet/core';
+import { KIB, printable, printableLine } from '@fnfleet/core';
 import { Command } from 'commander';
 import { type FleetAccess, fleetAccess } from '../access/fleet-access.js';
+import { readJson } from '../access/json-shape.js';
 import { ApiClient } from '../api-client.js';
 import { invokeUrl } from '../deploy/deploy.js';
 import { fetchExplanation } from '../explain/fetch-explanation.js';
@@ -60,10 +61,10 @@ async function invoke(appName: string, name: string, options: InvokeOptions): Pr
         answered.abort();
         return told;
       });
-    if (response.body) await print(Readable.fromWeb(response.body as never), raw);
+    const begun = response.body ? await print(Readable.fromWeb(response.body as never), raw) : '';
     if (!response.ok) {
       const call = printableLine(`${response.headers.get('fn-call-id')}`, 100);
-      const told = await whatIsKnown({ fn, appName, call, access });
+      const told = await whatIsKnown({ fn, appName, call, access, answered: messageOf(begun) });
       const again = whenToTryAgain(response.headers.get('retry-after'));
       throw new Error(`the call failed with status ${response.status} (call ${call})${again}${told}`);
     }
@@ -78,11 +79,11 @@ function whenToTryAgain(retryAfter: string | null): string {
 }
 
 /** What its caller was not told of a call that a function failed; operators may ask the balancer. */
-async function whatIsKnown({ fn, appName, call, access }: FailedCall): Promise<string> {
+async function whatIsKnown({ fn, appName, call, access, answered }: FailedCall): Promise<string> {
   const balancer = new URL(invokeUrl(fn)).origin;
   const explanation = await fetchExplanation([balancer], call, access.fetch).catch(() => undefined);
   if (explanation?.error === undefined) return '';
-  const why = `\n  why:    ${printableLine(explanation.error, 1000)}`;
+  const why = answered.startsWith(explanation.error) ? '' : `\n  why:    ${printableLine(explanation.error, 1000)}`;
   return mayHavePrinted(explanation) ? `${why}\n  output: fnfleet logs ${fn.name} --app ${appName} --no-follow` : why;
 }
 
@@ -91,12 +92,43 @@ interface FailedCall {
   readonly appName: string;
   readonly call: string;
   readonly access: FleetAccess;
+  /** What the caller was told. */
+  readonly answered: string;
 }
 
-/** The answer may be longer than memory. */
-async function print(answer: Readable, raw: boolean): Promise<void> {
-  const onTerminal = raw ? [answer, endingLine()] : [answer.setEncoding('utf8'), escaping(), endingLine()];
-  await pipeline([...(process.stdout.isTTY ? onTerminal : [answer]), process.stdout], { end: false });
+/** Of an answer that is an error of the platform. */
+function messageOf(begun: string): string {
+  return readJson<{ message: string }>(begun, { fields: { message: 'string' } })?.message ?? '';
+}
+
+/**
+ * The answer may be longer than memory.
+ * @returns how it begins
+ */
+async function print(answer: Readable, raw: boolean): Promise<string> {
+  const begun: Buffer[] = [];
+  const onTerminal = raw ? [endingLine()] : [decoding(), escaping(), endingLine()];
+  await pipeline([answer, keeping(begun), ...(process.stdout.isTTY ? onTerminal : []), process.stdout], { end: false });
+  return Buffer.concat(begun).toString();
+}
+
+/** Errors of the platform are shorter. */
+const MAX_KEPT_BYTES = 8 * KIB;
+
+function keeping(begun: Buffer[]): Transform {
+  let room = MAX_KEPT_BYTES;
+  return new Transform({
+    transform(bytes: Buffer, _encoding, done) {
+      if (room > 0) begun.push(bytes.subarray(0, room));
+      room -= bytes.length;
+      done(null, bytes);
+    },
+  });
+}
+
+/** Characters in one piece, however they come. */
+function decoding(): PassThrough {
+  return new PassThrough({ encoding: 'utf8' });
 }
 
 function escaping(): Transform {

@@ -230,7 +230,7 @@ describe('what an API node would refuse', () => {
     });
 
   it.each([
-    ['limits beyond those there are', { memory: 10_000 }, /memory value/],
+    ['limits beyond those there are', { memory: 10_000 }, /^function big: memory value/],
     ['an image that there cannot be', { image: 'Team/Fn:1' }, /image/],
     ['a key that is no name', { config: { 'A=B': '1' } }, /config/],
     ['an annotation without a value', { annotations: { a: null } }, /annotation/],
@@ -248,10 +248,10 @@ describe('what an API node would refuse', () => {
     await expect(deploy(watched(), 'shop', { spec, triggers: [] })).rejects.toThrow(/timeout value/);
     const triggers = [{ name: 'no name', type: 'http', source: '/fits' }] as const;
     await expect(deploy(watched(), 'shop', { spec: { name: 'fits', image: 'a:2' }, triggers })).rejects.toThrow(
-      /Invalid name/,
+      /^trigger no name: Invalid name/,
     );
     await expect(deploy(watched(), 'no app', { spec: { name: 'fits', image: 'a:2' }, triggers: [] })).rejects.toThrow(
-      /Invalid app name/,
+      /^app no app: Invalid app name/,
     );
     expect(requests.filter((method) => method !== 'GET')).toEqual([]);
   });

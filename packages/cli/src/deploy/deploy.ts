@@ -133,16 +133,28 @@ function withoutOurs({ annotations, ...spec }: FnSpec): FnSpec {
 
 /**
  * What an API node checks in each request, before the first of them: a function that is refused must not leave an app behind.
- * @throws FnError
+ * @throws Error that says what is refused, and why
  */
 function refuseWhatIsNotTaken(appName: string, fn: FnRef | undefined, { spec, triggers }: Deployment): void {
   const [id, now] = ['new', systemClock.wallNow()];
-  newApp(parseAppInput(JSON.stringify({ name: appName })), id, now);
-  const input = parseFnInput(JSON.stringify({ ...spec, app_id: id }));
-  if (fn === undefined) newFn(input, id, now);
-  else changedFn(parseFn(JSON.stringify(fn)), input, now);
+  check(`app ${appName}`, () => newApp(parseAppInput(JSON.stringify({ name: appName })), id, now));
+  check(`function ${spec.name}`, () => {
+    const input = parseFnInput(JSON.stringify({ ...spec, app_id: id }));
+    if (fn === undefined) newFn(input, id, now);
+    else changedFn(parseFn(JSON.stringify(fn)), input, now);
+  });
   for (const trigger of triggers) {
-    newTrigger(parseTriggerInput(JSON.stringify({ ...trigger, app_id: id, fn_id: id })), id, now);
+    check(`trigger ${trigger.name}`, () =>
+      newTrigger(parseTriggerInput(JSON.stringify({ ...trigger, app_id: id, fn_id: id })), id, now),
+    );
+  }
+}
+
+function check(what: string, make: () => unknown): void {
+  try {
+    make();
+  } catch (error) {
+    throw new Error(`${what}: ${(error as Error).message}`, { cause: error });
   }
 }
 

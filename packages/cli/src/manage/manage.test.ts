@@ -74,6 +74,18 @@ describe('list', () => {
     expect(await lines('list', 'triggers', 'shop', 'till')).toEqual(['there are none']);
   });
 
+  it('shortens the digest of an image, which --json has whole', async () => {
+    const digest = `sha256:${'0123456789ab'.padEnd(64, 'f')}`;
+    await api.updateFn((await fnOf('shop', 'cart'))?.id ?? '', { image: `r.example/cart@${digest}` });
+    await api.updateFn((await fnOf('shop', 'till'))?.id ?? '', { image: digest });
+    expect((await lines('list', 'functions', 'shop')).map((line) => line.split(' ')[1])).toEqual([
+      'IMAGE',
+      'r.example/cart@sha256:0123456789ab',
+      'sha256:0123456789ab',
+    ]);
+    expect((await json('list', 'functions', 'shop'))[1].image).toBe(digest);
+  });
+
   it('means the same by one and many', async () => {
     expect(await json('list', 'app')).toEqual(await json('list', 'apps'));
   });

@@ -27,8 +27,20 @@ export async function listFunctions(api: ApiClient, [appName = '']: Names): Prom
   return table(
     fns,
     ['NAME', 'IMAGE', 'MEMORY', 'TIMEOUT', 'IDLE', 'ID'],
-    fns.map((fn) => [fn.name, fn.image, `${fn.memory} MiB`, `${fn.timeout} s`, `${fn.idle_timeout} s`, fn.id]),
+    fns.map((fn) => [
+      fn.name,
+      shownImage(fn.image),
+      `${fn.memory} MiB`,
+      `${fn.timeout} s`,
+      `${fn.idle_timeout} s`,
+      fn.id,
+    ]),
   );
+}
+
+/** A digest as short as engines show it: `inspect` and --json have all of it. */
+function shownImage(image: string): string {
+  return image.replace(/(sha256:[0-9a-f]{12})[0-9a-f]{52}$/, '$1');
 }
 
 export async function listTriggers(api: ApiClient, [appName = '', fnName]: Names): Promise<Shown> {
