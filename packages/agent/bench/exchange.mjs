@@ -21,7 +21,7 @@ const {
   withSignal,
   withWriter,
 } = require('../dist/index.js');
-const { FunctionConnection } = require('../dist/function-connection.js');
+const { FunctionConnection } = require('../dist/exchange/function-connection.js');
 const { wallAt, NO_TRACE } = require('@fnfleet/core');
 const { HealthState } = require('@fnfleet/drivers');
 const { Client } = require('undici');

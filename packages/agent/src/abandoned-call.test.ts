@@ -1,5 +1,5 @@
 import { fn, rawFn } from '@fnfleet/drivers';
-import { withSignal } from './call-options.js';
+import { withSignal } from './call/call-options.js';
 import { StreamBody } from './test-kit/stream-body.js';
 import { NOTHING_LEFT, outcomeOf, TestAgent } from './test-kit/test-agent.js';
 

@@ -1,4 +1,4 @@
-import { withoutNetwork } from './call-options.js';
+import { withoutNetwork } from './call/call-options.js';
 import { echo, HeldFunction, NOTHING_LEFT, TestAgent } from './test-kit/test-agent.js';
 
 let test: TestAgent;

@@ -1,8 +1,8 @@
 import type { Service } from '@fnfleet/core';
 import type { DriverHealth } from '@fnfleet/drivers';
-import type { AgentCall } from './agent-call.js';
 import type { AgentLoad } from './agent-load.js';
-import type { CallOption } from './call-options.js';
+import type { AgentCall } from './call/agent-call.js';
+import type { CallOption } from './call/call-options.js';
 
 /** Executes calls on this machine, in hot containers. */
 export interface Agent extends Service {

@@ -1,5 +1,5 @@
 import { CancelledError } from '@fnfleet/core';
-import { withBeforeStart, withSignal } from './call-options.js';
+import { withBeforeStart, withSignal } from './call/call-options.js';
 import { HeldFunction, NOTHING_LEFT, outcomeOf, TestAgent } from './test-kit/test-agent.js';
 
 let held: HeldFunction;

@@ -13,8 +13,8 @@ import {
   withSlotKey,
   withTrigger,
   withWriter,
-} from './call-options.js';
-import { fromHttpRequest } from './from-http-request.js';
+} from './call/call-options.js';
+import { fromHttpRequest } from './call/from-http-request.js';
 import { echo, NOTHING_LEFT, outcomeOf, TestAgent } from './test-kit/test-agent.js';
 
 describe('building a call', () => {

@@ -1,7 +1,7 @@
 import type { IncomingMessage } from 'node:http';
 import { closeSpan, NO_TRACE, openSpan, RecordedMetrics, RecordedSpans, SpanKind } from '@fnfleet/core';
 import { fn, rawFn } from '@fnfleet/drivers';
-import { withTrace } from './call-options.js';
+import { withTrace } from './call/call-options.js';
 import { outcomeOf, TestAgent } from './test-kit/test-agent.js';
 
 RecordedMetrics.install();

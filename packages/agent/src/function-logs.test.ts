@@ -1,7 +1,7 @@
 import { PassThrough } from 'node:stream';
 import { count, createLogger, FakeClock, RecordedMetrics } from '@fnfleet/core';
 import { fn, type ScriptedContainer } from '@fnfleet/drivers';
-import { withLogger } from './call-options.js';
+import { withLogger } from './call/call-options.js';
 import { CollectedLines } from './test-kit/collected-lines.js';
 import { NOTHING_LEFT, TestAgent } from './test-kit/test-agent.js';
 

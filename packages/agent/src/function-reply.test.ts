@@ -4,7 +4,7 @@ import type { Socket } from 'node:net';
 import { count, FakeClock, RecordedMetrics } from '@fnfleet/core';
 import { fn, rawFn, type ScriptedFunction } from '@fnfleet/drivers';
 import { RecordingWriter } from '@fnfleet/testing';
-import { withSignal } from './call-options.js';
+import { withSignal } from './call/call-options.js';
 import { StreamBody } from './test-kit/stream-body.js';
 import { echo, HeldFunction, NOTHING_LEFT, outcomeOf, TestAgent } from './test-kit/test-agent.js';
 

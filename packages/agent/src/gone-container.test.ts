@@ -2,7 +2,7 @@ import { linkSync, renameSync, unlinkSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { count, ERRORS, RecordedMetrics } from '@fnfleet/core';
 import { fn, rawFn, type ScriptedContainer, type ScriptedFunction } from '@fnfleet/drivers';
-import { withBeforeStart, withLogger } from './call-options.js';
+import { withBeforeStart, withLogger } from './call/call-options.js';
 import { CollectedLines } from './test-kit/collected-lines.js';
 import { StreamBody } from './test-kit/stream-body.js';
 import { echo, HeldFunction, NOTHING_LEFT, TestAgent } from './test-kit/test-agent.js';

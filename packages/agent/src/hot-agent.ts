@@ -20,22 +20,22 @@ import {
 } from '@fnfleet/core';
 import type { Driver, DriverHealth } from '@fnfleet/drivers';
 import type { Agent, CallListener, HotFunction, PulledImage, Utilization } from './agent.js';
-import type { AgentCall } from './agent-call.js';
 import { LoadCounter } from './agent-load.js';
-import { buildCall, type CallOverrider, needOf } from './build-call.js';
-import type { CallOption } from './call-options.js';
-import { endStarted, endUnstarted } from './call-result.js';
-import { cancelReason } from './cancel-reason.js';
-import { Capacity } from './capacity.js';
-import { ContainerFactory } from './container-factory.js';
-import { Evictor } from './evictor.js';
-import { openExecutionSpan } from './execution-span.js';
-import type { HotContainer } from './hot-container.js';
-import { LaunchPermit } from './launch-permit.js';
+import type { AgentCall } from './call/agent-call.js';
+import { buildCall, type CallOverrider, needOf } from './call/build-call.js';
+import type { CallOption } from './call/call-options.js';
+import { endStarted, endUnstarted } from './call/call-result.js';
+import { cancelReason } from './call/cancel-reason.js';
+import { openExecutionSpan } from './call/execution-span.js';
+import { ContainerFactory } from './launch/container-factory.js';
+import { LaunchPermit } from './launch/launch-permit.js';
 import type { LogSink } from './output/log-sink.js';
-import { type Resources, ResourceTracker } from './resource-tracker.js';
+import { Capacity } from './resources/capacity.js';
+import { type Resources, ResourceTracker } from './resources/resource-tracker.js';
 import type { AgentSettings } from './settings.js';
-import { SlotQueue } from './slot-queue.js';
+import { Evictor } from './slots/evictor.js';
+import type { HotContainer } from './slots/hot-container.js';
+import { SlotQueue } from './slots/slot-queue.js';
 
 export interface HotAgentOptions {
   readonly driver: Driver;

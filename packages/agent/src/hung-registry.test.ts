@@ -3,7 +3,7 @@ import { type AddressInfo, createServer, type Server, type Socket } from 'node:n
 import { completeBody, readSettings } from '@fnfleet/core';
 import { dockerDriver, dockerSettings } from '@fnfleet/drivers';
 import { aCall, RecordingWriter } from '@fnfleet/testing';
-import { fromModelAndInput, withWriter } from './call-options.js';
+import { fromModelAndInput, withWriter } from './call/call-options.js';
 import { newAgent } from './new-agent.js';
 import { agentSettings } from './settings.js';
 

@@ -1,5 +1,5 @@
 import { FakeClock, later, RecordedMetrics } from '@fnfleet/core';
-import { withDeadline } from './call-options.js';
+import { withDeadline } from './call/call-options.js';
 import { echo, HeldFunction, NOTHING_LEFT, TestAgent } from './test-kit/test-agent.js';
 
 const MB = 1024 * 1024;

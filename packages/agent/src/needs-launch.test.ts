@@ -1,4 +1,4 @@
-import { needsLaunch } from './slot-queue.js';
+import { needsLaunch } from './slots/slot-queue.js';
 
 it.each`
   waiting | starting | idle  | launch

@@ -1,13 +1,13 @@
 import { type Clock, IdGenerator, type Logger, silentLogger, systemClock } from '@fnfleet/core';
 import type { Driver, DriverCapabilities } from '@fnfleet/drivers';
 import type { Agent, CallListener } from './agent.js';
-import type { CallOverrider } from './build-call.js';
-import type { CallOption } from './call-options.js';
-import { type HostFiles, hostResources, readHostFiles } from './host-resources.js';
+import type { CallOverrider } from './call/build-call.js';
+import type { CallOption } from './call/call-options.js';
 import { HotAgent } from './hot-agent.js';
 import type { LogSink } from './output/log-sink.js';
 import { RunnerLogSink } from './output/runner-log-sink.js';
-import type { Resources } from './resource-tracker.js';
+import { type HostFiles, hostResources, readHostFiles } from './resources/host-resources.js';
+import type { Resources } from './resources/resource-tracker.js';
 import type { AgentSettings } from './settings.js';
 
 export interface AgentOptions {

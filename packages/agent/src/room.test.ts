@@ -1,6 +1,6 @@
-import { Capacity } from './capacity.js';
-import { type Evictable, Evictor } from './evictor.js';
-import { type Resources, ResourceTracker } from './resource-tracker.js';
+import { Capacity } from './resources/capacity.js';
+import { type Resources, ResourceTracker } from './resources/resource-tracker.js';
+import { type Evictable, Evictor } from './slots/evictor.js';
 
 const need = (memoryBytes: number, cpuMillis = 0): Resources => ({ memoryBytes, cpuMillis });
 const never = new AbortController().signal;

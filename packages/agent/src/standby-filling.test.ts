@@ -1,5 +1,5 @@
 import { FakeClock } from '@fnfleet/core';
-import { Standby } from './standby.js';
+import { Standby } from './launch/standby.js';
 
 let clock: FakeClock;
 let containers: number;

@@ -1,7 +1,7 @@
 import { count, FakeClock, later, RecordedMetrics } from '@fnfleet/core';
 import { fn } from '@fnfleet/drivers';
-import { withDeadline } from './call-options.js';
-import { Patience } from './patience.js';
+import { withDeadline } from './call/call-options.js';
+import { Patience } from './launch/patience.js';
 import { echo, HeldFunction, NOTHING_LEFT, outcomeOf, TestAgent } from './test-kit/test-agent.js';
 
 const HOUR_MS = 3_600_000;

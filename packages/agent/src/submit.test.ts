@@ -1,7 +1,7 @@
 import { count, FakeClock, later, RecordedMetrics } from '@fnfleet/core';
 import { fn } from '@fnfleet/drivers';
 import type { CallListener } from './agent.js';
-import { withDeadline, withSignal } from './call-options.js';
+import { withDeadline, withSignal } from './call/call-options.js';
 import { echo, HeldFunction, NOTHING_LEFT, outcomeOf, TestAgent } from './test-kit/test-agent.js';
 
 const metrics = RecordedMetrics.install();

@@ -1,7 +1,7 @@
 import { buffer } from 'node:stream/consumers';
 import { ERRORS, FakeClock, later } from '@fnfleet/core';
 import { fn, rawFn } from '@fnfleet/drivers';
-import { withDeadline } from './call-options.js';
+import { withDeadline } from './call/call-options.js';
 import { StreamBody } from './test-kit/stream-body.js';
 import { echo, NOTHING_LEFT, outcomeOf, TestAgent } from './test-kit/test-agent.js';
 

@@ -1,5 +1,5 @@
 import { FakeClock } from '@fnfleet/core';
-import { newApiLookup } from './function-lookup.js';
+import { newApiLookup } from './lookup/function-lookup.js';
 import { FakeApiNode } from './test-kit/fake-api-node.js';
 import { CONTENTS } from './test-kit/test-fleet.js';
 

@@ -1,6 +1,6 @@
 import { FnError, LONG_AGO, PeerError, RecordedMetrics, systemClock } from '@fnfleet/core';
 import { FakeRunner, reportOf } from '@fnfleet/placement';
-import type { LbCall } from './lb-call.js';
+import type { LbCall } from './call/lb-call.js';
 import { type FleetOptions, TestFleet } from './test-kit/test-fleet.js';
 
 const metrics = RecordedMetrics.install();

@@ -1,7 +1,7 @@
 import path from 'node:path';
 import { reportOf } from '@fnfleet/placement';
 import { anOutboundCall, startScriptedRunner } from '@fnfleet/testing';
-import type { LbServer } from './lb-server.js';
+import type { LbServer } from './http/lb-server.js';
 import { FakeApiNode } from './test-kit/fake-api-node.js';
 
 interface Example {

@@ -1,7 +1,7 @@
 import type { ServerResponse } from 'node:http';
 import { FakeClock, MIB } from '@fnfleet/core';
-import { newApiLookup } from './function-lookup.js';
-import { LookupCache } from './lookup-cache.js';
+import { newApiLookup } from './lookup/function-lookup.js';
+import { LookupCache } from './lookup/lookup-cache.js';
 import { FakeApiNode } from './test-kit/fake-api-node.js';
 
 const ANOTHER_APP = { id: 'app2', name: 'secret', config: {} };

@@ -26,7 +26,7 @@ import {
   withRequestId,
   withTrigger,
   withWriter,
-} from './call-options.js';
+} from './call/call-options.js';
 import { type LBAgent, type LBAgentOptions, newLBAgent, newPlacingAgent } from './lb-agent.js';
 
 const metrics = RecordedMetrics.install();

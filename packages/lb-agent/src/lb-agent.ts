@@ -18,12 +18,12 @@ import type {
   QueueLimits,
   RunnerPool,
 } from '@fnfleet/placement';
-import type { LbCallListener } from './call-listener.js';
-import type { LbCallOption } from './call-options.js';
-import { type CallPlacement, FleetPlacement } from './call-placement.js';
+import type { LbCallOption } from './call/call-options.js';
+import { type CallPlacement, FleetPlacement } from './call/call-placement.js';
+import type { LbCall } from './call/lb-call.js';
+import { PlacingAgent, placementTiming } from './call/placing-agent.js';
 import type { Explanation } from './explain/call-record.js';
-import type { LbCall } from './lb-call.js';
-import { PlacingAgent, placementTiming } from './placing-agent.js';
+import type { LbCallListener } from './http/call-listener.js';
 import type { ReplayBudget } from './replay/replay-budget.js';
 
 /** Places calls on runners. Embeddable: it knows no HTTP server and no way to look functions up. */

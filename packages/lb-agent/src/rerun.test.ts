@@ -1,7 +1,7 @@
 import { FakeClock, IDEMPOTENT_ANNOTATION } from '@fnfleet/core';
 import { type FakeAttempt, FakeRunner, newStaticRunnerPool } from '@fnfleet/placement';
 import { aCall, RecordingWriter } from '@fnfleet/testing';
-import { fromModel, withWriter } from './call-options.js';
+import { fromModel, withWriter } from './call/call-options.js';
 import { newLBAgent } from './lb-agent.js';
 
 /** What becomes of a call whose runner dies after `started`; BalancerSession does the same. */

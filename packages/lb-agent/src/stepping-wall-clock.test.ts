@@ -1,9 +1,9 @@
 import { FakeClock, FnError, type Logger, RecordedMetrics, silentLogger } from '@fnfleet/core';
 import { FakeRunner, newStaticRunnerPool, reportOf } from '@fnfleet/placement';
 import { aCall, RecordingWriter } from '@fnfleet/testing';
-import { fromModel, invokeDetached, withWriter } from './call-options.js';
+import { fromModel, invokeDetached, withWriter } from './call/call-options.js';
 import { newLBAgent } from './lb-agent.js';
-import { LookupCache } from './lookup-cache.js';
+import { LookupCache } from './lookup/lookup-cache.js';
 import { ReplayBudget } from './replay/replay-budget.js';
 
 const HOUR_MS = 3_600_000;

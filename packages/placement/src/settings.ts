@@ -1,5 +1,5 @@
 import { bytes, durationMs, integer, list, MIB, type SettingsOf, text } from '@fnfleet/core';
-import { HEALTH_DEFAULTS } from './health/health-options.js';
+import { HEALTH_DEFAULTS } from './fleet/health-options.js';
 import { placers } from './placers/index.js';
 import { pools } from './pools/pool-kinds.js';
 

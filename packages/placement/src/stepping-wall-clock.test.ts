@@ -3,12 +3,12 @@ import { type AttemptOutcome, NOTHING_CHECKED } from '@fnfleet/protocol';
 import { Dispatcher } from './dispatch/dispatcher.js';
 import { DrainRate } from './dispatch/drain-rate.js';
 import { FakeRunner } from './fake-runner.js';
-import { Prober } from './health/prober.js';
+import { Prober } from './fleet/prober.js';
+import { BUSY, FINISHED, MB, needFor, TestView } from './fleet/test-view.js';
 import { PlacementJournal } from './journal.js';
 import { MembershipPool } from './pools/membership-pool.js';
 import { newStaticRunnerPool } from './pools/static-runner-pool.js';
 import { aCall } from './test-call.js';
-import { BUSY, FINISHED, MB, needFor, TestView } from './view/test-view.js';
 
 const HOUR_MS = 3_600_000;
 const BROKEN: AttemptOutcome = { kind: 'failed', blame: 'runner', error: new Error('broke') };

@@ -1,16 +1,5 @@
-export { type EngageOptions, type Engaging, offerCall } from './balancer-session.js';
-export type { AttemptBlame } from './blame.js';
-export {
-  decodeClientMessage,
-  decodeRunnerMessage,
-  encodeClientMessage,
-  encodeRunnerMessage,
-  NOTHING_REPORTED,
-} from './codec.js';
-export { loadJson } from './load-json.js';
-export type { LoadReport } from './load-report.js';
-export { type CollectorSession, collectLogs } from './log-collector.js';
-export { decodeLogBatch, encodeLogBatch, type LogBatch, type LogEntry } from './log-messages.js';
+export { type EngageOptions, type Engaging, offerCall } from './engage/balancer-session.js';
+export type { AttemptBlame } from './engage/blame.js';
 export {
   type ClientMessage,
   type DataMessage,
@@ -23,8 +12,7 @@ export {
   type StartedMessage,
   type TryMessage,
   type UnknownMessage,
-} from './messages.js';
-export { decodeOrca, encodeOrca, INCARNATION_HEADER, LOAD_TRAILER } from './orca.js';
+} from './engage/messages.js';
 export type {
   AttemptOutcome,
   BodyPiece,
@@ -35,17 +23,8 @@ export type {
   RefusalReason,
   ReplayableBody,
   ReportedTimings,
-} from './outbound-call.js';
-export type { AboutPull, RunnerAbout } from './runner-about.js';
-export { packageDefinition, protoPath, protoRoot, runnerService } from './runner-proto.js';
-export { type BeforeStart, type CallEnd, type CallIo, type RunCall, RunnerSession } from './runner-session.js';
-export {
-  decodeRunnerStatus,
-  encodeRunnerStatus,
-  MAX_ABOUT_PULLS,
-  NOTHING_CHECKED,
-  type RunnerStatus,
-} from './runner-status.js';
+} from './engage/outbound-call.js';
+export { type BeforeStart, type CallEnd, type CallIo, type RunCall, RunnerSession } from './engage/runner-session.js';
 export {
   ACCEPT_HEADER,
   ACCEPT_STARTED,
@@ -53,7 +32,7 @@ export {
   STARTED_HEADER,
   type StartPromise,
   startPromiseWord,
-} from './start-marker.js';
+} from './engage/start-marker.js';
 export {
   type ClientStream,
   type ClientStreamHandler,
@@ -62,8 +41,7 @@ export {
   type RunnerStreamHandler,
   type StreamEnd,
   StreamError,
-} from './stream.js';
-export { type StructMessage, structToJson } from './struct-json.js';
+} from './engage/stream.js';
 export { Connection, type ConnectionEvents, type ConnectionOptions } from './transport/connection.js';
 export { DeliveryReceipts } from './transport/delivery-receipts.js';
 export type { HeaderList } from './transport/header-list.js';
@@ -75,3 +53,25 @@ export { type ChannelOptions, RunnerChannel } from './transport/runner-channel.j
 export type { RunnerTls } from './transport/runner-link.js';
 export { type EngagementOptions, EngagementStream } from './transport/runner-stream.js';
 export { ServerCall, type ServerCallHandler } from './transport/server-call.js';
+export {
+  decodeClientMessage,
+  decodeRunnerMessage,
+  encodeClientMessage,
+  encodeRunnerMessage,
+  NOTHING_REPORTED,
+} from './wire/codec.js';
+export { loadJson } from './wire/load-json.js';
+export type { LoadReport } from './wire/load-report.js';
+export { type CollectorSession, collectLogs } from './wire/log-collector.js';
+export { decodeLogBatch, encodeLogBatch, type LogBatch, type LogEntry } from './wire/log-messages.js';
+export { decodeOrca, encodeOrca, INCARNATION_HEADER, LOAD_TRAILER } from './wire/orca.js';
+export type { AboutPull, RunnerAbout } from './wire/runner-about.js';
+export { packageDefinition, protoPath, protoRoot, runnerService } from './wire/runner-proto.js';
+export {
+  decodeRunnerStatus,
+  encodeRunnerStatus,
+  MAX_ABOUT_PULLS,
+  NOTHING_CHECKED,
+  type RunnerStatus,
+} from './wire/runner-status.js';
+export { type StructMessage, structToJson } from './wire/struct-json.js';

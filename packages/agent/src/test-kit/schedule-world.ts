@@ -1,7 +1,7 @@
 import { setTimeout as realTime } from 'node:timers/promises';
 import { FakeClock, later, type RecordedMetrics, STANDBY_ANNOTATION } from '@fnfleet/core';
 import { fn, type ScriptedFunction } from '@fnfleet/drivers';
-import { withDeadline, withSignal } from '../call-options.js';
+import { withDeadline, withSignal } from '../call/call-options.js';
 import { outcomeOf, TestAgent } from './test-agent.js';
 
 /** What a function does with a call, once it has taken its time. */

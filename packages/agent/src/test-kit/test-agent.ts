@@ -14,8 +14,8 @@ import {
 import { type FunctionHandler, fn, type ScriptedDriver, type ScriptedFunction, scriptedDriver } from '@fnfleet/drivers';
 import { aCall, RecordingWriter } from '@fnfleet/testing';
 import type { Agent } from '../agent.js';
-import type { AgentCall } from '../agent-call.js';
-import { type CallOption, fromModelAndInput, withWriter } from '../call-options.js';
+import type { AgentCall } from '../call/agent-call.js';
+import { type CallOption, fromModelAndInput, withWriter } from '../call/call-options.js';
 import { type AgentOptions, newAgent } from '../new-agent.js';
 import { type AgentSettings, agentSettings } from '../settings.js';
 

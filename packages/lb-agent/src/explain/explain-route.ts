@@ -1,6 +1,6 @@
 import { FnError } from '@fnfleet/core';
 import { type Route, sendJson } from '@fnfleet/http';
-import type { LbOperations } from '../operations.js';
+import type { LbOperations } from '../operations/operations.js';
 
 /** Tells what became of a call. */
 export function explainRoute(operations: Pick<LbOperations, 'explain'>): Route {

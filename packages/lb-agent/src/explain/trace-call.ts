@@ -1,5 +1,5 @@
 import { closeSpan, epochMs, openChildSpan, traceFields } from '@fnfleet/core';
-import type { LbCall } from '../lb-call.js';
+import type { LbCall } from '../call/lb-call.js';
 import type { CallRecord } from './call-record.js';
 
 /** By this name Fn's balancers put a call into a trace. */

@@ -3,7 +3,7 @@ import { readSettings } from '@fnfleet/core';
 import { httpSettings } from '@fnfleet/http';
 import { FakeRunner, newStaticRunnerPool } from '@fnfleet/placement';
 import { Agent, type Dispatcher, request } from 'undici';
-import { type LbServer, type LbServerOptions, newLbServer } from '../lb-server.js';
+import { type LbServer, type LbServerOptions, newLbServer } from '../http/lb-server.js';
 import { lbSettings } from '../settings.js';
 import { type ApiContents, FakeApiNode } from './fake-api-node.js';
 

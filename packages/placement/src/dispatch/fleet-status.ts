@@ -1,7 +1,7 @@
 import type { LoadReport } from '@fnfleet/protocol';
+import type { Introduction } from '../fleet/introduction.js';
+import type { RunnerState, RunnerView } from '../fleet/runner-view.js';
 import type { PoolStatus } from '../pools/membership.js';
-import type { Introduction } from '../view/introduction.js';
-import type { RunnerState, RunnerView } from '../view/runner-view.js';
 
 /** What a balancer sees of its fleet, for operators. */
 export interface FleetStatus {

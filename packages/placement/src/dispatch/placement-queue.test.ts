@@ -1,8 +1,8 @@
 import { CancelledError, FakeClock, RecordedMetrics, systemClock } from '@fnfleet/core';
+import { needOf } from '../fleet/need.js';
+import type { RunnerView } from '../fleet/runner-view.js';
+import { TestView } from '../fleet/test-view.js';
 import { aCall } from '../test-call.js';
-import { needOf } from '../view/need.js';
-import type { RunnerView } from '../view/runner-view.js';
-import { TestView } from '../view/test-view.js';
 import { PlacementQueue } from './placement-queue.js';
 import { WaitingCall } from './waiting-call.js';
 

@@ -1,5 +1,5 @@
 import { type Clock, count, countFromZero, FnError, observe } from '@fnfleet/core';
-import type { RunnerView } from '../view/runner-view.js';
+import type { RunnerView } from '../fleet/runner-view.js';
 import { DrainRate } from './drain-rate.js';
 import { FairQueue } from './fair-queue.js';
 import type { QueueLimits } from './queue-limits.js';

@@ -1,10 +1,10 @@
 import { CancelledError, describeError, FnError, inSpan, NO_TRACE, tellOperator } from '@fnfleet/core';
 import type { AttemptOutcome, OutboundCall } from '@fnfleet/protocol';
+import type { FleetSnapshot } from '../fleet/fleet-view.js';
+import { type Need, needOf } from '../fleet/need.js';
+import type { RunnerView, Unfit } from '../fleet/runner-view.js';
 import { PlacementStats } from '../placement-stats.js';
 import type { RunnerList } from '../runner.js';
-import type { FleetSnapshot } from '../view/fleet-view.js';
-import { type Need, needOf } from '../view/need.js';
-import type { RunnerView, Unfit } from '../view/runner-view.js';
 import type { DispatcherParts } from './dispatcher.js';
 import { listOf } from './list-of.js';
 import type { Placement } from './placement.js';

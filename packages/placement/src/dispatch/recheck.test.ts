@@ -1,6 +1,6 @@
 import { FakeClock, later, type MonoMs } from '@fnfleet/core';
-import type { RunnerView } from '../view/runner-view.js';
-import { needFor } from '../view/test-view.js';
+import type { RunnerView } from '../fleet/runner-view.js';
+import { needFor } from '../fleet/test-view.js';
 import { Recheck } from './recheck.js';
 
 const NEED = needFor();

@@ -1,6 +1,6 @@
 import { type Clock, type MonoMs, type Timer, TurnoverMap } from '@fnfleet/core';
-import type { Need } from '../view/need.js';
-import type { RunnerView } from '../view/runner-view.js';
+import type { Need } from '../fleet/need.js';
+import type { RunnerView } from '../fleet/runner-view.js';
 
 /** Earlier than this after another look makes no difference, milliseconds. */
 const LEAST_MS = 1;

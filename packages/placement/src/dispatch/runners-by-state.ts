@@ -1,5 +1,5 @@
 import type { Reading } from '@fnfleet/core';
-import type { RunnerState, RunnerView } from '../view/runner-view.js';
+import type { RunnerState, RunnerView } from '../fleet/runner-view.js';
 
 /** One that takes calls, though none that need a new container, counts for itself. */
 type CountedState = RunnerState | 'degraded';

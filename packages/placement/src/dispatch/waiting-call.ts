@@ -1,7 +1,7 @@
 import { Deferred } from '@fnfleet/core';
 import type { OutboundCall } from '@fnfleet/protocol';
-import type { Need } from '../view/need.js';
-import type { RunnerView } from '../view/runner-view.js';
+import type { Need } from '../fleet/need.js';
+import type { RunnerView } from '../fleet/runner-view.js';
 
 /** Why a call does not wait any more. */
 export type WakeUp =

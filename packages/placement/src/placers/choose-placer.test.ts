@@ -2,8 +2,8 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { systemClock } from '@fnfleet/core';
+import { needFor, TestView } from '../fleet/test-view.js';
 import { aCall } from '../test-call.js';
-import { needFor, TestView } from '../view/test-view.js';
 import { choosePlacer } from './choose-placer.js';
 import { warmFirst } from './warm-first.js';
 

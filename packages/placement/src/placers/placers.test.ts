@@ -1,10 +1,10 @@
 import { FakeClock, systemClock } from '@fnfleet/core';
 import { FakeRunner } from '../fake-runner.js';
-import { HEALTH_DEFAULTS } from '../health/health-options.js';
+import { FleetView } from '../fleet/fleet-view.js';
+import { HEALTH_DEFAULTS } from '../fleet/health-options.js';
 import type { Placer } from '../placer.js';
 import type { Runner } from '../runner.js';
 import { aCall } from '../test-call.js';
-import { FleetView } from '../view/fleet-view.js';
 import { consistentHash } from './consistent-hash.js';
 import { fnConsistentHash, fnHash, jump } from './fn-consistent-hash.js';
 import { placers } from './index.js';

@@ -1,9 +1,9 @@
-import { encodeRunnerMessage, NOTHING_REPORTED } from '../codec.js';
-import type { LoadReport } from '../load-report.js';
-import type { RunnerMessage } from '../messages.js';
-import { encodeOrca, INCARNATION_HEADER, LOAD_TRAILER } from '../orca.js';
-import { STARTED_HEADER } from '../start-marker.js';
-import type { StreamEnd } from '../stream.js';
+import type { RunnerMessage } from '../engage/messages.js';
+import { STARTED_HEADER } from '../engage/start-marker.js';
+import type { StreamEnd } from '../engage/stream.js';
+import { encodeRunnerMessage, NOTHING_REPORTED } from '../wire/codec.js';
+import type { LoadReport } from '../wire/load-report.js';
+import { encodeOrca, INCARNATION_HEADER, LOAD_TRAILER } from '../wire/orca.js';
 import { EngageStream } from './client-stream.js';
 import { frameMessage } from './grpc-frames.js';
 import { encodeHeaders } from './hpack/encoder.js';

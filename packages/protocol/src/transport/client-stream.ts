@@ -1,8 +1,8 @@
-import { decodeRunnerMessage, encodeClientMessage } from '../codec.js';
-import type { ClientMessage, StartedMessage } from '../messages.js';
-import { decodeOrca, INCARNATION_HEADER, LOAD_TRAILER } from '../orca.js';
-import { readStartPromise, STARTED_HEADER, type StartPromise } from '../start-marker.js';
-import { type ClientStream, type ClientStreamHandler, GRPC_STATUS, type StreamEnd } from '../stream.js';
+import type { ClientMessage, StartedMessage } from '../engage/messages.js';
+import { readStartPromise, STARTED_HEADER, type StartPromise } from '../engage/start-marker.js';
+import { type ClientStream, type ClientStreamHandler, GRPC_STATUS, type StreamEnd } from '../engage/stream.js';
+import { decodeRunnerMessage, encodeClientMessage } from '../wire/codec.js';
+import { decodeOrca, INCARNATION_HEADER, LOAD_TRAILER } from '../wire/orca.js';
 import { FramedData } from './framed-data.js';
 import { Deframer, frameMessage, type MessageSink, OversizeError } from './grpc-frames.js';
 import { type GrpcStatus, grpcStatusOf, statusOfHttp } from './grpc-status.js';

@@ -1,4 +1,4 @@
-import { encodeClientMessage } from '../codec.js';
+import { encodeClientMessage } from '../wire/codec.js';
 import { FramedData } from './framed-data.js';
 import { frameMessage } from './grpc-frames.js';
 

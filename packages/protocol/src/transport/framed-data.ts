@@ -1,5 +1,5 @@
-import { varintLength, writeVarint } from '../codec.js';
-import type { DataMessage } from '../messages.js';
+import type { DataMessage } from '../engage/messages.js';
+import { varintLength, writeVarint } from '../wire/codec.js';
 import { MESSAGE_HEADER_BYTES } from './grpc-frames.js';
 import type { Payload } from './http2-stream.js';
 

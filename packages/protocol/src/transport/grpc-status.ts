@@ -1,4 +1,4 @@
-import { GRPC_STATUS } from '../stream.js';
+import { GRPC_STATUS } from '../engage/stream.js';
 import type { HeaderList } from './header-list.js';
 
 export interface GrpcStatus {

@@ -1,4 +1,4 @@
-import { LOAD_TRAILER } from '../orca.js';
+import { LOAD_TRAILER } from '../wire/orca.js';
 import { HpackDecoder } from './hpack/decoder.js';
 import { trailers } from './response-heads.js';
 

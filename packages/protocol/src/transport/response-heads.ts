@@ -1,5 +1,5 @@
-import { INCARNATION_HEADER, LOAD_TRAILER } from '../orca.js';
-import { STARTED_HEADER, type StartPromise, startPromiseWord } from '../start-marker.js';
+import { STARTED_HEADER, type StartPromise, startPromiseWord } from '../engage/start-marker.js';
+import { INCARNATION_HEADER, LOAD_TRAILER } from '../wire/orca.js';
 import { encodeMessage } from './grpc-status.js';
 import { encodeField, encodeHeaders, MAX_INTEGER_BYTES, writeInteger } from './hpack/encoder.js';
 

@@ -1,10 +1,10 @@
 import http2 from 'node:http2';
 import net, { type AddressInfo } from 'node:net';
 import { decodeBinaryTrace, FakeClock, type MonoMs, NO_TRACE } from '@fnfleet/core';
-import { encodeRunnerMessage, NOTHING_REPORTED } from '../codec.js';
-import type { RunnerMessage } from '../messages.js';
-import { STARTED_HEADER } from '../start-marker.js';
-import type { StreamEnd, StreamError } from '../stream.js';
+import type { RunnerMessage } from '../engage/messages.js';
+import { STARTED_HEADER } from '../engage/start-marker.js';
+import type { StreamEnd, StreamError } from '../engage/stream.js';
+import { encodeRunnerMessage, NOTHING_REPORTED } from '../wire/codec.js';
 import { frameMessage } from './grpc-frames.js';
 import { RunnerChannel } from './runner-channel.js';
 

@@ -9,10 +9,10 @@ import {
   TRACE_STATE_HEADER,
   traceStateOf,
 } from '@fnfleet/core';
-import type { EngageOptions, Engaging } from '../balancer-session.js';
-import { MAX_MESSAGE_BYTES } from '../messages.js';
-import { ACCEPT_HEADER, ACCEPT_STARTED } from '../start-marker.js';
-import { type ClientStream, type ClientStreamHandler, GRPC_STATUS, StreamError } from '../stream.js';
+import type { EngageOptions, Engaging } from '../engage/balancer-session.js';
+import { MAX_MESSAGE_BYTES } from '../engage/messages.js';
+import { ACCEPT_HEADER, ACCEPT_STARTED } from '../engage/start-marker.js';
+import { type ClientStream, type ClientStreamHandler, GRPC_STATUS, StreamError } from '../engage/stream.js';
 import { EngageStream } from './client-stream.js';
 import { encodeTimeout } from './grpc-status.js';
 import { encodeField, encodeHeaders, isFieldValue } from './hpack/encoder.js';

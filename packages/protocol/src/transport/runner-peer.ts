@@ -1,5 +1,5 @@
 import { TurnoverMap, TurnoverSet } from '@fnfleet/core';
-import type { StartPromise } from '../start-marker.js';
+import type { StartPromise } from '../engage/start-marker.js';
 import type { Connection } from './connection.js';
 import { H2_ERROR } from './wire.js';
 

@@ -7,10 +7,10 @@ import {
   TRACE_STATE_HEADER,
   type TraceContext,
 } from '@fnfleet/core';
-import { decodeClientMessage, encodeRunnerMessage } from '../codec.js';
-import type { RunnerMessage } from '../messages.js';
-import { ACCEPT_HEADER, wantsStart } from '../start-marker.js';
-import type { RunnerStream, RunnerStreamHandler } from '../stream.js';
+import type { RunnerMessage } from '../engage/messages.js';
+import { ACCEPT_HEADER, wantsStart } from '../engage/start-marker.js';
+import type { RunnerStream, RunnerStreamHandler } from '../engage/stream.js';
+import { decodeClientMessage, encodeRunnerMessage } from '../wire/codec.js';
 import type { Connection } from './connection.js';
 import type { DeliveryReceipts } from './delivery-receipts.js';
 import { FramedData } from './framed-data.js';

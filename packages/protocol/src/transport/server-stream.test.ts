@@ -1,9 +1,9 @@
 import { encodeBinaryTrace, hasTrace, type MonoMs, traceStateOf } from '@fnfleet/core';
-import { encodeClientMessage, NOTHING_REPORTED } from '../codec.js';
-import type { RunnerMessage } from '../messages.js';
-import { INCARNATION_HEADER, LOAD_TRAILER } from '../orca.js';
-import { ACCEPT_HEADER, STARTED_HEADER } from '../start-marker.js';
-import type { RunnerStreamHandler } from '../stream.js';
+import type { RunnerMessage } from '../engage/messages.js';
+import { ACCEPT_HEADER, STARTED_HEADER } from '../engage/start-marker.js';
+import type { RunnerStreamHandler } from '../engage/stream.js';
+import { encodeClientMessage, NOTHING_REPORTED } from '../wire/codec.js';
+import { INCARNATION_HEADER, LOAD_TRAILER } from '../wire/orca.js';
 import { DeliveryReceipts } from './delivery-receipts.js';
 import { frameMessage } from './grpc-frames.js';
 import { HpackDecoder } from './hpack/decoder.js';

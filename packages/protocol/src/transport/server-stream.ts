@@ -1,4 +1,4 @@
-import { GRPC_STATUS } from '../stream.js';
+import { GRPC_STATUS } from '../engage/stream.js';
 import type { Connection } from './connection.js';
 import { Deframer, FrameError, frameMessage, type MessageSink, OversizeError } from './grpc-frames.js';
 import type { Http2Stream, Payload, StreamListener, StreamLoss } from './http2-stream.js';

@@ -1,5 +1,5 @@
 import { FakeClock } from '@fnfleet/core';
-import { StreamError } from '../stream.js';
+import { StreamError } from '../engage/stream.js';
 import { frameMessage } from './grpc-frames.js';
 import { encodeHeaders } from './hpack/encoder.js';
 import { RunnerPeer } from './runner-peer.js';

@@ -1,5 +1,5 @@
 import type { Clock, Timer } from '@fnfleet/core';
-import { GRPC_STATUS, StreamError } from '../stream.js';
+import { GRPC_STATUS, StreamError } from '../engage/stream.js';
 import { Deframer, frameMessage, type MessageSink } from './grpc-frames.js';
 import { type GrpcStatus, grpcStatusOf, statusOfHttp } from './grpc-status.js';
 import type { HeaderList } from './header-list.js';

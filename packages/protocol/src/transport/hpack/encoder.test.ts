@@ -1,4 +1,4 @@
-import { LOAD_TRAILER } from '../../orca.js';
+import { LOAD_TRAILER } from '../../wire/orca.js';
 import { EngageHeads, PLAIN_HEAD, trailers } from '../response-heads.js';
 import { HpackDecoder } from './decoder.js';
 import { encodeField, encodeHeaders, isFieldValue } from './encoder.js';

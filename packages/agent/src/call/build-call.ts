@@ -1,0 +1,82 @@
+import { type Call, FnError, MIB, NO_TRACE, type ResponseWriter, slotKey, type WallMs } from '@fnfleet/core';
+import { noLogSink } from '../output/log-sink.js';
+import type { Resources } from '../resources/resource-tracker.js';
+import type { AgentCall, CallTimings } from './agent-call.js';
+import type { CallDraft, CallOption } from './call-options.js';
+
+export type Extensions = Readonly<Record<string, string>>;
+
+/**
+ * Looks at a call before it is accepted, and may change its model. What it returns replaces the call's extensions.
+ * Throwing turns the call away with that error.
+ */
+export type CallOverrider = (model: Call, extensions: Extensions) => Extensions | Promise<Extensions>;
+
+export interface BuildCallDeps {
+  /** Applied after the options of each call, so that they can override them. */
+  readonly agentOptions: readonly CallOption[];
+  readonly overrider: CallOverrider | undefined;
+  readonly isPossible: (need: Resources) => boolean;
+  readonly newId: () => string;
+  readonly createdAt: WallMs;
+  /** What the driver adds to slot keys. */
+  readonly slotKeyExtension: string;
+}
+
+/** What the executing agent tells every function, whatever its configuration says. */
+const FORCED_CONFIG = { FN_LISTENER: 'unix:/tmp/iofs/lsnr.sock', FN_FORMAT: 'http-stream' };
+
+/**
+ * Applies the options in order and completes the call.
+ * @throws FnError `resourceTooBig`; what an option or the overrider threw
+ */
+export async function buildCall(options: readonly CallOption[], deps: BuildCallDeps): Promise<AgentCall> {
+  const draft: CallDraft = { extensions: {}, newId: deps.newId, createdAt: deps.createdAt };
+  for (const option of options) option(draft);
+  for (const option of deps.agentOptions) option(draft);
+
+  const { model, body, networkDisabled = false } = draft;
+  if (model === undefined || body === undefined) throw new Error('no model or request provided for call');
+  const extensions = deps.overrider ? await deps.overrider(model, draft.extensions) : draft.extensions;
+  if (!deps.isPossible(needOf(model))) throw new FnError('resourceTooBig');
+  model.config = { ...model.config, ...FORCED_CONFIG };
+  return {
+    model,
+    body,
+    extensions,
+    response: draft.response ?? DROPPED,
+    logSink: draft.logSink ?? noLogSink,
+    signal: draft.signal ?? NEVER,
+    deadlineAt: draft.deadlineAt,
+    slotKey:
+      draft.slotKey ||
+      slotKey(model, networkDisabled ? `${deps.slotKeyExtension}${NO_NETWORK}` : deps.slotKeyExtension),
+    networkDisabled,
+    beforeStart: draft.beforeStart,
+    trace: draft.trace ?? NO_TRACE,
+    timings: noTimings(),
+  };
+}
+
+/** What a container for the call occupies. The room of its /tmp counts as memory. */
+export function needOf(model: Call): Resources {
+  return { memoryBytes: (model.memoryMb + model.tmpfsMb) * MIB, cpuMillis: model.cpuMillis };
+}
+
+/** In the slot key, so that containers with and without a network are never mixed up. */
+const NO_NETWORK = 'no-network';
+
+const DROPPED: ResponseWriter = { writeHead: () => undefined, write: () => true, onDrain: (callback) => callback() };
+/** Calls that share it add and remove their listeners in turn; there are never more than run at once. */
+const NEVER = new AbortController().signal;
+
+export function noTimings(): CallTimings {
+  return {
+    imagePullWaitNs: 0,
+    containerPrepareNs: 0,
+    containerCreateNs: 0,
+    containerInitNs: 0,
+    schedulerNs: 0,
+    executionNs: 0,
+  };
+}

@@ -1,0 +1,224 @@
+import type { OnReadOpts, Socket } from 'node:net';
+import type { Readable } from 'node:stream';
+import type { Clock } from '@fnfleet/core';
+import type { AgentCall } from '../call/agent-call.js';
+import type { Turns } from '../call/call-clock.js';
+import { type Connect, type Dialling, FunctionDialer } from './function-dialer.js';
+import { type Deadlines, Exchange, type ExchangeLimits } from './function-exchange.js';
+import { LazyTimer } from './lazy-timer.js';
+import { ReplyError, ReplyParser } from './reply-parser.js';
+import { Upload } from './upload.js';
+
+/** FDKs close idle connections after anything from no time to five seconds; this keeps clear of most of them. */
+const IDLE_CLOSE_MS = 900;
+const DEFAULT_HEADER_BYTES = 1024 * 1024;
+/** What one read may bring. */
+const READ_BYTES = 64 * 1024;
+/** A body up to this goes out with its head, in one write. */
+const ONE_WRITE_BYTES = 16 * 1024;
+
+/**
+ * Where every connection reads to. What is read is dealt with before the next read of any connection, and what somebody
+ * keeps is copied: so there need not be one for each.
+ */
+const readBuffer = Buffer.allocUnsafeSlow(READ_BYTES);
+
+/**
+ * The one connection to the function in a container. It is dialled when a call needs it, kept for the next, and closed
+ * after a while of silence. There are never two: many FDKs accept a second one only after the first has gone.
+ *
+ * F1  It carries one exchange at a time, and a request at most once.
+ * F2  Whatever comes that belongs to no exchange closes it: bytes while it is idle, bytes behind an answer.
+ * F3  After an exchange it is kept only if the request has gone out to its end, and the answer has come to its own.
+ * F4  A function may close it whenever no call is under way. Where that is found out before it took a byte of a request, it
+ *     is dialled again, once.
+ */
+export class FunctionConnection {
+  private readonly dialer: FunctionDialer;
+  private readonly parser: ReplyParser;
+  private readonly idleTimer: LazyTimer;
+  private readonly read: OnReadOpts;
+  private dialling: Dialling | undefined;
+  private socket: Socket | undefined;
+  private exchangeNow: Exchange | undefined;
+  private uploading: Upload | undefined;
+  /** The connection was there before the exchange that has it now. */
+  private kept = false;
+  private paused = false;
+  private closed = false;
+
+  constructor(
+    connect: Connect,
+    private readonly limits: ExchangeLimits,
+    private readonly clock: Clock,
+  ) {
+    this.dialer = new FunctionDialer(connect);
+    this.parser = new ReplyParser({ maxHeadBytes: limits.maxHeaderBytes || DEFAULT_HEADER_BYTES });
+    this.idleTimer = new LazyTimer(clock, () => this.drop());
+    this.read = {
+      buffer: readBuffer,
+      callback: (bytes) => {
+        this.onBytes(readBuffer.subarray(0, bytes));
+        return true;
+      },
+    };
+  }
+
+  /** Sends the call. One at a time. */
+  exchange(call: AgentCall, deadlines: Deadlines, turns: Turns): Exchange {
+    const exchange = new Exchange(call, this.limits, this.clock, this, turns);
+    exchange.begin(deadlines);
+    return exchange;
+  }
+
+  /** Breaks the connection. Idempotent. */
+  close(): void {
+    this.closed = true;
+    this.exchangeNow?.onFailed(new Error('the connection is closed'));
+    this.drop();
+    this.idleTimer.stop();
+  }
+
+  /** Calls `onOpen` of the exchange when there is a connection, which may be at once. */
+  open(exchange: Exchange): void {
+    this.exchangeNow = exchange;
+    this.idleTimer.clear();
+    this.kept = this.socket !== undefined;
+    if (this.kept) exchange.onOpen();
+    else this.dial(exchange);
+  }
+
+  private dial(exchange: Exchange): void {
+    if (this.closed) return exchange.onFailed(new Error('the connection is closed'));
+    this.dialling = this.dialer.dial(
+      this.read,
+      (socket) => this.onOpen(socket),
+      (error) => this.onFailed(error),
+    );
+  }
+
+  /**
+   * @param head one character a byte
+   * @returns false when the connection failed before it took a byte; the exchange is called back as after `open`
+   */
+  send(head: string, body: Buffer, exchange: Exchange): boolean {
+    const { socket } = this;
+    if (socket === undefined) {
+      this.onUnsent(new Error('the connection is closed'));
+      return false;
+    }
+    this.parser.begin(exchange);
+    if (body.length === 0) {
+      socket.write(head, 'latin1');
+    } else if (body.length > ONE_WRITE_BYTES) {
+      socket.cork();
+      socket.write(head, 'latin1');
+      socket.write(body);
+      socket.uncork();
+    } else {
+      const whole = Buffer.allocUnsafe(head.length + body.length);
+      whole.write(head, 'latin1');
+      body.copy(whole, head.length);
+      socket.write(whole);
+    }
+    if (socket.errored === null) return true;
+    this.onUnsent(socket.errored);
+    return false;
+  }
+
+  /** The body that comes after the head. */
+  upload(body: Readable, exchange: Exchange): void {
+    if (this.socket !== undefined) this.uploading = new Upload(this.socket, body, exchange);
+  }
+
+  /** The exchange can take no more than what this read has brought. */
+  pause(): void {
+    this.paused = true;
+    this.socket?.pause();
+  }
+
+  /** The exchange can take more. */
+  resume(): void {
+    this.paused = false;
+    this.socket?.resume();
+  }
+
+  /** The exchange is over, also one that was never opened. `complete`: so are its request and its answer. */
+  release(exchange: Exchange, complete: boolean): void {
+    if (this.exchangeNow !== exchange) return;
+    this.exchangeNow = undefined;
+    if (this.paused) this.resume();
+    const sent = this.uploading?.isComplete ?? true;
+    this.uploading?.stop();
+    this.uploading = undefined;
+    if (complete && sent && this.parser.mayGoOn && this.socket !== undefined) this.idleTimer.set(IDLE_CLOSE_MS);
+    else this.drop();
+  }
+
+  private onOpen(socket: Socket): void {
+    this.dialling = undefined;
+    this.socket = socket;
+    socket.once('end', () => this.onEnd(socket));
+    socket.once('error', (error) => this.onGone(socket, error));
+    socket.once('close', () => this.onGone(socket, new ReplyError('early', 'the connection was closed')));
+    this.exchangeNow?.onOpen();
+  }
+
+  private onBytes(bytes: Buffer): void {
+    // F2
+    if (this.exchangeNow === undefined) return this.drop();
+    if (!this.parser.isReading) return this.onUnsent(new Error('the function spoke before it was asked'));
+    try {
+      const taken = this.parser.read(bytes);
+      if (taken < bytes.length) this.drop();
+    } catch (error) {
+      this.onFailed(error as Error);
+    }
+  }
+
+  /** The function will say no more. */
+  private onEnd(socket: Socket): void {
+    if (this.socket !== socket) return;
+    if (!this.parser.isReading) return this.onUnsent(new ReplyError('early', 'the connection was closed'));
+    try {
+      this.parser.end();
+    } catch (error) {
+      this.onFailed(error as Error);
+    }
+    this.drop();
+  }
+
+  private onGone(socket: Socket, error: Error): void {
+    if (this.socket !== socket) return;
+    if (this.parser.isReading) this.onFailed(error);
+    else this.onUnsent(error);
+  }
+
+  /** F4 */
+  private onUnsent(error: Error): void {
+    const exchange = this.exchangeNow;
+    this.drop();
+    if (exchange !== undefined && this.kept) {
+      this.kept = false;
+      this.dial(exchange);
+    } else exchange?.onFailed(error);
+  }
+
+  private onFailed(error: Error): void {
+    const exchange = this.exchangeNow;
+    this.drop();
+    exchange?.onFailed(error);
+  }
+
+  private drop(): void {
+    const { socket, dialling } = this;
+    this.socket = undefined;
+    this.dialling = undefined;
+    this.paused = false;
+    this.parser.stop();
+    this.idleTimer.clear();
+    dialling?.stop();
+    // What goes wrong on the way out concerns nobody.
+    socket?.on('error', () => undefined).destroy();
+  }
+}

@@ -1,0 +1,124 @@
+import { count, FakeClock, MIB, RecordedMetrics, STANDBY_ANNOTATION } from '@fnfleet/core';
+import { pullFails, type ScriptedFunction } from '@fnfleet/drivers';
+import { echo, NOTHING_LEFT, TestAgent } from '../test-kit/test-agent.js';
+
+const metrics = RecordedMetrics.install();
+count('calls', 0);
+
+let test: TestAgent;
+let clock: FakeClock;
+const annotations = { [STANDBY_ANNOTATION]: 2 };
+
+function setUp(functions: Record<string, ScriptedFunction>, memoryMb?: number): void {
+  clock = new FakeClock();
+  test = new TestAgent(functions, { clock, ...(memoryMb && { memoryMb }) });
+}
+
+beforeEach(() => metrics.reset());
+afterEach(async () => {
+  expect(await test.leftovers(metrics)).toEqual(NOTHING_LEFT);
+});
+
+const live = () => test.driver.counters.live;
+const frozen = () => test.driver.containers.filter(({ isPaused }) => isPaused).length;
+async function settle(until: () => boolean): Promise<void> {
+  while (!until()) await clock.advance(0);
+}
+
+it('keeps so many containers started and frozen, past their idle timeout', async () => {
+  setUp({ echo });
+  await test.answer({ annotations, idleTimeoutSeconds: 5 });
+  await settle(() => test.driver.counters.listening === 2);
+  await clock.advance(60_000);
+  expect(live()).toBe(2);
+  expect(frozen()).toBe(2);
+  await Promise.all([1, 2, 3].map(() => test.answer({ annotations, idleTimeoutSeconds: 5 })));
+  await clock.advance(60_000);
+  await settle(() => live() === 2);
+});
+
+it('replaces one that ends', async () => {
+  setUp({ echo });
+  await test.answer({ annotations });
+  await settle(() => test.driver.counters.listening === 2);
+  test.driver.containers[0]?.exit({ exitCode: 1 });
+  await settle(() => test.driver.counters.listening === 3);
+  expect(live()).toBe(2);
+});
+
+it('ends with the hour after the last call', async () => {
+  setUp({ echo });
+  await test.answer({ annotations, idleTimeoutSeconds: 5 });
+  await settle(() => test.driver.counters.listening === 2);
+  await clock.advance(3_590_000);
+  expect(live()).toBe(2);
+  await clock.advance(30_000);
+  await settle(() => live() === 0);
+  expect(clock.pendingTimers).toBe(0);
+});
+
+it('ends for a version of the function when another is in use', async () => {
+  setUp({ echo });
+  await test.answer({ annotations, idleTimeoutSeconds: 5 });
+  await settle(() => test.driver.counters.listening === 2);
+  await test.answer({ annotations: {}, idleTimeoutSeconds: 5 });
+  await clock.advance(10_000);
+  await settle(() => live() === 0);
+});
+
+it('comes back for a version of the function that is in use again', async () => {
+  setUp({ echo });
+  await test.answer({ annotations, idleTimeoutSeconds: 5 });
+  await settle(() => test.driver.counters.listening === 2);
+  await test.answer({ annotations: {}, idleTimeoutSeconds: 5 });
+  await clock.advance(10_000);
+  await settle(() => live() === 0);
+  await test.answer({ annotations, idleTimeoutSeconds: 5 });
+  await clock.advance(10_000);
+  await settle(() => live() === 2);
+  await clock.advance(60_000);
+  expect(live()).toBe(2);
+});
+
+it('gives way to a function that needs the room, and comes back when there is room again', async () => {
+  setUp({ echo, other: echo }, 300);
+  await test.answer({ annotations });
+  await settle(() => test.driver.counters.listening === 2);
+  await test.answer({ image: 'other', idleTimeoutSeconds: 60 });
+  await clock.advance(30_000);
+  expect(test.agent.utilization.memoryUsedBytes).toBe(256 * MIB);
+  expect(test.driver.containers.map(({ spec }) => spec.image).sort()).toEqual(['echo', 'other']);
+  // The other is idle for long enough, and the next retry finds its room. Time must not outrun what containers really take:
+  // the function would be forgotten for want of calls.
+  await clock.advance(30_000);
+  await settle(() => live() === 1);
+  await clock.advance(10_000);
+  await settle(() => test.driver.containers.filter(({ spec }) => spec.image === 'echo').length === 2);
+});
+
+it('Q6: a launch for standby that fails fails no call, and is tried again later', async () => {
+  const functions: Record<string, ScriptedFunction> = { echo };
+  setUp(functions);
+  test.driver.gates.create.hold();
+  const first = await test.invoke({ annotations });
+  await test.driver.gates.create.reached();
+  test.driver.gates.create.release();
+  await first.done;
+  functions.echo = pullFails(new Error('registry is down'));
+  test.driver.containers[0]?.exit({ exitCode: 1 });
+  await clock.advance(25_000);
+  functions.echo = echo;
+  await clock.advance(10_000);
+  await settle(() => live() === 2);
+});
+
+it.each([['2'], [-1], [1.5], [101], [null]])(
+  'an annotation that is no valid number (%j) counts as zero',
+  async (bad) => {
+    setUp({ echo });
+    await test.answer({ annotations: { [STANDBY_ANNOTATION]: bad }, idleTimeoutSeconds: 5 });
+    await clock.advance(5_000);
+    await settle(() => live() === 0);
+    expect(test.driver.counters.created).toBe(1);
+  },
+);

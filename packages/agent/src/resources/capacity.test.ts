@@ -1,0 +1,169 @@
+import { count, FakeClock, later, MIB, RecordedMetrics } from '@fnfleet/core';
+import { withDeadline } from '../call/call-options.js';
+import { echo, HeldFunction, type Invocation, NOTHING_LEFT, outcomeOf, TestAgent } from '../test-kit/test-agent.js';
+
+const metrics = RecordedMetrics.install();
+count('calls', 0);
+
+describe('room for containers', () => {
+  let test: TestAgent;
+  let held: HeldFunction;
+
+  const setUp = (memoryMb: number, nonBlocking: boolean, clock?: FakeClock) => {
+    held = new HeldFunction();
+    test = new TestAgent({ held, echo, other: echo }, { memoryMb, settings: { nonBlocking }, ...(clock && { clock }) });
+  };
+  const several = (number: number, call: Parameters<TestAgent['invoke']>[0]): Promise<Invocation[]> =>
+    Promise.all(Array.from({ length: number }, () => test.invoke(call)));
+
+  beforeEach(() => metrics.reset());
+  afterEach(async () => {
+    expect(await test.leftovers(metrics)).toEqual(NOTHING_LEFT);
+  });
+
+  it('agent-and-docker 42: without room a call gets 503 at once in non-blocking mode', async () => {
+    setUp(280, true);
+    const calls = await several(20, { image: 'held', memoryMb: 50 });
+    await held.arrived(5);
+    for (let i = 0; i < 5; i += 1) held.answer(i);
+    const outcomes = await Promise.all(calls.map(({ done }) => outcomeOf(done)));
+    expect(outcomes.filter((outcome) => outcome === 'ok')).toHaveLength(5);
+    expect(outcomes.filter((outcome) => outcome === 'serverBusy')).toHaveLength(15);
+    expect(metrics.sum('server_busy')).toBe(15);
+  });
+
+  it('agent-and-docker 43: in blocking mode it waits until others have finished', async () => {
+    setUp(280, false);
+    const calls = await several(20, { image: 'held', memoryMb: 50 });
+    for (let i = 0; i < 20; i += 1) {
+      await held.arrived(i + 1);
+      held.answer(i);
+    }
+    await Promise.all(calls.map(({ done }) => done));
+    expect(test.driver.counters.peak).toBe(5);
+  });
+
+  it('agent-and-docker 44: a busy container of another function is left alone', async () => {
+    setUp(160, true);
+    const busy = await test.invoke({ image: 'held', memoryMb: 128 });
+    await held.arrived(1);
+    expect(await test.outcome({ memoryMb: 128 })).toBe('serverBusy');
+    held.answer(0);
+    await busy.done;
+  });
+
+  it.each([true, false])('agent-and-docker 44: an idle one makes room (non-blocking: %s)', async (nonBlocking) => {
+    setUp(160, nonBlocking);
+    await test.answer({ image: 'other', memoryMb: 128 });
+    await test.answer({ memoryMb: 128 });
+    expect(test.driver.counters).toMatchObject({ created: 2, peak: 1 });
+  });
+
+  it('agent-and-docker 44: in blocking mode a call gets the room of a container that becomes idle later', async () => {
+    setUp(160, false);
+    const busy = await test.invoke({ image: 'held', memoryMb: 128 });
+    await held.arrived(1);
+    const waiting = await test.invoke({ memoryMb: 128 });
+    held.answer(0);
+    await Promise.all([busy.done, waiting.done]);
+    expect(test.driver.counters).toMatchObject({ created: 2, peak: 1 });
+  });
+
+  it('agent-and-docker 45: a container that is still starting is not evicted', async () => {
+    setUp(160, true);
+    test.driver.gates.start.hold();
+    const starting = await test.invoke({ image: 'other', memoryMb: 128 });
+    await test.driver.gates.start.reached();
+    expect(await test.outcome({ memoryMb: 128 })).toBe('serverBusy');
+    test.driver.gates.start.release();
+    await starting.done;
+    expect(test.driver.counters.created).toBe(1);
+  });
+
+  it('agent-and-docker 45, 61: a container whose image is being pulled is not evicted', async () => {
+    setUp(160, true);
+    test.driver.gates.pull.hold(({ image }) => image === 'other');
+    const pulling = await test.invoke({ image: 'other', memoryMb: 128 });
+    await test.driver.gates.pull.reached();
+    expect(await test.outcome({ memoryMb: 128 })).toBe('serverBusy');
+    test.driver.gates.pull.release();
+    await pulling.done;
+    expect(test.driver.counters.created).toBe(1);
+  });
+
+  it('agent-and-docker 46: two idle ones go for a need of two, the newest survives', async () => {
+    setUp(300, true);
+    for (const config of [{ N: '1' }, { N: '2' }, { N: '3' }]) await test.answer({ memoryMb: 100, config });
+    await test.answer({ image: 'other', memoryMb: 200 });
+    expect(test.driver.containers.map(({ spec }) => spec.env.N)).toEqual(['3', undefined]);
+  });
+
+  it('agent-and-docker 47: who waits for an eviction gets the room only when the container is gone', async () => {
+    setUp(160, true);
+    await test.answer({ image: 'other', memoryMb: 128 });
+    test.driver.gates.close.hold();
+    const waiting = await test.invoke({ memoryMb: 128 });
+    await test.driver.gates.close.reached();
+    expect(test.agent.utilization.memoryUsedBytes).toBe(128 * MIB);
+    expect(test.driver.counters.created).toBe(1);
+    expect(await test.outcome({ memoryMb: 128, config: { N: 'third' } })).toBe('serverBusy');
+    test.driver.gates.close.release();
+    await waiting.done;
+    expect(test.driver.counters).toMatchObject({ created: 2, peak: 1 });
+  });
+
+  it('agent-and-docker 48: a call that needs nothing always gets a container', async () => {
+    setUp(160, true);
+    const busy = await test.invoke({ image: 'held', memoryMb: 160 });
+    await held.arrived(1);
+    await test.answer({ memoryMb: 0, cpuMillis: 0 });
+    held.answer(0);
+    await busy.done;
+  });
+
+  it('agent-and-docker 50: memory, /tmp and CPU are all charged while the container lives, idle or not', async () => {
+    setUp(1000, true);
+    await test.answer({ memoryMb: 100, tmpfsMb: 20, cpuMillis: 500 });
+    expect(test.agent.utilization).toEqual({
+      memoryUsedBytes: 120 * MIB,
+      memoryTotalBytes: 1000 * MIB,
+      memoryIdleBytes: 120 * MIB,
+      cpuUsedMillis: 500,
+      cpuTotalMillis: 8000,
+    });
+    expect(metrics.sum('util_mem_used')).toBe(120 * MIB);
+    expect(metrics.sum('util_cpu_used')).toBe(500);
+  });
+
+  it('a call whose deadline passes while it waits for room holds nobody up', async () => {
+    const clock = new FakeClock();
+    setUp(200, false, clock);
+    const busy = await test.invoke({ image: 'held', memoryMb: 120 });
+    await held.arrived(1);
+    const big = await test.invoke({ memoryMb: 190, options: [withDeadline(later(clock.now(), 1_000))] });
+    const small = await test.invoke({ image: 'other', memoryMb: 50 });
+    await clock.advance(999);
+    expect(test.driver.counters.created).toBe(1);
+    await clock.advance(1);
+    expect(await outcomeOf(big.done)).toBe('serverBusy');
+    await small.done;
+    held.answer(0);
+    await busy.done;
+  });
+
+  it('Q4: a call that is served elsewhere leaves the queue for room', async () => {
+    setUp(160, false);
+    const first = await test.invoke({ image: 'held', memoryMb: 128 });
+    await held.arrived(1);
+    const second = await test.invoke({ image: 'held', memoryMb: 128 });
+    held.answer(0);
+    await first.done;
+    await held.arrived(2);
+    // Nothing of the second call's launch is left: it would take the room that this call needs.
+    const other = await test.invoke({ memoryMb: 32 });
+    await other.done;
+    held.answer(1);
+    await second.done;
+    expect(test.driver.counters.created).toBe(2);
+  });
+});

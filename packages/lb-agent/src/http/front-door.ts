@@ -1,0 +1,219 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import {
+  type CallTemplate,
+  CancelledError,
+  type Clock,
+  describeError,
+  ERRORS,
+  FnError,
+  IdGenerator,
+  type Logger,
+  PeerError,
+  silentLogger,
+  systemClock,
+  traceFields,
+  withActiveTrace,
+} from '@fnfleet/core';
+import {
+  type AccessGuard,
+  type CorsPolicy,
+  checkDeclaredLength,
+  discardRest,
+  measureRequest,
+  type RequestLabels,
+} from '@fnfleet/http';
+import { fromTemplate, invokeDetached, type LbCallOption, withoutHeader, withTrigger } from '../call/call-options.js';
+import { dryRunAnswer, isDryRun } from '../call/dry-run.js';
+import type { LbCall } from '../call/lb-call.js';
+import type { LBAgent } from '../lb-agent.js';
+import type { FunctionLookup } from '../lookup/function-lookup.js';
+import { HttpResponseWriter } from './http-response-writer.js';
+import { parseTarget, type RequestTarget } from './request-target.js';
+import { invokeHead, triggerHead } from './response-head.js';
+
+const TRIGGER_METHODS: ReadonlySet<string> = new Set('GET POST PUT PATCH HEAD OPTIONS DELETE CONNECT TRACE'.split(' '));
+/** What a client may call its request: it goes into logs, and on to runners. Any other gets a name of ours. */
+const REQUEST_NAME = /^[\x20-\x7e]{1,256}$/;
+/** Templates of the routes; both forms of a trigger's path count as one. */
+const ROUTES = { invoke: '/invoke/:fn_id', trigger: '/t/:app_name' } as const;
+
+export interface FrontDoorOptions {
+  readonly agent: LBAgent;
+  readonly lookup: FunctionLookup;
+  readonly cors: CorsPolicy;
+  /** Decides who may call, and who may know what operators may. */
+  readonly guard: AccessGuard;
+  /** Bytes; 0: no limit. */
+  readonly maxRequestBytes: number;
+  /** Time in which a client must take some of an answer that waits for it, milliseconds. Default 60 000. */
+  readonly clientStallMs?: number;
+  /** Header that names a request; empty: requests have no names. */
+  readonly requestIdHeader?: string;
+  readonly logger?: Logger;
+  readonly clock?: Clock;
+}
+
+/**
+ * The way of a call from an HTTP request to its answer.
+ *
+ * F1  One AbortController a call. The client's leaving aborts it, but for a detached call: that ends with a client who leaves
+ *     before its body is complete, and with nobody later.
+ * F2  Every way out answers the client, or breaks its connection, and lets go of its request.
+ * F3  Whoever is to blame is on the metrics; the platform's own failures are in the log with their cause.
+ */
+export class FrontDoor {
+  private readonly log: Logger;
+  private readonly clock: Clock;
+  private readonly ids = new IdGenerator();
+  private readonly requestIdHeader: string;
+
+  constructor(private readonly options: FrontDoorOptions) {
+    this.log = options.logger ?? silentLogger;
+    this.clock = options.clock ?? systemClock;
+    this.requestIdHeader = (options.requestIdHeader ?? '').toLowerCase();
+  }
+
+  /** Straight from the HTTP server, for requests that no middleware has seen. False: not an invocation. */
+  serve(req: IncomingMessage, res: ServerResponse): boolean {
+    const target = this.targetOf(req);
+    if (target === undefined) return false;
+    const labels = measureRequest(req, res);
+    if (!this.options.cors(req, res)) void this.invoke(target, req, res, labels);
+    return true;
+  }
+
+  /** For requests that came through a node's Express app, which has seen to CORS and measures them. */
+  serveMeasured(req: IncomingMessage, res: ServerResponse, labels: RequestLabels): boolean {
+    const target = this.targetOf(req);
+    if (target === undefined) return false;
+    void this.invoke(target, req, res, labels);
+    return true;
+  }
+
+  private targetOf(req: IncomingMessage): RequestTarget | undefined {
+    const target = parseTarget(req.url ?? '');
+    return target?.kind === 'invoke' && req.method !== 'POST' ? undefined : target;
+  }
+
+  /** F2. Never rejects: what goes wrong while an error is reported or answered can only break the connection. */
+  private async invoke(
+    target: RequestTarget,
+    req: IncomingMessage,
+    res: ServerResponse,
+    labels: RequestLabels,
+  ): Promise<void> {
+    labels.route = ROUTES[target.kind];
+    const controller = new AbortController();
+    const head = target.kind === 'trigger' ? triggerHead : invokeHead;
+    const writer = new HttpResponseWriter(res, head, this.clock, this.options.clientStallMs);
+    const onLeft = () => controller.abort(new CancelledError());
+    labels.onLeft = onLeft;
+    const explained = req.headers['fn-explain'] === '1';
+    let call: LbCall | undefined;
+    try {
+      this.options.guard.check(req, 'caller');
+      checkDeclaredLength(req, this.options.maxRequestBytes);
+      const known = target.kind === 'invoke' ? this.options.lookup.known?.(target.fnId) : undefined;
+      const options =
+        known !== undefined
+          ? this.invokeOptions(known, req)
+          : await withActiveTrace(labels.trace, () => this.describe(target, req, controller.signal));
+      options.push((draft) => {
+        draft.trace = labels.trace;
+        draft.response = writer;
+        draft.controller = controller;
+        draft.requestId = this.requestId(req);
+        draft.explained = explained;
+      });
+      call = await this.options.agent.getCall(...options);
+      if (target.kind === 'invoke' && isDryRun(req)) {
+        await this.foresee(call, req, writer);
+        labels.blame = 'user';
+        return;
+      }
+      writer.callId = call.model.id;
+      if (explained) {
+        const forOperator = this.options.guard.isOperator(req);
+        const explain = () => call?.explain(forOperator) ?? '';
+        writer.explain = explain;
+      }
+      // F1
+      if (call.model.type === 'detached') labels.onLeft = undefined;
+      await this.options.agent.submit(call);
+      labels.blame = 'user';
+      writer.finish();
+    } catch (error) {
+      try {
+        labels.blame = describeError(error).blame === 'function' ? 'user' : 'service';
+        writer.fail(error);
+        // A call lets go of its request itself.
+        if (call === undefined) discardRest(req);
+        this.report(error, target, writer.callId, labels);
+      } catch (trouble) {
+        res.destroy();
+        this.log.error('a call could not be answered', { kind: target.kind, error: describeError(trouble).message });
+      }
+    }
+  }
+
+  /** The answer to a dry run. There is no call, so it has no id. */
+  private async foresee(call: LbCall, req: IncomingMessage, writer: HttpResponseWriter): Promise<void> {
+    const { agent, lookup, guard } = this.options;
+    const outlook = await agent.foresee(call);
+    const { fn } = await lookup.byId(call.model.fnId, call.signal);
+    writer.writeHead(200, [['Content-Type', 'application/json; charset=utf-8']]);
+    writer.write(Buffer.from(dryRunAnswer(call, fn.name, outlook, guard.isOperator(req))));
+    writer.finish();
+  }
+
+  /** Finds what the request names. */
+  private async describe(target: RequestTarget, req: IncomingMessage, signal: AbortSignal): Promise<LbCallOption[]> {
+    const { lookup } = this.options;
+    if (target.kind === 'invoke') return this.invokeOptions(await lookup.byId(target.fnId, signal), req);
+    if (!TRIGGER_METHODS.has(req.method ?? '')) {
+      throw new FnError('methodNotAllowed', { params: { method: req.method ?? '', path: pathOf(target) } });
+    }
+    const { template, triggerId } = await lookup.byTrigger(target.appName, target.source, signal);
+    return [...this.callOptions(template, req), withTrigger(triggerId)];
+  }
+
+  private invokeOptions(template: CallTemplate, req: IncomingMessage): LbCallOption[] {
+    const options = this.callOptions(template, req);
+    // The value is case-sensitive; any other means an ordinary call.
+    if (req.headers['fn-invoke-type'] === 'detached') options.push(invokeDetached());
+    return options;
+  }
+
+  private callOptions(template: CallTemplate, req: IncomingMessage): LbCallOption[] {
+    const call = fromTemplate(template, req);
+    // An operator who shows the token with a call does not give it to the function.
+    return this.options.guard.showsToken(req) ? [call, withoutHeader('Authorization')] : [call];
+  }
+
+  private requestId(req: IncomingMessage): string | undefined {
+    if (this.requestIdHeader === '') return undefined;
+    const given = req.headers[this.requestIdHeader];
+    const name = Array.isArray(given) ? given[0] : given;
+    return name !== undefined && REQUEST_NAME.test(name) ? name : this.ids.next();
+  }
+
+  private report(error: unknown, target: RequestTarget, callId: string, { trace }: RequestLabels): void {
+    const { status, blame, message } = describeError(error);
+    if (blame !== 'platform' || message === ERRORS.serverBusy.text || isPulling(error)) {
+      if (this.log.debugEnabled) this.log.debug('call not served', { callId, status, answer: message, error });
+      return;
+    }
+    const ids = { callId: callId || undefined, ...traceFields(trace) };
+    this.log.error('call failed', { ...ids, ...target, status, answer: message, error });
+  }
+}
+
+/** Here, or on a runner that has said so. */
+function isPulling(error: unknown): boolean {
+  if (error instanceof PeerError) return error.retryAfterSeconds !== undefined;
+  return error instanceof FnError && error.code === 'imagePulling';
+}
+
+function pathOf(target: RequestTarget & { kind: 'trigger' }): string {
+  return `/t/${target.appName}${target.source}`;
+}

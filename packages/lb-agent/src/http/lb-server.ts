@@ -1,0 +1,287 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import {
+  type Clock,
+  type DrainResult,
+  FnError,
+  type Logger,
+  later,
+  MIB,
+  Once,
+  type Registry,
+  type Service,
+  silentLogger,
+  systemClock,
+  type TlsIdentity,
+} from '@fnfleet/core';
+import {
+  type AccessGuard,
+  createNodeApp,
+  type HttpAddress,
+  HttpService,
+  type HttpSettings,
+  type NodeAppOptions,
+  newCorsPolicy,
+  openGuard,
+  type RequestLabels,
+  type Route,
+} from '@fnfleet/http';
+import {
+  choosePlacer,
+  type GrpcRunnerOptions,
+  newGrpcRunner,
+  newRunnerPool,
+  type Placer,
+  type PoolFactory,
+  type Runner,
+  type RunnerPool,
+  warmFirst,
+} from '@fnfleet/placement';
+import type { AboutPull } from '@fnfleet/protocol';
+import type { CallPlacement } from '../call/call-placement.js';
+import { TraceFile } from '../call/trace-file.js';
+import { explainRoute } from '../explain/explain-route.js';
+import { type LBAgent, type LBAgentOptions, newLBAgent, newPlacingAgent } from '../lb-agent.js';
+import { type FunctionLookup, newApiLookup } from '../lookup/function-lookup.js';
+import { cordonRoutes } from '../operations/cordon-routes.js';
+import { fleetRoute } from '../operations/fleet-route.js';
+import { type LbOperations, operationsOf } from '../operations/operations.js';
+import { pullsOfRunners, pullsRoute } from '../operations/pulls-route.js';
+import { runnerDrainRoutes } from '../operations/runner-drain.js';
+import { RunnerLogs } from '../operations/runner-logs.js';
+import { ReplayBudget } from '../replay/replay-budget.js';
+import type { LbSettings } from '../settings.js';
+import type { LbCallListener } from './call-listener.js';
+import { FrontDoor } from './front-door.js';
+
+/** What a runner is made with. */
+export type RunnerOptions = Pick<GrpcRunnerOptions, 'logger' | 'tls' | 'silenceMs'>;
+
+export interface LbServerOptions {
+  /** What is not given has its default. */
+  readonly settings?: Partial<LbSettings & HttpSettings>;
+  readonly host: string;
+  /** 0 takes a free port; `address` tells which. */
+  readonly port: number;
+  /** Makes the runner for an address of the pool that the settings describe; one reached over gRPC unless given. */
+  readonly createRunner?: (address: string, options: RunnerOptions) => Runner;
+  /** Each of these replaces what the settings describe. The server closes them. */
+  readonly pool?: RunnerPool;
+  /** What `settings.runnerPool` can select; the kinds that come with the product unless given. */
+  readonly pools?: Registry<PoolFactory>;
+  readonly placer?: Placer;
+  readonly lookup?: FunctionLookup;
+  /** With `tls`: take an api node that speaks plain text. */
+  readonly allowInsecureApi?: boolean;
+  /** What the api node wants to see, if it asks for the operator token. */
+  readonly apiToken?: string;
+  /** Where calls go, in place of a pool and a placer. */
+  readonly placement?: CallPlacement;
+  /** Served beside the invocations. */
+  readonly routes?: readonly Route[];
+  /** The images that are being pulled for its calls; its runners are asked unless given. */
+  readonly imagePulls?: () => Promise<readonly AboutPull[]>;
+  readonly callOverrider?: LBAgentOptions['callOverrider'];
+  readonly callOptions?: LBAgentOptions['callOptions'];
+  readonly callListeners?: readonly LbCallListener[];
+  /** Run around every request, invocations included; without any, invocations bypass Express. */
+  readonly middleware?: NodeAppOptions['middleware'];
+  readonly metrics?: NodeAppOptions['metrics'];
+  /** Answers `GET /readyz`. */
+  readonly readiness?: NodeAppOptions['readiness'];
+  /** Who it is, to its clients, to the api node and to runners. Plain text unless given. */
+  readonly tls?: TlsIdentity;
+  /** Decides who is answered; everybody but web pages from elsewhere unless given. */
+  readonly guard?: AccessGuard;
+  /** Where several processes are one balancer: takes the operations of this one, gives those of all. */
+  readonly joinGroup?: (own: LbOperations) => LbOperations;
+  readonly logger?: Logger;
+  readonly clock?: Clock;
+}
+
+export interface LbServer extends Service {
+  /** Where the port is; defined from `ready` on. */
+  readonly address: HttpAddress;
+  readonly agent: LBAgent;
+}
+
+/**
+ * A load balancer: an HTTP port, function lookup, and an agent that places calls.
+ * @throws SettingsError when the settings describe none
+ */
+export function newLbServer(options: LbServerOptions): LbServer {
+  return new ComposedLbServer(options);
+}
+
+class ComposedLbServer implements LbServer {
+  readonly ready: Promise<void>;
+  readonly agent: LBAgent;
+  private readonly lookup: FunctionLookup;
+  private readonly http: HttpService;
+  private readonly clock: Clock;
+  private readonly logs: RunnerLogs;
+  private readonly trace: TraceFile | undefined;
+  private draining: Promise<DrainResult> | undefined;
+  private readonly closing = new Once(() => this.shut());
+
+  constructor(options: LbServerOptions) {
+    const { settings = {}, logger = silentLogger, clock = systemClock } = options;
+    this.clock = clock;
+    this.lookup =
+      options.lookup ??
+      newApiLookup(
+        settings.runnerApiUrl ?? '',
+        {
+          clock,
+          token: options.apiToken,
+          tls: options.tls,
+          allowInsecure: options.allowInsecureApi,
+        },
+        settings.lookupTtlMs,
+      );
+    this.agent = newAgent(options, {
+      timing: settings,
+      health: settings,
+      queueLimits: { maxCalls: settings.queueMaxCalls ?? 10_000, maxBytes: settings.queueMaxBytes ?? 256 * MIB },
+      executionHeadroomMs: settings.executionHeadroomMs,
+      completeBodyBytes: settings.completeBodyBytes,
+      replayBufferBytes: settings.replayBufferBytes,
+      explainCalls: settings.explainCalls,
+      replayBudget: new ReplayBudget({
+        memoryBytes: settings.replayMemoryBytes ?? 256 * MIB,
+        diskBytes: settings.replayDiskBytes ?? 4096 * MIB,
+        directory: settings.replaySpillDir,
+        clock,
+        logger,
+      }),
+      maxRequestBytes: settings.maxRequestBytes,
+      callOverrider: options.callOverrider,
+      callOptions: options.callOptions,
+      logger,
+      clock,
+    });
+    for (const listener of options.callListeners ?? []) this.agent.addCallListener(listener);
+    if (settings.traceFile) {
+      this.trace = new TraceFile(settings.traceFile, clock, logger);
+      this.agent.addCallListener(this.trace);
+    }
+    this.logs = new RunnerLogs({ tls: runnerTls(options) });
+    this.http = new HttpService({
+      handler: requestHandler(this.agent, this.lookup, this.logs, options),
+      host: options.host,
+      port: options.port,
+      sharesPort: options.joinGroup !== undefined,
+      limits: settings,
+      tls: options.tls,
+      logger,
+      clock,
+    });
+    this.ready = this.http.ready;
+  }
+
+  get address(): HttpAddress {
+    return this.http.address;
+  }
+
+  /** Calls that are already answered, the detached ones, get what is left of the grace. */
+  drain({ graceMs }: { graceMs: number }): Promise<DrainResult> {
+    this.draining ??= this.drainOnce(graceMs);
+    return this.draining;
+  }
+
+  close(): Promise<void> {
+    return this.closing.call();
+  }
+
+  private async drainOnce(graceMs: number): Promise<DrainResult> {
+    const until = later(this.clock.now(), graceMs);
+    this.logs.end();
+    const http = await this.http.drain({ graceMs });
+    const calls = await this.agent.drain({ graceMs: Math.max(0, until - this.clock.now()) });
+    await this.close();
+    return http === 'drained' && calls === 'drained' ? 'drained' : 'expired';
+  }
+
+  private async shut(): Promise<void> {
+    this.logs.end();
+    await this.http.close();
+    await this.agent.close();
+    await this.lookup.close();
+    await this.trace?.close();
+  }
+}
+
+function newAgent(options: LbServerOptions, agentOptions: LBAgentOptions): LBAgent {
+  const { settings = {}, clock = systemClock } = options;
+  if (options.placement !== undefined) return newPlacingAgent(options.placement, agentOptions);
+  const placer =
+    options.placer ?? choosePlacer(settings.placer ?? warmFirst.name).create({ random: Math.random, clock });
+  return newLBAgent(options.pool ?? configuredPool(options), placer, agentOptions);
+}
+
+function runnerTls({ settings = {}, tls: identity }: LbServerOptions): RunnerOptions['tls'] {
+  return identity && { identity, runnerName: settings.tlsRunnerName };
+}
+
+function configuredPool(options: LbServerOptions): RunnerPool {
+  const { settings = {}, createRunner = newGrpcRunner, pools, logger, clock } = options;
+  const tls = runnerTls(options);
+  return newRunnerPool({
+    settings,
+    createRunner: (address) => createRunner(address, { logger, tls, silenceMs: settings.silenceMs }),
+    pools,
+    logger,
+    clock,
+  });
+}
+
+function requestHandler(
+  agent: LBAgent,
+  lookup: FunctionLookup,
+  logs: RunnerLogs,
+  options: LbServerOptions,
+): (req: IncomingMessage, res: ServerResponse) => void {
+  const { settings = {}, routes = [], middleware = [], metrics, readiness, logger, clock } = options;
+  const { guard = openGuard(settings) } = options;
+  const own = operationsOf(agent);
+  const operations = options.joinGroup?.(own) ?? own;
+  const imagePulls = options.imagePulls ?? (() => pullsOfRunners(operations));
+  const door = new FrontDoor({
+    agent,
+    lookup,
+    cors: newCorsPolicy(settings.corsOrigins ?? [], settings.corsHeaders ?? []),
+    guard,
+    maxRequestBytes: settings.maxRequestBytes ?? 0,
+    clientStallMs: settings.clientStallMs,
+    requestIdHeader: settings.requestIdHeader,
+    logger,
+    clock,
+  });
+  const app = createNodeApp({
+    routes: [
+      // The front door takes every well-formed invocation; this route explains what is wrong with the others.
+      { method: 'POST', path: '/invoke/:fn_id', handle: () => Promise.reject(new FnError('fnNotFound')) },
+      explainRoute(operations),
+      fleetRoute(operations, lookup),
+      ...cordonRoutes(operations),
+      logs.route(operations),
+      ...runnerDrainRoutes(operations, { tls: runnerTls(options), token: options.apiToken }),
+      pullsRoute(imagePulls),
+      ...routes,
+    ],
+    settings,
+    middleware: [
+      ...middleware,
+      (req, res, next) => {
+        if (!door.serveMeasured(req, res, res.locals.labels as RequestLabels)) next();
+      },
+    ],
+    metrics,
+    readiness,
+    guard,
+    logger,
+  });
+  if (middleware.length > 0) return app;
+  return (req, res) => {
+    if (!door.serve(req, res)) app(req, res);
+  };
+}

@@ -1,0 +1,71 @@
+import { systemClock, VERSION } from '@fnfleet/core';
+import { type Route, sendJson } from '@fnfleet/http';
+import type { RunnerStatusLine } from '@fnfleet/placement';
+import { loadJson } from '@fnfleet/protocol';
+import type { FunctionLookup } from '../lookup/function-lookup.js';
+import type { LbOperations } from './operations.js';
+
+/** How long runners may take that are asked before the answer, milliseconds. */
+const ASK_MS = 1_000;
+/** And the API node: less than whoever asks waits for us. */
+const ASK_API_MS = 3_000;
+
+/** Tells what this balancer sees of its runners and of its API node; with `?ask=1` it asks them first. */
+export function fleetRoute(operations: Pick<LbOperations, 'fleet'>, lookup: Pick<FunctionLookup, 'apiNode'>): Route {
+  return {
+    method: 'GET',
+    path: '/fleet',
+    access: 'operator',
+    async handle(req, res) {
+      const ask = req.query.ask === '1';
+      const [fleet, api] = await Promise.all([
+        operations.fleet(ask ? ASK_MS : 0),
+        ask ? lookup.apiNode?.(ASK_API_MS) : undefined,
+      ]);
+      const self = { version: VERSION, now_ms: systemClock.wallNow(), api };
+      if (fleet === undefined) return sendJson(res, 200, { ...self, runners: [] });
+      sendJson(res, 200, {
+        ...self,
+        waiting: fleet.waiting,
+        in_flight: fleet.inFlight,
+        pool: fleet.pool && {
+          kind: fleet.pool.kind,
+          source: fleet.pool.source,
+          list_age_ms: fleet.pool.listAgeMs,
+          changed_age_ms: fleet.pool.changedAgeMs,
+          failing: fleet.pool.failing,
+          last_failure: fleet.pool.lastFailure && {
+            reason: fleet.pool.lastFailure.reason,
+            age_ms: fleet.pool.lastFailure.ageMs,
+          },
+          leaving: fleet.pool.leaving,
+          refused: fleet.pool.refused,
+        },
+        cordons: fleet.cordons,
+        troubles: fleet.troubles,
+        runners: fleet.runners.map(runnerJson),
+      });
+    },
+  };
+}
+
+function runnerJson({ address, state, reason, cordoned, load, introduction, ...line }: RunnerStatusLine): object {
+  const about = introduction?.about;
+  return {
+    address,
+    state,
+    reason,
+    cordoned,
+    in_flight: line.inFlight,
+    weight: line.weight,
+    warm_functions: line.warmFunctions,
+    name: about?.name,
+    version: about?.version,
+    http_port: about?.httpPort,
+    hot_functions: about?.hotFunctions,
+    hot_containers: about?.hotContainers,
+    clock_skew_ms: introduction?.clockSkewMs,
+    clock_uncertainty_ms: introduction?.uncertaintyMs,
+    load: load && loadJson(load),
+  };
+}

@@ -1,0 +1,297 @@
+import { CancelledError, later } from '@fnfleet/core';
+import { type AttemptBlame, type AttemptOutcome, GRPC_STATUS, NOTHING_CHECKED, StreamError } from '@fnfleet/protocol';
+import type { Runner } from '../runner.js';
+import { Prober } from './prober.js';
+import { BUSY, FINISHED, needFor, TestView } from './test-view.js';
+
+const failed = (blame: AttemptBlame): AttemptOutcome => ({ kind: 'failed', blame, error: new Error('broke') });
+const BROKEN = failed('runner');
+
+function repeat(times: number, action: () => void): void {
+  for (let i = 0; i < times; i += 1) action();
+}
+
+describe('a runner that keeps failing', () => {
+  it('is taken out after five failures in a row, and comes back on probation', async () => {
+    const view = new TestView(10);
+    repeat(4, () => view.call(0, BROKEN));
+    view.call(0, FINISHED);
+    repeat(4, () => view.call(0, BROKEN));
+    expect(view.at(0).unfitFor(needFor())).toBeUndefined();
+    view.call(0, BROKEN);
+    expect(view.at(0).unfitFor(needFor())).toBe('ejected');
+
+    await view.clock.advance(10_000);
+    expect(view.at(0).unfitFor(needFor())).toBeUndefined();
+    view.call(0, BROKEN);
+    await view.clock.advance(10_000);
+    expect(view.at(0).unfitFor(needFor())).toBe('ejected');
+    await view.clock.advance(10_000);
+    expect(view.at(0).unfitFor(needFor())).toBeUndefined();
+  });
+
+  it.each<[string, AttemptOutcome]>([
+    ['being full', BUSY],
+    ['a function that fails', failed('function')],
+    ['a caller who leaves, or asks for what there is not', failed('caller')],
+    ['a call that runs out of time', failed('balancer')],
+  ])('%s is not the runner failing', (_, outcome) => {
+    const view = new TestView(10);
+    repeat(50, () => view.call(0, outcome, `fn${Math.random()}`));
+    expect(view.at(0).isEjected).toBe(false);
+  });
+
+  it('a caller who leaves between two failures of the runner does not make it well', () => {
+    const view = new TestView(10);
+    repeat(5, () => {
+      view.call(0, failed('caller'));
+      view.call(0, BROKEN);
+    });
+    expect(view.at(0).isEjected).toBe(true);
+  });
+
+  it('no more than three of ten are taken out, and never the last', () => {
+    const ten = new TestView(10);
+    for (let i = 0; i < 10; i += 1) repeat(5, () => ten.call(i, BROKEN));
+    expect(ten.views.filter(({ isEjected }) => isEjected)).toHaveLength(3);
+
+    const one = new TestView(1);
+    repeat(20, () => one.call(0, BROKEN));
+    expect(one.at(0).isEjected).toBe(false);
+  });
+
+  it('with most of the fleet ill, those that were taken out get calls again', async () => {
+    const view = new TestView(10);
+    repeat(5, () => view.call(0, BROKEN));
+    expect(view.at(0).unfitFor(needFor())).toBe('ejected');
+    for (let i = 1; i < 6; i += 1) view.at(i).isNotThere(new Error('gone'));
+    await view.clock.advance(1);
+    for (let i = 1; i < 6; i += 1) repeat(3, () => view.at(i).isNotThere(new Error('gone')));
+    await view.clock.advance(100);
+    expect(view.at(0).unfitFor(needFor())).toBeUndefined();
+  });
+
+  it('FN_EJECT_FAILURES=0 takes nobody out', () => {
+    const view = new TestView(10, { ejectFailures: 0 });
+    repeat(50, () => view.call(0, BROKEN));
+    expect(view.at(0).isEjected).toBe(false);
+  });
+});
+
+describe('probes', () => {
+  function probing(view: TestView): Prober {
+    const prober = new Prober(view.clock, 5000, () => view.views);
+    prober.begin();
+    return prober;
+  }
+
+  it('end with the balancer: what is asked is given up, and nobody else is asked', async () => {
+    const view = new TestView(20);
+    let asked = 0;
+    for (const runner of view.runners as readonly Runner[]) {
+      runner.status = (signal) => {
+        asked += 1;
+        return new Promise((_, reject) => signal?.addEventListener('abort', () => reject(signal.reason)));
+      };
+    }
+    const prober = probing(view);
+    const all = prober.askAll(1_000);
+    expect(asked).toBe(16);
+    prober.close();
+    await view.clock.advance(1_000);
+    await all;
+    prober.begin();
+    expect([asked, view.clock.pendingTimers]).toEqual([16, 0]);
+  });
+
+  it('ask those that have told nothing lately', async () => {
+    const view = new TestView(2);
+    const asked: string[] = [];
+    for (const runner of view.runners) {
+      runner.status = async () => {
+        asked.push(runner.address);
+        return NOTHING_CHECKED;
+      };
+    }
+    const prober = probing(view);
+    await view.clock.advance(4000);
+    expect(asked).toEqual(['r0', 'r1']);
+    view.tell(0, {});
+    await view.clock.advance(1500);
+    expect(asked.slice(2)).toEqual(['r1']);
+    await view.clock.advance(3500);
+    expect(asked.slice(3)).toEqual(['r0']);
+    prober.close();
+    expect(view.clock.pendingTimers).toBe(0);
+  });
+
+  it('ask everybody at once for who wants to know, and wait no longer than that', async () => {
+    const view = new TestView(3);
+    const [quick, slow, gone] = view.runners;
+    const asked: string[] = [];
+    if (quick && slow && gone) {
+      quick.status = async () => {
+        asked.push('quick');
+        return NOTHING_CHECKED;
+      };
+      slow.status = (signal?: AbortSignal) =>
+        new Promise<never>((_, reject) => signal?.addEventListener('abort', () => reject(new CancelledError())));
+      gone.status = () => Promise.reject(new StreamError(GRPC_STATUS.UNAVAILABLE, 'ECONNREFUSED', true));
+    }
+    const prober = probing(view);
+    let over = false;
+    void prober.askAll(1000).then(() => {
+      over = true;
+    });
+    await view.clock.advance(0);
+    expect([asked, view.at(2).state, over]).toEqual([['quick'], 'unreachable', false]);
+    await view.clock.advance(1000);
+    expect(over).toBe(true);
+    prober.close();
+    expect(view.clock.pendingTimers).toBe(0);
+  });
+
+  it('find out who has gone and who is back', async () => {
+    const view = new TestView(1);
+    const [runner] = view.runners;
+    let there = false;
+    if (runner) {
+      runner.status = async () => {
+        if (!there) throw new StreamError(GRPC_STATUS.UNAVAILABLE, 'ECONNREFUSED', true);
+        return NOTHING_CHECKED;
+      };
+    }
+    const prober = new Prober(view.clock, 10, () => view.views);
+    prober.round();
+    await view.clock.advance(0);
+    expect(view.at(0).unfitFor(needFor())).toBe('unreachable');
+    there = true;
+    view.rooms.length = 0;
+    await view.clock.advance(11);
+    prober.round();
+    await view.clock.advance(0);
+    expect(view.at(0).unfitFor(needFor())).toBeUndefined();
+    expect(view.rooms).toEqual(['r0']);
+    prober.close();
+  });
+
+  it.each([
+    ['takes too long', GRPC_STATUS.DEADLINE_EXCEEDED],
+    ['is refused by the runner', GRPC_STATUS.UNAVAILABLE],
+    ['is reset, as by ENHANCE_YOUR_CALM', GRPC_STATUS.RESOURCE_EXHAUSTED],
+    ['is not served', GRPC_STATUS.UNIMPLEMENTED],
+  ])('a status that %s takes no runner out, and is asked for again in its turn', async (_, code) => {
+    const view = new TestView(1);
+    const [runner] = view.runners;
+    let asked = 0;
+    if (runner) {
+      runner.status = async () => {
+        asked += 1;
+        throw new StreamError(code, 'no status');
+      };
+    }
+    const prober = probing(view);
+    for (let s = 0; s < 20; s += 1) {
+      view.call(0, FINISHED);
+      expect(view.at(0).unfitFor(needFor())).toBeUndefined();
+      expect(view.at(0).state).toBe('ok');
+      await view.clock.advance(1000);
+    }
+    expect(asked).toBe(4);
+    prober.close();
+    expect(view.clock.pendingTimers).toBe(0);
+  });
+
+  it('a runner that answered a call while its probe did not get through is there', async () => {
+    const view = new TestView(1);
+    const [runner] = view.runners;
+    let fail: (error: Error) => void = () => undefined;
+    if (runner) runner.status = () => new Promise<never>((_, reject) => (fail = reject));
+    const prober = new Prober(view.clock, 5000, () => view.views);
+    prober.round();
+    await view.clock.advance(10);
+    view.call(0, BUSY, 'fn2');
+    fail(new StreamError(GRPC_STATUS.UNAVAILABLE, 'no connection', true));
+    await view.clock.advance(0);
+    expect(view.at(0).state).toBe('ok');
+    await view.clock.advance(5000);
+    prober.round();
+    fail(new StreamError(GRPC_STATUS.UNAVAILABLE, 'no connection', true));
+    await view.clock.advance(0);
+    expect(view.at(0).state).toBe('unreachable');
+    prober.close();
+  });
+
+  it('a status that fails says nothing about the runner being there; those on their way end with the prober', async () => {
+    const view = new TestView(2);
+    const [slow, ill] = view.runners;
+    let aborted = false;
+    if (slow && ill) {
+      slow.status = (signal?: AbortSignal) =>
+        new Promise<never>((_, reject) =>
+          signal?.addEventListener('abort', () => {
+            aborted = true;
+            reject(new CancelledError());
+          }),
+        );
+      ill.status = () => Promise.reject(new StreamError(GRPC_STATUS.DEADLINE_EXCEEDED, 'too slow'));
+    }
+    const prober = new Prober(view.clock, 10, () => view.views);
+    prober.round();
+    await view.clock.advance(0);
+    expect(view.at(1).unfitFor(needFor())).toBeUndefined();
+    prober.close();
+    expect(aborted).toBe(true);
+    expect(view.at(0).unfitFor(needFor())).toBeUndefined();
+  });
+
+  it('learn who a runner is and how far its clock is off, also of one that tells its load all the time', async () => {
+    const view = new TestView(1);
+    const [runner] = view.runners;
+    let answers = 0;
+    if (runner) {
+      runner.status = async () => {
+        answers += 1;
+        await view.clock.sleep(200);
+        const about = {
+          name: 'box',
+          version: '1',
+          nowMs: later(view.clock.wallNow(), 900),
+          hotFunctions: 0,
+          hotContainers: 0,
+          pulls: [],
+        };
+        return { ...NOTHING_CHECKED, load: view.at(0).load, about: { ...about, httpPort: 8080 } };
+      };
+    }
+    const prober = probing(view);
+    prober.round();
+    await view.clock.advance(200);
+    expect(view.at(0).introduction).toMatchObject({ about: { name: 'box' }, clockSkewMs: 1000, uncertaintyMs: 100 });
+    for (let s = 0; s < 11; s += 1) {
+      view.tell(0, {});
+      await view.clock.advance(1000);
+    }
+    expect(answers).toBe(2);
+    view.tell(0, { incarnation: 'another' });
+    expect(view.at(0).introduction).toBeUndefined();
+    prober.round();
+    await view.clock.advance(200);
+    expect(answers).toBe(3);
+    prober.close();
+  });
+
+  it('notice that a runner of Fn has taken the place of one of ours', async () => {
+    const view = new TestView(1);
+    view.tell(0, { draining: true });
+    expect(view.at(0).state).toBe('draining');
+    await view.clock.advance(10_000);
+    expect(view.at(0).state).toBe('draining');
+    const prober = probing(view);
+    prober.round();
+    await view.clock.advance(0);
+    expect(view.at(0).state).toBe('ok');
+    expect(view.at(0).load).toBeUndefined();
+    prober.close();
+  });
+});

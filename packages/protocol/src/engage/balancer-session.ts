@@ -1,0 +1,327 @@
+import {
+  type Blame,
+  CancelledError,
+  type Clock,
+  encodeCall,
+  FnError,
+  type Logger,
+  type MonoMs,
+  type OpenSpan,
+  observe,
+  PeerError,
+  silentLogger,
+  systemClock,
+  type Timer,
+  type TraceContext,
+} from '@fnfleet/core';
+import { oversize } from '../wire/codec.js';
+import type { LoadReport } from '../wire/load-report.js';
+import { closeOffer, openOffer } from './attempt-span.js';
+import { type AttemptBlame, blameOfEnd, blameOfOwn, blameOfReport } from './blame.js';
+import { BodyPump } from './body-pump.js';
+import {
+  type DataMessage,
+  type FinishedMessage,
+  MAX_ERROR_TEXT,
+  MAX_MESSAGE_BYTES,
+  type ResultStartMessage,
+  type RunnerMessage,
+  type TryMessage,
+} from './messages.js';
+import type { AttemptOutcome, CallReport, OutboundCall } from './outbound-call.js';
+import { type ClientStream, type ClientStreamHandler, GRPC_STATUS, type StreamEnd, StreamError } from './stream.js';
+
+/**
+ * One call offered to one runner: the balancer's side of an engagement.
+ *
+ *   offered ──resultStart, data──▶ relaying ──finished(ok)──▶ ending ──status OK──▶ closed
+ *      │                              │                          │
+ *      ├──finished(ok)────────────────┼──────────▶ ending        │
+ *      └──finished(error), stream lost, caller gone, writer failed──────────────▶ closed
+ *   ending ──another message, no status in time──▶ closed
+ *
+ * P1  Whether the call ran is decided here and nowhere else.
+ * P2  Once `try` may have arrived the call counts as run, unless the runner refuses it (503), or P6 says otherwise.
+ * P3  A refusal after bytes of an answer were seen is a failure: the caller may already have them.
+ * P4  settle() is the only way out; it resolves once and releases what the state owns.
+ * P5  A slow caller pauses the stream, a slow runner pauses the body; neither is buffered for.
+ * P6  A stream that is lost before `started`, from a runner that promised to say it, is a refusal: nothing ran. Of one that
+ *     promised no more than to send it, all that it sent must have been read; after silence nobody knows. A call that may
+ *     have started is offered again only if its owner allows it and nothing of its answer has been seen.
+ * P7  The body is kept while another attempt may follow: until `started`, or, if the call may run again, until the answer.
+ * P8  Each failure says who is to blame for it, and what a runner says is checked here before anybody acts on it: what caller
+ *     or function bring about never counts against the runner.
+ * P9  A refusal that says when to come back is the answer: that runner has begun what the call lacks, as the pull of its image,
+ *     and every other one would begin the same. It does not count against the runner.
+ *
+ * The runner's side is `RunnerSession`, next door.
+ */
+type State = 'offered' | 'relaying' | 'ending' | 'closed';
+
+export interface EngageOptions {
+  readonly requestId?: string | undefined;
+  readonly deadlineAt?: MonoMs | undefined;
+  /** What the runner does belongs to this. */
+  readonly trace?: TraceContext | undefined;
+}
+
+export interface Engaging {
+  /** `host:port`. */
+  readonly address: string;
+  /** Opens a stream; messages may arrive from then on. */
+  engage(options: EngageOptions, handler: ClientStreamHandler): ClientStream;
+}
+
+/** The status follows the report at once; a runner that keeps us waiting for it longer does not keep to the protocol. */
+const STATUS_LIMIT_MS = 5_000;
+/** Longer than this no runner makes a caller wait, seconds. */
+const RETRY_MOST_S = 3_600;
+
+/**
+ * Offers the call and resolves with how that went. Never rejects. The signal is the call's own.
+ * @param onLoad hears of the runner's load, if it tells; perhaps only after the outcome. Must not throw.
+ */
+export function offerCall(
+  call: OutboundCall,
+  channel: Engaging,
+  signal: AbortSignal,
+  logger: Logger = silentLogger,
+  onLoad?: (load: LoadReport, call: OutboundCall) => void,
+  clock: Pick<Clock, 'after'> = systemClock,
+): Promise<AttemptOutcome> {
+  if (signal.aborted) return Promise.resolve(failed(cancellation(signal)));
+  let offer: TryMessage;
+  try {
+    // Encoded afresh for each attempt: listeners and overriders may have changed the model in between.
+    offer = { kind: 'try', callJson: encodeCall(call.model), slotHash: call.slotHash, extensions: call.extensions };
+  } catch (error) {
+    return Promise.resolve(failed(asError(error)));
+  }
+  // A runner would end the stream, and with the next call as well.
+  const bytes = oversize(offer, MAX_MESSAGE_BYTES);
+  if (bytes !== undefined) {
+    return Promise.resolve(failed(new FnError('callTooLarge', { params: { bytes, max: MAX_MESSAGE_BYTES } })));
+  }
+  return new Promise(
+    (resolve) => void new BalancerSession(call, offer, channel, { signal, logger, resolve, onLoad, clock }),
+  );
+}
+
+interface SessionParts {
+  readonly signal: AbortSignal;
+  readonly logger: Logger;
+  readonly resolve: (outcome: AttemptOutcome) => void;
+  readonly onLoad: ((load: LoadReport, call: OutboundCall) => void) | undefined;
+  readonly clock: Pick<Clock, 'after'>;
+}
+
+class BalancerSession implements ClientStreamHandler {
+  private state: State = 'offered';
+  private readonly stream: ClientStream;
+  private readonly pump: BodyPump;
+  private report: CallReport | undefined;
+  private started = false;
+  private statusTimer: Timer | undefined;
+  private readonly span: OpenSpan | undefined;
+
+  constructor(
+    private readonly call: OutboundCall,
+    offer: TryMessage,
+    channel: Engaging,
+    private readonly parts: SessionParts,
+  ) {
+    const { signal } = parts;
+    const { requestId, deadlineAt } = call;
+    this.span = openOffer(call, channel.address);
+    const trace = this.span?.context ?? call.trace;
+    this.stream = channel.engage({ requestId, deadlineAt, trace }, this);
+    this.pump = new BodyPump(call.body.open(), this.stream, (error) => this.failHere(error));
+    signal.addEventListener('abort', this.onAbort);
+    this.stream.send(offer);
+    this.pump.run();
+  }
+
+  onWritable(): void {
+    this.pump.run();
+  }
+
+  onLoad(load: LoadReport): void {
+    this.parts.onLoad?.(load, this.call);
+  }
+
+  onMessage(message: RunnerMessage): void {
+    switch (this.state) {
+      case 'offered':
+      case 'relaying':
+        if (message.kind === 'resultStart') return this.startAnswer(message);
+        if (message.kind === 'data') return this.relay(message);
+        if (message.kind === 'finished') return this.finish(message);
+        if (message.kind === 'started') return this.noteStart();
+        return; // a message of a newer peer
+      case 'ending':
+        return this.missingEnd();
+    }
+    // Closed: it is late, and the outcome is already out.
+  }
+
+  onEnd(end: StreamEnd): void {
+    const { state } = this;
+    if (state === 'closed') return;
+    if (end.code === GRPC_STATUS.OK) {
+      if (state === 'ending' && this.report) return this.settle({ kind: 'finished', report: this.report });
+      const details = 'the runner ended the stream without a word about the call';
+      return this.fail(new StreamError(end.code, details), 'runner');
+    }
+    const error = new StreamError(end.code, end.details);
+    // A runner that has answered, or said that it started, cannot say that the call never arrived.
+    const silent = state === 'offered' && !this.started;
+    if (!end.mayHaveArrived && silent) return this.settle({ kind: 'refused', reason: 'unreachable', error });
+    // The original can end a stream with this number, outside the range of gRPC, when it means "busy".
+    if (end.code === 503 && state === 'offered') return this.refusedBusy();
+    if (state === 'offered' && end.lost !== undefined) return this.lost(end, error);
+    this.fail(error, blameOfEnd(end));
+  }
+
+  private noteStart(): void {
+    if (this.started) return;
+    this.started = true;
+    if (!this.call.mayRunAgain) this.call.body.commit(); // P7
+    this.call.started?.();
+  }
+
+  /** P6. The runner gave no word and nothing of an answer has been seen. */
+  private lost(end: StreamEnd, error: StreamError): void {
+    if (
+      !this.started &&
+      (end.startPromise === 'confirmed' || (end.startPromise === 'announced' && end.lost === 'heardOut'))
+    ) {
+      return this.settle({ kind: 'refused', reason: 'unreachable', error });
+    }
+    if (!this.call.mayRunAgain || !this.call.body.replayable) return this.fail(error, 'runner');
+    this.call.runsAgain?.();
+    this.settle({ kind: 'refused', reason: 'lost', error });
+  }
+
+  /** Only the first answer counts; a runner has no reason to start twice. */
+  private startAnswer(message: ResultStartMessage): void {
+    if (this.state !== 'offered') return;
+    const status = message.status || 200;
+    if (!isAnswerStatus(status)) {
+      const cause = new Error(`the runner announced an answer with status ${status}`);
+      return this.fail(new FnError('runnerAnswerInvalid', { cause }), 'runner');
+    }
+    this.state = 'relaying';
+    this.call.body.commit();
+    this.writing(() => this.call.response.writeHead(status, message.headers));
+  }
+
+  private relay({ data }: DataMessage): void {
+    if (this.state === 'offered') this.startAnswer({ kind: 'resultStart', status: 0, headers: [] });
+    this.writing(() => {
+      if (data.length === 0 || this.call.response.write(data)) return;
+      this.stream.pause(); // P5
+      this.call.response.onDrain(() => this.stream.resume());
+    });
+  }
+
+  private finish({ report }: FinishedMessage): void {
+    this.report = report;
+    this.record(report);
+    if (report.success) {
+      // A runner of the reference release says nothing about an empty answer.
+      this.startAnswer({ kind: 'resultStart', status: 0, headers: [] });
+      if (this.state !== 'relaying') return;
+      this.state = 'ending';
+      // A slow caller has paused it, maybe; what is left is the status, and does not wait for the caller.
+      this.stream.resume();
+      this.statusTimer = this.parts.clock.after(STATUS_LIMIT_MS, () => this.missingEnd());
+      return;
+    }
+    const { retryAfterSeconds } = report;
+    const isRefused = report.errorCode === 503 && this.state === 'offered';
+    if (isRefused && retryAfterSeconds <= 0) return this.refusedBusy();
+    const text = report.errorText.slice(0, MAX_ERROR_TEXT) || 'Unknown Error From Pure Runner';
+    const blame = isRefused ? 'balancer' : blameOfReport(report);
+    const detail = report.errorDetail.slice(0, MAX_ERROR_TEXT);
+    const whose = report.errorUser ? 'function' : tableBlame(blame);
+    const retryAfter = isRefused ? Math.min(retryAfterSeconds, RETRY_MOST_S) : undefined;
+    this.fail(new PeerError(report.errorCode, text, whose, detail, retryAfter), blame); // P3, P9
+  }
+
+  private missingEnd(): void {
+    this.fail(new Error('Purerunner missing EOF response'), 'runner');
+  }
+
+  private record(report: CallReport): void {
+    this.call.reported?.(report);
+    if (report.schedulerNs > 0) observe('lb_runner_sched_latency', report.schedulerNs / 1e6);
+    if (report.executionNs === 0) return;
+    observe('lb_runner_exec_latency', report.executionNs / 1e6);
+    this.call.addExecution(report.executionNs);
+  }
+
+  private readonly onAbort = () => this.failHere(cancellation(this.parts.signal));
+
+  /** The response writer is somebody else's code: when it throws, this attempt has failed and nothing else. */
+  private writing(write: () => void): void {
+    try {
+      write();
+    } catch (error) {
+      this.failHere(asError(error));
+    }
+  }
+
+  private refusedBusy(): void {
+    this.settle({ kind: 'refused', reason: 'busy', error: new FnError('serverBusy') });
+  }
+
+  private fail(error: Error, blame: AttemptBlame): void {
+    this.settle({ kind: 'failed', blame, error, report: this.report });
+  }
+
+  /** The runner has no part in it. */
+  private failHere(error: Error): void {
+    this.fail(error, blameOfOwn(error));
+  }
+
+  private settle(outcome: AttemptOutcome): void {
+    const { state } = this;
+    if (state === 'closed') return;
+    this.state = 'closed';
+    const { signal, logger, resolve } = this.parts;
+    signal.removeEventListener('abort', this.onAbort);
+    this.statusTimer?.cancel();
+    this.pump.stop();
+    // A runner that has given its word ends the stream itself; a reset would only count against the connection.
+    if (this.report !== undefined) this.stream.release();
+    else this.stream.cancel();
+    if (logger.debugEnabled) {
+      logger.debug('engagement closed', { callId: this.call.model.id, state, outcome: outcome.kind });
+    }
+    if (this.span) closeOffer(this.span, outcome);
+    resolve(outcome);
+  }
+}
+
+/** An attempt that has not begun. */
+function failed(error: Error): AttemptOutcome {
+  return { kind: 'failed', blame: blameOfOwn(error), error };
+}
+
+/** What an answer can begin with; 100 to 199 do not end one. */
+function isAnswerStatus(status: number): boolean {
+  return Number.isInteger(status) && status >= 200 && status <= 599;
+}
+
+/** As the table of errors has it, for metrics and logs. */
+function tableBlame(blame: AttemptBlame): Blame {
+  return blame === 'runner' || blame === 'balancer' ? 'platform' : blame;
+}
+
+function asError(error: unknown): Error {
+  return error instanceof Error ? error : new Error(String(error));
+}
+
+function cancellation(signal: AbortSignal): Error {
+  return signal.reason instanceof FnError ? signal.reason : new CancelledError();
+}

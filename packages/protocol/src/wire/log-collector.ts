@@ -1,0 +1,94 @@
+import { clientContext, clientTlsOptions } from '@fnfleet/core';
+import type { Client, ClientDuplexStream, StatusObject } from '@grpc/grpc-js';
+import { GRPC_STATUS, StreamError } from '../engage/stream.js';
+import { type RunnerTls, runnerPeer, splitAddress } from '../transport/runner-link.js';
+import { decodeLogBatch, type LogBatch } from './log-messages.js';
+import { runnerService } from './runner-proto.js';
+
+/** What a runner is called that has an address only; its certificate is checked for that. */
+const NAMELESS = 'runner.invalid';
+
+export interface CollectorSession {
+  /** `host:port` of the runner. */
+  readonly address: string;
+  /** Undefined: plain text. */
+  readonly tls?: RunnerTls;
+  /** What is wanted: the keys are in docs/logs.md. */
+  readonly config: Readonly<Record<string, string>>;
+  /** The session stands: the runner has answered. */
+  readonly onOpen?: () => void;
+  /** Called with each batch. It is acknowledged, and the next one sent, when the promise resolves. Must not throw. */
+  readonly onBatch: (batch: LogBatch) => void | Promise<void>;
+  readonly signal: AbortSignal;
+}
+
+const CHANNEL_OPTIONS = {
+  'grpc.use_local_subchannel_pool': 1,
+  // Function output may pause for hours: a runner that vanished without a word is noticed by this. A Go runner cuts
+  // connections that ask more often.
+  'grpc.keepalive_time_ms': 5 * 60_000,
+  'grpc.keepalive_timeout_ms': 20_000,
+};
+
+/**
+ * One session of StreamLogs, from the collector's side: `start`, `ready`, then a batch for each `ack`. Resolves when the
+ * runner ends it, or when the signal aborts.
+ * @throws StreamError when the runner cannot be reached, is lost, or refuses
+ */
+export async function collectLogs(session: CollectorSession): Promise<void> {
+  const { signal } = session;
+  if (signal.aborted) return;
+  const client = newClient(session);
+  const stream = openStream(client);
+  const cancel = () => stream.cancel();
+  signal.addEventListener('abort', cancel, { once: true });
+  try {
+    const status = await play(stream, session);
+    if (status.code !== GRPC_STATUS.OK && !signal.aborted) throw new StreamError(status.code, status.details);
+  } finally {
+    signal.removeEventListener('abort', cancel);
+    client.close();
+  }
+}
+
+function newClient({ address, tls }: CollectorSession): Client {
+  // Loaded by collectors alone: a balancer has no use for it.
+  const { Client, credentials }: typeof import('@grpc/grpc-js') = require('@grpc/grpc-js');
+  if (tls === undefined) return new Client(address, credentials.createInsecure(), CHANNEL_OPTIONS);
+  const { host } = splitAddress(address);
+  const { servername, checkServerIdentity } = clientTlsOptions(tls.identity, host, runnerPeer(tls));
+  const secure = credentials.createFromSecureContext(clientContext(tls.identity), { checkServerIdentity });
+  // The library would announce an IP address as a name, which servers need not take.
+  const options = { ...CHANNEL_OPTIONS, 'grpc.ssl_target_name_override': servername || NAMELESS };
+  return new Client(address, secure, options);
+}
+
+function openStream(client: Client): ClientDuplexStream<object, unknown> {
+  const method = runnerService().StreamLogs;
+  if (method === undefined) throw new Error('runner.proto declares no RunnerProtocol.StreamLogs');
+  return client.makeBidiStreamRequest<object, unknown>(
+    method.path,
+    method.requestSerialize,
+    method.responseDeserialize,
+  );
+}
+
+function play(
+  stream: ClientDuplexStream<object, unknown>,
+  { config, onOpen, onBatch }: CollectorSession,
+): Promise<StatusObject> {
+  return new Promise((resolve) => {
+    stream.on('metadata', () => onOpen?.());
+    stream.on('data', async (message: unknown) => {
+      // A runner that sends more than was asked for waits in the connection, not in memory.
+      stream.pause();
+      await onBatch(decodeLogBatch(message));
+      stream.resume();
+      stream.write({ ack: {} });
+    });
+    stream.on('error', () => undefined); // the status says the same
+    stream.on('status', resolve);
+    stream.write({ start: { config } });
+    stream.write({ ready: {} });
+  });
+}
