@@ -1,6 +1,10 @@
 import { randomBytes } from 'node:crypto';
+import { once } from 'node:events';
 import { cpSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import path from 'node:path';
+import { MIB } from '@fnfleet/core';
 import { freePorts, ImageRegistry } from '@fnfleet/testing';
 import Docker from 'dockerode';
 import { type CommandEnd, FnfleetCommand } from './harness/command.js';
@@ -198,6 +202,86 @@ it('fnfleet dev without Docker: processes of the folder itself, new ones for eac
   await dev.prints(/answer 200: \{"message":"Good day, Ada!"\}\n/);
   dev.signal('SIGINT');
   expect(await dev.ended).toEqual({ code: 0, signal: null });
+});
+
+describe('Ctrl-C ends fnfleet dev, with exit code 0 and nothing left of it,', () => {
+  const steps = async () =>
+    (await docker.listContainers({ all: true })).filter(({ Command }) => Command.includes(name));
+
+  it('while an API node does not answer', async () => {
+    await init();
+    const asked = Promise.withResolvers<void>();
+    const silent = createServer(() => asked.resolve()).listen(0, '127.0.0.1');
+    await once(silent, 'listening');
+    try {
+      const FN_API_URL = `http://127.0.0.1:${(silent.address() as AddressInfo).port}`;
+      const dev = begin(['dev', name, '--no-build'], { FN_API_URL });
+      await asked.promise;
+      dev.signal('SIGINT');
+      expect(await dev.ended).toEqual({ code: 0, signal: null });
+    } finally {
+      silent.closeAllConnections();
+      await new Promise((resolve) => silent.close(resolve));
+    }
+  });
+
+  it('while a step of the build runs, and while a large folder goes to the engine', async () => {
+    await init();
+    const env = await fleet();
+    writeFileSync(file('large'), Buffer.alloc(300 * MIB));
+    const program = "console.log('under way'); setTimeout(() => {}, 600_000)";
+    const dockerfile = (what: string) =>
+      writeFileSync(file('Dockerfile'), `FROM ${BASE}\nRUN ${JSON.stringify(['node', '-e', program, what])}\n`);
+    dockerfile('of another folder');
+    const sending = begin(['dev', name], env);
+    await sending.prints(/building .*: \d+ files, 3\d\d\.\d MiB/);
+    sending.signal('SIGINT');
+    expect(await sending.ended).toEqual({ code: 0, signal: null });
+
+    rmSync(file('large'));
+    dockerfile(name);
+    const building = begin(['dev', name], env);
+    await building.prints(/\nunder way\n/);
+    // Files that come and go meanwhile are one more build, not many.
+    for (let times = 0; times < 200; times += 1) writeFileSync(file(`new${times}`), '');
+    await building.prints(/\nunder way\n[\s\S]*\nunder way\n/);
+    expect((await steps()).filter(({ State }) => State === 'running')).toHaveLength(1);
+    building.signal('SIGINT');
+    expect(await building.ended).toEqual({ code: 0, signal: null });
+    expect(building.output.match(/\nbuilding /g)?.length ?? 0).toBeLessThan(5);
+    await until({ what: 'its step is gone', look: async () => ((await steps()).length === 0 ? true : undefined) });
+  });
+
+  it('while a registry takes no layer, and while a function does not answer', async () => {
+    await init();
+    const registry = await ImageRegistry.start();
+    try {
+      const env = await fleet();
+      registry.front.answer = (call) => (call.startsWith('POST ') ? 'never' : undefined);
+      const pushing = begin(['dev', name, '--registry', `${registry.host}/team`], env);
+      await pushing.prints(/\npushing /);
+      await until({
+        what: 'a push',
+        look: () => registry.front.requests.some((call) => call.startsWith('POST ')) || undefined,
+      });
+      pushing.signal('SIGINT');
+      expect(await pushing.ended).toEqual({ code: 0, signal: null });
+
+      edit('func.js', 'fdk.handle(', 'setInterval(() => {}, 1000); fdk.handle(() => new Promise(() => {})); (');
+      const calling = begin(['dev', name, '--call', '{}'], env);
+      await calling.prints(/• deployed after/);
+      const metrics = async () =>
+        (await fetch(`${env.FN_API_URL.replace(/\d+$/, (port) => `${Number(port) + 1}`)}/metrics`)).text();
+      await until({
+        what: 'the call',
+        look: async () => (/^fn_calls[^\n]* 1$/m.test(await metrics()) ? true : undefined),
+      });
+      calling.signal('SIGINT');
+      expect(await calling.ended).toEqual({ code: 0, signal: null });
+    } finally {
+      await registry.close();
+    }
+  });
 });
 
 it('Ctrl-C ends the build at the engine too', async () => {

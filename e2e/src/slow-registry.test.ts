@@ -35,12 +35,12 @@ async function begin(settings: Readonly<Record<string, string>>): Promise<void> 
 
 afterEach(() => registry.front.reset());
 
-afterAll(async () => {
+async function end(): Promise<void> {
   expect(await fleet.stop()).toEqual([]);
   await removeImages(name);
   await registry.close();
   expect(fleet.logged).not.toMatch(/uncaught error|unhandled rejection/);
-});
+}
 
 interface Published {
   readonly fn: string;
@@ -94,6 +94,7 @@ const served = (published: Published) =>
 
 describe('an image that comes slowly', () => {
   beforeAll(() => begin({ FN_IMAGE_WAIT_MSECS: `${IMAGE_WAIT_MS}` }));
+  afterAll(end);
 
   it('is pulled once, by one runner, for all who call; they learn how far it is, and later calls are served', async () => {
     const published = await publish('slow');
@@ -121,6 +122,9 @@ describe('an image that comes slowly', () => {
     expect(output).toMatch(/^the image \S+ is being pulled, [1-4] of 8 MB$/m);
     expect(output).toMatch(/the call failed with status 503/);
 
+    // Nobody else pays for it, on any runner.
+    const here = await fleet.deployed({ name: 'here', image: MICRO_IMAGE });
+    expect((await invoke(here, { body: 'x' })).status).toBe(200);
     // Those who come back wait for the same pull.
     expect(new Set((await Promise.all([call(published), call(published)])).map(({ status }) => status))).toEqual(
       new Set([503]),
@@ -150,6 +154,7 @@ describe('an image that comes slowly', () => {
 
 describe('a registry that does not give the image', () => {
   beforeAll(() => begin({ FN_HOT_PULL_TIMEOUT_MSECS: '3000', FN_IMAGE_PULL_MAX_RETRIES: '2' }));
+  afterAll(end);
 
   const manifests = (status: number) => () => {
     registry.front.answer = (request) => (request.includes('/manifests/') ? status : undefined);

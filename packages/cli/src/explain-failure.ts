@@ -1,4 +1,4 @@
-import { SettingsError } from '@fnfleet/core';
+import { printable, SettingsError } from '@fnfleet/core';
 
 /** What a person reads when a command fails: what was wrong, and for bad settings where they are explained. */
 export function explainFailure(error: unknown): string {
@@ -9,6 +9,7 @@ export function explainFailure(error: unknown): string {
 /** What was wrong, with the cause where the message does not have it. */
 export function failureText(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
-  const cause = error.cause instanceof Error ? error.cause.message : '';
-  return `${error.message}${error.message.includes(cause) ? '' : ` (${cause})`}`;
+  const cause = error.cause instanceof Error ? printable(error.cause.message.trim()) : '';
+  // The message may have the cause as it is shown.
+  return `${error.message}${printable(error.message).includes(cause) ? '' : ` (${cause})`}`;
 }

@@ -20,7 +20,7 @@ export class RegistryFront {
   /** `METHOD /path` of each request, in the order of arrival. */
   readonly requests: string[] = [];
   /** The status to answer a request with, in the way that registries do; undefined: as the registry itself. */
-  answer: (call: string) => number | undefined = () => undefined;
+  answer: (call: string) => number | 'never' | undefined = () => undefined;
   /** How an answer of the registry comes; undefined: as fast as it can. */
   flow: (call: string) => Flow | undefined = () => undefined;
 
@@ -68,6 +68,7 @@ export class RegistryFront {
     const status = this.answer(call);
     if (status === undefined) return this.passOn(call, incoming, response);
     incoming.resume();
+    if (status === 'never') return;
     const { code, message } = ERRORS[status] ?? { code: 'UNKNOWN', message: 'unknown error' };
     response
       .writeHead(status, { 'Content-Type': 'application/json' })
