@@ -1,5 +1,5 @@
 /**
- * Imports point one way: lb-agent → placement → protocol → core, pure-runner → {agent → drivers, protocol} → core,
+ * Imports point one way: lb-agent → placement → {protocol, discovery} → core, pure-runner → {agent → drivers, protocol} → core,
  * api → core, cli → roles. Nothing imports a role. Checked on what the compiler made (types cannot point the wrong way:
  * the project references of each package allow only what is listed there).
  */
@@ -8,10 +8,11 @@ const ALLOWED = {
   http: ['core'],
   protocol: ['core'],
   drivers: ['core'],
-  placement: ['core', 'protocol'],
+  discovery: ['core'],
+  placement: ['core', 'protocol', 'discovery'],
   agent: ['core', 'drivers'],
   'pure-runner': ['core', 'protocol', 'agent', 'drivers'],
-  'lb-agent': ['core', 'http', 'protocol', 'placement'],
+  'lb-agent': ['core', 'http', 'protocol', 'discovery', 'placement'],
   api: ['core', 'http'],
   simulator: ['core', 'protocol', 'placement'],
   testing: ['core', 'protocol'],

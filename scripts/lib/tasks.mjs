@@ -65,7 +65,7 @@ export const TASKS = {
     return (await images(['probe'])) || node('e2e/dist/soak/main.js', args);
   },
 
-  /** Faults put into the code of five packages, one at a time, and how many of them a test notices. */
+  /** Faults put into the code of six packages, one at a time, and how many of them a test notices. */
   async mutate(args) {
     await build();
     for (const name of ['etcd', 'dnsmasq']) await ensureTestTool(name);

@@ -5,7 +5,7 @@ import { Instrumenter } from '@stryker-mutator/instrumenter';
 import { ROOT } from '../lib/shell.mjs';
 import { humanReadableText } from './human-readable-text.mjs';
 
-export const PACKAGES = ['protocol', 'placement', 'agent', 'lb-agent', 'pure-runner'];
+export const PACKAGES = ['protocol', 'discovery', 'placement', 'agent', 'lb-agent', 'pure-runner'];
 
 /** Tests, their helpers, lists of exports and declarations of settings. */
 const NOT_MUTATED = /(\.test\.ts|\/test-kit\/.*|\/(fake|test)-[a-z-]+\.ts|\/(index|settings|log-settings)\.ts)$/;

@@ -12,7 +12,8 @@ import {
   type ResponseWriter,
   silentLogger,
 } from '@fnfleet/core';
-import { type FakeAttempt, FakeRunner, newStaticRunnerPool, reportOf } from '@fnfleet/placement';
+import { newStaticRunnerPool } from '@fnfleet/discovery';
+import { type FakeAttempt, FakeRunner, reportOf } from '@fnfleet/placement';
 import type { AttemptOutcome, OutboundCall } from '@fnfleet/protocol';
 import { aCall, anOutboundCall, RecordingWriter } from '@fnfleet/testing';
 import {

@@ -1,5 +1,6 @@
 import { FakeClock, IDEMPOTENT_ANNOTATION } from '@fnfleet/core';
-import { type FakeAttempt, FakeRunner, newStaticRunnerPool } from '@fnfleet/placement';
+import { newStaticRunnerPool } from '@fnfleet/discovery';
+import { type FakeAttempt, FakeRunner } from '@fnfleet/placement';
 import { aCall, RecordingWriter } from '@fnfleet/testing';
 import { fromModel, withWriter } from './call/call-options.js';
 import { newLBAgent } from './lb-agent.js';

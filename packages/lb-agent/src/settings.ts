@@ -1,6 +1,7 @@
 import { accessSync, constants } from 'node:fs';
 import { sep } from 'node:path';
 import { bytes, durationMs, integer, KIB, MIB, type SettingsOf, structured, text } from '@fnfleet/core';
+import { discoverySettings } from '@fnfleet/discovery';
 import { placementSettings } from '@fnfleet/placement';
 
 /** Settings of a load balancer, beside those of its HTTP port. */
@@ -13,6 +14,7 @@ export const lbSettings = {
     default: 5_000,
     doc: 'How long a balancer believes what it knows of an app, a function or a trigger; then it asks the api node again. A change, new code for one, is seen after this.',
   }),
+  ...discoverySettings,
   ...placementSettings,
   executionHeadroomMs: durationMs('FN_EXECUTION_HEADROOM', {
     default: 360_000,

@@ -1,5 +1,6 @@
 import { FakeClock, FnError, type Logger, RecordedMetrics, silentLogger } from '@fnfleet/core';
-import { FakeRunner, newStaticRunnerPool, reportOf } from '@fnfleet/placement';
+import { newStaticRunnerPool } from '@fnfleet/discovery';
+import { FakeRunner, reportOf } from '@fnfleet/placement';
 import { aCall, RecordingWriter } from '@fnfleet/testing';
 import { fromModel, invokeDetached, withWriter } from './call/call-options.js';
 import { newLBAgent } from './lb-agent.js';

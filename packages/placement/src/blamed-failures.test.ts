@@ -1,4 +1,5 @@
 import { FakeClock } from '@fnfleet/core';
+import { newStaticRunnerPool } from '@fnfleet/discovery';
 import { type CallReport, NOTHING_REPORTED, type OutboundCall } from '@fnfleet/protocol';
 import {
   aCall,
@@ -9,7 +10,6 @@ import {
 } from '@fnfleet/testing';
 import { Dispatcher } from './dispatch/dispatcher.js';
 import { newGrpcRunner } from './grpc-runner.js';
-import { newStaticRunnerPool } from './pools/static-runner-pool.js';
 import type { RunnerPool } from './runner.js';
 
 const CALLS = 40;

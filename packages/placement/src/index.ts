@@ -21,27 +21,6 @@ export { leastLoaded } from './placers/least-loaded.js';
 export { naive } from './placers/naive.js';
 export { prequal } from './placers/prequal.js';
 export { warmFirst } from './placers/warm-first.js';
-export type {
-  MembershipListener,
-  MembershipSource,
-  PoolStatus,
-  RefusedAddress,
-  SourceDeps,
-} from './pools/membership.js';
-export { MembershipPool, type MembershipPoolOptions } from './pools/membership-pool.js';
-export { checkRunnerPool, newRunnerPool, type RunnerPoolOptions } from './pools/new-runner-pool.js';
-export type { PoolDeps, PoolFactory } from './pools/pool-factory.js';
-export { pools } from './pools/pool-kinds.js';
-export type { PoolUrl } from './pools/pool-url.js';
-export {
-  newRegistration,
-  type Registration,
-  type RegistrationOptions,
-  registrationSettings,
-} from './pools/registration.js';
-export { type Look, RetryingSource } from './pools/retrying-source.js';
-export { addressKey, checkAddresses, problemOfAddress } from './pools/runner-address.js';
-export { newStaticRunnerPool } from './pools/static-runner-pool.js';
 export type { LoadListener, Runner, RunnerList, RunnerPool } from './runner.js';
 export { type PlacementSettings, type PlacementTiming, placementSettings } from './settings.js';
 export { decodeTraceRecord, encodeTraceRecord, type TraceRecord } from './trace-record.js';

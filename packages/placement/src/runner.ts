@@ -1,18 +1,14 @@
+import type { Member, MemberList, PoolStatus } from '@fnfleet/discovery';
 import type { AttemptOutcome, LoadReport, OutboundCall, RunnerStatus } from '@fnfleet/protocol';
-import type { PoolStatus } from './pools/membership.js';
 
 /** One runner, seen from the balancer. */
-export interface Runner {
-  /** Where it is reached; also its name in logs and metrics. */
-  readonly address: string;
+export interface Runner extends Member {
   /** It owes a sign of life for longer than usual: better offer calls to others. Unset: nobody watches. */
   readonly isSilent?: boolean;
   /** Offers a call. Never rejects; `signal` is the call's own, not the placement's budget. */
   tryCall(call: OutboundCall, signal: AbortSignal): Promise<AttemptOutcome>;
   /** Asks the runner about itself. */
   status(signal?: AbortSignal): Promise<RunnerStatus>;
-  /** Takes no new calls, waits for those in hand, lets go of the connection. Idempotent, never rejects. */
-  close(): Promise<void>;
   /**
    * Set by whoever keeps a view of the fleet: hears of each load report; after an attempt, perhaps a moment after its
    * outcome, with the call that was offered; with a status, without one. A runner of Fn tells none.
@@ -41,7 +37,4 @@ export interface RunnerPool {
   onChange?: (() => void) | undefined;
 }
 
-export interface RunnerList {
-  readonly runners: readonly Runner[];
-  readonly error?: Error;
-}
+export type RunnerList = MemberList<Runner>;

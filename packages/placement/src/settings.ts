@@ -1,23 +1,9 @@
-import { bytes, durationMs, integer, list, MIB, type SettingsOf, text } from '@fnfleet/core';
+import { bytes, durationMs, integer, MIB, type SettingsOf, text } from '@fnfleet/core';
 import { HEALTH_DEFAULTS } from './fleet/health-options.js';
 import { placers } from './placers/index.js';
-import { pools } from './pools/pool-kinds.js';
 
 /** Settings of placement, read by a load balancer. */
 export const placementSettings = {
-  runnerAddresses: list('FN_RUNNER_ADDRESSES', {
-    defaultText: 'required, or FN_RUNNER_POOL',
-    doc: 'Runners that calls are placed on, `host:port` each.',
-  }),
-  runnerPool: text('FN_RUNNER_POOL', {
-    insteadOf: 'FN_RUNNER_ADDRESSES',
-    secret: true,
-    doc: `Where the runners are listed: ${pools.entries.map(({ form, doc }) => `\`${form}\`, ${doc}`).join('; ')}.`,
-  }),
-  kubernetesHost: text('KUBERNETES_SERVICE_HOST', {
-    doc: 'Set by Kubernetes in every container: where its API is, for a pool of the kind `k8s`.',
-  }),
-  kubernetesPort: text('KUBERNETES_SERVICE_PORT', { doc: 'Likewise.' }),
   tlsRunnerName: text('FN_TLS_RUNNER_NAME', {
     defaultText: 'the host part of its address',
     doc: 'With TLS: the name that the certificate of every runner has to have. Needed where addresses are not names, as with a pool of the kind `dns`.',

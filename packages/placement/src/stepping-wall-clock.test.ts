@@ -1,4 +1,5 @@
 import { FakeClock } from '@fnfleet/core';
+import { MembershipPool, newStaticRunnerPool } from '@fnfleet/discovery';
 import { type AttemptOutcome, NOTHING_CHECKED } from '@fnfleet/protocol';
 import { Dispatcher } from './dispatch/dispatcher.js';
 import { DrainRate } from './dispatch/drain-rate.js';
@@ -6,8 +7,6 @@ import { FakeRunner } from './fake-runner.js';
 import { Prober } from './fleet/prober.js';
 import { BUSY, FINISHED, MB, needFor, TestView } from './fleet/test-view.js';
 import { PlacementJournal } from './journal.js';
-import { MembershipPool } from './pools/membership-pool.js';
-import { newStaticRunnerPool } from './pools/static-runner-pool.js';
 import { aCall } from './test-call.js';
 
 const HOUR_MS = 3_600_000;

@@ -1,4 +1,4 @@
-import { addressKey } from '@fnfleet/placement';
+import { addressKey } from '@fnfleet/discovery';
 import { type AskedBalancer, isHeard } from './balancers.js';
 import type { RunnerLine } from './fleet-answer.js';
 

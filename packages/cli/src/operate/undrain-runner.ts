@@ -1,4 +1,4 @@
-import { addressKey } from '@fnfleet/placement';
+import { addressKey } from '@fnfleet/discovery';
 import { ask, RefusedError } from './ask.js';
 import { type AskedBalancer, isHeard } from './balancers.js';
 import { cordonUrl, type DrainDeps, isUrl, tellThroughBalancer } from './drain-runner.js';

@@ -1,9 +1,9 @@
 import { agentSettings } from '@fnfleet/agent';
 import { apiSettings } from '@fnfleet/api';
 import { commonSettings, type NodeType, type SettingsSection } from '@fnfleet/core';
+import { registrationSettings } from '@fnfleet/discovery';
 import { httpSettings } from '@fnfleet/http';
 import { lbSettings } from '@fnfleet/lb-agent';
-import { registrationSettings } from '@fnfleet/placement';
 import { pureRunnerSettings } from '@fnfleet/pure-runner';
 import { telemetrySettings } from '../telemetry/telemetry-settings.js';
 import { apiRole } from './api.js';

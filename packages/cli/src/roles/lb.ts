@@ -1,7 +1,8 @@
 import { commonSettings, readSettings, type SettingsOf } from '@fnfleet/core';
+import { checkRunnerPool } from '@fnfleet/discovery';
 import { httpSettings, newCorsPolicy } from '@fnfleet/http';
 import { apiOrigin, lbSettings, newLbServer } from '@fnfleet/lb-agent';
-import { checkRunnerPool, choosePlacer } from '@fnfleet/placement';
+import { choosePlacer } from '@fnfleet/placement';
 import type { Role } from './role.js';
 import { shareOf, WORKER_VARIABLE, workerSettings } from './workers/worker-settings.js';
 

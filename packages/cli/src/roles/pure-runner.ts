@@ -1,8 +1,8 @@
 import { hostname } from 'node:os';
 import { agentSettings, newAgent } from '@fnfleet/agent';
 import { commonSettings, readSettings, type SettingsOf, systemClock } from '@fnfleet/core';
+import { newRegistration, registrationSettings } from '@fnfleet/discovery';
 import { createNodeApp, HttpService, httpSettings, newCorsPolicy } from '@fnfleet/http';
-import { newRegistration, registrationSettings } from '@fnfleet/placement';
 import { FunctionLogs, newPureRunner, pureRunnerSettings } from '@fnfleet/pure-runner';
 import { checkDriver, driverSettings, startDriver } from './drivers.js';
 import type { Role } from './role.js';

@@ -5,16 +5,17 @@ import path from 'node:path';
 import { agentSettings } from '@fnfleet/agent';
 import { apiSettings } from '@fnfleet/api';
 import { commonSettings, readSettings, SettingsError, type SettingsShape } from '@fnfleet/core';
+import { discoverySettings, registrationSettings } from '@fnfleet/discovery';
 import { httpSettings } from '@fnfleet/http';
 import { lbSettings } from '@fnfleet/lb-agent';
-import { placementSettings, registrationSettings } from '@fnfleet/placement';
+import { placementSettings } from '@fnfleet/placement';
 import { pureRunnerSettings } from '@fnfleet/pure-runner';
 import { driverSettings } from './drivers.js';
 import { ROLES } from './index.js';
 
 const PARTS = {
   api: [commonSettings, apiSettings],
-  lb: [commonSettings, lbSettings, httpSettings, placementSettings],
+  lb: [commonSettings, lbSettings, httpSettings, discoverySettings, placementSettings],
   'pure-runner': [
     commonSettings,
     httpSettings,

@@ -1,7 +1,8 @@
 import { connect } from 'node:net';
 import { MIB, RecordedMetrics } from '@fnfleet/core';
+import { newStaticRunnerPool } from '@fnfleet/discovery';
 import { AccessGuard } from '@fnfleet/http';
-import { FakeRunner, newStaticRunnerPool } from '@fnfleet/placement';
+import { FakeRunner } from '@fnfleet/placement';
 import { type FleetOptions, type RequestOptions, TestFleet } from '../test-kit/test-fleet.js';
 
 const metrics = RecordedMetrics.install();

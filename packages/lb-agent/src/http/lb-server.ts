@@ -13,6 +13,7 @@ import {
   systemClock,
   type TlsIdentity,
 } from '@fnfleet/core';
+import { newRunnerPool, type PoolFactory } from '@fnfleet/discovery';
 import {
   type AccessGuard,
   createNodeApp,
@@ -29,9 +30,7 @@ import {
   choosePlacer,
   type GrpcRunnerOptions,
   newGrpcRunner,
-  newRunnerPool,
   type Placer,
-  type PoolFactory,
   type Runner,
   type RunnerPool,
   warmFirst,

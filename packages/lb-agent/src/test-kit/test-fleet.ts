@@ -1,7 +1,8 @@
 import { connect } from 'node:net';
 import { readSettings } from '@fnfleet/core';
+import { newStaticRunnerPool } from '@fnfleet/discovery';
 import { httpSettings } from '@fnfleet/http';
-import { FakeRunner, newStaticRunnerPool } from '@fnfleet/placement';
+import { FakeRunner } from '@fnfleet/placement';
 import { Agent, type Dispatcher, request } from 'undici';
 import { type LbServer, type LbServerOptions, newLbServer } from '../http/lb-server.js';
 import { lbSettings } from '../settings.js';

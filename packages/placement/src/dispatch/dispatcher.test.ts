@@ -1,7 +1,7 @@
 import { CancelledError, FakeClock, FnError, PeerError } from '@fnfleet/core';
+import { newStaticRunnerPool } from '@fnfleet/discovery';
 import type { OutboundCall } from '@fnfleet/protocol';
 import { FakeRunner } from '../fake-runner.js';
-import { newStaticRunnerPool } from '../pools/static-runner-pool.js';
 import type { RunnerList, RunnerPool } from '../runner.js';
 import { aCall } from '../test-call.js';
 import { Dispatcher, type DispatcherDeps } from './dispatcher.js';

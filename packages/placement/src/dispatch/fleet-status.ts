@@ -1,7 +1,7 @@
+import type { PoolStatus } from '@fnfleet/discovery';
 import type { LoadReport } from '@fnfleet/protocol';
 import type { Introduction } from '../fleet/introduction.js';
 import type { RunnerState, RunnerView } from '../fleet/runner-view.js';
-import type { PoolStatus } from '../pools/membership.js';
 
 /** What a balancer sees of its fleet, for operators. */
 export interface FleetStatus {

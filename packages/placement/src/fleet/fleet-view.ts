@@ -1,6 +1,6 @@
 import { TurnoverMap, TurnoverSet } from '@fnfleet/core';
+import { addressKey } from '@fnfleet/discovery';
 import type { Candidate, Fleet } from '../candidate.js';
-import { addressKey } from '../pools/runner-address.js';
 import type { Runner, RunnerList } from '../runner.js';
 import type { HealthOptions } from './health-options.js';
 import { RunnerView, type RunnerViewDeps } from './runner-view.js';

@@ -11,10 +11,11 @@ import {
   type SettingsOf,
   type SettingsShape,
 } from '@fnfleet/core';
+import { registrationSettings } from '@fnfleet/discovery';
 import { BODIES_NEED, dockerCapabilities, SOCKETS_DISK_REMEDY, SOCKETS_NEED } from '@fnfleet/drivers';
 import { httpSettings } from '@fnfleet/http';
 import { lbSettings } from '@fnfleet/lb-agent';
-import { newGrpcRunner, registrationSettings } from '@fnfleet/placement';
+import { newGrpcRunner } from '@fnfleet/placement';
 import { pureRunnerSettings } from '@fnfleet/pure-runner';
 import { type FleetAccess, fleetAccess } from '../../access/fleet-access.js';
 import { secureFetch } from '../../access/secure-fetch.js';

@@ -1,17 +1,17 @@
 import { type Environment, readSettings } from '@fnfleet/core';
-import { type PlacementSettings, placementSettings, registrationSettings } from '@fnfleet/placement';
+import { type DiscoverySettings, discoverySettings, registrationSettings } from '@fnfleet/discovery';
 
 /** Where the runners of a fleet are listed, as far as one of its nodes knows. */
 export interface Peers {
   /** As a balancer would have them. */
-  readonly settings: Partial<PlacementSettings>;
+  readonly settings: Partial<DiscoverySettings>;
   /** The setting that says where. */
   readonly setting: 'FN_RUNNER_ADDRESSES' | 'FN_RUNNER_POOL' | 'FN_REGISTER';
 }
 
 /** Undefined: this node has not been told. */
 export function peersOf(env: Environment): Peers | undefined {
-  const { runnerAddresses, runnerPool, ...others } = placementSettings;
+  const { runnerAddresses, runnerPool, ...others } = discoverySettings;
   // Only a balancer has to have one of the two.
   const settings = readSettings(
     { ...others, runnerAddresses, runnerPool: { ...runnerPool, insteadOf: undefined } },

@@ -1,12 +1,6 @@
 import { later, printableLine, systemClock } from '@fnfleet/core';
-import {
-  addressKey,
-  type Introduction,
-  introductionOf,
-  likenesses,
-  newGrpcRunner,
-  newRunnerPool,
-} from '@fnfleet/placement';
+import { addressKey, newRunnerPool } from '@fnfleet/discovery';
+import { type Introduction, introductionOf, likenesses, newGrpcRunner } from '@fnfleet/placement';
 import type { LoadReport, RunnerTls } from '@fnfleet/protocol';
 import { MAX_SKEW_MS } from '../attention.js';
 import { shownSkew } from '../quantities.js';

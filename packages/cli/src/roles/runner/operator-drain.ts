@@ -1,5 +1,5 @@
 import { FnError } from '@fnfleet/core';
-import type { Registration } from '@fnfleet/placement';
+import type { Registration } from '@fnfleet/discovery';
 import type { PureRunner } from '@fnfleet/pure-runner';
 
 export interface OperatorDrainDeps {

@@ -1,5 +1,20 @@
 import type { Clock, Logger } from '@fnfleet/core';
 
+/** What a pool knows of a runner. */
+export interface Member {
+  /** Where it is reached; also its name in logs and metrics. */
+  readonly address: string;
+  /** Takes no new calls, waits for those in hand, lets go of the connection. Idempotent, never rejects. */
+  close(): Promise<void>;
+}
+
+/** The runners there are, in the order of the source. */
+export interface MemberList<R extends Member> {
+  readonly runners: readonly R[];
+  /** The source is in trouble: these are the last that were known. */
+  readonly error?: Error;
+}
+
 /** Where the addresses of runners come from: a file, DNS, etcd, … */
 export interface MembershipSource {
   /** Begins to look, and goes on until closed, whatever happens. Called once; may report before it returns. */

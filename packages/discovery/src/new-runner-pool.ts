@@ -1,17 +1,16 @@
 import { type Clock, type Logger, type Registry, SettingsError, silentLogger, systemClock } from '@fnfleet/core';
-import type { Runner } from '../runner.js';
-import type { PlacementSettings } from '../settings.js';
-import type { MembershipSource } from './membership.js';
+import type { Member, MembershipSource } from './membership.js';
 import { MembershipPool } from './membership-pool.js';
 import type { PoolFactory } from './pool-factory.js';
 import { pools as builtIn } from './pool-kinds.js';
 import { parsePoolUrl } from './pool-url.js';
 import { checkAddresses } from './runner-address.js';
+import type { DiscoverySettings } from './settings.js';
 import { StaticSource } from './static-runner-pool.js';
 
-export interface RunnerPoolOptions {
-  readonly settings: Partial<PlacementSettings>;
-  readonly createRunner: (address: string) => Runner;
+export interface RunnerPoolOptions<R extends Member> {
+  readonly settings: Partial<DiscoverySettings>;
+  readonly createRunner: (address: string) => R;
   /** The kinds there are; those of this package unless given. */
   readonly pools?: Registry<PoolFactory>;
   readonly clock?: Clock;
@@ -23,7 +22,7 @@ export interface RunnerPoolOptions {
  * The pool that the settings describe. Whether its source can be read shows later: until then it is empty and says why.
  * @throws SettingsError when they describe none, or two
  */
-export function newRunnerPool(options: RunnerPoolOptions): MembershipPool {
+export function newRunnerPool<R extends Member>(options: RunnerPoolOptions<R>): MembershipPool<R> {
   const { createRunner, clock, logger } = options;
   return new MembershipPool({ ...describedSource(options), createRunner, clock, logger });
 }
@@ -32,7 +31,7 @@ export function newRunnerPool(options: RunnerPoolOptions): MembershipPool {
  * What can be found wrong with a pool before it is made.
  * @throws SettingsError
  */
-export function checkRunnerPool(settings: RunnerPoolOptions['settings']): void {
+export function checkRunnerPool(settings: Partial<DiscoverySettings>): void {
   describedSource({ settings });
 }
 
@@ -42,7 +41,7 @@ interface Described {
   readonly source: MembershipSource;
 }
 
-function describedSource(options: Omit<RunnerPoolOptions, 'createRunner'>): Described {
+function describedSource(options: Omit<RunnerPoolOptions<Member>, 'createRunner'>): Described {
   const { runnerAddresses: addresses = [], runnerPool } = options.settings;
   if (addresses.length > 0 && runnerPool !== undefined) {
     throw new SettingsError(['FN_RUNNER_ADDRESSES, FN_RUNNER_POOL: both are given, and only one of them is allowed']);
@@ -57,7 +56,7 @@ function describedSource(options: Omit<RunnerPoolOptions, 'createRunner'>): Desc
   }));
 }
 
-function sourceOf(text: string, options: Omit<RunnerPoolOptions, 'createRunner'>): Described {
+function sourceOf(text: string, options: Omit<RunnerPoolOptions<Member>, 'createRunner'>): Described {
   const { pools = builtIn, clock = systemClock, random = Math.random, logger = silentLogger } = options;
   const { kubernetesHost: host, kubernetesPort: port = '443' } = options.settings;
   const url = parsePoolUrl(text);

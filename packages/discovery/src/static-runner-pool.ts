@@ -1,5 +1,4 @@
-import type { Runner, RunnerPool } from '../runner.js';
-import type { MembershipListener, MembershipSource } from './membership.js';
+import type { Member, MembershipListener, MembershipSource } from './membership.js';
 import { MembershipPool, type MembershipPoolOptions } from './membership-pool.js';
 
 /**
@@ -8,11 +7,11 @@ import { MembershipPool, type MembershipPoolOptions } from './membership-pool.js
  * @param addresses surrounding white space is ignored. Their form is up to `createRunner`.
  * @throws Error when an address is listed twice: it would get twice its share of calls
  */
-export function newStaticRunnerPool(
+export function newStaticRunnerPool<R extends Member>(
   addresses: readonly string[],
-  createRunner: (address: string) => Runner,
-  options: Pick<MembershipPoolOptions, 'clock' | 'logger'> = {},
-): RunnerPool {
+  createRunner: (address: string) => R,
+  options: Pick<MembershipPoolOptions<R>, 'clock' | 'logger'> = {},
+): MembershipPool<R> {
   const names = addresses.map((address) => address.trim());
   const twice = names.find((name, at) => names.indexOf(name) !== at);
   if (twice !== undefined) throw new Error(`runner ${twice} is listed twice`);

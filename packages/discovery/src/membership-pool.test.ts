@@ -1,6 +1,5 @@
 import { PassThrough } from 'node:stream';
 import { createLogger, FakeClock, RecordedMetrics } from '@fnfleet/core';
-import { FakeRunner } from '../fake-runner.js';
 import type { MembershipListener } from './membership.js';
 import { MembershipPool } from './membership-pool.js';
 
@@ -11,7 +10,7 @@ let source: ScriptedSource;
 let log: PassThrough;
 let made: SlowRunner[];
 let changes: number;
-let pool: MembershipPool;
+let pool: MembershipPool<SlowRunner>;
 
 beforeEach(() => {
   metrics.reset();
@@ -228,13 +227,16 @@ class ScriptedSource {
 }
 
 /** Has calls in hand until it is told to finish. */
-class SlowRunner extends FakeRunner {
+class SlowRunner {
+  closed = false;
   finish: () => void = () => undefined;
   private readonly idle = new Promise<void>((resolve) => {
     this.finish = resolve;
   });
 
-  override async close(): Promise<void> {
+  constructor(readonly address: string) {}
+
+  async close(): Promise<void> {
     this.closed = true;
     await this.idle;
   }

@@ -9,17 +9,16 @@ import {
   silentLogger,
   systemClock,
 } from '@fnfleet/core';
-import type { Runner, RunnerList, RunnerPool } from '../runner.js';
-import type { MembershipSource, PoolStatus, RefusedAddress } from './membership.js';
+import type { Member, MemberList, MembershipSource, PoolStatus, RefusedAddress } from './membership.js';
 import { addressKey, problemOfAddress } from './runner-address.js';
 
-export interface MembershipPoolOptions {
+export interface MembershipPoolOptions<R extends Member> {
   /** The kind of pool, for operators. */
   readonly kind: string;
   /** What the source reads, for operators; without secrets. */
   readonly description: string;
   readonly source: MembershipSource;
-  readonly createRunner: (address: string) => Runner;
+  readonly createRunner: (address: string) => R;
   /** Says what is wrong with an address. Unless given, `host:port` is right. */
   readonly checkAddress?: (address: string) => string | undefined;
   readonly clock?: Clock;
@@ -35,10 +34,11 @@ export interface MembershipPoolOptions {
  * M4  One bad entry costs nobody else their place, and an address that is listed twice gets one share.
  * M5  The array of runners is the same until a runner joins or leaves.
  */
-export class MembershipPool implements RunnerPool {
+export class MembershipPool<R extends Member> {
+  /** Set by whoever places calls: other runners are returned from now on. */
   onChange: (() => void) | undefined;
-  private list: RunnerList;
-  private readonly leaving = new Map<Runner, Promise<void>>();
+  private list: MemberList<R>;
+  private readonly leaving = new Map<R, Promise<void>>();
   private refused: readonly RefusedAddress[] = [];
   private listedAt: MonoMs | undefined;
   private changedAt: MonoMs | undefined;
@@ -47,7 +47,7 @@ export class MembershipPool implements RunnerPool {
   private readonly clock: Clock;
   private readonly logger: Logger;
 
-  constructor(private readonly options: MembershipPoolOptions) {
+  constructor(private readonly options: MembershipPoolOptions<R>) {
     this.clock = options.clock ?? systemClock;
     this.logger = (options.logger ?? silentLogger).child({ pool: options.description });
     this.list = { runners: [], error: poolError(new Error(`${options.description} has not answered yet`)) };
@@ -61,11 +61,11 @@ export class MembershipPool implements RunnerPool {
     });
   }
 
-  runners(): RunnerList {
+  runners(): MemberList<R> {
     return this.list;
   }
 
-  members(): readonly Runner[] {
+  members(): readonly R[] {
     return this.list.runners;
   }
 
@@ -115,9 +115,9 @@ export class MembershipPool implements RunnerPool {
   }
 
   /** The runners of a list: those that are there already stay what they are (M1), others are made. */
-  private resolve(addresses: readonly string[]): { runners: Runner[]; refused: RefusedAddress[] } {
+  private resolve(addresses: readonly string[]): { runners: R[]; refused: RefusedAddress[] } {
     const present = new Map(this.list.runners.map((runner) => [addressKey(runner.address), runner]));
-    const runners = new Map<string, Runner>();
+    const runners = new Map<string, R>();
     const refused: RefusedAddress[] = [];
     const { checkAddress = problemOfAddress, createRunner } = this.options;
     for (const text of addresses) {
@@ -134,7 +134,7 @@ export class MembershipPool implements RunnerPool {
     return { runners: [...runners.values()], refused };
   }
 
-  private replace(runners: readonly Runner[]): void {
+  private replace(runners: readonly R[]): void {
     const before = this.list.runners;
     const [old, current] = [new Set(before), new Set(runners)];
     const joined = runners.filter((runner) => !old.has(runner));
@@ -156,7 +156,7 @@ export class MembershipPool implements RunnerPool {
     this.onChange?.();
   }
 
-  private release(runner: Runner): void {
+  private release(runner: R): void {
     const closed = runner.close().finally(() => this.leaving.delete(runner));
     this.leaving.set(runner, closed);
   }
@@ -200,7 +200,7 @@ function reasonOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }
 
-function namesOf(runners: readonly Runner[]): string | undefined {
+function namesOf(runners: readonly Member[]): string | undefined {
   return runners.map((runner) => runner.address).join(' ') || undefined;
 }
 

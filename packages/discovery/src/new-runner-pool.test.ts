@@ -1,16 +1,15 @@
 import { readSettings } from '@fnfleet/core';
-import { FakeRunner } from '../fake-runner.js';
-import { placementSettings } from '../settings.js';
 import { newRunnerPool } from './new-runner-pool.js';
 import type { PoolFactory } from './pool-factory.js';
 import { pools } from './pool-kinds.js';
+import { discoverySettings } from './settings.js';
 import { StaticSource } from './static-runner-pool.js';
 
-const createRunner = (address: string) => new FakeRunner(address);
+const createRunner = (address: string) => ({ address, close: async () => undefined });
 
 /** The pool of an environment; nothing that it started outlives the test. */
 async function poolOf(env: Record<string, string>, known = pools) {
-  const pool = newRunnerPool({ settings: readSettings(placementSettings, env), createRunner, pools: known });
+  const pool = newRunnerPool({ settings: readSettings(discoverySettings, env), createRunner, pools: known });
   const status = pool.status();
   await pool.close();
   return status;
