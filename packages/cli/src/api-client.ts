@@ -112,8 +112,9 @@ export class ApiClient {
     return this.list<AppRef>('/v2/apps', {}, APP);
   }
 
-  createApp(name: string): Promise<AppRef> {
-    return this.request<AppRef>('POST', '/v2/apps', APP, { name });
+  /** @param more what it is to have from the start */
+  createApp(name: string, more: object = {}): Promise<AppRef> {
+    return this.request<AppRef>('POST', '/v2/apps', APP, { name, ...more });
   }
 
   updateApp(id: string, change: object): Promise<AppRef> {

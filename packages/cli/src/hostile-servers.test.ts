@@ -59,6 +59,8 @@ const COMMANDS: Readonly<Record<string, () => string[]>> = {
   explain: () => ['explain', 'c1', '--lb', url],
   deploy: () => ['deploy', folder, '--app', 'a', '--api', url],
   invoke: () => ['invoke', 'a', 'f', '--data', '', '--api', url],
+  'create app': () => ['create', 'app', 'a', '--api', url],
+  'create trigger': () => ['create', 'trigger', 'a', 'f', 't', '--source', '/t', '--api', url],
   'list apps': () => ['list', 'apps', '--api', url],
   'list functions': () => ['list', 'functions', 'a', '--api', url],
   'list triggers': () => ['list', 'triggers', 'a', '--api', url, '--json'],

@@ -8,6 +8,7 @@ export const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
   init: async () => (await import('./init.js')).initCommand(),
   build: async () => (await import('./build.js')).buildCommand(),
   deploy: async () => (await import('./deploy.js')).deployCommand(),
+  create: async () => (await import('./manage.js')).manageCommand('create'),
   list: async () => (await import('./manage.js')).manageCommand('list'),
   inspect: async () => (await import('./manage.js')).manageCommand('inspect'),
   update: async () => (await import('./manage.js')).manageCommand('update'),

@@ -49,15 +49,50 @@ it.each(COMMANDS.map(({ verb, noun }) => [verb, noun]))(
   '%s %s answers with JSON where it is asked for',
   async (verb, noun) => {
     const names = ['shop', 'cart', 'add'].slice(0, ['app', 'function', 'trigger'].indexOf(noun.replace(/s$/, '')) + 1);
-    const about = verb === 'list' ? names.slice(0, -1) : names;
+    const about: Record<string, string[]> = { list: names.slice(0, -1), create: [...names.slice(0, -1), 'new'] };
     const more: Record<string, string[]> = {
       update: ['--annotation', 'k=1'],
       delete: noun === 'trigger' ? [] : ['--recursive'],
+      create: { app: [], function: ['new:1'], trigger: ['--source', '/new'] }[noun as 'app'] ?? [],
     };
-    const answer = await json(verb, noun, ...about, ...(more[verb] ?? []));
+    const answer = await json(verb, noun, ...(about[verb] ?? names), ...(more[verb] ?? []));
     expect(Array.isArray(answer)).toBe(verb === 'list');
   },
 );
+
+describe('create', () => {
+  it('makes an app, a function and a trigger, which can be called as they are shown', async () => {
+    expect(await lines('create', 'app', 'new', 'A=1', '--annotation', 'team="x"')).toEqual(['created app new']);
+    expect(await api.findApp('new')).toMatchObject({ config: { A: '1' }, annotations: { team: 'x' } });
+    const limits = ['--memory', '64', '--timeout', '5', '--idle-timeout', '60'];
+    expect(await lines('create', 'function', 'new', 'f', 'r.example/f:1', 'B=2', 'C=x=y', ...limits)).toEqual([
+      'created function f',
+      expect.stringMatching(/^invoke it at http:\/\/lb\/invoke\/\w{26}$/),
+    ]);
+    expect(await fnOf('new', 'f')).toMatchObject({
+      image: 'r.example/f:1',
+      memory: 64,
+      timeout: 5,
+      idle_timeout: 60,
+      config: { B: '2', C: 'x=y' },
+    });
+    expect(await lines('create', 'trigger', 'new', 'f', 't', '--source', '/a b')).toEqual([
+      'created trigger t',
+      'it is called at http://lb/t/new/a%20b',
+    ]);
+  });
+
+  it.each([
+    [['app', 'shop'], /409 App already exists/],
+    [['function', 'shop', 'cart', 'cart:1'], /409 Fn with specified name already exists/],
+    [['function', 'none', 'cart', 'cart:1'], /there is no app none/],
+    [['function', 'shop', 'f', 'Cart:$V'], /400 .*cannot be the name of one/],
+    [['trigger', 'shop', 'till', 'add', '--source', '/a b'], /409 Trigger with the same type and source exists/],
+  ])('%j changes nothing', async (args, message) => {
+    const { code, output } = await run('create', ...args);
+    expect([code, output]).toEqual([1, expect.stringMatching(message)]);
+  });
+});
 
 describe('list', () => {
   it('shows apps, functions and triggers', async () => {

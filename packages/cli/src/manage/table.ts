@@ -1,6 +1,7 @@
 import { Option } from 'commander';
 import type { Annotations, ApiClient, Config } from '../api-client.js';
 import { wholeNumber } from '../commands/options.js';
+import { invokeUrl, triggerUrl } from '../deploy/deploy.js';
 import { findApp, findFunction } from '../find-function.js';
 import { collectAnnotations, collectKeys, deleteApp, deleteFunction, deleteTrigger, someChange } from './changes.js';
 import {
@@ -40,11 +41,12 @@ export interface ManageCommand {
   readonly run: (api: ApiClient, names: Names, given: Given, config: Config) => Promise<Shown>;
 }
 
-export type Verb = 'list' | 'inspect' | 'update' | 'delete' | 'config';
+export type Verb = 'create' | 'list' | 'inspect' | 'update' | 'delete' | 'config';
 type Noun = 'app' | 'function' | 'trigger';
 type Plural = `${Noun}s`;
 
 export const VERBS: Readonly<Record<Verb, string>> = {
+  create: 'Creates an app, a function or a trigger, without a folder to deploy.',
   list: 'Lists apps, functions and triggers.',
   inspect: 'Shows everything that the API node has of an app, a function or a trigger.',
   update: 'Changes an app, a function or a trigger. What is not named stays.',
@@ -61,10 +63,56 @@ const annotation = () =>
     '--annotation <key=value>',
     'set an annotation, to JSON or else to text; repeatable; no value removes it',
   ).argParser(collectAnnotations);
+const syslogUrl = () => new Option('--syslog-url <url>', 'where its functions log to; empty: nowhere');
+const LIMITS = [
+  () => new Option('--memory <n>', 'memory of a container, MiB').argParser(wholeNumber(1, 8192)),
+  () => new Option('--timeout <n>', 'seconds that a call may take').argParser(wholeNumber(1, 300)),
+  () =>
+    new Option('--idle-timeout <n>', 'seconds until a container without calls is removed').argParser(
+      wholeNumber(1, 3600),
+    ),
+];
+const SOURCE = 'path below /t/<app>, with its slash';
 const recursive = () => new Option('--recursive', 'also what belongs to it').default(false);
 const unset = () => new Option('--unset <key>', 'remove a key; repeatable').argParser(collectKeys);
 
 export const COMMANDS: readonly ManageCommand[] = [
+  {
+    verb: 'create',
+    noun: 'app',
+    doc: 'Creates an app, with configuration for its functions.',
+    arguments: [APP],
+    takesConfig: true,
+    options: [annotation, syslogUrl],
+    run: async (api, [name = ''], { annotation: annotations, syslogUrl: syslog_url }, config) =>
+      created('app', await api.createApp(name, { config, annotations, syslog_url })),
+  },
+  {
+    verb: 'create',
+    noun: 'function',
+    doc: 'Creates a function of an image that runners find, with its configuration.',
+    arguments: [APP, FUNCTION, ['<image>', 'image to run']],
+    takesConfig: true,
+    options: [...LIMITS, annotation],
+    run: async (api, [app = '', name = '', image = ''], given, config) => {
+      const { memory, timeout, idleTimeout: idle_timeout, annotation: annotations } = given;
+      const spec = { name, image, memory, timeout, idle_timeout, config, annotations };
+      const fn = await api.createFn((await findApp(api, app)).id, spec);
+      return created('function', fn, `invoke it at ${invokeUrl(fn)}`);
+    },
+  },
+  {
+    verb: 'create',
+    noun: 'trigger',
+    doc: 'Creates a trigger: a path that calls a function.',
+    arguments: [APP, FUNCTION, TRIGGER],
+    options: [() => new Option('--source <path>', SOURCE).makeOptionMandatory(), annotation],
+    run: async (api, [app, fn = '', name = ''], { source = '', annotation: annotations }) => {
+      const spec = { name, type: 'http', source, annotations } as const;
+      const trigger = await api.createTrigger(await findFunction(api, app, fn), spec);
+      return created('trigger', trigger, `it is called at ${triggerUrl(trigger)}`);
+    },
+  },
   { verb: 'list', noun: 'apps', doc: 'Lists the apps.', arguments: [], run: listApps },
   { verb: 'list', noun: 'functions', doc: 'Lists the functions of an app.', arguments: [APP], run: listFunctions },
   {
@@ -100,7 +148,7 @@ export const COMMANDS: readonly ManageCommand[] = [
     noun: 'app',
     doc: 'Changes an app.',
     arguments: [APP],
-    options: [annotation, () => new Option('--syslog-url <url>', 'where its functions log to; empty: nowhere')],
+    options: [annotation, syslogUrl],
     run: async (api, [name = ''], { annotation: annotations, syslogUrl: syslog_url }) => {
       const change = someChange({ annotations, syslog_url }, ['--annotation', '--syslog-url']);
       return updated('app', await api.updateApp((await findApp(api, name)).id, change));
@@ -111,16 +159,7 @@ export const COMMANDS: readonly ManageCommand[] = [
     noun: 'function',
     doc: 'Changes a function. Containers with what was before get no more calls after some seconds.',
     arguments: [APP, FUNCTION],
-    options: [
-      () => new Option('--image <reference>', 'image to run'),
-      () => new Option('--memory <n>', 'memory of a container, MiB').argParser(wholeNumber(1, 8192)),
-      () => new Option('--timeout <n>', 'seconds that a call may take').argParser(wholeNumber(1, 300)),
-      () =>
-        new Option('--idle-timeout <n>', 'seconds until a container without calls is removed').argParser(
-          wholeNumber(1, 3600),
-        ),
-      annotation,
-    ],
+    options: [() => new Option('--image <reference>', 'image to run'), ...LIMITS, annotation],
     run: async (
       api,
       [app, name = ''],
@@ -144,7 +183,7 @@ export const COMMANDS: readonly ManageCommand[] = [
     noun: 'trigger',
     doc: 'Changes a trigger.',
     arguments: [APP, FUNCTION, TRIGGER],
-    options: [() => new Option('--source <path>', 'path below /t/<app>, with its slash'), annotation],
+    options: [() => new Option('--source <path>', SOURCE), annotation],
     run: async (api, names, { source, annotation: annotations }) => {
       const change = someChange({ source, annotations }, ['--source', '--annotation']);
       return updated('trigger', await api.updateTrigger((await findTrigger(api, names)).id, change));
@@ -218,6 +257,10 @@ function configChange(
   if (both.length > 0) throw new Error(`${both.join(', ')}: set and removed at once; nothing was changed`);
   const change = { ...set, ...Object.fromEntries(unset.map((key) => [key, ''])) };
   return Object.keys(change).length === 0 ? undefined : change;
+}
+
+function created(noun: Noun, resource: Parameters<typeof inspected>[0], ...more: readonly string[]): Shown {
+  return { json: resource, lines: [`created ${noun} ${resource.name}`, ...more] };
 }
 
 function updated(noun: Noun, resource: Parameters<typeof inspected>[0]): Shown {
