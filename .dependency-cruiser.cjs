@@ -5,17 +5,18 @@
  */
 const ALLOWED = {
   core: [],
-  http: ['core'],
-  protocol: ['core'],
+  tls: ['core'],
+  http: ['core', 'tls'],
+  protocol: ['core', 'tls'],
   drivers: ['core'],
   discovery: ['core'],
   placement: ['core', 'protocol', 'discovery'],
   agent: ['core', 'drivers'],
-  'pure-runner': ['core', 'protocol', 'agent', 'drivers'],
-  'lb-agent': ['core', 'http', 'protocol', 'discovery', 'placement'],
-  api: ['core', 'http'],
+  'pure-runner': ['core', 'tls', 'protocol', 'agent'],
+  'lb-agent': ['core', 'tls', 'http', 'protocol', 'discovery', 'placement'],
+  api: ['core', 'tls', 'http'],
   simulator: ['core', 'protocol', 'placement'],
-  testing: ['core', 'protocol'],
+  testing: ['core', 'tls', 'protocol'],
 };
 
 const direction = Object.entries(ALLOWED).map(([name, allowed]) => ({

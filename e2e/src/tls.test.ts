@@ -1,7 +1,8 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { FileIdentity, fixedIdentity, readTlsMaterial, silentLogger, type TlsIdentity, wallMs } from '@fnfleet/core';
+import { silentLogger, wallMs } from '@fnfleet/core';
+import { FileIdentity, fixedIdentity, readTlsMaterial, type TlsIdentity } from '@fnfleet/tls';
 import { fleetAccess } from 'fnfleet';
 import { Agent, buildConnector } from 'undici';
 import { fnfleet } from './harness/command.js';

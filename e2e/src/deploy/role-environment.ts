@@ -1,6 +1,6 @@
 import { tmpdir } from 'node:os';
-import { commonSettings, readSettings, SettingsError } from '@fnfleet/core';
-import { ROLES } from 'fnfleet';
+import { readSettings, SettingsError } from '@fnfleet/core';
+import { commonSettings, ROLES } from 'fnfleet';
 
 /** What a process of a deployment gets to see, and where that is written. */
 export interface RoleEnvironment {

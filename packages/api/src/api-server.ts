@@ -7,9 +7,9 @@ import {
   type Service,
   silentLogger,
   systemClock,
-  type TlsIdentity,
 } from '@fnfleet/core';
 import { type AccessGuard, createNodeApp, type HttpAddress, HttpService, type NodeAppOptions } from '@fnfleet/http';
+import type { TlsIdentity } from '@fnfleet/tls';
 import type { Datastore } from './datastore/datastore.js';
 import { databaseOptions, openDatastore } from './datastore/open-datastore.js';
 import { type ApiListeners, apiRoutes } from './rest/api-routes.js';

@@ -1,14 +1,5 @@
 export { completeBody, type RequestBody, type ResponseWriter } from './body.js';
 export {
-  type AltName,
-  type AuthorityOptions,
-  type CertifiedKey,
-  type IssueOptions,
-  issueCertificate,
-  newAuthority,
-  parseAltName,
-} from './certificates/index.js';
-export {
   type Clock,
   earliest,
   epochMs,
@@ -111,7 +102,6 @@ export { printable, printableLine } from './printable.js';
 export { type RecordedSpan, RecordedSpans } from './recorded-spans.js';
 export { Registry } from './registry.js';
 export { requestUrl } from './request-url.js';
-export { commonSettings, NODE_TYPES, type NodeType } from './settings/common.js';
 export {
   bytes,
   choice,
@@ -132,14 +122,6 @@ export { type Environment, readSettings, readWhatFits, SettingsError } from './s
 export { renderSettings, type SettingsSection } from './settings/render.js';
 export { slotKey } from './slot-key.js';
 export { readSmallFile, readSmallFileSync } from './small-file.js';
-export { readAuthorities as readTlsAuthorities, readMaterial as readTlsMaterial } from './tls/check-material.js';
-export { clientTlsOptions, type ExpectedPeer } from './tls/client-tls.js';
-export { FileIdentity, type FileIdentityOptions } from './tls/file-identity.js';
-export { judgePeer, type PeerVerdict } from './tls/judge-peer.js';
-export { isAllowed, namesOf } from './tls/peer-names.js';
-export { clientContext, fixedIdentity, keepCurrent, serverTlsOptions, type TlsIdentity } from './tls/tls-identity.js';
-export type { CheckedMaterial, TlsFiles, TlsMaterial } from './tls/tls-material.js';
-export { type TlsSettings, tlsFiles, tlsSettings } from './tls/tls-settings.js';
 export {
   BINARY_TRACE_HEADER,
   decodeBinaryTrace,

@@ -15,10 +15,10 @@ import {
   type Service,
   silentLogger,
   systemClock,
-  type TlsIdentity,
   TurnoverMap,
   TurnoverSet,
 } from '@fnfleet/core';
+import type { TlsIdentity } from '@fnfleet/tls';
 import { takeAbsoluteForm } from './absolute-form.js';
 import { JSON_TYPE, sendError } from './answers.js';
 import { MAX_HEADERS, newLimitedServer } from './limited-server.js';

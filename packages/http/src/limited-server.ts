@@ -1,6 +1,6 @@
 import { createServer, type Server } from 'node:http';
 import { createServer as createTlsServer } from 'node:https';
-import { keepCurrent, serverTlsOptions, type TlsIdentity } from '@fnfleet/core';
+import { keepCurrent, serverTlsOptions, type TlsIdentity } from '@fnfleet/tls';
 import type { HttpLimits } from './settings.js';
 
 /** Beyond this many a head is refused; Node would drop the rest without a word. */

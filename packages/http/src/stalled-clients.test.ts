@@ -2,17 +2,8 @@ import type { RequestListener } from 'node:http';
 import { request } from 'node:https';
 import { connect, type Socket } from 'node:net';
 import { text as textOf } from 'node:stream/consumers';
-import {
-  Deferred,
-  FakeClock,
-  fixedIdentity,
-  issueCertificate,
-  MIB,
-  newAuthority,
-  parseAltName,
-  readSettings,
-  systemClock,
-} from '@fnfleet/core';
+import { Deferred, FakeClock, MIB, readSettings, systemClock } from '@fnfleet/core';
+import { fixedIdentity, issueCertificate, newAuthority, parseAltName } from '@fnfleet/tls';
 import { sendError } from './answers.js';
 import { HttpService, type HttpServiceOptions } from './http-service.js';
 import { readBody } from './request-body.js';

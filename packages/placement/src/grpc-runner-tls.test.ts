@@ -1,8 +1,9 @@
 import http2 from 'node:http2';
 import type { AddressInfo, Socket } from 'node:net';
-import { type Logger, silentLogger, type TlsIdentity } from '@fnfleet/core';
+import { type Logger, silentLogger } from '@fnfleet/core';
 import { StreamError } from '@fnfleet/protocol';
 import { FleetCertificates, PATIENT_LINK } from '@fnfleet/testing';
+import type { TlsIdentity } from '@fnfleet/tls';
 import { newGrpcRunner } from './grpc-runner.js';
 import type { Runner } from './runner.js';
 

@@ -1,8 +1,9 @@
 import { once } from 'node:events';
 import { type AddressInfo, connect } from 'node:net';
 import tls from 'node:tls';
-import { type Logger, silentLogger, type TlsIdentity } from '@fnfleet/core';
+import { type Logger, silentLogger } from '@fnfleet/core';
 import { eventually, FleetCertificates } from '@fnfleet/testing';
+import type { TlsIdentity } from '@fnfleet/tls';
 import { type MemberCheck, newMemberServer } from './member-server.js';
 
 const certificates = new FleetCertificates();

@@ -1,5 +1,6 @@
 import tls from 'node:tls';
-import { judgePeer, keepCurrent, type Logger, serverTlsOptions, type TlsIdentity } from '@fnfleet/core';
+import type { Logger } from '@fnfleet/core';
+import { judgePeer, keepCurrent, serverTlsOptions, type TlsIdentity } from '@fnfleet/tls';
 
 /** Who a port is, and who may connect to it. */
 export interface MemberCheck {

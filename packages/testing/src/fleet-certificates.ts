@@ -1,13 +1,12 @@
+import { later, systemClock } from '@fnfleet/core';
 import {
   type CertifiedKey,
   fixedIdentity,
   issueCertificate,
-  later,
   newAuthority,
   parseAltName,
-  systemClock,
   type TlsIdentity,
-} from '@fnfleet/core';
+} from '@fnfleet/tls';
 
 const DAY_MS = 86_400_000;
 

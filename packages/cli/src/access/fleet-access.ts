@@ -1,16 +1,13 @@
+import { type Environment, readSettings, systemClock, text } from '@fnfleet/core';
+import type { RunnerTls } from '@fnfleet/protocol';
 import {
-  type Environment,
   fixedIdentity,
-  readSettings,
   readTlsAuthorities,
   readTlsMaterial,
-  systemClock,
   type TlsIdentity,
-  text,
   tlsFiles,
   tlsSettings,
-} from '@fnfleet/core';
-import type { RunnerTls } from '@fnfleet/protocol';
+} from '@fnfleet/tls';
 import { type Fetch, plainFetch, secureFetch } from './secure-fetch.js';
 
 /** What a command reads of the environment to be let in. */

@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import type { IncomingMessage } from 'node:http';
 import { request } from 'node:https';
 import { Readable } from 'node:stream';
-import { clientTlsOptions, type ExpectedPeer, type TlsIdentity } from '@fnfleet/core';
+import { clientTlsOptions, type ExpectedPeer, type TlsIdentity } from '@fnfleet/tls';
 import { explainConnection } from './explain-connection.js';
 
 export interface FetchOptions {

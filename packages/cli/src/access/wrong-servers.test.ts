@@ -4,10 +4,11 @@ import { createSecureServer, createServer as plainHttp2, type ServerHttp2Stream 
 import { createServer as secureHttp } from 'node:https';
 import type { AddressInfo, Server } from 'node:net';
 import path from 'node:path';
-import { serverTlsOptions, systemClock } from '@fnfleet/core';
+import { systemClock } from '@fnfleet/core';
 import { newApiLookup } from '@fnfleet/lb-agent';
 import { newGrpcRunner } from '@fnfleet/placement';
 import { collectLogs } from '@fnfleet/protocol';
+import { serverTlsOptions } from '@fnfleet/tls';
 import { TestCertificates, type Visitor } from '../test-kit/test-certificates.js';
 import { fleetAccess } from './fleet-access.js';
 import { readAnswer } from './read-answer.js';

@@ -1,13 +1,6 @@
 import { createPrivateKey, randomBytes, X509Certificate } from 'node:crypto';
-import {
-  type CertifiedKey,
-  epochMs,
-  issueCertificate,
-  namesOf,
-  newAuthority,
-  parseAltName,
-  type WallMs,
-} from '@fnfleet/core';
+import { epochMs, type WallMs } from '@fnfleet/core';
+import { type CertifiedKey, issueCertificate, namesOf, newAuthority, parseAltName } from '@fnfleet/tls';
 import { CA, type CertFolder, NEXT_CA } from './cert-folder.js';
 
 const DAY_MS = 86_400_000;

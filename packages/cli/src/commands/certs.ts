@@ -1,9 +1,10 @@
-import { NODE_TYPES, systemClock } from '@fnfleet/core';
+import { systemClock } from '@fnfleet/core';
 import { Command, Option } from 'commander';
 import { CertFolder } from '../certs/cert-folder.js';
 import { FleetCerts } from '../certs/fleet-certs.js';
 import { fleetSpecs } from '../certs/fleet-specs.js';
 import { formatCertificates } from '../certs/format-certificates.js';
+import { NODE_TYPES } from '../roles/common-settings.js';
 import { say } from '../terminal/say.js';
 import { names, wholeNumber } from './options.js';
 

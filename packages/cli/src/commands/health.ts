@@ -1,6 +1,7 @@
-import { commonSettings, readSettings } from '@fnfleet/core';
+import { readSettings } from '@fnfleet/core';
 import { Command } from 'commander';
 import { checkHealth } from '../health/check-health.js';
+import { commonSettings } from '../roles/common-settings.js';
 import { remark } from '../terminal/say.js';
 import { withExitCodes } from './exit-codes.js';
 

@@ -1,13 +1,7 @@
-import {
-  commonSettings,
-  createLogger,
-  type Environment,
-  type NodeType,
-  readSettings,
-  SettingsError,
-} from '@fnfleet/core';
+import { createLogger, type Environment, readSettings, SettingsError } from '@fnfleet/core';
 import { Command } from 'commander';
 import { failureText } from '../explain-failure.js';
+import { commonSettings, type NodeType } from '../roles/common-settings.js';
 import { loadRole } from '../roles/load-role.js';
 import { tellParent } from '../roles/parent-messages.js';
 import type { Role } from '../roles/role.js';

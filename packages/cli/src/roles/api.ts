@@ -1,6 +1,7 @@
 import { apiSettings, checkDatabaseUrl, newApiServer } from '@fnfleet/api';
-import { commonSettings, readSettings, type SettingsOf } from '@fnfleet/core';
+import { readSettings, type SettingsOf } from '@fnfleet/core';
 import { newCorsPolicy } from '@fnfleet/http';
+import { commonSettings } from './common-settings.js';
 import type { Role } from './role.js';
 
 const apiRoleSettings = { ...commonSettings, ...apiSettings };

@@ -1,5 +1,4 @@
 import {
-  commonSettings,
   type Environment,
   readSettings,
   readWhatFits,
@@ -10,6 +9,7 @@ import {
 } from '@fnfleet/core';
 import { httpSettings } from '@fnfleet/http';
 import { telemetrySettings } from '../telemetry/telemetry-settings.js';
+import { commonSettings } from './common-settings.js';
 import type { Role } from './role.js';
 import { roleSecurity } from './role-security.js';
 

@@ -1,8 +1,9 @@
 import { agentSettings, newAgent } from '@fnfleet/agent';
 import { apiSettings, checkDatabaseUrl } from '@fnfleet/api';
-import { commonSettings, readSettings, type SettingsOf } from '@fnfleet/core';
+import { readSettings, type SettingsOf } from '@fnfleet/core';
 import { newCorsPolicy } from '@fnfleet/http';
 import { lbSettings } from '@fnfleet/lb-agent';
+import { commonSettings } from './common-settings.js';
 import { checkDriver, driverSettings, startDriver } from './drivers.js';
 import { FullNode } from './full/full-node.js';
 import type { Role } from './role.js';

@@ -1,12 +1,13 @@
 import { agentSettings } from '@fnfleet/agent';
 import { apiSettings } from '@fnfleet/api';
-import { commonSettings, type NodeType, type SettingsSection } from '@fnfleet/core';
+import type { SettingsSection } from '@fnfleet/core';
 import { registrationSettings } from '@fnfleet/discovery';
 import { httpSettings } from '@fnfleet/http';
 import { lbSettings } from '@fnfleet/lb-agent';
 import { pureRunnerSettings } from '@fnfleet/pure-runner';
 import { telemetrySettings } from '../telemetry/telemetry-settings.js';
 import { apiRole } from './api.js';
+import { commonSettings, type NodeType } from './common-settings.js';
 import { driverSettings } from './drivers.js';
 import { fullRole } from './full.js';
 import { lbRole } from './lb.js';

@@ -1,8 +1,9 @@
-import { commonSettings, readSettings, type SettingsOf } from '@fnfleet/core';
+import { readSettings, type SettingsOf } from '@fnfleet/core';
 import { checkRunnerPool } from '@fnfleet/discovery';
 import { httpSettings, newCorsPolicy } from '@fnfleet/http';
 import { apiOrigin, lbSettings, newLbServer } from '@fnfleet/lb-agent';
 import { choosePlacer } from '@fnfleet/placement';
+import { commonSettings } from './common-settings.js';
 import type { Role } from './role.js';
 import { shareOf, WORKER_VARIABLE, workerSettings } from './workers/worker-settings.js';
 

@@ -1,4 +1,4 @@
-import type { NodeType } from '@fnfleet/core';
+import type { NodeType } from './common-settings.js';
 import type { Role } from './role.js';
 
 /** Each is loaded when a process plays it: a balancer must not hold what only a runner needs. */

@@ -1,9 +1,10 @@
 import { hostname } from 'node:os';
 import { agentSettings, newAgent } from '@fnfleet/agent';
-import { commonSettings, readSettings, type SettingsOf, systemClock } from '@fnfleet/core';
+import { readSettings, type SettingsOf, systemClock } from '@fnfleet/core';
 import { newRegistration, registrationSettings } from '@fnfleet/discovery';
 import { createNodeApp, HttpService, httpSettings, newCorsPolicy } from '@fnfleet/http';
 import { FunctionLogs, newPureRunner, pureRunnerSettings } from '@fnfleet/pure-runner';
+import { commonSettings } from './common-settings.js';
 import { checkDriver, driverSettings, startDriver } from './drivers.js';
 import type { Role } from './role.js';
 import { OperatorDrain } from './runner/operator-drain.js';

@@ -1,15 +1,8 @@
-import {
-  type commonSettings,
-  FileIdentity,
-  isLoopback,
-  type Logger,
-  SettingsError,
-  type SettingsOf,
-  type TlsIdentity,
-  tlsFiles,
-} from '@fnfleet/core';
+import { isLoopback, type Logger, SettingsError, type SettingsOf } from '@fnfleet/core';
 import { AccessGuard, type httpSettings } from '@fnfleet/http';
 import type { MemberCheck } from '@fnfleet/pure-runner';
+import { FileIdentity, type TlsIdentity, tlsFiles } from '@fnfleet/tls';
+import type { commonSettings } from './common-settings.js';
 
 /** How a role proves who it is, and whom it answers. */
 export interface RoleSecurity {

@@ -4,12 +4,13 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { agentSettings } from '@fnfleet/agent';
 import { apiSettings } from '@fnfleet/api';
-import { commonSettings, readSettings, SettingsError, type SettingsShape } from '@fnfleet/core';
+import { readSettings, SettingsError, type SettingsShape } from '@fnfleet/core';
 import { discoverySettings, registrationSettings } from '@fnfleet/discovery';
 import { httpSettings } from '@fnfleet/http';
 import { lbSettings } from '@fnfleet/lb-agent';
 import { placementSettings } from '@fnfleet/placement';
 import { pureRunnerSettings } from '@fnfleet/pure-runner';
+import { commonSettings } from './common-settings.js';
 import { driverSettings } from './drivers.js';
 import { ROLES } from './index.js';
 

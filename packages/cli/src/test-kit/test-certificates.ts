@@ -1,17 +1,16 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
+import { later, systemClock } from '@fnfleet/core';
 import {
   type CertifiedKey,
   fixedIdentity,
   issueCertificate,
-  later,
   newAuthority,
   parseAltName,
-  systemClock,
   type TlsFiles,
   type TlsIdentity,
-} from '@fnfleet/core';
+} from '@fnfleet/tls';
 
 const DAY_MS = 86_400_000;
 

@@ -1,15 +1,14 @@
 import { request } from 'node:https';
 import { text as textOf } from 'node:stream/consumers';
+import { later, systemClock } from '@fnfleet/core';
 import {
   type CertifiedKey,
   fixedIdentity,
   issueCertificate,
-  later,
   newAuthority,
   parseAltName,
-  systemClock,
   type TlsIdentity,
-} from '@fnfleet/core';
+} from '@fnfleet/tls';
 import { HttpService } from '../http-service.js';
 import { createNodeApp } from '../node-app.js';
 import { AccessGuard, type AccessOptions } from './access-guard.js';

@@ -1,6 +1,7 @@
 import type { Socket } from 'node:net';
 import type { TLSSocket } from 'node:tls';
-import { FnError, judgePeer } from '@fnfleet/core';
+import { FnError } from '@fnfleet/core';
+import { judgePeer } from '@fnfleet/tls';
 
 /** A member of the fleet, somebody without a certificate, or the answer to one that is refused. */
 export type SocketVerdict = 'member' | 'anonymous' | FnError;

@@ -11,7 +11,6 @@ import {
   type Service,
   silentLogger,
   systemClock,
-  type TlsIdentity,
 } from '@fnfleet/core';
 import { newRunnerPool, type PoolFactory } from '@fnfleet/discovery';
 import {
@@ -36,6 +35,7 @@ import {
   warmFirst,
 } from '@fnfleet/placement';
 import type { AboutPull } from '@fnfleet/protocol';
+import type { TlsIdentity } from '@fnfleet/tls';
 import type { CallPlacement } from '../call/call-placement.js';
 import { TraceFile } from '../call/trace-file.js';
 import { explainRoute } from '../explain/explain-route.js';

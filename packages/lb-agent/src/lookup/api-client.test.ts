@@ -1,8 +1,9 @@
 import http from 'node:http';
 import https from 'node:https';
 import type { AddressInfo } from 'node:net';
-import { CancelledError, FakeClock, MIB, type TlsIdentity } from '@fnfleet/core';
+import { CancelledError, FakeClock, MIB } from '@fnfleet/core';
 import { eventually, FleetCertificates } from '@fnfleet/testing';
+import type { TlsIdentity } from '@fnfleet/tls';
 import { ApiClient, type ApiClientOptions } from './api-client.js';
 
 const certificates = new FleetCertificates();

@@ -5,17 +5,16 @@ import {
   activeTrace,
   CancelledError,
   type Clock,
-  clientTlsOptions,
   FnError,
   InflightTracker,
   inSpan,
   MIB,
   SettingsError,
   SpanKind,
-  type TlsIdentity,
   type TraceContext,
   traceHeaders,
 } from '@fnfleet/core';
+import { clientTlsOptions, type TlsIdentity } from '@fnfleet/tls';
 import type { ApiNodeStatus } from './function-source.js';
 
 const RETRIES = 5;

@@ -1,8 +1,9 @@
 import http, { type IncomingMessage } from 'node:http';
 import https from 'node:https';
-import { clientTlsOptions, FnError, MIB, printableLine } from '@fnfleet/core';
+import { FnError, MIB, printableLine } from '@fnfleet/core';
 import { type Route, sendJson } from '@fnfleet/http';
 import type { CollectorSession } from '@fnfleet/protocol';
+import { clientTlsOptions } from '@fnfleet/tls';
 import type { LbOperations } from './operations.js';
 
 /** Less than an operator waits for us, milliseconds. */

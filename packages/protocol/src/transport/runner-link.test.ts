@@ -1,16 +1,8 @@
 import { once } from 'node:events';
 import net, { type AddressInfo } from 'node:net';
 import tls from 'node:tls';
-import {
-  FakeClock,
-  fixedIdentity,
-  issueCertificate,
-  type Logger,
-  newAuthority,
-  parseAltName,
-  silentLogger,
-  systemClock,
-} from '@fnfleet/core';
+import { FakeClock, type Logger, silentLogger, systemClock } from '@fnfleet/core';
+import { fixedIdentity, issueCertificate, newAuthority, parseAltName } from '@fnfleet/tls';
 import { encodeHeaders } from './hpack/encoder.js';
 import { type LinkOptions, RunnerLink } from './runner-link.js';
 import type { RunnerPeer } from './runner-peer.js';

@@ -1,14 +1,7 @@
 import net from 'node:net';
 import tls from 'node:tls';
-import {
-  type Clock,
-  clientTlsOptions,
-  Deferred,
-  type ExpectedPeer,
-  type Logger,
-  type Timer,
-  type TlsIdentity,
-} from '@fnfleet/core';
+import { type Clock, Deferred, type Logger, type Timer } from '@fnfleet/core';
+import { clientTlsOptions, type ExpectedPeer, type TlsIdentity } from '@fnfleet/tls';
 import { Connection } from './connection.js';
 import { Pulse } from './pulse.js';
 import { RunnerPeer } from './runner-peer.js';

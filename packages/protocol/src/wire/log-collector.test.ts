@@ -1,6 +1,6 @@
 import { getEventListeners, once } from 'node:events';
 import { type AddressInfo, connect, createServer } from 'node:net';
-import { fixedIdentity } from '@fnfleet/core';
+import { fixedIdentity } from '@fnfleet/tls';
 import { Metadata, Server, ServerCredentials, type ServerDuplexStream } from '@grpc/grpc-js';
 import { collectLogs } from './log-collector.js';
 import type { LogBatch } from './log-messages.js';

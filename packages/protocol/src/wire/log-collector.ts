@@ -1,4 +1,4 @@
-import { clientContext, clientTlsOptions } from '@fnfleet/core';
+import { clientContext, clientTlsOptions } from '@fnfleet/tls';
 import type { Client, ClientDuplexStream, StatusObject } from '@grpc/grpc-js';
 import { GRPC_STATUS, StreamError } from '../engage/stream.js';
 import { type RunnerTls, runnerPeer, splitAddress } from '../transport/runner-link.js';

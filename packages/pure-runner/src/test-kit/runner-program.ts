@@ -1,15 +1,7 @@
 import { agentSettings, newAgent } from '@fnfleet/agent';
-import {
-  fixedIdentity,
-  issueCertificate,
-  MIB,
-  newAuthority,
-  parseAltName,
-  readSettings,
-  silentLogger,
-  systemClock,
-} from '@fnfleet/core';
+import { MIB, readSettings, silentLogger, systemClock } from '@fnfleet/core';
 import { fn, ScriptedDriver } from '@fnfleet/drivers';
+import { fixedIdentity, issueCertificate, newAuthority, parseAltName } from '@fnfleet/tls';
 import { FunctionLogs } from '../logs/function-logs.js';
 import { newPureRunner } from '../pure-runner.js';
 import type { Holdings, RunnerProcessOptions } from './runner-process.js';

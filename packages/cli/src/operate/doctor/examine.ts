@@ -2,23 +2,17 @@ import { X509Certificate } from 'node:crypto';
 import { tmpdir } from 'node:os';
 import { agentSettings } from '@fnfleet/agent';
 import { apiSettings } from '@fnfleet/api';
-import {
-  commonSettings,
-  type Environment,
-  namesOf,
-  readSettings,
-  SettingsError,
-  type SettingsOf,
-  type SettingsShape,
-} from '@fnfleet/core';
+import { type Environment, readSettings, SettingsError, type SettingsOf, type SettingsShape } from '@fnfleet/core';
 import { registrationSettings } from '@fnfleet/discovery';
 import { BODIES_NEED, dockerCapabilities, SOCKETS_DISK_REMEDY, SOCKETS_NEED } from '@fnfleet/drivers';
 import { httpSettings } from '@fnfleet/http';
 import { lbSettings } from '@fnfleet/lb-agent';
 import { newGrpcRunner } from '@fnfleet/placement';
 import { pureRunnerSettings } from '@fnfleet/pure-runner';
+import { namesOf } from '@fnfleet/tls';
 import { type FleetAccess, fleetAccess } from '../../access/fleet-access.js';
 import { secureFetch } from '../../access/secure-fetch.js';
+import { commonSettings } from '../../roles/common-settings.js';
 import { driverSettings } from '../../roles/drivers.js';
 import { ROLES } from '../../roles/index.js';
 import { unknownSettings } from '../../roles/unknown-settings.js';

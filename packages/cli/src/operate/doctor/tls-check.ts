@@ -1,17 +1,8 @@
 import { isIP } from 'node:net';
-import {
-  type commonSettings,
-  epochMs,
-  readTlsAuthorities,
-  readTlsMaterial,
-  SettingsError,
-  type SettingsOf,
-  silentLogger,
-  systemClock,
-  type TlsFiles,
-  tlsFiles,
-} from '@fnfleet/core';
+import { epochMs, SettingsError, type SettingsOf, silentLogger, systemClock } from '@fnfleet/core';
 import type { httpSettings } from '@fnfleet/http';
+import { readTlsAuthorities, readTlsMaterial, type TlsFiles, tlsFiles } from '@fnfleet/tls';
+import type { commonSettings } from '../../roles/common-settings.js';
 import { roleSecurity } from '../../roles/role-security.js';
 import { type Finding, fail, ok, warn } from './finding.js';
 

@@ -9,10 +9,10 @@ import {
   type Service,
   silentLogger,
   systemClock,
-  type TlsIdentity,
 } from '@fnfleet/core';
 import type { AccessGuard, HttpAddress, NodeAppOptions } from '@fnfleet/http';
 import { CachedLookup, type LbServer, type LbSettings, newLbServer } from '@fnfleet/lb-agent';
+import type { TlsIdentity } from '@fnfleet/tls';
 import { LocalPlacement } from './local-placement.js';
 import { afterEveryChange, StoredFunctions } from './stored-functions.js';
 

@@ -1,9 +1,10 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { hostname, tmpdir } from 'node:os';
 import path from 'node:path';
-import { commonSettings, readSettings, silentLogger, VERSION } from '@fnfleet/core';
+import { readSettings, silentLogger, VERSION } from '@fnfleet/core';
 import { httpSettings, type Readiness } from '@fnfleet/http';
 import { newGrpcRunner } from '@fnfleet/placement';
+import { commonSettings } from '../common-settings.js';
 import { ROLES } from '../index.js';
 import type { RunningRole } from '../role.js';
 import { roleSecurity } from '../role-security.js';

@@ -1,8 +1,9 @@
 import { createServer } from 'node:net';
-import { commonSettings, createLogger, type Environment, readSettings, systemClock } from '@fnfleet/core';
+import { createLogger, type Environment, readSettings, systemClock } from '@fnfleet/core';
 import { httpSettings } from '@fnfleet/http';
 import { stopSignal } from '../../stop-signal.js';
 import { checkSettings } from '../check-settings.js';
+import { commonSettings } from '../common-settings.js';
 import { tellParent } from '../parent-messages.js';
 import { measureProcess } from '../process-metrics.js';
 import type { Role } from '../role.js';

@@ -1,5 +1,5 @@
-import { tlsSettings } from '../tls/tls-settings.js';
-import { choice, durationMs, integer, text } from './declare.js';
+import { choice, durationMs, integer, text } from '@fnfleet/core';
+import { tlsSettings } from '@fnfleet/tls';
 
 export const NODE_TYPES = ['full', 'api', 'lb', 'pure-runner'] as const;
 export type NodeType = (typeof NODE_TYPES)[number];

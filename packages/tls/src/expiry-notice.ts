@@ -1,7 +1,5 @@
-import { epochMs, later, type WallMs } from '../clock.js';
-import { formatDate } from '../dates.js';
-import type { Logger } from '../logging.js';
-import { count } from '../metrics/registry.js';
+import type { Logger } from '@fnfleet/core';
+import { count, epochMs, formatDate, later, type WallMs } from '@fnfleet/core';
 import type { CheckedMaterial, TlsFiles } from './tls-material.js';
 
 const DAY_MS = 86_400_000;

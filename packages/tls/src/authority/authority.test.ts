@@ -1,7 +1,7 @@
 import { createPrivateKey, X509Certificate } from 'node:crypto';
 import { checkServerIdentity, type PeerCertificate } from 'node:tls';
-import { wallMs } from '../clock.js';
-import { namesOf } from '../tls/peer-names.js';
+import { wallMs } from '@fnfleet/core';
+import { namesOf } from '../peer-names.js';
 import { parseAltName } from './alt-name.js';
 import { type IssueOptions, issueCertificate, newAuthority } from './authority.js';
 

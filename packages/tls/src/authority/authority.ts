@@ -1,5 +1,5 @@
 import { createPrivateKey, createPublicKey, generateKeyPairSync, X509Certificate } from 'node:crypto';
-import { epochMs, type WallMs } from '../clock.js';
+import { epochMs, type WallMs } from '@fnfleet/core';
 import type { AltName } from './alt-name.js';
 import { type Issuer, signCertificate } from './certificate.js';
 

@@ -1,5 +1,4 @@
-import { flag, list, type SettingsOf, text } from '../settings/declare.js';
-import { SettingsError } from '../settings/read.js';
+import { flag, list, SettingsError, type SettingsOf, text } from '@fnfleet/core';
 import type { TlsFiles } from './tls-material.js';
 
 /** TLS between the processes of a fleet, on all their ports and towards each other. */

@@ -3,11 +3,8 @@ import { randomBytes } from 'node:crypto';
 import { mkdirSync, mkdtempSync, renameSync, rmSync, symlinkSync, truncateSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { type CertifiedKey, issueCertificate, newAuthority } from '../certificates/index.js';
-import { later, wallMs } from '../clock.js';
-import { FakeClock } from '../fake-clock.js';
-import { type LogFields, type Logger, silentLogger } from '../logging.js';
-import { RecordedMetrics } from '../metrics/recorded-metrics.js';
+import { FakeClock, type LogFields, type Logger, later, RecordedMetrics, silentLogger, wallMs } from '@fnfleet/core';
+import { type CertifiedKey, issueCertificate, newAuthority } from './authority/authority.js';
 import { FileIdentity } from './file-identity.js';
 
 const metrics = RecordedMetrics.install();

@@ -1,7 +1,5 @@
 import { createPrivateKey, type KeyObject, X509Certificate } from 'node:crypto';
-import { type WallMs, wallMs } from '../clock.js';
-import { SettingsError } from '../settings/read.js';
-import { readSmallFileSync } from '../small-file.js';
+import { readSmallFileSync, SettingsError, type WallMs, wallMs } from '@fnfleet/core';
 import { namesOf } from './peer-names.js';
 import { newSecureContext } from './secure-context.js';
 import type { CheckedMaterial, TlsFiles } from './tls-material.js';

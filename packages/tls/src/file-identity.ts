@@ -1,8 +1,6 @@
 import { basename, dirname } from 'node:path';
-import { type Clock, systemClock, type Timer } from '../clock.js';
-import { formatDate } from '../dates.js';
-import { DirectoryWatch } from '../directory-watch.js';
-import type { Logger } from '../logging.js';
+import type { Logger } from '@fnfleet/core';
+import { type Clock, DirectoryWatch, formatDate, systemClock, type Timer } from '@fnfleet/core';
 import { isUnchanged, readMaterial } from './check-material.js';
 import { ExpiryNotice } from './expiry-notice.js';
 import type { TlsIdentity } from './tls-identity.js';

@@ -1,4 +1,4 @@
-import type { WallMs } from '../clock.js';
+import type { WallMs } from '@fnfleet/core';
 
 /** Where the three are: paths of PEM files. */
 export interface TlsFiles {

@@ -1,5 +1,4 @@
-import { wallMs } from '../clock.js';
-import { type Logger, silentLogger } from '../logging.js';
+import { type Logger, silentLogger, wallMs } from '@fnfleet/core';
 import { ExpiryNotice } from './expiry-notice.js';
 
 const DAY_MS = 86_400_000;

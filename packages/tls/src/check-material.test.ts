@@ -3,8 +3,9 @@ import { generateKeyPairSync, randomBytes } from 'node:crypto';
 import { mkdirSync, mkdtempSync, rmSync, symlinkSync, truncateSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { type CertifiedKey, issueCertificate, newAuthority, parseAltName } from '../certificates/index.js';
-import { wallMs } from '../clock.js';
+import { wallMs } from '@fnfleet/core';
+import { parseAltName } from './authority/alt-name.js';
+import { type CertifiedKey, issueCertificate, newAuthority } from './authority/authority.js';
 import { readMaterial } from './check-material.js';
 import { tlsFiles } from './tls-settings.js';
 
