@@ -204,6 +204,27 @@ it('fnfleet dev without Docker: processes of the folder itself, new ones for eac
   expect(await dev.ended).toEqual({ code: 0, signal: null });
 });
 
+it('fnfleet dev with a function that prints megabytes, and control characters, shows a bounded part of it and goes on', async () => {
+  await init();
+  const env = await fleet();
+  const FN_LB_URL = `http://127.0.0.1:${Number(new URL(env.FN_API_URL).port) + 1}`;
+  const dev = begin(['dev', name, '--call', '{"name":"Ada"}'], { ...env, FN_LB_URL });
+  await dev.prints(/answer 200: \{"message":"Hello, Ada!"\}\n/);
+  const before = dev.output.length;
+  const flood =
+    "process.stdout.write(('\\x1b[2J' + 'x'.repeat(1000) + '\\n').repeat(20_000) + '\\x1b]0;the last\\x07\\n');";
+  edit('func.js', 'const name =', `${flood} const name =`);
+  await dev.prints(/answer 200: [\s\S]*answer 200: /);
+  await dev.prints(/ out \\u001b\[2Jxxx/);
+  edit('func.js', flood, '');
+  edit('func.js', "'Hello'", "'Good day'");
+  await dev.prints(/answer 200: \{"message":"Good day, Ada!"\}\n/);
+  expect(dev.output).not.toContain('\x1b');
+  expect(dev.output.length - before).toBeLessThan(40 * MIB);
+  dev.signal('SIGINT');
+  expect(await dev.ended).toEqual({ code: 0, signal: null });
+});
+
 describe('Ctrl-C ends fnfleet dev, with exit code 0 and nothing left of it,', () => {
   const steps = async () =>
     (await docker.listContainers({ all: true })).filter(({ Command }) => Command.includes(name));
@@ -223,7 +244,8 @@ describe('Ctrl-C ends fnfleet dev, with exit code 0 and nothing left of it,', ()
       silent.closeAllConnections();
       await new Promise((resolve) => silent.close(resolve));
     }
-  });
+    // Less than the time that a command gives an API node.
+  }, 25_000);
 
   it('while a step of the build runs, and while a large folder goes to the engine', async () => {
     await init();
