@@ -62,10 +62,10 @@ it('links that lead nowhere', () => {
 
 it('files that are not there, in code and by the name of their package', () => {
   const text =
-    '`docs/logs.md`, `docs/log.md`, `placement/view`, `placement/views`\n```sh\n. deploy/systemd/ap.env\n```';
+    '`docs/logs.md`, `docs/log.md`, `placement/fleet`, `placement/fleets`\n```sh\n. deploy/systemd/ap.env\n```';
   expect(
     pathProblems(page(text))
       .map((problem) => problem.split(': ')[1])
       .sort(),
-  ).toEqual(['deploy/systemd/ap.env', 'docs/log.md', 'placement/views']);
+  ).toEqual(['deploy/systemd/ap.env', 'docs/log.md', 'placement/fleets']);
 });
