@@ -76,6 +76,21 @@ it('what Python leaves beside a function that ran is no change', async () => {
   expect(seen).toBe(0);
 });
 
+it('what .dockerignore names from now on is not looked at any more, and a line that is no pattern changes nothing', async () => {
+  write('.dockerignore', 'notes\nlib\n');
+  await untilSeen(1);
+  write('lib/a.js');
+  await sleep(500);
+  expect(seen).toBe(1);
+  write('.dockerignore', 'b[\n');
+  await untilSeen(2);
+  write('lib/a.js', 'y');
+  await sleep(500);
+  expect(seen).toBe(2);
+  write('func.js', 'd');
+  await untilSeen(3);
+});
+
 it('nothing is told after the end', async () => {
   write('func.js', 'c');
   await changes.close();

@@ -1,7 +1,7 @@
 import path from 'node:path';
 import { type Clock, later, type MonoMs, systemClock, type Timer } from '@fnfleet/core';
 import type { FSWatcher } from 'chokidar';
-import { ignoreRules } from '../build/ignore-rules.js';
+import { type IgnoreRules, ignoreRules } from '../build/ignore-rules.js';
 
 /** Editors write in several steps, and tools several files. */
 const QUIET_MS = 50;
@@ -9,6 +9,15 @@ const QUIET_MS = 50;
 const AT_LEAST_MS = 2_000;
 /** Watching them costs more than a build, and nobody edits there: programs do, some of them whenever the function runs. */
 const NEVER = /(?:^|\/)(?:node_modules|\.git|__pycache__)(?:\/|$)/;
+
+/** Those of the folder as it is now. The build says what is wrong with them. */
+function rulesOr(before: IgnoreRules, root: string): IgnoreRules {
+  try {
+    return ignoreRules(root);
+  } catch {
+    return before;
+  }
+}
 
 /**
  * Tells when a function's folder has changed: a change is one when nothing more has come for QUIET_MS, or when it has lasted
@@ -33,17 +42,18 @@ export class FolderChanges {
   static async watch(folder: string, onChange: () => void, clock = systemClock): Promise<FolderChanges> {
     const { watch } = await import('chokidar');
     const root = path.resolve(folder);
-    const rules = ignoreRules(root);
-    const watcher = watch(root, {
-      ignoreInitial: true,
-      followSymlinks: false,
-      ignored: (file) => {
-        const name = path.relative(root, file).split(path.sep).join('/');
-        return name !== '' && (NEVER.test(name) || (!rules.bringBack && rules.ignores(name)));
-      },
-    });
+    let rules = ignoreRules(root);
+    const nameOf = (file: string) => path.relative(root, file).split(path.sep).join('/');
+    const ignored = (file: string) => {
+      const name = nameOf(file);
+      return name !== '' && (NEVER.test(name) || (!rules.bringBack && rules.ignores(name)));
+    };
+    const watcher = watch(root, { ignoreInitial: true, followSymlinks: false, ignored });
     const changes = new FolderChanges(watcher, onChange, clock);
-    watcher.on('all', () => changes.seen());
+    watcher.on('all', (_event, file) => {
+      if (nameOf(file) === '.dockerignore') rules = rulesOr(rules, root);
+      if (!ignored(file)) changes.seen();
+    });
     await new Promise<void>((resolve, reject) => {
       watcher.once('ready', () => resolve());
       watcher.on('error', (cause) =>
