@@ -22,6 +22,13 @@ function variableNames() {
   return [...new Set([...settings, ...options])].filter((name) => name.startsWith('FN_')).sort();
 }
 
+/** Former names of settings, each with the current one. */
+function formerNames() {
+  const settings = SETTINGS_SECTIONS.flatMap(({ shape }) => Object.values(shape));
+  const renamed = settings.flatMap(({ name, formerly }) => (formerly === undefined ? [] : [[formerly, name]]));
+  return [...new Map(renamed)].sort(([a], [b]) => (a < b ? -1 : 1));
+}
+
 const NOTE = '<!-- Rendered by `npm run docs` from the declarations in the code. Do not edit. -->';
 
 const pages = {
@@ -30,7 +37,7 @@ const pages = {
 # Configuration
 
 Every setting is an environment variable. An empty variable counts as unset. \`<NAME>_FILE\` names a file that holds the
-value instead. A process with a wrong setting does not start; it lists everything that is wrong.
+value instead. A setting that was renamed is read from its former name too, for one release, with a warning. A process with a wrong setting does not start; it lists everything that is wrong.
 
 ${renderSettings(SETTINGS_SECTIONS)}`,
 
@@ -80,6 +87,12 @@ export const VARIABLE_NAMES: readonly string[] = [
 ${variableNames()
   .map((name) => `  '${name}',\n`)
   .join('')}];
+
+/** Former names of settings that are still accepted, each with the current one. */
+export const FORMER_NAMES: Readonly<Record<string, string>> = {
+${formerNames()
+  .map(([former, name]) => `  ${former}: '${name}',\n`)
+  .join('')}};
 `;
 
 for (const [name, page] of Object.entries(pages)) renderFile(name, page);

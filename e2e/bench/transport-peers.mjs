@@ -49,7 +49,7 @@ async function ownRunner(body) {
     maxStreams: 65_536,
     maxConnections: 100,
     maxConnectionsPerAddress: 100,
-    silenceMs: 20_000,
+    keepaliveTimeoutMs: 20_000,
     clock: systemClock,
     logger: silentLogger,
     onStream(stream, head, from) {

@@ -13,9 +13,9 @@ const CONTAINERS = 4;
 /** Two of three runners with room for four can serve them. */
 const CLIENTS = 6;
 const SLEEP_MS = 50;
-const SILENCE_MS = 2_000;
+const KEEPALIVE_TIMEOUT_MS = 2_000;
 /** A connection is looked at four times in that time, and the last look may just have been. */
-const NOTICED_MS = 1.5 * SILENCE_MS;
+const NOTICED_MS = 1.5 * KEEPALIVE_TIMEOUT_MS;
 /** However busy the machine is. Whoever only waits for the network notices nothing for minutes. */
 const BUSY_MS = 10_000;
 
@@ -38,7 +38,7 @@ describe('hosts in a network whose cables are cut without a word', () => {
       settings: {
         FN_MAX_TOTAL_MEMORY_BYTES: `${CONTAINERS * 128 * MIB}`,
         FN_ENABLE_NB_RESOURCE_TRACKER: '1',
-        FN_RUNNER_SILENCE_MSECS: `${SILENCE_MS}`,
+        FN_RUNNER_KEEPALIVE_TIMEOUT_MSECS: `${KEEPALIVE_TIMEOUT_MS}`,
         FN_SLOW_START_MSECS: '1000',
         FN_RUNNER_PROBE_MSECS: '500',
       },
@@ -95,7 +95,7 @@ describe('hosts in a network whose cables are cut without a word', () => {
     const elsewhere = served.filter((one) => one.runner !== runner.address);
     const offeredThere = new RegExp(`asked=.*${runner.address}:\\d+ (?!skipped)`);
     const moved = elsewhere.filter(
-      ({ explained, at, ms }) => at + ms >= from && ms >= SILENCE_MS / 2 && offeredThere.test(explained),
+      ({ explained, at, ms }) => at + ms >= from && ms >= KEEPALIVE_TIMEOUT_MS / 2 && offeredThere.test(explained),
     );
     const others = elsewhere.filter((one) => !moved.includes(one));
     const before = others.filter(({ at, ms }) => at + ms < from);
@@ -116,7 +116,7 @@ describe('hosts in a network whose cables are cut without a word', () => {
     expect(noticedMs).toBeLessThan(BUSY_MS);
     // Each client meets it once, and nobody else waits for the one that is gone.
     expect(failed.length + moved.length).toBeLessThanOrEqual(CLIENTS);
-    expect(percentile(during, 50)).toBeLessThan(SILENCE_MS / 2);
+    expect(percentile(during, 50)).toBeLessThan(KEEPALIVE_TIMEOUT_MS / 2);
     expect(slowest).toBeLessThan(BUSY_MS);
 
     await fleet.sees(runner, 'ok');
@@ -151,7 +151,10 @@ describe('hosts in a network whose cables are cut without a word', () => {
 });
 
 describe('hosts that are found by DNS', () => {
-  const SILENCE = { FN_RUNNER_SILENCE_MSECS: `${SILENCE_MS}`, FN_BALANCER_SILENCE_MSECS: `${SILENCE_MS}` };
+  const TIMEOUTS = {
+    FN_RUNNER_KEEPALIVE_TIMEOUT_MSECS: `${KEEPALIVE_TIMEOUT_MS}`,
+    FN_BALANCER_KEEPALIVE_TIMEOUT_MSECS: `${KEEPALIVE_TIMEOUT_MS}`,
+  };
   let dns: DnsServer;
   let fleet: HostFleet;
   let url: string;
@@ -161,7 +164,7 @@ describe('hosts that are found by DNS', () => {
   beforeAll(async () => {
     fleet = await HostFleet.start({
       runners: 2,
-      settings: { ...SILENCE, FN_DRAIN_GRACE_MSECS: '2000' },
+      settings: { ...TIMEOUTS, FN_DRAIN_GRACE_MSECS: '2000' },
       async pool(bed, [first]) {
         dns = await DnsServer.start({ host: bed.outside });
         if (first) await listed(first);

@@ -52,7 +52,7 @@ describe('a runner', () => {
     expect([first?.cached, second?.cached].sort()).toEqual([false, true]);
     expect(second?.id).toBe(first?.id);
     expect(first?.ctrCreateDuration).toBeGreaterThan(0);
-    expect(first?.load).toMatchObject({ draining: false, degraded: false, incarnation: expect.any(String) });
+    expect(first?.load).toMatchObject({ draining: false, degraded: false, instanceId: expect.any(String) });
 
     const user = await fleet.deployed({ name: 'user', image: STATUS_IMAGE });
     expect(errorOf(await invoke(user))).toEqual([400, 'Invalid Fn image']);

@@ -4,7 +4,8 @@ import { SETTINGS_SECTIONS } from './roles/index.js';
 export function settingsHelp(): string {
   return SETTINGS_SECTIONS.map(({ title, shape }) => {
     const settings = Object.values(shape).map(
-      ({ name, expects, defaultText, doc }) => `  ${name}\n      ${doc}\n      ${expects}; default: ${defaultText}`,
+      ({ name, expects, defaultText, doc, formerly }) =>
+        `  ${name}\n      ${doc}${formerly ? ` Formerly ${formerly}.` : ''}\n      ${expects}; default: ${defaultText}`,
     );
     return [`${title}:`, ...settings, ''].join('\n');
   }).join('\n');

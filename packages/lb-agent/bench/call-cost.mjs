@@ -256,7 +256,7 @@ function newBalancer(checkout) {
     handler.onMessage(start);
     handler.onMessage({ kind: 'data', data: BODY, eof: true });
     handler.onMessage({ kind: 'finished', report });
-    handler.onEnd({ code: 0, details: '', mayHaveArrived: true, startPromise: 'confirmed', lost: undefined });
+    handler.onEnd({ code: 0, details: '', mayHaveArrived: true, startAckMode: 'confirmed', lost: undefined });
   }
   const engaging = (address) => ({ address, engage: (_options, handler) => new Stream(handler) });
   const runners = ['10.0.0.1:9190', '10.0.0.2:9190'].map((address) => ({

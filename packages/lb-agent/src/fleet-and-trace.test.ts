@@ -34,7 +34,7 @@ it('GET /fleet tells what the balancer sees of its runners, and of the source of
 it('GET /fleet?ask=1 asks the runners first', async () => {
   const runner = new FakeRunner('r1:9190');
   runner.status = async () => {
-    const load = { incarnation: 'x', active: 4 } as LoadReport;
+    const load = { instanceId: 'x', active: 4 } as LoadReport;
     runner.onLoad?.(load, undefined);
     return { ...NOTHING_CHECKED, load };
   };

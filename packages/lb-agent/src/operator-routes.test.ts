@@ -21,7 +21,7 @@ async function answerOf(route: Route | undefined, request: { params?: object; qu
 }
 
 const LOAD = {
-  incarnation: 'x',
+  instanceId: 'x',
   memoryUsedBytes: 1,
   memoryIdleBytes: 2,
   memoryTotalBytes: 3,

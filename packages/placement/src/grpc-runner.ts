@@ -44,8 +44,8 @@ class GrpcRunner implements Runner {
     this.channel = new RunnerChannel(address, options);
   }
 
-  get isSilent(): boolean {
-    return this.channel.isSilent;
+  get isUnresponsive(): boolean {
+    return this.channel.isUnresponsive;
   }
 
   tryCall(call: OutboundCall, signal: AbortSignal): Promise<AttemptOutcome> {

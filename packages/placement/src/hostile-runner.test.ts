@@ -84,7 +84,7 @@ async function start(options: RawRunnerOptions): Promise<void> {
   runner = newGrpcRunner(peer.address, {
     backoff: { initialMs: 5, maxMs: 20 },
     connectTimeoutMs: 1000,
-    silenceMs: 600,
+    keepaliveTimeoutMs: 600,
   });
 }
 

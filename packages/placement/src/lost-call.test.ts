@@ -8,8 +8,8 @@ import {
   NOTHING_REPORTED,
   type RunnerMessage,
   STARTED_HEADER,
-  type StartPromise,
-  startPromiseWord,
+  type StartAckMode,
+  startAckHeader,
 } from '@fnfleet/protocol';
 import { anOutboundCall, FixedBody, PATIENT_LINK, type TestCall } from '@fnfleet/testing';
 import { newGrpcRunner } from './grpc-runner.js';
@@ -21,7 +21,7 @@ interface Engaged {
   readonly headers: http2.IncomingHttpHeaders;
   readonly stream: http2.ServerHttp2Stream;
   readonly session: http2.ServerHttp2Session;
-  announce(promise?: StartPromise): void;
+  announce(promise?: StartAckMode): void;
   send(message: RunnerMessage): void;
   end(status: number): void;
 }
@@ -53,7 +53,7 @@ async function offerThrough(
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   const { port, close } = await network((server.address() as AddressInfo).port);
-  const runner = newGrpcRunner(`127.0.0.1:${port}`, { ...PATIENT_LINK, silenceMs: 400 });
+  const runner = newGrpcRunner(`127.0.0.1:${port}`, { ...PATIENT_LINK, keepaliveTimeoutMs: 400 });
   try {
     const [first, ...later] = calls;
     let outcome = await runner.tryCall(first, never);
@@ -71,7 +71,7 @@ function answering(stream: http2.ServerHttp2Stream): Pick<Engaged, 'announce' | 
   const respond = (more: http2.OutgoingHttpHeaders = {}) =>
     stream.respond({ ':status': 200, 'content-type': 'application/grpc', ...more }, { waitForTrailers: true });
   return {
-    announce: (promise = 'announced') => respond({ [STARTED_HEADER]: startPromiseWord(promise) }),
+    announce: (promise = 'announced') => respond({ [STARTED_HEADER]: startAckHeader(promise) }),
     send(message) {
       if (!stream.headersSent) respond();
       const bytes = encodeRunnerMessage(message);
@@ -265,7 +265,7 @@ describe('P6: a network that is cut without a word', () => {
 
   const UNREACHABLE = { kind: 'refused', reason: 'unreachable' };
 
-  it.each<[StartPromise, 'nothing' | '`started`' | '`started` and a PING', object]>([
+  it.each<[StartAckMode, 'nothing' | '`started`' | '`started` and a PING', object]>([
     ['confirmed', 'nothing', UNREACHABLE],
     ['confirmed', '`started`', UNREACHABLE],
     ['confirmed', '`started` and a PING', { kind: 'failed' }],

@@ -1,7 +1,7 @@
 import {
   type CallReport,
   encodeOrca,
-  INCARNATION_HEADER,
+  INSTANCE_ID_HEADER,
   LOAD_TRAILER,
   type LoadReport,
   NOTHING_REPORTED,
@@ -21,7 +21,7 @@ const never = new AbortController().signal;
 const OK: CallReport = { ...NOTHING_REPORTED, success: true };
 const BUSY: CallReport = { ...NOTHING_REPORTED, errorCode: 503, errorText: 'Timed out - server too busy' };
 const LOAD: LoadReport = {
-  incarnation: 'a1b2',
+  instanceId: 'a1b2',
   memoryUsedBytes: 512,
   memoryTotalBytes: 1024,
   memoryIdleBytes: 512,
@@ -53,7 +53,7 @@ afterEach(async () => {
 
 /** Ends as our runners do, with their load. */
 function end(engagement: ScriptedEngagement, report: CallReport, trailer = encodeOrca(LOAD)): void {
-  engagement.begin({ [INCARNATION_HEADER]: LOAD.incarnation });
+  engagement.begin({ [INSTANCE_ID_HEADER]: LOAD.instanceId });
   engagement.send({ kind: 'finished', report });
   engagement.end(0, '', { [LOAD_TRAILER]: trailer });
 }
@@ -110,9 +110,9 @@ it('a runner of Fn tells none, and nobody misses it', async () => {
 });
 
 it('status brings it too, whether or not anybody wants it', async () => {
-  await start(() => undefined, { active: 3, load: { incarnation: 'a1b2', memoryTotalBytes: 1 } });
+  await start(() => undefined, { active: 3, load: { instanceId: 'a1b2', memoryTotalBytes: 1 } });
   runner.onLoad = undefined;
-  expect((await runner.status()).load?.incarnation).toBe('a1b2');
+  expect((await runner.status()).load?.instanceId).toBe('a1b2');
 });
 
 it('status brings it', async () => {

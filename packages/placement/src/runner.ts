@@ -4,7 +4,7 @@ import type { AttemptOutcome, LoadReport, OutboundCall, RunnerStatus } from '@fn
 /** One runner, seen from the balancer. */
 export interface Runner extends Member {
   /** It owes a sign of life for longer than usual: better offer calls to others. Unset: nobody watches. */
-  readonly isSilent?: boolean;
+  readonly isUnresponsive?: boolean;
   /** Offers a call. Never rejects; `signal` is the call's own, not the placement's budget. */
   tryCall(call: OutboundCall, signal: AbortSignal): Promise<AttemptOutcome>;
   /** Asks the runner about itself. */

@@ -58,10 +58,11 @@ export const placementSettings = {
     default: HEALTH_DEFAULTS.slowStartMs,
     doc: 'Time in which the share of a runner that joins, or begins anew, grows from a tenth to all of it.',
   }),
-  silenceMs: integer('FN_RUNNER_SILENCE_MSECS', {
+  runnerKeepaliveTimeoutMs: integer('FN_RUNNER_KEEPALIVE_TIMEOUT_MSECS', {
+    formerly: 'FN_RUNNER_SILENCE_MSECS',
     default: 5_000,
     min: 100,
-    doc: 'In milliseconds. A runner that owes a sign of life for so long is taken for lost: calls that have not started there go to others. Not for runners of Fn, which are not asked for any.',
+    doc: 'Milliseconds after which a runner that does not answer a keepalive PING is considered lost: calls that have not started there go to other runners. Runners of Fn are not sent PINGs.',
   }),
   probeMs: durationMs('FN_RUNNER_PROBE_MSECS', {
     default: HEALTH_DEFAULTS.probeMs,

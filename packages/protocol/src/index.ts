@@ -28,11 +28,11 @@ export { type BeforeStart, type CallEnd, type CallIo, type RunCall, RunnerSessio
 export {
   ACCEPT_HEADER,
   ACCEPT_STARTED,
-  readStartPromise,
+  readStartAckMode,
   STARTED_HEADER,
-  type StartPromise,
-  startPromiseWord,
-} from './engage/start-marker.js';
+  type StartAckMode,
+  startAckHeader,
+} from './engage/start-ack.js';
 export {
   type ClientStream,
   type ClientStreamHandler,
@@ -47,7 +47,7 @@ export { DeliveryReceipts } from './transport/delivery-receipts.js';
 export type { HeaderList } from './transport/header-list.js';
 export { encodeHeaders } from './transport/hpack/encoder.js';
 export type { Http2Stream, StreamListener, StreamLoss } from './transport/http2-stream.js';
-export { Pulse, type PulseOptions } from './transport/pulse.js';
+export { KeepaliveMonitor, type KeepaliveOptions } from './transport/keepalive-monitor.js';
 export { EngageHeads } from './transport/response-heads.js';
 export { type ChannelOptions, RunnerChannel } from './transport/runner-channel.js';
 export type { RunnerTls } from './transport/runner-link.js';
@@ -64,7 +64,7 @@ export { loadJson } from './wire/load-json.js';
 export type { LoadReport } from './wire/load-report.js';
 export { type CollectorSession, collectLogs } from './wire/log-collector.js';
 export { decodeLogBatch, encodeLogBatch, type LogBatch, type LogEntry } from './wire/log-messages.js';
-export { decodeOrca, encodeOrca, INCARNATION_HEADER, LOAD_TRAILER } from './wire/orca.js';
+export { decodeOrca, encodeOrca, INSTANCE_ID_HEADER, LOAD_TRAILER } from './wire/orca.js';
 export type { AboutPull, RunnerAbout } from './wire/runner-about.js';
 export { packageDefinition, protoPath, protoRoot, runnerService } from './wire/runner-proto.js';
 export {

@@ -50,7 +50,7 @@ const agent = {
 const load = {
   draining: false,
   report: (slotKey?: string) => ({
-    incarnation: '',
+    instanceId: '',
     memoryUsedBytes: 0,
     memoryTotalBytes: 1,
     memoryIdleBytes: 0,

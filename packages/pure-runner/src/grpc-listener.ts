@@ -10,10 +10,10 @@ import {
   type RunCall,
   RunnerSession,
 } from '@fnfleet/protocol';
+import { AuxiliaryServices } from './auxiliary/auxiliary-services.js';
+import type { RunnerMethodsOptions } from './auxiliary/runner-methods.js';
 import { GrpcPort, type PortConnection } from './grpc-port.js';
 import type { MemberCheck } from './member-server.js';
-import type { RunnerMethodsOptions } from './side/runner-methods.js';
-import { SideServices } from './side/side-services.js';
 
 export interface GrpcListenerOptions {
   readonly host: string;
@@ -24,13 +24,13 @@ export interface GrpcListenerOptions {
   readonly maxConnections: number;
   readonly maxConnectionsPerAddress: number;
   /** A balancer that owes a sign of life for so long is taken for lost, milliseconds. */
-  readonly silenceMs: number;
+  readonly keepaliveTimeoutMs: number;
   readonly clock: Clock;
   readonly run: RunCall;
   /** Answers everything beside Engage. */
   readonly methods: RunnerMethodsOptions;
   /** Names this process to balancers. */
-  readonly incarnation: string;
+  readonly instanceId: string;
   /** An engagement has begun; returns what to call when it has ended. */
   readonly enter: () => () => void;
 }
@@ -43,14 +43,14 @@ const HTTP_UNSUPPORTED_MEDIA = encodeHeaders([[':status', '415']]);
 /** The gRPC port of a runner: Engage on its own short way, everything else beside it. */
 export class GrpcListener {
   private readonly port: GrpcPort;
-  private readonly side: SideServices;
+  private readonly auxiliary: AuxiliaryServices;
   private readonly heads: EngageHeads;
   /** Over all connections. */
   private engagements = 0;
 
   constructor(private readonly options: GrpcListenerOptions) {
-    this.side = new SideServices(options.methods);
-    this.heads = new EngageHeads(options.incarnation);
+    this.auxiliary = new AuxiliaryServices(options.methods);
+    this.heads = new EngageHeads(options.instanceId);
     const onStream = (stream: Http2Stream, head: HeaderList, from: PortConnection) => this.serve(stream, head, from);
     this.port = new GrpcPort({ ...options, onStream, logger: options.methods.logger });
   }
@@ -64,15 +64,15 @@ export class GrpcListener {
   }
 
   setServing(serving: boolean): void {
-    this.side.setServing(serving);
+    this.auxiliary.setServing(serving);
   }
 
   /** Stops listening and lets open streams end; those that do not within `graceMs` are cut. */
   async close(graceMs: number): Promise<void> {
-    this.side.close();
-    const timer = graceMs > 0 ? this.options.clock.after(graceMs, () => this.port.cut()) : undefined;
-    const closed = this.port.goodbye();
-    if (timer === undefined) this.port.cut();
+    this.auxiliary.close();
+    const timer = graceMs > 0 ? this.options.clock.after(graceMs, () => this.port.destroy()) : undefined;
+    const closed = this.port.closeGracefully();
+    if (timer === undefined) this.port.destroy();
     await closed;
     timer?.cancel();
   }
@@ -97,6 +97,6 @@ export class GrpcListener {
         receipts: from.receipts,
       });
       engagement.attach(new RunnerSession(engagement, run), onOver);
-    } else this.side.serve(stream, head, from);
+    } else this.auxiliary.serve(stream, head, from);
   }
 }

@@ -35,7 +35,7 @@ function options(): GrpcPortOptions {
     maxStreams: 10,
     maxConnections: 3,
     maxConnectionsPerAddress: 3,
-    silenceMs: 20_000,
+    keepaliveTimeoutMs: 20_000,
     clock,
     logger: silentLogger,
     onStream: (stream, _head, from) => {
@@ -59,8 +59,8 @@ async function start(changes: Partial<GrpcPortOptions> = {}): Promise<void> {
 }
 
 afterEach(async () => {
-  const closed = port.goodbye();
-  port.cut();
+  const closed = port.closeGracefully();
+  port.destroy();
   await closed;
   await eventually(() => expect([port.connections, clock.pendingTimers]).toEqual([0, 0]));
   for (const socket of sockets.splice(0)) socket.destroy();
@@ -99,8 +99,8 @@ it('a connection that says nothing is closed; one that has said hello may be idl
 it.each`
   when                            | act
   ${'after 10 s'}                 | ${() => clock.advance(10_000)}
-  ${'as the port closes'}         | ${() => void port.goodbye()}
-  ${'as every connection is cut'} | ${() => port.cut()}
+  ${'as the port closes'}         | ${() => void port.closeGracefully()}
+  ${'as every connection is cut'} | ${() => port.destroy()}
   ${'as another needs the place'} | ${() => connect()}
 `('where TLS is spoken, a connection that never begins with it is closed $when', async ({ act }) => {
   const identity = new FleetCertificates().identity('runner');
@@ -150,7 +150,7 @@ it('a balancer that has gone without a word loses its streams, and nothing is le
   expect(streams).toHaveLength(1);
   // It answers no PING, as one does not whose network is gone.
   for (let ms = 0; ms < 26_000; ms += 2_000) await clock.advance(2_000);
-  expect(losses).toMatchObject([{ heardOut: false, message: expect.stringMatching(/silent for/) }]);
+  expect(losses).toMatchObject([{ allDataRead: false, message: expect.stringMatching(/silent for/) }]);
   expect([await isClosed(socket), port.connections, clock.pendingTimers]).toEqual([true, 0, 0]);
 });
 
@@ -204,21 +204,21 @@ describe('a balancer that is there and does not take an answer', () => {
 
 it.each([400, 1_000, 60_000])(
   'a balancer owes a sign of life for %d ms at most, give or take a look',
-  async (silenceMs) => {
-    await start({ silenceMs });
+  async (keepaliveTimeoutMs) => {
+    await start({ keepaliveTimeoutMs });
     await connect(Buffer.concat([HELLO, REQUEST]));
-    const everyMs = Math.min(2_000, silenceMs / 4);
+    const everyMs = Math.min(2_000, keepaliveTimeoutMs / 4);
     let ms = 0;
-    for (; losses.length === 0 && ms < 10 * silenceMs; ms += everyMs) await clock.advance(everyMs);
-    expect(ms).toBeGreaterThanOrEqual(silenceMs);
-    expect(ms).toBeLessThanOrEqual(silenceMs + 3 * everyMs);
+    for (; losses.length === 0 && ms < 10 * keepaliveTimeoutMs; ms += everyMs) await clock.advance(everyMs);
+    expect(ms).toBeGreaterThanOrEqual(keepaliveTimeoutMs);
+    expect(ms).toBeLessThanOrEqual(keepaliveTimeoutMs + 3 * everyMs);
   },
 );
 
 it('the log tells of connections that are refused, of balancers that are lost, and of ends', async () => {
   const said: string[] = [];
   const note = (level: string) => (what: string, fields?: LogFields) =>
-    void said.push(`${level} ${what.split(' (')[0]} ${fields?.closed ?? fields?.silentMs ?? fields?.balancer}`);
+    void said.push(`${level} ${what.split(' (')[0]} ${fields?.closed ?? fields?.unresponsiveMs ?? fields?.balancer}`);
   await start({ maxConnections: 1, logger: { ...silentLogger, warn: note('warn'), debug: note('debug') } });
   await connect(Buffer.concat([HELLO, REQUEST]));
   for (const _ of [1, 2]) await connect();
@@ -265,6 +265,6 @@ it('the goodbye does not wait for a connection that has not shown a certificate'
   const identity = new FleetCertificates().identity('runner');
   await start({ tls: { identity, logger: silentLogger } });
   const socket = await connect();
-  await port.goodbye();
+  await port.closeGracefully();
   expect([await isClosed(socket), port.connections]).toEqual([true, 0]);
 });

@@ -1,6 +1,6 @@
 import { type AddressInfo, createServer, type Server, type Socket } from 'node:net';
 import { type Clock, isLoopback, type Logger, type Timer, TurnoverMap } from '@fnfleet/core';
-import { Connection, DeliveryReceipts, type HeaderList, type Http2Stream, Pulse } from '@fnfleet/protocol';
+import { Connection, DeliveryReceipts, type HeaderList, type Http2Stream, KeepaliveMonitor } from '@fnfleet/protocol';
 import { type MemberCheck, newMemberServer } from './member-server.js';
 
 /** One connection of the port. */
@@ -24,7 +24,7 @@ export interface GrpcPortOptions {
   /** A stream is open: gives it a listener, or resets it. */
   readonly onStream: (stream: Http2Stream, head: HeaderList, from: PortConnection) => void;
   /** A balancer that owes a sign of life for so long is taken for lost, milliseconds. */
-  readonly silenceMs: number;
+  readonly keepaliveTimeoutMs: number;
   readonly clock: Pick<Clock, 'after'>;
   readonly logger: Logger;
 }
@@ -37,11 +37,11 @@ const STREAM_WINDOW_BYTES = 128 * 1024;
 const CONNECTION_WINDOW_BYTES = 16 * 1024 * 1024;
 
 /** How often a connection is looked at, milliseconds; or more often where less silence is borne. */
-const PULSE_MS = 2_000;
+const KEEPALIVE_CHECK_MS = 2_000;
 /** How long a connection may take for TLS and its first word in HTTP/2, milliseconds. */
 const FIRST_WORD_MS = 10_000;
 /** A write may take this many times as long as a sign of life: on a slow line it is that of others, too. */
-const STUCK_SILENCES = 4;
+const STUCK_TIMEOUTS = 4;
 /** How long a balancer may leave the rest of an answer that is complete where it is, milliseconds. */
 const STALLED_MS = 300_000;
 
@@ -52,7 +52,7 @@ interface Guest {
   /** Runs until its first word. */
   firstWord: Timer | undefined;
   connection: Connection | undefined;
-  pulse: Pulse | undefined;
+  keepalive: KeepaliveMonitor | undefined;
 }
 
 /** The HTTP/2 port of a runner: its connections, from listening to the last goodbye. */
@@ -87,7 +87,7 @@ export class GrpcPort {
   }
 
   /** Stops listening, tells balancers to go elsewhere, and waits for open streams. Resolves when all are closed. */
-  async goodbye(): Promise<void> {
+  async closeGracefully(): Promise<void> {
     const closed = new Promise<void>((resolve) => this.server.close(() => resolve()));
     for (const { connection, socket } of [...this.guests.values()]) {
       if (connection) connection.leave();
@@ -97,7 +97,7 @@ export class GrpcPort {
   }
 
   /** Cuts every connection. */
-  cut(): void {
+  destroy(): void {
     for (const { connection, socket } of [...this.guests.values()]) {
       connection?.destroy(new Error('the runner ends'));
       socket.destroy();
@@ -114,7 +114,7 @@ export class GrpcPort {
       address: remoteAddress,
       firstWord: this.options.clock.after(FIRST_WORD_MS, () => this.drop(guest)),
       connection: undefined,
-      pulse: undefined,
+      keepalive: undefined,
     };
     this.guests.set(key, guest);
     socket.once('close', () => this.forget(key, guest));
@@ -151,7 +151,7 @@ export class GrpcPort {
   private forget(key: string, guest: Guest): void {
     guest.firstWord?.cancel();
     guest.firstWord = undefined;
-    guest.pulse?.stop();
+    guest.keepalive?.stop();
     if (this.guests.get(key) === guest) this.guests.delete(key);
   }
 
@@ -160,14 +160,14 @@ export class GrpcPort {
     const key = `${socket.remoteAddress} ${socket.remotePort}`;
     const guest = this.guests.get(key);
     if (guest === undefined || guest.connection !== undefined) return void socket.destroy();
-    const { maxStreams, onStream, logger, silenceMs } = this.options;
-    const everyMs = Math.min(PULSE_MS, silenceMs / 4);
+    const { maxStreams, onStream, logger, keepaliveTimeoutMs } = this.options;
+    const everyMs = Math.min(KEEPALIVE_CHECK_MS, keepaliveTimeoutMs / 4);
     const connection: Connection = new Connection(socket, {
       role: 'server',
       streamWindowBytes: STREAM_WINDOW_BYTES,
       connectionWindowBytes: CONNECTION_WINDOW_BYTES,
       maxStreams,
-      stuckLooks: Math.ceil((STUCK_SILENCES * silenceMs) / everyMs),
+      stuckLooks: Math.ceil((STUCK_TIMEOUTS * keepaliveTimeoutMs) / everyMs),
       stalledLooks: Math.ceil(STALLED_MS / everyMs),
       events: {
         onStream: (stream, head) => onStream(stream, head, from),
@@ -183,14 +183,14 @@ export class GrpcPort {
       },
     });
     guest.connection = connection;
-    guest.pulse = this.watch(connection, guest.address, everyMs);
+    guest.keepalive = this.watch(connection, guest.address, everyMs);
     const from = { connection, receipts: crossesNetwork(socket) ? new DeliveryReceipts(connection) : undefined };
   }
 
   /** What runs for a balancer that has gone without a word must not occupy containers for ever. */
-  private watch(connection: Connection, balancer: string, everyMs: number): Pulse {
-    const { silenceMs, clock, logger } = this.options;
-    return new Pulse({
+  private watch(connection: Connection, balancer: string, everyMs: number): KeepaliveMonitor {
+    const { keepaliveTimeoutMs, clock, logger } = this.options;
+    return new KeepaliveMonitor({
       ping: (answered) => {
         connection.ping(answered);
         return true;
@@ -199,10 +199,10 @@ export class GrpcPort {
       isBusy: () => true,
       onLook: () => connection.look(),
       everyMs,
-      limitMs: silenceMs,
-      onLost: (silentMs) => {
-        logger.warn('a balancer has fallen silent; its calls end', { balancer, silentMs });
-        connection.destroy(new Error(`silent for ${silentMs} ms`));
+      limitMs: keepaliveTimeoutMs,
+      onLost: (unresponsiveMs) => {
+        logger.warn('a balancer has fallen silent; its calls end', { balancer, unresponsiveMs });
+        connection.destroy(new Error(`silent for ${unresponsiveMs} ms`));
       },
       clock,
     });

@@ -1,6 +1,6 @@
 import { MIB } from '@fnfleet/core';
 import { exitsAtStart, fn } from '@fnfleet/drivers';
-import { decodeOrca, INCARNATION_HEADER, LOAD_TRAILER, type LoadReport } from '@fnfleet/protocol';
+import { decodeOrca, INSTANCE_ID_HEADER, LOAD_TRAILER, type LoadReport } from '@fnfleet/protocol';
 import type { PlayedEngagement } from '@fnfleet/testing';
 import { Held } from './test-kit/held.js';
 import { reportOf, TestRunner, type TestRunnerOptions, tryOf } from './test-kit/test-runner.js';
@@ -17,8 +17,8 @@ afterEach(() => runner.close());
 async function loadOf(engagement: PlayedEngagement): Promise<LoadReport> {
   const { trailers } = await engagement.status;
   const [trailer] = trailers.get(LOAD_TRAILER);
-  const [incarnation] = (await engagement.metadata).get(INCARNATION_HEADER);
-  const load = Buffer.isBuffer(trailer) && decodeOrca(trailer.toString('base64'), String(incarnation));
+  const [instanceId] = (await engagement.metadata).get(INSTANCE_ID_HEADER);
+  const load = Buffer.isBuffer(trailer) && decodeOrca(trailer.toString('base64'), String(instanceId));
   if (!load) throw new Error('no load came with the end');
   return load;
 }
@@ -33,7 +33,7 @@ describe('load', () => {
     await held.untilCalled(1);
     const idle = await loadOf(runner.offer({ image: 'echo', fnId: 'other', memoryMb: 256 }));
     expect(idle).toEqual({
-      incarnation: expect.stringMatching(/^[0-9a-f]{16}$/),
+      instanceId: expect.stringMatching(/^[0-9a-f]{16}$/),
       memoryUsedBytes: 384 * MIB,
       memoryTotalBytes: 512 * MIB,
       memoryIdleBytes: 256 * MIB,
@@ -49,7 +49,7 @@ describe('load', () => {
 
     held.release();
     const first = await loadOf(running);
-    expect(first).toMatchObject({ incarnation: idle.incarnation, freeSlots: 1, memoryUsedBytes: 384 * MIB });
+    expect(first).toMatchObject({ instanceId: idle.instanceId, freeSlots: 1, memoryUsedBytes: 384 * MIB });
   });
 
   it('comes with a refusal, which is when it matters most', async () => {
@@ -80,7 +80,7 @@ describe('load', () => {
     const { load } = await statusOnce(({ load: { waiting } }) => waiting === 1);
     expect(load).toMatchObject({ memoryUsedBytes: 256 * MIB, memoryTotalBytes: 256 * MIB, cpuTotalMillis: 4000 });
     held.release();
-    expect((await loadOf(running)).incarnation).toBe(load.incarnation);
+    expect((await loadOf(running)).instanceId).toBe(load.instanceId);
     await queued.status;
     expect((await status()).load).toMatchObject({ waiting: 0, draining: false });
   });
@@ -98,12 +98,12 @@ describe('load', () => {
     expect(await status()).toMatchObject({ load: { degraded: false, degradedReason: '' } });
   });
 
-  it('two runners have different incarnations', async () => {
+  it('two runners have different instanceIds', async () => {
     await start({ functions: {} });
-    const { incarnation } = (await status()).load;
+    const { instanceId } = (await status()).load;
     await runner.close();
     await start({ functions: {} });
-    expect((await status()).load.incarnation).not.toBe(incarnation);
+    expect((await status()).load.instanceId).not.toBe(instanceId);
   });
 });
 
@@ -222,7 +222,7 @@ describe('detached', () => {
 
 interface StatusAnswer {
   readonly active: number;
-  readonly load: { readonly incarnation: string; readonly waiting: number; readonly draining: boolean };
+  readonly load: { readonly instanceId: string; readonly waiting: number; readonly draining: boolean };
 }
 
 async function status(): Promise<StatusAnswer> {

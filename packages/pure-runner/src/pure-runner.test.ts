@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { encodeCall, epochMs, MIB, wallMs } from '@fnfleet/core';
 import { exitsAtStart, fn } from '@fnfleet/drivers';
-import { ACCEPT_HEADER, ACCEPT_STARTED, MAX_FRAME_BYTES, STARTED_HEADER, startPromiseWord } from '@fnfleet/protocol';
+import { ACCEPT_HEADER, ACCEPT_STARTED, MAX_FRAME_BYTES, STARTED_HEADER, startAckHeader } from '@fnfleet/protocol';
 import { aCall } from '@fnfleet/testing';
 import { Held } from './test-kit/held.js';
 import { answerOf, frame, reportOf, TestRunner, type TestRunnerOptions, tryOf } from './test-kit/test-runner.js';
@@ -37,7 +37,7 @@ describe('the marker that a call has started', () => {
     const engagement = offer(asked, { image: 'echo' });
     expect((await engagement.status).code).toBe(0);
     expect(engagement.received.map(({ kind }) => kind)).toEqual(['started', 'resultStart', 'data', 'finished']);
-    expect((await engagement.metadata).get(STARTED_HEADER)).toEqual([startPromiseWord('announced')]);
+    expect((await engagement.metadata).get(STARTED_HEADER)).toEqual([startAckHeader('announced')]);
   });
 
   it('is announced while the call still waits for a container', async () => {
@@ -46,7 +46,7 @@ describe('the marker that a call has started', () => {
     const running = offer(asked, { image: 'held' });
     await held.untilCalled(1);
     const queued = offer(asked, { image: 'echo' });
-    expect((await queued.metadata).get(STARTED_HEADER)).toEqual([startPromiseWord('announced')]);
+    expect((await queued.metadata).get(STARTED_HEADER)).toEqual([startAckHeader('announced')]);
     expect(queued.received).toEqual([]);
     held.release();
     await running.status;

@@ -13,6 +13,7 @@ import {
 } from '@fnfleet/core';
 import type { LoadReport } from '@fnfleet/protocol';
 import { aboutRunner } from './about-runner.js';
+import type { ConfigureRunner } from './auxiliary/runner-methods.js';
 import { EngagementCounters } from './engagement-counters.js';
 import { engagementRunner } from './engagement-runner.js';
 import { GrpcListener } from './grpc-listener.js';
@@ -20,7 +21,6 @@ import type { FunctionLogs } from './logs/function-logs.js';
 import type { MemberCheck } from './member-server.js';
 import { RunnerLoad } from './runner-load.js';
 import { RunnerStatusReporter } from './runner-status-report.js';
-import type { ConfigureRunner } from './side/runner-methods.js';
 import { type CustomHealth, StatusImage } from './status-image.js';
 
 export interface PureRunnerOptions {
@@ -37,7 +37,7 @@ export interface PureRunnerOptions {
   /** Of them, from one address. Default 256. */
   readonly maxConnectionsPerAddress?: number;
   /** A balancer that owes a sign of life for so long is taken for lost, and its calls end; milliseconds. Default 20 000. */
-  readonly balancerSilenceMs?: number;
+  readonly balancerKeepaliveTimeoutMs?: number;
   /** Detached calls are refused unless set. */
   readonly detached?: boolean;
   /** What log collectors are served from; also has to be a sink of the agent. Without it they are turned away. */
@@ -83,9 +83,9 @@ const DEFAULT_LISTEN = '0.0.0.0:9190';
 const DEFAULT_MAX_STREAMS = 65_536;
 const DEFAULT_MAX_CONNECTIONS = 1024;
 const DEFAULT_MAX_CONNECTIONS_PER_ADDRESS = 256;
-const DEFAULT_SILENCE_MS = 20_000;
+const DEFAULT_KEEPALIVE_TIMEOUT_MS = 20_000;
 /** How long balancers get to read the last answers and close their connections, milliseconds. */
-const GOODBYE_MS = 1000;
+const CLOSE_GRACE_MS = 1000;
 
 /**
  * Draining goes in this order, so that no call is lost: status and load say so, health says NOT_SERVING, and new calls are
@@ -116,11 +116,11 @@ class PureRunnerService implements PureRunner {
       maxStreams: options.maxStreams ?? DEFAULT_MAX_STREAMS,
       maxConnections: options.maxConnections ?? DEFAULT_MAX_CONNECTIONS,
       maxConnectionsPerAddress: options.maxConnectionsPerAddress ?? DEFAULT_MAX_CONNECTIONS_PER_ADDRESS,
-      silenceMs: options.balancerSilenceMs ?? DEFAULT_SILENCE_MS,
+      keepaliveTimeoutMs: options.balancerKeepaliveTimeoutMs ?? DEFAULT_KEEPALIVE_TIMEOUT_MS,
       clock,
       run,
       methods: { status: statusReporter(options, { counters, load: this.ownLoad, clock }), configure, logs, logger },
-      incarnation: this.ownLoad.incarnation,
+      instanceId: this.ownLoad.instanceId,
       enter: () => {
         const leave = this.engagements.enter();
         const uncount = counters.enter();
@@ -168,8 +168,8 @@ class PureRunnerService implements PureRunner {
     this.ownLoad.ending = true;
     this.tellServing();
     const result = await this.agent.drain({ graceMs: this.graceMs });
-    await this.engagements.whenIdle(GOODBYE_MS);
-    await this.listener.close(GOODBYE_MS);
+    await this.engagements.whenIdle(CLOSE_GRACE_MS);
+    await this.listener.close(CLOSE_GRACE_MS);
     return result;
   });
 

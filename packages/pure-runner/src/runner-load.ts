@@ -5,7 +5,7 @@ import type { EngagementCounters } from './engagement-counters.js';
 
 /** How busy the runner is, as it tells balancers. Asked at the end of every engagement, so nothing is computed here. */
 export class RunnerLoad {
-  readonly incarnation = randomBytes(8).toString('hex');
+  readonly instanceId = randomBytes(8).toString('hex');
   /** It will be gone soon. */
   ending = false;
   /** It takes no calls until an operator says otherwise. */
@@ -23,10 +23,10 @@ export class RunnerLoad {
 
   /** @param slotKey of the call that the report is for */
   report(slotKey?: string): LoadReport {
-    const { agent, counters, incarnation, draining } = this;
+    const { agent, counters, instanceId, draining } = this;
     const { state, reason = '' } = agent.health;
     return {
-      incarnation,
+      instanceId,
       ...agent.utilization,
       active: counters.active,
       waiting: agent.load.waiting,

@@ -38,10 +38,11 @@ export const pureRunnerSettings = {
   kdumpsPath: text('FN_KDUMPS_PATH', {
     doc: 'Directory of kernel crash dumps. With a status image, `Status` tells how many entries it has.',
   }),
-  balancerSilenceMs: integer('FN_BALANCER_SILENCE_MSECS', {
+  balancerKeepaliveTimeoutMs: integer('FN_BALANCER_KEEPALIVE_TIMEOUT_MSECS', {
+    formerly: 'FN_BALANCER_SILENCE_MSECS',
     default: 20_000,
     min: 400,
-    doc: 'In milliseconds. A balancer that owes a sign of life for so long is taken for lost, and its calls end: what nobody waits for must not occupy containers.',
+    doc: 'Milliseconds after which a balancer that does not answer a keepalive PING is considered lost. Its calls end, so that they do not occupy containers.',
   }),
   detached: flag('FN_ENABLE_DETACHED', {
     default: false,

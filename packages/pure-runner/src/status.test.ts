@@ -49,7 +49,7 @@ describe('without a status image', () => {
     await start({ statusImage: undefined, kdumpsPath: folder, customHealth: () => ({ asked: `${++asked}` }) });
     expect(await status()).toEqual({
       ...NOTHING,
-      load: expect.objectContaining({ incarnation: expect.stringMatching(/^[0-9a-f]{16}$/), draining: false }),
+      load: expect.objectContaining({ instanceId: expect.stringMatching(/^[0-9a-f]{16}$/), draining: false }),
       about: expect.objectContaining({ hotContainers: 0, version: expect.stringMatching(/^\d+\./) }),
     });
     expect(asked).toBe(0);

@@ -27,8 +27,8 @@ const end: fc.Arbitrary<StreamEnd> = fc.record({
   code: fc.oneof(fc.constantFrom(0, 1, 2, 13, 14, 503), fc.nat(20)),
   details: fc.string({ maxLength: 10 }),
   mayHaveArrived: fc.boolean(),
-  startPromise: fc.constantFrom('none' as const, 'announced' as const, 'confirmed' as const),
-  lost: fc.constantFrom(undefined, 'heardOut' as const, 'unsure' as const),
+  startAckMode: fc.constantFrom('none' as const, 'announced' as const, 'confirmed' as const),
+  lost: fc.constantFrom(undefined, 'allDataRead' as const, 'unsure' as const),
 });
 
 const events: fc.Arbitrary<readonly Event[]> = fc

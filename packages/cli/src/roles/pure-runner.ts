@@ -79,7 +79,7 @@ export const pureRunnerRole: Role = {
       maxStreams: settings.maxStreams,
       maxConnections: settings.maxGrpcConnections,
       maxConnectionsPerAddress: settings.maxGrpcConnectionsPerAddress,
-      balancerSilenceMs: settings.balancerSilenceMs,
+      balancerKeepaliveTimeoutMs: settings.balancerKeepaliveTimeoutMs,
       logs,
       detached: settings.detached,
       statusImage: settings.statusImage,

@@ -9,7 +9,7 @@ import { tellParent } from './parent-messages.js';
 import { measureProcess } from './process-metrics.js';
 import type { Role, RoleDeps, RunningRole } from './role.js';
 import { roleSecurity } from './role-security.js';
-import { warnOfUnknownSettings } from './unknown-settings.js';
+import { warnOfSettingNames } from './unknown-settings.js';
 import type { WorkerLink } from './workers/worker-link.js';
 import { WORKER_VARIABLE } from './workers/worker-settings.js';
 
@@ -26,7 +26,7 @@ export async function runRole(role: Role, env: Environment): Promise<void> {
   const common = readSettings({ ...role.settings, ...commonSettings, ...httpSettings, ...telemetrySettings }, env);
   const logger = createLogger({ level: common.logLevel, format: common.logFormat, fields: { role: role.name } });
   // One of several workers has the environment of the process that started it, which has warned.
-  if (env[WORKER_VARIABLE] === undefined) warnOfUnknownSettings(env, logger);
+  if (env[WORKER_VARIABLE] === undefined) warnOfSettingNames(env, logger);
   // Before anything counts: what was counted by then would be nowhere.
   const link = env[WORKER_VARIABLE] === undefined ? undefined : await newWorkerLink();
   const telemetry = await startTelemetry(role.name, common, logger, link && (() => link.metrics()));

@@ -1,5 +1,7 @@
+import { silentLogger } from '@fnfleet/core';
 import { SETTINGS_SECTIONS } from './index.js';
-import { unknownSettings } from './unknown-settings.js';
+import { formerSettings, unknownSettings, warnOfSettingNames } from './unknown-settings.js';
+import { FORMER_NAMES, VARIABLE_NAMES } from './variable-names.js';
 
 it('knows every setting of every role, and its file', () => {
   const names = SETTINGS_SECTIONS.flatMap(({ shape }) => Object.values(shape).map(({ name }) => name));
@@ -11,6 +13,33 @@ it('knows every setting of every role, and its file', () => {
   );
   expect(names.length).toBeGreaterThan(100);
   expect(unknownSettings(env)).toEqual([]);
+});
+
+describe('a setting that was renamed', () => {
+  it('is known by its former name, and its file too', () => {
+    expect(unknownSettings({ FN_RUNNER_SILENCE_MSECS: '1', FN_BALANCER_SILENCE_MSECS_FILE: '/x' })).toEqual([]);
+  });
+
+  it('is logged once, with the name to use', () => {
+    const warn = jest.fn();
+    warnOfSettingNames({ FN_RUNNER_SILENCE_MSECS_FILE: '/x' }, { ...silentLogger, warn });
+    expect(warn.mock.calls).toEqual([
+      [
+        expect.stringContaining('renamed'),
+        { name: 'FN_RUNNER_SILENCE_MSECS_FILE', use: 'FN_RUNNER_KEEPALIVE_TIMEOUT_MSECS_FILE' },
+      ],
+    ]);
+  });
+
+  it('is not mentioned when it is unset or empty', () => {
+    expect(formerSettings({ FN_RUNNER_SILENCE_MSECS: ' ', FN_RUNNER_KEEPALIVE_TIMEOUT_MSECS: '1' })).toEqual([]);
+  });
+
+  it('has a current name, and its former one is no longer in use', () => {
+    const current = new Set(VARIABLE_NAMES);
+    expect(Object.values(FORMER_NAMES).filter((name) => !current.has(name))).toEqual([]);
+    expect(Object.keys(FORMER_NAMES).filter((name) => current.has(name))).toEqual([]);
+  });
 });
 
 it.each([

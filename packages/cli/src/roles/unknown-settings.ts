@@ -1,6 +1,6 @@
 import { type Environment, type Logger, printableLine } from '@fnfleet/core';
 import { nearestName } from '../nearest-name.js';
-import { VARIABLE_NAMES } from './variable-names.js';
+import { FORMER_NAMES, VARIABLE_NAMES } from './variable-names.js';
 
 const PREFIX = 'FN_';
 /** Of an environment that may be anything. */
@@ -41,14 +41,37 @@ export function unknownSettings(env: Environment): readonly UnknownSetting[] {
     .map((name) => ({ name: printableLine(name, 100), hint: hintFor(name) }));
 }
 
-/** A line of the log for each of them. A typing error must not stop a node that worked before. */
-export function warnOfUnknownSettings(env: Environment, logger: Logger): void {
+/** A setting that is given by its former name. */
+export interface FormerSetting {
+  readonly name: string;
+  /** The current name, with `_FILE` if it was given that way. */
+  readonly use: string;
+}
+
+/** Variables that are set and whose names are former ones; they still take effect. */
+export function formerSettings(env: Environment): readonly FormerSetting[] {
+  return Object.entries(FORMER_NAMES).flatMap(([former, current]) =>
+    ['', '_FILE'].flatMap((suffix) =>
+      env[former + suffix]?.trim() ? [{ name: former + suffix, use: current + suffix }] : [],
+    ),
+  );
+}
+
+/**
+ * Logs a warning for each unknown setting and each one with a former name. A typing error must not stop a node that worked
+ * before.
+ */
+export function warnOfSettingNames(env: Environment, logger: Logger): void {
   for (const { name, hint } of unknownSettings(env)) logger.warn('unknown setting, it has no effect', { name, hint });
+  for (const { name, use } of formerSettings(env)) {
+    logger.warn('setting was renamed; its former name is accepted until the next release', { name, use });
+  }
 }
 
 function isKnown(name: string): boolean {
-  if (KNOWN.has(name) || OF_THE_FN_COMMAND.has(name)) return true;
-  return name.endsWith('_FILE') && KNOWN.has(name.slice(0, -'_FILE'.length));
+  if (OF_THE_FN_COMMAND.has(name)) return true;
+  const setting = name.endsWith('_FILE') ? name.slice(0, -'_FILE'.length) : name;
+  return KNOWN.has(name) || KNOWN.has(setting) || Object.hasOwn(FORMER_NAMES, setting);
 }
 
 function isOf(service: string, name: string): boolean {

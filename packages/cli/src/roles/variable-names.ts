@@ -8,7 +8,7 @@ export const VARIABLE_NAMES: readonly string[] = [
   'FN_API_CORS_HEADERS',
   'FN_API_CORS_ORIGINS',
   'FN_API_URL',
-  'FN_BALANCER_SILENCE_MSECS',
+  'FN_BALANCER_KEEPALIVE_TIMEOUT_MSECS',
   'FN_BIND_ADDRESS',
   'FN_CGROUP_PATH',
   'FN_CLIENT_STALL_MSECS',
@@ -126,10 +126,10 @@ export const VARIABLE_NAMES: readonly string[] = [
   'FN_RID_HEADER',
   'FN_RUNNER_ADDRESSES',
   'FN_RUNNER_API_URL',
+  'FN_RUNNER_KEEPALIVE_TIMEOUT_MSECS',
   'FN_RUNNER_NAME',
   'FN_RUNNER_POOL',
   'FN_RUNNER_PROBE_MSECS',
-  'FN_RUNNER_SILENCE_MSECS',
   'FN_SLOW_START_MSECS',
   'FN_STATUS_IMAGE',
   'FN_TLS_ALLOWED_NAMES',
@@ -143,3 +143,9 @@ export const VARIABLE_NAMES: readonly string[] = [
   'FN_WORKERS',
   'FN_ZIPKIN_URL',
 ];
+
+/** Former names of settings that are still accepted, each with the current one. */
+export const FORMER_NAMES: Readonly<Record<string, string>> = {
+  FN_BALANCER_SILENCE_MSECS: 'FN_BALANCER_KEEPALIVE_TIMEOUT_MSECS',
+  FN_RUNNER_SILENCE_MSECS: 'FN_RUNNER_KEEPALIVE_TIMEOUT_MSECS',
+};

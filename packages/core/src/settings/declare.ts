@@ -18,6 +18,8 @@ export interface Setting<T> {
   readonly secret: boolean;
   /** The variable that this one is given in place of: exactly one of the two has to be. */
   readonly insteadOf: string | undefined;
+  /** The name that it had before; accepted for a release. */
+  readonly formerly: string | undefined;
   /** The value when unset. Throws SettingProblem when the setting is required. */
   fallback(): T;
   /** Throws SettingProblem when the text does not fit. */
@@ -47,6 +49,7 @@ interface Common<T> {
   readonly required?: boolean;
   readonly secret?: boolean;
   readonly insteadOf?: string;
+  readonly formerly?: string;
 }
 
 type Value<T, O extends Common<T>> = O extends { default: T } | { required: true } ? T : T | undefined;
@@ -189,6 +192,7 @@ function make<T, O extends Common<T>>(
     mayBeEmpty: true,
     secret: options.secret ?? false,
     insteadOf: options.insteadOf,
+    formerly: options.formerly,
     defaultText: options.required ? 'required' : (options.defaultText ?? describeDefault(options.default)),
     fallback() {
       if (options.required) throw new SettingProblem(`${name}: required: expected ${expects}. ${options.doc}`);

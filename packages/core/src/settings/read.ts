@@ -14,7 +14,8 @@ export class SettingsError extends Error {
 
 /**
  * Reads a complete, frozen set of settings, or throws one SettingsError that lists every problem.
- * An empty variable counts as unset, but for settings that may not be empty. `<NAME>_FILE` names a file that holds the value instead.
+ * An empty variable counts as unset, except for settings that may not be empty. `<NAME>_FILE` names a file that holds the
+ * value instead. A setting that was renamed is also read from its former name.
  */
 export function readSettings<S extends SettingsShape>(shape: S, env: Environment): SettingsOf<S> {
   const values: Record<string, unknown> = {};
@@ -22,9 +23,9 @@ export function readSettings<S extends SettingsShape>(shape: S, env: Environment
   const given = new Set<string>();
   for (const [key, setting] of Object.entries(shape)) {
     try {
-      const value = lookUp(setting, env);
-      if (value !== undefined) given.add(setting.name);
-      values[key] = value === undefined ? setting.fallback() : setting.parse(value);
+      const { text, name } = lookUp(setting, env);
+      if (text !== undefined) given.add(setting.name);
+      values[key] = text === undefined ? setting.fallback() : parse(setting, text, name);
     } catch (error) {
       if (!(error instanceof SettingProblem)) throw error;
       problems.push(error.message);
@@ -39,7 +40,7 @@ export function readSettings<S extends SettingsShape>(shape: S, env: Environment
 export function readWhatFits<S extends SettingsShape>(shape: S, env: Environment): Partial<SettingsOf<S>> {
   const values: Record<string, unknown> = {};
   for (const [key, setting] of Object.entries(shape)) {
-    const readings = [() => lookUp(setting, env), () => undefined].map((text) => () => {
+    const readings = [() => lookUp(setting, env).text, () => undefined].map((text) => () => {
       const given = text();
       return given === undefined ? setting.fallback() : setting.parse(given);
     });
@@ -63,7 +64,28 @@ function eitherOr({ name, insteadOf }: Setting<unknown>, given: ReadonlySet<stri
     : [`${insteadOf}: required, or ${name} in its place`];
 }
 
-function lookUp({ name, mayBeEmpty }: Setting<unknown>, env: Environment): string | undefined {
+/** The text of a setting, and the variable it was found under: the current name or the former one. */
+function lookUp(setting: Setting<unknown>, env: Environment): { text: string | undefined; name: string } {
+  const { name, formerly } = setting;
+  const text = textOf(name, setting, env);
+  const former = formerly === undefined ? undefined : textOf(formerly, setting, env);
+  if (former === undefined || formerly === undefined) return { text, name };
+  if (text === undefined) return { text: former, name: formerly };
+  if (text === former) return { text, name };
+  throw new SettingProblem(`${name}, ${formerly}: the second is the former name of the first, and their values differ`);
+}
+
+function parse<T>(setting: Setting<T>, text: string, name: string): T {
+  try {
+    return setting.parse(text);
+  } catch (error) {
+    if (name === setting.name || !(error instanceof SettingProblem)) throw error;
+    throw new SettingProblem(`${error.message} (from ${name}, its former name)`);
+  }
+}
+
+/** The value of a variable, or of the file that `<NAME>_FILE` names. Undefined when neither is set. */
+function textOf(name: string, { mayBeEmpty }: Setting<unknown>, env: Environment): string | undefined {
   const direct = env[name]?.trim();
   if (direct || (direct === '' && !mayBeEmpty)) return direct;
   const path = env[`${name}_FILE`]?.trim();

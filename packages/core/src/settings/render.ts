@@ -11,7 +11,8 @@ export function renderSettings(sections: readonly SettingsSection[]): string {
   return sections
     .map(({ title, intro, shape }) => {
       const rows = Object.values(shape).map(
-        ({ name, expects, defaultText, doc }) => `| \`${name}\` | ${expects} | ${defaultText} | ${doc} |`,
+        ({ name, expects, defaultText, doc, formerly }) =>
+          `| \`${name}\` | ${expects} | ${defaultText} | ${doc}${formerly ? ` Formerly \`${formerly}\`.` : ''} |`,
       );
       return [
         `## ${title}`,

@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { bytes, choice, duration, durationMs, flag, integer, limit, list, structured, text } from './declare.js';
-import { readSettings, SettingsError } from './read.js';
+import { readSettings, readWhatFits, SettingsError } from './read.js';
 import { renderSettings } from './render.js';
 
 const shape = {
@@ -124,6 +124,41 @@ describe('settings', () => {
     expect(() => readSettings(either, { FN_LIST: 'a', FN_SOURCE: 'b' })).toThrow(/^FN_LIST, FN_SOURCE: both are given/);
   });
 
+  describe('that were renamed', () => {
+    const renamed = {
+      timeoutMs: durationMs('FN_TIMEOUT', { formerly: 'FN_SILENCE', default: 5000, doc: 'A timeout.' }),
+      key: text('FN_KEY', { formerly: 'FN_PASS', secret: true, doc: 'A key.' }),
+    };
+    const read = (env: Record<string, string>) => readSettings(renamed, env);
+
+    it('are still read from the former name', () => {
+      expect(read({ FN_SILENCE: '100' }).timeoutMs).toBe(100);
+      expect(readWhatFits(renamed, { FN_SILENCE: '100' }).timeoutMs).toBe(100);
+    });
+
+    it('may be given by both names, with the same value', () => {
+      expect(read({ FN_TIMEOUT: '100', FN_SILENCE: ' 100 ' }).timeoutMs).toBe(100);
+      expect(read({ FN_TIMEOUT: '100', FN_SILENCE: '' }).timeoutMs).toBe(100);
+    });
+
+    it('are refused when the two names have different values, which are not shown', () => {
+      expect(() => read({ FN_KEY: 'hunter2', FN_PASS: 'hunter3' })).toThrow(
+        /^FN_KEY, FN_PASS: the second is the former name of the first, and their values differ$/,
+      );
+    });
+
+    it('are named as they were given when the value is wrong', () => {
+      expect(() => read({ FN_SILENCE: 'soon' })).toThrow(
+        /^FN_TIMEOUT: expected a whole number of milliseconds, got "soon" \(from FN_SILENCE, its former name\)$/,
+      );
+    });
+
+    it('are described with the former name', () => {
+      const table = renderSettings([{ title: '', intro: '', shape: renamed }]);
+      expect(table).toContain('| 5000 | A timeout. Formerly `FN_SILENCE`. |');
+    });
+  });
+
   describe('in a file', () => {
     let directory: string;
     beforeEach(() => {
@@ -137,6 +172,14 @@ describe('settings', () => {
       const env = { FN_RUNNER_API_URL: 'http://api', FN_PORT_FILE: path };
       expect(readSettings(shape, env).port).toBe(9999);
       expect(readSettings(shape, { ...env, FN_PORT: '1' }).port).toBe(1);
+    });
+
+    it('are read from the file that the former name points to, and must not differ from the current one', () => {
+      const path = join(directory, 'timeout');
+      writeFileSync(path, '100\n');
+      const renamed = { timeoutMs: durationMs('FN_TIMEOUT', { formerly: 'FN_SILENCE', doc: 'A timeout.' }) };
+      expect(readSettings(renamed, { FN_SILENCE_FILE: path }).timeoutMs).toBe(100);
+      expect(() => readSettings(renamed, { FN_SILENCE_FILE: path, FN_TIMEOUT: '200' })).toThrow(/values differ$/);
     });
 
     it('say which file cannot be read', () => {

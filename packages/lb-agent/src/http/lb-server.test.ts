@@ -172,7 +172,11 @@ it('over TLS runners are shown who the balancer is, and are to have the name tha
   await fleet.close();
   fleet = await TestFleet.start([], {
     pool: undefined,
-    env: { FN_RUNNER_ADDRESSES: 'r1:9190', FN_TLS_RUNNER_NAME: 'runner.fleet', FN_RUNNER_SILENCE_MSECS: '1234' },
+    env: {
+      FN_RUNNER_ADDRESSES: 'r1:9190',
+      FN_TLS_RUNNER_NAME: 'runner.fleet',
+      FN_RUNNER_KEEPALIVE_TIMEOUT_MSECS: '1234',
+    },
     tls: identity,
     allowInsecureApi: true,
     createRunner: (address, options) => {
@@ -180,7 +184,9 @@ it('over TLS runners are shown who the balancer is, and are to have the name tha
       return new FakeRunner(address);
     },
   });
-  expect(made).toMatchObject([['r1:9190', { tls: { identity, runnerName: 'runner.fleet' }, silenceMs: 1234 }]]);
+  expect(made).toMatchObject([
+    ['r1:9190', { tls: { identity, runnerName: 'runner.fleet' }, keepaliveTimeoutMs: 1234 }],
+  ]);
 });
 
 it('a close ends what is in hand at once', async () => {

@@ -53,7 +53,7 @@ import type { LbCallListener } from './call-listener.js';
 import { FrontDoor } from './front-door.js';
 
 /** What a runner is made with. */
-export type RunnerOptions = Pick<GrpcRunnerOptions, 'logger' | 'tls' | 'silenceMs'>;
+export type RunnerOptions = Pick<GrpcRunnerOptions, 'logger' | 'tls' | 'keepaliveTimeoutMs'>;
 
 export interface LbServerOptions {
   /** What is not given has its default. */
@@ -226,7 +226,8 @@ function configuredPool(options: LbServerOptions): RunnerPool {
   const tls = runnerTls(options);
   return newRunnerPool({
     settings,
-    createRunner: (address) => createRunner(address, { logger, tls, silenceMs: settings.silenceMs }),
+    createRunner: (address) =>
+      createRunner(address, { logger, tls, keepaliveTimeoutMs: settings.runnerKeepaliveTimeoutMs }),
     pools,
     logger,
     clock,

@@ -41,7 +41,7 @@ function explained(fnId = 'fn1', detailed = true) {
   return { placed, caller, story };
 }
 
-const full: Partial<LoadReport> = { incarnation: 'one', memoryTotalBytes: 100, memoryUsedBytes: 100, draining: false };
+const full: Partial<LoadReport> = { instanceId: 'one', memoryTotalBytes: 100, memoryUsedBytes: 100, draining: false };
 
 it('a call tells who was asked and what each said', async () => {
   begin(

@@ -42,7 +42,7 @@ function dispatcherOf(pool: RunnerPool, more: Partial<DispatcherDeps> = {}): Dis
 
 it('an operator who asks learns of all runners how they are now, although nobody probes them', async () => {
   const runners = ['r1', 'r2'].map(
-    (address) => new TellingRunner(address, { incarnation: address, active: 3 } as LoadReport),
+    (address) => new TellingRunner(address, { instanceId: address, active: 3 } as LoadReport),
   );
   const dispatcher = dispatcherOf(new ChangingPool(runners));
   const seen = () => dispatcher.status().runners.map(({ address, load }) => [address, load?.active]);
@@ -63,7 +63,7 @@ it('an operator who asks learns of all runners how they are now, although nobody
 
 it('a fleet in which one runner is listed twice is told of once, and of what comes to be later', async () => {
   const troubles: string[] = [];
-  const same = { incarnation: 'x' } as LoadReport;
+  const same = { instanceId: 'x' } as LoadReport;
   const [r1, r2, r3] = ['r1', 'r2', 'r3'].map((address) => new TellingRunner(address, same)) as [
     TellingRunner,
     TellingRunner,

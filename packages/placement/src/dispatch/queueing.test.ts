@@ -372,7 +372,7 @@ class SlotRunner implements Runner {
   draining = false;
   running = 0;
   private containers = 0;
-  private incarnation = 1;
+  private instanceId = 1;
 
   constructor(
     readonly address: string,
@@ -397,7 +397,7 @@ class SlotRunner implements Runner {
   }
 
   beginAnew(): void {
-    this.incarnation += 1;
+    this.instanceId += 1;
     this.containers = 0;
     this.draining = false;
   }
@@ -410,7 +410,7 @@ class SlotRunner implements Runner {
     if (!this.options.tells) return;
     const used = this.containers;
     const load: LoadReport = {
-      incarnation: String(this.incarnation),
+      instanceId: String(this.instanceId),
       memoryUsedBytes: used * 128 * MB,
       memoryTotalBytes: this.slots * 128 * MB,
       memoryIdleBytes: (used - this.running) * 128 * MB,

@@ -18,7 +18,7 @@ it.each`
   ${'that refuses connections'}              | ${(view: TestView) => view.at(0).isNotThere(PROBLEM)}                                                                                         | ${'unreachable'} | ${PROBLEM.message}
   ${'that was lost with a call'}             | ${(view: TestView) => view.call(0, { kind: 'refused', reason: 'lost', error: PROBLEM })}                                                      | ${'unreachable'} | ${PROBLEM.message}
   ${'that was not reached with a call'}      | ${(view: TestView) => view.call(0, { kind: 'refused', reason: 'unreachable', error: PROBLEM })}                                               | ${'unreachable'} | ${PROBLEM.message}
-  ${'that gives no sign of life'}            | ${(view: TestView) => Object.assign(view.runners[0] as FakeRunner, { isSilent: true })}                                                       | ${'silent'}      | ${'it was asked for a sign of life and has given none yet'}
+  ${'that gives no sign of life'}            | ${(view: TestView) => Object.assign(view.runners[0] as FakeRunner, { isUnresponsive: true })}                                                 | ${'silent'}      | ${'it was asked for a sign of life and has given none yet'}
   ${'that drains'}                           | ${(view: TestView) => view.tell(0, { draining: true })}                                                                                       | ${'draining'}    | ${'it says that it takes no more calls'}
   ${'that is cordoned'}                      | ${(view: TestView) => view.fleet.setCordoned('r0', true)}                                                                                     | ${'cordoned'}    | ${'an operator has told this balancer to offer it nothing'}
   ${'that is closed'}                        | ${(view: TestView) => view.call(0, { kind: 'refused', reason: 'closed', error: PROBLEM })}                                                    | ${'gone'}        | ${'it is closed'}
@@ -49,20 +49,20 @@ const ACTS = {
   unreachable: (view: TestView) => view.at(0).isNotThere(PROBLEM),
   draining: (view: TestView) => view.tell(0, { draining: true }),
   cordoned: (view: TestView) => view.fleet.setCordoned('r0', true),
-  silent: (view: TestView) => Object.assign(view.runners[0] as FakeRunner, { isSilent: true }),
+  silent: (view: TestView) => Object.assign(view.runners[0] as FakeRunner, { isUnresponsive: true }),
   ejected: (view: TestView) =>
     repeat(5, () => view.call(0, { kind: 'failed', blame: 'runner', error: new Error('broke') })),
 };
 
 it('a status line has what the runner has in hand, its weight and what it is warm for', () => {
   const view = new TestView(1);
-  view.tell(0, { freeSlots: 1, incarnation: 'x' }, 'fn1');
+  view.tell(0, { freeSlots: 1, instanceId: 'x' }, 'fn1');
   expect(statusLine(view.at(0))).toMatchObject({
     cordoned: false,
     inFlight: 0,
     weight: 1,
     warmFunctions: 1,
-    load: { incarnation: 'x' },
+    load: { instanceId: 'x' },
     introduction: undefined,
   });
 });

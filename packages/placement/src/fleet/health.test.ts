@@ -273,7 +273,7 @@ describe('probes', () => {
       await view.clock.advance(1000);
     }
     expect(answers).toBe(2);
-    view.tell(0, { incarnation: 'another' });
+    view.tell(0, { instanceId: 'another' });
     expect(view.at(0).introduction).toBeUndefined();
     prober.round();
     await view.clock.advance(200);

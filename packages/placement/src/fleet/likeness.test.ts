@@ -1,9 +1,9 @@
 import type { LoadReport, RunnerAbout } from '@fnfleet/protocol';
 import { likenesses } from './likeness.js';
 
-const runner = (address: string, incarnation?: string, name?: string) => ({
+const runner = (address: string, instanceId?: string, name?: string) => ({
   address,
-  load: incarnation === undefined ? undefined : ({ incarnation } as LoadReport),
+  load: instanceId === undefined ? undefined : ({ instanceId } as LoadReport),
   introduction: name === undefined ? undefined : { about: { name } as RunnerAbout, clockSkewMs: 0, uncertaintyMs: 0 },
 });
 

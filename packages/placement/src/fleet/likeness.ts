@@ -8,13 +8,13 @@ type Known = Pick<RunnerView, 'address' | 'load' | 'introduction'>;
  * the same name. Each with what to do.
  */
 export function likenesses(runners: readonly Known[]): string[] {
-  const byProcess = groups(runners, ({ load }) => load?.incarnation);
+  const byProcess = groups(runners, ({ load }) => load?.instanceId);
   const twice = byProcess.map(
     ([, same]) =>
       `${listed(same)} are one runner, which gets a share of calls for each: list it once (FN_RUNNER_ADDRESSES, or whatever ` +
       'FN_RUNNER_POOL reads)',
   );
-  const once = [...new Map(runners.map((runner) => [runner.load?.incarnation || runner.address, runner])).values()];
+  const once = [...new Map(runners.map((runner) => [runner.load?.instanceId || runner.address, runner])).values()];
   const byName = groups(once, ({ introduction }) => introduction?.about.name);
   const named = byName.map(
     ([name, same]) => `${listed(same)} are both called ${JSON.stringify(name)}: give each its own FN_RUNNER_NAME`,

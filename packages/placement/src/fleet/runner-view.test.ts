@@ -158,7 +158,7 @@ describe('what is known of a runner that tells its load', () => {
     view.tell(0, { freeSlots: 3 }, 'fn1');
     view.call(0, BUSY, 'fn2');
     expect(view.at(0).weight).toBe(1);
-    view.tell(0, { incarnation: 'two' });
+    view.tell(0, { instanceId: 'two' });
     expect(view.at(0).freeSlots('fn1')).toBe(0);
     expect(view.at(0).unfitFor(needFor('fn2'))).toBeUndefined();
     expect(view.at(0).weight).toBe(0.1);
@@ -237,7 +237,7 @@ describe('a runner that fails calls', () => {
     view.tell(0, {});
     for (let i = 0; i < 5; i += 1) view.call(0, BROKEN);
     expect(view.at(0).unfitFor(needFor())).toBe('ejected');
-    view.tell(0, { incarnation: 'two' });
+    view.tell(0, { instanceId: 'two' });
     expect(view.at(0).unfitFor(needFor())).toBeUndefined();
   });
 });
@@ -298,7 +298,7 @@ describe('when a runner that is passed over is looked at again', () => {
 
   it('one that is silent after a tenth of a second', () => {
     const view = new TestView(1);
-    Object.assign(view.runners[0] ?? {}, { isSilent: true });
+    Object.assign(view.runners[0] ?? {}, { isUnresponsive: true });
     expect(view.at(0).unfitFor(needFor())).toBe('silent');
     expect(view.at(0).fitAgainAt(needFor())).toBe(view.clock.now() + 100);
   });

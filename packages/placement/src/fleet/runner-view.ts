@@ -51,7 +51,7 @@ export interface RunnerViewDeps {
  *
  * V1  A runner that has refused a function is not asked for it again until the refusal has run out (once, by one call), or
  *     something ended there since: each end is worth one offer.
- * V2  A report of another process than before (`incarnation`) makes all that was known void.
+ * V2  A report of another process than before (`instanceId`) makes all that was known void.
  * V3  What is guessed keeps a call waiting for a bounded time only.
  */
 export class RunnerView implements Candidate {
@@ -114,7 +114,7 @@ export class RunnerView implements Candidate {
     // What it said holds until it says otherwise, whether or not it may be offered a call to see.
     if (this.load?.draining) return 'draining';
     if (this.cordoned) return 'cordoned';
-    if (this.runner.isSilent) return 'silent';
+    if (this.runner.isUnresponsive) return 'silent';
     return this.isEjected ? 'ejected' : 'ok';
   }
 
@@ -157,7 +157,7 @@ export class RunnerView implements Candidate {
     if (now < this.drainingUntil) return 'draining';
     if (this.isEjected && !this.deps.panics()) return 'ejected';
     if (now < this.unreachable.until) return 'unreachable';
-    if (this.runner.isSilent) return 'silent';
+    if (this.runner.isUnresponsive) return 'silent';
     const known = this.functions.get(fnId);
     if (known !== undefined && known.freeSlots(now) > 0) return undefined;
     if (known !== undefined && now < known.refusal.until && this.credits === 0) return 'refused';
@@ -175,7 +175,7 @@ export class RunnerView implements Candidate {
     consider(this.drainingUntil);
     consider(this.unreachable.until);
     consider(this.reputation.ejectedUntil);
-    if (this.runner.isSilent) consider(later(now, SILENT_MS));
+    if (this.runner.isUnresponsive) consider(later(now, SILENT_MS));
     consider(this.functions.get(fnId)?.refusal.until ?? LONG_AGO);
     // With calls in hand a report will come.
     if (this.inFlight === 0) consider(this.room.trustedUntil);
@@ -298,7 +298,7 @@ export class RunnerView implements Candidate {
   /** @param call the one that it came with; undefined: from a status */
   private told(load: LoadReport, call: OutboundCall | undefined): void {
     const now = this.deps.now();
-    if (this.load !== undefined && this.load.incarnation !== load.incarnation) this.begunAnew();
+    if (this.load !== undefined && this.load.instanceId !== load.instanceId) this.begunAnew();
     this.load = load;
     this.heardAt = now;
     this.unreachable.clear();

@@ -55,7 +55,7 @@ export function needFor(fnId = 'fn1', memoryMb = 128): Need {
 }
 
 const IDLE: LoadReport = {
-  incarnation: 'one',
+  instanceId: 'one',
   memoryUsedBytes: 0,
   memoryTotalBytes: 1024 * MB,
   cpuUsedMillis: 0,

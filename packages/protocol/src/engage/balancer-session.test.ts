@@ -23,7 +23,7 @@ import type { LoadReport } from '../wire/load-report.js';
 import { type EngageOptions, offerCall } from './balancer-session.js';
 import { type ClientMessage, MAX_MESSAGE_BYTES, type RunnerMessage } from './messages.js';
 import type { AttemptOutcome, BodyPiece, BodyReader, CallReport, OutboundCall } from './outbound-call.js';
-import type { StartPromise } from './start-marker.js';
+import type { StartAckMode } from './start-ack.js';
 import { type ClientStream, type ClientStreamHandler, GRPC_STATUS, type StreamEnd } from './stream.js';
 
 /** A stream that remembers what the session did to it. */
@@ -181,10 +181,10 @@ const WITH_STATUS: StreamEnd = {
   code: GRPC_STATUS.OK,
   details: '',
   mayHaveArrived: true,
-  startPromise: 'none',
+  startAckMode: 'none',
   lost: undefined,
 };
-const LOST: Partial<StreamEnd> = { code: GRPC_STATUS.UNAVAILABLE, details: 'stream reset', lost: 'heardOut' };
+const LOST: Partial<StreamEnd> = { code: GRPC_STATUS.UNAVAILABLE, details: 'stream reset', lost: 'allDataRead' };
 const STARTED: RunnerMessage = { kind: 'started' };
 const HEAD: RunnerMessage = { kind: 'resultStart', status: 200, headers: [] };
 const BYTES: RunnerMessage = { kind: 'data', data: Buffer.from('half'), eof: false };
@@ -231,7 +231,7 @@ describe('P1, P2, P3: what became of the call', () => {
     ${'offered'}  | ${'a stream that did not get there'} | ${[]}                          | ${{ ...LOST, mayHaveArrived: false }}      | ${UNREACHABLE}
     ${'relaying'} | ${'a stream that claims the same'}   | ${[]}                          | ${{ ...LOST, mayHaveArrived: false }}      | ${RUNNER_FAILED}
     ${'started'}  | ${'a stream that claims the same'}   | ${[]}                          | ${{ ...LOST, mayHaveArrived: false }}      | ${RUNNER_FAILED}
-    ${'offered'}  | ${'a status of the runner'}          | ${[]}                          | ${{ code: 14, startPromise: 'confirmed' }} | ${RUNNER_FAILED}
+    ${'offered'}  | ${'a status of the runner'}          | ${[]}                          | ${{ code: 14, startAckMode: 'confirmed' }} | ${RUNNER_FAILED}
     ${'offered'}  | ${'too large for the runner'}        | ${[]}                          | ${{ code: 8 }}                             | ${{ kind: 'failed', blame: 'caller' }}
     ${'offered'}  | ${'the deadline'}                    | ${[]}                          | ${{ code: 4 }}                             | ${{ kind: 'failed', blame: 'balancer' }}
     ${'offered'}  | ${'a message that we do not know'}   | ${[{ kind: 'unknown' }, DONE]} | ${{}}                                      | ${FINISHED}
@@ -341,29 +341,29 @@ describe('P6: lost without a word', () => {
   const again = { mayRunAgain: true };
   const noReplay = { replayable: false };
 
-  it.each<[StartPromise, StreamEnd['lost'], string, object, object]>([
-    ['confirmed', 'heardOut', 'offered', {}, UNREACHABLE],
+  it.each<[StartAckMode, StreamEnd['lost'], string, object, object]>([
+    ['confirmed', 'allDataRead', 'offered', {}, UNREACHABLE],
     ['confirmed', 'unsure', 'offered', {}, UNREACHABLE],
-    ['announced', 'heardOut', 'offered', {}, UNREACHABLE],
+    ['announced', 'allDataRead', 'offered', {}, UNREACHABLE],
     ['announced', 'unsure', 'offered', {}, RUNNER_FAILED],
-    ['none', 'heardOut', 'offered', {}, RUNNER_FAILED],
+    ['none', 'allDataRead', 'offered', {}, RUNNER_FAILED],
     ['none', 'unsure', 'offered', {}, RUNNER_FAILED],
-    ['confirmed', 'heardOut', 'started', {}, RUNNER_FAILED],
-    ['announced', 'heardOut', 'started', {}, RUNNER_FAILED],
-    ['confirmed', 'heardOut', 'relaying', {}, RUNNER_FAILED],
-    ['none', 'heardOut', 'offered', again, { kind: 'refused', reason: 'lost' }],
+    ['confirmed', 'allDataRead', 'started', {}, RUNNER_FAILED],
+    ['announced', 'allDataRead', 'started', {}, RUNNER_FAILED],
+    ['confirmed', 'allDataRead', 'relaying', {}, RUNNER_FAILED],
+    ['none', 'allDataRead', 'offered', again, { kind: 'refused', reason: 'lost' }],
     ['confirmed', 'unsure', 'started', again, { kind: 'refused', reason: 'lost' }],
     ['confirmed', 'unsure', 'offered', again, UNREACHABLE],
-    ['confirmed', 'heardOut', 'relaying', again, RUNNER_FAILED],
-    ['none', 'heardOut', 'offered', { ...again, body: noReplay }, RUNNER_FAILED],
-    ['confirmed', 'heardOut', 'started', { ...again, body: noReplay }, RUNNER_FAILED],
-    ['confirmed', 'heardOut', 'offered', { body: noReplay }, UNREACHABLE],
-  ])('promised %s, %s, while %s, %j', async (startPromise, lost, phase, overrides, expected) => {
+    ['confirmed', 'allDataRead', 'relaying', again, RUNNER_FAILED],
+    ['none', 'allDataRead', 'offered', { ...again, body: noReplay }, RUNNER_FAILED],
+    ['confirmed', 'allDataRead', 'started', { ...again, body: noReplay }, RUNNER_FAILED],
+    ['confirmed', 'allDataRead', 'offered', { body: noReplay }, UNREACHABLE],
+  ])('promised %s, %s, while %s, %j', async (startAckMode, lost, phase, overrides, expected) => {
     const body = { open: () => NO_BODY, commit: () => undefined, replayable: true };
     const given = overrides as Partial<OutboundCall>;
     const offered = offer({ ...given, ...(given.body && { body: { ...body, replayable: given.body.replayable } }) });
     offered.say(...(phases[phase] ?? []));
-    offered.end({ ...LOST, startPromise, lost });
+    offered.end({ ...LOST, startAckMode, lost });
     expect(await offered.outcome()).toMatchObject(expected);
     const isRerun = (expected as { reason?: string }).reason === 'lost';
     expect(offered.seen.reruns).toBe(isRerun ? 1 : 0);
@@ -550,7 +550,7 @@ describe('what is passed on beside the answer', () => {
     const { say, load, outcome, seen } = offer();
     say(CRASH);
     await outcome();
-    const told = { incarnation: 'a' } as LoadReport;
+    const told = { instanceId: 'a' } as LoadReport;
     load(told);
     expect(seen.loads).toMatchObject([[told, { model: { id: 'call1' } }]]);
   });
@@ -593,7 +593,7 @@ describe('what is passed on beside the answer', () => {
   it('a message that we do not know is no start', async () => {
     const offered = offer();
     offered.say({ kind: 'unknown' });
-    offered.end({ ...LOST, startPromise: 'confirmed' });
+    offered.end({ ...LOST, startAckMode: 'confirmed' });
     expect(await offered.outcome()).toMatchObject(UNREACHABLE);
     expect(offered.seen.starts).toBe(0);
   });

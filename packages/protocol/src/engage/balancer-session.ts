@@ -193,7 +193,7 @@ class BalancerSession implements ClientStreamHandler {
   private lost(end: StreamEnd, error: StreamError): void {
     if (
       !this.started &&
-      (end.startPromise === 'confirmed' || (end.startPromise === 'announced' && end.lost === 'heardOut'))
+      (end.startAckMode === 'confirmed' || (end.startAckMode === 'announced' && end.lost === 'allDataRead'))
     ) {
       return this.settle({ kind: 'refused', reason: 'unreachable', error });
     }

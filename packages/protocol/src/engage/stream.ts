@@ -1,7 +1,7 @@
 import type { MonoMs, TraceContext } from '@fnfleet/core';
 import type { LoadReport } from '../wire/load-report.js';
 import type { ClientMessage, RunnerMessage } from './messages.js';
-import type { StartPromise } from './start-marker.js';
+import type { StartAckMode } from './start-ack.js';
 
 /**
  * The border between the state machines of an engagement and whatever carries it. A transport delivers messages in
@@ -42,12 +42,12 @@ export interface StreamEnd {
   /** The runner may have seen the call. False only when it certainly has not. */
   readonly mayHaveArrived: boolean;
   /** What the runner has promised about saying `started` before a function gets the call. */
-  readonly startPromise: StartPromise;
+  readonly startAckMode: StartAckMode;
   /**
-   * The stream was lost, without a status. `heardOut`: all that the runner sent has been read. `unsure`: its last words may
+   * The stream was lost, without a status. `allDataRead`: all that the runner sent has been read. `unsure`: its last words may
    * have got lost, as when a connection falls silent. Undefined: it ended with a status, or was cut from here.
    */
-  readonly lost: 'heardOut' | 'unsure' | undefined;
+  readonly lost: 'allDataRead' | 'unsure' | undefined;
 }
 
 /** The runner's end. */

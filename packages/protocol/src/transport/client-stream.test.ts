@@ -1,9 +1,9 @@
 import type { RunnerMessage } from '../engage/messages.js';
-import { STARTED_HEADER } from '../engage/start-marker.js';
+import { STARTED_HEADER } from '../engage/start-ack.js';
 import type { StreamEnd } from '../engage/stream.js';
 import { encodeRunnerMessage, NOTHING_REPORTED } from '../wire/codec.js';
 import type { LoadReport } from '../wire/load-report.js';
-import { encodeOrca, INCARNATION_HEADER, LOAD_TRAILER } from '../wire/orca.js';
+import { encodeOrca, INSTANCE_ID_HEADER, LOAD_TRAILER } from '../wire/orca.js';
 import { EngageStream } from './client-stream.js';
 import { frameMessage } from './grpc-frames.js';
 import { encodeHeaders } from './hpack/encoder.js';
@@ -33,7 +33,7 @@ const FINISHED: RunnerMessage = { kind: 'finished', report: { ...NOTHING_REPORTE
 const STARTED: RunnerMessage = { kind: 'started' };
 const OK = trailers(['grpc-status', '0']);
 const LOAD: LoadReport = {
-  incarnation: 'run-1',
+  instanceId: 'run-1',
   memoryUsedBytes: 10,
   memoryTotalBytes: 100,
   memoryIdleBytes: 0,
@@ -119,10 +119,10 @@ describe('how an engagement ends is what its runner said last', () => {
     ${'HTTP 503 after an informational head'}         | ${[status(103), headers([[':status', '503']], ENDS)]}                  | ${{ code: 14 }}
     ${'HTTP 200 in a head of 503'} | ${[headers([[':status', '503'], ['grpc-status', '0']], ENDS)]} | ${{ code: 0 }}
     ${'the status of the head, and trailers without'} | ${[status(200, ['grpc-status', '9']), trailers(['x', 'y'])]}           | ${{ code: 9 }}
-    ${'an end without a status'}                      | ${[ANSWER, data(Buffer.alloc(0), FLAG.END_STREAM)]}                    | ${{ code: 14, details: 'the stream ended without a status', lost: 'heardOut', mayHaveArrived: true }}
-    ${'a reset'}                                      | ${[ANSWER, reset(H2_ERROR.INTERNAL_ERROR)]}                            | ${{ code: 14, details: 'stream reset, code 2', lost: 'heardOut', mayHaveArrived: true }}
-    ${'a reset in the middle of a message'}           | ${[ANSWER, half, reset(H2_ERROR.CANCEL)]}                              | ${{ code: 14, lost: 'heardOut' }}
-    ${'REFUSED_STREAM'}                               | ${[reset(H2_ERROR.REFUSED_STREAM)]}                                    | ${{ code: 14, lost: 'heardOut', mayHaveArrived: false }}
+    ${'an end without a status'}                      | ${[ANSWER, data(Buffer.alloc(0), FLAG.END_STREAM)]}                    | ${{ code: 14, details: 'the stream ended without a status', lost: 'allDataRead', mayHaveArrived: true }}
+    ${'a reset'}                                      | ${[ANSWER, reset(H2_ERROR.INTERNAL_ERROR)]}                            | ${{ code: 14, details: 'stream reset, code 2', lost: 'allDataRead', mayHaveArrived: true }}
+    ${'a reset in the middle of a message'}           | ${[ANSWER, half, reset(H2_ERROR.CANCEL)]}                              | ${{ code: 14, lost: 'allDataRead' }}
+    ${'REFUSED_STREAM'}                               | ${[reset(H2_ERROR.REFUSED_STREAM)]}                                    | ${{ code: 14, lost: 'allDataRead', mayHaveArrived: false }}
     ${'a reset after a status'}                       | ${[status(503), reset(H2_ERROR.CANCEL)]}                               | ${{ code: 14, details: 'HTTP status 503 where a gRPC answer was expected', lost: undefined }}
   `('$what', async ({ says, end }) => {
     const engagement = await engaged();
@@ -190,15 +190,15 @@ describe('what a runner promises about `started`', () => {
     ${'it in an early head'}   | ${[status(103, [STARTED_HEADER, '2']), status(200)]}              | ${'none'}
   `('$what: $promise', async ({ heads, promise }) => {
     const { ends, peer } = await lost(...heads);
-    expect(ends[0]?.startPromise).toBe(promise);
-    expect(peer.promised).toBe(promise === 'none' ? undefined : promise);
+    expect(ends[0]?.startAckMode).toBe(promise);
+    expect(peer.startAckMode).toBe(promise === 'none' ? undefined : promise);
   });
 
   it('holds for a stream that was lost before its head, if the runner promised it on another', async () => {
     const engagement = await engaged();
-    engagement.peer.promised = 'announced';
+    engagement.peer.startAckMode = 'announced';
     engagement.wired.say(reset(H2_ERROR.CANCEL));
-    expect(engagement.ends[0]?.startPromise).toBe('announced');
+    expect(engagement.ends[0]?.startAckMode).toBe('announced');
   });
 
   it('an announced start counts when it is read; a confirmed one when the runner asks whether it was', async () => {
@@ -218,7 +218,7 @@ describe('what a runner promises about `started`', () => {
     expect(twice.messages).toEqual(['started']);
     const over = await engaged();
     over.wired.say(status(200, [STARTED_HEADER, '2']), message(STARTED), reset(H2_ERROR.CANCEL), PING);
-    expect([over.messages, over.ends[0]?.startPromise]).toEqual([[], 'confirmed']);
+    expect([over.messages, over.ends[0]?.startAckMode]).toEqual([[], 'confirmed']);
   });
 });
 
@@ -248,8 +248,8 @@ describe('load', () => {
   const withLoad = trailers(['grpc-status', '0'], [LOAD_TRAILER, encodeOrca(LOAD)]);
   it.each`
     what                     | says                                                                                                    | loads
-    ${'of a named process'}  | ${[status(200, [INCARNATION_HEADER, 'run-1']), withLoad]}                                               | ${[LOAD]}
-    ${'of an unnamed one'}   | ${[status(200), withLoad]}                                                                              | ${[{ ...LOAD, incarnation: '' }]}
+    ${'of a named process'}  | ${[status(200, [INSTANCE_ID_HEADER, 'run-1']), withLoad]}                                               | ${[LOAD]}
+    ${'of an unnamed one'}   | ${[status(200), withLoad]}                                                                              | ${[{ ...LOAD, instanceId: '' }]}
     ${'that cannot be read'} | ${[status(200), trailers(['grpc-status', '0'], [LOAD_TRAILER, 'AAAA'])]}                                | ${[]}
     ${'twice'}               | ${[status(200), trailers(['grpc-status', '0'], [LOAD_TRAILER, encodeOrca(LOAD)], [LOAD_TRAILER, 'x'])]} | ${[]}
     ${'none'}                | ${[status(200), OK]}                                                                                    | ${[]}
@@ -337,7 +337,7 @@ describe('before there is a connection', () => {
         code: 14,
         details: 'cannot reach the runner: no route',
         mayHaveArrived: false,
-        startPromise: 'none',
+        startAckMode: 'none',
         lost: undefined,
       },
     ]);
@@ -365,7 +365,7 @@ describe('an engagement whose owner wants no more of it', () => {
 
   it('released it takes the trailers that follow, and nothing else', async () => {
     const engagement = await engaged();
-    engagement.wired.say(status(200, [INCARNATION_HEADER, 'run-1']), message(FINISHED));
+    engagement.wired.say(status(200, [INSTANCE_ID_HEADER, 'run-1']), message(FINISHED));
     engagement.stream.pause();
     engagement.stream.release();
     engagement.wired.say(message(FINISHED), trailers(['grpc-status', '0'], [LOAD_TRAILER, encodeOrca(LOAD)]));

@@ -1,8 +1,8 @@
 import type { ClientMessage, StartedMessage } from '../engage/messages.js';
-import { readStartPromise, STARTED_HEADER, type StartPromise } from '../engage/start-marker.js';
+import { readStartAckMode, STARTED_HEADER, type StartAckMode } from '../engage/start-ack.js';
 import { type ClientStream, type ClientStreamHandler, GRPC_STATUS, type StreamEnd } from '../engage/stream.js';
 import { decodeRunnerMessage, encodeClientMessage } from '../wire/codec.js';
-import { decodeOrca, INCARNATION_HEADER, LOAD_TRAILER } from '../wire/orca.js';
+import { decodeOrca, INSTANCE_ID_HEADER, LOAD_TRAILER } from '../wire/orca.js';
 import { FramedData } from './framed-data.js';
 import { Deframer, frameMessage, type MessageSink, OversizeError } from './grpc-frames.js';
 import { type GrpcStatus, grpcStatusOf, statusOfHttp } from './grpc-status.js';
@@ -27,9 +27,9 @@ export class EngageStream implements ClientStream, StreamListener, MessageSink, 
   private readonly deframer: Deframer;
   private answered = false;
   private status: GrpcStatus | undefined;
-  private incarnation = '';
+  private instanceId = '';
   /** Undefined: the runner has not answered yet. */
-  private startPromise: StartPromise | undefined;
+  private startAckMode: StartAckMode | undefined;
   private released = false;
   private unread: (() => void) | undefined;
 
@@ -115,7 +115,7 @@ export class EngageStream implements ClientStream, StreamListener, MessageSink, 
   }
 
   /** The runner has let us wait for its trailers for too long. */
-  cut(): void {
+  destroy(): void {
     this.stream?.reset(H2_ERROR.NO_ERROR);
     this.finish(this.status ?? NO_TRAILERS, true);
   }
@@ -130,9 +130,9 @@ export class EngageStream implements ClientStream, StreamListener, MessageSink, 
     this.answered = true;
     this.peer?.noteAnswer();
     this.status = grpcStatusOf(list) ?? (httpStatus === 200 ? undefined : statusOfHttp(httpStatus));
-    this.incarnation = list.only(INCARNATION_HEADER) ?? '';
-    this.startPromise = readStartPromise(list.only(STARTED_HEADER));
-    if (this.startPromise !== 'none' && this.peer) this.peer.promised = this.startPromise;
+    this.instanceId = list.only(INSTANCE_ID_HEADER) ?? '';
+    this.startAckMode = readStartAckMode(list.only(STARTED_HEADER));
+    if (this.startAckMode !== 'none' && this.peer) this.peer.startAckMode = this.startAckMode;
   }
 
   onData(bytes: Buffer): void {
@@ -149,7 +149,7 @@ export class EngageStream implements ClientStream, StreamListener, MessageSink, 
   onMessageBytes(bytes: Buffer): void {
     if (this.released) return;
     const message = decodeRunnerMessage(bytes);
-    if (message.kind === 'started' && this.startPromise === 'confirmed') this.deliverConfirmed(message);
+    if (message.kind === 'started' && this.startAckMode === 'confirmed') this.deliverConfirmed(message);
     else this.handler?.onMessage(message);
   }
 
@@ -160,22 +160,23 @@ export class EngageStream implements ClientStream, StreamListener, MessageSink, 
   /** With the trailers read and the last message delivered the outcome is complete; this end's half can wait. */
   onEnd(): void {
     if (this.status) this.finish(this.status, true);
-    else this.finish({ code: GRPC_STATUS.UNAVAILABLE, details: 'the stream ended without a status' }, true, 'heardOut');
+    else
+      this.finish({ code: GRPC_STATUS.UNAVAILABLE, details: 'the stream ended without a status' }, true, 'allDataRead');
     if (this.released) this.stream?.reset(H2_ERROR.NO_ERROR);
   }
 
   onClose(loss: StreamLoss | undefined): void {
     if (loss === undefined) return; // onEnd has come
     if (!this.answered && loss.resetCode !== undefined) this.peer?.noteReset(loss.resetCode);
-    this.startPromise ??= this.peer?.promised;
+    this.startAckMode ??= this.peer?.startAckMode;
     const status = this.status ?? { code: GRPC_STATUS.UNAVAILABLE, details: loss.message };
-    const lost = this.status !== undefined ? undefined : loss.heardOut ? 'heardOut' : 'unsure';
+    const lost = this.status !== undefined ? undefined : loss.allDataRead ? 'allDataRead' : 'unsure';
     this.finish(status, !loss.unprocessed, lost);
   }
 
   private tellLoad(trailer: string | undefined): void {
     const { onLoad } = this.handler ?? {};
-    const load = onLoad && trailer !== undefined ? decodeOrca(trailer, this.incarnation) : undefined;
+    const load = onLoad && trailer !== undefined ? decodeOrca(trailer, this.instanceId) : undefined;
     if (load) onLoad?.call(this.handler, load);
   }
 
@@ -193,7 +194,7 @@ export class EngageStream implements ClientStream, StreamListener, MessageSink, 
     this.deframer.drop();
     this.peer?.ended(this);
     try {
-      handler.onEnd({ ...status, mayHaveArrived, startPromise: this.startPromise ?? 'none', lost });
+      handler.onEnd({ ...status, mayHaveArrived, startAckMode: this.startAckMode ?? 'none', lost });
     } finally {
       this.onOver();
     }

@@ -519,7 +519,7 @@ describe('whatever throws behind a connection costs one stream, and is reported'
     client.say(frame(FRAME.WINDOW_UPDATE, 0, 3, uint32(70_000)), frame(FRAME.WINDOW_UPDATE, 0, 0, uint32(70_000)));
     await client.turn();
     expect([client.faults.length, client.closes, client.connection.openStreams]).toEqual([4, [], 0]);
-    expect(waits.closed).toMatchObject([{ message: 'a fault', unprocessed: false, heardOut: false }]);
+    expect(waits.closed).toMatchObject([{ message: 'a fault', unprocessed: false, allDataRead: false }]);
   });
 
   it('when a request opens a stream; the next one is served', async () => {

@@ -283,12 +283,12 @@ describe('what is held of a stream goes with it', () => {
 describe('how a stream is lost', () => {
   it.each`
     how                                     | peer                                                    | loss
-    ${'a reset'}                            | ${reset(1)}                                             | ${{ unprocessed: false, heardOut: true, resetCode: 8 }}
+    ${'a reset'}                            | ${reset(1)}                                             | ${{ unprocessed: false, allDataRead: true, resetCode: 8 }}
     ${'REFUSED_STREAM'}                     | ${reset(1, H2_ERROR.REFUSED_STREAM)}                    | ${{ unprocessed: true, resetCode: 7 }}
     ${'a GOAWAY with a lower number'}       | ${goaway(0, H2_ERROR.NO_ERROR)}                         | ${{ unprocessed: true }}
-    ${'a GOAWAY with an error'}             | ${goaway(1, H2_ERROR.INTERNAL_ERROR)}                   | ${{ unprocessed: false, heardOut: true }}
-    ${'an answer that breaks the rules'}    | ${headers(1, encodeHeaders([['connection', 'close']]))} | ${{ unprocessed: false, heardOut: false }}
-    ${'a connection that breaks the rules'} | ${frame(FRAME.PING, 0, 0)}                              | ${{ unprocessed: false, heardOut: false }}
+    ${'a GOAWAY with an error'}             | ${goaway(1, H2_ERROR.INTERNAL_ERROR)}                   | ${{ unprocessed: false, allDataRead: true }}
+    ${'an answer that breaks the rules'}    | ${headers(1, encodeHeaders([['connection', 'close']]))} | ${{ unprocessed: false, allDataRead: false }}
+    ${'a connection that breaks the rules'} | ${frame(FRAME.PING, 0, 0)}                              | ${{ unprocessed: false, allDataRead: false }}
   `('$how', async ({ peer, loss }) => {
     const { client, heard } = await engaged();
     client.say(peer);
@@ -296,16 +296,16 @@ describe('how a stream is lost', () => {
   });
 
   it.each`
-    how                                 | event                                                                              | heardOut
+    how                                 | event                                                                              | allDataRead
     ${'the peer closed the connection'} | ${['end']}                                                                         | ${true}
     ${'a read found it reset'}          | ${['error', Object.assign(new Error(), { code: 'ECONNRESET', syscall: 'read' })]}  | ${true}
     ${'a write found it reset'}         | ${['error', Object.assign(new Error(), { code: 'ECONNRESET', syscall: 'write' })]} | ${false}
     ${'a write found it closed'}        | ${['error', Object.assign(new Error(), { code: 'EPIPE', syscall: 'write' })]}      | ${false}
     ${'it timed out'}                   | ${['error', Object.assign(new Error(), { code: 'ETIMEDOUT', syscall: 'read' })]}   | ${false}
-  `('$how: all that the peer sent was read? $heardOut', async ({ event, heardOut }) => {
+  `('$how: all that the peer sent was read? $allDataRead', async ({ event, allDataRead }) => {
     const { client, heard } = await engaged();
     client.socket.emit(event[0], event[1]);
-    expect(heard.closed).toMatchObject([{ heardOut, unprocessed: false }]);
+    expect(heard.closed).toMatchObject([{ allDataRead, unprocessed: false }]);
     expect([client.closes.length, client.socket.destroyed]).toEqual([1, true]);
   });
 
@@ -558,7 +558,7 @@ describe('a peer that does not read', () => {
     server.news();
     expect(await look()).toEqual([1, 0, 0]);
     expect(done?.heard.closed).toMatchObject([
-      { message: 'the peer takes nothing of what has ended', unprocessed: false, heardOut: false },
+      { message: 'the peer takes nothing of what has ended', unprocessed: false, allDataRead: false },
     ]);
     const [reset] = server.news().filter(({ type }) => type === FRAME.RST_STREAM);
     expect([reset?.stream, reset?.payload]).toEqual([1, uint32(H2_ERROR.CANCEL)]);

@@ -84,7 +84,7 @@ export class Connection implements FrameSink, HeaderBlockSink, StreamCarrier {
   private readonly reader: FrameReader;
   private readonly decoder = new HpackDecoder(MAX_HEADER_LIST_BYTES);
   private closed = false;
-  private heardOut = false;
+  private allDataRead = false;
   private socketError: Error | undefined;
   private ready = false;
 
@@ -122,11 +122,11 @@ export class Connection implements FrameSink, HeaderBlockSink, StreamCarrier {
     this.reader = new FrameReader(this, !this.isClient);
     socket.on('data', (chunk: Buffer) => this.receive(chunk));
     socket.once('end', () => {
-      this.heardOut = true;
+      this.allDataRead = true;
       this.close(this.socketError ?? new Error('the peer closed the connection'));
     });
     socket.on('error', (error: NodeJS.ErrnoException) => {
-      if (error.code === 'ECONNRESET' && error.syscall === 'read') this.heardOut = true;
+      if (error.code === 'ECONNRESET' && error.syscall === 'read') this.allDataRead = true;
       this.socketError ??= error;
       this.close(error);
     });
@@ -224,7 +224,7 @@ export class Connection implements FrameSink, HeaderBlockSink, StreamCarrier {
     if (stream.stalledLooks <= this.options.stalledLooks) return;
     this.resetStream(stream.id, H2_ERROR.CANCEL);
     const message = 'the peer takes nothing of what has ended';
-    this.protect(() => stream.lose({ message, unprocessed: false, heardOut: false, resetCode: undefined }));
+    this.protect(() => stream.lose({ message, unprocessed: false, allDataRead: false, resetCode: undefined }));
   }
 
   // --- for streams ---
@@ -563,13 +563,13 @@ export class Connection implements FrameSink, HeaderBlockSink, StreamCarrier {
     const message = `the peer said GOAWAY, code ${code}`;
     if (this.isClient) {
       this.leaving = true;
-      const loss = { message, unprocessed: true, heardOut: true, resetCode: undefined };
+      const loss = { message, unprocessed: true, allDataRead: true, resetCode: undefined };
       const refused = [...this.streams.values()].filter((stream) => stream.id > lastId);
       for (const stream of [...refused, ...this.sending.notBegun()]) this.guarded(stream, () => stream.lose(loss));
       this.options.events.onGoaway?.();
     }
     if (code !== H2_ERROR.NO_ERROR) {
-      this.heardOut = true;
+      this.allDataRead = true;
       return this.close(new Error(message));
     }
     this.closeIfIdle();
@@ -599,7 +599,7 @@ export class Connection implements FrameSink, HeaderBlockSink, StreamCarrier {
     const stream = this.streams.get(streamId);
     if (stream === undefined) return;
     const message = `the peer broke HTTP/2 on the stream, code ${code}`;
-    this.guarded(stream, () => stream.lose({ message, unprocessed: false, heardOut: false, resetCode: undefined }));
+    this.guarded(stream, () => stream.lose({ message, unprocessed: false, allDataRead: false, resetCode: undefined }));
   }
 
   /** Whoever listens to the stream has thrown (H2). */
@@ -610,7 +610,7 @@ export class Connection implements FrameSink, HeaderBlockSink, StreamCarrier {
     const loss: StreamLoss = {
       message: (error as Error).message,
       unprocessed: false,
-      heardOut: false,
+      allDataRead: false,
       resetCode: undefined,
     };
     this.protect(() => stream.lose(loss));
@@ -650,7 +650,7 @@ export class Connection implements FrameSink, HeaderBlockSink, StreamCarrier {
 
   private finish(): void {
     if (this.outbox.hasUnsent) return this.outbox.flush();
-    this.heardOut = true;
+    this.allDataRead = true;
     this.close(new Error('the connection has done its work'), false);
   }
 
@@ -662,7 +662,7 @@ export class Connection implements FrameSink, HeaderBlockSink, StreamCarrier {
     const notBegun = this.sending.notBegun();
     this.sending.close();
     const { message } = error;
-    const loss: StreamLoss = { message, unprocessed: false, heardOut: this.heardOut, resetCode: undefined };
+    const loss: StreamLoss = { message, unprocessed: false, allDataRead: this.allDataRead, resetCode: undefined };
     for (const stream of [...this.streams.values()]) this.protect(() => stream.lose(loss));
     for (const stream of notBegun) this.protect(() => stream.lose({ ...loss, unprocessed: true }));
     if (abrupt) this.socket.destroy();

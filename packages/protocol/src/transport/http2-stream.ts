@@ -22,7 +22,7 @@ export interface StreamLoss {
   /** The peer has certainly not acted on it. */
   readonly unprocessed: boolean;
   /** All that the peer sent on it has been read. */
-  readonly heardOut: boolean;
+  readonly allDataRead: boolean;
   /** The peer reset the stream with this code of HTTP/2; undefined: the connection was lost. */
   readonly resetCode: number | undefined;
 }
@@ -301,7 +301,7 @@ export class Http2Stream {
     this.lose({
       message: `stream reset, code ${code}`,
       unprocessed: code === H2_ERROR.REFUSED_STREAM,
-      heardOut: true,
+      allDataRead: true,
       resetCode: code,
     });
   }

@@ -1,5 +1,5 @@
-import { STARTED_HEADER, type StartPromise, startPromiseWord } from '../engage/start-marker.js';
-import { INCARNATION_HEADER, LOAD_TRAILER } from '../wire/orca.js';
+import { STARTED_HEADER, type StartAckMode, startAckHeader } from '../engage/start-ack.js';
+import { INSTANCE_ID_HEADER, LOAD_TRAILER } from '../wire/orca.js';
 import { encodeMessage } from './grpc-status.js';
 import { encodeField, encodeHeaders, MAX_INTEGER_BYTES, writeInteger } from './hpack/encoder.js';
 
@@ -13,22 +13,21 @@ export const PLAIN_HEAD = encodeHeaders(RESPONSE);
 
 /** The heads of answers to Engage, encoded once for a runner. */
 export class EngageHeads {
-  private readonly byPromise: Readonly<Record<StartPromise, Buffer>>;
+  private readonly byStartAckMode: Readonly<Record<StartAckMode, Buffer>>;
 
-  /** @param incarnation names the runner's process to balancers */
-  constructor(incarnation: string) {
-    const common = [...RESPONSE, [INCARNATION_HEADER, incarnation]] as const;
-    const promising = (promise: StartPromise) =>
-      encodeHeaders([...common, [STARTED_HEADER, startPromiseWord(promise)]]);
-    this.byPromise = {
+  /** @param instanceId identifies the runner's process to balancers */
+  constructor(instanceId: string) {
+    const common = [...RESPONSE, [INSTANCE_ID_HEADER, instanceId]] as const;
+    const promising = (promise: StartAckMode) => encodeHeaders([...common, [STARTED_HEADER, startAckHeader(promise)]]);
+    this.byStartAckMode = {
       none: encodeHeaders(common),
       announced: promising('announced'),
       confirmed: promising('confirmed'),
     };
   }
 
-  of(promise: StartPromise): Buffer {
-    return this.byPromise[promise];
+  of(promise: StartAckMode): Buffer {
+    return this.byStartAckMode[promise];
   }
 }
 

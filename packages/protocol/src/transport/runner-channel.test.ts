@@ -2,7 +2,7 @@ import http2 from 'node:http2';
 import net, { type AddressInfo } from 'node:net';
 import { decodeBinaryTrace, FakeClock, type MonoMs, NO_TRACE } from '@fnfleet/core';
 import type { RunnerMessage } from '../engage/messages.js';
-import { STARTED_HEADER } from '../engage/start-marker.js';
+import { STARTED_HEADER } from '../engage/start-ack.js';
 import type { StreamEnd, StreamError } from '../engage/stream.js';
 import { encodeRunnerMessage, NOTHING_REPORTED } from '../wire/codec.js';
 import { frameMessage } from './grpc-frames.js';
@@ -173,7 +173,7 @@ describe('a connection that takes no more streams is replaced', () => {
     for (let i = 0; i < 3; i += 1) {
       refuse = 2;
       for (let refused = 0; refused < 2; refused += 1) {
-        expect(await call()).toMatchObject({ code: 14, mayHaveArrived: false, lost: 'heardOut' });
+        expect(await call()).toMatchObject({ code: 14, mayHaveArrived: false, lost: 'allDataRead' });
       }
       expect(await call()).toMatchObject(OK);
     }
@@ -481,6 +481,6 @@ describe('signs of life', () => {
     });
     for (let passed = 0; passed < 9000; passed += 500) await clock.advance(500);
     await new Promise((resolve) => setTimeout(resolve, 5));
-    expect([pings, channel.isSilent]).toEqual([0, false]);
+    expect([pings, channel.isUnresponsive]).toEqual([0, false]);
   });
 });

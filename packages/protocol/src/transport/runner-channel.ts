@@ -11,7 +11,7 @@ import {
 } from '@fnfleet/core';
 import type { EngageOptions, Engaging } from '../engage/balancer-session.js';
 import { MAX_MESSAGE_BYTES } from '../engage/messages.js';
-import { ACCEPT_HEADER, ACCEPT_STARTED } from '../engage/start-marker.js';
+import { ACCEPT_HEADER, ACCEPT_STARTED } from '../engage/start-ack.js';
 import { type ClientStream, type ClientStreamHandler, GRPC_STATUS, StreamError } from '../engage/stream.js';
 import { EngageStream } from './client-stream.js';
 import { encodeTimeout } from './grpc-status.js';
@@ -29,7 +29,7 @@ export interface ChannelOptions {
   /** Largest message taken from a runner, bytes. Default 4 MiB, as in the original. */
   readonly maxMessageBytes?: number;
   /** A runner that says nothing for so long, although it is asked to, is taken for lost; milliseconds. Default 5000. */
-  readonly silenceMs?: number;
+  readonly keepaliveTimeoutMs?: number;
   readonly clock?: Clock;
   readonly random?: () => number;
   readonly logger?: Logger;
@@ -71,9 +71,9 @@ export class RunnerChannel implements Engaging {
       tls: options.tls,
       connectTimeoutMs: options.connectTimeoutMs ?? 1000,
       backoff: options.backoff ?? { initialMs: 100, maxMs: 5000 },
-      silenceMs: options.silenceMs ?? 5000,
+      keepaliveTimeoutMs: options.keepaliveTimeoutMs ?? 5000,
       isBusy: () => this.open > 0,
-      mayPing: (peer) => this.isOurs || peer.promised !== undefined,
+      mayPing: (peer) => this.isOurs || peer.startAckMode !== undefined,
       clock: this.clock,
       random: options.random ?? Math.random,
       logger: options.logger ?? silentLogger,
@@ -81,8 +81,8 @@ export class RunnerChannel implements Engaging {
   }
 
   /** Something was asked of the runner, and it owes every sign of life for longer than usual. */
-  get isSilent(): boolean {
-    return this.link.isSilent;
+  get isUnresponsive(): boolean {
+    return this.link.isUnresponsive;
   }
 
   engage(options: EngageOptions, handler: ClientStreamHandler): ClientStream {

@@ -106,7 +106,7 @@ function linkTo(address: string, options: Partial<LinkOptions> = {}): RunnerLink
     address,
     connectTimeoutMs: 1000,
     backoff: { initialMs: 100, maxMs: 350 },
-    silenceMs: 2000,
+    keepaliveTimeoutMs: 2000,
     isBusy: () => busy,
     mayPing: () => true,
     clock,
@@ -329,13 +329,13 @@ describe('a connection that is up', () => {
     await until(() => connection.bytesRead > 0);
     for (let ms = 0; ms < 1000; ms += 500) await clock.advance(500);
     await until(() => runner.frames(FRAME.PING).length === 1);
-    expect(link.isSilent).toBe(false);
+    expect(link.isUnresponsive).toBe(false);
     await clock.advance(500);
-    expect([link.isSilent, heard.closed]).toEqual([true, []]);
+    expect([link.isUnresponsive, heard.closed]).toEqual([true, []]);
     await clock.advance(1500);
-    expect(heard.closed).toMatchObject([{ message: 'the runner has been silent for 2000 ms', heardOut: false }]);
+    expect(heard.closed).toMatchObject([{ message: 'the runner has been silent for 2000 ms', allDataRead: false }]);
     expect(said.filter((line) => line.startsWith('warn'))).toHaveLength(1);
-    expect([link.isSilent, link.current, clock.pendingTimers]).toEqual([false, undefined, 0]);
+    expect([link.isUnresponsive, link.current, clock.pendingTimers]).toEqual([false, undefined, 0]);
   });
 
   it('is not asked for signs of life where that is taken ill, nor often while nobody waits', async () => {

@@ -3,7 +3,7 @@ import tls from 'node:tls';
 import { type Clock, Deferred, type Logger, type Timer } from '@fnfleet/core';
 import { clientTlsOptions, type ExpectedPeer, type TlsIdentity } from '@fnfleet/tls';
 import { Connection } from './connection.js';
-import { Pulse } from './pulse.js';
+import { KeepaliveMonitor } from './keepalive-monitor.js';
 import { RunnerPeer } from './runner-peer.js';
 
 /**
@@ -22,7 +22,7 @@ import { RunnerPeer } from './runner-peer.js';
 type State =
   | { readonly kind: 'idle' }
   | { readonly kind: 'connecting'; readonly peer: Deferred<RunnerPeer>; readonly socket: net.Socket }
-  | { readonly kind: 'ready'; readonly peer: RunnerPeer; readonly pulse: Pulse }
+  | { readonly kind: 'ready'; readonly peer: RunnerPeer; readonly keepalive: KeepaliveMonitor }
   | { readonly kind: 'cooling'; readonly error: Error; readonly timer: Timer }
   | { readonly kind: 'closed' };
 
@@ -48,7 +48,7 @@ export interface LinkOptions {
   /** First and longest delay after a failure, milliseconds. */
   readonly backoff: { readonly initialMs: number; readonly maxMs: number };
   /** A runner that says nothing for so long, although it is asked to, is taken for lost; milliseconds. */
-  readonly silenceMs: number;
+  readonly keepaliveTimeoutMs: number;
   /** Whether somebody waits for the runner. */
   readonly isBusy: () => boolean;
   /** A runner of Fn takes it ill to be asked for signs of life. */
@@ -66,13 +66,13 @@ const STREAM_WINDOW_BYTES = 256 * 1024;
 const CONNECTION_WINDOW_BYTES = 16 * 1024 * 1024;
 const TCP_KEEPALIVE_MS = 10_000;
 /** How often a connection is looked at, milliseconds; or more often where less silence is borne. */
-const PULSE_MS = 500;
+const KEEPALIVE_CHECK_MS = 500;
 /** A write may take this many times as long as a sign of life: on a slow line it is that of others, too. */
-const STUCK_SILENCES = 4;
+const STUCK_TIMEOUTS = 4;
 /** Connections beside the current one that finish what they have in hand. With more, the runner counts as unreachable. */
 const MAX_RETIRED = 8;
 /** How long a connection gets to say goodbye, milliseconds. */
-const GOODBYE_MS = 1000;
+const CLOSE_GRACE_MS = 1000;
 
 export class RunnerLink {
   private state: State = { kind: 'idle' };
@@ -80,7 +80,7 @@ export class RunnerLink {
   /** Connections in a row on which the runner refused every stream. */
   private sickInARow = 0;
   /** Those that are open, and what watches them. */
-  private readonly connections = new Map<Connection, Pulse | undefined>();
+  private readonly connections = new Map<Connection, KeepaliveMonitor | undefined>();
   private onceEmpty: (() => void) | undefined;
 
   constructor(private readonly options: LinkOptions) {}
@@ -95,8 +95,8 @@ export class RunnerLink {
   }
 
   /** The runner has been asked for a sign of life and has given none yet. */
-  get isSilent(): boolean {
-    return this.state.kind === 'ready' && this.state.pulse.isSilent;
+  get isUnresponsive(): boolean {
+    return this.state.kind === 'ready' && this.state.keepalive.isUnresponsive;
   }
 
   /** Resolves with a live connection, connecting if needed. Rejects with why there is none. */
@@ -131,7 +131,7 @@ export class RunnerLink {
     const empty = new Promise<void>((resolve) => {
       this.onceEmpty = resolve;
     });
-    const limit = this.options.clock.after(GOODBYE_MS, () => {
+    const limit = this.options.clock.after(CLOSE_GRACE_MS, () => {
       for (const connection of [...this.connections.keys()]) connection.destroy(new Error('closed'));
     });
     for (const connection of [...this.connections.keys()]) connection.leave();
@@ -157,9 +157,9 @@ export class RunnerLink {
       const established = (peer: RunnerPeer) => {
         timer.cancel();
         this.failures = 0;
-        const pulse = this.watch(peer);
-        this.connections.set(peer.connection, pulse);
-        this.state = { kind: 'ready', peer, pulse };
+        const keepalive = this.watch(peer);
+        this.connections.set(peer.connection, keepalive);
+        this.state = { kind: 'ready', peer, keepalive };
         deferred.resolve(peer);
       };
       this.open(socket, established, failed);
@@ -188,7 +188,7 @@ export class RunnerLink {
       streamWindowBytes: STREAM_WINDOW_BYTES,
       connectionWindowBytes: CONNECTION_WINDOW_BYTES,
       maxStreams: 0,
-      stuckLooks: Math.ceil((STUCK_SILENCES * this.options.silenceMs) / this.lookMs),
+      stuckLooks: Math.ceil((STUCK_TIMEOUTS * this.options.keepaliveTimeoutMs) / this.lookMs),
       stalledLooks: Number.POSITIVE_INFINITY,
       events: {
         onReady: () => secure && established(peer),
@@ -233,14 +233,14 @@ export class RunnerLink {
   }
 
   private get lookMs(): number {
-    return Math.min(PULSE_MS, this.options.silenceMs / 4);
+    return Math.min(KEEPALIVE_CHECK_MS, this.options.keepaliveTimeoutMs / 4);
   }
 
   /** A connection that has fallen silent is given up, and with it all its streams. Watched as long as it lives. */
-  private watch(peer: RunnerPeer): Pulse {
-    const { address, silenceMs, isBusy, mayPing, clock, logger } = this.options;
+  private watch(peer: RunnerPeer): KeepaliveMonitor {
+    const { address, keepaliveTimeoutMs, isBusy, mayPing, clock, logger } = this.options;
     const { connection } = peer;
-    return new Pulse({
+    return new KeepaliveMonitor({
       ping: (answered) => {
         if (connection.isClosed || !mayPing(peer)) return false;
         connection.ping(answered);
@@ -250,13 +250,13 @@ export class RunnerLink {
       isBusy,
       onLook: () => peer.look(mayPing(peer)),
       everyMs: this.lookMs,
-      limitMs: silenceMs,
-      onLost: (silentMs) => {
+      limitMs: keepaliveTimeoutMs,
+      onLost: (unresponsiveMs) => {
         logger.warn('a runner has fallen silent; what had not started there goes elsewhere', {
           runner: address,
-          silentMs,
+          unresponsiveMs,
         });
-        connection.destroy(new Error(`the runner has been silent for ${silentMs} ms`));
+        connection.destroy(new Error(`the runner has been silent for ${unresponsiveMs} ms`));
       },
       clock,
     });

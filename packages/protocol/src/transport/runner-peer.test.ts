@@ -79,7 +79,7 @@ it('a stream that lingers is cut off with the second look, once; one that ends i
   const { wired, peer } = await connected();
   const cut: string[] = [];
   const [stays, ends, throws] = ['stays', 'ends', 'throws'].map((name) => ({
-    cut: () => {
+    destroy: () => {
       cut.push(name);
       if (name === 'throws') throw new Error('a fault');
     },

@@ -1,5 +1,5 @@
 import { TurnoverMap, TurnoverSet } from '@fnfleet/core';
-import type { StartPromise } from '../engage/start-marker.js';
+import type { StartAckMode } from '../engage/start-ack.js';
 import type { Connection } from './connection.js';
 import { H2_ERROR } from './wire.js';
 
@@ -10,13 +10,13 @@ const LINGER_LOOKS = 1;
 
 /** Waits for something of its runner that the runner owes at once. */
 export interface Lingering {
-  cut(): void;
+  destroy(): void;
 }
 
 /** What one connection has told of the runner at its other end. */
 export class RunnerPeer {
   /** What the runner has promised on some stream: it does so on every one, if only it gets that far. */
-  promised: StartPromise | undefined;
+  startAckMode: StartAckMode | undefined;
   hasAnswered = false;
   refusals = 0;
   private calm = false;
@@ -82,7 +82,7 @@ export class RunnerPeer {
       if (looks < LINGER_LOOKS) this.lingering.set(stream, looks + 1);
       else {
         this.lingering.delete(stream);
-        this.connection.protect(() => stream.cut());
+        this.connection.protect(() => stream.destroy());
       }
     }
   }

@@ -8,7 +8,7 @@ import {
   type TraceContext,
 } from '@fnfleet/core';
 import type { RunnerMessage } from '../engage/messages.js';
-import { ACCEPT_HEADER, wantsStart } from '../engage/start-marker.js';
+import { ACCEPT_HEADER, wantsStart } from '../engage/start-ack.js';
 import type { RunnerStream, RunnerStreamHandler } from '../engage/stream.js';
 import { decodeClientMessage, encodeRunnerMessage } from '../wire/codec.js';
 import type { Connection } from './connection.js';

@@ -1,9 +1,9 @@
 import { encodeBinaryTrace, hasTrace, type MonoMs, traceStateOf } from '@fnfleet/core';
 import type { RunnerMessage } from '../engage/messages.js';
-import { ACCEPT_HEADER, STARTED_HEADER } from '../engage/start-marker.js';
+import { ACCEPT_HEADER, STARTED_HEADER } from '../engage/start-ack.js';
 import type { RunnerStreamHandler } from '../engage/stream.js';
 import { encodeClientMessage, NOTHING_REPORTED } from '../wire/codec.js';
-import { INCARNATION_HEADER, LOAD_TRAILER } from '../wire/orca.js';
+import { INSTANCE_ID_HEADER, LOAD_TRAILER } from '../wire/orca.js';
 import { DeliveryReceipts } from './delivery-receipts.js';
 import { frameMessage } from './grpc-frames.js';
 import { HpackDecoder } from './hpack/decoder.js';
@@ -49,7 +49,7 @@ async function sent(wired: Wired): Promise<string[]> {
 
 const ANSWER = { ':status': '200', 'content-type': 'application/grpc' };
 const headLine = (more: Record<string, string> = {}) => JSON.stringify({ ...ANSWER, ...more });
-const PLAIN = headLine({ [INCARNATION_HEADER]: 'run-1' });
+const PLAIN = headLine({ [INSTANCE_ID_HEADER]: 'run-1' });
 const CUT = 'RST_STREAM 0';
 
 /** An engagement at a runner; the balancer is the test. */
@@ -144,7 +144,7 @@ describe('an engagement', () => {
   `('the start is promised at once: $what', async ({ accept, receipts, word }) => {
     const { wired, engaged } = await engagement({ fields: accept ? [[ACCEPT_HEADER, accept]] : [], receipts });
     expect(engaged.wantsStart).toBe(word !== undefined);
-    const promise = headLine({ [INCARNATION_HEADER]: 'run-1', [STARTED_HEADER]: word });
+    const promise = headLine({ [INSTANCE_ID_HEADER]: 'run-1', [STARTED_HEADER]: word });
     expect(await sent(wired)).toEqual(word ? [promise] : []);
     engaged.end(0, '');
     expect((await sent(wired))[0]).toBe(word ? '{"grpc-status":"0"}, end' : PLAIN);

@@ -2,7 +2,7 @@ import { loadJson } from './load-json.js';
 import type { LoadReport } from './load-report.js';
 
 const LOAD: LoadReport = {
-  incarnation: 'a1',
+  instanceId: 'a1',
   memoryUsedBytes: 1,
   memoryIdleBytes: 2,
   memoryTotalBytes: 3,

@@ -3,7 +3,7 @@ import type { LoadReport } from './load-report.js';
 /** A load report as the HTTP ports of balancers and runners show it to operators. */
 export function loadJson(load: LoadReport): object {
   return {
-    incarnation: load.incarnation,
+    incarnation: load.instanceId,
     memory_used_bytes: load.memoryUsedBytes,
     memory_idle_bytes: load.memoryIdleBytes,
     memory_total_bytes: load.memoryTotalBytes,

@@ -4,7 +4,7 @@
  */
 export interface LoadReport {
   /** Names the runner's process, at random: another one at the same address has another. Empty: not told. */
-  readonly incarnation: string;
+  readonly instanceId: string;
   /** Promised to containers, idle ones included. */
   readonly memoryUsedBytes: number;
   readonly memoryTotalBytes: number;

@@ -4,7 +4,7 @@ import type { LoadReport } from './load-report.js';
 import { decodeOrca, encodeOrca } from './orca.js';
 
 const LOAD: LoadReport = {
-  incarnation: 'a1b2c3',
+  instanceId: 'a1b2c3',
   memoryUsedBytes: 3 * 1024 ** 3 + 1,
   memoryTotalBytes: 7 * 1024 ** 3,
   memoryIdleBytes: 1024 ** 3,
@@ -54,7 +54,7 @@ it('is an OrcaLoadReport as gRPC knows it', () => {
 it('comes back as it was, one report after another', () => {
   const idle = { ...LOAD, memoryUsedBytes: 0, cpuUsedMillis: 0, active: 0, waiting: 0, freeSlots: 0, draining: false };
   for (const load of [LOAD, idle, { ...LOAD, degraded: true }, { ...LOAD, freeSlots: undefined }, LOAD]) {
-    expect(decodeOrca(encodeOrca(load), LOAD.incarnation)).toEqual(load);
+    expect(decodeOrca(encodeOrca(load), LOAD.instanceId)).toEqual(load);
   }
 });
 
@@ -84,7 +84,7 @@ it('may have fields that we do not know', () => {
     mem_utilization: 0.5,
   });
   expect(decodeOrca(trailer, 'x')).toMatchObject({
-    incarnation: 'x',
+    instanceId: 'x',
     memoryUsedBytes: 500,
     freeSlots: undefined,
     active: 0,
@@ -94,7 +94,7 @@ it('may have fields that we do not know', () => {
 it('a runner that does not know its totals reports that none of them is used', () => {
   const load = { ...LOAD, memoryTotalBytes: 0, cpuTotalMillis: 0 };
   expect(read(encodeOrca(load))).toMatchObject({ cpu_utilization: 0, mem_utilization: 0 });
-  expect(decodeOrca(encodeOrca(load), LOAD.incarnation)).toEqual({ ...load, memoryUsedBytes: 0, cpuUsedMillis: 0 });
+  expect(decodeOrca(encodeOrca(load), LOAD.instanceId)).toEqual({ ...load, memoryUsedBytes: 0, cpuUsedMillis: 0 });
 });
 
 it('what is used is rounded to whole bytes and thousandths of a core', () => {

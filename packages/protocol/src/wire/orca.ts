@@ -11,7 +11,7 @@ import type { LoadReport } from './load-report.js';
 export const LOAD_TRAILER = 'endpoint-load-metrics-bin';
 
 /** Initial metadata. ORCA knows only numbers. */
-export const INCARNATION_HEADER = 'fnfleet-incarnation';
+export const INSTANCE_ID_HEADER = 'fnfleet-incarnation';
 
 const CPU_UTILIZATION = 1;
 const MEM_UTILIZATION = 2;
@@ -59,7 +59,7 @@ export function encodeOrca(load: LoadReport): string {
 }
 
 /** Undefined when it cannot be read, or is not from a runner of ours. A peer's load is no reason for a call to fail. */
-export function decodeOrca(trailer: string, incarnation: string): LoadReport | undefined {
+export function decodeOrca(trailer: string, instanceId: string): LoadReport | undefined {
   const read = readNumbers(Buffer.from(trailer, 'base64'));
   if (read === undefined) return undefined;
   const { cpu, memory, named } = read;
@@ -67,7 +67,7 @@ export function decodeOrca(trailer: string, incarnation: string): LoadReport | u
   const cpuTotalMillis = named.get(CPU_TOTAL);
   if (memoryTotalBytes === undefined || cpuTotalMillis === undefined) return undefined;
   return {
-    incarnation,
+    instanceId,
     memoryUsedBytes: Math.round(memory * memoryTotalBytes),
     memoryTotalBytes,
     memoryIdleBytes: named.get(MEM_IDLE),

@@ -36,7 +36,7 @@ it('comes back as it was, every field of it', () => {
     networkDisabled: true,
     customStatus: { disk: 'full' },
     load: {
-      incarnation: 'abc',
+      instanceId: 'abc',
       memoryUsedBytes: 1,
       memoryTotalBytes: 8 * 1024 ** 3,
       memoryIdleBytes: 2 * 1024 ** 3,

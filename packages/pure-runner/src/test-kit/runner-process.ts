@@ -4,7 +4,7 @@ import path from 'node:path';
 
 export interface RunnerProcessOptions {
   /** A balancer that owes a sign of life for so long is taken for lost, milliseconds. */
-  readonly silenceMs?: number;
+  readonly keepaliveTimeoutMs?: number;
   /** Streams one connection may have open. */
   readonly maxStreams?: number;
   readonly tls?: boolean;

@@ -21,7 +21,7 @@ const functions = {
   stuck: fn(() => undefined),
 };
 
-async function main({ silenceMs, maxStreams, tls }: RunnerProcessOptions): Promise<void> {
+async function main({ keepaliveTimeoutMs, maxStreams, tls }: RunnerProcessOptions): Promise<void> {
   const driver = new ScriptedDriver({ functions });
   const agent = newAgent({
     driver,
@@ -37,7 +37,7 @@ async function main({ silenceMs, maxStreams, tls }: RunnerProcessOptions): Promi
   const runner = newPureRunner({
     agent,
     listen: '127.0.0.1:0',
-    balancerSilenceMs: silenceMs,
+    balancerKeepaliveTimeoutMs: keepaliveTimeoutMs,
     maxStreams,
     logs: new FunctionLogs({ logBufferBytes: MIB, maxLogCollectors: 64 }),
     tls: tls ? { identity: fixedIdentity(material), logger: silentLogger } : undefined,

@@ -75,13 +75,13 @@ it('one that dies loses what had not begun and cuts what had, and comes back emp
   bench.offer('f');
   await bench.at(60, () => bench.offer('g', 200));
   await bench.at(70, () => bench.offer('h', 200));
-  const before = bench.machine.load().incarnation;
+  const before = bench.machine.load().instanceId;
   await bench.at(80, () => bench.machine.kill() ?? true);
   expect(bench.endings).toEqual(['f cut@80', 'g lost@80', 'h lost@80']);
   expect(bench.machine).toMatchObject({ busyMb: 0, memoryUsedMb: 0, active: 0 });
   expect(bench.clock.pendingTimers).toBe(0);
   bench.machine.restart();
-  expect(bench.machine.load().incarnation).not.toBe(before);
+  expect(bench.machine.load().instanceId).not.toBe(before);
 });
 
 it('one that drains takes no more and finishes what it has', async () => {

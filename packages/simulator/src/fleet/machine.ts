@@ -71,7 +71,7 @@ export class Machine {
   load(fnId?: string): LoadReport {
     this.hot.expire(this.clock.now());
     return {
-      incarnation: `${this.address}/${this.generation}`,
+      instanceId: `${this.address}/${this.generation}`,
       memoryUsedBytes: this.memoryUsedMb * MIB,
       memoryTotalBytes: this.model.memoryMb * MIB,
       memoryIdleBytes: this.hot.memoryMb * MIB,

@@ -15,7 +15,7 @@ import { secureFetch } from '../../access/secure-fetch.js';
 import { commonSettings } from '../../roles/common-settings.js';
 import { driverSettings } from '../../roles/drivers.js';
 import { ROLES } from '../../roles/index.js';
-import { unknownSettings } from '../../roles/unknown-settings.js';
+import { formerSettings, unknownSettings } from '../../roles/unknown-settings.js';
 import { ask } from '../ask.js';
 import { checkApi } from './api-check.js';
 import { checkDatabase } from './database-check.js';
@@ -38,8 +38,13 @@ const VERSION_SHAPE = { fields: { version: { optional: 'string' } } } as const;
 export async function examine(env: Environment): Promise<Finding[]> {
   const read = settingsOf(env);
   const unknown = unknownSettings(env).map(({ name, hint }) => warn('settings', `${name} has no effect`, hint));
+  const former = formerSettings(env).map(({ name, use }) => warn('settings', `${name} was renamed`, `use ${use}`));
   if (!('settings' in read)) {
-    return [...read.problems.map((what) => ({ check: 'settings', verdict: 'fail', what }) as const), ...unknown];
+    return [
+      ...read.problems.map((what) => ({ check: 'settings', verdict: 'fail', what }) as const),
+      ...unknown,
+      ...former,
+    ];
   }
   const { settings } = read;
   const role = settings.nodeType;
@@ -54,7 +59,7 @@ export async function examine(env: Environment): Promise<Finding[]> {
     ...fleetChecks(env),
   ];
   const findings = await Promise.all(checks.map(([name, check]) => found(name, check)));
-  return [ok('settings', `those of a node with FN_NODE_TYPE=${role}`), ...unknown, ...findings.flat()];
+  return [ok('settings', `those of a node with FN_NODE_TYPE=${role}`), ...unknown, ...former, ...findings.flat()];
 }
 
 function settingsOf(env: Environment): { settings: NodeSettings } | { problems: readonly string[] } {

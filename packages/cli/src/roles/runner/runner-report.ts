@@ -29,7 +29,7 @@ export function runnerReport({
 }: RunnerReportParts): object {
   return {
     name,
-    incarnation: load.incarnation,
+    incarnation: load.instanceId,
     version: VERSION,
     ...standing(rest.state, load),
     grpc_address: grpcAddress,

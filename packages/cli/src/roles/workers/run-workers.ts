@@ -7,7 +7,7 @@ import { commonSettings } from '../common-settings.js';
 import { tellParent } from '../parent-messages.js';
 import { measureProcess } from '../process-metrics.js';
 import type { Role } from '../role.js';
-import { warnOfUnknownSettings } from '../unknown-settings.js';
+import { warnOfSettingNames } from '../unknown-settings.js';
 import { WorkerGroup } from './worker-group.js';
 
 /** Workers have their own grace; what they take beyond it is not theirs. Milliseconds. */
@@ -22,7 +22,7 @@ export async function runWorkers(role: Role, count: number, env: Environment): P
   checkSettings(role, env);
   const common = readSettings({ ...role.settings, ...commonSettings, ...httpSettings }, env);
   const logger = createLogger({ level: common.logLevel, format: common.logFormat, fields: { role: role.name } });
-  warnOfUnknownSettings(env, logger);
+  warnOfSettingNames(env, logger);
   await checkPort(common.bindAddress, common.port);
   const endMeasuring = measureProcess(role.name);
   const group = new WorkerGroup(count, systemClock, logger);

@@ -1,9 +1,9 @@
 import { GRPC_STATUS, type HeaderList, type Http2Stream, ServerCall, type ServerCallHandler } from '@fnfleet/protocol';
 import type { PortConnection } from '../grpc-port.js';
+import type { AuxiliaryMethod } from './auxiliary-method.js';
 import { Health } from './health.js';
 import { reflectionMethods } from './reflection.js';
 import { type RunnerMethodsOptions, runnerMethods } from './runner-methods.js';
-import type { SideMethod } from './side-method.js';
 
 /** Largest request taken, bytes. */
 const MAX_REQUEST_BYTES = 1024 * 1024;
@@ -17,9 +17,9 @@ const MAX_STREAMS = 512;
  *
  * S1  `Status` and `Check` depend on nothing that others can use up: not on streams that stay open, not on other connections.
  */
-export class SideServices {
+export class AuxiliaryServices {
   private readonly health = new Health();
-  private readonly methods: ReadonlyMap<string, SideMethod>;
+  private readonly methods: ReadonlyMap<string, AuxiliaryMethod>;
   private readonly open = new WeakMap<PortConnection, { unary: number; stream: number }>();
   private streams = 0;
 
@@ -47,7 +47,7 @@ export class SideServices {
     this.health.close();
   }
 
-  private enter(kind: SideMethod['kind'], from: PortConnection): (() => void) | undefined {
+  private enter(kind: AuxiliaryMethod['kind'], from: PortConnection): (() => void) | undefined {
     const open = this.open.get(from) ?? { unary: 0, stream: 0 };
     this.open.set(from, open);
     if (open[kind] >= MAX_OPEN[kind] || (kind === 'stream' && this.streams >= MAX_STREAMS)) return undefined;

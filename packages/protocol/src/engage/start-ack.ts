@@ -15,17 +15,17 @@ export const STARTED_HEADER = 'fnfleet-started';
  * `announced`  it has left the runner before a function gets the call
  * `confirmed`  the balancer has read it before a function gets the call
  */
-export type StartPromise = 'none' | 'announced' | 'confirmed';
+export type StartAckMode = 'none' | 'announced' | 'confirmed';
 
-const WORDS: Readonly<Record<StartPromise, string>> = { none: '', announced: '1', confirmed: '2' };
+const WORDS: Readonly<Record<StartAckMode, string>> = { none: '', announced: '1', confirmed: '2' };
 
 /** The value of the header. */
-export function startPromiseWord(promise: StartPromise): string {
+export function startAckHeader(promise: StartAckMode): string {
   return WORDS[promise];
 }
 
 /** What a value says that we do not know is no promise. */
-export function readStartPromise(word: unknown): StartPromise {
+export function readStartAckMode(word: unknown): StartAckMode {
   if (word === WORDS.confirmed) return 'confirmed';
   return word === WORDS.announced ? 'announced' : 'none';
 }

@@ -2,7 +2,7 @@ import { CancelledError } from '@fnfleet/core';
 import { GRPC_STATUS, type ServerCall, type ServerCallHandler } from '@fnfleet/protocol';
 
 /** Serves one RPC beside Engage. */
-export interface SideMethod {
+export interface AuxiliaryMethod {
   /**
    * `unary`: ends by itself. `stream`: stays open for as long as its client likes, so there may be few.
    */
@@ -11,8 +11,8 @@ export interface SideMethod {
 }
 
 /** What a method answers with another status than OK. */
-export class SideError extends Error {
-  override readonly name = 'SideError';
+export class AuxiliaryError extends Error {
+  override readonly name = 'AuxiliaryError';
 
   constructor(
     readonly code: number,
@@ -23,14 +23,14 @@ export class SideError extends Error {
 }
 
 /** One request, one answer; the signal aborts when nobody waits for it any more. */
-export function unary(answer: (request: Buffer, signal: AbortSignal) => Promise<Buffer> | Buffer): SideMethod {
+export function unary(answer: (request: Buffer, signal: AbortSignal) => Promise<Buffer> | Buffer): AuxiliaryMethod {
   return {
     kind: 'unary',
     serve(call) {
       const gone = new AbortController();
       let asked = false;
       const fail = (error: unknown) => {
-        const code = error instanceof SideError ? error.code : GRPC_STATUS.UNKNOWN;
+        const code = error instanceof AuxiliaryError ? error.code : GRPC_STATUS.UNKNOWN;
         call.end(error instanceof CancelledError ? GRPC_STATUS.CANCELLED : code, (error as Error).message);
       };
       const reply = async (request: Buffer) => {
@@ -58,6 +58,6 @@ export function readRequest<T>(bytes: Buffer, deserialize: (bytes: Buffer) => T)
   try {
     return deserialize(bytes);
   } catch (error) {
-    throw new SideError(GRPC_STATUS.INTERNAL, `unreadable request: ${(error as Error).message}`);
+    throw new AuxiliaryError(GRPC_STATUS.INTERNAL, `unreadable request: ${(error as Error).message}`);
   }
 }

@@ -3,7 +3,7 @@ import { encodeRunnerStatus, runnerService, type StructMessage, structToJson } f
 import type { FunctionLogs } from '../logs/function-logs.js';
 import { streamLogs } from '../logs/stream-logs.js';
 import type { RunnerStatusReporter } from '../runner-status-report.js';
-import { readRequest, type SideMethod, unary } from './side-method.js';
+import { type AuxiliaryMethod, readRequest, unary } from './auxiliary-method.js';
 
 /** Takes key/value settings that somebody sends to the runner. What it throws is told to them. */
 export type ConfigureRunner = (config: Readonly<Record<string, string>>) => void | Promise<void>;
@@ -17,7 +17,12 @@ export interface RunnerMethodsOptions {
 }
 
 /** The methods of RunnerProtocol, by path. Engage has its own way and is not here. */
-export function runnerMethods({ status, configure, logs, logger }: RunnerMethodsOptions): Record<string, SideMethod> {
+export function runnerMethods({
+  status,
+  configure,
+  logs,
+  logger,
+}: RunnerMethodsOptions): Record<string, AuxiliaryMethod> {
   const { Status, Status2, ConfigureRunner, StreamLogs } = runnerService();
   if (!Status || !Status2 || !ConfigureRunner || !StreamLogs) throw new Error('runner.proto lacks a method');
   return {

@@ -1,11 +1,11 @@
-import { readStartPromise, startPromiseWord, wantsStart } from './start-marker.js';
+import { readStartAckMode, startAckHeader, wantsStart } from './start-ack.js';
 
 it.each(['none', 'announced', 'confirmed'] as const)('a promise comes back as it was: %s', (promise) => {
-  expect(readStartPromise(startPromiseWord(promise))).toBe(promise);
+  expect(readStartAckMode(startAckHeader(promise))).toBe(promise);
 });
 
 it.each([undefined, '', '0', '3', 'confirmed', ['1'], 1])('what is not known is no promise: %p', (word) => {
-  expect(readStartPromise(word)).toBe('none');
+  expect(readStartAckMode(word)).toBe('none');
 });
 
 it.each`

@@ -1,6 +1,6 @@
 import { GRPC_STATUS, type ServerCall } from '@fnfleet/protocol';
 import protobuf from 'protobufjs/minimal.js';
-import { readRequest, SideError, type SideMethod, unary } from './side-method.js';
+import { AuxiliaryError, type AuxiliaryMethod, readRequest, unary } from './auxiliary-method.js';
 
 /** Names that health checks ask for: the whole server, and the service. */
 const HEALTH_NAMES = ['', 'RunnerProtocol'] as const;
@@ -16,10 +16,10 @@ export class Health {
   private status: Status = STATUS.NOT_SERVING;
   private readonly watchers = new Set<ServerCall>();
 
-  readonly methods: Readonly<Record<string, SideMethod>> = {
+  readonly methods: Readonly<Record<string, AuxiliaryMethod>> = {
     '/grpc.health.v1.Health/Check': unary((request) => {
       const service = readRequest(request, serviceOf);
-      if (!isKnown(service)) throw new SideError(GRPC_STATUS.NOT_FOUND, 'Health status unknown for this service');
+      if (!isKnown(service)) throw new AuxiliaryError(GRPC_STATUS.NOT_FOUND, 'Health status unknown for this service');
       return response(this.status);
     }),
     '/grpc.health.v1.Health/List': unary(() => listOf(this.status)),

@@ -1,6 +1,6 @@
 import type { Clock, Timer } from '@fnfleet/core';
 
-export interface PulseOptions {
+export interface KeepaliveOptions {
   /** Asks the peer for a sign of life; false: that is not possible now. Calls back when it has come, or never. */
   readonly ping: (answered: () => void) => boolean;
   /** Bytes that have come from the peer so far. */
@@ -13,7 +13,7 @@ export interface PulseOptions {
   readonly everyMs: number;
   /** A peer that is asked for so long without a sign is taken for lost, milliseconds. */
   readonly limitMs: number;
-  readonly onLost: (silentMs: number) => void;
+  readonly onLost: (unresponsiveMs: number) => void;
   readonly clock: Pick<Clock, 'after'>;
 }
 
@@ -26,20 +26,20 @@ const IDLE_LOOKS = 20;
  *
  * Time is counted in looks, not by the clock: a process that was itself held up for a while must not blame its peers.
  */
-export class Pulse {
+export class KeepaliveMonitor {
   private timer: Timer;
   private asking = false;
-  private silentLooks = 0;
+  private unansweredLooks = 0;
   private idleLooks = 0;
   private seenBytes = 0;
 
-  constructor(private readonly options: PulseOptions) {
+  constructor(private readonly options: KeepaliveOptions) {
     this.timer = this.next();
   }
 
   /** It has been asked for a sign of life and owes it for longer than usual. */
-  get isSilent(): boolean {
-    return this.silentLooks > 0;
+  get isUnresponsive(): boolean {
+    return this.unansweredLooks > 0;
   }
 
   stop(): void {
@@ -57,14 +57,14 @@ export class Pulse {
   private look(): void {
     const { bytesRead, everyMs, limitMs, onLost } = this.options;
     const bytes = bytesRead();
-    if (bytes !== this.seenBytes) this.silentLooks = 0;
-    else if (this.asking) this.silentLooks += 1;
+    if (bytes !== this.seenBytes) this.unansweredLooks = 0;
+    else if (this.asking) this.unansweredLooks += 1;
     else this.ask();
     this.seenBytes = bytes;
-    const silentMs = this.silentLooks * everyMs;
-    if (silentMs < limitMs) return;
+    const unresponsiveMs = this.unansweredLooks * everyMs;
+    if (unresponsiveMs < limitMs) return;
     this.stop();
-    onLost(silentMs);
+    onLost(unresponsiveMs);
   }
 
   private ask(): void {
@@ -74,7 +74,7 @@ export class Pulse {
     this.idleLooks = 0;
     this.asking = ping(() => {
       this.asking = false;
-      this.silentLooks = 0;
+      this.unansweredLooks = 0;
     });
   }
 }

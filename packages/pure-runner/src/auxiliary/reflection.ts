@@ -1,7 +1,7 @@
 import { EventEmitter } from 'node:events';
 import { GRPC_STATUS, packageDefinition, type ServerCall, type ServerCallHandler } from '@fnfleet/protocol';
 import type { ServiceDefinition, UntypedServiceImplementation } from '@grpc/grpc-js';
-import type { SideMethod } from './side-method.js';
+import type { AuxiliaryMethod } from './auxiliary-method.js';
 
 type Handler = (stream: ReflectionStream) => void;
 
@@ -18,7 +18,7 @@ let loading: Promise<ReadonlyMap<string, Loaded>> | undefined;
  * Server reflection, for grpcurl and its like. It is loaded when somebody asks: a runner that serves balancers alone never
  * needs it.
  */
-export const reflectionMethods: Readonly<Record<string, SideMethod>> = Object.fromEntries(
+export const reflectionMethods: Readonly<Record<string, AuxiliaryMethod>> = Object.fromEntries(
   ['v1', 'v1alpha'].map((version) => {
     const path = `/grpc.reflection.${version}.ServerReflection/ServerReflectionInfo`;
     return [path, { kind: 'stream', serve: (call: ServerCall) => reflect(call, path) } as const];

@@ -18,7 +18,7 @@ import { RunnerProcess } from './test-kit/runner-process.js';
 
 /** Peers that say too little, too slowly, or no goodbye. Each holds a connection that must not be held for ever. */
 
-const SILENCE_MS = 800;
+const KEEPALIVE_TIMEOUT_MS = 800;
 
 const open = headersFrame(1, literalHeaders(ENGAGE_REQUEST));
 const heldCall = Buffer.concat([open, dataFrame(1, call('held'), FLAG.END_STREAM)]);
@@ -40,7 +40,7 @@ const say =
 
 let bed: HostileBed;
 beforeAll(async () => {
-  bed = await HostileBed.start({ silenceMs: SILENCE_MS });
+  bed = await HostileBed.start({ keepaliveTimeoutMs: KEEPALIVE_TIMEOUT_MS });
 });
 afterAll(() => bed.close());
 afterEach(() => bed.settle());

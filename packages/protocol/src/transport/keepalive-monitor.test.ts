@@ -1,10 +1,10 @@
 import { FakeClock } from '@fnfleet/core';
-import { Pulse } from './pulse.js';
+import { KeepaliveMonitor } from './keepalive-monitor.js';
 
 function watched({ busy = true, mayPing = true } = {}) {
   const clock = new FakeClock();
   const peer = { bytes: 0, pings: [] as (() => void)[], lost: [] as number[], busy };
-  const pulse = new Pulse({
+  const keepalive = new KeepaliveMonitor({
     ping: (answered) => mayPing && peer.pings.push(answered) > 0,
     bytesRead: () => peer.bytes,
     isBusy: () => peer.busy,
@@ -13,28 +13,28 @@ function watched({ busy = true, mayPing = true } = {}) {
     onLost: (ms) => peer.lost.push(ms),
     clock,
   });
-  return { clock, peer, pulse };
+  return { clock, peer, keepalive };
 }
 
 it('a peer that is waited for and says nothing is asked, is silent, and is lost', async () => {
-  const { clock, peer, pulse } = watched();
+  const { clock, peer, keepalive } = watched();
   await clock.advance(500);
-  expect([peer.pings.length, pulse.isSilent]).toEqual([1, false]);
+  expect([peer.pings.length, keepalive.isUnresponsive]).toEqual([1, false]);
   await clock.advance(500);
-  expect(pulse.isSilent).toBe(true);
+  expect(keepalive.isUnresponsive).toBe(true);
   await clock.advance(1500);
   expect([peer.lost, peer.pings.length, clock.pendingTimers]).toEqual([[2000], 1, 0]);
 });
 
 it.each(['an answer', 'anything else it says'])('%s is a sign of life', async (what) => {
-  const { clock, peer, pulse } = watched();
+  const { clock, peer, keepalive } = watched();
   for (let i = 0; i < 20; i += 1) {
     await clock.advance(500);
     if (what === 'an answer') peer.pings.pop()?.();
     else peer.bytes += 1;
   }
-  expect([peer.lost, pulse.isSilent]).toEqual([[], false]);
-  pulse.stop();
+  expect([peer.lost, keepalive.isUnresponsive]).toEqual([[], false]);
+  keepalive.stop();
   expect(clock.pendingTimers).toBe(0);
 });
 
@@ -49,10 +49,10 @@ it('a peer that nobody waits for is asked seldom, and one that must not be asked
   expect(idle.peer.pings).toHaveLength(1);
   await idle.clock.advance(500);
   expect([idle.peer.pings.length, idle.peer.lost]).toEqual([2, []]);
-  idle.pulse.stop();
+  idle.keepalive.stop();
 
   const foreign = watched({ mayPing: false });
   await foreign.clock.advance(60_000);
   expect([foreign.peer.pings.length, foreign.peer.lost]).toEqual([0, []]);
-  foreign.pulse.stop();
+  foreign.keepalive.stop();
 });
