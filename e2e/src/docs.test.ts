@@ -9,7 +9,14 @@ import { ROOT } from './harness/paths.js';
 
 jest.setTimeout(120_000);
 
-const PAGES = ['*.md', 'docs/**/*.md', 'deploy/**/*.md', 'examples/*/*.md', 'e2e/functions/*/*.md']
+const PAGES = [
+  '*.md',
+  'docs/**/*.md',
+  'deploy/**/*.md',
+  'examples/*/*.md',
+  'packages/*/README.md',
+  'e2e/functions/*/*.md',
+]
   .flatMap((pattern) => globSync(pattern, { cwd: ROOT, exclude: (name) => name === 'node_modules' }))
   .sort()
   .map((name) => new MarkdownPage(name));

@@ -3,9 +3,7 @@ import { connect } from 'node:net';
 import { buffer } from 'node:stream/consumers';
 import { MIB } from '@fnfleet/core';
 import { fn } from '@fnfleet/drivers';
-import { TestFleet } from '@fnfleet/lb-agent/dist/test-kit/test-fleet.js';
 import { newGrpcRunner } from '@fnfleet/placement';
-import { TestRunner } from '@fnfleet/pure-runner/dist/test-kit/test-runner.js';
 import {
   dataFrame,
   eventually,
@@ -16,6 +14,8 @@ import {
   RawConnection,
   resetFrame,
 } from '@fnfleet/testing';
+import { TestFleet } from '../../packages/lb-agent/dist/test-kit/test-fleet.js';
+import { TestRunner } from '../../packages/pure-runner/dist/test-kit/test-runner.js';
 
 /**
  * A balancer and three runners in one process, with everything between them that is real but containers: what a single stranger

@@ -5,6 +5,7 @@ import { cp, mkdir, mkdtemp, readdir, readFile, rename, rm } from 'node:fs/promi
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
+import { npm } from '../lib/workspace.mjs';
 
 /**
  * What runs in production and nothing else: the packages as they would be published, and the dependencies that the lockfile
@@ -16,7 +17,7 @@ const CACHE = path.join(ROOT, '.fnfleet/production');
 /** For compilers, debuggers and readers; a third of the bytes. */
 const NOT_RUN = /\.(map|md|markdown|flow|[cm]?ts|tsbuildinfo)$/i;
 const NOT_RUN_FOLDERS = /\/@opentelemetry\/[^/]+\/build\/esm[^/]*(\/|$)|\/(\.bin|\.github|__tests__)(\/|$)/;
-const NOT_PUBLISHED = /\.test\.js$|\/test-kit(\/|$)/;
+const NOT_PUBLISHED = /\.test\.js$|\/test-[^/]*$|\/(test-[^/]*|testing)\//;
 
 /**
  * @param {{ progress?: (line: string) => void }} [options]
@@ -38,7 +39,7 @@ export async function productionTree({ progress = () => undefined } = {}) {
   for (const { name, folder } of workspaces) {
     const into = `node_modules/${name}`;
     files.push({ path: `${into}/package.json`, file: path.join(folder, 'package.json') });
-    for (const part of ['dist', 'bin', 'templates']) {
+    for (const part of ['dist', 'bin', 'templates', 'proto']) {
       if (!existsSync(path.join(folder, part))) continue;
       files.push(
         ...(await filesBelow(path.join(folder, part), `${into}/${part}`, (relative) => !NOT_PUBLISHED.test(relative))),
@@ -49,10 +50,6 @@ export async function productionTree({ progress = () => undefined } = {}) {
       files.push(...(await filesBelow(nested, `${into}/node_modules`, (relative) => !NOT_RUN_FOLDERS.test(relative))));
     }
   }
-  files.push({
-    path: 'node_modules/@fnfleet/protocol/proto/runner.proto',
-    file: path.join(ROOT, 'proto/runner.proto'),
-  });
   return files.sort((a, b) => (a.path < b.path ? -1 : 1));
 }
 
@@ -119,12 +116,6 @@ async function installedDependencies(progress) {
     await rm(making, { recursive: true, force: true });
   }
   return folder;
-}
-
-/** The npm beside this Node, else the one on the path: a runtime that came as a package brings none. */
-function npm() {
-  const beside = path.join(path.dirname(process.execPath), 'npm');
-  return existsSync(beside) ? beside : 'npm';
 }
 
 /** Regular files only: the links in a node_modules lead to the packages of this repository, which are added by themselves. */

@@ -32,7 +32,7 @@ export const TASKS = {
     return (await images(['all'])) || jest(args);
   },
 
-  /** Format, lint (also that only one module reads clocks), import direction, docs in step, rules that tests cite, and regular expressions that strangers' texts cannot slow down. */
+  /** Format, lint (also that only one module reads clocks), import direction, docs in step, rules that tests cite, packages as npm gets them, and regular expressions that strangers' texts cannot slow down. */
   async check() {
     await build();
     return (
@@ -41,6 +41,7 @@ export const TASKS = {
       (await node('scripts/docs.mjs', ['--check'])) ||
       (await node('scripts/dashboards.mjs', ['--check'])) ||
       (await node('scripts/spec.mjs')) ||
+      (await node('scripts/packages.mjs')) ||
       // Loads what the benchmarks are made of, which no compiler looks at.
       (await node('e2e/bench/bench.mjs', ['--help'])) ||
       node('scripts/regexps.mjs')
@@ -50,6 +51,12 @@ export const TASKS = {
   async build() {
     await build();
     return 0;
+  },
+
+  /** What `npm publish` would send, in `.fnfleet/packages` or the folder given. */
+  async pack(args) {
+    await build();
+    return node('scripts/packages.mjs', args);
   },
 
   async bench(args) {

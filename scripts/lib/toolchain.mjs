@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
+import { copySharedFiles, removeStaleOutputs } from './build-outputs.mjs';
 import { ROOT, run, step } from './shell.mjs';
 
 const NEEDED_MAJOR = 24;
@@ -50,6 +51,8 @@ export async function build() {
   await ensureInstalled();
   pruneCompiled();
   await step('building', path.join(ROOT, 'node_modules/.bin/tsc'), ['--build'], { env: toolEnv() });
+  removeStaleOutputs();
+  copySharedFiles();
 }
 
 /** Takes away what was compiled from a source that is gone: tests of it would still run. */

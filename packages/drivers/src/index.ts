@@ -3,6 +3,7 @@ export { dockerSettings } from './docker/docker-settings.js';
 export { engineAddress } from './docker/engine-address.js';
 export { ImageBuilder, type ImageBuilderOptions } from './docker/images/image-builder.js';
 export { type ImageReference, parseImageReference, pullName } from './docker/images/image-reference.js';
+export type { Credential } from './docker/images/registry-auth.js';
 export { type EngineReport, inspectEngine } from './docker/inspect-engine.js';
 export type {
   Container,

@@ -1,6 +1,5 @@
 import { encodeCall } from '@fnfleet/core';
 import { fn } from '@fnfleet/drivers';
-import { TestRunner } from '@fnfleet/pure-runner/dist/test-kit/test-runner.js';
 import {
   aCall,
   dataFrame,
@@ -14,6 +13,7 @@ import {
   windowUpdateFrame,
 } from '@fnfleet/testing';
 import fc from 'fast-check';
+import { TestRunner } from '../../../../packages/pure-runner/dist/test-kit/test-runner.js';
 import { bytes, damaged, inPieces } from '../byte-arbitraries.js';
 import { frames } from '../http2-arbitraries.js';
 import { type FuzzTarget, type OpenTarget, within } from '../target.js';

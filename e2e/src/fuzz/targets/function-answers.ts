@@ -1,6 +1,6 @@
-import { NOTHING_LEFT, TestAgent } from '@fnfleet/agent/dist/test-kit/test-agent.js';
 import { fn, rawFn } from '@fnfleet/drivers';
 import fc from 'fast-check';
+import { NOTHING_LEFT, TestAgent } from '../../../../packages/agent/dist/test-kit/test-agent.js';
 import { bytes, damaged, inPieces } from '../byte-arbitraries.js';
 import { type FuzzTarget, type OpenTarget, within } from '../target.js';
 

@@ -1,7 +1,7 @@
 import { connect } from 'node:net';
-import { TestFleet } from '@fnfleet/lb-agent/dist/test-kit/test-fleet.js';
 import { FakeRunner } from '@fnfleet/placement';
 import fc from 'fast-check';
+import { TestFleet } from '../../../../packages/lb-agent/dist/test-kit/test-fleet.js';
 import { bytes, damaged, inPieces } from '../byte-arbitraries.js';
 import { type FuzzTarget, type OpenTarget, within } from '../target.js';
 

@@ -1,7 +1,6 @@
 import { encodeCall } from '@fnfleet/core';
 import { fn } from '@fnfleet/drivers';
 import { decodeRunnerMessage, encodeClientMessage } from '@fnfleet/protocol';
-import { TestRunner } from '@fnfleet/pure-runner/dist/test-kit/test-runner.js';
 import {
   aCall,
   dataFrame,
@@ -16,6 +15,7 @@ import {
   resetFrame,
 } from '@fnfleet/testing';
 import fc from 'fast-check';
+import { TestRunner } from '../../../../packages/pure-runner/dist/test-kit/test-runner.js';
 import { bytes, inPieces } from '../byte-arbitraries.js';
 import { type FuzzTarget, type OpenTarget, within } from '../target.js';
 

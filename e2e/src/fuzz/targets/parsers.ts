@@ -7,9 +7,9 @@ import {
   encodeClientMessage,
   encodeRunnerMessage,
 } from '@fnfleet/protocol';
-import { HpackDecoder, HpackError } from '@fnfleet/protocol/dist/transport/hpack/decoder.js';
 import { ENGAGE_REQUEST, literalHeaders } from '@fnfleet/testing';
 import fc from 'fast-check';
+import { HpackDecoder, HpackError } from '../../../../packages/protocol/dist/transport/hpack/decoder.js';
 import { bytes, damaged } from '../byte-arbitraries.js';
 import { runnerMessage } from '../http2-arbitraries.js';
 import type { FuzzTarget } from '../target.js';

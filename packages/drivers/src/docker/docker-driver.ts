@@ -10,7 +10,15 @@ import {
   systemClock,
 } from '@fnfleet/core';
 import { throwIfAborted } from '../cancellation.js';
-import type { ContainerSpec, Driver, DriverCapabilities, DriverFacts, ImagePull, PreparedImage } from '../driver.js';
+import type {
+  Container,
+  ContainerSpec,
+  Driver,
+  DriverCapabilities,
+  DriverFacts,
+  ImagePull,
+  PreparedImage,
+} from '../driver.js';
 import { IofsHome } from '../iofs/iofs-home.js';
 import { machineTroubles } from '../machine/machine-troubles.js';
 import { ContainerLabels } from './container-labels.js';
@@ -140,7 +148,7 @@ export class DockerDriver implements Driver {
     return this.images.prepare(spec, signal, onPull);
   }
 
-  async create(spec: ContainerSpec, signal: AbortSignal): Promise<DockerContainer> {
+  async create(spec: ContainerSpec, signal: AbortSignal): Promise<Container> {
     throwIfAborted(signal);
     this.throwIfClosed();
     const done = this.creations.enter();

@@ -190,7 +190,11 @@ export class Engine {
     await this.transport.act('remove_image', request, signal);
   }
 
-  async createContainer({ name, ...body }: ContainerCreateOptions): Promise<string> {
+  /**
+   * @param request as dockerode's `ContainerCreateOptions`, which whoever composes it is held to: named here, that type would be one
+   *   that every user of this package needs
+   */
+  async createContainer({ name, ...body }: object & { readonly name?: string | undefined }): Promise<string> {
     const request: EngineRequest = { method: 'POST', path: '/containers/create', query: { name }, body };
     return createdIn(await this.transport.look('create_container', request));
   }
@@ -300,7 +304,8 @@ export class Engine {
   private async refusalOfMount(path: string): Promise<number | undefined> {
     try {
       const mount = { Type: 'bind', Source: path, Target: '/trial' } as const;
-      const id = await this.createContainer({ Image: NO_IMAGE, HostConfig: { Mounts: [mount] } });
+      const request: ContainerCreateOptions = { Image: NO_IMAGE, HostConfig: { Mounts: [mount] } };
+      const id = await this.createContainer(request);
       await this.removeContainer(id);
       return undefined;
     } catch (error) {

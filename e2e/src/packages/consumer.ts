@@ -1,0 +1,113 @@
+import { execFile } from 'node:child_process';
+import { cpSync, globSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import path from 'node:path';
+import { promisify } from 'node:util';
+import { Footprint } from '../harness/footprint.js';
+import { ROOT } from '../harness/paths.js';
+
+interface LockedPackage {
+  readonly dev?: boolean;
+  readonly optional?: boolean;
+  readonly link?: boolean;
+}
+
+const LIMIT_MS = 120_000;
+
+/** The packages that are published: names, and folders as seen from the repository. */
+export const PACKAGES = globSync('packages/*/package.json', { cwd: ROOT })
+  .map((file) => ({ at: path.dirname(file), manifest: JSON.parse(readFileSync(path.join(ROOT, file), 'utf8')) }))
+  .filter(({ manifest }) => !manifest.private)
+  .sort((a, b) => (a.at < b.at ? -1 : 1));
+
+/** An empty folder, far from this repository, in which somebody installs our packages and uses them. */
+export class Consumer {
+  readonly footprint = new Footprint();
+  readonly folder = path.join(this.footprint.folder, 'project');
+
+  constructor() {
+    mkdirSync(this.folder);
+  }
+
+  /**
+   * Packs all packages and installs the archives. What they depend on is there already, as this repository has it: npm takes it if it
+   * fits, and is not let out to fetch what is missing. So no registry is needed, and no release of a stranger changes what a test says.
+   */
+  async install(): Promise<void> {
+    const archives = await this.pack();
+    for (const [from, to] of dependenciesOfOurs()) this.copy(from, to);
+    this.write('package.json', JSON.stringify({ private: true, dependencies: archives }));
+    await this.run('npm', ['install', '--offline', '--ignore-scripts', '--no-audit', '--no-fund']);
+  }
+
+  /**
+   * Runs a program in the folder. Resolves with what it printed on standard output.
+   * @throws Error with all that it printed, unless it ends with code 0
+   */
+  async run(program: string, args: readonly string[], cwd = this.folder): Promise<string> {
+    const options = { cwd, env: this.env, timeout: LIMIT_MS, maxBuffer: 16 * 1024 * 1024 };
+    const { stdout } = await promisify(execFile)(program, args, options).catch((error) => {
+      throw new Error(`${program} ${args.join(' ')}\n${error.stdout}\n${error.stderr}`, { cause: error });
+    });
+    return stdout;
+  }
+
+  /** Runs a script of this folder on the Node of the tests. */
+  node(...args: readonly string[]): Promise<string> {
+    return this.run(process.execPath, args);
+  }
+
+  write(name: string, text: string): void {
+    writeFileSync(path.join(this.folder, name), text);
+  }
+
+  /** Copies a file or a folder of the repository. */
+  copy(name: string, to: string): void {
+    cpSync(path.join(ROOT, name), path.join(this.folder, to), { recursive: true });
+  }
+
+  /** Text of a file of an installed package. */
+  read(name: string, file: string): string {
+    return readFileSync(path.join(this.folder, 'node_modules', name, file), 'utf8');
+  }
+
+  /** Of a user: nothing of the tests, and the Node that they run on. */
+  get env(): Record<string, string> {
+    const kept = Object.entries(process.env).filter(([name]) => !/^(FN_|OTEL_|NODE_|npm_|JEST_)/.test(name));
+    return Object.fromEntries([
+      ...kept.map(([name, value]) => [name, value ?? '']),
+      ['NODE_DISABLE_COMPILE_CACHE', '1'],
+      ['PATH', `${path.dirname(process.execPath)}:${process.env.PATH}`],
+      ...Object.entries(this.footprint.env),
+    ]);
+  }
+
+  /** @returns where each package is to be had, by name */
+  private async pack(): Promise<Record<string, string>> {
+    const folder = path.join(this.footprint.folder, 'archives');
+    await this.run(process.execPath, ['scripts/packages.mjs', folder], ROOT);
+    const archives = PACKAGES.map(({ manifest: { name, version } }) => {
+      const base = name.replace('@', '').replace('/', '-');
+      return [name, `file:${path.join(folder, `${base}-${version}.tgz`)}`];
+    });
+    return Object.fromEntries(archives);
+  }
+}
+
+/** What is installed here for our packages, and not for our tests: where it is, and where npm puts it for whoever installs ours. */
+function dependenciesOfOurs(): [from: string, to: string][] {
+  const lockfile: { packages: Readonly<Record<string, LockedPackage>> } = JSON.parse(
+    readFileSync(path.join(ROOT, 'package-lock.json'), 'utf8'),
+  );
+  return Object.entries(lockfile.packages)
+    .filter(([, { link, dev, optional }]) => !link && !dev && !optional)
+    .flatMap(([place]): [string, string][] => {
+      if (place.startsWith('node_modules/')) return isBelowAnother(place) ? [] : [[place, place]];
+      const owner = PACKAGES.find(({ at }) => place.startsWith(`${at}/node_modules/`));
+      return owner ? [[place, `node_modules/${owner.manifest.name}${place.slice(owner.at.length)}`]] : [];
+    });
+}
+
+/** It comes along with that. */
+function isBelowAnother(place: string): boolean {
+  return place.lastIndexOf('node_modules/') > 0;
+}

@@ -1,0 +1,53 @@
+import { existsSync, readFileSync, statSync } from 'node:fs';
+import { builtinModules } from 'node:module';
+import path from 'node:path';
+
+/** A file beside the one that names it: one that is required, forked or made a worker. */
+const LOCAL = /["'`/](\.{0,2}[\w./-]*\.c?js)["'`]/g;
+const MODULE = /\b(?:require|import)\(\s*["']([^"'.\s][^"'\s]*)["']\s*\)|\bfrom ["']([^"'.\s][^"'\s]*)["']/g;
+
+/**
+ * Follows what a package consists of from its entry points on, as it is built.
+ * @param {string} folder
+ * @param {string[]} entries below it, of one kind: `.js`, `.d.ts` or `.ts`
+ * @returns {{ files: Set<string>, modules: Map<string, string> }} what is reached, and the packages that it names with a file that does
+ */
+export function referencesOf(folder, entries) {
+  const files = new Set();
+  const modules = new Map();
+  const visit = (name) => {
+    if (files.has(name)) return;
+    files.add(name);
+    const text = readFileSync(path.join(folder, name), 'utf8');
+    for (const [, required, imported] of text.matchAll(MODULE)) {
+      const module = packageOf(required ?? imported);
+      if (module !== undefined && !modules.has(module)) modules.set(module, name);
+    }
+    for (const [, reference] of text.matchAll(LOCAL)) {
+      const target = path.join(path.dirname(name), reference.replace(/^\//, '').replace(/\.js$/, extensionOf(name)));
+      if (!target.startsWith('..') && isFile(path.join(folder, target))) visit(target);
+    }
+  };
+  for (const entry of entries) if (isFile(path.join(folder, entry))) visit(path.normalize(entry));
+  return { files, modules };
+}
+
+/** Declarations and sources name the compiled file and mean one of their own kind. */
+function extensionOf(name) {
+  const [extension] = /\.(d\.ts|ts)$/.exec(name) ?? ['.js'];
+  return extension;
+}
+
+/**
+ * @param {string} specifier
+ * @returns {string | undefined} the package that it names; undefined: it comes with Node
+ */
+export function packageOf(specifier) {
+  const parts = specifier.split('/');
+  const name = parts.slice(0, specifier.startsWith('@') ? 2 : 1).join('/');
+  return name.startsWith('node:') || builtinModules.includes(name) ? undefined : name;
+}
+
+function isFile(name) {
+  return existsSync(name) && statSync(name).isFile();
+}
