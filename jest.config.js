@@ -1,7 +1,14 @@
 const { availableParallelism } = require('node:os');
+const { testFiles } = require('./scripts/lib/test-files.cjs');
 
 /** Tests run on what `tsc --build` made, so that they test the very code that ships and need no transform. */
-const base = { testEnvironment: 'node', transform: {}, injectGlobals: true };
+const base = {
+  testEnvironment: 'node',
+  transform: {},
+  injectGlobals: true,
+  rootDir: __dirname,
+  setupFilesAfterEnv: ['<rootDir>/scripts/lib/test-guard.cjs'],
+};
 
 /**
  * Suites wait for engines, timeouts and other processes most of the time, so that two cores carry two of them, where jest
@@ -14,21 +21,16 @@ module.exports = {
   testSequencer: '<rootDir>/scripts/slow-first-sequencer.js',
   reporters: ['default', '<rootDir>/scripts/closing-lines-reporter.js'],
   projects: [
-    {
-      ...base,
-      displayName: 'packages',
-      rootDir: __dirname,
-      roots: ['<rootDir>/packages'],
-      testMatch: ['<rootDir>/packages/*/dist/**/*.test.js'],
-    },
-    {
-      ...base,
-      displayName: 'e2e',
-      rootDir: __dirname,
-      roots: ['<rootDir>/e2e'],
-      testMatch: ['<rootDir>/e2e/dist/**/*.test.js'],
-    },
+    { ...base, displayName: 'packages', roots: ['<rootDir>/packages'], testMatch: compiled((name) => name !== 'e2e') },
+    { ...base, displayName: 'e2e', roots: ['<rootDir>/e2e'], testMatch: compiled((name) => name === 'e2e') },
   ],
   // Only says when to give up: on a machine that is busy with other things, everything takes longer.
   testTimeout: 60_000,
 };
+
+/** Only files that have a source: `dist` keeps the output of files that have moved since. */
+function compiled(belongs) {
+  return testFiles()
+    .filter(({ project }) => belongs(project))
+    .map((file) => `<rootDir>/${file.compiled}`);
+}

@@ -1,27 +1,8 @@
+const path = require('node:path');
 const { default: Sequencer } = require('@jest/test-sequencer');
+const { testFiles } = require('./lib/test-files.cjs');
 
-/** Those that take longest, longest first. What is missing here costs a little time and nothing else. */
-const SLOW = [
-  'e2e/dist/swarm.test',
-  'e2e/dist/fuzz/fuzz.test',
-  'e2e/dist/engine-trouble.test',
-  'docker/docker-driver.test',
-  'soak/soak.test',
-  'e2e/dist/partition.test',
-  'e2e/dist/loss.test',
-  'e2e/dist/monitoring.test',
-  'e2e/dist/docs.test',
-  'e2e/dist/compose.test',
-  'e2e/dist/operate.test',
-  'e2e/dist/strangers.test',
-  'docker/hostile-engine.test',
-  'e2e/dist/',
-  'pure-runner/dist/hostile-silence.test',
-  'lb-agent/dist/hostile-callers.test',
-  'sqlite/two-processes.test',
-  'etcd/etcd-pool.test',
-  'docker/',
-];
+const seconds = new Map(testFiles().map(({ compiled, takesSeconds }) => [compiled, takesSeconds]));
 
 /**
  * Begins with the slowest suites, so that none of them is left for one worker while the other has nothing to do. jest does
@@ -29,11 +10,10 @@ const SLOW = [
  */
 module.exports = class SlowFirstSequencer extends Sequencer {
   sort(tests) {
-    return Array.from(super.sort(tests)).sort((a, b) => rank(a.path) - rank(b.path));
+    return Array.from(super.sort(tests)).sort((a, b) => secondsOf(b) - secondsOf(a));
   }
 };
 
-function rank(path) {
-  const found = SLOW.findIndex((name) => path.includes(name));
-  return found === -1 ? SLOW.length : found;
+function secondsOf(test) {
+  return seconds.get(path.relative(test.context.config.rootDir, test.path)) ?? 0;
 }

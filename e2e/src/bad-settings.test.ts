@@ -1,3 +1,4 @@
+// takes: 14 s
 import { execFileSync } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
 import { createServer, type Server } from 'node:net';

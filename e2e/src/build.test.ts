@@ -1,3 +1,5 @@
+// needs: docker-registry
+// takes: 23 s
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { cpSync, readFileSync, rmSync, writeFileSync } from 'node:fs';

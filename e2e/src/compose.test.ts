@@ -1,3 +1,5 @@
+// needs: docker-compose
+// takes: 24 s
 import { readFileSync } from 'node:fs';
 import { ApiClient, deployFunction, fleetAccess } from 'fnfleet';
 import { Agent, request } from 'undici';

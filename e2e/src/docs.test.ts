@@ -1,3 +1,4 @@
+// takes: 18 s
 import { globSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { commandProblems, mentionProblems, uncheckedCommands } from './docs/checks/commands.js';

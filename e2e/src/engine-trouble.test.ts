@@ -1,3 +1,4 @@
+// takes: 43 s
 import { readdirSync } from 'node:fs';
 import { type Agent, agentSettings, fromModelAndInput, newAgent, withWriter } from '@fnfleet/agent';
 import { completeBody, MIB, readSettings } from '@fnfleet/core';

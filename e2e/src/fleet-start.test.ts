@@ -1,3 +1,4 @@
+// takes: 5 s
 import { createServer, type Server, type Socket } from 'node:net';
 import path from 'node:path';
 import { freePorts } from '@fnfleet/testing';

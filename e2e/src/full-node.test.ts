@@ -1,3 +1,4 @@
+// takes: 13 s
 import { freePorts } from '@fnfleet/testing';
 import { ApiClient, deployFunction, invokeUrl } from 'fnfleet';
 import { request } from 'undici';

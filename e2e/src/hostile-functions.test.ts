@@ -1,3 +1,4 @@
+// takes: 12 s
 import Docker from 'dockerode';
 import { fnfleet } from './harness/command.js';
 import { Fleet } from './harness/fleet.js';

@@ -1,3 +1,4 @@
+// takes: 5 s
 import { FnfleetCommand, fnfleet } from './harness/command.js';
 import { Fleet } from './harness/fleet.js';
 import { type Answer, invoke } from './harness/invoke.js';

@@ -1,3 +1,4 @@
+// takes: 22 s
 import { readdirSync } from 'node:fs';
 import path from 'node:path';
 import { freePorts } from '@fnfleet/testing';

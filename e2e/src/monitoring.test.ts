@@ -1,3 +1,5 @@
+// needs: prometheus
+// takes: 33 s
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';

@@ -1,3 +1,4 @@
+// takes: 17 s
 import { freePorts } from '@fnfleet/testing';
 import { fnfleet } from './harness/command.js';
 import { Fleet } from './harness/fleet.js';

@@ -1,3 +1,5 @@
+// needs: root, ip, dnsmasq
+// takes: 31 s
 import { setTimeout as sleep } from 'node:timers/promises';
 import { DnsServer } from '@fnfleet/testing';
 import { HostFleet } from './harness/host-fleet.js';

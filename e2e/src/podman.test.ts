@@ -1,3 +1,5 @@
+// needs: podman, docker-registry
+// takes: 10 s
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { freePorts, ImageRegistry } from '@fnfleet/testing';

@@ -1,3 +1,5 @@
+// needs: etcd
+// takes: 7 s
 import { mkdirSync } from 'node:fs';
 import path from 'node:path';
 import { EtcdServer, freePorts } from '@fnfleet/testing';

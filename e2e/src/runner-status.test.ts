@@ -1,3 +1,4 @@
+// takes: 15 s
 import { ScriptedBalancer } from '@fnfleet/testing';
 import { request } from 'undici';
 import { Fleet } from './harness/fleet.js';

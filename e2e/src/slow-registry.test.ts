@@ -1,3 +1,4 @@
+// needs: docker-registry
 import { randomBytes } from 'node:crypto';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import path from 'node:path';

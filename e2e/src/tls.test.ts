@@ -1,3 +1,4 @@
+// takes: 10 s
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';

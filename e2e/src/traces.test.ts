@@ -1,3 +1,4 @@
+// takes: 20 s
 import { Fleet } from './harness/fleet.js';
 import { invoke, reportOf } from './harness/invoke.js';
 import { type CollectedSpan, OtlpCollector } from './harness/otlp-collector.js';

@@ -1,3 +1,4 @@
+// takes: 9 s
 import { freePorts } from '@fnfleet/testing';
 import { FnfleetCommand, fnfleet } from './harness/command.js';
 import { PATIENCE } from './harness/fleet.js';

@@ -1,7 +1,10 @@
 import { existsSync, readdirSync, rmSync } from 'node:fs';
 import path from 'node:path';
+import { chooseTests, needsOfAll } from './choose-tests.mjs';
 import { ensureDockerEngine } from './docker-engine.mjs';
+import { isRoot } from './machine.mjs';
 import { ROOT, step } from './shell.mjs';
+import { testFiles } from './test-files.cjs';
 import { ensureTestTool, ensureTestTools } from './test-tools.mjs';
 import { build, ensureInstalled, node, tool } from './toolchain.mjs';
 
@@ -24,12 +27,23 @@ export const TASKS = {
     return (await images(['hello-node'])) || node(COMMAND, up);
   },
 
-  /** Every test, with real Docker. */
+  /** Every test, or those chosen (`choose-tests.mjs`), with real Docker where they need it. */
   async test(args) {
-    await build();
-    if (!(await ensureDockerEngine())) return 1;
-    await ensureTestTools();
-    return (await images(['all'])) || jest(args);
+    const { chosen, options } = chooseTests(args);
+    const needs = needsOfAll(chosen ?? testFiles());
+    await build(chosen && !needs.docker ? chosen.map(({ project }) => project) : []);
+    if (needs.docker && !(await ensureDockerEngine())) return 1;
+    if (needs.root && !isRoot()) process.stderr.write('• some of these tests need root, and will fail\n');
+    await ensureTestTools(needs.tools);
+    return (needs.docker && (await images(['all']))) || jest([...pathsOf(chosen), ...options]);
+  },
+
+  /** What needs neither Docker nor root nor other programs, and no long time. */
+  async 'test:unit'(args) {
+    const { chosen, options } = chooseTests(args, { unit: true });
+    await build(chosen?.map(({ project }) => project));
+    const nowhere = { DOCKER_HOST: 'unix:///unit-tests-have-no-docker-engine' };
+    return jest(['--config', 'jest.unit.config.js', ...pathsOf(chosen), ...options], nowhere);
   },
 
   /** Format, lint (also that only one module reads clocks), import direction, docs in step, rules that tests cite, packages as npm gets them, and regular expressions that strangers' texts cannot slow down. */
@@ -126,8 +140,13 @@ function images(names) {
 }
 
 /** Some of our dependencies are ES modules, which jest can load only with this flag. */
-function jest(args) {
+function jest(args, env = {}) {
   return node('node_modules/jest/bin/jest.js', args, {
     NODE_OPTIONS: '--experimental-vm-modules --disable-warning=ExperimentalWarning --enable-source-maps',
+    ...env,
   });
+}
+
+function pathsOf(chosen) {
+  return chosen === undefined ? [] : ['--runTestsByPath', ...chosen.map(({ compiled }) => compiled)];
 }

@@ -91,6 +91,8 @@ const CATALOGUE = {
  */
 export async function ensureTestTool(name) {
   const tool = CATALOGUE[name];
+  if (tool === undefined)
+    throw new Error(`"// needs: ${name}": known are docker, root, ${Object.keys(CATALOGUE).join(', ')}`);
   const { program = name } = tool;
   if (await runs(program, tool)) return program;
   if (tool.file) {
@@ -105,9 +107,9 @@ export async function ensureTestTool(name) {
   return program;
 }
 
-/** Every one of them, before tests run beside each other. */
-export async function ensureTestTools() {
-  for (const name of Object.keys(CATALOGUE)) await ensureTestTool(name);
+/** Before tests run beside each other. @param {readonly string[]} names of the catalogue */
+export async function ensureTestTools(names) {
+  for (const name of names) await ensureTestTool(name);
 }
 
 async function runs(program, { version = ['--version'] }) {

@@ -1,3 +1,4 @@
+// needs: nothing
 import { composeEnvironments, composeFiles, rolesOf } from './compose-files.js';
 import { problemsOf } from './role-environment.js';
 

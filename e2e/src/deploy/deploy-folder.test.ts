@@ -1,3 +1,4 @@
+// needs: kubectl
 import { existsSync, globSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { testTool } from '@fnfleet/testing';

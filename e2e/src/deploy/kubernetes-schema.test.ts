@@ -1,3 +1,4 @@
+// needs: nothing
 import { objectsIn } from './kubernetes-objects.js';
 import { schemaProblems, unknownFields } from './kubernetes-schema.js';
 

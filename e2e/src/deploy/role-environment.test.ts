@@ -1,3 +1,4 @@
+// needs: nothing
 import { problemsOf } from './role-environment.js';
 
 const where = 'here';

@@ -1,3 +1,4 @@
+// needs: nothing
 import { shownCommands } from './console-block.js';
 
 const block = (text: string, comment?: string) =>

@@ -1,3 +1,4 @@
+// needs: nothing
 import { commandsOf } from './shell-script.js';
 
 const words = (script: string) => commandsOf(script).map((command) => command.words);

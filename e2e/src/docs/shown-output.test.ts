@@ -1,3 +1,4 @@
+// needs: nothing
 import { type Ids, missingFrom, withIds } from './shown-output.js';
 
 const CART = '01M8DTH50VR00040KW70000004';

@@ -1,3 +1,5 @@
+// needs: prometheus
+// takes: 9 s
 import { execFile } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import path from 'node:path';

@@ -1,3 +1,4 @@
+// needs: nothing
 import { dashboards, type Panel, panelQueries } from './dashboards.js';
 import { exportedNames, namedMetrics } from './exported-names.js';
 

@@ -1,3 +1,4 @@
+// needs: nothing
 import { globSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { ROOT } from '../harness/paths.js';

@@ -1,3 +1,4 @@
+// needs: nothing
 import { judge } from './caller.js';
 
 const answer = (status: number, body = '') => ({ status, body: Buffer.from(body) });

@@ -1,3 +1,4 @@
+// needs: nothing
 import { FULL_FORM, SHORT_FORM } from './forms.js';
 import { CALL_KINDS } from './kinds.js';
 import { type Plan, planSoak } from './plan.js';

@@ -1,3 +1,4 @@
+// takes: 5 s
 import { once } from 'node:events';
 import type { ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';

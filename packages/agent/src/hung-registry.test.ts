@@ -1,3 +1,4 @@
+// needs: docker
 import { once } from 'node:events';
 import { type AddressInfo, createServer, type Server, type Socket } from 'node:net';
 import { completeBody, readSettings } from '@fnfleet/core';

@@ -1,3 +1,4 @@
+// takes: 7 s
 import { count, RecordedMetrics } from '@fnfleet/core';
 import fc from 'fast-check';
 import { type CallStep, ScheduleWorld } from './test-kit/schedule-world.js';

@@ -1,3 +1,4 @@
+// takes: 5 s
 import { type OutgoingHttpHeaders, request } from 'node:http';
 import { Readable } from 'node:stream';
 import { text as textOf } from 'node:stream/consumers';

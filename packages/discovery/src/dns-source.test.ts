@@ -1,3 +1,5 @@
+// needs: dnsmasq
+// takes: 7 s
 import { FakeClock, silentLogger } from '@fnfleet/core';
 import { DnsServer } from '@fnfleet/testing';
 import { type DnsQuestion, newDnsSource } from './dns-source.js';

@@ -1,3 +1,4 @@
+// needs: etcd
 import { PassThrough } from 'node:stream';
 import { createLogger, systemClock } from '@fnfleet/core';
 import { EtcdServer, eventually } from '@fnfleet/testing';

@@ -1,3 +1,4 @@
+// takes: 8 s
 import type { RequestListener } from 'node:http';
 import { request } from 'node:https';
 import { connect, type Socket } from 'node:net';

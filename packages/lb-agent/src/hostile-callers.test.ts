@@ -1,3 +1,4 @@
+// takes: 18 s
 import { connect, type Socket } from 'node:net';
 import { MIB, RecordedMetrics } from '@fnfleet/core';
 import { FakeRunner, reportOf } from '@fnfleet/placement';

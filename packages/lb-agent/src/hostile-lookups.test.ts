@@ -1,3 +1,4 @@
+// takes: 3 s
 import type { ServerResponse } from 'node:http';
 import { FakeClock, MIB } from '@fnfleet/core';
 import { newApiLookup } from './lookup/function-lookup.js';

@@ -1,3 +1,4 @@
+// takes: 15 s
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { MIB } from '@fnfleet/core';

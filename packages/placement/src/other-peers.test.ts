@@ -1,3 +1,4 @@
+// needs: python3-h2
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import http2 from 'node:http2';

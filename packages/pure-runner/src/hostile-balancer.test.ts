@@ -1,3 +1,4 @@
+// takes: 10 s
 import { MIB } from '@fnfleet/core';
 import {
   dataFrame,

@@ -1,3 +1,4 @@
+// takes: 23 s
 import {
   dataFrame,
   ENGAGE_REQUEST,

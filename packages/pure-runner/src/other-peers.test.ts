@@ -1,3 +1,4 @@
+// needs: curl, nghttp, h2load, python3-h2
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import http2 from 'node:http2';
 import { tmpdir } from 'node:os';

@@ -1,3 +1,4 @@
+// takes: 6 s
 import { exitsAtStart, fn, type ScriptedFunction } from '@fnfleet/drivers';
 import type { ClientMessage, RunnerMessage } from '@fnfleet/protocol';
 import { balancerMessages, loadRecording, recordingNames, runnerMessages } from '@fnfleet/testing';

@@ -1,3 +1,4 @@
+// needs: nothing
 import { MarkdownPage } from '../markdown-page.js';
 import { commandProblems, mentionProblems, uncheckedCommands } from './commands.js';
 import { linkProblems, pathProblems } from './links.js';

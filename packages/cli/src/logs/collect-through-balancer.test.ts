@@ -1,3 +1,4 @@
+// takes: 4 s
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { type LogBatch, StreamError } from '@fnfleet/protocol';

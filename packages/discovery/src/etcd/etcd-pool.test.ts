@@ -1,3 +1,5 @@
+// needs: etcd
+// takes: 14 s
 import { createServer, request, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { FakeClock, silentLogger } from '@fnfleet/core';

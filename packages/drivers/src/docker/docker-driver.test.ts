@@ -1,3 +1,5 @@
+// needs: docker
+// takes: 21 s
 import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
 import { mkdtemp, readdir, rm, stat } from 'node:fs/promises';

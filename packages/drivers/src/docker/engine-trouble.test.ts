@@ -1,3 +1,4 @@
+// takes: 6 s
 import { readdir } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { CancelledError, Deferred, FakeClock, readSettings } from '@fnfleet/core';

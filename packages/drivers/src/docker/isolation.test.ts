@@ -1,3 +1,5 @@
+// needs: docker
+// takes: 7 s
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';

@@ -1,3 +1,4 @@
+// takes: 6 s
 import { execFile } from 'node:child_process';
 import { chmod, lchown, mkdir, mkdtemp, readdir, rename, rm, stat, symlink, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';

@@ -1,3 +1,4 @@
+// takes: 7 s
 import { FakeClock, systemClock } from '@fnfleet/core';
 import { FakeRunner } from '../fake-runner.js';
 import { FleetView } from '../fleet/fleet-view.js';

@@ -1,3 +1,4 @@
+// takes: 5 s
 import { contenders } from '../contenders/index.js';
 import { htmlReport } from '../report/html-report.js';
 import { textReport } from '../report/text-report.js';

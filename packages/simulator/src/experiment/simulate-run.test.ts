@@ -1,3 +1,4 @@
+// takes: 4 s
 import { contenders } from '../contenders/index.js';
 import { workloads } from '../workloads/index.js';
 import { scenarios } from './scenario.js';

@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 
-const TOOLS_SCRIPT = join(__dirname, '..', '..', '..', '..', 'scripts', 'lib', 'test-tools.mjs');
+const SCRIPTS = join(__dirname, '..', '..', '..', '..', 'scripts', 'lib');
 
 /** Those of the script that tests start by themselves. */
 export type TestTool =
@@ -20,12 +20,24 @@ export type TestTool =
   | 'h2load'
   | 'python3-h2';
 
-/** The path of a program that only tests need; see the script for how it gets there. */
+/**
+ * The path of a program that only tests need; see `test-tools.mjs` for how it gets there.
+ * @throws Error in a test file that does not name the program in its `// needs:` (`test-files.cjs`)
+ */
 export async function testTool(name: TestTool): Promise<string> {
-  const { ensureTestTool } = (await import(pathToFileURL(TOOLS_SCRIPT).href)) as {
-    ensureTestTool(name: string): Promise<string>;
-  };
+  const testFile = typeof expect === 'undefined' ? undefined : expect.getState().testPath;
+  if (testFile !== undefined) {
+    const { needsOf } = await script<{ needsOf(file: string): readonly string[] }>('test-files.cjs');
+    if (!needsOf(testFile).includes(name)) {
+      throw new Error(`${testFile} uses ${name}: say "// needs: ${name}" at the top of its source`);
+    }
+  }
+  const { ensureTestTool } = await script<{ ensureTestTool(name: string): Promise<string> }>('test-tools.mjs');
   return ensureTestTool(name);
+}
+
+async function script<Exports>(name: string): Promise<Exports> {
+  return (await import(pathToFileURL(join(SCRIPTS, name)).href)) as Exports;
 }
 
 /** A server of somebody else's that runs as long as a test wants it to. */

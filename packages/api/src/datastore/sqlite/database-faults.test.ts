@@ -1,3 +1,4 @@
+// takes: 7 s
 import { execFileSync } from 'node:child_process';
 import {
   chmodSync,

@@ -1,3 +1,4 @@
+// needs: docker
 import { count, type Environment, RecordedMetrics, readSettings } from '@fnfleet/core';
 import type { Container } from '../../driver.js';
 import { callFunction } from '../../testing/call-function.js';

@@ -1,3 +1,4 @@
+// needs: docker, docker-registry
 import { randomUUID } from 'node:crypto';
 import { readdirSync, readFileSync } from 'node:fs';
 import { Readable } from 'node:stream';

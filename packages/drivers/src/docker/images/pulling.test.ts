@@ -1,3 +1,4 @@
+// needs: docker, docker-registry
 import { randomUUID } from 'node:crypto';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';

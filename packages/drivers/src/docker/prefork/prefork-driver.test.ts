@@ -1,3 +1,4 @@
+// needs: docker
 import { type Environment, IdGenerator, readSettings } from '@fnfleet/core';
 import Docker from 'dockerode';
 import type { Container } from '../../driver.js';

@@ -1,0 +1,51 @@
+/**
+ * Enforces the `// needs:` of test files: a file that does not list Docker fails if it reaches for an engine or a package manager,
+ * even if it copes with the result. Child processes are not watched; `npm run test:unit` gives them a DOCKER_HOST where no engine
+ * is. `testTool` in `packages/testing` enforces the same for programs.
+ */
+const { ChildProcess } = require('node:child_process');
+const { Socket } = require('node:net');
+const path = require('node:path');
+const { needsOf } = require('./test-files.cjs');
+
+const ENGINE_SOCKETS = ['/var/run/docker.sock', '/run/docker.sock'];
+const PROGRAMS = ['docker', 'dockerd', 'podman', 'apt-get', 'apt', 'dpkg'];
+
+if (!needsOf(/** @type {string} */ (expect.getState().testPath)).includes('docker')) {
+  // So that every way to the engine leads to a socket of the list above.
+  delete process.env.DOCKER_HOST;
+  /** @type {string[]} */
+  const reached = [];
+  guard(Socket.prototype, 'connect', ([first]) => {
+    const [target] = Array.isArray(first) ? first : [first];
+    const socketPath = typeof target === 'string' ? target : target?.path;
+    if (ENGINE_SOCKETS.includes(socketPath)) reached.push(socketPath);
+  });
+  guard(ChildProcess.prototype, 'spawn', ([{ file }]) => {
+    if (PROGRAMS.includes(path.basename(file))) reached.push(file);
+  });
+  const judge = () => {
+    const names = reached.splice(0);
+    if (names.length > 0)
+      throw new Error(`reached for ${names.join(', ')}: say "// needs: docker" at the top of the file`);
+  };
+  afterEach(judge);
+  afterAll(judge);
+}
+
+/**
+ * Passes the arguments of each call of a method to `look`, until the end of the test file.
+ * @param {any} owner
+ * @param {string} name
+ * @param {(args: any[]) => void} look
+ */
+function guard(owner, name, look) {
+  const original = owner[name];
+  owner[name] = function guarded(/** @type {any[]} */ ...args) {
+    look(args);
+    return original.apply(this, args);
+  };
+  afterAll(() => {
+    owner[name] = original;
+  });
+}
