@@ -15,9 +15,7 @@ module.exports = class ClosingLinesReporter {
     for (const { testFilePath, perfStats } of slow) {
       const seconds = Math.round(perfStats.runtime / 1000);
       const source = path.relative('', testFilePath).replace('/dist/', '/src/').replace(/js$/, 'ts');
-      process.stdout.write(
-        `\n${source} took ${seconds} s: add "// takes: ${seconds} s", unless the machine was busy`,
-      );
+      process.stdout.write(`\n${source} took ${seconds} s: add "// takes: ${seconds} s", unless the machine was busy`);
     }
     const skipped = results.numPendingTests + results.numTodoTests;
     // A suite that could not even be loaded counts as a failure; it has no tests of its own to count.
