@@ -18,7 +18,7 @@ const CALLERS = 20;
 const SIZE = 8 * MIB;
 const FIRST_PART = 4 * MIB;
 /** Long enough for a command to say how far the pull is before its call is answered. */
-const IMAGE_WAIT_MS = 3_000;
+const IMAGE_WAIT_MS = 2_000;
 const never = new Promise<void>(() => undefined);
 const docker = new Docker();
 
@@ -156,7 +156,7 @@ describe('an image that comes slowly', () => {
 });
 
 describe('a registry that does not give the image', () => {
-  beforeAll(() => begin({ FN_HOT_PULL_TIMEOUT_MSECS: '4000', FN_IMAGE_PULL_MAX_RETRIES: '2' }));
+  beforeAll(() => begin({ FN_HOT_PULL_TIMEOUT_MSECS: '3500', FN_IMAGE_PULL_MAX_RETRIES: '2' }));
   afterAll(end);
 
   const manifests = (status: number) => () => {
