@@ -17,7 +17,7 @@ const CACHE = path.join(ROOT, '.fnfleet/production');
 /** For compilers, debuggers and readers; a third of the bytes. */
 const NOT_RUN = /\.(map|md|markdown|flow|[cm]?ts|tsbuildinfo)$/i;
 const NOT_RUN_FOLDERS = /\/@opentelemetry\/[^/]+\/build\/esm[^/]*(\/|$)|\/(\.bin|\.github|__tests__)(\/|$)/;
-const NOT_PUBLISHED = /\.test\.js$|\/test-[^/]*$|\/(test-[^/]*|testing)\//;
+const NOT_PUBLISHED = /\.test\.|\/test-[^/]*$|\/(test-[^/]*|testing)\//;
 
 /**
  * @param {{ progress?: (line: string) => void }} [options]
