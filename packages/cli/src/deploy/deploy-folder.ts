@@ -1,3 +1,4 @@
+import { printableLine } from '@fnfleet/core';
 import type { ApiClient, FnRef } from '../api-client.js';
 import { type BuildOptions, type BuiltImage, buildFolder, isBuildable } from '../build/build-folder.js';
 import { type FuncFile, readFuncFile } from '../func-file/read-func-file.js';
@@ -60,7 +61,13 @@ async function imageOf(
 ): Promise<BuiltImage> {
   const image = options.image ?? file.spec.image;
   const isReady = options.image !== undefined || file.namesImage || !options.build;
-  if (isReady || !isBuildable(folder, file)) return { image, pinned: image };
+  const buildable = isBuildable(folder, file);
+  if (!isReady && !buildable) {
+    remark(
+      `nothing is built, since there is no Dockerfile and func.yaml names no runtime: runners have to find ${printableLine(image, 200)}`,
+    );
+  }
+  if (isReady || !buildable) return { image, pinned: image };
   await before();
   return buildFolder(folder, file, options, signal);
 }

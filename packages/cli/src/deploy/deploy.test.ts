@@ -305,6 +305,10 @@ describe('fnfleet deploy', () => {
         `${folder}/func.yml:3: runtme is unknown and has no effect; did you mean runtime?\n`,
       ),
     });
+    const built = 'nothing is built, since there is no Dockerfile and func.yaml names no runtime: runners have to find';
+    expect(first.output).toContain(`${built} registry.example/team/told:1.0\n`);
+    expect((await run('name: told\nversion: 1.0\n', '--no-build')).output).not.toContain(built);
+    expect((await run('name: told\nimage: told:1\n')).output).not.toContain(built);
     expect(first.stdout.split('\n')).toEqual([
       'deployed told (registry.example/team/told:1.0) in app told',
       expect.stringMatching(/^invoke it at http:\/\/lb:8081\/invoke\/\w{26}$/),

@@ -35,6 +35,13 @@ export function checkSettings(role: Role | undefined, env: Environment): void {
   if (problems.length > 0) throw new SettingsError(problems);
 }
 
+/** What is wrong with values of a role that fit, and mean nothing to it. */
+export function meaninglessSettings(role: Role, env: Environment): readonly string[] {
+  const problems: string[] = [];
+  for (const check of role.checks?.(readWhatFits({ ...role.settings }, env)) ?? []) collect(problems, check);
+  return problems;
+}
+
 /** Adds what a check finds. Of a setting that is wrong already nothing more is said. */
 function collect(problems: string[], check: () => unknown): void {
   const known = new Set(problems.flatMap(settingsIn));

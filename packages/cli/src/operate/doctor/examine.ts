@@ -12,6 +12,7 @@ import { pureRunnerSettings } from '@fnfleet/pure-runner';
 import { namesOf } from '@fnfleet/tls';
 import { type FleetAccess, fleetAccess } from '../../access/fleet-access.js';
 import { secureFetch } from '../../access/secure-fetch.js';
+import { meaninglessSettings } from '../../roles/check-settings.js';
 import { commonSettings } from '../../roles/common-settings.js';
 import { driverSettings } from '../../roles/drivers.js';
 import { ROLES } from '../../roles/index.js';
@@ -59,7 +60,16 @@ export async function examine(env: Environment): Promise<Finding[]> {
     ...fleetChecks(env),
   ];
   const findings = await Promise.all(checks.map(([name, check]) => found(name, check)));
-  return [ok('settings', `those of a node with FN_NODE_TYPE=${role}`), ...unknown, ...former, ...findings.flat()];
+  const wrong = saidNowhere(meaninglessSettings(ROLES[role], env), findings.flat());
+  const own = wrong.length > 0 ? wrong : [ok('settings', `those of a node with FN_NODE_TYPE=${role}`)];
+  return [...own, ...unknown, ...former, ...findings.flat()];
+}
+
+/** Of settings that keep a node from starting, those that no other check has found. */
+function saidNowhere(problems: readonly string[], findings: readonly Finding[]): Finding[] {
+  const said = findings.filter(({ verdict }) => verdict === 'fail').map(({ what, remedy }) => `${what}\n${remedy}`);
+  const isNew = (problem: string) => !said.some((text) => text.includes(problem.slice(0, problem.indexOf(':'))));
+  return problems.filter(isNew).map((what) => ({ check: 'settings', verdict: 'fail', what }));
 }
 
 function settingsOf(env: Environment): { settings: NodeSettings } | { problems: readonly string[] } {

@@ -247,6 +247,24 @@ it('settings that are wrong are all there is to say', async () => {
   );
 });
 
+it('settings that fit and keep a node from starting all the same are told of, each once', async () => {
+  const env = {
+    FN_NODE_TYPE: 'lb',
+    FN_PORT: '0',
+    FN_PLACER: 'chh',
+    FN_RUNNER_POOL: 'carrier-pigeon://coop',
+    FN_RUNNER_API_URL: 'ftp://api',
+  };
+  const failed = (await examine(env)).filter(({ verdict }) => verdict === 'fail');
+  const names = failed.map(({ what, remedy }) => /FN_[A-Z_]+/.exec(`${what} ${remedy}`)?.[0]);
+  expect(names.sort()).toEqual(['FN_PLACER', 'FN_RUNNER_API_URL', 'FN_RUNNER_POOL']);
+  expect(failed).toContainEqual({
+    check: 'settings',
+    verdict: 'fail',
+    what: expect.stringMatching(/^FN_PLACER: unknown placer "chh"/),
+  });
+});
+
 it.each([
   ['beside what is wrong', { FN_NODE_TYPE: 'lb' }],
   ['of a node that could start', { FN_NODE_TYPE: 'api', FN_PORT: '0', FN_DB_URL: 'sqlite3://:memory:' }],
