@@ -1,9 +1,12 @@
 import { existsSync, globSync, readFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
 import path from 'node:path';
 import { ROOT } from '../lib/shell.mjs';
 import { packageOf, referencesOf } from './references.mjs';
 
 const IMPORT = /\bfrom '([@\w][@\w/.:-]*)'|\b(?:import|require(?:\.resolve)?)\('([@\w][@\w/.:-]*)'\)/g;
+
+const require = createRequire(import.meta.url);
 
 /**
  * What is wrong with a package before it is packed: its manifest, its README, and dependencies that it names and does not use or
@@ -40,7 +43,7 @@ function fieldFaults({ name, at, manifest }) {
   return faults;
 }
 
-/** What a reader on npm needs. A test runs the example and compares what it prints. */
+/** What a reader on npm needs. A test runs the example and compares what it prints; here only its imports are looked at. */
 function readmeFaults({ name, folder, manifest }) {
   const file = path.join(folder, 'README.md');
   if (!existsSync(file)) return ['has no README.md'];
@@ -53,11 +56,20 @@ function readmeFaults({ name, folder, manifest }) {
     [text.includes('](../../docs/'), 'has no link to docs'],
     [manifest.bin !== undefined || example !== '', 'has no example'],
   ].flatMap(([holds, fault]) => (holds ? [] : [fault]));
-  const imported = [...example.matchAll(/from '([^']+)'/g)].map(([, module]) => module);
-  const missing = imported.filter((module) => !module.startsWith('node:') && !installed.split(' ').includes(module));
-  return [...faults, ...missing.map((module) => `does not install ${module}, which its example imports`)].map(
-    (fault) => `README.md ${fault}`,
-  );
+  return [...faults, ...exampleFaults(example, installed.split(' '))].map((fault) => `README.md ${fault}`);
+}
+
+function exampleFaults(example, installed) {
+  const imports = [...example.matchAll(/^import \{ (.+) \} from '([^']+)';$/gm)]
+    .map(([, names, module]) => ({ names: names.split(', '), module }))
+    .filter(({ module }) => !module.startsWith('node:'));
+  return imports.flatMap(({ names, module }) => {
+    if (!installed.includes(module)) return [`does not install ${module}, which its example imports`];
+    const exported = require(module);
+    return names
+      .filter((name) => !(name in exported))
+      .map((name) => `imports ${name}, which ${module} does not export`);
+  });
 }
 
 function dependencyFaults({ name, folder, manifest }, all) {
