@@ -1,4 +1,4 @@
-import { existsSync, globSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { ROOT } from './shell.mjs';
 import { publicPackages } from './workspace.mjs';
@@ -11,11 +11,22 @@ const COMPILED = /\.(js|d\.ts)(\.map)?$/;
  * published, and a test among them would go on to run.
  */
 export function removeStaleOutputs() {
-  for (const output of globSync(['packages/*/dist/**', 'e2e/dist/**'], { cwd: ROOT })) {
-    if (!COMPILED.test(output)) continue;
-    const source = output.replace(/(^|\/)dist\//, '$1src/').replace(COMPILED, '.ts');
-    if (!existsSync(path.join(ROOT, source))) rmSync(path.join(ROOT, output), { force: true });
+  const built = readdirSync(path.join(ROOT, 'packages')).map((name) => path.join(ROOT, 'packages', name));
+  for (const folder of [...built, path.join(ROOT, 'e2e')]) {
+    for (const output of filesBelow(path.join(folder, 'dist'))) {
+      if (!COMPILED.test(output)) continue;
+      const source = path.relative(path.join(folder, 'dist'), output).replace(COMPILED, '.ts');
+      if (!existsSync(path.join(folder, 'src', source))) rmSync(output, { force: true });
+    }
   }
+}
+
+function filesBelow(folder) {
+  if (!existsSync(folder)) return [];
+  return readdirSync(folder, { withFileTypes: true }).flatMap((entry) => {
+    const name = path.join(folder, entry.name);
+    return entry.isDirectory() ? filesBelow(name) : [name];
+  });
 }
 
 /**

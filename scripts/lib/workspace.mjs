@@ -1,4 +1,4 @@
-import { existsSync, globSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { ROOT } from './shell.mjs';
 
@@ -12,11 +12,12 @@ import { ROOT } from './shell.mjs';
  * @returns {WorkspacePackage[]}
  */
 export function publicPackages() {
-  return globSync('packages/*/package.json', { cwd: ROOT })
-    .sort()
-    .map((file) => {
-      const at = path.dirname(file);
-      return { at, folder: path.join(ROOT, at), manifest: JSON.parse(readFileSync(path.join(ROOT, file), 'utf8')) };
+  return readdirSync(path.join(ROOT, 'packages'))
+    .map((name) => path.join('packages', name))
+    .filter((at) => existsSync(path.join(ROOT, at, 'package.json')))
+    .map((at) => {
+      const folder = path.join(ROOT, at);
+      return { at, folder, manifest: JSON.parse(readFileSync(path.join(folder, 'package.json'), 'utf8')) };
     })
     .filter(({ manifest }) => !manifest.private)
     .map((found) => ({ ...found, name: found.manifest.name }));
