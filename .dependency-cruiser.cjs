@@ -1,6 +1,6 @@
 /**
  * Imports point one way: lb-agent → placement → {protocol, discovery} → core, pure-runner → {agent → drivers, protocol} → core,
- * api → core, cli → roles. Nothing imports a role. Checked on what the compiler made (types cannot point the wrong way:
+ * api → core, cli → node → roles. Nothing imports a role. Checked on what the compiler made (types cannot point the wrong way:
  * the project references of each package allow only what is listed there).
  */
 const ALLOWED = {
@@ -16,6 +16,19 @@ const ALLOWED = {
   'lb-agent': ['core', 'tls', 'http', 'protocol', 'discovery', 'placement'],
   api: ['core', 'tls', 'http'],
   simulator: ['core', 'protocol', 'placement'],
+  node: [
+    'core',
+    'tls',
+    'http',
+    'protocol',
+    'discovery',
+    'placement',
+    'drivers',
+    'agent',
+    'pure-runner',
+    'lb-agent',
+    'api',
+  ],
   testing: ['core', 'tls', 'protocol'],
 };
 

@@ -11,7 +11,7 @@ const { ERRORS, METRICS, renderSettings } = require('../packages/core/dist/index
 const { COMMANDS, newProgram } = require('../packages/cli/dist/commands/all.js');
 const { treeOf, walk } = require('../packages/cli/dist/reference/command-tree.js');
 const { renderCommands } = require('../packages/cli/dist/reference/render-commands.js');
-const { SETTINGS_SECTIONS } = require('../packages/cli/dist/roles/index.js');
+const { SETTINGS_SECTIONS } = require('../packages/node/dist/roles.js');
 
 const tree = treeOf(await newProgram(COMMANDS));
 
@@ -79,7 +79,7 @@ ${Object.entries(METRICS)
 `,
 };
 
-pages['packages/cli/src/roles/variable-names.ts'] =
+pages['packages/node/src/variable-names.ts'] =
   `// Rendered by \`npm run docs\` from the declarations in the code. Do not edit.
 
 /** Every variable that a node or a command reads. A list of its own: the declarations come with the code of every role. */

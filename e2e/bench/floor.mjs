@@ -6,7 +6,7 @@ import { IMAGE } from './fleet.mjs';
 
 const require = createRequire(import.meta.url);
 const here = path.dirname(fileURLToPath(import.meta.url));
-const { startDriver, driverSettings } = require('../../packages/cli/dist/roles/drivers.js');
+const { startDriver, driverSettings } = require('../../packages/node/dist/drivers.js');
 const { readSettings, silentLogger } = require('../../packages/core/dist/index.js');
 
 let floors = 0;

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { copySharedFiles, removeStaleOutputs } from './build-outputs.mjs';
 import { ROOT, run, step } from './shell.mjs';
@@ -49,22 +49,7 @@ export function tool(name, args = []) {
 
 export async function build() {
   await ensureInstalled();
-  pruneCompiled();
   await step('building', path.join(ROOT, 'node_modules/.bin/tsc'), ['--build'], { env: toolEnv() });
   removeStaleOutputs();
   copySharedFiles();
-}
-
-/** Takes away what was compiled from a source that is gone: tests of it would still run. */
-function pruneCompiled() {
-  for (const folder of [...readdirSync(path.join(ROOT, 'packages')).map((name) => `packages/${name}`), 'e2e']) {
-    const dist = path.join(ROOT, folder, 'dist');
-    if (!existsSync(dist)) continue;
-    for (const entry of readdirSync(dist, { recursive: true, withFileTypes: true })) {
-      const file = path.join(entry.parentPath, entry.name);
-      const [, stem] = path.relative(dist, file).match(/^(.*?)(\.d)?\.(js|ts)(\.map)?$/) ?? [];
-      if (entry.isFile() && stem !== undefined && !existsSync(path.join(ROOT, folder, 'src', `${stem}.ts`)))
-        rmSync(file);
-    }
-  }
 }

@@ -64,7 +64,11 @@ function exampleFaults(example, installed) {
     .map(([, names, module]) => ({ names: names.split(', '), module }))
     .filter(({ module }) => !module.startsWith('node:'));
   return imports.flatMap(({ names, module }) => {
-    if (!installed.includes(module)) return [`does not install ${module}, which its example imports`];
+    const pkg = module
+      .split('/')
+      .slice(0, module.startsWith('@') ? 2 : 1)
+      .join('/');
+    if (!installed.includes(pkg)) return [`does not install ${module}, which its example imports`];
     const exported = require(module);
     return names
       .filter((name) => !(name in exported))

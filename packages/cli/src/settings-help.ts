@@ -1,4 +1,4 @@
-import { SETTINGS_SECTIONS } from './roles/index.js';
+import { SETTINGS_SECTIONS } from '@fnfleet/node/roles';
 
 /** Every setting, for a terminal; `docs/configuration.md` has the same as tables. */
 export function settingsHelp(): string {

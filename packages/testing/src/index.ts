@@ -62,3 +62,4 @@ export { freePort, freePorts } from './servers/free-ports.js';
 export { ImageRegistry, REGISTRY_OPERATOR } from './servers/image-registry.js';
 export { type Flow, RegistryFront } from './servers/registry-front.js';
 export { eventually, TestProgram, testTool } from './servers/test-program.js';
+export { TestCertificates, type Visitor } from './test-certificates.js';

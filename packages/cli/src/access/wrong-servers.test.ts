@@ -8,8 +8,8 @@ import { systemClock } from '@fnfleet/core';
 import { newApiLookup } from '@fnfleet/lb-agent';
 import { newGrpcRunner } from '@fnfleet/placement';
 import { collectLogs } from '@fnfleet/protocol';
+import { TestCertificates, type Visitor } from '@fnfleet/testing';
 import { serverTlsOptions } from '@fnfleet/tls';
-import { TestCertificates, type Visitor } from '../test-kit/test-certificates.js';
 import { fleetAccess } from './fleet-access.js';
 import { readAnswer } from './read-answer.js';
 

@@ -1,4 +1,4 @@
-import { NODE_TYPES } from '../roles/common-settings.js';
+import { NODE_TYPES } from '@fnfleet/node';
 import type { IssueSpec } from './fleet-certs.js';
 
 /** Roles by what their nodes are usually called. */

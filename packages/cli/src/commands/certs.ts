@@ -1,10 +1,10 @@
 import { systemClock } from '@fnfleet/core';
+import { NODE_TYPES } from '@fnfleet/node';
 import { Command, Option } from 'commander';
 import { CertFolder } from '../certs/cert-folder.js';
 import { FleetCerts } from '../certs/fleet-certs.js';
 import { fleetSpecs } from '../certs/fleet-specs.js';
 import { formatCertificates } from '../certs/format-certificates.js';
-import { NODE_TYPES } from '../roles/common-settings.js';
 import { say } from '../terminal/say.js';
 import { names, wholeNumber } from './options.js';
 

@@ -1,6 +1,7 @@
 import { once } from 'node:events';
 import path from 'node:path';
 import { printableLine, systemClock } from '@fnfleet/core';
+import { stopSignal } from '@fnfleet/node';
 import { Command } from 'commander';
 import { type FleetAccess, fleetAccess } from '../access/fleet-access.js';
 import type { Fetch } from '../access/secure-fetch.js';
@@ -12,7 +13,6 @@ import { KeptDeployed } from '../dev/kept-deployed.js';
 import { failureText } from '../explain-failure.js';
 import { followFleet } from '../logs/follow-fleet.js';
 import { formatText } from '../logs/format-line.js';
-import { stopSignal } from '../stop-signal.js';
 import { remark, say } from '../terminal/say.js';
 import { type BuildFlags, buildOptionsOf, withBuildOptions } from './build-options.js';
 import { type LogSourceFlags, runnerOption, runnersOf, throughOption } from './log-source.js';

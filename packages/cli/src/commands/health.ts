@@ -1,7 +1,7 @@
 import { readSettings } from '@fnfleet/core';
+import { commonSettings } from '@fnfleet/node';
 import { Command } from 'commander';
 import { checkHealth } from '../health/check-health.js';
-import { commonSettings } from '../roles/common-settings.js';
 import { remark } from '../terminal/say.js';
 import { withExitCodes } from './exit-codes.js';
 

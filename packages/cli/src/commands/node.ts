@@ -1,32 +1,24 @@
-import { createLogger, type Environment, readSettings, SettingsError } from '@fnfleet/core';
+import path from 'node:path';
+import { createLogger, type Environment, SettingsError } from '@fnfleet/core';
+import { commonSettings, startNode, tellParent, unknownSettings } from '@fnfleet/node';
 import { Command } from 'commander';
 import { failureText } from '../explain-failure.js';
-import { commonSettings, type NodeType } from '../roles/common-settings.js';
-import { loadRole } from '../roles/load-role.js';
-import { tellParent } from '../roles/parent-messages.js';
-import type { Role } from '../roles/role.js';
-import { runRole } from '../roles/run-role.js';
-import { unknownSettings } from '../roles/unknown-settings.js';
-import { WORKER_VARIABLE } from '../roles/workers/worker-settings.js';
 import { withExitCodes } from './exit-codes.js';
 
 export function nodeCommand(): Command {
   const command = new Command('node')
     .description('Starts the role that FN_NODE_TYPE names, with settings from the environment.')
     .addHelpText('after', () => `\n${settingsHelp()}`)
-    .action(() => startNode(process.env));
+    .action(() => playRole(process.env));
   return withExitCodes(command, {
     0: 'it has ended as SIGTERM or SIGINT asked it to',
     1: 'it could not start, which standard error explains; or it was asked to end twice',
   });
 }
 
-async function startNode(env: Environment): Promise<void> {
+async function playRole(env: Environment): Promise<void> {
   try {
-    const role = await loadRole(await nodeTypeIn(env));
-    const processes = processesOf(role, env);
-    if (processes === 1 || env[WORKER_VARIABLE] !== undefined) await runRole(role, env);
-    else await (await import('../roles/workers/run-workers.js')).runWorkers(role, processes, env);
+    await startNode(env, path.join(__dirname, '../../bin/fnfleet.js'));
   } catch (thrown) {
     const error = namingUnknown(thrown, env);
     await tellParent({ failed: failureText(error) });
@@ -35,26 +27,6 @@ async function startNode(env: Environment): Promise<void> {
   } finally {
     // Whoever started us holds a channel open that would keep the process alive.
     if (process.connected) process.disconnect();
-  }
-}
-
-async function nodeTypeIn(env: Environment): Promise<NodeType> {
-  try {
-    return readSettings({ nodeType: commonSettings.nodeType }, env).nodeType;
-  } catch (error) {
-    // What every role reads may be wrong as well.
-    (await import('../roles/check-settings.js')).checkSettings(undefined, env);
-    throw error;
-  }
-}
-
-/** A number of processes that cannot be read is told together with what else is wrong. */
-function processesOf(role: Role, env: Environment): number {
-  try {
-    return role.processes?.(env) ?? 1;
-  } catch (error) {
-    if (error instanceof SettingsError) return 1;
-    throw error;
   }
 }
 

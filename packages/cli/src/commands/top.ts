@@ -1,3 +1,4 @@
+import { stopSignal } from '@fnfleet/node';
 import { Command } from 'commander';
 import { fleetAccess } from '../access/fleet-access.js';
 import { ApiClient } from '../api-client.js';
@@ -7,7 +8,6 @@ import { formatStatus } from '../operate/format-status.js';
 import { FunctionNames } from '../operate/function-names.js';
 import { showLive } from '../operate/show-live.js';
 import { busiestFunctions, formatFunctions } from '../operate/top.js';
-import { stopSignal } from '../stop-signal.js';
 import { say } from '../terminal/say.js';
 import { withExitCodes } from './exit-codes.js';
 import { apiOption, decimal, jsonOption, LOCAL_BALANCERS, lbOption } from './options.js';

@@ -1,8 +1,8 @@
+import { stopSignal } from '@fnfleet/node';
 import { Command } from 'commander';
 import { fleetAccess } from '../access/fleet-access.js';
 import { LocalFleet } from '../fleet/local-fleet.js';
 import { showExample } from '../fleet/show-example.js';
-import { stopSignal } from '../stop-signal.js';
 import { remark, say } from '../terminal/say.js';
 import { wholeNumber } from './options.js';
 

@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { createInterface } from 'node:readline';
 import type { Readable } from 'node:stream';
-import { isFailedMessage, isReadyMessage } from '../roles/parent-messages.js';
+import { isFailedMessage, isReadyMessage } from '@fnfleet/node';
 import type { PlannedNode } from './fleet-plan.js';
 
 /** One that has no calls yet ends sooner than this, milliseconds. */

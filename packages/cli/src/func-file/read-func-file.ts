@@ -1,8 +1,8 @@
 import { existsSync } from 'node:fs';
 import path from 'node:path';
 import { IDEMPOTENT_ANNOTATION, printableLine, readSmallFileSync, STANDBY_ANNOTATION } from '@fnfleet/core';
+import { nearestName } from '@fnfleet/node';
 import type { FnSpec, TriggerSpec } from '../api-client.js';
-import { nearestName } from '../nearest-name.js';
 import { FIELDS, TRIGGER_FIELDS, WITHOUT_EFFECT } from './fields.js';
 import { type Entry, hasAnchor, MAX_FILE_BYTES, YamlDocument } from './yaml-document.js';
 

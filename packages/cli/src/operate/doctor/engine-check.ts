@@ -1,6 +1,6 @@
 import type { SettingsOf } from '@fnfleet/core';
 import { ENGINE_DISK_REMEDY, ENGINE_NEED, type EngineReport, inspectEngine, tryFreezer } from '@fnfleet/drivers';
-import type { driverSettings } from '../../roles/drivers.js';
+import type { driverSettings } from '@fnfleet/node/roles';
 import { diskFinding } from './disk-check.js';
 import { type Finding, ok, warn } from './finding.js';
 

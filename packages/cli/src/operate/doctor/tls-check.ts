@@ -1,9 +1,9 @@
 import { isIP } from 'node:net';
 import { epochMs, SettingsError, type SettingsOf, silentLogger, systemClock } from '@fnfleet/core';
 import type { httpSettings } from '@fnfleet/http';
+import type { commonSettings } from '@fnfleet/node';
+import { roleSecurity } from '@fnfleet/node';
 import { readTlsAuthorities, readTlsMaterial, type TlsFiles, tlsFiles } from '@fnfleet/tls';
-import type { commonSettings } from '../../roles/common-settings.js';
-import { roleSecurity } from '../../roles/role-security.js';
 import { type Finding, fail, ok, warn } from './finding.js';
 
 const DAY_MS = 86_400_000;

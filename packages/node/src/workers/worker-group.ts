@@ -1,8 +1,16 @@
-import { type Clock, type Logger, type MetricSnapshot, mergeMetrics, readMetrics, totalsOnly } from '@fnfleet/core';
+import {
+  type Clock,
+  type Logger,
+  type MetricSnapshot,
+  type MonoMs,
+  mergeMetrics,
+  readMetrics,
+  totalsOnly,
+} from '@fnfleet/core';
 import type { Addresses } from '../parent-messages.js';
 import type { GroupMessage } from './group-messages.js';
 import type { GroupQuestion } from './worker-link.js';
-import { type Worker, type WorkerEvents, WorkerProcess } from './worker-process.js';
+import type { Worker, WorkerEvents } from './worker-process.js';
 
 /** A worker that ends too soon, again and again, is started ever more seldom: after so long at first and at most, milliseconds. */
 const RESTART_FIRST_MS = 100;
@@ -39,8 +47,12 @@ export class WorkerGroup {
     private readonly size: number,
     private readonly clock: Pick<Clock, 'now' | 'after'>,
     private readonly logger: Logger,
-    private readonly launch: (...args: ConstructorParameters<typeof WorkerProcess>) => Worker = (...args) =>
-      new WorkerProcess(...args),
+    private readonly launch: (
+      number: number,
+      startedAt: MonoMs,
+      env: Readonly<Record<string, string>>,
+      events: WorkerEvents,
+    ) => Worker,
   ) {}
 
   /** Resolves with where they listen, when all of them serve. Rejects when one does not start. */

@@ -12,7 +12,7 @@ import { placementSettings } from '@fnfleet/placement';
 import { pureRunnerSettings } from '@fnfleet/pure-runner';
 import { commonSettings } from './common-settings.js';
 import { driverSettings } from './drivers.js';
-import { ROLES } from './index.js';
+import { ROLES } from './roles.js';
 
 const PARTS = {
   api: [commonSettings, apiSettings],

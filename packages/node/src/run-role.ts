@@ -1,14 +1,14 @@
 import { createLogger, type Environment, type Logger, readSettings } from '@fnfleet/core';
 import { httpSettings, type Readiness } from '@fnfleet/http';
-import { stopSignal } from '../stop-signal.js';
-import { startTelemetry } from '../telemetry/telemetry.js';
-import { telemetrySettings } from '../telemetry/telemetry-settings.js';
 import { checkSettings } from './check-settings.js';
 import { commonSettings } from './common-settings.js';
 import { tellParent } from './parent-messages.js';
 import { measureProcess } from './process-metrics.js';
 import type { Role, RoleDeps, RunningRole } from './role.js';
 import { roleSecurity } from './role-security.js';
+import { stopSignal } from './stop-signal.js';
+import { startTelemetry } from './telemetry/telemetry.js';
+import { telemetrySettings } from './telemetry/telemetry-settings.js';
 import { warnOfSettingNames } from './unknown-settings.js';
 import type { WorkerLink } from './workers/worker-link.js';
 import { WORKER_VARIABLE } from './workers/worker-settings.js';

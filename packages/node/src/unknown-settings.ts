@@ -1,5 +1,5 @@
 import { type Environment, type Logger, printableLine } from '@fnfleet/core';
-import { nearestName } from '../nearest-name.js';
+import { nearestName } from './nearest-name.js';
 import { FORMER_NAMES, VARIABLE_NAMES } from './variable-names.js';
 
 const PREFIX = 'FN_';

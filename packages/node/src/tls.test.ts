@@ -5,11 +5,11 @@ import { text as textOf } from 'node:stream/consumers';
 import { readSettings, silentLogger } from '@fnfleet/core';
 import { httpSettings } from '@fnfleet/http';
 import { newGrpcRunner } from '@fnfleet/placement';
-import { TestCertificates, type Visitor } from '../test-kit/test-certificates.js';
+import { TestCertificates, type Visitor } from '@fnfleet/testing';
 import { commonSettings } from './common-settings.js';
-import { ROLES } from './index.js';
 import type { RunningRole } from './role.js';
 import { roleSecurity } from './role-security.js';
+import { ROLES } from './roles.js';
 
 const ROLE_ENV = {
   api: {},

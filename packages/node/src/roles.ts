@@ -5,7 +5,6 @@ import { registrationSettings } from '@fnfleet/discovery';
 import { httpSettings } from '@fnfleet/http';
 import { lbSettings } from '@fnfleet/lb-agent';
 import { pureRunnerSettings } from '@fnfleet/pure-runner';
-import { telemetrySettings } from '../telemetry/telemetry-settings.js';
 import { apiRole } from './api.js';
 import { commonSettings, type NodeType } from './common-settings.js';
 import { driverSettings } from './drivers.js';
@@ -13,6 +12,7 @@ import { fullRole } from './full.js';
 import { lbRole } from './lb.js';
 import { pureRunnerRole } from './pure-runner.js';
 import type { Role } from './role.js';
+import { telemetrySettings } from './telemetry/telemetry-settings.js';
 import { workerSettings } from './workers/worker-settings.js';
 
 /** What `FN_NODE_TYPE` selects. */
@@ -50,3 +50,7 @@ function withoutRepeats(sections: readonly SettingsSection[]): SettingsSection[]
     return { ...section, shape: Object.fromEntries(fresh) };
   });
 }
+
+export { meaninglessSettings } from './check-settings.js';
+export { driverSettings, startDriver } from './drivers.js';
+export { FullNode } from './full/full-node.js';

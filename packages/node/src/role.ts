@@ -1,8 +1,8 @@
 import type { Environment, Logger, Service, SettingsShape } from '@fnfleet/core';
 import type { Readiness } from '@fnfleet/http';
-import type { Telemetry } from '../telemetry/telemetry.js';
 import type { NodeType } from './common-settings.js';
 import type { RoleSecurity } from './role-security.js';
+import type { Telemetry } from './telemetry/telemetry.js';
 import type { WorkerLink } from './workers/worker-link.js';
 
 /** One of the parts a process can play. */

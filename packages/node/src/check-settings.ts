@@ -8,10 +8,10 @@ import {
   silentLogger,
 } from '@fnfleet/core';
 import { httpSettings } from '@fnfleet/http';
-import { telemetrySettings } from '../telemetry/telemetry-settings.js';
 import { commonSettings } from './common-settings.js';
 import type { Role } from './role.js';
 import { roleSecurity } from './role-security.js';
+import { telemetrySettings } from './telemetry/telemetry-settings.js';
 
 const everyRole = { ...commonSettings, ...httpSettings, ...telemetrySettings };
 

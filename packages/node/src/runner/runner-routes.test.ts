@@ -5,9 +5,9 @@ import { readSettings, silentLogger, VERSION } from '@fnfleet/core';
 import { httpSettings, type Readiness } from '@fnfleet/http';
 import { newGrpcRunner } from '@fnfleet/placement';
 import { commonSettings } from '../common-settings.js';
-import { ROLES } from '../index.js';
 import type { RunningRole } from '../role.js';
 import { roleSecurity } from '../role-security.js';
+import { ROLES } from '../roles.js';
 
 let folder: string;
 let running: RunningRole;

@@ -1,14 +1,15 @@
 import { createServer } from 'node:net';
 import { createLogger, type Environment, readSettings, systemClock } from '@fnfleet/core';
 import { httpSettings } from '@fnfleet/http';
-import { stopSignal } from '../../stop-signal.js';
 import { checkSettings } from '../check-settings.js';
 import { commonSettings } from '../common-settings.js';
 import { tellParent } from '../parent-messages.js';
 import { measureProcess } from '../process-metrics.js';
 import type { Role } from '../role.js';
+import { stopSignal } from '../stop-signal.js';
 import { warnOfSettingNames } from '../unknown-settings.js';
 import { WorkerGroup } from './worker-group.js';
+import { WorkerProcess } from './worker-process.js';
 
 /** Workers have their own grace; what they take beyond it is not theirs. Milliseconds. */
 const BEYOND_GRACE_MS = 5_000;
@@ -18,14 +19,19 @@ const BEYOND_GRACE_MS = 5_000;
  * drain. Resolves when they have ended.
  * @throws SettingsError, or when they do not start
  */
-export async function runWorkers(role: Role, count: number, env: Environment): Promise<void> {
+export async function runWorkers(role: Role, count: number, env: Environment, entry: string): Promise<void> {
   checkSettings(role, env);
   const common = readSettings({ ...role.settings, ...commonSettings, ...httpSettings }, env);
   const logger = createLogger({ level: common.logLevel, format: common.logFormat, fields: { role: role.name } });
   warnOfSettingNames(env, logger);
   await checkPort(common.bindAddress, common.port);
   const endMeasuring = measureProcess(role.name);
-  const group = new WorkerGroup(count, systemClock, logger);
+  const group = new WorkerGroup(
+    count,
+    systemClock,
+    logger,
+    (number, startedAt, own, events) => new WorkerProcess(number, startedAt, own, events, entry),
+  );
   const stopped = stopSignal(() => {
     logger.warn('asked again, ending at once');
     group.signal('SIGKILL');

@@ -1,11 +1,8 @@
 import { type ChildProcess, fork } from 'node:child_process';
-import path from 'node:path';
 import type { MetricSnapshot, MonoMs } from '@fnfleet/core';
 import { type Addresses, isFailedMessage, isReadyMessage } from '../parent-messages.js';
 import { type Do, type GroupMessage, isGroupMessage } from './group-messages.js';
 import { WORKER_VARIABLE } from './worker-settings.js';
-
-const ENTRY = path.join(__dirname, '../../../bin/fnfleet.js');
 
 export interface WorkerEvents {
   onMessage(worker: Worker, message: GroupMessage): void;
@@ -34,8 +31,10 @@ export class WorkerProcess {
     readonly startedAt: MonoMs,
     env: Readonly<Record<string, string>>,
     events: WorkerEvents,
+    /** The script that plays a role. */
+    entry: string,
   ) {
-    this.child = fork(ENTRY, ['node'], {
+    this.child = fork(entry, ['node'], {
       env: { ...process.env, ...env, [WORKER_VARIABLE]: String(number) },
       // Not as JSON: answers may be undefined.
       serialization: 'advanced',

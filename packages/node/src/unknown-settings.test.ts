@@ -1,5 +1,5 @@
 import { silentLogger } from '@fnfleet/core';
-import { SETTINGS_SECTIONS } from './index.js';
+import { SETTINGS_SECTIONS } from './roles.js';
 import { formerSettings, unknownSettings, warnOfSettingNames } from './unknown-settings.js';
 import { FORMER_NAMES, VARIABLE_NAMES } from './variable-names.js';
 

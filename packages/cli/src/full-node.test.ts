@@ -4,9 +4,9 @@ import { apiSettings } from '@fnfleet/api';
 import { FnError, LONG_AGO, MIB, RecordedMetrics, readSettings } from '@fnfleet/core';
 import { exitsAtStart, fn, type ScriptedDriver, scriptedDriver } from '@fnfleet/drivers';
 import { lbSettings } from '@fnfleet/lb-agent';
-import { ApiClient, type FnSpec } from '../../api-client.js';
-import { deployFunction, deploy as deployWith, invokeUrl, triggerUrl } from '../../deploy/deploy.js';
-import { FullNode } from './full-node.js';
+import { FullNode } from '@fnfleet/node/roles';
+import { ApiClient, type FnSpec } from './api-client.js';
+import { deployFunction, deploy as deployWith, invokeUrl, triggerUrl } from './deploy/deploy.js';
 
 const metrics = RecordedMetrics.install();
 const { executionHeadroomMs, completeBodyBytes, clientStallMs, requestIdHeader } = lbSettings;

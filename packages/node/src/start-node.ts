@@ -1,0 +1,38 @@
+import { type Environment, readSettings, SettingsError } from '@fnfleet/core';
+import { commonSettings, type NodeType } from './common-settings.js';
+import { loadRole } from './load-role.js';
+import type { Role } from './role.js';
+import { runRole } from './run-role.js';
+import { WORKER_VARIABLE } from './workers/worker-settings.js';
+
+/**
+ * Plays the role that `FN_NODE_TYPE` names. Resolves when it has ended, as SIGTERM or SIGINT asked it to.
+ * @param entry the script that, with the argument `node`, plays a role in a process of its own: for `FN_WORKERS`
+ * @throws SettingsError that lists everything wrong with the environment; Error when the role cannot start
+ */
+export async function startNode(env: Environment, entry: string): Promise<void> {
+  const role = await loadRole(await nodeTypeIn(env));
+  const processes = processesOf(role, env);
+  if (processes === 1 || env[WORKER_VARIABLE] !== undefined) await runRole(role, env);
+  else await (await import('./workers/run-workers.js')).runWorkers(role, processes, env, entry);
+}
+
+async function nodeTypeIn(env: Environment): Promise<NodeType> {
+  try {
+    return readSettings({ nodeType: commonSettings.nodeType }, env).nodeType;
+  } catch (error) {
+    // What every role reads may be wrong as well.
+    (await import('./check-settings.js')).checkSettings(undefined, env);
+    throw error;
+  }
+}
+
+/** A number of processes that cannot be read is told together with what else is wrong. */
+function processesOf(role: Role, env: Environment): number {
+  try {
+    return role.processes?.(env) ?? 1;
+  } catch (error) {
+    if (error instanceof SettingsError) return 1;
+    throw error;
+  }
+}
