@@ -91,7 +91,7 @@ describe('somebody who does what a page says', () => {
   let reader: Reader | undefined;
 
   beforeEach(async () => {
-    reader = await Reader.sitDown();
+    reader = await Reader.start();
   });
 
   afterEach(async () => {

@@ -43,7 +43,7 @@ export class Reader {
     });
   }
 
-  static async sitDown(): Promise<Reader> {
+  static async start(): Promise<Reader> {
     return new Reader(await freePorts(6));
   }
 

@@ -16,14 +16,14 @@ const run = promisify(execFile);
 const metrics = RecordedMetrics.install();
 count('calls', 0);
 
-type Deed = (socket: Socket, container: { readonly socketPath: string; exit(): void }) => unknown;
+type Behaviour = (socket: Socket, container: { readonly socketPath: string; exit(): void }) => unknown;
 
 const OK = 'HTTP/1.1 200 OK\r\n';
 const GOOD = `${OK}Content-Length: 4\r\n\r\ngood`;
 const MEMORY_MB = 128;
 
-/** Does its deed with the first request, answers all others as it should. */
-function onceHostile(deed: Deed): ScriptedFunction {
+/** Does its behaviour with the first request, answers all others as it should. */
+function onceHostile(behaviour: Behaviour): ScriptedFunction {
   let done = false;
   return rawFn((socket, container) => {
     socket.on('error', () => undefined);
@@ -32,13 +32,13 @@ function onceHostile(deed: Deed): ScriptedFunction {
       if (!chunk.includes('POST /call')) return;
       if (done) return void socket.write(GOOD);
       done = true;
-      void deed(socket, container);
+      void behaviour(socket, container);
     });
   });
 }
 
 const says =
-  (...pieces: (string | Buffer)[]): Deed =>
+  (...pieces: (string | Buffer)[]): Behaviour =>
   async (socket) => {
     for (const piece of pieces) {
       socket.write(piece);
@@ -47,13 +47,13 @@ const says =
   };
 
 const saysAndEnds =
-  (bytes: string): Deed =>
+  (bytes: string): Behaviour =>
   (socket) =>
     socket.end(bytes);
 
 /** Writes the same again until nobody reads it any more. */
 const endlessly =
-  (first: string, again: string): Deed =>
+  (first: string, again: string): Behaviour =>
   (socket) => {
     const more = () => {
       while (!socket.destroyed && socket.write(again));
@@ -65,7 +65,7 @@ const endlessly =
 
 /** Answers well, and puts something else where its socket is. */
 const replacesSocket =
-  (make: (path: string) => Promise<unknown>): Deed =>
+  (make: (path: string) => Promise<unknown>): Behaviour =>
   async (socket, { socketPath }) => {
     const swap = join(dirname(socketPath), 'swap');
     await make(swap);
@@ -100,9 +100,9 @@ afterEach(async () => {
   await rm(iofsPath, { recursive: true });
 });
 
-function setUp(deed: Deed): void {
+function setUp(behaviour: Behaviour): void {
   const settings = { maxResponseBytes: MIB, maxResponseHeaderBytes: 64 * 1024 };
-  test = new TestAgent({ hostile: onceHostile(deed), echo }, { settings, iofsPath });
+  test = new TestAgent({ hostile: onceHostile(behaviour), echo }, { settings, iofsPath });
 }
 
 /** What a call ended with, and what its caller has seen of an answer. */
@@ -127,7 +127,7 @@ async function allIsWell(kept: boolean): Promise<void> {
 }
 
 it.each`
-  what                                                | deed                                                                                       | outcome                           | seen              | kept
+  what                                                | behaviour                                                                                  | outcome                           | seen              | kept
   ${'something that is not HTTP'}                     | ${says('this is not HTTP\r\n\r\n')}                                                        | ${'functionResponse'}             | ${''}             | ${false}
   ${'another protocol'}                               | ${says('HTTP/2 200 OK\r\n\r\n')}                                                           | ${'functionResponse'}             | ${''}             | ${false}
   ${'zeros'}                                          | ${says(Buffer.alloc(1000))}                                                                | ${'functionResponse'}             | ${''}             | ${false}
@@ -175,8 +175,8 @@ it.each`
   ${'half a head'}                                    | ${saysAndEnds('HTTP/1.1 200 O')}                                                           | ${'functionResponse'}             | ${''}             | ${false}
   ${'a reset'}                                        | ${(socket: Socket) => socket.destroy()}                                                    | ${'functionResponse'}             | ${''}             | ${false}
   ${'nothing at all'}                                 | ${() => undefined}                                                                         | ${'callTimeout'}                  | ${''}             | ${false}
-`('a function that answers with $what: $outcome', async ({ deed, outcome, seen, kept }) => {
-  setUp(deed);
+`('a function that answers with $what: $outcome', async ({ behaviour, outcome, seen, kept }) => {
+  setUp(behaviour);
   expect(await hostileCall()).toEqual({ outcome, seen });
   if (outcome !== 'ok') expect(ERRORS[outcome as ErrorCode].blame).toBe('function');
   await allIsWell(kept);
@@ -221,12 +221,12 @@ it('a function that speaks while it has no call: nobody gets what it said', asyn
 });
 
 it.each`
-  what                                  | deed                                    | outcome
+  what                                  | behaviour                               | outcome
   ${'answers before it has read'}       | ${says(GOOD)}                           | ${'functionPrematureWrite'}
   ${'hangs up on the request'}          | ${(socket: Socket) => socket.destroy()} | ${'functionWriteRequest'}
   ${'says nonsense before it has read'} | ${says('nonsense\r\n\r\n')}             | ${'functionResponse'}
-`('a function that $what: $outcome', async ({ deed, outcome }) => {
-  setUp(deed);
+`('a function that $what: $outcome', async ({ behaviour, outcome }) => {
+  setUp(behaviour);
   const body = new StreamBody();
   body.source.write('half of it');
   expect(await hostileCall({ body })).toEqual({ outcome, seen: '' });

@@ -29,7 +29,7 @@ type Step =
 
 const call: fc.Arbitrary<CallStep> = fc.record({
   fn: fc.nat({ max: 3 }),
-  deed: fc.oneof(
+  behaviour: fc.oneof(
     { weight: 6, arbitrary: fc.constant('answer' as const) },
     { weight: 2, arbitrary: fc.constantFrom('fail', 'nonsense', 'exit', 'hang') },
   ),

@@ -217,7 +217,7 @@ function newBalancer(checkout) {
   const { newCorsPolicy, openGuard } = require('@fnfleet/http');
   const { placers } = require('@fnfleet/placement');
   const { offerCall, encodeClientMessage } = require('@fnfleet/protocol');
-  const { newLBAgent } = require(path.join(dist, 'lb-agent.js'));
+  const { newLbAgent } = require(path.join(dist, 'lb-agent.js'));
   const { FrontDoor } = require(path.join(dist, 'front-door.js'));
 
   const empty = { config: {}, annotations: {}, shape: '', createdAt: undefined, updatedAt: undefined };
@@ -272,7 +272,7 @@ function newBalancer(checkout) {
   const pool = { runners: () => list, close: async () => undefined };
   const placer = placers.get('warm-first').create({ random: Math.random, clock });
   const door = new FrontDoor({
-    agent: newLBAgent(pool, placer, {}),
+    agent: newLbAgent(pool, placer, {}),
     lookup: {
       known: () => template,
       byId: async () => template,

@@ -14,12 +14,12 @@ export {
 } from './call/call-options.js';
 export type { CallPlacement } from './call/call-placement.js';
 export type { LbCall } from './call/lb-call.js';
-export type { Explanation } from './explain/call-record.js';
+export type { Explanation } from './explain/call-history-entry.js';
 export type { LbCallListener } from './http/call-listener.js';
 export { HttpResponseWriter } from './http/http-response-writer.js';
 export { type LbServer, type LbServerOptions, newLbServer } from './http/lb-server.js';
 export { type HeadMapping, invokeHead, type ResponseHead, triggerHead } from './http/response-head.js';
-export { type CallOverrider, type LBAgent, type LBAgentOptions, newLBAgent } from './lb-agent.js';
+export { type CallOverrider, type LbAgent, type LbAgentOptions, newLbAgent } from './lb-agent.js';
 export { apiOrigin } from './lookup/api-client.js';
 export { CachedLookup, type FunctionLookup, newApiLookup, type TriggeredFunction } from './lookup/function-lookup.js';
 export type { FunctionSource } from './lookup/function-source.js';

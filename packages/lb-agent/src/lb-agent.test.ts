@@ -28,15 +28,15 @@ import {
   withTrigger,
   withWriter,
 } from './call/call-options.js';
-import { type LBAgent, type LBAgentOptions, newLBAgent, newPlacingAgent } from './lb-agent.js';
+import { type LbAgent, type LbAgentOptions, newLbAgent, newLbAgentWithPlacement } from './lb-agent.js';
 
 const metrics = RecordedMetrics.install();
 
 let clock: FakeClock;
 let runner: FakeRunner;
-let agent: LBAgent;
+let agent: LbAgent;
 /** Every one that was made. */
-let agents: LBAgent[];
+let agents: LbAgent[];
 let writer: ResponseWriter;
 
 beforeEach(() => {
@@ -119,9 +119,9 @@ describe('building a call', () => {
       withRequestId('r-1'),
       withExplanation(),
     );
-    expect(call).toMatchObject({ request: req, requestId: 'r-1', journal: { detailed: true } });
+    expect(call).toMatchObject({ request: req, requestId: 'r-1', events: { detailed: true } });
     expect(call.model).toMatchObject({ fnId: 'f', appId: 'a', method: 'PUT', headers: { 'X-A': ['1'] } });
-    expect((await agent.getCall(...aSyncCall())).journal?.detailed).toBe(false);
+    expect((await agent.getCall(...aSyncCall())).events?.detailed).toBe(false);
     await agent.submit(call);
     expect(runner.attempts).toBe(1);
   });
@@ -275,7 +275,7 @@ describe('a detached call', () => {
 });
 
 it('an agent whose calls go another way than to runners has none to tell of', async () => {
-  const own = newPlacingAgent({
+  const own = newLbAgentWithPlacement({
     countsCalls: false,
     place: async () => undefined,
     outlook: async () => ({ runners: 1, ready: 1, hot: 0 }),
@@ -325,13 +325,13 @@ describe('ending', () => {
   });
 });
 
-function aPlacingAgent(...parts: Parameters<typeof newLBAgent>): LBAgent {
-  const made = newLBAgent(...parts);
+function aPlacingAgent(...parts: Parameters<typeof newLbAgent>): LbAgent {
+  const made = newLbAgent(...parts);
   agents.push(made);
   return made;
 }
 
-function anAgent(options: LBAgentOptions = {}): LBAgent {
+function anAgent(options: LbAgentOptions = {}): LbAgent {
   return aPlacingAgent(
     newStaticRunnerPool(['r1'], () => runner),
     { order: (_call, { candidates }) => candidates },

@@ -20,14 +20,14 @@ import type {
 } from '@fnfleet/placement';
 import type { LbCallOption } from './call/call-options.js';
 import { type CallPlacement, FleetPlacement } from './call/call-placement.js';
+import { DefaultLbAgent, placementTiming } from './call/default-lb-agent.js';
 import type { LbCall } from './call/lb-call.js';
-import { PlacingAgent, placementTiming } from './call/placing-agent.js';
-import type { Explanation } from './explain/call-record.js';
+import type { Explanation } from './explain/call-history-entry.js';
 import type { LbCallListener } from './http/call-listener.js';
 import type { ReplayBudget } from './replay/replay-budget.js';
 
 /** Places calls on runners. Embeddable: it knows no HTTP server and no way to look functions up. */
-export interface LBAgent extends Service {
+export interface LbAgent extends Service {
   /**
    * Builds a call from options, in the order given; then those of the agent; then its overrider has its say.
    * @throws whatever an option or the overrider throws; Error when no option set a model, body and writer
@@ -70,7 +70,7 @@ export type CallOverrider = (
   extensions: Record<string, string>,
 ) => Record<string, string> | Promise<Record<string, string>>;
 
-export interface LBAgentOptions {
+export interface LbAgentOptions {
   readonly timing?: Partial<PlacementTiming>;
   /** Added to the deadline of a detached call, milliseconds. Default 360 000. */
   readonly executionHeadroomMs?: number;
@@ -99,15 +99,18 @@ export interface LBAgentOptions {
 }
 
 /** The pool becomes the agent's: closing the agent closes it. */
-export function newLBAgent(pool: RunnerPool, placer: Placer, options: LBAgentOptions = {}): LBAgent {
+export function newLbAgent(pool: RunnerPool, placer: Placer, options: LbAgentOptions = {}): LbAgent {
   const { clock = systemClock, logger = silentLogger, random = Math.random } = options;
   const timing = placementTiming(options);
   const limits = options.queueLimits ?? { maxCalls: 10_000, maxBytes: 256 * MIB };
   const { health } = options;
-  return newPlacingAgent(new FleetPlacement({ pool, placer, clock, timing, limits, health, random }, logger), options);
+  return newLbAgentWithPlacement(
+    new FleetPlacement({ pool, placer, clock, timing, limits, health, random }, logger),
+    options,
+  );
 }
 
 /** An agent whose calls go a way of their own. The placement becomes the agent's: closing the agent closes it. */
-export function newPlacingAgent(placement: CallPlacement, options: LBAgentOptions = {}): LBAgent {
-  return new PlacingAgent(placement, options);
+export function newLbAgentWithPlacement(placement: CallPlacement, options: LbAgentOptions = {}): LbAgent {
+  return new DefaultLbAgent(placement, options);
 }

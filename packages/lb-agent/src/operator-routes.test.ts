@@ -61,7 +61,7 @@ const FLEET: FleetStatus = {
       weight: 0.5,
       warmFunctions: 2,
       load: LOAD,
-      introduction: {
+      identity: {
         about: { name: 'box', version: '1.2', httpPort: 8080, hotFunctions: 5, hotContainers: 6 },
         clockSkewMs: 7,
         uncertaintyMs: 8,
@@ -76,7 +76,7 @@ const FLEET: FleetStatus = {
       weight: 1,
       warmFunctions: 0,
       load: undefined,
-      introduction: undefined,
+      identity: undefined,
     },
   ],
 };
@@ -213,7 +213,7 @@ it('GET /pulls: what all runners pull, asked a moment ago; one of Fn tells nothi
   const asked: number[] = [];
   const fleet = async (askMs: number) => {
     asked.push(askMs);
-    return { ...FLEET, runners: introductions.map((introduction) => ({ ...line, introduction })) } as never;
+    return { ...FLEET, runners: introductions.map((identity) => ({ ...line, identity })) } as never;
   };
   const told = { received_bytes: 1, total_bytes: 2 };
   expect(await answerOf(pullsRoute(() => pullsOfRunners({ fleet })))).toEqual({

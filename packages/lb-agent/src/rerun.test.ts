@@ -3,7 +3,7 @@ import { newStaticRunnerPool } from '@fnfleet/discovery';
 import { type FakeAttempt, FakeRunner } from '@fnfleet/placement';
 import { aCall, RecordingWriter } from '@fnfleet/testing';
 import { fromModel, withWriter } from './call/call-options.js';
-import { newLBAgent } from './lb-agent.js';
+import { newLbAgent } from './lb-agent.js';
 
 /** What becomes of a call whose runner dies after `started`; BalancerSession does the same. */
 const dies: FakeAttempt = async (call) => {
@@ -20,7 +20,7 @@ const sound = () => new FakeRunner('sound').finishes({ body: 'answer' });
 async function submit(annotations: Record<string, unknown>, ...runners: FakeRunner[]) {
   const unused = [...runners];
   const pool = newStaticRunnerPool(['a', 'b', 'c', 'd'].slice(0, runners.length), () => unused.shift() ?? sound());
-  const agent = newLBAgent(pool, { order: (_call, { candidates }) => candidates }, { clock: new FakeClock() });
+  const agent = newLbAgent(pool, { order: (_call, { candidates }) => candidates }, { clock: new FakeClock() });
   const writer = new RecordingWriter();
   const call = await agent.getCall(fromModel(aCall({ annotations }), Buffer.from('body')), withWriter(writer));
   const error = await agent.submit(call).then(

@@ -50,9 +50,10 @@ export const lbSettings = {
     max: 1_000_000,
     doc: 'Calls that have ended of which GET /explain/:call_id can still tell; at most 16 MiB. 0: none, nor those under way.',
   }),
-  traceFile: text('FN_TRACE_FILE', {
+  workloadFile: text('FN_WORKLOAD_FILE', {
+    formerly: 'FN_WORKLOAD_FILE',
     default: '',
-    doc: 'Where to write a line for each call, of when it came and how long it ran, for `fnfleet simulate --trace`. Appended to.',
+    doc: 'File to which one line is appended for each call that ran: when it arrived and how long it took, for `fnfleet simulate --workload-file`.',
   }),
   requestIdHeader: text('FN_RID_HEADER', {
     default: '',

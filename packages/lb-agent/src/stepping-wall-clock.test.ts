@@ -3,7 +3,7 @@ import { newStaticRunnerPool } from '@fnfleet/discovery';
 import { FakeRunner, reportOf } from '@fnfleet/placement';
 import { aCall, RecordingWriter } from '@fnfleet/testing';
 import { fromModel, invokeDetached, withWriter } from './call/call-options.js';
-import { newLBAgent } from './lb-agent.js';
+import { newLbAgent } from './lb-agent.js';
 import { LookupCache } from './lookup/lookup-cache.js';
 import { ReplayBudget } from './replay/replay-budget.js';
 
@@ -60,7 +60,7 @@ describe.each([
     expect(clock.pendingTimers).toBe(0);
   });
 
-  it('the latency of a call is the time that it took, and so is what its journal says', async () => {
+  it('the latency of a call is the time that it took, and so is what its events says', async () => {
     const clock = new FakeClock();
     const runner = new FakeRunner('r1').does(async (call) => {
       await clock.sleep(250);
@@ -68,7 +68,7 @@ describe.each([
       await clock.sleep(250);
       return { kind: 'finished', report: reportOf(call) };
     });
-    const agent = newLBAgent(
+    const agent = newLbAgent(
       newStaticRunnerPool(['r1'], () => runner),
       { order: (_call, { candidates }) => candidates },
       { clock },
@@ -85,7 +85,7 @@ describe.each([
   it('a detached call goes on until its deadline, as ever', async () => {
     const clock = new FakeClock();
     const runner = new FakeRunner('r1').hangs();
-    const agent = newLBAgent(
+    const agent = newLbAgent(
       newStaticRunnerPool(['r1'], () => runner),
       { order: (_call, { candidates }) => candidates },
       { clock, timing: { detachedPlacerTimeoutMs: 1_000 }, executionHeadroomMs: 1_000 },

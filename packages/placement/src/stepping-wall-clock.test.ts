@@ -4,9 +4,9 @@ import { type AttemptOutcome, NOTHING_CHECKED } from '@fnfleet/protocol';
 import { Dispatcher } from './dispatch/dispatcher.js';
 import { DrainRate } from './dispatch/drain-rate.js';
 import { FakeRunner } from './fake-runner.js';
+import { BUSY, FINISHED, FleetFixture, MB, requestFor } from './fleet/fleet-fixture.js';
 import { Prober } from './fleet/prober.js';
-import { BUSY, FINISHED, MB, needFor, TestView } from './fleet/test-view.js';
-import { PlacementJournal } from './journal.js';
+import { PlacementEvents } from './placement-events.js';
 import { aCall } from './test-call.js';
 
 const HOUR_MS = 3_600_000;
@@ -14,56 +14,61 @@ const BROKEN: AttemptOutcome = { kind: 'failed', blame: 'runner', error: new Err
 
 interface Belief {
   readonly what: string;
-  readonly begin: (view: TestView) => void;
+  readonly begin: (fixture: FleetFixture) => void;
   readonly lastsMs: number;
-  readonly holds: (view: TestView) => boolean;
+  readonly holds: (fixture: FleetFixture) => boolean;
 }
 
-const unfit = (view: TestView, fnId = 'fn1') => view.at(0).unfitFor(needFor(fnId));
+const ineligible = (fixture: FleetFixture, fnId = 'fn1') => fixture.at(0).ineligibleReason(requestFor(fnId));
 
 const BELIEFS: readonly Belief[] = [
   {
     what: 'an ejection',
-    begin: (view) => Array.from({ length: 5 }, () => view.call(0, BROKEN)),
+    begin: (fixture) => Array.from({ length: 5 }, () => fixture.call(0, BROKEN)),
     lastsMs: 10_000,
-    holds: (view) => unfit(view) === 'ejected',
+    holds: (fixture) => ineligible(fixture) === 'ejected',
   },
-  { what: 'a refusal', begin: (view) => view.call(0, BUSY), lastsMs: 15, holds: (view) => unfit(view) === 'refused' },
+  {
+    what: 'a refusal',
+    begin: (fixture) => fixture.call(0, BUSY),
+    lastsMs: 15,
+    holds: (fixture) => ineligible(fixture) === 'refused',
+  },
   {
     what: 'the pause after a failed connection',
-    begin: (view) => view.at(0).isNotThere(new Error('ECONNREFUSED')),
+    begin: (fixture) => fixture.at(0).onProbeUnreachable(new Error('ECONNREFUSED')),
     lastsMs: 38,
-    holds: (view) => unfit(view) === 'unreachable',
+    holds: (fixture) => ineligible(fixture) === 'unreachable',
   },
   {
     what: 'the pause after a failed probe',
-    begin: (view) => [1, 2].map(() => view.at(0).isNotThere(new Error('ECONNREFUSED'))),
+    begin: (fixture) => [1, 2].map(() => fixture.at(0).onProbeUnreachable(new Error('ECONNREFUSED'))),
     lastsMs: 3_000,
-    holds: (view) => unfit(view) === 'unreachable',
+    holds: (fixture) => ineligible(fixture) === 'unreachable',
   },
   {
     what: 'a draining that is announced',
-    begin: (view) => view.tell(0, { draining: true }),
+    begin: (fixture) => fixture.tell(0, { draining: true }),
     lastsMs: 2_000,
-    holds: (view) => unfit(view) === 'draining',
+    holds: (fixture) => ineligible(fixture) === 'draining',
   },
   {
     what: 'a report of no room',
-    begin: (view) => view.tell(0, { memoryUsedBytes: 1024 * MB }),
+    begin: (fixture) => fixture.tell(0, { memoryUsedBytes: 1024 * MB }),
     lastsMs: 2_000,
-    holds: (view) => unfit(view) === 'no room',
+    holds: (fixture) => ineligible(fixture) === 'no room',
   },
   {
     what: 'a free container',
-    begin: (view) => view.call(0, FINISHED),
+    begin: (fixture) => fixture.call(0, FINISHED),
     lastsMs: 30_000,
-    holds: (view) => view.at(0).freeSlots('fn1') === 1,
+    holds: (fixture) => fixture.at(0).freeSlots('fn1') === 1,
   },
   {
     what: 'the slow start of a newcomer',
-    begin: (view) => view.at(0).isNew(),
+    begin: (fixture) => fixture.at(0).beginSlowStart(),
     lastsMs: 10_000,
-    holds: (view) => view.at(0).weight < 1,
+    holds: (fixture) => fixture.at(0).weight < 1,
   },
 ];
 
@@ -72,31 +77,31 @@ describe.each([
   ['forward', HOUR_MS],
 ])('the wall clock steps %s by an hour', (_, stepMs) => {
   it.each(BELIEFS)('$what lasts as long as ever', async ({ begin, lastsMs, holds }) => {
-    const view = new TestView(10);
-    begin(view);
-    view.clock.stepWall(stepMs);
-    expect(holds(view)).toBe(true);
-    await view.clock.advance(lastsMs - 1);
-    expect(holds(view)).toBe(true);
-    await view.clock.advance(1);
-    expect(holds(view)).toBe(false);
+    const fixture = new FleetFixture(10);
+    begin(fixture);
+    fixture.clock.stepWall(stepMs);
+    expect(holds(fixture)).toBe(true);
+    await fixture.clock.advance(lastsMs - 1);
+    expect(holds(fixture)).toBe(true);
+    await fixture.clock.advance(1);
+    expect(holds(fixture)).toBe(false);
   });
 
   it('a runner is probed as often as ever', async () => {
-    const view = new TestView(1);
+    const fixture = new FleetFixture(1);
     let probes = 0;
-    const [runner] = view.runners;
+    const [runner] = fixture.runners;
     if (runner) {
       runner.status = async () => {
         probes += 1;
         return NOTHING_CHECKED;
       };
     }
-    const prober = new Prober(view.clock, 5_000, () => view.views);
+    const prober = new Prober(fixture.clock, 5_000, () => fixture.states);
     prober.begin();
-    await view.clock.advance(5_000);
-    view.clock.stepWall(stepMs);
-    await view.clock.advance(20_000);
+    await fixture.clock.advance(5_000);
+    fixture.clock.stepWall(stepMs);
+    await fixture.clock.advance(20_000);
     prober.close();
     expect(probes).toBe(5);
   });
@@ -139,7 +144,7 @@ describe.each([
     expect(rate.perSecond).toBeCloseTo(before, 6);
   });
 
-  it('ages and times of a journal count what has passed', async () => {
+  it('ages and times of a events count what has passed', async () => {
     const clock = new FakeClock();
     const pool = new MembershipPool({
       kind: 'test',
@@ -151,14 +156,14 @@ describe.each([
       createRunner: (address) => new FakeRunner(address),
       clock,
     });
-    const journal = new PlacementJournal(clock, true);
-    const arrived = journal.arrivedAt;
+    const events = new PlacementEvents(clock, true);
+    const arrived = events.arrivedAt;
     clock.stepWall(stepMs);
     await clock.advance(2_000);
-    journal.queued();
+    events.queued();
     expect(pool.status()).toMatchObject({ listAgeMs: 2_000, changedAgeMs: 2_000 });
-    expect(journal.entries).toMatchObject([{ event: 'queued', atMs: 2_000 }]);
-    expect(journal.arrivedAt).toBe(arrived);
+    expect(events.entries).toMatchObject([{ event: 'queued', atMs: 2_000 }]);
+    expect(events.arrivedAt).toBe(arrived);
     await pool.close();
   });
 });

@@ -14,5 +14,5 @@ export { type FleetModel, type RunOutcome, type RunPlan, simulateRun } from './e
 export { htmlReport } from './report/html-report.js';
 export { textReport } from './report/text-report.js';
 export { workloads } from './workloads/index.js';
-export { readTrace, traceLines } from './workloads/trace.js';
+export { readWorkload, workloadLines } from './workloads/recorded.js';
 export { busyMbOf, paced, type Workload, type WorkloadFactory } from './workloads/workload.js';

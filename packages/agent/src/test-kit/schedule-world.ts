@@ -5,17 +5,17 @@ import { withDeadline, withSignal } from '../call/call-options.js';
 import { outcomeOf, TestAgent } from './test-agent.js';
 
 /** What a function does with a call, once it has taken its time. */
-export type Deed = 'answer' | 'fail' | 'nonsense' | 'exit' | 'hang';
+export type Behaviour = 'answer' | 'fail' | 'nonsense' | 'exit' | 'hang';
 
 export interface CallStep {
   readonly fn: number;
-  readonly deed: Deed;
+  readonly behaviour: Behaviour;
   readonly takesMs: number;
   /** The caller's own deadline, from now. */
   readonly deadlineMs: number | undefined;
 }
 
-const DEEDS_HEADER = 'Deed';
+const BEHAVIOUR_HEADER = 'Behaviour';
 const TAKES_HEADER = 'Takes';
 const MEMORY_MB = [50, 100, 150, 100];
 /** Steps of the end that almost always need no more than turns of the event loop. */
@@ -65,7 +65,7 @@ export class ScheduleWorld {
     });
   }
 
-  async call({ fn: index, deed, takesMs, deadlineMs }: CallStep): Promise<void> {
+  async call({ fn: index, behaviour, takesMs, deadlineMs }: CallStep): Promise<void> {
     const id = `call-${this.calls.size}`;
     const caller = new AbortController();
     const fnId = `fn${index}`;
@@ -78,7 +78,7 @@ export class ScheduleWorld {
       memoryMb: MEMORY_MB[index] ?? 0,
       timeoutSeconds: 3,
       idleTimeoutSeconds: index,
-      headers: { [DEEDS_HEADER]: [deed], [TAKES_HEADER]: [`${takesMs}`] },
+      headers: { [BEHAVIOUR_HEADER]: [behaviour], [TAKES_HEADER]: [`${takesMs}`] },
       annotations: index === 3 ? { [STANDBY_ANNOTATION]: 1 } : {},
       options: [
         withSignal(caller.signal),
@@ -182,7 +182,7 @@ export class ScheduleWorld {
     response.once('close', () => this.serving.delete(container.id));
     request.resume();
     await this.clock.sleep(Number(request.headers[TAKES_HEADER.toLowerCase()]));
-    switch (request.headers[DEEDS_HEADER.toLowerCase()] as Deed) {
+    switch (request.headers[BEHAVIOUR_HEADER.toLowerCase()] as Behaviour) {
       case 'answer':
         return response.end('done');
       case 'fail':

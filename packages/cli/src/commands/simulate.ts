@@ -8,14 +8,14 @@ import {
   contenders,
   htmlReport,
   type RunSeen,
-  readTrace,
+  readWorkload,
   runGrid,
   scenarios,
   textReport,
-  traceLines,
+  workloadLines,
   workloads,
 } from '@fnfleet/simulator';
-import { Command } from 'commander';
+import { Command, Option } from 'commander';
 import { remark, say } from '../terminal/say.js';
 import { decimal, listOf, names, wholeNumber } from './options.js';
 
@@ -24,6 +24,8 @@ interface SimulateOptions {
   readonly load?: readonly number[];
   readonly calls: number;
   readonly workload: string;
+  readonly workloadFile?: string;
+  /** Former name of `workloadFile`. */
   readonly trace?: string;
   readonly placers: readonly string[];
   readonly scenario: string;
@@ -36,6 +38,8 @@ interface SimulateOptions {
   readonly swing: number;
   readonly json: boolean;
   readonly html?: string;
+  readonly saveWorkload?: string;
+  /** Former name of `saveWorkload`. */
   readonly saveTrace?: string;
   readonly quiet: boolean;
 }
@@ -51,12 +55,16 @@ export function simulateCommand(): Command {
     .option('--runners <n,…>', 'sizes of the fleet', listOf(wholeNumber(1, 100_000)), [50])
     .option(
       '--load <share,…>',
-      `memory that executing calls hold, as a share of the fleet's (default: ${DEFAULT_LOAD}, or as the trace has it)`,
+      `memory that executing calls hold, as a share of the fleet's (default: ${DEFAULT_LOAD}, or as recorded)`,
       listOf(decimal(0.01, 2)),
     )
     .option('--calls <n>', 'how many calls a run has', wholeNumber(100, 10_000_000), 50_000)
     .option('--workload <name>', described(workloads), 'azure')
-    .option('--trace <file>', 'play these calls, one JSON object a line, instead of a workload')
+    .option(
+      '--workload-file <file>',
+      'play the calls of this file, one JSON object per line, instead of a generated workload',
+    )
+    .addOption(new Option('--trace <file>', 'former name of --workload-file').hideHelp())
     .option('--placers <name,…>', `${described(contenders)}; or a file, ./my-placer.js`, names, DEFAULT_PLACERS)
     .option('--scenario <name>', described(scenarios), 'steady')
     .option('--seeds <n,…>', 'every run is made once with each', listOf(wholeNumber(0, 2 ** 31)), [1])
@@ -68,7 +76,11 @@ export function simulateCommand(): Command {
     .option('--swing <share>', 'the rate goes down and up by this share of itself, once', decimal(0, 1), 0)
     .option('--json', 'every number of every run, instead of tables', false)
     .option('--html <file>', 'write a page with charts there as well')
-    .option('--save-trace <file>', 'write the calls of the first run there, as --trace reads them; simulate nothing')
+    .option(
+      '--save-workload <file>',
+      'write the calls of the first run to this file, for --workload-file; simulate nothing',
+    )
+    .addOption(new Option('--save-trace <file>', 'former name of --save-workload').hideHelp())
     .option('--quiet', 'do not show progress', false)
     .action(simulate);
 }
@@ -76,11 +88,12 @@ export function simulateCommand(): Command {
 async function simulate(options: SimulateOptions): Promise<void> {
   const { runners, load, seeds, memory, keepAlive, rtt, balancers } = options;
   const source = await sourceOf(options);
-  if (options.saveTrace !== undefined) return await saveTrace(options.saveTrace, source, options);
+  const saveTo = options.saveWorkload ?? options.saveTrace;
+  if (saveTo !== undefined) return await saveWorkload(saveTo, source, options);
   const report = await runGrid(
     {
       runners,
-      loads: load ?? (source.kind === 'trace' ? 'as recorded' : [DEFAULT_LOAD]),
+      loads: load ?? (source.kind === 'recorded' ? 'as recorded' : [DEFAULT_LOAD]),
       seeds,
       contenders: options.placers.map(chooseContender),
       scenario: scenarios.get(options.scenario),
@@ -95,19 +108,21 @@ async function simulate(options: SimulateOptions): Promise<void> {
   say((options.json ? JSON.stringify(report, undefined, 2) : textReport(report).trimEnd()).split('\n'));
 }
 
-async function sourceOf({ trace, workload, calls, swing }: SimulateOptions): Promise<CallSource> {
-  if (trace !== undefined) return { kind: 'trace', workload: await readTrace(trace) };
+async function sourceOf({ workloadFile, trace, workload, calls, swing }: SimulateOptions): Promise<CallSource> {
+  const file = workloadFile ?? trace;
+  if (file !== undefined) return { kind: 'recorded', workload: await readWorkload(file) };
   return { kind: 'workload', factory: workloads.get(workload), calls, swing };
 }
 
-async function saveTrace(file: string, source: CallSource, options: SimulateOptions): Promise<void> {
-  if (source.kind === 'trace') throw new Error('--save-trace: --trace is one already');
+async function saveWorkload(file: string, source: CallSource, options: SimulateOptions): Promise<void> {
+  if (source.kind === 'recorded')
+    throw new Error('--save-workload: the workload already comes from a file (--workload-file)');
   const [runners = 1] = options.runners;
   const [load = DEFAULT_LOAD] = options.load ?? [];
   const [seed = 0] = options.seeds;
   const { calls, swing, memory } = options;
   const workload = source.factory.create({ seed, calls, runners, swing, busyMb: load * runners * memory });
-  await pipeline(Readable.from(traceLines(workload)), createWriteStream(file));
+  await pipeline(Readable.from(workloadLines(workload)), createWriteStream(file));
 }
 
 /** A line for each run, with what it took: on the terminal, not among the numbers, which are the same every time. */

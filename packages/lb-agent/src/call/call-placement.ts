@@ -1,5 +1,11 @@
 import type { Logger } from '@fnfleet/core';
-import { Dispatcher, type DispatcherDeps, type FleetStatus, type Outlook, type Placement } from '@fnfleet/placement';
+import {
+  Dispatcher,
+  type DispatcherDeps,
+  type FleetStatus,
+  type Outlook,
+  type PlacementOutcome,
+} from '@fnfleet/placement';
 import type { LbCall } from './lb-call.js';
 
 /** Takes calls that an agent has accepted to where they run. */
@@ -64,6 +70,6 @@ export class FleetPlacement implements CallPlacement {
   }
 }
 
-function errorOf(placement: Placement): unknown {
+function errorOf(placement: PlacementOutcome): unknown {
   return placement.kind === 'finished' ? undefined : placement.error;
 }

@@ -8,9 +8,9 @@ import {
   type ResponseWriter,
   type TraceContext,
 } from '@fnfleet/core';
-import type { PlacementJournal } from '@fnfleet/placement';
+import type { PlacementEvents } from '@fnfleet/placement';
 import type { OutboundCall, ReportedTimings } from '@fnfleet/protocol';
-import { type CallRecord, headerText } from '../explain/call-record.js';
+import { type CallHistoryEntry, headerText } from '../explain/call-history-entry.js';
 import type { CallBody } from './call-body.js';
 
 /** How often a call that may run again does so: what is lost this often is probably what takes its runners down. */
@@ -34,7 +34,7 @@ export class LbCall implements OutboundCall {
   /** What happens for it from now on belongs to this. */
   trace: TraceContext;
   /** What is remembered of it. */
-  readonly record: CallRecord | undefined;
+  readonly history: CallHistoryEntry | undefined;
   /** What its last runner reported. */
   timings: ReportedTimings | undefined;
   private readonly controller: AbortController;
@@ -52,7 +52,7 @@ export class LbCall implements OutboundCall {
     this.extensions = parts.extensions;
     this.response = parts.response;
     this.controller = parts.controller;
-    this.record = parts.record;
+    this.history = parts.history;
     this.trace = parts.trace ?? NO_TRACE;
   }
 
@@ -79,17 +79,17 @@ export class LbCall implements OutboundCall {
     this.runner = address;
   }
 
-  get journal(): PlacementJournal | undefined {
-    return this.record?.journal;
+  get events(): PlacementEvents | undefined {
+    return this.history?.events;
   }
 
   started(): void {
-    this.journal?.said(this.runner, 'started');
+    this.events?.said(this.runner, 'started');
   }
 
   reported(timings: ReportedTimings): void {
     this.timings = timings;
-    this.record?.reported(timings);
+    this.history?.reported(timings);
   }
 
   get mayRunAgain(): boolean {
@@ -107,7 +107,7 @@ export class LbCall implements OutboundCall {
   explain(forOperator: boolean): string {
     const runner = forOperator ? `runner=${headerText(this.runner)}; ` : '';
     const ran = this.ranNs > 0 ? `; executed=${(this.ranNs / 1e6).toFixed(1)}ms` : '';
-    return `${runner}attempts=${this.attempts}${ran}${this.record?.summary(forOperator) ?? ''}`;
+    return `${runner}attempts=${this.attempts}${ran}${this.history?.summary(forOperator) ?? ''}`;
   }
 }
 
@@ -119,7 +119,7 @@ export interface LbCallParts {
   readonly extensions: Readonly<Record<string, string>>;
   readonly request?: IncomingMessage;
   readonly requestId?: string;
-  readonly record?: CallRecord | undefined;
+  readonly history?: CallHistoryEntry | undefined;
   readonly trace?: TraceContext | undefined;
   /** Ends the call when aborted; the reason is what it then fails with. */
   readonly controller: AbortController;

@@ -2,7 +2,7 @@ import { FakeClock, FnError } from '@fnfleet/core';
 import { AccessGuard } from '@fnfleet/http';
 import { FakeRunner, reportOf } from '@fnfleet/placement';
 import { TestFleet } from '../test-kit/test-fleet.js';
-import type { Explanation } from './call-record.js';
+import type { Explanation } from './call-history-entry.js';
 
 let fleet: TestFleet;
 afterEach(() => fleet.close());

@@ -1,6 +1,6 @@
 import { closeSpan, epochMs, openChildSpan, traceFields } from '@fnfleet/core';
 import type { LbCall } from '../call/lb-call.js';
-import type { CallRecord } from './call-record.js';
+import type { CallHistoryEntry } from './call-history-entry.js';
 
 /** By this name Fn's balancers put a call into a trace. */
 const NAME = 'lb_agent_submit';
@@ -10,7 +10,7 @@ const NAME = 'lb_agent_submit';
  * @returns what ends it, with all that an explanation tells; undefined where nobody records
  */
 export function openCallSpan(call: LbCall): ((error: unknown) => void) | undefined {
-  if (call.record) call.record.traceId = traceFields(call.trace).traceId;
+  if (call.history) call.history.traceId = traceFields(call.trace).traceId;
   const opened = openChildSpan(NAME, call.trace);
   if (opened === undefined) return undefined;
   const { id, fnId, appId } = call.model;
@@ -19,16 +19,16 @@ export function openCallSpan(call: LbCall): ((error: unknown) => void) | undefin
   if (call.requestId) span.setAttribute('fn.rid', call.requestId);
   call.trace = context;
   return (error) => {
-    if (call.record) explainIn(opened.span, call.record);
+    if (call.history) explainIn(opened.span, call.history);
     closeSpan(opened, error);
   };
 }
 
-function explainIn(span: Parameters<typeof closeSpan>[0]['span'], record: CallRecord): void {
-  const { events, on_runner } = record.explanation();
+function explainIn(span: Parameters<typeof closeSpan>[0]['span'], history: CallHistoryEntry): void {
+  const { events, on_runner } = history.explanation();
   span.setAttributes({ ...on_runner });
   for (const { at_ms, event, runner, text } of events) {
     const attributes = { ...(runner !== undefined && { runner }), ...(text !== undefined && { text }) };
-    span.addEvent(event, attributes, epochMs(record.journal.arrivedAt) + at_ms);
+    span.addEvent(event, attributes, epochMs(history.events.arrivedAt) + at_ms);
   }
 }

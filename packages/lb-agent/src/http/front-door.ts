@@ -25,7 +25,7 @@ import {
 import { fromTemplate, invokeDetached, type LbCallOption, withoutHeader, withTrigger } from '../call/call-options.js';
 import { dryRunAnswer, isDryRun } from '../call/dry-run.js';
 import type { LbCall } from '../call/lb-call.js';
-import type { LBAgent } from '../lb-agent.js';
+import type { LbAgent } from '../lb-agent.js';
 import type { FunctionLookup } from '../lookup/function-lookup.js';
 import { HttpResponseWriter } from './http-response-writer.js';
 import { parseTarget, type RequestTarget } from './request-target.js';
@@ -38,7 +38,7 @@ const REQUEST_NAME = /^[\x20-\x7e]{1,256}$/;
 const ROUTES = { invoke: '/invoke/:fn_id', trigger: '/t/:app_name' } as const;
 
 export interface FrontDoorOptions {
-  readonly agent: LBAgent;
+  readonly agent: LbAgent;
   readonly lookup: FunctionLookup;
   readonly cors: CorsPolicy;
   /** Decides who may call, and who may know what operators may. */

@@ -37,9 +37,9 @@ import {
 import type { AboutPull } from '@fnfleet/protocol';
 import type { TlsIdentity } from '@fnfleet/tls';
 import type { CallPlacement } from '../call/call-placement.js';
-import { TraceFile } from '../call/trace-file.js';
+import { WorkloadRecorder } from '../call/workload-recorder.js';
 import { explainRoute } from '../explain/explain-route.js';
-import { type LBAgent, type LBAgentOptions, newLBAgent, newPlacingAgent } from '../lb-agent.js';
+import { type LbAgent, type LbAgentOptions, newLbAgent, newLbAgentWithPlacement } from '../lb-agent.js';
 import { type FunctionLookup, newApiLookup } from '../lookup/function-lookup.js';
 import { cordonRoutes } from '../operations/cordon-routes.js';
 import { fleetRoute } from '../operations/fleet-route.js';
@@ -79,8 +79,8 @@ export interface LbServerOptions {
   readonly routes?: readonly Route[];
   /** The images that are being pulled for its calls; its runners are asked unless given. */
   readonly imagePulls?: () => Promise<readonly AboutPull[]>;
-  readonly callOverrider?: LBAgentOptions['callOverrider'];
-  readonly callOptions?: LBAgentOptions['callOptions'];
+  readonly callOverrider?: LbAgentOptions['callOverrider'];
+  readonly callOptions?: LbAgentOptions['callOptions'];
   readonly callListeners?: readonly LbCallListener[];
   /** Run around every request, invocations included; without any, invocations bypass Express. */
   readonly middleware?: NodeAppOptions['middleware'];
@@ -100,7 +100,7 @@ export interface LbServerOptions {
 export interface LbServer extends Service {
   /** Where the port is; defined from `ready` on. */
   readonly address: HttpAddress;
-  readonly agent: LBAgent;
+  readonly agent: LbAgent;
 }
 
 /**
@@ -113,12 +113,12 @@ export function newLbServer(options: LbServerOptions): LbServer {
 
 class ComposedLbServer implements LbServer {
   readonly ready: Promise<void>;
-  readonly agent: LBAgent;
+  readonly agent: LbAgent;
   private readonly lookup: FunctionLookup;
   private readonly http: HttpService;
   private readonly clock: Clock;
   private readonly logs: RunnerLogs;
-  private readonly trace: TraceFile | undefined;
+  private readonly recorder: WorkloadRecorder | undefined;
   private draining: Promise<DrainResult> | undefined;
   private readonly closing = new Once(() => this.shut());
 
@@ -159,9 +159,9 @@ class ComposedLbServer implements LbServer {
       clock,
     });
     for (const listener of options.callListeners ?? []) this.agent.addCallListener(listener);
-    if (settings.traceFile) {
-      this.trace = new TraceFile(settings.traceFile, clock, logger);
-      this.agent.addCallListener(this.trace);
+    if (settings.workloadFile) {
+      this.recorder = new WorkloadRecorder(settings.workloadFile, clock, logger);
+      this.agent.addCallListener(this.recorder);
     }
     this.logs = new RunnerLogs({ tls: runnerTls(options) });
     this.http = new HttpService({
@@ -205,16 +205,16 @@ class ComposedLbServer implements LbServer {
     await this.http.close();
     await this.agent.close();
     await this.lookup.close();
-    await this.trace?.close();
+    await this.recorder?.close();
   }
 }
 
-function newAgent(options: LbServerOptions, agentOptions: LBAgentOptions): LBAgent {
+function newAgent(options: LbServerOptions, agentOptions: LbAgentOptions): LbAgent {
   const { settings = {}, clock = systemClock } = options;
-  if (options.placement !== undefined) return newPlacingAgent(options.placement, agentOptions);
+  if (options.placement !== undefined) return newLbAgentWithPlacement(options.placement, agentOptions);
   const placer =
     options.placer ?? choosePlacer(settings.placer ?? warmFirst.name).create({ random: Math.random, clock });
-  return newLBAgent(options.pool ?? configuredPool(options), placer, agentOptions);
+  return newLbAgent(options.pool ?? configuredPool(options), placer, agentOptions);
 }
 
 function runnerTls({ settings = {}, tls: identity }: LbServerOptions): RunnerOptions['tls'] {
@@ -235,7 +235,7 @@ function configuredPool(options: LbServerOptions): RunnerPool {
 }
 
 function requestHandler(
-  agent: LBAgent,
+  agent: LbAgent,
   lookup: FunctionLookup,
   logs: RunnerLogs,
   options: LbServerOptions,

@@ -31,7 +31,7 @@ interface Entry<T> {
   readonly value: T;
   readonly expiresAt: MonoMs;
   /** The source is not asked for this again before: it has told not long ago, or could not tell. */
-  askAgainAt: MonoMs;
+  retryAfter: MonoMs;
 }
 
 /** How long a caller waits for the source where there is a value that would do, milliseconds. */
@@ -85,8 +85,8 @@ export class LookupCache<V> {
     if (miss !== undefined && miss.expiresAt > now) throw miss.value;
     const underway = this.flights.get(key);
     const stale = known !== undefined && known.expiresAt + this.options.staleMs > now ? known : undefined;
-    if (stale !== undefined && stale.askAgainAt > now) return this.serveStale(stale);
-    const flight = underway === undefined || underway.abandoned ? this.takeOff(key, laneOf(known)) : underway;
+    if (stale !== undefined && stale.retryAfter > now) return this.serveStale(stale);
+    const flight = underway === undefined || underway.abandoned ? this.startFetch(key, laneOf(known)) : underway;
     return stale === undefined ? flight.join(signal) : this.orStale(flight, stale, signal);
   }
 
@@ -106,9 +106,9 @@ export class LookupCache<V> {
   prefetch(key: string): void {
     const now = this.clock.now();
     const isOver = (entry?: Entry<unknown>) =>
-      entry === undefined || (entry.expiresAt <= now && entry.askAgainAt <= now);
+      entry === undefined || (entry.expiresAt <= now && entry.retryAfter <= now);
     if (!isOver(this.values.get(key)) || !isOver(this.misses.get(key)) || this.flights.has(key)) return;
-    this.takeOff(key, laneOf(this.values.get(key)));
+    this.startFetch(key, laneOf(this.values.get(key)));
   }
 
   /**
@@ -122,7 +122,7 @@ export class LookupCache<V> {
     const fetchedAt = later(known.expiresAt, -this.options.ttlMs);
     if (later(fetchedAt, this.options.missTtlMs) > this.clock.now()) return false;
     const underway = this.flights.get(key);
-    const flight = underway === undefined || underway.abandoned ? this.takeOff(key, 'known') : underway;
+    const flight = underway === undefined || underway.abandoned ? this.startFetch(key, 'known') : underway;
     return (await flight.join(signal)) !== known.value;
   }
 
@@ -147,7 +147,7 @@ export class LookupCache<V> {
       return await flight.join(AbortSignal.any([signal, patience.signal]));
     } catch (error) {
       if (signal.aborted || !(patience.signal.aborted || isUntold(error))) throw error;
-      stale.askAgainAt = later(this.clock.now(), RETRY_PAUSE_MS);
+      stale.retryAfter = later(this.clock.now(), RETRY_PAUSE_MS);
       return this.serveStale(stale);
     } finally {
       timer.cancel();
@@ -156,7 +156,8 @@ export class LookupCache<V> {
 
   /** C6. */
   private serveFresh(key: string, known: Entry<V>, now: MonoMs): V {
-    if (known.askAgainAt <= now && !this.flights.has(key) && this.lanes.isOpen('refresh')) this.takeOff(key, 'refresh');
+    if (known.retryAfter <= now && !this.flights.has(key) && this.lanes.isOpen('refresh'))
+      this.startFetch(key, 'refresh');
     return known.value;
   }
 
@@ -165,7 +166,7 @@ export class LookupCache<V> {
     return value;
   }
 
-  private takeOff(key: string, lane: LaneName): Flight<V> {
+  private startFetch(key: string, lane: LaneName): Flight<V> {
     const fetch = (signal: AbortSignal) => this.lanes.run(lane, () => this.fetch(key, signal), signal);
     const flight = new Flight(fetch, this.options.fetchTimeoutMs, this.clock);
     this.flights.set(key, flight);
@@ -181,7 +182,7 @@ export class LookupCache<V> {
         const isMiss = error instanceof Error && describeError(error).status === 404;
         if (!isCurrent()) return;
         const known = this.values.get(key);
-        if (known !== undefined && isUntold(error)) known.askAgainAt = later(this.clock.now(), RETRY_PAUSE_MS);
+        if (known !== undefined && isUntold(error)) known.retryAfter = later(this.clock.now(), RETRY_PAUSE_MS);
         if (!isMiss) return;
         this.values.delete(key);
         if (key.length <= MAX_MISS_KEY_LENGTH) this.remember(this.misses, key, error, this.options.missTtlMs);
@@ -196,7 +197,7 @@ export class LookupCache<V> {
     const [oldest] = entries.keys();
     if (entries.size >= this.options.maxEntries && oldest !== undefined) entries.delete(oldest);
     const now = this.clock.now();
-    entries.set(key, { value, expiresAt: later(now, ttlMs), askAgainAt: later(now, ttlMs * REFRESH_AFTER) });
+    entries.set(key, { value, expiresAt: later(now, ttlMs), retryAfter: later(now, ttlMs * REFRESH_AFTER) });
   }
 }
 
@@ -213,7 +214,7 @@ function isUntold(error: unknown): boolean {
 class Flight<V> {
   readonly landed: Promise<V>;
   private readonly controller = new AbortController();
-  private passengers = 0;
+  private waiters = 0;
 
   constructor(fetch: (signal: AbortSignal) => Promise<V>, timeoutMs: number, clock: Clock) {
     const timer = clock.after(timeoutMs, () => {
@@ -233,12 +234,12 @@ class Flight<V> {
   }
 
   join(signal: AbortSignal): Promise<V> {
-    this.passengers += 1;
+    this.waiters += 1;
     return new Promise<V>((resolve, reject) => {
       const leave = () => {
         signal.removeEventListener('abort', giveUp);
-        this.passengers -= 1;
-        if (this.passengers === 0) this.giveUp();
+        this.waiters -= 1;
+        if (this.waiters === 0) this.giveUp();
       };
       const giveUp = () => {
         leave();

@@ -49,8 +49,8 @@ export function fleetRoute(operations: Pick<LbOperations, 'fleet'>, lookup: Pick
   };
 }
 
-function runnerJson({ address, state, reason, cordoned, load, introduction, ...line }: RunnerStatusLine): object {
-  const about = introduction?.about;
+function runnerJson({ address, state, reason, cordoned, load, identity, ...line }: RunnerStatusLine): object {
+  const about = identity?.about;
   return {
     address,
     state,
@@ -64,8 +64,8 @@ function runnerJson({ address, state, reason, cordoned, load, introduction, ...l
     http_port: about?.httpPort,
     hot_functions: about?.hotFunctions,
     hot_containers: about?.hotContainers,
-    clock_skew_ms: introduction?.clockSkewMs,
-    clock_uncertainty_ms: introduction?.uncertaintyMs,
+    clock_skew_ms: identity?.clockSkewMs,
+    clock_uncertainty_ms: identity?.uncertaintyMs,
     load: load && loadJson(load),
   };
 }

@@ -1,6 +1,6 @@
 import { type FleetStatus, mergeFleetStatus } from '@fnfleet/placement';
-import type { Explanation } from '../explain/call-record.js';
-import type { LBAgent } from '../lb-agent.js';
+import type { Explanation } from '../explain/call-history-entry.js';
+import type { LbAgent } from '../lb-agent.js';
 
 /** What an operator can ask of a balancer, and tell it. */
 export interface LbOperations {
@@ -16,7 +16,7 @@ export interface LbOperations {
 
 /** Those of one process. */
 export function operationsOf(
-  agent: Pick<LBAgent, 'fleetStatus' | 'askRunners' | 'setCordoned' | 'explain'>,
+  agent: Pick<LbAgent, 'fleetStatus' | 'askRunners' | 'setCordoned' | 'explain'>,
 ): LbOperations {
   return {
     async fleet(askMs) {

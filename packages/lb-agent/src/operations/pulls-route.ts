@@ -25,5 +25,5 @@ export function pullsRoute(pulls: () => Promise<readonly AboutPull[]>): Route {
 /** Those of all runners of a balancer. */
 export async function pullsOfRunners({ fleet }: Pick<LbOperations, 'fleet'>): Promise<readonly AboutPull[]> {
   const runners = (await fleet(ASK_MS))?.runners ?? [];
-  return runners.flatMap(({ introduction }) => introduction?.about.pulls ?? []);
+  return runners.flatMap(({ identity }) => identity?.about.pulls ?? []);
 }

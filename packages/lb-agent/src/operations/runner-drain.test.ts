@@ -29,8 +29,8 @@ async function ask(method: string, { address = '127.0.0.1:9190', told = true } =
       res.writeHead(answer.status, { connection: 'close' }).end(answer.body);
     }),
   );
-  const introduction = told ? { about: { httpPort: port } } : undefined;
-  const fleet = async () => ({ runners: [{ address: '127.0.0.1:9190', introduction }] }) as unknown as FleetStatus;
+  const identity = told ? { about: { httpPort: port } } : undefined;
+  const fleet = async () => ({ runners: [{ address: '127.0.0.1:9190', identity }] }) as unknown as FleetStatus;
   const routes = runnerDrainRoutes({ fleet }, { tls: undefined, token: 'sesame' });
   expect(routes.map(({ access }) => access)).toEqual(['operator', 'operator']);
   const balancer = await listen(createServer(createNodeApp({ routes, settings: {}, logger: silentLogger })));

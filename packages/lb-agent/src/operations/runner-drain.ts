@@ -32,7 +32,7 @@ export function runnerDrainRoutes(operations: Pick<LbOperations, 'fleet'>, optio
       const known = runners.length === 0 ? 'none' : `${runners.length} others`;
       if (runner === undefined) throw new FnError('runnerNotInPool', { params: { address, known } });
       try {
-        const port = runner.introduction?.about.httpPort;
+        const port = runner.identity?.about.httpPort;
         if (port === undefined) throw new Error('it does not tell of an HTTP port');
         sendJson(res, 200, JSON.parse(await tell(method, address, port, options)));
       } catch (error) {

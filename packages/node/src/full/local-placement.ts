@@ -30,7 +30,7 @@ export class LocalPlacement implements CallPlacement {
 
   async place(call: LbCall): Promise<unknown> {
     call.offeredTo(HERE);
-    call.journal?.offered(HERE);
+    call.events?.offered(HERE);
     const body = new PulledBody(call.body.open());
     // Nothing is sent twice: what has been read need not be kept.
     call.body.commit();

@@ -31,6 +31,6 @@ export function shareOf<S extends LbSettings & Pick<HttpLimits, 'maxConnections'
     replayDiskBytes: share(settings.replayDiskBytes),
     explainCalls: share(settings.explainCalls),
     // Each line tells when its call came, counted from the start of its process.
-    traceFile: settings.traceFile && `${settings.traceFile}.${worker}`,
+    workloadFile: settings.workloadFile && `${settings.workloadFile}.${worker}`,
   };
 }

@@ -5,7 +5,7 @@ import { FakeRunner } from '../fake-runner.js';
 import type { RunnerList, RunnerPool } from '../runner.js';
 import { aCall } from '../test-call.js';
 import { Dispatcher, type DispatcherDeps } from './dispatcher.js';
-import type { Placement } from './placement.js';
+import type { PlacementOutcome } from './placement-outcome.js';
 
 const timing = { placerTimeoutMs: 1000, detachedPlacerTimeoutMs: 100, retryAllDelayMs: 10 };
 const limits = { maxCalls: 1000, maxBytes: 1_000_000 };
@@ -263,7 +263,7 @@ function deps(pool: RunnerPool): DispatcherDeps {
   return { pool, placer, clock, timing, limits, random: () => 0.5 };
 }
 
-function placeCall(call: OutboundCall, parts: DispatcherDeps, signal: AbortSignal): Promise<Placement> {
+function placeCall(call: OutboundCall, parts: DispatcherDeps, signal: AbortSignal): Promise<PlacementOutcome> {
   const dispatcher = new Dispatcher(parts);
   dispatchers.push(dispatcher);
   return dispatcher.place(call, signal);

@@ -1,11 +1,11 @@
 import { type Clock, countFromZero, readWhenExported, type Timer } from '@fnfleet/core';
 import type { OutboundCall } from '@fnfleet/protocol';
-import { FleetView } from '../fleet/fleet-view.js';
+import { duplicateWarnings } from '../fleet/duplicate-warnings.js';
+import { FleetState } from '../fleet/fleet-state.js';
 import { HEALTH_DEFAULTS, type HealthOptions } from '../fleet/health-options.js';
-import { likenesses } from '../fleet/likeness.js';
-import { needOf } from '../fleet/need.js';
 import { Prober } from '../fleet/prober.js';
-import type { RunnerView } from '../fleet/runner-view.js';
+import { resourceRequestOf } from '../fleet/resource-request.js';
+import type { RunnerState } from '../fleet/runner-state.js';
 import { showPlacementStats } from '../placement-stats.js';
 import type { Placer } from '../placer.js';
 import type { RunnerPool } from '../runner.js';
@@ -13,9 +13,9 @@ import type { PlacementTiming } from '../settings.js';
 import { type FleetStatus, statusLine } from './fleet-status.js';
 import { listOf } from './list-of.js';
 import type { Outlook } from './outlook.js';
-import type { Placement } from './placement.js';
+import type { PlacementOutcome } from './placement-outcome.js';
 import { PlacementQueue } from './placement-queue.js';
-import { Placing } from './placing.js';
+import { PlacementTask } from './placement-task.js';
 import type { QueueLimits } from './queue-limits.js';
 import { Recheck } from './recheck.js';
 import { runnersByState } from './runners-by-state.js';
@@ -24,7 +24,7 @@ import type { WaitingCall } from './waiting-call.js';
 /** How long the pool may take to say which runners there are for a call that is not placed, milliseconds. */
 const OUTLOOK_MS = 1_000;
 /** The longest waiting call of each function looks for itself this often, should an event have been missed. Milliseconds. */
-const LOOK_MS = 1_000;
+const WAKE_UP_MS = 1_000;
 /**
  * So many calls in a row may take a free container of their function on one runner out of turn: a turn that goes to another
  * function pushes that container out and starts one, and under pressure the fleet ends up doing little else. After them it is
@@ -48,7 +48,7 @@ export interface DispatcherDeps {
 
 /** What a call needs on its way. */
 export interface DispatcherParts extends Omit<DispatcherDeps, 'limits' | 'health' | 'random' | 'onTrouble'> {
-  readonly fleet: FleetView;
+  readonly fleet: FleetState;
   readonly queue: PlacementQueue;
   readonly recheck: Recheck;
 }
@@ -66,25 +66,31 @@ export interface DispatcherParts extends Omit<DispatcherDeps, 'limits' | 'health
 export class Dispatcher {
   private readonly parts: DispatcherParts;
   private readonly prober: Prober;
-  private readonly warmInARow = new WeakMap<RunnerView, number>();
+  private readonly warmInARow = new WeakMap<RunnerState, number>();
   private readonly endReading: () => void;
-  private lookTimer: Timer | undefined;
+  private wakeUpTimer: Timer | undefined;
   private closed = false;
 
   constructor({ limits, random, health: given, onTrouble, ...deps }: DispatcherDeps) {
     const { clock, pool } = deps;
-    const onRoom = (view: RunnerView) => this.roomAt(view);
-    const queue = new PlacementQueue(limits, clock, () => this.lookLater());
+    const onCapacity = (state: RunnerState) => this.offerCapacity(state);
+    const queue = new PlacementQueue(limits, clock, () => this.scheduleWakeUp());
     const health = { ...HEALTH_DEFAULTS, ...given };
-    const fleet = new FleetView({ health, now: () => clock.now(), wallNow: () => clock.wallNow(), random, onRoom });
-    this.parts = { ...deps, queue, fleet, recheck: new Recheck(clock, onRoom) };
+    const fleet = new FleetState({
+      health,
+      now: () => clock.now(),
+      wallNow: () => clock.wallNow(),
+      random,
+      onCapacity,
+    });
+    this.parts = { ...deps, queue, fleet, recheck: new Recheck(clock, onCapacity) };
     const told = new Set<string>();
     this.prober = new Prober(
       clock,
       health.probeMs,
       () => fleet.current,
       () => {
-        for (const what of likenesses(fleet.current)) {
+        for (const what of duplicateWarnings(fleet.current)) {
           if (!told.has(what)) onTrouble?.(what);
           told.add(what);
         }
@@ -96,7 +102,7 @@ export class Dispatcher {
     this.endReading = readWhenExported('lb_runners_by_state', () => runnersByState(this.present));
     const lookAgain = () => {
       this.meet();
-      queue.headsLookAgain();
+      queue.wakeHeads();
     };
     pool.onChange = lookAgain;
     this.meet();
@@ -108,7 +114,7 @@ export class Dispatcher {
   }
 
   /** What is known about the runners that calls were offered to. */
-  get fleet(): FleetView {
+  get fleet(): FleetState {
     return this.parts.fleet;
   }
 
@@ -120,7 +126,7 @@ export class Dispatcher {
       inFlight,
       pool: parts.pool.status?.(),
       cordons,
-      troubles: likenesses(present),
+      troubles: duplicateWarnings(present),
       runners: present.map(statusLine),
     };
   }
@@ -131,7 +137,7 @@ export class Dispatcher {
   }
 
   /** Runners that are known and in the pool: when it has become empty, nothing is placed that would say so. */
-  private get present(): readonly RunnerView[] {
+  private get present(): readonly RunnerState[] {
     const { pool, fleet } = this.parts;
     return pool.members?.().length === 0 ? [] : fleet.current;
   }
@@ -145,8 +151,8 @@ export class Dispatcher {
   }
 
   /** Resolves with how the call ended. Never rejects. */
-  place(call: OutboundCall, signal: AbortSignal): Promise<Placement> {
-    return new Placing(call, signal, this.parts).run();
+  place(call: OutboundCall, signal: AbortSignal): Promise<PlacementOutcome> {
+    return new PlacementTask(call, signal, this.parts).run();
   }
 
   /** What would become of the call if it were placed now. It is offered to nobody. Never rejects. */
@@ -154,9 +160,9 @@ export class Dispatcher {
     const { pool, clock, fleet } = this.parts;
     const { runners } = await listOf(call, pool, clock, () => OUTLOOK_MS, signal);
     if (runners.length === 0) return { runners: 0, ready: 0, hot: 0 };
-    const need = needOf(call);
-    const ready = fleet.snapshot(runners).candidates.filter((view) => view.unfitFor(need) === undefined);
-    const hot = ready.filter((view) => view.freeSlots(need.fnId) > 0);
+    const request = resourceRequestOf(call);
+    const ready = fleet.snapshot(runners).candidates.filter((state) => state.ineligibleReason(request) === undefined);
+    const hot = ready.filter((state) => state.freeSlots(request.fnId) > 0);
     return { runners: runners.length, ready: ready.length, hot: hot.length };
   }
 
@@ -167,7 +173,7 @@ export class Dispatcher {
     this.endReading();
     this.parts.recheck.close();
     this.prober.close();
-    this.lookTimer?.cancel();
+    this.wakeUpTimer?.cancel();
   }
 
   /** Asks runners that are new how they are, before the first call. */
@@ -180,39 +186,39 @@ export class Dispatcher {
   }
 
   /** Gives out what room there may be at one runner. */
-  private roomAt(view: RunnerView): void {
+  private offerCapacity(state: RunnerState): void {
     const { queue, recheck } = this.parts;
     const canUse = (waiting: WaitingCall) => {
-      if (view.unfitFor(waiting.need) === undefined) return this.isFor(view, waiting.call);
-      recheck.when(view, waiting.need);
+      if (state.ineligibleReason(waiting.request) === undefined) return this.isFor(state, waiting.call);
+      recheck.when(state, waiting.request);
       return false;
     };
-    const canUseWarm = (waiting: WaitingCall) => view.freeSlots(waiting.need.fnId) > 0 && canUse(waiting);
+    const canUseWarm = (waiting: WaitingCall) => state.freeSlots(waiting.request.fnId) > 0 && canUse(waiting);
     while (queue.size > 0) {
-      const inARow = this.warmInARow.get(view) ?? 0;
-      if (inARow < WARM_IN_A_ROW && queue.offer(view, canUseWarm)) this.warmInARow.set(view, inARow + 1);
-      else if (queue.offer(view, canUse)) this.warmInARow.set(view, 0);
+      const inARow = this.warmInARow.get(state) ?? 0;
+      if (inARow < WARM_IN_A_ROW && queue.offer(state, canUseWarm)) this.warmInARow.set(state, inARow + 1);
+      else if (queue.offer(state, canUse)) this.warmInARow.set(state, 0);
       else return;
     }
   }
 
   /** Whether the pool would have this call offered to that runner. */
-  private isFor(view: RunnerView, call: OutboundCall): boolean {
+  private isFor(state: RunnerState, call: OutboundCall): boolean {
     const { pool, fleet } = this.parts;
     try {
       const list = pool.runners(call);
-      return !(list instanceof Promise) && list.runners.length > 0 && fleet.snapshot(list.runners).has(view);
+      return !(list instanceof Promise) && list.runners.length > 0 && fleet.snapshot(list.runners).has(state);
     } catch {
       return false;
     }
   }
 
-  private lookLater(): void {
-    if (this.lookTimer !== undefined || this.closed || this.waiting === 0) return;
-    this.lookTimer = this.parts.clock.after(LOOK_MS, () => {
-      this.lookTimer = undefined;
-      this.parts.queue.headsLookAgain();
-      this.lookLater();
+  private scheduleWakeUp(): void {
+    if (this.wakeUpTimer !== undefined || this.closed || this.waiting === 0) return;
+    this.wakeUpTimer = this.parts.clock.after(WAKE_UP_MS, () => {
+      this.wakeUpTimer = undefined;
+      this.parts.queue.wakeHeads();
+      this.scheduleWakeUp();
     });
   }
 }

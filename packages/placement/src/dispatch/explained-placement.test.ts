@@ -1,7 +1,7 @@
 import { CancelledError, FakeClock, FnError, PeerError } from '@fnfleet/core';
 import type { LoadReport } from '@fnfleet/protocol';
 import { FakeRunner } from '../fake-runner.js';
-import { PlacementJournal } from '../journal.js';
+import { PlacementEvents } from '../placement-events.js';
 import type { Runner, RunnerPool } from '../runner.js';
 import { aCall } from '../test-call.js';
 import { Dispatcher } from './dispatcher.js';
@@ -33,11 +33,11 @@ function begin(...runners: Runner[]): void {
 
 /** Places a call and writes down what happens to it, one line an event. */
 function explained(fnId = 'fn1', detailed = true) {
-  const journal = new PlacementJournal(clock, detailed);
+  const events = new PlacementEvents(clock, detailed);
   const caller = new AbortController();
-  const placed = dispatcher.place({ ...aCall({ fnId }), journal }, caller.signal);
+  const placed = dispatcher.place({ ...aCall({ fnId }), events }, caller.signal);
   const story = () =>
-    journal.entries.map(({ event, runner, text }) => [event, runner, text].filter((part) => part).join(' '));
+    events.entries.map(({ event, runner, text }) => [event, runner, text].filter((part) => part).join(' '));
   return { placed, caller, story };
 }
 

@@ -4,7 +4,7 @@ interface Entry extends Queued {
   readonly name: string;
 }
 
-const entry = (appId: string, fnId: string, name: string): Entry => ({ appId, need: { fnId }, name });
+const entry = (appId: string, fnId: string, name: string): Entry => ({ appId, request: { fnId }, name });
 const anybody = () => true;
 
 function queueOf(...entries: Entry[]): FairQueue<Entry> {
@@ -37,7 +37,7 @@ describe('a fair queue', () => {
 
   it('a turn that one cannot use is not lost for it', () => {
     const queue = queueOf(entry('a', 'big', 'big1'), entry('b', 'small', 'small1'), entry('b', 'small', 'small2'));
-    expect(queue.take(({ need }) => need.fnId === 'small')?.name).toBe('small1');
+    expect(queue.take(({ request }) => request.fnId === 'small')?.name).toBe('small1');
     expect(drain(queue)).toEqual(['big1', 'small2']);
   });
 

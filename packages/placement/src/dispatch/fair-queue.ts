@@ -4,7 +4,7 @@ import { LinkedList } from './linked-list.js';
 /** What a fair queue has to know of its entries. */
 export interface Queued {
   readonly appId: string;
-  readonly need: { readonly fnId: string };
+  readonly request: { readonly fnId: string };
 }
 
 /**
@@ -31,8 +31,8 @@ export class FairQueue<T extends Queued> {
     return this.apps.get(appId)?.size ?? 0;
   }
 
-  hasFunction({ appId, need }: Queued): boolean {
-    return this.apps.get(appId)?.hasFunction(need.fnId) ?? false;
+  hasFunction({ appId, request }: Queued): boolean {
+    return this.apps.get(appId)?.hasFunction(request.fnId) ?? false;
   }
 
   /** @param atFront it has waited before: its turn comes before that of others of its function */
@@ -104,7 +104,7 @@ class AppQueue<T extends Queued> {
   }
 
   add(entry: T, atFront: boolean): void {
-    const { fnId } = entry.need;
+    const { fnId } = entry.request;
     let list = this.fns.get(fnId);
     if (list === undefined) {
       list = new LinkedList();
@@ -116,9 +116,9 @@ class AppQueue<T extends Queued> {
   }
 
   remove(entry: T): boolean {
-    const list = this.fns.get(entry.need.fnId);
+    const list = this.fns.get(entry.request.fnId);
     if (!list?.delete(entry)) return false;
-    this.removed(entry.need.fnId, list);
+    this.removed(entry.request.fnId, list);
     return true;
   }
 

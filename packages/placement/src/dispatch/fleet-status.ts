@@ -1,7 +1,7 @@
 import type { PoolStatus } from '@fnfleet/discovery';
 import type { LoadReport } from '@fnfleet/protocol';
-import type { Introduction } from '../fleet/introduction.js';
-import type { RunnerState, RunnerView } from '../fleet/runner-view.js';
+import type { RunnerIdentity } from '../fleet/runner-identity.js';
+import type { RunnerCondition, RunnerState } from '../fleet/runner-state.js';
 
 /** What a balancer sees of its fleet, for operators. */
 export interface FleetStatus {
@@ -20,7 +20,7 @@ export interface FleetStatus {
 
 export interface RunnerStatusLine {
   readonly address: string;
-  readonly state: RunnerState;
+  readonly state: RunnerCondition;
   /** Why it is not `ok`, or does not do all that it should. */
   readonly reason: string | undefined;
   readonly cordoned: boolean;
@@ -32,16 +32,26 @@ export interface RunnerStatusLine {
   /** The last report; undefined for a runner that tells none. */
   readonly load: LoadReport | undefined;
   /** Likewise. */
-  readonly introduction: Introduction | undefined;
+  readonly identity: RunnerIdentity | undefined;
 }
 
-export function statusLine(view: RunnerView): RunnerStatusLine {
-  const { address, state, isCordoned: cordoned, inFlight, weight, warmFunctions, load, introduction } = view;
-  return { address, state, reason: reasonOf(view), cordoned, inFlight, weight, warmFunctions, load, introduction };
+export function statusLine(state: RunnerState): RunnerStatusLine {
+  const { address, condition, isCordoned: cordoned, inFlight, weight, warmFunctions, load, identity } = state;
+  return {
+    address,
+    state: condition,
+    reason: reasonOf(state),
+    cordoned,
+    inFlight,
+    weight,
+    warmFunctions,
+    load,
+    identity,
+  };
 }
 
-function reasonOf({ state, trouble, load }: RunnerView): string | undefined {
-  switch (state) {
+function reasonOf({ condition, trouble, load }: RunnerState): string | undefined {
+  switch (condition) {
     case 'unreachable':
       return trouble;
     case 'silent':

@@ -10,7 +10,7 @@ const line = (changes: Partial<RunnerStatusLine>): RunnerStatusLine => ({
   weight: 1,
   warmFunctions: 0,
   load: undefined,
-  introduction: undefined,
+  identity: undefined,
   ...changes,
 });
 const status = (changes: Partial<FleetStatus>): FleetStatus => ({
@@ -51,12 +51,12 @@ it('trouble that one process has with a runner is shown', () => {
 
 it('what only some of the processes know is told', () => {
   const load = { active: 3 } as never;
-  const introduction = { about: { name: 'box' } } as never;
+  const identity = { about: { name: 'box' } } as never;
   const quiet = { kind: 'file', failing: false } as never;
   const failing = { kind: 'file', failing: true } as never;
   const of = (known: Partial<RunnerStatusLine>, pool: FleetStatus['pool']) => status({ pool, runners: [line(known)] });
-  const merged = mergeFleetStatus([of({}, quiet), of({ cordoned: true, load }, failing), of({ introduction }, quiet)]);
-  expect(merged).toEqual(status({ pool: failing, runners: [line({ cordoned: true, load, introduction })] }));
+  const merged = mergeFleetStatus([of({}, quiet), of({ cordoned: true, load }, failing), of({ identity }, quiet)]);
+  expect(merged).toEqual(status({ pool: failing, runners: [line({ cordoned: true, load, identity })] }));
 
   const other = { active: 4 } as never;
   expect(mergeFleetStatus([of({ load }, quiet), of({ load: other, state: 'draining' }, undefined)])).toEqual(

@@ -29,7 +29,7 @@ function mergeLines(lines: readonly RunnerStatusLine[]): RunnerStatusLine {
     weight: Math.min(...lines.map(({ weight }) => weight)),
     warmFunctions: Math.max(...lines.map(({ warmFunctions }) => warmFunctions)),
     load: shown.load ?? told?.load,
-    introduction: shown.introduction ?? lines.find(({ introduction }) => introduction !== undefined)?.introduction,
+    identity: shown.identity ?? lines.find(({ identity }) => identity !== undefined)?.identity,
   };
 }
 

@@ -1,7 +1,7 @@
 import { CancelledError, FakeClock, RecordedMetrics, systemClock } from '@fnfleet/core';
-import { needOf } from '../fleet/need.js';
-import type { RunnerView } from '../fleet/runner-view.js';
-import { TestView } from '../fleet/test-view.js';
+import { FleetFixture } from '../fleet/fleet-fixture.js';
+import { resourceRequestOf } from '../fleet/resource-request.js';
+import type { RunnerState } from '../fleet/runner-state.js';
 import { aCall } from '../test-call.js';
 import { PlacementQueue } from './placement-queue.js';
 import { WaitingCall } from './waiting-call.js';
@@ -13,7 +13,7 @@ let clock: FakeClock;
 let queue: PlacementQueue;
 /** How often somebody was told that calls wait now. */
 let begun: number;
-let view: RunnerView;
+let state: RunnerState;
 
 function queueOf(limits: { maxCalls?: number; maxBytes?: number } = {}): void {
   queue = new PlacementQueue({ maxCalls: 100, maxBytes: 1_000, ...limits }, clock, () => {
@@ -25,7 +25,7 @@ beforeEach(() => {
   metrics.reset();
   clock = new FakeClock();
   begun = 0;
-  view = new TestView(1).at(0);
+  state = new FleetFixture(1).at(0);
   queueOf();
 });
 afterEach(() => {
@@ -47,7 +47,7 @@ interface Waits {
 function waits(parts: Waits = {}) {
   const { appId = 'a', fnId = 'f', bytes = 0, maxMs = LEFT_MS, leftMs = LEFT_MS, again = false } = parts;
   const call = aCall({ appId, fnId });
-  const waiting = new WaitingCall(call, needOf(call), bytes);
+  const waiting = new WaitingCall(call, resourceRequestOf(call), bytes);
   const woken = { waiting, how: undefined as string | undefined, error: undefined as unknown };
   const signal = parts.signal ?? new AbortController().signal;
   void queue.wait(waiting, signal, { maxMs, leftMs, again }).then((how) => {
@@ -65,7 +65,7 @@ async function drain(calls: number, everyMs: number): Promise<void> {
   for (let i = 0; i < calls; i += 1) {
     waits({ appId: 'drained' });
     await clock.advance(everyMs);
-    queue.offer(view, anybody);
+    queue.offer(state, anybody);
   }
 }
 
@@ -74,11 +74,11 @@ describe('a call waits', () => {
     const one = waits();
     await clock.advance(30);
     expect([one.how, queue.size, begun]).toEqual([undefined, 1, 1]);
-    expect(queue.offer(view, anybody)).toBe(true);
+    expect(queue.offer(state, anybody)).toBe(true);
     await turn();
-    expect([one.how, queue.size, view.inFlight]).toEqual(['room', 0, 1]);
+    expect([one.how, queue.size, state.inFlight]).toEqual(['room', 0, 1]);
     expect(metrics.values('lb_queue_wait_latency')).toEqual([30]);
-    view.ended(one.waiting.need, { kind: 'refused', reason: 'busy', error: new Error() }, 0);
+    state.ended(one.waiting.request, { kind: 'refused', reason: 'busy', error: new Error() }, 0);
   });
 
   it.each`
@@ -121,7 +121,7 @@ describe('a call waits', () => {
 
   it('until it is told to look', async () => {
     const all = [waits({ fnId: 'f' }), waits({ fnId: 'f' }), waits({ fnId: 'g' }), waits({ appId: 'b', fnId: 'f' })];
-    queue.headsLookAgain();
+    queue.wakeHeads();
     await turn();
     expect(all.map(({ how }) => how)).toEqual(['look', undefined, 'look', 'look']);
     queue.lookAgain();
@@ -131,13 +131,13 @@ describe('a call waits', () => {
 
   it('and nobody else is woken for it', async () => {
     waits();
-    expect(queue.offer(view, () => false)).toBe(false);
-    expect([queue.size, view.inFlight]).toEqual([1, 0]);
+    expect(queue.offer(state, () => false)).toBe(false);
+    expect([queue.size, state.inFlight]).toEqual([1, 0]);
   });
 
   it('before those of its function that came later, when it comes back', async () => {
     const order = [waits(), waits({ again: true })];
-    queue.offer(view, anybody);
+    queue.offer(state, anybody);
     await turn();
     expect(order.map(({ how }) => how)).toEqual([undefined, 'room']);
     expect(queue.hasWaiting(order[0]?.waiting as WaitingCall)).toBe(true);

@@ -1,5 +1,5 @@
 import { type Clock, count, countFromZero, FnError, observe } from '@fnfleet/core';
-import type { RunnerView } from '../fleet/runner-view.js';
+import type { RunnerState } from '../fleet/runner-state.js';
 import { DrainRate } from './drain-rate.js';
 import { FairQueue } from './fair-queue.js';
 import type { QueueLimits } from './queue-limits.js';
@@ -38,7 +38,7 @@ export class PlacementQueue {
     return this.queue.size;
   }
 
-  hasWaiting(call: Pick<WaitingCall, 'appId' | 'need'>): boolean {
+  hasWaiting(call: Pick<WaitingCall, 'appId' | 'request'>): boolean {
     return this.queue.hasFunction(call);
   }
 
@@ -70,12 +70,12 @@ export class PlacementQueue {
   }
 
   /** The turn of whoever can use a runner that may have room. False when nobody can. */
-  offer(view: RunnerView, canUse: (waiting: WaitingCall) => boolean): boolean {
+  offer(state: RunnerState, canUse: (waiting: WaitingCall) => boolean): boolean {
     const waiting = this.queue.take(canUse);
     if (waiting === undefined) return false;
-    view.offered(waiting.need);
+    state.offered(waiting.request);
     this.rate.add();
-    this.left(waiting, { kind: 'room', view });
+    this.left(waiting, { kind: 'room', state });
     return true;
   }
 
@@ -85,7 +85,7 @@ export class PlacementQueue {
   }
 
   /** The longest waiting call of each function looks. */
-  headsLookAgain(): void {
+  wakeHeads(): void {
     for (const waiting of this.queue.heads()) this.end(waiting, { kind: 'look' });
   }
 

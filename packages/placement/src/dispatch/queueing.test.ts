@@ -5,7 +5,7 @@ import { FakeRunner, reportOf } from '../fake-runner.js';
 import type { Runner, RunnerPool } from '../runner.js';
 import { aCall } from '../test-call.js';
 import { Dispatcher, type DispatcherDeps } from './dispatcher.js';
-import type { Placement } from './placement.js';
+import type { PlacementOutcome } from './placement-outcome.js';
 
 const metrics = RecordedMetrics.install();
 const MB = 1024 * 1024;
@@ -327,7 +327,7 @@ function begin(
   if (pool instanceof ListPool) dispatcher.fleet.snapshot(pool.list);
 }
 
-function place(call: Parameters<typeof aCall>[0] = {}, heldBytes = 0): Promise<Placement> {
+function place(call: Parameters<typeof aCall>[0] = {}, heldBytes = 0): Promise<PlacementOutcome> {
   return dispatcher.place(withBytes(heldBytes, call), new AbortController().signal);
 }
 
@@ -336,7 +336,7 @@ function withBytes(heldBytes: number, call: Parameters<typeof aCall>[0] = {}): O
   return { ...made, body: { ...made.body, heldBytes } };
 }
 
-async function kinds(calls: readonly Promise<Placement>[]): Promise<string[]> {
+async function kinds(calls: readonly Promise<PlacementOutcome>[]): Promise<string[]> {
   return (await Promise.all(calls)).map(({ kind }) => kind);
 }
 

@@ -1,9 +1,9 @@
 import { FakeClock, later, type MonoMs } from '@fnfleet/core';
-import type { RunnerView } from '../fleet/runner-view.js';
-import { needFor } from '../fleet/test-view.js';
+import { requestFor } from '../fleet/fleet-fixture.js';
+import type { RunnerState } from '../fleet/runner-state.js';
 import { Recheck } from './recheck.js';
 
-const NEED = needFor();
+const NEED = requestFor();
 
 let clock: FakeClock;
 let recheck: Recheck;
@@ -14,7 +14,7 @@ beforeEach(() => {
   clock = new FakeClock();
   from = clock.now();
   looked = [];
-  recheck = new Recheck(clock, (view) => looked.push([view.address, clock.now() - from]));
+  recheck = new Recheck(clock, (state) => looked.push([state.address, clock.now() - from]));
 });
 afterEach(() => {
   recheck.close();
@@ -25,8 +25,8 @@ afterEach(() => {
 const runner = (address: string, fits: { afterMs: number | undefined }) =>
   ({
     address,
-    fitAgainAt: () => (fits.afterMs === undefined ? undefined : later(from, fits.afterMs)),
-  }) as unknown as RunnerView;
+    eligibleAgainAt: () => (fits.afterMs === undefined ? undefined : later(from, fits.afterMs)),
+  }) as unknown as RunnerState;
 
 it('looks at a runner again when its reason has run out, and not before', async () => {
   recheck.when(runner('a', { afterMs: 500 }), NEED);

@@ -1,6 +1,6 @@
 import { PeerError } from '@fnfleet/core';
 import type { FakeRunner } from '../fake-runner.js';
-import { BUSY, TestView } from '../fleet/test-view.js';
+import { BUSY, FleetFixture } from '../fleet/fleet-fixture.js';
 import { statusLine } from './fleet-status.js';
 
 const PROBLEM = new Error('connect ECONNREFUSED 10.0.0.1:9190');
@@ -10,24 +10,24 @@ function repeat(times: number, act: () => void): void {
 }
 
 it.each`
-  what                                       | happens                                                                                                                                       | state            | reason
-  ${'that answers'}                          | ${() => undefined}                                                                                                                            | ${'ok'}          | ${undefined}
-  ${'that is full'}                          | ${(view: TestView) => view.call(0, BUSY)}                                                                                                     | ${'ok'}          | ${undefined}
-  ${'whose engine is away'}                  | ${(view: TestView) => view.tell(0, { degraded: true, degradedReason: 'the engine hangs' })}                                                   | ${'ok'}          | ${'the engine hangs'}
-  ${'that is degraded and does not say why'} | ${(view: TestView) => view.tell(0, { degraded: true })}                                                                                       | ${'ok'}          | ${'it cannot make containers'}
-  ${'that refuses connections'}              | ${(view: TestView) => view.at(0).isNotThere(PROBLEM)}                                                                                         | ${'unreachable'} | ${PROBLEM.message}
-  ${'that was lost with a call'}             | ${(view: TestView) => view.call(0, { kind: 'refused', reason: 'lost', error: PROBLEM })}                                                      | ${'unreachable'} | ${PROBLEM.message}
-  ${'that was not reached with a call'}      | ${(view: TestView) => view.call(0, { kind: 'refused', reason: 'unreachable', error: PROBLEM })}                                               | ${'unreachable'} | ${PROBLEM.message}
-  ${'that gives no sign of life'}            | ${(view: TestView) => Object.assign(view.runners[0] as FakeRunner, { isUnresponsive: true })}                                                 | ${'silent'}      | ${'it was asked for a sign of life and has given none yet'}
-  ${'that drains'}                           | ${(view: TestView) => view.tell(0, { draining: true })}                                                                                       | ${'draining'}    | ${'it says that it takes no more calls'}
-  ${'that is cordoned'}                      | ${(view: TestView) => view.fleet.setCordoned('r0', true)}                                                                                     | ${'cordoned'}    | ${'an operator has told this balancer to offer it nothing'}
-  ${'that is closed'}                        | ${(view: TestView) => view.call(0, { kind: 'refused', reason: 'closed', error: PROBLEM })}                                                    | ${'gone'}        | ${'it is closed'}
-  ${'that fails calls'}                      | ${(view: TestView) => repeat(5, () => view.call(0, { kind: 'failed', blame: 'runner', error: new PeerError(500, 'disk full', 'platform') }))} | ${'ejected'}     | ${'it fails calls: disk full'}
+  what                                       | happens                                                                                                                                                 | state            | reason
+  ${'that answers'}                          | ${() => undefined}                                                                                                                                      | ${'ok'}          | ${undefined}
+  ${'that is full'}                          | ${(fixture: FleetFixture) => fixture.call(0, BUSY)}                                                                                                     | ${'ok'}          | ${undefined}
+  ${'whose engine is away'}                  | ${(fixture: FleetFixture) => fixture.tell(0, { degraded: true, degradedReason: 'the engine hangs' })}                                                   | ${'ok'}          | ${'the engine hangs'}
+  ${'that is degraded and does not say why'} | ${(fixture: FleetFixture) => fixture.tell(0, { degraded: true })}                                                                                       | ${'ok'}          | ${'it cannot make containers'}
+  ${'that refuses connections'}              | ${(fixture: FleetFixture) => fixture.at(0).onProbeUnreachable(PROBLEM)}                                                                                 | ${'unreachable'} | ${PROBLEM.message}
+  ${'that was lost with a call'}             | ${(fixture: FleetFixture) => fixture.call(0, { kind: 'refused', reason: 'lost', error: PROBLEM })}                                                      | ${'unreachable'} | ${PROBLEM.message}
+  ${'that was not reached with a call'}      | ${(fixture: FleetFixture) => fixture.call(0, { kind: 'refused', reason: 'unreachable', error: PROBLEM })}                                               | ${'unreachable'} | ${PROBLEM.message}
+  ${'that gives no sign of life'}            | ${(fixture: FleetFixture) => Object.assign(fixture.runners[0] as FakeRunner, { isUnresponsive: true })}                                                 | ${'silent'}      | ${'it was asked for a sign of life and has given none yet'}
+  ${'that drains'}                           | ${(fixture: FleetFixture) => fixture.tell(0, { draining: true })}                                                                                       | ${'draining'}    | ${'it says that it takes no more calls'}
+  ${'that is cordoned'}                      | ${(fixture: FleetFixture) => fixture.fleet.setCordoned('r0', true)}                                                                                     | ${'cordoned'}    | ${'an operator has told this balancer to offer it nothing'}
+  ${'that is closed'}                        | ${(fixture: FleetFixture) => fixture.call(0, { kind: 'refused', reason: 'closed', error: PROBLEM })}                                                    | ${'gone'}        | ${'it is closed'}
+  ${'that fails calls'}                      | ${(fixture: FleetFixture) => repeat(5, () => fixture.call(0, { kind: 'failed', blame: 'runner', error: new PeerError(500, 'disk full', 'platform') }))} | ${'ejected'}     | ${'it fails calls: disk full'}
 `('operators see a runner $what as $state', ({ happens, state, reason }) => {
-  const view = new TestView(10);
-  happens(view);
-  expect(statusLine(view.at(0))).toMatchObject({ address: 'r0', state, reason });
-  expect(view.at(0).isHealthy).toBe(state === 'ok');
+  const fixture = new FleetFixture(10);
+  happens(fixture);
+  expect(statusLine(fixture.at(0))).toMatchObject({ address: 'r0', state, reason });
+  expect(fixture.at(0).isHealthy).toBe(state === 'ok');
 });
 
 it.each`
@@ -39,30 +39,30 @@ it.each`
   ${'silent'}      | ${'ejected'}     | ${'silent'}
   ${'draining'}    | ${'unreachable'} | ${'unreachable'}
 `('a runner that is $first, then $then, is shown as $state', ({ first, then, state }) => {
-  const view = new TestView(10);
-  for (const what of [first, then]) ACTS[what as keyof typeof ACTS](view);
-  expect(view.at(0).state).toBe(state);
+  const fixture = new FleetFixture(10);
+  for (const what of [first, then]) ACTS[what as keyof typeof ACTS](fixture);
+  expect(fixture.at(0).condition).toBe(state);
 });
 
 const ACTS = {
-  closed: (view: TestView) => view.call(0, { kind: 'refused', reason: 'closed', error: PROBLEM }),
-  unreachable: (view: TestView) => view.at(0).isNotThere(PROBLEM),
-  draining: (view: TestView) => view.tell(0, { draining: true }),
-  cordoned: (view: TestView) => view.fleet.setCordoned('r0', true),
-  silent: (view: TestView) => Object.assign(view.runners[0] as FakeRunner, { isUnresponsive: true }),
-  ejected: (view: TestView) =>
-    repeat(5, () => view.call(0, { kind: 'failed', blame: 'runner', error: new Error('broke') })),
+  closed: (fixture: FleetFixture) => fixture.call(0, { kind: 'refused', reason: 'closed', error: PROBLEM }),
+  unreachable: (fixture: FleetFixture) => fixture.at(0).onProbeUnreachable(PROBLEM),
+  draining: (fixture: FleetFixture) => fixture.tell(0, { draining: true }),
+  cordoned: (fixture: FleetFixture) => fixture.fleet.setCordoned('r0', true),
+  silent: (fixture: FleetFixture) => Object.assign(fixture.runners[0] as FakeRunner, { isUnresponsive: true }),
+  ejected: (fixture: FleetFixture) =>
+    repeat(5, () => fixture.call(0, { kind: 'failed', blame: 'runner', error: new Error('broke') })),
 };
 
 it('a status line has what the runner has in hand, its weight and what it is warm for', () => {
-  const view = new TestView(1);
-  view.tell(0, { freeSlots: 1, instanceId: 'x' }, 'fn1');
-  expect(statusLine(view.at(0))).toMatchObject({
+  const fixture = new FleetFixture(1);
+  fixture.tell(0, { freeSlots: 1, instanceId: 'x' }, 'fn1');
+  expect(statusLine(fixture.at(0))).toMatchObject({
     cordoned: false,
     inFlight: 0,
     weight: 1,
     warmFunctions: 1,
     load: { instanceId: 'x' },
-    introduction: undefined,
+    identity: undefined,
   });
 });

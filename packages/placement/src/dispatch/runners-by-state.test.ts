@@ -10,17 +10,17 @@ it('names every state, whether or not a runner is in it', () => {
   expect(counted()).toEqual(none);
   expect(
     counted([
-      { state: 'ok', load: undefined },
-      { state: 'ok', load: undefined },
-      { state: 'unreachable', load: undefined },
+      { condition: 'ok', load: undefined },
+      { condition: 'ok', load: undefined },
+      { condition: 'unreachable', load: undefined },
     ]),
   ).toEqual({ ...none, ok: 2, unreachable: 1 });
 });
 
 it('tells a runner that takes calls but makes no containers from one that is well', () => {
-  expect(counted([{ state: 'ok', load: degraded }])).toMatchObject({ ok: 0, degraded: 1 });
+  expect(counted([{ condition: 'ok', load: degraded }])).toMatchObject({ ok: 0, degraded: 1 });
 });
 
 it('calls a degraded runner what keeps calls from it altogether', () => {
-  expect(counted([{ state: 'draining', load: degraded }])).toMatchObject({ draining: 1, degraded: 0 });
+  expect(counted([{ condition: 'draining', load: degraded }])).toMatchObject({ draining: 1, degraded: 0 });
 });

@@ -1,8 +1,8 @@
 import type { Reading } from '@fnfleet/core';
-import type { RunnerState, RunnerView } from '../fleet/runner-view.js';
+import type { RunnerCondition, RunnerState } from '../fleet/runner-state.js';
 
 /** One that takes calls, though none that need a new container, counts for itself. */
-type CountedState = RunnerState | 'degraded';
+type CountedState = RunnerCondition | 'degraded';
 
 const STATES: Readonly<Record<CountedState, true>> = {
   ok: true,
@@ -16,10 +16,10 @@ const STATES: Readonly<Record<CountedState, true>> = {
 };
 
 /** How many runners are in each state, as a metric: every state every time, so that one which is left goes down to 0. */
-export function runnersByState(runners: Iterable<Pick<RunnerView, 'state' | 'load'>>): Reading[] {
+export function runnersByState(runners: Iterable<Pick<RunnerState, 'condition' | 'load'>>): Reading[] {
   const counts = new Map<string, number>(Object.keys(STATES).map((state) => [state, 0]));
-  for (const { state, load } of runners) {
-    const counted: CountedState = state === 'ok' && load?.degraded ? 'degraded' : state;
+  for (const { condition, load } of runners) {
+    const counted: CountedState = condition === 'ok' && load?.degraded ? 'degraded' : condition;
     counts.set(counted, (counts.get(counted) ?? 0) + 1);
   }
   return [...counts].map(([state, value]) => ({ value, attributes: { state } }));

@@ -1,12 +1,12 @@
 import { Deferred } from '@fnfleet/core';
 import type { OutboundCall } from '@fnfleet/protocol';
-import type { Need } from '../fleet/need.js';
-import type { RunnerView } from '../fleet/runner-view.js';
+import type { ResourceRequest } from '../fleet/resource-request.js';
+import type { RunnerState } from '../fleet/runner-state.js';
 
 /** Why a call does not wait any more. */
 export type WakeUp =
   /** The runner may have room; it is counted as offered to it already. */
-  | { readonly kind: 'room'; readonly view: RunnerView }
+  | { readonly kind: 'room'; readonly state: RunnerState }
   /** The runners have changed, or it is time to look at them again. */
   | { readonly kind: 'look' }
   /** Others go first: it is answered with this. */
@@ -20,7 +20,7 @@ export class WaitingCall {
 
   constructor(
     readonly call: OutboundCall,
-    readonly need: Need,
+    readonly request: ResourceRequest,
     /** What it keeps in memory of its body. */
     readonly bytes: number,
   ) {}

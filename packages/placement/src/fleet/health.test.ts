@@ -1,8 +1,8 @@
 import { CancelledError, later } from '@fnfleet/core';
 import { type AttemptBlame, type AttemptOutcome, GRPC_STATUS, NOTHING_CHECKED, StreamError } from '@fnfleet/protocol';
 import type { Runner } from '../runner.js';
+import { BUSY, FINISHED, FleetFixture, requestFor } from './fleet-fixture.js';
 import { Prober } from './prober.js';
-import { BUSY, FINISHED, needFor, TestView } from './test-view.js';
 
 const failed = (blame: AttemptBlame): AttemptOutcome => ({ kind: 'failed', blame, error: new Error('broke') });
 const BROKEN = failed('runner');
@@ -13,21 +13,21 @@ function repeat(times: number, action: () => void): void {
 
 describe('a runner that keeps failing', () => {
   it('is taken out after five failures in a row, and comes back on probation', async () => {
-    const view = new TestView(10);
-    repeat(4, () => view.call(0, BROKEN));
-    view.call(0, FINISHED);
-    repeat(4, () => view.call(0, BROKEN));
-    expect(view.at(0).unfitFor(needFor())).toBeUndefined();
-    view.call(0, BROKEN);
-    expect(view.at(0).unfitFor(needFor())).toBe('ejected');
+    const fixture = new FleetFixture(10);
+    repeat(4, () => fixture.call(0, BROKEN));
+    fixture.call(0, FINISHED);
+    repeat(4, () => fixture.call(0, BROKEN));
+    expect(fixture.at(0).ineligibleReason(requestFor())).toBeUndefined();
+    fixture.call(0, BROKEN);
+    expect(fixture.at(0).ineligibleReason(requestFor())).toBe('ejected');
 
-    await view.clock.advance(10_000);
-    expect(view.at(0).unfitFor(needFor())).toBeUndefined();
-    view.call(0, BROKEN);
-    await view.clock.advance(10_000);
-    expect(view.at(0).unfitFor(needFor())).toBe('ejected');
-    await view.clock.advance(10_000);
-    expect(view.at(0).unfitFor(needFor())).toBeUndefined();
+    await fixture.clock.advance(10_000);
+    expect(fixture.at(0).ineligibleReason(requestFor())).toBeUndefined();
+    fixture.call(0, BROKEN);
+    await fixture.clock.advance(10_000);
+    expect(fixture.at(0).ineligibleReason(requestFor())).toBe('ejected');
+    await fixture.clock.advance(10_000);
+    expect(fixture.at(0).ineligibleReason(requestFor())).toBeUndefined();
   });
 
   it.each<[string, AttemptOutcome]>([
@@ -36,98 +36,98 @@ describe('a runner that keeps failing', () => {
     ['a caller who leaves, or asks for what there is not', failed('caller')],
     ['a call that runs out of time', failed('balancer')],
   ])('%s is not the runner failing', (_, outcome) => {
-    const view = new TestView(10);
-    repeat(50, () => view.call(0, outcome, `fn${Math.random()}`));
-    expect(view.at(0).isEjected).toBe(false);
+    const fixture = new FleetFixture(10);
+    repeat(50, () => fixture.call(0, outcome, `fn${Math.random()}`));
+    expect(fixture.at(0).isEjected).toBe(false);
   });
 
   it('a caller who leaves between two failures of the runner does not make it well', () => {
-    const view = new TestView(10);
+    const fixture = new FleetFixture(10);
     repeat(5, () => {
-      view.call(0, failed('caller'));
-      view.call(0, BROKEN);
+      fixture.call(0, failed('caller'));
+      fixture.call(0, BROKEN);
     });
-    expect(view.at(0).isEjected).toBe(true);
+    expect(fixture.at(0).isEjected).toBe(true);
   });
 
   it('no more than three of ten are taken out, and never the last', () => {
-    const ten = new TestView(10);
+    const ten = new FleetFixture(10);
     for (let i = 0; i < 10; i += 1) repeat(5, () => ten.call(i, BROKEN));
-    expect(ten.views.filter(({ isEjected }) => isEjected)).toHaveLength(3);
+    expect(ten.states.filter(({ isEjected }) => isEjected)).toHaveLength(3);
 
-    const one = new TestView(1);
+    const one = new FleetFixture(1);
     repeat(20, () => one.call(0, BROKEN));
     expect(one.at(0).isEjected).toBe(false);
   });
 
   it('with most of the fleet ill, those that were taken out get calls again', async () => {
-    const view = new TestView(10);
-    repeat(5, () => view.call(0, BROKEN));
-    expect(view.at(0).unfitFor(needFor())).toBe('ejected');
-    for (let i = 1; i < 6; i += 1) view.at(i).isNotThere(new Error('gone'));
-    await view.clock.advance(1);
-    for (let i = 1; i < 6; i += 1) repeat(3, () => view.at(i).isNotThere(new Error('gone')));
-    await view.clock.advance(100);
-    expect(view.at(0).unfitFor(needFor())).toBeUndefined();
+    const fixture = new FleetFixture(10);
+    repeat(5, () => fixture.call(0, BROKEN));
+    expect(fixture.at(0).ineligibleReason(requestFor())).toBe('ejected');
+    for (let i = 1; i < 6; i += 1) fixture.at(i).onProbeUnreachable(new Error('gone'));
+    await fixture.clock.advance(1);
+    for (let i = 1; i < 6; i += 1) repeat(3, () => fixture.at(i).onProbeUnreachable(new Error('gone')));
+    await fixture.clock.advance(100);
+    expect(fixture.at(0).ineligibleReason(requestFor())).toBeUndefined();
   });
 
   it('FN_EJECT_FAILURES=0 takes nobody out', () => {
-    const view = new TestView(10, { ejectFailures: 0 });
-    repeat(50, () => view.call(0, BROKEN));
-    expect(view.at(0).isEjected).toBe(false);
+    const fixture = new FleetFixture(10, { ejectFailures: 0 });
+    repeat(50, () => fixture.call(0, BROKEN));
+    expect(fixture.at(0).isEjected).toBe(false);
   });
 });
 
 describe('probes', () => {
-  function probing(view: TestView): Prober {
-    const prober = new Prober(view.clock, 5000, () => view.views);
+  function probing(fixture: FleetFixture): Prober {
+    const prober = new Prober(fixture.clock, 5000, () => fixture.states);
     prober.begin();
     return prober;
   }
 
   it('end with the balancer: what is asked is given up, and nobody else is asked', async () => {
-    const view = new TestView(20);
+    const fixture = new FleetFixture(20);
     let asked = 0;
-    for (const runner of view.runners as readonly Runner[]) {
+    for (const runner of fixture.runners as readonly Runner[]) {
       runner.status = (signal) => {
         asked += 1;
         return new Promise((_, reject) => signal?.addEventListener('abort', () => reject(signal.reason)));
       };
     }
-    const prober = probing(view);
+    const prober = probing(fixture);
     const all = prober.askAll(1_000);
     expect(asked).toBe(16);
     prober.close();
-    await view.clock.advance(1_000);
+    await fixture.clock.advance(1_000);
     await all;
     prober.begin();
-    expect([asked, view.clock.pendingTimers]).toEqual([16, 0]);
+    expect([asked, fixture.clock.pendingTimers]).toEqual([16, 0]);
   });
 
   it('ask those that have told nothing lately', async () => {
-    const view = new TestView(2);
+    const fixture = new FleetFixture(2);
     const asked: string[] = [];
-    for (const runner of view.runners) {
+    for (const runner of fixture.runners) {
       runner.status = async () => {
         asked.push(runner.address);
         return NOTHING_CHECKED;
       };
     }
-    const prober = probing(view);
-    await view.clock.advance(4000);
+    const prober = probing(fixture);
+    await fixture.clock.advance(4000);
     expect(asked).toEqual(['r0', 'r1']);
-    view.tell(0, {});
-    await view.clock.advance(1500);
+    fixture.tell(0, {});
+    await fixture.clock.advance(1500);
     expect(asked.slice(2)).toEqual(['r1']);
-    await view.clock.advance(3500);
+    await fixture.clock.advance(3500);
     expect(asked.slice(3)).toEqual(['r0']);
     prober.close();
-    expect(view.clock.pendingTimers).toBe(0);
+    expect(fixture.clock.pendingTimers).toBe(0);
   });
 
   it('ask everybody at once for who wants to know, and wait no longer than that', async () => {
-    const view = new TestView(3);
-    const [quick, slow, gone] = view.runners;
+    const fixture = new FleetFixture(3);
+    const [quick, slow, gone] = fixture.runners;
     const asked: string[] = [];
     if (quick && slow && gone) {
       quick.status = async () => {
@@ -138,22 +138,22 @@ describe('probes', () => {
         new Promise<never>((_, reject) => signal?.addEventListener('abort', () => reject(new CancelledError())));
       gone.status = () => Promise.reject(new StreamError(GRPC_STATUS.UNAVAILABLE, 'ECONNREFUSED', true));
     }
-    const prober = probing(view);
+    const prober = probing(fixture);
     let over = false;
     void prober.askAll(1000).then(() => {
       over = true;
     });
-    await view.clock.advance(0);
-    expect([asked, view.at(2).state, over]).toEqual([['quick'], 'unreachable', false]);
-    await view.clock.advance(1000);
+    await fixture.clock.advance(0);
+    expect([asked, fixture.at(2).condition, over]).toEqual([['quick'], 'unreachable', false]);
+    await fixture.clock.advance(1000);
     expect(over).toBe(true);
     prober.close();
-    expect(view.clock.pendingTimers).toBe(0);
+    expect(fixture.clock.pendingTimers).toBe(0);
   });
 
   it('find out who has gone and who is back', async () => {
-    const view = new TestView(1);
-    const [runner] = view.runners;
+    const fixture = new FleetFixture(1);
+    const [runner] = fixture.runners;
     let there = false;
     if (runner) {
       runner.status = async () => {
@@ -161,17 +161,17 @@ describe('probes', () => {
         return NOTHING_CHECKED;
       };
     }
-    const prober = new Prober(view.clock, 10, () => view.views);
+    const prober = new Prober(fixture.clock, 10, () => fixture.states);
     prober.round();
-    await view.clock.advance(0);
-    expect(view.at(0).unfitFor(needFor())).toBe('unreachable');
+    await fixture.clock.advance(0);
+    expect(fixture.at(0).ineligibleReason(requestFor())).toBe('unreachable');
     there = true;
-    view.rooms.length = 0;
-    await view.clock.advance(11);
+    fixture.rooms.length = 0;
+    await fixture.clock.advance(11);
     prober.round();
-    await view.clock.advance(0);
-    expect(view.at(0).unfitFor(needFor())).toBeUndefined();
-    expect(view.rooms).toEqual(['r0']);
+    await fixture.clock.advance(0);
+    expect(fixture.at(0).ineligibleReason(requestFor())).toBeUndefined();
+    expect(fixture.rooms).toEqual(['r0']);
     prober.close();
   });
 
@@ -181,8 +181,8 @@ describe('probes', () => {
     ['is reset, as by ENHANCE_YOUR_CALM', GRPC_STATUS.RESOURCE_EXHAUSTED],
     ['is not served', GRPC_STATUS.UNIMPLEMENTED],
   ])('a status that %s takes no runner out, and is asked for again in its turn', async (_, code) => {
-    const view = new TestView(1);
-    const [runner] = view.runners;
+    const fixture = new FleetFixture(1);
+    const [runner] = fixture.runners;
     let asked = 0;
     if (runner) {
       runner.status = async () => {
@@ -190,41 +190,41 @@ describe('probes', () => {
         throw new StreamError(code, 'no status');
       };
     }
-    const prober = probing(view);
+    const prober = probing(fixture);
     for (let s = 0; s < 20; s += 1) {
-      view.call(0, FINISHED);
-      expect(view.at(0).unfitFor(needFor())).toBeUndefined();
-      expect(view.at(0).state).toBe('ok');
-      await view.clock.advance(1000);
+      fixture.call(0, FINISHED);
+      expect(fixture.at(0).ineligibleReason(requestFor())).toBeUndefined();
+      expect(fixture.at(0).condition).toBe('ok');
+      await fixture.clock.advance(1000);
     }
     expect(asked).toBe(4);
     prober.close();
-    expect(view.clock.pendingTimers).toBe(0);
+    expect(fixture.clock.pendingTimers).toBe(0);
   });
 
   it('a runner that answered a call while its probe did not get through is there', async () => {
-    const view = new TestView(1);
-    const [runner] = view.runners;
+    const fixture = new FleetFixture(1);
+    const [runner] = fixture.runners;
     let fail: (error: Error) => void = () => undefined;
     if (runner) runner.status = () => new Promise<never>((_, reject) => (fail = reject));
-    const prober = new Prober(view.clock, 5000, () => view.views);
+    const prober = new Prober(fixture.clock, 5000, () => fixture.states);
     prober.round();
-    await view.clock.advance(10);
-    view.call(0, BUSY, 'fn2');
+    await fixture.clock.advance(10);
+    fixture.call(0, BUSY, 'fn2');
     fail(new StreamError(GRPC_STATUS.UNAVAILABLE, 'no connection', true));
-    await view.clock.advance(0);
-    expect(view.at(0).state).toBe('ok');
-    await view.clock.advance(5000);
+    await fixture.clock.advance(0);
+    expect(fixture.at(0).condition).toBe('ok');
+    await fixture.clock.advance(5000);
     prober.round();
     fail(new StreamError(GRPC_STATUS.UNAVAILABLE, 'no connection', true));
-    await view.clock.advance(0);
-    expect(view.at(0).state).toBe('unreachable');
+    await fixture.clock.advance(0);
+    expect(fixture.at(0).condition).toBe('unreachable');
     prober.close();
   });
 
   it('a status that fails says nothing about the runner being there; those on their way end with the prober', async () => {
-    const view = new TestView(2);
-    const [slow, ill] = view.runners;
+    const fixture = new FleetFixture(2);
+    const [slow, ill] = fixture.runners;
     let aborted = false;
     if (slow && ill) {
       slow.status = (signal?: AbortSignal) =>
@@ -236,62 +236,62 @@ describe('probes', () => {
         );
       ill.status = () => Promise.reject(new StreamError(GRPC_STATUS.DEADLINE_EXCEEDED, 'too slow'));
     }
-    const prober = new Prober(view.clock, 10, () => view.views);
+    const prober = new Prober(fixture.clock, 10, () => fixture.states);
     prober.round();
-    await view.clock.advance(0);
-    expect(view.at(1).unfitFor(needFor())).toBeUndefined();
+    await fixture.clock.advance(0);
+    expect(fixture.at(1).ineligibleReason(requestFor())).toBeUndefined();
     prober.close();
     expect(aborted).toBe(true);
-    expect(view.at(0).unfitFor(needFor())).toBeUndefined();
+    expect(fixture.at(0).ineligibleReason(requestFor())).toBeUndefined();
   });
 
   it('learn who a runner is and how far its clock is off, also of one that tells its load all the time', async () => {
-    const view = new TestView(1);
-    const [runner] = view.runners;
+    const fixture = new FleetFixture(1);
+    const [runner] = fixture.runners;
     let answers = 0;
     if (runner) {
       runner.status = async () => {
         answers += 1;
-        await view.clock.sleep(200);
+        await fixture.clock.sleep(200);
         const about = {
           name: 'box',
           version: '1',
-          nowMs: later(view.clock.wallNow(), 900),
+          nowMs: later(fixture.clock.wallNow(), 900),
           hotFunctions: 0,
           hotContainers: 0,
           pulls: [],
         };
-        return { ...NOTHING_CHECKED, load: view.at(0).load, about: { ...about, httpPort: 8080 } };
+        return { ...NOTHING_CHECKED, load: fixture.at(0).load, about: { ...about, httpPort: 8080 } };
       };
     }
-    const prober = probing(view);
+    const prober = probing(fixture);
     prober.round();
-    await view.clock.advance(200);
-    expect(view.at(0).introduction).toMatchObject({ about: { name: 'box' }, clockSkewMs: 1000, uncertaintyMs: 100 });
+    await fixture.clock.advance(200);
+    expect(fixture.at(0).identity).toMatchObject({ about: { name: 'box' }, clockSkewMs: 1000, uncertaintyMs: 100 });
     for (let s = 0; s < 11; s += 1) {
-      view.tell(0, {});
-      await view.clock.advance(1000);
+      fixture.tell(0, {});
+      await fixture.clock.advance(1000);
     }
     expect(answers).toBe(2);
-    view.tell(0, { instanceId: 'another' });
-    expect(view.at(0).introduction).toBeUndefined();
+    fixture.tell(0, { instanceId: 'another' });
+    expect(fixture.at(0).identity).toBeUndefined();
     prober.round();
-    await view.clock.advance(200);
+    await fixture.clock.advance(200);
     expect(answers).toBe(3);
     prober.close();
   });
 
   it('notice that a runner of Fn has taken the place of one of ours', async () => {
-    const view = new TestView(1);
-    view.tell(0, { draining: true });
-    expect(view.at(0).state).toBe('draining');
-    await view.clock.advance(10_000);
-    expect(view.at(0).state).toBe('draining');
-    const prober = probing(view);
+    const fixture = new FleetFixture(1);
+    fixture.tell(0, { draining: true });
+    expect(fixture.at(0).condition).toBe('draining');
+    await fixture.clock.advance(10_000);
+    expect(fixture.at(0).condition).toBe('draining');
+    const prober = probing(fixture);
     prober.round();
-    await view.clock.advance(0);
-    expect(view.at(0).state).toBe('ok');
-    expect(view.at(0).load).toBeUndefined();
+    await fixture.clock.advance(0);
+    expect(fixture.at(0).condition).toBe('ok');
+    expect(fixture.at(0).load).toBeUndefined();
     prober.close();
   });
 });

@@ -1,6 +1,6 @@
 import type { Clock, Timer } from '@fnfleet/core';
 import { StreamError } from '@fnfleet/protocol';
-import type { RunnerView } from './runner-view.js';
+import type { RunnerState } from './runner-state.js';
 
 /** Runners that are asked at the same time at most. */
 const AT_ONCE = 16;
@@ -18,14 +18,14 @@ const INTRODUCTION_MS = 10_000;
  */
 export class Prober {
   private timer: Timer | undefined;
-  private readonly asking = new Map<RunnerView, AbortController>();
+  private readonly asking = new Map<RunnerState, AbortController>();
   private closed = false;
 
   constructor(
     private readonly clock: Clock,
     /** Between two rounds, milliseconds. */
     private readonly everyMs: number,
-    private readonly runners: () => Iterable<RunnerView>,
+    private readonly runners: () => Iterable<RunnerState>,
     /** A runner has told of itself. */
     private readonly onStatus?: () => void,
   ) {}
@@ -48,45 +48,46 @@ export class Prober {
   /** Asks those who are due, as many as may be asked at once; the others have their turn in the next round. */
   round(): void {
     if (this.everyMs === 0) return;
-    for (const view of this.runners()) {
+    for (const state of this.runners()) {
       if (this.asking.size >= AT_ONCE) return;
-      if (this.isDue(view) && !this.asking.has(view)) void this.ask(view);
+      if (this.isDue(state) && !this.asking.has(state)) void this.ask(state);
     }
   }
 
   /** Asks every runner now, for so long at most, milliseconds. What they say reaches their views by then, as far as it comes. */
   async askAll(limitMs: number): Promise<void> {
     const over = new AbortController();
-    const left = [...this.runners()].filter((view) => !view.isGone && !this.asking.has(view));
+    const left = [...this.runners()].filter((state) => !state.isGone && !this.asking.has(state));
     const askSome = async () => {
-      for (let view = left.shift(); view && !over.signal.aborted && !this.closed; view = left.shift())
-        await this.ask(view);
+      for (let state = left.shift(); state && !over.signal.aborted && !this.closed; state = left.shift())
+        await this.ask(state);
     };
     const all = Promise.all(Array.from({ length: AT_ONCE }, askSome));
     await Promise.race([all, this.clock.sleep(limitMs, over.signal)]);
     over.abort();
   }
 
-  private isDue(view: RunnerView): boolean {
+  private isDue(state: RunnerState): boolean {
     const now = this.clock.now();
-    if (view.isGone) return false;
-    if (now - view.askedAt >= Math.max(INTRODUCTION_MS, this.everyMs) && !view.isLost) return true;
-    return now - view.heardAt >= (view.isLost ? Math.min(LOST_MS, this.everyMs) : this.everyMs);
+    if (state.isGone) return false;
+    if (now - state.probedAt >= Math.max(INTRODUCTION_MS, this.everyMs) && !state.isUnreachable) return true;
+    return now - state.lastHeardAt >= (state.isUnreachable ? Math.min(LOST_MS, this.everyMs) : this.everyMs);
   }
 
-  private async ask(view: RunnerView): Promise<void> {
+  private async ask(state: RunnerState): Promise<void> {
     const life = new AbortController();
-    this.asking.set(view, life);
+    this.asking.set(state, life);
     const sentAt = this.clock.now();
     try {
-      view.isThere(await view.runner.status(life.signal), sentAt);
+      state.onProbeSuccess(await state.runner.status(life.signal), sentAt);
       this.onStatus?.();
     } catch (error) {
       if (life.signal.aborted) return;
-      if (error instanceof StreamError && error.unreachable && view.answeredAt < sentAt) view.isNotThere(error);
-      else view.saidNothing();
+      if (error instanceof StreamError && error.unreachable && state.answeredAt < sentAt)
+        state.onProbeUnreachable(error);
+      else state.onProbeFailure();
     } finally {
-      this.asking.delete(view);
+      this.asking.delete(state);
     }
   }
 }

@@ -1,7 +1,7 @@
 // takes: 7 s
 import { FakeClock, systemClock } from '@fnfleet/core';
 import { FakeRunner } from '../fake-runner.js';
-import { FleetView } from '../fleet/fleet-view.js';
+import { FleetState } from '../fleet/fleet-state.js';
 import { HEALTH_DEFAULTS } from '../fleet/health-options.js';
 import type { Placer } from '../placer.js';
 import type { Runner } from '../runner.js';
@@ -146,14 +146,14 @@ function order(placer: Placer, fnId: string, runners: readonly Runner[]): string
 }
 
 const clock = new FakeClock();
-const view = new FleetView({
+const fleetState = new FleetState({
   health: HEALTH_DEFAULTS,
   now: () => clock.now(),
   wallNow: () => clock.wallNow(),
   random: Math.random,
-  onRoom: () => undefined,
+  onCapacity: () => undefined,
 });
-const fleetOf = (runners: readonly Runner[]) => view.snapshot(runners);
+const fleetOf = (runners: readonly Runner[]) => fleetState.snapshot(runners);
 
 function tally<T>(items: readonly T[]): Map<T, number> {
   const counts = new Map<T, number>();

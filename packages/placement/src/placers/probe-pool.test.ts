@@ -1,7 +1,7 @@
 import type { FakeClock } from '@fnfleet/core';
 import { NOTHING_CHECKED, type RunnerStatus } from '@fnfleet/protocol';
 import type { FakeRunner } from '../fake-runner.js';
-import { TestView } from '../fleet/test-view.js';
+import { FleetFixture } from '../fleet/fleet-fixture.js';
 import { ProbePool } from './probe-pool.js';
 
 it('has all of a small fleet, and asks each of them once a second, however many calls there are', async () => {
@@ -58,7 +58,7 @@ it('has at most 32 questions on their way; an answer makes room for another, and
 class Probing {
   readonly asked: string[] = [];
   readonly pending: PromiseWithResolvers<RunnerStatus>[] = [];
-  private readonly view: TestView;
+  private readonly fixture: FleetFixture;
   private runners: readonly FakeRunner[];
   private readonly pool: ProbePool;
   private drawn = 0;
@@ -69,15 +69,15 @@ class Probing {
     random?: () => number,
     private readonly answers = true,
   ) {
-    this.view = new TestView(size);
-    this.runners = this.view.runners;
+    this.fixture = new FleetFixture(size);
+    this.runners = this.fixture.runners;
     for (const runner of this.runners) runner.status = () => this.ask(runner);
     this.pool = new ProbePool({ clock: this.clock, random: random ?? (() => ((this.drawn++ % size) + 0.5) / size) });
   }
 
   /** Addresses of the runners that are compared for one call. */
   take(): string[] {
-    const taken = this.pool.take(this.view.fleet.snapshot(this.runners)).map(({ address }) => address);
+    const taken = this.pool.take(this.fixture.fleet.snapshot(this.runners)).map(({ address }) => address);
     return taken.sort((a, b) => Number(a.slice(1)) - Number(b.slice(1)));
   }
 
@@ -87,7 +87,7 @@ class Probing {
   }
 
   get clock(): FakeClock {
-    return this.view.clock;
+    return this.fixture.clock;
   }
 
   private ask({ address }: FakeRunner): Promise<RunnerStatus> {

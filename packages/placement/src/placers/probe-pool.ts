@@ -20,7 +20,7 @@ export class ProbePool {
   private of: Fleet['candidates'] = [];
   private next = 0;
   private inFlight = 0;
-  private readonly askedAt = new WeakMap<Candidate, MonoMs>();
+  private readonly probedAt = new WeakMap<Candidate, MonoMs>();
 
   constructor(private readonly deps: PlacerDeps) {}
 
@@ -48,8 +48,8 @@ export class ProbePool {
 
   private probe(candidate: Candidate): void {
     const now = this.deps.clock.now();
-    if (this.inFlight >= MOST_IN_FLIGHT || now - (this.askedAt.get(candidate) ?? LONG_AGO) < FRESH_MS) return;
-    this.askedAt.set(candidate, now);
+    if (this.inFlight >= MOST_IN_FLIGHT || now - (this.probedAt.get(candidate) ?? LONG_AGO) < FRESH_MS) return;
+    this.probedAt.set(candidate, now);
     this.inFlight += 1;
     // The answer reaches the view; that there was none is found out by the next call.
     candidate.runner

@@ -26,7 +26,7 @@ export interface OutboundCall {
   /** What its runner says of where its time went; after each attempt that came to a report. */
   reported?(timings: ReportedTimings): void;
   /** Where whoever places it writes down what it does. */
-  readonly journal?: CallJournal | undefined;
+  readonly events?: PlacementEventSink | undefined;
   /** Nanoseconds that the function ran, as its runner reports; called at most once an attempt. */
   addExecution(durationNs: number): void;
 }
@@ -37,7 +37,7 @@ export type ReportedTimings = Pick<
 >;
 
 /** What happens to one call until a runner has it, for people. Cheap enough for every call; texts must be short. */
-export interface CallJournal {
+export interface PlacementEventSink {
   /** Whether skipped runners are of interest. */
   readonly detailed: boolean;
   /** A runner that it is not offered to now. */

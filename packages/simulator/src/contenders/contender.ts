@@ -1,5 +1,5 @@
 import type { Clock } from '@fnfleet/core';
-import type { Placement, PlacementTiming } from '@fnfleet/placement';
+import type { PlacementOutcome, PlacementTiming } from '@fnfleet/placement';
 import type { OutboundCall } from '@fnfleet/protocol';
 import type { SimulatedPool } from '../fleet/simulated-fleet.js';
 
@@ -25,7 +25,7 @@ export interface ContenderDeps {
 /** One load balancer at work. */
 export interface Balancer {
   /** Never rejects. */
-  place(call: OutboundCall, signal: AbortSignal): Promise<Placement>;
+  place(call: OutboundCall, signal: AbortSignal): Promise<PlacementOutcome>;
   /** Ends its timers. */
   close(): void;
 }

@@ -1,5 +1,5 @@
 import { FnError } from '@fnfleet/core';
-import type { Placement, Runner } from '@fnfleet/placement';
+import type { PlacementOutcome, Runner } from '@fnfleet/placement';
 import type { OutboundCall } from '@fnfleet/protocol';
 import type { SimulatedPool } from '../fleet/simulated-fleet.js';
 import type { Balancer, Contender, ContenderDeps } from './contender.js';
@@ -29,7 +29,7 @@ class Hiku implements Balancer {
     pool.onRemoved((runner, fnId) => this.addIdle(runner, fnId, -1));
   }
 
-  async place(call: OutboundCall, signal: AbortSignal): Promise<Placement> {
+  async place(call: OutboundCall, signal: AbortSignal): Promise<PlacementOutcome> {
     const { fnId } = call.model;
     for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt += 1) {
       const runner = this.leastBusy(this.idle.get(fnId)?.keys() ?? []) ?? this.leastBusy(this.pool.runners().runners);
@@ -76,4 +76,4 @@ class Hiku implements Balancer {
 }
 
 const MAX_ATTEMPTS = 100;
-const NOBODY: Placement = { kind: 'unplaced', error: new FnError('serverBusy') };
+const NOBODY: PlacementOutcome = { kind: 'unplaced', error: new FnError('serverBusy') };

@@ -1,5 +1,5 @@
 import { FnError } from '@fnfleet/core';
-import { fnHash, type Placement, type Runner } from '@fnfleet/placement';
+import { fnHash, type PlacementOutcome, type Runner } from '@fnfleet/placement';
 import type { OutboundCall } from '@fnfleet/protocol';
 import type { SimulatedPool } from '../fleet/simulated-fleet.js';
 import type { Balancer, Contender, ContenderDeps } from './contender.js';
@@ -30,7 +30,7 @@ class HomeInvoker implements Balancer {
     this.slotsMb = memoryMb / balancers;
   }
 
-  async place(call: OutboundCall, signal: AbortSignal): Promise<Placement> {
+  async place(call: OutboundCall, signal: AbortSignal): Promise<PlacementOutcome> {
     const { memoryMb } = call.model;
     for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt += 1) {
       const runner = this.choose(call);
@@ -78,7 +78,7 @@ class HomeInvoker implements Balancer {
 }
 
 const MAX_ATTEMPTS = 100;
-const NOBODY: Placement = { kind: 'unplaced', error: new FnError('serverBusy') };
+const NOBODY: PlacementOutcome = { kind: 'unplaced', error: new FnError('serverBusy') };
 
 /** Numbers up to `count` that share no factor with it, nor with each other. */
 export function pairwiseCoprime(count: number): number[] {

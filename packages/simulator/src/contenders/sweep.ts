@@ -1,5 +1,5 @@
 import { type Clock, FnError } from '@fnfleet/core';
-import { fnHash, jump, type Placement, type PlacementTiming, type Runner } from '@fnfleet/placement';
+import { fnHash, jump, type PlacementOutcome, type PlacementTiming, type Runner } from '@fnfleet/placement';
 import type { OutboundCall } from '@fnfleet/protocol';
 import type { SimulatedPool } from '../fleet/simulated-fleet.js';
 import type { Balancer, Contender, ContenderDeps } from './contender.js';
@@ -40,7 +40,7 @@ class Sweep implements Balancer {
     this.timing = timing;
   }
 
-  async place(call: OutboundCall, signal: AbortSignal): Promise<Placement> {
+  async place(call: OutboundCall, signal: AbortSignal): Promise<PlacementOutcome> {
     const { clock, timing } = this;
     const until = clock.now() + timing.placerTimeoutMs;
     while (clock.now() < until) {
@@ -58,4 +58,4 @@ class Sweep implements Balancer {
   close(): void {}
 }
 
-const OUT_OF_TIME: Placement = { kind: 'unplaced', error: new FnError('serverBusy') };
+const OUT_OF_TIME: PlacementOutcome = { kind: 'unplaced', error: new FnError('serverBusy') };

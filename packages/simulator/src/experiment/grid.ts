@@ -22,10 +22,10 @@ export interface GridPlan {
   readonly warmUp: number;
 }
 
-/** Where calls come from. A recorded trace is the same for every seed; its pace is changed to give the load. */
+/** Where calls come from. A recorded workload is the same for every seed; its pace is changed to give the load. */
 export type CallSource =
   | { readonly kind: 'workload'; readonly factory: WorkloadFactory; readonly calls: number; readonly swing: number }
-  | { readonly kind: 'trace'; readonly workload: Workload };
+  | { readonly kind: 'recorded'; readonly workload: Workload };
 
 export interface GridReport {
   readonly workload: string;
@@ -92,19 +92,19 @@ export async function runGrid(plan: GridPlan, seen: (run: RunSeen) => void = () 
     }
   }
   const { fleet, seeds, placerTimeoutMs, warmUp } = plan;
-  const workload = plan.source.kind === 'trace' ? plan.source.workload.name : plan.source.factory.name;
+  const workload = plan.source.kind === 'recorded' ? plan.source.workload.name : plan.source.factory.name;
   return { workload, scenario: plan.scenario.name, fleet, placerTimeoutMs, warmUp, seeds, cells, moves: movesOf(plan) };
 }
 
 function loadsOf({ loads, source, fleet }: GridPlan, runners: number): readonly number[] {
   if (loads !== 'as recorded') return loads;
-  if (source.kind !== 'trace') throw new TypeError('only a trace has a load of its own');
+  if (source.kind !== 'recorded') throw new TypeError('only a recorded workload has a load of its own');
   return [busyMbOf(source.workload) / (runners * fleet.memoryMb)];
 }
 
 function callsFor({ source, fleet }: GridPlan, runners: number, load: number, seed: number): Workload {
   const busyMb = load * runners * fleet.memoryMb;
-  if (source.kind === 'trace') return paced(source.workload, busyMb);
+  if (source.kind === 'recorded') return paced(source.workload, busyMb);
   return source.factory.create({ seed, calls: source.calls, swing: source.swing, runners, busyMb });
 }
 

@@ -1,4 +1,4 @@
-import type { Placement } from '@fnfleet/placement';
+import type { PlacementOutcome } from '@fnfleet/placement';
 import type { Machine } from '../fleet/machine.js';
 import type { SimulatedCall } from '../fleet/simulated-call.js';
 import { Sample, type Tail } from './quantiles.js';
@@ -44,7 +44,7 @@ export class RunRecord {
     this.addedMs = new Sample(calls);
   }
 
-  end(call: SimulatedCall, placement: Placement, nowMs: number): void {
+  end(call: SimulatedCall, placement: PlacementOutcome, nowMs: number): void {
     this.ended += 1;
     if (call.index < this.warmUp) return;
     const responseMs = nowMs - call.arrivedAtMs;

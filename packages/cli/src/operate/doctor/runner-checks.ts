@@ -1,6 +1,6 @@
 import { later, printableLine, systemClock } from '@fnfleet/core';
 import { addressKey, newRunnerPool } from '@fnfleet/discovery';
-import { type Introduction, introductionOf, likenesses, newGrpcRunner } from '@fnfleet/placement';
+import { duplicateWarnings, newGrpcRunner, type RunnerIdentity, runnerIdentityOf } from '@fnfleet/placement';
 import type { LoadReport, RunnerTls } from '@fnfleet/protocol';
 import { MAX_SKEW_MS } from '../attention.js';
 import { shownSkew } from '../quantities.js';
@@ -17,7 +17,7 @@ const MAX_WHAT = 1_000;
 interface AskedRunner {
   readonly address: string;
   readonly load: LoadReport | undefined;
-  readonly introduction: Introduction | undefined;
+  readonly identity: RunnerIdentity | undefined;
   /** Why it did not answer. */
   readonly error?: Error;
 }
@@ -79,12 +79,12 @@ async function firstList(pool: ReturnType<typeof newRunnerPool>) {
 
 /** Runners that cannot be told apart, ourselves among them. */
 function namesakes(runners: readonly AskedRunner[], { name, address }: Ourselves): Finding[] {
-  const alike = likenesses(runners).map((what) => {
+  const alike = duplicateWarnings(runners).map((what) => {
     const at = what.indexOf(': ');
     return fail('runners', what.slice(0, at), what.slice(at + 2));
   });
   if (name === undefined || address === undefined) return alike;
-  const other = runners.find((runner) => runner.introduction?.about.name === name && !isAt(runner.address, address));
+  const other = runners.find((runner) => runner.identity?.about.name === name && !isAt(runner.address, address));
   if (other === undefined) return alike;
   return [
     ...alike,
@@ -105,14 +105,14 @@ async function asked(runner: ReturnType<typeof newGrpcRunner>): Promise<AskedRun
     return {
       address,
       load,
-      introduction: about && introductionOf(about, systemClock.now() - sentAt, systemClock.wallNow()),
+      identity: about && runnerIdentityOf(about, systemClock.now() - sentAt, systemClock.wallNow()),
     };
   } catch (error) {
-    return { address, load: undefined, introduction: undefined, error: error as Error };
+    return { address, load: undefined, identity: undefined, error: error as Error };
   }
 }
 
-function findingsOn({ address, load, introduction, error }: AskedRunner): Finding[] {
+function findingsOn({ address, load, identity, error }: AskedRunner): Finding[] {
   if (error !== undefined) {
     return [
       fail(
@@ -122,8 +122,8 @@ function findingsOn({ address, load, introduction, error }: AskedRunner): Findin
       ),
     ];
   }
-  if (introduction === undefined) return [ok('runner', `${address} answers; it is one of Fn, and tells no more`)];
-  const { about, clockSkewMs, uncertaintyMs } = introduction;
+  if (identity === undefined) return [ok('runner', `${address} answers; it is one of Fn, and tells no more`)];
+  const { about, clockSkewMs, uncertaintyMs } = identity;
   const findings = [
     ok('runner', `${address} answers: ${about.name}, version ${about.version}, clock ${shownSkew(clockSkewMs)}`),
   ];

@@ -1,0 +1,295 @@
+import {
+  CancelledError,
+  type Clock,
+  count,
+  countCallsFromZero,
+  Deferred,
+  type DrainResult,
+  describeError,
+  FnError,
+  IdGenerator,
+  InflightTracker,
+  KIB,
+  type Logger,
+  later,
+  MIB,
+  Once,
+  silentLogger,
+  systemClock,
+  type Timer,
+  TurnoverSet,
+} from '@fnfleet/core';
+import type { FleetStatus, Outlook, PlacementTiming } from '@fnfleet/placement';
+import { CallHistory } from '../explain/call-history.js';
+import type { Explanation } from '../explain/call-history-entry.js';
+import { openCallSpan } from '../explain/trace-call.js';
+import type { LbCallListener } from '../http/call-listener.js';
+import { DetachedResponse } from '../http/detached-response.js';
+import type { LbAgent, LbAgentOptions } from '../lb-agent.js';
+import { ReplayBudget } from '../replay/replay-budget.js';
+import { countEnd, markEnd } from './call-end.js';
+import type { LbCallDraft, LbCallOption } from './call-options.js';
+import type { CallPlacement } from './call-placement.js';
+import { LbCall } from './lb-call.js';
+
+/** With what is not given. */
+export function placementTiming({ timing = {} }: LbAgentOptions): PlacementTiming {
+  return {
+    placerTimeoutMs: timing.placerTimeoutMs ?? 360_000,
+    detachedPlacerTimeoutMs: timing.detachedPlacerTimeoutMs ?? 30_000,
+    retryAllDelayMs: timing.retryAllDelayMs ?? 10,
+  };
+}
+
+/** A runner ends a cancelled call at once; one that does not must not keep the process from ending. */
+const CANCEL_GRACE_MS = 5000;
+
+/** The way of each call through an agent, whatever it is placed by. */
+export class DefaultLbAgent implements LbAgent {
+  readonly ready = Promise.resolve();
+  private readonly clock: Clock;
+  private readonly logger: Logger;
+  private readonly ids: Pick<IdGenerator, 'next'>;
+  private readonly count: typeof count;
+  /** What a detached call may take beside the timeout of its function. */
+  private readonly detachedLimitMs: number;
+  private readonly completeBodyBytes: number;
+  private readonly bodyLimits: LbCallDraft['bodyLimits'];
+  private readonly inflight: InflightTracker;
+  private readonly calls = new TurnoverSet<LbCall>();
+  private readonly listeners: LbCallListener[] = [];
+  private readonly history: CallHistory;
+  private gateClosed = false;
+  private draining: Promise<DrainResult> | undefined;
+  private readonly closing = new Once(() => this.shut());
+
+  constructor(
+    private readonly placement: CallPlacement,
+    private readonly options: LbAgentOptions,
+  ) {
+    this.count = placement.countsCalls ? () => undefined : count;
+    if (!placement.countsCalls) countCallsFromZero();
+    this.clock = options.clock ?? systemClock;
+    this.logger = options.logger ?? silentLogger;
+    this.ids = options.ids ?? new IdGenerator();
+    const headroomMs = options.executionHeadroomMs ?? 360_000;
+    this.detachedLimitMs = placementTiming(options).detachedPlacerTimeoutMs + headroomMs;
+    this.completeBodyBytes = options.completeBodyBytes ?? 64 * KIB;
+    this.bodyLimits = {
+      keepBytes: options.replayBufferBytes ?? 8 * MIB,
+      maxBytes: options.maxRequestBytes ?? 0,
+      budget: options.replayBudget ?? new ReplayBudget({ clock: this.clock, logger: this.logger }),
+    };
+    this.inflight = new InflightTracker(this.clock);
+    this.history = new CallHistory(options.explainCalls ?? 1000, this.clock);
+  }
+
+  addCallListener(listener: LbCallListener): void {
+    this.listeners.push(listener);
+  }
+
+  async askRunners(limitMs: number): Promise<void> {
+    await this.placement.askRunners?.(limitMs);
+  }
+
+  fleetStatus(): FleetStatus | undefined {
+    return this.placement.status?.();
+  }
+
+  setCordoned(address: string, cordoned: boolean): boolean {
+    const known = this.placement.setCordoned?.(address, cordoned) ?? false;
+    if (known)
+      this.logger.info(cordoned ? 'a runner is cordoned' : 'a runner is no longer cordoned', { runner: address });
+    return known;
+  }
+
+  explain(callId: string): Explanation | undefined {
+    return this.history.find(callId)?.explanation();
+  }
+
+  async getCall(...options: LbCallOption[]): Promise<LbCall> {
+    const arrivedAt = this.clock.now();
+    const createdAt = this.clock.wallNow();
+    const draft: LbCallDraft = {
+      extensions: {},
+      newId: () => this.ids.next(createdAt),
+      createdAt,
+      bodyLimits: this.bodyLimits,
+    };
+    for (const option of options) option(draft);
+    for (const option of this.options.callOptions ?? []) option(draft);
+
+    const { body, response, request, requestId, controller = new AbortController() } = draft;
+    if (draft.model === undefined || body === undefined) throw new Error('no model or request provided for call');
+    if (response === undefined) throw new Error('no writer provided for call');
+    let { model, extensions } = draft;
+    const { trace } = draft;
+    const { callOverrider } = this.options;
+    if (callOverrider !== undefined || this.listeners.length > 0) {
+      // Calls of one function share these; whoever may change them gets its own.
+      model = { ...model, config: { ...model.config }, annotations: { ...model.annotations } };
+    }
+    if (callOverrider !== undefined) extensions = await callOverrider(request, model, extensions);
+    const history = this.history.newEntry(model, draft.explained ?? false, createdAt, arrivedAt);
+    return new LbCall({ model, arrivedAt, body, response, request, requestId, controller, extensions, history, trace });
+  }
+
+  async submit(call: LbCall): Promise<void> {
+    if (this.gateClosed) {
+      count('calls');
+      count('server_busy');
+      call.body.commit();
+      throw new FnError('serverBusy');
+    }
+    this.count('calls');
+    this.inflight.begin();
+    this.calls.add(call);
+    if (call.model.type === 'detached') return this.submitDetached(call);
+    try {
+      await this.run(call);
+    } finally {
+      this.done(call);
+    }
+  }
+
+  async foresee(call: LbCall): Promise<Outlook> {
+    try {
+      if (this.gateClosed) throw new FnError('serverBusy');
+      return await this.placement.outlook(call);
+    } finally {
+      call.body.commit();
+    }
+  }
+
+  /** The call goes on after its caller has been answered, up to a deadline of its own. */
+  private async submitDetached(call: LbCall): Promise<void> {
+    const acknowledged = new Deferred<void>();
+    const response = new DetachedResponse(call.response, acknowledged.resolve);
+    call.response = response;
+
+    let deadline: Timer | undefined;
+    const onArrived = () => {
+      const limitMs = this.detachedLimitMs + call.model.timeoutSeconds * 1000;
+      call.deadlineAt = later(this.clock.now(), limitMs);
+      deadline = this.clock.after(limitMs, () => call.cancel(new FnError('reservationExpired')));
+    };
+    this.run(call, onArrived)
+      .then(() => response.finish())
+      .catch((error: unknown) => {
+        this.reportDetached(call, response.isAcknowledged, error);
+        acknowledged.reject(error);
+      })
+      .finally(() => {
+        deadline?.cancel();
+        this.done(call);
+      });
+    return acknowledged.promise;
+  }
+
+  /** Nobody else is told of a call that was promised to run and did not. */
+  private reportDetached({ model: { id, fnId } }: LbCall, acknowledged: boolean, error: unknown): void {
+    const fields = { callId: id, fnId, error };
+    if (acknowledged && describeError(error).blame === 'platform') this.logger.warn('detached call lost', fields);
+    else this.logger.debug('detached call failed', fields);
+  }
+
+  private done(call: LbCall): void {
+    this.calls.delete(call);
+    this.inflight.end();
+  }
+
+  /** @param onArrived called when as much of the body is here as has to be */
+  private async run(call: LbCall, onArrived?: () => void): Promise<void> {
+    const { history } = call;
+    if (history) this.history.begin(history);
+    const closeSpan = openCallSpan(call);
+    this.count('queued');
+    const upTo = call.model.type === 'detached' ? Number.POSITIVE_INFINITY : this.completeBodyBytes;
+    const arriving = call.body.arrival?.(upTo, call.signal);
+    let error = arriving === undefined ? undefined : await arriving.catch(failure);
+    if (error === undefined) {
+      onArrived?.();
+      error = this.begin(call);
+    }
+    if (error === undefined && this.listeners.length > 0) error = await this.announceBegin(call);
+    this.count('queued', -1);
+    if (error === undefined) {
+      this.count('running');
+      try {
+        error = await this.placement.place(call);
+      } catch (thrown) {
+        error = failure(thrown);
+      }
+      markEnd(call.model, error, this.clock.wallNow());
+      if (this.listeners.length > 0) await this.announceEnd(call);
+      this.count('running', -1);
+    }
+    call.body.commit();
+    if (history) {
+      history.ended(error);
+      this.history.end(history);
+    }
+    closeSpan?.(error);
+    if (!this.placement.countsCalls) countEnd(call, error, this.clock);
+    if (error !== undefined) throw error;
+  }
+
+  /** @returns why it does not */
+  private begin(call: LbCall): unknown {
+    if (call.signal.aborted) return failure(call.signal.reason);
+    call.startedAt = this.clock.now();
+    call.model.startedAt = this.clock.wallNow();
+    call.model.status = 'running';
+    return undefined;
+  }
+
+  /** @returns what a listener threw */
+  private async announceBegin(call: LbCall): Promise<unknown> {
+    try {
+      for (const listener of this.listeners) await listener.beforeCall?.(call);
+      return undefined;
+    } catch (error) {
+      return failure(error);
+    }
+  }
+
+  private async announceEnd(call: LbCall): Promise<void> {
+    for (const listener of this.listeners) {
+      try {
+        await listener.afterCall?.(call);
+      } catch (error) {
+        this.logger.warn('a call listener failed', { callId: call.model.id, error });
+      }
+    }
+  }
+
+  drain({ graceMs }: { graceMs: number }): Promise<DrainResult> {
+    this.draining ??= this.drainOnce(graceMs);
+    return this.draining;
+  }
+
+  close(): Promise<void> {
+    return this.closing.call();
+  }
+
+  private async drainOnce(graceMs: number): Promise<DrainResult> {
+    this.gateClosed = true;
+    const result = await this.inflight.whenIdle(graceMs);
+    await this.close();
+    return result;
+  }
+
+  private async shut(): Promise<void> {
+    this.gateClosed = true;
+    for (const call of this.calls) call.cancel(new CancelledError());
+    const ended = await this.inflight.whenIdle(CANCEL_GRACE_MS);
+    if (ended === 'expired') this.logger.warn('calls go on after being cancelled', { calls: this.inflight.size });
+    await this.placement.close();
+    await this.bodyLimits.budget.whenIdle(CANCEL_GRACE_MS);
+  }
+}
+
+/** What a call fails with, whatever was thrown. */
+function failure(thrown: unknown): unknown {
+  return thrown ?? new FnError('internal');
+}

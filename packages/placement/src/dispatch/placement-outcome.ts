@@ -1,0 +1,7 @@
+import type { AttemptOutcome } from '@fnfleet/protocol';
+
+/** How the search for a runner ended. */
+export type PlacementOutcome =
+  | Exclude<AttemptOutcome, { kind: 'refused' }>
+  /** No runner took the call; nothing ran. */
+  | { readonly kind: 'unplaced'; readonly error: Error };

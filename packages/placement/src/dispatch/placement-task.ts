@@ -1,0 +1,213 @@
+import { CancelledError, describeError, FnError, inSpan, NO_TRACE, tellOperator } from '@fnfleet/core';
+import type { AttemptOutcome, OutboundCall } from '@fnfleet/protocol';
+import type { FleetSnapshot } from '../fleet/fleet-state.js';
+import { type ResourceRequest, resourceRequestOf } from '../fleet/resource-request.js';
+import type { IneligibleReason, RunnerState } from '../fleet/runner-state.js';
+import { PlacementStats } from '../placement-stats.js';
+import type { RunnerList } from '../runner.js';
+import type { DispatcherParts } from './dispatcher.js';
+import { listOf } from './list-of.js';
+import type { PlacementOutcome } from './placement-outcome.js';
+import { WaitingCall, type WakeUp } from './waiting-call.js';
+
+/** An empty pool that does not tell of changes is looked at again after this time at the latest, milliseconds. */
+const EMPTY_MAX_MS = 1_000;
+
+/**
+ * One call on its way to a runner.
+ *
+ * L1  The list is fetched anew for every attempt; a list that comes with an error is used all the same.
+ * L2  Only a refusal is followed by another attempt, and only while the body can be sent again.
+ * L3  The time to place bounds the search, never an attempt: a call that was taken may outlive it.
+ * L4  When the search ends without a runner, the caller's leaving explains it first, then the pool, then the fleet.
+ * L5  A call that comes does not pass those of its function that wait already.
+ */
+export class PlacementTask {
+  private readonly request: ResourceRequest;
+  private readonly stats: PlacementStats;
+  private readonly budgetMs: number;
+  private poolError: Error | undefined;
+  /** Until the pool is looked at again because it was empty. Undefined: it was not. */
+  private emptyPauseMs: number | undefined;
+  private hasWaited = false;
+
+  constructor(
+    private readonly call: OutboundCall,
+    private readonly signal: AbortSignal,
+    private readonly parts: DispatcherParts,
+  ) {
+    const { clock, timing } = parts;
+    this.request = resourceRequestOf(call);
+    this.stats = new PlacementStats(clock);
+    this.budgetMs = call.model.type === 'detached' ? timing.detachedPlacerTimeoutMs : timing.placerTimeoutMs;
+  }
+
+  /** Never rejects. */
+  async run(): Promise<PlacementOutcome> {
+    try {
+      let state: RunnerState | undefined;
+      while (state !== undefined || this.searching()) {
+        if (state === undefined) {
+          const list = this.list();
+          state = this.choose(list instanceof Promise ? await list : list);
+        }
+        if (state !== undefined) {
+          const offeredMs = this.offered(state);
+          let outcome: AttemptOutcome;
+          try {
+            // The call's own signal, not the search's: once taken, a call may run longer than the search.
+            outcome = await state.runner.tryCall(this.call, this.signal);
+          } catch (error) {
+            outcome = brokenPromise(error);
+          }
+          this.ended(state, outcome, offeredMs);
+          if (outcome.kind !== 'refused') return outcome;
+          if (!this.call.body.replayable) return this.unplaced(lastWord(outcome));
+          state = undefined;
+          continue;
+        }
+        if (this.emptyPauseMs !== undefined && isFinal(this.poolError)) break;
+        const how = await this.wait();
+        if (how.kind === 'shed') return this.unplaced(how.error);
+        if (how.kind === 'room') state = how.state;
+      }
+      return this.givenUp();
+    } catch (error) {
+      // A placer of an embedder that throws ends this call, not the process.
+      return { kind: 'unplaced', error: error instanceof Error ? error : new FnError('internal', { cause: error }) };
+    }
+  }
+
+  private givenUp(): PlacementOutcome {
+    const outOfTime = !this.signal.aborted && this.leftMs <= 0;
+    if (this.signal.aborted) return this.unplaced(reasonOf(this.signal), outOfTime);
+    return this.unplaced(this.poolError ?? this.parts.queue.fullError(), outOfTime);
+  }
+
+  private get leftMs(): number {
+    return this.budgetMs - this.stats.elapsedMs;
+  }
+
+  private searching(): boolean {
+    return !this.signal.aborted && this.leftMs > 0;
+  }
+
+  /** The runner that it is offered to next, already counted as offered. Undefined: it has to wait. */
+  private choose({ runners, error }: RunnerList): RunnerState | undefined {
+    const { fleet, queue } = this.parts;
+    this.poolError = error;
+    if (runners.length === 0) {
+      this.stats.emptyPass();
+      const { retryAllDelayMs } = this.parts.timing;
+      this.emptyPauseMs = Math.min(EMPTY_MAX_MS, 2 * (this.emptyPauseMs ?? retryAllDelayMs / 2));
+      return undefined;
+    }
+    this.emptyPauseMs = undefined;
+    if (!this.hasWaited && queue.hasWaiting({ appId: this.call.model.appId, request: this.request })) return undefined;
+    return this.chooseFrom(fleet.snapshot(runners));
+  }
+
+  private list(): RunnerList | Promise<RunnerList> {
+    const { pool, clock } = this.parts;
+    return listOf(this.call, pool, clock, () => this.leftMs, this.signal);
+  }
+
+  private chooseFrom(fleet: FleetSnapshot): RunnerState | undefined {
+    const { placer, recheck } = this.parts;
+    for (const candidate of placer.order(this.call, fleet)) {
+      const state = fleet.stateOf(candidate);
+      const reason = state.ineligibleReason(this.request);
+      if (reason === undefined) {
+        state.offered(this.request);
+        return state;
+      }
+      if (this.call.events?.detailed) this.call.events.skipped(state.address, this.whyNot(state, reason));
+      recheck.when(state, this.request);
+    }
+    return undefined;
+  }
+
+  /** For people. */
+  private whyNot(state: RunnerState, reason: IneligibleReason): string {
+    const why = reason === 'refused' ? 'full when last asked' : reason;
+    const until = state.eligibleAgainAt(this.request);
+    return until === undefined ? why : `${why}, for another ${Math.ceil(until - this.parts.clock.now())} ms`;
+  }
+
+  /** Follows on every `offered` of the view; `ended` follows. @returns when, as `elapsedMs` */
+  private offered(state: RunnerState): number {
+    const { call, stats } = this;
+    call.offeredTo?.(state.address);
+    call.events?.offered(state.address);
+    return stats.attempt();
+  }
+
+  private ended(state: RunnerState, outcome: AttemptOutcome, offeredMs: number): void {
+    const { call, signal, stats, request } = this;
+    const ms = stats.elapsedMs - offeredMs;
+    state.ended(request, outcome, ms);
+    call.events?.said(state.address, wordsOf(outcome));
+    if (outcome.kind === 'refused') {
+      stats.refused(outcome, ms);
+      this.parts.recheck.when(state, request);
+    } else stats.placed(outcome, signal);
+  }
+
+  private async wait(): Promise<WakeUp> {
+    const { leftMs } = this;
+    this.call.events?.queued();
+    const waiting = new WaitingCall(this.call, this.request, this.call.body.heldBytes ?? 0);
+    const maxMs = Math.min(leftMs, this.emptyPauseMs ?? leftMs);
+    const how = await inSpan('lb_queue', this.call.trace ?? NO_TRACE, () =>
+      this.parts.queue.wait(waiting, this.signal, { maxMs, leftMs, again: this.hasWaited }),
+    );
+    this.hasWaited = true;
+    this.call.events?.woken(WOKEN[how.kind]);
+    return how;
+  }
+
+  private unplaced(error: Error, outOfTime = false): PlacementOutcome {
+    this.stats.unplaced({ poolError: this.poolError !== undefined, outOfTime }, this.signal);
+    return { kind: 'unplaced', error };
+  }
+}
+
+/** Why a call does not wait any more, for people. */
+const WOKEN: Readonly<Record<WakeUp['kind'], string>> = {
+  room: 'a runner may have room',
+  look: 'time to look at the runners again',
+  shed: 'others go first',
+  over: 'its time is over, or its caller has gone',
+};
+
+function wordsOf(outcome: AttemptOutcome): string {
+  if (outcome.kind === 'finished') return 'finished';
+  const detail = tellOperator(outcome.error).slice(0, 200);
+  return outcome.kind === 'failed' ? `failed: ${detail}` : `refused: ${outcome.reason}`;
+}
+
+/** A runner of an embedder that rejects although it must not. The call may have run. */
+function brokenPromise(error: unknown): AttemptOutcome {
+  return {
+    kind: 'failed',
+    blame: 'runner',
+    error: error instanceof Error ? error : new FnError('internal', { cause: error }),
+  };
+}
+
+/** What a call is answered with that cannot be offered again. */
+function lastWord({ reason, error }: AttemptOutcome & { kind: 'refused' }): Error {
+  return reason === 'busy' ? error : new FnError('serverBusy', { cause: error });
+}
+
+/** The pool has said, through the function's own fault, that there never will be a runner for this call. */
+function isFinal(poolError: Error | undefined): boolean {
+  if (poolError === undefined) return false;
+  const { status, blame } = describeError(poolError);
+  return status === 502 && blame === 'function';
+}
+
+/** Whoever aborts a call says why in the signal's reason. */
+function reasonOf({ reason }: AbortSignal): Error {
+  return reason instanceof FnError || reason instanceof CancelledError ? reason : new CancelledError();
+}

@@ -1,7 +1,0 @@
-import type { AttemptOutcome } from '@fnfleet/protocol';
-
-/** How the search for a runner ended. */
-export type Placement =
-  | Exclude<AttemptOutcome, { kind: 'refused' }>
-  /** No runner took the call; nothing ran. */
-  | { readonly kind: 'unplaced'; readonly error: Error };

@@ -1,0 +1,89 @@
+import { FakeClock, later } from '@fnfleet/core';
+import type { LoadReport } from '@fnfleet/protocol';
+import { CapacityEstimate } from './capacity-estimate.js';
+import { requestFor } from './fleet-fixture.js';
+
+const MB = 1024 * 1024;
+
+let clock: FakeClock;
+let estimate: CapacityEstimate;
+beforeEach(() => {
+  clock = new FakeClock();
+  estimate = new CapacityEstimate();
+});
+
+const report = (totalMb: number, usedMb: number, idleMb?: number) =>
+  estimate.onLoadReport(
+    {
+      memoryTotalBytes: totalMb * MB,
+      memoryUsedBytes: usedMb * MB,
+      memoryIdleBytes: idleMb === undefined ? undefined : idleMb * MB,
+    } as LoadReport,
+    clock.now(),
+  );
+/** The largest container that fits, MB. */
+const largest = () => {
+  for (let mb = 1_000; mb > 0; mb -= 1) if (estimate.fits(mb * MB, clock.now())) return mb;
+  return 0;
+};
+const fitsAnything = () => estimate.fits(1e15, clock.now());
+
+it('before the first report anything may fit, also when calls are in hand', () => {
+  estimate.reserve(requestFor());
+  expect(fitsAnything()).toBe(true);
+});
+
+it.each`
+  total  | used   | idle         | left
+  ${500} | ${200} | ${undefined} | ${300}
+  ${500} | ${200} | ${50}        | ${350}
+  ${500} | ${500} | ${0}         | ${0}
+`('of $total MB with $used used and $idle of that idle, $left are left', ({ total, used, idle, left }) => {
+  report(total, used, idle);
+  expect(largest()).toBe(left);
+});
+
+it('a runner that does not know its memory has no limit that could be guessed at', () => {
+  report(500, 500);
+  report(0, 0);
+  expect(fitsAnything()).toBe(true);
+});
+
+it('calls that were offered since the report take from it, until the next', () => {
+  report(500, 200);
+  estimate.reserve(requestFor('a', 100));
+  estimate.reserve(requestFor('b', 50));
+  expect(largest()).toBe(150);
+  report(500, 200);
+  expect(largest()).toBe(300);
+});
+
+it('what is in hand is never promised twice, however much a report says is left', () => {
+  const [a, b] = [requestFor('a', 300), requestFor('b', 100)];
+  estimate.reserve(a);
+  estimate.reserve(b);
+  report(500, 0);
+  expect(largest()).toBe(100);
+  estimate.release(a.call);
+  estimate.release(a.call);
+  expect(largest()).toBe(400);
+  estimate.release(b.call);
+  expect(largest()).toBe(500);
+});
+
+it('an old report keeps nobody from asking', async () => {
+  report(500, 500);
+  expect(estimate.trustedUntil).toBe(later(clock.now(), 2_000));
+  await clock.advance(1_999);
+  expect(largest()).toBe(0);
+  await clock.advance(1);
+  expect(fitsAnything()).toBe(true);
+});
+
+it('of another process nothing is known', () => {
+  report(500, 500);
+  estimate.forget();
+  expect(fitsAnything()).toBe(true);
+  estimate.reserve(requestFor());
+  expect(fitsAnything()).toBe(true);
+});

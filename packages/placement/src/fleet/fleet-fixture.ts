@@ -1,0 +1,69 @@
+import { FakeClock } from '@fnfleet/core';
+import { type AttemptOutcome, type LoadReport, NOTHING_REPORTED } from '@fnfleet/protocol';
+import { FakeRunner } from '../fake-runner.js';
+import { aCall } from '../test-call.js';
+import { FleetState } from './fleet-state.js';
+import { HEALTH_DEFAULTS, type HealthOptions } from './health-options.js';
+import { type ResourceRequest, resourceRequestOf } from './resource-request.js';
+import type { RunnerState } from './runner-state.js';
+
+export const MB = 1024 * 1024;
+export const BUSY: AttemptOutcome = { kind: 'refused', reason: 'busy', error: new Error('busy') };
+export const FINISHED: AttemptOutcome = { kind: 'finished', report: NOTHING_REPORTED };
+
+/** A view of some runners, for tests that play the dispatcher. */
+export class FleetFixture {
+  readonly clock = new FakeClock();
+  /** Runners that were said to have room, in order. */
+  readonly rooms: string[] = [];
+  readonly fleet: FleetState;
+  readonly runners: readonly FakeRunner[];
+  readonly states: readonly RunnerState[];
+
+  constructor(size: number, health: Partial<HealthOptions> = {}) {
+    this.fleet = new FleetState({
+      health: { ...HEALTH_DEFAULTS, ...health },
+      now: () => this.clock.now(),
+      wallNow: () => this.clock.wallNow(),
+      random: () => 0.5,
+      onCapacity: ({ address }) => this.rooms.push(address),
+    });
+    this.runners = Array.from({ length: size }, (_, i) => new FakeRunner(`r${i}`));
+    this.states = this.fleet.snapshot(this.runners).candidates;
+  }
+
+  at(index: number): RunnerState {
+    return this.states[index] as RunnerState;
+  }
+
+  /** One whole call on a runner. */
+  call(index: number, outcome: AttemptOutcome, fnId = 'fn1'): void {
+    const request = requestFor(fnId);
+    this.at(index).offered(request);
+    this.at(index).ended(request, outcome, 10);
+  }
+
+  /** @param fnId of the call that the report came with; undefined: from a status */
+  tell(index: number, load: Partial<LoadReport>, fnId?: string): void {
+    const call = fnId === undefined ? undefined : aCall({ fnId });
+    this.runners[index]?.onLoad?.({ ...IDLE, ...load }, call);
+  }
+}
+
+export function requestFor(fnId = 'fn1', memoryMb = 128): ResourceRequest {
+  return resourceRequestOf(aCall({ fnId, memoryMb }));
+}
+
+const IDLE: LoadReport = {
+  instanceId: 'one',
+  memoryUsedBytes: 0,
+  memoryTotalBytes: 1024 * MB,
+  cpuUsedMillis: 0,
+  cpuTotalMillis: 0,
+  active: 0,
+  waiting: 0,
+  freeSlots: undefined,
+  draining: false,
+  degraded: false,
+  degradedReason: '',
+};

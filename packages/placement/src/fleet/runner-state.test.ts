@@ -1,0 +1,323 @@
+import { RecordedMetrics } from '@fnfleet/core';
+import type { AttemptOutcome, LoadReport } from '@fnfleet/protocol';
+import { BUSY, FINISHED, FleetFixture, MB, requestFor } from './fleet-fixture.js';
+
+const metrics = RecordedMetrics.install();
+const lost = (reason: 'unreachable' | 'lost' | 'closed'): AttemptOutcome => ({
+  kind: 'refused',
+  reason,
+  error: new Error(reason),
+});
+const BROKEN: AttemptOutcome = { kind: 'failed', blame: 'runner', error: new Error('broke') };
+
+describe('what is known of a runner that tells nothing', () => {
+  it('a refusal holds for a while, and for that function only', async () => {
+    const fixture = new FleetFixture(1);
+    fixture.call(0, BUSY);
+    expect(fixture.at(0).ineligibleReason(requestFor('fn1'))).toBe('refused');
+    expect(fixture.at(0).ineligibleReason(requestFor('fn2'))).toBeUndefined();
+    expect(fixture.at(0).eligibleAgainAt(requestFor('fn1'))).toBe(fixture.clock.now() + 15);
+    await fixture.clock.advance(15);
+    expect(fixture.at(0).ineligibleReason(requestFor('fn1'))).toBeUndefined();
+  });
+
+  it('grows with each refusal, up to a second', async () => {
+    const fixture = new FleetFixture(1);
+    const pauses: number[] = [];
+    for (let i = 0; i < 8; i += 1) {
+      fixture.call(0, BUSY);
+      const until = fixture.at(0).eligibleAgainAt(requestFor()) ?? 0;
+      pauses.push(until - fixture.clock.now());
+      await fixture.clock.advance(until - fixture.clock.now());
+    }
+    expect(pauses).toEqual([15, 30, 60, 120, 240, 480, 750, 750]);
+  });
+
+  it('each end of a call there is worth one offer in spite of a refusal', () => {
+    const fixture = new FleetFixture(1);
+    fixture.at(0).offered(requestFor('fn2'));
+    fixture.call(0, BUSY, 'fn1');
+    fixture.at(0).ended(requestFor('fn2'), FINISHED, 10);
+    expect(fixture.rooms).toContain('r0');
+    expect(fixture.at(0).ineligibleReason(requestFor('fn1'))).toBeUndefined();
+    fixture.at(0).offered(requestFor('fn1'));
+    expect(fixture.at(0).ineligibleReason(requestFor('fn1'))).toBe('refused');
+  });
+
+  it('a refusal costs one offer, however many free containers were believed in', () => {
+    const fixture = new FleetFixture(1);
+    fixture.tell(0, { freeSlots: 3, memoryUsedBytes: 384 * MB, memoryIdleBytes: 384 * MB }, 'fn1');
+    expect(fixture.at(0).freeSlots('fn1')).toBe(3);
+    fixture.call(0, BUSY, 'fn1');
+    expect(fixture.at(0).freeSlots('fn1')).toBe(0);
+    expect(fixture.at(0).ineligibleReason(requestFor('fn1'))).toBe('refused');
+    expect([...fixture.fleet.snapshot(fixture.runners).warm('fn1')]).toEqual([]);
+  });
+
+  it('when a refusal has run out one call tries, not all that wait', async () => {
+    const fixture = new FleetFixture(1);
+    fixture.call(0, BUSY);
+    await fixture.clock.advance(15);
+    fixture.at(0).offered(requestFor());
+    expect(fixture.at(0).ineligibleReason(requestFor())).toBe('refused');
+  });
+
+  it('a call that ended well leaves a free container, until that is idle for too long', async () => {
+    const fixture = new FleetFixture(2);
+    fixture.call(1, FINISHED);
+    const warm = () => [...fixture.fleet.snapshot(fixture.runners).warm('fn1')].map(({ address }) => address);
+    expect([warm(), fixture.at(1).freeSlots('fn1')]).toEqual([['r1'], 1]);
+    await fixture.clock.advance(30_000);
+    expect([warm(), fixture.at(1).freeSlots('fn1')]).toEqual([[], 0]);
+  });
+});
+
+describe('what is known of a runner that tells its load', () => {
+  it('one without room is not asked for a new container, and is for a free one', () => {
+    const fixture = new FleetFixture(1);
+    fixture.tell(0, { memoryUsedBytes: 960 * MB, freeSlots: 1 }, 'fn1');
+    expect(fixture.at(0).ineligibleReason(requestFor('fn2'))).toBe('no room');
+    expect(fixture.at(0).ineligibleReason(requestFor('fn1'))).toBeUndefined();
+    fixture.at(0).offered(requestFor('fn1'));
+    expect(fixture.at(0).ineligibleReason(requestFor('fn1'))).toBe('no room');
+  });
+
+  it('idle containers count as room', () => {
+    const fixture = new FleetFixture(1);
+    fixture.tell(0, { memoryUsedBytes: 1024 * MB, memoryIdleBytes: 128 * MB });
+    expect(fixture.at(0).ineligibleReason(requestFor('fn2', 128))).toBeUndefined();
+    expect(fixture.at(0).ineligibleReason(requestFor('fn2', 129))).toBe('no room');
+  });
+
+  it('room that was offered away is gone until the next report', () => {
+    const fixture = new FleetFixture(1);
+    fixture.tell(0, { memoryUsedBytes: 768 * MB });
+    fixture.at(0).offered(requestFor());
+    fixture.at(0).offered(requestFor());
+    expect(fixture.at(0).ineligibleReason(requestFor())).toBe('no room');
+    fixture.tell(0, { memoryUsedBytes: 0 });
+    expect(fixture.at(0).ineligibleReason(requestFor())).toBeUndefined();
+  });
+
+  it('calls in hand count, also those whose containers a report does not have yet', () => {
+    const fixture = new FleetFixture(1);
+    for (let i = 0; i < 8; i += 1) fixture.at(0).offered(requestFor(`fn${i}`));
+    fixture.tell(0, { memoryUsedBytes: 0 });
+    expect(fixture.at(0).ineligibleReason(requestFor('fn9'))).toBe('no room');
+    fixture.at(0).ended(requestFor('fn0'), BUSY, 1);
+    expect(fixture.at(0).ineligibleReason(requestFor('fn9'))).toBe('no room');
+  });
+
+  it('a call that has ended is room again with the next report, whichever comes first', () => {
+    const fixture = new FleetFixture(1);
+    const [first, second] = [requestFor('a', 512), requestFor('b', 512)];
+    fixture.at(0).offered(first);
+    fixture.at(0).offered(second);
+    fixture.at(0).ended(first, FINISHED, 10);
+    fixture.tell(0, { memoryUsedBytes: 512 * MB });
+    expect(fixture.at(0).ineligibleReason(requestFor('c', 512))).toBeUndefined();
+    expect(fixture.at(0).ineligibleReason(requestFor('c', 513))).toBe('no room');
+    fixture.runners[0]?.onLoad?.({ ...fixture.at(0).load, memoryUsedBytes: 0 } as LoadReport, second.call);
+    fixture.at(0).ended(second, FINISHED, 10);
+    expect(fixture.at(0).ineligibleReason(requestFor('c', 1024))).toBeUndefined();
+  });
+
+  it('what is idle in all tells which free containers have been pushed out: the oldest', () => {
+    const fixture = new FleetFixture(1);
+    fixture.at(0).offered(requestFor('old'));
+    fixture.at(0).ended(requestFor('old'), FINISHED, 10);
+    fixture.tell(0, { memoryUsedBytes: 128 * MB, memoryIdleBytes: 128 * MB, freeSlots: 1 }, 'old');
+    fixture.tell(0, { memoryUsedBytes: 384 * MB, memoryIdleBytes: 384 * MB, freeSlots: 2 }, 'new');
+    expect([fixture.at(0).freeSlots('old'), fixture.at(0).freeSlots('new')]).toEqual([1, 2]);
+    fixture.tell(0, { memoryUsedBytes: 384 * MB, memoryIdleBytes: 256 * MB });
+    expect([fixture.at(0).freeSlots('old'), fixture.at(0).freeSlots('new')]).toEqual([0, 2]);
+    expect([...fixture.fleet.snapshot(fixture.runners).warm('old')]).toEqual([]);
+    fixture.tell(0, { memoryUsedBytes: 384 * MB, memoryIdleBytes: 0 });
+    expect(fixture.at(0).freeSlots('new')).toBe(0);
+  });
+
+  it('an old report keeps nobody from asking', async () => {
+    const fixture = new FleetFixture(1);
+    fixture.tell(0, { memoryUsedBytes: 1024 * MB });
+    expect(fixture.at(0).ineligibleReason(requestFor())).toBe('no room');
+    const until = fixture.at(0).eligibleAgainAt(requestFor()) ?? 0;
+    await fixture.clock.advance(until - fixture.clock.now());
+    expect(fixture.at(0).ineligibleReason(requestFor())).toBeUndefined();
+  });
+
+  it('draining: no calls, until it has told nothing for a while', async () => {
+    const fixture = new FleetFixture(1);
+    fixture.tell(0, { draining: true });
+    expect(fixture.at(0).ineligibleReason(requestFor())).toBe('draining');
+    await fixture.clock.advance(2000);
+    expect(fixture.at(0).ineligibleReason(requestFor())).toBeUndefined();
+  });
+
+  it('another process at the same address: nothing that the one before said counts, and it begins slowly', async () => {
+    const fixture = new FleetFixture(1);
+    fixture.tell(0, { freeSlots: 3 }, 'fn1');
+    fixture.call(0, BUSY, 'fn2');
+    expect(fixture.at(0).weight).toBe(1);
+    fixture.tell(0, { instanceId: 'two' });
+    expect(fixture.at(0).freeSlots('fn1')).toBe(0);
+    expect(fixture.at(0).ineligibleReason(requestFor('fn2'))).toBeUndefined();
+    expect(fixture.at(0).weight).toBe(0.1);
+    await fixture.clock.advance(5000);
+    expect(fixture.at(0).weight).toBe(0.5);
+    await fixture.clock.advance(5000);
+    expect(fixture.at(0).weight).toBe(1);
+  });
+});
+
+describe('a runner that cannot be reached', () => {
+  it.each(['unreachable', 'lost'] as const)(
+    'with a call (%s) is left alone for a moment, for longer each time',
+    async (reason) => {
+      const fixture = new FleetFixture(1);
+      const pauses: number[] = [];
+      for (let i = 0; i < 8; i += 1) {
+        fixture.call(0, lost(reason));
+        expect([fixture.at(0).ineligibleReason(requestFor('any')), fixture.at(0).trouble]).toEqual([
+          'unreachable',
+          reason,
+        ]);
+        const until = fixture.at(0).eligibleAgainAt(requestFor('any')) ?? 0;
+        pauses.push(until - fixture.clock.now());
+        await fixture.clock.advance(until - fixture.clock.now());
+        expect(fixture.at(0).ineligibleReason(requestFor('any'))).toBeUndefined();
+      }
+      expect(pauses).toEqual([37.5, 75, 150, 300, 600, 1200, 1500, 1500]);
+    },
+  );
+
+  it.each`
+    what                       | happens
+    ${'a call that ends well'} | ${(fixture: FleetFixture) => fixture.call(0, FINISHED)}
+    ${'a call that fails'}     | ${(fixture: FleetFixture) => fixture.call(0, BROKEN)}
+    ${'a refusal'}             | ${(fixture: FleetFixture) => fixture.call(0, BUSY, 'other')}
+    ${'a report'}              | ${(fixture: FleetFixture) => fixture.tell(0, {})}
+  `('$what shows that it is there', ({ happens }) => {
+    const fixture = new FleetFixture(2);
+    fixture.call(0, lost('unreachable'));
+    happens(fixture);
+    expect([fixture.at(0).ineligibleReason(requestFor('any')), fixture.at(0).isUnreachable]).toEqual([
+      undefined,
+      false,
+    ]);
+  });
+
+  it('by probes is left to the probes once it has missed two', async () => {
+    const fixture = new FleetFixture(1);
+    fixture.at(0).onProbeUnreachable(new Error('gone'));
+    expect(fixture.at(0).eligibleAgainAt(requestFor())).toBe(fixture.clock.now() + 37.5);
+    await fixture.clock.advance(100);
+    fixture.at(0).onProbeUnreachable(new Error('gone'));
+    expect(fixture.at(0).eligibleAgainAt(requestFor())).toBe(fixture.clock.now() + 3_000);
+  });
+
+  it('and that is closed is gone for good, with all that was known of it', () => {
+    const fixture = new FleetFixture(2);
+    fixture.tell(0, { freeSlots: 1 }, 'fn1');
+    fixture.call(0, lost('closed'), 'fn2');
+    expect([
+      fixture.at(0).ineligibleReason(requestFor()),
+      fixture.at(0).isGone,
+      fixture.at(0).freeSlots('fn1'),
+    ]).toEqual(['gone', true, 0]);
+    expect(fixture.runners[0]?.onLoad).toBeUndefined();
+    expect([...fixture.fleet.snapshot(fixture.runners).warm('fn1')]).toEqual([]);
+  });
+});
+
+describe('a runner that fails calls', () => {
+  it('is taken out, counted once, and operators are told why', async () => {
+    metrics.reset();
+    const fixture = new FleetFixture(10);
+    for (let i = 0; i < 7; i += 1) fixture.call(0, BROKEN);
+    expect([fixture.at(0).isEjected, fixture.at(0).trouble]).toEqual([true, 'broke']);
+    expect(metrics.sum('lb_runner_ejected_count')).toBe(1);
+    expect(fixture.at(0).eligibleAgainAt(requestFor())).toBe(fixture.clock.now() + 10_000);
+    await fixture.clock.advance(10_000);
+    fixture.call(0, BROKEN);
+    expect(metrics.sum('lb_runner_ejected_count')).toBe(2);
+  });
+
+  it('and is replaced by another process is in again', () => {
+    const fixture = new FleetFixture(10);
+    fixture.tell(0, {});
+    for (let i = 0; i < 5; i += 1) fixture.call(0, BROKEN);
+    expect(fixture.at(0).ineligibleReason(requestFor())).toBe('ejected');
+    fixture.tell(0, { instanceId: 'two' });
+    expect(fixture.at(0).ineligibleReason(requestFor())).toBeUndefined();
+  });
+});
+
+describe('what a call leaves behind', () => {
+  it('one that fails ends no free container, and says nothing of how long calls take', () => {
+    const fixture = new FleetFixture(2);
+    fixture.call(0, BROKEN);
+    expect([fixture.at(0).freeSlots('fn1'), fixture.at(0).latencyMs('fn1')]).toEqual([0, undefined]);
+    fixture.call(0, FINISHED);
+    expect([fixture.at(0).freeSlots('fn1'), fixture.at(0).latencyMs('fn1')]).toEqual([1, 10]);
+  });
+
+  it('where the runner tells its load, free containers are what it tells', () => {
+    const fixture = new FleetFixture(1);
+    fixture.tell(0, { freeSlots: 0 }, 'fn1');
+    fixture.call(0, FINISHED);
+    expect(fixture.at(0).freeSlots('fn1')).toBe(0);
+  });
+
+  it('a report with a call that does not speak of its function changes nothing about free containers', () => {
+    const fixture = new FleetFixture(1);
+    fixture.tell(0, { freeSlots: 2 }, 'fn1');
+    fixture.tell(0, { freeSlots: undefined }, 'fn1');
+    expect(fixture.at(0).freeSlots('fn1')).toBe(2);
+  });
+
+  it('a refusal says that nothing is free there for its function', () => {
+    const fixture = new FleetFixture(1);
+    fixture.tell(0, { freeSlots: 2 }, 'fn1');
+    fixture.call(0, BUSY, 'fn1');
+    expect(fixture.at(0).freeSlots('fn1')).toBe(0);
+  });
+
+  it('its place in hand is given back, whatever it ended with', () => {
+    const fixture = new FleetFixture(10);
+    for (const outcome of [FINISHED, BROKEN, BUSY, lost('unreachable'), lost('closed')]) fixture.call(0, outcome);
+    expect([fixture.at(0).inFlight, fixture.fleet.inFlight]).toEqual([0, 0]);
+  });
+
+  it('room is announced by every end but a refusal', () => {
+    const fixture = new FleetFixture(2);
+    fixture.rooms.length = 0;
+    for (const outcome of [FINISHED, BROKEN, BUSY, lost('unreachable')]) fixture.call(0, outcome);
+    expect(fixture.rooms).toEqual(['r0', 'r0']);
+  });
+});
+
+describe('when a runner that is passed over is looked at again', () => {
+  it('the reason that runs out first counts', async () => {
+    const fixture = new FleetFixture(1);
+    fixture.tell(0, { draining: true });
+    fixture.call(0, BUSY);
+    expect(fixture.at(0).eligibleAgainAt(requestFor())).toBe(fixture.clock.now() + 15);
+    await fixture.clock.advance(15);
+    expect(fixture.at(0).eligibleAgainAt(requestFor())).toBe(fixture.clock.now() + 1_985);
+  });
+
+  it('one that is silent after a tenth of a second', () => {
+    const fixture = new FleetFixture(1);
+    Object.assign(fixture.runners[0] ?? {}, { isUnresponsive: true });
+    expect(fixture.at(0).ineligibleReason(requestFor())).toBe('silent');
+    expect(fixture.at(0).eligibleAgainAt(requestFor())).toBe(fixture.clock.now() + 100);
+  });
+
+  it('one whose report has become old, unless it has calls in hand, whose ends bring another', () => {
+    const fixture = new FleetFixture(1);
+    fixture.tell(0, { memoryUsedBytes: 1024 * MB });
+    expect(fixture.at(0).eligibleAgainAt(requestFor())).toBe(fixture.clock.now() + 2_000);
+    fixture.at(0).offered(requestFor());
+    expect(fixture.at(0).eligibleAgainAt(requestFor())).toBeUndefined();
+  });
+});

@@ -1,0 +1,353 @@
+import { count, LONG_AGO, later, latest, type MonoMs, NEVER, type WallMs } from '@fnfleet/core';
+import type { AttemptOutcome, LoadReport, OutboundCall, RunnerStatus } from '@fnfleet/protocol';
+import type { Candidate } from '../candidate.js';
+import type { Runner } from '../runner.js';
+import { BackOff } from './back-off.js';
+import { CapacityEstimate } from './capacity-estimate.js';
+import type { FunctionState } from './function-state.js';
+import { FunctionStates } from './function-states.js';
+import type { HealthOptions } from './health-options.js';
+import { OutlierDetector } from './outlier-detector.js';
+import { type ResourceRequest, resourceRequestOf } from './resource-request.js';
+import { type RunnerIdentity, runnerIdentityOf } from './runner-identity.js';
+import { SlowStart } from './slow-start.js';
+
+/** One that cannot be reached is left alone for about so long at first, and at most, milliseconds. */
+const UNREACHABLE_FIRST_MS = 50;
+const UNREACHABLE_MAX_MS = 2_000;
+/** One that has not answered a probe is left to the probes, which come more often than this, milliseconds. */
+const PROBED_MS = 3_000;
+/** A runner that was draining when it was last heard of is asked again after this long: its successor may be there. */
+const DRAINING_MS = 2_000;
+/** One that owes a sign of life is looked at again after this time. */
+const SILENT_MS = 100;
+
+type Refusal = Extract<AttemptOutcome, { kind: 'refused' }>;
+
+/** Why a runner is not offered a call now. `gone`: never again. */
+export type IneligibleReason =
+  | 'gone'
+  | 'cordoned'
+  | 'draining'
+  | 'ejected'
+  | 'unreachable'
+  | 'silent'
+  | 'refused'
+  | 'no room';
+
+export type RunnerCondition = 'ok' | 'draining' | 'cordoned' | 'ejected' | 'unreachable' | 'silent' | 'gone';
+
+export interface RunnerStateDeps {
+  readonly health: HealthOptions;
+  now(): MonoMs;
+  wallNow(): WallMs;
+  random(): number;
+  /** A function has got, or has lost, its free containers there, as far as is known. */
+  onWarm(fnId: string, state: RunnerState, warm: boolean): void;
+  onInFlight(change: 1 | -1): void;
+  /** Whether the fleet can do without one more runner. */
+  mayEject(): boolean;
+  /** Too few runners are healthy for taking any of them out. */
+  panics(): boolean;
+  /** It may have room that it did not have before. */
+  onCapacity(state: RunnerState): void;
+}
+
+/**
+ * What this balancer knows about one runner: from the outcomes of its own calls, and from the load reports of a runner that
+ * sends some. Of a runner of Fn only the former is known, and it is enough.
+ *
+ * V1  A runner that has refused a function is not asked for it again until the refusal has run out (once, by one call), or
+ *     something ended there since: each end is worth one offer.
+ * V2  A report of another process than before (`instanceId`) makes all that was known void.
+ * V3  What is guessed keeps a call waiting for a bounded time only.
+ */
+export class RunnerState implements Candidate {
+  inFlight = 0;
+  load: LoadReport | undefined;
+  /** When it last told something, or was asked in vain. */
+  lastHeardAt = LONG_AGO;
+  /** When it was last asked for its status, or was found to be another process: then it has not been asked yet. */
+  probedAt = LONG_AGO;
+  /** When an attempt last ended in an answer of its own, a refusal included. */
+  answeredAt = LONG_AGO;
+  /** Undefined: it has not been asked yet, or is a runner of Fn. */
+  identity: RunnerIdentity | undefined;
+  /** What was wrong when it was last out of reach, or failed calls; for operators. */
+  trouble: string | undefined;
+  private cordoned = false;
+  private readonly reputation: OutlierDetector;
+  private readonly slowStart: SlowStart;
+  private gone = false;
+  private drainingUntil = LONG_AGO;
+  private credits = 0;
+  private readonly functions: FunctionStates;
+  private readonly unreachable = new BackOff(UNREACHABLE_FIRST_MS, UNREACHABLE_MAX_MS);
+  private readonly capacity = new CapacityEstimate();
+
+  constructor(
+    readonly runner: Runner,
+    private readonly deps: RunnerStateDeps,
+  ) {
+    this.reputation = new OutlierDetector(deps.health);
+    this.slowStart = new SlowStart(deps.health.slowStartMs);
+    this.functions = new FunctionStates(deps.now, (fnId, warm) => deps.onWarm(fnId, this, warm));
+    const onLoad = (load: LoadReport, call: OutboundCall | undefined) => this.onLoadReport(load, call);
+    runner.onLoad = onLoad;
+  }
+
+  get weight(): number {
+    return this.slowStart.weight(this.deps.now());
+  }
+
+  get isEjected(): boolean {
+    return this.deps.now() < this.reputation.ejectedUntil;
+  }
+
+  /** It could not be reached when that was tried last. */
+  get isUnreachable(): boolean {
+    return this.unreachable.isActive(this.deps.now());
+  }
+
+  /** Nothing is known that speaks against it. */
+  get isHealthy(): boolean {
+    return this.condition === 'ok';
+  }
+
+  /** What an operator would call it. Being full is none: it changes with every call. */
+  get condition(): RunnerCondition {
+    const now = this.deps.now();
+    if (this.gone) return 'gone';
+    if (now < this.unreachable.until) return 'unreachable';
+    // What it said holds until it says otherwise, whether or not it may be offered a call to see.
+    if (this.load?.draining) return 'draining';
+    if (this.cordoned) return 'cordoned';
+    if (this.runner.isUnresponsive) return 'silent';
+    return this.isEjected ? 'ejected' : 'ok';
+  }
+
+  /** An operator has said that this balancer offers it nothing. */
+  get isCordoned(): boolean {
+    return this.cordoned;
+  }
+
+  setCordoned(cordoned: boolean): void {
+    const freed = this.cordoned && !cordoned;
+    this.cordoned = cordoned;
+    if (freed) this.deps.onCapacity(this);
+  }
+
+  get warmFunctions(): number {
+    return this.functions.warmCount;
+  }
+
+  get address(): string {
+    return this.runner.address;
+  }
+
+  get isGone(): boolean {
+    return this.gone;
+  }
+
+  freeSlots(fnId: string): number {
+    return this.functions.get(fnId)?.freeSlots(this.deps.now()) ?? 0;
+  }
+
+  latencyMs(fnId: string): number | undefined {
+    return this.functions.get(fnId)?.latencyMs;
+  }
+
+  /** Undefined: a call may be offered. */
+  ineligibleReason({ fnId, bytes }: ResourceRequest): IneligibleReason | undefined {
+    const now = this.deps.now();
+    if (this.gone) return 'gone';
+    if (this.cordoned) return 'cordoned';
+    if (now < this.drainingUntil) return 'draining';
+    if (this.isEjected && !this.deps.panics()) return 'ejected';
+    if (now < this.unreachable.until) return 'unreachable';
+    if (this.runner.isUnresponsive) return 'silent';
+    const known = this.functions.get(fnId);
+    if (known !== undefined && known.freeSlots(now) > 0) return undefined;
+    if (known !== undefined && now < known.refusal.until && this.credits === 0) return 'refused';
+    return this.capacity.fits(bytes, now) ? undefined : 'no room';
+  }
+
+  /** When the reason for not being fit runs out by itself; undefined: not before an event. */
+  eligibleAgainAt({ fnId }: ResourceRequest): MonoMs | undefined {
+    if (this.cordoned) return undefined;
+    const now = this.deps.now();
+    let at = NEVER;
+    const consider = (end: MonoMs) => {
+      if (end > now && end < at) at = end;
+    };
+    consider(this.drainingUntil);
+    consider(this.unreachable.until);
+    consider(this.reputation.ejectedUntil);
+    if (this.runner.isUnresponsive) consider(later(now, SILENT_MS));
+    consider(this.functions.get(fnId)?.refusal.until ?? LONG_AGO);
+    // With calls in hand a report will come.
+    if (this.inFlight === 0) consider(this.capacity.trustedUntil);
+    return at === NEVER ? undefined : at;
+  }
+
+  /** A call is about to be offered. Each is followed by one `ended`. */
+  offered(request: ResourceRequest): void {
+    const { fnId, bytes } = request;
+    const { now, random } = this.deps;
+    const at = now();
+    const known = this.functions.of(fnId);
+    this.inFlight += 1;
+    this.deps.onInFlight(1);
+    known.inFlight += 1;
+    known.bytes = bytes;
+    if (known.refusal.isActive(at)) {
+      if (at < known.refusal.until) this.credits -= 1;
+      else known.refusal.hold(at, random);
+    }
+    // Idle containers count as room, so one that is taken is no room any more.
+    this.capacity.reserve(request);
+    this.functions.takeFree(fnId);
+  }
+
+  /** The call has ended there. @param ms since it was offered */
+  ended(request: ResourceRequest, outcome: AttemptOutcome, ms: number): void {
+    const known = this.functions.of(request.fnId);
+    this.inFlight -= 1;
+    this.deps.onInFlight(-1);
+    this.capacity.release(request.call);
+    known.inFlight -= 1;
+    this.judge(outcome);
+    if (isAnswer(outcome)) this.answeredAt = this.deps.now();
+    if (outcome.kind === 'refused') {
+      this.refused(request.fnId, known, outcome);
+      return;
+    }
+    known.refusal.ease();
+    this.unreachable.clear();
+    this.credits = 1;
+    if (outcome.kind === 'finished') {
+      known.addLatency(ms);
+      // One that tells says what is free there itself, before this or after: counted here too, it would wake two calls.
+      if (this.load === undefined) {
+        this.functions.setFree(request.fnId, known.freeSlots(this.deps.now()) + 1, request.idleMs);
+      }
+    }
+    this.deps.onCapacity(this);
+  }
+
+  /** It has joined a fleet that was there before. */
+  beginSlowStart(): void {
+    this.slowStart.begin(this.deps.now());
+  }
+
+  /**
+   * It has answered a probe.
+   * @param sentAt when it was asked
+   */
+  onProbeSuccess({ about, load }: RunnerStatus, sentAt: MonoMs): void {
+    this.lastHeardAt = this.deps.now();
+    this.probedAt = this.lastHeardAt;
+    if (load === undefined && this.load !== undefined) this.withoutLoadReports();
+    this.identity = about && runnerIdentityOf(about, this.lastHeardAt - sentAt, this.deps.wallNow());
+    const wasUnreachable = this.unreachable.until > this.lastHeardAt;
+    this.unreachable.clear();
+    if (wasUnreachable) this.deps.onCapacity(this);
+  }
+
+  /** It has not answered a probe, which says nothing about how it serves calls. It is probed again in its turn. */
+  onProbeFailure(): void {
+    this.lastHeardAt = this.deps.now();
+    this.probedAt = this.lastHeardAt;
+  }
+
+  /** It could not be reached by a probe. */
+  onProbeUnreachable(error: Error): void {
+    const { random } = this.deps;
+    this.onProbeFailure();
+    this.trouble = error.message;
+    const wasUnreachable = this.isUnreachable;
+    this.unreachable.strike(this.lastHeardAt, random);
+    // The first time it may just be starting.
+    if (!wasUnreachable) return;
+    this.unreachable.until = latest(this.unreachable.until, later(this.lastHeardAt, PROBED_MS));
+  }
+
+  /** No call is offered any more. */
+  leave(): void {
+    this.gone = true;
+    this.runner.onLoad = undefined;
+    this.functions.forget();
+  }
+
+  private judge(outcome: AttemptOutcome): void {
+    const { now, mayEject } = this.deps;
+    const wasEjected = this.isEjected;
+    this.reputation.ended(outcome, now(), mayEject);
+    if (wasEjected || !this.isEjected) return;
+    count('lb_runner_ejected_count');
+    if (outcome.kind === 'failed') this.trouble = outcome.error.message;
+  }
+
+  private refused(fnId: string, known: FunctionState, { reason, error }: Refusal): void {
+    const { now, random } = this.deps;
+    // Whatever was believed: nothing of it is there for this function.
+    this.functions.setFree(fnId, 0, 0);
+    if (reason === 'closed') this.leave();
+    else if (reason === 'unreachable' || reason === 'lost') {
+      this.trouble = error.message;
+      this.unreachable.strike(now(), random);
+    } else {
+      this.unreachable.clear();
+      known.refusal.strike(now(), random);
+      this.credits = 0;
+    }
+  }
+
+  /** @param call the one that it came with; undefined: from a status */
+  private onLoadReport(load: LoadReport, call: OutboundCall | undefined): void {
+    const now = this.deps.now();
+    if (this.load !== undefined && this.load.instanceId !== load.instanceId) this.onRestart();
+    this.load = load;
+    this.lastHeardAt = now;
+    this.unreachable.clear();
+    this.drainingUntil = load.draining ? later(now, DRAINING_MS) : LONG_AGO;
+    this.capacity.onLoadReport(load, now);
+    if (call === undefined) this.credits = 1;
+    else this.onReportOfCall(load, call);
+    if (load.memoryIdleBytes !== undefined) this.functions.trimIdle(load.memoryIdleBytes);
+    this.deps.onCapacity(this);
+  }
+
+  private onReportOfCall({ freeSlots }: LoadReport, call: OutboundCall): void {
+    this.capacity.release(call);
+    if (freeSlots === undefined) return;
+    const { fnId, bytes, idleMs } = resourceRequestOf(call);
+    this.functions.of(fnId).bytes = bytes;
+    this.functions.setFree(fnId, freeSlots, idleMs);
+  }
+
+  /** Another process has the address: what the one before said of itself is void. */
+  private onRestart(): void {
+    this.functions.startOver();
+    this.capacity.forget();
+    this.reputation.clear();
+    this.identity = undefined;
+    this.probedAt = LONG_AGO;
+    this.beginSlowStart();
+  }
+
+  /** A runner of Fn has the address now, of which only the outcomes of calls are known. */
+  private withoutLoadReports(): void {
+    const { probedAt } = this;
+    this.onRestart();
+    this.probedAt = probedAt;
+    this.load = undefined;
+    this.drainingUntil = LONG_AGO;
+  }
+}
+
+/** The runner itself said how the attempt ended. */
+function isAnswer(outcome: AttemptOutcome): boolean {
+  if (outcome.kind === 'refused') return outcome.reason === 'busy';
+  return outcome.kind === 'finished' || outcome.report !== undefined;
+}
