@@ -9,13 +9,13 @@ const FAILED = failed('runner');
 const FINISHED: AttemptOutcome = { kind: 'finished', report: NOTHING_REPORTED };
 
 let clock: FakeClock;
-let reputation: OutlierDetector;
+let detector: OutlierDetector;
 /** Whether the fleet can do without one more runner. */
 let mayEject: boolean;
 /** How often that was asked. */
 let asked: number;
 function withOptions(options: Partial<HealthOptions> = {}): void {
-  reputation = new OutlierDetector({ ...HEALTH_DEFAULTS, ejectFailures: 3, ejectMs: 1_000, ...options });
+  detector = new OutlierDetector({ ...HEALTH_DEFAULTS, ejectFailures: 3, ejectMs: 1_000, ...options });
 }
 beforeEach(() => {
   clock = new FakeClock();
@@ -26,7 +26,7 @@ beforeEach(() => {
 
 function ends(outcome: AttemptOutcome, times = 1): void {
   for (let i = 0; i < times; i += 1) {
-    reputation.ended(outcome, clock.now(), () => {
+    detector.ended(outcome, clock.now(), () => {
       asked += 1;
       return mayEject;
     });
@@ -34,7 +34,7 @@ function ends(outcome: AttemptOutcome, times = 1): void {
 }
 
 /** How long it is out from now on; 0: it is not. */
-const out = () => Math.max(0, reputation.ejectedUntil - clock.now());
+const out = () => Math.max(0, detector.ejectedUntil - clock.now());
 
 it('so many failures in a row take a runner out for a while', () => {
   ends(FAILED, 2);
@@ -112,7 +112,7 @@ it('0 failures take nobody out', () => {
 
 it('another process at the address begins with a clean sheet', () => {
   ends(FAILED, 3);
-  reputation.clear();
+  detector.clear();
   expect(out()).toBe(0);
   ends(FAILED, 2);
   expect(out()).toBe(0);

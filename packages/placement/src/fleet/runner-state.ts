@@ -76,7 +76,7 @@ export class RunnerState implements Candidate {
   /** What was wrong when it was last out of reach, or failed calls; for operators. */
   trouble: string | undefined;
   private cordoned = false;
-  private readonly reputation: OutlierDetector;
+  private readonly outliers: OutlierDetector;
   private readonly slowStart: SlowStart;
   private gone = false;
   private drainingUntil = LONG_AGO;
@@ -89,7 +89,7 @@ export class RunnerState implements Candidate {
     readonly runner: Runner,
     private readonly deps: RunnerStateDeps,
   ) {
-    this.reputation = new OutlierDetector(deps.health);
+    this.outliers = new OutlierDetector(deps.health);
     this.slowStart = new SlowStart(deps.health.slowStartMs);
     this.functions = new FunctionStates(deps.now, (fnId, warm) => deps.onWarm(fnId, this, warm));
     const onLoad = (load: LoadReport, call: OutboundCall | undefined) => this.onLoadReport(load, call);
@@ -101,7 +101,7 @@ export class RunnerState implements Candidate {
   }
 
   get isEjected(): boolean {
-    return this.deps.now() < this.reputation.ejectedUntil;
+    return this.deps.now() < this.outliers.ejectedUntil;
   }
 
   /** It could not be reached when that was tried last. */
@@ -182,7 +182,7 @@ export class RunnerState implements Candidate {
     };
     consider(this.drainingUntil);
     consider(this.unreachable.until);
-    consider(this.reputation.ejectedUntil);
+    consider(this.outliers.ejectedUntil);
     if (this.runner.isUnresponsive) consider(later(now, SILENT_MS));
     consider(this.functions.get(fnId)?.refusal.until ?? LONG_AGO);
     // With calls in hand a report will come.
@@ -282,7 +282,7 @@ export class RunnerState implements Candidate {
   private judge(outcome: AttemptOutcome): void {
     const { now, mayEject } = this.deps;
     const wasEjected = this.isEjected;
-    this.reputation.ended(outcome, now(), mayEject);
+    this.outliers.ended(outcome, now(), mayEject);
     if (wasEjected || !this.isEjected) return;
     count('lb_runner_ejected_count');
     if (outcome.kind === 'failed') this.trouble = outcome.error.message;
@@ -330,7 +330,7 @@ export class RunnerState implements Candidate {
   private onRestart(): void {
     this.functions.startOver();
     this.capacity.forget();
-    this.reputation.clear();
+    this.outliers.clear();
     this.identity = undefined;
     this.probedAt = LONG_AGO;
     this.beginSlowStart();
