@@ -51,7 +51,7 @@ export const lbSettings = {
     doc: 'Calls that have ended of which GET /explain/:call_id can still tell; at most 16 MiB. 0: none, nor those under way.',
   }),
   workloadFile: text('FN_WORKLOAD_FILE', {
-    formerly: 'FN_WORKLOAD_FILE',
+    formerly: 'FN_TRACE_FILE',
     default: '',
     doc: 'File to which one line is appended for each call that ran: when it arrived and how long it took, for `fnfleet simulate --workload-file`.',
   }),

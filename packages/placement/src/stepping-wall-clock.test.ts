@@ -4,8 +4,8 @@ import { type AttemptOutcome, NOTHING_CHECKED } from '@fnfleet/protocol';
 import { Dispatcher } from './dispatch/dispatcher.js';
 import { DrainRate } from './dispatch/drain-rate.js';
 import { FakeRunner } from './fake-runner.js';
-import { BUSY, FINISHED, FleetFixture, MB, requestFor } from './fleet/fleet-fixture.js';
 import { Prober } from './fleet/prober.js';
+import { BUSY, FINISHED, FleetFixture, MB, requestFor } from './fleet/test-fixture.js';
 import { PlacementEvents } from './placement-events.js';
 import { aCall } from './test-call.js';
 

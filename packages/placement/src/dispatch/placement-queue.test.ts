@@ -1,7 +1,7 @@
 import { CancelledError, FakeClock, RecordedMetrics, systemClock } from '@fnfleet/core';
-import { FleetFixture } from '../fleet/fleet-fixture.js';
 import { resourceRequestOf } from '../fleet/resource-request.js';
 import type { RunnerState } from '../fleet/runner-state.js';
+import { FleetFixture } from '../fleet/test-fixture.js';
 import { aCall } from '../test-call.js';
 import { PlacementQueue } from './placement-queue.js';
 import { WaitingCall } from './waiting-call.js';

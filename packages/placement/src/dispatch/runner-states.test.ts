@@ -1,6 +1,6 @@
 import { PeerError } from '@fnfleet/core';
 import type { FakeRunner } from '../fake-runner.js';
-import { BUSY, FleetFixture } from '../fleet/fleet-fixture.js';
+import { BUSY, FleetFixture } from '../fleet/test-fixture.js';
 import { statusLine } from './fleet-status.js';
 
 const PROBLEM = new Error('connect ECONNREFUSED 10.0.0.1:9190');

@@ -1,7 +1,7 @@
 import type { FakeClock } from '@fnfleet/core';
 import { NOTHING_CHECKED, type RunnerStatus } from '@fnfleet/protocol';
 import type { FakeRunner } from '../fake-runner.js';
-import { FleetFixture } from '../fleet/fleet-fixture.js';
+import { FleetFixture } from '../fleet/test-fixture.js';
 import { ProbePool } from './probe-pool.js';
 
 it('has all of a small fleet, and asks each of them once a second, however many calls there are', async () => {
