@@ -29,7 +29,7 @@ const OF_FN: Readonly<Record<string, readonly string[]>> = {
 /** `FN_TLS_*` and `FN_REPLAY_…` are whole families. */
 const NAME = /\b((?:FN|OTEL)_[A-Z0-9_]*[A-Z0-9])(_?[*…])?/g;
 
-/** Every `FN_…` and `OTEL_…` on a page that is no setting of any role, nor of a command. */
+/** Every `FN_…` and `OTEL_…` on a page that is neither a setting of a role, by its present or former name, nor one of a command. */
 export async function settingProblems(page: MarkdownPage): Promise<string[]> {
   const known = await knownNames();
   const allowed = new Set([...known, ...Object.keys(OTHERS), ...(OF_FN[page.name] ?? [])]);
@@ -45,7 +45,9 @@ let names: Promise<Set<string>> | undefined;
 
 function knownNames(): Promise<Set<string>> {
   names ??= (async () => {
-    const settings = SETTINGS_SECTIONS.flatMap(({ shape }) => Object.values(shape).map(({ name }) => name));
+    const settings = SETTINGS_SECTIONS.flatMap(({ shape }) =>
+      Object.values(shape).flatMap(({ name, formerly }) => [name, ...(formerly === undefined ? [] : [formerly])]),
+    );
     const program = await newProgram(COMMANDS);
     const ofCommands = program.commands.flatMap((command) => command.options.flatMap(({ envVar }) => envVar ?? []));
     return new Set([...settings, ...settings.map((name) => `${name}_FILE`), ...ofCommands]);
