@@ -25,6 +25,7 @@ export {
   errorBody,
   FnError,
   type FnErrorOptions,
+  isServerBusy,
   PeerError,
   tellOperator,
 } from './errors/fn-error.js';

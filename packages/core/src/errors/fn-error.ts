@@ -104,11 +104,15 @@ export function describeError(error: unknown): ErrorDescription {
   return describeError(new FnError('internal'));
 }
 
-/** Most peers pass on the text only; they are busy in the same sense as this node is. */
-function patienceFor({ status, message, retryAfterSeconds }: PeerError): number | undefined {
-  const { serverBusy } = ERRORS;
-  if (retryAfterSeconds !== undefined) return retryAfterSeconds;
-  return status === serverBusy.status && message === serverBusy.text ? serverBusy.retryAfterSeconds : undefined;
+function patienceFor(error: PeerError): number | undefined {
+  return error.retryAfterSeconds ?? (isServerBusy(error) ? ERRORS.serverBusy.retryAfterSeconds : undefined);
+}
+
+/** No capacity, here or at a peer. Most peers pass on only the text of an error: they are busy in the same sense as this node is. */
+export function isServerBusy(error: unknown): boolean {
+  if (error instanceof FnError) return error.code === 'serverBusy';
+  const { status, text } = ERRORS.serverBusy;
+  return error instanceof PeerError && error.status === status && error.message === text;
 }
 
 function isErrorStatus(status: number): boolean {

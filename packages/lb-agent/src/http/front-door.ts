@@ -4,9 +4,9 @@ import {
   CancelledError,
   type Clock,
   describeError,
-  ERRORS,
   FnError,
   IdGenerator,
+  isServerBusy,
   type Logger,
   PeerError,
   silentLogger,
@@ -199,7 +199,7 @@ export class FrontDoor {
 
   private report(error: unknown, target: RequestTarget, callId: string, { trace }: RequestLabels): void {
     const { status, blame, message } = describeError(error);
-    if (blame !== 'platform' || message === ERRORS.serverBusy.text || isPulling(error)) {
+    if (blame !== 'platform' || isServerBusy(error) || isPulling(error)) {
       if (this.log.debugEnabled) this.log.debug('call not served', { callId, status, answer: message, error });
       return;
     }
