@@ -3,15 +3,11 @@
  * docs/commands.md, and the names that a node's environment may have.
  * With --check it writes nothing and fails when a page is not what it should be.
  */
-import { createRequire } from 'node:module';
+import { ERRORS, METRICS, renderSettings } from '@fnfleet/core';
+import { COMMANDS, newProgram, SETTINGS_SECTIONS } from 'fnfleet';
+import { treeOf, walk } from '../packages/cli/dist/reference/command-tree.js';
+import { renderCommands } from '../packages/cli/dist/reference/render-commands.js';
 import { renderFile } from './lib/rendered-file.mjs';
-
-const require = createRequire(import.meta.url);
-const { ERRORS, METRICS, renderSettings } = require('../packages/core/dist/index.js');
-const { COMMANDS, newProgram } = require('../packages/cli/dist/commands/all.js');
-const { treeOf, walk } = require('../packages/cli/dist/reference/command-tree.js');
-const { renderCommands } = require('../packages/cli/dist/reference/render-commands.js');
-const { SETTINGS_SECTIONS } = require('../packages/node/dist/roles.js');
 
 const tree = treeOf(await newProgram(COMMANDS));
 
@@ -25,7 +21,9 @@ function variableNames() {
 /** Former names of settings, each with the current one. */
 function formerNames() {
   const settings = SETTINGS_SECTIONS.flatMap(({ shape }) => Object.values(shape));
-  const renamed = settings.flatMap(({ name, formerly }) => (formerly === undefined ? [] : [[formerly, name]]));
+  const renamed = settings.flatMap(({ name, formerly }) =>
+    formerly === undefined ? [] : [/** @type {const} */ ([formerly, name])],
+  );
   return [...new Map(renamed)].sort(([a], [b]) => (a < b ? -1 : 1));
 }
 

@@ -23,16 +23,16 @@ function expressionsOf(code) {
   full(parse(code, { ecmaVersion: 'latest', sourceType: 'module' }), (node) => {
     if (node.type === 'Literal' && node.regex) literals.push(node.regex);
     const called = node.type === 'NewExpression' || node.type === 'CallExpression';
-    if (called && node.callee.name === 'RegExp') composes = true;
+    if (called && node.callee.type === 'Identifier' && node.callee.name === 'RegExp') composes = true;
   });
   return { literals, composes };
 }
 
 /** @returns what is wrong with the expression; undefined: nothing */
 async function faultOf({ pattern, flags }) {
-  const { status, complexity, error } = await check(pattern, flags, { timeout: TIMEOUT_MS });
-  if (status === 'safe') return undefined;
-  return status === 'vulnerable' ? `${complexity.summary} time` : `cannot be judged (${error.kind})`;
+  const found = await check(pattern, flags, { timeout: TIMEOUT_MS });
+  if (found.status === 'safe') return undefined;
+  return found.status === 'vulnerable' ? `${found.complexity.summary} time` : `cannot be judged (${found.error.kind})`;
 }
 
 /** The checker itself is checked: one that finds nothing finds nothing wrong. */

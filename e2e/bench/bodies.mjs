@@ -19,6 +19,7 @@ export async function measureBodies({ seconds, rounds, undo, trees }) {
   }
   const rows = [];
   for (const { bytes, clients } of SIZES) {
+    /** @type {Awaited<ReturnType<typeof load>>[][]} */
     const results = ways.map(() => []);
     for (const { url } of ways) await load(url, { clients, seconds: 5, bytes });
     for (let round = 0; round < rounds; round += 1) {

@@ -1,8 +1,5 @@
-import { createRequire } from 'node:module';
+import { ApiClient, deployFunction, invokeUrl } from 'fnfleet';
 import { HERE } from './trees.mjs';
-
-const require = createRequire(import.meta.url);
-const { ApiClient, deployFunction, invokeUrl } = require('../../packages/cli');
 
 /** A static C function that costs little itself; MICRO_SLEEP_MS lets it sleep before it answers, MICRO_ECHO=1 echo. */
 export const IMAGE = 'fnfleet/micro:latest';
@@ -16,7 +13,7 @@ let fleets = 0;
  * @param {(() => Promise<void>)[]} options.undo
  * @param {Record<string, string>} [options.settings] of every node
  * @param {typeof HERE} [options.tree] whose code runs
- * @param {typeof globalThis.fetch} [options.fetch] how to reach the nodes, if they have TLS
+ * @param {import('fnfleet').Fetch} [options.fetch] how to reach the nodes, if they have TLS
  */
 export async function startFleet({ undo, settings = {}, tree = HERE, fetch }) {
   const port = 18_080 + 10 * fleets;

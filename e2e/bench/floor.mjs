@@ -1,19 +1,17 @@
 import { fork } from 'node:child_process';
-import { createRequire } from 'node:module';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { readSettings, silentLogger } from '@fnfleet/core';
+import { DockerDriver, dockerSettings } from '@fnfleet/drivers';
 import { IMAGE } from './fleet.mjs';
 
-const require = createRequire(import.meta.url);
 const here = path.dirname(fileURLToPath(import.meta.url));
-const { startDriver, driverSettings } = require('../../packages/node/dist/drivers.js');
-const { readSettings, silentLogger } = require('../../packages/core/dist/index.js');
 
 let floors = 0;
 
 /** A one-hop proxy in front of a container of the same function. Resolves with its URL. */
 export async function startFloor(undo, env = {}) {
-  const driver = startDriver(readSettings(driverSettings, process.env), { logger: silentLogger, env: process.env });
+  const driver = new DockerDriver({ settings: readSettings(dockerSettings, process.env), logger: silentLogger });
   undo.push(() => driver.close());
   await driver.ready;
   const signal = AbortSignal.timeout(60_000);

@@ -1,11 +1,8 @@
-import { createRequire } from 'node:module';
+import { HostFleet } from '../dist/harness/host-fleet.js';
 import { IMAGE, startFleet } from './fleet.mjs';
 import { median, table } from './statistics.mjs';
 import { HERE } from './trees.mjs';
 import { load } from './wrk.mjs';
-
-const require = createRequire(import.meta.url);
-const { HostFleet } = require('../dist/harness/host-fleet.js');
 
 const CLIENTS = [1, 8, 64];
 const WARM_UP_SECONDS = 15;
@@ -23,6 +20,7 @@ export async function measureNetwork({ seconds, rounds, undo }) {
   for (const url of [near, far]) await load(url, { clients: 32, seconds: WARM_UP_SECONDS });
   const rows = [];
   for (const clients of CLIENTS) {
+    /** @type {Record<'near' | 'far', number[]>} */
     const rates = { near: [], far: [] };
     for (let round = 0; round < rounds; round += 1) {
       rates.near.push((await load(near, { clients, seconds })).rate);

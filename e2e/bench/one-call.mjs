@@ -4,6 +4,8 @@ const agent = new http.Agent({ keepAlive: true });
 
 /**
  * One call over a connection that is kept.
+ * @param {string} url
+ * @param {{ socketPath?: string }} [over]
  * @returns {Promise<number>} milliseconds until the whole answer was there
  */
 export function callOnce(url, { socketPath } = {}) {
@@ -22,4 +24,13 @@ export function callOnce(url, { socketPath } = {}) {
   return promise;
 }
 
+/** @param {number} milliseconds */
 export const sleep = (milliseconds) => new Promise((resolve) => setTimeout(resolve, milliseconds));
+
+/**
+ * The port of a server that listens on one.
+ * @param {import('node:net').Server} server
+ */
+export function portOf(server) {
+  return /** @type {import('node:net').AddressInfo} */ (server.address()).port;
+}

@@ -1,9 +1,7 @@
-import { createRequire } from 'node:module';
+import { systemClock } from '@fnfleet/core';
+import { Dispatcher, placers } from '@fnfleet/placement';
+import { NOTHING_REPORTED } from '@fnfleet/protocol';
 import { median, table } from './statistics.mjs';
-
-const require = createRequire(import.meta.url);
-const { Dispatcher, placers } = require('../../packages/placement/dist/index.js');
-const { systemClock } = require('../../packages/core/dist/index.js');
 
 const SIZES = [10, 1_000, 10_000];
 const FUNCTIONS = 200;
@@ -58,27 +56,36 @@ async function costOf(name, size) {
 
 /** Ends calls at once, but those that are to be held. */
 class TakesAll {
+  /** @type {(() => void)[]} */
   release = [];
 
   constructor(address) {
     this.address = address;
   }
 
+  /** @param {import('@fnfleet/protocol').OutboundCall} call */
   tryCall({ model }) {
     if (!model.id.startsWith('held')) return FINISHED;
     return new Promise((resolve) => this.release.push(() => resolve(OUTCOME)));
   }
 
+  /** @returns {Promise<never>} */
+  status() {
+    return Promise.reject(new Error('nobody asks'));
+  }
+
   async close() {}
 }
 
-const OUTCOME = { kind: 'finished', report: {} };
+/** @type {import('@fnfleet/protocol').AttemptOutcome} */
+const OUTCOME = { kind: 'finished', report: NOTHING_REPORTED };
 const FINISHED = Promise.resolve(OUTCOME);
 const BODY = { replayable: true, open: () => undefined, commit: () => undefined };
 
+/** @returns {import('@fnfleet/protocol').OutboundCall} what a dispatcher and these runners read of a call, and no more */
 function aCall(id) {
   const fnId = `fn${Math.floor(Math.random() * FUNCTIONS)}`;
-  return {
+  const call = {
     model: { id: String(id), appId: 'app', fnId, type: 'sync', memoryMb: 128, tmpfsMb: 0, idleTimeoutSeconds: 30 },
     slotHash: '',
     extensions: {},
@@ -86,4 +93,5 @@ function aCall(id) {
     response: {},
     addExecution: () => undefined,
   };
+  return /** @type {never} */ (call);
 }

@@ -11,7 +11,7 @@ export function cpuSecondsOf(pid) {
 
 /** Resident memory of a process, MiB. */
 export function residentMib(pid) {
-  const [, kib] = /^VmRSS:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'));
+  const [, kib] = /^VmRSS:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8')) ?? [];
   return Number(kib) / 1024;
 }
 

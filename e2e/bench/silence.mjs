@@ -9,6 +9,7 @@ const PAUSE_MS = 150;
 
 /** A call after a silence: by the floor, and by the whole paths. They take turns, all after the same pause. */
 export async function measureSilence({ undo, trees }) {
+  /** @type {{ name: string, url: string, took: number[] }[]} */
   const ways = [{ name: 'floor', url: await startFloor(undo), took: [] }];
   for (const tree of trees) {
     ways.push({ name: tree.name, url: await (await startFleet({ undo, tree })).deploy('micro'), took: [] });

@@ -1,16 +1,14 @@
 import { execFile } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
-import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { promisify } from 'node:util';
+import { fleetAccess } from 'fnfleet';
 import { startFleet } from './fleet.mjs';
 import { median, table } from './statistics.mjs';
 import { load } from './wrk.mjs';
 
 const run = promisify(execFile);
-const require = createRequire(import.meta.url);
-const { fleetAccess } = require('../../packages/cli/dist/access/fleet-access.js');
 
 const CLIENTS = [1, 8, 64];
 const WARM_UP_SECONDS = 15;
@@ -26,6 +24,7 @@ export async function measureTls({ seconds, rounds, undo, trees }) {
     const secure = await (await startFleet({ undo, tree, settings, fetch: access.fetch })).deploy('micro');
     for (const url of [plain, secure]) await load(url, { clients: 32, seconds: WARM_UP_SECONDS });
     for (const clients of CLIENTS) {
+      /** @type {Record<'plain' | 'secure', number[]>} */
       const rates = { plain: [], secure: [] };
       for (let round = 0; round < rounds; round += 1) {
         rates.plain.push((await load(plain, { clients, seconds })).rate);

@@ -1,10 +1,9 @@
-import { createRequire } from 'node:module';
-
-const require = createRequire(import.meta.url);
-const http2 = require('node:http2');
-const protocol = require('../../packages/protocol/dist/index.js');
-const { GrpcPort } = require('../../packages/pure-runner/dist/grpc-port.js');
-const { silentLogger, systemClock } = require('../../packages/core/dist/index.js');
+import { once } from 'node:events';
+import http2 from 'node:http2';
+import { later, silentLogger, systemClock } from '@fnfleet/core';
+import * as protocol from '@fnfleet/protocol';
+import { GrpcPort } from '../../packages/pure-runner/dist/grpc-port.js';
+import { portOf } from './one-call.mjs';
 
 const { encodeClientMessage, encodeRunnerMessage, decodeClientMessage, decodeRunnerMessage, NOTHING_REPORTED } =
   protocol;
@@ -76,7 +75,7 @@ function ownBalancer(port, body) {
     new Promise((resolve) => {
       let bytes = 0;
       const stream = channel.engage(
-        { deadlineAt: systemClock.now() + 30_000 },
+        { deadlineAt: later(systemClock.now(), 30_000) },
         {
           onMessage: (message) => {
             if (message.kind === 'data') bytes += message.data.length;
@@ -145,8 +144,9 @@ async function nodeRunner(body) {
     });
     stream.on('data', take);
   });
-  await new Promise((resolve) => server.listen(0, '127.0.0.1', resolve));
-  return server.address().port;
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  return portOf(server);
 }
 
 function nodeBalancer(port, body) {
@@ -190,9 +190,9 @@ if (process.argv[2] === 'listen') {
   process.on('message', () => {
     const { user, system } = process.cpuUsage(from);
     from = process.cpuUsage();
-    process.send({ cpuMicros: user + system });
+    process.send?.({ cpuMicros: user + system });
   });
-  process.send({ port });
+  process.send?.({ port });
 }
 if (process.argv[2] === 'call') {
   const [, , , transport, bytes, port] = process.argv;
@@ -211,7 +211,7 @@ if (process.argv[2] === 'call') {
     };
     await Promise.all(Array.from({ length: clients }, client));
     const { user, system } = process.cpuUsage(cpu);
-    process.send({ cpuMicros: user + system, ms: performance.now() - from });
+    process.send?.({ cpuMicros: user + system, ms: performance.now() - from });
   });
-  process.send({ ready: true });
+  process.send?.({ ready: true });
 }

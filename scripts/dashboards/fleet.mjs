@@ -6,7 +6,10 @@ const CALLS = `${AT}, path=~"/invoke/:fn_id|/t/:app_name"`;
 const answers = (more, by) => perSecond('fn_api_response_count_total', `${CALLS}, ${more}`, by);
 const share = (more) => `(${answers(more)} or vector(0)) / ${perSecond('fn_api_response_count_total', CALLS)}`;
 
-/** What calls and balancers do. */
+/**
+ * What calls and balancers do.
+ * @type {import('../lib/grafana.mjs').Dashboard}
+ */
 export const fleet = {
   uid: 'fnfleet-fleet',
   title: 'fnfleet: fleet',

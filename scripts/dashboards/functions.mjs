@@ -8,7 +8,10 @@ const FUNCTION = 'fn_id, image_name';
 const LEGEND = '{{image_name}} {{fn_id}}';
 const top = (expr) => ({ [LEGEND]: `topk(${MOST}, ${expr})` });
 
-/** What is called, and the API node. */
+/**
+ * What is called, and the API node.
+ * @type {import('../lib/grafana.mjs').Dashboard}
+ */
 export const functions = {
   uid: 'fnfleet-functions',
   title: 'fnfleet: functions and API',

@@ -4,7 +4,10 @@ const AT = 'job=~"$job", instance=~"$instance"';
 const STATES = ['busy', 'idle', 'paused', 'start', 'wait'];
 const containers = (state) => `sum(fn_container_${state}_total{${AT}})`;
 
-/** What the machines do that functions run on. */
+/**
+ * What the machines do that functions run on.
+ * @type {import('../lib/grafana.mjs').Dashboard}
+ */
 export const runners = {
   uid: 'fnfleet-runners',
   title: 'fnfleet: runners',

@@ -68,8 +68,8 @@ export async function programEntries(program, at) {
   ];
   const rootfs = [...sized, ...contents].sort((a, b) => (a.path < b.path ? -1 : 1));
   return [
-    ...parentsOf(rootfs).map((path) => ({ path: `rootfs/${path}`, directory: true })),
-    { path: 'rootfs/tmp', directory: true, mode: 0o1777 },
+    ...parentsOf(rootfs).map((path) => ({ path: `rootfs/${path}`, directory: /** @type {const} */ (true) })),
+    { path: 'rootfs/tmp', directory: /** @type {const} */ (true), mode: 0o1777 },
     ...rootfs.map((entry) => ({ ...entry, path: `rootfs/${entry.path}` })),
   ];
 }

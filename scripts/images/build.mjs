@@ -10,7 +10,12 @@ import { ensurePrometheusImage } from './prometheus-image.mjs';
 const IMAGES = {
   fnfleet: ensureFnfleetImage,
   fnserver: ensureFnserverImage,
-  ...Object.fromEntries(Object.keys(FUNCTIONS).map((name) => [name, (options) => ensureFunctionImage(name, options)])),
+  ...Object.fromEntries(
+    Object.keys(FUNCTIONS).map((name) => [
+      name,
+      (options) => ensureFunctionImage(/** @type {keyof typeof FUNCTIONS} */ (name), options),
+    ]),
+  ),
   prometheus: ensurePrometheusImage,
 };
 const usual = Object.keys(IMAGES).filter((name) => name !== 'prometheus');

@@ -34,7 +34,7 @@ export async function buildImage({ tag, entries, buildArgs = {}, target, progres
     forcerm: true,
   });
   await followed(answer);
-  const { Size } = (await inspectImage(tag)) ?? {};
+  const { Size = 0 } = (await inspectImage(tag)) ?? {};
   progress(`${tag}: built, ${Math.round(Size / 1e6)} MB`);
   return { tag, built: true };
 }

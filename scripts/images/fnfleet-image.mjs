@@ -30,7 +30,7 @@ export async function ensureFnfleetImage({ progress = () => undefined } = {}) {
       { path: 'Dockerfile', content: await readFile(DOCKERFILE) },
       ...entries,
       { path: `rootfs/${COMMAND_PATH}`, content: Buffer.from(COMMAND), mode: 0o755 },
-      ...DATA_FOLDERS.map((path) => ({ path: `data/${path}`, directory: true })),
+      ...DATA_FOLDERS.map((path) => ({ path: `data/${path}`, directory: /** @type {const} */ (true) })),
     ],
     buildArgs: { BASE: base },
     target: 'staged',

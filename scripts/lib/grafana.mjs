@@ -7,6 +7,7 @@
  *   `exprs`: the legend of each expression. `unit`: one of Grafana's. `alarm`: from this value on a stat is red
  * @typedef {{ title: string, panels: Panel[] }} Row
  * @typedef {{ name: string, label: string, query: string }} Variable   of which a metric has values
+ * @typedef {{ uid: string, title: string, description: string, variables: Variable[], rows: Row[] }} Dashboard
  */
 
 /** Grafana's own width, in columns. */
@@ -17,7 +18,7 @@ const SCHEMA_VERSION = 39;
 const DATASOURCE = { type: 'prometheus', uid: '$datasource' };
 
 /**
- * @param {{ uid: string, title: string, description: string, variables: Variable[], rows: Row[] }} content
+ * @param {Dashboard} content
  * @returns what Grafana imports
  */
 export function dashboard({ uid, title, description, variables, rows }) {
@@ -49,7 +50,13 @@ export function dashboard({ uid, title, description, variables, rows }) {
   };
 }
 
-/** Quantiles of a histogram. @param {string} [by] labels that tell lines apart, for the legend too; one quantile then */
+/**
+ * Quantiles of a histogram.
+ * @param {string} histogram
+ * @param {string} selector
+ * @param {string} [by] labels that tell lines apart, for the legend too; one quantile then
+ * @returns {Record<string, string>}
+ */
 export function quantiles(histogram, selector, by) {
   const of = (q, labels) =>
     `histogram_quantile(${q}, sum by (${labels}) (rate(${histogram}_bucket{${selector}}[$__rate_interval])))`;

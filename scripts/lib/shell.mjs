@@ -7,6 +7,10 @@ export const ROOT = path.join(path.dirname(fileURLToPath(import.meta.url)), '../
 /**
  * Runs a program with our own terminal and resolves with its exit code. SIGINT and SIGTERM are left to the program: it
  * ends in its own time, and we with it.
+ * @param {string} command
+ * @param {readonly string[]} args
+ * @param {{ env?: NodeJS.ProcessEnv, cwd?: string }} [options]
+ * @returns {Promise<number>}
  */
 export function run(command, args, { env = process.env, cwd = ROOT } = {}) {
   return new Promise((resolve, reject) => {
@@ -26,7 +30,13 @@ export function run(command, args, { env = process.env, cwd = ROOT } = {}) {
   });
 }
 
-/** Runs a program silently, shows its output only if it fails, and says every few seconds that it is still at it. */
+/**
+ * Runs a program silently, shows its output only if it fails, and says every few seconds that it is still at it.
+ * @param {string} title
+ * @param {string} command
+ * @param {readonly string[]} args
+ * @param {{ env?: NodeJS.ProcessEnv, cwd?: string }} [options]
+ */
 export async function step(title, command, args, options = {}) {
   const started = Date.now();
   const seconds = () => `${Math.round((Date.now() - started) / 1000)} s`;
@@ -47,7 +57,12 @@ export async function step(title, command, args, options = {}) {
   process.stderr.write(`  done in ${seconds()}\n`);
 }
 
-/** Runs a program and resolves with its exit code and what it printed; never rejects. */
+/**
+ * Runs a program and resolves with its exit code and what it printed; never rejects.
+ * @param {string} command
+ * @param {readonly string[]} args
+ * @returns {Promise<{ code: number | null, output: string }>}
+ */
 export function probe(command, args) {
   return new Promise((resolve) => {
     const output = [];

@@ -11,7 +11,10 @@ import { build, ensureInstalled, node, tool } from './toolchain.mjs';
 const COMMAND = 'packages/cli/bin/fnfleet.js';
 const EXAMPLE = 'examples/hello-node';
 
-/** What `npm run <name>` does. Each resolves with an exit code. */
+/**
+ * What `npm run <name>` does. Each resolves with an exit code.
+ * @type {Record<string, (args: readonly string[]) => Promise<number>>}
+ */
 export const TASKS = {
   /** A local fleet with an example function in it, until Ctrl-C. */
   async start(args) {
@@ -35,7 +38,8 @@ export const TASKS = {
     if (needs.docker && !(await ensureDockerEngine())) return 1;
     if (needs.root && !isRoot()) process.stderr.write('• some of these tests need root, and will fail\n');
     await ensureTestTools(needs.tools);
-    return (needs.docker && (await images(['all']))) || jest([...pathsOf(chosen), ...options]);
+    const unbuilt = needs.docker ? await images(['all']) : 0;
+    return unbuilt || jest([...pathsOf(chosen), ...options]);
   },
 
   /** What needs neither Docker nor root nor other programs, and no long time. */
@@ -56,7 +60,9 @@ export const TASKS = {
       (await node('scripts/dashboards.mjs', ['--check'])) ||
       (await node('scripts/spec.mjs')) ||
       (await node('scripts/packages.mjs')) ||
-      // Loads what the benchmarks are made of, which no compiler looks at.
+      // Types of scripts and benchmarks.
+      (await tool('tsc', ['-p', 'scripts'])) ||
+      // A name that a CommonJS package declares may still not be there for an ES module.
       (await node('e2e/bench/bench.mjs', ['--help'])) ||
       node('scripts/regexps.mjs')
     );
@@ -135,6 +141,7 @@ async function installExample() {
   }
 }
 
+/** @param {readonly string[]} names */
 function images(names) {
   return node('scripts/images/build.mjs', names);
 }

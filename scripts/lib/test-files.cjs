@@ -32,6 +32,7 @@ function testFiles() {
   );
 }
 
+/** @returns {string[]} what the compiler builds: `packages/<name>`, and `e2e` */
 function projects() {
   const packages = readdirSync(path.join(ROOT, 'packages')).map((name) => `packages/${name}`);
   return [...packages, 'e2e'].filter((project) => existsSync(path.join(ROOT, project, 'src')));
@@ -72,4 +73,4 @@ function markersIn(source) {
   return { needs: needed === 'nothing' ? [] : needs, takesSeconds: Number(seconds) };
 }
 
-module.exports = { RESOURCES, isUnitTest, needsOf, testFiles };
+module.exports = { RESOURCES, isUnitTest, needsOf, projects, testFiles };

@@ -12,6 +12,9 @@ const TOOLS = path.join(ROOT, '.fnfleet/tools');
  * Each with its Debian package, where it lies in there, and what those do who have another system. It is there when it can
  * tell its version. Without a file it is installed: tests that run as root only, and need more than one of its programs, or
  * a module of `program`.
+ *
+ * @typedef {{ package: string, file?: string, program?: string, version?: string[], hint: string }} Tool
+ * @type {Record<string, Tool>}
  */
 const CATALOGUE = {
   'docker-registry': {
@@ -86,7 +89,7 @@ const CATALOGUE = {
 
 /**
  * A program that tests need: the machine's own, else Debian's package, unpacked beside us.
- * @param {keyof typeof CATALOGUE} name
+ * @param {string} name of the catalogue
  * @returns {Promise<string>} its path
  */
 export async function ensureTestTool(name) {
@@ -112,11 +115,12 @@ export async function ensureTestTools(names) {
   for (const name of names) await ensureTestTool(name);
 }
 
+/** @param {string} program @param {Tool} tool */
 async function runs(program, { version = ['--version'] }) {
   return (await probe(program, version)).code === 0;
 }
 
-/** Downloads a Debian package and unpacks it. */
+/** Downloads a Debian package and unpacks it. @param {Tool} tool */
 async function unpack({ package: name, hint }) {
   if (!isDebian()) throw new Error(hint);
   await mkdir(TOOLS, { recursive: true });

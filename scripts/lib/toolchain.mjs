@@ -38,18 +38,30 @@ export function toolEnv(extra = {}) {
   return { ...process.env, PATH: [path.dirname(runtime()), bin, process.env.PATH].join(path.delimiter), ...extra };
 }
 
-/** Runs a script or a tool from node_modules on our runtime. */
+/**
+ * Runs a script on our runtime.
+ * @param {string} script
+ * @param {readonly string[]} [args]
+ * @param {NodeJS.ProcessEnv} [extraEnv]
+ */
 export function node(script, args = [], extraEnv = {}) {
   return run(runtime(), [path.resolve(ROOT, script), ...args], { env: toolEnv(extraEnv) });
 }
 
+/**
+ * Runs a tool of node_modules.
+ * @param {string} name
+ * @param {readonly string[]} [args]
+ */
 export function tool(name, args = []) {
   return run(path.join(ROOT, 'node_modules/.bin', name), args, { env: toolEnv() });
 }
 
-export async function build() {
+/** @param {readonly string[]} [projects] these folders and what they build on; else everything */
+export async function build(projects = []) {
   await ensureInstalled();
-  await step('building', path.join(ROOT, 'node_modules/.bin/tsc'), ['--build'], { env: toolEnv() });
+  const args = ['--build', ...new Set(projects)];
+  await step('building', path.join(ROOT, 'node_modules/.bin/tsc'), args, { env: toolEnv() });
   removeStaleOutputs();
   copySharedFiles();
 }

@@ -28,7 +28,7 @@ module.exports = class MutationEnvironment extends TestEnvironment {
     const cause = Array.isArray(error) ? (error[0] ?? error[1]) : error;
     const reason = String(cause?.message ?? cause);
     writeFileSync(
-      MUTATION_VERDICT,
+      String(MUTATION_VERDICT),
       JSON.stringify({ outcome: 'killed', file: this.testPath, test: names.join(' '), reason }),
     );
     process.exit(1);
@@ -36,7 +36,7 @@ module.exports = class MutationEnvironment extends TestEnvironment {
 
   async teardown() {
     if (MUTATION_COVERAGE !== undefined) {
-      const reached = Object.keys(this.global.__stryker__?.mutantCoverage?.static ?? {});
+      const reached = Object.keys(/** @type {any} */ (this.global).__stryker__?.mutantCoverage?.static ?? {});
       const name = createHash('sha256').update(this.testPath).digest('hex');
       writeFileSync(path.join(MUTATION_COVERAGE, `${name}.json`), JSON.stringify({ file: this.testPath, reached }));
     }

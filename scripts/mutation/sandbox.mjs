@@ -69,7 +69,7 @@ function compiledFrom(source) {
 
 /** A test that was renamed or removed must not run again from what was compiled of it. */
 function removeStaleSources(names) {
-  for (const name of readdirSync(SANDBOX, { recursive: true })) {
+  for (const name of readdirSync(SANDBOX, { recursive: true, encoding: 'utf8' })) {
     if (!/^(packages|e2e)\/.*\.ts$/.test(name) || /(^|\/)(node_modules|dist)\//.test(name) || names.has(name)) continue;
     rmSync(path.join(SANDBOX, name));
     rmSync(compiledFrom(path.join(SANDBOX, name)), { force: true });

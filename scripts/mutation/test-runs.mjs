@@ -75,7 +75,7 @@ export function promises(mutants) {
     test.promises ??= new Map();
     let promise = test.promises.get(file);
     if (promise === undefined) {
-      const reached = byFile.get(file).filter(({ id }) => test.reached.has(id)).length;
+      const reached = (byFile.get(file) ?? []).filter(({ id }) => test.reached.has(id)).length;
       promise = reached / (test.durationMs + LOADING_MS);
       test.promises.set(file, promise);
     }

@@ -26,11 +26,11 @@ export async function archiveFaults({ pkg, tarball, files }) {
  * knows no entry points but the first.
  */
 async function typeFaults(tarball) {
-  const { types, problems = [] } = await checkPackage(createPackageFromTarballData(new Uint8Array(tarball)));
-  if (!types) return ['has no types'];
-  return problems
-    .filter((problem) => !(problem.resolutionKind === 'node10' && problem.entrypoint !== '.'))
-    .map(({ trace: _, ...problem }) => `attw: ${JSON.stringify(problem)}`);
+  const result = await checkPackage(createPackageFromTarballData(new Uint8Array(tarball)));
+  if (!result.types) return ['has no types'];
+  return result.problems
+    .filter((problem) => !('resolutionKind' in problem && problem.resolutionKind === 'node10' && problem.entrypoint !== '.'))
+    .map((problem) => `attw: ${JSON.stringify({ ...problem, trace: undefined })}`);
 }
 
 async function lintFaults(tarball, { manifest }) {

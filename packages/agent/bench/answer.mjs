@@ -11,5 +11,5 @@ const answer = Buffer.from(
 
 createServer((socket) => socket.on('error', () => undefined).on('data', () => socket.write(answer))).listen(
   process.argv[2],
-  () => process.send('listening'),
+  () => process.send?.('listening'),
 );

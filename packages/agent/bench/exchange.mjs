@@ -6,40 +6,31 @@
  */
 import { fork } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
-import { createRequire } from 'node:module';
 import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-
-const require = createRequire(import.meta.url);
-const { completeBody, readSettings, systemClock } = require('@fnfleet/core');
-const {
-  agentSettings,
-  fromModelAndInput,
-  newAgent,
-  withDeadline,
-  withSignal,
-  withWriter,
-} = require('../dist/index.js');
-const { FunctionConnection } = require('../dist/exchange/function-connection.js');
-const { wallAt, NO_TRACE } = require('@fnfleet/core');
-const { HealthState } = require('@fnfleet/drivers');
-const { Client } = require('undici');
+import { agentSettings, fromModelAndInput, newAgent, withDeadline, withSignal, withWriter } from '@fnfleet/agent';
+import { completeBody, later, NO_TRACE, readSettings, systemClock, wallAt } from '@fnfleet/core';
+import { HealthState } from '@fnfleet/drivers';
+import { Client } from 'undici';
+import { FunctionConnection } from '../dist/exchange/function-connection.js';
 
 const calls = Number(process.argv[2] ?? 20_000);
 const inFlight = Number(process.argv[3] ?? 1);
 const answerBytes = process.argv[5] ?? '5';
 const payload = Buffer.alloc(Number(process.argv[4] ?? 16), 'x');
 
+/** @type {[string, () => Promise<{ one: (index: number) => Promise<void>, close: () => Promise<void> }>][]} */
+const WAYS = [
+  ['undici alone', undiciAlone],
+  ['own client alone', ownAlone],
+  ['getCall + submit', throughAgent],
+  ['undici alone', undiciAlone],
+  ['own client alone', ownAlone],
+  ['getCall + submit', throughAgent],
+];
 const results = [];
-for (const [name, setUp] of [
-  ['undici alone', undiciAlone],
-  ['own client alone', ownAlone],
-  ['getCall + submit', throughAgent],
-  ['undici alone', undiciAlone],
-  ['own client alone', ownAlone],
-  ['getCall + submit', throughAgent],
-]) {
+for (const [name, setUp] of WAYS) {
   const { one, close } = await setUp();
   await run(one, Math.ceil(calls / 5));
   results.push({ what: name, ...(await run(one, calls)) });
@@ -80,7 +71,7 @@ async function undiciAlone() {
             onRequestStart() {},
             onResponseStart() {},
             onResponseData() {},
-            onResponseEnd: () => resolve(),
+            onResponseEnd: () => resolve(undefined),
             onResponseError: (_, error) => reject(error),
           },
         );
@@ -98,17 +89,20 @@ async function ownAlone() {
     ({ socketPath }) =>
       new FunctionConnection(
         (onread) => connect({ path: socketPath, onread }),
-        { maxBodyBytes: 0, maxHeaderBytes: 0 },
+        { maxRequestHeadBytes: 0, maxBodyBytes: 0, maxHeaderBytes: 0 },
         systemClock,
       ),
   );
   const response = { writeHead() {}, write: () => true, onDrain() {} };
+  const turns = { callersTurn() {}, functionsTurn() {} };
   const { signal } = new AbortController();
   const shared = { model: model(), response, signal, trace: NO_TRACE, beforeStart: undefined };
   return {
     one: async (index) => {
-      const deadline = wallAt(systemClock.now() + 30_000, systemClock);
-      const exchange = clients[index].exchange({ ...shared, body: completeBody(payload) }, deadline);
+      const deadline = wallAt(later(systemClock.now(), 30_000), systemClock);
+      // What an exchange reads of a call, and no more.
+      const call = /** @type {never} */ ({ ...shared, body: completeBody(payload) });
+      const exchange = clients[index].exchange(call, { complete: deadline, streamed: deadline }, turns);
       const { error } = await exchange.end;
       if (error) throw error;
     },
@@ -127,13 +121,14 @@ async function throughAgent() {
       fromModelAndInput(model(), completeBody(payload)),
       withWriter(writer),
       withSignal(new AbortController().signal),
-      withDeadline(systemClock.now() + 60_000),
+      withDeadline(later(systemClock.now(), 60_000)),
     );
     await agent.submit(call);
   };
   return { one, close: () => agent.close() };
 }
 
+/** @returns {import('@fnfleet/core').Call} */
 function model() {
   return {
     id: '01HZZZZZZZZZZZZZZZZZZZZZZZ',
@@ -155,7 +150,7 @@ function model() {
     tmpfsMb: 0,
     cpuMillis: 0,
     status: 'queued',
-    createdAt: Date.now(),
+    createdAt: systemClock.wallNow(),
     startedAt: undefined,
     completedAt: undefined,
   };

@@ -13,6 +13,7 @@
 
 import { createHook } from 'node:async_hooks';
 import { execFileSync } from 'node:child_process';
+import { existsSync } from 'node:fs';
 import { IncomingMessage, ServerResponse } from 'node:http';
 import { createRequire } from 'node:module';
 import path from 'node:path';
@@ -47,14 +48,25 @@ const HEADERS = Object.fromEntries(
 function compare() {
   const here = path.resolve(path.dirname(fileURLToPath(import.meta.url)), '../../..');
   const checkouts = [...(args.against === undefined ? [] : [path.resolve(args.against)]), here];
+  /** @typedef {Record<'micros' | 'bytes' | 'promises' | 'timers' | 'listeners' | 'promoted', number>} Costs of a call */
+
+  /** @type {Map<string, Costs[]>} */
   const results = new Map(checkouts.map((checkout) => [checkout, []]));
   for (let round = 0; round < Number(args.rounds); round += 1) {
-    for (const checkout of checkouts) results.get(checkout).push(run(checkout));
+    for (const checkout of checkouts) results.get(checkout)?.push(run(checkout));
   }
   const rows = [...results].map(([checkout, rounds]) => {
-    const least = (key) => Math.min(...rounds.map((round) => round[key]));
-    const keys = ['micros', 'bytes', 'promises', 'timers', 'listeners', 'promoted'];
-    return { checkout, ...Object.fromEntries(keys.map((key) => [key, Number(least(key).toFixed(1))])) };
+    /** @param {keyof Costs} key */
+    const least = (key) => Number(Math.min(...rounds.map((round) => round[key])).toFixed(1));
+    return {
+      checkout,
+      micros: least('micros'),
+      bytes: least('bytes'),
+      promises: least('promises'),
+      timers: least('timers'),
+      listeners: least('listeners'),
+      promoted: least('promoted'),
+    };
   });
   if (args.json) process.stdout.write(`${JSON.stringify(rows)}\n`);
   else {
@@ -100,8 +112,8 @@ async function measure(checkout) {
   if (args.profile !== undefined) return void (await drive(serve, CALLS * Number(args.profile)));
   if (args.promoted) {
     // What a full collection has promoted must not keep what comes later.
-    globalThis.gc();
-    globalThis.gc();
+    globalThis.gc?.();
+    globalThis.gc?.();
     process.stdout.write(MARK);
     await drive(serve, PROMOTED_CALLS * CALLS);
     process.stdout.write(MARK);
@@ -117,7 +129,7 @@ async function measure(checkout) {
 }
 
 async function cpu(handle) {
-  globalThis.gc();
+  globalThis.gc?.();
   const before = process.cpuUsage();
   await drive(handle, CALLS);
   const { user, system } = process.cpuUsage(before);
@@ -126,7 +138,7 @@ async function cpu(handle) {
 
 async function objects(handle) {
   const calls = Math.min(CALLS, 2000);
-  globalThis.gc();
+  globalThis.gc?.();
   const heap = process.memoryUsage().heapUsed;
   await drive(handle, calls);
   const bytes = (process.memoryUsage().heapUsed - heap) / calls;
@@ -151,13 +163,17 @@ function countListeners() {
     added += 1;
     return addEventListener.apply(this, rest);
   };
-  ServerResponse.prototype.on = function counted(...rest) {
-    added += 1;
-    return on.apply(this, rest);
+  const counting = {
+    /** @param {Parameters<typeof on>} rest */
+    on(...rest) {
+      added += 1;
+      return on.apply(this, rest);
+    },
   };
+  Object.assign(ServerResponse.prototype, counting);
   return () => {
     Object.assign(EventTarget.prototype, { addEventListener });
-    delete ServerResponse.prototype.on;
+    Reflect.deleteProperty(ServerResponse.prototype, 'on');
     return added;
   };
 }
@@ -170,7 +186,7 @@ async function drive(handle, calls) {
       const socket = new Client();
       return new Promise((resolve) => {
         const next = () => {
-          if (left === 0) return resolve();
+          if (left === 0) return resolve(undefined);
           left -= 1;
           socket.send(handle, next);
         };
@@ -197,7 +213,7 @@ class Client extends Writable {
     // As Node does it when an answer is complete.
     res.on('finish', () => {
       res.detachSocket(this);
-      if (!req.readableEnded) req._dump();
+      if (!req.readableEnded) /** @type {{ _dump(): void }} */ (/** @type {unknown} */ (req))._dump();
       process.nextTick(() => {
         res.emit('close');
         setImmediate(answered);
@@ -217,8 +233,10 @@ function newBalancer(checkout) {
   const { newCorsPolicy, openGuard } = require('@fnfleet/http');
   const { placers } = require('@fnfleet/placement');
   const { offerCall, encodeClientMessage } = require('@fnfleet/protocol');
-  const { newLbAgent } = require(path.join(dist, 'lb-agent.js'));
-  const { FrontDoor } = require(path.join(dist, 'front-door.js'));
+  const { newLbAgent, newLBAgent } = require('@fnfleet/lb-agent');
+  // Older checkouts have another name for the first, and the second at the top. Only this package makes one.
+  const [frontDoor = ''] = ['http/front-door.js', 'front-door.js'].filter((name) => existsSync(path.join(dist, name)));
+  const { FrontDoor } = require(path.join(dist, frontDoor));
 
   const empty = { config: {}, annotations: {}, shape: '', createdAt: undefined, updatedAt: undefined };
   const app = { ...empty, id: '01KB0000000000000000000APP', name: 'app', syslogUrl: '', config: { LEVEL: 'info' } };

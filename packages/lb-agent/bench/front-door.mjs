@@ -3,13 +3,12 @@
  * next to a bare node:http server that does the same. Both run in this process, one after the other, with the same
  * client; the difference is the balancer's. From the package: `node bench/front-door.mjs [calls]`
  */
+import { once } from 'node:events';
 import { createServer } from 'node:http';
-import { createRequire } from 'node:module';
-
-const require = createRequire(import.meta.url);
-const { Pool } = require('undici');
-const { CallTemplate } = require('@fnfleet/core');
-const { newLbServer } = require('../dist/index.js');
+import { CallTemplate } from '@fnfleet/core';
+import { newLbServer } from '@fnfleet/lb-agent';
+import { NOTHING_REPORTED } from '@fnfleet/protocol';
+import { Pool } from 'undici';
 
 const CALLS = Number(process.argv[2] ?? 50_000);
 const CONCURRENCY = 32;
@@ -32,30 +31,37 @@ const template = new CallTemplate(
 );
 
 /** Takes the whole body and answers, without a wire in between. */
+/** @type {import('@fnfleet/placement').Runner} */
 const runner = {
   address: 'bench',
   async tryCall(call) {
     const reader = call.body.open();
     while (!reader.read()?.last) {
       await new Promise((resolve) => {
-        reader.onReadable = resolve;
+        reader.onReadable = () => resolve(undefined);
       });
     }
     reader.close();
     call.response.writeHead(200, [['Content-Type', 'application/json']]);
     call.response.write(ANSWER);
-    return { kind: 'finished', report: {} };
+    return { kind: 'finished', report: NOTHING_REPORTED };
   },
+  status: () => Promise.reject(new Error('nobody asks')),
   close: async () => undefined,
 };
 
+const list = { runners: [runner] };
 const balancer = newLbServer({
   settings: { runnerApiUrl: 'unused', executionHeadroomMs: 0, replayBufferBytes: 8_388_608, requestIdHeader: '' },
   host: '127.0.0.1',
   port: 0,
-  pool: { runners: () => ({ runners: [runner] }), close: async () => undefined },
-  placer: { order: (_call, runners) => runners },
-  lookup: { byId: async () => template, close: async () => undefined },
+  pool: { runners: () => list, close: async () => undefined },
+  placer: { order: (_call, { candidates }) => candidates },
+  lookup: {
+    byId: async () => template,
+    byTrigger: async () => ({ template, triggerId: 't' }),
+    close: async () => undefined,
+  },
 });
 await balancer.ready;
 
@@ -66,7 +72,8 @@ const bare = createServer((req, res) => {
     res.end(ANSWER);
   });
 });
-await new Promise((resolve) => bare.listen(0, '127.0.0.1', resolve));
+bare.listen(0, '127.0.0.1');
+await once(bare, 'listening');
 
 async function measure(url) {
   const pool = new Pool(url, { connections: CONCURRENCY });
@@ -87,7 +94,7 @@ async function measure(url) {
   return { callsPerSecond: Math.round(CALLS / seconds), cpuMicros: (user + system) / CALLS };
 }
 
-const bareUrl = `http://127.0.0.1:${bare.address().port}`;
+const bareUrl = `http://127.0.0.1:${/** @type {import('node:net').AddressInfo} */ (bare.address()).port}`;
 for (const url of [bareUrl, balancer.address.url]) await measure(url); // warm-up
 const base = await measure(bareUrl);
 const full = await measure(balancer.address.url);
