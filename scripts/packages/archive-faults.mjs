@@ -29,7 +29,9 @@ async function typeFaults(tarball) {
   const result = await checkPackage(createPackageFromTarballData(new Uint8Array(tarball)));
   if (!result.types) return ['has no types'];
   return result.problems
-    .filter((problem) => !('resolutionKind' in problem && problem.resolutionKind === 'node10' && problem.entrypoint !== '.'))
+    .filter(
+      (problem) => !('resolutionKind' in problem && problem.resolutionKind === 'node10' && problem.entrypoint !== '.'),
+    )
     .map((problem) => `attw: ${JSON.stringify({ ...problem, trace: undefined })}`);
 }
 

@@ -205,14 +205,15 @@ class Client extends Writable {
   }
 
   send(handle, answered) {
-    const req = new IncomingMessage(this);
+    const socket = asSocket(this);
+    const req = new IncomingMessage(socket);
     Object.assign(req, { method: 'POST', url: '/invoke/fn1', httpVersionMajor: 1, httpVersionMinor: 1 });
     Object.assign(req, { httpVersion: '1.1', rawHeaders: RAW_HEADERS, headers: HEADERS });
     const res = new ServerResponse(req);
-    res.assignSocket(this);
+    res.assignSocket(socket);
     // As Node does it when an answer is complete.
     res.on('finish', () => {
-      res.detachSocket(this);
+      res.detachSocket(socket);
       if (!req.readableEnded) /** @type {{ _dump(): void }} */ (/** @type {unknown} */ (req))._dump();
       process.nextTick(() => {
         res.emit('close');
@@ -226,6 +227,14 @@ class Client extends Writable {
   }
 }
 
+/**
+ * @param {unknown} client
+ * @returns {import('node:net').Socket}
+ */
+function asSocket(client) {
+  return /** @type {import('node:net').Socket} */ (client);
+}
+
 function newBalancer(checkout) {
   const require = createRequire(path.join(checkout, 'packages/lb-agent/package.json'));
   const dist = path.join(checkout, 'packages/lb-agent/dist');
@@ -233,8 +242,9 @@ function newBalancer(checkout) {
   const { newCorsPolicy, openGuard } = require('@fnfleet/http');
   const { placers } = require('@fnfleet/placement');
   const { offerCall, encodeClientMessage } = require('@fnfleet/protocol');
-  const { newLbAgent, newLBAgent } = require('@fnfleet/lb-agent');
-  // Older checkouts have another name for the first, and the second at the top. Only this package makes one.
+  const exported = require('@fnfleet/lb-agent');
+  // Older checkouts have another name for the one, and the other at the top.
+  const newLbAgent = exported.newLbAgent ?? Reflect.get(exported, 'newLBAgent');
   const [frontDoor = ''] = ['http/front-door.js', 'front-door.js'].filter((name) => existsSync(path.join(dist, name)));
   const { FrontDoor } = require(path.join(dist, frontDoor));
 
