@@ -1,3 +1,5 @@
+// needs: nothing
+// takes: 16 s
 import path from 'node:path';
 import { freePorts } from '@fnfleet/testing';
 import { Terminal } from './docs/terminal.js';
@@ -100,6 +102,7 @@ describe('somebody installs the packages from npm in an empty folder', () => {
     } finally {
       await terminal.interrupt();
     }
+    expect(terminal.output).toContain('npx fnfleet logs probe');
     expect(terminal.output).toContain('nothing is left');
   });
 });

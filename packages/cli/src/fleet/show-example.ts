@@ -1,3 +1,4 @@
+import path from 'node:path';
 import type { FleetAccess } from '../access/fleet-access.js';
 import { ApiClient } from '../api-client.js';
 import { deploy, invokeUrl } from '../deploy/deploy.js';
@@ -39,6 +40,7 @@ export async function showExample({
     body: QUESTION,
   });
   const answer = await response.text();
+  const command = ownCommand();
   if (!response.ok) throw new Error(`calling ${spec.name} failed with status ${response.status}: ${answer.trim()}`);
   say([
     '',
@@ -48,10 +50,15 @@ export async function showExample({
     '',
     'Try next:',
     `  curl -d '${QUESTION}' -H 'content-type: application/json' -H 'fn-explain: 1' -i ${url}`,
-    `  echo '${QUESTION}' | bin/fnfleet invoke ${APP} ${spec.name} --api ${apiUrl}`,
-    `  bin/fnfleet logs ${spec.name} --app ${APP} --api ${apiUrl} --runner ${runnerAddresses.join(',')}`,
-    `  bin/fnfleet list functions ${APP} --api ${apiUrl}`,
+    `  echo '${QUESTION}' | ${command} invoke ${APP} ${spec.name} --api ${apiUrl}`,
+    `  ${command} logs ${spec.name} --app ${APP} --api ${apiUrl} --runner ${runnerAddresses.join(',')}`,
+    `  ${command} list functions ${APP} --api ${apiUrl}`,
     `  curl ${lbUrl}/metrics`,
     `  FN_API_URL=${apiUrl} fn list apps        # the fn command line of Fn works as it is`,
   ]);
+}
+
+/** How the reader calls this command: in a clone by its path, and by npm where that has installed it. */
+function ownCommand(): string {
+  return __dirname.split(path.sep).includes('node_modules') ? 'npx fnfleet' : 'bin/fnfleet';
 }
