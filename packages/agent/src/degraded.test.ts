@@ -111,7 +111,7 @@ describe('a driver that cannot make containers', () => {
     test.driver.health.recover();
     lines.end();
     const log = await text(lines);
-    expect(log).toMatch(/WARN .*degraded: calls that need a new container are refused.*the engine hangs/);
-    expect(log).toMatch(/INFO .*new containers can be made again/);
+    expect(log).toMatch(/WARN .*degraded: refusing calls that need a new container.*the engine hangs/);
+    expect(log).toMatch(/INFO .*no longer degraded: new containers can be created/);
   });
 });

@@ -22,7 +22,7 @@ const OK = 'HTTP/1.1 200 OK\r\n';
 const GOOD = `${OK}Content-Length: 4\r\n\r\ngood`;
 const MEMORY_MB = 128;
 
-/** Does its behaviour with the first request, answers all others as it should. */
+/** Shows the behaviour on its first request and answers all others normally. */
 function onceHostile(behaviour: Behaviour): ScriptedFunction {
   let done = false;
   return rawFn((socket, container) => {

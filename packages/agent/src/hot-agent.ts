@@ -28,7 +28,7 @@ import { endStarted, endUnstarted } from './call/call-result.js';
 import { cancelReason } from './call/cancel-reason.js';
 import { openExecutionSpan } from './call/execution-span.js';
 import { ContainerFactory } from './launch/container-factory.js';
-import { LaunchPermit } from './launch/launch-permit.js';
+import { LaunchGuard } from './launch/launch-guard.js';
 import type { LogSink } from './output/log-sink.js';
 import { Capacity } from './resources/capacity.js';
 import { type Resources, ResourceTracker } from './resources/resource-tracker.js';
@@ -62,7 +62,7 @@ export class HotAgent implements Agent {
   private readonly tracker: ResourceTracker;
   private readonly capacity: Capacity;
   private readonly factory: ContainerFactory;
-  private readonly permit: LaunchPermit;
+  private readonly launchGuard: LaunchGuard;
   private readonly queues = new TurnoverMap<string, SlotQueue>();
   /** Of each function the queue of the version that was called last. */
   private readonly inUse = new TurnoverMap<string, SlotQueue>();
@@ -84,7 +84,7 @@ export class HotAgent implements Agent {
     countFromZero('container_evictions', { container_state: 'idle' }, { container_state: 'paused' });
     countFromZero('log_lines');
     countFromZero('log_truncated_bytes');
-    this.permit = new LaunchPermit(driver.health, options.log, () => {
+    this.launchGuard = new LaunchGuard(driver.health, options.log, () => {
       for (const queue of [...this.queues.values()]) queue.launchesRefused();
     });
   }
@@ -101,7 +101,7 @@ export class HotAgent implements Agent {
   }
 
   get health(): DriverHealth {
-    return this.permit.health;
+    return this.launchGuard.health;
   }
 
   get hotFunctions(): readonly HotFunction[] {
@@ -283,7 +283,7 @@ export class HotAgent implements Agent {
       need: needOf(model),
       capacity: this.capacity,
       clock,
-      refusal: this.permit.refusal,
+      refusal: this.launchGuard.refusal,
       log: log.child({ fnId: model.fnId }),
       standby: standbyOf(model.annotations),
       imageWaitMs: settings.imageWaitMs,
@@ -315,7 +315,7 @@ export class HotAgent implements Agent {
     await Promise.all([...queues, this.options.driver.close()]);
     await this.calls.whenIdle();
     for (const sink of this.options.logSinks) sink.close();
-    this.permit.close();
+    this.launchGuard.close();
     this.tracker.close();
   }
 }

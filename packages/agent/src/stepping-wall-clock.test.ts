@@ -1,7 +1,7 @@
 import { count, FakeClock, later, RecordedMetrics } from '@fnfleet/core';
 import { fn } from '@fnfleet/drivers';
 import { withDeadline } from './call/call-options.js';
-import { Patience } from './launch/patience.js';
+import { LaunchPolicy } from './launch/launch-policy.js';
 import { echo, HeldFunction, NOTHING_LEFT, outcomeOf, TestAgent } from './test-kit/test-agent.js';
 
 const HOUR_MS = 3_600_000;
@@ -79,17 +79,17 @@ describe.each([
   });
 
   it('calls wait for a hot container as long as ever before another is started', async () => {
-    const patience = new Patience(
+    const policy = new LaunchPolicy(
       clock,
       () => Number.POSITIVE_INFINITY,
       () => undefined,
     );
-    patience.served(50);
-    patience.launched(400);
-    patience.begin();
+    policy.recordServiceTime(50);
+    policy.recordLaunchTime(400);
+    policy.firstContainerReady();
     await clock.advance(1_000);
     const since = clock.now();
-    const mayWait = () => patience.allows(since, 0, { hot: 2, starting: 0 });
+    const mayWait = () => policy.shouldWait(since, 0, { hot: 2, starting: 0 });
     clock.stepWall(stepMs);
     await clock.advance(199);
     expect(mayWait()).toBe(true);

@@ -8,7 +8,7 @@ import type { ResourceToken } from '../resources/resource-tracker.js';
 import type { AgentSettings } from '../settings.js';
 import { type ContainerOwner, HotContainer } from '../slots/hot-container.js';
 import type { ContainerMetrics } from './container-metrics.js';
-import { LaunchGate } from './launch-gate.js';
+import { LaunchLimiter } from './launch-limiter.js';
 import type { ContainerSource } from './launcher.js';
 
 export interface ContainerFactoryOptions {
@@ -17,22 +17,22 @@ export interface ContainerFactoryOptions {
   readonly clock: Clock;
   readonly log: Logger;
   readonly ids: IdGenerator;
-  /** Of the agent: they get the lines of every call. */
+  /** The agent's sinks, which receive the lines of every call. */
   readonly logSinks: readonly LogSink[];
 }
 
-/** Makes the containers of an agent, which share a gate that they are launched through. */
+/** Creates the containers of an agent, which share one launch limiter. */
 export class ContainerFactory {
-  private readonly gate: LaunchGate;
+  private readonly limiter: LaunchLimiter;
   private readonly limits: ExchangeLimits;
 
   constructor(private readonly options: ContainerFactoryOptions) {
     const { maxConcurrentLaunches, maxRequestHeadBytes, maxResponseBytes, maxResponseHeaderBytes } = options.settings;
-    this.gate = new LaunchGate(maxConcurrentLaunches);
+    this.limiter = new LaunchLimiter(maxConcurrentLaunches);
     this.limits = { maxRequestHeadBytes, maxBodyBytes: maxResponseBytes, maxHeaderBytes: maxResponseHeaderBytes };
   }
 
-  /** It has not been launched yet. Its resources are the token's. */
+  /** Creates a container without launching it. The container owns the token. */
   create(
     registryToken: LatestRegistryToken,
     source: ContainerSource,
@@ -57,7 +57,7 @@ export class ContainerFactory {
         syslogUrl: model.syslogUrl,
         networkDisabled,
         extensions: registryToken.addTo(extensions),
-        output: this.takesOutputOf(source) ? output.listener : undefined,
+        output: this.collectsOutputOf(source) ? output.listener : undefined,
       },
       output,
       slotKey,
@@ -69,7 +69,7 @@ export class ContainerFactory {
       uploadStallMs: settings.uploadStallMs,
       uploadMinBytes: settings.uploadMinBytes,
       limits: this.limits,
-      gate: this.gate,
+      limiter: this.limiter,
       driver,
       clock,
       log: log.child({ fnId: model.fnId, image: model.image }),
@@ -83,8 +83,8 @@ export class ContainerFactory {
     return new ContainerOutput({ containerId, model, sinks, limitBytes: settings.maxLogBytes, clock, log });
   }
 
-  /** Like everything of a container, this is decided by the call that it is made for. */
-  private takesOutputOf({ logSink }: ContainerSource): boolean {
+  /** As with all properties of a container, the call that it is created for decides. */
+  private collectsOutputOf({ logSink }: ContainerSource): boolean {
     const { settings, logSinks } = this.options;
     return !settings.disableFunctionLogs && (logSinks.length > 0 || logSink !== noLogSink);
   }

@@ -2,57 +2,60 @@ import { CancelledError, type Clock, FnError, inSpan, nanoseconds, observe, type
 import type { Container, ContainerSpec, Driver, ExitResult, ImagePull, PreparedImage } from '@fnfleet/drivers';
 import type { LaunchCause } from '../call/agent-call.js';
 import { exitWords } from '../exchange/exit-words.js';
-import type { LaunchGate } from './launch-gate.js';
+import type { LaunchLimiter } from './launch-limiter.js';
 
-/** How long one launch keeps its place in the gate at most, milliseconds. */
-const GATE_HOLD_MS = 1_000;
+/** How long one launch occupies its place in the limiter at most, milliseconds. */
+const LIMITER_HOLD_MS = 1_000;
 
 /** Durations in milliseconds. */
 export interface ContainerLaunchOptions {
   readonly spec: ContainerSpec;
   readonly driver: Driver;
-  readonly gate: LaunchGate;
+  readonly limiter: LaunchLimiter;
   readonly clock: Clock;
   readonly pullTimeoutMs: number;
   readonly startTimeoutMs: number;
-  /** Cuts the launch short. */
+  /** Cancels the launch. */
   readonly signal: AbortSignal;
-  /** Asked before the costly part. */
+  /** Whether the container is still needed, asked before the expensive part. */
   readonly isWanted: () => boolean;
-  /** The image has to be pulled; undefined: it no longer is. */
+  /** The image is being pulled; undefined once the pull has ended. */
   readonly onPull: (pull: ImagePull | undefined) => void;
-  /** The image is here, lent until somebody releases it. */
+  /** The image is present. The receiver must release it. */
   readonly onPrepared: (image: PreparedImage) => void;
-  /** There is a container, which somebody has to close. */
+  /** The container exists. The receiver must close it. */
   readonly onCreated: (container: Container) => void;
-  /** The process has ended, now or later; undefined when the engine cannot tell any more, with why. */
+  /**
+   * The process ended, during the launch or later.
+   * @param result undefined when the engine can no longer say how it ended; `error` says why
+   */
   readonly onExit: (result: ExitResult | undefined, error?: unknown) => void;
 }
 
-/** By the time it could have been made, nobody wanted the container. */
+/** No call needed the container any more by the time it could have been created. */
 export class NotWanted extends Error {}
 
-/** Brings one container from its image to an open socket. */
+/** Launches one container, from its image to an open socket. */
 export class ContainerLaunch {
   constructor(private readonly options: ContainerLaunchOptions) {}
 
   /**
    * @param cause the call that needs it
-   * @throws NotWanted, the signal's reason, FnError what the caller should see, else whatever the driver threw
+   * @throws NotWanted, the signal's reason, FnError with what the caller should see, else whatever the driver threw
    */
   async run({ timings, trace }: LaunchCause): Promise<Container> {
-    const { clock, gate, signal } = this.options;
+    const { clock, limiter, signal } = this.options;
     const prepareFrom = clock.now();
     const image = await inSpan('docker_pull_image', trace, () => this.prepare());
     this.options.onPrepared(image);
     const { pullNs } = image;
     timings.imagePullWaitNs = pullNs;
-    const leaveGate = await inSpan('agent_launch_gate', trace, () => gate.enter(signal));
+    const releasePlace = await inSpan('agent_launch_gate', trace, () => limiter.acquire(signal));
     const createFrom = clock.now();
-    // The wait for its turn included: it says nothing about the container.
+    // Includes the wait for the limiter, which says nothing about the container.
     timings.containerPrepareNs = Math.max(0, nanoseconds(createFrom - prepareFrom) - pullNs);
-    // A function that takes its time to listen does not keep the others from being started.
-    const timer = clock.after(GATE_HOLD_MS, leaveGate);
+    // A function that is slow to open its socket must not block other launches.
+    const timer = clock.after(LIMITER_HOLD_MS, releasePlace);
     try {
       const container = await this.createAndStart(trace);
       const initFrom = clock.now();
@@ -62,11 +65,11 @@ export class ContainerLaunch {
       return container;
     } finally {
       timer.cancel();
-      leaveGate();
+      releasePlace();
     }
   }
 
-  /** The image is here, pulled if need be. */
+  /** Makes sure that the image is present, pulling it if necessary. */
   private async prepare(): Promise<PreparedImage> {
     const { spec, driver, pullTimeoutMs, onPull } = this.options;
     try {
@@ -88,7 +91,7 @@ export class ContainerLaunch {
     return container;
   }
 
-  /** Waits for the socket, the end of the process or the end of patience, whichever is first. */
+  /** Waits for the socket, the end of the process or the start timeout, whichever comes first. */
   private async untilListening(container: Container): Promise<void> {
     const exited = this.failureOnExit(container);
     const startedAt = this.options.clock.now();
@@ -107,7 +110,7 @@ export class ContainerLaunch {
     }
   }
 
-  /** What the end of the process means as long as it has no socket. */
+  /** Resolves with the error that an exit means for a process without an open socket. */
   private async failureOnExit(container: Container): Promise<FnError> {
     try {
       const result = await container.wait();
@@ -120,7 +123,7 @@ export class ContainerLaunch {
     }
   }
 
-  /** Runs one step with a limit in time; the signal cuts it short. */
+  /** Runs one step with a time limit. The signal cancels it. */
   private async within<T>(
     limitMs: number,
     code: 'imagePullTimeout' | 'containerInitTimeout',
@@ -139,7 +142,7 @@ export class ContainerLaunch {
     } finally {
       timer.cancel();
       signal.removeEventListener('abort', onStop);
-      // Whoever lost the race inside the step is told that nobody waits any more.
+      // Cancels whatever lost the race inside the step.
       limit.abort(new CancelledError());
     }
   }

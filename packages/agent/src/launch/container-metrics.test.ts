@@ -3,7 +3,7 @@ import { ContainerMetrics } from './container-metrics.js';
 
 const metrics = RecordedMetrics.install();
 
-it('a container is counted in the one state that it is in, and each state is timed when it ends', async () => {
+it('counts a container in its current state only, and records the duration of each state when it ends', async () => {
   metrics.reset();
   const clock = new FakeClock();
   const container = new ContainerMetrics(clock, { appId: 'a', fnId: 'f', image: 'i' });

@@ -1,6 +1,6 @@
 import { type Clock, count, LONG_AGO, observe } from '@fnfleet/core';
 
-/** The states of a container that operators see. `wait` is before it exists: its resources are not there yet. */
+/** The container states that operators see. `wait` precedes the container: it still waits for resources. */
 export type ReportedState = 'wait' | 'start' | 'idle' | 'paused' | 'busy';
 
 const TOTALS = {
@@ -19,7 +19,7 @@ const DURATIONS = {
   busy: 'container_busy_duration_seconds',
 } as const;
 
-/** Counts one container in the gauge of its state, and how long it was in each. */
+/** Counts one container in the gauge of its current state, and records how long it was in each. */
 export class ContainerMetrics {
   private state: ReportedState | undefined;
   private since = LONG_AGO;
@@ -29,7 +29,7 @@ export class ContainerMetrics {
     private readonly clock: Clock,
     of: { readonly appId: string; readonly fnId: string; readonly image: string },
   ) {
-    // Frozen: they are recognized without a look at them.
+    // Frozen, so that the metrics recognize them by identity instead of comparing their content.
     this.labels = Object.freeze({ app_id: of.appId, fn_id: of.fnId, image_name: of.image });
   }
 
@@ -46,7 +46,7 @@ export class ContainerMetrics {
     const last = this.state;
     if (last !== undefined) {
       count(TOTALS[last], -1, this.labels);
-      // Milliseconds, whatever the name says: the original's dashboards rely on it.
+      // Milliseconds, despite the name: dashboards made for Fn rely on it.
       observe(DURATIONS[last], now - this.since, this.labels);
     }
     if (next !== undefined) count(TOTALS[next], 1, this.labels);

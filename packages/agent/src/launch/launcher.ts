@@ -6,41 +6,41 @@ import type { Resources, ResourceToken } from '../resources/resource-tracker.js'
 import type { HotContainer } from '../slots/hot-container.js';
 import { ContainerMetrics } from './container-metrics.js';
 
-/** What a container is made from. */
+/** What a container is created from. */
 export type ContainerSource = Pick<AgentCall, 'model' | 'slotKey' | 'extensions' | 'networkDisabled' | 'logSink'>;
 
 /** A call that waits for a container. */
 export interface Waiter {
-  /** By the clock, milliseconds. */
+  /** When it began to wait, by the clock, milliseconds. */
   readonly since: MonoMs;
   readonly call: AgentCall;
   readonly slot: Deferred<HotContainer>;
-  /** The launch that it caused. */
+  /** The launch that is assigned to it. */
   launch: Launch | undefined;
-  /** Ends its wait, or looks whether it should end. */
+  /** Ends its wait, or checks whether it should end. */
   limit: Timer | undefined;
 }
 
-/** One container on its way. */
+/** One container that is being launched. */
 export interface Launch {
-  /** What it is for. One for standby goes on without a call. */
+  /** A standby launch continues without a call. */
   readonly purpose: 'call' | 'standby';
-  /** The call that caused it, as long as that waits. */
+  /** The waiting call that it is assigned to. */
   waiter: Waiter | undefined;
-  /** Gives up the wait for resources. */
+  /** Ends the wait for resources. */
   readonly giveUp: AbortController;
-  /** The resources are there, the container is being made. */
+  /** Resources are reserved and the container is being created. */
   begun: boolean;
 }
 
-/** From now on the launch is the waiter's. */
-export function marry(launch: Launch, waiter: Waiter): void {
+/** Makes the launch belong to this waiter. */
+export function assign(launch: Launch, waiter: Waiter): void {
   launch.waiter = waiter;
   waiter.launch = launch;
 }
 
-/** Neither has to do with the other any more. */
-export function divorce(launch: Launch, waiter: Waiter): void {
+/** Separates the launch from its waiter. */
+export function unassign(launch: Launch, waiter: Waiter): void {
   launch.waiter = undefined;
   waiter.launch = undefined;
 }
@@ -51,23 +51,23 @@ export interface LauncherOptions {
   readonly need: Resources;
   readonly capacity: Capacity;
   readonly clock: Clock;
-  /** Makes a container, which has not been launched yet. Its resources are the token's. */
+  /** Creates a container without launching it. The container owns the token. */
   readonly create: (source: ContainerSource, token: ResourceToken, metrics: ContainerMetrics) => HotContainer;
-  /** Whether a container is still worth its costly part. */
+  /** Whether the container is still needed, asked before the expensive part of its launch. */
   readonly isWanted: (launch: Launch) => boolean;
-  /** A container is there; milliseconds from its creation to its socket, without the wait for its turn. */
+  /** A container is ready. @param ms from its creation to its open socket, without the wait for the launch limiter */
   readonly onLaunched: (ms: number) => void;
-  /** The launch is over: with a container, an error, or nothing because nobody needs it. */
+  /** The launch ended: with a container, with an error, or with neither because no call needs it any more. */
   readonly onEnd: (launch: Launch, error?: unknown) => void;
 }
 
-/** Sees launches through, from the wait for room to an open socket. */
+/** Runs the launches of one slot queue, from the wait for resources to an open socket. */
 export class Launcher {
   private readonly launches = new TurnoverSet<Launch>();
 
   constructor(private readonly options: LauncherOptions) {}
 
-  /** Containers that are on their way, those that wait for resources included. */
+  /** How many launches are in progress, including those that wait for resources. */
   get size(): number {
     return this.launches.size;
   }
@@ -76,14 +76,14 @@ export class Launcher {
     return this.launches.values();
   }
 
-  /** Begins a launch for a call that has none. It may wait for room. */
+  /** Begins a launch for a call that has none. The launch may wait for resources. */
   launchFor(waiter: Waiter): void {
     const launch = this.add('call');
-    marry(launch, waiter);
+    assign(launch, waiter);
     void this.run(launch, () => this.forCall(launch, waiter));
   }
 
-  /** Begins a launch for no call. False when there is no room that is free. */
+  /** Begins a standby launch, for no call. @returns false when no resources are free */
   launchSpare(source: ContainerSource): boolean {
     const { clock, capacity, need } = this.options;
     const token = capacity.acquireSpare(need);
@@ -112,20 +112,20 @@ export class Launcher {
     this.options.onEnd(launch, failure);
   }
 
-  private async forCall(launch: Launch, { call: causer }: Waiter): Promise<void> {
+  private async forCall(launch: Launch, { call: initiator }: Waiter): Promise<void> {
     const { clock, capacity, need, slotKey } = this.options;
-    const metrics = new ContainerMetrics(clock, causer.model);
+    const metrics = new ContainerMetrics(clock, initiator.model);
     metrics.enter('wait');
     let token: ResourceToken;
     try {
-      token = await inSpan('agent_get_resource_token', causer.trace, () =>
+      token = await inSpan('agent_get_resource_token', initiator.trace, () =>
         capacity.acquire(need, slotKey, launch.giveUp.signal),
       );
     } catch (error) {
       metrics.leave();
       throw error;
     }
-    // The call that caused the launch may have been served meanwhile, and another have taken it over.
+    // The call that caused the launch may have been served meanwhile, and the launch reassigned to another.
     const call = launch.waiter?.call;
     if (call) return this.make(launch, call, token, metrics, call);
     metrics.leave();
@@ -146,5 +146,51 @@ export class Launcher {
       container.launch({ ...cause, trace }, () => isWanted(launch)),
     );
     if (launched) onLaunched((cause.timings.containerCreateNs + cause.timings.containerInitNs) / 1e6);
+  }
+}
+
+/** How long to wait after a standby launch that failed or was not possible, milliseconds. */
+const STANDBY_RETRY_MS = 10_000;
+
+export interface StandbyOptions {
+  /** How many containers there should be now. */
+  readonly wanted: () => number;
+  readonly clock: Clock;
+  /** How many containers there are, including those being launched. */
+  readonly containers: () => number;
+  /** Begins a launch. Returns false when that is not possible. */
+  readonly launch: () => boolean;
+}
+
+/**
+ * Keeps a number of containers of one function started, whether or not there are calls for them. Standby uses only spare
+ * resources, and returns them when others have no alternative.
+ */
+export class Standby {
+  private retry: Timer | undefined;
+
+  constructor(private readonly options: StandbyOptions) {}
+
+  get wanted(): number {
+    return this.options.wanted();
+  }
+
+  /** Launches the missing containers. After a failure it waits for the retry. */
+  fill(): void {
+    while (this.retry === undefined && this.options.containers() < this.wanted) {
+      if (!this.options.launch()) this.retryLater();
+    }
+  }
+
+  retryLater(): void {
+    this.retry ??= this.options.clock.after(STANDBY_RETRY_MS, () => {
+      this.retry = undefined;
+      this.fill();
+    });
+  }
+
+  stop(): void {
+    this.retry?.cancel();
+    this.retry = undefined;
   }
 }

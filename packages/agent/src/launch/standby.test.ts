@@ -25,7 +25,7 @@ async function settle(until: () => boolean): Promise<void> {
   while (!until()) await clock.advance(0);
 }
 
-it('keeps so many containers started and frozen, past their idle timeout', async () => {
+it('keeps the requested number of containers started and frozen past their idle timeout', async () => {
   setUp({ echo });
   await test.answer({ annotations, idleTimeoutSeconds: 5 });
   await settle(() => test.driver.counters.listening === 2);
@@ -37,7 +37,7 @@ it('keeps so many containers started and frozen, past their idle timeout', async
   await settle(() => live() === 2);
 });
 
-it('replaces one that ends', async () => {
+it('replaces a standby container that ends', async () => {
   setUp({ echo });
   await test.answer({ annotations });
   await settle(() => test.driver.counters.listening === 2);
@@ -46,7 +46,7 @@ it('replaces one that ends', async () => {
   expect(live()).toBe(2);
 });
 
-it('ends with the hour after the last call', async () => {
+it('ends an hour after the last call', async () => {
   setUp({ echo });
   await test.answer({ annotations, idleTimeoutSeconds: 5 });
   await settle(() => test.driver.counters.listening === 2);
@@ -57,7 +57,7 @@ it('ends with the hour after the last call', async () => {
   expect(clock.pendingTimers).toBe(0);
 });
 
-it('ends for a version of the function when another is in use', async () => {
+it('ends for a version of the function when another version is in use', async () => {
   setUp({ echo });
   await test.answer({ annotations, idleTimeoutSeconds: 5 });
   await settle(() => test.driver.counters.listening === 2);
@@ -66,7 +66,7 @@ it('ends for a version of the function when another is in use', async () => {
   await settle(() => live() === 0);
 });
 
-it('comes back for a version of the function that is in use again', async () => {
+it('resumes for a version of the function that is in use again', async () => {
   setUp({ echo });
   await test.answer({ annotations, idleTimeoutSeconds: 5 });
   await settle(() => test.driver.counters.listening === 2);
@@ -80,7 +80,7 @@ it('comes back for a version of the function that is in use again', async () => 
   expect(live()).toBe(2);
 });
 
-it('gives way to a function that needs the room, and comes back when there is room again', async () => {
+it('yields its resources to another function, and resumes when they are free again', async () => {
   setUp({ echo, other: echo }, 300);
   await test.answer({ annotations });
   await settle(() => test.driver.counters.listening === 2);
@@ -88,15 +88,15 @@ it('gives way to a function that needs the room, and comes back when there is ro
   await clock.advance(30_000);
   expect(test.agent.utilization.memoryUsedBytes).toBe(256 * MIB);
   expect(test.driver.containers.map(({ spec }) => spec.image).sort()).toEqual(['echo', 'other']);
-  // The other is idle for long enough, and the next retry finds its room. Time must not outrun what containers really take:
-  // the function would be forgotten for want of calls.
+  // The other function is idle long enough, and the next retry finds its resources free. Time must not outrun what containers
+  // really take: the queue would expire for lack of calls.
   await clock.advance(30_000);
   await settle(() => live() === 1);
   await clock.advance(10_000);
   await settle(() => test.driver.containers.filter(({ spec }) => spec.image === 'echo').length === 2);
 });
 
-it('Q6: a launch for standby that fails fails no call, and is tried again later', async () => {
+it('Q6: a failed standby launch fails no call and is retried later', async () => {
   const functions: Record<string, ScriptedFunction> = { echo };
   setUp(functions);
   test.driver.gates.create.hold();
@@ -113,7 +113,7 @@ it('Q6: a launch for standby that fails fails no call, and is tried again later'
 });
 
 it.each([['2'], [-1], [1.5], [101], [null]])(
-  'an annotation that is no valid number (%j) counts as zero',
+  'an annotation that is not a valid number (%j) counts as zero',
   async (bad) => {
     setUp({ echo });
     await test.answer({ annotations: { [STANDBY_ANNOTATION]: bad }, idleTimeoutSeconds: 5 });

@@ -21,7 +21,7 @@ import type { Exchange, ExchangeLimits } from '../exchange/function-exchange.js'
 import { LazyTimer } from '../exchange/lazy-timer.js';
 import { ContainerLaunch, NotWanted } from '../launch/container-launch.js';
 import type { ContainerMetrics } from '../launch/container-metrics.js';
-import type { LaunchGate } from '../launch/launch-gate.js';
+import type { LaunchLimiter } from '../launch/launch-limiter.js';
 import type { ContainerOutput } from '../output/container-output.js';
 import type { Resources, ResourceToken } from '../resources/resource-tracker.js';
 import type { Evictable } from './evictor.js';
@@ -45,7 +45,7 @@ export interface HotContainerOptions {
   readonly uploadMinBytes: number;
   readonly limits: ExchangeLimits;
   readonly driver: Driver;
-  readonly gate: LaunchGate;
+  readonly limiter: LaunchLimiter;
   readonly clock: Clock;
   readonly log: Logger;
   readonly metrics: ContainerMetrics;

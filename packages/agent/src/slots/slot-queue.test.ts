@@ -242,8 +242,11 @@ describe('a launch that waits for room', () => {
     await clock.advance(400);
     test.driver.containers.find(({ spec }) => spec.image === 'hog')?.exit();
     hog.answer(0);
-    const first = await Promise.race([held.arrived(3).then(() => 'the heir'), later.done.then(() => 'who came later')]);
-    expect(first).toBe('the heir');
+    const first = await Promise.race([
+      held.arrived(3).then(() => 'the successor'),
+      later.done.then(() => 'the later call'),
+    ]);
+    expect(first).toBe('the successor');
     held.answer(1);
     held.answer(2);
     await inherits.done;

@@ -1,64 +1,80 @@
-import { CancelledError, type Clock, Deferred, FnError, type Logger, NEVER, TurnoverSet } from '@fnfleet/core';
+import {
+  CancelledError,
+  type Clock,
+  Deferred,
+  FnError,
+  type Logger,
+  MIB,
+  type MonoMs,
+  NEVER,
+  TurnoverSet,
+} from '@fnfleet/core';
 import type { ImagePull } from '@fnfleet/drivers';
 import type { AgentCall } from '../call/agent-call.js';
 import { cancelReason } from '../call/cancel-reason.js';
 import { LatestRegistryToken } from '../call/registry-token.js';
 import { LazyTimer } from '../exchange/lazy-timer.js';
 import type { ContainerMetrics } from '../launch/container-metrics.js';
-import { imagePulling } from '../launch/image-pulling.js';
-import { type ContainerSource, divorce, type Launch, Launcher, marry, type Waiter } from '../launch/launcher.js';
-import { Patience } from '../launch/patience.js';
-import { Standby } from '../launch/standby.js';
+import { LaunchPolicy } from '../launch/launch-policy.js';
+import {
+  assign,
+  type ContainerSource,
+  type Launch,
+  Launcher,
+  Standby,
+  unassign,
+  type Waiter,
+} from '../launch/launcher.js';
 import type { Capacity } from '../resources/capacity.js';
 import type { Resources, ResourceToken } from '../resources/resource-tracker.js';
 import type { ContainerOwner, HotContainer } from './hot-container.js';
 
 /**
- * What a call may wait for a hot container where there may be no room for another and calls do not wait for room,
- * milliseconds. Longer, and it might be refused after having waited, when another runner could have had it.
+ * How long a call may wait for a hot container when there may be no room for another and calls do not wait for room,
+ * milliseconds. After a longer wait it might still be refused, although another runner could have taken it at once.
  */
 const SOON_MS = 20;
 
-/** Before this an image that is not here may not even have been asked for, milliseconds. */
+/** Until then a missing image may not even have been requested, milliseconds. */
 const IMAGE_WAIT_LEAST_MS = 100;
 
 export interface SlotQueueOptions {
   readonly slotKey: string;
   readonly fnId: string;
-  /** What each of its containers occupies. */
+  /** The resources that each of its containers occupies. */
   readonly need: Resources;
   readonly capacity: Capacity;
   readonly clock: Clock;
-  /** Why no container can be made now, asked before each costly step of a launch; undefined: it can be tried. */
+  /** Why no container can be created now, undefined if one can. Asked before each expensive step of a launch. */
   readonly refusal: () => FnError | undefined;
   readonly log: Logger;
-  /** How many containers it keeps started. */
+  /** How many standby containers it keeps started. */
   readonly standby: number;
-  /** What a call waits for its image to be pulled, milliseconds. */
+  /** How long a call waits for its image to be pulled, milliseconds. */
   readonly imageWaitMs: number;
-  /** Without a call for so long, it forgets what it knows. Milliseconds. */
+  /** How long the queue is kept without a call, milliseconds. */
   readonly idleTimeoutMs: number;
-  /** Makes a container, which has not been launched yet. Its resources are the token's. */
+  /** Creates a container without launching it. The container owns the token. */
   readonly create: (
     source: ContainerSource,
     token: ResourceToken,
     metrics: ContainerMetrics,
     owner: ContainerOwner,
   ) => HotContainer;
-  /** The queue holds nothing any more, and has not been used for its idle timeout. */
+  /** The queue is empty, and is closed or has not been used for its idle timeout. */
   readonly onEmpty: () => void;
 }
 
 export interface SlotCounts {
   /** Calls that wait for a container. */
   readonly waiting: number;
-  /** Containers that are on their way, those that wait for resources included. */
+  /** Containers being launched, including those that wait for resources. */
   readonly starting: number;
   /** Containers that could take a call now. */
   readonly idle: number;
 }
 
-/** Whether one more container has to be launched: there are calls that neither an idle nor a starting one can take. */
+/** Whether another container is needed: some call can be taken neither by an idle container nor by a starting one. */
 export function needsLaunch({ waiting, starting, idle }: SlotCounts): boolean {
   return Math.max(0, waiting - idle) > starting;
 }
@@ -67,33 +83,33 @@ export function needsLaunch({ waiting, starting, idle }: SlotCounts): boolean {
  * The hot containers that share one slot key, and the calls that wait for one.
  *
  * Q1  The most recently idle container is taken first; calls wait in order of arrival.
- * Q2  While a call waits no container is idle, and at least as many are starting as calls have lost patience (Q5).
- * Q3  A waiting call causes at most one launch, and only that call hears of its failure.
- * Q4  A launch that still waits for resources belongs to a waiting call. When that call is served or leaves, another
- *     call takes the launch over, or it is given up.
- * Q5  Where containers are hot a call waits for one of them as long as its Patience sees more sense in that than in
- *     another launch.
- * Q6  Containers for standby are launched for no call, so no call hears of their failure, and only where there is room.
- * Q7  While no container can be made, a call that hot containers cannot serve soon is refused. Launches that have begun go on
- *     without their calls: what comes of them may serve later ones.
- * Q8  A call that has waited long enough while its image is being pulled is told so. The launch goes on without it.
+ * Q2  While a call waits, no container is idle, and at least as many containers are starting as calls have waited too
+ *     long (Q5).
+ * Q3  A waiting call causes at most one launch, and a failed launch fails only the call it is assigned to.
+ * Q4  A launch that still waits for resources is assigned to a waiting call. When that call is served or leaves, the launch
+ *     is assigned to a successor, or given up if there is none.
+ * Q5  While containers are hot, a call waits for one of them as long as the LaunchPolicy prefers that to another launch.
+ * Q6  Standby containers are launched for no call, only into spare room, and their failure fails no call.
+ * Q7  While no container can be created, a call that hot containers cannot serve soon is refused. Launches in progress
+ *     continue without their calls: their containers may serve later ones.
+ * Q8  A call that has waited too long for its image to be pulled fails with `imagePulling`. The launch continues without it.
  *
- * Nothing here polls: a call is woken by a container that becomes idle, by the failure of its launch, or by its end.
+ * Nothing here polls: a call is woken when a container becomes idle, when its launch fails, or when it ends.
  */
 export class SlotQueue implements ContainerOwner {
   readonly registryToken = new LatestRegistryToken();
-  /** The most recently idle is the last. */
+  /** The most recently idle container is last. */
   private readonly idleStack: HotContainer[] = [];
   private readonly waiters = new TurnoverSet<Waiter>();
   private readonly launcher: Launcher;
-  /** Until all they occupy has come back. */
+  /** Every container until it has released all its resources. */
   private readonly containers = new TurnoverSet<HotContainer>();
-  /** Those of them that have served or could serve, and are not closing. */
+  /** The containers that can serve or are serving, and are not closing. */
   private readonly hot = new TurnoverSet<HotContainer>();
-  private readonly patience: Patience;
+  private readonly policy: LaunchPolicy;
   private readonly standby: Standby;
   private readonly idleTimer: LazyTimer;
-  /** What the next container for standby is made from. */
+  /** What the next standby container is created from. */
   private latest: ContainerSource | undefined;
   /** Another version of the function is in use. */
   private superseded = false;
@@ -110,10 +126,10 @@ export class SlotQueue implements ContainerOwner {
         return container;
       },
       isWanted: (launch) => this.isWanted(launch),
-      onLaunched: (ms) => this.patience.launched(ms),
+      onLaunched: (ms) => this.policy.recordLaunchTime(ms),
       onEnd: (launch, error) => this.onLaunchEnded(launch, error),
     });
-    this.patience = new Patience(
+    this.policy = new LaunchPolicy(
       clock,
       () => (this.mayBeRefused ? SOON_MS : Number.POSITIVE_INFINITY),
       () => this.launchIfNeeded(),
@@ -139,22 +155,22 @@ export class SlotQueue implements ContainerOwner {
     return { waiting: this.waiters.size, starting: this.launcher.size, idle: this.idleStack.length };
   }
 
-  /** Containers that serve a call or could. */
+  /** Containers that serve a call or could serve one. */
   get hotContainers(): number {
     return this.hot.size;
   }
 
-  /** An idle container, claimed for the caller; undefined when it would have to wait. */
+  /** Claims an idle container for the caller; undefined if there is none. */
   take(): HotContainer | undefined {
     const container = this.claimIdle();
-    if (container) this.patience.got(undefined);
+    if (container) this.policy.recordWait(undefined);
     return container;
   }
 
   /**
    * Waits for a container and claims it.
-   * @throws FnError `serverBusy` when the caller's deadline passes, in non-blocking mode when there is no room, and on
-   *   shutdown; `imagePulling` (Q8); the refusal of a launch; the error of the launch that this call caused; the signal's reason
+   * @throws FnError `serverBusy` when the call's deadline passes, when there is no room in non-blocking mode, and on
+   *   shutdown; `imagePulling` (Q8); the refusal of a launch; the error of the call's own launch; the signal's reason
    */
   async wait(call: AgentCall): Promise<HotContainer> {
     if (this.closed) throw new FnError('serverBusy');
@@ -176,41 +192,41 @@ export class SlotQueue implements ContainerOwner {
     }
   }
 
-  /** Empty before the first call. */
+  /** The image of the function; empty before the first call. */
   get image(): string {
     return this.latest?.model.image ?? '';
   }
 
-  /** Of the image that all of its containers are made from; undefined: it is not being pulled. */
+  /** The pull of the image that all containers of this queue share; undefined when it is not being pulled. */
   get imagePull(): ImagePull | undefined {
     for (const { imagePull } of this.containers) if (imagePull !== undefined) return imagePull;
     return undefined;
   }
 
   idle(container: HotContainer, servedMs?: number): void {
-    if (this.hot.size === 0) this.patience.begin();
+    if (this.hot.size === 0) this.policy.firstContainerReady();
     this.hot.add(container);
     if (servedMs !== undefined) {
-      this.patience.served(servedMs);
+      this.policy.recordServiceTime(servedMs);
       this.used();
       this.standby.fill();
     }
     this.idleStack.push(container);
     this.serveWaiters();
-    // Only what no call of its own needs may have to make room for others.
+    // A container that a waiting call has just claimed must not be evicted.
     if (this.idleStack.at(-1) === container) this.options.capacity.idleBegins(container);
   }
 
   idleEnded(container: HotContainer): void {
     this.options.capacity.idleEnds(container);
-    // Nearly always the last one.
+    // It is nearly always the last one.
     const index = this.idleStack.lastIndexOf(container);
     if (index >= 0) this.idleStack.splice(index, 1);
   }
 
   closes(container: HotContainer): void {
     this.hot.delete(container);
-    this.launchIfNeeded(); // it may have been the one that calls were waiting for
+    this.launchIfNeeded(); // calls may have been waiting for it
   }
 
   gone(container: HotContainer): void {
@@ -223,21 +239,21 @@ export class SlotQueue implements ContainerOwner {
     return this.hot.size <= this.standby.wanted;
   }
 
-  /** Whether this is the version of its function that is in use: containers are kept for no other. */
+  /** Sets whether this version of its function is in use. Standby containers are kept for no other version. */
   setInUse(inUse: boolean): void {
     this.superseded = !inUse;
   }
 
-  /** Q7. No container can be made any more. */
+  /** Q7. Containers can no longer be created. */
   launchesRefused(): void {
-    // A launch that one call leaves behind may go to another (Q4): hence by launch, not by call.
+    // Iterates over launches, not calls: a launch that a failed call leaves may be assigned to another call (Q4).
     for (const launch of this.launcher) {
       while (launch.waiter !== undefined) this.fail(launch.waiter, this.options.refusal());
     }
     this.launchIfNeeded();
   }
 
-  /** Turns waiting calls away, gives up launches, and closes each container as soon as it serves no call. */
+  /** Refuses waiting calls, gives up launches, and closes each container as soon as it serves no call. */
   shutDown(): void {
     this.closed = true;
     for (const waiter of this.waiters) this.fail(waiter, new FnError('serverBusy'));
@@ -245,7 +261,7 @@ export class SlotQueue implements ContainerOwner {
     this.forgetIfEmpty();
   }
 
-  /** Closes every container, whatever it does. */
+  /** Closes every container, even while it serves a call. */
   async close(): Promise<void> {
     this.shutDown();
     await Promise.all([...this.containers].map((container) => container.close('agent closes')));
@@ -260,7 +276,7 @@ export class SlotQueue implements ContainerOwner {
     for (const waiter of this.waiters) {
       const container = this.claimIdle();
       if (container === undefined) return;
-      this.patience.got(waiter.since);
+      this.policy.recordWait(waiter.since);
       this.leave(waiter);
       waiter.slot.resolve(container);
     }
@@ -290,10 +306,10 @@ export class SlotQueue implements ContainerOwner {
     this.waiters.delete(waiter);
     const { launch } = waiter;
     if (launch === undefined) return;
-    divorce(launch, waiter);
+    unassign(launch, waiter);
     if (launch.begun) return;
-    const heir = this.waiterWithoutLaunch();
-    if (heir) marry(launch, heir);
+    const successor = this.waiterWithoutLaunch();
+    if (successor) assign(launch, successor);
     else launch.giveUp.abort(new CancelledError());
   }
 
@@ -302,34 +318,34 @@ export class SlotQueue implements ContainerOwner {
     if (refusal) return this.refuse(refusal);
     while (!this.closed && needsLaunch(this.counts)) {
       const waiter = this.waiterWithoutLaunch();
-      if (waiter === undefined || this.isPatient(waiter)) return;
+      if (waiter === undefined || this.keepsWaiting(waiter)) return;
       this.launcher.launchFor(waiter);
     }
   }
 
-  /** Q7. Launches that hang since before are nothing to wait for. */
+  /** Q7. Launches that were already in progress may hang, so no call waits for them. */
   private refuse(refusal: FnError): void {
     for (const waiter of this.waiters) {
-      if (this.isPatient(waiter)) return;
+      if (this.keepsWaiting(waiter)) return;
       this.fail(waiter, refusal);
     }
   }
 
-  /** Q5. Calls wait in order: where the first without a launch may wait, those after it are looked at when it is served. */
-  private isPatient(waiter: Waiter): boolean {
-    if (!this.mayWait(waiter, this.launcher.size)) return false;
-    this.patience.watch(waiter.since, this.options.capacity.nonBlocking ? SOON_MS : Number.POSITIVE_INFINITY);
+  /** Q5. Calls wait in order: if the first call without a launch keeps waiting, later ones are checked when it is served. */
+  private keepsWaiting(waiter: Waiter): boolean {
+    if (!this.shouldWait(waiter, this.launcher.size)) return false;
+    this.policy.scheduleReview(waiter.since, this.options.capacity.nonBlocking ? SOON_MS : Number.POSITIVE_INFINITY);
     return true;
   }
 
-  /** Others may be about to take what room there is: there has to be some for every call that waits. */
+  /** Counts room for every waiting call, because the others may be about to take it. */
   private get mayBeRefused(): boolean {
     const { capacity, need } = this.options;
     return capacity.nonBlocking && !capacity.hasRoomFor(need, this.waiters.size);
   }
 
-  private mayWait({ since }: Waiter, starting: number): boolean {
-    return this.patience.allows(since, this.waiters.size - 1, { hot: this.hot.size, starting });
+  private shouldWait({ since }: Waiter, starting: number): boolean {
+    return this.policy.shouldWait(since, this.waiters.size - 1, { hot: this.hot.size, starting });
   }
 
   private waiterWithoutLaunch(): Waiter | undefined {
@@ -347,13 +363,13 @@ export class SlotQueue implements ContainerOwner {
     if (this.closed || this.options.refusal() !== undefined) return false;
     if (purpose === 'standby') return true;
     const [first] = this.waiters;
-    return first !== undefined && !this.mayWait(first, this.launcher.size - 1);
+    return first !== undefined && !this.shouldWait(first, this.launcher.size - 1);
   }
 
   private onLaunchEnded(launch: Launch, error: unknown): void {
     const { waiter } = launch;
     if (waiter) {
-      divorce(launch, waiter);
+      unassign(launch, waiter);
       if (error !== undefined) this.fail(waiter, error);
     }
     if (launch.purpose === 'standby' && error !== undefined) this.onStandbyFailed(error);
@@ -364,7 +380,7 @@ export class SlotQueue implements ContainerOwner {
 
   private onStandbyFailed(error: unknown): void {
     if (this.closed) return;
-    this.options.log.warn('cannot start a container for standby', { error });
+    this.options.log.warn('cannot start a standby container', { error });
     this.standby.retryLater();
   }
 
@@ -375,7 +391,7 @@ export class SlotQueue implements ContainerOwner {
 
   private expire(): void {
     if (this.waiters.size + this.launcher.size > 0) return this.idleTimer.set(this.options.idleTimeoutMs);
-    // What was kept for standby goes at the end of its own idle timeout.
+    // Standby containers close at the end of their own idle timeout.
     this.expired = true;
     this.forgetIfEmpty();
   }
@@ -384,8 +400,33 @@ export class SlotQueue implements ContainerOwner {
     if (!this.expired && !this.closed) return;
     if (this.waiters.size + this.launcher.size + this.containers.size > 0) return;
     this.idleTimer.stop();
-    this.patience.stop();
+    this.policy.stop();
     this.standby.stop();
     this.options.onEmpty();
   }
+}
+
+/** The longest time after which a call may be told to retry, seconds. */
+const MAX_RETRY_AFTER_S = 120;
+
+/**
+ * The error of a call whose time ends while its image is being pulled. `Retry-After` is extrapolated from the progress of
+ * the pull, where that is known.
+ */
+function imagePulling(image: string, pull: ImagePull, now: MonoMs): FnError {
+  const { receivedBytes, totalBytes } = pull;
+  const options = { params: { image }, detail: pullProgress(pull) };
+  // A complete download still has to be unpacked, and the engine says nothing about that.
+  if (receivedBytes === 0 || receivedBytes === totalBytes) return new FnError('imagePulling', options);
+  const leftSeconds = ((now - pull.since) / 1000) * ((totalBytes - receivedBytes) / receivedBytes);
+  return new FnError('imagePulling', { ...options, retryAfterSeconds: Math.min(MAX_RETRY_AFTER_S, leftSeconds) });
+}
+
+/** Human-readable; empty while the progress is unknown. */
+function pullProgress({ receivedBytes, totalBytes }: ImagePull): string {
+  return totalBytes === 0 ? '' : `${megabytes(receivedBytes)} of ${megabytes(totalBytes)} MB so far`;
+}
+
+function megabytes(bytes: number): string {
+  return (bytes / MIB).toFixed(bytes < 10 * MIB ? 1 : 0);
 }

@@ -33,10 +33,10 @@ import { EngineHealth } from './engine-health.js';
 import { EngineUpkeep } from './engine-upkeep.js';
 import { FreezerFinder } from './freezing/freezer-finder.js';
 import { ImageStore } from './images/image-store.js';
-import { meetEngine } from './meet-engine.js';
 import { NetworkPool } from './network-pool.js';
 import { findOwnContainer, isEngineOutside } from './own-container.js';
 import { PREFORK_MEMBER_MB, PreforkPool } from './prefork/prefork-pool.js';
+import { probeEngine } from './probe-engine.js';
 
 /** How long a driver that closes waits for a degraded engine to come back, and for one that does not remove a container. */
 const CLOSE_DEGRADED_MS = 10_000;
@@ -205,7 +205,7 @@ export class DockerDriver implements Driver {
   }
 
   private async open(): Promise<ContainerPolicy> {
-    const { version, info } = await meetEngine(this.engine, this.address.text);
+    const { version, info } = await probeEngine(this.engine, this.address.text);
     await this.findOurselves();
     const { settings, logger } = this;
     this.engineFacts = {

@@ -2,7 +2,7 @@ import { type SettingsOf, systemClock } from '@fnfleet/core';
 import { type dockerSettings, limitsOf } from './docker-settings.js';
 import { Engine, type EngineVersion } from './engine.js';
 import { engineAddress } from './engine-address.js';
-import { meetEngine } from './meet-engine.js';
+import { probeEngine } from './probe-engine.js';
 
 /** What an operator wants to know of an engine. */
 export interface EngineReport {
@@ -27,7 +27,7 @@ export async function inspectEngine(settings: SettingsOf<typeof dockerSettings>)
   const address = engineAddress(settings);
   const engine = new Engine({ address, limits: limitsOf(settings), clock: systemClock });
   try {
-    const { version, info } = await meetEngine(engine, address.text);
+    const { version, info } = await probeEngine(engine, address.text);
     return {
       address: address.text,
       product: version.product,

@@ -6,7 +6,7 @@ import { checkEngineVersion } from './engine-version.js';
  * @param address for messages
  * @throws Error that says what to do
  */
-export async function meetEngine(
+export async function probeEngine(
   engine: Pick<Engine, 'ping' | 'version' | 'info'>,
   address: string,
 ): Promise<{ readonly version: EngineVersion; readonly info: EngineInfo }> {

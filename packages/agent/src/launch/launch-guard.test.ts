@@ -1,6 +1,6 @@
 import { type LogFields, type Logger, RecordedMetrics, silentLogger } from '@fnfleet/core';
 import { HealthState } from '@fnfleet/drivers';
-import { LaunchPermit } from './launch-permit.js';
+import { LaunchGuard } from './launch-guard.js';
 
 const metrics = RecordedMetrics.install();
 
@@ -12,8 +12,8 @@ const logger: Logger = {
   info: (what) => void said.push(`info ${what}`),
   warn: (what, fields?: LogFields) => void said.push(`warn ${what} ${fields?.reason}`),
 };
-const permit = () =>
-  new LaunchPermit(health, logger, () => {
+const newGuard = () =>
+  new LaunchGuard(health, logger, () => {
     refused += 1;
   });
 const degraded = () => metrics.sum('runner_degraded');
@@ -26,33 +26,33 @@ beforeEach(() => {
 });
 
 it.each(['before', 'after'])(
-  'an engine that fails %s there is somebody to refuse makes no containers, and says why',
+  'refuses launches, with the reason, when the engine fails %s the guard is created',
   (when) => {
     if (when === 'before') health.degrade('it hangs');
-    const one = permit();
+    const guard = newGuard();
     if (when === 'after') {
-      expect([one.refusal(), refused, degraded(), said]).toEqual([undefined, 0, 0, []]);
+      expect([guard.refusal(), refused, degraded(), said]).toEqual([undefined, 0, 0, []]);
       health.degrade('it hangs');
     }
-    expect(one.refusal()).toMatchObject({ code: 'serverBusy', cause: { message: 'no new containers: it hangs' } });
+    expect(guard.refusal()).toMatchObject({ code: 'serverBusy', cause: { message: 'no new containers: it hangs' } });
     expect([refused, degraded(), said]).toEqual([1, 1, [expect.stringMatching(/^warn degraded.* it hangs$/)]]);
 
     health.recover();
-    expect([one.refusal(), refused, degraded(), said[1]]).toEqual([
+    expect([guard.refusal(), refused, degraded(), said[1]]).toEqual([
       undefined,
       1,
       0,
-      'info new containers can be made again',
+      'info no longer degraded: new containers can be created',
     ]);
-    one.close();
+    guard.close();
     expect(degraded()).toBe(0);
   },
 );
 
-it('closed while it is degraded it is no longer counted, and hears nothing any more', () => {
-  const one = permit();
+it('a guard closed while degraded is no longer counted and ignores later changes', () => {
+  const guard = newGuard();
   health.degrade('it hangs');
-  one.close();
+  guard.close();
   health.recover();
   health.degrade('again');
   expect([refused, degraded(), said.length]).toEqual([1, 0, 1]);

@@ -1,14 +1,11 @@
 import { count, countFromZero, FnError, type Logger } from '@fnfleet/core';
 import type { DriverHealth, HealthView } from '@fnfleet/drivers';
 
-/**
- * Whether new containers may be made: not while the driver is degraded. Says so in the log and in a metric, once for each
- * change.
- */
-export class LaunchPermit {
+/** Refuses new containers while the driver is degraded. Each change is logged and counted in a metric, once. */
+export class LaunchGuard {
   private readonly unsubscribe: () => void;
 
-  /** @param onRefused called each time permission ends */
+  /** @param onRefused called each time the driver becomes degraded */
   constructor(
     private readonly view: HealthView,
     private readonly log: Logger,
@@ -23,7 +20,7 @@ export class LaunchPermit {
     return this.view.now;
   }
 
-  /** Why no container may be made now; undefined: it can be tried. */
+  /** Why no container may be created now; undefined if one may. */
   readonly refusal = (): FnError | undefined => {
     const { state, reason } = this.health;
     return state === 'ok' ? undefined : new FnError('serverBusy', { cause: new Error(`no new containers: ${reason}`) });
@@ -37,10 +34,10 @@ export class LaunchPermit {
   private onChange({ state, reason }: DriverHealth): void {
     if (state === 'ok') {
       count('runner_degraded', -1);
-      this.log.info('new containers can be made again');
+      this.log.info('no longer degraded: new containers can be created');
     } else {
       count('runner_degraded');
-      this.log.warn('degraded: calls that need a new container are refused, hot containers serve on', { reason });
+      this.log.warn('degraded: refusing calls that need a new container, hot containers keep serving', { reason });
       this.onRefused();
     }
   }

@@ -1,36 +1,37 @@
 import { TurnoverSet } from '@fnfleet/core';
+
 /**
- * How many containers may be on their way at the same time. Starting one costs the machine and the engine real work:
- * started all at once they only make each other slow, and most calls of a burst are served by the first few anyway.
- * First come, first served.
+ * Bounds how many containers start at the same time. Starting one costs the machine and the engine real work: started all at
+ * once they only slow each other down, and most calls of a burst are served by the first few anyway. First come, first served.
  */
-export class LaunchGate {
-  private inside = 0;
+export class LaunchLimiter {
+  private active = 0;
   private readonly waiting = new TurnoverSet<() => void>();
 
   /** @param limit at least 1 */
   constructor(private readonly limit: number) {}
 
   /**
-   * Waits for a place. The returned function gives it back and is idempotent.
+   * Waits for a place.
+   * @returns an idempotent function that releases the place
    * @throws the signal's reason on abort
    */
-  async enter(signal: AbortSignal): Promise<() => void> {
+  async acquire(signal: AbortSignal): Promise<() => void> {
     signal.throwIfAborted();
-    if (this.inside < this.limit) this.inside += 1;
+    if (this.active < this.limit) this.active += 1;
     else await this.turn(signal);
-    let left = false;
+    let released = false;
     return () => {
-      if (left) return;
-      left = true;
-      this.leave();
+      if (released) return;
+      released = true;
+      this.release();
     };
   }
 
-  /** The place of one who leaves goes straight to the next. */
-  private leave(): void {
+  /** A released place goes straight to the next in line. */
+  private release(): void {
     const [next] = this.waiting;
-    if (next === undefined) this.inside -= 1;
+    if (next === undefined) this.active -= 1;
     else next();
   }
 

@@ -1,5 +1,5 @@
 import { FakeClock } from '@fnfleet/core';
-import { Standby } from './launch/standby.js';
+import { Standby } from './launcher.js';
 
 let clock: FakeClock;
 let containers: number;
@@ -27,7 +27,7 @@ afterEach(() => {
   expect(clock.pendingTimers).toBe(0);
 });
 
-it('launches what is missing, no more', () => {
+it('launches exactly the missing containers', () => {
   containers = 1;
   standby.fill();
   expect([containers, tries]).toEqual([3, 2]);
@@ -35,7 +35,7 @@ it('launches what is missing, no more', () => {
   expect(tries).toBe(2);
 });
 
-it('launches nothing where none are wanted, nor where there are more than wanted', () => {
+it('launches nothing when enough containers exist or none are wanted', () => {
   wanted = 0;
   standby.fill();
   [wanted, containers] = [1, 2];
@@ -43,7 +43,7 @@ it('launches nothing where none are wanted, nor where there are more than wanted
   expect(tries).toBe(0);
 });
 
-it('where a launch is not possible it tries again after ten seconds, whoever asks meanwhile', async () => {
+it('retries an impossible launch after ten seconds, and not earlier when asked again', async () => {
   possible = false;
   standby.fill();
   standby.fill();
@@ -56,7 +56,7 @@ it('where a launch is not possible it tries again after ten seconds, whoever ask
   expect([containers, tries]).toEqual([3, 4]);
 });
 
-it('several failures of one moment are followed by one retry', async () => {
+it('several failures at once cause one retry', async () => {
   containers = 3;
   standby.retryLater();
   standby.retryLater();
@@ -66,7 +66,7 @@ it('several failures of one moment are followed by one retry', async () => {
   expect(tries).toBe(1);
 });
 
-it('once stopped it does not come back by itself', async () => {
+it('does not retry by itself once stopped', async () => {
   possible = false;
   standby.fill();
   standby.stop();

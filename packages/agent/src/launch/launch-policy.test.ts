@@ -1,0 +1,118 @@
+import { FakeClock, later } from '@fnfleet/core';
+import { LaunchPolicy } from './launch-policy.js';
+
+/** A function that takes 50 ms and whose containers take 400 ms to start. */
+function policyOf(clock: FakeClock): LaunchPolicy {
+  const policy = new LaunchPolicy(
+    clock,
+    () => Number.POSITIVE_INFINITY,
+    () => undefined,
+  );
+  policy.recordServiceTime(50);
+  policy.recordLaunchTime(400);
+  policy.firstContainerReady();
+  return policy;
+}
+
+/**
+ * Serves a call every 10 ms for `limitMs`, after the given waits in turn. Stops early when a call should no longer wait.
+ * @returns how long calls were served, milliseconds
+ */
+async function serveCalls(
+  policy: LaunchPolicy,
+  clock: FakeClock,
+  limitMs: number,
+  ...waitsMs: number[]
+): Promise<number> {
+  const from = clock.now();
+  for (let turn = 0; clock.now() - from < limitMs; turn += 1) {
+    if (!policy.shouldWait(clock.now(), 3, { hot: 2, starting: 0 })) break;
+    await clock.advance(10);
+    policy.recordWait(later(clock.now(), -(waitsMs[turn % waitsMs.length] ?? 0)));
+  }
+  return clock.now() - from;
+}
+
+it('Q5: a burst waits for the hot containers', async () => {
+  const clock = new FakeClock();
+  const policy = policyOf(clock);
+  await clock.advance(1_000);
+  expect(await serveCalls(policy, clock, 150, 100)).toBe(150);
+});
+
+it('Q5: another container is launched when calls keep having to wait', async () => {
+  const clock = new FakeClock();
+  const policy = policyOf(clock);
+  await clock.advance(1_000);
+  const tookMs = await serveCalls(policy, clock, 10_000, 100);
+  expect(tookMs).toBeGreaterThanOrEqual(200);
+  expect(tookMs).toBeLessThan(300);
+});
+
+it('Q5: containers for calls that keep waiting are launched one at a time', async () => {
+  const clock = new FakeClock();
+  const policy = policyOf(clock);
+  await clock.advance(1_000);
+  await serveCalls(policy, clock, 10_000, 100);
+  expect(policy.shouldWait(clock.now(), 3, { hot: 2, starting: 1 })).toBe(true);
+  expect(policy.shouldWait(clock.now(), 3, { hot: 2, starting: 0 })).toBe(false);
+});
+
+it('Q5: another container is launched even if some calls need not wait, as in a series of bursts', async () => {
+  const clock = new FakeClock();
+  const policy = policyOf(clock);
+  await clock.advance(1_000);
+  expect(await serveCalls(policy, clock, 10_000, 0, 100, 0, 60)).toBeLessThan(1_000);
+});
+
+it('Q5: the wait for the first container is not counted', async () => {
+  const clock = new FakeClock();
+  const policy = policyOf(clock);
+  const since = clock.now();
+  await clock.advance(10_000);
+  policy.firstContainerReady();
+  for (let calls = 0; calls < 50; calls += 1) policy.recordWait(since);
+  await clock.advance(200);
+  expect(policy.shouldWait(clock.now(), 3, { hot: 2, starting: 0 })).toBe(true);
+});
+
+it('waits from before a pause are no longer counted', async () => {
+  const clock = new FakeClock();
+  const policy = policyOf(clock);
+  await clock.advance(1_000);
+  await serveCalls(policy, clock, 10_000, 100);
+  await clock.advance(60_000);
+  expect(await serveCalls(policy, clock, 150, 100)).toBe(150);
+});
+
+it('negligible waits never cause a launch', async () => {
+  const clock = new FakeClock();
+  const policy = policyOf(clock);
+  await clock.advance(1_000);
+  // Less than a fiftieth of a launch.
+  expect(await serveCalls(policy, clock, 60_000, 7)).toBe(60_000);
+});
+
+it('Q5: a call waits no longer than the limit, even if a launch takes longer', async () => {
+  const clock = new FakeClock();
+  let reviews = 0;
+  const policy = new LaunchPolicy(
+    clock,
+    () => 20,
+    () => {
+      reviews += 1;
+    },
+  );
+  policy.recordServiceTime(10);
+  policy.recordLaunchTime(400);
+  const containers = { hot: 1, starting: 0 };
+  const since = clock.now();
+  expect(policy.shouldWait(since, 0, containers)).toBe(true);
+  // The second is expected to be served after 20 ms, the third later.
+  expect(policy.shouldWait(since, 2, containers)).toBe(false);
+  policy.scheduleReview(since, Number.POSITIVE_INFINITY);
+  await clock.advance(20);
+  expect(reviews).toBe(1);
+  expect(policy.shouldWait(since, 0, containers)).toBe(false);
+  expect(clock.pendingTimers).toBe(0);
+});
