@@ -292,7 +292,7 @@ describe('a node with wrong settings', () => {
     const node = start(LB);
     const [url] = await node.prints(/http:\/\/127\.0\.0\.1:\d+/);
 
-    const failure = [503, 'Functions cannot be looked up at the moment'];
+    const failure = [503, 'Functions cannot be looked up right now'];
     expect(errorOf(await invoke(`${url}/invoke/01D1ZVPBKV180G40RZJ0000001`))).toEqual(failure);
     expect(errorOf(await invoke(`${url}/t/app/source`))).toEqual(failure);
     // The operator is told which node, the caller is not.

@@ -1,25 +1,25 @@
 import type { Readable } from 'node:stream';
 import type { HeaderList } from './headers.js';
 
-/** Where the answer of a call goes: at the runner into frames, at the balancer to the HTTP client. */
+/** Receives the response of a call: a runner encodes it into frames, a balancer sends it to the HTTP client. */
 export interface ResponseWriter {
-  /** Status and headers. Once, before any byte of the body. May throw to reject the answer. */
+  /** Sets status and headers. Called once, before any byte of the body. May throw to reject the response. */
   writeHead(status: number, headers: HeaderList): void;
-  /** Takes bytes of the body. False: the other side is slow, write no more until `onDrain` has called back. */
+  /** Writes bytes of the body. Returns false if the other side is slow; then write no more until `onDrain` has called back. */
   write(chunk: Buffer): boolean;
-  /** Calls back once, when there is room again after `write` returned false. */
+  /** Calls back once when more can be written after `write` returned false. */
   onDrain(callback: () => void): void;
 }
 
-/** The bytes of a request on their way to the function. Has one consumer, who uses exactly one of the two ways. */
+/** The request body on its way to the function. It has one consumer, who uses exactly one of the two ways. */
 export interface RequestBody {
-  /** The whole body, if all of it has arrived; then it is consumed. Undefined: use `stream`. */
+  /** Returns and consumes the whole body if all of it has arrived. Undefined: use `stream`. */
   takeComplete(): Buffer | undefined;
-  /** The bytes as they come, the same stream each time. Destroying it says that nobody will read on. */
+  /** Returns the body as a stream, the same one each time. Destroying it means that nobody will read the rest. */
   stream(): Readable;
-  /** The consumer has taken the last byte and seen the end. */
+  /** True when the consumer has read the last byte and the end. */
   readonly consumed: boolean;
-  /** Nobody will read (on). Idempotent. */
+  /** Discards what is left. Idempotent. */
   discard(): void;
 }
 

@@ -2,7 +2,7 @@ import { epochMs, later, type MonoMs, systemClock, type WallMs, wallAt } from '.
 import { FakeClock } from './fake-clock.js';
 
 describe('a fake clock', () => {
-  it('fires what falls due, in order of time and then of registration', async () => {
+  it('fires due timers in order of time, then of registration', async () => {
     const clock = new FakeClock();
     const fired: string[] = [];
     const note = (name: string) => () => void fired.push(`${name} at ${clock.now()}`);
@@ -19,7 +19,7 @@ describe('a fake clock', () => {
     expect(clock.pendingTimers).toBe(1);
   });
 
-  it('fires timers that timers set, within the same advance', async () => {
+  it('fires timers that were set by timers within the same advance', async () => {
     const clock = new FakeClock();
     const start = clock.now();
     let rounds = 0;
@@ -33,7 +33,7 @@ describe('a fake clock', () => {
     expect(clock.now() - start).toBe(30);
   });
 
-  it('lets promises settle before time goes on', async () => {
+  it('lets promises settle before time advances', async () => {
     const clock = new FakeClock();
     const order: number[] = [];
     const worker = (async () => {
@@ -53,7 +53,7 @@ describe.each([
   ['fake', new FakeClock()],
   ['system', systemClock],
 ])('the sleep of a %s clock', (_, clock) => {
-  it('ends at once when it is aborted, before or during', async () => {
+  it('ends at once when aborted, before or during it', async () => {
     await clock.sleep(1e9, AbortSignal.abort());
     const controller = new AbortController();
     const sleep = clock.sleep(1e9, controller.signal);
@@ -71,7 +71,7 @@ describe('the system clock', () => {
     expect(cancelled).not.toHaveBeenCalled();
   });
 
-  it('takes a delay longer than a timer can be', () => {
+  it('accepts a delay longer than the maximum of setTimeout', () => {
     const callback = jest.fn();
     systemClock.after(2 ** 40, callback).cancel();
     systemClock.after(Number.POSITIVE_INFINITY, callback).cancel();
@@ -82,7 +82,7 @@ describe('the system clock', () => {
 describe('the wall clock may step', () => {
   const HOUR_MS = 3_600_000;
 
-  it.each([-HOUR_MS, HOUR_MS])('by %i ms: process time, timers and sleepers do not notice', async (stepMs) => {
+  it.each([-HOUR_MS, HOUR_MS])('by %i ms: process time, timers and sleepers are not affected', async (stepMs) => {
     const clock = new FakeClock();
     const [from, wallFrom] = [clock.now(), clock.wallNow()];
     const fired: number[] = [];
@@ -95,7 +95,7 @@ describe('the wall clock may step', () => {
     expect([clock.now() - from, epochMs(clock.wallNow())]).toEqual([200, epochMs(wallFrom) + stepMs + 200]);
   });
 
-  it('and the time of the system goes on', () => {
+  it('and the system time continues', () => {
     const realNow = Date.now;
     const [from, wallFrom] = [systemClock.now(), systemClock.wallNow()];
     Date.now = () => realNow() - HOUR_MS;
@@ -107,7 +107,7 @@ describe('the wall clock may step', () => {
     }
   });
 
-  it('a deadline is told by what it shows now', async () => {
+  it('a deadline is reported as the wall clock shows it now', async () => {
     const clock = new FakeClock(1_000_000);
     await clock.advance(500);
     const deadline = later(clock.now(), 30_000);
@@ -117,7 +117,7 @@ describe('the wall clock may step', () => {
   });
 });
 
-/** Never runs: the compiler is what tests it. A line that compiles in spite of its comment fails the build. */
+/** Never runs; the compiler tests it. A line that compiles despite its comment fails the build. */
 export function cannotBeMixed(process: MonoMs, wall: WallMs, text: number): unknown {
   // @ts-expect-error a clock that steps cannot measure
   const duration = wall - wall;

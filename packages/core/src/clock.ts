@@ -1,19 +1,19 @@
 /**
- * Time as a dependency: production code takes a Clock, tests drive a fake one. This module is the only one that reads the
- * machine's clocks: `npm run check` finds others that do (scripts/clocks.grit).
+ * Time as a dependency: production code takes a Clock, and tests control a fake one. Only this module reads the clocks of the
+ * machine; `npm run check` finds others that do (scripts/clocks.grit).
  *
- * There are two times, and types keep them apart:
+ * There are two kinds of time, kept apart by types:
  *
- *   MonoMs  process time: never steps, means nothing in another process or thread. For durations, ages, expiry, deadlines.
- *   WallMs  the wall clock: operators and other machines know it, and it may step. For display and for the wire.
+ *   MonoMs  process time: never steps, and has no meaning in another process or thread. For durations, ages, expiry, deadlines.
+ *   WallMs  wall-clock time: shared with operators and other machines, and may step. For display and for the wire.
  *
- * A deadline leaves the process as a duration (`grpc-timeout`) or by way of `wallAt`; none comes in but as a duration.
- * Durations are plain numbers of milliseconds.
+ * A deadline leaves the process as a duration (`grpc-timeout`) or through `wallAt`, and enters only as a duration.
+ * Durations are plain numbers, in milliseconds.
  */
 export interface Clock {
   /** Process time: starts near zero and never steps. */
   now(): MonoMs;
-  /** The wall clock. */
+  /** Wall-clock time. */
   wallNow(): WallMs;
   /** Runs `callback` once, unless cancelled. The timer keeps the process alive only if `keepAlive` is set. */
   after(delayMs: number, callback: () => void, options?: { keepAlive?: boolean }): Timer;
@@ -25,23 +25,23 @@ declare const mono: unique symbol;
 declare const wall: unique symbol;
 
 /**
- * An instant of process time, milliseconds. The difference of two is a duration; `later` adds one. A plain number is not
- * an instant: what comes over the wire cannot end up here.
+ * An instant of process time, in milliseconds. The difference of two is a duration; `later` adds one. A plain number is not
+ * an instant, so nothing that was received over the wire can be used as one.
  */
 export type MonoMs = number & { readonly [mono]: true };
 
 /**
- * An instant of the wall clock: a number of milliseconds since the Unix epoch at run time, opaque to the compiler. It can be
- * compared with another, but neither subtracted nor mixed with process time: a clock that steps cannot measure a duration.
+ * An instant of wall-clock time: at run time the milliseconds since the Unix epoch, opaque to the compiler. It can be compared
+ * with another, but neither subtracted nor mixed with process time, because a clock that steps cannot measure a duration.
  */
 export interface WallMs {
   readonly [wall]: true;
 }
 
-/** Later than every instant: what expires then never does. */
+/** Later than every instant, for things that never expire. */
 export const NEVER = Number.POSITIVE_INFINITY as MonoMs;
 
-/** Earlier than every instant: what was last done then has never been done. */
+/** Earlier than every instant, for things that have never happened. */
 export const LONG_AGO = Number.NEGATIVE_INFINITY as MonoMs;
 
 /** The instant `ms` later, or earlier if negative. */
@@ -59,22 +59,22 @@ export function latest(...instants: readonly MonoMs[]): MonoMs {
   return Math.max(...instants) as MonoMs;
 }
 
-/** A number of milliseconds since the epoch, as the wire and certificates have it. */
+/** Reads milliseconds since the epoch, as used on the wire and in certificates. */
 export function wallMs(epochMs: number): WallMs {
   return epochMs as unknown as WallMs;
 }
 
-/** Milliseconds since the epoch, for the wire, for dates, and to compare with what another machine says. */
+/** Milliseconds since the epoch, for the wire, for dates, and for comparison with other machines. */
 export function epochMs(at: WallMs): number {
   return at as unknown as number;
 }
 
-/** What the wall clock will show, or has shown, at an instant of process time; as it is set now. */
+/** The wall-clock time at an instant of process time, according to the current setting of the clock. */
 export function wallAt(at: MonoMs, clock: Pick<Clock, 'now' | 'wallNow'>): WallMs {
   return later(clock.wallNow(), at - clock.now());
 }
 
-/** A duration as the wire and metrics of calls have it: whole nanoseconds. */
+/** A duration in whole nanoseconds, as used on the wire and in the metrics of calls. */
 export function nanoseconds(ms: number): number {
   return Math.round(ms * 1e6);
 }
@@ -101,7 +101,7 @@ export const systemClock: Clock = {
   },
 };
 
-/** The sleep of any clock, from its timer. */
+/** Implements `sleep` of any clock with its timer. */
 export function sleepOn(clock: Pick<Clock, 'after'>, delayMs: number, signal?: AbortSignal): Promise<void> {
   return new Promise((resolve) => {
     if (signal?.aborted) return resolve();
@@ -110,7 +110,7 @@ export function sleepOn(clock: Pick<Clock, 'after'>, delayMs: number, signal?: A
       signal?.removeEventListener('abort', done);
       resolve();
     };
-    // A sleeper is somebody's work in hand: it keeps the process alive.
+    // Somebody waits for the sleeper, so the timer keeps the process alive.
     const timer = clock.after(delayMs, done, { keepAlive: true });
     signal?.addEventListener('abort', done, { once: true });
   });

@@ -17,7 +17,7 @@ describe('dates', () => {
     },
   );
 
-  it('in whole seconds are truncated', () => {
+  it('to whole seconds are truncated', () => {
     expect(formatDateSeconds(wallMs(NOON + 999))).toBe('2019-01-24T12:00:00Z');
   });
 
@@ -30,12 +30,12 @@ describe('dates', () => {
     ['', 0],
     [ZERO_DATE, undefined],
     ['0001-01-01T00:00:00Z', undefined],
-  ])('protocol 103: %j is read', (text, ms) => {
+  ])('protocol 103: %j is accepted', (text, ms) => {
     expect(parseDate(text)).toBe(ms);
   });
 
   it.each(['yesterday', '2019-01-24', '2019-01-24 12:00:00Z', '2019-01-24T12:00:00', '2019-13-24T12:00:00Z', '0'])(
-    'protocol 103: %j is refused',
+    'protocol 103: %j is rejected',
     (text) => {
       expect(() => parseDate(text)).toThrow(RangeError);
     },

@@ -1,8 +1,8 @@
 import { epochMs, type WallMs, wallMs } from './clock.js';
-/** The zero time of the wire: "never happened". */
+/** The zero time of the wire, which means "never". */
 export const ZERO_DATE = '0001-01-01T00:00:00.000Z';
 
-/** RFC 3339 with exactly three fraction digits, in UTC. Undefined is the zero time. */
+/** RFC 3339 in UTC with exactly three fraction digits. Undefined becomes the zero time. */
 export function formatDate(at: WallMs | undefined): string {
   if (at === undefined) return ZERO_DATE;
   const whole = Math.floor(epochMs(at));
@@ -10,12 +10,12 @@ export function formatDate(at: WallMs | undefined): string {
   return `${present(seconds)}.${String(whole - seconds * 1000).padStart(3, '0')}Z`;
 }
 
-/** RFC 3339 in UTC with whole seconds, truncated: what `Fn-Deadline` carries. */
+/** RFC 3339 in UTC, truncated to whole seconds, as in `Fn-Deadline`. */
 export function formatDateSeconds(at: WallMs): string {
   return `${deadlines(Math.floor(epochMs(at) / 1000))}Z`;
 }
 
-/** The dates of a call are nearly always of the same second as those of the call before. */
+/** The dates of a call are nearly always in the same second as those of the call before. */
 const present = rememberLast(isoSecond);
 const deadlines = rememberLast(isoSecond);
 
@@ -38,7 +38,7 @@ function rememberLast(compute: (input: number) => string): (input: number) => st
 const RFC3339 = /^\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d{1,9})?([Zz]|[+-]\d\d:\d\d)$/;
 
 /**
- * The empty string is the epoch itself and the zero time is undefined.
+ * The empty string is read as the epoch, and the zero time as undefined.
  * Accepts 0 to 9 fraction digits and any zone. Throws RangeError on anything else.
  */
 export function parseDate(text: string): WallMs | undefined {

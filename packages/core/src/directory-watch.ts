@@ -3,18 +3,18 @@ import { stat } from 'node:fs/promises';
 import { basename, dirname } from 'node:path';
 
 export interface DirectoryWatchOptions {
-  /** Files of interest. */
+  /** Names of the files to watch. */
   readonly names: readonly string[];
-  /** One of them may have changed. Whoever writes in place causes several of these. */
+  /** Called when one of them may have changed. A file that is written in place causes several calls. */
   readonly onEvent: () => void;
-  /** The number of watches on a machine is limited. Told once, until watching works again. */
+  /** Called when watching fails, for example because the machine limits the number of watches; once until it works again. */
   readonly onFailure: (error: unknown) => void;
 }
 
 /**
- * Tells of changes to files of one directory. The directory is watched, not the files: one that is replaced by a rename,
- * as it should be, is another file, and Kubernetes renames the directory it mounts (`..data`). The system does not tell of
- * changes on every file system, so whoever needs to know for sure also looks now and then.
+ * Reports changes to files of one directory. It watches the directory and not the files, because a file that is replaced by a
+ * rename is another file, and Kubernetes renames the directory it mounts (`..data`). Some file systems do not report changes,
+ * so a caller that must not miss one also polls.
  */
 export class DirectoryWatch {
   private watched: { readonly watcher: FSWatcher; readonly inode: number } | undefined;
@@ -26,7 +26,7 @@ export class DirectoryWatch {
     private readonly directory: string,
     private readonly options: DirectoryWatchOptions,
   ) {
-    // The last: the directory itself was moved.
+    // The last case: the directory itself was moved.
     this.names = new Set([...options.names, '..data', basename(directory)]);
   }
 
@@ -36,8 +36,8 @@ export class DirectoryWatch {
   }
 
   /**
-   * Sees to it that the directory of that name is watched, also when it is another one than before.
-   * @throws when there is none
+   * Makes sure that the directory with this name is watched, even after it was replaced.
+   * @throws if it does not exist
    */
   async renew(): Promise<void> {
     const { ino: inode } = await stat(this.directory);

@@ -6,16 +6,16 @@ interface Pending {
   readonly callback: () => void;
 }
 
-/** A clock that stands still until a test moves it. Ships with the product so that users can test their own parts. */
+/** A clock that stands still until a test moves it. It ships with the product so that users can test their own code. */
 export class FakeClock implements Clock {
   private pending: Pending[] = [];
   private order = 0;
   private nowMs = 0;
 
-  /** Process time starts at zero, as after the start of a process. @param wallEpochMs what the wall clock shows then */
+  /** Process time starts at zero, as in a new process. @param wallEpochMs the initial wall-clock time */
   constructor(private wallEpochMs = Date.UTC(2026, 0, 1)) {}
 
-  /** Timers that have neither fired nor been cancelled. A test that ends with some has found a leak. */
+  /** Timers that have neither fired nor been cancelled. If any are left at the end of a test, it has found a leak. */
   get pendingTimers(): number {
     return this.pending.length;
   }
@@ -28,7 +28,7 @@ export class FakeClock implements Clock {
     return wallMs(Math.floor(this.wallEpochMs + this.nowMs));
   }
 
-  /** Sets the wall clock on, or back if negative, as an operator or NTP may. No time passes. */
+  /** Steps the wall clock, back if negative, as an operator or NTP may do. No time passes. */
   stepWall(ms: number): void {
     this.wallEpochMs += ms;
   }
@@ -48,7 +48,7 @@ export class FakeClock implements Clock {
     return sleepOn(this, delayMs, signal);
   }
 
-  /** Moves time on, firing what falls due in order, and lets promises settle after each. */
+  /** Advances time, fires due timers in order, and lets promises settle after each. */
   async advance(ms: number): Promise<void> {
     const until = this.nowMs + ms;
     await settle();
@@ -64,7 +64,7 @@ export class FakeClock implements Clock {
   }
 }
 
-/** Lets everything that is ready to run, run. */
+/** Runs everything that is ready to run. */
 function settle(): Promise<void> {
   return new Promise((resolve) => setImmediate(resolve));
 }

@@ -8,7 +8,7 @@ describe('headers', () => {
     ['a b', 'a b'],
     ['étage', 'étage'],
     ['', ''],
-  ])('%j is written %j', (name, canonical) => {
+  ])('%j becomes %j', (name, canonical) => {
     expect(canonicalHeader(name)).toBe(canonical);
     expect(canonicalHeader(name)).toBe(canonical);
   });
@@ -24,17 +24,17 @@ describe('headers', () => {
     expect(headersFromRaw(['host', 'h', 'Transfer-Encoding', 'chunked', 'X', '1'])).toEqual({ X: ['1'] });
   });
 
-  it('are text in UTF-8, of which node shows the bytes', () => {
+  it('are UTF-8 text, of which Node shows the bytes', () => {
     const wire = Buffer.from('Zoë ✓').toString('latin1');
     expect(headersFromRaw(['X-Name', wire, 'X-Plain', 'a'])).toEqual({ 'X-Name': ['Zoë ✓'], 'X-Plain': ['a'] });
     expect(textToHeader(headerToText(wire))).toBe(wire);
   });
 
-  it('take a name that JavaScript gives a meaning to', () => {
+  it('accept a name with a meaning in JavaScript', () => {
     expect(headersFromRaw(['constructor', 'a'])).toEqual({ Constructor: ['a'] });
   });
 
-  it('http-api 94: of one connection go no further', () => {
+  it('http-api 94: of one connection are not forwarded', () => {
     for (const name of ['Connection', 'Keep-Alive', 'Upgrade', 'Trailer', 'Transfer-Encoding', 'Proxy-Authorization']) {
       expect(isHopByHop(name, 'x')).toBe(true);
     }

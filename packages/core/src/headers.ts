@@ -1,27 +1,27 @@
 /** Header names in canonical form (`X-Foo-Bar`) with all their values in order, as a Call carries them. */
 export type HeaderMap = Record<string, string[]>;
 
-/** A header list as it travels on the wire: one entry a value. */
+/** A header list in wire form: one entry per value. */
 export type HeaderList = readonly (readonly [name: string, value: string])[];
 
 const canonicalNames = new Map<string, string>();
 const CANONICAL_CACHE_LIMIT = 1000;
 
-/** First letter of each hyphen-separated part upper-case, the rest lower. A name that is not a token stays as it is. */
+/** First letter of each hyphen-separated part in upper case, the rest in lower case. A name that is not a token is unchanged. */
 export function canonicalHeader(name: string): string {
   const known = canonicalNames.get(name);
   if (known !== undefined) return known;
   const canonical = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/.test(name)
     ? name.toLowerCase().replace(/(^|-)([a-z])/g, (_, dash: string, letter: string) => dash + letter.toUpperCase())
     : name;
-  // Clients choose header names; the cache must not grow with them.
+  // Clients choose header names, so the cache must not grow with them.
   if (canonicalNames.size < CANONICAL_CACHE_LIMIT) canonicalNames.set(name, canonical);
   return canonical;
 }
 
 /**
- * Headers that belong to one connection and never travel past it. `Te` is the exception: a value of exactly
- * `trailers` may pass.
+ * Headers that belong to one connection and are never forwarded. `Te` is the exception: a value of exactly `trailers` may be
+ * forwarded.
  */
 const HOP_BY_HOP: ReadonlySet<string> = new Set([
   'Connection',
@@ -39,10 +39,10 @@ export function isHopByHop(canonicalName: string, value: string): boolean {
   return HOP_BY_HOP.has(canonicalName) && !(canonicalName === 'Te' && value === 'trailers');
 }
 
-/** What the URL and the framing of a message say already, and what is therefore no header of a call. */
+/** Headers that repeat what the URL and the framing say; they are not headers of a call. */
 const SAID_ELSEWHERE: ReadonlySet<string> = new Set(['Host', 'Transfer-Encoding']);
 
-/** Node's flat `rawHeaders` as a call carries them: canonical names, all values, as text; without `Host`. */
+/** Converts Node's flat `rawHeaders` to the form of a call: canonical names, all values, as text; without `Host`. */
 export function headersFromRaw(rawHeaders: readonly string[]): HeaderMap {
   const headers: HeaderMap = {};
   for (let i = 0; i + 1 < rawHeaders.length; i += 2) {
@@ -56,12 +56,12 @@ export function headersFromRaw(rawHeaders: readonly string[]): HeaderMap {
   return headers;
 }
 
-/** A header value as node hands it over (one character a byte) as the text that it is in UTF-8. */
+/** Decodes a header value from Node, which has one character per byte, as UTF-8. */
 export function headerToText(value: string): string {
   return isAscii(value) ? value : Buffer.from(value, 'latin1').toString('utf8');
 }
 
-/** The reverse: a text as node wants a header value, so that its UTF-8 bytes go over the wire. */
+/** The reverse: encodes a text so that Node sends its UTF-8 bytes. */
 export function textToHeader(text: string): string {
   return isAscii(text) ? text : Buffer.from(text, 'utf8').toString('latin1');
 }

@@ -5,11 +5,11 @@ import { epochMs, systemClock, type WallMs } from './clock.js';
  * Ids of apps, functions, triggers and calls: 16 bytes as 26 characters of Crockford's base 32, in ULID layout.
  *
  *   bytes 0–5    Unix time in milliseconds
- *   bytes 6–11   the generator: random. Fn puts its IPv4 address and port here; two nodes in containers of different hosts can
- *                have both in common
- *   bytes 12–15  counter of the generator, first value 1
+ *   bytes 6–11   random bits of the generator. Fn has its IPv4 address and port here, but two nodes in containers on
+ *                different hosts can share both
+ *   bytes 12–15  counter of the generator, starting at 1
  *
- * Ids made by one generator sort in the order they were made.
+ * Ids of one generator sort in the order of their creation.
  */
 const ALPHABET = '0123456789ABCDEFGHJKMNPQRSTVWXYZ';
 const COUNTER_LIMIT = 2 ** 32;
@@ -20,10 +20,10 @@ export class IdGenerator {
   private lastMs = -1;
   private timePart = '';
   private readonly machine: bigint;
-  /** Its last 8 bits, in the place that they have in the last 8 characters. */
+  /** The last 8 bits of the machine part, at their position within the last 8 characters. */
   private readonly machineTail: number;
 
-  /** @param machine 48 bits; has to differ between generators that may be used in the same millisecond */
+  /** @param machine 48 bits, which must differ between generators that may be used in the same millisecond */
   constructor(machine = randomBytes(MACHINE_BYTES).readUIntBE(0, MACHINE_BYTES)) {
     this.machine = BigInt(machine);
     this.machineTail = (machine % 256) * COUNTER_LIMIT;
@@ -31,7 +31,7 @@ export class IdGenerator {
 
   next(now: WallMs = systemClock.wallNow()): string {
     this.counter = (this.counter + 1) % COUNTER_LIMIT;
-    // The first 18 characters hold 48 bits of time and 42 of the 48 machine bits; they change once a millisecond.
+    // The first 18 characters hold 48 bits of time and 42 of the 48 machine bits; they change once per millisecond.
     const nowMs = epochMs(now);
     if (nowMs !== this.lastMs) {
       this.lastMs = nowMs;
@@ -41,7 +41,7 @@ export class IdGenerator {
   }
 }
 
-/** The id that Fn makes of these parts; `IdGenerator` has a random number in the place of address and port. */
+/** The id that Fn makes of these parts. `IdGenerator` has a random number in place of address and port. */
 export function encodeId(unixMs: number, ipv4: string, port: number, counter: number): string {
   const [a = 0, b = 0, c = 0, d = 0] = ipv4.split('.').map(Number);
   const machine = (BigInt(((a << 24) | (b << 16) | (c << 8) | d) >>> 0) << 16n) | BigInt(port & 0xffff);

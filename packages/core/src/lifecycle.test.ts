@@ -1,7 +1,7 @@
 import { FakeClock } from './fake-clock.js';
 import { Deferred, InflightTracker, Once } from './lifecycle.js';
 
-describe('work in hand', () => {
+describe('work in flight', () => {
   it('is waited for', async () => {
     const clock = new FakeClock();
     const work = new InflightTracker(clock);
@@ -23,7 +23,7 @@ describe('work in hand', () => {
     expect(clock.pendingTimers).toBe(0);
   });
 
-  it('is given up when the grace is over', async () => {
+  it('is abandoned when the grace is over', async () => {
     const clock = new FakeClock();
     const work = new InflightTracker(clock);
     const leave = work.enter();
@@ -36,7 +36,7 @@ describe('work in hand', () => {
 });
 
 describe('once', () => {
-  it('runs one time, and all callers share the result', async () => {
+  it('runs an action once, and all callers share the result', async () => {
     let runs = 0;
     const once = new Once(async () => {
       runs += 1;
@@ -55,7 +55,7 @@ describe('once', () => {
 });
 
 describe('a deferred promise', () => {
-  it('settles one time', async () => {
+  it('settles once', async () => {
     const deferred = new Deferred<number>();
     deferred.resolve(1);
     deferred.resolve(2);

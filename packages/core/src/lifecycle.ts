@@ -1,19 +1,19 @@
 import type { Clock } from './clock.js';
 import { systemClock } from './clock.js';
 
-/** Everything that starts can drain and close. Roles open services in order and close them in reverse. */
+/** A part that starts, drains and closes. Roles open services in order and close them in reverse order. */
 export interface Service {
-  /** Resolves when work can be taken; rejects with the reason it never will be. */
+  /** Resolves when the service can take work; rejects if it never will. */
   readonly ready: Promise<void>;
-  /** Takes no new work, lets work in hand finish for up to `graceMs`, then closes. Callers share one promise. */
+  /** Takes no new work, lets work in flight finish for up to `graceMs`, then closes. All callers share one promise. */
   drain(options: { graceMs: number }): Promise<DrainResult>;
-  /** Stops now; work in hand fails as cancelled. Idempotent, never rejects. */
+  /** Stops at once; work in flight fails as cancelled. Idempotent, never rejects. */
   close(): Promise<void>;
 }
 
 export type DrainResult = 'drained' | 'expired';
 
-/** Counts work in hand and tells when there is none. */
+/** Counts work in flight and tells when there is none. */
 export class InflightTracker {
   private count = 0;
   private waiters: (() => void)[] = [];
@@ -24,7 +24,7 @@ export class InflightTracker {
     return this.count;
   }
 
-  /** Registers one piece of work. The returned function ends it and is idempotent. */
+  /** Registers one piece of work. Returns an idempotent function that ends it. */
   enter(): () => void {
     this.begin();
     let left = false;
@@ -35,7 +35,7 @@ export class InflightTracker {
     };
   }
 
-  /** The same without a function for each piece: `end` follows, once. */
+  /** The same without a function per piece: call `end` exactly once for each. */
   begin(): void {
     this.count += 1;
   }
@@ -45,7 +45,7 @@ export class InflightTracker {
     if (this.count === 0) for (const wake of this.waiters.splice(0)) wake();
   }
 
-  /** Resolves once nothing is in hand, or when the grace is over. */
+  /** Resolves when no work is in flight, or when the grace is over. */
   whenIdle(graceMs = Number.POSITIVE_INFINITY): Promise<DrainResult> {
     if (this.count === 0) return Promise.resolve('drained');
     return new Promise((resolve) => {
@@ -84,7 +84,7 @@ export class Once<T> {
   }
 }
 
-/** A promise with its handles outside. Settling twice has no effect. */
+/** A promise that is settled from outside. Settling it again has no effect. */
 export class Deferred<T> {
   readonly promise: Promise<T>;
   resolve!: (value: T) => void;

@@ -10,7 +10,7 @@ async function logged(options: Partial<LoggerOptions>, write: (logger: Logger) =
 }
 
 describe('the log', () => {
-  it('has one line an entry, whatever a client got into a field', async () => {
+  it('has one line per entry, whatever a client put into a field', async () => {
     const lines = await logged({}, (log) => log.info('call ended', { callId: 'c1', url: 'a\nb "c"', code: undefined }));
     expect(lines).toHaveLength(1);
     expect(lines[0]).toMatch(/^\S+Z INFO {2}call ended callId=c1 url="a\\nb \\"c\\""$/);
@@ -26,21 +26,21 @@ describe('the log', () => {
     if (format === 'json') expect(JSON.parse(lines[0] ?? '')).toMatchObject({ message: hostile, url: hostile });
   });
 
-  it('says why, down to the last cause', async () => {
+  it('shows an error with all its causes', async () => {
     const cause = new Error('connect ENOENT', { cause: new Error('no such socket') });
     const error = new Error('pull failed', { cause });
     const [line] = await logged({}, (log) => log.error('request failed', { error }));
     expect(line).toContain('error="pull failed: connect ENOENT: no such socket"');
   });
 
-  it('as JSON has the fields of its children', async () => {
+  it('has the fields of child loggers in JSON', async () => {
     const [line] = await logged({ format: 'json', fields: { node: 'api' } }, (log) =>
       log.child({ callId: 'c1' }).warn('slow', { ms: 7 }),
     );
     expect(JSON.parse(line ?? '')).toMatchObject({ level: 'warn', message: 'slow', node: 'api', callId: 'c1', ms: 7 });
   });
 
-  it('leaves out what is less severe than its level', async () => {
+  it('omits what is below its level', async () => {
     const lines = await logged({ level: 'warn' }, (log) => {
       log.debug('no');
       log.info('no');

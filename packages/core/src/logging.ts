@@ -5,7 +5,7 @@ export type LogLevel = 'error' | 'warn' | 'info' | 'debug';
 export type LogFields = Readonly<Record<string, unknown>>;
 
 /**
- * The little of winston that the packages use, so that an embedder can pass any logger.
+ * The part of winston's interface that the packages use, so that an embedder can pass any logger.
  * Every line about a call carries `callId`, `fnId` and, where one is involved, `runner`.
  */
 export interface Logger {
@@ -14,27 +14,27 @@ export interface Logger {
   info(message: string, fields?: LogFields): void;
   debug(message: string, fields?: LogFields): void;
   child(fields: LogFields): Logger;
-  /** False lets a hot path skip building the fields of a line that nobody will see. */
+  /** If false, a hot path need not build the fields of a debug line. */
   readonly debugEnabled: boolean;
 }
 
-/** Where winston keeps the finished line. */
+/** Where winston stores the finished line. */
 const LINE = Symbol.for('message');
 
 export interface LoggerOptions {
   readonly level: LogLevel;
   readonly format: 'text' | 'json';
   readonly fields?: LogFields;
-  /** Where lines go; standard error unless given. */
+  /** Destination of the lines; default standard error. */
   readonly stream?: NodeJS.WritableStream;
 }
 
 export function createLogger(options: LoggerOptions): Logger {
-  // Loaded by those who log: an embedder may have a logger of its own, and most commands say what they say themselves.
+  // Loaded on first use: an embedder may have its own logger, and most commands log nothing.
   const winston: typeof import('winston') = require('winston');
   const { combine, timestamp, json, printf } = winston.format;
   const stream = options.stream ?? process.stderr;
-  // Whoever read the log may be gone (EPIPE). Telling the log of it would fail again, for ever.
+  // The reader of the log may be gone (EPIPE). Logging that error would fail again, forever.
   if (stream.listenerCount('error') === 0) stream.on('error', () => undefined);
   const line = options.format === 'json' ? json() : printf(textLine);
   const logger = winston.createLogger({
@@ -46,7 +46,7 @@ export function createLogger(options: LoggerOptions): Logger {
   return wrap(logger, options.level === 'debug');
 }
 
-/** Says nothing; the default of every embeddable part. */
+/** Logs nothing; the default of every embeddable part. */
 export const silentLogger: Logger = {
   error: () => undefined,
   warn: () => undefined,
@@ -67,7 +67,7 @@ function wrap(logger: winston.Logger, debugEnabled: boolean): Logger {
   };
 }
 
-/** An error in a field is logged with its causes: that is where the real reason usually is. */
+/** An error in a field is logged with its causes, which usually have the real reason. */
 function unfoldErrors(info: winston.Logform.TransformableInfo): winston.Logform.TransformableInfo {
   for (const [key, value] of Object.entries(info)) {
     if (value instanceof Error) info[key] = describe(value);
@@ -80,7 +80,7 @@ function describe(error: Error): string {
   return error.cause instanceof Error ? `${own}: ${describe(error.cause)}` : own;
 }
 
-/** A message, too, may quote what somebody sent. Also JSON is read on terminals. */
+/** Messages may also quote external input, and terminals show JSON too. */
 function keptToOneLine(info: winston.Logform.TransformableInfo): winston.Logform.TransformableInfo {
   info[LINE] = printableLine(String(info[LINE]));
   return info;
@@ -94,7 +94,7 @@ function textLine({ timestamp, level, message, ...fields }: winston.Logform.Tran
   return `${timestamp} ${level.toUpperCase().padEnd(5)} ${message}${rest}`;
 }
 
-/** Quoting keeps one entry on one line, whatever a client managed to get into a field. */
+/** Quotes a value so that an entry stays on one line, whatever a client managed to get into a field. */
 function quote(value: unknown): string {
   const plain = typeof value === 'string' ? value : JSON.stringify(value);
   return plain !== undefined && /^[\w.:/@+-]+$/.test(plain) ? plain : JSON.stringify(plain);

@@ -1,6 +1,6 @@
 import { isIP } from 'node:net';
 
-/** Whether only this machine reaches an address, or names it. */
+/** Whether an address or name is reachable only from this machine. */
 export function isLoopback(address: string): boolean {
   const host = address.toLowerCase();
   if (isIP(host) === 4) return host.startsWith('127.');

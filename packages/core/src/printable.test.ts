@@ -1,6 +1,6 @@
 import { printable, printableLine } from './printable.js';
 
-describe('a text from elsewhere', () => {
+describe('external text', () => {
   it.each`
     what                           | text                               | shown
     ${'colours'}                   | ${'\x1b[31mred\x1b[0m'}            | ${'\\u001b[31mred\\u001b[0m'}
@@ -25,7 +25,7 @@ describe('a text from elsewhere', () => {
     expect(JSON.parse(shown)).toEqual(value);
   });
 
-  it('can be held to one line of a bounded length', () => {
+  it('can be limited to one line of a given length', () => {
     expect(printableLine('a\nb\x1bc')).toBe('a\\u000ab\\u001bc');
     expect(printableLine('x'.repeat(11), 10)).toBe(`${'x'.repeat(10)}…`);
     expect(printableLine('x'.repeat(10), 10)).toBe('x'.repeat(10));

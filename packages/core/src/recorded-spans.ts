@@ -10,21 +10,21 @@ import {
 } from '@opentelemetry/api';
 import { installTraceEntry } from './tracing/trace-entry.js';
 
-/** A span as a test sees it. */
+/** A span as recorded for tests. */
 export interface RecordedSpan {
   name: string;
   readonly traceId: string;
   readonly spanId: string;
-  /** Of the span that it is within; undefined: a root. */
+  /** Id of the parent span; undefined for a root. */
   readonly parentId: string | undefined;
   readonly attributes: Attributes;
   readonly events: { readonly name: string; readonly attributes: Attributes }[];
-  /** What it failed with; undefined: it went well. */
+  /** The failure; undefined on success. */
   error: string | undefined;
   ended: boolean;
 }
 
-/** As little of W3C's as tells which span others were told of; takes no trace from outside. */
+/** The part of the W3C format that shows which span was propagated; ignores incoming traces. */
 const PROPAGATOR: TextMapPropagator = {
   inject(context, carrier, setter) {
     const span = trace.getSpanContext(context);
@@ -34,12 +34,12 @@ const PROPAGATOR: TextMapPropagator = {
   fields: () => ['traceparent'],
 };
 
-/** Records every span of a process, so that a test can look at them: what an SDK that samples everything would get. */
+/** Records every span of a process for tests, like an SDK that samples everything. */
 export class RecordedSpans {
   readonly spans: RecordedSpan[] = [];
   private takeBack: () => void = () => undefined;
 
-  /** Until `uninstall`. */
+  /** Starts recording, until `uninstall`. */
   static install(): RecordedSpans {
     const recorded = new RecordedSpans();
     const startSpan = (name: string, options: SpanOptions = {}, context: Context = ROOT_CONTEXT) =>
@@ -59,12 +59,12 @@ export class RecordedSpans {
     propagation.disable();
   }
 
-  /** Those of this name, in the order in which they began. */
+  /** The spans with this name, in the order in which they started. */
   named(name: string): readonly RecordedSpan[] {
     return this.spans.filter((span) => span.name === name);
   }
 
-  /** The names of a span and of all that it is within, outermost first. */
+  /** The names of a span and its ancestors, outermost first. */
   wayTo(name: string): readonly string[] {
     const way: string[] = [];
     let span = this.named(name).at(-1);

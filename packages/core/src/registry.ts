@@ -1,12 +1,12 @@
 import { SettingsError } from './settings/read.js';
 
-/** Named choices of one kind, in the order in which a reader of the menu should see them. */
+/** Named choices of one kind, in the order in which documentation lists them. */
 export class Registry<T extends { readonly name: string }> {
   private readonly byName: ReadonlyMap<string, T>;
 
   /**
    * @param setting the variable that selects an entry
-   * @param kind what an entry is, for the message about an unknown one
+   * @param kind what an entry is, for the message about an unknown name
    */
   constructor(
     private readonly setting: string,
@@ -16,7 +16,7 @@ export class Registry<T extends { readonly name: string }> {
     this.byName = new Map(entries.map((entry) => [entry.name, entry]));
   }
 
-  /** The same menu with more on it. An entry of a name that is there already takes its place. */
+  /** Returns a registry with more entries. An entry with an existing name replaces it. */
   with(...entries: readonly T[]): Registry<T> {
     const added = new Map(entries.map((entry) => [entry.name, entry]));
     const kept = this.entries.filter(({ name }) => !added.has(name));
@@ -27,7 +27,7 @@ export class Registry<T extends { readonly name: string }> {
     return [...this.byName.keys()];
   }
 
-  /** @throws SettingsError that names what would have been right */
+  /** @throws SettingsError that lists the valid names */
   get(name: string): T {
     const found = this.byName.get(name);
     if (found !== undefined) return found;

@@ -1,6 +1,6 @@
 import type { IncomingMessage } from 'node:http';
 
-/** The absolute URL of a request, as its client wrote it: `http` or `https`, the `Host` header, path and query. */
+/** The absolute URL of a request as its client wrote it: scheme, `Host` header, path and query. */
 export function requestUrl(request: IncomingMessage): string {
   // A router may have rewritten `url`; Express keeps the original.
   const target = (request as { originalUrl?: string }).originalUrl ?? request.url ?? '/';

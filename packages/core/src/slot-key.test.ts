@@ -36,7 +36,7 @@ const SMALL = {
 };
 
 describe('the slot key', () => {
-  it('protocol 102, agent-and-docker 19: is that of the original', () => {
+  it('protocol 102, agent-and-docker 19: is the same as in Fn', () => {
     expect(slotKey(EMPTY)).toBe('eb142b0cae0baa72a767ebc0823d1be94e14c5bfc52d8e417fc4302fceb6240c');
     expect(slotKey(HELLO)).toBe('ee8cb731b0ed49c38e4de5a38950969ad84fbe5bd63da6555ac4168c0d66bdc3');
     const config = {
@@ -61,7 +61,7 @@ describe('the slot key', () => {
     expect(slotKey(everything, 'ext')).toBe('35cbddc61527508e46bda2e1eb53d5bbe273ea332db446a3a2864607a19633a6');
   });
 
-  it('protocol 102: is that of the original for the vectors of the agent', () => {
+  it('protocol 102: is the same as in Fn for the vectors of the agent', () => {
     expect(slotKey(SMALL)).toBe('6cad0f46da260d7d4d1fafa29903692b81ff18eeb4ed564b81b7b8bd00d2dc8b');
     const configured = { ...SMALL, config: { A: '1', B: '2' }, annotations: { k: 'v' } };
     expect(slotKey(configured)).toBe('77fe4accb322d6cb455b60f28e42484572303a2405fb280ddb06c4384c1469c5');
@@ -81,7 +81,7 @@ describe('the slot key', () => {
     expect(slotKey({ ...SMALL, ...change({ a: '1', '\u{10000}': '4', B: '2', '\uffff': '3' }) })).toBe(key);
   });
 
-  it('agent-and-docker 19: sorts keys of ASCII by byte, whatever the language of the machine', () => {
+  it('agent-and-docker 19: sorts ASCII keys by byte, whatever the locale of the machine', () => {
     const config = { a: '1', B: '2', _: '3' };
     expect(slotKey({ ...SMALL, config })).toBe('f72bb8654cf322dcd6eb8f3588aef2ded77f0aa5bf348aef94b17f7d01f0e21a');
   });
@@ -95,19 +95,16 @@ describe('the slot key', () => {
     ${'a value deep in an annotation'} | ${{ annotations: { k: { deep: [1, 3] } } }}
     ${'the type of an annotation'}     | ${{ annotations: { k: '{"deep":[1,2]}' } }}
     ${'the memory'}                    | ${{ memoryMb: 129 }}
-  `(
-    'is another one for the next call of the function after a change of $what, and the old one when that is taken back',
-    ({ change }) => {
-      const call = { ...SMALL, config: { A: '1', B: '2' }, annotations: { k: { deep: [1, 2] } } };
-      const key = slotKey(call);
-      const changed = slotKey({ ...call, ...change });
-      expect(changed).not.toBe(key);
-      expect(slotKey({ ...call, ...change })).toBe(changed);
-      expect(slotKey(call)).toBe(key);
-    },
-  );
+  `('changes for the next call after a change of $what, and changes back when that is undone', ({ change }) => {
+    const call = { ...SMALL, config: { A: '1', B: '2' }, annotations: { k: { deep: [1, 2] } } };
+    const key = slotKey(call);
+    const changed = slotKey({ ...call, ...change });
+    expect(changed).not.toBe(key);
+    expect(slotKey({ ...call, ...change })).toBe(changed);
+    expect(slotKey(call)).toBe(key);
+  });
 
-  it('is another one when the maps of a call were changed in place', () => {
+  it('changes when the maps of a call are changed in place', () => {
     const call = { ...SMALL, config: { A: '1' } as Record<string, string>, annotations: { k: { deep: 1 } } };
     const key = slotKey(call);
     call.annotations.k.deep = 2;

@@ -17,32 +17,32 @@ type SlotKeyFields = Pick<
 >;
 
 /**
- * Which hot containers may serve a call: SHA-256 over everything that shapes a container, as lower-case hex.
- * Text is UTF-8 and ends in a zero byte; integers are little-endian; map keys are in ascending byte order.
- * The layout is the original's, so that a slot hash computed by a peer means the same container here.
+ * Identifies the hot containers that may serve a call: SHA-256, in lower-case hex, over everything that shapes a container.
+ * Text is UTF-8 and ends with a zero byte; integers are little-endian; map keys are in ascending byte order.
+ * The layout is that of Fn, so that a slot hash computed by a peer means the same container here.
  *
- * @param extension what the driver adds to the key; empty for all built-in drivers
+ * @param extension what the driver adds to the key; empty for the built-in drivers
  */
 export function slotKey(call: SlotKeyFields, extension = ''): string {
   const last = recent.get(call.fnId);
   if (last?.isOf(call, extension)) return last.key;
   const bytes = layout(call, extension);
-  // In one go: a hash object costs several times what hashing does.
+  // In one call: a hash object costs several times as much as the hashing.
   const key = hash('sha256', bytes);
-  // In the order in which they came: the oldest goes.
+  // In insertion order: the oldest is dropped.
   recent.delete(call.fnId);
   if (bytes.length <= MAX_REMEMBERED_BYTES) recent.set(call.fnId, new KnownKey(call, extension, key));
   if (recent.size > MAX_RECENT) recent.delete(recent.keys().next().value as string);
   return key;
 }
 
-/** Of so many functions the key of the last call is kept in mind. */
+/** How many functions have their last key cached. */
 const MAX_RECENT = 500;
-/** Larger ones are not worth their memory. */
+/** Larger call models are not worth their memory. */
 const MAX_REMEMBERED_BYTES = 16 * 1024;
 const recent = new Map<string, KnownKey>();
 
-/** A key, and what it was made of: two calls of one function nearly always agree, and comparing is cheaper than hashing. */
+/** A key and its input. Two calls of one function nearly always agree, and comparing is cheaper than hashing. */
 class KnownKey {
   private readonly fields: SlotKeyFields;
 
@@ -53,7 +53,7 @@ class KnownKey {
   ) {
     const { appId, syslogUrl, fnId, image, timeoutSeconds, idleTimeoutSeconds, tmpfsMb, memoryMb, cpuMillis } = call;
     const limits = { timeoutSeconds, idleTimeoutSeconds, tmpfsMb, memoryMb, cpuMillis };
-    // Copies of the maps: those of the call are its own, and annotations may change inside.
+    // Copies of the maps: those of the call belong to it, and annotations may change.
     const annotations = JSON.parse(JSON.stringify(call.annotations)) as SlotKeyFields['annotations'];
     this.fields = { appId, syslogUrl, fnId, image, ...limits, config: { ...call.config }, annotations };
   }
@@ -83,7 +83,7 @@ function areEqual(known: object, other: object): boolean {
   for (const key in a) {
     size += 1;
     if (a[key] === b[key]) continue;
-    // Only annotations have other values than text.
+    // Only annotations have values other than text.
     if (typeof a[key] === 'string' || JSON.stringify(a[key]) !== JSON.stringify(b[key])) return false;
   }
   for (const _ in b) size -= 1;
@@ -107,7 +107,7 @@ function layout(call: SlotKeyFields, extension: string): Buffer {
   return Buffer.concat([identity, limits, Buffer.from(maps)]);
 }
 
-/** UTF-16 order differs from byte order only beyond the basic plane, so the plain sort is tried first. */
+/** UTF-16 order differs from byte order only outside the basic plane, so the plain sort is tried first. */
 function byteSorted(map: object): string[] {
   const keys = Object.keys(map);
   if (keys.length < 2) return keys;

@@ -30,7 +30,7 @@ describe.each(Object.entries(WAYS))('%s', (_name, read) => {
     ${'nothing'}               | ${'absent'}            | ${/ENOENT/}
     ${'what no path can be'}   | ${'a\0b'}              | ${/null bytes/}
     ${'a file without length'} | ${'/proc/self/status'} | ${/^Name:/}
-  `('reads $what, or says why not', async ({ path, says }) => {
+  `('reads $what, or says why it cannot', async ({ path, says }) => {
     const before = openFiles();
     const read1 = read(path.startsWith('/') ? path : join(folder, path));
     if (typeof says === 'string') expect(await read1).toBe(says);
@@ -38,7 +38,7 @@ describe.each(Object.entries(WAYS))('%s', (_name, read) => {
     expect(openFiles()).toBe(before);
   });
 
-  it('takes as many bytes as may be, and not one more', async () => {
+  it('reads a file of exactly the limit, but not one byte more', async () => {
     expect(await read(join(folder, 'file'), 9)).toBe('größer\n');
     await expect(read(join(folder, 'file'), 8)).rejects.toThrow('more than 8 bytes');
   });

@@ -2,20 +2,20 @@ import { closeSync, constants, fstatSync, openSync, readSync } from 'node:fs';
 import { open } from 'node:fs/promises';
 import { MIB } from './units.js';
 
-/** Far more than a setting, a certificate or a list of runners has. */
+/** Far more than a setting, a certificate or a list of runners needs. */
 const MAX_BYTES = MIB;
-/** A pipe that nobody writes to would keep whoever opens it waiting for ever. */
+/** Opening a pipe without a writer would block forever. */
 const FLAGS = constants.O_RDONLY | constants.O_NONBLOCK;
 
 /**
- * Reads a file that an operator has named, which may be anything: a pipe, a device, a folder, far too long.
+ * Reads a file that an operator has named. It may be anything: a pipe, a device, a folder, or far too long.
  * @throws Error that says what is wrong with it
  */
 export function readSmallFileSync(path: string, maxBytes = MAX_BYTES): string {
   const descriptor = openSync(path, FLAGS);
   try {
     if (!fstatSync(descriptor).isFile()) throw notAFile();
-    // What is in /proc says that it has no length.
+    // Files in /proc report a length of zero.
     const buffer = Buffer.alloc(maxBytes + 1);
     let length = 0;
     for (;;) {
@@ -29,7 +29,7 @@ export function readSmallFileSync(path: string, maxBytes = MAX_BYTES): string {
   }
 }
 
-/** The same without keeping the process waiting for a disk. */
+/** The same without blocking the process on the disk. */
 export async function readSmallFile(path: string, maxBytes = MAX_BYTES): Promise<string> {
   const file = await open(path, FLAGS);
   try {

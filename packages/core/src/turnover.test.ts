@@ -2,7 +2,7 @@ import { getHeapSpaceStatistics, setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { TurnoverMap, TurnoverSet } from './turnover.js';
 
-/** Bytes that have outlived collections of the young generation. */
+/** Bytes that survived young-generation collections. */
 function oldBytes(): number {
   const old = getHeapSpaceStatistics().find(({ space_name }) => space_name === 'old_space');
   return old?.space_used_size ?? 0;
@@ -24,7 +24,7 @@ const CALLS = 100_000;
 const PAYLOAD = 100;
 const AT_A_TIME = 8;
 
-/** So many items come and go, a few at a time. Resolves with the bytes of them that were promoted. */
+/** Adds and removes entries, a few at a time. Resolves with the number of bytes that were promoted. */
 function promotedBy(add: (item: Item) => void, remove: (item: Item) => void): number {
   const present: Item[] = [];
   const turn = (from: number, to: number) => {
@@ -42,10 +42,10 @@ function promotedBy(add: (item: Item) => void, remove: (item: Item) => void): nu
   return oldBytes() - before;
 }
 
-describe('what comes and goes', () => {
+describe('entries that come and go', () => {
   const all = CALLS * PAYLOAD * 4;
 
-  it('does not outlive its time in a TurnoverMap', () => {
+  it('are not promoted in a TurnoverMap', () => {
     const map = new TurnoverMap<number, Item>();
     const promoted = promotedBy(
       (item) => map.set(item.id, item),
@@ -54,7 +54,7 @@ describe('what comes and goes', () => {
     expect(promoted).toBeLessThan(all / 10);
   });
 
-  it('does not outlive its time in a TurnoverSet', () => {
+  it('are not promoted in a TurnoverSet', () => {
     const set = new TurnoverSet<Item>();
     const promoted = promotedBy(
       (item) => set.add(item),
@@ -63,7 +63,7 @@ describe('what comes and goes', () => {
     expect(promoted).toBeLessThan(all / 10);
   });
 
-  it('keeps the order in which it came, however often others went', () => {
+  it('keep their order, however often others are removed', () => {
     const map = new TurnoverMap<number, string>();
     const set = new TurnoverSet<number>();
     for (let i = 0; i < 1000; i += 1) {
@@ -85,7 +85,7 @@ describe('what comes and goes', () => {
     ]);
   });
 
-  it('may be removed by whoever looks at all of it', () => {
+  it('can be removed during an iteration', () => {
     const set = new TurnoverSet<number>();
     for (let i = 0; i < 300; i += 1) set.add(i);
     const seen: number[] = [];
@@ -97,7 +97,7 @@ describe('what comes and goes', () => {
     expect([seen.length, set.size]).toEqual([150, 0]);
   });
 
-  it('is gone when all is cleared', () => {
+  it('are gone after clear', () => {
     const map = new TurnoverMap<number, number>().set(1, 1);
     const set = new TurnoverSet<number>().add(1);
     map.clear();

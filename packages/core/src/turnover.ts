@@ -1,17 +1,16 @@
-/** Removed entries after which a small table is given up; a large one, when it has lost twice what it holds. */
+/** Removed entries after which a small table is replaced; a large one is replaced after losing twice its size. */
 const MIN_REMOVED = 64;
 
 /**
- * A Map for entries that come and go as calls do.
+ * A Map for entries that come and go like calls.
  *
- * V8 gives a Map a new table whenever the one it has is full of removed entries, and every old table points to the next. Once
- * one of them is in the old generation, each collection of the young generation keeps all tables after it, and with them
- * whatever they held: all that was ever in the Map is promoted, and waits for a full collection. That is most of the garbage
- * of a busy node, and collections that take tens of milliseconds. So a whole new Map takes over now and then, to which no old
- * table points.
+ * V8 allocates a new table whenever the current one is full of removed entries, and every old table points to the next. Once
+ * one of them is in the old generation, each young-generation collection keeps all later tables alive, and with them all
+ * entries they ever held: everything is promoted and waits for a full collection. On a busy node this is most of the garbage
+ * and causes collections of tens of milliseconds. Therefore a new Map takes over now and then, to which no old table points.
  *
- * T1  Keeps the order of insertion, as a Map does.
- * T2  An iteration may remove entries. One that also adds some may go on over those of before.
+ * T1  Keeps insertion order, as a Map does.
+ * T2  An iteration may remove entries. One that also adds entries may continue over the old ones.
  */
 export class TurnoverMap<K, V> {
   private map = new Map<K, V>();
@@ -30,7 +29,7 @@ export class TurnoverMap<K, V> {
   }
 
   set(key: K, value: V): this {
-    // Not when an entry is removed: T2.
+    // Not while removing an entry, because of T2.
     if (this.removed >= MIN_REMOVED && this.removed >= 2 * this.map.size) this.renew();
     this.map.set(key, value);
     return this;

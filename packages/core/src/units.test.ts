@@ -22,7 +22,7 @@ describe('CPU shares', () => {
     expect(parseCpus(text)).toBe(millis);
   });
 
-  it('are written in thousandths, and not at all when unlimited', () => {
+  it('are written in thousandths, and omitted when unlimited', () => {
     expect(formatCpus(1500)).toBe('1500m');
     expect(formatCpus(0)).toBe('');
   });

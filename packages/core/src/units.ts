@@ -4,7 +4,7 @@ export const GIB = 1024 * 1024 * 1024;
 
 const MAX_CPU_MILLIS = 1_024_000;
 
-/** CPU as text (`"100m"`, `"0.5"`, `""`) in thousandths of a core; undefined when it is neither or out of range. */
+/** Parses CPU as text (`"100m"`, `"0.5"`, `""`) to thousandths of a core; undefined if it is invalid or out of range. */
 export function parseCpus(text: string): number | undefined {
   if (text === '') return 0;
   const millis = text.endsWith('m') ? wholeMillis(text.slice(0, -1)) : decimalMillis(text);
@@ -25,7 +25,7 @@ function decimalMillis(text: string): number | undefined {
 
 const DURATION_UNITS_MS = { h: 3_600_000, m: 60_000, s: 1000, ms: 1, us: 1e-3, ns: 1e-6 } as const;
 
-/** A duration as text (`2m5s`, `1.5h`, `250ms`; a bare number is seconds) in milliseconds; undefined when it is none. */
+/** Parses a duration (`2m5s`, `1.5h`, `250ms`; a bare number is seconds) to milliseconds; undefined if it is invalid. */
 export function parseDuration(text: string): number | undefined {
   if (/^\d+$/.test(text)) return Number(text) * 1000;
   if (!/^(\d+(\.\d+)?(h|ms|m|s|us|ns))+$/.test(text)) return undefined;

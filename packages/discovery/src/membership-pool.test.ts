@@ -90,7 +90,7 @@ it('M3: a source that fails leaves the list as it was, with the failure; one tha
 
   const { runners, error } = pool.runners();
   expect(runners).toBe(before);
-  expect(error).toMatchObject({ status: 503, message: 'The runners cannot be looked up' });
+  expect(error).toMatchObject({ status: 503, message: 'The list of runners is not available' });
   expect(error?.cause).toMatchObject({ message: 'the source is away' });
   expect(pool.status()).toEqual({
     kind: 'test',

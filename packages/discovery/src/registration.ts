@@ -18,10 +18,10 @@ import { joinAddress, problemOfAddress } from './runner-address.js';
 export const registrationSettings = {
   register: text('FN_REGISTER', {
     secret: true,
-    doc: `Where the runner registers itself for balancers that look there (FN_RUNNER_POOL): \`${ETCD_FORM}\`. Parameters: \`ttl\`, seconds after which a runner that was killed is taken off, 10 unless given; \`tls\`, \`ca\`, \`cert\`, \`key\`.`,
+    doc: `Where the runner registers itself, so that balancers with the same FN_RUNNER_POOL find it: \`${ETCD_FORM}\`. Parameters: \`ttl\`, seconds after which a killed runner disappears from the list, default 10; \`tls\`, \`ca\`, \`cert\`, \`key\`.`,
   }),
   advertiseAddress: text('FN_ADVERTISE_ADDRESS', {
-    doc: 'With FN_REGISTER: where balancers reach the runner, `host:port`; without a port, that of FN_GRPC_PORT.',
+    doc: 'With FN_REGISTER: the address at which balancers reach the runner, `host:port`; the default port is FN_GRPC_PORT.',
   }),
 } as const;
 

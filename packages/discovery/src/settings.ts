@@ -5,17 +5,17 @@ import { pools } from './pool-kinds.js';
 export const discoverySettings = {
   runnerAddresses: list('FN_RUNNER_ADDRESSES', {
     defaultText: 'required, or FN_RUNNER_POOL',
-    doc: 'Runners that calls are placed on, `host:port` each.',
+    doc: 'Static list of runners, `host:port` each.',
   }),
   runnerPool: text('FN_RUNNER_POOL', {
     insteadOf: 'FN_RUNNER_ADDRESSES',
     secret: true,
-    doc: `Where the runners are listed: ${pools.entries.map(({ form, doc }) => `\`${form}\`, ${doc}`).join('; ')}.`,
+    doc: `Source of the list of runners: ${pools.entries.map(({ form, doc }) => `\`${form}\`, ${doc}`).join('; ')}.`,
   }),
   kubernetesHost: text('KUBERNETES_SERVICE_HOST', {
-    doc: 'Set by Kubernetes in every container: where its API is, for a pool of the kind `k8s`.',
+    doc: 'Host of the Kubernetes API, for a `k8s` pool. Kubernetes sets it in every container.',
   }),
-  kubernetesPort: text('KUBERNETES_SERVICE_PORT', { doc: 'Likewise.' }),
+  kubernetesPort: text('KUBERNETES_SERVICE_PORT', { doc: 'Port of the Kubernetes API, also set by Kubernetes.' }),
 } as const;
 
 export type DiscoverySettings = SettingsOf<typeof discoverySettings>;

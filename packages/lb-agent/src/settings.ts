@@ -4,51 +4,51 @@ import { bytes, durationMs, integer, KIB, MIB, type SettingsOf, structured, text
 import { discoverySettings } from '@fnfleet/discovery';
 import { placementSettings } from '@fnfleet/placement';
 
-/** Settings of a load balancer, beside those of its HTTP port. */
+/** Settings of a load balancer, except those of its HTTP port. */
 export const lbSettings = {
   runnerApiUrl: text('FN_RUNNER_API_URL', {
     required: true,
-    doc: 'The api node that functions are looked up at: scheme (http unless given), host and port.',
+    doc: 'API node used to look up functions: scheme (default http), host and port.',
   }),
   lookupTtlMs: durationMs('FN_LOOKUP_TTL_MSECS', {
     default: 5_000,
-    doc: 'How long a balancer believes what it knows of an app, a function or a trigger; then it asks the api node again. A change, new code for one, is seen after this.',
+    doc: 'How long a balancer caches an app, a function or a trigger before it asks the API node again. Changes such as new code take effect after this time.',
   }),
   ...discoverySettings,
   ...placementSettings,
   executionHeadroomMs: durationMs('FN_EXECUTION_HEADROOM', {
     default: 360_000,
-    doc: 'Added to the time to place a detached call and the timeout of its function; after all three it is given up.',
+    doc: 'Added to the placement time limit of a detached call and the timeout of its function. The sum is its deadline.',
   }),
   completeBodyBytes: bytes('FN_COMPLETE_BODY_BYTES', {
     default: 64 * KIB,
-    doc: 'A request body of up to so many bytes is complete before its call is placed, so that a slow client takes no time of the function and holds no container. A longer one streams, and the function’s time begins when its last byte is there. The body of a detached call is always held whole.',
+    doc: 'A request body up to this size is received completely before its call is placed, so that a slow client does not use up the function’s timeout or hold a container. A longer body is streamed, and the function’s timeout starts when its last byte has arrived. The body of a detached call is always received completely.',
   }),
   replayBufferBytes: bytes('FN_REPLAY_BUFFER_BYTES', {
     default: 8 * MIB,
-    doc: 'Bytes of one request body that are kept in memory in case a runner refuses the call. What exceeds them is kept on disk.',
+    doc: 'Bytes of one request body that are kept in memory in case a runner refuses the call. The rest is kept on disk.',
   }),
   replayMemoryBytes: bytes('FN_REPLAY_MEMORY_BYTES', {
     default: 256 * MIB,
-    doc: 'Bytes that the request bodies of all calls together may keep in memory. What exceeds them is kept on disk.',
+    doc: 'Memory for the kept request bodies of all calls together. The rest is kept on disk.',
   }),
   replayDiskBytes: bytes('FN_REPLAY_DISK_BYTES', {
     default: 4096 * MIB,
-    doc: 'Bytes of request bodies that may be kept on disk. A body for which there is no room streams on, but its call is not offered to another runner. 0: none.',
+    doc: 'Disk space for kept request bodies. A body that does not fit is still streamed, but its call cannot be offered to another runner. 0: none.',
   }),
   replaySpillDir: structured('FN_REPLAY_SPILL_DIR', 'a directory that can be written to', writableDirectory, {
     defaultText: 'the directory for temporary files',
-    doc: 'Where request bodies are kept on disk, in files that have no name and vanish with the process. On a tmpfs they would take memory.',
+    doc: 'Directory for kept request bodies. The files have no name and disappear with the process. On a tmpfs they use memory.',
   }),
   clientStallMs: durationMs('FN_CLIENT_STALL_MSECS', {
     default: 60_000,
-    doc: 'Time in which a client must take some of an answer that waits for it; then its connection is closed and its call ends.',
+    doc: 'How long a client may read nothing of a response before its connection is closed and its call ends.',
   }),
   explainCalls: integer('FN_EXPLAIN_CALLS', {
     default: 1000,
     min: 0,
     max: 1_000_000,
-    doc: 'Calls that have ended of which GET /explain/:call_id can still tell; at most 16 MiB. 0: none, nor those under way.',
+    doc: 'How many ended calls `GET /explain/:call_id` remembers, at most 16 MiB. 0: none, and calls in flight are not recorded either.',
   }),
   workloadFile: text('FN_WORKLOAD_FILE', {
     formerly: 'FN_TRACE_FILE',
@@ -57,7 +57,7 @@ export const lbSettings = {
   }),
   requestIdHeader: text('FN_RID_HEADER', {
     default: '',
-    doc: 'Request header with a name for the request, which then is in the logs of balancer and runner. At most 256 printable ASCII characters; a request without such a name gets one.',
+    doc: 'Request header whose value identifies the request in the logs of balancer and runner. At most 256 printable ASCII characters; a request without a usable value gets a generated one.',
   }),
 } as const;
 

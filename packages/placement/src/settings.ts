@@ -2,61 +2,61 @@ import { bytes, durationMs, integer, MIB, type SettingsOf, text } from '@fnfleet
 import { HEALTH_DEFAULTS } from './fleet/health-options.js';
 import { placers } from './placers/index.js';
 
-/** Settings of placement, read by a load balancer. */
+/** Settings of placement, for a load balancer. */
 export const placementSettings = {
   tlsRunnerName: text('FN_TLS_RUNNER_NAME', {
     defaultText: 'the host part of its address',
-    doc: 'With TLS: the name that the certificate of every runner has to have. Needed where addresses are not names, as with a pool of the kind `dns`.',
+    doc: 'With TLS: the name that the certificate of every runner must have. Required where addresses are not names, such as with a `dns` pool.',
   }),
   placer: text('FN_PLACER', {
     default: 'warm-first',
-    doc: `How a call chooses among the runners: one of ${placers.names.join(', ')}; or a file with a placer, \`./my-placer.js\`.`,
+    doc: `Placer, the strategy that chooses a runner for a call: one of ${placers.names.join(', ')}; or a file with a placer, such as \`./my-placer.js\`.`,
   }),
   placerTimeoutMs: durationMs('FN_PLACER_TIMEOUT_MSECS', {
     default: 360_000,
-    doc: 'Time that a call may look for a runner. Once a runner has taken it, the time no longer counts.',
+    doc: 'How long a call may wait for a runner to accept it. Time after acceptance does not count.',
   }),
   detachedPlacerTimeoutMs: durationMs('FN_DETACHED_PLACER_TIMEOUT_MSECS', {
     default: 30_000,
-    doc: 'The same for a detached call.',
+    doc: 'The same limit for detached calls.',
   }),
   retryAllDelayMs: durationMs('FN_PLACER_RETRY_DELAY_MSECS', {
     default: 10,
-    doc: 'Pause before an empty pool is looked at again; it grows up to a second.',
+    doc: 'Pause before an empty pool is checked again; it grows to at most one second.',
   }),
   queueMaxCalls: integer('FN_QUEUE_MAX_CALLS', {
     default: 10_000,
     min: 1,
-    doc: 'Calls that may wait for a runner. Beyond, the application with the most loses its newest: 429, or 503 if it is alone.',
+    doc: 'How many calls may wait for a runner. Beyond this, the newest call of the application with the most waiting calls is rejected: 429, or 503 if no other application is waiting.',
   }),
   queueMaxBytes: bytes('FN_QUEUE_MAX_BYTES', {
     default: 256 * MIB,
-    doc: 'Bytes of request bodies that waiting calls may keep in memory.',
+    doc: 'How many bytes of request bodies waiting calls may keep in memory.',
   }),
   ejectFailures: integer('FN_EJECT_FAILURES', {
     default: HEALTH_DEFAULTS.ejectFailures,
     min: 0,
-    doc: 'Failures of the platform in a row after which a runner gets no calls for a while. 0: never.',
+    doc: 'Consecutive platform failures after which a runner is ejected for a while. 0: never.',
   }),
   ejectMs: durationMs('FN_EJECT_MSECS', {
     default: HEALTH_DEFAULTS.ejectMs,
-    doc: 'For how long the first time; each further time as much longer, up to ten times.',
+    doc: 'Duration of the first ejection. Each further one is longer by this much, up to ten times.',
   }),
   ejectMaxPercent: integer('FN_EJECT_MAX_PERCENT', {
     default: HEALTH_DEFAULTS.ejectMaxPercent,
     min: 0,
     max: 100,
-    doc: 'Percent of the runners that may be out at the same time. One is always left.',
+    doc: 'Percentage of runners that may be ejected at the same time. One always stays.',
   }),
   panicPercent: integer('FN_PANIC_PERCENT', {
     default: HEALTH_DEFAULTS.panicPercent,
     min: 0,
     max: 100,
-    doc: 'With fewer healthy runners than this, percent, those that are out get calls as well.',
+    doc: 'Panic threshold: below this percentage of healthy runners, ejected runners get calls as well.',
   }),
   slowStartMs: durationMs('FN_SLOW_START_MSECS', {
     default: HEALTH_DEFAULTS.slowStartMs,
-    doc: 'Time in which the share of a runner that joins, or begins anew, grows from a tenth to all of it.',
+    doc: 'How long the share of a runner that joins or restarts takes to grow from a tenth to its full share.',
   }),
   runnerKeepaliveTimeoutMs: integer('FN_RUNNER_KEEPALIVE_TIMEOUT_MSECS', {
     formerly: 'FN_RUNNER_SILENCE_MSECS',
@@ -66,13 +66,13 @@ export const placementSettings = {
   }),
   probeMs: durationMs('FN_RUNNER_PROBE_MSECS', {
     default: HEALTH_DEFAULTS.probeMs,
-    doc: 'How often a runner that has told nothing since is asked for its status. 0: never.',
+    doc: 'How often a runner that has reported nothing is probed for its status. 0: never.',
   }),
 } as const;
 
 export type PlacementSettings = SettingsOf<typeof placementSettings>;
 
-/** How long a call may look for a runner, and how often. Milliseconds. */
+/** How long a call may wait for a runner, and how often it retries. Milliseconds. */
 export type PlacementTiming = Pick<
   PlacementSettings,
   'placerTimeoutMs' | 'detachedPlacerTimeoutMs' | 'retryAllDelayMs'

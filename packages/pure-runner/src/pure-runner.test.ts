@@ -261,7 +261,7 @@ describe('a message that is too large or unreadable', () => {
     engagement.send(frame('', true));
     expect((await engagement.status).code).toBe(0);
     expect(reportOf(engagement.received)).toMatchObject({ success: false, errorCode: 400, errorUser: true });
-    expect(reportOf(engagement.received).errorText).toMatch(/^The call without its body is larger than a runner takes/);
+    expect(reportOf(engagement.received).errorText).toMatch(/^The call without its body is too large for a runner/);
   });
 
   it.each`

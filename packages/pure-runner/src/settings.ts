@@ -7,36 +7,36 @@ export const pureRunnerSettings = {
     default: 9190,
     min: 0,
     max: 65535,
-    doc: 'Port of the gRPC service. 0 takes a free one.',
+    doc: 'Port of the gRPC service. 0 selects a free port.',
   }),
   runnerName: text('FN_RUNNER_NAME', {
     defaultText: 'the host name and the port of the gRPC service',
-    doc: 'What operators call this runner. Each runner of a fleet needs a name of its own.',
+    doc: 'Name of this runner for operators. It must be unique in the fleet.',
   }),
   maxStreams: integer('FN_GRPC_MAX_STREAMS', {
     default: 65_536,
     min: 1,
     max: 2 ** 31 - 1,
-    doc: 'Engagements that may be open, on one connection and over all of them. Beyond it they are refused, and balancers offer the calls to other runners.',
+    doc: 'How many engagements may be open, per connection and in total. Beyond this they are refused, and balancers offer the calls to other runners.',
   }),
   maxGrpcConnections: integer('FN_GRPC_MAX_CONNECTIONS', {
     default: 1024,
     min: 1,
-    doc: 'Connections that the gRPC port takes at a time. A balancer needs one. With more, the oldest that has not said a word yet is closed, or else the new one.',
+    doc: 'How many connections the gRPC port accepts at a time. A balancer needs one. Beyond this, the oldest connection that has not sent anything is closed, or else the new one.',
   }),
   maxGrpcConnectionsPerAddress: integer('FN_GRPC_MAX_CONNECTIONS_PER_ADDRESS', {
     default: 256,
     min: 1,
-    doc: 'Of these, how many may come from one address.',
+    doc: 'How many of these may come from one address.',
   }),
   statusImage: text('FN_STATUS_IMAGE', {
-    doc: 'Image that is run to answer `Status` (without memory or CPU of its own, results serve for 1.5 s). Functions may not use it. Unset: `Status` has counters and load only.',
+    doc: 'Image that is run to answer `Status` (it reserves no memory or CPU; results are cached for 1.5 s). Functions cannot use it. Unset: `Status` has only counters and load.',
   }),
   networkBarrier: text('FN_NETWORK_BARRIER_PATH', {
-    doc: 'Path that exists when the network of containers is up. Until it does the status image runs without network, and `Status` says so.',
+    doc: 'Path that exists once the container network is up. Until then the status image runs without network, and `Status` reports it.',
   }),
   kdumpsPath: text('FN_KDUMPS_PATH', {
-    doc: 'Directory of kernel crash dumps. With a status image, `Status` tells how many entries it has.',
+    doc: 'Directory of kernel crash dumps. With a status image, `Status` reports the number of its entries.',
   }),
   balancerKeepaliveTimeoutMs: integer('FN_BALANCER_KEEPALIVE_TIMEOUT_MSECS', {
     formerly: 'FN_BALANCER_SILENCE_MSECS',
@@ -46,6 +46,6 @@ export const pureRunnerSettings = {
   }),
   detached: flag('FN_ENABLE_DETACHED', {
     default: false,
-    doc: 'Take detached calls (`Fn-Invoke-Type: detached`): answered 202 when they start to run. They end with the balancer that placed them. Off: 501.',
+    doc: 'Accept detached calls (`Fn-Invoke-Type: detached`), which are answered with 202 when they start. They end when the balancer that placed them ends. Off: 501.',
   }),
 } as const;

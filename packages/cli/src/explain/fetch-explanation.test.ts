@@ -22,7 +22,7 @@ async function balancer(known: string): Promise<string> {
   const server = createServer((request, response) => {
     const found = request.url === `/explain/${known}`;
     response.writeHead(found ? 200 : 404, { Connection: 'close' });
-    response.end(JSON.stringify(found ? explanation(known) : { message: 'This balancer does not remember the call' }));
+    response.end(JSON.stringify(found ? explanation(known) : { message: 'This balancer has no record of the call' }));
   });
   servers.push(server);
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));

@@ -86,7 +86,7 @@ describe('create', () => {
     [['app', 'shop'], /409 App already exists/],
     [['function', 'shop', 'cart', 'cart:1'], /409 Fn with specified name already exists/],
     [['function', 'none', 'cart', 'cart:1'], /there is no app none/],
-    [['function', 'shop', 'f', 'Cart:$V'], /400 .*cannot be the name of one/],
+    [['function', 'shop', 'f', 'Cart:$V'], /400 Invalid Fn image/],
     [['trigger', 'shop', 'till', 'add', '--source', '/a b'], /409 Trigger with the same type and source exists/],
   ])('%j changes nothing', async (args, message) => {
     const { code, output } = await run('create', ...args);

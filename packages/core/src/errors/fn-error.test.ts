@@ -2,7 +2,7 @@ import { CancelledError, describeError, errorBody, FnError, PeerError } from './
 import { ERRORS } from './table.js';
 
 describe('errors', () => {
-  it('fill in what their text leaves open, once', () => {
+  it('fill in the placeholders of their text, once', () => {
     const error = new FnError('requestTooBig', { params: { length: 11, max: 10 } });
     expect(error.message).toBe('Content-Length too large for this server, 11 > max 10');
     expect(error.status).toBe(413);
@@ -12,7 +12,7 @@ describe('errors', () => {
     expect(new FnError('badRequest').message).toBe('Bad request: {reason}');
   });
 
-  it('say whose fault it was', () => {
+  it('name who is to blame', () => {
     expect(new FnError('callTimeout').blame).toBe('function');
     expect(new FnError('serverBusy').blame).toBe('platform');
     expect(new PeerError(502, 'x', 'function').blame).toBe('function');
@@ -32,7 +32,7 @@ describe('errors', () => {
     [new CancelledError(), 444, 'Client cancelled context', 'caller'],
     [new Error('password=hunter2'), 500, 'internal server error', 'platform'],
     ['thrown text', 500, 'internal server error', 'platform'],
-  ])('are shown to a client as far as it may know: %s', (error, status, message, blame) => {
+  ])('show a client only what it may know: %s', (error, status, message, blame) => {
     expect(describeError(error)).toEqual({ status, message, blame });
   });
 
@@ -46,12 +46,12 @@ describe('errors', () => {
     ${new FnError('callTimeout')}                                          | ${undefined}
     ${new PeerError(503, 'Timed out - server too busy', 'platform')}       | ${15}
     ${new PeerError(503, 'Functions cannot be looked up now', 'platform')} | ${undefined}
-  `('say when to come back, if that is known: $error', ({ error, seconds }) => {
+  `('say when to retry, if that is known: $error', ({ error, seconds }) => {
     expect(describeError(error).retryAfterSeconds).toBe(seconds);
   });
 
   it.each([1, 99, 100, 200, 302, 399, 600, 1000, -500, Number.NaN, 500.5, Number.POSITIVE_INFINITY])(
-    'of a peer with a status that no error can have are a 500: %s',
+    'of a peer with a status that is not an error status are a 500: %s',
     (status) => {
       expect(describeError(new PeerError(status, 'words', 'platform'))).toMatchObject({
         status: 500,
@@ -64,7 +64,7 @@ describe('errors', () => {
     expect(errorBody('say "no"')).toBe('{"message":"say \\"no\\""}\n');
   });
 
-  it('have a status that is an error, a text and an explanation each', () => {
+  it('have an error status, a text and an explanation', () => {
     for (const { status, text, doc } of Object.values(ERRORS)) {
       expect(status).toBeGreaterThanOrEqual(400);
       expect(status).toBeLessThan(600);

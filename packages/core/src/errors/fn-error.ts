@@ -1,29 +1,29 @@
 import { type Blame, ERRORS, type ErrorCode, type ErrorEntry } from './table.js';
 
 export interface FnErrorOptions {
-  /** Fills the `{name}` parts of the text. */
+  /** Values for the `{name}` parts of the text. */
   readonly params?: Readonly<Record<string, string | number>>;
-  /** Overrides the status of the table, where the entry says that a foreign status is passed on. */
+  /** Overrides the status in the table, for entries that pass on a peer's status. */
   readonly status?: number;
-  /** When trying again is worth it, from now; overrides what the table says. Fractions are rounded up for a client. */
+  /** When a retry makes sense, in seconds from now; overrides the table. Rounded up for clients. */
   readonly retryAfterSeconds?: number;
-  /** Goes to the log; a client never sees it. */
+  /** Logged, and never shown to a client. */
   readonly cause?: unknown;
-  /** What operators and developers are told beside the text, in `explain` and logs: an exit code. A client never sees it. */
+  /** Additional detail for operators and developers, such as an exit code, shown in `explain` and logs. Never shown to a client. */
   readonly detail?: string;
 }
 
 /**
- * An error with a place in the table: its `status` and `message` may be shown to the caller, its `cause` goes to the log.
- * Anything else that is thrown is a bug or a foreign failure and reaches a client only as `internal`.
+ * An error from the table: its `status` and `message` may be shown to the caller, and its `cause` is logged.
+ * Anything else that is thrown is a bug or an external failure, and reaches a client only as `internal`.
  */
 export class FnError extends Error {
   override readonly name = 'FnError';
   readonly status: number;
   readonly blame: Blame;
-  /** Undefined: nothing is known of when it would go better. */
+  /** Undefined if it is unknown when a retry would succeed. */
   readonly retryAfterSeconds: number | undefined;
-  /** For operators and developers; empty: there is nothing to add. */
+  /** For operators and developers; empty if there is nothing to add. */
   readonly detail: string;
 
   constructor(
@@ -38,15 +38,15 @@ export class FnError extends Error {
     this.detail = options.detail ?? '';
   }
 
-  /** The error itself when it has a place in the table, else `internal` with the original as cause. */
+  /** Returns the error itself if it is from the table, otherwise `internal` with the original as cause. */
   static from(error: unknown): FnError {
     return error instanceof FnError ? error : new FnError('internal', { cause: error });
   }
 }
 
 /**
- * An error that a peer reported. Its text is passed on as it came, and its status if it is one that an error can have (400 to
- * 599). Any other counts as 0: the peer had none.
+ * An error that a peer reported. Its text is passed on unchanged, and so is its status if it is an error status (400 to 599).
+ * Any other status is read as 0, which means none.
  */
 export class PeerError extends Error {
   override readonly name = 'PeerError';
@@ -56,9 +56,9 @@ export class PeerError extends Error {
     status: number,
     message: string,
     readonly blame: Blame,
-    /** As `detail` of FnError. */
+    /** See `FnError.detail`. */
     readonly detail = '',
-    /** When trying again is worth it, from now. Undefined: the peer did not say. */
+    /** When a retry makes sense, in seconds from now. Undefined if the peer did not say. */
     readonly retryAfterSeconds?: number,
   ) {
     super(message);
@@ -66,7 +66,7 @@ export class PeerError extends Error {
   }
 }
 
-/** Raised by an operation that ended because its caller no longer wanted it. */
+/** Thrown by an operation whose caller cancelled it. */
 export class CancelledError extends Error {
   override readonly name = 'CancelledError';
 
@@ -75,18 +75,18 @@ export class CancelledError extends Error {
   }
 }
 
-/** What operators and developers are told of an error: its text, and what a client does not get to see. */
+/** The text of an error for operators and developers, with the detail that clients do not see. */
 export function tellOperator(error: Error): string {
   const detail = error instanceof FnError || error instanceof PeerError ? error.detail : '';
   return detail === '' ? error.message : `${error.message}: ${detail}`;
 }
 
-/** What a client may know of an error. */
+/** What a client is told about an error. */
 export interface ErrorDescription {
   readonly status: number;
   readonly message: string;
   readonly blame: Blame;
-  /** Whole seconds; undefined: the client is not told when to come back. */
+  /** Whole seconds; undefined if the client is not told when to retry. */
   readonly retryAfterSeconds: number | undefined;
 }
 
@@ -94,7 +94,7 @@ export interface ErrorDescription {
 export function describeError(error: unknown): ErrorDescription {
   if (error instanceof PeerError) {
     const { status, message, blame } = error;
-    return { status: status === 0 ? 500 : status, message, blame, retryAfterSeconds: wholeSeconds(patienceFor(error)) };
+    return { status: status === 0 ? 500 : status, message, blame, retryAfterSeconds: wholeSeconds(retryAfterOf(error)) };
   }
   if (error instanceof FnError) {
     const { status, message, blame, retryAfterSeconds } = error;
@@ -104,11 +104,11 @@ export function describeError(error: unknown): ErrorDescription {
   return describeError(new FnError('internal'));
 }
 
-function patienceFor(error: PeerError): number | undefined {
+function retryAfterOf(error: PeerError): number | undefined {
   return error.retryAfterSeconds ?? (isServerBusy(error) ? ERRORS.serverBusy.retryAfterSeconds : undefined);
 }
 
-/** No capacity, here or at a peer. Most peers pass on only the text of an error: they are busy in the same sense as this node is. */
+/** No capacity, here or at a peer. Most peers pass on only the text of an error. */
 export function isServerBusy(error: unknown): boolean {
   if (error instanceof FnError) return error.code === 'serverBusy';
   const { status, text } = ERRORS.serverBusy;
@@ -119,17 +119,17 @@ function isErrorStatus(status: number): boolean {
   return Number.isInteger(status) && status >= 400 && status <= 599;
 }
 
-/** What is no error's is taken from whoever raised it: HTTP would not have it. */
+/** Rejects a status that is not an error status, because HTTP could not send it. */
 function errorStatus(status: number): number {
   return isErrorStatus(status) ? status : ERRORS.internal.status;
 }
 
-/** Never 0: "at once" is what clients that pile up do anyway. */
+/** Never 0, so that waiting clients do not all retry at once. */
 function wholeSeconds(seconds: number | undefined): number | undefined {
   return seconds === undefined || !Number.isFinite(seconds) ? undefined : Math.max(1, Math.ceil(seconds));
 }
 
-/** The body of an error answer, as Fn clients expect it: one JSON object and one newline. */
+/** The body of an error response in the form that Fn clients expect: one JSON object and a newline. */
 export function errorBody(message: string): string {
   return `${JSON.stringify({ message })}\n`;
 }

@@ -1,11 +1,11 @@
 /**
- * Every error that a client, a peer or an operator can see, once. `docs/errors.md` is rendered from this table and a
+ * Every error that a client, a peer or an operator can see, declared once. `docs/errors.md` is rendered from this table, and a
  * test keeps the two equal.
  *
- * - `status` is the HTTP status, and the `errorCode` on the wire.
+ * - `status` is the HTTP status and the `errorCode` on the wire.
  * - `blame` says whose fault it was. `function` and `caller` travel to a balancer as `errorUser`.
- * - `text` is what clients see, to the letter: Fn clients match on it. `{name}` parts are filled in by `FnError`.
- * - `retryAfterSeconds` is what a client is told to wait (`Retry-After`), unless whoever raises the error knows better.
+ * - `text` is exactly what clients see: Fn clients match on it. `{name}` parts are filled in by `FnError`.
+ * - `retryAfterSeconds` is the default for `Retry-After`; the code that raises the error may override it.
  */
 export type Blame = 'caller' | 'function' | 'platform';
 
@@ -23,27 +23,27 @@ const CALL_ERRORS = {
     status: 503,
     blame: 'platform',
     text: 'Timed out - server too busy',
-    doc: 'No runner had room in time, too many calls wait for one already, or the node is shutting down. Comes with Retry-After.',
+    doc: 'No runner had capacity in time, too many calls are already waiting, or the node is shutting down. Sent with Retry-After.',
     retryAfterSeconds: 15,
   },
   appOverShare: {
     status: 429,
     blame: 'caller',
     text: 'Too many calls of this application are waiting, send fewer at a time or try again later',
-    doc: 'The runners are full and this application has more calls waiting than its share. Comes with Retry-After.',
+    doc: 'The runners are full and this application has more calls waiting than its fair share. Sent with Retry-After.',
     retryAfterSeconds: 15,
   },
   runnersUnknown: {
     status: 503,
     blame: 'platform',
-    text: 'The runners cannot be looked up',
-    doc: 'The source of the runner pool (FN_RUNNER_POOL) cannot be read, and none of the runners known so far took the call. The log of the balancer says why.',
+    text: 'The list of runners is not available',
+    doc: 'The source of the runner pool (FN_RUNNER_POOL) cannot be read, and no known runner took the call. The log of the balancer has the reason.',
   },
   resourceTooBig: {
     status: 400,
     blame: 'caller',
     text: 'Requested CPU/Memory cannot be allocated',
-    doc: 'The memory or CPU asked for exceeds what the runner has in total. Ask for less.',
+    doc: 'The requested memory or CPU exceeds the total of the runner. Request less.',
   },
   callTimeout: {
     status: 504,
@@ -55,20 +55,20 @@ const CALL_ERRORS = {
     status: 503,
     blame: 'platform',
     text: "The image '{image}' is being pulled, try again later",
-    doc: 'The call has waited for FN_IMAGE_WAIT_MSECS, or its deadline has passed, and its image is still on its way to the runner. The pull goes on. Comes with Retry-After.',
+    doc: 'The call waited for FN_IMAGE_WAIT_MSECS, or its deadline passed, while the runner was still pulling the image. The pull continues. Sent with Retry-After.',
     retryAfterSeconds: 10,
   },
   imagePullTimeout: {
     status: 504,
     blame: 'function',
     text: 'Image pull timed out',
-    doc: 'The image did not arrive within FN_HOT_PULL_TIMEOUT_MSECS.',
+    doc: 'The pull did not finish within FN_HOT_PULL_TIMEOUT_MSECS.',
   },
   imagePullFailed: {
     status: 502,
     blame: 'function',
     text: "Failed to pull image '{image}': {reason}",
-    doc: 'The image is not on the engine of the runner, and the registry or the engine refused it. A 4xx status of the engine is passed on.',
+    doc: 'The engine does not have the image and could not pull it. A 4xx status from the engine is passed on.',
   },
   imageHasVolume: {
     status: 400,
@@ -79,20 +79,20 @@ const CALL_ERRORS = {
   imageNameInvalid: {
     status: 400,
     blame: 'function',
-    text: "There cannot be an image '{image}': {problem}",
-    doc: 'The image of the function is no reference: [registry/]repository[:tag][@digest]. Often a variable that nobody replaced, or capital letters.',
+    text: "Invalid image name '{image}': {problem}",
+    doc: 'The image of the function is not a valid reference: [registry/]repository[:tag][@digest]. Common causes are an unexpanded variable and capital letters.',
   },
   containerRefused: {
     status: 400,
     blame: 'function',
-    text: 'Container cannot be made: {problem}',
-    doc: 'The Docker engine refuses it: an image without a command, a variable without a name, a syslog address that is none. fnfleet explain and the log of the runner have its words.',
+    text: 'Container cannot be created: {problem}',
+    doc: 'The Docker engine refused to create it: an image without a command, a variable without a name, an invalid syslog address. `fnfleet explain` and the log of the runner have the message of the engine.',
   },
   containerInitFailed: {
     status: 502,
     blame: 'function',
     text: 'Container failed to initialize, please ensure you are using the latest fdk and check the logs',
-    doc: 'The container ended, or offered something other than a socket, before it could take a call.',
+    doc: 'The container exited, or created something other than a socket, before it could take a call.',
   },
   containerInitTimeout: {
     status: 504,
@@ -104,19 +104,19 @@ const CALL_ERRORS = {
     status: 502,
     blame: 'function',
     text: 'error receiving function response',
-    doc: 'The function could not be reached, died, or answered with something that is not HTTP. How it ended is in fnfleet explain and in the log of the runner.',
+    doc: 'The function was unreachable, exited, or sent something other than HTTP. `fnfleet explain` and the log of the runner tell how it ended.',
   },
   functionResponseTooBig: {
     status: 502,
     blame: 'function',
     text: 'function response body too large',
-    doc: 'The answer is larger than FN_MAX_RESPONSE_SIZE.',
+    doc: 'The response is larger than FN_MAX_RESPONSE_SIZE.',
   },
   functionResponseHeaderTooBig: {
     status: 502,
     blame: 'function',
     text: 'function response header too large',
-    doc: 'The headers of the answer are larger than FN_MAX_HDR_RESPONSE_SIZE, or more than 1 000.',
+    doc: 'The response headers are larger than FN_MAX_HDR_RESPONSE_SIZE, or there are more than 1 000.',
   },
   functionResponseTruncated: {
     status: 502,
@@ -163,26 +163,26 @@ const CALL_ERRORS = {
   callTooLarge: {
     status: 400,
     blame: 'function',
-    text: 'The call without its body is larger than a runner takes: {bytes} bytes, at most {max}',
-    doc: 'Configuration, annotations and headers of a call travel to a runner in one message of at most 4 MiB. Shorten the configuration of the function or of its app.',
+    text: 'The call without its body is too large for a runner: {bytes} bytes, limit {max}',
+    doc: 'The configuration, annotations and headers of a call are sent to a runner in one message of at most 4 MiB. Shorten the configuration of the function or its app.',
   },
   runnerAnswerInvalid: {
     status: 502,
     blame: 'platform',
-    text: 'Invalid answer of the runner',
-    doc: 'A runner announced an answer with a status that no answer can have. The log has it.',
+    text: 'Invalid response from the runner',
+    doc: 'A runner sent a response status that is not valid in HTTP. The log has the value.',
   },
   lookupUnavailable: {
     status: 503,
     blame: 'platform',
-    text: 'Functions cannot be looked up at the moment',
-    doc: 'The api node (FN_RUNNER_API_URL) did not answer, failed several times in a row, answered about something else, or has more to look up than it answers in a second. The log has the reason.',
+    text: 'Functions cannot be looked up right now',
+    doc: 'The API node (FN_RUNNER_API_URL) did not answer, failed several times in a row, returned a different function, or has a backlog of more than a second. The log has the reason.',
   },
   clientCancelled: {
     status: 444,
     blame: 'caller',
     text: 'Client cancelled context',
-    doc: 'The client went away before the answer was complete. Seen only in logs and metrics.',
+    doc: 'The client disconnected before the response was complete. Appears only in logs and metrics.',
   },
   reservationExpired: {
     status: 500,
@@ -194,7 +194,7 @@ const CALL_ERRORS = {
     status: 501,
     blame: 'caller',
     text: 'Detach call functions are not supported on this server',
-    doc: 'The runner was not set up for detached calls.',
+    doc: 'The runner does not have detached calls enabled (FN_ENABLE_DETACHED).',
   },
   invalidFnImage: {
     status: 400,
@@ -212,7 +212,7 @@ const CALL_ERRORS = {
     status: 500,
     blame: 'platform',
     text: 'internal server error',
-    doc: 'Something failed that the caller cannot mend. The log has the cause under the call id.',
+    doc: 'An internal failure that the caller cannot fix. The log has the cause under the call id.',
   },
 } as const satisfies Record<string, ErrorEntry>;
 
@@ -221,106 +221,106 @@ const API_ERRORS = {
   databaseBusy: {
     status: 503,
     blame: 'platform',
-    text: 'The database is locked by somebody else, and nothing was changed: try again later',
-    doc: 'Another process has the write lock of the database, or writes before this one took all of FN_DB_TIMEOUT_MSECS. Comes with Retry-After.',
+    text: 'The database is locked by another process, and nothing was changed: try again later',
+    doc: 'Another process holds the write lock of the database, or earlier writes used up FN_DB_TIMEOUT_MSECS. Sent with Retry-After.',
     retryAfterSeconds: 5,
   },
   databaseSlow: {
     status: 503,
     blame: 'platform',
-    text: 'The database did not answer in time: a change may have been made, or be made yet',
-    doc: 'A statement took longer than FN_DB_TIMEOUT_MSECS, as with a disk that hangs. Comes with Retry-After.',
+    text: 'The database did not answer in time: the change may or may not take effect',
+    doc: 'A statement took longer than FN_DB_TIMEOUT_MSECS, for example because a disk hangs. Sent with Retry-After.',
     retryAfterSeconds: 5,
   },
   databaseOverloaded: {
     status: 503,
     blame: 'platform',
-    text: 'Too many requests wait for the database: try again later',
-    doc: 'FN_DB_MAX_WAITING requests wait already. Comes with Retry-After.',
+    text: 'Too many requests are waiting for the database: try again later',
+    doc: 'FN_DB_MAX_WAITING requests are already waiting. Sent with Retry-After.',
     retryAfterSeconds: 5,
   },
   databaseFailed: {
     status: 503,
     blame: 'platform',
     text: 'The database cannot be used: {reason}',
-    doc: 'Full disk, read-only or damaged file, a file that was deleted or replaced. Nothing was changed. The log of the node names the file and what to do. Comes with Retry-After.',
+    doc: 'The disk is full, or the file is read-only, damaged, deleted or replaced. Nothing was changed. The log of the node names the file and what to do. Sent with Retry-After.',
     retryAfterSeconds: 15,
   },
-  methodNotAllowed: entry(405, 'Method not allowed: {method} {path}', 'The path exists for another method.'),
+  methodNotAllowed: entry(405, 'Method not allowed: {method} {path}', 'The path exists, but not with this method.'),
   clientCertMissing: entry(
     401,
-    'A client certificate is required, one that the CA of this fleet has signed',
-    'Callers of this port show a certificate (FN_HTTP_CLIENT_CERTS=required). `fnfleet certs issue` makes one.',
+    'A client certificate signed by the CA of this fleet is required',
+    'This port requires client certificates (FN_HTTP_CLIENT_CERTS=required). `fnfleet certs issue` creates one.',
   ),
   clientCertRefused: entry(
     403,
-    'The client certificate is refused: {reason}',
-    'It is signed by another CA (FN_TLS_CA), expired, or has no name of FN_TLS_ALLOWED_NAMES.',
+    'The client certificate was rejected: {reason}',
+    'It is signed by another CA (FN_TLS_CA), has expired, or has no name listed in FN_TLS_ALLOWED_NAMES.',
   ),
   operatorOnly: entry(
     401,
     'For operators only: show a client certificate of the fleet, or the operator token (Authorization: Bearer)',
-    'The token is in FN_OPERATOR_TOKEN, or in the file that FN_OPERATOR_TOKEN_FILE names.',
+    'The token is the value of FN_OPERATOR_TOKEN, or of the file that FN_OPERATOR_TOKEN_FILE names.',
   ),
   operatorTokenWrong: entry(
     403,
     'The token is not the operator token of this node',
-    'Compare with FN_OPERATOR_TOKEN of the node; where that is unset, no token is taken.',
+    'Compare it with FN_OPERATOR_TOKEN of the node. A node without that setting accepts no token.',
   ),
   hostUnknown: entry(
     403,
-    'This node does not know itself by the name {host}; FN_ALLOWED_HOSTS gives it others',
-    'A node in plain text answers to addresses, local names and its own. Any other may belong to a web page that had its name lead here.',
+    'This node is not known by the name {host}; FN_ALLOWED_HOSTS allows more names',
+    'A node without TLS answers only to addresses, local names and its own name. Any other name may be a DNS rebinding attack of a web page.',
   ),
   foreignPage: entry(
     403,
-    'A web page of {origin} may not do this; FN_API_CORS_ORIGINS names those that may',
-    'The request comes from a page in a browser, and the page is not from this node.',
+    'Web pages of {origin} are not allowed to do this; FN_API_CORS_ORIGINS lists the allowed origins',
+    'The request was sent by a web page of another origin.',
   ),
-  pathNotFound: entry(404, 'Path not found: {method} {path}', 'This kind of node does not serve the path.'),
+  pathNotFound: entry(404, 'Path not found: {method} {path}', 'This node type does not serve the path.'),
   invalidJson: entry(400, 'Invalid JSON', 'The body is not JSON, or a field has the wrong type.'),
   headersTooBig: entry(
     431,
     'Request header fields too large',
-    'The request headers exceed FN_MAX_REQUEST_HEADER_SIZE, or as a function would get them FN_MAX_HDR_REQUEST_SIZE of the runner; or the HTTP library of the function does not take them.',
+    'The request headers exceed FN_MAX_REQUEST_HEADER_SIZE, or FN_MAX_HDR_REQUEST_SIZE of the runner in the form that the function receives; or the HTTP library of the function rejected them.',
   ),
   badRequest: entry(400, 'Bad request: {reason}', 'The request is not well-formed HTTP.'),
   requestTimeout: entry(
     408,
-    'Request timed out while it was being read',
+    'Timed out reading the request',
     'The request did not arrive within the read timeouts of the port.',
   ),
-  invalidCursor: entry(400, 'Invalid cursor', 'Use `next_cursor` of the page before, as it came.'),
+  invalidCursor: entry(400, 'Invalid cursor', 'Use `next_cursor` of the previous page, unchanged.'),
   missingName: entry(400, 'Missing Name', 'An app needs a name.'),
   appIdProvided: entry(400, 'App ID cannot be supplied on create', 'The server chooses the id.'),
   appIdMismatch: entry(
     400,
     'App ID in path does not match ID in body',
-    'Leave the id out of the body, or make it equal.',
+    'Omit the id from the body, or use the one in the path.',
   ),
   appNameTooLong: entry(400, 'App name must be 255 characters or less', 'Shorten the name.'),
   appNameInvalid: entry(400, 'Invalid app name', 'Letters, numbers, `_` and `-` only.'),
   appExists: entry(409, 'App already exists', 'App names are unique.'),
-  appNameImmutable: entry(409, 'Could not update - name is immutable', 'An app keeps its name.'),
+  appNameImmutable: entry(409, 'Could not update - name is immutable', 'The name of an app cannot be changed.'),
   callNotRemembered: entry(
     404,
-    'This balancer does not remember the call',
-    'Another balancer has had it, or it ended too many calls ago (FN_EXPLAIN_CALLS).',
+    'This balancer has no record of the call',
+    'Another balancer handled it, or it ended too many calls ago (FN_EXPLAIN_CALLS).',
   ),
   runnerEnding: entry(
     409,
-    'The runner is about to end and takes no more calls',
-    'A runner that has been told to stop (SIGTERM) cannot be brought back by `DELETE /drain`.',
+    'The runner is shutting down and takes no more calls',
+    '`DELETE /drain` cannot undo a shutdown (SIGTERM).',
   ),
   tooManyLogReaders: entry(
     503,
-    'Too many follow the logs of runners through this balancer',
-    'At most 64 at a time. Another balancer, or a runner itself (fnfleet logs --runner), can be asked.',
+    'Too many clients are following runner logs through this balancer',
+    'The limit is 64. Use another balancer, or ask a runner directly (`fnfleet logs --runner`).',
   ),
   runnerNotInPool: entry(
     404,
     'This balancer has no runner {address}; it has {known}',
-    'Only runners of the pool can be cordoned.',
+    'Only runners in the pool can be cordoned.',
   ),
   appNotFound: entry(404, 'App not found', 'No app has this id or name.'),
   appShapeInvalid: entry(400, 'Invalid app shape', 'One of GENERIC_X86, GENERIC_ARM, GENERIC_X86_ARM.'),
@@ -328,7 +328,7 @@ const API_ERRORS = {
   fnIdMismatch: entry(
     400,
     'Fn ID in path does not match that in body',
-    'Leave the id out of the body, or make it equal.',
+    'Omit the id from the body, or use the one in the path.',
   ),
   fnIdProvided: entry(400, 'ID cannot be provided for Fn creation', 'The server chooses the id.'),
   fnNameMissing: entry(400, 'Missing Fn name', 'A function needs a name.'),
@@ -341,39 +341,39 @@ const API_ERRORS = {
   fnMemoryInvalid: entry(400, 'memory value is out of range. It should be between 0 and 8192', 'Megabytes.'),
   fnImageInvalid: entry(
     400,
-    "Fn image '{image}' cannot be the name of one: {problem}",
-    '[registry/]repository[:tag][@digest]. Often a variable that nobody replaced, or capital letters.',
+    "Invalid Fn image '{image}': {problem}",
+    'Expected [registry/]repository[:tag][@digest]. Common causes are an unexpanded variable and capital letters.',
   ),
-  fnImageTooLong: entry(400, 'Fn image must be 1024 bytes or less', 'No name of an image is longer.'),
+  fnImageTooLong: entry(400, 'Fn image must be 1024 bytes or less', 'Image names cannot be longer.'),
   configTooLarge: entry(
     400,
     'Invalid config, keys and values may not be larger than 65536 bytes when serialized as JSON',
-    'It travels with every call. Of an app and of a function each has so much; what is larger belongs into the image or a store.',
+    'The configuration is sent with every call. An app and a function may each have this much; put larger data into the image or a data store.',
   ),
   configTooManyKeys: entry(
     400,
-    'Invalid config, it may not have more than 1000 keys',
-    'It becomes the environment of a process.',
+    'Invalid config, it must not have more than 1000 keys',
+    'The configuration becomes the environment of a process.',
   ),
   configKeyInvalid: entry(
     400,
-    'Invalid config, the key {key} cannot be the name of a variable: a name is not empty and has no =',
-    'They become the environment of a process.',
+    'Invalid config, the key {key} is not a valid variable name: it must not be empty or contain =',
+    'Keys become the names of environment variables.',
   ),
   configHasNul: entry(
     400,
-    'Invalid config, keys and values may not contain NUL',
-    'They become the environment of a process, which cannot hold it.',
+    'Invalid config, keys and values must not contain NUL',
+    'The configuration becomes the environment of a process, which cannot contain NUL.',
   ),
   fnStandbyInvalid: entry(
     400,
     'annotation fnfleet/standby is out of range. It should be a whole number between 0 and 100',
-    'How many containers of the function each runner that has run it keeps started.',
+    'The number of started containers that each runner keeps for the function after its first call.',
   ),
   fnIdempotentInvalid: entry(
     400,
     'annotation fnfleet/idempotent is not valid. It should be true or false',
-    'Whether a call of the function may run again when its runner is lost before the answer.',
+    'Whether a call may run again when its runner is lost before it answered.',
   ),
   fnNotFound: entry(404, 'Fn not found', 'No function has this id.'),
   fnExists: entry(409, 'Fn with specified name already exists', 'Function names are unique within an app.'),
@@ -381,7 +381,7 @@ const API_ERRORS = {
   triggerIdMismatch: entry(
     400,
     'ID in path does not match ID in body',
-    'Leave the id out of the body, or make it equal.',
+    'Omit the id from the body, or use the one in the path.',
   ),
   triggerCreatedAtProvided: entry(400, 'Trigger Created At Provided for Create', 'The server sets the time.'),
   triggerUpdatedAtProvided: entry(
@@ -419,7 +419,7 @@ const API_ERRORS = {
   annotationValueInvalid: entry(
     400,
     'Invalid annotation value, annotation values may only be non-empty strings, numbers, objects, or arrays',
-    'Neither an empty string nor null.',
+    'Empty strings and null are not allowed.',
   ),
   annotationValueTooLong: entry(
     400,

@@ -3,7 +3,7 @@ import type { MetricSnapshot } from './registry.js';
 
 const calls = (value: number): MetricSnapshot => ({ kind: 'counter', name: 'calls', points: [{ labels: {}, value }] });
 
-it('what two processes counted is added up by labels; a process that counted nothing of a kind adds nothing', () => {
+it('counts of two processes are added up by labels; a process that counted nothing of a kind adds nothing', () => {
   const shed = (reason: string, value: number): MetricSnapshot => ({
     kind: 'counter',
     name: 'lb_queue_shed_count',
@@ -43,7 +43,7 @@ it.each`
   expect(mergeMetrics([[level(one)], [level(other)]])).toEqual([level(merged)]);
 });
 
-it('a process that has ended leaves its counts behind, and no levels', () => {
+it('a process that has ended leaves its counts, but not its gauges', () => {
   const waiting: MetricSnapshot = { kind: 'gauge', name: 'lb_queue_waiting', points: [{ labels: {}, value: 7 }] };
   expect(totalsOnly([calls(2), waiting])).toEqual([calls(2)]);
 });

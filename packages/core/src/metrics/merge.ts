@@ -2,7 +2,7 @@ import { METRICS } from './declarations.js';
 import type { HistogramPoint, MetricSnapshot, NumberPoint } from './registry.js';
 import type { Labels } from './series.js';
 
-/** What several processes have counted, as if one had. Gauges of what they all see alike are not added up. */
+/** Combines the metrics of several processes. Gauges that every process sees alike are not added up. */
 export function mergeMetrics(processes: readonly (readonly MetricSnapshot[])[]): MetricSnapshot[] {
   const byName = Map.groupBy(processes.flat(), ({ name }) => name);
   return [...byName.values()].map((snapshots) => {
@@ -23,7 +23,7 @@ export function mergeMetrics(processes: readonly (readonly MetricSnapshot[])[]):
   });
 }
 
-/** Counters and histograms only: what a process that has ended leaves behind. */
+/** Counters and histograms only, which stay valid after a process has ended. */
 export function totalsOnly(metrics: readonly MetricSnapshot[]): MetricSnapshot[] {
   return metrics.filter(({ kind }) => kind !== 'gauge');
 }

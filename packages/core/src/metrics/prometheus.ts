@@ -5,8 +5,8 @@ import type { Labels } from './series.js';
 export const PROMETHEUS_CONTENT_TYPE = 'text/plain; version=0.0.4; charset=utf-8';
 
 /**
- * Metrics in Prometheus's text format (https://prometheus.io/docs/instrumenting/exposition_formats).
- * @param target labels of the series `target_info`, which says what the process is
+ * Renders metrics in the text format of Prometheus (https://prometheus.io/docs/instrumenting/exposition_formats).
+ * @param target labels of the series `target_info`, which describe the process
  */
 export function renderPrometheus(metrics: readonly MetricSnapshot[], target: Labels): string {
   const lines = ['# HELP target_info Target metadata', '# TYPE target_info gauge', `target_info${braced(target)} 1`];
@@ -40,7 +40,7 @@ function renderBuckets(name: string, point: HistogramPoint, bounds: readonly num
   }
 }
 
-/** Counters end in `_total`; what a name may not have becomes `_`. */
+/** Counters end in `_total`; characters that are not allowed become `_`. */
 function prometheusName(name: string, kind: string): string {
   const plain = name.replace(/[^a-zA-Z0-9_:]/g, '_');
   return kind === 'counter' && !plain.endsWith('_total') ? `${plain}_total` : plain;

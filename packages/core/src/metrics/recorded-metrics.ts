@@ -7,13 +7,13 @@ interface Entry {
   readonly labels: Labels;
 }
 
-/** Keeps in memory each event that the process counts or measures, so that a test can look at it. */
+/** Records every event that the process counts or measures, for tests. */
 export class RecordedMetrics {
   private readonly entries = new Map<MetricName, Entry[]>();
-  /** Of metrics that are read: the levels that were seen last, by name and labels. */
+  /** The last values of metrics that are read on export, by name and labels. */
   private readonly seen = new Map<string, number>();
 
-  /** Hears of what is counted from then on. One at a time. */
+  /** Starts recording. Only one recorder may be active. */
   static install(): RecordedMetrics {
     const recorded = new RecordedMetrics();
     tapMetrics((name, value, labels) => recorded.record(name, value, labels));
@@ -22,14 +22,14 @@ export class RecordedMetrics {
     return recorded;
   }
 
-  /** Everything that was added to a counter, or the present level of a gauge. */
+  /** The total of a counter, or the current value of a gauge. */
   sum(name: MetricName, labels: Labels = {}): number {
     return this.values(name, labels).reduce((total, value) => total + value, 0);
   }
 
   /**
-   * Each single event whose labels include the given ones, in order. Of a metric that is read only the change since
-   * somebody looked last is known.
+   * Each event whose labels include the given ones, in order. For a metric that is read on export, only the change since the
+   * last read is known.
    */
   values(name: MetricName, labels: Labels = {}): readonly number[] {
     this.readLevels();
@@ -38,7 +38,7 @@ export class RecordedMetrics {
       .map((entry) => entry.value);
   }
 
-  /** Forgets what was measured so far. */
+  /** Forgets everything recorded so far. */
   reset(): void {
     this.readLevels();
     this.entries.clear();

@@ -6,7 +6,7 @@ describe('metrics', () => {
   const metrics = RecordedMetrics.install();
   beforeEach(() => metrics.reset());
 
-  it('without labels are totals that are read when somebody looks', () => {
+  it('without labels are totals that are computed when read', () => {
     count('calls');
     count('calls', 2);
     count('running');
@@ -16,7 +16,7 @@ describe('metrics', () => {
     expect(metrics.sum('calls')).toBe(4);
   });
 
-  it('begin at nothing after a reset', () => {
+  it('start from zero after a reset', () => {
     count('calls');
     metrics.reset();
     expect(metrics.sum('calls')).toBe(0);
@@ -24,7 +24,7 @@ describe('metrics', () => {
     expect(metrics.sum('calls')).toBe(1);
   });
 
-  it('with labels are told apart by them', () => {
+  it('are kept apart by their labels', () => {
     count('docker_exits', 1, { exit_status: 'exit_0' });
     count('docker_exits', 1, { exit_status: 'exit_1' });
     observe('lb_call_latency', 5, { call_status: 'completed' });
@@ -33,7 +33,7 @@ describe('metrics', () => {
     expect(metrics.values('lb_call_latency')).toEqual([5]);
   });
 
-  it('that are read say what is, until nobody reads them', () => {
+  it('that are read on export show the current value until the reading ends', () => {
     const levels = { ok: 2, ejected: 1 };
     const end = readWhenExported('lb_runners_by_state', () =>
       Object.entries(levels).map(([state, value]) => ({ value, attributes: { state } })),
@@ -51,7 +51,7 @@ describe('metrics', () => {
 
 const snapshotOf = (wanted: string) => readMetrics().find(({ name }) => name === wanted);
 
-it('a counter is there before it counts, with its labels', () => {
+it('a counter is exported with its labels before its first event', () => {
   countFromZero('lb_placer_timeout_count');
   countFromZero('lb_queue_shed_count', { reason: 'full' }, { reason: 'share' });
   expect(snapshotOf('lb_placer_timeout_count')?.points).toEqual([{ labels: {}, value: 0 }]);
@@ -61,7 +61,7 @@ it('a counter is there before it counts, with its labels', () => {
   ]);
 });
 
-it('an observation falls into the bucket whose bound it does not exceed', () => {
+it('an observation falls into the first bucket whose bound is not below it', () => {
   for (const value of [0, 2, 2.5, 3, 1000]) observe('lb_placer_attempt_count', value);
   expect(snapshotOf('lb_placer_attempt_count')?.points).toEqual([
     { labels: {}, buckets: [1, 1, 2, 0, 0, 0, 0, 0, 0, 0, 1], sum: 1007.5, count: 5 },
@@ -75,7 +75,7 @@ it('label sets beyond 2000 share one series, and nothing is lost', () => {
   expect(points.at(-1)).toEqual({ labels: { otel_metric_overflow: 'true' }, value: 1000 });
 });
 
-it('Prometheus reads totals, labels with odd characters, and cumulative buckets', () => {
+it('are rendered for Prometheus with totals, labels with odd characters, and cumulative buckets', () => {
   count('containers_reaped', 2, { reason: 'a "quoted"\nreason\\' });
   observe('api/latency', 7);
   const lines = renderPrometheus(readMetrics(), { service_name: 'test' }).split('\n');

@@ -2,20 +2,20 @@ import { METRICS, type MetricName, type NamesOf } from './declarations.js';
 import { HistogramSeries, type Labels, NumberSeries, SeriesSet } from './series.js';
 
 /**
- * What this process counts and measures. A count on the way of a call is an addition to a number, an observation an
- * addition to an array of buckets: nothing is aggregated, named or rendered until somebody reads it
- * (`readMetrics`, which `/metrics` and exporters are made of).
+ * The metrics of this process. On the call path a count is an addition to a number, and an observation is an addition to an
+ * array of buckets. Nothing is aggregated, named or rendered until somebody reads it (`readMetrics`, which `/metrics` and
+ * exporters use).
  */
 
-/** Adds to a counter, or moves a gauge up and down. */
+/** Adds to a counter, or moves a gauge up or down. */
 export function count(name: NamesOf<'counter' | 'gauge'>, value = 1, labels?: Labels): void {
   numbers(name).at(labels).value += value;
   if (tap !== undefined && value !== 0) tap(name, value, labels);
 }
 
 /**
- * Shows a counter or gauge before the first event: Prometheus sees no increase in a series that appears with its first
- * event. @param labelled one series for each of these label sets; none: the series without labels
+ * Exports a counter or gauge before its first event, because Prometheus sees no increase in a series that appears with its
+ * first event. @param labelled one series per label set; without any, the series without labels
  */
 export function countFromZero(name: NamesOf<'counter' | 'gauge'>, ...labelled: readonly Labels[]): void {
   if (labelled.length === 0) count(name, 0);
@@ -44,17 +44,17 @@ export function observe(name: NamesOf<'histogram'>, value: number, labels?: Labe
   tap?.(name, value, labels);
 }
 
-/** One level of a metric that is read, and its labels. */
+/** One value of a metric that is read on export, with its labels. */
 export interface Reading {
   readonly value: number;
   readonly attributes?: Labels;
 }
 
 /**
- * Reads a metric whenever it is exported: for what changes without an event that could be counted. Such a metric is not
- * counted as well.
- * @param read quick, and never throws; once it has given a label set it gives that one every time
- * @returns ends the reading. Idempotent
+ * Reads a metric on every export, for values that change without an event to count. Such a metric must not be counted as
+ * well.
+ * @param read must be fast and never throw; a label set that it has returned once must be returned every time
+ * @returns an idempotent function that stops it
  */
 export function readWhenExported(name: NamesOf<'counter' | 'gauge'>, read: () => readonly Reading[]): () => void {
   const metric = numbers(name);
@@ -62,13 +62,13 @@ export function readWhenExported(name: NamesOf<'counter' | 'gauge'>, read: () =>
   return () => void metric.readers.delete(read);
 }
 
-/** One metric as it stands: a number, or buckets, for each label set. */
+/** The current state of one metric: a number, or buckets, per label set. */
 export type MetricSnapshot =
   | { readonly kind: 'counter' | 'gauge'; readonly name: MetricName; readonly points: readonly NumberPoint[] }
   | {
       readonly kind: 'histogram';
       readonly name: MetricName;
-      /** Ascending, each the largest value of its bucket. */
+      /** Ascending; each is the largest value of its bucket. */
       readonly bounds: readonly number[];
       readonly points: readonly HistogramPoint[];
     };
@@ -80,30 +80,30 @@ export interface NumberPoint {
 
 export interface HistogramPoint {
   readonly labels: Labels;
-  /** Observations in each bucket, not cumulative; the last is of those above every bound. */
+  /** Observations per bucket, not cumulative; the last bucket is for values above every bound. */
   readonly buckets: readonly number[];
   readonly sum: number;
   readonly count: number;
 }
 
-/** Everything that has been counted, observed or is read, in the order in which it was first. */
+/** All metrics in the order of their first use. */
 export function readMetrics(): MetricSnapshot[] {
   return [...registered.values()].map((metric) => metric.read());
 }
 
-/** Only the metrics that are read, as they stand. */
+/** Only the metrics that are read on export. */
 export function readLevels(): { name: MetricName; labels: Labels; value: number }[] {
   return [...registered.values()].flatMap((metric) =>
     metric instanceof NumberMetric ? metric.levels().map((point) => ({ name: metric.name, ...point })) : [],
   );
 }
 
-/** Hears of each event that counts, as it happens. For tests. */
+/** Receives each counted event as it happens. For tests. */
 export type MetricTap = (name: MetricName, value: number, labels: Labels | undefined) => void;
 
 let tap: MetricTap | undefined;
 
-/** One for the whole process; undefined ends it. */
+/** One per process; undefined removes it. */
 export function tapMetrics(installed: MetricTap | undefined): void {
   tap = installed;
 }

@@ -1,12 +1,12 @@
-/** Labels come from what was looked up, never from what a client sent. */
+/** Labels come from looked-up data, never from what a client sent. */
 export type Labels = Readonly<Record<string, string | number | boolean>>;
 
 /**
- * Label sets one metric keeps apart. The functions of a fleet are among the labels, so the number is not ours to choose;
- * beyond it everything goes to one series that says so.
+ * How many label sets a metric keeps apart. Labels include functions, whose number we do not control, so everything beyond
+ * this goes to one overflow series.
  */
 const MAX_LABEL_SETS = 2_000;
-/** The name OpenTelemetry gives to the series of what was too much. */
+/** OpenTelemetry's name for the overflow series. */
 const OVERFLOW: Labels = { otel_metric_overflow: 'true' };
 
 const NO_LABELS: Labels = {};
@@ -15,7 +15,7 @@ const NO_LABELS: Labels = {};
 export class SeriesSet<S> {
   private bare: S | undefined;
   private readonly labelled = new Map<string, S>();
-  /** By the very object, for labels that cannot change: those of what lives long need no key for each event. */
+  /** Keyed by the label object itself if it is frozen, which saves building a key for each event. */
   private readonly byIdentity = new WeakMap<Labels, S>();
 
   constructor(private readonly create: (labels: Labels) => S) {}
@@ -49,7 +49,7 @@ export class SeriesSet<S> {
   }
 }
 
-/** Each place that counts names its labels in one order. Two that differ in that would be two series. */
+/** Each place that counts lists its labels in one order. A different order would be another series. */
 function keyOf(labels: Labels): string {
   let key = '';
   for (const name in labels) key += `${name}\u0000${labels[name]}\u0000`;
@@ -67,7 +67,7 @@ export class HistogramSeries {
   sum = 0;
   count = 0;
 
-  /** @param bounds ascending, each the largest value of its bucket */
+  /** @param bounds ascending; each is the largest value of its bucket */
   constructor(
     readonly labels: Labels,
     private readonly bounds: readonly number[],

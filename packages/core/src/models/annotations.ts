@@ -7,7 +7,7 @@ const MAX_VALUE_BYTES = 512;
 const MAX_KEYS = 100;
 
 /**
- * What every set of annotations has to keep to.
+ * Checks a set of annotations.
  * @throws FnError `annotation…`; errors of single keys come before the one about their number
  */
 export function validateAnnotations(annotations: Annotations): void {
@@ -22,27 +22,27 @@ export function validateAnnotations(annotations: Annotations): void {
 
 /**
  * Whether a value is within the size limit, as compact JSON.
- * @throws FnError `annotationValueInvalid`: there is a number in it that JSON cannot hold
+ * @throws FnError `annotationValueInvalid` if it contains a number that JSON cannot represent
  */
 export function fitsAnnotation(value: unknown): boolean {
   let json: string;
   try {
     json = JSON.stringify(value, finite);
   } catch (error) {
-    // Nested so deep that it cannot be written, and so too long by far.
+    // Nested too deeply to serialize, and therefore far too long.
     if (error instanceof RangeError) return false;
     throw error;
   }
   return Buffer.byteLength(json) <= MAX_VALUE_BYTES;
 }
 
-/** `1e400` in a body is a number that would be written as `null`. */
+/** `1e400` in a body is a number that would be serialized as `null`. */
 function finite(_key: string, value: unknown): unknown {
   if (typeof value === 'number' && !Number.isFinite(value)) throw new FnError('annotationValueInvalid');
   return value;
 }
 
-/** Key by key; the empty text and `null` delete. */
+/** Merges key by key; the empty text and `null` delete. */
 export function mergeAnnotations(current: Annotations, change: Annotations | undefined): Annotations {
   return mergeMap(current, change, isEmptyValue);
 }

@@ -9,20 +9,20 @@ import { mergeConfig, sortedOrAbsent } from './maps.js';
 import { validateName, WORD } from './names.js';
 import { type Dated, revised } from './revision.js';
 
-/** Functions that belong together: they share configuration, and triggers are found under the app's name. */
+/** A group of functions that share configuration; triggers are found under the app's name. */
 export interface App extends Dated {
   id: string;
   /** Unique; never changes. */
   name: string;
   config: Config;
   annotations: Annotations;
-  /** Where the containers of its functions log to; empty: nowhere. */
+  /** Syslog destination for its containers; empty for none. */
   syslogUrl: string;
-  /** Processor architectures of its functions; empty: not said. Never changes. */
+  /** Processor architectures of its functions; empty if not given. Never changes. */
   shape: string;
 }
 
-/** What a client says about an app. Undefined is "not said". */
+/** The fields of an app that a client sent. Undefined means "not given". */
 export type AppInput = Partial<App>;
 
 const SHAPES = ['', 'GENERIC_X86', 'GENERIC_ARM', 'GENERIC_X86_ARM'];
@@ -44,14 +44,14 @@ export function parseAppInput(json: string): AppInput {
   };
 }
 
-/** The app that an api node answered with. */
+/** Reads the app in a response of an API node. */
 export function parseApp(json: string): App {
   return completeApp(parseAppInput(json));
 }
 
 /**
- * A new app from what a client sent.
- * @throws FnError with the first thing that is wrong
+ * Creates an app from what a client sent.
+ * @throws FnError for the first problem
  */
 export function newApp(input: AppInput, id: string, now: WallMs): App {
   if (input.id) throw new FnError('appIdProvided');
@@ -62,7 +62,7 @@ export function newApp(input: AppInput, id: string, now: WallMs): App {
 }
 
 /**
- * The app after a change: maps are merged key by key, a `syslog_url` replaces, the rest never changes.
+ * Applies a change to an app: maps are merged key by key, a `syslog_url` replaces, and the rest never changes.
  * @throws FnError as for a new app, and `appNameImmutable`
  */
 export function changedApp(current: App, change: AppInput, now: WallMs): App {
@@ -78,7 +78,7 @@ export function changedApp(current: App, change: AppInput, now: WallMs): App {
   return revised(current, next, (app) => JSON.stringify(appToJson(app)), now);
 }
 
-/** Fields in the order and with the omissions that clients know. */
+/** Fields in the order that clients expect, and without those that they expect to be absent. */
 export function appToJson(app: App): object {
   return {
     id: app.id,

@@ -2,8 +2,8 @@ import { FnError } from '../errors/fn-error.js';
 import { Fields } from './fields.js';
 
 /**
- * The fields of a request body. Only the first JSON value counts, what follows it is ignored; `null` is an empty object.
- * @throws FnError `invalidJson`, from here and from every reader of the fields
+ * Reads the fields of a request body. Only the first JSON value counts and the rest is ignored; `null` is an empty object.
+ * @throws FnError `invalidJson`, here and in every reader of the fields
  */
 export function parseBody(json: string): Fields {
   return new Fields(parseFirst(json) ?? {}, invalidJson);
@@ -28,8 +28,8 @@ function parseFirst(json: string): unknown {
 }
 
 /**
- * Where the object that the text begins with is closed, if something follows it. One look at each character: texts come from
- * strangers, and a regular expression that looks for them begins again at each quote of one that never ends.
+ * Finds the end of the leading object, if something follows it. It looks at each character once: the text is untrusted, and a
+ * regular expression would start over at each quote of an unterminated string.
  */
 function endOfFirstObject(json: string): number | undefined {
   if (json.trimStart().startsWith('null')) return json.indexOf('null') + 'null'.length;

@@ -29,11 +29,11 @@ const CALL: Call = {
 };
 
 describe('a call on the wire', () => {
-  it('comes back as it went', () => {
+  it('is the same after a round trip', () => {
     expect(decodeCall(encodeCall(CALL))).toEqual(CALL);
   });
 
-  it('leaves out what is empty, but never an id or a date', () => {
+  it('omits empty fields, but never the id; dates are never sent', () => {
     const bare = decodeCall('{}');
     expect(JSON.parse(encodeCall(bare))).toEqual({
       id: '',
@@ -49,14 +49,14 @@ describe('a call on the wire', () => {
     });
   });
 
-  describe('of a function whose fields were encoded once', () => {
+  describe('of a function whose fields were encoded before', () => {
     const FIELDS = { name: 'f', shape: '', createdAt: undefined, updatedAt: undefined };
     const app = { ...FIELDS, id: 'a1', syslogUrl: 'udp://log:514', config: { A: '"1"' }, annotations: {} };
     const fn = { ...FIELDS, id: 'f1', appId: 'a1', image: 'img:1', config: {}, annotations: { 'a b': [null] } };
     const template = new CallTemplate(app, { ...fn, memoryMb: 128, timeoutSeconds: 30, idleTimeoutSeconds: 0 });
     const parts = { id: 'c1', method: 'PUT', url: 'http://lb/\u00fc"\\', createdAt: CALL.createdAt as WallMs };
     const made = (headers: Call['headers'] = {}) => template.call({ ...parts, type: 'sync', headers });
-    /** The same, with maps of its own: nothing is known of them. */
+    /** The same with maps of its own, for which nothing is cached. */
     const whole = (call: Call) => encodeCall({ ...call, config: { ...call.config } });
 
     it.each<[string, Call]>([
@@ -79,7 +79,7 @@ describe('a call on the wire', () => {
       expect(encodeCall(call)).toBe(whole(call));
     });
 
-    it('nobody changes what its calls share', () => {
+    it('cannot have its shared parts changed', () => {
       expect(() => Object.assign(made().config, { A: '2' })).toThrow(TypeError);
       expect(() => Object.assign(made().annotations, { k: 1 })).toThrow(TypeError);
     });
@@ -92,7 +92,7 @@ describe('a call on the wire', () => {
     expect(call).toMatchObject({ id: 'c1', fnId: 'f1', image: '', config: {}, cpuMillis: 0, createdAt: 0 });
   });
 
-  it('has a header of any name as a header, and nothing else', () => {
+  it('accepts any header name as a header, and nothing else', () => {
     const { headers } = decodeCall('{"headers":{"__proto__":["a"],"x-b":["b"]}}');
     expect(Object.entries(headers)).toEqual([
       ['__proto__', ['a']],
@@ -105,7 +105,7 @@ describe('a call on the wire', () => {
     ['{"config":{"a":1}}', 'field config.a: expected text, got number'],
     ['{"headers":{"a":"b"}}', 'field headers.a: expected a list of texts, got string'],
     ['{"Annotations":[]}', 'field annotations: expected an object, got a list'],
-  ])('%s is refused', (json, message) => {
+  ])('%s is rejected', (json, message) => {
     expect(() => decodeCall(json)).toThrow(`call: ${message}`);
   });
 
@@ -116,7 +116,7 @@ describe('a call on the wire', () => {
     });
   });
 
-  it('tells CPU as text in thousandths or cores', () => {
+  it('gives CPU as text in thousandths or in cores', () => {
     expect(decodeCall('{"cpus":"100m"}').cpuMillis).toBe(100);
     expect(decodeCall('{"cpus":"0.1"}').cpuMillis).toBe(100);
     expect(JSON.parse(encodeCall({ ...CALL, cpuMillis: 100 })).cpus).toBe('100m');
@@ -137,7 +137,7 @@ describe('a call on the wire', () => {
     '{"headers":{"A":[1]}}',
     '{"annotations":[]}',
     '{"created_at":"yesterday"}',
-  ])('%s is no call', (json) => {
+  ])('%s is not a call', (json) => {
     expect(() => decodeCall(json)).toThrow(CallDecodeError);
   });
 });

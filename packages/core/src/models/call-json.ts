@@ -4,12 +4,12 @@ import { formatCpus, parseCpus } from '../units.js';
 import type { Call, CallStatus, CallType } from './call.js';
 import { Fields } from './fields.js';
 
-/** Raised when `models_call_json` does not describe a call. The wire reports it with error code 0. */
+/** Thrown when `models_call_json` does not describe a call. The wire reports it with error code 0. */
 export class CallDecodeError extends Error {
   override readonly name = 'CallDecodeError';
 }
 
-/** What all calls of a function have in common, until somebody changes a call. */
+/** The part that all calls of a function share, unless somebody changes a call. */
 export type CommonFields = Pick<
   Call,
   | 'image'
@@ -26,22 +26,22 @@ export type CommonFields = Pick<
   | 'fnId'
 >;
 
-/** By their `config`, which nobody may change once it is here. */
+/** Keyed by `config`, which must not change after it was encoded. */
 const shared = new WeakMap<Call['config'], { readonly of: CommonFields; json: string }>();
 
-/** What calls share is encoded once for all of them, with the first. Freezes `config` and `annotations`. */
+/** Encodes the shared part once, with the first call. Freezes `config` and `annotations`. */
 export function encodeOnce(of: CommonFields): void {
   Object.freeze(of.config);
   Object.freeze(of.annotations);
   shared.set(of.config, { of, json: '' });
 }
 
-/** The JSON of a call as peers expect it: empty fields left out, dates never, `cpus` as text. */
+/** The JSON of a call as peers expect it: without empty fields and dates, and with `cpus` as text. */
 export function encodeCall(call: Call): string {
   const common = shared.get(call.config);
   if (common === undefined || !isUnchanged(call, common.of)) return encodeWhole(call);
   if (common.json === '') common.json = JSON.stringify(commonJson(common.of)).slice(1);
-  // One object in two halves. The second always has members: ids are never left out.
+  // One object in two halves. The second always has members, because ids are never omitted.
   return `${JSON.stringify(ownJson(call)).slice(0, -1)},${common.json}`;
 }
 
@@ -65,7 +65,7 @@ function encodeWhole(call: Call): string {
   return JSON.stringify({ ...ownJson(call), ...commonJson(call) });
 }
 
-/** What each call has for itself. */
+/** The part that is specific to each call. */
 function ownJson(call: Call) {
   return {
     id: call.id,
@@ -100,9 +100,9 @@ function commonJson(of: CommonFields) {
 }
 
 /**
- * Reads a peer's call. Unknown keys are ignored, `null` is absence, keys match in any case, as in the original.
+ * Reads a call from a peer. As in Fn, unknown keys are ignored, `null` means absent, and keys match in any case.
  * @throws CallDecodeError on malformed JSON or a field of the wrong type
- * @throws FnError `invalidJson` when `cpus` is a number, `invalidCpus` when it is out of range
+ * @throws FnError `invalidJson` if `cpus` is a number, `invalidCpus` if it is out of range
  */
 export function decodeCall(json: string): Call {
   const fields = parseFields(json);

@@ -7,7 +7,7 @@ import { type CommonFields, encodeOnce } from './call-json.js';
 import { withoutDeployed } from './deployed.js';
 import type { Fn } from './fn.js';
 
-/** What is the same for every call of one function. Built once for as long as the function is known. */
+/** The part that is the same for every call of one function. Built once while the function is cached. */
 export class CallTemplate {
   private readonly common: CommonFields;
 
@@ -69,7 +69,7 @@ export class CallTemplate {
   }
 }
 
-/** What each call brings with it. */
+/** The part that is specific to each call. */
 export interface CallParts {
   readonly id: string;
   readonly type: CallType;

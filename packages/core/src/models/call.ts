@@ -9,8 +9,8 @@ export type Annotations = Record<string, unknown>;
 export type Config = Record<string, string>;
 
 /**
- * One invocation: what to run and within which limits. The balancer makes it, the runner executes it.
- * Units follow the wire so that nothing is converted twice: seconds and megabytes (of 1 048 576 bytes).
+ * One invocation: what to run and within which limits. The balancer creates it and the runner executes it.
+ * Units are those of the wire, so that nothing is converted twice: seconds and megabytes (1 048 576 bytes).
  */
 export interface Call {
   readonly id: string;
@@ -21,7 +21,7 @@ export interface Call {
   readonly appName: string;
   /** Empty for a direct invoke. */
   readonly triggerId: string;
-  /** The request of the caller, for information; the function is always called with POST /call. */
+  /** The method of the caller's request, for information only; the function always receives POST /call. */
   readonly method: string;
   readonly url: string;
   headers: HeaderMap;
@@ -32,14 +32,14 @@ export interface Call {
   timeoutSeconds: number;
   idleTimeoutSeconds: number;
   memoryMb: number;
-  /** 0: no limit of its own. */
+  /** 0: no limit. */
   tmpfsMb: number;
   /** Thousandths of a core; 0: no limit. */
   cpuMillis: number;
   status: CallStatus;
-  /** Text of the error when status is `error`. */
+  /** Text of the error if the status is `error`. */
   error?: string;
-  /** Instants, as far as they have happened. */
+  /** Instants of events that have happened. */
   createdAt: WallMs | undefined;
   startedAt: WallMs | undefined;
   completedAt: WallMs | undefined;

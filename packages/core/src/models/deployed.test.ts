@@ -3,7 +3,7 @@ import { newApp } from './app.js';
 import { CallTemplate } from './call-template.js';
 import { newFn } from './fn.js';
 
-it('what deployments write down travels with no call, and gives no container another key', () => {
+it('what deploy records is not sent with calls and does not change the slot key', () => {
   const now = wallMs(1_000);
   const app = newApp({ name: 'a' }, 'a1', now);
   const annotations = {

@@ -1,8 +1,8 @@
 import type { Annotations } from './call.js';
 
 /**
- * Where `fnfleet deploy` writes down what it has set, so that a later one takes back that and nothing else. On a function lists
- * of names, as many as one annotation holds, on a trigger `true`. No call is served differently for it.
+ * Where `fnfleet deploy` records what it has set, so that a later deploy removes exactly that. On a function it has lists of
+ * names, as many as fit in an annotation; on a trigger it is `true`. It has no effect on calls.
  */
 export const DEPLOYED_ANNOTATION = 'fnfleet/deployed';
 
@@ -11,7 +11,7 @@ export function isDeployedAnnotation(key: string): boolean {
   return key === DEPLOYED_ANNOTATION || key.startsWith(`${DEPLOYED_ANNOTATION}.`);
 }
 
-/** What a call takes along of the annotations of its function. */
+/** The annotations of a function that are sent with its calls. */
 export function withoutDeployed(annotations: Annotations): Annotations {
   return Object.fromEntries(Object.entries(annotations).filter(([key]) => !isDeployedAnnotation(key)));
 }

@@ -3,12 +3,12 @@ import { parseDate } from '../dates.js';
 import { canonicalHeader, type HeaderMap } from '../headers.js';
 import type { Annotations, Config } from './call.js';
 
-/** Makes the error for a value that is not what its field wants. */
+/** Creates the error for a value of the wrong type. */
 export type FieldProblem = (message: string) => Error;
 
 /**
- * Typed reading of a JSON object from a client or a peer: names match in any case, unknown ones are ignored, and
- * `null` is absence. Every reader returns undefined for an absent field and throws the given problem for a wrong type.
+ * Typed reading of a JSON object from a client or a peer: names match in any case, unknown ones are ignored, and `null` means
+ * absent. Every reader returns undefined for an absent field and throws the given problem for a wrong type.
  */
 export class Fields {
   private readonly values: Readonly<Record<string, unknown>>;
@@ -21,7 +21,7 @@ export class Fields {
     this.values = isLowerCase(value) ? value : lowerCase(value);
   }
 
-  /** The value as it came. */
+  /** The value, unchecked. */
   raw(name: string): unknown {
     return this.values[name] ?? undefined;
   }
@@ -39,7 +39,7 @@ export class Fields {
     return fits ? value : this.fail(name, `a whole number from ${min} to ${max}`, value);
   }
 
-  /** The zero date is as good as absent. */
+  /** The zero date counts as absent. */
   date(name: string): WallMs | undefined {
     const value = this.text(name);
     if (value === undefined) return undefined;
@@ -50,7 +50,7 @@ export class Fields {
     }
   }
 
-  /** A `null` inside is the empty text. */
+  /** A `null` inside is read as the empty text. */
   config(name: string): Config | undefined {
     const config = this.object(name);
     for (const key in config) {
@@ -72,7 +72,7 @@ export class Fields {
     for (const key in given) {
       const values = given[key];
       if (!isTextList(values)) this.fail(`${name}.${key}`, 'a list of texts', values);
-      // A name is a client's choice, so it is defined and not assigned: `__proto__` is a header like any other.
+      // Clients choose the names, so properties are defined and not assigned: `__proto__` is a header like any other.
       const header = canonicalHeader(key);
       if (header === '__proto__') Object.defineProperty(headers, header, { value: values, enumerable: true });
       else headers[header] = values;
@@ -99,7 +99,7 @@ function isLowerCase(fields: Record<string, unknown>): boolean {
   return true;
 }
 
-/** Of names that differ only in case the last one counts; a `null` does not. */
+/** Of names that differ only in case the last one counts, except for `null`. */
 function lowerCase(fields: Record<string, unknown>): Record<string, unknown> {
   const lowered: Record<string, unknown> = Object.create(null);
   for (const key in fields) if (fields[key] !== null) lowered[key.toLowerCase()] = fields[key];

@@ -12,7 +12,7 @@ import { PATH_SEGMENT, validateName } from './names.js';
 import { type Dated, revised } from './revision.js';
 import { validateStandby } from './standby.js';
 
-/** A function: an image, and within which limits a call of it runs. */
+/** A function: an image and the limits of its calls. */
 export interface Fn extends Dated {
   id: string;
   /** Unique within its app; never changes. */
@@ -25,17 +25,17 @@ export interface Fn extends Dated {
   idleTimeoutSeconds: number;
   config: Config;
   annotations: Annotations;
-  /** The app's, at the time the function was made. */
+  /** The shape of the app when the function was created. */
   shape: string;
 }
 
-/** What a client says about a function. Undefined is "not said". */
+/** The fields of a function that a client sent. Undefined means "not given". */
 export type FnInput = Partial<Fn>;
 
-/** What a function has whose limits nobody gives; by the names of the API, MiB and seconds. */
+/** Default limits, by the names of the API, in MiB and seconds. */
 export const DEFAULT_LIMITS = { memory: 128, timeout: 30, idle_timeout: 30 } as const;
 
-/** A host, a name, a tag and a digest have no more together. */
+/** More than host, name, tag and digest can have together. */
 const MAX_IMAGE_BYTES = 1024;
 const MAX_MEMORY_MB = 8192;
 const MAX_TIMEOUT_SECONDS = 300;
@@ -64,15 +64,15 @@ export function parseFnInput(json: string): FnInput {
   };
 }
 
-/** The function that an api node answered with. */
+/** Reads the function in a response of an API node. */
 export function parseFn(json: string): Fn {
   return completeFn(parseFnInput(json));
 }
 
 /**
- * A new function from what a client sent. Limits that are absent or 0 take their defaults; the shape is for the store
- * to fill in, from the app.
- * @throws FnError with the first thing that is wrong
+ * Creates a function from what a client sent. Limits that are absent or 0 get their defaults; the store fills in the shape
+ * from the app.
+ * @throws FnError for the first problem
  */
 export function newFn(input: FnInput, id: string, now: WallMs): Fn {
   if (input.id) throw new FnError('fnIdProvided');
@@ -84,8 +84,8 @@ export function newFn(input: FnInput, id: string, now: WallMs): Fn {
 }
 
 /**
- * The function after a change: maps are merged key by key, image and limits are replaced unless empty or 0.
- * A name or app in the change is ignored.
+ * Applies a change to a function: maps are merged key by key, image and limits are replaced unless empty or 0. A name or app in
+ * the change is ignored.
  * @throws FnError as for a new function
  */
 export function changedFn(current: Fn, change: FnInput, now: WallMs): Fn {
@@ -105,8 +105,8 @@ export function changedFn(current: Fn, change: FnInput, now: WallMs): Fn {
 }
 
 /**
- * Fields in the order and with the omissions that clients know.
- * @param emptyConfig what stands for a configuration without keys: `{}` where a function was just made, else `null`
+ * Fields in the order that clients expect, and without those that they expect to be absent.
+ * @param emptyConfig value for a configuration without keys: `{}` for a function that was just created, otherwise `null`
  */
 export function fnToJson(fn: Fn, emptyConfig: Config | null = null): object {
   return {

@@ -1,10 +1,10 @@
 import { FnError } from '../errors/fn-error.js';
 import type { Annotations } from './call.js';
 
-/** Set to true by the owner of a function whose calls may run more than once. */
+/** The owner of a function sets it to true if calls may run more than once. */
 export const IDEMPOTENT_ANNOTATION = 'fnfleet/idempotent';
 
-/** False unless the function's owner said so. What is not a boolean counts as false: it came past the API. */
+/** False unless the owner of the function set it. A value that is not a boolean bypassed the API and counts as false. */
 export function isIdempotent(annotations: Annotations): boolean {
   return annotations[IDEMPOTENT_ANNOTATION] === true;
 }

@@ -1,6 +1,6 @@
 import type { Config } from './call.js';
 
-/** The map with keys in ascending byte order, as every answer and every stored row has it; undefined when empty. */
+/** Sorts keys in ascending byte order, as in every response and stored row; undefined if the map is empty. */
 export function sortedOrAbsent<V>(map: Readonly<Record<string, V>>): Record<string, V> | undefined {
   const keys = Object.keys(map);
   if (keys.length === 0) return undefined;
@@ -8,7 +8,7 @@ export function sortedOrAbsent<V>(map: Readonly<Record<string, V>>): Record<stri
   return Object.fromEntries(keys.map((key) => [key, map[key] as V]));
 }
 
-/** Lays a change over a map, key by key; a value for which `deletes` holds removes its key. */
+/** Applies a change to a map, key by key; a value for which `deletes` holds removes its key. */
 export function mergeMap<V>(
   current: Readonly<Record<string, V>>,
   change: Readonly<Record<string, V>> | undefined,

@@ -14,7 +14,7 @@ const fnWith = (input: object) => newFn({ name: 'f', appId: 'a', image: 'i', ...
 const triggerWith = (input: object) =>
   newTrigger({ name: 't', appId: 'a', fnId: 'f', type: 'http', source: '/', ...input }, 'id', nowMs);
 
-/** A configuration whose JSON has so many bytes. */
+/** A configuration whose JSON has the given size. */
 const configOf = (bytes: number) => ({ K: 'v'.repeat(bytes - '{"K":""}'.length) });
 const keys = (count: number) => Object.fromEntries(Array.from({ length: count }, (_, i) => [`k${i}`, 'v']));
 const nested = (depth: number): unknown => {
@@ -54,14 +54,14 @@ describe.each([
     expect(changed(current, { L: 'v'.repeat(20 * KIB) })).toMatchObject({ config: { L: expect.any(String) } });
   });
 
-  it('that is too large already, in an old database, can be made smaller and nothing else', () => {
+  it('that is already too large, in an old database, can be made smaller and nothing else', () => {
     const old = { ...make({}), config: { ...configOf(5 * MIB), L: 'v' } } as never;
     expect(() => changed(old, { L: 'w' })).toThrow(failsWith('configTooLarge'));
     expect(changed(old, { K: '' })).toMatchObject({ config: { L: 'v' } });
   });
 });
 
-it('what an old database has of images and keys that cannot be stays, and goes', () => {
+it('that is invalid but stored in an old database may stay or be removed', () => {
   const old = { ...fnWith({}), image: 'Old/Image', config: { 'A=B': 'v' } };
   expect(changedFn(old, { memoryMb: 256 }, nowMs)).toMatchObject({ memoryMb: 256, image: 'Old/Image' });
   expect(changedFn(old, { image: 'new:1', config: { 'A=B': '' } }, nowMs)).toMatchObject({
@@ -81,11 +81,11 @@ it.each`
   ${'a changed source'}       | ${() => changedTrigger(triggerWith({}), { source: `/${'s'.repeat(2048)}` }, nowMs)} | ${'triggerSourceTooLong'}
   ${'an address of a syslog'} | ${() => appWith({ syslogUrl: `udp://${'h'.repeat(2048)}` })}                        | ${'syslogUrlInvalid'}
   ${'a changed address'}      | ${() => changedApp(appWith({}), { syslogUrl: `udp://${'h'.repeat(2048)}` }, nowMs)} | ${'syslogUrlInvalid'}
-`('$what may not be longer than any there is', ({ make, code }) => {
+`('$what must not be too long', ({ make, code }) => {
   expect(make).toThrow(failsWith(code));
 });
 
-it('images, sources and addresses that are long but fit are taken', () => {
+it('images, sources and addresses that are long but valid are accepted', () => {
   expect(fnWith({ image: 'i'.repeat(1024) })).toMatchObject({ image: expect.any(String) });
   expect(triggerWith({ source: `/${'s'.repeat(2047)}` })).toMatchObject({ source: expect.any(String) });
 });
@@ -95,13 +95,13 @@ it.each`
   ${'nested 100 000 deep'} | ${{ k: nested(100_000) }}                                       | ${'annotationValueTooLong'}
   ${'an endless number'}   | ${parseAppInput('{"annotations":{"k":1e400}}').annotations}     | ${'annotationValueInvalid'}
   ${'one inside a list'}   | ${parseAppInput('{"annotations":{"k":[[1e400]]}}').annotations} | ${'annotationValueInvalid'}
-`('the value of an annotation is refused if it is $what', ({ annotations, code }) => {
+`('an annotation value is rejected if it is $what', ({ annotations, code }) => {
   expect(() => appWith({ annotations })).toThrow(failsWith(code));
   expect(() => fnWith({ annotations })).toThrow(failsWith(code));
   expect(() => triggerWith({ annotations })).toThrow(failsWith(code));
 });
 
-it('a call of the largest function there can be, with the largest head, is far below what a message may have', () => {
+it('a call of the largest possible function with the largest head is far below the message limit', () => {
   const annotations = (name: string) =>
     Object.fromEntries(
       Array.from({ length: 100 }, (_, i) => [`${name}${i}`.padEnd(128, 'k'), '"'.repeat(255)] as const),
@@ -110,7 +110,7 @@ it('a call of the largest function there can be, with the largest head, is far b
   const app = appWith({ name: 'n'.repeat(255), config: config('A'), annotations: annotations('a') });
   const fn = fnWith({ image: 'i'.repeat(1024), config: config('F'), annotations: annotations('f') });
   const url = `http://h/t/app/${'"'.repeat(500 * KIB)}`;
-  // As a trigger passes them on: the URL once more, as a header.
+  // As a trigger passes them on: the URL is repeated as a header.
   const headers = headersFromRaw(['X', '"'.repeat(12 * KIB), 'Fn-Http-Request-Url', url]);
   const call = new CallTemplate(app, fn).call({ id: 'c', type: 'sync', method: 'GET', url, headers, createdAt: nowMs });
   expect(Buffer.byteLength(encodeCall(call))).toBeLessThan(3 * MIB);

@@ -16,7 +16,7 @@ describe('a body', () => {
     ['{"name":"a","NAME":null}', 'a'],
     ['null', undefined],
     [' null and more', undefined],
-  ])('counts up to the end of its first value: %s', (json, name) => {
+  ])('ends with its first value: %s', (json, name) => {
     expect(parseBody(json).text('name')).toBe(name);
   });
 
@@ -37,7 +37,7 @@ describe('a body that is not JSON', () => {
     ${'backslashes'}                      | ${`{"${'\\'.repeat(MIB)}`}
     ${'texts side by side'}               | ${'{"a"'.repeat(MIB / 4)}
     ${'white space before nothing'}       | ${' '.repeat(MIB)}
-  `('is refused in time that grows with its length alone: $what', ({ text }) => {
+  `('is rejected in linear time: $what', ({ text }) => {
     const refuse = () => {
       try {
         parseBody(text);
@@ -46,11 +46,11 @@ describe('a body that is not JSON', () => {
         return (error as { code?: string }).code;
       }
     };
-    // A body of 100 kB once took seconds, one of 1 MB would have taken a quarter of an hour.
+    // A body of 100 kB once took seconds; one of 1 MB would have taken a quarter of an hour.
     expect(runInNewContext('refuse()', { refuse }, { timeout: 15_000 })).toBe('invalidJson');
   });
 
-  it('is refused however deep it is nested, and however much of it is well formed', () => {
+  it('is rejected however deep it is nested, and however much of it is well-formed', () => {
     const deep = `${'['.repeat(100_000)}${']'.repeat(100_000)}`;
     expect(() => parseBody(deep)).toThrow(failsWith('invalidJson'));
     expect(() => parseBody(`{"name":${deep}}`).text('name')).toThrow(failsWith('invalidJson'));
@@ -58,7 +58,7 @@ describe('a body that is not JSON', () => {
 });
 
 describe('an app', () => {
-  it('read back from its JSON is the same', () => {
+  it('is the same after it was read back from its JSON', () => {
     const app = newApp(
       { name: 'a', config: { B: '', A: '1' }, annotations: { k: [1] }, syslogUrl: 'udp://l:1', shape: 'GENERIC_ARM' },
       'id',
@@ -69,7 +69,7 @@ describe('an app', () => {
     expect(json).toContain('"config":{"A":"1","B":""}');
   });
 
-  it('http-api 21-23, 25, 36: names the first thing that is wrong', () => {
+  it('http-api 21-23, 25, 36: reports the first problem', () => {
     const wrong = { id: 'x', name: 'a b', annotations: { '': 1 }, syslogUrl: 'yo', shape: 'BAD' };
     expect(() => newApp(wrong, 'id', wallMs(0))).toThrow(failsWith('appIdProvided'));
     expect(() => newApp({ ...wrong, id: '', name: '' }, 'id', wallMs(0))).toThrow(failsWith('missingName'));
@@ -85,7 +85,7 @@ describe('an app', () => {
     );
   });
 
-  it('http-api 33: gets a later date with a change, even within a millisecond, and the same without', () => {
+  it('http-api 33: gets a later date with a change, even within a millisecond, and keeps it without one', () => {
     const app = newApp({ name: 'a', config: { A: '1' } }, 'id', wallMs(1000));
     expect(changedApp(app, parseAppInput('{"config":{"A":"1"},"shape":"BAD","name":"a"}'), wallMs(2000))).toBe(app);
     expect(changedApp(app, { config: { A: '2' } }, wallMs(1000))).toEqual({
@@ -100,17 +100,17 @@ describe('an app', () => {
 describe('a function', () => {
   const fn = newFn({ name: 'f', appId: 'a', image: 'i' }, 'id', wallMs(1000));
 
-  it('read back from its JSON is the same', () => {
+  it('is the same after it was read back from its JSON', () => {
     expect(parseFn(JSON.stringify(fnToJson(fn)))).toEqual(fn);
   });
 
-  it('http-api 45: takes defaults for limits of 0, and no shape from a client', () => {
+  it('http-api 45: has defaults for limits of 0, and no shape from a client', () => {
     const input = parseFnInput('{"name":"f","app_id":"a","image":"i","memory":0,"timeout":0,"shape":"GENERIC_ARM"}');
     expect(newFn(input, 'id', wallMs(1000))).toEqual(fn);
     expect(fn).toMatchObject({ memoryMb: 128, timeoutSeconds: 30, idleTimeoutSeconds: 30 });
   });
 
-  it('http-api 53: is checked again as a whole when it changes', () => {
+  it('http-api 53: is validated again as a whole when it changes', () => {
     expect(() => changedFn(fn, { timeoutSeconds: 301 }, wallMs(2000))).toThrow(failsWith('fnTimeoutInvalid'));
     expect(() => changedFn(fn, { annotations: { k: 'v'.repeat(600) } }, wallMs(2000))).toThrow(
       failsWith('annotationValueTooLong'),
@@ -126,7 +126,7 @@ describe('a function', () => {
 describe('a trigger', () => {
   const trigger = newTrigger({ name: 't', appId: 'a', fnId: 'f', type: 'http', source: '/' }, 'id', wallMs(1000));
 
-  it('read back from its JSON is the same', () => {
+  it('is the same after it was read back from its JSON', () => {
     expect(parseTrigger(JSON.stringify(triggerToJson(trigger)))).toEqual(trigger);
   });
 
@@ -136,7 +136,7 @@ describe('a trigger', () => {
     expect(() => newTrigger(input, 'id', wallMs(1000))).toThrow(failsWith('triggerCreatedAtProvided'));
   });
 
-  it('http-api 66: changes name, function, source and annotations, nothing else', () => {
+  it('http-api 66: can change name, function, source and annotations, nothing else', () => {
     const change = { name: 'n', fnId: 'g', source: '/n', annotations: { k: 1 }, appId: 'x', type: 'x' };
     expect(changedTrigger(trigger, change, wallMs(2000))).toEqual({
       ...trigger,

@@ -3,12 +3,12 @@ import type { ErrorCode } from '../errors/table.js';
 
 const MAX_NAME_BYTES = 255;
 
-/** The names of apps and triggers. */
+/** Names of apps and triggers. */
 export const WORD = /^[\p{L}\p{N}_-]+$/u;
-/** The names of functions: what a path segment of a URL holds without escapes. */
+/** Names of functions: the characters that a URL path segment holds without escapes. */
 export const PATH_SEGMENT = /^[A-Za-z0-9\-_.~$&+:=@]+$/;
 
-/** @throws FnError with the code that names what is wrong */
+/** @throws FnError with the given code */
 export function validateName(
   name: string,
   pattern: RegExp,

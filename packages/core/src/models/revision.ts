@@ -6,8 +6,8 @@ export interface Dated {
 }
 
 /**
- * The revised object, with a new `updatedAt` only if anything else differs. The new time is always later than the old
- * one, even within a millisecond, so that a reader can tell the two apart.
+ * The revised object, with a new `updatedAt` only if anything else differs. The new time is always later than the old one,
+ * even within a millisecond, so that readers can tell the two apart.
  */
 export function revised<T extends Dated>(current: T, next: T, encode: (value: T) => string, now: WallMs): T {
   if (encode(next) === encode(current)) return current;

@@ -1,11 +1,11 @@
 import { FnError } from '../errors/fn-error.js';
 import type { Annotations } from './call.js';
 
-/** How many containers of a function each runner keeps started, once it has run a call of it. */
+/** How many containers of a function each runner keeps started after its first call. */
 export const STANDBY_ANNOTATION = 'fnfleet/standby';
 const MAX_STANDBY = 100;
 
-/** Zero unless the function's owner asked for some. What is not a valid number counts as zero: it came past the API. */
+/** Zero unless the owner of the function set it. An invalid number bypassed the API and counts as zero. */
 export function standbyOf(annotations: Annotations): number {
   const value = annotations[STANDBY_ANNOTATION];
   return isStandby(value) ? value : 0;

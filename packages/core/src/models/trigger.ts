@@ -8,7 +8,7 @@ import { sortedOrAbsent } from './maps.js';
 import { validateName, WORD } from './names.js';
 import { type Dated, revised } from './revision.js';
 
-/** Of a source, in UTF-8. */
+/** Length limit of a source, in UTF-8 bytes. */
 export const MAX_SOURCE_BYTES = 2048;
 
 /** A path under an app's name that calls one of its functions. */
@@ -21,12 +21,12 @@ export interface Trigger extends Dated {
   fnId: string;
   /** Only `http` exists. Never changes. */
   type: string;
-  /** Starts with a slash; matched to the letter. Unique within the app. */
+  /** Starts with a slash and is matched exactly. Unique within the app. */
   source: string;
   annotations: Annotations;
 }
 
-/** What a client says about a trigger. Undefined is "not said". */
+/** The fields of a trigger that a client sent. Undefined means "not given". */
 export type TriggerInput = Partial<Trigger>;
 
 /** @throws FnError `invalidJson` */
@@ -45,14 +45,14 @@ export function parseTriggerInput(json: string): TriggerInput {
   };
 }
 
-/** The trigger that an api node answered with. */
+/** Reads the trigger in a response of an API node. */
 export function parseTrigger(json: string): Trigger {
   return completeTrigger(parseTriggerInput(json));
 }
 
 /**
- * A new trigger from what a client sent.
- * @throws FnError with the first thing that is wrong
+ * Creates a trigger from what a client sent.
+ * @throws FnError for the first problem
  */
 export function newTrigger(input: TriggerInput, id: string, now: WallMs): Trigger {
   if (input.id) throw new FnError('triggerIdProvided');
@@ -64,8 +64,8 @@ export function newTrigger(input: TriggerInput, id: string, now: WallMs): Trigge
 }
 
 /**
- * The trigger after a change: name, function and source are replaced unless empty, annotations are merged.
- * An app or type in the change is ignored.
+ * Applies a change to a trigger: name, function and source are replaced unless empty, and annotations are merged. An app or
+ * type in the change is ignored.
  * @throws FnError as for a new trigger
  */
 export function changedTrigger(current: Trigger, change: TriggerInput, now: WallMs): Trigger {
@@ -80,7 +80,7 @@ export function changedTrigger(current: Trigger, change: TriggerInput, now: Wall
   return revised(current, next, (trigger) => JSON.stringify(triggerToJson(trigger)), now);
 }
 
-/** Fields in the order and with the omissions that clients know. */
+/** Fields in the order that clients expect, and without those that they expect to be absent. */
 export function triggerToJson(trigger: Trigger): object {
   return {
     id: trigger.id,

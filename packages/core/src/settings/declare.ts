@@ -2,27 +2,27 @@ import { printableLine } from '../printable.js';
 import { parseDuration } from '../units.js';
 
 /**
- * A setting is declared once, as data: its variable, unit, default and text. Reading, `--help` and
- * `docs/configuration.md` all come from the declaration.
+ * A setting, declared once as data: its variable, unit, default and description. Reading, `--help` and
+ * `docs/configuration.md` are derived from the declaration.
  */
 export interface Setting<T> {
   readonly name: string;
-  /** What a value looks like, in words; also used in the message about a bad one. */
+  /** Description of valid values, also used in the message about an invalid one. */
   readonly expects: string;
-  /** What applies when the variable is unset, in words. */
+  /** Description of the default. */
   readonly defaultText: string;
   readonly doc: string;
-  /** An empty variable counts as unset. Otherwise it is wrong. */
+  /** True if an empty variable counts as unset, false if it is an error. */
   readonly mayBeEmpty: boolean;
   /** Secrets are never printed. */
   readonly secret: boolean;
-  /** The variable that this one is given in place of: exactly one of the two has to be. */
+  /** Another variable that this one can replace; exactly one of the two must be set. */
   readonly insteadOf: string | undefined;
-  /** The name that it had before; accepted for a release. */
+  /** The former name of the variable, which is accepted for one release. */
   readonly formerly: string | undefined;
-  /** The value when unset. Throws SettingProblem when the setting is required. */
+  /** Returns the default. Throws SettingProblem if the setting is required. */
   fallback(): T;
-  /** Throws SettingProblem when the text does not fit. */
+  /** Throws SettingProblem if the text is not valid. */
   parse(text: string): T;
 }
 
@@ -31,20 +31,20 @@ export type SettingsOf<S extends SettingsShape> = {
   readonly [K in keyof S]: S[K] extends Setting<infer T> ? T : never;
 };
 
-/** Characters of a wrong value that are shown. */
+/** How many characters of a wrong value are shown. */
 const MAX_SHOWN = 200;
-/** Characters of why a value of a form of its own does not fit. */
+/** How many characters of the explanation of a `structured` parser are shown. */
 const MAX_WHY = 1000;
-/** No name, address or path has one, and a token with one goes into no header. */
+/** Not valid in names, addresses or paths, and a token with one cannot be sent in a header. */
 const CONTROLS = /\p{Cc}/u;
 
-/** One thing that is wrong with the environment. */
+/** One problem with the environment. */
 export class SettingProblem extends Error {}
 
 interface Common<T> {
   readonly doc: string;
   readonly default?: T;
-  /** The default in words, where it depends on the machine. */
+  /** Description of the default, if it depends on the machine. */
   readonly defaultText?: string;
   readonly required?: boolean;
   readonly secret?: boolean;
@@ -56,7 +56,7 @@ type Value<T, O extends Common<T>> = O extends { default: T } | { required: true
 
 export function text<const O extends Common<string>>(name: string, options: O): Setting<Value<string, O>> {
   return make(name, 'text', options, (value) => {
-    if (CONTROLS.test(value)) throw new SettingProblem('it has control characters');
+    if (CONTROLS.test(value)) throw new SettingProblem('it contains control characters');
     return value;
   });
 }
@@ -95,12 +95,12 @@ export function bytes<const O extends Common<number>>(name: string, options: O):
   return make<number, O>(name, 'a whole number of bytes', options, wholeNumber(0, Number.MAX_SAFE_INTEGER));
 }
 
-/** The largest limit that Docker takes, a signed 64-bit number. */
+/** The largest limit that Docker accepts, a signed 64-bit number. */
 const MAX_LIMIT = 2n ** 63n - 1n;
 
 /**
- * A limit that Fn reads as an unsigned 64-bit number and hands to Docker as a signed one. Infinity: none is set, because it
- * was above the signed range. Unlike other settings it may not be empty: an empty limit is one that somebody forgot.
+ * A limit that Fn reads as an unsigned 64-bit number and passes to Docker as a signed one. Infinity means no limit, for values
+ * above the signed range. Unlike other settings it must not be empty, because an empty limit is probably a mistake.
  */
 export function limit<const O extends Common<number>>(
   name: string,
@@ -110,7 +110,7 @@ export function limit<const O extends Common<number>>(
   const setting = make<number, O>(name, expects, options as O, (value) => {
     if (!/^\+?\d+$/.test(value) || BigInt(value) >= 2n ** 64n) throw new SettingProblem();
     if (BigInt(value) > MAX_LIMIT) return Number.POSITIVE_INFINITY;
-    // Beyond what a number holds exactly, it makes no difference.
+    // Above the largest safe integer the difference does not matter.
     return Math.min(Number(value), Number.MAX_SAFE_INTEGER);
   });
   return { ...setting, mayBeEmpty: false };
@@ -129,7 +129,7 @@ export function durationMs<const O extends Common<number> & { negativeIsNever?: 
   });
 }
 
-/** In milliseconds, written with its unit. */
+/** Returns milliseconds; the text has a unit. */
 export function duration<const O extends Common<number>>(name: string, options: O): Setting<Value<number, O>> {
   return make<number, O>(name, 'a duration such as 2m5s, or whole seconds', options, (value) => {
     const parsed = parseDuration(value);
@@ -148,14 +148,14 @@ export function list<const O extends Common<readonly string[]> & { separator?: R
     value
       .split(separator)
       .map((item) => {
-        if (CONTROLS.test(item.trim())) throw new SettingProblem('it has control characters');
+        if (CONTROLS.test(item.trim())) throw new SettingProblem('it contains control characters');
         return item.trim();
       })
       .filter((item) => item !== ''),
   );
 }
 
-/** Anything else. `parse` says what is wrong by throwing; its message must not quote a secret. */
+/** Any other format. `parse` throws an error that says what is wrong; its message must not quote a secret. */
 export function structured<T, const O extends Common<T>>(
   name: string,
   expects: string,

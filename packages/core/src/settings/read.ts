@@ -3,7 +3,7 @@ import { type Setting, SettingProblem, type SettingsOf, type SettingsShape } fro
 
 export type Environment = Readonly<Record<string, string | undefined>>;
 
-/** Everything that is wrong with an environment, in one message. */
+/** All problems of an environment in one message. */
 export class SettingsError extends Error {
   override readonly name = 'SettingsError';
 
@@ -36,7 +36,7 @@ export function readSettings<S extends SettingsShape>(shape: S, env: Environment
   return Object.freeze(values) as SettingsOf<S>;
 }
 
-/** Each setting that is right, and in place of the others what holds without them; undefined where that is nothing. */
+/** Reads every valid setting, and uses the default in place of an invalid one; undefined if there is no default. */
 export function readWhatFits<S extends SettingsShape>(shape: S, env: Environment): Partial<SettingsOf<S>> {
   const values: Record<string, unknown> = {};
   for (const [key, setting] of Object.entries(shape)) {
@@ -56,15 +56,15 @@ export function readWhatFits<S extends SettingsShape>(shape: S, env: Environment
   return values as Partial<SettingsOf<S>>;
 }
 
-/** What is wrong about a setting that stands in for another. */
+/** Problems of a setting that can replace another. */
 function eitherOr({ name, insteadOf }: Setting<unknown>, given: ReadonlySet<string>): string[] {
   if (insteadOf === undefined || given.has(name) !== given.has(insteadOf)) return [];
   return given.has(name)
-    ? [`${insteadOf}, ${name}: both are given, and only one of them is allowed`]
+    ? [`${insteadOf}, ${name}: only one of them may be set`]
     : [`${insteadOf}: required, or ${name} in its place`];
 }
 
-/** The text of a setting, and the variable it was found under: the current name or the former one. */
+/** Returns the text of a setting and the name of the variable that has it, the current or the former one. */
 function lookUp(setting: Setting<unknown>, env: Environment): { text: string | undefined; name: string } {
   const { name, formerly } = setting;
   const text = textOf(name, setting, env);

@@ -18,7 +18,7 @@ const shape = {
 } as const;
 
 describe('settings', () => {
-  it('take their defaults, and an empty variable counts as unset', () => {
+  it('have defaults, and an empty variable counts as unset', () => {
     expect(readSettings(shape, { FN_RUNNER_API_URL: 'http://api', FN_PORT: '', FN_LEVEL: ' ' })).toEqual({
       port: 8080,
       apiUrl: 'http://api',
@@ -55,7 +55,7 @@ describe('settings', () => {
     expect(Object.isFrozen(settings)).toBe(true);
   });
 
-  it('http-api 10: name everything that is wrong at once', () => {
+  it('http-api 10: report all problems at once', () => {
     const env = { FN_PORT: '70000', FN_FREEZE: '50ms', FN_IDLE: 'soon', FN_LEVEL: 'loud', FN_STRICT: 'maybe' };
     let problem: unknown;
     try {
@@ -75,7 +75,7 @@ describe('settings', () => {
     expect((problem as SettingsError).message).toMatch(/^6 settings are wrong:\n {2}FN_PORT/);
   });
 
-  it('agent-and-docker 84: of the kind that limits a process may not be empty, and may be larger than Docker knows', () => {
+  it('agent-and-docker 84: that limit a process must not be empty, and may exceed what Docker can represent', () => {
     const limits = { files: limit('FN_FILES', { default: 350, doc: 'Files.' }) };
     const read = (value: string | undefined) => readSettings(limits, { FN_FILES: value }).files;
     expect(read(undefined)).toBe(350);
@@ -89,12 +89,12 @@ describe('settings', () => {
     }
   });
 
-  it('do not print a secret that is wrong', () => {
+  it('do not print an invalid secret', () => {
     const secret = { port: integer('FN_PIN', { secret: true, doc: 'A secret number.' }) };
     expect(() => readSettings(secret, { FN_PIN: 'hunter2' })).toThrow('FN_PIN: expected a whole number, got something');
   });
 
-  it('of a form of their own say why they do not fit, and are not quoted when secret', () => {
+  it('with their own format say why a value is invalid, without quoting a secret', () => {
     const parse = (value: string): readonly number[] => {
       const parts = value.split('x').map(Number);
       if (parts.some(Number.isNaN)) throw new Error('a side is not a number');
@@ -113,7 +113,7 @@ describe('settings', () => {
     );
   });
 
-  it('may stand in for another: exactly one of the two is given', () => {
+  it('can replace one another: exactly one of the two is given', () => {
     const either = {
       list: text('FN_LIST', { doc: 'A list.' }),
       source: text('FN_SOURCE', { insteadOf: 'FN_LIST', doc: 'Where the list is.' }),
@@ -121,7 +121,9 @@ describe('settings', () => {
     expect(readSettings(either, { FN_LIST: 'a' })).toEqual({ list: 'a', source: undefined });
     expect(readSettings(either, { FN_LIST: ' ', FN_SOURCE: 'b' })).toEqual({ list: undefined, source: 'b' });
     expect(() => readSettings(either, {})).toThrow(/^FN_LIST: required, or FN_SOURCE in its place$/);
-    expect(() => readSettings(either, { FN_LIST: 'a', FN_SOURCE: 'b' })).toThrow(/^FN_LIST, FN_SOURCE: both are given/);
+    expect(() => readSettings(either, { FN_LIST: 'a', FN_SOURCE: 'b' })).toThrow(
+      /^FN_LIST, FN_SOURCE: only one of them may be set/,
+    );
   });
 
   describe('that were renamed', () => {
@@ -147,7 +149,7 @@ describe('settings', () => {
       );
     });
 
-    it('are named as they were given when the value is wrong', () => {
+    it('are reported under the name they were given by when the value is invalid', () => {
       expect(() => read({ FN_SILENCE: 'soon' })).toThrow(
         /^FN_TIMEOUT: expected a whole number of milliseconds, got "soon" \(from FN_SILENCE, its former name\)$/,
       );
@@ -166,7 +168,7 @@ describe('settings', () => {
     });
     afterEach(() => rmSync(directory, { recursive: true }));
 
-    it('http-api 11: are read from where <NAME>_FILE says, unless the variable itself is set', () => {
+    it('http-api 11: are read from the file in <NAME>_FILE, unless the variable itself is set', () => {
       const path = join(directory, 'port');
       writeFileSync(path, '9999\n');
       const env = { FN_RUNNER_API_URL: 'http://api', FN_PORT_FILE: path };
@@ -188,7 +190,7 @@ describe('settings', () => {
     });
   });
 
-  it('describe themselves as a table', () => {
+  it('are rendered as a table', () => {
     const table = renderSettings([{ title: 'A port', intro: 'Where to listen.', shape: { port: shape.port } }]);
     expect(table).toContain('## A port\n\nWhere to listen.\n');
     expect(table).toContain('| `FN_PORT` | a whole number from 0 to 65535 | 8080 | The port. |');

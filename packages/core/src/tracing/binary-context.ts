@@ -1,19 +1,19 @@
 import { createTraceState, isSpanContextValid, ROOT_CONTEXT, type SpanContext, trace } from '@opentelemetry/api';
 import type { TraceContext } from './tracing.js';
 
-/** Metadata of gRPC that carries a span in the binary form of OpenCensus, as Fn's balancers send it. */
+/** gRPC metadata with a span in the binary format of OpenCensus, as sent by Fn's balancers. */
 export const BINARY_TRACE_HEADER = 'grpc-trace-bin';
-/** That of W3C, beside it. */
+/** The W3C trace state, sent with it. */
 export const TRACE_STATE_HEADER = 'tracestate';
 
 /**
- * One byte of version, 0, and three fields, each with its number before it: trace id (0), span id (1), options (2), whose
- * lowest bit says that the trace is sampled.
+ * A version byte (0) and three fields, each preceded by its number: trace id (0), span id (1) and options (2). The lowest bit of
+ * the options is the sampled flag.
  */
 const BYTES = 29;
 const AT = { traceId: 2, spanId: 19, options: 28 } as const;
 
-/** Base64, as metadata whose name ends in `-bin` travels. Undefined: there is no trace. */
+/** Base64, as required for metadata whose name ends in `-bin`. Undefined without a trace. */
 export function encodeBinaryTrace(context: TraceContext): string | undefined {
   const spanContext = trace.getSpanContext(context);
   if (spanContext === undefined || !isSpanContextValid(spanContext)) return undefined;
@@ -26,14 +26,14 @@ export function encodeBinaryTrace(context: TraceContext): string | undefined {
   return bytes.toString('base64');
 }
 
-/** What travels beside it, as the binary form has no place for that. Undefined: there is none. */
+/** The trace state, for which the binary format has no field. Undefined if there is none. */
 export function traceStateOf(context: TraceContext): string | undefined {
   return trace.getSpanContext(context)?.traceState?.serialize() || undefined;
 }
 
 /**
- * What cannot be read is no trace: a balancer that is wrong here may still have a call.
- * @param state what came beside it
+ * An unreadable value is treated as no trace, so that the call is still served.
+ * @param state the W3C trace state
  */
 export function decodeBinaryTrace(text: string, state?: string): TraceContext {
   const bytes = Buffer.from(text, 'base64');

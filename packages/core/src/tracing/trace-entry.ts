@@ -1,15 +1,15 @@
-/** Decides what becomes a trace where requests come in. */
+/** Decides which incoming requests are traced. */
 export interface TraceEntry {
-  /** Headers, in lower case, that may carry a trace. */
+  /** Headers that may carry a trace, in lower case. */
   readonly headers: readonly string[];
-  /** Whether a request that carries none becomes the first of a new one. Asked for each such request. */
+  /** Whether to start a new trace for a request without one. Called for each such request. */
   readonly begins: (isExplained: boolean) => boolean;
 }
 
-/** Without anything that records, traces are neither begun nor looked for. */
+/** Without a recorder, traces are neither started nor read. */
 let entry: TraceEntry = { headers: [], begins: () => false };
 
-/** For a whole process, like the globals of OpenTelemetry that it goes with. @returns what takes it back */
+/** Process-wide, like the globals of OpenTelemetry. @returns a function that resets it */
 export function installTraceEntry(installed: TraceEntry): () => void {
   const before = entry;
   entry = installed;
@@ -19,8 +19,8 @@ export function installTraceEntry(installed: TraceEntry): () => void {
 }
 
 /**
- * Whether a request belongs to a trace. One that does not costs nothing further: no ids are made for it, and no headers go
- * with it. This is why it is decided here, and not by the sampler of an SDK, which needs all that first.
+ * Whether a request belongs to a trace. A request that does not has no further cost: no ids are generated and no headers are
+ * sent. That is why the decision is made here and not in the sampler of an SDK, which needs all of this first.
  * @param carrier headers, with lower-case names
  */
 export function entersTrace(carrier: Readonly<Record<string, unknown>>, isExplained: boolean): boolean {

@@ -12,13 +12,13 @@ import {
 } from '@opentelemetry/api';
 
 /**
- * Traces, by the API of OpenTelemetry. Their context is passed on as a value, like everything else of a call: nothing hangs
- * on what is active where. Without an SDK, and for calls that are not sampled, all of it costs next to nothing: only a call
- * whose first span is recorded gets further ones.
+ * Traces, using the OpenTelemetry API. The context is passed explicitly, like everything else of a call, and does not depend on
+ * the active context. Without an SDK, and for calls that are not sampled, the cost is negligible: only a call whose first span
+ * is recorded gets further spans.
  */
 export type TraceContext = Context;
 
-/** Of what belongs to no trace. */
+/** The context of anything that is not traced. */
 export const NO_TRACE: TraceContext = ROOT_CONTEXT;
 
 export { SpanKind } from '@opentelemetry/api';
@@ -27,25 +27,25 @@ const SCOPE = 'fnfleet';
 
 export interface OpenSpan {
   readonly span: Span;
-  /** For what happens within it. */
+  /** The context for its child spans. */
   readonly context: TraceContext;
 }
 
 /**
- * Begins what came in from another process, or from outside.
+ * Starts a span for a request from another process or from a client.
  * @param carrier headers, with lower-case names
  */
 export function openServerSpan(name: string, carrier: object): OpenSpan {
   return openSpan(name, readTrace(carrier), SpanKind.SERVER);
 }
 
-/** The same, with a context that has been read already. */
+/** The same, for a context that was already extracted. */
 export function openSpan(name: string, parent: TraceContext, kind: SpanKind, attributes?: Attributes): OpenSpan {
   const span = trace.getTracer(SCOPE).startSpan(name, { kind, attributes }, parent);
   return { span, context: trace.setSpan(parent, span) };
 }
 
-/** Begins a part of what is recorded. Undefined: the whole is not. */
+/** Starts a child span. Undefined if the parent is not recorded. */
 export function openChildSpan(
   name: string,
   parent: TraceContext,
@@ -54,7 +54,7 @@ export function openChildSpan(
   return trace.getSpan(parent)?.isRecording() ? openSpan(name, parent, kind, attributes) : undefined;
 }
 
-/** @param error what it failed with; undefined: it went well */
+/** @param error the failure; undefined on success */
 export function closeSpan({ span }: OpenSpan, error?: unknown): void {
   if (error !== undefined) {
     span.setStatus({ code: SpanStatusCode.ERROR, message: error instanceof Error ? error.message : String(error) });
@@ -62,7 +62,7 @@ export function closeSpan({ span }: OpenSpan, error?: unknown): void {
   span.end();
 }
 
-/** Does something under a span of its own, where the whole is recorded. */
+/** Runs a function in a child span if the parent is recorded. */
 export function inSpan<T>(
   name: string,
   parent: TraceContext,
@@ -84,31 +84,31 @@ async function within<T>(opened: OpenSpan, action: (context: TraceContext) => Pr
   }
 }
 
-/** Names and values that carry the trace on, in the formats that the role was set up with. */
+/** Headers that propagate the trace, in the configured formats. */
 export function traceHeaders(context: TraceContext): Record<string, string> {
   const headers: Record<string, string> = {};
   if (hasTrace(context)) propagation.inject(context, headers);
   return headers;
 }
 
-/** What such headers, with lower-case names, say. */
+/** Extracts the context from such headers, whose names are in lower case. */
 export function readTrace(headers: object): TraceContext {
   return propagation.extract(ROOT_CONTEXT, headers);
 }
 
-/** Whether it belongs to a trace, recorded or not. */
+/** Whether it is part of a trace, recorded or not. */
 export function hasTrace(context: TraceContext): boolean {
   const spanContext = trace.getSpanContext(context);
   return spanContext !== undefined && isSpanContextValid(spanContext);
 }
 
-/** For the log, which leads from there to the trace; empty where there is none. */
+/** Log fields that link to the trace; empty without a trace. */
 export function traceFields(context: TraceContext | undefined): { traceId?: string } {
   const spanContext = context && trace.getSpanContext(context);
   return spanContext && isSpanContextValid(spanContext) ? { traceId: spanContext.traceId } : {};
 }
 
-/** For code that is reached by ways that do not pass a context on; there, `activeTrace` has it. */
+/** Makes the context active, for code that is called without one and uses `activeTrace`. */
 export function withActiveTrace<T>(context: TraceContext, action: () => T): T {
   return hasTrace(context) ? contextApi.with(context, action) : action();
 }

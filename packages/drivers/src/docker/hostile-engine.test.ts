@@ -215,7 +215,10 @@ it.each`
   ${'something else'}                                                                           | ${'the engine refuses the image, the limits or the configuration of the function'}
 `('$message: the owner is told what to mend, operators the words of the engine', async ({ message, problem }) => {
   engine.answers(CREATE, [400, { message }]);
-  await expect(created()).rejects.toMatchObject({ message: `Container cannot be made: ${problem}`, detail: message });
+  await expect(created()).rejects.toMatchObject({
+    message: `Container cannot be created: ${problem}`,
+    detail: message,
+  });
 });
 
 it.each(['hello:$VERSION', 'Team/Fn:1', '..//127.0.0.1:80/x', '../containers/json?', 'a/../../b', 'i:1#'])(

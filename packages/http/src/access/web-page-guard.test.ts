@@ -119,7 +119,8 @@ describe('web pages at a port', () => {
     const { url } = service?.address ?? {};
     const page = await fetch(`${url}/fleet`, { headers: { origin: EVIL } });
     expect(await page.json()).toEqual({
-      message: 'A web page of https://evil.example may not do this; FN_API_CORS_ORIGINS names those that may',
+      message:
+        'Web pages of https://evil.example are not allowed to do this; FN_API_CORS_ORIGINS lists the allowed origins',
     });
     expect(await ask('GET', '/fleet', { host: 'evil.example' })).toBe(403);
     expect(await ask('GET', '/fleet')).toBe(200);

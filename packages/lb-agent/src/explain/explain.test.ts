@@ -131,7 +131,7 @@ it('remembers so many, and says so of those it does not', async () => {
   for (let i = 0; i < 3; i += 1) ids.push(String((await fleet.send('/invoke/fn1')).headers['fn-call-id']));
   const statuses = await Promise.all(ids.map(async (id) => (await explain(id)).status));
   expect(statuses).toEqual([404, 200, 200]);
-  expect((await explain('unknown')).story).toMatchObject({ message: 'This balancer does not remember the call' });
+  expect((await explain('unknown')).story).toMatchObject({ message: 'This balancer has no record of the call' });
 });
 
 it('remembers nothing when told so; a client that asks is told all the same', async () => {

@@ -318,7 +318,7 @@ describe('a source in trouble', () => {
     await clock.advance(8_999);
     expect(source.signals.at(-1)?.aborted).toBe(false);
     await clock.advance(1);
-    expect(await unknown).toBe('Functions cannot be looked up at the moment');
+    expect(await unknown).toBe('Functions cannot be looked up right now');
   });
 
   it('that answers within the second is believed', async () => {

@@ -102,7 +102,7 @@ it('one that has been told to stop is not brought back', async () => {
   state = 'draining';
   expect(await ask('DELETE', '/drain')).toEqual({
     status: 409,
-    body: { message: 'The runner is about to end and takes no more calls' },
+    body: { message: 'The runner is shutting down and takes no more calls' },
   });
   expect((await ask('GET', '/runner')).body).toMatchObject({ state: 'draining', reason: 'it has been told to stop' });
 });

@@ -74,7 +74,7 @@ describe('while another process has the write lock of the database', () => {
     const refused = await change;
     expect([refused.status, refused.headers.get('retry-after')]).toEqual([503, '5']);
     expect(refused.body.message).toBe(
-      'The database is locked by somebody else, and nothing was changed: try again later',
+      'The database is locked by another process, and nothing was changed: try again later',
     );
     expect(logged()).toMatch(`FN_DB_URL: ${path}: database is locked`);
 
@@ -96,7 +96,7 @@ describe('while another process has the write lock of the database', () => {
     }
     const refused = await api.post('/v2/apps', { name: 'e' });
     expect([refused.status, refused.headers.get('retry-after')]).toEqual([503, '5']);
-    expect(refused.body.message).toBe('Too many requests wait for the database: try again later');
+    expect(refused.body.message).toBe('Too many requests are waiting for the database: try again later');
     await other.exec('rollback');
     await Promise.all(changes);
     expect(made).toEqual(['a', 'b', 'c', 'd']);
@@ -338,7 +338,7 @@ describe('a database that cannot be used keeps a node from starting', () => {
     await other.exec('pragma locking_mode = exclusive');
     await other.exec('begin immediate');
     await other.exec('commit');
-    expect(await why()).toMatch(/^The database is locked by somebody else.* FN_DB_URL: .*fn\.db: database is locked/);
+    expect(await why()).toMatch(/^The database is locked by another process.* FN_DB_URL: .*fn\.db: database is locked/);
     await other.end();
     await opened();
   });
