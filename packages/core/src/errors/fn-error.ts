@@ -94,7 +94,12 @@ export interface ErrorDescription {
 export function describeError(error: unknown): ErrorDescription {
   if (error instanceof PeerError) {
     const { status, message, blame } = error;
-    return { status: status === 0 ? 500 : status, message, blame, retryAfterSeconds: wholeSeconds(retryAfterOf(error)) };
+    return {
+      status: status === 0 ? 500 : status,
+      message,
+      blame,
+      retryAfterSeconds: wholeSeconds(retryAfterOf(error)),
+    };
   }
   if (error instanceof FnError) {
     const { status, message, blame, retryAfterSeconds } = error;
