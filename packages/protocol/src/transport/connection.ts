@@ -12,6 +12,7 @@ import { Pings } from './pings.js';
 import { SendQueue } from './send-queue.js';
 import { readSettings, settingsPayload } from './settings-frame.js';
 import { atTurnEnd } from './turn.js';
+import { readUnread } from './unread.js';
 import {
   ConnectionError,
   DEFAULT_WINDOW_BYTES,
@@ -116,7 +117,11 @@ export class Connection implements FrameSink, HeaderBlockSink, StreamCarrier {
   ) {
     this.isClient = options.role === 'client';
     this.receiveWindow = options.connectionWindowBytes;
-    this.outbox = new Outbox(socket, () => this.taken());
+    this.outbox = new Outbox(
+      socket,
+      () => this.taken(),
+      () => this.readToEnd(),
+    );
     this.sending = new SendQueue(this.outbox, (stream) => this.guarded(stream, () => stream.sendWaiting()));
     this.pings = new Pings(this.outbox);
     this.reader = new FrameReader(this, !this.isClient);
@@ -322,6 +327,11 @@ export class Connection implements FrameSink, HeaderBlockSink, StreamCarrier {
     if (this.flushing) return this.finish();
     this.sending.pump();
     this.outbox.flush();
+  }
+
+  /** A write has failed: what the peer said before it went says which streams it has not acted on. */
+  private readToEnd(): void {
+    if (readUnread(this.socket, (chunk) => this.receive(chunk))) this.allDataRead = true;
   }
 
   private goaway(code: number, lastId: number, reason: string): void {

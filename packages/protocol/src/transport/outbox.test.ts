@@ -13,9 +13,13 @@ let taken: number;
 beforeEach(() => {
   socket = new FakeSocket();
   taken = 0;
-  outbox = new Outbox(socket.asSocket, () => {
-    taken += 1;
-  });
+  outbox = new Outbox(
+    socket.asSocket,
+    () => {
+      taken += 1;
+    },
+    () => undefined,
+  );
 });
 
 const turn = () => new Promise((resolve) => setImmediate(resolve));

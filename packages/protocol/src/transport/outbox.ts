@@ -32,10 +32,14 @@ export class Outbox {
   private sent: (() => void)[] = [];
   private onceTaken: (() => void)[] = [];
 
-  /** @param onTaken the socket has taken everything that it was given */
+  /**
+   * @param onTaken the socket has taken everything that it was given
+   * @param onFailed a write has failed; the socket closes next
+   */
   constructor(
     private readonly socket: Socket,
     private readonly onTaken: () => void,
+    private readonly onFailed: () => void,
   ) {}
 
   /** Bytes that the socket has not taken. */
@@ -161,7 +165,8 @@ export class Outbox {
   }
 
   private readonly taken = (error?: Error | null): void => {
-    if (error || this.closed) return; // the socket's own events follow
+    if (this.closed) return;
+    if (error) return this.onFailed();
     this.inFlight = 0;
     if (this.start === this.end) {
       this.start = 0;
