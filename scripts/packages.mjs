@@ -1,5 +1,5 @@
 /**
- * Packs every public package as npm will get it, and says what is wrong with any.
+ * Packs every public package for npm and checks the result.
  *
  *   node scripts/packages.mjs [folder for the archives]
  */
@@ -19,8 +19,8 @@ const faults = [
 ];
 for (const fault of faults) console.error(fault);
 if (faults.length > 0) {
-  console.error(`${faults.length} faults of packages; CONTRIBUTING.md says under "A release" what each has to have`);
+  console.error(`${faults.length} faults; see "What a package needs" in CONTRIBUTING.md`);
   process.exitCode = 1;
 } else {
-  console.log(`${packed.length} packages can be published: ${path.relative(process.cwd(), folder) || '.'}`);
+  console.log(`packed ${packed.length} packages in ${path.relative(process.cwd(), folder) || '.'}`);
 }

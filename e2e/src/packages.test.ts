@@ -13,7 +13,7 @@ const NAMES: readonly string[] = PACKAGES.map(({ manifest }) => manifest.name);
 const LIBRARIES = NAMES.filter((name) => name !== 'fnfleet');
 const EXAMPLE = /^```js\n([\s\S]*?)^```\n\nprints\n\n```text\n([\s\S]*?)^```$/m;
 
-describe('somebody installs the packages from npm in an empty folder', () => {
+describe('the packages, installed from their archives in an empty folder', () => {
   const consumer = new Consumer();
 
   beforeAll(() => consumer.install());
@@ -24,7 +24,7 @@ describe('somebody installs the packages from npm in an empty folder', () => {
     expect(left).toEqual([]);
   });
 
-  it('an ES module imports the same names that CommonJS requires', async () => {
+  it('export the same names to ES modules and to CommonJS', async () => {
     consumer.write(
       'names.mjs',
       `import { createRequire } from 'node:module';
@@ -38,7 +38,7 @@ describe('somebody installs the packages from npm in an empty folder', () => {
     expect(await consumer.node('names.mjs')).toBe(NAMES.map((name) => `${name} 0\n`).join(''));
   });
 
-  it('a compiler finds types for both, and everything that they refer to', async () => {
+  it('have complete types for ES modules and for CommonJS', async () => {
     const lines = NAMES.map((name, index) => `export * as p${index} from '${name}';\n`);
     consumer.write('types.mts', lines.join(''));
     consumer.write('types.cts', lines.join(''));
@@ -57,14 +57,14 @@ describe('somebody installs the packages from npm in an empty folder', () => {
     await consumer.node(path.join(ROOT, 'node_modules/typescript/bin/tsc'), ...strict, ...modules);
   });
 
-  it.each(LIBRARIES)('%s: the example of its README runs and prints what is shown', async (name) => {
+  it.each(LIBRARIES)('run the example in the README of %s, with the output that it shows', async (name) => {
     const [, code = '', printed] = EXAMPLE.exec(consumer.read(name, 'README.md')) ?? [];
     const script = `${name.replace(/\W/g, '_')}.mjs`;
     consumer.write(script, code);
     expect(await consumer.node(script)).toBe(printed);
   });
 
-  it('`npx fnfleet up` starts a fleet without Docker, and examples/embed-balancer serves its functions', async () => {
+  it('start a fleet without Docker by `npx fnfleet up`, whose functions examples/embed-balancer serves', async () => {
     consumer.copy('e2e/functions', 'functions');
     consumer.copy('examples/embed-balancer/balancer.js', 'balancer.js');
     const port = await freePorts(6);

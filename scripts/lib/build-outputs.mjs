@@ -3,12 +3,12 @@ import path from 'node:path';
 import { ROOT } from './shell.mjs';
 import { publicPackages } from './workspace.mjs';
 
-/** What the compiler makes of `name.ts`. */
+/** Extensions of the files that the compiler writes for `name.ts`. */
 const COMPILED = /\.(js|d\.ts)(\.map)?$/;
 
 /**
- * Removes what the compiler once made of files that are gone or have another name by now: such a file would be packed and
- * published, and a test among them would go on to run.
+ * Removes compiled files whose source was deleted or renamed. The compiler keeps them, so they would be published, and tests
+ * among them would still run.
  */
 export function removeStaleOutputs() {
   const built = readdirSync(path.join(ROOT, 'packages')).map((name) => path.join(ROOT, 'packages', name));
@@ -30,8 +30,8 @@ function filesBelow(folder) {
 }
 
 /**
- * Puts into each public package what the repository has once and npm needs in every package: the licence, and the protocol
- * where `files` names it. Git ignores the copies.
+ * Copies LICENSE into each public package, and `proto/runner.proto` into those whose `files` lists `proto`: npm packs only what is in
+ * the folder of the package. Git ignores the copies.
  */
 export function copySharedFiles() {
   for (const { folder, manifest } of publicPackages()) {
@@ -40,7 +40,7 @@ export function copySharedFiles() {
   }
 }
 
-/** In one step: tests of another run may be reading the file. */
+/** Replaces the file atomically, because tests of another run may be reading it. */
 function copy(name, folder) {
   const wanted = readFileSync(path.join(ROOT, name));
   const target = path.join(folder, name);

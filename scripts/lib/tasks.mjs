@@ -50,7 +50,7 @@ export const TASKS = {
     return jest(['--config', 'jest.unit.config.js', ...pathsOf(chosen), ...options], nowhere);
   },
 
-  /** Format, lint (also that only one module reads clocks), import direction, docs in step, rules that tests cite, packages as npm gets them, and regular expressions that strangers' texts cannot slow down. */
+  /** Format, lint (also that only one module reads clocks), import direction, docs in step, rules that tests cite, packages for npm, and regular expressions that strangers' texts cannot slow down. */
   async check() {
     await build();
     return (
@@ -73,7 +73,7 @@ export const TASKS = {
     return 0;
   },
 
-  /** What `npm publish` would send, in `.fnfleet/packages` or the folder given. */
+  /** Packs and checks the public packages, in `.fnfleet/packages` or the folder given. */
   async pack(args) {
     await build();
     return node('scripts/packages.mjs', args);

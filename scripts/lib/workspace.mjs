@@ -8,7 +8,7 @@ import { ROOT } from './shell.mjs';
  */
 
 /**
- * The packages of this repository that npm gets: those below `packages` that are not marked private.
+ * The packages that are published: those in `packages` that are not private.
  * @returns {WorkspacePackage[]}
  */
 export function publicPackages() {

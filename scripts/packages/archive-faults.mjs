@@ -9,9 +9,9 @@ import { referencesOf } from './references.mjs';
 const ALWAYS = ['LICENSE', 'package.json'];
 
 /**
- * What is wrong with a packed package.
+ * Checks the archive of a package: its files, publint, and "Are the types wrong?".
  * @param {Awaited<ReturnType<typeof import('./pack.mjs').pack>>[number]} packed
- * @returns {Promise<string[]>}
+ * @returns {Promise<string[]>} one line for each fault
  */
 export async function archiveFaults({ pkg, tarball, files }) {
   const [types, lint] = await Promise.all([typeFaults(tarball), lintFaults(tarball, pkg)]);
@@ -21,10 +21,7 @@ export async function archiveFaults({ pkg, tarball, files }) {
   );
 }
 
-/**
- * Whether compilers find the types that belong to what Node loads, with `require` and with `import`. The resolution of Node 10
- * knows no entry points but the first.
- */
+/** Checks that `require` and `import` resolve to matching types. Node 10's algorithm does not resolve subpath exports, so those are exempt. */
 async function typeFaults(tarball) {
   const result = await checkPackage(createPackageFromTarballData(new Uint8Array(tarball)));
   if (!result.types) return ['has no types'];
@@ -44,7 +41,7 @@ async function lintFaults(tarball, { manifest }) {
   return messages.map((message) => `publint: ${formatMessage(message, manifest, { color: false })}`);
 }
 
-/** A debugger and an editor that follow a map come to a source that is there. */
+/** Debuggers and editors follow source maps and declaration maps, so the archive has to contain the sources. */
 function mapFaults({ folder }, files) {
   return [...files]
     .filter((name) => name.endsWith('.map'))
@@ -53,16 +50,16 @@ function mapFaults({ folder }, files) {
       return sources
         .map((source) => path.join(path.dirname(map), source))
         .filter((source) => !files.has(source))
-        .map((source) => `${map} leads to ${source}, which is not packed`);
+        .map((source) => `${map} refers to ${source}, which is not in the archive`);
     });
 }
 
-/** Tests and what only they use: nobody who installs the package can come to it. */
+/** Finds sources that no entry point reaches, such as tests and their helpers. */
 function needlessFiles(pkg, files) {
   const { running } = publicReferences(pkg);
   const entries = [...running.files].map((name) => name.replace(/^dist\//, 'src/').replace(/\.js$/, '.ts'));
   const used = referencesOf(pkg.folder, entries).files;
   return [...files]
     .filter((name) => name.startsWith('src/') && !used.has(name))
-    .map((name) => `${name} is packed, and no entry point leads to it`);
+    .map((name) => `${name} is in the archive, but no entry point reaches it`);
 }

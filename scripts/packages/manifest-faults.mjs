@@ -9,12 +9,11 @@ const IMPORT = /\bfrom '([@\w][@\w/.:-]*)'|\b(?:import|require(?:\.resolve)?)\('
 const require = createRequire(import.meta.url);
 
 /**
- * What is wrong with a package before it is packed: its manifest, its README, and dependencies that it names and does not use or
- * uses and does not name. Looks at what the compiler made.
+ * Checks the manifest and README of a package, and finds unused and missing dependencies. Reads compiled files, so build first.
  *
  * @param {import('../lib/workspace.mjs').WorkspacePackage} pkg
- * @param {readonly import('../lib/workspace.mjs').WorkspacePackage[]} all the public ones
- * @returns {string[]}
+ * @param {readonly import('../lib/workspace.mjs').WorkspacePackage[]} all the public packages
+ * @returns {string[]} one line for each fault
  */
 export function manifestFaults(pkg, all) {
   return [...fieldFaults(pkg), ...readmeFaults(pkg), ...dependencyFaults(pkg, all)].map(
@@ -35,15 +34,15 @@ function fieldFaults({ name, at, manifest }) {
   };
   const faults = Object.entries(wanted)
     .filter(([field, value]) => JSON.stringify(manifest[field]) !== JSON.stringify(value))
-    .map(([field, value]) => `"${field}" has to be ${JSON.stringify(value)}`);
+    .map(([field, value]) => `"${field}" must be ${JSON.stringify(value)}`);
   for (const field of ['description', 'keywords', 'files', 'exports']) {
     if (Object.keys(manifest[field] ?? {}).length === 0) faults.push(`has no "${field}"`);
   }
-  if (name !== 'fnfleet' && !name.startsWith('@fnfleet/')) faults.push('its name is outside @fnfleet');
+  if (name !== 'fnfleet' && !name.startsWith('@fnfleet/')) faults.push('its name is not in the scope @fnfleet');
   return faults;
 }
 
-/** What a reader on npm needs. A test runs the example and compares what it prints; here only its imports are looked at. */
+/** Checks only the imports of the example; `e2e/src/packages.test.ts` runs it and compares its output. */
 function readmeFaults({ name, folder, manifest }) {
   const file = path.join(folder, 'README.md');
   if (!existsSync(file)) return ['has no README.md'];
@@ -52,7 +51,7 @@ function readmeFaults({ name, folder, manifest }) {
   const example = /^```js\n([\s\S]*?)^```$/m.exec(text)?.[1] ?? '';
   const faults = [
     [text.startsWith(`# ${name}\n`), 'does not begin with its name'],
-    [installed.split(' ').includes(name), 'does not say how it is installed'],
+    [installed.split(' ').includes(name), 'does not show `npm install`'],
     [text.includes('](../../docs/'), 'has no link to docs'],
     [manifest.bin !== undefined || example !== '', 'has no example'],
   ].flatMap(([holds, fault]) => (holds ? [] : [fault]));
@@ -81,17 +80,18 @@ function dependencyFaults({ name, folder, manifest }, all) {
   const { running, declared } = publicReferences({ folder, manifest });
   const faults = [];
   for (const [module, file] of running.modules) {
-    if (module !== name && !(module in dependencies)) faults.push(`${file} needs ${module}, which is no dependency`);
+    if (module !== name && !(module in dependencies))
+      faults.push(`${file} imports ${module}, which is not a dependency`);
   }
   for (const [module, file] of declared.modules) {
     const needed = hasTypes(module) ? module : typesOf(module);
     if (module !== name && !(needed in dependencies))
-      faults.push(`${file} has types of ${needed}, which is no dependency`);
+      faults.push(`${file} uses types of ${needed}, which is not a dependency`);
   }
   const published = new Set([...running.modules.keys(), ...declared.modules.keys()]);
   for (const dependency of Object.keys(dependencies)) {
     if (!published.has(dependency) && ![...declared.modules.keys()].some((module) => typesOf(module) === dependency)) {
-      faults.push(`no published file needs the dependency ${dependency}`);
+      faults.push(`no published file imports the dependency ${dependency}`);
     }
     if (dependency.startsWith('@fnfleet/') && !all.some((other) => other.name === dependency)) {
       faults.push(`depends on ${dependency}, which is not published`);
@@ -112,7 +112,7 @@ function dependencyFaults({ name, folder, manifest }, all) {
 }
 
 /**
- * What a user of the package runs and what a compiler reads, from the entry points on.
+ * Follows the entry points of a package: `running` by compiled files, `declared` by declarations.
  * @param {Pick<import('../lib/workspace.mjs').WorkspacePackage, 'folder' | 'manifest'>} pkg
  */
 export function publicReferences({ folder, manifest }) {

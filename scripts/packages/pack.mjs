@@ -1,19 +1,20 @@
 import { execFile } from 'node:child_process';
-import { mkdir, readFile, rm } from 'node:fs/promises';
+import { mkdir, readdir, readFile, rm } from 'node:fs/promises';
 import path from 'node:path';
 import { promisify } from 'node:util';
 import { ROOT } from '../lib/shell.mjs';
 import { npm } from '../lib/workspace.mjs';
 
 /**
- * Packs packages as `npm publish` does.
- * @param {readonly import('../lib/workspace.mjs').WorkspacePackage[]} packages as built
- * @param {string} folder for the archives; whatever is in it is removed
+ * Packs packages as `npm publish` does. Build first.
+ * @param {readonly import('../lib/workspace.mjs').WorkspacePackage[]} packages
+ * @param {string} folder for the archives; replaces those that are there
  * @returns {Promise<{ pkg: import('../lib/workspace.mjs').WorkspacePackage, tarball: Buffer, files: Set<string> }[]>}
  */
 export async function pack(packages, folder) {
-  await rm(folder, { recursive: true, force: true });
   await mkdir(folder, { recursive: true });
+  const old = (await readdir(folder)).filter((name) => name.endsWith('.tgz'));
+  await Promise.all(old.map((name) => rm(path.join(folder, name))));
   const workspaces = packages.map(({ name }) => `--workspace=${name}`);
   const args = ['pack', ...workspaces, '--json', '--loglevel=error', `--pack-destination=${folder}`];
   const { stdout } = await promisify(execFile)(npm(), args, { cwd: ROOT, maxBuffer: 64 * 1024 * 1024 });

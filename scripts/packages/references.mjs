@@ -2,15 +2,15 @@ import { existsSync, readFileSync, statSync } from 'node:fs';
 import { builtinModules } from 'node:module';
 import path from 'node:path';
 
-/** A file beside the one that names it: one that is required, forked or made a worker. */
+/** A path of a file in the same package, which may be required, forked or run as a worker. */
 const LOCAL = /["'`/](\.{0,2}[\w./-]*\.c?js)["'`]/g;
 const MODULE = /\b(?:require|import)\(\s*["']([^"'.\s][^"'\s]*)["']\s*\)|\bfrom ["']([^"'.\s][^"'\s]*)["']/g;
 
 /**
- * Follows what a package consists of from its entry points on, as it is built.
- * @param {string} folder
- * @param {string[]} entries below it, of one kind: `.js`, `.d.ts` or `.ts`
- * @returns {{ files: Set<string>, modules: Map<string, string> }} what is reached, and the packages that it names with a file that does
+ * Follows imports and file names from entry points.
+ * @param {string} folder of the package
+ * @param {string[]} entries relative to it, all `.js`, all `.d.ts` or all `.ts`
+ * @returns {{ files: Set<string>, modules: Map<string, string> }} the files reached, and each imported package with one file that imports it
  */
 export function referencesOf(folder, entries) {
   const files = new Set();
@@ -32,7 +32,7 @@ export function referencesOf(folder, entries) {
   return { files, modules };
 }
 
-/** Declarations and sources name the compiled file and mean one of their own kind. */
+/** Imports in sources and declarations name the `.js` file, but refer to a source or a declaration. */
 function extensionOf(name) {
   const [extension] = /\.(d\.ts|ts)$/.exec(name) ?? ['.js'];
   return extension;
@@ -40,7 +40,7 @@ function extensionOf(name) {
 
 /**
  * @param {string} specifier
- * @returns {string | undefined} the package that it names; undefined: it comes with Node
+ * @returns {string | undefined} the package that it belongs to; undefined for built-in modules
  */
 export function packageOf(specifier) {
   const parts = specifier.split('/');

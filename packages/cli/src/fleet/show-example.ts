@@ -58,7 +58,7 @@ export async function showExample({
   ]);
 }
 
-/** How the reader calls this command: in a clone by its path, and by npm where that has installed it. */
+/** The command for the reader to type: the path in a clone, `npx` where npm installed the package. */
 function ownCommand(): string {
   return __dirname.split(path.sep).includes('node_modules') ? 'npx fnfleet' : 'bin/fnfleet';
 }

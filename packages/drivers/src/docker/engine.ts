@@ -191,8 +191,7 @@ export class Engine {
   }
 
   /**
-   * @param request as dockerode's `ContainerCreateOptions`, which whoever composes it is held to: named here, that type would be one
-   *   that every user of this package needs
+   * @param request typed loosely: `ContainerCreateOptions` here would make dockerode's types a dependency of everyone who uses this package
    */
   async createContainer({ name, ...body }: object & { readonly name?: string | undefined }): Promise<string> {
     const request: EngineRequest = { method: 'POST', path: '/containers/create', query: { name }, body };
