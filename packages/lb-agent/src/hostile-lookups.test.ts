@@ -105,7 +105,7 @@ describe('an api node, or a proxy on the way to it, that answers about something
     const looked = codeOf(byId());
     await untilSettled(looked);
     expect(await looked).toBe('lookupUnavailable');
-    expect(taken).toBeLessThan(60 * MIB);
+    expect(taken).toBeLessThan(90 * MIB);
   });
 
   it('or trickles an answer is given up after a minute, and is the one to blame', async () => {

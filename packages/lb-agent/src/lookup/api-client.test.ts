@@ -91,12 +91,12 @@ describe('an answer', () => {
 });
 
 it('an answer that is longer than any api node gives is read no further, and asked for again like any trouble', async () => {
-  const { answer } = await outcomeOf(read(await serve(['x'.repeat(4 * MIB + 1)])));
-  expect(answer).toEqual([expect.anything(), expect.stringContaining(`an answer of more than ${4 * MIB} bytes`)]);
+  const { answer } = await outcomeOf(read(await serve(['x'.repeat(8 * MIB + 1)])));
+  expect(answer).toEqual([expect.anything(), expect.stringContaining(`an answer of more than ${8 * MIB} bytes`)]);
   await client.close();
   server?.closeAllConnections();
   server?.close();
-  expect(await read(await serve(['y'.repeat(4 * MIB)]))).toHaveLength(4 * MIB);
+  expect(await read(await serve(['y'.repeat(8 * MIB)]))).toHaveLength(8 * MIB);
 });
 
 describe('trouble that may pass', () => {

@@ -22,8 +22,8 @@ const RETRY_BASE_MS = 25;
 const RETRY_STEP_MS = 50;
 /** How long an api node may say nothing, in one try; all tries together are bounded by whoever asks. Milliseconds. */
 const SILENCE_MS = 10_000;
-/** What is longer no message to a runner could hold, and a page of a list is smaller by far. */
-const MAX_ANSWER_BYTES = 4 * MIB;
+/** Twice what a message to a runner holds: a function that is too large for one still gets the error that says so. */
+const MAX_ANSWER_BYTES = 8 * MIB;
 const CONNECTIONS = 128;
 
 export interface ApiClientOptions {
