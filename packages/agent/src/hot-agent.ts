@@ -216,7 +216,7 @@ export class HotAgent implements Agent {
     let stillborn = 0;
     for (let tries = 1; end.unsent !== undefined; tries += 1) {
       const { unsent, error } = end;
-      this.options.log.debug('a container is gone, its call goes to another', { callId: call.model.id, error });
+      this.options.log.debug('container is gone, moving its call to another', { callId: call.model.id, error });
       try {
         if (stillborn >= MAX_STILLBORN) throw error;
         if (tries >= MAX_TRIES) throw new FnError('serverBusy', { cause: error });

@@ -6,78 +6,78 @@ export const agentSettings = {
   hotPullTimeoutMs: durationMs('FN_HOT_PULL_TIMEOUT_MSECS', {
     default: 600_000,
     negativeIsNever: true,
-    doc: 'Time an image gets to arrive. Past it the call that needed it fails with 504.',
+    doc: 'Time limit for pulling an image. When it is exceeded, the call that needed the image fails with 504.',
   }),
   imageWaitMs: durationMs('FN_IMAGE_WAIT_MSECS', {
     default: 360_000,
     negativeIsNever: true,
-    doc: 'Time that a call waits for an image that is being pulled. Past it, or past a deadline of the call, it is answered 503 with Retry-After, and the pull goes on for later calls.',
+    doc: 'How long a call waits for an image that is being pulled. After that, or at the deadline of the call, it is answered 503 with Retry-After; the pull continues for later calls.',
   }),
   hotStartTimeoutMs: durationMs('FN_HOT_START_TIMEOUT_MSECS', {
     default: 5_000,
     negativeIsNever: true,
-    doc: 'Time a container gets from its start to its first open socket. Past it the container is removed.',
+    doc: 'Time limit from the start of a container until it opens its socket. When it is exceeded, the container is removed.',
   }),
   freezeIdleMs: durationMs('FN_FREEZE_IDLE_MSECS', {
     default: 50,
     negativeIsNever: true,
-    doc: 'An idle container is frozen after this time: it keeps its memory and gets no CPU until its next call. 0: at once.',
+    doc: 'An idle container is frozen after this time: it keeps its memory and gets no CPU until its next call. 0: immediately.',
   }),
   uploadStallMs: durationMs('FN_UPLOAD_STALL_MSECS', {
     default: 10_000,
-    doc: 'Time in which a caller must send some more of a body (FN_UPLOAD_MIN_BYTES) that its function is already receiving: one that was too long to wait for (FN_COMPLETE_BODY_BYTES). Then the call ends with 408 and its container is removed. The time of the function begins when the last byte is there.',
+    doc: 'While a function receives a body that is still being uploaded (one larger than FN_COMPLETE_BODY_BYTES), the caller must send at least FN_UPLOAD_MIN_BYTES in each such period. Otherwise the call ends with 408 and its container is removed. The timeout of the function starts when the last byte has arrived.',
   }),
   uploadMinBytes: bytes('FN_UPLOAD_MIN_BYTES', {
     default: 10 * KIB,
-    doc: 'What a caller must send of such a body in FN_UPLOAD_STALL_MSECS, unless that is the rest of it: a byte now and then would hold a container for ever. 1: any byte is enough.',
+    doc: 'Bytes of such a body that a caller must send per FN_UPLOAD_STALL_MSECS, unless fewer remain. It keeps a caller who sends a byte now and then from occupying a container indefinitely. 1: any byte is enough.',
   }),
   queueIdleTimeoutMs: durationMs('FN_HOT_LAUNCHER_TIMEOUT_MSECS', {
     default: 3_600_000,
     negativeIsNever: true,
-    doc: 'What the agent knows about a function is forgotten, and its standby containers end, when no call has come for so long; not before twice the idle timeout of the function.',
+    doc: 'After this time without a call the agent discards its data about a function and ends its standby containers, but not before twice the idle timeout of the function.',
   }),
   maxConcurrentLaunches: integer('FN_MAX_CONCURRENT_LAUNCHES', {
     default: Math.max(2, availableParallelism()),
     defaultText: 'the number of cores, at least 2',
     min: 1,
-    doc: 'Containers that may be started at the same time. More at once only make each other slow; the others wait their turn.',
+    doc: 'Maximum number of containers that start at the same time; further launches wait. More concurrent starts only slow each other down.',
   }),
   maxLogBytes: bytes('FN_MAX_LOG_SIZE_BYTES', {
     default: MIB,
-    doc: 'Output of one call that is taken. A line says so when there was more.',
+    doc: 'Maximum output collected per call. A final line says when there was more.',
   }),
   disableDebugUserLogs: flag('FN_DISABLE_DEBUG_USER_LOGS', {
     default: false,
-    doc: 'Keeps the output of functions out of the log of the runner, where it otherwise stands at level debug.',
+    doc: 'Keeps the output of functions out of the log of the runner, where it otherwise appears at level debug.',
   }),
   disableFunctionLogs: flag('FN_DISABLE_FUNCTION_LOGS', {
     default: false,
-    doc: 'Takes no output of functions at all: nothing for collectors, nothing for `fnfleet logs`. What the engine sends to the syslog of an app is not affected.',
+    doc: 'Collects no output of functions: log collectors and `fnfleet logs` get nothing. Output that the engine sends to the syslog of an app is not affected.',
   }),
   maxRequestHeadBytes: bytes('FN_MAX_HDR_REQUEST_SIZE', {
     default: 16 * KIB,
-    doc: 'Largest head of a request to a function, with what is added to it: the HTTP library of an FDK may take no larger one, that of Node does not. The caller of a larger one is answered 431. 0: no limit.',
+    doc: 'Maximum size of the head of a request to a function, including the headers that the runner adds. The HTTP library of an FDK may reject larger heads; that of Node does. A larger request is answered 431. 0: no limit.',
   }),
   maxResponseBytes: bytes('FN_MAX_RESPONSE_SIZE', {
     default: 0,
-    doc: 'Largest body of an answer. One that announces more is refused before anything of it goes out. 0: no limit.',
+    doc: 'Maximum size of a response body. A response that announces more is rejected before any of it is sent. 0: no limit.',
   }),
   maxResponseHeaderBytes: bytes('FN_MAX_HDR_RESPONSE_SIZE', {
     default: 0,
-    doc: 'Largest header block of an answer, in at most 1 000 headers. 0: 1 MiB.',
+    doc: 'Maximum size of all headers of a response, of which there may be 1 000. 0: 1 MiB.',
   }),
   maxTotalMemoryBytes: bytes('FN_MAX_TOTAL_MEMORY_BYTES', {
     default: 0,
-    doc: 'Memory shared by all containers. Can only lower what the machine has; 0: what the machine has, less head room.',
+    doc: 'Memory shared by all containers; at most what the machine has. 0: the memory of the machine minus headroom.',
   }),
   maxTotalCpuMillis: integer('FN_MAX_TOTAL_CPU_MCPUS', {
     default: 0,
     min: 0,
-    doc: 'CPU shared by all containers, in thousandths of a core. Can only lower what the machine has; 0: all of it.',
+    doc: 'CPU shared by all containers, in thousandths of a core; at most what the machine has. 0: all of it.',
   }),
   nonBlocking: flag('FN_ENABLE_NB_RESOURCE_TRACKER', {
     default: false,
-    doc: 'Answer 503 at once when a container is needed and there is no room for it, instead of waiting for room.',
+    doc: 'Answers 503 immediately when a call needs a new container and there is no room for it, instead of waiting for room.',
   }),
 } as const;
 

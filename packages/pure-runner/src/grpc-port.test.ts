@@ -150,7 +150,7 @@ it('a balancer that has gone without a word loses its streams, and nothing is le
   expect(streams).toHaveLength(1);
   // It answers no PING, as one does not whose network is gone.
   for (let ms = 0; ms < 26_000; ms += 2_000) await clock.advance(2_000);
-  expect(losses).toMatchObject([{ allDataRead: false, message: expect.stringMatching(/silent for/) }]);
+  expect(losses).toMatchObject([{ allDataRead: false, message: expect.stringMatching(/unresponsive for/) }]);
   expect([await isClosed(socket), port.connections, clock.pendingTimers]).toEqual([true, 0, 0]);
 });
 
@@ -226,8 +226,8 @@ it('the log tells of connections that are refused, of balancers that are lost, a
   expect(said).toEqual([
     'warn too many connections the new one',
     'debug too many connections the new one',
-    'warn a balancer has fallen silent; its calls end 20000',
-    'debug a connection is closed 127.0.0.1',
+    'warn balancer unresponsive, ending its calls 20000',
+    'debug connection closed 127.0.0.1',
   ]);
 });
 
@@ -248,7 +248,7 @@ it('a fault of the runner costs one stream and is in the log; its connection goe
     },
   });
   const socket = await connect(Buffer.concat([HELLO, REQUEST]));
-  expect(said).toEqual([['a stream was cut off by a fault here', fault]]);
+  expect(said).toEqual([['reset a stream after an internal error', fault]]);
   expect([await isClosed(socket), port.connections]).toEqual([false, 1]);
 });
 

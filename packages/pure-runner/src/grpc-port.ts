@@ -99,7 +99,7 @@ export class GrpcPort {
   /** Cuts every connection. */
   destroy(): void {
     for (const { connection, socket } of [...this.guests.values()]) {
-      connection?.destroy(new Error('the runner ends'));
+      connection?.destroy(new Error('the runner is shutting down'));
       socket.destroy();
     }
   }
@@ -135,14 +135,14 @@ export class GrpcPort {
     const level = this.refused === 1 ? 'warn' : 'debug';
     logger[level]('too many connections (FN_GRPC_MAX_CONNECTIONS, FN_GRPC_MAX_CONNECTIONS_PER_ADDRESS)', {
       open: guests.length,
-      closed: silent ? 'the oldest that has not said a word' : 'the new one',
+      closed: silent ? 'the oldest without a completed handshake' : 'the new one',
     });
     if (silent) this.drop(silent);
     return silent !== undefined;
   }
 
   private drop(guest: Guest): void {
-    guest.connection?.destroy(new Error('no word of HTTP/2'));
+    guest.connection?.destroy(new Error('no HTTP/2 handshake in time'));
     guest.socket.destroy();
     // Its place is free at once, though its `close` comes later.
     for (const [key, other] of this.guests) if (other === guest) this.forget(key, guest);
@@ -175,9 +175,9 @@ export class GrpcPort {
           guest.firstWord?.cancel();
           guest.firstWord = undefined;
         },
-        onFault: (error) => logger.error('a stream was cut off by a fault here', { error }),
+        onFault: (error) => logger.error('reset a stream after an internal error', { error }),
         onClose: (error) => {
-          logger.debug('a connection is closed', { balancer: guest.address, error });
+          logger.debug('connection closed', { balancer: guest.address, error });
           this.forget(key, guest);
         },
       },
@@ -201,8 +201,8 @@ export class GrpcPort {
       everyMs,
       limitMs: keepaliveTimeoutMs,
       onLost: (unresponsiveMs) => {
-        logger.warn('a balancer has fallen silent; its calls end', { balancer, unresponsiveMs });
-        connection.destroy(new Error(`silent for ${unresponsiveMs} ms`));
+        logger.warn('balancer unresponsive, ending its calls', { balancer, unresponsiveMs });
+        connection.destroy(new Error(`unresponsive for ${unresponsiveMs} ms`));
       },
       clock,
     });

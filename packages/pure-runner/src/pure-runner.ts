@@ -156,7 +156,9 @@ class PureRunnerService implements PureRunner {
   private setSuspended(suspended: boolean): void {
     if (this.ownLoad.suspended === suspended) return;
     this.ownLoad.suspended = suspended;
-    this.logger.info(suspended ? 'takes no more calls, as an operator asked' : 'takes calls again');
+    this.logger.info(
+      suspended ? 'suspended by an operator, taking no new calls' : 'resumed by an operator, taking new calls',
+    );
     this.tellServing();
   }
 

@@ -300,7 +300,7 @@ describe('ConfigureRunner', () => {
     const warnings: string[] = [];
     await start({ logger: recording(warnings) });
     expect(await runner.balancer.unary('ConfigureRunner', { config: { a: 'secret' } })).toEqual({});
-    expect(warnings).toEqual(['ConfigureRunner: nothing here takes settings']);
+    expect(warnings).toEqual(['ConfigureRunner: ignoring settings, because this runner has no handler for them']);
   });
 
   it('hands the settings over, and says when they are not taken', async () => {

@@ -39,7 +39,7 @@ it('the log has each change once', async () => {
   const other = await TestRunner.start({ functions: { echo: answers }, logger });
   for (const _ of [1, 2]) other.runner.suspend();
   for (const _ of [1, 2]) other.runner.resume();
-  expect(said).toEqual(['takes no more calls, as an operator asked', 'takes calls again']);
+  expect(said).toEqual(['suspended by an operator, taking no new calls', 'resumed by an operator, taking new calls']);
   await other.close();
 });
 

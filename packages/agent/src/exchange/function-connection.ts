@@ -167,7 +167,7 @@ export class FunctionConnection {
   private onBytes(bytes: Buffer): void {
     // F2
     if (this.exchangeNow === undefined) return this.drop();
-    if (!this.parser.isReading) return this.onUnsent(new Error('the function spoke before it was asked'));
+    if (!this.parser.isReading) return this.onUnsent(new Error('the function sent data before it received a request'));
     try {
       const taken = this.parser.read(bytes);
       if (taken < bytes.length) this.drop();

@@ -172,7 +172,7 @@ export class ReplyParser {
     if (end === -1) {
       this.partial.keep(bytes, at, bytes.length);
       // What cannot become a head is not waited for.
-      if (!this.partial.mayBegin(HEAD_BEGIN)) throw syntax('the first line is not one of HTTP/1');
+      if (!this.partial.mayBegin(HEAD_BEGIN)) throw syntax('the first line is not HTTP/1');
       return bytes.length;
     }
     const whole = this.partial.take(bytes, at, end);
@@ -195,9 +195,9 @@ export class ReplyParser {
   private onHead({ status, headers, body, keepAlive }: Head): void {
     if (status < 200) {
       // Nobody asked for either.
-      if (status === 100 || status === 101) throw syntax(`status ${status}, which was not asked for`);
+      if (status === 100 || status === 101) throw syntax(`unsolicited status ${status}`);
       this.information += 1;
-      if (this.information > MAX_INFORMATION) throw syntax('information without end');
+      if (this.information > MAX_INFORMATION) throw syntax('too many informational responses');
       return;
     }
     this.keepAlive = keepAlive;
@@ -225,7 +225,7 @@ export class ReplyParser {
     const end = this.partial.find(bytes, at, CRLF);
     const taken = (end === -1 ? bytes.length : end) - at;
     if (this.partial.length + taken > limit)
-      throw this.state === 'trailers' ? tooBig() : syntax('a chunk without size');
+      throw this.state === 'trailers' ? tooBig() : syntax('a chunk without a valid size');
     if (end === -1) {
       this.partial.keep(bytes, at, bytes.length);
       return bytes.length;
@@ -250,7 +250,7 @@ export class ReplyParser {
 
   private onChunkSize(line: string): void {
     const size = FORBIDDEN.test(line) ? undefined : CHUNK_SIZE.exec(line)?.[1];
-    if (size === undefined) throw syntax('a chunk without size');
+    if (size === undefined) throw syntax('a chunk without a valid size');
     this.left = Number.parseInt(size, 16);
     this.state = this.left === 0 ? 'trailers' : 'chunkData';
   }
@@ -348,7 +348,7 @@ function parseHead(bytes: Buffer): Head {
   const text = bytes.toString('latin1', 0, bytes.length - CRLF.length);
   const firstEnd = text.indexOf('\r\n');
   const [, minor, status] = STATUS_LINE.exec(checked(text.slice(0, firstEnd))) ?? [];
-  if (status === undefined) throw syntax('the first line is not one of HTTP/1');
+  if (status === undefined) throw syntax('the first line is not HTTP/1');
   const isUtf8 = NON_ASCII.test(text);
   const headers: [string, string][] = [];
   const framing = new Framing(minor === '0');
@@ -374,7 +374,7 @@ class Framing {
   }
 
   get body(): Head['body'] {
-    if (this.chunked && this.length !== undefined) throw syntax('a length beside chunks');
+    if (this.chunked && this.length !== undefined) throw syntax('a Content-Length with a chunked body');
     if (this.chunked) return 'chunked';
     return this.length === undefined ? undefined : { length: this.length };
   }
@@ -382,12 +382,13 @@ class Framing {
   note(name: string, value: string): void {
     switch (name) {
       case 'Content-Length':
-        if (this.length !== undefined) throw syntax('two lengths');
-        if (!DIGITS.test(value)) throw syntax('a length that is not a number');
+        if (this.length !== undefined) throw syntax('more than one Content-Length');
+        if (!DIGITS.test(value)) throw syntax('a Content-Length that is not a number');
         this.length = Number(value);
         return;
       case 'Transfer-Encoding':
-        if (this.chunked || this.isOld || value.toLowerCase() !== 'chunked') throw syntax('an unknown encoding');
+        if (this.chunked || this.isOld || value.toLowerCase() !== 'chunked')
+          throw syntax('an unsupported Transfer-Encoding');
         this.chunked = true;
         return;
       case 'Connection': {
@@ -403,7 +404,7 @@ function splitHeader(line: string): [string, string] {
   const colon = line.indexOf(':');
   const name = line.slice(0, colon);
   // A folded line begins with a blank, which is in no name.
-  if (colon <= 0 || !TOKEN.test(name)) throw syntax('a header without name');
+  if (colon <= 0 || !TOKEN.test(name)) throw syntax('a header without a valid name');
   return [canonicalHeader(name), withoutBlanks(checked(line.slice(colon + 1)))];
 }
 

@@ -106,7 +106,7 @@ export class ContainerOutput {
     } catch (error) {
       this.failed.add(sink);
       const { containerId, log } = this.options;
-      log.error('log sink failed; it gets no more lines of this container', { containerId, error });
+      log.error('log sink failed, sending it no more lines of this container', { containerId, error });
     }
   }
 }

@@ -115,7 +115,7 @@ function pathsUpwards(path: string): string[] {
 function memoryTotal(files: HostFiles, driverMemoryMb: number): number {
   if (files.meminfo === undefined) return UNKNOWN_MEMORY;
   const available = parseMemAvailable(files.meminfo);
-  if (available === undefined) throw new HostResourcesError('/proc/meminfo says no MemAvailable in kB or MB');
+  if (available === undefined) throw new HostResourcesError('/proc/meminfo has no MemAvailable in kB or MB');
   const usable = Math.min(available, ...files.memoryLimits.map(parseMemoryLimit));
   if (usable <= LEAST_HEAD_ROOM) throw new HostResourcesError(`Not enough memory: ${usable}`);
   const headRoom = Math.min(Math.max(Math.floor(usable / 10) + driverMemoryMb * MIB, LEAST_HEAD_ROOM), MOST_HEAD_ROOM);

@@ -244,7 +244,7 @@ export class HotContainer implements Evictable {
 
   /** Kills and removes; a call in hand fails as cancelled. Idempotent, never rejects. */
   close(reason: string): Promise<void> {
-    if (!this.closing.called) this.options.log.debug('container closes', { containerId: this.id, reason });
+    if (!this.closing.called) this.options.log.debug('closing container', { containerId: this.id, reason });
     return this.closing.call();
   }
 
@@ -351,7 +351,7 @@ export class HotContainer implements Evictable {
     // A driver that fails here breaks its word; the room must come back nevertheless.
     await this.container
       ?.close()
-      .catch((error: unknown) => options.log.error('driver cannot close container', { error }));
+      .catch((error: unknown) => options.log.error('driver failed to close a container', { error }));
     options.output.close();
     this.image?.release();
     options.token.release();

@@ -65,7 +65,7 @@ describe('what holds for all containers', () => {
     const env = { FN_MAX_TMPFS_INODES: '100' };
     expect(await policy(env)).toMatchObject({ maxTmpfsInodes: 100 });
     await expect(policy(env, everything, silentLogger, 'podman')).rejects.toThrow(
-      'FN_MAX_TMPFS_INODES: Podman cannot limit the files of a /tmp',
+      'FN_MAX_TMPFS_INODES: Podman cannot limit the number of files in /tmp',
     );
     expect(await policy({}, everything, silentLogger, 'podman')).toMatchObject({ maxTmpfsInodes: 0 });
   });
@@ -92,10 +92,10 @@ describe('what holds for all containers', () => {
     story                                     | env                                            | info                                                   | message
     ${'a runtime the engine does not have'}   | ${{ FN_DOCKER_RUNTIME: 'crun' }}               | ${{}}                                                  | ${'FN_DOCKER_RUNTIME: expected a runtime of the engine (runc, runsc), got "crun"'}
     ${'another user namespace than the host'} | ${{ FN_DOCKER_USERNS_MODE: 'remap' }}          | ${{}}                                                  | ${'FN_DOCKER_USERNS_MODE: expected one of host, got "remap"'}
-    ${'a profile for an engine without'}      | ${{ FN_DOCKER_APPARMOR_PROFILE: 'x' }}         | ${{ SecurityOptions: ['name=seccomp'] }}               | ${'FN_DOCKER_APPARMOR_PROFILE: this engine has no apparmor'}
-    ${'a filter for an engine without'}       | ${{ FN_DOCKER_SECCOMP_PROFILE: 'any' }}        | ${{ SecurityOptions: [] }}                             | ${'FN_DOCKER_SECCOMP_PROFILE: this engine has no seccomp'}
+    ${'a profile for an engine without'}      | ${{ FN_DOCKER_APPARMOR_PROFILE: 'x' }}         | ${{ SecurityOptions: ['name=seccomp'] }}               | ${'FN_DOCKER_APPARMOR_PROFILE: this engine does not support apparmor'}
+    ${'a filter for an engine without'}       | ${{ FN_DOCKER_SECCOMP_PROFILE: 'any' }}        | ${{ SecurityOptions: [] }}                             | ${'FN_DOCKER_SECCOMP_PROFILE: this engine does not support seccomp'}
     ${'no filter at all'}                     | ${{ FN_DOCKER_SECCOMP_PROFILE: 'unconfined' }} | ${{}}                                                  | ${'got "unconfined": ENOENT'}
-    ${'a root file system of limited size'}   | ${{ FN_MAX_FS_SIZE_MB: '1' }}                  | ${{ DriverStatus: [['Backing Filesystem', 'extfs']] }} | ${'FN_MAX_FS_SIZE_MB: this engine cannot limit it: overlay2 needs xfs with pquota, here it is on extfs'}
+    ${'a root file system of limited size'}   | ${{ FN_MAX_FS_SIZE_MB: '1' }}                  | ${{ DriverStatus: [['Backing Filesystem', 'extfs']] }} | ${'FN_MAX_FS_SIZE_MB: this engine cannot limit the root file system: overlay2 requires xfs with pquota, but is on extfs'}
   `('cannot be had with $story', async ({ env, info, message }) => {
     await expect(async () => policy(env, { ...everything, ...info })).rejects.toThrow(message);
   });

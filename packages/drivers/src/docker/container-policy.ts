@@ -75,7 +75,7 @@ function checkRuntime({ runtime }: IsolationSettings, info: EngineInfo): void {
 function checkTmpfsInodes({ maxTmpfsInodes }: IsolationSettings, product: EngineVersion['product']): void {
   if (maxTmpfsInodes === 0 || product !== 'podman') return;
   throw new Error(
-    'FN_MAX_TMPFS_INODES: Podman cannot limit the files of a /tmp. Leave it unset; tmpfs_size limits them',
+    'FN_MAX_TMPFS_INODES: Podman cannot limit the number of files in /tmp. Leave it unset; tmpfs_size limits their size',
   );
 }
 
@@ -84,7 +84,7 @@ function checkFsSize({ maxFsSizeMb }: IsolationSettings, info: EngineInfo): void
   const [, backing] = info.DriverStatus?.find(([key]) => key === 'Backing Filesystem') ?? [];
   if (maxFsSizeMb === 0 || info.Driver !== 'overlay2' || backing === undefined || backing === 'xfs') return;
   throw new Error(
-    `FN_MAX_FS_SIZE_MB: this engine cannot limit it: overlay2 needs xfs with pquota, here it is on ${backing}. ` +
+    `FN_MAX_FS_SIZE_MB: this engine cannot limit the root file system: overlay2 requires xfs with pquota, but is on ${backing}. ` +
       'Leave it unset; functions cannot write to the root file system unless FN_DISABLE_READONLY_ROOTFS is set.',
   );
 }
@@ -111,7 +111,7 @@ async function securityOptions(
 
 function requireSecurity({ SecurityOptions }: EngineInfo, name: string, variable: string): void {
   const has = SecurityOptions?.some((option) => option.split(',').includes(`name=${name}`));
-  if (!has) throw new Error(`${variable}: this engine has no ${name}, so it cannot be applied`);
+  if (!has) throw new Error(`${variable}: this engine does not support ${name}`);
 }
 
 function processLimits(settings: IsolationSettings, logger: Logger): Record<string, number> {
@@ -122,7 +122,7 @@ function processLimits(settings: IsolationSettings, logger: Logger): Record<stri
     msgqueue: settings.maxMessageQueueBytes,
   };
   for (const [resource, value] of Object.entries(limits)) {
-    if (value === Number.POSITIVE_INFINITY) logger.warn('a limit is too large for Docker and is not set', { resource });
+    if (value === Number.POSITIVE_INFINITY) logger.warn('a limit is too large for Docker and is ignored', { resource });
   }
   return limits;
 }

@@ -53,7 +53,7 @@ export class ContainerReaper {
     try {
       found = await engine.listContainers(labels.filter);
     } catch (error) {
-      if (!this.ended) logger.warn('cannot look for containers that were left behind', { error });
+      if (!this.ended) logger.warn('cannot search for orphaned containers', { error });
       return;
     }
     const gone = await this.goneRunners(found);
@@ -108,10 +108,10 @@ export class ContainerReaper {
     try {
       await this.options.engine.removeContainer(container.Id);
       count('containers_reaped', 1, { reason });
-      this.options.logger.info('removed a container that was left behind', fields);
+      this.options.logger.info('removed an orphaned container', fields);
     } catch (error) {
       if (isNotFound(error) || this.ended) return;
-      this.options.logger.warn('cannot remove a container that was left behind', { ...fields, error });
+      this.options.logger.warn('cannot remove an orphaned container', { ...fields, error });
     }
   }
 }

@@ -37,12 +37,15 @@ export async function removeContainer(removal: Removal): Promise<void> {
       if (isNotFound(error) && removal.made === 'yes') return;
       if (abandon.aborted) {
         if (!isNotFound(error))
-          logger.error('cannot remove a container; the next runner to start here will', { container: id, error });
+          logger.error('cannot remove a container, leaving it to the next runner that starts here', {
+            container: id,
+            error,
+          });
         return;
       }
       if (attempt >= PATIENT_ATTEMPTS && (await occupiesNothing(removal, error))) {
         if (!isNotFound(error))
-          logger.warn('cannot remove a container that has ended; it is tried again later', { container: id, error });
+          logger.warn('cannot remove an exited container, retrying later', { container: id, error });
         return;
       }
     }

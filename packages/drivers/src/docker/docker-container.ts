@@ -122,7 +122,7 @@ export class DockerContainer implements Container {
     const { id, image, fnId } = this.spec;
     const error = fnErrorFromDocker(cause, step, image);
     if (error instanceof FnError && error.blame === 'function') {
-      this.deps.logger.info(`the engine does not ${step} a container`, { container: id, image, fnId, error: cause });
+      this.deps.logger.info(`the engine failed to ${step} a container`, { container: id, image, fnId, error: cause });
     }
     return error;
   }

@@ -250,7 +250,7 @@ export class DockerDriver implements Driver {
     const engineSide =
       iofsDockerPath === undefined ? own?.engineSideOf(iofsPath) : await engineDirectory(iofsDockerPath, this.engine);
     if (engineSide !== undefined) {
-      this.logger.info('the engine knows the directory of sockets by another name', {
+      this.logger.info('the engine sees the socket directory at another path', {
         here: iofsPath,
         there: engineSide,
       });
@@ -268,7 +268,9 @@ export class DockerDriver implements Driver {
     const { preforkSize, preforkImage, localDebug } = this.settings;
     if (preforkSize === 0) return;
     if (localDebug)
-      throw new Error('FN_LOCAL_DEBUG: a network of FN_EXPERIMENTAL_PREFORK_POOL_SIZE has no port to publish');
+      throw new Error(
+        'FN_LOCAL_DEBUG: networks of the prefork pool (FN_EXPERIMENTAL_PREFORK_POOL_SIZE) cannot publish a port',
+      );
     // Not released: the pool needs it at any time.
     await this.images.prepare({ image: preforkImage, extensions: {} }, this.abandon.signal).catch((cause: Error) => {
       throw new Error(`FN_EXPERIMENTAL_PREFORK_IMAGE: ${cause.message}`, { cause });

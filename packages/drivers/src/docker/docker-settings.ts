@@ -10,70 +10,72 @@ export const dockerSettings = {
   ...isolationSettings,
   ...preforkSettings,
   dockerHost: text('DOCKER_HOST', {
-    doc: 'Where the Docker engine listens: unix:///path or tcp://host:port. Unset: unix:///var/run/docker.sock.',
+    doc: 'Address of the Docker engine: unix:///path or tcp://host:port. Unset: unix:///var/run/docker.sock.',
   }),
-  dockerTlsVerify: text('DOCKER_TLS_VERIFY', { doc: 'Anything but empty: the engine is spoken to over TLS.' }),
-  dockerCertPath: text('DOCKER_CERT_PATH', { doc: 'Folder with ca.pem, cert.pem and key.pem for TLS to the engine.' }),
+  dockerTlsVerify: text('DOCKER_TLS_VERIFY', { doc: 'If not empty, connects to the engine over TLS.' }),
+  dockerCertPath: text('DOCKER_CERT_PATH', {
+    doc: 'Directory with ca.pem, cert.pem and key.pem for TLS to the engine.',
+  }),
   dockerApiTimeoutMs: durationMs('FN_DOCKER_API_TIMEOUT_MSECS', {
     default: 60_000,
-    doc: 'The longest that one call to the Docker engine may take, and the limit for removals. Pulls have a limit of their own, FN_HOT_PULL_TIMEOUT_MSECS.',
+    doc: 'Timeout of any request to the Docker engine, and of removals. Pulls have their own limit, FN_HOT_PULL_TIMEOUT_MSECS.',
   }),
   dockerChangeTimeoutMs: durationMs('FN_DOCKER_CHANGE_TIMEOUT_MSECS', {
     default: 30_000,
-    doc: 'How long the Docker engine may take to create, start, pause or resume a container.',
+    doc: 'Timeout for creating, starting, pausing or resuming a container.',
   }),
   dockerQueryTimeoutMs: durationMs('FN_DOCKER_QUERY_TIMEOUT_MSECS', {
     default: 10_000,
-    doc: 'How long the Docker engine may take to answer a question, such as whether it has an image.',
+    doc: 'Timeout of queries to the Docker engine, such as whether it has an image.',
   }),
   dockerProbeTimeoutMs: durationMs('FN_DOCKER_PROBE_TIMEOUT_MSECS', {
     default: 3_000,
-    doc: 'How long the Docker engine may take to give a sign of life. Two probes in a row without an answer make the runner degraded: it refuses calls that need a new container.',
+    doc: 'Timeout of the health probe of the Docker engine. After two unanswered probes in a row the runner is degraded: it refuses calls that need a new container.',
   }),
   dockerProbeIntervalMs: durationMs('FN_DOCKER_PROBE_INTERVAL_MSECS', {
     default: 5_000,
-    doc: 'How often the Docker engine is asked for a sign of life. A call that nobody answers asks at once.',
+    doc: 'Interval of the health probes of the Docker engine. A request that times out triggers a probe immediately.',
   }),
   dockerReapIntervalMs: durationMs('FN_DOCKER_REAP_INTERVAL_MSECS', {
     default: 60_000,
     negativeIsNever: true,
-    doc: 'How often the engine is searched for containers that nobody answers for. Negative: only at start.',
+    doc: 'Interval at which the runner searches the engine for orphaned containers. Negative: only at start.',
   }),
   dockerReapGraceMs: durationMs('FN_DOCKER_REAP_GRACE_MSECS', {
     default: 60_000,
-    doc: 'How long a container of this runner may be there untracked before it is removed.',
+    doc: 'How long a container of this runner may exist untracked before it is removed.',
   }),
   cgroupPath: text('FN_CGROUP_PATH', {
     default: '/sys/fs/cgroup',
-    doc: "Where the engine's control groups are mounted. A runner in a container needs the host's, writable. Idle containers are frozen through them; where that is not possible, the engine is asked to pause them, which takes a hundred times as long.",
+    doc: 'Where the control groups of the engine are mounted. A runner in a container needs those of the host, writable. Idle containers are frozen through them; where that is not possible, the engine pauses them, which takes a hundred times as long.',
   }),
   freezeThroughEngine: flag('FN_FREEZE_THROUGH_ENGINE', {
     default: false,
-    doc: 'Asks the engine for every pause, even where the control groups could be used.',
+    doc: 'Pauses containers through the engine even where the control groups could be used.',
   }),
   dockerStatsAtOnce: integer('FN_DOCKER_STATS_AT_ONCE', {
     default: 1,
     min: 0,
-    doc: 'Containers whose statistics (metrics docker_stats_*) are taken at the same time, about a second each, by turns. 0: none.',
+    doc: 'Number of containers that are sampled for statistics (metrics docker_stats_*) at the same time. Containers take turns of about a second. 0: none.',
   }),
   containerLabelTag: text('FN_CONTAINER_LABEL_TAG', {
-    doc: 'Marks the containers of this runner. A runner that starts removes all other containers with its tag, so give each runner of an engine its own. Unset: it removes only containers whose runner process is known to be gone.',
+    doc: 'Label value that marks the containers of this runner. On start a runner removes all other containers with its tag, so each runner of an engine needs its own. Unset: it removes only containers whose runner process is known to be gone.',
   }),
   ...imageSettings,
   localDebug: flag('FN_LOCAL_DEBUG', {
     default: false,
-    doc: 'Publishes FN_LOCAL_DEBUG_PORT of the container of a function on the loopback address of the engine, for a debugger; idle containers are not frozen. For one container at a time: another one cannot start while it is there.',
+    doc: 'Publishes FN_LOCAL_DEBUG_PORT of a function container on the loopback address of the engine, for a debugger, and does not freeze idle containers. Only one container can run at a time.',
   }),
   localDebugPort: integer('FN_LOCAL_DEBUG_PORT', {
     default: 5678,
     min: 1,
     max: 65_535,
-    doc: 'Where the debugger of a function listens, in its container and on the machine of the engine.',
+    doc: 'Port of the debugger of a function, both in its container and on the machine of the engine.',
   }),
   networks: list('FN_DOCKER_NETWORKS', {
     default: [],
     separator: /[\s,]+/,
-    doc: 'Docker networks for containers; each new container joins the one with the fewest.',
+    doc: 'Docker networks for containers. Each new container joins the network with the fewest containers.',
   }),
 } as const;
 

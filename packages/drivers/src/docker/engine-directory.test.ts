@@ -56,9 +56,9 @@ describe('FN_IOFS_DOCKER_PATH', () => {
   it.each`
     what                                      | dockerPath          | answer                                     | problem
     ${'a volume that is not there'}           | ${'fnserversocket'} | ${[404, { message: 'no such volume' }]}    | ${/^FN_IOFS_DOCKER_PATH=fnserversocket: the Docker engine has no such volume\. Give the name/}
-    ${'a volume that is nowhere to be found'} | ${'fnserversocket'} | ${[200, { Name: 'fnserversocket' }]}       | ${/does not tell where that volume is\. Mount a folder/}
-    ${'a volume in no certain place'}         | ${'fnserversocket'} | ${[200, { Mountpoint: 'somewhere/else' }]} | ${/does not tell where that volume is/}
-    ${'a volume, answered with nonsense'}     | ${'fnserversocket'} | ${[200, [MOUNTPOINT]]}                     | ${/does not tell where that volume is/}
+    ${'a volume that is nowhere to be found'} | ${'fnserversocket'} | ${[200, { Name: 'fnserversocket' }]}       | ${/does not report where that volume is\. Mount a directory/}
+    ${'a volume in no certain place'}         | ${'fnserversocket'} | ${[200, { Mountpoint: 'somewhere/else' }]} | ${/does not report where that volume is/}
+    ${'a volume, answered with nonsense'}     | ${'fnserversocket'} | ${[200, [MOUNTPOINT]]}                     | ${/does not report where that volume is/}
     ${'a relative path'}                      | ${'./iofs'}         | ${[200, { Mountpoint: MOUNTPOINT }]}       | ${/^FN_IOFS_DOCKER_PATH=\.\/iofs is neither an absolute path nor the name of a volume/}
     ${'another place of the API'}             | ${'../../info'}     | ${[200, { Mountpoint: MOUNTPOINT }]}       | ${/is neither an absolute path nor the name of a volume/}
     ${'two dots'}                             | ${'..'}             | ${[200, { Mountpoint: MOUNTPOINT }]}       | ${/is neither an absolute path nor the name of a volume/}

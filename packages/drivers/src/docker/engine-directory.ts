@@ -20,11 +20,11 @@ export async function engineDirectory(name: string, engine: Pick<Engine, 'mountp
     mountpoint = await engine.mountpointOf(name);
   } catch (error) {
     if (!isNotFound(error)) throw error;
-    const remedy = 'Give the name of the volume that is mounted at FN_IOFS_PATH, or the path of a folder';
+    const remedy = 'Give the name of the volume that is mounted at FN_IOFS_PATH, or the path of a directory';
     throw new Error(`${setting}: the Docker engine has no such volume. ${remedy}`, { cause: error });
   }
   if (mountpoint === undefined || !isAbsolute(mountpoint)) {
-    throw new Error(`${setting}: the Docker engine does not tell where that volume is. Mount a folder in its place`);
+    throw new Error(`${setting}: the Docker engine does not report where that volume is. Mount a directory instead`);
   }
   return mountpoint;
 }

@@ -66,7 +66,7 @@ export function fnErrorFromDocker(
   // The image was there when it was looked for, and was removed since: another runner may have it.
   if (step === 'create' && isNotFound(error)) return new FnError('serverBusy', { cause: error });
   if (step === 'inspect' && error instanceof EngineError && error.status === 400) {
-    const problem = 'the Docker engine does not take the name';
+    const problem = 'the Docker engine rejects the name';
     return new FnError('imageNameInvalid', { params: { image, problem }, cause: error, detail: error.message });
   }
   // Podman knows no driver of that name.
@@ -101,16 +101,16 @@ const PODMAN_REFUSAL = /\binvalid environment variable\b|\bno command or entrypo
 function whatToMend(words: string): string {
   return (
     TO_MEND.find(([pattern]) => pattern.test(words))?.[1] ??
-    'the engine refuses the image, the limits or the configuration of the function'
+    'the engine rejects the image, the limits or the configuration of the function'
   );
 }
 
 const TO_MEND: readonly (readonly [RegExp, string])[] = [
   [/no command/i, 'the image has no command; give its Dockerfile a CMD or an ENTRYPOINT'],
   [/environment variable|\bnul\b|null byte/i, 'a key or value of the configuration cannot be an environment variable'],
-  [/memory/i, 'the engine does not take the memory of the function'],
-  [/cpu/i, 'the engine does not take the CPU share of the function'],
-  [/log(ging)?[ -]?(driver|opt)|syslog/i, 'the syslog address of the app is none'],
+  [/memory/i, 'the engine rejects the memory limit of the function'],
+  [/cpu/i, 'the engine rejects the CPU limit of the function'],
+  [/log(ging)?[ -]?(driver|opt)|syslog/i, 'the syslog address of the app is invalid'],
 ];
 
 /** What is the image's or the configuration's fault: a 400, or a 404 or 500 with these words. */
@@ -119,7 +119,7 @@ const OWN_FAULT =
 
 /** For whoever debugs a function: the port is free when the other container has been idle for long enough. */
 const DEBUG_PORT_TAKEN =
-  'the port of the debugger is taken; with FN_LOCAL_DEBUG one container runs at a time, until its idle_timeout is over';
+  'the port of the debugger is in use; with FN_LOCAL_DEBUG only one container runs at a time, until its idle_timeout ends';
 
 function startFailed(error: EngineError): Error {
   const { status, message } = error;

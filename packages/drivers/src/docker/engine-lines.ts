@@ -20,7 +20,7 @@ export async function* linesOf(stream: Readable, maxCharacters = MAX_LINE_CHARAC
       line = '';
     }
     line += chunk.slice(from);
-    if (line.length > maxCharacters) throw new EngineNonsenseError('the Docker engine sends a line without end');
+    if (line.length > maxCharacters) throw new EngineNonsenseError('the Docker engine sent a line that is too long');
   }
   if (line !== '') yield line;
 }

@@ -211,8 +211,8 @@ it.each`
   ${'No command specified'}                                                                     | ${'the image has no command; give its Dockerfile a CMD or an ENTRYPOINT'}
   ${'invalid environment variable: =x'}                                                         | ${'a key or value of the configuration cannot be an environment variable'}
   ${'container create: no command or entrypoint provided, and no CMD or ENTRYPOINT from image'} | ${'the image has no command; give its Dockerfile a CMD or an ENTRYPOINT'}
-  ${'Minimum memory limit allowed is 6MB'}                                                      | ${'the engine does not take the memory of the function'}
-  ${'something else'}                                                                           | ${'the engine refuses the image, the limits or the configuration of the function'}
+  ${'Minimum memory limit allowed is 6MB'}                                                      | ${'the engine rejects the memory limit of the function'}
+  ${'something else'}                                                                           | ${'the engine rejects the image, the limits or the configuration of the function'}
 `('$message: the owner is told what to mend, operators the words of the engine', async ({ message, problem }) => {
   engine.answers(CREATE, [400, { message }]);
   await expect(created()).rejects.toMatchObject({

@@ -13,7 +13,7 @@ export async function readSeccompProfile(path: string): Promise<string> {
   const profile = parse(text, path);
   // The engine takes an object of any kind, and one without a default action would stop every container at its start.
   if (!/^SCMP_ACT_[A-Z_]+$/.test(String(profile?.defaultAction))) {
-    throw new Error(`${EXPECTED}, got ${JSON.stringify(path)}: it has no such defaultAction`);
+    throw new Error(`${EXPECTED}, got ${JSON.stringify(path)}: it has no valid defaultAction`);
   }
   return JSON.stringify(profile);
 }

@@ -92,6 +92,6 @@ it('the end of the runner waits a while, and leaves the rest to the next', async
   await closing;
   expect([remover.pending, warnings]).toEqual([
     0,
-    ['cannot remove an iofs directory; the next runner to start here will try'],
+    ['cannot remove a socket directory, leaving it to the next runner that starts here'],
   ]);
 });

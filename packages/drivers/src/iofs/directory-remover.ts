@@ -124,7 +124,7 @@ export class DirectoryRemover {
     const { clock, logger } = this.options;
     const { directory, retryMs } = task;
     if (retryMs === FIRST_RETRY_MS) {
-      logger.warn('cannot remove an iofs directory; trying again until the runner ends', { directory, error });
+      logger.warn('cannot remove a socket directory, retrying until the runner stops', { directory, error });
     }
     task.retryMs = Math.min(retryMs * 2, LAST_RETRY_MS);
     this.resting.add(task);
@@ -142,7 +142,10 @@ export class DirectoryRemover {
 
   private leave({ directory, onFirstTurn }: Task, error: unknown): void {
     const { logger } = this.options;
-    logger.warn('cannot remove an iofs directory; the next runner to start here will try', { directory, error });
+    logger.warn('cannot remove a socket directory, leaving it to the next runner that starts here', {
+      directory,
+      error,
+    });
     count('iofs_directories_left', -1);
     onFirstTurn();
   }

@@ -63,7 +63,7 @@ describe('the directories of sockets', () => {
 
   it('need both names or none', async () => {
     await expect(home({ parent: undefined, engineParent: '/on/the/host' }).open()).rejects.toThrow(
-      'FN_IOFS_DOCKER_PATH needs FN_IOFS_PATH',
+      'FN_IOFS_DOCKER_PATH requires FN_IOFS_PATH',
     );
   });
 
@@ -255,7 +255,7 @@ describe('the directories of sockets', () => {
       const iofs = await optional.create();
       expect((await mountsBelow(parent)).includes(iofs.directory)).toBe(false);
       expect(await modeOf(iofs.directory)).toBe(0o777);
-      expect(warnings[0]).toBe('no tmpfs for a socket directory: its function can fill the disk');
+      expect(warnings[0]).toBe('cannot mount a tmpfs for a socket directory: its function can fill the disk');
     });
 
     it('say at the start what mount has against their options', async () => {

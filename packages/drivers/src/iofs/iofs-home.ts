@@ -111,7 +111,7 @@ export class IofsHome {
   private async make(): Promise<Home> {
     const { parent = tmpdir(), engineParent, logger } = this.options;
     if (engineParent !== undefined && this.options.parent === undefined) {
-      throw new Error('FN_IOFS_DOCKER_PATH needs FN_IOFS_PATH: they name one directory from two sides');
+      throw new Error('FN_IOFS_DOCKER_PATH requires FN_IOFS_PATH: both name the same directory');
     }
     await this.removeAbandonedHomes(parent, logger);
     const directory = await makeDirectory(join(parent, HOME_PREFIX));
@@ -134,7 +134,7 @@ export class IofsHome {
       const obstacle = await this.obstacleToTmpfs(home, tmpfs);
       if (obstacle === undefined) return;
       this.tmpfs = undefined;
-      logger.info('socket directories are on the disk: functions can fill it', { reason: obstacle });
+      logger.info('socket directories are not on a tmpfs: functions can fill the disk', { reason: obstacle });
     }
     await (await this.makeIofs(home)).close();
   }
@@ -152,7 +152,7 @@ export class IofsHome {
       await mkdir(join(iofs.directory, TRIAL));
       this.hasMounted = await isSeen(join(iofs.engineDirectory, TRIAL));
       if (this.hasMounted) return undefined;
-      return 'the engine does not see what the runner mounts, or does not tell';
+      return 'the engine does not see the mounts of the runner, or does not report them';
     } finally {
       await iofs.close();
     }
@@ -186,7 +186,10 @@ export class IofsHome {
     } catch (error) {
       // Once it has worked, a machine that is out of mounts or processes stops no function.
       if (!this.hasMounted || required) throw error;
-      this.options.logger.warn('no tmpfs for a socket directory: its function can fill the disk', { directory, error });
+      this.options.logger.warn('cannot mount a tmpfs for a socket directory: its function can fill the disk', {
+        directory,
+        error,
+      });
       return false;
     }
   }
@@ -207,7 +210,7 @@ export class IofsHome {
     const { directory, ownership } = home;
     await ownership.release();
     await removeHome(directory, AbortSignal.timeout(REMOVE_HOME_MS)).catch((error: unknown) => {
-      this.options.logger.warn('cannot remove an iofs directory; the next runner to start here will try', {
+      this.options.logger.warn('cannot remove a socket directory, leaving it to the next runner that starts here', {
         directory,
         error,
       });
@@ -222,7 +225,7 @@ export class IofsHome {
       if (!(await isAbandoned(home).catch(() => false))) return;
       await this.remover.remove(home, async (signal) => {
         await removeHome(home, signal);
-        logger.info('removed the iofs directories of an earlier runner', { directory: home });
+        logger.info('removed the socket directories of a previous runner', { directory: home });
       });
     });
     await Promise.all(removals);

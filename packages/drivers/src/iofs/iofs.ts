@@ -44,7 +44,7 @@ export class Iofs {
       if (name === LISTENER_NAME) this.look();
       else this.countEvent();
     });
-    this.watcher.on('error', (cause) => this.reject(new Error('lost the watch on the iofs directory', { cause })));
+    this.watcher.on('error', (cause) => this.reject(new Error('lost the watch on the socket directory', { cause })));
   }
 
   get directory(): string {
@@ -66,7 +66,7 @@ export class Iofs {
    */
   connect(read?: OnReadOpts): Socket {
     const listener = findListener(this.directory);
-    if (listener === undefined) throw new Error(`the function has removed its socket ${this.socketPath}`);
+    if (listener === undefined) throw new Error(`the function removed its socket ${this.socketPath}`);
     const socket = connect({ path: listener.address, ...(read === undefined ? {} : { onread: read }) });
     return socket.once('connect', () => listener.release()).once('close', () => listener.release());
   }

@@ -201,7 +201,7 @@ function isDenied(error: unknown): boolean {
 }
 
 /** Whoever may write anywhere still needs a capability to remove files of others from sticky directories. */
-function explained(failure = new Error('files are made there while they are removed')): Error {
+function explained(failure = new Error('files are created there during the removal')): Error {
   const { code } = failure as NodeJS.ErrnoException;
   if (code !== 'EPERM' || process.getuid?.() !== 0) return failure;
   return new Error(`${failure.message}: the runner lacks CAP_FOWNER, or the file is immutable`, { cause: failure });

@@ -40,7 +40,7 @@ export async function diskRoom(path: string): Promise<DiskRoom | undefined> {
 export function diskTrouble(path: string, room: DiskRoom, need: DiskNeed, remedy: string): Trouble | undefined {
   const { freeBytes, freeFiles } = room;
   if (freeFiles < LEAST_FILES)
-    return { grave: true, what: `${path} has room for ${freeFiles} more files only`, remedy };
+    return { grave: true, what: `${path} has room for only ${freeFiles} more files`, remedy };
   if (freeBytes >= need.comfortableBytes) return undefined;
   const left = `${Math.floor(freeBytes / MIB)} MiB left`;
   const grave = freeBytes < need.leastBytes;

@@ -13,7 +13,7 @@ export interface FreezerMount {
 /** Without it a runner works all the same: the engine pauses containers, in a hundred times the time. */
 const REMEDY =
   'mount the control groups of the host there, writable, and run as root (FN_CGROUP_PATH says where they are); or set ' +
-  'FN_FREEZE_THROUGH_ENGINE=1 to have it so';
+  'FN_FREEZE_THROUGH_ENGINE=1 to accept that';
 
 /** By what there is only at the root of a hierarchy. The engine freezes through the first version where both are mounted. */
 export async function findFreezerMount(root: string): Promise<FreezerMount | undefined> {
@@ -28,7 +28,7 @@ export async function freezerTrouble(root: string): Promise<Trouble | undefined>
   const mount = await findFreezerMount(root);
   if (mount === undefined) return trouble(`no control groups with a freezer are mounted at ${root}`);
   if (await may(mount.directory, constants.W_OK)) return undefined;
-  return trouble(`the control groups at ${mount.directory} cannot be written to`);
+  return trouble(`the control groups at ${mount.directory} are not writable`);
 }
 
 /** The same, found out by freezing an empty group made for it. */
@@ -39,7 +39,7 @@ export async function tryFreezer(root: string): Promise<Trouble | undefined> {
   try {
     await mkdir(group);
   } catch (error) {
-    return trouble(`no control group can be made in ${mount.directory}: ${(error as Error).message}`);
+    return trouble(`cannot create a control group in ${mount.directory}: ${(error as Error).message}`);
   }
   try {
     const freezer: Freezer = mount.version === 1 ? new FreezerV1(group) : new FreezerV2(group);
@@ -47,7 +47,7 @@ export async function tryFreezer(root: string): Promise<Trouble | undefined> {
     await freezer.thaw();
     return undefined;
   } catch (error) {
-    return trouble(`a control group in ${mount.directory} cannot be frozen: ${(error as Error).message}`);
+    return trouble(`cannot freeze a control group in ${mount.directory}: ${(error as Error).message}`);
   } finally {
     await rmdir(group).catch(() => undefined);
   }

@@ -3,7 +3,7 @@ import { freezerTrouble } from './freezer-mount.js';
 import type { Trouble } from './trouble.js';
 
 export const ENGINE_DISK_REMEDY =
-  'remove images and containers that nobody needs (docker system prune), let the runner do it (FN_IMAGE_CLEAN_*), or give ' +
+  'remove unused images and containers (docker system prune), let the runner do it (FN_IMAGE_CLEAN_*), or give ' +
   'the engine a larger disk';
 export const SOCKETS_DISK_REMEDY = 'make room there, or point FN_IOFS_PATH to another file system';
 

@@ -10,7 +10,7 @@ import { findManifest } from './process-manifest.js';
 
 export const processSettings = {
   functionsDir: text('FN_PROCESS_FUNCTIONS', {
-    doc: 'Folder of the functions that the process driver runs: `<image name>/process.json` holds {"command": ["program", "argument"…]}. The image name counts without registry, tag and digest.',
+    doc: 'Directory of the functions that the process driver runs: `<image name>/process.json` holds {"command": ["program", "argument"…]}. The registry, tag and digest of an image name are ignored.',
   }),
   iofsPath: iofsSettings.iofsPath,
 } as const;
@@ -90,18 +90,15 @@ export class ProcessDriver implements Driver {
     );
     if (!isFolder) {
       throw new Error(
-        `FN_PROCESS_FUNCTIONS: expected a folder of functions, got ${JSON.stringify(this.functionsDir)}. ` +
+        `FN_PROCESS_FUNCTIONS: expected a directory of functions, got ${JSON.stringify(this.functionsDir)}. ` +
           'The process driver runs functions from there; to run images, use the docker driver.',
       );
     }
     this.throwIfClosed();
     await this.home.open();
-    this.logger.warn(
-      'functions run as plain processes: NOTHING keeps them apart from this machine or from each other',
-      {
-        functions: this.functionsDir,
-      },
-    );
+    this.logger.warn('functions run as plain processes: NOTHING isolates them from this machine or from each other', {
+      functions: this.functionsDir,
+    });
   }
 
   private async closeAll(): Promise<void> {

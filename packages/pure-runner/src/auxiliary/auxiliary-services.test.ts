@@ -257,7 +257,7 @@ it('a watch of health ends with the runner, and hears of each change once', asyn
       if (seen.length === 2) void runner.runner.drain({ graceMs: 0 });
     }
   })().catch(() => undefined);
-  expect(await ended).toMatchObject({ code: 14, details: 'the runner ends' });
+  expect(await ended).toMatchObject({ code: 14, details: 'the runner is shutting down' });
   await statuses;
   expect(seen).toEqual(['SERVING', 'NOT_SERVING']);
   await runner.close();

@@ -35,7 +35,7 @@ export class Health {
 
   /** The watches end: the server does. */
   close(): void {
-    for (const call of this.watchers) call.end(GRPC_STATUS.UNAVAILABLE, 'the runner ends');
+    for (const call of this.watchers) call.end(GRPC_STATUS.UNAVAILABLE, 'the runner is shutting down');
     this.watchers.clear();
   }
 

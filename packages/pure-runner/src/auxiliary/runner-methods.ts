@@ -36,7 +36,9 @@ export function runnerMethods({
     [ConfigureRunner.path]: unary(async (bytes) => {
       const { config } = readRequest(bytes, ConfigureRunner.requestDeserialize);
       if (configure === undefined)
-        logger.warn('ConfigureRunner: nothing here takes settings', { keys: Object.keys(config) });
+        logger.warn('ConfigureRunner: ignoring settings, because this runner has no handler for them', {
+          keys: Object.keys(config),
+        });
       await configure?.(config);
       return ConfigureRunner.responseSerialize({});
     }),

@@ -22,7 +22,7 @@ export interface FreezerFinderOptions {
  */
 export class FreezerFinder {
   /** How containers are frozen, for operators. */
-  way = 'not known before the first container';
+  way = 'unknown before the first container';
   private pattern: Promise<Pattern | undefined> | undefined;
 
   constructor(private readonly options: FreezerFinderOptions) {}
@@ -46,7 +46,7 @@ export class FreezerFinder {
       if (isUnreachable(error)) this.pattern = undefined;
       else {
         this.way = 'through the engine';
-        logger.info('containers are paused through the engine, which takes it longer', { cgroupRoot: root, error });
+        logger.info('containers are paused through the engine, which is slower', { cgroupRoot: root, error });
       }
       return undefined;
     }
@@ -62,7 +62,7 @@ export class FreezerFinder {
       if (await exists(join(directory, file))) return { path: directory.replace(containerId, PLACE), Kind };
     }
     throw new Error(
-      `no control group of container ${containerId} below ${this.options.root}: mount that of the host there, writable`,
+      `no control group of container ${containerId} below ${this.options.root}: mount the control groups of the host there, writable`,
     );
   }
 }

@@ -178,7 +178,11 @@ describe('an engine that answers strangely', () => {
   it.each<[string, EngineAnswer, RegExp]>([
     ['no id', said({ stream: 'done' }), /does not say what it built/],
     ['an id that is none', said({ aux: { ID: '../../x' } }), /does not say what it built/],
-    ['a line without end', (response) => void response.end(`{"stream":"${'x'.repeat(2 ** 20)}`), /a line without end/],
+    [
+      'a line without end',
+      (response) => void response.end(`{"stream":"${'x'.repeat(2 ** 20)}`),
+      /a line that is too long/,
+    ],
     ['an end in the middle', 'breaks off', /the connection to the engine was lost during the build/],
     ['a failure after an id', said({ aux: { ID } }, { error: 'disk\u001b[2J full' }), /: disk\\u001b\[2J full$/],
   ])('%s', async (_, answer, problem) => {

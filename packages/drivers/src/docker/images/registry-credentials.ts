@@ -50,7 +50,7 @@ export class RegistryCredentials {
         return parseCredentials(await readSmallFile(path));
       } catch (error) {
         if (isMissing(error)) continue;
-        this.logger.warn('cannot use a file of registry credentials', { path, error });
+        this.logger.warn('cannot use a registry credentials file', { path, error });
       }
     }
     return [];

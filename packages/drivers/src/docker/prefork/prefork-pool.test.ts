@@ -209,7 +209,7 @@ describe('the prefork pool', () => {
     expect(engine.requests).toHaveLength(20);
     await clock.advance(3_000);
     expect(engine.requests).toHaveLength(50);
-    expect(warnings).toEqual(['cannot run a container of the prefork pool']);
+    expect(warnings).toEqual(['cannot run a prefork pool container']);
     engine.failure = undefined;
     await clock.advance(100);
     expect(await pool.join()).toBeDefined();

@@ -114,7 +114,7 @@ export class PreforkPool {
       } catch (error) {
         failures += 1;
         // Once, however often it is tried again.
-        if (failures === 1) this.deps.logger.warn('cannot run a container of the prefork pool', { name, error });
+        if (failures === 1) this.deps.logger.warn('cannot run a prefork pool container', { name, error });
       }
     }
   }
