@@ -60,7 +60,7 @@ describe.each([
     expect(clock.pendingTimers).toBe(0);
   });
 
-  it('the latency of a call is the time that it took, and so is what its events says', async () => {
+  it('the latency of a call is the time that it took, and its events agree', async () => {
     const clock = new FakeClock();
     const runner = new FakeRunner('r1').does(async (call) => {
       await clock.sleep(250);

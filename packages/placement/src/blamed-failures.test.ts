@@ -19,7 +19,7 @@ let peer: ScriptedRunner;
 let pool: RunnerPool;
 let dispatcher: Dispatcher;
 
-/** One runner beside two that are never asked, so that it could be taken out. */
+/** One runner next to two that are never tried, so that it may be ejected. */
 async function begin(script: (engagement: ScriptedEngagement) => void): Promise<void> {
   peer = await startScriptedRunner((engagement) => {
     void engagement.wholeBody.then(() => {
@@ -101,7 +101,7 @@ it.each`
   ${'streams that it breaks off'}      | ${{ script: (e: ScriptedEngagement) => e.end(13, 'bug') }}
   ${'streams that end without a word'} | ${{ script: (e: ScriptedEngagement) => e.end() }}
   ${'answers that cannot be'}          | ${{ script: (e: ScriptedEngagement) => e.send({ kind: 'resultStart', status: 42, headers: [] }) }}
-`('$what: the runner is taken out', async ({ does }) => {
+`('$what: the runner is ejected', async ({ does }) => {
   await begin(does.script);
   for (let calls = 0; calls < 5; calls += 1) {
     expect((await place(anOutboundCall())).kind).toBe('failed');

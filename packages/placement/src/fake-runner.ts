@@ -21,14 +21,14 @@ export interface FakeAnswer {
 }
 
 /**
- * A runner without a machine, for tests of whatever places calls. Does what its script says, one entry an attempt;
- * the last entry is repeated. Ships with the product so that users can test their own placers and pools.
+ * A runner without a machine, for tests of code that places calls. It follows its script, one entry per attempt, and repeats the
+ * last entry. It ships with the product so that users can test their own placers and pools.
  */
 export class FakeRunner implements Runner {
   onLoad: LoadListener | undefined;
-  /** Calls in the order they were offered. */
+  /** Calls in the order in which they were offered. */
   readonly offered: OutboundCall[] = [];
-  /** Request bodies that were read to their end. */
+  /** Request bodies that were read to the end. */
   readonly bodies: Buffer[] = [];
   closed = false;
   private readonly script: FakeAttempt[] = [];
@@ -62,7 +62,7 @@ export class FakeRunner implements Runner {
     });
   }
 
-  /** Takes the call and keeps it until its caller gives up. */
+  /** Takes the call and holds it until its caller gives up. */
   hangs(): this {
     return this.does((_call, signal) => unlessAborted(new Promise<never>(() => undefined), signal));
   }
@@ -104,7 +104,7 @@ export class FakeRunner implements Runner {
   }
 }
 
-/** What a runner would report of a call that went well. */
+/** The report of a runner about a successful call. */
 export function reportOf(call: OutboundCall, parts: Partial<CallReport> = {}): CallReport {
   return {
     success: true,

@@ -37,7 +37,7 @@ it('a name is resolved again for each new connection', async () => {
   }
 });
 
-it('an IPv6 address is dialled', async () => {
+it('an IPv6 address can be connected to', async () => {
   front = await startFront('::1', peer.address);
   runner = newGrpcRunner(`[::1]:${front.port}`, PATIENT_LINK);
   expect(await runner.status()).toMatchObject({ active: 7 });
@@ -45,12 +45,12 @@ it('an IPv6 address is dialled', async () => {
 
 type Found = (error: null, addresses: { address: string; family: number }[]) => void;
 
-/** The first try may still use the connection that was just lost. */
+/** The first attempt may still use the connection that was just lost. */
 async function retried<T>(act: () => Promise<T>): Promise<T> {
   return act().catch(act);
 }
 
-/** Passes connections on to the runner, and drops them when told to. */
+/** Forwards connections to the runner, and drops them on request. */
 async function startFront(host: string, target: string) {
   const sockets = new Set<{ destroy(): void }>();
   const server: Server = createServer((socket) => {

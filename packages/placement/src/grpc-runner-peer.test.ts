@@ -9,7 +9,7 @@ import type { Runner } from './runner.js';
 const never = new AbortController().signal;
 const UNREACHABLE = { kind: 'refused', reason: 'unreachable' };
 
-/** A peer whose every frame is in the hands of the test: what comes back shows on the wire only. */
+/** A peer whose every frame the test controls: responses are seen on the wire only. */
 class Peer {
   private readonly server: http2.Http2Server;
   private readonly sessions = new Set<http2.ServerHttp2Session>();
@@ -35,7 +35,7 @@ class Peer {
     });
   }
 
-  /** @param port 0 takes a free one */
+  /** @param port 0 selects a free port */
   async listen(port = 0): Promise<number> {
     await new Promise<void>((resolve) => this.server.listen(port, '127.0.0.1', resolve));
     return (this.server.address() as AddressInfo).port;
@@ -90,7 +90,7 @@ afterEach(async () => {
 describe('a stream that was not processed', () => {
   const body = () => new FixedBody(Buffer.from('the whole body'));
 
-  it('REFUSED_STREAM: the peer vouches that nothing ran, so the call goes on to the next runner', async () => {
+  it('REFUSED_STREAM: the peer guarantees that nothing ran, so the call goes on to the next runner', async () => {
     const { peer, runner } = await withPeer((stream) => {
       if (peer.streams === 1) stream.close(http2.constants.NGHTTP2_REFUSED_STREAM);
       else serve(stream);
@@ -101,7 +101,7 @@ describe('a stream that was not processed', () => {
     expect(await runner.tryCall(call, never)).toMatchObject({ kind: 'finished' });
   });
 
-  it('REFUSED_STREAM in the middle of a body that the peer has begun to take', async () => {
+  it('REFUSED_STREAM in the middle of a body that the peer has begun to read', async () => {
     const { runner } = await withPeer((stream) => {
       stream.once('data', () => stream.close(http2.constants.NGHTTP2_REFUSED_STREAM));
     });
@@ -110,7 +110,7 @@ describe('a stream that was not processed', () => {
   });
 
   it.each(['NGHTTP2_CANCEL', 'NGHTTP2_INTERNAL_ERROR', 'NGHTTP2_ENHANCE_YOUR_CALM'] as const)(
-    'reset with %s it may have run',
+    'reset with %s may have run',
     async (code) => {
       const { runner } = await withPeer((stream) => {
         stream.resume().once('end', () => stream.close(http2.constants[code]));
@@ -128,7 +128,7 @@ it.each`
   ${'larger than one may be'}             | ${framed(0, 4 * 1024 * 1024 + 1)}          | ${'caller'}
   ${'compressed, which nobody asked for'} | ${framed(1, 3, Buffer.from('abc'))}        | ${'runner'}
   ${'unreadable'}                         | ${framed(0, 2, Buffer.from([0x12, 0xff]))} | ${'runner'}
-`('a message of a runner that is $what fails the call, for which the $blame is to blame', async ({ bytes, blame }) => {
+`('a message of a runner that is $what fails the call, and the $blame is to blame', async ({ bytes, blame }) => {
   const { runner } = await withPeer((stream) => {
     stream.resume().once('end', () => {
       respond(stream);
@@ -138,7 +138,7 @@ it.each`
   expect(await runner.tryCall(anOutboundCall(), never)).toMatchObject({ kind: 'failed', blame });
 });
 
-/** @param length as the frame says; what there is of the message follows */
+/** @param length as stated by the frame; the available part of the message follows */
 function framed(flags: number, length: number, message = Buffer.alloc(0)): Buffer {
   const head = Buffer.alloc(5);
   head[0] = flags;
@@ -151,9 +151,9 @@ describe('a runner that does not end its streams', () => {
     body              | bytes
     ${'a whole body'} | ${10}
     ${'half a body'}  | ${50_000_000}
-  `('does not keep a runner object from closing: its word after $body', async ({ bytes }) => {
+  `('does not keep a runner object from closing: its end after $body', async ({ bytes }) => {
     const { runner } = await withPeer((stream) => {
-      // With half a body the rest waits for room that never comes.
+      // With half a body the rest waits for a window update that never comes.
       stream.once('data', () =>
         send(stream, finished({ errorCode: 502, errorText: 'function failed', errorUser: true })),
       );
@@ -171,7 +171,7 @@ it.each`
   ${'an answer'} | ${[{ kind: 'resultStart', status: 200, headers: [] }, DONE]}
   ${'an error'}  | ${[finished({ errorCode: 502, errorUser: true })]}
   ${'a refusal'} | ${[finished({ errorCode: 503 })]}
-`('$answer that comes before the whole body cuts the upload off', async ({ messages }) => {
+`('$answer that comes before the whole body ends the upload', async ({ messages }) => {
   const closed = Promise.withResolvers<void>();
   const bytes = 50_000_000;
   let received = 0;
@@ -194,7 +194,7 @@ it.each`
 });
 
 describe('a runner that cannot be reached', () => {
-  it('is left alone longer each time, and after it was reached as long as at first', async () => {
+  it('is left alone longer each time, and as briefly as at first after it was reached', async () => {
     const clock = new FakeClock();
     const { peer, runner, port } = await withPeer(serve, {
       clock,
@@ -205,7 +205,7 @@ describe('a runner that cannot be reached', () => {
       const outcome = await runner.tryCall(anOutboundCall(), never);
       return outcome.kind === 'refused' && /ECONNREFUSED/.test(outcome.error.message) ? 'out of reach' : outcome.kind;
     };
-    /** With the peer back: whether it is asked already after this time, and not before. */
+    /** With the peer back: whether it is tried after this time, and not before. */
     const asksAfter = async (ms: number) => {
       const again = new Peer(serve);
       await again.listen(port);
@@ -233,12 +233,12 @@ describe('a runner that cannot be reached', () => {
   });
 });
 
-/** The end of a connection takes a moment to be seen. */
+/** The end of a connection takes a moment to be noticed. */
 async function untilGone(ask: () => Promise<string>): Promise<void> {
   while ((await ask()) !== 'out of reach') await new Promise((resolve) => setTimeout(resolve, 5));
 }
 
-describe('a status that does not come', () => {
+describe('a status that does not arrive', () => {
   const failure = (runner: Runner) =>
     runner.status().then(
       () => undefined,
@@ -252,12 +252,12 @@ describe('a status that does not come', () => {
     ['is answered by something else', false, (stream) => stream.respond({ ':status': 503 }, { endStream: true })],
     ['takes too long', false, () => undefined],
     ['is lost with its connection', true, (_stream, session) => session.destroy()],
-  ])('because it %s: out of reach is %s', async (_, unreachable, script) => {
+  ])('because it %s: unreachable is %s', async (_, unreachable, script) => {
     const { runner } = await withPeer(script, { statusTimeoutMs: 200 });
     expect(await failure(runner)).toEqual({ unreachable });
   });
 
-  it('because nobody listens: out of reach', async () => {
+  it('because nobody listens: unreachable', async () => {
     const peer = new Peer(serve);
     const port = await peer.listen();
     await peer.close();
@@ -267,7 +267,7 @@ describe('a status that does not come', () => {
   });
 });
 
-describe('a runner that says nothing while it serves a call', () => {
+describe('a runner that is unresponsive while it serves a call', () => {
   const ofFn = statusMessage({});
   const ours = statusMessage({ load: {} });
 
@@ -300,7 +300,7 @@ describe('a runner that says nothing while it serves a call', () => {
     const outcome = runner.tryCall(anOutboundCall(), caller.signal);
     await eventually(() => expect(peer.streams).toBe(statuses.length + 1));
     await clock.advance(4_000);
-    // What went out before this has arrived by the time it is answered.
+    // What was sent before this has arrived by the time it is answered.
     await runner.status();
     const { pings } = peer;
     caller.abort();

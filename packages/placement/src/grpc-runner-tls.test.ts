@@ -24,7 +24,7 @@ const logger: Logger = {
   child: () => logger,
 };
 
-/** A runner that answers `Status` with nothing, under this certificate. */
+/** A runner with this certificate that answers `Status` with an empty message. */
 async function serve(identity: TlsIdentity, as: { runnerName?: string } = {}): Promise<Runner> {
   [sockets, shown, said] = [[], [], []];
   const { cert, key, ca } = identity.material;
@@ -37,7 +37,7 @@ async function serve(identity: TlsIdentity, as: { runnerName?: string } = {}): P
     stream.on('error', () => undefined);
     stream.respond({ ':status': 200, 'content-type': 'application/grpc' }, { waitForTrailers: true });
     stream.on('wantTrailers', () => stream.sendTrailers({ 'grpc-status': '0' }));
-    // One message of no bytes.
+    // One empty message.
     stream.end(Buffer.alloc(5));
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', () => resolve()));
@@ -60,7 +60,7 @@ it.each`
   ${'the host of its address'} | ${['127.0.0.1']}             | ${undefined}
   ${'the role of a runner'}    | ${['127.0.0.1', ROLE]}       | ${undefined}
   ${'the name that all have'}  | ${['runners.example', ROLE]} | ${'runners.example'}
-`('a runner with a certificate for $what is believed, and sees ours', async ({ altNames, runnerName }) => {
+`('a runner with a certificate for $what is accepted, and sees ours', async ({ altNames, runnerName }) => {
   const answered = await serve(ofRunner(...altNames), { runnerName });
   expect(await answered.status()).toMatchObject({ active: 0, load: undefined });
   expect([shown, said]).toEqual([[true], []]);
@@ -73,16 +73,19 @@ it.each`
   ${'another name than all'} | ${ofRunner('127.0.0.1')}                                | ${'runners.example'} | ${'is not for runners.example'}
   ${'another role'}          | ${ofRunner('127.0.0.1', 'urn:fnfleet:role:lb')}         | ${undefined}         | ${'is one of role lb, not pure-runner'}
   ${'a time that is over'}   | ${certificates.identity('runner-1', { expired: true })} | ${undefined}         | ${'certificate has expired'}
-`('one with a certificate for $what is not, and operators are told once', async ({ identity, runnerName, why }) => {
-  const refused = await serve(identity, { runnerName });
-  const failure = await refused.status().catch((error: unknown) => error);
-  expect(failure).toBeInstanceOf(StreamError);
-  expect((failure as Error).message).toContain(why);
-  await refused.status().catch(() => undefined);
-  expect(said).toEqual(['runner cannot be reached']);
-});
+`(
+  'a runner with a certificate for $what is rejected, and operators are warned once',
+  async ({ identity, runnerName, why }) => {
+    const refused = await serve(identity, { runnerName });
+    const failure = await refused.status().catch((error: unknown) => error);
+    expect(failure).toBeInstanceOf(StreamError);
+    expect((failure as Error).message).toContain(why);
+    await refused.status().catch(() => undefined);
+    expect(said).toEqual(['runner cannot be reached']);
+  },
+);
 
-it('without TLS nothing of this is asked: a runner in plain text is not one over TLS', async () => {
+it('without TLS there are no such checks, and a runner without TLS is not one with TLS', async () => {
   await serve(ofRunner('127.0.0.1'));
   const { port } = server.address() as AddressInfo;
   const plain = newGrpcRunner(`127.0.0.1:${port}`);

@@ -72,7 +72,7 @@ describe('the request on the wire', () => {
     expect((await engagement?.wholeBody)?.equals(content)).toBe(true);
   });
 
-  it('protocol 12, 14: try is first and only once; half-closed only after eof', async () => {
+  it('protocol 12, 14: try is the first message and sent only once; half-closed only after eof', async () => {
     const { engagement } = await offer(succeed, anOutboundCall({ body: new FixedBody(Buffer.alloc(50_000)) }));
     const kinds = engagement?.received.map((message) => message.kind);
     expect(kinds?.indexOf('try')).toBe(0);
@@ -123,7 +123,7 @@ describe('the request on the wire', () => {
     const before = Date.now();
     const deadlineAt = later(systemClock.now(), 420_000);
     const { engagement } = await offer(succeed, anOutboundCall({ deadlineAt }));
-    // Give or take what is rounded on the way.
+    // Allow for rounding on the way.
     expect(engagement?.deadlineAt).toBeGreaterThan(before + 420_000 - 5);
     expect(engagement?.deadlineAt).toBeLessThan(Date.now() + 420_000 + 5);
     expect((await offer(succeed)).engagement?.deadlineAt).toBe(Number.POSITIVE_INFINITY);
@@ -193,7 +193,7 @@ describe('did it run?', () => {
     });
   });
 
-  it.each([true, false])('protocol 58: errorUser=%s says whose fault it was', async (errorUser) => {
+  it.each([true, false])('protocol 58: errorUser=%s says who is to blame', async (errorUser) => {
     const { outcome } = await offer((e) =>
       finish(e, { ...NOTHING_REPORTED, errorCode: 502, errorText: 'x', errorUser }),
     );
@@ -212,7 +212,7 @@ describe('did it run?', () => {
     expect(call.response.body.toString()).toBe('half');
   });
 
-  it('protocol 59: a caller that goes away resets the stream', async () => {
+  it('protocol 59: a caller that leaves resets the stream', async () => {
     const { peer, runner } = await scripted(() => undefined);
     const caller = new AbortController();
     const outcome = runner.tryCall(anOutboundCall(), caller.signal);
@@ -229,7 +229,7 @@ describe('did it run?', () => {
     expect(outcome).toMatchObject({ kind: 'refused', reason: 'closed', error: { message: 'Runner is closed' } });
   });
 
-  it('a runner that cannot be reached is asked again only after a while, and then found', async () => {
+  it('a runner that cannot be reached is tried again only after a while, and then found', async () => {
     const clock = new FakeClock();
     const port = await freePort();
     const backoff = { initialMs: 20, maxMs: 20 };
@@ -320,7 +320,7 @@ describe('the answer', () => {
     expect(peer.engagements).toHaveLength(1);
   });
 
-  it('close waits for the call in hand', async () => {
+  it('close waits for calls in flight', async () => {
     const released = Promise.withResolvers<void>();
     const { runner } = await scripted(async (e) => {
       await released.promise;

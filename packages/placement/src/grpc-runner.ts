@@ -64,7 +64,7 @@ class GrpcRunner implements Runner {
     const status = decodeRunnerStatus(
       await this.channel.unary('/RunnerProtocol/Status', NO_BYTES, { timeoutMs, signal }),
     );
-    // Another may have the address by now, one of Fn even.
+    // The address may now belong to another runner, even one of Fn.
     this.channel.isOurs = status.load !== undefined;
     if (status.load) this.onLoad?.(status.load, undefined);
     return status;

@@ -39,12 +39,12 @@ import { newGrpcRunner } from './grpc-runner.js';
 import type { Runner } from './runner.js';
 
 /**
- * Runners that break HTTP/2, gRPC or Engage, or are none. After each the call has an outcome, the next one is served by the
- * same runner once it behaves, and nothing is left.
+ * Runners that break HTTP/2, gRPC or Engage, or are something else. After each, the call has an outcome, the next call is served by
+ * the same runner once it behaves, and nothing is left.
  */
 
 const never = new AbortController().signal;
-/** Memory that one runner may make a balancer hold, bytes; also what may stay behind. */
+/** Memory that one runner may make a balancer hold, bytes; also what may remain afterwards. */
 const ONE_PEER_BYTES = 64 * MIB;
 
 let peer: RawRunner;
@@ -68,7 +68,7 @@ function bytesInUse(): number {
   return heapUsed + external;
 }
 
-/** Since the first test. Garbage is collected only where it makes a difference: it takes long. */
+/** Memory since the first test. Garbage is collected only where it matters, because that is slow. */
 function heldBytes(): number {
   if (bytesInUse() - bytesBefore >= ONE_PEER_BYTES) collectGarbage();
   return bytesInUse() - bytesBefore;
@@ -108,7 +108,7 @@ afterEach(async () => {
   });
 });
 
-/** Its outcome; rejects when none comes. */
+/** The outcome of the call; rejects when none comes. */
 async function outcomeOf(call = anOutboundCall(), signal = never): Promise<AttemptOutcome> {
   let timer: NodeJS.Timeout | undefined;
   const none = new Promise<never>((_, reject) => {
@@ -145,10 +145,10 @@ const say =
 
 const NOTHING_RAN = ['refused'];
 const FAILED = ['failed'];
-/** Where HTTP/2 leaves it open whether it ran; what matters is that the call gets an outcome. */
+/** Where HTTP/2 leaves open whether it ran; what matters is that the call gets an outcome. */
 const EITHER = ['refused', 'failed'];
 
-describe('in place of a hello', () => {
+describe('instead of a greeting', () => {
   it.each`
     what                               | greets                                                                                                                               | outcome
     ${'the connection is closed'}      | ${(peer: RawConnection) => peer.socket.end()}                                                                                        | ${EITHER}
@@ -173,7 +173,7 @@ describe('in place of a hello', () => {
   });
 });
 
-describe('in place of an answer', () => {
+describe('instead of an answer', () => {
   it.each`
     what                                            | answers                                                                                                                         | outcome
     ${'REFUSED_STREAM'}                             | ${say((id) => [resetFrame(id, H2_ERROR.REFUSED_STREAM)])}                                                                       | ${NOTHING_RAN}
@@ -231,7 +231,7 @@ describe('in place of an answer', () => {
     expect(outcome).toContain((await outcomeOf()).kind);
   });
 
-  it('4 MiB to a caller that takes nothing, whatever the window: the stream ends', async () => {
+  it('4 MiB to a caller that reads nothing, whatever the window: the stream ends', async () => {
     await start({
       answers: async (connection, id) => {
         connection.write(head(id), dataFrame(id, fromRunner({ kind: 'resultStart', status: 200, headers: [] })));
@@ -247,7 +247,7 @@ describe('in place of an answer', () => {
     expect((await outcomeOf(call)).kind).toBe('failed');
   });
 
-  it('GOAWAY again and again, with the answer between: the call finishes', async () => {
+  it('repeated GOAWAY with the answer in between: the call finishes', async () => {
     await start({
       answers: async (connection, id) => {
         await flood(connection, 2_000, goawayFrame(id, H2_ERROR.NO_ERROR));
@@ -257,7 +257,7 @@ describe('in place of an answer', () => {
     expect((await outcomeOf()).kind).toBe('finished');
   });
 
-  it('a runner that refuses every stream: each call goes elsewhere, and the connection is replaced', async () => {
+  it('a runner that refuses every stream: calls go elsewhere, and the connection is replaced', async () => {
     await start({ answers: say((id) => [resetFrame(id, H2_ERROR.REFUSED_STREAM)]) });
     let calls = 0;
     await eventually(async () => {
@@ -287,7 +287,7 @@ describe('a peer that does nothing', () => {
     ${'a head and no answer'}                         | ${{ answers: say((id) => [head(id)]) }}
     ${'a promise to say when it starts, and nothing'} | ${{ answers: say((id) => [head(id, [...GRPC_RESPONSE, ['fnfleet-started', '1']])]) }}
     ${'half an answer'}                               | ${{ answers: say((id) => [head(id), dataFrame(id, ORDINARY_ANSWER.subarray(0, 30))]) }}
-  `('$what: the caller may leave, and its stream with it', async ({ options }) => {
+  `('$what: the caller may leave, and its stream ends with it', async ({ options }) => {
     await start(options);
     const gone = new AbortController();
     const outcome = outcomeOf(anOutboundCall({ body: new FixedBody(Buffer.alloc(MIB), 1000) }), gone.signal);
@@ -298,7 +298,7 @@ describe('a peer that does nothing', () => {
     if (options.greets) peer.connections[0]?.destroy();
   });
 
-  it('one of ours that falls silent is given up, and what had not started goes elsewhere', async () => {
+  it('a runner of ours that becomes unresponsive is given up, and calls that had not started go elsewhere', async () => {
     await start({
       answersPings: false,
       answers: say((id) => [head(id, [...GRPC_RESPONSE, ['fnfleet-started', '2']])]),
@@ -308,7 +308,7 @@ describe('a peer that does nothing', () => {
 
   const large = () => anOutboundCall({ model: aCall({ url: `http://localhost/t/app/t?${'x'.repeat(MIB)}` }) });
 
-  it('A1: 160 calls with 1 MB of query, to a runner that grants no window, whose callers leave: little is held, and the next is served', async () => {
+  it('A1: 160 calls with 1 MB of query to a runner without a window, whose callers leave: little memory is held, and the next call is served', async () => {
     await start({ answers: () => undefined, grantsWindow: false });
     for (let index = 0; index < 40; index += 1) {
       const gone = new AbortController();
@@ -317,7 +317,7 @@ describe('a peer that does nothing', () => {
       gone.abort();
       for (const { kind } of await Promise.all(outcomes)) expect(kind).toBe('failed');
     }
-    // Buffers that are garbage are given back beside the program.
+    // Garbage buffers are freed outside the heap.
     await eventually(() => expect(heldBytes()).toBeLessThan(ONE_PEER_BYTES));
     for (const connection of peer.connections) connection.write(windowUpdateFrame(0, 2 ** 24));
   });
@@ -340,7 +340,7 @@ describe('a peer that does nothing', () => {
   });
 });
 
-describe('floods beside a call', () => {
+describe('floods during a call', () => {
   it.each`
     what                      | bytes
     ${'SETTINGS'}             | ${settingsFrame()}

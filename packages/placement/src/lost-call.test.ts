@@ -16,7 +16,7 @@ import { newGrpcRunner } from './grpc-runner.js';
 
 const never = new AbortController().signal;
 
-/** One engagement as a runner has it that is about to be lost. */
+/** An engagement on a runner that is about to be lost. */
 interface Engaged {
   readonly headers: http2.IncomingHttpHeaders;
   readonly stream: http2.ServerHttp2Stream;
@@ -28,7 +28,7 @@ interface Engaged {
 
 type Script = (engaged: Engaged) => void | Promise<void>;
 
-/** Offers calls, one after another, to a runner that does what the script says when the whole body has come. The last counts. */
+/** Offers calls, one after another, to a runner that runs the script when the whole body has arrived. The last one counts. */
 function offerTo(script: Script, ...calls: [TestCall, ...TestCall[]]): Promise<AttemptOutcome> {
   return offerThrough((port) => ({ port, close: () => undefined }), script, calls);
 }
@@ -89,7 +89,7 @@ function answering(stream: http2.ServerHttp2Stream): Pick<Engaged, 'announce' | 
 const STARTED: RunnerMessage = { kind: 'started' };
 const HEAD: RunnerMessage = { kind: 'resultStart', status: 200, headers: [] };
 
-/** The ways in which a runner goes. What it has sent before has left it. */
+/** How a runner can disappear. What it has sent before has left it. */
 const WAYS: Readonly<Record<string, Script>> = {
   'the connection is closed': ({ session }) => session.destroy(),
   'the connection is reset': ({ session }) =>
@@ -99,11 +99,11 @@ const WAYS: Readonly<Record<string, Script>> = {
   'the stream is cancelled': ({ stream }) => stream.close(http2.constants.NGHTTP2_CANCEL),
 };
 const ways = Object.entries(WAYS);
-/** Until what was sent is on the network, and was read: both ends live in this process. */
+/** Until what was sent is on the network and was read: both ends live in this process. */
 const delivered = () => new Promise((resolve) => setTimeout(resolve, 20));
 
 describe('P6: a call whose runner is lost', () => {
-  it('asks for the marker', async () => {
+  it('asks for the start acknowledgement', async () => {
     let asked: unknown;
     await offerTo((e) => {
       asked = e.headers[ACCEPT_HEADER];
@@ -135,7 +135,7 @@ describe('P6: a call whose runner is lost', () => {
     expect(call).toMatchObject({ starts: 1, body: { committed: true } });
   });
 
-  it('a `started` that comes together with the reset of its stream is not overlooked', async () => {
+  it('a `started` that arrives together with the reset of its stream is not overlooked', async () => {
     const call = anOutboundCall();
     const outcome = await offerTo((e) => {
       e.announce();
@@ -154,7 +154,7 @@ describe('P6: a call whose runner is lost', () => {
     expect(outcome.kind).toBe('failed');
   });
 
-  it('a status is the word of the runner and no loss, started or not', async () => {
+  it('a status comes from the runner and is not a loss, started or not', async () => {
     const outcome = await offerTo((e) => {
       e.announce();
       e.end(14);
@@ -162,7 +162,7 @@ describe('P6: a call whose runner is lost', () => {
     expect(outcome).toMatchObject({ kind: 'failed', error: { code: 14 } });
   });
 
-  it('a runner that sends what cannot be read is cut off; what it does then nobody knows', async () => {
+  it('a runner that sends unreadable data is disconnected; what it does then is unknown', async () => {
     const outcome = await offerTo((e) => {
       e.announce();
       e.stream.write(Buffer.from([0, 0, 0, 0, 1, 0xff]));
@@ -201,7 +201,7 @@ describe('P6: a call that may run again', () => {
     expect(call.reruns).toBe(1);
   });
 
-  it('costs none of its reruns when it had not started', async () => {
+  it('keeps its reruns if it had not started', async () => {
     const call = anOutboundCall({ mayRunAgain: true });
     const outcome = await offerTo(async (e) => {
       e.announce();
@@ -238,8 +238,8 @@ describe('P6: a call that may run again', () => {
   });
 });
 
-describe('P6: a network that is cut without a word', () => {
-  /** Forwards until it is cut; then both ends hear nothing, and none that the other has gone. */
+describe('P6: a network that is cut without notice', () => {
+  /** Forwards until it is cut; after that neither end receives anything, not even that the other is gone. */
   async function cuttable() {
     const links: [net.Socket, net.Socket][] = [];
     let whole = true;
@@ -271,7 +271,7 @@ describe('P6: a network that is cut without a word', () => {
     ['confirmed', '`started` and a PING', { kind: 'failed' }],
     ['announced', 'nothing', { kind: 'failed' }],
     ['announced', '`started`', { kind: 'failed' }],
-  ])('a runner that promised “%s”, from which %s came', async (promise, came, expected) => {
+  ])('a runner that announced “%s”, from which %s arrived', async (promise, came, expected) => {
     const network = await cuttable();
     const outcome = await offerThrough(
       network.listen,

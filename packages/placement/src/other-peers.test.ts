@@ -18,7 +18,7 @@ import {
 import { newGrpcRunner } from './grpc-runner.js';
 import type { Runner } from './runner.js';
 
-/** Runners on other implementations of HTTP/2. grpc-js plays the runner in most other tests. */
+/** Runners on other implementations of HTTP/2. In most other tests grpc-js acts as the runner. */
 
 const never = new AbortController().signal;
 const BIG_ANSWER = Buffer.concat([
@@ -46,7 +46,7 @@ const BODIES = [
   ...new Array<Buffer>(20).fill(Buffer.alloc(1000)),
 ];
 
-describe('python3-h2, which takes nothing that HTTP/2 forbids', () => {
+describe('python3-h2, which accepts nothing that HTTP/2 forbids', () => {
   let child: ChildProcess;
   let lines: Interface;
 

@@ -1,7 +1,7 @@
 import { FakeClock } from '@fnfleet/core';
 import { PlacementEvents } from './placement-events.js';
 
-it('stamps what happens with the time since the call arrived', async () => {
+it('records events with the time since the call arrived', async () => {
   const clock = new FakeClock();
   const events = new PlacementEvents(clock, true);
   events.skipped('a', 'no room');
@@ -20,20 +20,20 @@ it('stamps what happens with the time since the call arrived', async () => {
   ]);
 });
 
-it('an ordinary call does not pay for the runners that are skipped', () => {
+it('does not record skipped runners for an ordinary call', () => {
   const events = new PlacementEvents(new FakeClock(), false);
   events.skipped('a', 'no room');
   expect(events).toMatchObject({ entries: [], omitted: 0 });
 });
 
-it('a fleet of a thousand full runners does not fill it', () => {
+it('is not filled by a fleet of a thousand full runners', () => {
   const events = new PlacementEvents(new FakeClock(), true);
   for (let i = 0; i < 1000; i += 1) events.skipped(`r${i}`, 'no room');
   expect(events.entries).toHaveLength(32);
   expect(events.omitted).toBe(968);
 });
 
-it('a call that is refused for long keeps how it began and what came last', () => {
+it('keeps the beginning and the newest events of a call that is refused for long', () => {
   const events = new PlacementEvents(new FakeClock(), false);
   for (let i = 0; i < 10_000; i += 1) events.offered(`r${i}`);
   const runners = events.entries.map(({ runner }) => runner);

@@ -1,18 +1,18 @@
 import type { Clock, MonoMs, WallMs } from '@fnfleet/core';
 import type { PlacementEventSink } from '@fnfleet/protocol';
 
-/** One line of a journal. */
+/** One event of a placement. */
 export interface PlacementEvent {
   /** Milliseconds since the call arrived. */
   readonly atMs: number;
   readonly event: 'skipped' | 'offered' | 'said' | 'queued' | 'woken';
-  /** Address; undefined where no runner is spoken of. */
+  /** Address; undefined if no runner is involved. */
   readonly runner: string | undefined;
   readonly text: string;
 }
 
 const MAX_SKIPPED = 32;
-/** When there are so many, those between the beginning and the newest go. */
+/** Beyond this, events between the beginning and the newest are dropped. */
 const MAX_ENTRIES = 128;
 const KEEP_FIRST = 32;
 const DROP = 64;
@@ -21,22 +21,22 @@ const DROP = 64;
 const SLOTS = 4;
 
 /**
- * Which runners were considered for a call, in which order and why, and what each said. Bounded: a call that is refused
- * for minutes keeps how it began and what came last. Of each of the last thousand calls there is one, so its entries are
- * no objects before somebody reads them.
+ * What happened during a placement: which runners were considered, in which order and why, and what each answered. Bounded: a
+ * call that is refused for minutes keeps the beginning and the newest events. There is one for each of the last thousand calls,
+ * so events become objects only when they are read.
  */
 export class PlacementEvents implements PlacementEventSink {
-  /** Entries that are not kept. */
+  /** Number of dropped events. */
   omitted = 0;
-  /** Characters of all texts that are kept. */
+  /** Total length of all kept texts. */
   textLength = 0;
-  /** Each entry in `SLOTS` of them; the time in microseconds. */
+  /** Each event takes `SLOTS` elements; times are in microseconds. */
   private readonly log: (number | string | undefined)[] = [];
   private skips = 0;
 
   /**
-   * @param detailed whether runners that are skipped are written down too: there may be many of them
-   * @param arrivedAt when the call arrived, as are all times counted from `startedAt`
+   * @param detailed whether to record skipped runners too, of which there may be many
+   * @param arrivedAt when the call arrived; elapsed times count from `startedAt`
    */
   constructor(
     private readonly clock: Pick<Clock, 'now' | 'wallNow'>,
@@ -45,7 +45,7 @@ export class PlacementEvents implements PlacementEventSink {
     private readonly startedAt: MonoMs = clock.now(),
   ) {}
 
-  /** How many entries are kept. */
+  /** Number of kept events. */
   get size(): number {
     return this.log.length / SLOTS;
   }

@@ -32,11 +32,11 @@ it('protocol 90, 91: two refusals, then success: the time the function ran is no
   expect(metrics.sum('lb_placer_retry_busy_count')).toBe(2);
   expect(metrics.sum('lb_placer_placed_ok_count')).toBe(1);
   expect(metrics.values('lb_placer_latency')).toEqual([45]);
-  // It ran for longer than placing a call may take.
+  // It ran longer than the placement time.
   expect(metrics.sum('lb_placer_timeout_count')).toBe(0);
 });
 
-it('protocol 86: counts each look at an empty fleet, and the timeout', async () => {
+it('protocol 86: counts each pass over an empty fleet, and the timeout', async () => {
   const placed = place({ runners: [] });
   await clock.advance(1000);
   await placed;
@@ -48,7 +48,7 @@ it('protocol 86: counts each look at an empty fleet, and the timeout', async () 
   expect(metrics.values('lb_placer_attempt_count')).toEqual([0]);
 });
 
-it('tells an unreachable runner from a full one, and counts a pool’s error', async () => {
+it('distinguishes an unreachable runner from a full one, and counts errors of the pool', async () => {
   const gone = new FakeRunner('r1').refuses('unreachable', new Error('ECONNREFUSED'));
   const placed = place({ runners: [gone], error: new FnError('internal') });
   await clock.advance(1000);

@@ -14,12 +14,12 @@ const COUNTERS = [
   'lb_placer_retry_error_count',
 ] as const satisfies MetricName[];
 
-/** Shows what placements will count. */
+/** Exports the metrics of placement from the start. */
 export function showPlacementStats(): void {
   for (const name of COUNTERS) countFromZero(name);
 }
 
-/** What one placement adds to the metrics. */
+/** The metrics of one placement. */
 export class PlacementStats {
   private readonly startedAt: MonoMs;
   private lastAttemptAt: MonoMs | undefined;
@@ -50,7 +50,7 @@ export class PlacementStats {
     count('lb_placer_rp_empty_count');
   }
 
-  /** A runner took the call. The time it then ran is not time it took to place. */
+  /** A runner took the call. The time that it ran does not count as placement time. */
   placed(outcome: AttemptOutcome, signal: AbortSignal): void {
     if (outcome.kind === 'finished') count('lb_placer_placed_ok_count');
     else count(signal.aborted ? 'lb_placer_placed_abort_count' : 'lb_placer_placed_error_count');

@@ -35,7 +35,7 @@ const LOAD: LoadReport = {
   degradedReason: '',
 };
 
-/** What the balancer was told, by call id; "status" when it was not about a call. */
+/** Load reports received by the balancer, by call id; "status" when not for a call. */
 let told: [about: string, load: LoadReport][];
 let peer: ScriptedRunner;
 let runner: Runner;
@@ -86,7 +86,7 @@ it('so does one that failed', async () => {
   expect(told).toHaveLength(1);
 });
 
-it('a load that cannot be read changes nothing', async () => {
+it('an unreadable load changes nothing', async () => {
   await start(async (engagement) => {
     await engagement.wholeBody;
     end(engagement, OK, 'AAAA');
@@ -95,7 +95,7 @@ it('a load that cannot be read changes nothing', async () => {
   expect(told).toEqual([]);
 });
 
-it('a runner of Fn tells none, and nobody misses it', async () => {
+it('a runner of Fn sends none, and nothing depends on it', async () => {
   await start(
     async (engagement) => {
       await engagement.wholeBody;
@@ -109,13 +109,13 @@ it('a runner of Fn tells none, and nobody misses it', async () => {
   expect(told).toEqual([]);
 });
 
-it('status brings it too, whether or not anybody wants it', async () => {
+it('a status brings it too, with or without a listener', async () => {
   await start(() => undefined, { active: 3, load: { instanceId: 'a1b2', memoryTotalBytes: 1 } });
   runner.onLoad = undefined;
   expect((await runner.status()).load?.instanceId).toBe('a1b2');
 });
 
-it('status brings it', async () => {
+it('a status brings it', async () => {
   const { active, freeSlots, ...load } = LOAD;
   await start(() => undefined, { active, load });
   const answer = { ...LOAD, freeSlots: undefined };

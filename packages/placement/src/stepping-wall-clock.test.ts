@@ -87,7 +87,7 @@ describe.each([
     expect(holds(fixture)).toBe(false);
   });
 
-  it('a runner is probed as often as ever', async () => {
+  it('a runner is probed as often as before', async () => {
     const fixture = new FleetFixture(1);
     let probes = 0;
     const [runner] = fixture.runners;
@@ -106,7 +106,7 @@ describe.each([
     expect(probes).toBe(5);
   });
 
-  it('a call waits for its turn no longer than ever, and one that is refused is offered again as soon', async () => {
+  it('a waiting call waits no longer than before, and a refused one is offered again as soon', async () => {
     const clock = new FakeClock();
     const full = new FakeRunner('r1').refuses();
     const dispatcher = new Dispatcher({
@@ -132,7 +132,7 @@ describe.each([
     expect(clock.pendingTimers).toBe(0);
   });
 
-  it('how fast the queue moves is known as before', async () => {
+  it('the drain rate is the same as before', async () => {
     const clock = new FakeClock();
     const rate = new DrainRate(clock);
     for (let calls = 0; calls < 30; calls += 1) {
@@ -144,7 +144,7 @@ describe.each([
     expect(rate.perSecond).toBeCloseTo(before, 6);
   });
 
-  it('ages and times of a events count what has passed', async () => {
+  it('ages and times of events count elapsed time', async () => {
     const clock = new FakeClock();
     const pool = new MembershipPool({
       kind: 'test',

@@ -68,8 +68,8 @@ it.each<[string, Partial<FleetAnswer>, RegExp[]]>([
   ],
   [
     'a runner that is out',
-    { runners: [OURS, { ...GO, state: 'ejected', reason: 'it fails calls: broken' }] },
-    [/^go:9190 is ejected: it fails calls: broken$/],
+    { runners: [OURS, { ...GO, state: 'ejected', reason: 'calls fail on it: broken' }] },
+    [/^go:9190 is ejected: calls fail on it: broken$/],
   ],
   [
     'one without containers',

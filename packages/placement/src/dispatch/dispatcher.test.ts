@@ -45,7 +45,7 @@ describe('placing a call', () => {
     expect(free.attempts).toBe(0);
   });
 
-  it('protocol 85: a full fleet is not swept: those who refused are asked again after a while that grows', async () => {
+  it('protocol 85: a full fleet is not swept: runners that refused are tried again after a growing pause', async () => {
     const runners = ['r1', 'r2', 'r3'].map((address) => new FakeRunner(address).refuses());
     const pool = new ScriptedPool([{ runners }]);
     const placed = placeCall(aCall(), deps(pool), never());
@@ -54,11 +54,11 @@ describe('placing a call', () => {
     expect(runners.map((runner) => runner.attempts)).toEqual([1, 1, 1]);
     await clock.advance(991);
     expect(await placed).toMatchObject({ kind: 'unplaced', error: { code: 'serverBusy' } });
-    // The original asks each of them a hundred times.
+    // Fn tries each of them a hundred times.
     for (const { attempts } of runners) expect(attempts).toBeLessThan(9);
   });
 
-  it('protocol 86: an empty fleet is "too busy" once the time to place is over', async () => {
+  it('protocol 86: an empty fleet is "too busy" once the placement time is over', async () => {
     const pool = new ScriptedPool([{ runners: [] }]);
     const ended = ending(placeCall(aCall(), deps(pool), never()));
 
@@ -99,14 +99,14 @@ describe('placing a call', () => {
     expect(ended.value).toEqual({ kind: 'unplaced', error });
   });
 
-  it('protocol 89: runners that come with an error are used all the same', async () => {
+  it('protocol 89: runners that come with an error are still used', async () => {
     const free = new FakeRunner('r1').finishes();
     const pool = new ScriptedPool([{ runners: [free], error: new FnError('internal') }]);
 
     expect(await placeCall(aCall(), deps(pool), never())).toMatchObject({ kind: 'finished' });
   });
 
-  it('protocol 90: a call that was taken may run longer than the time to place', async () => {
+  it('protocol 90: a call that was taken may run longer than the placement time', async () => {
     const slow = new FakeRunner('r1').does(async () => {
       await clock.sleep(50_000);
       return { kind: 'failed', blame: 'runner', error: new Error('after a long time') };
@@ -117,7 +117,7 @@ describe('placing a call', () => {
     expect(await placed).toMatchObject({ kind: 'failed', error: new Error('after a long time') });
   });
 
-  it('protocol 80: a detached call looks for a runner for its own, shorter time', async () => {
+  it('protocol 80: a detached call has its own, shorter placement time', async () => {
     const ended = ending(placeCall(aCall({ type: 'detached' }), deps(poolOf(new FakeRunner('r1').refuses())), never()));
 
     await clock.advance(99);
@@ -138,7 +138,7 @@ describe('placing a call', () => {
     expect(full.attempts).toBe(1);
   });
 
-  it('tells why the caller’s side ended the call', async () => {
+  it('reports why the caller ended the call', async () => {
     const caller = new AbortController();
     caller.abort(new FnError('reservationExpired'));
 
@@ -188,7 +188,7 @@ describe('placing a call', () => {
   );
 
   it.each(['left', undefined, new Error('socket hang up')])(
-    'a caller’s side that gives %p as its reason has cancelled',
+    'a caller that gives %p as its reason has cancelled',
     async (reason) => {
       const caller = new AbortController();
       caller.abort(reason);
@@ -203,7 +203,7 @@ describe('placing a call', () => {
     what                       | thrown                | error
     ${'with an error'}         | ${new Error('a bug')} | ${new Error('a bug')}
     ${'with what is no error'} | ${'a bug'}            | ${{ code: 'internal', cause: 'a bug' }}
-  `('a runner of an embedder that rejects $what fails the call, which may have run', async ({ thrown, error }) => {
+  `('a custom runner that rejects $what fails the call, which may have run', async ({ thrown, error }) => {
     const [broken, free] = [new FakeRunner('r1').finishes(), new FakeRunner('r2').finishes()];
     broken.tryCall = () => Promise.reject(thrown);
     const placement = await placeCall(aCall(), deps(poolOf(broken, free)), never());
@@ -211,7 +211,7 @@ describe('placing a call', () => {
     expect(free.attempts).toBe(0);
   });
 
-  it('a placer of an embedder that throws what is no error ends the call with an internal one', async () => {
+  it('a custom placer that throws something other than an error fails the call with an internal error', async () => {
     const placer: DispatcherDeps['placer'] = {
       order: () => {
         throw 'a bug';
@@ -229,7 +229,7 @@ describe('placing a call', () => {
     expect(await placeCall(aCall(), deps(pool), never())).toMatchObject({ error: { code: 'functionFailed' } });
   });
 
-  it('a pool that hangs holds the call no longer than the time to place, and not at all once the caller left', async () => {
+  it('a pool that hangs holds the call no longer than the placement time, and not at all once the caller has left', async () => {
     const pool: RunnerPool = { runners: () => new Promise(() => undefined), close: async () => undefined };
     const caller = new AbortController();
     const patient = placeCall(aCall(), deps(pool), never());

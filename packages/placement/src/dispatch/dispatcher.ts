@@ -21,14 +21,14 @@ import { Recheck } from './recheck.js';
 import { runnersByState } from './runners-by-state.js';
 import type { WaitingCall } from './waiting-call.js';
 
-/** How long the pool may take to say which runners there are for a call that is not placed, milliseconds. */
+/** How long the pool may take to list runners for a dry run, milliseconds. */
 const OUTLOOK_MS = 1_000;
-/** The longest waiting call of each function looks for itself this often, should an event have been missed. Milliseconds. */
+/** How often the longest waiting call of each function checks again, in case an event was missed. Milliseconds. */
 const WAKE_UP_MS = 1_000;
 /**
- * So many calls in a row may take a free container of their function on one runner out of turn: a turn that goes to another
- * function pushes that container out and starts one, and under pressure the fleet ends up doing little else. After them it is
- * the turn of whoever has waited for it.
+ * How many calls in a row may take a free container of their function on one runner out of turn. A turn that goes to another
+ * function evicts that container and starts a new one, and under pressure the fleet would do little else. After these calls, the
+ * call that has waited longest gets its turn.
  */
 const WARM_IN_A_ROW = 8;
 
@@ -38,15 +38,15 @@ export interface DispatcherDeps {
   readonly clock: Clock;
   readonly timing: PlacementTiming;
   readonly limits: QueueLimits;
-  /** What is not given has its default. */
+  /** Defaults apply to missing values. */
   readonly health?: Partial<HealthOptions> | undefined;
   /** Uniform, 0 to below 1. */
   readonly random: () => number;
-  /** Hears once of each thing that is wrong with how the fleet is set up, in words for operators. */
+  /** Called once for each problem with the setup of the fleet, with a message for operators. */
   readonly onTrouble?: (what: string) => void;
 }
 
-/** What a call needs on its way. */
+/** What a placement task uses. */
 export interface DispatcherParts extends Omit<DispatcherDeps, 'limits' | 'health' | 'random' | 'onTrouble'> {
   readonly fleet: FleetState;
   readonly queue: PlacementQueue;
@@ -54,14 +54,14 @@ export interface DispatcherParts extends Omit<DispatcherDeps, 'limits' | 'health
 }
 
 /**
- * Finds a runner for every call. The pool says which runners there are, the placer in which order they are asked, the view
- * which of them need not be asked now, and the queue has the calls that nobody takes.
+ * Finds a runner for every call. The pool lists the runners, the placer orders them, the fleet state tells which of them to skip
+ * for now, and the queue holds the calls that no runner takes.
  *
- *   place ──▶ placer's order, without the unfit ──▶ offer ──▶ taken
- *               │ nobody                             │ refused: the next
+ *   place ──▶ placer's order, only eligible ───▶ offer ──▶ taken
+ *               │ none                               │ refused: the next
  *               ▼                                    │
- *             queue ◀────────────────────────────────┘ nobody left
- *               └──▶ woken by: the end of a call, a load report, a refusal that runs out, other runners
+ *             queue ◀────────────────────────────────┘ none left
+ *               └──▶ woken by: the end of a call, a load report, an expired refusal, a change of runners
  */
 export class Dispatcher {
   private readonly parts: DispatcherParts;
@@ -108,12 +108,12 @@ export class Dispatcher {
     this.meet();
   }
 
-  /** Calls that wait for a runner. */
+  /** Calls waiting for a runner. */
   get waiting(): number {
     return this.parts.queue.size;
   }
 
-  /** What is known about the runners that calls were offered to. */
+  /** What is known about the runners. */
   get fleet(): FleetState {
     return this.parts.fleet;
   }
@@ -131,31 +131,31 @@ export class Dispatcher {
     };
   }
 
-  /** Asks every runner how it is, for so long at most, milliseconds. */
+  /** Probes every runner, for at most `limitMs`. */
   askRunners(limitMs: number): Promise<void> {
     return this.prober.askAll(limitMs);
   }
 
-  /** Runners that are known and in the pool: when it has become empty, nothing is placed that would say so. */
+  /** Known runners, or none if the pool is empty: then no placement would notice. */
   private get present(): readonly RunnerState[] {
     const { pool, fleet } = this.parts;
     return pool.members?.().length === 0 ? [] : fleet.current;
   }
 
   /**
-   * Offers a runner nothing any more, or does again. Its calls in hand go on.
-   * @returns false: there is no such runner
+   * Cordons or uncordons a runner. Calls in flight on it continue.
+   * @returns false if there is no such runner
    */
   setCordoned(address: string, cordoned: boolean): boolean {
     return this.parts.fleet.setCordoned(address, cordoned);
   }
 
-  /** Resolves with how the call ended. Never rejects. */
+  /** Resolves with the outcome. Never rejects. */
   place(call: OutboundCall, signal: AbortSignal): Promise<PlacementOutcome> {
     return new PlacementTask(call, signal, this.parts).run();
   }
 
-  /** What would become of the call if it were placed now. It is offered to nobody. Never rejects. */
+  /** What would happen if the call were placed now. It is not offered to any runner. Never rejects. */
   async outlook(call: OutboundCall, signal: AbortSignal): Promise<Outlook> {
     const { pool, clock, fleet } = this.parts;
     const { runners } = await listOf(call, pool, clock, () => OUTLOOK_MS, signal);
@@ -166,7 +166,7 @@ export class Dispatcher {
     return { runners: runners.length, ready: ready.length, hot: hot.length };
   }
 
-  /** Nothing will be placed any more; calls that wait go on as their signals say. Idempotent. */
+  /** Places nothing any more; waiting calls end with their signals. Idempotent. */
   close(): void {
     this.closed = true;
     this.parts.pool.onChange = undefined;
@@ -176,7 +176,7 @@ export class Dispatcher {
     this.wakeUpTimer?.cancel();
   }
 
-  /** Asks runners that are new how they are, before the first call. */
+  /** Probes new runners before their first call. */
   private meet(): void {
     const { pool, fleet } = this.parts;
     const members = pool.members?.() ?? [];
@@ -185,7 +185,7 @@ export class Dispatcher {
     this.prober.round();
   }
 
-  /** Gives out what room there may be at one runner. */
+  /** Offers free capacity of a runner to waiting calls. */
   private offerCapacity(state: RunnerState): void {
     const { queue, recheck } = this.parts;
     const canUse = (waiting: WaitingCall) => {
@@ -202,7 +202,7 @@ export class Dispatcher {
     }
   }
 
-  /** Whether the pool would have this call offered to that runner. */
+  /** Whether the pool lists the runner for this call. */
   private isFor(state: RunnerState, call: OutboundCall): boolean {
     const { pool, fleet } = this.parts;
     try {

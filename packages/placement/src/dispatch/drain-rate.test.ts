@@ -8,7 +8,7 @@ beforeEach(() => {
   rate = new DrainRate(clock);
 });
 
-/** So many calls get out of the queue, one each so many milliseconds. */
+/** Calls leave the queue, one per interval. */
 async function drain(calls: number, everyMs: number): Promise<void> {
   for (let i = 0; i < calls; i += 1) {
     await clock.advance(everyMs);
@@ -16,25 +16,25 @@ async function drain(calls: number, everyMs: number): Promise<void> {
   }
 }
 
-it('is not known before the first call, nor from a few', async () => {
+it('is unknown before the first call, and after only a few', async () => {
   expect(rate.perSecond).toBeUndefined();
   await drain(7, 1);
   expect(rate.perSecond).toBeUndefined();
 });
 
-it('is not known from calls that came all at one moment: no time has passed to tell', () => {
+it('is unknown after calls that all came at one instant', () => {
   for (let i = 0; i < 20; i += 1) rate.add();
   expect(rate.perSecond).toBeUndefined();
 });
 
-it.each([2, 10, 100])('of %i calls a second is found out', async (perSecond) => {
+it.each([2, 10, 100])('of %i calls per second is measured', async (perSecond) => {
   await drain(20 * perSecond, 1000 / perSecond);
   const found = rate.perSecond ?? 0;
   expect(found / perSecond).toBeGreaterThan(0.9);
   expect(found / perSecond).toBeLessThan(1.15);
 });
 
-it('follows when the fleet becomes slower: after five seconds the old counts for less than a half', async () => {
+it('follows when the fleet becomes slower: after five seconds the old counts weigh less than half', async () => {
   await drain(1000, 10);
   await drain(50, 100);
   const found = rate.perSecond ?? 0;
@@ -42,7 +42,7 @@ it('follows when the fleet becomes slower: after five seconds the old counts for
   expect(found).toBeLessThan(50);
 });
 
-it('falls while no call gets out, until too little is known', async () => {
+it('falls while no call leaves the queue, until too little is known', async () => {
   await drain(100, 100);
   const before = rate.perSecond ?? 0;
   await clock.advance(5000);

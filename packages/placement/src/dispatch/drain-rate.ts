@@ -1,11 +1,11 @@
 import { type Clock, LONG_AGO, type MonoMs } from '@fnfleet/core';
 
-/** What happened longer ago counts for less than a half. Milliseconds. */
+/** Half-life of the count, milliseconds. */
 const HALF_LIFE_MS = 5_000;
-/** Fewer calls say nothing about what is to be expected. */
+/** Fewer calls do not allow a prediction. */
 const LEAST_CALLS = 8;
 
-/** How fast calls get out of the queue to a runner: a count that fades. */
+/** How fast calls leave the queue for a runner: an exponentially decaying count. */
 export class DrainRate {
   private weight = 0;
   private since: MonoMs | undefined;
@@ -13,18 +13,18 @@ export class DrainRate {
 
   constructor(private readonly clock: Pick<Clock, 'now'>) {}
 
-  /** One more has been placed. */
+  /** Counts one placed call. */
   add(): void {
     this.fade();
     this.weight += 1;
     this.since ??= this.at;
   }
 
-  /** Calls a second; undefined as long as too little is known. */
+  /** Calls per second; undefined until enough is known. */
   get perSecond(): number | undefined {
     this.fade();
     if (this.since === undefined || this.weight < LEAST_CALLS) return undefined;
-    // What the weight would be after this time if one call came each second.
+    // The weight after this time at one call per second.
     const seconds = HALF_LIFE_MS / 1000 / Math.LN2;
     const full = seconds * (1 - 2 ** ((this.since - this.at) / HALF_LIFE_MS));
     return full > 0 ? this.weight / full : undefined;

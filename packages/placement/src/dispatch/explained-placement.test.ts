@@ -31,7 +31,7 @@ function begin(...runners: Runner[]): void {
   });
 }
 
-/** Places a call and writes down what happens to it, one line an event. */
+/** Places a call and records what happens to it, one line per event. */
 function explained(fnId = 'fn1', detailed = true) {
   const events = new PlacementEvents(clock, detailed);
   const caller = new AbortController();
@@ -43,7 +43,7 @@ function explained(fnId = 'fn1', detailed = true) {
 
 const full: Partial<LoadReport> = { instanceId: 'one', memoryTotalBytes: 100, memoryUsedBytes: 100, draining: false };
 
-it('a call tells who was asked and what each said', async () => {
+it('a call shows which runners were tried and what each answered', async () => {
   begin(
     new FakeRunner('busy').refuses(),
     new FakeRunner('gone').refuses('unreachable'),
@@ -64,21 +64,21 @@ it('a call tells who was asked and what each said', async () => {
   ]);
 });
 
-it('of a failure it tells the beginning of the words that came with it', async () => {
+it('a failure is shown with the beginning of its message', async () => {
   begin(new FakeRunner('r1').fails(new Error(`broke: ${'x'.repeat(1000)}`)));
   const { placed, story } = explained();
   await placed;
   expect(story()[1]).toBe(`said r1 failed: broke: ${'x'.repeat(193)}`);
 });
 
-it('of a failure it tells what only operators are told', async () => {
+it('a failure is shown with the detail for operators', async () => {
   begin(new FakeRunner('r1').fails(new PeerError(502, 'function failed', 'function', 'exit code 9')));
   const { placed, story } = explained();
   await placed;
   expect(story()[1]).toBe('said r1 failed: function failed: exit code 9');
 });
 
-it('runners that were passed over come with the reason, and until when where that is known', async () => {
+it('skipped runners are shown with the reason, and for how long if that is known', async () => {
   const [cordoned, draining, full1, free] = ['cordoned', 'draining', 'full', 'free'].map(
     (name) => new FakeRunner(name),
   );
@@ -95,28 +95,28 @@ it('runners that were passed over come with the reason, and until when where tha
   ]);
 });
 
-it('an ordinary call writes down nothing of those that were passed over', async () => {
+it('an ordinary call does not record skipped runners', async () => {
   begin(new FakeRunner('busy').refuses(), new FakeRunner('free').finishes());
   const { placed, story } = explained('fn1', false);
   await placed;
   expect(story()).toEqual(['offered busy', 'said busy refused: busy', 'offered free', 'said free finished']);
 });
 
-describe('a call that waits tells why it goes on', () => {
-  it('because a runner may have room', async () => {
+describe('a waiting call shows why it continues', () => {
+  it('because a runner may have capacity', async () => {
     begin(new FakeRunner('r1').refuses().finishes());
     const { placed, story } = explained('fn1', false);
     await clock.advance(20);
     await placed;
-    expect(story().slice(2)).toEqual(['queued', 'woken a runner may have room', 'offered r1', 'said r1 finished']);
+    expect(story().slice(2)).toEqual(['queued', 'woken a runner may have capacity', 'offered r1', 'said r1 finished']);
   });
 
-  it('because it is time to look again', async () => {
+  it('because it is time to check again', async () => {
     begin();
     const { placed, story } = explained();
     await clock.advance(500);
     await placed;
-    expect(story().slice(0, 2)).toEqual(['queued', 'woken time to look at the runners again']);
+    expect(story().slice(0, 2)).toEqual(['queued', 'woken time to check the runners again']);
   });
 
   it.each`
@@ -130,23 +130,23 @@ describe('a call that waits tells why it goes on', () => {
     await clock.advance(1);
     await act(caller);
     expect((await placed).kind).toBe('unplaced');
-    expect(story()).toEqual(['queued', 'woken its time is over, or its caller has gone']);
+    expect(story()).toEqual(['queued', 'woken its time is over, or its caller has left']);
   });
 
-  it('because others go first', async () => {
+  it('because it was rejected in favour of others', async () => {
     begin(new FakeRunner('r1'));
     dispatcher.setCordoned('r1', true);
     const first = explained();
     await clock.advance(1);
     const second = explained('fn2', false);
     expect(await second.placed).toMatchObject({ kind: 'unplaced', error: { code: 'serverBusy' } });
-    expect(second.story()).toEqual(['queued', 'woken others go first']);
+    expect(second.story()).toEqual(['queued', 'woken rejected in favour of other calls']);
     first.caller.abort(new CancelledError());
     await first.placed;
   });
 });
 
-it('a call is told of each runner that it is offered to, as it is', async () => {
+it('a call is notified of each runner before it is offered to it', async () => {
   begin(new FakeRunner('r1').refuses(), new FakeRunner('r2').finishes());
   const offeredTo: string[] = [];
   const call = { ...aCall(), offeredTo: (address: string) => offeredTo.push(address) };

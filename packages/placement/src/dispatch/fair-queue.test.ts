@@ -20,28 +20,28 @@ function drain(queue: FairQueue<Entry>, canUse: (head: Entry) => boolean = anybo
 }
 
 describe('a fair queue', () => {
-  it('serves one function in the order of arrival', () => {
+  it('serves one function in order of arrival', () => {
     expect(drain(queueOf(entry('a', 'f', '1'), entry('a', 'f', '2'), entry('a', 'f', '3')))).toEqual(['1', '2', '3']);
   });
 
-  it('an application with many calls waits no less for its turn than one with a single call', () => {
+  it('an application with many calls waits as long for its turn as one with a single call', () => {
     const many = Array.from({ length: 5 }, (_, i) => entry('big', 'f', `big${i}`));
     const queue = queueOf(...many, entry('small', 'g', 'small'));
     expect(drain(queue).slice(0, 3)).toEqual(['big0', 'small', 'big1']);
   });
 
-  it('goes round between the functions of an application', () => {
+  it('rotates between the functions of an application', () => {
     const queue = queueOf(entry('a', 'f', 'f1'), entry('a', 'f', 'f2'), entry('a', 'g', 'g1'), entry('a', 'g', 'g2'));
     expect(drain(queue)).toEqual(['f1', 'g1', 'f2', 'g2']);
   });
 
-  it('a turn that one cannot use is not lost for it', () => {
+  it('a turn that an entry cannot use is not lost for it', () => {
     const queue = queueOf(entry('a', 'big', 'big1'), entry('b', 'small', 'small1'), entry('b', 'small', 'small2'));
     expect(queue.take(({ request }) => request.fnId === 'small')?.name).toBe('small1');
     expect(drain(queue)).toEqual(['big1', 'small2']);
   });
 
-  it('one that comes back goes before its kind, and one that gives up is gone', () => {
+  it('an entry that comes back goes to the front of its function, and one that gives up is removed', () => {
     const queue = queueOf(entry('a', 'f', '1'), entry('a', 'f', '2'));
     const back = entry('a', 'f', 'back');
     const gone = entry('a', 'f', 'gone');
@@ -53,14 +53,14 @@ describe('a fair queue', () => {
     expect([queue.size, queue.appCount]).toEqual([0, 0]);
   });
 
-  it('gives up the newest of the application that has most', () => {
+  it('drops the newest entry of the application that has most', () => {
     const queue = queueOf(entry('a', 'f', 'a1'), entry('b', 'g', 'b1'), entry('b', 'h', 'b2'), entry('b', 'h', 'b3'));
     expect(queue.dropFromLongest()?.name).toBe('b3');
     expect([queue.size, queue.sizeOf('a'), queue.sizeOf('b')]).toEqual([3, 1, 2]);
     expect(queue.heads().map(({ name }) => name)).toEqual(['a1', 'b1', 'b2']);
   });
 
-  it('knows how many there are of each application, and whether a function has some', () => {
+  it('knows how many entries each application has, and whether a function has any', () => {
     const queue = queueOf(entry('a', 'f', '1'), entry('a', 'g', '2'), entry('b', 'f', '3'));
     expect([queue.size, queue.appCount, queue.sizeOf('a'), queue.sizeOf('b'), queue.sizeOf('c')]).toEqual([
       3, 2, 2, 1, 0,
@@ -72,14 +72,14 @@ describe('a fair queue', () => {
     expect([...queue].map(({ name }) => name)).toEqual(['3', '2']);
   });
 
-  it('one that is taken out of the middle leaves the others in their order, and the turns as they were', () => {
+  it('an entry removed from the middle leaves the order and the turns of the others unchanged', () => {
     const [two, g] = [entry('a', 'f', 'f2'), entry('a', 'g', 'g1')];
     const queue = queueOf(entry('a', 'f', 'f1'), two, entry('a', 'f', 'f3'), g, entry('b', 'h', 'h1'));
     expect([queue.remove(two), queue.remove(g), queue.remove(entry('c', 'f', '?'))]).toEqual([true, true, false]);
     expect(drain(queue)).toEqual(['f1', 'h1', 'f3']);
   });
 
-  it('an application that comes back has its turn after those that were there', () => {
+  it('an application that comes back has its turn after those that stayed', () => {
     const queue = queueOf(entry('a', 'f', 'a1'), entry('b', 'f', 'b1'), entry('b', 'f', 'b2'));
     expect(queue.take(anybody)?.name).toBe('a1');
     queue.add(entry('a', 'f', 'a2'));
@@ -92,7 +92,7 @@ describe('a fair queue', () => {
     expect(drain(queue)).toEqual(['a1', 'b1']);
   });
 
-  it('of two with as many, the one whose turn comes first gives up; of its functions the one with most', () => {
+  it('of two equally long applications, the one whose turn comes first loses an entry; of its functions the longest', () => {
     const queue = queueOf(
       entry('a', 'f', 'f1'),
       entry('a', 'g', 'g1'),

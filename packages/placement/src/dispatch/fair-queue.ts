@@ -1,18 +1,18 @@
 import { TurnoverMap } from '@fnfleet/core';
 import { LinkedList } from './linked-list.js';
 
-/** What a fair queue has to know of its entries. */
+/** What a fair queue needs to know about its entries. */
 export interface Queued {
   readonly appId: string;
   readonly request: { readonly fnId: string };
 }
 
 /**
- * Entries of many functions of many applications, each function's in the order of their arrival.
+ * Entries of many functions of many applications, in order of arrival within a function.
  *
- * Q1  Whose turn it is goes round: between applications, and inside one between its functions. An application with a
- *     thousand entries waits as long for its next turn as one with a single entry.
- * Q2  A turn that the head of a function cannot use goes to the next function and is not lost for the one that passed.
+ * Q1  Turns rotate between applications, and within one between its functions. An application with a thousand entries waits as
+ *     long for its next turn as one with a single entry.
+ * Q2  A turn that the head of a function cannot use passes to the next function, and the first one keeps its place.
  */
 export class FairQueue<T extends Queued> {
   /** In the order of their next turns. */
@@ -35,7 +35,7 @@ export class FairQueue<T extends Queued> {
     return this.apps.get(appId)?.hasFunction(request.fnId) ?? false;
   }
 
-  /** @param atFront it has waited before: its turn comes before that of others of its function */
+  /** @param atFront true if it has waited before: it goes to the front of its function */
   add(entry: T, atFront = false): void {
     let app = this.apps.get(entry.appId);
     if (app === undefined) {
@@ -46,7 +46,7 @@ export class FairQueue<T extends Queued> {
     this.entries += 1;
   }
 
-  /** False when it is not in the queue. */
+  /** Returns false if it is not in the queue. */
   remove(entry: T): boolean {
     const app = this.apps.get(entry.appId);
     if (!app?.remove(entry)) return false;
@@ -54,12 +54,12 @@ export class FairQueue<T extends Queued> {
     return true;
   }
 
-  /** Takes out the first entry, in the order of turns, that can use the turn. */
+  /** Removes and returns the first entry, in the order of turns, that can use the turn. */
   take(canUse: (head: T) => boolean): T | undefined {
     for (const [appId, app] of this.apps) {
       const entry = app.take(canUse);
       if (entry === undefined) continue;
-      // Behind all the others.
+      // Moves to the end.
       this.apps.delete(appId);
       this.apps.set(appId, app);
       this.removed(appId, app);
@@ -68,7 +68,7 @@ export class FairQueue<T extends Queued> {
     return undefined;
   }
 
-  /** Takes out the entry that came last, of the application that has most. */
+  /** Removes the newest entry of the application with the most entries. */
   dropFromLongest(): T | undefined {
     let longest: [string, AppQueue<T>] | undefined;
     for (const pair of this.apps) if (longest === undefined || pair[1].size > longest[1].size) longest = pair;
@@ -78,7 +78,7 @@ export class FairQueue<T extends Queued> {
     return entry;
   }
 
-  /** The longest waiting of each function. */
+  /** The longest waiting entry of each function. */
   heads(): T[] {
     return [...this.apps.values()].flatMap((app) => app.heads());
   }

@@ -40,7 +40,7 @@ function dispatcherOf(pool: RunnerPool, more: Partial<DispatcherDeps> = {}): Dis
   });
 }
 
-it('an operator who asks learns of all runners how they are now, although nobody probes them', async () => {
+it('an operator who asks gets the current condition of all runners, although nobody probes them', async () => {
   const runners = ['r1', 'r2'].map(
     (address) => new TellingRunner(address, { instanceId: address, active: 3 } as LoadReport),
   );
@@ -61,7 +61,7 @@ it('an operator who asks learns of all runners how they are now, although nobody
   }
 });
 
-it('a fleet in which one runner is listed twice is told of once, and of what comes to be later', async () => {
+it('a runner that is listed twice is reported once, and so is one that is added later', async () => {
   const troubles: string[] = [];
   const same = { instanceId: 'x' } as LoadReport;
   const [r1, r2, r3] = ['r1', 'r2', 'r3'].map((address) => new TellingRunner(address, same)) as [
@@ -74,16 +74,16 @@ it('a fleet in which one runner is listed twice is told of once, and of what com
   try {
     await dispatcher.askRunners(1000);
     await dispatcher.askRunners(1000);
-    expect(troubles).toEqual([expect.stringContaining('r1 and r2 are one runner')]);
+    expect(troubles).toEqual([expect.stringContaining('r1 and r2 are the same runner')]);
     pool.change([r1, r3]);
     await dispatcher.askRunners(1000);
-    expect(troubles.slice(1)).toEqual([expect.stringContaining('r1 and r3 are one runner')]);
+    expect(troubles.slice(1)).toEqual([expect.stringContaining('r1 and r3 are the same runner')]);
   } finally {
     dispatcher.close();
   }
 });
 
-/** Says how it is when it is asked. */
+/** Reports its load when probed. */
 class TellingRunner extends FakeRunner {
   constructor(
     address: string,

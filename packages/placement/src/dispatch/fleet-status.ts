@@ -3,17 +3,17 @@ import type { LoadReport } from '@fnfleet/protocol';
 import type { RunnerIdentity } from '../fleet/runner-identity.js';
 import type { RunnerCondition, RunnerState } from '../fleet/runner-state.js';
 
-/** What a balancer sees of its fleet, for operators. */
+/** What a balancer knows about its fleet, for operators. */
 export interface FleetStatus {
-  /** Calls that wait for a runner. */
+  /** Calls waiting for a runner. */
   readonly waiting: number;
-  /** Calls that runners have in hand. */
+  /** Calls in flight on runners. */
   readonly inFlight: number;
-  /** Undefined for a pool that tells nothing of itself. */
+  /** Undefined for a pool without a status. */
   readonly pool: PoolStatus | undefined;
-  /** Addresses that an operator has cordoned here; perhaps not in the pool now. */
+  /** Addresses that an operator has cordoned on this balancer, in the pool or not. */
   readonly cordons: readonly string[];
-  /** What is wrong with how the fleet is set up, in words. */
+  /** Problems with the setup of the fleet, in words. */
   readonly troubles: readonly string[];
   readonly runners: readonly RunnerStatusLine[];
 }
@@ -21,17 +21,17 @@ export interface FleetStatus {
 export interface RunnerStatusLine {
   readonly address: string;
   readonly state: RunnerCondition;
-  /** Why it is not `ok`, or does not do all that it should. */
+  /** Why it is not `ok`, or is limited. */
   readonly reason: string | undefined;
   readonly cordoned: boolean;
   readonly inFlight: number;
-  /** Less than 1 while it is new. */
+  /** Less than 1 during slow start. */
   readonly weight: number;
-  /** Functions that are believed to have a free hot container there. */
+  /** Functions that are estimated to have a free hot container on it. */
   readonly warmFunctions: number;
-  /** The last report; undefined for a runner that tells none. */
+  /** The last load report; undefined for a runner that sends none. */
   readonly load: LoadReport | undefined;
-  /** Likewise. */
+  /** What it last said about itself in a status; undefined for a runner of Fn. */
   readonly identity: RunnerIdentity | undefined;
 }
 
@@ -55,16 +55,16 @@ function reasonOf({ condition, trouble, load }: RunnerState): string | undefined
     case 'unreachable':
       return trouble;
     case 'silent':
-      return 'it was asked for a sign of life and has given none yet';
+      return 'a keepalive PING is still unanswered';
     case 'ejected':
-      return `it fails calls: ${trouble}`;
+      return `calls fail on it: ${trouble}`;
     case 'draining':
-      return 'it says that it takes no more calls';
+      return 'takes no new calls';
     case 'cordoned':
-      return 'an operator has told this balancer to offer it nothing';
+      return 'cordoned on this balancer by an operator';
     case 'gone':
-      return 'it is closed';
+      return 'closed';
     case 'ok':
-      return load?.degraded ? load.degradedReason || 'it cannot make containers' : undefined;
+      return load?.degraded ? load.degradedReason || 'cannot create containers' : undefined;
   }
 }

@@ -20,7 +20,7 @@ it('values are added at either end', () => {
   expect(shown(list)).toEqual({ values: ['a', 'b', 'c'], head: 'a', tail: 'c', size: 3 });
 });
 
-it('a value that is put first into an empty list is its end as well', () => {
+it('a value added at the front of an empty list is also its end', () => {
   const list = listOf();
   list.unshift('a');
   list.push('b');
@@ -45,7 +45,7 @@ it.each`
   expect([...list]).toEqual(['first', ...left, 'last']);
 });
 
-it('what is not there cannot be removed', () => {
+it('a value that is not in the list cannot be removed', () => {
   const list = listOf('a');
   expect(list.delete('b')).toBe(false);
   list.delete('a');

@@ -6,7 +6,7 @@ interface Node<T> {
   after: Node<T> | undefined;
 }
 
-/** Values in an order, each at most once. Adding at either end, and removing anywhere, take the same time at any length. */
+/** An ordered list of unique values. Adding at either end and removing anywhere take constant time. */
 export class LinkedList<T> {
   private first: Node<T> | undefined;
   private last: Node<T> | undefined;
@@ -40,7 +40,7 @@ export class LinkedList<T> {
     this.nodes.set(value, node);
   }
 
-  /** False when it is not in the list. */
+  /** Returns false if it is not in the list. */
   delete(value: T): boolean {
     const node = this.nodes.get(value);
     if (node === undefined) return false;
@@ -48,7 +48,7 @@ export class LinkedList<T> {
     else this.first = node.after;
     if (node.after) node.after.before = node.before;
     else this.last = node.before;
-    // A removed node that has been promoted would keep those after it from being collected young.
+    // A removed node that was promoted would keep its successors from being collected young.
     node.before = undefined;
     node.after = undefined;
     return this.nodes.delete(value);
@@ -57,7 +57,7 @@ export class LinkedList<T> {
   *[Symbol.iterator](): Generator<T> {
     let node = this.first;
     while (node) {
-      // Whoever looks at the value may take it out of the list.
+      // The loop body may remove the value.
       const { value, after }: Node<T> = node;
       yield value;
       node = after;

@@ -2,7 +2,7 @@ import type { Clock } from '@fnfleet/core';
 import type { OutboundCall } from '@fnfleet/protocol';
 import type { RunnerList, RunnerPool } from '../runner.js';
 
-/** The runners for a call now. A pool that fails counts as empty, with its failure as the pool's error. Never rejects. */
+/** Lists the runners for a call. A pool that fails counts as empty, with the failure as its error. Never rejects. */
 export function listOf(
   call: OutboundCall,
   pool: RunnerPool,
@@ -22,7 +22,7 @@ function failed(error: unknown): RunnerList {
   return { runners: [], error: error instanceof Error ? error : new Error(String(error)) };
 }
 
-/** A pool that hangs must not hold the call longer than the search may take. */
+/** A pool that hangs must not hold the call beyond its time limit. */
 async function withinSearch(
   list: Promise<RunnerList>,
   clock: Clock,

@@ -49,7 +49,7 @@ it('trouble that one process has with a runner is shown', () => {
   ]);
 });
 
-it('what only some of the processes know is told', () => {
+it('information that only some processes have is shown', () => {
   const load = { active: 3 } as never;
   const identity = { about: { name: 'box' } } as never;
   const quiet = { kind: 'file', failing: false } as never;
@@ -64,6 +64,6 @@ it('what only some of the processes know is told', () => {
   );
 });
 
-it('of processes without runners nothing is seen', () => {
+it('processes without runners have no status', () => {
   expect(mergeFleetStatus([])).toBeUndefined();
 });

@@ -1,6 +1,6 @@
 import type { FleetStatus, RunnerStatusLine } from './fleet-status.js';
 
-/** What the processes of one balancer see of the same runners, as one. Undefined: none of them sees anything. */
+/** Merges the status of the processes of one balancer. Undefined if there is none. */
 export function mergeFleetStatus(statuses: readonly FleetStatus[]): FleetStatus | undefined {
   const [first, ...others] = statuses;
   if (first === undefined || others.length === 0) return first;
@@ -18,7 +18,7 @@ export function mergeFleetStatus(statuses: readonly FleetStatus[]): FleetStatus 
   };
 }
 
-/** A process that has trouble with a runner is shown before those that have none. */
+/** A process that has trouble with a runner takes precedence. */
 function mergeLines(lines: readonly RunnerStatusLine[]): RunnerStatusLine {
   const shown = lines.find(({ state }) => state !== 'ok') ?? (lines[0] as RunnerStatusLine);
   const told = lines.find(({ load }) => load !== undefined);

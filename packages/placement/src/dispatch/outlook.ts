@@ -1,9 +1,9 @@
-/** What would become of a call that came now: a guess, as is all that is known of runners. */
+/** What would happen to a call that arrived now. It is an estimate, like everything that is known about runners. */
 export interface Outlook {
-  /** Runners that the pool has for it. */
+  /** How many runners the pool has for it. */
   readonly runners: number;
-  /** Those of them that nothing is known against: they have a hot container for it, or room for a new one. */
+  /** How many of them are eligible: they have a hot container for it, or room for a new one. */
   readonly ready: number;
-  /** Those of the ready that have a free hot container of its function. */
+  /** How many of those have a free hot container of its function. */
   readonly hot: number;
 }

@@ -1,6 +1,6 @@
 import type { AttemptOutcome } from '@fnfleet/protocol';
 
-/** How the search for a runner ended. */
+/** How a placement ended. */
 export type PlacementOutcome =
   | Exclude<AttemptOutcome, { kind: 'refused' }>
   /** No runner took the call; nothing ran. */

@@ -11,7 +11,7 @@ const LEFT_MS = 10_000;
 
 let clock: FakeClock;
 let queue: PlacementQueue;
-/** How often somebody was told that calls wait now. */
+/** How often the dispatcher was notified that calls are waiting. */
 let begun: number;
 let state: RunnerState;
 
@@ -43,7 +43,7 @@ interface Waits {
   readonly signal?: AbortSignal;
 }
 
-/** A call that waits, and what it was woken by: undefined as long as it waits. */
+/** A waiting call, and what woke it: undefined while it waits. */
 function waits(parts: Waits = {}) {
   const { appId = 'a', fnId = 'f', bytes = 0, maxMs = LEFT_MS, leftMs = LEFT_MS, again = false } = parts;
   const call = aCall({ appId, fnId });
@@ -60,7 +60,7 @@ function waits(parts: Waits = {}) {
 const turn = () => clock.advance(0);
 const anybody = () => true;
 
-/** So many calls get out of the queue, one each so many milliseconds. */
+/** Calls leave the queue, one per interval. */
 async function drain(calls: number, everyMs: number): Promise<void> {
   for (let i = 0; i < calls; i += 1) {
     waits({ appId: 'drained' });
@@ -70,7 +70,7 @@ async function drain(calls: number, everyMs: number): Promise<void> {
 }
 
 describe('a call waits', () => {
-  it('until there is room for it at a runner, which counts it as offered', async () => {
+  it('until a runner has capacity, which counts it as offered', async () => {
     const one = waits();
     await clock.advance(30);
     expect([one.how, queue.size, begun]).toEqual([undefined, 1, 1]);
@@ -85,7 +85,7 @@ describe('a call waits', () => {
     maxMs  | leftMs | how
     ${100} | ${101} | ${'look'}
     ${100} | ${100} | ${'over'}
-  `('for $maxMs ms of $leftMs that it has: then it is $how', async ({ maxMs, leftMs, how }) => {
+  `('for $maxMs ms of the $leftMs it has left: then it is $how', async ({ maxMs, leftMs, how }) => {
     const one = waits({ maxMs, leftMs });
     await clock.advance(maxMs - 1);
     expect(one.how).toBeUndefined();
@@ -94,7 +94,7 @@ describe('a call waits', () => {
     expect(clock.pendingTimers).toBe(0);
   });
 
-  it('and keeps its process alive for as long', async () => {
+  it('and keeps its process alive meanwhile', async () => {
     queue = new PlacementQueue({ maxCalls: 1, maxBytes: 0 }, systemClock, () => undefined);
     const timers = () => process.getActiveResourcesInfo().filter((kind) => kind === 'Timeout').length;
     const before = timers();
@@ -113,13 +113,13 @@ describe('a call waits', () => {
     expect([one.how, queue.size, clock.pendingTimers]).toEqual(['over', 0, 0]);
   });
 
-  it('not at all when its caller has left before', async () => {
+  it('not at all if its caller has already left', async () => {
     const one = waits({ signal: AbortSignal.abort() });
     await turn();
     expect([one.how, queue.size]).toEqual(['over', 0]);
   });
 
-  it('until it is told to look', async () => {
+  it('until it is told to check', async () => {
     const all = [waits({ fnId: 'f' }), waits({ fnId: 'f' }), waits({ fnId: 'g' }), waits({ appId: 'b', fnId: 'f' })];
     queue.wakeHeads();
     await turn();
@@ -129,13 +129,13 @@ describe('a call waits', () => {
     expect(all.map(({ how }) => how)).toEqual(Array(4).fill('look'));
   });
 
-  it('and nobody else is woken for it', async () => {
+  it('and no other call is woken for it', async () => {
     waits();
     expect(queue.offer(state, () => false)).toBe(false);
     expect([queue.size, state.inFlight]).toEqual([1, 0]);
   });
 
-  it('before those of its function that came later, when it comes back', async () => {
+  it('before later calls of its function, when it comes back', async () => {
     const order = [waits(), waits({ again: true })];
     queue.offer(state, anybody);
     await turn();
@@ -143,7 +143,7 @@ describe('a call waits', () => {
     expect(queue.hasWaiting(order[0]?.waiting as WaitingCall)).toBe(true);
   });
 
-  it('and the dispatcher is told whenever the first begins to', async () => {
+  it('and the dispatcher is notified whenever the first one begins to', async () => {
     waits();
     waits();
     queue.lookAgain();
@@ -153,7 +153,7 @@ describe('a call waits', () => {
 });
 
 describe('W1: a queue that is full', () => {
-  it('in calls: of one application alone the newest is turned away, and the fleet is full', async () => {
+  it('in calls: of a single application the newest call is rejected, because the fleet is full', async () => {
     queueOf({ maxCalls: 2 });
     const all = [waits(), waits(), waits()];
     await turn();
@@ -162,7 +162,7 @@ describe('W1: a queue that is full', () => {
     expect(metrics.sum('lb_queue_shed_count', { reason: 'full' })).toBe(1);
   });
 
-  it('the application with most of the calls makes room for another, with its newest', async () => {
+  it('the application with most of the calls loses its newest to make room for another', async () => {
     queueOf({ maxCalls: 3 });
     const big = [waits(), waits(), waits()];
     const small = waits({ appId: 'small' });
@@ -172,7 +172,7 @@ describe('W1: a queue that is full', () => {
     expect(metrics.sum('lb_queue_shed_count', { reason: 'share' })).toBe(1);
   });
 
-  it('one that is over its share itself is turned away, and told so', async () => {
+  it('an application that is itself over its share is rejected, and told so', async () => {
     queueOf({ maxCalls: 4 });
     const all = [waits(), waits(), waits(), waits({ appId: 'b' })];
     const more = waits();
@@ -181,7 +181,7 @@ describe('W1: a queue that is full', () => {
     expect([more.how, more.error]).toMatchObject(['shed', { code: 'appOverShare' }]);
   });
 
-  it('one that would have just its share with the call makes room for it at the other’s cost', async () => {
+  it('an application that would reach just its share with the call makes room at the cost of the other', async () => {
     queueOf({ maxCalls: 4 });
     const others = [waits({ appId: 'b' }), waits({ appId: 'b' }), waits({ appId: 'b' })];
     const mine = [waits(), waits()];
@@ -190,7 +190,7 @@ describe('W1: a queue that is full', () => {
     expect(mine.map(({ how }) => how)).toEqual([undefined, undefined]);
   });
 
-  it('in bytes: to the byte, and a call of any size can wait when nobody else does', async () => {
+  it('in bytes: to the byte, and a call of any size can wait when no other does', async () => {
     queueOf({ maxBytes: 100 });
     const huge = waits({ bytes: 1_000 });
     await turn();
@@ -206,7 +206,7 @@ describe('W1: a queue that is full', () => {
     expect(again.map(({ how }) => how)).toEqual([undefined, undefined]);
   });
 
-  it('takes back one that was in it before, whatever there is', async () => {
+  it('takes back a call that was in it before, whatever its limits', async () => {
     queueOf({ maxCalls: 1 });
     const all = [waits(), waits({ again: true })];
     await turn();
@@ -214,8 +214,8 @@ describe('W1: a queue that is full', () => {
   });
 });
 
-describe('W2: when calls get out at a known pace', () => {
-  it('one whose turn comes in time waits, one whose turn does not is turned away at once', async () => {
+describe('W2: when the drain rate is known', () => {
+  it('a call whose turn comes in time waits, any other is rejected at once', async () => {
     await drain(200, 100);
     const before = Array.from({ length: 10 }, () => waits());
     const impatient = waits({ leftMs: 900 });
@@ -227,7 +227,7 @@ describe('W2: when calls get out at a known pace', () => {
     expect(metrics.sum('lb_queue_shed_count', { reason: 'deadline' })).toBe(1);
   });
 
-  it('turns go round between applications: one with few calls waits for few', async () => {
+  it('turns rotate between applications: one with few calls waits for few', async () => {
     await drain(200, 100);
     for (let i = 0; i < 50; i += 1) waits({ appId: 'big' });
     const small = waits({ appId: 'small', leftMs: 500 });
@@ -241,20 +241,20 @@ describe('W2: when calls get out at a known pace', () => {
     ${5}    | ${1}
     ${50}   | ${5}
     ${95}   | ${10}
-  `('with $waiting calls waiting one is told to come back in $seconds s', async ({ waiting, seconds }) => {
+  `('with $waiting calls waiting, Retry-After is $seconds s', async ({ waiting, seconds }) => {
     await drain(200, 100);
     for (let i = 0; i < waiting; i += 1) waits();
     expect(queue.fullError().retryAfterSeconds).toBe(seconds);
   });
 
-  it('nobody is told to come back later than in two minutes', async () => {
+  it('Retry-After is never more than two minutes', async () => {
     queueOf({ maxCalls: 10_000 });
     await drain(60, 500);
     for (let i = 0; i < 1_000; i += 1) waits({ maxMs: 1e9, leftMs: 1e9 });
     expect(queue.fullError().retryAfterSeconds).toBe(120);
   });
 
-  it('as long as nothing is known, nobody is turned away for it, and fifteen seconds are what is said', async () => {
+  it('while the drain rate is unknown, no call is rejected for it, and Retry-After is fifteen seconds', async () => {
     const one = waits({ leftMs: 1 });
     await turn();
     expect([one.how, queue.fullError().retryAfterSeconds]).toEqual([undefined, 15]);

@@ -5,18 +5,18 @@ import { FairQueue } from './fair-queue.js';
 import type { QueueLimits } from './queue-limits.js';
 import type { WaitingCall, WakeUp } from './waiting-call.js';
 
-/** What a caller is told to wait when nothing is known of how fast calls get placed, as in Fn; at least; and at most. Seconds. */
+/** `Retry-After` in seconds: the default if the drain rate is unknown, as in Fn; the minimum; and the maximum. */
 const RETRY_UNKNOWN_S = 15;
 const RETRY_LEAST_S = 1;
 const RETRY_MOST_S = 120;
 
 /**
- * Calls that no runner takes now. They wait for an event: room at a runner, other runners, the end of their time.
+ * Calls that no runner takes now. They wait for an event: capacity on a runner, other runners, or the end of their time.
  *
- * W1  Bounded in calls and in bytes of bodies. When it is full, the application that has the most calls waiting loses its
- *     newest, be it the one that is coming.
- * W2  A call whose turn cannot be expected before its time is over is told so at once, not after the time.
- * W3  A call that is woken has left the queue; one that comes back goes to the front of its function.
+ * W1  Bounded in calls and in bytes of bodies. When it is full, the application with the most waiting calls loses its newest
+ *     call, which may be the arriving one.
+ * W2  A call that cannot expect its turn in time is rejected at once, not when its time is over.
+ * W3  A woken call has left the queue; if it comes back, it goes to the front of its function.
  */
 export class PlacementQueue {
   private readonly queue = new FairQueue<WaitingCall>();
@@ -26,7 +26,7 @@ export class PlacementQueue {
   constructor(
     private readonly limits: QueueLimits,
     private readonly clock: Clock,
-    /** The first call waits: from now on there is somebody to look for. */
+    /** Called when the first call begins to wait. */
     private readonly onWaiting: () => void,
   ) {
     this.rate = new DrainRate(clock);
@@ -43,9 +43,9 @@ export class PlacementQueue {
   }
 
   /**
-   * Resolves when the call is to go on. Never rejects.
-   * @param maxMs what it can wait
-   * @param leftMs what is left of its time to be placed
+   * Resolves when the call should continue. Never rejects.
+   * @param maxMs how long it may wait
+   * @param leftMs what is left of its placement time
    */
   async wait(
     waiting: WaitingCall,
@@ -69,7 +69,7 @@ export class PlacementQueue {
     return how;
   }
 
-  /** The turn of whoever can use a runner that may have room. False when nobody can. */
+  /** Gives the turn to the first call that can use a runner with free capacity. Returns false if there is none. */
   offer(state: RunnerState, canUse: (waiting: WaitingCall) => boolean): boolean {
     const waiting = this.queue.take(canUse);
     if (waiting === undefined) return false;
@@ -79,17 +79,17 @@ export class PlacementQueue {
     return true;
   }
 
-  /** Lets every call look for itself whether there is a runner for it. */
+  /** Lets every call check whether there is a runner for it. */
   lookAgain(): void {
     for (const waiting of [...this.queue]) this.end(waiting, { kind: 'look' });
   }
 
-  /** The longest waiting call of each function looks. */
+  /** Lets the longest waiting call of each function check. */
   wakeHeads(): void {
     for (const waiting of this.queue.heads()) this.end(waiting, { kind: 'look' });
   }
 
-  /** With when it makes sense to come back. */
+  /** With a `Retry-After` from the drain rate. */
   fullError(): FnError {
     return new FnError('serverBusy', { retryAfterSeconds: this.retryAfterSeconds() });
   }
@@ -113,13 +113,13 @@ export class PlacementQueue {
     return undefined;
   }
 
-  /** An application is to blame only when it crowds out others. */
+  /** An application is to blame only if it crowds out others. */
   private shareError(crowdsOut: boolean): FnError {
     if (!crowdsOut) return this.fullError();
     return new FnError('appOverShare', { retryAfterSeconds: this.retryAfterSeconds() });
   }
 
-  /** Turns go round between applications, so only an application's own calls, once for each other one, are ahead. */
+  /** Turns rotate between applications, so only the application's own calls are ahead, each with one turn of every other application. */
   private expectedWaitMs(appId: string): number {
     const perSecond = this.rate.perSecond;
     if (perSecond === undefined) return 0;

@@ -10,24 +10,24 @@ import { listOf } from './list-of.js';
 import type { PlacementOutcome } from './placement-outcome.js';
 import { WaitingCall, type WakeUp } from './waiting-call.js';
 
-/** An empty pool that does not tell of changes is looked at again after this time at the latest, milliseconds. */
+/** An empty pool that does not report changes is checked again at least this often, milliseconds. */
 const EMPTY_MAX_MS = 1_000;
 
 /**
- * One call on its way to a runner.
+ * The placement of one call.
  *
- * L1  The list is fetched anew for every attempt; a list that comes with an error is used all the same.
+ * L1  The list of runners is fetched for every attempt; a list that comes with an error is still used.
  * L2  Only a refusal is followed by another attempt, and only while the body can be sent again.
- * L3  The time to place bounds the search, never an attempt: a call that was taken may outlive it.
- * L4  When the search ends without a runner, the caller's leaving explains it first, then the pool, then the fleet.
- * L5  A call that comes does not pass those of its function that wait already.
+ * L3  The placement time limits the search, never an attempt: a call that was taken may run longer.
+ * L4  If the search ends without a runner, the error is the caller's cancellation first, then that of the pool, then of the fleet.
+ * L5  An arriving call does not overtake waiting calls of its function.
  */
 export class PlacementTask {
   private readonly request: ResourceRequest;
   private readonly stats: PlacementStats;
   private readonly budgetMs: number;
   private poolError: Error | undefined;
-  /** Until the pool is looked at again because it was empty. Undefined: it was not. */
+  /** Pause before an empty pool is checked again. Undefined if it was not empty. */
   private emptyPauseMs: number | undefined;
   private hasWaited = false;
 
@@ -55,7 +55,7 @@ export class PlacementTask {
           const offeredMs = this.offered(state);
           let outcome: AttemptOutcome;
           try {
-            // The call's own signal, not the search's: once taken, a call may run longer than the search.
+            // The signal of the call, not of the search: once taken, a call may run longer than the search.
             outcome = await state.runner.tryCall(this.call, this.signal);
           } catch (error) {
             outcome = brokenPromise(error);
@@ -73,7 +73,7 @@ export class PlacementTask {
       }
       return this.givenUp();
     } catch (error) {
-      // A placer of an embedder that throws ends this call, not the process.
+      // A custom placer that throws fails this call, not the process.
       return { kind: 'unplaced', error: error instanceof Error ? error : new FnError('internal', { cause: error }) };
     }
   }
@@ -92,7 +92,7 @@ export class PlacementTask {
     return !this.signal.aborted && this.leftMs > 0;
   }
 
-  /** The runner that it is offered to next, already counted as offered. Undefined: it has to wait. */
+  /** The runner to offer it to next, already counted as offered. Undefined: it has to wait. */
   private choose({ runners, error }: RunnerList): RunnerState | undefined {
     const { fleet, queue } = this.parts;
     this.poolError = error;
@@ -127,14 +127,14 @@ export class PlacementTask {
     return undefined;
   }
 
-  /** For people. */
+  /** Human-readable. */
   private whyNot(state: RunnerState, reason: IneligibleReason): string {
     const why = reason === 'refused' ? 'full when last asked' : reason;
     const until = state.eligibleAgainAt(this.request);
     return until === undefined ? why : `${why}, for another ${Math.ceil(until - this.parts.clock.now())} ms`;
   }
 
-  /** Follows on every `offered` of the view; `ended` follows. @returns when, as `elapsedMs` */
+  /** Follows every `offered` of the runner state, and is followed by `ended`. @returns the time, as `elapsedMs` */
   private offered(state: RunnerState): number {
     const { call, stats } = this;
     call.offeredTo?.(state.address);
@@ -172,12 +172,12 @@ export class PlacementTask {
   }
 }
 
-/** Why a call does not wait any more, for people. */
+/** Why a call stopped waiting, human-readable. */
 const WOKEN: Readonly<Record<WakeUp['kind'], string>> = {
-  room: 'a runner may have room',
-  look: 'time to look at the runners again',
-  shed: 'others go first',
-  over: 'its time is over, or its caller has gone',
+  room: 'a runner may have capacity',
+  look: 'time to check the runners again',
+  shed: 'rejected in favour of other calls',
+  over: 'its time is over, or its caller has left',
 };
 
 function wordsOf(outcome: AttemptOutcome): string {
@@ -186,7 +186,7 @@ function wordsOf(outcome: AttemptOutcome): string {
   return outcome.kind === 'failed' ? `failed: ${detail}` : `refused: ${outcome.reason}`;
 }
 
-/** A runner of an embedder that rejects although it must not. The call may have run. */
+/** For a custom runner that rejects although it must not. The call may have run. */
 function brokenPromise(error: unknown): AttemptOutcome {
   return {
     kind: 'failed',
@@ -195,19 +195,19 @@ function brokenPromise(error: unknown): AttemptOutcome {
   };
 }
 
-/** What a call is answered with that cannot be offered again. */
+/** The error for a call that cannot be offered again. */
 function lastWord({ reason, error }: AttemptOutcome & { kind: 'refused' }): Error {
   return reason === 'busy' ? error : new FnError('serverBusy', { cause: error });
 }
 
-/** The pool has said, through the function's own fault, that there never will be a runner for this call. */
+/** The pool says that there will never be a runner for this call, through the fault of its function. */
 function isFinal(poolError: Error | undefined): boolean {
   if (poolError === undefined) return false;
   const { status, blame } = describeError(poolError);
   return status === 502 && blame === 'function';
 }
 
-/** Whoever aborts a call says why in the signal's reason. */
+/** Whoever aborts a call gives the reason with the signal. */
 function reasonOf({ reason }: AbortSignal): Error {
   return reason instanceof FnError || reason instanceof CancelledError ? reason : new CancelledError();
 }

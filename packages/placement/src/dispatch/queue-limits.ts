@@ -1,6 +1,6 @@
 /** How much may wait for a runner. */
 export interface QueueLimits {
-  /** Calls. */
+  /** Number of calls. */
   readonly maxCalls: number;
   /** Bytes of bodies that waiting calls keep in memory. */
   readonly maxBytes: number;

@@ -25,7 +25,7 @@ afterEach(() => {
 });
 
 describe('a fleet that is full', () => {
-  it('protocol 44: ten calls of 400 ms on room for four: hardly an offer in vain', async () => {
+  it('protocol 44: ten calls of 400 ms with capacity for four: hardly any wasted attempts', async () => {
     const runner = new SlotRunner('r1', 4, { tells: true });
     begin([runner]);
     runner.tellStatus();
@@ -35,17 +35,17 @@ describe('a fleet that is full', () => {
     expect(runner.offers).toBeLessThanOrEqual(15);
   });
 
-  it('of which nothing is known learns with the first burst', async () => {
+  it('about which nothing is known is learned with the first burst', async () => {
     const runner = new SlotRunner('r1', 4);
     begin([runner]);
     const calls = Array.from({ length: 30 }, () => place());
     await clock.advance(6000);
     expect(await kinds(calls)).toEqual(Array(30).fill('finished'));
-    // All thirty at first; then one for each end, and now and then a try.
+    // All thirty at first; then one for each end, and an attempt now and then.
     expect(runner.offers).toBeLessThan(30 + 26 + 45);
   });
 
-  it('serves calls of one function in the order of their arrival', async () => {
+  it('serves calls of one function in order of arrival', async () => {
     const runner = new SlotRunner('r1', 1, { tells: true });
     begin([runner]);
     const order: number[] = [];
@@ -55,7 +55,7 @@ describe('a fleet that is full', () => {
     expect(order).toEqual([0, 1, 2, 3, 4]);
   });
 
-  it('a free container goes to a call of its function, out of turn, but not for ever', async () => {
+  it('a free container goes to a call of its function, out of turn, but not indefinitely', async () => {
     const runner = new SlotRunner('r1', 1, { tells: true });
     begin([runner]);
     const order: string[] = [];
@@ -65,7 +65,7 @@ describe('a fleet that is full', () => {
     ];
     await clock.advance(10_000);
     await Promise.all(calls);
-    // One was taken before anybody waited.
+    // One was taken before any call waited.
     expect(order.indexOf('g')).toBeGreaterThan(4);
     expect(order.indexOf('g')).toBeLessThan(11);
   });
@@ -82,7 +82,7 @@ describe('a fleet that is full', () => {
     await Promise.all(big);
   });
 
-  it('a newcomer is used at once', async () => {
+  it('a new runner is used at once', async () => {
     const pool = new ListPool([new SlotRunner('r1', 1, { tells: true })]);
     begin(pool);
     const calls = [place(), place(), place()];
@@ -95,7 +95,7 @@ describe('a fleet that is full', () => {
     await Promise.all(calls);
   });
 
-  it('a call that is waiting when the time to place is over is told when to come back', async () => {
+  it('a call that is still waiting when its placement time is over gets Retry-After', async () => {
     begin([new SlotRunner('r1', 1)], { placerTimeoutMs: 100 });
     const first = place();
     const late = place();
@@ -105,7 +105,7 @@ describe('a fleet that is full', () => {
     await first;
   });
 
-  it('a call that has been placed has nothing left on its signal of the search, however long it runs', async () => {
+  it('a placed call has no listener of the search left on its signal, however long it runs', async () => {
     const full = new SlotRunner('r1', 1);
     const pool = new ListPool([full]);
     begin({ runners: async () => pool.runners(), close: async () => undefined });
@@ -116,7 +116,7 @@ describe('a fleet that is full', () => {
     await clock.advance(5);
     expect(dispatcher.waiting).toBe(1);
     expect(getEventListeners(caller.signal, 'abort').length).toBe(1);
-    // A pool that answers later is looked at once a second.
+    // A pool that answers later is checked once a second.
     await clock.advance(1100);
     expect([full.running, dispatcher.waiting]).toEqual([1, 0]);
     expect(getEventListeners(caller.signal, 'abort').length).toBe(0);
@@ -124,7 +124,7 @@ describe('a fleet that is full', () => {
     expect(await kinds([first, second])).toEqual(['finished', 'finished']);
   });
 
-  it('two functions that were refused there are each asked for again when their own pause is over', async () => {
+  it('two functions that were refused are each tried again when their own pause is over', async () => {
     const times: [string, number][] = [];
     const began = clock.now();
     const refusing = new FakeRunner('r1').does(async ({ model }) => {
@@ -159,7 +159,7 @@ describe('a fleet that is full', () => {
 });
 
 describe('a queue that is full', () => {
-  it('costs the application that has most its newest call, not the one that comes', async () => {
+  it('rejects the newest call of the application that has most, not the arriving one', async () => {
     begin([new SlotRunner('r1', 1, { tells: true })], {}, { maxCalls: 3, maxBytes: MB });
     const running = place({ appId: 'big', fnId: 'f' });
     await clock.advance(1);
@@ -174,7 +174,7 @@ describe('a queue that is full', () => {
     await running;
   });
 
-  it('of a single application is the fleet being full', async () => {
+  it('with calls of a single application means that the fleet is full', async () => {
     begin([new SlotRunner('r1', 1, { tells: true })], {}, { maxCalls: 1, maxBytes: MB });
     const calls = [place(), place()];
     await clock.advance(1);
@@ -183,7 +183,7 @@ describe('a queue that is full', () => {
     await Promise.all(calls);
   });
 
-  it('is full in bytes, too', async () => {
+  it('is also full in bytes', async () => {
     begin([new SlotRunner('r1', 1, { tells: true })], {}, { maxCalls: 100, maxBytes: 1000 });
     const calls = [place(), place({}, 600)];
     await clock.advance(1);
@@ -192,7 +192,7 @@ describe('a queue that is full', () => {
     await Promise.all(calls);
   });
 
-  it('has its bytes back when its calls have gone, whichever way they went', async () => {
+  it('has its bytes back when its calls have left, however they left', async () => {
     begin([new SlotRunner('r1', 1, { tells: true })], {}, { maxCalls: 100, maxBytes: 1000 });
     for (let round = 0; round < 3; round += 1) {
       const running = place();
@@ -230,9 +230,9 @@ describe('a queue that is full', () => {
     expect(await kinds([again, ...full])).toEqual(['finished', 'finished', 'finished']);
   });
 
-  it('sheds a call at once whose turn cannot come in time, with the time it would take', async () => {
+  it('sheds a call at once whose turn cannot come in time, with the time that it would take', async () => {
     begin([new SlotRunner('r1', 1, { tells: true })], { placerTimeoutMs: 20_000 }, { maxCalls: 1000, maxBytes: MB });
-    // One call each 400 ms: 2.5 a second, 50 in the time to place.
+    // One call per 400 ms: 2.5 a second, 50 in the placement time.
     const calls = Array.from({ length: 45 }, () => ending(place()));
     await clock.advance(8000);
     const more = Array.from({ length: 40 }, () => ending(place()));
@@ -277,7 +277,7 @@ describe('a runner', () => {
     expect(gone.attempts).toBeLessThan(15);
   });
 
-  it('that is closed is not asked again', async () => {
+  it('that is closed is not tried again', async () => {
     const closed = new FakeRunner('r1').refuses('closed', new Error('Runner is closed'));
     begin([closed], { placerTimeoutMs: 1000 });
     const calls = [place(), place()];
@@ -286,7 +286,7 @@ describe('a runner', () => {
     expect(closed.attempts).toBeLessThanOrEqual(2);
   });
 
-  it('that rejects although it must not fails this call only, and counts as idle again', async () => {
+  it('that rejects although it must not fails only this call, and counts as idle again', async () => {
     const broken = new FakeRunner('r1').does(() => Promise.reject(new Error('bug'))).finishes();
     begin([broken]);
     expect(await place()).toMatchObject({ kind: 'failed', error: new Error('bug') });
@@ -294,7 +294,7 @@ describe('a runner', () => {
   });
 });
 
-it('a placer that makes up a runner fails the call with its mistake', async () => {
+it('a placer that invents a runner fails the call and names the mistake', async () => {
   const stranger = { address: 'nowhere:1' };
   begin([new FakeRunner('r1').finishes()]);
   const wrong = new Dispatcher({ ...parts, placer: { order: () => [stranger] as never } });
@@ -382,7 +382,7 @@ class SlotRunner implements Runner {
 
   async tryCall(call: Parameters<Runner['tryCall']>[0]): ReturnType<Runner['tryCall']> {
     this.offers += 1;
-    // The way there.
+    // The way to the runner.
     await clock.sleep(0.2);
     if (this.running === this.slots || this.draining) {
       this.tell(call);

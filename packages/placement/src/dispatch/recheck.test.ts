@@ -7,7 +7,7 @@ const NEED = requestFor();
 
 let clock: FakeClock;
 let recheck: Recheck;
-/** Who was looked at again, and when. */
+/** Which runners were rechecked, and when. */
 let looked: [name: string, ms: number][];
 let from: MonoMs;
 beforeEach(() => {
@@ -21,14 +21,14 @@ afterEach(() => {
   expect(clock.pendingTimers).toBe(0);
 });
 
-/** A runner that is fit again after so long; undefined: not before an event. */
+/** A runner that is eligible again after this time; undefined: only after an event. */
 const runner = (address: string, fits: { afterMs: number | undefined }) =>
   ({
     address,
     eligibleAgainAt: () => (fits.afterMs === undefined ? undefined : later(from, fits.afterMs)),
   }) as unknown as RunnerState;
 
-it('looks at a runner again when its reason has run out, and not before', async () => {
+it('checks a runner again when its reason has expired, and not before', async () => {
   recheck.when(runner('a', { afterMs: 500 }), NEED);
   await clock.advance(499);
   expect(looked).toEqual([]);
@@ -36,19 +36,19 @@ it('looks at a runner again when its reason has run out, and not before', async 
   expect(looked).toEqual([['a', 500]]);
 });
 
-it('one whose reason ends only with an event is not waited for', () => {
+it('does not wait for a reason that ends only with an event', () => {
   recheck.when(runner('a', { afterMs: undefined }), NEED);
   expect(clock.pendingTimers).toBe(0);
 });
 
-it('one whose reason has just run out is looked at a moment later, not within the call', async () => {
+it('checks a moment later, not within the call, when the reason has just expired', async () => {
   recheck.when(runner('a', { afterMs: 0 }), NEED);
   expect(looked).toEqual([]);
   await clock.advance(1);
   expect(looked).toEqual([['a', 1]]);
 });
 
-it('has one timer a runner, for the reason that runs out first', async () => {
+it('has one timer per runner, for the reason that expires first', async () => {
   const fits = { afterMs: 500 };
   const a = runner('a', fits);
   recheck.when(a, NEED);

@@ -2,10 +2,10 @@ import { type Clock, type MonoMs, type Timer, TurnoverMap } from '@fnfleet/core'
 import type { ResourceRequest } from '../fleet/resource-request.js';
 import type { RunnerState } from '../fleet/runner-state.js';
 
-/** Earlier than this after another look makes no difference, milliseconds. */
+/** Rechecks closer together than this are merged, milliseconds. */
 const LEAST_MS = 1;
 
-/** Looks again at runners whose reason for being passed over runs out by itself. One timer a runner. */
+/** Rechecks runners that were skipped for a reason that expires. One timer per runner. */
 export class Recheck {
   private readonly pending = new TurnoverMap<RunnerState, { readonly at: MonoMs; readonly timer: Timer }>();
 
@@ -14,7 +14,7 @@ export class Recheck {
     private readonly onDue: (state: RunnerState) => void,
   ) {}
 
-  /** For a function that was not offered. */
+  /** Schedules a recheck for a request that was not offered. */
   when(state: RunnerState, request: ResourceRequest): void {
     const at = state.eligibleAgainAt(request);
     if (at === undefined) return;

@@ -13,16 +13,16 @@ it.each`
   what                                       | happens                                                                                                                                                 | state            | reason
   ${'that answers'}                          | ${() => undefined}                                                                                                                                      | ${'ok'}          | ${undefined}
   ${'that is full'}                          | ${(fixture: FleetFixture) => fixture.call(0, BUSY)}                                                                                                     | ${'ok'}          | ${undefined}
-  ${'whose engine is away'}                  | ${(fixture: FleetFixture) => fixture.tell(0, { degraded: true, degradedReason: 'the engine hangs' })}                                                   | ${'ok'}          | ${'the engine hangs'}
-  ${'that is degraded and does not say why'} | ${(fixture: FleetFixture) => fixture.tell(0, { degraded: true })}                                                                                       | ${'ok'}          | ${'it cannot make containers'}
+  ${'whose engine is down'}                  | ${(fixture: FleetFixture) => fixture.tell(0, { degraded: true, degradedReason: 'the engine hangs' })}                                                   | ${'ok'}          | ${'the engine hangs'}
+  ${'that is degraded and does not say why'} | ${(fixture: FleetFixture) => fixture.tell(0, { degraded: true })}                                                                                       | ${'ok'}          | ${'cannot create containers'}
   ${'that refuses connections'}              | ${(fixture: FleetFixture) => fixture.at(0).onProbeUnreachable(PROBLEM)}                                                                                 | ${'unreachable'} | ${PROBLEM.message}
   ${'that was lost with a call'}             | ${(fixture: FleetFixture) => fixture.call(0, { kind: 'refused', reason: 'lost', error: PROBLEM })}                                                      | ${'unreachable'} | ${PROBLEM.message}
   ${'that was not reached with a call'}      | ${(fixture: FleetFixture) => fixture.call(0, { kind: 'refused', reason: 'unreachable', error: PROBLEM })}                                               | ${'unreachable'} | ${PROBLEM.message}
-  ${'that gives no sign of life'}            | ${(fixture: FleetFixture) => Object.assign(fixture.runners[0] as FakeRunner, { isUnresponsive: true })}                                                 | ${'silent'}      | ${'it was asked for a sign of life and has given none yet'}
-  ${'that drains'}                           | ${(fixture: FleetFixture) => fixture.tell(0, { draining: true })}                                                                                       | ${'draining'}    | ${'it says that it takes no more calls'}
-  ${'that is cordoned'}                      | ${(fixture: FleetFixture) => fixture.fleet.setCordoned('r0', true)}                                                                                     | ${'cordoned'}    | ${'an operator has told this balancer to offer it nothing'}
-  ${'that is closed'}                        | ${(fixture: FleetFixture) => fixture.call(0, { kind: 'refused', reason: 'closed', error: PROBLEM })}                                                    | ${'gone'}        | ${'it is closed'}
-  ${'that fails calls'}                      | ${(fixture: FleetFixture) => repeat(5, () => fixture.call(0, { kind: 'failed', blame: 'runner', error: new PeerError(500, 'disk full', 'platform') }))} | ${'ejected'}     | ${'it fails calls: disk full'}
+  ${'that is unresponsive'}                  | ${(fixture: FleetFixture) => Object.assign(fixture.runners[0] as FakeRunner, { isUnresponsive: true })}                                                 | ${'silent'}      | ${'a keepalive PING is still unanswered'}
+  ${'that drains'}                           | ${(fixture: FleetFixture) => fixture.tell(0, { draining: true })}                                                                                       | ${'draining'}    | ${'takes no new calls'}
+  ${'that is cordoned'}                      | ${(fixture: FleetFixture) => fixture.fleet.setCordoned('r0', true)}                                                                                     | ${'cordoned'}    | ${'cordoned on this balancer by an operator'}
+  ${'that is closed'}                        | ${(fixture: FleetFixture) => fixture.call(0, { kind: 'refused', reason: 'closed', error: PROBLEM })}                                                    | ${'gone'}        | ${'closed'}
+  ${'that fails calls'}                      | ${(fixture: FleetFixture) => repeat(5, () => fixture.call(0, { kind: 'failed', blame: 'runner', error: new PeerError(500, 'disk full', 'platform') }))} | ${'ejected'}     | ${'calls fail on it: disk full'}
 `('operators see a runner $what as $state', ({ happens, state, reason }) => {
   const fixture = new FleetFixture(10);
   happens(fixture);
@@ -54,7 +54,7 @@ const ACTS = {
     repeat(5, () => fixture.call(0, { kind: 'failed', blame: 'runner', error: new Error('broke') })),
 };
 
-it('a status line has what the runner has in hand, its weight and what it is warm for', () => {
+it('a status line has the calls in flight, the weight and the warm functions of the runner', () => {
   const fixture = new FleetFixture(1);
   fixture.tell(0, { freeSlots: 1, instanceId: 'x' }, 'fn1');
   expect(statusLine(fixture.at(0))).toMatchObject({

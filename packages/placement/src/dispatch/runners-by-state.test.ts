@@ -5,7 +5,7 @@ const degraded = { degraded: true } as LoadReport;
 const counted = (...runners: Parameters<typeof runnersByState>[0][]) =>
   Object.fromEntries(runnersByState(runners.flatMap((each) => [...each])).map((r) => [r.attributes?.state, r.value]));
 
-it('names every state, whether or not a runner is in it', () => {
+it('has every state, with or without runners in it', () => {
   const none = { ok: 0, degraded: 0, draining: 0, cordoned: 0, ejected: 0, silent: 0, unreachable: 0, gone: 0 };
   expect(counted()).toEqual(none);
   expect(
@@ -17,10 +17,10 @@ it('names every state, whether or not a runner is in it', () => {
   ).toEqual({ ...none, ok: 2, unreachable: 1 });
 });
 
-it('tells a runner that takes calls but makes no containers from one that is well', () => {
+it('distinguishes a runner that takes calls but creates no containers from a healthy one', () => {
   expect(counted([{ condition: 'ok', load: degraded }])).toMatchObject({ ok: 0, degraded: 1 });
 });
 
-it('calls a degraded runner what keeps calls from it altogether', () => {
+it('gives precedence to a state that keeps all calls from a degraded runner', () => {
   expect(counted([{ condition: 'draining', load: degraded }])).toMatchObject({ draining: 1, degraded: 0 });
 });

@@ -1,7 +1,7 @@
 import type { Reading } from '@fnfleet/core';
 import type { RunnerCondition, RunnerState } from '../fleet/runner-state.js';
 
-/** One that takes calls, though none that need a new container, counts for itself. */
+/** A degraded runner, which takes only calls for hot containers, has a state of its own. */
 type CountedState = RunnerCondition | 'degraded';
 
 const STATES: Readonly<Record<CountedState, true>> = {
@@ -15,7 +15,7 @@ const STATES: Readonly<Record<CountedState, true>> = {
   gone: true,
 };
 
-/** How many runners are in each state, as a metric: every state every time, so that one which is left goes down to 0. */
+/** The number of runners in each state, as a metric: every state is always exported, so that one without runners goes to 0. */
 export function runnersByState(runners: Iterable<Pick<RunnerState, 'condition' | 'load'>>): Reading[] {
   const counts = new Map<string, number>(Object.keys(STATES).map((state) => [state, 0]));
   for (const { condition, load } of runners) {

@@ -3,25 +3,25 @@ import type { OutboundCall } from '@fnfleet/protocol';
 import type { ResourceRequest } from '../fleet/resource-request.js';
 import type { RunnerState } from '../fleet/runner-state.js';
 
-/** Why a call does not wait any more. */
+/** Why a call stopped waiting. */
 export type WakeUp =
-  /** The runner may have room; it is counted as offered to it already. */
+  /** The runner may have capacity; the call is already counted as offered to it. */
   | { readonly kind: 'room'; readonly state: RunnerState }
-  /** The runners have changed, or it is time to look at them again. */
+  /** The runners have changed, or it is time to check them again. */
   | { readonly kind: 'look' }
-  /** Others go first: it is answered with this. */
+  /** Rejected in favour of other calls, with this error. */
   | { readonly kind: 'shed'; readonly error: Error }
-  /** Its time is over, or its caller has gone. */
+  /** Its time is over, or its caller has left. */
   | { readonly kind: 'over' };
 
-/** One call that waits for a runner. */
+/** A call that waits for a runner. */
 export class WaitingCall {
   private readonly woken = new Deferred<WakeUp>();
 
   constructor(
     readonly call: OutboundCall,
     readonly request: ResourceRequest,
-    /** What it keeps in memory of its body. */
+    /** Bytes of its body that it keeps in memory. */
     readonly bytes: number,
   ) {}
 
@@ -33,7 +33,7 @@ export class WaitingCall {
     return this.woken.promise;
   }
 
-  /** Whoever wakes it has taken it out of the queue. */
+  /** The caller has already removed it from the queue. */
   wake(how: WakeUp): void {
     this.woken.resolve(how);
   }

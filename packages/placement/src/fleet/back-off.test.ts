@@ -15,7 +15,7 @@ beforeEach(() => {
 const pause = () => backOff.until - clock.now();
 const refuse = (random = 1) => backOff.strike(clock.now(), () => random);
 
-it('nobody is left alone before the first no', () => {
+it('there is no pause before the first refusal', () => {
   expect(backOff.isActive(clock.now())).toBe(false);
   expect(pause()).toBeLessThan(0);
 });
@@ -25,12 +25,15 @@ it.each`
   ${0}   | ${50}
   ${0.5} | ${75}
   ${1}   | ${100}
-`('a first no lasts for half to all of the first pause: $ms ms when chance says $random', ({ random, ms }) => {
-  refuse(random);
-  expect(pause()).toBe(ms);
-});
+`(
+  'the first refusal causes half to all of the first pause: $ms ms when the random number is $random',
+  ({ random, ms }) => {
+    refuse(random);
+    expect(pause()).toBe(ms);
+  },
+);
 
-it('each further no doubles the pause, up to the longest', () => {
+it('each further refusal doubles the pause, up to the longest', () => {
   const pauses = Array.from({ length: 6 }, () => {
     refuse();
     return pause();
@@ -38,12 +41,12 @@ it('each further no doubles the pause, up to the longest', () => {
   expect(pauses).toEqual([100, 200, 400, 800, 1000, 1000]);
 });
 
-it('a thousand noes in a row are still the longest pause', () => {
+it('a thousand consecutive refusals still cause the longest pause', () => {
   for (let i = 0; i < 1000; i += 1) refuse();
   expect(pause()).toBe(MAX_MS);
 });
 
-it('a no is forgotten after twice the longest pause: the next is a first one', async () => {
+it('a refusal is forgotten after twice the longest pause: the next is a first one', async () => {
   refuse();
   refuse();
   await clock.advance(2 * MAX_MS - 1);
@@ -54,7 +57,7 @@ it('a no is forgotten after twice the longest pause: the next is a first one', a
   expect(pause()).toBe(FIRST_MS);
 });
 
-it('one that asks again holds back the others for as long as the last no did, and that is no further no', async () => {
+it('an attempt holds back others for as long as the last refusal did, and is not another refusal', async () => {
   refuse();
   refuse();
   await clock.advance(200);
@@ -64,7 +67,7 @@ it('one that asks again holds back the others for as long as the last no did, an
   expect(pause()).toBe(400);
 });
 
-it('after a yes the pauses begin small again, and the no before it still counts as one', () => {
+it('after a success the pauses start small again, and the refusal before it still counts as one', () => {
   for (let i = 0; i < 5; i += 1) refuse();
   backOff.ease();
   expect(backOff.isActive(clock.now())).toBe(true);
@@ -74,7 +77,7 @@ it('after a yes the pauses begin small again, and the no before it still counts 
   expect(pause()).toBe(200);
 });
 
-it('a yes where there was no no changes nothing', () => {
+it('a success without a refusal changes nothing', () => {
   backOff.ease();
   expect(backOff.isActive(later(clock.now(), 1))).toBe(false);
 });

@@ -1,14 +1,14 @@
 import { LONG_AGO, later, type MonoMs } from '@fnfleet/core';
 
-/** A no that was the last one for so long is forgotten, as a multiple of the longest pause. */
+/** A refusal older than this multiple of the longest pause is forgotten. */
 const FORGET = 2;
 
 /**
- * How long somebody who said no is left alone: growing with each no in a row, and never the same for two who were turned
- * away together.
+ * How long to leave a runner alone after a refusal: the pause grows with each consecutive refusal, and jitter keeps callers that
+ * were refused together apart.
  */
 export class BackOff {
-  /** Not asked before this moment. */
+  /** Not asked before this instant. */
   until = LONG_AGO;
   private strikes = 0;
   private forgottenAt = LONG_AGO;
@@ -18,12 +18,12 @@ export class BackOff {
     private readonly maxMs: number,
   ) {}
 
-  /** There was a no that still counts. */
+  /** Whether a refusal still counts. */
   isActive(now: MonoMs): boolean {
     return this.strikes > 0 && now < this.forgottenAt;
   }
 
-  /** Another no. */
+  /** Records a refusal. */
   strike(now: MonoMs, random: () => number): void {
     // Beyond this the pause is at its maximum anyway.
     this.strikes = this.isActive(now) ? Math.min(this.strikes + 1, 30) : 1;
@@ -31,13 +31,13 @@ export class BackOff {
     this.hold(now, random);
   }
 
-  /** One is asking again: for a while nobody else need. */
+  /** An attempt is under way: for a while nobody else tries. */
   hold(now: MonoMs, random: () => number): void {
     const ms = Math.min(this.maxMs, this.firstMs * 2 ** Math.max(0, this.strikes - 1));
     this.until = later(now, ms * (0.5 + random() / 2));
   }
 
-  /** A yes: the pauses begin small again. */
+  /** Records success: pauses start small again. */
   ease(): void {
     this.strikes = Math.min(this.strikes, 1);
   }

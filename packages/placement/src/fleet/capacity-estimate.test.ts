@@ -28,7 +28,7 @@ const largest = () => {
 };
 const fitsAnything = () => estimate.fits(1e15, clock.now());
 
-it('before the first report anything may fit, also when calls are in hand', () => {
+it('before the first report anything may fit, even with calls in flight', () => {
   estimate.reserve(requestFor());
   expect(fitsAnything()).toBe(true);
 });
@@ -43,13 +43,13 @@ it.each`
   expect(largest()).toBe(left);
 });
 
-it('a runner that does not know its memory has no limit that could be guessed at', () => {
+it('for a runner that does not know its memory nothing is estimated', () => {
   report(500, 500);
   report(0, 0);
   expect(fitsAnything()).toBe(true);
 });
 
-it('calls that were offered since the report take from it, until the next', () => {
+it('calls offered since the report reduce it, until the next one', () => {
   report(500, 200);
   estimate.reserve(requestFor('a', 100));
   estimate.reserve(requestFor('b', 50));
@@ -58,7 +58,7 @@ it('calls that were offered since the report take from it, until the next', () =
   expect(largest()).toBe(300);
 });
 
-it('what is in hand is never promised twice, however much a report says is left', () => {
+it('memory of calls in flight is never counted as free, whatever a report says', () => {
   const [a, b] = [requestFor('a', 300), requestFor('b', 100)];
   estimate.reserve(a);
   estimate.reserve(b);
@@ -71,7 +71,7 @@ it('what is in hand is never promised twice, however much a report says is left'
   expect(largest()).toBe(500);
 });
 
-it('an old report keeps nobody from asking', async () => {
+it('an expired report stops no attempts', async () => {
   report(500, 500);
   expect(estimate.trustedUntil).toBe(later(clock.now(), 2_000));
   await clock.advance(1_999);
@@ -80,7 +80,7 @@ it('an old report keeps nobody from asking', async () => {
   expect(fitsAnything()).toBe(true);
 });
 
-it('of another process nothing is known', () => {
+it('nothing is known about a new process', () => {
   report(500, 500);
   estimate.forget();
   expect(fitsAnything()).toBe(true);

@@ -1,7 +1,7 @@
 import { FakeRunner } from '../fake-runner.js';
 import { FINISHED, FleetFixture, requestFor } from './test-fixture.js';
 
-it('a cordoned runner is offered nothing, whatever is known of it, and says why', () => {
+it('a cordoned runner is offered nothing, whatever is known about it, and says why', () => {
   const fixture = new FleetFixture(2);
   fixture.call(0, FINISHED);
   expect(fixture.fleet.setCordoned('R0', true)).toBe(true);
@@ -12,7 +12,7 @@ it('a cordoned runner is offered nothing, whatever is known of it, and says why'
   expect(fixture.fleet.cordons).toEqual(['R0']);
 });
 
-it('calls in hand there end as ever; without the cordon there is room at once', () => {
+it('calls in flight on it end as usual; after uncordoning it has capacity at once', () => {
   const fixture = new FleetFixture(1);
   fixture.at(0).offered(requestFor());
   fixture.fleet.setCordoned('r0', true);
@@ -24,7 +24,7 @@ it('calls in hand there end as ever; without the cordon there is room at once', 
   expect(fixture.fleet.cordons).toEqual([]);
 });
 
-it('an address that nobody has cannot be cordoned; a cordon outlives its runner in the pool', () => {
+it('an unknown address cannot be cordoned; a cordon outlives its runner in the pool', () => {
   const fixture = new FleetFixture(2);
   expect(fixture.fleet.setCordoned('r9', true)).toBe(false);
   fixture.fleet.setCordoned('r0', true);
@@ -34,7 +34,7 @@ it('an address that nobody has cannot be cordoned; a cordon outlives its runner 
   expect(fixture.fleet.setCordoned('r0', false)).toBe(false);
 });
 
-it('a runner that joins while it is cordoned is offered nothing, and begins slowly when it is not any more', () => {
+it('a runner that joins while it is cordoned is offered nothing, and has a slow start after uncordoning', () => {
   const fixture = new FleetFixture(1);
   const [known] = fixture.runners;
   const newcomer = new FakeRunner('r1');
@@ -48,11 +48,11 @@ it('a runner that joins while it is cordoned is offered nothing, and begins slow
   expect(fixture.at(0).weight).toBe(1);
 });
 
-it('runners that an operator has taken out do not make the fleet look ill', async () => {
+it('cordoned runners do not make the fleet look unhealthy', async () => {
   const fixture = new FleetFixture(4);
   for (const address of ['r1', 'r2', 'r3']) fixture.fleet.setCordoned(address, true);
   const broken = { kind: 'failed', blame: 'runner', error: new Error('stream broke') } as const;
   for (let i = 0; i < 5; i += 1) fixture.call(0, broken);
-  // The last that may be used is never ejected, and three healthy ones that may not be do not count.
+  // The last usable runner is never ejected, and three healthy ones that are cordoned do not count.
   expect(fixture.at(0).isEjected).toBe(false);
 });

@@ -1,23 +1,23 @@
 import type { RunnerState } from './runner-state.js';
 
-/** What of a runner tells it from others. */
+/** The attributes that identify a runner. */
 type Known = Pick<RunnerState, 'address' | 'load' | 'identity'>;
 
 /**
- * Runners that are not what an operator must have meant them to be: one that is listed under two addresses, two that have
- * the same name. Each with what to do.
+ * Warnings about runners that are probably misconfigured: one listed under two addresses, or two with the same name. Each says
+ * what to do.
  */
 export function duplicateWarnings(runners: readonly Known[]): string[] {
   const byProcess = groups(runners, ({ load }) => load?.instanceId);
   const twice = byProcess.map(
     ([, same]) =>
-      `${listed(same)} are one runner, which gets a share of calls for each: list it once (FN_RUNNER_ADDRESSES, or whatever ` +
-      'FN_RUNNER_POOL reads)',
+      `${listed(same)} are the same runner, which gets a share of calls for each: list it once (FN_RUNNER_ADDRESSES, or the ` +
+      'source in FN_RUNNER_POOL)',
   );
   const once = [...new Map(runners.map((runner) => [runner.load?.instanceId || runner.address, runner])).values()];
   const byName = groups(once, ({ identity }) => identity?.about.name);
   const named = byName.map(
-    ([name, same]) => `${listed(same)} are both called ${JSON.stringify(name)}: give each its own FN_RUNNER_NAME`,
+    ([name, same]) => `${listed(same)} have the same name ${JSON.stringify(name)}: give each its own FN_RUNNER_NAME`,
   );
   return [...twice, ...named];
 }

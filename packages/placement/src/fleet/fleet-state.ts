@@ -7,7 +7,7 @@ import { RunnerState, type RunnerStateDeps } from './runner-state.js';
 
 const NONE: Iterable<RunnerState> = [];
 
-/** The runners of one list of the pool. Made once for each list, however many calls are placed by it. */
+/** The runners of one list of the pool. Created once per list, however many calls are placed with it. */
 export class FleetSnapshot implements Fleet {
   private readonly members: ReadonlyMap<Candidate, RunnerState>;
 
@@ -26,7 +26,7 @@ export class FleetSnapshot implements Fleet {
     return this.members.has(candidate);
   }
 
-  /** @throws Error when the runner is not of this list: the mistake of a placer */
+  /** @throws Error if the runner is not in this list, which is a mistake of the placer */
   stateOf(candidate: Candidate): RunnerState {
     const state = this.members.get(candidate);
     if (state === undefined)
@@ -39,17 +39,17 @@ export class FleetSnapshot implements Fleet {
   }
 }
 
-/** How long the answer to whether the fleet is ill is good for, milliseconds: it is asked for each call that meets an ejected runner. */
+/** How long the result of the panic check is cached, milliseconds: it is needed for each call that finds an ejected runner. */
 const PANIC_CHECK_MS = 100;
 
-/** What this balancer knows about all the runners that it has met, whichever lists they are on. */
+/** What this balancer knows about all runners, whichever lists they are in. */
 export class FleetState {
   inFlight = 0;
   private readonly states = new WeakMap<Runner, RunnerState>();
   private readonly snapshots = new WeakMap<RunnerList['runners'], FleetSnapshot>();
-  /** By function: where it is believed to have a free hot container. */
+  /** By function: the runners that are estimated to have a free hot container. */
   private readonly warmRunners = new TurnoverMap<string, TurnoverSet<RunnerState>>();
-  /** By key of their address: a runner that leaves and comes back is still cordoned. */
+  /** By address key, so that a runner that leaves and returns is still cordoned. */
   private readonly cordoned = new Map<string, string>();
   private readonly deps: RunnerStateDeps;
   private latest: FleetSnapshot | undefined;
@@ -71,12 +71,12 @@ export class FleetState {
     };
   }
 
-  /** Those of the list that a call was placed by last. */
+  /** The list that was last used for a call. */
   get current(): readonly RunnerState[] {
     return this.latest?.candidates ?? [];
   }
 
-  /** Addresses that are offered nothing, whether or not they are in the pool now. */
+  /** Cordoned addresses, whether or not they are in the pool now. */
   get cordons(): readonly string[] {
     return [...this.cordoned.values()];
   }
@@ -106,7 +106,7 @@ export class FleetState {
     return snapshot;
   }
 
-  /** Runners whose function has no free container any more are found out here. */
+  /** Also drops runners whose containers have expired. */
   *warmFor(fnId: string, members: ReadonlyMap<Candidate, RunnerState>): Generator<RunnerState> {
     for (const state of this.warmRunners.get(fnId) ?? NONE) {
       if (state.freeSlots(fnId) <= 0) this.setWarm(fnId, state, false);
@@ -114,7 +114,7 @@ export class FleetState {
     }
   }
 
-  /** Those that the operator leaves to this balancer. */
+  /** Runners that are not cordoned. */
   private get inUse(): readonly RunnerState[] {
     return this.cordoned.size === 0 ? this.current : this.current.filter(({ isCordoned }) => !isCordoned);
   }
@@ -143,7 +143,7 @@ export class FleetState {
       if (this.latest !== undefined) newcomer.beginSlowStart();
       if (this.cordoned.has(addressKey(runner.address))) newcomer.setCordoned(true);
       this.states.set(runner, newcomer);
-      // After the list is complete: calls that wait may be for it.
+      // After the list is complete, because waiting calls may use it.
       queueMicrotask(() => this.deps.onCapacity(newcomer));
       state = newcomer;
     }

@@ -1,6 +1,6 @@
 import { BackOff } from './back-off.js';
 
-/** The first refusal keeps a runner from being asked again for about this long, milliseconds; each further one doubles it. */
+/** Pause after the first refusal, roughly, in milliseconds; each further refusal doubles it. */
 const REFUSED_FIRST_MS = 20;
 const REFUSED_MAX_MS = 1_000;
 /** Weight of the last call in the mean. */
@@ -8,7 +8,7 @@ const NEWEST = 0.2;
 
 /** What is known about one function on one runner. */
 export class FunctionState {
-  /** Calls of this balancer in hand there. */
+  /** Calls of this balancer in flight there. */
   inFlight = 0;
   latencyMs: number | undefined;
   /** Memory of one of its containers. */
@@ -17,7 +17,7 @@ export class FunctionState {
   private free = 0;
   private freeUntil = 0;
 
-  /** Idle containers go after a while, which nobody tells. */
+  /** Idle containers expire after a while, which nobody reports. */
   freeSlots(now: number): number {
     return now < this.freeUntil ? this.free : 0;
   }
@@ -27,14 +27,14 @@ export class FunctionState {
     this.freeUntil = until;
   }
 
-  /** @returns whether there was a free container that is taken now */
+  /** @returns whether a free container was taken */
   takeFree(now: number): boolean {
     if (this.freeSlots(now) === 0) return false;
     this.free -= 1;
     return true;
   }
 
-  /** So many of its free containers are gone. */
+  /** Removes free containers. */
   lose(slots: number): void {
     this.free = Math.max(0, this.free - slots);
   }
@@ -43,7 +43,7 @@ export class FunctionState {
     this.latencyMs = this.latencyMs === undefined ? ms : this.latencyMs + NEWEST * (ms - this.latencyMs);
   }
 
-  /** Nothing is known that would be missed. */
+  /** Whether it can be dropped without loss. */
   isIdle(now: number): boolean {
     return this.inFlight === 0 && this.freeSlots(now) === 0 && this.refusal.until <= now;
   }

@@ -6,7 +6,7 @@ const IDLE_MS = 30_000;
 
 let clock: FakeClock;
 let known: FunctionStates;
-/** What was said about free containers, in order. */
+/** Reported changes of free containers, in order. */
 let news: string[];
 beforeEach(() => {
   clock = new FakeClock();
@@ -17,7 +17,7 @@ beforeEach(() => {
   );
 });
 
-/** A function with so many free containers of one MiB each. */
+/** A function with this many free containers of one MiB each. */
 function free(fnId: string, slots: number, idleMs = IDLE_MS): void {
   known.of(fnId).bytes = MIB;
   known.setFree(fnId, slots, idleMs);
@@ -26,7 +26,7 @@ function free(fnId: string, slots: number, idleMs = IDLE_MS): void {
 const slots = (...fnIds: string[]) => fnIds.map((fnId) => known.get(fnId)?.freeSlots(clock.now()));
 
 describe('free containers', () => {
-  it('are told of when the first comes and when the last goes', () => {
+  it('are reported when the first appears and when the last disappears', () => {
     free('a', 1);
     free('a', 2);
     known.takeFree('a');
@@ -37,7 +37,7 @@ describe('free containers', () => {
     expect([slots('a'), news]).toEqual([[0], ['a warm', 'a cold']]);
   });
 
-  it('are gone once they have been idle for as long as they may', async () => {
+  it('expire after their idle timeout', async () => {
     free('a', 1, 1000);
     await clock.advance(999);
     expect([slots('a'), known.warmCount]).toEqual([[1], 1]);
@@ -45,7 +45,7 @@ describe('free containers', () => {
     expect([slots('a'), known.warmCount]).toEqual([[0], 0]);
   });
 
-  it('that have expired and come back are told of again', async () => {
+  it('that have expired and come back are reported again', async () => {
     free('a', 1, 1000);
     await clock.advance(1000);
     free('a', 1, 1000);
@@ -60,15 +60,15 @@ describe('free containers', () => {
   });
 });
 
-describe('a runner that says how much of its memory is idle', () => {
-  it('still has all containers when there is enough for them', () => {
+describe('a runner that reports its idle memory', () => {
+  it('keeps all containers in the estimate when they fit', () => {
     free('a', 2);
     free('b', 1);
     known.trimIdle(3 * MIB);
     expect(slots('a', 'b')).toEqual([2, 1]);
   });
 
-  it('has lost those that were idle the longest when there is not', () => {
+  it('loses those that were idle longest when they do not', () => {
     free('old', 2);
     free('new', 2);
     known.trimIdle(3 * MIB);
@@ -78,13 +78,13 @@ describe('a runner that says how much of its memory is idle', () => {
     expect(news).toEqual(['old warm', 'new warm', 'old cold']);
   });
 
-  it('half a container is none', () => {
+  it('counts half a container as none', () => {
     free('a', 2);
     known.trimIdle(1.5 * MIB);
     expect(slots('a')).toEqual([1]);
   });
 
-  it('one whose container became idle again is not the oldest any more', () => {
+  it('does not treat a container as the oldest once it became idle again', () => {
     free('a', 1);
     free('b', 1);
     free('a', 1);
@@ -92,7 +92,7 @@ describe('a runner that says how much of its memory is idle', () => {
     expect(slots('a', 'b')).toEqual([1, 0]);
   });
 
-  it('those that expired by themselves do not count among what is idle', async () => {
+  it('does not count those that expired by themselves', async () => {
     free('expired', 5, 1000);
     free('there', 1);
     await clock.advance(1000);
@@ -101,7 +101,7 @@ describe('a runner that says how much of its memory is idle', () => {
     expect(news).toEqual(['expired warm', 'there warm']);
   });
 
-  it('without any has no free container at all', () => {
+  it('without idle memory has no free container at all', () => {
     free('a', 1);
     free('b', 3);
     known.trimIdle(0);
@@ -110,7 +110,7 @@ describe('a runner that says how much of its memory is idle', () => {
   });
 });
 
-it('another process at the address has no containers and has refused nothing', () => {
+it('a new process at the address has no containers and has refused nothing', () => {
   free('a', 1);
   known.of('b').refusal.strike(clock.now(), () => 1);
   known.startOver();
@@ -119,7 +119,7 @@ it('another process at the address has no containers and has refused nothing', (
   expect(news).toEqual(['a warm', 'a cold']);
 });
 
-it('a runner that leaves takes all that was known with it', () => {
+it('a runner that leaves takes everything known about it along', () => {
   free('a', 1);
   known.forget();
   expect([known.get('a'), news]).toEqual([undefined, ['a warm', 'a cold']]);
@@ -130,7 +130,7 @@ describe('with more functions than can be remembered', () => {
     for (let i = 0; i < 4096; i += 1) known.of(`fn${i}`);
   };
 
-  it('those without news go, those in use stay', () => {
+  it('those without activity are dropped, those in use stay', () => {
     known.of('busy').inFlight = 1;
     known.of('refused').refusal.strike(clock.now(), () => 1);
     free('warm', 1);
@@ -141,14 +141,14 @@ describe('with more functions than can be remembered', () => {
       expect([fnId, known.get(fnId)]).not.toEqual([fnId, undefined]);
   });
 
-  it('nothing is dropped before that', () => {
+  it('nothing is dropped below the limit', () => {
     for (let i = 0; i < 4096; i += 1) known.of(`fn${i}`);
     expect(known.get('fn0')).toBeDefined();
     known.of('fn0');
     expect(known.get('fn1')).toBeDefined();
   });
 
-  it('a refusal that has run out is no reason to remember', async () => {
+  it('an expired refusal is no reason to remember', async () => {
     known.of('refused').refusal.strike(clock.now(), () => 1);
     await clock.advance(20);
     fill();
@@ -157,7 +157,7 @@ describe('with more functions than can be remembered', () => {
   });
 });
 
-it('the mean time of calls moves by a fifth towards the newest', () => {
+it('the mean latency moves by a fifth towards the newest call', () => {
   const fixture = known.of('a');
   expect(fixture.latencyMs).toBeUndefined();
   fixture.addLatency(100);

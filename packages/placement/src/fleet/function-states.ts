@@ -1,17 +1,17 @@
 import { FunctionState } from './function-state.js';
 import { IdleEstimate } from './idle-estimate.js';
 
-/** Functions that are remembered for one runner before those without news are dropped. */
+/** Functions remembered per runner before those without activity are dropped. */
 const MAX_FUNCTIONS = 4_096;
 
-/** What is known of each function on one runner, and where it has free containers. */
+/** What is known about each function on one runner, and which of them have free containers. */
 export class FunctionStates {
   private readonly states = new Map<string, FunctionState>();
   private readonly idle = new IdleEstimate();
 
   constructor(
     private readonly now: () => number,
-    /** A function has got, or has lost, its free containers, as far as is known. */
+    /** Called when a function gains or loses its free containers, as far as is known. */
     private readonly onWarm: (fnId: string, warm: boolean) => void,
   ) {}
 
@@ -19,7 +19,7 @@ export class FunctionStates {
     return this.states.get(fnId);
   }
 
-  /** Remembered from now on. */
+  /** Remembers the function if it is new. */
   of(fnId: string): FunctionState {
     let known = this.states.get(fnId);
     if (known === undefined) {
@@ -30,12 +30,12 @@ export class FunctionStates {
     return known;
   }
 
-  /** Functions with a free container. */
+  /** Number of functions with a free container. */
   get warmCount(): number {
     return this.idle.count(this.now());
   }
 
-  /** @param idleMs how long a container stays that nobody uses */
+  /** @param idleMs how long an unused container stays */
   setFree(fnId: string, slots: number, idleMs: number): void {
     const known = this.of(fnId);
     const now = this.now();
@@ -46,19 +46,19 @@ export class FunctionStates {
     if (before !== after) this.onWarm(fnId, after);
   }
 
-  /** A call is about to get one of its free containers, if there are some. */
+  /** Takes a free container for a call, if there is one. */
   takeFree(fnId: string): void {
     const now = this.now();
     const known = this.of(fnId);
     if (known.takeFree(now) && known.freeSlots(now) === 0) this.onWarm(fnId, false);
   }
 
-  /** No more than so many bytes belong to idle containers: those that were idle the longest have gone. */
+  /** Limits idle containers to this much memory: those that were idle longest are gone. */
   trimIdle(bytes: number): void {
     for (const fnId of this.idle.trim(bytes, this.now())) this.onWarm(fnId, false);
   }
 
-  /** Another process is there: it has no containers, and has refused nothing. */
+  /** After a restart of the runner: it has no containers and has refused nothing. */
   startOver(): void {
     for (const [fnId, known] of this.states) {
       this.setFree(fnId, 0, 0);

@@ -1,16 +1,16 @@
-/** When a runner is taken out for failing, and how it comes back. */
+/** When a runner is ejected, and how it comes back. */
 export interface HealthOptions {
-  /** Failures of the platform in a row that take a runner out. 0: none is ever taken out. */
+  /** Consecutive platform failures that eject a runner. 0: never. */
   readonly ejectFailures: number;
-  /** For how long at first, milliseconds; each further time as much longer, up to ten times. */
+  /** Duration of the first ejection, milliseconds; each further one is longer by this much, up to ten times. */
   readonly ejectMs: number;
-  /** Percent of the runners that may be out at most. One is always left. */
+  /** Percentage of runners that may be ejected at most. One always stays. */
   readonly ejectMaxPercent: number;
-  /** With fewer healthy runners than this, percent, nobody counts as out: it is the fleet that is ill, or this balancer. */
+  /** Below this percentage of healthy runners, ejections are ignored: the fault is in the whole fleet, or in this balancer. */
   readonly panicPercent: number;
-  /** How long a newcomer gets less than its share, milliseconds. */
+  /** Duration of the slow start, milliseconds. */
   readonly slowStartMs: number;
-  /** How often a runner that has told nothing since is asked for its status, milliseconds. 0: never. */
+  /** How often a runner that has reported nothing is probed, milliseconds. 0: never. */
   readonly probeMs: number;
 }
 

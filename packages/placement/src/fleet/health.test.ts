@@ -12,7 +12,7 @@ function repeat(times: number, action: () => void): void {
 }
 
 describe('a runner that keeps failing', () => {
-  it('is taken out after five failures in a row, and comes back on probation', async () => {
+  it('is ejected after five consecutive failures, and comes back on probation', async () => {
     const fixture = new FleetFixture(10);
     repeat(4, () => fixture.call(0, BROKEN));
     fixture.call(0, FINISHED);
@@ -35,13 +35,13 @@ describe('a runner that keeps failing', () => {
     ['a function that fails', failed('function')],
     ['a caller who leaves, or asks for what there is not', failed('caller')],
     ['a call that runs out of time', failed('balancer')],
-  ])('%s is not the runner failing', (_, outcome) => {
+  ])('%s is not a failure of the runner', (_, outcome) => {
     const fixture = new FleetFixture(10);
     repeat(50, () => fixture.call(0, outcome, `fn${Math.random()}`));
     expect(fixture.at(0).isEjected).toBe(false);
   });
 
-  it('a caller who leaves between two failures of the runner does not make it well', () => {
+  it('a caller who leaves between two failures of the runner does not reset the count', () => {
     const fixture = new FleetFixture(10);
     repeat(5, () => {
       fixture.call(0, failed('caller'));
@@ -50,7 +50,7 @@ describe('a runner that keeps failing', () => {
     expect(fixture.at(0).isEjected).toBe(true);
   });
 
-  it('no more than three of ten are taken out, and never the last', () => {
+  it('no more than three of ten are ejected, and never the last', () => {
     const ten = new FleetFixture(10);
     for (let i = 0; i < 10; i += 1) repeat(5, () => ten.call(i, BROKEN));
     expect(ten.states.filter(({ isEjected }) => isEjected)).toHaveLength(3);
@@ -60,7 +60,7 @@ describe('a runner that keeps failing', () => {
     expect(one.at(0).isEjected).toBe(false);
   });
 
-  it('with most of the fleet ill, those that were taken out get calls again', async () => {
+  it('with most of the fleet unhealthy, ejected runners get calls again', async () => {
     const fixture = new FleetFixture(10);
     repeat(5, () => fixture.call(0, BROKEN));
     expect(fixture.at(0).ineligibleReason(requestFor())).toBe('ejected');
@@ -71,7 +71,7 @@ describe('a runner that keeps failing', () => {
     expect(fixture.at(0).ineligibleReason(requestFor())).toBeUndefined();
   });
 
-  it('FN_EJECT_FAILURES=0 takes nobody out', () => {
+  it('FN_EJECT_FAILURES=0 ejects no runner', () => {
     const fixture = new FleetFixture(10, { ejectFailures: 0 });
     repeat(50, () => fixture.call(0, BROKEN));
     expect(fixture.at(0).isEjected).toBe(false);
@@ -85,7 +85,7 @@ describe('probes', () => {
     return prober;
   }
 
-  it('end with the balancer: what is asked is given up, and nobody else is asked', async () => {
+  it('end with the balancer: those under way are aborted, and no more are sent', async () => {
     const fixture = new FleetFixture(20);
     let asked = 0;
     for (const runner of fixture.runners as readonly Runner[]) {
@@ -104,7 +104,7 @@ describe('probes', () => {
     expect([asked, fixture.clock.pendingTimers]).toEqual([16, 0]);
   });
 
-  it('ask those that have told nothing lately', async () => {
+  it('are sent to runners that have reported nothing lately', async () => {
     const fixture = new FleetFixture(2);
     const asked: string[] = [];
     for (const runner of fixture.runners) {
@@ -125,7 +125,7 @@ describe('probes', () => {
     expect(fixture.clock.pendingTimers).toBe(0);
   });
 
-  it('ask everybody at once for who wants to know, and wait no longer than that', async () => {
+  it('are sent to all runners at once on request, which waits no longer than its limit', async () => {
     const fixture = new FleetFixture(3);
     const [quick, slow, gone] = fixture.runners;
     const asked: string[] = [];
@@ -151,7 +151,7 @@ describe('probes', () => {
     expect(fixture.clock.pendingTimers).toBe(0);
   });
 
-  it('find out who has gone and who is back', async () => {
+  it('find out which runners are gone and which are back', async () => {
     const fixture = new FleetFixture(1);
     const [runner] = fixture.runners;
     let there = false;
@@ -180,7 +180,7 @@ describe('probes', () => {
     ['is refused by the runner', GRPC_STATUS.UNAVAILABLE],
     ['is reset, as by ENHANCE_YOUR_CALM', GRPC_STATUS.RESOURCE_EXHAUSTED],
     ['is not served', GRPC_STATUS.UNIMPLEMENTED],
-  ])('a status that %s takes no runner out, and is asked for again in its turn', async (_, code) => {
+  ])('that %s eject no runner, and are sent again in their turn', async (_, code) => {
     const fixture = new FleetFixture(1);
     const [runner] = fixture.runners;
     let asked = 0;
@@ -202,7 +202,7 @@ describe('probes', () => {
     expect(fixture.clock.pendingTimers).toBe(0);
   });
 
-  it('a runner that answered a call while its probe did not get through is there', async () => {
+  it('that fail do not matter if the runner answered a call meanwhile', async () => {
     const fixture = new FleetFixture(1);
     const [runner] = fixture.runners;
     let fail: (error: Error) => void = () => undefined;
@@ -222,7 +222,7 @@ describe('probes', () => {
     prober.close();
   });
 
-  it('a status that fails says nothing about the runner being there; those on their way end with the prober', async () => {
+  it('that fail say nothing about reachability; those under way end with the prober', async () => {
     const fixture = new FleetFixture(2);
     const [slow, ill] = fixture.runners;
     let aborted = false;
@@ -245,7 +245,7 @@ describe('probes', () => {
     expect(fixture.at(0).ineligibleReason(requestFor())).toBeUndefined();
   });
 
-  it('learn who a runner is and how far its clock is off, also of one that tells its load all the time', async () => {
+  it('learn the identity of a runner and its clock skew, even if it reports its load all the time', async () => {
     const fixture = new FleetFixture(1);
     const [runner] = fixture.runners;
     let answers = 0;
@@ -281,7 +281,7 @@ describe('probes', () => {
     prober.close();
   });
 
-  it('notice that a runner of Fn has taken the place of one of ours', async () => {
+  it('notice that a runner of Fn has replaced one of ours', async () => {
     const fixture = new FleetFixture(1);
     fixture.tell(0, { draining: true });
     expect(fixture.at(0).condition).toBe('draining');

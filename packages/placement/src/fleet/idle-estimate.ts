@@ -2,27 +2,27 @@ import { TurnoverMap } from '@fnfleet/core';
 import type { FunctionState } from './function-state.js';
 
 /**
- * Which functions are believed to have idle containers on one runner, in the order in which they became idle. The runner tells
- * of a function only with that function's calls, but how much memory is idle with every call. When that is less than what is
- * believed in, the oldest have been pushed out since: a runner of ours evicts the container that was idle the longest.
+ * Estimates which functions have idle containers on one runner, in the order in which they became idle. A runner reports the
+ * containers of a function only with calls of that function, but its total idle memory with every call. If that is less than the
+ * estimate, the oldest were evicted: our runners evict the container that was idle longest.
  */
 export class IdleEstimate {
   private readonly order = new TurnoverMap<string, FunctionState>();
 
-  /** A container of the function has become idle, so far the last. */
+  /** A container of the function has become idle just now. */
   renewed(fnId: string, known: FunctionState): void {
     this.order.delete(fnId);
     this.order.set(fnId, known);
   }
 
-  /** Functions with a free container. */
+  /** Number of functions with a free container. */
   count(now: number): number {
     return [...this.order.values()].filter((known) => known.freeSlots(now) > 0).length;
   }
 
   /**
-   * @param idleBytes what is idle there by its own account
-   * @returns functions of which no container is left
+   * @param idleBytes idle memory as reported by the runner
+   * @returns functions without any container left
    */
   trim(idleBytes: number, now: number): string[] {
     const gone: string[] = [];

@@ -33,10 +33,10 @@ function ends(outcome: AttemptOutcome, times = 1): void {
   }
 }
 
-/** How long it is out from now on; 0: it is not. */
+/** How long it is still ejected; 0: it is not. */
 const out = () => Math.max(0, detector.ejectedUntil - clock.now());
 
-it('so many failures in a row take a runner out for a while', () => {
+it('consecutive failures eject a runner for a while', () => {
   ends(FAILED, 2);
   expect([out(), asked]).toEqual([0, 0]);
   ends(FAILED);
@@ -50,21 +50,21 @@ it.each`
   ${failed('caller')}                                        | ${true}
   ${failed('balancer')}                                      | ${true}
   ${{ kind: 'refused', reason: 'busy', error: new Error() }} | ${true}
-`('with $between.kind ($between.blame) between the failures it is out: $isOut', ({ between, isOut }) => {
+`('with $between.kind ($between.blame) between the failures it is ejected: $isOut', ({ between, isOut }) => {
   ends(FAILED, 2);
   ends(between);
   ends(FAILED);
   expect(out() > 0).toBe(isOut);
 });
 
-it('while it is out, failures of calls that it still had do not count', async () => {
+it('while it is ejected, failures of calls in flight do not count', async () => {
   ends(FAILED, 3);
   await clock.advance(999);
   ends(FAILED, 10);
   expect([out(), asked]).toEqual([1, 1]);
 });
 
-it('it comes back on probation: one more failure takes it out again, for longer each time', async () => {
+it('it comes back on probation: one more failure ejects it again, for longer each time', async () => {
   ends(FAILED, 3);
   const times: number[] = [];
   for (let i = 0; i < 12; i += 1) {
@@ -75,7 +75,7 @@ it('it comes back on probation: one more failure takes it out again, for longer 
   expect(times).toEqual([2, 3, 4, 5, 6, 7, 8, 9, 10, 10, 10, 10]);
 });
 
-it('a call that goes well ends the probation', async () => {
+it('a successful call ends the probation', async () => {
   ends(FAILED, 3);
   await clock.advance(1_000);
   ends(FINISHED);
@@ -87,7 +87,7 @@ it.each`
   afterMs  | secondMs
   ${2_000} | ${2_000}
   ${2_001} | ${1_000}
-`('a call that goes well $afterMs ms after the first time out: the second lasts $secondMs ms', async (row) => {
+`('a successful call $afterMs ms after the first ejection: the second lasts $secondMs ms', async (row) => {
   ends(FAILED, 3);
   await clock.advance(row.afterMs);
   ends(FINISHED);
@@ -95,7 +95,7 @@ it.each`
   expect(out()).toBe(row.secondMs);
 });
 
-it('where the fleet cannot do without it, it stays, and goes as soon as it can', () => {
+it('where the fleet cannot do without it, it stays, and is ejected as soon as possible', () => {
   mayEject = false;
   ends(FAILED, 5);
   expect([out(), asked]).toEqual([0, 3]);
@@ -104,13 +104,13 @@ it('where the fleet cannot do without it, it stays, and goes as soon as it can',
   expect(out()).toBe(1_000);
 });
 
-it('0 failures take nobody out', () => {
+it('a limit of 0 failures ejects no runner', () => {
   withOptions({ ejectFailures: 0 });
   ends(FAILED, 100);
   expect([out(), asked]).toEqual([0, 0]);
 });
 
-it('another process at the address begins with a clean sheet', () => {
+it('a new process at the address starts with a clean record', () => {
   ends(FAILED, 3);
   detector.clear();
   expect(out()).toBe(0);
@@ -121,7 +121,7 @@ it('another process at the address begins with a clean sheet', () => {
 });
 
 describe('a slow start', () => {
-  it('has all of its share before it begins, then a tenth, then what the time that went by says', async () => {
+  it('has the full share before it begins, then a tenth, then in proportion to the elapsed time', async () => {
     const start = new SlowStart(10_000);
     expect(start.weight(clock.now())).toBe(1);
     start.begin(clock.now());
@@ -135,7 +135,7 @@ describe('a slow start', () => {
     expect(start.weight(clock.now())).toBe(1);
   });
 
-  it('can begin anew', async () => {
+  it('can begin again', async () => {
     const start = new SlowStart(10_000);
     start.begin(clock.now());
     await clock.advance(20_000);

@@ -2,22 +2,22 @@ import { LONG_AGO, later, type MonoMs } from '@fnfleet/core';
 import type { AttemptOutcome } from '@fnfleet/protocol';
 import type { HealthOptions } from './health-options.js';
 
-/** An ejection lasts at most so many times as long as the first. */
+/** Limit for the length of an ejection, as a multiple of the first. */
 const LONGEST = 10;
 
 /**
- * What the ends of its calls say about one runner. A runner that is full, or whose functions fail, is a healthy one: only what
- * the runner itself is to blame for counts against it.
+ * Judges one runner by the outcomes of its calls. A full runner, or one whose functions fail, is healthy: only failures that the
+ * runner itself is to blame for count against it.
  */
 export class OutlierDetector {
-  /** It is out until then. */
+  /** End of the current ejection. */
   ejectedUntil = LONG_AGO;
   private failures = 0;
   private ejections = 0;
 
   constructor(private readonly options: HealthOptions) {}
 
-  /** @param mayEject whether the fleet can do without one more; asked only when it matters */
+  /** @param mayEject whether the fleet can do without one more runner; called only when it matters */
   ended(outcome: AttemptOutcome, now: MonoMs, mayEject: () => boolean): void {
     const { ejectFailures, ejectMs } = this.options;
     const verdict = verdictOn(outcome);
@@ -30,7 +30,7 @@ export class OutlierDetector {
     if (this.failures < ejectFailures || !mayEject()) return;
     this.ejections = Math.min(this.ejections + 1, LONGEST);
     this.ejectedUntil = later(now, ejectMs * this.ejections);
-    // It comes back on probation: the next failure sends it off again.
+    // It comes back on probation: the next failure ejects it again.
     this.failures = ejectFailures - 1;
   }
 
@@ -41,11 +41,11 @@ export class OutlierDetector {
   }
 }
 
-/** `unknown` says nothing about the runner: full, unreachable (which has a pause of its own), or the caller's doing. */
+/** `unknown` says nothing about the runner: it was full, unreachable (which has its own pause), or the caller was to blame. */
 function verdictOn(outcome: AttemptOutcome): 'well' | 'ill' | 'unknown' {
   if (outcome.kind === 'finished') return 'well';
   if (outcome.kind === 'refused') return 'unknown';
   if (outcome.blame === 'runner') return 'ill';
-  // A function that failed has run, or has been tried.
+  // A failing function shows that the runner works.
   return outcome.blame === 'function' ? 'well' : 'unknown';
 }

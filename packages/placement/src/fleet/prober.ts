@@ -2,19 +2,19 @@ import type { Clock, Timer } from '@fnfleet/core';
 import { StreamError } from '@fnfleet/protocol';
 import type { RunnerState } from './runner-state.js';
 
-/** Runners that are asked at the same time at most. */
+/** Limit for concurrent probes. */
 const AT_ONCE = 16;
-/** One that could not be reached is asked again after this time, milliseconds. */
+/** Interval between probes of an unreachable runner, milliseconds. */
 const LOST_MS = 500;
-/** One that tells of itself with its calls is asked this often all the same: its clock and its name come with a status only. */
+/** Interval for runners that report with their calls: only a status has their clock and name. */
 const INTRODUCTION_MS = 10_000;
 
 /**
- * Asks runners how they are that have not said so lately: a view that has no calls there learns of room, of draining, and of
- * one that is back. The answer reaches the view by itself.
+ * Probes runners that have not reported lately. That is how the fleet state learns about capacity, draining and recovery without
+ * calls. Answers reach the state by themselves.
  *
- * A status that fails is one rpc that fails, and no reason to offer a runner no calls. Only one that cannot be reached at all is
- * unreachable, and not even that if it has answered a call since it was asked.
+ * A failed probe is one failed RPC and no reason to skip a runner. Only a runner without a connection is unreachable, and not if
+ * it has answered a call since the probe was sent.
  */
 export class Prober {
   private timer: Timer | undefined;
@@ -23,10 +23,10 @@ export class Prober {
 
   constructor(
     private readonly clock: Clock,
-    /** Between two rounds, milliseconds. */
+    /** Interval between rounds, milliseconds. */
     private readonly everyMs: number,
     private readonly runners: () => Iterable<RunnerState>,
-    /** A runner has told of itself. */
+    /** Called when a runner has answered. */
     private readonly onStatus?: () => void,
   ) {}
 
@@ -45,7 +45,7 @@ export class Prober {
     for (const life of this.asking.values()) life.abort();
   }
 
-  /** Asks those who are due, as many as may be asked at once; the others have their turn in the next round. */
+  /** Probes due runners up to the limit; the others follow in the next round. */
   round(): void {
     if (this.everyMs === 0) return;
     for (const state of this.runners()) {
@@ -54,7 +54,7 @@ export class Prober {
     }
   }
 
-  /** Asks every runner now, for so long at most, milliseconds. What they say reaches their views by then, as far as it comes. */
+  /** Probes every runner now, for at most `limitMs`. Answers that arrive by then have reached the states. */
   async askAll(limitMs: number): Promise<void> {
     const over = new AbortController();
     const left = [...this.runners()].filter((state) => !state.isGone && !this.asking.has(state));

@@ -1,13 +1,13 @@
 import { MIB } from '@fnfleet/core';
 import type { OutboundCall } from '@fnfleet/protocol';
 
-/** What a call asks of a runner. */
+/** What a call needs on a runner. */
 export interface ResourceRequest {
   readonly call: OutboundCall;
   readonly fnId: string;
-  /** Memory of a container for it. */
+  /** Memory of its container. */
   readonly bytes: number;
-  /** How long a container of the function stays when it is idle. */
+  /** How long an idle container of the function stays. */
   readonly idleMs: number;
 }
 

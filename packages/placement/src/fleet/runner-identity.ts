@@ -1,18 +1,18 @@
 import { epochMs, type WallMs } from '@fnfleet/core';
 import type { RunnerAbout } from '@fnfleet/protocol';
 
-/** Who a runner said it is, and how far its clock is from ours. */
+/** What a runner said about itself, and the offset of its clock. */
 export interface RunnerIdentity {
   readonly about: RunnerAbout;
-  /** Its wall clock less ours, milliseconds. */
+  /** Its wall clock minus ours, milliseconds. */
   readonly clockSkewMs: number;
-  /** The skew may be off by so much either way: half of the time that the answer took, milliseconds. */
+  /** Uncertainty of the skew in either direction, milliseconds: half of the round trip. */
   readonly uncertaintyMs: number;
 }
 
 /**
  * @param tookMs how long the answer took
- * @param receivedAt when it came, by our wall clock
+ * @param receivedAt when it arrived, by our wall clock
  */
 export function runnerIdentityOf(about: RunnerAbout, addLatency: number, receivedAt: WallMs): RunnerIdentity {
   const uncertaintyMs = addLatency / 2;

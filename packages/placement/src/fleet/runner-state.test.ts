@@ -10,8 +10,8 @@ const lost = (reason: 'unreachable' | 'lost' | 'closed'): AttemptOutcome => ({
 });
 const BROKEN: AttemptOutcome = { kind: 'failed', blame: 'runner', error: new Error('broke') };
 
-describe('what is known of a runner that tells nothing', () => {
-  it('a refusal holds for a while, and for that function only', async () => {
+describe('a runner that sends no reports', () => {
+  it('is skipped for a while after a refusal, and only for that function', async () => {
     const fixture = new FleetFixture(1);
     fixture.call(0, BUSY);
     expect(fixture.at(0).ineligibleReason(requestFor('fn1'))).toBe('refused');
@@ -21,7 +21,7 @@ describe('what is known of a runner that tells nothing', () => {
     expect(fixture.at(0).ineligibleReason(requestFor('fn1'))).toBeUndefined();
   });
 
-  it('grows with each refusal, up to a second', async () => {
+  it('is skipped longer with each refusal, up to a second', async () => {
     const fixture = new FleetFixture(1);
     const pauses: number[] = [];
     for (let i = 0; i < 8; i += 1) {
@@ -33,7 +33,7 @@ describe('what is known of a runner that tells nothing', () => {
     expect(pauses).toEqual([15, 30, 60, 120, 240, 480, 750, 750]);
   });
 
-  it('each end of a call there is worth one offer in spite of a refusal', () => {
+  it('gets one attempt for each end of a call there, despite a refusal', () => {
     const fixture = new FleetFixture(1);
     fixture.at(0).offered(requestFor('fn2'));
     fixture.call(0, BUSY, 'fn1');
@@ -44,7 +44,7 @@ describe('what is known of a runner that tells nothing', () => {
     expect(fixture.at(0).ineligibleReason(requestFor('fn1'))).toBe('refused');
   });
 
-  it('a refusal costs one offer, however many free containers were believed in', () => {
+  it('costs one attempt with a refusal, however many free containers were estimated', () => {
     const fixture = new FleetFixture(1);
     fixture.tell(0, { freeSlots: 3, memoryUsedBytes: 384 * MB, memoryIdleBytes: 384 * MB }, 'fn1');
     expect(fixture.at(0).freeSlots('fn1')).toBe(3);
@@ -54,7 +54,7 @@ describe('what is known of a runner that tells nothing', () => {
     expect([...fixture.fleet.snapshot(fixture.runners).warm('fn1')]).toEqual([]);
   });
 
-  it('when a refusal has run out one call tries, not all that wait', async () => {
+  it('gets one call, not all waiting ones, when a refusal has expired', async () => {
     const fixture = new FleetFixture(1);
     fixture.call(0, BUSY);
     await fixture.clock.advance(15);
@@ -62,7 +62,7 @@ describe('what is known of a runner that tells nothing', () => {
     expect(fixture.at(0).ineligibleReason(requestFor())).toBe('refused');
   });
 
-  it('a call that ended well leaves a free container, until that is idle for too long', async () => {
+  it('has a free container after a successful call, until its idle timeout', async () => {
     const fixture = new FleetFixture(2);
     fixture.call(1, FINISHED);
     const warm = () => [...fixture.fleet.snapshot(fixture.runners).warm('fn1')].map(({ address }) => address);
@@ -72,8 +72,8 @@ describe('what is known of a runner that tells nothing', () => {
   });
 });
 
-describe('what is known of a runner that tells its load', () => {
-  it('one without room is not asked for a new container, and is for a free one', () => {
+describe('a runner that reports its load', () => {
+  it('is not offered a call for a new container without room, but is for a free one', () => {
     const fixture = new FleetFixture(1);
     fixture.tell(0, { memoryUsedBytes: 960 * MB, freeSlots: 1 }, 'fn1');
     expect(fixture.at(0).ineligibleReason(requestFor('fn2'))).toBe('no room');
@@ -82,14 +82,14 @@ describe('what is known of a runner that tells its load', () => {
     expect(fixture.at(0).ineligibleReason(requestFor('fn1'))).toBe('no room');
   });
 
-  it('idle containers count as room', () => {
+  it('has capacity in idle containers', () => {
     const fixture = new FleetFixture(1);
     fixture.tell(0, { memoryUsedBytes: 1024 * MB, memoryIdleBytes: 128 * MB });
     expect(fixture.at(0).ineligibleReason(requestFor('fn2', 128))).toBeUndefined();
     expect(fixture.at(0).ineligibleReason(requestFor('fn2', 129))).toBe('no room');
   });
 
-  it('room that was offered away is gone until the next report', () => {
+  it('has no capacity that was offered away, until the next report', () => {
     const fixture = new FleetFixture(1);
     fixture.tell(0, { memoryUsedBytes: 768 * MB });
     fixture.at(0).offered(requestFor());
@@ -99,7 +99,7 @@ describe('what is known of a runner that tells its load', () => {
     expect(fixture.at(0).ineligibleReason(requestFor())).toBeUndefined();
   });
 
-  it('calls in hand count, also those whose containers a report does not have yet', () => {
+  it('has less capacity with calls in flight, even if a report does not have their containers yet', () => {
     const fixture = new FleetFixture(1);
     for (let i = 0; i < 8; i += 1) fixture.at(0).offered(requestFor(`fn${i}`));
     fixture.tell(0, { memoryUsedBytes: 0 });
@@ -108,7 +108,7 @@ describe('what is known of a runner that tells its load', () => {
     expect(fixture.at(0).ineligibleReason(requestFor('fn9'))).toBe('no room');
   });
 
-  it('a call that has ended is room again with the next report, whichever comes first', () => {
+  it('has capacity again after a call ended and the next report, whichever comes first', () => {
     const fixture = new FleetFixture(1);
     const [first, second] = [requestFor('a', 512), requestFor('b', 512)];
     fixture.at(0).offered(first);
@@ -122,7 +122,7 @@ describe('what is known of a runner that tells its load', () => {
     expect(fixture.at(0).ineligibleReason(requestFor('c', 1024))).toBeUndefined();
   });
 
-  it('what is idle in all tells which free containers have been pushed out: the oldest', () => {
+  it('has lost the oldest free containers when its idle memory says so', () => {
     const fixture = new FleetFixture(1);
     fixture.at(0).offered(requestFor('old'));
     fixture.at(0).ended(requestFor('old'), FINISHED, 10);
@@ -136,7 +136,7 @@ describe('what is known of a runner that tells its load', () => {
     expect(fixture.at(0).freeSlots('new')).toBe(0);
   });
 
-  it('an old report keeps nobody from asking', async () => {
+  it('is not skipped because of an expired report', async () => {
     const fixture = new FleetFixture(1);
     fixture.tell(0, { memoryUsedBytes: 1024 * MB });
     expect(fixture.at(0).ineligibleReason(requestFor())).toBe('no room');
@@ -145,7 +145,7 @@ describe('what is known of a runner that tells its load', () => {
     expect(fixture.at(0).ineligibleReason(requestFor())).toBeUndefined();
   });
 
-  it('draining: no calls, until it has told nothing for a while', async () => {
+  it('that drains gets no calls, until it has reported nothing for a while', async () => {
     const fixture = new FleetFixture(1);
     fixture.tell(0, { draining: true });
     expect(fixture.at(0).ineligibleReason(requestFor())).toBe('draining');
@@ -153,7 +153,7 @@ describe('what is known of a runner that tells its load', () => {
     expect(fixture.at(0).ineligibleReason(requestFor())).toBeUndefined();
   });
 
-  it('another process at the same address: nothing that the one before said counts, and it begins slowly', async () => {
+  it('that was replaced by another process is known afresh, and has a slow start', async () => {
     const fixture = new FleetFixture(1);
     fixture.tell(0, { freeSlots: 3 }, 'fn1');
     fixture.call(0, BUSY, 'fn2');
@@ -171,7 +171,7 @@ describe('what is known of a runner that tells its load', () => {
 
 describe('a runner that cannot be reached', () => {
   it.each(['unreachable', 'lost'] as const)(
-    'with a call (%s) is left alone for a moment, for longer each time',
+    'with a call (%s) is left alone for a moment, longer each time',
     async (reason) => {
       const fixture = new FleetFixture(1);
       const pauses: number[] = [];
@@ -196,7 +196,7 @@ describe('a runner that cannot be reached', () => {
     ${'a call that fails'}     | ${(fixture: FleetFixture) => fixture.call(0, BROKEN)}
     ${'a refusal'}             | ${(fixture: FleetFixture) => fixture.call(0, BUSY, 'other')}
     ${'a report'}              | ${(fixture: FleetFixture) => fixture.tell(0, {})}
-  `('$what shows that it is there', ({ happens }) => {
+  `('is reachable again after $what', ({ happens }) => {
     const fixture = new FleetFixture(2);
     fixture.call(0, lost('unreachable'));
     happens(fixture);
@@ -215,7 +215,7 @@ describe('a runner that cannot be reached', () => {
     expect(fixture.at(0).eligibleAgainAt(requestFor())).toBe(fixture.clock.now() + 3_000);
   });
 
-  it('and that is closed is gone for good, with all that was known of it', () => {
+  it('and that is closed is gone for good, with everything known about it', () => {
     const fixture = new FleetFixture(2);
     fixture.tell(0, { freeSlots: 1 }, 'fn1');
     fixture.call(0, lost('closed'), 'fn2');
@@ -230,7 +230,7 @@ describe('a runner that cannot be reached', () => {
 });
 
 describe('a runner that fails calls', () => {
-  it('is taken out, counted once, and operators are told why', async () => {
+  it('is ejected, counted once, and operators see why', async () => {
     metrics.reset();
     const fixture = new FleetFixture(10);
     for (let i = 0; i < 7; i += 1) fixture.call(0, BROKEN);
@@ -242,7 +242,7 @@ describe('a runner that fails calls', () => {
     expect(metrics.sum('lb_runner_ejected_count')).toBe(2);
   });
 
-  it('and is replaced by another process is in again', () => {
+  it('and is replaced by another process is back in use', () => {
     const fixture = new FleetFixture(10);
     fixture.tell(0, {});
     for (let i = 0; i < 5; i += 1) fixture.call(0, BROKEN);
@@ -252,8 +252,8 @@ describe('a runner that fails calls', () => {
   });
 });
 
-describe('what a call leaves behind', () => {
-  it('one that fails ends no free container, and says nothing of how long calls take', () => {
+describe('the end of a call', () => {
+  it('frees no container if it failed, and does not count for the latency', () => {
     const fixture = new FleetFixture(2);
     fixture.call(0, BROKEN);
     expect([fixture.at(0).freeSlots('fn1'), fixture.at(0).latencyMs('fn1')]).toEqual([0, undefined]);
@@ -261,34 +261,34 @@ describe('what a call leaves behind', () => {
     expect([fixture.at(0).freeSlots('fn1'), fixture.at(0).latencyMs('fn1')]).toEqual([1, 10]);
   });
 
-  it('where the runner tells its load, free containers are what it tells', () => {
+  it('does not count free containers if the runner reports them', () => {
     const fixture = new FleetFixture(1);
     fixture.tell(0, { freeSlots: 0 }, 'fn1');
     fixture.call(0, FINISHED);
     expect(fixture.at(0).freeSlots('fn1')).toBe(0);
   });
 
-  it('a report with a call that does not speak of its function changes nothing about free containers', () => {
+  it('with a report about no function changes nothing about free containers', () => {
     const fixture = new FleetFixture(1);
     fixture.tell(0, { freeSlots: 2 }, 'fn1');
     fixture.tell(0, { freeSlots: undefined }, 'fn1');
     expect(fixture.at(0).freeSlots('fn1')).toBe(2);
   });
 
-  it('a refusal says that nothing is free there for its function', () => {
+  it('with a refusal means that no container is free for its function', () => {
     const fixture = new FleetFixture(1);
     fixture.tell(0, { freeSlots: 2 }, 'fn1');
     fixture.call(0, BUSY, 'fn1');
     expect(fixture.at(0).freeSlots('fn1')).toBe(0);
   });
 
-  it('its place in hand is given back, whatever it ended with', () => {
+  it('reduces the calls in flight, whatever the outcome', () => {
     const fixture = new FleetFixture(10);
     for (const outcome of [FINISHED, BROKEN, BUSY, lost('unreachable'), lost('closed')]) fixture.call(0, outcome);
     expect([fixture.at(0).inFlight, fixture.fleet.inFlight]).toEqual([0, 0]);
   });
 
-  it('room is announced by every end but a refusal', () => {
+  it('announces capacity, except for a refusal', () => {
     const fixture = new FleetFixture(2);
     fixture.rooms.length = 0;
     for (const outcome of [FINISHED, BROKEN, BUSY, lost('unreachable')]) fixture.call(0, outcome);
@@ -296,8 +296,8 @@ describe('what a call leaves behind', () => {
   });
 });
 
-describe('when a runner that is passed over is looked at again', () => {
-  it('the reason that runs out first counts', async () => {
+describe('a skipped runner is checked again', () => {
+  it('when the first of several reasons expires', async () => {
     const fixture = new FleetFixture(1);
     fixture.tell(0, { draining: true });
     fixture.call(0, BUSY);
@@ -306,14 +306,14 @@ describe('when a runner that is passed over is looked at again', () => {
     expect(fixture.at(0).eligibleAgainAt(requestFor())).toBe(fixture.clock.now() + 1_985);
   });
 
-  it('one that is silent after a tenth of a second', () => {
+  it('after a tenth of a second if it is unresponsive', () => {
     const fixture = new FleetFixture(1);
     Object.assign(fixture.runners[0] ?? {}, { isUnresponsive: true });
     expect(fixture.at(0).ineligibleReason(requestFor())).toBe('silent');
     expect(fixture.at(0).eligibleAgainAt(requestFor())).toBe(fixture.clock.now() + 100);
   });
 
-  it('one whose report has become old, unless it has calls in hand, whose ends bring another', () => {
+  it('when its report expires, unless calls in flight will bring another', () => {
     const fixture = new FleetFixture(1);
     fixture.tell(0, { memoryUsedBytes: 1024 * MB });
     expect(fixture.at(0).eligibleAgainAt(requestFor())).toBe(fixture.clock.now() + 2_000);

@@ -12,19 +12,19 @@ import { type ResourceRequest, resourceRequestOf } from './resource-request.js';
 import { type RunnerIdentity, runnerIdentityOf } from './runner-identity.js';
 import { SlowStart } from './slow-start.js';
 
-/** One that cannot be reached is left alone for about so long at first, and at most, milliseconds. */
+/** First and longest pause after a runner could not be reached, milliseconds. */
 const UNREACHABLE_FIRST_MS = 50;
 const UNREACHABLE_MAX_MS = 2_000;
-/** One that has not answered a probe is left to the probes, which come more often than this, milliseconds. */
+/** After repeated failed probes, calls are held back this long, milliseconds: probes come more often. */
 const PROBED_MS = 3_000;
-/** A runner that was draining when it was last heard of is asked again after this long: its successor may be there. */
+/** How long to wait before a draining runner is tried again, milliseconds: its successor may be there. */
 const DRAINING_MS = 2_000;
-/** One that owes a sign of life is looked at again after this time. */
+/** How long to wait before an unresponsive runner is checked again, milliseconds. */
 const SILENT_MS = 100;
 
 type Refusal = Extract<AttemptOutcome, { kind: 'refused' }>;
 
-/** Why a runner is not offered a call now. `gone`: never again. */
+/** Why a call is not offered to a runner now. `gone`: never again. */
 export type IneligibleReason =
   | 'gone'
   | 'cordoned'
@@ -42,38 +42,38 @@ export interface RunnerStateDeps {
   now(): MonoMs;
   wallNow(): WallMs;
   random(): number;
-  /** A function has got, or has lost, its free containers there, as far as is known. */
+  /** A function has gained or lost its free containers there, as far as is known. */
   onWarm(fnId: string, state: RunnerState, warm: boolean): void;
   onInFlight(change: 1 | -1): void;
   /** Whether the fleet can do without one more runner. */
   mayEject(): boolean;
-  /** Too few runners are healthy for taking any of them out. */
+  /** Whether too few runners are healthy to eject any. */
   panics(): boolean;
-  /** It may have room that it did not have before. */
+  /** It may have capacity that it did not have before. */
   onCapacity(state: RunnerState): void;
 }
 
 /**
- * What this balancer knows about one runner: from the outcomes of its own calls, and from the load reports of a runner that
- * sends some. Of a runner of Fn only the former is known, and it is enough.
+ * What this balancer knows about one runner, from the outcomes of its own calls and from the runner's load reports. A runner of
+ * Fn sends none, and the outcomes are enough.
  *
- * V1  A runner that has refused a function is not asked for it again until the refusal has run out (once, by one call), or
- *     something ended there since: each end is worth one offer.
- * V2  A report of another process than before (`instanceId`) makes all that was known void.
- * V3  What is guessed keeps a call waiting for a bounded time only.
+ * V1  A runner that has refused a function is not offered it again until the refusal expires (then to one call), or until
+ *     something ends there: each end allows one offer.
+ * V2  A report with another `instanceId` means that the process was replaced, and resets everything.
+ * V3  Estimates expire, so a wrong one delays a call for a bounded time.
  */
 export class RunnerState implements Candidate {
   inFlight = 0;
   load: LoadReport | undefined;
-  /** When it last told something, or was asked in vain. */
+  /** When it last reported, or a probe failed. */
   lastHeardAt = LONG_AGO;
-  /** When it was last asked for its status, or was found to be another process: then it has not been asked yet. */
+  /** When it was last probed. Reset when its process was replaced. */
   probedAt = LONG_AGO;
-  /** When an attempt last ended in an answer of its own, a refusal included. */
+  /** When it last answered an attempt itself, which includes refusals. */
   answeredAt = LONG_AGO;
-  /** Undefined: it has not been asked yet, or is a runner of Fn. */
+  /** Undefined before the first probe, and for runners of Fn. */
   identity: RunnerIdentity | undefined;
-  /** What was wrong when it was last out of reach, or failed calls; for operators. */
+  /** Why it was last unreachable or failed calls; for operators. */
   trouble: string | undefined;
   private cordoned = false;
   private readonly outliers: OutlierDetector;
@@ -104,29 +104,29 @@ export class RunnerState implements Candidate {
     return this.deps.now() < this.outliers.ejectedUntil;
   }
 
-  /** It could not be reached when that was tried last. */
+  /** Whether the last attempt or probe found it unreachable. */
   get isUnreachable(): boolean {
     return this.unreachable.isActive(this.deps.now());
   }
 
-  /** Nothing is known that speaks against it. */
+  /** Whether nothing speaks against it. */
   get isHealthy(): boolean {
     return this.condition === 'ok';
   }
 
-  /** What an operator would call it. Being full is none: it changes with every call. */
+  /** Its condition for operators. Being full is not one, because it changes with every call. */
   get condition(): RunnerCondition {
     const now = this.deps.now();
     if (this.gone) return 'gone';
     if (now < this.unreachable.until) return 'unreachable';
-    // What it said holds until it says otherwise, whether or not it may be offered a call to see.
+    // Its last report holds until the next one, even after calls may be offered to it again to find out.
     if (this.load?.draining) return 'draining';
     if (this.cordoned) return 'cordoned';
     if (this.runner.isUnresponsive) return 'silent';
     return this.isEjected ? 'ejected' : 'ok';
   }
 
-  /** An operator has said that this balancer offers it nothing. */
+  /** Whether an operator has cordoned it on this balancer. */
   get isCordoned(): boolean {
     return this.cordoned;
   }
@@ -172,7 +172,7 @@ export class RunnerState implements Candidate {
     return this.capacity.fits(bytes, now) ? undefined : 'no room';
   }
 
-  /** When the reason for not being fit runs out by itself; undefined: not before an event. */
+  /** When the reason expires by itself; undefined if only an event can end it. */
   eligibleAgainAt({ fnId }: ResourceRequest): MonoMs | undefined {
     if (this.cordoned) return undefined;
     const now = this.deps.now();
@@ -185,7 +185,7 @@ export class RunnerState implements Candidate {
     consider(this.outliers.ejectedUntil);
     if (this.runner.isUnresponsive) consider(later(now, SILENT_MS));
     consider(this.functions.get(fnId)?.refusal.until ?? LONG_AGO);
-    // With calls in hand a report will come.
+    // While calls are in flight a report will come.
     if (this.inFlight === 0) consider(this.capacity.trustedUntil);
     return at === NEVER ? undefined : at;
   }
@@ -204,7 +204,7 @@ export class RunnerState implements Candidate {
       if (at < known.refusal.until) this.credits -= 1;
       else known.refusal.hold(at, random);
     }
-    // Idle containers count as room, so one that is taken is no room any more.
+    // Idle containers count as capacity, so taking one uses it up.
     this.capacity.reserve(request);
     this.functions.takeFree(fnId);
   }
@@ -227,7 +227,7 @@ export class RunnerState implements Candidate {
     this.credits = 1;
     if (outcome.kind === 'finished') {
       known.addLatency(ms);
-      // One that tells says what is free there itself, before this or after: counted here too, it would wake two calls.
+      // A runner that sends reports counts its free containers itself. Counting here too would wake two calls.
       if (this.load === undefined) {
         this.functions.setFree(request.fnId, known.freeSlots(this.deps.now()) + 1, request.idleMs);
       }
@@ -242,7 +242,7 @@ export class RunnerState implements Candidate {
 
   /**
    * It has answered a probe.
-   * @param sentAt when it was asked
+   * @param sentAt when the probe was sent
    */
   onProbeSuccess({ about, load }: RunnerStatus, sentAt: MonoMs): void {
     this.lastHeardAt = this.deps.now();
@@ -254,25 +254,25 @@ export class RunnerState implements Candidate {
     if (wasUnreachable) this.deps.onCapacity(this);
   }
 
-  /** It has not answered a probe, which says nothing about how it serves calls. It is probed again in its turn. */
+  /** A probe failed, which says nothing about how it serves calls. It is probed again in its turn. */
   onProbeFailure(): void {
     this.lastHeardAt = this.deps.now();
     this.probedAt = this.lastHeardAt;
   }
 
-  /** It could not be reached by a probe. */
+  /** A probe found it unreachable. */
   onProbeUnreachable(error: Error): void {
     const { random } = this.deps;
     this.onProbeFailure();
     this.trouble = error.message;
     const wasUnreachable = this.isUnreachable;
     this.unreachable.strike(this.lastHeardAt, random);
-    // The first time it may just be starting.
+    // It may still be starting.
     if (!wasUnreachable) return;
     this.unreachable.until = latest(this.unreachable.until, later(this.lastHeardAt, PROBED_MS));
   }
 
-  /** No call is offered any more. */
+  /** No calls are offered to it any more. */
   leave(): void {
     this.gone = true;
     this.runner.onLoad = undefined;
@@ -290,7 +290,7 @@ export class RunnerState implements Candidate {
 
   private refused(fnId: string, known: FunctionState, { reason, error }: Refusal): void {
     const { now, random } = this.deps;
-    // Whatever was believed: nothing of it is there for this function.
+    // Whatever the estimate was: there is no free container for this function.
     this.functions.setFree(fnId, 0, 0);
     if (reason === 'closed') this.leave();
     else if (reason === 'unreachable' || reason === 'lost') {
@@ -303,7 +303,7 @@ export class RunnerState implements Candidate {
     }
   }
 
-  /** @param call the one that it came with; undefined: from a status */
+  /** @param call the call that the report came with; undefined if it came with a status */
   private onLoadReport(load: LoadReport, call: OutboundCall | undefined): void {
     const now = this.deps.now();
     if (this.load !== undefined && this.load.instanceId !== load.instanceId) this.onRestart();
@@ -326,7 +326,7 @@ export class RunnerState implements Candidate {
     this.functions.setFree(fnId, freeSlots, idleMs);
   }
 
-  /** Another process has the address: what the one before said of itself is void. */
+  /** Another process has the address: what its predecessor reported is void. */
   private onRestart(): void {
     this.functions.startOver();
     this.capacity.forget();
@@ -336,7 +336,7 @@ export class RunnerState implements Candidate {
     this.beginSlowStart();
   }
 
-  /** A runner of Fn has the address now, of which only the outcomes of calls are known. */
+  /** The address now belongs to a runner of Fn, about which only outcomes are known. */
   private withoutLoadReports(): void {
     const { probedAt } = this;
     this.onRestart();
@@ -346,7 +346,7 @@ export class RunnerState implements Candidate {
   }
 }
 
-/** The runner itself said how the attempt ended. */
+/** Whether the runner itself said how the attempt ended. */
 function isAnswer(outcome: AttemptOutcome): boolean {
   if (outcome.kind === 'refused') return outcome.reason === 'busy';
   return outcome.kind === 'finished' || outcome.report !== undefined;

@@ -1,9 +1,9 @@
 import type { MonoMs } from '@fnfleet/core';
 
-/** The weight of a runner that has just come. */
+/** The initial weight of a new runner. */
 const LEAST = 0.1;
 
-/** Grows from a tenth to all of its share: caches are cold, code is not compiled, images are not there. */
+/** Grows the share of a new runner from a tenth to all of it: its caches are cold, code is not compiled, images are missing. */
 export class SlowStart {
   private since: MonoMs | undefined;
 

@@ -11,10 +11,10 @@ export const MB = 1024 * 1024;
 export const BUSY: AttemptOutcome = { kind: 'refused', reason: 'busy', error: new Error('busy') };
 export const FINISHED: AttemptOutcome = { kind: 'finished', report: NOTHING_REPORTED };
 
-/** A view of some runners, for tests that play the dispatcher. */
+/** A fleet state with some runners, for tests that act as the dispatcher. */
 export class FleetFixture {
   readonly clock = new FakeClock();
-  /** Runners that were said to have room, in order. */
+  /** Runners that were reported to have capacity, in order. */
   readonly rooms: string[] = [];
   readonly fleet: FleetState;
   readonly runners: readonly FakeRunner[];
@@ -36,14 +36,14 @@ export class FleetFixture {
     return this.states[index] as RunnerState;
   }
 
-  /** One whole call on a runner. */
+  /** Plays a whole call on a runner. */
   call(index: number, outcome: AttemptOutcome, fnId = 'fn1'): void {
     const request = requestFor(fnId);
     this.at(index).offered(request);
     this.at(index).ended(request, outcome, 10);
   }
 
-  /** @param fnId of the call that the report came with; undefined: from a status */
+  /** @param fnId function of the call that the report came with; undefined if it came with a status */
   tell(index: number, load: Partial<LoadReport>, fnId?: string): void {
     const call = fnId === undefined ? undefined : aCall({ fnId });
     this.runners[index]?.onLoad?.({ ...IDLE, ...load }, call);

@@ -21,12 +21,12 @@ function file(name: string, text: string): string {
   return at;
 }
 
-it('a name is one of ours', () => {
+it('a name selects a built-in placer', () => {
   expect(choosePlacer('warm-first')).toBe(warmFirst);
   expect(() => choosePlacer('warmest')).toThrow('FN_PLACER: unknown placer "warmest"; known: naive, ch');
 });
 
-it('the example: runners of the own zone first, those with a free container before all', () => {
+it('the example: runners of the same zone first, and before all those with a free container', () => {
   process.env.FN_ZONE = 'r1';
   const placer = choosePlacer(EXAMPLE).create({ random: () => 0, clock: systemClock });
   delete process.env.FN_ZONE;
@@ -50,7 +50,7 @@ it.each`
   ${'that exports nothing'} | ${'empty.js'}    | ${''}                       | ${/empty\.js does not export a placer: \{ name, doc, create/}
   ${'that exports null'}    | ${'null.js'}     | ${'module.exports = null;'} | ${/null\.js does not export a placer/}
   ${'of something else'}    | ${'function.js'} | ${'exports.create = 1;'}    | ${/function\.js does not export a placer/}
-`('a file $what: the balancer does not start, and says why', ({ name, text, message }) => {
+`('a file that $what: the balancer does not start, and says why', ({ name, text, message }) => {
   const at = text === undefined ? path.join(directory, name) : file(name, text);
   expect(() => choosePlacer(at)).toThrow(message);
 });

@@ -5,9 +5,9 @@ import type { PlacerFactory } from '../placer.js';
 import { placers } from './index.js';
 
 /**
- * What `FN_PLACER` selects: a name of ours, or a file of the user's own when it begins with `./`, `../` or `/`. The file
+ * Resolves `FN_PLACER`: the name of a built-in placer, or a file of the user if it begins with `./`, `../` or `/`. The file
  * exports a `PlacerFactory`, as its default or as the module itself; it may be CommonJS or a module without top-level await.
- * @throws SettingsError when there is no such placer, or the file cannot be loaded or exports something else
+ * @throws SettingsError if there is no such placer, or the file cannot be loaded or exports something else
  */
 export function choosePlacer(choice: string): PlacerFactory {
   if (!/^\.{0,2}\//.test(choice)) return placers.get(choice);

@@ -5,15 +5,15 @@ import { rings } from './rings.js';
 
 /** No runner gets more than this multiple of the mean. */
 const MOST = 1.25;
-/** Not counted as too many, however idle the others are: spreading a function over idle runners only makes it cold. */
+/** Never too many, however idle the others are: spreading a function over idle runners only causes cold starts. */
 const ALWAYS = 8;
 
 /**
- * Consistent hashing with bounded loads: a function goes to its home as long as that has no more than its share of the
- * calls, then to the next in the function's own order.
+ * Consistent hashing with bounded loads: a function goes to its home while that has no more than its share of the calls, then to
+ * the next runner in the function's own order.
  *
- * H1  The order depends on the function and the addresses only, so all balancers agree without talking.
- * H2  A runner that leaves moves only the functions that were on it; one that joins takes its share from all.
+ * H1  The order depends only on the function and the addresses, so all balancers agree without communication.
+ * H2  A runner that leaves moves only its own functions; one that joins takes its share from all.
  *
  * Mirrokni, Thorup, Zadimoghaddam: "Consistent hashing with bounded loads", 2018.
  */

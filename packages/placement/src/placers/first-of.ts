@@ -1,4 +1,4 @@
-/** So many of the items, or all there are; no more are asked for. */
+/** The first `count` items. Reads no more than that. */
 export function firstOf<T>(items: Iterable<T>, limit: number): T[] {
   const first: T[] = [];
   for (const item of items) {

@@ -7,8 +7,8 @@ const MASK = (1n << 64n) - 1n;
 const KEY = 0x4c617279426f6174n;
 
 /**
- * The order that Fn's own balancers use, bit for bit. For fleets where balancers of both kinds must send a function
- * to the same runners; its start positions are uneven (the second runner is never one), so `ch` is better elsewhere.
+ * The order of Fn's own balancers, bit for bit, for fleets in which balancers of both kinds must send a function to the same
+ * runners. Its start positions are uneven (the second runner is never one), so prefer `ch` elsewhere.
  */
 export const fnConsistentHash: PlacerFactory = {
   name: 'ch-fn',
@@ -26,7 +26,7 @@ export function fnHash(fnId: string): bigint {
 }
 
 /**
- * Fn's variant of the jump hash: one is added to the quotient, not to the divisor.
+ * Fn's variant of the jump hash: it adds one to the quotient, not to the divisor.
  * @param buckets at least 1
  */
 export function jump(hash: bigint, buckets: number): number {
@@ -37,7 +37,7 @@ export function jump(hash: bigint, buckets: number): number {
     bucket = next;
     h = (h * 2862933555777941757n + 1n) & MASK;
     const divisor = Number(h >> 33n);
-    // About one step in 2^31 divides by zero, which is where Fn's own would fail: the jump goes past every bucket.
+    // About one step in 2^31 divides by zero, where Fn itself would fail; here the jump goes past every bucket.
     if (divisor === 0) break;
     next = (bucket + 1) * (Math.floor(2 ** 31 / divisor) + 1);
   }

@@ -7,7 +7,7 @@ import { naive } from './naive.js';
 import { prequal } from './prequal.js';
 import { warmFirst } from './warm-first.js';
 
-/** What `FN_PLACER` can select. */
+/** Values of `FN_PLACER`. */
 export const placers = new Registry<PlacerFactory>('FN_PLACER', 'placer', [
   naive,
   consistentHash,

@@ -1,7 +1,7 @@
 import type { PlacerFactory } from '../placer.js';
 import { twoChoices } from './two-choices.js';
 
-/** Evens out how busy runners are, whatever functions they have. */
+/** Evens out the load of runners, regardless of functions. */
 export const leastLoaded: PlacerFactory = {
   name: 'least-loaded',
   doc: 'the less busy of two random runners',

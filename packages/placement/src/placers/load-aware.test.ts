@@ -29,13 +29,13 @@ describe('how busy a runner is', () => {
 describe('least-loaded', () => {
   const two = (randoms: number[], ...candidates: Candidate[]) => orderOf(leastLoaded, fleetOf(candidates), randoms);
 
-  it('of two that chance picks, the less busy is asked first', () => {
+  it('of two random runners, the less busy comes first', () => {
     const [idle, busy] = [runner('idle', { inFlight: 0 }), runner('busy', { inFlight: 5 })];
     expect(two([0, 0], idle, busy).slice(0, 2)).toEqual(['idle', 'busy']);
     expect(two([0.5, 0], idle, busy).slice(0, 2)).toEqual(['idle', 'busy']);
   });
 
-  it('between two that are equally busy, the first that was picked', () => {
+  it('of two equally busy ones, the first that was picked', () => {
     const equals = [runner('a'), runner('b'), runner('c')];
     expect(two([0, 0], ...equals).slice(0, 2)).toEqual(['a', 'b']);
     expect(two([0.4, 0.6], ...equals).slice(0, 2)).toEqual(['b', 'a']);
@@ -57,17 +57,17 @@ describe('least-loaded', () => {
     expect(two([0.4, 0], ...three).slice(2)).toEqual(['b', 'c', 'a']);
   });
 
-  it('a fleet of one is that one', () => {
+  it('a fleet of one is that runner', () => {
     expect(two([0.9], runner('only'))).toEqual(['only']);
   });
 });
 
-describe('ch keeps within bounds', () => {
+describe('ch with bounded loads', () => {
   const names = ['a', 'b', 'c', 'd'];
   const idleOrder = orderOf(consistentHash, fleetOf(names.map((name) => runner(name))));
   const [home, second] = idleOrder;
 
-  /** The same fleet with so many calls on the home of the function, and so many in all. */
+  /** The same fleet with some calls on the home of the function, and a total number. */
   function orderWith(onHome: Partial<Candidate>, inFlight: number): string[] {
     return orderOf(
       consistentHash,
@@ -83,13 +83,13 @@ describe('ch keeps within bounds', () => {
     expect(orderWith({ inFlight: 8 }, 8)).toEqual([...idleOrder.slice(1), home]);
   });
 
-  it('in a busy fleet it stays while its home has no more than a quarter above the mean', () => {
+  it('in a busy fleet it stays while its home is no more than a quarter above the mean', () => {
     // The mean with this call is 40: 50 are too many.
     expect(orderWith({ inFlight: 49 }, 159)[0]).toBe(home);
     expect(orderWith({ inFlight: 50 }, 159)[0]).toBe(second);
   });
 
-  it('a newcomer gets as much less as its weight says', () => {
+  it('a new runner gets less, according to its weight', () => {
     expect(orderWith({ inFlight: 3, weight: 0.5 }, 3)[0]).toBe(home);
     expect(orderWith({ inFlight: 4, weight: 0.5 }, 4)[0]).toBe(second);
   });
@@ -103,25 +103,25 @@ describe('warm-first', () => {
     memoryIdleBytes: idleGib * GIB,
   });
 
-  it('offers a call to the least busy of those with a free container', () => {
+  it('offers a call to the least busy runner with a free container', () => {
     const busy = runner('busy', { inFlight: 4, load: load(0) });
     const calm = runner('calm', { inFlight: 1, load: load(3) });
     const cold = runner('cold', { load: load(0) });
     expect(orderOf(warmFirst, fleetOf([cold, busy, calm], 5, [busy, calm])).slice(0, 2)).toEqual(['calm', 'busy']);
   });
 
-  it('looks at eight of many with a free container', () => {
+  it('compares eight of many with a free container', () => {
     const warm = Array.from({ length: 12 }, (_, i) => runner(`w${i}`, { inFlight: 12 - i, load: load(0) }));
     const asked = orderOf(warmFirst, fleetOf(warm, 0, warm)).slice(0, 8);
     expect(asked).toEqual(['w7', 'w6', 'w5', 'w4', 'w3', 'w2', 'w1', 'w0']);
   });
 
-  it('where none is free: the runner with the most memory that nobody holds', () => {
+  it('if none is free: the runner with the most unreserved memory', () => {
     const runners = [runner('a', { load: load(3) }), runner('b', { load: load(1) }), runner('c', { load: load(2) })];
     expect(orderOf(warmFirst, fleetOf(runners)).slice(0, 3)).toEqual(['b', 'c', 'a']);
   });
 
-  it('among equals: the one that would push out idle containers the least', () => {
+  it('among equals: the one that would evict the fewest idle containers', () => {
     const runners = [
       runner('a', { load: load(4, 1) }),
       runner('b', { load: load(4, 3) }),
@@ -130,7 +130,7 @@ describe('warm-first', () => {
     expect(orderOf(warmFirst, fleetOf(runners)).slice(0, 3)).toEqual(['b', 'a', 'c']);
   });
 
-  it('a newcomer’s room counts as much as its weight says', () => {
+  it('the memory of a new runner counts according to its weight', () => {
     const runners = [runner('new', { load: load(0, 0), weight: 0.1 }), runner('old', { load: load(3) })];
     expect(orderOf(warmFirst, fleetOf(runners)).slice(0, 2)).toEqual(['old', 'new']);
     const full = [runner('new', { load: load(4, 4), weight: 0.1 }), runner('old', { load: load(4, 1) })];
@@ -141,7 +141,7 @@ describe('warm-first', () => {
     what                          | of
     ${'reports nothing'}          | ${{ inFlight: 1 }}
     ${'does not know its memory'} | ${{ inFlight: 1, load: { memoryTotalBytes: 0 } }}
-  `('with one among them that $what, how busy they are decides for all', ({ of }) => {
+  `('with one among them that $what, the load decides for all', ({ of }) => {
     const runners = [
       runner('busy', { inFlight: 9, load: load(0) }),
       runner('odd', of),
@@ -150,7 +150,7 @@ describe('warm-first', () => {
     expect(orderOf(warmFirst, fleetOf(runners)).slice(0, 3)).toEqual(['calm', 'odd', 'busy']);
   });
 
-  it('in the end every runner is asked', () => {
+  it('every runner comes up in the end', () => {
     const runners = Array.from({ length: 20 }, (_, i) => runner(`r${i}`, { load: load(0) }));
     expect(new Set(orderOf(warmFirst, fleetOf(runners), [0.5, 0.5])).size).toBe(20);
   });
@@ -177,7 +177,7 @@ describe('prequal', () => {
     expect(orderOf(prequal, fleetOf(runners)).slice(0, 4)).toEqual(['idle', 'busy', 'fast', 'hot']);
   });
 
-  it('of hot runners the one with the fewest calls comes first, wherever it stands in the list', () => {
+  it('of hot runners the one with the fewest calls comes first, wherever it is in the list', () => {
     const calm = Array.from({ length: 11 }, (_, i) => runner(`calm${i}`));
     const hot = [
       runner('hotter', { inFlight: 9, latencyMs: () => 1 }),
@@ -187,7 +187,7 @@ describe('prequal', () => {
     expect(asked.slice(11, 13)).toEqual(['hot', 'hotter']);
   });
 
-  it('after the probed come all, from a random one on', () => {
+  it('after the probed ones come all, starting at a random one', () => {
     const runners = ['a', 'b', 'c', 'd'].map((name) => runner(name));
     expect(orderOf(prequal, fleetOf(runners), [0.5]).slice(4)).toEqual(['c', 'd', 'a', 'b']);
   });
@@ -206,7 +206,7 @@ function fleetOf(candidates: readonly Candidate[], inFlight = 0, warm: readonly 
 
 type Parts = Partial<Omit<Candidate, 'load'>> & { readonly load?: Partial<LoadReport> };
 
-/** A runner of one GiB with nothing to do, of which nothing is known, unless it is said otherwise. */
+/** An idle runner of one GiB about which nothing is known, unless given. */
 function runner(address: string, { load, ...parts }: Parts = {}): Candidate {
   return {
     runner: new FakeRunner(address),

@@ -1,4 +1,4 @@
-/** Remembers the results of a pure function. Forgets all of them once there are too many, so that it stays bounded. */
+/** Caches the results of a pure function. Drops all of them at the limit, so that it stays bounded. */
 export function memo<T>(compute: (key: string) => T, limit = 10_000): (key: string) => T {
   const known = new Map<string, T>();
   return (key) => {

@@ -1,7 +1,7 @@
 import type { PlacerFactory } from '../placer.js';
 import { rotate } from './rotate.js';
 
-/** Spreads calls evenly, whatever they are. */
+/** Spreads calls evenly, regardless of functions. */
 export const naive: PlacerFactory = {
   name: 'naive',
   doc: 'begins at a random runner and goes round from there',

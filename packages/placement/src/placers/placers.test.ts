@@ -14,7 +14,7 @@ import { naive } from './naive.js';
 import { sipHash } from './sip-hash.js';
 
 describe('naive', () => {
-  it('protocol 85: begins anywhere and asks each runner once', () => {
+  it('protocol 85: starts anywhere and returns each runner once', () => {
     const at = (random: number) => order(naive.create({ random: () => random, clock: systemClock }), 'fn1', fleet(4));
     expect(at(0)).toEqual(['r0', 'r1', 'r2', 'r3']);
     expect(at(0.5)).toEqual(['r2', 'r3', 'r0', 'r1']);
@@ -45,20 +45,20 @@ describe("ch-fn, Fn's own order", () => {
     expect([1, 2, 3, 4, 5, 8, 10, 16, 100].map((n) => jump(fnHash(fnId), n))).toEqual(starts);
   });
 
-  it('protocol 83: two runners: all begin at the first; no fleet has a function that begins at the second', () => {
+  it('protocol 83: two runners: all start at the first; in no fleet does a function start at the second', () => {
     const hashes = ids(300).map(fnHash);
     expect(hashes.map((hash) => jump(hash, 2))).toEqual(hashes.map(() => 0));
     for (let n = 3; n < 12; n += 1) expect(hashes.map((hash) => jump(hash, n))).not.toContain(1);
   });
 
-  it('ends where the original would divide by zero', () => {
+  it('ends where Fn would divide by zero', () => {
     // The inverse of one step: after it, the upper 31 bits are all zero.
     const inverse = modularInverse(2862933555777941757n);
     const hash = ((5n - 1n) * inverse) & ((1n << 64n) - 1n);
     expect(jump(hash, 1000)).toBe(0);
   });
 
-  it('protocol 84: goes on from its start and wraps', () => {
+  it('protocol 84: continues from its start and wraps around', () => {
     expect(order(fnConsistentHash.create({ random: Math.random, clock: systemClock }), 'hello', fleet(5))).toEqual([
       'r2',
       'r3',
@@ -73,7 +73,7 @@ describe('ch', () => {
   const placer = consistentHash.create({ random: Math.random, clock: systemClock });
   const firstOf = (runners: readonly Runner[]) => (fnId: string) => order(placer, fnId, runners)[0];
 
-  it('asks each runner once, and always in the same order, however the list is sorted', () => {
+  it('returns each runner once, and always in the same order, however the list is sorted', () => {
     const runners = fleet(7);
     const asked = order(placer, 'fn1', runners);
     expect([...asked].sort()).toEqual(runners.map(({ address }) => address));
@@ -114,8 +114,8 @@ describe('ch', () => {
   });
 });
 
-describe('the menu', () => {
-  it('answers a wrong name with the right ones', () => {
+describe('the registry', () => {
+  it('answers an unknown name with the valid ones', () => {
     expect(placers.get('ch')).toBe(consistentHash);
     expect(() => placers.get('chh')).toThrow(
       'FN_PLACER: unknown placer "chh"; known: naive, ch, ch-fn, least-loaded, warm-first, prequal',
@@ -123,7 +123,7 @@ describe('the menu', () => {
   });
 });
 
-it('a memo forgets rather than grow without bound', () => {
+it('a memo forgets instead of growing without bound', () => {
   let computed = 0;
   const lengthOf = memo((key) => {
     computed += 1;

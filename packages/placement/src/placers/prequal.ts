@@ -5,12 +5,12 @@ import { busyness } from './busyness.js';
 import { ProbePool } from './probe-pool.js';
 import { rotate } from './rotate.js';
 
-/** Runners with more calls in hand than this share of the probed are hot: Q_RIF of the paper. */
+/** Runners with more calls in flight than this share of the probed ones are hot: Q_RIF of the paper. */
 const HOT_ABOVE = 0.84;
 
 /**
- * Of the runners that were probed lately: if some are not hot, the one among them whose answers come fastest; if all are
- * hot, the one with the fewest calls in hand. Each call asks for new probes; load reports of calls count as such.
+ * Among recently probed runners: if some are not hot, the one of these with the lowest latency; if all are hot, the one with the
+ * fewest calls in flight. Each call causes new probes; load reports of calls count as probes.
  *
  * Wydrowski et al.: "Load is not what you should balance: introducing Prequal", NSDI 2024.
  */
@@ -27,7 +27,7 @@ function* hotCold(call: OutboundCall, fleet: Fleet, pool: ProbePool, { random }:
   const probed = pool.take(fleet);
   const loads = probed.map(busyness).sort((a, b) => a - b);
   const limit = loads[Math.floor(HOT_ABOVE * (loads.length - 1))] ?? 0;
-  // One that has not run the function yet is worth a try.
+  // A runner that has not run the function yet is worth trying.
   const latency = (candidate: Candidate) => candidate.latencyMs(call.model.fnId) ?? 0;
   yield* probed
     .map((candidate) => ({ candidate, load: busyness(candidate), ms: latency(candidate) }))

@@ -4,7 +4,7 @@ import type { FakeRunner } from '../fake-runner.js';
 import { FleetFixture } from '../fleet/test-fixture.js';
 import { ProbePool } from './probe-pool.js';
 
-it('has all of a small fleet, and asks each of them once a second, however many calls there are', async () => {
+it('has all of a small fleet, and probes each runner once a second, however many calls there are', async () => {
   const world = new Probing(4);
   for (let i = 0; i < 3; i += 1) expect(world.take()).toEqual(['r0', 'r1', 'r2', 'r3']);
   await world.clock.advance(999);
@@ -17,7 +17,7 @@ it('has all of a small fleet, and asks each of them once a second, however many 
   expect(world.asked).toEqual(['r0', 'r1', 'r2', 'r3', 'r0', 'r1', 'r2', 'r3']);
 });
 
-it('has sixteen of a large fleet that chance names, and replaces the two oldest at each call', () => {
+it('has sixteen random runners of a large fleet, and replaces the two oldest with each call', () => {
   const world = new Probing(100);
   expect(world.take()).toEqual(range(2, 18));
   expect(world.take()).toEqual(range(4, 20));
@@ -25,25 +25,25 @@ it('has sixteen of a large fleet that chance names, and replaces the two oldest 
   expect(world.take()).toEqual(range(18, 34));
 });
 
-it('has nobody twice, whatever chance says', () => {
+it('has no runner twice, whatever the random numbers', () => {
   const world = new Probing(100, () => 0.5);
   expect(world.take()).toEqual(['r50']);
 });
 
-it('a fleet of exactly sixteen is all there, and nobody is replaced', () => {
+it('a fleet of exactly sixteen is complete, and none is replaced', () => {
   const world = new Probing(16);
   world.take();
   expect(world.take()).toEqual(range(0, 16));
 });
 
-it('begins anew with another list of runners', () => {
+it('starts over with another list of runners', () => {
   const world = new Probing(4);
   world.take();
   world.relist(2);
   expect(world.take()).toEqual(['r0', 'r1']);
 });
 
-it('has at most 32 questions on their way; an answer makes room for another, and so does a failure', async () => {
+it('has at most 32 probes under way; an answer or a failure makes room for another', async () => {
   const world = new Probing(100, undefined, false);
   for (let i = 0; i < 20; i += 1) world.take();
   expect(world.asked).toEqual(range(0, 32));
@@ -54,7 +54,7 @@ it('has at most 32 questions on their way; an answer makes room for another, and
   expect(world.asked).toHaveLength(34);
 });
 
-/** A pool over runners r0, r1, … that note who is asked how it is. */
+/** A pool over runners r0, r1, … that records which are probed. */
 class Probing {
   readonly asked: string[] = [];
   readonly pending: PromiseWithResolvers<RunnerStatus>[] = [];
@@ -63,7 +63,7 @@ class Probing {
   private readonly pool: ProbePool;
   private drawn = 0;
 
-  /** @param random unless given, it names one after the other */
+  /** @param random unless given, it selects one after the other */
   constructor(
     size: number,
     random?: () => number,
@@ -81,7 +81,7 @@ class Probing {
     return taken.sort((a, b) => Number(a.slice(1)) - Number(b.slice(1)));
   }
 
-  /** The pool returns another list, of the first so many runners. */
+  /** The pool returns another list, of the first `count` runners. */
   relist(size = this.runners.length): void {
     this.runners = this.runners.slice(0, size);
   }

@@ -2,18 +2,18 @@ import { LONG_AGO, type MonoMs } from '@fnfleet/core';
 import type { Candidate, Fleet } from '../candidate.js';
 import type { PlacerDeps } from '../placer.js';
 
-/** Runners that are compared for one call; the paper's pool. */
+/** Size of the pool in the paper: the runners compared for one call. */
 const SIZE = 16;
-/** Runners that take the place of others after each call. */
+/** Runners that are replaced after each call. */
 const REPLACED = 2;
-/** What is known of a runner is asked for again when it is older, milliseconds. */
+/** Data older than this is probed again, milliseconds. */
 const FRESH_MS = 1_000;
-/** Probes that are on their way at most. */
+/** Limit for concurrent probes. */
 const MOST_IN_FLIGHT = 32;
 
 /**
- * A changing sample of the fleet. The view already has what each runner told with its last answers, so only those are asked
- * that have not been heard of for a while.
+ * A changing sample of the fleet. The fleet state already has what runners reported with their calls, so only runners without a
+ * recent report are probed.
  */
 export class ProbePool {
   private members: Candidate[] = [];
@@ -51,7 +51,7 @@ export class ProbePool {
     if (this.inFlight >= MOST_IN_FLIGHT || now - (this.probedAt.get(candidate) ?? LONG_AGO) < FRESH_MS) return;
     this.probedAt.set(candidate, now);
     this.inFlight += 1;
-    // The answer reaches the view; that there was none is found out by the next call.
+    // The answer reaches the fleet state. A missing answer is noticed by the next call.
     candidate.runner
       .status()
       .catch(() => undefined)

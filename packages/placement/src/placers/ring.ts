@@ -3,20 +3,20 @@ import { firstOf } from './first-of.js';
 import { memo } from './memo.js';
 import { sipHash } from './sip-hash.js';
 
-/** Probes for one key, and points of one runner: together they make the shares of few and of many runners even. */
+/** Probes per key, and points per runner: together they make the shares even for few and for many runners. */
 const PROBES = 21;
 const POINTS = 16;
 const WORDS = 2 ** 32;
 /**
- * Where a function gets new containers: its image is there, and other functions' containers are not pushed out. With fewer,
- * the homes of a busy function are full while others have room, and it pushes out what lives there.
+ * The number of home runners of a function, where it gets new containers: they have its image, and containers of other functions
+ * are not evicted. With fewer, the homes of a busy function would be full, and evict others, while the fleet has room.
  */
 const HOMES = 8;
 
 /**
- * A consistent hash with a few points for each runner and several probes for each key: the runner whose point is closest
- * behind any of the probes is the first choice. When runners come and go only the keys move that are next to their points, as
- * on a ring that is probed once, which would take many times the points to be as even.
+ * A consistent hash with a few points per runner and several probes per key: the first choice is the runner whose point follows
+ * most closely after any probe. When runners come and go, only the keys next to their points move, as on a ring with one probe,
+ * which would need many times the points to be as even.
  *
  * Appleton, O'Reilly: "Multi-probe consistent hashing", 2015.
  */
@@ -32,7 +32,7 @@ export class Ring {
       const hash = hashOf(candidate.address);
       return Array.from({ length: POINTS }, (_, point) => ({ candidate, at: fraction(hash, point) }));
     });
-    // Two at the same point, by their names: every balancer has to see the same ring.
+    // Points with equal positions are ordered by name, so that every balancer has the same ring.
     placed.sort((a, b) => a.at - b.at || (a.candidate.address < b.candidate.address ? -1 : 1));
     this.points = Float64Array.from(placed, ({ at }) => at);
     this.owners = placed.map(({ candidate }) => candidate);
@@ -44,7 +44,7 @@ export class Ring {
     const first = this.first(hash);
     yield this.owner(first);
     const seen = new Set([this.owner(first)]);
-    // Each runner's overflow goes to many others, not to one neighbour.
+    // The overflow of a runner is spread over many others, not one neighbour.
     for (const at of this.probed(hash)) {
       const owner = this.owner(at);
       if (seen.has(owner)) continue;
@@ -74,7 +74,7 @@ export class Ring {
     return best;
   }
 
-  /** The owners behind all probes, the closest first. */
+  /** The owners of the points after all probes, the closest first. */
   private probed(hash: bigint): number[] {
     const found = Array.from({ length: PROBES }, (_, probe) => {
       const from = fraction(hash, probe);
@@ -84,7 +84,7 @@ export class Ring {
     return found.sort((a, b) => a.distance - b.distance).map(({ at }) => at);
   }
 
-  /** Index of the first point at or behind a position, going round. */
+  /** Index of the first point at or after a position, wrapping around. */
   private behind(position: number): number {
     const { points } = this;
     let low = 0;
@@ -109,7 +109,7 @@ export class Ring {
 
 const hashOf = memo((text: string) => sipHash(text, 0n, 0n), 100_000);
 
-/** A position on the ring for one of the probes, 0 to below 1. */
+/** The position of one probe on the ring, 0 to below 1. */
 function fraction(hash: bigint, probe: number): number {
   const low = Number(hash & 0xffff_ffffn);
   const high = Number(hash >> 32n);

@@ -1,7 +1,7 @@
 import type { Fleet } from '../candidate.js';
 import { Ring } from './ring.js';
 
-/** The ring of each list of runners, made when it is first asked for. */
+/** The ring of each list of runners, created on first use. */
 export function rings(): (fleet: Fleet) => Ring {
   const known = new WeakMap<Fleet['candidates'], Ring>();
   return ({ candidates }) => {

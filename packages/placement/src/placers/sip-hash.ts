@@ -1,9 +1,9 @@
 const MASK = (1n << 64n) - 1n;
 
-/** SipHash-2-4 of a text's UTF-8 bytes, as an unsigned 64-bit number. */
+/** SipHash-2-4 of a text in UTF-8, as an unsigned 64-bit number. */
 export function sipHash(text: string, k0: bigint, k1: bigint): bigint {
   const input = Buffer.from(text);
-  // The last word carries the rest of the input, and its length in the top byte.
+  // The last word has the rest of the input, and its length in the top byte.
   const padded = Buffer.alloc((Math.floor(input.length / 8) + 1) * 8);
   input.copy(padded);
   padded[padded.length - 1] = input.length & 0xff;

@@ -3,8 +3,8 @@ import { busyness } from './busyness.js';
 import { rotate } from './rotate.js';
 
 /**
- * The less busy of two that are chosen at random, then the other, then all. Looking at two is nearly as good as looking at
- * all of them, costs the same in a fleet of any size, and does not send everybody to the one that was idle a moment ago.
+ * The less busy of two random runners, then the other, then all. Looking at two is nearly as good as looking at all, costs the
+ * same in a fleet of any size, and does not send every balancer to the runner that was idle a moment ago.
  *
  * Mitzenmacher: "The power of two choices in randomized load balancing", 2001.
  */

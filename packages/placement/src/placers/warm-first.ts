@@ -7,12 +7,12 @@ import type { Ring } from './ring.js';
 import { rings } from './rings.js';
 import { twoChoices } from './two-choices.js';
 
-/** Of so many runners with a free container the least busy is taken: more would cost more than it brings. */
+/** How many runners with a free container are compared. Comparing more costs more than it gains. */
 const WARM_LOOKED_AT = 8;
 
 /**
- * A free hot container wherever there is one; else a new one, on the home runner of the function with the most room, among
- * equals the first; else on the less busy of two.
+ * A free hot container wherever there is one; otherwise a new one on the home runner of the function with the most room, the
+ * first among equals; otherwise on the less busy of two.
  *
  * Free containers as in Lu et al.: "Join-Idle-Queue", 2011, and in Hiku (2025); homes as in OpenWhisk's invokers.
  */
@@ -35,17 +35,17 @@ function* warmThenHome(call: OutboundCall, fleet: Fleet, ring: Ring, random: () 
 function leastBusyFirst(candidates: readonly Candidate[]): readonly Candidate[] {
   const [first, second] = candidates;
   if (first === undefined || second === undefined) return candidates;
-  // With each call of a small fleet: nothing to sort.
+  // The common case in a small fleet: nothing to sort.
   if (candidates.length === 2) return busyness(second) < busyness(first) ? [second, first] : candidates;
   return candidates.toSorted((a, b) => busyness(a) - busyness(b));
 }
 
-/** By the last reports. If one of them does not tell, how busy they are decides for all. */
+/** By the last reports. If any of them is missing, the load decides for all. */
 function roomiestFirst(candidates: readonly Candidate[]): readonly Candidate[] {
   if (candidates.length < 2) return candidates;
   if (candidates.some(({ load }) => load === undefined || load.memoryTotalBytes === 0))
     return leastBusyFirst(candidates);
-  // Memory that nobody holds before that of idle containers: what is pushed out will be missed.
+  // Unreserved memory comes before that of idle containers, because an evicted container will be missed.
   return candidates.toSorted((a, b) => freeBytes(b) - freeBytes(a) || idleBytes(b) - idleBytes(a));
 }
 

@@ -50,8 +50,8 @@ describe('the runners of a fleet', () => {
     const [a, b] = [await startRunner('box'), await startRunner('box')];
     const twice = a.replace('127.0.0.1', 'localhost');
     expect((await check([a, b, twice])).slice(3)).toEqual([
-      expect.stringMatching(`^fail ${a} and ${twice} are one runner.* → list it once`),
-      expect.stringMatching(/^fail .* are both called "box" → give each its own FN_RUNNER_NAME$/),
+      expect.stringMatching(`^fail ${a} and ${twice} are the same runner.* → list it once`),
+      expect.stringMatching(/^fail .* have the same name "box" → give each its own FN_RUNNER_NAME$/),
     ]);
   });
 
