@@ -50,7 +50,7 @@ export const TASKS = {
     return jest(['--config', 'jest.unit.config.js', ...pathsOf(chosen), ...options], nowhere);
   },
 
-  /** Format, lint (also that only one module reads clocks), import direction, docs in step, rules that tests cite, packages for npm, and regular expressions that strangers' texts cannot slow down. */
+  /** Format, lint (also that only one module reads clocks), import direction, docs in step, rules that tests cite, functions that the code walk names, types of scripts, packages for npm, and regular expressions that strangers' texts cannot slow down. */
   async check() {
     await build();
     return (
@@ -59,6 +59,7 @@ export const TASKS = {
       (await node('scripts/docs.mjs', ['--check'])) ||
       (await node('scripts/dashboards.mjs', ['--check'])) ||
       (await node('scripts/spec.mjs')) ||
+      (await node('scripts/code-walk.mjs')) ||
       (await node('scripts/packages.mjs')) ||
       // Types of scripts and benchmarks.
       (await tool('tsc', ['-p', 'scripts'])) ||
