@@ -1,6 +1,6 @@
 #!/bin/sh
-# Prints the Secrets that the pods mount, for `kubectl apply -f -`. Makes a CA, a certificate for each role and the operator
-# token first, as far as they are not there, and renews certificates with less than a third of their time left.
+# Prints the Secrets that the pods mount, for `kubectl apply -f -`. First creates a CA, a certificate for each role and the operator
+# token, unless they exist, and renews certificates with less than a third of their lifetime left.
 #
 #   deploy/kubernetes/secrets.sh [name or address that callers reach the balancers at]… | kubectl apply -f -
 #
@@ -9,7 +9,7 @@ set -eu
 here=$(cd "$(dirname "$0")" && pwd)
 certs=${FNFLEET_CERTS:-$here/certs}
 namespace=${FNFLEET_NAMESPACE:-fnfleet}
-# localhost is for `kubectl port-forward`. Each role has its own names only: with those of a balancer, a runner could pose as one.
+# localhost is for `kubectl port-forward`. Each role has only its own names; with a balancer's names, a runner could pose as one.
 names=localhost,127.0.0.1
 for name in "$@"; do names=$names,lb=$name; done
 
@@ -22,7 +22,7 @@ secret() {
   echo ---
   "${KUBECTL:-kubectl}" create secret generic "$@" --namespace "$namespace" --dry-run=client --output yaml
 }
-# The keys are those that cert-manager uses.
+# cert-manager uses the same keys.
 for role in api lb runner prometheus; do
   secret "$role-tls" --from-file="tls.crt=$certs/$role.crt" --from-file="tls.key=$certs/$role.key" --from-file="ca.crt=$certs/ca.crt"
 done

@@ -1,6 +1,6 @@
 #!/bin/sh
-# Installs the units of roles on this machine, their settings and their certificates. Settings that are there stay as they
-# are. As root; DESTDIR=<folder> puts everything below a folder and tells systemd nothing.
+# Installs the units of roles on this machine, their settings and their certificates. Keeps existing settings. Run it as root;
+# DESTDIR=<folder> puts everything below a folder and does not notify systemd.
 #
 #   deploy/systemd/install.sh <folder of fnfleet certs> <role>…        roles: api, lb, runner
 set -eu
@@ -14,7 +14,7 @@ certs=$1
 shift
 for role in "$@"; do
   case $role in api | lb | runner) ;; *) fail "unknown role \"$role\"; known: api, lb, runner" ;; esac
-  # A runner gets no operator token: operators show it a certificate.
+  # A runner gets no operator token, because operators show it a certificate.
   token=operator.token
   [ "$role" != runner ] || token=
   for file in "$role.crt" "$role.key" ca.crt $token; do
@@ -25,7 +25,7 @@ done
 install -d -m 0755 "$root/etc/systemd/system" "$root/usr/lib/sysusers.d" "$root/etc/fnfleet" "$root/etc/fnfleet/certs"
 install -m 0644 "$here/fnfleet.sysusers" "$root/usr/lib/sysusers.d/fnfleet.conf"
 [ -n "$root" ] || systemd-sysusers fnfleet.conf
-# Replaced by a rename: a node that runs takes up new certificates, and never half of one.
+# Replaced with a rename, so that a running node never reads half a certificate.
 place() { install -m "$1" "$2" "$3.new" && mv "$3.new" "$3"; }
 
 place 0644 "$certs/ca.crt" "$root/etc/fnfleet/certs/ca.crt"
@@ -36,7 +36,7 @@ for role in "$@"; do
   place 0644 "$certs/$role.crt" "$root/etc/fnfleet/certs/$role.crt"
   key=$root/etc/fnfleet/certs/$role.key
   install -m 0600 "$certs/$role.key" "$key.new"
-  # A runner is root; the others read their key themselves, each time that it is replaced.
+  # A runner is root; the other roles read their key themselves, each time it is replaced.
   [ "$role" = runner ] || [ -n "$root" ] || chown fnfleet: "$key.new"
   mv "$key.new" "$key"
   if [ "$role" = lb ] && [ ! -e "$root/etc/fnfleet/runners" ]; then

@@ -1,4 +1,4 @@
-// A balancer of your own: apps marked "gold" have runners to themselves, and each call tells its runner who sent it.
+// A custom balancer: apps marked "gold" have their own runners, and each call carries its sender's tenant to the runner.
 // Start it with: GOLD_RUNNERS=… RUNNERS=… FN_RUNNER_API_URL=… node balancer.js
 const { newLbServer } = require('@fnfleet/lb-agent');
 const { newGrpcRunner } = require('@fnfleet/placement');

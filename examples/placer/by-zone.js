@@ -1,9 +1,9 @@
 /**
- * A placer of one's own: `FN_PLACER=./examples/placer/by-zone.js FN_ZONE=10.1.`
+ * A custom placer: `FN_PLACER=./examples/placer/by-zone.js FN_ZONE=10.1.`
  *
- * Runners of the balancer's own zone come first, the least busy of them first of all; the others are for when those are
- * full. A zone is the beginning of an address. The dispatcher skips whoever is full, draining or ejected, so a placer only
- * says what it would like best.
+ * Runners in the balancer's own zone come first, the least busy one at the front; the others follow in case those are full.
+ * A zone is an address prefix. The dispatcher skips runners that are full, draining or ejected, so a placer only states its
+ * preference.
  */
 module.exports = {
   name: 'by-zone',
@@ -16,7 +16,7 @@ module.exports = {
         const start = Math.floor(random() * fleet.candidates.length);
         const all = [...fleet.candidates.slice(start), ...fleet.candidates.slice(0, start)];
         const near = all.filter(({ address }) => address.startsWith(zone));
-        // A free hot container before anything else, then few calls in hand.
+        // First by free hot containers, then by the fewest running calls.
         yield* near.sort((a, b) => b.freeSlots(fnId) - a.freeSlots(fnId) || a.inFlight - b.inFlight);
         yield* all.filter(({ address }) => !address.startsWith(zone));
       },
