@@ -1,6 +1,6 @@
 import { count } from '@fnfleet/core';
 
-/** How many calls an agent has in hand. */
+/** How many calls an agent has in progress. */
 export interface AgentLoad {
   /** Calls that wait for a container. */
   readonly waiting: number;
@@ -8,7 +8,7 @@ export interface AgentLoad {
   readonly running: number;
 }
 
-/** Keeps the load; what it counts are also the metrics `queued` and `running`. */
+/** Counts the load, and reports it as the metrics `queued` and `running`. */
 export class LoadCounter implements AgentLoad {
   waiting = 0;
   running = 0;

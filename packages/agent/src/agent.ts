@@ -12,51 +12,51 @@ export interface Agent extends Service {
    */
   getCall(...options: CallOption[]): Promise<AgentCall>;
   /**
-   * Runs a call and resolves when its answer has been written.
-   * @throws FnError with what to tell the caller; CancelledError when the caller went away
+   * Runs a call and resolves when its response has been written.
+   * @throws FnError with the response for the caller; CancelledError when the caller disconnected
    */
   submit(call: AgentCall): Promise<void>;
   /** Listeners run in the order they were added. */
   addCallListener(listener: CallListener): void;
-  /** What is promised to containers now. */
+  /** The resources that are reserved for containers now. */
   readonly utilization: Utilization;
-  /** While degraded, calls that need a new container are refused; hot containers serve on. */
+  /** While degraded, calls that need a new container are refused; hot containers keep serving. */
   readonly health: DriverHealth;
-  /** The calls in hand now. Cheap, as is all that tells of load: it is asked after every call. */
+  /** The calls in progress. Cheap to read, because it is read after every call. */
   readonly load: AgentLoad;
-  /** The functions that have containers here, or calls that wait for one. Made anew each time: for operators. */
+  /** The functions that have containers here or calls waiting for one. Computed on each read, for operators. */
   readonly hotFunctions: readonly HotFunction[];
-  /** The images that are being pulled for calls, each once. Made anew each time: for operators. */
+  /** The images that are being pulled for calls, each listed once. Computed on each read, for operators. */
   readonly imagePulls: readonly PulledImage[];
-  /** How many containers could take a call with this slot key at once. */
+  /** How many idle containers with this slot key could take a call now. */
   idleContainers(slotKey: string): number;
 }
 
 export interface CallListener {
-  /** A slot is there, execution is about to start. Throwing ends the call with that error. */
+  /** A container has been assigned and execution is about to start. Throwing ends the call with that error. */
   beforeCall?(call: AgentCall): void | Promise<void>;
-  /** The call has ended, however it did. Errors are logged and go no further. */
+  /** The call has ended, successfully or not. Errors are logged and otherwise ignored. */
   afterCall?(call: AgentCall): void | Promise<void>;
 }
 
-/** What there is of one function; of one version of it, if it was changed lately. */
+/** Containers and waiting calls of one function; of one version of it, if it was updated recently. */
 export interface HotFunction {
   readonly fnId: string;
-  /** Containers that serve a call or could. */
+  /** Containers that serve a call or could serve one. */
   readonly hot: number;
-  /** Those of them that could take a call now. */
+  /** Hot containers that could take a call now. */
   readonly idle: number;
-  /** Containers that are on their way. */
+  /** Containers that are being launched. */
   readonly starting: number;
   /** Calls that wait for a container. */
   readonly waiting: number;
 }
 
-/** How far an image is that is being pulled. */
+/** Progress of an image that is being pulled. */
 export interface PulledImage {
-  /** As the function names it. */
+  /** The image name of the function. */
   readonly image: string;
-  /** Of the layers whose download has begun; both 0: the engine has not said. */
+  /** Sum over the layers whose download has begun; both sizes are 0 while the engine has reported none. */
   readonly receivedBytes: number;
   readonly totalBytes: number;
 }
@@ -64,7 +64,7 @@ export interface PulledImage {
 export interface Utilization {
   readonly memoryUsedBytes: number;
   readonly memoryTotalBytes: number;
-  /** The part of what is used that idle containers would give up for another function. */
+  /** The part of the used memory that eviction of idle containers could free for another function. */
   readonly memoryIdleBytes: number;
   readonly cpuUsedMillis: number;
   readonly cpuTotalMillis: number;

@@ -50,12 +50,12 @@ export interface HotAgentOptions {
   readonly logSinks: readonly LogSink[];
 }
 
-/** So many containers may be found gone for one call; then it is refused, and may have better luck elsewhere. */
+/** How many containers may turn out to be gone for one call. Then the call is refused, so that another runner can take it. */
 const MAX_TRIES = 32;
-/** So many of them may have been launched for this very call; then their function is to blame. */
+/** How many of them may have been launched for this very call. Then the function is to blame. */
 const MAX_STILLBORN = 2;
 
-/** An agent that keeps containers hot: one queue of slots for each slot key. */
+/** An agent that keeps containers hot, with one slot queue per slot key. */
 export class HotAgent implements Agent {
   readonly ready: Promise<void>;
   readonly load = new LoadCounter();
@@ -64,7 +64,7 @@ export class HotAgent implements Agent {
   private readonly factory: ContainerFactory;
   private readonly launchGuard: LaunchGuard;
   private readonly queues = new TurnoverMap<string, SlotQueue>();
-  /** Of each function the queue of the version that was called last. */
+  /** By function id, the queue of the version that was called last. */
   private readonly inUse = new TurnoverMap<string, SlotQueue>();
   private readonly calls: InflightTracker;
   private readonly listeners: CallListener[];
@@ -189,7 +189,7 @@ export class HotAgent implements Agent {
     if (error !== undefined) throw error;
   }
 
-  /** A claimed container and a call that has started. Gives the container back unharmed when the start fails. */
+  /** Claims a container and starts the call. If the start fails, the container is released for other calls. */
   private async slotFor(call: AgentCall): Promise<HotContainer> {
     if (!this.accepting) throw new FnError('serverBusy');
     throwIfEnded(call, this.options.clock.now());
@@ -208,8 +208,9 @@ export class HotAgent implements Agent {
   }
 
   /**
-   * In the container, or in another where that takes nothing of the call: it has ended, and nobody has noticed yet. All its
-   * like may have, as when the engine stops.
+   * Serves the call in the claimed container, or in another if that one received none of it: a container may have ended
+   * unnoticed. All containers of a queue may have ended, as when the engine stops.
+   * @returns the error of the call; undefined if it succeeded
    */
   private async serve(call: AgentCall, first: HotContainer): Promise<unknown> {
     let end = await first.serve(call, this.executionDeadline(call));
@@ -240,7 +241,7 @@ export class HotAgent implements Agent {
     return call.deadlineAt === undefined ? own : earliest(own, call.deadlineAt);
   }
 
-  /** Runs once for each call that was started. What listeners throw is logged and goes no further. */
+  /** Runs once for each started call. Errors of listeners are logged and otherwise ignored. */
   private async end(call: AgentCall, error: unknown): Promise<void> {
     call.model.completedAt = this.options.clock.wallNow();
     endStarted(call.model, error);
@@ -302,7 +303,7 @@ export class HotAgent implements Agent {
     return result;
   }
 
-  /** New and waiting calls are turned away; containers go as soon as they serve no call. */
+  /** Refuses new and waiting calls. Containers close as soon as they serve no call. */
   private refuse(): void {
     this.accepting = false;
     for (const queue of [...this.queues.values()]) queue.shutDown();
@@ -311,7 +312,7 @@ export class HotAgent implements Agent {
   private async tearDown(): Promise<void> {
     this.refuse();
     const queues = [...this.queues.values()].map((queue) => queue.close());
-    // Not after them: only a driver that closes gives up on a container that its engine does not remove.
+    // Concurrently: only a closing driver gives up on a container that its engine fails to remove.
     await Promise.all([...queues, this.options.driver.close()]);
     await this.calls.whenIdle();
     for (const sink of this.options.logSinks) sink.close();
@@ -320,7 +321,7 @@ export class HotAgent implements Agent {
   }
 }
 
-/** A call whose caller has gone or whose time is up does not start. */
+/** A call does not start after its caller has disconnected or its deadline has passed. */
 function throwIfEnded(call: AgentCall, now: MonoMs): void {
   if (call.signal.aborted) throw cancelReason(call.signal);
   if (call.deadlineAt !== undefined && call.deadlineAt <= now) throw new FnError('serverBusy');

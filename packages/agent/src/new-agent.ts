@@ -11,20 +11,20 @@ import type { Resources } from './resources/resource-tracker.js';
 import type { AgentSettings } from './settings.js';
 
 export interface AgentOptions {
-  /** Makes the containers. The agent closes it. */
+  /** Creates the containers. The agent closes it. */
   readonly driver: Driver;
   readonly settings: AgentSettings;
   readonly logger?: Logger;
   readonly clock?: Clock;
-  /** Names containers. */
+  /** Generates the names of containers. */
   readonly ids?: IdGenerator;
-  /** What containers may occupy in total; what this machine has, unless given. The caps of the settings do not apply. */
+  /** Total resources of all containers; by default those of this machine. The limits in the settings do not apply to it. */
   readonly totals?: Resources;
   readonly overrider?: CallOverrider;
   /** Applied after the options of each call. */
   readonly callOptions?: readonly CallOption[];
   readonly listeners?: readonly CallListener[];
-  /** Get what functions print. Closed with the agent, after the last line. */
+  /** Receive the output of functions. Closed with the agent, after the last line. */
   readonly logSinks?: readonly LogSink[];
 }
 
@@ -49,7 +49,7 @@ export function newAgent(options: AgentOptions): Agent {
   });
 }
 
-/** What says how much a runner with such a driver has here. */
+/** The files that describe the resources of this machine for a runner with such a driver. */
 export function hostFilesOf({ outside }: Pick<DriverCapabilities, 'outside'>): HostFiles {
   const files = readHostFiles();
   return outside ? { ...files, memoryLimits: [], cpuLimits: [] } : files;

@@ -1,7 +1,7 @@
 import type { Call, MonoMs, RequestBody, ResponseWriter, TraceContext } from '@fnfleet/core';
 import type { LogSink } from '../output/log-sink.js';
 
-/** A call that an agent has accepted to build: made by `getCall`, run by `submit`. */
+/** A call that was built by `getCall` and is run by `submit`. */
 export interface AgentCall {
   readonly model: Call;
   readonly body: RequestBody;
@@ -10,19 +10,20 @@ export interface AgentCall {
   readonly extensions: Readonly<Record<string, string>>;
   /** Ends the call when it aborts. */
   readonly signal: AbortSignal;
-  /** The caller's own deadline; undefined: none. */
+  /** The caller's own deadline; undefined if it has none. */
   readonly deadlineAt: MonoMs | undefined;
-  /** Hex. Set from the wire when the balancer computed it, else computed by the agent. */
+  /** Hexadecimal. Computed by the balancer if it sent one, otherwise by the agent. */
   readonly slotKey: string;
   /** Its container gets no network. */
   readonly networkDisabled: boolean;
   /**
-   * Called when there is a connection to the function, which gets its first byte when this has called back: whoever sent
-   * the call has been told by then. It need not call back after `signal` has aborted. Called again in the rare case that the
-   * connection takes nothing after all and the call goes to another container. Undefined: nobody wants to know.
+   * Called once there is a connection to the function. The function gets its first byte only after this has called back, so
+   * the sender of the call knows by then that it starts. It need not call back after `signal` has aborted. Called again in
+   * the rare case that the connection accepts nothing and the call moves to another container. Undefined if the sender does
+   * not need to know.
    */
   readonly beforeStart: ((start: () => void) => void) | undefined;
-  /** What happens for the call from now on belongs to this. */
+  /** The trace context of whatever happens for the call from now on. */
   trace: TraceContext;
   /** Filled in while the call runs. */
   readonly timings: CallTimings;
@@ -39,5 +40,5 @@ export interface CallTimings {
   executionNs: number;
 }
 
-/** What a container is launched for: who is told how long it took, and in whose trace that is. */
+/** What a container is launched for: it receives the durations, and its trace contains the launch. */
 export type LaunchCause = Pick<AgentCall, 'timings' | 'trace'>;

@@ -7,8 +7,8 @@ import type { CallDraft, CallOption } from './call-options.js';
 export type Extensions = Readonly<Record<string, string>>;
 
 /**
- * Looks at a call before it is accepted, and may change its model. What it returns replaces the call's extensions.
- * Throwing turns the call away with that error.
+ * Inspects a call before it is accepted, and may mutate its model. The return value replaces the call's extensions.
+ * Throwing refuses the call with that error.
  */
 export type CallOverrider = (model: Call, extensions: Extensions) => Extensions | Promise<Extensions>;
 
@@ -19,11 +19,11 @@ export interface BuildCallDeps {
   readonly isPossible: (need: Resources) => boolean;
   readonly newId: () => string;
   readonly createdAt: WallMs;
-  /** What the driver adds to slot keys. */
+  /** The driver's addition to slot keys. */
   readonly slotKeyExtension: string;
 }
 
-/** What the executing agent tells every function, whatever its configuration says. */
+/** Set for every function, and overrides its configuration. */
 const FORCED_CONFIG = { FN_LISTENER: 'unix:/tmp/iofs/lsnr.sock', FN_FORMAT: 'http-stream' };
 
 /**
@@ -58,16 +58,16 @@ export async function buildCall(options: readonly CallOption[], deps: BuildCallD
   };
 }
 
-/** What a container for the call occupies. The room of its /tmp counts as memory. */
+/** The resources of a container for the call. The size of its /tmp counts as memory. */
 export function needOf(model: Call): Resources {
   return { memoryBytes: (model.memoryMb + model.tmpfsMb) * MIB, cpuMillis: model.cpuMillis };
 }
 
-/** In the slot key, so that containers with and without a network are never mixed up. */
+/** Part of the slot key, so that containers with and without a network are never confused. */
 const NO_NETWORK = 'no-network';
 
 const DROPPED: ResponseWriter = { writeHead: () => undefined, write: () => true, onDrain: (callback) => callback() };
-/** Calls that share it add and remove their listeners in turn; there are never more than run at once. */
+/** Shared by all calls. They remove their listeners, so it never has more than there are concurrent calls. */
 const NEVER = new AbortController().signal;
 
 export function noTimings(): CallTimings {

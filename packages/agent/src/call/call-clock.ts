@@ -1,43 +1,43 @@
 import { type Clock, earliest, later, type MonoMs } from '@fnfleet/core';
 import { LazyTimer } from '../exchange/lazy-timer.js';
 
-/** What a call is given, milliseconds. */
+/** The time limits of a call, milliseconds. */
 export interface CallTime {
-  /** For its function. */
+  /** For the function. */
   readonly functionMs: number;
-  /** For its caller, to send some more of a body that the function is receiving. */
+  /** For the caller to send the next `callerBytes` of a body that the function is receiving. */
   readonly callerMs: number;
-  /** What is enough for a time anew: less of it within `callerMs` is as good as nothing. */
+  /** How many bytes restart the caller's time. Fewer within `callerMs` count as none. */
   readonly callerBytes: number;
-  /** When it ends at the latest, whatever happens. */
+  /** Ends the call regardless of the other limits. */
   readonly deadlineAt: MonoMs | undefined;
 }
 
-/** Whom a call waits for, as its exchange knows. */
+/** Reports of an exchange about whom its call is waiting for. */
 export interface Turns {
   /**
-   * The caller owes more of its body.
-   * @param bytes of it that came since the last time
+   * The call waits for more of the caller's body.
+   * @param bytes how many arrived since the last report
    */
   callersTurn(bytes: number): void;
   functionsTurn(): void;
 }
 
 /**
- * Whose time passes while a container serves a call.
+ * Measures the time of the function and that of the caller separately while a container serves a call.
  *
- * C1  A function has its time once, and it passes only when it is the function's turn: until its request can be sent, while it
- *     takes nothing of a body that is there, and from the last byte of the request on, or its first answer.
- * C2  A caller who sends too little of a body within its time has the call ended. A byte now and then would hold a container
- *     for ever.
+ * C1  The function's timeout runs only while it is the function's turn: until the request can be sent, while the function
+ *     reads nothing although part of the body is available, and after the last byte of the request or the first of the response.
+ * C2  The call ends when its caller sends too little of a body in time. Otherwise a byte now and then could occupy a container
+ *     indefinitely.
  */
 export class CallClock implements Turns {
   private readonly timer: LazyTimer;
   private turn: 'function' | 'caller' | 'none' = 'none';
   private time: CallTime = { functionMs: 0, callerMs: 0, callerBytes: 0, deadlineAt: undefined };
-  /** What the caller has to send before its time begins anew. */
+  /** Bytes that the caller has to send before its time restarts. */
   private owedBytes = 0;
-  /** What the function has left, at `since` if it is its turn. */
+  /** Remaining time of the function; as of `since` while it is the function's turn. */
   private leftMs = 0;
   private since: MonoMs;
 
@@ -49,7 +49,7 @@ export class CallClock implements Turns {
     this.timer = new LazyTimer(clock, () => this.late());
   }
 
-  /** A call begins, with the function's turn. */
+  /** Starts a call, with the function's turn. */
   begin(time: CallTime): void {
     this.time = time;
     this.leftMs = time.functionMs;
@@ -80,7 +80,7 @@ export class CallClock implements Turns {
     this.timer.clear();
   }
 
-  /** Gives the clock's timer back. */
+  /** Releases the timer. */
   stop(): void {
     this.turn = 'none';
     this.timer.stop();

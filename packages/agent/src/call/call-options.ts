@@ -10,7 +10,7 @@ import {
 import type { LogSink } from '../output/log-sink.js';
 import type { AgentCall } from './agent-call.js';
 
-/** What call options fill in, one after another. */
+/** Filled in by call options, one after another. */
 export interface CallDraft {
   model?: Call;
   body?: RequestBody;
@@ -23,12 +23,12 @@ export interface CallDraft {
   networkDisabled?: boolean;
   beforeStart?: AgentCall['beforeStart'];
   trace?: TraceContext;
-  /** From the agent, for options that make a model. */
+  /** Supplied by the agent, for options that create a model. */
   readonly newId: () => string;
   readonly createdAt: WallMs;
 }
 
-/** One step of building a call. Throws when what it needs has not been set by an earlier option. */
+/** One step of building a call. Throws when it depends on an earlier option that is missing. */
 export type CallOption = (draft: CallDraft) => void;
 
 /** A call without a request body. */
@@ -36,7 +36,7 @@ export function fromModel(call: Call): CallOption {
   return fromModelAndInput(call, completeBody(Buffer.alloc(0)));
 }
 
-/** A call and the bytes for its function. The agent sets status and dates on this very object. */
+/** A call and its request body. The agent sets status and dates on this very object. */
 export function fromModelAndInput(call: Call, body: RequestBody): CallOption {
   return (draft) => {
     draft.model = call;
@@ -44,21 +44,21 @@ export function fromModelAndInput(call: Call, body: RequestBody): CallOption {
   };
 }
 
-/** Needs a model before it. Replaces it with a copy that has the trigger. */
+/** Replaces the model, which an earlier option must have set, with a copy that has the trigger. */
 export function withTrigger(triggerId: string): CallOption {
   return (draft) => {
     draft.model = { ...modelOf(draft, 'withTrigger'), triggerId };
   };
 }
 
-/** Needs a model before it. Replaces it with a detached copy. */
+/** Replaces the model, which an earlier option must have set, with a detached copy. */
 export function invokeDetached(): CallOption {
   return (draft) => {
     draft.model = { ...modelOf(draft, 'invokeDetached'), type: 'detached' };
   };
 }
 
-/** Where the answer goes. Without it the answer is dropped. */
+/** Receives the response, which is dropped without this option. */
 export function withWriter(response: ResponseWriter): CallOption {
   return (draft) => {
     draft.response = response;
@@ -66,9 +66,9 @@ export function withWriter(response: ResponseWriter): CallOption {
 }
 
 /**
- * Where the output of the function goes, besides the sinks of the agent. Closed soon after the end of the call: the end
- * of its output may arrive after the answer. A container that was started for a call without one has nothing attached to
- * it unless the agent has sinks.
+ * Receives the output of the function, in addition to the sinks of the agent. Closed shortly after the end of the call,
+ * because the last output may arrive after the response. A container that was started for a call without this option
+ * collects no output unless the agent has sinks.
  */
 export function withLogger(logSink: LogSink): CallOption {
   return (draft) => {
@@ -76,7 +76,7 @@ export function withLogger(logSink: LogSink): CallOption {
   };
 }
 
-/** Ends the call when it aborts. Needs a model before it. */
+/** Ends the call when the signal aborts. An earlier option must have set the model. */
 export function withSignal(signal: AbortSignal): CallOption {
   return (draft) => {
     modelOf(draft, 'withSignal');
@@ -84,7 +84,7 @@ export function withSignal(signal: AbortSignal): CallOption {
   };
 }
 
-/** The caller's own deadline. Needs a model before it. */
+/** Sets the caller's own deadline. An earlier option must have set the model. */
 export function withDeadline(deadlineAt: MonoMs): CallOption {
   return (draft) => {
     modelOf(draft, 'withDeadline');
@@ -92,35 +92,35 @@ export function withDeadline(deadlineAt: MonoMs): CallOption {
   };
 }
 
-/** Tells whoever sent the call that it is about to start; the function gets it when that has called back. */
+/** Notifies the sender of the call that it is about to start. The function receives it after `beforeStart` calls back. */
 export function withBeforeStart(beforeStart: AgentCall['beforeStart']): CallOption {
   return (draft) => {
     draft.beforeStart = beforeStart;
   };
 }
 
-/** What happens for the call belongs to this trace, the function's own part included. */
+/** Sets the trace that the spans of the call belong to, including that of the function. */
 export function withTrace(trace: TraceContext): CallOption {
   return (draft) => {
     draft.trace = trace;
   };
 }
 
-/** Opaque to the agent; for the driver. */
+/** Sets extensions for the driver, which are opaque to the agent. */
 export function withExtensions(extensions: Readonly<Record<string, string>>): CallOption {
   return (draft) => {
     draft.extensions = { ...extensions };
   };
 }
 
-/** Hex, as a balancer computed it. Empty leaves it to the agent. */
+/** Sets the slot key, hexadecimal, as computed by a balancer. If empty, the agent computes it. */
 export function withSlotKey(slotKey: string): CallOption {
   return (draft) => {
     draft.slotKey = slotKey;
   };
 }
 
-/** The container of the call gets no network. */
+/** Runs the call in a container without a network. */
 export function withoutNetwork(): CallOption {
   return (draft) => {
     draft.networkDisabled = true;

@@ -1,9 +1,9 @@
 import { type Call, CancelledError, count, FnError } from '@fnfleet/core';
 
 /**
- * What becomes of a call that ended before it started.
- * @param error why; FnError `serverBusy` when the caller's deadline passed
- * @returns what to tell the caller
+ * Counts a call that ended before it started.
+ * @param error the reason; FnError `serverBusy` when the caller's deadline passed
+ * @returns the error for the caller
  */
 export function endUnstarted(error: unknown): unknown {
   if (isBusy(error)) count('server_busy');
@@ -12,7 +12,7 @@ export function endUnstarted(error: unknown): unknown {
   return error;
 }
 
-/** Sets the status of a call that was started, and counts how it ended. `error` undefined: it ended well. */
+/** Sets the status of a started call and counts how it ended. @param error undefined when it succeeded */
 export function endStarted(model: Call, error: unknown): void {
   if (error === undefined) {
     model.status = 'success';

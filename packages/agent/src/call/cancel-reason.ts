@@ -1,6 +1,6 @@
 import { CancelledError, FnError } from '@fnfleet/core';
 
-/** What a call ends with whose signal has aborted: the reason if it is an error that callers know, else "cancelled". */
+/** The error of a call whose signal has aborted: the abort reason if callers know that error, otherwise CancelledError. */
 export function cancelReason(signal: AbortSignal): FnError | CancelledError {
   const { reason } = signal;
   return reason instanceof FnError || reason instanceof CancelledError ? reason : new CancelledError();

@@ -1,12 +1,12 @@
 import { closeSpan, openChildSpan } from '@fnfleet/core';
 import type { AgentCall } from './agent-call.js';
 
-/** By this name Fn's agents put the function's own part into a trace. */
+/** The span name that agents of Fn use for the function's part of a trace. */
 const NAME = 'agent_dispatch_httpstream';
 
 /**
- * Begins the function's own part of a call; what it is told of the trace is this.
- * @returns what ends it; undefined where nobody records
+ * Opens the span of the function's part of a call, whose context is passed to the function.
+ * @returns closes the span; undefined when nothing records it
  */
 export function openExecutionSpan(call: AgentCall): ((error: unknown) => void) | undefined {
   const opened = openChildSpan(NAME, call.trace);

@@ -3,7 +3,7 @@ import { type App, CallTemplate, type Fn, headersFromRaw, requestUrl } from '@fn
 import type { CallOption } from './call-options.js';
 import { IncomingBody } from './incoming-body.js';
 
-/** A new call of a function from an HTTP request, whose body it takes. For nodes that execute what they are asked. */
+/** Builds a new call of a function from an HTTP request and its body. For nodes that execute their own requests. */
 export function fromHttpRequest(app: App, fn: Fn, request: IncomingMessage): CallOption {
   return (draft) => {
     draft.model = new CallTemplate(app, fn).call({

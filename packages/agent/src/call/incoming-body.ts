@@ -2,7 +2,7 @@ import type { IncomingMessage } from 'node:http';
 import { PassThrough, type Readable } from 'node:stream';
 import { CancelledError, type RequestBody } from '@fnfleet/core';
 
-/** The body of an HTTP request on its way to a function. Giving up on it leaves the connection alone. */
+/** The body of an HTTP request for a function. Discarding it does not close the connection of the request. */
 export class IncomingBody implements RequestBody {
   consumed = false;
   private relay: PassThrough | undefined;
@@ -18,7 +18,7 @@ export class IncomingBody implements RequestBody {
   stream(): Readable {
     if (this.relay) return this.relay;
     const { request } = this;
-    // Destroying the request itself would take away the connection that the answer has to go over.
+    // Destroying the request itself would close the connection that the response needs.
     const relay = new PassThrough();
     const onClose = () => {
       if (!request.complete) relay.destroy(new CancelledError());
@@ -27,7 +27,7 @@ export class IncomingBody implements RequestBody {
     relay.once('end', () => {
       this.consumed = true;
     });
-    // Whoever finds it empty and ended has no reason to read on.
+    // A reader that finds it empty and ended does not read on.
     relay.once('finish', () => {
       if (relay.readableLength === 0) this.consumed = true;
     });

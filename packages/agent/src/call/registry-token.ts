@@ -3,8 +3,8 @@ const EXTENSION = 'FN_REGISTRY_TOKEN';
 type Extensions = Readonly<Record<string, string>>;
 
 /**
- * The token for a registry that came with the latest call of a queue. Tokens expire, so a container is pulled with the
- * latest, whichever call it is launched for.
+ * The registry token of the most recent call of a queue that had one. Tokens expire, so images are pulled with the latest
+ * token, whichever call a container is launched for.
  */
 export class LatestRegistryToken {
   private token: string | undefined;

@@ -3,21 +3,21 @@ import { ReplyError } from './reply-parser.js';
 
 /** How an exchange with a function ended. */
 export interface ExchangeEnd {
-  /** What to tell the caller; undefined: the answer has been written. */
+  /** The error for the caller; undefined when the response has been written. */
   readonly error: unknown;
   /** Whether the container may serve another call. */
   readonly reusable: boolean;
-  /** The function has not had a byte of the request: another container may have the call, with this body. */
+  /** Set when the function received no byte of the request: another container can take the call, with this body. */
   readonly unsent?: RequestBody;
 }
 
-/** Where the exchange stood when its connection failed. */
+/** The phase of the exchange when its connection failed. */
 export type FailedWhile = 'sending' | 'relaying';
 
 /**
  * What the failure of a connection means for the caller and for the container.
- * @param cause of the parser or of the system
- * @param uploaded the whole request had gone out
+ * @param cause the error of the parser or of the system
+ * @param uploaded whether the whole request had been sent
  */
 export function endFromConnection(cause: Error, phase: FailedWhile, uploaded: boolean): ExchangeEnd {
   if (cause instanceof ReplyError && cause.kind === 'tooBig') {
@@ -31,12 +31,12 @@ export function endFromConnection(cause: Error, phase: FailedWhile, uploaded: bo
   return { error: new FnError(lostUpload ? 'functionWriteRequest' : 'functionResponse', { cause }), reusable: false };
 }
 
-/** No connection, or one that was closed before it took a byte: nothing can have run. */
+/** There was no connection, or it closed before it accepted a byte: nothing can have run. */
 export function endUnsent(cause: Error, body: RequestBody): ExchangeEnd {
   return { error: new FnError('functionResponse', { cause }), reusable: false, unsent: body };
 }
 
-/** The connection of a call ended before its answer did: its process may have, too. */
+/** Whether the connection ended before the response did: the process may have ended, too. */
 export function isLostFunction(error: unknown): error is FnError {
   return error instanceof FnError && error.cause instanceof Error && isLostConnection(error.cause);
 }

@@ -9,29 +9,29 @@ import { LazyTimer } from './lazy-timer.js';
 import { ReplyError, ReplyParser } from './reply-parser.js';
 import { Upload } from './upload.js';
 
-/** FDKs close idle connections after anything from no time to five seconds; this keeps clear of most of them. */
+/** FDKs close idle connections after zero to five seconds. This is less than most of them. */
 const IDLE_CLOSE_MS = 900;
 const DEFAULT_HEADER_BYTES = 1024 * 1024;
-/** What one read may bring. */
+/** Size of the read buffer. */
 const READ_BYTES = 64 * 1024;
-/** A body up to this goes out with its head, in one write. */
+/** A body up to this size is sent with its head in one write. */
 const ONE_WRITE_BYTES = 16 * 1024;
 
 /**
- * Where every connection reads to. What is read is dealt with before the next read of any connection, and what somebody
- * keeps is copied: so there need not be one for each.
+ * Shared by all connections. Data is processed before the next read of any connection, and whatever is kept is copied, so
+ * one buffer is enough.
  */
 const readBuffer = Buffer.allocUnsafeSlow(READ_BYTES);
 
 /**
- * The one connection to the function in a container. It is dialled when a call needs it, kept for the next, and closed
- * after a while of silence. There are never two: many FDKs accept a second one only after the first has gone.
+ * The one connection to the function in a container. It is opened when a call needs it, kept for the next call, and closed
+ * when idle. There are never two: many FDKs accept a second connection only after the first has closed.
  *
  * F1  It carries one exchange at a time, and a request at most once.
- * F2  Whatever comes that belongs to no exchange closes it: bytes while it is idle, bytes behind an answer.
- * F3  After an exchange it is kept only if the request has gone out to its end, and the answer has come to its own.
- * F4  A function may close it whenever no call is under way. Where that is found out before it took a byte of a request, it
- *     is dialled again, once.
+ * F2  Bytes that belong to no exchange close it: bytes while it is idle, and bytes after a response.
+ * F3  After an exchange it is kept only if both the request and the response are complete.
+ * F4  A function may close it whenever no call is in progress. If that is noticed before it accepted a byte of a request, it is
+ *     opened again, once.
  */
 export class FunctionConnection {
   private readonly dialer: FunctionDialer;
@@ -42,7 +42,7 @@ export class FunctionConnection {
   private socket: Socket | undefined;
   private exchangeNow: Exchange | undefined;
   private uploading: Upload | undefined;
-  /** The connection was there before the exchange that has it now. */
+  /** The connection was open before the current exchange. */
   private kept = false;
   private paused = false;
   private closed = false;
@@ -64,14 +64,14 @@ export class FunctionConnection {
     };
   }
 
-  /** Sends the call. One at a time. */
+  /** Sends the call. Only one exchange may run at a time. */
   exchange(call: AgentCall, deadlines: Deadlines, turns: Turns): Exchange {
     const exchange = new Exchange(call, this.limits, this.clock, this, turns);
     exchange.begin(deadlines);
     return exchange;
   }
 
-  /** Breaks the connection. Idempotent. */
+  /** Closes the connection and fails the current exchange. Idempotent. */
   close(): void {
     this.closed = true;
     this.exchangeNow?.onFailed(new Error('the connection is closed'));
@@ -79,7 +79,7 @@ export class FunctionConnection {
     this.idleTimer.stop();
   }
 
-  /** Calls `onOpen` of the exchange when there is a connection, which may be at once. */
+  /** Calls `onOpen` of the exchange when the connection is open, possibly synchronously. */
   open(exchange: Exchange): void {
     this.exchangeNow = exchange;
     this.idleTimer.clear();
@@ -98,8 +98,8 @@ export class FunctionConnection {
   }
 
   /**
-   * @param head one character a byte
-   * @returns false when the connection failed before it took a byte; the exchange is called back as after `open`
+   * @param head one character per byte
+   * @returns false when the connection failed before it accepted a byte; the exchange is then called back as after `open`
    */
   send(head: string, body: Buffer, exchange: Exchange): boolean {
     const { socket } = this;
@@ -126,24 +126,24 @@ export class FunctionConnection {
     return false;
   }
 
-  /** The body that comes after the head. */
+  /** Sends the body that follows the head. */
   upload(body: Readable, exchange: Exchange): void {
     if (this.socket !== undefined) this.uploading = new Upload(this.socket, body, exchange);
   }
 
-  /** The exchange can take no more than what this read has brought. */
+  /** The exchange can accept no more than the data of the current read. */
   pause(): void {
     this.paused = true;
     this.socket?.pause();
   }
 
-  /** The exchange can take more. */
+  /** The exchange can accept more. */
   resume(): void {
     this.paused = false;
     this.socket?.resume();
   }
 
-  /** The exchange is over, also one that was never opened. `complete`: so are its request and its answer. */
+  /** Ends an exchange, opened or not. @param complete whether its request and its response are complete */
   release(exchange: Exchange, complete: boolean): void {
     if (this.exchangeNow !== exchange) return;
     this.exchangeNow = undefined;
@@ -176,7 +176,7 @@ export class FunctionConnection {
     }
   }
 
-  /** The function will say no more. */
+  /** The function closed its side of the connection. */
   private onEnd(socket: Socket): void {
     if (this.socket !== socket) return;
     if (!this.parser.isReading) return this.onUnsent(new ReplyError('early', 'the connection was closed'));
@@ -218,7 +218,7 @@ export class FunctionConnection {
     this.parser.stop();
     this.idleTimer.clear();
     dialling?.stop();
-    // What goes wrong on the way out concerns nobody.
+    // Errors while closing are irrelevant.
     socket?.on('error', () => undefined).destroy();
   }
 }

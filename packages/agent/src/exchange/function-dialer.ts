@@ -1,32 +1,32 @@
 import type { OnReadOpts, Socket } from 'node:net';
 import { LONG_AGO, later, type MonoMs, systemClock } from '@fnfleet/core';
 
-/** How long a function's first connection may be refused, and the pause between tries, milliseconds. */
-const PATIENCE_MS = 1_000;
+/** How long a refused first connection is retried, and the pause between attempts, milliseconds. */
+const RETRY_FOR_MS = 1_000;
 const PAUSE_MS = 5;
 
-/** Begins a connection, or throws when the function has no acceptable socket. What arrives goes to `read`. */
+/** Begins a connection whose incoming bytes go to `read`. Throws when the function has no acceptable socket. */
 export type Connect = (read: OnReadOpts) => Socket;
 
-/** A connection on its way. */
+/** A connection attempt in progress. */
 export interface Dialling {
-  /** Nobody wants it any more, and nobody is called back. */
+  /** Cancels the attempt; neither callback is called. */
   stop(): void;
 }
 
 /**
- * Dials a function. The very first time with patience: a function that binds its socket under the final name shows it an
- * instant before it listens, and a call in that instant must not be blamed on it. (FDKs rename a socket that listens
- * already.) Later a refusal means that nobody is there.
+ * Connects to a function. The first connection is retried for a while: a function that binds its socket under the final name
+ * makes it visible an instant before it listens, and must not be blamed for a call in that instant. (FDKs rename a socket
+ * that already listens.) After the first connection, a refusal means that no process listens.
  */
 export class FunctionDialer {
-  private patientUntil: MonoMs | undefined;
+  private retryUntil: MonoMs | undefined;
 
   constructor(private readonly connect: Connect) {}
 
-  /** Calls back once, never before it has returned. */
+  /** Calls one of the callbacks once, never synchronously. */
   dial(read: OnReadOpts, onOpen: (socket: Socket) => void, onFailed: (error: Error) => void): Dialling {
-    this.patientUntil ??= later(systemClock.now(), PATIENCE_MS);
+    this.retryUntil ??= later(systemClock.now(), RETRY_FOR_MS);
     const attempt = new Attempt(this, read, onOpen, onFailed);
     attempt.begin();
     return attempt;
@@ -38,11 +38,11 @@ export class FunctionDialer {
   }
 
   opened(): void {
-    this.patientUntil = LONG_AGO;
+    this.retryUntil = LONG_AGO;
   }
 
-  get isPatient(): boolean {
-    return systemClock.now() < (this.patientUntil ?? LONG_AGO);
+  get mayRetry(): boolean {
+    return systemClock.now() < (this.retryUntil ?? LONG_AGO);
   }
 }
 
@@ -73,7 +73,7 @@ class Attempt implements Dialling {
   stop(): void {
     this.stopped = true;
     clearTimeout(this.pause);
-    // It may still fail, which nobody has to know.
+    // It may still fail, which is ignored.
     this.socket?.destroy();
   }
 
@@ -87,7 +87,7 @@ class Attempt implements Dialling {
 
   private readonly onError = (error: NodeJS.ErrnoException): void => {
     if (this.stopped) return;
-    if (error.code !== 'ECONNREFUSED' || !this.dialer.isPatient) return this.fail(error);
+    if (error.code !== 'ECONNREFUSED' || !this.dialer.mayRetry) return this.fail(error);
     this.pause = setTimeout(() => this.begin(), PAUSE_MS);
   };
 

@@ -18,65 +18,65 @@ import { framing, MAX_FRAMING_BYTES, requestHead } from './function-request.js';
 import type { ReplyHandler } from './reply-parser.js';
 import type { UploadListener } from './upload.js';
 
-/** What an exchange needs of its connection. */
+/** The connection as an exchange uses it. */
 export interface ExchangeConnection {
   /** Calls `onOpen` of the exchange, or `onFailed`. */
   open(exchange: Exchange): void;
   /**
-   * Sends the head, and with it the body if it is complete; else `upload` follows.
-   * @returns false when the connection failed before it took a byte; calls `onOpen` or `onFailed` then, as `open` does
+   * Sends the head, together with the body if that is complete; otherwise `upload` follows.
+   * @returns false when the connection failed before it accepted a byte; it then calls `onOpen` or `onFailed`, as `open` does
    */
   send(head: string, body: Buffer, exchange: Exchange): boolean;
   upload(body: Readable, exchange: Exchange): void;
   pause(): void;
   resume(): void;
-  /** `complete`: request and answer have come to their ends. Otherwise it is broken. */
+  /** @param complete whether request and response are complete; otherwise the connection is closed */
   release(exchange: Exchange, complete: boolean): void;
 }
 
 export interface ExchangeLimits {
-  /** Bytes of a request's head; 0: no limit. */
+  /** Maximum size of the head of a request; 0: no limit. */
   readonly maxRequestHeadBytes: number;
-  /** Bytes of a reply's body; 0: no limit. */
+  /** Maximum size of the body of a response; 0: no limit. */
   readonly maxBodyBytes: number;
-  /** Bytes of a reply's headers; 0: the default. */
+  /** Maximum size of the headers of a response; 0: the default. */
   readonly maxHeaderBytes: number;
 }
 
-/** When the function is told that its time is over. */
+/** The deadline that is sent to the function. */
 export interface Deadlines {
-  /** For a body that goes out with the head. */
+  /** For a body that is sent together with the head. */
   readonly complete: WallMs;
-  /** For one that is still coming: the function's time begins when its last byte is there, which nobody knows yet. */
+  /** For a body that is still arriving: the function's time starts with its last byte, at a time not yet known. */
   readonly streamed: WallMs;
 }
 
-/** E5. In two halves: what came while this process itself was held up is read in between. */
-const HALF_LEAVE_GRACE_MS = 50;
+/** E5. Waited for in two halves, so that data that arrived while this process was blocked is read in between. */
+const HALF_ABANDON_GRACE_MS = 50;
 
 const NOTHING = Buffer.alloc(0);
 
-/** How much of the body of a reply that nobody wants is read to keep the connection. */
-const UNWANTED_BYTES = 64 * 1024;
+/** How much of an unneeded response body is read in order to keep the connection. */
+const MAX_DISCARDED_BYTES = 64 * 1024;
 
 /**
- * One call on its way through a function: `POST /call`, and the reply into the call's writer.
+ * One call to a function: sends `POST /call` and relays the response to the call's writer.
  *
  *   sending ──200──▶ relaying ──end of body──▶ settled
  *      ├──431, 502, 504──▶ draining ──end of body──▶ settled
- *      ├──caller gone──▶ abandoned ──end of body, or out of patience──▶ settled
+ *      ├──caller gone──▶ abandoned ──end of body, or grace over──▶ settled
  *      └──anything else, lost, aborted────────▶ settled   (from every phase)
  *
- * E1  settle() is the only way out: it answers once, ends the upload and lets go of the caller's signal.
- * E2  Nothing is written to the writer before a 200 has come and the request body has gone out completely.
- * E3  The writer gets no byte after it asked for a pause, until it calls back.
- * E4  A request is sent at most once, and not before whoever sent the call has been told that it starts. That is said when
- *     there is a connection: where there is none nothing has run, and another container may have the call.
- * E5  A call whose caller goes before it was sent is not sent. One that was sent gets two HALF_LEAVE_GRACE_MS to end by
- *     itself. Its container then serves on: a client that closes many connections at once does not take all hot
- *     containers along.
- * E6  Headers that are too long for the function's HTTP library say nothing about the function: they are not sent, and where
- *     the library says so itself (431) its container serves on.
+ * E1  settle() is the only way out: it resolves once, ends the upload and removes the listener from the caller's signal.
+ * E2  Nothing is written to the writer before a 200 has arrived and the request body has been sent completely.
+ * E3  After the writer asks for a pause it gets no byte until it calls back.
+ * E4  A request is sent at most once, and only after the sender of the call knows that it starts. The sender is notified once
+ *     there is a connection: without one nothing has run, and another container can take the call.
+ * E5  If the caller disconnects before the request is sent, it is not sent. Once sent, the function gets twice
+ *     HALF_ABANDON_GRACE_MS to finish, and its container keeps serving: a client that closes many connections at once must not
+ *     destroy all hot containers.
+ * E6  Headers that are too long for the function's HTTP library are not the function's fault: they are not sent, and if the
+ *     library itself rejects them (431) the container keeps serving.
  */
 export class Exchange implements ReplyHandler, UploadListener {
   private readonly ended = new Deferred<ExchangeEnd>();
@@ -84,12 +84,12 @@ export class Exchange implements ReplyHandler, UploadListener {
   private head = '';
   private deadlines: Deadlines | undefined;
   private announced = false;
-  /** The whole body, where it was there when the request was to be sent. */
+  /** The whole body, if it was available when the request was sent. */
   private complete: Buffer | undefined;
   private bytes = 0;
-  /** The result of a reply whose body nobody wants. */
+  /** The result of a response whose body is discarded. */
   private verdict: ExchangeEnd | undefined;
-  private patience: Timer | undefined;
+  private graceTimer: Timer | undefined;
 
   constructor(
     private readonly call: AgentCall,
@@ -99,7 +99,7 @@ export class Exchange implements ReplyHandler, UploadListener {
     private readonly turns: Turns,
   ) {}
 
-  /** Resolves when the caller can be told. Never rejects. */
+  /** Resolves when the outcome is known. Never rejects. */
   get end(): Promise<ExchangeEnd> {
     return this.ended.promise;
   }
@@ -120,7 +120,7 @@ export class Exchange implements ReplyHandler, UploadListener {
     this.connection.open(this);
   }
 
-  /** Ends the exchange from outside; the container must not be used again. */
+  /** Ends the exchange from outside. The container must not be reused. */
   abort(error: Error): void {
     this.settle({ error, reusable: false });
   }
@@ -161,7 +161,7 @@ export class Exchange implements ReplyHandler, UploadListener {
     else if (this.verdict) this.settle(this.verdict, true);
   }
 
-  /** The connection has failed, or could not be had. */
+  /** The connection failed or could not be established. */
   onFailed(cause: Error): void {
     const { phase } = this;
     if (phase === 'settled') return;
@@ -188,7 +188,7 @@ export class Exchange implements ReplyHandler, UploadListener {
   }
 
   private readonly onAnnounced = (): void => {
-    // Unless it ended while it was announced.
+    // The exchange may have ended meanwhile.
     if (this.phase === 'connecting') this.send();
   };
 
@@ -196,7 +196,7 @@ export class Exchange implements ReplyHandler, UploadListener {
     const { body } = this.call;
     let rest: Readable | undefined;
     try {
-      // A body may have broken off, or turned out too large, before the function had a byte.
+      // The body may have been cut off, or exceeded a limit, before the function received a byte.
       this.complete ??= body.takeComplete();
       if (this.complete === undefined) rest = body.stream();
     } catch (error) {
@@ -249,7 +249,7 @@ export class Exchange implements ReplyHandler, UploadListener {
     if (this.phase === 'relaying') this.connection.resume();
   };
 
-  /** Runs code of the writer. What it throws ends the call; the function is not to blame, its connection is closed. */
+  /** Runs code of the writer. An exception ends the call and closes the connection; the function is not to blame. */
   private write(action: () => void): void {
     try {
       action();
@@ -265,28 +265,28 @@ export class Exchange implements ReplyHandler, UploadListener {
 
   private swallow(chunk: Buffer): void {
     this.bytes += chunk.length;
-    if (this.bytes > UNWANTED_BYTES && this.verdict) this.settle(this.verdict);
+    if (this.bytes > MAX_DISCARDED_BYTES && this.verdict) this.settle(this.verdict);
   }
 
   private readonly onCallerGone = (): void => {
     const error = cancelReason(this.call.signal);
     if (this.phase !== 'sending' || !this.call.body.consumed) {
-      // Nobody knows what a function is doing that has got a part of the request. Where it has got nothing, or its headers
-      // are here, its connection is enough to give up.
+      // A function that has received part of a request may be doing anything, so its container is not reused. If it has received
+      // nothing, or has already sent headers, closing the connection is enough.
       return this.settle({ error, reusable: this.phase !== 'sending' });
     }
     this.phase = 'abandoned';
     this.verdict = { error, reusable: true };
-    this.patience = this.clock.after(HALF_LEAVE_GRACE_MS, () => {
-      this.patience = this.clock.after(HALF_LEAVE_GRACE_MS, () => this.settle({ error, reusable: false }));
+    this.graceTimer = this.clock.after(HALF_ABANDON_GRACE_MS, () => {
+      this.graceTimer = this.clock.after(HALF_ABANDON_GRACE_MS, () => this.settle({ error, reusable: false }));
     });
   };
 
-  /** @param complete request and answer have come to their ends, and the connection may carry others */
+  /** @param complete request and response are complete, so the connection can be reused */
   private settle(end: ExchangeEnd, complete = false): void {
     if (this.phase === 'settled') return;
     this.phase = 'settled';
-    this.patience?.cancel();
+    this.graceTimer?.cancel();
     this.call.signal.removeEventListener('abort', this.onCallerGone);
     this.connection.release(this, complete);
     if (!this.call.body.consumed && end.unsent === undefined) this.call.body.discard();

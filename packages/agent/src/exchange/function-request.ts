@@ -9,23 +9,23 @@ import {
 } from '@fnfleet/core';
 import type { AgentCall } from '../call/agent-call.js';
 
-/** Set by the transport, or meant for whoever stood before us; a function never sees the caller's. */
+/** Set by the transport, or meant for the previous hop. The function never sees the values of the caller. */
 const NOT_FORWARDED: ReadonlySet<string> = new Set(['Host', 'Content-Length', 'Expect', 'Fn-Call-Id', 'Fn-Deadline']);
 
-/** What the caller said of the trace would put the function's part beside that of the fleet, not below it. */
+/** Not forwarded when the fleet has its own span: the function's span would become its sibling instead of its child. */
 const TRACE_HEADERS: ReadonlySet<string> = new Set([
   ...['Traceparent', 'Tracestate', 'B3'],
   ...['X-B3-Traceid', 'X-B3-Spanid', 'X-B3-Parentspanid', 'X-B3-Sampled', 'X-B3-Flags'],
 ]);
 
 const TOKEN = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
-/** What a header's value cannot hold: control characters, of which CR and LF would begin another header. */
+/** Characters that a header value must not contain. CR and LF would start another header. */
 // biome-ignore lint/suspicious/noControlCharactersInRegex: that is what it looks for
 const FORBIDDEN = /[\0-\x08\x0a-\x1f\x7f]|[^\0-\xff]/;
 
 /**
- * The head of `POST /call` up to its `framing`, one character a byte: the call's own headers, less those of a connection, then
- * its id.
+ * The head of `POST /call` up to its `framing`, one character per byte: the headers of the call without hop-by-hop headers,
+ * then its id.
  * @throws FnError `badRequest` when a header of the call cannot travel over HTTP
  */
 export function requestHead(call: AgentCall): string {
@@ -44,12 +44,12 @@ export function requestHead(call: AgentCall): string {
   return head;
 }
 
-/** The longest that `framing` makes. */
+/** The maximum length of `framing`. */
 export const MAX_FRAMING_BYTES = 96;
 
 /**
  * The end of a head.
- * @param length of the body; undefined: it is sent in chunks
+ * @param length of the body; undefined if it is sent in chunks
  */
 export function framing(deadline: WallMs, length?: number): string {
   const head = `Fn-Deadline: ${formatDateSeconds(deadline)}\r\n`;

@@ -3,8 +3,8 @@ import type { Clock, Timer } from '@fnfleet/core';
 const NEVER = Number.POSITIVE_INFINITY;
 
 /**
- * A timer that is set and cleared for every call but touches the clock rarely: clearing only forgets the due time, and
- * setting a later one lets the clock's timer run and looks again when it fires. Durations in milliseconds.
+ * A timer that is set and cleared for every call but rarely touches the clock: clearing only discards the due time, and
+ * setting a later one keeps the clock's timer, which checks the due time when it fires. Durations in milliseconds.
  */
 export class LazyTimer {
   private timer: Timer | undefined;
@@ -27,7 +27,7 @@ export class LazyTimer {
     this.dueAt = NEVER;
   }
 
-  /** Clears and gives the clock's timer back. */
+  /** Clears the timer and cancels that of the clock. */
   stop(): void {
     this.clear();
     this.timer?.cancel();

@@ -1,25 +1,25 @@
 import { canonicalHeader, type HeaderList, isHopByHop } from '@fnfleet/core';
 
-/** What a parser reads replies for. Each is called synchronously; after `stop` none is. */
+/** Receives the parts of a response, synchronously. Nothing is called after `stop`. */
 export interface ReplyHandler {
   /**
-   * The head of the reply is there; information before it (1xx) is passed over.
-   * @param length of the body, where it was announced
+   * The head of the response is complete. Informational responses (1xx) before it are skipped.
+   * @param length of the body, if it was announced
    */
   onHead(status: number, headers: HeaderList, length: number | undefined): void;
-  /** Bytes of the body, the handler's to keep. */
+  /** Bytes of the body. The handler may keep them. */
   onData(chunk: Buffer): void;
-  /** The reply is complete. Not called for one that lasts until the connection ends: see `end`. */
+  /** The response is complete. A response that lasts until the connection ends completes in `end`. */
   onEnd(): void;
 }
 
-/** Why bytes are not a reply, or not one that is accepted. */
+/** The bytes are not a response, or not an acceptable one. */
 export class ReplyError extends Error {
   constructor(
     /**
-     * - `syntax`  not HTTP, or more than one way to read it
+     * - `syntax`  not HTTP, or ambiguous
      * - `tooBig`  the head is longer than allowed
-     * - `early`   the connection ended before the reply was complete
+     * - `early`   the connection ended before the response was complete
      */
     readonly kind: 'syntax' | 'tooBig' | 'early',
     message: string,
@@ -29,17 +29,17 @@ export class ReplyError extends Error {
 }
 
 export interface ReplyLimits {
-  /** Bytes of a head, information before it and trailers included. */
+  /** Maximum size of a head, including preceding informational responses and trailers. */
   readonly maxHeadBytes: number;
 }
 
-/** More headers than this are too many, however short they are. */
+/** Maximum number of headers, however short they are. */
 const MAX_HEADERS = 1_000;
-/** More information (1xx) than this before a reply is nonsense. */
+/** Maximum number of informational responses (1xx) before a response. */
 const MAX_INFORMATION = 32;
-/** A longer head is not remembered. */
+/** A longer head is not cached. */
 const MAX_KNOWN_BYTES = 4 * 1024;
-/** A chunk's size with its extensions. */
+/** Maximum length of the line with the size and the extensions of a chunk. */
 const MAX_SIZE_LINE_BYTES = 256;
 
 const HEAD_END = Buffer.from('\r\n\r\n');
@@ -47,9 +47,9 @@ const HEAD_BEGIN = Buffer.from('HTTP/1.');
 const CRLF = Buffer.from('\r\n');
 const EMPTY = Buffer.alloc(0);
 
-/** A reply's first line. Other versions of HTTP/1 there are not. */
+/** The status line. There are no other versions of HTTP/1. */
 const STATUS_LINE = /^HTTP\/1\.([01]) ([1-9]\d\d)(?: |$)/;
-/** What must not be in a line of a head: control characters, a bare CR or LF among them. */
+/** Control characters that a line of a head must not contain, including a bare CR or LF. */
 // biome-ignore lint/suspicious/noControlCharactersInRegex: that is what it looks for
 const FORBIDDEN = /[\0-\x08\x0a-\x1f\x7f]/;
 const TOKEN = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
@@ -59,41 +59,41 @@ const CHUNK_SIZE = /^([0-9A-Fa-f]{1,12})[ \t]*(?:;.*)?$/;
 
 type State = 'head' | 'length' | 'untilEnd' | 'chunkSize' | 'chunkData' | 'chunkEnd' | 'trailers' | 'done' | 'stopped';
 
-/** A head that was understood. */
+/** A parsed head. */
 interface Head {
   readonly status: number;
   readonly headers: HeaderList;
-  /** Undefined: until the connection ends. */
+  /** Undefined if the body lasts until the connection ends. */
   readonly body: { readonly length: number } | 'chunked' | undefined;
   readonly keepAlive: boolean;
 }
 
 /**
- * Reads one HTTP/1.1 reply after another, strictly: what two readers could understand in two ways is refused. So are two
- * lengths, a length beside chunks, folded lines, blanks before a colon, bare line feeds, and encodings other than chunked.
- * It keeps no more than one head or line that has not arrived completely.
+ * Parses one HTTP/1.1 response after another, strictly: whatever two parsers could interpret differently is rejected. That
+ * includes two lengths, a length with a chunked body, folded lines, whitespace before a colon, bare line feeds, and encodings
+ * other than chunked. It buffers at most one incomplete head or line.
  */
 export class ReplyParser {
   private state: State = 'done';
   private handler: ReplyHandler | undefined;
-  /** What is left of the body or of the chunk. */
+  /** Remaining bytes of the body or of the chunk. */
   private left = 0;
-  /** Of the heads of this reply. */
+  /** Total size of the heads of this response. */
   private headBytes = 0;
   private information = 0;
   private trailers = 0;
   private keepAlive = true;
   private readonly partial = new PartialText();
-  /** The bytes of the body that one `read` has found: many small chunks are one piece to the handler. */
+  /** The body bytes of one `read`. Many small chunks are passed to the handler as one piece. */
   private found = EMPTY;
   private foundBytes = 0;
-  /** The last head, byte for byte, and what it means: functions often send the same one again. */
+  /** The last head, byte for byte, and its parsed form: functions often send the same head again. */
   private knownBytes = EMPTY;
   private known: Head | undefined;
 
   constructor(private readonly limits: ReplyLimits) {}
 
-  /** A reply is expected. */
+  /** Starts parsing a response. */
   begin(handler: ReplyHandler): void {
     this.handler = handler;
     this.state = 'head';
@@ -102,7 +102,7 @@ export class ReplyParser {
     this.trailers = 0;
   }
 
-  /** The handler wants nothing more of this reply. */
+  /** Stops parsing. The handler gets nothing more of this response. */
   stop(): void {
     this.handler = undefined;
     this.partial.clear();
@@ -111,19 +111,19 @@ export class ReplyParser {
     this.state = 'stopped';
   }
 
-  /** It has begun a reply that is not complete. */
+  /** Whether a response is expected or incomplete. */
   get isReading(): boolean {
     return this.state !== 'done' && this.state !== 'stopped';
   }
 
-  /** The reply is complete, and another request may follow on its connection. */
+  /** Whether the response is complete and its connection can carry another request. */
   get mayGoOn(): boolean {
     return this.state === 'done' && this.keepAlive;
   }
 
   /**
-   * Takes bytes that have arrived. They stay the caller's.
-   * @returns how many it took: fewer when the reply ended before they did, or the handler wanted no more
+   * Parses received bytes. The caller keeps ownership of the buffer.
+   * @returns how many bytes it consumed: fewer when the response ended before they did, or parsing was stopped
    * @throws ReplyError
    */
   read(bytes: Buffer): number {
@@ -138,13 +138,13 @@ export class ReplyParser {
     return at;
   }
 
-  /** No more bytes will come. @throws ReplyError when the reply is not complete */
+  /** The connection ended. @throws ReplyError when the response is not complete */
   end(): void {
     if (this.state === 'untilEnd') return this.finish();
     if (this.state !== 'done' && this.state !== 'stopped') throw new ReplyError('early', 'the connection ended early');
   }
 
-  /** Returns the position after what it took. */
+  /** Returns the position after the consumed bytes. */
   private step(bytes: Buffer, at: number): number {
     switch (this.state) {
       case 'head':
@@ -171,7 +171,7 @@ export class ReplyParser {
     if (this.partial.length + taken > allowed) throw tooBig();
     if (end === -1) {
       this.partial.keep(bytes, at, bytes.length);
-      // What cannot become a head is not waited for.
+      // Reject early what cannot become a head.
       if (!this.partial.mayBegin(HEAD_BEGIN)) throw syntax('the first line is not HTTP/1');
       return bytes.length;
     }
@@ -185,7 +185,7 @@ export class ReplyParser {
     if (this.known !== undefined && this.knownBytes.equals(bytes)) return this.known;
     const head = parseHead(bytes);
     if (bytes.length <= MAX_KNOWN_BYTES) {
-      // A copy: the bytes are the caller's.
+      // Copied, because the caller owns the bytes.
       this.knownBytes = Buffer.from(bytes);
       this.known = head;
     }
@@ -194,7 +194,7 @@ export class ReplyParser {
 
   private onHead({ status, headers, body, keepAlive }: Head): void {
     if (status < 200) {
-      // Nobody asked for either.
+      // Neither was requested.
       if (status === 100 || status === 101) throw syntax(`unsolicited status ${status}`);
       this.information += 1;
       if (this.information > MAX_INFORMATION) throw syntax('too many informational responses');
@@ -255,7 +255,7 @@ export class ReplyParser {
     this.state = this.left === 0 ? 'trailers' : 'chunkData';
   }
 
-  /** They are of no use to anybody, and checked like headers. */
+  /** Trailers are validated like headers and then ignored. */
   private onTrailer(line: string): void {
     if (line === '') return this.finish();
     this.headBytes += line.length + CRLF.length;
@@ -288,15 +288,15 @@ export class ReplyParser {
   }
 }
 
-/** A head or line as far as it has arrived. Copied into one buffer: pieces may be of one byte each. */
+/** An incomplete head or line. Copied into one buffer, because pieces may be one byte long. */
 class PartialText {
   private bytes = EMPTY;
   length = 0;
 
-  /** The position after the first `wanted`, which may have begun in what is kept; -1: it is not there yet. */
+  /** The position after the first `wanted`, which may begin in the buffered bytes; -1 if it has not arrived. */
   find(bytes: Buffer, at: number, wanted: Buffer): number {
     if (this.length > 0) {
-      // The beginning of what is searched for may be the end of what is kept.
+      // The match may span the buffered and the new bytes.
       const tail = Math.min(this.length, wanted.length - 1);
       const fresh = Math.min(bytes.length - at, wanted.length - 1);
       const seam = Buffer.concat([
@@ -321,13 +321,13 @@ class PartialText {
     this.length = needed;
   }
 
-  /** Whether what is kept begins like this, as far as it goes. */
+  /** Whether the buffered bytes are a prefix of `expected` or start with it. */
   mayBegin(expected: Buffer): boolean {
     const length = Math.min(this.length, expected.length);
     return this.bytes.compare(expected, 0, length, 0, length) === 0;
   }
 
-  /** What was kept, and these bytes. Valid until the next call. */
+  /** The buffered bytes followed by these. Valid until the next call. */
   take(bytes: Buffer, from: number, to: number): Buffer {
     if (this.length === 0) return bytes.subarray(from, to);
     this.keep(bytes, from, to);
@@ -336,7 +336,7 @@ class PartialText {
     return whole;
   }
 
-  /** What it kept is not kept for later replies. */
+  /** Discards the buffer, so that it is not retained for later responses. */
   clear(): void {
     this.bytes = EMPTY;
     this.length = 0;
@@ -344,7 +344,7 @@ class PartialText {
 }
 
 function parseHead(bytes: Buffer): Head {
-  // With the ends of lines, but without the empty line.
+  // With line endings, but without the final empty line.
   const text = bytes.toString('latin1', 0, bytes.length - CRLF.length);
   const firstEnd = text.indexOf('\r\n');
   const [, minor, status] = STATUS_LINE.exec(checked(text.slice(0, firstEnd))) ?? [];
@@ -363,7 +363,7 @@ function parseHead(bytes: Buffer): Head {
   return { status: Number(status), headers, body: framing.body, keepAlive: framing.keepAlive };
 }
 
-/** What the headers say of where the body ends. */
+/** Derives from the headers where the body ends. */
 class Framing {
   keepAlive: boolean;
   private length: number | undefined;
@@ -399,16 +399,16 @@ class Framing {
   }
 }
 
-/** The canonical name, and the value. */
+/** Returns the canonical name and the value. */
 function splitHeader(line: string): [string, string] {
   const colon = line.indexOf(':');
   const name = line.slice(0, colon);
-  // A folded line begins with a blank, which is in no name.
+  // A folded line begins with whitespace, which no name contains.
   if (colon <= 0 || !TOKEN.test(name)) throw syntax('a header without a valid name');
   return [canonicalHeader(name), withoutBlanks(checked(line.slice(colon + 1)))];
 }
 
-/** Blanks of HTTP only: what else counts as one may be a byte of a character. */
+/** Trims only the whitespace of HTTP. Other whitespace may be a byte of a multi-byte character. */
 function withoutBlanks(text: string): string {
   let from = 0;
   let to = text.length;

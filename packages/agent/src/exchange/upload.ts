@@ -4,20 +4,20 @@ import type { Readable } from 'node:stream';
 const LAST_CHUNK = '0\r\n\r\n';
 
 export interface UploadListener {
-  /** The body broke off; undefined: without a word. */
+  /** The body was cut off. @param error undefined when its stream closed without one */
   onUploadFailed(error: Error | undefined): void;
   /**
-   * All that has come of the body has gone out, and more is awaited.
-   * @param bytes that came of it since the last time
+   * Everything received so far has been sent, and more is expected.
+   * @param bytes how many arrived since the last report
    */
   onUploadWaits(bytes: number): void;
-  /** The other side does not take what is there. */
+  /** The other side does not accept the available data. */
   onUploadBlocked(): void;
-  /** The body has gone out to its end. */
+  /** The body has been sent completely. */
   onUploaded(): void;
 }
 
-/** A request body of unknown length on its way out, in chunks, no faster than the other side takes them. */
+/** Sends a request body of unknown length in chunks, no faster than the other side accepts them. */
 export class Upload {
   private complete = false;
   private stopped = false;
@@ -30,17 +30,17 @@ export class Upload {
     body.on('data', this.onData).once('end', this.onEnd).once('error', this.onError).once('close', this.onClose);
   }
 
-  /** All of it has been written. */
+  /** The whole body has been written. */
   get isComplete(): boolean {
     return this.complete;
   }
 
-  /** Nothing more is written. Idempotent. */
+  /** Stops writing. Idempotent. */
   stop(): void {
     if (this.stopped) return;
     this.stopped = true;
     this.socket.off('drain', this.onDrain);
-    // Its end and its errors are seen, and go nowhere.
+    // The listeners of its end and its errors stay, and do nothing.
     this.body.off('data', this.onData);
   }
 

@@ -2,12 +2,12 @@ import { count, type WallMs } from '@fnfleet/core';
 import type { OutputSource } from '@fnfleet/drivers';
 import type { OutputLine } from './log-sink.js';
 
-/** What all lines of a log have in common. */
+/** The fields that all lines of a log share. */
 export type LogOrigin = Omit<OutputLine, 'at' | 'source' | 'text'>;
 
 /**
- * The output of one call: its first bytes, up to a limit in which the ends of lines count, then once a line that says so,
- * then nothing.
+ * The output of one call, up to a limit in bytes that includes line endings. At the limit one line reports the truncation, and
+ * the rest is dropped.
  */
 export class CallLog {
   private leftBytes: number;
@@ -36,7 +36,7 @@ export class CallLog {
     this.write(Buffer.from(truncationNote(this.limitBytes)), source, at);
   }
 
-  /** Output that is not kept. */
+  /** Counts output that is dropped. */
   drop(bytes: number): void {
     count('log_truncated_bytes', bytes);
   }
@@ -47,7 +47,7 @@ export class CallLog {
   }
 }
 
-/** As Fn has it, to the letter. */
+/** The exact text that Fn uses. */
 function truncationNote(limitBytes: number): string {
   return `-----max log size ${limitBytes} bytes exceeded, truncating log-----`;
 }

@@ -4,28 +4,28 @@ import { CallLog } from './call-log.js';
 import { LineAssembler } from './line-assembler.js';
 import { type LogSink, noLogSink, type OutputLine } from './log-sink.js';
 
-/** How long after its end a call's own sink still gets what is on its way, and how long a line may take to end. */
+/** How long after a call its own sink still receives late output, and how long an unfinished line is kept. */
 const GRACE_MS = 100;
 
 interface ContainerOutputOptions {
   readonly containerId: string;
   readonly model: Pick<Call, 'fnId' | 'appId' | 'image'>;
-  /** Of the agent: they get the lines of every call. */
+  /** The agent's sinks, which receive the lines of every call. */
   readonly sinks: readonly LogSink[];
-  /** What one call may print, bytes. */
+  /** Maximum output per call, bytes. */
   readonly limitBytes: number;
   readonly clock: Clock;
   readonly log: Logger;
 }
 
 /**
- * The output of one container, line by line, each with the call it belongs to.
+ * Splits the output of one container into lines and attributes each line to a call.
  *
- * O1  A line belongs to the call that began last: output has a longer way than the answer, so the end of a call's output
- *     often arrives after its answer. What comes before the first call belongs to no call.
- * O2  Each call has its own limit; what comes after it, until the next begins, counts too.
- * O3  A line that has begun ends with the next call or the container, or when none of it came for a while after the call.
- * O4  Nothing here waits: whoever cannot take a line in time has to drop it.
+ * O1  A line belongs to the call that began last: output takes longer than the response, so the end of a call's output often
+ *     arrives after its response. Output before the first call belongs to no call.
+ * O2  Each call has its own limit, which includes output after the call until the next one begins.
+ * O3  An unfinished line ends when the next call begins, when the container closes, or GRACE_MS after the call.
+ * O4  Nothing here waits: a sink that cannot accept a line in time has to drop it.
  */
 export class ContainerOutput {
   private readonly lines = { stdout: new LineAssembler(), stderr: new LineAssembler() };
@@ -57,7 +57,7 @@ export class ContainerOutput {
     if (this.ownSink !== noLogSink || this.lines.stdout.pending || this.lines.stderr.pending) this.startGrace();
   }
 
-  /** The call goes to another container, and its own sink with it. */
+  /** The call, and its own sink, move to another container. */
   handOn(): void {
     this.ownSink = noLogSink;
     this.end();
@@ -79,7 +79,7 @@ export class ContainerOutput {
     this.grace ??= this.options.clock.after(GRACE_MS, () => this.endLog());
   }
 
-  /** O3. Lines that come later still belong to the call, but its own sink is closed. */
+  /** O3. Later lines still belong to the call, but its own sink is closed. */
   private endLog(): void {
     this.grace?.cancel();
     this.grace = undefined;

@@ -1,13 +1,13 @@
 const NEWLINE = 0x0a;
-/** A longer line becomes several. */
+/** Longer lines are split. */
 export const MAX_LINE_BYTES = 64 * 1024;
 
-/** Makes lines of what comes in pieces. Keeps copies only: the pieces are somebody else's. */
+/** Assembles lines from chunks. Keeps copies, because it does not own the chunks. */
 export class LineAssembler {
   private parts: Buffer[] = [];
   private bytes = 0;
 
-  /** Whether a line has begun and not ended. */
+  /** Whether there is an unfinished line. */
   get pending(): boolean {
     return this.bytes > 0;
   }
@@ -25,12 +25,12 @@ export class LineAssembler {
     }
   }
 
-  /** What has begun counts as a line. */
+  /** Emits an unfinished line. */
   flush(emit: (line: Buffer) => void): void {
     if (this.pending) this.take(emit);
   }
 
-  /** What has begun is forgotten. */
+  /** Discards an unfinished line. */
   reset(): void {
     this.parts = [];
     this.bytes = 0;
@@ -38,7 +38,7 @@ export class LineAssembler {
 
   private keep(piece: Buffer): void {
     if (piece.length === 0) return;
-    // Of its own: a line may be kept for long, and would keep the whole of a shared buffer with it.
+    // Not from the buffer pool: a line may be kept for long, and would retain the whole pooled buffer.
     const copy = Buffer.allocUnsafeSlow(piece.length);
     piece.copy(copy);
     this.parts.push(copy);

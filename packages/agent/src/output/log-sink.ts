@@ -3,12 +3,12 @@ import type { OutputSource } from '@fnfleet/drivers';
 
 /** One line that a function printed. */
 export interface OutputLine {
-  /** When the end of the line arrived. */
+  /** When the line ending arrived. */
   readonly at: WallMs;
   readonly source: OutputSource;
-  /** Without the end of the line; any bytes. */
+  /** Without the line ending; may contain any bytes. */
   readonly text: Buffer;
-  /** Empty for what a container prints before its first call. */
+  /** Empty for output before the first call of a container. */
   readonly callId: string;
   readonly fnId: string;
   readonly appId: string;
@@ -16,13 +16,13 @@ export interface OutputLine {
   readonly containerId: string;
 }
 
-/** Takes what functions print, line by line: one call's with `withLogger`, everybody's as a sink of the agent. */
+/** Receives the output of functions, line by line: that of one call with `withLogger`, or of all calls as a sink of the agent. */
 export interface LogSink {
-  /** Called synchronously for each line. Must neither wait nor throw: one that throws gets no more lines. */
+  /** Called synchronously for each line. Must neither wait nor throw: a sink that throws gets no more lines. */
   write(line: OutputLine): void;
   /** No more lines will come. */
   close(): void;
 }
 
-/** What a call has unless it is given another: its output goes to the sinks of the agent only. */
+/** The default sink of a call: its output goes only to the sinks of the agent. */
 export const noLogSink: LogSink = { write: () => undefined, close: () => undefined };

@@ -1,7 +1,7 @@
 import type { Logger } from '@fnfleet/core';
 import type { LogSink, OutputLine } from './log-sink.js';
 
-/** Puts what functions print into the runner's own log. The text is a field: it must not be taken for a line of the runner. */
+/** Writes the output of functions to the runner's own log, as a field, so that it cannot be mistaken for a message of the runner. */
 export class RunnerLogSink implements LogSink {
   constructor(private readonly log: Logger) {}
 
@@ -19,6 +19,6 @@ export class RunnerLogSink implements LogSink {
   }
 
   close(): void {
-    // The log is the runner's.
+    // The runner owns the log.
   }
 }

@@ -2,29 +2,29 @@ import { FnError, TurnoverSet } from '@fnfleet/core';
 import type { Evictable, Evictor } from '../slots/evictor.js';
 import type { Resources, ResourceToken, ResourceTracker } from './resource-tracker.js';
 
-/** Room for new containers: what is free, else what idle containers of other functions can give up. */
+/** Provides resources for new containers: free ones, or those of idle containers of other functions. */
 export class Capacity {
-  /** Slot keys of those who wait, in the order in which the tracker will serve them. */
+  /** Slot keys of the waiting calls, in the order in which the tracker will serve them. */
   private readonly waiting = new TurnoverSet<{ readonly slotKey: string }>();
 
   constructor(
     private readonly tracker: ResourceTracker,
     private readonly evictor: Evictor,
-    /** A call that finds no room is refused. */
+    /** Whether a call that finds no room is refused. */
     readonly nonBlocking: boolean,
   ) {
     const help = () => this.helpLongestWaiter();
     tracker.onStarved = help;
   }
 
-  /** What all idle containers together could give up, bytes. */
+  /** Memory that evicting all idle containers would free, bytes. */
   get idleMemoryBytes(): number {
     return this.evictor.memoryBytes;
   }
 
   /**
-   * Room for one container.
-   * @throws FnError `serverBusy` at once in non-blocking mode when there is none and none can be made;
+   * Acquires resources for one container, waiting if necessary.
+   * @throws FnError `serverBusy` at once in non-blocking mode when there are none and eviction cannot free enough;
    *   the signal's reason on abort
    */
   async acquire(need: Resources, slotKey: string, signal: AbortSignal): Promise<ResourceToken> {
@@ -41,18 +41,18 @@ export class Capacity {
     }
   }
 
-  /** Whether so many containers would fit where idle ones may have to go. An estimate that costs little. */
+  /** Whether this many containers would fit if idle ones were evicted. A cheap estimate. */
   hasRoomFor({ memoryBytes, cpuMillis }: Resources, containers: number): boolean {
     const missing = this.tracker.shortage({ memoryBytes: containers * memoryBytes, cpuMillis: containers * cpuMillis });
     return missing.memoryBytes <= this.evictor.memoryBytes && missing.cpuMillis <= 0;
   }
 
-  /** Room that is free and that nobody waits for, or undefined. */
+  /** Acquires resources that are free and that no call waits for; undefined if there are none. */
   acquireSpare(need: Resources): ResourceToken | undefined {
     return this.tracker.tryReserve(need);
   }
 
-  /** A container has become idle: it may have to make room at once. */
+  /** The container became idle. It may be evicted at once. */
   idleBegins(container: Evictable): void {
     this.evictor.add(container);
     this.helpLongestWaiter();

@@ -3,20 +3,20 @@ import { availableParallelism } from 'node:os';
 import { GIB, type Logger, MIB } from '@fnfleet/core';
 import type { Resources } from './resource-tracker.js';
 
-/** Texts of the files that say what this machine has; undefined where a file is missing. */
+/** Contents of the files that describe the resources of this machine; undefined if a file is missing. */
 export interface HostFiles {
   readonly meminfo: string | undefined;
   readonly cpuinfo: string | undefined;
-  /** Every memory limit on the way from our cgroup to the root: `memory.max` of v2, `memory.limit_in_bytes` of v1. */
+  /** Every memory limit from our cgroup up to the root: `memory.max` of v2, `memory.limit_in_bytes` of v1. */
   readonly memoryLimits: readonly string[];
-  /** Every CPU limit on that way: `cpu.max` of v2, or quota and period of v1 joined by a blank. */
+  /** Every CPU limit on that path: `cpu.max` of v2, or quota and period of v1 joined by a space. */
   readonly cpuLimits: readonly string[];
 }
 
 export interface ResourceCaps {
-  /** What the driver needs for itself. */
+  /** Memory that the driver needs for itself. */
   readonly driverMemoryMb?: number | undefined;
-  /** Zero: none. */
+  /** 0: no limit. */
   readonly maxTotalMemoryBytes: number;
   readonly maxTotalCpuMillis: number;
 }
@@ -26,14 +26,14 @@ export class HostResourcesError extends Error {
   override readonly name = 'HostResourcesError';
 }
 
-const LEAST_HEAD_ROOM = 256 * MIB;
-const MOST_HEAD_ROOM = 5 * GIB;
-/** What is assumed where the kernel does not tell. */
+const MIN_HEADROOM = 256 * MIB;
+const MAX_HEADROOM = 5 * GIB;
+/** Assumed where the kernel does not report its memory. */
 const UNKNOWN_MEMORY = 2 * GIB;
 
 /**
- * What this machine can give to containers: what is available and allowed, less a tenth for everything else and what the driver needs. The caps
- * lower the result and are not reduced themselves.
+ * The resources of this machine for containers: what is available and allowed, minus a tenth for everything else and the needs
+ * of the driver. The caps lower the result and are not reduced themselves.
  * @throws HostResourcesError
  */
 export function hostResources(files: HostFiles, caps: ResourceCaps, log: Logger): Resources {
@@ -41,7 +41,7 @@ export function hostResources(files: HostFiles, caps: ResourceCaps, log: Logger)
     memoryBytes: capped(memoryTotal(files, caps.driverMemoryMb ?? 0), caps.maxTotalMemoryBytes),
     cpuMillis: capped(cpuTotal(files), caps.maxTotalCpuMillis),
   };
-  if (totals.memoryBytes < LEAST_HEAD_ROOM) log.warn('little memory for functions', { bytes: totals.memoryBytes });
+  if (totals.memoryBytes < MIN_HEADROOM) log.warn('little memory for functions', { bytes: totals.memoryBytes });
   if (totals.cpuMillis < 1000) log.warn('less than one core for functions', { cpuMillis: totals.cpuMillis });
   return totals;
 }
@@ -86,9 +86,9 @@ export function parseCpuLimit(text: string): number {
   return Math.floor((quota * 1000) / period);
 }
 
-/** Where our process is in the cgroup trees: for each kind of tree every path from our group up to the root (empty). */
+/** The cgroups of our process: for each hierarchy every path from our group up to the root (empty). */
 export function parseOwnCgroups(text: string): { memory: string[]; cpu: string[]; unified: string[] } {
-  // The root is always looked at: in a container it shows the container's own limits.
+  // The root is always included: in a container it has the container's own limits.
   const groups = { memory: [''], cpu: [''], unified: [''] };
   for (const line of text.split('\n')) {
     const [id, controllers = '', path = '/'] = line.split(':');
@@ -117,9 +117,9 @@ function memoryTotal(files: HostFiles, driverMemoryMb: number): number {
   const available = parseMemAvailable(files.meminfo);
   if (available === undefined) throw new HostResourcesError('/proc/meminfo has no MemAvailable in kB or MB');
   const usable = Math.min(available, ...files.memoryLimits.map(parseMemoryLimit));
-  if (usable <= LEAST_HEAD_ROOM) throw new HostResourcesError(`Not enough memory: ${usable}`);
-  const headRoom = Math.min(Math.max(Math.floor(usable / 10) + driverMemoryMb * MIB, LEAST_HEAD_ROOM), MOST_HEAD_ROOM);
-  return usable - headRoom;
+  if (usable <= MIN_HEADROOM) throw new HostResourcesError(`Not enough memory: ${usable}`);
+  const headroom = Math.min(Math.max(Math.floor(usable / 10) + driverMemoryMb * MIB, MIN_HEADROOM), MAX_HEADROOM);
+  return usable - headroom;
 }
 
 function cpuTotal(files: HostFiles): number {

@@ -1,6 +1,6 @@
 import { count, countFromZero, FnError, TurnoverSet } from '@fnfleet/core';
 
-/** What a container occupies from its launch until it is removed, idle or not. */
+/** The resources that a container occupies from its launch until its removal, idle or not. */
 export interface Resources {
   readonly memoryBytes: number;
   readonly cpuMillis: number;
@@ -10,25 +10,25 @@ export interface ResourceToken {
   readonly resources: Resources;
   /** Idempotent, so a `finally` may always call it. */
   release(): void;
-  /** The owner is about to release: `shortage` counts on it from now on. Idempotent. */
+  /** The owner is about to release the token. From now on `shortage` counts on it. Idempotent. */
   announceRelease(): void;
 }
 
 /**
  * Hands out this machine's memory and CPU.
  *
- * R1  Who waits is served in order of arrival; nobody who came later overtakes.
- * R2  A token gives back exactly what it took, once.
- * R3  A need of nothing at all is always met, at once.
+ * R1  Waiting requests are served strictly in order of arrival.
+ * R2  A token returns exactly what it took, once.
+ * R3  An empty request is always granted at once.
  */
 export class ResourceTracker {
   private memoryUsed = 0;
   private cpuUsed = 0;
-  /** What tokens have announced to release. */
+  /** What announced tokens will release. */
   private memoryComing = 0;
   private cpuComing = 0;
   private readonly queue = new TurnoverSet<Waiter>();
-  /** Called whenever things have changed and somebody still waits. */
+  /** Called after each change while a request still waits. */
   onStarved: (() => void) | undefined;
 
   constructor(readonly totals: Resources) {
@@ -46,26 +46,26 @@ export class ResourceTracker {
     return this.queue.size;
   }
 
-  /** Takes the totals off the gauges. Nothing must be held any more. */
+  /** Removes the totals from the gauges. All tokens must have been released. */
   close(): void {
     count('util_mem_avail', -this.totals.memoryBytes);
     count('util_cpu_avail', -this.totals.cpuMillis);
   }
 
-  /** Whether the need could be met if nothing else ran. */
+  /** Whether the request could be granted if nothing else ran. */
   isPossible(need: Resources): boolean {
     return need.memoryBytes <= this.totals.memoryBytes && need.cpuMillis <= this.totals.cpuMillis;
   }
 
-  /** Room now, or undefined. Never waits. */
+  /** Reserves resources without waiting; undefined if there are not enough. */
   tryReserve(need: Resources): ResourceToken | undefined {
     if (isNothing(need)) return this.take(need);
     return this.queue.size === 0 && this.fits(need) ? this.take(need) : undefined;
   }
 
   /**
-   * Waits for room.
-   * @throws FnError `resourceTooBig` at once when waiting could never help; the signal's reason on abort
+   * Waits for resources.
+   * @throws FnError `resourceTooBig` at once if waiting could never help; the signal's reason on abort
    */
   reserve(need: Resources, signal: AbortSignal): Promise<ResourceToken> {
     if (!this.isPossible(need)) return Promise.reject(new FnError('resourceTooBig'));
@@ -76,7 +76,7 @@ export class ResourceTracker {
       const onAbort = () => {
         this.queue.delete(waiter);
         reject(signal.reason);
-        // It may have held up smaller needs behind it.
+        // It may have blocked smaller requests behind it.
         this.serveQueue();
       };
       const waiter: Waiter = {
@@ -91,7 +91,7 @@ export class ResourceTracker {
     });
   }
 
-  /** What is missing for this need behind all that wait, beyond what is about to be released. Zero: enough will come. */
+  /** What is missing for this request and all waiting ones, beyond announced releases. Zero if those are enough. */
   shortage(need: Resources): Resources {
     let { memoryBytes, cpuMillis } = need;
     for (const waiter of this.queue) {
@@ -101,7 +101,7 @@ export class ResourceTracker {
     return this.missing({ memoryBytes, cpuMillis });
   }
 
-  /** What is missing for whoever waits longest; undefined when nobody waits. */
+  /** What is missing for the request that waits longest; undefined if none waits. */
   headShortage(): Resources | undefined {
     for (const waiter of this.queue) return this.missing(waiter.need);
     return undefined;

@@ -5,27 +5,27 @@ import { isNothing, type Resources } from '../resources/resource-tracker.js';
 export interface Evictable {
   readonly slotKey: string;
   readonly resources: Resources;
-  /** It is on standby: closed only when the others are not enough. */
+  /** A standby container is evicted only when the others are not enough. */
   readonly isStandby: boolean;
-  /** Announces the release of the resources and begins to close. */
+  /** Announces the release of its resources and begins to close. */
   evict(): void;
 }
 
 /**
- * Closes idle containers of other functions when a call needs their room: longest idle first, those on standby last, enough
- * or nothing.
+ * Closes idle containers of other functions when a call needs their resources: longest idle first, standby containers last.
+ * It evicts either enough containers or none.
  */
 export class Evictor {
-  /** In the order in which they became idle. */
+  /** Ordered by when they became idle. */
   private readonly candidates = new TurnoverSet<Evictable>();
   private heldBytes = 0;
 
-  /** Memory of all that could be evicted, bytes. */
+  /** Memory of all containers that could be evicted, bytes. */
   get memoryBytes(): number {
     return this.heldBytes;
   }
 
-  /** The container is idle from now on. One that occupies nothing has nothing to give and is not taken. */
+  /** The container became idle. A container without resources has nothing to free and is not added. */
   add(candidate: Evictable): void {
     if (isNothing(candidate.resources) || this.candidates.has(candidate)) return;
     this.candidates.add(candidate);
@@ -38,9 +38,9 @@ export class Evictor {
   }
 
   /**
-   * Evicts so that what is missing will be released.
-   * @param forKey containers with this slot key are spared: they could serve the call themselves
-   * @returns false when all candidates together are not enough; then none was evicted
+   * Evicts enough containers to release what is missing.
+   * @param forKey containers with this slot key are spared, because they could serve the call themselves
+   * @returns false when all candidates together are not enough; then none is evicted
    */
   makeRoom(missing: Resources, forKey: string): boolean {
     const chosen = this.choose(missing, forKey);

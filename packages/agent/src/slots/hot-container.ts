@@ -27,21 +27,21 @@ import type { Resources, ResourceToken } from '../resources/resource-tracker.js'
 import type { Evictable } from './evictor.js';
 import { IdleFreezer } from './idle-freezer.js';
 
-/** What a hot container is made from, and with. Durations in milliseconds. */
+/** Durations in milliseconds. */
 export interface HotContainerOptions {
   readonly spec: ContainerSpec;
-  /** What the container prints is told here which call it belongs to. */
+  /** Attributes the output of the container to calls. */
   readonly output: ContainerOutput;
   readonly slotKey: string;
   readonly token: ResourceToken;
   readonly idleTimeoutMs: number;
-  /** Idle for so long it is frozen; Infinity: never. */
+  /** Idle time before it is frozen; Infinity: never. */
   readonly freezeAfterMs: number;
   readonly pullTimeoutMs: number;
   readonly startTimeoutMs: number;
-  /** What a caller may take for some more of a body that the function is receiving. */
+  /** How long a caller may take to send the next `uploadMinBytes` of a body that the function is receiving. */
   readonly uploadStallMs: number;
-  /** How much more that has to be, bytes. */
+  /** Bytes that a caller has to send per `uploadStallMs`. */
   readonly uploadMinBytes: number;
   readonly limits: ExchangeLimits;
   readonly driver: Driver;
@@ -52,42 +52,46 @@ export interface HotContainerOptions {
   readonly owner: ContainerOwner;
 }
 
-/** Who hands out calls to the container. Called synchronously. */
+/** Assigns calls to the container. All methods are called synchronously. */
 export interface ContainerOwner {
-  /** The container is idle, after serving a call for so many milliseconds or none. The owner may claim it at once. */
+  /**
+   * The container became idle. The owner may claim it at once.
+   * @param servedMs how long it served a call; undefined if it served none
+   */
   idle(container: HotContainer, servedMs?: number): void;
-  /** The container is no longer idle: claimed, or about to close. */
+  /** The container is no longer idle: it was claimed or is about to close. */
   idleEnded(container: HotContainer): void;
-  /** Whether one of the containers has to stay, however long it is idle. */
+  /** Whether an idle container must be kept past its idle timeout, for standby. */
   keeps(): boolean;
-  /** The container serves no more calls. What it occupied comes back later. */
+  /** The container serves no more calls. Its resources are released later. */
   closes(container: HotContainer): void;
-  /** The container and all it occupied are gone. */
+  /** The container is gone and its resources are released. */
   gone(container: HotContainer): void;
 }
 
 /** How a container served a call. */
 export type ServeEnd = Pick<ExchangeEnd, 'error' | 'unsent'>;
 
-/** The engine tells of the end of a process a few milliseconds after its connections have told of it. */
-const EXIT_NEWS_MS = 1_000;
+/** How long to wait for the exit of a process after its connection closed. The engine reports it a few milliseconds later. */
+const EXIT_REPORT_MS = 1_000;
 
 type State = 'launching' | 'idle' | 'busy' | 'closed';
 
 /**
- * One container that serves call after call.
+ * One container that serves one call after another.
  *
  *   launching ──socket open──▶ idle ⇄ busy
  *       └──────────────────────┴──┴──▶ closed
  *         failure, exit, idle timeout, eviction, shutdown
  *
  * H1  It serves one call at a time: only an idle container can be claimed, and a claim is exclusive.
- * H2  It is offered to its owner each time idle begins, and taken back each time idle ends, whatever ends it.
- * H3  close() is the only way to `closed`: it waits for the driver to be done, then releases the resources, then tells
- *     the owner. Until then they count as occupied.
- * H4  A call whose time is over (CallClock) is answered at once; the container is closed behind its back.
- * H5  A container that is frozen is idle. A claim thaws it; the call does not wait for that, its first bytes do.
- * H6  A call that is lost with its function is answered with how that ended, if the engine says so within a moment.
+ * H2  Its owner is notified each time it becomes idle and each time idleness ends, for whatever reason.
+ * H3  close() is the only way to `closed`: it waits for the driver, then releases the resources, then notifies the owner.
+ *     Until then the resources count as occupied.
+ * H4  A call that times out (CallClock) is answered at once; the container is closed in the background.
+ * H5  A frozen container is idle. A claim begins to thaw it; the request is written without waiting for that.
+ * H6  When a call is lost because its function exited, the error says how the function exited, if the engine reports that
+ *     within EXIT_REPORT_MS.
  */
 export class HotContainer implements Evictable {
   private state: State = 'launching';
@@ -96,7 +100,7 @@ export class HotContainer implements Evictable {
   private container: Container | undefined;
   private connection: FunctionConnection | undefined;
   private exchange: Exchange | undefined;
-  /** Of the call in hand. */
+  /** The id of the current call. */
   private callId: string | undefined;
   private readonly exited = new Deferred<ExitResult | undefined>();
   private freezer: IdleFreezer | undefined;
@@ -104,7 +108,7 @@ export class HotContainer implements Evictable {
   private broken: FnError | undefined;
   private opening: Promise<void> = Promise.resolve();
   private used = false;
-  /** It closes as soon as it would be idle. */
+  /** Closes as soon as it would become idle. */
   private retiring = false;
   private readonly stop = new AbortController();
   private readonly idleTimer: LazyTimer;
@@ -130,12 +134,12 @@ export class HotContainer implements Evictable {
     return this.options.token.resources;
   }
 
-  /** Its image is being pulled. */
+  /** The pull of its image, while that is in progress. */
   get imagePull(): ImagePull | undefined {
     return this.pull;
   }
 
-  /** It has had a call, be it in vain. */
+  /** Whether it was used for a call, successful or not. */
   get wasUsed(): boolean {
     return this.used;
   }
@@ -145,11 +149,11 @@ export class HotContainer implements Evictable {
   }
 
   /**
-   * Makes, starts and offers the container. On failure it is closed, which is not waited for.
-   * @returns false when it was not made after all, because nobody wants it any more
+   * Creates and starts the container, and offers it to its owner. On failure it is closed in the background.
+   * @returns false when it was not created because no call needs it any more
    * @param cause the call that needs it
-   * @param isWanted asked before the costly part
-   * @throws FnError what the caller should see; whatever the driver threw when it has no place in the error table
+   * @param isWanted asked before the expensive part
+   * @throws FnError with what the caller should see; an error of the driver that has no place in the error table
    */
   async launch(cause: LaunchCause, isWanted: () => boolean): Promise<boolean> {
     const launching = this.open(cause, isWanted);
@@ -170,7 +174,7 @@ export class HotContainer implements Evictable {
     return true;
   }
 
-  /** idle → busy. False when somebody or something was faster. */
+  /** idle → busy. Returns false when it is no longer idle. */
   claim(): boolean {
     if (this.state !== 'idle') return false;
     this.endIdle();
@@ -180,15 +184,15 @@ export class HotContainer implements Evictable {
     return true;
   }
 
-  /** busy → idle, without having served. */
+  /** busy → idle, without having served a call. */
   release(): void {
     if (this.state === 'busy') this.finish(true);
   }
 
   /**
    * Serves a call; the container must have been claimed for it.
-   * @param deadlineAt when the function's time is over, if its request goes out now
-   * @returns what to tell the caller; or, when nothing has reached the function, what another container may be sent
+   * @param deadlineAt when the function's time ends if its request is sent now
+   * @returns the error for the caller; or, when nothing reached the function, the body for another container
    */
   async serve(call: AgentCall, deadlineAt: MonoMs): Promise<ServeEnd> {
     const { connection } = this;
@@ -206,7 +210,7 @@ export class HotContainer implements Evictable {
     this.options.output.begin(call);
     this.callId = call.model.id;
     const { clock, uploadStallMs, uploadMinBytes } = this.options;
-    // Before the exchange, which may come as far as its body at once.
+    // Before the exchange begins, because it may reach its body synchronously.
     this.callClock.begin({
       functionMs: remainingMs,
       callerMs: uploadStallMs,
@@ -236,13 +240,13 @@ export class HotContainer implements Evictable {
     void this.close('evicted');
   }
 
-  /** Takes no more calls: closes now, or after the call in hand. */
+  /** Takes no more calls: closes now, or after the current call. */
   retire(): void {
     this.retiring = true;
     if (this.state !== 'busy') void this.close('retired');
   }
 
-  /** Kills and removes; a call in hand fails as cancelled. Idempotent, never rejects. */
+  /** Kills and removes the container; the current call fails as cancelled. Idempotent, never rejects. */
   close(reason: string): Promise<void> {
     if (!this.closing.called) this.options.log.debug('closing container', { containerId: this.id, reason });
     return this.closing.call();
@@ -282,9 +286,9 @@ export class HotContainer implements Evictable {
     const { error } = end;
     if (!isLostFunction(error) || end.unsent) return end;
     const { clock, spec } = this.options;
-    const patience = Promise.withResolvers<undefined>();
-    const timer = clock.after(EXIT_NEWS_MS, () => patience.resolve(undefined));
-    const exit = await Promise.race([this.exited.promise, patience.promise]);
+    const timeout = Promise.withResolvers<undefined>();
+    const timer = clock.after(EXIT_REPORT_MS, () => timeout.resolve(undefined));
+    const exit = await Promise.race([this.exited.promise, timeout.promise]);
     timer.cancel();
     if (exit === undefined) return end;
     const { code, cause } = error;
@@ -296,7 +300,7 @@ export class HotContainer implements Evictable {
     if (this.state === 'closed') return;
     const how = result && exitWords(result, this.options.spec.memoryMb);
     this.options.log.info('function ended', { containerId: this.id, how, ...result, callId: this.callId, error });
-    // The launch has its own eye on it. An answer may still be in the socket: a call in hand ends when it reads to the end.
+    // The launch watches the exit itself. A response may still be in the socket: the current call ends when it reads to the end.
     if (this.state === 'launching') this.retiring = true;
     else this.retire();
   }
@@ -348,7 +352,7 @@ export class HotContainer implements Evictable {
     await this.opening;
     await this.freezer?.stop();
     this.connection?.close();
-    // A driver that fails here breaks its word; the room must come back nevertheless.
+    // A driver must not reject here. If it does, the resources must be released nevertheless.
     await this.container
       ?.close()
       .catch((error: unknown) => options.log.error('driver failed to close a container', { error }));
@@ -359,7 +363,7 @@ export class HotContainer implements Evictable {
   }
 }
 
-/** A call that never got to the function. */
+/** Ends a call that never reached the function. */
 function unserved(call: AgentCall, error: Error): ServeEnd {
   call.body.discard();
   call.logSink.close();

@@ -5,27 +5,27 @@ import { LazyTimer } from '../exchange/lazy-timer.js';
 export interface IdleFreezerOptions {
   readonly clock: Clock;
   readonly container: Pick<Container, 'pause' | 'resume'>;
-  /** Milliseconds of idleness; Infinity: never. */
+  /** Idle time before freezing, milliseconds; Infinity: never. */
   readonly afterMs: number;
-  /** It is frozen now, and idle. */
+  /** The container was frozen and is still idle. */
   readonly onFrozen: () => void;
-  /** It could not be frozen, or not be thawed. */
+  /** The container could not be frozen or thawed. */
   readonly onFailed: (step: 'freeze' | 'thaw', error: unknown) => void;
 }
 
 /**
- * Freezes a container once it has been idle for a while, and thaws it for a call. An idle function that polls or
- * collects garbage costs the others nothing.
+ * Freezes a container once it has been idle for a while, and thaws it for a call, so that an idle function that polls or
+ * collects garbage takes no CPU from others.
  *
  *   awake ──idle long enough──▶ freezing ──▶ frozen
  *     ▲                            └────┬──────┘
  *     └──────── thawing ◀──────idle ends┘
  *
- * The driver is asked for one thing at a time, in order.
+ * Requests to the driver never overlap.
  */
 export class IdleFreezer {
   private readonly timer: LazyTimer;
-  /** Set from the beginning of a freeze until the container is claimed; tells how it went. */
+  /** Set from the beginning of a freeze until the container is claimed; resolves with whether it succeeded. */
   private freezing: Promise<boolean> | undefined;
   private thawing: Promise<void> = Promise.resolve();
   private frozen = false;
@@ -44,7 +44,7 @@ export class IdleFreezer {
     if (this.options.afterMs !== Number.POSITIVE_INFINITY) this.timer.set(this.options.afterMs);
   }
 
-  /** Begins to thaw what is frozen. Who writes to the function need not wait for it. */
+  /** Begins to thaw a frozen container. Writing to the function need not wait for it. */
   idleEnds(): void {
     this.timer.clear();
     const { freezing } = this;
@@ -54,7 +54,7 @@ export class IdleFreezer {
     this.thawing = this.thaw(freezing);
   }
 
-  /** Freezes no more, and tells of nothing more. Resolves when the driver is done with what it was asked. */
+  /** Stops freezing and calling back. Resolves when pending requests to the driver have ended. */
   async stop(): Promise<void> {
     this.timer.stop();
     const { freezing } = this;
@@ -70,7 +70,7 @@ export class IdleFreezer {
       this.options.onFailed('freeze', error);
       return false;
     }
-    // Claimed meanwhile: it will be thawed. Or stopped: it is no longer idle.
+    // Either it was claimed meanwhile and will be thawed, or it was stopped.
     if (this.freezing === undefined) return true;
     this.frozen = true;
     this.options.onFrozen();
@@ -82,7 +82,7 @@ export class IdleFreezer {
     try {
       await this.options.container.resume();
     } catch (error) {
-      // Of a failed freeze nobody knows what it did; that there is nothing to thaw is likely.
+      // After a failed freeze there is probably nothing to thaw, so a failure is expected.
       if (froze) this.options.onFailed('thaw', error);
     }
   }
