@@ -26,30 +26,30 @@ export const fleet = {
         {
           kind: 'stat',
           title: 'Calls',
-          description: 'Calls a second that balancers take.',
+          description: 'Calls per second at all balancers.',
           unit: 'reqps',
           exprs: { calls: perSecond('fn_calls_total', AT) },
         },
         {
           kind: 'stat',
           title: 'Failed by the platform',
-          description: 'Share of the calls that end in a 5xx which is not the fault of their function, without 503.',
+          description: "Share of calls that end in a 5xx other than 503 that is not the function's fault.",
           unit: 'percentunit',
           alarm: 0.01,
           exprs: { share: share('blame="service", status=~"5..", status!="503"') },
         },
         {
           kind: 'stat',
-          title: 'Turned away',
-          description: 'Share of the calls that are answered with 503 or 429: no room, no runners, or no API node.',
+          title: 'Rejected',
+          description: 'Share of calls answered 503 or 429: no room, no runners, or no API node.',
           unit: 'percentunit',
           alarm: 0.01,
           exprs: { share: share('status=~"429|503"') },
         },
         {
           kind: 'stat',
-          title: 'Beside the function, p99',
-          description: 'Time that one call in a hundred exceeds, beside the time that its function runs.',
+          title: 'Overhead, p99',
+          description: 'One call in a hundred takes at least this much longer than its function runs.',
           unit: 'ms',
           alarm: 1000,
           exprs: { p99: quantiles('fn_lb_call_latency', `${AT}, call_status="completed"`).p99 },
@@ -57,7 +57,8 @@ export const fleet = {
         {
           kind: 'stat',
           title: 'Runners out',
-          description: 'Runners that take no calls or make no containers, as the balancer sees it that sees the most.',
+          description:
+            'Runners that take no calls or create no containers, by the balancer that sees the most of them.',
           unit: 'short',
           alarm: 1,
           exprs: { out: `max(sum by (instance) (fn_lb_runners_by_state{${AT}, state!="ok"}))` },
@@ -65,7 +66,7 @@ export const fleet = {
         {
           kind: 'stat',
           title: 'Waiting',
-          description: 'Calls that wait for a runner, at all balancers.',
+          description: 'Calls waiting for a runner, at all balancers.',
           unit: 'short',
           alarm: 100,
           exprs: { waiting: `sum(fn_lb_queue_waiting{${AT}})` },
@@ -77,28 +78,28 @@ export const fleet = {
       panels: [
         {
           title: 'Calls by balancer',
-          description: 'Calls a second. Very different lines: traffic is not spread evenly.',
+          description: 'Calls per second. If the lines differ much, traffic is not spread evenly.',
           unit: 'reqps',
           exprs: { '{{instance}}': perSecond('fn_calls_total', AT, 'instance') },
         },
         {
           title: 'How calls end',
           description:
-            'By the balancers: well, failed (whoever is to blame), past the deadline, turned away, or given up by the caller.',
+            "As the balancers see it: completed, failed (by anyone's fault), timed out, rejected, or cancelled by the caller.",
           unit: 'reqps',
           stacked: true,
           exprs: Object.fromEntries(
             [
-              ['well', 'completed'],
+              ['completed', 'completed'],
               ['failed', 'errors'],
-              ['past the deadline', 'timeouts'],
-              ['turned away', 'server_busy'],
-              ['given up', 'canceled'],
+              ['timed out', 'timeouts'],
+              ['rejected', 'server_busy'],
+              ['cancelled', 'canceled'],
             ].map(([legend, name]) => [legend, perSecond(`fn_${name}_total`, AT)]),
           ),
         },
         {
-          title: 'Answers that are no success',
+          title: 'Error responses',
           description: 'By status and blame: `user` is the function, `service` everything else.',
           unit: 'reqps',
           exprs: { '{{status}} {{blame}}': answers('status!~"[123].."', 'status, blame') },
@@ -109,22 +110,21 @@ export const fleet = {
       title: 'Latency',
       panels: [
         {
-          title: 'Balancer: beside the function',
+          title: 'Balancer: overhead',
           description:
-            'Of calls that ended well, without the time that the function ran: placing, waiting, starting, the network.',
+            "Latency of completed calls minus the function's run time: placement, waiting, container starts, the network.",
           unit: 'ms',
           exprs: quantiles('fn_lb_call_latency', `${AT}, call_status="completed"`),
         },
         {
           title: 'Runner: wait for a container',
-          description:
-            'From the admission of a call to a container that is free for it, which may have to be started first.',
+          description: 'From admission to a free container, which may have to be started first.',
           unit: 'ms',
           exprs: quantiles('fn_lb_runner_sched_latency', AT),
         },
         {
-          title: 'Function: running',
-          description: 'Time that functions ran, as runners tell it.',
+          title: 'Function: execution',
+          description: 'Run time of functions, as reported by runners.',
           unit: 'ms',
           exprs: quantiles('fn_lb_runner_exec_latency', AT),
         },
@@ -135,20 +135,20 @@ export const fleet = {
       panels: [
         {
           title: 'Runners by state',
-          description: 'Averaged over the balancers. degraded: takes calls but makes no containers.',
+          description: 'Average over the balancers. degraded: takes calls but creates no containers.',
           unit: 'short',
           stacked: true,
           exprs: { '{{state}}': `avg by (state) (sum by (instance, state) (fn_lb_runners_by_state{${AT}}))` },
         },
         {
           title: 'Time to place',
-          description: 'From the arrival of a call to the runner that takes it, waits for one included.',
+          description: 'From the arrival of a call until a runner takes it, including waits.',
           unit: 'ms',
           exprs: quantiles('fn_lb_placer_latency', AT),
         },
         {
           title: 'Refusals for each placed call',
-          description: 'Offers in vain: `busy` by a full runner, `error` that did not reach one.',
+          description: 'Failed attempts: `busy` means a full runner, `error` an unreachable one.',
           unit: 'none',
           exprs: Object.fromEntries(
             ['busy', 'error'].map((why) => [
@@ -159,35 +159,34 @@ export const fleet = {
         },
         {
           title: 'Waiting calls',
-          description: 'Calls that no runner takes now, by balancer.',
+          description: 'Calls that no runner can take yet, by balancer.',
           unit: 'short',
           stacked: true,
           exprs: { '{{instance}}': `sum by (instance) (fn_lb_queue_waiting{${AT}})` },
         },
         {
           title: 'Wait for a runner',
-          description: 'Only of calls that had to wait, those that gave up included.',
+          description: 'Only calls that had to wait, including those that gave up.',
           unit: 'ms',
           exprs: quantiles('fn_lb_queue_wait_latency', AT),
         },
         {
-          title: 'Turned away without a wait',
+          title: 'Rejected without waiting',
           description:
-            'deadline: its turn would come too late. full: the queue is. share: its application has too many waiting.',
+            'deadline: its turn would come too late. full: the queue is full. share: its app has too many calls waiting.',
           unit: 'reqps',
           exprs: { '{{reason}}': perSecond('fn_lb_queue_shed_count_total', AT, 'reason') },
         },
         {
           title: 'Request bodies kept',
-          description: 'For another attempt, should the first runner refuse.',
+          description: 'Kept for another attempt, in case the first runner refuses.',
           unit: 'bytes',
           stacked: true,
           exprs: { memory: `sum(fn_lb_replay_memory_bytes{${AT}})`, disk: `sum(fn_lb_replay_disk_bytes{${AT}})` },
         },
         {
-          title: 'Runners that come and go',
-          description:
-            'Runners a second that joined or left the pool, were ejected; failures of the source of the pool.',
+          title: 'Pool changes',
+          description: 'Runners per second that joined, left or were ejected, and failures of the pool source.',
           unit: 'ops',
           exprs: {
             '{{change}}': perSecond('fn_lb_pool_changes_total', AT, 'change'),
@@ -197,7 +196,7 @@ export const fleet = {
         },
         {
           title: 'Bodies that could not be kept',
-          description: 'Their calls can be offered to one runner only.',
+          description: 'Their calls can be offered to only one runner.',
           unit: 'ops',
           exprs: { '{{reason}}': perSecond('fn_lb_replay_lost_count_total', AT, 'reason') },
         },
@@ -207,8 +206,8 @@ export const fleet = {
       title: 'Processes',
       panels: [
         {
-          title: 'Event loop in use',
-          description: 'Share of its time that each process is busy; near 1 it is at its limit.',
+          title: 'Event loop utilization',
+          description: 'Share of time that each process is busy. Near 1, it is at its limit.',
           unit: 'percentunit',
           max: 1,
           exprs: { '{{job}} {{instance}}': perSecond('fn_process_busy_seconds_total', ANYWHERE, 'job, instance') },
@@ -227,14 +226,14 @@ export const fleet = {
         },
         {
           title: 'Versions',
-          description: 'Nodes by role and version. Several versions of a role: an upgrade is under way.',
+          description: 'Nodes by role and version. Several versions of a role mean an upgrade in progress.',
           unit: 'short',
           stacked: true,
           exprs: { '{{role}} {{version}}': `count by (role, version) (fn_build_info{${ANYWHERE}})` },
         },
         {
           title: 'Age of the processes',
-          description: 'Time since each began. A line that falls to 0 is a restart.',
+          description: 'Time since the start of each process. A drop to 0 is a restart.',
           unit: 's',
           exprs: {
             '{{job}} {{instance}}': `time() - max by (job, instance) (fn_process_start_time_seconds{${ANYWHERE}})`,
@@ -242,7 +241,7 @@ export const fleet = {
         },
         {
           title: 'Certificates',
-          description: 'Time until the certificate of a node, or the CA, expires. Empty without TLS.',
+          description: "Time until a node's certificate, or the CA, expires. Empty without TLS.",
           unit: 's',
           exprs: {
             '{{job}} {{instance}}': `min by (job, instance) (fn_tls_certificate_expiry_seconds{${ANYWHERE}} > 0) - time()`,

@@ -15,7 +15,7 @@ const top = (expr) => ({ [LEGEND]: `topk(${MOST}, ${expr})` });
 export const functions = {
   uid: 'fnfleet-functions',
   title: 'fnfleet: functions and API',
-  description: 'HTTP by route, the functions that do the most, and the API node.',
+  description: 'HTTP by route, the busiest functions, and the API node.',
   variables: [
     { name: 'job', label: 'Job', query: 'label_values(fn_api_request_count_total, job)' },
     { name: 'instance', label: 'Node', query: 'label_values(fn_api_request_count_total{job=~"$job"}, instance)' },
@@ -26,35 +26,35 @@ export const functions = {
       panels: [
         {
           title: 'Requests',
-          description: 'Requests a second by route and method, of the chosen nodes.',
+          description: 'Requests per second by route and method, of the selected nodes.',
           unit: 'reqps',
           exprs: { '{{method}} {{path}}': perSecond('fn_api_request_count_total', AT, 'method, path') },
         },
         {
           title: 'Latency by route',
           description:
-            'p95, from the head of the request to the end of the answer. Calls of functions include the function.',
+            "p95, from the head of the request to the end of the response. Calls include the function's time.",
           unit: 'ms',
           exprs: quantiles('fn_api_latency', AT, 'path'),
         },
         {
           title: 'Errors by route',
-          description: 'Answers of 400 and more, by status. 444 is a caller who left.',
+          description: 'Responses with status 400 or above, by status. 444 means that the caller disconnected.',
           unit: 'reqps',
           exprs: {
             '{{path}} {{status}}': perSecond('fn_api_response_count_total', `${AT}, status=~"[45].."`, 'path, status'),
           },
         },
         {
-          title: 'Calls of functions: whole latency',
-          description: 'As callers see it, of answers by functions.',
+          title: 'Calls: total latency',
+          description: 'As callers see it, for responses from functions.',
           unit: 'ms',
           exprs: quantiles('fn_api_latency', `${AT}, blame="user", path=~"/invoke/:fn_id|/t/:app_name"`),
         },
         {
-          title: 'Who is to blame',
+          title: 'Blame',
           description:
-            'Answers of 500 and more to calls of functions: by the function (`user`) or by the platform (`service`).',
+            'Calls answered with status 500 or above, by blame: the function (`user`) or the platform (`service`).',
           unit: 'reqps',
           stacked: true,
           exprs: {
@@ -68,17 +68,17 @@ export const functions = {
       ],
     },
     {
-      title: `The ${MOST} functions with the most, on all runners`,
+      title: `The ${MOST} busiest functions, on all runners`,
       panels: [
         {
           title: 'Calls',
-          description: 'Calls a second that were executed. `fnfleet top` shows them as they are now.',
+          description: 'Executed calls per second. `fnfleet top` shows the current ones.',
           unit: 'reqps',
           exprs: top(`sum by (${FUNCTION}) (rate(fn_container_busy_duration_seconds_count[$__rate_interval]))`),
         },
         {
-          title: 'Running time',
-          description: 'Average time that a call holds a container.',
+          title: 'Execution time',
+          description: 'Average time that a call occupies a container.',
           unit: 'ms',
           exprs: top(
             `sum by (${FUNCTION}) (rate(fn_container_busy_duration_seconds_sum[$__rate_interval])) / (sum by (${FUNCTION}) (rate(fn_container_busy_duration_seconds_count[$__rate_interval])) > 0)`,
@@ -86,13 +86,13 @@ export const functions = {
         },
         {
           title: 'Busy containers',
-          description: 'Calls that are being executed.',
+          description: 'Calls being executed.',
           unit: 'short',
           exprs: top(`sum by (${FUNCTION}) (fn_container_busy_total)`),
         },
         {
           title: 'Idle containers',
-          description: 'Hot, frozen or not.',
+          description: 'Hot containers without a call, frozen or not.',
           unit: 'short',
           exprs: top(
             `sum by (${FUNCTION}) (fn_container_idle_total) + sum by (${FUNCTION}) (fn_container_paused_total)`,
@@ -100,13 +100,13 @@ export const functions = {
         },
         {
           title: 'Starts',
-          description: 'Containers a second that were started: cold starts.',
+          description: 'Containers started per second: cold starts.',
           unit: 'ops',
           exprs: top(`sum by (${FUNCTION}) (rate(fn_container_start_duration_seconds_count[$__rate_interval]))`),
         },
         {
           title: 'Waiting for room',
-          description: 'Containers that wait for memory or CPU on a runner that lets calls wait.',
+          description: 'Containers waiting for memory or CPU, on runners that let calls wait.',
           unit: 'short',
           exprs: top(`sum by (${FUNCTION}) (fn_container_wait_total)`),
         },
@@ -118,12 +118,12 @@ export const functions = {
         {
           title: 'Requests',
           description:
-            'Requests a second by route and method. Look-ups of balancers are those of /v2/runner and GET of one function.',
+            'Requests per second by route and method. Balancers look functions up under /v2/runner and with GET of one function.',
           unit: 'reqps',
           exprs: { '{{method}} {{path}}': perSecond('fn_api_request_count_total', OF_API, 'method, path') },
         },
         {
-          title: 'Answers',
+          title: 'Responses',
           description: 'By status.',
           unit: 'reqps',
           stacked: true,

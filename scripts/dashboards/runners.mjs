@@ -11,7 +11,7 @@ const containers = (state) => `sum(fn_container_${state}_total{${AT}})`;
 export const runners = {
   uid: 'fnfleet-runners',
   title: 'fnfleet: runners',
-  description: 'Memory and CPU promised, containers, launches, evictions, the Docker engine and its images.',
+  description: 'Reserved memory and CPU, containers, launches, evictions, the Docker engine and its images.',
   variables: [
     { name: 'job', label: 'Job', query: 'label_values(fn_util_mem_avail, job)' },
     { name: 'instance', label: 'Runner', query: 'label_values(fn_util_mem_avail{job=~"$job"}, instance)' },
@@ -22,9 +22,9 @@ export const runners = {
       panels: [
         {
           kind: 'stat',
-          title: 'Memory promised',
+          title: 'Memory reserved',
           description:
-            'Share of the memory for functions that containers hold, idle ones included, which make room when it is needed.',
+            'Share of the function memory that containers hold. This includes idle ones, which are evicted when their room is needed.',
           unit: 'percentunit',
           exprs: {
             promised: `sum(fn_util_mem_used{${AT}}) / (sum(fn_util_mem_used{${AT}}) + sum(fn_util_mem_avail{${AT}}))`,
@@ -32,23 +32,23 @@ export const runners = {
         },
         {
           kind: 'stat',
-          title: 'Containers that work',
-          description: 'Containers that serve a call at this moment.',
+          title: 'Busy containers',
+          description: 'Containers that are serving a call.',
           unit: 'short',
           exprs: { busy: containers('busy') },
         },
         {
           kind: 'stat',
           title: 'Degraded runners',
-          description: 'Runners whose engine hangs or is away: they make no containers.',
+          description: 'Runners that cannot create containers, because their engine hangs or is down.',
           unit: 'short',
           alarm: 1,
           exprs: { degraded: `sum(fn_runner_degraded{${AT}})` },
         },
         {
           kind: 'stat',
-          title: 'Starts a call',
-          description: 'Containers started for each call: the share of calls that start cold.',
+          title: 'Starts per call',
+          description: 'Containers started per call: the share of cold starts.',
           unit: 'percentunit',
           exprs: {
             starts: `${perSecond('fn_container_uds_init_latency_count', `${AT}, container_uds_state="initialized"`)} / ${perSecond('fn_calls_total', AT)}`,
@@ -61,14 +61,14 @@ export const runners = {
       panels: [
         {
           title: 'Memory',
-          description: 'Promised to containers, and free.',
+          description: 'Reserved by containers, and free.',
           unit: 'bytes',
           stacked: true,
           exprs: { promised: `sum(fn_util_mem_used{${AT}})`, free: `sum(fn_util_mem_avail{${AT}})` },
         },
         {
-          title: 'Memory promised, by runner',
-          description: 'Share of what each has for functions.',
+          title: 'Memory reserved, by runner',
+          description: "Share of each runner's memory for functions.",
           unit: 'percentunit',
           max: 1,
           exprs: {
@@ -77,7 +77,7 @@ export const runners = {
         },
         {
           title: 'CPU',
-          description: 'Cores promised to containers that ask for some, and free. Most functions ask for none.',
+          description: 'Cores reserved by containers that request CPU, and free cores. Most functions request none.',
           unit: 'short',
           stacked: true,
           exprs: { promised: `sum(fn_util_cpu_used{${AT}}) / 1000`, free: `sum(fn_util_cpu_avail{${AT}}) / 1000` },
@@ -90,42 +90,44 @@ export const runners = {
         {
           title: 'Containers by state',
           description:
-            'busy serves a call; idle waits for one; paused is frozen; start is on its way; wait has no room yet.',
+            'busy: serves a call; idle: waits for one; paused: frozen; start: is being launched; wait: waits for memory or CPU.',
           unit: 'short',
           stacked: true,
           exprs: Object.fromEntries(STATES.map((state) => [state, containers(state)])),
         },
         {
-          title: 'Calls in hand',
-          description: 'That run, and that wait for a container on their runner.',
+          title: 'Calls in progress',
+          description: 'Calls that are running, and calls that wait for a container on their runner.',
           unit: 'short',
           stacked: true,
           exprs: { running: `sum(fn_running{${AT}})`, waiting: `sum(fn_queued{${AT}})` },
         },
         {
           title: 'Calls by runner',
-          description: 'Offers a second that each takes up, those it then refuses for want of room included.',
+          description:
+            'Calls per second that each runner accepts for processing, including those that it then refuses for lack of room.',
           unit: 'reqps',
           exprs: { '{{instance}}': perSecond('fn_calls_total', AT, 'instance') },
         },
         {
           title: 'How calls end',
-          description: 'By the runners. Turned away: refused for want of room, and offered to another runner.',
+          description: 'As the runners see it. Refused calls found no room and were offered to another runner.',
           unit: 'reqps',
           stacked: true,
           exprs: Object.fromEntries(
             [
-              ['well', 'completed'],
+              ['completed', 'completed'],
               ['failed', 'errors'],
               ['timed out', 'timeouts'],
-              ['turned away', 'server_busy'],
-              ['given up', 'canceled'],
+              ['refused', 'server_busy'],
+              ['cancelled', 'canceled'],
             ].map(([legend, name]) => [legend, perSecond(`fn_${name}_total`, AT)]),
           ),
         },
         {
           title: 'Launches',
-          description: 'Containers a second that were started: they listen, took too long, or ended and were given up.',
+          description:
+            'Containers started per second, by result: they listen, took too long, or ended or were given up.',
           unit: 'ops',
           exprs: {
             '{{container_uds_state}}': perSecond('fn_container_uds_init_latency_count', AT, 'container_uds_state'),
@@ -133,48 +135,48 @@ export const runners = {
         },
         {
           title: 'Time to start a container',
-          description: 'From the launch to the open socket, the pull of the image included.',
+          description: 'From launch to open socket, including the image pull.',
           unit: 'ms',
           exprs: quantiles('fn_container_start_duration_seconds', AT),
         },
         {
           title: 'Evictions',
-          description: 'Idle containers a second that were closed to make room for others, by the state they were in.',
+          description: 'Idle containers closed per second to make room for others, by their state.',
           unit: 'ops',
           exprs: { '{{container_state}}': perSecond('fn_container_evictions_total', AT, 'container_state') },
         },
         {
-          title: 'Ends of containers',
+          title: 'Container exits',
           description: 'By exit status.',
           unit: 'ops',
           exprs: { '{{exit_status}}': perSecond('fn_docker_exits_total', AT, 'exit_status') },
         },
         {
-          title: 'Left behind',
-          description: 'Containers that nobody answered for, removed: of a runner that was killed, or not tracked.',
+          title: 'Leftovers removed',
+          description: 'Removed containers that no runner tracks, or whose runner was killed.',
           unit: 'ops',
           exprs: { '{{reason}}': perSecond('fn_containers_reaped_total', AT, 'reason') },
         },
       ],
     },
     {
-      title: 'Inside of containers',
+      title: 'Inside containers',
       panels: [
         {
           title: 'Memory in use',
-          description: 'Of one container, sampled. Compare with what functions ask for.',
+          description: 'Of single containers, sampled. Compare with the memory that functions declare.',
           unit: 'bytes',
           exprs: quantiles('fn_docker_stats_mem_usage', AT),
         },
         {
           title: 'CPU in use',
-          description: 'Of one container, in percent of a core.',
+          description: 'Of single containers, in percent of a core.',
           unit: 'percent',
           exprs: quantiles('fn_docker_stats_cpu_total', AT),
         },
         {
-          title: 'Output of functions',
-          description: 'Lines printed, and lines that log collectors did not take in time.',
+          title: 'Function output',
+          description: 'Lines printed, and lines dropped because log collectors were too slow.',
           unit: 'ops',
           exprs: {
             printed: perSecond('fn_log_lines_total', AT),
@@ -188,7 +190,7 @@ export const runners = {
       panels: [
         {
           title: 'Latency by call',
-          description: 'p95. Without those that last as long as their caller wants.',
+          description: 'p95, without calls whose duration the caller decides.',
           unit: 'ms',
           exprs: quantiles(
             'fn_docker_api_latency',
@@ -197,8 +199,8 @@ export const runners = {
           ),
         },
         {
-          title: 'Answers that are no success',
-          description: 'By call and status. 404 may be an image that is not there yet.',
+          title: 'Failed requests',
+          description: 'By call and status. A 404 may be an image that is not present yet.',
           unit: 'ops',
           exprs: {
             '{{api_name}} {{api_status}}': perSecond(
@@ -210,7 +212,7 @@ export const runners = {
         },
         {
           title: 'Pulls',
-          description: 'Images a second that were pulled, and pulls that were tried again, by the reason why.',
+          description: 'Images pulled per second, and retried pulls by reason.',
           unit: 'ops',
           exprs: {
             pulls: perSecond('fn_docker_api_latency_count', `${AT}, api_name="docker_pull_image"`),
@@ -220,7 +222,7 @@ export const runners = {
         {
           title: 'Images',
           description:
-            'In use and not, and the room for them (FN_IMAGE_CLEAN_MAX_SIZE). Empty where the cleaner is off.',
+            'Used and unused images, and their limit (FN_IMAGE_CLEAN_MAX_SIZE). Empty if the cleaner is off.',
           unit: 'bytes',
           exprs: {
             'in use': `sum(fn_image_cleaner_busy_img_size{${AT}})`,
@@ -230,13 +232,13 @@ export const runners = {
         },
         {
           title: 'Time to pull an image',
-          description: 'Those that were not there yet.',
+          description: 'Images that were not present yet.',
           unit: 'ms',
           exprs: quantiles('fn_docker_api_latency', `${AT}, api_name="docker_pull_image"`),
         },
         {
-          title: 'Events of the engine',
-          description: 'Of all its users, by type.',
+          title: 'Engine events',
+          description: 'Events of all users of the engine, by type.',
           unit: 'ops',
           exprs: { '{{event_type}}': perSecond('fn_docker_events_total', AT, 'event_type') },
         },
