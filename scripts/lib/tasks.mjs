@@ -56,6 +56,7 @@ export const TASKS = {
     return (
       (await tool('biome', ['ci', '--colors=off', '.'])) ||
       (await tool('depcruise', ['--config', '.dependency-cruiser.cjs', 'packages', 'e2e'])) ||
+      (await node('scripts/circles.mjs')) ||
       (await node('scripts/docs.mjs', ['--check'])) ||
       (await node('scripts/dashboards.mjs', ['--check'])) ||
       (await node('scripts/spec.mjs')) ||

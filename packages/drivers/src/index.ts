@@ -34,19 +34,15 @@ export type { Trouble } from './machine/trouble.js';
 export { ProcessDriver, type ProcessDriverOptions, processDriver, processSettings } from './process/process-driver.js';
 export type { Counters } from './scripted/counters.js';
 export type { Gate, Gates, Step } from './scripted/gate.js';
-export type { ScriptedContainer } from './scripted/scripted-container.js';
+export type {
+  ConnectionHandler,
+  FunctionHandler,
+  ScriptedContainer,
+  ScriptedFunction,
+} from './scripted/scripted-container.js';
 export {
   ScriptedDriver,
   type ScriptedDriverOptions,
   scriptedDriver,
 } from './scripted/scripted-driver.js';
-export {
-  type ConnectionHandler,
-  exitsAtStart,
-  type FunctionHandler,
-  fn,
-  neverListens,
-  pullFails,
-  rawFn,
-  type ScriptedFunction,
-} from './scripted/scripted-function.js';
+export { exitsAtStart, fn, neverListens, pullFails, rawFn } from './scripted/scripted-function.js';

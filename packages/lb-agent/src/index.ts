@@ -19,10 +19,11 @@ export type { LbCallListener } from './http/call-listener.js';
 export { HttpResponseWriter } from './http/http-response-writer.js';
 export { type LbServer, type LbServerOptions, newLbServer } from './http/lb-server.js';
 export { type HeadMapping, invokeHead, type ResponseHead, triggerHead } from './http/response-head.js';
-export { type CallOverrider, type LbAgent, type LbAgentOptions, newLbAgent } from './lb-agent.js';
+export type { CallOverrider, LbAgent, LbAgentOptions } from './lb-agent.js';
 export { apiOrigin } from './lookup/api-client.js';
 export { CachedLookup, type FunctionLookup, newApiLookup, type TriggeredFunction } from './lookup/function-lookup.js';
 export type { FunctionSource } from './lookup/function-source.js';
+export { newLbAgent } from './new-lb-agent.js';
 export {
   answerQuestion,
   type LbOperations,

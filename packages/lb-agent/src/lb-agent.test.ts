@@ -28,7 +28,8 @@ import {
   withTrigger,
   withWriter,
 } from './call/call-options.js';
-import { type LbAgent, type LbAgentOptions, newLbAgent, newLbAgentWithPlacement } from './lb-agent.js';
+import type { LbAgent, LbAgentOptions } from './lb-agent.js';
+import { newLbAgent, newLbAgentWithPlacement } from './new-lb-agent.js';
 
 const metrics = RecordedMetrics.install();
 

@@ -1,26 +1,7 @@
 import type { IncomingMessage } from 'node:http';
-import {
-  type Call,
-  type Clock,
-  type IdGenerator,
-  type Logger,
-  MIB,
-  type Service,
-  silentLogger,
-  systemClock,
-} from '@fnfleet/core';
-import type {
-  FleetStatus,
-  HealthOptions,
-  Outlook,
-  PlacementTiming,
-  Placer,
-  QueueLimits,
-  RunnerPool,
-} from '@fnfleet/placement';
+import type { Call, Clock, IdGenerator, Logger, Service } from '@fnfleet/core';
+import type { FleetStatus, HealthOptions, Outlook, PlacementTiming, QueueLimits } from '@fnfleet/placement';
 import type { LbCallOption } from './call/call-options.js';
-import { type CallPlacement, FleetPlacement } from './call/call-placement.js';
-import { DefaultLbAgent, placementTiming } from './call/default-lb-agent.js';
 import type { LbCall } from './call/lb-call.js';
 import type { Explanation } from './explain/call-history-entry.js';
 import type { LbCallListener } from './http/call-listener.js';
@@ -96,21 +77,4 @@ export interface LbAgentOptions {
   readonly ids?: Pick<IdGenerator, 'next'>;
   readonly logger?: Logger;
   readonly clock?: Clock;
-}
-
-/** The pool becomes the agent's: closing the agent closes it. */
-export function newLbAgent(pool: RunnerPool, placer: Placer, options: LbAgentOptions = {}): LbAgent {
-  const { clock = systemClock, logger = silentLogger, random = Math.random } = options;
-  const timing = placementTiming(options);
-  const limits = options.queueLimits ?? { maxCalls: 10_000, maxBytes: 256 * MIB };
-  const { health } = options;
-  return newLbAgentWithPlacement(
-    new FleetPlacement({ pool, placer, clock, timing, limits, health, random }, logger),
-    options,
-  );
-}
-
-/** An agent whose calls go a way of their own. The placement becomes the agent's: closing the agent closes it. */
-export function newLbAgentWithPlacement(placement: CallPlacement, options: LbAgentOptions = {}): LbAgent {
-  return new DefaultLbAgent(placement, options);
 }

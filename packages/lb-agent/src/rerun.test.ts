@@ -3,7 +3,7 @@ import { newStaticRunnerPool } from '@fnfleet/discovery';
 import { type FakeAttempt, FakeRunner } from '@fnfleet/placement';
 import { aCall, RecordingWriter } from '@fnfleet/testing';
 import { fromModel, withWriter } from './call/call-options.js';
-import { newLbAgent } from './lb-agent.js';
+import { newLbAgent } from './new-lb-agent.js';
 
 /** What becomes of a call whose runner dies after `started`; BalancerSession does the same. */
 const dies: FakeAttempt = async (call) => {

@@ -3,8 +3,8 @@ import { newStaticRunnerPool } from '@fnfleet/discovery';
 import { FakeRunner, reportOf } from '@fnfleet/placement';
 import { aCall, RecordingWriter } from '@fnfleet/testing';
 import { fromModel, invokeDetached, withWriter } from './call/call-options.js';
-import { newLbAgent } from './lb-agent.js';
 import { LookupCache } from './lookup/lookup-cache.js';
+import { newLbAgent } from './new-lb-agent.js';
 import { ReplayBudget } from './replay/replay-budget.js';
 
 const HOUR_MS = 3_600_000;

@@ -1,5 +1,6 @@
 export type { Candidate, Fleet } from './candidate.js';
-export { Dispatcher, type DispatcherDeps } from './dispatch/dispatcher.js';
+export { Dispatcher } from './dispatch/dispatcher.js';
+export type { DispatcherDeps } from './dispatch/dispatcher-deps.js';
 export type { FleetStatus, RunnerStatusLine } from './dispatch/fleet-status.js';
 export { mergeFleetStatus } from './dispatch/merge-fleet-status.js';
 export type { Outlook } from './dispatch/outlook.js';

@@ -1,5 +1,6 @@
 export { type EngageOptions, type Engaging, offerCall } from './engage/balancer-session.js';
 export type { AttemptBlame } from './engage/blame.js';
+export type { CallReport } from './engage/messages.js';
 export {
   type ClientMessage,
   type DataMessage,
@@ -17,7 +18,6 @@ export type {
   AttemptOutcome,
   BodyPiece,
   BodyReader,
-  CallReport,
   OutboundCall,
   PlacementEventSink,
   RefusalReason,

@@ -1,13 +1,44 @@
 import { once } from 'node:events';
-import { createServer as createHttpServer } from 'node:http';
+import { createServer as createHttpServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import { createServer, type OnReadOpts, type Server, type Socket } from 'node:net';
 import { Deferred, Once } from '@fnfleet/core';
 import { throwIfAborted } from '../cancellation.js';
-import type { Container, ContainerSpec, ExitResult, OutputSource } from '../driver.js';
+import type { Container, ContainerSpec, ExitResult, ImagePull, OutputSource } from '../driver.js';
 import type { Iofs } from '../iofs/iofs.js';
 import type { Counters } from './counters.js';
 import type { Gates } from './gate.js';
-import type { ScriptedFunction } from './scripted-function.js';
+
+/** What a container of the scripted driver does. Parts combine: `{ ...fn(handler), pauseError: new Error('…') }`. */
+export interface ScriptedFunction {
+  /** Answers requests. */
+  readonly handler?: FunctionHandler;
+  /** Gets each connection as it is, in place of HTTP. */
+  readonly connectionHandler?: ConnectionHandler;
+  /** Puts the server where the runner looks for it; binds it there unless given. */
+  readonly offer?: (server: Server, socketPath: string, spec: ContainerSpec) => Promise<unknown>;
+  /** Ends at start with this exit code, before a socket is there. */
+  readonly exitAtStart?: number;
+  /** Starts and runs, but never opens its socket. */
+  readonly neverListens?: boolean;
+  /** How long a pull is said to have taken, in nanoseconds; 0 unless given: the image is here. */
+  readonly pullNs?: number;
+  /** What is told of its pull, before the gate; nothing unless given. */
+  readonly pull?: ImagePull;
+  /** What the step of this name fails with. */
+  readonly pullError?: Error;
+  readonly createError?: Error;
+  readonly startError?: Error;
+  readonly pauseError?: Error;
+  readonly resumeError?: Error;
+}
+
+export type FunctionHandler = (
+  request: IncomingMessage,
+  response: ServerResponse,
+  container: ScriptedContainer,
+) => unknown;
+
+export type ConnectionHandler = (socket: Socket, container: ScriptedContainer) => unknown;
 
 const KILLED: ExitResult = { exitCode: 137, outOfMemory: false };
 const NEVER = new AbortController().signal;

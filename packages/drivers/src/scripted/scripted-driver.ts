@@ -5,8 +5,8 @@ import { HealthState } from '../driver-health.js';
 import { IofsHome } from '../iofs/iofs-home.js';
 import { Counters } from './counters.js';
 import { Gate, type Gates } from './gate.js';
+import type { ScriptedFunction } from './scripted-container.js';
 import { ScriptedContainer } from './scripted-container.js';
-import type { ScriptedFunction } from './scripted-function.js';
 
 export interface ScriptedDriverOptions {
   /** What each image does. An image that is not here cannot be pulled. */

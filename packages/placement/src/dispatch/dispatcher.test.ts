@@ -4,7 +4,8 @@ import type { OutboundCall } from '@fnfleet/protocol';
 import { FakeRunner } from '../fake-runner.js';
 import type { RunnerList, RunnerPool } from '../runner.js';
 import { aCall } from '../test-call.js';
-import { Dispatcher, type DispatcherDeps } from './dispatcher.js';
+import { Dispatcher } from './dispatcher.js';
+import type { DispatcherDeps } from './dispatcher-deps.js';
 import type { PlacementOutcome } from './placement-outcome.js';
 
 const timing = { placerTimeoutMs: 1000, detachedPlacerTimeoutMs: 100, retryAllDelayMs: 10 };

@@ -1,22 +1,19 @@
-import { type Clock, countFromZero, readWhenExported, type Timer } from '@fnfleet/core';
+import { countFromZero, readWhenExported, type Timer } from '@fnfleet/core';
 import type { OutboundCall } from '@fnfleet/protocol';
 import { duplicateWarnings } from '../fleet/duplicate-warnings.js';
 import { FleetState } from '../fleet/fleet-state.js';
-import { HEALTH_DEFAULTS, type HealthOptions } from '../fleet/health-options.js';
+import { HEALTH_DEFAULTS } from '../fleet/health-options.js';
 import { Prober } from '../fleet/prober.js';
 import { resourceRequestOf } from '../fleet/resource-request.js';
 import type { RunnerState } from '../fleet/runner-state.js';
 import { showPlacementStats } from '../placement-stats.js';
-import type { Placer } from '../placer.js';
-import type { RunnerPool } from '../runner.js';
-import type { PlacementTiming } from '../settings.js';
+import type { DispatcherDeps, DispatcherParts } from './dispatcher-deps.js';
 import { type FleetStatus, statusLine } from './fleet-status.js';
 import { listOf } from './list-of.js';
 import type { Outlook } from './outlook.js';
 import type { PlacementOutcome } from './placement-outcome.js';
 import { PlacementQueue } from './placement-queue.js';
 import { PlacementTask } from './placement-task.js';
-import type { QueueLimits } from './queue-limits.js';
 import { Recheck } from './recheck.js';
 import { runnersByState } from './runners-by-state.js';
 import type { WaitingCall } from './waiting-call.js';
@@ -31,27 +28,6 @@ const WAKE_UP_MS = 1_000;
  * call that has waited longest gets its turn.
  */
 const WARM_IN_A_ROW = 8;
-
-export interface DispatcherDeps {
-  readonly pool: RunnerPool;
-  readonly placer: Placer;
-  readonly clock: Clock;
-  readonly timing: PlacementTiming;
-  readonly limits: QueueLimits;
-  /** Defaults apply to missing values. */
-  readonly health?: Partial<HealthOptions> | undefined;
-  /** Uniform, 0 to below 1. */
-  readonly random: () => number;
-  /** Called once for each problem with the setup of the fleet, with a message for operators. */
-  readonly onTrouble?: (what: string) => void;
-}
-
-/** What a placement task uses. */
-export interface DispatcherParts extends Omit<DispatcherDeps, 'limits' | 'health' | 'random' | 'onTrouble'> {
-  readonly fleet: FleetState;
-  readonly queue: PlacementQueue;
-  readonly recheck: Recheck;
-}
 
 /**
  * Finds a runner for every call. The pool lists the runners, the placer orders them, the fleet state tells which of them to skip

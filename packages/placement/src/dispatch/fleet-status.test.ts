@@ -2,7 +2,8 @@ import { FakeClock, RecordedMetrics } from '@fnfleet/core';
 import type { LoadReport, RunnerStatus } from '@fnfleet/protocol';
 import { FakeRunner } from '../fake-runner.js';
 import type { Runner, RunnerPool } from '../runner.js';
-import { Dispatcher, type DispatcherDeps } from './dispatcher.js';
+import { Dispatcher } from './dispatcher.js';
+import type { DispatcherDeps } from './dispatcher-deps.js';
 
 const metrics = RecordedMetrics.install();
 

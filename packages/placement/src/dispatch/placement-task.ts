@@ -5,7 +5,7 @@ import { type ResourceRequest, resourceRequestOf } from '../fleet/resource-reque
 import type { IneligibleReason, RunnerState } from '../fleet/runner-state.js';
 import { PlacementStats } from '../placement-stats.js';
 import type { RunnerList } from '../runner.js';
-import type { DispatcherParts } from './dispatcher.js';
+import type { DispatcherParts } from './dispatcher-deps.js';
 import { listOf } from './list-of.js';
 import type { PlacementOutcome } from './placement-outcome.js';
 import { WaitingCall, type WakeUp } from './waiting-call.js';

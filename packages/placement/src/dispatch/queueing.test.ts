@@ -4,7 +4,8 @@ import type { LoadReport, OutboundCall } from '@fnfleet/protocol';
 import { FakeRunner, reportOf } from '../fake-runner.js';
 import type { Runner, RunnerPool } from '../runner.js';
 import { aCall } from '../test-call.js';
-import { Dispatcher, type DispatcherDeps } from './dispatcher.js';
+import { Dispatcher } from './dispatcher.js';
+import type { DispatcherDeps } from './dispatcher-deps.js';
 import type { PlacementOutcome } from './placement-outcome.js';
 
 const metrics = RecordedMetrics.install();

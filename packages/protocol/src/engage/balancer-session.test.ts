@@ -21,8 +21,9 @@ import {
 import { NOTHING_REPORTED } from '../wire/codec.js';
 import type { LoadReport } from '../wire/load-report.js';
 import { type EngageOptions, offerCall } from './balancer-session.js';
+import type { CallReport } from './messages.js';
 import { type ClientMessage, MAX_MESSAGE_BYTES, type RunnerMessage } from './messages.js';
-import type { AttemptOutcome, BodyPiece, BodyReader, CallReport, OutboundCall } from './outbound-call.js';
+import type { AttemptOutcome, BodyPiece, BodyReader, OutboundCall } from './outbound-call.js';
 import type { StartAckMode } from './start-ack.js';
 import { type ClientStream, type ClientStreamHandler, GRPC_STATUS, type StreamEnd } from './stream.js';
 

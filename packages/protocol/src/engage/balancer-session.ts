@@ -19,6 +19,7 @@ import type { LoadReport } from '../wire/load-report.js';
 import { closeOffer, openOffer } from './attempt-span.js';
 import { type AttemptBlame, blameOfEnd, blameOfOwn, blameOfReport } from './blame.js';
 import { BodyPump } from './body-pump.js';
+import type { CallReport } from './messages.js';
 import {
   type DataMessage,
   type FinishedMessage,
@@ -28,7 +29,7 @@ import {
   type RunnerMessage,
   type TryMessage,
 } from './messages.js';
-import type { AttemptOutcome, CallReport, OutboundCall } from './outbound-call.js';
+import type { AttemptOutcome, OutboundCall } from './outbound-call.js';
 import { type ClientStream, type ClientStreamHandler, GRPC_STATUS, type StreamEnd, StreamError } from './stream.js';
 
 /**

@@ -1,5 +1,5 @@
 import { CancelledError, FnError } from '@fnfleet/core';
-import type { CallReport } from './outbound-call.js';
+import type { CallReport } from './messages.js';
 import { GRPC_STATUS, type StreamEnd } from './stream.js';
 
 /**

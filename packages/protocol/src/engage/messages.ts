@@ -1,5 +1,4 @@
-import { type HeaderList, MIB } from '@fnfleet/core';
-import type { CallReport } from './outbound-call.js';
+import { type HeaderList, MIB, type WallMs } from '@fnfleet/core';
 
 /** Body bytes travel in frames of at most this many bytes. */
 export const MAX_FRAME_BYTES = 10 * 1024;
@@ -40,6 +39,32 @@ export interface ResultStartMessage {
 export interface FinishedMessage {
   readonly kind: 'finished';
   readonly report: CallReport;
+}
+
+/** What a runner tells about a call it has finished. Instants in ms since the epoch, durations in ns; 0: not known. */
+export interface CallReport {
+  readonly success: boolean;
+  readonly callId: string;
+  readonly errorCode: number;
+  readonly errorText: string;
+  /** For operators and developers, beside the text. Only from runners of ours. */
+  readonly errorDetail: string;
+  readonly errorUser: boolean;
+  /**
+   * Above 0: nothing ran, and no other runner is to be asked, since this one has begun what the call lacks. Its caller may come
+   * back after so many seconds. Only from runners of ours.
+   */
+  readonly retryAfterSeconds: number;
+  readonly createdAt: WallMs | undefined;
+  readonly startedAt: WallMs | undefined;
+  readonly completedAt: WallMs | undefined;
+  readonly schedulerNs: number;
+  readonly executionNs: number;
+  readonly image: string;
+  readonly imagePullWaitNs: number;
+  readonly containerPrepareNs: number;
+  readonly containerCreateNs: number;
+  readonly containerInitNs: number;
 }
 
 /** The call is about to be handed to a function. Only from a runner that announced it, to a balancer that asked for it. */

@@ -1,5 +1,6 @@
-import type { Call, FnError, MonoMs, PeerError, ResponseWriter, TraceContext, WallMs } from '@fnfleet/core';
+import type { Call, FnError, MonoMs, PeerError, ResponseWriter, TraceContext } from '@fnfleet/core';
 import type { AttemptBlame } from './blame.js';
+import type { CallReport } from './messages.js';
 
 /** A call on its way to a runner, as the balancer holds it. It may be offered several times. */
 export interface OutboundCall {
@@ -96,29 +97,3 @@ export type AttemptOutcome =
  * object is closed. `lost`: the call was lost after it may have started, but its owner allows it to run again.
  */
 export type RefusalReason = 'busy' | 'unreachable' | 'closed' | 'lost';
-
-/** What a runner tells about a call it has finished. Instants in ms since the epoch, durations in ns; 0: not known. */
-export interface CallReport {
-  readonly success: boolean;
-  readonly callId: string;
-  readonly errorCode: number;
-  readonly errorText: string;
-  /** For operators and developers, beside the text. Only from runners of ours. */
-  readonly errorDetail: string;
-  readonly errorUser: boolean;
-  /**
-   * Above 0: nothing ran, and no other runner is to be asked, since this one has begun what the call lacks. Its caller may come
-   * back after so many seconds. Only from runners of ours.
-   */
-  readonly retryAfterSeconds: number;
-  readonly createdAt: WallMs | undefined;
-  readonly startedAt: WallMs | undefined;
-  readonly completedAt: WallMs | undefined;
-  readonly schedulerNs: number;
-  readonly executionNs: number;
-  readonly image: string;
-  readonly imagePullWaitNs: number;
-  readonly containerPrepareNs: number;
-  readonly containerCreateNs: number;
-  readonly containerInitNs: number;
-}

@@ -1,7 +1,7 @@
 import { FnError, NO_TRACE } from '@fnfleet/core';
 import { NOTHING_REPORTED } from '../wire/codec.js';
+import type { CallReport } from './messages.js';
 import { MAX_FRAME_BYTES, type RunnerMessage } from './messages.js';
-import type { CallReport } from './outbound-call.js';
 import { type CallIo, RunnerSession } from './runner-session.js';
 import type { RunnerStream } from './stream.js';
 

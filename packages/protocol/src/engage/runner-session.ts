@@ -8,6 +8,7 @@ import {
 } from '@fnfleet/core';
 import { NOTHING_REPORTED, oversize } from '../wire/codec.js';
 import { FrameBody } from './frame-body.js';
+import type { CallReport } from './messages.js';
 import {
   type ClientMessage,
   MAX_FRAME_BYTES,
@@ -15,7 +16,6 @@ import {
   type ResultStartMessage,
   type TryMessage,
 } from './messages.js';
-import type { CallReport } from './outbound-call.js';
 import { GRPC_STATUS, type RunnerStream, type RunnerStreamHandler } from './stream.js';
 
 /**

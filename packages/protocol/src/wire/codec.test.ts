@@ -1,5 +1,5 @@
 import { wallMs } from '@fnfleet/core';
-import type { CallReport } from '../engage/outbound-call.js';
+import type { CallReport } from '../engage/messages.js';
 import {
   decodeClientMessage,
   decodeRunnerMessage,

@@ -1,5 +1,6 @@
 import protobuf from 'protobufjs/minimal.js';
 import type {
+  CallReport,
   ClientMessage,
   DataMessage,
   FinishedMessage,
@@ -8,7 +9,6 @@ import type {
   StartedMessage,
   TryMessage,
 } from '../engage/messages.js';
-import type { CallReport } from '../engage/outbound-call.js';
 import { instant, instantOf } from './wire-dates.js';
 
 /**

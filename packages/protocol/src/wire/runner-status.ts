@@ -1,5 +1,5 @@
 import type protobuf from 'protobufjs';
-import type { CallReport } from '../engage/outbound-call.js';
+import type { CallReport } from '../engage/messages.js';
 import { NOTHING_REPORTED } from './codec.js';
 import type { LoadReport } from './load-report.js';
 import type { AboutPull, RunnerAbout } from './runner-about.js';
