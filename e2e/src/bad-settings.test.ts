@@ -138,7 +138,9 @@ describe('a node with wrong settings', () => {
   it('does not listen beyond this machine without TLS, and says how to do it right', async () => {
     for (const address of ['0.0.0.0', '::', '192.0.2.1']) {
       const output = await refusal({ ...RUNNER, FN_DRIVER: 'process', FN_BIND_ADDRESS: address });
-      expect(output).toContain(`FN_BIND_ADDRESS: ${address} can be reached from other machines, and there is no TLS`);
+      expect(output).toContain(
+        `FN_BIND_ADDRESS: ${address} can be reached from other machines, and TLS is not configured`,
+      );
       for (const way of ['fnfleet certs init', 'FN_TLS_CERT, FN_TLS_KEY, FN_TLS_CA', 'FN_ALLOW_INSECURE=1']) {
         expect(output).toContain(way);
       }
@@ -153,7 +155,7 @@ describe('a node with wrong settings', () => {
       FN_DB_URL: `sqlite3://${footprint.dataDir}/fn.db`,
     });
     await node.prints(/ ready /);
-    expect(node.output).toMatch(/WARN .*without TLS, whoever reaches the ports of this node can use it/);
+    expect(node.output).toMatch(/WARN .*TLS is off: anyone who can reach the ports of this node can use it/);
   });
 
   it.each<[string, Readonly<Record<string, string>>]>([
@@ -164,7 +166,7 @@ describe('a node with wrong settings', () => {
     const port = settings.FN_PORT ?? '0';
     const node = start({ ...settings, FN_PORT: port === '' ? `${await freePorts(1)}` : port, FN_LOG_LEVLE: 'debug' });
     await node.prints(/ ready /);
-    expect(node.output.match(/WARN .*unknown setting, it has no effect.*FN_LOG_LEVLE.*/g)).toEqual([
+    expect(node.output.match(/WARN .*unknown setting has no effect.*FN_LOG_LEVLE.*/g)).toEqual([
       expect.stringContaining('did you mean FN_LOG_LEVEL?'),
     ]);
   });

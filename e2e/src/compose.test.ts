@@ -93,7 +93,7 @@ describe('the fleet of deploy/compose: an api, a balancer, a runner, Prometheus'
 
   it('an operator with the CA and the token alone is told that this is fine', async () => {
     const { output } = await fnfleet(['doctor'], { ...fleet.operatorEnv, FN_PORT: '0' });
-    expect(output).toMatch(/tls .*ca\.crt says which servers are of the fleet/);
+    expect(output).toMatch(/tls .*ca\.crt identifies the servers of the fleet/);
   });
 
   it('the command is on the path in the containers, and the doctor there agrees with its runner on memory', async () => {

@@ -89,7 +89,7 @@ describe('fnfleet up where a node cannot start', () => {
     await command.prints(/lb .* ready /);
     command.signal('SIGINT');
     expect(await command.ended).toEqual({ code: 0, signal: null });
-    expect(command.output).toContain('nothing is left');
+    expect(command.output).toContain('stopped and cleaned up');
     expect(command.output).not.toMatch(/runner\d .* ready /);
   });
 });

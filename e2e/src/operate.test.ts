@@ -95,7 +95,7 @@ describe('an operator', () => {
     expect([code, output]).toEqual([
       2,
       expect.stringContaining(
-        `! ${fleet.apiUrl} does not serve as an API node: GET /v2/apps?per_page=1: connect ECONNREFUSED`,
+        `! cannot look up functions at ${fleet.apiUrl}: GET /v2/apps?per_page=1: connect ECONNREFUSED`,
       ),
     ]);
     expect(output).not.toContain('all is well');
@@ -163,7 +163,7 @@ describe('an operator', () => {
         FN_RUNNER_ADDRESSES: fleet.runnerAddresses.join(','),
       });
       expect([code, output]).toEqual([0, expect.not.stringMatching(/^fail/m)]);
-      expect(output).toMatch(/ok +port +FN_PORT: .* has a node of version .*, which runs/);
+      expect(output).toMatch(/ok +port +FN_PORT: .* is used by a running node of version /);
       for (const address of fleet.runnerAddresses) expect(output).toMatch(`${address} answers: runner`);
       expect(output).toMatch(`${fleet.apiUrl} answers`);
     });
@@ -176,7 +176,7 @@ describe('an operator', () => {
       });
       expect([code, output]).toEqual([0, expect.not.stringMatching(/^fail/m)]);
       expect(output).toMatch(/ok +engine +Docker \d+.*API/);
-      expect(output).toMatch(/FN_GRPC_PORT: .* has the runner runner1, which runs/);
+      expect(output).toMatch(/FN_GRPC_PORT: .* is used by the running runner runner1/);
     });
 
     it('of a runner whose socket is wrong learns what to do', async () => {

@@ -103,6 +103,6 @@ describe('the packages, installed from their archives in an empty folder', () =>
       await terminal.interrupt();
     }
     expect(terminal.output).toContain('npx fnfleet logs probe');
-    expect(terminal.output).toContain('nothing is left');
+    expect(terminal.output).toContain('stopped and cleaned up');
   });
 });

@@ -112,7 +112,7 @@ describe('a fleet whose runners register themselves in etcd', () => {
     const drained = await fnfleet(['drain', both[0] ?? '', '--wait'], env);
     expect([drained.code, drained.output]).toEqual([
       0,
-      expect.stringMatching(/calls in hand: 0\nback again: fnfleet undrain http:/),
+      expect.stringMatching(/calls in flight: 0\nto undo: fnfleet undrain http:/),
     ]);
     await untilSeen('the drained one is not found', both.slice(1));
     for (const call of running) expect((await call).status).toBe(200);

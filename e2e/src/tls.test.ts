@@ -69,7 +69,7 @@ describe('a fleet with TLS', () => {
   }
 
   /** How often all nodes together have taken up new files. */
-  const takenUp = () => fleet.logged.split('new TLS files are in use').length - 1;
+  const takenUp = () => fleet.logged.split('loaded new TLS files').length - 1;
 
   /** Changes files, and waits until every node has seen that. */
   async function change(...args: string[]): Promise<void> {

@@ -132,7 +132,10 @@ it('a collector that is away costs nothing but a line in the log', async () => {
   try {
     const url = await fleet.deployed({ name: 'untraced' });
     for (let i = 0; i < 5; i += 1) expect((await invoke(url)).status).toBe(200);
-    await until({ what: 'a warning', look: () => /do not reach the collector/.test(fleet.logged) || undefined });
+    await until({
+      what: 'a warning',
+      look: () => /cannot export traces or metrics to the collector/.test(fleet.logged) || undefined,
+    });
   } finally {
     const from = Date.now();
     expect(await fleet.stop()).toEqual([]);

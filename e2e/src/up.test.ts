@@ -47,7 +47,7 @@ describe('fnfleet up', () => {
     const told = await fnfleet(['explain', String(headers['fn-call-id']), '--lb', String(lbUrl)]);
     expect(told.output).toMatch(/ms {2}runner \S+: started after [\d.]+ ms\n[\s\S]*executed [\d.]+ ms\n.* answered\n/);
     const unknown = await fnfleet(['explain', 'unknown', '--lb', String(lbUrl)]);
-    expect(unknown).toMatchObject({ code: 1, output: expect.stringContaining('nobody knows call unknown') });
+    expect(unknown).toMatchObject({ code: 1, output: expect.stringContaining('no balancer knows call unknown') });
 
     // Otherwise finding nothing at the end would prove nothing.
     expect(await footprint.containers()).not.toEqual([]);
@@ -56,7 +56,7 @@ describe('fnfleet up', () => {
 
     command.signal('SIGINT');
     expect(await command.ended).toEqual({ code: 0, signal: null });
-    expect(command.output).toContain('nothing is left');
+    expect(command.output).toContain('stopped and cleaned up');
   });
 
   it('http-api 17: finishes the call in flight when SIGTERM arrives', async () => {

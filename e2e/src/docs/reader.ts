@@ -114,7 +114,8 @@ export class Reader {
     this.fleet = undefined;
     if (fleet === undefined) return;
     await fleet.interrupt();
-    if (!fleet.output.includes('nothing is left')) throw new Error(`Ctrl-C did not end the fleet:\n${fleet.output}`);
+    if (!fleet.output.includes('stopped and cleaned up'))
+      throw new Error(`Ctrl-C did not end the fleet:\n${fleet.output}`);
   }
 
   private missing(output: string, shown: readonly string[]): string | undefined {

@@ -63,7 +63,7 @@ class RunningApiServer implements ApiServer {
   constructor(private readonly options: ApiServerOptions) {
     this.log = options.logger ?? silentLogger;
     this.ready = this.start();
-    // Whoever does not await `ready` still must not bring the process down.
+    // Without a listener, a rejection of `ready` would end the process.
     this.ready.catch(() => this.close());
   }
 

@@ -4,9 +4,9 @@ import { messageIn, readAnswer } from './access/read-answer.js';
 import { type Fetch, plainFetch } from './access/secure-fetch.js';
 
 const TIMEOUT_MS = 30_000;
-/** The most that an API node gives at a time. */
+/** The page size; an API node allows no more. */
 const PAGE = 100;
-/** Of a list: what answers is no API node if it goes on. */
+/** Maximum pages of a list: a server that sends more is not an API node. */
 const MAX_PAGES = 1000;
 const MAX_LIST_BYTES = 128 * MIB;
 
@@ -43,12 +43,12 @@ const ANYTHING: Shape = { fields: {} };
 export type Config = Readonly<Record<string, string>>;
 export type Annotations = Readonly<Record<string, unknown>>;
 
-/** An app as an API node has it. Its other fields are there too. */
+/** An app as an API node returns it. It has all other fields too. */
 export interface AppRef {
   readonly id: string;
   readonly name: string;
   readonly updated_at?: string;
-  /** Null, or not there: it has none. */
+  /** Null or missing if the app has none. */
   readonly config?: Config | null;
   readonly annotations?: Annotations;
 }
@@ -90,16 +90,16 @@ export interface TriggerRef {
   readonly annotations?: Annotations;
 }
 
-/** The requests to an API node that commands need. A change names what changes; an empty text in a map removes its key. */
+/** The requests to an API node that commands need. In a change, an empty string in a map removes the key. */
 export class ApiClient {
-  /** @param fetch shows what lets us in */
+  /** @param fetch sends the credentials along */
   constructor(
     private readonly url: string,
     private readonly fetch: Fetch = plainFetch,
     private readonly timeoutMs = TIMEOUT_MS,
   ) {}
 
-  /** Undefined when there is none with this id. */
+  /** @returns undefined if the id is unknown */
   getApp(id: string): Promise<AppRef | undefined> {
     return this.byId<AppRef>('apps', id, APP);
   }
@@ -112,7 +112,7 @@ export class ApiClient {
     return this.list<AppRef>('/v2/apps', {}, APP);
   }
 
-  /** @param more what it is to have from the start */
+  /** @param more initial values of other fields */
   createApp(name: string, more: object = {}): Promise<AppRef> {
     return this.request<AppRef>('POST', '/v2/apps', APP, { name, ...more });
   }
@@ -133,7 +133,7 @@ export class ApiClient {
     return this.list<FnRef>('/v2/fns', { app_id: appId }, FN);
   }
 
-  /** Undefined when there is none with this id. */
+  /** @returns undefined if the id is unknown */
   getFn(id: string): Promise<FnRef | undefined> {
     return this.byId<FnRef>('fns', id, FN);
   }
@@ -154,7 +154,7 @@ export class ApiClient {
     return this.first<TriggerRef>(`/v2/triggers?${new URLSearchParams({ app_id, fn_id: id, name })}`, TRIGGER);
   }
 
-  /** @param filter `fn_id`: those of one function */
+  /** @param filter `fn_id`: only the triggers of this function */
   listTriggers(appId: string, filter: { readonly fn_id?: string } = {}): Promise<TriggerRef[]> {
     return this.list<TriggerRef>('/v2/triggers', { app_id: appId, ...filter }, TRIGGER);
   }
@@ -169,7 +169,7 @@ export class ApiClient {
   async updateTrigger(id: string, change: Partial<TriggerSpec> & { annotations?: Annotations }): Promise<TriggerRef> {
     const path = pathOf('triggers', id);
     await this.request('PUT', path, ANYTHING, change);
-    // What a PUT answers has no endpoint.
+    // The answer to a PUT lacks the endpoint, so read it again.
     return this.request<TriggerRef>('GET', path, TRIGGER);
   }
 
@@ -196,7 +196,7 @@ export class ApiClient {
       bytes += size;
       cursor = next;
     }
-    throw new Error(`GET ${path}: the list does not end, so what answers at ${this.url} is not an API node`);
+    throw new Error(`GET ${path}: the list never ends, so the server at ${this.url} is not an API node`);
   }
 
   private async delete(path: string): Promise<void> {
@@ -216,7 +216,7 @@ export class ApiClient {
     return (await this.exchange<T>(method, path, shape, body)).answer();
   }
 
-  /** `answer` throws when the status is that of an error, or the answer not that of an API node. */
+  /** `answer` throws for an error status, or if the answer is not that of an API node. */
   private async exchange<T>(
     method: string,
     path: string,
@@ -240,7 +240,7 @@ export class ApiClient {
         if (shape === 'nothing') return undefined as T;
         const value = readJson<T>(answer.body, shape);
         if (value !== undefined) return value;
-        throw new Error(`${method} ${path}: what answers at ${this.url} is not an API node`);
+        throw new Error(`${method} ${path}: the server at ${this.url} is not an API node`);
       },
     };
   }

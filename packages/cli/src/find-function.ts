@@ -1,6 +1,6 @@
 import type { ApiClient, AppRef, FnRef } from './api-client.js';
 
-/** @throws Error when there is none of this name */
+/** @throws Error if there is no app of this name */
 export async function findApp(api: ApiClient, name: string): Promise<AppRef> {
   const app = await api.findApp(name);
   if (app === undefined) throw new Error(`there is no app ${name}`);
@@ -8,14 +8,14 @@ export async function findApp(api: ApiClient, name: string): Promise<AppRef> {
 }
 
 /**
- * The function of an app by its name, or, without an app, the one with this id.
- * @throws Error that says what there is not
+ * Finds a function by its name within an app or, without an app, by its id.
+ * @throws Error that says what does not exist
  */
 export async function findFunction(api: ApiClient, appName: string | undefined, nameOrId: string): Promise<FnRef> {
   if (appName === undefined) {
     const fn = await api.getFn(nameOrId);
     if (fn === undefined) {
-      throw new Error(`there is no function with the id ${nameOrId}; to find one by its name, name its app as well`);
+      throw new Error(`there is no function with the id ${nameOrId}; to find it by name, name its app as well`);
     }
     return fn;
   }

@@ -187,7 +187,7 @@ it.each([
     json(200, { items: [{ id: `${pages}`, name: 'a' }], next_cursor: cursorOf(pages) })(request, response);
   };
   const { output, code } = await runCommand('list', 'apps', '--api', url);
-  expect([code, output]).toEqual([1, expect.stringContaining('the list does not end')]);
+  expect([code, output]).toEqual([1, expect.stringContaining('the list never ends')]);
   expect(pages).toBe(most);
 });
 
@@ -199,7 +199,7 @@ it('a list of long pages is given up', async () => {
     json(200, { items: [item], next_cursor: `${pages}` })(request, response);
   };
   const { output, code } = await runCommand('list', 'apps', '--api', url);
-  expect([code, output]).toEqual([1, expect.stringContaining('the list does not end')]);
+  expect([code, output]).toEqual([1, expect.stringContaining('the list never ends')]);
   expect(pages).toBe(8);
 });
 
@@ -208,7 +208,7 @@ it.each([
   ['sends a head and then nothing', (_req: IncomingMessage, res: ServerResponse) => void res.writeHead(200).write('{')],
 ])('a server that %s is given up', async (_what, hostile) => {
   answer = hostile;
-  await expect(readAnswer(plainFetch, url, { timeoutMs: 100 })).rejects.toThrow('nothing complete for 100 ms');
+  await expect(readAnswer(plainFetch, url, { timeoutMs: 100 })).rejects.toThrow('no complete answer within 100 ms');
 });
 
 describe('the answer of a function', () => {

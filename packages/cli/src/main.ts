@@ -2,7 +2,7 @@ import { COMMANDS, newProgram } from './commands/all.js';
 import { explainFailure } from './explain-failure.js';
 import { remark } from './terminal/say.js';
 
-/** The `fnfleet` command. Sets the exit code of the process; never throws. */
+/** Runs the `fnfleet` command and sets the exit code of the process. Never throws. */
 export async function main(argv: readonly string[]): Promise<void> {
   try {
     const program = await newProgram(called(argv[2]));
@@ -13,7 +13,7 @@ export async function main(argv: readonly string[]): Promise<void> {
   }
 }
 
-/** All of them for the help, and to tell what a mistyped name may have meant. */
+/** Loads every command for the help, and to suggest a command for a mistyped name. */
 function called(name: string | undefined): typeof COMMANDS {
   const command = name !== undefined && Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined;
   return name !== undefined && command ? { [name]: command } : COMMANDS;

@@ -1,6 +1,6 @@
 import { SETTINGS_SECTIONS } from '@fnfleet/node/roles';
 
-/** Every setting, for a terminal; `docs/configuration.md` has the same as tables. */
+/** Every setting as text for a terminal; `docs/configuration.md` has the same as tables. */
 export function settingsHelp(): string {
   return SETTINGS_SECTIONS.map(({ title, shape }) => {
     const settings = Object.values(shape).map(

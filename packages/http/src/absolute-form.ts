@@ -4,9 +4,10 @@ import type { IncomingMessage } from 'node:http';
 const ABSOLUTE = /^https?:\/\/([^/?@\s]+)((?:[/?].*)?)$/i;
 
 /**
- * Proxies write the whole URL into the request line (RFC 9112, 3.2.2). Path and query of it become the request's `url`, its
- * authority the `Host`, whatever that said.
- * @returns false: the target is neither a path nor such a URL, and two who read it may find different paths and hosts in it
+ * Proxies write the whole URL into the request line (RFC 9112, 3.2.2). Path and query of it become the request's `url`,
+ * its authority the `Host`, whatever that said.
+ * @returns false: the target is neither a path nor such a URL, and two who read it may find different paths and hosts
+ *   in it
  */
 export function takeAbsoluteForm(req: IncomingMessage): boolean {
   const { url = '', headers, rawHeaders } = req;

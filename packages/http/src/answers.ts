@@ -13,8 +13,8 @@ export function sendEmpty(res: ServerResponse, status: number): void {
 }
 
 /**
- * Answers with what a client may know of an error, whatever was thrown. Headers set before stay (`Fn-Call-Id`).
- * Once an answer has begun there is no honest way left to report an error, so the connection is broken instead.
+ * Sends the public part of an error, whatever was thrown. Keeps headers that are already set (`Fn-Call-Id`). If the
+ * response has already begun, an error cannot be reported any more, so the connection is destroyed.
  */
 export function sendError(res: ServerResponse, error: unknown): void {
   if (res.headersSent) {
@@ -31,7 +31,9 @@ export function sendError(res: ServerResponse, error: unknown): void {
   else sendText(res, status, errorBody(message));
 }
 
-/** The rest of the body is unwanted, but a client that is sending it has to get the answer before its connection closes. */
+/**
+ * Discards the rest of the request body, so that a client that is still sending receives the response before the close.
+ */
 function refuseRest(res: ServerResponse, status: number, text: string): void {
   res.setHeader('Connection', 'close');
   beginText(res, status, text).write(text);

@@ -2,15 +2,15 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { canonicalHeader, SettingsError } from '@fnfleet/core';
 import { sendEmpty } from './answers.js';
 
-/** Applies CORS to one request. True: the request has been answered and goes no further. */
+/** Applies CORS to one request. @returns true if it has sent the response, so that the request ends here */
 export type CorsPolicy = (req: IncomingMessage, res: ServerResponse) => boolean;
 
-/** All that a trigger serves and a page may send. */
+/** The methods that a trigger serves and a page may use. */
 const METHODS = 'GET,POST,PUT,PATCH,HEAD,DELETE,OPTIONS';
 const MAX_AGE_SECONDS = 43_200;
 
 /**
- * @param origins empty: requests pass untouched. A first item of `*` allows every origin.
+ * @param origins empty: CORS is off. `*` as the first item allows every origin
  * @throws SettingsError when an origin is not a web origin
  */
 export function newCorsPolicy(origins: readonly string[], headers: readonly string[]): CorsPolicy {
@@ -22,7 +22,7 @@ export function newCorsPolicy(origins: readonly string[], headers: readonly stri
     const { origin, host = '' } = req.headers;
     if (!origin) return false;
     if (!allows(origin)) {
-      // A page of this very node: browsers send their origin with every POST.
+      // The page comes from this node: browsers send an origin with every POST.
       if (isSameHost(origin, host)) return false;
       sendEmpty(res, 403);
       return true;
@@ -51,13 +51,13 @@ export function newAllowedOrigins(origins: readonly string[]): AllowedOrigins {
   return { everyone: false, allows: (origin) => allowed.has(origin) };
 }
 
-/** Ports included; the origin's scheme says which one goes without saying. */
+/** Compares host and port; the scheme of the origin determines its default port. */
 export function isSameHost(origin: string, host: string): boolean {
   const page = URL.parse(origin);
   return page !== null && page.host !== '' && page.host === URL.parse(`${page.protocol}//${host}`)?.host;
 }
 
-/** The answer to a preflight depends on all three. */
+/** Request headers that the response to a preflight depends on. */
 const PREFLIGHT_VARY = ['Origin', 'Access-Control-Request-Method', 'Access-Control-Request-Headers'];
 
 function webOrigin(origin: string): string {

@@ -5,10 +5,10 @@ const TOLERATED_BYTES = 8 * MIB;
 const TOLERATED_MS = 5_000;
 
 /**
- * Reads what is left of a request that has been answered. Closing the connection of a client that still sends could take
- * the answer from it: its system forgets what has arrived when it learns that nobody reads. A client that has much more to
- * say, or takes long to say it, is cut off.
- * @param done called when the request is over, one way or the other
+ * Reads the rest of a request that has been answered. If the connection were closed while the client still sends, its
+ * system could discard the response when it receives the reset. A client that has too much left to send, or is too
+ * slow, is disconnected.
+ * @param done called when the request has ended in any way
  */
 export function discardRest(req: IncomingMessage, done: () => void = () => undefined): void {
   if (req.destroyed || (req.complete && req.readableLength === 0)) return done();

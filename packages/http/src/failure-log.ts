@@ -1,6 +1,6 @@
 import { describeError, FnError, type LogFields, type Logger, PeerError } from '@fnfleet/core';
 
-/** Logs what the platform is to blame for, with the cause that the client does not get to see. */
+/** Logs errors of the platform with their cause, which the client does not see. */
 export function logFailure(logger: Logger, error: unknown, fields: LogFields): void {
   const { status, message } = describeError(error);
   if (status < 500) return;

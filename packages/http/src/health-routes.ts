@@ -1,15 +1,15 @@
 import { sendJson } from './answers.js';
 import type { Route } from './route.js';
 
-/** Whether a node is to get work, for whoever directs traffic to it. */
+/** Readiness of a node, for health checks and load balancers in front of it. */
 export interface Readiness {
-  /** `suspended`: an operator has told it to take none; it is well otherwise. */
+  /** `suspended`: healthy, but drained by an operator. */
   readonly state: 'starting' | 'ready' | 'suspended' | 'draining';
-  /** It takes work, but not all that it should: why. */
+  /** Why the node accepts only part of its work. */
   readonly degraded?: string | undefined;
 }
 
-/** `/healthz`: the process lives. `/readyz`: it takes work; 503 while it starts, while it is suspended, and from the moment it drains. */
+/** `/healthz`: the process is alive. `/readyz`: it accepts work; 503 while it starts, is suspended or drains. */
 export function healthRoutes(readiness: () => Readiness): Route[] {
   return [
     { method: 'GET', path: '/healthz', access: 'open', handle: (_req, res) => sendJson(res, 200, { status: 'ok' }) },

@@ -27,15 +27,15 @@ import { completeLimits, type HttpLimits } from './settings.js';
 export interface HttpServiceOptions {
   readonly handler: RequestListener;
   readonly host: string;
-  /** 0 takes a free port; `address` tells which. */
+  /** 0 selects a free port, which `address` reports. */
   readonly port: number;
-  /** Other processes listen on the same port; the kernel deals connections out among them. Linux only. */
+  /** Share the port with other processes; the kernel distributes connections among them. Linux only. */
   readonly sharesPort?: boolean;
-  /** What is not given has the default of its setting. */
+  /** Missing settings have their defaults. */
   readonly limits?: Partial<HttpLimits>;
   /**
-   * Given: the port speaks HTTPS, and asks for certificates. It refuses none: that is up to whoever answers (AccessGuard),
-   * so that health checks need none.
+   * Makes the port serve HTTPS and request client certificates. It accepts any of them: AccessGuard decides for each
+   * request, so that health checks need no certificate.
    */
   readonly tls?: TlsIdentity;
   readonly logger?: Logger;
@@ -45,20 +45,21 @@ export interface HttpServiceOptions {
 export interface HttpAddress {
   readonly host: string;
   readonly port: number;
-  /** `http://host:port`, as a client on this machine would write it. */
+  /** `http://host:port`, for a client on this machine. */
   readonly url: string;
 }
 
 /**
- * The life of one HTTP port. It listens from construction; `ready` rejects when it cannot.
+ * The lifecycle of one HTTP port. It starts to listen at construction; `ready` rejects if that fails.
  *
- * H1  A request in hand is finished by drain; an idle connection is closed at once, and a busy one after its answer.
- * H2  What is not HTTP is answered with a clear error and ends its own connection only.
- * H3  No client holds a connection by silence: one that owes bytes, or takes none, is cut. One that waits for its answer is not.
- * H4  When there are too many connections, one that has asked for nothing makes room for a new one, then one between two
- *     requests. Those that wait for an answer keep their places.
- * H5  Requests of one connection are begun one after the other, each when the one before it has been answered. What a
- *     client has sent ahead when it leaves is not begun.
+ * H1  Drain lets requests in progress finish; it closes idle connections at once, and busy ones after their response.
+ * H2  Invalid HTTP is answered with a clear error, and only its own connection is closed.
+ * H3  A silent client cannot hold a connection: one that stops sending its request or reading its response is
+ *     disconnected. One that waits for its response is not.
+ * H4  At the connection limit, a connection without a request so far is closed to make room, then one between two
+ *     requests. Connections that wait for a response stay.
+ * H5  Pipelined requests of a connection start one after the other, each when the previous one has been answered. Those
+ *     that have not started when the client disconnects never do.
  */
 export class HttpService implements Service {
   readonly ready: Promise<void>;
@@ -67,9 +68,9 @@ export class HttpService implements Service {
   private readonly clock: Clock;
   private readonly inflight: InflightTracker;
   private readonly limits: HttpLimits;
-  /** Answers that are not complete: the first is in hand, those behind it are of requests that were sent ahead. */
+  /** Incomplete responses: the first is in progress, the others belong to pipelined requests. */
   private readonly current = new WeakMap<Duplex, TurnoverSet<ServerResponse>>();
-  /** By the address and port of their other end, in the order in which they came. */
+  /** Connections by remote address and port, in order of arrival. */
   private readonly guests = new TurnoverMap<string, Guest>();
   private fullSaid = LONG_AGO;
   private drained: Promise<DrainResult> | undefined;
@@ -99,11 +100,11 @@ export class HttpService implements Service {
       listening.resolve();
     });
     this.ready = listening.promise;
-    // Whoever does not await `ready` still must not bring the process down.
+    // Without a listener, a rejection of `ready` would end the process.
     this.ready.catch(() => undefined);
   }
 
-  /** Where the port is; defined from `ready` on. */
+  /** The address of the port. Throws before `ready` has resolved. */
   get address(): HttpAddress {
     const bound = this.server.address() as AddressInfo | null;
     if (bound === null) throw new Error('the http port is not open');
@@ -112,12 +113,12 @@ export class HttpService implements Service {
     return { host, port: bound.port, url: `${this.options.tls ? 'https' : 'http'}://${authority}:${bound.port}` };
   }
 
-  /** Requests that were begun and are not answered completely. */
+  /** Requests that have started and are not answered completely. */
   get inFlight(): number {
     return this.inflight.size;
   }
 
-  /** Connections that are open, whatever they are used for. */
+  /** All open connections. */
   get connections(): number {
     return this.guests.size;
   }
@@ -152,7 +153,7 @@ export class HttpService implements Service {
   /** H5 */
   private enqueue(req: IncomingMessage, res: ServerResponse): void {
     const { socket } = req;
-    // Node goes on with what it has read, even when the connection is closed.
+    // Node continues with requests that it has already parsed, even after the connection is closed.
     if (socket.destroyed) return;
     const answers = this.answersOf(socket).add(res);
     if (answers.size > MAX_PIPELINED) socket.destroy();
@@ -169,10 +170,10 @@ export class HttpService implements Service {
       answers.delete(res);
       cut?.cancel();
       const [next] = answers;
-      // Before this one is left: drain must not take the port for idle in between.
+      // Start the next request before this one is removed, so that drain does not see an idle port in between.
       if (next !== undefined && !socket.destroyed) this.begin(next.req, next, answers);
       leave();
-      // H1: the connection becomes idle a moment after its answer.
+      // H1: the connection becomes idle shortly after its response.
       if (this.drained) setImmediate(() => this.server.closeIdleConnections());
     });
     if (!takeAbsoluteForm(req)) refuseHead(res, new FnError('badRequest', { params: { reason: NO_TARGET } }));
@@ -180,7 +181,7 @@ export class HttpService implements Service {
     else this.options.handler(req, res);
   }
 
-  /** H3. Nothing has come or gone for as long as the connection is allowed. */
+  /** H3. Called when a connection has made no progress for the allowed time. */
   private onSilence(socket: Socket): void {
     const answers = [...(this.current.get(socket) ?? [])];
     const { idleTimeoutMs, stallTimeoutMs } = this.limits;
@@ -200,7 +201,7 @@ export class HttpService implements Service {
     return answers;
   }
 
-  /** H4. With TLS it is the socket below: Node's own list begins when the handshake is done. */
+  /** H4. With TLS this is the underlying socket, because Node tracks connections only after the handshake. */
   private accept(socket: Socket): void {
     socket.on('error', () => undefined); // `close` follows
     if (this.guests.size >= this.limits.maxConnections && !this.makeRoom()) return void socket.destroy();
@@ -218,12 +219,12 @@ export class HttpService implements Service {
     const now = this.clock.now();
     if (now >= later(this.fullSaid, FULL_SAID_EVERY_MS)) {
       this.fullSaid = now;
-      const closed = found ? 'the oldest that waits for no answer' : 'the new one';
+      const closed = found ? 'the oldest without a pending response' : 'the new one';
       this.log.warn('too many connections (FN_HTTP_MAX_CONNECTIONS)', { open: this.guests.size, closed });
     }
     if (found === undefined) return false;
     const [address, { socket }] = found;
-    // Its place is free at once, though its `close` comes later.
+    // Free its place at once, because its `close` event comes later.
     this.guests.delete(address);
     socket.destroy();
     return true;
@@ -231,17 +232,17 @@ export class HttpService implements Service {
 
   /** H2 */
   private refuse(error: NodeJS.ErrnoException, socket: Duplex): void {
-    // Whoever waits for the answer of a request that is complete would take this for it.
+    // A client with a complete pending request would mistake this for its response.
     const answers = [...(this.current.get(socket) ?? [])];
     const mistaken = answers.some(({ headersSent, req }) => headersSent || req.complete);
-    // Whoever has not finished its TLS handshake cannot be told.
+    // Nothing can be sent before the TLS handshake is complete.
     const secured = (socket as { secureConnecting?: boolean }).secureConnecting !== true;
     if (error.code === 'ECONNRESET' || !socket.writable || mistaken || !secured) {
       socket.destroy();
       return;
     }
     const { status, message } = protocolError(error);
-    this.log.debug('refused what is not a request', { code: error.code });
+    this.log.debug('rejected an invalid request', { code: error.code });
     const body = errorBody(message);
     socket.end(
       `HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\nContent-Type: ${JSON_TYPE}\r\n` +
@@ -253,7 +254,7 @@ export class HttpService implements Service {
 
 interface Guest {
   readonly socket: Socket;
-  /** Those that it waits for; undefined: it has not asked for anything yet. */
+  /** Its pending responses; undefined if it has not sent a request so far. */
   answers: TurnoverSet<ServerResponse> | undefined;
 }
 
@@ -261,15 +262,15 @@ function isIdle({ answers }: Guest): boolean {
   return answers === undefined || answers.size === 0;
 }
 
-/** With TLS there are two sockets of a connection, with this in common. */
+/** Key of a connection. With TLS it has two sockets, which share this key. */
 function addressOf({ remoteAddress, remotePort }: Socket): string {
   return `${remoteAddress} ${remotePort}`;
 }
 
-/** As Node reports a request that is late. */
+/** The error code that Node uses for a late request. */
 const LATE = 'ERR_HTTP_REQUEST_TIMEOUT';
 const FULL_SAID_EVERY_MS = 60_000;
-/** Requests that a connection may have at a time: one in hand, the others sent ahead. */
+/** Maximum requests of a connection: one in progress, the others pipelined. */
 const MAX_PIPELINED = 32;
 
 const NO_TARGET = 'the target is neither a path nor an http:// URL without a user';

@@ -3,21 +3,21 @@ import { createServer as createTlsServer } from 'node:https';
 import { keepCurrent, serverTlsOptions, type TlsIdentity } from '@fnfleet/tls';
 import type { HttpLimits } from './settings.js';
 
-/** Beyond this many a head is refused; Node would drop the rest without a word. */
+/** Maximum number of headers, beyond which a request is refused; Node would silently drop the rest. */
 export const MAX_HEADERS = 1000;
 
 const MAX_CHECK_INTERVAL_MS = 30_000;
 
-/** A server that gives each connection so much memory and time, and no more. */
+/** An HTTP server with limits on memory and time for each connection. */
 export function newLimitedServer(limits: HttpLimits, tls: TlsIdentity | undefined): Server {
   const { headerReadTimeoutMs, bodyReadTimeoutMs } = limits;
   const readTimeouts = [headerReadTimeoutMs, bodyReadTimeoutMs].filter((timeout) => timeout > 0);
   const options = {
     maxHeaderSize: limits.maxRequestHeaderBytes,
-    // Node insists that a head is not allowed more time than its whole request.
+    // Node requires that the time limit for the head does not exceed that for the whole request.
     headersTimeout: headerReadTimeoutMs > 0 ? Math.min(...readTimeouts) : 0,
     requestTimeout: bodyReadTimeoutMs,
-    // Only then is looked for what is late.
+    // Node checks for late requests only at this interval.
     connectionsCheckingInterval: Math.min(
       MAX_CHECK_INTERVAL_MS,
       ...readTimeouts.map((timeout) => Math.ceil(timeout / 4)),

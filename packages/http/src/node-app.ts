@@ -14,13 +14,16 @@ import type { HttpSettings } from './settings.js';
 export interface NodeAppOptions {
   readonly routes: readonly Route[];
   readonly settings?: Partial<Pick<HttpSettings, 'maxRequestBytes' | 'corsOrigins' | 'corsHeaders' | 'allowedHosts'>>;
-  /** Answers `GET /metrics`; without it the path does not exist. */
+  /** Handler for `GET /metrics`; without it the path does not exist. */
   readonly metrics?: (req: IncomingMessage, res: ServerResponse) => void | Promise<void>;
-  /** Answers `GET /readyz`; a node that answers at all is ready unless given. */
+  /** State for `GET /readyz`; always ready by default. */
   readonly readiness?: () => Readiness;
-  /** Run in order around every route, and around the answers to unknown paths. */
+  /** Middleware that runs in order around every route, and around responses to unknown paths. */
   readonly middleware?: readonly RequestHandler[];
-  /** Decides who is answered; everybody but web pages from elsewhere unless given. Asked after the middleware, before the route. */
+  /**
+   * Authorizes requests, after the middleware and before the route. By default it refuses only web pages of other
+   * origins.
+   */
   readonly guard?: AccessGuard;
   readonly logger?: Logger;
 }
@@ -28,8 +31,8 @@ export interface NodeAppOptions {
 /**
  * The Express application of a node: its own routes next to `/`, `/version`, `/healthz`, `/readyz` and `/metrics`.
  *
- * Routing is exact: case counts, slashes are never collapsed, HEAD and OPTIONS are methods like any other, and
- * percent-encoding is undone before a route is looked for. One trailing slash too many is redirected.
+ * Routing is exact: case matters, slashes are never collapsed, HEAD and OPTIONS are methods like any other, and paths
+ * are percent-decoded before matching. A request with one extra trailing slash is redirected.
  */
 export function createNodeApp(options: NodeAppOptions): Express {
   const { settings = {}, guard = openGuard(settings), logger = silentLogger } = options;
@@ -72,7 +75,7 @@ function commonRoutes({ metrics, readiness = () => ({ state: 'ready' }) }: NodeA
   ];
 }
 
-/** One Express route a path, so that a path known for other methods can be told from an unknown one. */
+/** One Express route for each path, to distinguish a wrong method from an unknown path. */
 function mount(app: Express, routes: readonly Route[], guard: AccessGuard): void {
   const byPath = Map.groupBy(routes, (route) => route.path);
   for (const [path, sharers] of byPath) {
@@ -97,7 +100,10 @@ function redirectWithoutSlash(req: Request, res: Response): void {
   res.writeHead(req.method === 'GET' ? 301 : 307, { Location: path + query, 'Content-Length': 0 }).end();
 }
 
-/** `/t/app/a%2Fb` means `/t/app/a/b`: decoded once, and encoded again only for what Express decodes in parameters. */
+/**
+ * Normalizes a path: `/t/app/a%2Fb` means `/t/app/a/b`. Decodes it once, and encodes what Express decodes again in
+ * parameters.
+ */
 function decodePath(req: Request): void {
   const [, path = '', query = ''] = /^([^?]*)(\?.*)?$/s.exec(req.url) ?? [];
   if (!path.includes('%')) return;

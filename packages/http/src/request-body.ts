@@ -2,7 +2,7 @@ import type { IncomingMessage } from 'node:http';
 import { CancelledError, FnError } from '@fnfleet/core';
 
 /**
- * Refuses a body by its announced length, before a byte of it is read.
+ * Rejects a body by its Content-Length before reading any of it.
  * @param maxBytes 0: no limit
  * @throws FnError `requestTooBig`
  */
@@ -12,14 +12,14 @@ export function checkDeclaredLength(req: IncomingMessage, maxBytes: number): voi
 }
 
 /**
- * The whole body.
- * @param maxBytes 0: no limit. Counted as bytes arrive, so a body of unknown length is held to it too.
- * @throws FnError `requestTooBig`; CancelledError when the client went away in the middle
+ * Reads the whole body.
+ * @param maxBytes 0: no limit. Counts received bytes, so it also applies to a body of unknown length
+ * @throws FnError `requestTooBig`; CancelledError when the client disconnected before the end
  */
 export async function readBody(req: IncomingMessage, maxBytes: number): Promise<Buffer> {
   const chunks: Buffer[] = [];
   let length = 0;
-  // Leaving the loop early must not destroy the request: its socket still carries the answer.
+  // Leaving the loop early must not destroy the request: its socket is needed for the response.
   const incoming = req.iterator({ destroyOnReturn: false });
   try {
     for await (const chunk of incoming as AsyncIterable<Buffer>) {

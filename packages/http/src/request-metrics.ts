@@ -14,22 +14,22 @@ import {
   type TraceContext,
 } from '@fnfleet/core';
 
-/** What the metrics of a request say about it. Whoever learns more sets it before the answer is complete. */
+/** Labels for the metrics of a request. Handlers may change them until the response is complete. */
 export interface RequestLabels {
   /** Template of the route, never the path itself: clients choose paths. */
   route: string;
-  /** `user` when an invoked function answered, well or badly; `service` for everything else. */
+  /** `user` if an invoked function produced the response, good or bad; `service` for everything else. */
   blame: 'user' | 'service';
-  /** What happens for the request belongs to this. */
+  /** Trace context for all work on the request. */
   readonly trace: TraceContext;
-  /** Called when the client has gone before its answer was complete. */
+  /** Called when the client disconnects before its response is complete. */
   onLeft?: (() => void) | undefined;
 }
 
-/** Asked every few seconds, and of no interest to anybody who looks for a request. */
+/** Paths that monitoring polls every few seconds; their spans would only be noise. */
 const NOT_TRACED: ReadonlySet<string> = new Set(['/', '/healthz', '/readyz', '/metrics', '/version']);
 
-/** Counts a request, measures the time to its end under the labels it has then, and is its first span here. */
+/** Counts a request, measures its duration with the labels it has at its end, and opens its first span here. */
 export function measureRequest(
   req: IncomingMessage,
   res: ServerResponse,
@@ -40,7 +40,7 @@ export function measureRequest(
   const labels: RequestLabels = { route: 'invalid', blame: 'service', trace, onLeft: undefined };
   const startedAt = clock.now();
   res.once('close', () => {
-    // A client that left before the answer was complete is counted as such, whatever the answer would have been.
+    // A client that disconnected before the response was complete is counted as such, whatever its status was.
     const status = res.writableFinished ? res.statusCode : ERRORS.clientCancelled.status;
     if (!res.writableFinished) labels.onLeft?.();
     const { request, response } = seriesLabels(labels.route, req.method ?? '', status, labels.blame);
@@ -57,9 +57,12 @@ interface SeriesLabels {
   readonly response: Labels;
 }
 
-/** Nearly all requests are like many before them: labels that are the same object are found without a key of all their texts. */
+/**
+ * Label objects are cached, because nearly all requests repeat earlier labels and the same object is found without a
+ * text key.
+ */
 const knownLabels = new Map<string, SeriesLabels>();
-/** Methods and statuses are the clients' and the functions' choice. */
+/** Cache limit: clients and functions choose methods and statuses. */
 const MAX_KNOWN = 1_000;
 
 function seriesLabels(path: string, method: string, status: number, blame: RequestLabels['blame']): SeriesLabels {
@@ -74,13 +77,13 @@ function seriesLabels(path: string, method: string, status: number, blame: Reque
   return labels;
 }
 
-/** Undefined: the request belongs to no trace. */
+/** @returns undefined if the request is not traced */
 function openRequestSpan({ method = '', headers, url = '' }: IncomingMessage): OpenSpan | undefined {
   if (!entersTrace(headers, headers['fn-explain'] === '1') || NOT_TRACED.has(url)) return undefined;
   return openServerSpan(method, headers);
 }
 
-/** Its name and attributes are those of HTTP in OpenTelemetry. */
+/** Closes the span with the name and attributes of the OpenTelemetry conventions for HTTP. */
 function closeRequestSpan(opened: OpenSpan, req: IncomingMessage, { route }: RequestLabels, status: number): void {
   const { span } = opened;
   if (span.isRecording()) {

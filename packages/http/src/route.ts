@@ -1,7 +1,9 @@
 import type { Request, Response } from 'express';
 import type { Access } from './access/access-guard.js';
 
-/** Answers a request, or throws: an FnError becomes its status and text, anything else a 500 with the cause in the log. */
+/**
+ * Handles a request. A thrown FnError becomes its status and message, anything else a 500 with the cause in the log.
+ */
 export type RouteHandler = (req: Request, res: Response) => void | Promise<void>;
 
 export interface Route {
@@ -9,7 +11,7 @@ export interface Route {
   readonly method: string;
   /** Express template: `/v2/apps/:app_id`, `/t/:app_name/*source`. Also the label of the route's metrics. */
   readonly path: string;
-  /** Whom it answers; `caller` unless given. */
+  /** Who may use the route; `caller` by default. */
   readonly access?: Access;
   readonly handle: RouteHandler;
 }

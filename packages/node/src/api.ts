@@ -6,7 +6,7 @@ import type { Role } from './role.js';
 
 const apiRoleSettings = { ...commonSettings, ...apiSettings };
 
-/** Apps, functions and triggers over REST. */
+/** Serves apps, functions and triggers over REST. */
 export const apiRole: Role = {
   name: 'api',
   settings: apiRoleSettings,

@@ -16,10 +16,9 @@ import { telemetrySettings } from './telemetry/telemetry-settings.js';
 const everyRole = { ...commonSettings, ...httpSettings, ...telemetrySettings };
 
 /**
- * Everything that can be known to be wrong with the settings of a role before it starts: values that do not fit, and values
- * that fit and mean nothing, or nothing together.
- * @param role undefined: which one it is cannot be read
- * @throws SettingsError that lists all of it
+ * Checks all settings of a role before it starts: each value, and whether valid values make sense together.
+ * @param role undefined if the setting of the role is itself invalid
+ * @throws SettingsError that lists every problem
  */
 export function checkSettings(role: Role | undefined, env: Environment): void {
   const shape: SettingsShape = { ...role?.settings, ...everyRole };
@@ -28,21 +27,21 @@ export function checkSettings(role: Role | undefined, env: Environment): void {
   const fitting = readWhatFits(shape, env);
   const common = readWhatFits(everyRole, env) as SettingsOf<typeof everyRole>;
   collect(problems, () => roleSecurity(common, silentLogger).close());
-  // What is wrong beside the certificates.
+  // Problems other than those of certificates.
   const plain = { ...common, tlsCert: undefined, tlsKey: undefined, tlsCa: undefined, allowInsecure: true };
   collect(problems, () => roleSecurity(plain, silentLogger).close());
   for (const check of role?.checks?.(fitting) ?? []) collect(problems, check);
   if (problems.length > 0) throw new SettingsError(problems);
 }
 
-/** What is wrong with values of a role that fit, and mean nothing to it. */
+/** Problems with values that are valid on their own but make no sense for the role. */
 export function meaninglessSettings(role: Role, env: Environment): readonly string[] {
   const problems: string[] = [];
   for (const check of role.checks?.(readWhatFits({ ...role.settings }, env)) ?? []) collect(problems, check);
   return problems;
 }
 
-/** Adds what a check finds. Of a setting that is wrong already nothing more is said. */
+/** Adds the findings of a check, except those about a setting that already has a problem. */
 function collect(problems: string[], check: () => unknown): void {
   const known = new Set(problems.flatMap(settingsIn));
   try {
@@ -50,11 +49,11 @@ function collect(problems: string[], check: () => unknown): void {
   } catch (error) {
     if (error instanceof SettingsError) {
       problems.push(...error.problems.filter((problem) => !settingsIn(problem).some((name) => known.has(name))));
-    } else if (problems.length === 0) throw error; // else it may come of what is wrong already
+    } else if (problems.length === 0) throw error; // otherwise a known problem may be the cause
   }
 }
 
-/** Which settings a problem is about: they stand before its first colon. */
+/** The settings that a problem is about: the names before its first colon. */
 function settingsIn(problem: string): string[] {
   const words = problem.slice(0, problem.indexOf(':')).split(/[^A-Z0-9_]/);
   return words.filter((word) => word.includes('_'));

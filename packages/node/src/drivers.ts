@@ -11,18 +11,18 @@ import {
 export const driverSettings = {
   driver: choice('FN_DRIVER', ['docker', 'process'], {
     default: 'docker',
-    doc: '`docker` runs functions in containers. `process` runs them as child processes, which isolates them from nothing.',
+    doc: '`docker` runs functions in containers. `process` runs them as child processes without any isolation.',
   }),
   ...dockerSettings,
   ...processSettings,
 } as const;
 
-/** What can be found wrong with a driver before it is started. @throws SettingsError */
+/** Checks the settings of a driver before it is started. @throws SettingsError */
 export function checkDriver(settings: SettingsOf<typeof driverSettings>): void {
   if (settings.driver === 'docker') engineAddress(settings);
 }
 
-/** The driver that `FN_DRIVER` selects. */
+/** Creates the driver that `FN_DRIVER` selects. */
 export function startDriver(
   settings: SettingsOf<typeof driverSettings>,
   { logger, env }: { logger: Logger; env: Environment },

@@ -21,7 +21,7 @@ const fullRoleSettings = {
   ...driverSettings,
 };
 
-/** The api and an agent in one process, without a balancer between them: for a laptop. */
+/** An API node and an agent in one process, without a balancer between them; for a single machine. */
 export const fullRole: Role = {
   name: 'full',
   settings: fullRoleSettings,

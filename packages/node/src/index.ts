@@ -1,5 +1,4 @@
-// What a process needs before it plays a role. The roles themselves are loaded when they are played; `@fnfleet/node/roles`
-// has all of them.
+// What a process needs before it starts a role. Roles are loaded on demand; `@fnfleet/node/roles` has all of them.
 export { commonSettings, NODE_TYPES, type NodeType } from './common-settings.js';
 export { nearestName } from './nearest-name.js';
 export { isFailedMessage, isReadyMessage, tellParent } from './parent-messages.js';

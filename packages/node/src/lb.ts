@@ -9,7 +9,7 @@ import { shareOf, WORKER_VARIABLE, workerSettings } from './workers/worker-setti
 
 const lbRoleSettings = { ...commonSettings, ...httpSettings, ...lbSettings, ...workerSettings };
 
-/** Takes calls over HTTP and places them on runners. */
+/** Accepts calls over HTTP and places them on runners. */
 export const lbRole: Role = {
   name: 'lb',
   settings: lbRoleSettings,

@@ -1,10 +1,10 @@
-/** Where a node listens, by purpose. */
+/** The addresses at which a node listens, by purpose. */
 export type Addresses = Readonly<Record<string, string>>;
 
-/** What a node tells the process that started it: that it serves, or why it never will. */
+/** Messages of a node to its parent process: it serves, or why it failed to start. */
 export type ParentMessage = { readonly ready: Addresses } | { readonly failed: string };
 
-/** Resolves when the message is on its way. Of no effect in a process that nobody listens to. Never rejects. */
+/** Resolves when the message has been handed over. Does nothing in a process without an IPC channel. Never rejects. */
 export function tellParent(message: ParentMessage): Promise<void> {
   return new Promise((resolve) => {
     if (process.send === undefined || !process.connected) resolve();

@@ -2,8 +2,8 @@ import { performance } from 'node:perf_hooks';
 import { type MetricName, type Reading, readWhenExported, VERSION } from '@fnfleet/core';
 
 /**
- * Measures the process itself, whatever its role. Begins after the meter provider is installed.
- * @returns ends it. Idempotent
+ * Measures the process itself, whatever its role. Call it after the meter provider is installed.
+ * @returns a function that stops measuring; idempotent
  */
 export function measureProcess(role: string): () => void {
   const startedAt = Math.round(performance.timeOrigin / 1000);

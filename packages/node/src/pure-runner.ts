@@ -21,7 +21,7 @@ const runnerRoleSettings = {
   ...registrationSettings,
 };
 
-/** Executes calls in containers: gRPC for balancers, HTTP for health and metrics. Has no datastore. */
+/** Executes calls in containers. Serves gRPC for balancers and HTTP for health and metrics. Has no datastore. */
 export const pureRunnerRole: Role = {
   name: 'pure-runner',
   settings: runnerRoleSettings,
@@ -91,17 +91,17 @@ export const pureRunnerRole: Role = {
     });
     void Promise.all([http.ready, runner.ready]).then(
       () => registration?.begin(),
-      () => undefined, // the role ends, and whoever started it is told why
+      () => undefined, // the role stops and reports this error itself
     );
     return {
-      // Drained in reverse: balancers that look for runners no longer find it, before it refuses calls.
+      // Services drain in reverse order: the runner is unregistered before it refuses calls.
       service: new ServiceGroup([http, runner, ...(registration ? [registration] : [])]),
       addresses: () => ({ http: http.address.url, grpc: `${settings.bindAddress}:${runner.address.port}` }),
     };
   },
 };
 
-/** Those that decide what it takes; for operators. */
+/** The settings that limit what the runner accepts, for operators. */
 function limitsOf(settings: SettingsOf<typeof runnerRoleSettings>) {
   return {
     refuses_at_once_when_full: settings.nonBlocking,

@@ -4,15 +4,15 @@ import type { MemberCheck } from '@fnfleet/pure-runner';
 import { FileIdentity, type TlsIdentity, tlsFiles } from '@fnfleet/tls';
 import type { commonSettings } from './common-settings.js';
 
-/** How a role proves who it is, and whom it answers. */
+/** How a role authenticates itself, and which peers it accepts. */
 export interface RoleSecurity {
-  /** Undefined: plain text. */
+  /** The TLS identity; undefined: plain text. */
   readonly tls: TlsIdentity | undefined;
-  /** Of the HTTP port. */
+  /** Access rules of the HTTP port. */
   readonly guard: AccessGuard;
-  /** Of the gRPC port. */
+  /** Access rules of the gRPC port. */
   readonly members: MemberCheck | undefined;
-  /** What it shows an api node that asks for the operator token. */
+  /** Headers with the operator token, for an API node that requires it. */
   readonly operatorToken: string | undefined;
   readonly allowInsecure: boolean;
   /** Stops watching files. Idempotent. */
@@ -21,7 +21,9 @@ export interface RoleSecurity {
 
 type SecuritySettings = SettingsOf<typeof commonSettings & typeof httpSettings>;
 
-/** @throws SettingsError when the TLS files are wrong, or when anybody in the network could reach a role without TLS */
+/**
+ * @throws SettingsError when the TLS files are invalid, or when a role without TLS would be reachable from the network
+ */
 export function roleSecurity(settings: SecuritySettings, logger: Logger): RoleSecurity {
   const {
     tlsAllowedNames: allowedNames,
@@ -53,15 +55,17 @@ export function roleSecurity(settings: SecuritySettings, logger: Logger): RoleSe
 function checkPlainText({ bindAddress, allowInsecure }: SecuritySettings, logger: Logger): void {
   if (isLoopback(bindAddress)) return;
   if (allowInsecure) {
-    logger.warn('without TLS, whoever reaches the ports of this node can use it (FN_ALLOW_INSECURE)', { bindAddress });
+    logger.warn('TLS is off: anyone who can reach the ports of this node can use it (FN_ALLOW_INSECURE)', {
+      bindAddress,
+    });
     return;
   }
   throw new SettingsError([
-    `FN_BIND_ADDRESS: ${bindAddress} can be reached from other machines, and there is no TLS. Do one of these:
+    `FN_BIND_ADDRESS: ${bindAddress} can be reached from other machines, and TLS is not configured. Do one of these:
     - make certificates, as docs/security.md tells, and name them: FN_TLS_CERT, FN_TLS_KEY, FN_TLS_CA
         fnfleet certs init
         fnfleet certs issue <name> --san <host that others reach this node at>
     - FN_BIND_ADDRESS=127.0.0.1, for this machine only
-    - FN_ALLOW_INSECURE=1, in a network that nobody else can reach`,
+    - set FN_ALLOW_INSECURE=1, in a network that nobody else can reach`,
   ]);
 }

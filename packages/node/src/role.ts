@@ -5,16 +5,16 @@ import type { RoleSecurity } from './role-security.js';
 import type { Telemetry } from './telemetry/telemetry.js';
 import type { WorkerLink } from './workers/worker-link.js';
 
-/** One of the parts a process can play. */
+/** A role that a process can run. */
 export interface Role {
   readonly name: NodeType;
-  /** Everything it reads from the environment. */
+  /** All settings of the role. */
   readonly settings: SettingsShape;
-  /** Processes that play it together; one unless given. */
+  /** Number of processes that run it together; one by default. */
   readonly processes?: (env: Environment) => number;
   /**
-   * What can be found wrong with its settings before it starts. Each throws a SettingsError, and leaves nothing open.
-   * @param settings those of the role that fit; the others have their defaults, or are undefined
+   * Checks of its settings before it starts. Each throws a SettingsError, and leaves nothing open.
+   * @param settings the valid settings of the role; invalid ones have their defaults, or are undefined
    */
   readonly checks?: (settings: object) => readonly (() => unknown)[];
   /** @throws SettingsError that lists everything wrong with the environment */
@@ -23,17 +23,17 @@ export interface Role {
 
 export interface RoleDeps {
   readonly logger: Logger;
-  /** Answers `GET /metrics`. */
+  /** Renders the response to `GET /metrics`. */
   readonly metrics: Telemetry['metrics'];
   readonly security: RoleSecurity;
-  /** Set where the process is one of several that are one node. */
+  /** Set if the process is one of several workers. */
   readonly link?: WorkerLink | undefined;
-  /** Where the process is in its life. */
+  /** The lifecycle state of the process. */
   readonly readiness: () => Readiness['state'];
 }
 
 export interface RunningRole {
   readonly service: Service;
-  /** Where it listens, by purpose (`http`, `grpc`). Valid once the service is ready. */
+  /** Its addresses by purpose (`http`, `grpc`). Valid once the service is ready. */
   addresses(): Readonly<Record<string, string>>;
 }

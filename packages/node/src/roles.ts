@@ -15,7 +15,7 @@ import type { Role } from './role.js';
 import { telemetrySettings } from './telemetry/telemetry-settings.js';
 import { workerSettings } from './workers/worker-settings.js';
 
-/** What `FN_NODE_TYPE` selects. */
+/** The roles that `FN_NODE_TYPE` selects. */
 export const ROLES: Readonly<Record<NodeType, Role>> = {
   full: fullRole,
   api: apiRole,
@@ -23,24 +23,24 @@ export const ROLES: Readonly<Record<NodeType, Role>> = {
   'pure-runner': pureRunnerRole,
 };
 
-/** Every setting there is, for `--help` and `docs/configuration.md`; each in the first section that has it. */
+/** Every setting, for `--help` and `docs/configuration.md`; each is listed in the first section that has it. */
 export const SETTINGS_SECTIONS: readonly SettingsSection[] = withoutRepeats([
-  { title: 'Every role', intro: 'What any process reads.', shape: commonSettings },
+  { title: 'Every role', intro: 'Settings of every process.', shape: commonSettings },
   {
     title: 'Traces and metrics',
-    intro: 'Any role. The names are those of OpenTelemetry.',
+    intro: 'Settings of any role, with the standard names of OpenTelemetry.',
     shape: telemetrySettings,
   },
   { title: 'HTTP port', intro: 'The HTTP port of any role.', shape: httpSettings },
   { title: 'API node', intro: '`FN_NODE_TYPE=api` and `full`', shape: apiSettings },
   {
     title: 'Load balancer',
-    intro: '`FN_NODE_TYPE=lb`. A `full` node reads those that are not about placing calls.',
+    intro: '`FN_NODE_TYPE=lb`. A `full` node reads the settings that are not about placing calls.',
     shape: { ...lbSettings, ...workerSettings },
   },
   { title: 'Runner', intro: '`FN_NODE_TYPE=pure-runner`', shape: { ...pureRunnerSettings, ...registrationSettings } },
   { title: 'Agent', intro: 'How a runner, or a `full` node, executes calls.', shape: agentSettings },
-  { title: 'Drivers', intro: 'How it makes containers.', shape: driverSettings },
+  { title: 'Drivers', intro: 'How a runner, or a `full` node, creates containers.', shape: driverSettings },
 ]);
 
 function withoutRepeats(sections: readonly SettingsSection[]): SettingsSection[] {

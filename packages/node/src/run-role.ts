@@ -16,18 +16,18 @@ import { WORKER_VARIABLE } from './workers/worker-settings.js';
 const EXIT_FORCED = 1;
 
 /**
- * The life of a role's process: start, serve, and on SIGTERM or SIGINT drain for the configured grace and end. A second
- * signal ends it at once. Resolves when the role has ended.
- * @throws SettingsError, or what keeps the role from starting
+ * Runs the process of a role: starts, serves, and on SIGTERM or SIGINT drains for the configured grace and stops. A
+ * second signal ends the process at once. Resolves when the role has stopped.
+ * @throws SettingsError, or the error that keeps the role from starting
  */
 export async function runRole(role: Role, env: Environment): Promise<void> {
-  // All of them, before anything is started: one message tells everything that is wrong.
+  // Check all settings before anything is started, so that one message lists every problem.
   checkSettings(role, env);
   const common = readSettings({ ...role.settings, ...commonSettings, ...httpSettings, ...telemetrySettings }, env);
   const logger = createLogger({ level: common.logLevel, format: common.logFormat, fields: { role: role.name } });
-  // One of several workers has the environment of the process that started it, which has warned.
+  // The parent of a worker has the same environment and has already logged these warnings.
   if (env[WORKER_VARIABLE] === undefined) warnOfSettingNames(env, logger);
-  // Before anything counts: what was counted by then would be nowhere.
+  // Set metrics up first: measurements before this would be lost.
   const link = env[WORKER_VARIABLE] === undefined ? undefined : await newWorkerLink();
   const telemetry = await startTelemetry(role.name, common, logger, link && (() => link.metrics()));
   const endMeasuring = measureProcess(role.name);
@@ -45,7 +45,7 @@ export async function runRole(role: Role, env: Environment): Promise<void> {
     flushed = await telemetry.close();
   }
   logger.info('stopped');
-  // What still tries to reach a collector that is away would keep the process alive.
+  // A pending export to an unreachable collector would keep the process alive.
   if (!flushed) process.exit();
 }
 
@@ -54,7 +54,7 @@ async function newWorkerLink(): Promise<WorkerLink> {
   return new WorkerLink();
 }
 
-/** From start to stop, which may come while it starts. */
+/** Runs the service from start to stop; the stop may arrive during the start. */
 async function serve(role: Role, env: Environment, deps: Omit<RoleDeps, 'readiness'>, graceMs: number): Promise<void> {
   const { logger } = deps;
   let state: Readiness['state'] = 'starting';
@@ -71,7 +71,7 @@ async function serve(role: Role, env: Environment, deps: Omit<RoleDeps, 'readine
     state = 'draining';
     logger.info('draining', { graceMs });
     const result = await running.service.drain({ graceMs });
-    if (result === 'expired') logger.warn('some calls did not finish within the grace and were cut off');
+    if (result === 'expired') logger.warn('some calls did not finish within the grace period and were aborted');
   } finally {
     await running.service.close();
   }
@@ -83,18 +83,21 @@ function announce(running: RunningRole, logger: Logger): void {
   void tellParent({ ready: addresses });
 }
 
-/** Resolves with the reason on the first signal, or when the process that started us is gone. */
+/** Resolves with the reason on the first signal, or when the parent process is gone. */
 function untilStopped(logger: Logger): Promise<string> {
   const { promise: parentGone, resolve } = Promise.withResolvers<string>();
   process.once('disconnect', () => resolve('parent is gone'));
   const forced = () => {
-    logger.warn('asked again, ending at once');
+    logger.warn('second signal, exiting immediately');
     process.exit(EXIT_FORCED);
   };
   return Promise.race([stopSignal(forced), parentGone]);
 }
 
-/** An error that nobody caught belongs to one call; the others on this process must not pay for it. */
+/**
+ * Logs uncaught errors instead of exiting: such an error affects one call, and must not fail all others in this
+ * process.
+ */
 function surviveStrayErrors(logger: Logger): void {
   process.on('uncaughtException', (error) => logger.error('uncaught error', { error, stack: error.stack }));
   process.on('unhandledRejection', (reason) => logger.error('unhandled rejection', { error: reason }));

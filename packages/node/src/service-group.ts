@@ -1,13 +1,13 @@
 import { type DrainResult, later, Once, type Service, systemClock } from '@fnfleet/core';
 
-/** Several services as one: ready when all are, drained and closed in reverse order of the list. */
+/** Combines several services: ready when all are; drained and closed in reverse order of the list. */
 export class ServiceGroup implements Service {
   readonly ready: Promise<void>;
   private graceMs = 0;
 
   constructor(private readonly services: readonly Service[]) {
     this.ready = Promise.all(services.map((service) => service.ready)).then(() => undefined);
-    this.ready.catch(() => undefined); // whoever waits for it is told
+    this.ready.catch(() => undefined); // without a listener, a rejection would end the process
   }
 
   private readonly draining = new Once(async (): Promise<DrainResult> => {

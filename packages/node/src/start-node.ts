@@ -6,8 +6,8 @@ import { runRole } from './run-role.js';
 import { WORKER_VARIABLE } from './workers/worker-settings.js';
 
 /**
- * Plays the role that `FN_NODE_TYPE` names. Resolves when it has ended, as SIGTERM or SIGINT asked it to.
- * @param entry the script that, with the argument `node`, plays a role in a process of its own: for `FN_WORKERS`
+ * Runs the role that `FN_NODE_TYPE` names. Resolves when it has stopped after SIGTERM or SIGINT.
+ * @param entry the script that runs a role in another process when called with the argument `node`; for `FN_WORKERS`
  * @throws SettingsError that lists everything wrong with the environment; Error when the role cannot start
  */
 export async function startNode(env: Environment, entry: string): Promise<void> {
@@ -21,13 +21,13 @@ async function nodeTypeIn(env: Environment): Promise<NodeType> {
   try {
     return readSettings({ nodeType: commonSettings.nodeType }, env).nodeType;
   } catch (error) {
-    // What every role reads may be wrong as well.
+    // Report invalid common settings as well.
     (await import('./check-settings.js')).checkSettings(undefined, env);
     throw error;
   }
 }
 
-/** A number of processes that cannot be read is told together with what else is wrong. */
+/** An invalid number of processes counts as one here; the role reports it together with all other problems. */
 function processesOf(role: Role, env: Environment): number {
   try {
     return role.processes?.(env) ?? 1;

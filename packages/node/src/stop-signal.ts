@@ -1,14 +1,15 @@
 import { type MonoMs, systemClock } from '@fnfleet/core';
 
 /**
- * One wish to stop often comes as several signals: a terminal or a supervisor signals the whole group, and whoever started
- * us passes it on. Signals this close to the first are the same wish, milliseconds.
+ * A single request to stop often arrives as several signals: a terminal or supervisor signals the whole process group,
+ * and the parent process forwards its own. Signals within this time after the first count as the same request;
+ * milliseconds.
  */
 const SAME_WISH_MS = 500;
 
 /**
- * Resolves with the first SIGTERM or SIGINT. One that comes later, when the first has had its time, calls `again`: whoever
- * asks twice does not want to wait.
+ * Resolves with the first SIGTERM or SIGINT. A later one calls `again`: a user who signals twice wants an immediate
+ * exit.
  */
 export function stopSignal(again: () => void): Promise<string> {
   return new Promise((resolve) => {

@@ -46,13 +46,13 @@ it.each([
   ['FN_PLACR', 'did you mean FN_PLACER?'],
   ['FN_PALCER', 'did you mean FN_PLACER?'],
   ['FN_LOG_LEVELS', 'did you mean FN_LOG_LEVEL?'],
-  ['FN_MAX_TOTAL_MEMORY', 'fnfleet node --help lists those there are'],
+  ['FN_MAX_TOTAL_MEMORY', 'fnfleet node --help lists all settings'],
   ['FN_FREEZE_IDLE_MSEC', 'did you mean FN_FREEZE_IDLE_MSECS?'],
-  ['FN_LOG_FORMAT_FILES', 'fnfleet node --help lists those there are'],
+  ['FN_LOG_FORMAT_FILES', 'fnfleet node --help lists all settings'],
   ['FN_LOG_DEST', 'a setting of Fn, see docs/moving-from-fn.md'],
   ['FN_MQ_URL', 'a setting of Fn, see docs/moving-from-fn.md'],
-  ['FN_', 'fnfleet node --help lists those there are'],
-  [`FN_${'X'.repeat(100_000)}`, 'fnfleet node --help lists those there are'],
+  ['FN_', 'fnfleet node --help lists all settings'],
+  [`FN_${'X'.repeat(100_000)}`, 'fnfleet node --help lists all settings'],
 ])('is named with what it may have been meant to be (%#)', (name, hint) => {
   expect(unknownSettings({ [name]: 'x' })).toEqual([{ name: expect.stringContaining(name.slice(0, 90)), hint }]);
 });

@@ -3,13 +3,13 @@ import { nearestName } from './nearest-name.js';
 import { FORMER_NAMES, VARIABLE_NAMES } from './variable-names.js';
 
 const PREFIX = 'FN_';
-/** Of an environment that may be anything. */
+/** Maximum number of unknown settings that are reported. */
 const MAX_NAMED = 20;
 const KNOWN: ReadonlySet<string> = new Set(VARIABLE_NAMES);
-/** With such a variable Kubernetes tells each container of a service; others about it begin the same way. */
+/** Kubernetes sets such a variable for each service; its other variables have the same prefix. */
 const SERVICE_HOST = '_SERVICE_HOST';
 
-/** Settings of Fn that have no effect here. Names of ours that look like them mean something else. */
+/** Settings of Fn that have no effect here. Similar names of fnfleet mean something else. */
 const OF_FN: ReadonlySet<string> = new Set([
   'FN_ASYNC_CHEW_POLL_MSECS',
   'FN_DS_DB_PING_MAX_RETRIES',
@@ -26,11 +26,14 @@ const OF_THE_FN_COMMAND: ReadonlySet<string> = new Set(['FN_CONTEXT', 'FN_INVOKE
 /** A variable that looks like a setting and is none. */
 export interface UnknownSetting {
   readonly name: string;
-  /** What it may have been meant to be, or why it has no effect. */
+  /** The setting that was probably meant, or why this one has no effect. */
   readonly hint: string;
 }
 
-/** Variables that begin with FN_ and that nothing reads, at most twenty. Values are not looked at, but for being empty. */
+/**
+ * Variables that begin with FN_ and that nothing reads, at most twenty. Empty ones are ignored; other values do not
+ * matter.
+ */
 export function unknownSettings(env: Environment): readonly UnknownSetting[] {
   const all = Object.keys(env).filter((name) => name.startsWith(PREFIX) && env[name]?.trim());
   const services = all.flatMap((name) => (name.endsWith(SERVICE_HOST) ? [name.slice(0, -SERVICE_HOST.length)] : []));
@@ -41,7 +44,7 @@ export function unknownSettings(env: Environment): readonly UnknownSetting[] {
     .map((name) => ({ name: printableLine(name, 100), hint: hintFor(name) }));
 }
 
-/** A setting that is given by its former name. */
+/** A setting given under its former name. */
 export interface FormerSetting {
   readonly name: string;
   /** The current name, with `_FILE` if it was given that way. */
@@ -58,13 +61,13 @@ export function formerSettings(env: Environment): readonly FormerSetting[] {
 }
 
 /**
- * Logs a warning for each unknown setting and each one with a former name. A typing error must not stop a node that worked
- * before.
+ * Logs a warning for each unknown setting and each one with a former name. A typing error must not stop a node that
+ * worked before.
  */
 export function warnOfSettingNames(env: Environment, logger: Logger): void {
-  for (const { name, hint } of unknownSettings(env)) logger.warn('unknown setting, it has no effect', { name, hint });
+  for (const { name, hint } of unknownSettings(env)) logger.warn('unknown setting has no effect', { name, hint });
   for (const { name, use } of formerSettings(env)) {
-    logger.warn('setting was renamed; its former name is accepted until the next release', { name, use });
+    logger.warn('setting was renamed; the former name is accepted until the next release', { name, use });
   }
 }
 
@@ -81,5 +84,5 @@ function isOf(service: string, name: string): boolean {
 function hintFor(name: string): string {
   if (OF_FN.has(name)) return 'a setting of Fn, see docs/moving-from-fn.md';
   const nearest = nearestName(name, KNOWN);
-  return nearest === undefined ? 'fnfleet node --help lists those there are' : `did you mean ${nearest}?`;
+  return nearest === undefined ? 'fnfleet node --help lists all settings' : `did you mean ${nearest}?`;
 }

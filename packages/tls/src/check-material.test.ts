@@ -65,13 +65,13 @@ it.each`
   what                              | texts                                                    | says
   ${'a key of another certificate'} | ${{ key: issue(fleet).key }}                             | ${/FN_TLS_KEY: .*\/key is not the key of the certificate in FN_TLS_CERT/}
   ${'a certificate of another CA'}  | ${issue(other)}                                          | ${/FN_TLS_CERT: .*\/cert CN=lb is not signed by a CA of FN_TLS_CA \(.*CN=fleet CA\), but by CN=other CA/}
-  ${'an expired certificate'}       | ${issue(fleet, { nowMs: NOW - 91 * DAY_MS })}            | ${/FN_TLS_CERT: .* has expired on 2026-11-23.*`fnfleet certs renew`/}
-  ${'a certificate of the future'}  | ${issue(fleet, { nowMs: NOW + DAY_MS })}                 | ${/FN_TLS_CERT: .* is not valid before 2026-11-24T23:55.*is the clock of this machine right/}
-  ${'an expired CA'}                | ${{ ...issue(retired, { days: 90 }), ca: retired.cert }} | ${/FN_TLS_CA: .*CN=retired CA has expired on/}
+  ${'an expired certificate'}       | ${issue(fleet, { nowMs: NOW - 91 * DAY_MS })}            | ${/FN_TLS_CERT: .* expired on 2026-11-23.*`fnfleet certs renew`/}
+  ${'a certificate of the future'}  | ${issue(fleet, { nowMs: NOW + DAY_MS })}                 | ${/FN_TLS_CERT: .* is not valid before 2026-11-24T23:55.*is the clock of this machine correct/}
+  ${'an expired CA'}                | ${{ ...issue(retired, { days: 90 }), ca: retired.cert }} | ${/FN_TLS_CA: .*CN=retired CA expired on/}
   ${'a CA that is none'}            | ${{ ca: good.cert }}                                     | ${/FN_TLS_CA: .*CN=lb is not a CA/}
   ${'a key where a certificate is'} | ${{ cert: good.key }}                                    | ${/FN_TLS_CERT: .*has no certificate.*holds a private key: are the files mixed up/}
   ${'a certificate where a key is'} | ${{ key: good.cert }}                                    | ${/FN_TLS_KEY: .*has no private key in PEM/}
-  ${'an encrypted key'}             | ${{ key: encrypted }}                                    | ${/FN_TLS_KEY: .*is encrypted; a key without a passphrase is needed/}
+  ${'an encrypted key'}             | ${{ key: encrypted }}                                    | ${/FN_TLS_KEY: .*is encrypted; use a key without a passphrase/}
   ${'a damaged certificate'}        | ${{ cert: good.cert.replace(/\nM.{20}/, '\nAAAA') }}     | ${/FN_TLS_CERT: .*certificate 1 of 1 is damaged/}
   ${'an empty file'}                | ${{ ca: '' }}                                            | ${/FN_TLS_CA: .*has no certificate/}
   ${'a CA used as a certificate'}   | ${{ cert: fleet.cert, key: fleet.key, ca: other.cert }}  | ${/FN_TLS_CERT: .*CN=fleet CA is not signed by a CA of FN_TLS_CA/}

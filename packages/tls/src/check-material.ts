@@ -6,15 +6,15 @@ import type { CheckedMaterial, TlsFiles } from './tls-material.js';
 
 const VARIABLES = { cert: 'FN_TLS_CERT', key: 'FN_TLS_KEY', ca: 'FN_TLS_CA' } as const;
 const CERTIFICATE = /-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g;
-/** Every process of a fleet is a server and a client. */
+/** Extended key usages that a certificate needs: every process of a fleet is both server and client. */
 const USES = { '1.3.6.1.5.5.7.3.1': 'servers', '1.3.6.1.5.5.7.3.2': 'clients' } as const;
 
-/** The path at which a chain of certificates was found, and what is wrong there. */
+/** A problem with the chain of certificates in a file. */
 class Problem extends Error {}
 
 /**
- * Reads and checks the files of a process: whether they can be read, fit together, and are valid now.
- * @throws SettingsError that names the variable, the file, what is wrong and what to do
+ * Reads and checks the TLS files of a process: they must be readable, match each other, and be valid now.
+ * @throws SettingsError that names the variable, the file, the problem and the remedy
  */
 export function readMaterial(files: TlsFiles, now: WallMs): CheckedMaterial {
   const problems: string[] = [];
@@ -51,7 +51,7 @@ export function readMaterial(files: TlsFiles, now: WallMs): CheckedMaterial {
 }
 
 /**
- * The authorities of a process that shows no certificate itself.
+ * Reads the CAs of a process that has no certificate of its own.
  * @throws SettingsError when the file cannot be read, or holds something else
  */
 export function readAuthorities(ca: string): string {
@@ -65,12 +65,12 @@ export function readAuthorities(ca: string): string {
   }
 }
 
-/** Whether the files still hold this. */
+/** Whether the files still have this content. */
 export function isUnchanged(files: TlsFiles, { cert, key, ca }: CheckedMaterial): boolean {
   try {
     return read(files, 'cert') === cert && read(files, 'key') === key && read(files, 'ca') === ca;
   } catch {
-    return false; // whoever reads them in earnest is told why
+    return false; // a full read reports the reason
   }
 }
 
@@ -102,7 +102,7 @@ function certificates(files: TlsFiles, which: 'cert' | 'ca', text: string): Chai
   const hint = text.includes('PRIVATE KEY-----')
     ? 'It holds a private key: are the files mixed up?'
     : 'It should be PEM.';
-  throw problem(files, which, `has no certificate (-----BEGIN CERTIFICATE-----). ${hint}`);
+  throw problem(files, which, `has no certificate (-----BEGIN CERTIFICATE-----).  ${hint}`);
 }
 
 function privateKey(files: TlsFiles, text: string): KeyObject {
@@ -110,7 +110,7 @@ function privateKey(files: TlsFiles, text: string): KeyObject {
     throw problem(
       files,
       'key',
-      'is encrypted; a key without a passphrase is needed, in a file that only the process can read',
+      'is encrypted; use a key without a passphrase, in a file that only the process can read',
     );
   }
   try {
@@ -127,7 +127,7 @@ function trusted(files: TlsFiles, text: string): Chain {
   throw problem(
     files,
     'ca',
-    `${shown(other)} is not a CA; the file holds the certificate that signs those of the fleet`,
+    `${shown(other)} is not a CA; the file must hold the certificate that signs those of the fleet`,
   );
 }
 
@@ -140,13 +140,13 @@ function checkKey(files: TlsFiles, certificate: X509Certificate, key: KeyObject)
   );
 }
 
-/** @returns the authority that the chain leads to */
+/** @returns the CA at the end of the chain */
 function checkChain(files: TlsFiles, chain: Chain, authorities: Chain): X509Certificate {
   const [leaf, ...between] = chain;
   const uses = leaf.keyUsage as readonly string[] | undefined;
   const unfit = Object.entries(USES).find(([oid]) => uses !== undefined && !uses.includes(oid));
   if (unfit)
-    throw problem(files, 'cert', `${shown(leaf)} may not be used by ${unfit[1]}; roles are both, servers and clients`);
+    throw problem(files, 'cert', `${shown(leaf)} is not valid for ${unfit[1]}; a node is both a server and a client`);
   const left = [...between];
   for (let current: X509Certificate = leaf; ; ) {
     const signs = (candidate: X509Certificate) => current.checkIssued(candidate) && current.verify(candidate.publicKey);
@@ -168,15 +168,14 @@ function checkChain(files: TlsFiles, chain: Chain, authorities: Chain): X509Cert
 
 function checkDates(files: TlsFiles, which: 'cert' | 'ca', certificate: X509Certificate, now: WallMs): void {
   const { validFromDate: from, validToDate: to } = certificate;
-  const remedy =
-    which === 'cert' ? '`fnfleet certs renew` makes a new one' : '`fnfleet certs rotate-ca` makes a new one';
+  const remedy = which === 'cert' ? 'renew it with `fnfleet certs renew`' : 'replace it with `fnfleet certs rotate-ca`';
   if (wallMs(to.getTime()) <= now)
-    throw problem(files, which, `${shown(certificate)} has expired on ${to.toISOString()}; ${remedy}`);
+    throw problem(files, which, `${shown(certificate)} expired on ${to.toISOString()}; ${remedy}`);
   if (wallMs(from.getTime()) > now) {
     throw problem(
       files,
       which,
-      `${shown(certificate)} is not valid before ${from.toISOString()}; is the clock of this machine right?`,
+      `${shown(certificate)} is not valid before ${from.toISOString()}; is the clock of this machine correct?`,
     );
   }
 }
@@ -185,7 +184,7 @@ function checkUsable(files: TlsFiles, material: { cert: string; key: string; ca:
   try {
     newSecureContext(material);
   } catch (error) {
-    throw new SettingsError([problem(files, 'cert', `is not taken by OpenSSL: ${(error as Error).message}`).message]);
+    throw new SettingsError([problem(files, 'cert', `is rejected by OpenSSL: ${(error as Error).message}`).message]);
   }
 }
 

@@ -4,16 +4,19 @@ import { rolesIn } from './peer-names.js';
 import { clientContext, type TlsIdentity } from './tls-identity.js';
 
 export interface ExpectedPeer {
-  /** What its certificate must say in place of the host. */
+  /** Name that its certificate must have instead of the host. */
   readonly name?: string;
-  /** Roles, of which its certificate must have one if it has any: else the key of a runner could pose as a balancer. */
+  /**
+   * Roles, one of which its certificate must have if it has any, so that the key of a runner cannot impersonate a
+   * balancer.
+   */
   readonly roles?: readonly string[];
 }
 
 /**
- * How a client connects to a member of the fleet: it shows its certificate, and takes none but one that the CA has
- * signed for the right name and role.
- * @param host a name or an IP address
+ * TLS options of a client for a connection to a fleet member: it presents its certificate, and accepts only one that
+ * the CA signed for the right name and role.
+ * @param host a host name or an IP address
  */
 export function clientTlsOptions(
   identity: TlsIdentity,

@@ -3,10 +3,10 @@ import { count, epochMs, formatDate, later, type WallMs } from '@fnfleet/core';
 import type { CheckedMaterial, TlsFiles } from './tls-material.js';
 
 const DAY_MS = 86_400_000;
-/** Days before the end at which the log says so. */
+/** Days before expiry at which a warning is logged. */
 const WARN_DAYS = [14, 3, 1, 0] as const;
 
-/** Tells, in the log and as a metric, when the certificate of a process will end. */
+/** Reports in the log and as a metric when the certificate of a process expires. */
 export class ExpiryNotice {
   private told: { readonly of: CheckedMaterial; readonly days: number } | undefined;
   private measured = 0;
@@ -16,7 +16,7 @@ export class ExpiryNotice {
     private readonly logger: Logger,
   ) {}
 
-  /** Says once for each of the days what there is to say. */
+  /** Logs each of these warnings once. */
   look(material: CheckedMaterial, now: WallMs): void {
     this.measure(Math.round(epochMs(material.expiresAt) / 1000));
     const days = WARN_DAYS.findLast((day) => material.expiresAt <= later(now, day * DAY_MS));

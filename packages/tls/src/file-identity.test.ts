@@ -95,7 +95,7 @@ it.each([-3_600_000, 3_600_000])(
     write(second, folder, authority.cert);
     await clock.advance(10_000);
     expect(found.material.cert).toBe(second.cert);
-    expect(logged).toEqual(['info new TLS files are in use']);
+    expect(logged).toEqual(['info loaded new TLS files']);
   },
 );
 
@@ -133,7 +133,7 @@ it.each(
     await clock.advance(60_000);
     expect([found.material.cert, found.material.key]).toEqual([first.cert, first.key]);
     expect(logged).toEqual([
-      expect.stringMatching(/^error TLS files are not taken up, those before serve on: .*FN_TLS_/s),
+      expect.stringMatching(/^error new TLS files are invalid, keeping the previous ones: .*FN_TLS_/s),
     ]);
     rmSync(path.join(folder, name), { recursive: true, force: true });
     write(second);
@@ -175,7 +175,7 @@ it('I2: waits for the rest while only some of the files are there', async () => 
   write(second);
   await clock.advance(1000);
   expect(found.material.cert).toBe(second.cert);
-  expect(logged).toEqual(['info new TLS files are in use']);
+  expect(logged).toEqual(['info loaded new TLS files']);
 });
 
 it('I2: serves on with the old files while the new ones are wrong, and says once why', async () => {
@@ -189,9 +189,9 @@ it('I2: serves on with the old files while the new ones are wrong, and says once
   expect(found.material.cert).toBe(first.cert);
   expect(logged).toEqual([
     expect.stringMatching(
-      /^error TLS files are not taken up, .*is not signed by a CA of FN_TLS_CA.*but by CN=foreign CA/,
+      /^error new TLS files are invalid, .*is not signed by a CA of FN_TLS_CA.*but by CN=foreign CA/,
     ),
-    expect.stringMatching(/^error TLS files are not taken up, .*FN_TLS_KEY: .*cannot be read/s),
+    expect.stringMatching(/^error new TLS files are invalid, .*FN_TLS_KEY: .*cannot be read/s),
   ]);
 });
 

@@ -12,18 +12,18 @@ export interface FileIdentityOptions {
   readonly clock?: Clock;
 }
 
-/** Also without a word from the system. */
+/** Interval at which files are checked even without a notification from the system. Milliseconds. */
 const REREAD_MS = 10_000;
-/** The files are replaced one after the other. */
+/** Delay after a change, because the files are replaced one after the other. Milliseconds. */
 const SETTLE_MS = 250;
 
 /**
- * An identity from files.
+ * A TLS identity that is loaded from files.
  *
- * I1  It begins with files that are right; the constructor throws the SettingsError that says what is wrong.
- * I2  Files that are replaced are taken up when they fit together. Until then, and if they never do, the old ones serve
- *     on, and the log says once what is wrong with the new ones.
- * I3  The log warns before the end: 14 days, 3 days, one day, and when it has come.
+ * I1  The files must be valid at the start; otherwise the constructor throws a SettingsError with the reason.
+ * I2  Replaced files are loaded once they are valid together. Until then the old ones stay in use, and the log reports
+ *     once what is wrong with the new ones.
+ * I3  The log warns 14 days, 3 days and one day before expiry, and at expiry.
  */
 export class FileIdentity implements TlsIdentity {
   private current: CheckedMaterial;
@@ -48,8 +48,7 @@ export class FileIdentity implements TlsIdentity {
         new DirectoryWatch(directory, {
           names,
           onEvent: () => this.lookIn(SETTLE_MS),
-          onFailure: (error) =>
-            logger.warn('TLS files cannot be watched; they are read every 10 s', { directory, error }),
+          onFailure: (error) => logger.warn('cannot watch TLS files, polling them every 10 s', { directory, error }),
         }),
     );
     void this.renewWatches();
@@ -65,7 +64,7 @@ export class FileIdentity implements TlsIdentity {
     return () => this.listeners.delete(listener);
   }
 
-  /** Stops watching. What it holds stays usable. Idempotent. */
+  /** Stops watching. The current material stays usable. Idempotent. */
   close(): void {
     this.closed = true;
     this.timer?.cancel();
@@ -90,13 +89,13 @@ export class FileIdentity implements TlsIdentity {
     }
     this.expiry.look(this.current, this.clock.wallNow());
     void this.renewWatches();
-    // I2: what is wrong may be that only some of the files are there yet.
+    // I2: the files may be inconsistent because only some of them have been replaced so far.
     this.lookIn(this.doubt === this.reported ? REREAD_MS : SETTLE_MS * 4);
   }
 
   private adopt(next: CheckedMaterial): void {
     this.current = next;
-    this.options.logger.info('new TLS files are in use', {
+    this.options.logger.info('loaded new TLS files', {
       names: next.names,
       expiresAt: formatDate(next.expiresAt),
     });
@@ -108,12 +107,12 @@ export class FileIdentity implements TlsIdentity {
     if (problem !== this.doubt) this.doubt = problem;
     else if (problem !== this.reported) {
       this.reported = problem;
-      this.options.logger.error('TLS files are not taken up, those before serve on', { problem });
+      this.options.logger.error('new TLS files are invalid, keeping the previous ones', { problem });
     }
   }
 
   private async renewWatches(): Promise<void> {
-    // A directory that is not there now is looked at again.
+    // A directory that does not exist now is tried again.
     await Promise.all(this.watches.map((watch) => watch.renew().catch(() => undefined)));
   }
 }

@@ -1,13 +1,13 @@
 import type { X509Certificate } from 'node:crypto';
 
-/** One entry of a subject alternative name. Names that could be taken for two are quoted by Node. */
+/** One entry of a subject alternative name. Node quotes names that would be ambiguous. */
 const ALTERNATIVE = /([A-Za-z ]+):("(?:[^"\\]|\\.)*"|[^,]*)(?:, |$)/gy;
 const KINDS: ReadonlySet<string> = new Set(['DNS', 'URI', 'IP Address']);
 
-/** Of a member of a fleet: before the name of its role. */
+/** Prefix of the role name in the certificate of a fleet member. */
 const ROLE = 'urn:fnfleet:role:';
 
-/** What a certificate calls its owner: DNS names, URIs and IP addresses, then the common name. Without repeats. */
+/** The names in a certificate: DNS names, URIs and IP addresses, then the common name. Without duplicates. */
 export function namesOf(certificate: X509Certificate): readonly string[] {
   const names = alternativesOf(certificate.subjectAltName);
   const commonName = certificate.toLegacyObject().subject?.CN;
@@ -16,7 +16,7 @@ export function namesOf(certificate: X509Certificate): readonly string[] {
 
 /**
  * Whether the owner of a certificate may connect.
- * @param allowed undefined: anybody whom the CA has signed. Names are compared whole, letters in either case.
+ * @param allowed names, compared as a whole and case-insensitively; undefined: any certificate signed by the CA
  */
 export function isAllowed(names: readonly string[], allowed: readonly string[] | undefined): boolean {
   if (allowed === undefined) return true;
@@ -24,7 +24,7 @@ export function isAllowed(names: readonly string[], allowed: readonly string[] |
   return names.some((name) => wanted.has(name.toLowerCase()));
 }
 
-/** The roles that a certificate was made for; empty where it says nothing of roles. */
+/** The roles in a certificate; empty if it names none. */
 export function rolesIn(subjectAltName: string | undefined): readonly string[] {
   const names = alternativesOf(subjectAltName).filter((name) => name.toLowerCase().startsWith(ROLE));
   return names.map((name) => name.slice(ROLE.length).toLowerCase());

@@ -2,24 +2,24 @@ import type { SecureContext, Server } from 'node:tls';
 import { contextOptions, newSecureContext } from './secure-context.js';
 import type { TlsMaterial } from './tls-material.js';
 
-/** Who a process is towards others. What it shows may change at any time; connections that exist stay. */
+/** The TLS identity of a process. Its material may change at any time; existing connections stay open. */
 export interface TlsIdentity {
   readonly material: TlsMaterial;
-  /** @returns how to stop listening */
+  /** @returns a function that removes the listener */
   onChange(listener: () => void): () => void;
 }
 
-/** One that never changes. */
+/** An identity that never changes. */
 export function fixedIdentity(material: TlsMaterial): TlsIdentity {
   return { material, onChange: () => () => undefined };
 }
 
-/** What a server is made with: it asks its clients for certificates, if there is a CA to judge them by. */
+/** Options for a TLS server, which requests client certificates if there is a CA to verify them. */
 export function serverTlsOptions({ material }: TlsIdentity) {
   return { ...contextOptions(material), requestCert: material.ca !== undefined };
 }
 
-/** Keeps a server's certificate up to date, until it closes. */
+/** Updates the certificate of a server until it closes. */
 export function keepCurrent(server: Pick<Server, 'setSecureContext' | 'once'>, identity: TlsIdentity): void {
   const stop = identity.onChange(() => server.setSecureContext(contextOptions(identity.material)));
   server.once('close', stop);
@@ -27,7 +27,7 @@ export function keepCurrent(server: Pick<Server, 'setSecureContext' | 'once'>, i
 
 const contexts = new WeakMap<TlsMaterial, SecureContext>();
 
-/** For connections of a client; made once. */
+/** The context for client connections; created once. */
 export function clientContext({ material }: TlsIdentity): SecureContext {
   let context = contexts.get(material);
   if (context === undefined) {

@@ -1,30 +1,33 @@
 import type { WallMs } from '@fnfleet/core';
 
-/** Where the three are: paths of PEM files. */
+/** Paths of the PEM files. */
 export interface TlsFiles {
   readonly cert: string;
   readonly key: string;
   readonly ca: string;
 }
 
-/** PEM texts. */
+/** The contents of the PEM files. */
 export interface TlsMaterial {
-  /** The certificate, then those between it and the CA. Undefined, as the key: a client that shows none. */
+  /** The certificate, followed by intermediate ones. Undefined, like the key, for a client without a certificate. */
   readonly cert?: string;
   readonly key?: string;
-  /** Whom peers must be signed by. Undefined: servers do not ask, clients trust what the system trusts. */
+  /**
+   * CAs that must have signed peers. Undefined: servers request no certificates, and clients trust the CAs of the
+   * system.
+   */
   readonly ca?: string;
 }
 
-/** Material that has been checked. */
+/** TLS material that has passed the checks. */
 export interface CheckedMaterial extends TlsMaterial {
   readonly cert: string;
   readonly key: string;
   readonly ca: string;
-  /** Of the certificate. */
+  /** Names in the certificate. */
   readonly names: readonly string[];
-  /** When the certificate, or the CA that signed it, ends. */
+  /** When the certificate or the CA that signed it expires, whichever is first. */
   readonly expiresAt: WallMs;
-  /** The variable whose file ends first. */
+  /** Which of the two expires first. */
   readonly endsFirst: keyof TlsFiles;
 }

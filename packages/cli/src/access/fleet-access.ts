@@ -10,31 +10,31 @@ import {
 } from '@fnfleet/tls';
 import { type Fetch, plainFetch, secureFetch } from './secure-fetch.js';
 
-/** What a command reads of the environment to be let in. */
+/** Settings from which a command takes its credentials. */
 const accessSettings = {
   ...tlsSettings,
   operatorToken: text('FN_OPERATOR_TOKEN', { secret: true, doc: '' }),
   runnerName: text('FN_TLS_RUNNER_NAME', { doc: '' }),
 };
 
-/** Roles of the nodes that commands talk to, and that take no runner for one of them. */
+/** Roles of the nodes that commands connect to; a runner's certificate must not pass for one of these. */
 const SERVERS = ['api', 'lb', 'full'];
 const RUNNERS = ['pure-runner'];
 
-/** How a command reaches the fleet: with the certificate and the token of whoever runs it. */
+/** Access of a command to the fleet, with the certificate and the token of its user. */
 export interface FleetAccess {
-  /** For the fleet's own endpoints. The token goes along, so it must not be used for addresses from elsewhere. */
+  /** For the fleet's own endpoints. Sends the token, so it must not be used for addresses from elsewhere. */
   readonly fetch: Fetch;
-  /** For the HTTP ports of runners. With TLS, one that speaks plain text gets nothing. */
+  /** For the HTTP ports of runners. With TLS, it sends nothing to a port that speaks plain text. */
   readonly runner: Fetch;
-  /** For functions. */
+  /** For calls of functions. */
   readonly call: Fetch;
-  /** For runners over gRPC; undefined: plain text. */
+  /** For gRPC connections to runners; undefined: plain text. */
   readonly tls: RunnerTls | undefined;
 }
 
 /**
- * With FN_TLS_CA alone, servers are checked and no certificate is shown.
+ * With only FN_TLS_CA set, servers are verified and no client certificate is presented.
  * @throws SettingsError
  */
 export function fleetAccess(env: Environment): FleetAccess {

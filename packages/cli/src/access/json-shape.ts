@@ -1,19 +1,19 @@
-/** What a part of an answer has to be. Only fields that are read are named; others may be there. */
+/** The expected shape of a JSON value. Only fields that are read are named; others are ignored. */
 export type Shape =
   | 'string'
   | 'number'
   | 'boolean'
   | { readonly optional: Shape }
-  /** What may be missing, or null. */
+  /** A value that may be missing or null. */
   | { readonly orNull: Shape }
   | { readonly list: Shape }
-  /** Any keys, with values of one shape. */
+  /** A map with any keys, and values of one shape. */
   | { readonly mapOf: Shape }
   | { readonly fields: Readonly<Record<string, Shape>> };
 
 /**
- * What a server says is JSON of a form that is expected.
- * @returns undefined when it is something else
+ * Parses JSON and checks its shape.
+ * @returns undefined if it is not JSON or has another shape
  */
 export function readJson<T>(text: string, shape: Shape): T | undefined {
   try {

@@ -1,9 +1,9 @@
 import { MIB, printableLine } from '@fnfleet/core';
 import type { Fetch, FetchOptions } from './secure-fetch.js';
 
-/** What commands ask for is far smaller. */
+/** Maximum bytes of an answer; what commands ask for is far smaller. */
 const MAX_ANSWER_BYTES = 32 * MIB;
-/** Characters of what a server says when it refuses. */
+/** Maximum characters shown of the error message of a server. */
 const MAX_MESSAGE = 1000;
 
 export interface Answer {
@@ -19,7 +19,7 @@ export class NoAnswerError extends Error {
 }
 
 /**
- * Asks a server that may be anybody's: for a bounded time, and for a bounded answer.
+ * Sends a request to an untrusted server, with bounds on time and size of the answer.
  * @throws NoAnswerError
  */
 export async function readAnswer(
@@ -34,13 +34,13 @@ export async function readAnswer(
     return { status, ok, headers, body: await bodyOf(response) };
   } catch (error) {
     const why = signal.aborted
-      ? `nothing complete for ${timeoutMs} ms`
+      ? `no complete answer within ${timeoutMs} ms`
       : printableLine(whyNot(error as Error), MAX_MESSAGE);
     throw new NoAnswerError(why, { cause: error });
   }
 }
 
-/** What a server says about itself having refused, on one line. */
+/** The error message of a server, on one line. */
 export function messageIn({ status, body, headers }: Pick<Answer, 'status' | 'body' | 'headers'>): string {
   if (status >= 300 && status < 400) {
     return printableLine(
@@ -56,19 +56,19 @@ function textIn(body: string): string {
     const { message } = JSON.parse(body) as { message?: unknown };
     if (typeof message === 'string') return message;
   } catch {
-    // It is what it is.
+    // Not JSON: show the body as it is.
   }
   return body.trim();
 }
 
-/** @throws Error when it is longer than what commands ask for */
+/** @throws Error when the body is longer than MAX_ANSWER_BYTES */
 export async function bodyOf(response: Response): Promise<string> {
   const parts: Uint8Array[] = [];
   let length = 0;
   for await (const part of response.body ?? []) {
     length += part.length;
-    // Leaving the loop cancels the rest.
-    if (length > MAX_ANSWER_BYTES) throw new Error(`an answer of more than ${MAX_ANSWER_BYTES} bytes`);
+    // Leaving the loop cancels the stream.
+    if (length > MAX_ANSWER_BYTES) throw new Error(`the answer is longer than ${MAX_ANSWER_BYTES} bytes`);
     parts.push(part);
   }
   return Buffer.concat(parts).toString();

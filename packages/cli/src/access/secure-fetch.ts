@@ -10,14 +10,14 @@ export interface FetchOptions {
   readonly headers?: Readonly<Record<string, string>>;
   readonly body?: string | Buffer<ArrayBuffer>;
   readonly signal?: AbortSignal;
-  /** What every `Fetch` of a command does: whoever is redirected to elsewhere takes its credentials along. */
+  /** Every `Fetch` of a command refuses redirects: they would send credentials elsewhere. */
   readonly redirect?: 'manual';
 }
 
 /** The part of `fetch` that commands need. */
 export type Fetch = (url: string, options?: FetchOptions) => Promise<Response>;
 
-/** Plain text. Nobody is redirected. */
+/** `fetch` in plain text, without redirects. */
 export const plainFetch: Fetch = (url, options) =>
   fetch(url, { ...options, redirect: 'manual' }).catch((error: Error) => {
     if (options?.signal?.aborted || error.cause === undefined) throw error;
@@ -28,8 +28,8 @@ export const plainFetch: Fetch = (url, options) =>
 const BODILESS: ReadonlySet<number> = new Set([204, 205, 304]);
 
 /**
- * `fetch` that shows a certificate, and takes only servers that its CA has signed. Plain text goes as it always does.
- * @param expected what the server's certificate must say
+ * `fetch` that presents a certificate and accepts only servers signed by its CA. Plain-text URLs work as usual.
+ * @param expected requirements on the certificate of the server
  */
 export function secureFetch(identity: TlsIdentity, expected: ExpectedPeer = {}): Fetch {
   return async (url, options = {}) => {
@@ -44,13 +44,13 @@ export function secureFetch(identity: TlsIdentity, expected: ExpectedPeer = {}):
       agent: false,
       ...clientTlsOptions(identity, host, expected),
     });
-    sent.on('error', () => undefined); // told below, or by the answer's stream
+    sent.on('error', () => undefined); // reported below, or by the response stream
     sent.end(body);
     try {
       const [received] = (await once(sent, 'response')) as [IncomingMessage];
       return responseOf(received);
     } catch (error) {
-      // As fetch does, so that callers find the reason in one place.
+      // In the shape of fetch errors, so that callers find the reason in one place.
       throw new TypeError('fetch failed', { cause: explainConnection(url, error) });
     }
   };

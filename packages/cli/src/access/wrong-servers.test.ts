@@ -170,24 +170,24 @@ describe('a command that is not set up for the fleet is told what to set', () =>
   it('without FN_TLS_CA', async () => {
     const url = await apiNode('member');
     expect(await reasonOf({}, url)).toMatch(
-      `${new URL(url).host} shows a certificate of a CA that is not known here; FN_TLS_CA=<ca.crt of the fleet> names it`,
+      `${new URL(url).host} has a certificate of an unknown CA; set FN_TLS_CA=<ca.crt of the fleet>`,
     );
   });
 
   it('with http for a port that has TLS', async () => {
     const url = (await apiNode('member')).replace('https', 'http');
-    expect(await reasonOf({}, url)).toMatch(`if ${new URL(url).host} has TLS, write https://${new URL(url).host}`);
+    expect(await reasonOf({}, url)).toMatch(`if ${new URL(url).host} uses TLS, use https://${new URL(url).host}`);
   });
 
   it('with https for a port that has none', async () => {
     const url = await apiNode('plain text');
-    expect(await reasonOf(env(), url)).toMatch(`${new URL(url).host} speaks plain text; write http://`);
+    expect(await reasonOf(env(), url)).toMatch(`${new URL(url).host} does not use TLS; use http://`);
   });
 
   it('without a certificate where one is wanted', async () => {
     const { FN_TLS_CA = '' } = env();
     expect(await reasonOf({ FN_TLS_CA }, await apiNode('member'))).toMatch(
-      'wants a certificate of its fleet: FN_TLS_CERT, FN_TLS_KEY and FN_TLS_CA name ours',
+      'requires a certificate of its fleet: set FN_TLS_CERT, FN_TLS_KEY and FN_TLS_CA',
     );
   });
 

@@ -8,36 +8,36 @@ import { MIB } from '@fnfleet/core';
 import tar from 'tar-stream';
 import { ignoreRules } from './ignore-rules.js';
 
-/** What a build may send to the engine. */
+/** Limits for what a build sends to the engine. */
 export interface ContextLimits {
   readonly maxBytes: number;
   readonly maxFiles: number;
-  /** Of comparing names with .dockerignore (IgnoreRules); beyond that it takes minutes. */
+  /** Limit for the cost of matching names with .dockerignore (IgnoreRules); beyond it, matching takes minutes. */
   readonly maxSteps?: number;
 }
 
-/** Far more than a large folder and a long .dockerignore need. */
+/** Default matching cost; far more than a large folder and a long .dockerignore need. */
 const MAX_STEPS = 2_000_000_000;
-/** Between two looks at signals and everything else while a folder is searched. */
+/** Work between two yields to the event loop while a folder is searched. */
 const STEPS_A_TURN = 500_000;
 const FILES_A_TURN = 200;
 
 export interface ContextOptions {
   readonly limits: ContextLimits;
-  /** A Dockerfile that the folder does not have. */
+  /** A generated Dockerfile, if the folder has none. */
   readonly dockerfile?: string | undefined;
 }
 
 export interface BuildContext {
   readonly files: number;
   readonly bytes: number;
-  /** The archive (tar). Fails when a file can no longer be read as it was found. */
+  /** The tar archive. Fails when a file has changed since it was found. */
   readonly archive: Readable;
 }
 
-/** Sent whatever .dockerignore says, since the engine reads them. */
+/** Always sent, whatever .dockerignore says, because the engine reads them. */
 const ALWAYS: ReadonlySet<string> = new Set(['Dockerfile', '.dockerignore']);
-/** Functions run as a user of their own (docs/isolation.md), whatever the umask was of who wrote them: all may read and enter. */
+/** All may read: functions run as another user (docs/isolation.md), whatever the umask of the author was. */
 const READABLE = 0o444;
 const ENTERABLE = 0o555;
 
@@ -47,13 +47,13 @@ type Found =
   | { readonly kind: 'link'; readonly name: string; readonly target: string };
 
 /**
- * A folder as the engine takes it, without what its .dockerignore names.
+ * Packs a folder as a build context for the engine, without what its .dockerignore excludes.
  *
- * Links go as links and are never followed here, so nothing outside the folder is read; the engine resolves them within the
- * context. Owners are left out, and what is no file, folder or link.
+ * Links are packed as links and never followed, so nothing outside the folder is read; the engine resolves them within
+ * the context. Owners are left out, and so is everything but files, folders and links.
  *
- * @param signal gives up the search of the folder
- * @throws Error that names the bound that the folder is beyond, or what cannot be read
+ * @param signal cancels the search of the folder
+ * @throws Error that names the limit that the folder exceeds, or what cannot be read
  */
 export async function buildContext(
   folder: string,
@@ -75,12 +75,12 @@ export async function buildContext(
     },
   );
   const archive = Readable.from(contentOf(pack, failure), { objectMode: false });
-  // Nobody may ever have read it.
+  // Without a reader, an error event would end the process.
   archive.once('close', () => pack.destroy());
   return { files: found.length, bytes, archive };
 }
 
-/** What goes wrong with a file ends a pack with words of its own, or none. */
+/** Replaces the error of an ended pack, which may lack a reason, with the error of the file. */
 async function* contentOf(pack: tar.Pack, failure: Promise<Error | undefined>): AsyncGenerator<Buffer> {
   try {
     yield* pack as AsyncIterable<Buffer>;
@@ -111,7 +111,7 @@ async function scan(
       const status = statusOf(path.join(root, name));
       const wanted = ALWAYS.has(name) || !rules.ignores(name);
       if (status.isDirectory()) {
-        // A later rule may bring back a part of a folder.
+        // A later rule may re-include a part of a folder.
         if (wanted || rules.bringBack) folders.push(name);
         if (wanted) found.push({ kind: 'directory', name, mode: status.mode & 0o777 });
       } else if (wanted && status.isSymbolicLink()) {
@@ -122,7 +122,7 @@ async function scan(
         found.push({ kind: 'file', name });
       }
       if (rules.steps > maxSteps)
-        throw new Error('the .dockerignore takes too long: it has too many lines like **/*a*');
+        throw new Error('matching the .dockerignore takes too long: it has too many lines like **/*a*');
       const looked = seen - names.length + index;
       if (looked >= turnAt.seen || rules.steps >= turnAt.steps) {
         turnAt = { seen: looked + FILES_A_TURN, steps: rules.steps + STEPS_A_TURN };
@@ -133,7 +133,7 @@ async function scan(
   return { found, bytes };
 }
 
-/** In the order of their names. Undefined: there are more than so many. */
+/** Names in sorted order; undefined if there are more than the limit. */
 function namesIn(folder: string, most: number): string[] | undefined {
   const names: string[] = [];
   const directory = opendirSync(folder);
@@ -148,7 +148,7 @@ function namesIn(folder: string, most: number): string[] | undefined {
   return names.sort();
 }
 
-/** @throws Error that names the file: one that is gone again, or whose name is not UTF-8 */
+/** @throws Error that names a file that has disappeared, or whose name is not UTF-8 */
 function statusOf(file: string): Stats {
   try {
     return lstatSync(file);
@@ -184,13 +184,13 @@ async function fill(pack: tar.Pack, root: string, { found, generated, maxBytes }
   for (const { name, text } of generated) pack.entry({ name, mode: 0o644 }, text);
 }
 
-/** @returns its bytes */
+/** @returns the size in bytes */
 async function addFile(
   pack: tar.Pack,
   file: string,
   { name, maxBytes }: { name: string; maxBytes: number },
 ): Promise<number> {
-  // It may have become a link or a pipe since it was found.
+  // The file may have become a link or a pipe since it was found.
   const flags = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK;
   const handle = await open(file, flags).catch((cause: Error) => {
     throw new Error(`cannot read ${file}: ${cause.message}`, { cause });

@@ -7,42 +7,42 @@ import { remark } from '../terminal/say.js';
 import { buildContext } from './build-context.js';
 import { madeDockerfile } from './made-dockerfile.js';
 
-/** As many as a large node_modules has, several times. */
+/** Maximum files in a folder, several times what a large node_modules has. */
 const MAX_FILES = 200_000;
 
 export interface BuildOptions {
-  /** Pushes the image. */
+  /** Push the image. */
   readonly push: boolean;
   readonly buildArgs: Readonly<Record<string, string>>;
-  /** By BuildKit in place of the engine's own builder. */
+  /** Build with BuildKit instead of the classic builder of the engine. */
   readonly buildkit: boolean;
   readonly noCache: boolean;
   readonly maxContextMib: number;
 }
 
 export interface BuiltImage {
-  /** Its name: a tag, which another build may take over. */
+  /** Name with tag, which a later build may reassign. */
   readonly image: string;
-  /** What is this very image and no other: its digest in the registry, or its id on this engine. */
+  /** Identifies exactly this image: its digest in the registry, or its id on this engine. */
   readonly pinned: string;
 }
 
-/** Whether a folder has something to build an image of. */
+/** Whether a folder has what an image build needs. */
 export function isBuildable(folder: string, { build }: FuncFile): boolean {
   return existsSync(path.join(folder, 'Dockerfile')) || build.runtime !== undefined;
 }
 
 /**
- * Builds the image of a function's folder with the engine that DOCKER_HOST names, and pushes it if asked to. What is done is
- * shown on standard error.
- * @param signal gives it up, at the engine too
- * @throws Error with the reason of engine or registry, or with what no image can be called by
+ * Builds the image of a function's folder with the engine that DOCKER_HOST names, and pushes it if asked to. Shows
+ * progress on standard error.
+ * @param signal cancels the build, also at the engine
+ * @throws Error with the reason of engine or registry, or if the image name is invalid
  */
 export async function buildFolder(
   folder: string,
   { spec: { image }, build }: FuncFile,
   { push, buildArgs, buildkit, noCache, maxContextMib }: BuildOptions,
-  // Ctrl-C ends the process, and with it the connection: the engine gives up what nobody waits for.
+  // Ctrl-C ends the process and its connection, at which the engine cancels the build.
   signal: AbortSignal = new AbortController().signal,
 ): Promise<BuiltImage> {
   const problem = problemOfImage(image);

@@ -2,22 +2,22 @@ import { lstatSync } from 'node:fs';
 import path from 'node:path';
 import { KIB, readSmallFileSync } from '@fnfleet/core';
 
-/** Many times what real ones have: each name below a folder is held against each line. */
+/** Maximum lines, many times more than real files have: each name in a folder is matched against each line. */
 const MAX_FILE_BYTES = 64 * KIB;
 const MAX_LINES = 1_000;
 
 export interface IgnoreRules {
   /** @param name below the folder, with slashes */
   ignores(name: string): boolean;
-  /** A later line may bring back what is below a folder that is left out. */
+  /** Whether a later line may re-include names below an excluded folder. */
   readonly bringBack: boolean;
-  /** What comparing has cost so far: characters of names, times the places in patterns where each might fit. */
+  /** Cost of matching so far: characters of names, times the pattern positions at which each was tried. */
   readonly steps: number;
 }
 
 /**
- * What the .dockerignore of a folder leaves out, as Docker reads it.
- * @throws Error that names a line that is no pattern, or what there is too much of
+ * Reads the .dockerignore of a folder with the rules of Docker.
+ * @throws Error that names an invalid line, or a limit that is exceeded
  */
 export function ignoreRules(root: string): IgnoreRules {
   const file = path.join(root, '.dockerignore');
@@ -26,7 +26,7 @@ export function ignoreRules(root: string): IgnoreRules {
   const work = { steps: 0 };
   return {
     ignores(name) {
-      // The last line that speaks of a name decides.
+      // The last line that matches a name decides.
       const rule = rules.findLast(({ pattern }) => matches(pattern, name, work));
       return rule !== undefined && !rule.keeps;
     },
@@ -53,11 +53,11 @@ function readLines(file: string): string[] {
 
 interface Rule {
   readonly pattern: Pattern;
-  /** It brings back what a line before it leaves out. */
+  /** Whether it re-includes what an earlier line excludes. */
   readonly keeps: boolean;
 }
 
-/** One character, or: `star` any within a name, `folders` none or some folders, `rest` whatever follows. */
+/** Matches one character, or: `star` any characters within a name, `folders` zero or more folders, `rest` anything. */
 type Part = ((char: string) => boolean) | 'star' | 'folders' | 'rest';
 type Pattern = readonly Part[];
 
@@ -100,7 +100,7 @@ function parse(text: string, at: string): Pattern {
   return parts;
 }
 
-/** @param chars between the brackets: characters and ranges of them, all others after a `^` */
+/** @param chars the characters and ranges between the brackets; a leading `^` negates them */
 function oneOf(chars: readonly string[]): (char: string) => boolean {
   const others = chars[0] === '^';
   const ranges: [from: string, to: string][] = [];
@@ -114,9 +114,9 @@ function oneOf(chars: readonly string[]): (char: string) => boolean {
 }
 
 /**
- * Whether a pattern means a name, or a folder above it. All ways through the pattern are walked at the same time, character by
- * character, so that no pattern takes longer than its length times that of the name: those of a folder that somebody else made
- * may be written to take for ever.
+ * Whether a pattern matches a name or a folder above it. Follows all alternatives in parallel, character by character,
+ * so the cost is at most the length of the pattern times that of the name: a .dockerignore may be untrusted, and a
+ * backtracking matcher could be made to run forever.
  */
 function matches(pattern: Pattern, name: string, work: { steps: number }): boolean {
   let places = new Set<number>();
@@ -143,7 +143,7 @@ function matches(pattern: Pattern, name: string, work: { steps: number }): boole
   return places.has(pattern.length);
 }
 
-/** Adds a place in a pattern, and those behind it that need no character. */
+/** Adds a position in a pattern, and those after it that match without a character. */
 function enter(places: Set<number>, pattern: Pattern, from: number): void {
   for (let place = from; ; place += 1) {
     places.add(place);

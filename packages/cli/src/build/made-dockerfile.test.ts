@@ -59,8 +59,12 @@ describe('the Dockerfile of a folder that has none', () => {
   });
 
   it.each([
-    ['no runtime', {}, 'there is no Dockerfile, and func.yaml names no runtime: write a Dockerfile, or one of node,'],
-    ['the runtime docker', { runtime: 'docker' }, 'there is no Dockerfile, which the runtime docker needs'],
+    [
+      'no runtime',
+      {},
+      'there is neither a Dockerfile nor a runtime in func.yaml: write a Dockerfile, or set runtime to one of node,',
+    ],
+    ['the runtime docker', { runtime: 'docker' }, 'the runtime docker needs a Dockerfile'],
     ['an unknown runtime', { runtime: 'cobol' }, 'cannot build the runtime "cobol"'],
     ['a name of ours', { runtime: 'constructor' }, 'cannot build the runtime "constructor"'],
     ['Java without its images', { runtime: 'java', cmd: 'a::b' }, 'func.yaml does not name the build_image'],
@@ -68,7 +72,7 @@ describe('the Dockerfile of a folder that has none', () => {
     [
       'an image of two lines',
       { runtime: 'node', runImage: 'a\nRUN x' },
-      'run_image of func.yaml is not the name of an',
+      'run_image in func.yaml is not a valid image name',
     ],
   ])('is not made of %s', (_, spec, problem) => {
     expect(() => made(spec, 'node_modules')).toThrow(problem);

@@ -1,25 +1,25 @@
 import { printableLine } from '@fnfleet/core';
 import type { BuildSpec } from '../func-file/read-func-file.js';
 
-/** How a language is built, as `fn` does it with the images of its FDKs. */
+/** How to build a language, in the way of `fn`, with the images of its FDKs. */
 interface Recipe {
-  /** Of the images when func.yaml names neither images nor a version. Undefined: func.yaml has to name the images. */
+  /** Version of the images if func.yaml names none. Undefined: func.yaml must name the images. */
   readonly version?: string;
-  /** Steps of the stage that builds; none where what is in the folder runs as it is. */
+  /** Steps of the build stage; none if the folder runs as it is. */
   readonly build: (has: Has) => readonly string[];
-  /** Steps of the stage that runs. */
+  /** Steps of the final stage. */
   readonly run: (has: Has) => readonly string[];
   readonly entrypoint?: string;
 }
 
-/** Whether the folder has a file or folder of this name. */
+/** Whether the folder contains a file or folder of this name. */
 export type Has = (name: string) => boolean;
 
 const MAVEN: Recipe = {
   build: () => [
     'ENV MAVEN_OPTS=-Dmaven.repo.local=/usr/share/maven/ref/repository',
     'COPY pom.xml ./',
-    // Dependencies are a layer of their own, which a change of the code leaves alone.
+    // Dependencies get their own layer, which stays cached when the code changes.
     'RUN mvn package dependency:copy-dependencies -DincludeScope=runtime -DskipTests=true -Dmdep.prependGroupId=true -DoutputDirectory=target --fail-never',
     'COPY src ./src',
     'RUN mvn package',
@@ -81,7 +81,7 @@ const RECIPES: Readonly<Record<string, Recipe>> = {
 };
 
 /**
- * The Dockerfile of a folder that has none, made of what its func.yaml says.
+ * Generates the Dockerfile of a folder that has none from its func.yaml.
  * @throws Error that says what func.yaml lacks
  */
 export function madeDockerfile(spec: BuildSpec, has: Has): string {
@@ -105,7 +105,7 @@ export function madeDockerfile(spec: BuildSpec, has: Has): string {
     ...(build.length === 0 ? [] : ['WORKDIR /function', ...build]),
     `FROM ${image(spec.runImage, 'run_image', '')}`,
     'WORKDIR /function',
-    // Before the code: these steps need not be done again when it changes.
+    // Before the code, so that these steps stay cached when it changes.
     ...(entrypoint === undefined ? [] : [`ENTRYPOINT ${words(entrypoint)}`]),
     ...(spec.cmd === undefined ? [] : [`CMD ${words(spec.cmd)}`]),
     ...recipe.run(has),
@@ -113,25 +113,25 @@ export function madeDockerfile(spec: BuildSpec, has: Has): string {
   ].join('\n');
 }
 
-/** `node24` is Node in its version 24. */
+/** Splits language and version: `node24` is version 24 of Node. */
 function runtimeOf(runtime: string | undefined): [language: string, version: string | undefined] {
-  if (runtime === undefined) throw new Error(`there is no Dockerfile, and func.yaml names no runtime: ${known()}`);
-  if (runtime === 'docker') throw new Error('there is no Dockerfile, which the runtime docker needs');
+  if (runtime === undefined) throw new Error(`there is neither a Dockerfile nor a runtime in func.yaml: ${known()}`);
+  if (runtime === 'docker') throw new Error('the runtime docker needs a Dockerfile');
   const [, language = '', version] = /^([a-z]+?)(\d[\d.]*)?$/.exec(runtime) ?? [];
   return [Object.hasOwn(RECIPES, language) ? language : '', version];
 }
 
 function known(): string {
-  return `write a Dockerfile, or one of ${Object.keys(RECIPES).join(', ')} as runtime`;
+  return `write a Dockerfile, or set runtime to one of ${Object.keys(RECIPES).join(', ')}`;
 }
 
-/** It becomes a line of the Dockerfile. */
+/** Checks an image name, because it becomes a line of the Dockerfile. */
 function checkedImage(image: string, field: string): string {
   if (/^[\w./:@-]+$/.test(image)) return image;
-  throw new Error(`${field} of func.yaml is not the name of an image: ${shown(image)}`);
+  throw new Error(`${field} in func.yaml is not a valid image name: ${shown(image)}`);
 }
 
-/** As `fn` takes a command apart: at white space, whatever quotes there are. */
+/** Splits a command as `fn` does: at white space, regardless of quotes. */
 function words(command: string): string {
   return JSON.stringify(
     command

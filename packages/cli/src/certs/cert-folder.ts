@@ -1,7 +1,7 @@
 import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 
-/** Of the fleet, and of the one that will follow while a CA takes over from another. */
+/** File names of the CA of the fleet, and of its successor during a rotation. */
 export const CA = 'ca';
 export const NEXT_CA = 'next-ca';
 
@@ -9,8 +9,8 @@ const OWNER_ONLY = 0o600;
 const ANYBODY_ELSE = 0o077;
 
 /**
- * Where the certificates and keys of a fleet are: `<name>.crt` and `<name>.key`, PEM. Files are replaced by a rename, so
- * that a role which reads them finds the old or the new, and only their owner may read them.
+ * The folder with the certificates and keys of a fleet: `<name>.crt` and `<name>.key`, PEM. Files are replaced by a
+ * rename, so that a role finds either the old or the new one, and only their owner may read them.
  */
 export class CertFolder {
   constructor(readonly path: string) {}
@@ -19,28 +19,30 @@ export class CertFolder {
     return path.join(this.path, `${name}.${kind}`);
   }
 
-  /** @throws Error when there is no such folder: it may be the name that is wrong */
+  /** @throws Error when the folder does not exist: its name may be mistyped */
   assertThere(): void {
     const stats = statSync(this.path, { throwIfNoEntry: false });
     if (stats?.isDirectory()) return;
     if (stats !== undefined) throw new Error(`${this.path} is not a folder`);
-    throw new Error(`there is no folder ${this.path}: --dir names another, \`fnfleet certs fleet\` makes one`);
+    throw new Error(
+      `there is no folder ${this.path}: name another with --dir, or create one with \`fnfleet certs fleet\``,
+    );
   }
 
-  /** Everybody's but the CA's. */
+  /** Names of all certificates except those of the CA. */
   names(): string[] {
     const files = this.attempt(() => readdirSync(this.path)) ?? [];
     const names = files.filter((file) => file.endsWith('.crt')).map((file) => file.slice(0, -'.crt'.length));
     return names.filter((name) => name !== CA && name !== NEXT_CA).sort();
   }
 
-  /** Undefined: there is none. */
+  /** @returns undefined if there is none */
   readCertificate(name: string): string | undefined {
     return this.attempt(() => readFileSync(this.file(name, 'crt'), 'utf8'));
   }
 
   /**
-   * Undefined: there is none.
+   * @returns undefined if there is none
    * @throws Error when others may read it as well
    */
   readKey(name: string): string | undefined {

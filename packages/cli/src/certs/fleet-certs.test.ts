@@ -53,7 +53,9 @@ it.each<[string, (certs: FleetCerts) => unknown]>([
   ['rotate-ca reissue', (certs) => certs.reissueAll()],
   ['rotate-ca finish', (certs) => certs.dropOld()],
 ])('%s: says so when the folder is not there, or no folder', (_, ask) => {
-  expect(() => ask(on(0))).toThrow(`there is no folder ${dir}: --dir names another, \`fnfleet certs fleet\` makes one`);
+  expect(() => ask(on(0))).toThrow(
+    `there is no folder ${dir}: name another with --dir, or create one with \`fnfleet certs fleet\``,
+  );
   writeFileSync(dir, '');
   expect(() => ask(on(0))).toThrow(/not a (folder|directory)/);
 });
@@ -96,13 +98,13 @@ it('moves to another CA in three steps, after each of which every certificate is
   aFleet();
   const old = new X509Certificate(text('ca.crt'));
   const good = () => ['lb', 'runner'].every((name) => usable(name, 1));
-  expect(() => on(1).reissueAll()).toThrow('the first step is `fnfleet certs rotate-ca trust`');
+  expect(() => on(1).reissueAll()).toThrow('run the first step before: `fnfleet certs rotate-ca trust`');
 
   on(1).trustNext();
   expect(good()).toBe(true);
   expect(new X509Certificate(text('lb.crt')).checkIssued(old)).toBe(true);
   expect(() => on(1).trustNext()).toThrow('this step has been done');
-  expect(() => on(1).dropOld()).toThrow('first `fnfleet certs rotate-ca reissue`');
+  expect(() => on(1).dropOld()).toThrow('run `fnfleet certs rotate-ca reissue` first');
 
   expect(on(1).reissueAll()).toEqual(['lb', 'runner']);
   expect(good()).toBe(true);
@@ -137,7 +139,7 @@ describe('refuses', () => {
   it('to replace a CA or a certificate by accident', () => {
     aFleet();
     expect(() => on(0).init()).toThrow(/there is a CA in .*; --force replaces it/);
-    expect(() => on(0).issue({ name: 'lb', sans: [], days: 1 })).toThrow('there is a certificate lb already');
+    expect(() => on(0).issue({ name: 'lb', sans: [], days: 1 })).toThrow('the certificate lb already exists');
     on(0).issue({ name: 'lb', sans: [], days: 1 }, { force: true });
     on(0).init({ force: true });
     expect(usable('lb', 0)).toBe(false);
@@ -153,10 +155,12 @@ describe('refuses', () => {
   });
 
   it('to sign without a CA, or without its key', () => {
-    expect(() => on(0).issue({ name: 'lb', sans: [], days: 1 })).toThrow(/there is no CA in .*: `fnfleet certs init`/);
+    expect(() => on(0).issue({ name: 'lb', sans: [], days: 1 })).toThrow(
+      /there is no CA in .*: create one with `fnfleet certs init`/,
+    );
     aFleet();
     rmSync(path.join(dir, 'ca.key'));
-    expect(() => on(0).renew()).toThrow('the key of the CA is not in');
+    expect(() => on(0).renew()).toThrow('lacks the key of the CA');
   });
 
   it.each(['', '../lb', 'ca', 'a b', '-x'])('the name %j', (name) => {

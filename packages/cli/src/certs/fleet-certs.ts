@@ -6,30 +6,30 @@ import { CA, type CertFolder, NEXT_CA } from './cert-folder.js';
 const DAY_MS = 86_400_000;
 const CA_DAYS = 3650;
 const CERTIFICATE = /-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----\n?/g;
-/** Also the name of two files, and of a subject, which has up to 64 characters. */
+/** Valid names: a name is used for two files and as the subject, which has at most 64 characters. */
 const NAME = /^[A-Za-z\d][\w.-]{0,63}$/;
 
 export interface IssueSpec {
   readonly name: string;
-  /** Further host names, IP addresses and URIs. */
+  /** Additional host names, IP addresses and URIs. */
   readonly sans: readonly string[];
-  /** What it may be allowed for as a whole (FN_TLS_ALLOWED_NAMES): `urn:fnfleet:role:<role>`. */
+  /** Role for authorization (FN_TLS_ALLOWED_NAMES), added as the name `urn:fnfleet:role:<role>`. */
   readonly role?: string;
   readonly days: number;
 }
 
-/** What is known of a certificate. */
+/** The description of a certificate. */
 export interface CertificateInfo {
   readonly name: string;
   readonly names: readonly string[];
   readonly issuer: string;
   readonly expiresAt: string;
   readonly daysLeft: number;
-  /** Whether the CA that signs now has signed it. */
+  /** Whether it was signed by the CA that signs now. */
   readonly current: boolean;
 }
 
-/** The certificates of a fleet: made, renewed, and moved to another CA. */
+/** Issues and renews the certificates of a fleet, and moves them to another CA. */
 export class FleetCerts {
   constructor(
     private readonly folder: CertFolder,
@@ -40,7 +40,7 @@ export class FleetCerts {
     return this.folder.readCertificate(CA) !== undefined;
   }
 
-  /** @throws Error when there is a CA already, unless forced: all certificates that it has signed are worth nothing then */
+  /** @throws Error when a CA exists, unless forced: all certificates that it has signed become invalid then */
   init({ force = false }: { force?: boolean } = {}): void {
     if (this.hasAuthority && !force) {
       throw new Error(
@@ -51,7 +51,7 @@ export class FleetCerts {
     this.store(CA, this.newAuthority());
   }
 
-  /** @throws Error when there is one of that name, unless forced */
+  /** @throws Error when a certificate of that name exists, unless forced */
   issue({ name, sans, role, days }: IssueSpec, { force = false }: { force?: boolean } = {}): void {
     if (!NAME.test(name) || name === CA || name === NEXT_CA) {
       throw new Error(
@@ -59,13 +59,13 @@ export class FleetCerts {
       );
     }
     if (this.folder.readCertificate(name) !== undefined && !force) {
-      throw new Error(`there is a certificate ${name} already: \`fnfleet certs renew\` renews it, --force replaces it`);
+      throw new Error(`the certificate ${name} already exists: \`fnfleet certs renew\` renews it, --force replaces it`);
     }
     const names = [name, ...sans, ...(role === undefined ? [] : [`urn:fnfleet:role:${role}`])];
     this.store(name, this.sign(this.authority(), name, names, days));
   }
 
-  /** @returns who has a new certificate: those whose time is up to two thirds over, or all */
+  /** @returns the names of renewed certificates: those with less than a third of their lifetime left, or all */
   renew({ all = false, newKeys = false }: { all?: boolean; newKeys?: boolean } = {}): string[] {
     this.folder.assertThere();
     const authority = this.authority();
@@ -91,7 +91,7 @@ export class FleetCerts {
     ];
   }
 
-  /** First step to another CA: everybody is to trust both. Nothing is signed by it yet. */
+  /** First step of a CA rotation: all nodes trust both CAs. The new one does not sign yet. */
   trustNext(): void {
     this.folder.assertThere();
     this.authority();
@@ -105,11 +105,11 @@ export class FleetCerts {
     this.folder.write(CA, 'crt', (this.folder.readCertificate(CA) ?? '') + next.cert);
   }
 
-  /** Second step: everybody gets a certificate of the next CA, which signs from now on. Both stay trusted. */
+  /** Second step: all certificates are reissued by the new CA, which signs from now on. Both stay trusted. */
   reissueAll(): string[] {
     this.folder.assertThere();
     const next = this.pair(NEXT_CA);
-    if (next === undefined) throw new Error('the first step is `fnfleet certs rotate-ca trust`');
+    if (next === undefined) throw new Error('run the first step before: `fnfleet certs rotate-ca trust`');
     const names = this.folder.names();
     for (const name of names) this.reissue(name, next, false);
     this.folder.write(CA, 'key', next.key);
@@ -117,11 +117,13 @@ export class FleetCerts {
     return names;
   }
 
-  /** Last step: the CA of before is no longer trusted. */
+  /** Last step: the previous CA is no longer trusted. */
   dropOld(): void {
     this.folder.assertThere();
     if (this.folder.readCertificate(NEXT_CA) !== undefined) {
-      throw new Error('certificates are still those of the CA of before: first `fnfleet certs rotate-ca reissue`');
+      throw new Error(
+        'some certificates are still signed by the previous CA: run `fnfleet certs rotate-ca reissue` first',
+      );
     }
     const signing = this.authority().cert;
     const old = this.list().filter(({ name, current }) => name !== CA && !current);
@@ -133,19 +135,19 @@ export class FleetCerts {
     this.folder.write(CA, 'crt', signing);
   }
 
-  /** The CA that signs: its key, and the certificate of the trusted ones that fits. */
+  /** The CA that signs: its key, and the trusted certificate that matches it. */
   private authority(): CertifiedKey {
     const found = this.pair(CA);
     if (found) return found;
     const { path } = this.folder;
     throw new Error(
       this.hasAuthority
-        ? `the key of the CA is not in ${path} (ca.key), so that nothing can be signed here`
-        : `there is no CA in ${path}: \`fnfleet certs init\` makes one, --dir names another folder`,
+        ? `${path} lacks the key of the CA (ca.key), so nothing can be signed here`
+        : `there is no CA in ${path}: create one with \`fnfleet certs init\`, or name another folder with --dir`,
     );
   }
 
-  /** A CA with its key. The file may hold others beside it. */
+  /** A CA with its key. The file may contain other certificates, too. */
   private pair(name: typeof CA | typeof NEXT_CA): CertifiedKey | undefined {
     const key = this.folder.readKey(name);
     if (key === undefined) return undefined;
@@ -153,7 +155,8 @@ export class FleetCerts {
     const fitting = blocksOf(this.folder.readCertificate(name)).find((block) =>
       new X509Certificate(block).checkPrivateKey(privateKey),
     );
-    if (fitting === undefined) throw new Error(`${this.folder.file(name, 'key')} fits no certificate in ${name}.crt`);
+    if (fitting === undefined)
+      throw new Error(`${this.folder.file(name, 'key')} matches no certificate in ${name}.crt`);
     return { cert: fitting, key };
   }
 
@@ -188,7 +191,7 @@ export class FleetCerts {
   }
 
   private newAuthority(): CertifiedKey {
-    // Two CAs of a fleet must not have the same name.
+    // The CAs of a fleet need different names.
     const commonName = `fnfleet CA ${randomBytes(4).toString('hex')}`;
     return newAuthority({ commonName, days: CA_DAYS, nowMs: this.now });
   }
@@ -211,7 +214,7 @@ function isDue(certificate: X509Certificate, now: WallMs): boolean {
   return certificate.validToDate.getTime() - epochMs(now) < lifeOf(certificate) / 3;
 }
 
-/** Milliseconds; what it had been given beyond that is for clocks that differ. */
+/** Lifetime in milliseconds, without the extra time that allows for clock differences. */
 function lifeOf({ validFromDate, validToDate }: X509Certificate): number {
   return Math.floor((validToDate.getTime() - validFromDate.getTime()) / DAY_MS) * DAY_MS || DAY_MS;
 }

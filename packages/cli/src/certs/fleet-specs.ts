@@ -1,25 +1,26 @@
 import { NODE_TYPES } from '@fnfleet/node';
 import type { IssueSpec } from './fleet-certs.js';
 
-/** Roles by what their nodes are usually called. */
+/** Roles by the usual names of their nodes. */
 const USUAL_ROLES: Readonly<Record<string, string>> = {
   ...Object.fromEntries([...NODE_TYPES, 'operator'].map((role) => [role, role])),
   runner: 'pure-runner',
-  // It asks every node for what is for operators.
+  // Prometheus scrapes operator routes of every node.
   prometheus: 'operator',
 };
-/** Those that are reached from outside of the fleet, by names that it has to be told. */
+/** Roles that are reached from outside the fleet, by names that the operator has to give. */
 const REACHED_FROM_OUTSIDE: readonly (string | undefined)[] = ['api', 'lb', 'full'];
 
 /**
- * What the certificates of a fleet are for. Each gets its own names only: with those of a balancer, a runner could pose as one.
- * @param nodes what they are called; a number or a word of one's own may follow the usual name of a role
- * @param names `<node>=<name>`: of one node; `<name>`: of API nodes and balancers
+ * The specifications of the certificates of a fleet. Each gets only its own names: with those of a balancer, a runner
+ * could impersonate one.
+ * @param nodes names of the nodes: the usual name of a role, optionally followed by a number or a word
+ * @param names `<node>=<name>` for one node; `<name>` for API nodes and balancers
  */
 export function fleetSpecs(nodes: readonly string[], names: readonly string[]): Omit<IssueSpec, 'days'>[] {
   const given = names.map((text) => {
     const [node = '', ...rest] = text.split('=');
-    // A URI may have an equals sign as well.
+    // A URI may contain an equals sign, too.
     return rest.length > 0 && nodes.includes(node) ? { node, name: rest.join('=') } : { node: undefined, name: text };
   });
   return nodes.map((node) => {

@@ -2,14 +2,14 @@ import type { CertificateInfo } from './fleet-certs.js';
 
 const HEAD = ['NAME', 'EXPIRES', 'DAYS', 'SIGNED BY', 'NAMES'] as const;
 
-/** A table for people. */
+/** A human-readable table. */
 export function formatCertificates(certificates: readonly CertificateInfo[]): string[] {
-  if (certificates.length === 0) return ['there are no certificates'];
+  if (certificates.length === 0) return ['no certificates'];
   const rows = certificates.map(({ name, expiresAt, daysLeft, issuer, current, names }) => [
     name,
     expiresAt.slice(0, 10),
     daysLeft <= 0 ? 'expired' : `${daysLeft}`,
-    current ? issuer : `${issuer} (another)`,
+    current ? issuer : `${issuer} (previous)`,
     names.join(' '),
   ]);
   const lines = [[...HEAD], ...rows];

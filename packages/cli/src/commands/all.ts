@@ -1,7 +1,7 @@
 import { VERSION } from '@fnfleet/core';
 import { Command } from 'commander';
 
-/** In the order of the help. Each is loaded when it is called: a health check must not load a whole node. */
+/** In the order of the help. A command is loaded when it is called: a health check must not load a whole node. */
 export const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
   node: async () => (await import('./node.js')).nodeCommand(),
   up: async () => (await import('./up.js')).upCommand(),
@@ -29,12 +29,12 @@ export const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
   completion: async () => (await import('./completion.js')).completionCommand(() => newProgram(COMMANDS)),
 };
 
-/** The `fnfleet` command with some of its commands. */
+/** The `fnfleet` program with the given commands. */
 export async function newProgram(commands: typeof COMMANDS): Promise<Command> {
   const program = new Command('fnfleet')
     .description('Runs functions packed as container images on a fleet of machines.')
     .version(VERSION)
-    .showHelpAfterError('(fnfleet --help says what there is)');
+    .showHelpAfterError('(fnfleet --help lists the commands)');
   for (const load of Object.values(commands)) program.addCommand(await load());
   return program;
 }

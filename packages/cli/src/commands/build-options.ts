@@ -2,7 +2,7 @@ import { type Command, InvalidArgumentError, Option } from 'commander';
 import type { BuildOptions } from '../build/build-folder.js';
 import { wholeNumber } from './options.js';
 
-/** What `build` takes, and `deploy` as well. */
+/** Options that `build` and `deploy` share. */
 export interface BuildFlags {
   readonly registry?: string;
   readonly push: boolean;
@@ -17,20 +17,20 @@ export function withBuildOptions(command: Command): Command {
     .addOption(
       new Option(
         '--registry <prefix>',
-        'owner, registry or both, put before an image name that is made of name and version of func.yaml; an image that is built is pushed there',
+        'owner, registry or both: prefix for an image name that is made of name and version in func.yaml; a built image is pushed there',
       ).env('FN_REGISTRY'),
     )
-    .option('--no-push', 'build for the engine of this machine only, also where a registry is named')
+    .option('--no-push', 'keep the image on the engine of this machine, even if a registry is given')
     .addOption(
-      new Option('--build-arg <name=value>', 'an ARG of the Dockerfile; may be given several times')
+      new Option('--build-arg <name=value>', 'an ARG of the Dockerfile; repeatable')
         .default({}, 'none')
         .argParser(buildArg),
     )
     .option('--no-cache', 'run every step again')
-    .option('--buildkit', 'build by BuildKit, for what only it takes: RUN --mount, here-documents, # syntax', false)
+    .option('--buildkit', 'build with BuildKit, which RUN --mount, here-documents and # syntax need', false)
     .option(
       '--max-context <MiB>',
-      'the most that the folder may have, without what .dockerignore names',
+      'maximum size of the folder, without the files that .dockerignore excludes',
       wholeNumber(1, 1_000_000),
       1024,
     );

@@ -7,7 +7,7 @@ import { type BuildFlags, buildOptionsOf, withBuildOptions } from './build-optio
 export function buildCommand(): Command {
   const command = new Command('build')
     .description(
-      'Builds the image of a function from its folder: by its Dockerfile or, without one, by runtime, build_image, run_image, entrypoint and cmd of func.yaml.',
+      'Builds the image of a function from its folder: from its Dockerfile or, without one, from runtime, build_image, run_image, entrypoint and cmd in func.yaml.',
     )
     .argument('[folder]', 'folder of the function', '.');
   return withBuildOptions(command)

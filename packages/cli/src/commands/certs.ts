@@ -9,7 +9,7 @@ import { say } from '../terminal/say.js';
 import { names, wholeNumber } from './options.js';
 
 const MAX_DAYS = 3650;
-/** Who may be told apart by its certificate. */
+/** Roles that a certificate can name. */
 const ROLES: readonly string[] = [...NODE_TYPES, 'operator'];
 
 interface Common {
@@ -28,38 +28,40 @@ interface FleetOptions extends Common {
   readonly days: number;
 }
 
-/** Makes and renews the private CA of a fleet and the certificates of its nodes. */
+/** Creates and renews the private CA of a fleet and the certificates of its nodes. */
 export function certsCommand(): Command {
   return new Command('certs')
-    .description('Makes and renews the private CA of a fleet and the certificates of its nodes.')
+    .description('Creates and renews the private CA of a fleet and the certificates of its nodes.')
     .addCommand(initCommand())
     .addCommand(issueCommand())
     .addCommand(fleetCommand())
     .addCommand(renewCommand())
     .addCommand(listCommand())
     .addCommand(rotateCommand())
-    .addHelpText('after', '\ndocs/security.md tells how to use them.');
+    .addHelpText('after', '\ndocs/security.md describes how to use them.');
 }
 
 function initCommand(): Command {
-  return command('init', 'Makes a CA, for ten years.')
-    .option('--force', 'replace the one there is; every certificate that it has signed is worth nothing then', false)
+  return command('init', 'Creates a CA that is valid for ten years.')
+    .option('--force', 'replace the existing CA; every certificate that it has signed becomes invalid', false)
     .action((options: Common & { force: boolean }) => {
       const certs = open(options);
       certs.init(options);
-      tell(options, certs, [`made a CA in ${options.dir}; ca.key signs for the fleet: keep it from every node`]);
+      tell(options, certs, [
+        `created a CA in ${options.dir}; keep ca.key secret and off every node: it signs the certificates of the fleet`,
+      ]);
     });
 }
 
 function issueCommand(): Command {
-  return command('issue', 'Makes the certificate of a node, or of an operator.')
-    .argument('<name>', 'host name that others reach it at; also what its files are called')
+  return command('issue', 'Issues a certificate for a node or an operator.')
+    .argument('<name>', 'host name at which other nodes reach it; also the name of its files')
     .addOption(sanOption())
     .addOption(
-      new Option('--role <role>', 'adds the name urn:fnfleet:role:<role>, for FN_TLS_ALLOWED_NAMES').choices(ROLES),
+      new Option('--role <role>', 'add the name urn:fnfleet:role:<role>, for FN_TLS_ALLOWED_NAMES').choices(ROLES),
     )
     .addOption(daysOption())
-    .option('--force', 'replace the one there is', false)
+    .option('--force', 'replace an existing certificate', false)
     .action((name: string, options: IssueOptions) => {
       const certs = open(options);
       certs.issue({ ...options, name, sans: options.san }, options);
@@ -68,11 +70,11 @@ function issueCommand(): Command {
 }
 
 function fleetCommand(): Command {
-  return command('fleet', 'Makes in one go what a fleet needs: the CA and certificates that are not there yet.')
+  return command('fleet', 'Creates the CA and the certificates that a fleet needs and that do not exist yet.')
     .addOption(
       new Option(
         '--names <names>',
-        'nodes, separated by commas; one called after a role (lb, lb2, runner-a) gets it, prometheus that of operators',
+        'nodes, separated by commas; one named after a role (lb, lb2, runner-a) gets that role, prometheus gets operator',
       )
         .default(['api', 'lb', 'runner', 'operator'], 'api,lb,runner,operator')
         .argParser(names),
@@ -95,18 +97,20 @@ function fleetCommand(): Command {
 }
 
 function renewCommand(): Command {
-  return command('renew', 'Renews the certificates of which less than a third of their time is left.')
-    .option('--all', 'renew all', false)
-    .option('--new-keys', 'with new keys', false)
+  return command('renew', 'Renews the certificates that have less than a third of their lifetime left.')
+    .option('--all', 'renew all certificates', false)
+    .option('--new-keys', 'also generate new keys', false)
     .action((options: Common & { all: boolean; newKeys: boolean }) => {
       const certs = open(options);
       const renewed = certs.renew(options);
-      tell(options, certs, [renewed.length === 0 ? 'nothing is due' : `renewed ${renewed.join(', ')}`]);
+      tell(options, certs, [
+        renewed.length === 0 ? 'no certificate is due for renewal' : `renewed ${renewed.join(', ')}`,
+      ]);
     });
 }
 
 function listCommand(): Command {
-  return command('list', 'Shows who has a certificate, for which names, and until when.').action((options: Common) => {
+  return command('list', 'Lists the certificates with their names and when they expire.').action((options: Common) => {
     const certs = open(options);
     tell(options, certs, formatCertificates(certs.list()));
   });
@@ -114,19 +118,21 @@ function listCommand(): Command {
 
 function rotateCommand(): Command {
   return new Command('rotate-ca')
-    .description('Moves a fleet to a new CA in three steps, without failing a call. Each step tells the next.')
+    .description('Moves a fleet to a new CA in three steps, without failing a call. Each step prints the next one.')
     .addCommand(
-      command('trust', 'First: a new CA, trusted beside the one there is.').action((options: Common) => {
-        const certs = open(options);
-        certs.trustNext();
-        tell(options, certs, [
-          'ca.crt holds both CAs',
-          'next: give it to every node, then `fnfleet certs rotate-ca reissue`',
-        ]);
-      }),
+      command('trust', 'Step 1: creates a new CA that is trusted in addition to the current one.').action(
+        (options: Common) => {
+          const certs = open(options);
+          certs.trustNext();
+          tell(options, certs, [
+            'ca.crt holds both CAs',
+            'next: give it to every node, then `fnfleet certs rotate-ca reissue`',
+          ]);
+        },
+      ),
     )
     .addCommand(
-      command('reissue', 'Second: new certificates, signed by the new CA.').action((options: Common) => {
+      command('reissue', 'Step 2: reissues every certificate, signed by the new CA.').action((options: Common) => {
         const certs = open(options);
         const reissued = certs.reissueAll();
         tell(options, certs, [
@@ -136,10 +142,10 @@ function rotateCommand(): Command {
       }),
     )
     .addCommand(
-      command('finish', 'Last: the CA of before is no longer trusted.').action((options: Common) => {
+      command('finish', 'Step 3: removes the previous CA from the trusted ones.').action((options: Common) => {
         const certs = open(options);
         certs.dropOld();
-        tell(options, certs, ['ca.crt holds the new CA alone', 'next: give it to every node']);
+        tell(options, certs, ['ca.crt holds only the new CA', 'next: give it to every node']);
       }),
     );
 }
@@ -147,12 +153,12 @@ function rotateCommand(): Command {
 function command(name: string, description: string): Command {
   return new Command(name)
     .description(description)
-    .option('--dir <folder>', 'where certificates and keys are', 'certs')
-    .option('--json', 'say what there is now as JSON', false);
+    .option('--dir <folder>', 'folder of the certificates and keys', 'certs')
+    .option('--json', 'print the resulting certificates as JSON', false);
 }
 
 function sanOption(): Option {
-  return new Option('--san <names>', 'further host names, IP addresses and URIs, separated by commas')
+  return new Option('--san <names>', 'additional host names, IP addresses and URIs, separated by commas')
     .default([], 'none')
     .argParser(names);
 }
@@ -160,14 +166,14 @@ function sanOption(): Option {
 function fleetSanOption(): Option {
   return new Option(
     '--san <names>',
-    'further names: <node>=<name> for one node, <name> for API nodes and balancers; separated by commas',
+    'additional names: <node>=<name> for one node, <name> for API nodes and balancers; separated by commas',
   )
     .default([], 'none')
     .argParser(names);
 }
 
 function daysOption(): Option {
-  return new Option('--days <n>', 'for so long').default(90).argParser(wholeNumber(1, MAX_DAYS));
+  return new Option('--days <n>', 'days until it expires').default(90).argParser(wholeNumber(1, MAX_DAYS));
 }
 
 function open({ dir }: Common): FleetCerts {
@@ -175,7 +181,7 @@ function open({ dir }: Common): FleetCerts {
 }
 
 function made(dir: string, name: string): string[] {
-  return [`made ${dir}/${name}.crt and ${dir}/${name}.key`];
+  return [`created ${dir}/${name}.crt and ${dir}/${name}.key`];
 }
 
 function tell({ json }: Common, certs: FleetCerts, lines: readonly string[]): void {

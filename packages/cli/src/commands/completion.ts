@@ -6,11 +6,11 @@ import { treeOf } from '../reference/command-tree.js';
 
 const SHELLS = { bash: bashCompletion, zsh: zshCompletion, fish: fishCompletion } as const;
 
-/** @param program with all commands there are */
+/** @param program with all commands */
 export function completionCommand(program: () => Promise<Command>): Command {
   return new Command('completion')
-    .description('Prints what makes a shell complete the commands and options of fnfleet.')
-    .addArgument(new Argument('<shell>', 'shell to print it for').choices(Object.keys(SHELLS)))
+    .description('Prints a script that makes a shell complete the commands and options of fnfleet.')
+    .addArgument(new Argument('<shell>', 'shell to print the script for').choices(Object.keys(SHELLS)))
     .addHelpText(
       'after',
       `

@@ -17,16 +17,16 @@ interface DeployCommandOptions extends BuildFlags {
 export function deployCommand(): Command {
   const command = new Command('deploy')
     .description(
-      'Builds the image of a folder with a func.yaml, pushes it where a registry is named, and creates or updates the function and its triggers.',
+      'Builds the image of a folder with a func.yaml, pushes it if a registry is given, and creates or updates the function and its triggers.',
     )
     .argument('[folder]', 'folder of the function', '.')
-    .requiredOption('--app <name>', 'app it belongs to; created if there is none')
-    .option('--image <reference>', 'image to run, instead of one that is built; it must be where runners find it')
-    .option('--no-build', 'run the image that func.yaml names, or that its name and version do');
+    .requiredOption('--app <name>', 'app it belongs to; created if it does not exist')
+    .option('--image <reference>', 'image to run instead of building one; runners must be able to pull it')
+    .option('--no-build', 'run the image named in func.yaml, or <name>:<version>, without building it');
   return withBuildOptions(command)
     .option(
       '--prune',
-      'remove what an earlier deploy has set and func.yaml no longer has: triggers, keys of configuration and annotations, and limits, which get their defaults',
+      'remove what an earlier deploy has set and func.yaml no longer has: triggers, configuration keys and annotations; limits return to their defaults',
       false,
     )
     .addOption(apiOption())

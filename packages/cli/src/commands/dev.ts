@@ -25,7 +25,7 @@ interface DevOptions extends BuildFlags, LogSourceFlags {
   readonly api: string;
 }
 
-/** After this a balancer of `fnfleet up` has looked the function up again (FN_LOOKUP_TTL_MSECS), milliseconds. */
+/** By then a balancer of `fnfleet up` has looked the function up again (FN_LOOKUP_TTL_MSECS), milliseconds. */
 const SEEN_AFTER_MS = 600;
 const CALL_LIMIT_MS = 60_000;
 const MAX_ANSWER_CHARACTERS = 10_000;
@@ -36,12 +36,9 @@ export function devCommand(): Command {
       'Builds and deploys a folder whenever a file in it changes, and shows what the function prints, until Ctrl-C.',
     )
     .argument('[folder]', 'folder of the function', '.')
-    .option('--app <name>', 'app it belongs to; created if there is none', 'dev')
-    .option(
-      '--no-build',
-      'for a fleet with the process driver: nothing is built, each change gets processes of its own',
-    )
-    .option('--call <text>', 'call it with this body after each deployment, and show the answer');
+    .option('--app <name>', 'app it belongs to; created if it does not exist', 'dev')
+    .option('--no-build', 'for a fleet with the process driver: build nothing, start new processes for each change')
+    .option('--call <text>', 'call it with this body after each deployment, and show the response');
   return withBuildOptions(command)
     .addOption(runnerOption())
     .addOption(throughOption())
@@ -49,8 +46,8 @@ export function devCommand(): Command {
     .addHelpText(
       'after',
       `
-It needs a fleet: fnfleet up. Changes of what .dockerignore names, and in node_modules, .git and
-__pycache__, are not looked at.`,
+It needs a running fleet: fnfleet up. It ignores changes to files that .dockerignore excludes, and to those in
+node_modules, .git and __pycache__.`,
     )
     .action(dev);
 }
@@ -85,13 +82,13 @@ async function dev(folder: string, options: DevOptions): Promise<void> {
   }
 }
 
-/** Nobody waits for the answer of a server that takes its time, once Ctrl-C is pressed. */
+/** Once Ctrl-C is pressed, the command does not wait for a slow server. */
 function untilStopped(fetch: Fetch, stop: AbortSignal): Fetch {
   return (url, options = {}) =>
     fetch(url, { ...options, signal: options.signal ? AbortSignal.any([options.signal, stop]) : stop });
 }
 
-/** The process driver looks at the name alone, so a tag that was never there means the same folder, and new processes. */
+/** The process driver uses the name alone, so a new tag means the same folder and new processes. */
 function nextImage(folder: string): string {
   return `${path.basename(path.resolve(folder))}:t${systemClock.wallNow()}`;
 }
@@ -115,7 +112,7 @@ async function listen(fn: FnRef, options: DevOptions, access: FleetAccess, signa
       signal,
     });
   } catch (error) {
-    remark(`• its output cannot be shown (--lb, --runner): ${(error as Error).message}`);
+    remark(`• cannot show its output (--lb, --runner): ${(error as Error).message}`);
   }
 }
 

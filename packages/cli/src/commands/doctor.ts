@@ -9,13 +9,13 @@ const EXIT_FAILED = 2;
 
 export function doctorCommand(): Command {
   const command = new Command('doctor')
-    .description('Looks at what a node on this machine needs, and says what is wrong and what to do.')
+    .description('Checks what a node on this machine needs, and reports what is wrong and how to fix it.')
     .addOption(jsonOption())
     .addHelpText(
       'after',
       `
 Run it with the settings of the node (FN_NODE_TYPE, FN_TLS_CERT, DOCKER_HOST, …), as the user that the node runs as; the node
-may run meanwhile. It changes nothing.`,
+can be running. It changes nothing.`,
     )
     .action(async ({ json }: { json: boolean }) => {
       const findings = await examine(process.env);
@@ -23,8 +23,8 @@ may run meanwhile. It changes nothing.`,
       if (findings.some(({ verdict }) => verdict === 'fail')) process.exitCode = EXIT_FAILED;
     });
   return withExitCodes(command, {
-    0: 'a node with these settings can work here; lines with `warn` say what could be better',
-    1: 'the command line is wrong',
-    [EXIT_FAILED]: 'it cannot, or not with others; lines with `fail` say why, and what to do',
+    0: 'a node with these settings can work here; `warn` lines say what could be better',
+    1: 'the command line is invalid',
+    [EXIT_FAILED]: 'a node cannot work here or cannot reach its peers; `fail` lines say why and how to fix it',
   });
 }

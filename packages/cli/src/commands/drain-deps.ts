@@ -3,7 +3,7 @@ import { askBalancers } from '../operate/balancers.js';
 import type { DrainDeps } from '../operate/drain-runner.js';
 import { LOCAL_BALANCERS } from './options.js';
 
-/** How `drain` and `undrain` reach the fleet. */
+/** Connections to the fleet for `drain` and `undrain`. */
 export function drainDeps({ lb }: { readonly lb: readonly string[] }): DrainDeps {
   const { fetch, runner, tls } = fleetAccess(process.env);
   return {

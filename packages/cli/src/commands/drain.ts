@@ -20,25 +20,23 @@ const LOOK_MS = 250;
 
 export function drainCommand(): Command {
   const command = new Command('drain')
-    .description(
-      'Takes a runner out of the fleet: it gets no new calls and finishes those it has. No call fails for it.',
-    )
-    .argument('<runner>', 'its address or its name, as `fnfleet status` shows them, or the URL of its HTTP port')
+    .description('Drains a runner: it gets no new calls and finishes those in flight. No call fails because of it.')
+    .argument('<runner>', 'its address or name, as `fnfleet status` shows them, or the URL of its HTTP port')
     .addOption(lbOption())
-    .option('--wait', 'until it has no calls any more', false)
-    .option('--timeout <s>', 'with --wait: at most so many seconds', decimal(0, 86_400), 300)
-    .option('--cordon', 'tell the balancers only, not the runner', false)
-    .option('--force', 'also when no other runner takes calls', false)
+    .option('--wait', 'wait until it has no calls in flight', false)
+    .option('--timeout <s>', 'with --wait: maximum seconds to wait', decimal(0, 86_400), 300)
+    .option('--cordon', 'only make the balancers stop offering it calls; do not contact the runner', false)
+    .option('--force', 'drain it even if no other runner takes calls', false)
     .addOption(jsonOption())
     .action(drain);
   return withExitCodes(command, {
-    0: 'it gets no new calls; with --wait, and has none any more',
-    1: 'it could not be drained, or the command line is wrong; standard error says why',
-    [EXIT_NOT_DRAINED]: '--wait: it gets no new calls, and still had some when the time was over',
+    0: 'it gets no new calls; with --wait, it also has none in flight',
+    1: 'it could not be drained, or the command line is invalid; standard error says why',
+    [EXIT_NOT_DRAINED]: '--wait timed out: it gets no new calls, but still had some in flight',
   }).addHelpText(
     'after',
-    '\nThe runner is told if its HTTP port answers, or by way of a balancer that reaches it. Else every balancer is told not to ' +
-      'offer it calls.',
+    '\nThe command asks the runner itself to drain, directly or through a balancer that reaches its HTTP port. If neither ' +
+      'works, it cordons the runner on every balancer.',
   );
 }
 
@@ -51,7 +49,7 @@ async function drain(wanted: string, options: DrainCommandOptions): Promise<void
   if (options.wait && inHand > 0) process.exitCode = EXIT_NOT_DRAINED;
 }
 
-/** @returns how many calls it still has */
+/** @returns how many calls are still in flight */
 async function untilIdle(drained: Drained, timeoutMs: number, deps: DrainDeps): Promise<number> {
   const until = later(systemClock.now(), timeoutMs);
   for (;;) {
@@ -62,11 +60,11 @@ async function untilIdle(drained: Drained, timeoutMs: number, deps: DrainDeps): 
 }
 
 function told({ runner, way, at, note, inHand }: Drained): string[] {
-  const calls = `calls in hand: ${inHand}`;
-  const undo = `back again: fnfleet undrain ${way === 'runner' ? at[0] : runner}`;
+  const calls = `calls in flight: ${inHand}`;
+  const undo = `to undo: fnfleet undrain ${way === 'runner' ? at[0] : runner}`;
   if (way === 'runner') return [`${runner} takes no new calls; ${calls}`, undo];
-  if (way === 'through balancer') return [`${runner} takes no new calls, as ${at[0]} has told it; ${calls}`, undo];
+  if (way === 'through balancer') return [`${runner} takes no new calls (requested through ${at[0]}); ${calls}`, undo];
   const why = note === undefined ? '' : ` (${note})`;
-  const lasts = 'This holds until a balancer is restarted.';
+  const lasts = 'A balancer that restarts offers it calls again.';
   return [`${at.join(', ')} offers ${runner} no new calls${why}; ${calls}`, lasts, undo];
 }

@@ -1,16 +1,16 @@
 import type { Command } from 'commander';
 
-/** By exit code, what it says. */
+/** Meanings by exit code. */
 export type ExitCodes = Readonly<Record<number, string>>;
 
 const declared = new WeakMap<Command, ExitCodes>();
-/** What holds for a command that declares nothing. */
+/** The exit codes of a command that declares none. */
 const USUAL: ExitCodes = {
   0: 'done',
-  1: 'it could not be done, or the command line is wrong; standard error says why',
+  1: 'it failed, or the command line is invalid; standard error says why',
 };
 
-/** Declares what the exit codes of a command say: for its help, and for docs/commands.md. */
+/** Declares what the exit codes of a command mean, for its help and docs/commands.md. */
 export function withExitCodes(command: Command, codes: ExitCodes): Command {
   declared.set(command, codes);
   const lines = Object.entries(codes).map(([code, meaning]) => `  ${code}  ${meaning}`);

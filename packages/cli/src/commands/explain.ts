@@ -7,7 +7,7 @@ import { FunctionNames } from '../operate/function-names.js';
 import { say } from '../terminal/say.js';
 import { apiOption, lbOption } from './options.js';
 
-/** For the name of the function, which an explanation should not wait for. */
+/** Time limit for looking up the function's name: it is only decoration. Milliseconds. */
 const NAMES_TIMEOUT_MS = 2000;
 
 interface ExplainOptions {
@@ -18,11 +18,13 @@ interface ExplainOptions {
 
 export function explainCommand(): Command {
   return new Command('explain')
-    .description('Tells what became of a call: who was asked, how long it waited, where its time went.')
-    .argument('<call-id>', 'the Fn-Call-Id of its answer')
+    .description(
+      'Explains what happened to a call: which runners were tried, how long it waited, and where its time went.',
+    )
+    .argument('<call-id>', 'the Fn-Call-Id of its response')
     .addOption(lbOption())
-    .addOption(apiOption('API node, which knows what the function is called'))
-    .option('--json', 'what the balancer says, as it is', false)
+    .addOption(apiOption('API node to look up the name of the function at'))
+    .option('--json', 'print the answer of the balancer as JSON', false)
     .action(explain);
 }
 

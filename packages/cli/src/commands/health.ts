@@ -5,17 +5,14 @@ import { checkHealth } from '../health/check-health.js';
 import { remark } from '../terminal/say.js';
 import { withExitCodes } from './exit-codes.js';
 
-/** On a machine that is busy an answer takes a while; whoever asks has a limit of its own. */
+/** Generous, because a busy machine answers slowly and supervisors apply a timeout of their own. Milliseconds. */
 const TIMEOUT_MS = 8_000;
 
 export function healthCommand(): Command {
   const command = new Command('health')
-    .description('Asks the node on this machine whether it takes work: exit code 0, or 1 and why not.')
-    .option('--live', 'whether it answers at all, even while it starts or drains', false)
-    .option(
-      '--url <url>',
-      'the node to ask, in place of the one that FN_PORT, FN_BIND_ADDRESS and FN_TLS_CERT describe',
-    )
+    .description('Checks whether the node on this machine is ready. Exits with 0, or with 1 and the reason.')
+    .option('--live', 'check only that it is alive, even while it starts or drains', false)
+    .option('--url <url>', 'node to check; default: the one that FN_PORT, FN_BIND_ADDRESS and FN_TLS_CERT describe')
     .action(async ({ live, url }: { live: boolean; url?: string }) => {
       const trouble = await checkHealth(url ?? ownUrl(), live ? '/healthz' : '/readyz', TIMEOUT_MS);
       if (trouble === undefined) return;
@@ -23,12 +20,12 @@ export function healthCommand(): Command {
       process.exitCode = 1;
     });
   return withExitCodes(command, {
-    0: 'it takes work, or an operator has told it not to; with --live, it answers',
-    1: 'it does not, or does not answer; standard error says which',
+    0: 'the node is ready, or an operator has drained it; with --live, it is alive',
+    1: 'the node is not ready, or does not answer; standard error says which',
   });
 }
 
-/** Where a role with this environment listens. */
+/** The URL at which a role with this environment listens. */
 function ownUrl(): string {
   const { port, bindAddress } = commonSettings;
   const settings = readSettings({ port, bindAddress }, process.env);

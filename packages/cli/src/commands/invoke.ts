@@ -24,18 +24,17 @@ interface InvokeOptions {
 
 export function invokeCommand(): Command {
   return new Command('invoke')
-    .description('Calls a function with what comes on standard input (or --data) and prints its answer.')
+    .description('Calls a function with standard input (or --data) as the body, and prints the response.')
     .argument('<app>', 'name of its app')
     .argument('<function>', 'its name')
-    .option('--data <text>', 'body of the call, instead of standard input')
-    .option('--content-type <type>', 'type of the body', 'application/json')
+    .option('--data <text>', 'body of the call instead of standard input')
+    .option('--content-type <type>', 'content type of the body', 'application/json')
+    .option('--timeout <s>', 'seconds after which an incomplete response is given up', wholeNumber(1, 86_400), 900)
     .option(
-      '--timeout <s>',
-      'give up when the answer is not complete after so many seconds',
-      wholeNumber(1, 86_400),
-      900,
+      '--raw',
+      'print control characters to a terminal as they are; a pipe or file always gets the response unchanged',
+      false,
     )
-    .option('--raw', 'let control characters through to a terminal; anything else gets the answer as it is', false)
     .addOption(apiOption())
     .action(invoke);
 }
@@ -69,16 +68,16 @@ async function invoke(appName: string, name: string, options: InvokeOptions): Pr
       throw new Error(`the call failed with status ${response.status} (call ${call})${again}${told}`);
     }
   } catch (error) {
-    throw signal.aborted ? new Error(`no complete answer within ${timeout} s (--timeout)`, { cause: error }) : error;
+    throw signal.aborted ? new Error(`no complete response within ${timeout} s (--timeout)`, { cause: error }) : error;
   }
 }
 
-/** A balancer says so many seconds; other ways to write it are those of whatever stands before it. */
+/** A balancer sends seconds; the date form can only come from a proxy in front of it. */
 function whenToTryAgain(retryAfter: string | null): string {
   return retryAfter !== null && /^\d{1,9}$/.test(retryAfter) ? `; try again in ${retryAfter} s` : '';
 }
 
-/** What its caller was not told of a call that a function failed; operators may ask the balancer. */
+/** The cause of a function error, which the response does not contain; operators may ask the balancer for it. */
 async function whatIsKnown({ fn, appName, call, access, answered }: FailedCall): Promise<string> {
   const balancer = new URL(invokeUrl(fn)).origin;
   const explanation = await fetchExplanation([balancer], call, access.fetch).catch(() => undefined);
@@ -92,18 +91,18 @@ interface FailedCall {
   readonly appName: string;
   readonly call: string;
   readonly access: FleetAccess;
-  /** What the caller was told. */
+  /** The error in the response. */
   readonly answered: string;
 }
 
-/** Of an answer that is an error of the platform. */
+/** The message of a response that is a platform error. */
 function messageOf(begun: string): string {
   return readJson<{ message: string }>(begun, { fields: { message: 'string' } })?.message ?? '';
 }
 
 /**
- * The answer may be longer than memory.
- * @returns how it begins
+ * The response may not fit into memory.
+ * @returns its beginning
  */
 async function print(answer: Readable, raw: boolean): Promise<string> {
   const begun: Buffer[] = [];
@@ -112,7 +111,7 @@ async function print(answer: Readable, raw: boolean): Promise<string> {
   return Buffer.concat(begun).toString();
 }
 
-/** Errors of the platform are shorter. */
+/** Platform errors are shorter. */
 const MAX_KEPT_BYTES = 8 * KIB;
 
 function keeping(begun: Buffer[]): Transform {
@@ -126,7 +125,7 @@ function keeping(begun: Buffer[]): Transform {
   });
 }
 
-/** Characters in one piece, however they come. */
+/** Keeps multi-byte characters together that are split between chunks. */
 function decoding(): PassThrough {
   return new PassThrough({ encoding: 'utf8' });
 }
@@ -140,7 +139,7 @@ function escaping(): Transform {
   });
 }
 
-/** Ends the last line, so that a prompt, or an error, does not go on in it. */
+/** Ends the last line with a newline, so that a prompt or an error starts on its own line. */
 function endingLine(): Transform {
   let last = LINE_FEED;
   return new Transform({

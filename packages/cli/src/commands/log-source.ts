@@ -5,23 +5,23 @@ import type { FollowFleetOptions } from '../logs/follow-fleet.js';
 import { askBalancers, isHeard } from '../operate/balancers.js';
 import { LOCAL_BALANCERS, lbOption, names } from './options.js';
 
-/** Where a command listens to what functions print. */
+/** Where a command reads the output of functions from. */
 export interface LogSourceFlags {
   readonly runner?: readonly string[];
   readonly lb: readonly string[];
 }
 
 export function runnerOption(): Option {
-  return new Option('--runner <addresses>', 'ask these runners themselves: their gRPC addresses, separated by commas')
+  return new Option('--runner <addresses>', 'read from these runners directly: gRPC addresses, separated by commas')
     .env('FN_RUNNER_ADDRESSES')
     .argParser(addresses);
 }
 
 export function throughOption(): Option {
-  return lbOption('balancers whose runners are asked, through them');
+  return lbOption('load balancers to read through, separated by commas');
 }
 
-/** Those that are named are asked themselves; else those that balancers have, through the balancers. */
+/** Runners that are named are asked directly; otherwise the runners of the balancers, through the balancers. */
 export async function runnersOf(
   { runner, lb }: LogSourceFlags,
   { fetch }: FleetAccess,
@@ -37,7 +37,7 @@ export async function runnersOf(
   return { runners: [...having.keys()], collect };
 }
 
-/** May be given several times. */
+/** The option is repeatable. */
 function addresses(value: string, previous: readonly string[] = []): readonly string[] {
   const given = names(value);
   const wrong = given.find((address) => !/^(\[[^\]]+\]|[^\s:]+):\d+$/.test(address));

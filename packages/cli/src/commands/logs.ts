@@ -24,18 +24,14 @@ const MAX_TAIL = 1_000_000;
 export function logsCommand(): Command {
   return new Command('logs')
     .description('Shows what a function prints, on all runners, until Ctrl-C.')
-    .argument('<function>', 'its name within --app, or its id')
+    .argument('<function>', 'name of the function within --app, or its id')
     .option('--app <name>', 'app it belongs to')
     .addOption(runnerOption())
     .addOption(throughOption())
-    .option('--tail <n>', 'begin with this many lines of the past of each runner', wholeNumber(0, MAX_TAIL), 10)
-    .option('--no-follow', 'end after the lines of the past')
-    .option('--json', 'one JSON object a line', false)
-    .option(
-      '--raw',
-      'let control characters through, such as colours; else they are shown as \\u001b and the like',
-      false,
-    )
+    .option('--tail <n>', 'start with this many earlier lines of each runner', wholeNumber(0, MAX_TAIL), 10)
+    .option('--no-follow', 'exit after the earlier lines')
+    .option('--json', 'print one JSON object per line', false)
+    .option('--raw', 'print control characters, such as colours, as they are instead of escaping them (\\u001b)', false)
     .addOption(apiOption())
     .action(logs);
 }
@@ -45,7 +41,7 @@ async function logs(nameOrId: string, options: LogsOptions): Promise<void> {
   const stop = new AbortController();
   void stopSignal(() => process.exit(1)).then(() => stop.abort());
   const { stdout } = process;
-  // Whoever read it is gone: `fnfleet logs … | head`.
+  // The reader has closed the pipe: `fnfleet logs … | head`.
   stdout.on('error', () => stop.abort());
   const access = fleetAccess(process.env);
   const fn = await findFunction(new ApiClient(api, access.fetch), app, nameOrId);

@@ -6,7 +6,7 @@ import { commandsOf, type Given, type ManageCommand, VERBS, type Verb } from '..
 import { say } from '../terminal/say.js';
 import { apiOption, jsonOption } from './options.js';
 
-/** `fnfleet create`, `list`, `inspect`, `update`, `delete` or `config`, with a command for each kind of thing. */
+/** `fnfleet create`, `list`, `inspect`, `update`, `delete` or `config`, with a subcommand for each kind of resource. */
 export function manageCommand(verb: Verb): Command {
   const command = new Command(verb).description(VERBS[verb]);
   for (const declared of commandsOf(verb)) command.addCommand(nounCommand(declared));
@@ -26,7 +26,7 @@ function nounCommand(declared: ManageCommand): Command {
     .action(async () => {
       const given = command.opts<Given & { api: string; json: boolean }>();
       const names = command.processedArgs.slice(0, declared.arguments.length) as string[];
-      // A list where there are none, for which no parser is called.
+      // Commander calls no parser without values; they are an empty list then.
       const set: Config | readonly string[] = (declared.takesConfig && command.processedArgs[names.length]) || [];
       const config: Config = Array.isArray(set) ? {} : (set as Config);
       const api = new ApiClient(given.api, fleetAccess(process.env).fetch);

@@ -11,8 +11,8 @@ export function nodeCommand(): Command {
     .addHelpText('after', () => `\n${settingsHelp()}`)
     .action(() => playRole(process.env));
   return withExitCodes(command, {
-    0: 'it has ended as SIGTERM or SIGINT asked it to',
-    1: 'it could not start, which standard error explains; or it was asked to end twice',
+    0: 'the node stopped after SIGTERM or SIGINT',
+    1: 'the node could not start (standard error says why), or a second signal stopped it at once',
   });
 }
 
@@ -25,19 +25,19 @@ async function playRole(env: Environment): Promise<void> {
     if (env.FN_LOG_FORMAT?.trim() !== 'json') throw error;
     logFailure(error, env);
   } finally {
-    // Whoever started us holds a channel open that would keep the process alive.
+    // The IPC channel to the parent process would keep this process alive.
     if (process.connected) process.disconnect();
   }
 }
 
-/** What is missing may be there under a name that is mistyped. */
+/** A missing setting may be there under a mistyped name. */
 function namingUnknown(error: unknown, env: Environment): unknown {
   if (!(error instanceof SettingsError)) return error;
   const unknown = unknownSettings(env).map(({ name, hint }) => `${name} has no effect: ${hint}`);
   return unknown.length === 0 ? error : new SettingsError([...error.problems, ...unknown]);
 }
 
-/** Whatever collects the log of a node as JSON finds there why it did not start. */
+/** A collector that reads the log of a node as JSON finds there why it did not start. */
 function logFailure(error: unknown, env: Environment): void {
   const role = env.FN_NODE_TYPE?.trim() || commonSettings.nodeType.fallback();
   const logger = createLogger({ level: 'error', format: 'json', fields: { role } });
@@ -46,7 +46,9 @@ function logFailure(error: unknown, env: Environment): void {
   process.exitCode = 1;
 }
 
-/** Every setting there is. Loaded for the help alone, which cannot wait for an import: it needs the code of every role. */
+/**
+ * Every setting. Loaded only for the help, because it needs the code of every role; the help cannot await an import.
+ */
 function settingsHelp(): string {
   const help: typeof import('../settings-help.js') = require('../settings-help.js');
   return help.settingsHelp();

@@ -4,7 +4,7 @@ export function apiOption(description = 'API node'): Option {
   return new Option('--api <url>', description).env('FN_API_URL').default('http://localhost:8080');
 }
 
-/** Where `fnfleet up` puts its balancer, and a full node itself. */
+/** The default addresses of the balancer of `fnfleet up` and of a full node. */
 export const LOCAL_BALANCERS: readonly string[] = ['http://localhost:8081', 'http://localhost:8080'];
 
 export function lbOption(description = 'load balancers to ask, separated by commas'): Option {
@@ -15,7 +15,7 @@ export function lbOption(description = 'load balancers to ask, separated by comm
 }
 
 export function jsonOption(): Option {
-  return new Option('--json', 'as JSON, for programs').default(false);
+  return new Option('--json', 'print JSON').default(false);
 }
 
 function urls(value: string): readonly string[] {
@@ -26,7 +26,7 @@ function urls(value: string): readonly string[] {
   });
 }
 
-/** Reads an option that is a number. */
+/** Parser for an option that is a whole number. */
 export function wholeNumber(min: number, max: number): (text: string) => number {
   return (text) => {
     const value = Number(text);
@@ -35,7 +35,7 @@ export function wholeNumber(min: number, max: number): (text: string) => number 
   };
 }
 
-/** Reads an option that is a number, with a fraction or without. */
+/** Parser for an option that is a number, with or without a fraction. */
 export function decimal(min: number, max: number): (text: string) => number {
   return (text) => {
     const value = Number(text);
@@ -44,7 +44,7 @@ export function decimal(min: number, max: number): (text: string) => number {
   };
 }
 
-/** Reads an option that is several values with commas between them. */
+/** Parser for an option that is a comma-separated list. */
 export function listOf<T>(read: (text: string) => T): (text: string) => readonly T[] {
   return (text) => [...new Set(names(text).map(read))];
 }

@@ -44,21 +44,23 @@ interface SimulateOptions {
   readonly quiet: boolean;
 }
 
-/** The first calls meet a fleet that is still filling up. */
+/** Share of calls at the start that is not measured, because the fleet is still warming up. */
 const WARM_UP = 0.3;
 const DEFAULT_LOAD = 0.8;
 const DEFAULT_PLACERS = ['warm-first', 'ch', 'least-loaded', 'fn-naive', 'fn-ch'];
 
 export function simulateCommand(): Command {
   return new Command('simulate')
-    .description('Runs placers on simulated runners in virtual time and compares them. Same seeds, same numbers.')
-    .option('--runners <n,…>', 'sizes of the fleet', listOf(wholeNumber(1, 100_000)), [50])
+    .description(
+      'Runs placers on simulated runners in virtual time and compares them. The same seeds give the same numbers.',
+    )
+    .option('--runners <n,…>', 'number of runners', listOf(wholeNumber(1, 100_000)), [50])
     .option(
       '--load <share,…>',
-      `memory that executing calls hold, as a share of the fleet's (default: ${DEFAULT_LOAD}, or as recorded)`,
+      `share of the fleet memory that executing calls hold (default: ${DEFAULT_LOAD}, or as recorded)`,
       listOf(decimal(0.01, 2)),
     )
-    .option('--calls <n>', 'how many calls a run has', wholeNumber(100, 10_000_000), 50_000)
+    .option('--calls <n>', 'number of calls of each run', wholeNumber(100, 10_000_000), 50_000)
     .option('--workload <name>', described(workloads), 'azure')
     .option(
       '--workload-file <file>',
@@ -67,15 +69,15 @@ export function simulateCommand(): Command {
     .addOption(new Option('--trace <file>', 'former name of --workload-file').hideHelp())
     .option('--placers <name,…>', `${described(contenders)}; or a file, ./my-placer.js`, names, DEFAULT_PLACERS)
     .option('--scenario <name>', described(scenarios), 'steady')
-    .option('--seeds <n,…>', 'every run is made once with each', listOf(wholeNumber(0, 2 ** 31)), [1])
-    .option('--balancers <n>', 'balancers that do not know of each other', wholeNumber(1, 100), 1)
-    .option('--memory <mb>', 'of each runner, for functions', wholeNumber(64, 10_000_000), 4096)
-    .option('--keep-alive <s>', 'how long an idle container stays', wholeNumber(0, 86_400), 30)
-    .option('--rtt <ms>', 'from a balancer to a runner and back', decimal(0, 1000), 0.5)
-    .option('--timeout <s>', 'how long a call may look for a runner', wholeNumber(1, 3600), 30)
-    .option('--swing <share>', 'the rate goes down and up by this share of itself, once', decimal(0, 1), 0)
-    .option('--json', 'every number of every run, instead of tables', false)
-    .option('--html <file>', 'write a page with charts there as well')
+    .option('--seeds <n,…>', 'repeat every run with each of these seeds', listOf(wholeNumber(0, 2 ** 31)), [1])
+    .option('--balancers <n>', 'number of independent balancers', wholeNumber(1, 100), 1)
+    .option('--memory <mb>', 'memory of each runner for functions, MB', wholeNumber(64, 10_000_000), 4096)
+    .option('--keep-alive <s>', 'seconds that an idle container is kept', wholeNumber(0, 86_400), 30)
+    .option('--rtt <ms>', 'round-trip time between a balancer and a runner, milliseconds', decimal(0, 1000), 0.5)
+    .option('--timeout <s>', 'seconds that a call may wait for a runner', wholeNumber(1, 3600), 30)
+    .option('--swing <share>', 'vary the call rate down and up once by this share', decimal(0, 1), 0)
+    .option('--json', 'print every number of every run as JSON instead of tables', false)
+    .option('--html <file>', 'also write an HTML page with charts to this file')
     .option(
       '--save-workload <file>',
       'write the calls of the first run to this file, for --workload-file; simulate nothing',
@@ -125,14 +127,14 @@ async function saveWorkload(file: string, source: CallSource, options: SimulateO
   await pipeline(Readable.from(workloadLines(workload)), createWriteStream(file));
 }
 
-/** A line for each run, with what it took: on the terminal, not among the numbers, which are the same every time. */
+/** Progress on the terminal: a line for each run with its CPU time, which stays out of the reproducible numbers. */
 function showProgress(): (run: RunSeen) => void {
   let since = process.cpuUsage();
   return ({ runners, load, placer, seed, outcome }) => {
     const { user, system } = process.cpuUsage(since);
     since = process.cpuUsage();
     const each = ((user + system) / outcome.calls).toFixed(0);
-    remark(`• ${runners} runners, load ${load.toFixed(2)}, ${placer}, seed ${seed}: ${each} µs of computing a call`);
+    remark(`• ${runners} runners, load ${load.toFixed(2)}, ${placer}, seed ${seed}: ${each} µs of CPU per call`);
   };
 }
 

@@ -12,7 +12,7 @@ const EXIT_ATTENTION = 2;
 export function statusCommand(): Command {
   const command = new Command('status')
     .description(
-      'Shows the runners as the load balancers see them, and what is wrong in the fleet, its API nodes included.',
+      'Shows the runners as the load balancers see them, and what is wrong in the fleet, including its API nodes.',
     )
     .addOption(lbOption())
     .addOption(jsonOption())
@@ -27,7 +27,7 @@ export function statusCommand(): Command {
     });
   return withExitCodes(command, {
     0: 'all is well',
-    1: 'no balancer answers, or the command line is wrong',
-    [EXIT_ATTENTION]: 'something has to be looked at; the lines that begin with `!` say what',
+    1: 'no balancer answers, or the command line is invalid',
+    [EXIT_ATTENTION]: 'something needs attention; the lines that begin with `!` say what',
   });
 }

@@ -12,7 +12,7 @@ import { say } from '../terminal/say.js';
 import { withExitCodes } from './exit-codes.js';
 import { apiOption, decimal, jsonOption, LOCAL_BALANCERS, lbOption } from './options.js';
 
-/** For the names of functions, which a screen should not wait for. */
+/** Time limit for looking up function names, which must not delay the screen. Milliseconds. */
 const NAMES_TIMEOUT_MS = 2000;
 
 interface TopOptions {
@@ -25,16 +25,16 @@ interface TopOptions {
 
 export function topCommand(): Command {
   const command = new Command('top')
-    .description('Shows runners and the functions that are busiest on them, again and again until Ctrl-C.')
+    .description('Shows the runners and their busiest functions, and refreshes until Ctrl-C.')
     .addOption(lbOption())
-    .addOption(apiOption('API node, which knows what functions are called'))
-    .option('--interval <s>', 'seconds between two looks', decimal(0.2, 3600), 2)
-    .option('--once', 'look once and end, as without a terminal', false)
+    .addOption(apiOption('API node to look up function names at'))
+    .option('--interval <s>', 'seconds between refreshes', decimal(0.2, 3600), 2)
+    .option('--once', 'print once and exit; the default without a terminal', false)
     .addOption(jsonOption())
     .action(top);
   return withExitCodes(command, {
-    0: 'ended by Ctrl-C, or after one look',
-    1: 'no balancer answered at the first look, or the command line is wrong',
+    0: 'stopped by Ctrl-C, or printed once',
+    1: 'no balancer answered the first request, or the command line is invalid',
   });
 }
 
@@ -64,7 +64,7 @@ async function top({ lb, api, interval, once, json }: TopOptions): Promise<void>
     say(await draw(Number.POSITIVE_INFINITY));
     return;
   }
-  // With nobody there at all, there is nothing to wait for.
+  // If no balancer answers at all, exit at once instead of showing an empty screen.
   await look();
   const stop = new AbortController();
   void stopSignal(() => process.exit(1)).then(() => stop.abort());

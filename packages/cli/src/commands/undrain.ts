@@ -7,8 +7,8 @@ import { jsonOption, lbOption } from './options.js';
 
 export function undrainCommand(): Command {
   const command = new Command('undrain')
-    .description('Brings a drained runner back into the fleet.')
-    .argument('<runner>', 'its address or its name, as `fnfleet status` shows them, or the URL of its HTTP port')
+    .description('Brings a drained or cordoned runner back into the fleet.')
+    .argument('<runner>', 'its address or name, as `fnfleet status` shows them, or the URL of its HTTP port')
     .addOption(lbOption())
     .addOption(jsonOption())
     .action(async (wanted: string, options: { lb: readonly string[]; json: boolean }) => {
@@ -16,8 +16,8 @@ export function undrainCommand(): Command {
       say(options.json ? [JSON.stringify(undrained)] : told(undrained));
     });
   return withExitCodes(command, {
-    0: 'it may get calls again',
-    1: 'it could not be brought back, or the command line is wrong; standard error says why',
+    0: 'the runner may get calls again',
+    1: 'the runner could not be brought back, or the command line is invalid; standard error says why',
   });
 }
 
@@ -25,6 +25,6 @@ function told({ runner, state, uncordoned, note }: Undrained): string[] {
   const parts: string[] = [];
   if (state !== undefined) parts.push(`${runner} is ${state}`);
   if (uncordoned.length > 0) parts.push(`${uncordoned.join(', ')} may offer ${runner} calls again`);
-  if (note !== undefined) parts.push(`${runner} itself was not told: ${note}`);
-  return parts.length > 0 ? parts : [`${runner} is not cordoned, and does not tell of an HTTP port`];
+  if (note !== undefined) parts.push(`could not reach ${runner} itself: ${note}`);
+  return parts.length > 0 ? parts : [`${runner} is not cordoned, and does not report an HTTP port`];
 }

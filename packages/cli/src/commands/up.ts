@@ -18,27 +18,27 @@ interface UpOptions {
 
 export function upCommand(): Command {
   return new Command('up')
-    .description('Starts a fleet on this machine, each node its own process, and keeps it running until Ctrl-C.')
-    .option('--runners <n>', 'how many runners', wholeNumber(1, 100), 2)
+    .description('Starts a fleet on this machine, each node as its own process, and keeps it running until Ctrl-C.')
+    .option('--runners <n>', 'number of runners', wholeNumber(1, 100), 2)
     .option(
       '--port <n>',
-      'HTTP port of the API node; the balancer takes the next, the runners those after',
+      'HTTP port of the API node; the balancer and the runners use the ports after it',
       wholeNumber(1, 65_000),
       8080,
     )
     .option(
       '--grpc-port <n>',
-      'gRPC port of the first runner; the others take those after',
+      'gRPC port of the first runner; the others use the ports after it',
       wholeNumber(1, 65_000),
       9190,
     )
-    .option('--data <folder>', 'keep the database there; without it everything is gone at the end')
-    .option('--example <folder>', 'deploy the function in this folder, call it and show the answer')
-    .option('--image <reference>', 'image of the example, instead of the one its func.yaml names')
-    .option('--quiet', 'do not show what the nodes log', false)
+    .option('--data <folder>', 'keep the database in this folder; by default it is deleted at the end')
+    .option('--example <folder>', 'deploy the function in this folder, call it and show the response')
+    .option('--image <reference>', 'image of the example, instead of the one in its func.yaml')
+    .option('--quiet', 'hide the logs of the nodes', false)
     .addHelpText(
       'after',
-      '\nSettings in the environment (FN_DRIVER, FN_LOG_LEVEL, …) reach every node; see: fnfleet node --help',
+      '\nSettings in the environment (FN_DRIVER, FN_LOG_LEVEL, …) apply to every node; see: fnfleet node --help',
     )
     .action(up);
 }
@@ -52,7 +52,7 @@ async function up(options: UpOptions): Promise<void> {
     dataDir: options.data,
     print: options.quiet ? () => undefined : remark,
   });
-  // Ending at once takes the nodes along: each notices that its parent is gone.
+  // Exiting at once stops the nodes too: each of them notices that its parent is gone.
   const interrupted = stopSignal(() => process.exit(1));
   try {
     await Promise.race([bringUp(fleet, options), interrupted]);
@@ -61,9 +61,9 @@ async function up(options: UpOptions): Promise<void> {
     });
     await Promise.race([lost, interrupted]);
   } finally {
-    remark('• draining the fleet (Ctrl-C again ends it at once) …');
+    remark('• draining the fleet (press Ctrl-C again to stop it at once) …');
     await fleet.stop();
-    remark('• stopped; nothing is left');
+    remark('• stopped and cleaned up');
   }
 }
 
@@ -89,16 +89,16 @@ async function bringUp(fleet: LocalFleet, { example, image, runners }: UpOptions
     '',
     `The fleet is up.   API ${apiUrl}   balancer ${lbUrl}`,
     `  processes   ${fleet.processes.map(({ name, pid }) => `${name} ${pid}`).join(', ')}`,
-    '  stop it     Ctrl-C',
+    '  stop        Ctrl-C',
   ]);
 }
 
-/** Nodes speak of settings; whoever starts a fleet has options. */
+/** Nodes name settings in their errors; this command has options for them. */
 function otherPorts(reason: string): string {
   if (reason.includes('FN_GRPC_PORT')) return `\n(${option('--grpc-port')})`;
   return reason.includes('FN_PORT') ? `\n(${option('--port')})` : '';
 }
 
 function option(name: string): string {
-  return `${name} <n> changes it: ${upCommand().options.find(({ long }) => long === name)?.description}`;
+  return `change it with ${name} <n>: ${upCommand().options.find(({ long }) => long === name)?.description}`;
 }

@@ -1,10 +1,10 @@
 import { type CommandNode, type OptionNode, walk } from '../reference/command-tree.js';
 import { type ValueKind, valueKind } from './value-kind.js';
 
-/** Names of commands and options have no quotes in them. */
+/** Names of commands and options contain no quotes. */
 const quoted = (text: string) => `'${text}'`;
 
-/** A script for bash. Where it has nothing to offer, bash completes names of files. */
+/** Completion script for bash. Where it offers nothing, bash completes file names. */
 export function bashCompletion(program: CommandNode): string {
   const places = [...walk(program)].map(({ path, node }) => ({ at: path.map((name) => ` ${name}`).join(''), node }));
   const paths = places.filter(({ at }) => at !== '').map(({ at }) => quoted(at));

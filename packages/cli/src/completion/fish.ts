@@ -1,7 +1,7 @@
 import { type CommandNode, type OptionNode, walk } from '../reference/command-tree.js';
 import { type ValueKind, valueKind } from './value-kind.js';
 
-/** A script for fish, with what each command and option does. */
+/** Completion script for fish, with the descriptions of commands and options. */
 export function fishCompletion(program: CommandNode): string {
   const { name } = program;
   const places = [...walk(program)].map(({ path, node }) => ({ at: path.map((step) => ` ${step}`).join(''), node }));

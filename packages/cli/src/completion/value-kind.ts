@@ -1,6 +1,6 @@
 import type { OptionNode } from '../reference/command-tree.js';
 
-/** What a shell may offer for the value of an option. `unknown`: nothing. */
+/** What a shell can offer for the value of an option; nothing for `unknown`. */
 export type ValueKind = 'folder' | 'file' | 'choice' | 'unknown';
 
 export function valueKind({ value, choices }: Pick<OptionNode, 'value' | 'choices'>): ValueKind {

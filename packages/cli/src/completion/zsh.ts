@@ -1,7 +1,7 @@
 import { type CommandNode, type OptionNode, walk } from '../reference/command-tree.js';
 import { type ValueKind, valueKind } from './value-kind.js';
 
-/** A script for zsh, with what each command and option does. */
+/** Completion script for zsh, with the descriptions of commands and options. */
 export function zshCompletion(program: CommandNode): string {
   const places = [...walk(program)].map(({ path, node }) => ({ at: path.map((name) => ` ${name}`).join(''), node }));
   const paths = places.filter(({ at }) => at !== '').map(({ at }) => quoted(at));
@@ -60,7 +60,7 @@ function forPlace(at: string, { commands, options, arguments: given }: CommandNo
       options=(${flags.join(' ')}) ;;`;
 }
 
-/** A colon ends the name. */
+/** Formats a completion for zsh, where an unescaped colon ends the name. */
 function described(name: string, description: string): string {
   return quoted(`${name.replaceAll(':', '\\:')}:${description}`);
 }

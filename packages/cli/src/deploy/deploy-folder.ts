@@ -8,23 +8,23 @@ import { checkDeployment, type Deployed, deploy, invokeUrl, triggerUrl } from '.
 export interface FolderOptions extends BuildOptions {
   readonly app: string;
   readonly registry?: string | undefined;
-  /** Run in place of one that is built. */
+  /** An image to run instead of building one. */
   readonly image?: string | undefined;
-  /** False: what func.yaml names is run. */
+  /** False: run the image that func.yaml names. */
   readonly build: boolean;
   readonly prune: boolean;
 }
 
 export interface DeployedFolder {
   readonly fn: FnRef;
-  /** What was done, for whoever asked for it. */
+  /** What was done, in words for the output. */
   readonly lines: readonly string[];
 }
 
 /**
- * Builds what can be built of a function's folder, and creates or updates the function. What is done, and what func.yaml has
- * to no effect, is shown on standard error. A function that would be refused is neither built nor pushed.
- * @param signal gives the build up
+ * Builds the image of a function's folder if it can be built, and creates or updates the function. Shows progress, and
+ * keys of func.yaml without effect, on standard error. An invalid function is neither built nor pushed.
+ * @param signal cancels the build
  */
 export async function deployFolder(
   api: ApiClient,
@@ -78,6 +78,6 @@ function surplusLines({ surplus, others }: Deployed, prune: boolean): string[] {
     const what = surplus.join(', ');
     lines.push(prune ? `removed ${what}` : `kept ${what}: no longer in func.yaml; --prune removes it`);
   }
-  if (others.length > 0) lines.push(`left alone, since deploy has not set it: ${others.join(', ')}`);
+  if (others.length > 0) lines.push(`kept, because deploy has not set it: ${others.join(', ')}`);
   return lines;
 }

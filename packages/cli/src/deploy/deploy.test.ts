@@ -66,7 +66,7 @@ describe('triggers', () => {
     [
       'is that of another function',
       [trigger('x', '/x'), trigger('again', '/pay-now')],
-      /source \/pay-now of trigger again is that of trigger pay of another function/,
+      /source \/pay-now of trigger again is already used by trigger pay of another function/,
     ],
     [
       'goes round in a circle',
@@ -76,7 +76,7 @@ describe('triggers', () => {
     [
       'belongs to one that func.yaml no longer names',
       [trigger('one', '/r2')],
-      /is that of trigger two of this function, which func.yaml does not name/,
+      /is already used by trigger two of this function, which func.yaml does not name/,
     ],
   ])('whose source %s change nothing', async (_, triggers, problem) => {
     await put('ring', [trigger('one', '/r1'), trigger('two', '/r2')]);
@@ -96,7 +96,7 @@ describe('triggers', () => {
     });
     const triggers = [trigger('first', '/p1'), trigger('second', '/p2'), trigger('third', '/p3')];
     await expect(deploy(failing, 'part', { spec: { name: 'part', image: 'a' }, triggers })).rejects.toThrow(
-      'POST /v2/triggers: 409 Trigger already exists\nbefore that it has created app part, created function part, created trigger first; the rest is not done',
+      'POST /v2/triggers: 409 Trigger already exists\nbefore that it has created app part, created function part, created trigger first; the rest was not done',
     );
   });
 });
@@ -326,7 +326,7 @@ describe('fnfleet deploy', () => {
     const { id = '' } = (await api.findApp('told')) ?? {};
     await api.updateFn((await api.findFn(id, 'told'))?.id ?? '', { config: { SECRET: 's' } });
     expect((await run('name: told\nversion: 1.1\n', '--prune')).stdout).toMatch(
-      /\nleft alone, since deploy has not set it: config SECRET\n$/,
+      /\nkept, because deploy has not set it: config SECRET\n$/,
     );
   });
 });

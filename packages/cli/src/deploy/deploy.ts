@@ -21,28 +21,27 @@ export interface Deployment {
 }
 
 export interface DeployOptions {
-  /** Removes what an earlier deployment has set and func.yaml does not: keys of maps, triggers, and limits, which get their defaults. */
+  /** Removes what an earlier deployment has set and func.yaml does not: keys of maps and triggers; resets limits. */
   readonly prune?: boolean;
 }
 
 export interface Deployed {
   readonly fn: FnRef;
   readonly triggers: readonly TriggerRef[];
-  /** What earlier deployments have set and func.yaml does not, in words: it is removed, or kept. */
+  /** What earlier deployments have set and func.yaml does not, in words; removed or kept, depending on `prune`. */
   readonly surplus: readonly string[];
-  /** What the function has from elsewhere, in words: it stays as it is. */
+  /** What others have set on the function, in words; always kept. */
   readonly others: readonly string[];
 }
 
-/** One change, and what it is called when another fails. */
+/** One change, with the description that is reported if a later one fails. */
 interface Step {
   readonly what: string;
   readonly run: () => Promise<void>;
 }
 
 /**
- * Finds what would make a deployment fail, as far as that can be known, and changes nothing. For whoever does something
- * expensive first.
+ * Finds predictable failures of a deployment without changing anything. Called before an expensive build.
  * @throws Error
  */
 export async function checkDeployment(api: ApiClient, appName: string, deployment: Deployment): Promise<void> {
@@ -50,9 +49,9 @@ export async function checkDeployment(api: ApiClient, appName: string, deploymen
 }
 
 /**
- * Creates or updates a function with its triggers, and its app if needed. What can be known to fail is found before
+ * Creates or updates a function with its triggers, and its app if needed. Predictable failures are found before
  * anything is changed.
- * @throws Error that says what was changed nevertheless
+ * @throws Error that lists what was changed before the failure
  */
 export async function deploy(
   api: ApiClient,
@@ -112,7 +111,7 @@ interface Plan {
   readonly fn: FnRef | undefined;
   readonly triggers: TriggerPlan;
   readonly surplus: Surplus;
-  /** Without what is ours to write down. */
+  /** Without the annotations in which deployments keep their own records. */
   readonly spec: FnSpec;
 }
 
@@ -132,8 +131,9 @@ function withoutOurs({ annotations, ...spec }: FnSpec): FnSpec {
 }
 
 /**
- * What an API node checks in each request, before the first of them: a function that is refused must not leave an app behind.
- * @throws Error that says what is refused, and why
+ * Runs the validation of an API node before the first request: a function that is rejected must not leave an app
+ * behind.
+ * @throws Error that says what is invalid, and why
  */
 function refuseWhatIsNotTaken(appName: string, fn: FnRef | undefined, { spec, triggers }: Deployment): void {
   const [id, now] = ['new', systemClock.wallNow()];
@@ -163,18 +163,18 @@ export async function deployFunction(api: ApiClient, appName: string, spec: FnSp
   return (await deploy(api, appName, { spec, triggers: [] })).fn;
 }
 
-/** Where the function is called, as its API node says. */
+/** The URL at which the function is called, as reported by its API node. */
 export function invokeUrl(fn: FnRef): string {
   const url = fn.annotations?.['fnproject.io/fn/invokeEndpoint'];
-  if (typeof url !== 'string') throw new Error(`the API node does not say where ${fn.name} is invoked`);
+  if (typeof url !== 'string') throw new Error(`the API node does not report the invoke URL of ${fn.name}`);
   return url;
 }
 
-/** Where the trigger is called, as its API node says. */
+/** The URL of the trigger, as reported by its API node. */
 export function triggerUrl({ name, annotations }: TriggerRef): string {
   const url = annotations?.['fnproject.io/trigger/httpEndpoint'];
-  if (typeof url !== 'string') throw new Error(`the API node does not say where the trigger ${name} is called`);
-  // An API node of Fn shows it as it was typed.
+  if (typeof url !== 'string') throw new Error(`the API node does not report the URL of the trigger ${name}`);
+  // An API node of Fn does not encode the source in it.
   return url.replace(/[^!-~]+/gu, (typed) => encodeURI(typed.toWellFormed()));
 }
 
@@ -191,7 +191,7 @@ async function runAll(steps: readonly Step[]): Promise<void> {
     } catch (error) {
       if (index === 0) throw error;
       const done = steps.slice(0, index).map(({ what }) => what);
-      const message = `${(error as Error).message}\nbefore that it has ${done.join(', ')}; the rest is not done`;
+      const message = `${(error as Error).message}\nbefore that it has ${done.join(', ')}; the rest was not done`;
       throw new Error(message, { cause: (error as Error).cause });
     }
   }

@@ -3,23 +3,23 @@ import type { Annotations, FnRef, TriggerRef } from '../api-client.js';
 
 export const DEPLOYED_TRIGGER: Annotations = { [DEPLOYED_ANNOTATION]: true };
 
-/** Of a list as JSON: an API node takes 512 bytes for an annotation. */
+/** Maximum bytes of a list as JSON: an API node accepts 512 bytes for an annotation. */
 const MAX_PART_BYTES = 512;
-/** Parts of a list: an API node takes 100 annotations. Names that find no room are left to whoever else sets them. */
+/** Maximum parts of a list: an API node accepts 100 annotations. Names beyond that count as set by somebody else. */
 const MAX_PARTS = 40;
 
 export function isDeployedTrigger({ annotations }: TriggerRef): boolean {
   return annotations?.[DEPLOYED_ANNOTATION] === true;
 }
 
-/** What earlier deployments have set on a function: `memory`, `config KEY`, `annotation KEY`. */
+/** The names that earlier deployments have set on a function: `memory`, `config KEY`, `annotation KEY`. */
 export function deployedNames(fn: FnRef | undefined): ReadonlySet<string> {
   const parts = Object.entries(fn?.annotations ?? {}).filter(([key]) => isDeployedAnnotation(key));
   const lists = parts.flatMap(([, value]) => (Array.isArray(value) ? value : []));
   return new Set(lists.filter((name) => typeof name === 'string'));
 }
 
-/** The change of a function's annotations after which `deployedNames` are these. An empty text removes a part. */
+/** The change of a function's annotations that records these names. An empty string removes a part. */
 export function writtenDown(names: Iterable<string>, fn: FnRef | undefined): Annotations {
   const before = Object.keys(fn?.annotations ?? {}).filter(isDeployedAnnotation);
   const parts: string[][] = [];

@@ -1,21 +1,21 @@
 import type { TriggerRef, TriggerSpec } from '../api-client.js';
 import { isDeployedTrigger } from './managed.js';
 
-/** What has to be done for the triggers of a function to be those of its func.yaml, in an order that works. */
+/** The changes that bring the triggers of a function in line with its func.yaml, in an order that works. */
 export interface TriggerPlan {
   readonly create: readonly TriggerSpec[];
   readonly change: readonly { readonly existing: TriggerRef; readonly spec: TriggerSpec }[];
-  /** As they should be. */
+  /** The desired state. */
   readonly keep: readonly TriggerRef[];
-  /** The function's own that func.yaml does not name. */
+  /** Triggers of the function that func.yaml does not name. */
   readonly surplus: readonly TriggerRef[];
 }
 
 /**
- * A trigger is found by its name; one that has a new name in func.yaml by its source, and is renamed.
- * @param fnId undefined: the function is not there yet
+ * Matches triggers by name; a trigger with a new name in func.yaml is matched by its source, and renamed.
+ * @param fnId undefined: the function does not exist yet
  * @param existing triggers of the app
- * @throws Error when two of them would have one source
+ * @throws Error when two triggers would have the same source
  */
 export function planTriggers(
   fnId: string | undefined,
@@ -38,10 +38,12 @@ export function planTriggers(
     if (holder === undefined || kept.has(holder)) continue;
     const whose =
       holder.fn_id === fnId ? 'this function, which func.yaml does not name' : 'another function of the app';
-    throw new Error(`the source ${spec.source} of trigger ${spec.name} is that of trigger ${holder.name} of ${whose}`);
+    throw new Error(
+      `the source ${spec.source} of trigger ${spec.name} is already used by trigger ${holder.name} of ${whose}`,
+    );
   }
   const { changes, taken } = inOrder(pairs);
-  // One that is made takes a source last: another may have to leave it first.
+  // Create triggers last: another one may have to release the source first.
   if (changes === undefined) {
     throw new Error(
       `triggers exchange their sources (${taken.join(', ')}); deploy one of them with another source first`,
@@ -57,12 +59,15 @@ export function planTriggers(
 
 type Pair = TriggerPlan['change'][number];
 
-/** One that somebody else has made, and that func.yaml has now, becomes ours. */
+/** A trigger that somebody else created becomes ours once func.yaml names it. */
 function isAsWanted({ existing, spec }: Pair): boolean {
   return existing.name === spec.name && existing.source === spec.source && isDeployedTrigger(existing);
 }
 
-/** Each takes its source after the one that has it now has left it. Undefined: some wait for each other. */
+/**
+ * Orders changes so that each takes its source after the current holder has released it. Undefined if they form a
+ * cycle.
+ */
 function inOrder(pairs: readonly Pair[]): { changes?: readonly Pair[]; taken: readonly string[] } {
   const changes: Pair[] = [];
   let waiting = pairs.filter((pair) => !isAsWanted(pair));

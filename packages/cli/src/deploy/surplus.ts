@@ -2,26 +2,29 @@ import { DEFAULT_LIMITS, isDeployedAnnotation } from '@fnfleet/core';
 import type { FnRef, FnSpec, TriggerRef } from '../api-client.js';
 import { deployedNames, isDeployedTrigger } from './managed.js';
 
-/** Annotations that an API node makes up. */
+/** Annotations that an API node generates. */
 const COMPUTED = 'fnproject.io/';
 const LIMITS = ['memory', 'timeout', 'idle_timeout'] as const;
 
-/** What a function has and its func.yaml does not. Names are words to be shown: `config KEY`, `memory 512`. */
+/** What a function has and its func.yaml does not. Names are human-readable: `config KEY`, `memory 512`. */
 export interface Surplus {
-  /** What an earlier deployment has set: it may go. */
+  /** Set by an earlier deployment; may be removed. */
   readonly names: readonly string[];
-  /** What somebody else has set: it stays. */
+  /** Set by somebody else; is kept. */
   readonly others: readonly string[];
   readonly triggers: readonly TriggerRef[];
-  /** What takes `names` away from the function, triggers aside. Maps are merged, and an empty text removes a key. */
+  /**
+   * The change that removes `names` except triggers from the function. Maps are merged, and an empty string removes a
+   * key.
+   */
   readonly removal: Partial<FnSpec>;
-  /** What is to be known as deployed while `names` stay, triggers aside. */
+  /** The names to record as deployed while `names` stay, except triggers. */
   readonly kept: readonly string[];
 }
 
 /**
- * Limits that func.yaml does not name stay as they are in the API, and so do keys of maps and triggers.
- * @param triggers of the function that func.yaml does not name
+ * Finds what func.yaml does not name: limits, keys of maps and triggers, which a plain deployment leaves unchanged.
+ * @param triggers those of the function that func.yaml does not name
  */
 export function surplusOf(existing: FnRef | undefined, spec: FnSpec, triggers: readonly TriggerRef[]): Surplus {
   const limits = LIMITS.filter((limit) => {
@@ -54,7 +57,7 @@ export function surplusOf(existing: FnRef | undefined, spec: FnSpec, triggers: r
   };
 }
 
-/** What a func.yaml sets, as `deployedNames` has it. */
+/** The names that a func.yaml sets, in the format of `deployedNames`. */
 export function namesIn(spec: FnSpec): readonly string[] {
   return [
     ...LIMITS.filter((limit) => spec[limit]),

@@ -3,14 +3,14 @@ import { type Clock, later, type MonoMs, systemClock, type Timer } from '@fnflee
 import type { FSWatcher } from 'chokidar';
 import { type IgnoreRules, ignoreRules } from '../build/ignore-rules.js';
 
-/** Editors write in several steps, and tools several files. */
+/** Quiet period that ends a change: editors write in several steps, and tools write several files. Milliseconds. */
 const QUIET_MS = 50;
-/** A folder that never rests, because something writes to it all the time, is looked at this often, milliseconds. */
+/** Maximum duration of a change, for a folder that something writes to all the time; milliseconds. */
 const AT_LEAST_MS = 2_000;
-/** Watching them costs more than a build, and nobody edits there: programs do, some of them whenever the function runs. */
+/** Never watched: these are large, and programs rather than people write there, some whenever the function runs. */
 const NEVER = /(?:^|\/)(?:node_modules|\.git|__pycache__)(?:\/|$)/;
 
-/** Those of the folder as it is now. The build says what is wrong with them. */
+/** The current ignore rules of the folder. If they are invalid, the build reports that. */
 function rulesOr(before: IgnoreRules, root: string): IgnoreRules {
   try {
     return ignoreRules(root);
@@ -20,12 +20,12 @@ function rulesOr(before: IgnoreRules, root: string): IgnoreRules {
 }
 
 /**
- * Tells when a function's folder has changed: a change is one when nothing more has come for QUIET_MS, or when it has lasted
- * for AT_LEAST_MS. Counts what a build would send, without what its .dockerignore names and without what NEVER does.
+ * Reports when a function's folder has changed. A change is complete when nothing more happens for QUIET_MS, or when it
+ * has lasted for AT_LEAST_MS. Only files count that a build would send and that NEVER does not exclude.
  */
 export class FolderChanges {
   private timer: Timer | undefined;
-  /** Of the first change that has not been told. */
+  /** Time of the first change that has not been reported. */
   private since: MonoMs | undefined;
   private ended = false;
 
@@ -36,7 +36,7 @@ export class FolderChanges {
   ) {}
 
   /**
-   * Resolves when every change from now on will be seen.
+   * Resolves when every change from now on will be noticed.
    * @throws Error when the folder cannot be watched
    */
   static async watch(folder: string, onChange: () => void, clock = systemClock): Promise<FolderChanges> {

@@ -1,17 +1,17 @@
 export interface KeptDeployedOptions {
-  /** Builds and deploys the folder as it is. */
+  /** Builds and deploys the current content of the folder. */
   readonly deploy: (signal: AbortSignal) => Promise<void>;
-  /** Gets why it could not be: the next change has another try. */
+  /** Receives the reason why a deployment failed; the next change tries again. */
   readonly onFailure: (error: unknown) => void;
   readonly signal: AbortSignal;
 }
 
-/** Deployments given up in a row. The next one comes to its end, however often the folder changes meanwhile. */
+/** Maximum deployments canceled in a row. The next one runs to its end, however often the folder changes meanwhile. */
 const MAX_GIVEN_UP = 3;
 
 /**
- * Keeps a function as its folder is. One deployment at a time: a change gives up the one under way, whose result nobody would
- * look at, and the next begins when that has ended. In a folder that never rests one in a while is deployed all the same.
+ * Keeps a function in line with its folder. Runs one deployment at a time: a change cancels the running one, which is
+ * outdated, and the next starts when that has ended. Under constant changes, a deployment still completes now and then.
  */
 export class KeptDeployed {
   private current: AbortController | undefined;
@@ -23,14 +23,14 @@ export class KeptDeployed {
     options.signal.addEventListener('abort', () => this.current?.abort(), { once: true });
   }
 
-  /** The folder has changed, or is looked at for the first time. */
+  /** Called initially, and whenever the folder has changed. */
   changed(): void {
     this.dirty = true;
     if (this.current === undefined) this.running = this.run();
     else if (this.givenUp < MAX_GIVEN_UP) this.current.abort();
   }
 
-  /** Resolves when nothing is under way. Never rejects. */
+  /** Resolves when no deployment is running. Never rejects. */
   settled(): Promise<void> {
     return this.running;
   }

@@ -37,6 +37,6 @@ it('asks one balancer after the other', async () => {
 it('says whom it asked when nobody knows the call', async () => {
   const known = await balancer('c1');
   await expect(fetchExplanation(['http://127.0.0.1:1', known], 'other')).rejects.toThrow(
-    new RegExp(`^nobody knows call other .*\\n  http://127.0.0.1:1: no answer .*\\n  ${known}: 404 This balancer`),
+    new RegExp(`^no balancer knows call other .*\\n  http://127.0.0.1:1: no answer .*\\n  ${known}: 404 This balancer`),
   );
 });

@@ -35,7 +35,7 @@ const EXPLANATION: Shape = {
 };
 
 /**
- * Asks one balancer after the other.
+ * Queries one balancer after the other.
  * @throws Error when none of them knows the call
  */
 export async function fetchExplanation(
@@ -56,5 +56,5 @@ export async function fetchExplanation(
       answers.push(`${url}: no answer (${(error as Error).message})`);
     }
   }
-  throw new Error(`nobody knows call ${callId} (--lb or FN_LB_URL says whom to ask)\n  ${answers.join('\n  ')}`);
+  throw new Error(`no balancer knows call ${callId} (set --lb or FN_LB_URL)\n  ${answers.join('\n  ')}`);
 }

@@ -32,13 +32,13 @@ it('reads as a story: who was asked, how long it waited, where its time went', (
     '        0.0 ms  runner a:1: skipped, no room',
     '        0.1 ms  runner b:1: offered',
     '        0.9 ms  runner b:1: refused: busy after 0.8 ms',
-    '        1.0 ms  queued: no runner takes it now',
+    '        1.0 ms  queued: no runner can take it now',
     '       13.4 ms  woken after 12.4 ms: a runner may have capacity',
     '       13.5 ms  runner b:1: offered',
     '       14.7 ms  runner b:1: started after 1.2 ms',
-    '                3 more that were not kept',
+    '                3 more events that were not kept',
     '                on the runner: waited 1.1 ms for a container, executed 9.0 ms',
-    '                container made for it: created 150.0 ms, started 90.5 ms',
+    '                container launched for it: created 150.0 ms, started 90.5 ms',
     '       25.0 ms  answered',
   ]);
 });
@@ -56,7 +56,7 @@ it('says so when a call has failed, or has not ended', () => {
     '        2.0 ms  failed: Timed out',
     `                its output: fnfleet logs ${CALL.fn_id} --no-follow`,
   ]);
-  expect(formatTimeline({ ...CALL, state: 'under way', events: [], omitted: 0 }).at(-1)).toMatch(/still under way$/);
+  expect(formatTimeline({ ...CALL, state: 'under way', events: [], omitted: 0 }).at(-1)).toMatch(/still running$/);
 });
 
 const REFUSED = { at_ms: 1, event: 'said', runner: 'a:1', text: 'failed: the image is being pulled' } as const;

@@ -4,8 +4,8 @@ import { mayHavePrinted } from './may-have-printed.js';
 type Event = Explanation['events'][number];
 
 /**
- * What became of a call, for a person: one line for each thing that happened.
- * @param name of the function and its app, where it is known
+ * Human-readable timeline of a call, with one line for each event.
+ * @param name of the function and its app, if known
  */
 export function formatTimeline(explanation: Explanation, name?: string): string[] {
   const { call_id, fn_id, app_id, trace_id, arrived_at, events, omitted, on_runner, state } = explanation;
@@ -16,11 +16,11 @@ export function formatTimeline(explanation: Explanation, name?: string): string[
     line(0, 'arrived'),
   ];
   for (const [index, event] of events.entries()) lines.push(line(event.at_ms, tell(event, events.slice(0, index))));
-  if (omitted > 0) lines.push(line(undefined, `${omitted} more that were not kept`));
+  if (omitted > 0) lines.push(line(undefined, `${omitted} more events that were not kept`));
   if (on_runner) {
     for (const part of partsOf(on_runner)) lines.push(line(undefined, part));
   }
-  if (state === 'under way') lines.push(line(undefined, 'still under way'));
+  if (state === 'under way') lines.push(line(undefined, 'still running'));
   else {
     const { ended_at_ms, error } = explanation;
     lines.push(line(ended_at_ms, state === 'answered' ? 'answered' : `failed: ${error}`));
@@ -43,7 +43,7 @@ function tell({ at_ms, event, runner, text = '' }: Event, before: readonly Event
     case 'said':
       return `runner ${runner}: ${text}${since('offered')}`;
     case 'queued':
-      return 'queued: no runner takes it now';
+      return 'queued: no runner can take it now';
     case 'woken':
       return `woken${since('queued')}: ${text}`;
   }
@@ -61,7 +61,7 @@ function partsOf(timings: NonNullable<Explanation['on_runner']>): string[] {
   const launch = container.filter(([, took]) => took > 0).map(([what, took]) => `${what} ${ms(took)}`);
   return [
     `on the runner: waited ${ms(waited_ms)} for a container, executed ${ms(executed_ms)}`,
-    ...(launch.length > 0 ? [`container made for it: ${launch.join(', ')}`] : []),
+    ...(launch.length > 0 ? [`container launched for it: ${launch.join(', ')}`] : []),
   ];
 }
 

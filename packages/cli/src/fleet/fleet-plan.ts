@@ -1,24 +1,24 @@
-/** One process of a local fleet: its name and the environment that makes it what it is. */
+/** One process of a local fleet: its name and its environment. */
 export interface PlannedNode {
   readonly name: string;
   readonly env: Readonly<Record<string, string>>;
-  /** What the environment of this process may say otherwise. */
+  /** Defaults, which the environment of this process may override. */
   readonly defaults: Readonly<Record<string, string>>;
 }
 
 export interface FleetOptions {
   readonly runners: number;
-  /** The API node listens here, the balancer on the next port, the runners' HTTP ports follow. */
+  /** HTTP port of the API node; the balancer and then the runners use the ports after it. */
   readonly port: number;
-  /** gRPC port of the first runner; the others follow. */
+  /** gRPC port of the first runner; the others use the ports after it. */
   readonly grpcPort: number;
   /** Holds the database and the runners' socket directories. */
   readonly dataDir: string;
-  /** Further settings of every node, over those in the environment of this process. */
+  /** Additional settings of every node; they override the environment of this process. */
   readonly settings?: Readonly<Record<string, string>> | undefined;
-  /** Further settings of one node, over those: `api`, `lb`, `runner1` … */
+  /** Additional settings of single nodes (`api`, `lb`, `runner1` …); they override all others. */
   readonly settingsOf?: ((node: string) => Readonly<Record<string, string>>) | undefined;
-  /** The nodes have TLS (FN_TLS_CERT). */
+  /** Whether the nodes use TLS (FN_TLS_CERT). */
   readonly secure?: boolean;
 }
 
@@ -28,13 +28,13 @@ export interface FleetPlan {
   readonly runners: readonly PlannedNode[];
   readonly apiUrl: string;
   readonly lbUrl: string;
-  /** `host:port` of the runners' gRPC ports. */
+  /** `host:port` of the gRPC port of each runner. */
   readonly runnerAddresses: readonly string[];
 }
 
 const HOST = '127.0.0.1';
 
-/** A fleet as a user would deploy it, on one machine: every process only knows what it is told by its environment. */
+/** A fleet as a user would deploy it, on one machine: every process is configured by its environment alone. */
 export function planFleet(options: FleetOptions): FleetPlan {
   const { runners, port, grpcPort, dataDir, settings, settingsOf, secure = false } = options;
   const scheme = secure ? 'https' : 'http';
@@ -77,7 +77,7 @@ export function planFleet(options: FleetOptions): FleetPlan {
         FN_RUNNER_API_URL: apiUrl,
         FN_RUNNER_ADDRESSES: runnerAddresses.join(','),
       },
-      // Whoever develops waits for each change.
+      // A developer waits for each change, so functions are looked up again soon.
       { FN_LOOKUP_TTL_MSECS: '500' },
     ),
   };

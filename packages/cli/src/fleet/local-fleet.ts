@@ -4,16 +4,19 @@ import path from 'node:path';
 import { type FleetOptions, type FleetPlan, planFleet } from './fleet-plan.js';
 import { NodeProcess } from './node-process.js';
 
-/** A node that has not stopped by then hangs, milliseconds. More than the grace a role gives its calls. */
+/**
+ * A node that has not stopped by then is considered hung. Longer than the grace that a role gives its calls;
+ * milliseconds.
+ */
 const STOP_LIMIT_MS = 60_000;
 
 export interface LocalFleetOptions extends Omit<FleetOptions, 'dataDir'> {
-  /** Kept across runs. Without one a temporary directory is used and removed at the end. */
+  /** Data directory that is kept across runs; by default a temporary one, which is removed at the end. */
   readonly dataDir?: string;
   readonly print: (line: string) => void;
 }
 
-/** One API node, one balancer and some runners on this machine, each its own process. */
+/** One API node, one balancer and some runners on this machine, each as its own process. */
 export class LocalFleet {
   readonly plan: FleetPlan;
   private readonly dataDir: string;
@@ -27,14 +30,14 @@ export class LocalFleet {
     this.plan = planFleet({ ...options, dataDir: this.dataDir });
   }
 
-  /** Resolves when every node serves. Rejects when one does not get there; then `stop` cleans up. */
+  /** Resolves when every node serves. Rejects when one fails to start; `stop` then cleans up. */
   async start(): Promise<void> {
     const { api, lb, runners } = this.plan;
     for (const node of [api, ...runners, lb]) this.nodes.push(new NodeProcess(node, this.options.print));
     await Promise.all(this.nodes.map((node) => node.ready));
   }
 
-  /** Resolves with what happened when a node ends without having been asked to. */
+  /** Resolves with a description when a node ends unexpectedly. */
   nodeLost(): Promise<string> {
     return Promise.race(this.nodes.map((node) => node.ended.then((how) => `${node.plan.name} ${how}`)));
   }
@@ -43,14 +46,14 @@ export class LocalFleet {
     return this.nodes.map((node) => ({ name: node.plan.name, pid: node.pid }));
   }
 
-  /** Lets a node drain, and starts it again as it was. Resolves when it serves. */
+  /** Drains a node and starts it again with the same settings. Resolves when it serves. */
   async restart(name: string): Promise<void> {
     const node = this.node(name);
     await node.stop(STOP_LIMIT_MS);
     await this.startAgain(node);
   }
 
-  /** Ends a node at once, as a crash would. Resolves when it is gone; `revive` brings it back. */
+  /** Kills a node, as a crash would. Resolves when it is gone; `revive` starts it again. */
   async kill(name: string): Promise<void> {
     await this.node(name).kill();
   }
@@ -72,7 +75,7 @@ export class LocalFleet {
     await successor.ready;
   }
 
-  /** Drains in the order of the calls: first the balancer, then the runners, last the API node. Leaves nothing. */
+  /** Drains in the direction of calls: the balancer, then the runners, then the API node. Leaves nothing behind. */
   async stop(): Promise<void> {
     const byName = (name: string) => this.nodes.filter((node) => node.plan.name.startsWith(name));
     for (const group of [byName('lb'), byName('runner'), byName('api')]) {

@@ -6,24 +6,24 @@ import type { Readable } from 'node:stream';
 import { isFailedMessage, isReadyMessage } from '@fnfleet/node';
 import type { PlannedNode } from './fleet-plan.js';
 
-/** One that has no calls yet ends sooner than this, milliseconds. */
+/** Time limit for stopping a node that has no calls yet, milliseconds. */
 const START_LIMIT_MS = 5_000;
 
 const BIN = path.join(__dirname, '../../bin');
 const ENTRY = path.join(BIN, 'fnfleet.js');
 
-/** As `bin/fnfleet` has it: also where the command was started without that. */
+/** The Node flags that `bin/fnfleet` sets, for when the command was started without it. */
 function nodeFlags(): string[] {
   const ours = readFileSync(path.join(BIN, 'node-flags'), 'utf8').trim().split(' ');
   const given = [...process.execArgv, process.env.NODE_OPTIONS ?? ''].join(' ');
   return given.includes('semi-space-size') ? process.execArgv : [...process.execArgv, ...ours];
 }
 
-/** One node of a local fleet as a child process. Its output is passed on line by line, under its name. */
+/** One node of a local fleet as a child process. Its output is passed on line by line, prefixed with its name. */
 export class NodeProcess {
-  /** Resolves when the node serves; rejects when it ends before that, with its name and the reason it gave. */
+  /** Resolves when the node serves. Rejects when it ends before that, with its name and the reason. */
   readonly ready: Promise<void>;
-  /** Resolves when the process has ended, with how. */
+  /** Resolves with the exit code or signal when the process has ended. */
   readonly ended: Promise<string>;
   private readonly child: ChildProcess;
   private running = true;
@@ -37,14 +37,14 @@ export class NodeProcess {
       env: { ...plan.defaults, ...process.env, ...plan.env },
       execArgv: nodeFlags(),
       stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
-      // A Ctrl-C in the terminal reaches only us: the order in which nodes stop matters.
+      // Detached, so that Ctrl-C in the terminal reaches only this process: nodes have to stop in order.
       detached: true,
     });
     for (const output of [this.child.stdout, this.child.stderr]) if (output) forward(output, plan.name, print);
     this.ended = new Promise((resolve) => {
       this.child.once('exit', (code, signal) => {
         this.running = false;
-        resolve(signal ? `ended by ${signal}` : `ended with code ${code}`);
+        resolve(signal ? `was terminated by ${signal}` : `exited with code ${code}`);
       });
     });
     this.ready = new Promise((resolve, reject) => {
@@ -56,21 +56,21 @@ export class NodeProcess {
       });
       void this.ended.then((how) => reject(new Error(`${plan.name} ${how} before it was ready`)));
     });
-    this.ready.catch(() => undefined); // whoever waits for it is told
+    this.ready.catch(() => undefined); // without a listener, a rejection would end the process
   }
 
   get pid(): number | undefined {
     return this.child.pid;
   }
 
-  /** Without asking. Resolves when it is gone. */
+  /** Kills the process. Resolves when it is gone. */
   async kill(): Promise<void> {
     if (!this.running) return;
     this.child.kill('SIGKILL');
     await this.ended;
   }
 
-  /** Asks the node to drain and waits for it. Killed if it takes longer than the limit, or hangs before it ever served. */
+  /** Drains the node and waits until it has ended. Kills it after the limit, or if it hangs before it ever served. */
   async stop(limitMs: number): Promise<void> {
     if (!this.running) return;
     this.child.kill('SIGTERM');

@@ -18,7 +18,7 @@ interface ExampleOptions {
   readonly access: FleetAccess;
 }
 
-/** Deploys a function, calls it through the balancer, and shows what came back, where it ran and what to try next. */
+/** Deploys a function, calls it through the balancer, and shows the response, where it ran and what to try next. */
 export async function showExample({
   folder,
   image,

@@ -19,14 +19,14 @@ export const FIELDS: ReadonlySet<string> = new Set([
 
 export const TRIGGER_FIELDS: ReadonlySet<string> = new Set(['name', 'type', 'source']);
 
-const ROUTE = 'routes are no more: write a list of triggers, each with name, type http and source';
-const GONE = 'Fn has given it up';
+const ROUTE = 'routes no longer exist: write a list of triggers, each with name, type http and source';
+const GONE = 'Fn has dropped it';
 
-/** Keys that `fn` knows, or once knew, and that have no effect here; with the reason. */
+/** Keys that `fn` knows or once knew and that have no effect here, with the reason. */
 export const WITHOUT_EFFECT: ReadonlyMap<string, string> = new Map([
-  ['build', 'commands are not run on this machine; a Dockerfile runs them in the build'],
-  ['content_type', 'a call has the type that its caller sends'],
-  ['expects', '`fn run` alone reads it; required configuration is not checked'],
+  ['build', 'commands are not run on this machine; put them into a Dockerfile'],
+  ['content_type', 'a call has the content type that its caller sends'],
+  ['expects', 'only `fn run` reads it; required configuration is not checked'],
   ['tests', GONE],
   ['type', 'the caller of a function decides whether a call is detached'],
   ['format', 'every function speaks HTTP over its socket'],

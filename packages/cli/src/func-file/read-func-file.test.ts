@@ -160,7 +160,7 @@ it.each([
     'name: a\nconfig:\n  ? [a]\n  : 1\n',
     'func.yaml:3: config: expected text as a key, got a list',
   ],
-  ['a key that is there twice', 'config:\n  A: 1\n  A: 2\n', 'func.yaml:3: config.A: it is there twice'],
+  ['a key that is there twice', 'config:\n  A: 1\n  A: 2\n', 'func.yaml:3: config.A: duplicate key'],
   ['a merge of text', 'config:\n  <<: text\n', 'func.yaml:2: config.<<: expected a map to merge, got a single value'],
   ['a version that is a list', 'name: a\nversion: [1]\n', 'func.yaml:2: version: expected text, got a list'],
   ['memory in words', 'name: a\nmemory: much\n', 'func.yaml:2: memory: expected a whole number, got "much"'],
@@ -172,7 +172,7 @@ it.each([
     'memory: 0256\n',
     'func.yaml:1: memory: expected a whole number, got "0256": leave out the leading zero',
   ],
-  ['a negative time', 'timeout: -1\n', 'func.yaml:1: timeout: expected a whole number from 0 on, got -1'],
+  ['a negative time', 'timeout: -1\n', 'func.yaml:1: timeout: expected a whole number of at least 0, got -1'],
   ['triggers that are no list', 'triggers: /t\n', 'func.yaml:1: triggers: expected a list, got a single value'],
   [
     'a trigger that is text',
@@ -197,7 +197,7 @@ it.each([
   [
     'two triggers of one name',
     'triggers:\n- {name: t, source: /t}\n- {name: t, source: /u}\n',
-    'func.yaml:3: triggers[1].name: two triggers are called "t"',
+    'func.yaml:3: triggers[1].name: two triggers have the name "t"',
   ],
   [
     'two triggers of one source',
@@ -246,8 +246,8 @@ it.each([
     ).join('\n')}\nconfig: {<<: *a9}\n`,
     /more than 10000 values/,
   ],
-  ['an alias of itself', 'annotations: {a: &a [*a]}\n', /annotations\.a.*: more than 50 values within each other/],
-  ['a merge of itself', 'config: &a {<<: *a}\n', /: more than 50 maps merged into each other/],
+  ['an alias of itself', 'annotations: {a: &a [*a]}\n', /annotations\.a.*: nested more than 50 levels deep/],
+  ['a merge of itself', 'config: &a {<<: *a}\n', /: maps merged more than 50 levels deep/],
   ['lists within each other', `name: ${'['.repeat(100_000)}`, /^func\.yaml:1: nested too deep/],
   ['a long file', `name: a\n#${'x'.repeat(128 * 1024)}`, /cannot read func\.yaml: it has more than 131072 bytes/],
 ])('refuses what takes more than it is worth: %s', (_, text, problem) => {
@@ -279,12 +279,12 @@ describe('what has no effect', () => {
     [
       'commands before the build',
       'name: a\nbuild: [make]\n',
-      'func.yaml:2: build has no effect: commands are not run on this machine; a Dockerfile runs them in the build',
+      'func.yaml:2: build has no effect: commands are not run on this machine; put them into a Dockerfile',
     ],
     [
       'a route',
       'name: a\npath: /a\n',
-      'func.yaml:2: path has no effect: routes are no more: write a list of triggers, each with name, type http and source',
+      'func.yaml:2: path has no effect: routes no longer exist: write a list of triggers, each with name, type http and source',
     ],
     [
       'a mistyped annotation of ours',
@@ -296,7 +296,7 @@ describe('what has no effect', () => {
       'annotations: {fnfleet/pool: a}\n',
       'func.yaml:1: annotations.fnfleet/pool is unknown and has no effect; did you mean fnfleet/standby or fnfleet/idempotent?',
     ],
-    ['another document', 'name: a\n---\nname: b\n', 'func.yaml: what follows the first document is not read'],
+    ['another document', 'name: a\n---\nname: b\n', 'func.yaml: documents after the first one are ignored'],
     ['an older schema', 'schema_version: 1\nname: a\n', 'func.yaml:1: schema_version is 1; it is read as 20180708'],
   ])('has a line: %s', (_, text, note) => expect(notes(text)).toEqual([note]));
 
@@ -332,12 +332,12 @@ describe('which file', () => {
     const { spec, notes } = readFuncFile(dir);
     expect(spec.name).toBe('a');
     expect(notes).toEqual(
-      ['func.yml', 'func.json'].map((other) => `${dir}/${other} is not read: there is ${dir}/func.yaml`),
+      ['func.yml', 'func.json'].map((other) => `${dir}/${other} is ignored, because ${dir}/func.yaml exists`),
     );
   });
 
   it('is named when it is missing, or is none', () => {
-    expect(() => readFuncFile('/nowhere')).toThrow('cannot read /nowhere/func.yaml: there is none');
+    expect(() => readFuncFile('/nowhere')).toThrow('cannot read /nowhere/func.yaml: it does not exist');
     const dir = inFolder({});
     mkdirSync(path.join(dir, 'func.yaml'));
     expect(() => readFuncFile(dir)).toThrow(/func\.yaml: it is not a file/);

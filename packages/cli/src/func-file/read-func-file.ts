@@ -6,16 +6,16 @@ import type { FnSpec, TriggerSpec } from '../api-client.js';
 import { FIELDS, TRIGGER_FIELDS, WITHOUT_EFFECT } from './fields.js';
 import { type Entry, hasAnchor, MAX_FILE_BYTES, YamlDocument } from './yaml-document.js';
 
-/** In the order in which `fn` looks for them. JSON is read as the YAML that it is. */
+/** In the order in which `fn` looks for them. JSON is read as YAML, which includes it. */
 const FILES = ['func.yaml', 'func.yml', 'func.json'] as const;
 const SCHEMA_VERSION = '20180708';
-/** What annotations begin with that have an effect here. */
+/** The prefix of annotations that have an effect here. */
 const OURS = 'fnfleet/';
 const ANNOTATIONS: ReadonlySet<string> = new Set([STANDBY_ANNOTATION, IDEMPOTENT_ANNOTATION]);
-/** Lines about what a file has to no effect. */
+/** Maximum number of notes about keys without effect. */
 const MAX_NOTES = 20;
 
-/** What the image of a folder without a Dockerfile is made of, as `fn` reads it. */
+/** How to build the image of a folder without a Dockerfile; the fields mean the same as for `fn`. */
 export interface BuildSpec {
   readonly runtime: string | undefined;
   readonly buildImage: string | undefined;
@@ -27,21 +27,22 @@ export interface BuildSpec {
 export interface FuncFile {
   readonly spec: FnSpec;
   readonly build: BuildSpec;
-  /** The file names the image itself. */
+  /** Whether the file names the image itself. */
   readonly namesImage: boolean;
   readonly triggers: readonly TriggerSpec[];
-  /** What the file says to no effect, a line each. */
+  /** Notes about keys without effect, one line each. */
   readonly notes: readonly string[];
 }
 
 export interface FuncFileOptions {
-  /** Stands before image names that are made of the function's name: an owner, a registry, or both (FN_REGISTRY). */
+  /** Prefix of image names that are made of the function's name: an owner, a registry, or both (FN_REGISTRY). */
   readonly registry?: string | undefined;
 }
 
 /**
- * Reads what a folder's func.yaml, func.yml or func.json says to run. Without an `image` the image is
- * `<registry>/<name>:<version>`, as the `fn` command line names what it builds; without a name it is the folder's.
+ * Reads the func.yaml, func.yml or func.json of a folder. Without an `image` the image is
+ * `<registry>/<name>:<version>`, as the `fn` command line names what it builds; the name defaults to that of the
+ * folder.
  *
  * @throws Error that names file, line and key
  */
@@ -69,8 +70,8 @@ export function readFuncFile(dir: string, { registry }: FuncFileOptions = {}): F
   };
   const namesImage = texts('image') !== undefined;
   const notes = [
-    ...others.map((other) => `${other} is not read: there is ${file}`),
-    ...(document.hasMore ? [`${file}: what follows the first document is not read`] : []),
+    ...others.map((other) => `${other} is ignored, because ${file} exists`),
+    ...(document.hasMore ? [`${file}: documents after the first one are ignored`] : []),
     ...schemaNotes(document, fields.get('schema_version')),
     ...unusedNotes(document, fields, FIELDS),
     ...annotationNotes(document, fields.get('annotations')),
@@ -84,7 +85,7 @@ export function readFuncFile(dir: string, { registry }: FuncFileOptions = {}): F
 function filesIn(dir: string): [string, ...string[]] {
   const [file, ...others] = FILES.map((name) => path.join(dir, name)).filter((candidate) => existsSync(candidate));
   if (file !== undefined) return [file, ...others];
-  throw new Error(`cannot read ${path.join(dir, FILES[0])}: there is none, and no func.yml or func.json either`);
+  throw new Error(`cannot read ${path.join(dir, FILES[0])}: it does not exist, nor does func.yml or func.json`);
 }
 
 function readFile(file: string): string {
@@ -110,7 +111,7 @@ function imageOf(name: string, version: string | undefined, registry = ''): stri
   return `${prefix}${name}${version === undefined ? '' : `:${version}`}`;
 }
 
-/** Undefined where there is nothing, or nothing but an empty text. */
+/** @returns undefined if the value is missing or empty */
 function textOf(document: YamlDocument, entry: Entry | undefined): string | undefined {
   return (entry && document.text(entry)) || undefined;
 }
@@ -118,7 +119,7 @@ function textOf(document: YamlDocument, entry: Entry | undefined): string | unde
 function wholeOf(document: YamlDocument, entry: Entry | undefined): number | undefined {
   const value = entry && document.whole(entry);
   if (entry !== undefined && value !== undefined && value < 0) {
-    throw document.problem(entry, `expected a whole number from 0 on, got ${value}`);
+    throw document.problem(entry, `expected a whole number of at least 0, got ${value}`);
   }
   return value;
 }
@@ -135,7 +136,7 @@ function annotationsOf(document: YamlDocument, entry: Entry | undefined): FnSpec
   return values.length === 0 ? undefined : Object.fromEntries(values);
 }
 
-/** @param notes get what the triggers have to no effect */
+/** @param notes receives notes about keys without effect */
 function triggersOf(document: YamlDocument, entry: Entry | undefined, notes: string[]): TriggerSpec[] {
   if (entry === undefined) return [];
   const names = new Set<string>();
@@ -153,7 +154,7 @@ function triggersOf(document: YamlDocument, entry: Entry | undefined, notes: str
         `expected a source, a path that begins with a slash, got ${shown(source)}`,
       );
     }
-    if (names.has(name)) throw document.problem(field('name'), `two triggers are called ${shown(name)}`);
+    if (names.has(name)) throw document.problem(field('name'), `two triggers have the name ${shown(name)}`);
     if (sources.has(source)) throw document.problem(field('source'), `two triggers have the source ${shown(source)}`);
     names.add(name);
     sources.add(source);
@@ -169,7 +170,7 @@ function schemaNotes(document: YamlDocument, entry: Entry | undefined): string[]
   ];
 }
 
-/** A line for each key that has no effect, and for each that nobody knows. */
+/** A line for each key that has no effect, and for each unknown one. */
 function unusedNotes(document: YamlDocument, fields: Map<string, Entry>, known: ReadonlySet<string>): string[] {
   const also = known === FIELDS ? WITHOUT_EFFECT : new Map<string, string>();
   return [...fields.values()].flatMap((entry) => {
@@ -179,13 +180,13 @@ function unusedNotes(document: YamlDocument, fields: Map<string, Entry>, known: 
     if (reason !== undefined) return [`${at}: ${key} has no effect: ${reason}`];
     const nearest = nearestName(entry.key, [...known, ...also.keys()]);
     if (nearest !== undefined) return [`${at}: ${key} is unknown and has no effect; did you mean ${nearest}?`];
-    // Where parts are kept that the rest of the file is made of.
+    // YAML files keep anchors for the rest of the file under such keys.
     const isStore = entry.key.startsWith('x-') || hasAnchor(entry);
     return isStore ? [] : [`${at}: ${key} is unknown and has no effect`];
   });
 }
 
-/** Annotations may be anybody's; those that are ours by their name have to be ones that we know. */
+/** Annotations are free-form, but those with our prefix have to be known ones. */
 function annotationNotes(document: YamlDocument, entry: Entry | undefined): string[] {
   if (entry === undefined) return [];
   const unknown = [...document.map(entry).values()].filter(({ key }) => key.startsWith(OURS) && !ANNOTATIONS.has(key));

@@ -13,35 +13,38 @@ import {
   type YAMLMap,
 } from 'yaml';
 
-/** Bytes of a file. What it holds fits into the configuration and annotations of a function, which are smaller. */
+/** Maximum bytes of a file. The configuration and annotations of a function are limited to less. */
 export const MAX_FILE_BYTES = MIB / 8;
-/** Values that are read, counted anew for each alias: a few hundred bytes of nested aliases stand for billions. */
+/**
+ * Maximum values that are read, counted again for each alias: a few hundred bytes of nested aliases can expand to
+ * billions.
+ */
 const MAX_VALUES = 10_000;
-/** Values within each other, also those of an alias that is a part of what it stands for. */
+/** Maximum nesting of values, which also stops an alias that contains itself. */
 const MAX_DEPTH = 50;
-/** Characters of a name or value that a message shows. */
+/** Maximum characters of a name or value in a message. */
 const MAX_SHOWN = 100;
 
-/** How YAML 1.1 writes that there is nothing. */
+/** The spellings of null in YAML 1.1. */
 const NULLS: ReadonlySet<string> = new Set(['', '~', 'null', 'Null', 'NULL']);
 
-/** A value in the file, and what it is called there. */
+/** A value in the file, and its path there. */
 export interface Entry {
   /** From the top: `config.A`, `triggers[0].source`. */
   readonly path: string;
   readonly key: string;
   readonly line: number;
-  /** Undefined: nothing is written there. */
+  /** Undefined if the value is missing. */
   readonly node: Node | undefined;
 }
 
 /**
- * A YAML file that is read value by value. Texts are what the file says, letter for letter, whatever type YAML sees in
- * them: `0.10` stays `0.10`, and `yes` stays `yes`. What is wrong is reported with file, line and key.
+ * A YAML file that is read value by value. Text is taken literally, whatever type YAML infers: `0.10` stays `0.10`, and
+ * `yes` stays `yes`. Errors name file, line and key.
  */
 export class YamlDocument {
   readonly top: Entry;
-  /** There is another document behind the first, which is not read. */
+  /** Whether the file has more documents, which are not read. */
   readonly hasMore: boolean;
   private readonly lines = new LineCounter();
   private readonly targets = new Map<Alias, Node | undefined>();
@@ -52,10 +55,10 @@ export class YamlDocument {
     private readonly file: string,
     text: string,
   ) {
-    // 1.1 is what `fn` reads: merge keys, and words that are truth values.
+    // `fn` reads YAML 1.1, which has merge keys and more spellings of booleans.
     const options = { version: '1.1', lineCounter: this.lines, prettyErrors: false, uniqueKeys: false } as const;
     const document = parseDocument(text, options);
-    // What follows a first document `fn` does not read either.
+    // `fn` reads only the first document, too.
     const [error] = document.errors.filter(({ code }) => code !== 'MULTIPLE_DOCS');
     this.hasMore = document.errors.length > 0;
     if (error !== undefined) {
@@ -75,14 +78,14 @@ export class YamlDocument {
     return `${this.file}:${line}`;
   }
 
-  /** Undefined: it is empty, or null. */
+  /** @returns undefined if it is empty or null */
   text(entry: Entry): string | undefined {
     const scalar = this.scalar(entry, 'text');
     return scalar === undefined || isNull(scalar) ? undefined : textOf(scalar);
   }
 
   /**
-   * A whole number as YAML 1.1 writes it. Undefined: it is empty, or null.
+   * Reads a whole number in the syntax of YAML 1.1. Undefined if it is empty or null.
    */
   whole(entry: Entry): number | undefined {
     const scalar = this.scalar(entry, 'a whole number');
@@ -90,7 +93,7 @@ export class YamlDocument {
     const { source = '', type, value } = scalar;
     const shown = JSON.stringify(printableLine(source, MAX_SHOWN));
     if (type !== 'PLAIN') throw this.problem(entry, `expected a whole number, got the text ${shown}`);
-    // `fn` takes it for an octal number, and everybody else for a decimal one.
+    // `fn` reads it as octal, most other readers as decimal.
     if (/^[+-]?0[\d_]+$/.test(source)) {
       throw this.problem(entry, `expected a whole number, got ${shown}: leave out the leading zero`);
     }
@@ -98,7 +101,7 @@ export class YamlDocument {
     throw this.problem(entry, `expected a whole number, got ${shown}`);
   }
 
-  /** Entries of a map by key, those of its merge keys (`<<`) included. Empty where nothing is written. */
+  /** Entries of a map by key, including those of its merge keys (`<<`). Empty if the value is missing. */
   map(entry: Entry): Map<string, Entry> {
     const node = this.resolve(entry);
     const entries = new Map<string, Entry>();
@@ -108,7 +111,7 @@ export class YamlDocument {
     return entries;
   }
 
-  /** Empty where nothing is written. */
+  /** Entries of a list. Empty if the value is missing. */
   list(entry: Entry): Entry[] {
     const node = this.resolve(entry);
     if (node === undefined || (isScalar(node) && isNull(node))) return [];
@@ -124,9 +127,9 @@ export class YamlDocument {
     });
   }
 
-  /** As JSON has it: here types count. */
+  /** The value as JSON: here types matter. */
   json(entry: Entry, depth = 0): unknown {
-    if (depth > MAX_DEPTH) throw this.problem(entry, `more than ${MAX_DEPTH} values within each other`);
+    if (depth > MAX_DEPTH) throw this.problem(entry, `nested more than ${MAX_DEPTH} levels deep`);
     const node = this.resolve(entry);
     if (node === undefined) return null;
     if (isMap(node)) {
@@ -157,17 +160,17 @@ export class YamlDocument {
         merged.push(child);
         continue;
       }
-      if (own.has(key)) throw this.problem(child, 'it is there twice');
+      if (own.has(key)) throw this.problem(child, 'duplicate key');
       own.add(key);
-      // A map's own keys win over those that it merges.
+      // Own keys of a map override merged ones.
       if (depth === 0 || !entries.has(key)) entries.set(key, child);
     }
     for (const child of merged) this.merge(child, entries, depth + 1);
   }
 
-  /** Of several maps the first that has a key wins. */
+  /** If several merged maps have a key, the first one wins. */
   private merge(entry: Entry, entries: Map<string, Entry>, depth: number): void {
-    if (depth > MAX_DEPTH) throw this.problem(entry, `more than ${MAX_DEPTH} maps merged into each other`);
+    if (depth > MAX_DEPTH) throw this.problem(entry, `maps merged more than ${MAX_DEPTH} levels deep`);
     const node = this.resolve(entry);
     const parts = isSeq(node) ? this.list(entry) : [entry];
     for (const part of parts) {
@@ -183,10 +186,10 @@ export class YamlDocument {
     throw this.problem(entry, `expected ${expected}, got ${kindOf(node)}`);
   }
 
-  /** What an entry holds, or what its alias stands for. */
+  /** The node of an entry, with an alias resolved. */
   private resolve(entry: Entry): Node | undefined {
     this.valuesLeft -= 1;
-    if (this.valuesLeft < 0) throw this.problem(entry, `more than ${MAX_VALUES} values, what aliases repeat included`);
+    if (this.valuesLeft < 0) throw this.problem(entry, `more than ${MAX_VALUES} values, with aliases expanded`);
     const { node } = entry;
     if (!isAlias(node)) return node;
     const target = this.targets.get(node);
@@ -195,7 +198,7 @@ export class YamlDocument {
     return target;
   }
 
-  /** An alias stands for the anchor of its name that was written last before it. */
+  /** An alias refers to the last anchor of its name before it. */
   private findTargets(contents: Node | null): void {
     const anchors = new Map<string, Node>();
     visit(contents, (_key, node) => {
@@ -209,7 +212,7 @@ export class YamlDocument {
   }
 }
 
-/** Whether something else of the file may be made of it. */
+/** Whether other parts of the file may refer to it. */
 export function hasAnchor({ node }: Entry): boolean {
   return node !== undefined && !isAlias(node) && node.anchor !== undefined;
 }

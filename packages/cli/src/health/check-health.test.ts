@@ -37,7 +37,7 @@ it('one that an operator has suspended is well: to restart it would undo what th
 
 it('one that hangs is given up', async () => {
   answer = undefined;
-  expect(await checkHealth(url, '/readyz', 50)).toMatch(/does not answer: nothing for 50 ms/);
+  expect(await checkHealth(url, '/readyz', 50)).toMatch(/does not answer: no answer within 50 ms/);
 });
 
 it('none is there', async () => {

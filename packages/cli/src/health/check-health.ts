@@ -2,15 +2,15 @@ import { get as getHttp, type IncomingMessage } from 'node:http';
 import { get as getHttps } from 'node:https';
 import { KIB, printableLine } from '@fnfleet/core';
 
-/** Of an answer; that of a node is a few words. */
+/** Maximum bytes of an answer; that of a node is a few words. */
 const MAX_BYTES = 64 * KIB;
-/** Characters of it that are shown. */
+/** Maximum characters of an answer that are shown. */
 const MAX_SHOWN = 1000;
 
 /**
- * Asks a node how it is. The answer names no secret and is given to anybody, so it does not matter who gives it: the
- * certificate is not looked at. A node that an operator has suspended is well.
- * @returns what is wrong, for people; undefined: nothing
+ * Queries the health of a node. The answer is public, so the certificate of the node is not verified. A node that an
+ * operator has drained counts as healthy.
+ * @returns a human-readable problem; undefined if there is none
  */
 export async function checkHealth(
   url: string,
@@ -24,7 +24,7 @@ export async function checkHealth(
     if (response.statusCode === 200 || statusIn(said) === 'suspended') return undefined;
     return `${url}${path} answers ${response.statusCode}: ${printableLine(said, MAX_SHOWN)}`;
   } catch (error) {
-    return `${url}${path} does not answer: ${signal.aborted ? `nothing for ${timeoutMs} ms` : printableLine((error as Error).message, MAX_SHOWN)}`;
+    return `${url}${path} does not answer: ${signal.aborted ? `no answer within ${timeoutMs} ms` : printableLine((error as Error).message, MAX_SHOWN)}`;
   }
 }
 
@@ -39,7 +39,7 @@ async function beginningOf(response: IncomingMessage): Promise<string> {
   return Buffer.concat(parts).toString();
 }
 
-/** Of the answer of `/readyz`. */
+/** The state in an answer of `/readyz`. */
 function statusIn(body: string): unknown {
   try {
     return JSON.parse(body).status;

@@ -48,7 +48,7 @@ it('what a folder holds is left alone, unless it is told otherwise', () => {
   writeFileSync(path.join(folder, 'func.js'), 'mine');
   writeFileSync(path.join(folder, 'notes'), 'mine');
   expect(() => writeTemplate(folder, { name: 'greet', runtime: 'node', force: false })).toThrow(
-    `the folder ${folder} holds something already; --force writes into it all the same`,
+    `the folder ${folder} is not empty; --force writes into it anyway`,
   );
   expect(text('func.js')).toBe('mine');
   writeTemplate(folder, { name: 'greet', runtime: 'node', force: true });
@@ -80,7 +80,7 @@ describe('into a folder that somebody else has prepared, nothing is written outs
   ])('%s', (_, runtime, prepare) => {
     prepare();
     expect(() => writeTemplate(folder, { name: 'greet', runtime, force: true })).toThrow(
-      /^(cannot write .*func\.js, which is a link, a pipe or something else: |.*src is a link; nothing is written through it)/,
+      /^(cannot write .*func\.js, which is not a regular file: |.*src is a symbolic link, which is not followed)/,
     );
     expect(readdirSync(elsewhere())).toEqual(['profile']);
     expect(readFileSync(path.join(elsewhere(), 'profile'), 'utf8')).toBe('mine');

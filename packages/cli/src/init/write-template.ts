@@ -11,26 +11,26 @@ import {
 import path from 'node:path';
 
 const TEMPLATES = path.join(__dirname, '../../templates');
-/** Stands in the templates for the name of the function. */
+/** Placeholder for the name of the function in the templates. */
 const NAME = 'function-name';
 
-/** What a function may be called: it becomes the name of an image, a folder and a path as well. */
+/** Valid names of functions: a name also becomes the name of an image, a folder and a path. */
 const FUNCTION_NAME = /^[a-z0-9]+(?:[-_][a-z0-9]+)*$/;
 const MAX_NAME = 100;
-/** The folder may be somebody else's: nothing is written through a link, and nobody waits for the reader of a pipe. */
+/** Flags that neither follow a link nor block on a pipe: the folder may belong to somebody else. */
 const REPLACE =
   constants.O_WRONLY | constants.O_CREAT | constants.O_TRUNC | constants.O_NOFOLLOW | constants.O_NONBLOCK;
 
-/** Languages there is a template for, in the order of their names. */
+/** Languages that have a template, sorted by name. */
 export function templateNames(): readonly string[] {
   return readdirSync(TEMPLATES).sort();
 }
 
 /**
- * Writes a function that works into a folder.
- * @param force also into a folder that holds something; files of the same names are replaced
+ * Writes a working function into a folder.
+ * @param force write even if the folder is not empty; files of the same names are replaced
  * @returns the files
- * @throws Error when the name cannot be, the folder holds something, or a file of it leads out of it
+ * @throws Error when the name is invalid, the folder is not empty, or a link in it leads elsewhere
  */
 export function writeTemplate(
   folder: string,
@@ -44,7 +44,7 @@ export function writeTemplate(
     .sort();
   mkdirSync(folder, { recursive: true });
   if (!force && readdirSync(folder).length > 0) {
-    throw new Error(`the folder ${folder} holds something already; --force writes into it all the same`);
+    throw new Error(`the folder ${folder} is not empty; --force writes into it anyway`);
   }
   const root = realpathSync(folder);
   for (const file of files) {
@@ -58,14 +58,14 @@ function replace(root: string, file: string, text: string): void {
   for (const part of file.split(path.sep).slice(0, -1)) {
     above = path.join(above, part);
     mkdirSync(above, { recursive: true });
-    if (realpathSync(above) !== above) throw new Error(`${above} is a link; nothing is written through it`);
+    if (realpathSync(above) !== above) throw new Error(`${above} is a symbolic link, which is not followed`);
   }
   const target = path.join(root, file);
   let descriptor: number;
   try {
     descriptor = openSync(target, REPLACE, 0o666);
   } catch (cause) {
-    throw new Error(`cannot write ${target}, which is a link, a pipe or something else: ${(cause as Error).message}`, {
+    throw new Error(`cannot write ${target}, which is not a regular file: ${(cause as Error).message}`, {
       cause,
     });
   }

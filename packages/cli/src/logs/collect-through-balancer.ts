@@ -4,9 +4,9 @@ import { readJson, type Shape } from '../access/json-shape.js';
 import { bodyOf } from '../access/read-answer.js';
 import type { Fetch } from '../access/secure-fetch.js';
 
-/** A runner sends less at a time, in base64 too. */
+/** Maximum bytes of a line; more than a runner sends in one message, even in base64. */
 const MAX_LINE_BYTES = 16 * 1024 * 1024;
-/** Characters of why it does not send any. */
+/** Maximum characters of a reason for refusal. */
 const MAX_WORDS = 1_000;
 
 interface Piece {
@@ -32,7 +32,7 @@ const PIECE: Shape = {
   },
 };
 
-/** As `collectLogs`, by way of a balancer that has the runner: it knows how to reach it, and is let in there. */
+/** Like `collectLogs`, but through a balancer that has the runner: it knows its address and is authorized there. */
 export function collectThroughBalancer(
   balancer: string,
   fetch: Fetch,
@@ -45,7 +45,7 @@ export function collectThroughBalancer(
       onOpen?.();
       for await (const line of linesOf(response)) {
         const piece = readJson<Piece>(line, PIECE);
-        if (piece === undefined) throw new Error(`${balancer} does not answer as a balancer does`);
+        if (piece === undefined) throw new Error(`the answer of ${balancer} is not that of a balancer`);
         if (piece.error !== undefined) {
           throw new StreamError(piece.error.code, printableLine(piece.error.details, MAX_WORDS));
         }
@@ -61,7 +61,7 @@ function refusal(status: number, body: string): Error {
   const { message = body.trim(), code } = readJson<{ message?: string; code?: number }>(body, REFUSAL) ?? {};
   const words = printableLine(message, MAX_WORDS);
   if (code !== undefined) return new StreamError(code, words);
-  // What an operator may not, and what is not there, does not pass.
+  // Missing permission and unknown routes are permanent.
   const isFinal = [401, 403, 404].includes(status);
   return new StreamError(isFinal ? GRPC_STATUS.INVALID_ARGUMENT : GRPC_STATUS.INTERNAL, `${status}: ${words}`);
 }

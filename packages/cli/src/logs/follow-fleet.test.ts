@@ -129,7 +129,7 @@ it('goes on when a runner is back, says so, and shows once what was printed mean
   const follower = new Follower([before.address, other.address]);
   await follower.sees('before');
   await before.close();
-  await follower.sees(/^• runner .* trying again$/);
+  await follower.sees(/^• runner .* retrying$/);
   const after = await PrintingRunner.start({ port: before.port });
   after.prints('meanwhile', 20);
   await follower.sees('meanwhile');
@@ -143,7 +143,7 @@ it('waits for a runner that is not there yet, and says so once', async () => {
   const gone = await PrintingRunner.start();
   await gone.close();
   const follower = new Follower([gone.address], { tail: 5 });
-  await follower.sees(`• runner ${gone.address} cannot be reached, or was lost; trying again`);
+  await follower.sees(`• runner ${gone.address} cannot be reached, or the connection was lost; retrying`);
   const runner = await PrintingRunner.start({ port: gone.port });
   runner.prints('there', 1);
   await follower.sees('there');
@@ -165,9 +165,9 @@ describe('a runner that cannot be asked', () => {
   it('is no reason to stop as long as there is another', async () => {
     const without = await PrintingRunner.start({ withLogs: false });
     const runner = await PrintingRunner.start();
-    expect(await new Follower([without.address]).end).toContain('takes no output of functions');
+    expect(await new Follower([without.address]).end).toContain('does not collect the output of functions');
     const follower = new Follower([without.address, runner.address]);
-    await follower.sees(/^• .*takes no output of functions/);
+    await follower.sees(/^• .*does not collect the output of functions/);
     runner.prints('line', 1);
     await follower.sees('line');
   });

@@ -6,12 +6,12 @@ import { LineMerger } from './line-merger.js';
 
 export interface FollowFleetOptions {
   readonly runners: readonly string[];
-  /** Undefined: they speak plain text. */
+  /** The TLS identity; undefined: plain text. */
   readonly tls?: RunnerTls;
-  /** How a session with one is had; over gRPC unless given. */
+  /** Opens a log session with a runner; over gRPC by default. */
   readonly collect?: (address: string) => (session: CollectorSession) => Promise<void>;
   readonly fnId: string;
-  /** Lines of the past to begin with, of each runner. */
+  /** Number of earlier lines to start with, for each runner. */
   readonly tail: number;
   readonly follow: boolean;
   readonly onLine: (line: FleetLine) => void;
@@ -23,9 +23,9 @@ export interface FollowFleetOptions {
 }
 
 /**
- * Shows the output of a function on all runners, in the order of time as far as lines arrive together. Goes on as long as
- * one of the runners can be followed.
- * @throws Error that says why the runners, or without `follow` one of them, cannot be followed
+ * Shows the output of a function on all runners, sorted by time among lines that arrive together. Continues as long as
+ * at least one runner can be followed.
+ * @throws Error that says why no runner can be followed or, without `follow`, why one cannot
  */
 export async function followFleet(options: FollowFleetOptions): Promise<void> {
   const { runners, tls, collect, fnId, tail, follow, ready, onNotice, clock = systemClock, signal } = options;
@@ -42,7 +42,7 @@ export async function followFleet(options: FollowFleetOptions): Promise<void> {
       signal,
       onNotice,
       onBatch: ({ lines, dropped }) => {
-        if (dropped > 0) onNotice(`runner ${address} dropped ${dropped} lines that could not be taken in time`);
+        if (dropped > 0) onNotice(`runner ${address} dropped ${dropped} lines because they were not read in time`);
         merger.push(lines.map((line) => ({ ...line, runner: address })));
         return ready();
       },

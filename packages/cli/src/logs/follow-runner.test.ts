@@ -34,6 +34,6 @@ it('a runner that takes a connection and says nothing is given up, where only th
   );
   await once(server, 'connection');
   await clock.advance(30_000);
-  expect(await asked).toBe(`runner 127.0.0.1:${port}: nothing for 30000 ms`);
+  expect(await asked).toBe(`runner 127.0.0.1:${port}: no data for 30000 ms`);
   expect(clock.pendingTimers).toBe(0);
 });

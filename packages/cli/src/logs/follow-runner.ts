@@ -10,26 +10,26 @@ import {
 
 const FIRST_RETRY_MS = 500;
 const LAST_RETRY_MS = 10_000;
-/** More than a runner keeps: after an outage everything that was missed is wanted. */
+/** More than a runner keeps: requests everything that was missed in an outage. */
 const ALL_LINES = 1_000_000_000;
 /** Characters of what a runner says when it refuses. */
 const MAX_REASON = 1000;
-/** Without `follow`: how long a runner may say nothing. */
+/** Without `follow`: maximum time without data from a runner, milliseconds. */
 const MAX_SILENCE_MS = 30_000;
 
 export interface FollowOptions {
   /** `host:port` of the runner. */
   readonly address: string;
   readonly tls?: RunnerTls;
-  /** How a session with it is had; over gRPC unless given. */
+  /** Opens a log session with the runner; over gRPC by default. */
   readonly collect?: (session: CollectorSession) => Promise<void>;
   readonly fnId: string;
-  /** Lines of the past to begin with. */
+  /** Number of earlier lines to start with. */
   readonly tail: number;
-  /** Go on until the signal aborts, through outages of the runner. */
+  /** Continue until the signal aborts, through outages of the runner. */
   readonly follow: boolean;
   readonly onBatch: (batch: LogBatch) => void | Promise<void>;
-  /** What whoever watches should know about the runner. */
+  /** Receives notices about the state of the runner. */
   readonly onNotice: (text: string) => void;
   readonly clock: Clock;
   readonly signal: AbortSignal;
@@ -37,7 +37,7 @@ export interface FollowOptions {
 
 /**
  * Follows the output of a function on one runner.
- * @throws Error that says why it cannot be followed: at once without `follow`, else only for what does not pass
+ * @throws Error that says why it cannot be followed; with `follow` only for permanent reasons
  */
 export async function followRunner(options: FollowOptions): Promise<void> {
   const { address, tls, collect = collectLogs, follow, onNotice, clock, signal } = options;
@@ -63,18 +63,18 @@ export async function followRunner(options: FollowOptions): Promise<void> {
         },
       });
       if (!follow || signal.aborted) return;
-      onNotice(`runner ${address} has ended the stream; trying again`);
+      onNotice(`runner ${address} ended the stream; retrying`);
     } catch (error) {
       const reason = explain(error, address);
       if (!follow || isFinal(error)) throw new Error(reason, { cause: error });
-      if (outages === 0) onNotice(`${reason}; trying again`);
+      if (outages === 0) onNotice(`${reason}; retrying`);
     }
     outages += 1;
     await clock.sleep(Math.min(LAST_RETRY_MS, FIRST_RETRY_MS * 2 ** (outages - 1)), signal);
   }
 }
 
-/** @throws Error also when nothing comes for `maxSilenceMs` */
+/** @throws Error also when no data arrives for `maxSilenceMs` */
 async function collectOnce({
   clock,
   maxSilenceMs,
@@ -102,7 +102,7 @@ async function collectOnce({
   } finally {
     timer.cancel();
   }
-  if (silent.signal.aborted) throw new Error(`nothing for ${maxSilenceMs} ms`);
+  if (silent.signal.aborted) throw new Error(`no data for ${maxSilenceMs} ms`);
 }
 
 function configOf({ fnId, tail, follow }: FollowOptions, last: number | undefined): Record<string, string> {
@@ -111,7 +111,7 @@ function configOf({ fnId, tail, follow }: FollowOptions, last: number | undefine
   return { fn_id: fnId, follow: `${follow}`, ...past };
 }
 
-/** Whether trying again would end the same way. */
+/** Whether a retry would fail in the same way. */
 function isFinal(error: unknown): boolean {
   const codes: readonly number[] = [GRPC_STATUS.UNKNOWN, GRPC_STATUS.UNIMPLEMENTED, GRPC_STATUS.INVALID_ARGUMENT];
   return error instanceof StreamError && codes.includes(error.code);
@@ -121,11 +121,11 @@ function explain(error: unknown, address: string): string {
   if (!(error instanceof StreamError)) return `runner ${address}: ${reasonIn(error as Error)}`;
   switch (error.code) {
     case GRPC_STATUS.UNAVAILABLE:
-      return `runner ${address} cannot be reached, or was lost`;
+      return `runner ${address} cannot be reached, or the connection was lost`;
     case GRPC_STATUS.UNIMPLEMENTED:
-      return `runner ${address} is of a release that has no StreamLogs`;
+      return `runner ${address} runs a release without StreamLogs`;
     case GRPC_STATUS.UNKNOWN:
-      return `runner ${address} takes no output of functions (${reasonIn(error)})`;
+      return `runner ${address} does not collect the output of functions (${reasonIn(error)})`;
     default:
       return `runner ${address}: ${reasonIn(error)}`;
   }

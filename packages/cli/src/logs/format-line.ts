@@ -6,17 +6,17 @@ export interface FleetLine extends LogEntry {
   readonly runner: string;
 }
 
-/** Characters of what is shown of one line; runners of fnfleet send 64 KiB at most. */
+/** Maximum characters shown of one line; runners of fnfleet send 64 KiB at most. */
 const MAX_SHOWN = 128 * KIB;
-/** The end of an id is what tells calls apart that are made one after another. */
+/** Characters shown of a call id. Ids of consecutive calls differ at the end. */
 const SHORT_ID = 8;
 
-/** For a person: time, runner, end of the call id, which output, text; with control characters escaped. */
+/** Human-readable: time, runner, end of the call id, stream, text; with control characters escaped. */
 export function formatText(line: FleetLine): string {
   return printableLine(`${headOf(line)} ${line.text}`, MAX_SHOWN);
 }
 
-/** The same with the very bytes that the function printed. */
+/** Like `formatText`, but with the exact bytes that the function printed. */
 export function formatRaw(line: FleetLine): Buffer {
   return Buffer.concat([Buffer.from(`${printableLine(headOf(line))} `), line.text]);
 }
@@ -27,7 +27,7 @@ function headOf({ at, runner, callId, source }: FleetLine): string {
   return `${timeOf(at)} ${runner} ${call.padStart(SHORT_ID)} ${output}`;
 }
 
-/** For a program: everything there is to know, as one JSON object, whose content is as the function printed it. */
+/** All fields as one JSON object, for programs; the text is exactly what the function printed. */
 export function formatJson({ at, runner, callId, fnId, appId, containerId, source, text }: FleetLine): string {
   const json = JSON.stringify({
     time: timeOf(at),
@@ -42,7 +42,7 @@ export function formatJson({ at, runner, callId, fnId, appId, containerId, sourc
   return printableLine(json);
 }
 
-/** A runner may send any number. */
+/** A runner may send any number, even one that is no valid date. */
 function timeOf(at: WallMs): string {
   try {
     return formatDate(at);

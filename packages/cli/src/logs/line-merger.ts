@@ -1,9 +1,9 @@
 import { type Clock, epochMs, type Timer, type WallMs } from '@fnfleet/core';
 
-/** Long enough for what several runners send at the same time, too short to be noticed. */
+/** Long enough to sort what several runners send at the same time, too short to be noticed. Milliseconds. */
 const HOLD_MS = 200;
 
-/** Puts lines that arrive within a moment, from wherever they come, in the order of their time. */
+/** Sorts lines by time that arrive within a short moment from several runners. */
 export class LineMerger<T extends { readonly at: WallMs }> {
   private held: T[] = [];
   private timer: Timer | undefined;
@@ -19,7 +19,7 @@ export class LineMerger<T extends { readonly at: WallMs }> {
     this.timer ??= this.clock.after(HOLD_MS, () => this.flush());
   }
 
-  /** Emits what is held at once. */
+  /** Emits all held lines immediately. */
   flush(): void {
     this.timer?.cancel();
     this.timer = undefined;

@@ -3,14 +3,14 @@ import type { Annotations, ApiClient, Config, FnRef } from '../api-client.js';
 import { findApp, findFunction } from '../find-function.js';
 import { findTrigger, type Names } from './resources.js';
 
-/** `KEY=VALUE`, collected: what commander calls for each. An empty value is none, since the API takes it for a removal. */
+/** Collects `KEY=VALUE` options. Rejects an empty value, because the API takes it as a removal. */
 export function collectConfig(text: string, before: Config = {}): Config {
   const [key, value] = keyAndValue(text);
   if (value === '') throw new InvalidArgumentError(`expected KEY=VALUE; --unset ${key} removes a key.`);
   return { ...before, [key]: value };
 }
 
-/** `KEY=JSON` or `KEY=text`, collected. An empty value removes the key. */
+/** Collects `KEY=JSON` or `KEY=text` options. An empty value removes the key. */
 export function collectAnnotations(text: string, before: Annotations = {}): Annotations {
   const [key, value] = keyAndValue(text);
   return { ...before, [key]: jsonOrText(value) };
@@ -20,10 +20,10 @@ export function collectKeys(text: string, before: readonly string[] = []): reado
   return [...before, text];
 }
 
-/** @throws Error when nothing is to be changed */
+/** @throws Error when there is nothing to change */
 export function someChange<T extends object>(change: T, ways: readonly string[]): T {
   if (Object.values(change).some((value) => value !== undefined)) return change;
-  throw new Error(`nothing to change; say what: ${ways.join(', ')}`);
+  throw new Error(`nothing to change; use ${ways.join(', ')}`);
 }
 
 export async function deleteApp(api: ApiClient, [name = '']: Names, recursive: boolean): Promise<object> {

@@ -106,7 +106,7 @@ describe('list', () => {
       'FUNCTION NAME SOURCE ENDPOINT ID',
       expect.stringMatching(/^cart add \/a b http:\/\/lb\/t\/shop\/a%20b \w{26}$/),
     ]);
-    expect(await lines('list', 'triggers', 'shop', 'till')).toEqual(['there are none']);
+    expect(await lines('list', 'triggers', 'shop', 'till')).toEqual(['none']);
   });
 
   it('shortens the digest of an image, which --json has whole', async () => {
@@ -177,7 +177,7 @@ describe('update', () => {
   it('without anything to change says what there is', async () => {
     expect(await run('update', 'function', 'shop', 'cart')).toMatchObject({
       code: 1,
-      output: 'fnfleet: nothing to change; say what: --image, --memory, --timeout, --idle-timeout, --annotation\n',
+      output: 'fnfleet: nothing to change; use --image, --memory, --timeout, --idle-timeout, --annotation\n',
     });
   });
 });
@@ -220,7 +220,7 @@ describe('config', () => {
 
   it.each([
     [['--unset', 'NONE'], 'there is no key NONE to remove; nothing was changed'],
-    [['A=2', '--unset', 'A'], 'A: set and removed at once; nothing was changed'],
+    [['A=2', '--unset', 'A'], 'A: both set and removed; nothing was changed'],
     [['B=2', '--unset', 'NONE'], 'there is no key NONE to remove; nothing was changed'],
   ])('with %j changes nothing', async (args, message) => {
     expect(await run('config', 'function', 'shop', 'cart', ...args)).toMatchObject({

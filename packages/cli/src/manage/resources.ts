@@ -3,7 +3,7 @@ import { triggerUrl } from '../deploy/deploy.js';
 import { findApp, findFunction } from '../find-function.js';
 import { textTable } from '../operate/text-table.js';
 
-/** What a command shows: JSON for programs, and lines. */
+/** The output of a command: as JSON, and as lines. */
 export interface Shown {
   readonly json: unknown;
   readonly lines: readonly string[];
@@ -38,7 +38,7 @@ export async function listFunctions(api: ApiClient, [appName = '']: Names): Prom
   );
 }
 
-/** A digest as short as engines show it: `inspect` and --json have all of it. */
+/** Shortens a digest as engines do; `inspect` and --json show all of it. */
 function shownImage(image: string): string {
   return image.replace(/(sha256:[0-9a-f]{12})[0-9a-f]{52}$/, '$1');
 }
@@ -61,7 +61,7 @@ export async function listTriggers(api: ApiClient, [appName = '', fnName]: Names
   );
 }
 
-/** Every field on a line of its own, those of a map below it. */
+/** One line for each field, with the entries of a map indented below it. */
 export function inspected(resource: AppRef | FnRef | TriggerRef): Shown {
   const lines = Object.entries(resource).flatMap(([field, value]) => {
     if (typeof value !== 'object' || value === null) return value === null ? [] : [`${field}: ${value}`];
@@ -78,7 +78,7 @@ export function configShown(config: Readonly<Record<string, string>> | null | un
   };
 }
 
-/** @throws Error that says what there is not */
+/** @throws Error that says what does not exist */
 export async function findTrigger(api: ApiClient, [appName = '', fnName = '', name = '']: Names): Promise<TriggerRef> {
   const trigger = await api.findTrigger(await findFunction(api, appName, fnName), name);
   if (trigger === undefined) throw new Error(`function ${fnName} of app ${appName} has no trigger ${name}`);
@@ -86,7 +86,7 @@ export async function findTrigger(api: ApiClient, [appName = '', fnName = '', na
 }
 
 function table(json: readonly unknown[], head: readonly string[], rows: readonly (readonly string[])[]): Shown {
-  return { json, lines: rows.length === 0 ? ['there are none'] : textTable([head, ...rows]) };
+  return { json, lines: rows.length === 0 ? ['none'] : textTable([head, ...rows]) };
 }
 
 function asText(value: unknown): string {

@@ -15,7 +15,7 @@ import {
   type Shown,
 } from './resources.js';
 
-/** What is said on the command line beside the names; each option is declared where a command has it. */
+/** The values of all options; each is declared with the commands that have it. */
 export interface Given {
   readonly annotation?: Annotations;
   readonly syslogUrl?: string;
@@ -33,10 +33,10 @@ export interface ManageCommand {
   readonly verb: Verb;
   readonly noun: Noun | Plural;
   readonly doc: string;
-  /** Names of what it is about, from the app down. */
+  /** The names that identify the resource, from the app down. */
   readonly arguments: readonly (readonly [form: string, doc: string])[];
   readonly options?: readonly (() => Option)[];
-  /** `KEY=VALUE` that follow the names. */
+  /** `KEY=VALUE` pairs after the names. */
   readonly takesConfig?: boolean;
   readonly run: (api: ApiClient, names: Names, given: Given, config: Config) => Promise<Shown>;
 }
@@ -46,10 +46,10 @@ type Noun = 'app' | 'function' | 'trigger';
 type Plural = `${Noun}s`;
 
 export const VERBS: Readonly<Record<Verb, string>> = {
-  create: 'Creates an app, a function or a trigger, without a folder to deploy.',
+  create: 'Creates an app, a function or a trigger without deploying a folder.',
   list: 'Lists apps, functions and triggers.',
-  inspect: 'Shows everything that the API node has of an app, a function or a trigger.',
-  update: 'Changes an app, a function or a trigger. What is not named stays.',
+  inspect: 'Shows all fields of an app, a function or a trigger.',
+  update: 'Changes an app, a function or a trigger. Fields that are not given stay as they are.',
   delete: 'Deletes an app, a function or a trigger.',
   config: 'Shows and changes the configuration of an app or a function.',
 };
@@ -63,7 +63,7 @@ const annotation = () =>
     '--annotation <key=value>',
     'set an annotation, to JSON or else to text; repeatable; no value removes it',
   ).argParser(collectAnnotations);
-const syslogUrl = () => new Option('--syslog-url <url>', 'where its functions log to; empty: nowhere');
+const syslogUrl = () => new Option('--syslog-url <url>', 'syslog server for the output of its functions; empty: none');
 const LIMITS = [
   () => new Option('--memory <n>', 'memory of a container, MiB').argParser(wholeNumber(1, 8192)),
   () => new Option('--timeout <n>', 'seconds that a call may take').argParser(wholeNumber(1, 300)),
@@ -72,8 +72,8 @@ const LIMITS = [
       wholeNumber(1, 3600),
     ),
 ];
-const SOURCE = 'path below /t/<app>, with its slash';
-const recursive = () => new Option('--recursive', 'also what belongs to it').default(false);
+const SOURCE = 'path below /t/<app>, with a leading slash';
+const recursive = () => new Option('--recursive', 'also delete what belongs to it').default(false);
 const unset = () => new Option('--unset <key>', 'remove a key; repeatable').argParser(collectKeys);
 
 export const COMMANDS: readonly ManageCommand[] = [
@@ -90,7 +90,7 @@ export const COMMANDS: readonly ManageCommand[] = [
   {
     verb: 'create',
     noun: 'function',
-    doc: 'Creates a function of an image that runners find, with its configuration.',
+    doc: 'Creates a function from an image that runners can pull, with its configuration.',
     arguments: [APP, FUNCTION, ['<image>', 'image to run']],
     takesConfig: true,
     options: [...LIMITS, annotation],
@@ -119,7 +119,7 @@ export const COMMANDS: readonly ManageCommand[] = [
     verb: 'list',
     noun: 'triggers',
     doc: 'Lists the triggers of an app, or of one function, with the URLs that call them.',
-    arguments: [APP, ['[function]', 'name of the function; without it, those of all']],
+    arguments: [APP, ['[function]', 'name of the function; default: all functions']],
     run: listTriggers,
   },
   {
@@ -157,7 +157,7 @@ export const COMMANDS: readonly ManageCommand[] = [
   {
     verb: 'update',
     noun: 'function',
-    doc: 'Changes a function. Containers with what was before get no more calls after some seconds.',
+    doc: 'Changes a function. Containers of the previous version get no more calls after a few seconds.',
     arguments: [APP, FUNCTION],
     options: [() => new Option('--image <reference>', 'image to run'), ...LIMITS, annotation],
     run: async (
@@ -174,7 +174,7 @@ export const COMMANDS: readonly ManageCommand[] = [
       ]);
       const { id } = await findFunction(api, app, name);
       await api.updateFn(id, change);
-      // What a PUT answers has no endpoint.
+      // The answer to a PUT lacks the endpoint, so read it again.
       return updated('function', await findFunction(api, undefined, id));
     },
   },
@@ -192,7 +192,7 @@ export const COMMANDS: readonly ManageCommand[] = [
   {
     verb: 'delete',
     noun: 'app',
-    doc: 'Deletes an app. One that has functions is kept, unless --recursive says otherwise.',
+    doc: 'Deletes an app. One that has functions is deleted only with --recursive.',
     arguments: [APP],
     options: [recursive],
     run: async (api, names, given) => deleted('app', names, await deleteApp(api, names, given.recursive ?? false)),
@@ -200,7 +200,7 @@ export const COMMANDS: readonly ManageCommand[] = [
   {
     verb: 'delete',
     noun: 'function',
-    doc: 'Deletes a function. One that has triggers is kept, unless --recursive says otherwise.',
+    doc: 'Deletes a function. One that has triggers is deleted only with --recursive.',
     arguments: [APP, FUNCTION],
     options: [recursive],
     run: async (api, names, given) =>
@@ -216,7 +216,7 @@ export const COMMANDS: readonly ManageCommand[] = [
   {
     verb: 'config',
     noun: 'app',
-    doc: 'Shows the configuration that all functions of an app get, or changes it first.',
+    doc: 'Shows the configuration that all functions of an app share, after changing it if asked to.',
     arguments: [APP],
     takesConfig: true,
     options: [unset],
@@ -229,7 +229,7 @@ export const COMMANDS: readonly ManageCommand[] = [
   {
     verb: 'config',
     noun: 'function',
-    doc: 'Shows the configuration of a function, or changes it first. It wins over that of its app.',
+    doc: 'Shows the configuration of a function, after changing it if asked to. It overrides that of its app.',
     arguments: [APP, FUNCTION],
     takesConfig: true,
     options: [unset],
@@ -245,7 +245,7 @@ export function commandsOf(verb: Verb): readonly ManageCommand[] {
   return COMMANDS.filter((command) => command.verb === verb);
 }
 
-/** Undefined: nothing is to be changed. */
+/** @returns undefined if nothing is to be changed */
 function configChange(
   current: Config | null | undefined,
   set: Config,
@@ -254,7 +254,7 @@ function configChange(
   const missing = unset.filter((key) => !Object.hasOwn(current ?? {}, key));
   if (missing.length > 0) throw new Error(`there is no key ${missing.join(', ')} to remove; nothing was changed`);
   const both = unset.filter((key) => Object.hasOwn(set, key));
-  if (both.length > 0) throw new Error(`${both.join(', ')}: set and removed at once; nothing was changed`);
+  if (both.length > 0) throw new Error(`${both.join(', ')}: both set and removed; nothing was changed`);
   const change = { ...set, ...Object.fromEntries(unset.map((key) => [key, ''])) };
   return Object.keys(change).length === 0 ? undefined : change;
 }

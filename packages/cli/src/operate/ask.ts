@@ -4,7 +4,7 @@ import type { Fetch, FetchOptions } from '../access/secure-fetch.js';
 
 const TIMEOUT_MS = 5000;
 
-/** Somebody answered, and it was no. */
+/** A server answered with an error status. */
 export class RefusedError extends Error {
   override readonly name = 'RefusedError';
 
@@ -15,16 +15,16 @@ export class RefusedError extends Error {
     super(message);
   }
 
-  /** Whoever asked may not. */
+  /** Whether the server refused the credentials. */
   get isForbidden(): boolean {
     return this.status === 401 || this.status === 403;
   }
 }
 
 /**
- * Asks an HTTP port of the fleet for JSON.
- * @param shape of what is read of the answer
- * @throws RefusedError what it answered, Error that says why there is no answer
+ * Sends a request to an HTTP port of the fleet and reads JSON.
+ * @param shape of the fields that are read
+ * @throws RefusedError for an error status, Error that says why there is no answer
  */
 export async function ask<T>(
   fetch: Fetch,
@@ -38,5 +38,5 @@ export async function ask<T>(
   if (!answer.ok) throw new RefusedError(answer.status, `${url} answers ${answer.status}: ${messageIn(answer)}`);
   const value = readJson<T>(answer.body, shape);
   if (value !== undefined) return value;
-  throw new Error(`${url} is not an HTTP port of fnfleet: it does not answer with the JSON of one`);
+  throw new Error(`${url} is not an HTTP port of fnfleet: its answer is not the expected JSON`);
 }

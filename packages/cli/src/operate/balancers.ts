@@ -2,7 +2,7 @@ import type { Fetch } from '../access/secure-fetch.js';
 import { ask } from './ask.js';
 import { FLEET, type FleetAnswer } from './fleet-answer.js';
 
-/** A balancer, and what it said or why it did not. */
+/** A balancer with its answer, or the reason why there is none. */
 export type AskedBalancer =
   | { readonly url: string; readonly fleet: FleetAnswer }
   | { readonly url: string; readonly fleet?: undefined; readonly error: string };
@@ -10,9 +10,9 @@ export type AskedBalancer =
 export type HeardBalancer = Extract<AskedBalancer, { fleet: FleetAnswer }>;
 
 /**
- * Asks all of them at once.
- * @param guessed nobody said that they are there: of those, only what answers counts
- * @param fresh they ask their runners first
+ * Queries all balancers at once.
+ * @param guessed the addresses are defaults: balancers that do not answer are ignored
+ * @param fresh makes the balancers query their runners first
  * @throws Error when none of them answers
  */
 export async function askBalancers(
@@ -25,7 +25,7 @@ export async function askBalancers(
   const heard = asked.filter(isHeard);
   if (heard.length === 0) {
     const answers = asked.map((balancer) => (isHeard(balancer) ? '' : `\n  ${balancer.error}`));
-    throw new Error(`no balancer answers (--lb or FN_LB_URL says whom to ask)${answers.join('')}`);
+    throw new Error(`no balancer answers (set --lb or FN_LB_URL)${answers.join('')}`);
   }
   return guessed ? heard : asked;
 }

@@ -7,12 +7,12 @@ import { ANYTHING, type RunnerAnswer, type RunnerLine } from './fleet-answer.js'
 import { httpUrlOf } from './runner-url.js';
 
 export interface DrainDeps {
-  /** Asks the balancers anew. Not called for a runner that is named by its URL. */
+  /** Queries the balancers again. Not called for a runner that is named by its URL. */
   readonly balancers: () => Promise<readonly AskedBalancer[]>;
   readonly fetch: Fetch;
   /** For the HTTP ports of runners. */
   readonly runnerFetch: Fetch;
-  /** The fleet has TLS. */
+  /** Whether the fleet uses TLS. */
   readonly secure: boolean;
 }
 
@@ -20,28 +20,28 @@ type InHand = Pick<RunnerAnswer, 'in_hand'>;
 const IN_HAND = { fields: { in_hand: 'number' } } as const;
 const TOLD = { fields: { in_hand: 'number', state: 'string' } } as const;
 
-/** How a runner was taken out: it refuses calls itself, as we or a balancer told it, or the balancers do not offer it any. */
+/** How a runner was drained: it refuses calls at our request or a balancer's, or the balancers offer it none. */
 export interface Drained {
   readonly runner: string;
   readonly way: 'runner' | 'through balancer' | 'cordon';
-  /** Of the runner's HTTP port, or of the balancers. */
+  /** URLs of the runner or the balancers that carried the request out. */
   readonly at: readonly string[];
-  /** Why it was not the runner that was told. */
+  /** Why the runner itself was not drained. */
   readonly note?: string;
-  /** Calls that it has, of all balancers that are known. */
+  /** Calls in flight at the runner, from all known balancers. */
   readonly inHand: number;
 }
 
 export interface DrainOptions {
-  /** Tells the balancers only. */
+  /** Only cordons the runner on the balancers. */
   readonly cordon: boolean;
-  /** Also the last that takes calls. */
+  /** Drains the runner even if it is the last one that takes calls. */
   readonly force: boolean;
 }
 
 /**
- * Takes a runner out: by telling the runner where its HTTP port is known and answers, itself or by way of a balancer, which may
- * reach what we do not; else by telling every balancer.
+ * Drains a runner through its HTTP port, directly or through a balancer that may reach it when we cannot. If neither
+ * works, cordons it on every balancer.
  * @param wanted address or name of the runner, or the URL of its HTTP port
  * @throws Error
  */
@@ -52,13 +52,13 @@ export async function drainRunner(wanted: string, options: DrainOptions, deps: D
   if (!options.force) refuseTheLast(line, balancers);
   const url = options.cordon ? undefined : httpUrlOf(line, deps.secure);
   if (url === undefined) {
-    const note = options.cordon ? undefined : 'the runner does not tell of an HTTP port';
+    const note = options.cordon ? undefined : 'the runner does not report an HTTP port';
     return await cordon(line.address, balancers, deps, note);
   }
   try {
     return await tellRunner(url, line.address, deps);
   } catch (error) {
-    // Whoever may not tell the runner is not let in by another door.
+    // A runner that refuses our credentials must not be drained through a balancer instead.
     if (error instanceof RefusedError && error.isForbidden) throw error;
     const told = await tellThroughBalancer('POST', line.address, balancers, deps);
     if (told !== undefined)
@@ -68,8 +68,8 @@ export async function drainRunner(wanted: string, options: DrainOptions, deps: D
 }
 
 /**
- * Tells a runner by way of a balancer that has it.
- * @returns undefined when none can
+ * Sends a request to a runner through a balancer that has it.
+ * @returns undefined when no balancer can
  */
 export async function tellThroughBalancer(
   method: 'POST' | 'DELETE',
@@ -83,13 +83,13 @@ export async function tellThroughBalancer(
       const path = `/fleet/runners/${encodeURIComponent(address)}/drain`;
       return { ...(await ask<Pick<RunnerAnswer, 'in_hand' | 'state'>>(fetch, url + path, TOLD, method)), at: url };
     } catch {
-      // It cannot either, or is of a release that does not.
+      // This balancer cannot reach the runner either, or its release has no such route.
     }
   }
   return undefined;
 }
 
-/** Calls that a runner still has after it was taken out. */
+/** Calls still in flight at a runner that was drained. */
 export async function callsInHand({ way, runner, at }: Drained, deps: DrainDeps): Promise<number> {
   const [url = ''] = at;
   if (way === 'runner') return (await ask<InHand>(deps.runnerFetch, `${url}/runner`, IN_HAND)).in_hand;
@@ -111,9 +111,7 @@ async function cordon(
   const deaf = balancers.filter((balancer) => !isHeard(balancer));
   if (deaf.length > 0) {
     const which = deaf.map(({ url }) => url).join(', ');
-    throw new Error(
-      `${which} would go on offering calls to ${address}: a balancer that does not answer cannot be told`,
-    );
+    throw new Error(`${which} does not answer, and so would continue to offer calls to ${address}`);
   }
   const having = balancers
     .filter(isHeard)
@@ -142,8 +140,8 @@ function refuseTheLast({ address }: RunnerLine, balancers: readonly AskedBalance
     const [here, others] = [fleet.runners.filter((line) => line.address === address), fleet.runners.filter(takesCalls)];
     if (!here.some(takesCalls) || others.some((line) => line.address !== address)) continue;
     throw new Error(
-      `${address} is the last runner of ${url} that takes calls: without it they wait, and fail when their time is over. ` +
-        '--force drains it all the same',
+      `${address} is the last runner of ${url} that takes calls: without it, calls wait and then time out. ` +
+        '--force drains it anyway',
     );
   }
 }

@@ -71,7 +71,7 @@ it('tells the runner, at the host of its address and the port that it tells', as
 
 it('a runner of Fn is cordoned at every balancer', async () => {
   const drained = await drainRunner('go:9190', OPTIONS, deps([line('go:9190'), line('b:1')]));
-  expect(drained).toMatchObject({ way: 'cordon', inHand: 1, note: 'the runner does not tell of an HTTP port' });
+  expect(drained).toMatchObject({ way: 'cordon', inHand: 1, note: 'the runner does not report an HTTP port' });
   expect(asked).toEqual(['PUT /fleet/cordons/go%3A9190']);
 });
 
@@ -101,7 +101,7 @@ it('who may not drain the runner does not get around it', async () => {
 it('a balancer that does not hear of the cordon would go on: then nothing is done', async () => {
   const deaf = { url: 'http://lb2', error: 'away' };
   const drained = drainRunner('go:9190', OPTIONS, deps([line('go:9190'), line('b:1')], [deaf]));
-  await expect(drained).rejects.toThrow('http://lb2 would go on offering calls to go:9190');
+  await expect(drained).rejects.toThrow('http://lb2 does not answer, and so would continue to offer calls to go:9190');
   expect(asked).toEqual([]);
 });
 

@@ -3,9 +3,8 @@ import { type AskedBalancer, isHeard } from './balancers.js';
 import type { RunnerLine } from './fleet-answer.js';
 
 /**
- * The runner that an operator means, by its address, its name, or its host where it is the only one there, as each balancer
- * that has it sees it.
- * @returns not empty, and all of one address
+ * Finds the runner with this address, name, or host (if only one runs there) in the answers of all balancers.
+ * @returns one entry for each balancer that has it: not empty, all of the same address
  * @throws Error when no balancer has it, or several runners have the name or the host
  */
 export function findRunner(balancers: readonly AskedBalancer[], wanted: string): readonly RunnerLine[] {
@@ -20,11 +19,11 @@ export function findRunner(balancers: readonly AskedBalancer[], wanted: string):
   const addresses = [...new Set(found.map(({ address }) => address))];
   if (addresses.length === 1) return found;
   if (addresses.length > 1) {
-    throw new Error(`several runners ${how} ${wanted}: ${addresses.join(', ')}. Say which by its address`);
+    throw new Error(`several runners ${how} ${wanted}: ${addresses.join(', ')}. Use an address`);
   }
   throw new Error(
-    `no balancer has a runner called ${JSON.stringify(wanted)}; there are ${namesOf(all)}. One that registers itself is not ` +
-      'listed while it is drained: give the URL of its HTTP port, http://host:port',
+    `no balancer has a runner called ${JSON.stringify(wanted)}; known runners: ${namesOf(all)}. A runner that registers ` +
+      'itself is not listed while it is drained: use the URL of its HTTP port, http://host:port',
   );
 }
 

@@ -1,16 +1,16 @@
 import type { Shape } from '../access/json-shape.js';
 
-/** For an answer of which nothing is read. */
+/** The shape of an answer whose content does not matter. */
 export const ANYTHING: Shape = { fields: {} };
 
-/** What `GET /fleet` of a balancer answers, as far as commands read it. Fields are missing at balancers of before. */
+/** The part of the `GET /fleet` answer of a balancer that commands read. Earlier releases lack some fields. */
 export interface FleetAnswer {
   readonly version?: string;
   readonly now_ms?: number;
   /** Calls that wait for a runner. */
   readonly waiting?: number;
   readonly in_flight?: number;
-  /** Where it looks functions up; `trouble`: why it cannot. Only where it was asked to look. */
+  /** The API node at which it looks functions up; `trouble`: why it cannot. Only with `?ask=1`. */
   readonly api?: { readonly url: string; readonly trouble?: string };
   readonly pool?: {
     readonly kind: string;
@@ -25,13 +25,13 @@ export interface FleetAnswer {
   readonly runners: readonly RunnerLine[];
 }
 
-/** One runner as a balancer sees it. What only a runner of fnfleet tells is missing for a runner of Fn. */
+/** One runner as a balancer sees it. An Fn runner lacks the fields that only runners of fnfleet report. */
 export interface RunnerLine {
   readonly address: string;
   readonly state: string;
   readonly reason?: string;
   readonly cordoned?: boolean;
-  /** Calls of this balancer that it has in hand. */
+  /** Calls of this balancer in flight at the runner. */
   readonly in_flight: number;
   readonly warm_functions: number;
   readonly name?: string;
@@ -39,7 +39,7 @@ export interface RunnerLine {
   readonly http_port?: number;
   readonly hot_functions?: number;
   readonly hot_containers?: number;
-  /** Its clock less the balancer's, milliseconds; off by so much at most. */
+  /** Its clock minus the clock of the balancer, and the maximum error of that; milliseconds. */
   readonly clock_skew_ms?: number;
   readonly clock_uncertainty_ms?: number;
   readonly load?: LoadLine;
@@ -47,7 +47,7 @@ export interface RunnerLine {
 
 export interface LoadLine {
   readonly memory_used_bytes: number;
-  /** Of what is used: what idle containers would give up. */
+  /** The part of the used memory that idle containers hold and eviction frees. */
   readonly memory_idle_bytes?: number;
   readonly memory_total_bytes: number;
   readonly cpu_used_millis: number;
@@ -59,7 +59,7 @@ export interface LoadLine {
   readonly degraded_reason?: string;
 }
 
-/** What `GET /runner` of a runner answers, as far as commands read it. */
+/** The part of the `GET /runner` answer of a runner that commands read. */
 export interface RunnerAnswer {
   readonly name: string;
   readonly state: string;
@@ -127,7 +127,7 @@ const POOL: Shape = {
   },
 };
 
-/** Of a FleetAnswer. */
+/** The shape of a FleetAnswer. */
 export const FLEET: Shape = {
   fields: {
     version: TEXT,

@@ -9,7 +9,7 @@ const HEAD = [
   'RUNNER',
   'NAME',
   'STATE',
-  'IN HAND',
+  'IN FLIGHT',
   'WAITING',
   'MEMORY FREE',
   'CPU FREE',
@@ -18,16 +18,16 @@ const HEAD = [
   'CLOCK',
   'WHY',
 ];
-/** Columns of numbers. */
+/** Indexes of the columns with numbers. */
 const NUMBERS: ReadonlySet<number> = new Set([3, 4, 5, 6, 9]);
-/** Characters of a line: what balancers and runners say of themselves may be of any length. */
+/** Maximum length of a line, in characters: balancers and runners may report texts of any length. */
 const MAX_LINE = 1_000;
-/** Lines about what an operator has to look at. */
+/** Maximum number of lines that ask for attention. */
 const MAX_ATTENTION = 100;
-/** Told by runners of fnfleet only. */
+/** Shown for what only runners of fnfleet report. */
 const UNKNOWN = '?';
 
-/** What balancers see of their runners, for people. */
+/** Human-readable status of the runners as the balancers see them. */
 export function formatStatus(balancers: readonly AskedBalancer[], attention: readonly string[]): string[] {
   const parts = balancers.flatMap((balancer) => (isHeard(balancer) ? [...formatBalancer(balancer), ''] : []));
   if (attention.length === 0) return [...parts, 'all is well'];
@@ -39,14 +39,14 @@ export function formatStatus(balancers: readonly AskedBalancer[], attention: rea
 function formatBalancer({ url, fleet }: HeardBalancer): string[] {
   const { version = UNKNOWN, waiting, in_flight: inFlight, api, pool, cordons = [], runners } = fleet;
   const facts = [`version ${version}`];
-  if (waiting !== undefined) facts.push(`${waiting} waiting`, `${inFlight} in hand`);
-  if (pool !== undefined) facts.push(`${runners.length} runners of ${pool.source}`);
-  if (api !== undefined) facts.push(`functions of ${api.url}`);
+  if (waiting !== undefined) facts.push(`${waiting} waiting`, `${inFlight} in flight`);
+  if (pool !== undefined) facts.push(`${runners.length} runners from ${pool.source}`);
+  if (api !== undefined) facts.push(`functions from ${api.url}`);
   const away = cordons.filter((address) => !runners.some((runner) => runner.address === address));
   const table = runners.length > 0 ? textTable([HEAD, ...runners.map(rowOf)], NUMBERS) : [];
   const below: string[] = [];
-  if (away.length > 0) below.push(`cordoned, and not in the pool now: ${away.join(', ')}`);
-  if (pool?.leaving?.length) below.push(`left the pool, and finish what they have: ${pool.leaving.join(', ')}`);
+  if (away.length > 0) below.push(`cordoned, but not in the pool now: ${away.join(', ')}`);
+  if (pool?.leaving?.length) below.push(`left the pool and finishing calls in flight: ${pool.leaving.join(', ')}`);
   const cut = (line: string) => printableLine(line, MAX_LINE);
   return [cut(`balancer ${url}   ${facts.join(', ')}`), ...table, ...below.map(cut)];
 }
@@ -68,7 +68,7 @@ function rowOf(runner: RunnerLine): string[] {
   ];
 }
 
-/** Idle containers make room. */
+/** Counts idle containers as free, because they are evicted when memory is needed. */
 function memoryFree(load: NonNullable<RunnerLine['load']>): string {
   const { memory_total_bytes: total, memory_used_bytes: used, memory_idle_bytes: idle = 0 } = load;
   return `${shownBytes(total - used + idle)} of ${shownBytes(total)}`;

@@ -1,16 +1,16 @@
 import { type Clock, LONG_AGO, later, systemClock } from '@fnfleet/core';
 import type { ApiClient } from '../api-client.js';
 
-/** Look-ups at a time. */
+/** Lookups in parallel. */
 const AT_ONCE = 8;
-/** More functions than anybody looks at. */
+/** Maximum number of cached names; more functions than a screen ever shows. */
 const MAX_KNOWN = 10_000;
-/** An API node that does not answer would hold up every look. Milliseconds. */
+/** Pause after a failed lookup, so that an unreachable API node does not delay every refresh. Milliseconds. */
 const ASK_AGAIN_MS = 60_000;
 
-/** What functions are called, for whoever has their ids: `<app>/<function>`, looked up once. */
+/** Names of functions by their ids, as `<app>/<function>`. Each is looked up once. */
 export class FunctionNames {
-  /** Undefined: the API node does not know the function. */
+  /** Names by id; undefined if the API node does not know the function. */
   private readonly known = new Map<string, string | undefined>();
   private readonly apps = new Map<string, Promise<string | undefined>>();
   private askAgain = LONG_AGO;
@@ -20,7 +20,7 @@ export class FunctionNames {
     private readonly clock: Clock = systemClock,
   ) {}
 
-  /** By id. Those that are not known, or cannot be looked up now, are missing. Never throws. */
+  /** @returns names by id, without functions that are unknown or cannot be looked up now. Never throws */
   async of(ids: readonly string[]): Promise<ReadonlyMap<string, string>> {
     if (this.known.size > MAX_KNOWN) this.known.clear();
     const missing = ids.filter((id) => !this.known.has(id));

@@ -1,11 +1,11 @@
 import { GIB, MIB } from '@fnfleet/core';
 
-/** For people: three figures or so. */
+/** A human-readable size with about three digits. */
 export function shownBytes(bytes: number): string {
   return bytes >= GIB ? `${(bytes / GIB).toFixed(1)} GiB` : `${Math.round(bytes / MIB)} MiB`;
 }
 
-/** How far a clock is from another, for people. */
+/** Human-readable difference between two clocks. */
 export function shownSkew(ms: number): string {
   return Math.abs(ms) < 10_000 ? `${signed(ms)} ms` : `${signed(Math.round(ms / 1000))} s`;
 }

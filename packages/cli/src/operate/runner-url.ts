@@ -1,8 +1,9 @@
 import type { RunnerLine } from './fleet-answer.js';
 
 /**
- * Where a runner serves HTTP, by what a balancer knows of it: the host is that of its address. Undefined: it does not tell.
- * @param secure the fleet has TLS: both ports of a runner do, or neither
+ * The HTTP URL of a runner, made of the host of its address and the HTTP port that it reports.
+ * @param secure whether the fleet uses TLS: then both ports of a runner do
+ * @returns undefined if the runner reports no HTTP port
  */
 export function httpUrlOf({ address, http_port: port }: RunnerLine, secure: boolean): string | undefined {
   if (port === undefined) return undefined;

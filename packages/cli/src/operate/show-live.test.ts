@@ -26,7 +26,7 @@ it('draws what fits, shows what goes wrong, and leaves the terminal as it was', 
   expect(written.at(-1)).toBe(GIVEN_BACK);
 });
 
-it('Ctrl-C ends it also while a fleet does not answer, and leaves no listener', async () => {
+it('stops on Ctrl-C even while the fleet does not answer, and leaves no listener behind', async () => {
   const written: string[] = [];
   const stop = new AbortController();
   const before = process.listenerCount('exit');

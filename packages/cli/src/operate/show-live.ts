@@ -4,17 +4,20 @@ import { formatDateSeconds, printableLine, systemClock } from '@fnfleet/core';
 const HOME = '\x1b[H';
 const CLEAR_LINE = '\x1b[K';
 const CLEAR_BELOW = '\x1b[J';
-/** Without wrapping: characters may be wider than one column, and a line that becomes two would push others off the screen. */
+/**
+ * Turns line wrapping off: characters may be wider than one column, and a wrapped line would push others off the
+ * screen.
+ */
 const OTHER_SCREEN = '\x1b[?1049h\x1b[?25l\x1b[?7l';
 const OWN_SCREEN = '\x1b[?7h\x1b[?1049l\x1b[?25h';
 
-/** The part of a terminal that is drawn on. */
+/** The part of a terminal that drawing uses. */
 export type Screen = Pick<WriteStream, 'write' | 'rows' | 'columns'>;
 
 /**
- * Draws the same screen again and again until the signal, and leaves the terminal as it was. What drawing throws is shown,
- * and the next look may go better.
- * @param draw the lines, for a screen with so many
+ * Redraws the screen until the signal aborts, and then restores the terminal. An error of `draw` is shown in its place,
+ * and the next refresh tries again.
+ * @param draw returns the lines for a screen with this many rows
  */
 export async function showLive(
   screen: Screen,
@@ -28,13 +31,13 @@ export async function showLive(
     signal.addEventListener('abort', () => resolve(undefined), { once: true });
   });
   screen.write(OTHER_SCREEN);
-  // Whoever asks twice does not wait for the end of this.
+  // A second Ctrl-C exits without the cleanup below.
   process.once('exit', restore);
   try {
     while (!signal.aborted) {
       const { rows = 24, columns = 80 } = screen;
-      const title = `fnfleet top   ${formatDateSeconds(systemClock.wallNow())}   Ctrl-C ends it`;
-      // A fleet that does not answer is no reason to wait.
+      const title = `fnfleet top   ${formatDateSeconds(systemClock.wallNow())}   Ctrl-C to stop`;
+      // Ctrl-C must not wait for an unresponsive fleet.
       const looked = await Promise.race([drawn(draw, rows - 2), stopped]);
       if (looked === undefined) break;
       const lines = [title, '', ...looked].slice(0, rows);

@@ -4,13 +4,13 @@ import { readAnswer } from '../access/read-answer.js';
 import type { Fetch } from '../access/secure-fetch.js';
 import { remark } from '../terminal/say.js';
 
-/** Most calls are answered before this, milliseconds. */
+/** Most calls are answered within this time, milliseconds. */
 const FIRST_MS = 1_000;
-/** Between two looks: a line that is replaced may change more often than one that stays. */
+/** Polling intervals: a line that is redrawn may change more often than one that stays. */
 const TERMINAL_MS = 1_000;
 const LINES_MS = 5_000;
 const TIMEOUT_MS = 5_000;
-/** Back to the beginning of the line, which is cleared. */
+/** Returns to the start of the line and clears it. */
 const CLEAR = '\r\x1b[K';
 
 interface PullsAnswer {
@@ -22,9 +22,9 @@ const PULLS: Shape = {
 };
 
 /**
- * Says on standard error how far the pull of an image is, for as long as the signal lets it: nobody can see why a first call
- * takes so long. Says nothing where that is not known, or not for whoever asks. Never rejects.
- * @param node the balancer, or the node that is everything; an origin
+ * Shows the progress of an image pull on standard error until the signal aborts, because it explains why a first call
+ * takes so long. Shows nothing if the progress is unknown or the caller may not ask for it. Never rejects.
+ * @param node origin of the balancer or full node
  */
 export async function showPull(
   node: string,
@@ -34,7 +34,7 @@ export async function showPull(
   clock: Pick<Clock, 'sleep'> = systemClock,
 ): Promise<void> {
   const { isTTY: isTerminal = false } = process.stderr;
-  // Some terminals say that they have none.
+  // Some terminals report a width of zero.
   const columns = process.stderr.columns || 80;
   let shown = '';
   const until: Fetch = (url, { signal: own, ...options } = {}) =>
@@ -51,16 +51,16 @@ export async function showPull(
       await clock.sleep(isTerminal ? TERMINAL_MS : LINES_MS, signal);
     }
   } catch {
-    // An operator may ask; whoever else calls has to wait without a word, as ever.
+    // Only operators may ask for the progress; other callers wait without it.
   }
   if (isTerminal && shown !== '') process.stderr.write(CLEAR);
 }
 
-/** Empty: the image is not being pulled, as far as is known. */
+/** @returns empty if no pull of the image is known */
 async function look(node: string, image: string, fetch: Fetch): Promise<string> {
   const answer = await readAnswer(fetch, `${node}/pulls`, { timeoutMs: TIMEOUT_MS });
   const pulls = answer.ok ? readJson<PullsAnswer>(answer.body, PULLS)?.pulls : undefined;
-  if (pulls === undefined) throw new Error('it does not tell');
+  if (pulls === undefined) throw new Error('it does not report pulls');
   const pull = pulls.find((one) => one.image === image);
   if (pull === undefined) return '';
   const { received_bytes: received, total_bytes: total } = pull;

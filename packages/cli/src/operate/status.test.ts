@@ -41,14 +41,14 @@ const fleetOf = (fleet: Partial<FleetAnswer>) => ({
   fleet: { runners: [OURS, GO], pool: POOL, ...fleet },
 });
 
-it('shows what each runner tells, and ? for what a runner of Fn does not', () => {
+it('shows what each runner reports, and ? for what an Fn runner does not', () => {
   const seen = [fleetOf({ version: '0.1.0', waiting: 2, in_flight: 4, cordons: ['away:9190'] })];
   expect(formatStatus(seen, attention(seen))).toEqual([
-    'balancer http://lb   version 0.1.0, 2 waiting, 4 in hand, 2 runners of static://r1:9190,go:9190',
-    'RUNNER   NAME   STATE  IN HAND  WAITING         MEMORY FREE  CPU FREE  HOT               VERSION  CLOCK  WHY',
-    'r1:9190  box-1  ok           3        1  6.0 GiB of 8.0 GiB       3.5  5 in 2 functions  0.1.0    -3 ms',
-    'go:9190  ?      ok           1        ?                   ?         ?  ?                 ?            ?',
-    'cordoned, and not in the pool now: away:9190',
+    'balancer http://lb   version 0.1.0, 2 waiting, 4 in flight, 2 runners from static://r1:9190,go:9190',
+    'RUNNER   NAME   STATE  IN FLIGHT  WAITING         MEMORY FREE  CPU FREE  HOT               VERSION  CLOCK  WHY',
+    'r1:9190  box-1  ok             3        1  6.0 GiB of 8.0 GiB       3.5  5 in 2 functions  0.1.0    -3 ms',
+    'go:9190  ?      ok             1        ?                   ?         ?  ?                 ?            ?',
+    'cordoned, but not in the pool now: away:9190',
     '',
     'all is well',
   ]);
@@ -56,7 +56,7 @@ it('shows what each runner tells, and ? for what a runner of Fn does not', () =>
 
 it('shows where functions come from', () => {
   const seen = [fleetOf({ api: { url: 'http://api:8080' } })];
-  expect(formatStatus(seen, attention(seen))[0]).toMatch(/, functions of http:\/\/api:8080$/);
+  expect(formatStatus(seen, attention(seen))[0]).toMatch(/, functions from http:\/\/api:8080$/);
   expect(attention(seen)).toEqual([]);
 });
 
@@ -64,7 +64,7 @@ it.each<[string, Partial<FleetAnswer>, RegExp[]]>([
   [
     'an API node that is away',
     { api: { url: 'http://api:8080', trouble: 'GET /v2/apps?per_page=1: connect ECONNREFUSED' } },
-    [/^http:\/\/api:8080 does not serve as an API node: .*ECONNREFUSED$/],
+    [/^cannot look up functions at http:\/\/api:8080: .*ECONNREFUSED$/],
   ],
   [
     'a runner that is out',
@@ -76,7 +76,7 @@ it.each<[string, Partial<FleetAnswer>, RegExp[]]>([
     { runners: [{ ...OURS, load: { ...OURS.load, degraded: true, degraded_reason: 'no engine' } as never }] },
     [/^r1:9190 is degraded: no engine$/],
   ],
-  ['a clock', { runners: [{ ...OURS, clock_skew_ms: 61_000 }] }, [/^the clock of r1:9190 is \+61 s off/]],
+  ['a clock', { runners: [{ ...OURS, clock_skew_ms: 61_000 }] }, [/^the clock of r1:9190 differs by \+61 s/]],
   [
     'a pool',
     { pool: { ...POOL, failing: true, last_failure: { reason: 'ENOENT', age_ms: 1 } } },
@@ -85,7 +85,7 @@ it.each<[string, Partial<FleetAnswer>, RegExp[]]>([
   [
     'an entry of the pool',
     { pool: { ...POOL, refused: [{ address: 'x', reason: 'the port is missing' }] } },
-    [/^x is no address of a runner: the port is missing$/],
+    [/^x is not the address of a runner: the port is missing$/],
   ],
   [
     'nobody who takes calls',
@@ -120,7 +120,7 @@ describe('asking', () => {
       { url: 'http://b', error: 'http://b/fleet does not answer: connect ECONNREFUSED' },
       {
         url: 'http://c',
-        error: 'http://c/fleet is not an HTTP port of fnfleet: it does not answer with the JSON of one',
+        error: 'http://c/fleet is not an HTTP port of fnfleet: its answer is not the expected JSON',
       },
     ]);
     expect(attention(asked)).toHaveLength(2);
@@ -136,7 +136,7 @@ it('a runner is found by address, however it is written, or by name; of two with
   expect(findRunner(seen, 'R1:9190').map(({ address }) => address)).toEqual(['r1:9190', 'r1:9190']);
   expect(findRunner(seen, 'box-1')).toHaveLength(2);
   expect(() => findRunner(seen, 'box-2')).toThrow(
-    /no balancer has a runner called "box-2"; there are r1:9190 \(box-1\), go:9190/,
+    /no balancer has a runner called "box-2"; known runners: r1:9190 \(box-1\), go:9190/,
   );
   const twins = [fleetOf({ runners: [OURS, { ...OURS, address: 'r3:9190' }] })];
   expect(() => findRunner(twins, 'box-1')).toThrow('several runners are called box-1: r1:9190, r3:9190');
@@ -146,11 +146,9 @@ it('a runner is found by its host alone, as a service is called, where only one 
   const seen = [fleetOf({})];
   expect(findRunner(seen, 'GO').map(({ address }) => address)).toEqual(['go:9190']);
   const twins = [fleetOf({ runners: [OURS, { ...OURS, address: 'r1:9191', name: 'box-2' }] })];
-  expect(() => findRunner(twins, 'r1')).toThrow(
-    'several runners are at r1: r1:9190, r1:9191. Say which by its address',
-  );
+  expect(() => findRunner(twins, 'r1')).toThrow('several runners are at r1: r1:9190, r1:9191. Use an address');
   expect(() => findRunner([fleetOf({ runners: [] })], 'runner')).toThrow(
-    'no balancer has a runner called "runner"; there are none',
+    'no balancer has a runner called "runner"; known runners: none',
   );
 });
 

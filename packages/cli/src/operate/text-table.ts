@@ -1,11 +1,11 @@
 import { printableLine } from '@fnfleet/core';
 
-/** Characters of a cell: one that is longer would push everything else off the screen. */
+/** Maximum characters of a cell: a longer one would push everything else off the screen. */
 const MAX_CELL = 200;
 
 /**
- * Rows as lines with their columns below each other. What is in a cell cannot begin another line.
- * @param rightAligned columns of numbers, by index
+ * Formats rows as lines with aligned columns. The content of a cell cannot start a new line.
+ * @param rightAligned indexes of the columns with numbers
  */
 export function textTable(
   cells: readonly (readonly string[])[],

@@ -5,7 +5,7 @@ import type { FunctionLine, RunnerAnswer } from './fleet-answer.js';
 import { httpUrlOf } from './runner-url.js';
 import { textTable } from './text-table.js';
 
-/** A function across the runners that told of it. */
+/** The totals of a function over all runners that report it. */
 export interface FunctionTotals extends FunctionLine {
   readonly runners: number;
 }
@@ -23,9 +23,9 @@ const HEAD = ['FUNCTION', 'HOT', 'IDLE', 'STARTING', 'WAITING', 'RUNNERS'];
 const NUMBERS: ReadonlySet<number> = new Set([1, 2, 3, 4, 5]);
 
 /**
- * What runs where now: every runner that tells its HTTP port is asked. Those that do not answer are left out; how they are
- * is the balancer's to say.
- * @param secure the fleet has TLS
+ * Collects what runs where from every runner that reports an HTTP port. Runners that do not answer are left out: the
+ * status from the balancer covers them.
+ * @param secure whether the fleet uses TLS
  */
 export async function busiestFunctions(
   balancers: readonly AskedBalancer[],
@@ -40,7 +40,7 @@ export async function busiestFunctions(
   return totals(answers.flatMap((answer) => answer?.functions ?? []));
 }
 
-/** Those with most calls waiting and most containers first. */
+/** Sorts by calls waiting, then by containers, in descending order. */
 export function totals(lines: readonly FunctionLine[]): FunctionTotals[] {
   const byFunction = Map.groupBy(lines, ({ fn_id: id }) => id);
   const summed = [...byFunction].map(([id, same]) => ({
@@ -55,15 +55,15 @@ export function totals(lines: readonly FunctionLine[]): FunctionTotals[] {
 }
 
 /**
- * @param most lines of functions
- * @param names by id; one without is shown by its id
+ * @param most maximum number of functions shown
+ * @param names by id; a function without a name is shown by its id
  */
 export function formatFunctions(
   functions: readonly FunctionTotals[],
   most: number,
   names: ReadonlyMap<string, string> = new Map(),
 ): string[] {
-  if (functions.length === 0) return ['no function is hot on a runner that tells'];
+  if (functions.length === 0) return ['no runner reports a hot function'];
   const shown = functions.slice(0, Math.max(0, most));
   const rows = shown.map(({ fn_id, hot, idle, starting, waiting, runners }) => [
     names.get(fn_id) ?? fn_id,

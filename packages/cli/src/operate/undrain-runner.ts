@@ -8,16 +8,16 @@ import { httpUrlOf } from './runner-url.js';
 
 export interface Undrained {
   readonly runner: string;
-  /** As the runner says; undefined: it could not be asked. */
+  /** The state that the runner reported; undefined if it could not be reached. */
   readonly state: string | undefined;
-  /** Balancers at which a cordon was lifted. */
+  /** Balancers that removed a cordon. */
   readonly uncordoned: readonly string[];
-  /** Why the runner was not told. */
+  /** Why the runner itself was not reached. */
   readonly note?: string;
 }
 
 /**
- * Brings a runner back: undoes whatever `drainRunner` did, wherever it did it.
+ * Brings a runner back: undoes what `drainRunner` did, at the runner and at every balancer.
  * @param wanted address or name of the runner, or the URL of its HTTP port
  * @throws Error
  */
@@ -31,7 +31,7 @@ export async function undrainRunner(wanted: string, deps: DrainDeps): Promise<Un
   return { runner: line.address, uncordoned, ...(await tellIfThere(line, uncordoned.length > 0, deps)) };
 }
 
-/** @returns the balancers that had one */
+/** @returns the balancers that had a cordon */
 async function liftCordons(address: string, balancers: readonly AskedBalancer[], { fetch }: DrainDeps) {
   const key = addressKey(address);
   const having = balancers
@@ -54,7 +54,7 @@ async function tellIfThere(line: RunnerLine, elsewhereDone: boolean, deps: Drain
   } catch (error) {
     const told = error instanceof RefusedError ? undefined : await throughBalancer(line, deps);
     if (told !== undefined) return told;
-    // It may be what was cordoned for not answering.
+    // An operator may have cordoned the runner because it did not answer.
     if (!elsewhereDone || error instanceof RefusedError) throw error;
     return { state: undefined, note: (error as Error).message };
   }

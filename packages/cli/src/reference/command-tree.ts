@@ -1,13 +1,13 @@
 import type { Argument, Command, Option } from 'commander';
 import { type ExitCodes, exitCodesOf } from '../commands/exit-codes.js';
 
-/** A command as data: what completions and the reference page are made from. */
+/** A command as data, from which completions and the reference page are generated. */
 export interface CommandNode {
   readonly name: string;
   readonly description: string;
-  /** `<runner>`, `[name]`, with what they are. */
+  /** Arguments such as `<runner>` and `[name]`, with their descriptions. */
   readonly arguments: readonly ArgumentNode[];
-  /** `--help` is not among them. */
+  /** Options without `--help`. */
   readonly options: readonly OptionNode[];
   readonly exitCodes: ExitCodes;
   readonly commands: readonly CommandNode[];
@@ -20,16 +20,16 @@ export interface ArgumentNode {
 }
 
 export interface OptionNode {
-  /** As it is written, `--interval <s>`. */
+  /** As in the help, such as `--interval <s>`. */
   readonly flags: string;
   /** `--interval` */
   readonly long: string;
-  /** What its value is, `s`; undefined: it has none. */
+  /** Name of its value, such as `s`; undefined if it takes none. */
   readonly value: string | undefined;
   readonly choices: readonly string[];
   readonly description: string;
   readonly defaultText: string | undefined;
-  /** The variable that gives its value when it is not given. */
+  /** The environment variable that provides a default. */
   readonly variable: string | undefined;
   readonly required: boolean;
 }
@@ -49,7 +49,7 @@ export function treeOf(command: Command): CommandNode {
   };
 }
 
-/** Depth first, each with the names that lead to it. */
+/** All commands depth first, each with the names that lead to it. */
 export function* walk(
   node: CommandNode,
   path: readonly string[] = [],
@@ -70,7 +70,7 @@ function optionNode(option: Option): OptionNode[] {
   return [{ flags, long, value, choices, description, defaultText: defaultOf(option), variable, required }];
 }
 
-/** In words; undefined where there is none, or none that has to be said. */
+/** The default as text; undefined if there is none worth showing. */
 function defaultOf({ defaultValue, defaultValueDescription, negate }: Option): string | undefined {
   if (defaultValueDescription !== undefined) return defaultValueDescription;
   if (defaultValue === undefined || typeof defaultValue === 'boolean' || negate) return undefined;

@@ -1,14 +1,16 @@
 import { main } from '../main.js';
 
-/** What a command has written, and its exit code. */
+/** The output of a command and its exit code. */
 export interface CommandRun {
-  /** Both outputs as they came. */
+  /** Standard output and standard error, interleaved as written. */
   readonly output: string;
   readonly stdout: string;
   readonly code: number;
 }
 
-/** Runs `fnfleet` in this process, as from a shell. One at a time: it has the outputs of the process. */
+/**
+ * Runs `fnfleet` in this process, as from a shell. Only one at a time, because it captures the output of the process.
+ */
 export async function runCommand(...args: string[]): Promise<CommandRun> {
   let output = '';
   let stdout = '';

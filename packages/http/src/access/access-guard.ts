@@ -5,43 +5,47 @@ import { verdictOf } from './peer-verdict.js';
 import { WebPageGuard, type WebPageOptions } from './web-page-guard.js';
 
 /**
- * Whom a route answers: `open` everybody (health checks), `caller` whoever may call functions, `operator` whoever runs
- * the fleet.
+ * Who may use a route: `open` everybody (health checks), `caller` clients that may call functions, `operator` those who
+ * run the fleet.
  */
 export type Access = 'open' | 'caller' | 'operator';
 
 export interface AccessOptions extends WebPageOptions {
   /**
-   * The port speaks TLS. `required`: callers show a certificate of the fleet. `optional`: they need none; a bad one is
-   * refused all the same. Undefined: plain text, and whoever reaches the port may call.
+   * For a port with TLS. `required`: callers need a certificate of the fleet. `optional`: they need none, but an
+   * invalid one is refused. Undefined: plain text, and anyone who can reach the port may call.
    */
   readonly clientCerts?: 'required' | 'optional';
-  /** Names of which a certificate must have one; undefined: any certificate that the CA signed will do. */
+  /** Allowed names, of which a certificate needs one; undefined: any certificate signed by the CA is accepted. */
   readonly allowedNames?: readonly string[];
-  /** What an operator without a certificate shows (`Authorization: Bearer …`). */
+  /** Token of operators without a certificate (`Authorization: Bearer …`). */
   readonly operatorToken?: string;
 }
 
 /**
- * Decides for each request of an HTTP port whether it may go on.
+ * Authorizes each request of an HTTP port.
  *
- * A1  A certificate that is refused is refused for everything but `open` routes, also where none is needed.
- * A2  An operator shows a certificate or the token. Where neither is configured, whoever reaches the port is one.
- * A3  The token is for operators' routes only; it opens no calls.
- * A4  Whoever shows the token is no web page. All others are looked at by the WebPageGuard, members of the fleet included:
- *     a browser shows the certificate of its user to any page's requests.
+ * A1  An invalid certificate is refused for all but `open` routes, even where none is required.
+ * A2  An operator needs a certificate or the token. If neither is configured, anyone who can reach the port is an
+ *     operator.
+ * A3  The token is valid for operator routes only; it does not authorize calls.
+ * A4  A request with the token does not come from a web page. The WebPageGuard checks all others, even those of members
+ *     of the fleet: a browser presents the certificate of its user with the requests of any page.
  */
 export class AccessGuard {
   private readonly tokenDigest: Buffer | undefined;
   private readonly pages: WebPageGuard;
 
-  /** @throws SettingsError when a host or an origin is none */
+  /** @throws SettingsError when a host or an origin is invalid */
   constructor(private readonly options: AccessOptions) {
     this.pages = new WebPageGuard(options);
     this.tokenDigest = options.operatorToken === undefined ? undefined : digest(options.operatorToken);
   }
 
-  /** @throws FnError `clientCertMissing`, `clientCertRefused`, `operatorOnly`, `operatorTokenWrong`, `hostUnknown`, `foreignPage` */
+  /**
+   * @throws FnError `clientCertMissing`, `clientCertRefused`, `operatorOnly`, `operatorTokenWrong`, `hostUnknown`,
+   *   `foreignPage`
+   */
   check(req: IncomingMessage, access: Access): void {
     if (access === 'open') return;
     const { clientCerts, allowedNames } = this.options;
@@ -56,7 +60,7 @@ export class AccessGuard {
     if (!tokenShown) this.pages.checkOperator(req);
   }
 
-  /** Whether whoever sends the request may know, and do, what operators may. */
+  /** Whether the sender of the request has operator rights. */
   isOperator(req: IncomingMessage): boolean {
     try {
       this.check(req, 'operator');
@@ -66,19 +70,19 @@ export class AccessGuard {
     }
   }
 
-  /** Whether there is the operator token in the request, which is nobody else's business. */
+  /** Whether the request carries the operator token, which callers must not pass on. */
   showsToken({ headers: { authorization } }: IncomingMessage): boolean {
     if (this.tokenDigest === undefined || authorization === undefined) return false;
     const shown = tokenIn(authorization);
     return shown !== undefined && timingSafeEqual(digest(shown), this.tokenDigest);
   }
 
-  /** False: none is needed. */
+  /** False if no credentials are required. */
   private checkToken(authorization: string | undefined): boolean {
     if (this.tokenDigest === undefined && this.options.clientCerts === undefined) return false;
     const shown = tokenIn(authorization ?? '');
     if (shown === undefined) throw new FnError('operatorOnly');
-    // Digests have one length, so that the comparison tells nothing of the token's.
+    // Compare digests, which have equal lengths, so that timing does not reveal the length of the token.
     if (this.tokenDigest === undefined || !timingSafeEqual(digest(shown), this.tokenDigest)) {
       throw new FnError('operatorTokenWrong');
     }
@@ -86,7 +90,10 @@ export class AccessGuard {
   }
 }
 
-/** For a port that answers everybody but web pages from elsewhere. @throws SettingsError when a host or an origin is none */
+/**
+ * A guard for a port that accepts all requests but those of web pages from other origins.
+ * @throws SettingsError when a host or an origin is invalid
+ */
 export function openGuard({ allowedHosts, corsOrigins }: WebPageOptions): AccessGuard {
   return new AccessGuard({ allowedHosts, corsOrigins });
 }

@@ -3,13 +3,13 @@ import type { TLSSocket } from 'node:tls';
 import { FnError } from '@fnfleet/core';
 import { judgePeer } from '@fnfleet/tls';
 
-/** A member of the fleet, somebody without a certificate, or the answer to one that is refused. */
+/** The peer is a member of the fleet, has no certificate, or is refused with this error. */
 export type SocketVerdict = 'member' | 'anonymous' | FnError;
 
 const VERDICT = Symbol('peer verdict');
 type JudgedSocket = Socket & { [VERDICT]?: SocketVerdict };
 
-/** Judges the connection of a TLS port once; from then on it is one property of its socket. */
+/** Checks the certificate of a TLS connection once, and stores the verdict in a property of its socket. */
 export function verdictOf(socket: Socket, allowedNames: readonly string[] | undefined): SocketVerdict {
   const judged: JudgedSocket = socket;
   judged[VERDICT] ??= judge(socket as TLSSocket, allowedNames);

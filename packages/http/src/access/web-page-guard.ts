@@ -6,32 +6,33 @@ import { FnError, isLoopback, SettingsError } from '@fnfleet/core';
 import { isSameHost, newAllowedOrigins } from '../cors.js';
 
 export interface WebPageOptions {
-  /** Names beside its own that a node in plain text is called by: `fn.example`, `*.fn.example`, or `*` for any. */
+  /** Additional host names of a node without TLS: `fn.example`, `*.fn.example`, or `*` for any. */
   readonly allowedHosts?: readonly string[];
-  /** Origins whose pages may do what a program may; a first item of `*` allows all. */
+  /** Origins whose pages have the rights of other clients; `*` as the first item allows all. */
   readonly corsOrigins?: readonly string[];
 }
 
-/** Under these no stranger on the internet can have a name. */
+/** Suffixes under which nobody on the internet can register a name. */
 const LOCAL_SUFFIXES = ['.localhost', '.local', '.internal', '.svc'];
 const MAX_HOST_LENGTH = 255;
 const MAX_REMEMBERED = 100;
 const MAX_SHOWN = 100;
 
 /**
- * Keeps pages from acting through the browser of somebody who can reach a port. A browser takes any page's requests to any
- * address; reading the answer is all that it keeps from them.
+ * Keeps web pages from attacking a node through the browser of a user who can reach its port. A browser sends the
+ * requests of any page to any address, and only prevents the page from reading the response.
  *
- * P1  A page that had its own name lead to this node (DNS rebinding) is told by `Host`: an address or a local name cannot
- *     belong to it. Over TLS the certificate does the same.
- * P2  A page from elsewhere is told by `Sec-Fetch-Site`, or in older browsers by `Origin`.
- * P3  Functions may be meant for pages from anywhere. Calls are checked only over loopback: there nobody has published them.
+ * P1  A page whose own name resolves to this node (DNS rebinding) is detected by `Host`: it cannot own an address or a
+ *     local name. Over TLS the certificate has the same effect.
+ * P2  A page of another origin is detected by `Sec-Fetch-Site`, or in older browsers by `Origin`.
+ * P3  Functions may be meant for pages of any origin, so calls are checked only over loopback, where they are not
+ *     public.
  */
 export class WebPageGuard {
   private readonly hosts: HostNames;
   private readonly mayAct: (origin: string) => boolean;
 
-  /** @throws SettingsError when a host or an origin is none */
+  /** @throws SettingsError when a host or an origin is invalid */
   constructor({ allowedHosts = [], corsOrigins = [] }: WebPageOptions) {
     this.hosts = new HostNames(allowedHosts);
     this.mayAct = newAllowedOrigins(corsOrigins).allows;
@@ -51,7 +52,7 @@ export class WebPageGuard {
   }
 
   private checkHost({ headers: { host } }: IncomingMessage): void {
-    // Without one it is HTTP/1.0, which no browser speaks.
+    // A request without Host is HTTP/1.0, which no browser uses.
     if (host === undefined || this.hosts.has(host)) return;
     throw new FnError('hostUnknown', { params: { host: host.slice(0, MAX_SHOWN) } });
   }
@@ -64,12 +65,12 @@ export class WebPageGuard {
   }
 }
 
-/** The names that a node knows to be its own. */
+/** The names that a node accepts as its own. */
 class HostNames {
   private readonly any: boolean;
   private readonly names: ReadonlySet<string>;
   private readonly suffixes: readonly string[];
-  /** Clients of a node write its name in few ways. */
+  /** Cache of verdicts. The clients of a node use only a few spellings of its name. */
   private readonly known = new Map<string, boolean>();
 
   constructor(allowed: readonly string[]) {
@@ -85,13 +86,13 @@ class HostNames {
     this.suffixes = [...LOCAL_SUFFIXES, ...names.filter((name) => name.startsWith('*.')).map((name) => name.slice(1))];
   }
 
-  /** @param host as in the header, with or without a port */
+  /** @param host as in the header, with or without port */
   has(host: string): boolean {
     if (this.any) return true;
     let known = this.known.get(host);
     if (known === undefined) {
       known = host.length <= MAX_HOST_LENGTH && this.isOwn(host);
-      // Clients choose what they send; what is remembered must not grow with it.
+      // Clients choose the header, so the size of the cache is limited.
       if (known && this.known.size < MAX_REMEMBERED) this.known.set(host, known);
     }
     return known;
@@ -111,13 +112,16 @@ function isEncrypted({ socket }: IncomingMessage): boolean {
   return (socket as Partial<TLSSocket>).encrypted === true;
 }
 
-/** The whole window goes there, and the page that it left sees nothing of it. */
+/** Whether a user followed a link: the whole window navigates, and the previous page cannot read the response. */
 function isFollowedLink({ method, headers }: IncomingMessage): boolean {
   const reads = method === 'GET' || method === 'HEAD';
   return reads && headers['sec-fetch-mode'] === 'navigate' && headers['sec-fetch-dest'] === 'document';
 }
 
-/** A picture or a script in another page of the same site, which over loopback is this machine. */
+/**
+ * Whether another page of the same site, which over loopback is this machine, embeds the response as an image or
+ * script.
+ */
 function isEmbedded({ headers }: IncomingMessage): boolean {
   return headers['sec-fetch-site'] === 'same-site' && headers.origin === undefined;
 }

@@ -60,7 +60,7 @@ export interface LbServerOptions {
   /** What is not given has its default. */
   readonly settings?: Partial<LbSettings & HttpSettings>;
   readonly host: string;
-  /** 0 takes a free port; `address` tells which. */
+  /** 0 selects a free port, which `address` reports. */
   readonly port: number;
   /** Makes the runner for an address of the pool that the settings describe; one reached over gRPC unless given. */
   readonly createRunner?: (address: string, options: RunnerOptions) => Runner;
@@ -99,7 +99,7 @@ export interface LbServerOptions {
 }
 
 export interface LbServer extends Service {
-  /** Where the port is; defined from `ready` on. */
+  /** The address of the port. Throws before `ready` has resolved. */
   readonly address: HttpAddress;
   readonly agent: LbAgent;
 }

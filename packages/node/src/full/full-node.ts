@@ -16,36 +16,36 @@ import type { TlsIdentity } from '@fnfleet/tls';
 import { LocalPlacement } from './local-placement.js';
 import { afterEveryChange, StoredFunctions } from './stored-functions.js';
 
-/** Those of a balancer that make sense where there is nothing to choose from. */
+/** Settings of a balancer that apply without a choice of runners. */
 export type FrontDoorSettings = Pick<
   LbSettings,
   'executionHeadroomMs' | 'completeBodyBytes' | 'clientStallMs' | 'requestIdHeader'
 >;
 
 export interface FullNodeOptions {
-  /** Executes the calls. The node closes it. */
+  /** Executes the calls. The node closes it at the end. */
   readonly agent: Agent;
   readonly settings: ApiSettings & FrontDoorSettings;
   readonly host: string;
-  /** 0 takes a free port; `address` tells which. */
+  /** 0 selects a free port, which `address` reports. */
   readonly port: number;
   readonly metrics?: NodeAppOptions['metrics'];
-  /** Answers `GET /readyz`. */
+  /** Reports the state for `GET /readyz`. */
   readonly readiness?: NodeAppOptions['readiness'];
   readonly tls?: TlsIdentity;
-  /** Decides who is answered; everybody but web pages from elsewhere unless given. */
+  /** Decides which requests are allowed; by default all but those of web pages from other origins. */
   readonly guard?: AccessGuard;
   readonly logger?: Logger;
   readonly clock?: Clock;
 }
 
 /**
- * Everything in one process, on one port: apps, functions and triggers over REST, the front door of a balancer, and an
- * agent behind it.
+ * All roles in one process, on one port: apps, functions and triggers over REST, the invocation endpoints of a
+ * balancer, and an agent that executes calls.
  *
- * F1  The port opens when both datastore and agent can be used.
- * F2  What is changed over REST counts for every call that comes after the answer.
- * F3  Drain and close go the way of a call: first the port, then the calls and the agent, last the datastore.
+ * F1  The port opens when both datastore and agent are ready.
+ * F2  A change over REST applies to every call that arrives after its response.
+ * F3  Drain and close proceed in the direction of a call: the port, then the calls and the agent, then the datastore.
  */
 export class FullNode implements Service {
   readonly ready: Promise<void>;
@@ -54,10 +54,10 @@ export class FullNode implements Service {
 
   constructor(private readonly options: FullNodeOptions) {
     this.ready = this.start();
-    this.ready.catch(() => undefined); // whoever waits for it is told
+    this.ready.catch(() => undefined); // without a listener, a rejection would end the process
   }
 
-  /** Defined from `ready` on. */
+  /** Where the node listens. Throws before `ready` has resolved. */
   get address(): HttpAddress {
     if (this.server === undefined) throw new Error('the node is not ready');
     return this.server.address;
@@ -130,7 +130,7 @@ export class FullNode implements Service {
   });
 
   private readonly closing = new Once(async () => {
-    // An agent may be loading images, which it gives up when it is closed.
+    // An agent may still be loading images, and cancels that when it is closed.
     if (this.server === undefined) await this.options.agent.close();
     await this.ready.catch(() => undefined);
     await this.server?.close();

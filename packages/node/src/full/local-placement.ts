@@ -19,11 +19,11 @@ const HERE = 'local';
 const ACCEPTED = 202;
 
 /**
- * Calls go to the agent of this very process. There is nobody else to ask, so its refusal is the answer. Closing it closes
- * the agent.
+ * Hands calls to the agent of this process. There is no other runner to try, so a refusal of the agent is the final
+ * answer. Closing it closes the agent.
  */
 export class LocalPlacement implements CallPlacement {
-  /** The agent does. */
+  /** True, because the agent enforces the deadline itself. */
   readonly countsCalls = true;
 
   constructor(private readonly agent: Agent) {}
@@ -32,7 +32,7 @@ export class LocalPlacement implements CallPlacement {
     call.offeredTo(HERE);
     call.events?.offered(HERE);
     const body = new PulledBody(call.body.open());
-    // Nothing is sent twice: what has been read need not be kept.
+    // A call is never replayed here, so nothing of the body is kept after reading.
     call.body.commit();
     try {
       await this.run(call, body);
@@ -65,7 +65,7 @@ export class LocalPlacement implements CallPlacement {
       withTrace(call.trace),
     ];
     if (deadlineAt !== undefined) options.push(withDeadline(deadlineAt));
-    // The caller of a detached call gets one word when it begins; what the function says is dropped.
+    // The caller of a detached call only learns that it has started; the output of the function is dropped.
     if (model.type !== 'detached') options.push(withWriter(response));
     else {
       options.push(

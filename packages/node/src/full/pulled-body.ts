@@ -3,8 +3,8 @@ import type { RequestBody } from '@fnfleet/core';
 import type { BodyReader } from '@fnfleet/protocol';
 
 /**
- * The body of a client's request as an agent takes it. Bytes are pulled only when the function wants them, so a slow
- * function stops the client.
+ * The body of a client's request in the form that an agent takes. Bytes are pulled only on demand of the function, so a
+ * slow function applies backpressure to the client.
  */
 export class PulledBody implements RequestBody {
   consumed = false;
@@ -16,7 +16,7 @@ export class PulledBody implements RequestBody {
   constructor(private readonly reader: BodyReader) {}
 
   takeComplete(): Buffer | undefined {
-    // Bounded by what the connection has buffered: nothing arrives while this loop runs.
+    // The buffer of the connection bounds this loop: nothing arrives while it runs.
     for (let data = this.pull(); data !== undefined; data = this.pull()) this.held.push(data);
     if (!this.arrived) return undefined;
     this.consumed = true;
@@ -66,17 +66,19 @@ export class PulledBody implements RequestBody {
 
   private end(readable: Readable): void {
     this.wanted = readable.push(null);
-    // Whoever finds it empty and ended has no reason to read on, and so would never see the end.
+    // A reader that finds the body empty and ended does not read on, and so would never consume its end.
     if (readable.readableLength === 0) readable.resume();
   }
 
-  /** Undefined: nothing more has arrived, or nothing more will. Throws what went wrong at the client. */
+  /**
+   * @returns undefined if nothing more has arrived, or the body has ended. Throws the error of the client connection
+   */
   private pull(): Buffer | undefined {
     if (this.arrived) return undefined;
     const piece = this.reader.read();
     if (piece === undefined) return undefined;
     this.arrived = piece.last;
-    // An empty piece only tells of the end.
+    // An empty chunk only marks the end.
     return piece.data.length > 0 ? piece.data : undefined;
   }
 }

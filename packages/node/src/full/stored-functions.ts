@@ -2,7 +2,7 @@ import type { ApiListeners, Datastore } from '@fnfleet/api';
 import { type App, type Fn, FnError, type Trigger } from '@fnfleet/core';
 import type { FunctionSource } from '@fnfleet/lb-agent';
 
-/** Functions straight from the datastore of this process. Closing it closes the datastore. */
+/** Looks functions up in the datastore of this process. Closing it closes the datastore. */
 export class StoredFunctions implements FunctionSource {
   constructor(private readonly store: Datastore) {}
 
@@ -29,7 +29,7 @@ export class StoredFunctions implements FunctionSource {
   }
 }
 
-/** Calls back after every change that is made over REST. */
+/** Invokes a callback after every change over REST. */
 export function afterEveryChange(changed: () => void): ApiListeners {
   const listener = { afterCreate: changed, afterUpdate: changed, afterDelete: changed };
   return { app: [listener], fn: [listener], trigger: [listener] };

@@ -4,15 +4,15 @@ import type { PureRunner } from '@fnfleet/pure-runner';
 
 export interface OperatorDrainDeps {
   readonly runner: Pick<PureRunner, 'suspend' | 'resume'>;
-  /** Undefined: it is not registered anywhere. */
+  /** Undefined if the runner is not registered anywhere. */
   readonly registration: Pick<Registration, 'suspend' | 'resume'> | undefined;
-  /** The process has been told to stop. */
+  /** Whether the process is shutting down. */
   readonly isEnding: () => boolean;
 }
 
 /**
- * A runner that an operator takes out of the fleet, and back in. New calls are refused, so that balancers go on to the next
- * runner; calls in hand go on; the process stays. A signal to stop ends it as ever.
+ * Drains a runner at the request of an operator, and brings it back. New calls are refused, so that balancers try the
+ * next runner; calls in flight continue; the process keeps running. A signal to stop works as usual.
  */
 export class OperatorDrain {
   private suspended = false;
@@ -23,7 +23,7 @@ export class OperatorDrain {
     return this.suspended;
   }
 
-  /** Resolves when nothing leads new balancers to it. Idempotent. */
+  /** Resolves when the registration is removed, so that no further balancer discovers the runner. Idempotent. */
   async drain(): Promise<void> {
     this.suspended = true;
     const { runner, registration } = this.deps;

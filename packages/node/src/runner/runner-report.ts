@@ -10,13 +10,13 @@ export interface RunnerReportParts {
   readonly load: LoadReport;
   readonly agent: Pick<Agent, 'hotFunctions'>;
   readonly driver: Pick<Driver, 'name' | 'facts'>;
-  /** What it was configured to; by name, in snake case. */
+  /** Configured limits by name, in snake case. */
   readonly limits: Readonly<Record<string, string | number | boolean | undefined>>;
-  /** By its wall clock. */
+  /** Start of the process by its wall clock, milliseconds. */
   readonly now: WallMs;
 }
 
-/** `GET /runner`: what a runner knows of itself. `in_hand` counts calls from when they were offered to their end. */
+/** `GET /runner`: the state of a runner. `in_hand` counts calls from their offer to their end. */
 export function runnerReport({
   name,
   grpcAddress,
@@ -42,11 +42,10 @@ export function runnerReport({
   };
 }
 
-/** What an operator would call it. */
+/** The state in the terms that operators use. */
 function standing(state: RunnerReportParts['state'], load: LoadReport): { state: string; reason?: string } {
-  if (state === 'suspended')
-    return { state: 'draining', reason: 'an operator has drained it (DELETE /drain undoes it)' };
-  if (state === 'draining') return { state, reason: 'it has been told to stop' };
+  if (state === 'suspended') return { state: 'draining', reason: 'drained by an operator (DELETE /drain undoes it)' };
+  if (state === 'draining') return { state, reason: 'shutting down' };
   if (load.degraded) return { state: 'degraded', reason: load.degradedReason };
   return { state };
 }

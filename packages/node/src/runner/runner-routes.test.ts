@@ -82,7 +82,7 @@ it('POST /drain and DELETE /drain take it out and back in, as often as one likes
     for (const _ of [1, 2]) {
       const drained = await ask('POST', '/drain');
       expect([drained.status, drained.body.state]).toEqual([200, 'draining']);
-      expect(drained.body.reason).toContain('an operator has drained it');
+      expect(drained.body.reason).toContain('drained by an operator');
     }
     expect(await isDraining()).toBe(true);
     expect(await ask('GET', '/readyz')).toEqual({ status: 503, body: { status: 'suspended' } });
@@ -104,7 +104,7 @@ it('one that has been told to stop is not brought back', async () => {
     status: 409,
     body: { message: 'The runner is shutting down and takes no more calls' },
   });
-  expect((await ask('GET', '/runner')).body).toMatchObject({ state: 'draining', reason: 'it has been told to stop' });
+  expect((await ask('GET', '/runner')).body).toMatchObject({ state: 'draining', reason: 'shutting down' });
 });
 
 it('is for operators only', async () => {

@@ -1,7 +1,7 @@
 import { type Route, sendJson } from '@fnfleet/http';
 import type { OperatorDrain } from './operator-drain.js';
 
-/** What operators ask of a runner, and tell it. Each answers with how the runner is then. */
+/** Operator routes of a runner. Each responds with the resulting state of the runner. */
 export function runnerRoutes(drain: Pick<OperatorDrain, 'drain' | 'undrain'>, report: () => object): Route[] {
   return [
     {

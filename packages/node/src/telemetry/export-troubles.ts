@@ -1,10 +1,10 @@
 import { type Clock, LONG_AGO, type Logger, later } from '@fnfleet/core';
 import { type DiagLogger, DiagLogLevel, diag } from '@opentelemetry/api';
 
-/** A collector that is away fails every few seconds. Once in so long is told, milliseconds. */
+/** Minimum time between two warnings: exports to an unreachable collector fail every few seconds. Milliseconds. */
 const QUIET_MS = 60_000;
 
-/** Puts what the SDK has to complain about into the log, without repeating it all the time. */
+/** Logs the errors of the SDK, at a limited rate. */
 export class ExportTroubles {
   private quietUntil = LONG_AGO;
   private untold = 0;
@@ -28,7 +28,7 @@ export class ExportTroubles {
       return;
     }
     this.quietUntil = later(now, QUIET_MS);
-    this.logger.warn('traces or metrics do not reach the collector (OTEL_EXPORTER_OTLP_ENDPOINT)', {
+    this.logger.warn('cannot export traces or metrics to the collector (OTEL_EXPORTER_OTLP_ENDPOINT)', {
       error: reasonOf(message, details),
       ...(this.untold > 0 && { untold: this.untold }),
     });
@@ -36,7 +36,7 @@ export class ExportTroubles {
   }
 }
 
-/** The SDK hands errors over as JSON, with their stacks; the message is what people need. */
+/** The SDK passes errors as JSON with their stacks; only the message is useful in a log. */
 function reasonOf(message: string, details: readonly unknown[]): string {
   const [, inJson] = /"message":"((?:[^"\\]|\\.)*)"/.exec(message) ?? [];
   const texts = details.map((detail) => (detail instanceof Error ? detail.message : String(detail)));

@@ -4,7 +4,7 @@ import type { TelemetrySettings } from './telemetry-settings.js';
 
 type Protocol = TelemetrySettings['otelProtocol'];
 
-/** Loaded only where they are used: the libraries behind them take longer to load than all the rest of a role. */
+/** Exporters are loaded on demand: their libraries take longer to load than all the rest of a role. */
 const SPANS: Readonly<Record<Protocol, () => Promise<SpanExporter>>> = {
   'http/protobuf': async () => new (await import('@opentelemetry/exporter-trace-otlp-proto')).OTLPTraceExporter(),
   'http/json': async () => new (await import('@opentelemetry/exporter-trace-otlp-http')).OTLPTraceExporter(),
@@ -16,7 +16,9 @@ const METRICS: Readonly<Record<Protocol, () => Promise<PushMetricExporter>>> = {
   grpc: async () => new (await import('@opentelemetry/exporter-metrics-otlp-grpc')).OTLPMetricExporter(),
 };
 
-/** Where traces go; undefined: nowhere. What it needs to know it reads from the standard variables itself. */
+/**
+ * Creates the exporter of traces, which reads the other standard variables itself; undefined: traces are not exported.
+ */
 export async function newSpanExporter(settings: TelemetrySettings): Promise<SpanExporter | undefined> {
   const { otelEndpoint, otelTracesEndpoint, otelDisabled, otelProtocol } = settings;
   const endpoint = otelTracesEndpoint ?? otelEndpoint;
@@ -25,7 +27,7 @@ export async function newSpanExporter(settings: TelemetrySettings): Promise<Span
   return kind === 'console' ? new ConsoleSpanExporter() : SPANS[otelProtocol]();
 }
 
-/** Where metrics are sent; undefined: nowhere. */
+/** Creates the exporter of metrics; undefined: metrics are not exported. */
 export async function newMetricExporter(settings: TelemetrySettings): Promise<PushMetricExporter | undefined> {
   const { otelEndpoint, otelMetricsEndpoint, otelDisabled, otelProtocol } = settings;
   const endpoint = otelMetricsEndpoint ?? otelEndpoint;

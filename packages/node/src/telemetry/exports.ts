@@ -8,13 +8,13 @@ import { newSampling } from './sampling.js';
 import type { TelemetrySettings } from './telemetry-settings.js';
 
 interface Exports {
-  /** Whether a request that belongs to no trace begins one. */
+  /** Whether a request without a trace context starts a trace. */
   readonly begins: TraceEntry['begins'];
-  /** Sends what there still is. Never rejects; may take as long as the collector does. */
+  /** Sends what is still queued. Never rejects; may take as long as the collector does. */
   close(): Promise<void>;
 }
 
-/** Traces and metrics on their way to a collector, with the SDK of OpenTelemetry. */
+/** Exports traces and metrics to a collector with the OpenTelemetry SDK. */
 export async function startExports(target: Labels, settings: TelemetrySettings): Promise<Exports> {
   const resource = defaultResource().merge(resourceFromAttributes({ ...target }));
   const metricExporter = await newMetricExporter(settings);

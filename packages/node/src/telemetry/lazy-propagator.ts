@@ -1,7 +1,7 @@
 import type { Context, TextMapGetter, TextMapPropagator, TextMapSetter } from '@opentelemetry/api';
 import type { Propagator } from './telemetry-settings.js';
 
-/** The headers of each format, as its specification names them. */
+/** The headers of each propagation format. */
 const FIELDS: Readonly<Record<Propagator, readonly string[]>> = {
   tracecontext: ['traceparent', 'tracestate'],
   baggage: ['baggage'],
@@ -10,7 +10,7 @@ const FIELDS: Readonly<Record<Propagator, readonly string[]>> = {
   none: [],
 };
 
-/** Reads and writes the headers of traces. The libraries behind it are loaded when the first trace comes. */
+/** Reads and writes trace headers. Its libraries are loaded when the first trace arrives. */
 export class LazyPropagator implements TextMapPropagator {
   private loaded: TextMapPropagator | undefined;
 
@@ -30,7 +30,7 @@ export class LazyPropagator implements TextMapPropagator {
 
   private real(): TextMapPropagator {
     if (this.loaded === undefined) {
-      // Headers are read in the middle of a request, where nothing can wait for an import.
+      // Extraction is synchronous and so cannot await an import.
       const { newPropagator } = require('./propagation.js') as typeof import('./propagation.js');
       this.loaded = newPropagator(this.names);
     }

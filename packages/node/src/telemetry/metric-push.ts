@@ -3,7 +3,7 @@ import { diag } from '@opentelemetry/api';
 import { type ExportResult, ExportResultCode } from '@opentelemetry/core';
 import type { PushMetricExporter, ResourceMetrics } from '@opentelemetry/sdk-metrics';
 
-/** Sends what the process has counted to a collector, again and again. */
+/** Sends the metrics of the process to a collector periodically. */
 export class MetricPush {
   private timer: Timer;
   private sending: Promise<void> | undefined;
@@ -17,7 +17,7 @@ export class MetricPush {
     this.timer = this.later();
   }
 
-  /** Sends what there is a last time. Rejects when that fails. */
+  /** Sends the metrics one last time. Rejects when that fails. */
   async close(): Promise<void> {
     this.timer.cancel();
     await this.send();
@@ -31,7 +31,7 @@ export class MetricPush {
     });
   }
 
-  /** While a slow collector has not answered, nothing more is sent to it. */
+  /** Skips a round while a slow collector has not answered the previous one. */
   private send(): Promise<void> {
     this.sending ??= this.sendNow().finally(() => {
       this.sending = undefined;
@@ -41,6 +41,6 @@ export class MetricPush {
 
   private async sendNow(): Promise<void> {
     const result = await new Promise<ExportResult>((resolve) => this.exporter.export(this.read(), resolve));
-    if (result.code !== ExportResultCode.SUCCESS) diag.error(result.error?.message ?? 'metrics were not taken');
+    if (result.code !== ExportResultCode.SUCCESS) diag.error(result.error?.message ?? 'the metrics were rejected');
   }
 }

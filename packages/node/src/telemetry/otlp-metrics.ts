@@ -16,7 +16,9 @@ export interface Coverage {
   readonly now: WallMs;
 }
 
-/** @returns what a reading covers: it never ends before it began, even if the wall clock was set back meanwhile */
+/**
+ * @returns the time span of a reading, which never ends before it began, even if the wall clock was set back meanwhile
+ */
 export function coverageFrom(clock: Pick<Clock, 'now' | 'wallNow'>): () => Coverage {
   const since = clock.wallNow();
   const begunAt = clock.now();
@@ -28,8 +30,8 @@ export function coverageFrom(clock: Pick<Clock, 'now' | 'wallNow'>): () => Cover
 }
 
 /**
- * What the process has counted, as exporters of OpenTelemetry take it.
- * @param span when counting began, and when it was read
+ * Converts the metrics of the process to the form that OpenTelemetry exporters accept.
+ * @param span when counting began, and when the metrics were read
  */
 export function toResourceMetrics(
   metrics: readonly MetricSnapshot[],

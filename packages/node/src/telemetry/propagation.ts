@@ -11,9 +11,9 @@ const KINDS: Readonly<Record<Propagator, () => TextMapPropagator | undefined>> =
   none: () => undefined,
 };
 
-/** All of them at once. Of a request with several the first named counts. */
+/** Combines several propagators. If a request has headers of several, the first in the list is used. */
 export function newPropagator(names: readonly Propagator[]): TextMapPropagator {
-  // Each that finds something overwrites what was found before.
+  // Later propagators overwrite the result of earlier ones, so run them in reverse order.
   const propagators = [...names].reverse().flatMap((name) => KINDS[name]() ?? []);
   return new CompositePropagator({ propagators });
 }

@@ -9,17 +9,17 @@ import {
 import type { TelemetrySettings } from './telemetry-settings.js';
 
 interface Sampling {
-  /** For requests that belong to no trace. */
+  /** Decides for requests without a trace context. */
   readonly begins: TraceEntry['begins'];
-  /** For those that do, by now. */
+  /** Decides for requests with a trace context. */
   readonly sampler: Sampler;
 }
 
-/** Whether a trace that comes in is recorded is for whoever began it to say; one that begins here is. */
+/** Follows the sampling decision of an incoming trace, and records every trace that begins here. */
 const asParent = () => new ParentBasedSampler({ root: new AlwaysOnSampler() });
 
 /**
- * As `OTEL_TRACES_SAMPLER` says.
+ * Creates the sampler that `OTEL_TRACES_SAMPLER` names.
  * @param random uniform, 0 to below 1
  */
 export function newSampling({ otelSampler, otelSamplerArg }: TelemetrySettings, random = Math.random): Sampling {

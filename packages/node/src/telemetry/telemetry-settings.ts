@@ -13,79 +13,85 @@ const PROPAGATORS = ['tracecontext', 'baggage', 'b3', 'b3multi', 'none'] as cons
 export type Propagator = (typeof PROPAGATORS)[number];
 
 /**
- * The standard variables of OpenTelemetry, as far as their meaning here needs words. The others for exporters
+ * The standard variables of OpenTelemetry that are interpreted here. The others for exporters
  * (`OTEL_EXPORTER_OTLP_HEADERS`, `…_CERTIFICATE`, `…_TIMEOUT`, `…_COMPRESSION`) are read by the SDK itself.
  */
 export const telemetrySettings = {
-  otelDisabled: flag('OTEL_SDK_DISABLED', { default: false, doc: 'Nothing is exported, and no trace is begun.' }),
+  otelDisabled: flag('OTEL_SDK_DISABLED', { default: false, doc: 'Turns exports and new traces off.' }),
   otelEndpoint: text('OTEL_EXPORTER_OTLP_ENDPOINT', {
-    doc: 'Collector that traces and metrics go to, `http://collector:4318`. Also `OTEL_EXPORTER_OTLP_TRACES_ENDPOINT` and `…_METRICS_ENDPOINT`. Unset: nothing is exported.',
+    doc: 'Collector that receives traces and metrics, such as `http://collector:4318`. See also `OTEL_EXPORTER_OTLP_TRACES_ENDPOINT` and `…_METRICS_ENDPOINT`. Unset: nothing is exported.',
   }),
-  otelTracesEndpoint: text('OTEL_EXPORTER_OTLP_TRACES_ENDPOINT', { doc: 'For traces only, with its whole path.' }),
-  otelMetricsEndpoint: text('OTEL_EXPORTER_OTLP_METRICS_ENDPOINT', { doc: 'For metrics only, with its whole path.' }),
+  otelTracesEndpoint: text('OTEL_EXPORTER_OTLP_TRACES_ENDPOINT', {
+    doc: 'URL for traces, with the full path. Overrides the general endpoint.',
+  }),
+  otelMetricsEndpoint: text('OTEL_EXPORTER_OTLP_METRICS_ENDPOINT', {
+    doc: 'URL for metrics, with the full path. Overrides the general endpoint.',
+  }),
   otelProtocol: choice('OTEL_EXPORTER_OTLP_PROTOCOL', OTLP_PROTOCOLS, {
     default: 'http/protobuf',
-    doc: 'How to speak to the collector.',
+    doc: 'Protocol for the collector.',
   }),
   otelTracesExporter: choice('OTEL_TRACES_EXPORTER', ['otlp', 'console', 'none'], {
-    defaultText: '`otlp` where there is an endpoint',
-    doc: 'Where traces go.',
+    defaultText: '`otlp` if an endpoint is set',
+    doc: 'Destination of traces.',
   }),
   otelMetricsExporter: choice('OTEL_METRICS_EXPORTER', ['otlp', 'prometheus', 'none'], {
-    defaultText: '`otlp` where there is an endpoint',
-    doc: 'Where metrics go, beside `/metrics`, which always has them.',
+    defaultText: '`otlp` if an endpoint is set',
+    doc: 'Destination of metrics in addition to `/metrics`, which always serves them.',
   }),
   otelSampler: choice('OTEL_TRACES_SAMPLER', SAMPLERS, {
     default: 'parentbased_traceidratio',
-    doc: 'Which traces are recorded. A call with `Fn-Explain: 1` that belongs to no trace yet always is.',
+    doc: 'Sampler that decides which traces are recorded. A call with `Fn-Explain: 1` and without a trace context is always recorded.',
   }),
   otelSamplerArg: structured('OTEL_TRACES_SAMPLER_ARG', 'a number from 0 to 1', parseShare, {
     default: 0.01,
-    doc: 'Share of traces for the samplers by ratio.',
+    doc: 'Share of traces that the ratio samplers record.',
   }),
   otelPropagators: structured('OTEL_PROPAGATORS', 'a list separated by commas', parsePropagators, {
     default: ['tracecontext', 'b3multi'] as readonly Propagator[],
     defaultText: 'tracecontext,b3multi',
-    doc: `Headers that carry a trace in and out: of ${PROPAGATORS.join(', ')}. Where a request has more than one of them, the first named counts.`,
+    doc: `Formats of trace headers that are read and written: ${PROPAGATORS.join(', ')}. If a request has several, the first in this list is used.`,
   }),
   otelServiceName: text('OTEL_SERVICE_NAME', {
-    defaultText: '`fnfleet-` and the role',
-    doc: 'Name of the service in traces and metrics.',
+    defaultText: '`fnfleet-` followed by the role',
+    doc: 'Service name in traces and metrics.',
   }),
   otelResource: structured('OTEL_RESOURCE_ATTRIBUTES', 'key=value pairs separated by commas', parseResource, {
     default: {} as Readonly<Record<string, string>>,
     defaultText: 'none',
-    doc: 'What else is said of the process in traces and metrics. Values are percent-encoded.',
+    doc: 'Additional attributes of the process in traces and metrics. Values are percent-encoded.',
   }),
   otelMetricIntervalMs: durationMs('OTEL_METRIC_EXPORT_INTERVAL', {
     default: 60_000,
-    doc: 'How often metrics are sent to the collector.',
+    doc: 'Interval at which metrics are sent to the collector.',
   }),
   otelBatchDelayMs: durationMs('OTEL_BSP_SCHEDULE_DELAY', {
     default: 5_000,
-    doc: 'How long a span waits for others, to be sent with them.',
+    doc: 'Maximum time that a span waits to be sent in a batch.',
   }),
   otelBatchQueue: integer('OTEL_BSP_MAX_QUEUE_SIZE', {
     default: 2_048,
     min: 1,
-    doc: 'Spans that wait at most; more are dropped.',
+    doc: 'Maximum number of queued spans; further ones are dropped.',
   }),
   otelBatchSize: integer('OTEL_BSP_MAX_EXPORT_BATCH_SIZE', {
     default: 512,
     min: 1,
-    doc: 'Spans that are sent together at most.',
+    doc: 'Maximum number of spans in a batch.',
   }),
   zipkinUrl: text('FN_ZIPKIN_URL', {
-    doc: 'Of Fn. Has no effect but a line in the log: a collector takes spans by OTLP, and hands them on to Zipkin.',
+    doc: 'A setting of Fn that only logs a warning here: send spans to a collector with OTLP, which can forward them to Zipkin.',
   }),
-  jaegerUrl: text('FN_JAEGER_URL', { doc: 'Likewise; Jaeger takes OTLP itself.' }),
+  jaegerUrl: text('FN_JAEGER_URL', {
+    doc: 'A setting of Fn that only logs a warning here: Jaeger accepts OTLP directly.',
+  }),
 } as const;
 
 export type TelemetrySettings = SettingsOf<typeof telemetrySettings>;
 
 function parseShare(given: string): number {
   const share = Number(given);
-  if (given.trim() === '' || !(share >= 0 && share <= 1)) throw new Error(`${given} is none`);
+  if (given.trim() === '' || !(share >= 0 && share <= 1)) throw new Error(`${given} is not one`);
   return share;
 }
 

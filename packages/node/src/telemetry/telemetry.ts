@@ -17,24 +17,24 @@ import { ExportTroubles } from './export-troubles.js';
 import { LazyPropagator } from './lazy-propagator.js';
 import type { TelemetrySettings } from './telemetry-settings.js';
 
-/** How long the last traces and metrics of a process may take to the collector, milliseconds. */
+/** Time limit for sending the last traces and metrics of a process, milliseconds. */
 const FLUSH_MS = 2_000;
 
 export interface Telemetry {
-  /** Answers `GET /metrics`. */
+  /** Renders the response to `GET /metrics`. */
   readonly metrics: (req: IncomingMessage, res: ServerResponse) => void | Promise<void>;
   /**
-   * Sends what there still is. Never rejects, and does not wait for a collector that is away.
-   * @returns false when it gave up waiting: what tries on keeps the process alive
+   * Sends what is still queued. Never rejects, and does not wait for an unreachable collector.
+   * @returns false if it gave up waiting: the pending export then keeps the process alive
    */
   close(): Promise<boolean>;
 }
 
 /**
- * Measures and traces for a whole process. The SDK of OpenTelemetry is loaded only where there is a collector: it would
- * be a third of the memory of an idle role.
- * @param role names the service, unless the settings do
- * @param read what `/metrics` shows: what this process has counted, unless given
+ * Metrics and traces of a whole process. The OpenTelemetry SDK is loaded only if there is a collector: it would take a
+ * third of the memory of an idle role.
+ * @param role default name of the service
+ * @param read the metrics that `/metrics` shows; those of this process by default
  */
 export async function startTelemetry(
   role: string,
@@ -43,7 +43,7 @@ export async function startTelemetry(
   read: () => MetricSnapshot[] | Promise<MetricSnapshot[]> = readMetrics,
 ): Promise<Telemetry> {
   for (const name of legacyNames(settings)) {
-    logger.warn(`${name} has no effect: spans go to a collector by OTLP (OTEL_EXPORTER_OTLP_ENDPOINT)`);
+    logger.warn(`${name} has no effect: send spans to a collector with OTLP (OTEL_EXPORTER_OTLP_ENDPOINT)`);
   }
   new ExportTroubles(logger, systemClock).install();
   const target = describeProcess(role, settings);
@@ -53,7 +53,7 @@ export async function startTelemetry(
   const exports = exportsAnything(settings)
     ? await (await import('./exports.js')).startExports(target, settings)
     : NONE;
-  // A trace that comes in is passed on, though nobody records here.
+  // Incoming trace headers are passed on even if nothing is recorded here.
   const takeBack = installTraceEntry({ headers: propagator.fields(), begins: exports.begins });
 
   return {
@@ -79,7 +79,7 @@ function exportsAnything(settings: TelemetrySettings): boolean {
   return !otelDisabled && [...asked, settings.otelMetricsExporter].some((given) => given !== undefined);
 }
 
-/** What the process is, by the names of OpenTelemetry's conventions for resources. */
+/** Describes the process with the resource attributes of OpenTelemetry. */
 function describeProcess(role: string, { otelServiceName, otelResource }: TelemetrySettings): Labels {
   return {
     'service.name': `fnfleet-${role}`,
@@ -95,7 +95,7 @@ function legacyNames({ zipkinUrl, jaegerUrl }: TelemetrySettings): string[] {
   return [...(zipkinUrl ? ['FN_ZIPKIN_URL'] : []), ...(jaegerUrl ? ['FN_JAEGER_URL'] : [])];
 }
 
-/** False: it took longer. */
+/** @returns false if it took longer */
 async function within(ms: number, work: Promise<unknown>): Promise<boolean> {
   const over = new AbortController();
   const done = await Promise.race([work.then(() => true), systemClock.sleep(ms, over.signal).then(() => false)]);

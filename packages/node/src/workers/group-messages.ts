@@ -1,5 +1,5 @@
 /**
- * How the processes of one balancer ask each other, by way of the one that started them:
+ * Messages between the processes of one balancer, through their parent:
  *
  *   worker ──ask──▶ primary ──do──▶ every worker
  *   worker ◀──all── primary ◀─done── every worker

@@ -11,13 +11,13 @@ import { warnOfSettingNames } from '../unknown-settings.js';
 import { WorkerGroup } from './worker-group.js';
 import { WorkerProcess } from './worker-process.js';
 
-/** Workers have their own grace; what they take beyond it is not theirs. Milliseconds. */
+/** Extra time for workers beyond their own grace, after which they are killed. Milliseconds. */
 const BEYOND_GRACE_MS = 5_000;
 
 /**
- * The life of the process that has several workers: starts them, replaces those that end, and on SIGTERM or SIGINT has them
- * drain. Resolves when they have ended.
- * @throws SettingsError, or when they do not start
+ * Runs the parent process of several workers: starts them, replaces those that exit, and on SIGTERM or SIGINT drains
+ * them. Resolves when all have exited.
+ * @throws SettingsError, or Error when workers fail to start
  */
 export async function runWorkers(role: Role, count: number, env: Environment, entry: string): Promise<void> {
   checkSettings(role, env);
@@ -33,7 +33,7 @@ export async function runWorkers(role: Role, count: number, env: Environment, en
     (number, startedAt, own, events) => new WorkerProcess(number, startedAt, own, events, entry),
   );
   const stopped = stopSignal(() => {
-    logger.warn('asked again, ending at once');
+    logger.warn('second signal, exiting immediately');
     group.signal('SIGKILL');
     process.exit(1);
   });
@@ -54,7 +54,10 @@ export async function runWorkers(role: Role, count: number, env: Environment, en
   logger.info('stopped');
 }
 
-/** Workers share their port with whoever shares it too: another balancer there would take a part of the connections. */
+/**
+ * Checks that the port is free: workers share it (SO_REUSEPORT), so another balancer there would take part of the
+ * connections.
+ */
 async function checkPort(host: string, port: number): Promise<void> {
   const server = createServer();
   await new Promise<void>((resolve, reject) => {

@@ -12,35 +12,37 @@ import type { GroupMessage } from './group-messages.js';
 import type { GroupQuestion } from './worker-link.js';
 import type { Worker, WorkerEvents } from './worker-process.js';
 
-/** A worker that ends too soon, again and again, is started ever more seldom: after so long at first and at most, milliseconds. */
+/** Backoff for restarting a worker that keeps exiting early: first and maximum delay, milliseconds. */
 const RESTART_FIRST_MS = 100;
 const RESTART_MAX_MS = 10_000;
-/** One that has lived so long, milliseconds, was not a failed start. */
+/** A worker that ran at least this long did not fail to start, milliseconds. */
 const SETTLED_MS = 60_000;
-/** Others are waited for no longer than this, milliseconds: one that hangs must not silence all. */
+/** Time limit for the answers of all workers, so that one that hangs cannot block the others; milliseconds. */
 const ANSWER_MS = 2_000;
-/** Every so often, milliseconds, each is asked for a sign of life. */
+/** Interval of liveness checks, milliseconds. */
 const LOOK_MS = 5_000;
-/** One that lets so many of these pass hangs. Counted, not timed: when the machine sleeps, nobody is to blame. */
+/**
+ * Missed liveness checks after which a worker counts as hung. Not a time, so that suspending the machine is no failure.
+ */
 const MAX_UNANSWERED = 6;
 
 /**
- * The processes of one balancer. All listen on one port, among which the kernel deals connections out; the process that
- * has the group takes no calls itself. A worker that ends is replaced; one that hangs is ended, since the kernel would go on
- * to deal it its share of the connections.
+ * The worker processes of one balancer. All listen on one port, and the kernel distributes connections among them; the
+ * parent process takes no calls itself. A worker that exits is replaced. One that hangs is killed, because the kernel
+ * would continue to assign it connections.
  */
 export class WorkerGroup {
   private readonly workers = new Set<Worker>();
   private readonly questions = new Map<number, Question>();
   private lastId = 0;
-  /** By address, for workers that start later. */
+  /** Cordoned addresses, which are passed on to workers that start later. */
   private readonly cordons = new Set<string>();
-  /** What workers had counted that have ended: a counter must not go back. */
+  /** Metrics of workers that have exited: a counter must not decrease. */
   private ended: MetricSnapshot[] = [];
   private stopping = false;
   private started = false;
   private port: string | undefined;
-  /** Starts of a worker in a row that did not last, by its number. */
+  /** Consecutive early exits, by worker number. */
   private readonly failures = new Map<number, number>();
 
   constructor(
@@ -55,9 +57,9 @@ export class WorkerGroup {
     ) => Worker,
   ) {}
 
-  /** Resolves with where they listen, when all of them serve. Rejects when one does not start. */
+  /** Resolves with the addresses when all workers serve. Rejects when one fails to start. */
   async start(): Promise<Addresses> {
-    // One after another: what keeps one from starting keeps all, and should be said once.
+    // Start them one after another: a problem that affects all of them is then reported only once.
     const addresses = await this.startOne(1).ready;
     this.port = new URL(addresses.http ?? '').port;
     for (let number = 2; number <= this.size && !this.stopping; number += 1) await this.startOne(number).ready;
@@ -66,7 +68,7 @@ export class WorkerGroup {
     return addresses;
   }
 
-  /** Has each worker drain. Resolves when all have ended; those that still live after `limitMs` are killed. */
+  /** Drains all workers. Resolves when all have exited; those still running after `limitMs` are killed. */
   async stop(limitMs: number): Promise<void> {
     this.stopping = true;
     this.signal('SIGTERM');
@@ -91,7 +93,7 @@ export class WorkerGroup {
       () => {
         for (const address of this.cordons) this.tell(worker, { ask: 'cordon', address, cordoned: true });
       },
-      () => undefined, // its end starts the next
+      () => undefined, // its exit triggers the next start
     );
     return worker;
   }
@@ -105,7 +107,7 @@ export class WorkerGroup {
     const failures = this.clock.now() - startedAt >= SETTLED_MS ? 0 : (this.failures.get(number) ?? 0);
     const delayMs = Math.min(RESTART_MAX_MS, RESTART_FIRST_MS * 2 ** failures);
     this.failures.set(number, failures + 1);
-    this.logger.error('a worker has ended, another takes its place', { worker: number, how, restartInMs: delayMs });
+    this.logger.error('worker exited, starting a replacement', { worker: number, how, restartInMs: delayMs });
     this.clock.after(delayMs, () => this.stopping || this.startOne(number));
   }
 
@@ -122,7 +124,7 @@ export class WorkerGroup {
       worker.unanswered += 1;
       this.tell(worker, { ask: 'alive' });
     } else {
-      this.logger.error('a worker hangs, it is ended', { worker: worker.number });
+      this.logger.error('worker is unresponsive, killing it', { worker: worker.number });
       worker.signal('SIGKILL');
     }
   }
@@ -133,7 +135,7 @@ export class WorkerGroup {
     if (message.group === 'done') this.questions.get(message.id)?.answer(worker, message.answer);
   }
 
-  /** On behalf of one worker, which asks about all. */
+  /** Forwards the request of one worker to all workers. */
   private async askFor(asker: Worker, id: number, question: GroupQuestion): Promise<void> {
     const answers = await this.askAll(question);
     if (question.ask === 'cordon' && answers.includes(true)) {
@@ -162,14 +164,14 @@ export class WorkerGroup {
     return answers;
   }
 
-  /** Whatever it answers. */
+  /** Accepts any answer, because any answer proves that the worker is alive. */
   private tell(worker: Worker, question: GroupQuestion): void {
     this.lastId += 1;
     worker.send({ group: 'do', id: this.lastId, question });
   }
 }
 
-/** Something that all workers are asked. */
+/** A request to all workers, with the answers so far. */
 class Question {
   readonly answers: Promise<readonly unknown[]>;
   private readonly left: Set<Worker>;
@@ -193,7 +195,7 @@ class Question {
     this.settle(worker);
   }
 
-  /** Nothing more is expected of this worker. */
+  /** Stops waiting for the answer of this worker. */
   settle(worker: Worker): void {
     this.left.delete(worker);
     if (this.left.size === 0) this.finish();

@@ -2,13 +2,13 @@ import { type MetricSnapshot, readMetrics } from '@fnfleet/core';
 import { answerQuestion, type LbOperations, type LbQuestion, operationsOfGroup } from '@fnfleet/lb-agent';
 import { isGroupMessage } from './group-messages.js';
 
-/** A question to the group: for operators, what was counted, or a sign of life, which the primary alone asks for. */
+/** A request to the group: an operator request, metrics, or a liveness check, which only the parent sends. */
 export type GroupQuestion = LbQuestion | { readonly ask: 'metrics' } | { readonly ask: 'alive' };
 
-/** The primary answers in any case, and sooner than this; milliseconds. */
+/** Time limit for an answer of the parent, which always answers sooner; milliseconds. */
 const ANSWER_MS = 5_000;
 
-/** One process of a balancer that has several, as the others see it. */
+/** The connection of one worker to the other processes of its balancer. */
 export class WorkerLink {
   private operations: LbOperations | undefined;
   private readonly waiting = new Map<number, (answers: readonly unknown[]) => void>();
@@ -18,13 +18,13 @@ export class WorkerLink {
     process.on('message', (message) => this.receive(message));
   }
 
-  /** Answers for this process from now on. @returns the operations of the whole group */
+  /** Registers the operations of this process. @returns the operations of the whole group */
   join(own: LbOperations): LbOperations {
     this.operations = own;
     return operationsOfGroup((question) => this.askAll(question));
   }
 
-  /** What all processes have counted, those that have ended included. */
+  /** Metrics of all processes, including those that have exited. */
   async metrics(): Promise<MetricSnapshot[]> {
     const [merged] = await this.askAll({ ask: 'metrics' });
     return (merged as MetricSnapshot[] | undefined) ?? readMetrics();

@@ -6,44 +6,44 @@ import { WORKER_VARIABLE } from './worker-settings.js';
 
 export interface WorkerEvents {
   onMessage(worker: Worker, message: GroupMessage): void;
-  /** @param how for people: `with code 1`, `by SIGKILL` */
+  /** @param how human-readable: `with code 1`, `by SIGKILL` */
   onEnd(worker: Worker, how: string): void;
 }
 
-/** What the group needs of one. */
+/** The part of a worker that the group uses. */
 export type Worker = { [K in keyof WorkerProcess]: WorkerProcess[K] };
 
-/** One of the processes of a balancer, as the one that started it sees it. */
+/** A worker of a balancer, as its parent process sees it. */
 export class WorkerProcess {
-  /** Resolves with where it listens; rejects when it ends before that. */
+  /** Resolves with its addresses; rejects when it exits before it listens. */
   readonly ready: Promise<Addresses>;
   readonly ended: Promise<void>;
   isReady = false;
-  /** Questions in a row that it has let pass without a word. */
+  /** Consecutive liveness checks without an answer. */
   unanswered = 0;
-  /** What it had counted when it was last asked. */
+  /** Its metrics at the last request. */
   counted: readonly MetricSnapshot[] = [];
   private readonly child: ChildProcess;
 
-  /** @param number which one of its siblings it is, from 1 on */
+  /** @param number its number among the workers, starting at 1 */
   constructor(
     readonly number: number,
     readonly startedAt: MonoMs,
     env: Readonly<Record<string, string>>,
     events: WorkerEvents,
-    /** The script that plays a role. */
+    /** The script that runs a role. */
     entry: string,
   ) {
     this.child = fork(entry, ['node'], {
       env: { ...process.env, ...env, [WORKER_VARIABLE]: String(number) },
-      // Not as JSON: answers may be undefined.
+      // JSON would lose fields that are undefined.
       serialization: 'advanced',
-      // A Ctrl-C in the terminal reaches only the one that started it, which says when to stop.
+      // Detached, so that Ctrl-C in the terminal reaches only the parent, which stops the workers.
       detached: true,
     });
     const ready = Promise.withResolvers<Addresses>();
     this.ready = ready.promise;
-    this.ready.catch(() => undefined); // whoever waits for it is told
+    this.ready.catch(() => undefined); // without a listener, a rejection would end the process
     const ended = Promise.withResolvers<void>();
     this.ended = ended.promise;
     this.child.on('message', (message) => {
@@ -59,7 +59,7 @@ export class WorkerProcess {
       events.onEnd(this, how);
       ended.resolve();
     });
-    // A message to one that has just ended: its end is told anyway.
+    // Sending to a worker that has just exited fails; its exit is handled elsewhere.
     this.child.on('error', () => undefined);
   }
 

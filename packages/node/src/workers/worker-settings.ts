@@ -7,14 +7,14 @@ export const workerSettings = {
     default: 1,
     min: 1,
     max: 64,
-    doc: 'Processes of the balancer; each uses one core. They share one port, `/metrics`, `/fleet` and drain, and the limits of the balancer hold for all of them together. A worker that ends is replaced. More than one needs Linux.',
+    doc: 'Number of processes of the balancer; each uses one core. They share one port, `/metrics`, `/fleet` and drain, and the limits of the balancer apply to all of them together. A worker that exits is replaced. More than one requires Linux.',
   }),
 } as const;
 
-/** Set in each worker: which one it is, from 1 on. */
+/** Set in each worker: its number, starting at 1. */
 export const WORKER_VARIABLE = 'FNFLEET_WORKER';
 
-/** The settings of one of several workers: each gets its share of what the whole may hold. */
+/** The settings of one of several workers: each gets its share of the limits of the balancer. */
 export function shareOf<S extends LbSettings & Pick<HttpLimits, 'maxConnections'>>(
   settings: S,
   workers: number,

@@ -1,15 +1,15 @@
 import { isIPv4, isIPv6 } from 'node:net';
 import { implicit } from './der.js';
 
-/** A name that a certificate is for: a host name, an IP address or a URI. */
+/** A subject alternative name: a host name, an IP address or a URI. */
 export type AltName = { readonly kind: 'dns' | 'ip' | 'uri'; readonly value: string };
 
-/** Underscores are not for hosts, but Docker and Compose make names with them. The first label may be `*`. */
+/** Host names must not contain underscores, but Docker and Compose create such names. The first label may be `*`. */
 const HOST = /^(\*\.)?[\w-]{1,63}(\.[\w-]{1,63})*$/;
 const URI = /^(urn:|[a-z][a-z\d+.-]*:\/\/)[\x21-\x7e]+$/i;
 const MAX_HOST = 253;
 
-/** @throws Error that says what a name looks like */
+/** @throws Error that says what a valid name is */
 export function parseAltName(text: string): AltName {
   if (isIPv4(text) || (isIPv6(text) && !text.includes('%'))) return { kind: 'ip', value: text };
   if (HOST.test(text) && text.length <= MAX_HOST && !/^[\d.]+$/.test(text)) return { kind: 'dns', value: text };
@@ -17,7 +17,7 @@ export function parseAltName(text: string): AltName {
   throw new Error(`${JSON.stringify(text)} is neither a host name, nor an IP address, nor a URI`);
 }
 
-/** GeneralName of RFC 5280. */
+/** Encodes a GeneralName (RFC 5280). */
 export function encodeAltName({ kind, value }: AltName): Buffer {
   switch (kind) {
     case 'dns':
@@ -31,7 +31,7 @@ export function encodeAltName({ kind, value }: AltName): Buffer {
 
 function ipBytes(address: string): Buffer {
   if (isIPv4(address)) return Buffer.from(address.split('.').map(Number));
-  // The URL parser writes an IPv6 address in one way, without dots.
+  // The URL parser normalizes an IPv6 address, without dots.
   const plain = new URL(`http://[${address}]`).hostname.slice(1, -1);
   const [head = '', tail] = plain.split('::');
   const groups = (part: string) => (part === '' ? [] : part.split(':'));

@@ -3,7 +3,7 @@ import { epochMs, type WallMs } from '@fnfleet/core';
 import type { AltName } from './alt-name.js';
 import { type Issuer, signCertificate } from './certificate.js';
 
-/** PEM texts of a certificate and its private key. */
+/** A certificate and its private key, in PEM. */
 export interface CertifiedKey {
   readonly cert: string;
   readonly key: string;
@@ -20,15 +20,15 @@ export interface IssueOptions {
   readonly altNames: readonly AltName[];
   readonly days: number;
   readonly nowMs: WallMs;
-  /** PEM; a new key unless given. */
+  /** Private key in PEM; a new one by default. */
   readonly key?: string;
 }
 
 const DAY_MS = 86_400_000;
-/** Clocks of a fleet differ. */
+/** Backdating of certificates, because the clocks of a fleet differ. Milliseconds. */
 const SKEW_MS = 5 * 60_000;
 
-/** A new CA: a key of its own, and a certificate that it has signed itself. */
+/** Creates a CA: a new key with a self-signed certificate. */
 export function newAuthority({ commonName, days, nowMs }: AuthorityOptions): CertifiedKey {
   const key = newKey();
   const issuer = issuerOf(commonName, key);
@@ -36,7 +36,7 @@ export function newAuthority({ commonName, days, nowMs }: AuthorityOptions): Cer
   return { cert: signCertificate({ commonName, publicKey, ...validity(days, nowMs), authority: true }, issuer), key };
 }
 
-/** A certificate that ends no later than that of the authority. */
+/** Issues a certificate that does not outlive that of the CA. */
 export function issueCertificate(authority: CertifiedKey, options: IssueOptions): CertifiedKey {
   const { commonName, altNames, days, nowMs, key = newKey() } = options;
   const certificate = new X509Certificate(authority.cert);
@@ -56,14 +56,14 @@ function newKey(): string {
 function issuerOf(commonName: string, key: string): Issuer {
   const privateKey = createPrivateKey(key);
   if (privateKey.asymmetricKeyDetails?.namedCurve !== 'prime256v1') {
-    throw new Error('the key of the CA is of another kind than `fnfleet certs init` makes (ECDSA on P-256)');
+    throw new Error('the key of the CA is not one that `fnfleet certs init` creates (ECDSA on P-256)');
   }
   return { commonName, privateKey, publicKey: createPublicKey(privateKey) };
 }
 
 function commonNameOf({ subject }: X509Certificate): string {
   const [, commonName] = /^CN=([^\n]+)$/.exec(subject ?? '') ?? [];
-  if (commonName === undefined) throw new Error('the CA has other names than `fnfleet certs init` gives');
+  if (commonName === undefined) throw new Error('the name of the CA is not one that `fnfleet certs init` creates');
   return commonName;
 }
 

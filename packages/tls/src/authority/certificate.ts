@@ -19,15 +19,15 @@ export interface CertificateSpec {
   readonly publicKey: KeyObject;
   readonly validFrom: Date;
   readonly validTo: Date;
-  /** May sign others; otherwise it is for servers and clients. */
+  /** Whether it is a CA, which may sign others; otherwise it is for servers and clients. */
   readonly authority?: boolean;
   readonly altNames?: readonly AltName[];
 }
 
-/** Who signs. */
+/** The CA that signs. */
 export interface Issuer {
   readonly commonName: string;
-  /** ECDSA on P-256. */
+  /** An ECDSA key on P-256. */
   readonly publicKey: KeyObject;
   readonly privateKey: KeyObject;
 }
@@ -48,11 +48,11 @@ const OID = {
 const VERSION_3 = Buffer.of(2);
 const SERIAL_BYTES = 16;
 const KEY_ID_BYTES = 20;
-/** KeyUsage: the bits, from the left, and how many of the byte do not count. */
+/** KeyUsage: the bits from the left, and the number of unused bits in the byte. */
 const SIGNS_CERTIFICATES = bitString(Buffer.of(0b0000_0110), 1);
 const SIGNS_HANDSHAKES = bitString(Buffer.of(0b1000_0000), 7);
 
-/** An X.509 certificate of version 3 (RFC 5280), in PEM. */
+/** Creates an X.509 version 3 certificate (RFC 5280) in PEM. */
 export function signCertificate(spec: CertificateSpec, issuer: Issuer): string {
   const algorithm = sequence(oid(OID.ecdsaWithSha256));
   const unsignedPart = sequence(
@@ -70,7 +70,7 @@ export function signCertificate(spec: CertificateSpec, issuer: Issuer): string {
 }
 
 function extensions({ authority = false, publicKey, altNames = [] }: CertificateSpec, issuer: Issuer): Buffer[] {
-  // An authority signs no other authorities.
+  // Path length 0: a CA cannot sign other CAs.
   const constraints = authority ? sequence(boolean(true), unsigned(Buffer.of(0))) : sequence();
   const common = [
     extension(OID.basicConstraints, constraints, true),
@@ -98,7 +98,7 @@ function publicKeyInfo(key: KeyObject): Buffer {
   return key.export({ type: 'spki', format: 'der' });
 }
 
-/** Any value will do that two keys do not share. */
+/** A key identifier: any value that differs between keys. */
 function keyId(key: KeyObject): Buffer {
   return createHash('sha256').update(publicKeyInfo(key)).digest().subarray(0, KEY_ID_BYTES);
 }

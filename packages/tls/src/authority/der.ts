@@ -1,4 +1,4 @@
-/** The few forms of ASN.1 that a certificate is made of, in DER (X.690). */
+/** Encodes the ASN.1 types that a certificate needs as DER (X.690). */
 const TAG = {
   boolean: 1,
   integer: 2,
@@ -13,7 +13,7 @@ const SEQUENCE = 0x30;
 const SET = 0x31;
 const CONTEXT = 0x80;
 const CONSTRUCTED = 0x20;
-/** Years beyond are written with four digits. */
+/** The last year that a two-digit date can express. */
 const LAST_SHORT_YEAR = 2049;
 
 export function sequence(...items: readonly Buffer[]): Buffer {
@@ -24,11 +24,11 @@ export function set(...items: readonly Buffer[]): Buffer {
   return element(SET, Buffer.concat(items));
 }
 
-/** @param bytes big-endian, not negative */
+/** @param bytes big-endian, of a non-negative number */
 export function unsigned(bytes: Buffer): Buffer {
   const first = bytes.findIndex((byte) => byte !== 0);
   const short = first < 0 ? Buffer.of(0) : bytes.subarray(first);
-  // A leading bit that is set would make it negative.
+  // A leading 1 bit would make the number negative.
   return element(TAG.integer, (short[0] ?? 0) > 0x7f ? Buffer.concat([Buffer.of(0), short]) : short);
 }
 
@@ -36,7 +36,7 @@ export function boolean(value: boolean): Buffer {
   return element(TAG.boolean, Buffer.of(value ? 0xff : 0));
 }
 
-/** @param unused bits at the end that do not count */
+/** @param unused number of unused bits at the end */
 export function bitString(bytes: Buffer, unused = 0): Buffer {
   return element(TAG.bitString, Buffer.concat([Buffer.of(unused), bytes]));
 }
@@ -49,13 +49,13 @@ export function utf8(text: string): Buffer {
   return element(TAG.utf8, Buffer.from(text));
 }
 
-/** @param dotted `2.5.29.17` */
+/** @param dotted such as `2.5.29.17` */
 export function oid(dotted: string): Buffer {
   const [first = 0, second = 0, ...rest] = dotted.split('.').map(Number);
   return element(TAG.oid, Buffer.from([first * 40 + second, ...rest.flatMap(base128)]));
 }
 
-/** To the second, in UTC. */
+/** A time in UTC, in whole seconds. */
 export function time(date: Date): Buffer {
   const digits = date
     .toISOString()
@@ -66,12 +66,12 @@ export function time(date: Date): Buffer {
     : element(TAG.utcTime, Buffer.from(digits.slice(2)));
 }
 
-/** `[n]` around something that keeps its own tag. */
+/** Explicit tagging: `[n]` around a value that keeps its own tag. */
 export function explicit(n: number, content: Buffer): Buffer {
   return element(CONTEXT | CONSTRUCTED | n, content);
 }
 
-/** `[n]` in place of the tag of a string. */
+/** Implicit tagging: `[n]` replaces the tag of a string. */
 export function implicit(n: number, bytes: Buffer): Buffer {
   return element(CONTEXT | n, bytes);
 }
@@ -88,7 +88,7 @@ function lengthOf({ length }: Buffer): Buffer {
   return Buffer.concat([Buffer.of(0x80 | digits.length), digits]);
 }
 
-/** Seven bits a byte; all but the last have the eighth set. */
+/** Base-128 encoding: seven bits per byte; all bytes but the last have the high bit set. */
 function base128(value: number): number[] {
   const digits = [value & 0x7f];
   for (let rest = value >>> 7; rest > 0; rest >>>= 7) digits.unshift((rest & 0x7f) | 0x80);

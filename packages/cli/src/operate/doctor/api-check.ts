@@ -5,16 +5,20 @@ import { ANYTHING } from '../fleet-answer.js';
 import { shownSkew } from '../quantities.js';
 import { type Finding, fail, ok, warn } from './finding.js';
 
-/** What `Date` of an answer tells is whole seconds. */
+/** Limit for a clock skew that is read from a `Date` header, which has whole seconds only. Milliseconds. */
 const MAX_SKEW_MS = 2500;
-const REMEDY = 'see to it that it runs, that its port is open to here, and that FN_RUNNER_API_URL is right';
+const REMEDY = 'check that it is running, that its port is reachable from here, and that FN_RUNNER_API_URL is correct';
 
-/** The api node that a balancer looks functions up at, and whether it lets the balancer in. */
+/** Checks the API node at which a balancer looks functions up, and whether it accepts the balancer. */
 export async function checkApi(given: string, fetch: Fetch, mustBeSecure: boolean): Promise<Finding[]> {
   const url = (given.includes('://') ? given : `http://${given}`).replace(/(?<!\/)\/+$/, '');
   if (mustBeSecure && url.startsWith('http:')) {
     return [
-      fail('api', `${url} is plain text, in a fleet with TLS`, 'FN_RUNNER_API_URL=https://…, or FN_ALLOW_INSECURE=1'),
+      fail(
+        'api',
+        `${url} is plain text, in a fleet with TLS`,
+        'set FN_RUNNER_API_URL=https://…, or FN_ALLOW_INSECURE=1',
+      ),
     ];
   }
   let date: string | null = null;
@@ -30,8 +34,8 @@ export async function checkApi(given: string, fetch: Fetch, mustBeSecure: boolea
       return [
         fail(
           'api',
-          `${url} does not let us in: ${error.message}`,
-          'FN_OPERATOR_TOKEN, or a certificate that it allows (FN_TLS_ALLOWED_NAMES)',
+          `${url} refuses this node: ${error.message}`,
+          'set FN_OPERATOR_TOKEN, or use a certificate that it allows (FN_TLS_ALLOWED_NAMES)',
         ),
       ];
     }
@@ -44,6 +48,10 @@ function clockOf(url: string, date: string | null): Finding[] {
   const skewMs = date === null ? Number.NaN : Date.parse(date) + 500 - epochMs(systemClock.wallNow());
   if (Number.isNaN(skewMs) || Math.abs(skewMs) < MAX_SKEW_MS) return [];
   return [
-    warn('clock', `that of ${url} is ${shownSkew(Math.round(skewMs))} off ours`, 'let NTP set both (timedatectl)'),
+    warn(
+      'clock',
+      `the clock of ${url} differs by ${shownSkew(Math.round(skewMs))} from this one`,
+      'synchronize both with NTP (timedatectl)',
+    ),
   ];
 }

@@ -5,32 +5,36 @@ import type { DiskNeed } from '@fnfleet/drivers';
 import { diskFinding } from './disk-check.js';
 import { type Finding, fail, ok } from './finding.js';
 
-/** Apps and functions are small. */
+/** Apps and functions are small, so a database needs little space. */
 const NEED: DiskNeed = { comfortableBytes: 256 * MIB, leastBytes: 16 * MIB };
-const DISK_REMEDY = 'make room there, or move the database and point FN_DB_URL to it';
+const DISK_REMEDY = 'free space there, or move the database and point FN_DB_URL to it';
 
-/** Where an api node keeps what it must not lose. */
+/** Checks where an API node keeps its data. */
 export async function checkDatabase(url: string): Promise<Finding[]> {
   const [, given] = /^sqlite3:\/\/([^?]+)/.exec(url) ?? [];
   if (given === undefined) {
     return [
       fail(
         'database',
-        'FN_DB_URL is not of a kind that there is',
-        'sqlite3:///absolute/path, or sqlite3://relative/path',
+        'FN_DB_URL names an unknown kind of database',
+        'set it to sqlite3:///absolute/path or sqlite3://relative/path',
       ),
     ];
   }
-  if (given === ':memory:') return [ok('database', 'in memory: gone when the node ends')];
+  if (given === ':memory:') return [ok('database', 'in memory: lost when the node stops')];
   const path = resolve(given);
   const there = await nearest(path);
   const problem = await problemOf(there, path);
   if (problem !== undefined) {
     return [
-      fail('database', `${path} cannot be written: ${there} ${problem}`, 'let this user write there, or set FN_DB_URL'),
+      fail(
+        'database',
+        `cannot write ${path}: ${there} ${problem}`,
+        'give this user write permission there, or set FN_DB_URL',
+      ),
     ];
   }
-  const how = there === path ? 'is there' : 'will be made';
+  const how = there === path ? 'exists' : 'will be created';
   return [
     ok('database', `${path} ${how}`),
     await diskFinding(there === path ? dirname(path) : there, NEED, DISK_REMEDY),
@@ -38,7 +42,7 @@ export async function checkDatabase(url: string): Promise<Finding[]> {
 }
 
 async function problemOf(there: string, path: string): Promise<string | undefined> {
-  if (!(await may(there, constants.W_OK))) return 'is not writable for this user';
+  if (!(await may(there, constants.W_OK))) return 'is not writable by this user';
   const isFolder = (await stat(there)).isDirectory();
   if (there === path) return isFolder ? 'is a folder' : undefined;
   return isFolder ? undefined : 'is not a folder';

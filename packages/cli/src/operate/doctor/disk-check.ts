@@ -2,15 +2,11 @@ import { type DiskNeed, diskRoom, diskTrouble } from '@fnfleet/drivers';
 import { shownBytes } from '../quantities.js';
 import { type Finding, ok, warn } from './finding.js';
 
-/** @param remedy how room is made there */
+/** @param remedy how to free space there */
 export async function diskFinding(path: string, need: DiskNeed, remedy: string): Promise<Finding> {
   const room = await diskRoom(path);
   if (room === undefined) {
-    return warn(
-      'disk',
-      `${path} is not to be seen here`,
-      'run this on the machine itself, or see to it that the path is right',
-    );
+    return warn('disk', `${path} cannot be seen from here`, 'run this command on that machine, or correct the path');
   }
   const trouble = diskTrouble(path, room, need, remedy);
   if (trouble === undefined) {

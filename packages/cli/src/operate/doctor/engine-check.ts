@@ -7,16 +7,16 @@ import { type Finding, ok, warn } from './finding.js';
 type EngineSettings = SettingsOf<typeof driverSettings>;
 
 /**
- * The Docker engine, its disk, and whether its containers can be frozen.
- * @throws Error that says what to do, when containers cannot be made with it
+ * Checks the Docker engine, its disk, and whether its containers can be frozen.
+ * @throws Error that says how to fix it, when the engine cannot create containers
  */
 export async function checkEngine(settings: EngineSettings): Promise<Finding[]> {
   if (settings.driver === 'process') {
     return [
       warn(
         'engine',
-        'functions run as child processes, which isolates them from nothing',
-        'unset FN_DRIVER where functions of others run',
+        'functions run as child processes without any isolation',
+        'unset FN_DRIVER if untrusted functions run here',
       ),
     ];
   }
@@ -33,7 +33,8 @@ export async function checkEngine(settings: EngineSettings): Promise<Finding[]> 
 }
 
 function diskOf({ isLocal, storageRoot }: EngineReport): Promise<Finding> | Finding {
-  if (!isLocal || storageRoot === undefined) return ok('disk', 'that of the engine is on another machine: look there');
+  if (!isLocal || storageRoot === undefined)
+    return ok('disk', 'the disk of the engine is on another machine: check it there');
   return diskFinding(storageRoot, ENGINE_NEED, ENGINE_DISK_REMEDY);
 }
 

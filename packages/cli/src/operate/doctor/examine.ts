@@ -27,12 +27,12 @@ import { checkRunners } from './runner-checks.js';
 import { checkAuthorities, checkTls } from './tls-check.js';
 
 type NodeSettings = SettingsOf<typeof commonSettings & typeof httpSettings>;
-/** What is looked at, under the name that it has when it fails altogether. */
+/** A check with the name under which it is reported if it throws. */
 type Checks = readonly (readonly [name: string, check: Check])[];
 
 const VERSION_SHAPE = { fields: { version: { optional: 'string' } } } as const;
 
-/** Looks at everything that a node with this environment needs, on this machine and around it. Never throws. */
+/** Checks everything that a node with this environment needs, on this machine and in the fleet. Never throws. */
 export async function examine(env: Environment): Promise<Finding[]> {
   const read = settingsOf(env);
   const unknown = unknownSettings(env).map(({ name, hint }) => warn('settings', `${name} has no effect`, hint));
@@ -58,11 +58,11 @@ export async function examine(env: Environment): Promise<Finding[]> {
   ];
   const findings = await Promise.all(checks.map(([name, check]) => found(name, check)));
   const wrong = saidNowhere(meaninglessSettings(ROLES[role], env), findings.flat());
-  const own = wrong.length > 0 ? wrong : [ok('settings', `those of a node with FN_NODE_TYPE=${role}`)];
+  const own = wrong.length > 0 ? wrong : [ok('settings', `valid for a node with FN_NODE_TYPE=${role}`)];
   return [...own, ...unknown, ...former, ...findings.flat()];
 }
 
-/** Of settings that keep a node from starting, those that no other check has found. */
+/** Problems with settings that keep a node from starting and that no other check has found. */
 function saidNowhere(problems: readonly string[], findings: readonly Finding[]): Finding[] {
   const said = findings.filter(({ verdict }) => verdict === 'fail').map(({ what, remedy }) => `${what}\n${remedy}`);
   const isNew = (problem: string) => !said.some((text) => text.includes(problem.slice(0, problem.indexOf(':'))));
@@ -99,7 +99,7 @@ function grpcChecks({ bindAddress: host }: NodeSettings, env: Environment): Chec
     const runner = newGrpcRunner(`${dialled(host)}:${port}`, { tls: ownAccess(env).tls });
     try {
       const { about } = await runner.status();
-      return about && `the runner ${about.name}, which runs`;
+      return about && `the running runner ${about.name}`;
     } finally {
       await runner.close();
     }
@@ -109,7 +109,7 @@ function grpcChecks({ bindAddress: host }: NodeSettings, env: Environment): Chec
 
 function balancerChecks({ allowInsecure }: NodeSettings, env: Environment): Checks {
   const { runnerApiUrl, replaySpillDir = tmpdir() } = readSettings(lbSettings, env);
-  const remedy = 'make room there, or point FN_REPLAY_SPILL_DIR to another file system';
+  const remedy = 'free space there, or point FN_REPLAY_SPILL_DIR to another file system';
   return [
     ['disk', async () => [await diskFinding(replaySpillDir, BODIES_NEED, remedy)]],
     [
@@ -122,7 +122,7 @@ function balancerChecks({ allowInsecure }: NodeSettings, env: Environment): Chec
   ];
 }
 
-/** The runners that are listed where this node looks for them, or lists itself. */
+/** Checks the runners in the list that this node reads, or registers itself in. */
 function fleetChecks(env: Environment): Checks {
   const peers = peersOf(env);
   if (peers === undefined) return [];
@@ -136,14 +136,14 @@ async function httpPort({ bindAddress: host, port }: NodeSettings, env: Environm
     const { call, tls } = ownAccess(env);
     const url = `${tls === undefined ? 'http' : 'https'}://${dialled(host)}:${port}/version`;
     const { version } = await ask<{ version?: string }>(call, url, VERSION_SHAPE);
-    return version === undefined ? undefined : `a node of version ${version}, which runs`;
+    return version === undefined ? undefined : `a running node of version ${version}`;
   };
   return checkPort({ setting: 'FN_PORT', host, port, whoIsThere });
 }
 
 /**
- * For ports on this machine that may be our own: they have our certificate, which need not be for loopback. The token is not
- * for whoever has them otherwise.
+ * Access to ports on this machine that may be our own: their certificate is ours and need not cover loopback. Sends no
+ * token, because another process may listen there.
  */
 function ownAccess(env: Environment): Pick<FleetAccess, 'call' | 'tls'> {
   const { call, tls } = fleetAccess(env);
@@ -152,24 +152,24 @@ function ownAccess(env: Environment): Pick<FleetAccess, 'call' | 'tls'> {
   return { call: secureFetch(tls.identity, { name: runnerName }), tls: { ...tls, runnerName } };
 }
 
-/** Undefined where there is no certificate, or none with the name of a host. */
+/** @returns undefined if there is no certificate, or none that names a host */
 function ownName(cert: string | undefined): string | undefined {
   return cert === undefined ? undefined : namesOf(new X509Certificate(cert)).find((name) => !name.includes(':'));
 }
 
-/** Nobody said which node this is, and there is a CA alone: that of somebody who uses commands, and shows a token. */
+/** Whether these are the settings of an operator, not of a node: no role, and a CA without a certificate. */
 function isOperators({ FN_NODE_TYPE: role, FN_TLS_CA: ca, FN_TLS_CERT: cert, FN_TLS_KEY: key }: Environment): boolean {
   return !role?.trim() && Boolean(ca?.trim()) && !cert?.trim() && !key?.trim();
 }
 
-/** Hosts that others were told to reach this node at. */
+/** Hosts that this node advertises to others. */
 function reachedAt(env: Environment): string[] {
   const { advertiseAddress } = readSettings(registrationSettings, env);
   if (advertiseAddress === undefined) return [];
   return [advertiseAddress.replace(/:\d+$/, '').replace(/^\[(.*)\]$/, '$1')];
 }
 
-/** Where one on this machine reaches whoever listens on an address. */
+/** The host at which a listener on this address is reached from this machine. */
 function dialled(host: string): string {
   if (host === '0.0.0.0' || host === '::') return '127.0.0.1';
   return host.includes(':') ? `[${host}]` : host;

@@ -1,15 +1,15 @@
-/** What one look at a machine or a fleet has found. */
+/** The result of one check of a machine or a fleet. */
 export interface Finding {
-  /** What was looked at, in one word. */
+  /** What was checked, in one word. */
   readonly check: string;
-  /** `warn`: it works, but not as it should or not for long. `fail`: it does not. */
+  /** `warn`: works, but with a problem now or soon. `fail`: does not work. */
   readonly verdict: 'ok' | 'warn' | 'fail';
   readonly what: string;
-  /** What to do; with every `warn` and `fail`. */
+  /** How to fix it; present with every `warn` and `fail`. */
   readonly remedy?: string;
 }
 
-/** Finds out one thing. What it throws is a failure whose message says what to do. */
+/** Runs one check. What it throws counts as a failure, and its message says how to fix it. */
 export type Check = () => Promise<readonly Finding[]>;
 
 export function ok(check: string, what: string): Finding {
@@ -24,7 +24,7 @@ export function fail(check: string, what: string, remedy: string): Finding {
   return { check, verdict: 'fail', what, remedy };
 }
 
-/** @param named what is looked at, should the check throw */
+/** @param named the name of the check, used if it throws */
 export async function found(named: string, check: Check): Promise<readonly Finding[]> {
   try {
     return await check();

@@ -1,6 +1,6 @@
 import type { Finding } from './finding.js';
 
-/** A line for each, and below it what to do. */
+/** One line for each finding, and the remedy below it. */
 export function formatFindings(findings: readonly Finding[]): string[] {
   const width = Math.max(0, ...findings.map(({ check }) => check.length));
   const margin = ' '.repeat('warn'.length + width + 4);

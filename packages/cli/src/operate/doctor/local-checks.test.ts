@@ -43,7 +43,7 @@ describe('a port', () => {
   it('may be free, ours already, or any', async () => {
     const port = await listening(createServer());
     expect(await at(port, '127.0.0.1', 'a node')).toEqual([
-      { check: 'port', verdict: 'ok', what: `FN_PORT: 127.0.0.1:${port} has a node` },
+      { check: 'port', verdict: 'ok', what: `FN_PORT: 127.0.0.1:${port} is used by a node` },
     ]);
     await new Promise((resolve) => servers.pop()?.close(resolve));
     expect(await at(port)).toMatchObject([{ verdict: 'ok', what: expect.stringContaining('is free') }]);
@@ -56,7 +56,7 @@ describe('a port', () => {
       {
         check: 'port',
         verdict: 'fail',
-        what: `FN_PORT: 127.0.0.1:${port} is taken by something else`,
+        what: `FN_PORT: 127.0.0.1:${port} is in use by another process`,
         remedy: expect.stringContaining(`ss -ltnp "sport = :${port}"`),
       },
     ]);
@@ -81,7 +81,7 @@ it.each`
     file,
     `Limit Soft Limit Hard Limit Units\nMax open files            1024                 ${hard}   files\n`,
   );
-  expect(await checkOpenFiles(file)).toMatchObject([{ verdict, what: expect.stringContaining(`${hard} files`) }]);
+  expect(await checkOpenFiles(file)).toMatchObject([{ verdict, what: expect.stringContaining(`${hard} open files`) }]);
 });
 
 it('little memory for functions is told of', async () => {
@@ -107,7 +107,7 @@ describe('certificates', () => {
     expect(more).toEqual([]);
     expect(finding).toMatchObject({
       verdict: 'warn',
-      what: expect.stringMatching(/for .*localhost.*; ends in 0 days/),
+      what: expect.stringMatching(/for .*localhost.*; expires in 0 days/),
     });
     expect(finding?.remedy).toBe('fnfleet certs renew');
   });
@@ -119,7 +119,7 @@ describe('certificates', () => {
     ]);
     expect((await checkTls(settings, ['box.example']))[1]).toMatchObject({
       verdict: 'fail',
-      what: expect.stringContaining('is not for box.example'),
+      what: expect.stringContaining('does not cover box.example'),
       remedy: expect.stringMatching(/--san box\.example.*FN_TLS_RUNNER_NAME=/),
     });
   });
@@ -132,7 +132,7 @@ describe('certificates', () => {
       );
     expect(await ofTls({ FN_TLS_CA })).toMatchObject([
       { check: 'settings', verdict: 'ok' },
-      { check: 'tls', verdict: 'ok', what: expect.stringMatching(/ca\.crt says which servers are of the fleet/) },
+      { check: 'tls', verdict: 'ok', what: expect.stringMatching(/ca\.crt identifies the servers of the fleet/) },
     ]);
     // Of a node it would be a mistake.
     expect((await ofTls({ FN_TLS_CA, FN_NODE_TYPE: 'api' })).at(-1)).toMatchObject({ verdict: 'fail' });
@@ -147,7 +147,7 @@ describe('certificates', () => {
     expect(await checkTls(read({}), [])).toMatchObject([{ verdict: 'ok' }]);
     const open = { FN_BIND_ADDRESS: '0.0.0.0' };
     expect(await checkTls(read(open), [])).toMatchObject([
-      { verdict: 'fail', what: expect.stringContaining('there is no TLS') },
+      { verdict: 'fail', what: expect.stringContaining('TLS is not configured') },
     ]);
     expect(await checkTls(read({ ...open, FN_ALLOW_INSECURE: '1' }), [])).toMatchObject([{ verdict: 'warn' }]);
   });
@@ -214,7 +214,7 @@ describe('a Docker engine', () => {
 
   it('is not looked for where functions are child processes', async () => {
     expect(await check({ FN_DRIVER: 'process' })).toMatchObject([
-      { verdict: 'warn', what: expect.stringContaining('isolates') },
+      { verdict: 'warn', what: expect.stringContaining('without any isolation') },
     ]);
   });
 });
@@ -222,17 +222,17 @@ describe('a Docker engine', () => {
 it('a database is looked for where it is, and where it would be made', async () => {
   const file = path.join(folder, 'new/fn.db');
   expect(await checkDatabase(`sqlite3://${file}`)).toMatchObject([
-    { verdict: 'ok', what: `${file} will be made` },
+    { verdict: 'ok', what: `${file} will be created` },
     { check: 'disk', what: expect.stringContaining(folder) },
   ]);
   mkdirSync(path.dirname(file));
   writeFileSync(file, '');
-  expect(await checkDatabase(`sqlite3://${file}`)).toMatchObject([{ what: `${file} is there` }, { check: 'disk' }]);
+  expect(await checkDatabase(`sqlite3://${file}`)).toMatchObject([{ what: `${file} exists` }, { check: 'disk' }]);
   expect(await checkDatabase(`sqlite3://${file}/fn.db`)).toMatchObject([
-    { verdict: 'fail', what: `${file}/fn.db cannot be written: ${file} is not a folder` },
+    { verdict: 'fail', what: `cannot write ${file}/fn.db: ${file} is not a folder` },
   ]);
   expect(await checkDatabase(`sqlite3://${folder}`)).toMatchObject([
-    { verdict: 'fail', what: `${folder} cannot be written: ${folder} is a folder` },
+    { verdict: 'fail', what: `cannot write ${folder}: ${folder} is a folder` },
   ]);
   expect(await checkDatabase('mysql://there')).toMatchObject([
     { verdict: 'fail', remedy: expect.stringContaining('sqlite3:') },

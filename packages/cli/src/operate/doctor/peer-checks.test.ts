@@ -42,7 +42,7 @@ describe('the runners of a fleet', () => {
     expect(await check([a, b, '127.0.0.1:1'])).toEqual([
       expect.stringMatching(`^ok ${a} answers: box-1, version .*, clock`),
       expect.stringMatching(`^ok ${b} answers: box-2, version`),
-      expect.stringMatching(/^fail 127\.0\.0\.1:1 does not answer: .*ECONNREFUSED.* → see to it that it runs/),
+      expect.stringMatching(/^fail 127\.0\.0\.1:1 does not answer: .*ECONNREFUSED.* → check that it is running/),
     ]);
   });
 
@@ -58,7 +58,7 @@ describe('the runners of a fleet', () => {
   it('may not have the name of the one that asks', async () => {
     const a = await startRunner('box');
     expect((await check([a], { name: 'box', address: 'here:9190' }))[1]).toMatch(
-      `fail ${a} has the name of this one, box`,
+      `fail ${a} has the same name as this runner, box`,
     );
     expect(await check([a], { name: 'box', address: a })).toHaveLength(1);
     expect(await check([a], { name: 'box', address: '127.0.0.1' })).toHaveLength(1);
@@ -73,7 +73,9 @@ describe('the runners of a fleet', () => {
   it('that are drained are told of', async () => {
     const a = await startRunner('box');
     runners[0]?.suspend();
-    expect((await check([a]))[1]).toBe(`warn ${a} takes no new calls → fnfleet undrain ${a}, when it may`);
+    expect((await check([a]))[1]).toBe(
+      `warn ${a} takes no new calls → when it should take calls again: fnfleet undrain ${a}`,
+    );
   });
 
   it('whose list cannot be read: a balancer fails, a runner may be the first', async () => {
@@ -83,7 +85,7 @@ describe('the runners of a fleet', () => {
     if (pool === undefined || register === undefined) throw new Error('no peers');
     expect((await checkRunners(pool, undefined, ourselves)).map(shown)).toEqual([
       expect.stringMatching(
-        /^fail file:\/\/\/nowhere\/runners lists no runners: .*ENOENT.* → see to it that FN_RUNNER_POOL/,
+        /^fail file:\/\/\/nowhere\/runners lists no runners: .*ENOENT.* → check that FN_RUNNER_POOL/,
       ),
     ]);
     expect((await checkRunners(register, undefined, ourselves)).map(shown)).toEqual([
@@ -110,12 +112,12 @@ describe('the api node', () => {
 
   it.each<[number, Record<string, string>, RegExp[]]>([
     [200, {}, [/^ok http:\/\/127.* answers$/]],
-    [401, {}, [/^fail .*does not let us in: .*401: no → FN_OPERATOR_TOKEN/]],
-    [500, {}, [/^fail .*answers 500.* → see to it/]],
+    [401, {}, [/^fail .*refuses this node: .*401: no → set FN_OPERATOR_TOKEN/]],
+    [500, {}, [/^fail .*answers 500.* → check that/]],
     [
       200,
       { date: new Date(Date.now() + 60_000).toUTCString() },
-      [/^ok/, /^warn that of .* is \+(5\d|60) s off ours → let NTP/],
+      [/^ok/, /^warn the clock of .* differs by \+(5\d|60) s from this one → synchronize both with NTP/],
     ],
   ])('that answers %i %j', async (status, headers, expected) => {
     const found = await checkApi(await answering(status, headers), fetch, false);

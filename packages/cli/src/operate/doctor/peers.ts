@@ -1,18 +1,18 @@
 import { type Environment, readSettings } from '@fnfleet/core';
 import { type DiscoverySettings, discoverySettings, registrationSettings } from '@fnfleet/discovery';
 
-/** Where the runners of a fleet are listed, as far as one of its nodes knows. */
+/** The source of the runner list of a fleet, as one of its nodes knows it. */
 export interface Peers {
-  /** As a balancer would have them. */
+  /** The source in the form that a balancer reads. */
   readonly settings: Partial<DiscoverySettings>;
-  /** The setting that says where. */
+  /** The setting that names the source. */
   readonly setting: 'FN_RUNNER_ADDRESSES' | 'FN_RUNNER_POOL' | 'FN_REGISTER';
 }
 
-/** Undefined: this node has not been told. */
+/** @returns undefined if no setting of this node names a source */
 export function peersOf(env: Environment): Peers | undefined {
   const { runnerAddresses, runnerPool, ...others } = discoverySettings;
-  // Only a balancer has to have one of the two.
+  // Only a balancer requires one of the two.
   const settings = readSettings(
     { ...others, runnerAddresses, runnerPool: { ...runnerPool, insteadOf: undefined } },
     env,
@@ -24,7 +24,7 @@ export function peersOf(env: Environment): Peers | undefined {
   return { settings: { ...settings, runnerPool: withoutTtl(register) }, setting: 'FN_REGISTER' };
 }
 
-/** Only whoever writes an entry may say how long it lasts. */
+/** Removes the TTL: only the runner that writes an entry may set how long it lasts. */
 function withoutTtl(register: string): string {
   const [place = '', query = ''] = register.split('?');
   const kept = query.split('&').filter((part) => part !== '' && !part.startsWith('ttl='));

@@ -2,39 +2,38 @@ import { createServer } from 'node:net';
 import { type Finding, fail, ok } from './finding.js';
 
 export interface PortToCheck {
-  /** The setting that gives it. */
+  /** The setting that defines the port. */
   readonly setting: string;
   readonly host: string;
   readonly port: number;
-  /** Asks whoever has the port. @returns who of ours it is, undefined: somebody else */
+  /** Queries the process that listens there. @returns which node of ours it is; undefined if it is none of ours */
   readonly whoIsThere: () => Promise<string | undefined>;
 }
 
-/** Whether a node could listen there, or does already. */
+/** Checks whether a node could listen on a port, or already does. */
 export async function checkPort({ setting, host, port, whoIsThere }: PortToCheck): Promise<Finding[]> {
-  if (port === 0) return [ok('port', `${setting}: any that is free`)];
+  if (port === 0) return [ok('port', `${setting}: any free port`)];
   const problem = await tryToListen(host, port);
   if (problem === undefined) return [ok('port', `${setting}: ${host}:${port} is free`)];
   if (problem.code === 'EADDRINUSE') {
     const who = await whoIsThere().catch(() => undefined);
-    if (who !== undefined) return [ok('port', `${setting}: ${host}:${port} has ${who}`)];
+    if (who !== undefined) return [ok('port', `${setting}: ${host}:${port} is used by ${who}`)];
     return [
       fail(
         'port',
-        `${setting}: ${host}:${port} is taken by something else`,
-        `end it (ss -ltnp "sport = :${port}" tells what it is), or choose another ${setting}`,
+        `${setting}: ${host}:${port} is in use by another process`,
+        `stop it (ss -ltnp "sport = :${port}" shows it), or choose another ${setting}`,
       ),
     ];
   }
   return [
-    fail('port', `${setting}: nobody can listen on ${host}:${port}: ${problem.message}`, remedyFor(problem, setting)),
+    fail('port', `${setting}: cannot listen on ${host}:${port}: ${problem.message}`, remedyFor(problem, setting)),
   ];
 }
 
 function remedyFor({ code }: NodeJS.ErrnoException, setting: string): string {
-  if (code === 'EACCES') return `choose a ${setting} from 1024 on, or grant CAP_NET_BIND_SERVICE`;
-  if (code === 'EADDRNOTAVAIL')
-    return 'set FN_BIND_ADDRESS to an address of this machine (ip address tells which there are)';
+  if (code === 'EACCES') return `set ${setting} to 1024 or above, or grant CAP_NET_BIND_SERVICE`;
+  if (code === 'EADDRNOTAVAIL') return 'set FN_BIND_ADDRESS to an address of this machine (ip address lists them)';
   return 'set FN_BIND_ADDRESS to an address of this machine';
 }
 

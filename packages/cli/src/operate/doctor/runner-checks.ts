@@ -7,28 +7,28 @@ import { shownSkew } from '../quantities.js';
 import { type Finding, fail, ok, warn } from './finding.js';
 import type { Peers } from './peers.js';
 
-/** How long a list of runners may take to come, and then each runner to answer; milliseconds. */
+/** Time limits for the list of runners, and then for the answer of each runner; milliseconds. */
 const LIST_MS = 5000;
 const STATUS_MS = 5000;
 const LOOK_MS = 50;
-/** Characters of a finding. */
+/** Maximum length of a finding, in characters. */
 const MAX_WHAT = 1_000;
 
 interface AskedRunner {
   readonly address: string;
   readonly load: LoadReport | undefined;
   readonly identity: RunnerIdentity | undefined;
-  /** Why it did not answer. */
+  /** Why the runner did not answer. */
   readonly error?: Error;
 }
 
-/** The node that asks, if it is a runner: what it is called, and where balancers reach it. */
+/** The node that runs the check, if it is a runner: its name and the address at which balancers reach it. */
 export interface Ourselves {
   readonly name: string | undefined;
   readonly address: string | undefined;
 }
 
-/** Every runner that is listed, as a balancer would reach it. */
+/** Checks every listed runner the way a balancer reaches it. */
 export async function checkRunners(
   { settings, setting }: Peers,
   tls: RunnerTls | undefined,
@@ -40,33 +40,34 @@ export async function checkRunners(
     const { source, refused, listed, lastFailure } = await firstList(pool);
     if (!listed) {
       const why = lastFailure?.reason ?? `no answer for ${LIST_MS} ms`;
-      // A runner may be the first to register.
+      // An empty list is no failure for a runner: it may be the first to register.
       const verdict = setting === 'FN_REGISTER' ? warn : fail;
       return [
         verdict(
           'runners',
           `${source} lists no runners: ${why}`,
-          `see to it that ${setting} is right and its source is there`,
+          `check that ${setting} is correct and that its source can be reached`,
         ),
       ];
     }
     const wrong = refused.map(({ address, reason }) =>
-      fail('runners', `${address} is no address of a runner: ${reason}`, `put it right in ${source}`),
+      fail('runners', `${address} is not the address of a runner: ${reason}`, `correct it in ${source}`),
     );
     const runners = await Promise.all(pool.members().map(asked));
-    if (runners.length === 0) wrong.push(warn('runners', `${source} lists none`, 'start runners, or list them there'));
+    if (runners.length === 0)
+      wrong.push(warn('runners', `${source} lists no runners`, 'start runners, or list them there'));
     return [...wrong, ...runners.flatMap(findingsOn), ...namesakes(runners, ourselves)].map(onOneLine);
   } finally {
     await pool.close();
   }
 }
 
-/** Names, versions and reasons are the runners' own: they begin no line that could be one of ours. */
+/** Runners choose their names, versions and reasons, so these must not be able to fake a line of the report. */
 function onOneLine(finding: Finding): Finding {
   return { ...finding, what: printableLine(finding.what, MAX_WHAT) };
 }
 
-/** Waits for it, or for word of why there is none. */
+/** Waits for the list, or for the reason why there is none. */
 async function firstList(pool: ReturnType<typeof newRunnerPool>) {
   const until = later(systemClock.now(), LIST_MS);
   for (;;) {
@@ -77,7 +78,7 @@ async function firstList(pool: ReturnType<typeof newRunnerPool>) {
   }
 }
 
-/** Runners that cannot be told apart, ourselves among them. */
+/** Warns about runners with the same name or address, this one included. */
 function namesakes(runners: readonly AskedRunner[], { name, address }: Ourselves): Finding[] {
   const alike = duplicateWarnings(runners).map((what) => {
     const at = what.indexOf(': ');
@@ -88,11 +89,15 @@ function namesakes(runners: readonly AskedRunner[], { name, address }: Ourselves
   if (other === undefined) return alike;
   return [
     ...alike,
-    fail('runners', `${other.address} has the name of this one, ${name}`, 'give each its own FN_RUNNER_NAME'),
+    fail(
+      'runners',
+      `${other.address} has the same name as this runner, ${name}`,
+      'give each runner its own FN_RUNNER_NAME',
+    ),
   ];
 }
 
-/** @param advertised perhaps without a port */
+/** @param advertised may lack a port */
 function isAt(address: string, advertised: string): boolean {
   return addressKey(address) === addressKey(advertised) || address.slice(0, address.lastIndexOf(':')) === advertised;
 }
@@ -118,7 +123,7 @@ function findingsOn({ address, load, identity, error }: AskedRunner): Finding[] 
       fail(
         'runner',
         `${address} does not answer: ${error.message}`,
-        'see to it that it runs, that its port is open to here, and that its certificate is for that name',
+        'check that it is running, that its port is reachable from here, and that its certificate covers that name',
       ),
     ];
   }
@@ -129,13 +134,19 @@ function findingsOn({ address, load, identity, error }: AskedRunner): Finding[] 
   ];
   if (Math.abs(clockSkewMs) - uncertaintyMs > MAX_SKEW_MS) {
     findings.push(
-      warn('clock', `that of ${address} is ${shownSkew(clockSkewMs)} off ours`, 'let NTP set both (timedatectl)'),
+      warn(
+        'clock',
+        `the clock of ${address} differs by ${shownSkew(clockSkewMs)} from this one`,
+        'synchronize both with NTP (timedatectl)',
+      ),
     );
   }
   if (load?.degraded) {
     findings.push(warn('runner', `${address} is degraded: ${load.degradedReason}`, 'run fnfleet doctor there'));
   }
   if (load?.draining)
-    findings.push(warn('runner', `${address} takes no new calls`, `fnfleet undrain ${address}, when it may`));
+    findings.push(
+      warn('runner', `${address} takes no new calls`, `when it should take calls again: fnfleet undrain ${address}`),
+    );
   return findings;
 }

@@ -10,8 +10,8 @@ const DAY_MS = 86_400_000;
 const SOON_DAYS = 14;
 
 /**
- * The certificates of a node, or whether it may do without.
- * @param reachedAt hosts that others reach it at, as far as its settings tell
+ * Checks the certificates of a node, or whether it may run without any.
+ * @param reachedAt hosts at which other nodes reach it, as far as its settings name them
  */
 export async function checkTls(
   settings: SettingsOf<typeof commonSettings & typeof httpSettings>,
@@ -26,14 +26,14 @@ export async function checkTls(
     }
     const { names, expiresAt, endsFirst } = readTlsMaterial(files, now);
     const days = Math.floor((epochMs(expiresAt) - epochMs(now)) / DAY_MS);
-    const what = `${files.cert}: for ${names.join(', ')}; ${endsFirst === 'ca' ? 'its CA ends' : 'ends'} in ${days} days`;
+    const what = `${files.cert}: for ${names.join(', ')}; ${endsFirst === 'ca' ? 'its CA expires' : 'expires'} in ${days} days`;
     const missing = reachedAt.filter((host) => !names.some((name) => matches(name, host)));
     return [
       days >= SOON_DAYS ? ok('tls', what) : warn('tls', what, renewal(endsFirst)),
       ...missing.map((host) =>
         fail(
           'tls',
-          `the certificate ${files.cert} is not for ${host}, where others reach this node: they will refuse it`,
+          `the certificate ${files.cert} does not cover ${host}, at which other nodes reach this one: they will refuse it`,
           `fnfleet certs issue <name> --san ${host}, or give the balancers FN_TLS_RUNNER_NAME=${names[0] ?? '<name>'}`,
         ),
       ),
@@ -44,14 +44,14 @@ export async function checkTls(
   }
 }
 
-/** The CA of an operator who has no certificate. */
+/** Checks the CA of an operator who has no certificate. */
 export function checkAuthorities({ tlsCa = '' }: Pick<SettingsOf<typeof commonSettings>, 'tlsCa'>): Finding[] {
   try {
     readTlsAuthorities(tlsCa);
   } catch (error) {
     return [{ check: 'tls', verdict: 'fail', what: (error as Error).message }];
   }
-  const what = `${tlsCa} says which servers are of the fleet; they are shown a token (FN_OPERATOR_TOKEN), no certificate`;
+  const what = `${tlsCa} identifies the servers of the fleet; commands authenticate with a token (FN_OPERATOR_TOKEN), not a certificate`;
   return [ok('tls', what)];
 }
 
@@ -59,8 +59,8 @@ function plainText({ bindAddress, allowInsecure }: { bindAddress: string; allowI
   if (!allowInsecure) return ok('tls', `plain text, for this machine only (${bindAddress})`);
   return warn(
     'tls',
-    'plain text (FN_ALLOW_INSECURE): whoever reaches the ports of this node can use it',
-    'make certificates: fnfleet certs fleet; see docs/security.md',
+    'plain text (FN_ALLOW_INSECURE): anyone who can reach the ports of this node can use it',
+    'create certificates with fnfleet certs fleet; see docs/security.md',
   );
 }
 
@@ -68,7 +68,7 @@ function renewal(endsFirst: keyof TlsFiles): string {
   return endsFirst === 'ca' ? 'fnfleet certs rotate-ca' : 'fnfleet certs renew';
 }
 
-/** As TLS compares them: a wildcard stands for one label. */
+/** Matches names as TLS does: a wildcard stands for one label. */
 function matches(name: string, host: string): boolean {
   const [wanted, given] = [host.toLowerCase(), name.toLowerCase()];
   if (wanted === given) return true;
