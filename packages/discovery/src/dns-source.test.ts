@@ -33,14 +33,14 @@ function ask(question: Partial<DnsQuestion> = {}): void {
 const runners = (...addresses: string[]) => server.serves({ 'tasks.runner.test': addresses });
 
 describe('the addresses of a name', () => {
-  it('are one runner each, of both families, in an order that all balancers have', async () => {
+  it('are one runner each, of both families, in the same order for every balancer', async () => {
     server = await DnsServer.start();
     await runners('10.0.0.2', '2001:db8::7', '10.0.0.1');
     ask();
     expect(await reports.next()).toEqual(['10.0.0.1:9190', '10.0.0.2:9190', '[2001:db8::7]:9190']);
   });
 
-  it('who joins and leaves is seen', async () => {
+  it('are watched for runners that join and leave', async () => {
     server = await DnsServer.start();
     await runners('10.0.0.1');
     ask();
@@ -58,7 +58,7 @@ describe('the addresses of a name', () => {
     ${0}    | ${1000}
     ${3}    | ${3000}
     ${3600} | ${5000}
-  `('with a TTL of $ttl s are asked for again after $pauseMs ms', async ({ ttl, pauseMs }) => {
+  `('with a TTL of $ttl s are queried again after $pauseMs ms', async ({ ttl, pauseMs }) => {
     server = await DnsServer.start({ ttl });
     await runners('10.0.0.1');
     ask();
@@ -71,20 +71,20 @@ describe('the addresses of a name', () => {
   });
 });
 
-describe('a server that', () => {
-  it('does not know the name: a failure, and it heals', async () => {
+describe('a DNS server that', () => {
+  it('does not know the name is a failure, and recovers', async () => {
     server = await DnsServer.start();
     ask();
-    expect(await reports.failed()).toBe('DNS knows no address of tasks.runner.test');
+    expect(await reports.failed()).toBe('DNS has no address for tasks.runner.test');
     await runners('10.0.0.1');
     await clock.advance(500);
     await reports.listed('10.0.0.1:9190');
     await server.serves({});
     await clock.advance(1000);
-    expect(await reports.failed()).toBe('DNS knows no address of tasks.runner.test');
+    expect(await reports.failed()).toBe('DNS has no address for tasks.runner.test');
   });
 
-  it('does not answer: a failure, and it heals when it answers again', async () => {
+  it('does not answer is a failure, and recovers when it answers again', async () => {
     server = await DnsServer.start();
     await runners('10.0.0.1');
     ask();
@@ -97,13 +97,13 @@ describe('a server that', () => {
     await reports.listed('10.0.0.1:9190');
   });
 
-  it('is not there: a failure', async () => {
+  it('does not exist is a failure', async () => {
     server = await DnsServer.start();
     ask({ server: '127.0.0.1:9' });
     expect(await reports.failed()).toMatch(/ECONNREFUSED/);
   });
 
-  it('does not answer does not hold up a close', async () => {
+  it('does not answer does not delay a close', async () => {
     server = await DnsServer.start();
     server.freeze();
     ask({ timeoutMs: 60_000 });
@@ -120,14 +120,14 @@ describe('SRV records', () => {
   ];
   const question = { name: '_grpc._tcp.runner.test', port: undefined };
 
-  it('tell the ports; those of the best priority count, with every address of their targets', async () => {
+  it('give the ports; those with the best priority count, with every address of their targets', async () => {
     server = await DnsServer.start({ services });
     await server.serves({ 'one.test': ['10.0.0.1', '::1'], 'two.test': ['10.0.0.2'], 'spare.test': ['10.0.0.3'] });
     ask(question);
     expect(await reports.next()).toEqual(['10.0.0.1:9190', '10.0.0.2:9191', '[::1]:9190']);
   });
 
-  it('a target without an address does not keep the others waiting', async () => {
+  it('without an address for one target do not delay the others', async () => {
     server = await DnsServer.start({ services });
     await server.serves({ 'two.test': ['10.0.0.2'] });
     ask(question);
@@ -137,9 +137,9 @@ describe('SRV records', () => {
   it('that do not exist, or whose targets have no addresses, are a failure', async () => {
     server = await DnsServer.start({ services });
     ask(question);
-    expect(await reports.failed()).toBe('DNS knows no address of _grpc._tcp.runner.test');
+    expect(await reports.failed()).toBe('DNS has no address for _grpc._tcp.runner.test');
     await source?.close();
     ask({ ...question, name: '_http._tcp.runner.test' });
-    expect(await reports.failed()).toBe('DNS knows no address of _http._tcp.runner.test');
+    expect(await reports.failed()).toBe('DNS has no address for _http._tcp.runner.test');
   });
 });

@@ -8,15 +8,15 @@ export interface DnsQuestion {
   readonly name: string;
   /** A and AAAA records have no port; SRV records do. */
   readonly port: number | undefined;
-  /** `address:port` of the server to ask; those of the machine unless given. */
+  /** `address:port` of the DNS server; default: the servers of the machine. */
   readonly server: string | undefined;
-  /** For the first of two tries; the second waits longer. Default 1500. */
+  /** Timeout of the first of two attempts, milliseconds; the second waits longer. Default 1500. */
   readonly timeoutMs?: number;
 }
 
 /**
- * However a record is set up: a server that says 0 must not be asked without pause, nor a change be seen after an hour.
- * Docker's says ten minutes for what changes whenever a task begins or ends.
+ * Bounds for the polling interval: a TTL of 0 must not cause constant queries, and changes must not take an hour to be seen.
+ * Docker's DNS gives ten minutes for records that change whenever a task starts or ends.
  */
 const MIN_TTL_MS = 1000;
 const MAX_TTL_MS = 5_000;
@@ -28,15 +28,15 @@ interface Answer {
 }
 
 /**
- * Asks DNS whenever an answer has expired. Every address of a name is one runner.
+ * Queries DNS whenever an answer has expired. Every address of a name is one runner.
  *
- * A name that does not exist or has no records is a failure, not an empty fleet. It is what a server says that has just
- * started, has lost its zone or belongs to an orchestrator in trouble; and if it is true, nothing is lost: runners that
- * are gone refuse connections.
+ * A name that does not exist or has no records is a failure, not an empty fleet. Servers answer like this after a start, when
+ * they have lost their zone, or when their orchestrator is in trouble. If it is true, nothing is lost: runners that are gone
+ * refuse connections.
  */
 export function newDnsSource(question: DnsQuestion, deps: SourceDeps): MembershipSource {
   return new RetryingSource(async (found, signal) => {
-    // A new one each time: it reads where the machine's servers are when it is made.
+    // A new one each time, because it reads the servers of the machine when it is created.
     const resolver = new dns.Resolver({ timeout: question.timeoutMs ?? DEFAULT_TIMEOUT_MS, tries: 2 });
     if (question.server !== undefined) resolver.setServers([question.server]);
     const cancel = () => resolver.cancel();
@@ -45,8 +45,8 @@ export function newDnsSource(question: DnsQuestion, deps: SourceDeps): Membershi
       const { name, port } = question;
       const answer = port === undefined ? addressesOfServices(resolver, name) : addressesOf(resolver, name, port);
       const { addresses, ttlMs } = await answer;
-      if (addresses.length === 0) throw new Error(`DNS knows no address of ${name}`);
-      // Servers shuffle their answers; balancers have to agree on an order.
+      if (addresses.length === 0) throw new Error(`DNS has no address for ${name}`);
+      // Servers shuffle their answers, but all balancers need the same order.
       found.onMembers([...new Set(addresses)].sort());
       return Math.min(Math.max(ttlMs, MIN_TTL_MS), MAX_TTL_MS);
     } finally {
@@ -68,22 +68,22 @@ async function addressesOf(resolver: dns.Resolver, name: string, port: number): 
 
 async function addressesOfServices(resolver: dns.Resolver, name: string): Promise<Answer> {
   const services = preferred(await absentIsEmpty(resolver.resolveSrv(name)));
-  // A target without an address is a runner that is just leaving or coming; the others need not wait for it.
+  // A target without an address is a runner that is leaving or arriving; the others need not wait for it.
   const answers = await Promise.all(services.map((service) => addressesOf(resolver, service.name, service.port)));
   return {
     addresses: answers.flatMap(({ addresses }) => addresses),
-    // Node does not tell the TTL of the SRV records. In a fleet it is as short as that of the addresses.
+    // Node does not report the TTL of SRV records. In a fleet it is as short as that of the addresses.
     ttlMs: Math.min(...answers.map(({ ttlMs }) => ttlMs)),
   };
 }
 
-/** Those of the best priority; the others are for when none of these is there, and then they are listed alone. */
+/** The targets with the best priority. Others are used only when these are gone, and are then the only ones listed. */
 function preferred(records: readonly SrvRecord[]): readonly SrvRecord[] {
   const best = Math.min(...records.map(({ priority }) => priority));
   return records.filter(({ priority }) => priority === best);
 }
 
-/** The name, or its records of this type, do not exist. Any other failure says nothing about them. */
+/** The name or its records of this type do not exist. Any other failure says nothing about them. */
 async function absentIsEmpty<T>(records: Promise<T[]>): Promise<T[]> {
   try {
     return await records;

@@ -31,13 +31,13 @@ async function replace(text: string): Promise<void> {
   await rename(join(folder, 'next'), path);
 }
 
-it('has one runner a line, in order; comments, blank lines and white space do not count', async () => {
+it('has one runner per line, in order; comments, blank lines and white space do not count', async () => {
   await writeFile(path, '# the fleet\nb:9190\n\n  a:9190\t# the old one\r\n[::1]:9190');
   start();
   expect(await reports.next()).toEqual(['b:9190', 'a:9190', '[::1]:9190']);
 });
 
-it('sees who joins and leaves when the file is replaced, every time', async () => {
+it('sees every change when the file is replaced', async () => {
   await writeFile(path, 'a:1\n');
   start();
   await reports.listed('a:1');
@@ -49,7 +49,7 @@ it('sees who joins and leaves when the file is replaced, every time', async () =
   await reports.listed('b:1', 'c:1');
 });
 
-it('a file that is not there yet, or taken away, is a failure, and it heals when it comes', async () => {
+it('a missing or removed file is a failure, and recovers when it appears', async () => {
   start();
   expect(await reports.failed()).toMatch(/ENOENT.*runners/);
   await writeFile(path, 'a:1\n');
@@ -60,10 +60,10 @@ it('a file that is not there yet, or taken away, is a failure, and it heals when
   await reports.listed('a:1');
 });
 
-it('an empty file is about to be written; one with a comment alone says that there are no runners', async () => {
+it('an empty file is about to be written; one with only a comment means that there are no runners', async () => {
   await writeFile(path, ' \n');
   start();
-  expect(await reports.failed()).toBe(`${path} is empty; a comment in it says that this is meant`);
+  expect(await reports.failed()).toBe(`${path} is empty; add a comment if there are no runners`);
   await replace('# none today\n');
   await reports.listed();
 });
@@ -71,14 +71,14 @@ it('an empty file is about to be written; one with a comment alone says that the
 it.each`
   what              | make                                              | message
   ${'a directory'}  | ${() => mkdir(path)}                              | ${/is not a file|EISDIR/}
-  ${'far too long'} | ${() => writeFile(path, 'a:1\n'.repeat(300_000))} | ${/has 1200000 bytes; a list of runners has up to 1048576/}
-`('$what is no list of runners', async ({ make, message }) => {
+  ${'far too long'} | ${() => writeFile(path, 'a:1\n'.repeat(300_000))} | ${/has 1200000 bytes; the limit for a list of runners is 1048576/}
+`('$what is not a list of runners', async ({ make, message }) => {
   await make();
   start();
   expect(await reports.failed()).toMatch(message);
 });
 
-it('follows a mount of Kubernetes, where the directory behind a link is exchanged', async () => {
+it('follows a Kubernetes mount, where the directory behind a link is replaced', async () => {
   const generation = async (name: string, text: string) => {
     await mkdir(join(folder, name));
     await writeFile(join(folder, name, 'runners'), text);
@@ -93,7 +93,7 @@ it('follows a mount of Kubernetes, where the directory behind a link is exchange
   await reports.listed('b:1');
 });
 
-it('follows its directory when that is exchanged', async () => {
+it('follows its directory when that is replaced', async () => {
   path = join(folder, 'etc', 'runners');
   await mkdir(join(folder, 'etc'));
   await writeFile(path, 'a:1\n');
@@ -109,7 +109,7 @@ it('follows its directory when that is exchanged', async () => {
   await reports.listed('c:1');
 });
 
-it('reads again every ten seconds, for file systems that do not tell of changes', async () => {
+it('reads again every ten seconds, for file systems that do not report changes', async () => {
   const clock = new FakeClock();
   await writeFile(path, 'a:1\n');
   start(clock);

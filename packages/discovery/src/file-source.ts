@@ -4,13 +4,13 @@ import { DirectoryWatch, type Timer } from '@fnfleet/core';
 import type { MembershipListener, MembershipSource, SourceDeps } from './membership.js';
 import { RetryingSource } from './retrying-source.js';
 
-/** Also without a word from the system: it does not tell of changes on every file system. */
+/** Polling interval, because not every file system reports changes. */
 const REREAD_MS = 10_000;
-/** Whoever writes in place causes several events. */
+/** A file that is written in place causes several events. */
 const SETTLE_MS = 50;
 const MAX_BYTES = 1024 * 1024;
 
-/** One address a line, in the order of the file; `#` begins a comment. */
+/** One address per line, in the order of the file; `#` begins a comment. */
 export class FileSource implements MembershipSource {
   private readonly source: RetryingSource;
   private readonly watch: DirectoryWatch;
@@ -22,8 +22,8 @@ export class FileSource implements MembershipSource {
   ) {
     this.watch = DirectoryWatch.ofFile(path, {
       onEvent: () => this.onEvent(),
-      // The file is still read every few seconds.
-      onFailure: (error) => deps.logger.warn('the file of runners cannot be watched', { path, error }),
+      // The file is still polled.
+      onFailure: (error) => deps.logger.warn('cannot watch the runner file, polling it instead', { path, error }),
     });
     this.source = new RetryingSource(async (found) => {
       await this.watch.renew();
@@ -50,17 +50,17 @@ export class FileSource implements MembershipSource {
   }
 }
 
-/** @throws Error when the file is empty: it is about to be written. That there are no runners is said by a comment alone. */
+/** @throws Error if the file is empty, because it may be about to be written. A comment alone means that there are no runners. */
 async function readBounded(path: string): Promise<string> {
-  // A pipe that nobody writes to would be waited for.
+  // Reading a pipe without a writer would block.
   const file = await open(path, constants.O_RDONLY | constants.O_NONBLOCK);
   try {
     const stats = await file.stat();
     if (!stats.isFile()) throw new Error(`${path} is not a file`);
     if (stats.size > MAX_BYTES)
-      throw new Error(`${path} has ${stats.size} bytes; a list of runners has up to ${MAX_BYTES}`);
+      throw new Error(`${path} has ${stats.size} bytes; the limit for a list of runners is ${MAX_BYTES}`);
     const text = await file.readFile('utf8');
-    if (text.trim() === '') throw new Error(`${path} is empty; a comment in it says that this is meant`);
+    if (text.trim() === '') throw new Error(`${path} is empty; add a comment if there are no runners`);
     return text;
   } finally {
     await file.close();

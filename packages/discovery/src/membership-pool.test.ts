@@ -36,7 +36,7 @@ beforeEach(() => {
   };
 });
 
-it('M1, M5: who joins is added without disturbing the others, and the list is the same until then', () => {
+it('M1, M5: a runner that joins does not affect the others, and the list is the same until then', () => {
   source.lists('a:1', 'b:1');
   const before = pool.runners().runners;
   source.lists('a:1', 'b:1');
@@ -53,7 +53,7 @@ it('M1, M5: who joins is added without disturbing the others, and the list is th
   expect(metrics.sum('lb_pool_changes', { change: 'joined' })).toBe(3);
 });
 
-it('M2: who leaves gets no more calls and is closed when those in hand are done', async () => {
+it('M2: a runner that leaves gets no more calls and is closed when those in flight are done', async () => {
   source.lists('a:1', 'b:1');
   source.lists('b:1');
   expect(addresses()).toEqual(['b:1']);
@@ -68,7 +68,7 @@ it('M2: who leaves gets no more calls and is closed when those in hand are done'
   expect(metrics.sum('lb_pool_changes', { change: 'left' })).toBe(1);
 });
 
-it('who comes back while the calls of before still run is another runner', () => {
+it('a runner that returns while its earlier calls still run is a new runner', () => {
   source.lists('a:1', 'b:1');
   source.lists('b:1');
   source.lists('a:1', 'b:1');
@@ -80,7 +80,7 @@ it('who comes back while the calls of before still run is another runner', () =>
   expect(pool.status()).toMatchObject({ addresses: ['a:1', 'b:1'], leaving: ['a:1'] });
 });
 
-it('M3: a source that fails leaves the list as it was, with the failure; one that is back heals', async () => {
+it('M3: a failing source leaves the list unchanged, with the failure; it recovers when the source does', async () => {
   source.lists('a:1', 'b:1');
   const before = pool.runners().runners;
   await clock.advance(5000);
@@ -113,11 +113,11 @@ it('M3: a source that fails leaves the list as it was, with the failure; one tha
   expect(pool.status()).toMatchObject({ failing: false, listAgeMs: 0, changedAgeMs: 7000 });
   expect(metrics.sum('lb_pool_stale')).toBe(0);
   expect(changes).toBe(1);
-  expect(logged().filter((line) => line.includes('cannot be looked up'))).toHaveLength(1);
-  expect(logged().at(-1)).toContain('can be looked up again');
+  expect(logged().filter((line) => line.includes('cannot read the list of runners'))).toHaveLength(1);
+  expect(logged().at(-1)).toContain('can be read again');
 });
 
-it('before its source has answered a pool is empty and says so, and it fills by itself', () => {
+it('until its source has answered, a pool is empty with an error, and fills by itself', () => {
   expect(pool.runners()).toMatchObject({ runners: [], error: { cause: { message: /has not answered yet/ } } });
   source.fails('connection refused');
   expect(pool.runners()).toMatchObject({ runners: [], error: { cause: { message: 'connection refused' } } });
@@ -126,32 +126,32 @@ it('before its source has answered a pool is empty and says so, and it fills by 
   expect(pool.runners().error).toBeUndefined();
 });
 
-it('a list without anybody is taken at its word', () => {
+it('an empty list is believed', () => {
   source.lists('a:1');
   source.lists();
   expect(pool.runners()).toEqual({ runners: [] });
   expect(logged().at(-1)).toMatch(/WARN .*runners=0 left=a:1/);
 });
 
-it('M4: a bad entry is named and left out, once, and the good ones are used', () => {
+it('M4: a bad entry is logged and left out, once, and the good ones are used', () => {
   source.lists('a:1', 'b', 'http://c:1', 'd:1');
   source.lists('a:1', 'b', 'http://c:1', 'd:1');
   expect(addresses()).toEqual(['a:1', 'd:1']);
   expect(pool.status().refused).toEqual([
-    { address: 'b', reason: 'the port is missing; host:port is expected' },
-    { address: 'http://c:1', reason: 'it is a URL; host:port is expected' },
+    { address: 'b', reason: 'the port is missing: expected host:port' },
+    { address: 'http://c:1', reason: 'expected host:port, got a URL' },
   ]);
-  const complaints = logged().filter((line) => line.includes('left out'));
+  const complaints = logged().filter((line) => line.includes('invalid runner address'));
   expect(complaints).toHaveLength(2);
   expect(complaints[0]).toContain('address=b');
 });
 
-it('M4: a list without a single good entry is a source that is wrong, not an empty fleet', () => {
+it('M4: a list without any good entry is a wrong source, not an empty fleet', () => {
   source.lists('a:1');
   source.lists('<html>', 'x'.repeat(1000));
   expect(addresses()).toEqual(['a:1']);
   expect(pool.runners().error?.cause).toMatchObject({
-    message: 'none of 2 entries is a runner; <html>: the port is missing; host:port is expected',
+    message: 'none of 2 entries is a runner; <html>: the port is missing: expected host:port',
   });
   expect(pool.status().refused[1]?.address).toHaveLength(101);
 });
@@ -171,7 +171,7 @@ it('another order is another list with the same runners', () => {
   expect(changes).toBe(2);
 });
 
-it('closes the source, its runners and those that are leaving, and hears nothing any more', async () => {
+it('closes the source, its runners and those that are leaving, and receives nothing more', async () => {
   source.lists('a:1', 'b:1');
   source.lists('b:1');
   source.fails('away');
@@ -226,7 +226,7 @@ class ScriptedSource {
   }
 }
 
-/** Has calls in hand until it is told to finish. */
+/** Has calls in flight until it is told to finish. */
 class SlowRunner {
   closed = false;
   finish: () => void = () => undefined;

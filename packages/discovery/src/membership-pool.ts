@@ -19,23 +19,23 @@ export interface MembershipPoolOptions<R extends Member> {
   readonly description: string;
   readonly source: MembershipSource;
   readonly createRunner: (address: string) => R;
-  /** Says what is wrong with an address. Unless given, `host:port` is right. */
+  /** Returns what is wrong with an address. Default: it must be `host:port`. */
   readonly checkAddress?: (address: string) => string | undefined;
   readonly clock?: Clock;
   readonly logger?: Logger;
 }
 
 /**
- * The runners that a source lists, from when it lists them until it no longer does.
+ * The runners that a source lists.
  *
- * M1  A runner that stays is not touched by others that come and go: same object, same connection.
- * M2  A runner that leaves gets no more calls and finishes those it has.
- * M3  A source that fails changes nothing: a list that may be old serves better than none. The failure is told with it.
- * M4  One bad entry costs nobody else their place, and an address that is listed twice gets one share.
+ * M1  A runner that stays is not affected when others come and go: same object, same connection.
+ * M2  A runner that leaves gets no more calls and finishes those in flight.
+ * M3  A source that fails changes nothing: an old list is better than none. The failure is reported with the list.
+ * M4  A bad entry does not affect the others, and an address that is listed twice gets one share.
  * M5  The array of runners is the same until a runner joins or leaves.
  */
 export class MembershipPool<R extends Member> {
-  /** Set by whoever places calls: other runners are returned from now on. */
+  /** Set by the dispatcher, and called when the list changes. */
   onChange: (() => void) | undefined;
   private list: MemberList<R>;
   private readonly leaving = new Map<R, Promise<void>>();
@@ -88,7 +88,7 @@ export class MembershipPool<R extends Member> {
     };
   }
 
-  /** Closes the source, then every runner, also those that have left and still have calls in hand. */
+  /** Closes the source, then every runner, including those that have left and still have calls in flight. */
   close(): Promise<void> {
     return this.closing.call();
   }
@@ -114,7 +114,7 @@ export class MembershipPool<R extends Member> {
     this.replace(runners);
   }
 
-  /** The runners of a list: those that are there already stay what they are (M1), others are made. */
+  /** The runners of a list: existing ones are kept (M1), others are created. */
   private resolve(addresses: readonly string[]): { runners: R[]; refused: RefusedAddress[] } {
     const present = new Map(this.list.runners.map((runner) => [addressKey(runner.address), runner]));
     const runners = new Map<string, R>();
@@ -164,10 +164,10 @@ export class MembershipPool<R extends Member> {
   private onFailure(error: Error): void {
     if (this.closing.called) return;
     count('lb_pool_source_failures');
-    // A source that goes on failing in the same way says so once.
+    // A repeated failure is logged once.
     if (this.failing === undefined || reasonOf(this.failing) !== reasonOf(error)) {
       const runners = this.list.runners.length;
-      this.logger.warn('runners cannot be looked up; those known so far stay in use', { runners, error });
+      this.logger.warn('cannot read the list of runners, the last known list stays in use', { runners, error });
     }
     if (this.failing === undefined) count('lb_pool_stale');
     this.failing = error;
@@ -179,19 +179,19 @@ export class MembershipPool<R extends Member> {
     if (this.failing === undefined) return;
     this.failing = undefined;
     count('lb_pool_stale', -1);
-    this.logger.info('runners can be looked up again');
+    this.logger.info('the list of runners can be read again');
   }
 
   private noteRefused(refused: readonly RefusedAddress[]): void {
     const known = new Set(this.refused.map(({ address }) => address));
     for (const { address, reason } of refused) {
-      if (!known.has(address)) this.logger.error('not an address of a runner, left out', { address, reason });
+      if (!known.has(address)) this.logger.error('invalid runner address ignored', { address, reason });
     }
     this.refused = refused;
   }
 }
 
-/** What a caller may see; the reason is for the log. */
+/** The error for callers; the log has the reason. */
 function poolError(cause: Error): Error {
   return new FnError('runnersUnknown', { cause });
 }
@@ -204,7 +204,7 @@ function namesOf(runners: readonly Member[]): string | undefined {
   return runners.map((runner) => runner.address).join(' ') || undefined;
 }
 
-/** A source that is something else altogether may have very long lines. */
+/** A misconfigured source may have very long lines. */
 function shortened(text: string): string {
   return text.length > 100 ? `${text.slice(0, 100)}…` : text;
 }

@@ -7,7 +7,7 @@ import { StaticSource } from './static-runner-pool.js';
 
 const createRunner = (address: string) => ({ address, close: async () => undefined });
 
-/** The pool of an environment; nothing that it started outlives the test. */
+/** The pool of an environment; closed after the test. */
 async function poolOf(env: Record<string, string>, known = pools) {
   const pool = newRunnerPool({ settings: readSettings(discoverySettings, env), createRunner, pools: known });
   const status = pool.status();
@@ -15,7 +15,7 @@ async function poolOf(env: Record<string, string>, known = pools) {
   return status;
 }
 
-it('FN_RUNNER_ADDRESSES lists runners as they are', async () => {
+it('FN_RUNNER_ADDRESSES is a fixed list of runners', async () => {
   expect(await poolOf({ FN_RUNNER_ADDRESSES: 'b.example:9190, a:9190' })).toMatchObject({
     kind: 'static',
     source: 'static://b.example:9190,a:9190',
@@ -49,7 +49,7 @@ it.each`
   ${'h1:9190,h2:9190'}                       | ${'FN_RUNNER_POOL: it is not a URL such as dns://tasks.runner:9190'}
   ${'consul://h1'}                           | ${'FN_RUNNER_POOL: unknown runner pool "consul"; known: static, file, dns, dns+srv'}
   ${'static://'}                             | ${'FN_RUNNER_POOL: expected static://host:port,host:port'}
-  ${'static://h1'}                           | ${'FN_RUNNER_POOL: runner "h1": the port is missing; host:port is expected'}
+  ${'static://h1'}                           | ${'FN_RUNNER_POOL: runner "h1": the port is missing: expected host:port'}
   ${'static://h1:1,H1:1'}                    | ${'FN_RUNNER_POOL: runner H1:1 is listed twice'}
   ${'file://relative/path'}                  | ${'FN_RUNNER_POOL: expected file:///path, an absolute path'}
   ${'dns://tasks.runner'}                    | ${'FN_RUNNER_POOL: expected dns://name:port'}
@@ -71,26 +71,26 @@ it.each`
   ${'dns+srv://'}                            | ${'FN_RUNNER_POOL: expected dns+srv://_service._proto.name, without a port'}
   ${'dns+srv://_grpc._tcp.runner:9190'}      | ${'FN_RUNNER_POOL: expected dns+srv://_service._proto.name, without a port'}
   ${'file:///a%zz'}                          | ${'FN_RUNNER_POOL: a % in it is not followed by two hexadecimal digits'}
-`('$url is refused: $message', async ({ url, message }) => {
+`('$url is rejected: $message', async ({ url, message }) => {
   await expect(poolOf({ FN_RUNNER_POOL: url })).rejects.toThrow(message);
 });
 
 it('a wrong address in FN_RUNNER_ADDRESSES keeps the process from starting', async () => {
   await expect(poolOf({ FN_RUNNER_ADDRESSES: 'h1:9190,h2' })).rejects.toThrow(
-    'FN_RUNNER_ADDRESSES: runner "h2": the port is missing; host:port is expected',
+    'FN_RUNNER_ADDRESSES: runner "h2": the port is missing: expected host:port',
   );
 });
 
-it('one of FN_RUNNER_ADDRESSES and FN_RUNNER_POOL has to be given, and not both', async () => {
+it('exactly one of FN_RUNNER_ADDRESSES and FN_RUNNER_POOL must be given', async () => {
   await expect(poolOf({})).rejects.toThrow(/^FN_RUNNER_ADDRESSES: required, or FN_RUNNER_POOL in its place$/);
   const both = { FN_RUNNER_ADDRESSES: 'h1:9190', FN_RUNNER_POOL: 'static://h1:9190' };
-  await expect(poolOf(both)).rejects.toThrow('FN_RUNNER_ADDRESSES, FN_RUNNER_POOL: both are given');
+  await expect(poolOf(both)).rejects.toThrow('FN_RUNNER_ADDRESSES, FN_RUNNER_POOL: only one of them may be set');
   for (const settings of [{}, { runnerAddresses: ['h1:1'], runnerPool: 'static://h1:1' }]) {
     expect(() => newRunnerPool({ settings, createRunner })).toThrow('FN_RUNNER_ADDRESSES');
   }
 });
 
-it('an embedder can add a kind of its own', async () => {
+it('an embedder can add a kind of pool', async () => {
   const phoneBook: PoolFactory = {
     name: 'phone-book',
     form: 'phone-book://page',

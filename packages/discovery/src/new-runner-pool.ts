@@ -11,7 +11,7 @@ import { StaticSource } from './static-runner-pool.js';
 export interface RunnerPoolOptions<R extends Member> {
   readonly settings: Partial<DiscoverySettings>;
   readonly createRunner: (address: string) => R;
-  /** The kinds there are; those of this package unless given. */
+  /** The available kinds; default: those of this package. */
   readonly pools?: Registry<PoolFactory>;
   readonly clock?: Clock;
   readonly random?: () => number;
@@ -19,8 +19,8 @@ export interface RunnerPoolOptions<R extends Member> {
 }
 
 /**
- * The pool that the settings describe. Whether its source can be read shows later: until then it is empty and says why.
- * @throws SettingsError when they describe none, or two
+ * Creates the pool that the settings describe. It is empty with an error until its source was read.
+ * @throws SettingsError if they describe none, or two
  */
 export function newRunnerPool<R extends Member>(options: RunnerPoolOptions<R>): MembershipPool<R> {
   const { createRunner, clock, logger } = options;
@@ -28,7 +28,7 @@ export function newRunnerPool<R extends Member>(options: RunnerPoolOptions<R>): 
 }
 
 /**
- * What can be found wrong with a pool before it is made.
+ * Checks the settings of a pool before it is created.
  * @throws SettingsError
  */
 export function checkRunnerPool(settings: Partial<DiscoverySettings>): void {
@@ -44,7 +44,7 @@ interface Described {
 function describedSource(options: Omit<RunnerPoolOptions<Member>, 'createRunner'>): Described {
   const { runnerAddresses: addresses = [], runnerPool } = options.settings;
   if (addresses.length > 0 && runnerPool !== undefined) {
-    throw new SettingsError(['FN_RUNNER_ADDRESSES, FN_RUNNER_POOL: both are given, and only one of them is allowed']);
+    throw new SettingsError(['FN_RUNNER_ADDRESSES, FN_RUNNER_POOL: only one of them may be set']);
   }
   if (runnerPool !== undefined) return explained('FN_RUNNER_POOL', () => sourceOf(runnerPool, options));
   if (addresses.length === 0)

@@ -5,7 +5,7 @@ import type { PoolUrl } from './pool-url.js';
 export interface PoolFactory {
   /** The scheme. */
   readonly name: string;
-  /** What `docs/configuration.md` says: the form of the URL, then what it means. */
+  /** For `docs/configuration.md`: the form of the URL, then its meaning. */
   readonly form: string;
   readonly doc: string;
   /** @throws Error that says what is wrong with the URL */
@@ -13,6 +13,6 @@ export interface PoolFactory {
 }
 
 export interface PoolDeps extends SourceDeps {
-  /** Where Kubernetes says its API is. Undefined outside of a cluster. */
+  /** The address of the Kubernetes API as given by Kubernetes. Undefined outside a cluster. */
   readonly kubernetes: { readonly host: string; readonly port: string } | undefined;
 }

@@ -26,7 +26,7 @@ const staticPool: PoolFactory = {
 const filePool: PoolFactory = {
   name: 'file',
   form: 'file:///path',
-  doc: 'a file with one host:port a line, watched',
+  doc: 'a watched file with one host:port per line',
   create(url, deps) {
     checkParams(url, []);
     if (url.authority !== '' || url.path.length < 2) throw new Error(`expected ${this.form}, an absolute path`);
@@ -51,7 +51,7 @@ const dnsPool: PoolFactory = {
 const dnsSrvPool: PoolFactory = {
   name: 'dns+srv',
   form: 'dns+srv://_service._proto.name',
-  doc: 'every address of the targets of SRV records, which also tell the port',
+  doc: 'every address of the targets of SRV records, which also give the port',
   create(url, deps) {
     const server = dnsServer(url);
     if (!/^[^:]+$/.test(url.authority) || url.path !== '') {
@@ -71,11 +71,11 @@ const etcdPool: PoolFactory = {
 const kubernetesPool: PoolFactory = {
   name: 'k8s',
   form: KUBERNETES_FORM,
-  doc: 'the ready endpoints of a service of Kubernetes',
+  doc: 'the ready endpoints of a Kubernetes service',
   create: (url, deps) => newKubernetesSource(parseKubernetesUrl(url, deps.kubernetes), deps),
 };
 
-/** What `FN_RUNNER_POOL` can select. */
+/** Values of `FN_RUNNER_POOL`. */
 export const pools = new Registry<PoolFactory>('FN_RUNNER_POOL', 'runner pool', [
   staticPool,
   filePool,
@@ -85,7 +85,7 @@ export const pools = new Registry<PoolFactory>('FN_RUNNER_POOL', 'runner pool', 
   kubernetesPool,
 ]);
 
-/** The parameter `server` of a URL that is about DNS, and no other. */
+/** The parameter `server` of a DNS URL, the only one allowed. */
 function dnsServer(url: PoolUrl): string | undefined {
   checkParams(url, ['server']);
   const server = url.params.get('server');

@@ -10,7 +10,7 @@ it.each`
   ${'etcd://u@h1'}             | ${{ user: { name: 'u', password: '' } }}
   ${'etcd://@h1'}              | ${{ user: { name: '', password: '' }, authority: 'h1' }}
   ${'k8s://ns/svc:1'}          | ${{ authority: 'ns', path: '/svc:1' }}
-`('$text is read', ({ text, parts }) => {
+`('$text is accepted', ({ text, parts }) => {
   expect(parsePoolUrl(text)).toMatchObject(parts);
 });
 
@@ -39,7 +39,7 @@ it.each(['h1:9190', '://h1', '1dns://h1', 'dns:/h1', 'dns://h1#part', ' dns://h1
   },
 );
 
-it('what is wrong with one is said without quoting it: it may have a password in it', () => {
+it('is reported as wrong without being quoted, because it may contain a password', () => {
   for (const text of ['etcd://u:%zz@h1', 'etcd://h1/%zz']) {
     expect(() => parsePoolUrl(text)).toThrow(
       /^a % in it is not followed by two hexadecimal digits; % itself is written %25$/,
@@ -47,7 +47,7 @@ it('what is wrong with one is said without quoting it: it may have a password in
   }
 });
 
-it('a parameter that nobody reads is refused, with those that are read', () => {
+it('an unknown parameter is rejected, with the known ones', () => {
   const url = parsePoolUrl('dns://h1?sever=1');
   expect(() => checkParams(url, ['server', 'port'])).toThrow('unknown parameter "sever"; known: server, port');
   expect(() => checkParams(url, [])).toThrow('unknown parameter "sever"; dns:// has none');

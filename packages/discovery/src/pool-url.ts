@@ -1,22 +1,22 @@
 /**
- * What `FN_RUNNER_POOL` and `FN_REGISTER` say: `scheme://user:password@authority/path?parameters`. Not every one is a
- * URL to the letter: an authority may list several hosts.
+ * Parses `FN_RUNNER_POOL` and `FN_REGISTER`: `scheme://user:password@authority/path?parameters`. Not all of them are valid
+ * URLs, because an authority may list several hosts.
  */
 export interface PoolUrl {
   readonly scheme: string;
   readonly user: { readonly name: string; readonly password: string } | undefined;
-  /** `host:port,host:port`, or whatever the scheme makes of it. */
+  /** `host:port,host:port`, or another form that the scheme defines. */
   readonly authority: string;
   /** With its slash, or empty. */
   readonly path: string;
   readonly params: ReadonlyMap<string, string>;
-  /** As it was given, without user and password. */
+  /** As given, without user and password. */
   readonly shown: string;
 }
 
 const FORM = /^([a-z][a-z0-9+.-]*):\/\/(?:([^@/?]*)@)?([^/?#]*)(\/[^?#]*)?(?:\?([^#]*))?$/i;
 
-/** @throws Error that does not quote the text, which may have a password in it */
+/** @throws Error that does not quote the text, which may contain a password */
 export function parsePoolUrl(text: string): PoolUrl {
   const [, scheme, userInfo, authority = '', path = '', query] = FORM.exec(text) ?? [];
   if (scheme === undefined) throw new Error('it is not a URL such as dns://tasks.runner:9190');
@@ -30,7 +30,7 @@ export function parsePoolUrl(text: string): PoolUrl {
   };
 }
 
-/** @throws Error when the URL has parameters that nobody reads: a mistyped one must not pass as none */
+/** @throws Error if the URL has unknown parameters, so that a mistyped one is not ignored */
 export function checkParams(url: PoolUrl, known: readonly string[]): void {
   for (const name of url.params.keys()) {
     if (!known.includes(name)) {

@@ -7,7 +7,7 @@ import { newRegistration, type Registration } from './registration.js';
 const port = () => 9190;
 const register = 'etcd://h1';
 
-it('is not made unless it is asked for', () => {
+it('does not happen unless configured', () => {
   expect(newRegistration({ settings: { advertiseAddress: 'h1:9190' }, port })).toBeUndefined();
 });
 
@@ -20,20 +20,20 @@ it.each`
   ${{ register: 'h1:2379', advertiseAddress: 'h1' }}              | ${'FN_REGISTER: it is not a URL'}
   ${{ register: 'etcd://h1?ttl=1', advertiseAddress: 'h1' }}      | ${'FN_REGISTER: ttl: expected whole seconds from 2 to 3600, got "1"'}
   ${{ register: 'etcd://h1?tls=yes', advertiseAddress: 'h1' }}    | ${'FN_REGISTER: tls: expected true or false, got "yes"'}
-  ${{ register: 'etcd://h1?cert=/c', advertiseAddress: 'h1' }}    | ${'FN_REGISTER: cert and key belong together'}
+  ${{ register: 'etcd://h1?cert=/c', advertiseAddress: 'h1' }}    | ${'FN_REGISTER: cert and key must be given together'}
   ${{ register: 'etcd://h1,,h2', advertiseAddress: 'h1' }}        | ${'FN_REGISTER: "": "" is not a host; expected etcd://host:port,host:port/prefix'}
   ${{ register: 'etcd://h1/a?prefix=b', advertiseAddress: 'h1' }} | ${'FN_REGISTER: unknown parameter "prefix"; known: tls, ca, cert, key, ttl'}
-`('$settings is refused: $message', ({ settings, message }) => {
+`('$settings is rejected: $message', ({ settings, message }) => {
   expect(() => newRegistration({ settings, port })).toThrow(message);
 });
 
-it.each(['1', '3601', '2.5', '-5', '5s', '5 ', '0x5', ''])('a ttl of %j is refused', (ttl) => {
+it.each(['1', '3601', '2.5', '-5', '5s', '5 ', '0x5', ''])('a ttl of %j is rejected', (ttl) => {
   const settings = { register: `etcd://h1?ttl=${ttl}`, advertiseAddress: 'h1' };
   const message = `FN_REGISTER: ttl: expected whole seconds from 2 to 3600, got ${JSON.stringify(ttl)}`;
   expect(() => newRegistration({ settings, port })).toThrow(message);
 });
 
-it.each(['2', '10', '3600'])('a ttl of %s seconds is taken', (ttl) => {
+it.each(['2', '10', '3600'])('a ttl of %s seconds is accepted', (ttl) => {
   const settings = { register: `etcd://h1?ttl=${ttl}`, advertiseAddress: 'h1' };
   expect(newRegistration({ settings, port })).toBeDefined();
 });
@@ -55,7 +55,7 @@ describe('with an etcd', () => {
     ${'::1'}     | ${'[::1]:9190'}
     ${'[::1]'}   | ${'[::1]:9190'}
     ${'[::1]:7'} | ${'[::1]:7'}
-  `('$advertised is registered as $address, and gone with the drain', async ({ advertised, address }) => {
+  `('$advertised is registered as $address, and removed by a drain', async ({ advertised, address }) => {
     registration = newRegistration({
       settings: { register: `etcd://${etcd.address}`, advertiseAddress: advertised },
       port,
@@ -67,14 +67,14 @@ describe('with an etcd', () => {
     await registration?.close();
   });
 
-  it('that was closed before it began does not begin', async () => {
+  it('does not start after it was closed', async () => {
     registration = newRegistration({ settings: { register: `etcd://${etcd.address}`, advertiseAddress: 'h1' }, port });
     await registration?.close();
     registration?.begin();
     expect(await keys()).toEqual([]);
   });
 
-  it('suspended, it is not found; resumed, it is again', async () => {
+  it('is removed by suspend, and restored by resume', async () => {
     registration = newRegistration({ settings: { register: `etcd://${etcd.address}`, advertiseAddress: 'h1' }, port });
     await registration?.suspend();
     registration?.begin();
@@ -91,7 +91,7 @@ describe('with an etcd', () => {
     expect(await keys()).toEqual([]);
   });
 
-  it('two runners with one address: the first says what is wrong, once, and lives on', async () => {
+  it('two runners with one address: the first logs it, once, and lives on', async () => {
     const lines: string[] = [];
     const stream = new PassThrough().on('data', (line) => lines.push(String(line)));
     const logger = createLogger({ level: 'error', format: 'text', stream });
@@ -103,7 +103,7 @@ describe('with an etcd', () => {
     second?.begin();
     try {
       await eventually(async () => expect(lines).toHaveLength(1));
-      expect(lines[0]).toMatch(/another runner has registered with the address .*FN_ADVERTISE_ADDRESS/);
+      expect(lines[0]).toMatch(/another runner has registered the same address.*FN_ADVERTISE_ADDRESS/);
       await systemClock.sleep(1_500);
       expect(lines).toHaveLength(1);
     } finally {

@@ -14,7 +14,7 @@ import { ETCD_FORM, type EtcdPlace, parseEtcdUrl } from './etcd/etcd-url.js';
 import { type PoolUrl, parsePoolUrl } from './pool-url.js';
 import { joinAddress, problemOfAddress } from './runner-address.js';
 
-/** Read by a runner that tells balancers of itself. */
+/** Settings of a runner that registers itself. */
 export const registrationSettings = {
   register: text('FN_REGISTER', {
     secret: true,
@@ -27,25 +27,25 @@ export const registrationSettings = {
 
 export interface RegistrationOptions {
   readonly settings: Partial<SettingsOf<typeof registrationSettings>>;
-  /** Of the gRPC service; asked once it listens. */
+  /** Port of the gRPC service; called once it listens. */
   readonly port: () => number;
   readonly clock?: Clock;
   readonly random?: () => number;
   readonly logger?: Logger;
 }
 
-/** A runner's entry where balancers look for runners. */
+/** The entry of a runner in the list that balancers read. */
 export interface Registration extends Service {
-  /** The runner takes calls: the entry is made, and kept up until drain or close. */
+  /** Registers the runner, and keeps the entry until drain or close. */
   begin(): void;
-  /** Balancers no longer find the runner, until `resume`. Resolves when the entry is gone, or etcd was too long away. */
+  /** Removes the entry until `resume`. Resolves when it is gone, or etcd was unavailable for too long. */
   suspend(): Promise<void>;
-  /** Of no effect before `begin` and after drain or close. */
+  /** No effect before `begin`, and after drain or close. */
   resume(): void;
 }
 
 /**
- * @returns undefined unless the settings ask for one
+ * @returns undefined unless the settings ask for registration
  * @throws SettingsError
  */
 export function newRegistration(options: RegistrationOptions): Registration | undefined {
@@ -56,7 +56,7 @@ export function newRegistration(options: RegistrationOptions): Registration | un
   if (advertiseAddress === undefined) {
     problems.push('FN_ADVERTISE_ADDRESS: required with FN_REGISTER: where balancers reach this runner');
   } else {
-    // Which port it is does not matter for what is wrong with the host.
+    // Errors of the host do not depend on the port.
     const problem = problemOfAddress(withPort(advertiseAddress, 1));
     const got = JSON.stringify(advertiseAddress);
     if (problem !== undefined) problems.push(`FN_ADVERTISE_ADDRESS: expected host:port, got ${got}: ${problem}`);
@@ -112,7 +112,7 @@ class LastingRegistration implements Registration {
     this.entry.begin();
   }
 
-  /** A new entry may be made meanwhile: it hangs on a lease of its own. */
+  /** A new entry may be created meanwhile, because it has its own lease. */
   private withdraw(): Promise<void> {
     const { entry } = this;
     this.entry = undefined;

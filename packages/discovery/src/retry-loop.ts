@@ -1,13 +1,13 @@
 import { type Clock, Deferred, Once } from '@fnfleet/core';
 
 export interface RetryLoopOptions {
-  /** @returns how long to rest, milliseconds. What it throws is told to `onFailure`. */
+  /** @returns how long to pause, milliseconds. Errors are passed to `onFailure`. */
   readonly act: (signal: AbortSignal) => Promise<number>;
   readonly onFailure: (error: Error) => void;
   readonly clock: Clock;
-  /** From 0 up to 1. */
+  /** Uniform, 0 to below 1. */
   readonly random: () => number;
-  /** The longest rest after a failure, milliseconds. Default 30 000. */
+  /** The longest pause after a failure, milliseconds. Default 30 000. */
   readonly maxRetryMs?: number;
 }
 
@@ -15,32 +15,32 @@ const FIRST_RETRY_MS = 500;
 const MAX_RETRY_MS = 30_000;
 
 /**
- * Does something again and again, for ever.
+ * Repeats an action until closed.
  *
  *   acting ──returns──▶ resting ──time is over, woken──▶ acting
- *      └────throws────▶ resting, longer with each failure in a row
+ *      └────throws────▶ resting, longer with each consecutive failure
  *
- * Rests after a failure are jittered: processes that lost the same server together must not come back together.
+ * Pauses after a failure have jitter: processes that lost the same server together must not all come back at once.
  */
 export class RetryLoop {
   private readonly stop = new AbortController();
   private running: Promise<void> | undefined;
-  /** Resolved to end the rest. A rest that has not begun yet is skipped. */
+  /** Resolved to end the pause. A pause that has not begun yet is skipped. */
   private woken = new Deferred<void>();
 
   constructor(private readonly options: RetryLoopOptions) {}
 
-  /** Does nothing when the loop runs or is closed. */
+  /** Does nothing if the loop runs or is closed. */
   start(): void {
     if (!this.stop.signal.aborted) this.running ??= this.run();
   }
 
-  /** Acts again at once, or right after the act in hand. */
+  /** Acts again at once, or right after the current action. */
   wake(): void {
     this.woken.resolve();
   }
 
-  /** Tells the act in hand to end and waits for it. Idempotent, never rejects. */
+  /** Tells the current action to end and waits for it. Idempotent, never rejects. */
   close(): Promise<void> {
     return this.closing.call();
   }

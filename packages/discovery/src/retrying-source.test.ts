@@ -15,7 +15,7 @@ afterEach(async () => {
   expect(clock.pendingTimers).toBe(0);
 });
 
-/** A source whose looks are answered one after the other; the last answer is repeated. */
+/** A source whose reads are answered one after the other; the last answer is repeated. */
 function start(answers: readonly (number | Error)[], random = () => 1): number[] {
   const looks: number[] = [];
   const look: Look = async (found) => {
@@ -32,34 +32,34 @@ function start(answers: readonly (number | Error)[], random = () => 1): number[]
 
 const gaps = (times: readonly number[]) => times.slice(1).map((time, at) => time - (times[at] ?? 0));
 
-it('looks again when what it found has expired', async () => {
+it('reads again when its result has expired', async () => {
   const looks = start([1000, 5000]);
   await clock.advance(11_000);
   expect(gaps(looks)).toEqual([1000, 5000, 5000]);
   expect(reports.all).toEqual([['a:1'], ['a:1'], ['a:1'], ['a:1']]);
 });
 
-it('after failures waits longer and longer, up to half a minute, for ever', async () => {
+it('waits longer and longer after failures, up to half a minute, forever', async () => {
   const looks = start([new Error('away')]);
   await clock.advance(150_000);
   expect(gaps(looks)).toEqual([500, 1000, 2000, 4000, 8000, 16_000, 30_000, 30_000, 30_000]);
   expect(reports.all.every((report) => report instanceof Error)).toBe(true);
 });
 
-it('spreads the waits: the shortest is half of the longest', async () => {
+it('adds jitter to the waits: the shortest is half of the longest', async () => {
   const looks = start([new Error('away')], () => 0);
   await clock.advance(2000);
   expect(gaps(looks)).toEqual([250, 500, 1000]);
 });
 
-it('begins with short waits again after a success', async () => {
+it('starts with short waits again after a success', async () => {
   const away = new Error('away');
   const looks = start([away, away, 100, away, 100]);
   await clock.advance(2200);
   expect(gaps(looks).slice(0, 4)).toEqual([500, 1000, 100, 500]);
 });
 
-it('that is woken looks at once; if it was looking, right after', async () => {
+it('reads at once when it is woken; if it is reading, right after that', async () => {
   const looks = start([60_000]);
   source.wake(); // while it looks
   await clock.advance(0);
@@ -70,7 +70,7 @@ it('that is woken looks at once; if it was looking, right after', async () => {
   expect(gaps(looks)).toEqual([0, 0]);
 });
 
-it('says nothing any more once it is closed, and tells the look in hand to end', async () => {
+it('reports nothing once it is closed, and tells the current read to end', async () => {
   let ended = false;
   source = new RetryingSource(
     async (found, signal) => {

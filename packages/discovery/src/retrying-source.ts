@@ -2,13 +2,13 @@ import type { MembershipListener, MembershipSource, SourceDeps } from './members
 import { RetryLoop } from './retry-loop.js';
 
 /**
- * One look at a source: reads it once, or for as long as a watch lasts, and tells what it finds.
- * @returns how long that may stand until the next look, milliseconds
+ * Reads a source once, or watches it for a while, and reports what it finds.
+ * @returns how long to wait before the next read, milliseconds
  * @throws why the source could not be read
  */
 export type Look = (found: MembershipListener, signal: AbortSignal) => Promise<number>;
 
-/** Looks at a source again and again, for ever; see `RetryLoop` for what happens after a failure. */
+/** Reads a source repeatedly; see `RetryLoop` for what happens after a failure. */
 export class RetryingSource implements MembershipSource {
   private readonly loop: RetryLoop;
   private listener: MembershipListener | undefined;
@@ -26,7 +26,7 @@ export class RetryingSource implements MembershipSource {
     this.loop.start();
   }
 
-  /** Looks again at once, or right after the look that goes on now. */
+  /** Reads again at once, or right after the current read. */
   wake(): void {
     this.loop.wake();
   }

@@ -7,7 +7,7 @@ it.each([
   '10.0.0.1:65535',
   '[::1]:9190',
   '[2001:db8::7]:9190',
-])('%s is the address of a runner', (address) => {
+])('%s is a valid runner address', (address) => {
   expect(problemOfAddress(address)).toBeUndefined();
 });
 
@@ -19,10 +19,10 @@ it.each`
   ${'h1:0'}              | ${'the port is not a number from 1 to 65535'}
   ${'h1:65536'}          | ${'the port is not a number from 1 to 65535'}
   ${'h1:9190x'}          | ${'the port is not a number'}
-  ${'http://h1:9190'}    | ${'it is a URL'}
-  ${'::1'}               | ${'as in [::1]:9190'}
-  ${'::1:9190'}          | ${'as in [::1:9190]:9190'}
-  ${'2001:db8::zz:9190'} | ${'as in [2001:db8::zz]:9190'}
+  ${'http://h1:9190'}    | ${'got a URL'}
+  ${'::1'}               | ${'needs brackets: [::1]:9190'}
+  ${'::1:9190'}          | ${'needs brackets: [::1:9190]:9190'}
+  ${'2001:db8::zz:9190'} | ${'needs brackets: [2001:db8::zz]:9190'}
   ${'[::1:9190'}         | ${'[::1 is not an IPv6 address'}
   ${'[fe80::1%lo]:9190'} | ${'[fe80::1%lo] is not an IPv6 address'}
   ${'[10.0.0.1]:9190'}   | ${'[10.0.0.1] is not an IPv6 address'}
@@ -35,10 +35,10 @@ it.each`
   ${'h1:x9190'}          | ${'the port is not a number from 1 to 65535'}
   ${'h1:100000'}         | ${'the port is not a number from 1 to 65535'}
   ${'12.34:9190'}        | ${'"12.34" is not a host'}
-  ${'a.:.b:9190'}        | ${'an IPv6 address is put in brackets'}
+  ${'a.:.b:9190'}        | ${'an IPv6 address needs brackets'}
   ${'h1/path:9190'}      | ${'"h1/path" is not a host'}
   ${'[::1]x:9190'}       | ${'[::1]x is not an IPv6 address'}
-`('"$address" is none: $problem', ({ address, problem }) => {
+`('"$address" is invalid: $problem', ({ address, problem }) => {
   expect(problemOfAddress(address)).toContain(problem);
 });
 
@@ -65,11 +65,11 @@ it.each`
   ${'[::A]:9190'} | ${'[::a]:9190'}             | ${true}
   ${'[::1]:9190'} | ${'[::2]:9190'}             | ${false}
   ${'H1'}         | ${'h1'}                     | ${true}
-`('$one and $other are one runner: $same', ({ one, other, same }) => {
+`('$one and $other are the same runner: $same', ({ one, other, same }) => {
   expect(addressKey(one) === addressKey(other)).toBe(same);
 });
 
-it('a list of addresses is checked: each must be one, and none may be there twice', () => {
+it('a list of addresses is checked: each must be valid, and none may be listed twice', () => {
   expect(checkAddresses(['h1:1', 'h2:1', 'h1:2'])).toEqual(['h1:1', 'h2:1', 'h1:2']);
   expect(() => checkAddresses(['h1:1', 'h2'])).toThrow('runner "h2": the port is missing');
   expect(() => checkAddresses(['h1:1', 'H1:1'])).toThrow('runner H1:1 is listed twice');

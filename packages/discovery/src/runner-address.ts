@@ -1,29 +1,28 @@
 import { isIP, isIPv6 } from 'node:net';
 
 /**
- * What makes a text an address that a runner can be dialled at: `host:port`, where the host is a name, an IPv4 address
- * or an IPv6 address in brackets.
- * @returns why it is none, in words; undefined when it is one
+ * Checks an address of a runner: `host:port`, where the host is a name, an IPv4 address or an IPv6 address in brackets.
+ * @returns what is wrong, in words; undefined if it is valid
  */
 export function problemOfAddress(address: string): string | undefined {
-  if (address.includes('://')) return 'it is a URL; host:port is expected';
+  if (address.includes('://')) return 'expected host:port, got a URL';
   const at = address.lastIndexOf(':');
-  if (at < 0) return 'the port is missing; host:port is expected';
+  if (at < 0) return 'the port is missing: expected host:port';
   const host = address.slice(0, at);
   if (host.includes(':') && !host.startsWith('[')) {
-    return `an IPv6 address is put in brackets before the port, as in [${isIPv6(address) ? address : host}]:9190`;
+    return `an IPv6 address needs brackets: [${isIPv6(address) ? address : host}]:9190`;
   }
   if (!isPort(address.slice(at + 1))) return 'the port is not a number from 1 to 65535';
   if (host.startsWith('[')) return isBracketedIpv6(host) ? undefined : `${host} is not an IPv6 address`;
   return isHost(host) ? undefined : `${JSON.stringify(host)} is not a host`;
 }
 
-/** Two spellings of one runner give the same key. */
+/** Two spellings of one address have the same key. */
 export function addressKey(address: string): string {
   const at = address.lastIndexOf(':');
   if (at < 0) return address.toLowerCase();
   const host = address.slice(0, at);
-  // The URL parser knows the one way to write an IPv6 address.
+  // The URL parser normalizes IPv6 addresses.
   return `${host.startsWith('[') ? new URL(`http://${host}`).hostname : host.toLowerCase()}${address.slice(at)}`;
 }
 
@@ -32,7 +31,7 @@ export function joinAddress(host: string, port: number): string {
   return isIPv6(host) ? `[${host}]:${port}` : `${host}:${port}`;
 }
 
-/** @throws Error that names what is no address, and why; also when one is given twice, which would double its share */
+/** @throws Error that names an invalid address, or one that is listed twice and would get two shares */
 export function checkAddresses(addresses: readonly string[]): readonly string[] {
   const seen = new Set<string>();
   for (const address of addresses) {
@@ -50,13 +49,13 @@ export function isPort(text: string): boolean {
 }
 
 function isBracketedIpv6(host: string): boolean {
-  // A zone (fe80::1%eth0) means something on one machine only, and has no place in the authority of a request.
+  // A zone (fe80::1%eth0) has a meaning on one machine only, and is not allowed in the authority of a request.
   return host.endsWith(']') && isIPv6(host.slice(1, -1)) && !host.includes('%');
 }
 
 function isHost(host: string): boolean {
   if (isIP(host) === 4) return true;
-  // Underscores are not for hosts, but Docker and Compose make names with them.
+  // Host names have no underscores, but Docker and Compose use them.
   const name = /^[\w-]{1,63}(\.[\w-]{1,63})*\.?$/;
   return host.length <= 253 && name.test(host) && !/^[\d.]+$/.test(host);
 }

@@ -1,7 +1,7 @@
 import { list, type SettingsOf, text } from '@fnfleet/core';
 import { pools } from './pool-kinds.js';
 
-/** Where the runners are listed; read by a load balancer. */
+/** The source of the list of runners; for a load balancer. */
 export const discoverySettings = {
   runnerAddresses: list('FN_RUNNER_ADDRESSES', {
     defaultText: 'required, or FN_RUNNER_POOL',

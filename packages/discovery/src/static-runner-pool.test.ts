@@ -8,7 +8,7 @@ it('keeps the order of the addresses and trims them', async () => {
   expect(runners.map((runner) => runner.address)).toEqual(['b:9190', 'a:9190']);
 });
 
-it('refuses an address that is listed twice', () => {
+it('rejects an address that is listed twice', () => {
   expect(() => newStaticRunnerPool(['a:9190', ' a:9190'], create)).toThrow('runner a:9190 is listed twice');
 });
 

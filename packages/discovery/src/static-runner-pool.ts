@@ -2,10 +2,10 @@ import type { Member, MembershipListener, MembershipSource } from './membership.
 import { MembershipPool, type MembershipPoolOptions } from './membership-pool.js';
 
 /**
- * The same runners for as long as the process lives, in the order given. None is taken off the list for being
- * unreachable: whether it takes a call is found out by offering one.
- * @param addresses surrounding white space is ignored. Their form is up to `createRunner`.
- * @throws Error when an address is listed twice: it would get twice its share of calls
+ * A fixed list of runners, in the given order. Unreachable runners stay in the list: whether a runner takes calls is found out by
+ * offering one.
+ * @param addresses surrounding white space is ignored. `createRunner` checks their form.
+ * @throws Error if an address is listed twice, because it would get two shares of calls
  */
 export function newStaticRunnerPool<R extends Member>(
   addresses: readonly string[],
@@ -25,7 +25,7 @@ export function newStaticRunnerPool<R extends Member>(
   });
 }
 
-/** Says what it was given, once. */
+/** Reports the addresses once. */
 export class StaticSource implements MembershipSource {
   constructor(private readonly addresses: readonly string[]) {}
 

@@ -9,10 +9,10 @@ import { parseEtcdUrl } from './etcd-url.js';
 
 const never = new AbortController().signal;
 
-/** How long a member may take to answer, milliseconds. */
+/** Timeout for a member, milliseconds. */
 const ANSWER_MS = 5_000;
 
-/** Tells what the timer that was set last is for. */
+/** Returns what the timer that was set last is for. */
 class WatchedClock extends FakeClock {
   lastDelayMs = 0;
 
@@ -33,7 +33,7 @@ afterEach(async () => {
   expect(clock.pendingTimers).toBe(0);
 });
 
-/** A cluster of so many members. */
+/** A cluster of fake members. */
 async function cluster(size: number): Promise<void> {
   for (let i = 0; i < size; i += 1) members.push(await Member.start());
 }
@@ -44,14 +44,14 @@ const client = (user?: string) => new EtcdClient(place(user), clock);
 const asked = () => members.map(({ requests }) => requests.length);
 
 describe('a cluster of several members', () => {
-  it('is asked at one of them, as long as that answers', async () => {
+  it('uses one of them as long as it answers', async () => {
     await cluster(3);
     const etcd = client();
     for (let i = 0; i < 3; i += 1) await etcd.call('/v3/x', {}, never);
     expect(asked()).toEqual([3, 0, 0]);
   });
 
-  it('a member that fails passes the question to the next, which is then asked first', async () => {
+  it('moves on when a member fails, and uses the next one first from then on', async () => {
     await cluster(3);
     members[0]?.answers(500);
     const etcd = client();
@@ -61,14 +61,14 @@ describe('a cluster of several members', () => {
     expect(members[1]?.requests[0]).toMatchObject({ path: '/v3/x', body: { a: 1 } });
   });
 
-  it('when the last fails too, that is what went wrong, and each was asked once', async () => {
+  it('reports the failure of the last member when all fail, each asked once', async () => {
     await cluster(3);
     for (const member of members) member.answers(503);
     await expect(client().call('/v3/x', {}, never)).rejects.toThrow(`http://${members[2]?.address} answers 503`);
     expect(asked()).toEqual([1, 1, 1]);
   });
 
-  it('goes round: after the last comes the first', async () => {
+  it('continues with the first member after the last', async () => {
     await cluster(2);
     const etcd = client();
     members[0]?.answers(500, 1);
@@ -82,7 +82,7 @@ describe('a cluster of several members', () => {
     ${400} | ${[1, 0]}
     ${499} | ${[1, 0]}
     ${500} | ${[1, 1]}
-  `('an answer of $status: who is asked is $asks', async ({ status, asks }) => {
+  `('an answer of $status: the requests are $asks', async ({ status, asks }) => {
     await cluster(2);
     members[0]?.answers(status);
     await client()
@@ -91,7 +91,7 @@ describe('a cluster of several members', () => {
     expect(asked()).toEqual(asks);
   });
 
-  it('nobody else is asked for one who has left', async () => {
+  it('asks no other member after the caller has left', async () => {
     await cluster(2);
     members[0]?.answers('hang');
     const caller = new AbortController();
@@ -102,7 +102,7 @@ describe('a cluster of several members', () => {
     expect(asked()).toEqual([1, 0]);
   });
 
-  it('a member that hangs is left after five seconds', async () => {
+  it('leaves a member that hangs after five seconds', async () => {
     await cluster(2);
     members[0]?.answers('hang');
     const call = client().call('/v3/x', {}, never);
@@ -111,7 +111,7 @@ describe('a cluster of several members', () => {
     expect(await call).toEqual({ by: members[1]?.address });
   });
 
-  it('what is asked of the same member goes to no other', async () => {
+  it('sends requests for the same member to no other', async () => {
     await cluster(2);
     members[0]?.answers(500);
     await expect(client().callSame('/v3/x', {}, never)).rejects.toThrow('answers 500');
@@ -122,7 +122,7 @@ describe('a cluster of several members', () => {
 describe('with a user', () => {
   const paths = () => members[0]?.requests.map(({ path, token }) => `${path} ${token ?? '-'}`);
 
-  it('a token is fetched first, and shown from then on', async () => {
+  it('a token is fetched first, and sent from then on', async () => {
     await cluster(1);
     const etcd = client('lb:secret@');
     await etcd.call('/v3/x', {}, never);
@@ -131,7 +131,7 @@ describe('with a user', () => {
     expect(members[0]?.requests[0]?.body).toEqual({ name: 'lb', password: 'secret' });
   });
 
-  it('a token that is no longer good is replaced, and the question asked again', async () => {
+  it('an expired token is replaced, and the request repeated', async () => {
     await cluster(1);
     const etcd = client('lb:secret@');
     await etcd.call('/v3/x', {}, never);
@@ -140,7 +140,7 @@ describe('with a user', () => {
     expect(paths()?.slice(2)).toEqual(['/v3/y token1', '/v3/auth/authenticate -', '/v3/y token2']);
   });
 
-  it('any other refusal is not about the token', async () => {
+  it('any other rejection is not about the token', async () => {
     await cluster(1);
     const etcd = client('lb:secret@');
     await etcd.call('/v3/x', {}, never);
@@ -149,7 +149,7 @@ describe('with a user', () => {
     expect(paths()?.slice(2)).toEqual(['/v3/y token1']);
   });
 
-  it('before a watch the token is tried, as a stream cannot be asked for twice', async () => {
+  it('the token is tested before a watch, because a stream cannot be repeated', async () => {
     await cluster(1);
     const etcd = client('lb:secret@');
     const news = await etcd.watch(rangeOf('/runners/'), 7n, never);
@@ -171,7 +171,7 @@ describe('a runner that registers', () => {
   let said: string[];
   let registration: EtcdRegistration;
 
-  /** Begins to register an address for nine seconds at a time. */
+  /** Starts to register an address for nine seconds at a time. */
   async function register(): Promise<void> {
     await cluster(1);
     said = [];
@@ -194,11 +194,11 @@ describe('a runner that registers', () => {
   }
 
   const paths = () => members[0]?.requests.map(({ path }) => path.replace('/v3/', ''));
-  /** The registration rests until its next look. */
+  /** The registration sleeps until its next check. */
   const rests = () =>
     eventually(() => expect([clock.pendingTimers, clock.lastDelayMs === ANSWER_MS]).toEqual([1, false]));
 
-  it('asks for a lease, writes its entry, and keeps both three times in the life of the lease', async () => {
+  it('requests a lease, writes its entry, and renews both three times during the lease', async () => {
     await register();
     registration.begin();
     await rests();
@@ -214,10 +214,10 @@ describe('a runner that registers', () => {
     expect(said).toEqual(['info: registered']);
     await registration.withdraw();
     expect(paths()?.slice(4)).toEqual(['lease/revoke']);
-    expect(said.slice(1)).toEqual(['info: no longer registered']);
+    expect(said.slice(1)).toEqual(['info: registration withdrawn']);
   });
 
-  it('a lease that is gone is replaced at once, and that is told', async () => {
+  it('replaces a lost lease at once, and logs it', async () => {
     await register();
     registration.begin();
     await rests();
@@ -225,12 +225,12 @@ describe('a runner that registers', () => {
     await clock.advance(3_000);
     await rests();
     expect(paths()?.slice(2)).toEqual(['lease/keepalive', 'lease/grant', 'kv/put']);
-    expect(said.slice(1)).toEqual(['warn: the lease of the registration was lost', 'info: registered']);
+    expect(said.slice(1)).toEqual(['warn: registration lease lost, registering again', 'info: registered']);
     await registration.withdraw();
     expect(members[0]?.requests.at(-1)?.body).toEqual({ ID: 'lease2' });
   });
 
-  it('another runner at its address is told of once, and again after it had gone', async () => {
+  it('logs another runner at its address once, and again after it was gone', async () => {
     await register();
     registration.begin();
     await rests();
@@ -240,12 +240,12 @@ describe('a runner that registers', () => {
       await rests();
     };
     for (const owner of ['lease1', 'other', 'other', undefined, 'other']) await looks(owner);
-    const told = 'error: another runner has registered with the address of this one';
+    const told = 'error: another runner has registered the same address';
     expect(said).toEqual(['info: registered', told, told]);
     await registration.withdraw();
   });
 
-  it('trouble is told once, and so is its end', async () => {
+  it('logs trouble once, and its end once', async () => {
     await register();
     members[0]?.answers(500, 2);
     registration.begin();
@@ -254,11 +254,11 @@ describe('a runner that registers', () => {
       await clock.advance(3_000);
     }
     await rests();
-    expect(said).toEqual(['warn: cannot register', 'info: registered', 'info: the registration is in order again']);
+    expect(said).toEqual(['warn: cannot register', 'info: registered', 'info: registration restored']);
     await registration.withdraw();
   });
 
-  it('what is no etcd says so', async () => {
+  it('logs that a server is not etcd', async () => {
     await register();
     if (members[0]) members[0].leases = false;
     registration.begin();
@@ -269,14 +269,14 @@ describe('a runner that registers', () => {
     expect(paths()).toEqual(['lease/grant']);
   });
 
-  it('one that cannot be withdrawn says that it ends by itself', async () => {
+  it('logs that the entry will expire when it cannot be withdrawn', async () => {
     await register();
     registration.begin();
     await rests();
     members[0]?.answers(500);
     await registration.withdraw();
     await registration.withdraw();
-    expect(said.slice(1)).toEqual(['warn: the registration could not be withdrawn; it ends with its lease']);
+    expect(said.slice(1)).toEqual(['warn: cannot withdraw the registration, it expires with its lease']);
     expect(paths()?.slice(2)).toEqual(['lease/revoke']);
   });
 });
@@ -287,13 +287,13 @@ interface Request {
   readonly token: string | undefined;
 }
 
-/** One member of an etcd that notes what it is asked, and answers as told. */
+/** A fake member of etcd that records requests and answers as told. */
 class Member {
   readonly requests: Request[] = [];
   leaseTtl = '9';
-  /** Whether it gives out leases, as an etcd does. */
+  /** Whether it grants leases, as etcd does. */
   leases = true;
-  /** The lease of whoever has written the entry that is there. */
+  /** The lease of the existing entry. */
   owner: string | undefined;
   private outcome: number | 'hang' = 200;
   private times = Number.POSITIVE_INFINITY;
@@ -319,7 +319,7 @@ class Member {
     return `127.0.0.1:${(this.server.address() as AddressInfo).port}`;
   }
 
-  /** With this status, or not at all, so many times. */
+  /** Fails a number of times, with this status or without an answer. */
   answers(outcome: number | 'hang', times = Number.POSITIVE_INFINITY): void {
     this.outcome = outcome;
     this.times = times;

@@ -2,23 +2,23 @@ import type { Clock } from '@fnfleet/core';
 import { HttpFailure, type JsonRequest, requestJson, streamJson } from '../http/json-http.js';
 import type { EtcdPlace } from './etcd-url.js';
 
-/** What a call may answer, of all the fields that are read. 64-bit numbers are texts, keys and values are base64. */
+/** All fields of responses that are read. 64-bit numbers are texts, keys and values are base64. */
 export interface EtcdAnswer {
   readonly header?: { readonly revision?: string };
   readonly kvs?: readonly EtcdPair[];
-  /** Of a lease. */
+  /** Time to live of a lease, in seconds. */
   readonly ID?: string;
   readonly TTL?: string;
   readonly result?: { readonly TTL?: string };
   readonly token?: string;
-  /** Of a transaction: what each of its steps says. */
+  /** The result of each step of a transaction. */
   readonly responses?: readonly { readonly response_range?: { readonly kvs?: readonly EtcdPair[] } }[];
 }
 
 export interface EtcdPair {
   readonly key: string;
   readonly value?: string;
-  /** That the entry goes with. */
+  /** The lease of the entry. */
   readonly lease?: string;
 }
 
@@ -27,9 +27,9 @@ export interface EtcdNews {
   readonly result?: {
     readonly canceled?: boolean;
     readonly cancel_reason?: string;
-    /** Set when the revision asked for is no longer kept. */
+    /** Set if the requested revision was compacted. */
     readonly compact_revision?: string;
-    /** A type that is not given is PUT. */
+    /** An event without a type is a PUT. */
     readonly events?: readonly { readonly type?: string; readonly kv: EtcdPair }[];
   };
   readonly error?: { readonly message?: string };
@@ -39,8 +39,7 @@ const TIMEOUT_MS = 5000;
 const UNAUTHENTICATED = 401;
 
 /**
- * etcd over its HTTP gateway. Stays with one member for as long as that answers; what it was asked is then asked of the
- * next.
+ * etcd through its HTTP gateway. Uses one member as long as it answers, and then the next.
  */
 export class EtcdClient {
   private at = 0;
@@ -51,7 +50,7 @@ export class EtcdClient {
     private readonly clock: Clock,
   ) {}
 
-  /** @throws what the last member said, when none of them can do it */
+  /** @throws the error of the last member if none succeeds */
   async call(path: string, body: object, signal: AbortSignal): Promise<EtcdAnswer> {
     for (let tried = 1; ; tried += 1) {
       try {
@@ -64,14 +63,14 @@ export class EtcdClient {
     }
   }
 
-  /** Asks the member that answered last, and no other. */
+  /** Asks only the member that answered last. */
   callSame(path: string, body: object, signal: AbortSignal): Promise<EtcdAnswer> {
     return this.authenticated(signal, () => this.post(path, body, signal));
   }
 
-  /** What happens to the keys of a range from a revision on, at the member that answered last. */
+  /** Watches a range of keys from a revision on, at the member that answered last. */
   async watch(range: object, revision: bigint, signal: AbortSignal): Promise<AsyncIterable<EtcdNews>> {
-    // A stream cannot be tried again with another token, so that is renewed before, if need be.
+    // A stream cannot be retried with another token, so the token is renewed first if necessary.
     if (this.place.user !== undefined) await this.callSame('/v3/kv/range', { ...range, count_only: true }, signal);
     const create_request = { ...range, start_revision: String(revision) };
     const request = this.request('/v3/watch', { create_request });
@@ -109,15 +108,15 @@ export class EtcdClient {
   }
 }
 
-/** Another member would say the same. */
+/** Errors that every member would report. */
 function isFinal(error: unknown): boolean {
   return error instanceof HttpFailure && error.status < 500;
 }
 
-/** The keys that begin with a prefix, as a part of a request. */
+/** The range of all keys with a prefix, as part of a request. */
 export function rangeOf(prefix: string): { key: string; range_end: string } {
   const end = Buffer.from(prefix);
-  // The prefix ends in a slash, so its last byte can be raised.
+  // The prefix ends in a slash, so its last byte can be incremented.
   end[end.length - 1] = (end.at(-1) ?? 0) + 1;
   return { key: base64(prefix), range_end: end.toString('base64') };
 }

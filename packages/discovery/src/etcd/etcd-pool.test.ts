@@ -56,8 +56,8 @@ function register(address: string, ttlS = 9): EtcdRegistration {
 
 const put = (name: string, value: string) => etcd.put(`${PREFIX}${name}`, value);
 
-describe('the pool', () => {
-  it('sees who is there, who joins and who leaves, the last one too', async () => {
+describe('the etcd pool', () => {
+  it('sees current runners, those that join and those that leave, including the last one', async () => {
     await put('b', 'b:9190');
     await put('a', '[::1]:9190');
     await etcd.put('/fleet/runnersup', 'no:1');
@@ -71,14 +71,14 @@ describe('the pool', () => {
     await reports.listed();
   });
 
-  it('that finds nobody says so, and sees the first one who comes', async () => {
+  it('reports when nobody is registered, and sees the first one that comes', async () => {
     look();
-    expect(await reports.failed()).toBe('no runner is registered below /fleet/runners/');
+    expect(await reports.failed()).toBe('no runner is registered under /fleet/runners/');
     await put('a', 'a:9190');
     await reports.listed('a:9190');
   });
 
-  it('is told when etcd ends, and sees what happened meanwhile when it is back', async () => {
+  it('fails when etcd ends, and sees what happened meanwhile when it is back', async () => {
     await put('a', 'a:9190');
     look();
     await reports.listed('a:9190');
@@ -94,7 +94,7 @@ describe('the pool', () => {
     await reports.listed('a:9190', 'b:9190', 'c:9190');
   });
 
-  it('finds out that etcd hangs, and heals', async () => {
+  it('notices that etcd hangs, and recovers', async () => {
     await put('a', 'a:9190');
     look();
     await reports.listed('a:9190');
@@ -106,7 +106,7 @@ describe('the pool', () => {
       await clock.advance(500);
       await untilTimers(1);
       await clock.advance(5000);
-      expect(await reports.failed()).toBe(`http://${etcd.address}: no answer within 5000 ms`);
+      expect(await reports.failed()).toBe(`http://${etcd.address}: no response within 5000 ms`);
     } finally {
       etcd.thaw();
     }
@@ -114,9 +114,9 @@ describe('the pool', () => {
     await reports.listed('a:9190');
   });
 
-  it('reads all anew when the revision it wants is no longer kept', async () => {
+  it('reads everything again when its revision was compacted', async () => {
     await put('a', 'a:9190');
-    // Between the read and the watch somebody writes, and tidies up.
+    // Between the read and the watch somebody writes and compacts.
     const front = await startFront(async () => {
       await put('b', 'b:9190');
       await put('b', 'b:9190');
@@ -129,25 +129,25 @@ describe('the pool', () => {
     expect(reports.all.every((report) => !(report instanceof Error))).toBe(true);
   });
 
-  it('goes to another member when one is away', async () => {
+  it('goes to another member when one is down', async () => {
     await put('a', 'a:9190');
     look(`127.0.0.1:${await freePort()},${etcd.address}`);
     await reports.listed('a:9190');
   });
 
-  it('that gets an answer from something else says so', async () => {
+  it('reports a server that is not etcd', async () => {
     const other = createServer((_req, res) => res.end('<html>hello</html>'));
     look(await listening(other));
-    expect(await reports.failed()).toMatch(/does not speak JSON: <html>hello/);
+    expect(await reports.failed()).toMatch(/did not return JSON: <html>hello/);
     const empty = createServer((_req, res) => res.end('{}'));
     look(await listening(empty));
-    expect(await reports.failed()).toBe('what answers is not an etcd');
+    expect(await reports.failed()).toBe('the server is not etcd');
     const absent = createServer((_req, res) => res.writeHead(404).end('404 page not found\n'));
     look(await listening(absent));
     expect(await reports.failed()).toMatch(/^http:\/\/127.0.0.1:\d+ answers 404: 404 page not found$/);
   });
 
-  it('with a user is let in, and again when its token has ended; one with the wrong password hears why', async () => {
+  it('logs in as a user, and again when its token has expired; a wrong password is reported', async () => {
     const locked = await EtcdServer.start();
     closing.push(() => locked.close());
     await locked.put(`${PREFIX}a`, 'a:9190');
@@ -174,7 +174,7 @@ describe('the pool', () => {
   });
 });
 
-describe('a runner that registers', () => {
+describe('a registered runner', () => {
   it('is seen by a balancer, and gone as soon as it withdraws', async () => {
     look();
     const registration = register('a:9190');
@@ -199,7 +199,7 @@ describe('a runner that registers', () => {
     await registration.withdraw();
   });
 
-  it('R2: registers anew at once when its lease or its entry is gone', async () => {
+  it('R2: registers again at once when its lease or its entry is gone', async () => {
     register('a:9190');
     const entry = { [`${PREFIX}a:9190`]: 'a:9190' };
     await eventually(async () => expect(await etcd.read(PREFIX)).toEqual(entry));
@@ -213,7 +213,7 @@ describe('a runner that registers', () => {
     await passing(async () => expect(await etcd.read(PREFIX)).toEqual(entry));
   });
 
-  it('takes over the entry that its earlier life has left, before that ends', async () => {
+  it('takes over the entry that its earlier life has left, before that expires', async () => {
     await put('a:9190', 'a:9190');
     const registration = register('a:9190');
     const key = b64(`${PREFIX}a:9190`);
@@ -225,7 +225,7 @@ describe('a runner that registers', () => {
     expect(await etcd.read(PREFIX)).toEqual({});
   });
 
-  it('R3, R4: waits for an etcd that is away or has lost everything, and ends without it', async () => {
+  it('R3, R4: waits for an etcd that is down or has lost everything, and ends without it', async () => {
     const registration = register('a:9190');
     await eventually(async () => expect(Object.keys(await etcd.read(PREFIX))).toHaveLength(1));
     await etcd.stop();
@@ -238,19 +238,19 @@ describe('a runner that registers', () => {
   });
 });
 
-/** Lets time go by until it holds. */
+/** Advances time until the condition holds. */
 const passing = (check: () => Promise<void>) =>
   eventually(async () => {
     await clock.advance(500);
     await check();
   });
 
-/** Everything has settled but for so many timers. */
+/** Waits until only this many timers are left. */
 async function untilTimers(count: number): Promise<void> {
   await eventually(() => expect(clock.pendingTimers).toBe(count));
 }
 
-/** A way to etcd on which something happens before the first watch gets through. */
+/** A proxy to etcd on which something happens before the first watch gets through. */
 async function startFront(beforeWatch: () => Promise<void>): Promise<string> {
   let happened = false;
   return listening(

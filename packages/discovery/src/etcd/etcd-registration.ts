@@ -7,7 +7,7 @@ export interface EtcdRegistrationOptions {
   readonly place: EtcdPlace;
   /** Where balancers reach this runner. */
   readonly address: string;
-  /** How long the entry outlives a runner that was killed, seconds. */
+  /** How long the entry outlives a killed runner, seconds. */
   readonly ttlS: number;
   readonly clock: Clock;
   readonly random: () => number;
@@ -15,14 +15,14 @@ export interface EtcdRegistrationOptions {
 }
 
 /**
- * The entry of one runner in etcd, for as long as it lives.
+ * The entry of one runner in etcd.
  *
- * R1  The entry hangs on a lease: it goes by itself when nobody keeps the lease alive.
- * R2  A lease that is lost is replaced at once, an entry that somebody removed is written again.
- * R3  etcd being away never ends the runner. It goes on trying, at least once in the time a lease lasts.
- * R4  An entry that another process has written over ours while we live is another runner with our address: that is told,
- *     and the entry left as it is.
- * R5  Withdrawing takes the entry away first, and gives up after some seconds: the lease then ends by itself.
+ * R1  The entry has a lease, so it disappears when nobody keeps the lease alive.
+ * R2  A lost lease is replaced at once, and an entry that somebody removed is written again.
+ * R3  An etcd outage never ends the runner. It retries, at least once per lease time.
+ * R4  If another process overwrites our entry while we live, another runner has our address: this is logged, and the entry is left
+ *     as it is.
+ * R5  Withdrawing removes the entry first, and gives up after some seconds: the lease then expires by itself.
  */
 export class EtcdRegistration {
   private readonly client: EtcdClient;
@@ -31,7 +31,7 @@ export class EtcdRegistration {
   private lease: string | undefined;
   private written = false;
   private failing = false;
-  /** R4. The lease of the other that was told of. */
+  /** R4. The lease of the other runner that was reported. */
   private rival: string | undefined;
 
   constructor(private readonly options: EtcdRegistrationOptions) {
@@ -54,7 +54,7 @@ export class EtcdRegistration {
     this.loop.start();
   }
 
-  /** Takes the entry away, for good. Idempotent, never rejects. */
+  /** Removes the entry for good. Idempotent, never rejects. */
   async withdraw(): Promise<void> {
     await this.loop.close();
     const { lease } = this;
@@ -62,20 +62,20 @@ export class EtcdRegistration {
     if (lease === undefined) return;
     try {
       await this.client.call('/v3/lease/revoke', { ID: lease }, new AbortController().signal);
-      this.logger.info('no longer registered');
+      this.logger.info('registration withdrawn');
     } catch (error) {
-      this.logger.warn('the registration could not be withdrawn; it ends with its lease', { error });
+      this.logger.warn('cannot withdraw the registration, it expires with its lease', { error });
     }
   }
 
-  /** Three tries before the lease ends. */
+  /** Three attempts before the lease expires. */
   private get restMs(): number {
     return (this.options.ttlS * 1000) / 3;
   }
 
   private async keepUp(signal: AbortSignal): Promise<number> {
     if (this.lease !== undefined && !(await this.keepAlive(this.lease, signal))) {
-      this.logger.warn('the lease of the registration was lost');
+      this.logger.warn('registration lease lost, registering again');
       this.lease = undefined;
     }
     this.lease ??= await this.grant(signal);
@@ -87,7 +87,7 @@ export class EtcdRegistration {
   private async grant(signal: AbortSignal): Promise<string> {
     this.written = false;
     const { ID } = await this.client.call('/v3/lease/grant', { TTL: String(this.options.ttlS) }, signal);
-    if (ID === undefined) throw new Error('what answers is not an etcd');
+    if (ID === undefined) throw new Error('the server is not etcd');
     return ID;
   }
 
@@ -97,7 +97,7 @@ export class EtcdRegistration {
     return Number(result?.TTL ?? 0) > 0;
   }
 
-  /** The first time over whatever is there, which an earlier life of this runner has left; later only if nothing is there. */
+  /** The first time it overwrites an entry that an earlier life of this runner has left; later it only writes if there is none. */
   private async write(lease: string, signal: AbortSignal): Promise<void> {
     const put = { ...this.entry, lease };
     if (!this.written) {
@@ -121,7 +121,7 @@ export class EtcdRegistration {
     const rival = owner === own ? undefined : owner;
     if (rival !== undefined && rival !== this.rival) {
       this.logger.error(
-        'another runner has registered with the address of this one: balancers reach only one of the two. ' +
+        'another runner has registered the same address, so balancers reach only one of the two. ' +
           'Give each runner its own FN_ADVERTISE_ADDRESS',
       );
     }
@@ -134,7 +134,7 @@ export class EtcdRegistration {
   }
 
   private noteSuccess(): void {
-    if (this.failing) this.logger.info('the registration is in order again');
+    if (this.failing) this.logger.info('registration restored');
     this.failing = false;
   }
 }

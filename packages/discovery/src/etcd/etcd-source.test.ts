@@ -16,15 +16,15 @@ let clock: FakeClock;
 let server: Server;
 let source: MembershipSource;
 let reports: Reports;
-/** What there is: name → address. */
+/** Current entries: name → address. */
 let stored: Record<string, string>;
 /** How often the whole list was read. */
 let reads: number;
-/** With which status the member answers that is asked whether it is well. */
+/** Status with which the member answers health checks. */
 let checkStatus: number;
 /** Revisions from which was watched. */
 let watchedFrom: string[];
-/** The watch that goes on. */
+/** The current watch. */
 let watch: ServerResponse;
 
 const pair = (name: string, address = '') => ({ key: base64(`/runners/${name}`), value: base64(address) });
@@ -67,7 +67,7 @@ afterEach(async () => {
   expect(clock.pendingTimers).toBe(0);
 });
 
-it('what a watch tells is put on top of what was read before it; what changes nothing is not reported', async () => {
+it('applies events of the watch to the list; events that change nothing are not reported', async () => {
   expect(watchedFrom).toEqual(['2']);
   says({ result: { events: [put('b', 'b:9190'), put('a', 'c:9190')] } });
   await reports.listed('b:9190', 'c:9190');
@@ -83,7 +83,7 @@ it.each`
   ${'fails'}          | ${{ error: { message: 'no leader' } }}                                | ${'the watch failed: no leader'}
   ${'is cancelled'}   | ${{ result: { canceled: true, cancel_reason: 'permission denied' } }} | ${'the watch was cancelled: permission denied'}
   ${'ends by itself'} | ${undefined}                                                          | ${'the watch ended'}
-`('a watch that $what soon is a failure, and all is read anew after a rest', async ({ line, failure }) => {
+`('a watch that $what soon is a failure, and everything is read again after a pause', async ({ line, failure }) => {
   stored = { a: 'a:9190', b: 'b:9190' };
   if (line) says(line);
   else watch.end();
@@ -95,7 +95,7 @@ it.each`
   await watching(2);
 });
 
-it('a watch that has lasted may end: it is no failure, and all is read anew after a short pause', async () => {
+it('a watch that has lasted may end: that is no failure, and everything is read again after a short pause', async () => {
   await clock.advance(5_000);
   stored = { b: 'b:9190' };
   watch.end();
@@ -108,7 +108,7 @@ it('a watch that has lasted may end: it is no failure, and all is read anew afte
   expect(reports.all.some((report) => report instanceof Error)).toBe(false);
 });
 
-it('when what is watched from is no longer kept, all is read anew at once', async () => {
+it('when the revision was compacted, everything is read again at once', async () => {
   stored = { b: 'b:9190' };
   says({ result: { compact_revision: '7', canceled: true } });
   await reports.listed('b:9190');
@@ -116,7 +116,7 @@ it('when what is watched from is no longer kept, all is read anew at once', asyn
   expect([watchedFrom, reports.all.length]).toEqual([['2', '3'], 2]);
 });
 
-it('a member that answers no more although its watch goes on is left', async () => {
+it('leaves a member that no longer answers although its watch is open', async () => {
   await clock.advance(10_000);
   await new Promise(setImmediate);
   expect([reads, watchedFrom.length]).toEqual([1, 1]);

@@ -3,14 +3,14 @@ import { RetryingSource } from '../retrying-source.js';
 import { EtcdClient, type EtcdPair, rangeOf, unbase64 } from './etcd-client.js';
 import type { EtcdPlace } from './etcd-url.js';
 
-/** How often the member that is watched is asked whether it is still part of the cluster. */
+/** How often to check that the watched member is still part of the cluster. */
 const CHECK_MS = 10_000;
-/** A watch that ends after this time was a good one; the next may follow at once. */
+/** A watch that ends after this time was healthy; the next may follow at once. */
 const GOOD_WATCH_MS = 5000;
 const MAX_PAUSE_MS = 500;
 
 /**
- * The values of all keys below a prefix, each the address of a runner; `EtcdRegistration` writes them.
+ * The values of all keys with a prefix, each the address of a runner, written by `EtcdRegistration`.
  *
  *   range ──▶ watch from the revision after it ──ends, revision compacted──▶ range, …
  */
@@ -48,20 +48,20 @@ class EtcdLook {
     return random() * MAX_PAUSE_MS;
   }
 
-  /** @returns the revision at which they were read */
+  /** @returns the revision of the list */
   private async readAll(signal: AbortSignal): Promise<bigint> {
     const { header, kvs = [] } = await this.client.call('/v3/kv/range', rangeOf(this.prefix), signal);
-    if (header?.revision === undefined) throw new Error('what answers is not an etcd');
+    if (header?.revision === undefined) throw new Error('the server is not etcd');
     for (const pair of kvs) this.put(pair);
-    // A store that lost its data, or the wrong prefix, looks like this. That the last runner left is seen in a watch.
-    if (kvs.length === 0) this.found.onFailure(new Error(`no runner is registered below ${this.prefix}`));
+    // A store that lost its data, or a wrong prefix, looks like this. That the last runner left is seen in a watch.
+    if (kvs.length === 0) this.found.onFailure(new Error(`no runner is registered under ${this.prefix}`));
     else this.report();
     return BigInt(header.revision);
   }
 
   /**
-   * Reports whatever changes.
-   * @returns true when the revision is no longer kept and all has to be read anew
+   * Reports changes.
+   * @returns true if the revision was compacted and everything must be read again
    * @throws why the watch ended
    */
   private async follow(revision: bigint, signal: AbortSignal): Promise<boolean> {
@@ -79,7 +79,7 @@ class EtcdLook {
     throw new Error('the watch ended');
   }
 
-  /** A watch says nothing while nothing changes; nor does one at a member that hangs or is cut off from the others. */
+  /** A watch is silent while nothing changes, but also when its member hangs or is cut off from the others. */
   private async checkUntil(life: AbortController, signal: AbortSignal): Promise<void> {
     const range = { ...rangeOf(this.prefix), count_only: true };
     for (;;) {

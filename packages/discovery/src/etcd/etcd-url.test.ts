@@ -4,7 +4,7 @@ import { parseEtcdUrl } from './etcd-url.js';
 const parse = (url: string, extra?: string[]) => parseEtcdUrl(parsePoolUrl(url), extra);
 const none = { ca: undefined, cert: undefined, key: undefined };
 
-it('names the members, the prefix and the user; what is not said has its default', () => {
+it('has the members, the prefix and the user; missing parts have defaults', () => {
   expect(parse('etcd://h1')).toEqual({
     endpoints: ['http://h1:2379'],
     prefix: '/fnfleet/runners/',
@@ -37,15 +37,15 @@ it.each`
   ${'ca=/ca.crt'}               | ${'https'}
   ${'cert=/me.crt&key=/me.key'} | ${'https'}
   ${'ca=/ca.crt&tls=false'}     | ${'http'}
-`('with $params it speaks $scheme', ({ params, scheme }) => {
+`('with $params it uses $scheme', ({ params, scheme }) => {
   expect(parse(`etcd://h1?${params}`).endpoints).toEqual([`${scheme}://h1:2379`]);
 });
 
-it('names its files', () => {
+it('has the names of the files', () => {
   expect(parse('etcd://h1?ca=/ca&cert=/crt&key=/key').tls).toEqual({ ca: '/ca', cert: '/crt', key: '/key' });
 });
 
-it('has further parameters only where somebody reads them', () => {
+it('may have further parameters only if the caller reads them', () => {
   expect(parse('etcd://h1?ttl=5', ['ttl']).endpoints).toEqual(['http://h1:2379']);
   expect(() => parse('etcd://h1?ttl=5')).toThrow('unknown parameter "ttl"; known: tls, ca, cert, key');
 });
@@ -57,8 +57,8 @@ it.each`
   ${'etcd://h1:0'}            | ${'"h1:0": the port is not a number from 1 to 65535; expected etcd://'}
   ${'etcd://a b'}             | ${'"a b" is not a host'}
   ${'etcd://h1?tls=yes'}      | ${'tls: expected true or false, got "yes"'}
-  ${'etcd://h1?cert=/me.crt'} | ${'cert and key belong together'}
-  ${'etcd://h1?key=/me.key'}  | ${'cert and key belong together'}
-`('$url is refused: $message', ({ url, message }) => {
+  ${'etcd://h1?cert=/me.crt'} | ${'cert and key must be given together'}
+  ${'etcd://h1?key=/me.key'}  | ${'cert and key must be given together'}
+`('$url is rejected: $message', ({ url, message }) => {
   expect(() => parse(url)).toThrow(message);
 });

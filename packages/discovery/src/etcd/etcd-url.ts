@@ -2,11 +2,11 @@ import type { TlsFiles } from '../http/json-http.js';
 import { checkParams, type PoolUrl } from '../pool-url.js';
 import { problemOfAddress } from '../runner-address.js';
 
-/** Where an etcd is and which of its keys are ours. */
+/** The members of an etcd cluster, and the prefix of our keys. */
 export interface EtcdPlace {
   /** `http://host:port` or `https://host:port` of each member. */
   readonly endpoints: readonly string[];
-  /** What the key of every runner begins with; ends in a slash. */
+  /** The prefix of the keys of all runners; ends in a slash. */
   readonly prefix: string;
   readonly user: { readonly name: string; readonly password: string } | undefined;
   readonly tls: TlsFiles;
@@ -24,7 +24,7 @@ const TLS_PARAMS = ['tls', 'ca', 'cert', 'key'];
 export function parseEtcdUrl(url: PoolUrl, extra: readonly string[] = []): EtcdPlace {
   checkParams(url, [...TLS_PARAMS, ...extra]);
   const [ca, cert, key] = ['ca', 'cert', 'key'].map((name) => url.params.get(name));
-  if ((cert === undefined) !== (key === undefined)) throw new Error('cert and key belong together');
+  if ((cert === undefined) !== (key === undefined)) throw new Error('cert and key must be given together');
   const tls = url.params.get('tls') ?? (ca !== undefined || cert !== undefined ? 'true' : 'false');
   if (tls !== 'true' && tls !== 'false') throw new Error(`tls: expected true or false, got ${JSON.stringify(tls)}`);
   return {

@@ -8,7 +8,7 @@ let clock: FakeClock;
 let server: Server;
 let url: string;
 let life: AbortController;
-/** Requests that have come and whose connection is still there. */
+/** Requests that have arrived and whose connection is still open. */
 let open: () => number;
 beforeEach(() => {
   clock = new FakeClock();
@@ -45,7 +45,7 @@ const failureOf = async (asked: Promise<unknown>): Promise<string> => {
   }
 };
 
-/** The values of a stream, and what it ended with. */
+/** The values of a stream, and how it ended. */
 async function follow(): Promise<{ values: unknown[]; end: string }> {
   const values: unknown[] = [];
   try {
@@ -56,8 +56,8 @@ async function follow(): Promise<{ values: unknown[]; end: string }> {
   }
 }
 
-describe('one request, one answer', () => {
-  it('asks for JSON, with headers and body as given', async () => {
+describe('a JSON request', () => {
+  it('is sent with the given headers and body', async () => {
     await serve(async (req, res) => {
       const body = (await req.toArray()).join('');
       const { method, url: path, headers } = req;
@@ -83,7 +83,7 @@ describe('one request, one answer', () => {
     });
   });
 
-  it('letters of several bytes arrive whole, however they are cut', async () => {
+  it('receives multi-byte characters whole, however they are split', async () => {
     await serve((_req, res) => {
       const bytes = Buffer.from('"€"');
       res.write(bytes.subarray(0, 2));
@@ -101,33 +101,33 @@ describe('one request, one answer', () => {
     ${'a JSON without a message'}  | ${401} | ${'null'}                         | ${'answers 401: null'}
     ${'more than is shown'}        | ${500} | ${'x'.repeat(201)}                | ${`answers 500: ${'x'.repeat(200)}…`}
     ${'as much as is shown'}       | ${500} | ${'x'.repeat(200)}                | ${`answers 500: ${'x'.repeat(200)}`}
-  `('status $status with $what is a failure in the server’s words', async ({ status, body, message }) => {
+  `('with status $status and $what fails with the message of the server', async ({ status, body, message }) => {
     await serve((_req, res) => res.writeHead(status).end(body));
     const failure = await ask().catch((error: unknown) => error);
     expect(failure).toBeInstanceOf(HttpFailure);
     expect(failure).toMatchObject({ status, message: `${url} ${message}` });
   });
 
-  it.each([200, 201, 299])('status %i is a success', async (status) => {
+  it.each([200, 201, 299])('with status %i succeeds', async (status) => {
     await serve((_req, res) => res.writeHead(status).end('1'));
     expect(await ask()).toBe(1);
   });
 
-  it('an answer that is far too long is cut off', async () => {
+  it('ends a response that is far too long', async () => {
     await serve((_req, res) => {
       const more = () => void (res.write('x'.repeat(1024 * 1024)) ? setImmediate(more) : res.once('drain', more));
       more();
     });
-    expect(await failureOf(ask())).toBe(`${url}: the answer is too long`);
+    expect(await failureOf(ask())).toBe(`${url}: the response is too long`);
     await eventually(() => expect(open()).toBe(0));
   });
 
-  it('an answer that is no JSON says so, with how it begins', async () => {
+  it('fails with the beginning of a response that is not JSON', async () => {
     await serve((_req, res) => res.end('hello  there'));
-    expect(await failureOf(ask())).toBe(`${url}: ${url} does not speak JSON: hello there`.slice(url.length + 2));
+    expect(await failureOf(ask())).toBe(`${url}: ${url} did not return JSON: hello there`.slice(url.length + 2));
   });
 
-  it('a server that is not there is named', async () => {
+  it('fails with the name of a server that is not reachable', async () => {
     await serve(() => undefined);
     const gone = 'http://127.0.0.1:1';
     expect(await failureOf(ask({ url: gone }))).toBe(`${gone}: connect ECONNREFUSED 127.0.0.1:1`);
@@ -137,18 +137,18 @@ describe('one request, one answer', () => {
     what                       | begins
     ${'never answers'}         | ${false}
     ${'never ends its answer'} | ${true}
-  `('a server that $what is given up when its time is over', async ({ begins }) => {
+  `('to a server that $what times out', async ({ begins }) => {
     await serve((_req, res) => begins && res.write('{'));
     const asked = failureOf(ask());
     await eventually(() => expect(open()).toBe(1));
     await clock.advance(4_999);
     expect(open()).toBe(1);
     await clock.advance(1);
-    expect(await asked).toBe(`${url}: no answer within 5000 ms`);
+    expect(await asked).toBe(`${url}: no response within 5000 ms`);
     await eventually(() => expect(open()).toBe(0));
   });
 
-  it('one who no longer wants the answer gets their own reason', async () => {
+  it('that is aborted fails with the reason of the caller', async () => {
     await serve(() => undefined);
     const asked = failureOf(ask());
     await eventually(() => expect(open()).toBe(1));
@@ -158,8 +158,8 @@ describe('one request, one answer', () => {
   });
 });
 
-describe('a stream of values', () => {
-  it('has one on each line, however the lines are cut; empty ones say nothing', async () => {
+describe('a stream of JSON values', () => {
+  it('has one value per line, however the lines are split; empty lines are ignored', async () => {
     await serve((_req, res) => {
       res.write('{"a":1}\n\n{"b"');
       setImmediate(() => res.end(':2}\n  \n3\n'));
@@ -167,12 +167,12 @@ describe('a stream of values', () => {
     expect(await follow()).toEqual({ values: [{ a: 1 }, { b: 2 }, 3], end: 'in order' });
   });
 
-  it('what comes after the last end of a line was cut off and is no value', async () => {
+  it('ignores an incomplete last line', async () => {
     await serve((_req, res) => res.end('1\n2'));
     expect(await follow()).toEqual({ values: [1], end: 'in order' });
   });
 
-  it('a line that is far too long ends it', async () => {
+  it('ends at a line that is far too long', async () => {
     await serve((_req, res) => {
       const more = () => void (res.write('x'.repeat(1024 * 1024)) ? setImmediate(more) : res.once('drain', more));
       more();
@@ -181,17 +181,17 @@ describe('a stream of values', () => {
     await eventually(() => expect(open()).toBe(0));
   });
 
-  it('a line that is no JSON ends it', async () => {
+  it('ends at a line that is not JSON', async () => {
     await serve((_req, res) => res.end('1\nhello\n2\n'));
-    expect(await follow()).toEqual({ values: [1], end: `${url} does not speak JSON: hello` });
+    expect(await follow()).toEqual({ values: [1], end: `${url} did not return JSON: hello` });
   });
 
-  it('a status that is no success ends it before it begins', async () => {
+  it('with an error status ends before it begins', async () => {
     await serve((_req, res) => res.writeHead(503).end('no'));
     expect(await follow()).toEqual({ values: [], end: `${url} answers 503: no` });
   });
 
-  it('a connection that breaks is told, and the server is named', async () => {
+  it('reports a broken connection with the name of the server', async () => {
     await serve((_req, res) => {
       res.write('1\n');
       setTimeout(() => res.destroy(), 10);
@@ -199,7 +199,7 @@ describe('a stream of values', () => {
     expect(await follow()).toEqual({ values: [1], end: `${url}: aborted` });
   });
 
-  it('has to begin in time; once it has begun it may last', async () => {
+  it('has to begin in time, and may then last', async () => {
     await serve((_req, res) => void setTimeout(() => res.write('1\n'), 10));
     const values = streamJson({ method: 'GET', url }, limits());
     expect(await values.next()).toEqual({ done: false, value: 1 });
@@ -208,16 +208,16 @@ describe('a stream of values', () => {
     await eventually(() => expect(open()).toBe(0));
   });
 
-  it('that does not begin is given up when its time is over', async () => {
+  it('that does not begin times out', async () => {
     await serve(() => undefined);
     const followed = follow();
     await eventually(() => expect(open()).toBe(1));
     await clock.advance(5_000);
-    expect(await followed).toEqual({ values: [], end: `${url}: no answer within 5000 ms` });
+    expect(await followed).toEqual({ values: [], end: `${url}: no response within 5000 ms` });
     life.abort();
   });
 
-  it('one who no longer wants it gets their own reason', async () => {
+  it('that is aborted fails with the reason of the caller', async () => {
     await serve((_req, res) => res.write('1\n'));
     const followed = follow();
     await eventually(() => expect(open()).toBe(1));

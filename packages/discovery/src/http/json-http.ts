@@ -7,12 +7,12 @@ export interface JsonRequest {
   readonly url: string;
   readonly headers?: http.OutgoingHttpHeaders;
   readonly body?: object;
-  /** For https: files in PEM, read for each request, because they are renewed while a process runs. */
+  /** For https: PEM files, read for each request because they are renewed while a process runs. */
   readonly tls?: TlsFiles;
 }
 
 export interface TlsFiles {
-  /** Whom to trust; the authorities that Node knows unless given. */
+  /** Trusted authorities; default: those known to Node. */
   readonly ca?: string;
   readonly cert?: string;
   readonly key?: string;
@@ -20,12 +20,12 @@ export interface TlsFiles {
 
 export interface RequestLimits {
   readonly clock: Clock;
-  /** Until the answer is complete; of a stream, until it begins. Milliseconds. */
+  /** Until the response is complete, or until a stream begins. Milliseconds. */
   readonly timeoutMs: number;
   readonly signal: AbortSignal;
 }
 
-/** The server answered, and not with 2xx. */
+/** The server answered with a status other than 2xx. */
 export class HttpFailure extends Error {
   override readonly name = 'HttpFailure';
 
@@ -41,7 +41,7 @@ export class HttpFailure extends Error {
 const MAX_ANSWER_CHARS = 16 * 1024 * 1024;
 
 /**
- * One request, one answer of JSON.
+ * One request with a JSON response.
  * @throws HttpFailure, or Error that names the server
  */
 export async function requestJson(request: JsonRequest, limits: RequestLimits): Promise<unknown> {
@@ -52,8 +52,8 @@ export async function requestJson(request: JsonRequest, limits: RequestLimits): 
 }
 
 /**
- * The values of an answer that has one on each line and goes on until the server ends it, or whoever reads it leaves.
- * @throws the same as `requestJson`, also in the midst of it
+ * The values of a response with one JSON value per line, until the server ends it or the caller stops reading.
+ * @throws the same as `requestJson`, also in the middle of the response
  */
 export async function* streamJson(request: JsonRequest, limits: RequestLimits): AsyncGenerator<unknown, void> {
   const answer = await withinTime(request, limits, (signal) => send(request, signal));
@@ -62,7 +62,7 @@ export async function* streamJson(request: JsonRequest, limits: RequestLimits): 
     for await (const chunk of answer) {
       rest += chunk;
       if (rest.length > MAX_ANSWER_CHARS) throw new Error('a line is too long');
-      // Only then: to look at a long line anew with each of its pieces takes time that grows with the square of its length.
+      // Only at the end of a line: parsing a long line again with each chunk would take quadratic time.
       if (!chunk.includes('\n')) continue;
       const lines = rest.split('\n');
       rest = lines.pop() ?? '';
@@ -75,14 +75,14 @@ export async function* streamJson(request: JsonRequest, limits: RequestLimits): 
   }
 }
 
-/** The answer, once its head is there and says 2xx. Its text is UTF-8. */
+/** The response, once it has begun with 2xx. Its text is UTF-8. */
 async function send(request: JsonRequest, signal: AbortSignal): Promise<http.IncomingMessage> {
   const body = request.body === undefined ? undefined : JSON.stringify(request.body);
   const secure = request.url.startsWith('https:');
   const options = {
     method: request.method,
     headers: { accept: 'application/json', ...(body && { 'content-type': 'application/json' }), ...request.headers },
-    // A connection of its own: nobody else can have left it broken, and the name of the host is resolved anew.
+    // A connection of its own: no earlier request can have broken it, and the host name is resolved again.
     agent: false,
     signal,
     ...(secure ? await contents(request.tls ?? {}) : {}),
@@ -108,7 +108,7 @@ async function textOf(answer: http.IncomingMessage): Promise<string> {
   let text = '';
   for await (const chunk of answer) {
     text += chunk;
-    if (text.length > MAX_ANSWER_CHARS) throw new Error('the answer is too long');
+    if (text.length > MAX_ANSWER_CHARS) throw new Error('the response is too long');
   }
   return text;
 }
@@ -119,7 +119,7 @@ async function withinTime<T>(
   act: (signal: AbortSignal) => Promise<T>,
 ): Promise<T> {
   const late = new AbortController();
-  const timer = clock.after(timeoutMs, () => late.abort(new Error(`no answer within ${timeoutMs} ms`)));
+  const timer = clock.after(timeoutMs, () => late.abort(new Error(`no response within ${timeoutMs} ms`)));
   const either = AbortSignal.any([signal, late.signal]);
   try {
     return await act(either);
@@ -130,12 +130,12 @@ async function withinTime<T>(
   }
 }
 
-/** With the server's name in it, and with why it was aborted rather than that it was. */
+/** Adds the name of the server, and replaces an abort by its reason. */
 function explained(error: unknown, url: string, signal: AbortSignal): Error {
   if (error instanceof HttpFailure) return error;
   const cause = (signal.aborted ? signal.reason : error) as NodeJS.ErrnoException;
   const { origin } = new URL(url);
-  // A connection that was refused at several addresses has no text of its own.
+  // A connection that was refused at several addresses has no message of its own.
   const text = cause.message || cause.code || String(cause);
   return new Error(text.startsWith(origin) ? text : `${origin}: ${text}`, { cause });
 }
@@ -144,11 +144,11 @@ function parse(text: string, url: string): unknown {
   try {
     return JSON.parse(text);
   } catch {
-    throw new Error(`${new URL(url).origin} does not speak JSON: ${shortened(text)}`);
+    throw new Error(`${new URL(url).origin} did not return JSON: ${shortened(text)}`);
   }
 }
 
-/** etcd and Kubernetes both put what they have to say there. */
+/** Both etcd and Kubernetes have their message there. */
 function messageIn(text: string): string {
   try {
     const { message } = JSON.parse(text) as { message?: unknown };

@@ -22,7 +22,7 @@ it.each`
   expect(addressesOf([slice({ endpoints })], undefined)).toEqual(counts ? ['10.0.0.1:9190'] : []);
 });
 
-it('merges slices, in an order of their own, and counts nobody twice', () => {
+it('merges slices, in a stable order, and counts no endpoint twice', () => {
   const slices = [
     slice({ endpoints: [at('10.0.0.3'), at('10.0.0.1')] }),
     slice({ endpoints: [at('10.0.0.1'), at('10.0.0.2')] }),
@@ -31,7 +31,7 @@ it('merges slices, in an order of their own, and counts nobody twice', () => {
   expect(addressesOf(slices, undefined)).toEqual(['10.0.0.1:9190', '10.0.0.2:9190', '10.0.0.3:9190']);
 });
 
-it('takes a pod with addresses of two families for one runner', () => {
+it('treats a pod with addresses of two families as one runner', () => {
   const pod = { targetRef: { uid: 'pod-1' } };
   const slices = [
     slice({
@@ -63,11 +63,11 @@ describe('the port', () => {
 
   it.each`
     ports                                               | wanted       | message
-    ${several}                                          | ${'grpcs'}   | ${'the service has no port grpcs of its pods; ports: http (8080), grpc (9190), debug (6060)'}
-    ${several}                                          | ${80}        | ${'the service has no port 80 of its pods'}
-    ${[{ name: 'a', port: 1 }, { name: 'b', port: 2 }]} | ${undefined} | ${'several ports or none, and none has the name grpc; ports: a (1), b (2)'}
+    ${several}                                          | ${'grpcs'}   | ${'the pods of the service have no port grpcs; ports: http (8080), grpc (9190), debug (6060)'}
+    ${several}                                          | ${80}        | ${'the pods of the service have no port 80'}
+    ${[{ name: 'a', port: 1 }, { name: 'b', port: 2 }]} | ${undefined} | ${'several ports or none, and none is named grpc; ports: a (1), b (2)'}
     ${null}                                             | ${undefined} | ${'ports: none'}
-  `('$wanted of $ports is not clear', ({ ports, wanted, message }) => {
+  `('$wanted of $ports is ambiguous', ({ ports, wanted, message }) => {
     expect(() => addressesOf([slice({ ports, endpoints })], wanted)).toThrow(message);
   });
 });

@@ -1,6 +1,6 @@
 import { joinAddress } from '../runner-address.js';
 
-/** What is read of an EndpointSlice (discovery.k8s.io/v1). */
+/** The fields of an EndpointSlice (discovery.k8s.io/v1) that are read. */
 export interface EndpointSlice {
   readonly metadata: { readonly name: string; readonly resourceVersion?: string };
   readonly addressType?: 'IPv4' | 'IPv6' | 'FQDN';
@@ -14,7 +14,7 @@ export interface SlicePort {
 }
 
 export interface SliceEndpoint {
-  /** All of them reach the same; the first is used, as everywhere in Kubernetes. */
+  /** All of them reach the same endpoint; the first is used, as everywhere in Kubernetes. */
   readonly addresses: readonly string[];
   readonly conditions?: { readonly ready?: boolean | null; readonly terminating?: boolean | null };
   readonly targetRef?: { readonly uid?: string };
@@ -23,14 +23,14 @@ export interface SliceEndpoint {
 const FAMILIES = ['IPv4', 'IPv6', 'FQDN'];
 
 /**
- * The endpoints of a service that take calls, once each and in an order of their own, whatever slices they are in. One
- * that is shutting down has left, also where a service publishes those that are not ready.
- * @param wanted the port by name or number; undefined: the only one, or the one with the name grpc
- * @throws Error when it is not clear which port is meant
+ * The ready endpoints of a service, each once and in a stable order, whatever slices they are in. An endpoint that is shutting
+ * down is left out, even if the service publishes endpoints that are not ready.
+ * @param wanted the port by name or number; undefined: the only one, or the one named grpc
+ * @throws Error if it is unclear which port is meant
  */
 export function addressesOf(slices: Iterable<EndpointSlice>, wanted: string | number | undefined): string[] {
   const addresses = new Map<string, string>();
-  // A pod with addresses of both families is in slices of both. It is one runner, and the first family wins.
+  // A dual-stack pod is in slices of both families. It is one runner, and the first family wins.
   const rank = ({ addressType = 'IPv4' }: EndpointSlice) => FAMILIES.indexOf(addressType);
   for (const slice of [...slices].sort((a, b) => rank(a) - rank(b))) {
     const usable = (slice.endpoints ?? []).filter(isUsable);
@@ -48,7 +48,7 @@ export function addressesOf(slices: Iterable<EndpointSlice>, wanted: string | nu
   return [...new Set(addresses.values())].sort();
 }
 
-/** A condition that is not given is to be taken for a good one. */
+/** A missing condition counts as true. */
 function isUsable({ conditions }: SliceEndpoint): boolean {
   return conditions?.ready !== false && conditions?.terminating !== true;
 }
@@ -65,7 +65,7 @@ function portOf(slice: EndpointSlice, wanted: string | number | undefined): numb
   const list = ports.map(({ name, port }) => (name ? `${name} (${port})` : port)).join(', ') || 'none';
   throw new Error(
     wanted === undefined
-      ? `the service has several ports or none, and none has the name grpc; ports: ${list}`
-      : `the service has no port ${wanted} of its pods; ports: ${list}`,
+      ? `the service has several ports or none, and none is named grpc; ports: ${list}`
+      : `the pods of the service have no port ${wanted}; ports: ${list}`,
   );
 }

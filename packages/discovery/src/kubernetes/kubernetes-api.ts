@@ -15,7 +15,7 @@ export type SliceEvent =
 
 const TIMEOUT_MS = 10_000;
 
-/** The EndpointSlices of one service, at the API of Kubernetes. */
+/** The EndpointSlices of one service in the Kubernetes API. */
 export class KubernetesApi {
   constructor(
     private readonly place: KubernetesPlace,
@@ -26,12 +26,12 @@ export class KubernetesApi {
     const answer = await requestJson(await this.request({}), this.limits(signal));
     const { metadata, items } = answer as { metadata?: { resourceVersion?: string }; items?: readonly EndpointSlice[] };
     if (metadata?.resourceVersion === undefined || !Array.isArray(items)) {
-      throw new Error(`${this.place.api.server} is not the API of Kubernetes`);
+      throw new Error(`${this.place.api.server} is not the Kubernetes API`);
     }
     return { resourceVersion: metadata.resourceVersion, items };
   }
 
-  /** What happens after a version, for up to so many seconds. */
+  /** Changes after a version, for up to this many seconds. */
   async *watch(resourceVersion: string, seconds: number, signal: AbortSignal): AsyncGenerator<SliceEvent, void> {
     const request = await this.request({
       watch: 'true',

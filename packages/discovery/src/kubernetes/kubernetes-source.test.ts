@@ -46,7 +46,7 @@ const pods = (...hosts: string[]) => ({
   endpoints: hosts.map((host) => ({ addresses: [host], conditions: { ready: true } })),
 });
 
-/** Lets time go by until it holds. */
+/** Advances time until the condition holds. */
 const passing = (check: () => void) =>
   eventually(async () => {
     await clock.advance(500);
@@ -55,7 +55,7 @@ const passing = (check: () => void) =>
 const watched = () => eventually(() => expect(api.watching).toBe(1));
 const versionsAsked = () => api.asked.map((query) => query.get('resourceVersion') ?? 'list');
 
-it('sees who is there, who joins and who leaves, in any slice of the service and in no other', async () => {
+it('sees current endpoints, those that join and those that leave, in all slices of the service and no others', async () => {
   api = await FakeKubernetes.start();
   api.put('runner-1', pods('10.0.0.1'));
   api.put('other-1', pods('10.9.9.9'), 'other');
@@ -70,7 +70,7 @@ it('sees who is there, who joins and who leaves, in any slice of the service and
   await reports.listed('10.0.0.3:9190');
 });
 
-it('a pod that is not ready, or is shutting down, leaves, the last one too', async () => {
+it('removes a pod that is not ready or is shutting down, including the last one', async () => {
   api = await FakeKubernetes.start();
   api.put('runner-1', pods('10.0.0.1', '10.0.0.2'));
   look();
@@ -84,7 +84,7 @@ it('a pod that is not ready, or is shutting down, leaves, the last one too', asy
   await reports.listed();
 });
 
-it('goes on where it was when the server ends a watch, after a bookmark from there', async () => {
+it('continues where it was when the server ends a watch, or after a bookmark from there', async () => {
   api = await FakeKubernetes.start();
   api.put('runner-1', pods('10.0.0.1'));
   look();
@@ -100,7 +100,7 @@ it('goes on where it was when the server ends a watch, after a bookmark from the
 
   const version = api.bookmark();
   await clock.advance(60_000);
-  // The bookmark is on its way; what comes after it tells that it has arrived.
+  // The bookmark is on its way; the event after it shows that it has arrived.
   api.put('runner-1', pods('10.0.0.4'));
   await reports.listed('10.0.0.4:9190');
   api.endWatches();
@@ -110,7 +110,7 @@ it('goes on where it was when the server ends a watch, after a bookmark from the
   expect(reports.all.some((report) => report instanceof Error)).toBe(false);
 });
 
-it('a bookmark alone moves the place to go on from', async () => {
+it('continues after a bookmark alone', async () => {
   api = await FakeKubernetes.start();
   api.put('runner-1', pods('10.0.0.1'));
   look();
@@ -137,7 +137,7 @@ it.each(['event', 'status'] as const)('lists anew when its version is gone, told
   expect(reports.all.some((report) => report instanceof Error)).toBe(false);
 });
 
-it('a connection that breaks: who came and went meanwhile is seen', async () => {
+it('sees the changes that it missed when a connection broke', async () => {
   api = await FakeKubernetes.start();
   api.put('runner-1', pods('10.0.0.1'));
   look();
@@ -152,7 +152,7 @@ it('a connection that breaks: who came and went meanwhile is seen', async () => 
   await reports.listed('10.0.0.3:9190');
 });
 
-it('a server that is away is told, and it heals', async () => {
+it('reports a server that is down, and recovers', async () => {
   api = await FakeKubernetes.start();
   api.put('runner-1', pods('10.0.0.1'));
   look();
@@ -168,19 +168,19 @@ it('a server that is away is told, and it heals', async () => {
 });
 
 it.each(['{}', '{"items":[]}', '{"metadata":{"resourceVersion":"1"}}', '{"metadata":{},"items":[]}'])(
-  'what answers %s is not the API of Kubernetes, and that is told',
+  'a server that answers %s is reported as not being the Kubernetes API',
   async (answer) => {
     api = await FakeKubernetes.start();
     const other = createServer((_req, res) => res.end(answer));
     await new Promise<void>((resolve) => other.listen(0, '127.0.0.1', resolve));
     const url = `http://127.0.0.1:${(other.address() as AddressInfo).port}`;
     look('runner', '', url);
-    expect(await reports.failed()).toBe(`${url} is not the API of Kubernetes`);
+    expect(await reports.failed()).toBe(`${url} is not the Kubernetes API`);
     await new Promise((resolve) => other.close(resolve));
   },
 );
 
-it('a watch on which nothing comes any more, not even its end, is given up', async () => {
+it('gives up a watch on which nothing arrives any more, not even its end', async () => {
   api = await FakeKubernetes.start();
   api.put('runner-1', pods('10.0.0.1'));
   look();
@@ -190,7 +190,7 @@ it('a watch on which nothing comes any more, not even its end, is given up', asy
   await passing(() => expect(versionsAsked()).toEqual(['list', '101', 'list', '101']));
 });
 
-it('over TLS, with the token that is in the file at the time', async () => {
+it('uses TLS, with the current token from the file', async () => {
   api = await FakeKubernetes.start({ secure: true });
   api.token = 'first';
   api.put('runner-1', pods('10.0.0.1'));
@@ -209,14 +209,14 @@ it('over TLS, with the token that is in the file at the time', async () => {
   expect(reports.all).toHaveLength(1);
 });
 
-describe('what is wrong is said:', () => {
-  it('a server that nobody vouches for', async () => {
+describe('reports what is wrong:', () => {
+  it('a server with an untrusted certificate', async () => {
     api = await FakeKubernetes.start({ secure: true });
     look();
     expect(await reports.failed()).toContain(`${api.url}: self-signed certificate`);
   });
 
-  it('a token that is not valid, or not there', async () => {
+  it('a token that is invalid or missing', async () => {
     api = await FakeKubernetes.start();
     api.token = 'right';
     await writeFile(join(folder, 'token'), 'wrong');
@@ -227,7 +227,7 @@ describe('what is wrong is said:', () => {
     expect(await reports.failed()).toMatch(/ENOENT: no such file or directory, open '.*none'/);
   });
 
-  it('an account that may not', async () => {
+  it('an account without permission', async () => {
     api = await FakeKubernetes.start();
     const message = 'endpointslices.discovery.k8s.io is forbidden: User "lb" cannot list resource "endpointslices"';
     api.refusal = { code: 403, message };
@@ -238,7 +238,7 @@ describe('what is wrong is said:', () => {
   it('a service that does not exist, until it does', async () => {
     api = await FakeKubernetes.start();
     look('ruiner');
-    expect(await reports.failed()).toBe('service prod/ruiner: it has no EndpointSlices; is there such a service?');
+    expect(await reports.failed()).toBe('service prod/ruiner: no EndpointSlices found; does the service exist?');
     await watched();
     api.put('ruiner-1', pods('10.0.0.1'), 'ruiner');
     await reports.listed('10.0.0.1:9190');
@@ -249,12 +249,12 @@ describe('what is wrong is said:', () => {
     api.put('runner-1', pods('10.0.0.1'));
     look('runner:metrics');
     expect(await reports.failed()).toBe(
-      'service prod/runner: the service has no port metrics of its pods; ports: grpc (9190)',
+      'service prod/runner: the pods of the service have no port metrics; ports: grpc (9190)',
     );
   });
 });
 
-describe('the URL', () => {
+describe('the URL of a Kubernetes pool', () => {
   const inCluster = { host: '10.96.0.1', port: '443' };
   const parse = (url: string, cluster: PoolDeps['kubernetes'] = inCluster) =>
     parseKubernetesUrl(parsePoolUrl(url), cluster);
@@ -263,7 +263,7 @@ describe('the URL', () => {
     api = await FakeKubernetes.start();
   });
 
-  it('names namespace, service and port; the rest is what Kubernetes gives a pod', () => {
+  it('has namespace, service and port; the rest is what Kubernetes gives a pod', () => {
     const account = '/var/run/secrets/kubernetes.io/serviceaccount';
     const tls = { ca: `${account}/ca.crt` };
     const place = { server: 'https://10.96.0.1:443', tokenFile: `${account}/token`, tls };
@@ -278,14 +278,14 @@ describe('the URL', () => {
     ${'k8s://prod'}                             | ${'expected k8s://namespace/service:port'}
     ${'k8s://Prod/runner'}                      | ${'expected k8s://namespace/service:port'}
     ${'k8s://prod/runner:1:2'}                  | ${'expected k8s://namespace/service:port'}
-    ${'k8s://prod/runner:70000'}                | ${'the port is neither a number from 1 to 65535 nor a name: "70000"'}
+    ${'k8s://prod/runner:70000'}                | ${'the port must be a number from 1 to 65535 or a name, got "70000"'}
     ${'k8s://prod/runner?server=10.0.0.1:6443'} | ${'server: expected https://host:port, got "10.0.0.1:6443"'}
     ${'k8s://prod/runner?port=1'}               | ${'unknown parameter "port"; known: server, token, ca'}
-  `('$url is refused: $message', ({ url, message }) => {
+  `('$url is rejected: $message', ({ url, message }) => {
     expect(() => parse(url)).toThrow(message);
   });
 
-  it('has to say where the API is outside of a cluster', () => {
+  it('must have the API server outside a cluster', () => {
     const url = parsePoolUrl('k8s://prod/runner');
     expect(() => parseKubernetesUrl(url, undefined)).toThrow(/KUBERNETES_SERVICE_HOST is not set.*server=https/);
   });

@@ -5,17 +5,17 @@ import { addressesOf, type EndpointSlice } from './endpoint-slice.js';
 import { KubernetesApi } from './kubernetes-api.js';
 import type { KubernetesPlace } from './kubernetes-url.js';
 
-/** A server ends a watch after this time, and the next goes on where it ended. One that does not is taken for dead. */
+/** The server ends a watch after this time, and the next one continues there. A watch that lasts much longer is considered dead. */
 const WATCH_S = 60;
 const WATCH_GRACE_MS = 10_000;
-/** A watch that ends after this time was a good one; the next may follow at once. */
+/** A watch that ends after this time was healthy; the next may follow at once. */
 const GOOD_WATCH_MS = 5000;
 const MAX_PAUSE_MS = 500;
 const GONE = 410;
 
 /**
- * The ready endpoints of a service, from its EndpointSlices. A service that has none of its pods ready is an empty fleet:
- * Kubernetes speaks about each pod, and gives the address of one that is gone to another.
+ * The ready endpoints of a service, from its EndpointSlices. A service without ready pods is an empty fleet: Kubernetes reports
+ * each pod, and gives the address of a pod that is gone to another one.
  *
  *   list ──▶ watch from its version ──time is over──▶ watch from the last version seen
  *    ▲                 └──version is gone (410), broken──┐
@@ -28,7 +28,7 @@ export function newKubernetesSource(place: KubernetesPlace, deps: SourceDeps): M
 
 class KubernetesLook {
   private readonly slices = new Map<string, EndpointSlice>();
-  /** Of the last event seen. */
+  /** Version of the last event seen. */
   private version = '';
 
   constructor(
@@ -57,7 +57,7 @@ class KubernetesLook {
     }
   }
 
-  /** Follows one watch to its end. @throws why it did not end in order */
+  /** Follows one watch to its end. @throws if it did not end in order */
   private async follow(signal: AbortSignal): Promise<void> {
     const late = new AbortController();
     const timer = this.deps.clock.after(WATCH_S * 1000 + WATCH_GRACE_MS, () => {
@@ -84,11 +84,11 @@ class KubernetesLook {
   private report(): void {
     const { namespace, service, port } = this.place;
     try {
-      // Every service with a selector has a slice, even when it has no pods.
-      if (this.slices.size === 0) throw new Error('it has no EndpointSlices; is there such a service?');
+      // Every service with a selector has a slice, even without pods.
+      if (this.slices.size === 0) throw new Error('no EndpointSlices found; does the service exist?');
       this.found.onMembers(addressesOf(this.slices.values(), port));
     } catch (error) {
-      // The watch goes on: it will be seen when this is put right.
+      // The watch continues, and sees when this is corrected.
       this.found.onFailure(new Error(`service ${namespace}/${service}: ${(error as Error).message}`));
     }
   }
@@ -97,13 +97,13 @@ class KubernetesLook {
 class WatchError extends Error {
   constructor(
     readonly code: number | undefined,
-    message = 'without a reason',
+    message = 'no reason given',
   ) {
     super(`the watch failed: ${message}`);
   }
 }
 
-/** The version asked for is older than what the server still knows. */
+/** The requested version is older than the history of the server. */
 function isGone(error: unknown): boolean {
   return (
     (error instanceof WatchError && error.code === GONE) || (error instanceof HttpFailure && error.status === GONE)

@@ -3,11 +3,11 @@ import type { PoolDeps } from '../pool-factory.js';
 import { checkParams, type PoolUrl } from '../pool-url.js';
 import { isPort, joinAddress } from '../runner-address.js';
 
-/** A service, and how its endpoints are learned. */
+/** A service, and how to watch its endpoints. */
 export interface KubernetesPlace {
   readonly namespace: string;
   readonly service: string;
-  /** The port of the pods, by name or number. Undefined: the only one, or the one with the name grpc. */
+  /** The port of the pods, by name or number. Undefined: the only one, or the one named grpc. */
   readonly port: string | number | undefined;
   readonly api: KubernetesApiPlace;
 }
@@ -15,7 +15,7 @@ export interface KubernetesPlace {
 export interface KubernetesApiPlace {
   /** `https://host:port` */
   readonly server: string;
-  /** A file, read for each request: Kubernetes renews it every hour. Undefined: no token is sent. */
+  /** A file that is read for each request, because Kubernetes renews it every hour. Undefined: no token is sent. */
   readonly tokenFile: string | undefined;
   readonly tls: TlsFiles;
 }
@@ -37,7 +37,7 @@ function portOf(text: string | undefined): string | number | undefined {
   if (text === undefined) return undefined;
   if (isPort(text)) return Number(text);
   if (NAME.test(text) && /[a-z]/.test(text)) return text;
-  throw new Error(`the port is neither a number from 1 to 65535 nor a name: ${JSON.stringify(text)}`);
+  throw new Error(`the port must be a number from 1 to 65535 or a name, got ${JSON.stringify(text)}`);
 }
 
 function apiOf(url: PoolUrl, inCluster: PoolDeps['kubernetes']): KubernetesApiPlace {
@@ -46,9 +46,7 @@ function apiOf(url: PoolUrl, inCluster: PoolDeps['kubernetes']): KubernetesApiPl
   const ca = url.params.get('ca');
   if (server !== undefined) return { server: originOf(server), tokenFile, tls: { ca } };
   if (inCluster === undefined) {
-    throw new Error(
-      'KUBERNETES_SERVICE_HOST is not set: outside of a cluster, ?server=https://host:port says where its API is',
-    );
+    throw new Error('KUBERNETES_SERVICE_HOST is not set; outside a cluster, add ?server=https://host:port');
   }
   return {
     server: `https://${joinAddress(inCluster.host, Number(inCluster.port))}`,

@@ -23,17 +23,17 @@ interface Watch {
 const PATH = '/apis/discovery.k8s.io/v1/namespaces/prod/endpointslices';
 
 /**
- * The part of the API of Kubernetes that keeps EndpointSlices of the namespace prod: list and watch with versions,
- * bookmarks, a history that can be cut off, and tokens.
+ * The part of the Kubernetes API that serves EndpointSlices of the namespace prod: list and watch with versions, bookmarks,
+ * a history that can be truncated, and tokens.
  */
 export class FakeKubernetes {
   /** Query of each request, in order. */
   readonly asked: URLSearchParams[] = [];
-  /** What a client must present; undefined: nothing. */
+  /** Token that a client must send; undefined: none. */
   token: string | undefined;
-  /** Every request is answered so while it is set. */
+  /** While set, every request gets this response. */
   refusal: { readonly code: number; readonly message: string } | undefined;
-  /** Tells of a version that is gone with the status of the answer, not in the stream. */
+  /** Reports an expired version with the status of the response, not in the stream. */
   gone: 'status' | 'event' = 'event';
   private version = 100;
   private oldest = 100;
@@ -61,7 +61,7 @@ export class FakeKubernetes {
     return `${this.secure ? 'https' : 'http'}://127.0.0.1:${this.port}`;
   }
 
-  /** Watches that are open. */
+  /** Open watches. */
   get watching(): number {
     return this.watches.size;
   }
@@ -84,7 +84,7 @@ export class FakeKubernetes {
     this.happened({ version: this.version, type: 'DELETED', object: { ...slice, metadata } });
   }
 
-  /** Time goes by for other objects: the version moves on, and those who watch are told where it is. */
+  /** Changes of other objects: the version advances, and watchers are told. */
   bookmark(): string {
     this.version += 10;
     const object = { kind: 'EndpointSlice', metadata: { resourceVersion: String(this.version) } };
@@ -92,7 +92,7 @@ export class FakeKubernetes {
     return String(this.version);
   }
 
-  /** What was before now is forgotten. */
+  /** Truncates the history. */
   forget(): void {
     this.version += 1;
     this.oldest = this.version;
@@ -105,7 +105,7 @@ export class FakeKubernetes {
     this.watches.clear();
   }
 
-  /** As when a server or the way to it fails. */
+  /** As when a server or the network fails. */
   drop(): void {
     this.watches.clear();
     this.server.closeAllConnections();

@@ -3,9 +3,9 @@ import type { MembershipListener } from '../membership.js';
 
 export type Report = readonly string[] | Error;
 
-/** Hears a source and lets a test wait for what it says. */
+/** Records the reports of a source, so that a test can wait for them. */
 export class Reports implements MembershipListener {
-  /** Everything that was said, in order. */
+  /** All reports, in order. */
   readonly all: Report[] = [];
   private waiting: (() => void)[] = [];
   private taken = 0;
@@ -18,18 +18,18 @@ export class Reports implements MembershipListener {
     this.add(error);
   }
 
-  /** The list with exactly these addresses; what came before it is skipped. */
+  /** The list with exactly these addresses; earlier reports are skipped. */
   async listed(...addresses: string[]): Promise<void> {
     await this.next((report) => isDeepStrictEqual(report, addresses));
   }
 
-  /** The next failure; lists before it are skipped. */
+  /** The next failure; earlier lists are skipped. */
   async failed(): Promise<string> {
     const report = await this.next((one) => one instanceof Error);
     return (report as Error).message;
   }
 
-  /** The next report, whatever it says, that nobody has waited for yet. */
+  /** The next report of any kind that was not awaited yet. */
   async next(fits: (report: Report) => boolean = () => true): Promise<Report> {
     for (;;) {
       while (this.taken < this.all.length) {

@@ -1,4 +1,4 @@
-/** A certificate for 127.0.0.1 that nobody trusts, from 2020 to 2120, and its key. For tests alone. */
+/** A self-signed certificate for 127.0.0.1, valid from 2020 to 2120, and its key. Only for tests. */
 export const TEST_KEY = `-----BEGIN PRIVATE KEY-----
 MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQg3y1mUfHId2muYG9i
 7YIqDFLBraSUEN8sYXtoJRH8f4OhRANCAARk2A/xLDyHE3O+DugWTxArohxr4wH/
