@@ -27,7 +27,7 @@ export interface MembershipSource {
 export interface MembershipListener {
   /**
    * All current runners, `host:port` each, in an order that is the same for every balancer. Repeating a report confirms it. An
-   * empty list is believed: a source that cannot distinguish "none" from "unknown" reports a failure instead.
+   * empty list is believed: a source that cannot tell whether there are none reports a failure instead.
    */
   onMembers(addresses: readonly string[]): void;
   /** The source could not be read. The last known list stays in use. */

@@ -121,7 +121,7 @@ export class EtcdRegistration {
     const rival = owner === own ? undefined : owner;
     if (rival !== undefined && rival !== this.rival) {
       this.logger.error(
-        'another runner has registered the same address, so balancers reach only one of the two. ' +
+        'another runner has registered the same address: balancers reach only one of the two. ' +
           'Give each runner its own FN_ADVERTISE_ADDRESS',
       );
     }
