@@ -1,3 +1,4 @@
+// takes: 3 s
 import { type ApiServer, apiSettings, newApiServer } from '@fnfleet/api';
 import { readSettings } from '@fnfleet/core';
 import { ApiClient } from '../api-client.js';

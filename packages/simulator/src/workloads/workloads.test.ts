@@ -1,3 +1,4 @@
+// takes: 3 s
 import { quantileOf } from '../random/distributions.js';
 import { randomStream } from '../random/sfc32.js';
 import { AZURE_CALLS_PER_DAY } from './azure.js';
