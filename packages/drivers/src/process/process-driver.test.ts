@@ -1,3 +1,4 @@
+// takes: 3 s
 import { readdir, readFile } from 'node:fs/promises';
 import { type Logger, silentLogger } from '@fnfleet/core';
 import { callFunction } from '../testing/call-function.js';
