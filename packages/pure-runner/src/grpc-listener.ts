@@ -23,7 +23,7 @@ export interface GrpcListenerOptions {
   readonly maxStreams: number;
   readonly maxConnections: number;
   readonly maxConnectionsPerAddress: number;
-  /** A balancer that owes a sign of life for so long is taken for lost, milliseconds. */
+  /** How long a keepalive PING may stay unanswered before a balancer is considered lost, milliseconds. */
   readonly keepaliveTimeoutMs: number;
   readonly clock: Clock;
   readonly run: RunCall;

@@ -23,7 +23,7 @@ export interface GrpcPortOptions {
   readonly maxConnectionsPerAddress: number;
   /** A stream is open: gives it a listener, or resets it. */
   readonly onStream: (stream: Http2Stream, head: HeaderList, from: PortConnection) => void;
-  /** A balancer that owes a sign of life for so long is taken for lost, milliseconds. */
+  /** How long a keepalive PING may stay unanswered before a balancer is considered lost, milliseconds. */
   readonly keepaliveTimeoutMs: number;
   readonly clock: Pick<Clock, 'after'>;
   readonly logger: Logger;
@@ -36,11 +36,11 @@ export interface GrpcPortOptions {
 const STREAM_WINDOW_BYTES = 128 * 1024;
 const CONNECTION_WINDOW_BYTES = 16 * 1024 * 1024;
 
-/** How often a connection is looked at, milliseconds; or more often where less silence is borne. */
+/** Interval between looks at a connection, milliseconds; shorter if the keepalive timeout is short. */
 const KEEPALIVE_CHECK_MS = 2_000;
 /** How long a connection may take for TLS and its first word in HTTP/2, milliseconds. */
 const FIRST_WORD_MS = 10_000;
-/** A write may take this many times as long as a sign of life: on a slow line it is that of others, too. */
+/** A write may take this multiple of the keepalive timeout: on a slow line, data of others is ahead of it. */
 const STUCK_TIMEOUTS = 4;
 /** How long a balancer may leave the rest of an answer that is complete where it is, milliseconds. */
 const STALLED_MS = 300_000;
@@ -187,7 +187,7 @@ export class GrpcPort {
     const from = { connection, receipts: crossesNetwork(socket) ? new DeliveryReceipts(connection) : undefined };
   }
 
-  /** What runs for a balancer that has gone without a word must not occupy containers for ever. */
+  /** Calls of a balancer that is gone must not occupy containers. */
   private watch(connection: Connection, balancer: string, everyMs: number): KeepaliveMonitor {
     const { keepaliveTimeoutMs, clock, logger } = this.options;
     return new KeepaliveMonitor({

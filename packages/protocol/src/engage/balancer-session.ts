@@ -41,28 +41,28 @@ import { type ClientStream, type ClientStreamHandler, GRPC_STATUS, type StreamEn
  *      └──finished(error), stream lost, caller gone, writer failed──────────────▶ closed
  *   ending ──another message, no status in time──▶ closed
  *
- * P1  Whether the call ran is decided here and nowhere else.
- * P2  Once `try` may have arrived the call counts as run, unless the runner refuses it (503), or P6 says otherwise.
- * P3  A refusal after bytes of an answer were seen is a failure: the caller may already have them.
- * P4  settle() is the only way out; it resolves once and releases what the state owns.
- * P5  A slow caller pauses the stream, a slow runner pauses the body; neither is buffered for.
- * P6  A stream that is lost before `started`, from a runner that promised to say it, is a refusal: nothing ran. Of one that
- *     promised no more than to send it, all that it sent must have been read; after silence nobody knows. A call that may
- *     have started is offered again only if its owner allows it and nothing of its answer has been seen.
+ * P1  Only this class decides whether the call ran.
+ * P2  Once `try` may have arrived the call counts as run, unless the runner refuses it (503) or P6 applies.
+ * P3  A refusal after bytes of an answer is a failure, because the caller may already have them.
+ * P4  settle() is the only way out; it resolves once and releases everything that the state owns.
+ * P5  A slow caller pauses the stream and a slow runner pauses the body; neither is buffered for.
+ * P6  A stream that is lost before `started`, from a runner that announced it, is a refusal: nothing ran. If the runner announced
+ *     only to send it, all data that it sent must have been read; otherwise it is unknown. A call that may have started is offered
+ *     again only if its owner allows it and nothing of its answer has been seen.
  * P7  The body is kept while another attempt may follow: until `started`, or, if the call may run again, until the answer.
- * P8  Each failure says who is to blame for it, and what a runner says is checked here before anybody acts on it: what caller
- *     or function bring about never counts against the runner.
- * P9  A refusal that says when to come back is the answer: that runner has begun what the call lacks, as the pull of its image,
- *     and every other one would begin the same. It does not count against the runner.
+ * P8  Each failure names who is to blame, and reports of a runner are validated here before anybody acts on them: faults of the
+ *     caller or the function never count against the runner.
+ * P9  A refusal with a retry time is final: the runner has started what the call lacks, such as the pull of its image, and every
+ *     other runner would start the same. It does not count against the runner.
  *
- * The runner's side is `RunnerSession`, next door.
+ * The runner's side is `RunnerSession`.
  */
 type State = 'offered' | 'relaying' | 'ending' | 'closed';
 
 export interface EngageOptions {
   readonly requestId?: string | undefined;
   readonly deadlineAt?: MonoMs | undefined;
-  /** What the runner does belongs to this. */
+  /** The parent of what the runner does. */
   readonly trace?: TraceContext | undefined;
 }
 
@@ -73,14 +73,14 @@ export interface Engaging {
   engage(options: EngageOptions, handler: ClientStreamHandler): ClientStream;
 }
 
-/** The status follows the report at once; a runner that keeps us waiting for it longer does not keep to the protocol. */
+/** The status follows the report at once. A runner that takes longer violates the protocol. */
 const STATUS_LIMIT_MS = 5_000;
-/** Longer than this no runner makes a caller wait, seconds. */
+/** Limit for the retry time that a runner may report, seconds. */
 const RETRY_MOST_S = 3_600;
 
 /**
- * Offers the call and resolves with how that went. Never rejects. The signal is the call's own.
- * @param onLoad hears of the runner's load, if it tells; perhaps only after the outcome. Must not throw.
+ * Offers the call and resolves with the outcome. Never rejects. The signal belongs to the call.
+ * @param onLoad receives the load of the runner, if it reports one; possibly after the outcome. Must not throw.
  */
 export function offerCall(
   call: OutboundCall,
@@ -93,12 +93,12 @@ export function offerCall(
   if (signal.aborted) return Promise.resolve(failed(cancellation(signal)));
   let offer: TryMessage;
   try {
-    // Encoded afresh for each attempt: listeners and overriders may have changed the model in between.
+    // Encoded again for each attempt: listeners and overriders may have changed the model in between.
     offer = { kind: 'try', callJson: encodeCall(call.model), slotHash: call.slotHash, extensions: call.extensions };
   } catch (error) {
     return Promise.resolve(failed(asError(error)));
   }
-  // A runner would end the stream, and with the next call as well.
+  // A runner would end the stream, and every other runner as well.
   const bytes = oversize(offer, MAX_MESSAGE_BYTES);
   if (bytes !== undefined) {
     return Promise.resolve(failed(new FnError('callTooLarge', { params: { bytes, max: MAX_MESSAGE_BYTES } })));
@@ -162,7 +162,7 @@ class BalancerSession implements ClientStreamHandler {
       case 'ending':
         return this.missingEnd();
     }
-    // Closed: it is late, and the outcome is already out.
+    // Closed: the message is late, and the outcome is already out.
   }
 
   onEnd(end: StreamEnd): void {
@@ -170,14 +170,14 @@ class BalancerSession implements ClientStreamHandler {
     if (state === 'closed') return;
     if (end.code === GRPC_STATUS.OK) {
       if (state === 'ending' && this.report) return this.settle({ kind: 'finished', report: this.report });
-      const details = 'the runner ended the stream without a word about the call';
+      const details = 'the runner ended the stream without reporting the outcome';
       return this.fail(new StreamError(end.code, details), 'runner');
     }
     const error = new StreamError(end.code, end.details);
-    // A runner that has answered, or said that it started, cannot say that the call never arrived.
+    // A runner that has answered or acknowledged the start cannot claim that the call never arrived.
     const silent = state === 'offered' && !this.started;
     if (!end.mayHaveArrived && silent) return this.settle({ kind: 'refused', reason: 'unreachable', error });
-    // The original can end a stream with this number, outside the range of gRPC, when it means "busy".
+    // Fn can end a stream with this number, outside the range of gRPC, when it means "busy".
     if (end.code === 503 && state === 'offered') return this.refusedBusy();
     if (state === 'offered' && end.lost !== undefined) return this.lost(end, error);
     this.fail(error, blameOfEnd(end));
@@ -190,7 +190,7 @@ class BalancerSession implements ClientStreamHandler {
     this.call.started?.();
   }
 
-  /** P6. The runner gave no word and nothing of an answer has been seen. */
+  /** P6. There was no report, and nothing of an answer has been seen. */
   private lost(end: StreamEnd, error: StreamError): void {
     if (
       !this.started &&
@@ -229,11 +229,11 @@ class BalancerSession implements ClientStreamHandler {
     this.report = report;
     this.record(report);
     if (report.success) {
-      // A runner of the reference release says nothing about an empty answer.
+      // A runner of the reference release does not announce an empty answer.
       this.startAnswer({ kind: 'resultStart', status: 0, headers: [] });
       if (this.state !== 'relaying') return;
       this.state = 'ending';
-      // A slow caller has paused it, maybe; what is left is the status, and does not wait for the caller.
+      // A slow caller may have paused it; only the status is left, and it need not wait for the caller.
       this.stream.resume();
       this.statusTimer = this.parts.clock.after(STATUS_LIMIT_MS, () => this.missingEnd());
       return;
@@ -263,7 +263,7 @@ class BalancerSession implements ClientStreamHandler {
 
   private readonly onAbort = () => this.failHere(cancellation(this.parts.signal));
 
-  /** The response writer is somebody else's code: when it throws, this attempt has failed and nothing else. */
+  /** The response writer is foreign code: if it throws, only this attempt fails. */
   private writing(write: () => void): void {
     try {
       write();
@@ -280,7 +280,7 @@ class BalancerSession implements ClientStreamHandler {
     this.settle({ kind: 'failed', blame, error, report: this.report });
   }
 
-  /** The runner has no part in it. */
+  /** A failure without the runner's part in it. */
   private failHere(error: Error): void {
     this.fail(error, blameOfOwn(error));
   }
@@ -293,7 +293,7 @@ class BalancerSession implements ClientStreamHandler {
     signal.removeEventListener('abort', this.onAbort);
     this.statusTimer?.cancel();
     this.pump.stop();
-    // A runner that has given its word ends the stream itself; a reset would only count against the connection.
+    // A runner that has sent its report ends the stream itself; a reset would only count against the connection.
     if (this.report !== undefined) this.stream.release();
     else this.stream.cancel();
     if (logger.debugEnabled) {
@@ -304,17 +304,17 @@ class BalancerSession implements ClientStreamHandler {
   }
 }
 
-/** An attempt that has not begun. */
+/** An attempt that never started. */
 function failed(error: Error): AttemptOutcome {
   return { kind: 'failed', blame: blameOfOwn(error), error };
 }
 
-/** What an answer can begin with; 100 to 199 do not end one. */
+/** Statuses that an answer can start with; 100 to 199 are interim. */
 function isAnswerStatus(status: number): boolean {
   return Number.isInteger(status) && status >= 200 && status <= 599;
 }
 
-/** As the table of errors has it, for metrics and logs. */
+/** Blame as in the table of errors, for metrics and logs. */
 function tableBlame(blame: AttemptBlame): Blame {
   return blame === 'runner' || blame === 'balancer' ? 'platform' : blame;
 }

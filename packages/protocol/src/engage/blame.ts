@@ -3,14 +3,14 @@ import type { CallReport } from './messages.js';
 import { GRPC_STATUS, type StreamEnd } from './stream.js';
 
 /**
- * Who is to blame for a failed attempt. Only `runner` counts against the runner: it lost the stream, broke its promises or
- * failed inside. `balancer`: this side failed, or the time of the call was over; it says nothing about the runner.
+ * Who is to blame for a failed attempt. Only `runner` counts against the runner: it lost the stream, violated the protocol or
+ * failed internally. `balancer`: this side failed, or the call ran out of time; it says nothing about the runner.
  */
 export type AttemptBlame = 'caller' | 'function' | 'runner' | 'balancer';
 
 /**
- * Whom a report blames. A runner of ours says so (`errorUser`). Of one of Fn only code and text are known, and what a caller
- * or a function can bring about there must not take the runner out: when in doubt they did.
+ * Whom a report blames. Our runners say so (`errorUser`). Runners of Fn send only code and text, and faults that a caller or a
+ * function can cause there must not eject the runner: in doubt, they are to blame.
  */
 export function blameOfReport({ errorCode, errorText, errorUser }: CallReport): AttemptBlame {
   if ((errorCode >= 400 && errorCode < 500) || errorCode === 501) return 'caller';
@@ -18,14 +18,14 @@ export function blameOfReport({ errorCode, errorText, errorUser }: CallReport): 
   return BALANCERS_WORDS.some((words) => errorText.includes(words)) ? 'balancer' : 'runner';
 }
 
-/** Whom a stream blames that ended without a report. */
+/** Who is to blame for a stream that ended without a report. */
 export function blameOfEnd({ code }: StreamEnd): AttemptBlame {
-  // A message was larger than the other side takes: what is in it comes from the function and the caller.
+  // A message was larger than the other side accepts: its content comes from the function and the caller.
   if (code === GRPC_STATUS.RESOURCE_EXHAUSTED) return 'caller';
   return code === GRPC_STATUS.DEADLINE_EXCEEDED ? 'balancer' : 'runner';
 }
 
-/** Whom an error blames that was raised on this side. */
+/** Who is to blame for an error on this side. */
 export function blameOfOwn(error: Error): AttemptBlame {
   if (error instanceof CancelledError) return 'caller';
   if (error instanceof FnError && error.blame !== 'platform') return error.blame;
@@ -33,8 +33,8 @@ export function blameOfOwn(error: Error): AttemptBlame {
 }
 
 /**
- * Errors without `errorUser` that runners of Fn report for faults of a function: what the engine says to an image, a command or
- * limits that it cannot run.
+ * Errors without `errorUser` that runners of Fn report for faults of a function: messages of the engine about an image, a command
+ * or limits that it cannot run.
  */
 const FUNCTIONS_WORDS = [
   'Failed to pull image',
@@ -50,7 +50,7 @@ const FUNCTIONS_WORDS = [
   'permission denied: unknown',
 ];
 
-/** Errors of runners of Fn that come from how the call was sent, or from its deadline. */
+/** Errors of runners of Fn that are caused by how the call was sent, or by its deadline. */
 const BALANCERS_WORDS = [
   'context canceled',
   'context deadline exceeded',

@@ -5,13 +5,13 @@ import type { ClientStream } from './stream.js';
 const EMPTY = Buffer.alloc(0);
 
 /**
- * Moves a request body into frames: none larger than MAX_FRAME_BYTES, exactly one with `eof`, and that is the last.
- * Reads no further than the stream takes. After `eof` the stream is half-closed.
+ * Splits a request body into frames: none larger than MAX_FRAME_BYTES, and exactly one, the last, with `eof`. Reads no further
+ * than the stream accepts. After `eof` the stream is half-closed.
  */
 export class BodyPump {
   private running = false;
   private done = false;
-  /** What is left of a piece that did not fit the stream. */
+  /** The rest of a piece that did not fit the stream. */
   private rest: Buffer = EMPTY;
   private restIsLast = false;
   private readonly wake = () => this.run();
@@ -56,7 +56,7 @@ export class BodyPump {
     return true;
   }
 
-  /** @returns whether the stream takes more */
+  /** @returns whether the stream accepts more */
   private sendRest(): boolean {
     while (this.rest.length > 0) {
       const frame = this.rest.subarray(0, MAX_FRAME_BYTES);

@@ -1,12 +1,12 @@
 import { Readable } from 'node:stream';
 import type { RequestBody } from '@fnfleet/core';
 
-/** Frames that wait for the function beyond this stop the stream; a small body has arrived completely by then. */
+/** Buffered frames beyond this stop the stream; a small body has arrived completely by then. */
 const HIGH_WATER_BYTES = 64 * 1024;
 
 /**
- * A request body fed by data frames. While the call waits for a slot the frames are held, up to HIGH_WATER_BYTES; from
- * then on flow control holds them at the balancer. A consumer takes the body whole if it is complete, else as a stream.
+ * A request body fed by data frames. While the call waits for a slot, frames are buffered up to HIGH_WATER_BYTES; after that
+ * flow control holds them back at the balancer. The consumer takes the body whole if it is complete, otherwise as a stream.
  */
 export class FrameBody implements RequestBody {
   consumed = false;
@@ -18,7 +18,7 @@ export class FrameBody implements RequestBody {
   private failure: Error | undefined;
   private wantsMore = false;
 
-  /** @param flow pauses and resumes the stream that the frames come from */
+  /** @param flow pauses and resumes the stream of the frames */
   constructor(private readonly flow: { pause(): void; resume(): void }) {}
 
   takeComplete(): Buffer | undefined {
@@ -58,7 +58,7 @@ export class FrameBody implements RequestBody {
     if (this.heldBytes >= HIGH_WATER_BYTES && !this.complete) this.flow.pause();
   }
 
-  /** No further frame will come although the body is not complete. */
+  /** No more frames will come, although the body is not complete. */
   fail(error: Error): void {
     if (this.complete || this.discarded) return;
     this.failure = error;
@@ -66,7 +66,7 @@ export class FrameBody implements RequestBody {
     this.readable?.destroy(error);
   }
 
-  /** Nobody will read (on): what is held goes, and the stream flows on so that its end can be seen. */
+  /** Nobody will read the rest: buffered frames are dropped, and the stream flows on so that its end is seen. */
   discard(): void {
     if (this.discarded) return;
     this.discarded = true;
@@ -85,8 +85,8 @@ export class FrameBody implements RequestBody {
     if (this.held.length > 0) return;
     if (!this.complete) return this.flow.resume();
     this.wantsMore = false;
-    // Taken to the end only when the reader gets there, not when the last byte was handed to its buffer. A reader that
-    // finds the buffer empty and ended has no reason to read on.
+    // Consumed only when the reader reaches the end, not when the last byte was passed to its buffer. A reader that finds the buffer
+    // empty and ended has no reason to read on.
     if (this.readable.readableLength === 0) this.consumed = true;
     else {
       this.readable.once('end', () => {

@@ -1,15 +1,15 @@
 import { type HeaderList, MIB, type WallMs } from '@fnfleet/core';
 
-/** Body bytes travel in frames of at most this many bytes. */
+/** Limit for the body bytes of a frame. */
 export const MAX_FRAME_BYTES = 10 * 1024;
 
-/** No message may be larger, bytes: runners and balancers of Fn take no larger ones. */
+/** Limit for a message, bytes: runners and balancers of Fn accept no larger ones. */
 export const MAX_MESSAGE_BYTES = 4 * MIB;
 
-/** The longest text of an error that is passed on, characters. */
+/** Limit for error texts that are passed on, characters. */
 export const MAX_ERROR_TEXT = 8 * 1024;
 
-/** What a balancer sends. `unknown` is a message of a newer peer, or one with nothing in it. */
+/** What a balancer sends. `unknown` is a message of a newer peer, or an empty one. */
 export type ClientMessage = TryMessage | DataMessage | UnknownMessage;
 
 /** What a runner sends. */
@@ -31,7 +31,7 @@ export interface DataMessage {
 
 export interface ResultStartMessage {
   readonly kind: 'resultStart';
-  /** 0 when the runner left it out. */
+  /** 0 if the runner omitted it. */
   readonly status: number;
   readonly headers: HeaderList;
 }
@@ -41,18 +41,18 @@ export interface FinishedMessage {
   readonly report: CallReport;
 }
 
-/** What a runner tells about a call it has finished. Instants in ms since the epoch, durations in ns; 0: not known. */
+/** The report of a runner about a finished call. Instants in ms since the epoch, durations in ns; 0 if unknown. */
 export interface CallReport {
   readonly success: boolean;
   readonly callId: string;
   readonly errorCode: number;
   readonly errorText: string;
-  /** For operators and developers, beside the text. Only from runners of ours. */
+  /** Additional detail for operators and developers. Only from our runners. */
   readonly errorDetail: string;
   readonly errorUser: boolean;
   /**
-   * Above 0: nothing ran, and no other runner is to be asked, since this one has begun what the call lacks. Its caller may come
-   * back after so many seconds. Only from runners of ours.
+   * Above 0: nothing ran, and no other runner should be tried, because this one has started what the call lacks. The caller may
+   * retry after this many seconds. Only from our runners.
    */
   readonly retryAfterSeconds: number;
   readonly createdAt: WallMs | undefined;

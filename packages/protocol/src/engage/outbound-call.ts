@@ -5,30 +5,30 @@ import type { CallReport } from './messages.js';
 /** A call on its way to a runner, as the balancer holds it. It may be offered several times. */
 export interface OutboundCall {
   readonly model: Call;
-  /** Hex of the slot key when the balancer computes it; empty leaves it to the runner. */
+  /** Hex of the slot key if the balancer computes it; empty leaves it to the runner. */
   readonly slotHash: string;
   readonly extensions: Readonly<Record<string, string>>;
-  /** Travels as `fn_request_id` when set. */
+  /** Sent as `fn_request_id` if set. */
   readonly requestId?: string;
   /** Deadline of the stream (`grpc-timeout`); undefined: none. */
   readonly deadlineAt?: MonoMs;
-  /** Each offer is a part of this trace. */
+  /** Each attempt is a child of this trace. */
   readonly trace?: TraceContext;
   readonly body: ReplayableBody;
   readonly response: ResponseWriter;
-  /** The call is about to be offered to the runner of this address. */
+  /** The call is about to be offered to the runner at this address. */
   offeredTo?(address: string): void;
-  /** The runner it was offered to has accepted it and is about to hand it to a function. Only a runner of ours says so. */
+  /** The runner is about to hand the call to a function. Only our runners report this. */
   started?(): void;
-  /** Its owner allows another run, and it has not had too many: asked when it is lost after it may have started. */
+  /** Whether its owner allows another run and its limit is not reached; read if it is lost after it may have started. */
   readonly mayRunAgain?: boolean;
-  /** It has been lost after it may have started, and may now run again. */
+  /** It was lost after it may have started, and may now run again. */
   runsAgain?(): void;
-  /** What its runner says of where its time went; after each attempt that came to a report. */
+  /** Receives the timings of the runner, after each attempt with a report. */
   reported?(timings: ReportedTimings): void;
-  /** Where whoever places it writes down what it does. */
+  /** Where the placement records what it does. */
   readonly events?: PlacementEventSink | undefined;
-  /** Nanoseconds that the function ran, as its runner reports; called at most once an attempt. */
+  /** Adds the execution time reported by the runner, nanoseconds; called at most once per attempt. */
   addExecution(durationNs: number): void;
 }
 
@@ -37,38 +37,38 @@ export type ReportedTimings = Pick<
   'schedulerNs' | 'executionNs' | 'imagePullWaitNs' | 'containerPrepareNs' | 'containerCreateNs' | 'containerInitNs'
 >;
 
-/** What happens to one call until a runner has it, for people. Cheap enough for every call; texts must be short. */
+/** Records the placement of one call, human-readable. Must be cheap enough for every call; texts must be short. */
 export interface PlacementEventSink {
-  /** Whether skipped runners are of interest. */
+  /** Whether to record skipped runners. */
   readonly detailed: boolean;
-  /** A runner that it is not offered to now. */
+  /** The runner was not eligible. */
   skipped(address: string, why: string): void;
   offered(address: string): void;
-  /** What came of an offer, or on the way to that. */
+  /** The outcome of an attempt, or a step on the way to it. */
   said(address: string, what: string): void;
   queued(): void;
   woken(why: string): void;
 }
 
-/** A request body that can be sent again as long as nothing says that the call ran. */
+/** A request body that can be sent again as long as the call may not have run. */
 export interface ReplayableBody {
-  /** False once more bytes have passed than are kept: a refusal can then no longer be followed by another attempt. */
+  /** False once more bytes have passed than are kept: no attempt can follow a refusal then. */
   readonly replayable: boolean;
-  /** What it keeps in memory, bytes; unset: not worth counting. */
+  /** Bytes that it keeps in memory; unset if not worth counting. */
   readonly heldBytes?: number;
-  /** Starts over from the first byte. The reader before is closed by this. */
+  /** Starts over from the first byte, and closes the previous reader. */
   open(): BodyReader;
-  /** No further attempt will come; what is kept may go. Idempotent. */
+  /** No further attempt will come; kept bytes may be released. Idempotent. */
   commit(): void;
 }
 
 export interface BodyReader {
   /**
-   * The next bytes, in pieces of any size, with `last` set on the final piece when the end is known by then.
-   * Undefined: nothing is there yet, `onReadable` will be called. Throws what went wrong at the source.
+   * The next bytes, in pieces of any size, with `last` set on the final piece if the end is known by then.
+   * Undefined: nothing is available yet, and `onReadable` will be called. Throws the error of the source.
    */
   read(): BodyPiece | undefined;
-  /** Called whenever `read` may have something again. */
+  /** Called whenever `read` may return something again. */
   onReadable: (() => void) | undefined;
   close(): void;
 }
@@ -78,13 +78,13 @@ export interface BodyPiece {
   readonly last: boolean;
 }
 
-/** How one attempt ended. The kind says whether another runner may be tried. */
+/** How one attempt ended. The kind tells whether another runner may be tried. */
 export type AttemptOutcome =
   /** Nothing ran, or it may run again: try the next. */
   | { readonly kind: 'refused'; readonly reason: RefusalReason; readonly error: Error }
   /** Ran to its end; the answer has been written to `response`. */
   | { readonly kind: 'finished'; readonly report: CallReport }
-  /** Ran, or may have, or never can: tell the caller. */
+  /** Ran, may have run, or can never run: report it to the caller. */
   | {
       readonly kind: 'failed';
       readonly blame: AttemptBlame;
@@ -93,7 +93,7 @@ export type AttemptOutcome =
     };
 
 /**
- * `busy`: the runner said so. `unreachable`: the call did not get there, or was lost before it started. `closed`: the runner
- * object is closed. `lost`: the call was lost after it may have started, but its owner allows it to run again.
+ * `busy`: the runner said so. `unreachable`: the call did not arrive, or was lost before it started. `closed`: the runner object
+ * is closed. `lost`: the call was lost after it may have started, but its owner allows it to run again.
  */
 export type RefusalReason = 'busy' | 'unreachable' | 'closed' | 'lost';

@@ -26,26 +26,26 @@ import { GRPC_STATUS, type RunnerStream, type RunnerStreamHandler } from './stre
  *        ├──anything else (violation), cancelled───────────────────────────────┘
  *   admitting, answering ──violation before eof, cancelled──▶ closed
  *
- * R1  `run` is asked once, after `try`; its report becomes the one `finished`.
- * R2  Nothing follows `finished`, and the status after it is OK. A refusal is a `finished` too, never a status.
- * R3  A violation ends the RPC with UNKNOWN and aborts the call; no `finished` is promised then.
- * R4  After `eof` whatever the balancer sends is ignored; half-closing before it is a violation.
+ * R1  `run` is called once, after `try`; its report becomes the only `finished`.
+ * R2  Nothing follows `finished`, and the status after it is OK. A refusal is also a `finished`, never a status.
+ * R3  A violation ends the RPC with UNKNOWN and aborts the call, possibly without `finished`.
+ * R4  After `eof` everything from the balancer is ignored; half-closing before it is a violation.
  * R5  A slow balancer stops the function through `write`; a slow function stops the balancer through FrameBody.
- * R6  `started` has left the process before the function gets its first byte. A session that has closed does not say it, and
- *     then nothing starts either: a balancer that lost the stream without it may offer the call elsewhere.
- * R7  A message is never larger than the other side takes. A call that comes in a larger one is answered with an error that
- *     blames the call; a head of an answer that would need one is rejected.
+ * R6  `started` has left the process before the function gets its first byte. A closed session does not send it, and then nothing
+ *     starts either: a balancer that lost the stream without it may offer the call elsewhere.
+ * R7  No message is larger than the other side accepts. A call in a larger message is answered with an error that blames the call;
+ *     an answer whose head would need one is rejected.
  *
- * The balancer's side is `BalancerSession`, next door.
+ * The balancer's side is `BalancerSession`.
  */
 type State = 'awaitingTry' | 'admitting' | 'answering' | 'closed';
 
-/** What runs a call. Never rejects: how it went is in the report. */
+/** Runs a call. Never rejects: the outcome is in the report. */
 export type RunCall = (offer: TryMessage, io: CallIo) => Promise<CallEnd>;
 
 export interface CallEnd {
   readonly report: CallReport;
-  /** The runner's load by then, as `encodeOrca` writes it. */
+  /** The load of the runner at that time, as encoded by `encodeOrca`. */
   readonly load?: string;
 }
 
@@ -56,13 +56,13 @@ export interface CallIo {
   readonly signal: AbortSignal;
   /** Milliseconds since the epoch; undefined: none. */
   readonly deadlineAt: MonoMs | undefined;
-  /** What happens for the call belongs to this. */
+  /** The parent span of the call. */
   readonly trace: TraceContext;
-  /** To be called before a function gets the first byte, which must wait until it calls back. Undefined: not asked for. */
+  /** Must be called before a function gets the first byte, which waits for the callback. Undefined if not requested. */
   readonly beforeStart: BeforeStart | undefined;
 }
 
-/** Calls back when the call may start; never, when nobody waits for it any more. */
+/** Calls back when the call may start; never, if it is no longer wanted. */
 export type BeforeStart = (start: () => void) => void;
 
 const EXPECTED_TRY = 'Protocol failure: expected ClientMsg_Try';

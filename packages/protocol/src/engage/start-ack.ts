@@ -1,6 +1,6 @@
 /**
- * The metadata around the `started` message: a balancer that wants it says so in the request, a runner that will send it
- * says in the response what that is worth.
+ * The metadata for the `started` message: a balancer asks for it in the request, and a runner announces it in the response, with
+ * its mode.
  */
 export const ACCEPT_HEADER = 'fnfleet-accept';
 export const ACCEPT_STARTED = 'started';
@@ -9,9 +9,9 @@ export const ACCEPT_STARTED = 'started';
 export const STARTED_HEADER = 'fnfleet-started';
 
 /**
- * What a runner promises about `started`.
+ * The guarantee of a runner for `started`.
  *
- * `none`       nothing
+ * `none`       no guarantee
  * `announced`  it has left the runner before a function gets the call
  * `confirmed`  the balancer has read it before a function gets the call
  */
@@ -24,7 +24,7 @@ export function startAckHeader(promise: StartAckMode): string {
   return WORDS[promise];
 }
 
-/** What a value says that we do not know is no promise. */
+/** An unknown value is no guarantee. */
 export function readStartAckMode(word: unknown): StartAckMode {
   if (word === WORDS.confirmed) return 'confirmed';
   return word === WORDS.announced ? 'announced' : 'none';

@@ -4,12 +4,12 @@ import type { ClientMessage, RunnerMessage } from './messages.js';
 import type { StartAckMode } from './start-ack.js';
 
 /**
- * The border between the state machines of an engagement and whatever carries it. A transport delivers messages in
- * order, never calls back from within a call to it, and says exactly once that the stream is over (`onEnd`; for a runner
- * `onCancelled`, unless it ended the stream itself).
+ * The interface between the state machines of an engagement and the transport. A transport delivers messages in order, never calls
+ * back from within a call to it, and reports the end of the stream exactly once (`onEnd`; for a runner `onCancelled`, unless it
+ * ended the stream itself).
  */
 interface MessageStream<Outgoing> {
-  /** Queues a message, whose bytes nobody may change from then on. False: the peer is slow, send no more until `onWritable`. Ignored once the stream has ended. */
+  /** Queues a message, whose bytes must not change from then on. False: the peer is slow, send no more until `onWritable`. Ignored once the stream has ended. */
   send(message: Outgoing): boolean;
   /** Stops delivery of messages, which in time stops the peer. */
   pause(): void;
@@ -20,9 +20,9 @@ interface MessageStream<Outgoing> {
 export interface ClientStream extends MessageStream<ClientMessage> {
   /** The request is complete. */
   halfClose(): void;
-  /** Resets the stream: whatever the runner is doing for it is no longer wanted. */
+  /** Resets the stream: its result is no longer wanted. */
   cancel(): void;
-  /** The outcome is known; lets the stream end by itself, within a bounded time, and drops what still arrives. */
+  /** The outcome is known: lets the stream end by itself, within a bounded time, and drops what still arrives. */
   release(): void;
 }
 
@@ -30,40 +30,40 @@ export interface ClientStreamHandler {
   onMessage(message: RunnerMessage): void;
   onWritable(): void;
   onEnd(end: StreamEnd): void;
-  /** The runner has told its load. May come after the outcome is known, and never comes from a runner of Fn. */
+  /** The runner has reported its load. May come after the outcome, and never comes from a runner of Fn. */
   onLoad?: ((load: LoadReport) => void) | undefined;
 }
 
-/** How a stream ended, seen from the balancer. */
+/** How a stream ended, as seen by the balancer. */
 export interface StreamEnd {
-  /** gRPC status code, or whatever number the peer put there. */
+  /** gRPC status code, or any number that the peer sent. */
   readonly code: number;
   readonly details: string;
-  /** The runner may have seen the call. False only when it certainly has not. */
+  /** Whether the runner may have seen the call. False only if it certainly has not. */
   readonly mayHaveArrived: boolean;
-  /** What the runner has promised about saying `started` before a function gets the call. */
+  /** The runner's guarantee for `started` on this stream. */
   readonly startAckMode: StartAckMode;
   /**
-   * The stream was lost, without a status. `allDataRead`: all that the runner sent has been read. `unsure`: its last words may
-   * have got lost, as when a connection falls silent. Undefined: it ended with a status, or was cut from here.
+   * Set if the stream was lost without a status. `allDataRead`: everything that the runner sent has been read. `unsure`: its last
+   * data may be lost, for example on an unresponsive connection. Undefined: it ended with a status, or was reset by us.
    */
   readonly lost: 'allDataRead' | 'unsure' | undefined;
 }
 
 /** The runner's end. */
 export interface RunnerStream extends MessageStream<RunnerMessage> {
-  /** Ends the RPC. Code 0 is OK. The load, encoded, goes along in the trailing metadata. */
+  /** Ends the RPC. Code 0 is OK. The encoded load is sent in the trailing metadata. */
   end(code: number, details: string, load?: string): void;
   /**
-   * Sends at once. Calls back when the message has left the process or, where it crosses a network, when the balancer has
-   * certainly read it; never, when the stream ends before.
+   * Sends at once. Calls back when the message has left the process or, across a network, when the balancer has certainly read it;
+   * never, if the stream ends before.
    */
   sendNow(message: RunnerMessage, onSent: () => void): void;
-  /** The balancer wants to hear `started`; it has been announced that it will. */
+  /** The balancer wants `started`, and was told that it will be sent. */
   readonly wantsStart: boolean;
-  /** The trace that the balancer's offer belongs to. */
+  /** The trace of the balancer's attempt. */
   readonly trace: TraceContext;
-  /** The deadline the balancer gave the stream; undefined: none. */
+  /** The deadline of the stream; undefined: none. */
   readonly deadlineAt: MonoMs | undefined;
 }
 
@@ -74,11 +74,11 @@ export interface RunnerStreamHandler {
   onHalfClose(): void;
   /** The balancer reset the stream, or the connection is gone. */
   onCancelled(): void;
-  /** A message has come that is larger than `maxBytes` and was not read. Nothing more is delivered. */
+  /** A message larger than `maxBytes` was received and not read. Nothing more is delivered. */
   onOversize(bytes: number, maxBytes: number): void;
 }
 
-/** gRPC status codes that the protocol gives a meaning. */
+/** The gRPC status codes that the protocol uses. */
 export const GRPC_STATUS = {
   OK: 0,
   CANCELLED: 1,
@@ -92,14 +92,14 @@ export const GRPC_STATUS = {
   UNAVAILABLE: 14,
 } as const;
 
-/** A stream that ended with a status other than OK and no word about the call. */
+/** A stream that ended with a status other than OK and without a report. */
 export class StreamError extends Error {
   override readonly name = 'StreamError';
 
   constructor(
     readonly code: number,
     details: string,
-    /** There is no connection to the runner, or it was lost: more than one rpc has failed. */
+    /** There is no connection to the runner, or it was lost: more than this RPC has failed. */
     readonly unreachable = false,
   ) {
     super(`gRPC status ${code}: ${details}`);

@@ -14,8 +14,8 @@ import { H2_ERROR } from './wire.js';
 /**
  * The balancer's end of one Engage stream.
  *
- * Messages sent before there is a connection are held; they are few, because `send` says "no more" at once. A stream that
- * never got one, or that the peer refused unprocessed (REFUSED_STREAM, a GOAWAY with a lower number), has certainly not arrived.
+ * Messages sent before there is a connection are buffered; they are few, because `send` returns false at once. A stream that never
+ * got a connection, or that the peer refused unprocessed (REFUSED_STREAM, a GOAWAY with a lower number), has certainly not arrived.
  */
 export class EngageStream implements ClientStream, StreamListener, MessageSink, Lingering {
   private stream: Http2Stream | undefined;
@@ -60,7 +60,7 @@ export class EngageStream implements ClientStream, StreamListener, MessageSink, 
 
   unreachable(error: Error): void {
     this.early = undefined;
-    // Later than the call that led here, as the border promises.
+    // After the call that led here has returned, as the interface requires.
     process.nextTick(() =>
       this.finish({ code: GRPC_STATUS.UNAVAILABLE, details: `cannot reach the runner: ${error.message}` }, false),
     );
@@ -103,7 +103,7 @@ export class EngageStream implements ClientStream, StreamListener, MessageSink, 
     const { stream } = this;
     if (stream === undefined) return this.cancel();
     if (stream.isClosed) return;
-    // The trailers follow the last message at once. A body that nobody waits for any more is cut off then.
+    // The trailers follow the last message at once. A body that nobody waits for is cut off then.
     if (stream.remoteHasEnded) {
       stream.reset(H2_ERROR.NO_ERROR);
       // The end that came with the last message is not delivered any more.
@@ -114,7 +114,7 @@ export class EngageStream implements ClientStream, StreamListener, MessageSink, 
     this.peer?.linger(this);
   }
 
-  /** The runner has let us wait for its trailers for too long. */
+  /** The runner has not sent its trailers in time. */
   destroy(): void {
     this.stream?.reset(H2_ERROR.NO_ERROR);
     this.finish(this.status ?? NO_TRAILERS, true);
@@ -157,7 +157,7 @@ export class EngageStream implements ClientStream, StreamListener, MessageSink, 
     this.handler?.onWritable();
   }
 
-  /** With the trailers read and the last message delivered the outcome is complete; this end's half can wait. */
+  /** With the trailers read and the last message delivered, the outcome is complete; our half may still be open. */
   onEnd(): void {
     if (this.status) this.finish(this.status, true);
     else
@@ -180,7 +180,7 @@ export class EngageStream implements ClientStream, StreamListener, MessageSink, 
     if (load) onLoad?.call(this.handler, load);
   }
 
-  /** A runner that waits for a receipt has not started before it got one: `started` counts from then on. */
+  /** A runner that waits for a receipt has not started before it got one, so `started` takes effect only then. */
   private deliverConfirmed(message: StartedMessage): void {
     this.unread?.();
     this.unread = this.peer?.onNextPing(() => this.handler?.onMessage(message));

@@ -28,50 +28,50 @@ import {
 
 export interface ConnectionOptions {
   readonly role: 'client' | 'server';
-  /** What one stream may have on its way to a slow reader, bytes; at least 65 535. */
+  /** Flow-control window of a stream, bytes; at least 65 535. */
   readonly streamWindowBytes: number;
-  /** And all streams together: what a peer can make this end hold. */
+  /** Flow-control window of the connection: the limit for what a peer can make this end buffer. */
   readonly connectionWindowBytes: number;
-  /** Streams that the peer may have open; a client takes none. */
+  /** Limit for streams opened by the peer; 0 for a client. */
   readonly maxStreams: number;
-  /** A peer whose socket takes nothing for so many looks is cut off. */
+  /** Looks after which a peer whose socket accepts nothing is disconnected. */
   readonly stuckLooks: number;
-  /** And a stream is reset that has ended here, and of whose rest the peer has taken nothing. */
+  /** Looks after which a stream is reset that has ended here and of whose rest the peer reads nothing. */
   readonly stalledLooks: number;
   readonly events: ConnectionEvents;
 }
 
 /** None of these may throw. */
 export interface ConnectionEvents {
-  /** The peer has opened a stream: gives it a listener, or resets it. */
+  /** The peer has opened a stream: give it a listener, or reset it. */
   onStream?(stream: Http2Stream, head: HeaderList): void;
-  /** The peer has said its first word. */
+  /** The first frame of the peer has arrived. */
   onReady?(): void;
-  /** The peer takes no new streams; those in hand go on. */
+  /** The peer accepts no new streams; open ones continue. */
   onGoaway?(): void;
-  /** Something behind the connection has thrown: a fault of this process, which cost one stream. */
+  /** A listener has thrown: an internal fault, which cost one stream. */
   onFault?(error: Error): void;
-  /** The connection is over; its streams have been told. Called once. */
+  /** The connection is over, and its streams have been notified. Called once. */
   onClose(error: Error): void;
 }
 
-/** Header lists larger than this, counted as HTTP/2 does, are refused. */
+/** Limit for header lists, in the size that HTTP/2 defines. */
 const MAX_HEADER_LIST_BYTES = 32 * 1024;
-/** Beyond this come only answers to a peer that asks and does not read: the connection ends. */
+/** Beyond this there are only answers to a peer that asks and does not read: the connection ends. */
 const OUTBOX_MAX_BYTES = 1024 * 1024;
-/** Bytes of messages that are not complete, over all streams. */
+/** Limit for incomplete messages over all streams, bytes. */
 const ASSEMBLY_BYTES = 64 * 1024 * 1024;
 /**
- * One connection of HTTP/2, either end of it, on a socket that stands.
+ * One HTTP/2 connection, client or server, on a connected socket.
  *
  *   open ──goaway sent or received──▶ leaving ──last stream over──▶ closed
  *     └────────────── lost, a violation, destroy ────────────────────▲
  *
  * H1  What streams send in one turn of the event loop leaves in one write.
- * H2  Whatever a peer sends, and whatever a listener throws, nothing is thrown out of here.
- * H3  What a peer can make this end hold is bounded: by windows what it sends, by the outbox what it does not read, by
- *     counts what it repeats.
- * H4  onClose comes once, after every stream has been told.
+ * H2  Nothing is thrown out of this class, whatever a peer sends or a listener throws.
+ * H3  What a peer can make this end hold is bounded: what it sends by windows, what it does not read by the outbox, what it
+ *     repeats by counters.
+ * H4  onClose is called once, after every stream was notified.
  */
 export class Connection implements FrameSink, HeaderBlockSink, StreamCarrier {
   readonly isClient: boolean;
@@ -94,7 +94,7 @@ export class Connection implements FrameSink, HeaderBlockSink, StreamCarrier {
   private peerMaxStreams = Number.POSITIVE_INFINITY;
   private peerWindowBytes = DEFAULT_WINDOW_BYTES;
   private readonly sending: SendQueue;
-  /** Streams of ours that wait to begin. */
+  /** Our streams that wait to begin. */
   private unnumbered = 0;
   private dirty = false;
 
@@ -107,7 +107,7 @@ export class Connection implements FrameSink, HeaderBlockSink, StreamCarrier {
   private leaving = false;
   private goawaySent = MAX_STREAM_ID + 1;
   private flushing = false;
-  /** The socket has taken something since the last look. */
+  /** Whether the socket has accepted something since the last look. */
   private moved = false;
   private stuckLooks = 0;
 
@@ -147,19 +147,19 @@ export class Connection implements FrameSink, HeaderBlockSink, StreamCarrier {
     return this.streams.size + this.unnumbered;
   }
 
-  /** Streams that are held to send something, some of which may be closed. */
+  /** Streams queued for sending, some of which may be closed. */
   get waitingStreams(): number {
     return this.sending.size;
   }
 
-  /** The peer takes another stream, as far as is known. */
+  /** Whether the peer accepts another stream, as far as is known. */
   get takesStreams(): boolean {
     return !this.closed && !this.leaving && this.openStreams < this.peerMaxStreams && this.nextId < MAX_STREAM_ID;
   }
 
-  // --- for those who use it ---
+  // --- for users of the connection ---
 
-  /** Opens a stream. Only while `takesStreams`. @param head as HPACK has it */
+  /** Opens a stream. Only while `takesStreams`. @param head in HPACK */
   request(head: Buffer, listener: Http2Stream['listener']): Http2Stream {
     const stream = this.newStream();
     stream.listener = listener;
@@ -168,30 +168,30 @@ export class Connection implements FrameSink, HeaderBlockSink, StreamCarrier {
     return stream;
   }
 
-  /** Asks for a sign of life, which comes after everything that was sent before. Calls back with it, or never. */
+  /** Sends a PING, after everything that was sent before. Calls back with the answer, or never. */
   ping(answered: () => void): void {
     this.pings.send(answered);
     this.touch();
   }
 
-  /** Calls back when the peer has sent another PING. The answer to it goes out in the same turn. */
+  /** Calls back when the peer has sent another PING. It is answered in the same turn. */
   onNextPing(callback: () => void): void {
     this.pings.onNext(callback);
   }
 
-  /** Calls back when the socket has taken everything that was sent so far; never, when the connection is lost before. */
+  /** Calls back when the socket has accepted everything that was sent so far; never, if the connection is lost before. */
   whenTaken(callback: () => void): void {
     this.outbox.whenTaken(() => this.protect(callback));
   }
 
-  /** Sends at once what has gathered. */
+  /** Sends at once what was collected. */
   flush(): void {
     this.outbox.flush();
   }
 
   /**
-   * Takes no more streams, and says so in two steps: first that this is coming, then, when the peer knows, which was the last. Closes when
-   * the last stream is over.
+   * Accepts no more streams, in two steps: first it announces this, then, when the peer knows, it names the last stream. Closes when
+   * that is over.
    */
   leave(): void {
     if (this.leaving) return;
@@ -208,12 +208,12 @@ export class Connection implements FrameSink, HeaderBlockSink, StreamCarrier {
     this.flush();
   }
 
-  /** Cuts the connection. */
+  /** Closes the connection at once. */
   destroy(error: Error): void {
     this.close(error);
   }
 
-  /** To be called every few seconds: what is counted starts over. @param mayCut whether to cut off a peer that does not read */
+  /** Must be called every few seconds, and resets counters. @param mayCut whether to disconnect a peer that does not read */
   look(mayCut = true): void {
     this.floods.look();
     this.stuckLooks = this.outbox.isWriting && !this.moved ? this.stuckLooks + 1 : 0;
@@ -222,7 +222,7 @@ export class Connection implements FrameSink, HeaderBlockSink, StreamCarrier {
     for (const stream of [...this.streams.values()]) this.lookAt(stream);
   }
 
-  /** An answer that is complete must not wait for ever for a peer that does not take it. */
+  /** A complete answer must not wait forever for a peer that does not read it. */
   private lookAt(stream: Http2Stream): void {
     if (!stream.isWaiting || !stream.hasEnded) return;
     stream.stalledLooks += 1;
@@ -329,7 +329,7 @@ export class Connection implements FrameSink, HeaderBlockSink, StreamCarrier {
     this.outbox.flush();
   }
 
-  /** A write has failed: what the peer said before it went says which streams it has not acted on. */
+  /** A write has failed: what the peer sent before it left tells which streams it has not processed. */
   private readToEnd(): void {
     if (readUnread(this.socket, (chunk) => this.receive(chunk))) this.allDataRead = true;
   }
@@ -485,7 +485,7 @@ export class Connection implements FrameSink, HeaderBlockSink, StreamCarrier {
     }
   }
 
-  /** One head, after any number of interim ones if it is an answer; then trailers, which end the stream. */
+  /** One head, preceded by any number of interim ones in an answer; then trailers, which end the stream. */
   private isInPlace(stream: Http2Stream, list: HeaderList, last: boolean): boolean {
     const status = list.get(':status');
     if (!this.isClient || stream.hasHead) return last && status === undefined;
@@ -612,7 +612,7 @@ export class Connection implements FrameSink, HeaderBlockSink, StreamCarrier {
     this.guarded(stream, () => stream.lose({ message, unprocessed: false, allDataRead: false, resetCode: undefined }));
   }
 
-  /** Whoever listens to the stream has thrown (H2). */
+  /** A listener has thrown (H2). */
   private fault(stream: Http2Stream, error: unknown): void {
     if (error instanceof ConnectionError) return this.violation(error);
     this.options.events.onFault?.(error as Error);
@@ -634,7 +634,7 @@ export class Connection implements FrameSink, HeaderBlockSink, StreamCarrier {
     }
   }
 
-  /** Does what somebody behind the connection may throw in (H2). */
+  /** Runs code of a listener, which may throw (H2). */
   protect(act: () => void): void {
     try {
       act();
@@ -651,7 +651,7 @@ export class Connection implements FrameSink, HeaderBlockSink, StreamCarrier {
 
   private closeIfIdle(): void {
     if (!this.leaving || this.openStreams > 0) return;
-    // A server that has only announced that it leaves waits until the peer knows.
+    // A server that has only announced to leave waits until the peer knows.
     if (!this.isClient && this.goawaySent === MAX_STREAM_ID) return;
     this.outbox.flush();
     this.flushing = true;

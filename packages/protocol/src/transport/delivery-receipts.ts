@@ -1,19 +1,19 @@
-/** Pings that are on their way at most. What is asked for meanwhile shares the next one. */
+/** Limit for concurrent PINGs. Requests made meanwhile share the next one. */
 const MAX_PINGS = 4;
 
 /**
- * Tells when the other end of an HTTP/2 connection has read what was sent to it. It answers a PING after all that came
- * before it, and nothing that has lost the connection answers one: this holds through any cut of the network, at the price
- * of one round trip and none of the peer's code.
+ * Tells when the other end of an HTTP/2 connection has read what was sent to it. It answers a PING after everything before it,
+ * and does not answer if the connection is lost. This works through any network failure, costs one round trip, and needs no code
+ * of the peer.
  */
 export class DeliveryReceipts {
   private waiting: (() => void)[] = [];
   private pings = 0;
 
-  /** @param connection forgets a ping when it is lost */
+  /** @param connection forgets a PING when it is lost */
   constructor(private readonly connection: { ping(answered: () => void): void }) {}
 
-  /** For what is on its way already, in front of a PING. Calls back when it has been read; never, when the connection is lost. */
+  /** For data that is already sent or queued. Calls back when it has been read; never, if the connection is lost. */
   request(onRead: () => void): void {
     this.waiting.push(onRead);
     if (this.pings < MAX_PINGS) this.ping();

@@ -1,8 +1,8 @@
 import { ConnectionError, H2_ERROR } from './wire.js';
 
 /**
- * Between two looks. A balancer resets the streams of callers who leave, which may be all at once; what such a stream holds
- * goes at once, so this bounds the work, not the memory. Frames that bring nothing cost still less.
+ * Limit between two looks. A balancer resets the streams of callers who leave, possibly all at once; such a stream releases its
+ * memory at once, so this limits work, not memory. Empty frames cost even less.
  */
 const MAX_RESETS_PER_LOOK = 100_000;
 const MAX_IDLE_FRAMES_PER_LOOK = 200_000;
@@ -12,7 +12,7 @@ export class FloodGuard {
   private resets = 0;
   private idleFrames = 0;
 
-  /** A frame has come that brings nothing. @throws ConnectionError when there are too many */
+  /** A useless frame has arrived. @throws ConnectionError if there are too many */
   noteIdle(): void {
     this.idleFrames += 1;
     if (this.idleFrames > MAX_IDLE_FRAMES_PER_LOOK) {
@@ -20,7 +20,7 @@ export class FloodGuard {
     }
   }
 
-  /** The peer has reset a stream. @throws ConnectionError when there are too many */
+  /** The peer has reset a stream. @throws ConnectionError if there are too many */
   noteReset(): void {
     this.resets += 1;
     if (this.resets > MAX_RESETS_PER_LOOK) {
@@ -28,7 +28,7 @@ export class FloodGuard {
     }
   }
 
-  /** To be called every few seconds: counting starts over. */
+  /** Must be called every few seconds: counting starts over. */
   look(): void {
     this.resets = 0;
     this.idleFrames = 0;

@@ -1,15 +1,15 @@
 import { ConnectionError, FRAME_HEADER_BYTES, H2_ERROR, MAX_FRAME_BYTES, PREFACE } from './wire.js';
 
 export interface FrameSink {
-  /** The payload is `bytes[start, start + length)`. The memory is never written again, so parts of it may be kept. */
+  /** The payload is `bytes[start, start + length)`. The memory is never overwritten, so parts of it may be kept. */
   onFrame(type: number, flags: number, streamId: number, bytes: Buffer, start: number, length: number): void;
-  /** Nothing more is wanted. */
+  /** Whether to stop reading. */
   readonly isClosed: boolean;
 }
 
 /**
- * Cuts what a connection brings into frames, wherever it was split on the way. A frame that came whole is not copied; at most
- * one that did not is held.
+ * Splits the data of a connection into frames. A frame that arrived whole is not copied, and at most one incomplete frame is
+ * buffered.
  */
 export class FrameReader {
   private prefaceLeft: number;
@@ -18,7 +18,7 @@ export class FrameReader {
   private payload: Buffer | undefined;
   private payloadBytes = 0;
 
-  /** @param expectsPreface the peer is a client, which says that it speaks HTTP/2 before its first frame */
+  /** @param expectsPreface whether the peer is a client, which sends the HTTP/2 preface first */
   constructor(
     private readonly sink: FrameSink,
     expectsPreface: boolean,
@@ -43,7 +43,7 @@ export class FrameReader {
     this.goOn(chunk, at);
   }
 
-  /** Takes what belongs to the frame that is not complete. @returns where the next one begins */
+  /** Reads the rest of the incomplete frame. @returns where the next one begins */
   private goOn(chunk: Buffer, from: number): number {
     const { head } = this;
     let at = from;

@@ -8,8 +8,8 @@ const BYTES_FIELD = (1 << 3) | 2;
 const EOF_FIELD = 2 << 3;
 
 /**
- * A message with bytes of a body, as gRPC frames it. It is written where it leaves from, with one copy of the bytes; until then
- * they stay where they are, so nobody may change them. `encodeData` writes the same, and tests compare them.
+ * A message with body bytes, in gRPC framing. It is encoded directly into the outbox with one copy; until then the bytes must not
+ * change. `encodeData` encodes the same, and tests compare them.
  */
 export class FramedData implements Payload {
   readonly length: number;

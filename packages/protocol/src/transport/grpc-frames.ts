@@ -1,4 +1,4 @@
-/** gRPC's framing of messages: one byte of flags, four of length (big-endian), then the message. */
+/** gRPC message framing: one byte of flags, four of length (big-endian), then the message. */
 export const MESSAGE_HEADER_BYTES = 5;
 
 export function frameMessage(message: Buffer): Buffer {
@@ -23,7 +23,7 @@ export class OversizeError extends FrameError {
   }
 }
 
-/** What all streams of a connection hold in messages that are not complete. */
+/** What all streams of a connection buffer in incomplete messages. */
 export class AssemblyBudget {
   private held = 0;
 
@@ -33,7 +33,7 @@ export class AssemblyBudget {
     return this.held;
   }
 
-  /** @throws FrameError when there is no room */
+  /** @throws FrameError if there is no room */
   take(bytes: number): void {
     if (this.held + bytes > this.maxBytes)
       throw new FrameError(`incomplete messages of more than ${this.maxBytes} bytes on one connection`);
@@ -52,12 +52,12 @@ export interface MessageSink {
 
 const EMPTY = Buffer.alloc(0);
 
-/** What is set aside for a message before its first byte has come. */
+/** Memory allocated for a message before its first byte. */
 const FIRST_BYTES = 16 * 1024;
 
 /**
- * Cuts a byte stream back into messages. Holds at most one incomplete message, in memory that grows with what has come and
- * not with what its length promises.
+ * Splits a byte stream into messages. Buffers at most one incomplete message, in memory that grows with the received data and not
+ * with the announced length.
  */
 export class Deframer {
   private head = EMPTY;
@@ -68,12 +68,12 @@ export class Deframer {
 
   constructor(
     private readonly maxMessageBytes: number,
-    /** What this and others may hold together; undefined: no bound but that of each. */
+    /** Shared limit for incomplete messages; undefined: only the limit per message applies. */
     public budget: AssemblyBudget | undefined = undefined,
   ) {}
 
   /**
-   * Hands on every message that is now complete.
+   * Delivers every message that is now complete.
    * @throws FrameError on a compressed or an oversize message
    */
   push(chunk: Buffer, sink: MessageSink): void {
@@ -90,7 +90,7 @@ export class Deframer {
     if (at < end) this.goOn(chunk.subarray(at), sink);
   }
 
-  /** Gives up an incomplete message. */
+  /** Drops an incomplete message. */
   drop(): void {
     if (this.message !== undefined) this.budget?.give(this.message.length);
     this.message = undefined;
@@ -98,7 +98,7 @@ export class Deframer {
     this.headBytes = 0;
   }
 
-  /** Takes what belongs to the message that is not complete. @returns how much of the chunk that was */
+  /** Reads the rest of the incomplete message. @returns how much of the chunk was used */
   private goOn(chunk: Buffer, sink: MessageSink): number {
     let at = 0;
     if (this.headBytes < MESSAGE_HEADER_BYTES) {

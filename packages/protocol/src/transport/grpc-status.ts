@@ -6,7 +6,7 @@ export interface GrpcStatus {
   readonly details: string;
 }
 
-/** The status in trailers (or in headers that are all there is); undefined when they carry none. */
+/** The status in trailers (or in a trailers-only response); undefined if there is none. */
 export function grpcStatusOf(headers: HeaderList): GrpcStatus | undefined {
   const code = headers.get('grpc-status');
   if (code === undefined) return undefined;
@@ -16,7 +16,7 @@ export function grpcStatusOf(headers: HeaderList): GrpcStatus | undefined {
 
 const OK: GrpcStatus = { code: GRPC_STATUS.OK, details: '' };
 
-/** What an HTTP answer without a gRPC status means (gRPC over HTTP2, "HTTP2 Transport Mapping"). */
+/** The meaning of an HTTP response without a gRPC status (gRPC over HTTP2, "HTTP2 Transport Mapping"). */
 export function statusOfHttp(httpStatus: number): GrpcStatus {
   const details = `HTTP status ${httpStatus} where a gRPC answer was expected`;
   if (httpStatus === 404) return { code: GRPC_STATUS.UNIMPLEMENTED, details };
@@ -33,13 +33,13 @@ export function encodeTimeout(ms: number): string {
 
 const UNIT_MS: Readonly<Record<string, number>> = { H: 3_600_000, M: 60_000, S: 1000, m: 1, u: 1e-3, n: 1e-6 };
 
-/** Milliseconds of a `grpc-timeout`; undefined when there is none that can be read. */
+/** Milliseconds of a `grpc-timeout`; undefined if it is missing or unreadable. */
 export function decodeTimeout(value: string | undefined): number | undefined {
   const [, digits, unit] = (value !== undefined && /^(\d{1,8})([HMSmun])$/.exec(value)) || [];
   return digits === undefined || unit === undefined ? undefined : Number(digits) * (UNIT_MS[unit] ?? 1);
 }
 
-/** Peers bound what they take as trailers; a message is for people. */
+/** Limit for the message, because peers limit trailers. */
 const MAX_MESSAGE_CHARS = 1024;
 
 /** `grpc-message` carries printable ASCII without `%`; everything else is percent-encoded UTF-8. */

@@ -1,6 +1,6 @@
 import { ConnectionError, FLAG, H2_ERROR } from './wire.js';
 
-/** What one block may take on the wire, and in how many frames: more ends the connection. */
+/** Limits for one block, in bytes and frames: beyond them the connection ends. */
 const MAX_BLOCK_BYTES = 64 * 1024;
 const MAX_CONTINUATIONS = 16;
 
@@ -9,13 +9,13 @@ export interface HeaderBlockSink {
   onBlock(flags: number, streamId: number, bytes: Buffer, start: number, end: number): void;
 }
 
-/** Finds the header blocks in HEADERS and CONTINUATION. */
+/** Assembles header blocks from HEADERS and CONTINUATION. */
 export class HeaderBlocks {
   private open: { stream: number; flags: number; parts: Buffer[]; bytes: number; frames: number } | undefined;
 
   constructor(private readonly sink: HeaderBlockSink) {}
 
-  /** A block has begun that is not complete: nothing but CONTINUATION may follow. */
+  /** A block is incomplete: only CONTINUATION may follow. */
   get isOpen(): boolean {
     return this.open !== undefined;
   }

@@ -1,16 +1,16 @@
-/** Header fields as they came, names in lower case. Values are bytes, one a character. Never changed once made. */
+/** Header fields as received, with names in lower case. Values are bytes, one per character. Immutable. */
 export class HeaderList {
   /** @param fields name, value, name, value… */
   constructor(readonly fields: readonly string[]) {}
 
-  /** The value of the first field of that name. */
+  /** The value of the first field with that name. */
   get(name: string): string | undefined {
     const { fields } = this;
     for (let i = 0; i < fields.length; i += 2) if (fields[i] === name) return fields[i + 1];
     return undefined;
   }
 
-  /** Undefined when the field came more than once, too. */
+  /** Like `get`, but undefined if the field came more than once. */
   only(name: string): string | undefined {
     let found: string | undefined;
     for (let i = 0; i < this.fields.length; i += 2) {
@@ -21,7 +21,7 @@ export class HeaderList {
     return found;
   }
 
-  /** By name; of a field that came more than once, the values in one. For those who do not know what they look for. */
+  /** By name; the values of a repeated field are joined. For callers that do not know the names. */
   get asObject(): Readonly<Record<string, string>> {
     if (this.object !== undefined) return this.object;
     const object: Record<string, string> = Object.create(null);
@@ -37,11 +37,11 @@ export class HeaderList {
 
   private object: Readonly<Record<string, string>> | undefined;
 
-  /** The rules of RFC 9113, section 8, checked once for each list and use of it: lists that come again are the same object. */
+  /** The rules of RFC 9113, section 8, checked once for each list and use: repeated lists are the same object. */
   private asRequest: string | undefined | null = null;
   private asResponse: string | undefined | null = null;
 
-  /** What is wrong with it as the head of a request; undefined: nothing. */
+  /** What is wrong with it as the head of a request; undefined if it is valid. */
   requestFault(): string | undefined {
     if (this.asRequest === null) this.asRequest = faultOf(this.fields, REQUEST_PSEUDO) ?? requestFault(this);
     return this.asRequest;
@@ -65,7 +65,7 @@ const CONNECTION_SPECIFIC: ReadonlySet<string> = new Set([
   'http2-settings',
 ]);
 const NAME = /^[!#$%&'*+\-.^_`|~0-9a-z]+$/;
-/** Control characters, but for a tab, end a line or a text somewhere else. */
+/** Control characters except tab, which would end a line or a text elsewhere. */
 const BAD_VALUE = /[^\t\x20-\x7e\x80-\xff]/;
 
 function faultOf(fields: readonly string[], pseudo: ReadonlySet<string>): string | undefined {

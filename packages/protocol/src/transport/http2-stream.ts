@@ -2,64 +2,64 @@ import { HeaderList } from './header-list.js';
 import type { Outbox } from './outbox.js';
 import { FLAG, FRAME, H2_ERROR } from './wire.js';
 
-/** What a stream brings. Never called from within a call to the stream. What it throws costs the stream, not the connection. */
+/** Receives the events of a stream. Never called from within a call to the stream. If it throws, the stream is lost, but not the connection. */
 export interface StreamListener {
   /** The head of the answer, or trailers. */
   onHeaders(list: HeaderList): void;
-  /** The bytes are the listener's to keep. */
+  /** The listener may keep the bytes. */
   onData(bytes: Buffer): void;
-  /** The peer has ended its half; nothing follows but `onClose`. */
+  /** The peer has ended its half; only `onClose` follows. */
   onEnd(): void;
-  /** What had to wait for the peer has been sent. */
+  /** Everything that had to wait for the peer has been sent. */
   onWritable(): void;
-  /** The stream is over, and was not reset from here; also within the call that ends it. Undefined: both ends have ended it. */
+  /** The stream is over and was not reset from here; may be called within the call that ends it. Undefined: both ends have ended it. */
   onClose(loss: StreamLoss | undefined): void;
 }
 
 /** How a stream was lost. */
 export interface StreamLoss {
   readonly message: string;
-  /** The peer has certainly not acted on it. */
+  /** The peer has certainly not processed it. */
   readonly unprocessed: boolean;
-  /** All that the peer sent on it has been read. */
+  /** Everything that the peer sent on it has been read. */
   readonly allDataRead: boolean;
-  /** The peer reset the stream with this code of HTTP/2; undefined: the connection was lost. */
+  /** HTTP/2 error code of the peer's reset; undefined: the connection was lost. */
   readonly resetCode: number | undefined;
 }
 
-/** What streams need of their connection. */
+/** What a stream needs from its connection. */
 export interface StreamCarrier {
   readonly isClient: boolean;
   readonly outbox: Outbox;
-  /** What the peer takes in one frame, bytes. */
+  /** Limit of the peer for a frame, bytes. */
   readonly maxFrameBytes: number;
-  /** There is room in the outbox for frames of streams. */
+  /** Whether the outbox has room for frames of streams. */
   readonly mayWrite: boolean;
-  /** Bytes that the peer takes on all streams together. */
+  /** Send window of the connection, bytes. */
   sendWindow: number;
   /** Something of the stream waits for room. */
   waits(stream: Http2Stream): void;
   /** A frame has been written to the outbox. */
   wrote(): void;
-  /** Bytes that were received have been handed on, or dropped: the peer may send as many again. */
+  /** Received bytes were delivered or dropped: the peer may send as many again. */
   consumed(bytes: number): void;
-  /** Delivers later what a stream holds. */
+  /** Schedules the delivery of buffered data. */
   deliverLater(stream: Http2Stream): void;
   /** No frame of the stream will be sent or expected any more. */
   left(stream: Http2Stream): void;
   windowUpdate(streamId: number, bytes: number): void;
   resetStream(streamId: number, code: number): void;
-  /** A stream of ours begins: it gets its number. */
+  /** One of our streams begins and gets its number. */
   numbered(stream: Http2Stream): number;
 }
 
-/** Bytes for a DATA frame that are made where they leave from. */
+/** Bytes for a DATA frame that are produced directly in the outbox. */
 export interface Payload {
   readonly length: number;
   writeTo(memory: Buffer, at: number): void;
 }
 
-/** A frame that waits, or what is left of it. */
+/** A waiting frame, or the rest of it. */
 interface Waiting {
   readonly type: typeof FRAME.DATA | typeof FRAME.HEADERS;
   bytes: Buffer | Payload;
@@ -80,18 +80,18 @@ function inMemory(payload: Payload): Buffer {
 }
 
 /**
- * One stream of HTTP/2. What the peer's windows or a full outbox do not let through waits here, and goes with the stream when
- * it is reset. What comes while it is paused is held, up to its window.
+ * One HTTP/2 stream. Data that the peer's windows or a full outbox hold back waits here, and is dropped if the stream is reset. Data
+ * that arrives while it is paused is buffered, up to its window.
  */
 export class Http2Stream {
   id = 0;
-  /** It is among those that the connection lets send. */
+  /** Whether it is queued for sending in the connection. */
   queued = false;
-  /** Of a stream of ours: the head of the answer has come. */
+  /** For one of our streams: the head of the answer has arrived. */
   hasHead = false;
   listener: StreamListener | undefined;
   private waiting: Waiting[] | undefined;
-  /** This end has said its last word, though it may wait. */
+  /** This end has sent or queued its last frame. */
   private localEnding = false;
   private localEnded = false;
   private remoteEnded = false;
@@ -100,13 +100,13 @@ export class Http2Stream {
   private heldBytes = 0;
   private unacknowledged = 0;
   private gone = false;
-  /** Looks without a byte sent, while something waits. */
+  /** Looks without a byte sent, while data waits. */
   stalledLooks = 0;
 
   constructor(
     private readonly carrier: StreamCarrier,
     private readonly windowBytes: number,
-    /** Bytes that the peer takes now; below 0 when it has lowered its window. */
+    /** Send window, bytes; below 0 if the peer has reduced it. */
     public sendWindow: number,
   ) {
     this.receiveWindow = windowBytes;
@@ -114,7 +114,7 @@ export class Http2Stream {
 
   private receiveWindow: number;
 
-  /** Nothing more comes or goes. */
+  /** Nothing is sent or received any more. */
   get isClosed(): boolean {
     return this.gone;
   }
@@ -133,14 +133,14 @@ export class Http2Stream {
 
   // --- sending ---
 
-  /** @param block as HPACK has it */
+  /** @param block in HPACK */
   sendHeaders(block: Buffer, last: boolean): boolean {
     return this.send(FRAME.HEADERS, block, last, undefined);
   }
 
   /**
-   * @param onSent called when the bytes have been given to the socket's buffer in full
-   * @returns false: they wait, send no more until `onWritable`
+   * @param onSent called when all bytes are in the buffer of the socket
+   * @returns false: the data waits, send no more until `onWritable`
    */
   sendData(bytes: Buffer | Payload, last = false, onSent?: () => void): boolean {
     return this.send(FRAME.DATA, bytes, last, onSent);
@@ -221,7 +221,7 @@ export class Http2Stream {
     if (last) this.endLocal();
   }
 
-  /** Sends what waits, one frame, if it can. */
+  /** Sends one waiting frame if possible. */
   sendWaiting(): void {
     const next = this.waiting?.[0];
     if (next === undefined) return;
@@ -238,7 +238,7 @@ export class Http2Stream {
       }
       next.onSent?.();
     }
-    // Its last word may have ended it.
+    // Its last frame may have ended it.
     if (this.waiting === undefined) return;
     this.waiting.shift();
     if (this.waiting.length > 0) return;
@@ -246,7 +246,7 @@ export class Http2Stream {
     if (!this.localEnding) this.listener?.onWritable();
   }
 
-  /** What waits cannot go because of the stream's own window. */
+  /** Whether waiting data is blocked by the stream's own window. */
   get isBlocked(): boolean {
     const next = this.waiting?.[0];
     return next !== undefined && next.type === FRAME.DATA && next.bytes.length > 0 && this.sendWindow <= 0;
@@ -256,7 +256,7 @@ export class Http2Stream {
     const { carrier } = this;
     this.localEnded = true;
     if (!this.remoteEnded && !carrier.isClient) {
-      // The answer is complete; of the request nothing more is wanted. Clients of Fn never end it by themselves.
+      // The answer is complete; the rest of the request is not wanted. Clients of Fn never end it by themselves.
       carrier.resetStream(this.id, H2_ERROR.NO_ERROR);
       this.leave();
       const { listener } = this;
@@ -270,7 +270,7 @@ export class Http2Stream {
 
   // --- receiving; called by the connection ---
 
-  /** @param flowBytes what the frame counts for in flow control, padding included */
+  /** @param flowBytes size for flow control, including padding */
   receiveData(bytes: Buffer, flowBytes: number, last: boolean): void {
     this.receiveWindow -= flowBytes;
     this.acknowledge(flowBytes - bytes.length); // padding, which nobody reads
@@ -285,7 +285,7 @@ export class Http2Stream {
     if (last) this.deliverEnd();
   }
 
-  /** The peer sends more than it may. */
+  /** The peer sends more than its window. */
   exceeds(flowBytes: number): boolean {
     return flowBytes > this.receiveWindow;
   }
@@ -316,7 +316,7 @@ export class Http2Stream {
     listener?.onClose(loss);
   }
 
-  // --- flow ---
+  // --- flow control ---
 
   pause(): void {
     this.paused = true;
@@ -345,7 +345,7 @@ export class Http2Stream {
     }
   }
 
-  /** Ends both halves now. Nothing is called back. */
+  /** Ends both halves now, without callbacks. */
   reset(code: number): void {
     if (!this.gone) {
       if (this.id !== 0) this.carrier.resetStream(this.id, code);
@@ -372,7 +372,7 @@ export class Http2Stream {
   }
 
   private hold(bytes: Buffer): void {
-    // A small part must not keep all the memory that it came in.
+    // A small part must not keep a large buffer alive.
     const part = bytes.length * 4 < bytes.buffer.byteLength ? Buffer.from(bytes) : bytes;
     this.held ??= [];
     this.held.push(part);

@@ -1,30 +1,30 @@
 import type { Clock, Timer } from '@fnfleet/core';
 
 export interface KeepaliveOptions {
-  /** Asks the peer for a sign of life; false: that is not possible now. Calls back when it has come, or never. */
+  /** Sends a PING; returns false if that is not possible now. Calls back with the answer, or never. */
   readonly ping: (answered: () => void) => boolean;
-  /** Bytes that have come from the peer so far. */
+  /** Bytes received from the peer so far. */
   readonly bytesRead: () => number;
-  /** Whether somebody waits for the peer. If not, it is asked seldom. */
+  /** Whether somebody waits for the peer. If not, PINGs are rare. */
   readonly isBusy: () => boolean;
   /** Called at each look. */
   readonly onLook?: () => void;
-  /** How often to look, milliseconds. */
+  /** Interval between looks, milliseconds. */
   readonly everyMs: number;
-  /** A peer that is asked for so long without a sign is taken for lost, milliseconds. */
+  /** How long a PING may stay unanswered before the peer is considered lost, milliseconds. */
   readonly limitMs: number;
   readonly onLost: (unresponsiveMs: number) => void;
   readonly clock: Pick<Clock, 'after'>;
 }
 
-/** With nobody waiting, a peer that says nothing is asked every so many looks. */
+/** Looks between two PINGs while nobody waits. */
 const IDLE_LOOKS = 20;
 
 /**
- * Watches a connection for silence. TCP does not tell of a peer whose network is gone: for a quarter of an hour it sends
- * again what is not acknowledged.
+ * Monitors a connection with PINGs. TCP does not report that the network of a peer is gone: it retransmits unacknowledged data for
+ * a quarter of an hour.
  *
- * Time is counted in looks, not by the clock: a process that was itself held up for a while must not blame its peers.
+ * Time is counted in looks, not by the clock: a process that was itself suspended must not blame its peers.
  */
 export class KeepaliveMonitor {
   private timer: Timer;
@@ -37,7 +37,7 @@ export class KeepaliveMonitor {
     this.timer = this.next();
   }
 
-  /** It has been asked for a sign of life and owes it for longer than usual. */
+  /** A PING is overdue. */
   get isUnresponsive(): boolean {
     return this.unansweredLooks > 0;
   }

@@ -3,29 +3,29 @@ import { FLAG, FRAME, FRAME_HEADER_BYTES } from './wire.js';
 
 const SLAB_BYTES = 64 * 1024;
 const FIRST_SLAB_BYTES = 1024;
-/** From this many bytes on a write does not wait for the end of the turn. */
+/** A write of this size does not wait for the end of the turn. */
 const FLUSH_BYTES = 48 * 1024;
 
 /**
- * Frames that are to leave on a connection, in order. They are written one after another into one piece of memory, which goes
- * to the socket in one write; it is used again as soon as the socket has taken it. There is at most one write at a time, so
- * what a slow peer does not take stays here, where it is counted.
+ * Frames that are queued for sending, in order. They are written one after another into a slab of memory, which goes to the socket
+ * in one write and is reused as soon as the socket has accepted it. There is at most one write at a time, so what a slow peer does
+ * not read stays here, where it is counted.
  */
 export class Outbox {
-  /** Small at first: a connection that has said no more than hello costs little. */
+  /** Small at first: an idle connection costs little. */
   private slab: Buffer = Buffer.allocUnsafeSlow(FIRST_SLAB_BYTES);
-  /** Of the slab, `[start, end)` has not been given to the socket. */
+  /** `[start, end)` of the slab was not passed to the socket yet. */
   private start = 0;
   private end = 0;
-  /** Slabs before this one that have not either. */
+  /** Earlier slabs that were not passed to it either. */
   private full: Buffer[] = [];
-  /** Slabs that are with the socket and are not written to any more. */
+  /** Slabs that the socket holds; they are not written to any more. */
   private lent: Buffer[] = [];
   private fullBytes = 0;
-  /** Given to the socket, which has not taken it all. */
+  /** Passed to the socket, which has not accepted it all. */
   private inFlight = 0;
   private closed = false;
-  /** The stream whose DATA frame is the last one here, 0: another frame is; where it begins, and its length. */
+  /** The stream whose DATA frame is the last one here (0: another frame is), where it begins, and its length. */
   private openStream = 0;
   private openAt = 0;
   private openLength = 0;
@@ -33,7 +33,7 @@ export class Outbox {
   private onceTaken: (() => void)[] = [];
 
   /**
-   * @param onTaken the socket has taken everything that it was given
+   * @param onTaken the socket has accepted everything
    * @param onFailed a write has failed; the socket closes next
    */
   constructor(
@@ -42,7 +42,7 @@ export class Outbox {
     private readonly onFailed: () => void,
   ) {}
 
-  /** Bytes that the socket has not taken. */
+  /** Bytes that the socket has not accepted. */
   get bytes(): number {
     return this.inFlight + this.fullBytes + this.end - this.start;
   }
@@ -55,12 +55,12 @@ export class Outbox {
     return this.end > this.start; // what is full is followed by what it had no room for
   }
 
-  /** Enough has gathered to be worth a write. */
+  /** Whether enough was collected to be worth a write. */
   get isDue(): boolean {
     return this.inFlight === 0 && this.end - this.start + this.fullBytes >= FLUSH_BYTES;
   }
 
-  /** Room for so many bytes in one piece; they are to be written there before anything else happens. */
+  /** Reserves contiguous bytes; they must be written before anything else happens. */
   reserve(bytes: number): number {
     if (this.end + bytes > this.slab.length) this.nextSlab(bytes);
     const at = this.end;
@@ -73,7 +73,7 @@ export class Outbox {
     return this.slab;
   }
 
-  /** Writes the head of a frame, and leaves room for its payload. @returns where that begins in `memory` */
+  /** Writes the head of a frame and reserves its payload. @returns where that begins in `memory` */
   frame(type: number, flags: number, streamId: number, payloadBytes: number): number {
     const at = this.reserve(FRAME_HEADER_BYTES + payloadBytes);
     const { slab } = this;
@@ -91,7 +91,7 @@ export class Outbox {
   }
 
   /**
-   * Room for bytes of a DATA frame: those of one stream that follow each other share a frame, as far as one goes.
+   * Reserves bytes of a DATA frame: consecutive bytes of one stream share a frame up to its limit.
    * @returns where they begin in `memory`
    */
   data(streamId: number, bytes: number, maxFrameBytes: number, last: boolean): number {
@@ -117,7 +117,7 @@ export class Outbox {
     return start;
   }
 
-  /** Ends a stream with the DATA frame that is still here. False: it is not. */
+  /** Ends a stream with its DATA frame that is still here. Returns false if there is none. */
   endData(streamId: number): boolean {
     if (this.openStream !== streamId) return false;
     this.slab[this.openAt + 4] = FLAG.END_STREAM;
@@ -125,7 +125,7 @@ export class Outbox {
     return true;
   }
 
-  /** Calls back when the socket has taken everything that is here now; never, when it is closed before. */
+  /** Calls back when the socket has accepted everything that is here now; never, if it is closed before. */
   whenTaken(callback: () => void): void {
     this.sent.push(callback);
   }
@@ -154,7 +154,7 @@ export class Outbox {
     socket.uncork();
   }
 
-  /** What has not been sent never will be. */
+  /** Drops everything that was not sent. */
   close(): void {
     this.closed = true;
     this.start = this.end;
@@ -193,7 +193,7 @@ export class Outbox {
   }
 }
 
-/** Slabs of the whole process that are free. */
+/** Free slabs of the whole process. */
 const MAX_FREE_SLABS = 32;
 const freeSlabs: ArrayBuffer[] = [];
 

@@ -25,8 +25,8 @@ export class Pings {
   }
 
   /**
-   * Answers, or finds whose answer it is.
-   * @returns what is to be called
+   * Answers a PING, or matches an answer.
+   * @returns the callback to run
    * @throws ConnectionError
    */
   receive(flags: number, streamId: number, bytes: Buffer, start: number, length: number): readonly (() => void)[] {

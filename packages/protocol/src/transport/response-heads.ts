@@ -8,10 +8,10 @@ const RESPONSE = [
   ['content-type', 'application/grpc'],
 ] as const;
 
-/** The head of an answer that says nothing but that it is one. */
+/** The head of a plain gRPC response. */
 export const PLAIN_HEAD = encodeHeaders(RESPONSE);
 
-/** The heads of answers to Engage, encoded once for a runner. */
+/** The heads of answers to Engage, encoded once per runner. */
 export class EngageHeads {
   private readonly byStartAckMode: Readonly<Record<StartAckMode, Buffer>>;
 
@@ -33,7 +33,7 @@ export class EngageHeads {
 
 const OK_TRAILERS = encodeHeaders([['grpc-status', '0']]);
 
-/** Status OK, and the name of the load, whose value follows: the trailers of almost every call. */
+/** Status OK and the name of the load, whose value follows: the trailers of almost every call. */
 const OK_WITH_LOAD = Buffer.concat([OK_TRAILERS, encodeField(LOAD_TRAILER, '').subarray(0, -1)]);
 
 function okWithLoad(load: string): Buffer {

@@ -20,15 +20,15 @@ import { RunnerLink, type RunnerTls } from './runner-link.js';
 import { unaryCall } from './unary-call.js';
 
 export interface ChannelOptions {
-  /** TLS towards the runner; undefined: plain text. */
+  /** TLS towards the runner; undefined: no TLS. */
   readonly tls?: RunnerTls;
   /** Limit for connecting, milliseconds. Default 1000. */
   readonly connectTimeoutMs?: number;
-  /** Delay before a runner that could not be reached is tried again, milliseconds. Default 100, growing to 5000. */
+  /** Delay before an unreachable runner is tried again, milliseconds. Default 100, growing to 5000. */
   readonly backoff?: { readonly initialMs: number; readonly maxMs: number };
-  /** Largest message taken from a runner, bytes. Default 4 MiB, as in the original. */
+  /** Limit for messages of a runner, bytes. Default 4 MiB, as in Fn. */
   readonly maxMessageBytes?: number;
-  /** A runner that says nothing for so long, although it is asked to, is taken for lost; milliseconds. Default 5000. */
+  /** How long a keepalive PING may stay unanswered before the runner is considered lost, milliseconds. Default 5000. */
   readonly keepaliveTimeoutMs?: number;
   readonly clock?: Clock;
   readonly random?: () => number;
@@ -36,25 +36,25 @@ export interface ChannelOptions {
 }
 
 const ENGAGE_PATH = '/RunnerProtocol/Engage';
-/** Metadata of a call is for people and tools: what is longer stays here, for the sake of the call. */
+/** Longer metadata values are not sent, so that the call is not rejected for them. */
 const MAX_VALUE_CHARS = 4096;
 
 /**
- * gRPC to one runner, on our own HTTP/2 (docs/decisions/0008). Two things are needed that a gRPC client library does not
- * tell: whether `try` may have arrived, and when the stream really takes no more.
+ * gRPC to one runner, on our own HTTP/2 (docs/decisions/0008), because gRPC client libraries do not report two things: whether
+ * `try` may have arrived, and when the stream really accepts no more.
  */
 export class RunnerChannel implements Engaging {
   private readonly link: RunnerLink;
   private readonly maxMessageBytes: number;
   private readonly clock: Clock;
   private readonly scheme: string;
-  /** What the head of every engagement begins with. */
+  /** The constant part of the head of every engagement. */
   private readonly engageHead: Buffer;
   private lastTimeout = '';
   private lastHead: Buffer;
   private open = 0;
   private onceIdle: (() => void) | undefined;
-  /** By what the runner said last, in another way than on its streams, it is one of ours. */
+  /** Whether the last status came from one of our runners. */
   isOurs = false;
 
   constructor(
@@ -80,7 +80,7 @@ export class RunnerChannel implements Engaging {
     });
   }
 
-  /** Something was asked of the runner, and it owes every sign of life for longer than usual. */
+  /** A keepalive PING is overdue. */
   get isUnresponsive(): boolean {
     return this.link.isUnresponsive;
   }
@@ -125,7 +125,7 @@ export class RunnerChannel implements Engaging {
     await this.link.close();
   });
 
-  /** Waits for streams in hand, then closes the connection. Idempotent. */
+  /** Waits for open streams, then closes the connection. Idempotent. */
   close(): Promise<void> {
     return this.closing.call();
   }
@@ -135,7 +135,7 @@ export class RunnerChannel implements Engaging {
     if (this.open === 0) this.onceIdle?.();
   };
 
-  /** Most calls have the same deadline, and nothing else: then the head is the one before. */
+  /** Most calls have the same timeout and no other metadata, so that the previous head can be reused. */
   private headOf(options: EngageOptions): Buffer {
     const { requestId, deadlineAt, trace } = options;
     let head = this.engageHead;
@@ -165,7 +165,7 @@ export class RunnerChannel implements Engaging {
   }
 }
 
-/** The metadata of a call that have no place in what is constant. */
+/** The metadata of a call that is not constant. */
 function metadata({ requestId, trace }: EngageOptions): Buffer[] {
   const parts: Buffer[] = [];
   const add = (name: string, value: string | undefined) => {

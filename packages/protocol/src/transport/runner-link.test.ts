@@ -188,7 +188,7 @@ describe('with TLS', () => {
 
   it.each`
     what                                   | name           | word
-    ${'closes without a word'}             | ${undefined}   | ${/^closed before a word/}
+    ${'closes without a word'}             | ${undefined}   | ${/^closed before the first frame/}
     ${'has a certificate of another name'} | ${'elsewhere'} | ${/elsewhere|altnames/i}
   `('one that $what is not trusted; the log says so once', async ({ name, word }) => {
     linkTo(await runner.listen({ secure: true, closes: true }), { tls: { ...ours().tls, runnerName: name } });
@@ -333,7 +333,7 @@ describe('a connection that is up', () => {
     await clock.advance(500);
     expect([link.isUnresponsive, heard.closed]).toEqual([true, []]);
     await clock.advance(1500);
-    expect(heard.closed).toMatchObject([{ message: 'the runner has been silent for 2000 ms', allDataRead: false }]);
+    expect(heard.closed).toMatchObject([{ message: 'the runner has not responded for 2000 ms', allDataRead: false }]);
     expect(said.filter((line) => line.startsWith('warn'))).toHaveLength(1);
     expect([link.isUnresponsive, link.current, clock.pendingTimers]).toEqual([false, undefined, 0]);
   });

@@ -7,17 +7,17 @@ import { KeepaliveMonitor } from './keepalive-monitor.js';
 import { RunnerPeer } from './runner-peer.js';
 
 /**
- * The connection to a runner, kept up on demand.
+ * The connection to a runner, opened on demand.
  *
  *   idle ──acquire──▶ connecting ──▶ ready ──lost, goaway, full, sick──▶ idle
  *                         └──failed──▶ cooling ──delay over──▶ idle
  *   any ──close──▶ closed
  *
- * While connecting, callers wait for the result; while cooling they are refused at once, so that a call goes to another
- * runner instead of waiting for this one. The delay grows with each failure, with jitter, and starts over on success.
+ * While connecting, callers wait for the result; while cooling they are refused at once, so that calls go to another runner instead
+ * of waiting for this one. The delay grows with each failure, with jitter, and starts over on success.
  *
- * A connection that takes no more streams, because it has as many as its runner allows or because the runner refuses them, is
- * replaced: it finishes what it has in hand, and new streams get another.
+ * A connection that accepts no more streams, because its runner's limit is reached or the runner refuses them, is replaced: it
+ * finishes its open streams, and new ones get another connection.
  */
 type State =
   | { readonly kind: 'idle' }
@@ -26,14 +26,14 @@ type State =
   | { readonly kind: 'cooling'; readonly error: Error; readonly timer: Timer }
   | { readonly kind: 'closed' };
 
-/** Who we are to a runner, and which name its certificate has to have. */
+/** Our identity for a runner, and the required name of its certificate. */
 export interface RunnerTls {
   readonly identity: TlsIdentity;
   /** Default: the host part of its address. */
   readonly runnerName?: string;
 }
 
-/** Whom we take for a runner. */
+/** Which peers are accepted as a runner. */
 export function runnerPeer({ runnerName: name }: RunnerTls): ExpectedPeer {
   return { name, roles: ['pure-runner'] };
 }
@@ -41,17 +41,17 @@ export function runnerPeer({ runnerName: name }: RunnerTls): ExpectedPeer {
 export interface LinkOptions {
   /** `host:port`; an IPv6 host is in brackets. */
   readonly address: string;
-  /** TLS; undefined: plain text. */
+  /** TLS; undefined: no TLS. */
   readonly tls?: RunnerTls;
   /** Limit for TCP and TLS together, milliseconds. */
   readonly connectTimeoutMs: number;
   /** First and longest delay after a failure, milliseconds. */
   readonly backoff: { readonly initialMs: number; readonly maxMs: number };
-  /** A runner that says nothing for so long, although it is asked to, is taken for lost; milliseconds. */
+  /** How long a keepalive PING may stay unanswered before the runner is considered lost, milliseconds. */
   readonly keepaliveTimeoutMs: number;
   /** Whether somebody waits for the runner. */
   readonly isBusy: () => boolean;
-  /** A runner of Fn takes it ill to be asked for signs of life. */
+  /** Fn runners reject unsolicited PINGs. */
   readonly mayPing: (peer: RunnerPeer) => boolean;
   readonly clock: Clock;
   readonly random: () => number;
@@ -59,33 +59,33 @@ export interface LinkOptions {
 }
 
 /**
- * Flow-control windows. A stream may have this much on its way to a slow reader; the connection has room for many such
- * streams, so that one of them does not hold up the others.
+ * Flow-control windows. A stream may have this much in transit to a slow reader; the connection has room for many such streams, so
+ * that one of them does not block the others.
  */
 const STREAM_WINDOW_BYTES = 256 * 1024;
 const CONNECTION_WINDOW_BYTES = 16 * 1024 * 1024;
 const TCP_KEEPALIVE_MS = 10_000;
-/** How often a connection is looked at, milliseconds; or more often where less silence is borne. */
+/** Interval between looks at a connection, milliseconds; shorter if the keepalive timeout is short. */
 const KEEPALIVE_CHECK_MS = 500;
-/** A write may take this many times as long as a sign of life: on a slow line it is that of others, too. */
+/** A write may take this multiple of the keepalive timeout: on a slow line, data of others is ahead of it. */
 const STUCK_TIMEOUTS = 4;
-/** Connections beside the current one that finish what they have in hand. With more, the runner counts as unreachable. */
+/** Limit for replaced connections that still have open streams. With more, the runner counts as unreachable. */
 const MAX_RETIRED = 8;
-/** How long a connection gets to say goodbye, milliseconds. */
+/** How long a connection may take to close gracefully, milliseconds. */
 const CLOSE_GRACE_MS = 1000;
 
 export class RunnerLink {
   private state: State = { kind: 'idle' };
   private failures = 0;
-  /** Connections in a row on which the runner refused every stream. */
+  /** Consecutive connections on which the runner refused every stream. */
   private sickInARow = 0;
-  /** Those that are open, and what watches them. */
+  /** Open connections and their monitors. */
   private readonly connections = new Map<Connection, KeepaliveMonitor | undefined>();
   private onceEmpty: (() => void) | undefined;
 
   constructor(private readonly options: LinkOptions) {}
 
-  /** The live connection if there is one that takes streams: the way of almost every call. */
+  /** The live connection if there is one that accepts streams: the path of almost every call. */
   get current(): RunnerPeer | undefined {
     if (this.state.kind !== 'ready') return undefined;
     const { peer } = this.state;
@@ -94,7 +94,7 @@ export class RunnerLink {
     return undefined;
   }
 
-  /** The runner has been asked for a sign of life and has given none yet. */
+  /** A keepalive PING is overdue. */
   get isUnresponsive(): boolean {
     return this.state.kind === 'ready' && this.state.keepalive.isUnresponsive;
   }
@@ -112,13 +112,13 @@ export class RunnerLink {
       case 'closed':
         return Promise.reject(new Error(`the connection to ${this.options.address} is closed`));
       case 'ready':
-        return Promise.reject(new Error('it has as many connections as it may have, and takes no more calls on them'));
+        return Promise.reject(new Error('the limit of connections is reached, and none of them takes more calls'));
       case 'idle':
         return this.connect();
     }
   }
 
-  /** Lets streams in hand end, then closes; no later than a moment after. */
+  /** Lets open streams end for a short time, then closes. */
   async close(): Promise<void> {
     const { state } = this;
     this.state = { kind: 'closed' };
@@ -153,7 +153,7 @@ export class RunnerLink {
     const timer = clock.after(connectTimeoutMs, () => failed(new Error(`no connection within ${connectTimeoutMs} ms`)));
     socket.once('error', failed);
     socket.once(this.options.tls ? 'secureConnect' : 'connect', () => {
-      // Whoever gives up a connection destroys its socket, which brings nothing from then on.
+      // A connection attempt that is given up destroys its socket, which emits nothing from then on.
       const established = (peer: RunnerPeer) => {
         timer.cancel();
         this.failures = 0;
@@ -178,8 +178,8 @@ export class RunnerLink {
   }
 
   /**
-   * In TLS 1.3 a server judges the certificate of its client after the client may speak. Its first word in HTTP/2 says that
-   * it has accepted us; a call that was sent before that would count as started although nobody took it.
+   * In TLS 1.3 a server verifies the certificate of its client after the client may already send. Its first HTTP/2 frame shows that
+   * it has accepted us; a call sent before that would count as started although nobody took it.
    */
   private open(socket: net.Socket, established: (peer: RunnerPeer) => void, failed: (error: Error) => void): void {
     const { address, tls: secure, logger } = this.options;
@@ -193,7 +193,8 @@ export class RunnerLink {
       events: {
         onReady: () => secure && established(peer),
         onGoaway: () => this.lost(peer),
-        onFault: (error) => logger.error('a call to a runner was cut off by a fault here', { runner: address, error }),
+        onFault: (error) =>
+          logger.error('a call to a runner failed through an internal fault', { runner: address, error }),
         onClose: (error) => {
           logger.debug('connection to runner lost', { runner: address, error });
           this.lost(peer);
@@ -214,11 +215,11 @@ export class RunnerLink {
     this.state = { kind: 'idle' };
   }
 
-  /** It takes no more streams. Those it has go on, and new ones get another connection. */
+  /** It accepts no more streams. Open ones continue, and new ones get another connection. */
   private retire(peer: RunnerPeer): void {
     const { logger, address } = this.options;
     if (this.connections.size > MAX_RETIRED) return;
-    logger.info('a connection to a runner takes no more calls and is replaced', {
+    logger.info('connection to runner takes no more calls, opening another', {
       runner: address,
       open: peer.connection.openStreams,
       refusals: peer.refusals,
@@ -226,7 +227,7 @@ export class RunnerLink {
     this.lost(peer);
     this.sickInARow = peer.isSick && !peer.hasAnswered ? this.sickInARow + 1 : 0;
     peer.connection.leave();
-    // Another connection will hardly do better at once.
+    // Another connection would probably not do better at once.
     if (this.sickInARow === 0) return;
     this.failures = this.sickInARow - 1;
     this.cool(new Error('the runner refuses streams'));
@@ -236,7 +237,7 @@ export class RunnerLink {
     return Math.min(KEEPALIVE_CHECK_MS, this.options.keepaliveTimeoutMs / 4);
   }
 
-  /** A connection that has fallen silent is given up, and with it all its streams. Watched as long as it lives. */
+  /** Monitors a connection while it lives; if it is unresponsive for too long, it is closed with all its streams. */
   private watch(peer: RunnerPeer): KeepaliveMonitor {
     const { address, keepaliveTimeoutMs, isBusy, mayPing, clock, logger } = this.options;
     const { connection } = peer;
@@ -252,11 +253,11 @@ export class RunnerLink {
       everyMs: this.lookMs,
       limitMs: keepaliveTimeoutMs,
       onLost: (unresponsiveMs) => {
-        logger.warn('a runner has fallen silent; what had not started there goes elsewhere', {
+        logger.warn('runner unresponsive, offering calls that have not started to others', {
           runner: address,
           unresponsiveMs,
         });
-        connection.destroy(new Error(`the runner has been silent for ${unresponsiveMs} ms`));
+        connection.destroy(new Error(`the runner has not responded for ${unresponsiveMs} ms`));
       },
       clock,
     });
@@ -267,7 +268,7 @@ export class RunnerLink {
     const ceiling = Math.min(backoff.maxMs, backoff.initialMs * 2 ** this.failures);
     const delayMs = ceiling / 2 + (random() * ceiling) / 2;
     this.failures = Math.min(this.failures + 1, 30);
-    // Neither the network nor the name is to blame, and it will not pass by itself.
+    // A failure of TLS, not of the network or the name, will not go away by itself.
     const distrust = this.options.tls !== undefined && (error as NodeJS.ErrnoException).syscall === undefined;
     const level = distrust && this.failures === 1 ? 'warn' : 'debug';
     logger[level]('runner cannot be reached', { runner: address, error, retryInMs: Math.round(delayMs) });
@@ -278,7 +279,8 @@ export class RunnerLink {
   }
 }
 
-const NO_WORD = 'closed before a word: it may not accept the certificate shown (FN_TLS_CA, FN_TLS_ALLOWED_NAMES there)';
+const NO_WORD =
+  'closed before the first frame: the runner may reject our certificate (see its FN_TLS_CA, FN_TLS_ALLOWED_NAMES)';
 
 export function splitAddress(address: string): { host: string; port: number } {
   const at = address.lastIndexOf(':');

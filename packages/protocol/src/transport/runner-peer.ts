@@ -3,19 +3,19 @@ import type { StartAckMode } from '../engage/start-ack.js';
 import type { Connection } from './connection.js';
 import { H2_ERROR } from './wire.js';
 
-/** Streams that are refused one after another until the connection counts as sick. */
+/** Consecutive refused streams after which the connection counts as sick. */
 const MAX_REFUSALS = 3;
-/** How long a runner may keep us waiting for its trailers, in looks. */
+/** How long a runner may delay its trailers, in looks. */
 const LINGER_LOOKS = 1;
 
-/** Waits for something of its runner that the runner owes at once. */
+/** A stream that waits for the trailers of its runner. */
 export interface Lingering {
   destroy(): void;
 }
 
-/** What one connection has told of the runner at its other end. */
+/** What one connection has shown about the runner at its other end. */
 export class RunnerPeer {
-  /** What the runner has promised on some stream: it does so on every one, if only it gets that far. */
+  /** The guarantee for `started` that the runner has announced on some stream; it holds for all of them. */
   startAckMode: StartAckMode | undefined;
   hasAnswered = false;
   refusals = 0;
@@ -30,7 +30,7 @@ export class RunnerPeer {
     return this.connection.takesStreams && !this.isSick;
   }
 
-  /** It refuses streams, though it does not say that it leaves. */
+  /** It refuses streams without announcing that it leaves. */
   get isSick(): boolean {
     return this.calm || this.refusals >= MAX_REFUSALS;
   }
@@ -48,9 +48,9 @@ export class RunnerPeer {
   }
 
   /**
-   * Calls back when the runner has sent another PING. It is answered in the same turn of the event loop: before this the
-   * runner has no receipt, afterwards it may have one.
-   * @returns what to call when nobody waits any more
+   * Calls back when the runner has sent another PING. It is answered in the same turn of the event loop: before that the runner has
+   * no receipt, afterwards it may have one.
+   * @returns a function that cancels it
    */
   onNextPing(callback: () => void): () => void {
     this.awaitPing.add(callback);
@@ -66,7 +66,7 @@ export class RunnerPeer {
     return () => this.awaitPing.delete(callback);
   }
 
-  /** Cuts the stream off unless it has ended within the next looks. */
+  /** Destroys the stream unless it ends within the next looks. */
   linger(stream: Lingering): void {
     this.lingering.set(stream, 0);
   }
@@ -75,7 +75,7 @@ export class RunnerPeer {
     this.lingering.delete(stream);
   }
 
-  /** Called a few times a second. @param mayCut it is one of ours, which reads whatever comes */
+  /** Called a few times a second. @param mayCut whether it is one of our runners, which always reads */
   look(mayCut: boolean): void {
     this.connection.look(mayCut);
     for (const [stream, looks] of this.lingering) {

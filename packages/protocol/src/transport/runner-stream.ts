@@ -22,17 +22,17 @@ import type { EngageHeads } from './response-heads.js';
 import { ServerStream } from './server-stream.js';
 
 export interface EngagementOptions {
-  /** Largest message taken from a balancer, bytes. */
+  /** Limit for messages of a balancer, bytes. */
   readonly maxMessageBytes: number;
   readonly nowMs: MonoMs;
   readonly heads: EngageHeads;
-  /** Where the stream crosses a network: tells what has been read at its other end. Undefined: it does not. */
+  /** Set if the stream crosses a network: tells what the other end has read. */
   readonly receipts: DeliveryReceipts | undefined;
 }
 
 /**
- * The runner's end of one Engage stream. Head, body and outcome of a small answer are sent in the same turn of the event loop
- * and so leave in one write and arrive in one read: most of what a small call costs is such steps.
+ * The runner's end of one Engage stream. Head, body and outcome of a small answer are sent in the same turn of the event loop, so
+ * they leave in one write and arrive in one read: such steps are most of the cost of a small call.
  */
 export class EngagementStream extends ServerStream implements RunnerStream {
   readonly deadlineAt: MonoMs | undefined;
@@ -59,7 +59,7 @@ export class EngagementStream extends ServerStream implements RunnerStream {
   attach(handler: RunnerStreamHandler, onOver: () => void): void {
     this.handler = handler;
     this.start(onOver);
-    // An announcement must not wait for what comes first in the answer.
+    // An announcement must not wait for the first message of the answer.
     if (this.wantsStart) this.sendHead();
   }
 
@@ -72,7 +72,7 @@ export class EngagementStream extends ServerStream implements RunnerStream {
   sendNow(message: RunnerMessage, onSent: () => void): void {
     if (this.over) return;
     const { connection, receipts } = this;
-    // It leaves at the end of this turn, in one write with what the turn has for other calls.
+    // It leaves at the end of this turn, in one write with other calls.
     this.sendMessage(encodeRunnerMessage(message), () => {
       if (receipts) receipts.request(onSent);
       else connection.whenTaken(onSent);
@@ -104,7 +104,7 @@ export class EngagementStream extends ServerStream implements RunnerStream {
   }
 }
 
-/** As Fn's balancers and ours send it, else as instrumented clients of gRPC do. */
+/** As sent by Fn's balancers and ours, or else by instrumented gRPC clients. */
 function traceOf(request: HeaderList): TraceContext {
   const binary = request.only(BINARY_TRACE_HEADER);
   if (binary !== undefined) return decodeBinaryTrace(binary, request.only(TRACE_STATE_HEADER));

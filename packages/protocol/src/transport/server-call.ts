@@ -3,7 +3,7 @@ import type { Http2Stream } from './http2-stream.js';
 import { PLAIN_HEAD } from './response-heads.js';
 import { ServerStream } from './server-stream.js';
 
-/** What an RPC beside Engage brings. */
+/** Receives the events of an RPC other than Engage. */
 export interface ServerCallHandler {
   onMessage(message: Buffer): void;
   /** The client will send nothing more. */
@@ -12,7 +12,7 @@ export interface ServerCallHandler {
   onCancelled(): void;
 }
 
-/** One RPC beside Engage, with messages as bytes. */
+/** One RPC other than Engage, with messages as bytes. */
 export class ServerCall extends ServerStream {
   private handler: ServerCallHandler | undefined;
 
@@ -20,13 +20,13 @@ export class ServerCall extends ServerStream {
     super(connection, stream, PLAIN_HEAD, maxMessageBytes);
   }
 
-  /** @param serve may end the call at once, which is also its end for `onOver` */
+  /** @param serve may end the call at once, which also calls `onOver` */
   attach(serve: (call: ServerCall) => ServerCallHandler, onOver: () => void): void {
     this.start(onOver);
     this.handler = serve(this);
   }
 
-  /** The client learns that it is served, before the first message. */
+  /** Tells the client that it is served, before the first message. */
   open(): void {
     this.sendHead();
   }

@@ -9,12 +9,12 @@ export abstract class ServerStream implements StreamListener, MessageSink {
   private readonly deframer: Deframer;
   private onOver: (() => void) | undefined;
   private headSent = false;
-  /** Nobody wants to hear of it any more. */
+  /** Events are not delivered any more. */
   protected over = false;
 
   /**
-   * @param head of the answer, as HPACK has it
-   * @param maxMessageBytes largest message taken
+   * @param head of the answer, in HPACK
+   * @param maxMessageBytes limit for messages
    */
   protected constructor(
     protected readonly connection: Connection,
@@ -39,7 +39,7 @@ export abstract class ServerStream implements StreamListener, MessageSink {
   /** The client has reset the stream, or it is lost. */
   protected abstract onLost(): void;
 
-  /** Starts delivery. `onOver` is called once, when the stream is gone for whatever reason. */
+  /** Starts delivery. `onOver` is called once, when the stream is gone for any reason. */
   protected start(onOver: () => void): void {
     this.onOver = onOver;
     this.stream.listener = this;
@@ -82,7 +82,7 @@ export abstract class ServerStream implements StreamListener, MessageSink {
     }
   }
 
-  /** A message that is too large has come; it is not read, and neither is anything after it. */
+  /** A message is too large; it is not read, and neither is anything after it. */
   protected onOversize(error: OversizeError): void {
     this.unreadable(error);
   }

@@ -44,5 +44,5 @@ it.each`
   } catch (error) {
     failure = error;
   }
-  expect(failure).toMatchObject({ code, message: `a value that setting ${setting} cannot have` });
+  expect(failure).toMatchObject({ code, message: `invalid value of setting ${setting}` });
 });

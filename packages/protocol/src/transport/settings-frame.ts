@@ -13,7 +13,7 @@ export function settingsPayload(settings: readonly (readonly [setting: number, v
   return payload;
 }
 
-/** @throws ConnectionError when a value is not allowed */
+/** @throws ConnectionError if a value is not allowed */
 export function* readSettings(
   bytes: Buffer,
   start: number,
@@ -34,5 +34,5 @@ export function* readSettings(
 }
 
 function refuse(code: number, setting: number): never {
-  throw new ConnectionError(code, `a value that setting ${setting} cannot have`);
+  throw new ConnectionError(code, `invalid value of setting ${setting}`);
 }

@@ -2,8 +2,7 @@ let due: (() => void)[] = [];
 let scheduled = false;
 
 /**
- * Runs `act` once, at the end of this turn of the event loop, after everything that the turn brought. One timer of the loop
- * serves the whole process.
+ * Runs `act` once, at the end of this turn of the event loop. One immediate serves the whole process.
  */
 export function atTurnEnd(act: () => void): void {
   due.push(act);
@@ -20,7 +19,7 @@ function run(): void {
     try {
       act();
     } catch (error) {
-      // A fault here must not keep back what others send; it is one nevertheless.
+      // A fault here must not hold back what others send, but it is still reported.
       process.nextTick(() => {
         throw error;
       });

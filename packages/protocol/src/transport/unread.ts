@@ -2,14 +2,14 @@ import { readSync } from 'node:fs';
 import type { Socket } from 'node:net';
 
 const CHUNK_BYTES = 64 * 1024;
-/** No kernel holds more for one socket. */
+/** No kernel buffers more for one socket. */
 const MAX_CHUNKS = 1024;
 
 /**
  * Reads what the kernel still holds for a socket whose write has failed. Node destroys such a socket and reads no more, although
- * the last words of a peer that is gone may be waiting there. Call it from the callback of the write: afterwards the socket has
- * no descriptor. A TLS socket cannot be read like this.
- * @returns whether the end was reached: nothing that the peer has sent is missing
+ * the last data of a peer that is gone may be waiting there. Call it from the callback of the write: afterwards the socket has no
+ * descriptor. A TLS socket cannot be read like this.
+ * @returns whether the end was reached, so that no data of the peer is missing
  */
 export function readUnread(socket: Socket, onBytes: (chunk: Buffer) => void): boolean {
   const descriptor = 'encrypted' in socket ? undefined : descriptorOf(socket);
@@ -24,7 +24,7 @@ export function readUnread(socket: Socket, onBytes: (chunk: Buffer) => void): bo
   return false;
 }
 
-/** @returns 0 at the end, which a reset is as well: the kernel hands out what came before it first */
+/** @returns 0 at the end, including a reset: the kernel delivers the data before it first */
 function readNow(descriptor: number, chunk: Buffer): number | 'nothing yet' {
   try {
     return readSync(descriptor, chunk);
@@ -33,7 +33,7 @@ function readNow(descriptor: number, chunk: Buffer): number | 'nothing yet' {
   }
 }
 
-/** Node has no public way to it. */
+/** Node has no public API for it. */
 function descriptorOf(socket: Socket): number | undefined {
   const { _handle: handle } = socket as Socket & { readonly _handle?: { readonly fd?: number } | null };
   return handle?.fd !== undefined && handle.fd >= 0 ? handle.fd : undefined;

@@ -1,8 +1,8 @@
-/** The numbers of HTTP/2 (RFC 9113). */
+/** The constants of HTTP/2 (RFC 9113). */
 
 export const PREFACE = Buffer.from('PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n', 'latin1');
 export const FRAME_HEADER_BYTES = 9;
-/** Largest frame payload that either end takes, bytes: the default, which nobody need announce. */
+/** Largest frame payload that either end accepts, bytes: the default, which need not be announced. */
 export const MAX_FRAME_BYTES = 16_384;
 export const DEFAULT_WINDOW_BYTES = 65_535;
 export const MAX_WINDOW_BYTES = 2 ** 31 - 1;
@@ -46,7 +46,7 @@ export const H2_ERROR = {
   ENHANCE_YOUR_CALM: 11,
 } as const;
 
-/** The peer broke HTTP/2, or a bound of this end, in a way that its connection cannot survive. */
+/** The peer violated HTTP/2 or a limit of this end in a way that its connection cannot survive. */
 export class ConnectionError extends Error {
   override readonly name = 'ConnectionError';
 

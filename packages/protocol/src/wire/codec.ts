@@ -12,9 +12,9 @@ import type {
 import { instant, instantOf } from './wire-dates.js';
 
 /**
- * The two messages of Engage, between bytes and our unions. Written against protobufjs's reader and writer and not
- * against its reflection: these run several times a call, and what they produce is exactly what the state machines
- * take. The tests compare every message with the reflection of `proto/runner.proto`, so the two cannot drift apart.
+ * Converts the two messages of Engage between bytes and our unions. It uses protobufjs's reader and writer instead of its
+ * reflection, because it runs several times per call and produces exactly what the state machines need. The tests compare every
+ * message with the reflection of `proto/runner.proto`, so the two cannot diverge.
  */
 const { Reader, Writer } = protobuf;
 
@@ -54,7 +54,7 @@ export function encodeRunnerMessage(message: RunnerMessage): Buffer {
   }
 }
 
-/** The size of a message as it goes out, if that is more than `max` bytes. Costs next to nothing for those that are far from it. */
+/** The encoded size of a message if it exceeds `max` bytes. Very cheap for messages far below the limit. */
 export function oversize(message: TryMessage | ResultStartMessage, max: number): number | undefined {
   let units = 0;
   if (message.kind === 'try') {
@@ -62,16 +62,16 @@ export function oversize(message: TryMessage | ResultStartMessage, max: number):
     units = callJson.length + slotHash.length;
     for (const name in extensions) units += name.length + (extensions[name] as string).length + PAIR_BYTES;
   } else for (const [name, value] of message.headers) units += name.length + value.length + PAIR_BYTES;
-  // A unit of a text takes three bytes at most.
+  // A UTF-16 unit takes at most three bytes.
   if (units * 3 + PAIR_BYTES < max) return undefined;
   const bytes = message.kind === 'try' ? encodeTry(message).length : encodeResultStart(message).length;
   return bytes > max ? bytes : undefined;
 }
 
-/** What a header or a map entry takes at most beside its texts; and a message beside its fields. */
+/** Overhead of a header or a map entry beyond its texts; and of a message beyond its fields. */
 const PAIR_BYTES = 32;
 
-/** @throws RangeError or Error when the bytes are not a message */
+/** @throws RangeError or Error if the bytes are not a message */
 export function decodeClientMessage(bytes: Buffer): ClientMessage {
   const reader = Reader.create(bytes);
   let message: ClientMessage = { kind: 'unknown' };
@@ -84,7 +84,7 @@ export function decodeClientMessage(bytes: Buffer): ClientMessage {
   return message;
 }
 
-/** @throws RangeError or Error when the bytes are not a message */
+/** @throws RangeError or Error if the bytes are not a message */
 export function decodeRunnerMessage(bytes: Buffer): RunnerMessage {
   const reader = Reader.create(bytes);
   let message: RunnerMessage = { kind: 'unknown' };
@@ -108,7 +108,7 @@ function encodeTry(message: TryMessage): Buffer {
   return message.slotHash === '' ? encodeCallOnly(message.callJson) : encodeTryWithMore(message);
 }
 
-/** What nearly all offers are: one text in one field in one field. */
+/** The form of nearly all offers: one text in one field in one field. */
 function encodeCallOnly(callJson: string): Buffer {
   const bytes = Buffer.byteLength(callJson);
   const field = bytes > 0 ? 1 + varintLength(bytes) + bytes : 0;
@@ -230,7 +230,7 @@ function encodeResultStart(message: ResultStartMessage): Buffer {
   return finish(writer.ldelim().ldelim());
 }
 
-/** Undefined when the message announces an answer of a kind we do not know. */
+/** Undefined if the message announces an answer of an unknown kind. */
 function decodeResultStart(bytes: Buffer): ResultStartMessage | undefined {
   const outer = Reader.create(bytes);
   let message: ResultStartMessage | undefined;
@@ -367,15 +367,15 @@ export const NOTHING_REPORTED: CallReport = {
   containerInitNs: 0,
 };
 
-/** An int64 that is no larger than a number can hold exactly: nanoseconds of up to 104 days. Read without a Long. */
+/** An int64 within the exact range of a number: nanoseconds of up to 104 days. Read without a Long. */
 function nanoseconds(reader: protobuf.Reader): number {
   let value = 0;
   for (let scale = 1; ; scale *= 128) {
     const byte = reader.buf[reader.pos];
-    if (byte === undefined || reader.pos >= reader.len) throw new RangeError('a number is cut off');
+    if (byte === undefined || reader.pos >= reader.len) throw new RangeError('truncated number');
     reader.pos += 1;
     value += (byte & 127) * scale;
-    // A negative one comes as a huge one; a runner that reports it does not know.
+    // A negative one is encoded as a huge one; a runner that reports it does not know the value.
     if (byte < 128) return Number.isSafeInteger(value) ? value : 0;
   }
 }

@@ -1,6 +1,6 @@
 import type { LoadReport } from './load-report.js';
 
-/** A load report as the HTTP ports of balancers and runners show it to operators. */
+/** A load report in the JSON of balancers and runners for operators. */
 export function loadJson(load: LoadReport): object {
   return {
     incarnation: load.instanceId,

@@ -1,27 +1,27 @@
 /**
- * What a runner says of its load: at the end of each attempt and in `Status`. For balancers that place calls by it; a
- * runner of Fn says nothing, and nobody may need it.
+ * The load of a runner, reported at the end of each attempt and in `Status`. Balancers use it to place calls. Runners of Fn send
+ * none, so nothing may depend on it.
  */
 export interface LoadReport {
-  /** Names the runner's process, at random: another one at the same address has another. Empty: not told. */
+  /** A random id of the runner's process; it changes when the process restarts. Empty if not reported. */
   readonly instanceId: string;
-  /** Promised to containers, idle ones included. */
+  /** Reserved for containers, including idle ones. */
   readonly memoryUsedBytes: number;
   readonly memoryTotalBytes: number;
-  /** What idle containers among them would give up for another function. Undefined: not told. */
+  /** The part of it that idle containers would give up for another function. Undefined if not reported. */
   readonly memoryIdleBytes?: number | undefined;
   readonly cpuUsedMillis: number;
   readonly cpuTotalMillis: number;
-  /** Engagements that are open; the one that brings the report is among them. */
+  /** Open engagements, including the one that brings the report. */
   readonly active: number;
-  /** Calls that wait for a container. */
+  /** Calls waiting for a container. */
   readonly waiting: number;
-  /** Hot containers that could take another call of the same function at once. Undefined: no function is spoken of. */
+  /** Hot containers that could take another call of the same function at once. Undefined if the report is not about a function. */
   readonly freeSlots: number | undefined;
   /** It takes no more calls and will be gone soon. */
   readonly draining: boolean;
-  /** It cannot make containers at present; hot ones go on serving. */
+  /** It cannot create containers now; hot ones still serve. */
   readonly degraded: boolean;
-  /** Why, for operators. Told in `Status` only; empty elsewhere. */
+  /** Why, for operators. Only in `Status`; empty elsewhere. */
   readonly degradedReason: string;
 }

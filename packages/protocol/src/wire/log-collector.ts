@@ -5,35 +5,35 @@ import { type RunnerTls, runnerPeer, splitAddress } from '../transport/runner-li
 import { decodeLogBatch, type LogBatch } from './log-messages.js';
 import { runnerService } from './runner-proto.js';
 
-/** What a runner is called that has an address only; its certificate is checked for that. */
+/** The name of a runner that has only an address; its certificate is checked for the address. */
 const NAMELESS = 'runner.invalid';
 
 export interface CollectorSession {
   /** `host:port` of the runner. */
   readonly address: string;
-  /** Undefined: plain text. */
+  /** Undefined: no TLS. */
   readonly tls?: RunnerTls;
-  /** What is wanted: the keys are in docs/logs.md. */
+  /** Selects the log lines: the keys are in docs/logs.md. */
   readonly config: Readonly<Record<string, string>>;
-  /** The session stands: the runner has answered. */
+  /** Called when the runner has answered. */
   readonly onOpen?: () => void;
-  /** Called with each batch. It is acknowledged, and the next one sent, when the promise resolves. Must not throw. */
+  /** Called with each batch. When the promise resolves, the batch is acknowledged and the next one sent. Must not throw. */
   readonly onBatch: (batch: LogBatch) => void | Promise<void>;
   readonly signal: AbortSignal;
 }
 
 const CHANNEL_OPTIONS = {
   'grpc.use_local_subchannel_pool': 1,
-  // Function output may pause for hours: a runner that vanished without a word is noticed by this. A Go runner cuts
-  // connections that ask more often.
+  // Function output may pause for hours: keepalive notices a runner that vanished. A Go runner closes connections that send PINGs
+  // more often.
   'grpc.keepalive_time_ms': 5 * 60_000,
   'grpc.keepalive_timeout_ms': 20_000,
 };
 
 /**
- * One session of StreamLogs, from the collector's side: `start`, `ready`, then a batch for each `ack`. Resolves when the
- * runner ends it, or when the signal aborts.
- * @throws StreamError when the runner cannot be reached, is lost, or refuses
+ * One StreamLogs session, on the side of the collector: `start`, `ready`, then a batch for each `ack`. Resolves when the runner
+ * ends it, or when the signal aborts.
+ * @throws StreamError if the runner cannot be reached, is lost, or refuses
  */
 export async function collectLogs(session: CollectorSession): Promise<void> {
   const { signal } = session;
@@ -52,13 +52,13 @@ export async function collectLogs(session: CollectorSession): Promise<void> {
 }
 
 function newClient({ address, tls }: CollectorSession): Client {
-  // Loaded by collectors alone: a balancer has no use for it.
+  // Loaded only by collectors, because balancers do not need it.
   const { Client, credentials }: typeof import('@grpc/grpc-js') = require('@grpc/grpc-js');
   if (tls === undefined) return new Client(address, credentials.createInsecure(), CHANNEL_OPTIONS);
   const { host } = splitAddress(address);
   const { servername, checkServerIdentity } = clientTlsOptions(tls.identity, host, runnerPeer(tls));
   const secure = credentials.createFromSecureContext(clientContext(tls.identity), { checkServerIdentity });
-  // The library would announce an IP address as a name, which servers need not take.
+  // The library would send an IP address as server name, which servers may reject.
   const options = { ...CHANNEL_OPTIONS, 'grpc.ssl_target_name_override': servername || NAMELESS };
   return new Client(address, secure, options);
 }
@@ -80,7 +80,7 @@ function play(
   return new Promise((resolve) => {
     stream.on('metadata', () => onOpen?.());
     stream.on('data', async (message: unknown) => {
-      // A runner that sends more than was asked for waits in the connection, not in memory.
+      // Data beyond what was requested waits in the connection, not in memory.
       stream.pause();
       await onBatch(decodeLogBatch(message));
       stream.resume();

@@ -1,7 +1,7 @@
 import { epochMs, type WallMs, wallMs } from '@fnfleet/core';
-/** One line that a function printed, as it travels. */
+/** One line printed by a function. */
 export interface LogEntry {
-  /** By the runner's wall clock. */
+  /** By the wall clock of the runner. */
   readonly at: WallMs;
   readonly source: 'stdout' | 'stderr';
   readonly text: Buffer;
@@ -15,11 +15,11 @@ export interface LogEntry {
 export interface LogBatch {
   /** In the order in which each container printed them. */
   readonly lines: readonly LogEntry[];
-  /** Lines that were dropped before these, because the collector was too slow. A Go runner does not tell. */
+  /** Lines that were dropped before these, because the collector was too slow. A Go runner does not report them. */
   readonly dropped: number;
 }
 
-/** `LogResponseMsg` as the loader of the proto file takes and gives it. */
+/** `LogResponseMsg` in the object form of the proto loader. */
 interface BatchMessage {
   data: ContainerMessage[];
   dropped: number;

@@ -2,15 +2,14 @@ import protobuf from 'protobufjs/minimal.js';
 import type { LoadReport } from './load-report.js';
 
 /**
- * A load report as trailing metadata: an `xds.data.orca.v3.OrcaLoadReport`, the format that gRPC balancers understand.
- * CPU and memory are the standard utilizations, everything else is a named metric of ours.
+ * Encodes a load report as trailing metadata: an `xds.data.orca.v3.OrcaLoadReport`, the format that gRPC balancers understand.
+ * CPU and memory are the standard utilizations, everything else is a named metric.
  *
- * It is written once a call, so it costs next to nothing: the names never change, and only numbers are put into a
- * message that is there already.
+ * It is written once per call and must be cheap: the names never change, and only numbers are written into a prepared message.
  */
 export const LOAD_TRAILER = 'endpoint-load-metrics-bin';
 
-/** Initial metadata. ORCA knows only numbers. */
+/** Initial metadata, because ORCA has only numbers. */
 export const INSTANCE_ID_HEADER = 'fnfleet-incarnation';
 
 const CPU_UTILIZATION = 1;
@@ -26,7 +25,7 @@ const DRAINING = 'fn.draining';
 const DEGRADED = 'fn.degraded';
 const FREE_SLOTS = 'fn.free_slots';
 
-/** In the order in which they are written. The last is left out where no function is spoken of. */
+/** In encoding order. The last one is omitted if the report is not about a function. */
 const NAMES = [MEM_TOTAL, MEM_IDLE, CPU_TOTAL, ACTIVE, WAITING, DRAINING, DEGRADED, FREE_SLOTS] as const;
 
 const BYTES = 2;
@@ -35,7 +34,7 @@ const DOUBLE_BYTES = 8;
 const tag = (field: number, wireType: number) => (field << 3) | wireType;
 
 const UTILIZATION_BYTES = 1 + DOUBLE_BYTES;
-/** A number is the end of each of its entries. */
+/** Each entry ends with its number. */
 const TEMPLATE = Buffer.concat([utilization(CPU_UTILIZATION), utilization(MEM_UTILIZATION), ...NAMES.map(namedMetric)]);
 const WITHOUT_FREE_SLOTS = TEMPLATE.subarray(0, TEMPLATE.length - namedMetric(FREE_SLOTS).length);
 const CPU_AT = UTILIZATION_BYTES - DOUBLE_BYTES;
@@ -54,11 +53,11 @@ export function encodeOrca(load: LoadReport): string {
   const named = [memoryTotalBytes, memoryIdleBytes ?? 0, cpuTotalMillis, active, waiting, ...flags, freeSlots ?? 0];
   for (let i = 0; i < named.length; i += 1) TEMPLATE.writeDoubleLE(named[i] ?? 0, NAMED_AT[i] ?? 0);
   const bytes = freeSlots === undefined ? WITHOUT_FREE_SLOTS : TEMPLATE;
-  // gRPC wants it without padding.
+  // gRPC requires it without padding.
   return bytes.toString('base64').replace(/={1,2}$/, '');
 }
 
-/** Undefined when it cannot be read, or is not from a runner of ours. A peer's load is no reason for a call to fail. */
+/** Undefined if it is unreadable or not from one of our runners. A bad load report is no reason to fail a call. */
 export function decodeOrca(trailer: string, instanceId: string): LoadReport | undefined {
   const read = readNumbers(Buffer.from(trailer, 'base64'));
   if (read === undefined) return undefined;

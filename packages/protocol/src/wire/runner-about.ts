@@ -1,24 +1,24 @@
 import type { WallMs } from '@fnfleet/core';
-/** Who a runner is, as it tells in `Status`: for operators. A runner of Fn tells nothing of this. */
+/** What a runner says about itself in `Status`, for operators. Runners of Fn send none of this. */
 export interface RunnerAbout {
   /** FN_RUNNER_NAME. */
   readonly name: string;
   readonly version: string;
-  /** When it answered, by its own wall clock. */
+  /** The time of the answer, by the runner's wall clock. */
   readonly nowMs: WallMs;
-  /** Where it serves HTTP, at the host of its address. Undefined: not told. */
+  /** HTTP port, at the host of its address. Undefined if not reported. */
   readonly httpPort: number | undefined;
-  /** Functions that have hot containers there. */
+  /** Functions with hot containers on it. */
   readonly hotFunctions: number;
   readonly hotContainers: number;
-  /** Images that it is pulling for calls, some of them if there are many. */
+  /** Images that it is pulling for calls; only some of them if there are many. */
   readonly pulls: readonly AboutPull[];
 }
 
 /** An image that a runner is pulling. */
 export interface AboutPull {
   readonly image: string;
-  /** Of the layers whose download has begun; both 0: not known. */
+  /** Bytes of the layers whose download has begun; both 0 if unknown. */
   readonly receivedBytes: number;
   readonly totalBytes: number;
 }

@@ -5,10 +5,10 @@ import type { PackageDefinition } from '@grpc/proto-loader';
 import type protobuf from 'protobufjs';
 import { decodeClientMessage, encodeRunnerMessage } from './codec.js';
 
-/** Options under which message objects look the same wherever they are read: proto field names, plain numbers. */
+/** Options that give message objects the same form everywhere: proto field names, plain numbers. */
 const LOADER_OPTIONS = { keepCase: true, longs: Number, enums: String, defaults: true, oneofs: true };
 
-/** `proto/runner.proto`: a published package carries a copy, the repository has the one at its root. */
+/** `proto/runner.proto`: a published package has a copy, the repository has it at its root. */
 export function protoPath(): string {
   const candidates = ['../../proto/runner.proto', '../../../../proto/runner.proto'].map((relative) =>
     path.join(__dirname, relative),
@@ -23,8 +23,8 @@ export function packageDefinition(): PackageDefinition {
 }
 
 /**
- * The service as @grpc/grpc-js takes it. Engage carries our message unions and skips the loader's object conversion,
- * which would be the most expensive part of a small call.
+ * The service in the form of @grpc/grpc-js. Engage carries our message unions and skips the object conversion of the loader, which
+ * would be the most expensive part of a small call.
  */
 export function runnerService(): ServiceDefinition {
   const service = packageDefinition().RunnerProtocol as ServiceDefinition | undefined;
@@ -36,13 +36,13 @@ export function runnerService(): ServiceDefinition {
   };
 }
 
-/** Message types by reflection, for tests and tools that check the wire shape itself. */
+/** Message types by reflection, for tests and tools that check the wire format. */
 export function protoRoot(): protobuf.Root {
   const library: typeof protobuf = require('protobufjs');
   return library.loadSync(protoPath());
 }
 
-/** Loaded by those who serve or use more of the protocol than Engage. */
+/** Loaded only by code that uses more of the protocol than Engage. */
 function protoLoader(): typeof import('@grpc/proto-loader') {
   return require('@grpc/proto-loader');
 }

@@ -6,34 +6,34 @@ import type { AboutPull, RunnerAbout } from './runner-about.js';
 import { protoRoot } from './runner-proto.js';
 import { instant, instantOf } from './wire-dates.js';
 
-/** Operators look at one of them. */
+/** Limit for reported pulls; they are meant for operators. */
 export const MAX_ABOUT_PULLS = 16;
 const MAX_IMAGE_CHARACTERS = 1024;
 
-/** What a runner says of itself (`Status`). */
+/** The answer to `Status`. */
 export interface RunnerStatus {
   /** Engagements open now. */
   readonly active: number;
   /** Engagements opened, and ended, since the runner started; refusals count. */
   readonly requestsReceived: number;
   readonly requestsHandled: number;
-  /** How the call of the status image went; a runner without one reports no more than the counts above. */
+  /** How the call of the status image went; a runner without one reports only the counts above. */
   readonly call: Omit<CallReport, 'errorUser' | 'image' | 'errorDetail' | 'retryAfterSeconds'>;
-  /** What the status image answered. */
+  /** The answer of the status image. */
   readonly details: string;
-  /** The answer of an earlier check was still fresh. */
+  /** The result of an earlier check was still valid. */
   readonly cached: boolean;
   readonly kdumpsOnDisk: number;
   readonly networkDisabled: boolean;
-  /** What the operator's own health check says. */
+  /** The result of the operator's own health check. */
   readonly customStatus: Readonly<Record<string, string>>;
-  /** A runner of Fn tells none. */
+  /** Undefined for a runner of Fn. */
   readonly load: LoadReport | undefined;
-  /** Likewise. */
+  /** Undefined for a runner of Fn. */
   readonly about: RunnerAbout | undefined;
 }
 
-/** The status of a runner that has done nothing and knows nothing. */
+/** The status of an idle runner without any checks. */
 export const NOTHING_CHECKED: RunnerStatus = {
   active: 0,
   requestsReceived: 0,
@@ -48,7 +48,7 @@ export const NOTHING_CHECKED: RunnerStatus = {
   about: undefined,
 };
 
-/** @throws Error when the bytes are not a message */
+/** @throws Error if the bytes are not a message */
 export function decodeRunnerStatus(bytes: Buffer): RunnerStatus {
   const type = statusType();
   const fields = type.toObject(type.decode(bytes), { longs: Number, defaults: true });
@@ -86,12 +86,12 @@ function aboutOf(about: RunnerAbout): RunnerAbout {
   return { ...about, httpPort: httpPort || undefined, pulls: pulls.filter(isShort).slice(0, MAX_ABOUT_PULLS) };
 }
 
-/** What is longer is no image, and is not kept. */
+/** Longer texts are not image names, and are dropped. */
 function isShort({ image }: AboutPull): boolean {
   return image.length <= MAX_IMAGE_CHARACTERS;
 }
 
-/** The message object that a gRPC handler answers with. */
+/** The message object for a gRPC handler. */
 export function encodeRunnerStatus(status: RunnerStatus): Record<string, unknown> {
   const { call, load, about } = status;
   return withoutDefaults({
@@ -121,7 +121,7 @@ export function encodeRunnerStatus(status: RunnerStatus): Record<string, unknown
   });
 }
 
-/** A field that is set to its default would be sent nevertheless. */
+/** Removes fields with default values, which would be sent otherwise. */
 function withoutDefaults(fields: Record<string, unknown>): Record<string, unknown> {
   return Object.fromEntries(Object.entries(fields).filter(([, value]) => value));
 }

@@ -1,4 +1,4 @@
-/** A `google.protobuf.Struct` as message objects of this package have it. */
+/** A `google.protobuf.Struct` in the message objects of this package. */
 export interface StructMessage {
   readonly fields?: Readonly<Record<string, ValueMessage>>;
 }
@@ -14,8 +14,8 @@ export interface ValueMessage {
 }
 
 /**
- * The struct as JSON: no white space, keys in order.
- * @throws Error for a number that JSON does not have
+ * The struct as JSON, without white space and with ordered keys.
+ * @throws Error for a number that JSON cannot represent
  */
 export function structToJson({ fields = {} }: StructMessage): string {
   const members = Object.keys(fields)
@@ -29,7 +29,7 @@ function valueToJson(value: ValueMessage): string {
   if (structValue) return structToJson(structValue);
   if (listValue) return `[${(listValue.values ?? []).map(valueToJson).join(',')}]`;
   if (numberValue !== undefined && !Number.isFinite(numberValue)) {
-    throw new Error(`a struct cannot be JSON with the number ${numberValue} in it`);
+    throw new Error(`the number ${numberValue} cannot be represented in JSON`);
   }
   return JSON.stringify(numberValue ?? stringValue ?? boolValue ?? null);
 }

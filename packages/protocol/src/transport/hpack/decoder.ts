@@ -2,27 +2,27 @@ import { HeaderList } from '../header-list.js';
 import { huffmanBound, huffmanDecode } from './huffman.js';
 import { STATIC_ENTRIES, STATIC_NAMES, STATIC_VALUES } from './static-table.js';
 
-/** The block cannot be decoded, and neither can any that follows it on the connection. */
+/** The block cannot be decoded, and neither can any later one on the connection. */
 export class HpackError extends Error {
   override readonly name = 'HpackError';
 }
 
-/** What HPACK, and SETTINGS_MAX_HEADER_LIST_SIZE, count for an entry beside its name and value, bytes. */
+/** Overhead that HPACK and SETTINGS_MAX_HEADER_LIST_SIZE count per entry, bytes. */
 const ENTRY_OVERHEAD = 32;
-/** The default of HTTP/2, which is never announced otherwise. */
+/** The default of HTTP/2, which we never change. */
 const MAX_TABLE_BYTES = 4096;
 
-/** Blocks that are remembered as they came, and the longest such. */
+/** How many blocks are cached, and the longest one. */
 const MAX_REMEMBERED = 64;
 const MAX_REMEMBERED_BYTES = 512;
 
 /**
- * Decodes header blocks (RFC 7541), with bounds on what a peer can make of few bytes.
+ * Decodes header blocks (RFC 7541), with limits for what a peer can do with few bytes.
  *
- * D1  The dynamic table holds at most 4 KiB, as HPACK counts.
- * D2  Of a block whose list is larger than `maxListBytes` nothing is kept; it is read on for the table's sake alone.
- * D3  A head that came before is not decoded again. Only those are remembered that neither use nor change the dynamic table,
- *     and only while it is empty: gRPC libraries fill it with their first block, our own peers never do.
+ * D1  The dynamic table holds at most 4 KiB, in the size that HPACK defines.
+ * D2  Nothing is kept of a block whose list is larger than `maxListBytes`; the rest is read only for the table.
+ * D3  A repeated head is not decoded again. Only blocks that neither use nor change the dynamic table are cached, and only while
+ *     it is empty: gRPC libraries fill it with their first block, our own peers never do.
  */
 export class HpackDecoder {
   private readonly names: string[] = [];
@@ -38,17 +38,17 @@ export class HpackDecoder {
 
   constructor(private readonly maxListBytes: number) {}
 
-  /** Bytes of the dynamic table, as HPACK counts them. */
+  /** Bytes of the dynamic table, in the size that HPACK defines. */
   get dynamicBytes(): number {
     return this.tableBytes;
   }
 
   /**
-   * @returns undefined when the list is larger than the limit
+   * @returns undefined if the list is larger than the limit
    * @throws HpackError
    */
   decode(source: Buffer, start: number, end: number): HeaderList | undefined {
-    // Heads begin with an index of the static table, trailers do not: they tell the load, never the same.
+    // Heads begin with an index of the static table. Trailers do not: they have the load and are never the same.
     const isHead = end > start && (source[start] as number) >= 0x80;
     const mayRemember = isHead && this.names.length === 0 && end - start <= MAX_REMEMBERED_BYTES;
     const key = mayRemember ? source.toString('latin1', start, end) : undefined;
@@ -109,7 +109,7 @@ export class HpackDecoder {
   private integer(mask: number): number {
     let value = this.byte() & mask;
     if (value < mask) return value;
-    // No length and no index is larger than what four more bytes can say.
+    // No length and no index needs more than four more bytes.
     for (let shift = 0; shift <= 21; shift += 7) {
       const byte = this.byte();
       value += (byte & 0x7f) << shift;

@@ -1,9 +1,9 @@
 import { STATIC_NAMES, STATIC_VALUES } from './static-table.js';
 
 /**
- * Header blocks as this end sends them: names and values of the static table, everything else in full. There is no dynamic
- * table: what never changes is encoded once and kept as bytes, and a peer may recognise it by these (`HpackDecoder`, D3).
- * Nor Huffman codes: they save bytes where the time is spent.
+ * Encodes header blocks with names and values of the static table, and literals for everything else. There is no dynamic table:
+ * constant parts are encoded once, and a peer can recognise them by their bytes (`HpackDecoder`, D3). There is no Huffman coding
+ * either, because it saves bytes but costs time.
  */
 export function encodeHeaders(fields: Iterable<readonly [name: string, value: string]>): Buffer {
   const parts: Buffer[] = [];
@@ -35,10 +35,10 @@ function integer(value: number, mask: number): Buffer {
   return bytes.subarray(0, writeInteger(bytes, 0, value, mask));
 }
 
-/** Enough for every length that there is. */
+/** Enough for every length. */
 export const MAX_INTEGER_BYTES = 6;
 
-/** Writes an integer where the bits of the first byte outside the mask are to be 0. @returns where it ends */
+/** Writes an integer; the bits of the first byte outside the mask are 0. @returns where it ends */
 export function writeInteger(target: Buffer, start: number, value: number, mask: number): number {
   let at = start;
   if (value < mask) {

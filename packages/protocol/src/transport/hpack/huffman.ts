@@ -1,7 +1,7 @@
 /**
- * The Huffman code of RFC 7541, Appendix B. It is canonical: of two codes of one length the smaller symbol has the smaller
- * one, and a shorter code comes before all longer ones. So the lengths of the codes of 0 to 255, and of the end-of-string
- * symbol, say everything.
+ * The Huffman code of RFC 7541, Appendix B. It is canonical: among codes of equal length the smaller symbol has the smaller code,
+ * and a shorter code comes before all longer ones. The lengths of the codes of 0 to 255 and of the end-of-string symbol therefore
+ * define it completely.
  */
 const LENGTHS: readonly number[] = [
   13, 23, 28, 28, 28, 28, 28, 28, 28, 24, 30, 28, 28, 30, 28, 28, 28, 28, 28, 28, 28, 28, 30, 28, 28, 28, 28, 28, 28,
@@ -17,21 +17,21 @@ const LENGTHS: readonly number[] = [
 const END_OF_STRING = 256;
 
 /**
- * A machine that takes four bits a step. A state is an inner node of the code's tree; what a step leads to is a state, with
- * these bits when a symbol is complete on the way (no code is shorter than five bits, so there is at most one).
+ * A state machine that reads four bits per step. A state is an inner node of the code tree. A step leads to a state, with flag bits
+ * if a symbol is complete on the way (no code is shorter than five bits, so there is at most one).
  */
 const STATE_MASK = 0x1ff;
 const EMITS = 0x200;
 const FAILS = 0x400;
 const SYMBOL_SHIFT = 16;
 const STEPS = new Uint32Array(256 * 16);
-/** States in which a string may end: after no bits, or up to seven bits of the end-of-string code, which are ones. */
+/** States in which a string may end: after no bits, or after up to seven bits of the end-of-string code, which are ones. */
 const MAY_END = new Uint8Array(256);
 
 build();
 
 function build(): void {
-  // Inner nodes: two children each, as the number of another, or as the symbol of a leaf, less one, negated.
+  // Inner nodes have two children, each the number of another node or, for a leaf, the symbol minus one, negated.
   const children: [number, number][] = [[0, 0]];
   let code = 0;
   for (let length = 1; length <= 30; length += 1) {
@@ -83,14 +83,14 @@ function step(children: readonly [number, number][], from: number, nibble: numbe
   return node | emitted;
 }
 
-/** No symbol has fewer bits: what a string of so many bytes may become at most. */
+/** Upper bound for the decoded length, because no symbol has fewer bits. */
 export function huffmanBound(bytes: number): number {
   return Math.floor((bytes * 8) / 5);
 }
 
 /**
  * Decodes `source[start, end)` into `target`, which has room for `huffmanBound` bytes.
- * @returns how many bytes it has become; -1 when it is no such code
+ * @returns the decoded length; -1 if it is not a valid code
  */
 export function huffmanDecode(source: Uint8Array, start: number, end: number, target: Uint8Array): number {
   let state = 0;

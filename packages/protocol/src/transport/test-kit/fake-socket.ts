@@ -1,15 +1,15 @@
 import { EventEmitter } from 'node:events';
 import type { Socket } from 'node:net';
 
-/** A socket that a test plays: what was written to it, and whether it takes more. */
+/** A socket controlled by a test: records what was written, and whether it accepts more. */
 export class FakeSocket extends EventEmitter {
   readonly writes: Buffer[] = [];
-  /** It takes what is written, in the next turn. */
+  /** Accepts what is written, in the next turn. */
   open = true;
   destroyed = false;
-  /** Only after all that was written has left. */
+  /** Only after everything that was written has left. */
   soon = false;
-  /** What becomes of everything that is written. */
+  /** Receives everything that is written. */
   failure: Error | undefined;
   private corked: Buffer[] | undefined;
   private waiting: (() => void)[] = [];
@@ -40,7 +40,7 @@ export class FakeSocket extends EventEmitter {
     this.corked = undefined;
   }
 
-  /** Takes everything, and goes on doing so. */
+  /** Accepts everything from now on. */
   drain(): void {
     this.open = true;
     for (const taken of this.waiting.splice(0)) taken();

@@ -22,11 +22,11 @@ export function uint32(value: number): Buffer {
   return bytes;
 }
 
-/** What a client says first; or a server, without the preface. */
+/** The first bytes of a client; or of a server, without the preface. */
 export const SETTINGS = frame(FRAME.SETTINGS);
 export const HELLO = Buffer.concat([PREFACE, SETTINGS]);
 
-/** The frames in what was written, without a preface. */
+/** The frames in written data, without a preface. */
 export function framesIn(bytes: Buffer): RawFrame[] {
   const frames: RawFrame[] = [];
   let at = bytes.subarray(0, PREFACE.length).equals(PREFACE) ? PREFACE.length : 0;

@@ -4,13 +4,13 @@ import type { Http2Stream, StreamListener, StreamLoss } from '../http2-stream.js
 import { FakeSocket } from './fake-socket.js';
 import { framesIn, HELLO, type RawFrame, SETTINGS } from './frames.js';
 
-/** What a stream has brought. */
+/** The events of a stream. */
 export class Heard implements StreamListener {
   readonly lists: HeaderList[] = [];
   readonly parts: Buffer[] = [];
   ended = false;
   writable = 0;
-  /** Not undefined for one that both ends have ended: for Jest an array of that equals an empty one. */
+  /** Not undefined if both ends have ended it: Jest treats an array with undefined as equal to an empty one. */
   closed: (StreamLoss | 'complete')[] = [];
   stream: Http2Stream | undefined;
 
@@ -35,7 +35,7 @@ export class Heard implements StreamListener {
   }
 }
 
-/** One end of a connection, whose other end is the test. */
+/** One end of a connection; the test is the other end. */
 export class Wired {
   readonly socket = new FakeSocket();
   readonly connection: Connection;
@@ -70,7 +70,7 @@ export class Wired {
     });
   }
 
-  /** The other end has said hello, and so have we. */
+  /** Both ends have exchanged their first frames. */
   static async ready(role: ConnectionOptions['role'], options: Partial<ConnectionOptions> = {}): Promise<Wired> {
     const wired = new Wired(role, options);
     wired.say(role === 'server' ? HELLO : SETTINGS);
@@ -83,12 +83,12 @@ export class Wired {
     this.socket.emit('data', Buffer.concat(bytes));
   }
 
-  /** Until everything that this turn of the event loop sends has been written, and what that sets off. */
+  /** Waits until everything that this turn of the event loop sends was written, with its consequences. */
   async turn(): Promise<void> {
     for (let i = 0; i < 3; i += 1) await new Promise((resolve) => setImmediate(resolve));
   }
 
-  /** Frames written since the last time. */
+  /** Frames written since the last call. */
   news(): RawFrame[] {
     const frames = framesIn(this.socket.written);
     const fresh = frames.slice(this.seen);
