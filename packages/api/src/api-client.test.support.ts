@@ -6,11 +6,11 @@ export interface Answer {
   readonly status: number;
   readonly headers: Headers;
   readonly text: string;
-  /** The parsed body; an empty object when there is none. */
+  /** The parsed body; an empty object if there is none. */
   readonly body: Record<string, unknown>;
 }
 
-/** An api node on a free port with an empty store, and a client that speaks to it. */
+/** An API node on a free port with an empty datastore, and a client for it. */
 export class TestApi {
   private constructor(readonly server: ApiServer) {}
 
@@ -30,7 +30,7 @@ export class TestApi {
     return new URL(this.url).host;
   }
 
-  /** @param body text is sent as it is, anything else as JSON */
+  /** @param body a string is sent unchanged, anything else as JSON */
   async send(method: string, path: string, body?: unknown, headers?: Record<string, string>): Promise<Answer> {
     const response = await fetch(this.url + path, {
       method,
@@ -48,7 +48,7 @@ export class TestApi {
   put = (path: string, body: unknown) => this.send('PUT', path, body);
   delete = (path: string) => this.send('DELETE', path);
 
-  /** The id of a resource that is made on the way to a test. */
+  /** Creates a resource that a test needs. @returns its id */
   async made(path: string, body: object): Promise<string> {
     const answer = await this.post(path, body);
     if (answer.status !== 200) throw new Error(`${path}: ${answer.status} ${answer.text}`);
@@ -66,7 +66,7 @@ export class TestApi {
   }
 }
 
-/** The whole of an error answer, in the words of the conformance list. */
+/** The complete expected error response, as the specification words it. */
 export function err(status: number, message: string | RegExp): object {
   return {
     status,

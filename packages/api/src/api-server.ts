@@ -20,34 +20,34 @@ export interface ApiServerOptions {
   readonly settings: ApiSettings;
   /** `FN_BIND_ADDRESS` */
   readonly host: string;
-  /** `FN_PORT`. 0 takes a free one. */
+  /** `FN_PORT`. 0 selects a free port. */
   readonly port: number;
-  /** Instead of the one that `FN_DB_URL` names. Its owner closes it. */
+  /** Replaces the datastore that `FN_DB_URL` names. Its owner closes it. */
   readonly datastore?: Datastore;
   readonly logger?: Logger;
-  /** Answers `GET /metrics`. */
+  /** Handler for `GET /metrics`. */
   readonly metrics?: NodeAppOptions['metrics'];
-  /** Answers `GET /readyz`. */
+  /** State for `GET /readyz`. */
   readonly readiness?: NodeAppOptions['readiness'];
   /** Express middleware around every route. */
   readonly middleware?: NodeAppOptions['middleware'];
   readonly listeners?: ApiListeners;
-  /** Instead of the endpoints that `FN_PUBLIC_LB_URL` leads to. */
+  /** Replaces the endpoints that `FN_PUBLIC_LB_URL` determines. */
   readonly endpoints?: EndpointUrls;
   readonly tls?: TlsIdentity;
-  /** Decides who is answered; everybody but web pages from elsewhere unless given. */
+  /** Authorizes requests. By default it refuses only web pages of other origins. */
   readonly guard?: AccessGuard;
   readonly clock?: Clock;
 }
 
 export interface ApiServer extends Service {
-  /** Defined from `ready` on. */
+  /** The address of the port. Throws before `ready` has resolved. */
   readonly address: HttpAddress;
 }
 
 /**
- * An api node: apps, functions and triggers over REST, on a datastore. It starts at once; `ready` rejects when the
- * datastore or the port cannot be opened.
+ * An API node: serves apps, functions and triggers over REST from a datastore. It starts at construction; `ready`
+ * rejects if the datastore or the port cannot be opened.
  */
 export function newApiServer(options: ApiServerOptions): ApiServer {
   return new RunningApiServer(options);
@@ -68,7 +68,7 @@ class RunningApiServer implements ApiServer {
   }
 
   get address(): HttpAddress {
-    if (this.http === undefined) throw new Error('the api server is not ready');
+    if (this.http === undefined) throw new Error('the API server is not ready');
     return this.http.address;
   }
 
@@ -104,7 +104,7 @@ class RunningApiServer implements ApiServer {
     const { host, port, tls } = options;
     this.http = new HttpService({ handler: app, host, port, limits: settings, tls, logger: this.log, clock });
     await this.http.ready;
-    this.log.info('api node is ready', { url: this.http.address.url });
+    this.log.info('API node is ready', { url: this.http.address.url });
   }
 
   private async openStore(): Promise<Datastore> {

@@ -1,5 +1,3 @@
-export type { Balancer, Contender, ContenderDeps } from './contenders/contender.js';
-export { chooseContender, contenders } from './contenders/index.js';
 export {
   type CallSource,
   type GridCell,
@@ -13,6 +11,8 @@ export { type Scenario, scenarios } from './experiment/scenario.js';
 export { type FleetModel, type RunOutcome, type RunPlan, simulateRun } from './experiment/simulate-run.js';
 export { htmlReport } from './report/html-report.js';
 export { textReport } from './report/text-report.js';
+export { chooseStrategy, strategies } from './strategies/index.js';
+export type { Balancer, Strategy, StrategyDeps } from './strategies/strategy.js';
 export { workloads } from './workloads/index.js';
 export { readWorkload, workloadLines } from './workloads/recorded.js';
 export { busyMbOf, paced, type Workload, type WorkloadFactory } from './workloads/workload.js';

@@ -1,17 +1,17 @@
 import type { App, Fn, Trigger } from '@fnfleet/core';
 
-/** Where apps, functions and triggers are kept. Every method is atomic; what it rejects with may be shown to clients. */
+/** Storage of apps, functions and triggers. Every method is atomic, and its errors may be shown to clients. */
 export interface Datastore {
   /** Removing an app removes its functions and triggers. */
   readonly apps: Collection<App, AppFilter>;
   /**
-   * Inserting needs the app to exist (`appNotFound`) and takes over its shape. Removing removes the triggers of the
-   * function.
+   * Inserting requires that the app exists (`appNotFound`) and copies its shape. Removing a function removes its
+   * triggers.
    */
   readonly fns: Collection<Fn, FnFilter>;
   /**
-   * Inserting and updating need the app (`appNotFound`) and the function (`fnNotFound`) to exist and to belong together
-   * (`triggerFnForeign`), and the source to be free (`triggerSourceExists`).
+   * Inserting and updating require that the app (`appNotFound`) and the function (`fnNotFound`) exist and belong
+   * together (`triggerFnForeign`), and that the source is unused (`triggerSourceExists`).
    */
   readonly triggers: TriggerCollection;
   /** Idempotent. */
@@ -19,15 +19,15 @@ export interface Datastore {
 }
 
 export interface Collection<T, F> {
-  /** The item as stored. Rejects with `…Exists` when the name is taken. */
+  /** @returns the item as stored. Rejects with `…Exists` when the name is taken */
   insert(item: T): Promise<T>;
   /** Rejects with `…NotFound`. */
   get(id: string): Promise<T>;
-  /** In ascending order of name, bytewise where the database allows. */
+  /** Lists items in ascending order of name, bytewise if the database supports it. */
   list(filter: F & Page): Promise<readonly T[]>;
   /**
-   * Stores what `change` makes of the current item. What `change` throws is passed on, and nothing is stored; it may
-   * return the current item itself to say that nothing changed.
+   * Stores the result of `change` for the current item. If `change` throws, the error is passed on and nothing is
+   * stored. It returns the current item itself if nothing changed.
    */
   update(id: string, change: (current: T) => T): Promise<T>;
   /** Rejects with `…NotFound`. */
@@ -35,7 +35,7 @@ export interface Collection<T, F> {
 }
 
 export interface TriggerCollection extends Collection<Trigger, TriggerFilter> {
-  /** The trigger of an app with exactly this source. Rejects with `triggerNotFound`. */
+  /** Finds the trigger of an app with exactly this source. Rejects with `triggerNotFound`. */
   bySource(appId: string, type: string, source: string): Promise<Trigger>;
 }
 
@@ -56,11 +56,11 @@ export interface TriggerFilter {
 
 export interface Page {
   readonly limit: number;
-  /** Only items after this one. */
+  /** Returns only items after this position. */
   readonly after?: Position | undefined;
 }
 
-/** A place in a list. The id counts only where names may repeat. */
+/** A position in a list. The id matters only where names may repeat. */
 export interface Position {
   readonly name: string;
   readonly id?: string | undefined;

@@ -1,7 +1,7 @@
 import { type Kysely, sql, type Transaction } from 'kysely';
 import { createTables, type Tables } from './schema.js';
 
-/** The newest schema of Fn. Ours is the same, so a database can move between the two products. */
+/** The newest schema of Fn. It is also ours, so a database can move between the two products. */
 export const NEWEST_VERSION = 26;
 const OLDEST_VERSION = 22;
 
@@ -13,9 +13,9 @@ const MIGRATIONS: readonly { version: number; up(db: Transaction<Tables>): Promi
 ];
 
 /**
- * Brings a database to the newest schema, in one transaction: an empty one gets the tables, one of an earlier release
- * is migrated.
- * @throws Error when a migration was left half done, or when the schema is not one of those known
+ * Brings a database to the newest schema in one transaction: creates the tables in an empty one, and migrates one of an
+ * earlier release.
+ * @throws Error when a previous migration did not complete, or when the schema version is unknown
  */
 export async function migrate(db: Kysely<Tables>): Promise<void> {
   await db.transaction().execute(async (trx) => {
@@ -43,8 +43,8 @@ export async function migrate(db: Kysely<Tables>): Promise<void> {
 
 async function cleanVersion(db: Transaction<Tables>): Promise<number> {
   const recorded = await db.selectFrom('schema_migrations').selectAll().executeTakeFirst();
-  if (recorded === undefined) throw new Error('the database has tables of Fn but no schema version');
-  if (recorded.dirty) throw new Error(`a migration of the database to version ${recorded.version} was left half done`);
+  if (recorded === undefined) throw new Error('the database has tables of Fn, but no schema version');
+  if (recorded.dirty) throw new Error(`a migration of the database to version ${recorded.version} did not complete`);
   if (recorded.version < OLDEST_VERSION || recorded.version > NEWEST_VERSION) {
     throw new Error(
       `the database has schema version ${recorded.version}; known: ${OLDEST_VERSION} to ${NEWEST_VERSION}`,

@@ -47,7 +47,7 @@ describe('a datastore in a file', () => {
     await (await openDatastore(`sqlite3://${path}`)).close();
     edit('update schema_migrations set dirty = 1');
     await expect(openDatastore(`sqlite3://${path}`)).rejects.toThrow(
-      `FN_DB_URL: sqlite3://${path}: a migration of the database to version 26 was left half done`,
+      `FN_DB_URL: sqlite3://${path}: a migration of the database to version 26 did not complete`,
     );
     edit('update schema_migrations set dirty = 0, version = 27');
     await expect(openDatastore(`sqlite3://${path}`)).rejects.toThrow('schema version 27; known: 22 to 26');

@@ -11,15 +11,15 @@ import { SqliteDatabase } from './sqlite/sqlite-database.js';
 import { isSqliteDuplicate } from './sqlite/sqlite-errors.js';
 
 export interface DatastoreOptions {
-  /** How long a change or a look-up may take, waiting included; default 5 s. */
+  /** Time limit for a change or a lookup, including waiting; 5 s by default. */
   readonly timeoutMs?: number;
-  /** Look-ups that may wait at a time, and changes that may; default 256. */
+  /** Maximum number of waiting lookups, and of waiting changes; 256 by default. */
   readonly maxWaiting?: number;
   readonly logger?: Logger;
   readonly clock?: Clock;
 }
 
-/** A kind of database: how to reach one, and how it reports a broken uniqueness rule. */
+/** A kind of database: how to open one, and how it reports a violated uniqueness constraint. */
 interface Provider {
   open(url: string, options: Required<DatastoreOptions>): { readonly dialect: Dialect; migrated(): void };
   isDuplicate(error: unknown): boolean;
@@ -32,15 +32,15 @@ const PROVIDERS: Readonly<Record<string, Provider>> = {
   },
 };
 
-/** What an api node is told of its database. */
+/** Options for opening the database of an API node. */
 export function databaseOptions({ dbTimeoutMs, dbMaxWaiting }: ApiSettings): DatastoreOptions {
   return { timeoutMs: dbTimeoutMs, maxWaiting: dbMaxWaiting };
 }
 
 /**
- * Opens the store that a URL names and brings its schema up to date.
+ * Opens the datastore that a URL names and migrates its schema.
  * @param url `sqlite3:///absolute/path`, `sqlite3://relative/path`, or `sqlite3://:memory:`
- * @throws SettingsError for a scheme that is not known; an error that names the file when it cannot be used
+ * @throws SettingsError for an unknown scheme; an error that names the file if it cannot be used
  */
 export async function openDatastore(url: string, options: DatastoreOptions = {}): Promise<Datastore> {
   const provider = providerOf(url);
@@ -64,7 +64,7 @@ export async function openDatastore(url: string, options: DatastoreOptions = {})
   };
 }
 
-/** @throws SettingsError when there is no kind of database that the URL could mean */
+/** @throws SettingsError when the URL names no known kind of database */
 export function checkDatabaseUrl(url: string): void {
   providerOf(url);
 }
@@ -76,7 +76,7 @@ function providerOf(url: string): Provider {
   throw new SettingsError([`FN_DB_URL: no data store provider found for storage url ${withoutPassword(url)}`]);
 }
 
-/** What a driver reports names the setting and the file; what a migration finds does not. */
+/** Adds setting and file to an error: errors of a driver name them already, those of a migration do not. */
 function withItsName(url: string, error: Error): Error {
   const cause = error.cause instanceof Error ? error.cause.message : '';
   if (`${error.message} ${cause}`.includes('FN_DB_URL: ')) return error;

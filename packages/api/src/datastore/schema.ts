@@ -1,6 +1,6 @@
 import type { Kysely } from 'kysely';
 
-/** The tables, column for column those of Fn, so that either product can open the other's database. */
+/** The tables, with the same columns as those of Fn, so that either product can open the database of the other. */
 export interface Tables {
   apps: AppRow;
   fns: FnRow;
@@ -11,7 +11,7 @@ export interface Tables {
 export interface AppRow {
   id: string;
   name: string;
-  /** JSON, as are all maps; an empty map is the empty text. */
+  /** JSON, like all maps; an empty map is stored as an empty string. */
   config: string;
   annotations: string;
   syslog_url: string | null;

@@ -26,7 +26,7 @@ export function sqlTriggers(store: SqlStore): TriggerCollection {
         query = query.where(({ eb, and, or }) =>
           id === undefined
             ? eb('name', '>', last)
-            : // Functions of one app may have triggers of the same name, and a page may end between them.
+            : // Functions of an app may have triggers of the same name, and a page may end between them.
               or([eb('name', '>', last), and([eb('name', '=', last), eb('id', '>', id)])]),
         );
       }
@@ -63,7 +63,7 @@ export function sqlTriggers(store: SqlStore): TriggerCollection {
   };
 }
 
-/** App and function must fit together, and no other trigger of the app may have the source. */
+/** Checks that app and function belong together, and that no other trigger of the app has the source. */
 async function checkPlace(db: Queryable, trigger: Trigger): Promise<void> {
   await findApp(db, trigger.appId);
   const fn = await findFn(db, trigger.fnId);

@@ -13,7 +13,7 @@ export interface ApiListeners {
   readonly trigger?: readonly ResourceListener<Trigger>[];
 }
 
-/** Everything under `/v2`. */
+/** All routes under `/v2`. */
 export function apiRoutes(
   store: Datastore,
   urls: EndpointUrls,

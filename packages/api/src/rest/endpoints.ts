@@ -2,7 +2,7 @@ import type { IncomingMessage } from 'node:http';
 import type { TLSSocket } from 'node:tls';
 import { type Annotations, type App, type Fn, fitsAnnotation, type Trigger } from '@fnfleet/core';
 
-/** Where functions are called, as shown to clients. An embedder may bring its own. */
+/** The URLs of functions and triggers that are shown to clients. An embedder may provide its own. */
 export interface EndpointUrls {
   fn(fn: Fn, req: IncomingMessage): string;
   trigger(trigger: Trigger, app: App, req: IncomingMessage): string;
@@ -11,7 +11,7 @@ export interface EndpointUrls {
 const FN_KEY = 'fnproject.io/fn/invokeEndpoint';
 const TRIGGER_KEY = 'fnproject.io/trigger/httpEndpoint';
 
-/** @param publicLbUrl base of the balancers; empty: whatever host the client asked */
+/** @param publicLbUrl base URL of the balancers; empty: the host of the request */
 export function endpointUrls(publicLbUrl: string): EndpointUrls {
   const base = (req: IncomingMessage) => publicLbUrl.replace(/\/$/, '') || ownUrl(req);
   return {
@@ -29,12 +29,12 @@ export function withTriggerEndpoint(trigger: Trigger, app: App, urls: EndpointUr
   return { ...trigger, annotations: withEndpoint(trigger.annotations, TRIGGER_KEY, url) };
 }
 
-/** An address too long for an annotation is left out: it must not make the function impossible to read. */
+/** Leaves out a URL that is too long for an annotation, so that the function stays readable. */
 function withEndpoint(annotations: Annotations, key: string, url: string): Annotations {
   return fitsAnnotation(url) ? { ...annotations, [key]: url } : annotations;
 }
 
-/** What a balancer decodes to this path again. Names and sources may have any character. */
+/** Encodes a path so that a balancer decodes it to the same path. Names and sources may contain any character. */
 function encodedPath(path: string): string {
   return encodeURI(path.toWellFormed()).replace(/[?#]/g, encodeURIComponent);
 }

@@ -18,14 +18,14 @@ export function pageOf(query: URLSearchParams): Page {
   };
 }
 
-/** A full page may have a next one; that is known only when it is asked for. */
+/** A full page has a cursor, although the next page may turn out to be empty. */
 export function nextCursor(items: readonly { name: string; id: string }[], limit: number, named: Naming): string {
   const last = items.at(-1);
   if (last === undefined || items.length < limit) return '';
   return encodeCursor(named === 'unique' ? { name: last.name } : last);
 }
 
-/** Whether the name alone says where in a list an item is. */
+/** Whether the name alone determines the position of an item in a list. */
 export type Naming = 'unique' | 'repeating';
 
 const SEPARATOR = '\0';

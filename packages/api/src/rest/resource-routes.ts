@@ -5,7 +5,7 @@ import type { Collection } from '../datastore/datastore.js';
 import { notify, type ResourceListener } from './listeners.js';
 import { type Naming, nextCursor, pageOf } from './paging.js';
 
-/** A kind of resource under `/v2`: what differs between apps, functions and triggers. */
+/** A kind of resource under `/v2`: the differences between apps, functions and triggers. */
 export interface Resource<T extends { id: string; name: string }, F> {
   /** `/v2/apps` */
   readonly path: string;
@@ -18,26 +18,26 @@ export interface Resource<T extends { id: string; name: string }, F> {
   parse(json: string): Partial<T>;
   make(input: Partial<T>, id: string, now: WallMs): T;
   change(current: T, change: Partial<T>, now: WallMs): T;
-  /** Throws FnError when the query lacks what a list needs. */
+  /** Throws FnError when the query lacks a required parameter. */
   filter(query: URLSearchParams): F;
-  /** What reading shows: endpoints included. */
+  /** The representation for reads, with endpoints. */
   show(items: readonly T[], req: IncomingMessage): Promise<object[]>;
   showCreated(item: T, req: IncomingMessage): Promise<object>;
-  /** What an update shows: what is stored, and nothing else. */
+  /** The representation after an update: only what is stored. */
   showUpdated(item: T): object;
 }
 
 export interface ResourceContext {
   readonly clock: Pick<Clock, 'wallNow'>;
   readonly ids: IdGenerator;
-  /** 0: no limit of the node's own. */
+  /** 0: no additional limit of the node. */
   readonly maxRequestBytes: number;
 }
 
-/** No resource needs a body of this size, whatever the node takes for its functions. */
+/** Maximum body of a resource, whatever the limit for calls is. */
 const LARGEST_RESOURCE_BYTES = MIB;
 
-/** List, create, read, update and delete. */
+/** The routes to list, create, read, update and delete a kind of resource. */
 export function resourceRoutes<T extends { id: string; name: string }, F>(
   resource: Resource<T, F>,
   context: ResourceContext,

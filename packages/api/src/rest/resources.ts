@@ -96,7 +96,7 @@ export function triggerResource(
   };
 }
 
-/** All triggers of one answer belong to one app. It may have been deleted a moment ago; then no endpoint is shown. */
+/** All triggers of a response belong to one app. If it has just been deleted, no endpoint is shown. */
 async function appOf(store: Datastore, trigger: Trigger): Promise<App | undefined> {
   try {
     return await store.apps.get(trigger.appId);

@@ -3,9 +3,9 @@ import { type Route, type RouteHandler, sendEmpty, sendJson } from '@fnfleet/htt
 import type { Datastore } from '../datastore/datastore.js';
 import { bodyText, type ResourceContext } from './resource-routes.js';
 
-/** What balancers ask, and what those of earlier releases still say. */
+/** Routes for balancers, including those that balancers of earlier releases still use. */
 export function runnerRoutes(store: Datastore, context: ResourceContext): Route[] {
-  // Balancers of earlier releases report every call here and hold back its answer until they have ours.
+  // Balancers of earlier releases report every call here, and delay its response until this request is answered.
   const discard: RouteHandler = async (req, res) => {
     parseBody(await bodyText(req, context));
     sendEmpty(res, 204);
@@ -17,7 +17,7 @@ export function runnerRoutes(store: Datastore, context: ResourceContext): Route[
       method: 'GET',
       path: '/v2/runner/apps/:app_id/triggerBySource/:trigger_type/*trigger_source',
       handle: async ({ params }, res) => {
-        // A source begins with a slash, so there are two in a row on the wire: `…/http//hello`.
+        // A source begins with a slash, so the path has two in a row: `…/http//hello`.
         const source = [params.trigger_source ?? ''].flat().join('/');
         const found = await store.triggers.bySource(String(params.app_id), String(params.trigger_type), source);
         sendJson(res, 200, triggerToJson(found));
@@ -25,7 +25,7 @@ export function runnerRoutes(store: Datastore, context: ResourceContext): Route[
     },
     { method: 'POST', path: '/v2/runner/start', handle: discard },
     { method: 'POST', path: '/v2/runner/finish', handle: discard },
-    // Calls and their logs are no longer kept; clients know this answer.
+    // Calls and their logs are no longer stored; clients handle this response.
     { method: 'GET', path: '/v2/fns/:fn_id/calls', handle: gone },
     { method: 'GET', path: '/v2/fns/:fn_id/calls/:call_id', handle: gone },
     { method: 'GET', path: '/v2/fns/:fn_id/calls/:call_id/log', handle: gone },

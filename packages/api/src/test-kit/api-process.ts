@@ -3,14 +3,14 @@ import { createLogger, readSettings } from '@fnfleet/core';
 import { newApiServer } from '../api-server.js';
 import { apiSettings } from '../settings.js';
 
-/** An api node as a process of its own, which can be killed. */
+/** An API node in a separate process, which tests can kill. */
 export class ApiProcess {
   private constructor(
     private readonly child: ChildProcess,
     readonly url: string,
   ) {}
 
-  /** @param env its settings */
+  /** @param env settings of the node */
   static async start(env: Record<string, string>): Promise<ApiProcess> {
     const child = fork(__filename, { env: { ...process.env, ...env }, execArgv: ['--no-warnings'] });
     const url = await new Promise<string>((resolve, reject) => {
@@ -20,7 +20,7 @@ export class ApiProcess {
     return new ApiProcess(child, url);
   }
 
-  /** Without a chance to do anything. */
+  /** Kills the process without a chance to clean up. */
   async kill(): Promise<void> {
     if (this.child.exitCode !== null || this.child.signalCode !== null) return;
     const ended = new Promise((resolve) => this.child.once('exit', resolve));
@@ -39,6 +39,6 @@ if (require.main === module) {
       process.exit(1);
     },
   );
-  // With its parent.
+  // Exit together with the parent process.
   process.once('disconnect', () => process.exit());
 }

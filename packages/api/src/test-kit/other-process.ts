@@ -15,7 +15,7 @@ const PROGRAM = `
   }).on('close', () => process.exit());
 `;
 
-/** Another process that has a database open. It does one statement after the other. */
+/** Another process that has a database open and executes one statement after the other. */
 export class OtherProcess {
   private readonly child: ChildProcess;
   private readonly lines: Interface;
@@ -28,7 +28,7 @@ export class OtherProcess {
     this.lines = createInterface({ input: this.child.stdout });
   }
 
-  /** @returns its rows; @throws Error of SQLite */
+  /** @returns the rows. @throws Error of SQLite */
   async exec(sql: string): Promise<readonly Record<string, unknown>[]> {
     const answered = new Promise<string>((resolve) => this.lines.once('line', resolve));
     this.child.stdin?.write(`${sql}\n`);

@@ -4,13 +4,13 @@ import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import {
   type CallSource,
-  chooseContender,
-  contenders,
+  chooseStrategy,
   htmlReport,
   type RunSeen,
   readWorkload,
   runGrid,
   scenarios,
+  strategies,
   textReport,
   workloadLines,
   workloads,
@@ -67,7 +67,7 @@ export function simulateCommand(): Command {
       'play the calls of this file, one JSON object per line, instead of a generated workload',
     )
     .addOption(new Option('--trace <file>', 'former name of --workload-file').hideHelp())
-    .option('--placers <name,…>', `${described(contenders)}; or a file, ./my-placer.js`, names, DEFAULT_PLACERS)
+    .option('--placers <name,…>', `${described(strategies)}; or a file, ./my-placer.js`, names, DEFAULT_PLACERS)
     .option('--scenario <name>', described(scenarios), 'steady')
     .option('--seeds <n,…>', 'repeat every run with each of these seeds', listOf(wholeNumber(0, 2 ** 31)), [1])
     .option('--balancers <n>', 'number of independent balancers', wholeNumber(1, 100), 1)
@@ -97,7 +97,7 @@ async function simulate(options: SimulateOptions): Promise<void> {
       runners,
       loads: load ?? (source.kind === 'recorded' ? 'as recorded' : [DEFAULT_LOAD]),
       seeds,
-      contenders: options.placers.map(chooseContender),
+      strategies: options.placers.map(chooseStrategy),
       scenario: scenarios.get(options.scenario),
       source,
       fleet: { memoryMb: memory, keepAliveMs: keepAlive * 1000, rttMs: rtt, balancers },

@@ -108,9 +108,9 @@ async function cordon(
   { fetch }: DrainDeps,
   note: string | undefined,
 ): Promise<Drained> {
-  const deaf = balancers.filter((balancer) => !isHeard(balancer));
-  if (deaf.length > 0) {
-    const which = deaf.map(({ url }) => url).join(', ');
+  const unreachable = balancers.filter((balancer) => !isHeard(balancer));
+  if (unreachable.length > 0) {
+    const which = unreachable.map(({ url }) => url).join(', ');
     throw new Error(`${which} does not answer, and so would continue to offer calls to ${address}`);
   }
   const having = balancers

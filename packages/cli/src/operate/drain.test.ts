@@ -99,8 +99,8 @@ it('who may not drain the runner does not get around it', async () => {
 });
 
 it('a balancer that does not hear of the cordon would go on: then nothing is done', async () => {
-  const deaf = { url: 'http://lb2', error: 'away' };
-  const drained = drainRunner('go:9190', OPTIONS, deps([line('go:9190'), line('b:1')], [deaf]));
+  const unreachable = { url: 'http://lb2', error: 'away' };
+  const drained = drainRunner('go:9190', OPTIONS, deps([line('go:9190'), line('b:1')], [unreachable]));
   await expect(drained).rejects.toThrow('http://lb2 does not answer, and so would continue to offer calls to go:9190');
   expect(asked).toEqual([]);
 });

@@ -1,7 +1,8 @@
 // takes: 5 s
-import { contenders } from '../contenders/index.js';
+
 import { htmlReport } from '../report/html-report.js';
 import { textReport } from '../report/text-report.js';
+import { strategies } from '../strategies/index.js';
 import { workloads } from '../workloads/index.js';
 import { type GridPlan, runGrid } from './grid.js';
 import { scenarios } from './scenario.js';
@@ -11,14 +12,14 @@ const plan: GridPlan = {
   runners: [4, 8],
   loads: [0.5, 0.8],
   seeds: [1, 2],
-  contenders: [contenders.get('naive'), contenders.get('ch'), contenders.get('hiku')],
+  strategies: [strategies.get('naive'), strategies.get('ch'), strategies.get('hiku')],
   scenario: scenarios.get('steady'),
   source: { kind: 'workload', factory: workloads.get('uniform'), calls: 1000, swing: 0 },
   placerTimeoutMs: 10_000,
   warmUp: 0.3,
 };
 
-it('the same plan gives the same report, byte for byte, with a row for each contender at each point', async () => {
+it('the same plan gives the same report, byte for byte, with a row for each strategy at each point', async () => {
   const report = await runGrid(plan);
   const text = textReport(report);
   expect(textReport(await runGrid(plan))).toBe(text);
@@ -35,10 +36,10 @@ it('a hash moves about one function in so many runners, chance moves most', asyn
   expect(of('naive')?.onJoin).toBeGreaterThan(0.2);
 });
 
-it('the page needs nothing from elsewhere, and names every contender', async () => {
+it('the page needs nothing from elsewhere, and names every strategy', async () => {
   const page = htmlReport(await runGrid({ ...plan, runners: [4] }));
   expect(page).not.toMatch(/https?:|<script|<link|@import|url\(/);
-  for (const { name } of plan.contenders) expect(page).toContain(`</svg>${name}</li>`);
+  for (const { name } of plan.strategies) expect(page).toContain(`</svg>${name}</li>`);
   expect(page.match(/<svg viewBox="0 0 360/g)).toHaveLength(4);
   expect(page).not.toContain('NaN');
 });

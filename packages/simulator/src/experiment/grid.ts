@@ -1,5 +1,5 @@
 import { placers } from '@fnfleet/placement';
-import type { Contender } from '../contenders/contender.js';
+import type { Strategy } from '../strategies/strategy.js';
 import { busyMbOf, paced, type Workload, type WorkloadFactory } from '../workloads/workload.js';
 import { type HomeMoves, homeMoves } from './home-moves.js';
 import type { Tail } from './quantiles.js';
@@ -7,22 +7,22 @@ import type { RunResult } from './run-record.js';
 import type { Scenario } from './scenario.js';
 import { type FleetModel, type RunOutcome, simulateRun } from './simulate-run.js';
 
-/** Every contender at every size and load, once for each seed. */
+/** Runs every strategy at every fleet size and load, once for each seed. */
 export interface GridPlan {
   readonly fleet: Omit<FleetModel, 'runners'>;
   readonly runners: readonly number[];
-  /** Memory that executing calls hold on average, as a share of the fleet's. */
+  /** Average memory of executing calls, as a share of the memory of the fleet. */
   readonly loads: readonly number[] | 'as recorded';
   readonly seeds: readonly number[];
-  readonly contenders: readonly Contender[];
+  readonly strategies: readonly Strategy[];
   readonly scenario: Scenario;
   readonly source: CallSource;
-  /** How long a call may look for a runner, milliseconds. */
+  /** How long a call may wait for a runner, milliseconds. */
   readonly placerTimeoutMs: number;
   readonly warmUp: number;
 }
 
-/** Where calls come from. A recorded workload is the same for every seed; its pace is changed to give the load. */
+/** The source of calls. A recorded workload is the same for every seed; its pace is scaled to the load. */
 export type CallSource =
   | { readonly kind: 'workload'; readonly factory: WorkloadFactory; readonly calls: number; readonly swing: number }
   | { readonly kind: 'recorded'; readonly workload: Workload };
@@ -38,18 +38,18 @@ export interface GridReport {
   readonly moves: readonly ({ readonly placer: string; readonly runners: number } & HomeMoves)[];
 }
 
-/** One contender at one size and load. */
+/** The results of one strategy at one fleet size and load. */
 export interface GridCell {
   readonly runners: number;
   readonly load: number;
   readonly placer: string;
-  /** One for each seed, in their order. */
+  /** One run for each seed, in the same order. */
   readonly runs: readonly RunResult[];
-  /** Of the runs; counts are sums. */
+  /** Means over the runs; counts are sums. */
   readonly mean: RunResult;
 }
 
-/** What is seen while a grid is worked through. */
+/** Progress of a grid: the result of one run. */
 export interface RunSeen {
   readonly runners: number;
   readonly load: number;
@@ -58,21 +58,21 @@ export interface RunSeen {
   readonly outcome: RunOutcome;
 }
 
-/** Fn looks again after this time; the dispatcher's is for empty pools only. Milliseconds. */
+/** Retry interval of Fn, milliseconds. The dispatcher uses it only for empty pools. */
 const RETRY_ALL_DELAY_MS = 10;
 
 export async function runGrid(plan: GridPlan, seen: (run: RunSeen) => void = () => undefined): Promise<GridReport> {
   const cells: GridCell[] = [];
   for (const runners of plan.runners) {
     for (const load of loadsOf(plan, runners)) {
-      const runs = new Map<Contender, RunResult[]>(plan.contenders.map((contender) => [contender, []]));
+      const runs = new Map<Strategy, RunResult[]>(plan.strategies.map((strategy) => [strategy, []]));
       for (const seed of plan.seeds) {
         const workload = callsFor(plan, runners, load, seed);
-        for (const contender of plan.contenders) {
+        for (const strategy of plan.strategies) {
           const outcome = await simulateRun({
             fleet: { ...plan.fleet, runners },
             workload,
-            contender,
+            strategy,
             scenario: plan.scenario,
             seed,
             warmUp: plan.warmUp,
@@ -82,8 +82,8 @@ export async function runGrid(plan: GridPlan, seen: (run: RunSeen) => void = () 
               retryAllDelayMs: RETRY_ALL_DELAY_MS,
             },
           });
-          runs.get(contender)?.push(outcome.result);
-          seen({ runners, load, placer: contender.name, seed, outcome });
+          runs.get(strategy)?.push(outcome.result);
+          seen({ runners, load, placer: strategy.name, seed, outcome });
         }
       }
       for (const [{ name }, results] of runs) {
@@ -108,9 +108,9 @@ function callsFor({ source, fleet }: GridPlan, runners: number, load: number, se
   return source.factory.create({ seed, calls: source.calls, swing: source.swing, runners, busyMb });
 }
 
-/** Of the built-in placers alone: the others' homes are not asked of a list. */
-function movesOf({ contenders, runners }: GridPlan): GridReport['moves'] {
-  const ours = contenders.filter(({ name }) => placers.names.includes(name));
+/** Only for built-in placers: other strategies do not rank a list of runners. */
+function movesOf({ strategies, runners }: GridPlan): GridReport['moves'] {
+  const ours = strategies.filter(({ name }) => placers.names.includes(name));
   return runners.flatMap((count) =>
     ours.map(({ name }) => ({ placer: name, runners: count, ...homeMoves(placers.get(name), count) })),
   );

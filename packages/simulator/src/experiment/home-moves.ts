@@ -4,7 +4,10 @@ import { randomStream } from '../random/sfc32.js';
 import { VirtualClock } from '../time/virtual-clock.js';
 import { simulatedId } from '../workloads/azure.js';
 
-/** Share of the functions whose first choice changes with the fleet. The least that is possible: one in so many runners. */
+/**
+ * Share of functions whose preferred runner changes with the fleet. The minimum is one divided by the number of
+ * runners.
+ */
 export interface HomeMoves {
   readonly onLeave: number;
   readonly onJoin: number;
@@ -12,11 +15,11 @@ export interface HomeMoves {
 
 const FUNCTIONS = 2_000;
 
-/** Of an idle fleet that nothing is known of: what the placer does by itself. */
+/** Measures an idle fleet without load information: the behaviour of the placer alone. */
 export function homeMoves(factory: PlacerFactory, runners: number): HomeMoves {
   const candidates = Array.from({ length: runners + 1 }, (_, i) => idle(`runner-${i + 1}`));
   const before = homes(factory, candidates.slice(0, runners));
-  // One from the middle: the last to come is the easy case for some.
+  // Remove one from the middle: removing the last one is the easy case for some placers.
   const middle = runners >> 1;
   const without = homes(factory, candidates.slice(0, runners).toSpliced(middle, 1));
   const withOne = homes(factory, candidates);

@@ -1,4 +1,4 @@
-/** Values that are kept and sorted: exact, 8 bytes each. */
+/** Exact quantiles: keeps and sorts all values, 8 bytes each. */
 export class Sample {
   private readonly values: Float64Array;
   private count = 0;
@@ -13,7 +13,7 @@ export class Sample {
     this.sorted = false;
   }
 
-  /** The smallest value that so large a share of all are not above. 0 when there are none. */
+  /** The smallest value that at least this share of all values do not exceed. 0 if there are none. */
   quantile(share: number): number {
     const all = this.values.subarray(0, this.count);
     if (!this.sorted) all.sort();

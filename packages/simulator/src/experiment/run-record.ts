@@ -3,26 +3,26 @@ import type { Machine } from '../fleet/machine.js';
 import type { SimulatedCall } from '../fleet/simulated-call.js';
 import { Sample, type Tail } from './quantiles.js';
 
-/** What one run came to. Calls of the warm-up are not in it. */
+/** The result of one run, without the calls of the warm-up. */
 export interface RunResult {
   readonly calls: number;
-  /** Response time over the time that the function runs, of all calls, those that failed included. */
+  /** Response time divided by execution time, of all calls, including failed ones. */
   readonly slowdown: Tail;
-  /** Response time less the time that the function runs, milliseconds. */
+  /** Response time minus execution time, milliseconds. */
   readonly addedMs: Tail;
-  /** Share of the calls that were placed for which a container was started. */
+  /** Share of placed calls for which a container was started. */
   readonly coldShare: number;
   readonly engagementsPerCall: number;
   readonly refusalsPerPlaced: number;
-  /** Memory time that calls held on the busiest runner, over the mean of all. Whole run, those that were always there. */
+  /** Memory time of calls on the busiest runner, divided by the mean of all runners present for the whole run. */
   readonly loadSpread: number;
-  /** No runner took them. */
+  /** Calls that no runner accepted. */
   readonly unplaced: number;
-  /** A runner had them and went down. */
+  /** Calls whose runner went down. */
   readonly failed: number;
 }
 
-/** Takes down how the calls of a run end. */
+/** Records how the calls of a run end. */
 export class RunRecord {
   private readonly slowdown: Sample;
   private readonly addedMs: Sample;
@@ -33,7 +33,7 @@ export class RunRecord {
   private refusals = 0;
   private unplaced = 0;
   private failed = 0;
-  /** Calls that have ended, those of the warm-up too. */
+  /** Calls that have ended, including those of the warm-up. */
   ended = 0;
 
   constructor(

@@ -3,11 +3,11 @@ import type { Machine } from '../fleet/machine.js';
 import type { SimulatedFleet } from '../fleet/simulated-fleet.js';
 import type { Random } from '../random/sfc32.js';
 
-/** What happens to the fleet while calls come. */
+/** What happens to the fleet during a run. */
 export interface Scenario {
   readonly name: string;
   readonly doc: string;
-  /** Runners are runners of Fn, which tell nothing. */
+  /** Whether runners are Fn runners, which report no load. */
   readonly silent?: true;
   begin?(stage: Stage): void;
 }
@@ -16,7 +16,7 @@ export interface Stage {
   readonly fleet: SimulatedFleet;
   readonly clock: Clock;
   readonly random: Random;
-  /** Time from the first arrival to the last. */
+  /** Time between the first and the last arrival. */
   readonly spanMs: number;
 }
 
@@ -29,18 +29,18 @@ const RESTART_MS = 5_000;
 const CHANGES = 20;
 
 export const scenarios = new Registry<Scenario>('--scenario', 'scenario', [
-  { name: 'steady', doc: 'nothing' },
-  { name: 'silent', doc: 'all are runners of Fn, which tell nothing of their load', silent: true },
+  { name: 'steady', doc: 'nothing happens' },
+  { name: 'silent', doc: 'all runners are Fn runners, which do not report their load', silent: true },
   {
     name: 'speeds',
-    doc: 'calls take 0.75, 1 or 1.5 times as long, each on a third of the runners',
+    doc: 'calls take 0.75, 1 or 1.5 times as long on a third of the runners each',
     begin: ({ fleet }) => {
       for (const [i, machine] of fleet.machines.entries()) machine.slowness = SPEEDS[i % SPEEDS.length] as number;
     },
   },
   {
     name: 'antagonist',
-    doc: 'a fifth of the runners, others each 10 s, take three times as long',
+    doc: 'calls take three times as long on a fifth of the runners, which change every 10 s',
     begin: (stage) => {
       const turn = () => {
         for (const machine of stage.fleet.machines) machine.slowness = stage.random() < DISTURBED ? DISTURBANCE : 1;
@@ -51,7 +51,7 @@ export const scenarios = new Registry<Scenario>('--scenario', 'scenario', [
   },
   {
     name: 'kill',
-    doc: 'at half time every twentieth runner dies with all it has, and is back, empty, after 5 s',
+    doc: 'at half time every twentieth runner crashes, and restarts empty after 5 s',
     begin: ({ fleet, clock, random, spanMs }) => {
       clock.after(spanMs / 2, () => {
         const doomed = chosen(fleet.machines, Math.ceil(fleet.machines.length * KILLED), random);
@@ -64,7 +64,7 @@ export const scenarios = new Registry<Scenario>('--scenario', 'scenario', [
   },
   {
     name: 'churn',
-    doc: 'twenty times in the run one runner drains and leaves, and a new one joins',
+    doc: 'twenty times during the run, one runner drains and leaves, and a new one joins',
     begin: ({ fleet, clock, random, spanMs }) => {
       for (let i = 1; i <= CHANGES; i += 1) {
         clock.after((spanMs * i) / (CHANGES + 1), () => {

@@ -1,5 +1,5 @@
 // takes: 4 s
-import { contenders } from '../contenders/index.js';
+import { strategies } from '../strategies/index.js';
 import { workloads } from '../workloads/index.js';
 import { scenarios } from './scenario.js';
 import { type RunPlan, simulateRun } from './simulate-run.js';
@@ -21,7 +21,7 @@ function planOf(parts: Parts): RunPlan {
   return {
     fleet: { runners, memoryMb, keepAliveMs: 30_000, rttMs: 0.5, balancers },
     workload: workloads.get('azure').create({ seed, calls, runners, busyMb: load * runners * 4096, swing: 0 }),
-    contender: contenders.get(placer),
+    strategy: strategies.get(placer),
     scenario: scenarios.get(scenario),
     seed,
     timing: { placerTimeoutMs: 10_000, detachedPlacerTimeoutMs: 10_000, retryAllDelayMs: 10 },
@@ -31,7 +31,7 @@ function planOf(parts: Parts): RunPlan {
 
 const simulate = (parts: Parts) => simulateRun(planOf(parts));
 
-it.each(contenders.names)(
+it.each(strategies.names)(
   '%s: the same seed gives the same outcome, to the last bit; another does not',
   async (placer) => {
     const first = await simulate({ placer });
@@ -60,6 +60,6 @@ it("a full fleet: Fn's sweep storms, a queue that is woken does not", async () =
   expect(queue.engagementsPerCall).toBeLessThan(5);
 });
 
-it('a function that fits nowhere is said to, with what would help', async () => {
-  await expect(simulate({ memoryMb: 64 })).rejects.toThrow(/needs \d+ MB and a runner has 64 MB: give .* --memory/);
+it('fails with a remedy when a function fits on no runner', async () => {
+  await expect(simulate({ memoryMb: 64 })).rejects.toThrow(/needs \d+ MB, but a runner has 64 MB: increase --memory/);
 });

@@ -1,57 +1,57 @@
 import type { PlacementTiming } from '@fnfleet/placement';
-import type { Balancer, Contender } from '../contenders/contender.js';
 import { neverAborted, SimulatedCall } from '../fleet/simulated-call.js';
 import { SimulatedFleet } from '../fleet/simulated-fleet.js';
 import { randomStream } from '../random/sfc32.js';
+import type { Balancer, Strategy } from '../strategies/strategy.js';
 import { VirtualClock } from '../time/virtual-clock.js';
 import type { FunctionProfile, Workload } from '../workloads/workload.js';
 import { RunRecord, type RunResult } from './run-record.js';
 import type { Scenario } from './scenario.js';
 
-/** The fleet that calls are placed on. */
+/** The simulated fleet. */
 export interface FleetModel {
   readonly runners: number;
-  /** Of each runner, for functions. */
+  /** Memory of each runner for functions. */
   readonly memoryMb: number;
-  /** How long an idle container stays. */
+  /** How long an idle container is kept. */
   readonly keepAliveMs: number;
-  /** Time from a balancer to a runner and back. */
+  /** Round-trip time between a balancer and a runner. */
   readonly rttMs: number;
-  /** Balancers that do not know of each other; calls go round between them. */
+  /** Number of independent balancers, among which calls are distributed round-robin. */
   readonly balancers: number;
 }
 
 export interface RunPlan {
   readonly fleet: FleetModel;
   readonly workload: Workload;
-  readonly contender: Contender;
+  readonly strategy: Strategy;
   readonly scenario: Scenario;
   readonly seed: number;
   readonly timing: PlacementTiming;
-  /** Share of the calls, the first ones, that are not in the result: the fleet begins empty. */
+  /** Share of calls at the start that the result excludes, because the fleet starts empty. */
   readonly warmUp: number;
 }
 
 export interface RunOutcome {
   readonly result: RunResult;
-  /** What is left of calls after the last has ended; anything but zero is a mistake of the simulation. */
+  /** What calls still hold after the last one has ended; anything but zero is a bug of the simulation. */
   readonly left: { readonly active: number; readonly busyMb: number };
-  /** Calls that were played, those of the warm-up too. */
+  /** Number of calls, including those of the warm-up. */
   readonly calls: number;
-  /** Timers that fired. */
+  /** Number of timers that have fired. */
   readonly events: number;
   readonly virtualMs: number;
 }
 
 /**
- * Plays one workload on one fleet with one way to place calls. The same plan gives the same outcome, to the last bit.
+ * Runs one workload on one fleet with one strategy. The same plan gives exactly the same outcome.
  * @throws Error when a function can never run because no runner has as much memory
  */
 export async function simulateRun(plan: RunPlan): Promise<RunOutcome> {
-  const { fleet: model, workload, contender, scenario, seed } = plan;
+  const { fleet: model, workload, strategy, scenario, seed } = plan;
   refuseTooLarge(workload.functions, model.memoryMb);
   const clock = new VirtualClock();
-  const queues = contender.needsQueueingRunners === true;
+  const queues = strategy.needsQueueingRunners === true;
   const fleet = new SimulatedFleet({ ...model, queues, silent: scenario.silent === true }, clock);
   fleet.grow(model.runners);
   const balancers = openBalancers(plan, fleet, clock);
@@ -85,9 +85,9 @@ export async function simulateRun(plan: RunPlan): Promise<RunOutcome> {
 }
 
 function openBalancers(plan: RunPlan, fleet: SimulatedFleet, clock: VirtualClock): Balancer[] {
-  const { contender, timing, seed, fleet: model } = plan;
+  const { strategy, timing, seed, fleet: model } = plan;
   return fleet.pools.map((pool, i) =>
-    contender.open({
+    strategy.open({
       pool,
       clock,
       timing,
@@ -108,7 +108,7 @@ function refuseTooLarge(functions: readonly FunctionProfile[], memoryMb: number)
   const large = functions.find((fn) => fn.memoryMb > memoryMb);
   if (large === undefined) return;
   throw new Error(
-    `function ${large.fnId} needs ${large.memoryMb} MB and a runner has ${memoryMb} MB: give runners more with --memory`,
+    `function ${large.fnId} needs ${large.memoryMb} MB, but a runner has ${memoryMb} MB: increase --memory`,
   );
 }
 

@@ -1,4 +1,4 @@
-/** A container that waits for the next call of its function. */
+/** An idle container, which waits for the next call of its function. */
 interface IdleContainer {
   readonly fnId: string;
   readonly memoryMb: number;
@@ -8,14 +8,14 @@ interface IdleContainer {
 }
 
 /**
- * The idle containers of one machine. A call gets the one of its function that was used last; what has to go is what was
- * used longest ago, of whichever function.
+ * The idle containers of one machine. A call gets the most recently used one of its function; eviction removes the
+ * least recently used one of any function.
  */
 export class HotContainers {
   private readonly byFunction = new Map<string, IdleContainer[]>();
   private oldest: IdleContainer | undefined;
   private newest: IdleContainer | undefined;
-  /** Memory of all of them. */
+  /** Total memory of idle containers. */
   memoryMb = 0;
 
   constructor(
@@ -38,7 +38,7 @@ export class HotContainers {
     this.memoryMb += memoryMb;
   }
 
-  /** Takes one of the function. False: there is none. */
+  /** Takes a container of the function. @returns false if there is none */
   take(fnId: string): boolean {
     const container = this.byFunction.get(fnId)?.pop();
     if (container === undefined) return false;
@@ -46,12 +46,12 @@ export class HotContainers {
     return true;
   }
 
-  /** Drops those that have been idle for too long. */
+  /** Removes containers that have been idle for too long. */
   expire(nowMs: number): void {
     while (this.oldest !== undefined && nowMs - this.oldest.sinceMs >= this.keepAliveMs) this.dropOldest(this.oldest);
   }
 
-  /** Drops the oldest until so much memory is freed, or none is left. */
+  /** Removes the oldest containers until enough memory is freed, or none is left. */
   free(memoryMb: number): void {
     const target = this.memoryMb - memoryMb;
     while (this.oldest !== undefined && this.memoryMb > target) this.dropOldest(this.oldest);

@@ -3,36 +3,39 @@ import type { LoadReport } from '@fnfleet/protocol';
 import { HotContainers } from './hot-containers.js';
 import type { SimulatedCall } from './simulated-call.js';
 
-/** `lost`: the machine went down before the function had begun; `cut`: while it ran. */
+/** `lost`: the machine went down before the function had started; `cut`: while it was running. */
 export type Ending = 'finished' | 'lost' | 'cut';
 
 export interface MachineModel {
   readonly memoryMb: number;
-  /** How long an idle container stays. */
+  /** How long an idle container is kept. */
   readonly keepAliveMs: number;
-  /** Keeps calls that find no room, in the order they came, where a runner of ours would refuse them. */
+  /**
+   * Whether it queues calls that it has no capacity for, in order of arrival; a runner of fnfleet would refuse them.
+   */
   readonly queues: boolean;
 }
 
 /**
- * One runner's machine: memory, and containers that hold it. Knows nothing of balancers.
+ * The machine of a runner: memory, and containers that hold it. It is independent of balancers.
  *
- * M1  A call holds its function's memory from admission to its end; idle containers hold theirs until somebody needs it.
- * M2  Admission takes a hot container, else starts one, else refuses. It never waits, unless the machine queues.
- * M3  A call that was admitted ends exactly once, and what it held is then free or idle.
+ * M1  A call holds the memory of its function from admission to its end; idle containers hold theirs until it is
+ *     needed.
+ * M2  Admission uses a hot container, or starts one, or refuses. It never waits, unless the machine queues calls.
+ * M3  An admitted call ends exactly once, and its memory is then free or idle.
  */
 export class Machine {
   private readonly hot: HotContainers;
   private readonly running = new Set<Execution>();
   private readonly queue: Waiting[] = [];
-  /** Memory that calls hold. */
+  /** Memory held by calls. */
   busyMb = 0;
   private generation = 0;
-  /** Time that calls take here, as a multiple of what they take on an ordinary machine. */
+  /** Execution time as a multiple of that on an ordinary machine. */
   slowness = 1;
   draining = false;
   down = false;
-  /** Megabytes times milliseconds that calls have held. */
+  /** Megabytes times milliseconds held by calls so far. */
   busyMbMs = 0;
   /** Called for each idle container that is removed. */
   readonly removalListeners: ((fnId: string) => void)[] = [];
@@ -59,7 +62,7 @@ export class Machine {
     return this.model.memoryMb;
   }
 
-  /** @returns false: refused; else `ended` will be called, once */
+  /** @returns false if it refuses the call; otherwise it calls `ended` exactly once */
   offer(call: SimulatedCall, ended: (how: Ending) => void): boolean {
     if (this.draining) return false;
     if (this.queue.length === 0 && this.admit(call, ended)) return true;
@@ -86,7 +89,7 @@ export class Machine {
     };
   }
 
-  /** Everything on it is gone at once. */
+  /** Crashes: everything on the machine is lost at once. */
   kill(): void {
     this.down = true;
     for (const execution of this.running) {
@@ -99,7 +102,7 @@ export class Machine {
     this.hot.free(Number.POSITIVE_INFINITY);
   }
 
-  /** Comes up again, empty, as another process. */
+  /** Restarts empty, as a new process. */
   restart(): void {
     this.down = false;
     this.draining = false;
@@ -155,7 +158,7 @@ export class Machine {
 interface Execution {
   readonly memoryMb: number;
   readonly admittedAt: number;
-  /** When the function begins to run. */
+  /** When the function starts to run. */
   readonly startsAt: number;
   readonly ended: (how: Ending) => void;
   readonly timer: Timer;

@@ -2,7 +2,7 @@ import { type Call, type WallMs, wallMs } from '@fnfleet/core';
 import type { OutboundCall } from '@fnfleet/protocol';
 import type { FunctionProfile } from '../workloads/workload.js';
 
-/** A call that carries nothing but how long it will run, and notes what happens to it. */
+/** A call without content, which only has an execution time and records what happens to it. */
 export class SimulatedCall implements OutboundCall {
   readonly slotHash = '';
   readonly extensions = NOTHING;
@@ -11,7 +11,7 @@ export class SimulatedCall implements OutboundCall {
   readonly model: Call;
   engagements = 0;
   refusals = 0;
-  /** A container was started for it. */
+  /** Whether a container was started for it. */
   cold = false;
 
   constructor(
@@ -71,7 +71,10 @@ function callOf({ fnId, appId, memoryMb }: FunctionProfile, index: number, creat
   };
 }
 
-/** Nobody leaves. One for all calls, and it keeps no listeners: a million calls would add and remove theirs. */
+/**
+ * A signal that never aborts, shared by all calls. It ignores listeners, because a million calls would add and remove
+ * theirs.
+ */
 export const neverAborted: AbortSignal = Object.defineProperties(new AbortController().signal, {
   addEventListener: { value: () => undefined },
   removeEventListener: { value: () => undefined },

@@ -3,11 +3,11 @@ import type { Runner, RunnerList, RunnerPool } from '@fnfleet/placement';
 import { Machine, type MachineModel } from './machine.js';
 import { type RunnerModel, SimulatedRunner } from './simulated-runner.js';
 
-/** The machines that exist, and what each balancer sees of them. */
+/** All machines, and the view of each balancer on them. */
 export class SimulatedFleet {
   readonly pools: readonly SimulatedPool[];
   private members: Machine[] = [];
-  /** Those that are gone as well. */
+  /** All machines, including those that have left. */
   readonly all: Machine[] = [];
 
   constructor(
@@ -30,7 +30,7 @@ export class SimulatedFleet {
     this.change([...this.members, ...added]);
   }
 
-  /** Takes no more calls and is off the list at once; calls that it has in hand end there. */
+  /** Drains a machine: it leaves the list at once and takes no new calls; calls in flight finish there. */
   retire(machine: Machine): void {
     machine.draining = true;
     this.change(this.members.filter((other) => other !== machine));
@@ -42,7 +42,7 @@ export class SimulatedFleet {
   }
 }
 
-/** What one balancer knows of the fleet. */
+/** The pool of one balancer. */
 export class SimulatedPool implements RunnerPool {
   onChange: (() => void) | undefined;
   private list: RunnerList = { runners: [] };
@@ -66,7 +66,7 @@ export class SimulatedPool implements RunnerPool {
     this.onChange?.();
   }
 
-  /** For a balancer that is told when a container goes. */
+  /** Registers a listener for removed containers. */
   onRemoved(heard: (runner: Runner, fnId: string) => void): void {
     this.removalHeard = heard;
     for (const [machine, runner] of this.known) machine.removalListeners.push((fnId) => heard(runner, fnId));

@@ -11,13 +11,13 @@ import type { Ending, Machine } from './machine.js';
 import { SimulatedCall } from './simulated-call.js';
 
 export interface RunnerModel {
-  /** Time from the balancer to the machine and back. */
+  /** Round-trip time between the balancer and the machine. */
   readonly rttMs: number;
-  /** A runner of Fn: it tells neither its load nor whether a call that was lost had begun. */
+  /** Whether it is an Fn runner, which reports neither its load nor whether a lost call had started. */
   readonly silent: boolean;
 }
 
-/** A machine as one balancer sees it: behind a network, through what it answers. */
+/** A machine as one balancer sees it: through the network and its answers. */
 export class SimulatedRunner implements Runner {
   onLoad: LoadListener | undefined;
 
@@ -31,7 +31,7 @@ export class SimulatedRunner implements Runner {
     return this.machine.address;
   }
 
-  /** The signal is not heeded: simulated callers do not leave. */
+  /** Ignores the signal, because simulated callers never disconnect. */
   tryCall(call: OutboundCall): Promise<AttemptOutcome> {
     if (!(call instanceof SimulatedCall)) throw new TypeError('a simulated runner takes simulated calls');
     call.engagements += 1;
@@ -39,7 +39,7 @@ export class SimulatedRunner implements Runner {
     return new Promise((resolve) => {
       const answer = (outcome: AttemptOutcome) => {
         if (outcome.kind === 'refused') call.refusals += 1;
-        // What it was when the answer was sent.
+        // The load at the time the answer was sent.
         const load = this.model.silent || machine.down ? undefined : machine.load(call.model.fnId);
         clock.after(this.model.rttMs / 2, () => {
           if (load !== undefined) this.onLoad?.(load, call);
@@ -71,7 +71,7 @@ export class SimulatedRunner implements Runner {
   }
 }
 
-// The same for all: a million errors with their stacks would cost more than all the rest.
+// Shared outcomes: creating a million errors with stacks would cost more than the rest of the simulation.
 const BUSY: AttemptOutcome = { kind: 'refused', reason: 'busy', error: new FnError('serverBusy') };
 const UNREACHABLE: AttemptOutcome = { kind: 'refused', reason: 'unreachable', error: new Error('runner is down') };
 const CUT: AttemptOutcome = { kind: 'failed', blame: 'runner', error: new Error('runner went down') };

@@ -1,6 +1,6 @@
 import type { Random } from './sfc32.js';
 
-/** Draws an index with a probability in proportion to its weight, in constant time (Walker's alias method). */
+/** Draws an index with a probability proportional to its weight, in constant time (Walker's alias method). */
 export class AliasTable {
   private readonly keep: Float64Array;
   private readonly alias: Uint32Array;
@@ -9,7 +9,7 @@ export class AliasTable {
   constructor(weights: readonly number[]) {
     const n = weights.length;
     const mean = weights.reduce((sum, weight) => sum + weight, 0) / n;
-    if (!(mean > 0)) throw new RangeError('no weight is above 0');
+    if (!(mean > 0)) throw new RangeError('expected a weight above 0');
     this.keep = Float64Array.from(weights, (weight) => weight / mean);
     this.alias = new Uint32Array(n);
     const small: number[] = [];
@@ -22,7 +22,7 @@ export class AliasTable {
       this.keep[high] = this.share(high) - (1 - this.share(low));
       if (this.share(high) < 1) small.push(large.pop() as number);
     }
-    // What is left differs from 1 by rounding only.
+    // The remaining weights differ from 1 only by rounding.
     for (const i of [...small, ...large]) this.keep[i] = 1;
   }
 

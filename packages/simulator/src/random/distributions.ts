@@ -1,11 +1,11 @@
 import type { Random } from './sfc32.js';
 
-/** @returns a value of mean 1 */
+/** Exponential distribution. @returns a value of mean 1 */
 export function exponential(random: Random): number {
   return -Math.log(1 - random());
 }
 
-/** Box and Muller's, one of the two values. */
+/** Normal distribution by the Box–Muller method, of which only one value is used. */
 export function normal(random: Random): number {
   return Math.sqrt(-2 * Math.log(1 - random())) * Math.cos(2 * Math.PI * random());
 }
@@ -15,12 +15,12 @@ export function logNormal(random: Random, mu: number, sigma: number): number {
   return Math.exp(mu + sigma * normal(random));
 }
 
-/** Burr's type XII. */
+/** Burr type XII distribution. */
 export function burr(random: Random, { c, k, scale }: { c: number; k: number; scale: number }): number {
   return scale * ((1 - random()) ** (-1 / k) - 1) ** (1 / c);
 }
 
-/** A distribution by some of its quantiles: `[share, value]`, both rising, straight between in the logarithm. */
+/** A distribution given by some of its quantiles: `[share, value]`, both ascending, interpolated log-linearly. */
 export type Quantiles = readonly (readonly [share: number, value: number])[];
 
 export function quantileOf(quantiles: Quantiles, share: number): number {

@@ -1,9 +1,9 @@
-/** Uniform on [0, 1). The same sequence for the same seed, on every machine. */
+/** A uniform random number in [0, 1). The same seed gives the same sequence on every machine. */
 export type Random = () => number;
 
 /**
  * Chris Doty-Humphrey's sfc32 (small fast counting, 128 bits of state), seeded through splitmix32.
- * @param stream a name; streams of one seed are independent, so that drawing more from one changes no other
+ * @param stream a name. Streams of one seed are independent, so that drawing more from one does not change the others
  */
 export function randomStream(seed: number, stream: string): Random {
   const next = splitMix32(Math.imul(seed | 0, 0x9e3779b1) ^ fnv1a(stream));
@@ -17,7 +17,7 @@ export function randomStream(seed: number, stream: string): Random {
     c = (c + t) | 0;
     return (t >>> 0) / 2 ** 32;
   };
-  // The first outputs still show the seed.
+  // The first outputs still correlate with the seed.
   for (let i = 0; i < 12; i += 1) draw();
   return draw;
 }

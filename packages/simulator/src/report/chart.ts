@@ -2,7 +2,7 @@ import { compact } from './numbers.js';
 
 export interface Line {
   readonly name: string;
-  /** Which of the page's colours. */
+  /** Index of a colour of the page. */
   readonly color: number;
   readonly points: readonly (readonly [x: number, y: number])[];
 }
@@ -11,9 +11,9 @@ export interface ChartOptions {
   readonly title: string;
   readonly xLabel: string;
   readonly lines: readonly Line[];
-  /** Logarithmic, for what spans magnitudes. */
+  /** Logarithmic scale, for values that span several orders of magnitude. */
   readonly logarithmic: boolean;
-  /** The same for charts that are to be compared. */
+  /** Range of the y axis; the same for charts that are compared. */
   readonly yMin: number;
   readonly yMax: number;
   readonly format?: (value: number) => string;
@@ -26,7 +26,7 @@ const RIGHT = 12;
 const TOP = 30;
 const BOTTOM = 40;
 
-/** A line chart as SVG; colours and text sizes come from the page's style. */
+/** Renders a line chart as SVG. The style sheet of the page sets colours and text sizes. */
 export function lineChart({ title, xLabel, lines, logarithmic, yMin, yMax, format = compact }: ChartOptions): string {
   const xs = [...new Set(lines.flatMap(({ points }) => points.map(([x]) => x)))].sort((a, b) => a - b);
   const scaleX = linear(xs[0] ?? 0, xs.at(-1) ?? 1, LEFT + 10, WIDTH - RIGHT - 10);
@@ -52,7 +52,7 @@ export function lineChart({ title, xLabel, lines, logarithmic, yMin, yMax, forma
   ].join('');
 }
 
-/** A shape for each line as well as a colour: read without colours, too. */
+/** Marks each line with a shape in addition to its colour, so that the chart is readable without colours. */
 export function marker(color: number, x: number, y: number): string {
   const at = `class="mark c${color}"`;
   switch (color % 4) {
@@ -81,7 +81,7 @@ function curve({ name, color, points }: Line, scaleX: Scale, scaleY: Scale): str
 type Scale = (value: number) => number;
 
 function linear(from: number, to: number, min: number, max: number): Scale {
-  // A single value stands in the middle.
+  // A single value is centred.
   if (from === to) return () => (min + max) / 2;
   return (value) => min + ((value - from) / (to - from)) * (max - min);
 }

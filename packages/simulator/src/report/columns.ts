@@ -1,7 +1,7 @@
 import type { GridCell, GridReport } from '../experiment/grid.js';
 import { fixed, percent } from './numbers.js';
 
-/** A column of a report's table, as text. */
+/** A table column of a report, as text. */
 export interface Column<T> {
   readonly head: string;
   readonly of: (row: T) => string;

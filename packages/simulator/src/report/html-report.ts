@@ -16,11 +16,11 @@ interface Measure {
 const MEASURES: readonly Measure[] = [
   { title: 'Slowdown, p99', of: ({ slowdown }) => slowdown.p99, logarithmic: true, format: compact },
   { title: 'Cold starts', of: ({ coldShare }) => coldShare, logarithmic: false, format: percent },
-  { title: 'Offers a call', of: ({ engagementsPerCall }) => engagementsPerCall, logarithmic: true, format: compact },
+  { title: 'Offers per call', of: ({ engagementsPerCall }) => engagementsPerCall, logarithmic: true, format: compact },
   { title: 'Busiest runner / mean', of: ({ loadSpread }) => loadSpread, logarithmic: false, format: compact },
 ];
 
-/** One page that needs nothing else: charts for each size of the fleet, then all numbers. */
+/** A self-contained page: charts for each fleet size, then all numbers. */
 export function htmlReport(report: GridReport): string {
   const placers = [...new Set(report.cells.map(({ placer }) => placer))];
   const sizes = [...new Set(report.cells.map(({ runners }) => runners))];
@@ -28,7 +28,7 @@ export function htmlReport(report: GridReport): string {
     '<!doctype html><html lang="en"><head><meta charset="utf-8">',
     '<meta name="viewport" content="width=device-width, initial-scale=1">',
     `<title>fnfleet simulate: ${escapeHtml(report.workload)}</title><style>${STYLE}</style></head><body>`,
-    `<h1>Placers, side by side</h1><p>${escapeHtml(caption(report))}</p>`,
+    `<h1>Comparison of placers</h1><p>${escapeHtml(caption(report))}</p>`,
     `<ul class="legend">${placers.map(legendEntry).join('')}</ul>`,
     ...MEASURES.map((measure) => row(measure, report.cells, placers, sizes)),
     `<h2>All numbers</h2>${htmlTable(CELL_COLUMNS, report.cells)}`,
@@ -41,7 +41,7 @@ function legendEntry(name: string, color: number): string {
   return `<li><svg viewBox="0 0 26 12" class="swatch"><path class="line c${color}" d="M1 6L25 6"/>${marker(color, 13, 6)}</svg>${escapeHtml(name)}</li>`;
 }
 
-/** One chart a size, all on one scale. */
+/** One chart for each fleet size, all on the same scale. */
 function row(
   measure: Measure,
   cells: readonly GridCell[],
@@ -72,7 +72,7 @@ function bounds(values: readonly number[], logarithmic: boolean): [number, numbe
   return [low, Math.max(low * 10, 10 ** Math.ceil(Math.log10(max)))];
 }
 
-/** The next round number, so that a quarter of it is one as well. */
+/** The next round number of which a quarter is round, too. */
 function nice(value: number): number {
   const unit = 10 ** Math.floor(Math.log10(value));
   return [1, 2, 4, 6, 8, 10].map((step) => step * unit).find((round) => round >= value) ?? value;

@@ -1,4 +1,4 @@
-/** Three digits that matter, as people write them. */
+/** Formats a number with three significant digits. */
 export function fixed(value: number): string {
   if (value === 0) return '0';
   if (value >= 1000) return String(Math.round(value));
@@ -12,7 +12,7 @@ export function percent(share: number): string {
   return `${value >= 10 || value === 0 ? value.toFixed(0) : value.toFixed(1)} %`;
 }
 
-/** Without digits that say nothing: the marks of an axis. */
+/** Formats the ticks of an axis, without superfluous digits. */
 export function compact(value: number): string {
   return String(Number(value.toPrecision(3)));
 }

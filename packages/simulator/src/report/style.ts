@@ -1,4 +1,4 @@
-/** Twelve colours that can be told apart on white and on black, by people who see few of them as well. */
+/** Twelve colours that are distinguishable on white and on black, also with colour blindness. */
 const COLORS: readonly (readonly [light: string, dark: string])[] = [
   ['#0072b2', '#5ab4f0'],
   ['#d55e00', '#ff9147'],

@@ -1,10 +1,10 @@
 import type { Timer } from '@fnfleet/core';
 
-/** A callback and the instant it is due at. Lies in the heap until it is taken out, also after it was cancelled. */
+/** A callback with its due time. It stays in the heap until it is removed, even after it was cancelled. */
 export class ScheduledTimer implements Timer {
   constructor(
     readonly at: number,
-    /** Of two that are due at one instant, the one that was set first goes first. */
+    /** Order of creation, which breaks ties between timers that are due at the same time. */
     readonly order: number,
     private callback: (() => void) | undefined,
     private readonly heap: TimerHeap,
@@ -27,7 +27,7 @@ export class ScheduledTimer implements Timer {
   }
 }
 
-/** Timers by due time: a binary heap. Cancelled ones are dropped when they surface, or once they are the majority. */
+/** A binary heap of timers by due time. Cancelled ones are dropped when they reach the top, or form the majority. */
 export class TimerHeap {
   private items: ScheduledTimer[] = [];
   private cancelled = 0;
@@ -45,7 +45,7 @@ export class TimerHeap {
     return timer;
   }
 
-  /** Takes the earliest out. */
+  /** Removes and returns the earliest timer. */
   take(): ScheduledTimer | undefined {
     for (;;) {
       const first = this.items[0];

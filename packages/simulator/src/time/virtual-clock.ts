@@ -1,12 +1,12 @@
 import { type Clock, type MonoMs, sleepOn, type Timer, type WallMs, wallMs } from '@fnfleet/core';
 import { TimerHeap } from './timer-heap.js';
 
-/** Timers between two turns of the event loop. */
+/** Number of timers between two turns of the event loop. */
 const BREATH = 10_000;
 
 /**
- * Time that passes only from one event to the next. Production code runs on it unchanged: before time moves on, every
- * promise that can settle has settled.
+ * Virtual time, which jumps from one event to the next. Production code runs on it unchanged: time advances only after
+ * every promise that can settle has settled.
  */
 export class VirtualClock implements Clock {
   private readonly timers = new TimerHeap();
@@ -17,12 +17,12 @@ export class VirtualClock implements Clock {
     return this.timers.size;
   }
 
-  /** Milliseconds since the simulation began. */
+  /** Milliseconds since the start of the simulation. */
   now(): MonoMs {
     return this.nowMs as MonoMs;
   }
 
-  /** The simulation begins at the epoch. */
+  /** Wall-clock time; the simulation starts at the epoch. */
   wallNow(): WallMs {
     return wallMs(this.nowMs);
   }
@@ -37,16 +37,16 @@ export class VirtualClock implements Clock {
   }
 
   /**
-   * Fires timers in the order they are due, until `done` or none is left.
-   * @returns how many were fired
-   * @throws what a callback throws
+   * Fires timers in order of due time until `done`, or until none is left.
+   * @returns the number of timers fired
+   * @throws the error of a callback
    */
   run(done: () => boolean): Promise<number> {
     return new Promise((resolve, reject) => {
       let fired = 0;
-      // Node runs what was put off until the next tick only when no microtask is left, nor any that those bring about: what
-      // is put off from a microtask comes after everything that can settle. A turn of the event loop would do that as well,
-      // at ten times the cost; now and then there is one, for whoever else lives in this process.
+      // Node processes the next-tick queue only when no microtask is left, including those that microtasks create. So a
+      // tick scheduled from a microtask runs after everything that can settle. A turn of the event loop has the same
+      // effect at ten times the cost; it happens now and then, for other code in this process.
       const afterAll = () => process.nextTick(step);
       const step = () => {
         try {

@@ -6,9 +6,9 @@ import { type FunctionDemand, openLoop } from './open-loop.js';
 import type { WorkloadFactory } from './workload.js';
 
 /**
- * Calls a day of an app: 45 % of apps have at most one an hour, 81 % at most one a minute, the rates span eight orders of
- * magnitude, and the busiest 18.6 % of apps make 99.6 % of all calls. Between the published points: straight in the
- * logarithm.
+ * Calls per day of an app: 45 % of apps have at most one per hour, 81 % at most one per minute, the rates span eight
+ * orders of magnitude, and the busiest 18.6 % of apps make 99.6 % of all calls. Values between the published points are
+ * interpolated log-linearly.
  */
 export const AZURE_CALLS_PER_DAY: Quantiles = [
   [0, 0.011],
@@ -18,22 +18,22 @@ export const AZURE_CALLS_PER_DAY: Quantiles = [
 ];
 const SECONDS_PER_DAY = 86_400;
 
-/** Of four apps in ten the time between calls varies more than a Poisson process has it. */
+/** Share of apps whose time between calls varies more than in a Poisson process. */
 const BURSTY_APPS = 0.4;
 const BURST = 3;
 
 const APPS_PER_RUNNER = 3;
-/** As a quota would have it; one such app would otherwise decide what the whole fleet experiences. */
+/** Maximum share of an app, like a quota: otherwise a single app could dominate the result of the whole fleet. */
 const MAX_SHARE_OF_ONE_APP = 0.05;
 const MEMORY_LIMIT_MB = 1024;
 
 /**
- * Apps as the Azure Functions trace of 2019 has them, three for each runner: rates next to each other, functions, durations
- * and memory as published; all rates are then scaled together to the load that is asked for.
+ * Apps as in the Azure Functions trace of 2019, three for each runner, with relative rates, functions, durations and
+ * memory as published. All rates are then scaled together to the requested load.
  */
 export const azure: WorkloadFactory = {
   name: 'azure',
-  doc: 'three apps a runner, with rates, functions, durations and memory as in the Azure Functions trace of 2019',
+  doc: 'three apps per runner, with rates, functions, durations and memory as in the Azure Functions trace of 2019',
   create: (need) => {
     const random = randomStream(need.seed, 'functions');
     const apps: FunctionDemand[][] = [];
@@ -47,10 +47,10 @@ export const azure: WorkloadFactory = {
   },
 };
 
-/** Apps with more than their greatest share have their rates cut down to it. */
+/** Reduces the rates of apps that exceed the maximum share. */
 function withoutGiants(apps: readonly FunctionDemand[][]): readonly FunctionDemand[][] {
   let tamed = apps;
-  // Each cut makes the whole smaller, and with it what one may have.
+  // Each reduction lowers the total, and so the maximum of a single app.
   for (let round = 0; round < 100; round += 1) {
     const limit = MAX_SHARE_OF_ONE_APP * tamed.reduce((sum, app) => sum + busyMb(app), 0);
     if (tamed.every((app) => busyMb(app) <= limit * 1.01)) break;
@@ -82,7 +82,7 @@ function busyMb(app: readonly FunctionDemand[]): number {
   return app.reduce((sum, { perSecond, meanExecMs: ms, memoryMb: mb }) => sum + (perSecond * ms * mb) / 1000, 0);
 }
 
-/** An id that looks like those of an API node, so that hashes see what they would see. */
+/** An id in the format of an API node, so that hashes get realistic input. */
 export function simulatedId(kind: number, index: number): string {
   return encodeId(Date.UTC(2026, 0, 1), '10.0.0.1', 8080 + kind, index + 1);
 }

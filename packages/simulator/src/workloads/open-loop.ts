@@ -4,27 +4,27 @@ import { type Random, randomStream } from '../random/sfc32.js';
 import { execMs, gapMs, initMs } from './call-times.js';
 import { type FunctionProfile, newCallTable, paced, type Workload, type WorkloadNeed } from './workload.js';
 
-/** A function with what its calls are like. */
+/** A function with the properties of its calls. */
 export interface FunctionDemand extends FunctionProfile {
   readonly perSecond: number;
   readonly meanExecMs: number;
-  /** Mean number of calls that come at once; 1: each call comes alone. */
+  /** Mean number of calls in a burst; 1: each call arrives alone. */
   readonly burst: number;
 }
 
 /**
- * A fleet that begins empty starts a container for every call. With all of its load at once it would be overloaded by that,
- * and stay so, which no fleet that is in use ever has to go through: the rate rises over the first part of the run.
+ * An empty fleet starts a container for every call. Full load from the start would overload it, and it would stay
+ * overloaded, which no fleet in use experiences. Therefore the rate rises over this first part of the run.
  */
 export const EASED_IN = 0.2;
 const EASED_FROM = 0.2;
 
-/** Time between two calls of one burst, on average. */
+/** Mean time between two calls of a burst. */
 const BURST_GAP_MS = 20;
 
 /**
- * Calls that come whatever happened to those before them: a Poisson process for each function, or one of bursts whose
- * size is geometric. The rates are then scaled together so that the calls offer exactly the load that is asked for.
+ * Open-loop calls, which arrive regardless of the results of earlier ones: a Poisson process for each function, of
+ * single calls or of bursts with a geometric size. The rates are then scaled together to exactly the requested load.
  */
 export function openLoop(name: string, demands: readonly FunctionDemand[], need: WorkloadNeed): Workload {
   const { seed } = need;
@@ -44,7 +44,7 @@ export function openLoop(name: string, demands: readonly FunctionDemand[], need:
   return workload;
 }
 
-/** Makes the gaps between the first calls longer: the rate rises from a fifth to all of it. */
+/** Stretches the gaps between the first calls, so that the rate rises from a fifth to its full value. */
 function easeIn(atMs: Float64Array): void {
   const rising = Math.floor(atMs.length * EASED_IN);
   let before = 0;
@@ -82,7 +82,7 @@ function arrivalsOf(demands: readonly FunctionDemand[], count: number, random: R
   return arrivals.sort((a, b) => a.at - b.at).slice(0, count);
 }
 
-/** Where in a run (0 to 1) an arrival lies once the rate swings as `1 - swing·cos(2πx)`: the inverse of its integral. */
+/** The position in a run (0 to 1) of an arrival with the rate `1 - swing·cos(2πx)`: the inverse of its integral. */
 function swung(share: number, swing: number): number {
   if (swing === 0) return share;
   let [low, high] = [0, 1];

@@ -9,9 +9,9 @@ const MEMORY_LIMIT_MB = 1024;
 const HOT_SHARE = 0.27;
 
 /**
- * Invocations of each of the 424 functions in the Azure Functions trace of 2021, by rank; straight between these points
- * when both rank and count are logarithmic. The published shares: first 27.0 %, first two 37.8, five 57.1, ten 72.6,
- * twenty 84.4, first tenth 92.3, first fifth 97.8.
+ * Invocations of each of the 424 functions in the Azure Functions trace of 2021 by rank, interpolated log-log between
+ * these points. The published shares: first 27.0 %, first two 37.8, five 57.1, ten 72.6, twenty 84.4, first tenth 92.3,
+ * first fifth 97.8.
  */
 const AZURE_2021_BY_RANK: readonly (readonly [rank: number, invocations: number])[] = [
   [1, 535_667],
@@ -46,11 +46,11 @@ export const uniform: WorkloadFactory = {
 
 export const oneHot: WorkloadFactory = {
   name: 'one-hot',
-  doc: '424 functions, one of which makes 27 % of all calls, the others alike',
+  doc: '424 functions, one of which makes 27 % of all calls, the others equal shares',
   create: (need) => openLoop('one-hot', functionsBy(need.seed, oneHotPopularity), need),
 };
 
-/** @param rank from 1 */
+/** @param rank starting at 1 */
 export function azure2021Popularity(rank: number): number {
   const above = Math.max(
     1,
@@ -65,7 +65,7 @@ function oneHotPopularity(rank: number): number {
   return rank === 1 ? HOT_SHARE : (1 - HOT_SHARE) / (FUNCTIONS - 1);
 }
 
-/** Every function is an app of its own: these traces say nothing about apps. */
+/** Every function gets its own app, because these traces have no apps. */
 function functionsBy(seed: number, popularity: (rank: number) => number): FunctionDemand[] {
   const random: Random = randomStream(seed, 'functions');
   return Array.from({ length: FUNCTIONS }, (_, i) => ({

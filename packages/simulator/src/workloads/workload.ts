@@ -1,24 +1,24 @@
-/** One function as a workload knows it. */
+/** A function of a workload. */
 export interface FunctionProfile {
   readonly appId: string;
   readonly fnId: string;
   readonly memoryMb: number;
 }
 
-/** The calls of a workload, one row a call, in the order they arrive. Columns, so that millions fit. */
+/** The calls of a workload in order of arrival, stored as columns so that millions fit into memory. */
 export interface CallTable {
   readonly count: number;
-  /** Arrival, from the start of the run. */
+  /** Arrival time since the start of the run. */
   readonly atMs: Float64Array;
-  /** Index into the workload's functions. */
+  /** Index of the function in the workload. */
   readonly fn: Uint32Array;
-  /** Time that the function runs, on a runner of speed 1. */
+  /** Execution time on a runner of speed 1. */
   readonly execMs: Float64Array;
-  /** Time that a container takes to start, should this call need one, on a runner of speed 1. */
+  /** Start time of a container, if this call needs one, on a runner of speed 1. */
   readonly initMs: Float64Array;
 }
 
-/** All that happens is fixed beforehand, so that every placer gets the very same calls. */
+/** A workload is fixed in advance, so that every placer gets exactly the same calls. */
 export interface Workload {
   readonly name: string;
   readonly functions: readonly FunctionProfile[];
@@ -35,9 +35,9 @@ export interface WorkloadNeed {
   readonly seed: number;
   readonly calls: number;
   readonly runners: number;
-  /** Memory that executing calls hold at a time, on average. */
+  /** Average memory of executing calls. */
   readonly busyMb: number;
-  /** How far the rate swings around its mean, once in the run: 0 is steady, 1 goes down to nothing and up to twice. */
+  /** Amplitude of one rate swing around the mean during the run: 0 is steady, 1 goes down to zero and up to double. */
   readonly swing: number;
 }
 
@@ -51,7 +51,7 @@ export function newCallTable(count: number): CallTable {
   };
 }
 
-/** Memory that executing calls hold on average between the first arrival and the last, if none ever waits. */
+/** Average memory of executing calls between the first and the last arrival, if no call ever waits. */
 export function busyMbOf({ functions, calls }: Workload): number {
   let mbMs = 0;
   for (let i = 0; i < calls.count; i += 1) {
@@ -62,7 +62,7 @@ export function busyMbOf({ functions, calls }: Workload): number {
   return mbMs / Math.max(last - first, 1e-6);
 }
 
-/** The same calls closer together or further apart, so that executing ones hold so much memory on average. */
+/** Scales the time between calls so that executing ones hold the given memory on average. */
 export function paced(workload: Workload, busyMb: number): Workload {
   const factor = busyMbOf(workload) / busyMb;
   const first = workload.calls.atMs[0] ?? 0;

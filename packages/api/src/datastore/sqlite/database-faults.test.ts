@@ -232,7 +232,7 @@ const ON_ITS_OWN_DISK: readonly Fault[] = [
         return () => rmSync(filler);
       }
     },
-    says: /there is no room left for it/,
+    says: /its disk is full/,
   },
 ];
 
@@ -301,9 +301,9 @@ describe('a database that cannot be used keeps a node from starting', () => {
 
   it.each`
     what                              | happens                                                | says
-    ${'its directory cannot be made'} | ${() => writeFileSync(join(root, 'data'), '')}         | ${/FN_DB_URL: .*fn\.db: EEXIST.* its directory has to exist and to be writable/}
+    ${'its directory cannot be made'} | ${() => writeFileSync(join(root, 'data'), '')}         | ${/FN_DB_URL: .*fn\.db: EEXIST.* its directory must exist and be writable/}
     ${'it is a directory'}            | ${() => mkdirSync(path, { recursive: true })}          | ${/FN_DB_URL: .*fn\.db: unable to open database file/}
-    ${'it is something else'}         | ${() => other_file('no database'.repeat(1_000))}       | ${/FN_DB_URL: .*fn\.db: file is not a database: put a backup in its place/}
+    ${'it is something else'}         | ${() => other_file('no database'.repeat(1_000))}       | ${/FN_DB_URL: .*fn\.db: file is not a database: replace it with a backup/}
     ${'its log cannot be made'}       | ${() => mkdirSync(`${path}-wal`, { recursive: true })} | ${/FN_DB_URL: .*fn\.db: disk I\/O error: .*-wal and -shm/}
   `('when $what: FN_DB_URL, the path, and what to do', async ({ happens, says }) => {
     happens();
@@ -367,9 +367,7 @@ describe('the files of a database', () => {
     chmodSync(path, 0o644);
     await (await start()).app('a');
     expect([path, `${path}-wal`, `${path}-shm`].map(mode)).toEqual(['600', '600', '600']);
-    expect(logged()).toMatch(
-      new RegExp(`WARN .*the database was open to other users, and is not any more file=${path} was=0644`),
-    );
+    expect(logged()).toMatch(new RegExp(`WARN .*removed access of other users to the database file=${path} was=0644`));
   });
 
   it('are not touched when they turn out to be none', async () => {
@@ -386,6 +384,6 @@ describe('the files of a database', () => {
     mkdirSync(dirname(path));
     chmodSync(dirname(path), 0o777);
     await start();
-    expect(logged()).toContain('its directory is writable for all');
+    expect(logged()).toContain('its directory is world-writable');
   });
 });

@@ -1,15 +1,15 @@
-/** What the process asks of a thread that has a database open. Answered in the order of asking. */
+/** Requests of the process to a database thread, which answers them in order. */
 export type ThreadRequest =
-  /** A statement: in the transaction that is open, or by itself. */
+  /** Executes a statement, within the open transaction if there is one. */
   | { readonly kind: 'query'; readonly sql: string; readonly parameters: readonly unknown[] }
-  /** Takes the write lock, waiting for others as long as is said. */
+  /** Begins a transaction with the write lock, and waits for it for up to the given time. */
   | { readonly kind: 'begin'; readonly waitMs: number }
   | { readonly kind: 'commit' }
-  /** Also when none is open. */
+  /** Ends the transaction, if one is open. */
   | { readonly kind: 'rollback' }
-  /** The file has been replaced: the one that is there now is to be used. */
+  /** The file was replaced: switch to the one that is at the path now. */
   | { readonly kind: 'reopen' }
-  /** From now on, only a file of the newest schema is opened. */
+  /** From now on, only files with the newest schema are opened. */
   | { readonly kind: 'migrated' }
   | { readonly kind: 'close' };
 
@@ -19,30 +19,30 @@ export interface QueryAnswer {
   readonly lastInsertRowid: number | bigint;
 }
 
-/** What SQLite, or the look at its file, says is wrong. */
+/** An error of SQLite, or of the check of its file. */
 export interface DatabaseProblem {
   readonly message: string;
-  /** Extended result code of SQLite. Undefined: it is not SQLite that complains. */
+  /** Extended result code; undefined if the error is not from SQLite. */
   readonly errcode?: number;
-  /** What is wrong with the file, as in "its file …". */
+  /** The problem with the file, as the end of a sentence: "its file …". */
   readonly fileTrouble?: string;
 }
 
 export type ThreadAnswer =
   | { readonly id: number; readonly answer: QueryAnswer | undefined }
   | { readonly id: number; readonly problem: DatabaseProblem }
-  /** Unasked: there is another file at the path than the one that is open. */
+  /** Sent without a request: the file at the path is not the open one. */
   | { readonly event: 'replaced' };
 
 export interface ThreadData {
   readonly path: string;
-  /** The writer looks after the file and its log; the reader goes on with what it has. */
+  /** The writer watches the file and its log; the reader continues with its open file. */
   readonly role: 'reader' | 'writer';
-  /** How long it waits for a lock, where a request does not say. */
+  /** Default time to wait for a lock. */
   readonly waitMs: number;
-  /** The newest schema. */
+  /** Version of the newest schema. */
   readonly schemaVersion: number;
-  /** The file has been brought to the newest schema; one that takes its place has to have it. */
+  /** Whether the file has been migrated: a replacement must then have the newest schema. */
   readonly migrated?: boolean;
 }
 

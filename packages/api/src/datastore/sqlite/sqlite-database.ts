@@ -17,30 +17,32 @@ import { SqliteThread } from './sqlite-thread.js';
 import { WriteTurns } from './write-turns.js';
 
 export interface SqliteOptions {
-  /** A file, created if absent; `:memory:` for a database that ends with its connection. */
+  /** A file, created if missing; `:memory:` for a database that lives as long as its connection. */
   readonly path: string;
-  /** How long a transaction, or a query by itself, may take, waiting included. */
+  /** Time limit for a transaction or a single query, including waiting. */
   readonly timeoutMs: number;
-  /** Reads that may wait, and writes that may; more are refused. */
+  /** Maximum number of waiting reads, and of waiting writes; more are refused. */
   readonly maxWaiting: number;
-  /** Of a file that takes the place of the one that was open. */
+  /** Logs when another file has replaced the open one. */
   readonly schemaVersion: number;
   readonly logger: Logger;
   readonly clock: Clock;
 }
 
-/** Statements of a transaction whose time is over get so much all the same: what it waited for is there. */
+/**
+ * Minimum time for the statements of a transaction, even after its limit: it already has the lock that it waited for.
+ */
 const LEAST_MS = 1000;
 
-/** Another file is looked at once in so long, however often it is found. */
+/** Minimum time between two checks of a replaced file, however often it is noticed. */
 const REOPEN_MS = 1000;
 
 /**
- * The SQLite that is part of Node. It works in threads, so that the process answers while SQLite waits for a lock or a disk:
- * one writes, and one reads what is committed, so that reads go on while writes wait.
+ * The SQLite that is part of Node. It runs in threads, so that the process responds while SQLite waits for a lock or a
+ * disk: one thread writes and another reads committed data, so that reads continue while writes wait.
  */
 export class SqliteDatabase {
-  /** For Kysely. */
+  /** The dialect for Kysely. */
   readonly dialect: Dialect = {
     createAdapter: () => new ThreadedSqliteAdapter(),
     createDriver: () => this.driver,
@@ -53,7 +55,7 @@ export class SqliteDatabase {
     this.driver = new SqliteThreads(options);
   }
 
-  /** From now on only a file of the newest schema is opened. */
+  /** From now on, only files with the newest schema are opened. */
   migrated(): void {
     const { path, logger } = this.options;
     this.driver.writer.migrated();
@@ -62,7 +64,7 @@ export class SqliteDatabase {
 }
 
 class ThreadedSqliteAdapter extends SqliteAdapter {
-  /** Else Kysely has reads wait for writes. */
+  /** Without this, Kysely makes reads wait for writes. */
   override get supportsMultipleConnections(): boolean {
     return true;
   }
@@ -70,7 +72,7 @@ class ThreadedSqliteAdapter extends SqliteAdapter {
 
 class SqliteThreads implements Driver {
   readonly writer: SqliteThread;
-  /** A database in memory is its connection's alone. */
+  /** A database in memory belongs to a single connection. */
   readonly reader: SqliteThread | undefined;
   readonly turns: WriteTurns;
   private reopening = false;
@@ -91,7 +93,7 @@ class SqliteThreads implements Driver {
     try {
       prepareFile(path, logger);
     } catch (error) {
-      const remedy = 'its directory has to exist and to be writable for the user of this process';
+      const remedy = 'its directory must exist and be writable for the user of this process';
       throw new Error(`FN_DB_URL: ${path}: ${(error as Error).message}: ${remedy}`, { cause: error });
     }
   }
@@ -117,7 +119,7 @@ class SqliteThreads implements Driver {
   }
 
   async destroy(): Promise<void> {
-    // The writer is the last, since whoever closes a database last tidies up its log.
+    // Close the writer last: the last connection of a database cleans up its log.
     await this.reader?.close();
     await this.writer.close();
   }
@@ -127,7 +129,7 @@ class SqliteThreads implements Driver {
     return later(clock.now(), timeoutMs);
   }
 
-  /** For another statement of a transaction. */
+  /** The deadline for the next statement of a transaction. */
   nextDeadline(deadline: MonoMs): MonoMs {
     return latest(deadline, later(this.options.clock.now(), LEAST_MS));
   }
@@ -136,7 +138,7 @@ class SqliteThreads implements Driver {
     return Math.max(0, deadline - this.options.clock.now());
   }
 
-  /** The reader has found another file. */
+  /** Called when the reader has found another file. */
   private async reopen(): Promise<void> {
     if (this.reopening) return;
     this.reopening = true;
@@ -150,17 +152,17 @@ class SqliteThreads implements Driver {
         this.turns.giveBack();
       }
     } catch (error) {
-      logger.error('the database was replaced, and what is there now cannot be used', { path, error });
+      logger.error('the database file was replaced by one that cannot be used', { path, error });
     }
     clock.after(REOPEN_MS, () => {
       this.reopening = false;
     });
   }
 
-  /** The writer has opened another file. */
+  /** Called when the writer has opened another file. */
   private readerFollows(): void {
     const { path, logger } = this.options;
-    logger.warn('the database was replaced; the one that is there now is in use', { path });
+    logger.warn('the database file was replaced, using the new one', { path });
     this.reader?.order({ kind: 'reopen' }, this.deadline());
   }
 }
@@ -170,7 +172,7 @@ class SqliteConnection implements DatabaseConnection {
 
   constructor(
     private readonly threads: SqliteThreads,
-    /** Of all that is done with it. */
+    /** The deadline for all work on this connection. */
     private readonly deadline: MonoMs,
   ) {}
 
@@ -178,7 +180,7 @@ class SqliteConnection implements DatabaseConnection {
     return resultOf(await this.execute(query));
   }
 
-  // biome-ignore lint/correctness/useYield: nothing is streamed here, and Kysely wants to be told so
+  // biome-ignore lint/correctness/useYield: streaming is not supported, and Kysely requires this method
   async *streamQuery<R>(): AsyncIterableIterator<QueryResult<R>> {
     throw new Error('queries are not streamed');
   }
@@ -191,7 +193,7 @@ class SqliteConnection implements DatabaseConnection {
     try {
       await begun;
     } catch (error) {
-      // The thread may yet get the lock that nobody waits for any more.
+      // The thread may still obtain the lock after the caller has given up.
       this.rollback();
       throw error;
     }
@@ -213,7 +215,7 @@ class SqliteConnection implements DatabaseConnection {
     this.threads.turns.giveBack();
   }
 
-  /** Nobody has to wait for it: the thread does one thing after the other. */
+  /** Does not wait for the result, because the thread processes requests in order. */
   rollback(): void {
     if (!this.inTransaction) return;
     this.inTransaction = false;

@@ -1,28 +1,28 @@
 import { FnError } from '@fnfleet/core';
 import type { DatabaseProblem } from './messages.js';
 
-// Result codes of SQLite for a row that breaks a uniqueness rule.
+// Result codes of SQLite for a violated uniqueness constraint.
 const CONSTRAINT_UNIQUE = 2067;
 const CONSTRAINT_PRIMARY_KEY = 1555;
 
-/** Primary result codes that say that somebody else has the lock. */
+/** Primary result codes for a lock that another connection holds. */
 const BUSY = 5;
 const LOCKED = 6;
 
-/** By primary result code: what is wrong, and what to do. */
+/** Reason and remedy by primary result code. */
 const FAULTS: Readonly<Record<number, { readonly reason: string; readonly remedy: string }>> = {
-  8: { reason: 'it is read-only', remedy: 'file and directory have to be writable for the user of this process' },
+  8: { reason: 'it is read-only', remedy: 'make the file and its directory writable for the user of this process' },
   10: {
     reason: 'its files cannot be read or written',
-    remedy: 'look at its disk (dmesg), and at what there is at the path with -wal and -shm at its end',
+    remedy: 'check its disk (dmesg), and the files with the suffixes -wal and -shm next to it',
   },
-  11: { reason: 'its file is damaged', remedy: 'put a backup in its place' },
-  13: { reason: 'there is no room left for it', remedy: 'make room on its disk' },
+  11: { reason: 'its file is damaged', remedy: 'replace it with a backup' },
+  13: { reason: 'its disk is full', remedy: 'free space on its disk' },
   14: {
     reason: 'its file or its log cannot be opened',
-    remedy: 'its directory has to exist and to be writable for the user of this process',
+    remedy: 'its directory must exist and be writable for the user of this process',
   },
-  26: { reason: 'its file is not a database', remedy: 'put a backup in its place, or choose another path' },
+  26: { reason: 'its file is not a database', remedy: 'replace it with a backup, or choose another path' },
 };
 
 export function isSqliteDuplicate(error: unknown): boolean {
@@ -30,18 +30,18 @@ export function isSqliteDuplicate(error: unknown): boolean {
   return errcode === CONSTRAINT_UNIQUE || errcode === CONSTRAINT_PRIMARY_KEY;
 }
 
-/** An error of a database as a client may know it. The cause names the file, the setting and what to do. */
+/** Translates an error of a database for clients. The cause names the file, the setting and the remedy. */
 export function translated(path: string): (problem: DatabaseProblem) => Error {
   return ({ message, errcode, fileTrouble }) => {
     if (fileTrouble !== undefined) {
-      const remedy = 'put the database back, or a backup in its place';
+      const remedy = 'restore the database or a backup';
       const cause = new Error(`FN_DB_URL: ${path} ${fileTrouble}: ${remedy}`);
       return new FnError('databaseFailed', { params: { reason: `its file ${fileTrouble}` }, cause });
     }
     const code = errcode === undefined ? undefined : errcode & 0xff;
     if (code === BUSY || code === LOCKED) {
       return new FnError('databaseBusy', {
-        cause: new Error(`FN_DB_URL: ${path}: ${message}: another process has it`),
+        cause: new Error(`FN_DB_URL: ${path}: ${message}: another process has it locked`),
       });
     }
     const fault = code === undefined ? undefined : FAULTS[code];

@@ -4,9 +4,9 @@ import { type Clock, Deferred, FnError, later, type MonoMs, type Timer } from '@
 import type { DatabaseProblem, QueryAnswer, ThreadAnswer, ThreadData, ThreadRequest } from './messages.js';
 
 const ENTRY = join(__dirname, 'thread.js');
-/** A thread says itself that a lock was not free in time; whoever waits for its word leaves a little later. */
+/** Extra time for an answer: the thread itself reports that a lock was not available in time. Milliseconds. */
 const GRACE_MS = 500;
-/** How long a thread has to close its database before it is ended. */
+/** Time limit for a thread to close its database before it is terminated. */
 const CLOSE_MS = 10_000;
 
 interface Asked {
@@ -16,19 +16,19 @@ interface Asked {
 
 export interface SqliteThreadOptions {
   readonly data: ThreadData;
-  /** In place of the program of a database. */
+  /** Replaces the script of a database thread; for tests. */
   readonly entry?: string;
   readonly clock: Clock;
-  /** Requests without an answer, beyond which none is taken. */
+  /** Maximum number of unanswered requests. */
   readonly maxWaiting: number;
   readonly onReplaced: () => void;
-  /** What an error of the thread is for whoever asked. */
+  /** Translates an error of the thread for its caller. */
   readonly translate: (problem: DatabaseProblem) => Error;
 }
 
 /**
- * A thread with a database open, seen from the process: each request ends by its deadline, whatever the thread does.
- * A thread that dies is replaced at the next request.
+ * The process side of a database thread. Each request ends by its deadline, whatever the thread does. A thread that
+ * dies is replaced at the next request.
  */
 export class SqliteThread {
   private worker: Worker | undefined;
@@ -38,33 +38,33 @@ export class SqliteThread {
 
   constructor(private readonly options: SqliteThreadOptions) {}
 
-  /** Requests that have no answer yet, those included that nobody waits for any more. */
+  /** Unanswered requests, including those whose callers have given up. */
   get waiting(): number {
     return this.asked.size;
   }
 
   /**
-   * @throws FnError `databaseOverloaded` when too many wait, `databaseSlow` when the deadline passes first: what was
-   *   asked may happen yet. Else what the translation makes of the database's error.
+   * @throws FnError `databaseOverloaded` when too many requests wait, `databaseSlow` when the deadline passes first:
+   *   the request may still be executed. Otherwise the translated error of the database.
    */
   ask(request: ThreadRequest, deadline: MonoMs): Promise<QueryAnswer | undefined> {
     if (this.asked.size >= this.options.maxWaiting) throw new FnError('databaseOverloaded');
     return this.post(request, deadline).promise;
   }
 
-  /** Asks for something that nobody waits for, and that there is always room for. */
+  /** Sends a request without waiting for its answer, regardless of the limit. */
   order(request: ThreadRequest, deadline: MonoMs): void {
     this.post(request, deadline).promise.catch(() => undefined);
   }
 
-  /** From now on, also in a thread that takes the place of this one, only a file of the newest schema is opened. */
+  /** From now on, only files with the newest schema are opened, also by a replacement of this thread. */
   migrated(): void {
     this.isMigrated = true;
     const { clock } = this.options;
     this.order({ kind: 'migrated' }, clock.now());
   }
 
-  /** What was asked before is answered first. Ends the thread if that takes too long. */
+  /** Answers pending requests first. Terminates the thread if that takes too long. */
   async close(): Promise<void> {
     const { worker } = this;
     if (worker === undefined) return;
@@ -82,7 +82,7 @@ export class SqliteThread {
     const late = () => answered.reject(new FnError('databaseSlow'));
     const timer = clock.after(Math.max(0, deadline - clock.now()) + GRACE_MS, late);
     const worker = this.running();
-    // Who waits for an answer keeps the process alive, an idle database does not.
+    // Pending requests keep the process alive, an idle database does not.
     if (this.asked.size === 0) worker.ref();
     this.lastId += 1;
     this.asked.set(this.lastId, { answered, timer });
@@ -115,7 +115,7 @@ export class SqliteThread {
 
   private onExit(cause: Error | undefined): void {
     this.worker = undefined;
-    const reason = 'its thread has ended';
+    const reason = 'its thread has exited';
     for (const id of [...this.asked.keys()]) {
       this.take(id)?.answered.reject(new FnError('databaseFailed', { params: { reason }, cause }));
     }

@@ -2,20 +2,20 @@ import { DatabaseSync, type SQLInputValue, type StatementSync } from 'node:sqlit
 import { OpenFiles } from './database-file.js';
 import { type DatabaseProblem, IN_MEMORY, type QueryAnswer, type ThreadData, type ThreadRequest } from './messages.js';
 
-/** Statements that are kept prepared. Queries have a few forms; values are parameters. */
+/** Maximum number of prepared statements that are cached. Queries have few forms, because values are parameters. */
 const MAX_STATEMENTS = 100;
-/** SQLite counts in 32 bits. */
+/** Maximum timeout: SQLite uses 32-bit numbers. */
 const MAX_WAIT_MS = 2 ** 31 - 1;
-/** Result codes of SQLite after which a connection is opened anew: what it knows of the file may be wrong. */
+/** Result codes after which a connection is reopened, because its state of the file may be wrong. */
 const DOUBTFUL: ReadonlySet<number> = new Set([8, 10, 11, 14, 26]); // READONLY, IOERR, CORRUPT, CANTOPEN, NOTADB
 
 /**
- * One connection to a database, in a thread of its own.
+ * One connection to a database, in its own thread.
  *
- * D1  What is acknowledged is in the file that is at the path: the writer looks before it begins and after it has
- *     committed. SQLite goes on with a file that was deleted, and what it writes there is gone with the process.
- * D2  A file that is put in the place of another is used from then on; one that was deleted is not made anew.
- * D3  A reader goes on with what it has open, and tells when something else is there.
+ * D1  An acknowledged write is in the file at the path: the writer checks it before it begins and after it has
+ *     committed. SQLite continues with a deleted file, and such writes would be lost with the process.
+ * D2  A file that replaces another is used from then on; a deleted one is not created again.
+ * D3  A reader continues with its open file, and reports when another one is at the path.
  */
 export class ThreadDatabase {
   private database: DatabaseSync | undefined;
@@ -23,7 +23,7 @@ export class ThreadDatabase {
   private readonly statements = new Map<string, StatementSync>();
   private doubtful = false;
   private migrated: boolean;
-  /** The reader has a file open that the writer has left. */
+  /** Whether the reader has a file open that the writer no longer uses. */
   private hasLeft = false;
 
   constructor(
@@ -77,8 +77,8 @@ export class ThreadDatabase {
   private begin(waitMs: number): undefined {
     const database = this.writable();
     database.exec(`pragma busy_timeout = ${wholeMs(waitMs)}`);
-    // A transaction that reads first and writes later fails at once when another process wrote in between, unless it
-    // takes the write lock at its beginning.
+    // Take the write lock at the beginning: a transaction that reads first and writes later fails at once when another
+    // process has written in between.
     database.exec('begin immediate');
   }
 
@@ -117,7 +117,7 @@ export class ThreadDatabase {
       if (path !== IN_MEMORY) {
         if (role === 'writer') setUp(database);
         else database.exec('pragma query_only = on');
-        // Has the log opened.
+        // Makes SQLite open the log.
         database.prepare('select count(*) from sqlite_schema').get();
         if (role === 'writer' && this.migrated) checkVersion(database, this.data.schemaVersion);
         this.files = new OpenFiles(path);
@@ -140,8 +140,8 @@ export class ThreadDatabase {
   }
 
   /**
-   * Leaves a file that was replaced or lost its log. What is in its log goes into it, wherever it is now: the log at the
-   * path is not the log of the file that is there now, which would be damaged by it.
+   * Closes a file that was replaced or lost its log. Its log is first written into it, wherever it is now: if the log
+   * stayed at the path, it would damage the file that is there now.
    */
   private leave(): void {
     const { database, files } = this;
@@ -150,7 +150,7 @@ export class ThreadDatabase {
       if (database.isTransaction) database.exec('rollback');
       database.exec('pragma wal_checkpoint(truncate)');
     } catch {
-      // As far as it goes: the file may not be there at all.
+      // Best effort: the file may no longer exist.
     }
     this.close();
     files.removeLog();
@@ -176,15 +176,15 @@ export class ThreadDatabase {
   }
 }
 
-/** What is wrong is not SQLite's to know. */
+/** A problem with the file that SQLite does not detect. */
 export class FileTrouble extends Error {}
 
-/** As SQLite takes it. */
+/** Converts a value to a type that SQLite accepts. */
 function wholeMs(ms: number): number {
   return Math.min(Math.max(0, Math.ceil(ms)), MAX_WAIT_MS);
 }
 
-/** An error as it travels between threads. */
+/** Serializes an error for another thread. */
 export function problemOf(error: unknown): DatabaseProblem {
   const { message, errcode } = error as { message: string; errcode?: number };
   return { message, errcode, fileTrouble: error instanceof FileTrouble ? message : undefined };
@@ -193,7 +193,7 @@ export function problemOf(error: unknown): DatabaseProblem {
 function setUp(database: DatabaseSync): void {
   const mode = database.prepare('pragma journal_mode = wal').get()?.journal_mode;
   if (mode !== 'wal') throw new FileTrouble(`is on a file system where SQLite cannot keep a write-ahead log (${mode})`);
-  // What is acknowledged is on the disk.
+  // An acknowledged write has reached the disk.
   database.exec('pragma synchronous = full');
 }
 

@@ -3,8 +3,8 @@ import type { ThreadAnswer, ThreadData, ThreadRequest } from './messages.js';
 import { problemOf, ThreadDatabase } from './thread-database.js';
 
 /*
- * The entry of a thread that has a database open: SQLite works synchronously, and waits for locks and disks that way.
- * sqlite-thread.ts is its other side.
+ * Entry point of a database thread: SQLite is synchronous and blocks on locks and disks. sqlite-thread.ts is the other
+ * side.
  */
 const port = parentPort;
 if (port === null) throw new Error('this is not a program');

@@ -1,6 +1,6 @@
 import { type Clock, Deferred, FnError, type MonoMs } from '@fnfleet/core';
 
-/** Transactions of one process take turns: the first that came is the next. */
+/** Serializes the transactions of one process in order of arrival. */
 export class WriteTurns {
   private taken = false;
   private readonly waiting = new Set<Deferred<void>>();

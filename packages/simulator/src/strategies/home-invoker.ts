@@ -2,16 +2,16 @@ import { FnError } from '@fnfleet/core';
 import { fnHash, type PlacementOutcome, type Runner } from '@fnfleet/placement';
 import type { OutboundCall } from '@fnfleet/protocol';
 import type { SimulatedPool } from '../fleet/simulated-fleet.js';
-import type { Balancer, Contender, ContenderDeps } from './contender.js';
+import type { Balancer, Strategy, StrategyDeps } from './strategy.js';
 
 /**
- * OpenWhisk's balancer: a function has a home; when the balancer's own account says that the home has no memory left, the
- * next is a step away that shares no factor with the size of the fleet; when all are full, a random one gets the call and
- * keeps it until it has room. Balancers share the memory of each runner out among them.
+ * OpenWhisk's balancer: a function has a home runner. If the home has no memory left by the balancer's own count, the
+ * balancer tries runners at a step that is coprime to the size of the fleet. If all are full, a random one queues the
+ * call. Balancers divide the memory of each runner among them.
  */
-export const homeInvoker: Contender = {
+export const homeInvoker: Strategy = {
   name: 'openwhisk',
-  doc: "OpenWhisk's: home runner, then coprime steps by its own account of memory; all full: a random one queues it",
+  doc: "OpenWhisk's: home runner, then coprime steps by its own count of memory; if all are full, a random one queues the call",
   needsQueueingRunners: true,
   open: (deps) => new HomeInvoker(deps),
 };
@@ -24,7 +24,7 @@ class HomeInvoker implements Balancer {
   private readonly hashes = new Map<string, number>();
   private steps: { readonly of: number; readonly steps: readonly number[] } = { of: 0, steps: [] };
 
-  constructor({ pool, random, memoryMb, balancers }: ContenderDeps) {
+  constructor({ pool, random, memoryMb, balancers }: StrategyDeps) {
     this.pool = pool;
     this.random = random;
     this.slotsMb = memoryMb / balancers;
@@ -38,7 +38,7 @@ class HomeInvoker implements Balancer {
       this.book(runner, memoryMb);
       const outcome = await runner.tryCall(call, signal);
       this.book(runner, -memoryMb);
-      // Only one that is down or leaves refuses; its successor is found by another try.
+      // Only a runner that is down or leaving refuses a call; try again to find another one.
       if (outcome.kind !== 'refused') return outcome;
     }
     return NOBODY;
@@ -80,7 +80,7 @@ class HomeInvoker implements Balancer {
 const MAX_ATTEMPTS = 100;
 const NOBODY: PlacementOutcome = { kind: 'unplaced', error: new FnError('serverBusy') };
 
-/** Numbers up to `count` that share no factor with it, nor with each other. */
+/** Numbers up to `count` that are coprime to it and to each other. */
 export function pairwiseCoprime(count: number): number[] {
   const found: number[] = [];
   for (let step = 1; step <= count; step += 1) {

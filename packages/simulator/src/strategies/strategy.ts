@@ -3,29 +3,29 @@ import type { PlacementOutcome, PlacementTiming } from '@fnfleet/placement';
 import type { OutboundCall } from '@fnfleet/protocol';
 import type { SimulatedPool } from '../fleet/simulated-fleet.js';
 
-/** One way to place calls, under test. */
-export interface Contender {
+/** A placement strategy under test. */
+export interface Strategy {
   readonly name: string;
   readonly doc: string;
-  /** It was made for runners that queue what they have no room for, and gets such. */
+  /** Whether it was designed for runners that queue calls they have no capacity for, and so is run with such. */
   readonly needsQueueingRunners?: true;
-  open(deps: ContenderDeps): Balancer;
+  open(deps: StrategyDeps): Balancer;
 }
 
-export interface ContenderDeps {
+export interface StrategyDeps {
   readonly pool: SimulatedPool;
   readonly clock: Clock;
   readonly timing: PlacementTiming;
   readonly random: () => number;
-  /** Memory of each runner, and the part of it that this balancer may give out, if balancers share it out. */
+  /** Memory of each runner, and the number of balancers, for strategies in which balancers divide it among them. */
   readonly memoryMb: number;
   readonly balancers: number;
 }
 
-/** One load balancer at work. */
+/** A running load balancer. */
 export interface Balancer {
   /** Never rejects. */
   place(call: OutboundCall, signal: AbortSignal): Promise<PlacementOutcome>;
-  /** Ends its timers. */
+  /** Clears its timers. */
   close(): void;
 }

@@ -1,12 +1,12 @@
 import { MIB } from '@fnfleet/core';
 import { Dispatcher, type PlacerFactory } from '@fnfleet/placement';
-import type { Contender } from './contender.js';
+import type { Strategy } from './strategy.js';
 
-/** The limits that a balancer has by default. */
+/** The default limits of a balancer. */
 const LIMITS = { maxCalls: 10_000, maxBytes: 256 * MIB };
 
-/** A placer of ours, in the dispatcher that a balancer runs. */
-export function dispatched(factory: PlacerFactory): Contender {
+/** Runs a placer of fnfleet in the dispatcher of a balancer. */
+export function dispatched(factory: PlacerFactory): Strategy {
   return {
     name: factory.name,
     doc: factory.doc,

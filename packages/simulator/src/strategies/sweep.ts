@@ -2,19 +2,19 @@ import { type Clock, FnError } from '@fnfleet/core';
 import { fnHash, jump, type PlacementOutcome, type PlacementTiming, type Runner } from '@fnfleet/placement';
 import type { OutboundCall } from '@fnfleet/protocol';
 import type { SimulatedPool } from '../fleet/simulated-fleet.js';
-import type { Balancer, Contender, ContenderDeps } from './contender.js';
+import type { Balancer, Strategy, StrategyDeps } from './strategy.js';
 
-/** What Fn does: begins anywhere. */
-export const sweepNaive: Contender = {
+/** Fn's default: starts at a random runner. */
+export const sweepNaive: Strategy = {
   name: 'fn-naive',
-  doc: "Fn's default: every 10 ms each waiting call asks every runner, from a random one on",
+  doc: "Fn's default: every 10 ms each waiting call tries every runner, starting at a random one",
   open: (deps) => new Sweep(deps, (_call, count) => Math.floor(deps.random() * count)),
 };
 
-/** What Fn does with FN_PLACER=ch: begins where the function's hash says. */
-export const sweepHash: Contender = {
+/** Fn with FN_PLACER=ch: starts at the runner that the hash of the function selects. */
+export const sweepHash: Strategy = {
   name: 'fn-ch',
-  doc: "Fn's consistent hash: every 10 ms each waiting call asks every runner, from the one of its function on",
+  doc: "Fn's consistent hash: every 10 ms each waiting call tries every runner, starting at the one of its function",
   open: (deps) => {
     const hashes = new Map<string, bigint>();
     return new Sweep(deps, ({ model: { fnId } }, count) => {
@@ -25,14 +25,14 @@ export const sweepHash: Contender = {
   },
 };
 
-/** The loop of Fn's balancers: nothing is remembered, nothing wakes anybody, and calls do not know of each other. */
+/** The loop of Fn's balancers: it keeps no state, has no wake-ups, and handles each call independently. */
 class Sweep implements Balancer {
   private readonly pool: SimulatedPool;
   private readonly clock: Clock;
   private readonly timing: PlacementTiming;
 
   constructor(
-    { pool, clock, timing }: ContenderDeps,
+    { pool, clock, timing }: StrategyDeps,
     private readonly startOf: (call: OutboundCall, count: number) => number,
   ) {
     this.pool = pool;

@@ -2,16 +2,17 @@ import { FnError } from '@fnfleet/core';
 import type { PlacementOutcome, Runner } from '@fnfleet/placement';
 import type { OutboundCall } from '@fnfleet/protocol';
 import type { SimulatedPool } from '../fleet/simulated-fleet.js';
-import type { Balancer, Contender, ContenderDeps } from './contender.js';
+import type { Balancer, Strategy, StrategyDeps } from './strategy.js';
 
 /**
- * Hiku's pull scheduling: a runner that has ended a call stands in the function's line of idle ones, as often as it has idle
- * containers; a call goes to the one in line with the fewest calls in hand. Nobody in line: the one with the fewest calls of
- * all, by chance among equals. It tells of containers that it removes. Runners queue.
+ * Hiku's pull scheduling: after a call, a runner enters the queue of idle runners of the function, once for each idle
+ * container. A call goes to the runner in this queue with the fewest calls in flight or, if the queue is empty, to the
+ * runner with the fewest calls in flight overall; ties are broken at random. Runners report containers that they
+ * remove. Runners queue calls.
  */
-export const hiku: Contender = {
+export const hiku: Strategy = {
   name: 'hiku',
-  doc: "Hiku's: a runner that is idle for the function, the least busy of them; none: the least busy of all queues it",
+  doc: "Hiku's: the least busy runner that is idle for the function; if there is none, the least busy of all queues the call",
   needsQueueingRunners: true,
   open: (deps) => new Hiku(deps),
 };
@@ -20,10 +21,10 @@ class Hiku implements Balancer {
   private readonly pool: SimulatedPool;
   private readonly random: () => number;
   private readonly inHand = new Map<Runner, number>();
-  /** By function: idle containers by runner. */
+  /** Idle containers by runner, for each function. */
   private readonly idle = new Map<string, Map<Runner, number>>();
 
-  constructor({ pool, random }: ContenderDeps) {
+  constructor({ pool, random }: StrategyDeps) {
     this.pool = pool;
     this.random = random;
     pool.onRemoved((runner, fnId) => this.addIdle(runner, fnId, -1));
@@ -39,7 +40,7 @@ class Hiku implements Balancer {
       const outcome = await runner.tryCall(call, signal);
       this.addInHand(runner, -1);
       if (outcome.kind === 'finished') this.addIdle(runner, fnId, 1);
-      // Only one that is down or leaves refuses.
+      // Only a runner that is down or leaving refuses a call.
       if (outcome.kind !== 'refused') return outcome;
     }
     return NOBODY;
