@@ -1,8 +1,8 @@
 import { CancelledError, Deferred } from '@fnfleet/core';
 
 /**
- * The promise, or a CancelledError as soon as the signal aborts. What the promise stands for goes on: its owner
- * has to see to it that the result is not lost.
+ * Settles like the promise, or rejects with a CancelledError as soon as the signal aborts. The underlying operation continues:
+ * its owner must make sure that the result is not leaked.
  */
 export async function untilAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
   const aborted = new Deferred<never>();

@@ -1,6 +1,6 @@
 import { type Clock, Deferred, systemClock, type WallMs } from '@fnfleet/core';
 
-/** Whether new containers can be made. Those that are there serve on in either state. */
+/** Whether new containers can be created. Existing containers keep serving in either state. */
 export interface DriverHealth {
   readonly state: 'ok' | 'degraded';
   /** Why it is degraded, for operators. */
@@ -9,17 +9,17 @@ export interface DriverHealth {
   readonly since: WallMs;
 }
 
-/** The health of a driver, and word of its changes. */
+/** The health of a driver and its changes, read-only. */
 export interface HealthView {
   readonly now: DriverHealth;
   /**
    * The listener runs synchronously after each change, and must not throw.
-   * @returns ends the subscription; idempotent
+   * @returns unsubscribes; idempotent
    */
   onChange(listener: (health: DriverHealth) => void): () => void;
 }
 
-/** A driver's own end of its health. */
+/** The health of a driver, as the driver sets it. */
 export class HealthState implements HealthView {
   private health: DriverHealth;
   private readonly listeners = new Set<(health: DriverHealth) => void>();
@@ -41,7 +41,7 @@ export class HealthState implements HealthView {
     return () => this.listeners.delete(listener);
   }
 
-  /** Of no effect while degraded: the first reason stands. */
+  /** Does nothing while degraded: the first reason is kept. */
   degrade(reason: string): void {
     if (!this.isDegraded) this.change({ state: 'degraded', reason, since: this.clock.wallNow() });
   }
@@ -56,7 +56,7 @@ export class HealthState implements HealthView {
   }
 }
 
-/** Resolves when new containers can be made, at once when they can, or on abort. */
+/** Resolves when new containers can be created, or on abort. */
 export async function untilHealthy(health: HealthView, signal: AbortSignal): Promise<void> {
   if (health.now.state === 'ok' || signal.aborted) return;
   const over = new Deferred<void>();

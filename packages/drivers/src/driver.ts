@@ -3,66 +3,66 @@ import type { MonoMs } from '@fnfleet/core';
 import type { HealthView } from './driver-health.js';
 
 /**
- * The border between the agent and whatever runs a function. The agent decides when containers live and die; a driver
- * knows how. Everything that fails for a reason the caller should see rejects with an FnError.
+ * Separates the agent from whatever runs a function. The agent decides when containers are created and closed; the driver
+ * knows how. A failure whose reason the caller should see rejects with an FnError.
  */
 export interface Driver {
-  /** What `FN_DRIVER` selects. */
+  /** The name that `FN_DRIVER` selects it by. */
   readonly name: string;
   readonly capabilities: DriverCapabilities;
-  /** Resolves when containers can be made; rejects with the reason why never. */
+  /** Resolves when containers can be created; rejects with the reason if that will never be possible. */
   readonly ready: Promise<void>;
-  /** What it knows of whatever makes its containers, for operators. Unset: nothing. */
+  /** Facts about the engine for operators; unset if there are none. */
   readonly facts?: DriverFacts;
-  /** Whether new containers can be made now. The agent asks for none while it is degraded. */
+  /** Whether new containers can be created now. The agent requests none while the driver is degraded. */
   readonly health: HealthView;
   /**
-   * Makes sure the image is here, pulling it if needed, and stays until it is released. Concurrent pulls of one image
-   * share one download.
-   * @param onPull called when it has to be pulled, and the pull has begun
+   * Makes sure that the image is present, pulling it if necessary, and keeps it until it is released. Concurrent pulls of one
+   * image share one download.
+   * @param onPull called if the image has to be pulled, once the pull has begun
    * @throws FnError `imagePullFailed`, `imageHasVolume`
    */
   prepareImage(spec: ContainerSpec, signal: AbortSignal, onPull?: (pull: ImagePull) => void): Promise<PreparedImage>;
-  /** Makes a container that has not started yet. */
+  /** Creates a container without starting it. */
   create(spec: ContainerSpec, signal: AbortSignal): Promise<Container>;
-  /** Closes every container that is left, then lets go of the engine. Idempotent, never rejects. */
+  /** Closes every remaining container, then the connections to the engine. Idempotent, never rejects. */
   close(): Promise<void>;
 }
 
-/** By name, in snake case; for operators. */
+/** Facts for operators, by name in snake case. */
 export type DriverFacts = Readonly<Record<string, string | number | boolean | undefined>>;
 
-/** An image on its way to this machine. What it tells changes while it comes. */
+/** A pull in progress. Its numbers change while it runs. */
 export interface ImagePull {
-  /** By the clock of the driver, milliseconds. */
+  /** When the pull began, by the clock of the driver, milliseconds. */
   readonly since: MonoMs;
-  /** Of the layers that are being downloaded or have been; sizes of those that come later are not known yet. */
+  /** Sum over the layers whose download has begun. The sizes of later layers are not known yet. */
   readonly receivedBytes: number;
   readonly totalBytes: number;
 }
 
-/** An image that is on this machine, lent for the life of one container. */
+/** An image on this machine, held for the life of one container. */
 export interface PreparedImage {
-  /** How long the pull took, nanoseconds; 0 when the image was here. */
+  /** How long the pull took, nanoseconds; 0 if the image was present. */
   readonly pullNs: number;
-  /** No container of the borrower needs the image any more. Idempotent. */
+  /** Releases the image when the container no longer needs it. Idempotent. */
   release(): void;
 }
 
 export interface DriverCapabilities {
-  /** `pause` and `resume` do something. */
+  /** Whether `pause` and `resume` have an effect. */
   readonly pause: boolean;
-  /** Functions are kept apart from the host and from each other. */
+  /** Whether functions are isolated from the host and from each other. */
   readonly isolation: boolean;
-  /** What drivers add to the slot key, so that differently made containers are never mixed up. Usually empty. */
+  /** Added to the slot key, so that containers that are created differently are never confused. Usually empty. */
   readonly slotKeyExtension: string;
-  /** Memory that the driver needs for itself, beside the containers of functions. Unset: next to none. */
+  /** Memory that the driver needs in addition to the containers of functions. Unset if negligible. */
   readonly ownMemoryMb?: number;
-  /** The limits of our own control group are not those of the containers: they are made outside of it. */
+  /** Containers are created outside of our own control group, whose limits therefore do not apply to them. */
   readonly outside?: boolean;
 }
 
-/** What a container is made from. Sizes in megabytes of 1 048 576 bytes; 0 means no limit. */
+/** Describes a container to create. Sizes in megabytes of 1 048 576 bytes; 0 means no limit. */
 export interface ContainerSpec {
   /** Chosen by the agent; also the container's name. */
   readonly id: string;
@@ -73,29 +73,29 @@ export interface ContainerSpec {
   readonly cpuMillis: number;
   readonly appId: string;
   readonly fnId: string;
-  /** Where the engine itself sends the output of the container; empty: nowhere. */
+  /** Where the engine itself sends the output of the container; empty if nowhere. */
   readonly syslogUrl: string;
-  /** Gets the output of the container, from before its start. Unset: nothing is attached to it. */
+  /** Receives the output of the container from its start. If unset, nothing is attached to it. */
   readonly output?: OutputListener | undefined;
   readonly networkDisabled: boolean;
-  /** From the balancer's call overrider. A driver may use `FN_REGISTRY_TOKEN`: what to show to the image's registry. */
+  /** From the balancer's call overrider. A driver may use `FN_REGISTRY_TOKEN` to authenticate to the image's registry. */
   readonly extensions: Readonly<Record<string, string>>;
 }
 
-/** Which of its two outputs a function wrote to. */
+/** The stream that a function wrote to. */
 export type OutputSource = 'stdout' | 'stderr';
 
 /**
- * Takes what a function prints, in the pieces in which it comes. Called synchronously, and must neither wait nor throw:
- * a driver reads on whatever happens, since a function whose output nobody reads stands still. The bytes are the
- * driver's again when it returns.
+ * Receives the output of a function, in arbitrary chunks. Called synchronously, and must neither wait nor throw: a driver
+ * always continues to read, because a function blocks when its output is not read. The driver reuses the buffer when the
+ * listener returns.
  */
 export type OutputListener = (chunk: Buffer, source: OutputSource) => void;
 
 /** One container, from create to close. Methods are called one after another, in the order of this interface. */
 export interface Container {
   readonly id: string;
-  /** Where the function's socket should be, as a path on this machine: for messages. To dial, call `connect`. */
+  /** The expected path of the function's socket on this machine, for messages. To connect, call `connect`. */
   readonly socketPath: string;
   start(signal: AbortSignal): Promise<void>;
   /**
@@ -104,22 +104,22 @@ export interface Container {
    */
   listening(signal: AbortSignal): Promise<void>;
   /**
-   * Begins a connection to the function, after another look at its socket: a function may have swapped it for one that is
-   * not its own. Valid once `listening` has resolved.
-   * @param read where to put what arrives, in place of events of the socket
-   * @throws FnError `containerInitFailed`, Error when there is no acceptable socket any more
+   * Begins a connection to the function. Checks its socket again, because the function may have replaced it by a foreign one.
+   * Valid once `listening` has resolved.
+   * @param read receives incoming data instead of events of the socket
+   * @throws FnError `containerInitFailed`, Error when there is no longer an acceptable socket
    */
   connect(read?: OnReadOpts): Socket;
   pause(): Promise<void>;
   resume(): Promise<void>;
-  /** Resolves when the process ends, whoever ended it. A crash of the function is a result, not a rejection. */
+  /** Resolves when the process ends, for whatever reason. A crash of the function is a result, not a rejection. */
   wait(): Promise<ExitResult>;
-  /** Kills and removes, with everything that belongs to it. Idempotent, never rejects. */
+  /** Kills the container and removes it with everything that belongs to it. Idempotent, never rejects. */
   close(): Promise<void>;
 }
 
 export interface ExitResult {
   readonly exitCode: number;
-  /** Killed for its memory use, where the engine tells. */
+  /** Whether it was killed for its memory use, if the engine reports that. */
   readonly outOfMemory: boolean;
 }

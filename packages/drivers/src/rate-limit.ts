@@ -2,22 +2,22 @@ import { type Clock, LONG_AGO } from '@fnfleet/core';
 
 export interface RateLimitOptions {
   readonly perSecond: number;
-  /** How many may go at once after a time of rest. */
+  /** How many may pass at once after an idle period. */
   readonly burst: number;
   readonly clock: Clock;
 }
 
-/** Lets so many through per second, in the order in which they came. */
+/** Limits how many callers pass per second, in order of arrival. */
 export class RateLimit {
   private readonly intervalMs: number;
-  /** When all that was let through so far will have been paid for. */
+  /** The instant up to which the rate has been used by callers that passed. */
   private paidAt: number = LONG_AGO;
 
   constructor(private readonly options: RateLimitOptions) {
     this.intervalMs = 1000 / options.perSecond;
   }
 
-  /** Resolves when it is one's turn, or at once on abort. Never rejects. */
+  /** Resolves when it is the caller's turn, or at once on abort. Never rejects. */
   async turn(signal: AbortSignal): Promise<void> {
     if (signal.aborted) return;
     const { clock, burst } = this.options;

@@ -2,14 +2,14 @@ import { readFileSync, readlinkSync } from 'node:fs';
 import { hostname } from 'node:os';
 
 /**
- * Which process made a container, told precisely enough that a later process can say whether the first is gone: a
- * process id alone is given out again, after a while and after every boot.
+ * Identifies the process that created a container, precisely enough for a later process to find out whether it is gone: a
+ * process id alone is reused after a while and after every boot.
  */
 export interface RunnerIdentity {
-  /** The machine's own id, else its host name. */
+  /** The machine id, or the host name if there is none. */
   readonly machine: string;
   readonly boot: string;
-  /** Process ids mean something only within one namespace: a runner in a container has its own. */
+  /** Process ids are valid only within one namespace; a runner in a container has its own. */
   readonly pidNamespace: string;
   readonly pid: number;
   /** When the process started, in clock ticks since boot. */
@@ -28,12 +28,12 @@ export function ownIdentity(): RunnerIdentity {
   };
 }
 
-/** As the value of a label. */
+/** Formats an identity as the value of a label. */
 export function formatIdentity({ machine, boot, pidNamespace, pid, startTicks }: RunnerIdentity): string {
   return [machine, boot, pidNamespace, pid, startTicks].join(SEPARATOR);
 }
 
-/** Undefined for a label that something else wrote. */
+/** Undefined for a label in another format. */
 export function parseIdentity(label: string): RunnerIdentity | undefined {
   const [machine, boot, pidNamespace, pid, startTicks, ...more] = label.split(SEPARATOR);
   if (!machine || !boot || !pidNamespace || !pid || !startTicks || more.length > 0) return undefined;
@@ -41,8 +41,8 @@ export function parseIdentity(label: string): RunnerIdentity | undefined {
 }
 
 /**
- * True only where it is certain: the machine has booted since, or this process can see that the other is not there.
- * Of another machine, or of another process namespace, nothing is known.
+ * True only if the other process is certainly gone: the machine has rebooted since, or this process can see that the other does
+ * not exist. Processes on another machine or in another namespace are unknown.
  */
 export function isKnownGone(
   other: RunnerIdentity,
@@ -55,10 +55,10 @@ export function isKnownGone(
   return startTicks(other.pid) !== other.startTicks;
 }
 
-/** Undefined when there is no such process; `unknown` where the system does not tell more than that there is. */
+/** Undefined if there is no such process; `unknown` if the system says only that it exists. */
 function startTicksOf(pid: number): string | undefined {
   try {
-    // The second field, the name, is in brackets and may hold anything; the start is the 22nd.
+    // The second field, the name in brackets, may contain anything. The start time is the 22nd field.
     const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
     return stat.slice(stat.lastIndexOf(')') + 2).split(' ')[22 - 3];
   } catch {

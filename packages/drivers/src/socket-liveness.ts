@@ -1,9 +1,9 @@
 import type { Socket } from 'node:net';
 
 /**
- * Whether the process that listened on a unix socket is gone. A process that only hangs, or is paused, still has its
- * connections taken by the kernel.
- * @param connect begins a connection; when it throws there is nothing to connect to
+ * Whether the process that listened on a unix socket is gone. The kernel still accepts connections for a process that hangs or
+ * is paused.
+ * @param connect begins a connection; if it throws, there is nothing to connect to
  */
 export function isDeserted(connect: () => Socket): Promise<boolean> {
   return new Promise((resolve) => {

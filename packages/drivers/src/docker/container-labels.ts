@@ -2,28 +2,28 @@ import { formatIdentity, isKnownGone, ownIdentity, parseIdentity, type RunnerIde
 
 const CLASSIFIER = 'fn-agent-classifier';
 const INSTANCE = 'fn-agent-instance';
-/** Tells the drivers of one process apart. */
+/** Distinguishes the drivers of one process. */
 const DRIVER = 'fn-agent-driver';
-/** The container that the runner itself runs in, where the same engine made it. */
+/** The container that the runner itself runs in, if the same engine created it. */
 const CONTAINER = 'fn-agent-container';
-/** What containers are classified as when the operator chose no tag. All runners of an engine share it. */
+/** The tag of containers if the operator configured none. All runners of an engine share it. */
 const SHARED_TAG = 'fnfleet';
 
-/** Who made a container, as seen from this runner. Of those that nothing is known about, hands are kept off. */
+/** Who created a container: this runner, a runner that is gone, or another or unknown runner, whose containers are left alone. */
 export type ContainerOwner = 'self' | 'gone' | 'other';
 
 let drivers = 0;
 
 /**
- * The labels by which a runner knows the containers that are its own to remove.
+ * The labels by which a runner recognizes the containers that it may remove.
  *
- * - With a tag of the operator's (FN_CONTAINER_LABEL_TAG), the tag is this runner's alone: every container that has it
- *   and was made by another process is left over.
- * - Without one, runners that live share an engine and a tag: a container is left over only if the process that made it
- *   is known to be gone.
+ * - With a configured tag (FN_CONTAINER_LABEL_TAG), the tag belongs to this runner alone: every container that has it and was
+ *   created by another process is orphaned.
+ * - Without one, live runners share an engine and a tag: a container is orphaned only if the process that created it is
+ *   known to be gone.
  */
 export class ContainerLabels {
-  /** Which runner of the machine this is. */
+  /** Identifies this runner process. */
   readonly instance: string;
   private readonly driver = String(++drivers);
   private container: string | undefined;
@@ -35,12 +35,12 @@ export class ContainerLabels {
     this.instance = formatIdentity(identity);
   }
 
-  /** The runner itself is in this container of the engine. */
+  /** Records that the runner itself is in this container of the engine. */
   runsIn(containerId: string): void {
     this.container = containerId;
   }
 
-  /** For the containers that this runner makes. */
+  /** The labels of the containers that this runner creates. */
   get own(): Readonly<Record<string, string>> {
     return {
       [CLASSIFIER]: this.tag ?? SHARED_TAG,
@@ -50,12 +50,12 @@ export class ContainerLabels {
     };
   }
 
-  /** What the engine is asked for: own containers, and those of runners that use the same tag. */
+  /** The label filter for own containers and those of runners with the same tag. */
   get filter(): string {
     return `${CLASSIFIER}=${this.own[CLASSIFIER]}`;
   }
 
-  /** The container of the runner that made one with these labels; undefined: it runs on a host, or nothing is known. */
+  /** The container of the runner that created a container with these labels; undefined if it runs on a host or is unknown. */
   runnerContainerOf(labels: Readonly<Record<string, string>>): string | undefined {
     return labels[CONTAINER];
   }

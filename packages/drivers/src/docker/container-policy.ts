@@ -5,23 +5,23 @@ import type { EngineInfo, EngineVersion } from './engine.js';
 import type { IsolationSettings } from './isolation-settings.js';
 import { readSeccompProfile } from './seccomp-profile.js';
 
-/** What holds for all containers of a driver. */
+/** Properties of all containers of a driver. */
 export interface ContainerPolicy {
   readonly unprivileged: boolean;
   readonly readonlyRoot: boolean;
   readonly runtime: string | undefined;
   readonly usernsMode: string | undefined;
-  /** As the engine takes them; `no-new-privileges` is added for those that are unprivileged. */
+  /** In the format of the engine; `no-new-privileges` is added for unprivileged containers. */
   readonly securityOptions: readonly string[];
   readonly maxFsSizeMb: number;
   readonly maxTmpfsInodes: number;
   readonly maxPids: number;
-  /** Of one process, by the name of the resource. Infinity: not set. */
+  /** Limits of one process, by the name of the resource. Infinity: not set. */
   readonly processLimits: Readonly<Record<string, number>>;
-  /** The runner's. */
+  /** The host name of the runner. */
   readonly hostname: string;
   readonly labels: Readonly<Record<string, string>>;
-  /** The engine can do without these from cgroup v2 on, and newer ones refuse them. */
+  /** Not needed with cgroup v2, and rejected by newer engines. */
   readonly limitsSwappiness: boolean;
   readonly limitsKernelMemory: boolean;
 }
@@ -33,8 +33,7 @@ interface PolicyOptions {
 }
 
 /**
- * What is asked for, as far as this engine can give it. What it cannot give is found here, at the start, and not at every
- * call.
+ * Derives the policy from the settings. What this engine does not support is reported here, at start, and not at every call.
  * @throws Error that names the setting
  */
 export async function containerPolicy(
@@ -71,7 +70,7 @@ function checkRuntime({ runtime }: IsolationSettings, info: EngineInfo): void {
   );
 }
 
-/** Podman does not know the option of the mount: the engine would refuse each container with a /tmp of limited size. */
+/** Podman lacks the mount option, and would reject each container with a /tmp of limited size. */
 function checkTmpfsInodes({ maxTmpfsInodes }: IsolationSettings, product: EngineVersion['product']): void {
   if (maxTmpfsInodes === 0 || product !== 'podman') return;
   throw new Error(
@@ -79,7 +78,7 @@ function checkTmpfsInodes({ maxTmpfsInodes }: IsolationSettings, product: Engine
   );
 }
 
-/** The engine would refuse each container. Whether xfs counts quotas it does not tell. */
+/** The engine would reject each container. Whether xfs has quotas enabled is not reported. */
 function checkFsSize({ maxFsSizeMb }: IsolationSettings, info: EngineInfo): void {
   const [, backing] = info.DriverStatus?.find(([key]) => key === 'Backing Filesystem') ?? [];
   if (maxFsSizeMb === 0 || info.Driver !== 'overlay2' || backing === undefined || backing === 'xfs') return;
@@ -99,7 +98,7 @@ async function securityOptions(
   if (seccompProfile !== undefined) {
     requireSecurity(info, 'seccomp', 'FN_DOCKER_SECCOMP_PROFILE');
     const profile = await readSeccompProfile(seccompProfile);
-    // Podman reads the file itself, where it runs.
+    // Podman reads the file itself, on its own machine.
     options.push(`seccomp=${product === 'podman' ? path.resolve(seccompProfile) : profile}`);
   }
   if (appArmorProfile !== undefined) {

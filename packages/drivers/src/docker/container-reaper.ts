@@ -7,11 +7,11 @@ import { isNotFound } from './engine-errors.js';
 export interface ReaperOptions {
   readonly engine: Engine;
   readonly labels: ContainerLabels;
-  /** Whether the driver answers for the container of this name. */
+  /** Whether the driver tracks the container of this name. */
   readonly isTracked: (name: string) => boolean;
   readonly health: HealthView;
   readonly intervalMs: number;
-  /** How long a container of ours may be there without being tracked. */
+  /** How long a container of this runner may exist untracked. */
   readonly graceMs: number;
   readonly clock: Clock;
   readonly logger: Logger;
@@ -21,11 +21,11 @@ const REASONS = ['runner_gone', 'untracked'] as const;
 type Reason = (typeof REASONS)[number];
 
 /**
- * Removes containers that nobody answers for: those of runners that are gone, and our own that came to be, or could not be
- * removed, behind our back. The grace runs from when one was first seen untracked: the clock of the engine may be another.
+ * Removes orphaned containers: those of runners that are gone, and our own untracked ones, whose creation or removal had an
+ * unknown outcome. The grace starts when a container is first seen untracked, because the clock of the engine may differ.
  */
 export class ContainerReaper {
-  /** Own, untracked: since when. */
+  /** Own untracked containers, with when they were first seen. */
   private suspects = new Map<string, MonoMs>();
   private timer: Timer | undefined;
   private ended = false;
@@ -46,7 +46,7 @@ export class ContainerReaper {
     this.timer?.cancel();
   }
 
-  /** One look at the engine. What cannot be removed is logged, and tried again next time. Never rejects. */
+  /** Searches the engine once. Failed removals are logged and retried in the next sweep. Never rejects. */
   async sweep(): Promise<void> {
     const { engine, labels, logger } = this.options;
     let found: readonly ListedContainer[];
@@ -57,7 +57,7 @@ export class ContainerReaper {
       return;
     }
     const gone = await this.goneRunners(found);
-    for (const [container, reason] of this.leftBehind(found, gone)) {
+    for (const [container, reason] of this.orphansAmong(found, gone)) {
       if (reason !== undefined) await this.remove(container, reason);
     }
   }
@@ -67,7 +67,7 @@ export class ContainerReaper {
     this.begin();
   }
 
-  /** Containers of other runners that run no more. A process in another container cannot be seen, but the engine knows it. */
+  /** Ids of runner containers that no longer run. Processes in other containers are invisible to us, but not to the engine. */
   private async goneRunners(found: readonly ListedContainer[]): Promise<ReadonlySet<string>> {
     const { engine, labels } = this.options;
     const others = found.filter(({ Labels }) => labels.ownerOf(Labels) === 'other');
@@ -82,7 +82,7 @@ export class ContainerReaper {
     return gone;
   }
 
-  private leftBehind(
+  private orphansAmong(
     found: readonly ListedContainer[],
     gone: ReadonlySet<string>,
   ): [ListedContainer, Reason | undefined][] {

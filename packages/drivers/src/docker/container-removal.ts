@@ -9,22 +9,22 @@ const LAST_RETRY_MS = 10_000;
 
 export interface Removal {
   readonly id: string;
-  /** Whether the engine is known to have made it: a creation that was given up may still come to be. */
+  /** Whether the engine is known to have created it: a creation that was given up may still take effect. */
   readonly made: 'yes' | 'unknown';
-  /** The process was seen to end. */
+  /** Whether the exit of the process was observed. */
   readonly hasExited: () => boolean;
   readonly engine: Engine;
   readonly health: HealthView;
   readonly clock: Clock;
   readonly logger: Logger;
-  /** The runner ends: what could not be removed by then stays. */
+  /** Aborted when the runner stops; containers that were not removed by then stay. */
   readonly abandon: AbortSignal;
 }
 
 /**
- * Removes a container from the engine. Resolves when it occupies nothing any more: it is gone, or it has ended and only its
- * remains cannot be removed, which are then left to the reaper. Until that is known it goes on trying, and its memory
- * counts as occupied. While the engine is degraded it waits. Never rejects.
+ * Removes a container from the engine. Resolves when it occupies no resources any more: it is gone, or it has exited and only its
+ * remains cannot be removed, which are left to the reaper. Until then it keeps retrying, and the memory counts as occupied.
+ * While the engine is degraded it waits. Never rejects.
  */
 export async function removeContainer(removal: Removal): Promise<void> {
   const { id, engine, health, clock, logger, abandon } = removal;
@@ -49,7 +49,7 @@ export async function removeContainer(removal: Removal): Promise<void> {
         return;
       }
     }
-    // The daemon is restarting, is removing it already, or has yet to finish a creation that timed out.
+    // The daemon may be restarting, removing it already, or still finishing a creation that timed out.
     if (health.now.state === 'degraded') await untilHealthy(health, abandon);
     else await clock.sleep(delayMs, abandon);
     delayMs = Math.min(delayMs * 2, LAST_RETRY_MS);

@@ -3,25 +3,25 @@ import type { ContainerCreateOptions, HostConfig } from 'dockerode';
 import type { ContainerSpec } from '../driver.js';
 import type { ContainerPolicy } from './container-policy.js';
 
-/** Where a function finds the directory of its socket. */
+/** Where the socket directory is mounted in the container of a function. */
 const IOFS_MOUNT = '/tmp/iofs';
-/** Apart from root, and the same for all images, whatever user they name. */
+/** Not root, and the same for all images, whatever user they specify. */
 const FUNCTION_USER = '1000:1000';
 const CPU_PERIOD_US = 100_000;
-/** What an engine gives at least: with less it makes no container. */
+/** The minimums of an engine, below which it does not create a container. */
 const MIN_MEMORY_MB = 6;
 const MIN_CPU_QUOTA_US = 1_000;
 
-/** What belongs to one container beyond its spec. */
+/** Properties of one container that are not in its spec. */
 export interface ContainerSetting {
-  /** The directory of the socket, by the path that the engine knows. */
+  /** The socket directory, by its path for the engine. */
   readonly iofsDirectory: string;
   readonly network: string | undefined;
   /** Published on the loopback address, for a debugger. */
   readonly debugPort?: number | undefined;
 }
 
-/** The request that makes a container for a function. Command, entry point and working directory stay the image's own. */
+/** The request to create the container of a function. Command, entry point and working directory are those of the image. */
 export function createRequest(
   spec: ContainerSpec,
   policy: ContainerPolicy,
@@ -39,14 +39,14 @@ export function createRequest(
     AttachStderr: spec.output !== undefined,
     OpenStdin: false,
     StdinOnce: false,
-    // A container in a network of its own choice cannot be given a host name.
+    // With an explicit network mode a host name cannot be set.
     ...(networkMode === undefined ? { Hostname: policy.hostname } : {}),
     ...(User === undefined ? {} : { User }),
     Healthcheck,
     ...(debugPort === undefined ? {} : { ExposedPorts: { [`${debugPort}/tcp`]: {} } }),
     HostConfig: {
       ...HostConfig,
-      // Reaps what functions leave behind, and passes signals on.
+      // An init process reaps orphaned processes and forwards signals.
       Init: true,
       Binds: [`${iofsDirectory}:${IOFS_MOUNT}`],
       LogConfig: logConfig(spec),
@@ -68,10 +68,10 @@ interface Confinement {
   readonly HostConfig: HostConfig;
 }
 
-/** Those of an image would run in a container that is idle, and fail in one that is frozen. */
+/** Disables the health checks of images: they would run in idle containers, and fail in frozen ones. */
 const NO_CHECKS: Confinement['Healthcheck'] = { Test: ['NONE'] };
 
-/** What keeps any container of ours in, whatever it is for. */
+/** The isolation of every container that we create. */
 export function confinement(policy: ContainerPolicy): Confinement {
   return {
     ...(policy.unprivileged ? { User: FUNCTION_USER } : {}),
@@ -86,12 +86,12 @@ export function confinement(policy: ContainerPolicy): Confinement {
   };
 }
 
-/** To the machine of the engine alone: a debugger may do anything. */
+/** Published on the loopback address of the engine only, because a debugger may do anything. */
 function published(port: number): HostConfig['PortBindings'] {
   return { [`${port}/tcp`]: [{ HostIp: '127.0.0.1', HostPort: `${port}` }] };
 }
 
-/** Equal limits with and without swap: no swap. */
+/** Equal limits with and without swap disable swap. */
 function memoryLimits({ memoryMb }: ContainerSpec, policy: ContainerPolicy): HostConfig {
   if (memoryMb === 0) return {};
   const limit = Math.max(memoryMb, MIN_MEMORY_MB) * MIB;
@@ -107,7 +107,7 @@ function quotaOf(cpuMillis: number): number {
   return Math.max(cpuMillis * (CPU_PERIOD_US / 1000), MIN_CPU_QUOTA_US);
 }
 
-/** A writable root needs no /tmp of its own, unless one of a given size was asked for. */
+/** A writable root needs no separate /tmp, unless its size is limited. */
 function tmpfs({ tmpfsMb }: ContainerSpec, policy: ContainerPolicy): HostConfig {
   if (tmpfsMb === 0) return policy.readonlyRoot ? { Tmpfs: { '/tmp': '' } } : {};
   const inodes = policy.maxTmpfsInodes === 0 ? '' : `,nr_inodes=${policy.maxTmpfsInodes}`;

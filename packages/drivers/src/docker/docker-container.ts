@@ -20,11 +20,11 @@ export interface DockerContainerDeps {
   readonly clock: Clock;
   readonly logger: Logger;
   readonly health: HealthView;
-  /** Ends every attempt to remove it. */
+  /** Aborts all attempts to remove the container. */
   readonly abandon: AbortSignal;
   readonly iofs: Iofs;
   readonly network: NetworkMembership | undefined;
-  /** Undefined: pauses go through the engine. */
+  /** Undefined if containers are paused through the engine. */
   readonly freezers: FreezerFinder | undefined;
   readonly onClosed: (container: DockerContainer) => void;
 }
@@ -32,10 +32,10 @@ export interface DockerContainerDeps {
 /**
  * One container of the Docker engine.
  *
- * C1  A call to the engine that was given up may still take effect. So the name is chosen here, a creation is waited for
- *     even if nobody wants it any more, and close() removes by name where no id came back.
- * C2  close() is the only way out. It ends when the container occupies nothing any more, and gives back the network and
- *     the directory whatever the engine says.
+ * C1  A request to the engine that was given up may still take effect. So the name is chosen here, a creation is awaited even
+ *     if it is no longer needed, and close() removes by name if no id was returned.
+ * C2  close() is the only way out. It resolves when the container occupies no resources any more, and releases the network
+ *     and the directory whatever the engine answers.
  */
 export class DockerContainer implements Container {
   readonly id: string;
@@ -58,7 +58,7 @@ export class DockerContainer implements Container {
     if (spec.output) this.output = new OutputFollower(spec.id, spec.output, this.exit.exit, deps);
   }
 
-  /** Called once, by the driver, before anybody else has the container. */
+  /** Called once, by the driver, before it hands out the container. */
   async create(request: ContainerCreateOptions, signal: AbortSignal): Promise<void> {
     this.creation = this.deps.engine.createContainer(request);
     try {
@@ -99,7 +99,7 @@ export class DockerContainer implements Container {
     return this.exit.exit;
   }
 
-  /** Its process is there, as far as is known. */
+  /** Whether its process runs, as far as is known. */
   get isRunning(): boolean {
     return this.hasStarted && !this.closing.called && !this.exit.hasEnded;
   }
@@ -111,13 +111,13 @@ export class DockerContainer implements Container {
   private async begin(): Promise<void> {
     await Promise.all([this.exit.begin(), this.output?.begin()]);
     void this.exit.exit.then((result) => this.countExit(result));
-    // Closed meanwhile: starting now would be too late for the removal.
+    // It was closed meanwhile. Starting it now could follow the removal.
     if (this.closing.called) throw new Error('the container is closed');
     await this.deps.engine.startContainer(this.id);
     this.hasStarted = true;
   }
 
-  /** What the caller is told is the same for all causes; whoever runs the function finds it here. */
+  /** The caller's error is the same for all causes, so the cause is logged for operators. */
   private refusal(cause: unknown, step: 'create' | 'start'): unknown {
     const { id, image, fnId } = this.spec;
     const error = fnErrorFromDocker(cause, step, image);
@@ -131,7 +131,7 @@ export class DockerContainer implements Container {
     return this.hasListened && (await isDeserted(() => this.connect()));
   }
 
-  /** A container that was ended by its runner says nothing about the function. */
+  /** The exit of a container that its runner ended says nothing about the function. */
   private countExit({ exitCode }: ExitResult): void {
     const status = this.closing.called ? 'ctx_canceled' : `exit_${exitCode}`;
     count('docker_exits', 1, { api_name: 'docker_wait_container', exit_status: status });
@@ -139,7 +139,7 @@ export class DockerContainer implements Container {
 
   private async shutDown(): Promise<void> {
     const { iofs, network, onClosed } = this.deps;
-    // Gone already, or about to be: the removal tells.
+    // It may be gone already; the removal finds out.
     await this.freezer?.end().catch(() => undefined);
     await this.remove();
     this.exit.stop();
@@ -156,7 +156,7 @@ export class DockerContainer implements Container {
     await removeContainer({ ...this.deps, id: this.id, made, hasExited });
   }
 
-  /** `no` also keeps close() away from a container of the same name that somebody else made. */
+  /** `no` also prevents close() from removing a container of the same name that another process created. */
   private async outcomeOfCreation(): Promise<'yes' | 'no' | 'unknown'> {
     if (this.creation === undefined) return 'no';
     try {

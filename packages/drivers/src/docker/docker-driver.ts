@@ -38,7 +38,7 @@ import { findOwnContainer, isEngineOutside } from './own-container.js';
 import { PREFORK_MEMBER_MB, PreforkPool } from './prefork/prefork-pool.js';
 import { probeEngine } from './probe-engine.js';
 
-/** How long a driver that closes waits for a degraded engine to come back, and for one that does not remove a container. */
+/** How long a closing driver waits for a degraded engine to recover, and for an engine that fails to remove a container. */
 const CLOSE_DEGRADED_MS = 10_000;
 const CLOSE_MS = 120_000;
 
@@ -48,7 +48,7 @@ export interface DockerDriverOptions {
   readonly clock?: Clock;
 }
 
-/** Functions in containers of a Docker engine, shut in as far as the engine can. */
+/** Runs functions in containers of a Docker engine, isolated as well as the engine allows. */
 export class DockerDriver implements Driver {
   readonly name = 'docker';
   readonly capabilities: DriverCapabilities;
@@ -186,7 +186,7 @@ export class DockerDriver implements Driver {
       const place = {
         iofsDirectory: iofs.engineDirectory,
         network: network?.network,
-        // What has no network of its own has no ports.
+        // A container without a network has no ports.
         debugPort: localDebug && !spec.networkDisabled ? localDebugPort : undefined,
       };
       await container.create(createRequest(spec, policy, place), signal);
@@ -194,7 +194,7 @@ export class DockerDriver implements Driver {
     } catch (error) {
       this.images.forget(spec.image);
       const closed = container.close();
-      // Otherwise not waited for: who gave up is told at once.
+      // Otherwise do not wait: a caller that gave up gets its error at once.
       if (this.closing.called) await closed;
       throw error;
     }
@@ -230,7 +230,7 @@ export class DockerDriver implements Driver {
     return policy;
   }
 
-  /** What makes calls fail or slow, before the first of them does. */
+  /** Warns at start of problems of the machine that would make calls fail or slow. */
   private async warnOfMachine({ DockerRootDir: engineRoot }: EngineInfo): Promise<void> {
     const { settings, logger, address } = this;
     const isLocal = address.options.socketPath !== undefined;
@@ -242,7 +242,7 @@ export class DockerDriver implements Driver {
     for (const { grave, what, remedy } of found) logger[grave ? 'error' : 'warn'](what, { remedy });
   }
 
-  /** In a container of the engine, it sees our paths under other names. */
+  /** If the runner is in a container of the same engine, the engine sees our paths under other names. */
   private async findOurselves(): Promise<void> {
     const own = await findOwnContainer((id) => this.engine.mountsOf(id));
     if (own !== undefined) this.labels.runsIn(own.id);
@@ -257,13 +257,13 @@ export class DockerDriver implements Driver {
       this.home.seenByEngineAs(engineSide);
     } else if (own !== undefined) {
       throw new Error(
-        `this runner is in a container, and functions cannot reach ${iofsPath} in there: mount a volume or a folder of ` +
-          'the host into it, and set FN_IOFS_PATH to where it is',
+        `this runner is in a container, and functions cannot reach ${iofsPath} in it: mount a volume or a directory of ` +
+          'the host into it, and set FN_IOFS_PATH to its mount point',
       );
     }
   }
 
-  /** A network is lent by a container of the pool, where there is one. */
+  /** Opens the pool of containers that lend their network to functions, if one is configured. */
   private async openPrefork(policy: ContainerPolicy): Promise<void> {
     const { preforkSize, preforkImage, localDebug } = this.settings;
     if (preforkSize === 0) return;
@@ -271,7 +271,7 @@ export class DockerDriver implements Driver {
       throw new Error(
         'FN_LOCAL_DEBUG: networks of the prefork pool (FN_EXPERIMENTAL_PREFORK_POOL_SIZE) cannot publish a port',
       );
-    // Not released: the pool needs it at any time.
+    // Not released, because the pool may need it at any time.
     await this.images.prepare({ image: preforkImage, extensions: {} }, this.abandon.signal).catch((cause: Error) => {
       throw new Error(`FN_EXPERIMENTAL_PREFORK_IMAGE: ${cause.message}`, { cause });
     });
@@ -284,7 +284,7 @@ export class DockerDriver implements Driver {
   private async closeAll(): Promise<void> {
     this.upkeep.end();
     const closed = this.allClosed();
-    await Promise.race([closed, this.outOfPatience()]);
+    await Promise.race([closed, this.closeTimedOut()]);
     this.abandon.abort();
     this.engine.close();
     await closed;
@@ -293,14 +293,14 @@ export class DockerDriver implements Driver {
 
   private async allClosed(): Promise<void> {
     await Promise.all([this.images.close(), ...[...this.live.values()].map((container) => container.close())]);
-    // One that was about to be made finds the driver closed, and closes itself.
+    // A container that is still being created finds the driver closed, and closes itself.
     await this.creations.whenIdle();
     await this.prefork?.close();
     await this.home.close();
   }
 
-  /** Resolves when it makes no sense to wait for the engine any longer, or there is nothing to wait for. */
-  private async outOfPatience(): Promise<void> {
+  /** Resolves when waiting for the engine has become pointless, or is no longer needed. */
+  private async closeTimedOut(): Promise<void> {
     const { clock, abandon, health } = this;
     const until = later(clock.now(), CLOSE_MS);
     while (clock.now() < until && !abandon.signal.aborted) {
@@ -312,13 +312,13 @@ export class DockerDriver implements Driver {
 }
 
 /**
- * What the driver can do, and needs, with these settings on this machine.
- * @throws SettingsError as the driver itself
+ * The capabilities and needs of the driver with these settings on this machine.
+ * @throws SettingsError like the constructor of the driver
  */
 export function dockerCapabilities(settings: DockerDriverOptions['settings']): DriverCapabilities {
   const ownMemoryMb = settings.preforkSize * PREFORK_MEMBER_MB;
   const outside = isEngineOutside(engineAddress(settings).options.socketPath);
-  // Whoever attaches a debugger to what is idle wants an answer.
+  // A debugger must be able to attach to an idle container.
   return { pause: !settings.localDebug, isolation: true, slotKeyExtension: '', ownMemoryMb, outside };
 }
 

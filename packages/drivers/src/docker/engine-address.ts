@@ -16,12 +16,12 @@ export interface EngineAddress {
   readonly options: EngineConnection;
 }
 
-/** What a connection to the engine is made with. */
+/** Options of a connection to the engine. */
 export interface EngineConnection {
   readonly socketPath?: string;
   readonly host?: string;
   readonly port?: number;
-  /** Plain unless given. */
+  /** Default: http. */
   readonly protocol?: 'http' | 'https';
   readonly ca?: string;
   readonly cert?: string;
@@ -46,7 +46,7 @@ export function engineAddress(settings: EngineAddressSettings): EngineAddress {
   return {
     text,
     options: {
-      // Brackets are for addresses that stand in a URL.
+      // Brackets belong to addresses in URLs only.
       host: url.hostname.replace(/^\[|\]$/g, ''),
       port,
       protocol: secure ? 'https' : 'http',

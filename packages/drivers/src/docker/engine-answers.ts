@@ -2,8 +2,8 @@ import { EngineNonsenseError } from './engine-errors.js';
 import type { LocalImage } from './images/image-cache.js';
 
 /**
- * Reads what an engine answers. It is trusted with this machine, not with its answers: behind the socket may be a proxy, or an
- * engine of another kind. What a call cannot do without is demanded, everything else is left out where it has another form.
+ * Parses the answers of an engine. The engine is trusted with this machine, but its answers are not: behind the socket may be a
+ * proxy, or another kind of engine. Required fields are checked, and other fields are omitted if they have another type.
  */
 type Fields = Readonly<Record<string, unknown>>;
 
@@ -12,24 +12,24 @@ export interface InspectedImage extends LocalImage {
 }
 
 export interface EngineVersion {
-  /** Podman's service speaks Docker's API, and counts its versions its own way. */
+  /** Podman implements the API of Docker, but has its own version numbers. */
   readonly product: 'docker' | 'podman';
   readonly engine: string;
-  /** Of the API that it speaks, as `1.41`. */
+  /** The API version, such as `1.41`. */
   readonly api: string;
 }
 
-/** What an engine can do. Fields are missing where it is too old to know of them. */
+/** Capabilities of an engine. Fields that it is too old for are missing. */
 export interface EngineInfo {
   readonly CgroupVersion?: string | undefined;
   readonly KernelMemory?: boolean | undefined;
-  /** Where it keeps images and containers, on its own machine. */
+  /** Where it stores images and containers, on its own machine. */
   readonly DockerRootDir?: string | undefined;
   /** By name. */
   readonly Runtimes?: Readonly<Record<string, unknown>> | undefined;
   /** `name=seccomp,profile=default`, `name=apparmor` … */
   readonly SecurityOptions?: readonly string[] | undefined;
-  /** The storage driver, and what it has to say. */
+  /** The storage driver and its status. */
   readonly Driver?: string | undefined;
   readonly DriverStatus?: readonly (readonly [key: string, value: string])[] | null | undefined;
 }
@@ -40,7 +40,7 @@ export interface ListedContainer {
   readonly Labels: Readonly<Record<string, string>>;
 }
 
-/** The id of a container becomes a part of paths. */
+/** Ids of containers become parts of paths. */
 const ID = /^\w[\w.-]{0,127}$/;
 
 export function fieldsOf(value: unknown): Fields {
@@ -109,7 +109,7 @@ export function imagesIn(answer: unknown): readonly LocalImage[] {
 /** @throws EngineNonsenseError */
 export function createdIn(answer: unknown): string {
   const id = textOf(fieldsOf(answer).Id);
-  return demanded(id !== undefined && ID.test(id) ? id : undefined, 'the id of the container that it made');
+  return demanded(id !== undefined && ID.test(id) ? id : undefined, 'the id of the created container');
 }
 
 /** @throws EngineNonsenseError */

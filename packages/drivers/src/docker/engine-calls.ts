@@ -1,15 +1,15 @@
 /**
- * What a call asks of the engine, and so how long it may take.
+ * The kind of a request, which determines its timeout.
  *
- * - `probe`   a sign of life
- * - `query`   what the engine knows without doing anything
- * - `change`  makes, starts or halts a container
+ * - `probe`   a health check
+ * - `query`   reads state
+ * - `change`  creates, starts or pauses a container
  * - `removal` may have to wait for a file system
  * - `open`    lasts as long as its caller wants
  */
 export type CallKind = 'probe' | 'query' | 'change' | 'removal' | 'open';
 
-/** Each call by the name it has in metrics, after `docker_`. */
+/** Each request by its name in metrics, without `docker_`. */
 export const ENGINE_CALLS = {
   ping: 'probe',
   version: 'query',
@@ -37,13 +37,13 @@ export const ENGINE_CALLS = {
 
 export type EngineCall = keyof typeof ENGINE_CALLS;
 
-/** Milliseconds that a call of each kind may take. */
+/** Timeout of each kind of request, milliseconds. */
 export type CallLimits = Readonly<Record<Exclude<CallKind, 'open'>, number>>;
 
-/** Told how each call ended whose answer says something about the engine. */
+/** Receives the outcome of each request that says something about the engine. */
 export interface EngineObserver {
-  /** The engine answered, be it with an error. */
+  /** The engine answered, possibly with an error. */
   answered(kind: CallKind): void;
-  /** Nobody was there, or the time for an answer is over. */
+  /** The engine could not be reached, or did not answer in time. */
   unanswered(kind: CallKind, error: Error): void;
 }

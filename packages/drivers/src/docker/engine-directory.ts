@@ -2,14 +2,14 @@ import { isAbsolute } from 'node:path';
 import type { Engine } from './engine.js';
 import { isNotFound } from './engine-errors.js';
 
-/** What an engine takes as the name of a volume. */
+/** A valid name of a volume. */
 const VOLUME_NAME = /^[A-Za-z0-9][\w.-]{0,254}$/;
 
 /**
- * The directory on the engine's machine that FN_IOFS_DOCKER_PATH names: a path as it is, a volume by where the engine keeps it.
- * A container that is given a volume by its name gets all of it, and a function must see its own socket alone: functions are
+ * The directory on the engine's machine that FN_IOFS_DOCKER_PATH names: a path is used unchanged, a volume is resolved to its
+ * mount point. Mounting a volume by name would expose all of it, and a function must see only its own socket, so functions are
  * given directories below this one.
- * @throws Error that says what is wrong with the name; whatever the engine answers
+ * @throws Error that says what is wrong with the name, or the error of the engine
  */
 export async function engineDirectory(name: string, engine: Pick<Engine, 'mountpointOf'>): Promise<string> {
   if (isAbsolute(name)) return name;

@@ -1,7 +1,7 @@
 import { CancelledError, FnError } from '@fnfleet/core';
 import { parseImageReference } from './images/image-reference.js';
 
-/** What the Docker engine answered in place of doing what it was asked. */
+/** The error answer of the Docker engine to a request. */
 export class EngineError extends Error {
   override readonly name = 'EngineError';
 
@@ -14,12 +14,12 @@ export class EngineError extends Error {
   }
 }
 
-/** What came from the engine is no answer to what it was asked. Whether it did that is unknown. */
+/** The engine sent an invalid answer. Whether it executed the request is unknown. */
 export class EngineNonsenseError extends Error {
   override readonly name = 'EngineNonsenseError';
 }
 
-/** The engine took a call and did not answer it in time. Whether it did what it was asked is unknown. */
+/** The engine did not answer in time. Whether it executed the request is unknown. */
 export class EngineTimeoutError extends Error {
   override readonly name = 'EngineTimeoutError';
 
@@ -36,12 +36,12 @@ export function isUnreachable(error: unknown): boolean {
   return error instanceof EngineTimeoutError || NETWORK_CODES.includes(code);
 }
 
-/** What the engine sent was not what it should be, or not HTTP. */
+/** The engine sent an invalid answer, or something other than HTTP. */
 function isNonsense(error: unknown): boolean {
   return error instanceof EngineNonsenseError || /^HPE_/.test((error as NodeJS.ErrnoException).code ?? '');
 }
 
-/** The engine cannot have heard of the call. */
+/** The engine cannot have received the request. */
 export function isNobodyThere(error: unknown): boolean {
   return ['ECONNREFUSED', 'ENOENT'].includes((error as NodeJS.ErrnoException).code ?? '');
 }
@@ -51,8 +51,8 @@ export function isNotFound(error: unknown): boolean {
 }
 
 /**
- * The one translation of what the engine says into what a caller of a function sees. Errors without a place in the
- * table come back as they are: to a caller they are `internal`.
+ * The only translation of engine errors to what the caller of a function sees. Errors without a place in the table are returned
+ * unchanged: to a caller they are `internal`.
  */
 export function fnErrorFromDocker(
   error: unknown,
@@ -60,21 +60,21 @@ export function fnErrorFromDocker(
   image: string,
 ): unknown {
   if (error instanceof FnError || error instanceof CancelledError) return error;
-  // The function has no part in it, and nothing of it ran: another runner may have an engine that works.
+  // The function is not to blame and did not run: the engine of another runner may work.
   if (isUnreachable(error) || isNonsense(error)) return new FnError('serverBusy', { cause: error });
   if (step === 'pull') return pullFailed(error, image);
-  // The image was there when it was looked for, and was removed since: another runner may have it.
+  // The image was removed since it was inspected; another runner may have it.
   if (step === 'create' && isNotFound(error)) return new FnError('serverBusy', { cause: error });
   if (step === 'inspect' && error instanceof EngineError && error.status === 400) {
     const problem = 'the Docker engine rejects the name';
     return new FnError('imageNameInvalid', { params: { image, problem }, cause: error, detail: error.message });
   }
-  // Podman knows no driver of that name.
+  // Podman has no log driver of that name.
   if (step === 'create' && error instanceof EngineError && /\binvalid log driver\b/.test(error.message)) {
     return new FnError('syslogUnavailable', { cause: error, detail: error.message });
   }
   if (step === 'create' && isRefusedContainer(error)) {
-    const params = { problem: whatToMend(error.message) };
+    const params = { problem: problemOf(error.message) };
     return new FnError('containerRefused', { params, cause: error, detail: error.message });
   }
   if (step === 'start' && error instanceof EngineError) return startFailed(error);
@@ -82,8 +82,8 @@ export function fnErrorFromDocker(
 }
 
 /**
- * What an engine cannot make a container of, because of its image, limits, configuration or syslog address. What we ask for
- * beside that is looked at when the runner starts, and is the runner's fault.
+ * The engine cannot create the container because of its image, limits, configuration or syslog address. Everything else in the
+ * request is checked when the runner starts, and is the runner's fault.
  */
 function isRefusedContainer(error: unknown): error is EngineError {
   if (!(error instanceof EngineError)) return false;
@@ -97,15 +97,15 @@ function isRefusedContainer(error: unknown): error is EngineError {
 /** Podman says 500 where Docker says 400. */
 const PODMAN_REFUSAL = /\binvalid environment variable\b|\bno command or entrypoint provided\b/;
 
-/** For the function's owner. The engine's own words may quote the configuration, and go to operators only. */
-function whatToMend(words: string): string {
+/** The problem for the function's owner. The engine's message may quote the configuration, so only operators see it. */
+function problemOf(words: string): string {
   return (
-    TO_MEND.find(([pattern]) => pattern.test(words))?.[1] ??
+    PROBLEMS.find(([pattern]) => pattern.test(words))?.[1] ??
     'the engine rejects the image, the limits or the configuration of the function'
   );
 }
 
-const TO_MEND: readonly (readonly [RegExp, string])[] = [
+const PROBLEMS: readonly (readonly [RegExp, string])[] = [
   [/no command/i, 'the image has no command; give its Dockerfile a CMD or an ENTRYPOINT'],
   [/environment variable|\bnul\b|null byte/i, 'a key or value of the configuration cannot be an environment variable'],
   [/memory/i, 'the engine rejects the memory limit of the function'],
@@ -113,11 +113,11 @@ const TO_MEND: readonly (readonly [RegExp, string])[] = [
   [/log(ging)?[ -]?(driver|opt)|syslog/i, 'the syslog address of the app is invalid'],
 ];
 
-/** What is the image's or the configuration's fault: a 400, or a 404 or 500 with these words. */
+/** Errors that the image or the configuration causes: a 400, or a 404 or 500 with one of these messages. */
 const OWN_FAULT =
   /unable to start container process: (exec|environment variable)|error during container init: environment variable|unable to find user|trying to send message larger than max/;
 
-/** For whoever debugs a function: the port is free when the other container has been idle for long enough. */
+/** For developers who debug a function: the port is released when the other container reaches its idle timeout. */
 const DEBUG_PORT_TAKEN =
   'the port of the debugger is in use; with FN_LOCAL_DEBUG only one container runs at a time, until its idle_timeout ends';
 
@@ -125,11 +125,11 @@ function startFailed(error: EngineError): Error {
   const { status, message } = error;
   if (message.includes('failed to initialize logging driver'))
     return new FnError('syslogUnavailable', { cause: error });
-  // Nothing else is published.
+  // No other port is published.
   if (/\bport is already allocated\b|\bbind: address already in use\b/.test(message)) {
     return new FnError('containerRefused', { params: { problem: DEBUG_PORT_TAKEN }, cause: error, detail: message });
   }
-  // A container of the prefork pool has ended since it was looked at.
+  // A container of the prefork pool has ended since it was checked.
   if (/\bjoin(ing)? network\b/.test(message)) return new FnError('serverBusy', { cause: error });
   if (status === 400 || OWN_FAULT.test(message))
     return new FnError('containerInitFailed', { cause: error, detail: message });
@@ -140,7 +140,7 @@ function pullFailed(error: unknown, image: string): FnError {
   const reason = error instanceof Error ? error.message : String(error);
   const status = refusalStatus(error, reason);
   const registry = parseImageReference(image).registry || 'docker.io';
-  // First what is nearly always the matter: a registry that nobody has set up answers with errors of DNS.
+  // Names the usual cause first: for a registry that was never set up, the error is one of DNS.
   const build = image.includes('@') ? '' : `build it with docker build -t ${image}, or `;
   const remedy = `it is not on this engine; ${build}push it to ${registry}`;
   return new FnError('imagePullFailed', {
@@ -151,8 +151,8 @@ function pullFailed(error: unknown, image: string): FnError {
 }
 
 /**
- * What the registry refuses is a 4xx. Engines before 23.0 say 500 to credentials that the registry does not take, and to a
- * refusal that has nothing but the code of the distribution protocol and its words, as that of some registries.
+ * The 4xx status with which the registry refused. Engines before 23.0 report 500 for rejected credentials, and for refusals that
+ * consist of only a code and message of the distribution protocol, as those of some registries.
  */
 function refusalStatus(error: unknown, reason: string): number | undefined {
   if (error instanceof EngineError && error.status >= 400 && error.status < 500) return error.status;

@@ -7,21 +7,21 @@ import { linesOf } from './engine-lines.js';
 /** Docker has some fifty actions of ten types. */
 const MAX_NAMES = 100;
 const NAME = /^(?:[a-z][a-z0-9_-]{0,31})?$/;
-/** An engine that tells of more than this is not listened to all the time. */
+/** Reading pauses when an engine reports more events than this. */
 const LINES_A_SECOND = 5_000;
-/** At most two connections a second. */
+/** Delay before reconnecting: at most two connections per second. */
 const RECONNECT_MS = 500;
 
 export interface EngineEventsOptions {
-  /** Resolves when the engine has begun to report; the stream ends on abort. */
+  /** Resolves when the engine reports events; the stream ends on abort. */
   readonly open: (signal: AbortSignal) => Promise<Readable>;
-  /** The engine has stopped reporting: it may be gone. */
+  /** The event stream was lost, so the engine may be gone. */
   readonly onLost: () => void;
   readonly health: HealthView;
   readonly clock: Clock;
 }
 
-/** Follows and counts what the engine reports, of whomever. A stream that is lost is taken up again. */
+/** Counts all events of the engine. Reconnects when the stream is lost. */
 export class EngineEvents {
   private readonly over = new AbortController();
   private readonly actions = new KnownNames();
@@ -49,13 +49,13 @@ export class EngineEvents {
     }
   }
 
-  /** Until the stream ends, however it does. */
+  /** Reads until the stream ends, for whatever reason. */
   private async read(): Promise<void> {
     try {
       const stream = await this.options.open(this.over.signal);
       await this.countAll(stream);
     } catch {
-      // Lost, or not to be had now.
+      // The stream was lost or could not be opened.
     }
   }
 
@@ -70,13 +70,13 @@ export class EngineEvents {
 
   private count(line: string): void {
     const { Type, Action } = fieldsOf(JSON.parse(line));
-    // What follows a colon is somebody's own words, such as the command of an exec.
+    // The part after a colon is free text, such as the command of an exec.
     const [action = ''] = (textOf(Action) ?? '').split(':', 1);
     count('docker_events', 1, { event_action: this.actions.of(action), event_type: this.types.of(textOf(Type) ?? '') });
   }
 }
 
-/** The names that become labels of a metric: as many as an engine has, and of their kind. */
+/** Bounds the names that become labels of a metric, in number and in form. */
 class KnownNames {
   private readonly names = new Set<string>();
 

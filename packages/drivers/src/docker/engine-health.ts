@@ -8,26 +8,26 @@ const MISSED_PROBES = 2;
 /** E3 */
 const STUCK_CALLS = 3;
 const STUCK_REST_MS = 30_000;
-/** How soon the engine is probed again when it did not answer, milliseconds. */
+/** Delay before the next probe when the engine did not answer, milliseconds. */
 const RETRY_MS = 500;
 
 export interface EngineHealthOptions {
-  /** Where the engine is, for messages. */
+  /** The address of the engine, for messages. */
   readonly address: string;
-  /** Ends within its own deadline. */
+  /** Settles within its own deadline. */
   readonly ping: () => Promise<void>;
   readonly intervalMs: number;
   readonly clock: Clock;
 }
 
 /**
- * Whether the engine can be counted on for new containers.
+ * Tracks whether the engine can create containers.
  *
- * E1  It is probed at intervals. A call that nobody answered brings the next probe forward.
- * E2  After MISSED_PROBES probes in a row without an answer the engine is degraded, until it answers one.
- * E3  An engine may answer probes and get nothing done all the same, when what is behind it hangs. After STUCK_CALLS changes
- *     in a row that were not done in time it is degraded and left alone for STUCK_REST_MS. Then one more such call is
- *     enough, until a change is done.
+ * E1  It is probed at intervals. An unanswered request triggers a probe at once.
+ * E2  After MISSED_PROBES unanswered probes in a row the engine is degraded, until it answers a probe.
+ * E3  An engine may answer probes but complete nothing, when something behind it hangs. After STUCK_CALLS changes in a row that
+ *     timed out it is degraded for STUCK_REST_MS. After that a single timed-out change degrades it again, until a change
+ *     succeeds.
  */
 export class EngineHealth extends HealthState implements EngineObserver {
   private missed = 0;
@@ -52,7 +52,7 @@ export class EngineHealth extends HealthState implements EngineObserver {
     this.timer?.cancel();
   }
 
-  /** E1. There is reason to look now. */
+  /** E1. Probes now. */
   look(): void {
     if (this.timer !== undefined && !this.isDegraded && !this.probing) this.schedule(0);
   }

@@ -1,12 +1,12 @@
 import type { Readable } from 'node:stream';
 import { EngineNonsenseError } from './engine-errors.js';
 
-/** What an engine has to say in one line is shorter. */
+/** Longer than any line of a well-behaved engine. */
 const MAX_LINE_CHARACTERS = 64 * 1024;
 
 /**
- * The lines of a stream, without their ends.
- * @throws EngineNonsenseError when one is too long; the stream's error
+ * The lines of a stream, without line endings.
+ * @throws EngineNonsenseError when a line is too long; the stream's error
  */
 export async function* linesOf(stream: Readable, maxCharacters = MAX_LINE_CHARACTERS): AsyncGenerator<string> {
   stream.setEncoding('utf8');

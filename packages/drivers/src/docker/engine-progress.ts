@@ -4,32 +4,32 @@ import { EngineNonsenseError } from './engine-errors.js';
 import { linesOf } from './engine-lines.js';
 import type { LayerProgress } from './images/pull-progress.js';
 
-/** Callers are told why an image cannot be pulled. */
+/** Maximum length of an error, which is shown to callers. */
 const MAX_FAILURE_CHARACTERS = 4 * 1024;
-/** Layers are called by a digest or the beginning of one. */
+/** Layers are named by a digest or its prefix. */
 const MAX_LAYER_CHARACTERS = 100;
-/** What a step of a build prints in one go, in JSON, where a character may take six. */
+/** Maximum length of one piece of build output as JSON, where a character may take six. */
 const MAX_LINE_CHARACTERS = 512 * 1024;
 
-/** One thing that the engine says while it is at work. Whatever it prints comes from a registry or a build: show it with care. */
+/** One progress message of the engine. Its texts come from a registry or a build, so they must be sanitized before display. */
 export interface Progress {
-  /** Of a build: what is printed, piece by piece. */
+  /** A piece of the output of a build. */
   readonly output?: string | undefined;
-  /** Of a pull or push: what happens. Not there when it only counts bytes. */
+  /** The status of a pull or push; unset when the message only counts bytes. */
   readonly status?: string | undefined;
-  /** Of a pull: how far the download of a layer is. */
+  /** The download progress of a layer of a pull. */
   readonly layer?: LayerProgress | undefined;
-  /** Of a build by BuildKit: how far it is, in its own form (BuildkitTrace). */
+  /** The progress of a build by BuildKit, in its own format (BuildkitTrace). */
   readonly trace?: string | undefined;
-  /** Of the image that was built. */
+  /** The id of the built image. */
   readonly imageId?: string | undefined;
-  /** Of the image that was pushed. */
+  /** The digest of the pushed image. */
   readonly digest?: string | undefined;
 }
 
 /**
- * Reads what the engine says while it pulls, loads, builds or pushes, to the end.
- * @throws Error with the engine's words: the head of its answer was good, a failure after that is a line of it
+ * Reads the progress of a pull, load, build or push to its end.
+ * @throws Error with the message of the engine: after a successful head, it reports a failure as a line
  */
 export async function readProgress(
   answer: Readable,
@@ -50,7 +50,7 @@ export async function readProgress(
   if (failure !== undefined) throw new Error(failure);
 }
 
-/** A line that was cut off says nothing. */
+/** Empty for a truncated line. */
 function fieldsIn(line: string): Readonly<Record<string, unknown>> {
   try {
     return fieldsOf(JSON.parse(line));
@@ -74,7 +74,7 @@ function progressOf({ stream, status, id, progressDetail, aux }: Readonly<Record
   };
 }
 
-/** Nothing while it is unpacked: that counts the same bytes once more. */
+/** Ignores unpacking, which counts the same bytes again. */
 function layerOf(
   layer: string | undefined,
   status: string | undefined,

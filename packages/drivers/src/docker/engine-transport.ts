@@ -16,26 +16,26 @@ export interface EngineOptions {
   readonly observer?: EngineObserver;
 }
 
-/** What a call asks of the engine. */
+/** A request to the engine. */
 export interface EngineRequest {
   readonly method: 'GET' | 'POST' | 'DELETE';
   readonly path: string;
-  /** Values that are not text go as JSON; undefined ones do not go. */
+  /** Values that are not strings are sent as JSON; undefined ones are omitted. */
   readonly query?: Readonly<Record<string, unknown>>;
-  /** An object goes as JSON. */
+  /** An object is sent as JSON. */
   readonly body?: object;
   readonly headers?: Readonly<Record<string, string>>;
 }
 
-/** An answer in JSON: the list of some ten thousand containers has about this. */
+/** Maximum size of a JSON answer: about that of a list of ten thousand containers. */
 const MAX_ANSWER_BYTES = 32 * 1024 * 1024;
-/** Of the words with which the engine refuses something. */
+/** Maximum size of an error message of the engine. */
 const MAX_REFUSAL_BYTES = 16 * 1024;
 const MAX_HEADER_BYTES = 64 * 1024;
 
 /**
- * How calls reach the engine: each has a deadline, since a daemon may accept a call and never answer it; each is measured;
- * and of each the observer hears what it says about the engine. What an answer may hold is bounded.
+ * Sends requests to the engine. Each has a deadline, because a daemon may accept a request and never answer it; each is measured,
+ * and its outcome is reported to the observer. The size of answers is bounded.
  */
 export class EngineTransport {
   private readonly inFlight = new Set<AbortController>();
@@ -44,8 +44,8 @@ export class EngineTransport {
   constructor(private readonly options: EngineOptions) {}
 
   /**
-   * Runs one call until it is answered, its time is over or nobody wants it.
-   * @throws EngineError what the engine answered, EngineNonsenseError, EngineTimeoutError, CancelledError on abort and after
+   * Runs one request until it is answered, times out or is aborted.
+   * @throws EngineError with what the engine answered, EngineNonsenseError, EngineTimeoutError, CancelledError on abort and after
    *   `close`; else the network's error
    */
   async call<T>(api: EngineCall, run: (signal: AbortSignal) => Promise<T>, caller?: AbortSignal): Promise<T> {
@@ -61,7 +61,7 @@ export class EngineTransport {
     const startedAt = clock.now();
     let status = 'ok';
     try {
-      // Raced as well as aborted: nobody waits for a step that does not notice.
+      // Raced as well as aborted, in case a step ignores the abort.
       const answer = await untilAborted(run(life.signal), life.signal);
       observer?.answered(kind);
       return answer;
@@ -79,31 +79,31 @@ export class EngineTransport {
     }
   }
 
-  /** Asks for a JSON object or list. */
+  /** Requests a JSON object or list. */
   look(api: EngineCall, request: EngineRequest, caller?: AbortSignal): Promise<unknown> {
     const run = async (signal: AbortSignal) => jsonIn(await this.textOf(api, request, signal), api);
     return this.call(api, run, caller);
   }
 
-  /** Asks for something to be done, whose answer says nothing. */
+  /** Sends a request whose answer has no content. */
   async act(api: EngineCall, request: EngineRequest, caller?: AbortSignal): Promise<void> {
     await this.call(api, (signal) => this.textOf(api, request, signal), caller);
   }
 
   /**
-   * The response as soon as its head is there.
-   * @throws EngineError when it is not a good one
+   * Resolves with the response when its head has arrived.
+   * @throws EngineError if its status is not a success
    */
   async open(api: EngineCall, request: EngineRequest, signal: AbortSignal): Promise<IncomingMessage> {
     const response = await this.send(request, signal);
     const status = response.statusCode ?? 0;
-    // Already started, already stopped.
+    // 304: already started or stopped.
     if (status >= 200 && (status < 300 || status === 304)) return response;
     const { text } = await readUpTo(response, MAX_REFUSAL_BYTES);
     throw new EngineError(status, refusalIn(text) || `status ${status} to ${api}`);
   }
 
-  /** Breaks off every call in flight and refuses new ones. */
+  /** Aborts all requests in progress and refuses new ones. */
   close(): void {
     this.closed = true;
     for (const life of this.inFlight) life.abort(new CancelledError());
@@ -124,7 +124,7 @@ export class EngineTransport {
       method,
       path: pathWith(path, query),
       headers: { ...headers, ...lengthOf(upload), ...(upload === body ? {} : { 'Content-Type': 'application/json' }) },
-      // A connection for each call: one kept from before a restart of the daemon would fail the next call.
+      // One connection per request: a connection from before a restart of the daemon would fail the next request.
       agent: false,
       maxHeaderSize: MAX_HEADER_BYTES,
       signal,
@@ -132,10 +132,10 @@ export class EngineTransport {
     return new Promise((resolve, reject) => {
       const request = protocol === 'https' ? httpsRequest(options) : httpRequest(options);
       request.once('response', resolve).on('error', reject);
-      // The engine speaks of switching protocols only when it is asked to.
+      // An engine must not switch protocols unsolicited.
       request.once('upgrade', () => request.destroy(new EngineNonsenseError('the Docker engine switched protocols')));
       if (!(upload instanceof Readable)) return void request.end(upload);
-      // Before the request breaks off because of it.
+      // Reject with this error rather than with the failure of the request that it causes.
       upload.once('error', reject);
       pipeline(upload, request).catch(reject);
     });
@@ -159,13 +159,13 @@ function jsonIn(text: string, api: EngineCall): unknown {
   try {
     parsed = JSON.parse(text);
   } catch {
-    // The parser's own words would quote the text.
+    // The message of the parser would quote the text.
   }
   if (typeof parsed === 'object' && parsed !== null) return parsed;
   throw new EngineNonsenseError(`the Docker engine did not answer ${api} with JSON`);
 }
 
-/** The engine answers with an object, a proxy before it with anything. */
+/** The engine answers with an object; a proxy in front of it may answer with anything. */
 function refusalIn(words: string): string {
   try {
     const message = (JSON.parse(words) as { message?: unknown } | null)?.message;

@@ -12,7 +12,7 @@ export interface EngineUpkeepOptions {
   readonly engine: Engine;
   readonly health: EngineHealth;
   readonly labels: ContainerLabels;
-  /** Whether the driver answers for the container of this name. */
+  /** Whether the driver tracks the container of this name. */
   readonly isTracked: (name: string) => boolean;
   /** Names of the containers that run a function now. */
   readonly running: () => readonly string[];
@@ -21,7 +21,7 @@ export interface EngineUpkeepOptions {
   readonly logger: Logger;
 }
 
-/** What a driver does in the background while it is open: removes what is left in the engine, and counts what it tells. */
+/** Background work of a driver: removes orphaned containers and counts what the engine reports. */
 export class EngineUpkeep {
   private readonly reaper: ContainerReaper;
   private readonly tasks: readonly { begin(): void; end(): void }[];
@@ -58,7 +58,7 @@ export class EngineUpkeep {
     this.tasks = [this.reaper, events, stats];
   }
 
-  /** Removes what others left behind, then goes to work. */
+  /** Removes orphaned containers, then starts the background tasks. */
   async begin(): Promise<void> {
     await this.reaper.sweep();
     if (this.ended) return;

@@ -1,6 +1,6 @@
 import type { EngineVersion } from './engine-answers.js';
 
-/** The first Docker engine with everything that a container is made with, and the oldest Podman that was tried. */
+/** The first Docker engine that has every feature we use, and the oldest Podman that was tested. */
 const REQUIRED = { docker: '17.10.0-ce', podman: '4.3.1' } as const;
 
 const VERSION = /^(\d+)\.(\d+)\.(\d+)(?:-([^+]+))?(?:\+.*)?$/;
@@ -18,7 +18,7 @@ interface Version {
   readonly suffix: string | undefined;
 }
 
-/** By number, then by what follows the dash; a version with nothing there comes after those with something. */
+/** Compares the numbers, then the suffixes. A version without a suffix is newer than one with a suffix. */
 function compareVersions(left: Version, right: Version): number {
   for (const [index, number] of left.numbers.entries()) {
     const difference = number - (right.numbers[index] ?? 0);

@@ -36,39 +36,39 @@ export interface ExitWatch {
   stop(): void;
 }
 
-/** The output of a container as it comes: frames, each with a head that says which output it is from. */
+/** The raw output of a container: frames, whose head names the stream. */
 export interface Attachment {
   readonly frames: AsyncIterable<Buffer>;
   /** Ends `frames`. Idempotent. */
   stop(): void;
 }
 
-/** What an image is built of, and how. */
+/** Describes a build of an image. */
 export interface ImageBuild {
-  /** An archive (tar) with everything that the Dockerfile may copy, and the Dockerfile itself. */
+  /** A tar archive with the Dockerfile and everything that it may copy. */
   readonly context: Readable;
-  /** Where the Dockerfile is in it. */
+  /** The path of the Dockerfile in it. */
   readonly dockerfile: string;
-  /** The name that the image gets. */
+  /** The name of the new image. */
   readonly image: string;
   readonly buildArgs: Readonly<Record<string, string>>;
-  /** By BuildKit. It pulls base images without credentials: those stay with the command line that it expects to hear from. */
+  /** Builds with BuildKit, which pulls base images without credentials: it expects them from the docker command line. */
   readonly buildkit: boolean;
-  /** Every step again, whatever there is from earlier builds. */
+  /** Runs every step again, without the cache of earlier builds. */
   readonly noCache: boolean;
-  /** For the registries of base images. */
+  /** Credentials for the registries of base images. */
   readonly credentials: readonly Credential[];
 }
 
-/** An exit code, and perhaps why. */
+/** Maximum size of an answer with an exit code and possibly a reason. */
 const MAX_EXIT_BYTES = 64 * 1024;
-/** A name that no image can have: the domain is reserved. */
+/** A name that no image can have, because the domain is reserved. */
 const NO_IMAGE = 'fnfleet.invalid/none:none';
 
 /**
- * The calls that the driver makes to the Docker engine. Each ends within a deadline.
+ * The requests of the driver to the Docker engine. Each has a deadline unless noted.
  *
- * @throws EngineError what the engine answered, EngineNonsenseError, EngineTimeoutError, CancelledError on abort; else the
+ * @throws EngineError with what the engine answered, EngineNonsenseError, EngineTimeoutError, CancelledError on abort; else the
  *   network's error
  */
 export class Engine {
@@ -90,7 +90,7 @@ export class Engine {
     return infoIn(await this.transport.look('info', { method: 'GET', path: '/info' }));
   }
 
-  /** Undefined when the engine has no such image. */
+  /** Undefined if the engine has no such image. */
   async inspectImage(name: string, signal: AbortSignal): Promise<InspectedImage | undefined> {
     try {
       const request = { method: 'GET', path: `/images/${pathOfImage(name)}/json` } as const;
@@ -105,7 +105,7 @@ export class Engine {
     return imagesIn(await this.transport.look('list_images', { method: 'GET', path: '/images/json' }, signal));
   }
 
-  /** Has no deadline but the caller's. */
+  /** Has no deadline of its own. */
   async pullImage(
     reference: ImageReference,
     auth: RegistryAuth | undefined,
@@ -125,7 +125,7 @@ export class Engine {
     await this.transport.call('pull_image', pull, signal);
   }
 
-  /** Loads an archive of images. Has no deadline but the caller's. */
+  /** Loads an archive of images. Has no deadline of its own. */
   async loadImages(path: string, signal: AbortSignal): Promise<void> {
     const archive = createReadStream(path);
     const headers = { 'Content-Type': 'application/x-tar' };
@@ -139,12 +139,12 @@ export class Engine {
     }
   }
 
-  /** Has no deadline but the caller's: when that is over the engine ends the build. */
+  /** Has no deadline of its own. When the signal aborts, the engine ends the build. */
   async buildImage(build: ImageBuild, onProgress: (progress: Progress) => void, signal: AbortSignal): Promise<void> {
     const request: EngineRequest = {
       method: 'POST',
       path: '/build',
-      // Containers of steps are removed, also of those that fail.
+      // Removes the containers of steps, including failed ones.
       query: {
         t: build.image,
         dockerfile: build.dockerfile,
@@ -165,7 +165,7 @@ export class Engine {
     }
   }
 
-  /** Has no deadline but the caller's. */
+  /** Has no deadline of its own. */
   async pushImage(
     reference: ImageReference,
     auth: RegistryAuth | undefined,
@@ -176,7 +176,7 @@ export class Engine {
       method: 'POST',
       path: `/images/${pathOfImage(pullName(reference))}/push`,
       query: { tag: reference.tag },
-      // Demanded, also of those who have nothing to show.
+      // Required even without credentials.
       headers: { 'X-Registry-Auth': shownToRegistry(auth ?? {}) },
     };
     const push = async (life: AbortSignal) =>
@@ -184,7 +184,7 @@ export class Engine {
     await this.transport.call('push_image', push, signal);
   }
 
-  /** Refused, with a conflict, while a container or another image needs it. */
+  /** Fails with a conflict while a container or another image needs it. */
   async removeImage(id: string, signal: AbortSignal): Promise<void> {
     const request = { method: 'DELETE', path: `/images/${pathOfImage(id)}` } as const;
     await this.transport.act('remove_image', request, signal);
@@ -199,11 +199,11 @@ export class Engine {
   }
 
   /**
-   * Whether containers could be given this directory of the engine's machine. False as well where that cannot be found out.
+   * Whether this directory of the engine's machine can be mounted into containers. False if that cannot be determined.
    * Never rejects.
    */
   async seesDirectory(path: string): Promise<boolean> {
-    // An engine looks at what is to be mounted before it looks for the image: 400 and 404.
+    // An engine checks mounts before it looks for the image: a missing mount gives 400, a missing image 404.
     return (await this.refusalOfMount(`${path}-not`)) === 400 && (await this.refusalOfMount(path)) === 404;
   }
 
@@ -219,41 +219,41 @@ export class Engine {
     await this.transport.act('unpause_container', { method: 'POST', path: pathOf(id, 'unpause') });
   }
 
-  /** Kills and removes, with anonymous volumes. */
+  /** Kills and removes the container, with its anonymous volumes. */
   async removeContainer(id: string): Promise<void> {
     const query = { force: true, v: true };
     await this.transport.act('remove_container', { method: 'DELETE', path: pathOf(id), query });
   }
 
-  /** `pid` of its main process, where the engine runs; 0 when it does not run. */
+  /** `pid` is that of the main process on the engine's machine; 0 if it does not run. */
   async inspectContainer(id: string): Promise<{ running: boolean; outOfMemory: boolean; pid: number }> {
     return stateIn(await this.inspect(id));
   }
 
-  /** What is mounted in a container from where the engine runs. @throws EngineError 404 when it has no such container */
+  /** The mounts of a container from the engine's machine. @throws EngineError 404 if there is no such container */
   async mountsOf(id: string): Promise<readonly OuterMount[]> {
     return mountsIn(await this.inspect(id));
   }
 
-  /** Where the engine's machine has a volume; undefined: it does not tell. @throws EngineError 404 when it has no such volume */
+  /** The path of a volume on the engine's machine; undefined if the engine does not report it. @throws EngineError 404 if there is no such volume */
   async mountpointOf(volume: string): Promise<string | undefined> {
     const request = { method: 'GET', path: `/volumes/${encodeURIComponent(volume)}` } as const;
     return textOf(fieldsOf(await this.transport.look('inspect_volume', request)).Mountpoint);
   }
 
-  /** Two readings about a second apart, which the engine takes that long to give. Whatever it is that it answers. */
+  /** The unparsed statistics: two readings, for which the engine takes about a second. */
   stats(id: string, signal: AbortSignal): Promise<unknown> {
     const request = { method: 'GET', path: pathOf(id, 'stats'), query: { stream: false } } as const;
     return this.transport.look('stats', request, signal);
   }
 
-  /** What happens in the engine from now on, a line of JSON each. */
+  /** Events of the engine from now on, one line of JSON each. */
   events(signal: AbortSignal): Promise<Readable> {
     const open = () => this.transport.open('add_event_listener', { method: 'GET', path: '/events' }, signal);
     return this.transport.call('add_event_listener', open, signal);
   }
 
-  /** Running or not. */
+  /** Lists running and stopped containers. */
   async listContainers(label: string): Promise<readonly ListedContainer[]> {
     const query = { all: true, filters: { label: [label] } };
     const request = { method: 'GET', path: '/containers/json', query } as const;
@@ -261,7 +261,7 @@ export class Engine {
   }
 
   /**
-   * Resolves once the engine keeps watch, so that no exit after that goes unseen.
+   * Resolves once the engine watches the container, so that no exit after that is missed.
    * @param condition `next-exit` before the start; `not-running` when the container may have ended already
    */
   async watchExit(id: string, condition: 'next-exit' | 'not-running'): Promise<ExitWatch> {
@@ -271,7 +271,7 @@ export class Engine {
       const open = () => this.transport.open('wait_container', request, life.signal);
       const response = await this.transport.call('wait_container', open);
       const exitCode = readWhole(response, MAX_EXIT_BYTES).then((text) => exitCodeIn(JSON.parse(text)));
-      // Nobody asks for it after stop().
+      // After stop() it rejects without a listener.
       exitCode.catch(() => undefined);
       return { exitCode, stop: () => life.abort() };
     } catch (error) {
@@ -280,7 +280,7 @@ export class Engine {
     }
   }
 
-  /** Resolves once everything that the container prints from now on will be in the frames. */
+  /** Resolves once all output from now on will be in the frames. */
   async attachOutput(id: string): Promise<Attachment> {
     const life = new AbortController();
     const query = { stream: true, stdout: true, stderr: true };
@@ -322,7 +322,7 @@ function pathOf(container: string, what?: string): string {
   return what === undefined ? path : `${path}/${what}`;
 }
 
-/** As the engine takes it: base64 for URLs, with its padding. */
+/** The header value: base64url with padding. */
 function shownToRegistry(auth: RegistryAuth): string {
   return base64(auth);
 }
@@ -335,7 +335,7 @@ function base64(value: object): string {
   return Buffer.from(JSON.stringify(value)).toString('base64').replaceAll('+', '-').replaceAll('/', '_');
 }
 
-/** Nothing of a name leads out of its place in a path, whoever wrote it. */
+/** Encodes an untrusted name, so that it cannot leave its place in the path. */
 function pathOfImage(name: string): string {
   const segments = name
     .split('/')

@@ -3,14 +3,14 @@ import type { ExitResult } from '../driver.js';
 import type { Engine, ExitWatch } from './engine.js';
 import { isNotFound } from './engine-errors.js';
 
-/** As after SIGKILL: what is assumed of a container whose end nobody saw. */
+/** The exit code after SIGKILL, assumed for a container whose exit was not observed. */
 const KILLED = 137;
 const RECONNECT_MS = 1_000;
 
 /**
- * Waits for the end of one container. The watch stands before the container starts, so that the shortest life is seen;
- * when the connection is lost (the daemon restarts), it is taken up again. Until then the container is asked itself: a
- * daemon that restarts may take its containers along, and no call should be the first to find out.
+ * Waits for the exit of one container. The watch begins before the container starts, so that even the shortest run is observed.
+ * When the connection is lost (the daemon restarts), it reconnects. Until then the container itself is probed: a restarting
+ * daemon may end its containers, and a call should not be the first to notice.
  */
 export class ExitFollower {
   private readonly exited = new Deferred<ExitResult>();
@@ -22,7 +22,7 @@ export class ExitFollower {
     private readonly engine: Engine,
     private readonly clock: Clock,
     private readonly containerId: string,
-    /** Whether the container can be seen to be dead without the engine. */
+    /** Whether the container is seen to be dead, without asking the engine. */
     private readonly looksDead: () => Promise<boolean>,
   ) {}
 
@@ -30,18 +30,18 @@ export class ExitFollower {
     return this.exited.promise;
   }
 
-  /** The engine has told of the end. */
+  /** Whether the engine has reported the exit. */
   get hasEnded(): boolean {
     return this.ended;
   }
 
-  /** Resolves when the engine keeps watch. To be called before the start. */
+  /** Resolves when the watch is established. Call it before the start of the container. */
   async begin(): Promise<void> {
     const watch = await this.engine.watchExit(this.containerId, 'next-exit');
     void this.follow(watch);
   }
 
-  /** For a container that was removed: settles `exit` if nothing did before. */
+  /** Call it after the container was removed. Settles `exit` if it is still pending. */
   stop(): void {
     this.stopped.abort();
     this.watch?.stop();
@@ -64,7 +64,7 @@ export class ExitFollower {
     this.stop();
   }
 
-  /** Undefined when there is nothing to watch any more. */
+  /** Undefined if there is nothing left to watch. */
   private async reconnect(): Promise<ExitWatch | undefined> {
     while (!this.stopped.signal.aborted) {
       await this.clock.sleep(RECONNECT_MS, this.stopped.signal);
@@ -79,7 +79,7 @@ export class ExitFollower {
   }
 
   private async resultOf(exitCode: number): Promise<ExitResult> {
-    // Only SIGKILL can have come from the memory limit; and a container that is being removed tells nothing.
+    // Only SIGKILL can come from the memory limit, and a container that is being removed cannot be inspected.
     if (exitCode !== KILLED || this.stopped.signal.aborted) return { exitCode, outOfMemory: false };
     const { outOfMemory } = await this.engine.inspectContainer(this.containerId).catch(() => ({ outOfMemory: false }));
     return { exitCode, outOfMemory };

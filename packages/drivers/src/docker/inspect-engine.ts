@@ -4,24 +4,24 @@ import { Engine, type EngineVersion } from './engine.js';
 import { engineAddress } from './engine-address.js';
 import { probeEngine } from './probe-engine.js';
 
-/** What an operator wants to know of an engine. */
+/** Facts about an engine for operators. */
 export interface EngineReport {
   readonly address: string;
   readonly product: EngineVersion['product'];
   readonly version: string;
-  /** Of the API that it speaks, as `1.41`. */
+  /** The API version, such as `1.41`. */
   readonly apiVersion: string;
   readonly cgroupVersion: string;
   readonly storageDriver: string;
-  /** Where it keeps images and containers, on its own machine. */
+  /** Where it stores images and containers, on its own machine. */
   readonly storageRoot: string | undefined;
-  /** Its socket is on this machine, and so is what it keeps. */
+  /** Whether its socket, and therefore its storage, is on this machine. */
   readonly isLocal: boolean;
 }
 
 /**
- * Looks at the engine that the settings name, as a runner does when it starts.
- * @throws Error that says what is wrong, and what to do
+ * Inspects the configured engine, as a runner does when it starts.
+ * @throws Error that says what is wrong and what to do
  */
 export async function inspectEngine(settings: SettingsOf<typeof dockerSettings>): Promise<EngineReport> {
   const address = engineAddress(settings);

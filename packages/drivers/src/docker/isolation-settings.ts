@@ -1,6 +1,6 @@
 import { choice, flag, integer, limit, type SettingsOf, text } from '@fnfleet/core';
 
-/** What keeps functions from the machine and from each other. */
+/** Isolation of functions from the machine and from each other. */
 export const isolationSettings = {
   disableUnprivileged: flag('FN_DISABLE_UNPRIVILEGED_CONTAINERS', {
     default: false,

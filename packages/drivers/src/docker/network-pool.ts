@@ -1,11 +1,11 @@
-/** A container's place on a network. */
+/** The membership of a container in a network. */
 export interface NetworkMembership {
   readonly network: string;
   /** Idempotent. */
   release(): void;
 }
 
-/** Spreads containers over networks: each new one goes where the fewest are. */
+/** Distributes containers over networks: each new container joins the network with the fewest. */
 export class NetworkPool {
   private readonly members: Map<string, number>;
 
@@ -13,7 +13,7 @@ export class NetworkPool {
     this.members = new Map(networks.map((network) => [network, 0]));
   }
 
-  /** Undefined when no network was named: the engine's default applies. */
+  /** Undefined if no networks are configured and the default of the engine applies. */
   join(): NetworkMembership | undefined {
     const [least] = [...this.members].sort(([, a], [, b]) => a - b);
     if (least === undefined) return undefined;

@@ -1,6 +1,6 @@
 import type { Clock, Logger } from '@fnfleet/core';
+import { drainOutput } from '../drain-output.js';
 import type { ExitResult, OutputListener } from '../driver.js';
-import { lastWords } from '../last-words.js';
 import type { Attachment, Engine } from './engine.js';
 import { isNotFound } from './engine-errors.js';
 import { OutputFrames } from './output-frames.js';
@@ -14,11 +14,11 @@ interface OutputFollowerDeps {
 }
 
 /**
- * Passes on what one container prints, from before its start. When the connection is lost (the daemon restarts) it is taken
- * up again; what the container printed in between is gone. A function runs without it as well, so nothing here fails.
+ * Passes on the output of one container from its start. When the connection is lost (the daemon restarts), it reattaches; output
+ * from in between is lost. A function also runs without it, so nothing here fails.
  */
 export class OutputFollower {
-  /** Nothing more will come than what is on its way. */
+  /** Aborted when no new output can appear. */
   private readonly over = new AbortController();
   private attachment: Attachment | undefined;
   private following: Promise<void> = Promise.resolve();
@@ -32,22 +32,22 @@ export class OutputFollower {
     void exit.then(() => this.over.abort());
   }
 
-  /** Resolves when it is attached, or cannot be. To be called before the start. */
+  /** Attaches. Resolves when that succeeded or failed. Call it before the start of the container. */
   async begin(): Promise<void> {
     try {
       this.attachment = await this.deps.engine.attachOutput(this.containerId);
     } catch (error) {
-      this.complain('cannot attach to the output of a container; what it prints is lost for now', error);
+      this.complain('cannot attach to the output of a container, retrying; its output is lost until then', error);
     }
     // Closed while it was being attached.
     if (this.over.signal.aborted) this.attachment?.stop();
     else this.following = this.follow();
   }
 
-  /** For a container that was removed: resolves when all it said has been passed on. */
+  /** Call it after the container was removed. Resolves when all its output has been passed on. */
   finish(): Promise<void> {
     this.over.abort();
-    return lastWords(this.following, () => this.attachment?.stop(), this.deps.clock);
+    return drainOutput(this.following, () => this.attachment?.stop(), this.deps.clock);
   }
 
   private async follow(): Promise<void> {
@@ -74,7 +74,7 @@ export class OutputFollower {
   private async reattach(): Promise<Attachment | undefined> {
     try {
       const attachment = await this.deps.engine.attachOutput(this.containerId);
-      this.complain('attached to the output of a container again; what it printed meanwhile is lost');
+      this.complain('reattached to the output of a container; output in between was lost');
       return attachment;
     } catch (error) {
       if (isNotFound(error)) this.over.abort();

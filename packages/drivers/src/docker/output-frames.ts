@@ -1,12 +1,12 @@
 import type { OutputListener, OutputSource } from '../driver.js';
 
-/** One byte says which output, three are unused, four are the length of what follows, most significant byte first. */
+/** The head of a frame: one byte for the stream, three unused, and four for the length, big-endian. */
 const HEAD_BYTES = 8;
 const STDERR = 2;
 
 /**
- * Takes apart the stream in which the engine sends both outputs of a container. Nothing is kept but a head that has not
- * arrived completely: what a frame holds is passed on in the pieces in which it comes.
+ * Demultiplexes the stream in which the engine sends both outputs of a container. Buffers only an incomplete head; the content
+ * of frames is passed on in the chunks in which it arrives.
  */
 export class OutputFrames {
   private readonly head = Buffer.alloc(HEAD_BYTES);
@@ -27,7 +27,7 @@ export class OutputFrames {
     }
   }
 
-  /** Returns how many bytes it took. */
+  /** Returns how many bytes it consumed. */
   private readHead(chunk: Buffer, at: number): number {
     const taken = chunk.copy(this.head, this.headBytes, at, at + HEAD_BYTES - this.headBytes);
     this.headBytes += taken;

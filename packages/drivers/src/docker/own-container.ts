@@ -2,23 +2,23 @@ import { readFileSync, realpathSync } from 'node:fs';
 import { isAbsolute, join, relative } from 'node:path';
 import { isNotFound } from './engine-errors.js';
 
-/** The container that this process runs in, when the engine that it makes containers with made that one as well. */
+/** The container that this process runs in, if the same engine created it. */
 export interface OwnContainer {
-  /** As the engine knows it. */
+  /** Its id in the engine. */
   readonly id: string;
-  /** What a path in here is called where the engine runs; undefined: nothing that the engine can see is mounted there. */
+  /** Translates a path in this container to one of the engine; undefined if nothing that the engine can see is mounted there. */
   engineSideOf(path: string): string | undefined;
 }
 
-/** Where in a container something of its outside is to be seen. */
+/** A mount from outside of the container. */
 export interface OuterMount {
   readonly source: string;
   readonly destination: string;
 }
 
 /**
- * Undefined on the host itself, and in a container of another engine: of a Docker in Docker, say.
- * @param mountsOf asks the engine; rejects as not found when it does not know the container
+ * Undefined on the host itself, and in a container of another engine, such as Docker in Docker.
+ * @param mountsOf asks the engine; rejects as not found if the engine does not know the container
  * @throws Error when the engine does not answer
  */
 export async function findOwnContainer(
@@ -36,20 +36,20 @@ export async function findOwnContainer(
   }
 }
 
-/** The engine mounts files of its own into each container, out of a folder with the name of the container. */
+/** The engine mounts its own files into each container, from a directory that is named after the container. */
 export function containerIdIn(mountinfo: string): string | undefined {
   return /\/containers\/([0-9a-f]{64})\/(?:hostname|hosts|resolv\.conf) /.exec(mountinfo)?.[1];
 }
 
 /**
- * Whether this process is in a container and the engine's socket comes from its outside: then what limits this container
- * does not limit those that the engine makes.
+ * Whether this process is in a container and the socket of the engine is mounted from outside. In that case the limits of this
+ * container do not apply to the containers that the engine creates.
  */
 export function isEngineOutside(socketPath: string | undefined, mountinfo = ownMountinfo()): boolean {
   return socketPath !== undefined && containerIdIn(mountinfo) !== undefined && isMounted(real(socketPath), mountinfo);
 }
 
-/** Whether a path, or a folder on the way to it, is a mount of its own. */
+/** Whether a path or one of its parent directories is a mount point. */
 function isMounted(path: string, mountinfo: string): boolean {
   const points = mountinfo.split('\n').map((line) => line.split(' ')[4]);
   return points.some((point) => point !== undefined && point !== '/' && isWithin(path, point));

@@ -2,7 +2,7 @@ import type { Engine, EngineInfo, EngineVersion } from './engine.js';
 import { checkEngineVersion } from './engine-version.js';
 
 /**
- * Whether an engine is one that containers can be made with.
+ * Checks that an engine can be reached and is recent enough.
  * @param address for messages
  * @throws Error that says what to do
  */

@@ -3,7 +3,7 @@ import { EngineNonsenseError } from './engine-errors.js';
 
 /**
  * Reads an answer to its end.
- * @throws EngineNonsenseError when it is longer; the stream's error
+ * @throws EngineNonsenseError when it is longer than `maxBytes`; the stream's error
  */
 export async function readWhole(response: Readable, maxBytes: number): Promise<string> {
   const { text, isWhole } = await readUpTo(response, maxBytes);
@@ -11,7 +11,7 @@ export async function readWhole(response: Readable, maxBytes: number): Promise<s
   throw new EngineNonsenseError(`the Docker engine answered with more than ${maxBytes} bytes`);
 }
 
-/** Reads an answer to its end or to the limit; then it is broken off. @throws the stream's error */
+/** Reads an answer up to the limit, and aborts it beyond that. @throws the stream's error */
 export async function readUpTo(response: Readable, maxBytes: number): Promise<{ text: string; isWhole: boolean }> {
   const chunks: Buffer[] = [];
   let bytes = 0;

@@ -3,15 +3,15 @@ import { readSmallFile } from '@fnfleet/core';
 const EXPECTED = 'FN_DOCKER_SECCOMP_PROFILE: expected a file with {"defaultAction": "SCMP_ACT_…", "syscalls": […]}';
 
 /**
- * Reads a seccomp profile, as the engine takes it: the text itself, since the engine may be on another machine.
- * @throws Error when it cannot be read or is none
+ * Reads a seccomp profile. The engine gets its content, because it may be on another machine.
+ * @throws Error when it cannot be read or is invalid
  */
 export async function readSeccompProfile(path: string): Promise<string> {
   const text = await readSmallFile(path).catch((cause: Error) => {
     throw new Error(`${EXPECTED}, got ${JSON.stringify(path)}: ${cause.message}`, { cause });
   });
   const profile = parse(text, path);
-  // The engine takes an object of any kind, and one without a default action would stop every container at its start.
+  // The engine accepts any object, and without a default action every container would fail to start.
   if (!/^SCMP_ACT_[A-Z_]+$/.test(String(profile?.defaultAction))) {
     throw new Error(`${EXPECTED}, got ${JSON.stringify(path)}: it has no valid defaultAction`);
   }

@@ -11,12 +11,12 @@ export type StatsMetric = `docker_stats_${
   | 'cpu_total'
   | 'cpu_kernel'}`;
 
-/** What the engine sends for a container that does not run. */
+/** The timestamp that the engine sends for a container that does not run. */
 const NO_SAMPLE = '0001-01-01T00:00:00Z';
 
 /**
- * The figures of one sample as the engine sends it, as far as they are there: it depends on the version of control groups.
- * Bytes, and CPU in percent of one core. Undefined when the container did not run.
+ * Extracts the metrics of one sample. Which fields exist depends on the version of control groups. Bytes, and CPU in percent of
+ * one core. Undefined if the container did not run.
  */
 export function figuresOf(answer: unknown): Readonly<Record<StatsMetric, number>> | undefined {
   const stats = fieldsOf(answer);
@@ -39,7 +39,7 @@ export function figuresOf(answer: unknown): Readonly<Record<StatsMetric, number>
 
 type Fields = ReturnType<typeof fieldsOf>;
 
-/** Two readings, a second or so apart. */
+/** Two readings, about a second apart. */
 class CpuReadings {
   private readonly passed: number;
   private readonly processors: number;
@@ -51,11 +51,11 @@ class CpuReadings {
     this.used = fieldsOf(now.cpu_usage);
     this.usedBefore = fieldsOf(before.cpu_usage);
     const { percpu_usage } = this.used;
-    // No list of processors with cgroup v2.
+    // cgroup v2 has no list of processors.
     this.processors = (Array.isArray(percpu_usage) && percpu_usage.length) || numberOf(now.online_cpus) || 1;
   }
 
-  /** Whole percent; 0 when the machine has not moved on between the two readings. */
+  /** Whole percent; 0 if no CPU time passed between the two readings. */
   percentOf(what: string): number {
     if (this.passed <= 0) return 0;
     const used = (numberOf(this.used[what]) ?? 0) - (numberOf(this.usedBefore[what]) ?? 0);

@@ -2,13 +2,13 @@ import { type Clock, observe } from '@fnfleet/core';
 import { type HealthView, untilHealthy } from '../driver-health.js';
 import { figuresOf, type StatsMetric } from './stats-sample.js';
 
-/** A container is looked at once a second at most, as with a stream of its statistics. */
+/** Each worker takes at most one sample per second, the rate of a stats stream. */
 const PACE_MS = 1_000;
 
 export interface StatsSamplerOptions {
-  /** How many containers are looked at at the same time; 0: none. */
+  /** How many containers are sampled at the same time; 0: none. */
   readonly atOnce: number;
-  /** Names of those that run now, in any order that lasts. */
+  /** Names of the running containers, in a stable order. */
   readonly running: () => readonly string[];
   /** Two readings about a second apart. */
   readonly stats: (container: string, signal: AbortSignal) => Promise<unknown>;
@@ -17,12 +17,12 @@ export interface StatsSamplerOptions {
 }
 
 /**
- * Takes the statistics of containers by turns. A stream for each costs the engine a reading of every control group every
- * second, and the runner a connection each; a few samples at a time make the same histograms at a bounded price.
+ * Samples the statistics of containers in turn. A stream per container would cost the engine a reading of every control group
+ * every second, and the runner a connection each; a few samples at a time give the same histograms at a bounded cost.
  */
 export class StatsSampler {
   private readonly over = new AbortController();
-  /** Those whose turn is still to come in this round. */
+  /** Containers that have not been sampled in this round. */
   private round: string[] = [];
 
   constructor(private readonly options: StatsSamplerOptions) {}
@@ -57,7 +57,7 @@ export class StatsSampler {
       const figures = figuresOf(await this.options.stats(container, this.over.signal));
       for (const [name, value] of Object.entries(figures ?? {})) observe(name as StatsMetric, value);
     } catch {
-      // It has ended, or the engine does not answer: there is nothing to tell of it.
+      // The container has ended or the engine does not answer, so there is nothing to report.
     }
   }
 }

@@ -1,14 +1,14 @@
 import { type Clock, count, countFromZero, type Logger, type Timer } from '@fnfleet/core';
 
-/** How long one directory may take before the next gets its turn. The first turn keeps whoever asked waiting. */
+/** How long one directory may take before the next gets its turn. The caller waits for the first turn. */
 const FIRST_TURN_MS = 200;
 const TURN_MS = 1_000;
-/** How many directories are worked on at the same time: the thread pool has four threads, for everybody. */
+/** How many directories are removed at the same time: all file operations share a pool of four threads. */
 const AT_ONCE = 2;
-/** Pauses between attempts at what cannot be removed. */
+/** Delays between attempts to remove a directory after failures. */
 const FIRST_RETRY_MS = 1_000;
 const LAST_RETRY_MS = 60_000;
-/** How long the end of a runner waits for what is left. */
+/** How long a stopping runner waits for the remaining directories. */
 const CLOSE_MS = 5_000;
 
 export interface DirectoryRemoverOptions {
@@ -25,15 +25,15 @@ interface Task {
 }
 
 /**
- * Removes directories that functions could write to, a few at a time and each for a bounded time, so that what one function
- * leaves behind holds up neither the runner nor the directories of others. What cannot be removed is tried again as long
- * as the runner lives; after that the next runner to start removes it.
+ * Removes directories that functions could write to, a few at a time and each for a bounded time, so that the files of one
+ * function delay neither the runner nor the directories of others. What cannot be removed is retried as long as the runner
+ * lives; after that it is left to the next runner that starts.
  */
 export class DirectoryRemover {
-  /** Those that have had no turn yet go before those that take long. */
+  /** Tasks that have had no turn yet; they precede the slow ones. */
   private readonly fresh: Task[] = [];
   private readonly slow: Task[] = [];
-  /** Those that wait for their next attempt. */
+  /** Tasks that wait for their next attempt. */
   private readonly resting = new Set<Task>();
   private readonly life = new AbortController();
   private working = 0;
@@ -43,37 +43,37 @@ export class DirectoryRemover {
     countFromZero('iofs_directories_left');
   }
 
-  /** Directories that are still to be removed. */
+  /** How many directories are still to be removed. */
   get pending(): number {
     return this.fresh.length + this.slow.length + this.resting.size + this.working;
   }
 
   /**
-   * Resolves when the directory is gone, or when that takes long: then it is removed in the background. Never rejects.
-   * @param remove removes it, as far as it gets until the signal aborts
+   * Resolves when the directory is gone, or after its first turn; then it is removed in the background. Never rejects.
+   * @param remove removes as much as it can until the signal aborts
    */
   remove(directory: string, remove: (signal: AbortSignal) => Promise<void>): Promise<void> {
     return new Promise((onFirstTurn) => {
       count('iofs_directories_left', 1);
       const task: Task = { directory, remove, onFirstTurn, retryMs: FIRST_RETRY_MS, timer: undefined };
-      // It was being made when the runner ended.
+      // It was being created when the runner stopped.
       if (this.life.signal.aborted) return void this.lastAttempt(task);
       this.fresh.push(task);
       this.work();
     });
   }
 
-  /** Goes on for a while, then leaves what is left. Never rejects. */
+  /** Continues for a while, then abandons the rest. Never rejects. */
   async close(): Promise<void> {
     const idle = new Promise<void>((resolve) => {
       this.onIdle = resolve;
     });
-    // No time for pauses any more.
+    // Do not wait for retry delays any more.
     for (const task of this.resting) this.resume(task);
     this.work();
-    const patience = this.options.clock.after(CLOSE_MS, () => this.life.abort(), { keepAlive: true });
+    const timer = this.options.clock.after(CLOSE_MS, () => this.life.abort(), { keepAlive: true });
     await idle;
-    patience.cancel();
+    timer.cancel();
     this.life.abort();
     for (const task of [...this.fresh.splice(0), ...this.slow.splice(0)]) this.leave(task, 'no time');
   }

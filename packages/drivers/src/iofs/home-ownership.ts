@@ -8,13 +8,13 @@ import { isDeserted } from '../socket-liveness.js';
 export const HOME_PREFIX = 'fnfleet';
 const OWNER = 'owner';
 const ALIVE = 'alive';
-/** What shows whose a home is, as long as there is anything else in it. */
+/** Files that identify the owner of a home. They are removed last. */
 export const MARKS: readonly string[] = [OWNER, ALIVE];
 
 /**
- * Who a home belongs to, in a way that outlives its owner: as long as the process lives, a socket in the home accepts
- * connections; when it ends, however it ends, the kernel closes the socket. Unlike a process id that tells the truth to a
- * runner in another container as well. The file says on which machine, since when it booted, the socket means anything.
+ * Marks the owner of a home in a way that outlives it: as long as the process lives, a socket in the home accepts connections;
+ * when the process ends, for whatever reason, the kernel closes the socket. Unlike a process id, that also works for a runner
+ * in another container. A file records the machine and the boot for which the socket is meaningful.
  */
 export class HomeOwnership {
   private constructor(private readonly server: Server) {}
@@ -24,10 +24,10 @@ export class HomeOwnership {
     const server = createServer((visitor) => visitor.destroy());
     server.listen(join(home, ALIVE));
     await once(server, 'listening');
-    // A listener is no work in hand.
+    // The listener must not keep the process alive.
     server.unref();
     try {
-      // Last: whoever finds it can rely on the socket.
+      // Written last: whoever finds it can rely on the socket.
       await writeFile(join(home, OWNER), formatIdentity(ownIdentity()));
     } catch (error) {
       server.close();
@@ -41,20 +41,20 @@ export class HomeOwnership {
   }
 }
 
-/** What looks like a home. None where the parent cannot be read. */
+/** Directories whose name is that of a home. Empty if the parent cannot be read. */
 export async function listHomes(parent: string): Promise<string[]> {
   const names = await readdir(parent).catch(() => []);
   const shape = new RegExp(`^${HOME_PREFIX}\\w{6}$`);
   return names.filter((name) => shape.test(name)).map((name) => join(parent, name));
 }
 
-/** True only where it is certain that the owner is gone. */
+/** True only if the owner is certainly gone. */
 export async function isAbandoned(home: string): Promise<boolean> {
   const found = await lstat(home);
-  // What another user of this machine put there may be anything, also a trap.
+  // A directory of another user may be a trap.
   if (!found.isDirectory() || found.uid !== process.getuid?.()) return false;
   const owner = parseIdentity(await readFile(join(home, OWNER), 'utf8').catch(() => ''));
-  // Made this instant, or by something else.
+  // It is just being created, or was created by something else.
   if (owner === undefined) return false;
   const own = ownIdentity();
   if (owner.boot !== own.boot) return owner.machine === own.machine;

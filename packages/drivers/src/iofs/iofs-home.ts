@@ -10,21 +10,21 @@ import { LISTENER_NAME } from './listener-file.js';
 import { removeTree } from './remove-tree.js';
 import { mountsBelow, mountTmpfs, unmount } from './tmpfs.js';
 
-/** How long a runner that ends, or cannot start, works on its home. */
+/** How long a runner that stops, or fails to start, takes to remove its home. */
 const REMOVE_HOME_MS = 2_000;
-/** What shows whether the engine sees a tmpfs. */
+/** Created to find out whether the engine sees a tmpfs. */
 const TRIAL = 'trial';
-/** What a unix socket's address holds, without the NUL at its end. */
+/** Maximum length of the path of a unix socket, without the final NUL. */
 const SOCKET_PATH_MAX_BYTES = 107;
 
 export interface IofsHomeOptions {
-  /** Where the home is made. Unset: the system's temporary directory. */
+  /** Where the home is created. Unset: the temporary directory of the system. */
   readonly parent?: string | undefined;
-  /** What `parent` is called on the engine's side, unless `seenByEngineAs` says it. Unset: the same. */
+  /** The path of `parent` for the engine, unless `seenByEngineAs` sets it. Unset: the same. */
   readonly engineParent?: string | undefined;
-  /** For functions that run under another user than the runner. */
+  /** For functions that run as another user than the runner. */
   readonly writableByAll: boolean;
-  /** A tmpfs over each directory. Unset: none. */
+  /** Mounts a tmpfs over each directory. Unset: none. */
   readonly tmpfs?: IofsTmpfs | undefined;
   readonly clock?: Clock;
   readonly logger: Logger;
@@ -33,32 +33,32 @@ export interface IofsHomeOptions {
 export interface IofsTmpfs {
   /** Mount options. */
   readonly options: string;
-  /** Without one, no directory is made. Else it is mounted where that works and `isSeen`. */
+  /** Fail to create a directory without a tmpfs. Otherwise it is mounted where that works and `isSeen`. */
   readonly required: boolean;
-  /** Whether containers would see what is mounted at a directory, by its name on the engine's side. */
+  /** Whether containers would see a mount at this path of the engine. */
   readonly isSeen: (engineDirectory: string) => Promise<boolean>;
 }
 
 /**
- * Where one runner makes the directories that it shares with its containers:
+ * Holds the directories that one runner shares with its containers:
  *
- *   <parent>/fnfleetXXXXXX/             0700: no other user of this machine gets at the functions' sockets
- *                          owner        whose it is
+ *   <parent>/fnfleetXXXXXX/             0700: no other user of this machine can reach the functions' sockets
+ *                          owner        identifies the owner
  *                          alive        a socket that listens as long as the owner lives
  *                          iofsXXXXXX/  one for each container, the only thing a function ever sees
  *
- * Runners that share a parent remove what was left by those that were killed, when they start.
+ * On start, a runner removes the homes of killed runners that shared its parent.
  */
 export class IofsHome {
   private readonly opening = new Once(() => this.make());
   private readonly closing = new Once(() => this.remove());
   private readonly remover: DirectoryRemover;
   private engineParent: string | undefined;
-  /** Over each directory; undefined: there is none. */
+  /** Mounted over each directory; undefined if there is none. */
   private tmpfs: IofsTmpfs | undefined;
-  /** A tmpfs was mounted that the engine sees. */
+  /** Whether a tmpfs was mounted that the engine sees. */
   private hasMounted = false;
-  /** With a tmpfs: made while nobody waits for it, since mounting takes a process. */
+  /** With a tmpfs: created in advance, because mounting starts a process. */
   private spare: Promise<Iofs> | undefined;
 
   constructor(private readonly options: IofsHomeOptions) {
@@ -68,26 +68,26 @@ export class IofsHome {
     this.remover = new DirectoryRemover({ clock, logger });
   }
 
-  /** Directories that functions no longer use and that are still to be removed. */
+  /** How many unused directories are still to be removed. */
   get pendingRemovals(): number {
     return this.remover.pending;
   }
 
-  /** What the parent is called on the engine's side. Before the home is opened. */
+  /** Sets the path of the parent for the engine. Call it before the home is opened. */
   seenByEngineAs(engineParent: string): void {
     this.engineParent = engineParent;
   }
 
   /**
-   * Called by `create` if nobody did before.
-   * @throws Error when directories cannot be made there, mounted, or used for a socket
+   * Called by `create` if it was not called before.
+   * @throws Error when directories cannot be created there, mounted, or used for a socket
    */
   async open(): Promise<void> {
     if (this.closing.called) throw new Error('the iofs home is closed');
     await this.opening.call();
   }
 
-  /** Makes the directory of one container. @throws Error */
+  /** Creates the directory of one container. @throws Error */
   async create(): Promise<Iofs> {
     await this.open();
     const { directory } = await this.opening.call();
@@ -97,13 +97,13 @@ export class IofsHome {
     const iofs = await spare;
     if (this.spare === undefined && !this.closing.called) {
       this.spare = this.makeIofs(directory);
-      // Whoever takes it sees why there is none.
+      // A failure is reported to whoever takes it.
       this.spare.catch(() => undefined);
     }
     return iofs;
   }
 
-  /** Removes the home and what is left in it. Idempotent, never rejects. */
+  /** Removes the home with its contents. Idempotent, never rejects. */
   close(): Promise<void> {
     return this.closing.call();
   }
@@ -118,7 +118,7 @@ export class IofsHome {
     let ownership: HomeOwnership | undefined;
     try {
       ownership = await HomeOwnership.take(directory);
-      // What cannot work is found now, not at the first call.
+      // Find out now, not at the first call, whether it works.
       await this.tryIofs(directory);
       return { directory, ownership };
     } catch (error) {
@@ -139,7 +139,7 @@ export class IofsHome {
     await (await this.makeIofs(home)).close();
   }
 
-  /** Why there is no tmpfs; undefined: it works. */
+  /** Why a tmpfs cannot be used; undefined if it can. */
   private async obstacleToTmpfs(home: string, { isSeen }: IofsTmpfs): Promise<string | undefined> {
     let iofs: Iofs;
     try {
@@ -148,7 +148,7 @@ export class IofsHome {
       return (error as Error).message;
     }
     try {
-      // Only in the tmpfs, not in what it is mounted over.
+      // Created in the tmpfs, not in the directory below it.
       await mkdir(join(iofs.directory, TRIAL));
       this.hasMounted = await isSeen(join(iofs.engineDirectory, TRIAL));
       if (this.hasMounted) return undefined;
@@ -166,7 +166,7 @@ export class IofsHome {
     try {
       checkLength(join(directory, LISTENER_NAME));
       mounted = await this.mountOver(directory);
-      // mkdtemp makes it 0700, and a mode given to mkdir would go through the umask.
+      // mkdtemp creates it with mode 0700, and a mode given to mkdir would be masked by the umask.
       if (!mounted && writableByAll) await openToAll(directory);
       const engineDirectory =
         engineParent === undefined ? directory : join(engineParent, basename(home), basename(directory));
@@ -184,7 +184,7 @@ export class IofsHome {
       await mountTmpfs(directory, options);
       return true;
     } catch (error) {
-      // Once it has worked, a machine that is out of mounts or processes stops no function.
+      // Once it has worked, a machine that runs out of mounts or processes must not stop functions.
       if (!this.hasMounted || required) throw error;
       this.options.logger.warn('cannot mount a tmpfs for a socket directory: its function can fill the disk', {
         directory,
@@ -196,7 +196,7 @@ export class IofsHome {
 
   private removeIofs(directory: string, mounted: boolean): Promise<void> {
     return this.remover.remove(directory, async (signal) => {
-      // With all that is in it. The second time there may be nothing to unmount.
+      // Unmounting discards the contents. On a retry there may be nothing to unmount.
       if (mounted) await unmount(directory).catch(() => undefined);
       await removeAll(directory, signal);
     });
@@ -217,11 +217,11 @@ export class IofsHome {
     });
   }
 
-  /** What takes long does not keep the runner from starting. */
+  /** A removal that takes long does not delay the start of the runner. */
   private async removeAbandonedHomes(parent: string, logger: Logger): Promise<void> {
     const homes = await listHomes(parent);
     const removals = homes.map(async (home) => {
-      // Gone by now: another runner that starts removes it too.
+      // Another starting runner may have removed it already.
       if (!(await isAbandoned(home).catch(() => false))) return;
       await this.remover.remove(home, async (signal) => {
         await removeHome(home, signal);
@@ -237,7 +237,7 @@ interface Home {
   readonly ownership: HomeOwnership;
 }
 
-/** The marks go last: what is left can be told from what is in use. */
+/** Removes the marks last, so that remains can be distinguished from homes in use. */
 async function removeHome(home: string, signal: AbortSignal): Promise<void> {
   const mounts = await mountsBelow(home);
   for (const mount of mounts) await unmount(mount);
@@ -251,7 +251,7 @@ async function removeHome(home: string, signal: AbortSignal): Promise<void> {
   await rmdir(home);
 }
 
-/** With whatever was mounted in there. */
+/** Removes a directory, including mounts in it. */
 async function removeAll(directory: string, signal: AbortSignal): Promise<void> {
   try {
     await removeTree(directory, signal);

@@ -7,22 +7,22 @@ import { findListener, LISTENER_NAME } from './listener-file.js';
 
 export interface IofsOptions {
   readonly directory: string;
-  /** The same directory as the engine knows it. */
+  /** The path of the same directory for the engine. */
   readonly engineDirectory: string;
   /** Removes the directory. Never rejects. */
   readonly remove: () => Promise<void>;
 }
 
-/** So many changes under other names than the socket's are looked at as they come; FDKs make a handful. */
+/** How many events for names other than the socket's are handled. FDKs cause a handful. */
 const MAX_EVENTS = 1_000;
-/** After that the directory is looked at by the clock, milliseconds. */
+/** After that the directory is polled at this interval, milliseconds. */
 const LOOK_EVERY_MS = 20;
 
 /**
- * The directory that one container shares with the runner, for the function's socket. It is watched from the moment it
- * exists, before there is a container: the first thing that appears under the socket's name decides, once. After that
- * nothing a function does in there wakes the runner, and each connection looks at the socket anew. A function that changes
- * other things in there without end is not listened to.
+ * The directory that one container shares with the runner, for the function's socket. It is watched as soon as it exists,
+ * before there is a container: whatever first appears under the socket's name decides, once. After that nothing that the
+ * function does in the directory wakes the runner, and each connection checks the socket again. If a function keeps changing
+ * other files, the watch is replaced by polling.
  */
 export class Iofs {
   readonly socketPath: string;
@@ -30,7 +30,7 @@ export class Iofs {
   private readonly verdict = new Deferred<void>();
   private readonly watcher: FSWatcher;
   private events = 0;
-  /** Set when the watcher was given up. */
+  /** Set once polling has replaced the watcher. */
   private polling: NodeJS.Timeout | undefined;
   private readonly removal = new Once(() => this.remove());
 
@@ -38,7 +38,7 @@ export class Iofs {
   constructor(private readonly options: IofsOptions) {
     this.engineDirectory = options.engineDirectory;
     this.socketPath = join(options.directory, LISTENER_NAME);
-    // Nobody may be waiting for it.
+    // There may be no waiter.
     this.verdict.promise.catch(() => undefined);
     this.watcher = watch(options.directory, { persistent: false }, (_event, name) => {
       if (name === LISTENER_NAME) this.look();
@@ -52,8 +52,8 @@ export class Iofs {
   }
 
   /**
-   * Resolves when an acceptable socket is there.
-   * @throws FnError `containerInitFailed` when something else is, CancelledError on abort or after `close`
+   * Resolves when there is an acceptable socket.
+   * @throws FnError `containerInitFailed` when there is something else, CancelledError on abort or after `close`
    */
   listening(signal: AbortSignal): Promise<void> {
     this.look();
@@ -61,8 +61,8 @@ export class Iofs {
   }
 
   /**
-   * Begins a connection to the socket that is there now.
-   * @throws FnError `containerInitFailed` when it is not acceptable any more, Error when it is gone
+   * Begins a connection to the current socket.
+   * @throws FnError `containerInitFailed` when it is no longer acceptable, Error when it is gone
    */
   connect(read?: OnReadOpts): Socket {
     const listener = findListener(this.directory);
@@ -71,7 +71,7 @@ export class Iofs {
     return socket.once('connect', () => listener.release()).once('close', () => listener.release());
   }
 
-  /** Ends the watch and removes the directory; what takes long is left to the background. Idempotent, never rejects. */
+  /** Ends the watch and removes the directory, in the background if that takes long. Idempotent, never rejects. */
   close(): Promise<void> {
     return this.removal.call();
   }

@@ -2,37 +2,36 @@ import { closeSync, constants, fstatSync, lstatSync, openSync, readlinkSync, typ
 import { basename, join } from 'node:path';
 import { FnError } from '@fnfleet/core';
 
-/** The name a function has to give its socket, in the directory it shares with the runner. */
+/** The name of the function's socket in the directory that it shares with the runner. */
 export const LISTENER_NAME = 'lsnr.sock';
 
-/** FDKs need one. */
+/** FDKs use one. */
 const MAX_LINKS = 8;
-/** Of Linux: opens what a name stands for in its directory, be it a link or a socket, and does nothing with it. */
+/** Linux: opens a directory entry itself, be it a link or a socket, without reading or following it. */
 const O_PATH = 0o10000000;
 const HAS_O_PATH = process.platform === 'linux';
 
-/** A function's socket that was looked at and found good. */
+/** A function's socket that was checked and accepted. */
 export interface Listener {
-  /** Valid until `release`. Connecting to it reaches the socket that was looked at, whatever has its name by then. */
+  /** Valid until `release`. Connecting to it reaches the checked socket, even if its name has been reused. */
   readonly address: string;
   /** Idempotent. */
   release(): void;
 }
 
 /**
- * Looks at what a function offers as its socket.
+ * Checks what a function offers as its socket.
  *
- * L1  A function may link to a socket beside it and nowhere else: the runner would follow the link in its own file
- *     system, where a path means something other than in the container.
- * L2  Links are read here, one by one, and never followed by the system. Each name is one entry of the directory, so no
- *     swap between a look and the next step leads out of it.
- * L3  What is connected to is the very socket that was looked at: it is held by a descriptor (Linux only; elsewhere by
- *     its path).
+ * L1  A function may link only to a socket in the same directory: the runner would follow any other link in its own file
+ *     system, where a path has another meaning than in the container.
+ * L2  Links are read here, one by one, and never followed by the system. Each name is one entry of the directory, so
+ *     replacing an entry between two steps cannot lead out of it.
+ * L3  The connection reaches the very socket that was checked: it is held by a descriptor (on Linux; elsewhere by its path).
  *
- * It does not wait for anything, and takes less than a tenth of a millisecond.
+ * It does not block, and takes less than a tenth of a millisecond.
  *
  * @param directory a path that the function cannot change
- * @returns undefined when nothing is there
+ * @returns undefined if there is nothing
  * @throws FnError `containerInitFailed`, with the finding as cause
  */
 export function findListener(directory: string): Listener | undefined {
@@ -88,7 +87,7 @@ function kindOf(stats: Stats) {
   return { isLink: stats.isSymbolicLink(), isSocket: stats.isSocket() };
 }
 
-/** The name that a link leads to, in the directory of the link. */
+/** The name that a link points to, in the directory of the link. */
 function linkedName(path: string): string {
   const text = readLink(path);
   const name = text.startsWith('./') ? text.slice(2) : text;

@@ -4,33 +4,33 @@ import { chmod, type FileHandle, lstat, open, opendir, rename, rm, rmdir, unlink
 import { setTimeout as sleep } from 'node:timers/promises';
 import { systemClock } from '@fnfleet/core';
 
-/** Linux: a handle on a directory that need not be readable, good for naming what is in it. */
+/** Linux: opens a directory, even an unreadable one, as a base for the names in it. */
 const O_PATH = 0o10000000;
 const OPEN = O_PATH | constants.O_DIRECTORY | constants.O_NOFOLLOW;
 
-/** Entries between two pauses. Each is one short task for the thread pool, one at a time. */
+/** Entries between two pauses. Each is one short task for the thread pool, and they run one at a time. */
 const SLICE = 64;
-/** What cannot be removed in one directory before it is given up: a million such files are not all tried. */
+/** Failures in one directory after which it is given up, so that a million such files are not all tried. */
 const MAX_FAILURES = 100;
-/** Names that are kept in mind. */
+/** Maximum number of names in memory. */
 const MAX_MOVED_UP = 1_000;
 const OWNER_RWX = 0o700;
 
 /**
- * Removes a directory that a function could write to, with all that is in it. The function may still be at work in there.
+ * Removes a directory that a function could write to, with all its contents. The function may still be changing it.
  *
  * R1  Every step starts from an open directory and follows no link, so nothing outside is ever removed, whatever is
- *     swapped. What is mounted in there is left alone.
- * R2  Depth costs nothing: a directory that is not empty is moved up to the top before it is emptied, so there are never
- *     more than two open levels, and no path is longer than one name.
- * R3  It works in slices and rests as long as it worked, so that a million files hold up nobody else.
- * R4  One thing that cannot be removed does not keep the rest.
+ *     replaced meanwhile. Mounts inside are left alone.
+ * R2  Depth is irrelevant: a directory that is not empty is moved to the top before it is emptied, so at most two levels are
+ *     open, and no path is longer than one name.
+ * R3  It works in slices and pauses as long as it worked, so that a million files do not block other work.
+ * R4  An entry that cannot be removed does not prevent the removal of the others.
  *
- * @param signal gives up between two entries; what has been removed by then stays removed
- * @throws Error the first thing that could not be removed, or the signal's reason; a directory that is not there is fine
+ * @param signal stops the removal between two entries
+ * @throws Error the first failure, or the signal's reason. A missing directory is not a failure.
  */
 export async function removeTree(directory: string, signal: AbortSignal): Promise<void> {
-  // Elsewhere there is no way to name what is in an open directory.
+  // Other systems cannot name the entries of an open directory.
   if (process.platform !== 'linux') return rm(directory, { recursive: true, force: true });
   await new TreeRemoval(directory, signal).run();
 }
@@ -38,11 +38,11 @@ export async function removeTree(directory: string, signal: AbortSignal): Promis
 class TreeRemoval {
   private readonly prefix = randomBytes(8).toString('hex');
   private moves = 0;
-  /** Directories that were moved up just now. */
+  /** Directories that were moved up in this pass. */
   private readonly movedUp: Buffer[] = [];
   private entries = 0;
   private sliceBegan = systemClock.now();
-  /** Anything that was removed or moved up in this pass. */
+  /** How many entries were removed or moved up in this pass. */
   private progress = 0;
   private failure: Error | undefined;
 
@@ -55,7 +55,7 @@ class TreeRemoval {
     const top = await openDirectory(this.directory);
     if (top === undefined) return;
     try {
-      // Once more as long as that changes something: what was moved up, or made meanwhile, may not have been seen.
+      // Repeat while there is progress: entries that were moved up or created meanwhile may have been missed.
       do {
         this.progress = 0;
         this.failure = undefined;
@@ -79,10 +79,10 @@ class TreeRemoval {
     }
   }
 
-  /** Removes what is in a directory, and hands on those directories in it that are not empty. */
+  /** Removes the entries of a directory, and passes non-empty subdirectories to `onDirectory`. */
   private async clear(directory: FileHandle, onDirectory: (name: Buffer) => Promise<void>): Promise<void> {
     let failures = 0;
-    // Names are bytes, which need not be UTF-8. Node's types do not know of directory entries with such names.
+    // Names are bytes and need not be UTF-8. Node's types lack directory entries with such names.
     const entries = await opendir(pathOf(directory), { encoding: 'buffer' as BufferEncoding, bufferSize: SLICE });
     for await (const entry of entries as AsyncIterable<Dirent<Buffer>> | AsyncIterable<Dirent>) {
       await this.pace();
@@ -99,7 +99,7 @@ class TreeRemoval {
     }
   }
 
-  /** Removes a directory of the top, and what it has in it on any level. R2 */
+  /** R2. Removes a directory at the top with all its levels. */
   private async removeChain(top: FileHandle, first: Buffer): Promise<void> {
     for (let name: Buffer | undefined = first; name !== undefined; name = this.movedUp.pop()) {
       await this.removeDirectory(top, name);
@@ -126,13 +126,13 @@ class TreeRemoval {
     try {
       await rename(path, target);
     } catch (error) {
-      // A directory is written to when it moves to another parent.
+      // Moving a directory to another parent requires write permission on it.
       if (!isDenied(error)) throw error;
       await (await openDirectory(path))?.close();
       await rename(path, target);
     }
     this.progress += 1;
-    // The others are found in the next pass.
+    // Others are found in the next pass.
     if (this.movedUp.length < MAX_MOVED_UP) this.movedUp.push(name);
   }
 
@@ -148,8 +148,8 @@ class TreeRemoval {
 }
 
 /**
- * Opens a directory, which may be what a function put there, as far as possible so that it can be emptied.
- * @returns undefined when there is nothing
+ * Opens a directory, which a function may have created, and grants us access to it if possible, so that it can be emptied.
+ * @returns undefined if it does not exist
  */
 async function openDirectory(path: string | Buffer): Promise<FileHandle | undefined> {
   let handle: FileHandle;
@@ -160,7 +160,7 @@ async function openDirectory(path: string | Buffer): Promise<FileHandle | undefi
     throw error;
   }
   const found = await handle.stat();
-  // Where that is not ours to do, it may not be necessary either.
+  // If we may not change it, that may not be necessary either.
   if (needsOpening(found)) await chmod(pathOf(handle), OWNER_RWX).catch(() => undefined);
   return handle;
 }
@@ -169,7 +169,7 @@ function needsOpening({ mode }: Stats): boolean {
   return (mode & OWNER_RWX) !== OWNER_RWX;
 }
 
-/** False: a directory that is not empty. */
+/** Returns false for a directory that is not empty. */
 async function removeOne(path: Buffer, isDirectory: boolean): Promise<boolean> {
   try {
     await (isDirectory ? rmdir(path) : unlink(path));
@@ -177,7 +177,7 @@ async function removeOne(path: Buffer, isDirectory: boolean): Promise<boolean> {
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
     if (isDirectory && (code === 'ENOTEMPTY' || code === 'EEXIST')) return false;
-    // Swapped since it was listed, or a file system that does not say in its lists what is what.
+    // It was replaced since it was listed, or the file system does not report types in listings.
     if (code !== 'ENOTDIR' && code !== 'EISDIR') throw error;
     if ((await lstat(path)).isDirectory() === isDirectory) throw error;
     return removeOne(path, !isDirectory);
@@ -200,7 +200,7 @@ function isDenied(error: unknown): boolean {
   return ['EACCES', 'EPERM'].includes((error as NodeJS.ErrnoException).code ?? '');
 }
 
-/** Whoever may write anywhere still needs a capability to remove files of others from sticky directories. */
+/** Even root needs a capability to remove files of other users from sticky directories. */
 function explained(failure = new Error('files are created there during the removal')): Error {
   const { code } = failure as NodeJS.ErrnoException;
   if (code !== 'EPERM' || process.getuid?.() !== 0) return failure;

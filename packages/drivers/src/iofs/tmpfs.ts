@@ -3,13 +3,13 @@ import { readFile, realpath } from 'node:fs/promises';
 import { promisify } from 'node:util';
 
 const run = promisify(execFile);
-/** What nothing in a socket's directory needs. */
+/** Features that nothing in a socket directory needs. */
 const ALWAYS = 'noexec,nosuid,nodev';
 
 /**
  * Mounts a tmpfs over a directory.
  * @param options those of tmpfs: size=, nr_inodes=, mode= …
- * @throws Error with the words of mount(8)
+ * @throws Error with the message of mount(8)
  */
 export async function mountTmpfs(directory: string, options: string): Promise<void> {
   if (process.platform !== 'linux') {
@@ -20,14 +20,14 @@ export async function mountTmpfs(directory: string, options: string): Promise<vo
   });
 }
 
-/** Takes what is mounted at a directory out of the file system; its memory comes back when the last user has gone. */
+/** Unmounts a directory lazily; its memory is freed when the last user is gone. */
 export async function unmount(directory: string): Promise<void> {
   await run('umount', ['-l', directory]).catch((cause) => {
     throw new Error(`cannot unmount ${directory}: ${wordsOf(cause)}`, { cause });
   });
 }
 
-/** Where something is mounted in a directory or below it, innermost first. */
+/** Mount points in a directory or below it, innermost first. */
 export async function mountsBelow(directory: string): Promise<string[]> {
   if (process.platform !== 'linux') return [];
   const real = await realpath(directory);
@@ -36,7 +36,7 @@ export async function mountsBelow(directory: string): Promise<string[]> {
   return points.filter((point) => point === real || point.startsWith(`${real}/`)).reverse();
 }
 
-/** The kernel writes blanks and the like as octal numbers. */
+/** The kernel escapes whitespace as octal numbers. */
 function unescapePath(text: string): string {
   return text.replace(/\\([0-7]{3})/g, (_match, octal: string) => String.fromCharCode(Number.parseInt(octal, 8)));
 }

@@ -2,41 +2,41 @@ import { statfs } from 'node:fs/promises';
 import { MIB } from '@fnfleet/core';
 import type { Trouble } from './trouble.js';
 
-/** What a file system has left for us. */
+/** The free space of a file system. */
 export interface DiskRoom {
   readonly freeBytes: number;
   readonly totalBytes: number;
-  /** How many more files can be made. Infinity: the file system has no limit. */
+  /** How many more files can be created. Infinity if the file system has no limit. */
   readonly freeFiles: number;
 }
 
-/** What a directory should have left, below which it is worth a word, and below which calls fail. Bytes. */
+/** Thresholds for the free space of a directory, bytes: below the first a warning is due, below the second calls fail. */
 export interface DiskNeed {
   readonly comfortableBytes: number;
   readonly leastBytes: number;
 }
 
-/** Images are pulled there, in layers that are unpacked. */
+/** For images, which are pulled in layers and unpacked there. */
 export const ENGINE_NEED: DiskNeed = { comfortableBytes: 2048 * MIB, leastBytes: 256 * MIB };
-/** Sockets and links. */
+/** For sockets and links. */
 export const SOCKETS_NEED: DiskNeed = { comfortableBytes: 64 * MIB, leastBytes: MIB };
-/** Request bodies that are kept for another attempt. */
+/** For request bodies that are kept for another attempt. */
 export const BODIES_NEED: DiskNeed = { comfortableBytes: 1024 * MIB, leastBytes: 64 * MIB };
 
 const LEAST_FILES = 1000;
 
-/** Undefined: there is no such directory here; an engine may be on another machine. */
+/** Undefined if there is no such directory here; an engine may be on another machine. */
 export async function diskRoom(path: string): Promise<DiskRoom | undefined> {
   try {
     const { bsize, bavail, blocks, files, ffree } = await statfs(path);
-    // Some file systems make room for files as they come, and say so with zeros.
+    // Some file systems allocate inodes on demand, and report zeros.
     return { freeBytes: bsize * bavail, totalBytes: bsize * blocks, freeFiles: files === 0 ? Infinity : ffree };
   } catch {
     return undefined;
   }
 }
 
-/** @param remedy how room is made there */
+/** @param remedy how to free space there */
 export function diskTrouble(path: string, room: DiskRoom, need: DiskNeed, remedy: string): Trouble | undefined {
   const { freeBytes, freeFiles } = room;
   if (freeFiles < LEAST_FILES)

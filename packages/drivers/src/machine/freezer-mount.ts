@@ -3,19 +3,19 @@ import { join } from 'node:path';
 import { type Freezer, FreezerV1, FreezerV2 } from '../docker/freezing/cgroup.js';
 import type { Trouble } from './trouble.js';
 
-/** Where control groups can be frozen, if everything is as it should be. */
+/** Where control groups can be frozen. */
 export interface FreezerMount {
   readonly version: 1 | 2;
-  /** Groups are made in there. */
+  /** Groups are created in it. */
   readonly directory: string;
 }
 
-/** Without it a runner works all the same: the engine pauses containers, in a hundred times the time. */
+/** A runner works without it: the engine pauses containers, which takes a hundred times as long. */
 const REMEDY =
   'mount the control groups of the host there, writable, and run as root (FN_CGROUP_PATH says where they are); or set ' +
   'FN_FREEZE_THROUGH_ENGINE=1 to accept that';
 
-/** By what there is only at the root of a hierarchy. The engine freezes through the first version where both are mounted. */
+/** Recognizes a hierarchy by files that exist only at its root. Where both versions are mounted, the engine uses version 1. */
 export async function findFreezerMount(root: string): Promise<FreezerMount | undefined> {
   const v1 = join(root, 'freezer');
   if (await may(join(v1, 'cgroup.procs'), constants.F_OK)) return { version: 1, directory: v1 };
@@ -23,7 +23,7 @@ export async function findFreezerMount(root: string): Promise<FreezerMount | und
   return undefined;
 }
 
-/** Whether containers can be frozen through the groups below this root. Changes nothing. */
+/** Why containers cannot be frozen through the groups below this root; undefined if they can. Read-only. */
 export async function freezerTrouble(root: string): Promise<Trouble | undefined> {
   const mount = await findFreezerMount(root);
   if (mount === undefined) return trouble(`no control groups with a freezer are mounted at ${root}`);
@@ -31,7 +31,7 @@ export async function freezerTrouble(root: string): Promise<Trouble | undefined>
   return trouble(`the control groups at ${mount.directory} are not writable`);
 }
 
-/** The same, found out by freezing an empty group made for it. */
+/** Like `freezerTrouble`, but tests it by freezing an empty group that it creates and removes. */
 export async function tryFreezer(root: string): Promise<Trouble | undefined> {
   const mount = await findFreezerMount(root);
   if (mount === undefined) return freezerTrouble(root);

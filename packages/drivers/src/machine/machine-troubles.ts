@@ -5,16 +5,16 @@ import type { Trouble } from './trouble.js';
 export const ENGINE_DISK_REMEDY =
   'remove unused images and containers (docker system prune), let the runner do it (FN_IMAGE_CLEAN_*), or give ' +
   'the engine a larger disk';
-export const SOCKETS_DISK_REMEDY = 'make room there, or point FN_IOFS_PATH to another file system';
+export const SOCKETS_DISK_REMEDY = 'free space there, or point FN_IOFS_PATH to another file system';
 
-/** Places on this machine; undefined: there is none to look at. */
+/** Paths to check; undefined if there is nothing to check. */
 export interface MachinePlaces {
   readonly cgroupRoot: string | undefined;
   readonly engineRoot: string | undefined;
   readonly iofsPath: string;
 }
 
-/** What of a machine stands in the way of a runner. */
+/** Finds problems of this machine that affect a runner. */
 export async function machineTroubles({ cgroupRoot, engineRoot, iofsPath }: MachinePlaces): Promise<Trouble[]> {
   const found = await Promise.all([
     cgroupRoot === undefined ? undefined : freezerTrouble(cgroupRoot),

@@ -46,7 +46,7 @@ describe('a disk', () => {
     try {
       mkdirSync(join(folder, 'the-last'));
       const home = new IofsHome({ parent: folder, writableByAll: false, logger: silentLogger });
-      await expect(home.open()).rejects.toThrow(/ENOSPC.*The disk is full: make room there, or point FN_IOFS_PATH/);
+      await expect(home.open()).rejects.toThrow(/ENOSPC.*The disk is full: free space there, or point FN_IOFS_PATH/);
       const found = await machineTroubles({ cgroupRoot: undefined, engineRoot: folder, iofsPath: tmpdir() });
       expect(found).toMatchObject([{ grave: true, what: `${folder} has room for only 0 more files` }]);
       expect(found[0]?.remedy).toContain('docker system prune');

@@ -1,6 +1,6 @@
-/** Something about this machine that an operator should know of. */
+/** A problem of this machine that an operator should know about. */
 export interface Trouble {
-  /** Calls fail for it, or soon will. Otherwise they only take longer. */
+  /** Whether calls fail because of it, or soon will. Otherwise they only take longer. */
   readonly grave: boolean;
   readonly what: string;
   /** What to do. */

@@ -8,7 +8,7 @@ import type { Iofs } from '../iofs/iofs.js';
 import type { ProcessManifest } from './process-manifest.js';
 import { ProcessOutput } from './process-output.js';
 
-/** A function as a child process that leads its own process group, so that what it starts ends with it. */
+/** A function as a child process that leads its own process group, so that its children end with it. */
 export class ProcessContainer implements Container {
   readonly id: string;
   readonly socketPath: string;
@@ -34,7 +34,7 @@ export class ProcessContainer implements Container {
     const { command, args, directory } = this.manifest;
     const child = spawn(command, args, {
       cwd: directory,
-      // What the agent says about the socket is true inside a container only.
+      // The agent's value is valid only inside a container.
       env: { ...this.environment, ...this.spec.env, FN_LISTENER: `unix:${this.socketPath}` },
       detached: true,
       stdio: this.spec.output ? ['ignore', 'pipe', 'pipe'] : 'ignore',
@@ -76,13 +76,13 @@ export class ProcessContainer implements Container {
   }
 
   private ended(exitCode: number): void {
-    // Now, not at close: once the whole group is gone, the system may give its number to somebody else.
+    // Now, not at close: once the whole group is gone, the system may reuse its id.
     this.signalGroup('SIGKILL');
     this.child = undefined;
     this.exited.resolve({ exitCode, outOfMemory: false });
   }
 
-  /** A group that is gone has nothing left to stop, wake or kill. */
+  /** Does nothing if the group is gone. */
   private signalGroup(name: 'SIGSTOP' | 'SIGCONT' | 'SIGKILL'): void {
     const pid = this.child?.pid;
     if (pid === undefined) return;
@@ -103,7 +103,7 @@ export class ProcessContainer implements Container {
   }
 }
 
-/** As a shell counts: 128 and the number of the signal. */
+/** By the convention of shells, 128 + the signal number. */
 function exitCodeOf(code: number | null, killedBy: NodeJS.Signals | null): number {
   return code ?? 128 + (killedBy === null ? 0 : constants.signals[killedBy]);
 }

@@ -17,7 +17,7 @@ export const processSettings = {
 
 export interface ProcessDriverOptions {
   readonly settings: SettingsOf<typeof processSettings>;
-  /** PATH and HOME of it are passed on to functions; nothing else is. */
+  /** Only PATH and HOME are passed on to functions. */
   readonly environment: Readonly<Record<string, string | undefined>>;
   readonly logger?: Logger;
 }
@@ -25,8 +25,8 @@ export interface ProcessDriverOptions {
 const INHERITED = ['PATH', 'HOME'];
 
 /**
- * Functions as plain child processes, for machines without Docker. They keep the contract of the socket and of the exit;
- * they are not kept from anything: memory, CPU, files and network are the runner's own.
+ * Runs functions as plain child processes, for machines without Docker. The contract of the socket and of the exit is the same,
+ * but there is no isolation: they share the memory, CPU, files and network of the runner.
  */
 export class ProcessDriver implements Driver {
   readonly name = 'process';

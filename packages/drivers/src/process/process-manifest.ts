@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { FnError } from '@fnfleet/core';
 import { parseImageReference } from '../docker/images/image-reference.js';
 
-/** A function that runs as a process: what is started, and where. */
+/** A function that runs as a process: its command and its working directory. */
 export interface ProcessManifest {
   readonly command: string;
   readonly args: readonly string[];
@@ -13,16 +13,16 @@ export interface ProcessManifest {
 const MANIFEST = 'process.json';
 
 /**
- * Finds the function that an image name stands for: the folder `<functionsDir>/<repository>`, else the one called after
- * the last part of the repository. Registry, tag and digest do not count: there is one version, the one in the folder.
- * Its `process.json` is `{ "command": ["program", "argument"…] }`, run in that folder.
+ * Finds the function of an image name: the directory `<functionsDir>/<repository>`, or the one named after the last part of the
+ * repository. The registry, tag and digest are ignored, because there is only the version in the directory. Its
+ * `process.json` is `{ "command": ["program", "argument"…] }`, run in that directory.
  *
  * @throws FnError `imagePullFailed`, 404 when there is no such function
  */
 export async function findManifest(functionsDir: string, image: string): Promise<ProcessManifest> {
   const { repository } = parseImageReference(image);
   const parts = repository.replace(/^library\//, '').split('/');
-  // A name comes from outside: it must not lead out of the folder.
+  // The name is untrusted: it must not lead out of the directory.
   if (parts.some((part) => part === '' || part === '.' || part === '..')) throw notFound(image, 'not an image name');
   for (const name of [parts.join('/'), parts[parts.length - 1] ?? '']) {
     const directory = join(functionsDir, name);

@@ -1,10 +1,10 @@
 import type { ChildProcess } from 'node:child_process';
 import type { Readable } from 'node:stream';
 import { systemClock } from '@fnfleet/core';
+import { drainOutput } from '../drain-output.js';
 import type { OutputListener, OutputSource } from '../driver.js';
-import { lastWords } from '../last-words.js';
 
-/** Both outputs of a child process, read to their end. */
+/** Reads both outputs of a child process to their end. */
 export class ProcessOutput {
   private readonly streams: readonly Readable[];
   private readonly end: Promise<void>;
@@ -21,10 +21,10 @@ export class ProcessOutput {
     this.end = Promise.all(this.streams.map(closed)).then(() => undefined);
   }
 
-  /** For a process that has ended: resolves when all it said has been passed on. */
+  /** Call it after the process has ended. Resolves when all its output has been passed on. */
   finish(): Promise<void> {
-    // A process that left the group may hold on to the pipes.
-    return lastWords(this.end, () => this.streams.forEach((stream) => void stream.destroy()), systemClock);
+    // A process that left the group may keep the pipes open.
+    return drainOutput(this.end, () => this.streams.forEach((stream) => void stream.destroy()), systemClock);
   }
 }
 

@@ -1,4 +1,4 @@
-/** What the containers of a scripted driver did so far. Each counts events; `live` counts what is there now. */
+/** Counts what the containers of a scripted driver have done so far; `live` is how many exist now. */
 export class Counters {
   prepared = 0;
   released = 0;
@@ -8,7 +8,7 @@ export class Counters {
   paused = 0;
   resumed = 0;
   closed = 0;
-  /** The most that were there at one time. */
+  /** The highest number of live containers so far. */
   peak = 0;
 
   /** Images that were prepared and not released. */

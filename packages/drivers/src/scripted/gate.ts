@@ -5,31 +5,31 @@ import type { ContainerSpec } from '../driver.js';
 export type Step = 'pull' | 'create' | 'start' | 'listen' | 'pause' | 'resume' | 'close';
 export type Gates = Readonly<Record<Step, Gate>>;
 
-/** A point that a test can close, to look at what happens while somebody waits there. Open unless held. */
+/** A point where a test can hold containers, to observe what happens meanwhile. Open by default. */
 export class Gate {
   private barrier: Deferred<void> | undefined;
   private holds: (spec: ContainerSpec) => boolean = () => true;
   private readonly arrivals: { readonly count: number; readonly seen: Deferred<void> }[] = [];
   private waitingNow = 0;
 
-  /** How many wait at the gate now. */
+  /** How many containers wait at the gate now. */
   get waiting(): number {
     return this.waitingNow;
   }
 
-  /** Closes the gate, for all containers or for those that `only` picks. */
+  /** Closes the gate, for all containers or for those that `only` selects. */
   hold(only: (spec: ContainerSpec) => boolean = () => true): void {
     this.barrier ??= new Deferred();
     this.holds = only;
   }
 
-  /** Opens the gate and lets those through that wait. */
+  /** Opens the gate and releases the waiting containers. */
   release(): void {
     this.barrier?.resolve();
     this.barrier = undefined;
   }
 
-  /** Resolves when so many wait at the gate. */
+  /** Resolves when at least `count` containers wait at the gate. */
   reached(count = 1): Promise<void> {
     const seen = new Deferred<void>();
     if (this.waitingNow >= count) seen.resolve();

@@ -12,19 +12,19 @@ import type { Gates } from './gate.js';
 export interface ScriptedFunction {
   /** Answers requests. */
   readonly handler?: FunctionHandler;
-  /** Gets each connection as it is, in place of HTTP. */
+  /** Receives each raw connection, instead of HTTP requests. */
   readonly connectionHandler?: ConnectionHandler;
-  /** Puts the server where the runner looks for it; binds it there unless given. */
+  /** Makes the server listen where the runner expects it. By default it binds the socket there. */
   readonly offer?: (server: Server, socketPath: string, spec: ContainerSpec) => Promise<unknown>;
-  /** Ends at start with this exit code, before a socket is there. */
+  /** Exits with this code at its start, before it opens a socket. */
   readonly exitAtStart?: number;
   /** Starts and runs, but never opens its socket. */
   readonly neverListens?: boolean;
-  /** How long a pull is said to have taken, in nanoseconds; 0 unless given: the image is here. */
+  /** Reported duration of the pull, nanoseconds. Default 0: the image is present. */
   readonly pullNs?: number;
-  /** What is told of its pull, before the gate; nothing unless given. */
+  /** Reported progress of the pull, before the gate. Default: none. */
   readonly pull?: ImagePull;
-  /** What the step of this name fails with. */
+  /** The error that the step fails with. */
   readonly pullError?: Error;
   readonly createError?: Error;
   readonly startError?: Error;
@@ -71,7 +71,7 @@ export class ScriptedContainer implements Container {
     return this.pausedUntil !== undefined;
   }
 
-  /** Connections that are open to the function now. */
+  /** Open connections to the function. */
   get connections(): number {
     return this.sockets.size;
   }
@@ -83,7 +83,7 @@ export class ScriptedContainer implements Container {
     this.counters.started += 1;
     if (this.script.exitAtStart !== undefined) return this.exit({ exitCode: this.script.exitAtStart });
     if (this.script.neverListens) return;
-    // Opening the socket is the function's own doing: it goes on after start.
+    // The function opens its socket itself, after the start.
     void this.open();
   }
 
@@ -118,17 +118,17 @@ export class ScriptedContainer implements Container {
     return this.closing.call();
   }
 
-  /** Whether somebody listens to what the function prints. */
+  /** Whether the output of the function has a listener. */
   get isAttached(): boolean {
     return this.spec.output !== undefined;
   }
 
-  /** Output of the function, in one piece. */
+  /** Emits output of the function, in one chunk. */
   print(text: string | Buffer, source: OutputSource = 'stdout'): void {
     this.spec.output?.(Buffer.from(text), source);
   }
 
-  /** Ends the function, as a crash or an exit of its own would. */
+  /** Ends the function, as an exit or a crash would. */
   exit({ exitCode = 0, outOfMemory = false }: Partial<ExitResult> = {}): void {
     this.stop({ exitCode, outOfMemory });
   }
@@ -144,7 +144,7 @@ export class ScriptedContainer implements Container {
       await offer(server, this.socketPath, this.spec);
       if (this.stopped) server.close();
     } catch {
-      // Closed while it was opening: there is no directory any more.
+      // It was closed while it was opening, so the directory is gone.
       this.exit({ exitCode: 1 });
     }
   }
@@ -158,7 +158,7 @@ export class ScriptedContainer implements Container {
     });
   }
 
-  /** A paused function does nothing until it is resumed; one that throws has crashed. */
+  /** A paused function does nothing until it is resumed. A function that throws has crashed. */
   private async whenAwake(action: () => unknown): Promise<void> {
     await this.pausedUntil?.promise;
     if (this.stopped) return;

@@ -9,22 +9,22 @@ import type { ScriptedFunction } from './scripted-container.js';
 import { ScriptedContainer } from './scripted-container.js';
 
 export interface ScriptedDriverOptions {
-  /** What each image does. An image that is not here cannot be pulled. */
+  /** Functions by image. Other images cannot be pulled. */
   readonly functions: Readonly<Record<string, ScriptedFunction>>;
   readonly capabilities?: Partial<DriverCapabilities>;
-  /** Where the directories of the sockets are made; the system's temporary directory unless given. */
+  /** Where the socket directories are created; by default the temporary directory of the system. */
   readonly iofsPath?: string;
 }
 
 /**
- * A driver for tests of whatever drives drivers: functions are handlers in this process, each container behind its own
- * unix socket. Steps can be held at `gates`, `counters` tell what is left, `containers` are those that live.
+ * A driver for tests of agents and runners: functions are handlers in this process, each container behind its own unix socket.
+ * Steps can be held at `gates`, `counters` show what is left, and `containers` lists the live ones.
  */
 export class ScriptedDriver implements Driver {
   readonly name = 'scripted';
   readonly capabilities: DriverCapabilities;
   readonly ready = Promise.resolve();
-  /** A test degrades and recovers it. */
+  /** Degraded and recovered by tests. */
   readonly health = new HealthState();
   readonly counters = new Counters();
   readonly gates: Gates = {
@@ -45,7 +45,7 @@ export class ScriptedDriver implements Driver {
     this.capabilities = { pause: true, isolation: true, slotKeyExtension: '', ...options.capabilities };
   }
 
-  /** Those that were created and not closed, oldest first. */
+  /** Containers that were created and not closed, oldest first. */
   get containers(): readonly ScriptedContainer[] {
     return [...this.live];
   }

@@ -5,7 +5,7 @@ export function fn(handler: FunctionHandler): ScriptedFunction {
   return { handler };
 }
 
-/** A function that gets the bare connection: for answers that are not HTTP, or that end with the connection. */
+/** A function that receives the raw connection, for responses that are not HTTP or that end with the connection. */
 export function rawFn(connectionHandler: ConnectionHandler): ScriptedFunction {
   return { connectionHandler };
 }

@@ -6,7 +6,7 @@ export interface FunctionAnswer {
   readonly body: string;
 }
 
-/** One request to a function, with the knobs of the probe; nothing is kept of the connection. */
+/** Sends one request to a function, with the knobs of the probe, over its own connection. */
 export async function callFunction(
   socketPath: string,
   knobs: object = {},
@@ -16,7 +16,7 @@ export async function callFunction(
     try {
       return await callOnce(socketPath, knobs, signal);
     } catch (error) {
-      // A function that binds its socket under the final name shows it an instant before it listens.
+      // A function that binds its socket under the final name makes it visible an instant before it listens.
       if ((error as NodeJS.ErrnoException).code !== 'ECONNREFUSED') throw error;
       await new Promise((resolve) => setTimeout(resolve, 5));
     }

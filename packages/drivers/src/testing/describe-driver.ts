@@ -6,14 +6,14 @@ import { CancelledError, IdGenerator } from '@fnfleet/core';
 import type { Container, ContainerSpec, Driver } from '../driver.js';
 import { callFunction } from './call-function.js';
 
-/** A driver and what the suite has to know about it. */
+/** A driver and what the suite needs to know about it. */
 export interface DriverSetup {
   readonly driver: Driver;
   /** The image of the probe, or of something that understands `PROBE_SOCKET`, `exitCode`, `stdout` and `stderr`. */
   readonly image: string;
-  /** What makes a container end with code 3 before it listens. */
+  /** Makes a container exit with code 3 before it listens. */
   readonly exits: Partial<Pick<ContainerSpec, 'image' | 'env'>>;
-  /** Names of what was made for this app and still exists, outside of the driver's own bookkeeping. */
+  /** Names of everything that was created for this app and still exists, found without the driver. */
   leftovers(appId: string, iofsPath: string): Promise<readonly string[]>;
 }
 
@@ -37,7 +37,7 @@ export function aSpec(overrides: Partial<ContainerSpec>): ContainerSpec {
   };
 }
 
-/** The behaviour that every driver owes the agent. */
+/** The behaviour that the agent requires of every driver. */
 export function describeDriver(name: string, setUp: (iofsPath: string) => Promise<DriverSetup>): void {
   describe(`the ${name} driver`, () => {
     let setup: DriverSetup;
@@ -84,21 +84,21 @@ export function describeDriver(name: string, setUp: (iofsPath: string) => Promis
       await expect(callFunction(container.socketPath)).rejects.toThrow();
     });
 
-    it('says that an image cannot be had', async () => {
+    it('reports that an image cannot be pulled', async () => {
       await expect(setup.driver.prepareImage(spec({ image: '127.0.0.1:9/no/such:1' }), never)).rejects.toMatchObject({
         code: 'imagePullFailed',
         message: expect.stringContaining("Failed to pull image '127.0.0.1:9/no/such:1': "),
       });
     });
 
-    it('agent-and-docker 28, 29: takes a socket, one that was moved there, and a link to one beside it', async () => {
+    it('agent-and-docker 28, 29: accepts a socket, a renamed socket, and a link to a socket in the same directory', async () => {
       const offers = ['direct', 'renamed', 'socket', 'dot'];
       const containers = await Promise.all(offers.map((kind) => listening({ env: { PROBE_SOCKET: kind } })));
       const answers = await Promise.all(containers.map(({ socketPath }) => callFunction(socketPath)));
       expect(answers.map(({ status }) => status)).toEqual([200, 200, 200, 200]);
     });
 
-    it('agent-and-docker 28: refuses what is not a socket, and links that lead, or may lead, elsewhere', async () => {
+    it('agent-and-docker 28: rejects what is not a socket, and links that lead, or may lead, elsewhere', async () => {
       const findings = {
         file: 'listener file is not a socket',
         directory: 'listener file is not a socket',
@@ -116,24 +116,24 @@ export function describeDriver(name: string, setUp: (iofsPath: string) => Promis
       expect(Object.fromEntries(await Promise.all(refusals))).toEqual(findings);
     });
 
-    it('agent-and-docker 29: waits on while something of another name is there', async () => {
+    it('agent-and-docker 29: ignores files of other names and keeps waiting', async () => {
       const container = await started({ env: { PROBE_SOCKET: 'other' } });
       await expect(container.listening(AbortSignal.timeout(700))).rejects.toBeInstanceOf(CancelledError);
     });
 
-    it('agent-and-docker 26: tells of an exit before there is a socket', async () => {
+    it('agent-and-docker 26: reports an exit before there is a socket', async () => {
       const container = await started(setup.exits);
       expect(await container.wait()).toEqual({ exitCode: 3, outOfMemory: false });
     });
 
-    it('tells of an exit in the middle of a call', async () => {
+    it('reports an exit in the middle of a call', async () => {
       const container = await listening();
       const ended = container.wait();
       await expect(callFunction(container.socketPath, { exitCode: 7 })).rejects.toThrow();
       expect(await ended).toEqual({ exitCode: 7, outOfMemory: false });
     });
 
-    it('passes on what a function prints to either output, up to its last words', async () => {
+    it('passes on both outputs of a function, to their end', async () => {
       const printed = { stdout: '', stderr: '' };
       const container = await listening({
         output: (chunk, source) => {
@@ -148,7 +148,7 @@ export function describeDriver(name: string, setUp: (iofsPath: string) => Promis
       expect(printed).toEqual({ stdout: 'one\ntwo\n', stderr: 'uh\noh\n' });
     });
 
-    it('holds a paused function still until it is resumed', async () => {
+    it('stops a paused function until it is resumed', async () => {
       const container = await listening();
       await container.pause();
       let answered = false;
@@ -168,7 +168,7 @@ export function describeDriver(name: string, setUp: (iofsPath: string) => Promis
       expect((await container.wait()).exitCode).toBe(137);
     });
 
-    it('closes once, however often it is asked, and in any state', async () => {
+    it('closes once, however often close is called, and in any state', async () => {
       const fresh = await setup.driver.create(spec(), never);
       const ended = await started(setup.exits);
       const busy = await listening();
@@ -180,14 +180,14 @@ export function describeDriver(name: string, setUp: (iofsPath: string) => Promis
       expect((await fresh.wait()).exitCode).toBe(137);
     });
 
-    it('ends a wait for the socket when it is closed', async () => {
+    it('ends the wait for the socket when it is closed', async () => {
       const container = await started({ env: { PROBE_SOCKET: 'none' } });
       const waiting = container.listening(never).catch((error) => error);
       await container.close();
       expect(await waiting).toBeInstanceOf(CancelledError);
     });
 
-    it('does nothing for a caller who has left', async () => {
+    it('does nothing for a caller that has aborted', async () => {
       const gone = AbortSignal.abort();
       const container = await setup.driver.create(spec(), never);
       await expect(setup.driver.prepareImage(spec(), gone)).rejects.toBeInstanceOf(CancelledError);
@@ -196,7 +196,7 @@ export function describeDriver(name: string, setUp: (iofsPath: string) => Promis
       await expect(container.listening(gone)).rejects.toBeInstanceOf(CancelledError);
     });
 
-    it('leaves nothing when a caller leaves in the middle of a step', async () => {
+    it('leaves nothing behind when a caller aborts in the middle of a step', async () => {
       for (const delayMs of [0, 5, 20, 50]) {
         const wanted = spec();
         const container = await setup.driver.create(wanted, AbortSignal.timeout(delayMs)).catch(() => undefined);
@@ -206,7 +206,7 @@ export function describeDriver(name: string, setUp: (iofsPath: string) => Promis
       }
     });
 
-    it('takes its containers along when it is closed, and makes no more', async () => {
+    it('closes its containers when it is closed, and creates no more', async () => {
       await setup.driver.create(spec(), never);
       await started();
       await listening();

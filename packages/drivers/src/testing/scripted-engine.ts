@@ -13,8 +13,8 @@ import { join } from 'node:path';
 import { Deferred, type Environment } from '@fnfleet/core';
 
 /**
- * What the engine does with a call: answers with a status and a body, never answers, hangs up before or in the middle of
- * an answer, or begins one that never ends.
+ * How the engine reacts to a request: it answers with a status and a body, never answers, closes the connection before or during
+ * the answer, or begins an answer that never ends.
  */
 export type EngineAnswer =
   | readonly [status: number, body?: unknown]
@@ -33,11 +33,11 @@ const HEALTHY: Readonly<Record<string, readonly EngineAnswer[]>> = {
   'POST /containers/create': [[201, { Id: 'made' }]],
 };
 
-/** A Docker engine that follows a script, for what a real one does only on a bad day. */
+/** A Docker engine that follows a script, for failures that a real one rarely shows. */
 export class ScriptedEngine {
-  /** `METHOD /path` of each call, in the order of arrival. */
+  /** `METHOD /path` of each request, in order of arrival. */
   readonly calls: string[] = [];
-  /** `METHOD /path?query` of each call, as it came over the wire. */
+  /** `METHOD /path?query` of each request, as received. */
   readonly targets: string[] = [];
   private readonly heads: { readonly call: string; readonly headers: IncomingHttpHeaders }[] = [];
   private readonly script = new Map<string, EngineAnswer[]>();
@@ -66,27 +66,27 @@ export class ScriptedEngine {
     return engine;
   }
 
-  /** What a driver has to be told to use this engine. */
+  /** The settings with which a driver uses this engine. */
   get environment(): Environment {
     return {
       DOCKER_HOST: `unix://${join(this.folder, 'docker.sock')}`,
       FN_IOFS_PATH: this.folder,
-      // Else it is asked at the start what it sees.
+      // Otherwise the engine is asked at start what it sees.
       FN_IOFS_TMPFS: '0',
     };
   }
 
-  /** Resolves when no connection is open. A connection that is never let go of fails the test by its timeout. */
+  /** Resolves when no connection is open. A leaked connection makes the test time out. */
   async quiet(): Promise<void> {
     await Promise.all([...this.sockets].map((socket) => once(socket, 'close')));
   }
 
-  /** Answers to one kind of call, in turn; the last one is given from then on. */
+  /** Sets the answers to one kind of request, in order; the last one is repeated. */
   answers(call: string, ...answers: EngineAnswer[]): void {
     this.script.set(call, answers);
   }
 
-  /** Resolves when a call of this kind arrives. */
+  /** Resolves when a request of this kind arrives. */
   received(call: string): Promise<void> {
     const seen = new Deferred<void>();
     this.awaited.push({ call, seen });
@@ -97,7 +97,7 @@ export class ScriptedEngine {
     return this.calls.filter((made) => made === call).length;
   }
 
-  /** What the registry is to be shown, of each pull. */
+  /** The registry credentials of each pull. */
   get shownToRegistry(): readonly unknown[] {
     return this.heads
       .filter(({ call }) => call === 'POST /images/create')

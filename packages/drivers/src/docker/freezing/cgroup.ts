@@ -1,19 +1,19 @@
 import { open, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 
-/** The freezer of one control group. A frozen process gets no CPU; what others send it waits in the kernel. */
+/** The freezer of one control group. A frozen process gets no CPU; data sent to it waits in the kernel. */
 export interface Freezer {
   freeze(): Promise<void>;
   thaw(): Promise<void>;
 }
 
-/** How often the first version is told to freeze before that is left to the kernel. */
+/** How often version 1 is asked to freeze before that is left to the kernel. */
 const V1_ATTEMPTS = 20;
 
 /**
- * The freezer of version 1. It can miss a process that is started while it freezes, and says so by staying in FREEZING
- * (kernel documentation, cgroup-v1/freezer-subsystem): told again it takes that one as well. What still is not frozen
- * after that is in the middle of an uninterruptible operation, and stops when it comes out of it.
+ * The freezer of version 1. It can miss a process that starts while it freezes, and then stays in FREEZING (kernel documentation,
+ * cgroup-v1/freezer-subsystem); writing FROZEN again includes that process. A process that is still not frozen after that is
+ * in an uninterruptible operation, and freezes when that ends.
  */
 export class FreezerV1 implements Freezer {
   private readonly path: string;
@@ -34,7 +34,7 @@ export class FreezerV1 implements Freezer {
   }
 }
 
-/** The freezer of version 2: the kernel freezes everything in the group and what is started in it. */
+/** The freezer of version 2: the kernel freezes all processes in the group and those that start in it. */
 export class FreezerV2 implements Freezer {
   private readonly path: string;
 
@@ -51,20 +51,20 @@ export class FreezerV2 implements Freezer {
   }
 }
 
-/** Where a process is, by the text of its `/proc/<pid>/cgroup`: which version can freeze it, and the path below its mount. */
+/** Parses `/proc/<pid>/cgroup`: the version that can freeze the process, and the path below its mount. */
 export function freezerPathOf(cgroups: string): { version: 1 | 2; path: string } | undefined {
   let unified: string | undefined;
   for (const line of cgroups.split('\n')) {
     const [, controllers, path] = /^\d+:([^:]*):(\/.*)$/.exec(line) ?? [];
     if (path === undefined) continue;
-    // Where both are mounted the engine freezes through the first.
+    // Where both are mounted, the engine uses version 1.
     if (controllers?.split(',').includes('freezer')) return { version: 1, path };
     if (controllers === '') unified = path;
   }
   return unified === undefined ? undefined : { version: 2, path: unified };
 }
 
-/** Not with O_CREAT: a control group that is gone must be reported as absent. */
+/** Opens without O_CREAT, so that a missing control group is reported as such. */
 async function write(path: string, text: string): Promise<void> {
   const file = await open(path, 'r+');
   try {

@@ -5,16 +5,16 @@ import type { Freezer } from './cgroup.js';
 import type { FreezerFinder } from './freezer-finder.js';
 
 /**
- * Freezes one container and thaws it: through its control group, which takes a tenth of a millisecond, or by asking the
- * engine to pause it, which takes ten.
+ * Freezes and thaws one container: through its control group, which takes a tenth of a millisecond, or through the engine, which
+ * takes ten milliseconds.
  *
- * While the engine is degraded the container is awake: a daemon that restarts may have to end it, and waits for what is
- * frozen in a control group, which cannot die.
+ * While the engine is degraded the container stays awake: a restarting daemon may have to end it, and a process that is frozen in
+ * a control group cannot die.
  *
- * One step at a time, in order: a thaw in the middle of a freeze could be undone by it.
+ * Steps run one at a time, in order: a freeze could otherwise undo a concurrent thaw.
  */
 export class ContainerFreezer {
-  /** The one that froze it: only that one can thaw it. */
+  /** The freezer that froze it, the only one that can thaw it. */
   private frozenBy: Freezer | undefined;
   private ended = false;
   /** The last step; never rejects. */
@@ -28,12 +28,12 @@ export class ContainerFreezer {
     private readonly health: HealthView,
   ) {
     this.unsubscribe = health.onChange(({ state }) => {
-      // A container that is gone has nothing to thaw.
+      // It fails if the container is gone.
       if (state === 'degraded') void this.next(() => this.thawGroup()).catch(() => undefined);
     });
   }
 
-  /** @throws what the kernel or the engine says; the container may or may not be frozen then */
+  /** @throws the error of the kernel or the engine; the container may or may not be frozen then */
   freeze(): Promise<void> {
     return this.next(async () => {
       const freezer = (await this.finder?.find(this.containerId)) ?? this.throughEngine;
@@ -43,12 +43,12 @@ export class ContainerFreezer {
     });
   }
 
-  /** Of no effect when it is not frozen. */
+  /** Does nothing if it is not frozen. */
   thaw(): Promise<void> {
     return this.next(() => this.thawNow());
   }
 
-  /** Before the container is killed: what is frozen in a control group cannot die. The engine knows what it has paused. */
+  /** Call it before the container is killed: a process that is frozen in a control group cannot die. The engine handles its own pauses. */
   async end(): Promise<void> {
     this.ended = true;
     this.unsubscribe();
@@ -76,7 +76,7 @@ export class ContainerFreezer {
         await this.engine.pauseContainer(this.containerId);
       } catch (error) {
         if (!isNobodyThere(error)) throw error;
-        // It stays awake, which does no harm.
+        // It stays awake, which is harmless.
         this.frozenBy = undefined;
       }
     },

@@ -7,18 +7,18 @@ import { type Freezer, FreezerV1, FreezerV2, freezerPathOf } from './cgroup.js';
 export interface FreezerFinderOptions {
   /** Where control groups are mounted, as this process sees it. */
   readonly root: string;
-  /** The main process of a container, by the engine's own id. */
+  /** The main process of a container, by its id in the engine. */
   readonly pidOf: (containerId: string) => Promise<number>;
   readonly logger: Logger;
 }
 
 /**
- * Finds the freezers of containers. The engine names a container's control group after the container, always in the same
- * way: so it is asked about the first one only.
+ * Finds the freezers of containers. The engine always names the control group of a container after the container in the same
+ * way, so it is asked only about the first one.
  *
- * Where the engine's processes are not to be seen, as from a container of its own, the groups are looked for by the names
- * that engines usually give them. An engine on another machine is told by neither being there: then there is no freezer,
- * and the engine has to be asked for every pause.
+ * If the processes of the engine are invisible, as from within a container, the groups are searched under the names that engines
+ * usually give them. If neither is found, as with an engine on another machine, there is no freezer and containers are paused
+ * through the engine.
  */
 export class FreezerFinder {
   /** How containers are frozen, for operators. */
@@ -27,7 +27,7 @@ export class FreezerFinder {
 
   constructor(private readonly options: FreezerFinderOptions) {}
 
-  /** Undefined when it is out of reach. Never rejects. */
+  /** Undefined if there is no usable freezer. Never rejects. */
   async find(containerId: string): Promise<Freezer | undefined> {
     this.pattern ??= this.learn(containerId);
     const pattern = await this.pattern;
@@ -42,7 +42,7 @@ export class FreezerFinder {
       logger.info('containers are frozen through their control groups', { path: pattern.path });
       return pattern;
     } catch (error) {
-      // An engine that is away says nothing about control groups: the next container asks again.
+      // An unreachable engine says nothing about control groups, so the next container tries again.
       if (isUnreachable(error)) this.pattern = undefined;
       else {
         this.way = 'through the engine';
@@ -54,7 +54,7 @@ export class FreezerFinder {
 
   private async patternOf(pid: number, containerId: string): Promise<Pattern> {
     const place = freezerPathOf(await readFile(`/proc/${pid}/cgroup`, 'latin1').catch(() => ''));
-    // The process may be another one of a namespace of ours.
+    // The process id may belong to another process in our namespace.
     const places = place?.path.includes(containerId) ? [place] : usualPlaces(containerId);
     for (const { version, path } of places) {
       const { Kind, file, mount } = VERSIONS[version];
@@ -73,7 +73,7 @@ interface Place {
   readonly path: string;
 }
 
-/** The engine's cgroup drivers are called cgroupfs and systemd; each has a pattern, unless a parent was configured. */
+/** The patterns of the cgroup drivers cgroupfs and systemd, which apply unless a parent is configured. */
 function usualPlaces(containerId: string): Place[] {
   const paths = [`/docker/${containerId}`, `/system.slice/docker-${containerId}.scope`];
   return paths.flatMap((path) => [{ version: 1, path } as const, { version: 2, path } as const]);
@@ -84,7 +84,7 @@ const VERSIONS = {
   2: { Kind: FreezerV2, file: 'cgroup.freeze', mount: '' },
 } as const;
 
-/** For writing: a mount that is read-only is as good as none. */
+/** Checks write access, because a read-only mount is useless. */
 function exists(file: string): Promise<boolean> {
   return access(file, constants.W_OK).then(
     () => true,

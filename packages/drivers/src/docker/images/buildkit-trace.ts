@@ -1,9 +1,9 @@
 import protobuf from 'protobufjs/minimal.js';
 
-/** As many as any Dockerfile has. Later ones may be told more than once. */
+/** More than any Dockerfile has. Further steps may be reported more than once. */
 const MAX_STEPS = 10_000;
 
-/** Field numbers of BuildKit's StatusResponse and of what is in it. */
+/** Field numbers of BuildKit's StatusResponse and its parts. */
 const VERTEXES = 1;
 const LOGS = 3;
 const VERTEX = { digest: 1, name: 3, cached: 4, started: 5 } as const;
@@ -17,15 +17,14 @@ interface Vertex {
 }
 
 /**
- * Reads how far BuildKit is: it says so in messages of its own, one for each line of what the engine says. Each step is told
- * once, when it begins.
+ * Parses the progress messages of BuildKit, one per progress line of the engine. Each step is reported once, when it begins.
  */
 export class BuildkitTrace {
-  private readonly told = new Set<string>();
+  private readonly reported = new Set<string>();
 
   /**
    * @param message base64
-   * @returns what there is to show; nothing where it cannot be read
+   * @returns the text to show; empty if the message cannot be parsed
    */
   read(message: string): string {
     try {
@@ -47,13 +46,13 @@ export class BuildkitTrace {
   }
 
   private stepOf({ digest, name, cached, started }: Vertex): string {
-    if (!(started || cached) || this.told.has(digest)) return '';
-    if (this.told.size < MAX_STEPS) this.told.add(digest);
+    if (!(started || cached) || this.reported.has(digest)) return '';
+    if (this.reported.size < MAX_STEPS) this.reported.add(digest);
     return `${cached ? 'CACHED ' : ''}${name}\n`;
   }
 }
 
-/** @param take whether it has read the field */
+/** @param take returns whether it has read the field */
 function forEachField(reader: protobuf.Reader, take: (field: number) => boolean): void {
   while (reader.pos < reader.len) {
     const tag = reader.uint32();

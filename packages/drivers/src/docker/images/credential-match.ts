@@ -1,15 +1,15 @@
 import type { Credential, RegistryAuth } from './registry-auth.js';
 
-/** Docker Hub, as images name it. */
+/** The registry names of Docker Hub in image names. */
 const HUB_REGISTRIES: ReadonlySet<string> = new Set(['', 'docker.io', 'index.docker.io', 'registry-1.docker.io']);
-/** Under which names the credentials of Docker Hub are kept; the first that is there is taken. */
+/** Server names of credentials for Docker Hub; the first match is used. */
 const HUB_SERVERS = ['hub.docker.com', 'index.docker.io', 'docker.io', 'registry-1.docker.io'];
 
 /**
- * What to show to the registry of an image: the credentials of exactly its host and port. Those of another host, a domain
- * above or below it included, may belong to somebody else. Only Docker Hub has several names.
+ * Finds the credentials for the registry of an image, by its exact host and port. Those of another host, including parent and
+ * child domains, may belong to someone else. Only Docker Hub has several names.
  *
- * @param registry empty: Docker Hub
+ * @param registry empty for Docker Hub
  */
 export function matchCredential(credentials: readonly Credential[], registry: string): RegistryAuth | undefined {
   const wanted = registry.toLowerCase();
@@ -20,7 +20,7 @@ export function matchCredential(credentials: readonly Credential[], registry: st
   return undefined;
 }
 
-/** Host and port of a server as the Docker command line writes it: with or without a scheme and a path. */
+/** Host and port of a server name of the docker command line, which may have a scheme and a path. */
 function hostOf(server: string): string {
   return server
     .toLowerCase()

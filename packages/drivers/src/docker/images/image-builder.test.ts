@@ -176,8 +176,8 @@ describe('an engine that answers strangely', () => {
   const ID = `sha256:${'a'.repeat(64)}`;
 
   it.each<[string, EngineAnswer, RegExp]>([
-    ['no id', said({ stream: 'done' }), /does not say what it built/],
-    ['an id that is none', said({ aux: { ID: '../../x' } }), /does not say what it built/],
+    ['no id', said({ stream: 'done' }), /did not report the id of the image/],
+    ['an id that is none', said({ aux: { ID: '../../x' } }), /did not report the id of the image/],
     [
       'a line without end',
       (response) => void response.end(`{"stream":"${'x'.repeat(2 ** 20)}`),

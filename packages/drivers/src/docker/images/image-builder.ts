@@ -9,21 +9,21 @@ import { BuildkitTrace } from './buildkit-trace.js';
 import { parseImageReference, pullName } from './image-reference.js';
 import { RegistryCredentials } from './registry-credentials.js';
 
-/** Of the line that a build is printing. */
+/** Maximum length of a line of build output. */
 const MAX_LINE_CHARACTERS = 4 * 1024;
 const IMAGE_ID = /^sha256:[0-9a-f]{64}$/;
 
 export interface ImageBuilderOptions {
   readonly settings: SettingsOf<typeof dockerSettings>;
-  /** Told of credentials that cannot be read. */
+  /** Logs credentials that cannot be read. */
   readonly logger: Logger;
-  /** Gets what is done, line by line. Control characters are gone. */
+  /** Receives the progress, line by line, without control characters. */
   readonly progress: (line: string) => void;
 }
 
 /**
- * Builds and pushes images with the engine that the settings name. The commands of developers call it, never a runner.
- * When a caller gives up, or its process ends, so does the engine.
+ * Builds and pushes images with the configured engine. Used by the commands of developers, never by a runner. When a caller
+ * gives up or its process ends, the engine stops as well.
  */
 export class ImageBuilder {
   private readonly engine: Engine;
@@ -41,8 +41,8 @@ export class ImageBuilder {
   }
 
   /**
-   * @returns the id of the image, which is another one when anything in it is
-   * @throws Error with the engine's reason, or that of the context
+   * @returns the id of the image, which changes with its content
+   * @throws Error with the reason of the engine, or the error of the context
    */
   async build(build: Omit<ImageBuild, 'credentials'>, signal: AbortSignal): Promise<string> {
     const lines = new Lines(this.progress);
@@ -63,20 +63,20 @@ export class ImageBuilder {
       await this.engine.buildImage({ ...build, credentials }, onProgress, signal);
     } catch (error) {
       lines.end();
-      // The end of a connection ends the context as well, with the same words.
+      // A lost connection also ends the context, with the same message.
       if (contextError !== undefined && !isUnreachable(contextError)) throw contextError;
       throw this.explained(error, `cannot build ${build.image}`);
     }
     lines.end();
     if (id === undefined || !IMAGE_ID.test(id))
-      throw new EngineNonsenseError('the Docker engine does not say what it built');
+      throw new EngineNonsenseError('the Docker engine did not report the id of the image that it built');
     return id;
   }
 
   /**
    * Pushes an image to the registry of its name.
-   * @returns its name by its digest: `<registry>/<repository>@sha256:…`
-   * @throws Error with the reason of engine or registry
+   * @returns its name with its digest: `<registry>/<repository>@sha256:…`
+   * @throws Error with the reason of the engine or the registry
    */
   async push(image: string, signal: AbortSignal): Promise<string> {
     const reference = parseImageReference(image);
@@ -92,12 +92,12 @@ export class ImageBuilder {
       throw this.explained(error, `cannot push ${image}`);
     }
     if (digest === undefined || !IMAGE_ID.test(digest)) {
-      throw new EngineNonsenseError('the Docker engine does not say under which digest it pushed the image');
+      throw new EngineNonsenseError('the Docker engine did not report the digest of the image that it pushed');
     }
     return `${pullName(reference)}@${digest}`;
   }
 
-  /** Ends what is under way. Idempotent. */
+  /** Aborts builds and pushes in progress. Idempotent. */
   close(): void {
     this.engine.close();
   }
@@ -109,7 +109,7 @@ export class ImageBuilder {
   }
 }
 
-/** Makes lines of pieces, as a terminal would show them: colours and what moves about are left out. */
+/** Splits output into lines and removes terminal control sequences. */
 class Lines {
   private rest = '';
 

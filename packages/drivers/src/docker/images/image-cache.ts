@@ -5,7 +5,7 @@ export interface LocalImage {
   readonly tags: readonly string[];
 }
 
-/** How many images there are and what they occupy. Layers that images share count for each of them. */
+/** Number and total size of images. Layers that images share count for each of them. */
 export interface CacheLevels {
   readonly busyCount: number;
   readonly busyBytes: number;
@@ -14,11 +14,11 @@ export interface CacheLevels {
 }
 
 export interface ImageCacheOptions {
-  /** Beyond this, idle images have to go. */
+  /** Beyond this total size, idle images are to be removed. */
   readonly maxBytes: number;
-  /** An image with one of these tags is none of our business. */
+  /** Images with one of these tags are ignored. */
   readonly exemptTags: readonly string[];
-  /** Something has changed; `crowded` when an idle image has to go. */
+  /** The levels changed. @param crowded whether an idle image has to be removed */
   readonly onChange: (levels: CacheLevels, crowded: boolean) => void;
 }
 
@@ -28,15 +28,15 @@ interface BusyImage {
 }
 
 /**
- * Which images are in use and which could go, least recently used first.
+ * Tracks which images are in use and which can be removed, least recently used first.
  *
  *   saw ──▶ idle ⇄ busy          idle ──takeLeastRecent──▶ gone ──putBack──▶ idle
  *
- * An image that is busy is never given out to be removed; one that is gone may be held or seen again at any time.
+ * A busy image is never offered for removal. An image that is gone may be held or seen again at any time.
  */
 export class ImageCache {
   private readonly busy = new Map<string, BusyImage>();
-  /** The least recently used comes first. */
+  /** Least recently used first. */
   private readonly idle = new Map<string, LocalImage>();
   private readonly exempt: ReadonlySet<string>;
   private busyBytes = 0;
@@ -51,7 +51,7 @@ export class ImageCache {
     return { busyCount: this.busy.size, busyBytes, idleCount: this.idle.size, idleBytes };
   }
 
-  /** Counts the image as used until the returned function, which is idempotent, is called. */
+  /** Marks the image as busy until the returned function, which is idempotent, is called. */
   hold(image: LocalImage): () => void {
     if (this.isExempt(image)) return () => undefined;
     const entry = this.busy.get(image.id) ?? this.beginBusy(image);
@@ -64,14 +64,14 @@ export class ImageCache {
     };
   }
 
-  /** The image is here; it counts as used just now. */
+  /** Records that the image is present and was used just now. */
   saw(image: LocalImage): void {
     if (this.isExempt(image) || this.busy.has(image.id)) return;
     this.beginIdle(image);
     this.changed();
   }
 
-  /** The image that has to go next; undefined when none has to. It counts as gone from here on. */
+  /** Takes the next image to remove, which then counts as gone; undefined if none has to be removed. */
   takeLeastRecent(): LocalImage | undefined {
     const [oldest] = this.isCrowded ? this.idle.values() : [];
     if (oldest === undefined) return undefined;
@@ -80,7 +80,7 @@ export class ImageCache {
     return oldest;
   }
 
-  /** It could not be removed. As the most recently used it is the last to be tried again. */
+  /** Returns an image that could not be removed. It becomes the most recently used, so it is retried last. */
   putBack(image: LocalImage): void {
     this.saw(image);
   }

@@ -3,10 +3,10 @@ import { isNotFound } from '../engine-errors.js';
 import { ImageCache, type LocalImage } from './image-cache.js';
 import { ImageGauges } from './image-gauges.js';
 
-/** What the cleaner asks of the engine. */
+/** The engine as the cleaner uses it. */
 export interface CleanerEngine {
   listImages(signal: AbortSignal): Promise<readonly LocalImage[]>;
-  /** Leaves an image alone that a container or another image needs. */
+  /** Fails for an image that a container or another image needs. */
   removeImage(id: string, signal: AbortSignal): Promise<void>;
 }
 
@@ -18,12 +18,12 @@ export interface ImageCleanerOptions {
   readonly logger: Logger;
 }
 
-/** At most two removals, or lists, in a second. */
+/** Pause after each request: at most two removals or lists per second. */
 const PAUSE_MS = 500;
-/** After each idle image in turn could not be removed. */
+/** Pause after the removal of every idle image has failed. */
 const REST_MS = 60_000;
 
-/** Removes the images that were not used for longest while all of them together take more room than they may. */
+/** Removes the least recently used images while the total size of all images exceeds the limit. */
 export class ImageCleaner {
   private readonly cache: ImageCache;
   private readonly gauges: ImageGauges;
@@ -65,7 +65,7 @@ export class ImageCleaner {
   }
 
   private async run(): Promise<void> {
-    await this.learnWhatIsHere();
+    await this.loadImageList();
     while (!this.life.signal.aborted) {
       const image = this.cache.takeLeastRecent();
       if (image === undefined) await this.untilCrowded();
@@ -73,7 +73,7 @@ export class ImageCleaner {
     }
   }
 
-  private async learnWhatIsHere(): Promise<void> {
+  private async loadImageList(): Promise<void> {
     const { engine, clock, logger } = this.options;
     const { signal } = this.life;
     while (!signal.aborted) {

@@ -3,7 +3,7 @@ import type { CacheLevels } from './image-cache.js';
 
 const NONE: CacheLevels = { busyCount: 0, busyBytes: 0, idleCount: 0, idleBytes: 0 };
 
-/** Shows the levels of one image cache as metrics, from its making until `close`. */
+/** Reports the levels of one image cache as metrics, until `close`. */
 export class ImageGauges {
   private shown = NONE;
 

@@ -8,7 +8,7 @@ interface Flight {
   readonly done: Promise<void>;
   readonly abort: AbortController;
   readonly progress: PullProgress;
-  passengers: number;
+  waiters: number;
 }
 
 export type Download = (
@@ -19,8 +19,8 @@ export type Download = (
 ) => Promise<void>;
 
 /**
- * Pulls an image once for all who want it at the same time and show the registry the same. A pull goes on as long as
- * anybody waits for it: the end of the caller who happened to be first ends nobody else's.
+ * Shares one pull among all concurrent callers that want the same image with the same credentials. A pull continues as long as
+ * any caller waits for it, even if the first one leaves.
  */
 export class ImagePuller {
   private readonly flights = new Map<string, Flight>();
@@ -30,7 +30,7 @@ export class ImagePuller {
     private readonly clock: Pick<Clock, 'now'>,
   ) {}
 
-  /** Rejects with what the download rejects with, for all who wait; with CancelledError for one whose signal aborts. */
+  /** Rejects with the error of the download for all callers, or with CancelledError for a caller whose signal aborts. */
   async pull(
     reference: ImageReference,
     auth: RegistryAuth | undefined,
@@ -38,16 +38,16 @@ export class ImagePuller {
     onPull?: (pull: PullProgress) => void,
   ): Promise<void> {
     throwIfAborted(signal);
-    // Nobody gets an image on the credentials of another.
+    // A caller must not get an image with the credentials of another.
     const key = JSON.stringify([pullName(reference), reference.tag, auth]);
     const flight = this.flights.get(key) ?? this.begin(key, reference, auth);
-    flight.passengers += 1;
+    flight.waiters += 1;
     onPull?.(flight.progress);
     try {
       await untilAborted(flight.done, signal);
     } finally {
-      flight.passengers -= 1;
-      if (flight.passengers === 0) this.end(key, flight);
+      flight.waiters -= 1;
+      if (flight.waiters === 0) this.end(key, flight);
     }
   }
 
@@ -55,14 +55,14 @@ export class ImagePuller {
     const abort = new AbortController();
     const progress = new PullProgress(this.clock.now());
     const done = this.download(reference, auth, abort.signal, progress);
-    const flight = { done, abort, progress, passengers: 0 };
+    const flight = { done, abort, progress, waiters: 0 };
     this.flights.set(key, flight);
     return flight;
   }
 
   private end(key: string, flight: Flight): void {
     this.flights.delete(key);
-    // Of no effect when the download is over.
+    // Does nothing if the download has ended.
     flight.abort.abort();
   }
 }

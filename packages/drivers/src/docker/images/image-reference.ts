@@ -1,16 +1,16 @@
 import { FnError, problemOfImage, splitImageName } from '@fnfleet/core';
 
-/** An image name taken apart: `[registry/]repository[:tag][@digest]`. */
+/** A parsed image name: `[registry/]repository[:tag][@digest]`. */
 export interface ImageReference {
-  /** Empty: Docker Hub. */
+  /** Empty for Docker Hub. */
   readonly registry: string;
-  /** With the `library/` that Docker Hub puts before a single name. */
+  /** Includes the `library/` prefix that Docker Hub adds to a single name. */
   readonly repository: string;
-  /** The digest if there is one, else the tag, else `latest`. */
+  /** The digest, or the tag if there is none, or `latest`. */
   readonly tag: string;
 }
 
-/** @throws FnError `imageNameInvalid` when no engine can have an image of this name */
+/** @throws FnError `imageNameInvalid` if the name is not valid for any engine */
 export function parseImageReference(image: string): ImageReference {
   const problem = problemOfImage(image);
   if (problem !== undefined) throw new FnError('imageNameInvalid', { params: { image, problem } });
@@ -22,7 +22,7 @@ export function parseImageReference(image: string): ImageReference {
   };
 }
 
-/** What a pull asks for: the repository where it is, without the tag. */
+/** The name to pull: registry and repository, without the tag. */
 export function pullName({ registry, repository }: ImageReference): string {
   return registry === '' ? repository : `${registry}/${repository}`;
 }

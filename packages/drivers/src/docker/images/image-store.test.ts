@@ -119,7 +119,7 @@ describe('the images of an engine', () => {
     await expect(prepare({ image: id })).rejects.toMatchObject({
       code: 'imagePullFailed',
       status: 404,
-      message: `Failed to pull image '${id}': it is not on this engine, and no registry knows an image by its id; deploy the function again, with --registry where runners have engines of their own`,
+      message: `Failed to pull image '${id}': it is not on this engine, and registries cannot find an image by its id; deploy the function again, with --registry if runners have their own engines`,
     });
     expect(engine.count(PULL)).toBe(0);
     engine.answers(`GET /images/${id}/json`, present);

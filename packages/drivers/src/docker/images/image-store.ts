@@ -17,28 +17,28 @@ export interface ImageStoreOptions {
   readonly logger: Logger;
 }
 
-/** How long an image that was here is taken to be here, milliseconds. What the engine says at a creation counts more. */
+/** How long an inspected image is assumed to be present, milliseconds. A failed creation overrides that. */
 const TRUST_MS = 10_000;
 
-/** What `fnfleet deploy` names an image by that was not pushed. */
+/** How `fnfleet deploy` names an image that was not pushed. */
 const IMAGE_ID = /^sha256:[0-9a-f]{64}$/;
 
-/** An image, and what came with the call that needs it. */
+/** An image, and the extensions of the call that needs it. */
 type Wanted = Pick<ContainerSpec, 'image' | 'extensions'>;
 
-/** The images of one engine: brings those that are needed, and removes old ones when there are too many. */
+/** The images of one engine: pulls the images that are needed, and removes old ones when there are too many. */
 export class ImageStore {
   private readonly engine: Engine;
   private readonly settings: SettingsOf<typeof imageSettings>;
   private readonly clock: Clock;
   private readonly credentials: RegistryCredentials;
   private readonly puller: ImagePuller;
-  /** Undefined: nothing is ever removed. */
+  /** Undefined if images are never removed. */
   private readonly cleaner: ImageCleaner | undefined;
   private readonly life = new AbortController();
-  /** Questions to the engine that have not been answered yet, by image. A burst of first calls asks once. */
+  /** Pending inspections by image, shared by a burst of first calls. */
   private readonly questions = new Map<string, Promise<InspectedImage | undefined>>();
-  /** Images that were here a moment ago, by name. */
+  /** Recently inspected images, by name. */
   private readonly seen = new Map<string, { readonly image: InspectedImage; readonly until: MonoMs }>();
 
   constructor({ engine, settings, clock, logger }: ImageStoreOptions) {
@@ -49,7 +49,7 @@ export class ImageStore {
     const retry = new PullRetry(policyOf(settings), clock);
     this.puller = new ImagePuller(
       (reference, auth, signal, progress) =>
-        retry.run(() => engine.pullImage(reference, auth, signal, (layer) => progress.told(layer)), signal),
+        retry.run(() => engine.pullImage(reference, auth, signal, (layer) => progress.update(layer)), signal),
       clock,
     );
     if (settings.imageCleanMaxBytes > 0) {
@@ -64,7 +64,7 @@ export class ImageStore {
   }
 
   /**
-   * Loads what the operator wants to be here, and begins to clean.
+   * Loads the configured archive and starts the cleaner.
    * @throws Error that names the file that cannot be loaded
    */
   async open(): Promise<void> {
@@ -81,9 +81,9 @@ export class ImageStore {
   }
 
   /**
-   * Sees to it that the image is here, and stays until it is released.
-   * @param onPull called when it has to be pulled
-   * @throws FnError `imageNameInvalid`, `imagePullFailed`, `imageHasVolume`; `serverBusy` when it was removed again at once; CancelledError
+   * Makes sure that the image is present, and keeps it until it is released.
+   * @param onPull called if it has to be pulled
+   * @throws FnError `imageNameInvalid`, `imagePullFailed`, `imageHasVolume`; `serverBusy` if it was removed again at once; CancelledError
    */
   async prepare(
     { image, extensions }: Wanted,
@@ -101,12 +101,12 @@ export class ImageStore {
     return { pullNs: nanoseconds(this.clock.now() - startedAt), release: pulled };
   }
 
-  /** A container could not be made of the image: it may be gone. */
+  /** Call it when a container could not be created from the image, which may be gone. */
   forget(name: string): void {
     this.seen.delete(name);
   }
 
-  /** Ends pulls in hand. Idempotent, never rejects. */
+  /** Aborts pulls in progress. Idempotent, never rejects. */
   async close(): Promise<void> {
     this.life.abort();
     await this.cleaner?.close();
@@ -127,7 +127,7 @@ export class ImageStore {
     }
   }
 
-  /** What releases the image; undefined when it is not here. */
+  /** Returns a function that releases the image; undefined if it is not present. */
   private async hold(name: string, signal: AbortSignal): Promise<(() => void) | undefined> {
     const image = await untilAborted(this.look(name), signal);
     if (image === undefined) return undefined;
@@ -143,14 +143,14 @@ export class ImageStore {
     if (found && this.clock.now() < found.until) return found.image;
     this.seen.delete(name);
     const image = await this.ask(name);
-    // A cleaner may remove it at any time.
+    // With a cleaner it may be removed at any time.
     if (image && this.cleaner === undefined) this.remember(name, image);
     return image;
   }
 
   private remember(name: string, image: InspectedImage): void {
     const now = this.clock.now();
-    // In the order in which they were seen: those whose time is over come first.
+    // In insertion order, so the expired entries come first.
     for (const [other, { until }] of this.seen) {
       if (until > now) break;
       this.seen.delete(other);
@@ -172,10 +172,10 @@ export class ImageStore {
   }
 }
 
-/** To a registry it would be a tag of somebody's image called `sha256`. */
+/** A registry would take the id for a tag of an image called `sha256`. */
 function notByItsId(image: string): FnError {
   const reason =
-    'it is not on this engine, and no registry knows an image by its id; deploy the function again, with --registry where runners have engines of their own';
+    'it is not on this engine, and registries cannot find an image by its id; deploy the function again, with --registry if runners have their own engines';
   return new FnError('imagePullFailed', { params: { image, reason }, status: 404 });
 }
 

@@ -1,17 +1,17 @@
 import type { MonoMs } from '@fnfleet/core';
 import type { ImagePull } from '../../driver.js';
 
-/** More than any image has. Layers beyond are not counted. */
+/** More than any image has. Further layers are not counted. */
 const MAX_LAYERS = 1_000;
 
-/** How far one layer is, as the engine tells. Bytes. */
+/** Progress of one layer as reported by the engine, bytes. */
 export interface LayerProgress {
   readonly layer: string;
   readonly receivedBytes: number;
   readonly totalBytes: number;
 }
 
-/** Adds up how far the layers of an image are. */
+/** Sums up the progress of the layers of an image. */
 export class PullProgress implements ImagePull {
   private readonly layers = new Map<string, LayerProgress>();
 
@@ -25,8 +25,8 @@ export class PullProgress implements ImagePull {
     return this.sum((layer) => layer.totalBytes);
   }
 
-  /** A layer that is downloaded again, after a failure, begins anew. */
-  told(progress: LayerProgress): void {
+  /** Records the progress of a layer. A layer that is downloaded again after a failure starts over. */
+  update(progress: LayerProgress): void {
     if (this.layers.has(progress.layer) || this.layers.size < MAX_LAYERS) this.layers.set(progress.layer, progress);
   }
 

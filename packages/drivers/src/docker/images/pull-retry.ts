@@ -1,7 +1,7 @@
 import { type Clock, count, countFromZero } from '@fnfleet/core';
 import { throwIfAborted } from '../../cancellation.js';
 
-/** When a failed pull is tried again. Durations in milliseconds. */
+/** When a failed pull is retried. Durations in milliseconds. */
 export interface PullRetryPolicy {
   /** 0: never. */
   readonly maxRetries: number;
@@ -12,25 +12,25 @@ export interface PullRetryPolicy {
 }
 
 /**
- * What a registry or the way to it says when it may do better soon, in the words of the engine, which has no codes for
- * them. Each with its name in the metric.
+ * Transient failures of a registry or the network, by their metric label and the engine's message, because the engine has no
+ * codes for them.
  */
-const PASSING_FAILURES: readonly (readonly [reason: string, words: RegExp])[] = [
+const TRANSIENT_FAILURES: readonly (readonly [reason: string, words: RegExp])[] = [
   ['429', /\btoomanyrequests:|\bHTTP status: 429\b/],
   ['5xx', /\bHTTP status: 5\d\d\b/],
   ['connection_reset', /\bconnection reset by peer\b|\bbroken pipe\b|: (unexpected )?EOF$/],
   ['timeout', /\bi\/o timeout\b|\bhandshake timeout\b|\bClient\.Timeout\b|\bcontext deadline exceeded\b/],
 ];
 
-/** Why a pull that failed like this may succeed when it is tried again; undefined when it will not. */
+/** The reason to retry a failed pull; undefined if a retry would not help. */
 export function retryReason(error: unknown): string | undefined {
   const message = error instanceof Error ? error.message : '';
-  return PASSING_FAILURES.find(([, words]) => words.test(message))?.[0];
+  return TRANSIENT_FAILURES.find(([, words]) => words.test(message))?.[0];
 }
 
 /**
- * The wait before a retry, milliseconds. It is spread over a range that doubles each time, so that runners which failed
- * together do not come back together.
+ * The delay before a retry, milliseconds. It is random in a range that doubles each time, so that runners that failed together
+ * do not retry together.
  *
  * @param retry counted from 1
  * @param random from 0 to below 1
@@ -47,12 +47,12 @@ export class PullRetry {
     private readonly clock: Clock,
     private readonly random: () => number = Math.random,
   ) {
-    countFromZero('docker_api_retries', ...PASSING_FAILURES.map(([reason]) => labelsOf(reason)));
+    countFromZero('docker_api_retries', ...TRANSIENT_FAILURES.map(([reason]) => labelsOf(reason)));
   }
 
   /**
-   * Runs the pull until it succeeds, or fails for good.
-   * @throws what the last pull failed with, CancelledError on abort
+   * Runs the pull until it succeeds or fails permanently.
+   * @throws the error of the last attempt, CancelledError on abort
    */
   async run(pull: () => Promise<void>, signal: AbortSignal): Promise<void> {
     for (let retry = 1; ; retry += 1) {

@@ -1,22 +1,22 @@
-/** Who pulls, as the engine is told in `X-Registry-Auth`. */
+/** The content of `X-Registry-Auth`. */
 export interface RegistryAuth {
   readonly username?: string;
   readonly password?: string;
-  /** In place of a password: exchanged for a registry token by the engine. */
+  /** Used instead of a password: the engine exchanges it for a registry token. */
   readonly identitytoken?: string;
-  /** Shown to the registry as it is. */
+  /** Sent to the registry unchanged. */
   readonly registrytoken?: string;
   readonly serveraddress?: string;
 }
 
-/** What may be shown to one server. */
+/** Credentials for one server. */
 export interface Credential {
-  /** As it is written in the configuration: with or without a scheme, a port, a path. */
+  /** As in the configuration: may have a scheme, a port and a path. */
   readonly server: string;
   readonly auth: RegistryAuth;
 }
 
-/** Says what is wrong with a text of credentials, and nothing of what is in it. */
+/** Says what is wrong with a credentials text, without quoting it. */
 export class CredentialsError extends Error {
   override readonly name = 'CredentialsError';
 }
@@ -28,8 +28,8 @@ interface Entry {
 }
 
 /**
- * Reads credentials as the Docker command line keeps them: `{"auths":{"<server>":{"auth":"<base64>"}}}`, or the same
- * without `auths` around it, as in the old `.dockercfg`. Entries without `auth` are left out: theirs are kept elsewhere.
+ * Parses credentials in the format of the docker command line: `{"auths":{"<server>":{"auth":"<base64>"}}}`, or the same
+ * without `auths` around it, as in the old `.dockercfg`. Entries without `auth` are skipped, because their credentials are stored elsewhere.
  *
  * @throws CredentialsError
  */
@@ -48,7 +48,7 @@ function objectIn(text: string): Readonly<Record<string, unknown>> {
   try {
     parsed = JSON.parse(text);
   } catch {
-    // The parser's own message would quote the text.
+    // The message of the parser would quote the text.
     throw new CredentialsError('it is not JSON');
   }
   if (!isObject(parsed)) throw new CredentialsError('it is not a JSON object');

@@ -4,26 +4,26 @@ import { matchCredential } from './credential-match.js';
 import type { ImageReference } from './image-reference.js';
 import { type Credential, CredentialsError, parseCredentials, type RegistryAuth } from './registry-auth.js';
 
-/** The key under which a balancer sends along what the registry is to be shown for a call's image. */
+/** The extension in which a balancer sends the registry token for the image of a call. */
 const TOKEN_EXTENSION = 'FN_REGISTRY_TOKEN';
 
 export interface CredentialSources {
-  /** Used in place of any file. */
+  /** Used instead of any file. */
   readonly dockerAuth: readonly Credential[] | undefined;
-  /** Folder of `config.json`. */
+  /** Directory of `config.json`. */
   readonly dockerConfig: string | undefined;
-  /** Folder of `.docker/config.json` and `.dockercfg`. */
+  /** Directory of `.docker/config.json` and `.dockercfg`. */
   readonly home: string | undefined;
 }
 
-/** Finds what to show to a registry. */
+/** Finds the credentials for a registry. */
 export class RegistryCredentials {
   constructor(
     private readonly sources: CredentialSources,
     private readonly logger: Logger,
   ) {}
 
-  /** Undefined when there is nothing to show. Files are read each time, since they change without notice. */
+  /** Undefined if there are none. Files are read each time, because they may change at any time. */
   async find(
     { registry }: ImageReference,
     extensions: Readonly<Record<string, string>>,
@@ -33,12 +33,12 @@ export class RegistryCredentials {
     return matchCredential(await this.all(), registry);
   }
 
-  /** For a build, which may pull from any of their servers. */
+  /** All credentials, for a build, which may pull from any of their servers. */
   async all(): Promise<readonly Credential[]> {
     return this.sources.dockerAuth ?? (await this.fromFile());
   }
 
-  /** Those of the first file that can be read. */
+  /** The credentials of the first readable file. */
   private async fromFile(): Promise<readonly Credential[]> {
     const { dockerConfig, home } = this.sources;
     const paths = [

@@ -11,7 +11,7 @@ export interface PreforkDeps {
   readonly health: HealthView;
   readonly clock: Clock;
   readonly logger: Logger;
-  /** Ends every attempt to remove a container. */
+  /** Aborts all attempts to remove a container. */
   readonly abandon: AbortSignal;
 }
 
@@ -24,7 +24,7 @@ export interface PreforkDeps {
 export class PreforkMember {
   private readonly retired = new Deferred<void>();
   private id = '';
-  /** Whether there is something to remove. */
+  /** Whether the engine created it, so that it has to be removed. */
   private made: 'yes' | 'no' | 'unknown' = 'no';
 
   constructor(
@@ -33,21 +33,21 @@ export class PreforkMember {
     private readonly deps: PreforkDeps,
   ) {}
 
-  /** What a container asks for that wants to share the network of this one. */
+  /** The network mode of a container that shares the network of this one. */
   get network(): string {
     return `container:${this.id}`;
   }
 
-  /** Ends it, now or as soon as it runs. Idempotent. */
+  /** Ends the container, now or as soon as it runs. Idempotent. */
   retire(): void {
     this.retired.resolve();
   }
 
   /**
-   * Resolves when it has run, ended and is removed.
-   * @param onRunning it can be lent from now on
-   * @param onEnded it cannot be lent any more; called before the removal, and only after onRunning
-   * @throws whatever the engine has against it, after the removal
+   * Resolves when the container has run, exited and was removed.
+   * @param onRunning called when it can be lent
+   * @param onEnded called after onRunning and before the removal, when it can no longer be lent
+   * @throws the error of the engine, after the removal
    */
   async live({ onRunning, onEnded }: { onRunning: () => void; onEnded: () => void }): Promise<void> {
     const { engine, clock } = this.deps;

@@ -7,28 +7,28 @@ import { type PreforkDeps, PreforkMember } from './prefork-member.js';
 import { preforkRequest } from './prefork-request.js';
 import type { PreforkSettings } from './prefork-settings.js';
 
-/** What a container that does nothing is reckoned with. */
+/** Memory that is reserved for each idle container of the pool. */
 export const PREFORK_MEMBER_MB = 1;
-/** All supervisors together: a pool of containers that end at once must not keep the engine busy. */
+/** Rate of starts of all supervisors together, so that containers that exit at once do not keep the engine busy. */
 const STARTS_PER_SECOND = 10;
 const START_BURST = 20;
 
 /**
- * Containers that do nothing but hold a network, kept ready for functions to join: setting a network up is much of what a
- * container's start costs.
+ * Containers that only hold a network for functions to join: setting up a network is a large part of the start time of a
+ * container.
  *
- * F1  Each place in the pool has a supervisor: it makes a container, puts it among the free ones when it runs, removes it
- *     when it has ended or was retired, and begins again.
- * F2  A container is lent to one function at a time, the one that came back last first.
- * F3  close() ends the supervisors and removes their containers; one on loan is not waited for.
- * F4  It is looked at before it is lent: no function can start on the network of a container that has ended, and the engine
- *     tells of an end when it gets to it.
+ * F1  Each place in the pool has a supervisor: it creates a container, adds it to the free ones when it runs, removes it when it
+ *     has exited or was retired, and starts over.
+ * F2  A container is lent to one function at a time, the most recently returned one first.
+ * F3  close() ends the supervisors and removes their containers, without waiting for lent ones.
+ * F4  A container is inspected before it is lent: no function can start on the network of an exited container, and the engine
+ *     may report an exit late.
  */
 export class PreforkPool {
-  /** From before their creation until after their removal, by name. */
+  /** All containers from before their creation until after their removal, by name. */
   private readonly members = new Map<string, PreforkMember>();
   private readonly running = new Set<PreforkMember>();
-  /** Run, and are not lent; the next to be lent is last. */
+  /** Running containers that are not lent; the next to be lent is last. */
   private free: PreforkMember[] = [];
   private readonly rate: RateLimit;
   private readonly ids = new IdGenerator();
@@ -49,7 +49,7 @@ export class PreforkPool {
     if (!this.closing.called) void this.supervising.call();
   }
 
-  /** Lends a network. Undefined when none is free and there. */
+  /** Lends a network; undefined if none is available. */
   async join(): Promise<NetworkMembership | undefined> {
     for (let member = this.free.pop(); member !== undefined; member = this.free.pop()) {
       const state = await this.look(member);
@@ -58,14 +58,14 @@ export class PreforkPool {
         this.takeBack(member);
         return undefined;
       }
-      // Its supervisor, who has not heard of its end yet, makes another.
+      // Its supervisor, which has not noticed the exit yet, creates another.
       member.retire();
     }
     this.deps.logger.debug('docker pre fork pool empty');
     return undefined;
   }
 
-  /** Whether a container is one of the pool. */
+  /** Whether a container belongs to the pool. */
   has(name: string): boolean {
     return this.members.has(name);
   }
@@ -80,7 +80,7 @@ export class PreforkPool {
     return { network: member.network, release: () => void giveBack.call() };
   }
 
-  /** F4. `unknown`: the engine does not tell. */
+  /** F4. `unknown` if the engine does not answer. */
   private async look(member: PreforkMember): Promise<'runs' | 'ended' | 'unknown'> {
     try {
       const { running } = await this.deps.engine.inspectContainer(member.name);
@@ -92,7 +92,7 @@ export class PreforkPool {
 
   private takeBack(member: PreforkMember): void {
     if (this.settings.preforkUseOnce !== 0) member.retire();
-    // One that has ended meanwhile is of no use any more.
+    // One that has exited meanwhile is not reused.
     else if (this.running.has(member)) this.free.push(member);
   }
 
@@ -113,7 +113,7 @@ export class PreforkPool {
         failures = 0;
       } catch (error) {
         failures += 1;
-        // Once, however often it is tried again.
+        // Logged once, not for each retry.
         if (failures === 1) this.deps.logger.warn('cannot run a prefork pool container', { name, error });
       }
     }

@@ -3,7 +3,7 @@ import type { ContainerPolicy } from '../container-policy.js';
 import { confinement } from '../create-request.js';
 import type { PreforkSettings } from './prefork-settings.js';
 
-/** The request that makes a container of the pool, as shut in as a function. */
+/** The request to create a container of the pool, isolated like a function. */
 export function preforkRequest(
   name: string,
   network: string | undefined,
