@@ -143,7 +143,10 @@ it('has so many readers at a time and no more, and room again when one leaves', 
   };
   await Promise.all(Array.from({ length: 64 }, () => fetch(urlOf('r1:9190'))));
   const refused = await fetch(urlOf('r1:9190'));
-  expect([refused.status, await refused.text()]).toEqual([503, expect.stringContaining('Too many follow the logs')]);
+  expect([refused.status, await refused.text()]).toEqual([
+    503,
+    expect.stringContaining('Too many clients are following'),
+  ]);
   logs.end();
   await eventually(async () => expect((await fetch(urlOf('r1:9190'))).status).toBe(200));
 });
