@@ -5,15 +5,16 @@
  */
 const ALLOWED = {
   core: [],
+  'operator-api': [],
   tls: ['core'],
   http: ['core', 'tls'],
-  protocol: ['core', 'tls'],
+  protocol: ['core', 'tls', 'operator-api'],
   drivers: ['core'],
   discovery: ['core'],
   placement: ['core', 'protocol', 'discovery'],
   agent: ['core', 'drivers'],
   'pure-runner': ['core', 'tls', 'protocol', 'agent'],
-  'lb-agent': ['core', 'tls', 'http', 'protocol', 'discovery', 'placement'],
+  'lb-agent': ['core', 'operator-api', 'tls', 'http', 'protocol', 'discovery', 'placement'],
   api: ['core', 'tls', 'http'],
   simulator: ['core', 'protocol', 'placement'],
   node: [

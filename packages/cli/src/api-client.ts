@@ -1,5 +1,5 @@
 import { MIB } from '@fnfleet/core';
-import { readJson, type Shape } from './access/json-shape.js';
+import { ANYTHING, readJson, type Shape } from '@fnfleet/operator-api';
 import { messageIn, readAnswer } from './access/read-answer.js';
 import { type Fetch, plainFetch } from './access/secure-fetch.js';
 
@@ -38,7 +38,6 @@ const FN: Shape = {
 const TRIGGER: Shape = {
   fields: { id: 'string', name: 'string', fn_id: 'string', source: 'string', annotations: ANNOTATIONS },
 };
-const ANYTHING: Shape = { fields: {} };
 
 export type Config = Readonly<Record<string, string>>;
 export type Annotations = Readonly<Record<string, unknown>>;

@@ -14,7 +14,6 @@ export {
 } from './call/call-options.js';
 export type { CallPlacement } from './call/call-placement.js';
 export type { LbCall } from './call/lb-call.js';
-export type { Explanation } from './explain/call-history-entry.js';
 export type { LbCallListener } from './http/call-listener.js';
 export { HttpResponseWriter } from './http/http-response-writer.js';
 export { type LbServer, type LbServerOptions, newLbServer } from './http/lb-server.js';

@@ -1,9 +1,9 @@
 import type { IncomingMessage } from 'node:http';
 import type { Call, Clock, IdGenerator, Logger, Service } from '@fnfleet/core';
+import type { Explanation } from '@fnfleet/operator-api';
 import type { FleetStatus, HealthOptions, Outlook, PlacementTiming, QueueLimits } from '@fnfleet/placement';
 import type { LbCallOption } from './call/call-options.js';
 import type { LbCall } from './call/lb-call.js';
-import type { Explanation } from './explain/call-history-entry.js';
 import type { LbCallListener } from './http/call-listener.js';
 import type { ReplayBudget } from './replay/replay-budget.js';
 

@@ -1,9 +1,9 @@
 import { PassThrough, Readable, Transform } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { KIB, printable, printableLine } from '@fnfleet/core';
+import { readJson } from '@fnfleet/operator-api';
 import { Command } from 'commander';
 import { type FleetAccess, fleetAccess } from '../access/fleet-access.js';
-import { readJson } from '../access/json-shape.js';
 import { ApiClient } from '../api-client.js';
 import { invokeUrl } from '../deploy/deploy.js';
 import { fetchExplanation } from '../explain/fetch-explanation.js';

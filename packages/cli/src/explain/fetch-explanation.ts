@@ -1,38 +1,8 @@
-import type { Explanation } from '@fnfleet/lb-agent';
-import { readJson, type Shape } from '../access/json-shape.js';
+import { EXPLANATION, type Explanation, readJson } from '@fnfleet/operator-api';
 import { messageIn, readAnswer } from '../access/read-answer.js';
 import { type Fetch, plainFetch } from '../access/secure-fetch.js';
 
 const TIMEOUT_MS = 5000;
-
-const TIMINGS: Shape = {
-  fields: {
-    waited_ms: 'number',
-    image_pull_ms: 'number',
-    container_prepare_ms: 'number',
-    container_create_ms: 'number',
-    container_init_ms: 'number',
-    executed_ms: 'number',
-  },
-};
-const EVENT: Shape = {
-  fields: { at_ms: 'number', event: 'string', runner: { optional: 'string' }, text: { optional: 'string' } },
-};
-const EXPLANATION: Shape = {
-  fields: {
-    call_id: 'string',
-    fn_id: 'string',
-    app_id: 'string',
-    trace_id: { optional: 'string' },
-    arrived_at: 'string',
-    state: 'string',
-    error: { optional: 'string' },
-    ended_at_ms: { optional: 'number' },
-    events: { list: EVENT },
-    omitted: 'number',
-    on_runner: { optional: TIMINGS },
-  },
-};
 
 /**
  * Queries one balancer after the other.

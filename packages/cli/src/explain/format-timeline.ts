@@ -1,4 +1,4 @@
-import type { Explanation } from '@fnfleet/lb-agent';
+import type { Explanation } from '@fnfleet/operator-api';
 import { mayHavePrinted } from './may-have-printed.js';
 
 type Event = Explanation['events'][number];
@@ -46,6 +46,8 @@ function tell({ at_ms, event, runner, text = '' }: Event, before: readonly Event
       return 'queued: no runner can take it now';
     case 'woken':
       return `woken${since('queued')}: ${text}`;
+    default: // of a newer balancer
+      return [event, runner, text].filter(Boolean).join(' ');
   }
 }
 

@@ -1,4 +1,4 @@
-import type { Explanation } from '@fnfleet/lb-agent';
+import type { Explanation } from '@fnfleet/operator-api';
 
 /** Whether a call can have output: it started, or a container was launched for it, which may have printed an error. */
 export function mayHavePrinted({ events, omitted, on_runner: timings }: Explanation): boolean {

@@ -1,6 +1,6 @@
 import { printableLine, wallMs } from '@fnfleet/core';
+import { readJson, type Shape } from '@fnfleet/operator-api';
 import { type CollectorSession, GRPC_STATUS, type LogBatch, StreamError } from '@fnfleet/protocol';
-import { readJson, type Shape } from '../access/json-shape.js';
 import { bodyOf } from '../access/read-answer.js';
 import type { Fetch } from '../access/secure-fetch.js';
 

@@ -1,4 +1,4 @@
-import { readJson, type Shape } from '../access/json-shape.js';
+import { readJson, type Shape } from '@fnfleet/operator-api';
 import { messageIn, readAnswer } from '../access/read-answer.js';
 import type { Fetch, FetchOptions } from '../access/secure-fetch.js';
 

@@ -1,5 +1,5 @@
+import type { FleetAnswer, RunnerLine } from '@fnfleet/operator-api';
 import { type AskedBalancer, isHeard } from './balancers.js';
-import type { FleetAnswer, RunnerLine } from './fleet-answer.js';
 import { shownSkew } from './quantities.js';
 
 /**

@@ -1,6 +1,6 @@
+import { FLEET, type FleetAnswer } from '@fnfleet/operator-api';
 import type { Fetch } from '../access/secure-fetch.js';
 import { ask } from './ask.js';
-import { FLEET, type FleetAnswer } from './fleet-answer.js';
 
 /** A balancer with its answer, or the reason why there is none. */
 export type AskedBalancer =

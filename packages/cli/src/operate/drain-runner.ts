@@ -1,9 +1,10 @@
+import type { RunnerAnswer, RunnerLine } from '@fnfleet/operator-api';
+import { ANYTHING } from '@fnfleet/operator-api';
 import type { Fetch } from '../access/secure-fetch.js';
 import { ask, RefusedError } from './ask.js';
 import { takesCalls } from './attention.js';
 import { type AskedBalancer, isHeard } from './balancers.js';
 import { findRunner } from './find-runner.js';
-import { ANYTHING, type RunnerAnswer, type RunnerLine } from './fleet-answer.js';
 import { httpUrlOf } from './runner-url.js';
 
 export interface DrainDeps {

@@ -1,6 +1,6 @@
 import { addressKey } from '@fnfleet/discovery';
+import type { RunnerLine } from '@fnfleet/operator-api';
 import { type AskedBalancer, isHeard } from './balancers.js';
-import type { RunnerLine } from './fleet-answer.js';
 
 /**
  * Finds the runner with this address, name, or host (if only one runs there) in the answers of all balancers.

@@ -1,7 +1,7 @@
 import { printableLine } from '@fnfleet/core';
+import type { RunnerLine } from '@fnfleet/operator-api';
 import type { AskedBalancer, HeardBalancer } from './balancers.js';
 import { isHeard } from './balancers.js';
-import type { RunnerLine } from './fleet-answer.js';
 import { shownBytes, shownSkew } from './quantities.js';
 import { textTable } from './text-table.js';
 

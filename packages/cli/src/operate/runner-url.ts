@@ -1,4 +1,4 @@
-import type { RunnerLine } from './fleet-answer.js';
+import type { RunnerLine } from '@fnfleet/operator-api';
 
 /**
  * The HTTP URL of a runner, made of the host of its address and the HTTP port that it reports.

@@ -1,5 +1,5 @@
 import { type Clock, MIB, printableLine, systemClock } from '@fnfleet/core';
-import { readJson, type Shape } from '../access/json-shape.js';
+import { readJson, type Shape } from '@fnfleet/operator-api';
 import { readAnswer } from '../access/read-answer.js';
 import type { Fetch } from '../access/secure-fetch.js';
 import { remark } from '../terminal/say.js';

@@ -1,10 +1,10 @@
 import { FakeClock } from '@fnfleet/core';
+import type { FleetAnswer, RunnerLine } from '@fnfleet/operator-api';
 import type { Fetch } from '../access/secure-fetch.js';
 import { ApiClient } from '../api-client.js';
 import { attention } from './attention.js';
 import { askBalancers } from './balancers.js';
 import { findRunner } from './find-runner.js';
-import type { FleetAnswer, RunnerLine } from './fleet-answer.js';
 import { formatStatus } from './format-status.js';
 import { FunctionNames } from './function-names.js';
 import { formatFunctions, totals } from './top.js';

@@ -1,7 +1,7 @@
+import type { FunctionLine, RunnerAnswer } from '@fnfleet/operator-api';
 import type { Fetch } from '../access/secure-fetch.js';
 import { ask } from './ask.js';
 import { type AskedBalancer, isHeard } from './balancers.js';
-import type { FunctionLine, RunnerAnswer } from './fleet-answer.js';
 import { httpUrlOf } from './runner-url.js';
 import { textTable } from './text-table.js';
 

@@ -1,9 +1,10 @@
 import { addressKey } from '@fnfleet/discovery';
+import type { RunnerAnswer, RunnerLine } from '@fnfleet/operator-api';
+import { ANYTHING } from '@fnfleet/operator-api';
 import { ask, RefusedError } from './ask.js';
 import { type AskedBalancer, isHeard } from './balancers.js';
 import { cordonUrl, type DrainDeps, isUrl, tellThroughBalancer } from './drain-runner.js';
 import { findRunner } from './find-runner.js';
-import { ANYTHING, type RunnerAnswer, type RunnerLine } from './fleet-answer.js';
 import { httpUrlOf } from './runner-url.js';
 
 export interface Undrained {

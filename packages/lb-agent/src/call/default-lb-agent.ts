@@ -19,9 +19,9 @@ import {
   type Timer,
   TurnoverSet,
 } from '@fnfleet/core';
+import type { Explanation } from '@fnfleet/operator-api';
 import type { FleetStatus, Outlook, PlacementTiming } from '@fnfleet/placement';
 import { CallHistory } from '../explain/call-history.js';
-import type { Explanation } from '../explain/call-history-entry.js';
 import { openCallSpan } from '../explain/trace-call.js';
 import type { LbCallListener } from '../http/call-listener.js';
 import { DetachedResponse } from '../http/detached-response.js';

@@ -1,33 +1,7 @@
 import { type Call, FnError, formatDate, tellOperator } from '@fnfleet/core';
+import type { Explanation } from '@fnfleet/operator-api';
 import type { PlacementEvent, PlacementEvents } from '@fnfleet/placement';
 import type { ReportedTimings } from '@fnfleet/protocol';
-
-/** What became of a call, as `GET /explain/:call_id` tells it. Durations and instants in milliseconds since it arrived. */
-export interface Explanation {
-  readonly call_id: string;
-  readonly fn_id: string;
-  readonly app_id: string;
-  readonly type: string;
-  /** Where the same is told in detail, and by the runner too; absent where it is part of no trace. */
-  readonly trace_id?: string;
-  /** ISO 8601. */
-  readonly arrived_at: string;
-  readonly state: 'under way' | 'answered' | 'failed';
-  readonly error?: string;
-  readonly ended_at_ms?: number;
-  readonly events: readonly { at_ms: number; event: PlacementEvent['event']; runner?: string; text?: string }[];
-  /** Events that were not kept. */
-  readonly omitted: number;
-  /** What its last runner reported. The container's part is zero when it was hot. */
-  readonly on_runner?: {
-    readonly waited_ms: number;
-    readonly image_pull_ms: number;
-    readonly container_prepare_ms: number;
-    readonly container_create_ms: number;
-    readonly container_init_ms: number;
-    readonly executed_ms: number;
-  };
-}
 
 const RECORD_BYTES = 512;
 const ENTRY_BYTES = 96;

@@ -1,8 +1,8 @@
 import { FakeClock, FnError } from '@fnfleet/core';
 import { AccessGuard } from '@fnfleet/http';
+import type { Explanation } from '@fnfleet/operator-api';
 import { FakeRunner, reportOf } from '@fnfleet/placement';
 import { TestFleet } from '../test-kit/test-fleet.js';
-import type { Explanation } from './call-history-entry.js';
 
 let fleet: TestFleet;
 afterEach(() => fleet.close());

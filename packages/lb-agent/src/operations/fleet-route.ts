@@ -1,5 +1,6 @@
-import { systemClock, VERSION } from '@fnfleet/core';
+import { epochMs, systemClock, VERSION } from '@fnfleet/core';
 import { type Route, sendJson } from '@fnfleet/http';
+import type { FleetAnswer, RunnerLine } from '@fnfleet/operator-api';
 import type { RunnerStatusLine } from '@fnfleet/placement';
 import { loadJson } from '@fnfleet/protocol';
 import type { FunctionLookup } from '../lookup/function-lookup.js';
@@ -22,8 +23,8 @@ export function fleetRoute(operations: Pick<LbOperations, 'fleet'>, lookup: Pick
         operations.fleet(ask ? ASK_MS : 0),
         ask ? lookup.apiNode?.(ASK_API_MS) : undefined,
       ]);
-      const self = { version: VERSION, now_ms: systemClock.wallNow(), api };
-      if (fleet === undefined) return sendJson(res, 200, { ...self, runners: [] });
+      const self = { version: VERSION, now_ms: epochMs(systemClock.wallNow()), api };
+      if (fleet === undefined) return sendJson(res, 200, { ...self, runners: [] } satisfies FleetAnswer);
       sendJson(res, 200, {
         ...self,
         waiting: fleet.waiting,
@@ -44,12 +45,12 @@ export function fleetRoute(operations: Pick<LbOperations, 'fleet'>, lookup: Pick
         cordons: fleet.cordons,
         troubles: fleet.troubles,
         runners: fleet.runners.map(runnerJson),
-      });
+      } satisfies FleetAnswer);
     },
   };
 }
 
-function runnerJson({ address, state, reason, cordoned, load, identity, ...line }: RunnerStatusLine): object {
+function runnerJson({ address, state, reason, cordoned, load, identity, ...line }: RunnerStatusLine): RunnerLine {
   const about = identity?.about;
   return {
     address,

@@ -1,5 +1,5 @@
+import type { Explanation } from '@fnfleet/operator-api';
 import { type FleetStatus, mergeFleetStatus } from '@fnfleet/placement';
-import type { Explanation } from '../explain/call-history-entry.js';
 import type { LbAgent } from '../lb-agent.js';
 
 /** What an operator can ask of a balancer, and tell it. */

@@ -1,6 +1,7 @@
 import type { Agent } from '@fnfleet/agent';
-import { VERSION, type WallMs } from '@fnfleet/core';
+import { epochMs, VERSION, type WallMs } from '@fnfleet/core';
 import type { Driver } from '@fnfleet/drivers';
+import type { RunnerAnswer } from '@fnfleet/operator-api';
 import { type LoadReport, loadJson } from '@fnfleet/protocol';
 
 export interface RunnerReportParts {
@@ -16,6 +17,12 @@ export interface RunnerReportParts {
   readonly now: WallMs;
 }
 
+/** What a runner shows of its configuration beside its state: for people, with names that drivers choose. */
+interface Settings {
+  readonly limits: RunnerReportParts['limits'];
+  readonly driver: Readonly<Record<string, unknown>>;
+}
+
 /** `GET /runner`: the state of a runner. `in_hand` counts calls from their offer to their end. */
 export function runnerReport({
   name,
@@ -26,14 +33,14 @@ export function runnerReport({
   limits,
   now,
   ...rest
-}: RunnerReportParts): object {
+}: RunnerReportParts): RunnerAnswer & Settings {
   return {
     name,
     incarnation: load.instanceId,
     version: VERSION,
     ...standing(rest.state, load),
     grpc_address: grpcAddress,
-    now_ms: now,
+    now_ms: epochMs(now),
     in_hand: load.active,
     load: loadJson(load),
     functions: agent.hotFunctions.map(({ fnId, ...counts }) => ({ fn_id: fnId, ...counts })),

@@ -1,7 +1,8 @@
+import type { LoadLine } from '@fnfleet/operator-api';
 import type { LoadReport } from './load-report.js';
 
 /** A load report in the JSON of balancers and runners for operators. */
-export function loadJson(load: LoadReport): object {
+export function loadJson(load: LoadReport): LoadLine {
   return {
     incarnation: load.instanceId,
     memory_used_bytes: load.memoryUsedBytes,

@@ -1,7 +1,7 @@
 import { epochMs, systemClock } from '@fnfleet/core';
+import { ANYTHING } from '@fnfleet/operator-api';
 import type { Fetch } from '../../access/secure-fetch.js';
 import { ask, RefusedError } from '../ask.js';
-import { ANYTHING } from '../fleet-answer.js';
 import { shownSkew } from '../quantities.js';
 import { type Finding, fail, ok, warn } from './finding.js';
 

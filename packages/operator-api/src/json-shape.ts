@@ -11,6 +11,33 @@ export type Shape =
   | { readonly mapOf: Shape }
   | { readonly fields: Readonly<Record<string, Shape>> };
 
+/** The shape of an answer whose content does not matter. */
+export const ANYTHING = { fields: {} } as const satisfies Shape;
+
+/** What a value of a shape is. */
+export type OfShape<S> = S extends 'string'
+  ? string
+  : S extends 'number'
+    ? number
+    : S extends 'boolean'
+      ? boolean
+      : S extends { readonly optional: infer O }
+        ? OfShape<O> | undefined
+        : S extends { readonly orNull: infer O }
+          ? OfShape<O> | null | undefined
+          : S extends { readonly list: infer L }
+            ? readonly OfShape<L>[]
+            : S extends { readonly mapOf: infer M }
+              ? Readonly<Record<string, OfShape<M>>>
+              : S extends { readonly fields: infer F }
+                ? Fields<F>
+                : never;
+
+type Missing = { readonly optional: unknown } | { readonly orNull: unknown };
+type Fields<F> = { readonly [K in keyof F as F[K] extends Missing ? never : K]: OfShape<F[K]> } & {
+  readonly [K in keyof F as F[K] extends Missing ? K : never]?: OfShape<F[K]>;
+};
+
 /**
  * Parses JSON and checks its shape.
  * @returns undefined if it is not JSON or has another shape
