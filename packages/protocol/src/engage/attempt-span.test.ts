@@ -17,7 +17,7 @@ it.each<[AttemptOutcome, string, string | undefined]>([
   [{ kind: 'refused', reason: 'busy', error }, 'refused: busy', undefined],
   [{ kind: 'refused', reason: 'unreachable', error }, 'refused: unreachable', error.message],
   [{ kind: 'refused', reason: 'lost', error }, 'refused: lost', error.message],
-])('the trace names the runner and what came of the offer: %o', (outcome, words, failure) => {
+])('the trace has the runner and the outcome of the attempt: %o', (outcome, words, failure) => {
   const { context: trace } = openSpan('call', NO_TRACE, SpanKind.SERVER) ?? {};
   const opened = openOffer({ trace } as OutboundCall, 'r1:9190');
   if (opened === undefined) throw new Error('nothing is recorded');
@@ -28,6 +28,6 @@ it.each<[AttemptOutcome, string, string | undefined]>([
   ]);
 });
 
-it('a call that is in no trace has no part in one', () => {
+it('a call without a trace has no span', () => {
   expect(openOffer({} as OutboundCall, 'r1:9190')).toBeUndefined();
 });

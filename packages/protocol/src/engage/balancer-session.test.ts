@@ -27,7 +27,7 @@ import type { AttemptOutcome, BodyPiece, BodyReader, OutboundCall } from './outb
 import type { StartAckMode } from './start-ack.js';
 import { type ClientStream, type ClientStreamHandler, GRPC_STATUS, type StreamEnd } from './stream.js';
 
-/** A stream that remembers what the session did to it. */
+/** A stream that records what the session did to it. */
 class FakeStream implements ClientStream {
   readonly sent: ClientMessage[] = [];
   full = false;
@@ -58,7 +58,7 @@ class FakeStream implements ClientStream {
   }
 }
 
-/** One whole offer, with everything that the session touches in the hands of the test. */
+/** One offer, with everything that the session uses controlled by the test. */
 function offer(overrides: Partial<OutboundCall> = {}, writer: Partial<ResponseWriter> = {}, logger?: Logger) {
   const stream = new FakeStream();
   const caller = new AbortController();
@@ -161,7 +161,7 @@ function offer(overrides: Partial<OutboundCall> = {}, writer: Partial<ResponseWr
       pieces.push(...more);
       reader?.onReadable?.();
     },
-    /** Every listener, reader and stream has been let go. */
+    /** Every listener, reader and stream has been released. */
     async outcome(): Promise<AttemptOutcome> {
       await new Promise(setImmediate);
       const [only] = outcomes;
@@ -211,7 +211,7 @@ const phases: Readonly<Record<string, RunnerMessage[]>> = {
   ending: [HEAD, BYTES, DONE],
 };
 
-describe('P1, P2, P3: what became of the call', () => {
+describe('P1, P2, P3: the outcome of the call', () => {
   it.each`
     phase         | event                                | messages                       | end                                        | outcome
     ${'offered'}  | ${'finished'}                        | ${[DONE]}                      | ${{}}                                      | ${FINISHED}
@@ -243,7 +243,7 @@ describe('P1, P2, P3: what became of the call', () => {
     expect(await came()).toMatchObject(outcome);
   });
 
-  it('what comes after the outcome changes nothing', async () => {
+  it('messages after the outcome change nothing', async () => {
     const offered = offer();
     offered.say(CRASH);
     const first = await offered.outcome();
@@ -268,14 +268,14 @@ describe('P4: the way out', () => {
     ${'the caller left'}            | ${(o: ReturnType<typeof offer>) => o.caller.abort(new CancelledError())}   | ${'cancelled'}
     ${'the body could not be read'} | ${(o: ReturnType<typeof offer>) => o.upload(new FnError('requestTooBig'))} | ${'cancelled'}
     ${'the stream was lost'}        | ${(o: ReturnType<typeof offer>) => o.end(LOST)}                            | ${'cancelled'}
-  `('$how: the stream is $stream, reader and listener are let go', async ({ leave, stream }) => {
+  `('$how: the stream is $stream, reader and listener are released', async ({ leave, stream }) => {
     const offered = offer();
     leave(offered);
     await offered.outcome();
     expect(offered.stream.ended).toBe(stream);
   });
 
-  it('a runner that says that all went well, and then does not end the stream, has broken its promise', async () => {
+  it('a runner that reports success and then does not end the stream violates the protocol', async () => {
     const offered = offer();
     offered.say(HEAD, DONE);
     await offered.clock.advance(5000);
@@ -298,7 +298,7 @@ describe('P4: the way out', () => {
   it.each([
     ['leaves', new CancelledError(), 'caller'],
     ['is out of time', new FnError('reservationExpired'), 'balancer'],
-  ])('a caller who %s is told so, and the runner is not blamed', async (_, reason, blame) => {
+  ])('a caller who %s gets that reason, and the runner is not to blame', async (_, reason, blame) => {
     const offered = offer();
     offered.caller.abort(reason);
     expect(await offered.outcome()).toMatchObject({ kind: 'failed', blame, error: reason });
@@ -306,7 +306,7 @@ describe('P4: the way out', () => {
 });
 
 describe('P5: back-pressure', () => {
-  it('a slow caller pauses the stream until there is room again', () => {
+  it('a slow caller pauses the stream until it can take more', () => {
     const { say, stream, seen } = offer({}, { write: () => false });
     say(HEAD, BYTES);
     expect(stream.paused).toBe(true);
@@ -314,19 +314,19 @@ describe('P5: back-pressure', () => {
     expect(stream.paused).toBe(false);
   });
 
-  it('the status does not wait for a slow caller, who may take longer than a runner has for it', () => {
+  it('the status does not wait for a slow caller, who may take longer than the limit for the runner', () => {
     const { say, stream } = offer({}, { write: () => false });
     say(HEAD, BYTES, DONE);
     expect(stream.paused).toBe(false);
   });
 
-  it('an empty frame waits for nobody', () => {
+  it('an empty frame does not wait', () => {
     const { say, stream } = offer({}, { write: () => false });
     say(HEAD, { kind: 'data', data: Buffer.alloc(0), eof: false });
     expect(stream.paused).toBe(false);
   });
 
-  it('a slow runner pauses the body until the stream takes more', () => {
+  it('a slow runner pauses the body until the stream accepts more', () => {
     const { stream, upload, writable } = offer();
     stream.full = true;
     upload({ data: Buffer.from('a'), last: false }, { data: Buffer.from('b'), last: true });
@@ -338,7 +338,7 @@ describe('P5: back-pressure', () => {
   });
 });
 
-describe('P6: lost without a word', () => {
+describe('P6: a stream lost without a report', () => {
   const again = { mayRunAgain: true };
   const noReplay = { replayable: false };
 
@@ -359,7 +359,7 @@ describe('P6: lost without a word', () => {
     ['none', 'allDataRead', 'offered', { ...again, body: noReplay }, RUNNER_FAILED],
     ['confirmed', 'allDataRead', 'started', { ...again, body: noReplay }, RUNNER_FAILED],
     ['confirmed', 'allDataRead', 'offered', { body: noReplay }, UNREACHABLE],
-  ])('promised %s, %s, while %s, %j', async (startAckMode, lost, phase, overrides, expected) => {
+  ])('mode %s, %s, while %s, %j', async (startAckMode, lost, phase, overrides, expected) => {
     const body = { open: () => NO_BODY, commit: () => undefined, replayable: true };
     const given = overrides as Partial<OutboundCall>;
     const offered = offer({ ...given, ...(given.body && { body: { ...body, replayable: given.body.replayable } }) });
@@ -392,9 +392,9 @@ describe('P7: the body is kept', () => {
   });
 });
 
-describe('P8: what a runner says is checked', () => {
+describe('P8: reports of a runner are validated', () => {
   it.each([1, 99, 200, 302, 399, 600, 1000, -1, 2 ** 31 - 1, Number.NaN])(
-    'an error code that no HTTP status has (%s) is a 500, with the words of the runner',
+    "an error code that is no HTTP error status (%s) becomes 500, with the runner's text",
     async (errorCode) => {
       const offered = offer();
       offered.say(report({ errorCode, errorText: 'words' }));
@@ -408,7 +408,7 @@ describe('P8: what a runner says is checked', () => {
   );
 
   it.each([1, 100, 101, 199, 600, 1000, -200, 0.5])(
-    'an answer that begins with status %s is none: 502, and nothing of it reaches the caller',
+    'an answer with status %s is invalid: 502, and nothing of it reaches the caller',
     async (status) => {
       const offered = offer();
       offered.say({ kind: 'resultStart', status, headers: [] }, BYTES, DONE);
@@ -418,7 +418,7 @@ describe('P8: what a runner says is checked', () => {
     },
   );
 
-  it.each([200, 204, 404, 599])('an answer may begin with status %s', async (status) => {
+  it.each([200, 204, 404, 599])('an answer may have status %s', async (status) => {
     const offered = offer();
     offered.say({ kind: 'resultStart', status, headers: [] }, BYTES, DONE);
     offered.end();
@@ -443,7 +443,7 @@ describe('P8: what a runner says is checked', () => {
     what                           | thrown                                    | blame
     ${'a head that cannot travel'} | ${new FnError('functionInvalidResponse')} | ${'function'}
     ${'a bug of the writer'}       | ${new TypeError('undefined')}             | ${'balancer'}
-  `('$what fails this attempt, and the runner is not blamed', async ({ thrown, blame }) => {
+  `('$what fails this attempt, and the runner is not to blame', async ({ thrown, blame }) => {
     const writeHead = () => {
       throw thrown;
     };
@@ -454,7 +454,7 @@ describe('P8: what a runner says is checked', () => {
   });
 });
 
-it('what a runner tells operators beside the text of an error comes with it, and is bounded', async () => {
+it('the detail of an error for operators is passed on, with a limit', async () => {
   const crash = { errorCode: 502, errorText: 'function failed', errorUser: true };
   const [told, long] = [offer(), offer()];
   told.say(report({ ...crash, errorDetail: 'exit code 9' }));
@@ -464,7 +464,7 @@ it('what a runner tells operators beside the text of an error comes with it, and
   expect(outcome.kind === 'failed' && (outcome.error as PeerError).detail.length).toBeLessThan(10_000);
 });
 
-describe('P8: whom a report blames', () => {
+describe('P8: who is to blame according to a report', () => {
   it.each`
     code   | text                                                                          | errorUser | blame
     ${502} | ${'function failed'}                                                          | ${true}   | ${'function'}
@@ -495,20 +495,20 @@ describe('P8: whom a report blames', () => {
   });
 });
 
-describe('what is passed on beside the answer', () => {
+describe('what is passed on besides the answer', () => {
   it.each`
     what                            | message                                        | blame
     ${'a report that blames both'}  | ${report({ errorCode: 502, errorUser: true })} | ${'function'}
     ${'a runner that failed'}       | ${report({ errorCode: 500 })}                  | ${'platform'}
     ${'a balancer out of time'}     | ${report({ errorText: 'context canceled' })}   | ${'platform'}
     ${'a caller who asks too much'} | ${report({ errorCode: 429 })}                  | ${'caller'}
-  `('metrics and logs say whose fault it was: $what, $blame', async ({ message, blame }) => {
+  `('metrics and logs have who is to blame: $what, $blame', async ({ message, blame }) => {
     const offered = offer();
     offered.say(message);
     expect(await offered.outcome()).toMatchObject({ kind: 'failed', error: { blame } });
   });
 
-  it('a failure without words is given some', async () => {
+  it('a failure without a text gets one', async () => {
     const offered = offer();
     offered.say(report({ errorCode: 500 }));
     const outcome = await offered.outcome();
@@ -536,18 +536,18 @@ describe('what is passed on beside the answer', () => {
     expect([executed, metrics.values('lb_runner_sched_latency').length]).toEqual([[5e6], 1]);
   });
 
-  it('a failed attempt keeps what its runner reported', async () => {
+  it('a failed attempt keeps the report of its runner', async () => {
     const offered = offer();
     offered.say(HEAD, CRASH);
     expect(await offered.outcome()).toMatchObject({ kind: 'failed', report: { errorCode: 502 } });
   });
 
-  it('the stream is opened with what is known of the call', () => {
+  it('the stream is opened with the metadata of the call', () => {
     const { seen } = offer({ requestId: 'r1', deadlineAt: 5000 as MonoMs });
     expect(seen.options).toEqual({ requestId: 'r1', deadlineAt: 5000, trace: undefined });
   });
 
-  it('the load that comes with the end is passed on, with the call, though the outcome is known', async () => {
+  it('the load that arrives with the end is passed on, with the call, even after the outcome', async () => {
     const { say, load, outcome, seen } = offer();
     say(CRASH);
     await outcome();
@@ -556,7 +556,7 @@ describe('what is passed on beside the answer', () => {
     expect(seen.loads).toMatchObject([[told, { model: { id: 'call1' } }]]);
   });
 
-  it('bytes without a head are those of a 200', async () => {
+  it('data without a head belongs to a 200', async () => {
     const offered = offer();
     offered.say(BYTES, BYTES, DONE);
     offered.end();
@@ -564,7 +564,7 @@ describe('what is passed on beside the answer', () => {
     expect(offered.seen).toMatchObject({ status: 200, headers: [], text: 'halfhalf', committed: 1 });
   });
 
-  it('a call that went well without a head and a byte is an empty 200', async () => {
+  it('a successful call without head and data is an empty 200', async () => {
     const offered = offer();
     offered.say(DONE);
     offered.end();
@@ -578,7 +578,7 @@ describe('what is passed on beside the answer', () => {
     expect(seen).toMatchObject({ status: 200, text: 'half' });
   });
 
-  it('the attempt is in the trace of its call, and what the runner does is within it', async () => {
+  it('the attempt is a span in the trace of its call, and the parent of what the runner does', async () => {
     const recorded = RecordedSpans.install();
     const { context: trace } = openSpan('call', NO_TRACE, SpanKind.SERVER) ?? {};
     const offered = offer({ trace });
@@ -591,7 +591,7 @@ describe('what is passed on beside the answer', () => {
     expect(told.toString('hex', 19, 27)).toBe(span?.spanId);
   });
 
-  it('a message that we do not know is no start', async () => {
+  it('an unknown message is not a start acknowledgement', async () => {
     const offered = offer();
     offered.say({ kind: 'unknown' });
     offered.end({ ...LOST, startAckMode: 'confirmed' });
@@ -599,7 +599,7 @@ describe('what is passed on beside the answer', () => {
     expect(offered.seen.starts).toBe(0);
   });
 
-  it('the debug log tells of each attempt, with its call', async () => {
+  it('the debug log has each attempt, with its call', async () => {
     const said: unknown[] = [];
     const debug = (...line: unknown[]) => void said.push(line);
     const offered = offer({}, {}, { ...silentLogger, debugEnabled: true, debug });
@@ -608,7 +608,7 @@ describe('what is passed on beside the answer', () => {
     expect(said).toEqual([['engagement closed', { callId: 'call1', state: 'relaying', outcome: 'failed' }]]);
   });
 
-  it('nothing but an offer that may run again says that it does', async () => {
+  it('only an offer that may run again reports a rerun', async () => {
     const offered = offer({ mayRunAgain: true });
     offered.end({ ...LOST, mayHaveArrived: false });
     expect(await offered.outcome()).toMatchObject(UNREACHABLE);
@@ -616,7 +616,7 @@ describe('what is passed on beside the answer', () => {
   });
 });
 
-describe('a call that is too large for one message', () => {
+describe('a call that is too large for a message', () => {
   const model = (config: Record<string, string>) => ({ model: { id: 'call1', config } as unknown as Call });
 
   it.each`
@@ -624,21 +624,21 @@ describe('a call that is too large for one message', () => {
     ${'5 MiB of configuration'}              | ${model({ A: 'x'.repeat(5 * 1024 * 1024) })}
     ${'2 MiB of a script with wide letters'} | ${model({ A: '漢'.repeat(2 * 1024 * 1024) })}
     ${'5 MiB of extensions'}                 | ${{ extensions: { A: 'x'.repeat(5 * 1024 * 1024) } }}
-  `('$what: is refused here, and its function is to blame', async ({ overrides }) => {
+  `('$what is refused here, and its function is to blame', async ({ overrides }) => {
     const offered = offer(overrides);
     expect(await offered.outcome()).toMatchObject({ kind: 'failed', blame: 'function', error: { status: 400 } });
     expect(offered.engagements).toBe(0);
   });
 
-  it('one of exactly 4 MiB goes out', () => {
+  it('one of exactly 4 MiB is sent', () => {
     const envelope = encodeCall(model({ A: '' }).model).length;
-    // Two lengths of four bytes, each with a tag, are around the JSON.
+    // Around the JSON there are two four-byte lengths, each with a tag.
     const text = 'x'.repeat(MAX_MESSAGE_BYTES - envelope - 2 * 5);
     expect(offer(model({ A: text })).engagements).toBe(1);
     expect(offer(model({ A: `${text}x` })).engagements).toBe(0);
   });
 
-  it('a model that cannot be written down fails the call and nothing else', async () => {
+  it('a model that cannot be encoded fails only the call', async () => {
     const annotations: Record<string, unknown> = {};
     annotations.self = annotations;
     const offered = offer({ model: { id: 'call1', annotations } as unknown as Call });

@@ -3,7 +3,7 @@ import { type ClientMessage, MAX_FRAME_BYTES } from './messages.js';
 import type { BodyPiece, BodyReader } from './outbound-call.js';
 import type { ClientStream } from './stream.js';
 
-/** A body whose pieces the test hands out. Counts how often it is asked. */
+/** A body whose pieces the test provides. Counts how often it is read. */
 class Source implements BodyReader {
   onReadable: (() => void) | undefined;
   reads = 0;
@@ -32,7 +32,7 @@ class Source implements BodyReader {
   }
 }
 
-/** A stream that has room for so many more messages. */
+/** A stream that accepts a number of messages. */
 class Sink implements ClientStream {
   room = Number.POSITIVE_INFINITY;
   halfCloses = 0;
@@ -91,12 +91,12 @@ describe('frames', () => {
 });
 
 describe('back-pressure', () => {
-  it('nothing is read while the stream takes no more, and a started piece goes on where it stopped', () => {
+  it('nothing is read while the stream accepts no more, and a started piece is continued', () => {
     const sink = new Sink();
     sink.room = 2;
     const { source, pump } = pumping(new Source(piece(3 * MAX_FRAME_BYTES), piece(7, true)), sink);
     expect([sink.sent.length, source.reads]).toEqual([2, 1]);
-    // The source has more; that is no reason to send.
+    // The source has more, which is no reason to send.
     source.arrives(piece(1));
     expect(sink.sent.length).toBe(3);
     sink.room = 1;
@@ -121,7 +121,7 @@ describe('back-pressure', () => {
     }
   });
 
-  it('waits for the source when that has nothing, without asking again by itself', () => {
+  it('waits for a source without data, and does not poll it', () => {
     const { source, sink } = pumping(new Source(piece(5)));
     expect([sink.sent.length, source.reads]).toEqual([1, 2]);
     source.arrives(piece(6, true));
@@ -131,7 +131,7 @@ describe('back-pressure', () => {
     ]);
   });
 
-  it('a stream that says at once that it takes more is not run into recursion', () => {
+  it('a stream that accepts more at once causes no recursion', () => {
     const sink = new Sink();
     const source = new Source();
     for (let i = 0; i < 50_000; i += 1) source.arrives(piece(1));
@@ -144,7 +144,7 @@ describe('back-pressure', () => {
 });
 
 describe('the end', () => {
-  it('a source that fails is closed, and the call is told once', () => {
+  it('a source that fails is closed, and the call is notified once', () => {
     const broken = new Error('client left');
     const { source, sink, errors, pump } = pumping(new Source(piece(5), broken));
     expect([errors, source.closed, sink.halfCloses]).toEqual([[broken], 1, 0]);
@@ -153,7 +153,7 @@ describe('the end', () => {
     expect([errors.length, source.closed]).toEqual([1, 1]);
   });
 
-  it('what is not an Error is told as one', () => {
+  it('a thrown value that is not an Error is reported as one', () => {
     const throwing = new Source();
     throwing.read = () => {
       throw 'text';

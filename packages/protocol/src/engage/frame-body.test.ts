@@ -4,7 +4,7 @@ const HIGH_WATER_BYTES = 64 * 1024;
 const text = (bytes: Buffer | undefined) => bytes?.toString();
 const settle = () => new Promise((resolve) => setImmediate(resolve));
 
-/** What frames come from; remembers whether it may send. */
+/** The source of frames; records whether it may send. */
 class Flow {
   paused = false;
   pauses = 0;
@@ -29,7 +29,7 @@ beforeEach(() => {
 const push = (content: string | number, eof = false) =>
   body.push(typeof content === 'number' ? Buffer.alloc(content) : Buffer.from(content), eof);
 
-describe('taken whole', () => {
+describe('taken as a whole', () => {
   it.each`
     what           | frames                | whole
     ${'empty'}     | ${['']}               | ${''}
@@ -45,13 +45,13 @@ describe('taken whole', () => {
     expect(body.consumed).toBe(true);
   });
 
-  it('one frame is handed on as it is, without a copy', () => {
+  it('a single frame is passed on without a copy', () => {
     const frame = Buffer.from('all');
     body.push(frame, true);
     expect(body.takeComplete()).toBe(frame);
   });
 
-  it('not when somebody reads it as a stream already', () => {
+  it('not if somebody already reads it as a stream', () => {
     body.stream();
     push('a', true);
     expect(body.takeComplete()).toBeUndefined();
@@ -65,20 +65,20 @@ describe('taken whole', () => {
   });
 });
 
-describe('flow', () => {
-  it('is stopped when 64 KiB wait for the function, and not for less', () => {
+describe('flow control', () => {
+  it('stops the source when 64 KiB wait for the function, and not for less', () => {
     push(HIGH_WATER_BYTES - 1);
     expect(flow.paused).toBe(false);
     push(1);
     expect(flow.paused).toBe(true);
   });
 
-  it('is not stopped by the end: nothing more is to come', () => {
+  it('does not stop it at the end, when nothing more is to come', () => {
     push(10 * HIGH_WATER_BYTES, true);
     expect(flow.pauses).toBe(0);
   });
 
-  it('goes on when a reader takes what waits', async () => {
+  it('resumes it when a reader takes buffered data', async () => {
     push(HIGH_WATER_BYTES);
     expect(flow.paused).toBe(true);
     const reader = body.stream();
@@ -87,7 +87,7 @@ describe('flow', () => {
     expect(flow.paused).toBe(false);
   });
 
-  it('is stopped again by a reader that stops, and never holds more than twice as much', async () => {
+  it('stops it again when the reader stops, and never buffers more than twice the limit', async () => {
     const reader = body.stream();
     reader.on('readable', () => undefined);
     await settle();
@@ -103,7 +103,7 @@ describe('flow', () => {
 });
 
 describe('read as a stream', () => {
-  it('comes in order, ends, and then counts as consumed', async () => {
+  it('arrives in order, ends, and then counts as consumed', async () => {
     push('ab');
     const reader = body.stream();
     expect(body.stream()).toBe(reader);
@@ -117,7 +117,7 @@ describe('read as a stream', () => {
     expect(body.consumed).toBe(true);
   });
 
-  it('an end that comes alone, to a reader that waits, is an end', async () => {
+  it('an end without data reaches a waiting reader', async () => {
     const reader = body.stream();
     const ended = new Promise((resolve) => reader.once('end', resolve));
     reader.resume();
@@ -128,7 +128,7 @@ describe('read as a stream', () => {
     expect(body.consumed).toBe(true);
   });
 
-  it('is consumed at its end by a reader that has everything, though it does not ask again', async () => {
+  it('is consumed at its end by a reader that has everything, without another read', async () => {
     const reader = body.stream();
     reader.on('readable', () => undefined);
     push('a');
@@ -152,7 +152,7 @@ describe('read as a stream', () => {
 });
 
 describe('discarded', () => {
-  it('lets what is held go and the flow on, so that the end can be seen', () => {
+  it('releases its buffer and the flow, so that the end is seen', () => {
     push(HIGH_WATER_BYTES);
     expect(flow.paused).toBe(true);
     body.discard();
@@ -164,7 +164,7 @@ describe('discarded', () => {
     expect(body.consumed).toBe(false);
   });
 
-  it('by whoever destroys its stream', async () => {
+  it('when its stream is destroyed', async () => {
     const reader = body.stream();
     push(2 * HIGH_WATER_BYTES);
     await settle();
@@ -176,7 +176,7 @@ describe('discarded', () => {
     expect(flow.paused).toBe(false);
   });
 
-  it('once: a later discard does not meddle with the flow', () => {
+  it('only once: a later discard does not affect the flow', () => {
     body.discard();
     const { resumes } = flow;
     body.discard();
@@ -184,7 +184,7 @@ describe('discarded', () => {
   });
 });
 
-describe('broken off', () => {
+describe('aborted', () => {
   it('fails the reader', async () => {
     push('a');
     const reader = body.stream();
@@ -194,7 +194,7 @@ describe('broken off', () => {
     expect(body.consumed).toBe(false);
   });
 
-  it('fails a reader that comes later', async () => {
+  it('fails a later reader', async () => {
     push('a');
     body.fail(new Error('the balancer is gone'));
     const reader = body.stream();
@@ -203,13 +203,13 @@ describe('broken off', () => {
     });
   });
 
-  it('after the end is nothing: the body is here', () => {
+  it('after the end has no effect: the body is complete', () => {
     push('whole', true);
     body.fail(new Error('too late'));
     expect(text(body.takeComplete())).toBe('whole');
   });
 
-  it('after a discard is nothing', () => {
+  it('after a discard has no effect', () => {
     body.discard();
     body.fail(new Error('too late'));
     expect(body.stream().errored).toBeNull();

@@ -5,7 +5,7 @@ import { MAX_FRAME_BYTES, type RunnerMessage } from './messages.js';
 import { type CallIo, RunnerSession } from './runner-session.js';
 import type { RunnerStream } from './stream.js';
 
-/** A stream that remembers what the session did to it. */
+/** A stream that records what the session did to it. */
 class FakeStream implements RunnerStream {
   readonly trace = NO_TRACE;
   readonly deadlineAt = undefined;
@@ -68,7 +68,7 @@ function start() {
   return { stream, session, runs, run };
 }
 
-describe('R6: the start', () => {
+describe('R6: the start acknowledgement', () => {
   const asked = () => {
     const started = start();
     started.stream.wantsStart = true;
@@ -87,13 +87,13 @@ describe('R6: the start', () => {
     expect(starts).toEqual(['function']);
   });
 
-  it('a balancer that did not ask is not told, and nothing waits', () => {
+  it('a balancer that did not ask gets none, and nothing waits', () => {
     const { session, run } = start();
     session.onMessage(TRY);
     expect(run().io.beforeStart).toBeUndefined();
   });
 
-  it('a call whose balancer is gone does not start, and nobody is told', () => {
+  it('a call whose balancer is gone does not start, and sends none', () => {
     const { stream, session, starts, announce, run } = asked();
     session.onCancelled();
     announce();
@@ -102,7 +102,7 @@ describe('R6: the start', () => {
     expect(starts).toEqual([]);
   });
 
-  it('nor one whose balancer goes while `started` waits to leave', () => {
+  it('nor does one whose balancer disconnects while `started` waits to leave', () => {
     const { stream, session, starts, announce } = asked();
     announce();
     session.onCancelled();
@@ -213,7 +213,7 @@ describe('the body on its way to the function', () => {
     expect(Buffer.concat(parts).toString()).toBe('abcdefgh');
   });
 
-  it('a balancer that goes away fails the upload', async () => {
+  it('a balancer that disconnects fails the upload', async () => {
     const { session, run } = start();
     session.onMessage(TRY);
     session.onMessage(data('a'));
@@ -274,7 +274,7 @@ describe('what a runner sends', () => {
     expect(drained).toHaveBeenCalledTimes(1);
   });
 
-  it('protocol 48, 49: after a reset nothing more is sent, and a writer that waits is let go', async () => {
+  it('protocol 48, 49: after a reset nothing more is sent, and a waiting writer is released', async () => {
     const { stream, session, run } = start();
     session.onMessage(TRY);
     const { response, signal } = run().io;
@@ -292,7 +292,7 @@ describe('what a runner sends', () => {
     expect(stream.ended).toBeUndefined();
   });
 
-  it('a second head, and one after the balancer has gone, are not sent', () => {
+  it('a second head, and one after the balancer has disconnected, are not sent', () => {
     const { stream, session, run } = start();
     session.onMessage(TRY);
     const { response } = run().io;
@@ -307,7 +307,7 @@ describe('what a runner sends', () => {
     expect(left.stream.kinds).toEqual([]);
   });
 
-  it('a writer that waits for room when all is over need not wait', () => {
+  it('a writer that waits when all is over need not wait', () => {
     const { session, run } = start();
     session.onMessage(TRY);
     session.onCancelled();
@@ -316,7 +316,7 @@ describe('what a runner sends', () => {
     expect(drained).toHaveBeenCalledTimes(1);
   });
 
-  it('the request goes when the answer is complete: what is held of it is dropped, and its end can be seen', async () => {
+  it('the request ends when the answer is complete: its buffer is dropped, and its end can be seen', async () => {
     const { stream, session, run } = start();
     session.onMessage(TRY);
     for (let i = 0; i < 7; i += 1) session.onMessage(data('x'.repeat(MAX_FRAME_BYTES)));
@@ -328,10 +328,10 @@ describe('what a runner sends', () => {
   });
 });
 
-describe('R7: what is too large', () => {
+describe('R7: oversize messages', () => {
   const BYTES = 5_000_000;
 
-  it('a call is answered, and its function is blamed', () => {
+  it('a call is answered, and its function is to blame', () => {
     const { stream, session, runs } = start();
     session.onOversize(BYTES, 4_194_304);
     const { message, status } = new FnError('callTooLarge', { params: { bytes: BYTES, max: 4_194_304 } });
@@ -341,7 +341,7 @@ describe('R7: what is too large', () => {
     expect([stream.ended, runs.length]).toEqual([{ code: 0, details: '', load: undefined }, 0]);
   });
 
-  it('a frame of its body cancels a call that runs', async () => {
+  it('a frame of its body cancels a running call', async () => {
     const { stream, session, run } = start();
     session.onMessage(TRY);
     session.onOversize(BYTES, 4_194_304);
@@ -351,7 +351,7 @@ describe('R7: what is too large', () => {
     expect(stream.kinds).toEqual([]);
   });
 
-  it('after the end it is no more than late', async () => {
+  it('after the end are ignored', async () => {
     const { stream, session, run } = start();
     session.onMessage(TRY);
     await run().finish(OK);
@@ -359,7 +359,7 @@ describe('R7: what is too large', () => {
     expect([stream.kinds, stream.ended?.code]).toEqual([['finished'], 0]);
   });
 
-  it('a head that no balancer takes is rejected, and another may follow', () => {
+  it('a head that no balancer accepts is rejected, and another may follow', () => {
     const { stream, session, run } = start();
     session.onMessage(TRY);
     const { response } = run().io;

@@ -4,7 +4,7 @@ it.each(['none', 'announced', 'confirmed'] as const)('a promise comes back as it
   expect(readStartAckMode(startAckHeader(promise))).toBe(promise);
 });
 
-it.each([undefined, '', '0', '3', 'confirmed', ['1'], 1])('what is not known is no promise: %p', (word) => {
+it.each([undefined, '', '0', '3', 'confirmed', ['1'], 1])('an unknown value is no guarantee: %p', (word) => {
   expect(readStartAckMode(word)).toBe('none');
 });
 
@@ -20,6 +20,6 @@ it.each`
   ${'started-not'}        | ${false}
   ${['other', 'started']} | ${true}
   ${['other']}            | ${false}
-`('a balancer that accepts $accept wants to know of the start: $wants', ({ accept, wants }) => {
+`('a balancer that accepts $accept wants start acknowledgements: $wants', ({ accept, wants }) => {
   expect(wantsStart(accept)).toBe(wants);
 });

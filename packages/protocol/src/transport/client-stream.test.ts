@@ -47,13 +47,13 @@ const LOAD: LoadReport = {
   degradedReason: '',
 };
 
-/** An engagement of a balancer; the runner is the test. */
+/** An engagement of a balancer; the test is the runner. */
 class Engagement {
   readonly messages: string[] = [];
   readonly ends: StreamEnd[] = [];
   readonly loads: LoadReport[] = [];
   writable = 0;
-  /** How often the channel was told that the stream is over. */
+  /** How often the channel was notified of the end of the stream. */
   over = 0;
   readonly peer: RunnerPeer;
   readonly stream: EngageStream;
@@ -76,7 +76,7 @@ class Engagement {
     );
   }
 
-  /** Frames that have left since the last time. */
+  /** Frames sent since the last call. */
   async sent(): Promise<string[]> {
     await this.wired.turn();
     return this.wired.news().map(({ type, flags, payload }) => {
@@ -86,7 +86,7 @@ class Engagement {
     });
   }
 
-  /** Nothing of it is held, and nobody is called again. */
+  /** Nothing of it is held, and nothing is called again. */
   isOver(): void {
     const { wired, peer, over, ends } = this;
     expect([wired.connection.openStreams, wired.connection.assembly.bytes, wired.faults]).toEqual([0, 0, []]);
@@ -106,7 +106,7 @@ async function engaged(): Promise<Engagement> {
   return engagement;
 }
 
-describe('how an engagement ends is what its runner said last', () => {
+describe('an engagement ends with the last status of its runner', () => {
   const ANSWER = status(200);
   const half = data(frameMessage(Buffer.alloc(900)).subarray(0, 500));
   it.each`
@@ -146,7 +146,7 @@ describe('how an engagement ends is what its runner said last', () => {
     engagement.isOver();
   });
 
-  it('a message as large as it takes is read', async () => {
+  it('a message of exactly the limit is accepted', async () => {
     const engagement = await engaged();
     const empty = encodeRunnerMessage({ kind: 'data', data: Buffer.alloc(900), eof: false }).length - 900;
     const full: RunnerMessage = { kind: 'data', data: Buffer.alloc(MAX_MESSAGE_BYTES - empty), eof: false };
@@ -155,14 +155,14 @@ describe('how an engagement ends is what its runner said last', () => {
     expect([engagement.messages, engagement.ends[0]?.code]).toEqual([['data'], 0]);
   });
 
-  it('the connection falls away: nobody knows what the runner said last', async () => {
+  it('the connection is lost: the last data of the runner is unknown', async () => {
     const engagement = await engaged();
     engagement.wired.connection.destroy(new Error('cut'));
     expect(engagement.ends).toMatchObject([{ code: 14, details: 'cut', lost: 'unsure', mayHaveArrived: true }]);
     expect(engagement.over).toBe(1);
   });
 
-  it('an owner that throws when it is told costs nobody else', async () => {
+  it('an owner that throws in its callback affects no other', async () => {
     const engagement = await engaged();
     engagement.ends.push = () => {
       throw new Error('a fault');
@@ -173,7 +173,7 @@ describe('how an engagement ends is what its runner said last', () => {
   });
 });
 
-describe('what a runner promises about `started`', () => {
+describe('the guarantee of a runner for `started`', () => {
   const lost = async (...heads: Buffer[]) => {
     const engagement = await engaged();
     engagement.wired.say(...heads, reset(H2_ERROR.CANCEL));
@@ -194,14 +194,14 @@ describe('what a runner promises about `started`', () => {
     expect(peer.startAckMode).toBe(promise === 'none' ? undefined : promise);
   });
 
-  it('holds for a stream that was lost before its head, if the runner promised it on another', async () => {
+  it('applies to a stream that was lost before its head, if the runner announced it on another', async () => {
     const engagement = await engaged();
     engagement.peer.startAckMode = 'announced';
     engagement.wired.say(reset(H2_ERROR.CANCEL));
     expect(engagement.ends[0]?.startAckMode).toBe('announced');
   });
 
-  it('an announced start counts when it is read; a confirmed one when the runner asks whether it was', async () => {
+  it('an announced start counts when it is read; a confirmed one when the runner requests a receipt', async () => {
     const announced = await engaged();
     announced.wired.say(status(200, [STARTED_HEADER, '1']), message(STARTED));
     expect(announced.messages).toEqual(['started']);
@@ -212,7 +212,7 @@ describe('what a runner promises about `started`', () => {
     expect(confirmed.messages).toEqual(['started']);
   });
 
-  it('said twice it counts once, and not at all when the stream is over before the runner asks', async () => {
+  it('a repeated one counts once, and not at all when the stream is over before the receipt', async () => {
     const twice = await engaged();
     twice.wired.say(status(200, [STARTED_HEADER, '2']), message(STARTED), message(STARTED), PING);
     expect(twice.messages).toEqual(['started']);
@@ -222,8 +222,8 @@ describe('what a runner promises about `started`', () => {
   });
 });
 
-describe('the health of the connection, as its streams show it', () => {
-  it('an answer makes up for refusals; a status of information is none', async () => {
+describe('the health of the connection, according to its streams', () => {
+  it('an answer makes up for refusals; an interim status does not', async () => {
     const { peer, wired } = await engaged();
     peer.noteReset(H2_ERROR.REFUSED_STREAM);
     wired.say(status(100));
@@ -237,7 +237,7 @@ describe('the health of the connection, as its streams show it', () => {
     ${'calm is asked for'}              | ${[reset(H2_ERROR.ENHANCE_YOUR_CALM)]}              | ${true}
     ${'calm is asked for in an answer'} | ${[status(200), reset(H2_ERROR.ENHANCE_YOUR_CALM)]} | ${false}
     ${'another reset'}                  | ${[reset(H2_ERROR.INTERNAL_ERROR)]}                 | ${false}
-  `('$what: takes no more streams? $sick', async ({ says, sick }) => {
+  `('$what: accepts no more streams? $sick', async ({ says, sick }) => {
     const { peer, wired } = await engaged();
     wired.say(...says);
     expect([peer.isSick, peer.takesStreams]).toEqual([sick, !sick]);
@@ -261,7 +261,7 @@ describe('load', () => {
 });
 
 describe('before there is a connection', () => {
-  it('what is sent waits, and then goes in order; the owner may send more when it has gone', async () => {
+  it('sent messages wait, and then go in order; the owner may send more when they have gone', async () => {
     const wired = await Wired.ready('client');
     const engagement = new Engagement(wired);
     const { stream } = engagement;
@@ -277,7 +277,7 @@ describe('before there is a connection', () => {
     expect(stream.send({ kind: 'data', data: Buffer.from('late'), eof: true })).toBe(false);
   });
 
-  it('a request that is complete ends with what was sent, and nobody is asked for more', async () => {
+  it('a complete request ends after its messages, and no more are requested', async () => {
     const wired = await Wired.ready('client');
     const engagement = new Engagement(wired);
     engagement.stream.send({ kind: 'data', data: Buffer.from('abc'), eof: true });
@@ -286,7 +286,7 @@ describe('before there is a connection', () => {
     expect([await engagement.sent(), engagement.writable]).toEqual([['HEADERS', 'DATA, end'], 0]);
   });
 
-  it('one that is paused stays so; nobody who sent nothing is asked for more', async () => {
+  it('a paused stream stays paused; without sent messages no more are requested', async () => {
     const wired = await Wired.ready('client');
     const engagement = new Engagement(wired);
     engagement.stream.pause();
@@ -300,7 +300,7 @@ describe('before there is a connection', () => {
     expect([engagement.messages, engagement.ends.length]).toEqual([['finished'], 1]);
   });
 
-  it('one that goes on again before that is not paused', async () => {
+  it('a stream that was resumed before is not paused', async () => {
     const wired = await Wired.ready('client');
     const engagement = new Engagement(wired);
     engagement.stream.pause();
@@ -323,7 +323,7 @@ describe('before there is a connection', () => {
     engagement.isOver();
   });
 
-  it('a runner that cannot be reached, or takes no more streams, has not got the call', async () => {
+  it('a runner that is unreachable or accepts no more streams has not received the call', async () => {
     const wired = await Wired.ready('client');
     const unreachable = new Engagement(wired);
     unreachable.stream.unreachable(new Error('no route'));
@@ -348,8 +348,8 @@ describe('before there is a connection', () => {
   });
 });
 
-describe('an engagement whose owner wants no more of it', () => {
-  it('cancel resets the stream, and the end comes later than the call', async () => {
+describe('an engagement that its owner no longer wants', () => {
+  it('cancel resets the stream, and the end comes after the call has returned', async () => {
     const engagement = await engaged();
     engagement.wired.say(status(200), data(frameMessage(Buffer.alloc(900)).subarray(0, 500)));
     engagement.stream.cancel();
@@ -363,7 +363,7 @@ describe('an engagement whose owner wants no more of it', () => {
     engagement.isOver();
   });
 
-  it('released it takes the trailers that follow, and nothing else', async () => {
+  it('released, it reads the trailers that follow, and nothing else', async () => {
     const engagement = await engaged();
     engagement.wired.say(status(200, [INSTANCE_ID_HEADER, 'run-1']), message(FINISHED));
     engagement.stream.pause();
@@ -374,7 +374,7 @@ describe('an engagement whose owner wants no more of it', () => {
     engagement.isOver();
   });
 
-  it('released while it still sends: the rest of the request is cut off when the trailers have come', async () => {
+  it('released while it still sends: the rest of the request is cut off when the trailers have arrived', async () => {
     const engagement = new Engagement(await Wired.ready('client'));
     engagement.stream.attach(engagement.peer, HEAD);
     await engagement.sent();
@@ -387,7 +387,7 @@ describe('an engagement whose owner wants no more of it', () => {
     engagement.isOver();
   });
 
-  it('released with its end already here, it ends at once and without an error', async () => {
+  it('released when its end is already here, it ends at once and without an error', async () => {
     const engagement = new Engagement(await Wired.ready('client'));
     engagement.stream.attach(engagement.peer, HEAD);
     await engagement.sent();
@@ -403,7 +403,7 @@ describe('an engagement whose owner wants no more of it', () => {
     engagement.isOver();
   });
 
-  it('released and never ended by the runner, it is cut off with the second look', async () => {
+  it('released and never ended by the runner, it is destroyed with the second look', async () => {
     const engagement = await engaged();
     engagement.wired.say(status(200), message(FINISHED));
     engagement.stream.release();
@@ -415,7 +415,7 @@ describe('an engagement whose owner wants no more of it', () => {
     engagement.isOver();
   });
 
-  it('released with a message, the next one is not delivered though it came with it', async () => {
+  it('released within a message, it does not deliver the next one that came with it', async () => {
     const engagement = await engaged();
     const push = engagement.messages.push.bind(engagement.messages);
     engagement.messages.push = (kind) => {
@@ -428,7 +428,7 @@ describe('an engagement whose owner wants no more of it', () => {
     engagement.isOver();
   });
 
-  it('an outcome leaves the request open until its owner lets it go', async () => {
+  it('an outcome leaves the request open until its owner releases it', async () => {
     const engagement = new Engagement(await Wired.ready('client'));
     engagement.stream.attach(engagement.peer, HEAD);
     await engagement.sent();

@@ -4,7 +4,7 @@ import { frame, HELLO, uint32 } from './test-kit/frames.js';
 import { Heard, Wired } from './test-kit/wired.js';
 import { FLAG, FRAME, H2_ERROR, SETTING } from './wire.js';
 
-/** What a peer may and may not send, frame by frame, beside what `connection.test.ts` tells in stories. */
+/** What a peer may and may not send, frame by frame. `connection.test.ts` has the stories. */
 
 const REQUEST = encodeHeaders([
   [':method', 'POST'],
@@ -22,7 +22,7 @@ const setting = (id: number, value: number) =>
   frame(FRAME.SETTINGS, 0, 0, Buffer.concat([Buffer.from([0, id]), uint32(value)]));
 const zeros = (length: number) => Buffer.alloc(length);
 
-describe('a frame that breaks HTTP/2 ends the connection, and the peer is told with which code', () => {
+describe('a frame that violates HTTP/2 ends the connection, and the peer is told with which code', () => {
   it.each`
     what                                  | says                                                                                | code
     ${'HEADERS of the connection'}        | ${headers(0)}                                                                       | ${1}
@@ -62,7 +62,7 @@ describe('a frame that breaks HTTP/2 ends the connection, and the peer is told w
   });
 });
 
-describe('what is odd and allowed costs nothing', () => {
+describe('unusual but allowed frames are harmless', () => {
   it.each`
     what                                   | says
     ${'as much padding as fits'}           | ${Buffer.concat([headers(1), frame(FRAME.DATA, FLAG.PADDED, 1, Buffer.from([1, 0]))])}
@@ -86,7 +86,7 @@ describe('what is odd and allowed costs nothing', () => {
     expect(server.opened.at(-1)?.head.get(':path')).toBe('/x');
   });
 
-  it('PRIORITY of another length than five bytes costs its stream alone', async () => {
+  it('PRIORITY with a length other than five bytes ends only its stream', async () => {
     const server = await Wired.ready('server');
     server.say(headers(1), headers(3), frame(FRAME.PRIORITY, 0, 1, zeros(4)));
     await server.turn();
@@ -103,7 +103,7 @@ describe('what is odd and allowed costs nothing', () => {
     expect(server.news().at(-1)?.payload.readUInt32BE(4)).toBe(H2_ERROR.ENHANCE_YOUR_CALM);
   });
 
-  it('so many resets and empty frames between two looks, and after a look as many again', async () => {
+  it('this many resets and empty frames are allowed between two looks, and as many again after a look', async () => {
     const server = await Wired.ready('server');
     server.opened.push = () => 0;
     const resets = (from: number, count: number) =>
@@ -120,7 +120,7 @@ describe('what is odd and allowed costs nothing', () => {
   });
 });
 
-it('more than 200 000 streams that are refused are a flood', async () => {
+it('more than 200 000 refused streams are a flood', async () => {
   const server = await Wired.ready('server', { maxStreams: 0 });
   for (let from = 0; from <= 200_000 && server.closes.length === 0; from += 10_001) {
     server.say(...Array.from({ length: 10_001 }, (_, i) => headers(2 * (from + i) + 1)));
@@ -130,7 +130,7 @@ it('more than 200 000 streams that are refused are a flood', async () => {
   expect(server.opened).toEqual([]);
 });
 
-it('more than 200 000 frames that bring something are no flood', async () => {
+it('more than 200 000 useful frames are not a flood', async () => {
   const server = await Wired.ready('server');
   server.say(headers(1));
   const [one] = server.opened;
@@ -189,7 +189,7 @@ describe('the window of the connection', () => {
     expect(server.closes).toHaveLength(closes);
   });
 
-  it('what comes on a stream that breaks the rules, or is over, is given back', async () => {
+  it('data for a stream that violates the rules or is over is given back to the window', async () => {
     const server = await Wired.ready('server', { connectionWindowBytes: 100_000 });
     const part = 'x'.repeat(16_000);
     server.say(headers(1, REQUEST, ENDS), data(1, part), data(1, part), data(1, part), data(1, 'x'.repeat(1999)));
@@ -220,7 +220,7 @@ it.each`
   expect(client.closes).toHaveLength(1);
 });
 
-it('to a client, what comes on a stream that is over is late and no more', async () => {
+it('a client ignores late frames of a stream that is over', async () => {
   const client = await Wired.ready('client');
   const stream = client.connection.request(REQUEST, new Heard());
   await client.turn();
@@ -236,7 +236,7 @@ it.each`
   ${['end']}                                    | ${'the peer closed the connection'}
   ${['close']}                                  | ${'the connection was closed'}
   ${['error', new Error('ETIMEDOUT'), 'close']} | ${'ETIMEDOUT'}
-`('a connection that ends says why: $message', async ({ event: [name, error, then], message }) => {
+`('a connection that ends reports why: $message', async ({ event: [name, error, then], message }) => {
   const client = await Wired.ready('client');
   const heard = new Heard();
   client.connection.request(REQUEST, heard);
@@ -246,8 +246,8 @@ it.each`
   expect([client.closes.map((one) => one.message), heard.closed]).toMatchObject([[message], [{ message }]]);
 });
 
-describe('goodbye', () => {
-  it('a server with nothing in hand waits until its peer knows, then closes', async () => {
+describe('graceful close', () => {
+  it('a server without open streams waits until its peer knows, then closes', async () => {
     const server = await Wired.ready('server');
     server.connection.leave();
     server.connection.leave();
@@ -260,7 +260,7 @@ describe('goodbye', () => {
     expect([server.socket.destroyed, server.socket.soon, server.closes.length]).toEqual([true, true, 1]);
   });
 
-  it('a connection closes when its socket has taken the last word, not before', async () => {
+  it('a connection closes when its socket has accepted the last frame, not before', async () => {
     const client = await Wired.ready('client');
     client.socket.open = false;
     client.connection.leave();
@@ -274,7 +274,7 @@ describe('goodbye', () => {
     ]);
   });
 
-  it('nor before what waits behind a write that is under way', async () => {
+  it('nor before data that waits behind a write under way', async () => {
     const client = await Wired.ready('client');
     client.socket.open = false;
     client.say(frame(FRAME.PING, 0, 0, zeros(8)));
@@ -286,7 +286,7 @@ describe('goodbye', () => {
     expect([client.socket.soon, client.closes.length]).toEqual([true, 1]);
   });
 
-  it('a server whose last stream ends before its peer knows takes what is on its way', async () => {
+  it('a server whose last stream ends before its peer knows accepts streams in transit', async () => {
     const server = await Wired.ready('server');
     server.say(headers(1, REQUEST, ENDS));
     server.connection.leave();
@@ -302,13 +302,13 @@ describe('goodbye', () => {
     expect([server.socket.destroyed, server.closes.length]).toEqual([true, 1]);
   });
 
-  it('one that is cut does not wait for its socket', async () => {
+  it('a destroyed connection does not wait for its socket', async () => {
     const client = await Wired.ready('client');
     client.connection.destroy(new Error('cut'));
     expect([client.socket.destroyed, client.socket.soon]).toEqual([true, false]);
   });
 
-  it('why a connection ends is told in no more than 200 letters', async () => {
+  it('the reason for the end of a connection has at most 200 characters', async () => {
     const onReady = () => {
       throw new Error('x'.repeat(1000));
     };
@@ -320,7 +320,7 @@ describe('goodbye', () => {
 });
 
 describe('the numbers of streams', () => {
-  it('a server takes rising odd ones, and as many at a time as it has said', async () => {
+  it('a server accepts rising odd numbers, and as many at a time as it has announced', async () => {
     const server = await Wired.ready('server', { maxStreams: 2 });
     server.say(headers(3), headers(9), headers(11));
     await server.turn();
@@ -341,8 +341,8 @@ describe('the numbers of streams', () => {
   });
 });
 
-describe('signs of life', () => {
-  it('answers carry the same eight bytes, and several questions have several answers', async () => {
+describe('PINGs', () => {
+  it('answers carry the same eight bytes, and several PINGs have several answers', async () => {
     const server = await Wired.ready('server');
     server.say(frame(FRAME.PING, 0, 0, Buffer.from('12345678')), frame(FRAME.PING, 0, 0, Buffer.from('abcdefgh')));
     await server.turn();
@@ -352,7 +352,7 @@ describe('signs of life', () => {
     ]);
   });
 
-  it('an answer is for the question with its number, in whatever order they come', async () => {
+  it('an answer belongs to the PING with its number, in any order', async () => {
     const client = await Wired.ready('client');
     const answered: string[] = [];
     for (const name of ['one', 'two', 'three']) client.connection.ping(() => answered.push(name));
@@ -363,7 +363,7 @@ describe('signs of life', () => {
     expect(answered).toEqual(['three', 'one', 'two']);
   });
 
-  it('after the connection has gone nobody is asked, and nobody told', async () => {
+  it('after the connection is gone no PING is sent, and no callback is called', async () => {
     const client = await Wired.ready('client');
     const told: string[] = [];
     client.connection.ping(() => told.push('answered'));
@@ -376,7 +376,7 @@ describe('signs of life', () => {
   });
 });
 
-it('a client that leaves with nothing in hand says so and closes at once', async () => {
+it('a client that leaves without open streams announces it and closes at once', async () => {
   const client = await Wired.ready('client');
   client.connection.leave();
   client.connection.leave();
@@ -385,7 +385,7 @@ it('a client that leaves with nothing in hand says so and closes at once', async
   expect([client.socket.destroyed, client.closes.length]).toEqual([true, 1]);
 });
 
-it('the first words: a client its preface, both their settings and the window of the connection', () => {
+it('the first frames: a client its preface, both their settings and the window of the connection', () => {
   const first = (role: 'client' | 'server') => {
     const { connection, socket } = new Wired(role, {
       streamWindowBytes: 100_000,
@@ -426,7 +426,7 @@ it('the first words: a client its preface, both their settings and the window of
   );
 });
 
-it('a stream whose own window is shut is blocked until it opens; one that has nothing to send is not', async () => {
+it('a stream whose own window is closed is blocked until it opens; one without data is not', async () => {
   const client = await Wired.ready('client');
   client.say(setting(SETTING.INITIAL_WINDOW_SIZE, 3));
   const stream = client.connection.request(REQUEST, new Heard());
@@ -449,7 +449,7 @@ describe('a stream that is over', () => {
   stream.end();
   client.say(headers(1, ANSWER), headers(1, TRAILERS, ENDS));
 }}
-  `('($how) sends nothing more, whatever is asked of it', async ({ ends }) => {
+  `('($how) sends nothing more, whatever is requested', async ({ ends }) => {
     const client = await Wired.ready('client');
     const stream = client.connection.request(REQUEST, new Heard());
     await client.turn();
@@ -464,7 +464,7 @@ describe('a stream that is over', () => {
   });
 });
 
-it('a stream that the peer has reset is not ended with what was on its way', async () => {
+it('a stream that the peer has reset is not ended by data in transit', async () => {
   const client = await Wired.ready('client');
   const stream = client.connection.request(REQUEST, new Heard());
   stream.sendData(Buffer.from('x'));
@@ -477,7 +477,7 @@ it('a stream that the peer has reset is not ended with what was on its way', asy
   ]);
 });
 
-describe('whatever throws behind a connection costs one stream, and is reported', () => {
+describe('an exception behind a connection costs one stream, and is reported', () => {
   const fault = () => {
     throw new Error('a fault');
   };
@@ -504,7 +504,7 @@ describe('whatever throws behind a connection costs one stream, and is reported'
     expect([client.closes, client.connection.openStreams, other.lists.length]).toEqual([[], 1, 1]);
   });
 
-  it('when a stream is lost, when there is room again, and when a PING is answered', async () => {
+  it('when a stream is lost, when it may send again, and when a PING is answered', async () => {
     const client = await Wired.ready('client');
     const lost = Object.assign(new Heard(), { onClose: fault });
     const waits = Object.assign(new Heard(), { onWritable: fault });
@@ -534,7 +534,7 @@ describe('whatever throws behind a connection costs one stream, and is reported'
     expect([server.faults.length, server.opened.length, server.connection.openStreams]).toEqual([1, 1, 1]);
   });
 
-  it('one within the connection itself ends it, and the peer is told', async () => {
+  it('within the connection itself ends it, and the peer is told', async () => {
     const faults: Error[] = [];
     const closes: Error[] = [];
     const events = {
@@ -551,7 +551,7 @@ describe('whatever throws behind a connection costs one stream, and is reported'
   });
 });
 
-describe('the largest frame that a peer takes', () => {
+describe('the largest frame that a peer accepts', () => {
   it.each`
     says      | frames
     ${16_384} | ${[16_384, 16_384, 7232]}
@@ -566,7 +566,7 @@ describe('the largest frame that a peer takes', () => {
   });
 });
 
-describe('bytes made where they leave from', () => {
+describe('bytes produced in the outbox', () => {
   const payload = (text: string) => ({
     length: text.length,
     writeTo: (memory: Buffer, at: number) => void memory.write(text, at),

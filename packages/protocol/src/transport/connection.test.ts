@@ -27,7 +27,7 @@ const windowUpdate = (stream: number, bytes: number) => frame(FRAME.WINDOW_UPDAT
 const reset = (stream: number, code: number = H2_ERROR.CANCEL) => frame(FRAME.RST_STREAM, 0, stream, uint32(code));
 const goaway = (last: number, code: number) => frame(FRAME.GOAWAY, 0, 0, Buffer.concat([uint32(last), uint32(code)]));
 const PING = frame(FRAME.PING, 0, 0, Buffer.from('12345678'));
-/** What a stream is told when it is over. */
+/** The notification that a stream gets when it is over. */
 const lossOf = (heard: Heard) => heard.closed[0];
 
 async function engaged(options = {}) {
@@ -41,7 +41,7 @@ async function engaged(options = {}) {
 }
 
 describe('a request and its answer', () => {
-  it('at a client: the frames of a turn leave in one write, and what is ours of one stream shares a frame', async () => {
+  it('at a client: the frames of a turn leave in one write, and consecutive data of a stream shares a frame', async () => {
     const client = await Wired.ready('client');
     const heard = new Heard();
     const before = client.socket.writes.length;
@@ -80,7 +80,7 @@ describe('a request and its answer', () => {
     expect([server.closes, server.news()]).toEqual([[], []]);
   });
 
-  it('takes padding, priority, extensions, informational heads and a head in pieces', async () => {
+  it('accepts padding, priority, extensions, interim heads and a head in pieces', async () => {
     const server = await Wired.ready('server');
     const padded = Buffer.concat([Buffer.from([3, 0, 0, 0, 0, 16]), REQUEST.subarray(0, 2), Buffer.alloc(3)]);
     server.say(
@@ -98,7 +98,7 @@ describe('a request and its answer', () => {
 });
 
 describe('flow control', () => {
-  it('sends no more than the windows allow, the rest as they open, and says when there is room again', async () => {
+  it('sends no more than the windows allow, the rest as they open, and says when it may send again', async () => {
     const { client, heard, stream } = await engaged();
     expect(stream.sendData(Buffer.alloc(65_000, 'a'))).toBe(false);
     expect(stream.sendData(Buffer.alloc(1000, 'b'))).toBe(false);
@@ -120,7 +120,7 @@ describe('flow control', () => {
     expect([sent(), heard.writable]).toEqual([[365], 1]);
   });
 
-  it('a window that SETTINGS make smaller may fall below nothing', async () => {
+  it('a window reduced by SETTINGS may become negative', async () => {
     const { client, stream } = await engaged();
     stream.sendData(Buffer.alloc(1000));
     client.say(settings([SETTING.INITIAL_WINDOW_SIZE, 500]));
@@ -138,7 +138,7 @@ describe('flow control', () => {
     ]);
   });
 
-  it('a stream that begins after SETTINGS has the window that they give', async () => {
+  it('a stream that begins after SETTINGS has the window that they set', async () => {
     const client = await Wired.ready('client');
     client.socket.open = false;
     const first = client.connection.request(REQUEST, new Heard());
@@ -154,7 +154,7 @@ describe('flow control', () => {
     expect(sent.map(({ payload }) => payload.length)).toEqual([10]);
   });
 
-  it('heads and trailers go while the window of the connection is shut', async () => {
+  it('heads and trailers are sent while the window of the connection is closed', async () => {
     const server = await Wired.ready('server');
     server.say(headers(1, REQUEST, ENDS), headers(3, REQUEST, ENDS));
     const [one, two] = server.opened;
@@ -171,7 +171,7 @@ describe('flow control', () => {
     ).toEqual([1, 1]);
   });
 
-  it('a stream that is paused holds what comes, in order, and lets the peer send on when it is read', async () => {
+  it('a paused stream buffers data in order, and lets the peer continue when it is read', async () => {
     const { client, heard, stream } = await engaged();
     client.say(headers(1, ANSWER));
     stream.pause();
@@ -186,7 +186,7 @@ describe('flow control', () => {
     expect([heard.text === text, heard.lists.length, heard.ended]).toEqual([true, 2, true]);
   });
 
-  it('a stream that is read gets more window; and what is dropped is given back to the connection', async () => {
+  it('a stream that is read gets more window; dropped data is given back to the connection', async () => {
     const server = await Wired.ready('server', { connectionWindowBytes: 100_000 });
     server.say(headers(1), headers(3));
     const [one, two] = server.opened;
@@ -202,8 +202,8 @@ describe('flow control', () => {
   });
 });
 
-describe('what is held of a stream goes with it', () => {
-  it('bytes that wait are dropped when the peer resets, and count no more', async () => {
+describe('what a stream buffers goes with it', () => {
+  it('waiting bytes are dropped when the peer resets, and count no more', async () => {
     const server = await Wired.ready('server');
     server.socket.open = false;
     for (let id = 1; id < 200; id += 2) {
@@ -216,7 +216,7 @@ describe('what is held of a stream goes with it', () => {
     await server.turn();
     expect(server.connection.outbox.bytes).toBeLessThan(256 * 1024);
     expect([server.connection.openStreams, server.closes]).toEqual([0, []]);
-    // An ordinary call is served as ever.
+    // An ordinary call is served as before.
     server.say(windowUpdate(0, 1_000_000), headers(201, REQUEST, ENDS));
     server.opened.at(-1)?.stream.sendHeaders(TRAILERS, true);
     server.socket.drain();
@@ -224,7 +224,7 @@ describe('what is held of a stream goes with it', () => {
     expect(server.news().at(-1)).toMatchObject({ stream: 201, type: FRAME.HEADERS });
   });
 
-  it('a stream that is reset before its head has left says nothing, and gets no number', async () => {
+  it('a stream that is reset before its head was sent sends nothing, and gets no number', async () => {
     const client = await Wired.ready('client');
     client.socket.open = false;
     const first = client.connection.request(REQUEST, new Heard());
@@ -252,7 +252,7 @@ describe('what is held of a stream goes with it', () => {
     expect(late.closed).toEqual([]);
   });
 
-  it('streams that give up while the peer does not read do not gather', async () => {
+  it('streams that give up while the peer does not read do not accumulate', async () => {
     const client = await Wired.ready('client');
     client.socket.open = false;
     const first = client.connection.request(REQUEST, new Heard());
@@ -267,7 +267,7 @@ describe('what is held of a stream goes with it', () => {
     expect([client.connection.waitingStreams, client.news().some(({ stream }) => stream === 3)]).toEqual([0, true]);
   });
 
-  it('a listener that throws costs its stream, and no other', async () => {
+  it('a listener that throws costs only its stream', async () => {
     const server = await Wired.ready('server');
     server.say(headers(1), headers(3));
     const [one, two] = server.opened;
@@ -302,14 +302,14 @@ describe('how a stream is lost', () => {
     ${'a write found it reset'}         | ${['error', Object.assign(new Error(), { code: 'ECONNRESET', syscall: 'write' })]} | ${false}
     ${'a write found it closed'}        | ${['error', Object.assign(new Error(), { code: 'EPIPE', syscall: 'write' })]}      | ${false}
     ${'it timed out'}                   | ${['error', Object.assign(new Error(), { code: 'ETIMEDOUT', syscall: 'read' })]}   | ${false}
-  `('$how: all that the peer sent was read? $allDataRead', async ({ event, allDataRead }) => {
+  `('$how: all data of the peer was read? $allDataRead', async ({ event, allDataRead }) => {
     const { client, heard } = await engaged();
     client.socket.emit(event[0], event[1]);
     expect(heard.closed).toMatchObject([{ allDataRead, unprocessed: false }]);
     expect([client.closes.length, client.socket.destroyed]).toEqual([1, true]);
   });
 
-  it('an answer that is complete survives its connection, though it is not read yet', async () => {
+  it('a complete answer survives its connection, even if it is not read yet', async () => {
     const { client, heard, stream } = await engaged();
     client.say(headers(1, ANSWER));
     stream.pause();
@@ -321,8 +321,8 @@ describe('how a stream is lost', () => {
   });
 });
 
-describe('goodbye', () => {
-  it('a server says it in two steps, finishes what it has, and closes', async () => {
+describe('graceful close', () => {
+  it('a server announces it in two steps, finishes its streams, and closes', async () => {
     const server = await Wired.ready('server');
     server.say(headers(1, REQUEST, ENDS));
     server.connection.leave();
@@ -341,7 +341,7 @@ describe('goodbye', () => {
     expect([server.socket.destroyed, server.closes.length]).toEqual([true, 1]);
   });
 
-  it('a client opens no more after GOAWAY, and what it has goes on', async () => {
+  it('a client opens no more streams after GOAWAY, and open ones continue', async () => {
     const { client, heard } = await engaged();
     client.say(goaway(0x7fffffff, 0));
     expect([client.connection.takesStreams, client.goaways, heard.closed]).toEqual([false, 1, []]);
@@ -352,7 +352,7 @@ describe('goodbye', () => {
     expect(client.socket.destroyed).toBe(true);
   });
 
-  it('a client with nothing in hand closes as soon as its peer says GOAWAY', async () => {
+  it('a client without open streams closes as soon as its peer sends GOAWAY', async () => {
     const client = await Wired.ready('client');
     client.say(goaway(0, 0));
     await client.turn();
@@ -362,7 +362,7 @@ describe('goodbye', () => {
     ]);
   });
 
-  it('what has not begun is certainly not there when the connection goes', async () => {
+  it('streams that have not begun have certainly not arrived when the connection is lost', async () => {
     const client = await Wired.ready('client');
     client.socket.open = false;
     const first = client.connection.request(REQUEST, new Heard());
@@ -376,7 +376,7 @@ describe('goodbye', () => {
   });
 });
 
-it('honours how many streams, and how large frames, its peer allows', async () => {
+it("respects the peer's limits for streams and frames", async () => {
   const client = await Wired.ready('client');
   client.say(settings([SETTING.MAX_CONCURRENT_STREAMS, 1]));
   expect(client.connection.takesStreams).toBe(true);
@@ -386,7 +386,7 @@ it('honours how many streams, and how large frames, its peer allows', async () =
   expect(client.connection.takesStreams).toBe(true);
 });
 
-it('answers a PING, tells who asked for the next one, and takes only answers to its own', async () => {
+it('answers a PING, reports the next one on request, and accepts only answers to its own', async () => {
   const { client } = await engaged();
   const asked: string[] = [];
   client.connection.onNextPing(() => asked.push('asked'));
@@ -403,7 +403,7 @@ it('answers a PING, tells who asked for the next one, and takes only answers to 
   ]);
 });
 
-describe('a peer that breaks the rules loses its connection, and is told why', () => {
+describe('a peer that violates the rules loses its connection, and is told why', () => {
   const bomb = Buffer.concat([Buffer.from([0x40, 1, 0x61]), encodeField('x', 'y'.repeat(3000)).subarray(3)]);
   it.each`
     what                                        | role        | says                                                                                                                          | code
@@ -478,7 +478,7 @@ describe('a peer that breaks the rules loses its connection, and is told why', (
     ${'the head again, as trailers'}      | ${Buffer.concat([headers(1), headers(1, REQUEST, ENDS)])}                                         | ${1}
     ${'a second head'}                    | ${Buffer.concat([headers(1), headers(1)])}                                                        | ${1}
     ${'WINDOW_UPDATE by nothing'}         | ${Buffer.concat([headers(1), windowUpdate(1, 0)])}                                                | ${1}
-  `('on one stream it loses the stream alone: $what', async ({ says, code }) => {
+  `('a violation on one stream costs only the stream: $what', async ({ says, code }) => {
     const server = await Wired.ready('server');
     const push = server.opened.push.bind(server.opened);
     server.opened.push = (one) => {
@@ -514,7 +514,7 @@ describe('a peer that does not read', () => {
     expect(server.connection.outbox.bytes).toBeLessThan(1_200_000);
   });
 
-  it('is cut off when its socket takes nothing for several looks', async () => {
+  it('is disconnected when its socket accepts nothing for several looks', async () => {
     const server = await Wired.ready('server');
     server.socket.open = false;
     server.say(PING);
@@ -527,7 +527,7 @@ describe('a peer that does not read', () => {
     expect(server.closes).toMatchObject([{ message: 'the peer does not read' }]);
   });
 
-  it('is not cut off as long as its socket takes something now and then', async () => {
+  it('is not disconnected as long as its socket accepts something now and then', async () => {
     const server = await Wired.ready('server');
     for (let round = 0; round < 5; round += 1) {
       server.socket.open = false;
@@ -542,7 +542,7 @@ describe('a peer that does not read', () => {
     expect(server.closes).toEqual([]);
   });
 
-  it('loses an answer that is complete and of which it takes nothing; not one that is still made, or taken slowly', async () => {
+  it('loses a complete answer of which it reads nothing, but not one that is unfinished or read slowly', async () => {
     const server = await Wired.ready('server');
     server.say(settings([SETTING.INITIAL_WINDOW_SIZE, 0]), ...[1, 3, 5].map((id) => headers(id, REQUEST, ENDS)));
     const [done, made, slow] = server.opened;

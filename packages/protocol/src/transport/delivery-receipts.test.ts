@@ -1,6 +1,6 @@
 import { DeliveryReceipts } from './delivery-receipts.js';
 
-it('a receipt comes with the answer to a ping that was sent afterwards', () => {
+it('a receipt comes with the answer to a PING that was sent afterwards', () => {
   const pings: (() => void)[] = [];
   const receipts = new DeliveryReceipts({ ping: (answered) => pings.push(answered) });
   const read: number[] = [];
@@ -8,7 +8,7 @@ it('a receipt comes with the answer to a ping that was sent afterwards', () => {
   expect(pings).toHaveLength(4);
   pings[1]?.();
   expect(read).toEqual([1]);
-  // Those that had no ping of their own share the next.
+  // Those that had no PING of their own share the next.
   expect(pings).toHaveLength(5);
   pings[4]?.();
   expect(read).toEqual([1, 4, 5]);

@@ -60,7 +60,7 @@ it.each`
   ${'HTTP/1.1'}                      | ${Buffer.from('GET / HTTP/1.1\r\n\r\n')}
   ${'a preface with one letter off'} | ${Buffer.from('PRI * HTTP/2.0\r\n\r\nSM\r\n\r!')}
   ${'a frame larger than announced'} | ${Buffer.concat([PREFACE, Buffer.from([0, 0x40, 1, 0, 0, 0, 0, 0, 1])])}
-`('refuses $what, in one piece and byte by byte', ({ bytes }) => {
+`('rejects $what, in one piece and byte by byte', ({ bytes }) => {
   expect(() => new FrameReader(new Collected(), true).push(bytes)).toThrow(ConnectionError);
   const reader = new FrameReader(new Collected(), true);
   expect(() => {
@@ -68,7 +68,7 @@ it.each`
   }).toThrow(ConnectionError);
 });
 
-it('reads no further once nothing more is wanted', () => {
+it('reads no further once it was told to stop', () => {
   const sink = new Collected();
   const reader = new FrameReader(sink, false);
   const onFrame = sink.onFrame.bind(sink);

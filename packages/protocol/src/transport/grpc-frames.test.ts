@@ -26,7 +26,7 @@ it('finds them without a budget, too, and may drop one in the middle', () => {
   expect(collect(deframer, BYTES.subarray(0, 20_000), BYTES.subarray(20_000))).toEqual(MESSAGES);
 });
 
-it('a length alone costs next to nothing', () => {
+it('an announced length alone allocates next to nothing', () => {
   const budget = new AssemblyBudget(1e9);
   const deframer = new Deframer(4 << 20, budget);
   collect(deframer, frameMessage(Buffer.alloc(4 << 20)).subarray(0, 6));
@@ -35,7 +35,7 @@ it('a length alone costs next to nothing', () => {
   expect(budget.bytes).toBe(0);
 });
 
-it('the messages of all streams together are bounded, and what is dropped is given back', () => {
+it('the messages of all streams together are limited, and dropped ones are given back', () => {
   const budget = new AssemblyBudget(64 * 1024);
   const half = frameMessage(Buffer.alloc(40_000)).subarray(0, 30_000);
   const [first, second] = [new Deframer(1e6, budget), new Deframer(1e6, budget)];
@@ -51,12 +51,12 @@ it.each`
   what                               | bytes
   ${'a compressed message'}          | ${Buffer.from([1, 0, 0, 0, 0])}
   ${'a message larger than allowed'} | ${Buffer.from([0, 0, 0, 1, 1])}
-`('refuses $what, in one piece and byte by byte', ({ bytes }) => {
+`('rejects $what, in one piece and byte by byte', ({ bytes }) => {
   expect(() => collect(new Deframer(256), bytes)).toThrow(FrameError);
   expect(() => collect(new Deframer(256), ...[...bytes].map((byte) => Buffer.from([byte])))).toThrow(FrameError);
 });
 
-describe('memory grows with what has come', () => {
+describe('memory grows with the received data', () => {
   const MIB = 1024 * 1024;
   const long = frameMessage(Buffer.from(Array.from({ length: 300_000 }, (_, i) => i % 251)));
 
@@ -69,7 +69,7 @@ describe('memory grows with what has come', () => {
     ${32_774}  | ${65_536}
     ${300_004} | ${300_000}
     ${300_005} | ${0}
-  `('of a message of 300 000 bytes $come have come: $held are held', ({ come, held }) => {
+  `('of a message of 300 000 bytes $come have arrived: $held are allocated', ({ come, held }) => {
     const budget = new AssemblyBudget(MIB);
     const deframer = new Deframer(MIB, budget);
     const messages: Buffer[] = [];
@@ -81,13 +81,13 @@ describe('memory grows with what has come', () => {
     expect(messages.map((message) => message.equals(long.subarray(5)))).toEqual(come === long.length ? [true] : []);
   });
 
-  it('a large piece is held as it is, not twice over', () => {
+  it('a large piece is held as it is, not twice', () => {
     const budget = new AssemblyBudget(MIB);
     collect(new Deframer(MIB, budget), long.subarray(0, 200_005));
     expect(budget.bytes).toBe(200_000);
   });
 
-  it('what is dropped begins anew', () => {
+  it('starts over after a drop', () => {
     const deframer = new Deframer(MIB, new AssemblyBudget(MIB));
     for (const cut of [3, 5, 100]) {
       collect(deframer, long.subarray(0, cut));
@@ -110,7 +110,7 @@ describe('memory grows with what has come', () => {
     bytes  | fits
     ${256} | ${true}
     ${257} | ${false}
-  `('a message of $bytes bytes is taken where 256 are allowed: $fits', ({ bytes, fits }) => {
+  `('a message of $bytes bytes is accepted with a limit of 256: $fits', ({ bytes, fits }) => {
     const push = () => collect(new Deframer(256), frameMessage(Buffer.alloc(bytes)));
     if (fits) expect(push()).toHaveLength(1);
     else expect(push).toThrow(new OversizeError(257, 256));

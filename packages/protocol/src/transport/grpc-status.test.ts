@@ -73,19 +73,19 @@ describe('grpc-timeout', () => {
 });
 
 describe('grpc-message', () => {
-  it('leaves printable letters as they are, but for the percent sign', () => {
+  it('leaves printable characters as they are, except the percent sign', () => {
     const printable = Array.from({ length: 95 }, (_, i) => String.fromCharCode(0x20 + i)).join('');
     expect(encodeMessage(printable)).toBe(printable.replace('%', '%25'));
   });
 
-  it('encodes everything else as UTF-8, and comes back as it was', () => {
+  it('encodes everything else as UTF-8, and decodes it again', () => {
     const text = 'ü\n\t\u007f€😀 100%';
     const encoded = encodeMessage(text);
     expect(encoded).toBe('%C3%BC%0A%09%7F%E2%82%AC%F0%9F%98%80 100%25');
     expect(grpcStatusOf(new HeaderList(['grpc-status', '2', 'grpc-message', encoded]))?.details).toBe(text);
   });
 
-  it('is cut, and half a letter does not break it', () => {
+  it('is cut, and a split character does not break it', () => {
     expect(encodeMessage('x'.repeat(1025))).toBe('x'.repeat(1024));
     expect(encodeMessage(`${'x'.repeat(1023)}😀`)).toBe(`${'x'.repeat(1023)}%EF%BF%BD`);
   });

@@ -9,7 +9,7 @@ it('finds the first value of a name, or the only one', () => {
   expect([headers.only('a'), headers.only('b'), headers.only('d')]).toEqual([undefined, '2', undefined]);
 });
 
-it('is an object for those who do not know what they look for', () => {
+it('is an object for callers that do not know the names', () => {
   const headers = list('a', '1', 'b', '2', 'a', '3', '__proto__', 'x');
   expect(Object.entries(headers.asObject)).toEqual([
     ['a', '1, 3'],
@@ -26,7 +26,7 @@ describe('the head of a request', () => {
     ['with trailers announced', ['te', 'trailers']],
     ['with every letter that a name may have', ["!#$%&'*+-.^_`|~09az", '']],
     ['with a tab and letters beyond ASCII in a value', ['x', 'a\tb \x80\xff~']],
-  ])('%s is fine', (_, fields) => {
+  ])('%s is valid', (_, fields) => {
     const pseudo = fields[0]?.startsWith(':') ? fields : [];
     const headers = list(...pseudo, ...REQUEST, ...(pseudo.length > 0 ? [] : fields));
     expect([headers.requestFault(), headers.requestFault()]).toEqual([undefined, undefined]);
@@ -54,7 +54,7 @@ describe('the head of a request', () => {
     ${'with upgrade'}                    | ${[...REQUEST, 'upgrade', 'h2c']}                | ${'upgrade in HTTP/2'}
     ${'with http2-settings'}             | ${[...REQUEST, 'http2-settings', 'AA']}          | ${'http2-settings in HTTP/2'}
     ${'with te of something else'}       | ${[...REQUEST, 'te', 'gzip']}                    | ${'te in HTTP/2'}
-  `('$what is refused: $fault', ({ fields, fault }) => {
+  `('$what is rejected: $fault', ({ fields, fault }) => {
     const headers = list(...fields);
     expect([headers.requestFault(), headers.requestFault()]).toEqual([fault, fault]);
   });

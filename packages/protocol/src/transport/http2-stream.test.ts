@@ -34,8 +34,8 @@ async function asked(connectionWindowBytes = 10_000_000) {
   return { client, heard, stream };
 }
 
-describe('the windows that the peer is given', () => {
-  it('of a stream: as much again as was read, when that is half', async () => {
+describe('window updates', () => {
+  it('of a stream: as much again as was read, once that is half', async () => {
     const { client } = await asked();
     client.say(data(1, Buffer.alloc(16_384)), data(1, Buffer.alloc(16_383)));
     await client.turn();
@@ -48,7 +48,7 @@ describe('the windows that the peer is given', () => {
     expect(grants(client.news())).toEqual([]);
   });
 
-  it('of the connection: likewise, over all streams, those included that are gone', async () => {
+  it('of the connection: the same, over all streams, including those that are gone', async () => {
     const { client } = await asked(200_000);
     client.connection.request(REQUEST, new Heard());
     await client.turn();
@@ -63,7 +63,7 @@ describe('the windows that the peer is given', () => {
     expect(grants(client.news())).toEqual([[0, 100_000]]);
   });
 
-  it('what is held while a stream is paused is granted again when it is read', async () => {
+  it('data buffered while a stream is paused is granted again when it is read', async () => {
     const { client, stream } = await asked();
     stream.pause();
     client.say(...[1, 2, 3].map(() => data(1, Buffer.alloc(16_000))));
@@ -74,7 +74,7 @@ describe('the windows that the peer is given', () => {
     expect(grants(client.news())).toEqual([[1, 48_000]]);
   });
 
-  it('padding counts, and is granted again though the stream is paused', async () => {
+  it('padding counts, and is granted again although the stream is paused', async () => {
     const { client, stream, heard } = await asked();
     stream.pause();
     const padded = frame(FRAME.DATA, FLAG.PADDED, 1, Buffer.concat([Buffer.from([255]), Buffer.alloc(255)]));
@@ -83,7 +83,7 @@ describe('the windows that the peer is given', () => {
     expect([grants(client.news()), heard.parts]).toEqual([[[1, 32_768]], []]);
   });
 
-  it('of a stream that the peer has ended nothing more', async () => {
+  it('there are none for a stream that the peer has ended', async () => {
     const { client, heard } = await asked();
     client.say(data(1, Buffer.alloc(16_384)), data(1, Buffer.alloc(16_384), FLAG.END_STREAM));
     await client.turn();
@@ -104,8 +104,8 @@ describe('the windows that the peer is given', () => {
   });
 });
 
-describe('what is sent', () => {
-  it('a head larger than a frame goes on in the next ones, which only the last ends', async () => {
+describe('sent data', () => {
+  it('a head larger than a frame continues in the next ones, and only the last ends it', async () => {
     const server = await Wired.ready('server');
     server.say(headers(1, REQUEST, ENDS));
     const large = Buffer.concat([ANSWER, ...Array.from({ length: 10 }, () => encodeField('x', 'y'.repeat(4000)))]);
@@ -121,7 +121,7 @@ describe('what is sent', () => {
     expect(server.connection.openStreams).toBe(0);
   });
 
-  it('streams that wait take turns, a frame each, and no more waits for the socket than it soon takes', async () => {
+  it('streams with waiting data take turns, a frame each, and no more is queued than the socket soon accepts', async () => {
     const client = await Wired.ready('client');
     client.say(
       windowUpdate(0, 10_000_000),
@@ -153,7 +153,7 @@ describe('what is sent', () => {
     );
   });
 
-  it('says whether there is room for more, and calls back once when there is again', async () => {
+  it('reports whether there is room for more, and calls back once when there is again', async () => {
     const { client, heard, stream } = await asked();
     expect(stream.sendData(Buffer.alloc(16_384))).toBe(true);
     const sent: string[] = [];
@@ -171,7 +171,7 @@ describe('what is sent', () => {
     expect(heard.writable).toBe(1);
   });
 
-  it('who sends on when told of room, and there is none, is told again', async () => {
+  it('a sender that continues when notified of room is notified again', async () => {
     const { client, heard, stream } = await asked();
     heard.onWritable = () => {
       heard.writable += 1;
@@ -186,7 +186,7 @@ describe('what is sent', () => {
     expect([heard.writable, stream.isWaiting]).toEqual([2, false]);
   });
 
-  it('an end follows what waits, once', async () => {
+  it('an end follows waiting data, once', async () => {
     const { client, stream } = await asked();
     stream.sendData(Buffer.alloc(WINDOW + 1));
     stream.end();
@@ -201,8 +201,8 @@ describe('what is sent', () => {
   });
 });
 
-describe('what is held while a stream is paused', () => {
-  it('a small part does not keep all the memory that it came in; a large one is not copied', async () => {
+describe('data buffered while a stream is paused', () => {
+  it('a small part does not keep a large buffer alive; a large one is not copied', async () => {
     const { client, heard, stream } = await asked();
     stream.pause();
     const chunks = [
@@ -217,7 +217,7 @@ describe('what is held while a stream is paused', () => {
     expect(heard.text.slice(0, 6)).toBe('smalll');
   });
 
-  it('what comes while it is read comes after it; a pause in between holds the rest', async () => {
+  it('is delivered before data that arrives meanwhile; a pause in between holds the rest', async () => {
     const { client, heard, stream } = await asked();
     stream.pause();
     client.say(data(1, 'a'), data(1, 'b'));
@@ -247,7 +247,7 @@ describe('what is held while a stream is paused', () => {
     expect([heard.parts, heard.closed, grants(client.news())]).toEqual([[], [], [[0, 45_000]]]);
   });
 
-  it('trailers and the end wait, too; a request that is over meanwhile brings them all the same', async () => {
+  it('trailers and the end wait, too; a request that is over meanwhile still delivers them', async () => {
     const { client, heard, stream } = await asked();
     stream.pause();
     client.say(data(1, 'x'), headers(1, TRAILERS, ENDS));
@@ -260,7 +260,7 @@ describe('what is held while a stream is paused', () => {
   });
 });
 
-it('an answer is over when both ends have said so, whoever says it first', async () => {
+it('an answer is over when both ends have ended, in either order', async () => {
   const first = await asked();
   first.stream.end();
   expect(first.heard.closed).toEqual([]);

@@ -16,7 +16,7 @@ function watched({ busy = true, mayPing = true } = {}) {
   return { clock, peer, keepalive };
 }
 
-it('a peer that is waited for and says nothing is asked, is silent, and is lost', async () => {
+it('a peer that others wait for and that sends nothing gets a PING, is unresponsive, and is lost', async () => {
   const { clock, peer, keepalive } = watched();
   await clock.advance(500);
   expect([peer.pings.length, keepalive.isUnresponsive]).toEqual([1, false]);
@@ -26,7 +26,7 @@ it('a peer that is waited for and says nothing is asked, is silent, and is lost'
   expect([peer.lost, peer.pings.length, clock.pendingTimers]).toEqual([[2000], 1, 0]);
 });
 
-it.each(['an answer', 'anything else it says'])('%s is a sign of life', async (what) => {
+it.each(['an answer', 'anything else it says'])('%s shows that the peer responds', async (what) => {
   const { clock, peer, keepalive } = watched();
   for (let i = 0; i < 20; i += 1) {
     await clock.advance(500);
@@ -38,7 +38,7 @@ it.each(['an answer', 'anything else it says'])('%s is a sign of life', async (w
   expect(clock.pendingTimers).toBe(0);
 });
 
-it('a peer that nobody waits for is asked seldom, and one that must not be asked never', async () => {
+it('a peer that nobody waits for gets PINGs rarely, and one that rejects them never', async () => {
   const idle = watched({ busy: false });
   await idle.clock.advance(9500);
   expect(idle.peer.pings).toHaveLength(0);

@@ -8,7 +8,7 @@ const MAX_FRAME = 16 * KIB;
 
 let socket: FakeSocket;
 let outbox: Outbox;
-/** How often the socket had taken everything that it was given. */
+/** How often the socket had accepted everything that it was given. */
 let taken: number;
 beforeEach(() => {
   socket = new FakeSocket();
@@ -35,7 +35,7 @@ function data(stream: number, text: string, last = false): void {
   Buffer.from(text).copy(outbox.memory, at);
 }
 
-it('has nothing at first, and writes nothing', () => {
+it('is empty at first, and writes nothing', () => {
   outbox.flush();
   expect([outbox.bytes, outbox.hasUnsent, outbox.isWriting, outbox.isDue, socket.writes]).toEqual([
     0,
@@ -63,7 +63,7 @@ it('frames leave in order, in one write', async () => {
   expect([outbox.bytes, outbox.isWriting, taken]).toEqual([0, false, 1]);
 });
 
-it('one write is under way at a time: what comes meanwhile waits, and is counted', async () => {
+it('one write is under way at a time: later data waits, and is counted', async () => {
   socket.open = false;
   frame('one');
   outbox.flush();
@@ -95,7 +95,7 @@ describe('DATA of one stream', () => {
     ]);
   });
 
-  it('not beyond what goes into one, to the byte', () => {
+  it('does not exceed the limit of a frame, to the byte', () => {
     const half = 'x'.repeat(MAX_FRAME / 2);
     data(1, half);
     data(1, half);
@@ -104,7 +104,7 @@ describe('DATA of one stream', () => {
     expect(frames().map(([, , , text]) => String(text).length)).toEqual([MAX_FRAME, 1]);
   });
 
-  it('not with bytes that have been given to the socket', async () => {
+  it('is not added to bytes that were passed to the socket', async () => {
     data(1, 'a');
     outbox.flush();
     data(1, 'b');
@@ -117,7 +117,7 @@ describe('DATA of one stream', () => {
     ]);
   });
 
-  it('ends with its last bytes, or afterwards with the frame that is still here', () => {
+  it('ends with its last bytes, or later with the frame that is still here', () => {
     data(1, 'a');
     data(1, 'b', true);
     expect(outbox.endData(1)).toBe(false); // it has ended
@@ -151,7 +151,7 @@ it('is worth a write before the end of the turn from 48 KiB on, unless one is un
   expect(outbox.isDue).toBe(false);
 });
 
-it('what came while a write was under way counts alone afterwards', () => {
+it('data added while a write was under way counts alone afterwards', () => {
   socket.open = false;
   data(1, 'x'.repeat(16_000));
   data(3, 'x'.repeat(16_000));
@@ -161,7 +161,7 @@ it('what came while a write was under way counts alone afterwards', () => {
   expect([outbox.isWriting, outbox.bytes, outbox.isDue]).toEqual([false, 16_009, false]);
 });
 
-it('what is more than one piece of memory leaves in order all the same, and in one go', async () => {
+it('more than one slab of data leaves in order, in one go', async () => {
   const texts = Array.from({ length: 40 }, (_, i) => String.fromCharCode(65 + i).repeat(10_000));
   for (const [i, text] of texts.entries()) data(2 * i + 1, text);
   expect(outbox.bytes).toBe(40 * 10_009);
@@ -171,7 +171,7 @@ it('what is more than one piece of memory leaves in order all the same, and in o
   expect([frames().map(([, , , text]) => text), outbox.bytes]).toEqual([texts, 0]);
 });
 
-it('memory that the socket has taken is used again, and nothing of the old is seen', async () => {
+it('memory that the socket has accepted is reused, and nothing of the old data is seen', async () => {
   const used = new Set<ArrayBufferLike>();
   for (let round = 0; round < 30; round += 1) {
     for (let i = 0; i < 20; i += 1) {
@@ -187,7 +187,7 @@ it('memory that the socket has taken is used again, and nothing of the old is se
   expect(used.size).toBeLessThan(10); // of the 90 pieces that it took
 });
 
-it('a frame that is larger than a piece of memory gets its own', () => {
+it('a frame that is larger than a slab gets its own', () => {
   const payload = 100 * KIB;
   outbox.memory.fill(1, outbox.frame(FRAME.GOAWAY, 0, 0, payload));
   frame('after');
@@ -195,7 +195,7 @@ it('a frame that is larger than a piece of memory gets its own', () => {
   expect(framesIn(socket.written).map(({ payload: { length } }) => length)).toEqual([payload, 5]);
 });
 
-it('tells when all that was there has been taken, not what came later', async () => {
+it('reports when everything that was there has been accepted, not what came later', async () => {
   const told: string[] = [];
   socket.open = false;
   frame('one');
@@ -211,7 +211,7 @@ it('tells when all that was there has been taken, not what came later', async ()
   expect(told).toEqual(['one', 'two']);
 });
 
-it('once closed it sends nothing, counts only what the socket has, and tells nobody', async () => {
+it('once closed it sends nothing, counts only what the socket has, and calls nobody', async () => {
   const told: string[] = [];
   socket.open = false;
   frame('one');
@@ -227,7 +227,7 @@ it('once closed it sends nothing, counts only what the socket has, and tells nob
   expect([told, taken, socket.writes.length]).toEqual([[], 0, 1]);
 });
 
-it('what the socket could not take counts as under way, and nobody is told that it left', async () => {
+it('what the socket could not accept counts as under way, and nobody is told that it left', async () => {
   const told: string[] = [];
   socket.failure = new Error('EPIPE');
   frame('one');

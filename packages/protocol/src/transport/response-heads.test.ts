@@ -9,7 +9,7 @@ it.each([0, 1, 126, 127, 128, 254, 255, 300, 5000])('status OK with a load of %i
   expect(read(trailers(0, '', load))).toEqual(['grpc-status', '0', LOAD_TRAILER, load]);
 });
 
-it('other statuses, with what is for people to read', () => {
+it('other statuses, with a message', () => {
   expect(read(trailers(0, ''))).toEqual(['grpc-status', '0']);
   expect(read(trailers(2, 'über 50 %\n', 'load'))).toEqual([
     'grpc-status',

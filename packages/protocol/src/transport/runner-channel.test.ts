@@ -13,7 +13,7 @@ const { NGHTTP2_ENHANCE_YOUR_CALM, NGHTTP2_REFUSED_STREAM } = http2.constants;
 
 type OnStream = (stream: http2.ServerHttp2Stream, headers: http2.IncomingHttpHeaders) => void;
 
-/** A runner on node:http2: what becomes of its streams is the test's. */
+/** A runner on node:http2: the test decides what happens to its streams. */
 class NodeRunner {
   readonly sessions: http2.ServerHttp2Session[] = [];
   onStream: OnStream = answer;
@@ -52,7 +52,7 @@ function answer(stream: http2.ServerHttp2Stream): void {
   });
 }
 
-/** Lets a stream wait until it is let go. */
+/** Holds a stream until it is released. */
 class Waiting {
   private readonly streams: http2.ServerHttp2Stream[] = [];
   readonly hold: OnStream = (stream) => void this.streams.push(stream);
@@ -82,7 +82,7 @@ afterEach(async () => {
   await runner.close();
 });
 
-/** One engagement: how it ended, and what it brought. */
+/** One engagement: how it ended, and what it received. */
 function call(body = 'hello'): Promise<StreamEnd & { kinds: string[] }> {
   return new Promise((resolve) => {
     const kinds: string[] = [];
@@ -105,15 +105,15 @@ const until = async (condition: () => boolean) => {
   while (!condition()) await new Promise((resolve) => setTimeout(resolve, 2));
 };
 
-it('calls share a connection, one after another and at a time', async () => {
+it('calls share a connection, one after another and concurrently', async () => {
   await start();
   await call();
   for (const end of await Promise.all(Array.from({ length: 100 }, () => call()))) expect(end).toMatchObject(OK);
   expect(runner.sessions).toHaveLength(1);
 });
 
-describe('a connection that takes no more streams is replaced', () => {
-  it('because it has as many as its runner allows: it finishes what it has, and then it goes', async () => {
+describe('a connection that accepts no more streams is replaced', () => {
+  it("because its runner's limit is reached: it finishes its streams, and then closes", async () => {
     await start({ maxConcurrentStreams: 2 });
     await call(); // until then nobody knows
     const waiting = new Waiting();
@@ -130,7 +130,7 @@ describe('a connection that takes no more streams is replaced', () => {
     expect(runner.sessions).toHaveLength(2);
   });
 
-  it('but there are not ever more of them: a runner that is full everywhere is unreachable', async () => {
+  it('but their number is limited: a runner that is full everywhere is unreachable', async () => {
     await start({ maxConcurrentStreams: 1 });
     await call();
     const waiting = new Waiting();
@@ -139,7 +139,7 @@ describe('a connection that takes no more streams is replaced', () => {
     for (let held = 1; held <= 9; held += 1) {
       ends.push(call());
       await until(() => waiting.size === held);
-      // Its limit comes with its first SETTINGS, which may come later than it is connected.
+      // Its limit arrives with its first SETTINGS, possibly after the connection is established.
       await new Promise((resolve) => setTimeout(resolve, 10));
     }
     expect(await call()).toMatchObject({ code: 14, mayHaveArrived: false });
@@ -150,7 +150,7 @@ describe('a connection that takes no more streams is replaced', () => {
     expect(await call()).toMatchObject(OK);
   });
 
-  it('because the runner says ENHANCE_YOUR_CALM to new streams, though it answers everything else', async () => {
+  it('because the runner answers new streams with ENHANCE_YOUR_CALM, although it answers everything else', async () => {
     await start();
     await call();
     runner.onStream = (stream) => stream.close(NGHTTP2_ENHANCE_YOUR_CALM);
@@ -161,7 +161,7 @@ describe('a connection that takes no more streams is replaced', () => {
     await until(() => runner.open === 1);
   });
 
-  it('because it refuses streams one after another; an answer in between shows that it is well', async () => {
+  it('because it refuses consecutive streams; an answer in between shows that it is healthy', async () => {
     await start();
     await call();
     let refuse = 0;
@@ -184,7 +184,7 @@ describe('a connection that takes no more streams is replaced', () => {
     expect(runner.sessions).toHaveLength(2);
   });
 
-  it('and a runner that refuses every stream of one connection after another is left alone for longer and longer', async () => {
+  it('and a runner that refuses every stream of consecutive connections is left alone for longer and longer', async () => {
     await start({}, { backoff: { initialMs: 100, maxMs: 5000 } });
     runner.onStream = (stream) => stream.close(NGHTTP2_ENHANCE_YOUR_CALM);
     const tries: number[] = [];
@@ -201,7 +201,7 @@ describe('a connection that takes no more streams is replaced', () => {
     expect(await call()).toMatchObject(OK);
   });
 
-  it('because it says goodbye', async () => {
+  it('because it closes gracefully', async () => {
     await start();
     const waiting = new Waiting();
     runner.onStream = waiting.hold;
@@ -217,7 +217,7 @@ describe('a connection that takes no more streams is replaced', () => {
   });
 });
 
-it('close waits for what is in hand, and not for a runner that never closes its end', async () => {
+it('close waits for open streams, but not for a runner that never closes its end', async () => {
   await start();
   await channel.close();
   const held: net.Socket[] = [];
@@ -261,7 +261,7 @@ it('a runner that ends its stream with the last message, and no trailers, does n
   await channel.close();
 });
 
-it('metadata that cannot travel stays behind, and the call goes', async () => {
+it('metadata that cannot be sent is omitted, and the call goes on', async () => {
   await start();
   const seen: unknown[] = [];
   runner.onStream = (stream, headers) => {
@@ -298,7 +298,7 @@ describe('the head of an engagement', () => {
     return heads;
   }
 
-  it('says that it is gRPC, whose, and what is wanted', async () => {
+  it('identifies gRPC and us, and asks for `started`', async () => {
     await start();
     const [head] = await headsOf({});
     expect(head).toEqual({
@@ -314,7 +314,7 @@ describe('the head of an engagement', () => {
     });
   });
 
-  it('carries the time that is left, of each call its own', async () => {
+  it('has the remaining time of each call', async () => {
     await start();
     await clock.advance(500);
     const at = (deadlineAt: number) => ({ deadlineAt: deadlineAt as MonoMs });
@@ -323,7 +323,7 @@ describe('the head of an engagement', () => {
     expect(heads.map((head) => head.fn_request_id).at(-1)).toBe('r1');
   });
 
-  it('carries the trace of the call, if there is one that can be told', async () => {
+  it('has the trace of the call, if there is one that can be sent', async () => {
     await start();
     const trace = decodeBinaryTrace(BINARY, 'a=b');
     const heads = await headsOf({ trace }, { trace: NO_TRACE }, {}, { trace: decodeBinaryTrace(BINARY) });
@@ -335,14 +335,14 @@ describe('the head of an engagement', () => {
     ]);
   });
 
-  it('a value of 4096 characters travels, a longer one stays behind', async () => {
+  it('a value of 4096 characters is sent, a longer one is omitted', async () => {
     await start();
     const heads = await headsOf({ requestId: 'x'.repeat(4096) }, { requestId: 'x'.repeat(4097) }, { requestId: '' });
     expect(heads.map((head) => head.fn_request_id?.length)).toEqual([4096, undefined, undefined]);
   });
 });
 
-describe('the largest message taken from a runner', () => {
+describe('the largest message accepted from a runner', () => {
   it.each`
     what                   | options                     | bytes                  | code
     ${'4 MiB, unless set'} | ${{}}                       | ${4 * 1024 * 1024}     | ${0}
@@ -361,7 +361,7 @@ describe('the largest message taken from a runner', () => {
   });
 });
 
-describe('a call beside Engage', () => {
+describe('an RPC other than Engage', () => {
   const ask = (options: Partial<Parameters<RunnerChannel['unary']>[2]> = {}) =>
     channel.unary('/RunnerProtocol/Status', Buffer.from('ask'), { timeoutMs: 700, ...options });
 
@@ -382,7 +382,7 @@ describe('a call beside Engage', () => {
     expect(runner.sessions).toHaveLength(1);
   });
 
-  it('is an error at its time limit; the channel closes all the same', async () => {
+  it('fails at its time limit; the channel still closes', async () => {
     await start();
     const waiting = new Waiting();
     runner.onStream = waiting.hold;
@@ -393,7 +393,7 @@ describe('a call beside Engage', () => {
     await channel.close();
   });
 
-  it('a runner that cannot be reached is an error that says so', async () => {
+  it('fails as unreachable if the runner cannot be reached', async () => {
     await start();
     const { address } = channel;
     await runner.close();
@@ -418,7 +418,7 @@ describe('a call beside Engage', () => {
   });
 });
 
-it('close waits for an engagement in hand, however often it is asked', async () => {
+it('close waits for an open engagement, however often it is called', async () => {
   await start();
   const waiting = new Waiting();
   runner.onStream = waiting.hold;
@@ -431,8 +431,8 @@ it('close waits for an engagement in hand, however often it is asked', async () 
   expect(order).toEqual(['ended', 'ended', 'closed', 'closed']);
 });
 
-describe('signs of life', () => {
-  /** Lets a call hang, and counts the PINGs that the runner gets meanwhile. */
+describe('keepalive PINGs', () => {
+  /** Holds a call, and counts the PINGs that the runner gets meanwhile. */
   async function pingsWhileWaiting(before: () => void, ms: number): Promise<number> {
     const waiting = new Waiting();
     runner.onStream = waiting.hold;
@@ -452,13 +452,13 @@ describe('signs of life', () => {
     return pings;
   }
 
-  it('a runner of Fn is not asked for any; one of ours is, by whatever way it is known', async () => {
+  it('are not sent to a runner of Fn, but to ours, in whatever way they are recognised', async () => {
     await start();
     expect(await pingsWhileWaiting(() => undefined, 3000)).toBe(0);
     expect(await pingsWhileWaiting(() => Object.assign(channel, { isOurs: true }), 3000)).toBeGreaterThan(1);
   });
 
-  it('a runner that promised to say `started` is one of ours', async () => {
+  it('are sent to a runner that announced `started`', async () => {
     await start();
     runner.onStream = (stream) => {
       stream.resume().once('end', () => {
@@ -471,7 +471,7 @@ describe('signs of life', () => {
     expect(await pingsWhileWaiting(() => undefined, 3000)).toBeGreaterThan(1);
   });
 
-  it('nobody is asked often while no call waits', async () => {
+  it('are rare while no call waits', async () => {
     await start();
     channel.isOurs = true;
     await call();

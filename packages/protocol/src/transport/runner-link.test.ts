@@ -24,16 +24,16 @@ function identity(name: string, role = name) {
   return fixedIdentity({ ...own, ca: authority.cert });
 }
 
-/** A runner that accepts connections, and says what the test has it say. */
+/** A runner that accepts connections and sends what the test tells it to. */
 class SilentRunner {
   readonly sockets: net.Socket[] = [];
-  /** It closes every connection at once. */
+  /** Whether it closes every connection at once. */
   closes = false;
   /** What it has read on all of its connections. */
   private readonly read: Buffer[] = [];
   private server: net.Server = net.createServer();
 
-  /** @param greets whether it says hello @param secure TLS, with a certificate of the fleet */
+  /** @param greets whether it sends its first frame @param secure TLS, with a certificate of the fleet */
   async listen({
     greets = true,
     closes = false,
@@ -78,7 +78,7 @@ let runner: SilentRunner;
 let clock: FakeClock;
 let link: RunnerLink;
 let busy: boolean;
-/** What was logged, with the level. */
+/** Logged messages, with the level. */
 let said: string[];
 const logger: Logger = {
   ...silentLogger,
@@ -126,7 +126,7 @@ const whyNot = (acquired: Promise<RunnerPeer>) =>
 /** Nobody listens there. */
 const DEAD = '127.0.0.1:1';
 
-it('those who ask while it connects share one connection, and so do those who ask later', async () => {
+it('callers during and after connecting share one connection', async () => {
   linkTo(await runner.listen());
   expect(link.current).toBeUndefined();
   const [one, two] = await Promise.all([link.acquire(), link.acquire()]);
@@ -145,7 +145,7 @@ describe('a runner that cannot be reached', () => {
     random | delays
     ${1}   | ${[100, 200, 350, 350]}
     ${0}   | ${[50, 100, 175, 175]}
-  `('is left alone for longer and longer, within bounds: $delays', async ({ random, delays }) => {
+  `('is left alone for longer and longer, with a limit: $delays', async ({ random, delays }) => {
     linkTo(DEAD, { random: () => random });
     for (const delayMs of delays) {
       const why = await whyNot(link.acquire());
@@ -177,7 +177,7 @@ describe('a runner that cannot be reached', () => {
 describe('with TLS', () => {
   const ours = () => ({ tls: { identity: identity('balancer') } });
 
-  it('a runner is there when it has said a word of HTTP/2', async () => {
+  it('a runner counts as connected after its first HTTP/2 frame', async () => {
     linkTo(await runner.listen({ secure: true, greets: false }), ours());
     const acquired = link.acquire();
     await until(() => runner.sockets.length === 1);
@@ -190,7 +190,7 @@ describe('with TLS', () => {
     what                                   | name           | word
     ${'closes without a word'}             | ${undefined}   | ${/^closed before the first frame/}
     ${'has a certificate of another name'} | ${'elsewhere'} | ${/elsewhere|altnames/i}
-  `('one that $what is not trusted; the log says so once', async ({ name, word }) => {
+  `('one that $what is not trusted, which is logged once', async ({ name, word }) => {
     linkTo(await runner.listen({ secure: true, closes: true }), { tls: { ...ours().tls, runnerName: name } });
     for (const [level, delayMs] of [
       ['warn', 100],
@@ -203,7 +203,7 @@ describe('with TLS', () => {
     }
   });
 
-  it('one whose certificate was made for another role is no runner', async () => {
+  it('a certificate for another role is not that of a runner', async () => {
     linkTo(await runner.listen({ secure: true, role: 'lb' }), ours());
     expect(await whyNot(link.acquire())).toMatch(/one of role lb, not pure-runner/);
   });
@@ -221,7 +221,7 @@ describe('with TLS', () => {
     await closed;
   });
 
-  it('nor does one that never says a word of HTTP/2 keep anybody waiting', async () => {
+  it('nor does one that never sends an HTTP/2 frame keep anybody waiting', async () => {
     linkTo(await runner.listen({ secure: true, greets: false }), ours());
     const acquired = whyNot(link.acquire());
     await until(() => runner.sockets.length === 1);
@@ -234,7 +234,7 @@ describe('with TLS', () => {
 });
 
 describe('closing', () => {
-  it('while connecting: who waits is told, and the connection goes', async () => {
+  it('while connecting: waiting callers are notified, and the connection is closed', async () => {
     const address = await runner.listen({ greets: false });
     linkTo(address, { tls: { identity: identity('balancer') } });
     const acquired = whyNot(link.acquire());
@@ -246,7 +246,7 @@ describe('closing', () => {
     expect(said).toEqual([]);
   });
 
-  it('with TLS done and the first word still to come: the same', async () => {
+  it('with TLS established and without the first frame: the same', async () => {
     linkTo(await runner.listen({ secure: true, greets: false }), { tls: { identity: identity('balancer') } });
     const acquired = whyNot(link.acquire());
     await until(() => runner.sockets.length === 1);
@@ -264,7 +264,7 @@ describe('closing', () => {
     expect([await whyNot(link.acquire()), clock.pendingTimers]).toEqual([`the connection to ${DEAD} is closed`, 0]);
   });
 
-  it('says goodbye, and waits for what is in hand no longer than a moment', async () => {
+  it('closes gracefully, and waits for open streams no longer than a moment', async () => {
     linkTo(await runner.listen());
     const { connection } = await link.acquire();
     const heard = new Heard();
@@ -282,7 +282,7 @@ describe('closing', () => {
     expect(heard.closed).toMatchObject([{ message: 'closed' }]);
   });
 
-  it('and ends at once with what is in hand', async () => {
+  it('and ends at once after open streams', async () => {
     linkTo(await runner.listen());
     const { connection } = await link.acquire();
     const stream = connection.request(REQUEST, new Heard());
@@ -294,7 +294,7 @@ describe('closing', () => {
 });
 
 describe('a connection that is up', () => {
-  it('is replaced when its runner says that it leaves, and finishes what it has', async () => {
+  it('is replaced when its runner leaves, and finishes its streams', async () => {
     linkTo(await runner.listen());
     const first = await link.acquire();
     const heard = new Heard();
@@ -311,7 +311,7 @@ describe('a connection that is up', () => {
     expect([link.current === second, second.connection.isClosed, said]).toEqual([true, false, []]);
   });
 
-  it('is replaced when it is lost; that of before does not take the new one with it', async () => {
+  it('is replaced when it is lost; the old one does not affect the new one', async () => {
     linkTo(await runner.listen());
     const first = await link.acquire();
     first.connection.destroy(new Error('cut'));
@@ -321,7 +321,7 @@ describe('a connection that is up', () => {
     expect([link.current === second, second.connection.isClosed]).toEqual([true, false]);
   });
 
-  it('is given up when its runner answers nothing for too long, and says so in the log', async () => {
+  it('is given up, and logged, when its runner is unresponsive for too long', async () => {
     linkTo(await runner.listen());
     const { connection } = await link.acquire();
     const heard = new Heard();
@@ -338,7 +338,7 @@ describe('a connection that is up', () => {
     expect([link.isUnresponsive, link.current, clock.pendingTimers]).toEqual([false, undefined, 0]);
   });
 
-  it('is not asked for signs of life where that is taken ill, nor often while nobody waits', async () => {
+  it('gets no PINGs from us where they are rejected, and only rare ones while nobody waits', async () => {
     let mayPing = false;
     linkTo(await runner.listen(), { mayPing: () => mayPing });
     const { connection } = await link.acquire();

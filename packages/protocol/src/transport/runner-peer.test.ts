@@ -20,7 +20,7 @@ it.each`
   ${'other resets'}                      | ${[8, 8, 8, 8, 2]}          | ${false}
   ${'calm asked for'}                    | ${[11]}                     | ${true}
   ${'calm asked for, though it answers'} | ${['answer', 11, 'answer']} | ${true}
-`('after $what a connection takes no more streams: $sick', async ({ notes, sick }) => {
+`('after $what a connection accepts no more streams: $sick', async ({ notes, sick }) => {
   const { peer } = await connected();
   for (const note of notes) {
     if (note === 'answer') peer.noteAnswer();
@@ -30,13 +30,13 @@ it.each`
   expect(peer.hasAnswered).toBe(notes.includes('answer'));
 });
 
-it('a connection that leaves takes none, however well it is', async () => {
+it('a connection that leaves accepts none, however healthy it is', async () => {
   const { wired, peer } = await connected();
   wired.connection.leave();
   expect([peer.isSick, peer.takesStreams]).toEqual([false, false]);
 });
 
-it('each who waits for a PING of the runner is told of the next one, once, unless it has given up', async () => {
+it('each caller that waits for a PING of the runner is notified of the next one, once, unless it has given up', async () => {
   const { wired, peer } = await connected();
   const told: string[] = [];
   peer.onNextPing(() => told.push('one'));
@@ -50,7 +50,7 @@ it('each who waits for a PING of the runner is told of the next one, once, unles
   expect(told).toEqual(['one', 'three', 'four']);
 });
 
-it('those who give up do not gather behind a connection on which no PING comes', async () => {
+it('callers that give up do not accumulate on a connection without PINGs', async () => {
   const { wired, peer } = await connected();
   const asked = jest.spyOn(wired.connection, 'onNextPing');
   const told: string[] = [];
@@ -61,7 +61,7 @@ it('those who give up do not gather behind a connection on which no PING comes',
   expect(told).toEqual(['waits']);
 });
 
-it('who waits again when told is told of the one after', async () => {
+it('a caller that waits again when notified is notified of the PING after that', async () => {
   const { wired, peer } = await connected();
   let told = 0;
   const again = () => {
@@ -75,7 +75,7 @@ it('who waits again when told is told of the one after', async () => {
   expect(told).toBe(2);
 });
 
-it('a stream that lingers is cut off with the second look, once; one that ends is not', async () => {
+it('a stream that lingers is destroyed with the second look, once; one that ends is not', async () => {
   const { wired, peer } = await connected();
   const cut: string[] = [];
   const [stays, ends, throws] = ['stays', 'ends', 'throws'].map((name) => ({
@@ -94,7 +94,7 @@ it('a stream that lingers is cut off with the second look, once; one that ends i
   expect([cut, wired.faults.length, wired.closes]).toEqual([['throws', 'stays'], 1, []]);
 });
 
-it('whose socket takes nothing is cut off if it is one of ours', async () => {
+it('one whose socket accepts nothing is disconnected if it is one of ours', async () => {
   const { wired, peer } = await connected();
   wired.socket.open = false;
   wired.say(PING);

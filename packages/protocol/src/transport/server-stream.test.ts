@@ -35,7 +35,7 @@ const PING_ACK = (payload: Buffer) => frame(FRAME.PING, FLAG.ACK, 0, payload);
 const FINISHED: RunnerMessage = { kind: 'finished', report: { ...NOTHING_REPORTED, success: true } };
 const STARTED: RunnerMessage = { kind: 'started' };
 
-/** What the client gets, a line a frame; the fields of headers in full. */
+/** What the client receives, one line per frame; header fields in full. */
 async function sent(wired: Wired): Promise<string[]> {
   await wired.turn();
   return wired.news().map(({ type, flags, payload }) => {
@@ -52,7 +52,7 @@ const headLine = (more: Record<string, string> = {}) => JSON.stringify({ ...ANSW
 const PLAIN = headLine({ [INSTANCE_ID_HEADER]: 'run-1' });
 const CUT = 'RST_STREAM 0';
 
-/** An engagement at a runner; the balancer is the test. */
+/** An engagement at a runner; the test is the balancer. */
 async function engagement({
   fields = [] as [string, string][],
   receipts = false,
@@ -82,7 +82,7 @@ async function engagement({
   return { wired, engaged, told };
 }
 
-/** An RPC beside Engage. */
+/** An RPC other than Engage. */
 async function beside() {
   const wired = await Wired.ready('server');
   wired.say(open());
@@ -105,7 +105,7 @@ const isEmpty = ({ connection, closes, faults }: Wired) =>
 describe('an engagement', () => {
   const TRY = frameMessage(encodeClientMessage({ kind: 'try', callJson: '{}', slotHash: '', extensions: {} }));
 
-  it('brings its messages and its end, and answers with head, messages, status and load', async () => {
+  it('delivers its messages and its end, and answers with head, messages, status and load', async () => {
     const { wired, engaged, told } = await engagement();
     wired.say(data(TRY.subarray(0, 3)), data(TRY.subarray(3)), end);
     expect(told).toEqual(['try', 'half-closed']);
@@ -123,7 +123,7 @@ describe('an engagement', () => {
     ${'a text'}            | ${8} | ${'a b'} | ${undefined} | ${{ 'grpc-status': '8', 'grpc-message': 'a b' }}
     ${'no text'}           | ${8} | ${''}    | ${undefined} | ${{ 'grpc-status': '8' }}
     ${'a text and a load'} | ${5} | ${'ä'}   | ${'bG9hZA'}  | ${{ 'grpc-status': '5', 'grpc-message': '%C3%A4', [LOAD_TRAILER]: 'bG9hZA' }}
-  `('ends with $what, and cuts off a request that goes on', async ({ code, details, load, fields }) => {
+  `('ends with $what, and cuts off the rest of the request', async ({ code, details, load, fields }) => {
     const { wired, engaged, told } = await engagement();
     engaged.end(code, details, load);
     engaged.end(13, 'again');
@@ -141,7 +141,7 @@ describe('an engagement', () => {
     ${'something else is wanted'}    | ${'finished'}   | ${true}  | ${undefined}
     ${'it does not cross a network'} | ${'started'}    | ${false} | ${'1'}
     ${'it crosses a network'}        | ${'x, started'} | ${true}  | ${'2'}
-  `('the start is promised at once: $what', async ({ accept, receipts, word }) => {
+  `('the guarantee for `started` is announced at once: $what', async ({ accept, receipts, word }) => {
     const { wired, engaged } = await engagement({ fields: accept ? [[ACCEPT_HEADER, accept]] : [], receipts });
     expect(engaged.wantsStart).toBe(word !== undefined);
     const promise = headLine({ [INSTANCE_ID_HEADER]: 'run-1', [STARTED_HEADER]: word });
@@ -150,7 +150,7 @@ describe('an engagement', () => {
     expect((await sent(wired))[0]).toBe(word ? '{"grpc-status":"0"}, end' : PLAIN);
   });
 
-  it('what is sent at once counts when the socket has it; where it crosses a network, when it has been read', async () => {
+  it('a message sent at once counts when the socket has it; across a network, when it has been read', async () => {
     const near = await engagement();
     near.wired.socket.open = false;
     near.engaged.sendNow(STARTED, () => near.told.push('sent'));
@@ -176,7 +176,7 @@ describe('an engagement', () => {
     expect((await engagement({ fields })).engaged.deadlineAt).toBe(deadlineAt);
   });
 
-  it('belongs to the trace of its request, unless that names two', async () => {
+  it('belongs to the trace of its request, unless that has two', async () => {
     const bytes = [0, 0, ...Buffer.alloc(16, 7), 1, ...Buffer.alloc(8, 9), 2, 1];
     const binary: [string, string] = ['grpc-trace-bin', Buffer.from(bytes).toString('base64')];
     const { trace } = (await engagement({ fields: [binary, ['tracestate', 'a=b']] })).engaged;
@@ -186,7 +186,7 @@ describe('an engagement', () => {
     }
   });
 
-  it('a message that is too large is not read; the handler is told how large, and ends it', async () => {
+  it('a message that is too large is not read; the handler gets its size, and ends the stream', async () => {
     const { wired, engaged, told } = await engagement();
     wired.say(data(Buffer.from([0, 0, 0, 3, 233])), end);
     expect(told[0]).toBe('oversize 1001 > 1000');
@@ -198,7 +198,7 @@ describe('an engagement', () => {
   it.each`
     what                      | bytes
     ${'a compressed message'} | ${Buffer.from([1, 0, 0, 0, 0])}
-  `('$what ends it with RESOURCE_EXHAUSTED, and what ran for it is cancelled', async ({ bytes }) => {
+  `('$what ends it with RESOURCE_EXHAUSTED, and its call is cancelled', async ({ bytes }) => {
     const { wired, told } = await engagement();
     wired.say(data(bytes), data(TRY), end);
     const [, status] = await sent(wired);
@@ -215,7 +215,7 @@ describe('an engagement', () => {
     isEmpty(wired);
   });
 
-  it('a handler that throws after it has ended the stream is a fault of this process, which costs one stream', async () => {
+  it('a handler that throws after it has ended the stream is an internal fault, which costs one stream', async () => {
     const { wired, engaged } = await engagement({
       handler: {
         onMessage: () => {
@@ -247,7 +247,7 @@ describe('an engagement', () => {
     isEmpty(wired);
   });
 
-  it('the connection falls away: cancelled, and over, though the handler throws', async () => {
+  it('the connection is lost: cancelled, and over, although the handler throws', async () => {
     const { wired, told } = await engagement({
       handler: {
         onCancelled: () => {
@@ -259,7 +259,7 @@ describe('an engagement', () => {
     expect([told, wired.faults.length, wired.closes.length]).toEqual([['over'], 1, 1]);
   });
 
-  it('one that has been answered is not cancelled when the balancer leaves before it has the answer', async () => {
+  it('one that was answered is not cancelled when the balancer leaves before it has the answer', async () => {
     const { wired, engaged, told } = await engagement();
     wired.say(end, frame(FRAME.SETTINGS, 0, 0, Buffer.from([0, 4, 0, 0, 0, 0])));
     engaged.send({ kind: 'data', data: Buffer.from('answer'), eof: true });
@@ -269,7 +269,7 @@ describe('an engagement', () => {
     isEmpty(wired);
   });
 
-  it('is paused and goes on; a slow balancer is asked to wait, and told when there is room', async () => {
+  it('can be paused and resumed; the handler of a slow balancer is told to wait, and when it may continue', async () => {
     const { wired, engaged, told } = await engagement();
     engaged.pause();
     wired.say(data(TRY), end);
@@ -286,8 +286,8 @@ describe('an engagement', () => {
   });
 });
 
-describe('an RPC beside Engage', () => {
-  it('brings its messages and its end, and is answered', async () => {
+describe('an RPC other than Engage', () => {
+  it('delivers its messages and its end, and is answered', async () => {
     const { wired, call, told } = await beside();
     call.open();
     expect(await sent(wired)).toEqual([headLine()]);
@@ -301,7 +301,7 @@ describe('an RPC beside Engage', () => {
     isEmpty(wired);
   });
 
-  it('one that is over gets no messages, and sends none', async () => {
+  it('one that is over receives no messages, and sends none', async () => {
     const { wired, call, told } = await beside();
     call.end(12, 'no such method');
     wired.say(data(frameMessage(Buffer.from('ask'))), end);
@@ -314,7 +314,7 @@ describe('an RPC beside Engage', () => {
     what                             | says                                    | status
     ${'a message that is too large'} | ${data(Buffer.from([0, 0, 0, 3, 233]))} | ${'8'}
     ${'a compressed message'}        | ${data(Buffer.from([1, 0, 0, 0, 0]))}   | ${'8'}
-  `('$what ends it, and what ran for it is cancelled', async ({ says, status }) => {
+  `('$what ends it, and its call is cancelled', async ({ says, status }) => {
     const { wired, told } = await beside();
     wired.say(says, end);
     expect((await sent(wired))[1]).toMatch(new RegExp(`^{"grpc-status":"${status}","grpc-message":"[^"]+"}, end$`));

@@ -3,7 +3,7 @@ import { ConnectionError, H2_ERROR, SETTING } from './wire.js';
 
 const read = (bytes: Buffer, start = 0, length = bytes.length) => [...readSettings(bytes, start, length)];
 
-it('settings come back as they were, wherever they stand in memory', () => {
+it('settings are the same after a round trip, wherever they are in memory', () => {
   const settings: [number, number][] = [
     [SETTING.ENABLE_PUSH, 0],
     [SETTING.INITIAL_WINDOW_SIZE, 2 ** 31 - 1],
@@ -18,7 +18,7 @@ it('settings come back as they were, wherever they stand in memory', () => {
   expect(read(settingsPayload([]))).toEqual([]);
 });
 
-it.each([1, 5, 7])('%i bytes are no settings', (length) => {
+it.each([1, 5, 7])('%i bytes are not settings', (length) => {
   expect(() => read(Buffer.alloc(length))).toThrow(new ConnectionError(H2_ERROR.FRAME_SIZE_ERROR, 'SETTINGS'));
 });
 
@@ -35,7 +35,7 @@ it.each`
   ${SETTING.MAX_FRAME_SIZE}      | ${2 ** 24}     | ${H2_ERROR.PROTOCOL_ERROR}
   ${SETTING.HEADER_TABLE_SIZE}   | ${2 ** 31}     | ${undefined}
   ${99}                          | ${2 ** 31}     | ${undefined}
-`('setting $setting of $value is refused with $code', ({ setting, value, code }) => {
+`('setting $setting of $value is rejected with $code', ({ setting, value, code }) => {
   const attempt = () => read(settingsPayload([[setting, value]]));
   if (code === undefined) return expect(attempt()).toEqual([[setting, value]]);
   let failure: unknown;

@@ -1,6 +1,6 @@
 import { atTurnEnd } from './turn.js';
 
-it('what throws at the end of a turn keeps back nothing of the others, and is not swallowed', async () => {
+it('an exception at the end of a turn does not hold back others, and is reported', async () => {
   const done: string[] = [];
   const nextTick = jest.spyOn(process, 'nextTick').mockImplementation((act) => {
     try {
@@ -24,7 +24,7 @@ it('what throws at the end of a turn keeps back nothing of the others, and is no
   expect(done).toEqual(['a fault', 'the other', 'of the next turn']);
 });
 
-it('one timer of the event loop serves all of a turn', async () => {
+it('one immediate of the event loop serves all of a turn', async () => {
   const timers = jest.spyOn(globalThis, 'setImmediate');
   const acts: number[] = [];
   for (const act of [1, 2, 3]) atTurnEnd(() => acts.push(act));

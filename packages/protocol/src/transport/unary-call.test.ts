@@ -24,19 +24,19 @@ const message = (text: string) => data(frameMessage(Buffer.from(text)));
 const reset = (code: number) => frame(FRAME.RST_STREAM, 0, 1, uint32(code));
 const OK = headers([['grpc-status', '0']], ENDS);
 
-/** One request of a balancer; the runner is the test. */
+/** One request of a balancer; the test is the runner. */
 class Asked {
   readonly clock = new FakeClock();
   readonly aborter = new AbortController();
   readonly peer: RunnerPeer;
-  /** What came of it: the answer, or why there is none. */
+  /** The result: the answer, or why there is none. */
   result: string | StreamError | undefined;
 
   constructor(readonly wired: Wired) {
     this.peer = new RunnerPeer(wired.connection);
   }
 
-  /** Of the frames that have left, the type, and the code of a reset. */
+  /** Types of the sent frames, and the code of a reset. */
   async sent(): Promise<number[][]> {
     await this.wired.turn();
     const { RST_STREAM, DATA } = FRAME;
@@ -127,7 +127,7 @@ it.each`
   call.isOver();
 });
 
-it('a lost connection counts as a runner that cannot be reached', async () => {
+it('a lost connection counts as an unreachable runner', async () => {
   const call = await asked();
   call.wired.connection.destroy(new Error('cut'));
   await call.wired.turn();
@@ -135,7 +135,7 @@ it('a lost connection counts as a runner that cannot be reached', async () => {
   expect(call.clock.pendingTimers).toBe(0);
 });
 
-it('is given up at its time limit, and not before', async () => {
+it('fails at its time limit, and not before', async () => {
   const call = await asked();
   await call.says(status(200), data(Buffer.from([0, 0, 0, 0, 9, 1])));
   await call.clock.advance(499);
@@ -146,7 +146,7 @@ it('is given up at its time limit, and not before', async () => {
   call.isOver();
 });
 
-it('is given up when nobody wants the answer any more; afterwards that changes nothing', async () => {
+it('fails when its caller aborts; after the answer that changes nothing', async () => {
   const call = await asked();
   call.aborter.abort();
   expect(await call.sent()).toEqual([[FRAME.RST_STREAM, H2_ERROR.CANCEL]]);
@@ -158,7 +158,7 @@ it('is given up when nobody wants the answer any more; afterwards that changes n
   expect([answered.result, await answered.sent()]).toEqual(['yes', []]);
 });
 
-it('is given up at once when nobody wanted it in the first place', async () => {
+it('fails at once when its caller had already aborted', async () => {
   const wired = await Wired.ready('client');
   const clock = new FakeClock();
   const options = { timeoutMs: 500, signal: AbortSignal.abort(), clock };
@@ -176,7 +176,7 @@ it.each`
   ${'the same in an answer'}            | ${[status(200), reset(H2_ERROR.ENHANCE_YOUR_CALM)]} | ${{ refusals: 0, hasAnswered: true, isSick: false }}
   ${'an informational head'}            | ${[status(199)]}                                    | ${{ refusals: 1, hasAnswered: false, isSick: false }}
   ${'an answer, which makes up for it'} | ${[status(200)]}                                    | ${{ refusals: 0, hasAnswered: true, isSick: false }}
-`('what it shows of the connection, after a refusal: $what', async ({ says, health }) => {
+`('what it shows about the connection, after a refusal: $what', async ({ says, health }) => {
   const call = await asked();
   call.peer.noteReset(H2_ERROR.REFUSED_STREAM);
   await call.says(...says);

@@ -9,7 +9,7 @@ import { FRAME, H2_ERROR } from './wire.js';
 
 const REQUEST = encodeHeaders([[':method', 'POST']]);
 
-/** A peer in a thread of its own: it speaks, and is gone, while this thread does not read. */
+/** A peer in a thread of its own: it sends, and is gone, while this thread does not read. */
 const PEER = `
 const { parentPort, workerData } = require('node:worker_threads');
 const server = require('node:net').createServer((socket) => {
@@ -33,7 +33,7 @@ const server = require('node:net').createServer((socket) => {
 server.listen(0, '127.0.0.1', () => parentPort.postMessage(server.address().port));
 `;
 
-/** Two calls are under way when the peer refuses the first of them and goes; this end writes before it reads. */
+/** Two calls are under way when the peer refuses the first of them and leaves; this end writes before it reads. */
 async function goneWhileWriting(ends: string): Promise<{ refused: Heard; other: Heard; reason: string }> {
   const done = new SharedArrayBuffer(4);
   const peer = new Worker(PEER, { eval: true, workerData: { done, hello: SETTINGS } });
@@ -60,7 +60,7 @@ async function goneWhileWriting(ends: string): Promise<{ refused: Heard; other: 
 
   peer.postMessage({ lastWords: frame(FRAME.RST_STREAM, 0, 1, uint32(H2_ERROR.REFUSED_STREAM)), ends });
   Atomics.wait(new Int32Array(done), 0, 0, 10_000);
-  // The first write after the end may still be taken; the answer to it is that nobody is there.
+  // The first write after the end may still succeed; the answer to it is a reset.
   for (let times = 0; times < 2; times += 1) {
     other.stream?.sendData(Buffer.from('more'));
     connection.flush();
@@ -73,7 +73,7 @@ async function goneWhileWriting(ends: string): Promise<{ refused: Heard; other: 
 }
 
 it.each(['with a reset', 'as when it is killed'])(
-  'what a peer that is gone (%s) has sent is read, also if a write fails first',
+  'data of a peer that is gone (%s) is read, even if a write fails first',
   async (ends) => {
     const { refused, other, reason } = await goneWhileWriting(ends);
     expect(reason).toMatch(/EPIPE|ECONNRESET/);

@@ -64,12 +64,12 @@ describe('the codec agrees with proto/runner.proto', () => {
     expect(root.lookupType('TryCall').fullName).toBe('.TryCall');
   });
 
-  it('started, which a Go peer reads as a message with nothing in it', () => {
+  it('started, which a Go peer reads as an empty message', () => {
     const bytes = encodeRunnerMessage({ kind: 'started' });
     expect(asObject(runnerMsg, bytes)).toEqual({ started: {} });
     expect(decodeRunnerMessage(bytes)).toEqual({ kind: 'started' });
     expect(decodeRunnerMessage(bytesOf(runnerMsg, { started: {} }))).toEqual({ kind: 'started' });
-    // Field 1000, length-delimited, empty: what any reader skips that does not know it.
+    // Field 1000, length-delimited, empty: every reader that does not know it skips it.
     expect(bytes.toString('hex')).toBe('c23e00');
   });
 
@@ -134,7 +134,7 @@ describe('the codec agrees with proto/runner.proto', () => {
     });
   });
 
-  it('protocol 6: what an older runner leaves out reads as nothing', () => {
+  it('protocol 6: fields omitted by an older runner have default values', () => {
     const { image, imagePullWaitDuration, ctrPrepDuration, ctrCreateDuration, initStartTime, ...old } = WIRE_REPORT;
     const decoded = decodeRunnerMessage(bytesOf(runnerMsg, { finished: old }));
     expect(decoded).toMatchObject({ report: { success: true, image: '', imagePullWaitNs: 0, containerInitNs: 0 } });
@@ -149,7 +149,7 @@ describe('the codec agrees with proto/runner.proto', () => {
 describe('messages of other peers', () => {
   it('protocol 5: fields of a newer peer are skipped', () => {
     const known = encodeRunnerMessage({ kind: 'finished', report: FULL_REPORT });
-    // A string under tag 99 inside `finished`, and a varint under tag 77 beside it.
+    // A string under tag 99 inside `finished`, and a varint under tag 77 next to it.
     const inner = Buffer.concat([known.subarray(3), Buffer.from([0x9a, 0x06, 0x02, 0x68, 0x69])]);
     const length = inner.length;
     const grown = Buffer.concat([
@@ -160,13 +160,13 @@ describe('messages of other peers', () => {
     expect(decodeRunnerMessage(grown)).toEqual({ kind: 'finished', report: FULL_REPORT });
   });
 
-  it('protocol 63: nothing, or nothing we know, is unknown', () => {
+  it('protocol 63: an empty or unknown message is unknown', () => {
     expect(decodeRunnerMessage(Buffer.alloc(0))).toEqual({ kind: 'unknown' });
     expect(decodeClientMessage(Buffer.from([0x2a, 0x01, 0x00]))).toEqual({ kind: 'unknown' });
     expect(decodeRunnerMessage(bytesOf(runnerMsg, { resultStart: {} }))).toEqual({ kind: 'unknown' });
   });
 
-  it('a date that cannot be read does not cost the outcome', () => {
+  it('an unreadable date does not lose the outcome', () => {
     const decoded = decodeRunnerMessage(bytesOf(runnerMsg, { finished: { success: true, createdAt: 'yesterday' } }));
     expect(decoded).toEqual({ kind: 'finished', report: { ...NOTHING_REPORTED, success: true } });
   });
@@ -174,7 +174,7 @@ describe('messages of other peers', () => {
   it.each([
     ['cut off', Buffer.from([0x0a, 0x7f, 0x01])],
     ['not protobuf', Buffer.from([0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff])],
-  ])('bytes that are no message are refused: %s', (_, bytes) => {
+  ])('bytes that are not a message are rejected: %s', (_, bytes) => {
     expect(() => decodeClientMessage(bytes)).toThrow();
     expect(() => decodeRunnerMessage(bytes)).toThrow();
   });
@@ -188,10 +188,10 @@ const field = (number: number, ...parts: (Buffer | string)[]) => {
   return Buffer.concat([Buffer.from([(number << 3) | 2, content.length]), content]);
 };
 
-describe('fields of a newer peer are skipped wherever they stand', () => {
+describe('fields of a newer peer are skipped wherever they are', () => {
   const pair = field(3, NEW_FIELD, field(1, 'k'), NEW_FIELD, field(2, 'v'), NEW_FIELD);
 
-  it('in try, in its extensions and beside it', () => {
+  it('in try, in its extensions and next to it', () => {
     const message = Buffer.concat([
       NEW_FIELD,
       field(1, NEW_FIELD, field(1, '{}'), pair, field(2, 'ab'), NEW_FIELD),
@@ -230,7 +230,7 @@ it('a header without a name or a value has an empty one', () => {
   expect(decodeRunnerMessage(message)).toEqual({ kind: 'resultStart', status: 0, headers });
 });
 
-describe('what is not set takes no bytes', () => {
+describe('unset fields take no bytes', () => {
   it.each`
     message                                                                 | hex
     ${{ kind: 'try', callJson: '', slotHash: '', extensions: {} }}          | ${'0a00'}
@@ -272,7 +272,7 @@ describe('durations', () => {
     expect(executionNs(hex)).toBe(ns);
   });
 
-  it('one that is cut off is no message, also where other bytes follow in memory', () => {
+  it('a truncated one is not a message, even if other bytes follow in memory', () => {
     expect(() => executionNs('80')).toThrow('truncated number');
     const [whole, cut] = [Buffer.from('1a0348800100', 'hex'), 4];
     expect(() => decodeRunnerMessage(whole.subarray(0, cut))).toThrow();
@@ -283,19 +283,19 @@ describe('the size of a message is known before it is sent', () => {
   const MAX = 1000;
   const trying = (callJson: string, extensions = {}) => ({ kind: 'try', callJson, slotHash: '', extensions }) as const;
 
-  /** The longest JSON whose message is just allowed. */
+  /** The longest JSON whose message is within the limit. */
   const longest = 'x'.repeat(MAX - encodeClientMessage(trying('x'.repeat(500))).length + 500);
 
-  it('one that fits, to the byte, is not too large', () => {
+  it('a message of exactly the limit is not too large', () => {
     expect(encodeClientMessage(trying(longest))).toHaveLength(MAX);
     expect(oversize(trying(longest), MAX)).toBeUndefined();
   });
 
-  it('one byte more is, and it says how large', () => {
+  it('one more byte is, and the size is reported', () => {
     expect(oversize(trying(`${longest}x`), MAX)).toBe(MAX + 1);
   });
 
-  it('texts of several bytes a letter are counted in bytes', () => {
+  it('multi-byte texts are counted in bytes', () => {
     const text = '€'.repeat(400);
     expect(oversize(trying(text), MAX)).toBe(encodeClientMessage(trying(text)).length);
   });

@@ -16,7 +16,7 @@ const LOAD: LoadReport = {
   degradedReason: '',
 };
 
-it('shows operators what a runner reports, and a reason only where there is one', () => {
+it('shows operators the report of a runner, with a reason only if there is one', () => {
   const shown = {
     incarnation: 'a1',
     memory_used_bytes: 1,

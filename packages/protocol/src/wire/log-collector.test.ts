@@ -43,7 +43,7 @@ function batch(text: string): object {
 const collect = (onBatch: (batch: LogBatch) => void | Promise<void>) =>
   collectLogs({ address, config: {}, onBatch, signal: life.signal });
 
-it('takes one batch at a time, also of a runner that waits for no acknowledgement', async () => {
+it('receives one batch at a time, even from a runner that does not wait for acknowledgements', async () => {
   script = (stream) => {
     for (let n = 0; n < BATCHES; n += 1) stream.write(batch(`${n}`));
     let acknowledged = 0;
@@ -66,19 +66,19 @@ it('takes one batch at a time, also of a runner that waits for no acknowledgemen
   expect([most, seen]).toEqual([1, BATCHES]);
 });
 
-it('ends with what the runner says, whatever that is', async () => {
+it('ends with the status of the runner, whatever that is', async () => {
   script = (stream) => stream.emit('error', { code: 2, details: 'no\x1b[2J' });
   await expect(collect(() => undefined)).rejects.toThrow('no');
 });
 
-it('ends with the signal, also where the runner says nothing', async () => {
+it('ends with the signal, even if the runner sends nothing', async () => {
   script = () => undefined;
   const ended = collect(() => undefined);
   setTimeout(() => life.abort(), 50);
   await ended;
 });
 
-it('a runner in plain text gets no word from who expects TLS', async () => {
+it('a runner without TLS receives nothing from a collector that expects TLS', async () => {
   let called = false;
   script = () => {
     called = true;
@@ -90,7 +90,7 @@ it('a runner in plain text gets no word from who expects TLS', async () => {
   expect(called).toBe(false);
 });
 
-it('says what it wants, that it is ready, and that it has each batch, in this order', async () => {
+it('sends its request, ready, and an acknowledgement for each batch, in this order', async () => {
   const said: object[] = [];
   script = (stream) => {
     stream.on('data', (message) => {
@@ -107,7 +107,7 @@ it('says what it wants, that it is ready, and that it has each batch, in this or
   expect(batches).toHaveLength(2);
 });
 
-it('tells when the session stands, and not before', async () => {
+it('reports when the session is established, and not before', async () => {
   const told: string[] = [];
   script = (stream) => {
     told.push('asked');
@@ -119,13 +119,13 @@ it('tells when the session stands, and not before', async () => {
   expect(told).toEqual(['asked', 'open']);
 });
 
-it('asks nobody when nobody waits any more', async () => {
+it('does not connect if nobody waits any more', async () => {
   script = () => fail();
   life.abort();
   await collect(fail);
 });
 
-it('a runner that cannot be reached, or refuses, is an error with its status', async () => {
+it('fails with the status of a runner that cannot be reached or refuses', async () => {
   script = (stream) => stream.emit('error', { code: 7, details: 'not you' });
   await expect(collect(fail)).rejects.toMatchObject({ name: 'StreamError', code: 7 });
   server.forceShutdown();

@@ -49,14 +49,14 @@ it('groups lines by container, then by call, each in its order', () => {
   });
 });
 
-it('gives every line back as it was', () => {
+it('preserves every line in a round trip', () => {
   const method = runnerService().StreamLogs;
   const { lines, dropped } = decodeLogBatch(method?.responseDeserialize(bytesOf(LINES, 7)));
   expect(dropped).toBe(7);
   expect(lines.toSorted(byText)).toEqual(LINES.toSorted(byText));
 });
 
-it('takes a batch of a runner that does not tell what it dropped', () => {
+it('accepts a batch of a runner that does not report dropped lines', () => {
   const method = runnerService().StreamLogs;
   expect(decodeLogBatch(method?.responseDeserialize(bytesOf([])))).toEqual({ lines: [], dropped: 0 });
 });

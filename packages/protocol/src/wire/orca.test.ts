@@ -18,11 +18,11 @@ const LOAD: LoadReport = {
   degradedReason: '',
 };
 
-/** The schema that @grpc/grpc-js brings along: an independent opinion. */
+/** The schema that @grpc/grpc-js brings along: an independent implementation. */
 function orcaType(): protobuf.Type {
   const folder = path.join(path.dirname(require.resolve('@grpc/grpc-js/package.json')), 'proto/xds');
   const root = new protobuf.Root();
-  // Rules for validation are not needed to read a message.
+  // Validation rules are not needed to read a message.
   root.resolvePath = (_origin, target) => (target.startsWith('validate/') ? null : path.join(folder, target));
   root.loadSync('xds/data/orca/v3/orca_load_report.proto', { keepCase: true });
   return root.lookupType('xds.data.orca.v3.OrcaLoadReport');
@@ -51,14 +51,14 @@ it('is an OrcaLoadReport as gRPC knows it', () => {
   });
 });
 
-it('comes back as it was, one report after another', () => {
+it('is the same after a round trip, one report after another', () => {
   const idle = { ...LOAD, memoryUsedBytes: 0, cpuUsedMillis: 0, active: 0, waiting: 0, freeSlots: 0, draining: false };
   for (const load of [LOAD, idle, { ...LOAD, degraded: true }, { ...LOAD, freeSlots: undefined }, LOAD]) {
     expect(decodeOrca(encodeOrca(load), LOAD.instanceId)).toEqual(load);
   }
 });
 
-it('says nothing of free slots where no function is spoken of', () => {
+it('has no free slots if it is not about a function', () => {
   expect(Object.keys(read(encodeOrca({ ...LOAD, freeSlots: undefined })).named_metrics)).not.toContain('fn.free_slots');
 });
 
@@ -72,11 +72,11 @@ it.each([
   ['a number below zero', encoded({ named_metrics: { ...totals, 'fn.waiting': -1 } })],
   ['something else altogether', 'not at all'],
   ['nothing', ''],
-])('is left alone when it is from %s', (_, trailer) => {
+])('is ignored when it is from %s', (_, trailer) => {
   expect(decodeOrca(trailer, '')).toBeUndefined();
 });
 
-it('may have fields that we do not know', () => {
+it('may have unknown fields', () => {
   const trailer = encoded({
     eps: 1,
     request_cost: { db: 2 },
@@ -91,18 +91,18 @@ it('may have fields that we do not know', () => {
   });
 });
 
-it('a runner that does not know its totals reports that none of them is used', () => {
+it('a runner that does not know its totals reports no usage', () => {
   const load = { ...LOAD, memoryTotalBytes: 0, cpuTotalMillis: 0 };
   expect(read(encodeOrca(load))).toMatchObject({ cpu_utilization: 0, mem_utilization: 0 });
   expect(decodeOrca(encodeOrca(load), LOAD.instanceId)).toEqual({ ...load, memoryUsedBytes: 0, cpuUsedMillis: 0 });
 });
 
-it('what is used is rounded to whole bytes and thousandths of a core', () => {
+it('usage is rounded to whole bytes and thousandths of a core', () => {
   const trailer = encoded({ cpu_utilization: 1 / 3, mem_utilization: 2 / 3, named_metrics: totals });
   expect(decodeOrca(trailer, '')).toMatchObject({ cpuUsedMillis: 333, memoryUsedBytes: 667 });
 });
 
-it.each(['fn.mem_total_bytes', 'fn.cpu_total_millis'])('is left alone without %s', (name) => {
+it.each(['fn.mem_total_bytes', 'fn.cpu_total_millis'])('is ignored without %s', (name) => {
   const { [name as keyof typeof totals]: _, ...others } = totals;
   expect(decodeOrca(encoded({ named_metrics: others }), '')).toBeUndefined();
 });
@@ -118,7 +118,7 @@ it.each`
   expect(decodeOrca(trailer, '')).toMatchObject({ draining, degraded, waiting: 0 });
 });
 
-it('a metric with fields that we do not know is read all the same', () => {
+it('a metric with unknown fields is still read', () => {
   const entry = Buffer.concat([
     Buffer.from('7a0178', 'hex'),
     Buffer.from([0x0a, 10]),

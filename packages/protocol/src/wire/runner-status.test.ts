@@ -10,7 +10,7 @@ it('protocol 4: nothing but active is tag 2 varint 1', () => {
   expect(bytesOf({ ...NOTHING_CHECKED, active: 1 })).toEqual(Buffer.from([0x10, 1]));
 });
 
-it('comes back as it was, every field of it', () => {
+it('is the same after a round trip, with every field', () => {
   const status: RunnerStatus = {
     active: 1,
     requestsReceived: 5_000_000_000,
@@ -63,7 +63,7 @@ it('comes back as it was, every field of it', () => {
   expect(decoded).toEqual(status);
 });
 
-it('a runner of Fn tells no load, and not who it is', () => {
+it('a runner of Fn reports neither load nor identity', () => {
   const bytes = Buffer.from([0x10, 2, 0x60, 9]); // active 2, requestsReceived 9
   expect(decodeRunnerStatus(bytes)).toMatchObject({
     active: 2,
@@ -74,7 +74,7 @@ it('a runner of Fn tells no load, and not who it is', () => {
   });
 });
 
-it('of what a runner pulls no more is kept than an operator looks at', () => {
+it('the number of reported pulls is limited', () => {
   const pull = (image: string) => ({ image, receivedBytes: 1, totalBytes: 2 });
   const pulls = [pull('x'.repeat(2_000)), ...Array.from({ length: 40 }, (_, index) => pull(`${index}`))];
   const about = {

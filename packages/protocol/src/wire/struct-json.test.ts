@@ -1,6 +1,6 @@
 import { structToJson } from './struct-json.js';
 
-it('is JSON without white space, keys in order at every level', () => {
+it('is JSON without white space, with ordered keys at every level', () => {
   const struct = {
     fields: {
       z: { nullValue: 'NULL_VALUE' },
@@ -17,6 +17,6 @@ it('is JSON without white space, keys in order at every level', () => {
   expect(structToJson({})).toBe('{}');
 });
 
-it('a number that JSON does not have is refused', () => {
+it('a number that JSON cannot represent is rejected', () => {
   expect(() => structToJson({ fields: { a: { numberValue: Number.NaN } } })).toThrow('NaN');
 });

@@ -63,7 +63,7 @@ it.each`
   expect(decoder.dynamicBytes).toBe(table);
 });
 
-it('reads back what the encoder writes, with names and values of any length', () => {
+it('decodes what the encoder writes, with names and values of any length', () => {
   const fields: [string, string][] = [
     [':method', 'POST'],
     [':path', '/RunnerProtocol/Engage'],
@@ -90,12 +90,12 @@ it.each`
   ${'Huffman: the end-of-string symbol'}     | ${'0084ffffffff00'}
   ${'Huffman: padding of eight bits'}        | ${'0082f8ff00'}
   ${'Huffman: padding that is not all ones'} | ${'008118018100'}
-`('refuses $what', ({ block }) => {
+`('rejects $what', ({ block }) => {
   expect(() => decode(new HpackDecoder(LIMIT), hex(block))).toThrow(HpackError);
 });
 
-describe('what a peer can make of few bytes', () => {
-  it('a list of one large entry again and again is not kept, and the table stays right', () => {
+describe('a few bytes of a peer', () => {
+  it('that repeat one large entry are not kept as a list, and the table stays correct', () => {
     const decoder = new HpackDecoder(LIMIT);
     const entry = Buffer.concat([hex('40'), encodeField('x', 'y'.repeat(3000)).subarray(1)]);
     const bomb = Buffer.concat([entry, Buffer.alloc(60_000, 0xbe)]);
@@ -103,7 +103,7 @@ describe('what a peer can make of few bytes', () => {
     expect(decode(decoder, hex('be'))).toEqual([['x', 'y'.repeat(3000)]]);
   });
 
-  it('the table holds 4 KiB, and an entry that is larger empties it', () => {
+  it('cannot grow the table beyond 4 KiB; a larger entry empties it', () => {
     const decoder = new HpackDecoder(1e9);
     const indexed = (value: string) => Buffer.concat([hex('40'), encodeField('x', value).subarray(1)]);
     for (let i = 0; i < 1000; i += 1) decode(decoder, indexed(`${i}`.repeat(100)));
@@ -113,9 +113,9 @@ describe('what a peer can make of few bytes', () => {
   });
 });
 
-describe('bounds, to the byte', () => {
+describe('limits, to the byte', () => {
   const indexed = (value: string) => Buffer.concat([hex('40'), encodeField('x', value).subarray(1)]);
-  /** What an entry with this name counts for, beside its value. */
+  /** The size of an entry with this name, beside its value. */
   const OVERHEAD = 32 + 1;
 
   it.each`
@@ -133,7 +133,7 @@ describe('bounds, to the byte', () => {
     expect(() => decode(decoder, hex('bf'))).toThrow(HpackError); // what was there before had to go
   });
 
-  it('a table that is made smaller keeps the newest entries that fit, and no more comes in than fits', () => {
+  it('a reduced table keeps the newest entries that fit, and accepts only what fits', () => {
     const decoder = new HpackDecoder(LIMIT);
     for (const value of ['one', 'two', 'six']) decode(decoder, indexed(value));
     const size = OVERHEAD + 3;
@@ -168,7 +168,7 @@ describe('bounds, to the byte', () => {
     expect(decode(new HpackDecoder(LIMIT), encodeHeaders(fields))).toEqual(kept ? fields : undefined);
   });
 
-  it('a change of the table after a field that is left out is one within the block', () => {
+  it('a change of the table size after an omitted field is within the block', () => {
     const large = encodeField('x', 'y'.repeat(LIMIT));
     expect(() => decode(new HpackDecoder(LIMIT), Buffer.concat([large, hex('20')]))).toThrow(HpackError);
   });
@@ -185,7 +185,7 @@ describe('bounds, to the byte', () => {
     else expect(read).toThrow(HpackError);
   });
 
-  it('a text in Huffman code may be as long as its block', () => {
+  it('a Huffman text may be as long as its block', () => {
     const letters = 20_000; // 'a' is five bits
     const code = Buffer.alloc((letters * 5) / 8);
     for (let i = 0; i < code.length; i += 5) hex('18c6318c63').copy(code, i);
@@ -195,7 +195,7 @@ describe('bounds, to the byte', () => {
   });
 });
 
-describe('heads that come again', () => {
+describe('repeated heads', () => {
   const block = encodeHeaders([
     [':status', '200'],
     ['x', 'y'],
@@ -206,7 +206,7 @@ describe('heads that come again', () => {
     expect(decoder.decode(block, 0, block.length)).toBe(decoder.decode(Buffer.from(block), 0, block.length));
   });
 
-  it('are decoded again while a dynamic table is in use, and what fills it is never remembered', () => {
+  it('are decoded again while a dynamic table is in use, and blocks that fill it are never cached', () => {
     const decoder = new HpackDecoder(LIMIT);
     const fills = hex('884001610162');
     decode(decoder, fills);
@@ -230,16 +230,16 @@ describe('heads that come again', () => {
     expect(first === second).toBe(same);
   });
 
-  it('a list that is too large is refused each time', () => {
+  it('a list that is too large is rejected each time', () => {
     const decoder = new HpackDecoder(40);
     expect([decode(decoder, block), decode(decoder, block)]).toEqual([undefined, undefined]);
   });
 
-  it('nothing at all is an empty list', () => {
+  it('an empty block is an empty list', () => {
     expect(decode(new HpackDecoder(LIMIT), Buffer.alloc(0))).toEqual([]);
   });
 
-  it('are few: different ones do not gather', () => {
+  it('are few: different ones do not accumulate', () => {
     const decoder = new HpackDecoder(LIMIT);
     const first = decoder.decode(block, 0, block.length);
     for (let i = 0; i < 100; i += 1) decode(decoder, Buffer.concat([block, encodeField('n', `${i}`)]));
@@ -254,7 +254,7 @@ it.each`
   ${'a Huffman code'}       | ${'000178' + '85ff'}
   ${'the length of a text'} | ${'0001787f'}
   ${'an index'}             | ${'ff'}
-`('$what that goes beyond its block is refused, though bytes follow in memory', ({ block }) => {
+`('$what that exceeds its block is rejected, even if bytes follow in memory', ({ block }) => {
   const bytes = Buffer.concat([Buffer.from(block, 'hex'), Buffer.alloc(50, 0x61)]);
   expect(() => new HpackDecoder(1_000).decode(bytes, 0, block.length / 2)).toThrow(/cut off|no Huffman code/);
 });

@@ -6,7 +6,7 @@ import { STATIC_NAMES, STATIC_VALUES } from './static-table.js';
 
 const fieldsOf = (block: Buffer) => new HpackDecoder(64 * 1024).decode(block, 0, block.length)?.fields;
 
-it('every field of the static table is one byte, and comes back', () => {
+it('every field of the static table is one byte, and can be decoded', () => {
   for (let index = 1; index < STATIC_NAMES.length; index += 1) {
     const [name, value] = [STATIC_NAMES[index] ?? '', STATIC_VALUES[index] ?? ''];
     const block = encodeField(name, value);
@@ -26,7 +26,7 @@ it.each`
   expect(fieldsOf(encodeField(name, value))).toEqual([name, value]);
 });
 
-it.each([0, 1, 126, 127, 128, 254, 255, 256, 16_383, 20_000])('a value of %i bytes comes back whole', (length) => {
+it.each([0, 1, 126, 127, 128, 254, 255, 256, 16_383, 20_000])('a value of %i bytes can be decoded', (length) => {
   const value = 'v'.repeat(length);
   expect(fieldsOf(encodeField('x', value))).toEqual(['x', value]);
 });
@@ -53,8 +53,8 @@ it.each`
   expect(isFieldValue(value)).toBe(fits);
 });
 
-describe('what a runner answers with', () => {
-  it('is a head of gRPC, with its process and its promise where it has them', () => {
+describe('the response of a runner', () => {
+  it('has a head of gRPC, with its process and its guarantee where it has them', () => {
     const plain = [':status', '200', 'content-type', 'application/grpc'];
     expect(fieldsOf(PLAIN_HEAD)).toEqual(plain);
     const heads = new EngageHeads('abc');
