@@ -11,7 +11,10 @@ const SIZES = [
 ];
 const ECHO = { MICRO_ECHO: '1' };
 
-/** Bodies there and back, against the floor that does the same. */
+/**
+ * Bodies there and back, against the floor that does the same.
+ * @param {import('./trees.mjs').BenchOptions} options
+ */
 export async function measureBodies({ seconds, rounds, undo, trees }) {
   const ways = [{ name: 'floor', url: await startFloor(undo, ECHO) }];
   for (const tree of trees) {

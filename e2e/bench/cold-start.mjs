@@ -15,6 +15,7 @@ const PAUSE_MS = 700;
 /**
  * The first call of a function through the whole path, against the engine alone: the same container, created and
  * started, until the function has answered its first request. The two take turns.
+ * @param {import('./trees.mjs').BenchOptions} options
  */
 export async function measureColdStart({ undo }) {
   const fleet = await startFleet({ undo });

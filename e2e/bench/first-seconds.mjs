@@ -6,7 +6,10 @@ const CLIENTS = 8;
 const FIRST_SECONDS = 3;
 const WARM_UP_SECONDS = 20;
 
-/** How fast a fleet is right after its start, of what it is when warm. */
+/**
+ * How fast a fleet is right after its start, of what it is when warm.
+ * @param {import('./trees.mjs').BenchOptions} options
+ */
 export async function measureFirstSeconds({ rounds, seconds, undo, trees }) {
   const rows = [];
   for (const tree of trees) {

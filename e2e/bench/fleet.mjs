@@ -10,7 +10,7 @@ let fleets = 0;
 /**
  * One balancer and one runner as a user would run them. Several can stand side by side.
  * @param {object} options
- * @param {(() => Promise<void>)[]} options.undo
+ * @param {(() => unknown)[]} options.undo
  * @param {Record<string, string>} [options.settings] of every node
  * @param {typeof HERE} [options.tree] whose code runs
  * @param {import('fnfleet').Fetch} [options.fetch] how to reach the nodes, if they have TLS
@@ -30,6 +30,7 @@ export async function startFleet({ undo, settings = {}, tree = HERE, fetch }) {
   undo.push(() => fleet.stop());
   await fleet.start();
   const api = new ApiClient(fleet.plan.apiUrl, fetch);
+  /** @param {string} node */
   const pidOf = (node) => fleet.processes.find(({ name }) => name === node)?.pid;
   return {
     /** Of balancer and runner. */

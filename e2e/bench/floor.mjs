@@ -9,7 +9,11 @@ const here = path.dirname(fileURLToPath(import.meta.url));
 
 let floors = 0;
 
-/** A one-hop proxy in front of a container of the same function. Resolves with its URL. */
+/**
+ * A one-hop proxy in front of a container of the same function. Resolves with its URL.
+ * @param {(() => unknown)[]} undo
+ * @param {Record<string, string>} [env]
+ */
 export async function startFloor(undo, env = {}) {
   const driver = new DockerDriver({ settings: readSettings(dockerSettings, process.env), logger: silentLogger });
   undo.push(() => driver.close());

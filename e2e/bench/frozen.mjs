@@ -12,7 +12,10 @@ const KINDS = {
   'paused by the engine': { FN_FREEZE_IDLE_MSECS: '50', FN_FREEZE_THROUGH_ENGINE: '1' },
 };
 
-/** The kinds take turns, all with the same pause before each call, since a machine that has idled is slower as well. */
+/**
+ * The kinds take turns, all with the same pause before each call, since a machine that has idled is slower as well.
+ * @param {import('./trees.mjs').BenchOptions} options
+ */
 export async function measureFrozen({ undo }) {
   const kinds = [];
   for (const [name, settings] of Object.entries(KINDS)) {

@@ -12,7 +12,10 @@ const LARGE_BYTES = 6_000_000;
 const LARGE_CALLS = 200;
 const STARTS = 10;
 
-/** What a role occupies: idle, after a minute of load, after large bodies; and how long the command takes to say its version. */
+/**
+ * What a role occupies: idle, after a minute of load, after large bodies; and how long the command takes to say its version.
+ * @param {import('./trees.mjs').BenchOptions} options
+ */
 export async function measureMemory({ undo, trees }) {
   const rows = [];
   for (const tree of trees) {

@@ -11,6 +11,7 @@ const MEMORY_MB = 16;
 /**
  * Nodes on hosts of their own, in network namespaces with cables between them, against the same on loopback. Over a network a
  * runner waits until its balancer has said that it knows a call has started (`confirmed`).
+ * @param {import('./trees.mjs').BenchOptions} options
  */
 export async function measureNetwork({ seconds, rounds, undo }) {
   const near = await (await startFleet({ undo, tree: HERE })).deploy('micro');

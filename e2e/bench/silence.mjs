@@ -7,7 +7,10 @@ const CALLS = 100;
 /** What most functions see: nobody called for a while, and the container is frozen by now. */
 const PAUSE_MS = 150;
 
-/** A call after a silence: by the floor, and by the whole paths. They take turns, all after the same pause. */
+/**
+ * A call after a silence: by the floor, and by the whole paths. They take turns, all after the same pause.
+ * @param {import('./trees.mjs').BenchOptions} options
+ */
 export async function measureSilence({ undo, trees }) {
   /** @type {{ name: string, url: string, took: number[] }[]} */
   const ways = [{ name: 'floor', url: await startFloor(undo), took: [] }];

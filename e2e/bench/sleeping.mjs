@@ -5,7 +5,10 @@ import { load } from './wrk.mjs';
 const CLIENTS = 64;
 const SLEEP_MS = 50;
 
-/** As many containers as clients are needed; the best that can be is one call a client each 50 ms. */
+/**
+ * As many containers as clients are needed; the best that can be is one call a client each 50 ms.
+ * @param {import('./trees.mjs').BenchOptions} options
+ */
 export async function measureSleeping({ seconds, rounds, undo }) {
   const fleet = await startFleet({ undo });
   const url = await fleet.deploy('sleeping', { MICRO_SLEEP_MS: `${SLEEP_MS}` });

@@ -15,7 +15,10 @@ const KINDS = {
   futex: /^futex$/,
 };
 
-/** System calls for each call, of balancer and runner, counted by strace. It slows them down, so rates mean nothing here. */
+/**
+ * System calls for each call, of balancer and runner, counted by strace. It slows them down, so rates mean nothing here.
+ * @param {import('./trees.mjs').BenchOptions} options
+ */
 export async function measureSystemCalls({ undo, trees }) {
   const rows = [];
   for (const tree of trees) {

@@ -19,6 +19,7 @@ const TICKS = 100;
  * not. Two fleets that are set up alike differ by some percent for as long as they live, as their code happens to be compiled:
  * so each round has fleets of its own, and what counts is the median of the rounds. Processor time a call, of balancer and
  * runner together, is less noisy than calls a second.
+ * @param {import('./trees.mjs').BenchOptions} options
  */
 export async function measureTelemetry({ seconds, rounds, undo }) {
   const sink = await startSink(undo);

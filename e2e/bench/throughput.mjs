@@ -7,7 +7,10 @@ import { load } from './wrk.mjs';
 const CLIENTS = [1, 8, 64];
 const WARM_UP_SECONDS = 20;
 
-/** Floor and whole paths take turns; the ratio of their medians is what counts. */
+/**
+ * Floor and whole paths take turns; the ratio of their medians is what counts.
+ * @param {import('./trees.mjs').BenchOptions} options
+ */
 export async function measureThroughput({ seconds, rounds, undo, trees }) {
   const floorUrl = await startFloor(undo);
   const fleets = [];

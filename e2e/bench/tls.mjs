@@ -13,7 +13,10 @@ const run = promisify(execFile);
 const CLIENTS = [1, 8, 64];
 const WARM_UP_SECONDS = 15;
 
-/** Fleets in plain text and with mutual TLS between all nodes, and HTTPS for callers. */
+/**
+ * Fleets in plain text and with mutual TLS between all nodes, and HTTPS for callers.
+ * @param {import('./trees.mjs').BenchOptions} options
+ */
 export async function measureTls({ seconds, rounds, undo, trees }) {
   const rows = [];
   for (const tree of trees) {

@@ -16,6 +16,7 @@ const SHAPES = [
 /**
  * The transport of Engage alone, between two processes, with nothing behind it: try and body one way; started, head, body, finished
  * and trailers the other. Beside it the same with node:http2. CPU is user and system time of either process.
+ * @param {import('./trees.mjs').BenchOptions} options
  */
 export async function measureTransport({ rounds, undo }) {
   const rows = [];

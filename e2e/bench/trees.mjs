@@ -9,8 +9,22 @@ const require = createRequire(import.meta.url);
 const run = promisify(execFile);
 const ROOT = path.resolve(path.dirname(fileURLToPath(import.meta.url)), '../..');
 
-/** A built checkout whose fleets can be measured. */
+/**
+ * @typedef {ReturnType<typeof treeAt>} Tree
+ * @typedef {object} BenchOptions of each part
+ * @property {number} seconds how long one measurement takes
+ * @property {number} rounds
+ * @property {(() => unknown)[]} undo what it pushes here runs at its end, last first
+ * @property {Tree[]} trees
+ */
+
+/**
+ * A built checkout whose fleets can be measured.
+ * @param {string} root
+ * @param {string} name
+ */
 function treeAt(root, name) {
+  /** @type {(file: string) => typeof import('fnfleet')} */
   const load = (file) => require(path.join(root, 'packages', file));
   return {
     name,

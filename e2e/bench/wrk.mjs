@@ -27,6 +27,8 @@ async function ensure(program) {
 
 /**
  * One load: a closed loop of so many clients, each sending a POST of so many bytes and waiting for its answer.
+ * @param {string} url
+ * @param {{ clients: number, seconds: number, headers?: Record<string, string>, bytes?: number }} options
  * @returns {Promise<{ rate: number, p50: number, p99: number, failed: number }>} calls a second, milliseconds, calls
  */
 export async function load(url, { clients, seconds, headers = {}, bytes = 2 }) {
