@@ -2,7 +2,7 @@ import type { Agent } from '@fnfleet/agent';
 import { VERSION } from '@fnfleet/core';
 import { MAX_ABOUT_PULLS, type RunnerAbout } from '@fnfleet/protocol';
 
-/** What a runner tells operators of itself. */
+/** Facts about a runner for operators. */
 export function aboutRunner(
   { hotFunctions, imagePulls }: Pick<Agent, 'hotFunctions' | 'imagePulls'>,
   who: Pick<RunnerAbout, 'name' | 'httpPort' | 'nowMs'>,

@@ -3,9 +3,9 @@ import { CallDecodeError, type Clock, describeError, FnError, PeerError } from '
 import { type CallReport, MAX_ERROR_TEXT, NOTHING_REPORTED } from '@fnfleet/protocol';
 
 /**
- * How a call ended, as it is told to a balancer.
- * @param call undefined when it could not even be built
- * @param error undefined when it ended well
+ * The outcome of a call, as reported to a balancer.
+ * @param call undefined if it could not be built
+ * @param error undefined if it succeeded
  */
 export function callReport(call: AgentCall | undefined, error: unknown, clock: Pick<Clock, 'wallNow'>): CallReport {
   const outcome = error === undefined ? { success: true } : failure(error);
@@ -29,7 +29,7 @@ export function callReport(call: AgentCall | undefined, error: unknown, clock: P
   };
 }
 
-/** `errorUser` keeps a balancer from holding it against this runner. */
+/** `errorUser` prevents a balancer from counting it as a failure of this runner. */
 function failure(error: unknown): Partial<CallReport> {
   if ((error instanceof FnError && error.code !== 'internal') || error instanceof PeerError) {
     const { status, message, blame, detail } = error;
@@ -39,7 +39,7 @@ function failure(error: unknown): Partial<CallReport> {
       errorText: bounded(message),
       errorDetail: bounded(detail),
       errorUser: blame !== 'platform',
-      // One that is busy says nothing of the others.
+      // Only for a pull: a busy runner says nothing about the other runners.
       ...(error instanceof FnError && error.code === 'imagePulling' && { retryAfterSeconds: retryAfterSeconds ?? 0 }),
     };
   }
@@ -49,7 +49,7 @@ function failure(error: unknown): Partial<CallReport> {
   return { errorCode: 0, errorText: bounded(text), errorUser: cause instanceof CallDecodeError };
 }
 
-/** Texts come from images, registries and calls; a report has to fit one message. */
+/** Texts come from images, registries and calls; a report has to fit into one message. */
 function bounded(text: string): string {
   return text.slice(0, MAX_ERROR_TEXT);
 }

@@ -1,14 +1,14 @@
 import { type HeaderList, MIB, type ResponseWriter } from '@fnfleet/core';
 
-/** More than any sensible status, and less than a gRPC message may have. */
+/** More than any sensible status, and less than the limit of a gRPC message. */
 const MAX_BYTES = MIB;
 
-/** The answer of a function as text. */
+/** Collects the response of a function as text. */
 export class CollectedAnswer implements ResponseWriter {
   private readonly parts: Buffer[] = [];
   private bytes = 0;
 
-  /** There was more than is kept. */
+  /** Whether the response exceeded the limit. */
   get tooLarge(): boolean {
     return this.bytes > MAX_BYTES;
   }

@@ -1,9 +1,9 @@
-/** What `Status` tells of the engagements of a runner. Received = handled + active, refusals included. */
+/** Counts the engagements of a runner for `Status`. Received = handled + active, including refusals. */
 export class EngagementCounters {
   private open = 0;
   private opened = 0;
 
-  /** @returns what to call when the stream has ended; idempotent */
+  /** @returns a function to call when the stream has ended; idempotent */
   enter(): () => void {
     this.open += 1;
     this.opened += 1;

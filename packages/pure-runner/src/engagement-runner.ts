@@ -38,7 +38,7 @@ import {
 import { callReport } from './call-report.js';
 import type { RunnerLoad } from './runner-load.js';
 
-/** An engagement at the runner, in a trace; as the conventions of OpenTelemetry name a gRPC call. */
+/** The span of an engagement at the runner, named by the gRPC conventions of OpenTelemetry. */
 const SPAN = 'RunnerProtocol/Engage';
 
 export interface EngagementDeps {
@@ -46,20 +46,20 @@ export interface EngagementDeps {
   readonly clock: Clock;
   readonly logger: Logger;
   readonly load: RunnerLoad;
-  /** Whether detached calls are taken. */
+  /** Whether detached calls are accepted. */
   readonly detached?: boolean;
   /** Image that only status checks may use. */
   readonly statusImage?: string;
 }
 
 /**
- * What happens to a call between `try` and `finished`: it is read, checked, given to the agent, and its end is put into
- * a report. Everything that goes wrong on the way is such a report as well. The runner's load by then goes with it.
+ * Handles a call between `try` and `finished`: decodes and checks it, submits it to the agent, and reports its outcome. Every
+ * failure on the way is also such a report. The current load of the runner is sent with it.
  */
 export function engagementRunner(deps: EngagementDeps): RunCall {
   return async (offer, io) => {
     let call: AgentCall | undefined;
-    // Whether a call is traced is for balancers to say.
+    // The balancer decides whether a call is traced.
     const opened = hasTrace(io.trace) ? openSpan(SPAN, io.trace, SpanKind.SERVER) : undefined;
     const trace = opened?.context ?? io.trace;
     const end = (error: unknown): CallEnd => {
@@ -86,7 +86,7 @@ async function buildCall(offer: TryMessage, io: CallIo, trace: TraceContext, dep
   const model = decodeCall(offer.callJson);
   if (deps.statusImage !== undefined && model.image === deps.statusImage) throw new FnError('invalidFnImage');
   const detached = model.type === 'detached';
-  // The balancer's clock is not ours: a call exists here from the moment it arrived.
+  // The clocks of balancer and runner differ, so the call is dated by its arrival here.
   model.createdAt = deps.clock.wallNow();
   model.startedAt = undefined;
   model.completedAt = undefined;
@@ -104,7 +104,7 @@ async function buildCall(offer: TryMessage, io: CallIo, trace: TraceContext, dep
   return deps.agent.getCall(...options);
 }
 
-/** A balancer of the reference release sends the key it computed; any other leaves it to us. */
+/** Fn balancers of the reference release send the key; otherwise the runner computes it. */
 function checkedSlotKey(hex: string): string {
   if (hex.length % 2 === 0 && /^[0-9a-fA-F]+$/.test(hex)) return hex.toLowerCase();
   const shown = JSON.stringify(hex.slice(0, 80));
@@ -112,8 +112,8 @@ function checkedSlotKey(hex: string): string {
 }
 
 /**
- * A detached call is acknowledged when a function is there to take it: not when it is queued, nor for a container that turns
- * out to be gone.
+ * A detached call is acknowledged when a function is ready to take it: not when it is queued, nor for a container that turns out
+ * to be gone.
  */
 function acknowledging({ response, beforeStart }: CallIo): BeforeStart {
   return (start) => {
@@ -123,7 +123,7 @@ function acknowledging({ response, beforeStart }: CallIo): BeforeStart {
   };
 }
 
-/** Where the answer of a detached call goes: nobody waits for it. */
+/** Drops the response of a detached call. */
 const droppedAnswer: ResponseWriter = {
   writeHead: () => undefined,
   write: () => true,

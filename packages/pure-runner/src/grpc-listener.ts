@@ -19,7 +19,7 @@ export interface GrpcListenerOptions {
   readonly host: string;
   readonly port: number;
   readonly tls?: MemberCheck;
-  /** Engagements that may be open, on one connection and over all. */
+  /** Maximum number of open engagements, per connection and in total. */
   readonly maxStreams: number;
   readonly maxConnections: number;
   readonly maxConnectionsPerAddress: number;
@@ -27,25 +27,25 @@ export interface GrpcListenerOptions {
   readonly keepaliveTimeoutMs: number;
   readonly clock: Clock;
   readonly run: RunCall;
-  /** Answers everything beside Engage. */
+  /** Serves all methods other than Engage. */
   readonly methods: RunnerMethodsOptions;
-  /** Names this process to balancers. */
+  /** Identifies this process to balancers. */
   readonly instanceId: string;
-  /** An engagement has begun; returns what to call when it has ended. */
+  /** Called when an engagement begins; returns a function to call when it has ended. */
   readonly enter: () => () => void;
 }
 
 const ENGAGE_PATH = '/RunnerProtocol/Engage';
-/** Of HTTP/2. */
+/** The HTTP/2 error code REFUSED_STREAM. */
 const H2_REFUSED_STREAM = 7;
 const HTTP_UNSUPPORTED_MEDIA = encodeHeaders([[':status', '415']]);
 
-/** The gRPC port of a runner: Engage on its own short way, everything else beside it. */
+/** The gRPC port of a runner. Engage has its own fast path; everything else goes to AuxiliaryServices. */
 export class GrpcListener {
   private readonly port: GrpcPort;
   private readonly auxiliary: AuxiliaryServices;
   private readonly heads: EngageHeads;
-  /** Over all connections. */
+  /** Open engagements of all connections. */
   private engagements = 0;
 
   constructor(private readonly options: GrpcListenerOptions) {
@@ -67,7 +67,7 @@ export class GrpcListener {
     this.auxiliary.setServing(serving);
   }
 
-  /** Stops listening and lets open streams end; those that do not within `graceMs` are cut. */
+  /** Stops listening and waits for open streams; after `graceMs` they are closed. */
   async close(graceMs: number): Promise<void> {
     this.auxiliary.close();
     const timer = graceMs > 0 ? this.options.clock.after(graceMs, () => this.port.destroy()) : undefined;
@@ -82,7 +82,7 @@ export class GrpcListener {
       stream.sendHeaders(HTTP_UNSUPPORTED_MEDIA, true);
     } else if (head.get(':path') === ENGAGE_PATH) {
       const { clock, run, enter, maxStreams } = this.options;
-      // Certainly not arrived: the call goes to another runner.
+      // REFUSED_STREAM guarantees that nothing ran, so the call can go to another runner.
       if (this.engagements >= maxStreams) return stream.reset(H2_REFUSED_STREAM);
       this.engagements += 1;
       const leave = enter();

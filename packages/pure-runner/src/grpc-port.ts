@@ -6,7 +6,7 @@ import { type MemberCheck, newMemberServer } from './member-server.js';
 /** One connection of the port. */
 export interface PortConnection {
   readonly connection: Connection;
-  /** Undefined where it does not cross a network. */
+  /** Undefined if the connection does not cross a network. */
   readonly receipts: DeliveryReceipts | undefined;
 }
 
@@ -16,12 +16,12 @@ export interface GrpcPortOptions {
   readonly port: number;
   /** TLS, and who may connect; plain text unless given. */
   readonly tls?: MemberCheck;
-  /** Streams one connection may have open. */
+  /** Maximum number of open streams per connection. */
   readonly maxStreams: number;
-  /** Connections at a time, those that have not said who they are included; and of them from one address. */
+  /** Maximum number of open connections, including those before their handshake; in total and from one address. */
   readonly maxConnections: number;
   readonly maxConnectionsPerAddress: number;
-  /** A stream is open: gives it a listener, or resets it. */
+  /** Called for each new stream; must give it a listener or reset it. */
   readonly onStream: (stream: Http2Stream, head: HeaderList, from: PortConnection) => void;
   /** How long a keepalive PING may stay unanswered before a balancer is considered lost, milliseconds. */
   readonly keepaliveTimeoutMs: number;
@@ -30,36 +30,36 @@ export interface GrpcPortOptions {
 }
 
 /**
- * A stream may have this much on its way to a slow function; the connection has room for many such streams, so that one
- * of them does not hold up the others.
+ * A stream may have this much data in flight to a slow function. The connection has room for many such streams, so that one of
+ * them does not block the others.
  */
 const STREAM_WINDOW_BYTES = 128 * 1024;
 const CONNECTION_WINDOW_BYTES = 16 * 1024 * 1024;
 
 /** Interval between looks at a connection, milliseconds; shorter if the keepalive timeout is short. */
 const KEEPALIVE_CHECK_MS = 2_000;
-/** How long a connection may take for TLS and its first word in HTTP/2, milliseconds. */
-const FIRST_WORD_MS = 10_000;
+/** How long a connection may take for the TLS and HTTP/2 handshakes, milliseconds. */
+const HANDSHAKE_MS = 10_000;
 /** A write may take this multiple of the keepalive timeout: on a slow line, data of others is ahead of it. */
 const STUCK_TIMEOUTS = 4;
-/** How long a balancer may leave the rest of an answer that is complete where it is, milliseconds. */
+/** How long a balancer may leave the rest of a complete response unread, milliseconds. */
 const STALLED_MS = 300_000;
 
-/** A TCP connection, from the moment it is accepted. */
+/** A TCP connection, from its acceptance. */
 interface Guest {
   readonly socket: Socket;
   readonly address: string;
-  /** Runs until its first word. */
-  firstWord: Timer | undefined;
+  /** Runs until the handshake is complete. */
+  handshakeTimer: Timer | undefined;
   connection: Connection | undefined;
   keepalive: KeepaliveMonitor | undefined;
 }
 
-/** The HTTP/2 port of a runner: its connections, from listening to the last goodbye. */
+/** The HTTP/2 port of a runner and its connections, from listening to the last close. */
 export class GrpcPort {
   readonly ready: Promise<void>;
   private readonly server: Server;
-  /** By the address and port of their other end, in the order in which they came. */
+  /** By remote address and port, in order of arrival. */
   private readonly guests = new TurnoverMap<string, Guest>();
   private bound: AddressInfo | undefined;
   private refused = 0;
@@ -69,24 +69,24 @@ export class GrpcPort {
     this.server = tls
       ? newMemberServer(tls, (socket) => this.greet(socket))
       : createServer({ noDelay: true }, (socket) => this.greet(socket));
-    // Before `greet`, whatever comes first: with TLS it is the socket below.
+    // Runs before `greet`; with TLS it gets the underlying socket.
     this.server.prependListener('connection', (socket: Socket) => this.accept(socket));
     this.ready = this.listen();
-    this.ready.catch(() => undefined); // whoever waits for it is told
+    this.ready.catch(() => undefined); // callers of `ready` see the error
   }
 
-  /** Where it listens, or listened; defined from `ready` on. */
+  /** The address that it listens or listened on; available once `ready`. */
   get address(): AddressInfo {
     if (this.bound === undefined) throw new Error('the runner does not listen yet');
     return this.bound;
   }
 
-  /** Connections that are open, those included that have not said a word. */
+  /** Number of open connections, including those before their handshake. */
   get connections(): number {
     return this.guests.size;
   }
 
-  /** Stops listening, tells balancers to go elsewhere, and waits for open streams. Resolves when all are closed. */
+  /** Stops listening, sends GOAWAY to balancers, and waits for open streams. Resolves when all connections are closed. */
   async closeGracefully(): Promise<void> {
     const closed = new Promise<void>((resolve) => this.server.close(() => resolve()));
     for (const { connection, socket } of [...this.guests.values()]) {
@@ -96,7 +96,7 @@ export class GrpcPort {
     await closed;
   }
 
-  /** Cuts every connection. */
+  /** Closes every connection at once. */
   destroy(): void {
     for (const { connection, socket } of [...this.guests.values()]) {
       connection?.destroy(new Error('the runner is shutting down'));
@@ -112,7 +112,7 @@ export class GrpcPort {
     const guest: Guest = {
       socket,
       address: remoteAddress,
-      firstWord: this.options.clock.after(FIRST_WORD_MS, () => this.drop(guest)),
+      handshakeTimer: this.options.clock.after(HANDSHAKE_MS, () => this.drop(guest)),
       connection: undefined,
       keepalive: undefined,
     };
@@ -120,7 +120,7 @@ export class GrpcPort {
     socket.once('close', () => this.forget(key, guest));
   }
 
-  /** One that has not said a word yet makes room for another; those that have keep their places. */
+  /** A connection without a completed handshake makes room for a new one; others keep their places. */
   private hasRoomFor(address: string): boolean {
     const { maxConnections, maxConnectionsPerAddress } = this.options;
     const here = [...this.guests.values()].filter((guest) => guest.address === address);
@@ -129,7 +129,7 @@ export class GrpcPort {
 
   private makeRoom(guests: readonly Guest[], limit: number): boolean {
     if (guests.length < limit) return true;
-    const silent = guests.find(({ firstWord, socket }) => firstWord !== undefined && !socket.destroyed);
+    const silent = guests.find(({ handshakeTimer, socket }) => handshakeTimer !== undefined && !socket.destroyed);
     this.refused += 1;
     const { logger } = this.options;
     const level = this.refused === 1 ? 'warn' : 'debug';
@@ -144,18 +144,18 @@ export class GrpcPort {
   private drop(guest: Guest): void {
     guest.connection?.destroy(new Error('no HTTP/2 handshake in time'));
     guest.socket.destroy();
-    // Its place is free at once, though its `close` comes later.
+    // Its place is free at once, although `close` is emitted later.
     for (const [key, other] of this.guests) if (other === guest) this.forget(key, guest);
   }
 
   private forget(key: string, guest: Guest): void {
-    guest.firstWord?.cancel();
-    guest.firstWord = undefined;
+    guest.handshakeTimer?.cancel();
+    guest.handshakeTimer = undefined;
     guest.keepalive?.stop();
     if (this.guests.get(key) === guest) this.guests.delete(key);
   }
 
-  /** Plain text, or TLS with a member at the other end. */
+  /** Serves a plain connection, or a TLS connection of a member of the fleet. */
   private greet(socket: Socket): void {
     const key = `${socket.remoteAddress} ${socket.remotePort}`;
     const guest = this.guests.get(key);
@@ -172,8 +172,8 @@ export class GrpcPort {
       events: {
         onStream: (stream, head) => onStream(stream, head, from),
         onReady: () => {
-          guest.firstWord?.cancel();
-          guest.firstWord = undefined;
+          guest.handshakeTimer?.cancel();
+          guest.handshakeTimer = undefined;
         },
         onFault: (error) => logger.error('reset a stream after an internal error', { error }),
         onClose: (error) => {
@@ -222,7 +222,7 @@ export class GrpcPort {
   }
 }
 
-/** What one process of a machine has sent to another gets there, or the other has ended. */
+/** Between processes of one machine, sent data arrives unless the receiver has ended. */
 function crossesNetwork({ remoteAddress, localAddress }: Pick<Socket, 'remoteAddress' | 'localAddress'>): boolean {
   return remoteAddress === undefined || (remoteAddress !== localAddress && !isLoopback(remoteAddress));
 }

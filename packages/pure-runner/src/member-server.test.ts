@@ -68,7 +68,7 @@ it.each`
   await listen({ allowedNames: ['Balancer'] });
   expect(await heard(identity)).toBe('nothing');
   await eventually(() => expect(said).toHaveLength(1));
-  expect(said[0]).toContain(`warn: a connection is refused: ${reason}`);
+  expect(said[0]).toContain(`warn: connection refused: ${reason}`);
   expect(said[0]).toContain('from 127.0.0.1');
   expect(members).toEqual([]);
   expect(await heard(member)).toBe('welcome by h2');
@@ -87,7 +87,7 @@ it('one who does not speak TLS is refused, and others are served', async () => {
   socket.on('error', () => undefined).end('GET / HTTP/1.1\r\n\r\n');
   await once(socket.resume(), 'close');
   await eventually(() => expect(said).toHaveLength(1));
-  expect(said[0]).toMatch(/^warn: a connection is refused: ERR_SSL_/);
+  expect(said[0]).toMatch(/^warn: connection refused: ERR_SSL_/);
   expect(await heard(member)).toBe('welcome by h2');
 });
 

@@ -2,20 +2,20 @@ import tls from 'node:tls';
 import type { Logger } from '@fnfleet/core';
 import { judgePeer, keepCurrent, serverTlsOptions, type TlsIdentity } from '@fnfleet/tls';
 
-/** Who a port is, and who may connect to it. */
+/** The identity of a port, and who may connect to it. */
 export interface MemberCheck {
   readonly identity: TlsIdentity;
-  /** Names of which a certificate must have one; undefined: any certificate that the CA signed will do. */
+  /** A certificate must have one of these names; undefined accepts any certificate of the CA. */
   readonly allowedNames?: readonly string[];
   readonly logger: Logger;
 }
 
-/** Strangers knock often; the log tells of the first with each reason. */
+/** Refusals are frequent, so only the first one with each reason is logged at level warn. */
 const MAX_REMEMBERED = 100;
 
 /**
- * A TLS server that hands on the connections of members of the fleet, and closes all others before a word. If the identity
- * has no CA it asks for no certificates, and everybody is a member.
+ * A TLS server that passes on the connections of members of the fleet, and closes all others before any data is exchanged. If
+ * the identity has no CA, no certificates are requested and every client is a member.
  */
 export function newMemberServer(
   { identity, allowedNames, logger }: MemberCheck,
@@ -25,9 +25,9 @@ export function newMemberServer(
   const logRefusal = (reason: string, address: string | undefined) => {
     const first = !seen.has(reason) && seen.size < MAX_REMEMBERED;
     if (first) seen.add(reason);
-    logger[first ? 'warn' : 'debug']('a connection is refused', { reason, address });
+    logger[first ? 'warn' : 'debug']('connection refused', { reason, address });
   };
-  // Judged here: Node would close the connection without telling anybody why.
+  // Verified here, because Node would close the connection without reporting why.
   const options = { ...serverTlsOptions(identity), rejectUnauthorized: false, ALPNProtocols: ['h2'], noDelay: true };
   const server = tls.createServer(options, (socket) => {
     const verdict = judgePeer(socket, allowedNames);

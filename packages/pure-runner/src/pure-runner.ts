@@ -30,51 +30,51 @@ export interface PureRunnerOptions {
   readonly listen?: string;
   /** TLS, and who may connect; plain text unless given. */
   readonly tls?: MemberCheck;
-  /** Engagements that may be open, on one connection and over all. Default 65536. */
+  /** Maximum number of open engagements, per connection and in total. Default 65536. */
   readonly maxStreams?: number;
-  /** Connections at a time, those that have not said who they are included. Default 1024. */
+  /** Maximum number of open connections, including those before their handshake. Default 1024. */
   readonly maxConnections?: number;
-  /** Of them, from one address. Default 256. */
+  /** Maximum number of connections from one address. Default 256. */
   readonly maxConnectionsPerAddress?: number;
-  /** A balancer that owes a sign of life for so long is taken for lost, and its calls end; milliseconds. Default 20 000. */
+  /** A balancer that does not answer a keepalive PING for this long is considered lost, and its calls end; milliseconds. Default 20 000. */
   readonly balancerKeepaliveTimeoutMs?: number;
   /** Detached calls are refused unless set. */
   readonly detached?: boolean;
-  /** What log collectors are served from; also has to be a sink of the agent. Without it they are turned away. */
+  /** The source for log collectors; must also be a sink of the agent. Without it collectors are refused. */
   readonly logs?: FunctionLogs;
   /**
-   * Image that is run to answer `Status`; ordinary calls may not use it. Without it the answer is counters and load, and
-   * the next three are not asked.
+   * Image that is run to answer `Status`; ordinary calls must not use it. Without it the answer has only counters and load, and
+   * the next three options are ignored.
    */
   readonly statusImage?: string;
-  /** Path that exists when containers may have a network; until it does the status image runs without. */
+  /** Path that exists once the network of containers is up; until then the status image runs without a network. */
   readonly networkBarrier?: string;
-  /** Asked before the status image is run. */
+  /** Called before the status image is run. */
   readonly customHealth?: CustomHealth;
-  /** Directory of kernel crash dumps; `Status` tells how many entries it has. */
+  /** Directory of kernel crash dumps; `Status` reports how many entries it has. */
   readonly kdumpsPath?: string;
-  /** What operators call it, told in `Status`; asked once it listens, as is the next. */
+  /** The name for operators, reported in `Status`. Called, like `httpPort`, only once the runner listens. */
   readonly name?: () => string;
-  /** Where operators reach it over HTTP. */
+  /** The HTTP port for operators. */
   readonly httpPort?: () => number;
-  /** Serves `ConfigureRunner`; without it the settings that are sent are ignored, with a warning. */
+  /** Handles `ConfigureRunner`; without it the settings are ignored with a warning. */
   readonly configure?: ConfigureRunner;
   readonly clock?: Clock;
   readonly logger?: Logger;
 }
 
 export interface PureRunner extends Service {
-  /** Where it listens, once `ready`. */
+  /** The address it listens on, once `ready`. */
   readonly address: AddressInfo;
-  /** What it tells balancers of its load. */
+  /** The load that it reports to balancers. */
   readonly load: LoadReport;
-  /** Takes no more calls, as when it drains, but goes on living: until `resume`. Calls in hand go on. Idempotent. */
+  /** Takes no new calls, as in a drain, until `resume`. Calls in progress continue. Idempotent. */
   suspend(): void;
-  /** Takes calls again, unless it is about to end. Idempotent. */
+  /** Takes new calls again, unless it is shutting down. Idempotent. */
   resume(): void;
 }
 
-/** A runner: the gRPC service that balancers offer calls to, on top of an agent. Starts to listen at once. */
+/** Creates a runner, the gRPC service to which balancers offer calls, on top of an agent. It starts to listen at once. */
 export function newPureRunner(options: PureRunnerOptions): PureRunner {
   return new PureRunnerService(options);
 }
@@ -84,12 +84,12 @@ const DEFAULT_MAX_STREAMS = 65_536;
 const DEFAULT_MAX_CONNECTIONS = 1024;
 const DEFAULT_MAX_CONNECTIONS_PER_ADDRESS = 256;
 const DEFAULT_KEEPALIVE_TIMEOUT_MS = 20_000;
-/** How long balancers get to read the last answers and close their connections, milliseconds. */
+/** How long balancers have to read the last responses and close their connections, milliseconds. */
 const CLOSE_GRACE_MS = 1000;
 
 /**
- * Draining goes in this order, so that no call is lost: status and load say so, health says NOT_SERVING, and new calls are
- * refused in the protocol (any balancer goes on to the next runner); calls in hand finish; only then does the port close.
+ * Draining has this order, so that no call is lost: status and load report it, health reports NOT_SERVING, and new calls are
+ * refused in the protocol (any balancer tries the next runner); calls in progress finish; only then the port closes.
  */
 class PureRunnerService implements PureRunner {
   readonly ready: Promise<void>;
@@ -132,9 +132,9 @@ class PureRunnerService implements PureRunner {
     });
     this.ready = Promise.all([agent.ready, this.listener.ready]).then(() => {
       this.isReady = true;
-      this.tellServing();
+      this.updateServing();
     });
-    this.ready.catch(() => undefined); // whoever waits for it is told
+    this.ready.catch(() => undefined); // callers of `ready` see the error
   }
 
   get address(): AddressInfo {
@@ -159,16 +159,16 @@ class PureRunnerService implements PureRunner {
     this.logger.info(
       suspended ? 'suspended by an operator, taking no new calls' : 'resumed by an operator, taking new calls',
     );
-    this.tellServing();
+    this.updateServing();
   }
 
-  private tellServing(): void {
+  private updateServing(): void {
     this.listener.setServing(this.isReady && !this.ownLoad.draining);
   }
 
   private readonly draining = new Once(async (): Promise<DrainResult> => {
     this.ownLoad.ending = true;
-    this.tellServing();
+    this.updateServing();
     const result = await this.agent.drain({ graceMs: this.graceMs });
     await this.engagements.whenIdle(CLOSE_GRACE_MS);
     await this.listener.close(CLOSE_GRACE_MS);
@@ -182,7 +182,7 @@ class PureRunnerService implements PureRunner {
 
   private readonly closing = new Once(async () => {
     this.ownLoad.ending = true;
-    this.tellServing();
+    this.updateServing();
     await this.agent.close();
     await this.listener.close(0);
     this.logger.debug('runner closed');

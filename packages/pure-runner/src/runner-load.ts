@@ -3,12 +3,12 @@ import type { Agent } from '@fnfleet/agent';
 import type { LoadReport } from '@fnfleet/protocol';
 import type { EngagementCounters } from './engagement-counters.js';
 
-/** How busy the runner is, as it tells balancers. Asked at the end of every engagement, so nothing is computed here. */
+/** The load that a runner reports to balancers. Read at the end of every engagement, so nothing is computed here. */
 export class RunnerLoad {
   readonly instanceId = randomBytes(8).toString('hex');
-  /** It will be gone soon. */
+  /** The runner is shutting down. */
   ending = false;
-  /** It takes no calls until an operator says otherwise. */
+  /** An operator has suspended it. */
   suspended = false;
 
   constructor(
@@ -16,7 +16,7 @@ export class RunnerLoad {
     private readonly counters: EngagementCounters,
   ) {}
 
-  /** It takes no more calls. */
+  /** Whether it takes no new calls. */
   get draining(): boolean {
     return this.ending || this.suspended;
   }

@@ -9,19 +9,19 @@ import { STATUS_IDLE_SECONDS, type StatusImage, type StatusResult } from './stat
 export interface StatusReporterOptions {
   readonly counters: EngagementCounters;
   readonly load: RunnerLoad;
-  /** Undefined: only counters and load are reported. */
+  /** Undefined if only counters and load are reported. */
   readonly statusImage: StatusImage | undefined;
   /** Directory whose entries are counted as `kdumpsOnDisk`. */
   readonly kdumpsPath: string | undefined;
-  /** Who the runner is, now. */
+  /** Current facts about the runner. */
   readonly about: () => RunnerAbout;
   readonly clock: Clock;
 }
 
-/** How long the result of a check is served, milliseconds: its container is gone by then. */
+/** How long the result of a check is served, milliseconds. Its container is gone by then. */
 const RESULT_LIFETIME_MS = STATUS_IDLE_SECONDS * 1000 + 500;
 
-/** Answers `Status` and `Status2`: the last check, and figures that are never older than the question. */
+/** Answers `Status` and `Status2` with the last check and current figures. */
 export class RunnerStatusReporter {
   private readonly cache: StatusCache<StatusResult> | undefined;
 
@@ -31,7 +31,7 @@ export class RunnerStatusReporter {
   }
 
   /**
-   * @param input JSON for the status image, should it be run for this
+   * @param input JSON for the status image, if it is run for this request
    * @throws the signal's reason when it aborts while a check runs
    */
   async report(input: string, signal: AbortSignal): Promise<RunnerStatus> {
@@ -54,7 +54,7 @@ export class RunnerStatusReporter {
     return { ...NOTHING_CHECKED, ...counters.snapshot(), load: load.report(), about: about() };
   }
 
-  /** A directory that is not there has none. */
+  /** 0 if the directory does not exist. */
   private async countKdumps(): Promise<number> {
     const { kdumpsPath } = this.options;
     if (!kdumpsPath) return 0;

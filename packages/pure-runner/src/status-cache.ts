@@ -1,6 +1,6 @@
 import { type Clock, later, type MonoMs } from '@fnfleet/core';
 
-/** The result of a check, and whether somebody has had it. */
+/** The result of a check, and whether it has been returned before. */
 interface Entry<T> {
   readonly result: T;
   readonly freshUntil: MonoMs;
@@ -8,17 +8,17 @@ interface Entry<T> {
 }
 
 /**
- * The results of a costly check, shared by those who ask for it at about the same time.
+ * Caches the result of an expensive check, and shares it among concurrent callers.
  *
- * C1  At most one check runs at a time; who asks meanwhile waits for it, whatever input it was given.
- * C2  A result serves all who ask within its lifetime, counted from the end of the check.
- * C3  A check belongs to nobody: it runs to its end when those who waited have gone, and its result is kept.
+ * C1  At most one check runs at a time; concurrent callers wait for it, whatever their input.
+ * C2  A result is served to all callers within its lifetime, counted from the end of the check.
+ * C3  A check runs to its end even if its callers have gone, and its result is kept.
  */
 export class StatusCache<T> {
   private last: Entry<T> | undefined;
   private running: Promise<Entry<T>> | undefined;
 
-  /** @param check must not reject: a failed check is a result too */
+  /** @param check must not reject: a failed check is also a result */
   constructor(
     private readonly clock: Clock,
     private readonly lifetimeMs: number,
@@ -26,8 +26,8 @@ export class StatusCache<T> {
   ) {}
 
   /**
-   * The result, which is `cached` unless the caller is the first to have it.
-   * @throws the signal's reason when it aborts first
+   * Returns the result, which is `cached` unless the caller is the first to get it.
+   * @throws the signal's reason if it aborts first
    */
   async get(input: string, signal: AbortSignal): Promise<{ readonly result: T; readonly cached: boolean }> {
     signal.throwIfAborted();

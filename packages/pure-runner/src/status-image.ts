@@ -22,13 +22,13 @@ import { type CallReport, NOTHING_REPORTED } from '@fnfleet/protocol';
 import { callReport } from './call-report.js';
 import { CollectedAnswer } from './collected-answer.js';
 
-/** Tells how the machine is, in words of the operator's own. What it throws fails the status. */
+/** Reports the health of the machine as custom key/value pairs. An exception fails the status. */
 export type CustomHealth = () => Readonly<Record<string, string>> | Promise<Readonly<Record<string, string>>>;
 
 export interface StatusImageOptions {
   /** Image that is run to find out whether functions can run here. */
   readonly image: string;
-  /** A file that exists when the network of containers is up; until it does the status image runs without network. */
+  /** A file that exists once the network of containers is up; until then the status image runs without a network. */
   readonly networkBarrier?: string | undefined;
   readonly customHealth?: CustomHealth | undefined;
 }
@@ -39,7 +39,7 @@ interface StatusImageDeps {
   readonly ids: IdGenerator;
 }
 
-/** What one check has found out. */
+/** The result of one check. */
 export interface StatusResult {
   readonly call: CallReport;
   readonly details: string;
@@ -47,20 +47,20 @@ export interface StatusResult {
   readonly customStatus: Readonly<Record<string, string>>;
 }
 
-/** For everything together, milliseconds. */
+/** Time limit of a whole check, milliseconds. */
 const CHECK_LIMIT_MS = 60_000;
 const CALL_TIMEOUT_SECONDS = 5;
-/** How long its container stays hot. Shorter than a result is kept, so that mostly each check starts one. */
+/** How long its container stays hot. Shorter than the lifetime of a result, so that most checks start a new container. */
 export const STATUS_IDLE_SECONDS = 1;
 
-/** Finds out how the runner is by running a call of the status image, next to all others and at nobody's expense. */
+/** Checks the health of the runner by running a call of the status image, which takes no resources from other calls. */
 export class StatusImage {
   constructor(
     private readonly options: StatusImageOptions,
     private readonly deps: StatusImageDeps,
   ) {}
 
-  /** Runs a check to its end. Never rejects: what goes wrong is in the report. */
+  /** Runs a check to its end. Never rejects: failures are in the report. */
   async check(input: string): Promise<StatusResult> {
     const { clock } = this.deps;
     const deadlineAt = later(clock.now(), CHECK_LIMIT_MS);
@@ -91,7 +91,7 @@ export class StatusImage {
     );
   }
 
-  /** A link counts as there, wherever it leads. */
+  /** A link counts as existing, wherever it points. */
   private async isNetworkDown(): Promise<boolean> {
     const { networkBarrier } = this.options;
     if (!networkBarrier) return false;
@@ -115,7 +115,7 @@ export class StatusImage {
   }
 }
 
-/** It needs no memory and no CPU of the runner's, so it never waits for room and is never evicted. */
+/** Reserves no memory or CPU, so it never waits for room and is never evicted. */
 function statusCall(id: string, image: string, createdAt: WallMs): Call {
   return {
     id,

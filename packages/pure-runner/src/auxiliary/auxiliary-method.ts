@@ -1,16 +1,16 @@
 import { CancelledError } from '@fnfleet/core';
 import { GRPC_STATUS, type ServerCall, type ServerCallHandler } from '@fnfleet/protocol';
 
-/** Serves one RPC beside Engage. */
+/** Serves one RPC method other than Engage. */
 export interface AuxiliaryMethod {
   /**
-   * `unary`: ends by itself. `stream`: stays open for as long as its client likes, so there may be few.
+   * `unary`: ends by itself. `stream`: stays open as long as its client likes, so fewer are allowed.
    */
   readonly kind: 'unary' | 'stream';
   serve(call: ServerCall): ServerCallHandler;
 }
 
-/** What a method answers with another status than OK. */
+/** A response with a status other than OK. */
 export class AuxiliaryError extends Error {
   override readonly name = 'AuxiliaryError';
 
@@ -22,7 +22,7 @@ export class AuxiliaryError extends Error {
   }
 }
 
-/** One request, one answer; the signal aborts when nobody waits for it any more. */
+/** A method with one request and one response. The signal aborts when the client has gone. */
 export function unary(answer: (request: Buffer, signal: AbortSignal) => Promise<Buffer> | Buffer): AuxiliaryMethod {
   return {
     kind: 'unary',
@@ -53,7 +53,7 @@ export function unary(answer: (request: Buffer, signal: AbortSignal) => Promise<
   };
 }
 
-/** A request that cannot be read is the client's fault. */
+/** Decodes a request; a failure is reported as the client's fault. */
 export function readRequest<T>(bytes: Buffer, deserialize: (bytes: Buffer) => T): T {
   try {
     return deserialize(bytes);

@@ -5,17 +5,17 @@ import { Health } from './health.js';
 import { reflectionMethods } from './reflection.js';
 import { type RunnerMethodsOptions, runnerMethods } from './runner-methods.js';
 
-/** Largest request taken, bytes. */
+/** Maximum size of a request, bytes. */
 const MAX_REQUEST_BYTES = 1024 * 1024;
-/** RPCs beside Engage that one connection may have open: such as end by themselves, and such as stay. */
+/** Maximum number of open RPCs other than Engage per connection: those that end by themselves, and streams. */
 const MAX_OPEN = { unary: 256, stream: 32 } as const;
-/** RPCs that stay, over all connections. Those that end by themselves have no such bound, or some could starve others. */
+/** Maximum number of open streams of all connections. Unary RPCs have no such limit, because some clients could starve others. */
 const MAX_STREAMS = 512;
 
 /**
- * Everything beside Engage: the other methods of RunnerProtocol, health, reflection.
+ * Serves everything other than Engage: the other methods of RunnerProtocol, health and reflection.
  *
- * S1  `Status` and `Check` depend on nothing that others can use up: not on streams that stay open, not on other connections.
+ * S1  `Status` and `Check` depend on nothing that other clients can exhaust: neither on open streams nor on other connections.
  */
 export class AuxiliaryServices {
   private readonly health = new Health();
@@ -37,9 +37,9 @@ export class AuxiliaryServices {
     const call = new ServerCall(from.connection, stream, MAX_REQUEST_BYTES);
     const path = head.get(':path') ?? '';
     const method = this.methods.get(path);
-    if (method === undefined) return turnAway(call, GRPC_STATUS.UNIMPLEMENTED, 'no such method');
+    if (method === undefined) return refuse(call, GRPC_STATUS.UNIMPLEMENTED, 'no such method');
     const leave = this.enter(method.kind, from);
-    if (leave === undefined) return turnAway(call, GRPC_STATUS.RESOURCE_EXHAUSTED, 'too many open at a time');
+    if (leave === undefined) return refuse(call, GRPC_STATUS.RESOURCE_EXHAUSTED, 'too many open at a time');
     call.attach((served) => method.serve(served), leave);
   }
 
@@ -60,7 +60,7 @@ export class AuxiliaryServices {
   }
 }
 
-function turnAway(call: ServerCall, code: number, details: string): void {
+function refuse(call: ServerCall, code: number, details: string): void {
   call.attach(
     () => NOBODY,
     () => undefined,

@@ -2,7 +2,7 @@ import { GRPC_STATUS, type ServerCall } from '@fnfleet/protocol';
 import protobuf from 'protobufjs/minimal.js';
 import { AuxiliaryError, type AuxiliaryMethod, readRequest, unary } from './auxiliary-method.js';
 
-/** Names that health checks ask for: the whole server, and the service. */
+/** The names in health checks: the whole server, and the service. */
 const HEALTH_NAMES = ['', 'RunnerProtocol'] as const;
 
 const STATUS = { SERVING: 1, NOT_SERVING: 2, SERVICE_UNKNOWN: 3 } as const;
@@ -11,7 +11,7 @@ type Status = (typeof STATUS)[keyof typeof STATUS];
 const { Reader, Writer } = protobuf;
 const tag = (field: number, wireType: number) => (field << 3) | wireType;
 
-/** `grpc.health.v1.Health`, for probes and balancers of gRPC. */
+/** Implements `grpc.health.v1.Health`, for gRPC health probes and balancers. */
 export class Health {
   private status: Status = STATUS.NOT_SERVING;
   private readonly watchers = new Set<ServerCall>();
@@ -33,7 +33,7 @@ export class Health {
     for (const call of this.watchers) call.send(response(status));
   }
 
-  /** The watches end: the server does. */
+  /** Ends all watches, because the server shuts down. */
   close(): void {
     for (const call of this.watchers) call.end(GRPC_STATUS.UNAVAILABLE, 'the runner is shutting down');
     this.watchers.clear();
@@ -56,7 +56,7 @@ function isKnown(service: string): boolean {
   return (HEALTH_NAMES as readonly string[]).includes(service);
 }
 
-/** Of a `HealthCheckRequest`. */
+/** Decodes a `HealthCheckRequest`. */
 function serviceOf(request: Buffer): string {
   const reader = Reader.create(request);
   let service = '';
@@ -68,7 +68,7 @@ function serviceOf(request: Buffer): string {
   return service;
 }
 
-/** A `HealthCheckResponse`. */
+/** Encodes a `HealthCheckResponse`. */
 function response(status: Status): Buffer {
   return Buffer.from([tag(1, 0), status]);
 }

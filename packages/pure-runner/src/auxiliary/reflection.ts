@@ -5,7 +5,7 @@ import type { AuxiliaryMethod } from './auxiliary-method.js';
 
 type Handler = (stream: ReflectionStream) => void;
 
-/** A method as the library that serves reflection brings it. */
+/** A method of the reflection library. */
 interface Loaded {
   readonly deserialize: (bytes: Buffer) => unknown;
   readonly serialize: (message: unknown) => Buffer;
@@ -15,7 +15,7 @@ interface Loaded {
 let loading: Promise<ReadonlyMap<string, Loaded>> | undefined;
 
 /**
- * Server reflection, for grpcurl and its like. It is loaded when somebody asks: a runner that serves balancers alone never
+ * Server reflection, for tools such as grpcurl. It is loaded on first use, because a runner that serves only balancers never
  * needs it.
  */
 export const reflectionMethods: Readonly<Record<string, AuxiliaryMethod>> = Object.fromEntries(
@@ -56,7 +56,7 @@ function reflect(call: ServerCall, path: string): ServerCallHandler {
   };
 }
 
-/** What the library knows of a stream of gRPC. */
+/** A gRPC stream as the library expects it. */
 class ReflectionStream extends EventEmitter {
   constructor(
     private readonly call: ServerCall,

@@ -5,18 +5,18 @@ import { streamLogs } from '../logs/stream-logs.js';
 import type { RunnerStatusReporter } from '../runner-status-report.js';
 import { type AuxiliaryMethod, readRequest, unary } from './auxiliary-method.js';
 
-/** Takes key/value settings that somebody sends to the runner. What it throws is told to them. */
+/** Handles key/value settings that a client sends to the runner. An exception is reported to the client. */
 export type ConfigureRunner = (config: Readonly<Record<string, string>>) => void | Promise<void>;
 
 export interface RunnerMethodsOptions {
   readonly status: RunnerStatusReporter;
   readonly configure: ConfigureRunner | undefined;
-  /** What log collectors are served from. Undefined: they are turned away. */
+  /** The source for log collectors; undefined if they are refused. */
   readonly logs: FunctionLogs | undefined;
   readonly logger: Logger;
 }
 
-/** The methods of RunnerProtocol, by path. Engage has its own way and is not here. */
+/** The methods of RunnerProtocol by path, except Engage, which has its own fast path. */
 export function runnerMethods({
   status,
   configure,

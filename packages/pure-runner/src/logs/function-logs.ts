@@ -6,14 +6,14 @@ import { type CollectorStream, LogSession, type LogSource } from './log-session.
 import type { logSettings } from './log-settings.js';
 
 /**
- * The output of a runner's functions: a sink for its agent, and the source of every collector. Keeps the latest lines for
- * collectors that ask for them.
+ * The output of a runner's functions: a sink for its agent, and the source for all collectors. Keeps the latest lines for
+ * collectors that request them.
  */
 export class FunctionLogs implements LogSink, LogSource {
   readonly recent: LineBuffer;
   private readonly following = new TurnoverSet<LogSession>();
   private readonly open = new TurnoverSet<LogSession>();
-  /** Lines that are counted as dropped. Another collector may drop them later, and is told, but no more lines are lost. */
+  /** Lines already counted as dropped, so that a line that several collectors drop is counted once. */
   private readonly counted = new WeakSet<OutputLine>();
   private closed = false;
 
@@ -22,7 +22,7 @@ export class FunctionLogs implements LogSink, LogSource {
     countFromZero('log_dropped_lines');
   }
 
-  /** Collectors that are served now. */
+  /** Number of connected collectors. */
   get collectors(): number {
     return this.open.size;
   }
@@ -32,19 +32,19 @@ export class FunctionLogs implements LogSink, LogSource {
     for (const session of this.following) session.offer(line);
   }
 
-  /** Collectors get what is left for them, then their streams end. */
+  /** Sends the buffered lines to collectors, then ends their streams. */
   close(): void {
     this.closed = true;
     for (const session of this.open) session.finish();
   }
 
-  /** A collector has opened a stream. Undefined when it was turned away. */
+  /** Accepts the stream of a collector; undefined if it was refused. */
   accept(stream: CollectorStream): LogSession | undefined {
     const { maxLogCollectors, logBufferBytes } = this.settings;
-    if (this.closed) return turnAway(stream, GRPC_STATUS.UNAVAILABLE, 'the runner is shutting down');
+    if (this.closed) return refuse(stream, GRPC_STATUS.UNAVAILABLE, 'the runner is shutting down');
     if (this.open.size >= maxLogCollectors) {
-      const details = `the runner has ${maxLogCollectors} log collectors already (FN_MAX_LOG_COLLECTORS)`;
-      return turnAway(stream, GRPC_STATUS.RESOURCE_EXHAUSTED, details);
+      const details = `the runner already has ${maxLogCollectors} log collectors (FN_MAX_LOG_COLLECTORS)`;
+      return refuse(stream, GRPC_STATUS.RESOURCE_EXHAUSTED, details);
     }
     const session = new LogSession(stream, this, logBufferBytes);
     this.open.add(session);
@@ -67,6 +67,6 @@ export class FunctionLogs implements LogSink, LogSource {
   }
 }
 
-function turnAway(stream: CollectorStream, code: number, details: string): undefined {
+function refuse(stream: CollectorStream, code: number, details: string): undefined {
   stream.fail(code, details);
 }

@@ -1,12 +1,12 @@
 import type { OutputLine } from '@fnfleet/agent';
 
-/** What a line takes in memory besides its text, roughly. */
+/** Approximate memory of a line in addition to its text. */
 const LINE_OVERHEAD_BYTES = 256;
-/** Gaps at the front are closed from so many on. */
+/** The array is compacted once this many entries at its front are unused. */
 const COMPACT_AT = 1024;
 const NONE: readonly OutputLine[] = [];
 
-/** Lines in order of arrival, within a limit of memory: the oldest make room for the newest. */
+/** Lines in order of arrival, within a memory limit: the oldest are dropped for the newest. */
 export class LineBuffer implements Iterable<OutputLine> {
   private lines: OutputLine[] = [];
   private first = 0;
@@ -18,7 +18,7 @@ export class LineBuffer implements Iterable<OutputLine> {
     return this.first === this.lines.length;
   }
 
-  /** Returns the lines that had to go. */
+  /** Returns the lines that were dropped. */
   push(line: OutputLine): readonly OutputLine[] {
     this.lines.push(line);
     this.bytes += costOf(line);
@@ -28,7 +28,7 @@ export class LineBuffer implements Iterable<OutputLine> {
     return dropped;
   }
 
-  /** Takes the oldest lines out, as many as fit into so many bytes but at least one. */
+  /** Removes and returns the oldest lines, as many as fit into `maxBytes` but at least one. */
   take(maxBytes: number): OutputLine[] {
     const taken: OutputLine[] = [];
     let room = maxBytes;

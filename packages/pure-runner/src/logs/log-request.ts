@@ -1,7 +1,7 @@
 import type { OutputLine } from '@fnfleet/agent';
 import { flag, integer, type SettingsOf, type SettingsShape, text } from '@fnfleet/core';
 
-/** What a collector may ask for in the `config` of its `start`. Keys that are not here are ignored. */
+/** The keys that a collector may send in the `config` of its `start`. Other keys are ignored. */
 export const logRequestKeys = {
   fnId: text('fn_id', { doc: 'Only lines of this function.' }),
   appId: text('app_id', { doc: 'Only lines of functions of this app.' }),
@@ -9,10 +9,13 @@ export const logRequestKeys = {
   tail: integer('tail', {
     default: 0,
     min: 0,
-    doc: 'So many of the latest lines that the runner still has come first.',
+    doc: 'How many of the latest lines that the runner still has are sent first.',
   }),
-  since: integer('since', { min: 0, doc: 'Of those, only lines later than this, in milliseconds since the epoch.' }),
-  follow: flag('follow', { default: true, doc: 'Whether to go on with lines as they are printed.' }),
+  since: integer('since', {
+    min: 0,
+    doc: 'Of those, only lines later than this time, in milliseconds since the epoch.',
+  }),
+  follow: flag('follow', { default: true, doc: 'Whether to continue with new lines as they are printed.' }),
 } as const;
 
 export type LogRequest = SettingsOf<typeof logRequestKeys>;

@@ -244,7 +244,7 @@ describe('the runner', () => {
 
   it('turns away more collectors than it is to serve', async () => {
     for (let n = 0; n < 3; n += 1) new Collector();
-    expect(new Collector().ended).toBe('8 the runner has 3 log collectors already (FN_MAX_LOG_COLLECTORS)');
+    expect(new Collector().ended).toBe('8 the runner already has 3 log collectors (FN_MAX_LOG_COLLECTORS)');
     collectors[0]?.session?.onGone();
     expect(new Collector().ended).toBeUndefined();
   });

@@ -6,7 +6,7 @@ import { isWanted, type LogRequest, parseLogRequest } from './log-request.js';
 
 /** The runner's end of one StreamLogs stream. */
 export interface CollectorStream {
-  /** The session stands. */
+  /** Confirms the session. */
   open(): void;
   send(batch: LogBatch): void;
   end(): void;
@@ -17,18 +17,18 @@ export type CollectorMessage =
   | { readonly kind: 'start'; readonly config: Readonly<Record<string, string>> }
   | { readonly kind: 'ack' | 'ready' | 'unknown' };
 
-/** Where the lines come from. */
+/** The source of the lines. */
 export interface LogSource {
   /** The latest lines, oldest first. */
   readonly recent: Iterable<OutputLine>;
-  /** From now on `session.offer` is called with each line, until it leaves. */
+  /** Calls `session.offer` with each new line until the session leaves. */
   join(session: LogSession): void;
   leave(session: LogSession): void;
-  /** These were too many for a session. Others may have them. */
+  /** A session dropped these lines. Other sessions may still have them. */
   lost(lines: readonly OutputLine[]): void;
 }
 
-/** What one batch may take, well below what gRPC takes as one message. */
+/** Maximum size of a batch, well below the limit of a gRPC message. */
 const BATCH_BYTES = 512 * 1024;
 
 /**
@@ -36,9 +36,9 @@ const BATCH_BYTES = 512 * 1024;
  *
  *   awaitingStart ──start──▶ open ──half-close, all sent (no follow, shutdown), gone, error──▶ closed
  *
- * L1  At most one batch is under way: the next follows its `ack`. Before `ready` (or a first `ack`) none is sent.
- * L2  A slow collector costs its own lines and nothing else: the oldest go, and their number is in the next batch.
- * L3  close() is the only way out; nothing is left with the source.
+ * L1  At most one batch is in flight: the next follows its `ack`. Before `ready` (or a first `ack`) none is sent.
+ * L2  A slow collector loses only its own lines: the oldest are dropped, and the next batch contains their number.
+ * L3  close() is the only way out; it removes the session from the source.
  */
 export class LogSession {
   private state: 'awaitingStart' | 'open' | 'closed' = 'awaitingStart';
@@ -46,7 +46,7 @@ export class LogSession {
   private readonly buffer: LineBuffer;
   private ready = false;
   private unacknowledged = false;
-  /** It ends when what is buffered has been sent. */
+  /** The session ends when the buffered lines have been sent. */
   private ending = false;
   private dropped = 0;
   private scheduled: NodeJS.Immediate | undefined;
@@ -71,17 +71,17 @@ export class LogSession {
     } else this.fail(GRPC_STATUS.UNKNOWN, 'expected ack');
   }
 
-  /** The collector has had enough. */
+  /** The collector ended the session. */
   onHalfClose(): void {
     if (this.close()) this.stream.end();
   }
 
-  /** The stream is gone, whatever the reason. */
+  /** The stream is gone, for whatever reason. */
   onGone(): void {
     this.close();
   }
 
-  /** One more line was printed. */
+  /** Receives a new line. */
   offer(line: OutputLine): void {
     if (isWanted(this.request, line)) this.keep(line);
   }
@@ -119,7 +119,7 @@ export class LogSession {
     this.schedule();
   }
 
-  /** What is printed in one turn of the event loop goes together. */
+  /** Lines of one turn of the event loop are sent together. */
   private schedule(): void {
     if (this.state !== 'open' || !this.ready || this.unacknowledged) return;
     this.scheduled ??= setImmediate(() => this.push());
@@ -141,7 +141,7 @@ export class LogSession {
     if (this.close()) this.stream.fail(code, details);
   }
 
-  /** L3. False when it was closed before. */
+  /** L3. Returns false if it was already closed. */
   private close(): boolean {
     if (this.state === 'closed') return false;
     this.state = 'closed';

@@ -2,13 +2,13 @@ import { encodeLogBatch, GRPC_STATUS, type ServerCall, type ServerCallHandler } 
 import type { FunctionLogs } from './function-logs.js';
 import type { CollectorMessage } from './log-session.js';
 
-/** `LogRequestMsg` as the loader of the proto file gives it: the name of what is set, and that. */
+/** `LogRequestMsg` as decoded by the proto loader: the name of the field that is set, and its value. */
 interface RequestMessage {
   readonly body?: string;
   readonly start?: { readonly config: Readonly<Record<string, string>> } | null;
 }
 
-/** Between bytes and messages, as the loader of the proto file has it. */
+/** The codec of the proto loader. */
 interface Coding {
   readonly requestDeserialize: (bytes: Buffer) => RequestMessage;
   readonly responseSerialize: (message: object) => Buffer;
@@ -24,13 +24,13 @@ const NOBODY: ServerCallHandler = {
 export function streamLogs(call: ServerCall, coding: Coding, logs: FunctionLogs | undefined): ServerCallHandler {
   const fail = (code: number, details: string) => call.end(code, details);
   const session = logs?.accept({
-    // The collector learns at once that it is served, not only with the first line.
+    // Confirms the session at once, not only with the first line.
     open: () => call.open(),
     send: (batch) => void call.send(coding.responseSerialize(encodeLogBatch(batch))),
     end: () => call.end(GRPC_STATUS.OK, ''),
     fail,
   });
-  // As Fn says it.
+  // The message of Fn.
   if (logs === undefined) fail(GRPC_STATUS.UNKNOWN, 'runner not configured with logStreamer');
   if (session === undefined) return NOBODY;
   return {

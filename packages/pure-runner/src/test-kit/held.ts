@@ -1,6 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 
-/** A function whose calls wait until the test lets them go. */
+/** A function whose calls wait until the test releases them. */
 export class Held {
   private waiting: (() => void)[] = [];
   private arrived: (() => void)[] = [];

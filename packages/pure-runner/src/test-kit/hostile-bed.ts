@@ -18,12 +18,12 @@ import {
 } from '@fnfleet/testing';
 import { type Holdings, RunnerProcess, type RunnerProcessOptions } from './runner-process.js';
 
-/** Of this machine as well, but another than that of everybody else: what is counted by address is theirs alone. */
+/** A loopback address of the hostile peers only, so that limits per address apply to them alone. */
 const HOSTILE_ADDRESS = '127.0.0.2';
-/** Memory that may stay behind when a peer has gone: caches that warm up, pages not given back yet. */
+/** Memory that may remain after a peer has gone: warm caches, and pages that are not returned yet. */
 const LEFT_BYTES = 24 * MIB;
 
-/** The messages of an ordinary call; or its `try` alone. */
+/** The messages of an ordinary call, or only its `try`. */
 export function call(image: string, model: Parameters<typeof aCall>[0] = {}, whole = true): Buffer {
   const callJson = encodeCall(aCall({ image, memoryMb: 64, idleTimeoutSeconds: 1, ...model }));
   const offered = fromBalancer({ kind: 'try', callJson, slotHash: '', extensions: {} });
@@ -32,8 +32,8 @@ export function call(image: string, model: Parameters<typeof aCall>[0] = {}, who
 }
 
 /**
- * A runner with three kinds of peers: the hostile one of a row, a bystander whose one connection lasts from the first row to
- * the last, and a newcomer after each row.
+ * A runner with three kinds of peers: the hostile peer of a row, a bystander whose connection lasts from the first row to the
+ * last, and a new peer after each row.
  */
 export class HostileBed {
   private bystanderStream = 1;
@@ -48,7 +48,7 @@ export class HostileBed {
   static async start(options: RunnerProcessOptions = {}): Promise<HostileBed> {
     const runner = await RunnerProcess.start(options);
     const bystander = await RawConnection.client(runner.port);
-    // What a runner makes once, with its first calls, belongs to no row.
+    // One-time allocations of the first calls must not count for a row.
     const warm = new HostileBed(runner, bystander, await runner.holdings());
     await warm.servesTheNextCall();
     await warm.serveBystander();
@@ -66,7 +66,7 @@ export class HostileBed {
     return this.keep(await RawConnection.client(this.port, { localAddress: HOSTILE_ADDRESS, ...options }));
   }
 
-  /** A peer that has connected, and not said a word. */
+  /** A peer that has connected and sent nothing. */
   async dial(options: RawDialOptions = {}): Promise<RawConnection> {
     return this.keep(await RawConnection.dial(this.port, { localAddress: HOSTILE_ADDRESS, ...options }));
   }
@@ -81,7 +81,7 @@ export class HostileBed {
     return (await this.runner.holdings()).memoryBytes - this.before.memoryBytes;
   }
 
-  /** An ordinary call over a new connection, by another implementation of gRPC. */
+  /** Makes an ordinary call over a new connection, with another implementation of gRPC. */
   async servesTheNextCall(): Promise<void> {
     const balancer = new ScriptedBalancer(this.runner.address);
     try {
@@ -103,7 +103,7 @@ export class HostileBed {
     }
   }
 
-  /** The same on the connection that was there before. */
+  /** Makes an ordinary call over the connection of the bystander. */
   async serveBystander(): Promise<void> {
     const { bystander } = this;
     const id = this.bystanderStream;
@@ -115,7 +115,7 @@ export class HostileBed {
     expect(bystander.dataOf(id).includes('body')).toBe(true);
   }
 
-  /** After a row: others are served, and nothing of it is left. */
+  /** After a row, checks that others are served and that nothing of it is left. */
   async settle(): Promise<void> {
     for (const peer of this.peers.splice(0)) peer.destroy();
     await this.servesTheNextCall();
@@ -136,16 +136,16 @@ export class HostileBed {
   }
 }
 
-/** What a peer sees of the answer to what it did. */
+/** The expected reaction of the runner, as its peer sees it. */
 export interface Answer {
   readonly name: string;
-  /** Resolves when the answer has come; rejects when another came. */
+  /** Resolves when the reaction was seen; rejects after another one. */
   seen(peer: RawConnection): Promise<unknown>;
 }
 
 type ErrorName = keyof typeof H2_ERROR;
 
-/** The connection is told why, and closed. */
+/** The connection gets a GOAWAY and is closed. */
 export function goaway(...errors: readonly ErrorName[]): Answer {
   return {
     name: errors.join(' or '),
@@ -158,7 +158,7 @@ export function goaway(...errors: readonly ErrorName[]): Answer {
   };
 }
 
-/** One stream is reset; the connection lives. */
+/** One stream is reset; the connection survives. */
 export function reset(streamId: number, ...errors: readonly ErrorName[]): Answer {
   return {
     name: `stream reset, ${errors.join(' or ')}`,
@@ -170,7 +170,7 @@ export function reset(streamId: number, ...errors: readonly ErrorName[]): Answer
   };
 }
 
-/** The stream ends with a status of gRPC; the connection lives. */
+/** The stream ends with a gRPC status; the connection survives. */
 export function status(streamId: number, ...codes: readonly number[]): Answer {
   return {
     name: `gRPC status ${codes.join(' or ')}`,
@@ -198,7 +198,7 @@ export const lives: Answer = {
   },
 };
 
-/** One of them. */
+/** Any of these reactions. */
 export function either(name: string, ...answers: readonly Answer[]): Answer {
   return { name, seen: (peer) => Promise.any(answers.map((answer) => answer.seen(peer))) };
 }

@@ -3,22 +3,22 @@ import { once } from 'node:events';
 import path from 'node:path';
 
 export interface RunnerProcessOptions {
-  /** A balancer that owes a sign of life for so long is taken for lost, milliseconds. */
+  /** A balancer that does not answer a keepalive PING for this long is considered lost, milliseconds. */
   readonly keepaliveTimeoutMs?: number;
-  /** Streams one connection may have open. */
+  /** Maximum number of open streams per connection. */
   readonly maxStreams?: number;
   readonly tls?: boolean;
 }
 
-/** What a runner's process has in its hands at one moment, after a garbage collection. */
+/** What a runner process holds at one moment, after a garbage collection. */
 export interface Holdings {
-  /** Connections of balancers; those to containers are not among them. */
+  /** Connections of balancers, without those to containers. */
   readonly sockets: number;
   readonly timers: number;
   readonly engagements: number;
-  /** Of JavaScript, and of buffers. */
+  /** JavaScript heap and buffers. */
   readonly memoryBytes: number;
-  /** Everything that nobody caught since the start. */
+  /** Uncaught errors since the start. */
   readonly errors: readonly string[];
 }
 
@@ -28,15 +28,14 @@ interface Started {
 }
 
 /**
- * A runner in a process of its own, with the functions `echo`, `big` (answers with 10 MiB), `held` (never answers)
- * and `stuck` (reads nothing). What
- * it holds can be counted without what the test holds itself.
+ * A runner in its own process, with the functions `echo`, `big` (answers with 10 MiB), `held` (never answers) and `stuck`
+ * (reads nothing). What it holds can be counted without what the test itself holds.
  */
 export class RunnerProcess {
   private constructor(
     private readonly child: ChildProcess,
     readonly port: number,
-    /** With TLS: what a member of the fleet shows. */
+    /** With TLS: the certificate of a member of the fleet. */
     readonly material: Started['material'],
   ) {}
 
@@ -53,7 +52,7 @@ export class RunnerProcess {
   }
 
   async holdings(): Promise<Holdings> {
-    if (!this.child.connected) throw new Error('the process of the runner has ended');
+    if (!this.child.connected) throw new Error('the runner process has ended');
     const answer = once(this.child, 'message') as Promise<[Holdings]>;
     this.child.send('holdings');
     const [holdings] = await answer;

@@ -6,7 +6,7 @@ import { FunctionLogs } from '../logs/function-logs.js';
 import { newPureRunner } from '../pure-runner.js';
 import type { Holdings, RunnerProcessOptions } from './runner-process.js';
 
-/** What `runner-process.ts` starts: a runner alone in a process, so that what is counted there is what the runner holds. */
+/** Started by `runner-process.ts`: a runner alone in a process, so that its holdings can be counted. */
 
 const BIG_ANSWER = Buffer.alloc(10 * MIB, 'x');
 

@@ -6,14 +6,14 @@ import { aCall, type PlayedEngagement, ScriptedBalancer } from '@fnfleet/testing
 import { newPureRunner, type PureRunner, type PureRunnerOptions } from '../pure-runner.js';
 
 export interface TestRunnerOptions extends Partial<Omit<PureRunnerOptions, 'agent'>> {
-  /** What each image does. */
+  /** Functions by image. */
   readonly functions: Readonly<Record<string, ScriptedFunction>>;
   /** Settings of the agent, as environment variables. */
   readonly env?: Environment;
   readonly memoryMb?: number;
 }
 
-/** A runner on a real port, with functions that live in this process. */
+/** A runner on a real port, with functions in this process. */
 export class TestRunner {
   private constructor(
     readonly driver: ScriptedDriver,
@@ -36,7 +36,7 @@ export class TestRunner {
     return new TestRunner(driver, agent, runner, new ScriptedBalancer(`127.0.0.1:${runner.address.port}`));
   }
 
-  /** Offers a call with a body and leaves the rest to the test. */
+  /** Offers a call with a body; the test does the rest. */
   offer(call: Parameters<typeof aCall>[0], body = ''): PlayedEngagement {
     const engagement = this.balancer.engage();
     engagement.send(tryOf(call));
@@ -55,7 +55,7 @@ export class TestRunner {
     return { kinds: engagement.received.map(({ kind }) => kind), messages: engagement.received };
   }
 
-  /** Closes everything and fails when something is left. */
+  /** Closes everything. Throws if anything is left. */
   async close(): Promise<void> {
     this.balancer.close();
     await this.runner.close();
@@ -81,7 +81,7 @@ export function reportOf(messages: readonly RunnerMessage[]) {
   return report;
 }
 
-/** The bytes of the answer. */
+/** The body of the response. */
 export function answerOf(messages: readonly RunnerMessage[]): Buffer {
   return Buffer.concat(messages.flatMap((message) => (message.kind === 'data' ? [message.data] : [])));
 }
