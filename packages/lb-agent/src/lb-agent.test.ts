@@ -322,7 +322,7 @@ describe('ending', () => {
     const logger = { ...silentLogger, error: (what: string) => void said.push(what) };
     agent = aPlacingAgent(pool, { order: (_call, { candidates }) => candidates }, { clock, logger });
     await agent.close();
-    expect(said).toEqual(['the runner pool did not close']);
+    expect(said).toEqual(['cannot close the runner pool']);
   });
 });
 

@@ -4,7 +4,7 @@ import { type CallPlacement, FleetPlacement } from './call/call-placement.js';
 import { DefaultLbAgent, placementTiming } from './call/default-lb-agent.js';
 import type { LbAgent, LbAgentOptions } from './lb-agent.js';
 
-/** The pool becomes the agent's: closing the agent closes it. */
+/** Creates an agent that owns the pool: closing the agent closes it. */
 export function newLbAgent(pool: RunnerPool, placer: Placer, options: LbAgentOptions = {}): LbAgent {
   const { clock = systemClock, logger = silentLogger, random = Math.random } = options;
   const timing = placementTiming(options);
@@ -16,7 +16,7 @@ export function newLbAgent(pool: RunnerPool, placer: Placer, options: LbAgentOpt
   );
 }
 
-/** An agent whose calls go a way of their own. The placement becomes the agent's: closing the agent closes it. */
+/** Creates an agent with a custom placement, which it owns: closing the agent closes it. */
 export function newLbAgentWithPlacement(placement: CallPlacement, options: LbAgentOptions = {}): LbAgent {
   return new DefaultLbAgent(placement, options);
 }

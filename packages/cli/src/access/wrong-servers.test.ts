@@ -155,7 +155,7 @@ it('takes a runner that is known by an address for the name that is configured',
 
 it('a balancer with TLS refuses an api node in plain text, unless told otherwise', () => {
   const options = { clock: systemClock, tls: us() };
-  expect(() => newApiLookup('http://api:8080', options)).toThrow(/FN_RUNNER_API_URL: .* is plain text.*write https/);
+  expect(() => newApiLookup('http://api:8080', options)).toThrow(/FN_RUNNER_API_URL: .* is plain text.*use https/);
   return newApiLookup('http://api:8080', { ...options, allowInsecure: true }).close();
 });
 

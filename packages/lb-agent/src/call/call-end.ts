@@ -13,10 +13,10 @@ import {
 } from '@fnfleet/core';
 import type { LbCall } from './lb-call.js';
 
-/** How calls end, as metrics tell it. */
+/** Results of calls in metrics. */
 type Ending = 'completed' | 'timeouts' | 'server_busy' | 'canceled' | 'errors';
 
-/** Frozen: the series of labels that cannot change are found by the object. */
+/** Frozen, because the series of immutable labels are found by object identity. */
 const LABELS = {
   completed: Object.freeze({ call_status: 'completed' }),
   timeouts: Object.freeze({ call_status: 'timeouts' }),
@@ -27,16 +27,16 @@ const LABELS = {
 
 const TURNED_AWAY: ReadonlySet<ErrorCode> = new Set<ErrorCode>(['serverBusy', 'appOverShare', 'imagePulling']);
 
-/** Counts how a call ended. @param error undefined: well */
+/** Counts the result of a call. @param error undefined if it succeeded */
 export function countEnd(call: LbCall, error: unknown, clock: Pick<Clock, 'now'>): void {
   const ending = endingOf(error);
   count(ending);
   const elapsedMs = clock.now() - (call.startedAt ?? call.arrivedAt);
-  // What the function took is not the balancer's doing. Its clock is another machine's, so it may seem to exceed the whole.
+  // Subtract the time of the function. The clock of another machine measured it, so it may exceed the total.
   observe('lb_call_latency', Math.max(0, elapsedMs - call.executionNs / 1e6), LABELS[ending]);
 }
 
-/** Writes on the model how the call ended. */
+/** Records the result of the call in its model. */
 export function markEnd(model: Call, error: unknown, now: WallMs): void {
   model.completedAt = now;
   if (error === undefined) {

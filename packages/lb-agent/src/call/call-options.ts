@@ -15,7 +15,7 @@ import { triggerHeaders } from '../http/trigger-headers.js';
 import { ReplayBuffer, type ReplayBufferLimits } from '../replay/replay-buffer.js';
 import type { CallBody } from './call-body.js';
 
-/** What call options fill in, one after another. */
+/** A call under construction, which options fill in one after another. */
 export interface LbCallDraft {
   model?: Call;
   request?: IncomingMessage;
@@ -32,15 +32,15 @@ export interface LbCallDraft {
   readonly bodyLimits: ReplayBufferLimits;
 }
 
-/** One step of building a call. Throws when what it needs has not been set by an earlier option. */
+/** One step in building a call. Throws if it depends on a value that no earlier option has set. */
 export type LbCallOption = (draft: LbCallDraft) => void;
 
-/** A call of a function over HTTP. Its body is the request's. */
+/** A call of a function over HTTP, with the body of the request. */
 export function fromHttpFnRequest(app: App, fn: Fn, req: IncomingMessage): LbCallOption {
   return fromTemplate(new CallTemplate(app, fn), req);
 }
 
-/** The same, for a caller that keeps the template. */
+/** Like `fromRequest`, for a caller that caches the template. */
 export function fromTemplate(template: CallTemplate, req: IncomingMessage): LbCallOption {
   return (draft) => {
     draft.request = req;
@@ -56,7 +56,7 @@ export function fromTemplate(template: CallTemplate, req: IncomingMessage): LbCa
   };
 }
 
-/** A call that is complete already. */
+/** A call with a complete model. */
 export function fromModel(model: Call, input: Buffer | CallBody): LbCallOption {
   return (draft) => {
     draft.model = model;
@@ -64,7 +64,7 @@ export function fromModel(model: Call, input: Buffer | CallBody): LbCallOption {
   };
 }
 
-/** The function does not get to see the header. After the option that sets the model, before that of a trigger. */
+/** Hides a header from the function. Use after the option that sets the model, and before that of a trigger. */
 export function withoutHeader(name: string): LbCallOption {
   return (draft) => {
     const model = modelOf(draft, 'withoutHeader');
@@ -73,7 +73,7 @@ export function withoutHeader(name: string): LbCallOption {
   };
 }
 
-/** The call came through an HTTP trigger. After the option that sets the model. */
+/** Marks a call through an HTTP trigger. Use after the option that sets the model. */
 export function withTrigger(triggerId: string): LbCallOption {
   return (draft) => {
     const model = modelOf(draft, 'withTrigger');
@@ -81,40 +81,42 @@ export function withTrigger(triggerId: string): LbCallOption {
   };
 }
 
-/** The caller is answered as soon as all of the body is held and the call has begun. After the option that sets the model. */
+/**
+ * Answers the caller as soon as the body is held and the call has started. Use after the option that sets the model.
+ */
 export function invokeDetached(): LbCallOption {
   return (draft) => {
     draft.model = { ...modelOf(draft, 'invokeDetached'), type: 'detached' };
   };
 }
 
-/** Adds to what travels to the runner beside the model. */
+/** Adds extensions, which travel to the runner with the model. */
 export function withExtensions(extensions: Readonly<Record<string, string>>): LbCallOption {
   return (draft) => void Object.assign(draft.extensions, extensions);
 }
 
-/** Where the answer goes. */
+/** Sets the destination of the response. */
 export function withWriter(response: ResponseWriter): LbCallOption {
   return (draft) => {
     draft.response = response;
   };
 }
 
-/** What becomes of the call is written down in detail, runners that it is not offered to included. */
+/** Records the call in detail, including runners that are skipped. */
 export function withExplanation(): LbCallOption {
   return (draft) => {
     draft.explained = true;
   };
 }
 
-/** Names the request in the logs of balancer and runner. */
+/** Sets the request id for the logs of balancer and runner. */
 export function withRequestId(requestId: string | undefined): LbCallOption {
   return (draft) => {
     draft.requestId = requestId;
   };
 }
 
-/** Aborting it ends the call, detached or not, with the reason given. */
+/** Adds a signal whose abort ends the call, even a detached one, with its reason. */
 export function withController(controller: AbortController): LbCallOption {
   return (draft) => {
     draft.controller = controller;
@@ -126,7 +128,7 @@ function modelOf(draft: LbCallDraft, option: string): Call {
   return draft.model;
 }
 
-/** Undefined: a body that comes in chunks. */
+/** @returns undefined for a chunked body */
 function declaredLength(req: IncomingMessage): number | undefined {
   if (req.headers['transfer-encoding'] !== undefined) return undefined;
   return Number(req.headers['content-length'] ?? 0);

@@ -8,28 +8,28 @@ import {
 } from '@fnfleet/placement';
 import type { LbCall } from './lb-call.js';
 
-/** Takes calls that an agent has accepted to where they run. */
+/** Brings calls that an agent has accepted to where they run. */
 export interface CallPlacement {
-  /** Whether it counts calls and how they end. The agent does, unless this says so: one process counts a call once. */
+  /** Whether the placement counts calls itself. By default the agent does: a process counts a call only once. */
   readonly countsCalls: boolean;
-  /** Never rejects. @returns what the call failed with; undefined: it ended well and its answer has been written */
+  /** Never rejects. @returns the error of the call; undefined if it succeeded and its response has been written */
   place(call: LbCall): Promise<unknown>;
   /**
-   * What would become of a call if it were placed now. Nothing runs.
-   * @throws what it would fail with without being placed
+   * Reports what would happen to a call if it were placed now. Nothing runs.
+   * @throws the error with which it would fail before its placement
    */
   outlook(call: LbCall): Promise<Outlook>;
-  /** What is seen of the runners, where there are some. */
+  /** The state of the runners, if there are any. */
   status?(): FleetStatus;
-  /** Asks every runner how it is, for so long at most, milliseconds. */
+  /** Queries the status of every runner, for at most this long in milliseconds. */
   askRunners?(limitMs: number): Promise<void>;
-  /** Offers a runner nothing any more, or does again. @returns false: there is no such runner */
+  /** Cordons a runner, or lifts the cordon. @returns false if there is no such runner */
   setCordoned?(address: string, cordoned: boolean): boolean;
-  /** Lets go of where calls run. Idempotent, never rejects. */
+  /** Releases its resources. Idempotent, never rejects. */
   close(): Promise<void>;
 }
 
-/** Offers calls to the runners of a pool. Closing it closes the pool. */
+/** Places calls on the runners of a pool. Closing it closes the pool. */
 export class FleetPlacement implements CallPlacement {
   readonly countsCalls = false;
 
@@ -65,7 +65,7 @@ export class FleetPlacement implements CallPlacement {
   async close(): Promise<void> {
     this.dispatcher.close();
     await this.deps.pool.close().catch((error: unknown) => {
-      this.logger.error('the runner pool did not close', { error });
+      this.logger.error('cannot close the runner pool', { error });
     });
   }
 }

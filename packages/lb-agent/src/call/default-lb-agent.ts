@@ -32,7 +32,7 @@ import type { LbCallDraft, LbCallOption } from './call-options.js';
 import type { CallPlacement } from './call-placement.js';
 import { LbCall } from './lb-call.js';
 
-/** With what is not given. */
+/** Options with defaults filled in. */
 export function placementTiming({ timing = {} }: LbAgentOptions): PlacementTiming {
   return {
     placerTimeoutMs: timing.placerTimeoutMs ?? 360_000,
@@ -41,17 +41,19 @@ export function placementTiming({ timing = {} }: LbAgentOptions): PlacementTimin
   };
 }
 
-/** A runner ends a cancelled call at once; one that does not must not keep the process from ending. */
+/**
+ * Time limit for cancelled calls: a runner ends them at once, and one that does not must not keep the process alive.
+ */
 const CANCEL_GRACE_MS = 5000;
 
-/** The way of each call through an agent, whatever it is placed by. */
+/** Handles each call of an agent, independent of how it is placed. */
 export class DefaultLbAgent implements LbAgent {
   readonly ready = Promise.resolve();
   private readonly clock: Clock;
   private readonly logger: Logger;
   private readonly ids: Pick<IdGenerator, 'next'>;
   private readonly count: typeof count;
-  /** What a detached call may take beside the timeout of its function. */
+  /** Time that a detached call may take in addition to the timeout of its function. */
   private readonly detachedLimitMs: number;
   private readonly completeBodyBytes: number;
   private readonly bodyLimits: LbCallDraft['bodyLimits'];
@@ -98,8 +100,7 @@ export class DefaultLbAgent implements LbAgent {
 
   setCordoned(address: string, cordoned: boolean): boolean {
     const known = this.placement.setCordoned?.(address, cordoned) ?? false;
-    if (known)
-      this.logger.info(cordoned ? 'a runner is cordoned' : 'a runner is no longer cordoned', { runner: address });
+    if (known) this.logger.info(cordoned ? 'runner cordoned' : 'runner uncordoned', { runner: address });
     return known;
   }
 
@@ -126,7 +127,7 @@ export class DefaultLbAgent implements LbAgent {
     const { trace } = draft;
     const { callOverrider } = this.options;
     if (callOverrider !== undefined || this.listeners.length > 0) {
-      // Calls of one function share these; whoever may change them gets its own.
+      // Copied, because overriders and listeners may modify them, and calls of one function share them.
       model = { ...model, config: { ...model.config }, annotations: { ...model.annotations } };
     }
     if (callOverrider !== undefined) extensions = await callOverrider(request, model, extensions);
@@ -161,7 +162,7 @@ export class DefaultLbAgent implements LbAgent {
     }
   }
 
-  /** The call goes on after its caller has been answered, up to a deadline of its own. */
+  /** A detached call continues after its caller has been answered, up to its own deadline. */
   private async submitDetached(call: LbCall): Promise<void> {
     const acknowledged = new Deferred<void>();
     const response = new DetachedResponse(call.response, acknowledged.resolve);
@@ -186,7 +187,7 @@ export class DefaultLbAgent implements LbAgent {
     return acknowledged.promise;
   }
 
-  /** Nobody else is told of a call that was promised to run and did not. */
+  /** Logs a detached call that was acknowledged but did not run, because its caller is not informed. */
   private reportDetached({ model: { id, fnId } }: LbCall, acknowledged: boolean, error: unknown): void {
     const fields = { callId: id, fnId, error };
     if (acknowledged && describeError(error).blame === 'platform') this.logger.warn('detached call lost', fields);
@@ -198,7 +199,7 @@ export class DefaultLbAgent implements LbAgent {
     this.inflight.end();
   }
 
-  /** @param onArrived called when as much of the body is here as has to be */
+  /** @param onArrived called when enough of the body has arrived */
   private async run(call: LbCall, onArrived?: () => void): Promise<void> {
     const { history } = call;
     if (history) this.history.begin(history);
@@ -243,7 +244,7 @@ export class DefaultLbAgent implements LbAgent {
     return undefined;
   }
 
-  /** @returns what a listener threw */
+  /** @returns the error of a listener */
   private async announceBegin(call: LbCall): Promise<unknown> {
     try {
       for (const listener of this.listeners) await listener.beforeCall?.(call);
@@ -283,13 +284,13 @@ export class DefaultLbAgent implements LbAgent {
     this.gateClosed = true;
     for (const call of this.calls) call.cancel(new CancelledError());
     const ended = await this.inflight.whenIdle(CANCEL_GRACE_MS);
-    if (ended === 'expired') this.logger.warn('calls go on after being cancelled', { calls: this.inflight.size });
+    if (ended === 'expired') this.logger.warn('cancelled calls have not ended', { calls: this.inflight.size });
     await this.placement.close();
     await this.bodyLimits.budget.whenIdle(CANCEL_GRACE_MS);
   }
 }
 
-/** What a call fails with, whatever was thrown. */
+/** Converts anything thrown to the error of a call. */
 function failure(thrown: unknown): unknown {
   return thrown ?? new FnError('internal');
 }

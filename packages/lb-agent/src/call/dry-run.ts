@@ -2,17 +2,17 @@ import type { IncomingMessage } from 'node:http';
 import type { Outlook } from '@fnfleet/placement';
 import type { LbCall } from './lb-call.js';
 
-/** What the caller wants is checked and told, and nothing runs. `fn invoke --is-dry-run` sends it. */
+/** Whether a request asks for a dry run, which checks a call without running it. `fn invoke --is-dry-run` sends it. */
 export function isDryRun({ headers }: IncomingMessage): boolean {
-  // Sent twice, it comes as a list: a call that was not meant to run had better not.
+  // A repeated header arrives as a list. If in doubt, do not run the call.
   return String(headers['is-dry-run'] ?? '')
     .split(',')
     .some((value) => value.trim().toLowerCase() === 'true');
 }
 
 /**
- * The answer, in JSON.
- * @param forOperator also what image it is, and what is seen of the runners: that is no caller's business
+ * The response in JSON.
+ * @param forOperator include the image and the state of the runners, which callers must not see
  */
 export function dryRunAnswer({ model }: LbCall, fnName: string, outlook: Outlook, forOperator: boolean): string {
   const { appId, appName, fnId, image, type, memoryMb, timeoutSeconds } = model;

@@ -13,29 +13,29 @@ import type { OutboundCall, ReportedTimings } from '@fnfleet/protocol';
 import { type CallHistoryEntry, headerText } from '../explain/call-history-entry.js';
 import type { CallBody } from './call-body.js';
 
-/** How often a call that may run again does so: what is lost this often is probably what takes its runners down. */
+/** Maximum reruns of an idempotent call: one that is lost this often is probably what takes its runners down. */
 const MAX_RERUNS = 2;
 
-/** A call that a balancer agent has accepted to build: made by `getCall`, placed by `submit`. */
+/** A call of a balancer agent: created by `getCall`, placed by `submit`. */
 export class LbCall implements OutboundCall {
   readonly model: Call;
   readonly body: CallBody;
   readonly request: IncomingMessage | undefined;
   readonly requestId: string | undefined;
-  /** Left to the runner: its own overrider and settings are part of the key. */
+  /** Unset: the runner computes it, because its overrider and settings are part of the key. */
   readonly slotHash = '';
   extensions: Readonly<Record<string, string>>;
   response: ResponseWriter;
   deadlineAt: MonoMs | undefined;
-  /** When the agent began to build it. */
+  /** When the agent started to build it. */
   readonly arrivedAt: MonoMs;
-  /** When it began to be placed; undefined: it did not. */
+  /** When its placement started; undefined if it has not. */
   startedAt: MonoMs | undefined;
-  /** What happens for it from now on belongs to this. */
+  /** Trace context for further work on the call. */
   trace: TraceContext;
-  /** What is remembered of it. */
+  /** Its entry in the call history. */
   readonly history: CallHistoryEntry | undefined;
-  /** What its last runner reported. */
+  /** Times that its last runner reported. */
   timings: ReportedTimings | undefined;
   private readonly controller: AbortController;
   private ranNs = 0;
@@ -60,12 +60,12 @@ export class LbCall implements OutboundCall {
     return this.controller.signal;
   }
 
-  /** Nanoseconds that the function ran, over all attempts. */
+  /** Execution time over all attempts, nanoseconds. */
   get executionNs(): number {
     return this.ranNs;
   }
 
-  /** Ends the call wherever it is. @param reason what it then fails with */
+  /** Ends the call at any stage. @param reason the error with which it fails */
   cancel(reason: Error = new CancelledError()): void {
     this.controller.abort(reason);
   }
@@ -101,8 +101,8 @@ export class LbCall implements OutboundCall {
   }
 
   /**
-   * What became of the call so far: after how many attempts, how long its function ran, and what is on record.
-   * @param forOperator also who has it, and who said what: addresses and the words of others are no caller's business
+   * Summarizes the call so far: attempts, execution time, and its placement events.
+   * @param forOperator include the runner and messages of peers, which callers must not see
    */
   explain(forOperator: boolean): string {
     const runner = forOperator ? `runner=${headerText(this.runner)}; ` : '';
@@ -121,6 +121,6 @@ export interface LbCallParts {
   readonly requestId?: string;
   readonly history?: CallHistoryEntry | undefined;
   readonly trace?: TraceContext | undefined;
-  /** Ends the call when aborted; the reason is what it then fails with. */
+  /** Ends the call when aborted; the reason is the error with which it fails. */
   readonly controller: AbortController;
 }

@@ -8,8 +8,8 @@ import type { LbCall } from './lb-call.js';
 const MAX_WAITING_BYTES = 4 * 1024 * 1024;
 
 /**
- * Records the workload for `fnfleet simulate --workload-file`: one line per call, with its arrival and duration and nothing
- * of its content. If the file cannot be written, recording stops and calls go on.
+ * Records the workload for `fnfleet simulate --workload-file`: one line per call, with its arrival and duration and
+ * nothing of its content. If the file cannot be written, recording stops and calls go on.
  */
 export class WorkloadRecorder implements LbCallListener {
   private readonly startedAt: MonoMs;
@@ -17,7 +17,7 @@ export class WorkloadRecorder implements LbCallListener {
   private failed = false;
   private readonly closing = new Once(() => this.end());
 
-  /** @param path is appended to; made if it is not there */
+  /** @param path file to append to; created if missing */
   constructor(
     path: string,
     clock: Pick<Clock, 'now'>,
@@ -46,7 +46,7 @@ export class WorkloadRecorder implements LbCallListener {
     this.stream.write(`${line}\n`);
   }
 
-  /** Writes what is left. Idempotent, never rejects. */
+  /** Writes remaining lines. Idempotent, never rejects. */
   close(): Promise<void> {
     return this.closing.call();
   }

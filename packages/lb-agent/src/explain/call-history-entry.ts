@@ -6,12 +6,12 @@ import type { ReportedTimings } from '@fnfleet/protocol';
 const RECORD_BYTES = 512;
 const ENTRY_BYTES = 96;
 
-/** What is remembered of one call: nothing of what it carries, and nothing that holds its connection. */
+/** The record of one call. It holds no content of the call, and does not keep its connection alive. */
 export class CallHistoryEntry {
   private timings: ReportedTimings | undefined;
   private endedAtMs: number | undefined;
   private error: string | undefined;
-  /** Of the trace that the call belongs to. */
+  /** Id of the trace of the call. */
   traceId: string | undefined;
   readonly callId: string;
   private readonly fnId: string;
@@ -28,7 +28,7 @@ export class CallHistoryEntry {
     this.type = type;
   }
 
-  /** What it occupies, roughly. */
+  /** Its approximate size in bytes. */
   get bytes(): number {
     const { size, textLength } = this.events;
     return RECORD_BYTES + size * ENTRY_BYTES + 2 * textLength;
@@ -47,7 +47,7 @@ export class CallHistoryEntry {
     };
   }
 
-  /** @param error what it failed with; undefined: it ended well */
+  /** @param error the error of the call; undefined if it succeeded */
   ended(error: unknown): void {
     const text =
       error === undefined ? undefined : error instanceof Error ? tellOperator(error) : new FnError('internal').message;
@@ -78,7 +78,7 @@ export class CallHistoryEntry {
     };
   }
 
-  /** In one line, for a header: what the runner reported, how long it was queued, and, for operators, who was asked. */
+  /** One-line summary for a header: times of the runner, time in the queue and, for operators, the runners tried. */
   summary(forOperator: boolean): string {
     const parts: string[] = [];
     const duration = (name: string, ms: number) => ms > 0 && parts.push(`; ${name}=${ms.toFixed(1)}ms`);
@@ -106,12 +106,12 @@ export class CallHistoryEntry {
 
 const MAX_ASKED = 16;
 
-/** Addresses and texts of others may hold what a header may not. */
+/** Makes text safe for a header: addresses and texts of peers may contain any character. */
 export function headerText(text: string): string {
   return text.replace(/[^\x20-\x7e]|;/g, '?');
 }
 
-/** Time between each `queued` and the `woken` after it. */
+/** Total time between each `queued` event and the following `woken`. */
 function queuedMs(entries: readonly PlacementEvent[]): number {
   let total = 0;
   let since: number | undefined;

@@ -2,25 +2,25 @@ import { type Call, type Clock, type MonoMs, TurnoverSet, type WallMs } from '@f
 import { PlacementEvents } from '@fnfleet/placement';
 import { CallHistoryEntry } from './call-history-entry.js';
 
-/** However many calls are to be kept, their records occupy no more. */
+/** Memory limit for all entries, whatever their number. */
 const MAX_BYTES = 16 * 1024 * 1024;
 const FORGOTTEN_AT_ONCE = 256;
 
-/** The calls that are under way, and the last ones that ended. */
+/** Calls in flight, and the last ones that have ended. */
 export class CallHistory {
   private readonly underWay = new TurnoverSet<CallHistoryEntry>();
-  /** In the order in which they ended; those before `oldest` are forgotten. */
+  /** Ended calls in order of their end; those before `oldest` have been dropped. */
   private ended: CallHistoryEntry[] = [];
   private oldest = 0;
   private bytes = 0;
 
-  /** @param maxCalls that have ended; 0: nothing is kept at all */
+  /** @param maxCalls maximum number of ended calls; 0: nothing is recorded */
   constructor(
     private readonly maxCalls: number,
     private readonly clock: Pick<Clock, 'now' | 'wallNow'>,
   ) {}
 
-  /** @param detailed a client wants to know, whether or not anything is kept */
+  /** @param detailed a client asked for an explanation, so record even if nothing is kept */
   newEntry(call: Call, detailed: boolean, createdAt?: WallMs, arrivedAt?: MonoMs): CallHistoryEntry | undefined {
     if (!detailed && !this.isOn) return undefined;
     return new CallHistoryEntry(call, new PlacementEvents(this.clock, detailed, createdAt, arrivedAt));
@@ -30,7 +30,7 @@ export class CallHistory {
     if (this.isOn) this.underWay.add(history);
   }
 
-  /** Follows on `begin`, once. The record does not change any more. */
+  /** Called once after `begin`. The entry does not change any more. */
   end(history: CallHistoryEntry): void {
     if (!this.isOn) return;
     this.underWay.delete(history);
@@ -39,7 +39,9 @@ export class CallHistory {
     while (this.ended.length - this.oldest > this.maxCalls || this.bytes > MAX_BYTES) this.forgetOldest();
   }
 
-  /** Looks at all of them: an index would cost every call, and nobody asks but people. Of two with one id, the later. */
+  /**
+   * Searches linearly: an index would cost every call, and only people ask. Returns the later of two with the same id.
+   */
   find(callId: string): CallHistoryEntry | undefined {
     for (const history of this.underWay) if (history.callId === callId) return history;
     for (let i = this.ended.length - 1; i >= this.oldest; i -= 1) {
@@ -56,7 +58,7 @@ export class CallHistory {
     const history = this.ended[this.oldest] as CallHistoryEntry;
     this.oldest += 1;
     this.bytes -= history.bytes;
-    // Now and then, not with every call: what is forgotten is let go of.
+    // Release dropped entries now and then, not with every call.
     if (this.oldest < FORGOTTEN_AT_ONCE) return;
     this.ended = this.ended.slice(this.oldest);
     this.oldest = 0;

@@ -2,7 +2,7 @@ import { FnError } from '@fnfleet/core';
 import { type Route, sendJson } from '@fnfleet/http';
 import type { LbOperations } from '../operations/operations.js';
 
-/** Tells what became of a call. */
+/** The route that explains a call. */
 export function explainRoute(operations: Pick<LbOperations, 'explain'>): Route {
   return {
     method: 'GET',

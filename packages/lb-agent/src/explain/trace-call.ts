@@ -2,12 +2,12 @@ import { closeSpan, epochMs, openChildSpan, traceFields } from '@fnfleet/core';
 import type { LbCall } from '../call/lb-call.js';
 import type { CallHistoryEntry } from './call-history-entry.js';
 
-/** By this name Fn's balancers put a call into a trace. */
+/** The span name that Fn's balancers use for a call. */
 const NAME = 'lb_agent_submit';
 
 /**
- * Begins the part of the trace that is about the call at this balancer; what happens for the call from now on is within.
- * @returns what ends it, with all that an explanation tells; undefined where nobody records
+ * Opens the span of a call at this balancer; later spans of the call are its children.
+ * @returns a function that closes it with all placement events; undefined if the call is not traced
  */
 export function openCallSpan(call: LbCall): ((error: unknown) => void) | undefined {
   if (call.history) call.history.traceId = traceFields(call.trace).traceId;

@@ -1,9 +1,9 @@
 import type { LbCall } from '../call/lb-call.js';
 
-/** Hears of every call of an agent. */
+/** Receives the calls of an agent. */
 export interface LbCallListener {
-  /** The call is about to be placed. Throwing ends it with that error, and `afterCall` is not called for it. */
+  /** Called before the call is placed. If it throws, the call fails with that error, and `afterCall` is not called. */
   beforeCall?(call: LbCall): void | Promise<void>;
-  /** The call has ended, however it did; its model says how. Errors are logged and go no further. */
+  /** Called after the call has ended in any way; its model has the result. Errors are only logged. */
   afterCall?(call: LbCall): void | Promise<void>;
 }

@@ -2,7 +2,10 @@ import type { HeaderList, ResponseWriter } from '@fnfleet/core';
 
 const ACCEPTED = 202;
 
-/** The answer of a detached call: the first status is the runner's word that it has begun; output is dropped. */
+/**
+ * The response to a detached call. The first status confirms that the call has started on the runner; output is
+ * dropped.
+ */
 export class DetachedResponse implements ResponseWriter {
   private acknowledged = false;
 
@@ -28,7 +31,7 @@ export class DetachedResponse implements ResponseWriter {
 
   onDrain(_callback: () => void): void {}
 
-  /** The call has ended well. A runner that never said it had begun has certainly done so. */
+  /** The call has succeeded, so it has certainly started, even if the runner never confirmed that. */
   finish(): void {
     this.writeHead(ACCEPTED, []);
   }

@@ -32,34 +32,34 @@ import { parseTarget, type RequestTarget } from './request-target.js';
 import { invokeHead, triggerHead } from './response-head.js';
 
 const TRIGGER_METHODS: ReadonlySet<string> = new Set('GET POST PUT PATCH HEAD OPTIONS DELETE CONNECT TRACE'.split(' '));
-/** What a client may call its request: it goes into logs, and on to runners. Any other gets a name of ours. */
+/** Valid request ids of clients, which go into logs and to runners. Others are replaced by a generated id. */
 const REQUEST_NAME = /^[\x20-\x7e]{1,256}$/;
-/** Templates of the routes; both forms of a trigger's path count as one. */
+/** Route templates for metrics; both forms of a trigger path count as one. */
 const ROUTES = { invoke: '/invoke/:fn_id', trigger: '/t/:app_name' } as const;
 
 export interface FrontDoorOptions {
   readonly agent: LbAgent;
   readonly lookup: FunctionLookup;
   readonly cors: CorsPolicy;
-  /** Decides who may call, and who may know what operators may. */
+  /** Decides who may call, and who has operator rights. */
   readonly guard: AccessGuard;
-  /** Bytes; 0: no limit. */
+  /** Maximum body, bytes; 0: no limit. */
   readonly maxRequestBytes: number;
-  /** Time in which a client must take some of an answer that waits for it, milliseconds. Default 60 000. */
+  /** Maximum time for which a client may read nothing of a pending response, milliseconds. Default 60 000. */
   readonly clientStallMs?: number;
-  /** Header that names a request; empty: requests have no names. */
+  /** Header with the request id; empty: requests have no ids. */
   readonly requestIdHeader?: string;
   readonly logger?: Logger;
   readonly clock?: Clock;
 }
 
 /**
- * The way of a call from an HTTP request to its answer.
+ * Handles a call from its HTTP request to its response.
  *
- * F1  One AbortController a call. The client's leaving aborts it, but for a detached call: that ends with a client who leaves
- *     before its body is complete, and with nobody later.
- * F2  Every way out answers the client, or breaks its connection, and lets go of its request.
- * F3  Whoever is to blame is on the metrics; the platform's own failures are in the log with their cause.
+ * F1  Each call has one AbortController. It aborts when the client disconnects; for a detached call only if that
+ *     happens before its body is complete.
+ * F2  Every exit path answers the client or destroys its connection, and releases its request.
+ * F3  Metrics record the blame of an error; failures of the platform are logged with their cause.
  */
 export class FrontDoor {
   private readonly log: Logger;
@@ -73,7 +73,7 @@ export class FrontDoor {
     this.requestIdHeader = (options.requestIdHeader ?? '').toLowerCase();
   }
 
-  /** Straight from the HTTP server, for requests that no middleware has seen. False: not an invocation. */
+  /** Handles a request directly from the HTTP server, without middleware. @returns false if it is no invocation */
   serve(req: IncomingMessage, res: ServerResponse): boolean {
     const target = this.targetOf(req);
     if (target === undefined) return false;
@@ -82,7 +82,7 @@ export class FrontDoor {
     return true;
   }
 
-  /** For requests that came through a node's Express app, which has seen to CORS and measures them. */
+  /** Handles a request from the Express app of a node, which already applies CORS and metrics. */
   serveMeasured(req: IncomingMessage, res: ServerResponse, labels: RequestLabels): boolean {
     const target = this.targetOf(req);
     if (target === undefined) return false;
@@ -95,7 +95,7 @@ export class FrontDoor {
     return target?.kind === 'invoke' && req.method !== 'POST' ? undefined : target;
   }
 
-  /** F2. Never rejects: what goes wrong while an error is reported or answered can only break the connection. */
+  /** F2. Never rejects: a failure while an error is reported can only destroy the connection. */
   private async invoke(
     target: RequestTarget,
     req: IncomingMessage,
@@ -146,17 +146,17 @@ export class FrontDoor {
       try {
         labels.blame = describeError(error).blame === 'function' ? 'user' : 'service';
         writer.fail(error);
-        // A call lets go of its request itself.
+        // A call releases its request itself.
         if (call === undefined) discardRest(req);
         this.report(error, target, writer.callId, labels);
       } catch (trouble) {
         res.destroy();
-        this.log.error('a call could not be answered', { kind: target.kind, error: describeError(trouble).message });
+        this.log.error('cannot answer a call', { kind: target.kind, error: describeError(trouble).message });
       }
     }
   }
 
-  /** The answer to a dry run. There is no call, so it has no id. */
+  /** Responds to a dry run. There is no call, so there is no id. */
   private async foresee(call: LbCall, req: IncomingMessage, writer: HttpResponseWriter): Promise<void> {
     const { agent, lookup, guard } = this.options;
     const outlook = await agent.foresee(call);
@@ -166,7 +166,7 @@ export class FrontDoor {
     writer.finish();
   }
 
-  /** Finds what the request names. */
+  /** Looks up the function that the request names. */
   private async describe(target: RequestTarget, req: IncomingMessage, signal: AbortSignal): Promise<LbCallOption[]> {
     const { lookup } = this.options;
     if (target.kind === 'invoke') return this.invokeOptions(await lookup.byId(target.fnId, signal), req);
@@ -179,14 +179,14 @@ export class FrontDoor {
 
   private invokeOptions(template: CallTemplate, req: IncomingMessage): LbCallOption[] {
     const options = this.callOptions(template, req);
-    // The value is case-sensitive; any other means an ordinary call.
+    // The value is case-sensitive; any other value means an ordinary call.
     if (req.headers['fn-invoke-type'] === 'detached') options.push(invokeDetached());
     return options;
   }
 
   private callOptions(template: CallTemplate, req: IncomingMessage): LbCallOption[] {
     const call = fromTemplate(template, req);
-    // An operator who shows the token with a call does not give it to the function.
+    // The operator token of a call must not reach the function.
     return this.options.guard.showsToken(req) ? [call, withoutHeader('Authorization')] : [call];
   }
 
@@ -200,7 +200,7 @@ export class FrontDoor {
   private report(error: unknown, target: RequestTarget, callId: string, { trace }: RequestLabels): void {
     const { status, blame, message } = describeError(error);
     if (blame !== 'platform' || isServerBusy(error) || isPulling(error)) {
-      if (this.log.debugEnabled) this.log.debug('call not served', { callId, status, answer: message, error });
+      if (this.log.debugEnabled) this.log.debug('call rejected', { callId, status, answer: message, error });
       return;
     }
     const ids = { callId: callId || undefined, ...traceFields(trace) };
@@ -208,7 +208,7 @@ export class FrontDoor {
   }
 }
 
-/** Here, or on a runner that has said so. */
+/** Whether an error is a failure of the platform, here or reported by a runner. */
 function isPulling(error: unknown): boolean {
   if (error instanceof PeerError) return error.retryAfterSeconds !== undefined;
   return error instanceof FnError && error.code === 'imagePulling';

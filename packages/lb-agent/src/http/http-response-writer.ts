@@ -8,7 +8,7 @@ const HOLD_MS = 2;
 const DEFAULT_STALL_MS = 60_000;
 
 /**
- * Writes the answer of a call to an HTTP client.
+ * Writes the response of a call to an HTTP client.
  *
  *   holding ──too many bytes, or too long since the first──▶ streaming
  *      └──────────────── finish, fail ────────────────────────▶ ended
@@ -17,21 +17,22 @@ const DEFAULT_STALL_MS = 60_000;
  * W2  Once bytes are out, a failure breaks the connection. A client never takes a part for the whole.
  * W3  A client that takes nothing for too long is given up: its call would wait for it without end.
  * W4  No more bytes go out than were announced; a function that announced more than it sent has failed (W2).
- * W5  Only `writeHead` and `write` throw. Whatever cannot be written, the client is answered, or its connection is broken.
+ * W5  Only `writeHead` and `write` throw. Whatever cannot be written, the client is answered, or its connection is
+ *     broken.
  */
 export class HttpResponseWriter implements ResponseWriter {
-  /** Goes out as `Fn-Call-Id`, with whatever answer. Set as soon as the call has an id. */
+  /** Sent as `Fn-Call-Id` with any response. Set as soon as the call has an id. */
   callId = '';
-  /** Goes out as `Fn-Explain` with an answer, when the client asked for it. */
+  /** Sent as `Fn-Explain` with a response, if the client asked for it. */
   explain: (() => string) | undefined;
   private state: 'holding' | 'streaming' | 'ended' = 'holding';
   private head: ResponseHead | undefined;
   private held: Buffer[] = [];
   private heldBytes = 0;
   private holdTimer: Timer | undefined;
-  /** Why the answer could not begin when it had been held for long enough. */
+  /** The error that occurred when a held response was to be sent. */
   private beginFailed: Error | undefined;
-  /** Bytes still to come of an announced length. */
+  /** Remaining bytes of an announced length. */
   private owedBytes = Number.POSITIVE_INFINITY;
 
   constructor(
@@ -67,7 +68,7 @@ export class HttpResponseWriter implements ResponseWriter {
     });
   }
 
-  /** The call has ended well. */
+  /** The call has succeeded. */
   finish(): void {
     if (this.beginFailed) return this.fail(this.beginFailed);
     try {
@@ -79,7 +80,7 @@ export class HttpResponseWriter implements ResponseWriter {
     }
   }
 
-  /** The call has failed. What is held is dropped, with all headers of the function. */
+  /** The call has failed. Drops what is held, including all headers of the function. */
   fail(error: unknown): void {
     const { state } = this;
     this.end();
@@ -102,7 +103,7 @@ export class HttpResponseWriter implements ResponseWriter {
   private sendWhole(): void {
     const { status, headers, contentLength } = this.head ?? this.mapHead(200, []);
     const lines = this.withOurs(headers);
-    // An answer without a body may still say how long one would have been.
+    // A response without a body may still announce the length that it would have.
     const length = this.bodyless(status) ? contentLength : this.heldBytes;
     if (length !== undefined && status !== 204) lines.push('Content-Length', String(length));
     this.res.writeHead(status, lines);
@@ -111,7 +112,7 @@ export class HttpResponseWriter implements ResponseWriter {
     this.held = [];
   }
 
-  /** Nobody is there to catch what a timer throws. */
+  /** Catches errors, because nothing else would catch those of a timer. */
   private beginHeld(): void {
     try {
       this.startStreaming();
@@ -134,7 +135,7 @@ export class HttpResponseWriter implements ResponseWriter {
   }
 
   private send(chunk: Buffer): boolean {
-    // A client that is gone takes no bytes and never drains; the call is being cancelled already.
+    // A disconnected client reads nothing and never drains; its call is already being cancelled.
     if (this.res.destroyed || this.owedBytes === 0) return true;
     const fitting = chunk.length > this.owedBytes ? chunk.subarray(0, this.owedBytes) : chunk;
     this.owedBytes -= fitting.length;
@@ -147,7 +148,7 @@ export class HttpResponseWriter implements ResponseWriter {
     else this.res.end();
   }
 
-  /** W2. To a client of HTTP/1.0 a closed connection is a complete answer; only a reset is not. */
+  /** W2. An HTTP/1.0 client takes a closed connection for a complete response, but not a reset one. */
   private breakOff(): void {
     const { socket, req } = this.res;
     if (req.httpVersionMinor === 0 && socket !== null && !('encrypted' in socket)) socket.resetAndDestroy();
@@ -156,7 +157,7 @@ export class HttpResponseWriter implements ResponseWriter {
 
   private withOurs(headers: readonly string[]): string[] {
     const lines = this.callId === '' ? [...headers] : [...headers, 'Fn-Call-Id', this.callId];
-    // Addresses come from the source of the pool, and may hold what a header may not.
+    // Addresses come from the source of the pool, and may contain characters that headers must not.
     if (this.explain) lines.push('Fn-Explain', this.explain().replace(/[^\x20-\x7e]/g, '?'));
     return lines;
   }

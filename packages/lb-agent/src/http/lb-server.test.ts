@@ -111,7 +111,7 @@ it('an extension that throws what cannot even be looked at costs its client the 
     },
   });
   await expect(fleet.send('/invoke/fn1?boom')).rejects.toThrow(/other side closed|ECONNRESET/);
-  expect(String(log.read())).toContain('a call could not be answered');
+  expect(String(log.read())).toContain('cannot answer a call');
   expect(await fleet.send('/invoke/fn1')).toMatchObject({ status: 200 });
 });
 
@@ -124,7 +124,7 @@ it('a call that fails by its caller or its function is in the log only of those 
     const { headers } = await fleet.send('/invoke/fn1');
     const lines = String(log.read())
       .split('\n')
-      .filter((line) => line.includes('call not served'));
+      .filter((line) => line.includes('call rejected'));
     expect(lines).toHaveLength(level === 'debug' ? 1 : 0);
     if (level === 'debug') expect(lines[0]).toContain(String(headers['fn-call-id']));
   }

@@ -53,46 +53,46 @@ import type { LbSettings } from '../settings.js';
 import type { LbCallListener } from './call-listener.js';
 import { FrontDoor } from './front-door.js';
 
-/** What a runner is made with. */
+/** Options for creating a runner. */
 export type RunnerOptions = Pick<GrpcRunnerOptions, 'logger' | 'tls' | 'keepaliveTimeoutMs'>;
 
 export interface LbServerOptions {
-  /** What is not given has its default. */
+  /** Missing settings have their defaults. */
   readonly settings?: Partial<LbSettings & HttpSettings>;
   readonly host: string;
   /** 0 selects a free port, which `address` reports. */
   readonly port: number;
-  /** Makes the runner for an address of the pool that the settings describe; one reached over gRPC unless given. */
+  /** Creates the runner for an address of the pool that the settings describe; over gRPC by default. */
   readonly createRunner?: (address: string, options: RunnerOptions) => Runner;
   /** Each of these replaces what the settings describe. The server closes them. */
   readonly pool?: RunnerPool;
-  /** What `settings.runnerPool` can select; the kinds that come with the product unless given. */
+  /** The choices of `settings.runnerPool`; the built-in kinds by default. */
   readonly pools?: Registry<PoolFactory>;
   readonly placer?: Placer;
   readonly lookup?: FunctionLookup;
-  /** With `tls`: take an api node that speaks plain text. */
+  /** With `tls`: allow an API node without TLS. */
   readonly allowInsecureApi?: boolean;
-  /** What the api node wants to see, if it asks for the operator token. */
+  /** The operator token, for an API node that requires it. */
   readonly apiToken?: string;
-  /** Where calls go, in place of a pool and a placer. */
+  /** Replaces the pool and the placer. */
   readonly placement?: CallPlacement;
-  /** Served beside the invocations. */
+  /** Additional routes. */
   readonly routes?: readonly Route[];
-  /** The images that are being pulled for its calls; its runners are asked unless given. */
+  /** The images that are being pulled for its calls; by default its runners are queried. */
   readonly imagePulls?: () => Promise<readonly AboutPull[]>;
   readonly callOverrider?: LbAgentOptions['callOverrider'];
   readonly callOptions?: LbAgentOptions['callOptions'];
   readonly callListeners?: readonly LbCallListener[];
-  /** Run around every request, invocations included; without any, invocations bypass Express. */
+  /** Middleware around every request, including invocations. Without any, invocations bypass Express. */
   readonly middleware?: NodeAppOptions['middleware'];
   readonly metrics?: NodeAppOptions['metrics'];
-  /** Answers `GET /readyz`. */
+  /** State for `GET /readyz`. */
   readonly readiness?: NodeAppOptions['readiness'];
-  /** Who it is, to its clients, to the api node and to runners. Plain text unless given. */
+  /** TLS identity for clients, the API node and runners; plain text by default. */
   readonly tls?: TlsIdentity;
-  /** Decides who is answered; everybody but web pages from elsewhere unless given. */
+  /** Authorizes requests. By default it refuses only web pages of other origins. */
   readonly guard?: AccessGuard;
-  /** Where several processes are one balancer: takes the operations of this one, gives those of all. */
+  /** If several processes form one balancer: registers the operations of this one, and returns those of all. */
   readonly joinGroup?: (own: LbOperations) => LbOperations;
   readonly logger?: Logger;
   readonly clock?: Clock;
@@ -106,7 +106,7 @@ export interface LbServer extends Service {
 
 /**
  * A load balancer: an HTTP port, function lookup, and an agent that places calls.
- * @throws SettingsError when the settings describe none
+ * @throws SettingsError when the settings are invalid
  */
 export function newLbServer(options: LbServerOptions): LbServer {
   return new ComposedLbServer(options);
@@ -182,7 +182,7 @@ class ComposedLbServer implements LbServer {
     return this.http.address;
   }
 
-  /** Calls that are already answered, the detached ones, get what is left of the grace. */
+  /** Detached calls, which are already answered, get the rest of the grace period. */
   drain({ graceMs }: { graceMs: number }): Promise<DrainResult> {
     this.draining ??= this.drainOnce(graceMs);
     return this.draining;
@@ -259,7 +259,7 @@ function requestHandler(
   });
   const app = createNodeApp({
     routes: [
-      // The front door takes every well-formed invocation; this route explains what is wrong with the others.
+      // The front door handles every well-formed invocation; this route only rejects malformed ones.
       { method: 'POST', path: '/invoke/:fn_id', handle: () => Promise.reject(new FnError('fnNotFound')) },
       explainRoute(operations),
       fleetRoute(operations, lookup),

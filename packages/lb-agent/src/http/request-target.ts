@@ -1,4 +1,4 @@
-/** What of a request's path concerns invocation. */
+/** The parts of a request path that identify an invocation. */
 export type RequestTarget =
   | { readonly kind: 'invoke'; readonly fnId: string }
   | { readonly kind: 'trigger'; readonly appName: string; readonly source: string };
@@ -7,8 +7,9 @@ const INVOKE = '/invoke/';
 const TRIGGER = '/t/';
 
 /**
- * Undefined: another route, or none. Percent-encoding is undone before anything else; slashes are never collapsed.
- * @param url the request target, query included
+ * Parses the path of an invocation. It is percent-decoded first; slashes are never collapsed.
+ * @param url the request target, including the query
+ * @returns undefined for other paths
  */
 export function parseTarget(url: string): RequestTarget | undefined {
   const path = decodedPath(url);

@@ -1,33 +1,33 @@
 import { validateHeaderName, validateHeaderValue } from 'node:http';
 import { canonicalHeader, FnError, type HeaderList, isHopByHop, textToHeader } from '@fnfleet/core';
 
-/** Status line and headers of an answer, as the client will see them. */
+/** Status line and headers of a response, as the client receives them. */
 export interface ResponseHead {
   readonly status: number;
-  /** Names and values in turn. Without `Content-Length`. */
+  /** Alternating names and values, without `Content-Length`. */
   readonly headers: readonly string[];
-  /** Bytes that the function announced; undefined: it did not. */
+  /** Length that the function announced; undefined if it did not. */
   readonly contentLength: number | undefined;
 }
 
 /**
- * Makes the client's head of a runner's.
+ * Converts the head from a runner to the one for the client.
  * @throws FnError `functionInvalidResponse` when a header cannot travel over HTTP
  */
 export type HeadMapping = (status: number, headers: HeaderList) => ResponseHead;
 
 const PREFIX = 'Fn-Http-H-';
 
-/** Of these an answer has one: clients differ in which of two they believe. */
+/** Headers that may occur only once: clients disagree about which of two values counts. */
 const SINGLE_VALUED: ReadonlySet<string> = new Set([
   ...['Content-Type', 'Content-Length', 'Content-Location', 'Content-Range'],
   ...['Age', 'Date', 'Etag', 'Expires', 'Last-Modified', 'Location', 'Retry-After', 'Server'],
   'Access-Control-Allow-Origin',
 ]);
-/** Ours, in every answer that has them. */
+/** Headers that only the balancer sets. */
 const RESERVED: ReadonlySet<string> = new Set(['Fn-Call-Id', 'Fn-Explain']);
 
-/** A direct invoke shows what the function sent, `Fn-Http-*` headers included. */
+/** A direct invoke passes on all headers of the function, including `Fn-Http-*`. */
 export const invokeHead: HeadMapping = (status, headers) => {
   const head = new HeadBuilder();
   for (const [name, value] of headers) head.add(canonicalHeader(name), value);
@@ -35,8 +35,8 @@ export const invokeHead: HeadMapping = (status, headers) => {
 };
 
 /**
- * A trigger shows what the function said to show: its status, `Content-Type`, and each `Fn-Http-H-X` as `X`. Where both name
- * a header that has one value, the latter counts: the former may be the FDK's own.
+ * A trigger passes on what the function marked for the client: its status, `Content-Type`, and each `Fn-Http-H-X` as
+ * `X`. If both set a header that may occur only once, the marked one wins: the other may come from the FDK.
  */
 export const triggerHead: HeadMapping = (status, headers) => {
   const head = new HeadBuilder();
@@ -53,16 +53,16 @@ export const triggerHead: HeadMapping = (status, headers) => {
 class HeadBuilder {
   private readonly headers: string[] = [];
   private contentLength: number | undefined;
-  /** Those of one value that the function marked. */
+  /** Single-valued headers that the function marked. */
   private marked: string[] | undefined;
 
-  /** @param marked the function meant it for the client */
+  /** @param marked whether the function marked it for the client */
   add(name: string, text: string, marked = false): void {
     if (isHopByHop(name, text) || RESERVED.has(name)) return;
     const single = SINGLE_VALUED.has(name);
     const at = single ? this.headers.indexOf(name) : -1;
     const isHere = at !== -1 || (name === 'Content-Length' && this.contentLength !== undefined);
-    // The first counts, but a marked one before all others.
+    // The first one wins, unless another one is marked.
     if (isHere && (!marked || this.marked?.includes(name))) return;
     if (marked && single) {
       this.marked ??= [];
@@ -89,19 +89,19 @@ class HeadBuilder {
   }
 }
 
-/** Undefined: not a length, or one that a number does not hold exactly. */
+/** @returns undefined if it is not a length, or too large for a number */
 function lengthOf(text: string): number | undefined {
   const length = /^\d+$/.test(text) ? Number(text) : undefined;
   return Number.isSafeInteger(length) ? length : undefined;
 }
 
-/** Undefined: not a status, which is as good as none. */
+/** @returns undefined if it is not a status, which is treated like none */
 function statusOf(text: string): number | undefined {
   const status = Number(text);
   return isFinalStatus(status) ? status : undefined;
 }
 
-/** Informational statuses cannot end an answer, and more than three digits are none. */
+/** Whether a status can end a response: informational ones cannot, and a status has three digits. */
 function isFinalStatus(status: number): boolean {
   return Number.isInteger(status) && status >= 200 && status <= 999;
 }

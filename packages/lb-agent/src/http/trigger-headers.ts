@@ -3,8 +3,8 @@ import { type HeaderMap, isHopByHop } from '@fnfleet/core';
 const PREFIX = 'Fn-Http-H-';
 
 /**
- * The headers of a call through a trigger. Every header of the client is renamed, so that none can pass for one of
- * the platform's own; a trigger can therefore never be invoked detached.
+ * The headers of a call through a trigger. Every header of the client is renamed, so that none can pass for a header of
+ * the platform. Therefore a trigger can never be invoked detached.
  */
 export function triggerHeaders(headers: HeaderMap, method: string, url: string): HeaderMap {
   const mapped: HeaderMap = {};

@@ -171,7 +171,7 @@ describe('the address of the api node', () => {
 
   it('in plain text is refused where the fleet has TLS, unless that is meant', () => {
     expect(() => made('http://api:80', { tls: balancer })).toThrow(
-      'http://api:80 is plain text, but this node has TLS',
+      'http://api:80 is plain text, but this node uses TLS',
     );
     expect(() => made('http://api:80', { tls: balancer, allowInsecure: true })).not.toThrow();
     expect(() => made('https://api:80', { tls: balancer })).not.toThrow();

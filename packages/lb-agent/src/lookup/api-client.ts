@@ -20,24 +20,27 @@ import type { ApiNodeStatus } from './function-source.js';
 const RETRIES = 5;
 const RETRY_BASE_MS = 25;
 const RETRY_STEP_MS = 50;
-/** How long an api node may say nothing, in one try; all tries together are bounded by whoever asks. Milliseconds. */
+/** Maximum time without data from an API node in one attempt, milliseconds. The caller bounds all attempts together. */
 const SILENCE_MS = 10_000;
-/** Twice what a message to a runner holds: a function that is too large for one still gets the error that says so. */
+/**
+ * Maximum answer: twice the size of a message to a runner, so that a function that is too large still gets a clear
+ * error.
+ */
 const MAX_ANSWER_BYTES = 8 * MIB;
 const CONNECTIONS = 128;
 
 export interface ApiClientOptions {
   readonly clock: Clock;
   readonly random?: () => number;
-  /** Shown as `Authorization: Bearer`. */
+  /** Sent as `Authorization: Bearer`. */
   readonly token?: string;
-  /** Who we are to the api node, and by whose word we take it for ours. */
+  /** TLS identity towards the API node, with the CA that verifies it. */
   readonly tls?: TlsIdentity;
-  /** With `tls`: take an api node that speaks plain text. */
+  /** With `tls`: allow an API node without TLS. */
   readonly allowInsecure?: boolean;
 }
 
-/** Reads from the api node, patiently. */
+/** Reads from the API node, with retries. */
 export class ApiClient {
   private readonly origin: URL;
   private readonly agent: http.Agent;
@@ -57,10 +60,10 @@ export class ApiClient {
   }
 
   /**
-   * The body of a successful answer; undefined: 404. Failures that may pass are tried again.
-   * @param path goes over the wire as it is
-   * @throws FnError `lookupUnavailable` when the last try failed too; FnError `internal` when the api node refuses;
-   *   the signal's reason
+   * Reads the body of a successful answer; undefined for 404. Retries transient failures.
+   * @param path sent unchanged
+   * @throws FnError `lookupUnavailable` when the last attempt failed, too; FnError `internal` when the API node
+   *   refuses; the reason of the signal
    */
   read(path: string, signal: AbortSignal): Promise<string | undefined> {
     const leave = this.inflight.enter();
@@ -71,8 +74,8 @@ export class ApiClient {
   }
 
   /**
-   * Asks once for what only those get that may look functions up. Never rejects.
-   * @param timeoutMs how long it may take
+   * Checks access with a single request that requires the right to look up functions. Never rejects.
+   * @param timeoutMs time limit
    */
   async status(timeoutMs: number): Promise<ApiNodeStatus> {
     const url = this.origin.origin;
@@ -87,7 +90,7 @@ export class ApiClient {
     return { url, trouble: limit.signal.aborted ? `no answer within ${timeoutMs} ms` : result.message };
   }
 
-  /** What is on its way fails. */
+  /** Closes all connections; pending requests fail. */
   async close(): Promise<void> {
     this.closing.abort(new CancelledError());
     this.agent.destroy();
@@ -142,7 +145,7 @@ export class ApiClient {
   }
 }
 
-/** @throws Error when the answer breaks off, or is longer than any that an api node gives */
+/** @throws Error when the answer is incomplete, or longer than the limit */
 async function readText(answer: IncomingMessage): Promise<string> {
   const chunks: Buffer[] = [];
   let length = 0;
@@ -154,7 +157,7 @@ async function readText(answer: IncomingMessage): Promise<string> {
   return Buffer.concat(chunks).toString();
 }
 
-/** Not an HTTP status, but as much a failure of the other side as a 5xx. */
+/** Pseudo-status of a transport failure, which counts like a 5xx. */
 const TRANSPORT_FAILED = 599;
 
 class ReadFailure extends Error {
@@ -174,7 +177,7 @@ function newAgent(origin: URL, identity: TlsIdentity | undefined): http.Agent {
   if (origin.protocol === 'http:') return new http.Agent(options);
   const agent = new https.Agent({ ...options, maxCachedSessions: 0 });
   if (identity === undefined) return agent;
-  // Each connection is made with the certificate that is valid then.
+  // Each new connection uses the current certificate.
   const createConnection: https.Agent['createConnection'] = (target) => {
     const ours = clientTlsOptions(identity, hostOf(origin), { roles: ['api', 'full'] });
     return tls.connect({ ...(target as tls.ConnectionOptions), ...ours });
@@ -182,13 +185,13 @@ function newAgent(origin: URL, identity: TlsIdentity | undefined): http.Agent {
   return Object.assign(agent, { createConnection });
 }
 
-/** Without the brackets of an IPv6 address. */
+/** The host without the brackets of an IPv6 address. */
 function hostOf({ hostname }: URL): string {
   return hostname.replace(/^\[|\]$/g, '');
 }
 
 /**
- * Only scheme and host count; the scheme is that of the fleet unless given.
+ * Parses the URL of an API node. Only scheme and host are used; the default scheme is that of the fleet.
  * @throws SettingsError
  */
 export function apiOrigin(
@@ -202,7 +205,7 @@ export function apiOrigin(
   }
   if (url.protocol === 'http:' && tls && !allowInsecure) {
     throw new SettingsError([
-      `FN_RUNNER_API_URL: ${text} is plain text, but this node has TLS (FN_TLS_CERT); write https, or set FN_ALLOW_INSECURE=1`,
+      `FN_RUNNER_API_URL: ${text} is plain text, but this node uses TLS (FN_TLS_CERT); use https, or set FN_ALLOW_INSECURE=1`,
     ]);
   }
   return url;

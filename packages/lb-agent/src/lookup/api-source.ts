@@ -2,7 +2,7 @@ import { type App, type Fn, FnError, parseApp, parseFn, parseTrigger, type Trigg
 import type { ApiClient } from './api-client.js';
 import type { ApiNodeStatus, FunctionSource } from './function-source.js';
 
-/** Functions as an api node tells of them. */
+/** Reads functions from an API node. */
 export class ApiSource implements FunctionSource {
   constructor(private readonly api: ApiClient) {}
 
@@ -23,7 +23,7 @@ export class ApiSource implements FunctionSource {
   }
 
   async trigger(appId: string, source: string, signal: AbortSignal): Promise<Trigger> {
-    // The source begins with a slash of its own, and the api node wants both.
+    // The source begins with a slash, and the API node expects it in addition to the separator.
     const path = `runner/apps/${encodeURIComponent(appId)}/triggerBySource/http/${encodePath(source)}`;
     const json = await this.read(path, signal);
     if (json === undefined) notFound('triggerNotFound');
@@ -47,7 +47,7 @@ function encodePath(source: string): string {
   return source.split('/').map(encodeURIComponent).join('/');
 }
 
-/** @throws Error when it is no list */
+/** @throws Error when the answer is not a list */
 function firstItem(json: string): { readonly id: string; readonly name: string } | undefined {
   const { items } = JSON.parse(json) as { items: { id: unknown; name: unknown }[] | null };
   const [first] = items ?? [];
@@ -62,8 +62,8 @@ function notFound(code: 'appNotFound' | 'fnNotFound' | 'triggerNotFound'): never
 }
 
 /**
- * An answer that cannot be read is the api node's fault, not the client's. So is one about something else: callers choose what
- * is asked for, and a proxy on the way may take a path with dots, or a name in capitals, for another one.
+ * An unreadable answer is the fault of the API node, not of the client. The same holds for an answer about something
+ * else: callers choose the path, and a proxy in between may normalize dots or capitals in it.
  */
 function understood<T>(parse: (json: string) => T, json: string, isAskedFor: (value: T) => boolean): T {
   try {
@@ -72,5 +72,5 @@ function understood<T>(parse: (json: string) => T, json: string, isAskedFor: (va
   } catch (error) {
     throw new FnError('lookupUnavailable', { cause: error });
   }
-  throw new FnError('lookupUnavailable', { cause: new Error('the api node answered about something else') });
+  throw new FnError('lookupUnavailable', { cause: new Error('the answer of the API node is about another resource') });
 }

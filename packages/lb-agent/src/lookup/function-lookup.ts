@@ -5,15 +5,15 @@ import type { ApiNodeStatus, FunctionSource } from './function-source.js';
 import { type Fetch, LookupCache, type LookupCacheOptions } from './lookup-cache.js';
 import { LookupLanes } from './lookup-lanes.js';
 
-/** Finds what a request names. An embedder may have its own way. */
+/** Looks up the function that a request names. An embedder may provide its own implementation. */
 export interface FunctionLookup {
-  /** What `byId` would resolve with, if nobody has to be asked for it. Unset: it is not known before that. */
+  /** The cached result of `byId`, if there is one. Optional. */
   known?(fnId: string): CallTemplate | undefined;
   /** @throws FnError `fnNotFound`, `appNotFound`, `lookupUnavailable` */
   byId(fnId: string, signal: AbortSignal): Promise<CallTemplate>;
   /** @throws FnError `appNotFound`, `triggerNotFound`, `fnNotFound`, `lookupUnavailable` */
   byTrigger(appName: string, source: string, signal: AbortSignal): Promise<TriggeredFunction>;
-  /** Where functions come from, if that is another node, and how it is. Never rejects. */
+  /** The state of the API node that functions come from, if there is one. Never rejects. */
   apiNode?(timeoutMs: number): Promise<ApiNodeStatus | undefined>;
   close(): Promise<void>;
 }
@@ -31,17 +31,18 @@ const CACHE: LookupCacheOptions = {
   fetchTimeoutMs: 60_000,
 };
 
-/** No id or name is longer. Asking for one would only cost the source. */
+/** Maximum length of an id or name; longer ones do not exist and are not requested. */
 const MAX_NAME_BYTES = 255;
 
-/** Looks functions up at an api node. @param ttlMs how long it believes what it knows */
+/** Looks up functions at an API node. @param ttlMs lifetime of cached values, milliseconds */
 export function newApiLookup(apiUrl: string, options: ApiClientOptions, ttlMs?: number): CachedLookup {
   return new CachedLookup(new ApiSource(new ApiClient(apiUrl, options)), options.clock, ttlMs);
 }
 
 /**
- * A lookup with a cache: a change at the source is seen after 5 seconds, or those it is given, a new function after one, or as soon as
- * somebody says `forget`. While the source does not answer, what is known serves on for ten minutes. The source becomes its own: closing it closes the source.
+ * A lookup with a cache. A change at the source takes effect after `ttlMs` (5 s by default), a new function after one
+ * second, or both immediately after `forget`. While the source does not answer, cached values are used for ten more
+ * minutes. The lookup owns the source and closes it.
  */
 export class CachedLookup implements FunctionLookup {
   private readonly appIds: LookupCache<string>;
@@ -80,7 +81,7 @@ export class CachedLookup implements FunctionLookup {
     return this.templateOf(app, fn);
   }
 
-  /** A function that was known stays with its app: both can be asked for at once. */
+  /** A function never moves to another app, so a known one and its app can be requested in parallel. */
   private prefetchAppOf(fnId: string): void {
     const appId = this.fns.last(fnId)?.appId;
     if (appId !== undefined) this.apps.prefetch(appId);
@@ -97,12 +98,12 @@ export class CachedLookup implements FunctionLookup {
 
   async byTrigger(appName: string, source: string, signal: AbortSignal): Promise<TriggeredFunction> {
     if (Buffer.byteLength(appName) > MAX_NAME_BYTES) throw new FnError('appNotFound');
-    // Asked for, it could be too long for the API node, which would be no fault of ours.
+    // A longer name could exceed the limits of the API node, whose error would look like a failure of the platform.
     if (Buffer.byteLength(source) > MAX_SOURCE_BYTES) throw new FnError('triggerNotFound');
     try {
       return await this.triggered(appName, source, signal);
     } catch (error) {
-      // App or function may have been made anew under its name since it was looked up.
+      // App or function may have been recreated under the same name since the lookup.
       const isMissing = error instanceof FnError && error.status === 404;
       if (!isMissing || !(await this.isOutdated(appName, source, signal))) throw error;
       return this.triggered(appName, source, signal);
@@ -118,7 +119,7 @@ export class CachedLookup implements FunctionLookup {
     throw new FnError('lookupUnavailable', { cause });
   }
 
-  /** Whether a name now means another app, or a trigger another function, than it did. */
+  /** Whether the name now refers to another app, or the trigger to another function. */
   private async isOutdated(appName: string, source: string, signal: AbortSignal): Promise<boolean> {
     const appId = this.appIds.last(appName);
     if (appId === undefined) return false;
@@ -136,7 +137,7 @@ export class CachedLookup implements FunctionLookup {
     return this.source.apiNode?.(timeoutMs);
   }
 
-  /** Something has changed at the source: whoever asks from now on sees it. */
+  /** Called when something has changed at the source: later lookups see the change. */
   forget(): void {
     for (const cache of this.caches()) cache.forget();
   }

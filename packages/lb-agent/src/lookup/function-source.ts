@@ -1,8 +1,8 @@
 import type { App, Fn, Trigger } from '@fnfleet/core';
 
 /**
- * Where functions are kept. A read rejects with the FnError that says what is not there, with FnError
- * `lookupUnavailable` when nobody can tell, or with the reason of the signal.
+ * The source of functions. A read rejects with the FnError that names what does not exist, with FnError
+ * `lookupUnavailable` when the source does not answer, or with the reason of the signal.
  */
 export interface FunctionSource {
   /** @throws FnError `appNotFound` */
@@ -11,15 +11,15 @@ export interface FunctionSource {
   app(id: string, signal: AbortSignal): Promise<App>;
   /** @throws FnError `fnNotFound` */
   fn(id: string, signal: AbortSignal): Promise<Fn>;
-  /** The HTTP trigger of an app with exactly this source. @throws FnError `triggerNotFound` */
+  /** Finds the HTTP trigger of an app with exactly this source. @throws FnError `triggerNotFound` */
   trigger(appId: string, source: string, signal: AbortSignal): Promise<Trigger>;
-  /** Where functions come from, if that is another node, and how it is. Never rejects. */
+  /** The state of the API node that functions come from, if there is one. Never rejects. */
   apiNode?(timeoutMs: number): Promise<ApiNodeStatus>;
   close(): Promise<void>;
 }
 
 export interface ApiNodeStatus {
   readonly url: string;
-  /** Why it cannot be asked; undefined: it answers. */
+  /** Why it is not usable; undefined if it answers. */
   readonly trouble?: string;
 }

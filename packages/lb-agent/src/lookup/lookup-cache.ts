@@ -14,50 +14,52 @@ import { type LaneName, LookupLanes } from './lookup-lanes.js';
 export interface LookupCacheOptions {
   /** How long a value is used after it was fetched. */
   readonly ttlMs: number;
-  /** How long after that it serves on, as long as nobody can tell what has become of it. */
+  /** How long it may be used after that, while the source does not answer. */
   readonly staleMs: number;
-  /** How long "not found" is remembered. */
+  /** How long "not found" is cached. */
   readonly missTtlMs: number;
-  /** Values, and remembered misses, that are kept at most. */
+  /** Maximum number of cached values, and of cached misses. */
   readonly maxEntries: number;
-  /** How long one fetch may take. */
+  /** Time limit of one fetch. */
   readonly fetchTimeoutMs: number;
 }
 
-/** Fetches a value. The signal aborts when nobody waits for it any more, or when it takes too long. */
+/** Fetches a value. The signal aborts when no caller waits any more, or when it takes too long. */
 export type Fetch<V> = (key: string, signal: AbortSignal) => Promise<V>;
 
 interface Entry<T> {
   readonly value: T;
   readonly expiresAt: MonoMs;
-  /** The source is not asked for this again before: it has told not long ago, or could not tell. */
+  /** Earliest time of the next request to the source for this key, after a recent answer or a failure. */
   retryAfter: MonoMs;
 }
 
-/** How long a caller waits for the source where there is a value that would do, milliseconds. */
+/** How long a caller waits for the source if there is an expired value to fall back to, milliseconds. */
 const STALE_WAIT_MS = 1_000;
-/** How long a value that the source could not confirm serves before the source is asked again, milliseconds. */
+/** Pause before an expired value that the source could not confirm is requested again, milliseconds. */
 const RETRY_PAUSE_MS = 1_000;
 
-/** A value that is used after this part of its time is fetched again beside, so that who comes later need not wait. */
+/**
+ * Share of its lifetime after which a value in use is refreshed in the background, so that later callers do not wait.
+ */
 const REFRESH_AFTER = 0.5;
 
-/** Misses with longer keys are asked for anew each time: clients choose keys, and must not choose what memory holds. */
+/** Misses with longer keys are not cached: clients choose keys, and must not control the memory in use. */
 const MAX_MISS_KEY_LENGTH = 300;
 
 /**
- * Remembers what was looked up.
+ * A cache of lookups.
  *
  * C1  Concurrent lookups of one key share one fetch, and its value or error.
- * C2  One who gives up leaves the others waiting; the fetch is given up when the last one does.
- * C3  Misses are kept apart from values, so that made-up keys cannot push out what is in use.
- * C4  Errors other than "not found" are not remembered. While they last, or while no answer comes, the value that was known
- *     before serves on: calls do not fail because nobody can tell whether their function has changed.
- * C5  After `forget` nothing that was fetched, or began to be fetched, before it is used for those who ask.
- * C6  A value that is used in the second half of its time is fetched again, and nobody waits for that: only after a silence
- *     longer than its time does a caller wait.
- * C7  The source is asked in lanes, which several caches may share: what is refreshed beside is left for later when its lane
- *     is full, and made-up keys leave room for what was known.
+ * C2  A caller that gives up does not affect the others; the fetch is cancelled when the last one gives up.
+ * C3  Misses are stored apart from values, so that made-up keys cannot evict values in use.
+ * C4  Errors other than "not found" are not cached. While they last, or while no answer arrives, the previous value is
+ *     used: calls do not fail because the source is unavailable.
+ * C5  After `forget`, values of fetches that started before it are not used for later callers.
+ * C6  A value that is used in the second half of its lifetime is refreshed in the background. A caller waits only if
+ *     the value was not used for longer than its lifetime.
+ * C7  Requests to the source go through lanes, which several caches may share: a background refresh is postponed when
+ *     its lane is full, and made-up keys leave capacity for known ones.
  */
 export class LookupCache<V> {
   private readonly values = new TurnoverMap<string, Entry<V>>();
@@ -74,8 +76,8 @@ export class LookupCache<V> {
   }
 
   /**
-   * The value itself if it is known.
-   * @throws or rejects with what the fetch throws; the signal's reason when it aborts first
+   * Returns the value itself if it is cached.
+   * @throws or rejects with the error of the fetch, or with the reason of the signal if that aborts first
    */
   get(key: string, signal: AbortSignal): V | Promise<V> {
     const now = this.clock.now();
@@ -90,19 +92,19 @@ export class LookupCache<V> {
     return stale === undefined ? flight.join(signal) : this.orStale(flight, stale, signal);
   }
 
-  /** The value, if nobody has to be asked for it. */
+  /** The cached value, if it is current. */
   known(key: string): V | undefined {
     const now = this.clock.now();
     const known = this.values.get(key);
     return known !== undefined && known.expiresAt > now ? this.serveFresh(key, known, now) : undefined;
   }
 
-  /** What the source said last, however long ago. */
+  /** The last value from the source, whatever its age. */
   last(key: string): V | undefined {
     return this.values.get(key)?.value;
   }
 
-  /** Fetches what somebody is about to ask for, unless it is known. */
+  /** Prefetches a value unless it is cached. */
   prefetch(key: string): void {
     const now = this.clock.now();
     const isOver = (entry?: Entry<unknown>) =>
@@ -112,9 +114,9 @@ export class LookupCache<V> {
   }
 
   /**
-   * What the source says now of a key whose value does not fit what it says of others. Asks once for as long as a miss is
-   * remembered, however many want to know.
-   * @returns whether that is another value than before
+   * Fetches a key again whose cached value is inconsistent with other values. Sends at most one request in the time for
+   * which a miss is cached, whatever the number of callers.
+   * @returns whether the value has changed
    */
   async renewed(key: string, signal: AbortSignal): Promise<boolean> {
     const known = this.values.get(key);
@@ -126,20 +128,20 @@ export class LookupCache<V> {
     return (await flight.join(signal)) !== known.value;
   }
 
-  /** C5. Who waits for a fetch still gets what it brings. */
+  /** C5. Callers that already wait for a fetch still get its result. */
   forget(): void {
     this.flights.clear();
     this.values.clear();
     this.misses.clear();
   }
 
-  /** Gives up what is being fetched and forgets the rest. */
+  /** Cancels all fetches and clears the cache. */
   close(): void {
     for (const flight of this.flights.values()) flight.giveUp();
     this.forget();
   }
 
-  /** C4. What the source says, if it says something soon. */
+  /** C4. The value from the source, if it arrives soon. */
   private async orStale(flight: Flight<V>, stale: Entry<V>, signal: AbortSignal): Promise<V> {
     const patience = new AbortController();
     const timer = this.clock.after(STALE_WAIT_MS, () => patience.abort(new Error('no answer')));
@@ -170,7 +172,7 @@ export class LookupCache<V> {
     const fetch = (signal: AbortSignal) => this.lanes.run(lane, () => this.fetch(key, signal), signal);
     const flight = new Flight(fetch, this.options.fetchTimeoutMs, this.clock);
     this.flights.set(key, flight);
-    // Another flight has taken its place, or there was a `forget`: what this one brings is old (C5).
+    // Another fetch has replaced this one, or `forget` was called: its result is outdated (C5).
     const isCurrent = () => this.flights.get(key) === flight && this.flights.delete(key);
     flight.landed.then(
       (value) => {
@@ -191,7 +193,7 @@ export class LookupCache<V> {
     return flight;
   }
 
-  /** The oldest make room. */
+  /** Evicts the oldest entries. */
   private remember<T>(entries: TurnoverMap<string, Entry<T>>, key: string, value: T, ttlMs: number): void {
     entries.delete(key);
     const [oldest] = entries.keys();
@@ -205,12 +207,12 @@ function laneOf(known: unknown): LaneName {
   return known === undefined ? 'unknown' : 'known';
 }
 
-/** The source has said neither yes nor no. */
+/** Whether an error means that the source gave no answer. */
 function isUntold(error: unknown): boolean {
   return !(error instanceof Error) || describeError(error).status >= 500;
 }
 
-/** One fetch and those who wait for it. */
+/** One fetch and the callers that wait for it. */
 class Flight<V> {
   readonly landed: Promise<V>;
   private readonly controller = new AbortController();
@@ -224,7 +226,7 @@ class Flight<V> {
     this.landed = fetch(this.controller.signal).finally(() => timer.cancel());
   }
 
-  /** Nobody should join any more. */
+  /** Whether no further callers may join. */
   get abandoned(): boolean {
     return this.controller.signal.aborted;
   }

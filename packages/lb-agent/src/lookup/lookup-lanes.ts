@@ -1,18 +1,18 @@
 import { FnError, TurnoverSet } from '@fnfleet/core';
 
-/** Who wants something of the source: a caller for whom nothing is known, one for whom something old is, or nobody who waits. */
+/** Kinds of requests to the source: no value is cached, an old one is, or a background refresh. */
 export type LaneName = 'unknown' | 'known' | 'refresh';
 
 interface LaneBounds {
-  /** Questions that the source has at the same time. */
+  /** Maximum number of concurrent requests to the source. */
   readonly asked: number;
-  /** Those that wait for their turn. More are turned away. */
+  /** Maximum number of waiting requests; more are rejected. */
   readonly waiting: number;
 }
 
 /**
- * In sum as many as the connections to an api node, and half of the look-ups that one lets wait. Names that nobody has ever
- * heard of are any caller's to make up, so they leave room for what is in use. As many wait as the source answers in a second.
+ * Together as many as the connections to an API node, and half of the lookups that it lets wait. Callers can make up
+ * unknown names, so these get only a part. As many requests may wait as the source answers in a second.
  */
 const BOUNDS: Readonly<Record<LaneName, LaneBounds>> = {
   unknown: { asked: 64, waiting: 1_000 },
@@ -21,8 +21,8 @@ const BOUNDS: Readonly<Record<LaneName, LaneBounds>> = {
 };
 
 /**
- * Ways to the source of functions, shared by everything that is looked up there: strangers who make up names, or ten thousand
- * functions whose time is over at once, ask it no more than so many questions at a time, and keep nobody else from asking.
+ * Bounded lanes to the source of functions, shared by all lookups. Clients that make up names, or ten thousand entries
+ * that expire at once, cause only a limited number of concurrent requests, and do not block other lookups.
  */
 export class LookupLanes {
   private readonly lanes: Readonly<Record<LaneName, Lane>>;
@@ -35,14 +35,14 @@ export class LookupLanes {
     };
   }
 
-  /** Whether a question would be asked at once. */
+  /** Whether a request would be sent at once. */
   isOpen(name: LaneName): boolean {
     return this.lanes[name].isOpen;
   }
 
   /**
-   * Asks when it is its turn: at once, where it can.
-   * @throws FnError `lookupUnavailable` when too many wait already; the signal's reason; what `ask` throws
+   * Sends a request when it is its turn, at once if possible.
+   * @throws FnError `lookupUnavailable` when too many wait already; the reason of the signal; the error of `ask`
    */
   async run<T>(name: LaneName, ask: () => Promise<T>, signal: AbortSignal): Promise<T> {
     const lane = this.lanes[name];
@@ -71,10 +71,10 @@ class Lane {
     return true;
   }
 
-  /** Enters when it is its turn, in the order of arrival. */
+  /** Waits for a place in the lane, in order of arrival. */
   async wait(signal: AbortSignal): Promise<void> {
     if (this.waiting.size >= this.bounds.waiting) {
-      const cause = new Error(`${this.bounds.waiting} look-ups wait for their turn already`);
+      const cause = new Error(`${this.bounds.waiting} lookups are already waiting`);
       throw new FnError('lookupUnavailable', { cause, retryAfterSeconds: 1 });
     }
     const { promise, resolve, reject } = Promise.withResolvers<void>();
@@ -84,7 +84,7 @@ class Lane {
     try {
       await promise;
     } catch (error) {
-      // Its turn may have come at the same moment.
+      // It may have received its place at the same moment.
       if (!this.waiting.delete(resolve)) this.leave();
       throw error;
     } finally {
@@ -92,7 +92,7 @@ class Lane {
     }
   }
 
-  /** Whoever has waited longest takes the place. */
+  /** Hands the place to the request that has waited longest. */
   leave(): void {
     const [next] = this.waiting;
     if (next === undefined) {

@@ -2,12 +2,12 @@ import { FnError } from '@fnfleet/core';
 import { type Route, sendJson } from '@fnfleet/http';
 import type { LbOperations } from './operations.js';
 
-/** Of as many runners as this a message names them all. */
+/** Maximum number of runners that a message names individually. */
 const MOST_NAMED = 10;
 
 /**
- * Runners that this balancer offers nothing, by their address; of any kind, those of Fn among them. A cordon holds for as
- * long as the process lives, also while the runner is not in the pool.
+ * Cordons runners by address, Fn runners included. A cordon lasts as long as the process, even while the runner is not
+ * in the pool.
  */
 export function cordonRoutes(operations: Pick<LbOperations, 'setCordoned' | 'fleet'>): Route[] {
   const route = (method: string, cordoned: boolean): Route => ({

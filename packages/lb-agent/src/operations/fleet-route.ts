@@ -6,12 +6,12 @@ import { loadJson } from '@fnfleet/protocol';
 import type { FunctionLookup } from '../lookup/function-lookup.js';
 import type { LbOperations } from './operations.js';
 
-/** How long runners may take that are asked before the answer, milliseconds. */
+/** Time limit for the answers of runners, milliseconds. */
 const ASK_MS = 1_000;
-/** And the API node: less than whoever asks waits for us. */
+/** Time limit for the API node; shorter than that of clients for this balancer. Milliseconds. */
 const ASK_API_MS = 3_000;
 
-/** Tells what this balancer sees of its runners and of its API node; with `?ask=1` it asks them first. */
+/** Reports the state of the runners and the API node of this balancer; with `?ask=1` it queries them first. */
 export function fleetRoute(operations: Pick<LbOperations, 'fleet'>, lookup: Pick<FunctionLookup, 'apiNode'>): Route {
   return {
     method: 'GET',

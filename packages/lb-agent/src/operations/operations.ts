@@ -2,19 +2,19 @@ import type { Explanation } from '@fnfleet/operator-api';
 import { type FleetStatus, mergeFleetStatus } from '@fnfleet/placement';
 import type { LbAgent } from '../lb-agent.js';
 
-/** What an operator can ask of a balancer, and tell it. */
+/** The operations of a balancer that operators can request. */
 export interface LbOperations {
   /**
-   * What it sees of its runners; undefined where it has none.
-   * @param askMs asks every runner first, for so long at most, milliseconds; 0: does not
+   * The state of its runners; undefined if it has none.
+   * @param askMs query every runner first, for at most this long in milliseconds; 0: do not
    */
   fleet(askMs: number): Promise<FleetStatus | undefined>;
-  /** Offers a runner nothing any more, or does again. @returns false: there is no such runner */
+  /** Cordons a runner, or lifts the cordon. @returns false if there is no such runner */
   setCordoned(address: string, cordoned: boolean): Promise<boolean>;
   explain(callId: string): Promise<Explanation | undefined>;
 }
 
-/** Those of one process. */
+/** The operations of one process. */
 export function operationsOf(
   agent: Pick<LbAgent, 'fleetStatus' | 'askRunners' | 'setCordoned' | 'explain'>,
 ): LbOperations {
@@ -28,7 +28,7 @@ export function operationsOf(
   };
 }
 
-/** Something that is asked, and done, in every process of a balancer. */
+/** A request that every process of a balancer executes. */
 export type LbQuestion =
   | { readonly ask: 'fleet'; readonly askMs: number }
   | { readonly ask: 'cordon'; readonly address: string; readonly cordoned: boolean }
@@ -47,8 +47,8 @@ export function answerQuestion(operations: LbOperations, question: LbQuestion): 
 }
 
 /**
- * Those of several processes that are one balancer.
- * @param askAll asks each of them; resolves with the answers that came in time, as `answerQuestion` gives them
+ * The operations of several processes that form one balancer.
+ * @param askAll queries all processes; resolves with the answers of `answerQuestion` that arrived in time
  */
 export function operationsOfGroup(askAll: (question: LbQuestion) => Promise<readonly unknown[]>): LbOperations {
   return {

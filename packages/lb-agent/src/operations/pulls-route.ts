@@ -2,10 +2,10 @@ import { type Route, sendJson } from '@fnfleet/http';
 import type { AboutPull } from '@fnfleet/protocol';
 import type { LbOperations } from './operations.js';
 
-/** How long runners may take to say what they pull, milliseconds. */
+/** Time limit for the answers of runners about their pulls, milliseconds. */
 const ASK_MS = 1_000;
 
-/** `GET /pulls`: the images that are being pulled for calls, and how far they are. */
+/** `GET /pulls`: the images that are being pulled for calls, with their progress. */
 export function pullsRoute(pulls: () => Promise<readonly AboutPull[]>): Route {
   return {
     method: 'GET',
@@ -22,7 +22,7 @@ export function pullsRoute(pulls: () => Promise<readonly AboutPull[]>): Route {
   };
 }
 
-/** Those of all runners of a balancer. */
+/** The pulls of all runners of a balancer. */
 export async function pullsOfRunners({ fleet }: Pick<LbOperations, 'fleet'>): Promise<readonly AboutPull[]> {
   const runners = (await fleet(ASK_MS))?.runners ?? [];
   return runners.flatMap(({ identity }) => identity?.about.pulls ?? []);

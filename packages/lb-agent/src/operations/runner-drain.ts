@@ -6,20 +6,20 @@ import type { CollectorSession } from '@fnfleet/protocol';
 import { clientTlsOptions } from '@fnfleet/tls';
 import type { LbOperations } from './operations.js';
 
-/** Less than an operator waits for us, milliseconds. */
+/** Time limit for the runner; shorter than that of operators for this balancer. Milliseconds. */
 const TIMEOUT_MS = 4_000;
 const MAX_ANSWER_BYTES = MIB;
-/** Characters of what a runner says when it refuses. */
+/** Maximum characters shown of the error message of a runner. */
 const MAX_SHOWN = 1000;
 
 export interface RunnerDrainOptions {
-  /** How runners are reached. */
+  /** TLS identity for connections to runners. */
   readonly tls: CollectorSession['tls'];
-  /** Shown to runners that want the operator token. */
+  /** The operator token, for runners that require it. */
   readonly token: string | undefined;
 }
 
-/** Tells a runner to take no calls, or to take them again, for operators who cannot reach runners themselves. */
+/** Drains or undrains a runner for operators who cannot reach it themselves. */
 export function runnerDrainRoutes(operations: Pick<LbOperations, 'fleet'>, options: RunnerDrainOptions): Route[] {
   return (['POST', 'DELETE'] as const).map((method) => ({
     method,
@@ -33,16 +33,16 @@ export function runnerDrainRoutes(operations: Pick<LbOperations, 'fleet'>, optio
       if (runner === undefined) throw new FnError('runnerNotInPool', { params: { address, known } });
       try {
         const port = runner.identity?.about.httpPort;
-        if (port === undefined) throw new Error('it does not tell of an HTTP port');
+        if (port === undefined) throw new Error('it does not report an HTTP port');
         sendJson(res, 200, JSON.parse(await tell(method, address, port, options)));
       } catch (error) {
-        sendJson(res, 502, { message: `${address} cannot be told: ${(error as Error).message}` });
+        sendJson(res, 502, { message: `cannot drain or undrain ${address}: ${(error as Error).message}` });
       }
     },
   }));
 }
 
-/** @returns the JSON that it answers with */
+/** @returns its JSON answer */
 async function tell(
   method: 'POST' | 'DELETE',
   address: string,

@@ -4,22 +4,22 @@ import { type Route, sendJson } from '@fnfleet/http';
 import { type CollectorSession, collectLogs, GRPC_STATUS, type LogBatch, StreamError } from '@fnfleet/protocol';
 import type { LbOperations } from './operations.js';
 
-/** What a collector may want, as docs/logs.md has it. */
+/** The parameters of a log collector (docs/logs.md). */
 const WANTED = ['fn_id', 'app_id', 'call_id', 'follow', 'tail', 'since'] as const;
 const MAX_WANTED_LENGTH = 256;
-/** Each is a connection to a runner, and may last for hours. */
+/** Maximum number of log streams: each is a connection to a runner, and may last for hours. */
 const MAX_READERS = 64;
 
 export interface RunnerLogsOptions {
-  /** How runners are reached. */
+  /** TLS identity for connections to runners. */
   readonly tls: CollectorSession['tls'];
   readonly collect?: (session: CollectorSession) => Promise<void>;
 }
 
 /**
- * Passes on what functions print on a runner, for operators who cannot reach runners: their addresses may be those of a network
- * of containers, and their certificates for names that only balancers know. One JSON object a line, a batch each; the next
- * batch is asked for when the operator has taken the one before. What goes wrong later than the head is the last line.
+ * Streams the output of functions on a runner to operators who cannot reach it: its address may be in a container
+ * network, and its certificate for a name that only balancers know. Each line is a JSON object with one batch; the next
+ * batch is requested when the operator has read the previous one. An error after the head is sent as the last line.
  */
 export class RunnerLogs {
   private readonly readers = new Set<AbortController>();
@@ -34,7 +34,7 @@ export class RunnerLogs {
       handle: async (req, res) => {
         const address = String(req.params.address);
         const life = new AbortController();
-        // Before anything is waited for: whoever has left by then would never be seen to leave.
+        // Attach the listener before the first await, or an earlier disconnect would go unnoticed.
         res.once('close', () => life.abort());
         const runners = (await operations.fleet(0))?.runners ?? [];
         if (!runners.some((runner) => runner.address === address)) {
@@ -53,7 +53,7 @@ export class RunnerLogs {
     };
   }
 
-  /** Ends what is under way: it would hold up a balancer that stops. */
+  /** Ends all streams, which would delay a balancer that stops. */
   end(): void {
     for (const reader of this.readers) reader.abort();
   }
@@ -107,7 +107,7 @@ function batchJson({ lines, dropped }: LogBatch): object {
     lines: lines.map(({ at, source, text, callId, fnId, appId, containerId }) => ({
       at_ms: epochMs(at),
       source,
-      // Bytes: a function may print anything.
+      // Base64, because a function may print any bytes.
       text: text.toString('base64'),
       call_id: callId,
       fn_id: fnId,

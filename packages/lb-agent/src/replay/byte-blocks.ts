@@ -1,4 +1,4 @@
-/** Smaller pieces than this are joined: many small buffers cost more as objects than they hold. */
+/** Smaller chunks are merged, because many small buffers cost more than their content. */
 const JOIN_BYTES = 16 * 1024;
 
 interface Block {
@@ -7,13 +7,13 @@ interface Block {
   data: Buffer;
 }
 
-/** Bytes in memory, one after another, found by their offset. They grow at the end and may be dropped from the front. */
+/** Bytes in memory, addressed by offset. They are appended at the end and may be dropped from the front. */
 export class ByteBlocks {
   private blocks: Block[] = [];
   private firstOffset = 0;
   private endOffset = 0;
 
-  /** Offset of the first byte that is still there. */
+  /** Offset of the first remaining byte. */
   get start(): number {
     return this.firstOffset;
   }
@@ -35,7 +35,9 @@ export class ByteBlocks {
     this.endOffset += data.length;
   }
 
-  /** The bytes from `offset` to the end of their block, at least one. Throws RangeError for bytes that are not there. */
+  /**
+   * The bytes from `offset` to the end of their block, at least one. Throws RangeError for bytes that are not there.
+   */
   from(offset: number): Buffer {
     const block = this.blockOf(offset);
     if (block === undefined) throw new RangeError(`byte ${offset} of ${this.firstOffset} to ${this.endOffset}`);

@@ -11,43 +11,43 @@ import {
 import { openUnnamed, SpillFile, type SpillFileEvents, type SpillHandle } from './spill-file.js';
 
 const LOSS_REASONS = [
-  /** It exceeds what one call may keep in memory, and nothing goes to disk. */
+  /** The body exceeds the memory of one call, and there is no disk budget. */
   'too_long',
-  /** All calls together have used up the memory. */
+  /** All calls together have used up the memory budget. */
   'memory_full',
   'disk_full',
   'disk_failed',
 ] as const;
 
-/** Why a body can no longer be sent again. */
+/** Reasons why a body cannot be sent again. */
 export type LossReason = (typeof LOSS_REASONS)[number];
 
 export interface ReplayBudgetOptions {
   /** Bytes that all bodies together may keep in memory. Default: no limit. */
   readonly memoryBytes?: number;
-  /** Bytes that they may keep on disk. Default 0: none. */
+  /** Bytes that all bodies together may keep on disk. Default 0: none. */
   readonly diskBytes?: number;
-  /** Where their files are. Default: the directory for temporary files. */
+  /** Directory of their files. Default: the directory for temporary files. */
   readonly directory?: string;
-  /** Most that is taken from a client, or read from a file, at a time. Default 64 KiB. */
+  /** Maximum bytes per read from a client or a file. Default 64 KiB. */
   readonly pieceBytes?: number;
-  /** Takes the place of files in `directory`. */
+  /** Replaces files in `directory`; for tests. */
   readonly openFile?: () => Promise<SpillHandle>;
   readonly clock?: Clock;
   readonly logger?: Logger;
 }
 
-/** A file needs memory for two pieces on their way to the disk, and for one on its way back. */
+/** Buffers per file: two for writes and one for reads. */
 const PIECES_OF_A_FILE = 3;
 const LOG_INTERVAL_MS = 60_000;
 
 /**
- * What the bodies of all calls of a balancer may keep for another attempt, in memory and on disk.
+ * The budget of memory and disk for the kept bodies of all calls of a balancer.
  *
- * R1  Nothing waits for room here: a call is told yes or no, so that no call can wait for another.
- * R2  A file comes with the memory that its reads and writes need. A quarter of the memory is for files only, or a full
- *     memory could not be relieved by the disk.
- * R3  What a file has used is free once the disk has let go of it.
+ * R1  Reservations never wait: they succeed or fail at once, so that no call can wait for another.
+ * R2  A file includes the memory for its reads and writes. A quarter of the memory is reserved for files, because full
+ *     memory could not be moved to disk otherwise.
+ * R3  The space of a file is free once the disk has released it.
  */
 export class ReplayBudget {
   readonly pieceBytes: number;
@@ -80,12 +80,12 @@ export class ReplayBudget {
     return this.diskUsed;
   }
 
-  /** Files that the disk has not let go of. */
+  /** Files that the disk has not released. */
   get openFiles(): number {
     return this.files.size;
   }
 
-  /** Whether bodies go to disk at all. */
+  /** Whether bodies may be written to disk. */
   get spills(): boolean {
     return this.diskLimit > 0;
   }
@@ -95,7 +95,7 @@ export class ReplayBudget {
     return PIECES_OF_A_FILE * this.pieceBytes;
   }
 
-  /** @returns whether there was room; if so, `releaseMemory` gives it back */
+  /** @returns whether there was enough; if so, `releaseMemory` returns it */
   takeMemory(bytes: number): boolean {
     const limit = this.spills ? this.memoryLimit * 0.75 : this.memoryLimit; // R2
     return this.take(bytes, limit);
@@ -106,7 +106,7 @@ export class ReplayBudget {
     count('lb_replay_memory_bytes', -bytes);
   }
 
-  /** @returns whether there was room; if so, closing the file gives it back */
+  /** @returns whether there was enough; if so, closing the file returns it */
   takeDisk(bytes: number): boolean {
     if (this.diskUsed + bytes > this.diskLimit) return false;
     this.diskUsed += bytes;
@@ -114,7 +114,7 @@ export class ReplayBudget {
     return true;
   }
 
-  /** Undefined: there is no memory for it. */
+  /** @returns undefined if there is not enough memory */
   newFile(events: SpillFileEvents): SpillFile | undefined {
     if (!this.take(this.fileMemoryBytes, this.memoryLimit)) return undefined;
     const file = new SpillFile(this.openFile, this.clock, events, this.pieceBytes);
@@ -128,14 +128,14 @@ export class ReplayBudget {
     return file;
   }
 
-  /** Counts a body that can no longer be sent again, and says so once a minute. */
+  /** Counts a body that cannot be sent again, and logs that at most once a minute. */
   lost(reason: LossReason, error?: Error): void {
-    this.note('a request body is not kept any further: its call can be offered to one runner only', reason, error);
+    this.note('cannot keep a request body, so its call can be offered to one runner only', reason, error);
   }
 
-  /** Counts a detached call that is refused because its body cannot be held, and says so once a minute. */
+  /** Counts a detached call that is refused because its body cannot be held, and logs that at most once a minute. */
   refused(reason: LossReason): void {
-    this.note('the body of a detached call cannot be held: the call is refused', reason);
+    this.note('cannot hold the body of a detached call, refusing the call', reason);
   }
 
   private note(what: string, reason: LossReason, error?: Error): void {

@@ -6,15 +6,15 @@ import type { LossReason, ReplayBudget } from './replay-budget.js';
 import { ReplayStore } from './replay-store.js';
 
 export interface ReplayBufferLimits {
-  /** Bytes kept in memory for another attempt; what exceeds them goes to disk, if the budget has one. */
+  /** Bytes kept in memory for another attempt; the rest goes to disk, if the budget includes one. */
   readonly keepBytes: number;
-  /** Largest body; 0: no limit. Counted as bytes arrive, so a body of unknown length is held to it too. */
+  /** Maximum body; 0: no limit. Counts received bytes, so it also applies to a body of unknown length. */
   readonly maxBytes: number;
   /** Shared by all calls. */
   readonly budget: ReplayBudget;
 }
 
-/** A stream of bytes of which it may be known early that all of them have arrived: node's `IncomingMessage`. */
+/** A byte stream that may report early that it is complete: node's `IncomingMessage`. */
 export interface BodySource extends Readable {
   readonly complete?: boolean;
 }
@@ -22,21 +22,21 @@ export interface BodySource extends Readable {
 const EMPTY_LAST: BodyPiece = { data: Buffer.alloc(0), last: true };
 
 /**
- * A request body on its way from a client to a runner, kept as long as it may have to be sent again.
+ * A request body on its way from a client to a runner, kept while it may have to be sent again.
  *
  *   source ──read on demand──▶ reader (one at a time)
  *               └──▶ store: memory, then a file; until the call is committed or there is no room
  *
- * B1  Bytes are taken from the source only when the reader asks, so a slow runner stops the client; so does a slow disk,
- *     and from the disk too they are read only when asked for.
- * B2  A reader that starts over gets what was kept, then goes on where the one before stopped.
- * B3  The piece that completes the body says so, if its end is known by then: a small body travels in one frame.
- * B4  Once committed and without a reader the source is let go: nobody will read on.
- * B5  Keeping never ends a call, nor stops one for good: without room its body goes on, but can no longer be sent again.
- * B6  What was kept is let go as soon as no reader can need it: at the commit, with the loss of a part, or when the reader
- *     that was replaying it by then has passed its end.
- * B7  `arrival` takes what comes ahead of the first reader, and keeps it: a source with bytes in it would pass for one that is
- *     not read, and not for a client that owes some.
+ * B1  Bytes are read from the source only on demand, so a slow runner applies backpressure to the client; so does a
+ *     slow disk. Reads from the disk happen on demand, too.
+ * B2  A new reader gets the kept bytes, then continues where the previous one stopped.
+ * B3  The last chunk is marked as such if the end is known by then, so that a small body fits into one frame.
+ * B4  Once the call is committed and has no reader, the source is released: nothing will be read any more.
+ * B5  Keeping a body never fails or blocks a call: without space the body is streamed, but cannot be sent again.
+ * B6  Kept bytes are released as soon as no reader can need them: at the commit, when a part is lost, or when a reader
+ *     that is still replaying them has passed their end.
+ * B7  `arrival` reads and keeps bytes before there is a reader. If they stayed in the source, a client that stops
+ *     sending could not be told from a call that does not read.
  */
 export class ReplayBuffer implements CallBody {
   replayable = true;
@@ -47,12 +47,12 @@ export class ReplayBuffer implements CallBody {
   private listening = false;
   private failure: Error | undefined;
   private reader: Reader | undefined;
-  /** Of whoever waits for the body to arrive. */
+  /** Callbacks that wait for the body to arrive. */
   private onArrival: (() => void) | undefined;
 
   /**
-   * @param declaredBytes the announced length; undefined: not known
-   * @param onReleased called once, when nobody will read on (B4)
+   * @param declaredBytes the announced length; undefined if unknown
+   * @param onReleased called once, when nothing will be read any more (B4)
    */
   constructor(
     private readonly source: BodySource,
@@ -116,7 +116,7 @@ export class ReplayBuffer implements CallBody {
     if (this.reader === undefined) this.release();
   }
 
-  /** The next piece from `offset` on, which is a byte that was kept or the next one of the source. */
+  /** The next chunk from `offset` on, which is a kept byte or the next one of the source. */
   pieceAt(offset: number): BodyPiece | undefined {
     if (offset < this.arrivedBytes) return this.keptPiece(offset);
     if (!this.replayable) this.store.close(); // B6
@@ -168,7 +168,7 @@ export class ReplayBuffer implements CallBody {
     return data;
   }
 
-  /** B7. @returns whether there is nothing more to wait for */
+  /** B7. @returns whether the wait is over */
   private gather(upTo: number): boolean {
     const { source, store } = this;
     while (!this.ended) {
@@ -194,7 +194,7 @@ export class ReplayBuffer implements CallBody {
     return true;
   }
 
-  /** There is no room for what must be held: the call is refused. What only should be, streams on (B5). */
+  /** Without space, a body that must be held makes the call fail; any other is streamed (B5). */
   private unheld(upTo: number, reason: LossReason): true {
     if (upTo !== Number.POSITIVE_INFINITY) return true;
     this.limits.budget.refused(reason);
@@ -203,7 +203,7 @@ export class ReplayBuffer implements CallBody {
     throw new FnError('requestTooBig', { params: { length, max: this.limits.keepBytes } });
   }
 
-  /** A piece at most. */
+  /** Reads at most one chunk. */
   private availableBytes(): number {
     if (this.source.readableLength === 0) this.source.read(0);
     return Math.min(this.source.readableLength, this.limits.budget.pieceBytes);
@@ -211,7 +211,7 @@ export class ReplayBuffer implements CallBody {
 
   private endOrWait(): BodyPiece | undefined {
     if (this.sourceEnded()) {
-      // Somebody else read from the source: better no call than half of one.
+      // Other code has read from the source: failing the call is better than truncating its body.
       if (this.declaredBytes !== undefined && this.arrivedBytes !== this.declaredBytes) throw this.brokenOff();
       this.ended = true;
       return EMPTY_LAST;
@@ -229,11 +229,11 @@ export class ReplayBuffer implements CallBody {
 
   private stopKeeping(): void {
     this.replayable = false;
-    // A reader that is still replaying needs what was kept a little longer.
+    // A reader that is still replaying needs the kept bytes a little longer.
     if (this.reader === undefined || this.reader.offset >= this.store.size) this.store.close();
   }
 
-  /** An HTTP message tells that it is complete before its stream has ended. */
+  /** An HTTP message reports that it is complete before its stream has ended. */
   private sourceEnded(): boolean {
     return this.source.readableEnded || (this.source.complete === true && this.source.readableLength === 0);
   }
@@ -255,7 +255,7 @@ export class ReplayBuffer implements CallBody {
     this.reader?.onReadable?.();
   };
 
-  /** A source that breaks off is a client that left. */
+  /** A source that ends early means that the client disconnected. */
   private brokenOff(): Error {
     this.failure ??= new CancelledError();
     return this.failure;

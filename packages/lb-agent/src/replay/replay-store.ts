@@ -3,43 +3,46 @@ import type { LossReason, ReplayBudget } from './replay-budget.js';
 import type { SpillFile } from './spill-file.js';
 
 export interface ReplayStoreEvents {
-  /** `isBehind` or `from` may say something else now. */
+  /** Called when the results of `isBehind` or `from` may have changed. */
   onProgress(): void;
-  /** Nothing more can be kept. What has been kept can still be read, as far as the disk gives it. */
+  /** Called when nothing more can be kept. Kept bytes can still be read, if the disk works. */
   onFailure(error: Error): void;
 }
 
-/** What is kept of one body: its beginning in memory, the rest in a file. */
+/** The kept part of one body: its beginning in memory, the rest in a file. */
 export class ReplayStore {
   private readonly memory = new ByteBlocks();
   private file: SpillFile | undefined;
   private closed = false;
 
-  /** @param keepBytes most that is kept in memory */
+  /** @param keepBytes maximum bytes kept in memory */
   constructor(
     private readonly keepBytes: number,
     private readonly budget: ReplayBudget,
     private readonly events: ReplayStoreEvents,
   ) {}
 
-  /** Bytes kept, counted from the first of the body. */
+  /** Number of kept bytes, from the start of the body. */
   get size(): number {
     return this.memory.end + (this.file?.size ?? 0);
   }
 
-  /** Memory in use for it. */
+  /** Memory in use. */
   get memoryBytes(): number {
     if (this.closed) return 0;
     return this.memory.size + (this.file === undefined ? 0 : this.budget.fileMemoryBytes);
   }
 
-  /** The disk has to catch up before as many bytes, a piece at most, can be kept. It does, or fails, in a bounded time. */
+  /**
+   * Whether the disk must catch up before these bytes (one chunk at most) can be kept. It does, or fails, in bounded
+   * time.
+   */
   isBehind(bytes: number): boolean {
     const { file, budget } = this;
     return file !== undefined && file.backlogBytes + bytes > 2 * budget.pieceBytes;
   }
 
-  /** Keeps the next bytes. Not called after it has said why it cannot, nor while it is behind. */
+  /** Keeps the next bytes. @returns the reason if it cannot. Not called after that, nor while it is behind. */
   keep(data: Buffer): LossReason | undefined {
     const { memory, budget } = this;
     if (this.file === undefined) {
@@ -53,13 +56,16 @@ export class ReplayStore {
     return this.spill(data);
   }
 
-  /** Some of the bytes from `offset` on, which must be less than `size`. Undefined: they come from the disk. Throws when they do not. */
+  /**
+   * Returns some of the bytes from `offset` on, which must be less than `size`; undefined while the disk reads them.
+   * Throws if the disk fails.
+   */
   from(offset: number): Buffer | undefined {
     const { memory, file } = this;
     return offset < memory.end ? memory.from(offset) : file?.read(offset - memory.end);
   }
 
-  /** Forgets everything. Idempotent. */
+  /** Releases everything. Idempotent. */
   close(): void {
     if (this.closed) return;
     this.closed = true;

@@ -4,15 +4,15 @@ import { join } from 'node:path';
 import { type Clock, Deferred } from '@fnfleet/core';
 import { ByteBlocks } from './byte-blocks.js';
 
-/** What is used of a file; node's `FileHandle`. */
+/** The part of node's `FileHandle` that is used. */
 export interface SpillHandle {
   write(data: Buffer, offset: number, length: number, position: number): Promise<{ bytesWritten: number }>;
   read(data: Buffer, offset: number, length: number, position: number): Promise<{ bytesRead: number }>;
-  /** Waits for what is under way. */
+  /** Waits for pending operations. */
   close(): Promise<void>;
 }
 
-/** A file that only this process can find: nobody else may open it, and it is gone with its descriptor, also after a crash. */
+/** An anonymous file, which no other process can open and which disappears with its descriptor, even after a crash. */
 export async function openUnnamed(directory: string): Promise<SpillHandle> {
   const path = join(directory, `fnfleet-replay-${randomUUID()}`);
   const handle = await open(path, 'wx+', 0o600);
@@ -26,26 +26,29 @@ export async function openUnnamed(directory: string): Promise<SpillHandle> {
 }
 
 export interface SpillFileEvents {
-  /** Something that was not possible may be possible now: bytes have been written, or read back. */
+  /** Called when bytes have been written or read back, so that a waiting operation can be retried. */
   onProgress(): void;
-  /** Once. No more bytes may be appended; what is there can still be read, as far as the disk gives it. */
+  /**
+   * Called once when writing has failed. No more bytes may be appended; existing ones can still be read, if the disk
+   * works.
+   */
   onFailure(error: Error): void;
 }
 
-/** A write that takes longer than this has failed: a client waits for it. Milliseconds. */
+/** A write that takes longer counts as failed, because a client waits for it. Milliseconds. */
 const WRITE_STALL_MS = 2_000;
-/** The same for a read, without which the call fails. */
+/** The same limit for a read, without which the call fails. */
 const READ_STALL_MS = 10_000;
 
 /**
- * Bytes that go to a disk and may be read back.
+ * Writes bytes to disk and reads them back.
  *
  *   append ──▶ backlog ──one write at a time──▶ file
  *                 └──────── read ◀───────────────┘
  *
- * S1  What is not in the file yet is in memory: a failed write loses nothing that was accepted.
- * S2  One read and one write are under way at most, and only a read that was asked for.
- * S3  A disk that hangs is a failure after a bounded time, but its buffers count as used until it lets go of them.
+ * S1  Bytes that are not in the file yet are in memory: a failed write loses nothing that was accepted.
+ * S2  At most one read and one write are pending, and reads happen only on request.
+ * S3  A disk that hangs counts as failed after a bounded time, but its buffers count as used until it releases them.
  */
 export class SpillFile {
   private readonly gone = new Deferred<void>();
@@ -58,7 +61,7 @@ export class SpillFile {
   private readFailure: Error | undefined;
   private open = true;
 
-  /** @param pieceBytes most that is read at a time */
+  /** @param pieceBytes maximum bytes per read */
   constructor(
     private readonly openFile: () => Promise<SpillHandle>,
     private readonly clock: Pick<Clock, 'after'>,
@@ -81,8 +84,8 @@ export class SpillFile {
   }
 
   /**
-   * Some of the bytes from `offset` on, which must be less than `size`. Undefined: they are being read, `onProgress` follows.
-   * Throws when they cannot be read.
+   * Returns some of the bytes from `offset` on, which must be less than `size`. Returns undefined while they are being
+   * read; `onProgress` follows. Throws when they cannot be read.
    */
   read(offset: number): Buffer | undefined {
     if (offset >= this.backlog.start) return this.backlog.from(offset);
@@ -97,7 +100,7 @@ export class SpillFile {
     return undefined;
   }
 
-  /** Resolves when it has been closed and the disk has let go of it. */
+  /** Resolves when the file is closed and the disk has released it. */
   get closed(): Promise<void> {
     return this.gone.promise;
   }
@@ -113,7 +116,7 @@ export class SpillFile {
 
   /** Never rejects. */
   private async writeBacklog(): Promise<void> {
-    // What is appended in this turn goes in one write.
+    // Bytes appended in the same turn are written together.
     await Promise.resolve();
     while (this.open && !this.failed && this.backlogBytes > 0) {
       try {
@@ -125,7 +128,7 @@ export class SpillFile {
         this.fail(error);
       }
     }
-    // In the same turn as the look at the backlog: an append after this starts another round.
+    // Must happen in the same turn as the check of the backlog: a later append starts another round.
     this.writing = undefined;
   }
 
@@ -138,7 +141,7 @@ export class SpillFile {
       const handle = await this.opening;
       if (!this.open) return 0;
       const { bytesWritten } = await handle.write(data, 0, data.length, position);
-      if (bytesWritten === 0) throw new Error('the disk takes no more bytes');
+      if (bytesWritten === 0) throw new Error('the disk accepts no more bytes');
       return bytesWritten;
     } finally {
       stalled.cancel();
@@ -171,7 +174,7 @@ export class SpillFile {
     this.events.onFailure(asError(error));
   }
 
-  /** Never rejects: a file that cannot be closed is none that could be used either. */
+  /** Never rejects: a file that cannot be closed could not be used either. */
   private async letGo(): Promise<void> {
     await this.writing;
     await this.reading;

@@ -1,7 +1,7 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 
-/** Objects as an api node shows them. */
+/** Objects in the representation of an API node. */
 export interface ApiContents {
   readonly apps?: readonly ApiObject[];
   readonly fns?: readonly ApiObject[];
@@ -10,15 +10,15 @@ export interface ApiContents {
 
 type ApiObject = Readonly<Record<string, unknown>> & { readonly id: string };
 
-/** The four reads that a balancer makes, over real HTTP. */
+/** Serves the four reads of a balancer over real HTTP. */
 export class FakeApiNode {
   /** Methods and targets of the requests received, in order. */
   readonly requests: string[] = [];
-  /** Statuses that the next requests are answered with, instead of contents. */
+  /** Statuses for the next requests, instead of contents. */
   readonly failures: number[] = [];
-  /** Answers in the place of its contents. False: it does not. */
+  /** Handles a request instead of the node; returns false if it does not. */
   instead: (target: string, res: ServerResponse) => boolean = () => false;
-  /** While set, answers wait for it. */
+  /** While set, responses wait for it. */
   gate: Promise<void> | undefined;
   private readonly server = createServer((req, res) => void this.answer(req, res));
 
@@ -58,7 +58,7 @@ export class FakeApiNode {
     if (pathname === '/v2/apps') return { items: apps.filter((app) => app.name === searchParams.get('name')) };
     const [, kind, id] = /^\/v2\/(apps|fns)\/([^/]+)$/.exec(pathname) ?? [];
     if (kind) return (kind === 'apps' ? apps : fns).find((object) => object.id === id);
-    // What follows `http/` is the source, and begins with a slash of its own.
+    // After `http/` comes the source, which begins with a slash.
     const [, appId, source] = /^\/v2\/runner\/apps\/([^/]+)\/triggerBySource\/http\/(\/.*)$/.exec(pathname) ?? [];
     return triggers.find((trigger) => trigger.app_id === appId && trigger.source === decodeURIComponent(source ?? ''));
   }

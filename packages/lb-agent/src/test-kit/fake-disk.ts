@@ -1,15 +1,15 @@
 import type { SpillHandle } from '../replay/spill-file.js';
 
-/** What goes wrong with a disk. Operations are counted from 1, over all files. */
+/** Faults of a disk. Operations are counted from 1, over all files. */
 export interface DiskFaults {
   readonly opens?: boolean;
   readonly writesFrom?: number;
   readonly readsFrom?: number;
-  /** Writes and reads move this many bytes at most. */
+  /** Maximum bytes of a single write or read. */
   readonly shortBytes?: number;
 }
 
-/** Files in memory, on a disk that takes its time and can be stopped. */
+/** Files in memory, on a simulated disk that can be slow or stalled. */
 export class FakeDisk {
   openHandles = 0;
   opened = 0;

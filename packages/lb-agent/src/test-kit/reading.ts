@@ -1,6 +1,6 @@
 import type { BodyPiece, BodyReader } from '@fnfleet/protocol';
 
-/** The next piece, as soon as there is one. */
+/** The next chunk, as soon as there is one. */
 export async function next(reader: BodyReader): Promise<BodyPiece> {
   for (;;) {
     const piece = reader.read();
@@ -11,7 +11,7 @@ export async function next(reader: BodyReader): Promise<BodyPiece> {
   }
 }
 
-/** Everything up to the piece that says it is the last. */
+/** All bytes up to the chunk that is marked as the last. */
 export async function readAll(reader: BodyReader): Promise<Buffer> {
   const pieces: Buffer[] = [];
   for (;;) {

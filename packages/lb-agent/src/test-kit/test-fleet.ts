@@ -8,7 +8,7 @@ import { type LbServer, type LbServerOptions, newLbServer } from '../http/lb-ser
 import { lbSettings } from '../settings.js';
 import { type ApiContents, FakeApiNode } from './fake-api-node.js';
 
-/** One app with one function and one trigger, which most stories are about. */
+/** One app with one function and one trigger, which most tests use. */
 export const CONTENTS: ApiContents = {
   apps: [{ id: 'app1', name: 'shop', config: { A: '1', B: '1' }, annotations: { both: 'app', app: 'x' } }],
   fns: [
@@ -49,7 +49,7 @@ export interface FleetOptions extends Partial<LbServerOptions> {
   readonly env?: Record<string, string>;
 }
 
-/** A load balancer on a real port, with an api node to ask and fake runners to place on. */
+/** A load balancer on a real port, with a fake API node and fake runners. */
 export class TestFleet {
   private client = new Agent({ pipelining: 1 });
 
@@ -90,7 +90,7 @@ export class TestFleet {
     return this.server.address.url;
   }
 
-  /** Sends a request as it is, and takes the answer as it comes. */
+  /** Sends a request unchanged, and returns the raw response. */
   async send(path: string, options: RequestOptions = {}): Promise<Answer> {
     const { method = 'POST', headers, body, signal } = options;
     const answer = await request(`${this.url}${path}`, {
@@ -103,7 +103,7 @@ export class TestFleet {
     return { status: answer.statusCode, headers: answer.headers, body: await answer.body.text() };
   }
 
-  /** Sends bytes as they are, on a connection of their own, and takes all that comes back until it is closed. */
+  /** Sends raw bytes on a new connection, and returns everything received until it closes. */
   raw(request: string, port = this.server.address.port): Promise<string> {
     return new Promise((resolve, reject) => {
       const socket = connect(port, '127.0.0.1', () => socket.write(request, 'latin1'));
@@ -117,7 +117,7 @@ export class TestFleet {
     });
   }
 
-  /** Closes the connections of all clients, whatever they are waiting for. */
+  /** Closes the connections of all clients, even those with pending responses. */
   async hangUp(): Promise<void> {
     await this.client.destroy();
     this.client = new Agent({ pipelining: 1 });
