@@ -30,7 +30,7 @@ export const EXPLANATION = {
     error: TEXT,
     ended_at_ms: { optional: 'number' },
     events: { list: { fields: { at_ms: 'number', event: 'string', runner: TEXT, text: TEXT } } },
-    /** Events that were not kept. */
+    /** Number of events that were not kept. */
     omitted: 'number',
     on_runner: { optional: TIMINGS },
   },

@@ -127,7 +127,7 @@ function findingsOn({ address, load, identity, error }: AskedRunner): Finding[] 
       ),
     ];
   }
-  if (identity === undefined) return [ok('runner', `${address} answers; it is one of Fn, and tells no more`)];
+  if (identity === undefined) return [ok('runner', `${address} answers; it is an Fn runner and reports nothing more`)];
   const { about, clockSkewMs, uncertaintyMs } = identity;
   const findings = [
     ok('runner', `${address} answers: ${about.name}, version ${about.version}, clock ${shownSkew(clockSkewMs)}`),
