@@ -42,6 +42,7 @@ export {
 } from './headers.js';
 export { encodeId, IdGenerator } from './ids.js';
 export { Deferred, type DrainResult, InflightTracker, Once, type Service } from './lifecycle.js';
+export { Listeners } from './listeners.js';
 export {
   createLogger,
   type LogFields,

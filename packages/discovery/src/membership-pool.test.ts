@@ -31,9 +31,9 @@ beforeEach(() => {
     clock,
     logger: createLogger({ level: 'info', format: 'text', stream: log }),
   });
-  pool.onChange = () => {
+  pool.subscribe(() => {
     changes += 1;
-  };
+  });
 });
 
 it('M1, M5: a runner that joins does not affect the others, and the list is the same until then', () => {

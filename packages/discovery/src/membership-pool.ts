@@ -3,6 +3,7 @@ import {
   count,
   countFromZero,
   FnError,
+  Listeners,
   type Logger,
   type MonoMs,
   Once,
@@ -35,8 +36,7 @@ export interface MembershipPoolOptions<R extends Member> {
  * M5  The array of runners is the same until a runner joins or leaves.
  */
 export class MembershipPool<R extends Member> {
-  /** Set by the dispatcher, and called when the list changes. */
-  onChange: (() => void) | undefined;
+  private readonly changes = new Listeners<[]>();
   private list: MemberList<R>;
   private readonly leaving = new Map<R, Promise<void>>();
   private refused: readonly RefusedAddress[] = [];
@@ -59,6 +59,11 @@ export class MembershipPool<R extends Member> {
       onMembers: (addresses) => this.onMembers(addresses),
       onFailure: (error) => this.onFailure(error),
     });
+  }
+
+  /** @returns a function that unsubscribes; idempotent */
+  subscribe(onChange: () => void): () => void {
+    return this.changes.subscribe(onChange);
   }
 
   runners(): MemberList<R> {
@@ -153,7 +158,7 @@ export class MembershipPool<R extends Member> {
       left: namesOf(left),
     });
     for (const runner of left) this.release(runner);
-    this.onChange?.();
+    this.changes.emit();
   }
 
   private release(runner: R): void {

@@ -35,7 +35,7 @@ it('GET /fleet?ask=1 asks the runners first', async () => {
   const runner = new FakeRunner('r1:9190');
   runner.status = async () => {
     const load = { instanceId: 'x', active: 4 } as LoadReport;
-    runner.onLoad?.(load, undefined);
+    runner.loads.emit(load, undefined);
     return { ...NOTHING_CHECKED, load };
   };
   fleet = await TestFleet.start([runner], { env: { FN_RUNNER_PROBE_MSECS: '0' } });

@@ -1,4 +1,4 @@
-import { CancelledError, FnError, type HeaderList } from '@fnfleet/core';
+import { CancelledError, FnError, type HeaderList, Listeners } from '@fnfleet/core';
 import {
   type AttemptBlame,
   type AttemptOutcome,
@@ -25,7 +25,8 @@ export interface FakeAnswer {
  * last entry. It ships with the product so that users can test their own placers and pools.
  */
 export class FakeRunner implements Runner {
-  onLoad: LoadListener | undefined;
+  /** Listeners for load reports. Emit one to simulate a report. */
+  readonly loads = new Listeners<Parameters<LoadListener>>();
   /** Calls in the order in which they were offered. */
   readonly offered: OutboundCall[] = [];
   /** Request bodies that were read to the end. */
@@ -35,6 +36,10 @@ export class FakeRunner implements Runner {
   private active = 0;
 
   constructor(readonly address: string) {}
+
+  subscribe(listener: LoadListener): () => void {
+    return this.loads.subscribe(listener);
+  }
 
   get attempts(): number {
     return this.offered.length;

@@ -290,9 +290,9 @@ describe('a runner that is unresponsive while it serves a call', () => {
       { clock },
     );
     let loads = 0;
-    runner.onLoad = () => {
+    runner.subscribe?.(() => {
       loads += 1;
-    };
+    });
     for (const _ of statuses) await runner.status();
     expect(loads).toBe(statuses.filter((status: Buffer) => status === ours).length);
 

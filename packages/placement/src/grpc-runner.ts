@@ -1,4 +1,4 @@
-import { InflightTracker, type Logger, Once, silentLogger } from '@fnfleet/core';
+import { InflightTracker, Listeners, type Logger, Once, silentLogger } from '@fnfleet/core';
 import {
   type AttemptOutcome,
   type ChannelOptions,
@@ -25,12 +25,12 @@ const DEFAULT_STATUS_TIMEOUT_MS = 5000;
 const NO_BYTES = Buffer.alloc(0);
 
 class GrpcRunner implements Runner {
-  onLoad: LoadListener | undefined;
+  private readonly loads = new Listeners<Parameters<LoadListener>>();
   private readonly channel: RunnerChannel;
   private readonly calls = new InflightTracker();
   private readonly logger: Logger;
   private readonly endCall = () => this.calls.end();
-  private readonly tellLoad = (load: LoadReport, call: OutboundCall) => this.onLoad?.(load, call);
+  private readonly tellLoad = (load: LoadReport, call: OutboundCall) => this.loads.emit(load, call);
   private readonly closing = new Once(async () => {
     await this.calls.whenIdle();
     await this.channel.close();
@@ -48,12 +48,16 @@ class GrpcRunner implements Runner {
     return this.channel.isUnresponsive;
   }
 
+  subscribe(listener: LoadListener): () => void {
+    return this.loads.subscribe(listener);
+  }
+
   tryCall(call: OutboundCall, signal: AbortSignal): Promise<AttemptOutcome> {
     if (this.closing.called) {
       return Promise.resolve({ kind: 'refused', reason: 'closed', error: new Error('Runner is closed') });
     }
     this.calls.begin();
-    const onLoad = this.onLoad && this.tellLoad;
+    const onLoad = this.loads.isEmpty ? undefined : this.tellLoad;
     const outcome = offerCall(call, this.channel, signal, this.logger, onLoad, this.options.clock);
     void outcome.then(this.endCall);
     return outcome;
@@ -66,7 +70,7 @@ class GrpcRunner implements Runner {
     );
     // The address may now belong to another runner, even one of Fn.
     this.channel.isOurs = status.load !== undefined;
-    if (status.load) this.onLoad?.(status.load, undefined);
+    if (status.load) this.loads.emit(status.load, undefined);
     return status;
   }
 

@@ -39,12 +39,13 @@ const LOAD: LoadReport = {
 let told: [about: string, load: LoadReport][];
 let peer: ScriptedRunner;
 let runner: Runner;
+let unsubscribe: (() => void) | undefined;
 
 async function start(script: (engagement: ScriptedEngagement) => void | Promise<void>, status?: object) {
   told = [];
   peer = await startScriptedRunner(script, { status });
   runner = newGrpcRunner(peer.address, PATIENT_LINK);
-  runner.onLoad = (load, call) => told.push([call?.model.id ?? 'status', load]);
+  unsubscribe = runner.subscribe?.((load, call) => told.push([call?.model.id ?? 'status', load]));
 }
 afterEach(async () => {
   await runner.close();
@@ -111,8 +112,9 @@ it('a runner of Fn sends none, and nothing depends on it', async () => {
 
 it('a status brings it too, with or without a listener', async () => {
   await start(() => undefined, { active: 3, load: { instanceId: 'a1b2', memoryTotalBytes: 1 } });
-  runner.onLoad = undefined;
+  unsubscribe?.();
   expect((await runner.status()).load?.instanceId).toBe('a1b2');
+  expect(told).toEqual([]);
 });
 
 it('a status brings it', async () => {

@@ -10,10 +10,11 @@ export interface Runner extends Member {
   /** Probes the runner. */
   status(signal?: AbortSignal): Promise<RunnerStatus>;
   /**
-   * Set by the owner of the fleet state. Called for each load report: after an attempt, possibly shortly after its outcome, with
-   * the call that was offered; after a status, without one. Runners of Fn send none.
+   * Subscribes to load reports: after an attempt, possibly shortly after its outcome, with the call that was offered; after a
+   * status, without one. Unset if there are none; runners of Fn send none.
+   * @returns a function that unsubscribes; idempotent
    */
-  onLoad?: LoadListener | undefined;
+  subscribe?(listener: LoadListener): () => void;
 }
 
 /** Must not throw. */
@@ -33,8 +34,11 @@ export interface RunnerPool {
   status?(): PoolStatus;
   /** Closes every runner. Idempotent, never rejects. */
   close(): Promise<void>;
-  /** Set by the dispatcher, and called when the list changes. A pool that does not call it is polled. */
-  onChange?: (() => void) | undefined;
+  /**
+   * Subscribes to changes of the list. A pool without this is polled.
+   * @returns a function that unsubscribes; idempotent
+   */
+  subscribe?(onChange: () => void): () => void;
 }
 
 export type RunnerList = MemberList<Runner>;

@@ -1,4 +1,4 @@
-import { CancelledError, FakeClock, FnError, PeerError } from '@fnfleet/core';
+import { CancelledError, FakeClock, FnError, Listeners, PeerError } from '@fnfleet/core';
 import { newStaticRunnerPool } from '@fnfleet/discovery';
 import type { OutboundCall } from '@fnfleet/protocol';
 import { FakeRunner } from '../fake-runner.js';
@@ -85,7 +85,7 @@ describe('placing a call', () => {
     const placed = placeCall(aCall(), deps(pool), never());
 
     await clock.advance(100);
-    pool.onChange?.();
+    pool.changes.emit();
     expect(await placed).toEqual({ kind: 'unplaced', error });
     expect(runners.map((runner) => runner.attempts)).toEqual([1, 1]);
   });
@@ -246,9 +246,13 @@ describe('placing a call', () => {
 
 class ScriptedPool implements RunnerPool {
   fetches = 0;
-  onChange: (() => void) | undefined;
+  readonly changes = new Listeners<[]>();
 
   constructor(private readonly lists: readonly RunnerList[]) {}
+
+  subscribe(onChange: () => void): () => void {
+    return this.changes.subscribe(onChange);
+  }
 
   runners(): RunnerList {
     const list = this.lists[Math.min(this.fetches, this.lists.length - 1)] as RunnerList;

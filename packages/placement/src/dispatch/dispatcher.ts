@@ -44,6 +44,7 @@ export class Dispatcher {
   private readonly prober: Prober;
   private readonly warmInARow = new WeakMap<RunnerState, number>();
   private readonly endReading: () => void;
+  private readonly unsubscribe: (() => void) | undefined;
   private wakeUpTimer: Timer | undefined;
   private closed = false;
 
@@ -80,7 +81,7 @@ export class Dispatcher {
       this.meet();
       queue.wakeHeads();
     };
-    pool.onChange = lookAgain;
+    this.unsubscribe = pool.subscribe?.(lookAgain);
     this.meet();
   }
 
@@ -145,7 +146,7 @@ export class Dispatcher {
   /** Places nothing any more; waiting calls end with their signals. Idempotent. */
   close(): void {
     this.closed = true;
-    this.parts.pool.onChange = undefined;
+    this.unsubscribe?.();
     this.endReading();
     this.parts.recheck.close();
     this.prober.close();

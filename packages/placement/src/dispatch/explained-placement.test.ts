@@ -84,8 +84,8 @@ it('skipped runners are shown with the reason, and for how long if that is known
   );
   begin(...([cordoned, draining, full1, free?.finishes()] as Runner[]));
   dispatcher.setCordoned('cordoned', true);
-  draining?.onLoad?.({ ...full, draining: true } as LoadReport, undefined);
-  full1?.onLoad?.(full as LoadReport, undefined);
+  draining?.loads.emit({ ...full, draining: true } as LoadReport, undefined);
+  full1?.loads.emit(full as LoadReport, undefined);
   const { placed, story } = explained();
   await placed;
   expect(story().slice(0, 3)).toEqual([

@@ -1,4 +1,4 @@
-import { FakeClock, RecordedMetrics } from '@fnfleet/core';
+import { FakeClock, Listeners, RecordedMetrics } from '@fnfleet/core';
 import type { LoadReport, RunnerStatus } from '@fnfleet/protocol';
 import { FakeRunner } from '../fake-runner.js';
 import type { Runner, RunnerPool } from '../runner.js';
@@ -8,9 +8,13 @@ import type { DispatcherDeps } from './dispatcher-deps.js';
 const metrics = RecordedMetrics.install();
 
 class ChangingPool implements RunnerPool {
-  onChange: (() => void) | undefined;
+  readonly changes = new Listeners<[]>();
 
   constructor(private list: readonly Runner[]) {}
+
+  subscribe(onChange: () => void): () => void {
+    return this.changes.subscribe(onChange);
+  }
 
   runners() {
     return { runners: this.list };
@@ -22,7 +26,7 @@ class ChangingPool implements RunnerPool {
 
   change(list: readonly Runner[]): void {
     this.list = list;
-    this.onChange?.();
+    this.changes.emit();
   }
 
   async close() {}
@@ -94,7 +98,7 @@ class TellingRunner extends FakeRunner {
   }
 
   override async status(): Promise<RunnerStatus> {
-    this.onLoad?.(this.load, undefined);
+    this.loads.emit(this.load, undefined);
     return { ...(await super.status()), load: this.load };
   }
 }

@@ -1,8 +1,8 @@
 import { getEventListeners } from 'node:events';
-import { CancelledError, FakeClock, FnError, RecordedMetrics } from '@fnfleet/core';
+import { CancelledError, FakeClock, FnError, Listeners, RecordedMetrics } from '@fnfleet/core';
 import type { LoadReport, OutboundCall } from '@fnfleet/protocol';
 import { FakeRunner, reportOf } from '../fake-runner.js';
-import type { Runner, RunnerPool } from '../runner.js';
+import type { LoadListener, Runner, RunnerPool } from '../runner.js';
 import { aCall } from '../test-call.js';
 import { Dispatcher } from './dispatcher.js';
 import type { DispatcherDeps } from './dispatcher-deps.js';
@@ -350,9 +350,13 @@ function ending<T>(promise: Promise<T>): { value: T | undefined } {
 }
 
 class ListPool implements RunnerPool {
-  onChange: (() => void) | undefined;
+  readonly changes = new Listeners<[]>();
 
   constructor(public list: readonly Runner[]) {}
+
+  subscribe(onChange: () => void): () => void {
+    return this.changes.subscribe(onChange);
+  }
 
   runners() {
     return { runners: this.list };
@@ -360,7 +364,7 @@ class ListPool implements RunnerPool {
 
   change(list: readonly Runner[]): void {
     this.list = list;
-    this.onChange?.();
+    this.changes.emit();
   }
 
   async close(): Promise<void> {}
@@ -368,7 +372,7 @@ class ListPool implements RunnerPool {
 
 /** Room for some containers of 128 MB, each of which takes one call of 400 ms at a time; refuses what does not fit. */
 class SlotRunner implements Runner {
-  onLoad: Runner['onLoad'];
+  private readonly loads = new Listeners<Parameters<LoadListener>>();
   offers = 0;
   draining = false;
   running = 0;
@@ -380,6 +384,10 @@ class SlotRunner implements Runner {
     private readonly slots: number,
     private readonly options: { tells?: boolean } = {},
   ) {}
+
+  subscribe(listener: LoadListener): () => void {
+    return this.loads.subscribe(listener);
+  }
 
   async tryCall(call: Parameters<Runner['tryCall']>[0]): ReturnType<Runner['tryCall']> {
     this.offers += 1;
@@ -424,7 +432,7 @@ class SlotRunner implements Runner {
       degraded: false,
       degradedReason: '',
     };
-    this.onLoad?.(load, call);
+    this.loads.emit(load, call);
   }
 
   status(): never {

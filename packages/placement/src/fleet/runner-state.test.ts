@@ -117,7 +117,7 @@ describe('a runner that reports its load', () => {
     fixture.tell(0, { memoryUsedBytes: 512 * MB });
     expect(fixture.at(0).ineligibleReason(requestFor('c', 512))).toBeUndefined();
     expect(fixture.at(0).ineligibleReason(requestFor('c', 513))).toBe('no room');
-    fixture.runners[0]?.onLoad?.({ ...fixture.at(0).load, memoryUsedBytes: 0 } as LoadReport, second.call);
+    fixture.runners[0]?.loads.emit({ ...fixture.at(0).load, memoryUsedBytes: 0 } as LoadReport, second.call);
     fixture.at(0).ended(second, FINISHED, 10);
     expect(fixture.at(0).ineligibleReason(requestFor('c', 1024))).toBeUndefined();
   });
@@ -224,7 +224,7 @@ describe('a runner that cannot be reached', () => {
       fixture.at(0).isGone,
       fixture.at(0).freeSlots('fn1'),
     ]).toEqual(['gone', true, 0]);
-    expect(fixture.runners[0]?.onLoad).toBeUndefined();
+    expect(fixture.runners[0]?.loads.isEmpty).toBe(true);
     expect([...fixture.fleet.snapshot(fixture.runners).warm('fn1')]).toEqual([]);
   });
 });

@@ -75,6 +75,7 @@ export class RunnerState implements Candidate {
   identity: RunnerIdentity | undefined;
   /** Why it was last unreachable or failed calls; for operators. */
   trouble: string | undefined;
+  private readonly unsubscribe: (() => void) | undefined;
   private cordoned = false;
   private readonly outliers: OutlierDetector;
   private readonly slowStart: SlowStart;
@@ -92,8 +93,7 @@ export class RunnerState implements Candidate {
     this.outliers = new OutlierDetector(deps.health);
     this.slowStart = new SlowStart(deps.health.slowStartMs);
     this.functions = new FunctionStates(deps.now, (fnId, warm) => deps.onWarm(fnId, this, warm));
-    const onLoad = (load: LoadReport, call: OutboundCall | undefined) => this.onLoadReport(load, call);
-    runner.onLoad = onLoad;
+    this.unsubscribe = runner.subscribe?.((load, call) => this.onLoadReport(load, call));
   }
 
   get weight(): number {
@@ -275,7 +275,7 @@ export class RunnerState implements Candidate {
   /** No calls are offered to it any more. */
   leave(): void {
     this.gone = true;
-    this.runner.onLoad = undefined;
+    this.unsubscribe?.();
     this.functions.forget();
   }
 

@@ -46,7 +46,7 @@ export class FleetFixture {
   /** @param fnId function of the call that the report came with; undefined if it came with a status */
   tell(index: number, load: Partial<LoadReport>, fnId?: string): void {
     const call = fnId === undefined ? undefined : aCall({ fnId });
-    this.runners[index]?.onLoad?.({ ...IDLE, ...load }, call);
+    this.runners[index]?.loads.emit({ ...IDLE, ...load }, call);
   }
 }
 

@@ -1,4 +1,4 @@
-import type { Clock } from '@fnfleet/core';
+import { type Clock, Listeners } from '@fnfleet/core';
 import type { Runner, RunnerList, RunnerPool } from '@fnfleet/placement';
 import { Machine, type MachineModel } from './machine.js';
 import { type RunnerModel, SimulatedRunner } from './simulated-runner.js';
@@ -44,7 +44,7 @@ export class SimulatedFleet {
 
 /** The pool of one balancer. */
 export class SimulatedPool implements RunnerPool {
-  onChange: (() => void) | undefined;
+  private readonly changes = new Listeners<[]>();
   private list: RunnerList = { runners: [] };
   private readonly known = new Map<Machine, SimulatedRunner>();
   private removalHeard: ((runner: Runner, fnId: string) => void) | undefined;
@@ -58,12 +58,16 @@ export class SimulatedPool implements RunnerPool {
     return this.list;
   }
 
+  subscribe(onChange: () => void): () => void {
+    return this.changes.subscribe(onChange);
+  }
+
   async close(): Promise<void> {}
 
   update(machines: readonly Machine[]): void {
     for (const machine of this.known.keys()) if (!machines.includes(machine)) this.known.delete(machine);
     this.list = { runners: machines.map((machine) => this.runnerOf(machine)) };
-    this.onChange?.();
+    this.changes.emit();
   }
 
   /** Registers a listener for removed containers. */

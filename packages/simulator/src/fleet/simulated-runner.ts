@@ -1,4 +1,4 @@
-import { type Clock, FnError } from '@fnfleet/core';
+import { type Clock, FnError, Listeners } from '@fnfleet/core';
 import type { LoadListener, Runner } from '@fnfleet/placement';
 import {
   type AttemptOutcome,
@@ -19,7 +19,7 @@ export interface RunnerModel {
 
 /** A machine as one balancer sees it: through the network and its answers. */
 export class SimulatedRunner implements Runner {
-  onLoad: LoadListener | undefined;
+  private readonly loads = new Listeners<Parameters<LoadListener>>();
 
   constructor(
     private readonly machine: Machine,
@@ -29,6 +29,10 @@ export class SimulatedRunner implements Runner {
 
   get address(): string {
     return this.machine.address;
+  }
+
+  subscribe(listener: LoadListener): () => void {
+    return this.loads.subscribe(listener);
   }
 
   /** Ignores the signal, because simulated callers never disconnect. */
@@ -42,7 +46,7 @@ export class SimulatedRunner implements Runner {
         // The load at the time the answer was sent.
         const load = this.model.silent || machine.down ? undefined : machine.load(call.model.fnId);
         clock.after(this.model.rttMs / 2, () => {
-          if (load !== undefined) this.onLoad?.(load, call);
+          if (load !== undefined) this.loads.emit(load, call);
           resolve(outcome);
         });
       };
@@ -59,7 +63,7 @@ export class SimulatedRunner implements Runner {
     const { active } = this.machine;
     if (this.model.silent) return { ...NOTHING_CHECKED, active };
     const load = this.machine.load();
-    this.onLoad?.(load, undefined);
+    this.loads.emit(load, undefined);
     return { ...NOTHING_CHECKED, active, load };
   }
 
