@@ -1,5 +1,6 @@
 // needs: dnsmasq
 // takes: 7 s
+import { getEventListeners } from 'node:events';
 import { FakeClock, silentLogger } from '@fnfleet/core';
 import { DnsServer } from '@fnfleet/testing';
 import { type DnsQuestion, newDnsSource } from './dns-source.js';
@@ -69,6 +70,24 @@ describe('the addresses of a name', () => {
     await clock.advance(1);
     await reports.next();
   });
+});
+
+it('leaves no listener behind for a query', async () => {
+  server = await DnsServer.start();
+  await runners('10.0.0.1');
+  const listens = jest.spyOn(EventTarget.prototype, 'addEventListener');
+  try {
+    ask();
+    await reports.next();
+    for (let query = 0; query < 3; query += 1) {
+      await clock.advance(1000);
+      await reports.next();
+    }
+    const signals = new Set(listens.mock.contexts.filter((target) => target instanceof AbortSignal));
+    expect([...signals].map((signal) => getEventListeners(signal, 'abort').length)).toEqual([0]);
+  } finally {
+    listens.mockRestore();
+  }
 });
 
 describe('a DNS server that', () => {

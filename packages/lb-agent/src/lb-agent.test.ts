@@ -90,7 +90,17 @@ const FAILED: AttemptOutcome = { kind: 'failed', blame: 'function', error: new F
 
 describe('building a call', () => {
   it('needs a model, a body and a writer', async () => {
-    await expect(agent.getCall()).rejects.toThrow('no model or request provided for call');
+    const modelOnly: LbCallOption = (draft) => {
+      draft.model = aCall();
+    };
+    const bodyOnly: LbCallOption = (draft) => {
+      draft.body = anOutboundCall().body;
+    };
+    for (const options of [[], [modelOnly], [bodyOnly]]) {
+      await expect(agent.getCall(...options, withWriter(writer))).rejects.toThrow(
+        'no model or request provided for call',
+      );
+    }
     await expect(agent.getCall(fromModel(aCall(), Buffer.alloc(0)))).rejects.toThrow('no writer provided for call');
   });
 

@@ -1,6 +1,7 @@
 import { writeFile } from 'node:fs/promises';
 import { count, FakeClock, FnError, RecordedMetrics } from '@fnfleet/core';
 import { exitsAtStart, fn, neverListens, pullFails, type ScriptedFunction } from '@fnfleet/drivers';
+import { eventually } from '@fnfleet/testing';
 import { withExtensions, withSignal } from '../call/call-options.js';
 import { echo, HeldFunction, type Invocation, NOTHING_LEFT, outcomeOf, TestAgent } from '../test-kit/test-agent.js';
 
@@ -82,6 +83,36 @@ describe('sharing containers', () => {
       await calls[i]?.done;
     }
     expect(test.driver.counters.created).toBe(1);
+  });
+
+  it('Q5: a call that has waited for half a launch gets a container of its own, even if calls before it were served meanwhile', async () => {
+    const clock = new FakeClock();
+    const held = new HeldFunction();
+    test = new TestAgent({ held }, { clock, settings: { freezeIdleMs: Number.POSITIVE_INFINITY } });
+    test.driver.gates.start.hold();
+    const first = await test.invoke({ image: 'held' });
+    await test.driver.gates.start.reached();
+    await clock.advance(1_000);
+    test.driver.gates.start.release();
+    await held.arrived(1);
+    await clock.advance(10);
+    held.answer(0);
+    await first.done;
+
+    const busy = await test.invoke({ image: 'held' });
+    await held.arrived(2);
+    const waiting = [await test.invoke({ image: 'held' }), await test.invoke({ image: 'held' })];
+    await clock.advance(400);
+    held.answer(1);
+    await busy.done;
+    await held.arrived(3);
+    expect(test.driver.counters.created).toBe(1);
+    await clock.advance(100);
+    await eventually(() => expect(test.driver.counters.created).toBe(2));
+    await held.arrived(4);
+    held.answer(2);
+    held.answer(3);
+    await Promise.all(waiting.map(({ done }) => done));
   });
 
   it('agent-and-docker 23: overlapping calls get a container each, and none ever has two requests', async () => {

@@ -19,9 +19,12 @@ let api: FakeKubernetes;
 let reports: Reports;
 let source: MembershipSource | undefined;
 let folder: string;
+/** How often the source has decided to rest. */
+let pauses: number;
 
 beforeEach(async () => {
   clock = new FakeClock();
+  pauses = 0;
   folder = await mkdtemp(join(tmpdir(), 'fnk8s'));
 });
 afterEach(async () => {
@@ -35,7 +38,11 @@ afterEach(async () => {
 function look(path = 'runner', params = '', server = api.url): void {
   reports = new Reports();
   const url = parsePoolUrl(`k8s://prod/${path}?server=${server}${params}`);
-  source = newKubernetesSource(parseKubernetesUrl(url, undefined), { clock, random: () => 1, logger: silentLogger });
+  const random = () => {
+    pauses += 1;
+    return 1;
+  };
+  source = newKubernetesSource(parseKubernetesUrl(url, undefined), { clock, random, logger: silentLogger });
   source.start(reports);
 }
 
@@ -150,6 +157,28 @@ it('sees the changes that it missed when a connection broke', async () => {
   await watched();
   api.put('runner-1', pods('10.0.0.3'));
   await reports.listed('10.0.0.3:9190');
+});
+
+it.each([
+  { how: 'ends in order', end: () => api.endWatches(), failures: 0 },
+  { how: 'breaks off', end: () => api.drop(), failures: 1 },
+])('pauses after a watch that $how as soon as it begins, however long the source has run', async (watch) => {
+  api = await FakeKubernetes.start();
+  api.put('runner-1', pods('10.0.0.1'));
+  look();
+  await watched();
+  await clock.advance(60_000);
+  api.endWatches();
+  await watched();
+  expect([versionsAsked(), pauses]).toEqual([['list', '101', '101'], 0]);
+  watch.end();
+  await eventually(() => expect(pauses).toBe(1));
+  await clock.advance(499);
+  expect(versionsAsked()).toHaveLength(3);
+  await clock.advance(1);
+  await watched();
+  expect(versionsAsked()).toEqual(['list', '101', '101', 'list', '101']);
+  expect(reports.all.filter((report) => report instanceof Error)).toHaveLength(watch.failures);
 });
 
 it('reports a server that is down, and recovers', async () => {

@@ -27,7 +27,11 @@ afterEach(async () => {
 });
 
 /** An api node that gives these answers one after the other; the last goes on. @returns host and port */
-async function serve(answers: readonly (number | string)[], identity?: TlsIdentity): Promise<string> {
+async function serve(
+  answers: readonly (number | string)[],
+  identity?: TlsIdentity,
+  host = '127.0.0.1',
+): Promise<string> {
   const listener: http.RequestListener = (req, res) => {
     asked.push(`${req.method} ${req.url} ${req.headers.authorization ?? '-'}`);
     const answer = answers[Math.min(asked.length, answers.length) - 1];
@@ -38,8 +42,8 @@ async function serve(answers: readonly (number | string)[], identity?: TlsIdenti
   };
   const { cert, key, ca } = identity?.material ?? {};
   server = identity ? https.createServer({ cert, key, ca, requestCert: true }, listener) : http.createServer(listener);
-  await new Promise<void>((resolve) => server?.listen(0, '127.0.0.1', resolve));
-  return `127.0.0.1:${(server.address() as AddressInfo).port}`;
+  await new Promise<void>((resolve) => server?.listen(0, host, resolve));
+  return `${host.includes(':') ? `[${host}]` : host}:${(server.address() as AddressInfo).port}`;
 }
 
 function read(url: string, options: Partial<ApiClientOptions> = {}, signal = new AbortController().signal) {
@@ -145,6 +149,12 @@ describe('over TLS', () => {
 
   it('an api node of the fleet is believed', async () => {
     expect(await read(await serve(['{}'], api), { tls: balancer })).toBe('{}');
+  });
+
+  it('one at an IPv6 address is believed too', async () => {
+    const identity = certificates.identity('api', { altNames: ['::1', 'urn:fnfleet:role:api'] });
+    const { answer } = await outcomeOf(read(await serve(['{}'], identity, '::1'), { tls: balancer }));
+    expect(answer).toBe('{}');
   });
 
   it.each`

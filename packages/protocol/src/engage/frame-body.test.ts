@@ -51,6 +51,17 @@ describe('taken as a whole', () => {
     expect(body.takeComplete()).toBe(frame);
   });
 
+  it('is no longer held, although the call goes on', async () => {
+    push('a');
+    push('b', true);
+    body.takeComplete();
+    expect(text(body.takeComplete())).toBe('');
+    const rest: unknown[] = [];
+    const reader = body.stream().on('data', (part) => rest.push(part));
+    await settle();
+    expect([rest, reader.readableLength]).toEqual([[], 0]);
+  });
+
   it('not if somebody already reads it as a stream', () => {
     body.stream();
     push('a', true);
@@ -136,6 +147,15 @@ describe('read as a stream', () => {
     expect(String(reader.read())).toBe('a');
     push('', true);
     await settle();
+    expect(body.consumed).toBe(true);
+  });
+
+  it('an empty body is not consumed before its reader has read the end', async () => {
+    const reader = body.stream();
+    push('', true);
+    expect(body.consumed).toBe(false);
+    reader.resume();
+    await new Promise((resolve) => reader.once('end', resolve));
     expect(body.consumed).toBe(true);
   });
 
