@@ -37,7 +37,7 @@ it.each`
   expect(test.driver.counters.created).toBe(created);
 });
 
-it('a caller who goes in the middle of the upload takes the container along: nobody else gets the other half', async () => {
+it('a caller that disconnects during the upload loses the container, so no other call gets the rest', async () => {
   const caller = new AbortController();
   const bodies: string[] = [];
   let arrived: () => void = () => undefined;
@@ -64,7 +64,7 @@ it('a caller who goes in the middle of the upload takes the container along: nob
   expect([body.discarded, test.driver.counters.created]).toEqual([true, 2]);
 });
 
-it('E5: a function that hangs up on the call of a caller who has gone is taken down', async () => {
+it('E5: a function that closes its connection after its caller disconnected loses its container', async () => {
   const caller = new AbortController();
   let calls = 0;
   test = new TestAgent({
@@ -83,7 +83,7 @@ it('E5: a function that hangs up on the call of a caller who has gone is taken d
   expect([calls, test.driver.counters.created]).toEqual([2, 2]);
 });
 
-it('E5: a caller who goes just before the function is dialled leaves a container that serves on', async () => {
+it('E5: a container keeps serving when the caller disconnects just before the connection attempt', async () => {
   let calls = 0;
   test = new TestAgent({
     echo: fn((_request, response) => {
@@ -99,7 +99,7 @@ it('E5: a caller who goes just before the function is dialled leaves a container
   expect([calls, test.driver.counters.created]).toEqual([1, 1]);
 });
 
-it('E5: a call whose caller goes while the function is dialled is not sent, and the container serves on', async () => {
+it('E5: a call whose caller disconnects during the connection attempt is not sent, and the container keeps serving', async () => {
   const caller = new AbortController();
   const bodies: string[] = [];
   test = new TestAgent({

@@ -8,7 +8,7 @@ afterEach(async () => {
   expect(test.agent.load).toMatchObject({ waiting: 0, running: 0 });
 });
 
-it('the load counts who waits and who runs, and what each function has idle', async () => {
+it('the load counts waiting and running calls, and idle containers per function', async () => {
   const held = new HeldFunction();
   test = new TestAgent({ held, echo }, { memoryMb: 128 });
   const first = await test.invoke({ image: 'held', memoryMb: 128 });
@@ -28,13 +28,13 @@ it('the load counts who waits and who runs, and what each function has idle', as
   expect(test.agent.idleContainers('of no function')).toBe(0);
 });
 
-it('a call that fails while it waits waits no longer', async () => {
+it('a call that fails while it waits is no longer counted as waiting', async () => {
   test = new TestAgent({});
   expect(await test.outcome({ image: 'missing' })).toBe('imagePullFailed');
   expect(test.agent.load).toMatchObject({ waiting: 0, running: 0 });
 });
 
-it('agent-and-docker 59: a call without network has a container of its own, without network', async () => {
+it('agent-and-docker 59: a call without a network has its own container, without a network', async () => {
   test = new TestAgent({ echo });
   await test.answer({ image: 'echo' });
   await test.answer({ image: 'echo', options: [withoutNetwork()] });

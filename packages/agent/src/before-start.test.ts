@@ -21,7 +21,7 @@ function teller() {
   return { option: withBeforeStart((start) => tell(start)), told };
 }
 
-it('E4: the function gets the call when whoever sent it has been told', async () => {
+it('E4: the function gets the call only after its sender was notified', async () => {
   const { option, told } = teller();
   const { done } = await test.invoke({ image: 'held', options: [option] });
   const start = await told;
@@ -33,7 +33,7 @@ it('E4: the function gets the call when whoever sent it has been told', async ()
   await done;
 });
 
-it('E5: a caller who leaves while it is told leaves a container that serves on', async () => {
+it('E5: a container keeps serving when the caller disconnects during the notification', async () => {
   const { option, told } = teller();
   const caller = new AbortController();
   const left = await test.invoke({ image: 'held', options: [option, withSignal(caller.signal)] });

@@ -29,7 +29,7 @@ describe('building a call', () => {
     expect(await test.leftovers()).toEqual(NOTHING_LEFT);
   });
 
-  it('agent-and-docker 1: a call that asks for more than there is is refused at once', async () => {
+  it('agent-and-docker 1: a call that needs more than the machine has is refused at once', async () => {
     const agent = setUp({}, { memoryMb: 280 });
     const tooBig = { status: 400, message: 'Requested CPU/Memory cannot be allocated' };
     await expect(agent.getCall(fromModel(aCall({ memoryMb: 281 })))).rejects.toMatchObject(tooBig);
@@ -38,7 +38,7 @@ describe('building a call', () => {
     expect(test.driver.counters.created).toBe(0);
   });
 
-  it('agent-and-docker 2: a call that asks for exactly all memory is accepted', async () => {
+  it('agent-and-docker 2: a call that needs exactly all memory is accepted', async () => {
     setUp({ echo }, { memoryMb: 280 });
     await test.answer({ memoryMb: 280, cpuMillis: 0 });
   });
@@ -48,7 +48,7 @@ describe('building a call', () => {
     await expect(agent.getCall()).rejects.toThrow('no model or request provided for call');
   });
 
-  it('agent-and-docker 4: the function is told how to listen, whatever its configuration says', async () => {
+  it('agent-and-docker 4: the configuration of a function cannot override how it listens', async () => {
     setUp({ echo });
     await test.answer({ config: { FN_FORMAT: 'x', FN_LISTENER: 'y', MINE: 'z' } });
     expect(test.driver.containers[0]?.spec.env).toEqual({
@@ -75,7 +75,7 @@ describe('building a call', () => {
     });
   });
 
-  it('agent-and-docker 6: an error of the overrider is the answer, and no container is taken', async () => {
+  it('agent-and-docker 6: an error of the overrider fails the call, and no container is used', async () => {
     const agent = setUp(
       { echo },
       {
@@ -88,7 +88,7 @@ describe('building a call', () => {
     expect(test.driver.counters.created).toBe(0);
   });
 
-  it('agent-and-docker 7: options that need a model say so when they come first', async () => {
+  it('agent-and-docker 7: options that need a model throw when it is missing', async () => {
     const agent = setUp({});
     const early = [
       withSignal(new AbortController().signal),
@@ -101,7 +101,7 @@ describe('building a call', () => {
     }
   });
 
-  it('agent-and-docker 7: signal and deadline of the caller govern the call', async () => {
+  it('agent-and-docker 7: the signal and the deadline of the caller end the call', async () => {
     const agent = setUp({ echo });
     const gone = AbortSignal.abort();
     const call = await agent.getCall(fromModel(aCall({ image: 'echo' })), withSignal(gone));
@@ -111,7 +111,7 @@ describe('building a call', () => {
     expect(test.driver.counters.created).toBe(0);
   });
 
-  it('agent-and-docker 8: options of the agent come after those of the call', async () => {
+  it('agent-and-docker 8: options of the agent are applied after those of the call', async () => {
     const writer = new RecordingWriter();
     const agent = setUp({ echo }, { callOptions: [withWriter(writer), withExtensions({ from: 'agent' })] });
     const call = await agent.getCall(
@@ -133,7 +133,7 @@ describe('building a call', () => {
     expect(own.slotKey).toMatch(/^[0-9a-f]{64}$/);
   });
 
-  it('agent-and-docker 5: makes a call from an app, a function and an HTTP request', async () => {
+  it('agent-and-docker 5: builds a call from an app, a function and an HTTP request', async () => {
     const agent = setUp({ echo });
     const server = createServer(async (req, res) => {
       const writer = new RecordingWriter();

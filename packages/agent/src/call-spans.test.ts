@@ -34,7 +34,7 @@ async function called(image: string, headers: Record<string, string[]> = {}): Pr
   closeSpan(caller);
 }
 
-it('the first call of a function has the way of its container in its trace, the next has not', async () => {
+it('the trace of the first call of a function contains the launch of its container, that of the next does not', async () => {
   await called('witness');
   for (const step of ['docker_pull_image', 'docker_create_container', 'docker_start_container', 'container_init']) {
     expect(recorded.wayTo(step)).toEqual(['call', 'agent_hot_launcher', step]);
@@ -49,7 +49,7 @@ it('the first call of a function has the way of its container in its trace, the 
   ]);
 });
 
-it('the function is told of its own part, in place of what the caller said', async () => {
+it('the function receives the context of its own span instead of that of the caller', async () => {
   await called('witness', { Traceparent: ['00-caller'], B3: ['caller'], 'X-B3-Traceid': ['caller'], Other: ['kept'] });
   const [execution] = recorded.named('agent_dispatch_httpstream');
   const [request] = seen;
@@ -61,14 +61,14 @@ it('the function is told of its own part, in place of what the caller said', asy
   expect(request?.headers).not.toHaveProperty('x-b3-traceid');
 });
 
-it('without a trace the function gets the headers of the caller, and none of ours', async () => {
+it('without a trace the function gets the trace headers of the caller and none of ours', async () => {
   const { done } = await agent.invoke({ image: 'witness', headers: { Traceparent: ['00-caller'] } });
   await outcomeOf(done);
   expect(seen[0]?.headers.traceparent).toBe('00-caller');
   expect(recorded.spans).toEqual([]);
 });
 
-it('the part of the function says which it is, and in which image', async () => {
+it('the span of the function names the function and its image', async () => {
   await called('witness');
   expect(recorded.named('agent_dispatch_httpstream')).toMatchObject([
     {
@@ -91,7 +91,7 @@ it.each(['Tracestate', 'B3', 'X-B3-Spanid', 'X-B3-Parentspanid', 'X-B3-Sampled',
   },
 );
 
-it('what the function failed with is on its part', async () => {
+it('the span of the function records its error', async () => {
   await called('broken');
   expect(recorded.named('agent_dispatch_httpstream')).toMatchObject([{ error: expect.stringMatching(/./) }]);
 });

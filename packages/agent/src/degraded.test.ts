@@ -8,7 +8,7 @@ count('calls', 0);
 
 const REASON = 'the engine hangs';
 
-describe('a driver that cannot make containers', () => {
+describe('a driver that cannot create containers', () => {
   let test: TestAgent;
 
   beforeEach(() => metrics.reset());
@@ -17,7 +17,7 @@ describe('a driver that cannot make containers', () => {
     expect(metrics.sum('runner_degraded')).toBe(0);
   });
 
-  it('refuses calls that need a container at once and says why in the cause; hot containers serve on', async () => {
+  it('refuses calls that need a new container at once, with the reason as cause; hot containers keep serving', async () => {
     test = new TestAgent({ echo, other: echo });
     await test.answer({});
     test.driver.health.degrade(REASON);
@@ -35,7 +35,7 @@ describe('a driver that cannot make containers', () => {
     expect(metrics.sum('runner_degraded')).toBe(0);
   });
 
-  it('a full house makes room for nobody while it is degraded', async () => {
+  it('a full runner evicts nothing while it is degraded', async () => {
     test = new TestAgent({ echo, other: echo }, { memoryMb: 128 });
     await test.answer({});
     test.driver.health.degrade(REASON);
@@ -64,7 +64,7 @@ describe('a driver that cannot make containers', () => {
     },
   );
 
-  it('gives up launches that wait for room, those taken over by another call included', async () => {
+  it('gives up launches that wait for room, including those assigned to another call', async () => {
     const held = new HeldFunction();
     test = new TestAgent({ held, echo }, { memoryMb: 128 });
     const running = await test.invoke({ image: 'held' });
@@ -78,7 +78,7 @@ describe('a driver that cannot make containers', () => {
     test.driver.health.recover();
   });
 
-  it('makes no container for a launch that waited for its turn when nobody wants it any more', async () => {
+  it('creates no container for a launch that no call needs any more when its turn comes', async () => {
     const clock = new FakeClock();
     test = new TestAgent({ echo, other: echo }, { clock, settings: { maxConcurrentLaunches: 1 } });
     test.driver.gates.start.hold();
@@ -93,7 +93,7 @@ describe('a driver that cannot make containers', () => {
     expect(test.driver.counters.created).toBe(1);
   });
 
-  it('an agent that closes closes its driver, which alone can give up on a container that cannot be removed', async () => {
+  it('a closing agent closes its driver, which alone can give up on a container that cannot be removed', async () => {
     test = new TestAgent({ echo });
     await test.answer({});
     test.driver.gates.close.hold();
@@ -103,7 +103,7 @@ describe('a driver that cannot make containers', () => {
     expect(test.driver.counters.live).toBe(0);
   });
 
-  it('tells the log when it begins, why, and when it is over', async () => {
+  it('logs when degradation begins, with the reason, and when it ends', async () => {
     const lines = new PassThrough();
     const logger: Logger = createLogger({ level: 'info', format: 'text', stream: lines });
     test = new TestAgent({ echo }, { logger });

@@ -40,7 +40,7 @@ it('agent-and-docker 33: an idle container is frozen after 50 ms, and the next c
   expect(metrics.values('container_paused_duration_seconds')).toHaveLength(1);
 });
 
-it('agent-and-docker 34: a negative time never freezes, none freezes at once', async () => {
+it('agent-and-docker 34: a negative time never freezes, and 0 freezes at once', async () => {
   setUp({ echo }, Number.POSITIVE_INFINITY);
   await test.answer({});
   await clock.advance(10_000);
@@ -53,7 +53,7 @@ it('agent-and-docker 34: a negative time never freezes, none freezes at once', a
   await settle(() => frozen() === 1);
 });
 
-it('once per idle period, and not while calls follow each other', async () => {
+it('freezes once per idle period, and not between consecutive calls', async () => {
   setUp({ echo });
   for (let calls = 0; calls < 5; calls += 1) {
     await test.answer({});
@@ -72,7 +72,7 @@ it('a frozen container is removed at the end of its idle timeout', async () => {
   expect(test.driver.counters.resumed).toBe(0);
 });
 
-it('agent-and-docker 88: a container that is removed while it is being frozen is in no gauge afterwards', async () => {
+it('agent-and-docker 88: a container that is removed during a freeze is in no gauge afterwards', async () => {
   setUp({ echo });
   await test.answer({ idleTimeoutSeconds: 1 });
   test.driver.gates.pause.hold();
@@ -105,7 +105,7 @@ it('agent-and-docker 41: a container that cannot be thawed fails its call and is
   expect(test.driver.counters.created).toBe(2);
 });
 
-it('a call that comes while the container is being frozen is served after the thaw', async () => {
+it('a call that arrives during a freeze is served after the thaw', async () => {
   setUp({ echo });
   await test.answer({});
   test.driver.gates.pause.hold();
@@ -118,7 +118,7 @@ it('a call that comes while the container is being frozen is served after the th
   expect(frozen()).toBe(0);
 });
 
-it('a call that comes while a freeze fails is served, and then the container is removed', async () => {
+it('a call that arrives while a freeze fails is served, and then the container is removed', async () => {
   const held = new HeldFunction();
   setUp({ stubborn: { ...held, pauseError: new Error('freezer is stuck') } });
   const first = await test.invoke({ image: 'stubborn' });
@@ -136,7 +136,7 @@ it('a call that comes while a freeze fails is served, and then the container is 
   await settle(() => test.driver.counters.live === 0);
 });
 
-it('H5: the thaw overlaps the call: what is written to the function waits there', async () => {
+it('H5: the call does not wait for the thaw: the written request waits in the socket', async () => {
   setUp({ echo });
   await test.answer({});
   await clock.advance(50);
@@ -155,7 +155,7 @@ async function quiet(): Promise<void> {
   for (let turns = 0; turns < 20; turns += 1) await clock.advance(0);
 }
 
-it('the driver is asked for one thing at a time: a container that is being frozen is closed after that', async () => {
+it('requests to the driver do not overlap: a container is closed after a pending freeze', async () => {
   setUp({ echo });
   const { gates } = test.driver;
   await test.answer({ idleTimeoutSeconds: 1 });
@@ -170,7 +170,7 @@ it('the driver is asked for one thing at a time: a container that is being froze
   await gates.close.reached();
 });
 
-it('the driver is asked for one thing at a time: a container that is being thawed is closed, or frozen, after that', async () => {
+it('requests to the driver do not overlap: a container is closed or frozen after a pending thaw', async () => {
   setUp({ echo });
   const { gates } = test.driver;
   await test.answer({ idleTimeoutSeconds: 1 });
@@ -196,7 +196,7 @@ it('the driver is asked for one thing at a time: a container that is being thawe
   await gates.close.reached();
 });
 
-it('the driver is asked for one thing at a time: a container whose call runs out of time during the thaw is closed after it', async () => {
+it('requests to the driver do not overlap: a container whose call times out during the thaw is closed after it', async () => {
   setUp({ echo });
   const { gates } = test.driver;
   await test.answer({});
@@ -214,7 +214,7 @@ it('the driver is asked for one thing at a time: a container whose call runs out
   await gates.close.reached();
 });
 
-it('eviction takes frozen containers, and says so', async () => {
+it('eviction removes frozen containers and counts them as such', async () => {
   clock = new FakeClock();
   test = new TestAgent({ echo, other: echo }, { clock, memoryMb: 128, settings: { freezeIdleMs: 50 } });
   await test.answer({});

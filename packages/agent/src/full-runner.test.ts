@@ -9,7 +9,7 @@ afterEach(async () => {
   expect(await test.leftovers()).toEqual(NOTHING_LEFT);
 });
 
-it('agent-and-docker 42: without room, and where calls do not wait for it, one too many is refused at once', async () => {
+it('agent-and-docker 42: a full non-blocking runner refuses one call too many at once', async () => {
   let release: () => void = () => undefined;
   const held = new Promise<void>((resolve) => {
     release = resolve;

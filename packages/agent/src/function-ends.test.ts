@@ -4,7 +4,7 @@ import { NOTHING_LEFT, TestAgent } from './test-kit/test-agent.js';
 
 const metrics = RecordedMetrics.install();
 
-describe('how a function ended is said to operators, and not to callers', () => {
+describe('operators, but not callers, see how a function ended', () => {
   let test: TestAgent;
 
   beforeEach(() => metrics.reset());
@@ -37,7 +37,7 @@ describe('how a function ended is said to operators, and not to callers', () => 
     expect([message, told]).toEqual(['error receiving function response', detail]);
   });
 
-  it('it ends in the middle of its answer', async () => {
+  it('it exits during its response', async () => {
     const breaks = fn((req, res, container: ScriptedContainer) => {
       req.resume();
       res.setHeader('Content-Length', 100);
@@ -48,14 +48,14 @@ describe('how a function ended is said to operators, and not to callers', () => 
     expect([message, detail]).toEqual(['function response ended early', 'ended by SIGABRT']);
   });
 
-  it('it ends before it takes a call', async () => {
+  it('it exits before it accepts a call', async () => {
     test = new TestAgent({ ends: exitsAtStart(127) });
     const { message, detail } = await failureOf('ends');
     expect(message).toMatch(/^Container failed to initialize/);
     expect(detail).toBe('exit code 127');
   });
 
-  it('one that closes its connection and lives on has nothing to say', async () => {
+  it('a function that only closes its connection has no exit to report', async () => {
     test = new TestAgent({ rude: rawFn((socket) => socket.once('data', () => socket.destroy())) });
     const { message, detail } = await failureOf('rude');
     expect([message, detail]).toEqual(['error receiving function response', '']);

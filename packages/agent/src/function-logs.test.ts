@@ -37,8 +37,8 @@ function theContainer(): ScriptedContainer {
   return container;
 }
 
-describe('what a function prints', () => {
-  it('is told line by line, with its call, function, app, container, output and time', async () => {
+describe('the output of a function', () => {
+  it('is delivered line by line, with its call, function, app, container, stream and time', async () => {
     const clock = new FakeClock();
     test = new TestAgent({ talker }, { clock, logSinks: [logs] });
     await test.answer({ image: 'talker', id: 'call-1', fnId: 'fn-1', appId: 'app-1', body: 'hello\n' });
@@ -51,7 +51,7 @@ describe('what a function prints', () => {
     expect(metrics.sum('log_lines')).toBe(2);
   });
 
-  it('belongs to the call that began last: output may arrive after the answer', async () => {
+  it('belongs to the call that began last: output may arrive after the response', async () => {
     test = new TestAgent({ talker }, { clock: new FakeClock(), logSinks: [logs] });
     test.driver.gates.listen.hold();
     const first = await test.invoke({ image: 'talker', id: 'one', body: 'during\n' });
@@ -64,7 +64,7 @@ describe('what a function prints', () => {
     expect(logs.byCall).toEqual([': loading', 'one: during', 'one: late', 'two: next']);
   });
 
-  it('a line without an end is told when nothing of it came for a while', async () => {
+  it('an unfinished line is delivered after a while without new output', async () => {
     const clock = new FakeClock();
     test = new TestAgent({ talker }, { clock, logSinks: [logs] });
     await test.answer({ image: 'talker', id: 'one', body: 'no e' });
@@ -74,7 +74,7 @@ describe('what a function prints', () => {
     expect(logs.byCall).toEqual(['one: no end']);
   });
 
-  it('a line without an end is told before the next call begins, and before the container is gone', async () => {
+  it('an unfinished line is delivered before the next call begins, and before the container is gone', async () => {
     test = new TestAgent({ talker }, { clock: new FakeClock(), logSinks: [logs] });
     await test.answer({ image: 'talker', id: 'one', body: 'first' });
     await test.answer({ image: 'talker', id: 'two', body: 'second' });
@@ -83,7 +83,7 @@ describe('what a function prints', () => {
     expect(logs.closed).toBe(1);
   });
 
-  it('is a line of the runner’s log at level debug, unless that is not wanted', async () => {
+  it('is in the runner’s log at level debug, unless that is disabled', async () => {
     const output = new PassThrough();
     const logger = createLogger({ level: 'debug', format: 'json', stream: output });
     const entries = () =>
@@ -103,7 +103,7 @@ describe('what a function prints', () => {
 });
 
 describe('the limit of a call', () => {
-  it('agent-and-docker 82: first bytes, then once a line that says so, then nothing', async () => {
+  it('agent-and-docker 82: the first bytes, then one line about the truncation, then nothing', async () => {
     test = new TestAgent({ talker }, { logSinks: [logs], settings: { maxLogBytes: 10 } });
     await test.answer({ image: 'talker', body: '0 line\n1 line\n2 line\n' });
     theContainer().print('3 line\n');
@@ -124,7 +124,7 @@ describe('the limit of a call', () => {
     expect(logs.text).toBe(told);
   });
 
-  it('starts anew with the next call, whatever was cut off in the middle', async () => {
+  it('is reset for the next call, even after a truncated line', async () => {
     test = new TestAgent({ talker }, { logSinks: [logs], settings: { maxLogBytes: 4 } });
     await test.answer({ image: 'talker', id: 'one', body: 'too long, and no end' });
     theContainer().print('lost');
@@ -134,7 +134,7 @@ describe('the limit of a call', () => {
 });
 
 describe('the sink of a call', () => {
-  it('gets the lines of the call and is closed when its output has had its time', async () => {
+  it('gets the lines of the call and is closed after the grace for late output', async () => {
     const clock = new FakeClock();
     const own = new CollectedLines();
     test = new TestAgent({ talker }, { clock });
@@ -165,7 +165,7 @@ describe('the sink of a call', () => {
     expect(own.closed).toBe(1);
   });
 
-  it('that throws gets no more lines, and harms nobody', async () => {
+  it('that throws gets no more lines, and affects nothing else', async () => {
     let asked = 0;
     const broken = {
       write: () => {
@@ -182,13 +182,13 @@ describe('the sink of a call', () => {
 });
 
 describe('a container', () => {
-  it('agent-and-docker 83: has nothing attached when nobody takes its output', async () => {
+  it('agent-and-docker 83: has nothing attached when its output has no sink', async () => {
     test = new TestAgent({ talker });
     await test.answer({ image: 'talker', body: 'unheard\n' });
     expect(theContainer().isAttached).toBe(false);
   });
 
-  it('has nothing attached when logs are switched off', async () => {
+  it('has nothing attached when logs are disabled', async () => {
     test = new TestAgent({ talker }, { logSinks: [logs], settings: { disableFunctionLogs: true } });
     await test.answer({ image: 'talker', body: 'unheard\n' });
     expect(theContainer().isAttached).toBe(false);

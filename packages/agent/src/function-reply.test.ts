@@ -23,8 +23,8 @@ afterEach(async () => {
 const answersWith = (bytes: string, then: 'keep' | 'end' = 'keep'): ScriptedFunction =>
   rawFn((socket) => socket.on('data', () => (then === 'end' ? socket.end(bytes) : socket.write(bytes))));
 
-describe('the answer', () => {
-  it('agent-and-docker 72, 81: headers are copied, less those of the connection; Fn-Http-* pass in both directions', async () => {
+describe('the response', () => {
+  it('agent-and-docker 72, 81: headers are copied without hop-by-hop headers; Fn-Http-* pass in both directions', async () => {
     const trigger = fn((req, res) => {
       res.setHeader('fn-http-status', '201').setHeader('Fn-Http-H-X', ['1', '2']);
       res.setHeader('Content-Type', 'text/x').setHeader('X-Got', String(req.headers['fn-http-h-y']));
@@ -64,7 +64,7 @@ describe('the answer', () => {
     expect(test.driver.counters.created).toBe(1);
   });
 
-  it('agent-and-docker 74: headers over the limit lose the container', async () => {
+  it('agent-and-docker 74: headers over the limit end the container', async () => {
     const wide = fn((_req, res) => res.setHeader('X-Wide', 'x'.repeat(1100)).end());
     test = new TestAgent({ wide, echo }, { settings: { maxResponseHeaderBytes: 1024 } });
     await test.answer({});
@@ -93,7 +93,7 @@ describe('the answer', () => {
     expect(test.driver.counters.created).toBe(2);
   });
 
-  it('the end of the connection in place of an answer loses the container, and nothing is sent twice', async () => {
+  it('a connection that ends without a response ends the container, and nothing is sent twice', async () => {
     let requests = 0;
     const hangsUp: ScriptedFunction = rawFn((socket) => {
       socket.on('data', () => {
@@ -106,7 +106,7 @@ describe('the answer', () => {
     expect(requests).toBe(1);
   });
 
-  it('agent-and-docker 77: an answer that ends with its connection is complete', async () => {
+  it('agent-and-docker 77: a response that ends with its connection is complete', async () => {
     test = new TestAgent({ closing: answersWith('HTTP/1.1 200 OK\r\nX-A: b\r\n\r\nall of it', 'end') });
     for (const _ of [1, 2]) expect((await test.answer({ image: 'closing' })).body.toString()).toBe('all of it');
     expect(test.driver.counters.created).toBe(1);
@@ -123,7 +123,7 @@ describe('the answer', () => {
     expect(writer.body.toString()).toBe('short');
   });
 
-  it('information before the answer is passed over', async () => {
+  it('informational responses are skipped', async () => {
     const early = 'HTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok';
     test = new TestAgent({ early: answersWith(early) });
     const writer = await test.answer({ image: 'early' });
@@ -152,7 +152,7 @@ describe('the answer', () => {
     expect(most).toBe(1);
   });
 
-  it('a connection that was kept stays for as long as its next call takes', async () => {
+  it('a reused connection stays open for as long as its call takes', async () => {
     const clock = new FakeClock();
     const held = new HeldFunction();
     test = new TestAgent({ held }, { clock });
@@ -167,7 +167,7 @@ describe('the answer', () => {
     expect(test.driver.counters.created).toBe(1);
   });
 
-  it('bytes behind an answer close its connection, and the container serves on', async () => {
+  it('bytes after a response close its connection, and the container keeps serving', async () => {
     const chatty = answersWith('HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\ngood and more');
     let connections = 0;
     test = new TestAgent({
@@ -180,7 +180,7 @@ describe('the answer', () => {
     expect([connections, test.driver.counters.created]).toEqual([2, 1]);
   });
 
-  it('a function that wants its connection closed, and does not close it, gets a new one for the next call', async () => {
+  it('a function that announces Connection: close, but does not close, gets a new connection for the next call', async () => {
     const closing = answersWith('HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 4\r\n\r\nlast');
     let connections = 0;
     test = new TestAgent({
@@ -193,7 +193,7 @@ describe('the answer', () => {
     expect([connections, test.driver.counters.created]).toEqual([2, 1]);
   });
 
-  it('agent-and-docker 80: an answer before the whole request has gone out is refused, and nothing of it is passed on', async () => {
+  it('agent-and-docker 80: a response before the request is complete is rejected, and none of it is passed on', async () => {
     const hasty = fn((_req, res) => res.end('too early'));
     test = new TestAgent({ hasty });
     const body = new StreamBody();
@@ -261,7 +261,7 @@ describe('the answer', () => {
     expect(writer.body).toHaveLength(total * chunk.length);
   });
 
-  it('E3: bytes that arrive with the end of the connection wait for the slow caller as well', async () => {
+  it('E3: bytes that arrive with the end of the connection also wait for a slow caller', async () => {
     const whole = Buffer.alloc(300 * 1024, 'y');
     const closing = rawFn((socket) => {
       socket.once('data', () => {
@@ -276,7 +276,7 @@ describe('the answer', () => {
     expect(writer.body.equals(whole)).toBe(true);
   });
 
-  it('E3: a caller who has yet to take the last bytes does not hold up the next call of the container', async () => {
+  it('E3: a caller that has not read the last bytes does not block the next call of the container', async () => {
     test = new TestAgent({ echo });
     const writer = new RecordingWriter();
     writer.slow = true;
@@ -285,7 +285,7 @@ describe('the answer', () => {
     expect(test.driver.counters.created).toBe(1);
   });
 
-  it('a writer that rejects the answer ends the call with its error; the container stays', async () => {
+  it('a writer that throws ends the call with its error; the container stays', async () => {
     test = new TestAgent({ echo });
     const writer = new RecordingWriter();
     writer.writeHead = () => {
@@ -297,7 +297,7 @@ describe('the answer', () => {
     expect(test.driver.counters.created).toBe(1);
   });
 
-  it('a deadline in the middle of an answer ends the call and the container', async () => {
+  it('a timeout during a response ends the call and the container', async () => {
     const clock = new FakeClock();
     const endless = fn((req, res) => req.resume() && res.write('and so on'));
     test = new TestAgent({ endless }, { clock });
@@ -309,7 +309,7 @@ describe('the answer', () => {
     expect(test.driver.counters).toMatchObject({ created: 1, live: 0 });
   });
 
-  it('a caller who leaves before the answer loses the container; one who leaves during it does not', async () => {
+  it('a caller that disconnects before the response ends the container; one that disconnects during it does not', async () => {
     let write = false;
     const slow = fn((req, res) => {
       req.resume();

@@ -56,7 +56,7 @@ it.each`
   expect(test.driver.containers).not.toContain(gone);
 });
 
-it('a function that exits after each answer serves call after call', async () => {
+it('a function that exits after each response serves one call after another', async () => {
   setUp({
     exits: fn((_req, res, container) => {
       res.once('finish', () => leaveDeafSocket(container)).setHeader('Connection', 'close');
@@ -69,7 +69,7 @@ it('a function that exits after each answer serves call after call', async () =>
   }
 });
 
-it('all hot containers have ended with their engine: a call is refused, for another runner to take, and none is 502', async () => {
+it('when all hot containers have ended with their engine, a call is refused for another runner, and none gets 502', async () => {
   const held = new HeldFunction();
   setUp({ held });
   const calls = await Promise.all(Array.from({ length: 6 }, () => test.invoke({ image: 'held' })));
@@ -86,7 +86,7 @@ it('all hot containers have ended with their engine: a call is refused, for anot
   while (test.driver.counters.live > 0) await sleep(5);
 });
 
-it('a function that none of its containers answers for is to blame, after three', async () => {
+it('a function whose containers all end unanswered is to blame after three of them', async () => {
   test = new TestAgent({ echo, absent: echo });
   const create = test.driver.create.bind(test.driver);
   test.driver.create = async (...parts) => {
@@ -106,7 +106,7 @@ function fails(): never {
   throw new Error('no socket');
 }
 
-it('a connection that the function closed between two calls is dialled again, and its container serves on', async () => {
+it('a connection that the function closed between two calls is reopened, and its container keeps serving', async () => {
   const open: { destroy(): void }[] = [];
   setUp({
     closes: rawFn((socket) => {
@@ -123,7 +123,7 @@ it('a connection that the function closed between two calls is dialled again, an
   expect([open.length, test.driver.counters.created]).toEqual([3, 1]);
 });
 
-it('body, log and announcement of a call go along to the container that serves it', async () => {
+it('body, log and start notification of a call move to the container that serves it', async () => {
   setUp({});
   await test.answer({});
   for (const container of test.driver.containers) leaveDeafSocket(container);

@@ -198,7 +198,7 @@ it.each`
   await allIsWell(false);
 });
 
-it('a function that speaks while it has no call: nobody gets what it said', async () => {
+it('bytes that a function sends without a call reach no caller', async () => {
   let connections = 0;
   test = new TestAgent(
     {
@@ -234,7 +234,7 @@ it.each`
   await allIsWell(outcome === 'functionPrematureWrite');
 });
 
-it('a function that ends in the middle of its answer', async () => {
+it('a function that exits during its response', async () => {
   setUp((socket, container) => {
     socket.write(`${OK}Content-Length: 9\r\n\r\ngood`, () => container.exit());
   });
@@ -242,7 +242,7 @@ it('a function that ends in the middle of its answer', async () => {
   await allIsWell(false);
 });
 
-it('a function that reads nothing of a long request holds no more than its socket does', async () => {
+it('a function that reads nothing of a long request makes the runner hold no more than the socket buffer', async () => {
   setUp((socket) => socket.pause());
   const body = new StreamBody();
   let sent = 0;

@@ -11,7 +11,7 @@ import { agentSettings } from './settings.js';
 // The engine of a busy machine may take its time to start a pull.
 const PULL_MS = 4_000;
 
-describe('a registry that takes connections and never answers', () => {
+describe('a registry that accepts connections and never answers', () => {
   let registry: Server;
   const sockets: Socket[] = [];
 
@@ -27,7 +27,7 @@ describe('a registry that takes connections and never answers', () => {
     await once(registry, 'close');
   });
 
-  it('agent-and-docker 61: costs a call its time for a pull, and no more', async () => {
+  it('agent-and-docker 61: delays a call by no more than the pull timeout', async () => {
     const agent = newAgent({
       driver: dockerDriver({ settings: readSettings(dockerSettings, {}) }),
       settings: { ...readSettings(agentSettings, {}), hotPullTimeoutMs: PULL_MS },

@@ -55,7 +55,7 @@ it.each`
   expect([metrics.sum('server_busy'), metrics.sum('errors')]).toEqual([1, 0]);
 });
 
-it('the pull goes on without the call, and serves the next one; that one waits no longer either', async () => {
+it('the pull continues without the call and serves the next one, which waits no longer either', async () => {
   anAgent({ receivedBytes: 0, totalBytes: 0 });
   const first = invoke();
   await test.driver.gates.pull.reached();
@@ -75,7 +75,7 @@ it('the pull goes on without the call, and serves the next one; that one waits n
   expect(test.driver.counters.prepared).toBe(1);
 });
 
-it('a deadline that comes first counts', async () => {
+it('an earlier deadline of the call ends the wait', async () => {
   anAgent({ receivedBytes: 0, totalBytes: 0 });
   const call = invoke(1_000);
   await test.driver.gates.pull.reached();
@@ -83,7 +83,7 @@ it('a deadline that comes first counts', async () => {
   expect(await call).toMatchObject(PULLING);
 });
 
-it('a call that has to wait while nothing is pulled, or is told not to wait, waits as before', async () => {
+it('a call waits as before when nothing is pulled, or when waiting for images is disabled', async () => {
   const held = new HeldFunction();
   test = new TestAgent({ held }, { clock, memoryMb: 128, settings: { imageWaitMs: 0 } });
   const first = await test.invoke({ image: 'held' });

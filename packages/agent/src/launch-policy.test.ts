@@ -23,7 +23,7 @@ afterEach(async () => {
 
 const burst = (calls: number) => Promise.all(Array.from({ length: calls }, () => test.answer({ image: 'quick' })));
 
-it('Q5: a burst of quick calls is served by the containers that are hot', async () => {
+it('Q5: the hot containers serve a burst of short calls', async () => {
   test = new TestAgent({ quick });
   await burst(1);
   await burst(50);
@@ -36,7 +36,7 @@ it('50 concurrent first calls of one function start few containers, not 50', asy
   expect(test.driver.counters.created).toBeLessThan(10);
 });
 
-it('Q5: a runner that does not let calls wait for room lets them wait for a hot container where there is room', async () => {
+it('Q5: a non-blocking runner with room lets calls wait for a hot container', async () => {
   const napping = {
     ...fn((request, response) => request.resume().once('end', () => setTimeout(() => response.end('ok'), 40))),
     ...startsIn(1_000),
@@ -47,7 +47,7 @@ it('Q5: a runner that does not let calls wait for room lets them wait for a hot 
   expect(test.driver.counters.created).toBe(1);
 });
 
-it('Q5: a call that nobody serves soon gets a container of its own', async () => {
+it('Q5: a call that no hot container serves soon gets its own container', async () => {
   let release: () => void = () => undefined;
   const held = new Promise<void>((resolve) => {
     release = resolve;

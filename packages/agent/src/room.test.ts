@@ -31,22 +31,25 @@ function idle(capacity: Capacity, name: string, of: Resources): Evictable {
   return container;
 }
 
-it('free room is taken at once, and nobody has to go for it', async () => {
+it('free resources are granted at once, without eviction', async () => {
   const capacity = capacityOf(true);
   idle(capacity, 'a', need(50));
   expect((await capacity.acquire(need(50), 'new', never)).resources).toEqual(need(50));
   expect(evicted).toEqual([]);
 });
 
-it.each([true, false])('where it is not enough, idle containers make room (non-blocking: %s)', async (nonBlocking) => {
-  const capacity = capacityOf(nonBlocking);
-  for (const name of ['a', 'b', 'c']) idle(capacity, name, need(30));
-  await capacity.acquire(need(40), 'new', never);
-  expect(evicted).toEqual(['a']);
-  expect(capacity.idleMemoryBytes).toBe(60);
-});
+it.each([true, false])(
+  'idle containers are evicted when free resources are not enough (non-blocking: %s)',
+  async (nonBlocking) => {
+    const capacity = capacityOf(nonBlocking);
+    for (const name of ['a', 'b', 'c']) idle(capacity, name, need(30));
+    await capacity.acquire(need(40), 'new', never);
+    expect(evicted).toEqual(['a']);
+    expect(capacity.idleMemoryBytes).toBe(60);
+  },
+);
 
-it('non-blocking: what cannot be had is refused at once, and nobody is evicted for it', async () => {
+it('non-blocking: an impossible request is refused at once, without eviction', async () => {
   const capacity = capacityOf(true);
   tracker.tryReserve(need(80));
   idle(capacity, 'a', need(20));
@@ -54,7 +57,7 @@ it('non-blocking: what cannot be had is refused at once, and nobody is evicted f
   expect([evicted, tracker.waiting]).toEqual([[], 0]);
 });
 
-it('blocking: it is waited for, and a container that becomes idle meanwhile makes room', async () => {
+it('blocking: the request waits, and a container that becomes idle meanwhile is evicted', async () => {
   const capacity = capacityOf(false);
   const busy = tracker.tryReserve(need(80));
   const waiting = capacity.acquire(need(90), 'new', never);
@@ -75,7 +78,7 @@ it('a container that could serve the waiting call itself is spared', async () =>
   await expect(waiting).rejects.toThrow('served');
 });
 
-it('the one who waits longest is helped first; when it leaves, the next', async () => {
+it('resources are freed for the longest waiting request; when it leaves, for the next', async () => {
   const capacity = capacityOf(false);
   const busy = [tracker.tryReserve(need(60)), tracker.tryReserve(need(40))];
   const first = new AbortController();
@@ -119,7 +122,7 @@ it.each`
   expect(evicted).toEqual([]);
 });
 
-it('spare room is what is free and what nobody waits for', async () => {
+it('spare resources are free ones that no request waits for', async () => {
   const capacity = capacityOf(false);
   idle(capacity, 'a', need(70));
   expect(capacity.acquireSpare(need(31))).toBeUndefined();

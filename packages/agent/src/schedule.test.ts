@@ -95,7 +95,7 @@ async function holds(steps: readonly Step[], nonBlocking: boolean, shutDown: boo
 }
 
 describe.each([true, false])('any schedule (non-blocking: %s)', (nonBlocking) => {
-  it('agent-and-docker 21, 23, 47, 50, 88: loses no call, shares no container, leaves nothing', async () => {
+  it('agent-and-docker 21, 23, 47, 50, 88: loses no call, shares no container, leaves nothing behind', async () => {
     await fc.assert(
       fc.asyncProperty(fc.array(step, { maxLength: 40, size: 'max' }), fc.boolean(), (steps, shutDown) =>
         holds(steps, nonBlocking, shutDown),

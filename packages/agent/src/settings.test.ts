@@ -2,7 +2,7 @@ import { readSettings } from '@fnfleet/core';
 import { agentSettings } from './settings.js';
 
 describe('settings of the agent', () => {
-  it('have the defaults of the original', () => {
+  it('have the defaults of Fn', () => {
     expect(readSettings(agentSettings, {})).toMatchObject({
       hotPullTimeoutMs: 600_000,
       hotStartTimeoutMs: 5_000,
@@ -14,7 +14,7 @@ describe('settings of the agent', () => {
     });
   });
 
-  it('agent-and-docker 84: an empty variable is unset, and a negative time is none at all', () => {
+  it('agent-and-docker 84: an empty variable counts as unset, and a negative duration as no limit', () => {
     const env = { FN_MAX_RESPONSE_SIZE: '', FN_ENABLE_NB_RESOURCE_TRACKER: 'T', FN_HOT_START_TIMEOUT_MSECS: '-1' };
     expect(readSettings(agentSettings, env)).toMatchObject({
       maxResponseBytes: 0,
@@ -23,7 +23,7 @@ describe('settings of the agent', () => {
     });
   });
 
-  it('agent-and-docker 84: what cannot be read stops the start, with the name and what was expected', () => {
+  it('agent-and-docker 84: an invalid value prevents the start, with the name and the expected format', () => {
     const env = { FN_MAX_RESPONSE_SIZE: '1k', FN_ENABLE_NB_RESOURCE_TRACKER: 'yes' };
     expect(() => readSettings(agentSettings, env)).toThrow(/FN_MAX_RESPONSE_SIZE[\s\S]*FN_ENABLE_NB_RESOURCE_TRACKER/);
   });

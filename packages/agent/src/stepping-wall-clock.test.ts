@@ -27,7 +27,7 @@ describe.each([
     expect(holds()).toBe(true);
   }
 
-  it('an idle container is frozen, then removed, and its queue forgotten, as soon as ever', async () => {
+  it('an idle container is frozen, then removed, and its queue discarded, at the same times as ever', async () => {
     test = new TestAgent({ echo }, { clock, settings: { freezeIdleMs: 50 } });
     await test.answer({ idleTimeoutSeconds: 10 });
     clock.stepWall(stepMs);
@@ -44,7 +44,7 @@ describe.each([
     expect(await test.leftovers(metrics)).toEqual(NOTHING_LEFT);
   });
 
-  it('a call has the time that it had before, while its container starts and while it runs', async () => {
+  it('the timeout of a call stays the same, both while its container starts and while it runs', async () => {
     const held = new HeldFunction();
     test = new TestAgent({ held }, { clock });
     test.driver.gates.start.hold();
@@ -63,7 +63,7 @@ describe.each([
     expect(await test.leftovers(metrics)).toEqual(NOTHING_LEFT);
   });
 
-  it('the function is told its deadline by the wall clock of now', async () => {
+  it('the deadline sent to the function uses the current wall clock', async () => {
     const deadlines: unknown[] = [];
     const told = fn((req, res) => {
       deadlines.push(req.headers['fn-deadline']);
@@ -78,7 +78,7 @@ describe.each([
     expect(await test.leftovers(metrics)).toEqual(NOTHING_LEFT);
   });
 
-  it('calls wait for a hot container as long as ever before another is started', async () => {
+  it('calls wait equally long for a hot container before another is launched', async () => {
     const policy = new LaunchPolicy(
       clock,
       () => Number.POSITIVE_INFINITY,

@@ -15,7 +15,7 @@ describe('submitting a call', () => {
     expect(await test.leftovers(metrics)).toEqual(NOTHING_LEFT);
   });
 
-  it('agent-and-docker 9: an answer of 200 is a success and is counted', async () => {
+  it('agent-and-docker 9: a response of 200 is a success and is counted', async () => {
     test = new TestAgent({ echo });
     const { call, writer, done } = await test.invoke({ body: 'hi' });
     await done;
@@ -30,7 +30,7 @@ describe('submitting a call', () => {
     expect(metrics.sum('running')).toBe(0);
   });
 
-  it('tells how long the call waited, how long it ran, and what its container took', async () => {
+  it('reports how long the call waited and ran, and how long its launch took', async () => {
     test = new TestAgent({ echo: { ...echo, pullNs: 7 } });
     const first = await test.invoke({});
     await first.done;
@@ -63,7 +63,7 @@ describe('submitting a call', () => {
     expect(test.driver.counters.created).toBe(2);
   });
 
-  it('after a deadline the resources stay taken until the container is gone', async () => {
+  it('after a timeout the resources stay reserved until the container is gone', async () => {
     const clock = new FakeClock();
     const held = new HeldFunction();
     test = new TestAgent({ held }, { clock });
@@ -103,7 +103,7 @@ describe('submitting a call', () => {
     expect(seen).toEqual([]);
   });
 
-  it('agent-and-docker 13: a caller who leaves while the call waits is counted, and the call never starts', async () => {
+  it('agent-and-docker 13: a caller that disconnects while the call waits is counted, and the call never starts', async () => {
     const seen: string[] = [];
     const caller = new AbortController();
     test = new TestAgent({ echo }, { listeners: [recorder(seen)] });
@@ -115,7 +115,7 @@ describe('submitting a call', () => {
     expect(seen).toEqual([]);
   });
 
-  it('agent-and-docker 14: an error before the call is the answer; the container serves the next', async () => {
+  it('agent-and-docker 14: an error of beforeCall fails the call; the container serves the next one', async () => {
     test = new TestAgent({ echo });
     let refuse = true;
     test.agent.addCallListener({
@@ -133,7 +133,7 @@ describe('submitting a call', () => {
     expect(metrics.sum('errors')).toBe(1);
   });
 
-  it('agent-and-docker 15: an error after a call that ended well does not reach its caller', async () => {
+  it('agent-and-docker 15: an error of afterCall does not reach the caller of a successful call', async () => {
     test = new TestAgent({ echo });
     test.agent.addCallListener({ afterCall: () => Promise.reject(new Error('too late')) });
     await test.answer({});
@@ -171,7 +171,7 @@ describe('submitting a call', () => {
     expect(test.driver.counters.live).toBe(0);
   });
 
-  it('agent-and-docker 17: a failure of the function is on the call, and the call ends once', async () => {
+  it('agent-and-docker 17: a failure of the function is recorded on the call, and the call ends once', async () => {
     const seen: string[] = [];
     const failing = fn((_req, res) => res.writeHead(502).end());
     test = new TestAgent({ failing }, { listeners: [recorder(seen)] });

@@ -28,7 +28,7 @@ afterEach(async () => {
   await rm(folder, { recursive: true });
 });
 
-it('a function that swaps its socket for another’s gets no further call, and the other none of its', async () => {
+it('a function that replaces its socket by that of another function gets no further calls, and neither does the other get them', async () => {
   const hostile = fn((request, response, container) => {
     // The runner has to dial again for the next call.
     response.setHeader('Connection', 'close');

@@ -48,7 +48,7 @@ async function pass(ms: number): Promise<void> {
   await clock.advance(ms);
 }
 
-it('a body that takes longer than the function has is no matter of the function', async () => {
+it('a body may take longer than the timeout of the function', async () => {
   const { done, writer } = await test.invoke({ image: 'upload', body, timeoutSeconds: 2 });
   body.source.write('x');
   await until(() => told.length === 1);
@@ -62,7 +62,7 @@ it('a body that takes longer than the function has is no matter of the function'
   expect(test.driver.counters.created).toBe(1);
 });
 
-it('from its last byte on the time is the function’s', async () => {
+it('the timeout of the function starts with the last byte of the body', async () => {
   const { done } = await test.invoke({ image: 'slow', body, timeoutSeconds: 2 });
   body.source.write('x');
   await until(() => told.length === 1);
@@ -80,7 +80,7 @@ it('from its last byte on the time is the function’s', async () => {
   expect(await outcomeOf(done)).toBe('callTimeout');
 });
 
-it('a caller who stops sending ends the call with 408, and its container makes room', async () => {
+it('a caller that stops sending ends the call with 408, and its container is removed', async () => {
   const { done } = await test.invoke({ image: 'upload', body, timeoutSeconds: 300 });
   body.source.write('x');
   await until(() => told.length === 1);
@@ -114,7 +114,7 @@ it.each([
   expect(await test.outcome({ image: 'upload' })).toBe('ok');
 });
 
-it('a function that does not take what is there uses up its own time, not its caller’s', async () => {
+it('a function that does not read available data uses its own time, not that of the caller', async () => {
   const { done } = await test.invoke({ image: 'deaf', body, timeoutSeconds: 2 });
   const fill = () => {
     while (body.source.write(Buffer.alloc(64 * 1024)));
@@ -126,7 +126,7 @@ it('a function that does not take what is there uses up its own time, not its ca
   expect(await outcomeOf(done)).toBe('callTimeout');
 });
 
-it('the call’s own deadline holds for its caller too', async () => {
+it('the deadline of the call also ends a slow upload', async () => {
   const options = [withDeadline(later(clock.now(), 3_000))];
   const { done } = await test.invoke({ image: 'upload', body, timeoutSeconds: 2, options });
   body.source.write('x');
@@ -135,7 +135,7 @@ it('the call’s own deadline holds for its caller too', async () => {
   expect(await outcomeOf(done)).toBe('callTimeout');
 });
 
-it('the function is told of a deadline that leaves the caller his time', async () => {
+it('the deadline sent to the function includes the time of the caller', async () => {
   const started = clock.wallNow();
   const options = [withDeadline(later(clock.now(), 5_000))];
   const bounded = await test.invoke({ image: 'upload', body, timeoutSeconds: 2, options });

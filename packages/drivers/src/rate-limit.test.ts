@@ -3,7 +3,7 @@ import { RateLimit } from './rate-limit.js';
 
 const never = new AbortController().signal;
 
-it('lets a burst through at once, and then so many a second', async () => {
+it('lets a burst pass at once, and then a fixed number per second', async () => {
   const clock = new FakeClock();
   const rate = new RateLimit({ perSecond: 10, burst: 20, clock });
   let through = 0;
@@ -22,7 +22,7 @@ it('lets a burst through at once, and then so many a second', async () => {
   expect([through, clock.pendingTimers]).toEqual([80, 0]);
 });
 
-it('holds nobody who has left', async () => {
+it('does not delay callers that have aborted', async () => {
   const clock = new FakeClock();
   const rate = new RateLimit({ perSecond: 1, burst: 1, clock });
   await rate.turn(never);

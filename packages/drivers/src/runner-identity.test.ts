@@ -7,7 +7,7 @@ const processes = new Map([
 ]);
 
 describe('the identity of a runner', () => {
-  it('is read back from a label as it was written', () => {
+  it('is parsed from a label as it was formatted', () => {
     expect(parseIdentity(formatIdentity(own))).toEqual(own);
     expect(parseIdentity(formatIdentity(ownIdentity()))).toEqual(ownIdentity());
   });
@@ -28,7 +28,7 @@ describe('the identity of a runner', () => {
     expect(isKnownGone({ ...own, ...change }, own, (pid) => processes.get(pid))).toBe(gone);
   });
 
-  it('knows that this very process lives', () => {
+  it('recognizes this process as alive', () => {
     expect(isKnownGone(ownIdentity(), ownIdentity())).toBe(false);
   });
 });

@@ -20,7 +20,7 @@ describe.each([
     clock = new FakeClock();
   });
 
-  it('an engine that was stuck is left alone as long as ever', async () => {
+  it('a stuck engine is left alone for the same time', async () => {
     const health = new EngineHealth({
       address: 'unix:///d.sock',
       ping: async () => undefined,
@@ -38,7 +38,7 @@ describe.each([
     health.end();
   });
 
-  it('an image that was seen is not asked about for ten seconds', async () => {
+  it('an inspected image is not inspected again for ten seconds', async () => {
     const engine = await ScriptedEngine.start();
     const inspect = 'GET /images/a/b:1/json';
     engine.answers(inspect, [200, { Id: 'sha256:ab', Size: 1000, RepoTags: ['a/b:1'] }]);
@@ -61,7 +61,7 @@ describe.each([
     await engine.close();
   });
 
-  it('as much is let through in a second as ever', async () => {
+  it('the rate per second stays the same', async () => {
     const rate = new RateLimit({ perSecond: 10, burst: 1, clock });
     let through = 0;
     const ask = () => void rate.turn(never).then(() => (through += 1));

@@ -18,7 +18,7 @@ function call(parts: Partial<AgentCall['model']> = {}): AgentCall {
   return { model: aCall({ id: 'c1', image: 'img', ...parts }), timings } as AgentCall;
 }
 
-it('a call that ended well: what it was, when it ran, and where its time went', () => {
+it('a successful call: its identity, its dates and its durations', () => {
   const [createdAt, startedAt, completedAt] = [0, 10, 30].map((ms) => later(clock.wallNow(), ms));
   expect(callReport(call({ createdAt: createdAt as never, startedAt, completedAt }), undefined, clock)).toEqual({
     success: true,
@@ -41,7 +41,7 @@ it('a call that ended well: what it was, when it ran, and where its time went', 
   });
 });
 
-it('what operators are told beside the text of an error goes along, and fits a message', () => {
+it('the error detail for operators is included, and fits into a message', () => {
   const report = (detail: string) => callReport(call(), new FnError('functionResponse', { detail }), clock);
   expect(report('exit code 9')).toMatchObject({
     errorText: new FnError('functionResponse').message,
@@ -64,7 +64,7 @@ it.each`
   });
 });
 
-it('a call that could not even be built: only why', () => {
+it('a call that could not be built: only the reason', () => {
   expect(callReport(undefined, new FnError('serverBusy'), clock)).toEqual({
     ...NOTHING_REPORTED,
     errorCode: 503,
@@ -73,7 +73,7 @@ it('a call that could not even be built: only why', () => {
   expect(callReport(undefined, undefined, clock)).toEqual({ ...NOTHING_REPORTED, success: true });
 });
 
-it('a call that never started has no end either; one that started and has none yet ends now', () => {
+it('a call that never started has no end; a started one without an end ends now', () => {
   expect(callReport(call({ startedAt: undefined }), undefined, clock).completedAt).toBeUndefined();
   const startedAt = clock.wallNow();
   expect(callReport(call({ startedAt, completedAt: undefined }), undefined, clock).completedAt).toEqual(
@@ -105,7 +105,7 @@ it.each`
   });
 });
 
-it('texts of other people’s making are cut, so that the report fits a message', () => {
+it('untrusted texts are truncated, so that the report fits into a message', () => {
   const long = 'x'.repeat(10_000);
   const report = callReport(call({ id: long, image: long }), new PeerError(500, long, 'platform'), clock);
   for (const text of [report.callId, report.image, report.errorText]) expect(text).toHaveLength(8192);

@@ -90,8 +90,8 @@ async function run(
   return { report, freeSlots: decodeOrca(trailer ?? '', '')?.freeSlots };
 }
 
-describe('a call becomes one of the agent’s', () => {
-  it('with its body, its answer, its signal and its extensions; it exists here from its arrival', async () => {
+describe('a call is passed to the agent', () => {
+  it('with its body, its writer, its signal and its extensions, dated by its arrival', async () => {
     const { report } = await run({ extensions: { a: 'b' } });
     expect(report).toMatchObject({ success: true, callId: 'c1', image: 'img' });
     expect(draft).toMatchObject({ response, signal: caller.signal, extensions: { a: 'b' } });
@@ -99,7 +99,7 @@ describe('a call becomes one of the agent’s', () => {
     expect('deadlineAt' in draft).toBe(false);
   });
 
-  it('with its deadline and the slot key of its balancer, where there are some', async () => {
+  it('with its deadline and the slot key of its balancer, if present', async () => {
     const deadlineAt = later(clock.now(), 500);
     const { freeSlots } = await run({ slotHash: 'AB12' }, { io: { deadlineAt } });
     expect(draft).toMatchObject({ deadlineAt, slotKey: 'ab12' });
@@ -116,12 +116,12 @@ describe('a call becomes one of the agent’s', () => {
     },
   );
 
-  it('one that cannot be read is refused, by the caller’s fault', async () => {
+  it('an invalid one is refused as the caller’s fault', async () => {
     expect((await run({ callJson: 'nonsense' })).report).toMatchObject({ success: false, errorUser: true, callId: '' });
     expect(said).toEqual([]);
   });
 
-  it('the image of status checks is for them alone', async () => {
+  it('the status image cannot be called', async () => {
     const { report } = await run({}, { statusImage: 'img' });
     expect(report).toMatchObject({ errorCode: new FnError('invalidFnImage').status, errorUser: true });
     expect((await run({}, { statusImage: 'other' })).report.success).toBe(true);
@@ -133,7 +133,7 @@ describe('a call becomes one of the agent’s', () => {
   });
 });
 
-describe('what went wrong with a call is in its report, and in the log only where nobody expects it', () => {
+describe('the failure of a call is in its report, and only unexpected failures are logged', () => {
   it.each`
     error                            | code   | logged
     ${new FnError('functionFailed')} | ${502} | ${0}
@@ -147,7 +147,7 @@ describe('what went wrong with a call is in its report, and in the log only wher
     if (logged > 0) expect(said[0]).toEqual(['call failed', { callId: 'c1', fnId: 'fn1', error }]);
   });
 
-  it('nor where the balancer no longer wants it', async () => {
+  it('a call that the balancer cancelled is not logged', async () => {
     executes = () => {
       caller.abort(new CancelledError());
       return Promise.reject(new Error('a surprise'));
@@ -179,7 +179,7 @@ describe('in a trace', () => {
     expect(recorded.named('RunnerProtocol/Engage')).toMatchObject([{ ended: true, error: told }]);
   });
 
-  it('a call that nobody traces is in none', async () => {
+  it('an untraced call has no span', async () => {
     await run();
     expect(recorded.spans).toEqual([]);
   });
@@ -188,11 +188,11 @@ describe('in a trace', () => {
 describe('a detached call', () => {
   const detached = { callJson: encodeCall(aCall({ type: 'detached' })) };
 
-  it('is refused by a runner that takes none', async () => {
+  it('is refused if detached calls are disabled', async () => {
     expect((await run(detached)).report).toMatchObject({ errorCode: new FnError('detachUnsupported').status });
   });
 
-  it('is acknowledged when a function is there to take it; what the function answers goes nowhere', async () => {
+  it('is acknowledged when a function is ready to take it; the response of the function is dropped', async () => {
     executes = async (call) => {
       expect(response.status).toBeUndefined();
       await new Promise<void>((start) => call.beforeStart?.(start));
@@ -204,7 +204,7 @@ describe('a detached call', () => {
     expect([response.status, response.body.length]).toEqual([202, 0]);
   });
 
-  it('is acknowledged before its balancer is told that it starts', async () => {
+  it('is acknowledged before its start is announced to the balancer', async () => {
     const said: (number | undefined)[] = [];
     const beforeStart = (start: () => void) => {
       said.push(response.status);
@@ -215,7 +215,7 @@ describe('a detached call', () => {
     expect(said).toEqual([202]);
   });
 
-  it('that no function could take is not acknowledged', async () => {
+  it('that no function can take is not acknowledged', async () => {
     executes = async () => {
       throw new FnError('containerInitFailed');
     };

@@ -86,7 +86,7 @@ const isClosed = async (socket: net.Socket) => {
   return socket.closed || socket.readableEnded;
 };
 
-it('a connection that says nothing is closed; one that has said hello may be idle', async () => {
+it('a connection without a handshake is closed; after the handshake it may be idle', async () => {
   await start();
   const [silent, half, idle] = [await connect(), await connect(HELLO.subarray(0, 10)), await connect(HELLO)];
   await clock.advance(9_999);
@@ -118,7 +118,7 @@ it('has no address before it listens', async () => {
   expect(port.address.port).toBeGreaterThan(0);
 });
 
-it('with too many connections the oldest that has said nothing makes room; those that have spoken keep their places', async () => {
+it('with too many connections the oldest without a handshake is closed; the others keep their places', async () => {
   await start();
   const spoke = await connect(HELLO);
   const [first, second] = [await connect(), await connect()];
@@ -135,7 +135,7 @@ it('with too many connections the oldest that has said nothing makes room; those
   ]);
 });
 
-it('one address may not take every place', async () => {
+it('one address cannot use up all connections', async () => {
   await start({ maxConnections: 10, maxConnectionsPerAddress: 2 });
   await connect(HELLO, '127.0.0.7');
   await connect(HELLO, '127.0.0.7');
@@ -144,7 +144,7 @@ it('one address may not take every place', async () => {
   expect(port.connections).toBe(3);
 });
 
-it('a balancer that has gone without a word loses its streams, and nothing is left of it', async () => {
+it('an unresponsive balancer loses its streams, and nothing of it is left', async () => {
   await start();
   const socket = await connect(Buffer.concat([HELLO, REQUEST]));
   expect(streams).toHaveLength(1);
@@ -154,7 +154,7 @@ it('a balancer that has gone without a word loses its streams, and nothing is le
   expect([await isClosed(socket), port.connections, clock.pendingTimers]).toEqual([true, 0, 0]);
 });
 
-describe('a balancer that is there and does not take an answer', () => {
+describe('a responsive balancer that does not read a response', () => {
   const CHECK_MS = 2_000;
   const HEAD = encodeHeaders([[':status', '200']]);
   const helloWith = (window: number) =>
@@ -177,7 +177,7 @@ describe('a balancer that is there and does not take an answer', () => {
     return ms;
   }
 
-  it('has four times as long as for a sign of life when its connection takes nothing more', async () => {
+  it('has four keepalive timeouts when its connection accepts no more data', async () => {
     await start();
     const socket = await connect(helloWith(0x7fffffff));
     socket.pause();
@@ -189,7 +189,7 @@ describe('a balancer that is there and does not take an answer', () => {
     expect(losses).toMatchObject([{ message: expect.stringContaining('the peer does not read') }]);
   });
 
-  it('has five minutes when it gives a complete answer no room', async () => {
+  it('has five minutes when it opens no window for a complete response', async () => {
     await start();
     const socket = await connect(helloWith(0));
     streams[0]?.sendHeaders(HEAD, false);
@@ -215,7 +215,7 @@ it.each([400, 1_000, 60_000])(
   },
 );
 
-it('the log tells of connections that are refused, of balancers that are lost, and of ends', async () => {
+it('refused connections, lost balancers and closed connections are logged', async () => {
   const said: string[] = [];
   const note = (level: string) => (what: string, fields?: LogFields) =>
     void said.push(`${level} ${what.split(' (')[0]} ${fields?.closed ?? fields?.unresponsiveMs ?? fields?.balancer}`);
@@ -231,14 +231,14 @@ it('the log tells of connections that are refused, of balancers that are lost, a
   ]);
 });
 
-it('a port that is taken is told, with the settings that choose it', async () => {
+it('a port in use is reported with the settings that choose it', async () => {
   await start();
   const { port: taken } = port.address;
   const second = new GrpcPort({ ...options(), port: taken });
   await expect(second.ready).rejects.toThrow(`cannot listen on 127.0.0.1:${taken} (FN_GRPC_PORT, FN_BIND_ADDRESS): `);
 });
 
-it('a fault of the runner costs one stream and is in the log; its connection goes on', async () => {
+it('an internal error costs one stream and is logged; the connection continues', async () => {
   const said: [string, unknown][] = [];
   const fault = new Error('a bug');
   await start({
@@ -252,7 +252,7 @@ it('a fault of the runner costs one stream and is in the log; its connection goe
   expect([await isClosed(socket), port.connections]).toEqual([false, 1]);
 });
 
-it('a connection that is torn down while it is being watched is forgotten at once', async () => {
+it('a connection that is destroyed while it is monitored is removed at once', async () => {
   await start();
   const socket = await connect(Buffer.concat([HELLO, REQUEST]));
   socket.resetAndDestroy();
@@ -261,7 +261,7 @@ it('a connection that is torn down while it is being watched is forgotten at onc
   expect([losses.length, port.connections]).toEqual([1, 0]);
 });
 
-it('the goodbye does not wait for a connection that has not shown a certificate', async () => {
+it('a graceful close does not wait for a connection that has not shown a certificate', async () => {
   const identity = new FleetCertificates().identity('runner');
   await start({ tls: { identity, logger: silentLogger } });
   const socket = await connect();

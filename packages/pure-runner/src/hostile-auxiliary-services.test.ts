@@ -88,7 +88,7 @@ it.each`
   },
 );
 
-it('20 000 questions to reflection whose answers are not read: little is held, and others are answered', async () => {
+it('20 000 reflection requests whose responses are not read: little is held, and others are answered', async () => {
   const deaf = await bed.client({ grantsWindow: false });
   deaf.write(headersFrame(1, literalHeaders(grpcRequest(REFLECTION))));
   await lives.seen(deaf);

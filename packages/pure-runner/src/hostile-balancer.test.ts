@@ -145,7 +145,7 @@ describe('what is no HTTP/2', () => {
   `('$what: $answer.name', async (row: Row) => play(row, await bed.dial()));
 });
 
-describe('frames against the rules', () => {
+describe('frames that violate HTTP/2', () => {
   it.each`
     what                                             | sends                                                                                  | answer
     ${'DATA on stream 0'}                            | ${say(dataFrame(0, Buffer.from('x')))}                                                 | ${protocolError}
@@ -251,7 +251,7 @@ describe('windows', () => {
     ${'100 000 WINDOW_UPDATE of 1'}                | ${flood(100_000, () => update(0, 1))}                                                                  | ${settled}
   `('$what: $answer.name', async (row: Row) => play(row, await bed.client()));
 
-  it('a window of nothing while 10 MiB are due on 50 streams: little is held', async () => {
+  it('a zero window with 10 MiB pending on 50 streams: little is held', async () => {
     const peer = await bed.client({ settings: [[SETTING.INITIAL_WINDOW_SIZE, 0]] });
     for (const id of streamIds(50)) peer.write(offer(id, 'big'));
     await peer.head(({ streamId }) => streamId === 99);
@@ -260,7 +260,7 @@ describe('windows', () => {
     peer.destroy();
   });
 
-  it('large windows, and a peer that reads nothing of 50 answers of 10 MiB: little is held', async () => {
+  it('large windows, and a peer that reads nothing of 50 responses of 10 MiB: little is held', async () => {
     const peer = await bed.client({ settings: [[SETTING.INITIAL_WINDOW_SIZE, 2 ** 31 - 1]] });
     peer.write(windowUpdateFrame(0, 2 ** 30));
     await lives.seen(peer);
@@ -294,7 +294,7 @@ describe('floods', () => {
 });
 
 describe('streams', () => {
-  it('as many as allowed, which never say a word: those above are refused, the others wait', async () => {
+  it('the maximum of silent streams: further ones are refused, the others wait', async () => {
     const peer = await bed.client();
     for (const id of streamIds(MAX_STREAMS + 10)) peer.write(engage(id));
     const last = 2 * (MAX_STREAMS + 10) - 1;
@@ -304,7 +304,7 @@ describe('streams', () => {
     peer.destroy();
   });
 
-  it('A2: 240 callers that leave an answer of 10 MiB: the same connection serves on', async () => {
+  it('A2: 240 callers that abandon a response of 10 MiB: the same connection keeps serving', async () => {
     const peer = await bed.client({ settings: [[SETTING.INITIAL_WINDOW_SIZE, 2 ** 20]], grantsWindow: false });
     peer.write(windowUpdateFrame(0, 2 ** 30));
     for (let index = 0; index < 240; index += 20) {
@@ -339,7 +339,7 @@ describe('streams', () => {
     peer.destroy();
   });
 
-  it('2 000 connections that say hello and nothing else: the next is served', async () => {
+  it('2 000 connections that only complete the handshake: the next one is served', async () => {
     const peers: RawConnection[] = [];
     for (let index = 0; index < 2_000; index += 1) peers.push(await bed.client());
     await bed.servesTheNextCall();

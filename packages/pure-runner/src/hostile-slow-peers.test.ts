@@ -97,14 +97,14 @@ describe('a connection that is half closed', () => {
   });
 });
 
-describe('peers that never come to the point', () => {
+describe('peers that never complete a handshake', () => {
   let secure: RunnerProcess;
   beforeAll(async () => {
     secure = await RunnerProcess.start({ tls: true });
   });
   afterAll(() => secure.close());
 
-  it('handshakes of TLS that never end, plain HTTP/2 to a port with TLS, a preface byte by byte: all are closed', async () => {
+  it('endless TLS handshakes, plain HTTP/2 to a TLS port and a preface sent byte by byte are all closed', async () => {
     const before = await secure.holdings();
     const dial = (port: number) => RawConnection.dial(port, SILENT);
     const many = (port: number) => Promise.all(Array.from({ length: 50 }, () => dial(port)));

@@ -26,7 +26,7 @@ async function loadOf(engagement: PlayedEngagement): Promise<LoadReport> {
 describe('load', () => {
   const FULL = { memoryMb: 512, env: { FN_ENABLE_NB_RESOURCE_TRACKER: '1' } };
 
-  it('comes with the end of every attempt: what is promised, what runs, what this function has free', async () => {
+  it('is sent at the end of every attempt: reserved resources, running calls, free slots of this function', async () => {
     const held = new Held();
     await start({ functions: { held: fn(held.handler), echo: answers }, ...FULL });
     const running = runner.offer({ image: 'held', memoryMb: 128, cpuMillis: 500 });
@@ -52,7 +52,7 @@ describe('load', () => {
     expect(first).toMatchObject({ instanceId: idle.instanceId, freeSlots: 1, memoryUsedBytes: 384 * MIB });
   });
 
-  it('comes with a refusal, which is when it matters most', async () => {
+  it('is sent with a refusal, when it matters most', async () => {
     const held = new Held();
     await start({ functions: { held: fn(held.handler), echo: answers }, ...FULL });
     const running = runner.offer({ image: 'held', memoryMb: 512 });
@@ -64,14 +64,14 @@ describe('load', () => {
     await running.status;
   });
 
-  it('speaks of no function where the call could not be read', async () => {
+  it('has no free slots if the call could not be decoded', async () => {
     await start({ functions: { echo: answers } });
     const engagement = runner.balancer.engage();
     engagement.send({ kind: 'try', callJson: '{', slotHash: '', extensions: {} });
     expect((await loadOf(engagement)).freeSlots).toBeUndefined();
   });
 
-  it('is in Status as well: calls that wait, and the process that it is', async () => {
+  it('is also in Status: waiting calls and the instance id', async () => {
     const held = new Held();
     await start({ functions: { held: fn(held.handler), echo: answers }, memoryMb: 256 });
     const running = runner.offer({ image: 'held', memoryMb: 256 });
@@ -85,7 +85,7 @@ describe('load', () => {
     expect((await status()).load).toMatchObject({ waiting: 0, draining: false });
   });
 
-  it('tells that no containers can be made, and in Status why', async () => {
+  it('reports that no containers can be created, and the reason in Status', async () => {
     await start({ functions: { echo: answers } });
     await runner.run({ image: 'echo' });
     runner.driver.health.degrade('the engine does not answer');
@@ -127,7 +127,7 @@ describe('draining', () => {
     await expect(status()).rejects.toMatchObject({ code: 14 });
   });
 
-  it('a status image is not run any more: the status says that the runner takes nothing', async () => {
+  it('the status image is not run any more: the status reports that the runner takes no calls', async () => {
     const held = new Held();
     await start({ functions: { held: fn(held.handler), checker: answers }, statusImage: 'checker' });
     const running = runner.offer({ image: 'held' });
@@ -181,7 +181,7 @@ describe('detached', () => {
     expect(reportOf(messages)).toMatchObject({ errorCode: 502, errorUser: true, startedAt: undefined });
   });
 
-  it('agent-and-docker 86: queued is not accepted: no 202 before there is a container', async () => {
+  it('agent-and-docker 86: a queued call is not accepted: no 202 before there is a container', async () => {
     const held = new Held();
     await start({ functions: { held: fn(held.handler), echo: answers }, memoryMb: 256, detached: true });
     const running = runner.offer({ image: 'held', memoryMb: 256 });
@@ -208,7 +208,7 @@ describe('detached', () => {
     }
   });
 
-  it('protocol 81: a balancer that is gone takes the call along', async () => {
+  it('protocol 81: the call ends with its balancer', async () => {
     const held = new Held();
     await start({ functions: { held: fn(held.handler) }, detached: true });
     const detached = runner.offer({ image: 'held', type: 'detached' });

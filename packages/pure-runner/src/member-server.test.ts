@@ -52,7 +52,7 @@ async function heard(identity: TlsIdentity | undefined): Promise<string> {
   }
 }
 
-it('a member of the fleet is handed on, and speaks HTTP/2', async () => {
+it('a member of the fleet is accepted and speaks HTTP/2', async () => {
   await listen();
   expect(await heard(member)).toBe('welcome by h2');
   expect([members.length, said]).toEqual([1, []]);
@@ -74,14 +74,14 @@ it.each`
   expect(await heard(member)).toBe('welcome by h2');
 });
 
-it('strangers who come again with the same reason are told of at debug', async () => {
+it('repeated refusals with the same reason are logged at debug', async () => {
   await listen();
   for (let i = 0; i < 3; i += 1) await heard(undefined);
   await eventually(() => expect(said).toHaveLength(3));
   expect(said.map((line) => line.split(':')[0])).toEqual(['warn', 'debug', 'debug']);
 });
 
-it('one who does not speak TLS is refused, and others are served', async () => {
+it('a client without TLS is refused, and others are served', async () => {
   await listen();
   const socket = connect((server.address() as AddressInfo).port, '127.0.0.1');
   socket.on('error', () => undefined).end('GET / HTTP/1.1\r\n\r\n');
@@ -91,7 +91,7 @@ it('one who does not speak TLS is refused, and others are served', async () => {
   expect(await heard(member)).toBe('welcome by h2');
 });
 
-it('where the fleet has no CA everybody is a member', async () => {
+it('without a CA every client is a member', async () => {
   await listen({ identity: certificates.identityWithoutCa('runner'), allowedNames: ['balancer'] });
   expect(await heard(undefined)).toBe('welcome by h2');
   expect(said).toEqual([]);

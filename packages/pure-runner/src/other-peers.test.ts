@@ -47,7 +47,7 @@ function answerIn(bytes: Buffer): Buffer {
   return Buffer.concat(parts);
 }
 
-it('curl: a check of health, and a call', async () => {
+it('curl: a health check and a call', async () => {
   const curl = (rpc: string, body: string) =>
     runTool('curl', [
       '-sS',
@@ -67,14 +67,14 @@ it('curl: a check of health, and a call', async () => {
   expect(answerIn(await curl(ENGAGE, offer)).toString()).toBe('body');
 });
 
-it('nghttp: an answer of 10 MiB', async () => {
+it('nghttp: a response of 10 MiB', async () => {
   const offer = path.join(folder, 'big-offer');
   writeFileSync(offer, call('big'));
   const answer = await runTool('nghttp', ['--no-dep', ...GRPC_HEADERS, '-d', offer, url(ENGAGE)]);
   expect(answerIn(answer)).toHaveLength(BIG_BYTES);
 });
 
-it('h2load: 4 000 checks of health over 8 connections, and 2 000 calls', async () => {
+it('h2load: 4 000 health checks over 8 connections, and 2 000 calls', async () => {
   const load = async (rpc: string, body: string, count: number) => {
     const args = ['-n', String(count), '-c', '8', '-m', '20', ...GRPC_HEADERS, '-d', body, url(rpc)];
     return (await runTool('h2load', args)).toString();
@@ -100,7 +100,7 @@ it.each`
 });
 
 // Not more than the runner has room for: it refuses what would have to wait.
-it('node:http2: 25 calls at the same time on one connection', async () => {
+it('node:http2: 25 concurrent calls on one connection', async () => {
   const session = http2.connect(`http://${runner.address}`);
   const one = () =>
     new Promise<string>((resolve, reject) => {

@@ -24,7 +24,7 @@ const started = async (options: Partial<TestRunnerOptions> & Pick<TestRunnerOpti
 };
 afterEach(() => runner.close());
 
-describe('the marker that a call has started', () => {
+describe('the start acknowledgement', () => {
   const offer = (metadata: Record<string, string>, call: Parameters<typeof aCall>[0]) => {
     const engagement = runner.balancer.engage({ metadata });
     engagement.send(tryOf(call));
@@ -33,7 +33,7 @@ describe('the marker that a call has started', () => {
   };
   const asked = { [ACCEPT_HEADER]: `more, ${ACCEPT_STARTED}` };
 
-  it('comes first, to a balancer that asks for it', async () => {
+  it('is the first message to a balancer that requests it', async () => {
     await started({ functions: { echo } });
     const engagement = offer(asked, { image: 'echo' });
     expect((await engagement.status).code).toBe(0);
@@ -41,7 +41,7 @@ describe('the marker that a call has started', () => {
     expect((await engagement.metadata).get(STARTED_HEADER)).toEqual([startAckHeader('announced')]);
   });
 
-  it('is announced while the call still waits for a container', async () => {
+  it('is announced in the response headers while the call still waits for a container', async () => {
     const held = new Held();
     await started({ functions: { held: fn(held.handler), echo }, memoryMb: 128 });
     const running = offer(asked, { image: 'held' });
@@ -55,7 +55,7 @@ describe('the marker that a call has started', () => {
     expect(queued.received[0]).toEqual({ kind: 'started' });
   });
 
-  it('does not come to one that does not ask, as those of Fn, nor for a call that is refused', async () => {
+  it('is not sent to a balancer that does not request it, such as those of Fn, nor for a refused call', async () => {
     await started({ functions: { echo } });
     const ordinary = offer({}, { image: 'echo' });
     await ordinary.status;
@@ -68,7 +68,7 @@ describe('the marker that a call has started', () => {
 });
 
 describe('an answer', () => {
-  it('protocol 31, 40: a large body comes back in frames, with a report', async () => {
+  it('protocol 31, 40: a large body is returned in frames, with a report', async () => {
     await started({ functions: { echo } });
     const body = Buffer.alloc(25_000, 'abc').toString();
     const { kinds, messages } = await runner.run({ image: 'echo', id: '01D1ZVPBKV180G40RZJ0000007' }, body);
@@ -88,7 +88,7 @@ describe('an answer', () => {
     for (const at of [report.createdAt, report.startedAt, report.completedAt]) expect(at).toBeGreaterThan(1.7e12);
   });
 
-  it('protocol 32: an empty answer has its head', async () => {
+  it('protocol 32: an empty response has a head', async () => {
     await started({ functions: { echo } });
     expect((await runner.run({ image: 'echo' })).kinds).toEqual(['resultStart', 'finished']);
   });
@@ -124,7 +124,7 @@ describe('an answer', () => {
     expect(reportOf(messages)).toMatchObject({ errorCode: 504, errorText: 'Timed out', errorUser: true });
   });
 
-  it('protocol 37: a function that answers before it has the whole request', async () => {
+  it('protocol 37: a function that responds before it has the whole request', async () => {
     await started({ functions: { early: fn((_, response) => response.end('early')) } });
     const engagement = runner.balancer.engage();
     engagement.send(tryOf({ image: 'early' }));
@@ -139,7 +139,7 @@ describe('an answer', () => {
     expect((await engagement.status).code).toBe(0);
   });
 
-  it('protocol 39: an answer over the limit', async () => {
+  it('protocol 39: a response over the limit', async () => {
     await started({
       functions: {
         big: fn((request, response) => request.resume().once('end', () => response.end(Buffer.alloc(50_000)))),
@@ -153,7 +153,7 @@ describe('an answer', () => {
 });
 
 describe('a body', () => {
-  it('that turns out empty after the call has begun is a complete one', async () => {
+  it('that turns out to be empty after the call has begun is complete', async () => {
     const answers = fn((request, response) => request.resume().once('end', () => response.end('here')));
     await started({ functions: { answers } });
     // The second call finds a hot container and a connection to it.
@@ -207,13 +207,13 @@ describe('a call that cannot be run', () => {
     expect(report.callId).toBe('');
   });
 
-  it('protocol 29: the clock of the runner counts, not that of the balancer', async () => {
+  it('protocol 29: dates use the clock of the runner, not that of the balancer', async () => {
     await started({ functions: { echo } });
     const report = reportOf((await runner.run({ image: 'echo', createdAt: wallMs(Date.UTC(2001, 1, 1)) })).messages);
     expect(Date.now() - epochMs(report.createdAt ?? wallMs(0))).toBeLessThan(10_000);
   });
 
-  it('a container that ends before it listens', async () => {
+  it('a container that exits before it listens', async () => {
     await started({ functions: { broken: exitsAtStart(1) } });
     const { kinds, messages } = await runner.run({ image: 'broken' });
     expect(kinds).toEqual(['finished']);
@@ -221,7 +221,7 @@ describe('a call that cannot be run', () => {
     expect(reportOf(messages).errorText).toMatch(/^Container failed to initialize/);
   });
 
-  it('protocol 76, agent-and-docker 85: a detached call, where they are not enabled', async () => {
+  it('protocol 76, agent-and-docker 85: a detached call when they are not enabled', async () => {
     await started({ functions: { echo } });
     const report = reportOf((await runner.run({ image: 'echo', type: 'detached' })).messages);
     expect(report).toMatchObject({
@@ -254,7 +254,7 @@ describe('a message that is too large or unreadable', () => {
     expect((await runner.run({ image: 'echo' }, 'still here')).kinds).toEqual(['resultStart', 'data', 'finished']);
   });
 
-  it('a call of five megabytes is answered with an error that blames the call, and the connection lives', async () => {
+  it('a call of five megabytes gets an error that blames the caller, and the connection survives', async () => {
     await started({ functions: { echo } });
     const engagement = runner.balancer.engage();
     engagement.send(tryOf({ image: 'echo', config: { A: 'x'.repeat(5 * MIB) } }));
@@ -282,7 +282,7 @@ describe('a message that is too large or unreadable', () => {
     expect(engagement.received).toEqual([]);
   });
 
-  it('an answer whose headers need a larger message than a balancer takes blames the function', async () => {
+  it('a response whose headers exceed the message limit of a balancer blames the function', async () => {
     // Node's server would not send them at once.
     const headers = Array.from({ length: 80 }, (_, i) => `X-${i}: ${'v'.repeat(60 * 1024)}\r\n`).join('');
     const heavy = fn((request) => {
@@ -300,7 +300,7 @@ describe('a message that is too large or unreadable', () => {
     });
   });
 
-  it('an error with a text of megabytes is reported in a message that a balancer takes', async () => {
+  it('an error with a text of megabytes is truncated to fit into a message', async () => {
     await started({ functions: { echo } });
     const image = `no-such-image-${'x'.repeat(3 * MIB)}`;
     const report = reportOf((await runner.run({ image })).messages);
@@ -352,7 +352,7 @@ describe('capacity and shutdown', () => {
     await running.status;
   });
 
-  it('protocol 47: draining refuses in the protocol, finishes what runs, then closes the port', async () => {
+  it('protocol 47: draining refuses new calls in the protocol, finishes running ones, then closes the port', async () => {
     const held = new Held();
     await started({ functions: { held: fn(held.handler), echo } });
     const running = runner.offer({ image: 'held' });
@@ -374,7 +374,7 @@ describe('capacity and shutdown', () => {
     await expect(once(socket, 'connect')).rejects.toThrow('ECONNREFUSED');
   });
 
-  it('a call that outlives the grace is cut off', async () => {
+  it('a call that outlasts the grace is cancelled', async () => {
     const held = new Held();
     await started({ functions: { held: fn(held.handler) } });
     const running = runner.offer({ image: 'held' });
@@ -426,7 +426,7 @@ describe('connections and containers', () => {
     expect(answerOf(a.messages).toString() + answerOf(b.messages).toString()).toBe('ab');
   });
 
-  it('a slot hash of the balancer decides which container serves', async () => {
+  it('a slot hash from the balancer selects the container', async () => {
     await started({ functions: { echo } });
     const hash = 'ab'.repeat(32);
     for (const fnId of ['one', 'two']) {

@@ -71,7 +71,7 @@ it.each(names)(
   15_000,
 );
 
-it('recording capacity-nack: a refusal has the shape of the recorded one', async () => {
+it('recording capacity-nack: a refusal matches the recorded one', async () => {
   const refusals = loadRecording('capacity-nack')
     .engagements.map((events) => runnerMessages(events).map(({ message }) => message))
     .filter((messages) => messages.length === 1);

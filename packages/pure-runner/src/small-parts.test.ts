@@ -3,8 +3,8 @@ import { aboutRunner } from './about-runner.js';
 import { CollectedAnswer } from './collected-answer.js';
 import { EngagementCounters } from './engagement-counters.js';
 
-describe('the answer of the status image', () => {
-  it('is text, whatever pieces it comes in', () => {
+describe('the response of the status image', () => {
+  it('is text, however it is split', () => {
     const answer = new CollectedAnswer();
     const euro = Buffer.from('€');
     expect(answer.write(euro.subarray(0, 1))).toBe(true);
@@ -40,7 +40,7 @@ it('engagements are counted once when they begin and once when they end', () => 
   expect(counters.snapshot()).toEqual({ active: 0, requestsReceived: 2, requestsHandled: 2 });
 });
 
-it('a runner says how many functions have hot containers, and how many containers those are, and which images it pulls', () => {
+it('a runner reports its hot functions, its hot containers and the images that it pulls', () => {
   const hotFunctions = [
     { fnId: 'a', hot: 2 },
     { fnId: 'a', hot: 1 },

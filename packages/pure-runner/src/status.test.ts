@@ -44,7 +44,7 @@ afterEach(async () => {
 });
 
 describe('without a status image', () => {
-  it('protocol 92: counters and load, nothing else, and no health check is asked', async () => {
+  it('protocol 92: reports only counters and load, and runs no health check', async () => {
     let asked = 0;
     await start({ statusImage: undefined, kdumpsPath: folder, customHealth: () => ({ asked: `${++asked}` }) });
     expect(await status()).toEqual({
@@ -58,7 +58,7 @@ describe('without a status image', () => {
 });
 
 describe('with a status image', () => {
-  it('runs it and tells how it went', async () => {
+  it('runs it and reports the result', async () => {
     await start();
     const answer = await status();
     expect(answer).toMatchObject({
@@ -77,7 +77,7 @@ describe('with a status image', () => {
     expect(metrics.sum('status_call', { cached: 'false', success: 'true', network: 'true' })).toBe(1);
   });
 
-  it('is called as nobody’s function, and its container takes nothing of what functions share', async () => {
+  it('runs it as a function without an app, in a container without memory or CPU', async () => {
     let seen: IncomingMessage | undefined;
     await start({
       functions: {
@@ -111,7 +111,7 @@ describe('with a status image', () => {
     });
   });
 
-  it('protocol 93: ten who ask at once share one run, and one of them has it first', async () => {
+  it('protocol 93: ten concurrent requests share one run, and only one gets it uncached', async () => {
     await start();
     const answers = await Promise.all(Array.from({ length: 10 }, () => status()));
     expect(new Set(answers.map(({ id }) => id)).size).toBe(1);
@@ -120,7 +120,7 @@ describe('with a status image', () => {
     expect(metrics.sum('status_call', { cached: 'true' })).toBe(9);
   });
 
-  it('protocol 94, agent-and-docker 90: a result serves for 1.5 s, then a new run is made', async () => {
+  it('protocol 94, agent-and-docker 90: a result is served for 1.5 s, then the image is run again', async () => {
     await start();
     const { id } = await status();
     await clock.advance(1_499);
@@ -131,7 +131,7 @@ describe('with a status image', () => {
     expect(next.cached).toBe(false);
   });
 
-  it('the result counts from its end, however long the run took', async () => {
+  it('the lifetime of a result starts at the end of its run', async () => {
     await start();
     runner.driver.gates.create.hold();
     const asked = status();
@@ -143,7 +143,7 @@ describe('with a status image', () => {
     expect((await status()).id).toBe(id);
   });
 
-  it('protocol 95: a caller who gives up does not end the run; the next has its result', async () => {
+  it('protocol 95: a caller that gives up does not end the run; the next one gets its result', async () => {
     await start();
     runner.driver.gates.create.hold();
     const caller = new AbortController();
@@ -158,7 +158,7 @@ describe('with a status image', () => {
     expect(runner.driver.counters.created).toBe(1);
   });
 
-  it('figures are those of now, whatever the age of the result', async () => {
+  it('figures are current, whatever the age of the result', async () => {
     const held = new Held();
     await start({ functions: { held: fn(held.handler) }, kdumpsPath: folder });
     await status();
@@ -178,7 +178,7 @@ describe('with a status image', () => {
     expect(await status()).toMatchObject({ cached: true, active: 0, requestsReceived: 2, requestsHandled: 2 });
   });
 
-  it('protocol 98: Status2 brings its own input, and shares the results', async () => {
+  it('protocol 98: Status2 has its own input, and shares the results', async () => {
     await start();
     const first = await runner.balancer.unary('Status2', struct({ b: { numberValue: 1 }, a: { stringValue: 'x' } }));
     expect(first).toMatchObject({ details: '{"a":"x","b":1}', cached: false });
@@ -187,14 +187,14 @@ describe('with a status image', () => {
     expect(await status()).toMatchObject({ id: first.id, cached: true });
   });
 
-  it('a number that JSON does not have is refused, and nothing is run', async () => {
+  it('a number that JSON cannot represent is refused, and nothing is run', async () => {
     await start();
     const request = struct({ a: { numberValue: Number.POSITIVE_INFINITY } });
     await expect(runner.balancer.unary('Status2', request)).rejects.toMatchObject({ code: 2, details: /Infinity/ });
     expect(runner.driver.counters.created).toBe(0);
   });
 
-  it('protocol 96, agent-and-docker 59: no network until the barrier is there, even as a link that leads nowhere', async () => {
+  it('protocol 96, agent-and-docker 59: no network until the barrier exists, even as a dangling link', async () => {
     const networkBarrier = path.join(folder, 'network-is-up');
     await start({ networkBarrier });
     expect(await status()).toMatchObject({ isNetworkDisabled: true, failed: false });
@@ -208,12 +208,12 @@ describe('with a status image', () => {
     expect(runner.driver.containers.map(({ spec }) => spec.networkDisabled)).toContain(false);
   });
 
-  it('the health check of the operator is told next to it', async () => {
+  it('the custom health check is reported as well', async () => {
     await start({ customHealth: async () => ({ disk: 'nearly full' }) });
     expect(await status()).toMatchObject({ failed: false, details: '{}', customStatus: { disk: 'nearly full' } });
   });
 
-  it('protocol 97: a health check that fails is the status, and the image is not run', async () => {
+  it('protocol 97: a failed health check is the status, and the image is not run', async () => {
     const customHealth = () => Promise.reject(new PeerError(450, 'disk is full', 'platform'));
     await start({ customHealth });
     expect(await status()).toMatchObject({
@@ -257,7 +257,7 @@ describe('with a status image', () => {
     expect(await answer).toMatchObject({ failed: true, errorCode: 504, errorStr: 'Timed out' });
   });
 
-  it('a run that does not come to pass is given up after a minute', async () => {
+  it('a run that does not start is given up after a minute', async () => {
     await start();
     runner.driver.gates.pull.hold();
     const answer = status();
@@ -267,7 +267,7 @@ describe('with a status image', () => {
     runner.driver.gates.pull.release();
   });
 
-  it('an answer of more than a megabyte is refused', async () => {
+  it('a response of more than a megabyte is refused', async () => {
     await start({
       functions: {
         [IMAGE]: fn((request, response) => request.resume().once('end', () => response.end(Buffer.alloc(3e6, 'x')))),
@@ -287,7 +287,7 @@ describe('with a status image', () => {
     await running.status;
   });
 
-  it('protocol 28, agent-and-docker 90: is not for functions', async () => {
+  it('protocol 28, agent-and-docker 90: functions cannot use it', async () => {
     await start();
     const report = reportOf((await runner.run({ image: IMAGE })).messages);
     expect(report).toMatchObject({ errorCode: 400, errorText: 'Invalid Fn image' });
@@ -296,14 +296,14 @@ describe('with a status image', () => {
 });
 
 describe('ConfigureRunner', () => {
-  it('protocol 99: without a handler is an empty OK, and said in the log', async () => {
+  it('protocol 99: without a handler is answered with an empty OK, and logged', async () => {
     const warnings: string[] = [];
     await start({ logger: recording(warnings) });
     expect(await runner.balancer.unary('ConfigureRunner', { config: { a: 'secret' } })).toEqual({});
     expect(warnings).toEqual(['ConfigureRunner: ignoring settings, because this runner has no handler for them']);
   });
 
-  it('hands the settings over, and says when they are not taken', async () => {
+  it('passes the settings on, and reports when they are rejected', async () => {
     const taken: unknown[] = [];
     await start({
       configure: async (config) => {

@@ -17,7 +17,7 @@ const codeOf = async (call: { image: string; fnId?: string }) => reportOf((await
 // biome-ignore lint/suspicious/noExplicitAny: the message as the proto loader makes it
 const status = (): Promise<any> => runner.balancer.unary('Status', {});
 
-it('a suspended runner refuses new calls, says that it drains, and finishes what it has', async () => {
+it('a suspended runner refuses new calls, reports draining, and finishes its calls', async () => {
   const running = runner.offer({ image: 'held' });
   await held.untilCalled(1);
   runner.runner.suspend();
@@ -33,7 +33,7 @@ it('a suspended runner refuses new calls, says that it drains, and finishes what
   expect(await codeOf({ image: 'held' })).toBe(503);
 });
 
-it('the log has each change once', async () => {
+it('each change is logged once', async () => {
   const said: string[] = [];
   const logger = { ...silentLogger, info: (what: string) => void said.push(what) };
   const other = await TestRunner.start({ functions: { echo: answers }, logger });
@@ -43,7 +43,7 @@ it('the log has each change once', async () => {
   await other.close();
 });
 
-it('resumed, it takes calls again', async () => {
+it('a resumed runner takes calls again', async () => {
   runner.runner.suspend();
   expect(await codeOf({ image: 'echo' })).toBe(503);
   runner.runner.resume();
@@ -51,7 +51,7 @@ it('resumed, it takes calls again', async () => {
   expect((await status()).load.draining).toBe(false);
 });
 
-it('a runner that ends cannot be resumed, and a suspended one ends as any other', async () => {
+it('a runner that shuts down cannot be resumed, and a suspended one shuts down like any other', async () => {
   runner.runner.suspend();
   const ending = runner.runner.drain({ graceMs: 30_000 });
   runner.runner.resume();
@@ -59,7 +59,7 @@ it('a runner that ends cannot be resumed, and a suspended one ends as any other'
   expect(await ending).toBe('drained');
 });
 
-it('tells who it is, and what is hot', async () => {
+it('reports its identity and its hot functions', async () => {
   await runner.run({ image: 'echo', fnId: 'a' });
   await runner.run({ image: 'echo', fnId: 'b' });
   const { about } = await status();
@@ -72,7 +72,7 @@ it('tells who it is, and what is hot', async () => {
   ]);
 });
 
-it('one that was given no name and has no HTTP port tells neither', async () => {
+it('a runner without a name and an HTTP port reports neither', async () => {
   const nameless = await TestRunner.start({ functions: { echo: answers } });
   const { about } = (await nameless.balancer.unary('Status', {})) as { about: { name: string; httpPort: number } };
   expect([about.name, about.httpPort]).toEqual(['', 0]);

@@ -3,7 +3,7 @@ import type { IncomingMessage } from 'node:http';
 import { PassThrough } from 'node:stream';
 import { IncomingBody } from './incoming-body.js';
 
-it('a body that turns out empty is consumed by whoever saw its end, without a read', async () => {
+it('a body that turns out to be empty is consumed at its end, without a read', async () => {
   const request = Object.assign(new PassThrough(), { complete: false });
   const body = new IncomingBody(request as unknown as IncomingMessage);
   const stream = body.stream();
@@ -14,7 +14,7 @@ it('a body that turns out empty is consumed by whoever saw its end, without a re
   expect([stream.readableLength, body.consumed]).toEqual([0, true]);
 });
 
-it('a body with something in it is consumed by reading it', async () => {
+it('a body with content is consumed by reading it', async () => {
   const request = Object.assign(new PassThrough(), { complete: false });
   const body = new IncomingBody(request as unknown as IncomingMessage);
   const stream = body.stream();

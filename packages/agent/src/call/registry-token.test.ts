@@ -34,7 +34,7 @@ describe('agent-and-docker 65: a token for the registry', () => {
     return test.driver.containers.at(-1)?.spec.extensions;
   }
 
-  it('that came last is used for the next container, whichever call that is for', async () => {
+  it('that arrived last is used for the next container, whichever call it is for', async () => {
     await served({ FN_REGISTRY_TOKEN: 'first' });
     await served({ FN_REGISTRY_TOKEN: 'second' });
     await served({ FN_REGISTRY_TOKEN: '' });
@@ -42,12 +42,12 @@ describe('agent-and-docker 65: a token for the registry', () => {
     expect(test.driver.counters.created).toBe(2);
   });
 
-  it('of the call itself is the latest there is', async () => {
+  it('of the call itself counts as the latest', async () => {
     await served({ FN_REGISTRY_TOKEN: 'first' });
     expect(await ofNewContainer({ FN_REGISTRY_TOKEN: 'second' })).toEqual({ FN_REGISTRY_TOKEN: 'second' });
   });
 
-  it('is not made up where no call has brought one', async () => {
+  it('is not added if no call had one', async () => {
     expect(await ofNewContainer({})).toEqual({});
   });
 });

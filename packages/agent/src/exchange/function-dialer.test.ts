@@ -49,7 +49,7 @@ it('waits for a function that has bound its socket but does not listen yet', asy
   (await connection).destroy();
 });
 
-it('does not wait once the function has been there', async () => {
+it('does not retry once a connection has succeeded', async () => {
   const socketPath = await listen('gone.sock');
   let dialled = 0;
   const dialer = new FunctionDialer((onread) => {
@@ -62,7 +62,7 @@ it('does not wait once the function has been there', async () => {
   expect(dialled).toBe(2);
 });
 
-it('lets go of what is being dialled when nobody wants it any more', async () => {
+it('releases a connection attempt that is cancelled', async () => {
   const dialling = dialerOf(await deafSocket('unwanted.sock')).dial(read, fail, fail);
   await new Promise((resolve) => setTimeout(resolve, 20));
   dialling.stop();

@@ -48,7 +48,7 @@ describe('the request', () => {
     expect(seen[1]?.req.headers['fn-deadline']).toBe('2026-01-01T10:00:05Z');
   });
 
-  it('agent-and-docker 70: carries no header of the connection before; values keep their order, Authorization stays', async () => {
+  it('agent-and-docker 70: has no hop-by-hop headers of the caller; values keep their order, Authorization stays', async () => {
     test = new TestAgent({ witness });
     const headers = {
       'Keep-Alive': ['timeout=5'],
@@ -93,7 +93,7 @@ describe('the request', () => {
     },
   );
 
-  it('a connection whose request has no end yet, although all of it is said to be read, carries no other', async () => {
+  it('a connection whose request has no end yet, although its body counts as read, is not reused', async () => {
     let connections = 0;
     const hasty = rawFn((socket) => {
       connections += 1;
@@ -135,7 +135,7 @@ describe('the request', () => {
     expect(seen[0]?.req.headers.te).toBe('trailers');
   });
 
-  it('agent-and-docker 71: a body without length arrives intact, in chunks; an empty one works', async () => {
+  it('agent-and-docker 71: a body without a length arrives intact, in chunks, even if it is empty', async () => {
     test = new TestAgent({ witness });
     const body = new StreamBody();
     const call = await test.invoke({ image: 'witness', body });
@@ -173,7 +173,7 @@ describe('the request', () => {
     expect([seen.length, test.driver.counters.created, announced]).toEqual([2, 1, 0]);
   });
 
-  it('a header that cannot travel over HTTP is the fault of the caller; the container stays', async () => {
+  it('a header that cannot be sent over HTTP is the caller’s fault, and the container stays', async () => {
     test = new TestAgent({ echo });
     const { done } = await test.invoke({ headers: { 'X-Bad': ['a\r\nb'] } });
     await expect(done).rejects.toMatchObject({ status: 400 });
@@ -181,7 +181,7 @@ describe('the request', () => {
     expect(test.driver.counters.created).toBe(1);
   });
 
-  it('agent-and-docker 79: a body that stops coming ends with 408, and the next call sees none of it', async () => {
+  it('agent-and-docker 79: a stalled body ends with 408, and the next call sees none of it', async () => {
     const clock = new FakeClock();
     test = new TestAgent({ witness }, { clock });
     const body = new StreamBody();
@@ -196,7 +196,7 @@ describe('the request', () => {
     expect(seen.map((each) => each.body)).toEqual(['fresh']);
   });
 
-  it('protocol 38: a function that closes its connection while the request is still coming', async () => {
+  it('protocol 38: a function that closes its connection during the request', async () => {
     const closes: ScriptedFunction = rawFn((socket) => socket.once('data', () => socket.destroy()));
     test = new TestAgent({ closes });
     const body = new StreamBody();
@@ -209,7 +209,7 @@ describe('the request', () => {
     expect(body.discarded).toBe(true);
   });
 
-  it('a caller whose upload breaks off ends the call with that error', async () => {
+  it('an aborted upload ends the call with its error', async () => {
     test = new TestAgent({ witness });
     const body = new StreamBody();
     const call = await test.invoke({ image: 'witness', body });

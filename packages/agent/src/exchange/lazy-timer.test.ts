@@ -19,7 +19,7 @@ describe('a lazy timer', () => {
     expect(fired).toEqual([100]);
   });
 
-  it('keeps one timer of the clock while it is set and cleared again and again', async () => {
+  it('keeps one timer of the clock while it is set and cleared repeatedly', async () => {
     const { clock, fired, timer } = setUp();
     for (let call = 0; call < 10; call += 1) {
       timer.set(100);
@@ -43,7 +43,7 @@ describe('a lazy timer', () => {
     expect(clock.pendingTimers).toBe(0);
   });
 
-  it('never fires once cleared or stopped, and stopping gives the timer back', async () => {
+  it('never fires once cleared or stopped, and stopping releases the timer', async () => {
     const { clock, fired, timer } = setUp();
     timer.set(10);
     timer.clear();

@@ -44,7 +44,7 @@ function told(pieces: readonly Buffer[], ends = false, parser = new ReplyParser(
 
 const told1 = (text: string, ends = false) => told([Buffer.from(text, 'latin1')], ends);
 
-it('passes on names in canonical form and values as UTF-8, less the headers of the connection', () => {
+it('passes on names in canonical form and values as UTF-8, without hop-by-hop headers', () => {
   const text = Buffer.from(
     'HTTP/1.1 200 Alles gut\r\nx-A: \t Grüße à \r\nCONNECTION: x\r\nX-a:\r\ncontent-length: 0\r\n\r\n',
   );
@@ -85,12 +85,12 @@ it.each`
   for (const _ of [1, 2, 3]) expect(told(each, !goesOn, parser)).toEqual(whole);
 });
 
-it('leaves what comes behind a reply to its caller', () => {
+it('does not consume bytes after a response', () => {
   const reply = 'HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\ngood';
   expect(told1(`${reply}${reply}`)).toMatchObject({ body: 'good', ended: true, left: reply.length });
 });
 
-it('takes heads that differ in one byte for different ones', () => {
+it('distinguishes heads that differ in one byte', () => {
   const parser = new ReplyParser(LIMITS);
   for (const length of [4, 3, 4]) {
     const reply = Buffer.from(`HTTP/1.1 200 OK\r\nContent-Length: ${length}\r\n\r\n${'x'.repeat(length)}`);
@@ -98,7 +98,7 @@ it('takes heads that differ in one byte for different ones', () => {
   }
 });
 
-it('is silent once it was told to stop, also in the middle of a piece', () => {
+it('calls nothing after stop, even in the middle of a chunk', () => {
   const parser = new ReplyParser(LIMITS);
   let heard = 0;
   parser.begin({
@@ -114,7 +114,7 @@ it('is silent once it was told to stop, also in the middle of a piece', () => {
   expect([heard, parser.mayGoOn]).toEqual([0, false]);
 });
 
-it('many small chunks of one read are one piece', () => {
+it('delivers many small chunks of one read as one piece', () => {
   const parser = new ReplyParser(LIMITS);
   const pieces: number[] = [];
   parser.begin({ onHead: () => undefined, onData: ({ length }) => pieces.push(length), onEnd: () => undefined });
@@ -153,7 +153,7 @@ const reply = fc.oneof(
     .map((parts) => `HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n${parts.join('')}`),
 );
 
-it('understands any bytes in one way, whatever pieces they come in, and fails with nothing but a ReplyError', () => {
+it('parses any bytes the same way, however they are split, and fails only with a ReplyError', () => {
   fc.assert(
     fc.property(reply, fc.array(fc.nat({ max: 200 }), { maxLength: 6 }), (text, cuts) => {
       const bytes = Buffer.from(text);

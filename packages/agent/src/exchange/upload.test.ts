@@ -35,7 +35,7 @@ async function settled(): Promise<void> {
 /** What has gone to the function since it was asked last. */
 const sent = () => `${socket.read() ?? ''}`;
 
-it('sends each piece as a chunk, and an end', async () => {
+it('sends each piece as a chunk, and then the last chunk', async () => {
   body.write('piece by piece');
   await settled();
   expect([sent(), upload.isComplete]).toEqual(['e\r\npiece by piece\r\n', false]);
@@ -45,7 +45,7 @@ it('sends each piece as a chunk, and an end', async () => {
   expect([sent(), upload.isComplete, failures]).toEqual(['1\r\n!\r\n0\r\n\r\n', true, []]);
 });
 
-it('takes no more of the body than the function takes, and goes on when it does', async () => {
+it('reads no more of the body than the function accepts, and resumes when it does', async () => {
   body.write('a'.repeat(40));
   await settled();
   body.write('more');

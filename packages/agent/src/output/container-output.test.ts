@@ -35,7 +35,7 @@ function containerOutput(...sinks: LogSink[]): ContainerOutput {
 const print = (text: string, source: 'stdout' | 'stderr' = 'stdout') => output.listener(Buffer.from(text), source);
 const begin = (id: string, logSink = sink(own)) => output.begin({ model: aCall({ id }), logSink });
 
-it('a line may take its time while its call runs', async () => {
+it('a line may stay unfinished while its call runs', async () => {
   begin('1');
   print('slow');
   await clock.advance(10_000);
@@ -43,7 +43,7 @@ it('a line may take its time while its call runs', async () => {
   expect([heard, own]).toEqual([['1 stdout slowly'], ['1 stdout slowly']]);
 });
 
-it('what comes up to a tenth of a second after the end of a call reaches its own sink, which is closed then', async () => {
+it('output up to a tenth of a second after the end of a call reaches its own sink, which is then closed', async () => {
   begin('1');
   output.end();
   await clock.advance(99);
@@ -54,7 +54,7 @@ it('what comes up to a tenth of a second after the end of a call reaches its own
   expect(heard).toEqual(['1 stdout late', '1 stdout later']);
 });
 
-it('a line that has begun after its call ends when nothing of it came for a while', async () => {
+it('a line that was begun after its call ends after a while without new output', async () => {
   begin('1', { write: () => undefined, close: () => undefined });
   output.end();
   await clock.advance(100);
@@ -67,7 +67,7 @@ it('a line that has begun after its call ends when nothing of it came for a whil
   expect(heard).toEqual(['1 stdout half', '1 stdout ']);
 });
 
-it('a line that has begun ends with the next call, on each output, and is of the call before', () => {
+it('an unfinished line of each stream ends with the next call, and belongs to the previous one', () => {
   begin('1');
   print('out');
   print('err', 'stderr');
@@ -77,19 +77,19 @@ it('a line that has begun ends with the next call, on each output, and is of the
   expect(own).toEqual(['1 stdout out', '1 stderr err', 'closed']);
 });
 
-it('the end of the container ends what has begun, and closes the sink of the call', () => {
+it('the end of the container ends unfinished lines and closes the sink of the call', () => {
   begin('1');
   print('last');
   output.close();
   expect([heard, own]).toEqual([['1 stdout last'], ['1 stdout last', 'closed']]);
 });
 
-it('before the first call it belongs to none', () => {
+it('output before the first call belongs to no call', () => {
   print('loading\n');
   expect(heard).toEqual([' stdout loading']);
 });
 
-it('a call that has printed too much loses the rest, also the line that had begun; the next begins anew', () => {
+it('a call that has printed too much loses the rest, including an unfinished line; the next call starts fresh', () => {
   begin('1');
   print(`${'x'.repeat(2_000)}\n`);
   expect(heard.map((line) => line.slice(0, 22))).toEqual(['1 stdout xxxxxxxxxxxxx', '1 stdout -----max log ']);
@@ -99,7 +99,7 @@ it('a call that has printed too much loses the rest, also the line that had begu
   expect(heard.slice(2)).toEqual(['2 stdout fresh']);
 });
 
-it('a sink that throws gets no more lines; the others do, and the log says so once', () => {
+it('a sink that throws gets no more lines, which is logged once; other sinks do', () => {
   let tries = 0;
   output = containerOutput(
     {

@@ -21,19 +21,19 @@ it.each([
   expect(linesOf(...chunks)).toEqual(lines);
 });
 
-it('cuts what is longer than a line may be, and loses none of it', () => {
+it('splits lines that are too long without losing any bytes', () => {
   const long = 'x'.repeat(2 * MAX_LINE_BYTES + 5);
   const expected = [long.slice(0, MAX_LINE_BYTES), long.slice(0, MAX_LINE_BYTES), 'xxxxx'];
   expect(linesOf(`${long}\n`)).toEqual(expected);
   expect(linesOf(long.slice(0, 100), long.slice(100, 70_000), `${long.slice(70_000)}\n`)).toEqual(expected);
 });
 
-it('a line of exactly the length that a line may have is one line', () => {
+it('a line of exactly the maximum length is one line', () => {
   const line = 'x'.repeat(MAX_LINE_BYTES);
   expect(linesOf(`${line}\nnext\n`)).toEqual([line, 'next']);
 });
 
-it('keeps nothing of the buffer that a piece came in', () => {
+it('retains nothing of the buffer of a chunk', () => {
   const assembler = new LineAssembler();
   const chunk = Buffer.from('mine\n');
   let line: Buffer | undefined;

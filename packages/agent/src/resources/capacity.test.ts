@@ -5,7 +5,7 @@ import { echo, HeldFunction, type Invocation, NOTHING_LEFT, outcomeOf, TestAgent
 const metrics = RecordedMetrics.install();
 count('calls', 0);
 
-describe('room for containers', () => {
+describe('resources for containers', () => {
   let test: TestAgent;
   let held: HeldFunction;
 
@@ -21,7 +21,7 @@ describe('room for containers', () => {
     expect(await test.leftovers(metrics)).toEqual(NOTHING_LEFT);
   });
 
-  it('agent-and-docker 42: without room a call gets 503 at once in non-blocking mode', async () => {
+  it('agent-and-docker 42: in non-blocking mode a call without room gets 503 at once', async () => {
     setUp(280, true);
     const calls = await several(20, { image: 'held', memoryMb: 50 });
     await held.arrived(5);
@@ -43,7 +43,7 @@ describe('room for containers', () => {
     expect(test.driver.counters.peak).toBe(5);
   });
 
-  it('agent-and-docker 44: a busy container of another function is left alone', async () => {
+  it('agent-and-docker 44: a busy container of another function is not evicted', async () => {
     setUp(160, true);
     const busy = await test.invoke({ image: 'held', memoryMb: 128 });
     await held.arrived(1);
@@ -52,14 +52,17 @@ describe('room for containers', () => {
     await busy.done;
   });
 
-  it.each([true, false])('agent-and-docker 44: an idle one makes room (non-blocking: %s)', async (nonBlocking) => {
-    setUp(160, nonBlocking);
-    await test.answer({ image: 'other', memoryMb: 128 });
-    await test.answer({ memoryMb: 128 });
-    expect(test.driver.counters).toMatchObject({ created: 2, peak: 1 });
-  });
+  it.each([true, false])(
+    'agent-and-docker 44: an idle container is evicted (non-blocking: %s)',
+    async (nonBlocking) => {
+      setUp(160, nonBlocking);
+      await test.answer({ image: 'other', memoryMb: 128 });
+      await test.answer({ memoryMb: 128 });
+      expect(test.driver.counters).toMatchObject({ created: 2, peak: 1 });
+    },
+  );
 
-  it('agent-and-docker 44: in blocking mode a call gets the room of a container that becomes idle later', async () => {
+  it('agent-and-docker 44: in blocking mode a call gets the resources of a container that becomes idle later', async () => {
     setUp(160, false);
     const busy = await test.invoke({ image: 'held', memoryMb: 128 });
     await held.arrived(1);
@@ -91,14 +94,14 @@ describe('room for containers', () => {
     expect(test.driver.counters.created).toBe(1);
   });
 
-  it('agent-and-docker 46: two idle ones go for a need of two, the newest survives', async () => {
+  it('agent-and-docker 46: two idle containers are evicted if two are needed, and the newest survives', async () => {
     setUp(300, true);
     for (const config of [{ N: '1' }, { N: '2' }, { N: '3' }]) await test.answer({ memoryMb: 100, config });
     await test.answer({ image: 'other', memoryMb: 200 });
     expect(test.driver.containers.map(({ spec }) => spec.env.N)).toEqual(['3', undefined]);
   });
 
-  it('agent-and-docker 47: who waits for an eviction gets the room only when the container is gone', async () => {
+  it('agent-and-docker 47: a call that waits for an eviction gets the resources only when the container is gone', async () => {
     setUp(160, true);
     await test.answer({ image: 'other', memoryMb: 128 });
     test.driver.gates.close.hold();
@@ -121,7 +124,7 @@ describe('room for containers', () => {
     await busy.done;
   });
 
-  it('agent-and-docker 50: memory, /tmp and CPU are all charged while the container lives, idle or not', async () => {
+  it('agent-and-docker 50: memory, /tmp and CPU are all reserved while the container lives, idle or not', async () => {
     setUp(1000, true);
     await test.answer({ memoryMb: 100, tmpfsMb: 20, cpuMillis: 500 });
     expect(test.agent.utilization).toEqual({
@@ -135,7 +138,7 @@ describe('room for containers', () => {
     expect(metrics.sum('util_cpu_used')).toBe(500);
   });
 
-  it('a call whose deadline passes while it waits for room holds nobody up', async () => {
+  it('a call whose deadline passes while it waits for room blocks no other call', async () => {
     const clock = new FakeClock();
     setUp(200, false, clock);
     const busy = await test.invoke({ image: 'held', memoryMb: 120 });

@@ -23,30 +23,30 @@ const files = (over: Partial<HostFiles> = {}): HostFiles => ({
 const totals = (over: Partial<HostFiles> = {}, maxTotalMemoryBytes = 0, maxTotalCpuMillis = 0) =>
   hostResources(files(over), { maxTotalMemoryBytes, maxTotalCpuMillis }, silentLogger);
 
-describe('what a machine can give to containers', () => {
-  it('is what is available less a tenth, and every core', () => {
+describe('the resources of a machine for containers', () => {
+  it('are the available memory minus a tenth, and every core', () => {
     expect(totals()).toEqual({ memoryBytes: 8 * GIB - Math.floor((8 * GIB) / 10), cpuMillis: 2000 });
   });
 
-  it('keeps at least 256 MiB and at most 5 GiB back', () => {
+  it('reserve at least 256 MiB and at most 5 GiB as headroom', () => {
     expect(totals({ memoryLimits: [String(GIB)] }).memoryBytes).toBe(GIB - 256 * MIB);
     const meminfo = `MemAvailable: ${100 * 1024 * 1024} kB\n`;
     expect(totals({ meminfo }).memoryBytes).toBe(95 * GIB);
   });
 
-  it('keeps back what the driver needs for itself', () => {
+  it('reserve what the driver needs for itself', () => {
     const caps = { maxTotalMemoryBytes: 0, maxTotalCpuMillis: 0, driverMemoryMb: 100 };
     expect(totals().memoryBytes - hostResources(files(), caps, silentLogger).memoryBytes).toBe(100 * MIB);
   });
 
-  it('obeys the tightest cgroup, v1 or v2', () => {
+  it('respect the tightest cgroup limit, v1 or v2', () => {
     expect(totals({ memoryLimits: ['max\n', String(2 * GIB), '9223372036854771712\n'] }).memoryBytes).toBe(
       2 * GIB - 256 * MIB,
     );
     expect(totals({ cpuLimits: ['max 100000', '-1 100000', '150000 100000\n'] }).cpuMillis).toBe(1500);
   });
 
-  it('agent-and-docker 49: a cap above what is there has no effect; one below applies without head room', () => {
+  it('agent-and-docker 49: a cap above the available resources has no effect; a lower one applies without headroom', () => {
     expect(totals({}, 100 * GIB, 64_000)).toEqual(totals());
     expect(totals({}, 300 * MIB, 700)).toEqual({ memoryBytes: 300 * MIB, cpuMillis: 700 });
   });
@@ -57,7 +57,7 @@ describe('what a machine can give to containers', () => {
     expect(() => totals({ cpuLimits: ['1 1000000'] })).toThrow('CPU quota');
   });
 
-  it('works where the kernel says nothing', () => {
+  it('work where the kernel reports nothing', () => {
     const { memoryBytes, cpuMillis } = totals({ meminfo: undefined, cpuinfo: undefined });
     expect(memoryBytes).toBe(2 * GIB);
     expect(cpuMillis).toBeGreaterThan(0);
@@ -148,7 +148,7 @@ describe('the files of a machine', () => {
     expect(readHostFiles(root)).toMatchObject({ memoryLimits: ['300'], cpuLimits: ['50000 100000'] });
   });
 
-  it('where there are none: nothing is known', () => {
+  it('without files: nothing is known', () => {
     expect(readHostFiles(root)).toEqual({ meminfo: undefined, cpuinfo: undefined, memoryLimits: [], cpuLimits: [] });
   });
 });

@@ -7,7 +7,7 @@ const need = (memoryBytes: number, cpuMillis = 0) => ({ memoryBytes, cpuMillis }
 const never = new AbortController().signal;
 
 describe('the resource tracker', () => {
-  it('agent-and-docker 50: counts memory and CPU, gives back once, and sums to the totals', () => {
+  it('agent-and-docker 50: counts memory and CPU, releases them once, and adds up to the totals', () => {
     const tracker = new ResourceTracker(need(100, 1000));
     const token = tracker.tryReserve(need(60, 400));
     expect(tracker.used).toEqual(need(60, 400));
@@ -23,7 +23,7 @@ describe('the resource tracker', () => {
     await expect(tracker.reserve(need(101), never)).rejects.toEqual(new FnError('resourceTooBig'));
   });
 
-  it('R1: serves in order of arrival; a small need does not overtake a big one', async () => {
+  it('R1: serves in order of arrival; a small request does not overtake a big one', async () => {
     const tracker = new ResourceTracker(need(100));
     const held = tracker.tryReserve(need(60));
     const order: string[] = [];
@@ -48,7 +48,7 @@ describe('the resource tracker', () => {
     expect(tracker.waiting).toBe(0);
   });
 
-  it('R3: grants nothing at all even when full and when others wait', async () => {
+  it('R3: grants an empty request even when full and when others wait', async () => {
     const tracker = new ResourceTracker(need(100));
     const held = tracker.tryReserve(need(100));
     const waiting = tracker.reserve(need(50), never);
@@ -57,7 +57,7 @@ describe('the resource tracker', () => {
     await waiting;
   });
 
-  it('counts what is about to be released, and those who wait, into the shortage', async () => {
+  it('the shortage includes announced releases and waiting requests', async () => {
     const tracker = new ResourceTracker(need(100));
     const first = tracker.tryReserve(need(60));
     tracker.tryReserve(need(40));
@@ -72,7 +72,7 @@ describe('the resource tracker', () => {
     expect(tracker.shortage(need(11))).toEqual(need(1));
   });
 
-  it('both memory and CPU are counted into the shortage, for the caller and for whoever waits longest', async () => {
+  it('the shortage includes both memory and CPU, for the caller and for the longest waiting request', async () => {
     const tracker = new ResourceTracker(need(100, 1000));
     const held = tracker.tryReserve(need(70, 800));
     expect(tracker.headShortage()).toBeUndefined();
@@ -92,7 +92,7 @@ describe('the resource tracker', () => {
     expect(tracker.shortage(need(10, 901))).toEqual(need(0, 1));
   });
 
-  it('what was released cannot be announced any more', () => {
+  it('a released token cannot be announced', () => {
     const tracker = new ResourceTracker(need(100));
     const token = tracker.tryReserve(need(60));
     token?.release();
@@ -110,13 +110,13 @@ describe('the resource tracker', () => {
     expect(new ResourceTracker(need(100, 1000)).isPossible(asked)).toBe(possible);
   });
 
-  it('whoever has left already waits for nothing', async () => {
+  it('a request whose signal has aborted does not wait', async () => {
     const tracker = new ResourceTracker(need(100));
     await expect(tracker.reserve(need(10), AbortSignal.abort(new Error('left')))).rejects.toThrow('left');
     expect([tracker.used, tracker.waiting]).toEqual([need(0), 0]);
   });
 
-  it('says so whenever somebody still waits after things have changed, and only then', async () => {
+  it('reports starvation whenever a request still waits after a change, and only then', async () => {
     const tracker = new ResourceTracker(need(100));
     let starved = 0;
     tracker.onStarved = () => {
@@ -133,7 +133,7 @@ describe('the resource tracker', () => {
     expect(starved).toBe(1);
   });
 
-  it('the gauges show what is used and what is left, and nothing once it is closed', () => {
+  it('the gauges show used and free resources, and nothing once it is closed', () => {
     metrics.reset();
     const gauges = () =>
       (['util_mem_used', 'util_mem_avail', 'util_cpu_used', 'util_cpu_avail'] as const).map((name) =>

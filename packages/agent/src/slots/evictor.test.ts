@@ -22,7 +22,7 @@ describe('the evictor', () => {
     evicted = [];
   });
 
-  it('agent-and-docker 46: takes the longest idle first, as many as are needed, and spares the newest', () => {
+  it('agent-and-docker 46: evicts the longest idle first, only as many as needed', () => {
     const evictor = evictorOf(candidate('a', 50), candidate('b', 50), candidate('c', 50));
     expect(evictor.makeRoom(missing(100), 'other')).toBe(true);
     expect(evicted).toEqual(['a', 'b']);
@@ -30,7 +30,7 @@ describe('the evictor', () => {
     expect(evicted).toEqual(['a', 'b']);
   });
 
-  it('takes what is on standby last', () => {
+  it('evicts standby containers last', () => {
     const evictor = evictorOf(candidate('a', 50, 'a', 0, true), candidate('b', 50), candidate('c', 50));
     expect(evictor.makeRoom(missing(50), 'other')).toBe(true);
     expect(evictor.makeRoom(missing(100), 'other')).toBe(true);
@@ -44,7 +44,7 @@ describe('the evictor', () => {
     expect(evicted).toEqual([]);
   });
 
-  it('agent-and-docker 46: spares the slot key that asks', () => {
+  it('agent-and-docker 46: spares containers with the slot key of the request', () => {
     const evictor = evictorOf(candidate('mine', 50, 'k'), candidate('other', 50));
     expect(evictor.makeRoom(missing(1), 'k')).toBe(true);
     expect(evicted).toEqual(['other']);
@@ -55,7 +55,7 @@ describe('the evictor', () => {
     expect(evicted).toEqual([]);
   });
 
-  it('knows how much memory there is to gain', () => {
+  it('knows how much memory eviction can free', () => {
     const busy = candidate('busy', 50);
     const evictor = evictorOf(busy, candidate('a', 70), candidate('b', 30));
     expect(evictor.memoryBytes).toBe(150 * MB);
@@ -75,7 +75,7 @@ describe('the evictor', () => {
     expect(evicted).toEqual(['memory', 'cpu']);
   });
 
-  it('agent-and-docker 48: never takes what occupies nothing, nor what is no longer idle', () => {
+  it('agent-and-docker 48: never evicts a container that occupies nothing or is no longer idle', () => {
     const busy = candidate('busy', 50);
     const evictor = evictorOf(candidate('status', 0), busy);
     evictor.remove(busy);

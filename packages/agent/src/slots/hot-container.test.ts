@@ -27,7 +27,7 @@ describe('the end of containers', () => {
     expect(test.agent.utilization.memoryUsedBytes).toBe(0);
   });
 
-  it('agent-and-docker 25: a queue is forgotten an hour after its last call, and not while it has a container', async () => {
+  it('agent-and-docker 25: a queue is discarded an hour after its last call, but not while it has a container', async () => {
     const clock = new FakeClock();
     test = new TestAgent({ echo }, { clock });
     await test.answer({ idleTimeoutSeconds: 3_000 });
@@ -71,7 +71,7 @@ describe('the end of containers', () => {
     expect(test.driver.counters.created).toBe(2);
   });
 
-  it('a container of which the engine can no longer tell is not used again', async () => {
+  it('a container that the engine can no longer report on is not used again', async () => {
     const lost = Promise.withResolvers<never>();
     test = new TestAgent({ echo });
     const create = test.driver.create.bind(test.driver);
@@ -88,7 +88,7 @@ describe('the end of containers', () => {
     expect(made).toBe(2);
   });
 
-  it('an answer that was complete before the function ended is not lost', async () => {
+  it('a response that was complete before the function ended is not lost', async () => {
     const last: ScriptedFunction = rawFn((socket, container) => {
       socket.once('data', () => {
         socket.end('HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nlast', () => container.exit());
@@ -98,7 +98,7 @@ describe('the end of containers', () => {
     expect((await test.answer({ image: 'last' })).body.toString()).toBe('last');
   });
 
-  it('H4: a call whose time runs out on the way into its container is answered with 504; the container is closed', async () => {
+  it('H4: a call that times out while it is sent to its container is answered 504, and the container is closed', async () => {
     const clock = new FakeClock();
     let asked = 0;
     const witness = fn((_req, res) => {
@@ -119,7 +119,7 @@ describe('the end of containers', () => {
     expect([asked, test.driver.counters.created]).toEqual([1, 2]);
   });
 
-  it('a container that was launched for a caller who left serves the next', async () => {
+  it('a container launched for a caller that disconnected serves the next call', async () => {
     test = new TestAgent({ echo });
     test.driver.gates.start.hold();
     const caller = new AbortController();

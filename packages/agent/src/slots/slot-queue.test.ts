@@ -16,7 +16,7 @@ afterEach(async () => {
 });
 
 describe('sharing containers', () => {
-  it('agent-and-docker 18: calls that differ in what no container depends on share one', async () => {
+  it('agent-and-docker 18: calls that differ only in what no container depends on share one', async () => {
     test = new TestAgent({ echo });
     await test.answer({});
     await test.answer({ headers: { 'X-A': ['1'] }, url: 'http://elsewhere/', method: 'GET' });
@@ -40,7 +40,7 @@ describe('sharing containers', () => {
     expect(test.driver.counters.created).toBe(2);
   });
 
-  it('agent-and-docker 20: the container that became idle last is taken first', async () => {
+  it('agent-and-docker 20: the most recently idle container is taken first', async () => {
     const served: string[] = [];
     const held = new HeldFunction();
     const named: ScriptedFunction = fn((req, res, container) => {
@@ -69,7 +69,7 @@ describe('sharing containers', () => {
     await Promise.all(again.map(({ done }) => done));
   });
 
-  it('agent-and-docker 21: of ten that wait, one gets the container that becomes free, and it is the first', async () => {
+  it('agent-and-docker 21: of ten waiting calls, only the first gets the container that becomes idle', async () => {
     const held = new HeldFunction();
     test = new TestAgent({ held }, { memoryMb: 128 });
     const calls = [];
@@ -115,7 +115,7 @@ describe('sharing containers', () => {
     await Promise.all(waiting.map(({ done }) => done));
   });
 
-  it('agent-and-docker 23: overlapping calls get a container each, and none ever has two requests', async () => {
+  it('agent-and-docker 23: concurrent calls get a container each, and no container has two requests at once', async () => {
     const held = new HeldFunction();
     test = new TestAgent({ held });
     const calls = [await test.invoke({ image: 'held' }), await test.invoke({ image: 'held' })];
@@ -128,7 +128,7 @@ describe('sharing containers', () => {
 });
 
 describe('launches that fail', () => {
-  it('agent-and-docker 26: a container that ends before its socket is there', async () => {
+  it('agent-and-docker 26: a container that exits before it opens its socket', async () => {
     test = new TestAgent({ exits: exitsAtStart(0) });
     const { done } = await test.invoke({ image: 'exits' });
     await expect(done).rejects.toMatchObject({
@@ -159,7 +159,7 @@ describe('launches that fail', () => {
     expect(await test.outcome({ image: 'file' })).toBe('containerInitFailed');
   });
 
-  it('agent-and-docker 61: an image that does not arrive in time', async () => {
+  it('agent-and-docker 61: an image whose pull takes too long', async () => {
     const clock = new FakeClock();
     test = new TestAgent({ echo }, { clock, settings: { hotPullTimeoutMs: 60_000 } });
     test.driver.gates.pull.hold();
@@ -168,20 +168,20 @@ describe('launches that fail', () => {
     await expect(done).rejects.toMatchObject({ status: 504, message: 'Image pull timed out' });
   });
 
-  it('an image that cannot be pulled: the caller hears why', async () => {
+  it('an image that cannot be pulled: the caller gets the reason', async () => {
     const error = new FnError('imagePullFailed', { status: 404, params: { image: 'x', reason: 'denied' } });
     test = new TestAgent({ gone: pullFails(error) });
     const { done } = await test.invoke({ image: 'gone' });
     await expect(done).rejects.toMatchObject({ status: 404, message: "Failed to pull image 'x': denied" });
   });
 
-  it.each(['createError', 'startError'])('%s: the resources come back', async (step) => {
+  it.each(['createError', 'startError'])('%s: the resources are released', async (step) => {
     test = new TestAgent({ broken: { [step]: new Error('engine says no') } });
     const { done } = await test.invoke({ image: 'broken' });
     await expect(done).rejects.toThrow('engine says no');
   });
 
-  it('agent-and-docker 30: with one healthy container, launches that fail fail no call that it can serve', async () => {
+  it('agent-and-docker 30: with one healthy container, failed launches fail no call that it can serve', async () => {
     const held = new HeldFunction();
     const functions: Record<string, ScriptedFunction> = { held };
     test = new TestAgent(functions);
@@ -201,7 +201,7 @@ describe('launches that fail', () => {
     expect(test.driver.counters.created).toBe(2);
   });
 
-  it('Q3: a launch that fails after its call was served fails nobody; who still waits causes another', async () => {
+  it('Q3: a launch that fails after its call was served fails no call; a call that still waits causes another', async () => {
     const held = new HeldFunction();
     let looks = 0;
     const functions = {
@@ -230,7 +230,7 @@ describe('launches that fail', () => {
     expect(test.driver.counters.created).toBe(2);
   });
 
-  it('agent-and-docker 32: a container that ends while idle is replaced, and nobody sees an error', async () => {
+  it('agent-and-docker 32: a container that exits while idle is replaced, and no call fails', async () => {
     test = new TestAgent({ echo });
     await test.answer({});
     test.driver.containers[0]?.exit({ exitCode: 1 });
@@ -259,7 +259,7 @@ describe('a launch that waits for room', () => {
     return { clock, held, hog };
   }
 
-  it('Q4: goes to another call of its function when its own leaves, and keeps its place before those of others', async () => {
+  it('Q4: is assigned to another call of its function when its own leaves, and keeps its place in line', async () => {
     const { clock, held, hog } = await noRoom();
     const caller = new AbortController();
     // Half a launch after it has come, the first call is no longer patient; the second is.
@@ -284,7 +284,7 @@ describe('a launch that waits for room', () => {
     await later.done;
   });
 
-  it('Q4: is given up when nobody of its function waits any more, and lets others pass', async () => {
+  it('Q4: is given up when no call of its function waits any more, and no longer blocks others', async () => {
     const { clock, held, hog } = await noRoom();
     const caller = new AbortController();
     const leaves = await test.invoke({ image: 'held', options: [withSignal(caller.signal)] });

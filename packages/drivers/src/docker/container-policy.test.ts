@@ -6,7 +6,7 @@ import { containerPolicy } from './container-policy.js';
 import type { EngineInfo, EngineVersion } from './engine.js';
 import { isolationSettings } from './isolation-settings.js';
 
-describe('what holds for all containers', () => {
+describe('the policy for all containers', () => {
   let folder: string;
   beforeEach(async () => {
     folder = await mkdtemp(join(tmpdir(), 'fnc'));
@@ -34,7 +34,7 @@ describe('what holds for all containers', () => {
     return path;
   }
 
-  it('is what the operator asked for', async () => {
+  it('follows the settings', async () => {
     const path = await profile('{\n  "defaultAction": "SCMP_ACT_ERRNO",\n  "syscalls": []\n}\n');
     expect(
       await policy({
@@ -54,7 +54,7 @@ describe('what holds for all containers', () => {
     });
   });
 
-  it('gives Podman the file of a seccomp profile, which it reads by itself', async () => {
+  it('passes Podman the path of a seccomp profile, which it reads itself', async () => {
     const path = await profile('{ "defaultAction": "SCMP_ACT_ERRNO", "syscalls": [] }');
     expect(await policy({ FN_DOCKER_SECCOMP_PROFILE: path }, everything, silentLogger, 'podman')).toMatchObject({
       securityOptions: [`seccomp=${path}`],
@@ -70,7 +70,7 @@ describe('what holds for all containers', () => {
     expect(await policy({}, everything, silentLogger, 'podman')).toMatchObject({ maxTmpfsInodes: 0 });
   });
 
-  it('agent-and-docker 51: asks for kernel memory and swappiness only where the engine has them', async () => {
+  it('agent-and-docker 51: limits kernel memory and swappiness only if the engine supports it', async () => {
     const features = async (info: EngineInfo) => {
       const { limitsSwappiness, limitsKernelMemory } = await policy({}, info);
       return [limitsSwappiness, limitsKernelMemory];
@@ -80,7 +80,7 @@ describe('what holds for all containers', () => {
     expect(await features({ CgroupVersion: '2', KernelMemory: true })).toEqual([false, false]);
   });
 
-  it('agent-and-docker 52: leaves a limit to the engine that is too large for it, with a warning', async () => {
+  it('agent-and-docker 52: ignores a limit that is too large for the engine, with a warning', async () => {
     const warnings: unknown[] = [];
     const logger = { ...silentLogger, warn: (_line: string, fields?: object) => void warnings.push(fields) };
     const { processLimits } = await policy({ FN_MAX_PENDING_SIGNALS: '9223372036854775808' }, everything, logger);

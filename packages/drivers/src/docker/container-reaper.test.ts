@@ -66,7 +66,7 @@ describe('the reaper', () => {
 
   const names = () => there.map(({ Id }) => Id);
 
-  it('removes what is ours and untracked once it has been so for the grace', async () => {
+  it('removes our untracked containers after the grace', async () => {
     tracked.add('kept');
     aContainer('kept');
     aContainer('lost');
@@ -77,7 +77,7 @@ describe('the reaper', () => {
     expect(metrics.sum('containers_reaped', { reason: 'untracked' })).toBe(1);
   });
 
-  it('a container that is tracked in between starts anew', async () => {
+  it('a container that is tracked in between gets a new grace', async () => {
     aContainer('late');
     await clock.advance(60_000);
     tracked.add('late');
@@ -87,7 +87,7 @@ describe('the reaper', () => {
     expect(names()).toEqual(['late']);
   });
 
-  it('removes at once what a runner left that is gone, and nothing of anybody else’s', async () => {
+  it('removes the containers of gone runners at once, and no others', async () => {
     const instance = labels.instance;
     aContainer('gone', { 'fn-agent-instance': instance.replace(/\d+$/, '1') });
     aContainer('neighbour', { 'fn-agent-instance': instance.replace(/^[^/]+/, 'another-machine') });
@@ -98,7 +98,7 @@ describe('the reaper', () => {
     expect(metrics.sum('containers_reaped', { reason: 'runner_gone' })).toBe(1);
   });
 
-  it('what a runner in another container left is removed once the engine says that this one does not run', async () => {
+  it('the containers of a runner in another container are removed once that container no longer runs', async () => {
     const made = (runner: string) => ({ 'fn-agent-instance': 'other/boot/pid:[1]/1/1', 'fn-agent-container': runner });
     for (const runner of ['lives', 'stopped', 'removed']) aContainer(`of-${runner}`, made(runner));
     runnerContainers.set('lives', true).set('stopped', false);
@@ -116,7 +116,7 @@ describe('the reaper', () => {
     expect(own.ownerOf(earlier.own)).toBe('gone');
   });
 
-  it('comes back for what it could not remove', async () => {
+  it('retries what it could not remove', async () => {
     aContainer('stuck', { 'fn-agent-instance': labels.instance.replace(/\d+$/, '1') });
     stuck.add('stuck');
     await clock.advance(60_000);

@@ -47,14 +47,14 @@ describe('removing a container', () => {
     });
   }
 
-  it('is over when there is no such container', async () => {
+  it('ends when there is no such container', async () => {
     answer = GONE;
     remove();
     await clock.advance(0);
     expect([attempts, done]).toEqual([1, true]);
   });
 
-  it('goes on as long as the container may run, however often it fails: its memory is in use', async () => {
+  it('continues as long as the container may run, however often it fails, because its memory is in use', async () => {
     remove();
     await clock.advance(3_600_000);
     expect(attempts).toBeGreaterThan(300);
@@ -72,7 +72,7 @@ describe('removing a container', () => {
     },
   );
 
-  it('gives a creation that was given up time to come to be', async () => {
+  it('waits for a creation that was given up to take effect', async () => {
     answer = GONE;
     remove({ made: 'unknown' });
     await clock.advance(5_000);
@@ -82,7 +82,7 @@ describe('removing a container', () => {
     expect(done).toBe(true);
   });
 
-  it('asks nothing of a degraded engine, and goes on the moment it is back', async () => {
+  it('sends nothing to a degraded engine, and continues as soon as it recovers', async () => {
     health.degrade('hangs');
     answer = new Error('connect ECONNREFUSED');
     remove();

@@ -19,13 +19,13 @@ const policy: ContainerPolicy = {
 };
 const place = { iofsDirectory: '/on/the/host/iofs1', network: undefined };
 
-describe('the request that makes a container', () => {
-  it('agent-and-docker 65: holds nothing of what came with the call', () => {
+describe('the request to create a container', () => {
+  it('agent-and-docker 65: contains no extensions of the call', () => {
     const spec = aSpec({ extensions: { FN_REGISTRY_TOKEN: 's3cret' } });
     expect(JSON.stringify(createRequest(spec, policy, place))).not.toMatch(/s3cret|FN_REGISTRY_TOKEN/);
   });
 
-  it('agent-and-docker 51, 52: shuts a function in', () => {
+  it('agent-and-docker 51, 52: isolates a function', () => {
     const spec = aSpec({ id: 'c1', image: 'a/b:1', memoryMb: 64, env: { KEY: 'a=b' } });
     expect(createRequest(spec, policy, place)).toEqual({
       name: 'c1',
@@ -70,12 +70,12 @@ describe('the request that makes a container', () => {
     expect(request.HostConfig?.PortBindings).toEqual({ '5678/tcp': [{ HostIp: '127.0.0.1', HostPort: '5678' }] });
   });
 
-  it('gives what an engine gives at least where a function asks for less', () => {
+  it('raises the limits of a function to the minimums of the engine', () => {
     const { HostConfig } = createRequest(aSpec({ memoryMb: 1, cpuMillis: 1 }), policy, place);
     expect(HostConfig).toMatchObject({ Memory: 6 * 1024 * 1024, MemorySwap: 6 * 1024 * 1024, CpuQuota: 1_000 });
   });
 
-  it('agent-and-docker 51: says nothing of kernel memory and swappiness where the engine has cgroup v2', () => {
+  it('agent-and-docker 51: omits kernel memory and swappiness if the engine uses cgroup v2', () => {
     const onV2 = { ...policy, limitsSwappiness: false, limitsKernelMemory: false };
     const { HostConfig } = createRequest(aSpec({ memoryMb: 64 }), onV2, place);
     expect(HostConfig).toMatchObject({ Memory: 67_108_864, MemorySwap: 67_108_864 });
@@ -92,7 +92,7 @@ describe('the request that makes a container', () => {
     expect(request).not.toHaveProperty('User');
   });
 
-  it('names runtime, user namespace and security profiles only where the operator did', () => {
+  it('has a runtime, user namespace and security profiles only if configured', () => {
     const chosen = { ...policy, runtime: 'crun', usernsMode: 'host', securityOptions: ['seccomp={}'] };
     expect(createRequest(aSpec({}), chosen, place).HostConfig).toMatchObject({
       Runtime: 'crun',
@@ -137,14 +137,14 @@ describe('the request that makes a container', () => {
     });
   });
 
-  it('limits the root file system only when asked to', () => {
+  it('limits the root file system only if configured', () => {
     expect(createRequest(aSpec({}), policy, place).HostConfig).not.toHaveProperty('StorageOpt');
     expect(createRequest(aSpec({}), { ...policy, maxFsSizeMb: 20 }, place).HostConfig?.StorageOpt).toEqual({
       size: '20M',
     });
   });
 
-  it('agent-and-docker 55, 59: gives the host name only where the network is the default', () => {
+  it('agent-and-docker 55, 59: sets the host name only on the default network', () => {
     const named = createRequest(aSpec({}), policy, { ...place, network: 'blue' });
     expect(named.HostConfig?.NetworkMode).toBe('blue');
     expect(named).not.toHaveProperty('Hostname');

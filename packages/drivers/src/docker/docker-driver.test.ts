@@ -69,7 +69,7 @@ describe('a container of the docker driver', () => {
     return JSON.parse((await callFunction(container.socketPath, knobs)).body) as Record<string, unknown>;
   }
 
-  it('is made with the least that the engine gives; what cannot be made of a function is its own fault', async () => {
+  it('gets at least the minimums of the engine; a function that cannot be created is its own fault', async () => {
     await created({}, { memoryMb: 1, cpuMillis: 1 });
     const images = new TinyImages();
     const hollow = await images.make('fnfleet/hollow', 'test');
@@ -105,7 +105,7 @@ describe('a container of the docker driver', () => {
     }
   });
 
-  it('agent-and-docker 51: is shut in as the engine reports it', async () => {
+  it('agent-and-docker 51: is isolated, as the engine reports', async () => {
     const container = await created({}, { memoryMb: 64 });
     const { Name, Config, HostConfig } = await docker.getContainer(container.id).inspect();
     expect(Name).toBe(`/${container.id}`);
@@ -145,7 +145,7 @@ describe('a container of the docker driver', () => {
     expect(HostConfig).toMatchObject({ CapDrop: null, SecurityOpt: null, PidsLimit: 50 });
   });
 
-  it('agent-and-docker 53: has a /tmp of the size asked for', async () => {
+  it('agent-and-docker 53: has a /tmp of the requested size', async () => {
     const container = await running({ FN_MAX_TMPFS_INODES: '1025' }, { tmpfsMb: 1 });
     const { read, written } = (await ask(container, {
       read: ['/proc/mounts'],
@@ -155,12 +155,12 @@ describe('a container of the docker driver', () => {
     expect(written).toEqual([{ path: '/tmp/large', error: 'ENOSPC' }]);
   });
 
-  it('agent-and-docker 53: has a /tmp without a limit when none was asked for', async () => {
+  it('agent-and-docker 53: has an unlimited /tmp if no size is requested', async () => {
     const large = { path: '/tmp/large', bytes: 4 * 1024 * 1024 };
     expect(await ask(await running(), { write: [large] })).toMatchObject({ written: [large] });
   });
 
-  it('agent-and-docker 54: gets the share of the processors asked for', async () => {
+  it('agent-and-docker 54: gets the requested CPU share', async () => {
     const half = await created({}, { cpuMillis: 500 });
     const all = await created();
     expect((await docker.getContainer(half.id).inspect()).HostConfig).toMatchObject({
@@ -170,7 +170,7 @@ describe('a container of the docker driver', () => {
     expect((await docker.getContainer(all.id).inspect()).HostConfig).toMatchObject({ CpuQuota: 0, CpuPeriod: 0 });
   });
 
-  it('agent-and-docker 59: has no network when that is asked for', async () => {
+  it('agent-and-docker 59: has no network if that is requested', async () => {
     const container = await created({}, { networkDisabled: true });
     expect((await docker.getContainer(container.id).inspect()).HostConfig.NetworkMode).toBe('none');
   });
@@ -185,7 +185,7 @@ describe('a container of the docker driver', () => {
     expect(await networkOf(await driver.create(aSpec({ image }), never))).toBe('bridge');
   });
 
-  it('tells that its memory was not enough', async () => {
+  it('reports that it ran out of memory', async () => {
     const container = await running({}, { memoryMb: 64 });
     const ended = container.wait();
     await expect(callFunction(container.socketPath, { hogMb: 200 })).rejects.toThrow();
@@ -207,7 +207,7 @@ describe('a container of the docker driver', () => {
     expect(metrics.sum('docker_instance_id')).toBe(0);
   });
 
-  it('agent-and-docker 89: counts how it ended: by itself, by a kill, or because it was removed', async () => {
+  it('agent-and-docker 89: counts how it ended: by an exit, a kill or its removal', async () => {
     const [exits, killed, removed] = await Promise.all([running(), running(), running()]);
     metrics.reset();
     await expect(callFunction(exits.socketPath, { exitCode: 7 })).rejects.toThrow();
@@ -219,7 +219,7 @@ describe('a container of the docker driver', () => {
     expect([counted('exit_7'), counted('exit_137'), counted('ctx_canceled')]).toEqual([1, 1, 1]);
   });
 
-  it('agent-and-docker 58: cannot start when its syslog is out of reach', async () => {
+  it('agent-and-docker 58: cannot start when its syslog is unreachable', async () => {
     const container = await created({}, { syslogUrl: 'tcp://127.0.0.1:9' });
     const { HostConfig } = await docker.getContainer(container.id).inspect();
     expect(HostConfig.LogConfig).toEqual({
@@ -234,7 +234,7 @@ describe('a container of the docker driver', () => {
     await expect(container.start(never)).rejects.toMatchObject({ code: 'syslogUnavailable', status: 500 });
   });
 
-  it('has its output sent to syslog by the engine, and to its runner as well', async () => {
+  it('sends its output both to syslog, through the engine, and to its runner', async () => {
     const syslog = createSocket('udp4').bind(0, '127.0.0.1');
     await once(syslog, 'listening');
     const logged = once(syslog, 'message');
@@ -252,18 +252,18 @@ describe('a container of the docker driver', () => {
     await new Promise<void>((resolve) => syslog.close(() => resolve()));
   });
 
-  it('agent-and-docker 83: has nothing attached when nobody listens', async () => {
+  it('agent-and-docker 83: has nothing attached without a listener', async () => {
     const attached = async (overrides: Partial<ContainerSpec>) =>
       (await docker.getContainer((await created({}, overrides)).id).inspect()).Config.AttachStdout;
     expect(await attached({})).toBe(false);
     expect(await attached({ output: () => undefined })).toBe(true);
   });
 
-  it('agent-and-docker 31: that lost its image is somebody else’s to run', async () => {
+  it('agent-and-docker 31: that lost its image is left to another runner', async () => {
     await expect(created({}, { image: 'fnfleet/removed-meanwhile:1' })).rejects.toMatchObject({ code: 'serverBusy' });
   });
 
-  it('does not touch a container of its name that somebody else made', async () => {
+  it('does not touch a container of its name that another process created', async () => {
     const driver = using({});
     const spec = aSpec({ image });
     const theirs = await docker.createContainer({ name: spec.id, Image: image });
@@ -277,7 +277,7 @@ describe('a container of the docker driver', () => {
   });
 });
 
-describe('containers of an earlier runner', () => {
+describe('containers of a previous runner', () => {
   const made: Docker.Container[] = [];
 
   afterEach(async () => {
@@ -309,7 +309,7 @@ describe('containers of an earlier runner', () => {
     expect(await Promise.all([dead, alive, foreign].map(exists))).toEqual([false, false, true]);
   });
 
-  it('agent-and-docker 56: of a process that is gone are removed, of one that lives are left alone', async () => {
+  it('agent-and-docker 56: are removed if the process is gone, and left alone if it is alive', async () => {
     const first = aDriver();
     const own = await first.create(aSpec({ image }), never);
     const { Labels } = (await docker.getContainer(own.id).inspect()).Config;

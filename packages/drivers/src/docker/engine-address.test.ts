@@ -4,7 +4,7 @@ describe('the address of the engine', () => {
   const at = (dockerHost?: string, dockerTlsVerify?: string) =>
     engineAddress({ dockerHost, dockerTlsVerify, dockerCertPath: undefined }).options;
 
-  it('is the local socket unless another is named', () => {
+  it('is the local socket by default', () => {
     expect(at()).toMatchObject({ socketPath: '/var/run/docker.sock' });
     expect(at('unix:///run/user/1000/docker.sock')).toMatchObject({ socketPath: '/run/user/1000/docker.sock' });
   });

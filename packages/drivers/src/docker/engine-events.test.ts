@@ -46,7 +46,7 @@ describe('events of the engine', () => {
     for (let i = 0; i < 5; i += 1) await clock.advance(0);
   }
 
-  it('are counted by action and type; what somebody executed is not told', async () => {
+  it('are counted by action and type, without commands of an exec', async () => {
     await written(
       streams[0],
       '{"Type":"container","Action":"die"}',
@@ -57,7 +57,7 @@ describe('events of the engine', () => {
     expect(metrics.sum('docker_events')).toBe(3);
   });
 
-  it('are taken up again when the stream is lost, at most twice a second', async () => {
+  it('are followed again when the stream is lost, at most twice per second', async () => {
     refuse = true;
     streams[0]?.destroy(new Error('aborted'));
     await written(undefined);
@@ -70,7 +70,7 @@ describe('events of the engine', () => {
     expect(reported('start')).toBe(1);
   });
 
-  it('are not asked of a degraded engine', async () => {
+  it('are not requested from a degraded engine', async () => {
     health.degrade('hangs');
     streams[0]?.end();
     await clock.advance(60_000);

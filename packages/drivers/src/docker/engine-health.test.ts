@@ -35,13 +35,13 @@ describe('the health of an engine', () => {
     expect(clock.pendingTimers).toBe(0);
   });
 
-  it('is looked at now and then, and is good as long as the engine answers', async () => {
+  it('is probed at intervals, and is ok as long as the engine answers', async () => {
     await clock.advance(20_000);
     expect(probes).toBe(4);
     expect(changes).toEqual([]);
   });
 
-  it('is degraded after two probes without an answer, and good again with the first answer', async () => {
+  it('is degraded after two unanswered probes, and ok again with the first answer', async () => {
     answers = false;
     await clock.advance(5_000);
     expect(health.now.state).toBe('ok');
@@ -66,7 +66,7 @@ describe('the health of an engine', () => {
     expect(changes).toEqual([]);
   });
 
-  it('a call that finds nobody has the engine probed at once', async () => {
+  it('a request that cannot connect triggers a probe at once', async () => {
     answers = false;
     health.unanswered('query', NOBODY);
     await clock.advance(500);
@@ -76,7 +76,7 @@ describe('the health of an engine', () => {
     expect(probes).toBe(2);
   });
 
-  it('an engine that answers probes and gets nothing done is left alone, then tried again', async () => {
+  it('an engine that answers probes but completes nothing is left alone, then tried again', async () => {
     for (let i = 0; i < 3; i += 1) health.unanswered('change', TIMEOUT);
     expect(health.now.reason).toMatch('did not answer start_container within 30000 ms');
     await clock.advance(29_000);
@@ -91,7 +91,7 @@ describe('the health of an engine', () => {
     expect(health.now.state).toBe('ok');
   });
 
-  it('ends although a probe is on its way', async () => {
+  it('ends during a probe', async () => {
     const late = new Deferred<void>();
     const other = new EngineHealth({ address: '', ping: () => late.promise, intervalMs: 100, clock });
     other.begin();

@@ -8,7 +8,7 @@ import { parseImageReference } from './images/image-reference.js';
 const metrics = RecordedMetrics.install();
 const never = new AbortController().signal;
 
-describe('calls to an engine', () => {
+describe('requests to an engine', () => {
   let scripted: ScriptedEngine;
   let engine: Engine;
   let heard: string[];
@@ -53,7 +53,7 @@ describe('calls to an engine', () => {
     expect(scripted.targets).toEqual([`GET /images/${written}/json`, `POST /containers/${container}/start`]);
   });
 
-  it('are measured by name and outcome, and tell whether the engine lives', async () => {
+  it('are measured by name and outcome, and show whether the engine is alive', async () => {
     scripted.answers('POST /containers/c/start', [204]);
     scripted.answers('POST /containers/c/pause', [500, { message: 'cannot freeze' }]);
     scripted.answers('POST /containers/c/unpause', 'hangs');
@@ -74,7 +74,7 @@ describe('calls to an engine', () => {
     ]);
   });
 
-  it('end when their caller leaves, which says nothing about the engine', async () => {
+  it('end when their caller aborts, which says nothing about the engine', async () => {
     scripted.answers('GET /images/i/json', 'hangs');
     const gone = new AbortController();
     const asked = scripted.received('GET /images/i/json');
@@ -86,7 +86,7 @@ describe('calls to an engine', () => {
     expect(heard).toEqual([]);
   });
 
-  it('end when the engine is closed, and none are made after that', async () => {
+  it('end when the engine is closed, and none are sent after that', async () => {
     scripted.answers('POST /images/create', 'hangs');
     const asked = scripted.received('POST /images/create');
     const pull = engine.pullImage(parseImageReference('i'), undefined, never);

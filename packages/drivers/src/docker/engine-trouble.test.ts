@@ -10,7 +10,7 @@ import { dockerSettings } from './docker-settings.js';
 
 const never = new AbortController().signal;
 
-describe('a Docker engine on a bad day', () => {
+describe('a faulty Docker engine', () => {
   let engine: ScriptedEngine;
   const drivers: DockerDriver[] = [];
 
@@ -50,7 +50,7 @@ describe('a Docker engine on a bad day', () => {
     );
   });
 
-  it('counts its versions its own way when it is Podman', async () => {
+  it('has its own version numbers if it is Podman', async () => {
     const Components = [{ Name: 'Podman Engine' }, { Name: 'Conmon' }];
     engine.answers('GET /version', [200, { Version: '4.3.1', Components }], [200, { Version: '3.4.4', Components }]);
     await aDriver().ready;
@@ -64,12 +64,12 @@ describe('a Docker engine on a bad day', () => {
     );
   });
 
-  it('is given up when an answer breaks off', async () => {
+  it('is given up when an answer is cut off', async () => {
     engine.answers('GET /version', 'breaks off');
     await expect(aDriver().ready).rejects.toThrow('aborted');
   });
 
-  it('starts although it cannot list the containers of earlier runners', async () => {
+  it('starts although it cannot list the containers of previous runners', async () => {
     engine.answers('GET /containers/json', [500, { message: 'busy' }]);
     await expect(aDriver().ready).resolves.toBeUndefined();
   });
@@ -90,7 +90,7 @@ describe('a Docker engine on a bad day', () => {
     });
   });
 
-  it('agent-and-docker 61: a pull that hangs ends when its caller has waited long enough', async () => {
+  it('agent-and-docker 61: a pull that hangs ends with the timeout of its caller', async () => {
     engine.answers('POST /images/create', 'hangs');
     const pulling = aDriver().prepareImage(aSpec({ image: 'a/b:1' }), AbortSignal.timeout(100));
     await expect(pulling).rejects.toBeInstanceOf(CancelledError);
@@ -109,7 +109,7 @@ describe('a Docker engine on a bad day', () => {
     });
   });
 
-  it('agent-and-docker 31: an image that is gone again after its pull is somebody else’s to run', async () => {
+  it('agent-and-docker 31: a call whose image is gone again after its pull is left to another runner', async () => {
     engine.answers('POST /images/create', [200, '']);
     await expect(aDriver().prepareImage(aSpec({ image: 'a/b:1' }), never)).rejects.toMatchObject({
       code: 'serverBusy',
@@ -123,7 +123,7 @@ describe('a Docker engine on a bad day', () => {
     expect(await aDriver({ FN_IMAGE_ENABLE_VOLUME: '1' }).prepareImage(spec, never)).toMatchObject({ pullNs: 0 });
   });
 
-  it('removes a container that came to be after its caller had left', async () => {
+  it('removes a container that was created after its caller had aborted', async () => {
     const spec = aSpec({});
     const removal = `DELETE /containers/${spec.id}`;
     const made = engine.received('POST /containers/create');
@@ -137,7 +137,7 @@ describe('a Docker engine on a bad day', () => {
     expect(engine.count(removal)).toBe(1);
   });
 
-  it('removes by name what it may have made without saying so', async () => {
+  it('removes by name a container that may have been created without an answer', async () => {
     const spec = aSpec({});
     const removal = `DELETE /containers/${spec.id}`;
     engine.answers('POST /containers/create', 'hangs');
@@ -150,7 +150,7 @@ describe('a Docker engine on a bad day', () => {
     expect(engine.count(removal)).toBe(2);
   });
 
-  it('removes nothing when the engine made nothing', async () => {
+  it('removes nothing when the engine created nothing', async () => {
     const spec = aSpec({});
     engine.answers('POST /containers/create', [409, { message: 'the name is already in use' }]);
     await expect(aDriver().create(spec, never)).rejects.toThrow('already in use');
@@ -158,7 +158,7 @@ describe('a Docker engine on a bad day', () => {
     expect(engine.count(`DELETE /containers/${spec.id}`)).toBe(0);
   });
 
-  it('is asked again when it does not remove a container', async () => {
+  it('is asked again when it fails to remove a container', async () => {
     const container = await created();
     const removal = `DELETE /containers/${container.id}`;
     engine.answers(removal, [500, { message: 'device or resource busy' }], 'hangs up', [204]);
@@ -167,7 +167,7 @@ describe('a Docker engine on a bad day', () => {
     expect(await container.wait()).toEqual({ exitCode: 137, outOfMemory: false });
   });
 
-  it('may restart under a running container: its end is still seen', async () => {
+  it('may restart under a running container: its exit is still observed', async () => {
     const container = await created();
     const wait = `POST /containers/${container.id}/wait`;
     engine.answers(wait, 'breaks off', [200, { StatusCode: 9 }]);
@@ -177,7 +177,7 @@ describe('a Docker engine on a bad day', () => {
     expect(engine.count(wait)).toBe(2);
   });
 
-  it('may forget a running container: it counts as ended', async () => {
+  it('may forget a running container, which then counts as exited', async () => {
     const container = await created();
     engine.answers(`POST /containers/${container.id}/wait`, 'breaks off', [404, { message: 'No such container' }]);
     engine.answers(`POST /containers/${container.id}/start`, [204]);
@@ -185,7 +185,7 @@ describe('a Docker engine on a bad day', () => {
     expect(await container.wait()).toEqual({ exitCode: 137, outOfMemory: false });
   });
 
-  it('may restart under a running container: its output is taken up again', async () => {
+  it('may restart under a running container: its output is reattached', async () => {
     let printed = '';
     const again = new Deferred<void>();
     const container = await created({
@@ -203,7 +203,7 @@ describe('a Docker engine on a bad day', () => {
     expect(printed).toBe('stderr: before\nstderr: after\n');
   });
 
-  it('may not let anybody attach: the function runs all the same', async () => {
+  it('may refuse to attach: the function runs without it', async () => {
     const container = await created({ output: () => undefined });
     const path = `POST /containers/${container.id}`;
     engine.answers(`${path}/wait`, [200, { StatusCode: 0 }]);
@@ -213,7 +213,7 @@ describe('a Docker engine on a bad day', () => {
     expect(await container.wait()).toEqual({ exitCode: 0, outOfMemory: false });
   });
 
-  it('does not hold up a runner that ends: what it does not remove stays behind', async () => {
+  it('does not block a stopping runner: containers that it fails to remove stay', async () => {
     const clock = new FakeClock();
     const driver = new DockerDriver({ settings: readSettings(dockerSettings, engine.environment), clock });
     const spec = aSpec({});
@@ -232,7 +232,7 @@ describe('a Docker engine on a bad day', () => {
     expect(clock.pendingTimers).toBe(0);
   });
 
-  it('passes on why a container does not start, or cannot be paused', async () => {
+  it('reports why a container does not start or cannot be paused', async () => {
     const container = await created();
     const path = `POST /containers/${container.id}`;
     engine.answers(`${path}/wait`, 'hangs up');

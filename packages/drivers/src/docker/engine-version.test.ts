@@ -18,7 +18,7 @@ describe('the version of the engine', () => {
     expect(() => checkEngineVersion({ product: 'docker', engine: version })).toThrow('cannot read the docker version');
   });
 
-  it.each(['4.3.1', '4.9.4', '5.4.0-rc1'])('%s of Podman will do', (engine) => {
+  it.each(['4.3.1', '4.9.4', '5.4.0-rc1'])('%s of Podman is accepted', (engine) => {
     expect(() => checkEngineVersion({ product: 'podman', engine })).not.toThrow();
   });
 

@@ -235,7 +235,7 @@ it.each(['hello:$VERSION', 'Team/Fn:1', '..//127.0.0.1:80/x', '../containers/jso
   },
 );
 
-it('an image whose name the engine does not take is the fault of its function', async () => {
+it('an image name that the engine rejects is the function’s fault', async () => {
   engine.answers('GET /images/i:2/json', [400, { message: 'invalid reference format' }]);
   await expect(driver.prepareImage(aSpec({ image: 'i:2' }), never)).rejects.toMatchObject({
     code: 'imageNameInvalid',
@@ -258,7 +258,7 @@ it.each([301, 302, 307, 308])('is not followed when it redirects with %d', async
   await new Promise((resolve) => other.close(resolve));
 });
 
-it('what a container is made with stands in the body, and only its name in the request line, whatever its size', async () => {
+it('a create request has only the name in its request line, and everything else in its body', async () => {
   const spec = aSpec({ image: 'i:1', env: { SECRET: 'hunter2', BIG: 'x'.repeat(400_000) } });
   engine.answers(`DELETE /containers/${spec.id}`, [204]);
   const container = await driver.create(spec, never);

@@ -12,7 +12,7 @@ import { DockerDriver } from './docker-driver.js';
 import { dockerSettings } from './docker-settings.js';
 
 /** What a hostile function finds when it looks around from inside its container. */
-describe('a function that wants out', () => {
+describe('a function that tries to escape', () => {
   const never = new AbortController().signal;
   const drivers: DockerDriver[] = [];
   let image: string;
@@ -49,7 +49,7 @@ describe('a function that wants out', () => {
   const statusFile = { read: ['/proc/self/status'] };
   const textOf = (answer: Record<string, unknown>) => (answer.read as { text: string }[])[0]?.text;
 
-  it('agent-and-docker 52: is user 1000 without capabilities, behind a filter of system calls, and stays so', async () => {
+  it('agent-and-docker 52: is user 1000 without capabilities, behind a system call filter, and cannot change that', async () => {
     const container = await running(using({}));
     const answer = await ask(container, { ...statusFile, become: 0, write: [{ path: '/etc/passwd', bytes: 1 }] });
     expect(answer).toMatchObject({
@@ -65,7 +65,7 @@ describe('a function that wants out', () => {
     expect(status).toMatch(/^Seccomp:\s+2$/m);
   });
 
-  it('sees its own socket, and neither another’s nor the engine’s', async () => {
+  it('sees only its own socket, not those of other functions or the engine', async () => {
     const driver = using({});
     const [curious, other] = await Promise.all([running(driver), running(driver)]);
     const homes = dirname(dirname(other.socketPath));
@@ -86,7 +86,7 @@ describe('a function that wants out', () => {
     ]);
   });
 
-  it.each(['another function', 'the engine'])('does not get the runner to talk to %s in its place', async (victim) => {
+  it.each(['another function', 'the engine'])('cannot make the runner connect to %s instead', async (victim) => {
     const driver = using({});
     const [hostile, other] = await Promise.all([running(driver), running(driver)]);
     const target = victim === 'the engine' ? '/var/run/docker.sock' : other.socketPath;
@@ -96,7 +96,7 @@ describe('a function that wants out', () => {
     expect(await ask(other, {})).toMatchObject({ request: 1 });
   });
 
-  it('cannot fill the disk of the runner through its socket’s directory when that is a tmpfs', async () => {
+  it('cannot fill the disk of the runner through its socket directory if that is a tmpfs', async () => {
     const driver = using({ FN_IOFS_TMPFS: '1' });
     if (process.getuid?.() !== 0) return expect(driver.ready).rejects.toThrow(/tmpfs/);
     const answer = await ask(await running(driver), {
@@ -111,7 +111,7 @@ describe('a function that wants out', () => {
     ]);
   });
 
-  it('is refused what a seccomp profile of the operator’s denies', async () => {
+  it('cannot do what a configured seccomp profile denies', async () => {
     const profile = join(folder, 'no-mkdir.json');
     const denied = { names: ['mkdir', 'mkdirat'], action: 'SCMP_ACT_ERRNO' };
     await writeFile(profile, JSON.stringify({ defaultAction: 'SCMP_ACT_ALLOW', syscalls: [denied] }));
@@ -123,7 +123,7 @@ describe('a function that wants out', () => {
     expect(await ask(usual, { make: ['/tmp/new'] })).toMatchObject({ made: [{ path: '/tmp/new', made: true }] });
   });
 
-  it('runs under the runtime and in the user namespace that the operator chose', async () => {
+  it('runs under the configured runtime and in the configured user namespace', async () => {
     const container = await running(using({ FN_DOCKER_RUNTIME: 'runc', FN_DOCKER_USERNS_MODE: 'host' }));
     expect(await ask(container, {})).toMatchObject({ uid: 1000 });
   });

@@ -1,7 +1,7 @@
 import { NetworkPool } from './network-pool.js';
 
 describe('the networks of a driver', () => {
-  it('agent-and-docker 55: are filled evenly, and take back what leaves', () => {
+  it('agent-and-docker 55: are filled evenly, and count containers that leave', () => {
     const pool = new NetworkPool(['blue', 'green']);
     const first = pool.join();
     const second = pool.join();
@@ -13,7 +13,7 @@ describe('the networks of a driver', () => {
     expect(pool.join()?.network).toBe('green');
   });
 
-  it('agent-and-docker 55: are left to the engine when none is named', () => {
+  it('agent-and-docker 55: are left to the engine if none is configured', () => {
     expect(new NetworkPool([]).join()).toBeUndefined();
   });
 });

@@ -9,7 +9,7 @@ function frame(stream: 1 | 2, text: string): Buffer {
 
 const STREAM = Buffer.concat([frame(1, 'to one'), frame(2, ''), frame(2, 'x'.repeat(300)), frame(1, ' and on')]);
 
-it.each([1, 3, 8, 9, 1000])('tells both outputs apart when the stream comes in pieces of %d bytes', (size) => {
+it.each([1, 3, 8, 9, 1000])('separates both outputs when the stream arrives in chunks of %d bytes', (size) => {
   const seen: Record<OutputSource, string> = { stdout: '', stderr: '' };
   const frames = new OutputFrames();
   for (let at = 0; at < STREAM.length; at += size) {
@@ -20,7 +20,7 @@ it.each([1, 3, 8, 9, 1000])('tells both outputs apart when the stream comes in p
   expect(seen).toEqual({ stdout: 'to one and on', stderr: 'x'.repeat(300) });
 });
 
-it('passes on what has come of a frame without waiting for the rest', () => {
+it('passes on the received part of a frame without waiting for the rest', () => {
   const pieces: string[] = [];
   new OutputFrames().push(frame(1, 'half of it').subarray(0, 12), (chunk) => pieces.push(String(chunk)));
   expect(pieces).toEqual(['half']);

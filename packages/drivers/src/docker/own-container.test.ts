@@ -18,7 +18,7 @@ const mounts = [
 const knowing = (id: string) => (asked: string) =>
   asked === id ? Promise.resolve(mounts) : Promise.reject(new EngineError(404, 'no such container'));
 
-it('a process in a container of the engine finds it, and what is mounted there', async () => {
+it('a process in a container of the engine finds the container and its mounts', async () => {
   const own = await findOwnContainer(knowing(ID), INSIDE);
   expect(own?.id).toBe(ID);
   expect(own?.engineSideOf('/run/fnfleet/iofs')).toBe('/var/lib/docker/volumes/iofs/_data');
@@ -33,7 +33,7 @@ it('in a container of another engine, and on a host, there is none', async () =>
   expect(containerIdIn(ON_THE_HOST)).toBeUndefined();
 });
 
-it('an engine that does not answer is not taken for another one', async () => {
+it('an engine that does not answer is an error, not another engine', async () => {
   const away = () => Promise.reject(new Error('connect ECONNREFUSED'));
   await expect(findOwnContainer(away, INSIDE)).rejects.toThrow('ECONNREFUSED');
 });

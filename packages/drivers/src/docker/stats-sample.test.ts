@@ -12,7 +12,7 @@ function cpu(total: number, user: number, kernel: number, system: number, proces
 }
 
 describe('the figures of a container', () => {
-  it('are sums over its interfaces and disks, whatever the case of an operation', () => {
+  it('are sums over its interfaces and disks, whatever the letter case of an operation', () => {
     const figures = figuresOf({
       read: READ,
       networks: { eth0: { rx_bytes: 1, tx_bytes: 2 }, eth1: { rx_bytes: 10, tx_bytes: 20 } },
@@ -60,7 +60,7 @@ describe('the figures of a container', () => {
     expect(figuresOf({ read: READ })?.docker_stats_cpu_total).toBe(0);
   });
 
-  it('are none when the container did not run', () => {
+  it('are missing if the container did not run', () => {
     const empty = { read: '0001-01-01T00:00:00Z' };
     expect(figuresOf(empty)).toBeUndefined();
   });

@@ -38,7 +38,7 @@ describe('statistics of containers', () => {
     expect(clock.pendingTimers).toBe(0);
   });
 
-  it('are taken by turns, one a second, of those that run', async () => {
+  it('are sampled in turn, one running container per second', async () => {
     running = ['a', 'bb'];
     begin(1);
     await clock.advance(1_500);
@@ -48,7 +48,7 @@ describe('statistics of containers', () => {
     expect(metrics.values('docker_stats_mem_usage')).toEqual([1, 2, 2, 3]);
   });
 
-  it('of several at once, and never of more', async () => {
+  it('are sampled from several at once, and never from more', async () => {
     const hold = new Deferred<void>();
     running = ['a', 'b', 'c'];
     begin(2, hold.promise);
@@ -59,7 +59,7 @@ describe('statistics of containers', () => {
     expect(asked).toEqual(['a', 'b', 'c', 'a']);
   });
 
-  it('are not taken when nobody wants them, nothing runs, or the engine is degraded', async () => {
+  it('are not sampled when disabled, when nothing runs, or while the engine is degraded', async () => {
     running = ['a'];
     begin(0);
     await clock.advance(5_000);

@@ -34,7 +34,7 @@ function takes(turns: number) {
   return { directory, remove };
 }
 
-it('a directory that takes long keeps whoever closes its container for one short turn only', async () => {
+it('a directory that takes long delays the close of its container for one short turn only', async () => {
   const { directory, remove } = takes(4);
   let closed = false;
   void remover.remove('slow', remove).then(() => {
@@ -48,7 +48,7 @@ it('a directory that takes long keeps whoever closes its container for one short
   expect([directory.turns, remover.pending]).toEqual([4, 0]);
 });
 
-it('directories that take long hold up no other: one that has had no turn goes first', async () => {
+it('slow directories do not block others: one that has had no turn goes first', async () => {
   for (const name of ['a', 'b', 'c', 'd']) void remover.remove(name, takes(100).remove);
   await clock.advance(1_000);
   let quick = false;
@@ -59,7 +59,7 @@ it('directories that take long hold up no other: one that has had no turn goes f
   expect([quick, remover.pending]).toEqual([true, 4]);
 });
 
-it('what cannot be removed is tried again, less and less often, and is in the log once', async () => {
+it('a directory that cannot be removed is retried with growing delays, and logged once', async () => {
   let attempts = 0;
   await remover.remove('stuck', () => {
     attempts += 1;
@@ -80,7 +80,7 @@ it('what cannot be removed is tried again, less and less often, and is in the lo
   expect([remover.pending, warnings.length]).toEqual([1, 1]);
 });
 
-it('the end of the runner waits a while, and leaves the rest to the next', async () => {
+it('a stopping runner waits a while, and leaves the rest to the next one', async () => {
   void remover.remove('slow', takes(1_000).remove);
   let closed = false;
   const closing = remover.close().then(() => {

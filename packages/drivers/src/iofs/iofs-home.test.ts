@@ -50,13 +50,13 @@ describe('the directories of sockets', () => {
     return String(line).trim();
   }
 
-  it('are open to functions only as far as they have to be, and to nobody else', async () => {
+  it('are accessible to functions only as far as necessary, and to no other user', async () => {
     const [own, shared] = [await home().create(), await home({ writableByAll: true }).create()];
     expect([await modeOf(own.directory), await modeOf(shared.directory)]).toEqual([0o700, 0o777]);
     expect(await modeOf(dirname(shared.directory))).toBe(0o700);
   });
 
-  it('have the names that the engine knows them by', async () => {
+  it('have the paths that the engine knows', async () => {
     const { directory, engineDirectory } = await home({ engineParent: '/on/the/host' }).create();
     expect(engineDirectory).toBe(join('/on/the/host', basename(dirname(directory)), basename(directory)));
   });
@@ -75,19 +75,19 @@ describe('the directories of sockets', () => {
     await rm(deep, { recursive: true });
   });
 
-  it('tell where they cannot be made', async () => {
+  it('report where they cannot be created', async () => {
     await expect(home({ parent: join(parent, 'nowhere') }).open()).rejects.toThrow(
       /^cannot create tmpdir for iofs: ENOENT/,
     );
   });
 
-  it('are not made any more once their home is closed', async () => {
+  it('are not created any more once their home is closed', async () => {
     const closed = home();
     await closed.close();
     await expect(closed.create()).rejects.toThrow('closed');
   });
 
-  it('go with all that a function left in them, and with nothing that it linked to', async () => {
+  it('are removed with all files of a function, but without the targets of its links', async () => {
     const outside = join(parent, 'outside');
     await mkdir(outside);
     await writeFile(join(outside, 'precious'), '');
@@ -101,7 +101,7 @@ describe('the directories of sockets', () => {
     await rm(outside, { recursive: true });
   });
 
-  it('are looked at by the clock once a function changes things in there without end', async () => {
+  it('are polled once a function keeps changing files in them', async () => {
     const iofs = await home().create();
     const listening = iofs.listening(new AbortController().signal);
     for (let i = 0; i < 1_500; i += 1) closeSync(openSync(join(iofs.directory, `f${i % 7}`), 'w'));
@@ -112,7 +112,7 @@ describe('the directories of sockets', () => {
     server.close();
   });
 
-  it('that come to be while their home closes are removed as well', async () => {
+  it('that are created while their home closes are removed as well', async () => {
     const made = home();
     await made.open();
     const late = made.create();
@@ -148,7 +148,7 @@ describe('the directories of sockets', () => {
     expect(clock.pendingTimers).toBe(0);
   });
 
-  it('that cannot be removed are left to the next runner, with what shows that nobody owns them', async () => {
+  it('that cannot be removed are left to the next runner, recognizable as abandoned', async () => {
     if (process.platform !== 'linux' || process.getuid?.() !== 0) return;
     const made = home();
     const iofs = await made.create();
@@ -168,7 +168,7 @@ describe('the directories of sockets', () => {
   });
 
   describe('that a runner left behind', () => {
-    it('are removed when the next starts; those of runners that live stay', async () => {
+    it('are removed when the next one starts; those of live runners stay', async () => {
       const alive = await home().create();
       const left = await killedRunner({});
       await writeFile(join(left, 'lsnr.sock'), '');
@@ -194,7 +194,7 @@ describe('the directories of sockets', () => {
       await rm(left, { recursive: true, force: true });
     });
 
-    it('are left alone when they were not made by one', async () => {
+    it('are left alone if no runner created them', async () => {
       const left = dirname(await killedRunner({}));
       const link = join(parent, `${basename(left).slice(0, -6)}linked`);
       const moved = join(parent, 'moved');
@@ -211,7 +211,7 @@ describe('the directories of sockets', () => {
     const tmpfs = { options: DEFAULT_TMPFS_OPTIONS, ...seen };
     const mayMount = process.platform === 'linux' && process.getuid?.() === 0;
 
-    it('take what fits and no more, and are gone with all that is in them', async () => {
+    it('are limited in size, and are removed with all their contents', async () => {
       const mounted = home({ tmpfs, writableByAll: true });
       if (!mayMount) return expect(mounted.open()).rejects.toThrow(/tmpfs/);
       const iofs = await mounted.create();
@@ -244,7 +244,7 @@ describe('the directories of sockets', () => {
       expect(asked).toEqual(options === 'size=lots' ? [] : [['trial']]);
     });
 
-    it('are on the disk, and in the log, once mounting fails that has worked', async () => {
+    it('fall back to the disk, with a warning, when mounting fails after it has worked', async () => {
       if (!mayMount) return;
       const warnings: string[] = [];
       const logger = { ...silentLogger, warn: (message: string) => warnings.push(message) } as unknown as Logger;
@@ -258,12 +258,12 @@ describe('the directories of sockets', () => {
       expect(warnings[0]).toBe('cannot mount a tmpfs for a socket directory: its function can fill the disk');
     });
 
-    it('say at the start what mount has against their options', async () => {
+    it('report at start why mount rejects their options', async () => {
       const expected = mayMount ? /^cannot mount\/create tmpfs at \S+: mount: / : /tmpfs/;
       await expect(home({ tmpfs: { ...tmpfs, options: 'size=plenty' } }).open()).rejects.toThrow(expected);
     });
 
-    it('are unmounted and removed when they were left behind', async () => {
+    it('are unmounted and removed when they were abandoned', async () => {
       if (!mayMount) return expect(home({ tmpfs }).open()).rejects.toThrow(/tmpfs/);
       const left = await killedRunner({}, DEFAULT_TMPFS_OPTIONS);
       expect(await mountsBelow(parent)).toContain(left);

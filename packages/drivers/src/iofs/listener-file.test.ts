@@ -68,7 +68,7 @@ describe('the socket of a function', () => {
     return true;
   }
 
-  it('is not there before it is made', () => {
+  it('does not exist before it is created', () => {
     expect(findListener(directory)).toBeUndefined();
   });
 
@@ -82,7 +82,7 @@ describe('the socket of a function', () => {
     },
   );
 
-  it('agent-and-docker 28: may be a link to a link beside it, but not to itself', async () => {
+  it('agent-and-docker 28: may be a link to a link in the same directory, but not to itself', async () => {
     await serve(at('bound.sock'));
     symlinkSync('bound.sock', at('link'));
     symlinkSync('./link', at('lsnr.sock'));
@@ -99,7 +99,7 @@ describe('the socket of a function', () => {
     expect(() => findListener(directory)).toThrow(expect.objectContaining({ code: 'containerInitFailed' }));
   });
 
-  it('L3: is the one that was looked at, whatever has its name when it is connected to', async () => {
+  it('L3: the connection reaches the checked socket, even if its name is reused', async () => {
     const own = await serve(at('bound.sock'));
     const host = await serve(join(folder, 'host.sock'));
     linkSync(at('bound.sock'), at('lsnr.sock'));
@@ -111,7 +111,7 @@ describe('the socket of a function', () => {
     expect([own.visits, host.visits]).toEqual([1, 0]);
   });
 
-  it('L2: is never one elsewhere, however fast a function swaps its links', async () => {
+  it('L2: is never outside of the directory, however fast a function replaces its links', async () => {
     await serve(at('bound.sock'));
     const host = await serve(join(folder, 'host.sock'));
     const targets = ['bound.sock', '../host.sock', join(folder, 'host.sock')];

@@ -79,7 +79,7 @@ it('follows no link, on any level', async () => {
   expect(await readdir(outside)).toEqual(['precious']);
 });
 
-it('does not go to where the directory was moved from: a link in its place stays alone', async () => {
+it('does not follow a link that replaces the directory', async () => {
   const outside = join(parent, 'outside');
   await rename(directory, outside);
   await writeFile(join(outside, 'precious'), '');
@@ -88,11 +88,11 @@ it('does not go to where the directory was moved from: a link in its place stays
   expect(await readdir(outside)).toEqual(['precious']);
 });
 
-it('takes a directory that is not there for removed', async () => {
+it('treats a missing directory as removed', async () => {
   await removeTree(join(parent, 'nowhere'), never);
 });
 
-it('ends soon when it is given up, and goes on where it was the next time', async () => {
+it('stops soon after an abort, and continues where it was the next time', async () => {
   await asFunction(`const fs = require('node:fs'); for (let i = 0; i < 1500; i += 1) fs.writeFileSync('f' + i, '')`);
   const giveUp = new AbortController();
   setImmediate(() => giveUp.abort(new Error('that is enough')));
@@ -102,7 +102,7 @@ it('ends soon when it is given up, and goes on where it was the next time', asyn
   expect(await readdir(parent)).toEqual([]);
 });
 
-it('lets the process do other things while it removes many files, and holds a bounded number of descriptors', async () => {
+it('does not block the process while it removes many files, and holds a bounded number of descriptors', async () => {
   await asFunction(`${nested(100)}; for (let i = 0; i < 1500; i += 1) fs.writeFileSync('g' + i, '')`);
   const before = (await readdir('/proc/self/fd')).length;
   let most = 0;

@@ -33,7 +33,7 @@ describe('a disk', () => {
     expect(found).toEqual(what === undefined ? undefined : { grave, what, remedy: 'make room' });
   });
 
-  it('is measured where it is, and nowhere else', async () => {
+  it('is measured only if the directory exists', async () => {
     expect(await diskRoom(join(folder, 'nothing'))).toBeUndefined();
     const { freeBytes = 0, totalBytes = 0 } = (await diskRoom(folder)) ?? {};
     const [, size = ''] = execFileSync('df', ['--output=size', '-B1', folder], { encoding: 'utf8' }).trim().split('\n');
@@ -57,7 +57,7 @@ describe('a disk', () => {
 });
 
 describe('control groups', () => {
-  it('that are not mounted are trouble, with what to do', async () => {
+  it('that are not mounted are a problem with a remedy', async () => {
     expect(await findFreezerMount(folder)).toBeUndefined();
     for (const look of [freezerTrouble, tryFreezer]) {
       expect(await look(folder)).toEqual({
@@ -77,7 +77,7 @@ describe('control groups', () => {
     expect(await freezerTrouble(folder)).toBeUndefined();
   });
 
-  it('that only look like it cannot be frozen, and nothing is left of the attempt', async () => {
+  it('that only look like ones cannot be frozen, and the attempt leaves nothing behind', async () => {
     writeFileSync(join(folder, 'cgroup.controllers'), '');
     expect((await tryFreezer(folder))?.what).toMatch(/cannot freeze a control group in .*: ENOENT/);
     expect(readdirSync(folder)).toEqual(['cgroup.controllers']);

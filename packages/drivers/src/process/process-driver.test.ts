@@ -44,7 +44,7 @@ describe('a function as a process', () => {
     });
   });
 
-  it('takes the processes along that it started', async () => {
+  it('takes its child processes with it when it ends', async () => {
     const driver = aDriver({ functionsDir: FUNCTIONS_DIR });
     const container = await driver.create(aSpec({ image: 'probe' }), never);
     await container.start(never);
@@ -55,7 +55,7 @@ describe('a function as a process', () => {
     expect(await processesThatKnow(container.socketPath)).toEqual([]);
   });
 
-  it('says once, loudly, that nothing is isolated', async () => {
+  it('warns once that nothing is isolated', async () => {
     const warnings: string[] = [];
     const driver = aDriver(
       { functionsDir: FUNCTIONS_DIR },

@@ -5,13 +5,13 @@ import { fn, pullFails } from './scripted-function.js';
 
 const never = new AbortController().signal;
 
-describe('a step that a test holds', () => {
+describe('a gate', () => {
   const driver = new ScriptedDriver({ functions: { a: fn(() => undefined), b: fn(() => undefined) } });
   const create = (image: string, signal = never) => driver.create(aSpec({ image }), signal);
 
   afterAll(() => driver.close());
 
-  it('lets go on release, in any number', async () => {
+  it('releases any number of containers', async () => {
     driver.gates.create.hold();
     const creations = [create('a'), create('a')];
     await driver.gates.create.reached(2);
@@ -21,7 +21,7 @@ describe('a step that a test holds', () => {
     expect(driver.counters).toMatchObject({ created: 2, closed: 2, live: 0, peak: 2 });
   });
 
-  it('holds only those that were picked', async () => {
+  it('holds only the selected containers', async () => {
     driver.gates.create.hold(({ image }) => image === 'b');
     const held = create('b');
     await (await create('a')).close();
@@ -30,7 +30,7 @@ describe('a step that a test holds', () => {
     expect(driver.containers).toEqual([]);
   });
 
-  it('lets a caller leave', async () => {
+  it('lets a caller abort', async () => {
     driver.gates.create.hold();
     const gone = new AbortController();
     const creation = create('a', gone.signal);
@@ -42,7 +42,7 @@ describe('a step that a test holds', () => {
   });
 });
 
-it('a scripted step fails with what the script says', async () => {
+it('a scripted step fails with the scripted error', async () => {
   const denied = new Error('denied');
   const stuck = new Error('cannot freeze');
   const driver = new ScriptedDriver({

@@ -93,7 +93,7 @@ function endOf(stream: http2.ClientHttp2Stream): Promise<string> {
 }
 
 describe('health', () => {
-  it('answers for the server and for the service, and knows no other', async () => {
+  it('answers for the server and for the service, and for no other name', async () => {
     const client = healthClient();
     const check = (service: string) =>
       new Promise((resolve) => client.check({ service }, (error, answer) => resolve(error?.code ?? answer?.status)));
@@ -132,7 +132,7 @@ describe('health', () => {
     runner = await TestRunner.start({ functions: { echo } });
   });
 
-  it('is watched: each change is told, and an unknown name may come to be known', async () => {
+  it('reports each change to watchers, and SERVICE_UNKNOWN for unknown names', async () => {
     const client = healthClient();
     const watch = client.watch({ service: '' });
     const seen: string[] = [];
@@ -189,7 +189,7 @@ it.each`
   expect(await open(on, path).state).not.toBe('8');
 });
 
-it('streams that stay open are few on a connection, and never keep Status out', async () => {
+it('long-lived streams are limited per connection, and never block Status', async () => {
   const on = session();
   const states = await Promise.all(Array.from({ length: 40 }, () => open(on, WATCH).state));
   expect(states.filter((state) => state === 'open')).toHaveLength(32);
@@ -209,7 +209,7 @@ it.each`
   expect(answered).toBe(status);
 });
 
-it('a request that cannot be read is answered, and so is one without a message', async () => {
+it('an invalid request gets an error, and so does one without a message', async () => {
   const client = new Client(address, credentials.createInsecure());
   clients.push(client);
   const ask = (path: string, bytes: Buffer) =>
@@ -246,7 +246,7 @@ it.each`
   await other.close();
 });
 
-it('a watch of health ends with the runner, and hears of each change once', async () => {
+it('a health watch ends with the runner, and gets each change once', async () => {
   const watch = healthClient().watch({ service: '' });
   const seen: string[] = [];
   const ended = new Promise<unknown>((resolve) => watch.on('error', resolve as () => void));
@@ -264,7 +264,7 @@ it('a watch of health ends with the runner, and hears of each change once', asyn
   runner = await TestRunner.start({ functions: { echo } });
 });
 
-it('no more engagements than allowed are open over all connections: another is refused and has certainly not arrived', async () => {
+it('engagements of all connections are limited: a further one gets REFUSED_STREAM', async () => {
   const small = await TestRunner.start({ functions: { echo }, maxStreams: 2 });
   const at = `http://127.0.0.1:${small.runner.address.port}`;
   const ends = await Promise.all(

@@ -25,14 +25,14 @@ it('keeps lines in order of arrival, up to its limit to the byte', () => {
   expect([names(buffer), dropped]).toEqual([[0, 1, 2], 0]);
 });
 
-it('the oldest make room for the newest, and it says which', () => {
+it('drops the oldest lines for the newest, and returns them', () => {
   const { buffer } = filled(3 * COST, 3);
   expect(names(buffer.push(line(3)))).toEqual([0]);
   expect(names(buffer)).toEqual([1, 2, 3]);
   expect(names(buffer.push({ ...line(4), text: Buffer.alloc(10 + COST) }))).toEqual([1, 2]);
 });
 
-it('a line that is larger than all of it is not kept, and neither is anything before', () => {
+it('a line larger than the whole buffer is not kept, and neither are those before it', () => {
   const { buffer } = filled(3 * COST, 2);
   expect(buffer.push({ ...line(9), text: Buffer.alloc(3 * COST) })).toHaveLength(3);
   expect([names(buffer), buffer.isEmpty]).toEqual([[], true]);
@@ -51,7 +51,7 @@ it.each`
   expect(names(buffer)).toEqual(range(taken.length, 4));
 });
 
-it('an empty one has nothing to take, and what comes after is kept', () => {
+it('take on an empty buffer returns nothing, and later lines are kept', () => {
   const { buffer } = filled(10 * COST, 2);
   buffer.take(1e9);
   expect([buffer.isEmpty, buffer.take(1e9)]).toEqual([true, []]);
@@ -59,7 +59,7 @@ it('an empty one has nothing to take, and what comes after is kept', () => {
   expect([buffer.isEmpty, names(buffer)]).toEqual([false, [7]]);
 });
 
-it('goes on for ever in the same memory: what has been taken or dropped is let go', () => {
+it('memory stays bounded: taken and dropped lines are released', () => {
   const { buffer, dropped } = filled(10 * COST, 5000);
   expect([names(buffer), dropped]).toEqual([range(4990, 5000), 4990]);
   expect(names(buffer.take(1e9))).toEqual(range(4990, 5000));

@@ -74,7 +74,7 @@ async function printed(...texts: string[]): Promise<void> {
 }
 
 describe('the exchange', () => {
-  it('is start, ready, then a batch for each ack; what is printed meanwhile goes together', async () => {
+  it('is start, ready, then a batch for each ack; lines printed meanwhile are sent together', async () => {
     const collector = new Collector();
     await collector.says(start());
     await printed('one', 'two');
@@ -91,7 +91,7 @@ describe('the exchange', () => {
     expect(collector.texts.at(-1)).toEqual(['five']);
   });
 
-  it('sends no second batch for another ready: only an ack says that the first is taken care of', async () => {
+  it('sends no second batch for another ready: only an ack confirms the first', async () => {
     const collector = new Collector();
     await collector.says(start(), 'ready');
     await printed('one');
@@ -100,7 +100,7 @@ describe('the exchange', () => {
     expect(collector.texts).toEqual([['one']]);
   });
 
-  it('takes an ack in place of ready, from a collector that asks for each batch', async () => {
+  it('accepts an ack instead of ready, from a collector that requests each batch', async () => {
     const collector = new Collector();
     await collector.says(start(), 'ack');
     await printed('one');
@@ -129,7 +129,7 @@ describe('the exchange', () => {
     expect(collector.ended).toBeUndefined();
   });
 
-  it('ends when the collector has had enough', async () => {
+  it('ends when the collector closes its side', async () => {
     const collector = new Collector();
     await collector.says(start(), 'ready');
     collector.session?.onHalfClose();
@@ -156,7 +156,7 @@ describe('what is sent', () => {
     expect(collector.texts[0]).toEqual(sent);
   });
 
-  it('begins with the latest lines, when that is asked for', async () => {
+  it('begins with the latest lines if requested', async () => {
     for (const at of [1, 2, 3, 4]) logs.write(aLine(`${at}`, { at: wallMs(at), fnId: at === 3 ? 'other' : 'fn' }));
     const [last, since, none] = [new Collector(), new Collector(), new Collector()];
     await last.says(start({ fn_id: 'fn', tail: '2' }), 'ready');
@@ -168,7 +168,7 @@ describe('what is sent', () => {
     expect(last.texts.at(-1)).toEqual(['5']);
   });
 
-  it('ends with them, when it is not to go on', async () => {
+  it('ends after them without follow', async () => {
     await printed('one');
     const collector = new Collector();
     await collector.says(start({ tail: '10', follow: 'false' }), 'ready');
@@ -180,7 +180,7 @@ describe('what is sent', () => {
 });
 
 describe('a slow collector', () => {
-  it('loses the oldest lines and is told how many; the others lose nothing', async () => {
+  it('loses the oldest lines and learns how many; other collectors lose nothing', async () => {
     const [slow, quick] = [new Collector(), new Collector()];
     for (const collector of [slow, quick]) await collector.says(start(), 'ready');
     const texts = Array.from({ length: 100 }, (_, index) => `${index} ${'x'.repeat(2_000)}`);
@@ -203,7 +203,7 @@ describe('a slow collector', () => {
     expect(slow.batches.at(-1)?.dropped).toBe(0);
   });
 
-  it('is one of several: a line that none of them took is one line dropped, and each is told', async () => {
+  it('shares dropped lines: a line that several collectors drop is counted once, and reported to each', async () => {
     const slow = [new Collector(), new Collector()];
     const other = new Collector();
     for (const collector of slow) await collector.says(start({ fn_id: 'fn' }), 'ready');
@@ -222,7 +222,7 @@ describe('a slow collector', () => {
     expect(metrics.sum('log_dropped_lines')).toBe((told[0] ?? 0) + more);
   });
 
-  it('gets what it is behind by in batches of a size', async () => {
+  it('catches up in batches of bounded size', async () => {
     logs = new FunctionLogs({ logBufferBytes: 10_000_000, maxLogCollectors: 1 });
     const collector = new Collector();
     await collector.says(start());
@@ -234,22 +234,25 @@ describe('a slow collector', () => {
 });
 
 describe('the runner', () => {
-  it.each(['onHalfClose', 'onGone'] as const)('keeps nothing for a collector that has left (%s)', async (leaves) => {
-    const collector = new Collector();
-    await collector.says(start(), 'ready');
-    collector.session?.[leaves]();
-    await printed(...Array.from({ length: 100 }, () => 'x'.repeat(2_000)));
-    expect([collector.batches, logs.collectors, metrics.sum('log_dropped_lines')]).toEqual([[], 0, 0]);
-  });
+  it.each(['onHalfClose', 'onGone'] as const)(
+    'keeps nothing for a collector that has disconnected (%s)',
+    async (leaves) => {
+      const collector = new Collector();
+      await collector.says(start(), 'ready');
+      collector.session?.[leaves]();
+      await printed(...Array.from({ length: 100 }, () => 'x'.repeat(2_000)));
+      expect([collector.batches, logs.collectors, metrics.sum('log_dropped_lines')]).toEqual([[], 0, 0]);
+    },
+  );
 
-  it('turns away more collectors than it is to serve', async () => {
+  it('refuses collectors beyond its limit', async () => {
     for (let n = 0; n < 3; n += 1) new Collector();
     expect(new Collector().ended).toBe('8 the runner already has 3 log collectors (FN_MAX_LOG_COLLECTORS)');
     collectors[0]?.session?.onGone();
     expect(new Collector().ended).toBeUndefined();
   });
 
-  it('ends a stream at shutdown when the last line is out, and takes no new one', async () => {
+  it('ends a stream at shutdown after the last line, and accepts no new one', async () => {
     const [waiting, idle] = [new Collector(), new Collector()];
     for (const collector of [waiting, idle]) await collector.says(start(), 'ready');
     await printed('one');

@@ -64,7 +64,7 @@ class Collecting {
   }
 }
 
-it('follows the output of a function over gRPC: each line with its time, output, call, function, app and container', async () => {
+it('follows the output of a function over gRPC: each line with its time, stream, call, function, app and container', async () => {
   await started();
   const collecting = new Collecting({ fn_id: 'fn-1' });
   await collecting.open;
@@ -87,7 +87,7 @@ it('follows the output of a function over gRPC: each line with its time, output,
   expect(await collecting.end).toBe('OK');
 });
 
-it('a collector that asks for the latest lines only gets them, and the end', async () => {
+it('a collector that requests only the latest lines gets them, and the stream ends', async () => {
   await started();
   await runner.run({ image: 'talker' });
   const collecting = new Collecting({ tail: '1', follow: 'false' });
@@ -95,7 +95,7 @@ it('a collector that asks for the latest lines only gets them, and the end', asy
   expect(collecting.lines.map(({ text }) => String(text))).toEqual(['uh']);
 });
 
-it('a collector that goes away leaves nothing, and the others go on', async () => {
+it('a collector that disconnects leaves nothing behind, and the others continue', async () => {
   await started();
   const [leaves, stays] = [new Collecting(), new Collecting()];
   await Promise.all([leaves.open, stays.open]);
@@ -121,7 +121,7 @@ it('a runner that drains sends the last lines and ends the stream', async () => 
   expect(collecting.lines.map(({ text }) => String(text)).at(-1)).toBe('last words');
 });
 
-it('a collector whose request cannot be read is told why', async () => {
+it('a collector with an invalid request gets the reason', async () => {
   await started();
   const collecting = new Collecting({ tail: 'all of them' });
   expect(await collecting.end).toMatchObject({

@@ -65,7 +65,7 @@ const present = MOUNTS.filter(([, root, Kind]) =>
 it('this machine has control groups to test with', () => expect(present).not.toEqual([]));
 
 describe.each(present)('the freezer of %s at %s', (_, root, Kind) => {
-  it('stops what is in the group, and lets it go on', async () => {
+  it('stops the processes of the group, and resumes them', async () => {
     const process = await Ticking.in(root);
     try {
       const freezer = new Kind(process.directory);
@@ -85,7 +85,7 @@ describe.each(present)('the freezer of %s at %s', (_, root, Kind) => {
     }
   });
 
-  it('says when the group is gone', async () => {
+  it('reports when the group is gone', async () => {
     await expect(new Kind(join(root, 'no-such-group')).freeze()).rejects.toMatchObject({ code: 'ENOENT' });
   });
 });

@@ -40,7 +40,7 @@ describe('freezing while the engine is in trouble', () => {
     return new ContainerFreezer('c', group ? (finder as FreezerFinder) : undefined, engine, health);
   }
 
-  it('a container is thawed when it begins, and not frozen until it is over', async () => {
+  it('a container is thawed when it begins, and not frozen until it ends', async () => {
     const freezer = aFreezer({ group: true });
     await freezer.freeze();
     health.degrade('away');
@@ -54,7 +54,7 @@ describe('freezing while the engine is in trouble', () => {
     expect(done).toHaveLength(4);
   });
 
-  it('a container that is just being frozen is thawed after that, not in the middle of it', async () => {
+  it('a container in the middle of a freeze is thawed after it', async () => {
     const freezer = aFreezer({ group: true });
     const held = Promise.withResolvers<void>();
     hold = held.promise;
@@ -67,7 +67,7 @@ describe('freezing while the engine is in trouble', () => {
     expect(done).toEqual(['freeze group', 'thaw group']);
   });
 
-  it('one that the engine has paused can be resumed by the engine only', async () => {
+  it('a container that the engine paused can be resumed only by the engine', async () => {
     const freezer = aFreezer({ group: false });
     await freezer.freeze();
     health.degrade('away');
@@ -76,7 +76,7 @@ describe('freezing while the engine is in trouble', () => {
     expect(done).toEqual(['pause', 'resume']);
   });
 
-  it('one that the engine cannot be asked to pause stays awake', async () => {
+  it('a container stays awake if the engine cannot be reached to pause it', async () => {
     const freezer = aFreezer({ group: false });
     refusal = Object.assign(new Error('connect ECONNREFUSED'), { code: 'ECONNREFUSED' });
     await freezer.freeze();

@@ -48,7 +48,7 @@ afterEach(async () => {
 describe('an image that is built', () => {
   const aName = () => images.willRemove(`fnfleet-test/${randomUUID()}:1`);
 
-  it('is there under its name, and has an id that changes with its content and with nothing else', async () => {
+  it('exists under its name, and has an id that changes only with its content', async () => {
     const image = aName();
     const build = async (text: string) =>
       aBuilder().build(
@@ -62,7 +62,7 @@ describe('an image that is built', () => {
     await new Docker().getImage(first).remove();
   });
 
-  it('shows its steps and what they print, line by line and without control characters', async () => {
+  it('shows its steps and their output, line by line and without control characters', async () => {
     const program =
       "process.stdout.write('one\\rtwo\\n\\x1b[31mred\\x1b[0m \\x1b]0;owned\\x07!\\nlast'); console.error(process.env.GREETING)";
     const Dockerfile = `FROM ${BASE}\nARG GREETING\nRUN ${JSON.stringify(['node', '-e', program])}\n`;
@@ -72,7 +72,7 @@ describe('an image that is built', () => {
     expect(lines.join('\n')).toContain('Grüße');
   });
 
-  it('can be built by BuildKit, which takes more of a Dockerfile: steps, output, the reason of a failure', async () => {
+  it('can be built with BuildKit: steps, output, and the reason of a failure', async () => {
     const build = async (code: string, name = aName()) => {
       const step = `RUN --mount=type=cache,target=/cache ${JSON.stringify(['node', '-e', code])}`;
       const Dockerfile = `FROM ${BASE}\n${step}\n`;
@@ -102,7 +102,7 @@ describe('an image that is built', () => {
     await expect(build).rejects.toThrow(`cannot build ${image}: `);
   });
 
-  it('ends with what was wrong with the context', async () => {
+  it('fails with the error of the context', async () => {
     const broken = new Readable({ read: () => broken.destroy(new Error('func.js changed while it was read')) });
     const build = aBuilder().build({ ...rest, image: aName(), context: broken }, never);
     await expect(build).rejects.toThrow(/^func\.js changed/);
@@ -129,7 +129,7 @@ describe('an image that is built', () => {
     await until(() => running() === 0);
   });
 
-  it('cannot be where there is no engine', async () => {
+  it('fails without an engine', async () => {
     const image = 'a:1';
     const build = aBuilder({ DOCKER_HOST: 'unix:///nowhere.sock' }).build(
       { ...rest, image, context: await context({ Dockerfile: 'FROM scratch\n' }) },
@@ -147,7 +147,7 @@ describe('an image that is pushed', () => {
   });
   afterAll(() => registry.close());
 
-  it('is in the registry under its digest, for those whom the registry lets in', async () => {
+  it('is in the registry under its digest, with valid credentials', async () => {
     const image = await images.make(`${registry.host}/${randomUUID()}`, '1');
     const auth = Buffer.from(`${OPERATOR.username}:${OPERATOR.password}`).toString('base64');
     const FN_DOCKER_AUTH = JSON.stringify({ auths: { [registry.host]: { auth } } });
@@ -157,7 +157,7 @@ describe('an image that is pushed', () => {
   });
 });
 
-describe('an engine that answers strangely', () => {
+describe('an engine with unusual answers', () => {
   let engine: ScriptedEngine;
 
   beforeEach(async () => {
@@ -204,7 +204,7 @@ describe('an engine that answers strangely', () => {
     expect(lines).toEqual(['ok']);
   });
 
-  it('shows no more of a line than a screen has', async () => {
+  it('truncates long lines', async () => {
     engine.answers('POST /build', said(...Array(100).fill({ stream: 'y'.repeat(1_000) }), { aux: { ID } }));
     await aBuilder(engine.environment).build({ ...rest, image: 'a:1', context: Readable.from([]) }, never);
     expect(Math.max(...lines.map(({ length }) => length))).toBeLessThanOrEqual(4_096);

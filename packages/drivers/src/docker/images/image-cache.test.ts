@@ -23,7 +23,7 @@ function everythingTaken(cache: ImageCache): string[] {
 }
 
 describe('agent-and-docker 68: the images on a machine', () => {
-  it('go from the least recently used on until there is room', () => {
+  it('are removed from the least recently used on until there is room', () => {
     const { cache, seen, taken } = aCache();
     for (const id of ['a', 'b', 'c']) cache.saw(anImage(id));
     expect(seen.map(({ crowded }) => crowded)).toEqual([false, true, true]);
@@ -38,7 +38,7 @@ describe('agent-and-docker 68: the images on a machine', () => {
     expect(taken()).toEqual(['b', 'c']);
   });
 
-  it('do not go while they are in use, however crowded it is', () => {
+  it('are not removed while they are in use, however little room there is', () => {
     const { cache, taken } = aCache();
     const releases = ['a', 'b', 'c'].map((id) => cache.hold(anImage(id)));
     cache.saw(anImage('b'));
@@ -49,7 +49,7 @@ describe('agent-and-docker 68: the images on a machine', () => {
     expect(taken()).toEqual(['b']);
   });
 
-  it('are in use until each of those who use them lets go', () => {
+  it('are in use until every holder releases them', () => {
     const { cache, taken } = aCache();
     const [first, second] = [cache.hold(anImage('a', 2048 * KIB)), cache.hold(anImage('a', 2048 * KIB))];
     expect(cache.levels).toEqual({ busyCount: 1, busyBytes: 2048 * KIB, idleCount: 0, idleBytes: 0 });
@@ -60,7 +60,7 @@ describe('agent-and-docker 68: the images on a machine', () => {
     expect(taken()).toEqual(['a']);
   });
 
-  it('are idle no more when somebody uses them', () => {
+  it('are no longer idle when they are used', () => {
     const { cache, taken } = aCache();
     for (const id of ['a', 'b', 'c']) cache.saw(anImage(id));
     cache.hold(anImage('a'));
@@ -68,7 +68,7 @@ describe('agent-and-docker 68: the images on a machine', () => {
     expect(taken()).toEqual(['b', 'c']);
   });
 
-  it('are none of our business when they are exempt', () => {
+  it('are ignored if they are exempt', () => {
     const { cache, seen, taken } = aCache(['keep:1']);
     cache.saw(anImage('a', 4096 * KIB, 'other:1', 'keep:1'));
     cache.hold(anImage('a', 4096 * KIB, 'keep:1'))();
@@ -77,7 +77,7 @@ describe('agent-and-docker 68: the images on a machine', () => {
     expect(taken()).toEqual(['b']);
   });
 
-  it('go last when they could not be removed', () => {
+  it('come last after they could not be removed', () => {
     const { cache, taken } = aCache();
     for (const id of ['a', 'b', 'c']) cache.saw(anImage(id));
     const first = cache.takeLeastRecent();

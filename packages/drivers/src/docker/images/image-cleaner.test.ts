@@ -46,7 +46,7 @@ describe('the image cleaner', () => {
     await clock.advance(0);
   }
 
-  it('agent-and-docker 68: removes what was not used for longest, at most two in a second', async () => {
+  it('agent-and-docker 68: removes the least recently used images, at most two per second', async () => {
     const machine = new Machine(['a', 'b', 'c', 'd']);
     await started(machine);
     expect(machine.asked).toEqual(['a']);
@@ -56,7 +56,7 @@ describe('the image cleaner', () => {
     expect(machine.asked).toEqual(['a', 'b', 'c']);
   });
 
-  it('shows how full it is', async () => {
+  it('reports its levels', async () => {
     await started(new Machine(['a']));
     const release = cleaner.hold(image('b'));
     await clock.advance(60_000);
@@ -76,14 +76,14 @@ describe('the image cleaner', () => {
     releases[0]?.();
   });
 
-  it('agent-and-docker 68: leaves alone what is exempt', async () => {
+  it('agent-and-docker 68: does not remove exempt images', async () => {
     const machine = new Machine(['a', 'b', 'c']);
     await started(machine, ['b:1', 'c:1']);
     await clock.advance(60_000);
     expect(machine.asked).toEqual([]);
   });
 
-  it('agent-and-docker 68: goes on with the next image when one cannot be removed, and takes one that is gone for removed', async () => {
+  it('agent-and-docker 68: continues with the next image when one cannot be removed, and counts a missing one as removed', async () => {
     const machine = new Machine(['a', 'b', 'c', 'd']);
     machine.refuses.set('a', 409).set('b', 404);
     await started(machine);
@@ -91,7 +91,7 @@ describe('the image cleaner', () => {
     expect(machine.asked).toEqual(['a', 'b', 'c', 'd']);
   });
 
-  it('rests when none can be removed', async () => {
+  it('pauses when none can be removed', async () => {
     const machine = new Machine(['a', 'b', 'c']);
     for (const id of machine.ids) machine.refuses.set(id, 409);
     await started(machine);
@@ -101,7 +101,7 @@ describe('the image cleaner', () => {
     expect(machine.asked).toEqual(['a', 'b', 'c', 'a', 'b']);
   });
 
-  it('asks again until it knows what is here', async () => {
+  it('retries until it has listed the local images', async () => {
     const machine = new Machine(['a', 'b']);
     machine.listFailures = 2;
     await started(machine);

@@ -16,7 +16,7 @@ function downloads() {
   return { begun, puller };
 }
 
-describe('pulls of one image at one time', () => {
+describe('concurrent pulls of one image', () => {
   it('agent-and-docker 62: share one download for each image', async () => {
     const { begun, puller } = downloads();
     const images = [hello, parseImageReference('a/hello:2')];
@@ -38,7 +38,7 @@ describe('pulls of one image at one time', () => {
     begun[1]?.done.resolve();
   });
 
-  it('go on when the first caller leaves, and end when the last one does', async () => {
+  it('continue when the first caller aborts, and end when the last one does', async () => {
     const { begun, puller } = downloads();
     const [first, second] = [new AbortController(), new AbortController()];
     const pulls = [puller.pull(hello, undefined, first.signal), puller.pull(hello, undefined, second.signal)];
@@ -50,7 +50,7 @@ describe('pulls of one image at one time', () => {
     expect(begun[0]?.signal.aborted).toBe(true);
   });
 
-  it('are apart where different credentials are shown', async () => {
+  it('are separate for different credentials', async () => {
     const { begun, puller } = downloads();
     const shown = [{ registrytoken: 'a' }, { registrytoken: 'b' }, undefined, { registrytoken: 'a' }];
     const pulls = shown.map((auth) => puller.pull(hello, auth, never));
@@ -59,7 +59,7 @@ describe('pulls of one image at one time', () => {
     await Promise.all(pulls);
   });
 
-  it('do not begin for a caller who has left', async () => {
+  it('do not begin for a caller that has aborted', async () => {
     const { begun, puller } = downloads();
     await expect(puller.pull(hello, undefined, AbortSignal.abort())).rejects.toBeInstanceOf(CancelledError);
     expect(begun).toEqual([]);

@@ -17,7 +17,7 @@ describe('an image name', () => {
     expect(parseImageReference(image)).toEqual({ registry, repository, tag });
   });
 
-  it('agent-and-docker 66: is pulled from where it says', () => {
+  it('agent-and-docker 66: determines the registry and the repository', () => {
     expect(pullName(parseImageReference('quay.com:8080/a/b:v2'))).toBe('quay.com:8080/a/b');
     expect(pullName(parseImageReference('mongo'))).toBe('library/mongo');
   });

@@ -44,7 +44,7 @@ describe('the images of an engine', () => {
     return driver.prepareImage(aSpec({ image: 'a/b:1', ...overrides }), signal);
   }
 
-  it('are asked about once, however many calls want one at the same time; one that leaves ends nobody else', async () => {
+  it('are inspected once for concurrent calls; a call that aborts affects no other', async () => {
     engine.answers(INSPECT, present, missing);
     started();
     await driver.ready;
@@ -56,7 +56,7 @@ describe('the images of an engine', () => {
     for (const { pullNs } of await Promise.all(wanting)) expect(pullNs).toBe(0);
   });
 
-  it('that were here a moment ago are not asked about again, until ten seconds have passed or a creation fails', async () => {
+  it('that were inspected are not inspected again for ten seconds, unless a creation fails', async () => {
     engine.answers(INSPECT, present);
     started();
     await prepare();
@@ -91,7 +91,7 @@ describe('the images of an engine', () => {
     ]);
   });
 
-  it('are pulled without a word of secrets in the log or in the error', async () => {
+  it('are pulled without secrets in the log or in errors', async () => {
     const log = new PassThrough();
     const auth = Buffer.from('ann:s3cret').toString('base64');
     started(
@@ -112,7 +112,7 @@ describe('the images of an engine', () => {
     expect(words).not.toMatch(new RegExp(`s3cret|${auth}`));
   });
 
-  it('are not looked for in a registry by their id, which is known on the engine that built them alone', async () => {
+  it('are not pulled by their id, which only the engine that built them knows', async () => {
     const id = `sha256:${'a'.repeat(64)}`;
     started();
     engine.answers(`GET /images/${id}/json`, missing);
@@ -126,7 +126,7 @@ describe('the images of an engine', () => {
     await prepare({ image: id });
   });
 
-  it('agent-and-docker 62: that fail to come fail for all who want them', async () => {
+  it('agent-and-docker 62: whose pull fails fail for all waiting calls', async () => {
     started();
     engine.answers(PULL, [404, { message: 'pull access denied' }]);
     const outcomes = await Promise.allSettled(Array.from({ length: 10 }, () => prepare()));
@@ -136,7 +136,7 @@ describe('the images of an engine', () => {
     expect(engine.count(PULL)).toBeLessThanOrEqual(2);
   });
 
-  it('are given up in the middle of a retry when nobody wants them any more', async () => {
+  it('are given up during a retry when no call wants them any more', async () => {
     started({ FN_IMAGE_PULL_RETRY_MIN_DELAY_MSECS: '1000' });
     engine.answers(PULL, [500, { message: 'toomanyrequests: slow down' }]);
     const [failed, gone] = [engine.received(PULL), new AbortController()];

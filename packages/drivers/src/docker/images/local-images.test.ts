@@ -52,14 +52,14 @@ describe('an archive of images', () => {
     expect(await images.isHere(name)).toBe(true);
   });
 
-  it('that is not there keeps the runner from starting', async () => {
+  it('that is missing prevents the start of the runner', async () => {
     const path = join(folder, 'none.tar');
     await expect(loading(path)).rejects.toThrow(
       `FN_DOCKER_LOAD_FILE: cannot load images from "${path}": ENOENT: no such file or directory`,
     );
   });
 
-  it('that is none keeps the runner from starting', async () => {
+  it('that is invalid prevents the start of the runner', async () => {
     const path = join(folder, 'notes.txt');
     await writeFile(path, 'Nothing but notes. '.repeat(100));
     await expect(loading(path)).rejects.toThrow(`FN_DOCKER_LOAD_FILE: cannot load images from "${path}": `);
@@ -67,7 +67,7 @@ describe('an archive of images', () => {
 });
 
 describe('the images on a real engine', () => {
-  it('agent-and-docker 68: go, except those that a container needs, whoever made it', async () => {
+  it('agent-and-docker 68: are removed, except those that any container needs', async () => {
     const used = await images.make(repository, 'used');
     const unused = await images.make(repository, 'unused');
     const theirs = await images.docker.createContainer({ Image: used, Labels: { 'fnfleet-test': repository } });

@@ -36,7 +36,7 @@ describe('the wait before a retry', () => {
 describe('a pull that fails', () => {
   afterEach(() => metrics.reset());
 
-  it('agent-and-docker 63: of a passing cause is tried again, and counted', async () => {
+  it('agent-and-docker 63: for a transient reason is retried, and counted', async () => {
     const clock = new FakeClock();
     const { triedAt, pull } = failing(3, clock);
     const done = new PullRetry(policy, clock, () => 0.5).run(pull, never);
@@ -46,7 +46,7 @@ describe('a pull that fails', () => {
     expect(metrics.sum('docker_api_retries', { api_name: 'docker_pull_image', api_status: '429' })).toBe(3);
   });
 
-  it('is given up after so many retries, with its last error', async () => {
+  it('is given up after the maximum number of retries, with its last error', async () => {
     const clock = new FakeClock();
     const { triedAt, pull } = failing(99, clock);
     const done = new PullRetry({ ...policy, maxRetries: 2 }, clock).run(pull, never).catch((error) => error);
@@ -56,7 +56,7 @@ describe('a pull that fails', () => {
     expect(metrics.sum('docker_api_retries')).toBe(2);
   });
 
-  it('is not tried again where that is switched off, or of no use', async () => {
+  it('is not retried if retries are disabled or useless', async () => {
     const clock = new FakeClock();
     await expect(new PullRetry({ ...policy, maxRetries: 0 }, clock).run(failing(1, clock).pull, never)).rejects.toBe(
       slowDown,
@@ -66,7 +66,7 @@ describe('a pull that fails', () => {
     expect(metrics.sum('docker_api_retries')).toBe(0);
   });
 
-  it('ends at once when nobody waits for it any more', async () => {
+  it('ends at once when no caller waits for it any more', async () => {
     const clock = new FakeClock();
     const gone = new AbortController();
     const { triedAt, pull } = failing(99, clock);

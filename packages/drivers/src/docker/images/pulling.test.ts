@@ -65,7 +65,7 @@ describe('a registry that is open to all', () => {
 
   afterAll(() => registry.close());
 
-  it('agent-and-docker 66: is asked for a tag, or for a digest whatever the tag', async () => {
+  it('agent-and-docker 66: gets requests for a tag, or for a digest whatever the tag', async () => {
     expect(await pull(`${repository}:1`)).toBeGreaterThan(0);
     const id = await images.idOf(`${repository}:1`);
     await images.removeAll();
@@ -76,7 +76,7 @@ describe('a registry that is open to all', () => {
     }
   });
 
-  it('is not asked for what is here, though the tag may have moved on', async () => {
+  it('gets no request for a local image, even if the tag has moved', async () => {
     await pull(`${repository}:1`);
     registry.front.requests.length = 0;
     expect(await pull(`${repository}:1`)).toBe(0);
@@ -101,13 +101,13 @@ describe('a registry that is open to all', () => {
     await expect(pull(`${repository}${reference}`)).rejects.toMatchObject({ code: 'imagePullFailed', status });
   });
 
-  it('agent-and-docker 60: is not there at all', async () => {
+  it('agent-and-docker 60: cannot be reached', async () => {
     await expect(pull('127.0.0.1:9/nobody/home:1')).rejects.toMatchObject(
       failed('127.0.0.1:9/nobody/home:1', 502, '.*connection refused'),
     );
   });
 
-  it('agent-and-docker 62: sees one pull of each of two images that twenty containers want', async () => {
+  it('agent-and-docker 62: sees one pull of each of two images for twenty containers', async () => {
     const wanted = [images.willRemove(`${repository}:1`), images.willRemove(`${repository}:2`)];
     const driver = aDriver();
     await Promise.all(
@@ -117,7 +117,7 @@ describe('a registry that is open to all', () => {
     expect([registry.front.lookups(path, '1'), registry.front.lookups(path, '2')]).toEqual([1, 1]);
   });
 
-  it('agent-and-docker 63: is asked again when it wants runners to slow down, or has a moment of weakness', async () => {
+  it('agent-and-docker 63: is retried when it throttles runners or fails temporarily', async () => {
     // Each pull looks a tag up twice before it gives up: by HEAD, then by GET for the reason.
     const troubles = [429, 429, 503, 503];
     registry.front.answer = (call) => (call.includes('/manifests/') ? troubles.shift() : undefined);
@@ -126,7 +126,7 @@ describe('a registry that is open to all', () => {
     expect(troubles).toEqual([]);
   });
 
-  it('agent-and-docker 63: is not asked again where that is switched off', async () => {
+  it('agent-and-docker 63: is not retried if retries are disabled', async () => {
     registry.front.answer = (call) => (call.includes('/manifests/') ? 429 : undefined);
     await expect(pull(`${repository}:1`, { FN_IMAGE_PULL_MAX_RETRIES: '0' })).rejects.toMatchObject(
       failed(`${repository}:1`, 502, 'toomanyrequests: slow down'),
@@ -134,7 +134,7 @@ describe('a registry that is open to all', () => {
   });
 });
 
-describe('a registry that asks who pulls', () => {
+describe('a registry with authentication', () => {
   let registry: ImageRegistry;
   let folder: string;
   let image: string;
@@ -156,11 +156,11 @@ describe('a registry that asks who pulls', () => {
     return JSON.stringify({ auths: { [server]: { auth } } });
   }
 
-  it('lets in who has its credentials in the environment', async () => {
+  it('accepts credentials from the environment', async () => {
     expect(await pull(image, { FN_DOCKER_AUTH: credentials(OPERATOR.password) })).toBeGreaterThan(0);
   });
 
-  it('lets in who has them in a file, as soon as they are there', async () => {
+  it('accepts credentials from a file, as soon as it has them', async () => {
     await writeFile(join(folder, 'config.json'), credentials('out of date'));
     const driver = aDriver({ DOCKER_CONFIG: folder });
     await expect(driver.prepareImage(aSpec({ image }), never)).rejects.toMatchObject({ status: 401 });

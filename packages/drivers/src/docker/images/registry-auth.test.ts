@@ -15,7 +15,7 @@ describe('credentials in FN_DOCKER_AUTH', () => {
     ]);
   });
 
-  it('may be a token in place of a password', () => {
+  it('may be a token instead of a password', () => {
     const auth = base64('00000000:unused');
     const json = {
       a: { auth, identitytoken: 'id' },
@@ -29,7 +29,7 @@ describe('credentials in FN_DOCKER_AUTH', () => {
     ]);
   });
 
-  it('may lack an entry’s secret, which is then kept elsewhere', () => {
+  it('may have entries without a secret, which is then stored elsewhere', () => {
     const json = { auths: { 'quay.io': {}, 'gcr.io': { auth: '' } }, credsStore: 'desktop' };
     expect(parseCredentials(JSON.stringify(json))).toEqual([]);
   });

@@ -30,7 +30,7 @@ describe('credentials for a pull', () => {
     return (await credentials.find(image, {}))?.username;
   }
 
-  it('come from the first file that is there, and follow its changes', async () => {
+  it('come from the first existing file, and follow its changes', async () => {
     const credentials = new RegistryCredentials({ dockerAuth: undefined, dockerConfig, home }, silentLogger);
     expect(await userOf(credentials)).toBeUndefined();
     await writeFile(join(home, '.dockercfg'), keeping('third'));
@@ -54,7 +54,7 @@ describe('credentials for a pull', () => {
     expect(await userOf(none)).toBeUndefined();
   });
 
-  it('pass over a file that cannot be used, and say so without quoting it', async () => {
+  it('skip an invalid file, with a warning that does not quote it', async () => {
     await writeFile(join(dockerConfig, 'config.json'), '{"auths": s3cret');
     await writeFile(join(home, '.dockercfg'), keeping('next'));
     const stream = new PassThrough();

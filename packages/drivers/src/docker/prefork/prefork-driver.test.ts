@@ -60,7 +60,7 @@ describe('the docker driver with a prefork pool', () => {
     }
   }
 
-  it('starts functions on the network of its containers, then on those that were named', async () => {
+  it('starts functions on the networks of its containers, then on the configured ones', async () => {
     const { container, network } = await createdOnPool();
     expect((await created()).network).toBe('none');
     await container.start(never);
@@ -73,7 +73,7 @@ describe('the docker driver with a prefork pool', () => {
     expect((await created()).network).toBe(network);
   }, 60_000);
 
-  it('makes another when one is killed', async () => {
+  it('creates another container when one is killed', async () => {
     const { container, network } = await createdOnPool();
     const member = docker.getContainer(network.slice('container:'.length));
     const removed = member.wait({ condition: 'removed' });
@@ -123,7 +123,7 @@ describe('the image of the prefork pool', () => {
     return driver;
   }
 
-  it('is pulled when it is not there', async () => {
+  it('is pulled if it is missing', async () => {
     const missing = [404, { message: 'No such image' }] as const;
     engine.answers('GET /images/busybox/json', missing, [200, { Id: 'b' }]);
     engine.answers('POST /images/create', [200, '']);
@@ -132,7 +132,7 @@ describe('the image of the prefork pool', () => {
     expect(engine.count('POST /images/create')).toBe(1);
   });
 
-  it('that cannot be had keeps the runner from starting', async () => {
+  it('that cannot be pulled prevents the start of the runner', async () => {
     engine.answers('POST /images/create', [404, { message: 'pull access denied' }]);
     await expect(aDriver({ FN_EXPERIMENTAL_PREFORK_IMAGE: 'a/b:1' }).ready).rejects.toThrow(
       "FN_EXPERIMENTAL_PREFORK_IMAGE: Failed to pull image 'a/b:1': it is not on this engine; build it with docker build -t a/b:1, or push it to docker.io. Pulling it failed: pull access denied",

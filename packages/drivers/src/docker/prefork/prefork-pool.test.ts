@@ -95,7 +95,7 @@ describe('the prefork pool', () => {
     expect(await pool.join()).toBeUndefined();
   });
 
-  it('lends each network to one function at a time, the one that came back last first', async () => {
+  it('lends each network to one function at a time, the most recently returned first', async () => {
     await filled({ FN_EXPERIMENTAL_PREFORK_POOL_SIZE: '3' });
     const [a, b, c] = [await pool.join(), await pool.join(), await pool.join()];
     expect(new Set([a?.network, b?.network, c?.network]).size).toBe(3);
@@ -110,7 +110,7 @@ describe('the prefork pool', () => {
     ]);
   });
 
-  it('makes them in turn on the networks named, shut in like functions', async () => {
+  it('creates its containers on the configured networks in turn, isolated like functions', async () => {
     await filled({
       FN_EXPERIMENTAL_PREFORK_POOL_SIZE: '3',
       FN_EXPERIMENTAL_PREFORK_NETWORKS: 'blue green',
@@ -143,7 +143,7 @@ describe('the prefork pool', () => {
     });
   });
 
-  it('replaces one that ends, on loan or not, and lends a dead one no more', async () => {
+  it('replaces a container that exits, lent or not, and does not lend it again', async () => {
     await filled({ FN_EXPERIMENTAL_PREFORK_POOL_SIZE: '2' });
     const lent = await pool.join();
     const free = await pool.join();
@@ -157,7 +157,7 @@ describe('the prefork pool', () => {
     expect([engine.removed, engine.running.size, await pool.join()]).toEqual([2, 2, undefined]);
   });
 
-  it('lends none that has ended while nobody was told, and replaces it', async () => {
+  it('does not lend a container whose exit was not reported, and replaces it', async () => {
     await filled({ FN_EXPERIMENTAL_PREFORK_POOL_SIZE: '2' });
     const [a, b] = [await pool.join(), await pool.join()];
     a?.release();
@@ -174,7 +174,7 @@ describe('the prefork pool', () => {
     expect([engine.removed, engine.running.size]).toEqual([2, 2]);
   });
 
-  it('lends none while the engine does not tell, and keeps them', async () => {
+  it('lends nothing while the engine does not answer, and keeps its containers', async () => {
     await filled({ FN_EXPERIMENTAL_PREFORK_POOL_SIZE: '1' });
     engine.looking = new Error('no answer');
     expect(await pool.join()).toBeUndefined();
@@ -183,7 +183,7 @@ describe('the prefork pool', () => {
     expect(engine.removed).toBe(0);
   });
 
-  it('replaces each after one use when that is asked for', async () => {
+  it('replaces each container after one use if configured', async () => {
     await filled({ FN_EXPERIMENTAL_PREFORK_POOL_SIZE: '1', FN_EXPERIMENTAL_PREFORK_USE_ONCE: '1' });
     const first = await pool.join();
     expect(await pool.join()).toBeUndefined();
@@ -193,7 +193,7 @@ describe('the prefork pool', () => {
     expect((await pool.join())?.network).not.toBe(first?.network);
   });
 
-  it('agent-and-docker 92: removes what is free and what is on loan when it is closed', async () => {
+  it('agent-and-docker 92: removes free and lent containers when it is closed', async () => {
     await filled({ FN_EXPERIMENTAL_PREFORK_POOL_SIZE: '2' });
     const lent = await pool.join();
     await pool.close();
@@ -201,7 +201,7 @@ describe('the prefork pool', () => {
     lent?.release();
   });
 
-  it('does not hammer the engine with containers that cannot be made, and says so once', async () => {
+  it('does not flood the engine when containers cannot be created, and warns once', async () => {
     clock = new FakeClock();
     engine = new PoolEngine();
     engine.failure = new EngineError(500, 'no space left on device');
