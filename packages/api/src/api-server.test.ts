@@ -21,7 +21,7 @@ describe('an api node', () => {
     api = undefined;
   });
 
-  it('http-api 1, 2, 3: answers to ping, version and metrics', async () => {
+  it('http-api 1, 2, 3: answers ping, version and metrics', async () => {
     const node = await start({ metrics: (_req, res) => void res.end('fn_api_request_count 1') });
     expect((await node.get('/')).body).toEqual({ goto: 'https://github.com/fnproject/fn', hello: 'world!' });
     expect((await node.get('/version')).body.version).toMatch(/^\d+\.\d+\.\d+/);
@@ -50,7 +50,7 @@ describe('an api node', () => {
     expect(await (await start()).send('HEAD', '/v2/apps')).toMatchObject({ status: 405, text: '' });
   });
 
-  it('http-api 8: redirects one slash too many, where the method exists', async () => {
+  it('http-api 8: redirects a request with an extra trailing slash if the method exists', async () => {
     const node = await start();
     const get = await node.get('/v2/apps/?name=a');
     expect([get.status, get.headers.get('location')]).toEqual([301, '/v2/apps?name=a']);
@@ -59,14 +59,14 @@ describe('an api node', () => {
     expect(await node.put('/v2/apps/', '{}')).toMatchObject(err(404, 'Path not found: PUT /v2/apps/'));
   });
 
-  it('http-api 12: refuses a body by its announced length', async () => {
+  it('http-api 12: refuses a body by its Content-Length', async () => {
     const node = await start({ env: { FN_MAX_REQUEST_SIZE: '10' } });
     const tooLarge = err(413, 'Content-Length too large for this server, 11 > max 10');
     expect(await node.post('/v2/apps', '{"name":1} ')).toMatchObject(tooLarge);
     expect(await node.post('/v2/apps', '{"name":1}')).toMatchObject(err(400, 'Invalid JSON'));
   });
 
-  it('http-api 12: counts a body of unknown length as it comes', async () => {
+  it('http-api 12: counts a body of unknown length as it arrives', async () => {
     const node = await start({ env: { FN_MAX_REQUEST_SIZE: '10' } });
     const body = new PassThrough();
     body.end('{"name":"0123456789"}');
@@ -75,7 +75,7 @@ describe('an api node', () => {
     expect(await response.text()).toContain('too large for this server');
   });
 
-  it('http-api 13, 14: lets only web pages of known origins in', async () => {
+  it('http-api 13, 14: allows only web pages of known origins', async () => {
     const node = await start({ env: { FN_API_CORS_ORIGINS: 'http://a.com' } });
     const ask = (method: string, origin: string) => node.send(method, '/v2/apps', undefined, { origin });
     expect(await ask('GET', 'http://b.com')).toMatchObject({ status: 403, text: '' });
@@ -87,13 +87,13 @@ describe('an api node', () => {
     expect((await ask('GET', 'http://a.com')).headers.get('vary')).toBe('Origin');
   });
 
-  it('http-api 15: lets all web pages in', async () => {
+  it('http-api 15: allows all web pages', async () => {
     const node = await start({ env: { FN_API_CORS_ORIGINS: '*' } });
     const answer = await node.send('GET', '/v2/apps', undefined, { origin: 'http://a.com' });
     expect(answer.headers.get('access-control-allow-origin')).toBe('*');
   });
 
-  it('http-api 16: a failure inside is 500 to the client, and the log has the cause', async () => {
+  it('http-api 16: an internal failure is 500 for the client, and its cause is logged', async () => {
     const stream = new PassThrough();
     const store = await openDatastore('sqlite3://:memory:');
     const broken: Datastore = {
@@ -109,7 +109,7 @@ describe('an api node', () => {
     await store.close();
   });
 
-  it('http-api 17: a request in flight is finished, and then the node is gone', async () => {
+  it('http-api 17: finishes a request in flight, and then stops', async () => {
     const reached = new Deferred<void>();
     const release = new Deferred<void>();
     const hold = {
@@ -131,7 +131,7 @@ describe('an api node', () => {
     await expect(fetch(url)).rejects.toThrow();
   });
 
-  it('survives what is not HTTP, and says what was wrong', async () => {
+  it('survives invalid HTTP, and reports what is wrong', async () => {
     const node = await start();
     const answer = await raw(node, 'HELLO\r\n\r\n');
     expect(answer).toMatch(/^HTTP\/1\.1 400 Bad Request\r\n/);
@@ -145,7 +145,7 @@ describe('an api node', () => {
     expect(answer).toMatch(/^HTTP\/1\.1 431 /);
   });
 
-  it('http-api 107: takes and forgets what balancers of earlier releases report', async () => {
+  it('http-api 107: accepts and discards reports of balancers of earlier releases', async () => {
     const node = await start();
     expect(await node.post('/v2/runner/finish', { call: { id: 'c' }, log: '' })).toMatchObject({ status: 204 });
     expect(await node.post('/v2/runner/start', { id: 'c' })).toMatchObject({ status: 204 });
@@ -156,7 +156,7 @@ describe('an api node', () => {
     expect(await (await start()).get(`/v2/fns/x/${tail}`)).toMatchObject({ status: 410, text: '' });
   });
 
-  it('http-api 56: endpoints are those of the host that was asked', async () => {
+  it('http-api 56: endpoints have the host of the request', async () => {
     const node = await start({ env: { FN_ALLOWED_HOSTS: 'fleet.example' } });
     const fnId = await node.fn(await node.app('a'), 'f');
     const body = await new Promise<string>((resolve, reject) => {
@@ -167,7 +167,7 @@ describe('an api node', () => {
     expect(body).toContain(`"http://fleet.example:99/invoke/${fnId}"`);
   });
 
-  it('asks its listeners around each change', async () => {
+  it('calls its listeners around each change', async () => {
     const heard: string[] = [];
     const node = await start({
       listeners: {
@@ -204,7 +204,7 @@ describe('an api node', () => {
     ]);
   });
 
-  it('says why it cannot start', async () => {
+  it('reports why it cannot start', async () => {
     const node = await start();
     const taken = newApiServer({
       settings: readSettings(apiSettings, { FN_DB_URL: 'sqlite3://:memory:' }),

@@ -13,7 +13,7 @@ describe('apps', () => {
   });
   afterEach(() => api.close());
 
-  it('http-api 18, 111: a new app has an id, two equal dates and nothing that is empty', async () => {
+  it('http-api 18, 111: a new app has an id, two equal dates and no empty fields', async () => {
     const { status, body, headers } = await api.post('/v2/apps', { name: 'a1' });
 
     expect(status).toBe(200);
@@ -31,7 +31,7 @@ describe('apps', () => {
     },
   );
 
-  it('http-api 20: an app needs a name, also when the body is null', async () => {
+  it('http-api 20: an app needs a name, even if the body is null', async () => {
     expect(await api.post('/v2/apps', {})).toMatchObject(err(400, 'Missing Name'));
     expect(await api.post('/v2/apps', 'null')).toMatchObject(err(400, 'Missing Name'));
   });
@@ -71,7 +71,7 @@ describe('apps', () => {
     expect((await api.get(`/v2/apps/${good.body.id}`)).text).toBe(good.text);
   });
 
-  it('http-api 26: the zero dates that the fn command sends do not matter', async () => {
+  it('http-api 26: the zero dates that the fn command sends are ignored', async () => {
     const zero = '0001-01-01T00:00:00.000Z';
     const { status, body } = await api.post('/v2/apps', { name: 'a', created_at: zero, updated_at: zero });
     expect(status).toBe(200);
@@ -100,14 +100,14 @@ describe('apps', () => {
     expect((await api.get(`/v2/apps/${id}`)).body.config).toEqual({ B: '2' });
   });
 
-  it('http-api 31: the name stays', async () => {
+  it('http-api 31: the name cannot be changed', async () => {
     const id = await api.app('a');
     const renamed = await api.put(`/v2/apps/${id}`, { name: 'b' });
     expect(renamed).toMatchObject(err(409, 'Could not update - name is immutable'));
     expect((await api.put(`/v2/apps/${id}`, { name: 'a' })).status).toBe(200);
   });
 
-  it('http-api 32: an id in the body must be that of the path', async () => {
+  it('http-api 32: an id in the body must match the path', async () => {
     const id = await api.app('a');
     const answer = await api.put(`/v2/apps/${id}`, { id: 'other', config: { A: '1' } });
     expect(answer).toMatchObject(err(400, 'App ID in path does not match ID in body'));
@@ -115,7 +115,7 @@ describe('apps', () => {
     expect((await api.put(`/v2/apps/${id}`, { id })).status).toBe(200);
   });
 
-  it('http-api 33: updated_at moves with a change, and only then', async () => {
+  it('http-api 33: updated_at changes only with the app', async () => {
     const { body: created } = await api.post('/v2/apps', { name: 'a', syslog_url: 'udp://log:514' });
     const path = `/v2/apps/${created.id}`;
     await clock.advance(1000);
@@ -128,7 +128,7 @@ describe('apps', () => {
     expect(again.body.created_at).toBe(created.created_at);
   });
 
-  it('http-api 34: an empty syslog_url takes it away', async () => {
+  it('http-api 34: an empty syslog_url removes it', async () => {
     const id = await api.app('a', { syslog_url: 'udp://log:514' });
     expect((await api.put(`/v2/apps/${id}`, { config: { A: '1' } })).body.syslog_url).toBe('udp://log:514');
     expect((await api.put(`/v2/apps/${id}`, { syslog_url: '' })).body).not.toHaveProperty('syslog_url');
@@ -146,7 +146,7 @@ describe('apps', () => {
     expect(await api.get(`/v2/triggers/${triggerId}`)).toMatchObject(err(404, 'Trigger not found'));
   });
 
-  it('http-api 36: a shape is chosen once', async () => {
+  it('http-api 36: a shape is chosen only once', async () => {
     const bad = await api.post('/v2/apps', { name: 'a', shape: 'BAD' });
     expect(bad).toMatchObject(err(400, 'Invalid app shape'));
     const id = await api.app('a', { shape: 'GENERIC_ARM' });
@@ -154,7 +154,7 @@ describe('apps', () => {
     expect(kept).toMatchObject({ status: 200, body: { shape: 'GENERIC_ARM' } });
   });
 
-  it('keeps a config key that JavaScript gives a meaning to', async () => {
+  it('keeps a config key with a special meaning in JavaScript', async () => {
     const id = await api.made('/v2/apps', JSON.parse('{"name":"a"}'));
     await api.put(`/v2/apps/${id}`, '{"config":{"__proto__":"x","constructor":"y"}}');
     expect((await api.get(`/v2/apps/${id}`)).text).toContain('"config":{"__proto__":"x","constructor":"y"}');

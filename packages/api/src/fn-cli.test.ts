@@ -61,7 +61,7 @@ describe('what the fn command sends', () => {
     }
   });
 
-  it('was replayed as a whole', () => {
+  it('was replayed completely', () => {
     expect(commands).toHaveLength(31);
     expect(new Set(chosen.values()).size).toBe(chosen.size);
   });

@@ -15,7 +15,7 @@ describe('functions', () => {
 
   const create = (more: object = {}) => api.post('/v2/fns', { name: 'f', app_id: appId, image: 'img:1', ...more });
 
-  it('http-api 45, 56: limits that were not said take their defaults', async () => {
+  it('http-api 45, 56: missing limits have their defaults', async () => {
     const { status, body } = await create({ shape: 'GENERIC_ARM' });
     const now = formatDate(clock.wallNow());
     expect(status).toBe(200);
@@ -41,14 +41,14 @@ describe('functions', () => {
     expect((await api.get(`/v2/fns?app_id=${appId}`)).text).toContain('"config":null');
   });
 
-  it('http-api 47: what is missing is named in order', async () => {
+  it('http-api 47: missing fields are reported in order', async () => {
     expect(await api.post('/v2/fns', {})).toMatchObject(err(400, 'Missing AppID on Fn'));
     expect(await api.post('/v2/fns', { app_id: appId })).toMatchObject(err(400, 'Missing Fn name'));
     expect(await create({ image: '' })).toMatchObject(err(400, 'Missing image on Fn'));
     expect(await create({ id: 'x' })).toMatchObject(err(400, 'ID cannot be provided for Fn creation'));
   });
 
-  it('http-api 48: a name is what a URL path holds without escapes', async () => {
+  it('http-api 48: a name contains only characters that need no escaping in a URL path', async () => {
     for (const name of ['a b', 'a/b', 'a,b', 'a!', 'é']) {
       expect(await create({ name })).toMatchObject(err(400, 'name must be a valid string'));
     }
@@ -79,7 +79,7 @@ describe('functions', () => {
     expect((await create({ app_id: await api.app('other') })).status).toBe(200);
   });
 
-  it('http-api 52: a change touches what it names; name and app stay', async () => {
+  it('http-api 52: a change affects only the given fields; name and app stay', async () => {
     const { body: created } = await create();
     await clock.advance(5);
     const { body: changed } = await api.put(`/v2/fns/${created.id}`, { memory: 256 });
@@ -94,7 +94,7 @@ describe('functions', () => {
     expect(moved.body).toEqual(changed);
   });
 
-  it('http-api 53: a bad change stores nothing', async () => {
+  it('http-api 53: an invalid change stores nothing', async () => {
     const { body } = await create();
     const answer = await api.put(`/v2/fns/${body.id}`, { timeout: 3601, memory: 256 });
     expect(answer).toMatchObject(err(400, 'timeout value is out of range, must be between 0 and 300'));
@@ -105,7 +105,7 @@ describe('functions', () => {
     expect(await api.put('/v2/fns/nope', { memory: 256 })).toMatchObject(err(404, 'Fn not found'));
   });
 
-  it('http-api 55: a change with another id is refused, and touches neither function', async () => {
+  it('http-api 55: a change with another id is refused, and changes neither function', async () => {
     const one = await api.fn(appId, 'one');
     const two = await api.fn(appId, 'two');
     const answer = await api.put(`/v2/fns/${one}`, { id: two, memory: 256 });
@@ -121,7 +121,7 @@ describe('functions', () => {
     expect(items[0]?.annotations).toEqual(endpoint);
   });
 
-  it('http-api 56: the endpoint is that of the balancers, when they have a public address', async () => {
+  it('http-api 56: the endpoint is that of the balancers if they have a public address', async () => {
     const behind = await TestApi.start({ env: { FN_PUBLIC_LB_URL: 'http://lb/x/' } });
     const id = await behind.fn(await behind.app('a'), 'f');
     expect((await behind.get(`/v2/fns/${id}`)).body.annotations).toEqual({

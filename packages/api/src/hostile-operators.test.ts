@@ -82,14 +82,14 @@ it.each`
   ${'two objects'}                          | ${'{"name":"x"}{"name":"y"}'}                                                                                                 | ${200} | ${/"name":"x"/}
   ${'an object and 900 kB after it'}        | ${`{"name":"x"}${'{"'.repeat(450_000)}`}                                                                                      | ${200} | ${/"name":"x"/}
   ${'more than a resource can need'}        | ${`{"name":"${'x'.repeat(MIB)}"}`}                                                                                            | ${413} | ${/too large for this server/}
-`('a body of $body is answered $status', async ({ json, status, text }) => {
+`('answers a body of $body with $status', async ({ json, status, text }) => {
   const answer = await send('POST', '/v2/apps', json);
   expect(answer.status).toBe(status);
   if (typeof text === 'string') expect(answer.text).toBe(text);
   else expect(answer.text).toMatch(text);
 });
 
-it('bytes that are no UTF-8 are read as Fn reads them', async () => {
+it('reads invalid UTF-8 like Fn', async () => {
   const bytes = (hex: string) => Buffer.concat([Buffer.from('{"name":"x'), Buffer.from(hex, 'hex'), Buffer.from('"}')]);
   for (const hex of ['ff', 'c0af', 'eda080']) {
     expect(await send('POST', '/v2/apps', bytes(hex))).toEqual({ status: 400, text: message('Invalid app name') });
@@ -111,7 +111,7 @@ it('a compressed body is not JSON', async () => {
   expect(answer).toEqual({ status: 400, text: INVALID });
 });
 
-it('a body without a length that goes on and on is refused when it has become too long', async () => {
+it('refuses an endless body of unknown length at the limit', async () => {
   let sent = 0;
   const endless = new Readable({
     read() {
@@ -153,7 +153,7 @@ it.each`
   ${'__proto__=1&constructor=2&__proto__[x]=3'} | ${200}
   ${'a&'.repeat(15_000)}                        | ${200}
   ${'?????'}                                    | ${200}
-`('a list with $query is answered $status', async ({ query, status }) => {
+`('answers a list with $query with $status', async ({ query, status }) => {
   for (const path of ['/v2/apps', `/v2/fns?app_id=${appId}`, `/v2/triggers?app_id=${appId}`]) {
     const answer = await send('GET', `${path}${path.includes('?') ? '&' : '?'}${query}`);
     expect([path, answer.status]).toEqual([path, status]);
@@ -177,7 +177,7 @@ it.each`
   ${`/v2/runner/apps/x/triggerBySource/http/${'%2f'.repeat(9000)}`} | ${404}
   ${'http://evil.example/v2/apps'}                                  | ${403}
   ${'//v2/apps'}                                                    | ${404}
-`('GET $path is answered $status', async ({ path, status }) => {
+`('answers GET $path with $status', async ({ path, status }) => {
   expect((await send('GET', path)).status).toBe(status);
   // Nothing is found there to change or to remove either.
   for (const method of ['PUT', 'DELETE']) {
@@ -186,7 +186,7 @@ it.each`
   }
 });
 
-it('a hundred who change one app at once leave it whole', async () => {
+it('a hundred concurrent changes leave an app consistent', async () => {
   const answers = await Promise.all(
     Array.from({ length: 100 }, (_, i) =>
       send('PUT', `/v2/apps/${appId}`, JSON.stringify({ config: { [`K${i}`]: 'v' } })),

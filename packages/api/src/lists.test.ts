@@ -14,7 +14,7 @@ describe('lists', () => {
     return { names: (body.items as { name: unknown }[]).map((item) => item.name), next: body.next_cursor };
   }
 
-  it('http-api 37: cursors lead through a list, the last perhaps to nothing', async () => {
+  it('http-api 37: cursors lead through a list, the last one possibly to an empty page', async () => {
     for (const name of ['c', 'a', 'b']) await api.app(name);
 
     expect(await page('/v2/apps?per_page=1')).toEqual({ names: ['a'], next: 'YQ' });
@@ -24,7 +24,7 @@ describe('lists', () => {
     expect(await page('/v2/apps?per_page=2&cursor=Yg')).toEqual({ names: ['c'], next: undefined });
   });
 
-  it('http-api 38: a page has 30 items unless told, and never more than 100', async () => {
+  it('http-api 38: a page has 30 items by default, and at most 100', async () => {
     for (let i = 0; i < 101; i += 1) await api.app(`app-${i}`);
     for (const perPage of ['', '?per_page=0', '?per_page=-1', '?per_page=x']) {
       expect((await page(`/v2/apps${perPage}`)).names).toHaveLength(30);
@@ -32,13 +32,13 @@ describe('lists', () => {
     expect((await page('/v2/apps?per_page=1000')).names).toHaveLength(100);
   });
 
-  it('http-api 39: a name is matched to the letter', async () => {
+  it('http-api 39: a name is matched exactly', async () => {
     for (const name of ['a', 'b', 'bb']) await api.app(name);
     expect((await page('/v2/apps?name=b')).names).toEqual(['b']);
     expect((await api.get('/v2/apps?name=B')).text).toBe('{"items":[]}');
   });
 
-  it('http-api 40: a cursor that is none is refused with the reason', async () => {
+  it('http-api 40: an invalid cursor is refused with the reason', async () => {
     expect(await api.get('/v2/apps?cursor=!!!')).toMatchObject(err(400, 'Invalid cursor'));
     expect(await api.get('/v2/apps?cursor=bQ==')).toMatchObject(err(400, 'Invalid cursor'));
     expect(await api.get('/v2/apps?cursor=')).toMatchObject({ status: 200 });
@@ -49,7 +49,7 @@ describe('lists', () => {
     expect(await api.get('/v2/triggers')).toMatchObject(err(400, 'Missing App ID on Trigger'));
   });
 
-  it('http-api 43: an unknown app has none', async () => {
+  it('http-api 43: the lists of an unknown app are empty', async () => {
     expect(await api.get('/v2/fns?app_id=nope')).toMatchObject({ status: 200, text: '{"items":[]}' });
     expect(await api.get('/v2/triggers?app_id=nope')).toMatchObject({ status: 200, text: '{"items":[]}' });
   });
@@ -66,7 +66,7 @@ describe('lists', () => {
     expect((await page(`/v2/triggers?app_id=${appId}&name=x&fn_id=${two}`)).names).toEqual(['x']);
   });
 
-  it('does not lose a trigger between two pages when names repeat', async () => {
+  it('loses no trigger between two pages if names repeat', async () => {
     const appId = await api.app('a');
     for (const fn of ['one', 'two', 'three']) {
       await api.trigger(appId, await api.fn(appId, fn), 'same', `/${fn}`);

@@ -15,7 +15,7 @@ describe('triggers', () => {
   const create = (more: object = {}) =>
     api.post('/v2/triggers', { name: 't', app_id: appId, fn_id: fnId, type: 'http', source: '/s', ...more });
 
-  it('http-api 59: a new trigger says where it is called', async () => {
+  it('http-api 59: a new trigger shows its URL', async () => {
     const { status, body } = await create();
     expect(status).toBe(200);
     expect(Object.entries(body)).toEqual([
@@ -41,7 +41,7 @@ describe('triggers', () => {
     ['/part#1', '/part%231'],
     ['//x/', '//x/'],
     ["/a-._~!$&'()*+,;=:@/b", "/a-._~!$&'()*+,;=:@/b"],
-  ])('http-api 59: shows a source of %s as a URL that anybody can call', async (source, shown) => {
+  ])('http-api 59: shows a source of %s as a valid URL', async (source, shown) => {
     const { body } = await create({ source });
     const endpoint = `${api.url}/t/myapp${shown}`;
     expect(body).toMatchObject({ source, annotations: { 'fnproject.io/trigger/httpEndpoint': endpoint } });
@@ -70,7 +70,7 @@ describe('triggers', () => {
     expect((await create({ created_at: zero, updated_at: zero })).status).toBe(200);
   });
 
-  it('http-api 61: the function must be of the app', async () => {
+  it('http-api 61: the function must belong to the app', async () => {
     const foreign = await api.fn(await api.app('other'), 'f');
     expect(await create({ fn_id: foreign })).toMatchObject(err(400, 'Invalid Fn ID - not owned by specified app'));
   });
@@ -89,7 +89,7 @@ describe('triggers', () => {
     expect((await create({ source: '/other', fn_id: other })).status).toBe(200);
   });
 
-  it('http-api 66: a change renames, and keeps to the rules', async () => {
+  it('http-api 66: a change can rename a trigger, and is validated', async () => {
     const { body } = await create();
     const path = `/v2/triggers/${body.id}`;
     expect(await api.put(path, { source: 'x' })).toMatchObject(err(400, "Missing Trigger Source Prefix '/'"));
@@ -101,7 +101,7 @@ describe('triggers', () => {
     expect((await api.get(path)).body.name).toBe('n2');
   });
 
-  it('http-api 66: refuses a change that would take a name or source from another trigger, or lead to a foreign function', async () => {
+  it('http-api 66: refuses a change to a name or source of another trigger, or to a function of another app', async () => {
     await create();
     const id = await api.trigger(appId, fnId, 'second', '/second');
     const path = `/v2/triggers/${id}`;
@@ -121,7 +121,7 @@ describe('triggers', () => {
     expect((await api.delete(`/v2/triggers/${body.id}`)).status).toBe(204);
   });
 
-  it('http-api 106: a balancer finds a trigger by its source, slashes and all', async () => {
+  it('http-api 106: a balancer finds a trigger by its source, including slashes', async () => {
     const { body } = await create();
     const found = await api.get(`/v2/runner/apps/${appId}/triggerBySource/http//s`);
     expect(found).toMatchObject({ status: 200, body: { id: body.id, source: '/s' } });

@@ -15,7 +15,7 @@ describe('the fnfleet command', () => {
   });
   afterAll(() => rm(folder, { recursive: true, force: true }));
 
-  it('is found through links, and tells its version without loading a command', async () => {
+  it('works through symbolic links, and prints its version without loading a command', async () => {
     const link = path.join(folder, 'fnfleet');
     await symlink(COMMAND, link);
     const loaded = path.join(folder, 'loaded.cjs');
@@ -27,7 +27,7 @@ describe('the fnfleet command', () => {
     expect(stderr).not.toMatch(/commander|dist/);
   });
 
-  it('is one process: whoever started it signals the very node', async () => {
+  it('runs as a single process, so that signals reach the node directly', async () => {
     const tellsPid = path.join(folder, 'pid.cjs');
     await writeFile(tellsPid, 'console.log(process.pid);');
     const child = spawn(COMMAND, ['--version'], { env: { ...process.env, NODE_OPTIONS: `-r ${tellsPid}` } });
@@ -39,7 +39,7 @@ describe('the fnfleet command', () => {
     expect(output).toBe(`${child.pid}\n${VERSION}\n`);
   });
 
-  it('with a Node that is too old says which one it needs', async () => {
+  it('names the required Node version if it is too old', async () => {
     const old = path.join(folder, 'old.cjs');
     await writeFile(old, `Object.defineProperty(process.versions, 'node', { value: '20.1.0' });`);
     const options = { env: { ...process.env, NODE_OPTIONS: `-r ${old}` } };

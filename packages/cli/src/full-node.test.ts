@@ -83,7 +83,7 @@ const invoke = (url: string, init: RequestInit = {}) => fetch(url, { method: 'PO
 const messageOf = async (response: Response) => (JSON.parse(await response.text()) as { message: string }).message;
 
 describe('a call', () => {
-  it('waits for its image, and operators see how far that is', async () => {
+  it('waits for its image, and operators see the progress of the pull', async () => {
     await start();
     const url = await deployed({ image: 'slow' });
     driver.gates.pull.hold();
@@ -96,7 +96,7 @@ describe('a call', () => {
     expect(await pulls()).toEqual({ pulls: [] });
   });
 
-  it('goes from its request to the function and back in one process, and is counted once', async () => {
+  it('runs from request to response in one process, and is counted once', async () => {
     await start();
     const url = await deployed({ image: 'echo' });
     const before = metrics.sum('completed');
@@ -112,7 +112,7 @@ describe('a call', () => {
     expect([metrics.sum('calls'), metrics.sum('completed') - before]).toEqual([1, 1]);
   });
 
-  it('brings a body of any size, known or not, as it was sent', async () => {
+  it('delivers a body of any size unchanged, with or without a known length', async () => {
     await start();
     const url = await deployed({ image: 'echo' });
     const bytes = Buffer.alloc(3 * MIB, 'abc');
@@ -126,7 +126,7 @@ describe('a call', () => {
     expect(await (await invoke(url)).text()).toBe('');
   });
 
-  it('with a body that turns out too large is 413, and its container serves on', async () => {
+  it('with a body that turns out too large gets 413, and its container stays in use', async () => {
     await start({ FN_MAX_REQUEST_SIZE: '1000' });
     const url = await deployed({ image: 'echo' });
     const chunks = ReadableStream.from([Buffer.alloc(600), Buffer.alloc(600)]);
@@ -153,7 +153,7 @@ describe('a call', () => {
     expect(answer.headers.get('content-type')).toBe('application/json; charset=utf-8');
   });
 
-  it('agent-and-docker 44: for which there is no room is 503 at once where calls do not wait', async () => {
+  it('agent-and-docker 44: gets 503 at once without capacity if calls do not wait', async () => {
     await start({ FN_ENABLE_NB_RESOURCE_TRACKER: '1' });
     const busy = invoke(await deployed({ image: 'held', memory: 200 }));
     await held.arrived;
@@ -166,7 +166,7 @@ describe('a call', () => {
     expect(await (await busy).text()).toBe('let go');
   });
 
-  it('http-api 85: ends with its client, in the function and in the books', async () => {
+  it('http-api 85: is cancelled in the function and in the metrics when its client disconnects', async () => {
     await start();
     const url = await deployed({ image: 'held' });
     const before = metrics.sum('canceled');
@@ -188,7 +188,7 @@ describe('a dry run', () => {
     return [answer.status, JSON.parse(await answer.text())];
   };
 
-  it('says what would happen, and nothing does', async () => {
+  it('reports what would happen without running anything', async () => {
     await start();
     const echo = await deployed({ image: 'echo', memory: 128 });
     expect(await dryRun(echo)).toMatchObject([
@@ -208,7 +208,7 @@ describe('a dry run', () => {
     await busy;
   });
 
-  it('of what could never run fails as it would', async () => {
+  it('of an impossible call fails like the call would', async () => {
     await start();
     const [status, { message }] = await dryRun(await deployed({ image: 'echo', memory: 512 }));
     expect([status, message]).toEqual([400, 'Requested CPU/Memory cannot be allocated']);
@@ -219,7 +219,7 @@ describe('a dry run', () => {
 describe('a detached call', () => {
   const DETACHED = { headers: { 'Fn-Invoke-Type': 'detached' } };
 
-  it('agent-and-docker 86: is answered with 202 when it has a container, before it ends', async () => {
+  it('agent-and-docker 86: gets 202 when it has a container, before it ends', async () => {
     await start();
     const url = await deployed({ image: 'held' });
     driver.gates.start.hold();
@@ -236,14 +236,14 @@ describe('a detached call', () => {
     expect(metrics.sum('running')).toBe(1);
   });
 
-  it('agent-and-docker 86: that cannot begin is answered with why', async () => {
+  it('agent-and-docker 86: that cannot start gets the reason', async () => {
     await start();
     expect((await invoke(await deployed({ image: 'broken' }), DETACHED)).status).toBe(502);
   });
 });
 
 describe('what is stored', () => {
-  it('http-api 83, 97: counts at once: what is not there is 404, what is made is called, what is gone is 404', async () => {
+  it('http-api 83, 97: takes effect at once: missing and deleted functions are 404, new ones can be called', async () => {
     await start();
     expect(await send('POST', '/invoke/none')).toEqual({ status: 404, body: '{"message":"Fn not found"}\n' });
     expect(await send('GET', '/t/shop/hello')).toEqual({ status: 404, body: '{"message":"App not found"}\n' });
@@ -277,7 +277,7 @@ describe('what is stored', () => {
     },
   );
 
-  it('F2: a change is in the call that follows its answer', async () => {
+  it('F2: a change applies to the first call after its response', async () => {
     await start();
     const { id } = await deploy({ image: 'greet', config: { NAME: 'Ada' } });
     expect((await send('POST', `/invoke/${id}`)).body).toBe('hello Ada');
@@ -286,14 +286,14 @@ describe('what is stored', () => {
     expect((await send('POST', `/invoke/${id}`)).body).toBe('hello Grace');
   });
 
-  it('shows endpoints on the port that was asked', async () => {
+  it('shows endpoints on the port of the request', async () => {
     await start();
     expect(await deployed({ image: 'echo' })).toMatch(`${node.address.url}/invoke/`);
   });
 });
 
 describe('the end', () => {
-  it('http-api 17: lets the call in hand finish, takes no new one, and leaves nothing', async () => {
+  it('http-api 17: finishes the call in flight, takes no new one, and leaves nothing behind', async () => {
     await start();
     const url = await deployed({ image: 'held' });
     const answer = invoke(url);
@@ -308,7 +308,7 @@ describe('the end', () => {
     expect(driver.counters.live).toBe(0);
   });
 
-  it('comes with the grace for a call that does not end', async () => {
+  it('comes after the grace period if a call does not end', async () => {
     await start();
     const answer = invoke(await deployed({ image: 'held' })).then(
       ({ status }) => status,
@@ -319,7 +319,7 @@ describe('the end', () => {
     expect(await answer).toBe('fetch failed');
   });
 
-  it('F1: comes before the beginning when functions cannot be run', async () => {
+  it('F1: comes before the port opens if functions cannot run', async () => {
     await start();
     await node.close();
     const failure = new FnError('internal', { cause: new Error('no engine') });

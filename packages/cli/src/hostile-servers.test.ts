@@ -120,7 +120,7 @@ describe.each(Object.entries(COMMANDS))('fnfleet %s', (_name, args) => {
     ['refuses with 10 000 lines', () => json(500, { message: `${HOSTILE}\n`.repeat(10_000) })],
     ['refuses with a message that is none', () => json(403, { message: { toString: 1 } })],
     ['refuses with control characters', () => (_req, res) => void res.writeHead(500).end(HOSTILE)],
-  ])('fails, and says why, where a server %s', async (_what, hostile) => {
+  ])('fails with the reason if a server %s', async (_what, hostile) => {
     taken = 0;
     answer = hostile();
     const { output, code } = await runCommand(...args());
@@ -135,7 +135,7 @@ describe.each(Object.entries(COMMANDS))('fnfleet %s', (_name, args) => {
   });
 });
 
-it.each(Object.entries(COMMANDS))('fnfleet %s fails on JSON of another form', async (name, args) => {
+it.each(Object.entries(COMMANDS))('fnfleet %s fails on JSON of another shape', async (name, args) => {
   if (name === 'health') return;
   for (const form of WRONG_FORMS) {
     answer = json(200, form);
@@ -145,7 +145,7 @@ it.each(Object.entries(COMMANDS))('fnfleet %s fails on JSON of another form', as
   }
 });
 
-it('fnfleet status shows names with control characters escaped, each runner on a line of its own', async () => {
+it('fnfleet status escapes control characters in names, and shows each runner on one line', async () => {
   const runner = { address: `r1:1\n${HOSTILE}`, state: HOSTILE, in_flight: 0, warm_functions: 0, name: HOSTILE };
   answer = json(200, { version: HOSTILE, runners: [runner], troubles: [`${HOSTILE}\nall is well`] });
   for (const args of [['status'], ['status', '--json'], ['top', '--once']]) {
@@ -156,7 +156,7 @@ it('fnfleet status shows names with control characters escaped, each runner on a
   }
 });
 
-it('fnfleet list and inspect show names with control characters escaped, each on a line of its own', async () => {
+it('fnfleet list and inspect escape control characters in names, and show each on one line', async () => {
   const app = {
     id: HOSTILE,
     name: `${HOSTILE}\nall is well`,
@@ -180,7 +180,7 @@ it('fnfleet list and inspect show names with control characters escaped, each on
 it.each([
   ['the same page again and again', () => 'same', 2],
   ['another page each time', (page: number) => `${page}`, 1000],
-])('a list with %s is given up', async (_what, cursorOf, most) => {
+])('gives up on a list with %s', async (_what, cursorOf, most) => {
   let pages = 0;
   answer = (request, response) => {
     pages += 1;
@@ -191,7 +191,7 @@ it.each([
   expect(pages).toBe(most);
 });
 
-it('a list of long pages is given up', async () => {
+it('gives up on a list of long pages', async () => {
   let pages = 0;
   const item = { id: 'x', name: 'a', annotations: { a: 'x'.repeat(16 * MIB) } };
   answer = (request, response) => {
@@ -206,7 +206,7 @@ it('a list of long pages is given up', async () => {
 it.each([
   ['says nothing', () => undefined],
   ['sends a head and then nothing', (_req: IncomingMessage, res: ServerResponse) => void res.writeHead(200).write('{')],
-])('a server that %s is given up', async (_what, hostile) => {
+])('gives up on a server that %s', async (_what, hostile) => {
   answer = hostile;
   await expect(readAnswer(plainFetch, url, { timeoutMs: 100 })).rejects.toThrow('no complete answer within 100 ms');
 });
@@ -252,13 +252,16 @@ describe('the answer of a function', () => {
     ${'{"a":1}\n'} | ${true}  | ${[]}        | ${'{"a":1}\n'}
     ${''}          | ${true}  | ${[]}        | ${''}
     ${'{"a":1}'}   | ${false} | ${[]}        | ${'{"a":1}'}
-  `('$answer ends its line on a terminal alone (terminal $terminal)', async ({ answer, terminal, options, shown }) => {
-    onTerminal(terminal);
-    functionThatAnswers(200, answer);
-    expect(await invoked(...options)).toMatchObject({ output: shown, code: 0 });
-  });
+  `(
+    'ends the last line of $answer only on a terminal (terminal $terminal)',
+    async ({ answer, terminal, options, shown }) => {
+      onTerminal(terminal);
+      functionThatAnswers(200, answer);
+      expect(await invoked(...options)).toMatchObject({ output: shown, code: 0 });
+    },
+  );
 
-  it('that is an error is shown the same way, and the call id too', async () => {
+  it('is shown the same way if it is an error, and so is the call id', async () => {
     onTerminal(true);
     functionThatAnswers(502, HOSTILE);
     const { output, code } = await invoked();

@@ -125,7 +125,7 @@ describe('fnfleet logs', () => {
     container_id: HOSTILE,
   });
 
-  it('shows what a hostile runner sends escaped, a line each, and cut', async () => {
+  it('shows the output of a hostile runner escaped, on single lines, and truncated', async () => {
     const piece = JSON.stringify({ dropped: 1e308, lines: [line(ESCAPES), line('x'.repeat(4 * MIB))] });
     logsAnswer((response) => response.writeHead(200).end(`${piece}\n`));
     const { output, stdout, code } = await logs();
@@ -137,7 +137,7 @@ describe('fnfleet logs', () => {
   it.each([
     ['refuses with an answer that does not end', 500],
     ['refuses what it is asked with one', 404],
-  ])('gives up a balancer that %s', async (_, status) => {
+  ])('gives up on a balancer that %s', async (_, status) => {
     let taken = 0;
     logsAnswer((response) => {
       response.writeHead(status);
@@ -162,7 +162,7 @@ describe('fnfleet logs', () => {
       (response: ServerResponse) => void response.end(`${JSON.stringify({ error: { code: 3, details: HOSTILE } })}\n`),
     ],
     ['what is none', (response: ServerResponse) => void response.end(`${HOSTILE}\n`)],
-  ])('says why in a line or two: %s', async (_, serve) => {
+  ])('reports the reason in one or two lines: %s', async (_, serve) => {
     logsAnswer(serve);
     const { output, code } = await logs();
     expect([code, output]).toEqual([1, expect.stringContaining('fnfleet: ')]);
@@ -171,7 +171,7 @@ describe('fnfleet logs', () => {
   });
 });
 
-describe('what is said while an image is pulled', () => {
+describe('the progress of an image pull', () => {
   it.each([[true], [false]])(
     'is one line of the terminal, whatever the image is called (terminal: %s)',
     async (isTTY) => {

@@ -43,7 +43,7 @@ it.each`
   ${'http://lb?y=1'}           | ${'/?y=1'}        | ${'lb'}
   ${'http://[::1]:80/a//b'}    | ${'/a//b'}        | ${'[::1]:80'}
   ${'http://lb/t/http://x/'}   | ${'/t/http://x/'} | ${'lb'}
-`('the target $target is taken for $url of $host', async ({ target, url, host }) => {
+`('reads the target $target as $url of $host', async ({ target, url, host }) => {
   expect(await seen(`GET ${target} HTTP/1.1`)).toEqual([url, host, host]);
 });
 
@@ -53,6 +53,6 @@ it.each(['http://lb@evil/t', 'http://u:p@lb/t', 'http:///t', 'ftp://lb/t'])('the
   expect(await seen('GET /t HTTP/1.1')).toEqual(['/t', 'other', 'other']);
 });
 
-it('the star of OPTIONS stays one', async () => {
+it('keeps the asterisk form of OPTIONS', async () => {
   expect(await seen('OPTIONS * HTTP/1.1')).toEqual(['*', 'other', 'other']);
 });

@@ -18,15 +18,15 @@ describe('CORS', () => {
     return { status: response.status, headers: Object.fromEntries(shown) };
   }
 
-  it('is off unless origins are named', async () => {
+  it('is off without origins', async () => {
     expect(await ask([], [], 'OPTIONS', 'http://a.com')).toEqual({ status: 204, headers: {} });
   });
 
-  it('leaves alone what does not come from a web page', async () => {
+  it('ignores requests that do not come from a web page', async () => {
     expect(await ask(['http://a.com'], [], 'GET')).toEqual({ status: 204, headers: {} });
   });
 
-  it('http-api 13: turns other origins away', async () => {
+  it('http-api 13: rejects other origins', async () => {
     expect(await ask(['http://a.com'], [], 'GET', 'http://b.com')).toEqual({ status: 403, headers: {} });
     expect(await ask(['http://a.com'], [], 'OPTIONS', 'http://b.com')).toEqual({ status: 403, headers: {} });
   });
@@ -44,14 +44,14 @@ describe('CORS', () => {
     });
   });
 
-  it('http-api 15: a first item of * lets everyone in', async () => {
+  it('http-api 15: * as the first item allows every origin', async () => {
     expect(await ask(['*', 'http://a.com'], [], 'GET', 'http://b.com')).toEqual({
       status: 204,
       headers: { 'access-control-allow-origin': '*' },
     });
   });
 
-  it.each(['GET', 'POST', 'OPTIONS'])('leaves a %s of a page of this node alone', async (method) => {
+  it.each(['GET', 'POST', 'OPTIONS'])('allows a %s from a page of this node', async (method) => {
     expect(await ask(['http://a.com'], [], method, (own) => own)).toEqual({ status: 204, headers: {} });
   });
 
@@ -62,7 +62,7 @@ describe('CORS', () => {
     },
   );
 
-  it('refuses to start with an origin that is none', () => {
+  it('refuses to start with an invalid origin', () => {
     expect(() => newCorsPolicy(['a.com'], [])).toThrow('FN_API_CORS_ORIGINS: expected http:// or https:// origins');
   });
 });

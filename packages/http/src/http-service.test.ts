@@ -32,7 +32,7 @@ describe('an http service', () => {
 
   const GET = 'GET / HTTP/1.1\r\nHost: a\r\n\r\n';
 
-  it('says why it cannot listen', async () => {
+  it('reports why it cannot listen', async () => {
     await listen((_req, res) => sendEmpty(res, 200));
     const second = new HttpService({ handler: () => undefined, host: '127.0.0.1', port: service.address.port });
     await expect(second.ready).rejects.toThrow(/FN_PORT.*EADDRINUSE/);
@@ -40,7 +40,7 @@ describe('an http service', () => {
     await second.close();
   });
 
-  it('H1: closes idle connections at once when it drains', async () => {
+  it('H1: closes idle connections at once on drain', async () => {
     await listen((_req, res) => sendEmpty(res, 204));
     const idle = dial(GET);
     await new Promise((resolve) => idle.once('data', resolve));
@@ -49,7 +49,7 @@ describe('an http service', () => {
     await ended;
   });
 
-  it('H1: finishes a request in hand, and takes no other', async () => {
+  it('H1: finishes a request in progress, and accepts no other', async () => {
     const arrived = new Deferred<void>();
     const release = new Deferred<void>();
     await listen(async (_req, res) => {
@@ -78,7 +78,7 @@ describe('an http service', () => {
     agent.destroy();
   });
 
-  it('cuts what is not finished when the grace is over', async () => {
+  it('aborts unfinished requests after the grace period', async () => {
     const clock = new FakeClock();
     const arrived = new Deferred<void>();
     await listen(() => arrived.resolve(), { clock });
@@ -92,7 +92,7 @@ describe('an http service', () => {
     expect(clock.pendingTimers).toBe(0);
   });
 
-  it('closes at once, however often it is told to', async () => {
+  it('closes at once, also when called repeatedly', async () => {
     const arrived = new Deferred<void>();
     await listen(() => arrived.resolve());
     const answer = textOf(dial(GET));
@@ -103,7 +103,7 @@ describe('an http service', () => {
     expect(await drained).toBe('expired');
   });
 
-  it('H2: ends only the connection that did not speak HTTP', async () => {
+  it('H2: closes only the connection with invalid HTTP', async () => {
     await listen((_req, res) => sendEmpty(res, 200));
     const answer = await textOf(dial('NONSENSE\r\n\r\n'));
     expect(answer).toMatch(/^HTTP\/1\.1 400 Bad Request\r\n/);
@@ -111,7 +111,7 @@ describe('an http service', () => {
     expect((await fetch(service.address.url)).status).toBe(200);
   });
 
-  it.each(['/grüße', '/a\tb'])('H2: says how to write a path of %j', async (path) => {
+  it.each(['/grüße', '/a\tb'])('H2: explains how to encode a path of %j', async (path) => {
     await listen((_req, res) => sendEmpty(res, 200));
     const answer = await textOf(dial(`GET ${path} HTTP/1.1\r\nHost: h\r\n\r\n`));
     expect(answer).toMatch(/^HTTP\/1\.1 400 Bad Request\r\n/);
@@ -120,7 +120,7 @@ describe('an http service', () => {
     );
   });
 
-  it('H2: answers a body that breaks off in nonsense, and the handler learns of it', async () => {
+  it('H2: answers an invalid chunked body, and the handler gets an error', async () => {
     const failure = new Deferred<unknown>();
     await listen(async (req, res) => {
       try {
@@ -148,7 +148,7 @@ describe('an http service', () => {
     expect(await textOf(dial('GET / HTTP/1.1\r\n'))).toMatch(/^HTTP\/1\.1 408 /);
   });
 
-  it('cuts an answer that takes too long', async () => {
+  it('aborts a response that takes too long', async () => {
     const clock = new FakeClock();
     const arrived = new Deferred<void>();
     await listen(() => arrived.resolve(), { clock, limits: { responseWriteTimeoutMs: 1000 } });
@@ -159,7 +159,7 @@ describe('an http service', () => {
     expect(clock.pendingTimers).toBe(0);
   });
 
-  it('http-api 12: a body over the limit is refused while it comes, and the answer arrives', async () => {
+  it('http-api 12: refuses a body over the limit while it arrives, and the client gets the response', async () => {
     await listen((req, res) => void readBody(req, 8).catch((error) => sendError(res, error)));
     const client = dial('POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n9\r\n123456789\r\n');
     const closed = textOf(client);
@@ -170,7 +170,7 @@ describe('an http service', () => {
     expect(answer).toContain('Connection: close');
   });
 
-  it('http-api 12: a client that sends all before it reads gets the answer too', async () => {
+  it('http-api 12: a client that sends everything before it reads gets the response, too', async () => {
     await listen((req, res) => void readBody(req, 8).catch((error) => sendError(res, error)));
     const client = dial(`POST / HTTP/1.1\r\nHost: a\r\nContent-Length: ${4 * MIB}\r\n\r\n`);
     client.pause();
@@ -181,7 +181,7 @@ describe('an http service', () => {
     expect(await textOf(client)).toMatch(/^HTTP\/1\.1 413 .*Connection: close.* > max 8/s);
   });
 
-  it('breaks the connection rather than end a half answer as if it were whole', async () => {
+  it('destroys the connection instead of ending an incomplete response as if it were complete', async () => {
     await listen((_req, res) => {
       res.write('half', () => sendError(res, new FnError('internal')));
     });
@@ -190,7 +190,7 @@ describe('an http service', () => {
     expect(answer).not.toMatch(/0\r\n\r\n$/);
   });
 
-  it('http-api 85: an error of a caller who left is 444 without a body', async () => {
+  it('http-api 85: a call whose client disconnected is 444 without a body', async () => {
     await listen((_req, res) => sendError(res, new FnError('clientCancelled')));
     const answer = await fetch(service.address.url);
     expect([answer.status, await answer.text()]).toEqual([444, '']);

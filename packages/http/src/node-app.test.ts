@@ -59,7 +59,7 @@ describe('a node app', () => {
     if (status === 301) expect(answer.headers.get('location')).toBe('/things/a?x=%20');
   });
 
-  it('tells whether it lives and whether it takes work', async () => {
+  it('reports whether it is alive and ready', async () => {
     let readiness: Readiness = { state: 'starting' };
     const send = await serve({ readiness: () => readiness });
     expect(await send('GET', '/readyz')).toMatchObject({ status: 503, text: '{"status":"starting"}' });
@@ -98,7 +98,7 @@ describe('a node app', () => {
     expect(log).toContain('route=/things');
   });
 
-  it('logs what only operators are told of a failure', async () => {
+  it('logs the details of a failure that only operators may see', async () => {
     const stream = new PassThrough();
     const handle = () => Promise.reject(new FnError('functionResponse', { detail: 'exit code 9' }));
     const logger = createLogger({ level: 'info', format: 'text', stream });
@@ -108,13 +108,13 @@ describe('a node app', () => {
     expect(await textOf(stream)).toMatch(/detail="?exit code 9/);
   });
 
-  it('http-api 80: tells a client when to come back', async () => {
+  it('http-api 80: tells a client when to retry', async () => {
     const answer = await (await serve())('PUT', '/things');
     expect(answer.status).toBe(503);
     expect(answer.headers.get('retry-after')).toBe('15');
   });
 
-  it('tells a client that sends too much when to come back, as far as it was computed', async () => {
+  it('tells a client that exceeds a limit when to retry, if that was computed', async () => {
     const overShare = { method: 'GET', path: '/over' } as const;
     const handle = () => Promise.reject(new FnError('appOverShare', { retryAfterSeconds: 3.2 }));
     const answer = await (await serve({ routes: [{ ...overShare, handle }] }))('GET', '/over');
@@ -122,7 +122,7 @@ describe('a node app', () => {
     expect(answer.headers.get('retry-after')).toBe('4');
   });
 
-  it('http-api 3: counts requests under their route, never under their path', async () => {
+  it('http-api 3: counts requests by route, never by path', async () => {
     const send = await serve();
     metrics.reset();
     await send('GET', '/things/secret');

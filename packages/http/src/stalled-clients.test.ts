@@ -48,7 +48,7 @@ describe('a client that holds its connection', () => {
     );
   };
 
-  it('is bounded by default: heads, silence, connections and their number', () => {
+  it('is limited by default: heads, silence, and the number of connections', () => {
     expect(readSettings(httpSettings, {})).toMatchObject({
       maxRequestHeaderBytes: 32_768,
       headerReadTimeoutMs: 10_000,
@@ -72,7 +72,7 @@ describe('a client that holds its connection', () => {
     ${'a chunk that stops in the middle'} | ${BODY_LIMIT} | ${`${HEAD}Transfer-Encoding: chunked\r\n\r\n9\r\n12345`}      | ${/^HTTP\/1\.1 408 /}
     ${'chunks without the last one'}      | ${BODY_LIMIT} | ${`${HEAD}Transfer-Encoding: chunked\r\n\r\n1\r\na\r\n`}      | ${/^HTTP\/1\.1 408 /}
     ${'a body announced and waited with'} | ${BODY_LIMIT} | ${`${HEAD}Expect: 100-continue\r\nContent-Length: 9\r\n\r\n`} | ${/^HTTP\/1\.1 100 Continue\r\n\r\nHTTP\/1\.1 408 /}
-  `('with $what is cut off', async ({ limits, sends, answer }) => {
+  `('with $what is disconnected', async ({ limits, sends, answer }) => {
     // One limit at a time: on a busy machine any of two may come first.
     await listen(echo, limits);
     expect(await received(dial(sends))).toMatch(answer);
@@ -93,7 +93,7 @@ describe('a client that holds its connection', () => {
     what         | sends
     ${'nothing'} | ${''}
     ${'a part'}  | ${'\x16\x03\x01'}
-  `('with a TLS handshake of which it sends $what is cut off', async ({ sends }) => {
+  `('with a TLS handshake of which it sends $what is disconnected', async ({ sends }) => {
     await listenTls({ headerReadTimeoutMs: 50 });
     expect(await received(dial(sends))).toMatch(/^(|reset)$/);
   });
@@ -107,7 +107,7 @@ describe('a client that holds its connection', () => {
     expect(await closed).toMatch(/^(|reset)$/);
   });
 
-  it('with a request that comes steadily but takes too long is cut off where that has a limit', async () => {
+  it('with a steady but slow request is disconnected at the time limit, if there is one', async () => {
     await listen(echo, { bodyReadTimeoutMs: 100, headerReadTimeoutMs: 100 });
     const client = dial(`${HEAD}Content-Length: 100000\r\n\r\n`);
     const answer = received(client);
@@ -117,13 +117,13 @@ describe('a client that holds its connection', () => {
     clearInterval(drip);
   });
 
-  it('between two requests is let go', async () => {
+  it('between two requests is disconnected after a while', async () => {
     await listen(echo, { idleTimeoutMs: 20 });
     const client = dial('GET / HTTP/1.1\r\nHost: a\r\n\r\n');
     expect(await received(client)).toMatch(/^HTTP\/1\.1 200 .*ordinary/s);
   });
 
-  it('by sending a little now and then keeps its upload, however long that takes', async () => {
+  it('by sending a little now and then can finish its upload, however long it takes', async () => {
     await listen(echo, { stallTimeoutMs: 1000 });
     const client = dial(`${HEAD}Connection: close\r\nContent-Length: 10\r\n\r\n`);
     const answer = received(client);
@@ -134,7 +134,7 @@ describe('a client that holds its connection', () => {
     expect(await answer).toMatch(/^HTTP\/1\.1 200 .*0123456789$/s);
   });
 
-  it('because its answer is not ready is not cut off', async () => {
+  it('because its response is not ready is not disconnected', async () => {
     const looked = new Deferred<void>();
     await listen(
       (_req, res) => {
@@ -150,7 +150,7 @@ describe('a client that holds its connection', () => {
     expect(await received(dial('GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n'))).toMatch(/late$/);
   });
 
-  it('because nobody has read its body yet is not cut off', async () => {
+  it('because its body has not been read yet is not disconnected', async () => {
     const looked = new Deferred<void>();
     await listen(
       (req, res) => {
@@ -166,7 +166,7 @@ describe('a client that holds its connection', () => {
     expect(await received(dial(`${HEAD}Content-Length: 9\r\n\r\n12345`))).toMatch(/^HTTP\/1\.1 200 .*unread/s);
   });
 
-  it('and never reads its answer is cut off', async () => {
+  it('and never reads its response is disconnected', async () => {
     const closed = new Deferred<boolean>();
     await listen(
       (req, res) => {
@@ -182,7 +182,7 @@ describe('a client that holds its connection', () => {
     expect(await ordinary()).toBe(200);
   });
 
-  it('with thousands of requests at once, whose answers it never reads, is cut off', async () => {
+  it('with thousands of pipelined requests whose responses it never reads is disconnected', async () => {
     let begun = 0;
     const closed = new Deferred<void>();
     await listen(
@@ -199,14 +199,14 @@ describe('a client that holds its connection', () => {
     expect(begun).toBeLessThanOrEqual(32);
   });
 
-  it('and pipelines a few requests has them all answered', async () => {
+  it('and pipelines a few requests gets all responses', async () => {
     await listen(echo, {});
     const last = 'GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n';
     const answers = await received(dial('GET / HTTP/1.1\r\nHost: a\r\n\r\n'.repeat(30) + last));
     expect(answers.match(/ordinary/g)).toHaveLength(31);
   });
 
-  it('and sends requests ahead has one of them begun at a time', async () => {
+  it('and pipelines requests has them started one at a time', async () => {
     const begun: unknown[] = [];
     const inHand: number[] = [];
     const first = new Deferred<void>();
@@ -232,7 +232,7 @@ describe('a client that holds its connection', () => {
     ${3}    | ${'leaves'}
     ${3}    | ${'is answered after it left'}
     ${1000} | ${'is cut off'}
-  `('and $when with $ahead requests sent ahead leaves none of them behind', async ({ ahead, when }) => {
+  `('and $when with $ahead pipelined requests leaves none of them behind', async ({ ahead, when }) => {
     const begun = new Deferred<void>();
     const closed = new Deferred<void>();
     await listen((req, res) => {
@@ -257,7 +257,7 @@ describe('a client that holds its connection', () => {
     };
     const GET = 'GET / HTTP/1.1\r\nHost: a\r\n\r\n';
 
-    it('makes room if it has asked for nothing: the oldest first', async () => {
+    it('is closed if it has sent no request: the oldest first', async () => {
       await listen(echo, { maxConnections: 3 });
       const held: Socket[] = [];
       for (let i = 1; i <= 3; i += 1) {
@@ -271,7 +271,7 @@ describe('a client that holds its connection', () => {
       expect(await Promise.race([...others, 'still there'])).toBe('still there');
     });
 
-    it('makes room between two requests, when nobody else does', async () => {
+    it('is closed between two requests if no other can be', async () => {
       const release = new Deferred<void>();
       await listen(
         (req, res) => void (req.url === '/' ? Promise.resolve() : release.promise).then(() => res.end('done')),
@@ -289,7 +289,7 @@ describe('a client that holds its connection', () => {
       expect(await answer).toMatch(/done$/);
     });
 
-    it('is not let in while all others wait for their answers', async () => {
+    it('is refused while all others wait for responses', async () => {
       const release = new Deferred<void>();
       await listen((_req, res) => void release.promise.then(() => res.end('done')), { maxConnections: 2 });
       const busy = [1, 2].map(() => received(dial(GET.replace('\r\n\r\n', '\r\nConnection: close\r\n\r\n'))));
@@ -299,7 +299,7 @@ describe('a client that holds its connection', () => {
       for (const answer of await Promise.all(busy)) expect(answer).toMatch(/done$/);
     });
 
-    it('and speaks TLS is told apart in the same way', async () => {
+    it('and uses TLS is treated in the same way', async () => {
       await listenTls({ maxConnections: 2 });
       const held = [dial('\x16\x03\x01'), dial('')];
       await until(() => service.connections === 2);

@@ -113,12 +113,12 @@ describe('a port with TLS', () => {
       ${'/v2/apps'}       | ${'another name'}   | ${TOKEN}     | ${403}
       ${'/metrics'}       | ${'no certificate'} | ${undefined} | ${401}
       ${'/metrics'}       | ${'member'}         | ${undefined} | ${200}
-    `('answers $path, asked with $visitor and token $token, with $status', async ({ path, visitor, token, status }) => {
+    `('answers $path for $visitor and token $token with $status', async ({ path, visitor, token, status }) => {
       const { http = '' } = await start('full', { FN_HTTP_CLIENT_CERTS: 'optional', FN_OPERATOR_TOKEN: TOKEN });
       expect(await get(http, path, visitor, token)).toBe(status);
     });
 
-    it('asks for a certificate where it is not public, whatever token is shown', async () => {
+    it('requires a certificate if it is not public, regardless of the token', async () => {
       const { http = '' } = await start('full', { FN_OPERATOR_TOKEN: TOKEN });
       expect(await get(http, '/t/app/nothing', 'no certificate', TOKEN)).toBe(401);
     });
@@ -153,7 +153,7 @@ describe('a port with TLS', () => {
       if (visitor !== 'member') expect(told).not.toBe('answered');
     });
 
-    it('answers nobody without a certificate', async () => {
+    it('refuses clients without a certificate', async () => {
       const { grpc = '' } = await start('pure-runner');
       const answer = await get(`https://${grpc}`, '/', 'no certificate');
       expect(answer).not.toEqual(expect.any(Number));

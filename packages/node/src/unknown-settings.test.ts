@@ -53,7 +53,7 @@ it.each([
   ['FN_MQ_URL', 'a setting of Fn, see docs/moving-from-fn.md'],
   ['FN_', 'fnfleet node --help lists all settings'],
   [`FN_${'X'.repeat(100_000)}`, 'fnfleet node --help lists all settings'],
-])('is named with what it may have been meant to be (%#)', (name, hint) => {
+])('is reported with a suggestion (%#)', (name, hint) => {
   expect(unknownSettings({ [name]: 'x' })).toEqual([{ name: expect.stringContaining(name.slice(0, 90)), hint }]);
 });
 
@@ -62,9 +62,9 @@ it.each([
   ['what is not ours', 'PATH_FN_PLACR', 'x'],
   ['a variable of a command', 'FN_API_URL', 'http://api'],
   ['a variable of the fn command line', 'FN_CONTEXT', 'default'],
-])('is silent about %s', (_, name, value) => expect(unknownSettings({ [name]: value })).toEqual([]));
+])('ignores %s', (_, name, value) => expect(unknownSettings({ [name]: value })).toEqual([]));
 
-it('is silent about what Kubernetes says of a service whose name begins with fn, and of no other', () => {
+it('ignores only the variables of Kubernetes for a service whose name begins with fn', () => {
   const service = {
     FN_LB_SERVICE_HOST: '10.0.0.1',
     FN_LB_SERVICE_PORT: '8081',
@@ -78,7 +78,7 @@ it('is silent about what Kubernetes says of a service whose name begins with fn,
   ]);
 });
 
-it('names twenty at most, without control characters', () => {
+it('reports at most twenty, without control characters', () => {
   const env = Object.fromEntries(Array.from({ length: 1000 }, (_, n) => [`FN_Z\u001b[2J\n${n}`, 'x']));
   const found = unknownSettings(env);
   expect(found).toHaveLength(20);

@@ -47,13 +47,13 @@ function read(texts: { cert?: string; key?: string; ca?: string }, nowMs = NOW) 
   return readMaterial(FILES(), wallMs(nowMs));
 }
 
-it('takes files that fit, and knows their names and their end', () => {
+it('accepts matching files, and knows their names and expiry', () => {
   const material = read({});
   expect(material).toMatchObject({ ...good, ca: fleet.cert, names: ['lb.fleet', 'lb'], endsFirst: 'cert' });
   expect(material.expiresAt).toBe(NOW + 90 * DAY_MS);
 });
 
-it('takes a CA beside the one that signed, while one takes over from another', () => {
+it('accepts a second CA during a rotation', () => {
   expect(read({ ca: other.cert + fleet.cert + retired.cert }).expiresAt).toBe(NOW + 90 * DAY_MS);
 });
 
@@ -88,7 +88,7 @@ it.each`
   ${'a link in a circle'} | ${(file: string) => symlinkSync(file, file)}                      | ${/cannot be read: ELOOP/}
   ${'half of it'}         | ${(file: string) => writeFileSync(file, good.cert.slice(0, 300))} | ${/has no certificate|has no private key/}
   ${'garbage'}            | ${(file: string) => writeFileSync(file, randomBytes(100_000))}    | ${/has no certificate|has no private key/}
-`('refuses $what in the place of each of the files', ({ put, says }) => {
+`('refuses $what in place of each file', ({ put, says }) => {
   for (const which of ['cert', 'key', 'ca']) {
     read({});
     rmSync(at(which));
@@ -100,14 +100,14 @@ it.each`
   }
 });
 
-it('lists everything that is wrong', () => {
+it('lists every problem', () => {
   writeFileSync(at('cert'), 'not a certificate');
   expect(() => readMaterial(FILES(), wallMs(NOW))).toThrow(
     /3 settings are wrong:\n {2}FN_TLS_KEY: .*cannot be read: ENOENT.*\n {2}FN_TLS_CA: .*cannot be read.*\n {2}FN_TLS_CERT: .*has no cert/,
   );
 });
 
-it('wants all three files, or none', () => {
+it('requires all three files or none', () => {
   expect(tlsFiles({})).toBeUndefined();
   expect(tlsFiles({ tlsCert: 'a', tlsKey: 'b', tlsCa: 'c' })).toEqual({ cert: 'a', key: 'b', ca: 'c' });
   expect(() => tlsFiles({ tlsCert: 'a' })).toThrow(/^FN_TLS_KEY, FN_TLS_CA: missing\. .*all three, or none/);

@@ -61,7 +61,7 @@ async function until(holds: () => Promise<boolean>): Promise<void> {
   while (!(await holds())) await new Promise((later) => setTimeout(later, 5));
 }
 
-it('takes up files that are replaced, and tells whoever shows them', async () => {
+it('loads replaced files, and notifies listeners', async () => {
   const [first, second, third] = [issue(), issue(), issue()];
   write(first);
   const found = start();
@@ -142,7 +142,7 @@ it.each(
   },
 );
 
-it('hears from the system of a change, also of one as Kubernetes makes it', async () => {
+it('is notified by the system of a change, also of the kind that Kubernetes makes', async () => {
   const [first, second] = [issue(), issue()];
   for (const [name, pair] of [
     ['..1', first],
@@ -165,7 +165,7 @@ it('hears from the system of a change, also of one as Kubernetes makes it', asyn
   expect(clock.now()).toBeLessThan(10_000);
 });
 
-it('I2: waits for the rest while only some of the files are there', async () => {
+it('I2: waits until all files have been replaced', async () => {
   const [first, second] = [issue(), issue()];
   write(first);
   const found = start();
@@ -178,7 +178,7 @@ it('I2: waits for the rest while only some of the files are there', async () => 
   expect(logged).toEqual(['info loaded new TLS files']);
 });
 
-it('I2: serves on with the old files while the new ones are wrong, and says once why', async () => {
+it('I2: keeps the old files while the new ones are invalid, and logs the reason once', async () => {
   const first = issue();
   write(first);
   const found = start();
@@ -195,7 +195,7 @@ it('I2: serves on with the old files while the new ones are wrong, and says once
   ]);
 });
 
-it('I3: tells when it will end, and warns of it in good time', async () => {
+it('I3: reports its expiry, and warns in time', async () => {
   write(issue(fleet, 14));
   start();
   expect(metrics.sum('tls_certificate_expiry_seconds')).toBe((NOW + 14 * DAY_MS) / 1000);
@@ -207,7 +207,7 @@ it('I3: tells when it will end, and warns of it in good time', async () => {
   expect(logged).toHaveLength(2);
 });
 
-it('I1: does not begin with files that are wrong', () => {
+it('I1: does not start with invalid files', () => {
   write(issue());
   writeFileSync(path.join(folder, 'ca.crt'), '');
   expect(start).toThrow(/FN_TLS_CA/);

@@ -21,7 +21,7 @@ describe('a datastore in a file', () => {
     database.close();
   };
 
-  it('is created with its directory, which others cannot read, and keeps what it was given', async () => {
+  it('is created with its directory, which others cannot read, and persists data', async () => {
     const first = await openDatastore(`sqlite3://${path}`);
     const app = await first.apps.insert(newApp({ name: 'a', config: { K: 'v' } }, 'id1', wallMs(1000)));
     await first.close();
@@ -43,7 +43,7 @@ describe('a datastore in a file', () => {
     expect(journal?.journal_mode).toBe('wal');
   });
 
-  it('is refused when a migration was left half done, or came from a newer release', async () => {
+  it('is refused if a migration did not complete, or is of a newer release', async () => {
     await (await openDatastore(`sqlite3://${path}`)).close();
     edit('update schema_migrations set dirty = 1');
     await expect(openDatastore(`sqlite3://${path}`)).rejects.toThrow(
@@ -53,7 +53,7 @@ describe('a datastore in a file', () => {
     await expect(openDatastore(`sqlite3://${path}`)).rejects.toThrow('schema version 27; known: 22 to 26');
   });
 
-  it('of the earlier release of Fn is brought up to date', async () => {
+  it('of an earlier release of Fn is migrated', async () => {
     await (await openDatastore(`sqlite3://${path}`)).close();
     edit(`
       alter table apps drop column shape;
@@ -92,7 +92,7 @@ describe('a datastore in a file', () => {
     await other.close();
   });
 
-  it('takes changes one after the other', async () => {
+  it('applies changes one after the other', async () => {
     const store = await openDatastore('sqlite3://:memory:');
     await store.apps.insert(newApp({ name: 'a' }, 'a1', wallMs(1)));
     const names = ['A', 'B', 'C', 'D', 'E'];

@@ -97,7 +97,7 @@ const CLIENTS: Record<string, (who: Wrong, sans?: readonly string[]) => Promise<
 };
 
 describe.each(Object.entries(CLIENTS))('%s', (_who, ask) => {
-  it('asks one with the right certificate', async () => {
+  it('connects to a server with the right certificate', async () => {
     expect(await ask('member')).toMatch(/Fn not found|gRPC status 12|nothing here/);
   });
 
@@ -141,7 +141,7 @@ describe('a certificate of the fleet, for the right host', () => {
   });
 });
 
-it('takes a runner that is known by an address for the name that is configured', async () => {
+it('accepts a runner that is listed by address if its certificate has the configured name', async () => {
   const address = await runner('another name');
   for (const [runnerName, answer] of [
     ['stranger.example', /gRPC status 12/],
@@ -153,13 +153,13 @@ it('takes a runner that is known by an address for the name that is configured',
   }
 });
 
-it('a balancer with TLS refuses an api node in plain text, unless told otherwise', () => {
+it('a balancer with TLS refuses an API node without TLS, unless allowed explicitly', () => {
   const options = { clock: systemClock, tls: us() };
   expect(() => newApiLookup('http://api:8080', options)).toThrow(/FN_RUNNER_API_URL: .* is plain text.*use https/);
   return newApiLookup('http://api:8080', { ...options, allowInsecure: true }).close();
 });
 
-describe('a command that is not set up for the fleet is told what to set', () => {
+describe('a command without the right TLS settings names the setting to change', () => {
   const reasonOf = (env: Record<string, string>, url: string) =>
     readAnswer(fleetAccess(env).fetch, `${url}/v2/apps`, { timeoutMs: 60_000 }).then(
       () => 'an answer',
@@ -174,17 +174,17 @@ describe('a command that is not set up for the fleet is told what to set', () =>
     );
   });
 
-  it('with http for a port that has TLS', async () => {
+  it('with http for a port with TLS', async () => {
     const url = (await apiNode('member')).replace('https', 'http');
     expect(await reasonOf({}, url)).toMatch(`if ${new URL(url).host} uses TLS, use https://${new URL(url).host}`);
   });
 
-  it('with https for a port that has none', async () => {
+  it('with https for a port without TLS', async () => {
     const url = await apiNode('plain text');
     expect(await reasonOf(env(), url)).toMatch(`${new URL(url).host} does not use TLS; use http://`);
   });
 
-  it('without a certificate where one is wanted', async () => {
+  it('without a certificate where one is required', async () => {
     const { FN_TLS_CA = '' } = env();
     expect(await reasonOf({ FN_TLS_CA }, await apiNode('member'))).toMatch(
       'requires a certificate of its fleet: set FN_TLS_CERT, FN_TLS_KEY and FN_TLS_CA',
@@ -197,7 +197,7 @@ describe('a command that is not set up for the fleet is told what to set', () =>
     ${'nothing'}       | ${() => ''}                                            | ${/FN_TLS_CA: .* has no certificate/}
     ${'a member’s'}    | ${() => certificates.identity('member').material.cert} | ${/FN_TLS_CA: .* is not a CA/}
     ${'a private key'} | ${() => certificates.identity('member').material.key}  | ${/FN_TLS_CA: .* holds a private key/}
-  `('with a FN_TLS_CA that holds $what', ({ text, says }) => {
+  `('with an FN_TLS_CA that holds $what', ({ text, says }) => {
     const file = path.join(certificates.folder, 'not-a-ca.crt');
     writeFileSync(file, text());
     expect(() => fleetAccess({ FN_TLS_CA: file })).toThrow(says);

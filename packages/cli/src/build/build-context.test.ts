@@ -61,7 +61,7 @@ async function names(): Promise<string[]> {
   return [...(await packed()).keys()].sort();
 }
 
-it('has every file with its content, folders that are empty, and names of any length and language', async () => {
+it('contains every file, empty folders, and names of any length and language', async () => {
   const long = `${'deep/'.repeat(60)}größe`;
   files({ 'func.js': 'run()', 'lib/empty.js': '', [long]: 'x' });
   mkdirSync(path.join(folder, 'data'));
@@ -72,7 +72,7 @@ it('has every file with its content, folders that are empty, and names of any le
   expect(found.get('data')?.type).toBe('directory');
 });
 
-it('has links as links: what they lead to, in the folder or outside, is not read', async () => {
+it('keeps links as links and does not read their targets, inside or outside the folder', async () => {
   files({ 'func.js': 'run()' });
   symlinkSync('func.js', path.join(folder, 'index.js'));
   symlinkSync('/etc', path.join(folder, 'etc'));
@@ -83,7 +83,7 @@ it('has links as links: what they lead to, in the folder or outside, is not read
   expect(found.get('etc')).toMatchObject({ type: 'symlink', linkname: '/etc', text: '' });
 });
 
-it('leaves out what .dockerignore names, but for what a later line brings back', async () => {
+it('leaves out what .dockerignore excludes, unless a later line re-includes it', async () => {
   files({
     '.dockerignore': '# notes\nnode_modules\n**/*.log\nDockerfile\n.dockerignore\ndocs\n!docs/kept.md\n',
     Dockerfile: 'FROM scratch',
@@ -97,12 +97,12 @@ it('leaves out what .dockerignore names, but for what a later line brings back',
   expect(await names()).toEqual(['.dockerignore', 'Dockerfile', 'docs/kept.md', 'func.js', 'lib', 'lib/a.js']);
 });
 
-it('has the Dockerfile that was made for it', async () => {
+it('contains the generated Dockerfile', async () => {
   files({ 'func.js': '' });
   expect((await packed({ dockerfile: 'FROM scratch\n' })).get('Dockerfile')?.text).toBe('FROM scratch\n');
 });
 
-it('has files that everybody may read, since functions run as another user than who wrote them', async () => {
+it('makes files readable for everybody, because functions run as another user', async () => {
   files({ 'func.js': '', 'lib/a.sh': '' });
   chmodSync(path.join(folder, 'func.js'), 0o600);
   chmodSync(path.join(folder, 'lib/a.sh'), 0o700);
@@ -114,7 +114,7 @@ it('has files that everybody may read, since functions run as another user than 
 it.each([
   ['bytes', { maxBytes: MIB, maxFiles: 100 }, /the folder has more than 1 MiB: leave out with a \.dockerignore/],
   ['files', { maxBytes: MIB, maxFiles: 2 }, /the folder has more than 2 files/],
-])('beyond the bound of %s nothing is sent', async (_, limits, problem) => {
+])('sends nothing beyond the limit of %s', async (_, limits, problem) => {
   files({ a: '', b: '', c: '' });
   truncateSync(path.join(folder, 'c'), 2 * MIB);
   await expect(buildContext(folder, { limits })).rejects.toThrow(problem);
@@ -122,7 +122,7 @@ it.each([
   expect((await buildContext(folder, { limits: LIMITS })).bytes).toBe(1);
 });
 
-it('fails when a file became a link or grew beyond the bound after it was found', async () => {
+it('fails when a file has become a link or grown beyond the limit after it was found', async () => {
   files({ a: 'x', b: 'x' });
   // The first is opened at once.
   const grown = (await buildContext(folder, { limits: LIMITS })).archive;
@@ -146,13 +146,13 @@ describe('while the archive is sent', () => {
     return archive;
   };
 
-  it('a file that becomes shorter is named', async () => {
+  it('names a file that shrinks', async () => {
     const archive = await begun();
     truncateSync(path.join(folder, 'large'), MIB);
     await expect(buffer(archive)).rejects.toThrow(/large changed while it was read/);
   });
 
-  it('what is written behind its end is not sent: the archive stays one', async () => {
+  it('does not send bytes appended to a file, so the archive stays valid', async () => {
     const archive = await begun();
     appendFileSync(path.join(folder, 'large'), Buffer.alloc(16 * MIB));
     const { length } = await buffer(archive);
@@ -160,13 +160,13 @@ describe('while the archive is sent', () => {
     expect(length).toBeLessThan(33 * MIB);
   });
 
-  it('a file that is removed is sent as it was', async () => {
+  it('sends a removed file with its original content', async () => {
     const archive = await begun();
     rmSync(path.join(folder, 'large'));
     expect((await buffer(archive)).length).toBeGreaterThan(31 * MIB);
   });
 
-  it('whoever gives up leaves no file open, whether he has read of it or not', async () => {
+  it('leaves no file open after a cancellation, whether or not reading has started', async () => {
     write(32 * MIB);
     const before = open();
     for (let times = 0; times < 10; times += 1) {
@@ -178,7 +178,7 @@ describe('while the archive is sent', () => {
 });
 
 describe('a hostile folder', () => {
-  it('with a .dockerignore of stars is given up by its cost, and a signal is heard before', async () => {
+  it('with a .dockerignore of many stars is rejected by its matching cost, and can be cancelled before', async () => {
     files({ '.dockerignore': `${'*a*a*z\n'.repeat(990)}`, ...manyFiles(300) });
     const limits = { maxBytes: MIB, maxFiles: 1_000, maxSteps: 5_000_000 };
     await expect(buildContext(folder, { limits })).rejects.toThrow('the .dockerignore takes too long');
@@ -191,12 +191,12 @@ describe('a hostile folder', () => {
   it.each([
     ['lines', 'a\n'.repeat(1_001), /\.dockerignore has more than 1000 lines/],
     ['bytes', 'a'.repeat(70_000), /cannot read .*\.dockerignore: it has more than 65536 bytes/],
-  ])('with a .dockerignore of too many %s is not searched', async (_, text, problem) => {
+  ])('with a .dockerignore of too many %s is rejected without a search', async (_, text, problem) => {
     files({ '.dockerignore': text });
     await expect(buildContext(folder, { limits: LIMITS })).rejects.toThrow(problem);
   });
 
-  it('with a name that is not UTF-8 is told by that file', async () => {
+  it('with a name that is not UTF-8 is rejected with the name of that file', async () => {
     writeFileSync(Buffer.concat([Buffer.from(`${folder}/`), Buffer.from([0xff])]), '');
     await expect(buildContext(folder, { limits: LIMITS })).rejects.toThrow(/^cannot read .*: ENOENT/);
   });

@@ -21,7 +21,7 @@ it.each([
   ['a name with a control character', 'name: "a\\e[2J"', undefined],
   ['capitals', 'name: Hello', undefined],
   ['a registry that is none', 'name: a', 'http://registry/'],
-])('%s is refused in one line, before anything is done', async (_, text, registry) => {
+])('%s is refused with a one-line message before anything is done', async (_, text, registry) => {
   const shown: unknown[] = [];
   jest.spyOn(process.stderr, 'write').mockImplementation((line) => shown.push(line) > 0);
   writeFileSync(path.join(folder, 'func.yaml'), `${text}\nversion: 1\n`);

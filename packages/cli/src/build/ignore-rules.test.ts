@@ -43,10 +43,10 @@ it.each([
   ['stars', `${'*a'.repeat(60)}b`],
   ['folders', `${'**/a'.repeat(60)}b`],
   ['what is a regular expression elsewhere', '(a+)+b'],
-])('a line of %s that nearly fits takes no longer than another', (_, line) => {
+])('matching a line of %s that nearly fits costs no more than another', (_, line) => {
   expect(ignored(line, 'a'.repeat(255), `${'a/'.repeat(1000)}c`)).toEqual([]);
 });
 
-it('a line that is no pattern is named', () => {
+it('names a line that is not a valid pattern', () => {
   expect(() => ignored('a\nb[', 'a')).toThrow(/\.dockerignore:2: \[ without its \]/);
 });

@@ -16,7 +16,7 @@ function made(spec: Partial<BuildSpec>, ...files: string[]): string[] {
 }
 
 describe('the Dockerfile of a folder that has none', () => {
-  it('is made of the images, entrypoint and cmd of func.yaml', () => {
+  it('is generated from the images, entrypoint and cmd in func.yaml', () => {
     const spec = { runtime: 'java', buildImage: 'build:1', runImage: 'run:1', cmd: 'com.example.Hello::handle' };
     const lines = made(spec, 'pom.xml');
     expect(lines[0]).toBe('FROM build:1 AS build-stage');
@@ -35,13 +35,13 @@ describe('the Dockerfile of a folder that has none', () => {
     ['python3.11', 'fnproject/python:3.11-dev', 'fnproject/python:3.11'],
     ['go1.24', 'fnproject/go:1.24-dev', 'fnproject/go:1.24'],
     ['ruby3.3', 'fnproject/ruby:3.3-dev', 'fnproject/ruby:3.3'],
-  ])('of the runtime %s begins with %s and %s', (runtime, build, run) => {
+  ])('for the runtime %s starts with %s and %s', (runtime, build, run) => {
     const lines = made({ runtime }, 'package.json', 'requirements.txt', 'go.mod', 'Gemfile');
     expect(lines.filter((line) => line.startsWith('FROM '))).toEqual([`FROM ${build} AS build-stage`, `FROM ${run}`]);
     expect(lines.find((line) => line.startsWith('ENTRYPOINT'))).toMatch(/^ENTRYPOINT \[".+"\]$/);
   });
 
-  it('installs nothing for Node where the modules are in the folder', () => {
+  it('installs nothing for Node if the folder contains node_modules', () => {
     expect(made({ runtime: 'node', runImage: 'base' }, 'package.json', 'node_modules')).toEqual([
       'FROM base',
       'WORKDIR /function',
@@ -54,7 +54,7 @@ describe('the Dockerfile of a folder that has none', () => {
     ['words', 'node --trace  func.js', '["node","--trace","func.js"]'],
     ['brackets as fn takes them', "'[java -cp app.jar Main]'", '["java","-cp","app.jar","Main"]'],
     ['what would be another line', 'node a\nUSER root "x"', '["node","a","USER","root","\\"x\\""]'],
-  ])('takes an entrypoint apart into words: %s', (_, entrypoint, words) => {
+  ])('splits an entrypoint into words: %s', (_, entrypoint, words) => {
     expect(made({ runtime: 'node', entrypoint }, 'node_modules')[2]).toBe(`ENTRYPOINT ${words}`);
   });
 
@@ -74,7 +74,7 @@ describe('the Dockerfile of a folder that has none', () => {
       { runtime: 'node', runImage: 'a\nRUN x' },
       'run_image in func.yaml is not a valid image name',
     ],
-  ])('is not made of %s', (_, spec, problem) => {
+  ])('is not generated from %s', (_, spec, problem) => {
     expect(() => made(spec, 'node_modules')).toThrow(problem);
   });
 });

@@ -38,7 +38,7 @@ function aFleet(names: readonly string[] = ['lb', 'runner']): void {
   for (const name of names) certs.issue({ name, sans: ['10.0.0.1'], role: 'lb', days: DAYS });
 }
 
-it('makes what a role takes, in files that only their owner may read', () => {
+it('creates files that a role accepts, readable only for their owner', () => {
   aFleet();
   expect(usable('lb', 0) && usable('runner', 0)).toBe(true);
   expect(readdirSync(dir).sort()).toEqual(['ca.crt', 'ca.key', 'lb.crt', 'lb.key', 'runner.crt', 'runner.key']);
@@ -52,7 +52,7 @@ it.each<[string, (certs: FleetCerts) => unknown]>([
   ['rotate-ca trust', (certs) => certs.trustNext()],
   ['rotate-ca reissue', (certs) => certs.reissueAll()],
   ['rotate-ca finish', (certs) => certs.dropOld()],
-])('%s: says so when the folder is not there, or no folder', (_, ask) => {
+])('%s: reports a missing folder, or a file in its place', (_, ask) => {
   expect(() => ask(on(0))).toThrow(
     `there is no folder ${dir}: name another with --dir, or create one with \`fnfleet certs fleet\``,
   );
@@ -60,7 +60,7 @@ it.each<[string, (certs: FleetCerts) => unknown]>([
   expect(() => ask(on(0))).toThrow(/not a (folder|directory)/);
 });
 
-it('lists who has one, for which names, and until when', () => {
+it('lists certificates with their names and expiry', () => {
   aFleet(['lb']);
   const [ca, lb] = on(0).list();
   expect(ca).toMatchObject({ name: 'ca', daysLeft: 3650, current: true });
@@ -75,7 +75,7 @@ it('lists who has one, for which names, and until when', () => {
   );
 });
 
-it('renews what has less than a third of its time left, and keeps names and keys', () => {
+it('renews certificates with less than a third of their lifetime left, and keeps names and keys', () => {
   aFleet();
   const [before, key] = [text('lb.crt'), text('lb.key')];
   expect(on(59).renew()).toEqual([]);
@@ -86,7 +86,7 @@ it('renews what has less than a third of its time left, and keeps names and keys
   expect([usable('lb', 61 + 89), usable('lb', 61 + 91)]).toEqual([true, false]);
 });
 
-it('renews all, with new keys, when asked to', () => {
+it('renews all certificates with new keys on request', () => {
   aFleet();
   const key = text('lb.key');
   expect(on(1).renew({ all: true, newKeys: true })).toEqual(['lb', 'runner']);
@@ -94,7 +94,7 @@ it('renews all, with new keys, when asked to', () => {
   expect(usable('lb', 1)).toBe(true);
 });
 
-it('moves to another CA in three steps, after each of which every certificate is good', () => {
+it('rotates the CA in three steps, and every certificate is valid after each of them', () => {
   aFleet();
   const old = new X509Certificate(text('ca.crt'));
   const good = () => ['lb', 'runner'].every((name) => usable(name, 1));
@@ -123,7 +123,7 @@ it('moves to another CA in three steps, after each of which every certificate is
   ).toBe(true);
 });
 
-it('does not drop a CA that somebody still has a certificate of', () => {
+it('does not remove a CA while a certificate signed by it is in use', () => {
   aFleet();
   on(1).trustNext();
   const left = text('runner.crt');
@@ -145,7 +145,7 @@ describe('refuses', () => {
     expect(usable('lb', 0)).toBe(false);
   });
 
-  it('a key that others may read', () => {
+  it('a key that others can read', () => {
     aFleet();
     chmodSync(path.join(dir, 'ca.key'), 0o640);
     expect(() => on(0).renew({ all: true })).toThrow(/ca.key may be read by others \(mode 640\): chmod 600/);
@@ -168,7 +168,7 @@ describe('refuses', () => {
     expect(() => on(0).issue({ name, sans: [], days: 1 })).toThrow('is no name for a certificate');
   });
 
-  it('a name that no host has', () => {
+  it('an invalid host name', () => {
     aFleet([]);
     expect(() => on(0).issue({ name: 'lb', sans: ['no host'], days: 1 })).toThrow('"no host" is neither a host name');
     expect(readdirSync(dir).sort()).toEqual(['ca.crt', 'ca.key']);

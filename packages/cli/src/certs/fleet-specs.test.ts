@@ -9,7 +9,7 @@ it.each`
   ${'lb gateway'}             | ${'functions.example'}                         | ${{ lb: 'functions.example', gateway: '' }}
   ${'lb'}                     | ${'spiffe://fleet/lb?zone=a runner=x.example'} | ${{ lb: 'spiffe://fleet/lb?zone=a runner=x.example' }}
   ${'lb'}                     | ${'lb=spiffe://fleet/lb?zone=a'}               | ${{ lb: 'spiffe://fleet/lb?zone=a' }}
-`('of $nodes with the names $names, each has its own', ({ nodes, names, specs }) => {
+`('gives each of $nodes its own names from $names', ({ nodes, names, specs }) => {
   const made = fleetSpecs(nodes.split(' '), names.split(' '));
   expect(Object.fromEntries(made.map(({ name, sans }) => [name, sans.join(' ')]))).toEqual(specs);
 });
@@ -26,6 +26,6 @@ it.each([
   ['lbs', undefined],
   ['apis-gateway', undefined],
   ['constructor', undefined],
-])('a node called %s has the role %s', (name, role) => {
+])('a node named %s gets the role %s', (name, role) => {
   expect(fleetSpecs([name], [])[0]?.role).toBe(role);
 });

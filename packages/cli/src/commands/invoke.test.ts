@@ -52,7 +52,7 @@ function failsWith(status: number, headers: Record<string, string>, error: strin
   return runCommand('invoke', 'shop', 'cart', '--data', '{}', '--api', url);
 }
 
-it('says when to try again, and names no command for output that there cannot be', async () => {
+it('says when to retry, and suggests no logs command if there can be no output', async () => {
   const { output, code } = await failsWith(503, { 'Retry-After': '10' }, PULLING, {});
   expect(output).toBe(
     `{"message":"${PULLING}"}fnfleet: the call failed with status 503 (call c1); try again in 10 s\n`,
@@ -60,21 +60,21 @@ it('says when to try again, and names no command for output that there cannot be
   expect(code).toBe(1);
 });
 
-it('says how a function failed, and which command shows its output', async () => {
+it('reports why a function failed, and which command shows its output', async () => {
   const { output } = await failsWith(502, {}, 'error receiving function response: exit code 9', { events: [STARTED] });
   expect(output).toMatch(
     /fnfleet: the call failed with status 502 \(call c1\)\n {2}why: {4}.*exit code 9\n {2}output: fnfleet logs cart --app shop --no-follow\n$/,
   );
 });
 
-it('does not say again what the answer said', async () => {
+it('does not repeat what the response already said', async () => {
   const { output } = await failsWith(504, {}, 'Timed out', { events: [STARTED] });
   expect(output).toBe(
     '{"message":"Timed out"}fnfleet: the call failed with status 504 (call c1)\n  output: fnfleet logs cart --app shop --no-follow\n',
   );
 });
 
-it('says what is known of an answer that is the function’s own, and long', async () => {
+it('explains a long error response of the function itself', async () => {
   explanation = { call_id: 'c1', fn_id: 'f', app_id: 'a', arrived_at: 't', state: 'failed', events: [], omitted: 0 };
   explanation = { ...explanation, error: 'function failed' };
   const long = 'x'.repeat(100_000);
@@ -89,12 +89,12 @@ it.each([
   ['a time of day', 'Wed, 21 Oct 2026 07:28:00 GMT'],
   ['something else', '10; echo'],
   ['more than anybody waits', '99999999999'],
-])('does not repeat a Retry-After that is %s', async (_, value) => {
+])('ignores a Retry-After that is %s', async (_, value) => {
   const { output } = await failsWith(503, { 'Retry-After': value }, 'busy', undefined);
   expect(output).toMatch(/fnfleet: the call failed with status 503 \(call c1\)\n$/);
 });
 
-it('says no more than it knows to whoever may not ask the balancer', async () => {
+it('gives no cause to callers who may not ask the balancer', async () => {
   const { output } = await failsWith(502, {}, 'error receiving function response', undefined);
   expect(output).toMatch(/fnfleet: the call failed with status 502 \(call c1\)\n$/);
 });

@@ -51,7 +51,7 @@ it('bash: offers every command, and every option of each', () => {
 it.each([
   ['zsh', zshCompletion],
   ['fish', fishCompletion],
-])('%s: has every command and option, and reads as a script', (shell, render) => {
+])('%s: contains every command and option, and is a valid script', (shell, render) => {
   const script = render(program);
   for (const { node } of walk(program)) {
     expect(script).toContain(node.name);

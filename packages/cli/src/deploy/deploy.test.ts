@@ -18,7 +18,7 @@ beforeAll(async () => {
 });
 afterAll(() => server.close());
 
-it('http-api 117: creates app and function the first time, and updates the same function the second', async () => {
+it('http-api 117: creates app and function at first, and updates the same function later', async () => {
   const first = await deployFunction(api, 'shop', { name: 'cart', image: 'cart:1', memory: 64 });
   const second = await deployFunction(api, 'shop', { name: 'cart', image: 'cart:2' });
   expect(second.id).toBe(first.id);
@@ -39,7 +39,7 @@ describe('triggers', () => {
     );
   };
 
-  it('http-api 117: are created the first time, and moved the second', async () => {
+  it('http-api 117: are created at first, and change their source later', async () => {
     const first = await put('till', [trigger('pay', '/pay')]);
     const second = await put('till', [trigger('pay', '/pay-now')]);
     expect(second.triggers[0]?.id).toBe(first.triggers[0]?.id);
@@ -49,14 +49,14 @@ describe('triggers', () => {
     ]);
   });
 
-  it('are renamed where func.yaml has another name for a source, and keep their ids', async () => {
+  it('are renamed if func.yaml has a new name for a source, and keep their ids', async () => {
     const first = await put('stock', [trigger('old', '/stock')]);
     const second = await put('stock', [trigger('new', '/stock')]);
     expect(second.triggers.map(({ id }) => id)).toEqual(first.triggers.map(({ id }) => id));
     expect(await namesOf('stock')).toEqual(['new /stock']);
   });
 
-  it('hand a source on from one to the next', async () => {
+  it('pass sources on from one to the next', async () => {
     await put('chain', [trigger('a', '/c1'), trigger('b', '/c2')]);
     await put('chain', [trigger('a', '/c2'), trigger('b', '/c3'), trigger('c', '/c1')]);
     expect(await namesOf('chain')).toEqual(['a /c2', 'b /c3', 'c /c1']);
@@ -87,7 +87,7 @@ describe('triggers', () => {
     expect(await namesOf('ring')).toEqual(['one /r1', 'two /r2']);
   });
 
-  it('that fail after all leave word of what was done before', async () => {
+  it('that fail unexpectedly report what was changed before', async () => {
     const failing = new ApiClient(server.address.url, (url, options) => {
       if (options?.method === 'POST' && url.endsWith('/v2/triggers') && `${options.body}`.includes('second')) {
         return Promise.resolve(new Response('{"message":"Trigger already exists"}', { status: 409 }));
@@ -160,7 +160,7 @@ describe('what func.yaml no longer has', () => {
     expect(await deploy(api, 'shop', lean)).toMatchObject({ surplus: SURPLUS, others: OTHERS });
   });
 
-  it('is removed with prune, and limits get their defaults; what other tools have set stays', async () => {
+  it('is removed with prune, and limits are reset; values set by other tools stay', async () => {
     expect(await deploy(api, 'shop', lean, { prune: true })).toMatchObject({ surplus: SURPLUS, others: OTHERS });
     expect(await stored()).toEqual({
       memory: 128,
@@ -173,7 +173,7 @@ describe('what func.yaml no longer has', () => {
     expect(await deploy(api, 'shop', lean, { prune: true })).toMatchObject({ surplus: [], others: OTHERS });
   });
 
-  it('goes too where somebody else had set it, func.yaml had it since, and has it no more', async () => {
+  it('is removed even if somebody else set it first, once func.yaml has named it in between', async () => {
     const taken = {
       spec: { ...spec, idle_timeout: 60, config: { SECRET: 't' }, annotations: { 'fnfleet/standby': 1 } },
       triggers: [{ name: 'by-hand', type: 'http', source: '/lean-by-hand' }],
@@ -197,14 +197,14 @@ describe('what func.yaml no longer has', () => {
     ${'many'}                             | ${Array.from({ length: 400 }, (_, index) => `KEY_${index}_${'x'.repeat(6)}`)}
     ${'some that are long'}               | ${['A'.repeat(400), 'B'.repeat(400)]}
     ${'some of other letters and quotes'} | ${['Größe', '"q"', 'a\\b']}
-  `('is known of $what keys', async ({ keys }) => {
+  `('is recorded for $what keys', async ({ keys }) => {
     const config = Object.fromEntries((keys as string[]).map((key) => [key, '1']));
     await deploy(api, 'shop', { spec: { ...spec, config }, triggers: [] });
     await deploy(api, 'shop', { spec, triggers: [] }, { prune: true });
     expect((await stored()).config).toEqual({ SECRET: 's' });
   });
 
-  it('is left alone where there are more names than can be written down', async () => {
+  it('is kept if there are more names than can be recorded', async () => {
     const keys = Array.from({ length: 60 }, (_, index) => `${index}`.padStart(400, 'x'));
     const config = Object.fromEntries([...keys, 'K'.repeat(600)].map((key) => [key, '1']));
     await deploy(api, 'shop', { spec: { ...spec, config }, triggers: [] });
@@ -212,7 +212,7 @@ describe('what func.yaml no longer has', () => {
     expect(others.filter((name) => /^config [xK]/.test(name))).toHaveLength(61 - 40);
   });
 
-  it('takes no list from func.yaml, and none that is no list', async () => {
+  it('ignores a record in func.yaml, and one that is not a list', async () => {
     const annotations = { 'fnfleet/deployed': ['config SECRET'], 'fnfleet/deployed.2': ['config SECRET'] };
     await deploy(api, 'shop', { spec: { ...spec, annotations }, triggers: [] });
     expect((await deploy(api, 'shop', lean, { prune: true })).others).toContain('config SECRET');
@@ -234,14 +234,14 @@ describe('what an API node would refuse', () => {
     ['an image that there cannot be', { image: 'Team/Fn:1' }, /image/],
     ['a key that is no name', { config: { 'A=B': '1' } }, /config/],
     ['an annotation without a value', { annotations: { a: null } }, /annotation/],
-  ])('changes nothing, and leaves no app behind: %s', async (_, wrong, message) => {
+  ])('changes nothing and leaves no app behind: %s', async (_, wrong, message) => {
     requests.length = 0;
     const spec = { name: 'big', image: 'a:1', ...wrong };
     await expect(deploy(watched(), 'never', { spec, triggers: [] })).rejects.toThrow(message);
     expect(requests.filter((method) => method !== 'GET')).toEqual([]);
   });
 
-  it('changes nothing of a function that is there', async () => {
+  it('does not change an existing function', async () => {
     await deploy(api, 'shop', { spec: { name: 'fits', image: 'a:1' }, triggers: [] });
     requests.length = 0;
     const spec = { name: 'fits', image: 'a:2', timeout: 100_000 };
@@ -295,7 +295,7 @@ describe('fnfleet deploy', () => {
     return runCommand('deploy', folder, '--app', 'told', '--api', server.address.url, ...args);
   };
 
-  it('says what it has done, what has no effect, and what was kept or removed', async () => {
+  it('reports what it did, what has no effect, and what was kept or removed', async () => {
     const first = await run(
       'name: told\nversion: 1.0\nruntme: node\nconfig: {A: 1, "B\\e": 2}\ntriggers: [{name: t, source: /ü}]\n',
     );
@@ -331,7 +331,7 @@ describe('fnfleet deploy', () => {
   });
 });
 
-it('passes on what the API node objects to', async () => {
+it('passes on the error of the API node', async () => {
   const refusing = new ApiClient(server.address.url, (target, options) =>
     options?.method === 'POST'
       ? Promise.resolve(new Response('{"message":"no more functions"}', { status: 400 }))
@@ -342,6 +342,6 @@ it('passes on what the API node objects to', async () => {
   );
 });
 
-it('says so when nobody answers', async () => {
+it('reports that no API node answers', async () => {
   await expect(new ApiClient('http://127.0.0.1:1').findApp('a')).rejects.toThrow(/no API node answers at http/);
 });

@@ -29,7 +29,7 @@ afterEach(async () => {
   rmSync(folder, { recursive: true });
 });
 
-it('several writes in one go are one change', async () => {
+it('reports several writes in quick succession as one change', async () => {
   write('func.js', 'a');
   write('lib/a.js');
   write('lib/b.js');
@@ -38,13 +38,13 @@ it('several writes in one go are one change', async () => {
   expect(seen).toBe(1);
 });
 
-it('a file that is put in the place of another, as editors do, is a change', async () => {
+it('reports a file that replaces another, as editors do', async () => {
   write('func.js~', 'new');
   renameSync(path.join(folder, 'func.js~'), path.join(folder, 'func.js'));
   await untilSeen(1);
 });
 
-it('what .dockerignore names, and node_modules, are not looked at', async () => {
+it('ignores node_modules and files that .dockerignore excludes', async () => {
   write('notes/today');
   write('node_modules/a.js');
   await sleep(500);
@@ -53,7 +53,7 @@ it('what .dockerignore names, and node_modules, are not looked at', async () => 
   await untilSeen(1);
 });
 
-it('a storm of changes is a few, and one that does not end is told while it lasts', async () => {
+it('merges a storm of changes into a few, and reports an endless one while it lasts', async () => {
   let stormy = true;
   const storm = async () => {
     for (let times = 0; stormy; times += 1) {
@@ -70,14 +70,14 @@ it('a storm of changes is a few, and one that does not end is told while it last
   expect(seen).toBeLessThan(10);
 });
 
-it('what Python leaves beside a function that ran is no change', async () => {
+it('ignores the cache that Python writes when a function runs', async () => {
   mkdirSync(path.join(folder, '__pycache__'));
   write('__pycache__/func.pyc');
   await sleep(500);
   expect(seen).toBe(0);
 });
 
-it('what .dockerignore names from now on is not looked at any more, and a line that is no pattern changes nothing', async () => {
+it('applies changes of .dockerignore, and ignores an invalid line in it', async () => {
   write('.dockerignore', 'notes\nlib\n');
   await untilSeen(1);
   write('lib/a.js');
@@ -92,7 +92,7 @@ it('what .dockerignore names from now on is not looked at any more, and a line t
   await untilSeen(3);
 });
 
-it('nothing is told after the end', async () => {
+it('reports nothing after the end', async () => {
   write('func.js', 'c');
   await changes.close();
   await sleep(300);

@@ -39,7 +39,7 @@ it('deploys once for a change, and again for the next', async () => {
   expect([begun.length, failures]).toEqual([2, []]);
 });
 
-it('gives up what is under way for a change, and begins when that has ended; many changes are one', async () => {
+it('cancels a running deployment on a change, and starts the next when that has ended; many changes count as one', async () => {
   kept.changed();
   kept.changed();
   kept.changed();
@@ -51,7 +51,7 @@ it('gives up what is under way for a change, and begins when that has ended; man
   expect([begun.length, failures]).toEqual([2, []]);
 });
 
-it('tells why a deployment failed, and waits for the next change', async () => {
+it('reports why a deployment failed, and waits for the next change', async () => {
   kept.changed();
   begun[0]?.end.reject(new Error('a mistake'));
   await kept.settled();
@@ -62,7 +62,7 @@ it('tells why a deployment failed, and waits for the next change', async () => {
   expect(begun).toHaveLength(2);
 });
 
-it('gives up what is under way at the end, and begins nothing more', async () => {
+it('cancels a running deployment at the end, and starts no other', async () => {
   kept.changed();
   stop.abort();
   await kept.settled();
@@ -71,7 +71,7 @@ it('gives up what is under way at the end, and begins nothing more', async () =>
   expect([begun.length, begun[0]?.signal.aborted, failures]).toEqual([1, true, []]);
 });
 
-it('a folder that never rests is deployed all the same: one of four comes to its end, and one at a time', async () => {
+it('deploys a constantly changing folder: one of four deployments completes, one at a time', async () => {
   for (let times = 0; times < 40; times += 1) {
     kept.changed();
     await turn();

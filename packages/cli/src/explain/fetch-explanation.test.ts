@@ -29,12 +29,12 @@ async function balancer(known: string): Promise<string> {
   return `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
 }
 
-it('asks one balancer after the other', async () => {
+it('queries one balancer after the other', async () => {
   const balancers = ['http://127.0.0.1:1', await balancer('c1'), await balancer('c2')];
   expect(await fetchExplanation(balancers, 'c2')).toEqual(explanation('c2'));
 });
 
-it('says whom it asked when nobody knows the call', async () => {
+it('lists the balancers that it asked if none knows the call', async () => {
   const known = await balancer('c1');
   await expect(fetchExplanation(['http://127.0.0.1:1', known], 'other')).rejects.toThrow(
     new RegExp(`^no balancer knows call other .*\\n  http://127.0.0.1:1: no answer .*\\n  ${known}: 404 This balancer`),

@@ -2,7 +2,7 @@ import { formatTimeline } from './format-timeline.js';
 
 const CALL = { call_id: 'c1', fn_id: 'f1', app_id: 'a1', type: 'sync', arrived_at: '2026-01-01T00:00:00.000Z' };
 
-it('reads as a story: who was asked, how long it waited, where its time went', () => {
+it('shows which runners were tried, how long the call waited, and where its time went', () => {
   const lines = formatTimeline({
     ...CALL,
     state: 'answered',
@@ -43,7 +43,7 @@ it('reads as a story: who was asked, how long it waited, where its time went', (
   ]);
 });
 
-it('says so when a call has failed, or has not ended', () => {
+it('shows whether a call has failed or is still running', () => {
   const failed = formatTimeline({
     ...CALL,
     state: 'failed',
@@ -77,7 +77,7 @@ it.each`
   ${'it began, as a runner of Fn tells'}      | ${{ events: [REFUSED], on_runner: { ...NO_TIME, executed_ms: 3 } }}          | ${true}
   ${'its container did not start well'}       | ${{ events: [REFUSED], on_runner: { ...NO_TIME, container_create_ms: 30 } }} | ${true}
   ${'that is no longer known'}                | ${{ events: [REFUSED], omitted: 1 }}                                         | ${true}
-`('names the command for its output where there can be some: $what', ({ told, named }) => {
+`('suggests a logs command if there can be output: $what', ({ told, named }) => {
   const lines = formatTimeline({
     ...CALL,
     state: 'failed',
@@ -90,7 +90,7 @@ it.each`
   expect(lines.some((line) => line.includes('fnfleet logs'))).toBe(named);
 });
 
-it('names the function where its name is known', () => {
+it('shows the name of the function if it is known', () => {
   const explanation = {
     call_id: 'c1',
     fn_id: 'f1',

@@ -1,6 +1,6 @@
 import { planFleet } from './fleet-plan.js';
 
-it('gives every node its own ports and tells the balancer of every runner', () => {
+it('gives every node its own ports, and the balancer the addresses of all runners', () => {
   const plan = planFleet({ runners: 3, port: 8080, grpcPort: 9190, dataDir: '/data' });
   const nodes = [plan.api, plan.lb, ...plan.runners];
   const ports = nodes.flatMap(({ env }) => [env.FN_PORT, env.FN_GRPC_PORT].filter((port) => port !== undefined));

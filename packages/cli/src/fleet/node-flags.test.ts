@@ -20,8 +20,8 @@ function flagsOfCommand(nodeOptions?: string): string[] {
   }
 }
 
-describe('how the garbage of a role is collected', () => {
-  it('is said to Node by the command, and by the image', () => {
+describe('the garbage collector flags of a role', () => {
+  it('are set by the command and by the image', () => {
     expect(FLAGS).toEqual([
       expect.stringMatching(/^--max-semi-space-size=\d+$/),
       expect.stringMatching(/^--heap-.*=\d+$/),
@@ -31,7 +31,7 @@ describe('how the garbage of a role is collected', () => {
     expect(dockerfile).toContain(`ENTRYPOINT ["node", ${FLAGS.map((flag) => `"${flag}"`).join(', ')}, `);
   });
 
-  it('is left to an operator who says it with NODE_OPTIONS', () => {
+  it('are left to an operator who sets them in NODE_OPTIONS', () => {
     expect(flagsOfCommand('--enable-source-maps')).toEqual(FLAGS);
     expect(flagsOfCommand('--max-semi-space-size=8')).toEqual([]);
   });

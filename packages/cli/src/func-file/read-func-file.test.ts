@@ -22,7 +22,7 @@ function problemOf(text: string): string {
   return 'none';
 }
 
-it('reads what the fn command line writes', () => {
+it('reads files that the fn command line writes', () => {
   expect(
     read(
       'schema_version: 20180708\nname: hello\nversion: 0.0.2\nmemory: 256\ntimeout: 10\nconfig:\n  A: b\ntriggers:\n- name: t\n  type: http\n  source: /t\n',
@@ -59,11 +59,11 @@ it.each([
   ['~', ''],
   ['null', ''],
   ['postgres://u:p@h/db # the database', 'postgres://u:p@h/db'],
-])('a value of the configuration written %j is the text %j', (written, text) => {
+])('reads the configuration value %j as the text %j', (written, text) => {
   expect(read(`name: a\nconfig:\n  KEY: ${written}\n`).spec.config).toEqual({ KEY: text });
 });
 
-it('takes keys of the configuration as they are written too', () => {
+it('reads configuration keys literally, too', () => {
   const { config } = read('name: a\nconfig: {no: norway, on: "1", 1: one, 01: "1", __proto__: p}\n').spec;
   expect(Object.entries(config ?? {})).toEqual(
     [
@@ -103,11 +103,11 @@ it.each([
   expect(read(text, { registry }).spec.image).toBe(image);
 });
 
-it('takes the name of the folder where there is none, as fn does', () => {
+it('uses the name of the folder if there is no name, as fn does', () => {
   expect(read('version: 0.0.1\n').spec.name).toBe(path.basename(folder));
 });
 
-it('takes what aliases and merge keys stand for; the own keys of a map win, then the map that is merged first', () => {
+it('resolves aliases and merge keys; own keys of a map win, then the map that is merged first', () => {
   const { spec } = read(`
 x-common: &common {A: 0.10, B: common}
 x-other: &other
@@ -125,7 +125,7 @@ annotations:
   expect(spec.annotations).toEqual({ team: 'shop' });
 });
 
-it('takes annotations as JSON has them', () => {
+it('reads annotations as JSON values', () => {
   const { annotations } = read(`name: a
 annotations:
   fnfleet/standby: 2
@@ -222,7 +222,7 @@ it.each([
     'name: a\ntriggers:\n- name: "\\e[2J"\n  type: "\\e[2J"\n',
     'func.yaml:4: triggers[0].type: expected http, got "\\\\u001b[2J"',
   ],
-])('says where and what is wrong: %s', (_, text, problem) => {
+])('reports position and reason of an error: %s', (_, text, problem) => {
   if (problem instanceof RegExp) expect(problemOf(text)).toMatch(problem);
   else expect(problemOf(text)).toBe(problem);
 });
@@ -250,7 +250,7 @@ it.each([
   ['a merge of itself', 'config: &a {<<: *a}\n', /: maps merged more than 50 levels deep/],
   ['lists within each other', `name: ${'['.repeat(100_000)}`, /^func\.yaml:1: nested too deep/],
   ['a long file', `name: a\n#${'x'.repeat(128 * 1024)}`, /cannot read func\.yaml: it has more than 131072 bytes/],
-])('refuses what takes more than it is worth: %s', (_, text, problem) => {
+])('refuses input of excessive cost: %s', (_, text, problem) => {
   expect(problemOf(text)).toMatch(problem);
   // The next is read as ever.
   expect(read('name: a\n').spec.name).toBe('a');
@@ -298,13 +298,13 @@ describe('what has no effect', () => {
     ],
     ['another document', 'name: a\n---\nname: b\n', 'func.yaml: documents after the first one are ignored'],
     ['an older schema', 'schema_version: 1\nname: a\n', 'func.yaml:1: schema_version is 1; it is read as 20180708'],
-  ])('has a line: %s', (_, text, note) => expect(notes(text)).toEqual([note]));
+  ])('is reported: %s', (_, text, note) => expect(notes(text)).toEqual([note]));
 
-  it('has no line where parts for aliases are kept', () => {
+  it('is not reported where anchors for aliases are kept', () => {
     expect(notes('name: a\nx-anything: 1\nshared: &shared {A: 1}\nconfig: *shared\n')).toEqual([]);
   });
 
-  it('has twenty lines and says how many more there are, all of them without control characters', () => {
+  it('is limited to twenty lines and a count of further ones, without control characters', () => {
     const found = notes(Array.from({ length: 30 }, (_, n) => `"zzzzzzzzzzzzzzzz\\e${n}": 1`).join('\n'));
     expect(found).toHaveLength(21);
     expect(found.at(-1)).toBe('… and 10 more');
@@ -327,7 +327,7 @@ describe('which file', () => {
     });
   });
 
-  it('is the one that fn takes, and the others are named', () => {
+  it('is the one that fn reads, and the others are reported as ignored', () => {
     const dir = inFolder({ 'func.json': '{"name":"c"}', 'func.yml': 'name: b', 'func.yaml': 'name: a' });
     const { spec, notes } = readFuncFile(dir);
     expect(spec.name).toBe('a');
@@ -336,7 +336,7 @@ describe('which file', () => {
     );
   });
 
-  it('is named when it is missing, or is none', () => {
+  it('is named when it is missing or not a file', () => {
     expect(() => readFuncFile('/nowhere')).toThrow('cannot read /nowhere/func.yaml: it does not exist');
     const dir = inFolder({});
     mkdirSync(path.join(dir, 'func.yaml'));

@@ -55,7 +55,7 @@ const fixtures = readdirSync(FIXTURES);
 
 it('there are twelve', () => expect(fixtures).toHaveLength(12));
 
-it.each(fixtures)('%s is deployed as its project means it', async (fixture) => {
+it.each(fixtures)('%s is deployed as its project intends', async (fixture) => {
   const file = path.join(FIXTURES, fixture, 'expected.json');
   const found = await deployed(fixture);
   if (process.env.FNFLEET_WRITE_EXPECTED) writeFileSync(file, `${JSON.stringify(found, null, 2)}\n`);

@@ -19,27 +19,27 @@ afterEach(async () => {
   await new Promise((resolve) => server.close(resolve));
 });
 
-it('a node that takes work is healthy', async () => {
+it('a ready node is healthy', async () => {
   answer = { status: 200, body: '{"status":"ready"}' };
   expect(await checkHealth(url, '/readyz', 1_000)).toBeUndefined();
 });
 
-it('one that drains says so, and lives', async () => {
+it('a draining node is alive, but not ready', async () => {
   answer = { status: 503, body: '{"status":"draining"}' };
   expect(await checkHealth(url, '/readyz', 1_000)).toBe(`${url}/readyz answers 503: {"status":"draining"}`);
   expect(await checkHealth(url, '/healthz', 1_000)).toBeUndefined();
 });
 
-it('one that an operator has suspended is well: to restart it would undo what the operator wants', async () => {
+it('a node that an operator has drained is healthy: a restart would undo the drain', async () => {
   answer = { status: 503, body: '{"status":"suspended"}' };
   expect(await checkHealth(url, '/readyz', 1_000)).toBeUndefined();
 });
 
-it('one that hangs is given up', async () => {
+it('a node that hangs times out', async () => {
   answer = undefined;
   expect(await checkHealth(url, '/readyz', 50)).toMatch(/does not answer: no answer within 50 ms/);
 });
 
-it('none is there', async () => {
+it('reports that no node is listening', async () => {
   expect(await checkHealth('http://127.0.0.1:9', '/readyz', 1_000)).toMatch(/does not answer: .*ECONNREFUSED/);
 });

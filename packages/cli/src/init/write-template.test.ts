@@ -26,11 +26,11 @@ afterEach(() => rmSync(parent, { recursive: true }));
 
 const text = (file: string) => readFileSync(path.join(folder, file), 'utf8');
 
-it('there is one for each language that has an FDK', () => {
+it('there is a template for each language that has an FDK', () => {
   expect(templateNames()).toEqual(['go', 'java', 'node', 'python', 'ruby']);
 });
 
-it.each(templateNames())('the one for %s is a folder that can be deployed, under its name', (runtime) => {
+it.each(templateNames())('the template for %s gives a folder that can be deployed under its name', (runtime) => {
   const files = writeTemplate(folder, { name: 'greet-2', runtime, force: false });
   expect(files).toEqual(expect.arrayContaining(['.dockerignore', 'Dockerfile', 'func.yaml']));
   const file = readFuncFile(folder);
@@ -43,7 +43,7 @@ it.each(templateNames())('the one for %s is a folder that can be deployed, under
   expect(files.filter((name) => text(name).includes('function-name'))).toEqual([]);
 });
 
-it('what a folder holds is left alone, unless it is told otherwise', () => {
+it('existing files of a folder are kept, unless forced', () => {
   writeTemplate(folder, { name: 'greet', runtime: 'node', force: false });
   writeFileSync(path.join(folder, 'func.js'), 'mine');
   writeFileSync(path.join(folder, 'notes'), 'mine');
@@ -63,7 +63,7 @@ it.each(['', 'Greet', 'a/b', '..', '.', 'a b', '-a', 'a.b', 'größe', 'a\nb', '
   },
 );
 
-describe('into a folder that somebody else has prepared, nothing is written outside of it:', () => {
+describe('in a hostile folder, nothing is written outside of it:', () => {
   const elsewhere = () => path.join(parent, 'elsewhere');
   beforeEach(() => {
     mkdirSync(folder);

@@ -44,7 +44,7 @@ async function collected(): Promise<{ batches: LogBatch[]; opened: number; end: 
   return { batches, opened, end };
 }
 
-it('asks a balancer for the lines of a runner, whatever pieces they come in', async () => {
+it('reads the lines of a runner through a balancer, in chunks of any size', async () => {
   answer = (res) => {
     const text = `${JSON.stringify({ dropped: 3, lines: [line('grüße'), line('two')] })}\n${JSON.stringify({})}\n`;
     res.flushHeaders();
@@ -65,14 +65,14 @@ it.each([
   ['a runner that is not there', 404, { message: 'no' }, 3],
   ['a runner that does not answer', 502, { message: 'away', code: 14 }, 14],
   ['a balancer in trouble', 500, { message: 'oh' }, 13],
-])('%s: %d, which says whether to try again', async (_, status, body, code) => {
+])('%s: %d, which decides whether to retry', async (_, status, body, code) => {
   answer = (res) => res.writeHead(status).end(JSON.stringify(body));
   const { end, opened } = await collected();
   expect(end).toBeInstanceOf(StreamError);
   expect([(end as StreamError).code, opened]).toEqual([code, 0]);
 });
 
-it('what goes wrong later is the last line', async () => {
+it('reports a later error from the last line', async () => {
   answer = (res) =>
     res.end(
       `${JSON.stringify({ lines: [line('one')] })}\n${JSON.stringify({ error: { code: 14, details: 'gone' } })}\n`,
@@ -84,7 +84,7 @@ it('what goes wrong later is the last line', async () => {
 it.each([
   ['a page', '<html>\n', /is not that of a balancer/],
   ['a line that never ends', 'x'.repeat(17 * 1024 * 1024), /a line of more than/],
-])('who answers with %s is no balancer', async (_, text, problem) => {
+])('rejects an answer with %s as not from a balancer', async (_, text, problem) => {
   answer = (res) => res.end(text);
   expect(String((await collected()).end)).toMatch(problem);
 });

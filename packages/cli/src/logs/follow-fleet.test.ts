@@ -99,7 +99,7 @@ class Follower {
   }
 }
 
-it('shows the past and what is printed on all runners, in the order of time, with where it comes from', async () => {
+it('shows earlier and new lines of all runners in order of time, with their origin', async () => {
   const [one, two] = [await PrintingRunner.start(), await PrintingRunner.start()];
   for (const at of [10, 30, 50]) one.prints(`one ${at}`, at);
   for (const at of [20, 40]) two.prints(`two ${at}`, at);
@@ -114,7 +114,7 @@ it('shows the past and what is printed on all runners, in the order of time, wit
   expect(await follower.end).toBe('OK');
 });
 
-it('ends after the past, when it is not to follow', async () => {
+it('ends after the earlier lines without --follow', async () => {
   const runner = await PrintingRunner.start();
   runner.prints('past', 1);
   const follower = new Follower([runner.address], { follow: false });
@@ -122,7 +122,7 @@ it('ends after the past, when it is not to follow', async () => {
   expect(follower.seen).toEqual(['past']);
 });
 
-it('goes on when a runner is back, says so, and shows once what was printed meanwhile', async () => {
+it('resumes when a runner is back, reports that, and shows missed lines exactly once', async () => {
   const before = await PrintingRunner.start();
   const other = await PrintingRunner.start();
   before.prints('before', 10);
@@ -139,7 +139,7 @@ it('goes on when a runner is back, says so, and shows once what was printed mean
   expect(follower.seen.filter((line) => !line.startsWith('•'))).toEqual(['before', 'meanwhile', 'other']);
 });
 
-it('waits for a runner that is not there yet, and says so once', async () => {
+it('waits for a runner that is not reachable yet, and reports that once', async () => {
   const gone = await PrintingRunner.start();
   await gone.close();
   const follower = new Follower([gone.address], { tail: 5 });
@@ -150,8 +150,8 @@ it('waits for a runner that is not there yet, and says so once', async () => {
   expect(follower.seen.filter((line) => line.includes('cannot be reached'))).toHaveLength(1);
 });
 
-describe('a runner that cannot be asked', () => {
-  it('is an error when nothing is to be waited for', async () => {
+describe('a runner that cannot be followed', () => {
+  it('is an error without --follow', async () => {
     const gone = await PrintingRunner.start();
     await gone.close();
     const there = await PrintingRunner.start();
@@ -162,7 +162,7 @@ describe('a runner that cannot be asked', () => {
     expect(follower.seen).toEqual(expect.arrayContaining(['past', expect.stringMatching(/^• .*cannot be reached/)]));
   });
 
-  it('is no reason to stop as long as there is another', async () => {
+  it('does not stop the others', async () => {
     const without = await PrintingRunner.start({ withLogs: false });
     const runner = await PrintingRunner.start();
     expect(await new Follower([without.address]).end).toContain('does not collect the output of functions');

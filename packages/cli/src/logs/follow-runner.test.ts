@@ -16,7 +16,7 @@ afterEach(async () => {
   await new Promise((resolve) => server.close(resolve));
 });
 
-it('a runner that takes a connection and says nothing is given up, where only the past is wanted', async () => {
+it('without --follow, a silent runner times out', async () => {
   const clock = new FakeClock();
   const { port } = server.address() as AddressInfo;
   const asked = followRunner({

@@ -12,12 +12,12 @@ const line = {
   containerId: 'box',
 } as const;
 
-it('is short for a person', () => {
+it('is short as text', () => {
   expect(formatText(line)).toBe('2026-11-24T12:31:19.123Z 127.0.0.1:9190 00000001 err out of "cheese"');
   expect(formatText({ ...line, callId: '', source: 'stdout' })).toMatch(/:9190 {8}- out /);
 });
 
-it('is complete for a program', () => {
+it('is complete as JSON', () => {
   expect(JSON.parse(formatJson(line))).toEqual({
     time: '2026-11-24T12:31:19.123Z',
     runner: '127.0.0.1:9190',
@@ -30,7 +30,7 @@ it('is complete for a program', () => {
   });
 });
 
-describe('what a function prints to take over a terminal', () => {
+describe('output of a function that attacks a terminal', () => {
   const hostile = Buffer.from('\x1b[2J\x1b]0;owned\x07\u009b\u202e\rall is well\n2026 forged');
   const printed = { ...line, text: hostile, callId: 'call\x1b[8m', runner: 'r\n1:9190' };
 
@@ -41,13 +41,13 @@ describe('what a function prints to take over a terminal', () => {
     );
   });
 
-  it('is complete in JSON, without a control character in it', () => {
+  it('is complete in JSON, without control characters', () => {
     const json = formatJson(printed);
     expect(json).not.toMatch(/[\p{Cc}\p{Bidi_Control}]/v);
     expect(JSON.parse(json).line).toBe(String(hostile));
   });
 
-  it('comes through, byte for byte, for who asks for it', () => {
+  it('is passed on byte for byte with --raw', () => {
     const bytes = Buffer.from([0x1b, 0x5b, 0xff, 0xfe]);
     const raw = formatRaw({ ...printed, text: bytes });
     expect(raw.subarray(-4)).toEqual(bytes);
@@ -55,7 +55,7 @@ describe('what a function prints to take over a terminal', () => {
   });
 });
 
-it.each([Number.NaN, 2 ** 63, -1e300])('takes %p for a time from a runner that has none', (number) => {
+it.each([Number.NaN, 2 ** 63, -1e300])('shows the invalid time %p of a runner as a number', (number) => {
   const at = wallMs(number);
   expect(formatText({ ...line, at })).toMatch(` 127.0.0.1:9190 `);
   expect(JSON.parse(formatJson({ ...line, at })).time).toBe(`${number}`);

@@ -12,7 +12,7 @@ beforeEach(() => {
 });
 afterEach(() => expect(clock.pendingTimers).toBe(0));
 
-it('puts what arrives within a moment in the order of its time; lines of one time stay as they came', async () => {
+it('sorts lines that arrive together by time, and keeps the order of equal times', async () => {
   merger.push([
     { at: wallMs(10), text: 'b' },
     { at: wallMs(30), text: 'd' },
@@ -30,7 +30,7 @@ it('puts what arrives within a moment in the order of its time; lines of one tim
   expect(shown.at(-1)).toBe('late');
 });
 
-it('holds nothing back at the end', () => {
+it('emits all held lines at the end', () => {
   merger.push([{ at: wallMs(1), text: 'last' }]);
   merger.flush();
   expect(shown).toEqual(['last']);

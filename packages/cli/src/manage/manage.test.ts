@@ -62,7 +62,7 @@ it.each(COMMANDS.map(({ verb, noun }) => [verb, noun]))(
 );
 
 describe('create', () => {
-  it('makes an app, a function and a trigger, which can be called as they are shown', async () => {
+  it('creates an app, a function and a trigger that can be called at the URLs shown', async () => {
     expect(await lines('create', 'app', 'new', 'A=1', '--annotation', 'team="x"')).toEqual(['created app new']);
     expect(await api.findApp('new')).toMatchObject({ config: { A: '1' }, annotations: { team: 'x' } });
     const limits = ['--memory', '64', '--timeout', '5', '--idle-timeout', '60'];
@@ -110,7 +110,7 @@ describe('list', () => {
     expect(await lines('list', 'triggers', 'shop', 'till')).toEqual(['none']);
   });
 
-  it('shortens the digest of an image, which --json has whole', async () => {
+  it('shortens the digest of an image, except with --json', async () => {
     const digest = `sha256:${'0123456789ab'.padEnd(64, 'f')}`;
     await api.updateFn((await fnOf('shop', 'cart'))?.id ?? '', { image: `r.example/cart@${digest}` });
     await api.updateFn((await fnOf('shop', 'till'))?.id ?? '', { image: digest });
@@ -122,17 +122,17 @@ describe('list', () => {
     expect((await json('list', 'functions', 'shop'))[1].image).toBe(digest);
   });
 
-  it('means the same by one and many', async () => {
+  it('accepts singular and plural', async () => {
     expect(await json('list', 'app')).toEqual(await json('list', 'apps'));
   });
 
-  it('goes on over all pages', async () => {
+  it('reads all pages', async () => {
     for (let n = 0; n < 205; n += 1) await api.createApp(`many-${n}`);
     expect(await json('list', 'apps')).toHaveLength(207);
   });
 });
 
-it('inspect shows what the API node has', async () => {
+it('inspect shows all fields of the API node', async () => {
   expect(await json('inspect', 'function', 'shop', 'cart')).toEqual(await fnOf('shop', 'cart'));
   expect(await lines('inspect', 'function', 'shop', 'cart')).toEqual(
     expect.arrayContaining([
@@ -148,7 +148,7 @@ it('inspect shows what the API node has', async () => {
 });
 
 describe('update', () => {
-  it('changes what is named and leaves the rest', async () => {
+  it('changes the given fields and keeps the rest', async () => {
     const change = [
       '--memory',
       '256',
@@ -175,7 +175,7 @@ describe('update', () => {
     });
   });
 
-  it('without anything to change says what there is', async () => {
+  it('without changes lists the options', async () => {
     expect(await run('update', 'function', 'shop', 'cart')).toMatchObject({
       code: 1,
       output: 'fnfleet: nothing to change; use --image, --memory, --timeout, --idle-timeout, --annotation\n',
@@ -193,14 +193,14 @@ describe('delete', () => {
       ['function', 'shop', 'cart'],
       'function cart has 1 trigger (add), which would be deleted as well: --recursive deletes all of it',
     ],
-  ])('%j keeps what has others, and deletes it with them when told to', async (args, message) => {
+  ])('%j refuses to delete a resource with dependents, except with --recursive', async (args, message) => {
     expect(await run('delete', ...args)).toMatchObject({ code: 1, output: `fnfleet: ${message}\n` });
     expect(await fnOf('shop', 'cart')).toBeDefined();
     expect(await lines('delete', ...args, '--recursive')).toEqual([`deleted ${args.join(' ')}`]);
     expect(await run('inspect', 'function', 'shop', 'cart')).toMatchObject({ code: 1 });
   });
 
-  it('deletes what has no others at once', async () => {
+  it('deletes a resource without dependents at once', async () => {
     expect(await lines('delete', 'trigger', 'shop', 'cart', 'add')).toEqual(['deleted trigger shop cart add']);
     expect(await lines('delete', 'function', 'shop', 'cart')).toEqual(['deleted function shop cart']);
     expect(await fnOf('shop', 'till')).toBeDefined();
@@ -237,6 +237,6 @@ it.each([
   [['inspect', 'function', 'shop', 'none'], 'app shop has no function none'],
   [['delete', 'trigger', 'shop', 'cart', 'none'], 'function cart of app shop has no trigger none'],
   [['list', 'triggers', 'shop', 'none'], 'app shop has no function none'],
-])('%j says what there is not', async (args, message) => {
+])('%j names what does not exist', async (args, message) => {
   expect(await run(...args)).toMatchObject({ code: 1, output: `fnfleet: ${message}\n` });
 });

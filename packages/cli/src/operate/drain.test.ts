@@ -46,7 +46,7 @@ function deps(runners: readonly RunnerLine[], more: readonly AskedBalancer[] = [
   return { balancers, fetch, runnerFetch: fetch, secure: false };
 }
 
-it('tells a runner that we do not reach by way of a balancer that does, and brings it back so', async () => {
+it('drains a runner through a balancer that reaches it, and undrains it the same way', async () => {
   throughBalancer = 200;
   const having = deps([line('127.0.0.1:9190', { http_port: 1, in_flight: 3 }), line('b:1')]);
   const drained = await drainRunner('127.0.0.1:9190', OPTIONS, having);
@@ -61,7 +61,7 @@ it('tells a runner that we do not reach by way of a balancer that does, and brin
   expect(asked).toEqual([]);
 });
 
-it('tells the runner, at the host of its address and the port that it tells', async () => {
+it('drains the runner at the host of its address and the port that it reports', async () => {
   const having = deps([line('127.0.0.1:9190', { http_port: port }), line('b:1')]);
   const drained = await drainRunner('127.0.0.1:9190', OPTIONS, having);
   expect(drained).toMatchObject({ way: 'runner', at: [`http://127.0.0.1:${port}`], inHand: 2 });
@@ -69,13 +69,13 @@ it('tells the runner, at the host of its address and the port that it tells', as
   expect(asked).toEqual(['POST /drain', 'GET /runner']);
 });
 
-it('a runner of Fn is cordoned at every balancer', async () => {
+it('cordons an Fn runner on every balancer', async () => {
   const drained = await drainRunner('go:9190', OPTIONS, deps([line('go:9190'), line('b:1')]));
   expect(drained).toMatchObject({ way: 'cordon', inHand: 1, note: 'the runner does not report an HTTP port' });
   expect(asked).toEqual(['PUT /fleet/cordons/go%3A9190']);
 });
 
-it('so is one whose port does not answer, or does not know how', async () => {
+it('cordons a runner whose port does not answer, or lacks the route', async () => {
   answer = { status: 404, body: { message: 'not here' } };
   const drained = await drainRunner(
     '127.0.0.1:9190',
@@ -87,7 +87,7 @@ it('so is one whose port does not answer, or does not know how', async () => {
   expect((await drainRunner('127.0.0.1:9190', OPTIONS, silent)).way).toBe('cordon');
 });
 
-it('who may not drain the runner does not get around it', async () => {
+it('does not cordon a runner that refuses the credentials', async () => {
   answer = { status: 403, body: { message: 'for operators' } };
   const drained = drainRunner(
     '127.0.0.1:9190',
@@ -98,20 +98,20 @@ it('who may not drain the runner does not get around it', async () => {
   expect(asked).toEqual(['POST /drain']);
 });
 
-it('a balancer that does not hear of the cordon would go on: then nothing is done', async () => {
+it('does nothing if a balancer cannot be reached, because that would continue to offer calls', async () => {
   const unreachable = { url: 'http://lb2', error: 'away' };
   const drained = drainRunner('go:9190', OPTIONS, deps([line('go:9190'), line('b:1')], [unreachable]));
   await expect(drained).rejects.toThrow('http://lb2 does not answer, and so would continue to offer calls to go:9190');
   expect(asked).toEqual([]);
 });
 
-it('the last that takes calls stays, unless it is forced', async () => {
+it('keeps the last runner that takes calls, unless forced', async () => {
   const having = deps([line('go:9190'), line('b:1', { state: 'draining' })]);
   await expect(drainRunner('go:9190', OPTIONS, having)).rejects.toThrow('is the last runner');
   expect((await drainRunner('go:9190', { ...OPTIONS, force: true }, having)).way).toBe('cordon');
 });
 
-it('undrain undoes both', async () => {
+it('undrain undoes both a drain and a cordon', async () => {
   answer = { status: 200, body: { state: 'ready' } };
   const having = deps([line('127.0.0.1:9190', { http_port: port })], [], ['127.0.0.1:9190']);
   expect(await undrainRunner('127.0.0.1:9190', having)).toEqual({
@@ -122,7 +122,7 @@ it('undrain undoes both', async () => {
   expect(asked).toEqual(['DELETE /fleet/cordons/127.0.0.1%3A9190', 'DELETE /drain']);
 });
 
-it('undrain of one that has left the pool lifts its cordon', async () => {
+it('undrain lifts the cordon of a runner that has left the pool', async () => {
   const having = deps([line('b:1')], [], ['go:9190']);
   expect(await undrainRunner('go:9190', having)).toMatchObject({ state: undefined, uncordoned: [expect.any(String)] });
   expect(asked).toEqual(['DELETE /fleet/cordons/go%3A9190']);

@@ -4,7 +4,7 @@ import { showLive } from './show-live.js';
 const TAKEN = '\x1b[?1049h\x1b[?25l\x1b[?7l';
 const GIVEN_BACK = '\x1b[?7h\x1b[?1049l\x1b[?25h';
 
-it('draws what fits, shows what goes wrong, and leaves the terminal as it was', async () => {
+it('draws what fits, shows errors, and restores the terminal', async () => {
   const written: string[] = [];
   const stop = new AbortController();
   let looks = 0;

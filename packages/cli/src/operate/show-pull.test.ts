@@ -66,7 +66,7 @@ function inTurn(...answers: readonly object[]): void {
 
 const CLEAR = '\r\x1b[K';
 
-it('in a pipe or a file: a line for each news', async () => {
+it('in a pipe or a file: a new line for each change', async () => {
   inTurn(pulled(0, 0), pulled(12, 80), pulled(12, 80), pulled(70, 80), { pulls: [] });
   expect(await shown({ terminal: false, looks: 5 })).toBe(
     [
@@ -81,7 +81,7 @@ it.each`
   columns | end
   ${0}    | ${'80 MB'}
   ${20}   | ${'the image registry/'}
-`('a terminal of $columns columns is not made to begin another line', async ({ columns, end }) => {
+`('does not wrap on a terminal of $columns columns', async ({ columns, end }) => {
   inTurn(pulled(12, 80));
   const own = Object.getOwnPropertyDescriptor(process.stderr, 'columns');
   Object.defineProperty(process.stderr, 'columns', { value: columns, configurable: true });
@@ -93,7 +93,7 @@ it.each`
   }
 });
 
-it('on a terminal: one line, which is gone in the end', async () => {
+it('on a terminal: one line, which is removed at the end', async () => {
   inTurn(pulled(12, 80), pulled(70, 80));
   const line = (mb: number) => `${CLEAR}the image registry/x:1 is being pulled, ${mb} of 80 MB`;
   expect(await shown({ terminal: true, looks: 3 })).toBe(`${line(12)}${line(70)}${CLEAR}`);
@@ -108,12 +108,12 @@ it.each`
   ${'it is no balancer'}                     | ${(_: IncomingMessage, res: ServerResponse) => void res.end('<html>')}
   ${'it answers with fields of other types'} | ${json({ pulls: [{ image: IMAGE, received_bytes: '1', total_bytes: {} }] })}
   ${'it breaks off'}                         | ${(req: IncomingMessage) => void req.socket.destroy()}
-`('nothing is said where $what', async ({ said }) => {
+`('shows nothing if $what', async ({ said }) => {
   answer = said;
   expect([await shown({ terminal: false, looks: 2 }), await shown({ terminal: true, looks: 2 })]).toEqual(['', '']);
 });
 
-it('a call that is answered at once asks nobody', async () => {
+it('sends no request for a call that is answered at once', async () => {
   answer = json(pulled(1, 2));
   expect(await shown({ terminal: true, looks: 0 })).toBe('');
   expect(asked).toBe(0);

@@ -54,7 +54,7 @@ it('shows what each runner reports, and ? for what an Fn runner does not', () =>
   ]);
 });
 
-it('shows where functions come from', () => {
+it('shows the source of functions', () => {
   const seen = [fleetOf({ api: { url: 'http://api:8080' } })];
   expect(formatStatus(seen, attention(seen))[0]).toMatch(/, functions from http:\/\/api:8080$/);
   expect(attention(seen)).toEqual([]);
@@ -93,11 +93,11 @@ it.each<[string, Partial<FleetAnswer>, RegExp[]]>([
     [/^http:\/\/lb has no runner that takes calls$/],
   ],
   ['runners that share a name', { troubles: ['both are called x'] }, [/^both are called x$/]],
-])('asks to look at %s', (_, fleet, expected) => {
+])('asks for attention to %s', (_, fleet, expected) => {
   expect(attention([fleetOf(fleet)])).toEqual(expected.map((pattern) => expect.stringMatching(pattern)));
 });
 
-it('a skew within what the measurement may be off by is none, and what an operator did is well', () => {
+it('ignores a skew within the measurement error, and states that an operator caused', () => {
   const runners = [
     { ...OURS, clock_skew_ms: 1900, clock_uncertainty_ms: 1000 },
     { ...GO, state: 'cordoned', reason: 'an operator' },
@@ -112,7 +112,7 @@ describe('asking', () => {
     return new Response(body);
   };
 
-  it('a balancer that does not answer is told of, unless nobody said that it is there', async () => {
+  it('reports a balancer that does not answer, unless its address is a default', async () => {
     const fetch = answering({ 'http://a/fleet': '{"runners":[]}', 'http://c/fleet': '"?"' });
     const asked = await askBalancers(['http://a', 'http://b', 'http://c'], fetch, { guessed: false });
     expect(asked).toEqual([
@@ -131,7 +131,7 @@ describe('asking', () => {
   });
 });
 
-it('a runner is found by address, however it is written, or by name; of two with one name neither is meant', () => {
+it('finds a runner by address in any notation, or by name unless that is ambiguous', () => {
   const seen = [fleetOf({}), fleetOf({})];
   expect(findRunner(seen, 'R1:9190').map(({ address }) => address)).toEqual(['r1:9190', 'r1:9190']);
   expect(findRunner(seen, 'box-1')).toHaveLength(2);
@@ -142,7 +142,7 @@ it('a runner is found by address, however it is written, or by name; of two with
   expect(() => findRunner(twins, 'box-1')).toThrow('several runners are called box-1: r1:9190, r3:9190');
 });
 
-it('a runner is found by its host alone, as a service is called, where only one is there', () => {
+it('finds a runner by host if only one runs there', () => {
   const seen = [fleetOf({})];
   expect(findRunner(seen, 'GO').map(({ address }) => address)).toEqual(['go:9190']);
   const twins = [fleetOf({ runners: [OURS, { ...OURS, address: 'r1:9191', name: 'box-2' }] })];
@@ -152,7 +152,7 @@ it('a runner is found by its host alone, as a service is called, where only one 
   );
 });
 
-it('functions are shown by the names of their apps and their own, and by their ids where nobody knows them', async () => {
+it('shows functions with the names of app and function, or with their ids if unknown', async () => {
   const line = (fn_id: string) => ({ fn_id, hot: 1, idle: 0, starting: 0, waiting: 0, runners: 1 });
   const asked: string[] = [];
   const fetch: Fetch = async (url) => {
@@ -169,7 +169,7 @@ it('functions are shown by the names of their apps and their own, and by their i
   expect(asked).toHaveLength(3);
 });
 
-it('functions are shown by their ids while the API node does not answer, which is asked again a minute later', async () => {
+it('shows functions by id while the API node does not answer, and retries a minute later', async () => {
   const clock = new FakeClock();
   let asked = 0;
   const away: Fetch = () => {
@@ -187,7 +187,7 @@ it('functions are shown by their ids while the API node does not answer, which i
   expect(asked).toBeGreaterThan(before);
 });
 
-it('functions are summed over runners, those that calls wait for first', () => {
+it('sums functions over runners, and lists those with waiting calls first', () => {
   const line = (fn_id: string, hot: number, waiting = 0) => ({ fn_id, hot, idle: 0, starting: 0, waiting });
   expect(totals([line('a', 2), line('b', 1, 5), line('a', 3)])).toEqual([
     { ...line('b', 1, 5), runners: 1 },

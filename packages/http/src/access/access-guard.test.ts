@@ -66,7 +66,7 @@ describe('a port in plain text', () => {
     },
   );
 
-  it.each(['/healthz', '/call', '/fleet', '/metrics'])('without one, anybody may ask for %s', async (path) => {
+  it.each(['/healthz', '/call', '/fleet', '/metrics'])('without one, everybody may request %s', async (path) => {
     expect((await (await serve({}))(path)).status).toBe(200);
   });
 });
@@ -130,7 +130,7 @@ describe('a port with TLS', () => {
       });
   }
 
-  describe.each(['required', 'optional'] as const)('where certificates of callers are %s', (clientCerts) => {
+  describe.each(['required', 'optional'] as const)('with %s certificates of callers', (clientCerts) => {
     const anonymous = clientCerts === 'required' ? 401 : 200;
 
     it.each`
@@ -153,7 +153,7 @@ describe('a port with TLS', () => {
       },
     );
 
-    it('the operator token makes up for no certificate, but not for one that is refused', async () => {
+    it('the operator token replaces a missing certificate, but not a refused one', async () => {
       const ask = await serve({ clientCerts, operatorToken: TOKEN });
       const headers = { authorization: `Bearer ${TOKEN}` };
       expect(await ask('nobody', '/fleet', headers)).toBe(200);
@@ -163,7 +163,7 @@ describe('a port with TLS', () => {
       }
     });
 
-    it('a page in the browser of somebody with a certificate does not become an operator by it', async () => {
+    it('a page in the browser of a user with a certificate has no operator rights', async () => {
       const ask = await serve({ clientCerts });
       const page = { origin: 'https://evil.example', 'sec-fetch-site': 'cross-site' };
       expect(await ask('member', '/fleet', page)).toBe(403);

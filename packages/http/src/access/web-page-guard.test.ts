@@ -106,7 +106,7 @@ describe('web pages at a port', () => {
     ${'evil.example@localhost'}      | ${403}
     ${'localhost/evil.example'}      | ${403}
     ${`${'a'.repeat(300)}`}          | ${403}
-  `('a page that had its name lead here: Host $host is answered $status', async ({ host, status }) => {
+  `('DNS rebinding: Host $host is answered with $status', async ({ host, status }) => {
     const { ask } = await serve({ allowedHosts: ['fn.example', '*.wild.example'] });
     // To the browser such a page is of the same origin.
     for (const path of ['/invoke', '/fleet']) expect(await ask('GET', path, { host })).toBe(status);
@@ -114,7 +114,7 @@ describe('web pages at a port', () => {
     expect(await ask('GET', '/healthz', { host })).toBe(200);
   });
 
-  it('a refusal says which setting lets the page or the name in', async () => {
+  it('a refusal names the setting that allows the page or the name', async () => {
     const { ask } = await serve();
     const { url } = service?.address ?? {};
     const page = await fetch(`${url}/fleet`, { headers: { origin: EVIL } });
@@ -126,19 +126,19 @@ describe('web pages at a port', () => {
     expect(await ask('GET', '/fleet')).toBe(200);
   });
 
-  it('origins that the operator names may act, others may not', async () => {
+  it('only configured origins have operator rights', async () => {
     const { ask } = await serve({ corsOrigins: ['https://ui.example'] });
     const page = { ...CROSS_SITE, origin: 'https://ui.example' };
     expect([await ask('POST', '/invoke', page), await ask('POST', '/v2/apps', page)]).toEqual([200, 200]);
     expect([await ask('POST', '/invoke', CROSS_SITE), await ask('POST', '/v2/apps', CROSS_SITE)]).toEqual([403, 403]);
   });
 
-  it('any name is taken where the operator says so', async () => {
+  it('accepts any name if configured', async () => {
     const { ask } = await serve({ allowedHosts: ['*'] });
     expect(await ask('POST', '/v2/apps', { host: 'evil.example' })).toBe(200);
   });
 
-  it('whoever shows the operator token is no page, whatever name it used', async () => {
+  it('accepts any name with the operator token', async () => {
     const { ask } = await serve({}, { operatorToken: TOKEN });
     const authorization = `Bearer ${TOKEN}`;
     expect(await ask('GET', '/fleet', { host: 'api.fleet.example', authorization })).toBe(200);
@@ -146,7 +146,7 @@ describe('web pages at a port', () => {
     expect(await ask('POST', '/v2/apps', CROSS_SITE)).toBe(401);
   });
 
-  it('a node that can be reached from elsewhere takes calls from pages anywhere, but no operations', async () => {
+  it('a node that is reachable from other machines accepts calls from any page, but no operator requests', async () => {
     const { ask } = await serve({}, {}, '0.0.0.0');
     // Over loopback it is a developer's machine all the same.
     expect(await ask('POST', '/invoke', CROSS_SITE)).toBe(403);

@@ -45,7 +45,7 @@ beforeEach(() => {
   body = new PulledBody(reader);
 });
 
-it('is taken whole when all of it is there', () => {
+it('is passed on as a whole if it is complete', () => {
   reader.arrive('to');
   reader.arrive('gether');
   reader.arrive('', true);
@@ -54,7 +54,7 @@ it('is taken whole when all of it is there', () => {
   expect([body.consumed, reader.closed]).toEqual([true, true]);
 });
 
-it('is a stream otherwise, with what had arrived and what comes', async () => {
+it('is otherwise a stream of the bytes that have arrived and those that follow', async () => {
   reader.arrive('first ');
   expect(body.takeComplete()).toBeUndefined();
 
@@ -67,7 +67,7 @@ it('is a stream otherwise, with what had arrived and what comes', async () => {
   expect([body.consumed, reader.closed]).toEqual([true, true]);
 });
 
-it('that turns out empty is consumed by whoever saw its end, without reading on', async () => {
+it('that turns out empty is consumed without further reads', async () => {
   expect(body.takeComplete()).toBeUndefined();
   const stream = body.stream();
   reader.arrive('', true);
@@ -77,7 +77,7 @@ it('that turns out empty is consumed by whoever saw its end, without reading on'
   expect([body.consumed, reader.closed]).toEqual([true, true]);
 });
 
-it('is not read faster than the function takes it', async () => {
+it('is not read faster than the function consumes it', async () => {
   const stream = body.stream();
   const piece = 'x'.repeat(stream.readableHighWaterMark);
   for (let count = 0; count < 5; count += 1) reader.arrive(piece);
@@ -88,7 +88,7 @@ it('is not read faster than the function takes it', async () => {
   stream.destroy();
 });
 
-it('that breaks off breaks the stream off, with the reason', async () => {
+it('that ends early fails the stream with the reason', async () => {
   const all = buffer(body.stream());
   reader.arrive('half');
   reader.fail(new CancelledError());
@@ -97,7 +97,7 @@ it('that breaks off breaks the stream off, with the reason', async () => {
   expect([body.consumed, reader.closed]).toEqual([false, true]);
 });
 
-it.each([['before'], ['after']])('is let go of when nobody wants it, %s it became a stream', async (when) => {
+it.each([['before'], ['after']])('is released if unused, %s it became a stream', async (when) => {
   const stream = when === 'after' ? body.stream() : undefined;
   body.discard();
   await turn();

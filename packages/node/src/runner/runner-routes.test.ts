@@ -49,7 +49,7 @@ async function ask(method: string, route: string, headers = {}) {
   return { status: response.status, body: (await response.json()) as Body };
 }
 
-it('GET /runner tells who it is and how it is', async () => {
+it('GET /runner reports name and state', async () => {
   await start({ FN_RUNNER_NAME: 'box-3' });
   const { status, body } = await ask('GET', '/runner');
   expect(status).toBe(200);
@@ -68,13 +68,13 @@ it('GET /runner tells who it is and how it is', async () => {
   expect(Math.abs(body.now_ms - Date.now())).toBeLessThan(5000);
 });
 
-it('is called after its host and port where nobody gave it a name', async () => {
+it('is named after its host and port by default', async () => {
   await start();
   const port = running.addresses().grpc?.split(':')[1];
   expect((await ask('GET', '/runner')).body.name).toBe(`${hostname()}:${port}`);
 });
 
-it('POST /drain and DELETE /drain take it out and back in, as often as one likes', async () => {
+it('POST /drain and DELETE /drain drain and undrain it any number of times', async () => {
   await start();
   const runner = newGrpcRunner(running.addresses().grpc ?? '', { connectTimeoutMs: 30_000 });
   const isDraining = async () => (await runner.status()).load?.draining;
@@ -96,7 +96,7 @@ it('POST /drain and DELETE /drain take it out and back in, as often as one likes
   }
 });
 
-it('one that has been told to stop is not brought back', async () => {
+it('cannot be undrained while it shuts down', async () => {
   await start();
   await ask('POST', '/drain');
   state = 'draining';

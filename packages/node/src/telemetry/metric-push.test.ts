@@ -23,7 +23,7 @@ function pushing(answer: 'taken' | 'refused' | 'none' = 'taken') {
   return { clock, seen, push: new MetricPush(() => METRICS, exporter, 1000, clock) };
 }
 
-it('sends now and then, and once more at the end', async () => {
+it('sends periodically, and once more at the end', async () => {
   const { clock, seen, push } = pushing();
   await clock.advance(3500);
   expect(seen.sent).toBe(3);
@@ -31,13 +31,13 @@ it('sends now and then, and once more at the end', async () => {
   expect([seen, clock.pendingTimers]).toEqual([{ sent: 4, shutDown: true }, 0]);
 });
 
-it('a collector that does not answer is not asked again meanwhile', async () => {
+it('sends nothing while the collector has not answered the previous request', async () => {
   const { clock, seen } = pushing('none');
   await clock.advance(5000);
   expect(seen.sent).toBe(1);
 });
 
-it('says what a collector has against it', async () => {
+it('reports the error of a collector', async () => {
   const said: string[] = [];
   const quiet = () => undefined;
   diag.setLogger({ error: (text) => said.push(text), warn: quiet, info: quiet, debug: quiet, verbose: quiet });

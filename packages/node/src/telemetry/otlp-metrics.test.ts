@@ -3,7 +3,7 @@ import { JsonMetricsSerializer } from '@opentelemetry/otlp-transformer';
 import { resourceFromAttributes } from '@opentelemetry/resources';
 import { coverageFrom, toResourceMetrics } from './otlp-metrics.js';
 
-it('counters, gauges and histograms reach a collector as OTLP has them', () => {
+it('counters, gauges and histograms reach a collector in OTLP form', () => {
   const metrics: MetricSnapshot[] = [
     { kind: 'counter', name: 'calls', points: [{ labels: {}, value: 3 }] },
     { kind: 'gauge', name: 'util_mem_used', points: [{ labels: { zone: 'a' }, value: 5 }] },
@@ -36,7 +36,7 @@ it('counters, gauges and histograms reach a collector as OTLP has them', () => {
   ]);
 });
 
-it('no point ends before it began: a wall clock that is set back shows only once it has caught up', async () => {
+it('no data point ends before it starts, even if the wall clock was set back', async () => {
   const clock = new FakeClock(1_000_000);
   const coverage = coverageFrom(clock);
   await clock.advance(5_000);

@@ -50,7 +50,7 @@ describe('a role', () => {
   it.each([
     ['W3C', W3C],
     ['B3', B3],
-  ])('passes a trace on that comes with headers of %s, though it records none', async (_, headers) => {
+  ])('passes on an incoming trace with %s headers, even if it records none', async (_, headers) => {
     await start();
     expect(entersTrace(headers, false)).toBe(true);
     const { context } = openServerSpan('POST', headers);
@@ -60,19 +60,19 @@ describe('a role', () => {
     expect(entersTrace({}, true)).toBe(false);
   });
 
-  it('OTEL_PROPAGATORS: what is not named is not read; of several the first named counts', async () => {
+  it('OTEL_PROPAGATORS: reads only the listed formats, and uses the first if several are present', async () => {
     await start({ OTEL_PROPAGATORS: 'b3,tracecontext' });
     expect(entersTrace(B3_SINGLE, false)).toBe(true);
     const other = { traceparent: `00-${TRACE_ID.replace('4', '5')}-${SPAN_ID}-01` };
     expect(traceFields(openServerSpan('POST', { ...other, ...B3_SINGLE }).context)).toEqual({ traceId: TRACE_ID });
   });
 
-  it('OTEL_PROPAGATORS=none: neither in nor out', async () => {
+  it('OTEL_PROPAGATORS=none: neither reads nor writes trace headers', async () => {
     await start({ OTEL_PROPAGATORS: 'none' });
     expect(entersTrace({ ...W3C, ...B3 }, false)).toBe(false);
   });
 
-  it('says that the settings of Fn for Zipkin and Jaeger have no effect', async () => {
+  it('warns that the settings of Fn for Zipkin and Jaeger have no effect', async () => {
     await start({ FN_ZIPKIN_URL: 'http://zipkin:9411/api/v2/spans' });
     expect(lines.map(({ message }) => message)).toEqual([expect.stringMatching(/^FN_ZIPKIN_URL has no effect.*OTLP/)]);
   });
@@ -88,7 +88,7 @@ describe('OTEL_TRACES_SAMPLER', () => {
     ${'parentbased_always_off'}   | ${undefined} | ${true}   | ${0}
     ${'always_off'}               | ${undefined} | ${true}   | ${0}
     ${'always_on'}                | ${undefined} | ${false}  | ${1}
-  `('$sampler with $arg begins $begun of all traces (explained: $explained)', ({ sampler, arg, explained, begun }) => {
+  `('$sampler with $arg starts $begun of all traces (explained: $explained)', ({ sampler, arg, explained, begun }) => {
     const env = { ...(sampler && { OTEL_TRACES_SAMPLER: sampler }), ...(arg && { OTEL_TRACES_SAMPLER_ARG: arg }) };
     let next = 0;
     const random = () => (next++ % 1000) / 1000;
@@ -108,7 +108,7 @@ it.each([
   expect(() => settingsOf({ [name]: value })).toThrow(message);
 });
 
-it('a collector that is away is told of once a minute, with the reason', async () => {
+it('an unreachable collector is logged once a minute, with the reason', async () => {
   const clock = new FakeClock(0);
   const { lines, logger } = newLog();
   new ExportTroubles(logger, clock).install();

@@ -4,7 +4,7 @@ import { WorkerGroup } from './worker-group.js';
 import type { Worker, WorkerEvents } from './worker-process.js';
 
 describe('the workers of a balancer', () => {
-  it('are watched: one that hangs is ended and another takes its place, the others go on', async () => {
+  it('are monitored: one that hangs is killed and replaced, and the others continue', async () => {
     const clock = new FakeClock();
     const launched: FakeWorker[] = [];
     const group = new WorkerGroup(2, clock, silentLogger, (number, startedAt, _env, events) => {

@@ -15,11 +15,11 @@ it.each([
   'replayMemoryBytes',
   'replayDiskBytes',
   'explainCalls',
-] as const)('all workers together have no more than %s allows one balancer', (limit) => {
+] as const)('all workers together stay within %s of one balancer', (limit) => {
   expect(shareOf(settings, 4, '2')[limit]).toBe(Math.ceil(settings[limit] / 4));
 });
 
-it('a balancer of one process has all of it', () => {
+it('a balancer with one process gets the whole limit', () => {
   expect(shareOf(settings, 1, '1')).toBe(settings);
   expect(shareOf(settings, 4, undefined)).toBe(settings);
 });

@@ -19,7 +19,7 @@ const plan: GridPlan = {
   warmUp: 0.3,
 };
 
-it('the same plan gives the same report, byte for byte, with a row for each strategy at each point', async () => {
+it('the same plan gives an identical report, with a row for each strategy at each point', async () => {
   const report = await runGrid(plan);
   const text = textReport(report);
   expect(textReport(await runGrid(plan))).toBe(text);
@@ -28,7 +28,7 @@ it('the same plan gives the same report, byte for byte, with a row for each stra
   expect(text).toContain('Workload uniform, scenario steady, 1 balancer');
 });
 
-it('a hash moves about one function in so many runners, chance moves most', async () => {
+it('a hash moves about one function per runner count, random placement moves most', async () => {
   const { moves } = await runGrid({ ...plan, runners: [20], loads: [0.5], seeds: [1] });
   const of = (name: string) => moves.find(({ placer }) => placer === name);
   expect(of('ch')?.onLeave).toBeLessThan(0.1);
@@ -36,7 +36,7 @@ it('a hash moves about one function in so many runners, chance moves most', asyn
   expect(of('naive')?.onJoin).toBeGreaterThan(0.2);
 });
 
-it('the page needs nothing from elsewhere, and names every strategy', async () => {
+it('the page is self-contained, and names every strategy', async () => {
   const page = htmlReport(await runGrid({ ...plan, runners: [4] }));
   expect(page).not.toMatch(/https?:|<script|<link|@import|url\(/);
   for (const { name } of plan.strategies) expect(page).toContain(`</svg>${name}</li>`);

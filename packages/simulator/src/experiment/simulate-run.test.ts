@@ -40,7 +40,7 @@ it.each(strategies.names)(
   },
 );
 
-it.each(scenarios.names)('%s: every call ends once, and nothing of it is left on the fleet', async (scenario) => {
+it.each(scenarios.names)('%s: every call ends once, and leaves nothing on the fleet', async (scenario) => {
   for (const placer of ['warm-first', 'ch', 'prequal', 'fn-ch', 'openwhisk', 'hiku']) {
     const { left, result } = await simulate({ placer, scenario, balancers: 2 });
     expect({ placer, ...left }).toEqual({ placer, active: 0, busyMb: 0 });
@@ -48,12 +48,12 @@ it.each(scenarios.names)('%s: every call ends once, and nothing of it is left on
   }
 });
 
-it('runners that die cut the calls that they run, and only then are calls cut', async () => {
+it('calls are cut only by runners that crash', async () => {
   expect((await simulate({ scenario: 'kill', load: 0.9, calls: 3000 })).result.failed).toBeGreaterThan(0);
   expect((await simulate({ scenario: 'steady', load: 0.9, calls: 3000 })).result.failed).toBe(0);
 });
 
-it("a full fleet: Fn's sweep storms, a queue that is woken does not", async () => {
+it("a full fleet: Fn's sweep causes a storm of attempts, a queue with wake-ups does not", async () => {
   const sweep = (await simulate({ placer: 'fn-naive', load: 1.5, calls: 1000 })).result;
   const queue = (await simulate({ placer: 'warm-first', load: 1.5, calls: 1000 })).result;
   expect(sweep.engagementsPerCall).toBeGreaterThan(50);

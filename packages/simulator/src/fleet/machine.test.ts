@@ -32,7 +32,7 @@ class Bench {
   }
 }
 
-it('starts a container, keeps it, and uses it again', async () => {
+it('starts a container, keeps it, and reuses it', async () => {
   const bench = new Bench();
   expect(bench.offer('f')).toMatchObject({ cold: true });
   expect(await bench.at(200, () => bench.offer('f'))).toMatchObject({ cold: false });
@@ -42,7 +42,7 @@ it('starts a container, keeps it, and uses it again', async () => {
   expect(bench.machine.busyMbMs).toBe(100 * 250);
 });
 
-it('an idle container goes after its time', async () => {
+it('removes an idle container after its timeout', async () => {
   const bench = new Bench();
   bench.offer('f');
   expect(await bench.at(1149, () => bench.machine.load('f').freeSlots)).toBe(1);
@@ -50,7 +50,7 @@ it('an idle container goes after its time', async () => {
   expect(await bench.at(1151, () => bench.offer('f'))).toMatchObject({ cold: true });
 });
 
-it('refuses when calls hold the memory, and removes idle containers, the oldest first, when only they do', async () => {
+it('refuses if calls hold the memory, and evicts idle containers, the oldest first, if only they do', async () => {
   const bench = new Bench();
   for (const fnId of ['f', 'g', 'h']) bench.offer(fnId);
   expect(bench.offer('i')).toBe('refused');
@@ -62,7 +62,7 @@ it('refuses when calls hold the memory, and removes idle containers, the oldest 
   expect(bench.machine.load().memoryIdleBytes).toBe(100 * MIB);
 });
 
-it('one that queues takes calls in the order they came', async () => {
+it('serves queued calls in order of arrival', async () => {
   const bench = new Bench({ queues: true, memoryMb: 100 });
   for (const fnId of ['f', 'g', 'f']) bench.offer(fnId);
   expect(bench.machine.load()).toMatchObject({ active: 3, waiting: 2 });
@@ -70,7 +70,7 @@ it('one that queues takes calls in the order they came', async () => {
   expect(bench.endings).toEqual(['f finished@150', 'g finished@300', 'f finished@450']);
 });
 
-it('one that dies loses what had not begun and cuts what had, and comes back empty', async () => {
+it('a crash loses calls that have not started, cuts those that have, and the machine restarts empty', async () => {
   const bench = new Bench({ queues: true });
   bench.offer('f');
   await bench.at(60, () => bench.offer('g', 200));
@@ -84,7 +84,7 @@ it('one that dies loses what had not begun and cuts what had, and comes back emp
   expect(bench.machine.load().instanceId).not.toBe(before);
 });
 
-it('one that drains takes no more and finishes what it has', async () => {
+it('a draining machine takes no new calls and finishes those in flight', async () => {
   const bench = new Bench();
   bench.offer('f');
   bench.machine.draining = true;

@@ -3,7 +3,7 @@ import { VirtualClock } from './virtual-clock.js';
 
 const never = () => false;
 
-it('fires in the order of time, and of setting where the time is the same', async () => {
+it('fires in order of time, and in order of creation at the same time', async () => {
   const clock = new VirtualClock();
   const fired: string[] = [];
   const note = (name: string) => () => void fired.push(`${name}@${clock.now()}`);
@@ -17,7 +17,7 @@ it('fires in the order of time, and of setting where the time is the same', asyn
   expect(epochMs(clock.wallNow())).toBe(20);
 });
 
-it('lets long chains of promises settle before time moves on', async () => {
+it('lets long chains of promises settle before time advances', async () => {
   const clock = new VirtualClock();
   let seenAt = -1;
   clock.after(1, () => {
@@ -32,7 +32,7 @@ it('lets long chains of promises settle before time moves on', async () => {
   expect(seenAt).toBe(1);
 });
 
-it('a timer that was cancelled does not fire and does not count, however many there are', async () => {
+it('cancelled timers neither fire nor count, however many there are', async () => {
   const clock = new VirtualClock();
   const fired: number[] = [];
   const timers = Array.from({ length: 1000 }, (_, i) => clock.after((i * 7919) % 1000, () => fired.push(clock.now())));
@@ -45,7 +45,7 @@ it('a timer that was cancelled does not fire and does not count, however many th
   expect(clock.pendingTimers).toBe(0);
 });
 
-it('stops where it is told to, and passes on what a callback throws', async () => {
+it('stops on request, and passes on the error of a callback', async () => {
   const clock = new VirtualClock();
   clock.after(1, () => undefined);
   clock.after(2, () => {

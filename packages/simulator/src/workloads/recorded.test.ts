@@ -16,7 +16,7 @@ async function fileOf(...lines: string[]): Promise<string> {
   return file;
 }
 
-it('what was written is what is read', async () => {
+it('reads back what was written', async () => {
   const written = workloads.get('azure').create({ seed: 3, calls: 500, runners: 5, busyMb: 5000, swing: 0 });
   const read = await readWorkload(await fileOf(...workloadLines(written)));
   expect(read.calls.count).toBe(500);
@@ -28,7 +28,7 @@ it('what was written is what is read', async () => {
   }
 });
 
-it('sorts the calls and gives those that found a hot container the usual start', async () => {
+it('sorts the calls, and gives those with a hot container the typical start time', async () => {
   const line = (t: number, init?: number) =>
     `${JSON.stringify({ t_ms: t, app: 'a', fn: 'f', memory_mb: 128, exec_ms: 5, init_ms: init })}\n`;
   const { calls } = await readWorkload(await fileOf(line(30), line(10, 400), '\n', line(20, 600), line(40, 900)));
@@ -40,10 +40,10 @@ it.each`
   what               | lines                | problem
   ${'a wrong line'}  | ${['\n', 'hello\n']} | ${/calls\.jsonl, line 2: expected a JSON object, got "hello"/}
   ${'nothing in it'} | ${['\n']}            | ${/calls\.jsonl: holds no calls/}
-`('a workload file with $what says where', async ({ lines, problem }) => {
+`('reports the position of an error: a workload file with $what', async ({ lines, problem }) => {
   await expect(readWorkload(await fileOf(...lines))).rejects.toThrow(problem);
 });
 
-it('one that is not there is said to be missing', async () => {
+it('reports a missing file', async () => {
   await expect(readWorkload(path.join(folder, 'none'))).rejects.toThrow(/ENOENT.*none/);
 });

@@ -81,13 +81,13 @@ describe('what was published of Azure Functions', () => {
 describe.each(workloads.names)('workload %s', (name) => {
   const workload = workloads.get(name).create(need);
 
-  it('is the same for the same seed and another for another', () => {
+  it('is the same for the same seed, and different for another', () => {
     const column = ({ calls }: Workload) => [...calls.atMs.slice(0, 1000), ...calls.fn.slice(0, 1000)];
     expect(column(workloads.get(name).create(need))).toEqual(column(workload));
     expect(column(workloads.get(name).create({ ...need, seed: 8 }))).not.toEqual(column(workload));
   });
 
-  it('comes in order of arrival and offers the load that was asked for, once its rate has risen', () => {
+  it('is in order of arrival and offers the requested load once its rate has risen', () => {
     const { atMs, count } = workload.calls;
     expect(count).toBe(need.calls);
     expect(atMs.every((at, i) => i === 0 || at >= (atMs[i - 1] as number))).toBe(true);
@@ -107,7 +107,7 @@ it('one-hot: one function makes 27 % of calls', () => {
   expect(fn.filter((index) => index === 0).length / count).toBeCloseTo(0.27, 2);
 });
 
-it('a rate that swings is low at both ends of the run and high in its middle', () => {
+it('a swinging rate is low at both ends of the run and high in the middle', () => {
   const { atMs, count } = workloads.get('uniform').create({ ...need, swing: 0.9 }).calls;
   const end = atMs[count - 1] as number;
   const share = (from: number, to: number) => atMs.filter((at) => at >= from * end && at < to * end).length / count;

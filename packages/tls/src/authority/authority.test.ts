@@ -20,7 +20,7 @@ function issue(options: Partial<IssueOptions> = {}) {
   return { authority, issued, ca: new X509Certificate(authority.cert), certificate: new X509Certificate(issued.cert) };
 }
 
-it('makes a CA that may sign, and nothing else', () => {
+it('creates a CA that may only sign', () => {
   const { ca } = issue();
   expect(ca.ca).toBe(true);
   expect(ca.subject).toBe('CN=a CA');
@@ -29,7 +29,7 @@ it('makes a CA that may sign, and nothing else', () => {
   expect(ca.validToDate.getTime() - NOW).toBe(3650 * DAY_MS);
 });
 
-it('makes certificates that the CA has signed, for servers and clients', () => {
+it('creates certificates signed by the CA, for servers and clients', () => {
   const { ca, issued, certificate } = issue();
   expect(certificate.checkIssued(ca) && certificate.verify(ca.publicKey)).toBe(true);
   expect(certificate.ca).toBe(false);
@@ -38,24 +38,24 @@ it('makes certificates that the CA has signed, for servers and clients', () => {
   expect(certificate.validFromDate.getTime()).toBeLessThan(NOW);
 });
 
-it('keeps a key that is given', () => {
+it('uses a given key', () => {
   const first = issue().issued;
   expect(issue({ key: first.key }).issued.key).toBe(first.key);
 });
 
-it('gives no certificate more time than the CA has', () => {
+it('issues no certificate that outlives the CA', () => {
   const { ca, certificate } = issue({ days: 36_500 });
   expect(certificate.validToDate).toEqual(ca.validToDate);
   const late = issue({ nowMs: wallMs(Date.UTC(2060, 0, 1)), days: 1 });
   expect(late.certificate.validToDate).toEqual(late.ca.validToDate);
 });
 
-it('writes dates beyond 2049 as OpenSSL reads them', () => {
+it('encodes dates after 2049 as OpenSSL expects', () => {
   const { cert } = newAuthority({ commonName: 'far', days: 365 * 100, nowMs: wallMs(NOW) });
   expect(new X509Certificate(cert).validToDate.getUTCFullYear()).toBe(2126);
 });
 
-it('has every kind of name', () => {
+it('supports every kind of name', () => {
   const names = [
     'lb',
     'lb_1.fleet.svc',
@@ -80,7 +80,7 @@ it.each(['', 'a b', 'a..b', '1.2.3', 'fe80::1%eth0', 'a/b', `${'a'.repeat(64)}`]
   expect(() => parseAltName(name)).toThrow('is neither a host name, nor an IP address, nor a URI');
 });
 
-it('refuses a CA that it has not made', () => {
+it('refuses a CA that it has not created', () => {
   const { issued } = issue();
   expect(() =>
     issueCertificate(

@@ -53,7 +53,7 @@ async function start(env: Record<string, string> = {}): Promise<TestApi> {
 const logged = () => String(log.read());
 
 describe('while another process has the write lock of the database', () => {
-  it('health checks and look-ups are answered, a change is 503 after its time, and made when the lock is free', async () => {
+  it('answers health checks and lookups, fails a change with 503 after its time limit, and applies it when the lock is free', async () => {
     const api = await start({ FN_DB_TIMEOUT_MSECS: '3000' });
     const id = await api.app('before');
     expect((await api.get(`/v2/apps/${id}`)).status).toBe(200);
@@ -83,7 +83,7 @@ describe('while another process has the write lock of the database', () => {
     expect((await waiting).status).toBe(200);
   });
 
-  it('as many changes wait as may, and are made in the order they came', async () => {
+  it('lets a limited number of changes wait, and applies them in order of arrival', async () => {
     const api = await start({ FN_DB_TIMEOUT_MSECS: '60000', FN_DB_MAX_WAITING: '3' });
     other = new OtherProcess(path);
     await other.exec('begin immediate');
@@ -286,7 +286,7 @@ async function survives({ happens, says }: Fault): Promise<void> {
 }
 
 describe('a database in use', () => {
-  it.each(FAULTS)('when $what, nothing is acknowledged that is not there, and it works again afterwards', survives);
+  it.each(FAULTS)('when $what, acknowledges only what is stored, and works again afterwards', survives);
 
   it.each(ON_ITS_OWN_DISK)('when $what, the same', (fault) => onItsOwnDisk(() => survives(fault)));
 });
@@ -305,7 +305,7 @@ describe('a database that cannot be used keeps a node from starting', () => {
     ${'it is a directory'}            | ${() => mkdirSync(path, { recursive: true })}          | ${/FN_DB_URL: .*fn\.db: unable to open database file/}
     ${'it is something else'}         | ${() => other_file('no database'.repeat(1_000))}       | ${/FN_DB_URL: .*fn\.db: file is not a database: replace it with a backup/}
     ${'its log cannot be made'}       | ${() => mkdirSync(`${path}-wal`, { recursive: true })} | ${/FN_DB_URL: .*fn\.db: disk I\/O error: .*-wal and -shm/}
-  `('when $what: FN_DB_URL, the path, and what to do', async ({ happens, says }) => {
+  `('when $what: the error names FN_DB_URL, the path and the remedy', async ({ happens, says }) => {
     happens();
     expect(await why()).toMatch(says);
   });
@@ -315,7 +315,7 @@ describe('a database that cannot be used keeps a node from starting', () => {
     writeFileSync(path, text);
   }
 
-  it('when it is on a file system that is read-only', () =>
+  it('when it is on a read-only file system', () =>
     onItsOwnDisk(async () => {
       await opened();
       execFileSync('mount', ['-o', 'remount,ro', join(root, 'data')]);
@@ -332,7 +332,7 @@ describe('a database that cannot be used keeps a node from starting', () => {
     expect(await why()).toMatch(/FN_DB_URL: .*fn\.db: .*(not a database|malformed)/);
   });
 
-  it('when another process has it for itself', async () => {
+  it('when another process has locked it exclusively', async () => {
     await opened();
     other = new OtherProcess(path);
     await other.exec('pragma locking_mode = exclusive');
@@ -351,7 +351,7 @@ describe('a database that cannot be used keeps a node from starting', () => {
 describe('the files of a database', () => {
   const mode = (file: string) => (statSync(file).mode & 0o777).toString(8);
 
-  it('are for their owner alone, whatever the umask', async () => {
+  it('are accessible only for their owner, whatever the umask', async () => {
     const umask = process.umask(0);
     try {
       await (await start()).app('a');
@@ -362,7 +362,7 @@ describe('the files of a database', () => {
     expect(logged()).not.toContain('open to other users');
   });
 
-  it('that were open to others are closed to them, with a line in the log', async () => {
+  it('lose access for other users, which is logged', async () => {
     await (await start()).server.close();
     chmodSync(path, 0o644);
     await (await start()).app('a');
@@ -370,7 +370,7 @@ describe('the files of a database', () => {
     expect(logged()).toMatch(new RegExp(`WARN .*removed access of other users to the database file=${path} was=0644`));
   });
 
-  it('are not touched when they turn out to be none', async () => {
+  it('are not changed if they are no database', async () => {
     mkdirSync(dirname(path));
     writeFileSync(path, 'root:x:0:0');
     chmodSync(path, 0o644);
@@ -380,7 +380,7 @@ describe('the files of a database', () => {
     expect([mode(path), readFileSync(path, 'utf8')]).toEqual(['644', 'root:x:0:0']);
   });
 
-  it('in a directory that anybody may change are told of', async () => {
+  it('in a world-writable directory cause a warning', async () => {
     mkdirSync(dirname(path));
     chmodSync(dirname(path), 0o777);
     await start();

@@ -52,7 +52,7 @@ it.each(['die', 'throw'])(
   },
 );
 
-it('a thread that does not answer is given up by each who waits, and takes no more than may wait', async () => {
+it('requests to an unresponsive thread time out, and their number is limited', async () => {
   const asked = [ask('hang'), ask('a'), ask('b')].map(failure);
   expect(() => ask('c')).toThrow(new FnError('databaseOverloaded'));
   await clock.advance(1500);
@@ -67,7 +67,7 @@ it('a thread that does not answer is given up by each who waits, and takes no mo
   expect(thread.waiting).toBe(0);
 });
 
-it('what was asked before the end is answered', async () => {
+it('answers pending requests before it closes', async () => {
   const asked = [ask('a'), ask('b')];
   await Promise.all([thread.close(), ...asked]);
   expect(await Promise.all(asked)).toEqual([{ rows: ['a'] }, { rows: ['b'] }]);

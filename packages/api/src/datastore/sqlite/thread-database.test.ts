@@ -26,7 +26,7 @@ afterEach(() => {
 
 const query = (sql: string, ...parameters: unknown[]): ThreadRequest => ({ kind: 'query', sql, parameters });
 
-it('syncs what it acknowledges to the disk, in a log that readers do not wait for', () => {
+it('syncs acknowledged writes to the disk, in a log that does not block readers', () => {
   const said = ['synchronous', 'journal_mode'].map((name) =>
     Object.values(writer.handle(query(`pragma ${name}`))?.rows[0] ?? {}),
   );
@@ -34,12 +34,12 @@ it('syncs what it acknowledges to the disk, in a log that readers do not wait fo
   expect(said).toEqual([[2], ['wal']]);
 });
 
-it('a reader changes nothing', () => {
+it('a reader cannot write', () => {
   expect(() => reader.handle(query('insert into t values (1)'))).toThrow('readonly');
   expect(reader.handle(query('select count(*) as n from t'))?.rows).toEqual([{ n: 0 }]);
 });
 
-it('a reader sees what was committed, and nothing of what was not', () => {
+it('a reader sees only committed data', () => {
   const seen = () => reader.handle(query('select n from t order by n'))?.rows;
   writer.handle({ kind: 'begin', waitMs: 100 });
   writer.handle(query('insert into t values (?)', 1));
@@ -53,7 +53,7 @@ it('a reader sees what was committed, and nothing of what was not', () => {
   expect(seen()).toEqual([{ n: 1 }]);
 });
 
-it('keeps the statements prepared that were used last, and no more than so many', () => {
+it('caches a limited number of the last used prepared statements', () => {
   for (let n = 0; n < 500; n += 1) {
     expect(reader.handle(query(`select ${n} as n where ? = 1`, 1))?.rows).toEqual([{ n }]);
     expect(reader.handle(query('select 0 as n where ? = 1', 1))?.rows).toEqual([{ n: 0 }]);

@@ -34,7 +34,7 @@ async function send(node: ApiProcess, method: string, path: string, body?: objec
   return { status: response.status, body: (await response.json()) as { id: string; config?: Record<string, string> } };
 }
 
-it('two api nodes with one file both change one app at the same time, and no change is lost', async () => {
+it('two API nodes change one app in one file at the same time, and no change is lost', async () => {
   const [one, two] = [await start(), await start()];
   const { body: app } = await send(one, 'POST', '/v2/apps', { name: 'shared' });
   const changes = [one, two].flatMap((node, which) =>
@@ -47,7 +47,7 @@ it('two api nodes with one file both change one app at the same time, and no cha
   expect(Object.keys(config)).toHaveLength(120);
 });
 
-it(`an api node that is killed ${ROUNDS} times while it writes has everything it acknowledged, in a sound file`, async () => {
+it(`an API node that is killed ${ROUNDS} times while it writes keeps all acknowledged writes in a valid file`, async () => {
   const acknowledged: string[] = [];
   let last = 0;
   for (let round = 0; round < ROUNDS; round += 1) {

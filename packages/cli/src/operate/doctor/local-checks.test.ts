@@ -40,7 +40,7 @@ describe('a port', () => {
   const at = (port: number, host = '127.0.0.1', who?: string) =>
     checkPort({ setting: 'FN_PORT', host, port, whoIsThere: async () => who });
 
-  it('may be free, ours already, or any', async () => {
+  it('is ok if it is free, already ours, or any', async () => {
     const port = await listening(createServer());
     expect(await at(port, '127.0.0.1', 'a node')).toEqual([
       { check: 'port', verdict: 'ok', what: `FN_PORT: 127.0.0.1:${port} is used by a node` },
@@ -50,7 +50,7 @@ describe('a port', () => {
     expect(await at(0)).toMatchObject([{ verdict: 'ok' }]);
   });
 
-  it('that somebody else has fails, and the remedy finds out who', async () => {
+  it('fails if another process uses it, and the remedy shows how to find that', async () => {
     const port = await listening(createServer());
     expect(await at(port)).toEqual([
       {
@@ -62,7 +62,7 @@ describe('a port', () => {
     ]);
   });
 
-  it('of an address that this machine does not have fails', async () => {
+  it('fails for an address that this machine does not have', async () => {
     expect(await at(1234, '192.0.2.1')).toMatchObject([
       { verdict: 'fail', remedy: expect.stringMatching(/FN_BIND_ADDRESS/) },
     ]);
@@ -84,7 +84,7 @@ it.each`
   expect(await checkOpenFiles(file)).toMatchObject([{ verdict, what: expect.stringContaining(`${hard} open files`) }]);
 });
 
-it('little memory for functions is told of', async () => {
+it('warns about little memory for functions', async () => {
   const settings = (bytes: number) => readSettings(agentSettings, { FN_MAX_TOTAL_MEMORY_BYTES: `${bytes}` });
   expect(await checkMemory(settings(1024 * MIB))).toMatchObject([{ verdict: 'ok' }]);
   expect(await checkMemory(settings(300 * MIB))).toMatchObject([
@@ -102,7 +102,7 @@ describe('certificates', () => {
   const read = (env: Record<string, string>) => readSettings({ ...commonSettings, ...httpSettings }, env);
   const HOUR_MS = 3_600_000;
 
-  it('that end soon are told of, with how they are renewed', async () => {
+  it('that expire soon cause a warning with the command to renew them', async () => {
     const [finding, ...more] = await checkTls(read(certificates.env('node')), ['localhost']);
     expect(more).toEqual([]);
     expect(finding).toMatchObject({
@@ -112,7 +112,7 @@ describe('certificates', () => {
     expect(finding?.remedy).toBe('fnfleet certs renew');
   });
 
-  it('that have ended, or are for another host, fail', async () => {
+  it('that have expired, or are for another host, fail', async () => {
     const settings = read(certificates.env('node'));
     expect(await checkTls(settings, [], wallMs(Date.now() + 25 * HOUR_MS))).toMatchObject([
       { verdict: 'fail', what: expect.stringMatching(/expired/) },
@@ -124,7 +124,7 @@ describe('certificates', () => {
     });
   });
 
-  it('are the CA alone for an operator, who shows a token', async () => {
+  it('are only the CA for an operator with a token', async () => {
     const { FN_TLS_CERT = '', FN_TLS_KEY = '', FN_TLS_CA = '' } = certificates.env('node');
     const ofTls = async (env: Record<string, string>) =>
       (await examine({ FN_PORT: '0', FN_DRIVER: 'process', FN_DB_URL: 'sqlite3://:memory:', ...env })).filter(
@@ -143,7 +143,7 @@ describe('certificates', () => {
     });
   });
 
-  it('are needed beyond this machine', async () => {
+  it('are required for access from other machines', async () => {
     expect(await checkTls(read({}), [])).toMatchObject([{ verdict: 'ok' }]);
     const open = { FN_BIND_ADDRESS: '0.0.0.0' };
     expect(await checkTls(read(open), [])).toMatchObject([
@@ -167,7 +167,7 @@ describe('a Docker engine', () => {
   }
   const check = (env: Record<string, string>) => found('engine', () => checkEngine(readSettings(driverSettings, env)));
 
-  it('that is too old fails, with what to do', async () => {
+  it('fails with a remedy if it is too old', async () => {
     const [finding] = await check(await engine({ Version: '17.03.2-ce', ApiVersion: '1.27' }));
     expect(finding).toMatchObject({
       check: 'engine',
@@ -178,13 +178,13 @@ describe('a Docker engine', () => {
     });
   });
 
-  it('that is not there fails, with what to do', async () => {
+  it('fails with a remedy if it is not running', async () => {
     expect(await check({ DOCKER_HOST: `unix://${folder}/none` })).toMatchObject([
       { check: 'engine', verdict: 'fail', what: expect.stringMatching(/cannot reach .*none.*Start it/) },
     ]);
   });
 
-  it('that is Podman is called so', async () => {
+  it('is reported as Podman if it is that', async () => {
     const Components = [{ Name: 'Podman Engine' }];
     const [finding] = await check(await engine({ Version: '4.3.1', ApiVersion: '1.41', Components }));
     expect(finding).toMatchObject({
@@ -193,7 +193,7 @@ describe('a Docker engine', () => {
     });
   });
 
-  it('without control groups that can be frozen works, more slowly', async () => {
+  it('works without freezable control groups, but more slowly', async () => {
     const env = await engine(
       { Version: '26.1.3', ApiVersion: '1.45' },
       { Driver: 'overlay2', DockerRootDir: folder, CgroupVersion: '2' },
@@ -212,14 +212,14 @@ describe('a Docker engine', () => {
     });
   });
 
-  it('is not looked for where functions are child processes', async () => {
+  it('is not checked if functions run as child processes', async () => {
     expect(await check({ FN_DRIVER: 'process' })).toMatchObject([
       { verdict: 'warn', what: expect.stringContaining('without any isolation') },
     ]);
   });
 });
 
-it('a database is looked for where it is, and where it would be made', async () => {
+it('checks an existing database, and the place for a new one', async () => {
   const file = path.join(folder, 'new/fn.db');
   expect(await checkDatabase(`sqlite3://${file}`)).toMatchObject([
     { verdict: 'ok', what: `${file} will be created` },
@@ -239,7 +239,7 @@ it('a database is looked for where it is, and where it would be made', async () 
   ]);
 });
 
-it('settings that are wrong are all there is to say', async () => {
+it('reports only invalid settings if there are any', async () => {
   const findings = await examine({ FN_NODE_TYPE: 'lb', FN_PLACER_TIMEOUT_MSECS: '5s' });
   expect(findings.map(({ check, verdict }) => `${verdict} ${check}`)).toEqual(findings.map(() => 'fail settings'));
   expect(findings.map(({ what }) => what).join()).toMatch(
@@ -247,7 +247,7 @@ it('settings that are wrong are all there is to say', async () => {
   );
 });
 
-it('settings that fit and keep a node from starting all the same are told of, each once', async () => {
+it('reports valid settings that keep a node from starting, each once', async () => {
   const env = {
     FN_NODE_TYPE: 'lb',
     FN_PORT: '0',
@@ -268,7 +268,7 @@ it('settings that fit and keep a node from starting all the same are told of, ea
 it.each([
   ['beside what is wrong', { FN_NODE_TYPE: 'lb' }],
   ['of a node that could start', { FN_NODE_TYPE: 'api', FN_PORT: '0', FN_DB_URL: 'sqlite3://:memory:' }],
-])('settings that nobody reads are named: %s', async (_, env) => {
+])('names settings without effect: %s', async (_, env) => {
   expect(await examine({ ...env, FN_LOG_LEVLE: 'debug' })).toContainEqual({
     check: 'settings',
     verdict: 'warn',
@@ -277,7 +277,7 @@ it.each([
   });
 });
 
-it('findings are lines, with what to do below', () => {
+it('shows findings as lines with the remedy below', () => {
   expect(
     formatFindings([
       { check: 'tls', verdict: 'ok', what: 'fine' },

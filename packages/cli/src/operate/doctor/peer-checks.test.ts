@@ -37,7 +37,7 @@ function shown({ verdict, what, remedy }: Finding): string {
 }
 
 describe('the runners of a fleet', () => {
-  it('are told apart, and those that do not answer are named', async () => {
+  it('are distinguished, and those that do not answer are named', async () => {
     const [a, b] = [await startRunner('box-1'), await startRunner('box-2')];
     expect(await check([a, b, '127.0.0.1:1'])).toEqual([
       expect.stringMatching(`^ok ${a} answers: box-1, version .*, clock`),
@@ -46,7 +46,7 @@ describe('the runners of a fleet', () => {
     ]);
   });
 
-  it('that are listed twice or share a name are found', async () => {
+  it('that are listed twice or share a name are reported', async () => {
     const [a, b] = [await startRunner('box'), await startRunner('box')];
     const twice = a.replace('127.0.0.1', 'localhost');
     expect((await check([a, b, twice])).slice(3)).toEqual([
@@ -55,7 +55,7 @@ describe('the runners of a fleet', () => {
     ]);
   });
 
-  it('may not have the name of the one that asks', async () => {
+  it('must not have the name of the node that checks', async () => {
     const a = await startRunner('box');
     expect((await check([a], { name: 'box', address: 'here:9190' }))[1]).toMatch(
       `fail ${a} has the same name as this runner, box`,
@@ -64,13 +64,13 @@ describe('the runners of a fleet', () => {
     expect(await check([a], { name: 'box', address: '127.0.0.1' })).toHaveLength(1);
   });
 
-  it('and call themselves by several lines have one, and no control characters, on the terminal', async () => {
+  it('with line breaks and control characters in their names are shown on one line, escaped', async () => {
     const a = await startRunner('box\n  → all is well\x1b[2J');
     const [finding = ''] = await check([a]);
     expect(finding).toContain('answers: box\\u000a  → all is well\\u001b[2J, version');
   });
 
-  it('that are drained are told of', async () => {
+  it('that are drained are reported', async () => {
     const a = await startRunner('box');
     runners[0]?.suspend();
     expect((await check([a]))[1]).toBe(
@@ -78,7 +78,7 @@ describe('the runners of a fleet', () => {
     );
   });
 
-  it('whose list cannot be read: a balancer fails, a runner may be the first', async () => {
+  it('whose list cannot be read fail on a balancer, but not on a runner, which may be the first', async () => {
     const ourselves = { name: undefined, address: undefined };
     const pool = peersOf({ FN_RUNNER_POOL: 'file:///nowhere/runners' });
     const register = peersOf({ FN_REGISTER: 'etcd://127.0.0.1:1/fleet?ttl=5', FN_ADVERTISE_ADDRESS: 'h:1' });
@@ -93,12 +93,12 @@ describe('the runners of a fleet', () => {
     ]);
   });
 
-  it('are nobody’s business where no setting says where they are', () => {
+  it('are not checked if no setting names their source', () => {
     expect(peersOf({ FN_NODE_TYPE: 'pure-runner' })).toBeUndefined();
   });
 });
 
-describe('the api node', () => {
+describe('the API node', () => {
   let server: Server | undefined;
   afterEach(() => new Promise((resolve) => (server ? server.close(resolve) : resolve(undefined))));
 
@@ -124,7 +124,7 @@ describe('the api node', () => {
     expect(found.map(shown)).toEqual(expected.map((pattern) => expect.stringMatching(pattern)));
   });
 
-  it('has to speak TLS where the fleet does', async () => {
+  it('must use TLS if the fleet does', async () => {
     expect((await checkApi('http://api:8080', fetch, true)).map(shown)).toEqual([
       expect.stringMatching(/^fail .* is plain text/),
     ]);
