@@ -11,30 +11,30 @@ import {
 const DAY_MS = 86_400_000;
 
 export interface CertificateParts {
-  /** Of the alternative names `127.0.0.1` and `localhost` unless given. */
+  /** Alternative names. Default: `127.0.0.1` and `localhost`. */
   readonly altNames?: readonly string[];
-  /** Whether the fleet's CA has signed it; another has if not. */
+  /** Whether the CA of the fleet signed it, or another CA. */
   readonly ours?: boolean;
   readonly expired?: boolean;
 }
 
-/** Certificates of a fleet, and of those who do not belong to it. Nothing is written anywhere. */
+/** Certificates of a fleet and of strangers, in memory only. */
 export class FleetCertificates {
   private readonly ca = newAuthority({ commonName: 'fleet CA', days: 30, nowMs: systemClock.wallNow() });
   private readonly foreign = newAuthority({ commonName: 'foreign CA', days: 30, nowMs: systemClock.wallNow() });
 
-  /** Trusts the fleet, whoever has signed its own certificate. */
+  /** An identity that trusts the fleet, whichever CA signed its certificate. */
   identity(name: string, parts: CertificateParts = {}): TlsIdentity {
     const { altNames = ['127.0.0.1', 'localhost'], ours = true, expired = false } = parts;
     return fixedIdentity({ ...this.issue(ours ? this.ca : this.foreign, name, altNames, expired), ca: this.ca.cert });
   }
 
-  /** Asks nobody for a certificate. */
+  /** An identity that requests no client certificates. */
   identityWithoutCa(name: string): TlsIdentity {
     return fixedIdentity({ ...this.issue(this.ca, name, ['127.0.0.1', 'localhost'], false), ca: undefined });
   }
 
-  /** Of the CA, in PEM. */
+  /** The certificate of the CA, PEM. */
   get authority(): string {
     return this.ca.cert;
   }

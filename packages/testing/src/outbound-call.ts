@@ -2,7 +2,7 @@ import { EventEmitter, once } from 'node:events';
 import { type Call, type HeaderList, type ResponseWriter, wallMs } from '@fnfleet/core';
 import type { BodyPiece, BodyReader, OutboundCall, ReplayableBody } from '@fnfleet/protocol';
 
-/** A call with everything set that a test does not care about. */
+/** A call with defaults for everything that a test does not specify. */
 export function aCall(overrides: Partial<Call> = {}): Call {
   return {
     id: '01D1ZVPBKV180G40RZJ0000001',
@@ -31,12 +31,12 @@ export function aCall(overrides: Partial<Call> = {}): Call {
   };
 }
 
-/** Remembers an answer; can be told to be slow. */
+/** Records a response; can be made slow. */
 export class RecordingWriter extends EventEmitter implements ResponseWriter {
   status: number | undefined;
   headers: HeaderList = [];
   private readonly parts: Buffer[] = [];
-  /** While true `write` asks for patience. */
+  /** While true, `write` returns false. */
   slow = false;
   private drain: (() => void) | undefined;
 
@@ -55,7 +55,7 @@ export class RecordingWriter extends EventEmitter implements ResponseWriter {
     this.drain = callback;
   }
 
-  /** There is room again. */
+  /** Signals that there is room again. */
   release(): void {
     this.slow = false;
     const { drain } = this;
@@ -72,7 +72,7 @@ export class RecordingWriter extends EventEmitter implements ResponseWriter {
   }
 }
 
-/** A body that is there from the start, handed out in pieces of the given size. Counts how often it was opened. */
+/** A complete body that is read in pieces of the given size. Counts how often it was opened. */
 export class FixedBody implements ReplayableBody {
   readonly replayable = true;
   opened = 0;
@@ -110,7 +110,7 @@ export interface TestCall extends OutboundCall {
   readonly body: FixedBody;
   readonly response: RecordingWriter;
   executionNs: number;
-  /** How often a runner said `started`. */
+  /** How often a runner acknowledged the start. */
   starts: number;
   /** How often it was lost and may run again. */
   reruns: number;

@@ -3,8 +3,8 @@ import path from 'node:path';
 import { type ClientMessage, decodeClientMessage, decodeRunnerMessage, type RunnerMessage } from '@fnfleet/protocol';
 
 /**
- * What really crossed the wire between a Go balancer and a Go runner (Fn 0.3.753), one file a scenario. Message bytes are
- * as they were; dates of HTTP answers are left out.
+ * Recorded traffic between a Go balancer and a Go runner (Fn 0.3.753), one file per scenario. Message bytes are unchanged; dates
+ * of HTTP responses are omitted.
  */
 export interface Recording {
   readonly scenario: string;
@@ -17,7 +17,7 @@ export interface Recording {
     readonly body_bytes: number;
     readonly concurrent: number;
   };
-  /** What each HTTP client got; `body` holds the first 2000 bytes. */
+  /** The response of each HTTP client; `body` has the first 2000 bytes. */
   readonly responses: readonly {
     readonly status?: number;
     readonly headers?: readonly (readonly [string, string])[];

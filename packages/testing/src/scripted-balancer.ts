@@ -7,20 +7,20 @@ import {
 } from '@fnfleet/protocol';
 import { Client, type ClientDuplexStream, credentials, Metadata, type StatusObject } from '@grpc/grpc-js';
 
-/** One engagement that a test plays from the balancer's side. */
+/** One engagement that a test controls from the balancer's side. */
 export interface PlayedEngagement {
   /** Everything the runner has sent so far. */
   readonly received: readonly RunnerMessage[];
-  /** Resolves when the runner has begun to answer. */
+  /** Resolves when the runner has sent initial metadata. */
   readonly metadata: Promise<Metadata>;
-  /** Resolves when the stream is over. */
+  /** Resolves when the stream has ended. */
   readonly status: Promise<PlayedEnd>;
   send(message: ClientMessage): void;
-  /** A message as it stands on the wire. */
+  /** Sends the raw bytes of a message. */
   sendBytes(bytes: Buffer): void;
   halfClose(): void;
   cancel(): void;
-  /** Resolves with the n-th message (from 0) once it is there; rejects when the stream ends before. */
+  /** Resolves with the n-th message (from 0) once received; rejects if the stream ends before. */
   message(index: number): Promise<RunnerMessage>;
 }
 
@@ -31,8 +31,8 @@ export interface PlayedEnd {
 }
 
 /**
- * A balancer that a test plays: a real gRPC client on a real socket, built on another implementation than our own
- * balancer's transport.
+ * A balancer that a test controls: a real gRPC client on a real socket, built on another implementation than our balancer's
+ * transport.
  */
 export class ScriptedBalancer {
   private readonly client: Client;
@@ -55,7 +55,7 @@ export class ScriptedBalancer {
     return new Played(call);
   }
 
-  /** A unary call by method name, with message objects as `proto/runner.proto` names them. */
+  /** A unary call by method name, with the field names of `proto/runner.proto`. */
   unary(
     method: string,
     request: object = {},

@@ -8,21 +8,21 @@ import {
   type sendUnaryData,
 } from '@grpc/grpc-js';
 
-/** What one engagement does; the test drives it by hand. */
+/** One engagement, which the test controls step by step. */
 export interface ScriptedEngagement {
   /** Everything the balancer has sent so far. */
   readonly received: readonly ClientMessage[];
   readonly metadata: Metadata;
-  /** Milliseconds since the epoch; Infinity: none. */
+  /** Milliseconds since the epoch; Infinity if there is none. */
   readonly deadlineAt: number;
   readonly halfClosed: boolean;
   readonly cancelled: Promise<void>;
   /** Resolves when the body has arrived completely. */
   readonly wholeBody: Promise<Buffer>;
   send(message: RunnerMessage): void;
-  /** A message as it stands on the wire. */
+  /** Sends the raw bytes of a message. */
   sendBytes(bytes: Buffer): void;
-  /** Sends initial metadata; without this it goes with the first message. */
+  /** Sends initial metadata, which is otherwise sent with the first message. */
   begin(metadata: Readonly<Record<string, string>>): void;
   /** Ends the RPC. Code 0 is OK. Values of keys that end in `-bin` are base64. */
   end(code?: number, details?: string, trailers?: Readonly<Record<string, string>>): void;
@@ -35,9 +35,9 @@ export interface ScriptedRunner {
 }
 
 /**
- * A runner that a test plays: a real gRPC peer on a real socket, for what only the wire can show. Built on another gRPC
- * implementation than the balancer's own transport, so the two check each other.
- * @param options.status what it answers to `Status`, as `proto/runner.proto` names the fields
+ * A runner that a test controls: a real gRPC peer on a real socket. It uses another gRPC implementation than the balancer's
+ * transport, so that the two verify each other.
+ * @param options.status the answer to `Status`, with the field names of `proto/runner.proto`
  */
 export async function startScriptedRunner(
   script: (engagement: ScriptedEngagement) => void | Promise<void>,

@@ -14,10 +14,10 @@ import {
 
 const DAY_MS = 86_400_000;
 
-/** Those whom a test lets knock. */
+/** The kinds of clients in tests. */
 export type Visitor = 'member' | 'no certificate' | 'another CA' | 'an expired one' | 'another name';
 
-/** The certificates of a fleet that a test has, and of those who do not belong to it. */
+/** The certificates of a test fleet and of strangers. */
 export class TestCertificates {
   readonly folder = mkdtempSync(path.join(tmpdir(), 'fnfleet-certs-'));
   private readonly ca = newAuthority({ commonName: 'fleet CA', days: 3650, nowMs: systemClock.wallNow() });
@@ -38,7 +38,7 @@ export class TestCertificates {
     return { FN_TLS_CERT: cert, FN_TLS_KEY: key, FN_TLS_CA: ca };
   }
 
-  /** Trusts the fleet, but for one of another CA. */
+  /** An identity that trusts the fleet, except that of another CA. */
   identity(visitor: Exclude<Visitor, 'no certificate'>, sans: readonly string[] = ['127.0.0.1']): TlsIdentity {
     const authority = visitor === 'another CA' ? this.foreign : this.ca;
     const name = visitor === 'another name' ? 'stranger' : 'member';

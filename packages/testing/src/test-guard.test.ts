@@ -13,7 +13,7 @@ beforeEach(async () => {
 });
 afterEach(() => rm(folder, { recursive: true }));
 
-/** Runs a test that copes with whatever it gets. @returns what jest printed, and whether the test passed */
+/** Runs a test that tolerates any input. @returns the output of jest, and whether the test passed */
 async function outcomeOf(needs: string, act: string): Promise<{ passed: boolean; output: string }> {
   const test = `it('copes', async () => { ${act} })`;
   await writeFile(join(folder, 'coping.test.ts'), needs === '' ? test : `// needs: ${needs}\n${test}`);

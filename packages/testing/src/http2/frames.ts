@@ -49,7 +49,7 @@ export interface RawFrame {
   readonly payload: Buffer;
 }
 
-/** A frame as it stands on the wire. Nothing is checked: what HTTP/2 forbids can be written as well. */
+/** Encodes a frame without validation, so that invalid ones can be sent as well. */
 export function rawFrame(type: number, flags: number, streamId: number, payload: Buffer = Buffer.alloc(0)): Buffer {
   const header = Buffer.alloc(HEADER_BYTES);
   header.writeUIntBE(payload.length, 0, 3);
@@ -103,7 +103,7 @@ export function errorCodeOf({ type, payload }: RawFrame): number {
   return payload.readUInt32BE(type === FRAME.GOAWAY ? 4 : 0);
 }
 
-/** Cuts a byte stream into frames. */
+/** Splits a byte stream into frames. */
 export class FrameReader {
   private held: Buffer = Buffer.alloc(0);
 

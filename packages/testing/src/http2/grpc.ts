@@ -1,7 +1,7 @@
 import { type ClientMessage, encodeClientMessage, encodeRunnerMessage, type RunnerMessage } from '@fnfleet/protocol';
 import type { HeaderLines } from './hpack.js';
 
-/** What opens a gRPC request on a raw connection. */
+/** The headers of a gRPC request on a raw connection. */
 export function grpcRequest(path: string, extra: HeaderLines = []): HeaderLines {
   return [
     [':method', 'POST'],
@@ -23,7 +23,7 @@ export const GRPC_RESPONSE: HeaderLines = [
 
 export const GRPC_OK: HeaderLines = [['grpc-status', '0']];
 
-/** One message in gRPC's framing. */
+/** Frames one gRPC message. */
 export function grpcMessage(message: Buffer): Buffer {
   const header = Buffer.alloc(5);
   header.writeUInt32BE(message.length, 1);

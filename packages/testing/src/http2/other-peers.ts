@@ -4,11 +4,11 @@ import { testTool } from '../servers/test-program.js';
 
 const FIXTURES = join(__dirname, '..', '..', 'fixtures');
 
-/** Scripts for `/usr/bin/python3` with the module h2; each says at its top how it is used. */
+/** Scripts for `/usr/bin/python3` with the module h2; each documents its usage at the top. */
 export const H2_CLIENT = join(FIXTURES, 'h2_client.py');
 export const H2_SERVER = join(FIXTURES, 'h2_server.py');
 
-/** Runs a program that only tests need, to its end. @returns what it printed @throws when it fails */
+/** Runs a test program to its end. @returns its output @throws if it fails */
 export async function runTool(
   name: Parameters<typeof testTool>[0],
   args: readonly string[],

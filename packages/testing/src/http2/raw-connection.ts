@@ -19,12 +19,12 @@ export interface RawConnectionOptions {
   readonly acknowledges?: boolean;
   /** Answers PING. Default true. */
   readonly answersPings?: boolean;
-  /** Gives back what DATA took from the windows. Default true. */
+  /** Sends WINDOW_UPDATE for received DATA. Default true. */
   readonly grantsWindow?: boolean;
 }
 
 export interface RawDialOptions extends RawConnectionOptions {
-  /** Of this end; on Linux any in 127.0.0.0/8. */
+  /** The local address; on Linux any in 127.0.0.0/8. */
   readonly localAddress?: string;
   /** Keeps this half open when the peer closes its own. */
   readonly allowHalfOpen?: boolean;
@@ -37,15 +37,15 @@ export interface RawHeaders {
 }
 
 /**
- * One end of an HTTP/2 connection that a test plays frame by frame. It keeps to no rule by itself: whatever the test
- * writes goes out as it is. By default it does what keeps a connection alive, and nothing else.
+ * One end of an HTTP/2 connection that a test controls frame by frame. It enforces no rules: whatever the test writes is sent
+ * unchanged. By default it does only what keeps a connection alive.
  */
 export class RawConnection {
-  /** Everything that came, in order. */
+  /** All received frames, in order. */
   readonly received: RawFrame[] = [];
-  /** The header blocks among it, read. */
+  /** The received header blocks, decoded. */
   readonly heads: RawHeaders[] = [];
-  /** Resolves when the connection is closed, by whichever side. */
+  /** Resolves when the connection is closed, by either side. */
   readonly closed: Promise<void>;
   isClosed = false;
   private readonly reader = new FrameReader();
@@ -79,7 +79,7 @@ export class RawConnection {
     return new RawConnection(socket, 'client', options);
   }
 
-  /** Connects and says hello as a client does. */
+  /** Connects and sends the preface and SETTINGS of a client. */
   static async client(
     port: number,
     options: RawDialOptions & { readonly settings?: Parameters<typeof settingsFrame>[0] } = {},
@@ -89,12 +89,12 @@ export class RawConnection {
     return connection;
   }
 
-  /** In one write. False: the socket asks for a pause. */
+  /** Sends frames in one write. Returns false when the socket is full. */
   write(...bytes: readonly Buffer[]): boolean {
     return this.socket.destroyed ? false : this.socket.write(Buffer.concat(bytes));
   }
 
-  /** As `write`; resolves when there is room again, or the connection is closed. */
+  /** Like `write`; resolves when the socket has room again or is closed. */
   async writeAll(...bytes: readonly Buffer[]): Promise<void> {
     if (this.write(...bytes) || this.isClosed) return;
     const drained = new Deferred<void>();
@@ -102,12 +102,12 @@ export class RawConnection {
     await Promise.race([drained.promise, this.closed]);
   }
 
-  /** Resolves with the first frame, of those that came or will come, that matches. Rejects when the connection closes before. */
+  /** Resolves with the first past or future frame that matches. Rejects if the connection closes before. */
   frame(matches: (frame: RawFrame) => boolean): Promise<RawFrame> {
     return this.until(() => this.received.find(matches), 'frame');
   }
 
-  /** As `frame`, for a header block. */
+  /** Like `frame`, for header blocks. */
   head(matches: (head: RawHeaders) => boolean): Promise<RawHeaders> {
     return this.until(() => this.heads.find(matches), 'header block');
   }
@@ -130,7 +130,7 @@ export class RawConnection {
     );
   }
 
-  /** Opens or ends a stream, or answers on it. */
+  /** Sends HEADERS, which open, answer or end a stream. */
   sendHeaders(streamId: number, headers: HeaderLines, { endStream = false } = {}): void {
     const flags = FLAG.END_HEADERS | (endStream ? FLAG.END_STREAM : 0);
     this.write(headersFrame(streamId, literalHeaders(headers), flags));
@@ -176,7 +176,7 @@ export class RawConnection {
     this.waiting.clear();
   }
 
-  /** What came last, for the messages of tests. */
+  /** The last received frames, for test messages. */
   summary(): string {
     const names = Object.entries(FRAME);
     const kinds = this.received.slice(-8).map(({ type, streamId, payload }) => {
@@ -196,12 +196,12 @@ function unpadded(flags: number, payload: Buffer): Buffer {
 export interface RawServer {
   readonly address: string;
   readonly port: number;
-  /** Every connection so far. */
+  /** All connections so far. */
   readonly connections: readonly RawConnection[];
   close(): Promise<void>;
 }
 
-/** Listens, and hands every connection to the script; nothing is sent before the script does so. */
+/** Listens, and passes every connection to the script. Only the script sends data. */
 export async function startRawServer(
   script: (connection: RawConnection, index: number) => void | Promise<void>,
   options: RawConnectionOptions = {},
@@ -210,7 +210,7 @@ export async function startRawServer(
   const server = createServer({ noDelay: true, allowHalfOpen: true }, (socket) => {
     const connection = new RawConnection(socket, 'server', options);
     connections.push(connection);
-    // A script ends when its connection does.
+    // A script ends with its connection.
     Promise.resolve(script(connection, connections.length - 1)).catch(() => undefined);
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));

@@ -5,18 +5,18 @@ import { literalHeaders } from './hpack.js';
 import { type RawConnection, type RawConnectionOptions, type RawServer, startRawServer } from './raw-connection.js';
 
 export interface RawRunnerOptions extends RawConnectionOptions {
-  /** Says hello, or does something else in its place. */
+  /** Sends the server preface, or something else instead. */
   readonly greets?: (connection: RawConnection) => void | Promise<void>;
   /** Answers an engagement. */
   readonly answers?: (connection: RawConnection, streamId: number) => void | Promise<void>;
 }
 
 export interface RawRunner extends RawServer {
-  /** From now on, with connections and engagements that come, an ordinary runner of Fn. */
+  /** Makes it an ordinary runner of Fn for later connections and engagements. */
   behave(): void;
 }
 
-/** A runner that a test plays frame by frame, until it is told to behave. */
+/** A runner that a test controls frame by frame, until it is made ordinary. */
 export async function startRawRunner({ greets, answers, ...options }: RawRunnerOptions): Promise<RawRunner> {
   let behaves = false;
   const server = await startRawServer(async (connection) => {
@@ -35,7 +35,7 @@ export async function startRawRunner({ greets, answers, ...options }: RawRunnerO
   });
 }
 
-/** Takes the whole body, then says `200 ordinary`. */
+/** Reads the whole body, then answers `200 ordinary`. */
 export async function answerOrdinarily(connection: RawConnection, streamId: number): Promise<void> {
   await connection.frame(endsBody(streamId));
   connection.write(

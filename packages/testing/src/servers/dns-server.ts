@@ -8,9 +8,9 @@ import { eventually, TestProgram, testTool } from './test-program.js';
 export interface DnsServerOptions {
   /** `name,target,port,priority` each; names end in `.test`. They last as long as the server. */
   readonly services?: readonly string[];
-  /** Where it listens. Default 127.0.0.1. */
+  /** The address it listens on. Default 127.0.0.1. */
   readonly host?: string;
-  /** Of every answer, seconds. */
+  /** The TTL of every answer, seconds. */
   readonly ttl?: number;
 }
 
@@ -49,7 +49,7 @@ export class DnsServer {
 
   private serial = 1;
 
-  /** From now on these are the hosts there are: name → addresses. */
+  /** Replaces all hosts: name → addresses. */
   async serves(hosts: Readonly<Record<string, readonly string[]>>): Promise<void> {
     this.serial += 1;
     const lines = Object.entries(hosts).flatMap(([name, addresses]) =>
@@ -77,7 +77,7 @@ export class DnsServer {
 
 const PROBE = '192.0.2.1 probe.test\n';
 
-/** The server has read the file of hosts in which the probe has this address. */
+/** Resolves when the server has read the hosts file in which the probe has this address. */
 async function knows(server: string, address: string): Promise<void> {
   const resolver = new dns.Resolver({ timeout: 200, tries: 1 });
   resolver.setServers([server]);

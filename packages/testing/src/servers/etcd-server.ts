@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { freePort } from './free-ports.js';
 import { eventually, TestProgram, testTool } from './test-program.js';
 
-/** A real etcd of one member. It can be stopped and started again, with its data or without. */
+/** A real etcd with one member, which can be restarted with or without its data. */
 export class EtcdServer {
   private program: TestProgram | undefined;
 
@@ -74,7 +74,7 @@ export class EtcdServer {
     return this.call('/v3/kv/deleterange', { key: base64(key) });
   }
 
-  /** Key → value of everything below a prefix. */
+  /** All keys and values below a prefix. */
   async read(prefix: string): Promise<Record<string, string>> {
     const end = `${prefix.slice(0, -1)}${String.fromCharCode(prefix.charCodeAt(prefix.length - 1) + 1)}`;
     const { kvs = [] } = await this.call<{ kvs?: { key: string; value: string }[] }>('/v3/kv/range', {
@@ -90,7 +90,7 @@ export class EtcdServer {
     if (health !== 'true') throw new Error(`etcd is not well: ${health}`);
   }
 
-  /** Anything of its HTTP gateway. @throws Error with what it answers, unless that is 200 */
+  /** A request to its HTTP gateway. @throws Error with its answer unless that is 200 */
   async call<T = unknown>(path: string, body: object, token?: string): Promise<T> {
     const headers = token === undefined ? undefined : { authorization: token };
     const answer = await fetch(`http://${this.address}${path}`, {

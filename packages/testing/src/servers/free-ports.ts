@@ -1,15 +1,15 @@
 import { createServer, type Server } from 'node:net';
 
 const HOST = '127.0.0.1';
-/** Below the ports that the system gives to whoever asks for any. Each jest worker has a band of its own. */
+/** Below the ephemeral ports of the system. Each jest worker has its own band. */
 const FIRST = 20_000;
 const BAND = 1_500;
 const BANDS = 8;
 const ATTEMPTS = 50;
 
 /**
- * The first of some ports in a row that nobody listens on.
- * @throws Error when there is no such row
+ * The first of `count` consecutive free ports.
+ * @throws Error if there are none
  */
 export async function freePorts(count: number): Promise<number> {
   const band = FIRST + (Number(process.env.JEST_WORKER_ID ?? 0) % BANDS) * BAND;
@@ -21,8 +21,8 @@ export async function freePorts(count: number): Promise<number> {
 }
 
 /**
- * A port that nobody listens on, nor will before the test does.
- * @throws Error when there is none
+ * A free port that no other test will use.
+ * @throws Error if there is none
  */
 export function freePort(): Promise<number> {
   return freePorts(1);

@@ -7,13 +7,13 @@ import { createInterface } from 'node:readline';
 import { RegistryFront } from './registry-front.js';
 import { testTool } from './test-program.js';
 
-/** Whom a registry with a lock lets in. */
+/** The credentials of a registry with authentication. */
 export const REGISTRY_OPERATOR = { username: 'operator', password: 'open sesame' } as const;
 
-/** The same, as bcrypt keeps it. */
+/** The same, hashed with bcrypt. */
 const HTPASSWD = 'operator:$2a$05$abcdefghijklmnopqrstuupx2xBUC4954936wVIjyyPHmUBFu0wCW\n';
 
-/** A real registry of images on this machine, empty at first and gone after the test. Docker takes one on the loopback address without TLS. */
+/** A real image registry for one test, initially empty. Docker accepts it without TLS on the loopback address. */
 export class ImageRegistry {
   private constructor(
     readonly front: RegistryFront,
@@ -21,7 +21,7 @@ export class ImageRegistry {
     private readonly folder: string,
   ) {}
 
-  /** @param locked only the operator gets in */
+  /** @param locked requires the credentials of the operator */
   static async start({ locked = false } = {}): Promise<ImageRegistry> {
     const program = await testTool('docker-registry');
     const folder = await mkdtemp(join(tmpdir(), 'fnr'));
@@ -68,7 +68,7 @@ async function portOf(child: ChildProcess): Promise<number> {
       if (port !== undefined) return Number(port);
     }
   } finally {
-    // It would stop when nobody reads its log.
+    // Without a reader of its log it would block.
     child.stderr.resume();
   }
   throw new Error(`the registry did not start:\n${said.join('\n')}`);

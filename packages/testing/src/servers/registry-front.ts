@@ -3,25 +3,25 @@ import { createServer, type IncomingMessage, request, type Server, type ServerRe
 import type { AddressInfo } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 
-/** Engines say how far they are ten times a second, and nothing when no more comes. */
+/** Engines report progress ten times per second, and only while data arrives. */
 const PIECE_BYTES = 64 * 1024;
 const PAUSE_MS = 10;
 
-/** How the body of one answer arrives. */
+/** How the body of one response is delivered. */
 export interface Flow {
-  /** Bytes that pass, in pieces. */
+  /** Bytes that are passed on, in pieces. */
   readonly bytes: number;
-  /** What happens then: the connection is cut, or the rest comes when this resolves. */
+  /** After that, the connection is closed, or the rest is sent when this resolves. */
   readonly next: 'cut' | Promise<void>;
 }
 
-/** The port that clients of a registry see: keeps count, answers in place of the registry, slows its answers down. */
+/** A proxy in front of a registry that counts requests, answers instead of the registry, or slows its responses down. */
 export class RegistryFront {
-  /** `METHOD /path` of each request, in the order of arrival. */
+  /** `METHOD /path` of each request, in order of arrival. */
   readonly requests: string[] = [];
-  /** The status to answer a request with, in the way that registries do; undefined: as the registry itself. */
+  /** Returns the status with which to answer instead of the registry; undefined passes the request on. */
   answer: (call: string) => number | 'never' | undefined = () => undefined;
-  /** How an answer of the registry comes; undefined: as fast as it can. */
+  /** How a response is delivered; undefined for full speed. */
   flow: (call: string) => Flow | undefined = () => undefined;
 
   private constructor(
@@ -38,18 +38,18 @@ export class RegistryFront {
     return front;
   }
 
-  /** What images of this registry begin with. */
+  /** The prefix of image names of this registry. */
   get host(): string {
     return `127.0.0.1:${(this.server.address() as AddressInfo).port}`;
   }
 
-  /** How often a tag was looked up, or the image of a digest: once for each pull. */
+  /** How often a tag or digest was looked up, which happens once per pull. */
   lookups(repository: string, reference: string): number {
     const method = reference.includes(':') ? 'GET' : 'HEAD';
     return this.requests.filter((call) => call === `${method} /v2/${repository}/manifests/${reference}`).length;
   }
 
-  /** As it was when it was opened. */
+  /** Resets it to its initial state. */
   reset(): void {
     this.requests.length = 0;
     this.answer = () => undefined;
@@ -109,7 +109,7 @@ export class RegistryFront {
   }
 }
 
-/** As registries name them. */
+/** Error codes of registries. */
 const ERRORS: Readonly<Record<number, { code: string; message: string }>> = {
   401: { code: 'UNAUTHORIZED', message: 'authentication required' },
   403: { code: 'DENIED', message: 'requested access to the resource is denied' },

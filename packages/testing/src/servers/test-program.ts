@@ -5,7 +5,7 @@ import { pathToFileURL } from 'node:url';
 
 const SCRIPTS = join(__dirname, '..', '..', '..', '..', 'scripts', 'lib');
 
-/** Those of the script that tests start by themselves. */
+/** The programs of the script that tests start themselves. */
 export type TestTool =
   | 'docker-registry'
   | 'etcd'
@@ -21,7 +21,7 @@ export type TestTool =
   | 'python3-h2';
 
 /**
- * The path of a program that only tests need; see `test-tools.mjs` for how it gets there.
+ * The path of a program that only tests need; see `test-tools.mjs` for how it is installed.
  * @throws Error in a test file that does not name the program in its `// needs:` (`test-files.cjs`)
  */
 export async function testTool(name: TestTool): Promise<string> {
@@ -40,7 +40,7 @@ async function script<Exports>(name: string): Promise<Exports> {
   return (await import(pathToFileURL(join(SCRIPTS, name)).href)) as Exports;
 }
 
-/** A server of somebody else's that runs as long as a test wants it to. */
+/** A third-party server that runs for the duration of a test. */
 export class TestProgram {
   private readonly output: string[] = [];
 
@@ -70,7 +70,7 @@ export class TestProgram {
     this.child.kill(signal);
   }
 
-  /** It stays, keeps its connections and answers nothing. */
+  /** Suspends it: it keeps its connections and answers nothing. */
   freeze(): void {
     this.signal('SIGSTOP');
   }
@@ -87,7 +87,7 @@ export class TestProgram {
   }
 }
 
-/** Tries until it succeeds. @throws what the last try threw, after a minute */
+/** Retries until it succeeds. @throws the error of the last attempt, after a minute */
 export async function eventually<T>(act: () => T | Promise<T>): Promise<T> {
   for (const until = Date.now() + 60_000; ; ) {
     try {
