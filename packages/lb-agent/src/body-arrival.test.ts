@@ -110,7 +110,7 @@ it.each`
   ${'a part of a detached call'} | ${'Content-Length: 2000\r\nFn-Invoke-Type: detached'}       | ${'x'.repeat(1000)}
   ${'chunks without an end'}     | ${'Transfer-Encoding: chunked\r\nFn-Invoke-Type: detached'} | ${'3\r\nabc\r\n'}
   ${'nothing of its body'}       | ${'Content-Length: 2000\r\nFn-Invoke-Type: detached'}       | ${''}
-`('a client that leaves after $what was promised nothing, and no runner hears of it', async ({ head, sent }) => {
+`('a client that disconnects after $what causes no placement', async ({ head, sent }) => {
   await start();
   const before = metrics.sum('canceled');
   const leaves = client(head).send(sent);
@@ -120,7 +120,7 @@ it.each`
   expect([leaves.received, runner.offered.length]).toEqual(['', 0]);
 });
 
-it('a detached call of any length is held whole, on disk too, before its caller is told that it runs', async () => {
+it('a detached call of any length is held completely, if need be on disk, before its caller gets 202', async () => {
   await start({ env: { FN_REPLAY_BUFFER_BYTES: '1000', FN_REPLAY_DISK_BYTES: `${10 * 1024 * KIB}` } });
   const bytes = randomBytes(300 * KIB);
   const slow = client(`Fn-Invoke-Type: detached\r\nContent-Length: ${bytes.length}`).send(bytes.subarray(1));
@@ -155,7 +155,7 @@ it.each`
   },
 );
 
-it('a body that is longer than that streams, known to be long or not', async () => {
+it('a longer body is streamed, whether or not its length is known', async () => {
   await start({ env: { FN_COMPLETE_BODY_BYTES: '1000' } });
   const known = client('Content-Length: 1001').send('x');
   const unknown = client('Transfer-Encoding: chunked').send(`3e8\r\n${'y'.repeat(1000)}\r\n`);
@@ -180,7 +180,7 @@ it('a body longer than the buffer of a connection can be waited for as well', as
   expect(runner.bodies[0]?.equals(bytes)).toBe(true);
 });
 
-it('where there is no room to wait for it, it streams', async () => {
+it('a body is streamed if there is no memory to hold it', async () => {
   const env = { FN_COMPLETE_BODY_BYTES: `${300 * KIB}`, FN_REPLAY_MEMORY_BYTES: '1000', FN_REPLAY_DISK_BYTES: '0' };
   await start({ env });
   const bytes = randomBytes(200 * KIB);

@@ -34,7 +34,7 @@ it('http-api 102: asks again after five seconds, for function and app at once', 
   expect(api.requests).toHaveLength(4);
 });
 
-it('asks beside, with nobody who waits, for what is used in the second half of its five seconds', async () => {
+it('refreshes a value in the background if it is used in the second half of its five seconds', async () => {
   const first = await lookup.byId('fn1', caller());
   await clock.advance(2499);
   expect(lookup.known('fn1')).toBe(first);
@@ -54,14 +54,14 @@ it('asks as often as it is told to: after half a second of what it knew nothing 
   await quick.close();
 });
 
-it('says how its API node is, which is asked each time', async () => {
+it('reports the state of its API node, which it queries each time', async () => {
   for (let n = 0; n < 2; n += 1) expect(await lookup.apiNode?.(3_000)).toMatchObject({ url: api.url });
   expect(api.requests).toEqual(Array(2).fill('GET /v2/apps?per_page=1'));
   await api.close();
   expect((await lookup.apiNode?.(3_000))?.trouble).toMatch(/ECONNREFUSED|socket hang up/);
 });
 
-it('http-api 103: remembers for one second that there is no such function', async () => {
+it('http-api 103: caches for one second that a function does not exist', async () => {
   const missing = () => lookup.byId('nope', caller());
   await expect(missing()).rejects.toThrow('Fn not found');
   await expect(missing()).rejects.toThrow('Fn not found');
@@ -76,7 +76,7 @@ it('http-api 104: ten concurrent lookups are one request', async () => {
   expect(api.requests).toEqual(['GET /v2/fns/fn1', 'GET /v2/apps/app1']);
 });
 
-it('C5: who asks after a change sees it, even while an answer from before it is on its way', async () => {
+it('C5: a lookup after a change sees it, even while an older answer is on its way', async () => {
   const gate = Promise.withResolvers<void>();
   api.gate = gate.promise;
   const before = lookup.byId('fn1', caller());
@@ -91,7 +91,7 @@ it('C5: who asks after a change sees it, even while an answer from before it is 
   expect((await lookup.byId('fn1', caller())).fn).toBe((await after).fn);
 });
 
-it('http-api 105: tries again when the api node fails, and not when it says no', async () => {
+it('http-api 105: retries if the API node fails, but not if it refuses', async () => {
   api.failures.push(500, 500);
   const found = lookup.byId('fn1', caller());
   await advanceUntil(found);
@@ -114,7 +114,7 @@ it.each`
   expect(api.requests).toHaveLength(requests);
 });
 
-it('an api node that is not there is unavailable, and the reason is kept for the log', async () => {
+it('an unreachable API node is unavailable, and the log has the reason', async () => {
   await api.close();
   const lookedUp = lookup.byId('fn1', caller()).catch((error: unknown) => error);
   await advanceUntil(lookedUp);
@@ -131,7 +131,7 @@ describe('C4: while the api node does not answer', () => {
     await clock.advance(5_000);
   });
 
-  it('what was known serves on, and no call waits for it after the first', async () => {
+  it('cached values stay in use, and only the first call waits', async () => {
     await api.close();
     const first = lookup.byId('fn1', caller());
     await advanceUntil(first);
@@ -141,7 +141,7 @@ describe('C4: while the api node does not answer', () => {
     expect(clock.now()).toBe(before);
   });
 
-  it('and a node that hangs is waited for no longer than a second', async () => {
+  it('calls wait at most a second for a node that hangs', async () => {
     api.gate = new Promise(() => undefined);
     const lookedUp = lookup.byId('fn1', caller());
     // The app's is another lookup.
@@ -158,12 +158,12 @@ describe('C4: while the api node does not answer', () => {
     expect(await lookedUp).toMatchObject({ code: 'lookupUnavailable' });
   });
 
-  it('but a function that it says is gone is gone', async () => {
+  it('but a function that it reports as deleted is 404', async () => {
     api.failures.push(404);
     await expect(lookup.byId('fn1', caller())).rejects.toThrow('Fn not found');
   });
 
-  it('a caller that leaves meanwhile has left', async () => {
+  it('a caller that disconnects meanwhile gets no answer', async () => {
     api.gate = new Promise(() => undefined);
     const gone = new AbortController();
     const lookedUp = lookup.byId('fn1', gone.signal);
@@ -173,7 +173,7 @@ describe('C4: while the api node does not answer', () => {
   });
 });
 
-it('an answer that makes no sense is the api node’s fault', async () => {
+it('an unreadable answer is the fault of the API node', async () => {
   const broken = await FakeApiNode.start({ fns: [{ id: 'fn1', memory: 'lots' }] });
   const other = newApiLookup(broken.url, { clock });
   await expect(other.byId('fn1', caller())).rejects.toMatchObject({ code: 'lookupUnavailable' });
@@ -181,7 +181,7 @@ it('an answer that makes no sense is the api node’s fault', async () => {
   await broken.close();
 });
 
-it('one caller that leaves does not take the others’ answer away; the last one takes the request', async () => {
+it('a caller that disconnects does not affect the others; the last one cancels the request', async () => {
   const gate = Promise.withResolvers<void>();
   api.gate = gate.promise;
   const impatient = new AbortController();
@@ -202,7 +202,7 @@ it('one caller that leaves does not take the others’ answer away; the last one
   await expect(lookup.byId('fn2', caller())).rejects.toMatchObject({ code: 'fnNotFound' });
 });
 
-it('does not ask for names that nothing can have', async () => {
+it('sends no request for impossible names', async () => {
   await expect(lookup.byId('x'.repeat(256), caller())).rejects.toMatchObject({ code: 'fnNotFound' });
   await expect(lookup.byTrigger('é'.repeat(128), '/', caller())).rejects.toMatchObject({ code: 'appNotFound' });
   expect(api.requests).toEqual([]);

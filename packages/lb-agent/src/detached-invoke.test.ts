@@ -22,7 +22,7 @@ beforeEach(() => {
 });
 afterEach(() => fleet.close());
 
-it('http-api 89, protocol 78: the client is answered when the function begins, without its output', async () => {
+it('http-api 89, protocol 78: the client gets its response when the function starts, without its output', async () => {
   const functionEnds = Promise.withResolvers<void>();
   runner.does(async (call) => {
     await runner.readBody(call);
@@ -42,7 +42,7 @@ it('http-api 89, protocol 78: the client is answered when the function begins, w
   expect((await ended).model.status).toBe('success');
 });
 
-it('http-api 91, protocol 79: goes on without its client, up to a deadline of its own', async () => {
+it('http-api 91, protocol 79: continues without its client, up to its own deadline', async () => {
   const clientLeft = Promise.withResolvers<void>();
   let abortedByClient = true;
   runner.does(async (call, signal) => {
@@ -85,7 +85,7 @@ it('http-api 91, protocol 80: only busy runners for as long as a detached call m
   expect(answer).toMatchObject({ status: 503, headers: { 'retry-after': '15' } });
 });
 
-it('a call that fails after it has begun no longer concerns the client', async () => {
+it('a failure after the start no longer affects the client', async () => {
   runner.does(async (call) => {
     call.response.writeHead(202, []);
     return { kind: 'failed', blame: 'function', error: new FnError('functionFailed') };
@@ -96,13 +96,13 @@ it('a call that fails after it has begun no longer concerns the client', async (
   expect(metrics.sum('errors')).toBe(1);
 });
 
-it('a runner that reports success without having said that it began has begun', async () => {
+it('success of a runner that never confirmed the start counts as started', async () => {
   runner.does(async (call) => ({ kind: 'finished', report: reportOf(call) }));
   await start();
   expect(await fleet.send('/invoke/fn1', { headers: DETACHED })).toMatchObject({ status: 202, body: '' });
 });
 
-it('a drain waits for it, though its client has long been answered', async () => {
+it('a drain waits for it, although its client has already been answered', async () => {
   const functionEnds = Promise.withResolvers<void>();
   runner.does(async (call) => {
     call.response.writeHead(202, []);

@@ -20,7 +20,7 @@ beforeEach(() => {
 afterEach(() => fleet.close());
 
 describe('what a client gets', () => {
-  it('an image that is being pulled: which, and when to come back; no other runner is made to pull it', async () => {
+  it('an image that is being pulled: its name and when to retry; no other runner starts a pull', async () => {
     const text = "The image 'shop/cart:1' is being pulled, try again later";
     runner.fails(new PeerError(503, text, 'platform', '12 of 80 MB so far', 7), 'balancer').finishes({ body: 'x' });
     const other = new FakeRunner('r2').finishes();
@@ -95,7 +95,7 @@ describe('what a client gets', () => {
     expect(Buffer.from(String(headers['x-name']), 'latin1').toString()).toBe('Zoë ✓');
   });
 
-  it('a header that cannot travel over HTTP makes the answer invalid, not the balancer', async () => {
+  it('a header that is invalid in HTTP makes the response invalid, and does not harm the balancer', async () => {
     runner.finishes({ headers: [['X-Evil', 'a\r\nSet-Cookie: b']] }).finishes();
     await start();
 
@@ -118,7 +118,7 @@ describe('what a client gets', () => {
     ${'a header with a NUL'}                 | ${200}        | ${[['X-A', '\0']]}
     ${'a header that begins another answer'} | ${200}        | ${[['X-A', 'a\r\n\r\nHTTP/1.1 200 OK']]}
     ${'a name that begins another header'}   | ${200}        | ${[['X-A: b\r\nX-B', 'a']]}
-  `('an answer with $what is a 502, and the balancer lives on', async ({ status, headers }) => {
+  `('a response with $what is a 502, and the balancer survives', async ({ status, headers }) => {
     runner.does(async (call) => {
       call.response.writeHead(status, headers);
       throw new Error('the writer has taken it');
@@ -162,7 +162,7 @@ describe('what goes wrong', () => {
     expect(second.attempts).toBe(0);
   });
 
-  it('an error leaves nothing of the function’s headers on the answer but the id of the call', async () => {
+  it('an error response has no headers of the function, only the call id', async () => {
     runner.does(async (call) => {
       call.response.writeHead(200, [
         ['X-From-Function', '1'],
@@ -180,7 +180,7 @@ describe('what goes wrong', () => {
     expect(answer.headers['fn-call-id']).toBeDefined();
   });
 
-  it('http-api 78: says who is to blame on the metrics', async () => {
+  it('http-api 78: metrics record the blame', async () => {
     runner
       .fails(new PeerError(502, 'function failed', 'function'))
       .fails(new Error('reset'))
@@ -205,7 +205,7 @@ describe('what goes wrong', () => {
     expect(runner.attempts).toBeGreaterThan(1);
   });
 
-  it('a full fleet that knows when there will be room says so', async () => {
+  it('a full fleet sends Retry-After if it can estimate when there is capacity', async () => {
     runner.fails(new FnError('serverBusy', { retryAfterSeconds: 4 }));
     await start();
     const answer = await fleet.send('/invoke/fn1', { body: 'in' });
@@ -280,7 +280,7 @@ describe('what a runner gets', () => {
     expect(second.bodies.map((received) => received.equals(body))).toEqual([true]);
   });
 
-  it('a client that asks is told where its call ran and after how many attempts; nobody else is', async () => {
+  it('only a client that asks for it learns where its call ran and after how many attempts', async () => {
     const second = new FakeRunner('r2').finishes();
     runner.does(async () => ({ kind: 'refused', reason: 'busy', error: new FnError('serverBusy') }));
     await start({}, [second]);
@@ -375,7 +375,7 @@ it('an embedder’s middleware sees invocations too', async () => {
   expect(metrics.sum('api/request_count')).toBe(1);
 });
 
-it('http-api 83: what is cached of one function is not another’s', async () => {
+it('http-api 83: cached values of one function are not used for another', async () => {
   runner.finishes();
   const [fn] = CONTENTS.fns ?? [];
   await start({

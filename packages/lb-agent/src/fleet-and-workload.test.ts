@@ -16,7 +16,7 @@ afterEach(async () => {
   rmSync(directory, { recursive: true });
 });
 
-it('GET /fleet tells what the balancer sees of its runners, and of the source of their addresses', async () => {
+it('GET /fleet reports the runners, and the source of their addresses', async () => {
   fleet = await TestFleet.start([new FakeRunner('r1:9190').finishes(), new FakeRunner('r2:9190').finishes()]);
   await fleet.send('/invoke/fn1', { method: 'POST' });
   const answer = await fleet.send('/fleet', { method: 'GET' });
@@ -31,7 +31,7 @@ it('GET /fleet tells what the balancer sees of its runners, and of the source of
   });
 });
 
-it('GET /fleet?ask=1 asks the runners first', async () => {
+it('GET /fleet?ask=1 queries the runners first', async () => {
   const runner = new FakeRunner('r1:9190');
   runner.status = async () => {
     const load = { instanceId: 'x', active: 4 } as LoadReport;
@@ -71,7 +71,7 @@ it('PUT and DELETE /fleet/cordons/<address>: calls go elsewhere, and come back; 
   });
 });
 
-it('a call that waits because all runners are cordoned runs when one is not any more', async () => {
+it('a call that waits because all runners are cordoned runs when a cordon is lifted', async () => {
   const runner = new FakeRunner('r1:9190').finishes();
   fleet = await TestFleet.start([runner]);
   await fleet.send('/fleet/cordons/r1:9190', { method: 'PUT' });
@@ -101,7 +101,7 @@ it('FN_WORKLOAD_FILE: a line for each call that ran, which the simulator reads',
   expect(decodeWorkloadRecord(lines[0] ?? '').atMs).toBeGreaterThan(0);
 });
 
-it('a workload file that cannot be written costs no call', async () => {
+it('a workload file that cannot be written fails no call', async () => {
   const file = path.join(directory, 'not-there', 'calls.jsonl');
   fleet = await TestFleet.start([new FakeRunner('r1:9190').finishes()], { env: { FN_WORKLOAD_FILE: file } });
   expect((await fleet.send('/invoke/fn1', { method: 'POST' })).status).toBe(200);

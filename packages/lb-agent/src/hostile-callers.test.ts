@@ -198,7 +198,7 @@ describe('one that sends', () => {
 });
 
 describe('one that', () => {
-  it('leaves as soon as it has asked, 200 times', async () => {
+  it('disconnects right after its request, 200 times', async () => {
     for (let i = 0; i < 200; i += 1) {
       const socket = dial(i % 2 ? `${CALL}in` : `GET /t/shop/hot?${'q'.repeat(20_000)} HTTP/1.1\r\nHost: h\r\n\r\n`);
       await new Promise((resolve) => socket.once('connect', resolve));
@@ -206,7 +206,7 @@ describe('one that', () => {
     }
   });
 
-  it('never reads its answer is cut off', async () => {
+  it('never reads its response is disconnected', async () => {
     const socket = dial('GET /t/shop/hot?big HTTP/1.1\r\nHost: h\r\n\r\n');
     socket.pause();
     while (runner.attempts === 0) await new Promise(setImmediate);
@@ -219,14 +219,14 @@ describe('one that', () => {
     socket.destroy();
   });
 
-  it('shuts its side down is taken for one that left', async () => {
+  it('shuts down its side counts as disconnected', async () => {
     const socket = dial('GET /t/shop/hot?big HTTP/1.1\r\nHost: h\r\n\r\n');
     const answer = received(socket);
     socket.end();
     expect((await answer).length).toBeLessThan(BIG);
   });
 
-  it('takes all connections and asks for nothing makes room for those who do', async () => {
+  it('opens all connections without requests loses them to active clients', async () => {
     const others = Array.from({ length: 100 }, () => dial(''));
     await Promise.all(others.map((socket) => new Promise((resolve) => socket.once('connect', resolve))));
     for (let i = 0; i < 3; i += 1) expect(await ordinary()).toBe(true);

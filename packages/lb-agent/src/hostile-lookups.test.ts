@@ -108,7 +108,7 @@ describe('an api node, or a proxy on the way to it, that answers about something
     expect(taken).toBeLessThan(90 * MIB);
   });
 
-  it('or trickles an answer is given up after a minute, and is the one to blame', async () => {
+  it('or trickles an answer times out after a minute, and gets the blame', async () => {
     api.instead = (_target, res) => res.writeHead(200).write('{');
     const looked = codeOf(byId());
     await asked();
@@ -166,7 +166,7 @@ describe('a caller who makes up names', () => {
     expect(await codeOf(byId('later'))).toBe('fnNotFound');
   });
 
-  it('and leaves takes his place in the line along', async () => {
+  it('and disconnects gives up its place in the queue', async () => {
     api.gate = new Promise(() => undefined);
     const leaving = new AbortController();
     const looked = Array.from({ length: 1_064 }, (_, index) => codeOf(lookup.byId(`made-up-${index}`, leaving.signal)));
@@ -252,12 +252,12 @@ describe('what is made anew under a name that was just used', () => {
     expect((await byTrigger()).template.fn.id).toBe('fn9');
   });
 
-  it('costs one question a second, however many ask for what is not there', async () => {
+  it('causes one request a second, however many lookups miss', async () => {
     for (let at = 0; at < 50; at += 1) expect(await codeOf(byTrigger(`/missing${at}`))).toBe('triggerNotFound');
     expect(api.requests.filter((request) => request.startsWith('GET /v2/apps?'))).toHaveLength(2);
   });
 
-  it('and an app that is gone is gone', async () => {
+  it('and a deleted app is 404', async () => {
     contents.apps.splice(0, 1);
     contents.fns.splice(0, 1);
     contents.triggers.splice(0, 1);

@@ -81,7 +81,7 @@ const FLEET: FleetStatus = {
   ],
 };
 
-it('GET /fleet tells operators all that is seen, under the names that they know', async () => {
+it('GET /fleet reports the whole state of the fleet with the documented names', async () => {
   const asked: number[] = [];
   const route = fleetRoute(
     {
@@ -157,7 +157,7 @@ it('GET /fleet of a node without runners has none', async () => {
   });
 });
 
-it('a cordon that nobody has a runner for is refused, with the runners that there are', async () => {
+it('a cordon for an unknown runner is refused, with the known runners', async () => {
   const refusal = (count: number) => {
     const runners = Array.from({ length: count }, (_, i) => ({ ...FLEET.runners[1], address: `r${i}` }));
     const operations = { setCordoned: async () => false, fleet: async () => ({ ...FLEET, runners }) as FleetStatus };
@@ -176,7 +176,7 @@ it('a node without runners has none to cordon, and no cordons', async () => {
   expect(await answer(true)).toEqual({ cordons: [] });
 });
 
-it('PUT sets a cordon, DELETE lifts it, and both answer with all that there are', async () => {
+it('PUT sets a cordon, DELETE lifts it, and both respond with all cordons', async () => {
   const done: unknown[] = [];
   const routes = cordonRoutes({
     setCordoned: async (...what) => {
@@ -198,7 +198,7 @@ it('PUT sets a cordon, DELETE lifts it, and both answer with all that there are'
   ]);
 });
 
-it('what operators ask of a balancer is for operators only', () => {
+it('operator routes of a balancer are for operators only', () => {
   const operations = { fleet: async () => undefined, explain: async () => undefined };
   expect([fleetRoute(operations, {}), explainRoute(operations)].map(({ access }) => access)).toEqual([
     'operator',
@@ -206,7 +206,7 @@ it('what operators ask of a balancer is for operators only', () => {
   ]);
 });
 
-it('GET /pulls: what all runners pull, asked a moment ago; one of Fn tells nothing', async () => {
+it('GET /pulls: the current pulls of all runners; an Fn runner reports none', async () => {
   const [line] = FLEET.runners;
   const pulls = ['a:1', 'b:1'].map((image) => ({ image, receivedBytes: 1, totalBytes: 2 }));
   const introductions = [...pulls.map((pull) => ({ about: { pulls: [pull] } })), undefined];

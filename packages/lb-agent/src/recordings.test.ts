@@ -123,7 +123,7 @@ it.each([
   expect(answer).toMatchObject({ status: 404, body: `{"message":"${message}"}\n` });
 });
 
-it('a runner that ends without a word about the call is a 500, and the call is not tried again', async () => {
+it('a runner that ends without a result for the call is a 500, and the call is not retried', async () => {
   await start(loadRecording('warm-echo'), async (engagement) => {
     await engagement.wholeBody;
     engagement.end();

@@ -46,7 +46,7 @@ describe('limits', () => {
 });
 
 describe('clients that leave', () => {
-  it('http-api 85, protocol 71: ends the call on its runner and counts it as canceled', async () => {
+  it('http-api 85, protocol 71: end their call on its runner, and it counts as canceled', async () => {
     const arrived = Promise.withResolvers<void>();
     const cancelled = Promise.withResolvers<void>();
     runner.does(async (_call, signal) => {
@@ -73,7 +73,7 @@ describe('clients that leave', () => {
     expect([metrics.sum('queued'), metrics.sum('running')]).toEqual([0, 0]);
   });
 
-  it('a client that breaks off in the middle of its body takes the call with it', async () => {
+  it('a client that disconnects in the middle of its body cancels the call', async () => {
     const outcome = Promise.withResolvers<unknown>();
     runner.does(async (call) => {
       const error = await runner.readBody(call).catch((reason: unknown) => reason);
@@ -95,7 +95,7 @@ describe('clients that leave', () => {
 });
 
 describe('streaming', () => {
-  it('passes a long answer on as it comes, with the length the function announced', async () => {
+  it('streams a long response, with the length that the function announced', async () => {
     const more = Promise.withResolvers<void>();
     runner.does(async (call) => {
       call.response.writeHead(200, [['Content-Length', String(40_000)]]);
@@ -133,7 +133,7 @@ describe('streaming', () => {
     await expect(fleet.send('/invoke/fn1')).rejects.toThrow();
   });
 
-  it('a slow client stops the runner: what is held stays bounded', async () => {
+  it('a slow client applies backpressure to the runner: buffers stay bounded', async () => {
     const total = 32 * 1024 * 1024;
     const chunk = Buffer.alloc(64 * 1024, 'x');
     let written = 0;
@@ -163,7 +163,7 @@ describe('streaming', () => {
     expect(Buffer.from(await response.arrayBuffer()).length).toBe(total);
   });
 
-  it('a slow runner stops the client: a large upload is not gathered', async () => {
+  it('a slow runner applies backpressure to the client: a large upload is not buffered', async () => {
     const total = 32 * 1024 * 1024;
     const taken = Promise.withResolvers<number>();
     let sentBytes = 0;

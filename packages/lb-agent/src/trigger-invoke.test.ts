@@ -140,7 +140,7 @@ describe('what the client gets', () => {
     expect(await fleet.send('/t/shop/hot')).toMatchObject({ status, body: 'x' });
   });
 
-  it('an answer without a body stays one, and its connection goes on', async () => {
+  it('a response without a body stays so, and its connection stays usable', async () => {
     runner = new FakeRunner('r1')
       .finishes({ headers: [['Fn-Http-Status', '204']], body: 'not allowed' })
       .finishes({ headers: [['Fn-Http-Status', '304']] })
@@ -155,7 +155,7 @@ describe('what the client gets', () => {
     }
   });
 
-  it('http-api 100: a failure of the function is not the function’s to phrase', async () => {
+  it('http-api 100: the function cannot choose the message of its failure', async () => {
     runner = new FakeRunner('r1').does(async (call) => {
       call.response.writeHead(200, [['Fn-Http-Status', '201']]);
       return { kind: 'failed', blame: 'function', error: new PeerError(502, 'function failed', 'function') };
@@ -196,7 +196,7 @@ describe('which trigger', () => {
     expect(runner.offered[0]?.model.triggerId).toBe(trigger);
   });
 
-  it('http-api 106: asks the api node with both slashes', async () => {
+  it('http-api 106: queries the API node with both slashes', async () => {
     await start();
     await fleet.send('/t/shop/hot');
     expect(fleet.api.requests).toEqual([

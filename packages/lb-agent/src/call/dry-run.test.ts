@@ -29,7 +29,7 @@ async function dryRun({ headers, body = 'in' }: RequestOptions = {}, path = '/in
 
 const ran = () => runners.reduce((sum, { attempts }) => sum + attempts, 0);
 
-it('fn invoke --is-dry-run is told what would become of the call, which is offered to nobody', async () => {
+it('fn invoke --is-dry-run reports what would happen to the call, which is offered to no runner', async () => {
   await start();
   const { status, headers, body } = await dryRun();
   expect(status).toBe(200);
@@ -54,7 +54,7 @@ it('a runner that is known to have a hot container for it counts as such', async
   expect(ran()).toBe(1);
 });
 
-it('where all runners are full it would wait, and where there is none as well', async () => {
+it('reports that the call would wait if all runners are full, or if there is none', async () => {
   runners = [new FakeRunner('r1')];
   await start();
   await fleet.send('/fleet/cordons/r1', { method: 'PUT' });
@@ -64,7 +64,7 @@ it('where all runners are full it would wait, and where there is none as well', 
   expect((await dryRun()).body).toMatchObject({ would: 'wait for a runner', runners: { runners: 0 } });
 });
 
-it('what a call would be refused for before it is placed, a dry run is refused for', async () => {
+it('a dry run is refused for the same reasons as a call before its placement', async () => {
   await start({ env: { FN_MAX_REQUEST_SIZE: '3' } });
   expect((await dryRun({ body: 'long' })).status).toBe(413);
   expect((await dryRun({}, '/invoke/none')).status).toBe(404);
@@ -103,7 +103,7 @@ it('its body is passed over, and the connection serves on', async () => {
   expect(received.match(/"dry_run":true/g)).toHaveLength(2);
 });
 
-it('a client that goes on sending what nobody wants is cut off, as after any answer', async () => {
+it('a client that keeps sending an unwanted body is disconnected, as after any response', async () => {
   await start();
   const client = connect(fleet.server.address.port, '127.0.0.1').resume();
   client.on('error', () => undefined);
@@ -114,7 +114,7 @@ it('a client that goes on sending what nobody wants is cut off, as after any ans
   expect((await dryRun()).status).toBe(200);
 });
 
-it('where operators show a token, others learn neither the image nor what is seen of the runners', async () => {
+it('with an operator token configured, others see neither the image nor the state of the runners', async () => {
   await start({ guard: new AccessGuard({ operatorToken: TOKEN }) });
   const { body } = await dryRun();
   expect(body).toEqual({

@@ -45,7 +45,7 @@ it('goes on where an earlier one ended', async () => {
   expect(records()).toHaveLength(2);
 });
 
-it('that cannot be written says so once, and can be closed', async () => {
+it('that cannot be written is reported once, and can be closed', async () => {
   const said: string[] = [];
   const logger = { ...silentLogger, error: (what: string) => void said.push(what) };
   const recorder = new WorkloadRecorder(path.join(folder, 'none', 'x'), clock, logger);
@@ -55,7 +55,7 @@ it('that cannot be written says so once, and can be closed', async () => {
   expect(said).toHaveLength(1);
 });
 
-it('holds no more than 4 MiB that the disk does not take: calls beyond that are not in it', async () => {
+it('buffers at most 4 MiB for a slow disk, and drops further calls', async () => {
   const recorder = new WorkloadRecorder(file, clock, silentLogger);
   const calls = 100_000;
   // Nothing is written before the turn ends.

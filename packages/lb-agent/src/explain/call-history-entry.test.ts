@@ -22,7 +22,7 @@ const TIMINGS = {
   containerInitNs: 6_000_000,
 };
 
-it('a call under way tells who it is and when it came', () => {
+it('a call in flight shows its ids and its arrival', () => {
   expect(history.explanation()).toEqual({
     call_id: 'c1',
     fn_id: 'fn1',
@@ -36,7 +36,7 @@ it('a call under way tells who it is and when it came', () => {
   expect(history.summary(true)).toBe('');
 });
 
-it('what its runner reported is told in milliseconds, to the microsecond', () => {
+it('times of its runner are shown in milliseconds with microsecond precision', () => {
   history.reported({ ...TIMINGS, executionNs: 2_000_400 });
   expect(history.explanation().on_runner).toEqual({
     waited_ms: 1,
@@ -49,13 +49,13 @@ it('what its runner reported is told in milliseconds, to the microsecond', () =>
   expect(history.summary(true)).toBe('; waited=1.0ms; pull=3.0ms; prepare=4.0ms; create=5.0ms; init=6.0ms');
 });
 
-it('what took no time is left out of the short form', () => {
+it('the short form omits zero times', () => {
   const none = { schedulerNs: 0, imagePullWaitNs: 0, containerPrepareNs: 0, containerCreateNs: 0, containerInitNs: 0 };
   history.reported({ ...TIMINGS, ...none });
   expect(history.summary(true)).toBe('');
 });
 
-it('the time in the queue is all that it waited, several times if need be', async () => {
+it('the time in the queue is the sum of all waits', async () => {
   const { events } = history;
   events.woken('before it waited');
   for (const ms of [10, 5]) {
@@ -69,7 +69,7 @@ it('the time in the queue is all that it waited, several times if need be', asyn
   expect(history.summary(true)).toBe('; queued=15.0ms');
 });
 
-it('who was asked is told, what was said and why others were passed over', async () => {
+it('shows the runners tried, their answers, and why others were skipped', async () => {
   const { events } = history;
   events.skipped('r1', 'no room');
   events.offered('r2');
@@ -83,7 +83,7 @@ it('who was asked is told, what was said and why others were passed over', async
   ]);
 });
 
-it('the short form fits a header: sixteen of those who were asked, and no letters that a header has not', () => {
+it('the short form fits into a header: at most sixteen runners, and only valid characters', () => {
   for (let i = 0; i < 20; i += 1) history.events.said(`r${i}`, 'busy');
   expect(history.summary(true).split(', ')).toHaveLength(16);
   const odd = new CallHistoryEntry(aCall(), new PlacementEvents(clock, true));
@@ -112,7 +112,7 @@ it('names its trace when it is part of one', () => {
   expect(history.explanation().trace_id).toBe('abc');
 });
 
-it('its size grows with what is written down', () => {
+it('its size grows with its events', () => {
   const before = history.bytes;
   history.events.said('r1', 'x'.repeat(100));
   expect(history.bytes - before).toBe(96 + 200);

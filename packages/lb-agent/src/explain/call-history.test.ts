@@ -30,7 +30,7 @@ it('the last calls are kept, in the order in which they ended', () => {
   expect([996, 997, 999].map((i) => log.find(`c${i}`)?.callId)).toEqual([undefined, 'c997', 'c999']);
 });
 
-it('of two calls with the same id the later one is told of, for as long as it is kept', () => {
+it('returns the later of two calls with the same id while that is kept', () => {
   const log = new CallHistory(2, new FakeClock());
   for (const id of ['a', 'b', 'a']) ended(log, id);
   expect(['a', 'b'].map((id) => log.find(id)?.callId)).toEqual(['a', 'b']);

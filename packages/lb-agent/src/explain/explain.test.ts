@@ -26,7 +26,7 @@ const explain = async (callId: string) => {
   return { status, story: JSON.parse(body) as Explanation };
 };
 
-it('tells of a call that has ended: who was asked, what they said, where its time went', async () => {
+it('explains an ended call: the runners tried, their answers, and where its time went', async () => {
   fleet = await TestFleet.start([refusing('r1'), telling('r2')]);
   const { headers } = await fleet.send('/invoke/fn1');
   const callId = String(headers['fn-call-id']);
@@ -47,7 +47,7 @@ it('tells of a call that has ended: who was asked, what they said, where its tim
   expect(story.ended_at_ms).toBeGreaterThanOrEqual(times.at(-1) ?? 0);
 });
 
-it('a client that asks gets the short form with the answer; runners that were not asked are in it', async () => {
+it('a client that asks for it gets the short form with the response, including skipped runners', async () => {
   // r1 is known to be full for some 10 ms after the first call: time stands still.
   fleet = await TestFleet.start([refusing('r1'), telling('r2')], { clock: new FakeClock() });
   await fleet.send('/invoke/fn1');
@@ -63,7 +63,7 @@ describe('where operators show a token', () => {
     fleet = await TestFleet.start(runners, { guard: new AccessGuard({ operatorToken: TOKEN }) });
   };
 
-  it('a caller who asks learns how often and how long, but neither addresses nor the words of others', async () => {
+  it('a caller sees attempts and times, but neither addresses nor messages of runners', async () => {
     await start(refusing('10.1.2.3:9190'), telling('10.1.2.4:9190'));
     const { status, headers } = await fleet.send('/invoke/fn1', { headers: { 'fn-explain': '1' } });
     expect(status).toBe(200);
@@ -71,7 +71,7 @@ describe('where operators show a token', () => {
     expect((await fleet.send(`/explain/${headers['fn-call-id']}`, { method: 'GET' })).status).toBe(401);
   });
 
-  it('one whose call fails learns no more', async () => {
+  it('a caller whose call fails sees no more', async () => {
     await start(
       new FakeRunner('10.1.2.3:9190').fails(new FnError('imagePullFailed', { params: { image: 'i', reason: 'r' } })),
     );
@@ -79,7 +79,7 @@ describe('where operators show a token', () => {
     expect(headers['fn-explain'] ?? '').not.toMatch(/10\.1\.2\.3|runner|asked/);
   });
 
-  it('an operator learns all, and the function does not get to see the token', async () => {
+  it('an operator sees everything, and the token does not reach the function', async () => {
     const runner = telling('10.1.2.4:9190');
     await start(runner);
     const asked = { 'fn-explain': '1', authorization: `Bearer ${TOKEN}`, 'x-other': 'kept' };
@@ -101,7 +101,7 @@ describe('where operators show a token', () => {
   });
 });
 
-it('tells of a call that is still under way, and of one that failed', async () => {
+it('explains a call in flight, and one that failed', async () => {
   let reached: () => void = () => undefined;
   const taken = new Promise<void>((resolve) => {
     reached = resolve;
@@ -125,7 +125,7 @@ it('tells of a call that is still under way, and of one that failed', async () =
   expect((await explain(callId)).story).toMatchObject({ state: 'failed', error: 'Timed out' });
 });
 
-it('remembers so many, and says so of those it does not', async () => {
+it('remembers a limited number of calls, and reports that others are unknown', async () => {
   fleet = await TestFleet.start([telling('r1')], { env: { FN_EXPLAIN_CALLS: '2' } });
   const ids: string[] = [];
   for (let i = 0; i < 3; i += 1) ids.push(String((await fleet.send('/invoke/fn1')).headers['fn-call-id']));
@@ -134,7 +134,7 @@ it('remembers so many, and says so of those it does not', async () => {
   expect((await explain('unknown')).story).toMatchObject({ message: 'This balancer has no record of the call' });
 });
 
-it('remembers nothing when told so; a client that asks is told all the same', async () => {
+it('remembers nothing if turned off; a client that asks still gets the short form', async () => {
   fleet = await TestFleet.start([telling('r1')], { env: { FN_EXPLAIN_CALLS: '0' } });
   const { headers } = await fleet.send('/invoke/fn1', { headers: { 'fn-explain': '1' } });
   expect(headers['fn-explain']).toContain('waited=250.0ms');

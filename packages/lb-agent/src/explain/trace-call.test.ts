@@ -13,7 +13,7 @@ afterEach(async () => {
   expect(recorded.spans.filter(({ ended }) => !ended)).toEqual([]);
 });
 
-it('the trace has who was asked, what each said, and how it ended', async () => {
+it('the trace has the runners tried, their answers, and the result', async () => {
   fleet = await TestFleet.start([new FakeRunner('r1').refuses(), new FakeRunner('r2').finishes()]);
   const answer = await fleet.send('/invoke/fn1');
   expect(recorded.wayTo('lb_agent_submit')).toEqual(['POST /invoke/:fn_id', 'lb_agent_submit']);
@@ -30,7 +30,7 @@ it('the trace has who was asked, what each said, and how it ended', async () => 
   ]);
 });
 
-it('a call that fails says with what', async () => {
+it('a failed call has its error', async () => {
   fleet = await TestFleet.start([new FakeRunner('r1').fails(new Error('stream lost'))]);
   await fleet.send('/invoke/fn1');
   expect(recorded.named('lb_agent_submit')).toMatchObject([{ error: 'stream lost' }]);

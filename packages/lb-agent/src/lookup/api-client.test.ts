@@ -179,7 +179,7 @@ describe('the address of the api node', () => {
     expect(() => made(url)).toThrow(`FN_RUNNER_API_URL: no host specified for client, got ${JSON.stringify(url)}`);
   });
 
-  it('in plain text is refused where the fleet has TLS, unless that is meant', () => {
+  it('without TLS is refused if the fleet uses TLS, unless allowed explicitly', () => {
     expect(() => made('http://api:80', { tls: balancer })).toThrow(
       'http://api:80 is plain text, but this node uses TLS',
     );
@@ -216,14 +216,14 @@ describe('how the api node is', () => {
     expect(asked).toHaveLength(1);
   });
 
-  it('one that says nothing is not waited for', async () => {
+  it('a silent one times out', async () => {
     const asking = status(await serve(['hang']));
     await eventually(() => expect(asked).toHaveLength(1));
     await clock.advance(3_000);
     expect((await asking).trouble).toBe('no answer within 3000 ms');
   });
 
-  it('one that is away', async () => {
+  it('an unreachable one', async () => {
     expect((await status('127.0.0.1:1')).trouble).toContain('ECONNREFUSED');
   });
 });

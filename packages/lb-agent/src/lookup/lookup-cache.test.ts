@@ -54,7 +54,7 @@ describe('what is known', () => {
     expect(cache.known('a')).toBeUndefined();
   });
 
-  it('is used also for a caller who has left', async () => {
+  it('is used even for a caller who has disconnected', async () => {
     await get('a');
     expect(cache.get('a', AbortSignal.abort())).toBe('a1');
   });
@@ -72,7 +72,7 @@ describe('what is known', () => {
     expect(source.asked).toEqual(['b']);
   });
 
-  it('after forget is asked for anew', async () => {
+  it('is fetched again after forget', async () => {
     await get('a');
     cache.forget();
     expect(await get('a')).toBe('a2');
@@ -390,7 +390,7 @@ describe('callers who want the same at the same time', () => {
   });
 });
 
-it('closing gives up what is being fetched', async () => {
+it('closing cancels running fetches', async () => {
   source.holds = true;
   const looked = failureOf(get('a'));
   cache.close();

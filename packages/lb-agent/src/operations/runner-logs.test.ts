@@ -54,7 +54,7 @@ const connections = () => new Promise<number>((resolve) => server.getConnections
 const untilAborted = ({ signal }: CollectorSession) =>
   new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }));
 
-it('passes on what a runner has, byte by byte, and asks for what is wanted and nothing else', async () => {
+it('passes on the lines of a runner byte for byte, and requests only what the operator asked for', async () => {
   play = async ({ onOpen, onBatch }) => {
     onOpen?.();
     await onBatch({ dropped: 2, lines: [LINE] });
@@ -80,7 +80,7 @@ it('passes on what a runner has, byte by byte, and asks for what is wanted and n
   expect(sessions[0]?.config).not.toHaveProperty('secret');
 });
 
-it('asks nobody but runners of the pool', async () => {
+it('connects only to runners of the pool', async () => {
   play = async () => undefined;
   const response = await fetch(urlOf('169.254.169.254:80'));
   expect([response.status, sessions]).toEqual([404, []]);
@@ -89,7 +89,7 @@ it('asks nobody but runners of the pool', async () => {
 it.each([
   ['before the head', false, 502],
   ['after it', true, 200],
-])('what goes wrong %s is told', async (_when, opens, status) => {
+])('reports an error %s', async (_when, opens, status) => {
   play = async ({ onOpen }) => {
     if (opens) onOpen?.();
     throw new StreamError(14, 'it is away');
@@ -99,7 +99,7 @@ it.each([
   expect(await response.text()).toContain('gRPC status 14: it is away');
 });
 
-it('a reader that leaves ends the session, and so does a balancer that stops', async () => {
+it('a reader that disconnects ends the session, and so does a balancer that stops', async () => {
   let ended = 0;
   play = async (session) => {
     session.onOpen?.();
@@ -136,7 +136,7 @@ it('a reader that leaves while the processes of a balancer are asked for their r
   expect(sessions).toHaveLength(1);
 });
 
-it('has so many readers at a time and no more, and room again when one leaves', async () => {
+it('limits concurrent readers, and accepts another when one disconnects', async () => {
   play = async (session) => {
     session.onOpen?.();
     await untilAborted(session);
@@ -151,7 +151,7 @@ it('has so many readers at a time and no more, and room again when one leaves', 
   await eventually(async () => expect((await fetch(urlOf('r1:9190'))).status).toBe(200));
 });
 
-it('a reader that takes nothing is waited for, and its runner too', async () => {
+it('a slow reader applies backpressure to its runner', async () => {
   let sent = 0;
   const batch = { dropped: 0, lines: [{ ...LINE, text: Buffer.alloc(1_000_000) }] };
   play = async ({ onBatch, signal }) => {

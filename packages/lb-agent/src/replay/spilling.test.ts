@@ -110,7 +110,7 @@ it('B1: from the disk too nothing is read that nobody has asked for', async () =
   body.commit();
 });
 
-it('B5, S3: a disk that hangs costs the call its second chance, not its life', async () => {
+it('B5, S3: a disk that hangs prevents a replay, but does not fail the call', async () => {
   const gate = Promise.withResolvers<void>();
   disk.gate = gate.promise;
   const { body } = aBody();
@@ -204,7 +204,7 @@ it.each`
   body.commit();
 });
 
-it('R2: a memory that is full of other bodies is relieved by the disk', async () => {
+it('R2: memory that is full of other bodies spills to the disk', async () => {
   budget = aBudget({ memoryBytes: 800 });
   const small = Array.from({ length: 6 }, () => aBody(BODY.subarray(0, 100), { whole: false }).body);
   for (const body of small) await read(body.open(), 100);
@@ -233,7 +233,7 @@ it('B6: a body that is committed while it is replayed is let go at the end of wh
   reader.close();
 });
 
-it('a loss is in the log once a minute, with how many there were', async () => {
+it('losses are logged once a minute, with their number', async () => {
   const lines: (LogFields | undefined)[] = [];
   const logger: Logger = { ...silentLogger, warn: (_message, fields) => void lines.push(fields) };
   budget = aBudget({ diskBytes: 0, logger });
@@ -251,7 +251,7 @@ it('a loss is in the log once a minute, with how many there were', async () => {
   expect(lines).toMatchObject([{ sinceLastMessage: 1 }, { sinceLastMessage: 3 }]);
 });
 
-it('a real file has no name: nobody finds it, nothing is left of it', async () => {
+it('a real file is anonymous and leaves nothing behind', async () => {
   const directory = await mkdtemp(join(tmpdir(), 'replay-test-'));
   budget = aBudget({ directory, openFile: undefined });
   const { body } = aBody();
@@ -266,7 +266,7 @@ it('a real file has no name: nobody finds it, nothing is left of it', async () =
   await rmdir(directory);
 });
 
-it('a file whose name cannot be taken away is not used, and not left open', async () => {
+it('a file that cannot be unlinked is neither used nor left open', async () => {
   const directory = await mkdtemp(join(tmpdir(), 'replay-test-'));
   const opening = openUnnamed(directory);
   // Between the two steps somebody moves the directory: this thread goes no further before that.
