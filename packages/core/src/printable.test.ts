@@ -4,16 +4,16 @@ describe('external text', () => {
   it.each`
     what                           | text                               | shown
     ${'colours'}                   | ${'\x1b[31mred\x1b[0m'}            | ${'\\u001b[31mred\\u001b[0m'}
-    ${'the title of a window'}     | ${'\x1b]0;owned\x07'}              | ${'\\u001b]0;owned\\u0007'}
+    ${'a window title'}            | ${'\x1b]0;owned\x07'}              | ${'\\u001b]0;owned\\u0007'}
     ${'an 8-bit control sequence'} | ${'\x9b2J'}                        | ${'\\u009b2J'}
-    ${'a return to the beginning'} | ${'all is lost\rall is well'}      | ${'all is lost\\u000dall is well'}
+    ${'a carriage return'}         | ${'all is lost\rall is well'}      | ${'all is lost\\u000dall is well'}
     ${'a backspace'}               | ${'no\b\byes'}                     | ${'no\\u0008\\u0008yes'}
     ${'NUL, vertical tab, DEL'}    | ${'\0\x0b\x7f'}                    | ${'\\u0000\\u000b\\u007f'}
-    ${'a turned direction'}        | ${'txt.\u202eexe'}                 | ${'txt.\\u202eexe'}
+    ${'a direction override'}      | ${'txt.\u202eexe'}                 | ${'txt.\\u202eexe'}
     ${'an isolate'}                | ${'\u2066a\u2069'}                 | ${'\\u2066a\\u2069'}
-    ${'what has no width'}         | ${'pay\u200bpal\ufeff'}            | ${'pay\\u200bpal\\ufeff'}
-    ${'a separator of lines'}      | ${'a\u2028b\u2029c\u0085d'}        | ${'a\\u2028b\\u2029c\\u0085d'}
-    ${'a text as others write it'} | ${'größer, 日本語, ‘x’ → 😀\n\ty'} | ${'größer, 日本語, ‘x’ → 😀\n\ty'}
+    ${'zero-width characters'}     | ${'pay\u200bpal\ufeff'}            | ${'pay\\u200bpal\\ufeff'}
+    ${'a line separator'}          | ${'a\u2028b\u2029c\u0085d'}        | ${'a\\u2028b\\u2029c\\u0085d'}
+    ${'a text in another script'}  | ${'größer, 日本語, ‘x’ → 😀\n\ty'} | ${'größer, 日本語, ‘x’ → 😀\n\ty'}
   `('is shown with $what escaped', ({ text, shown }) => {
     expect(printable(text)).toBe(shown);
   });

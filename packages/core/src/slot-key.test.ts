@@ -87,14 +87,14 @@ describe('the slot key', () => {
   });
 
   it.each`
-    what                               | change
-    ${'a value of the configuration'}  | ${{ config: { A: '1', B: 'x' } }}
-    ${'one key more'}                  | ${{ config: { A: '1', B: '2', C: '3' } }}
-    ${'one key less'}                  | ${{ config: { A: '1' } }}
-    ${'another key'}                   | ${{ config: { A: '1', C: '2' } }}
-    ${'a value deep in an annotation'} | ${{ annotations: { k: { deep: [1, 3] } } }}
-    ${'the type of an annotation'}     | ${{ annotations: { k: '{"deep":[1,2]}' } }}
-    ${'the memory'}                    | ${{ memoryMb: 129 }}
+    what                                 | change
+    ${'a value of the configuration'}    | ${{ config: { A: '1', B: 'x' } }}
+    ${'an additional key'}               | ${{ config: { A: '1', B: '2', C: '3' } }}
+    ${'a removed key'}                   | ${{ config: { A: '1' } }}
+    ${'another key'}                     | ${{ config: { A: '1', C: '2' } }}
+    ${'a nested value in an annotation'} | ${{ annotations: { k: { deep: [1, 3] } } }}
+    ${'the type of an annotation'}       | ${{ annotations: { k: '{"deep":[1,2]}' } }}
+    ${'the memory'}                      | ${{ memoryMb: 129 }}
   `('changes for the next call after a change of $what, and changes back when that is undone', ({ change }) => {
     const call = { ...SMALL, config: { A: '1', B: '2' }, annotations: { k: { deep: [1, 2] } } };
     const key = slotKey(call);

@@ -20,16 +20,16 @@ const openFiles = () => readdirSync('/proc/self/fd').length;
 
 describe.each(Object.entries(WAYS))('%s', (_name, read) => {
   it.each`
-    what                       | path                   | says
-    ${'a file'}                | ${'file'}              | ${'größer\n'}
-    ${'a link to a file'}      | ${'link'}              | ${'größer\n'}
-    ${'a pipe without a word'} | ${'pipe'}              | ${/not a file, but a folder, a pipe or a device/}
-    ${'a folder'}              | ${'.'}                 | ${/not a file|EISDIR/}
-    ${'a device without end'}  | ${'/dev/zero'}         | ${/not a file/}
-    ${'a file of a terabyte'}  | ${'sparse'}            | ${/more than 1048576 bytes/}
-    ${'nothing'}               | ${'absent'}            | ${/ENOENT/}
-    ${'what no path can be'}   | ${'a\0b'}              | ${/null bytes/}
-    ${'a file without length'} | ${'/proc/self/status'} | ${/^Name:/}
+    what                               | path                   | says
+    ${'a file'}                        | ${'file'}              | ${'größer\n'}
+    ${'a link to a file'}              | ${'link'}              | ${'größer\n'}
+    ${'a pipe without a writer'}       | ${'pipe'}              | ${/not a file, but a folder, a pipe or a device/}
+    ${'a folder'}                      | ${'.'}                 | ${/not a file|EISDIR/}
+    ${'an endless device'}             | ${'/dev/zero'}         | ${/not a file/}
+    ${'a file of a terabyte'}          | ${'sparse'}            | ${/more than 1048576 bytes/}
+    ${'nothing'}                       | ${'absent'}            | ${/ENOENT/}
+    ${'an impossible path'}            | ${'a\0b'}              | ${/null bytes/}
+    ${'a file that reports no length'} | ${'/proc/self/status'} | ${/^Name:/}
   `('reads $what, or says why it cannot', async ({ path, says }) => {
     const before = openFiles();
     const read1 = read(path.startsWith('/') ? path : join(folder, path));

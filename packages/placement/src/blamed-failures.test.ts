@@ -67,23 +67,23 @@ const OCI = 'OCI runtime create failed: exec: "/app": stat /app: no such file or
 const tooLarge = { config: { A: 'x'.repeat(5 * 1024 * 1024) } };
 
 it.each`
-  what                                                | does
-  ${'a detached call where they are off'}             | ${reports(501, DETACHED, true)}
-  ${'the same on a runner of Fn'}                     | ${reports(501, DETACHED)}
-  ${'memory that no runner has'}                      | ${reports(400, 'Requested CPU/Memory cannot be allocated', true)}
-  ${'the same on a runner of Fn'}                     | ${reports(400, 'Requested CPU/Memory cannot be allocated')}
-  ${'memory below the minimum, on a runner of Fn'}    | ${reports(0, 'API error (400): Minimum memory limit allowed is 6MB')}
-  ${'an image that does not exist'}                   | ${reports(404, "Failed to pull image 'x': not found", true)}
-  ${'the same on an older runner of Fn'}              | ${reports(502, "Failed to pull image 'x': not found")}
-  ${'an image name that is none, on a runner of Fn'}  | ${reports(0, 'invalid reference format')}
-  ${'an image that is being pulled'}                  | ${{ script: (e: ScriptedEngagement) => finish(e, { errorCode: 503, errorText: 'later', retryAfterSeconds: 9 }) }}
-  ${'an image without a command, on a runner of Fn'}  | ${reports(0, 'API error (400): No command specified')}
-  ${'a command that is not there, on a runner of Fn'} | ${reports(0, OCI)}
-  ${'a function that crashes'}                        | ${reports(502, 'error receiving function response', true)}
-  ${'a function that is slow'}                        | ${reports(504, 'Timed out', true)}
-  ${'5 MiB of configuration'}                         | ${{ model: tooLarge }}
-  ${'a call that is too large for a runner of Fn'}    | ${{ script: (e: ScriptedEngagement) => e.end(8, 'received message larger than max') }}
-  ${'a deadline that passes'}                         | ${{ script: (e: ScriptedEngagement) => e.end(4, 'deadline exceeded') }}
+  what                                                  | does
+  ${'a detached call while they are off'}               | ${reports(501, DETACHED, true)}
+  ${'the same on a runner of Fn'}                       | ${reports(501, DETACHED)}
+  ${'more memory than any runner has'}                  | ${reports(400, 'Requested CPU/Memory cannot be allocated', true)}
+  ${'the same on a runner of Fn'}                       | ${reports(400, 'Requested CPU/Memory cannot be allocated')}
+  ${'memory below the minimum, on a runner of Fn'}      | ${reports(0, 'API error (400): Minimum memory limit allowed is 6MB')}
+  ${'an image that does not exist'}                     | ${reports(404, "Failed to pull image 'x': not found", true)}
+  ${'the same on an older runner of Fn'}                | ${reports(502, "Failed to pull image 'x': not found")}
+  ${'an invalid image name, on a runner of Fn'}         | ${reports(0, 'invalid reference format')}
+  ${'an image that is being pulled'}                    | ${{ script: (e: ScriptedEngagement) => finish(e, { errorCode: 503, errorText: 'later', retryAfterSeconds: 9 }) }}
+  ${'an image without a command, on a runner of Fn'}    | ${reports(0, 'API error (400): No command specified')}
+  ${'a command that does not exist, on a runner of Fn'} | ${reports(0, OCI)}
+  ${'a function that crashes'}                          | ${reports(502, 'error receiving function response', true)}
+  ${'a slow function'}                                  | ${reports(504, 'Timed out', true)}
+  ${'5 MiB of configuration'}                           | ${{ model: tooLarge }}
+  ${'a call that is too large for a runner of Fn'}      | ${{ script: (e: ScriptedEngagement) => e.end(8, 'received message larger than max') }}
+  ${'a deadline that expires'}                          | ${{ script: (e: ScriptedEngagement) => e.end(4, 'deadline exceeded') }}
 `('$what, 40 times: the runner stays in use', async ({ does }) => {
   await begin(does.script ?? succeed);
   for (let calls = 0; calls < CALLS; calls += 1) {
@@ -95,12 +95,12 @@ it.each`
 });
 
 it.each`
-  what                                 | does
-  ${'errors of its platform'}          | ${reports(500, 'internal server error')}
-  ${'an engine that is away, at Fn'}   | ${reports(0, 'Cannot connect to the Docker daemon')}
-  ${'streams that it breaks off'}      | ${{ script: (e: ScriptedEngagement) => e.end(13, 'bug') }}
-  ${'streams that end without a word'} | ${{ script: (e: ScriptedEngagement) => e.end() }}
-  ${'answers that cannot be'}          | ${{ script: (e: ScriptedEngagement) => e.send({ kind: 'resultStart', status: 42, headers: [] }) }}
+  what                                   | does
+  ${'platform errors'}                   | ${reports(500, 'internal server error')}
+  ${'an engine that is down, at Fn'}     | ${reports(0, 'Cannot connect to the Docker daemon')}
+  ${'aborted streams'}                   | ${{ script: (e: ScriptedEngagement) => e.end(13, 'bug') }}
+  ${'streams that end without a report'} | ${{ script: (e: ScriptedEngagement) => e.end() }}
+  ${'invalid answers'}                   | ${{ script: (e: ScriptedEngagement) => e.send({ kind: 'resultStart', status: 42, headers: [] }) }}
 `('$what: the runner is ejected', async ({ does }) => {
   await begin(does.script);
   for (let calls = 0; calls < 5; calls += 1) {

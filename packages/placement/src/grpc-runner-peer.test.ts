@@ -125,8 +125,8 @@ describe('a stream that was not processed', () => {
 
 it.each`
   what                                    | bytes                                      | blame
-  ${'larger than one may be'}             | ${framed(0, 4 * 1024 * 1024 + 1)}          | ${'caller'}
-  ${'compressed, which nobody asked for'} | ${framed(1, 3, Buffer.from('abc'))}        | ${'runner'}
+  ${'larger than the limit'}              | ${framed(0, 4 * 1024 * 1024 + 1)}          | ${'caller'}
+  ${'compressed, although not requested'} | ${framed(1, 3, Buffer.from('abc'))}        | ${'runner'}
   ${'unreadable'}                         | ${framed(0, 2, Buffer.from([0x12, 0xff]))} | ${'runner'}
 `('a message of a runner that is $what fails the call, and the $blame is to blame', async ({ bytes, blame }) => {
   const { runner } = await withPeer((stream) => {
@@ -272,11 +272,11 @@ describe('a runner that is unresponsive while it serves a call', () => {
   const ours = statusMessage({ load: {} });
 
   it.each`
-    story                                            | statuses              | asked
-    ${'is asked for a sign of life if it is ours'}   | ${[ours]}             | ${true}
-    ${'is not asked if it is one of Fn'}             | ${[ofFn]}             | ${false}
-    ${'is not once one of Fn has taken its address'} | ${[ours, ofFn]}       | ${false}
-    ${'is asked again once it is ours again'}        | ${[ours, ofFn, ours]} | ${true}
+    story                                               | statuses              | asked
+    ${'gets a PING if it is ours'}                      | ${[ours]}             | ${true}
+    ${'gets no PING if it is one of Fn'}                | ${[ofFn]}             | ${false}
+    ${'gets none once one of Fn has taken its address'} | ${[ours, ofFn]}       | ${false}
+    ${'gets PINGs again once it is ours again'}         | ${[ours, ofFn, ours]} | ${true}
   `('$story', async ({ statuses, asked }) => {
     const clock = new FakeClock();
     let answered = 0;

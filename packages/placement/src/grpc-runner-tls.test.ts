@@ -56,10 +56,10 @@ afterEach(async () => {
 });
 
 it.each`
-  what                         | altNames                     | runnerName
-  ${'the host of its address'} | ${['127.0.0.1']}             | ${undefined}
-  ${'the role of a runner'}    | ${['127.0.0.1', ROLE]}       | ${undefined}
-  ${'the name that all have'}  | ${['runners.example', ROLE]} | ${'runners.example'}
+  what                                | altNames                     | runnerName
+  ${'the host of its address'}        | ${['127.0.0.1']}             | ${undefined}
+  ${'the role of a runner'}           | ${['127.0.0.1', ROLE]}       | ${undefined}
+  ${'the common name of all runners'} | ${['runners.example', ROLE]} | ${'runners.example'}
 `('a runner with a certificate for $what is accepted, and sees ours', async ({ altNames, runnerName }) => {
   const answered = await serve(ofRunner(...altNames), { runnerName });
   expect(await answered.status()).toMatchObject({ active: 0, load: undefined });
@@ -67,12 +67,12 @@ it.each`
 });
 
 it.each`
-  what                       | identity                                                | runnerName           | why
-  ${'another CA'}            | ${certificates.identity('runner-1', { ours: false })}   | ${undefined}         | ${'unable to verify'}
-  ${'another host'}          | ${ofRunner('10.0.0.9')}                                 | ${undefined}         | ${'is not for 127.0.0.1'}
-  ${'another name than all'} | ${ofRunner('127.0.0.1')}                                | ${'runners.example'} | ${'is not for runners.example'}
-  ${'another role'}          | ${ofRunner('127.0.0.1', 'urn:fnfleet:role:lb')}         | ${undefined}         | ${'is one of role lb, not pure-runner'}
-  ${'a time that is over'}   | ${certificates.identity('runner-1', { expired: true })} | ${undefined}         | ${'certificate has expired'}
+  what                                  | identity                                                | runnerName           | why
+  ${'another CA'}                       | ${certificates.identity('runner-1', { ours: false })}   | ${undefined}         | ${'unable to verify'}
+  ${'another host'}                     | ${ofRunner('10.0.0.9')}                                 | ${undefined}         | ${'is not for 127.0.0.1'}
+  ${'another name than the common one'} | ${ofRunner('127.0.0.1')}                                | ${'runners.example'} | ${'is not for runners.example'}
+  ${'another role'}                     | ${ofRunner('127.0.0.1', 'urn:fnfleet:role:lb')}         | ${undefined}         | ${'is one of role lb, not pure-runner'}
+  ${'an expired validity'}              | ${certificates.identity('runner-1', { expired: true })} | ${undefined}         | ${'certificate has expired'}
 `(
   'a runner with a certificate for $what is rejected, and operators are warned once',
   async ({ identity, runnerName, why }) => {

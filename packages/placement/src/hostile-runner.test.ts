@@ -150,23 +150,23 @@ const EITHER = ['refused', 'failed'];
 
 describe('instead of a greeting', () => {
   it.each`
-    what                               | greets                                                                                                                               | outcome
-    ${'the connection is closed'}      | ${(peer: RawConnection) => peer.socket.end()}                                                                                        | ${EITHER}
-    ${'the connection is reset'}       | ${(peer: RawConnection) => peer.destroy()}                                                                                           | ${EITHER}
-    ${'an answer of HTTP/1.1'}         | ${(peer: RawConnection) => peer.write(Buffer.from('HTTP/1.1 400 Bad Request\r\n\r\n'))}                                              | ${EITHER}
-    ${'noise'}                         | ${(peer: RawConnection) => peer.write(Buffer.alloc(4096, 0xa5))}                                                                     | ${EITHER}
-    ${'a PING'}                        | ${(peer: RawConnection) => peer.write(pingFrame())}                                                                                  | ${EITHER}
-    ${'GOAWAY, for no stream'}         | ${(peer: RawConnection) => peer.write(settingsFrame(), goawayFrame(0, H2_ERROR.NO_ERROR))}                                           | ${NOTHING_RAN}
-    ${'GOAWAY with an error'}          | ${(peer: RawConnection) => peer.write(settingsFrame(), goawayFrame(0, H2_ERROR.INTERNAL_ERROR))}                                     | ${EITHER}
+    what                                | greets                                                                                                                               | outcome
+    ${'the connection is closed'}       | ${(peer: RawConnection) => peer.socket.end()}                                                                                        | ${EITHER}
+    ${'the connection is reset'}        | ${(peer: RawConnection) => peer.destroy()}                                                                                           | ${EITHER}
+    ${'an HTTP/1.1 response'}           | ${(peer: RawConnection) => peer.write(Buffer.from('HTTP/1.1 400 Bad Request\r\n\r\n'))}                                              | ${EITHER}
+    ${'noise'}                          | ${(peer: RawConnection) => peer.write(Buffer.alloc(4096, 0xa5))}                                                                     | ${EITHER}
+    ${'a PING'}                         | ${(peer: RawConnection) => peer.write(pingFrame())}                                                                                  | ${EITHER}
+    ${'GOAWAY, for no stream'}          | ${(peer: RawConnection) => peer.write(settingsFrame(), goawayFrame(0, H2_ERROR.NO_ERROR))}                                           | ${NOTHING_RAN}
+    ${'GOAWAY with an error'}           | ${(peer: RawConnection) => peer.write(settingsFrame(), goawayFrame(0, H2_ERROR.INTERNAL_ERROR))}                                     | ${EITHER}
     ${'50 000 GOAWAY'} | ${(peer: RawConnection) => {
   peer.write(settingsFrame());
   return flood(peer, 50_000, goawayFrame(0, H2_ERROR.NO_ERROR));
 }} | ${EITHER}
-    ${'settings that allow no stream'} | ${(peer: RawConnection) => peer.write(settingsFrame([[SETTING.MAX_CONCURRENT_STREAMS, 0]]), resetFrame(1, H2_ERROR.REFUSED_STREAM))} | ${EITHER}
-    ${'a window of 2 GiB'}             | ${(peer: RawConnection) => peer.write(settingsFrame([[SETTING.INITIAL_WINDOW_SIZE, 2 ** 31]]))}                                      | ${EITHER}
-    ${'settings that allow push'}      | ${(peer: RawConnection) => peer.write(settingsFrame([[SETTING.ENABLE_PUSH, 1]]))}                                                    | ${['finished', ...EITHER]}
-    ${'more window than there is'}     | ${(peer: RawConnection) => peer.write(settingsFrame(), windowUpdateFrame(0, 2 ** 31 - 1))}                                           | ${EITHER}
-    ${'a stream of its own'}           | ${(peer: RawConnection) => peer.write(settingsFrame(), head(2))}                                                                     | ${EITHER}
+    ${'settings that allow no streams'} | ${(peer: RawConnection) => peer.write(settingsFrame([[SETTING.MAX_CONCURRENT_STREAMS, 0]]), resetFrame(1, H2_ERROR.REFUSED_STREAM))} | ${EITHER}
+    ${'a window of 2 GiB'}              | ${(peer: RawConnection) => peer.write(settingsFrame([[SETTING.INITIAL_WINDOW_SIZE, 2 ** 31]]))}                                      | ${EITHER}
+    ${'settings that allow push'}       | ${(peer: RawConnection) => peer.write(settingsFrame([[SETTING.ENABLE_PUSH, 1]]))}                                                    | ${['finished', ...EITHER]}
+    ${'a larger window than possible'}  | ${(peer: RawConnection) => peer.write(settingsFrame(), windowUpdateFrame(0, 2 ** 31 - 1))}                                           | ${EITHER}
+    ${'a stream opened by the runner'}  | ${(peer: RawConnection) => peer.write(settingsFrame(), head(2))}                                                                     | ${EITHER}
   `('$what: the call gets its outcome', async ({ greets, outcome }) => {
     await start({ greets });
     expect(outcome).toContain((await outcomeOf()).kind);
@@ -175,31 +175,31 @@ describe('instead of a greeting', () => {
 
 describe('instead of an answer', () => {
   it.each`
-    what                                            | answers                                                                                                                         | outcome
-    ${'REFUSED_STREAM'}                             | ${say((id) => [resetFrame(id, H2_ERROR.REFUSED_STREAM)])}                                                                       | ${NOTHING_RAN}
-    ${'ENHANCE_YOUR_CALM'}                          | ${say((id) => [resetFrame(id, H2_ERROR.ENHANCE_YOUR_CALM)])}                                                                    | ${EITHER}
-    ${'a reset with an error nobody knows'}         | ${say((id) => [resetFrame(id, 0xffffffff)])}                                                                                    | ${FAILED}
-    ${'a reset without an error'}                   | ${say((id) => [resetFrame(id, H2_ERROR.NO_ERROR)])}                                                                             | ${FAILED}
-    ${'the end of the stream'}                      | ${say((id) => [head(id, GRPC_RESPONSE, FLAG.END_STREAM)])}                                                                      | ${FAILED}
-    ${'DATA before a head'}                         | ${say((id) => [dataFrame(id, ORDINARY_ANSWER)])}                                                                                | ${FAILED}
-    ${'another stream'}                             | ${say((id) => [head(id + 2)])}                                                                                                  | ${FAILED}
-    ${'PUSH_PROMISE'}                               | ${say((id) => [rawFrame(FRAME.PUSH_PROMISE, FLAG.END_HEADERS, id, Buffer.concat([uint32(2), literalHeaders(GRPC_RESPONSE)]))])} | ${FAILED}
-    ${'a page of HTML'} | ${say((id) => [head(id, [[':status', '200'], ['content-type', 'text/html']]), dataFrame(id, Buffer.from('<html>'), FLAG.END_STREAM)])} | ${FAILED}
-    ${'HTTP status 502'}                            | ${say((id) => [head(id, [[':status', '502']], FLAG.END_STREAM)])}                                                               | ${FAILED}
-    ${'a head without a status'}                    | ${say((id) => [head(id, [['content-type', 'application/grpc']], FLAG.END_STREAM)])}                                             | ${FAILED}
-    ${'a status that is no number'}                 | ${say((id) => [head(id, [[':status', 'fine']], FLAG.END_STREAM)])}                                                              | ${FAILED}
+    what                                                     | answers                                                                                                                         | outcome
+    ${'REFUSED_STREAM'}                                      | ${say((id) => [resetFrame(id, H2_ERROR.REFUSED_STREAM)])}                                                                       | ${NOTHING_RAN}
+    ${'ENHANCE_YOUR_CALM'}                                   | ${say((id) => [resetFrame(id, H2_ERROR.ENHANCE_YOUR_CALM)])}                                                                    | ${EITHER}
+    ${'a reset with an unknown error'}                       | ${say((id) => [resetFrame(id, 0xffffffff)])}                                                                                    | ${FAILED}
+    ${'a reset without an error'}                            | ${say((id) => [resetFrame(id, H2_ERROR.NO_ERROR)])}                                                                             | ${FAILED}
+    ${'the end of the stream'}                               | ${say((id) => [head(id, GRPC_RESPONSE, FLAG.END_STREAM)])}                                                                      | ${FAILED}
+    ${'DATA before a head'}                                  | ${say((id) => [dataFrame(id, ORDINARY_ANSWER)])}                                                                                | ${FAILED}
+    ${'another stream'}                                      | ${say((id) => [head(id + 2)])}                                                                                                  | ${FAILED}
+    ${'PUSH_PROMISE'}                                        | ${say((id) => [rawFrame(FRAME.PUSH_PROMISE, FLAG.END_HEADERS, id, Buffer.concat([uint32(2), literalHeaders(GRPC_RESPONSE)]))])} | ${FAILED}
+    ${'an HTML page'} | ${say((id) => [head(id, [[':status', '200'], ['content-type', 'text/html']]), dataFrame(id, Buffer.from('<html>'), FLAG.END_STREAM)])} | ${FAILED}
+    ${'HTTP status 502'}                                     | ${say((id) => [head(id, [[':status', '502']], FLAG.END_STREAM)])}                                                               | ${FAILED}
+    ${'a head without a status'}                             | ${say((id) => [head(id, [['content-type', 'application/grpc']], FLAG.END_STREAM)])}                                             | ${FAILED}
+    ${'a status that is not a number'}                       | ${say((id) => [head(id, [[':status', 'fine']], FLAG.END_STREAM)])}                                                              | ${FAILED}
     ${'two statuses'} | ${say((id) => [head(id, [[':status', '200'], [':status', '200']], FLAG.END_STREAM)])} | ${FAILED}
-    ${'the pseudo headers of a request'}            | ${say((id) => [head(id, [[':path', '/'], ...GRPC_RESPONSE], FLAG.END_STREAM)])}                                                 | ${FAILED}
-    ${'CR LF in a header'}                          | ${say((id) => [head(id, [...GRPC_RESPONSE, ['a', 'b\r\nc: d']], FLAG.END_STREAM)])}                                             | ${FAILED}
-    ${'http2-settings and connection'}              | ${say((id) => [head(id, [...GRPC_RESPONSE, ['http2-settings', 'x'], ['connection', 'x']], FLAG.END_STREAM)])}                   | ${FAILED}
-    ${'a gRPC status that is none'}                 | ${say((id) => [head(id), trailers(id, [['grpc-status', 'x']])])}                                                                | ${FAILED}
-    ${'a gRPC status of -1'}                        | ${say((id) => [head(id), trailers(id, [['grpc-status', '-1']])])}                                                               | ${FAILED}
-    ${'a gRPC status of 2^40'}                      | ${say((id) => [head(id), trailers(id, [['grpc-status', String(2 ** 40)]])])}                                                    | ${FAILED}
-    ${'a gRPC message that is no URL'} | ${say((id) => [head(id), trailers(id, [['grpc-status', '2'], ['grpc-message', '%zz%']])])} | ${FAILED}
-    ${'a load report that is noise'} | ${say((id) => [head(id), trailers(id, [['grpc-status', '2'], ['endpoint-load-metrics-bin', '!!!']])])} | ${FAILED}
-    ${'a header that 12 000 references make 48 MB'} | ${say((id) => [headersFrame(id, bomb)])}                                                                                        | ${FAILED}
-    ${'an index beyond the table'}                  | ${say((id) => [headersFrame(id, Buffer.from([0x80 | 70]))])}                                                                    | ${FAILED}
-    ${'a table larger than allowed'}                | ${say((id) => [headersFrame(id, hpackInteger(2 ** 30, 5, 0x20))])}                                                              | ${FAILED}
+    ${'the pseudo headers of a request'}                     | ${say((id) => [head(id, [[':path', '/'], ...GRPC_RESPONSE], FLAG.END_STREAM)])}                                                 | ${FAILED}
+    ${'CR LF in a header'}                                   | ${say((id) => [head(id, [...GRPC_RESPONSE, ['a', 'b\r\nc: d']], FLAG.END_STREAM)])}                                             | ${FAILED}
+    ${'http2-settings and connection'}                       | ${say((id) => [head(id, [...GRPC_RESPONSE, ['http2-settings', 'x'], ['connection', 'x']], FLAG.END_STREAM)])}                   | ${FAILED}
+    ${'an invalid gRPC status'}                              | ${say((id) => [head(id), trailers(id, [['grpc-status', 'x']])])}                                                                | ${FAILED}
+    ${'a gRPC status of -1'}                                 | ${say((id) => [head(id), trailers(id, [['grpc-status', '-1']])])}                                                               | ${FAILED}
+    ${'a gRPC status of 2^40'}                               | ${say((id) => [head(id), trailers(id, [['grpc-status', String(2 ** 40)]])])}                                                    | ${FAILED}
+    ${'a gRPC message with invalid escapes'} | ${say((id) => [head(id), trailers(id, [['grpc-status', '2'], ['grpc-message', '%zz%']])])} | ${FAILED}
+    ${'a garbage load report'} | ${say((id) => [head(id), trailers(id, [['grpc-status', '2'], ['endpoint-load-metrics-bin', '!!!']])])} | ${FAILED}
+    ${'a header that grows to 48 MB with 12 000 references'} | ${say((id) => [headersFrame(id, bomb)])}                                                                                        | ${FAILED}
+    ${'an index beyond the table'}                           | ${say((id) => [headersFrame(id, Buffer.from([0x80 | 70]))])}                                                                    | ${FAILED}
+    ${'a table larger than allowed'}                         | ${say((id) => [headersFrame(id, hpackInteger(2 ** 30, 5, 0x20))])}                                                              | ${FAILED}
     ${'64 MiB of CONTINUATION'} | ${async (peer: RawConnection, id: number) => {
   peer.write(headersFrame(id, Buffer.alloc(0), 0));
   await flood(peer, 4096, rawFrame(FRAME.CONTINUATION, 0, id, Buffer.alloc(16_384, 0x20)));
@@ -208,24 +208,24 @@ describe('instead of an answer', () => {
   await flood(peer, 100_000, head(id, [[':status', '103']]));
   peer.write(resetFrame(id, H2_ERROR.CANCEL));
 }} | ${FAILED}
-    ${'a head after a head'}                        | ${say((id) => [head(id), head(id), head(id)])}                                                                                  | ${FAILED}
-    ${'DATA after the trailers'}                    | ${say((id) => [head(id), trailers(id, [['grpc-status', '2']]), dataFrame(id, Buffer.alloc(1))])}                                | ${FAILED}
-    ${'a frame of 16 MiB'}                          | ${say((id) => [head(id), Buffer.from('ffffff000000000001', 'hex')])}                                                            | ${FAILED}
-    ${'a stream window that grows by nothing'}      | ${say((id) => [windowUpdateFrame(id, 0)])}                                                                                      | ${FAILED}
-    ${'a stream window beyond 2 GiB'}               | ${say((id) => [windowUpdateFrame(id, 2 ** 31 - 1)])}                                                                            | ${FAILED}
-    ${'a message announced with 4 GiB'}             | ${say((id) => [head(id), dataFrame(id, Buffer.from([0, 0xff, 0xff, 0xff, 0xff]))])}                                             | ${FAILED}
-    ${'a compressed message'}                       | ${say((id) => [head(id), dataFrame(id, Buffer.from([1, 0, 0, 0, 1, 0]))])}                                                      | ${FAILED}
-    ${'noise in place of a message'}                | ${say((id) => [head(id), dataFrame(id, grpcMessage(Buffer.alloc(64, 0xff)))])}                                                  | ${FAILED}
-    ${'groups in groups'}                           | ${say((id) => [head(id), dataFrame(id, grpcMessage(Buffer.alloc(16_000, 0x0b)))])}                                              | ${FAILED}
-    ${'messages without a word about the call'}     | ${say((id) => [head(id), dataFrame(id, grpcMessage(Buffer.alloc(0))), trailers(id)])}                                           | ${FAILED}
-    ${'half a message, then the end'}               | ${say((id) => [head(id), dataFrame(id, ORDINARY_ANSWER.subarray(0, 9)), trailers(id)])}                                         | ${FAILED}
-    ${'finished, and finished again'}               | ${say((id) => [head(id), dataFrame(id, Buffer.concat([ORDINARY_ANSWER, failure(500)])), trailers(id)])}                         | ${FAILED}
-    ${'data after finished'}                        | ${say((id) => [head(id), dataFrame(id, Buffer.concat([ORDINARY_ANSWER, ORDINARY_ANSWER])), trailers(id)])}                      | ${FAILED}
-    ${'finished well, then another status'}         | ${say((id) => [head(id), dataFrame(id, ORDINARY_ANSWER), trailers(id, [['grpc-status', '13']])])}                               | ${FAILED}
-    ${'a failure without a code'}                   | ${say((id) => [head(id), dataFrame(id, failure(0)), trailers(id)])}                                                             | ${FAILED}
-    ${'a failure with code -1'}                     | ${say((id) => [head(id), dataFrame(id, failure(-1)), trailers(id)])}                                                            | ${FAILED}
-    ${'a failure, and no trailers'}                 | ${say((id) => [head(id), dataFrame(id, failure(500))])}                                                                         | ${FAILED}
-    ${'success, and no trailers'}                   | ${say((id) => [head(id), dataFrame(id, ORDINARY_ANSWER)])}                                                                      | ${FAILED}
+    ${'a head after a head'}                                 | ${say((id) => [head(id), head(id), head(id)])}                                                                                  | ${FAILED}
+    ${'DATA after the trailers'}                             | ${say((id) => [head(id), trailers(id, [['grpc-status', '2']]), dataFrame(id, Buffer.alloc(1))])}                                | ${FAILED}
+    ${'a frame of 16 MiB'}                                   | ${say((id) => [head(id), Buffer.from('ffffff000000000001', 'hex')])}                                                            | ${FAILED}
+    ${'a stream window update of 0'}                         | ${say((id) => [windowUpdateFrame(id, 0)])}                                                                                      | ${FAILED}
+    ${'a stream window beyond 2 GiB'}                        | ${say((id) => [windowUpdateFrame(id, 2 ** 31 - 1)])}                                                                            | ${FAILED}
+    ${'a message announced with 4 GiB'}                      | ${say((id) => [head(id), dataFrame(id, Buffer.from([0, 0xff, 0xff, 0xff, 0xff]))])}                                             | ${FAILED}
+    ${'a compressed message'}                                | ${say((id) => [head(id), dataFrame(id, Buffer.from([1, 0, 0, 0, 1, 0]))])}                                                      | ${FAILED}
+    ${'garbage instead of a message'}                        | ${say((id) => [head(id), dataFrame(id, grpcMessage(Buffer.alloc(64, 0xff)))])}                                                  | ${FAILED}
+    ${'nested groups'}                                       | ${say((id) => [head(id), dataFrame(id, grpcMessage(Buffer.alloc(16_000, 0x0b)))])}                                              | ${FAILED}
+    ${'messages without a report'}                           | ${say((id) => [head(id), dataFrame(id, grpcMessage(Buffer.alloc(0))), trailers(id)])}                                           | ${FAILED}
+    ${'half a message, then the end'}                        | ${say((id) => [head(id), dataFrame(id, ORDINARY_ANSWER.subarray(0, 9)), trailers(id)])}                                         | ${FAILED}
+    ${'finished twice'}                                      | ${say((id) => [head(id), dataFrame(id, Buffer.concat([ORDINARY_ANSWER, failure(500)])), trailers(id)])}                         | ${FAILED}
+    ${'data after finished'}                                 | ${say((id) => [head(id), dataFrame(id, Buffer.concat([ORDINARY_ANSWER, ORDINARY_ANSWER])), trailers(id)])}                      | ${FAILED}
+    ${'finished successfully, then another status'}          | ${say((id) => [head(id), dataFrame(id, ORDINARY_ANSWER), trailers(id, [['grpc-status', '13']])])}                               | ${FAILED}
+    ${'a failure without a code'}                            | ${say((id) => [head(id), dataFrame(id, failure(0)), trailers(id)])}                                                             | ${FAILED}
+    ${'a failure with code -1'}                              | ${say((id) => [head(id), dataFrame(id, failure(-1)), trailers(id)])}                                                            | ${FAILED}
+    ${'a failure, and no trailers'}                          | ${say((id) => [head(id), dataFrame(id, failure(500))])}                                                                         | ${FAILED}
+    ${'success, and no trailers'}                            | ${say((id) => [head(id), dataFrame(id, ORDINARY_ANSWER)])}                                                                      | ${FAILED}
   `('$what: $outcome', async ({ answers, outcome }) => {
     await start({ answers });
     expect(outcome).toContain((await outcomeOf()).kind);
@@ -281,12 +281,12 @@ describe('a peer that does nothing', () => {
   const silent = { acknowledges: false, answersPings: false, grantsWindow: false };
 
   it.each`
-    what                                              | options
-    ${'no hello and no answer'}                       | ${{ greets: () => undefined, answers: () => undefined, ...silent }}
-    ${'a hello and no answer'}                        | ${{ answers: () => undefined }}
-    ${'a head and no answer'}                         | ${{ answers: say((id) => [head(id)]) }}
-    ${'a promise to say when it starts, and nothing'} | ${{ answers: say((id) => [head(id, [...GRPC_RESPONSE, ['fnfleet-started', '1']])]) }}
-    ${'half an answer'}                               | ${{ answers: say((id) => [head(id), dataFrame(id, ORDINARY_ANSWER.subarray(0, 30))]) }}
+    what                                                 | options
+    ${'no first frame and no answer'}                    | ${{ greets: () => undefined, answers: () => undefined, ...silent }}
+    ${'a first frame and no answer'}                     | ${{ answers: () => undefined }}
+    ${'a head and no answer'}                            | ${{ answers: say((id) => [head(id)]) }}
+    ${'an announced start acknowledgement, and nothing'} | ${{ answers: say((id) => [head(id, [...GRPC_RESPONSE, ['fnfleet-started', '1']])]) }}
+    ${'half an answer'}                                  | ${{ answers: say((id) => [head(id), dataFrame(id, ORDINARY_ANSWER.subarray(0, 30))]) }}
   `('$what: the caller may leave, and its stream ends with it', async ({ options }) => {
     await start(options);
     const gone = new AbortController();
@@ -342,15 +342,15 @@ describe('a peer that does nothing', () => {
 
 describe('floods during a call', () => {
   it.each`
-    what                      | bytes
-    ${'SETTINGS'}             | ${settingsFrame()}
-    ${'PING'}                 | ${pingFrame()}
-    ${'PRIORITY'}             | ${rawFrame(FRAME.PRIORITY, 0, 1, Buffer.alloc(5))}
-    ${'empty DATA'}           | ${dataFrame(1, Buffer.alloc(0))}
-    ${'WINDOW_UPDATE'}        | ${windowUpdateFrame(0, 1)}
-    ${'frames nobody knows'}  | ${rawFrame(0xfa, 0, 0)}
-    ${'RST_STREAM of others'} | ${resetFrame(1)}
-    ${'ALTSVC'}               | ${rawFrame(0xa, 0, 0, Buffer.alloc(100))}
+    what                             | bytes
+    ${'SETTINGS'}                    | ${settingsFrame()}
+    ${'PING'}                        | ${pingFrame()}
+    ${'PRIORITY'}                    | ${rawFrame(FRAME.PRIORITY, 0, 1, Buffer.alloc(5))}
+    ${'empty DATA'}                  | ${dataFrame(1, Buffer.alloc(0))}
+    ${'WINDOW_UPDATE'}               | ${windowUpdateFrame(0, 1)}
+    ${'unknown frames'}              | ${rawFrame(0xfa, 0, 0)}
+    ${'RST_STREAM of other streams'} | ${resetFrame(1)}
+    ${'ALTSVC'}                      | ${rawFrame(0xa, 0, 0, Buffer.alloc(100))}
   `('100 000 $what: the call has an outcome', async ({ bytes }) => {
     await start({
       answers: async (connection, id) => {

@@ -18,13 +18,13 @@ it.each`
   what                     | line                                                              | problem
   ${'no JSON'}             | ${'hello'}                                                        | ${'expected a JSON object, got "hello"'}
   ${'nothing'}             | ${'null'}                                                         | ${'expected a JSON object, got "null"'}
-  ${'another JSON'}        | ${'[1]'}                                                          | ${'expected a JSON object, got "[1]"'}
+  ${'other JSON'}          | ${'[1]'}                                                          | ${'expected a JSON object, got "[1]"'}
   ${'a negative time'}     | ${'{"t_ms":-1}'}                                                  | ${'t_ms: expected a number that is not negative, got -1'}
   ${'no function'}         | ${'{"t_ms":1,"app":"a"}'}                                         | ${'fn: expected a text that is not empty, got nothing'}
   ${'an empty name'}       | ${'{"t_ms":1,"app":"","fn":"f"}'}                                 | ${'app: expected a text that is not empty, got ""'}
   ${'no memory'}           | ${'{"t_ms":1,"app":"a","fn":"f","memory_mb":0}'}                  | ${'memory_mb: expected a number above 0, got 0'}
   ${'a very long text'}    | ${`"${'x'.repeat(100)}"`}                                         | ${`expected a JSON object, got "\\"${'x'.repeat(57)}…`}
-  ${'a duration of words'} | ${'{"t_ms":1,"app":"a","fn":"f","memory_mb":1,"exec_ms":"soon"}'} | ${'exec_ms: expected a number that is not negative, got "soon"'}
+  ${'a duration in words'} | ${'{"t_ms":1,"app":"a","fn":"f","memory_mb":1,"exec_ms":"soon"}'} | ${'exec_ms: expected a number that is not negative, got "soon"'}
 `('a line with $what is rejected with the reason', ({ line, problem }) => {
   expect(() => decodeWorkloadRecord(line)).toThrow(problem);
 });

@@ -19,7 +19,7 @@ export class CallTemplate {
       ...app.config,
       ...fn.config,
       FN_MEMORY: String(fn.memoryMb),
-      FN_TYPE: 'sync', // also for detached calls: a function is told how it runs, not how it was called
+      FN_TYPE: 'sync', // also for detached calls: it tells a function how it runs, not how it was called
       FN_FN_ID: fn.id,
       FN_APP_ID: app.id,
     };

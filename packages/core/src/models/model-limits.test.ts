@@ -30,19 +30,19 @@ describe.each([
   const changed = (current: never, config: Record<string, string>) => change(current, { config }, nowMs);
 
   it.each`
-    what                                     | config                            | code
-    ${'64 KiB'}                              | ${configOf(64 * KIB)}             | ${undefined}
-    ${'a byte more'}                         | ${configOf(64 * KIB + 1)}         | ${'configTooLarge'}
-    ${'5 MiB'}                               | ${configOf(5 * MIB)}              | ${'configTooLarge'}
-    ${'letters of several bytes'}            | ${{ K: 'é'.repeat(33 * KIB) }}    | ${'configTooLarge'}
-    ${'controls, which take six bytes each'} | ${{ K: '\x01'.repeat(11 * KIB) }} | ${'configTooLarge'}
-    ${'1000 keys'}                           | ${keys(1000)}                     | ${undefined}
-    ${'1001 keys'}                           | ${keys(1001)}                     | ${'configTooManyKeys'}
-    ${'an empty key'}                        | ${{ '': 'v' }}                    | ${'configKeyInvalid'}
-    ${'a key with ='}                        | ${{ 'A=B': 'v' }}                 | ${'configKeyInvalid'}
-    ${'keys of other signs'}                 | ${{ 'a.b-c d': 'v' }}             | ${undefined}
-    ${'a NUL in a value'}                    | ${{ K: 'a\0b' }}                  | ${'configHasNul'}
-    ${'a NUL in a key'}                      | ${{ 'a\0b': 'v' }}                | ${'configHasNul'}
+    what                                               | config                            | code
+    ${'64 KiB'}                                        | ${configOf(64 * KIB)}             | ${undefined}
+    ${'a byte more'}                                   | ${configOf(64 * KIB + 1)}         | ${'configTooLarge'}
+    ${'5 MiB'}                                         | ${configOf(5 * MIB)}              | ${'configTooLarge'}
+    ${'multi-byte characters'}                         | ${{ K: 'é'.repeat(33 * KIB) }}    | ${'configTooLarge'}
+    ${'control characters, which take six bytes each'} | ${{ K: '\x01'.repeat(11 * KIB) }} | ${'configTooLarge'}
+    ${'1000 keys'}                                     | ${keys(1000)}                     | ${undefined}
+    ${'1001 keys'}                                     | ${keys(1001)}                     | ${'configTooManyKeys'}
+    ${'an empty key'}                                  | ${{ '': 'v' }}                    | ${'configKeyInvalid'}
+    ${'a key with ='}                                  | ${{ 'A=B': 'v' }}                 | ${'configKeyInvalid'}
+    ${'keys with other characters'}                    | ${{ 'a.b-c d': 'v' }}             | ${undefined}
+    ${'a NUL in a value'}                              | ${{ K: 'a\0b' }}                  | ${'configHasNul'}
+    ${'a NUL in a key'}                                | ${{ 'a\0b': 'v' }}                | ${'configHasNul'}
   `('with $what: $code', ({ config, code }) => {
     if (code === undefined) expect(make({ config })).toMatchObject({ config });
     else expect(() => make({ config })).toThrow(failsWith(code));
@@ -74,13 +74,13 @@ it('that is invalid but stored in an old database may stay or be removed', () =>
 });
 
 it.each`
-  what                        | make                                                                                | code
-  ${'an image'}               | ${() => fnWith({ image: 'i'.repeat(1025) })}                                        | ${'fnImageTooLong'}
-  ${'a changed image'}        | ${() => changedFn(fnWith({}), { image: 'i'.repeat(1025) }, nowMs)}                  | ${'fnImageTooLong'}
-  ${'a source'}               | ${() => triggerWith({ source: `/${'s'.repeat(2048)}` })}                            | ${'triggerSourceTooLong'}
-  ${'a changed source'}       | ${() => changedTrigger(triggerWith({}), { source: `/${'s'.repeat(2048)}` }, nowMs)} | ${'triggerSourceTooLong'}
-  ${'an address of a syslog'} | ${() => appWith({ syslogUrl: `udp://${'h'.repeat(2048)}` })}                        | ${'syslogUrlInvalid'}
-  ${'a changed address'}      | ${() => changedApp(appWith({}), { syslogUrl: `udp://${'h'.repeat(2048)}` }, nowMs)} | ${'syslogUrlInvalid'}
+  what                   | make                                                                                | code
+  ${'an image'}          | ${() => fnWith({ image: 'i'.repeat(1025) })}                                        | ${'fnImageTooLong'}
+  ${'a changed image'}   | ${() => changedFn(fnWith({}), { image: 'i'.repeat(1025) }, nowMs)}                  | ${'fnImageTooLong'}
+  ${'a source'}          | ${() => triggerWith({ source: `/${'s'.repeat(2048)}` })}                            | ${'triggerSourceTooLong'}
+  ${'a changed source'}  | ${() => changedTrigger(triggerWith({}), { source: `/${'s'.repeat(2048)}` }, nowMs)} | ${'triggerSourceTooLong'}
+  ${'a syslog address'}  | ${() => appWith({ syslogUrl: `udp://${'h'.repeat(2048)}` })}                        | ${'syslogUrlInvalid'}
+  ${'a changed address'} | ${() => changedApp(appWith({}), { syslogUrl: `udp://${'h'.repeat(2048)}` }, nowMs)} | ${'syslogUrlInvalid'}
 `('$what must not be too long', ({ make, code }) => {
   expect(make).toThrow(failsWith(code));
 });
@@ -91,10 +91,10 @@ it('images, sources and addresses that are long but valid are accepted', () => {
 });
 
 it.each`
-  what                     | annotations                                                     | code
-  ${'nested 100 000 deep'} | ${{ k: nested(100_000) }}                                       | ${'annotationValueTooLong'}
-  ${'an endless number'}   | ${parseAppInput('{"annotations":{"k":1e400}}').annotations}     | ${'annotationValueInvalid'}
-  ${'one inside a list'}   | ${parseAppInput('{"annotations":{"k":[[1e400]]}}').annotations} | ${'annotationValueInvalid'}
+  what                              | annotations                                                     | code
+  ${'nested 100 000 levels deep'}   | ${{ k: nested(100_000) }}                                       | ${'annotationValueTooLong'}
+  ${'an infinite number'}           | ${parseAppInput('{"annotations":{"k":1e400}}').annotations}     | ${'annotationValueInvalid'}
+  ${'an infinite number in a list'} | ${parseAppInput('{"annotations":{"k":[[1e400]]}}').annotations} | ${'annotationValueInvalid'}
 `('an annotation value is rejected if it is $what', ({ annotations, code }) => {
   expect(() => appWith({ annotations })).toThrow(failsWith(code));
   expect(() => fnWith({ annotations })).toThrow(failsWith(code));

@@ -29,14 +29,14 @@ describe('a body that is not JSON', () => {
   const MIB = 1024 * 1024;
 
   it.each`
-    what                                  | text
-    ${'objects and texts that never end'} | ${'{"'.repeat(MIB / 2)}
-    ${'a text of escaped quotes'}         | ${`{"${'\\"'.repeat(MIB / 2)}`}
-    ${'lists that never end'}             | ${'['.repeat(MIB)}
-    ${'objects that never end'}           | ${'{"a":'.repeat(MIB / 5)}
-    ${'backslashes'}                      | ${`{"${'\\'.repeat(MIB)}`}
-    ${'texts side by side'}               | ${'{"a"'.repeat(MIB / 4)}
-    ${'white space before nothing'}       | ${' '.repeat(MIB)}
+    what                                | text
+    ${'unterminated objects and texts'} | ${'{"'.repeat(MIB / 2)}
+    ${'a text of escaped quotes'}       | ${`{"${'\\"'.repeat(MIB / 2)}`}
+    ${'unterminated lists'}             | ${'['.repeat(MIB)}
+    ${'unterminated objects'}           | ${'{"a":'.repeat(MIB / 5)}
+    ${'backslashes'}                    | ${`{"${'\\'.repeat(MIB)}`}
+    ${'texts side by side'}             | ${'{"a"'.repeat(MIB / 4)}
+    ${'white space and nothing else'}   | ${' '.repeat(MIB)}
   `('is rejected in linear time: $what', ({ text }) => {
     const refuse = () => {
       try {

@@ -79,10 +79,10 @@ it('applies events of the watch to the list; events that change nothing are not 
 });
 
 it.each`
-  what                | line                                                                  | failure
-  ${'fails'}          | ${{ error: { message: 'no leader' } }}                                | ${'the watch failed: no leader'}
-  ${'is cancelled'}   | ${{ result: { canceled: true, cancel_reason: 'permission denied' } }} | ${'the watch was cancelled: permission denied'}
-  ${'ends by itself'} | ${undefined}                                                          | ${'the watch ended'}
+  what              | line                                                                  | failure
+  ${'fails'}        | ${{ error: { message: 'no leader' } }}                                | ${'the watch failed: no leader'}
+  ${'is cancelled'} | ${{ result: { canceled: true, cancel_reason: 'permission denied' } }} | ${'the watch was cancelled: permission denied'}
+  ${'ends'}         | ${undefined}                                                          | ${'the watch ended'}
 `('a watch that $what soon is a failure, and everything is read again after a pause', async ({ line, failure }) => {
   stored = { a: 'a:9190', b: 'b:9190' };
   if (line) says(line);

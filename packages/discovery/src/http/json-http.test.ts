@@ -93,14 +93,14 @@ describe('a JSON request', () => {
   });
 
   it.each`
-    what                           | status | body                              | message
-    ${'a message'}                 | ${500} | ${'{"message":"leader changed"}'} | ${'answers 500: leader changed'}
-    ${'a page'}                    | ${404} | ${'<h1>not\n found</h1>'}         | ${'answers 404: <h1>not found</h1>'}
-    ${'a message that is no text'} | ${400} | ${'{"message":7}'}                | ${'answers 400: {"message":7}'}
-    ${'nothing'}                   | ${300} | ${''}                             | ${'answers 300: '}
-    ${'a JSON without a message'}  | ${401} | ${'null'}                         | ${'answers 401: null'}
-    ${'more than is shown'}        | ${500} | ${'x'.repeat(201)}                | ${`answers 500: ${'x'.repeat(200)}…`}
-    ${'as much as is shown'}       | ${500} | ${'x'.repeat(200)}                | ${`answers 500: ${'x'.repeat(200)}`}
+    what                             | status | body                              | message
+    ${'a message'}                   | ${500} | ${'{"message":"leader changed"}'} | ${'answers 500: leader changed'}
+    ${'a page'}                      | ${404} | ${'<h1>not\n found</h1>'}         | ${'answers 404: <h1>not found</h1>'}
+    ${'a message that is not text'}  | ${400} | ${'{"message":7}'}                | ${'answers 400: {"message":7}'}
+    ${'nothing'}                     | ${300} | ${''}                             | ${'answers 300: '}
+    ${'a JSON without a message'}    | ${401} | ${'null'}                         | ${'answers 401: null'}
+    ${'more than is shown'}          | ${500} | ${'x'.repeat(201)}                | ${`answers 500: ${'x'.repeat(200)}…`}
+    ${'exactly as much as is shown'} | ${500} | ${'x'.repeat(200)}                | ${`answers 500: ${'x'.repeat(200)}`}
   `('with status $status and $what fails with the message of the server', async ({ status, body, message }) => {
     await serve((_req, res) => res.writeHead(status).end(body));
     const failure = await ask().catch((error: unknown) => error);
@@ -134,9 +134,9 @@ describe('a JSON request', () => {
   });
 
   it.each`
-    what                       | begins
-    ${'never answers'}         | ${false}
-    ${'never ends its answer'} | ${true}
+    what                         | begins
+    ${'never answers'}           | ${false}
+    ${'never ends its response'} | ${true}
   `('to a server that $what times out', async ({ begins }) => {
     await serve((_req, res) => begins && res.write('{'));
     const asked = failureOf(ask());

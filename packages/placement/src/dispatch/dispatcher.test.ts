@@ -201,9 +201,9 @@ describe('placing a call', () => {
   );
 
   it.each`
-    what                       | thrown                | error
-    ${'with an error'}         | ${new Error('a bug')} | ${new Error('a bug')}
-    ${'with what is no error'} | ${'a bug'}            | ${{ code: 'internal', cause: 'a bug' }}
+    what                                     | thrown                | error
+    ${'with an error'}                       | ${new Error('a bug')} | ${new Error('a bug')}
+    ${'with something that is not an error'} | ${'a bug'}            | ${{ code: 'internal', cause: 'a bug' }}
   `('a custom runner that rejects $what fails the call, which may have run', async ({ thrown, error }) => {
     const [broken, free] = [new FakeRunner('r1').finishes(), new FakeRunner('r2').finishes()];
     broken.tryCall = () => Promise.reject(thrown);

@@ -191,11 +191,11 @@ describe('a runner that cannot be reached', () => {
   );
 
   it.each`
-    what                       | happens
-    ${'a call that ends well'} | ${(fixture: FleetFixture) => fixture.call(0, FINISHED)}
-    ${'a call that fails'}     | ${(fixture: FleetFixture) => fixture.call(0, BROKEN)}
-    ${'a refusal'}             | ${(fixture: FleetFixture) => fixture.call(0, BUSY, 'other')}
-    ${'a report'}              | ${(fixture: FleetFixture) => fixture.tell(0, {})}
+    what                      | happens
+    ${'a call that succeeds'} | ${(fixture: FleetFixture) => fixture.call(0, FINISHED)}
+    ${'a call that fails'}    | ${(fixture: FleetFixture) => fixture.call(0, BROKEN)}
+    ${'a refusal'}            | ${(fixture: FleetFixture) => fixture.call(0, BUSY, 'other')}
+    ${'a report'}             | ${(fixture: FleetFixture) => fixture.tell(0, {})}
   `('is reachable again after $what', ({ happens }) => {
     const fixture = new FleetFixture(2);
     fixture.call(0, lost('unreachable'));

@@ -44,12 +44,12 @@ it('a file may export its placer as the default', () => {
 });
 
 it.each`
-  what                      | name             | text                        | message
-  ${'that is not there'}    | ${'missing.js'}  | ${undefined}                | ${/cannot load .*missing\.js: Cannot find module/}
-  ${'that has a mistake'}   | ${'broken.js'}   | ${'this is no script'}      | ${/cannot load .*broken\.js: /}
-  ${'that exports nothing'} | ${'empty.js'}    | ${''}                       | ${/empty\.js does not export a placer: \{ name, doc, create/}
-  ${'that exports null'}    | ${'null.js'}     | ${'module.exports = null;'} | ${/null\.js does not export a placer/}
-  ${'of something else'}    | ${'function.js'} | ${'exports.create = 1;'}    | ${/function\.js does not export a placer/}
+  what                        | name             | text                        | message
+  ${'does not exist'}         | ${'missing.js'}  | ${undefined}                | ${/cannot load .*missing\.js: Cannot find module/}
+  ${'has a mistake'}          | ${'broken.js'}   | ${'this is no script'}      | ${/cannot load .*broken\.js: /}
+  ${'exports nothing'}        | ${'empty.js'}    | ${''}                       | ${/empty\.js does not export a placer: \{ name, doc, create/}
+  ${'exports null'}           | ${'null.js'}     | ${'module.exports = null;'} | ${/null\.js does not export a placer/}
+  ${'exports something else'} | ${'function.js'} | ${'exports.create = 1;'}    | ${/function\.js does not export a placer/}
 `('a file that $what: the balancer does not start, and says why', ({ name, text, message }) => {
   const at = text === undefined ? path.join(directory, name) : file(name, text);
   expect(() => choosePlacer(at)).toThrow(message);

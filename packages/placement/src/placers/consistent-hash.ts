@@ -19,7 +19,7 @@ const ALWAYS = 8;
  */
 export const consistentHash: PlacerFactory = {
   name: 'ch',
-  doc: 'keeps a function on the same runners, none with more than its share; moves few functions when the fleet changes',
+  doc: 'keeps a function on the same runners, within their share of calls; moves few functions when the fleet changes',
   create: () => {
     const ringOf = rings();
     return { order: (call, fleet) => bounded(ringOf(fleet), call.model.fnId, fleet) };

@@ -12,7 +12,7 @@ const KEY = 0x4c617279426f6174n;
  */
 export const fnConsistentHash: PlacerFactory = {
   name: 'ch-fn',
-  doc: "the same runners as Fn's `ch`, for fleets with balancers of both kinds; less even than `ch`",
+  doc: "the same runners as Fn's `ch`, for fleets that mix our balancers with Fn's; less even than `ch`",
   create: () => {
     const hashOf = memo(fnHash);
     return {

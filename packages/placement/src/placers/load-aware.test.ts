@@ -14,13 +14,13 @@ const GIB = 2 ** 30;
 
 describe('how busy a runner is', () => {
   it.each`
-    what                                                      | of                                                      | busy
-    ${'one that reports nothing: this balancer’s calls'}      | ${{ inFlight: 3 }}                                      | ${4}
-    ${'one that reports fewer calls than it has from here'}   | ${{ inFlight: 3, load: { active: 1 } }}                 | ${4}
-    ${'one that has calls of other balancers'}                | ${{ inFlight: 3, load: { active: 7 } }}                 | ${8}
-    ${'one of twice the size'}                                | ${{ inFlight: 3, load: { memoryTotalBytes: 2 * GIB } }} | ${2}
-    ${'one that does not know its memory'}                    | ${{ inFlight: 3, load: { memoryTotalBytes: 0 } }}       | ${4}
-    ${'a newcomer at half of its share counts twice as busy'} | ${{ inFlight: 3, weight: 0.5 }}                         | ${8}
+    what                                                          | of                                                      | busy
+    ${'one that reports nothing: this balancer’s calls'}          | ${{ inFlight: 3 }}                                      | ${4}
+    ${'one that reports fewer calls than it has from here'}       | ${{ inFlight: 3, load: { active: 1 } }}                 | ${4}
+    ${'one that has calls of other balancers'}                    | ${{ inFlight: 3, load: { active: 7 } }}                 | ${8}
+    ${'one of twice the size'}                                    | ${{ inFlight: 3, load: { memoryTotalBytes: 2 * GIB } }} | ${2}
+    ${'one that does not know its memory'}                        | ${{ inFlight: 3, load: { memoryTotalBytes: 0 } }}       | ${4}
+    ${'a new runner with half of its share counts twice as busy'} | ${{ inFlight: 3, weight: 0.5 }}                         | ${8}
   `('$what', ({ of, busy }) => {
     expect(busyness(runner('r', of))).toBe(busy);
   });

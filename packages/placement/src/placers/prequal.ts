@@ -16,7 +16,7 @@ const HOT_ABOVE = 0.84;
  */
 export const prequal: PlacerFactory = {
   name: 'prequal',
-  doc: 'probes runners: the fastest of those with few calls in hand, else the one with the fewest',
+  doc: 'probes runners: the fastest of those with few calls in flight, otherwise the one with the fewest',
   create: (deps) => {
     const pool = new ProbePool(deps);
     return { order: (call, fleet) => hotCold(call, fleet, pool, deps) };

@@ -18,7 +18,7 @@ const WARM_LOOKED_AT = 8;
  */
 export const warmFirst: PlacerFactory = {
   name: 'warm-first',
-  doc: 'a free hot container first, then the home runners of the function, then the less busy of two',
+  doc: 'a free hot container first, then the home runners of the function, then the less busy of two random ones',
   create: ({ random }) => {
     const ringOf = rings();
     return { order: (call, fleet) => warmThenHome(call, fleet, ringOf(fleet), random) };

@@ -263,10 +263,10 @@ function endWell({ say, end }: ReturnType<typeof offer>): void {
 describe('P4: the way out', () => {
   it.each`
     how                             | leave                                                                      | stream
-    ${'the runner gave its word'}   | ${(o: ReturnType<typeof offer>) => o.say(CRASH)}                           | ${'released'}
-    ${'the call ended well'}        | ${(o: ReturnType<typeof offer>) => endWell(o)}                             | ${'released'}
+    ${'the runner sent its report'} | ${(o: ReturnType<typeof offer>) => o.say(CRASH)}                           | ${'released'}
+    ${'the call succeeded'}         | ${(o: ReturnType<typeof offer>) => endWell(o)}                             | ${'released'}
     ${'the caller left'}            | ${(o: ReturnType<typeof offer>) => o.caller.abort(new CancelledError())}   | ${'cancelled'}
-    ${'the body could not be read'} | ${(o: ReturnType<typeof offer>) => o.upload(new FnError('requestTooBig'))} | ${'cancelled'}
+    ${'the body was unreadable'}    | ${(o: ReturnType<typeof offer>) => o.upload(new FnError('requestTooBig'))} | ${'cancelled'}
     ${'the stream was lost'}        | ${(o: ReturnType<typeof offer>) => o.end(LOST)}                            | ${'cancelled'}
   `('$how: the stream is $stream, reader and listener are released', async ({ leave, stream }) => {
     const offered = offer();
@@ -375,7 +375,7 @@ describe('P7: the body is kept', () => {
   it.each`
     what                               | mayRunAgain | messages           | committed
     ${'until `started`'}               | ${false}    | ${[STARTED]}       | ${1}
-    ${'of one that may run, longer'}   | ${true}     | ${[STARTED]}       | ${0}
+    ${'longer, if it may run again'}   | ${true}     | ${[STARTED]}       | ${0}
     ${'until the answer'}              | ${true}     | ${[STARTED, HEAD]} | ${1}
     ${'until the answer of a Go peer'} | ${false}    | ${[HEAD]}          | ${1}
     ${'while it is refused'}           | ${false}    | ${[BUSY]}          | ${0}
@@ -440,9 +440,9 @@ describe('P8: reports of a runner are validated', () => {
   });
 
   it.each`
-    what                           | thrown                                    | blame
-    ${'a head that cannot travel'} | ${new FnError('functionInvalidResponse')} | ${'function'}
-    ${'a bug of the writer'}       | ${new TypeError('undefined')}             | ${'balancer'}
+    what                            | thrown                                    | blame
+    ${'a head that cannot be sent'} | ${new FnError('functionInvalidResponse')} | ${'function'}
+    ${'a fault of the writer'}      | ${new TypeError('undefined')}             | ${'balancer'}
   `('$what fails this attempt, and the runner is not to blame', async ({ thrown, blame }) => {
     const writeHead = () => {
       throw thrown;
@@ -497,11 +497,11 @@ describe('P8: who is to blame according to a report', () => {
 
 describe('what is passed on besides the answer', () => {
   it.each`
-    what                            | message                                        | blame
-    ${'a report that blames both'}  | ${report({ errorCode: 502, errorUser: true })} | ${'function'}
-    ${'a runner that failed'}       | ${report({ errorCode: 500 })}                  | ${'platform'}
-    ${'a balancer out of time'}     | ${report({ errorText: 'context canceled' })}   | ${'platform'}
-    ${'a caller who asks too much'} | ${report({ errorCode: 429 })}                  | ${'caller'}
+    what                                 | message                                        | blame
+    ${'a report that blames both'}       | ${report({ errorCode: 502, errorUser: true })} | ${'function'}
+    ${'a runner that failed'}            | ${report({ errorCode: 500 })}                  | ${'platform'}
+    ${'a balancer that ran out of time'} | ${report({ errorText: 'context canceled' })}   | ${'platform'}
+    ${'a caller that requests too much'} | ${report({ errorCode: 429 })}                  | ${'caller'}
   `('metrics and logs have who is to blame: $what, $blame', async ({ message, blame }) => {
     const offered = offer();
     offered.say(message);
@@ -620,10 +620,10 @@ describe('a call that is too large for a message', () => {
   const model = (config: Record<string, string>) => ({ model: { id: 'call1', config } as unknown as Call });
 
   it.each`
-    what                                     | overrides
-    ${'5 MiB of configuration'}              | ${model({ A: 'x'.repeat(5 * 1024 * 1024) })}
-    ${'2 MiB of a script with wide letters'} | ${model({ A: '漢'.repeat(2 * 1024 * 1024) })}
-    ${'5 MiB of extensions'}                 | ${{ extensions: { A: 'x'.repeat(5 * 1024 * 1024) } }}
+    what                                | overrides
+    ${'5 MiB of configuration'}         | ${model({ A: 'x'.repeat(5 * 1024 * 1024) })}
+    ${'2 MiB of multi-byte characters'} | ${model({ A: '漢'.repeat(2 * 1024 * 1024) })}
+    ${'5 MiB of extensions'}            | ${{ extensions: { A: 'x'.repeat(5 * 1024 * 1024) } }}
   `('$what is refused here, and its function is to blame', async ({ overrides }) => {
     const offered = offer(overrides);
     expect(await offered.outcome()).toMatchObject({ kind: 'failed', blame: 'function', error: { status: 400 } });

@@ -69,13 +69,13 @@ function pumping(source: Source, sink = new Sink()) {
 
 describe('frames', () => {
   it.each`
-    what                                       | pieces                                   | frames
-    ${'nothing is one empty frame with eof'}   | ${[piece(0, true)]}                      | ${[[0, true]]}
-    ${'one piece that is the last'}            | ${[piece(20, true)]}                     | ${[[20, true]]}
-    ${'an end that comes later is empty'}      | ${[piece(20), piece(0, true)]}           | ${[[20, false], [0, true]]}
-    ${'an empty piece in between is no frame'} | ${[piece(20), piece(0), piece(5, true)]} | ${[[20, false], [5, true]]}
-    ${'a frame of exactly the largest size'}   | ${[piece(MAX_FRAME_BYTES, true)]}        | ${[[MAX_FRAME_BYTES, true]]}
-    ${'a byte more is another frame'}          | ${[piece(MAX_FRAME_BYTES + 1, true)]}    | ${[[MAX_FRAME_BYTES, false], [1, true]]}
+    what                                           | pieces                                   | frames
+    ${'an empty body is one empty frame with eof'} | ${[piece(0, true)]}                      | ${[[0, true]]}
+    ${'a single piece that is the last'}           | ${[piece(20, true)]}                     | ${[[20, true]]}
+    ${'an end that comes later is an empty frame'} | ${[piece(20), piece(0, true)]}           | ${[[20, false], [0, true]]}
+    ${'an empty piece in between makes no frame'}  | ${[piece(20), piece(0), piece(5, true)]} | ${[[20, false], [5, true]]}
+    ${'a frame of exactly the maximum size'}       | ${[piece(MAX_FRAME_BYTES, true)]}        | ${[[MAX_FRAME_BYTES, true]]}
+    ${'one more byte makes another frame'}         | ${[piece(MAX_FRAME_BYTES + 1, true)]}    | ${[[MAX_FRAME_BYTES, false], [1, true]]}
   `('$what', ({ pieces, frames }) => {
     const { sink, source, errors } = pumping(new Source(...pieces));
     expect(sink.frames).toEqual(frames);

@@ -26,7 +26,7 @@ export class BodyPump {
 
   /** Sends what can be sent now. Called again whenever either side is ready for more. */
   run(): void {
-    if (this.running || this.done) return; // a callback of our own send
+    if (this.running || this.done) return; // a callback from within our own send
     this.running = true;
     try {
       while (!this.done && this.sendRest() && this.nextPiece());

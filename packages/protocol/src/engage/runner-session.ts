@@ -179,6 +179,6 @@ export class RunnerSession implements RunnerStreamHandler, ResponseWriter {
     this.state = 'closed';
     this.body.fail(new Error(reason));
     this.abort.abort();
-    this.onWritable(); // a writer that waits for room finds out that there is no point
+    this.onWritable(); // a waiting writer learns that the session is over
   }
 }

@@ -110,20 +110,20 @@ describe('an engagement ends with the last status of its runner', () => {
   const ANSWER = status(200);
   const half = data(frameMessage(Buffer.alloc(900)).subarray(0, 500));
   it.each`
-    what                                              | says                                                                   | end
-    ${'a message and status OK'}                      | ${[ANSWER, message(FINISHED), OK]}                                     | ${{ code: 0, mayHaveArrived: true, lost: undefined }}
-    ${'informational heads before the answer'}        | ${[status(100), status(199), ANSWER, message(FINISHED), OK]}           | ${{ code: 0, details: '' }}
-    ${'a status with a text'}                         | ${[ANSWER, trailers(['grpc-status', '8'], ['grpc-message', 'a%20b'])]} | ${{ code: 8, details: 'a b', lost: undefined }}
-    ${'a status and nothing else'} | ${[headers([[':status', '200'], ['grpc-status', '5']], ENDS)]} | ${{ code: 5, mayHaveArrived: true, lost: undefined }}
-    ${'HTTP 404'}                                     | ${[headers([[':status', '404']], ENDS)]}                               | ${{ code: 12, details: 'HTTP status 404 where a gRPC answer was expected' }}
-    ${'HTTP 503 after an informational head'}         | ${[status(103), headers([[':status', '503']], ENDS)]}                  | ${{ code: 14 }}
+    what                                                  | says                                                                   | end
+    ${'a message and status OK'}                          | ${[ANSWER, message(FINISHED), OK]}                                     | ${{ code: 0, mayHaveArrived: true, lost: undefined }}
+    ${'interim heads before the answer'}                  | ${[status(100), status(199), ANSWER, message(FINISHED), OK]}           | ${{ code: 0, details: '' }}
+    ${'a status with a message'}                          | ${[ANSWER, trailers(['grpc-status', '8'], ['grpc-message', 'a%20b'])]} | ${{ code: 8, details: 'a b', lost: undefined }}
+    ${'only a status'} | ${[headers([[':status', '200'], ['grpc-status', '5']], ENDS)]} | ${{ code: 5, mayHaveArrived: true, lost: undefined }}
+    ${'HTTP 404'}                                         | ${[headers([[':status', '404']], ENDS)]}                               | ${{ code: 12, details: 'HTTP status 404 where a gRPC answer was expected' }}
+    ${'HTTP 503 after an interim head'}                   | ${[status(103), headers([[':status', '503']], ENDS)]}                  | ${{ code: 14 }}
     ${'HTTP 200 in a head of 503'} | ${[headers([[':status', '503'], ['grpc-status', '0']], ENDS)]} | ${{ code: 0 }}
-    ${'the status of the head, and trailers without'} | ${[status(200, ['grpc-status', '9']), trailers(['x', 'y'])]}           | ${{ code: 9 }}
-    ${'an end without a status'}                      | ${[ANSWER, data(Buffer.alloc(0), FLAG.END_STREAM)]}                    | ${{ code: 14, details: 'the stream ended without a status', lost: 'allDataRead', mayHaveArrived: true }}
-    ${'a reset'}                                      | ${[ANSWER, reset(H2_ERROR.INTERNAL_ERROR)]}                            | ${{ code: 14, details: 'stream reset, code 2', lost: 'allDataRead', mayHaveArrived: true }}
-    ${'a reset in the middle of a message'}           | ${[ANSWER, half, reset(H2_ERROR.CANCEL)]}                              | ${{ code: 14, lost: 'allDataRead' }}
-    ${'REFUSED_STREAM'}                               | ${[reset(H2_ERROR.REFUSED_STREAM)]}                                    | ${{ code: 14, lost: 'allDataRead', mayHaveArrived: false }}
-    ${'a reset after a status'}                       | ${[status(503), reset(H2_ERROR.CANCEL)]}                               | ${{ code: 14, details: 'HTTP status 503 where a gRPC answer was expected', lost: undefined }}
+    ${'the status of the head, and trailers without one'} | ${[status(200, ['grpc-status', '9']), trailers(['x', 'y'])]}           | ${{ code: 9 }}
+    ${'an end without a status'}                          | ${[ANSWER, data(Buffer.alloc(0), FLAG.END_STREAM)]}                    | ${{ code: 14, details: 'the stream ended without a status', lost: 'allDataRead', mayHaveArrived: true }}
+    ${'a reset'}                                          | ${[ANSWER, reset(H2_ERROR.INTERNAL_ERROR)]}                            | ${{ code: 14, details: 'stream reset, code 2', lost: 'allDataRead', mayHaveArrived: true }}
+    ${'a reset in the middle of a message'}               | ${[ANSWER, half, reset(H2_ERROR.CANCEL)]}                              | ${{ code: 14, lost: 'allDataRead' }}
+    ${'REFUSED_STREAM'}                                   | ${[reset(H2_ERROR.REFUSED_STREAM)]}                                    | ${{ code: 14, lost: 'allDataRead', mayHaveArrived: false }}
+    ${'a reset after a status'}                           | ${[status(503), reset(H2_ERROR.CANCEL)]}                               | ${{ code: 14, details: 'HTTP status 503 where a gRPC answer was expected', lost: undefined }}
   `('$what', async ({ says, end }) => {
     const engagement = await engaged();
     engagement.wired.say(...says);
@@ -132,10 +132,10 @@ describe('an engagement ends with the last status of its runner', () => {
   });
 
   it.each`
-    what                                | bytes                                      | code
-    ${'a compressed message'}           | ${Buffer.from([1, 0, 0, 0, 0])}            | ${13}
-    ${'a message larger than it takes'} | ${Buffer.from([0, 0, 0, 3, 233])}          | ${8}
-    ${'a message that is no message'}   | ${frameMessage(Buffer.from([0x0a, 0xff]))} | ${13}
+    what                              | bytes                                      | code
+    ${'a compressed message'}         | ${Buffer.from([1, 0, 0, 0, 0])}            | ${13}
+    ${'a message above the limit'}    | ${Buffer.from([0, 0, 0, 3, 233])}          | ${8}
+    ${'bytes that are not a message'} | ${frameMessage(Buffer.from([0x0a, 0xff]))} | ${13}
   `('$what is not read, and the stream is reset', async ({ bytes, code }) => {
     const engagement = await engaged();
     engagement.wired.say(status(200), data(bytes), message(FINISHED), OK);
@@ -183,11 +183,11 @@ describe('the guarantee of a runner for `started`', () => {
   it.each`
     what                       | heads                                                             | promise
     ${'nothing'}               | ${[status(200)]}                                                  | ${'none'}
-    ${'that it has left'}      | ${[status(200, [STARTED_HEADER, '1'])]}                           | ${'announced'}
+    ${'that it has been sent'} | ${[status(200, [STARTED_HEADER, '1'])]}                           | ${'announced'}
     ${'that it has been read'} | ${[status(200, [STARTED_HEADER, '2'])]}                           | ${'confirmed'}
     ${'it twice'}              | ${[status(200, [STARTED_HEADER, '2'], [STARTED_HEADER, '2'])]}    | ${'none'}
     ${'it in the final head'}  | ${[status(100), status(103), status(200, [STARTED_HEADER, '2'])]} | ${'confirmed'}
-    ${'it in an early head'}   | ${[status(103, [STARTED_HEADER, '2']), status(200)]}              | ${'none'}
+    ${'it in an interim head'} | ${[status(103, [STARTED_HEADER, '2']), status(200)]}              | ${'none'}
   `('$what: $promise', async ({ heads, promise }) => {
     const { ends, peer } = await lost(...heads);
     expect(ends[0]?.startAckMode).toBe(promise);
@@ -233,10 +233,10 @@ describe('the health of the connection, according to its streams', () => {
   });
 
   it.each`
-    what                                | says                                                | sick
-    ${'calm is asked for'}              | ${[reset(H2_ERROR.ENHANCE_YOUR_CALM)]}              | ${true}
-    ${'calm is asked for in an answer'} | ${[status(200), reset(H2_ERROR.ENHANCE_YOUR_CALM)]} | ${false}
-    ${'another reset'}                  | ${[reset(H2_ERROR.INTERNAL_ERROR)]}                 | ${false}
+    what                                   | says                                                | sick
+    ${'ENHANCE_YOUR_CALM'}                 | ${[reset(H2_ERROR.ENHANCE_YOUR_CALM)]}              | ${true}
+    ${'ENHANCE_YOUR_CALM after an answer'} | ${[status(200), reset(H2_ERROR.ENHANCE_YOUR_CALM)]} | ${false}
+    ${'another reset'}                     | ${[reset(H2_ERROR.INTERNAL_ERROR)]}                 | ${false}
   `('$what: accepts no more streams? $sick', async ({ says, sick }) => {
     const { peer, wired } = await engaged();
     wired.say(...says);
@@ -247,12 +247,12 @@ describe('the health of the connection, according to its streams', () => {
 describe('load', () => {
   const withLoad = trailers(['grpc-status', '0'], [LOAD_TRAILER, encodeOrca(LOAD)]);
   it.each`
-    what                     | says                                                                                                    | loads
-    ${'of a named process'}  | ${[status(200, [INSTANCE_ID_HEADER, 'run-1']), withLoad]}                                               | ${[LOAD]}
-    ${'of an unnamed one'}   | ${[status(200), withLoad]}                                                                              | ${[{ ...LOAD, instanceId: '' }]}
-    ${'that cannot be read'} | ${[status(200), trailers(['grpc-status', '0'], [LOAD_TRAILER, 'AAAA'])]}                                | ${[]}
-    ${'twice'}               | ${[status(200), trailers(['grpc-status', '0'], [LOAD_TRAILER, encodeOrca(LOAD)], [LOAD_TRAILER, 'x'])]} | ${[]}
-    ${'none'}                | ${[status(200), OK]}                                                                                    | ${[]}
+    what                                  | says                                                                                                    | loads
+    ${'of a process with an instance id'} | ${[status(200, [INSTANCE_ID_HEADER, 'run-1']), withLoad]}                                               | ${[LOAD]}
+    ${'of a process without one'}         | ${[status(200), withLoad]}                                                                              | ${[{ ...LOAD, instanceId: '' }]}
+    ${'that is unreadable'}               | ${[status(200), trailers(['grpc-status', '0'], [LOAD_TRAILER, 'AAAA'])]}                                | ${[]}
+    ${'twice'}                            | ${[status(200), trailers(['grpc-status', '0'], [LOAD_TRAILER, encodeOrca(LOAD)], [LOAD_TRAILER, 'x'])]} | ${[]}
+    ${'none'}                             | ${[status(200), OK]}                                                                                    | ${[]}
   `('$what', async ({ says, loads }) => {
     const engagement = await engaged();
     engagement.wired.say(...says);

@@ -25,22 +25,22 @@ const zeros = (length: number) => Buffer.alloc(length);
 describe('a frame that violates HTTP/2 ends the connection, and the peer is told with which code', () => {
   it.each`
     what                                  | says                                                                                | code
-    ${'HEADERS of the connection'}        | ${headers(0)}                                                                       | ${1}
-    ${'PRIORITY of the connection'}       | ${frame(FRAME.PRIORITY, 0, 0, zeros(5))}                                            | ${1}
-    ${'SETTINGS of a stream'}             | ${frame(FRAME.SETTINGS, 0, 1)}                                                      | ${1}
+    ${'HEADERS on stream 0'}              | ${headers(0)}                                                                       | ${1}
+    ${'PRIORITY on stream 0'}             | ${frame(FRAME.PRIORITY, 0, 0, zeros(5))}                                            | ${1}
+    ${'SETTINGS on a stream'}             | ${frame(FRAME.SETTINGS, 0, 1)}                                                      | ${1}
     ${'an acknowledgement with settings'} | ${frame(FRAME.SETTINGS, FLAG.ACK, 0, zeros(6))}                                     | ${6}
-    ${'PING of a stream'}                 | ${frame(FRAME.PING, 0, 1, zeros(8))}                                                | ${1}
-    ${'GOAWAY of a stream'}               | ${frame(FRAME.GOAWAY, 0, 1, zeros(8))}                                              | ${1}
+    ${'PING on a stream'}                 | ${frame(FRAME.PING, 0, 1, zeros(8))}                                                | ${1}
+    ${'GOAWAY on a stream'}               | ${frame(FRAME.GOAWAY, 0, 1, zeros(8))}                                              | ${1}
     ${'GOAWAY of seven bytes'}            | ${frame(FRAME.GOAWAY, 0, 0, zeros(7))}                                              | ${6}
     ${'RST_STREAM of five bytes'}         | ${Buffer.concat([headers(1), frame(FRAME.RST_STREAM, 0, 1, zeros(5))])}             | ${6}
-    ${'RST_STREAM of the connection'}     | ${frame(FRAME.RST_STREAM, 0, 0, zeros(4))}                                          | ${1}
+    ${'RST_STREAM on stream 0'}           | ${frame(FRAME.RST_STREAM, 0, 0, zeros(4))}                                          | ${1}
     ${'WINDOW_UPDATE of three bytes'}     | ${frame(FRAME.WINDOW_UPDATE, 0, 0, zeros(3))}                                       | ${6}
     ${'an empty frame with padding'}      | ${Buffer.concat([headers(1), frame(FRAME.DATA, FLAG.PADDED, 1)])}                   | ${1}
     ${'padding as large as the frame'}    | ${Buffer.concat([headers(1), frame(FRAME.DATA, FLAG.PADDED, 1, Buffer.from([1]))])} | ${1}
     ${'an empty head with padding'}       | ${frame(FRAME.HEADERS, FLAG.PADDED | FLAG.END_HEADERS, 1)}                          | ${1}
     ${'a head shorter than its padding'}  | ${frame(FRAME.HEADERS, FLAG.PADDED | FLAG.END_HEADERS, 1, Buffer.from([9, 0]))}     | ${1}
     ${'a head shorter than its priority'} | ${frame(FRAME.HEADERS, FLAG.PRIORITY | FLAG.END_HEADERS, 1, zeros(4))}              | ${1}
-    ${'CONTINUATION of another stream'}   | ${Buffer.concat([headers(1, REQUEST, 0), frame(FRAME.CONTINUATION, 4, 3)])}         | ${1}
+    ${'CONTINUATION on another stream'}   | ${Buffer.concat([headers(1, REQUEST, 0), frame(FRAME.CONTINUATION, 4, 3)])}         | ${1}
   `('$what: code $code', async ({ says, code }) => {
     const server = await Wired.ready('server');
     server.say(says);
@@ -66,16 +66,16 @@ describe('unusual but allowed frames are harmless', () => {
   it.each`
     what                                   | says
     ${'as much padding as fits'}           | ${Buffer.concat([headers(1), frame(FRAME.DATA, FLAG.PADDED, 1, Buffer.from([1, 0]))])}
-    ${'PRIORITY of a stream to come'}      | ${frame(FRAME.PRIORITY, 0, 7, zeros(5))}
+    ${'PRIORITY of a future stream'}       | ${frame(FRAME.PRIORITY, 0, 7, zeros(5))}
     ${'an acknowledgement of settings'}    | ${frame(FRAME.SETTINGS, FLAG.ACK)}
-    ${'an answer to no PING of ours'}      | ${frame(FRAME.PING, FLAG.ACK, 0, zeros(8))}
+    ${'an answer to an unknown PING'}      | ${frame(FRAME.PING, FLAG.ACK, 0, zeros(8))}
     ${'a window of the largest size'}      | ${frame(FRAME.WINDOW_UPDATE, 0, 0, uint32(2 ** 31 - 1 - 65_535))}
     ${'the reserved bit of a window'}      | ${frame(FRAME.WINDOW_UPDATE, 0, 0, uint32(2 ** 31 + 1))}
     ${'a reset of a stream that is over'}  | ${Buffer.concat([headers(1), frame(FRAME.RST_STREAM, 0, 1, zeros(4)), frame(FRAME.RST_STREAM, 0, 1, zeros(4))])}
     ${'a window of a stream that is over'} | ${Buffer.concat([headers(1), frame(FRAME.RST_STREAM, 0, 1, zeros(4)), frame(FRAME.WINDOW_UPDATE, 0, 1, uint32(1))])}
     ${'sixteen continuations'}             | ${Buffer.concat([headers(1, zeros(0), 0), ...Array.from({ length: 15 }, () => frame(FRAME.CONTINUATION, 0, 1)), frame(FRAME.CONTINUATION, 4, 1, REQUEST)])}
     ${'GOAWAY without an error'}           | ${Buffer.concat([headers(1), frame(FRAME.GOAWAY, 0, 0, zeros(20))])}
-    ${'frames that nobody knows'}          | ${frame(0xbe, 0xff, 9, zeros(100))}
+    ${'unknown frames'}                    | ${frame(0xbe, 0xff, 9, zeros(100))}
   `('$what', async ({ says }) => {
     const server = await Wired.ready('server');
     server.say(says);
@@ -147,17 +147,17 @@ it('more than 200 000 useful frames are not a flood', async () => {
 
 describe('the heads of an answer', () => {
   it.each`
-    what                                   | heads                                                                                                               | status
-    ${'a final one'}                       | ${[headers(1, ANSWER)]}                                                                                             | ${'200'}
-    ${'informational ones before it'}      | ${[headers(1, encodeHeaders([[':status', '103']])), headers(1, encodeField(':status', '100')), headers(1, ANSWER)]} | ${'200'}
-    ${'a status of two digits'}            | ${[headers(1, encodeField(':status', '99'))]}                                                                       | ${undefined}
-    ${'a status of four digits'}           | ${[headers(1, encodeField(':status', '2000'))]}                                                                     | ${undefined}
-    ${'a status that begins with 0'}       | ${[headers(1, encodeField(':status', '020'))]}                                                                      | ${undefined}
-    ${'no status'}                         | ${[headers(1, TRAILERS)]}                                                                                           | ${undefined}
-    ${'an informational one that ends it'} | ${[headers(1, encodeField(':status', '103'), ENDS)]}                                                                | ${undefined}
-    ${'data before any'}                   | ${[data(1, 'x')]}                                                                                                   | ${undefined}
-    ${'trailers that do not end it'}       | ${[headers(1, ANSWER), headers(1, TRAILERS)]}                                                                       | ${undefined}
-    ${'trailers with a status'}            | ${[headers(1, ANSWER), headers(1, ANSWER, ENDS)]}                                                                   | ${undefined}
+    what                                     | heads                                                                                                               | status
+    ${'a final one'}                         | ${[headers(1, ANSWER)]}                                                                                             | ${'200'}
+    ${'interim ones before it'}              | ${[headers(1, encodeHeaders([[':status', '103']])), headers(1, encodeField(':status', '100')), headers(1, ANSWER)]} | ${'200'}
+    ${'a status of two digits'}              | ${[headers(1, encodeField(':status', '99'))]}                                                                       | ${undefined}
+    ${'a status of four digits'}             | ${[headers(1, encodeField(':status', '2000'))]}                                                                     | ${undefined}
+    ${'a status that begins with 0'}         | ${[headers(1, encodeField(':status', '020'))]}                                                                      | ${undefined}
+    ${'no status'}                           | ${[headers(1, TRAILERS)]}                                                                                           | ${undefined}
+    ${'an interim one that ends the stream'} | ${[headers(1, encodeField(':status', '103'), ENDS)]}                                                                | ${undefined}
+    ${'data before it'}                      | ${[data(1, 'x')]}                                                                                                   | ${undefined}
+    ${'trailers that do not end it'}         | ${[headers(1, ANSWER), headers(1, TRAILERS)]}                                                                       | ${undefined}
+    ${'trailers with a status'}              | ${[headers(1, ANSWER), headers(1, ANSWER, ENDS)]}                                                                   | ${undefined}
   `('$what: $status', async ({ heads, status }) => {
     const client = await Wired.ready('client');
     const heard = new Heard();
@@ -202,14 +202,14 @@ describe('the window of the connection', () => {
 });
 
 it.each`
-  what                           | says
-  ${'DATA of an even stream'}    | ${data(2, 'x')}
-  ${'DATA of one not begun'}     | ${data(3, 'x')}
-  ${'a head of an even stream'}  | ${headers(2, ANSWER)}
-  ${'a head of one not begun'}   | ${headers(3, ANSWER)}
-  ${'a reset of an even stream'} | ${frame(FRAME.RST_STREAM, 0, 2, zeros(4))}
-  ${'a reset of one not begun'}  | ${frame(FRAME.RST_STREAM, 0, 3, zeros(4))}
-  ${'a window of one not begun'} | ${frame(FRAME.WINDOW_UPDATE, 0, 3, uint32(1))}
+  what                                                 | says
+  ${'DATA on an even stream'}                          | ${data(2, 'x')}
+  ${'DATA on a stream that has not begun'}             | ${data(3, 'x')}
+  ${'a head on an even stream'}                        | ${headers(2, ANSWER)}
+  ${'a head on a stream that has not begun'}           | ${headers(3, ANSWER)}
+  ${'a reset of an even stream'}                       | ${frame(FRAME.RST_STREAM, 0, 2, zeros(4))}
+  ${'a reset of a stream that has not begun'}          | ${frame(FRAME.RST_STREAM, 0, 3, zeros(4))}
+  ${'a window update for a stream that has not begun'} | ${frame(FRAME.WINDOW_UPDATE, 0, 3, uint32(1))}
 `('a client that gets $what ends the connection', async ({ says }) => {
   const client = await Wired.ready('client');
   client.connection.request(REQUEST, new Heard());

@@ -282,13 +282,13 @@ describe('what a stream buffers goes with it', () => {
 
 describe('how a stream is lost', () => {
   it.each`
-    how                                     | peer                                                    | loss
-    ${'a reset'}                            | ${reset(1)}                                             | ${{ unprocessed: false, allDataRead: true, resetCode: 8 }}
-    ${'REFUSED_STREAM'}                     | ${reset(1, H2_ERROR.REFUSED_STREAM)}                    | ${{ unprocessed: true, resetCode: 7 }}
-    ${'a GOAWAY with a lower number'}       | ${goaway(0, H2_ERROR.NO_ERROR)}                         | ${{ unprocessed: true }}
-    ${'a GOAWAY with an error'}             | ${goaway(1, H2_ERROR.INTERNAL_ERROR)}                   | ${{ unprocessed: false, allDataRead: true }}
-    ${'an answer that breaks the rules'}    | ${headers(1, encodeHeaders([['connection', 'close']]))} | ${{ unprocessed: false, allDataRead: false }}
-    ${'a connection that breaks the rules'} | ${frame(FRAME.PING, 0, 0)}                              | ${{ unprocessed: false, allDataRead: false }}
+    how                                    | peer                                                    | loss
+    ${'a reset'}                           | ${reset(1)}                                             | ${{ unprocessed: false, allDataRead: true, resetCode: 8 }}
+    ${'REFUSED_STREAM'}                    | ${reset(1, H2_ERROR.REFUSED_STREAM)}                    | ${{ unprocessed: true, resetCode: 7 }}
+    ${'a GOAWAY with a lower number'}      | ${goaway(0, H2_ERROR.NO_ERROR)}                         | ${{ unprocessed: true }}
+    ${'a GOAWAY with an error'}            | ${goaway(1, H2_ERROR.INTERNAL_ERROR)}                   | ${{ unprocessed: false, allDataRead: true }}
+    ${'an answer that violates HTTP/2'}    | ${headers(1, encodeHeaders([['connection', 'close']]))} | ${{ unprocessed: false, allDataRead: false }}
+    ${'a connection that violates HTTP/2'} | ${frame(FRAME.PING, 0, 0)}                              | ${{ unprocessed: false, allDataRead: false }}
   `('$how', async ({ peer, loss }) => {
     const { client, heard } = await engaged();
     client.say(peer);
@@ -406,33 +406,33 @@ it('answers a PING, reports the next one on request, and accepts only answers to
 describe('a peer that violates the rules loses its connection, and is told why', () => {
   const bomb = Buffer.concat([Buffer.from([0x40, 1, 0x61]), encodeField('x', 'y'.repeat(3000)).subarray(3)]);
   it.each`
-    what                                        | role        | says                                                                                                                          | code
-    ${'HTTP/1.1'}                               | ${'server'} | ${[Buffer.from('GET / HTTP/1.1\r\n\r\n')]}                                                                                    | ${1}
-    ${'no SETTINGS first'}                      | ${'server'} | ${[HELLO.subarray(0, 24), PING]}                                                                                              | ${1}
-    ${'an acknowledgement first'}               | ${'client'} | ${[frame(FRAME.SETTINGS, FLAG.ACK)]}                                                                                          | ${1}
-    ${'DATA of no stream'}                      | ${'server'} | ${[HELLO, data(0, 'x')]}                                                                                                      | ${1}
-    ${'DATA of a stream never opened'}          | ${'server'} | ${[HELLO, data(5, 'x')]}                                                                                                      | ${1}
-    ${'RST_STREAM of a stream never opened'}    | ${'server'} | ${[HELLO, reset(5)]}                                                                                                          | ${1}
-    ${'WINDOW_UPDATE of a stream never opened'} | ${'server'} | ${[HELLO, windowUpdate(5, 1)]}                                                                                                | ${1}
-    ${'an even stream from a client'}           | ${'server'} | ${[HELLO, headers(2)]}                                                                                                        | ${1}
-    ${'a stream number twice'}                  | ${'server'} | ${[HELLO, headers(3), reset(3), headers(3)]}                                                                                  | ${1}
-    ${'an answer to nothing'}                   | ${'client'} | ${[SETTINGS, headers(1, ANSWER)]}                                                                                             | ${1}
-    ${'a pushed stream'}                        | ${'client'} | ${[SETTINGS, frame(FRAME.PUSH_PROMISE, 4, 1, uint32(2))]}                                                                     | ${1}
-    ${'a head that another frame interrupts'}   | ${'server'} | ${[HELLO, headers(1, REQUEST.subarray(0, 3), 0), PING]}                                                                       | ${1}
-    ${'CONTINUATION of nothing'}                | ${'server'} | ${[HELLO, frame(FRAME.CONTINUATION, 4, 1, REQUEST)]}                                                                          | ${1}
-    ${'CONTINUATION without an end'}            | ${'server'} | ${[HELLO, headers(1, REQUEST, 0), ...Array.from({ length: 20 }, () => frame(FRAME.CONTINUATION, 0, 1))]}                      | ${11}
-    ${'CONTINUATION of 64 KiB and more'}        | ${'server'} | ${[HELLO, headers(1, REQUEST, 0), ...Array.from({ length: 5 }, () => frame(FRAME.CONTINUATION, 0, 1, Buffer.alloc(16_384)))]} | ${11}
-    ${'HPACK that is none'}                     | ${'server'} | ${[HELLO, headers(1, Buffer.from([0x80]))]}                                                                                   | ${9}
-    ${'more padding than frame'}                | ${'server'} | ${[HELLO, headers(1), frame(FRAME.DATA, FLAG.PADDED, 1, Buffer.from([9, 0]))]}                                                | ${1}
-    ${'PING of six bytes'}                      | ${'server'} | ${[HELLO, frame(FRAME.PING, 0, 0, Buffer.alloc(6))]}                                                                          | ${6}
-    ${'SETTINGS of five bytes'}                 | ${'server'} | ${[HELLO, frame(FRAME.SETTINGS, 0, 0, Buffer.alloc(5))]}                                                                      | ${6}
-    ${'a window larger than there is'}          | ${'server'} | ${[HELLO, settings([SETTING.INITIAL_WINDOW_SIZE, 2 ** 31])]}                                                                  | ${3}
-    ${'a frame size that is not allowed'}       | ${'server'} | ${[HELLO, settings([SETTING.MAX_FRAME_SIZE, 100])]}                                                                           | ${1}
-    ${'WINDOW_UPDATE by nothing'}               | ${'server'} | ${[HELLO, windowUpdate(0, 0)]}                                                                                                | ${1}
-    ${'a window that overflows'}                | ${'server'} | ${[HELLO, windowUpdate(0, 2 ** 31 - 1)]}                                                                                      | ${3}
-    ${'a reset for each of 100 000 streams'}    | ${'server'} | ${[HELLO, ...Array.from({ length: 100_001 }, (_, i) => Buffer.concat([headers(2 * i + 1), reset(2 * i + 1)]))]}               | ${11}
-    ${'200 000 frames that bring nothing'}      | ${'server'} | ${[HELLO, headers(1), ...Array.from({ length: 200_001 }, () => data(1, ''))]}                                                 | ${11}
-    ${'a dynamic table that is too large'}      | ${'server'} | ${[HELLO, headers(1, Buffer.from([0x3f, 0xe2, 0x1f]))]}                                                                       | ${9}
+    what                                                 | role        | says                                                                                                                          | code
+    ${'HTTP/1.1'}                                        | ${'server'} | ${[Buffer.from('GET / HTTP/1.1\r\n\r\n')]}                                                                                    | ${1}
+    ${'another frame before SETTINGS'}                   | ${'server'} | ${[HELLO.subarray(0, 24), PING]}                                                                                              | ${1}
+    ${'an acknowledgement first'}                        | ${'client'} | ${[frame(FRAME.SETTINGS, FLAG.ACK)]}                                                                                          | ${1}
+    ${'DATA on stream 0'}                                | ${'server'} | ${[HELLO, data(0, 'x')]}                                                                                                      | ${1}
+    ${'DATA on a stream that was never opened'}          | ${'server'} | ${[HELLO, data(5, 'x')]}                                                                                                      | ${1}
+    ${'RST_STREAM of a stream that was never opened'}    | ${'server'} | ${[HELLO, reset(5)]}                                                                                                          | ${1}
+    ${'WINDOW_UPDATE of a stream that was never opened'} | ${'server'} | ${[HELLO, windowUpdate(5, 1)]}                                                                                                | ${1}
+    ${'an even stream number from a client'}             | ${'server'} | ${[HELLO, headers(2)]}                                                                                                        | ${1}
+    ${'a repeated stream number'}                        | ${'server'} | ${[HELLO, headers(3), reset(3), headers(3)]}                                                                                  | ${1}
+    ${'an answer without a request'}                     | ${'client'} | ${[SETTINGS, headers(1, ANSWER)]}                                                                                             | ${1}
+    ${'a pushed stream'}                                 | ${'client'} | ${[SETTINGS, frame(FRAME.PUSH_PROMISE, 4, 1, uint32(2))]}                                                                     | ${1}
+    ${'a head that another frame interrupts'}            | ${'server'} | ${[HELLO, headers(1, REQUEST.subarray(0, 3), 0), PING]}                                                                       | ${1}
+    ${'CONTINUATION without a head'}                     | ${'server'} | ${[HELLO, frame(FRAME.CONTINUATION, 4, 1, REQUEST)]}                                                                          | ${1}
+    ${'endless CONTINUATION'}                            | ${'server'} | ${[HELLO, headers(1, REQUEST, 0), ...Array.from({ length: 20 }, () => frame(FRAME.CONTINUATION, 0, 1))]}                      | ${11}
+    ${'CONTINUATION of 64 KiB and more'}                 | ${'server'} | ${[HELLO, headers(1, REQUEST, 0), ...Array.from({ length: 5 }, () => frame(FRAME.CONTINUATION, 0, 1, Buffer.alloc(16_384)))]} | ${11}
+    ${'invalid HPACK'}                                   | ${'server'} | ${[HELLO, headers(1, Buffer.from([0x80]))]}                                                                                   | ${9}
+    ${'more padding than frame'}                         | ${'server'} | ${[HELLO, headers(1), frame(FRAME.DATA, FLAG.PADDED, 1, Buffer.from([9, 0]))]}                                                | ${1}
+    ${'PING of six bytes'}                               | ${'server'} | ${[HELLO, frame(FRAME.PING, 0, 0, Buffer.alloc(6))]}                                                                          | ${6}
+    ${'SETTINGS of five bytes'}                          | ${'server'} | ${[HELLO, frame(FRAME.SETTINGS, 0, 0, Buffer.alloc(5))]}                                                                      | ${6}
+    ${'a window above the maximum'}                      | ${'server'} | ${[HELLO, settings([SETTING.INITIAL_WINDOW_SIZE, 2 ** 31])]}                                                                  | ${3}
+    ${'an invalid frame size'}                           | ${'server'} | ${[HELLO, settings([SETTING.MAX_FRAME_SIZE, 100])]}                                                                           | ${1}
+    ${'WINDOW_UPDATE of 0'}                              | ${'server'} | ${[HELLO, windowUpdate(0, 0)]}                                                                                                | ${1}
+    ${'a window that overflows'}                         | ${'server'} | ${[HELLO, windowUpdate(0, 2 ** 31 - 1)]}                                                                                      | ${3}
+    ${'a reset for each of 100 000 streams'}             | ${'server'} | ${[HELLO, ...Array.from({ length: 100_001 }, (_, i) => Buffer.concat([headers(2 * i + 1), reset(2 * i + 1)]))]}               | ${11}
+    ${'200 000 empty frames'}                            | ${'server'} | ${[HELLO, headers(1), ...Array.from({ length: 200_001 }, () => data(1, ''))]}                                                 | ${11}
+    ${'a dynamic table that is too large'}               | ${'server'} | ${[HELLO, headers(1, Buffer.from([0x3f, 0xe2, 0x1f]))]}                                                                       | ${9}
   `('$what', async ({ role, says, code }) => {
     const peer = new Wired(role);
     if (says.length > 1000) peer.opened.push = () => 0;
@@ -460,7 +460,7 @@ describe('a peer that violates the rules loses its connection, and is told why',
 
   it.each`
     what                                  | says                                                                                              | code
-    ${'a name with capitals'}             | ${headers(1, Buffer.concat([REQUEST, encodeField('Te', 'trailers')]))}                            | ${1}
+    ${'a name with capital letters'}      | ${headers(1, Buffer.concat([REQUEST, encodeField('Te', 'trailers')]))}                            | ${1}
     ${'a value with a line feed'}         | ${headers(1, Buffer.concat([REQUEST, encodeField('x', 'a\r\nb')]))}                               | ${1}
     ${'a value with a NUL'}               | ${headers(1, Buffer.concat([REQUEST, encodeField('x', '\0')]))}                                   | ${1}
     ${'http2-settings'}                   | ${headers(1, Buffer.concat([REQUEST, encodeField('http2-settings', 'AAMAAABk')]))}                | ${1}
@@ -477,7 +477,7 @@ describe('a peer that violates the rules loses its connection, and is told why',
     ${'DATA after its end'}               | ${Buffer.concat([headers(1, REQUEST, ENDS), data(1, 'x')])}                                       | ${5}
     ${'the head again, as trailers'}      | ${Buffer.concat([headers(1), headers(1, REQUEST, ENDS)])}                                         | ${1}
     ${'a second head'}                    | ${Buffer.concat([headers(1), headers(1)])}                                                        | ${1}
-    ${'WINDOW_UPDATE by nothing'}         | ${Buffer.concat([headers(1), windowUpdate(1, 0)])}                                                | ${1}
+    ${'WINDOW_UPDATE of 0'}               | ${Buffer.concat([headers(1), windowUpdate(1, 0)])}                                                | ${1}
   `('a violation on one stream costs only the stream: $what', async ({ says, code }) => {
     const server = await Wired.ready('server');
     const push = server.opened.push.bind(server.opened);
@@ -497,10 +497,10 @@ describe('a peer that violates the rules loses its connection, and is told why',
 
 describe('a peer that does not read', () => {
   it.each`
-    what                    | asks
-    ${'PING'}               | ${PING}
-    ${'SETTINGS'}           | ${SETTINGS}
-    ${'streams it may not'} | ${'refused'}
+    what                           | asks
+    ${'PING'}                      | ${PING}
+    ${'SETTINGS'}                  | ${SETTINGS}
+    ${'more streams than allowed'} | ${'refused'}
   `('$what: the answers are bounded', async ({ asks }) => {
     const server = await Wired.ready('server', { maxStreams: 0 });
     server.socket.open = false;

@@ -453,7 +453,7 @@ export class Connection implements FrameSink, HeaderBlockSink, StreamCarrier {
       return this.floods.noteIdle(); // trailers of a stream that was reset
     }
     this.lastPeerId = streamId;
-    if (streamId > this.goawaySent) return; // it was told
+    if (streamId > this.goawaySent) return; // beyond the last stream announced in GOAWAY
     this.openedByPeer(streamId, list, last);
   }
 
@@ -667,7 +667,7 @@ export class Connection implements FrameSink, HeaderBlockSink, StreamCarrier {
   private close(error: Error, abrupt = true): void {
     if (this.closed) return;
     this.closed = true;
-    this.outbox.close(); // what is written there from now on goes nowhere
+    this.outbox.close(); // later writes are dropped
     this.pings.close();
     const notBegun = this.sending.notBegun();
     this.sending.close();

@@ -56,10 +56,10 @@ it('ignores the reserved bit of a stream number', () => {
 });
 
 it.each`
-  what                               | bytes
-  ${'HTTP/1.1'}                      | ${Buffer.from('GET / HTTP/1.1\r\n\r\n')}
-  ${'a preface with one letter off'} | ${Buffer.from('PRI * HTTP/2.0\r\n\r\nSM\r\n\r!')}
-  ${'a frame larger than announced'} | ${Buffer.concat([PREFACE, Buffer.from([0, 0x40, 1, 0, 0, 0, 0, 0, 1])])}
+  what                                 | bytes
+  ${'HTTP/1.1'}                        | ${Buffer.from('GET / HTTP/1.1\r\n\r\n')}
+  ${'a preface with one wrong letter'} | ${Buffer.from('PRI * HTTP/2.0\r\n\r\nSM\r\n\r!')}
+  ${'a frame above the limit'}         | ${Buffer.concat([PREFACE, Buffer.from([0, 0x40, 1, 0, 0, 0, 0, 0, 1])])}
 `('rejects $what, in one piece and byte by byte', ({ bytes }) => {
   expect(() => new FrameReader(new Collected(), true).push(bytes)).toThrow(ConnectionError);
   const reader = new FrameReader(new Collected(), true);

@@ -48,9 +48,9 @@ it('the messages of all streams together are limited, and dropped ones are given
 });
 
 it.each`
-  what                               | bytes
-  ${'a compressed message'}          | ${Buffer.from([1, 0, 0, 0, 0])}
-  ${'a message larger than allowed'} | ${Buffer.from([0, 0, 0, 1, 1])}
+  what                           | bytes
+  ${'a compressed message'}      | ${Buffer.from([1, 0, 0, 0, 0])}
+  ${'a message above the limit'} | ${Buffer.from([0, 0, 0, 1, 1])}
 `('rejects $what, in one piece and byte by byte', ({ bytes }) => {
   expect(() => collect(new Deframer(256), bytes)).toThrow(FrameError);
   expect(() => collect(new Deframer(256), ...[...bytes].map((byte) => Buffer.from([byte])))).toThrow(FrameError);

@@ -41,10 +41,10 @@ describe('the head of a request', () => {
     ${'with a status'}                   | ${[':status', '200', ...REQUEST]}                | ${'a pseudo-header out of place'}
     ${'with two methods'}                | ${[...REQUEST, ':method', 'GET']}                | ${'a pseudo-header out of place'}
     ${'with a pseudo-header at the end'} | ${[...REQUEST, 'a', '1', ':authority', 'h']}     | ${'a pseudo-header out of place'}
-    ${'with capitals in a name'}         | ${[...REQUEST, 'A', '1']}                        | ${'a name that is none'}
+    ${'with capital letters in a name'}  | ${[...REQUEST, 'A', '1']}                        | ${'a name that is none'}
     ${'with an empty name'}              | ${[...REQUEST, '', '1']}                         | ${'a name that is none'}
-    ${'with a blank in a name'}          | ${[...REQUEST, 'a b', '1']}                      | ${'a name that is none'}
-    ${'with the end of a line'}          | ${[...REQUEST, 'a', 'x\r\ny']}                   | ${'a value with control characters'}
+    ${'with a space in a name'}          | ${[...REQUEST, 'a b', '1']}                      | ${'a name that is none'}
+    ${'with a line feed'}                | ${[...REQUEST, 'a', 'x\r\ny']}                   | ${'a value with control characters'}
     ${'with a NUL'}                      | ${[...REQUEST, 'a', '\0']}                       | ${'a value with control characters'}
     ${'with a DEL'}                      | ${[...REQUEST, 'a', '\x7f']}                     | ${'a value with control characters'}
     ${'with connection'}                 | ${[...REQUEST, 'connection', 'close']}           | ${'connection in HTTP/2'}
@@ -53,7 +53,7 @@ describe('the head of a request', () => {
     ${'with transfer-encoding'}          | ${[...REQUEST, 'transfer-encoding', 'chunked']}  | ${'transfer-encoding in HTTP/2'}
     ${'with upgrade'}                    | ${[...REQUEST, 'upgrade', 'h2c']}                | ${'upgrade in HTTP/2'}
     ${'with http2-settings'}             | ${[...REQUEST, 'http2-settings', 'AA']}          | ${'http2-settings in HTTP/2'}
-    ${'with te of something else'}       | ${[...REQUEST, 'te', 'gzip']}                    | ${'te in HTTP/2'}
+    ${'with te other than trailers'}     | ${[...REQUEST, 'te', 'gzip']}                    | ${'te in HTTP/2'}
   `('$what is rejected: $fault', ({ fields, fault }) => {
     const headers = list(...fields);
     expect([headers.requestFault(), headers.requestFault()]).toEqual([fault, fault]);

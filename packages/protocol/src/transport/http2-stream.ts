@@ -273,7 +273,7 @@ export class Http2Stream {
   /** @param flowBytes size for flow control, including padding */
   receiveData(bytes: Buffer, flowBytes: number, last: boolean): void {
     this.receiveWindow -= flowBytes;
-    this.acknowledge(flowBytes - bytes.length); // padding, which nobody reads
+    this.acknowledge(flowBytes - bytes.length); // padding is not delivered
     if (last) this.endRemote();
     if (bytes.length > 0) {
       if (this.paused || this.held !== undefined) this.hold(bytes);
@@ -310,7 +310,7 @@ export class Http2Stream {
   lose(loss: StreamLoss): void {
     const complete = this.carrier.isClient && this.remoteEnded;
     this.leave();
-    if (complete) return; // what it holds can still be delivered
+    if (complete) return; // buffered data can still be delivered
     const { listener } = this;
     this.drop();
     listener?.onClose(loss);

@@ -52,7 +52,7 @@ export class Outbox {
   }
 
   get hasUnsent(): boolean {
-    return this.end > this.start; // what is full is followed by what it had no room for
+    return this.end > this.start; // full slabs are always followed by a newer one
   }
 
   /** Whether enough was collected to be worth a write. */

@@ -344,10 +344,10 @@ describe('the head of an engagement', () => {
 
 describe('the largest message accepted from a runner', () => {
   it.each`
-    what                   | options                     | bytes                  | code
-    ${'4 MiB, unless set'} | ${{}}                       | ${4 * 1024 * 1024}     | ${0}
-    ${'no more than that'} | ${{}}                       | ${4 * 1024 * 1024 + 1} | ${8}
-    ${'what is set'}       | ${{ maxMessageBytes: 100 }} | ${101}                 | ${8}
+    what                      | options                     | bytes                  | code
+    ${'4 MiB by default'}     | ${{}}                       | ${4 * 1024 * 1024}     | ${0}
+    ${'the configured limit'} | ${{}}                       | ${4 * 1024 * 1024 + 1} | ${8}
+    ${'what is set'}          | ${{ maxMessageBytes: 100 }} | ${101}                 | ${8}
   `('$what: $bytes bytes end with $code', async ({ options, bytes, code }) => {
     await start({}, options);
     const overhead = encodeRunnerMessage({ kind: 'data', data: Buffer.alloc(bytes), eof: false }).length - bytes;

@@ -187,9 +187,9 @@ describe('with TLS', () => {
   });
 
   it.each`
-    what                                   | name           | word
-    ${'closes without a word'}             | ${undefined}   | ${/^closed before the first frame/}
-    ${'has a certificate of another name'} | ${'elsewhere'} | ${/elsewhere|altnames/i}
+    what                                     | name           | word
+    ${'closes without a frame'}              | ${undefined}   | ${/^closed before the first frame/}
+    ${'has a certificate with another name'} | ${'elsewhere'} | ${/elsewhere|altnames/i}
   `('one that $what is not trusted, which is logged once', async ({ name, word }) => {
     linkTo(await runner.listen({ secure: true, closes: true }), { tls: { ...ours().tls, runnerName: name } });
     for (const [level, delayMs] of [

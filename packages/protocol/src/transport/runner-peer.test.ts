@@ -11,15 +11,15 @@ async function connected() {
 }
 
 it.each`
-  what                                   | notes                       | sick
-  ${'nothing'}                           | ${[]}                       | ${false}
-  ${'two refusals'}                      | ${[7, 7]}                   | ${false}
-  ${'three refusals'}                    | ${[7, 7, 7]}                | ${true}
-  ${'an answer among three refusals'}    | ${[7, 7, 'answer', 7]}      | ${false}
-  ${'an answer after three refusals'}    | ${[7, 7, 7, 'answer']}      | ${false}
-  ${'other resets'}                      | ${[8, 8, 8, 8, 2]}          | ${false}
-  ${'calm asked for'}                    | ${[11]}                     | ${true}
-  ${'calm asked for, though it answers'} | ${['answer', 11, 'answer']} | ${true}
+  what                                        | notes                       | sick
+  ${'nothing'}                                | ${[]}                       | ${false}
+  ${'two refusals'}                           | ${[7, 7]}                   | ${false}
+  ${'three refusals'}                         | ${[7, 7, 7]}                | ${true}
+  ${'an answer among three refusals'}         | ${[7, 7, 'answer', 7]}      | ${false}
+  ${'an answer after three refusals'}         | ${[7, 7, 7, 'answer']}      | ${false}
+  ${'other resets'}                           | ${[8, 8, 8, 8, 2]}          | ${false}
+  ${'ENHANCE_YOUR_CALM'}                      | ${[11]}                     | ${true}
+  ${'ENHANCE_YOUR_CALM, although it answers'} | ${['answer', 11, 'answer']} | ${true}
 `('after $what a connection accepts no more streams: $sick', async ({ notes, sick }) => {
   const { peer } = await connected();
   for (const note of notes) {

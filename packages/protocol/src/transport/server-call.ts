@@ -44,7 +44,7 @@ export class ServerCall extends ServerStream {
     if (!this.over) this.handler?.onMessage(message);
   }
 
-  onWritable(): void {} // those who send much wait to be asked
+  onWritable(): void {} // streaming methods wait for acknowledgements instead
 
   protected onHalfClosed(): void {
     this.handler?.onHalfClose();

@@ -118,11 +118,11 @@ describe('an engagement', () => {
   });
 
   it.each`
-    what                   | code | details  | load         | fields
-    ${'OK'}                | ${0} | ${''}    | ${undefined} | ${{ 'grpc-status': '0' }}
-    ${'a text'}            | ${8} | ${'a b'} | ${undefined} | ${{ 'grpc-status': '8', 'grpc-message': 'a b' }}
-    ${'no text'}           | ${8} | ${''}    | ${undefined} | ${{ 'grpc-status': '8' }}
-    ${'a text and a load'} | ${5} | ${'ä'}   | ${'bG9hZA'}  | ${{ 'grpc-status': '5', 'grpc-message': '%C3%A4', [LOAD_TRAILER]: 'bG9hZA' }}
+    what                      | code | details  | load         | fields
+    ${'OK'}                   | ${0} | ${''}    | ${undefined} | ${{ 'grpc-status': '0' }}
+    ${'a text'}               | ${8} | ${'a b'} | ${undefined} | ${{ 'grpc-status': '8', 'grpc-message': 'a b' }}
+    ${'no text'}              | ${8} | ${''}    | ${undefined} | ${{ 'grpc-status': '8' }}
+    ${'a message and a load'} | ${5} | ${'ä'}   | ${'bG9hZA'}  | ${{ 'grpc-status': '5', 'grpc-message': '%C3%A4', [LOAD_TRAILER]: 'bG9hZA' }}
   `('ends with $what, and cuts off the rest of the request', async ({ code, details, load, fields }) => {
     const { wired, engaged, told } = await engagement();
     engaged.end(code, details, load);
@@ -136,11 +136,11 @@ describe('an engagement', () => {
   });
 
   it.each`
-    what                             | accept          | receipts | word
-    ${'nobody wants to hear of it'}  | ${undefined}    | ${true}  | ${undefined}
-    ${'something else is wanted'}    | ${'finished'}   | ${true}  | ${undefined}
-    ${'it does not cross a network'} | ${'started'}    | ${false} | ${'1'}
-    ${'it crosses a network'}        | ${'x, started'} | ${true}  | ${'2'}
+    what                                      | accept          | receipts | word
+    ${'the balancer does not ask'}            | ${undefined}    | ${true}  | ${undefined}
+    ${'the balancer asks for something else'} | ${'finished'}   | ${true}  | ${undefined}
+    ${'it does not cross a network'}          | ${'started'}    | ${false} | ${'1'}
+    ${'it crosses a network'}                 | ${'x, started'} | ${true}  | ${'2'}
   `('the guarantee for `started` is announced at once: $what', async ({ accept, receipts, word }) => {
     const { wired, engaged } = await engagement({ fields: accept ? [[ACCEPT_HEADER, accept]] : [], receipts });
     expect(engaged.wantsStart).toBe(word !== undefined);
@@ -168,10 +168,10 @@ describe('an engagement', () => {
   });
 
   it.each`
-    what                  | fields                        | deadlineAt
-    ${'none'}             | ${[]}                         | ${undefined}
-    ${'a second'}         | ${[['grpc-timeout', '1S']]}   | ${6000}
-    ${'one that is none'} | ${[['grpc-timeout', 'soon']]} | ${undefined}
+    what                | fields                        | deadlineAt
+    ${'none'}           | ${[]}                         | ${undefined}
+    ${'a second'}       | ${[['grpc-timeout', '1S']]}   | ${6000}
+    ${'an invalid one'} | ${[['grpc-timeout', 'soon']]} | ${undefined}
   `('its deadline: $what', async ({ fields, deadlineAt }) => {
     expect((await engagement({ fields })).engaged.deadlineAt).toBe(deadlineAt);
   });
@@ -236,7 +236,7 @@ describe('an engagement', () => {
   it.each`
     what                     | says
     ${'the balancer resets'} | ${reset}
-    ${'it broke HTTP/2'}     | ${frame(FRAME.WINDOW_UPDATE, 0, 1, uint32(0))}
+    ${'it violated HTTP/2'}  | ${frame(FRAME.WINDOW_UPDATE, 0, 1, uint32(0))}
   `('$what: cancelled, and over', async ({ says }) => {
     const { wired, engaged, told } = await engagement();
     wired.say(data(TRY.subarray(0, 7)), says);

@@ -69,7 +69,7 @@ export abstract class ServerStream implements StreamListener, MessageSink {
     this.stream.sendHeaders(trailers(code, details, load), true);
   }
 
-  onHeaders(): void {} // trailers of a request say nothing
+  onHeaders(): void {} // trailers of a request have no meaning
 
   onData(bytes: Buffer): void {
     if (this.over) return;

@@ -84,11 +84,11 @@ async function asked(): Promise<Asked> {
 it.each`
   what                             | says                                                           | answer
   ${'in one piece'}                | ${[status(200), message('yes'), OK]}                           | ${'yes'}
-  ${'after informational heads'}   | ${[status(100), status(199), status(200), message('yes'), OK]} | ${'yes'}
+  ${'after interim heads'}         | ${[status(100), status(199), status(200), message('yes'), OK]} | ${'yes'}
   ${'an empty one'}                | ${[status(200), message(''), OK]}                              | ${''}
   ${'the first, if there are two'} | ${[status(200), message('yes'), message('no'), OK]}            | ${'yes'}
   ${'with the status in its head'} | ${[headers([[':status', '200'], ['grpc-status', '0']]), message('yes'), headers([['x', 'y']], ENDS)]} | ${'yes'}
-  ${'as large as it may be'}       | ${[status(200), message('x'.repeat(MAX_MESSAGE_BYTES)), OK]}   | ${'x'.repeat(MAX_MESSAGE_BYTES)}
+  ${'of exactly the limit'}        | ${[status(200), message('x'.repeat(MAX_MESSAGE_BYTES)), OK]}   | ${'x'.repeat(MAX_MESSAGE_BYTES)}
 `('an answer $what', async ({ says, answer }) => {
   const call = await asked();
   await call.says(...says);
@@ -97,16 +97,16 @@ it.each`
 });
 
 it.each`
-  what                                      | says                                                                     | error
+  what                                    | says                                                                     | error
   ${'a status'} | ${[status(200), headers([['grpc-status', '5'], ['grpc-message', 'who']], ENDS)]} | ${{ code: 5, message: 'gRPC status 5: who', unreachable: false }}
-  ${'a status after an answer'}             | ${[status(200), message('yes'), headers([['grpc-status', '13']], ENDS)]} | ${{ code: 13 }}
-  ${'status OK without an answer'}          | ${[status(200), OK]}                                                     | ${{ code: 0 }}
-  ${'HTTP 404'}                             | ${[headers([[':status', '404']], ENDS)]}                                 | ${{ code: 12 }}
-  ${'HTTP 503 after an informational head'} | ${[status(103), headers([[':status', '503']], ENDS)]}                    | ${{ code: 14, unreachable: false }}
-  ${'an end without a status'}              | ${[status(200), message('yes'), data(Buffer.alloc(0), FLAG.END_STREAM)]} | ${{ code: 14, message: 'gRPC status 14: the stream ended without a status' }}
-  ${'a reset'}                              | ${[reset(H2_ERROR.INTERNAL_ERROR)]}                                      | ${{ code: 14, message: 'gRPC status 14: stream reset, code 2', unreachable: false }}
-  ${'a reset after HTTP 503'}               | ${[status(503), reset(H2_ERROR.CANCEL)]}                                 | ${{ code: 14, message: 'gRPC status 14: HTTP status 503 where a gRPC answer was expected' }}
-  ${'a reset in the middle of an answer'}   | ${[status(200), data(Buffer.from([0, 0, 0, 0, 9, 1])), reset(8)]}        | ${{ code: 14 }}
+  ${'a status after an answer'}           | ${[status(200), message('yes'), headers([['grpc-status', '13']], ENDS)]} | ${{ code: 13 }}
+  ${'status OK without an answer'}        | ${[status(200), OK]}                                                     | ${{ code: 0 }}
+  ${'HTTP 404'}                           | ${[headers([[':status', '404']], ENDS)]}                                 | ${{ code: 12 }}
+  ${'HTTP 503 after an interim head'}     | ${[status(103), headers([[':status', '503']], ENDS)]}                    | ${{ code: 14, unreachable: false }}
+  ${'an end without a status'}            | ${[status(200), message('yes'), data(Buffer.alloc(0), FLAG.END_STREAM)]} | ${{ code: 14, message: 'gRPC status 14: the stream ended without a status' }}
+  ${'a reset'}                            | ${[reset(H2_ERROR.INTERNAL_ERROR)]}                                      | ${{ code: 14, message: 'gRPC status 14: stream reset, code 2', unreachable: false }}
+  ${'a reset after HTTP 503'}             | ${[status(503), reset(H2_ERROR.CANCEL)]}                                 | ${{ code: 14, message: 'gRPC status 14: HTTP status 503 where a gRPC answer was expected' }}
+  ${'a reset in the middle of an answer'} | ${[status(200), data(Buffer.from([0, 0, 0, 0, 9, 1])), reset(8)]}        | ${{ code: 14 }}
 `('no answer, but $what', async ({ says, error }) => {
   const call = await asked();
   await call.says(...says);
@@ -116,9 +116,9 @@ it.each`
 });
 
 it.each`
-  what                                | bytes
-  ${'a compressed answer'}            | ${Buffer.from([1, 0, 0, 0, 0])}
-  ${'an answer larger than it takes'} | ${Buffer.from([0, 0, 0, 3, 233])}
+  what                           | bytes
+  ${'a compressed answer'}       | ${Buffer.from([1, 0, 0, 0, 0])}
+  ${'an answer above the limit'} | ${Buffer.from([0, 0, 0, 3, 233])}
 `('$what is not read, and the stream is reset', async ({ bytes }) => {
   const call = await asked();
   await call.says(status(200), data(bytes));
@@ -173,8 +173,8 @@ it.each`
   what                                  | says                                                | health
   ${'a refusal'}                        | ${[reset(H2_ERROR.REFUSED_STREAM)]}                 | ${{ refusals: 2, hasAnswered: false, isSick: false }}
   ${'ENHANCE_YOUR_CALM'}                | ${[reset(H2_ERROR.ENHANCE_YOUR_CALM)]}              | ${{ refusals: 1, hasAnswered: false, isSick: true }}
-  ${'the same in an answer'}            | ${[status(200), reset(H2_ERROR.ENHANCE_YOUR_CALM)]} | ${{ refusals: 0, hasAnswered: true, isSick: false }}
-  ${'an informational head'}            | ${[status(199)]}                                    | ${{ refusals: 1, hasAnswered: false, isSick: false }}
+  ${'ENHANCE_YOUR_CALM in an answer'}   | ${[status(200), reset(H2_ERROR.ENHANCE_YOUR_CALM)]} | ${{ refusals: 0, hasAnswered: true, isSick: false }}
+  ${'an interim head'}                  | ${[status(199)]}                                    | ${{ refusals: 1, hasAnswered: false, isSick: false }}
   ${'an answer, which makes up for it'} | ${[status(200)]}                                    | ${{ refusals: 0, hasAnswered: true, isSick: false }}
 `('what it shows about the connection, after a refusal: $what', async ({ says, health }) => {
   const call = await asked();

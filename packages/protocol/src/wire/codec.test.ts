@@ -261,13 +261,13 @@ describe('durations', () => {
   };
 
   it.each`
-    what                                   | hex                       | ns
-    ${'of one byte'}                       | ${'7f'}                   | ${127}
-    ${'of two bytes'}                      | ${'8001'}                 | ${128}
-    ${'of four bytes'}                     | ${'ffffff7f'}             | ${2 ** 28 - 1}
-    ${'as long as a number holds exactly'} | ${'ffffffffffffff0f'}     | ${Number.MAX_SAFE_INTEGER}
-    ${'longer than that: not known'}       | ${'8080808080808010'}     | ${0}
-    ${'below zero: not known'}             | ${'ffffffffffffffffff01'} | ${0}
+    what                             | hex                       | ns
+    ${'of one byte'}                 | ${'7f'}                   | ${127}
+    ${'of two bytes'}                | ${'8001'}                 | ${128}
+    ${'of four bytes'}               | ${'ffffff7f'}             | ${2 ** 28 - 1}
+    ${'of the largest exact number'} | ${'ffffffffffffff0f'}     | ${Number.MAX_SAFE_INTEGER}
+    ${'longer than that: unknown'}   | ${'8080808080808010'}     | ${0}
+    ${'below zero: unknown'}         | ${'ffffffffffffffffff01'} | ${0}
   `('$what are read', ({ hex, ns }) => {
     expect(executionNs(hex)).toBe(ns);
   });

@@ -77,19 +77,19 @@ it('decodes what the encoder writes, with names and values of any length', () =>
 });
 
 it.each`
-  what                                       | block
-  ${'an index of nothing'}                   | ${'80'}
-  ${'an index beyond the table'}             | ${'be'}
-  ${'a name beyond the table'}               | ${'7f0000'}
-  ${'a number that goes on'}                 | ${'ff8080808080808000'}
-  ${'a number without an end'}               | ${'ffff'}
-  ${'a text longer than the block'}          | ${'000a61'}
-  ${'a text without a length'}               | ${'00'}
-  ${'a table larger than was allowed'}       | ${'3fe21f'}
-  ${'a change of the table within a block'}  | ${'8220'}
-  ${'Huffman: the end-of-string symbol'}     | ${'0084ffffffff00'}
-  ${'Huffman: padding of eight bits'}        | ${'0082f8ff00'}
-  ${'Huffman: padding that is not all ones'} | ${'008118018100'}
+  what                                           | block
+  ${'the index 0'}                               | ${'80'}
+  ${'an index beyond the table'}                 | ${'be'}
+  ${'a name beyond the table'}                   | ${'7f0000'}
+  ${'a number that continues too long'}          | ${'ff8080808080808000'}
+  ${'an unterminated number'}                    | ${'ffff'}
+  ${'a text longer than the block'}              | ${'000a61'}
+  ${'a text without a length'}                   | ${'00'}
+  ${'a table above the limit'}                   | ${'3fe21f'}
+  ${'a change of the table size within a block'} | ${'8220'}
+  ${'Huffman: the end-of-string symbol'}         | ${'0084ffffffff00'}
+  ${'Huffman: padding of eight bits'}            | ${'0082f8ff00'}
+  ${'Huffman: padding that is not all ones'}     | ${'008118018100'}
 `('rejects $what', ({ block }) => {
   expect(() => decode(new HpackDecoder(LIMIT), hex(block))).toThrow(HpackError);
 });
