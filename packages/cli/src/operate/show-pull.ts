@@ -65,5 +65,5 @@ async function look(node: string, image: string, fetch: Fetch): Promise<string> 
   if (pull === undefined) return '';
   const { received_bytes: received, total_bytes: total } = pull;
   const progress = total > 0 ? `, ${Math.round(received / MIB)} of ${Math.round(total / MIB)} MB` : '';
-  return `pulling image ${image}${progress}`;
+  return `the image ${image} is being pulled${progress}`;
 }
