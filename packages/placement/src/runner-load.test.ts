@@ -36,16 +36,16 @@ const LOAD: LoadReport = {
 };
 
 /** Load reports received by the balancer, by call id; "status" when not for a call. */
-let told: [about: string, load: LoadReport][];
+let reports: [about: string, load: LoadReport][];
 let peer: ScriptedRunner;
 let runner: Runner;
 let unsubscribe: (() => void) | undefined;
 
 async function start(script: (engagement: ScriptedEngagement) => void | Promise<void>, status?: object) {
-  told = [];
+  reports = [];
   peer = await startScriptedRunner(script, { status });
   runner = newGrpcRunner(peer.address, PATIENT_LINK);
-  unsubscribe = runner.subscribe?.((load, call) => told.push([call?.model.id ?? 'status', load]));
+  unsubscribe = runner.subscribe?.((load, call) => reports.push([call?.model.id ?? 'status', load]));
 }
 afterEach(async () => {
   await runner.close();
@@ -66,7 +66,7 @@ it('a call that has run brings the load of its runner', async () => {
   });
   const call = anOutboundCall();
   expect((await runner.tryCall(call, never)).kind).toBe('finished');
-  expect(told).toEqual([[call.model.id, LOAD]]);
+  expect(reports).toEqual([[call.model.id, LOAD]]);
 });
 
 it('so does one that was refused, with its body still on the way', async () => {
@@ -74,7 +74,7 @@ it('so does one that was refused, with its body still on the way', async () => {
   const call = anOutboundCall({ body: new FixedBody(Buffer.alloc(5_000_000)) });
   expect(await runner.tryCall(call, never)).toMatchObject({ kind: 'refused', reason: 'busy' });
   await runner.close(); // waits for the stream
-  expect(told).toEqual([[call.model.id, LOAD]]);
+  expect(reports).toEqual([[call.model.id, LOAD]]);
 });
 
 it('so does one that failed', async () => {
@@ -84,7 +84,7 @@ it('so does one that failed', async () => {
   });
   expect((await runner.tryCall(anOutboundCall(), never)).kind).toBe('failed');
   await runner.close();
-  expect(told).toHaveLength(1);
+  expect(reports).toHaveLength(1);
 });
 
 it('an unreadable load changes nothing', async () => {
@@ -93,7 +93,7 @@ it('an unreadable load changes nothing', async () => {
     end(engagement, OK, 'AAAA');
   });
   expect((await runner.tryCall(anOutboundCall(), never)).kind).toBe('finished');
-  expect(told).toEqual([]);
+  expect(reports).toEqual([]);
 });
 
 it('a runner of Fn sends none, and nothing depends on it', async () => {
@@ -107,14 +107,14 @@ it('a runner of Fn sends none, and nothing depends on it', async () => {
   );
   expect((await runner.tryCall(anOutboundCall(), never)).kind).toBe('finished');
   expect(await runner.status()).toMatchObject({ active: 1, requestsReceived: 7, load: undefined });
-  expect(told).toEqual([]);
+  expect(reports).toEqual([]);
 });
 
 it('a status brings it too, with or without a listener', async () => {
   await start(() => undefined, { active: 3, load: { instanceId: 'a1b2', memoryTotalBytes: 1 } });
   unsubscribe?.();
   expect((await runner.status()).load?.instanceId).toBe('a1b2');
-  expect(told).toEqual([]);
+  expect(reports).toEqual([]);
 });
 
 it('a status brings it', async () => {
@@ -122,5 +122,5 @@ it('a status brings it', async () => {
   await start(() => undefined, { active, load });
   const answer = { ...LOAD, freeSlots: undefined };
   expect(await runner.status()).toMatchObject({ active: 3, load: answer });
-  expect(told).toEqual([['status', answer]]);
+  expect(reports).toEqual([['status', answer]]);
 });

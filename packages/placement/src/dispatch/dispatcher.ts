@@ -61,15 +61,15 @@ export class Dispatcher {
       onCapacity,
     });
     this.parts = { ...deps, queue, fleet, recheck: new Recheck(clock, onCapacity) };
-    const told = new Set<string>();
+    const warned = new Set<string>();
     this.prober = new Prober(
       clock,
       health.probeMs,
       () => fleet.current,
       () => {
         for (const what of duplicateWarnings(fleet.current)) {
-          if (!told.has(what)) onTrouble?.(what);
-          told.add(what);
+          if (!warned.has(what)) onTrouble?.(what);
+          warned.add(what);
         }
       },
     );
@@ -78,11 +78,11 @@ export class Dispatcher {
     countFromZero('lb_runner_ejected_count');
     this.endReading = readWhenExported('lb_runners_by_state', () => runnersByState(this.present));
     const lookAgain = () => {
-      this.meet();
+      this.probeNewRunners();
       queue.wakeHeads();
     };
     this.unsubscribe = pool.subscribe?.(lookAgain);
-    this.meet();
+    this.probeNewRunners();
   }
 
   /** Calls waiting for a runner. */
@@ -154,7 +154,7 @@ export class Dispatcher {
   }
 
   /** Probes new runners before their first call. */
-  private meet(): void {
+  private probeNewRunners(): void {
     const { pool, fleet } = this.parts;
     const members = pool.members?.() ?? [];
     if (members.length === 0) return;

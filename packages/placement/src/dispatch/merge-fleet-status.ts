@@ -21,14 +21,14 @@ export function mergeFleetStatus(statuses: readonly FleetStatus[]): FleetStatus 
 /** A process that has trouble with a runner takes precedence. */
 function mergeLines(lines: readonly RunnerStatusLine[]): RunnerStatusLine {
   const shown = lines.find(({ state }) => state !== 'ok') ?? (lines[0] as RunnerStatusLine);
-  const told = lines.find(({ load }) => load !== undefined);
+  const reporting = lines.find(({ load }) => load !== undefined);
   return {
     ...shown,
     cordoned: lines.some(({ cordoned }) => cordoned),
     inFlight: sum(lines, ({ inFlight }) => inFlight),
     weight: Math.min(...lines.map(({ weight }) => weight)),
     warmFunctions: Math.max(...lines.map(({ warmFunctions }) => warmFunctions)),
-    load: shown.load ?? told?.load,
+    load: shown.load ?? reporting?.load,
     identity: shown.identity ?? lines.find(({ identity }) => identity !== undefined)?.identity,
   };
 }

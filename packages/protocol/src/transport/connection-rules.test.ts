@@ -1,7 +1,7 @@
 import { encodeField, encodeHeaders } from './hpack/encoder.js';
 import type { Http2Stream } from './http2-stream.js';
 import { frame, HELLO, uint32 } from './test-kit/frames.js';
-import { Heard, Wired } from './test-kit/wired.js';
+import { StreamEvents, Wired } from './test-kit/wired.js';
 import { FLAG, FRAME, H2_ERROR, SETTING } from './wire.js';
 
 /** What a peer may and may not send, frame by frame. `connection.test.ts` has the stories. */
@@ -93,7 +93,7 @@ describe('unusual but allowed frames are harmless', () => {
     expect(server.news().map(({ type, stream, payload }) => [type, stream, payload.readUInt32BE(0)])).toEqual([
       [FRAME.RST_STREAM, 1, H2_ERROR.FRAME_SIZE_ERROR],
     ]);
-    expect(server.opened.map(({ heard }) => heard.closed.length)).toEqual([1, 0]);
+    expect(server.opened.map(({ received }) => received.closed.length)).toEqual([1, 0]);
   });
 
   it('seventeen continuations are too many', async () => {
@@ -136,7 +136,7 @@ it('more than 200 000 useful frames are not a flood', async () => {
   const [one] = server.opened;
   let bytes = 0;
   if (one) {
-    one.heard.onData = (part) => {
+    one.received.onData = (part) => {
       bytes += part.length;
     };
   }
@@ -160,16 +160,16 @@ describe('the heads of an answer', () => {
     ${'trailers with a status'}              | ${[headers(1, ANSWER), headers(1, ANSWER, ENDS)]}                                                                   | ${undefined}
   `('$what: $status', async ({ heads, status }) => {
     const client = await Wired.ready('client');
-    const heard = new Heard();
-    client.connection.request(REQUEST, heard);
+    const received = new StreamEvents();
+    client.connection.request(REQUEST, received);
     await client.turn();
     client.news();
     client.say(...heads);
     await client.turn();
     const resets = client.news().filter(({ type }) => type === FRAME.RST_STREAM);
     if (status === undefined) {
-      expect([resets[0]?.payload.readUInt32BE(0), heard.closed.length, client.closes]).toEqual([1, 1, []]);
-    } else expect([heard.lists.at(-1)?.get(':status'), resets, heard.closed]).toEqual([status, [], []]);
+      expect([resets[0]?.payload.readUInt32BE(0), received.closed.length, client.closes]).toEqual([1, 1, []]);
+    } else expect([received.lists.at(-1)?.get(':status'), resets, received.closed]).toEqual([status, [], []]);
   });
 });
 
@@ -212,7 +212,7 @@ it.each`
   ${'a window update for a stream that has not begun'} | ${frame(FRAME.WINDOW_UPDATE, 0, 3, uint32(1))}
 `('a client that gets $what ends the connection', async ({ says }) => {
   const client = await Wired.ready('client');
-  client.connection.request(REQUEST, new Heard());
+  client.connection.request(REQUEST, new StreamEvents());
   await client.turn();
   client.say(says);
   await client.turn();
@@ -222,7 +222,7 @@ it.each`
 
 it('a client ignores late frames of a stream that is over', async () => {
   const client = await Wired.ready('client');
-  const stream = client.connection.request(REQUEST, new Heard());
+  const stream = client.connection.request(REQUEST, new StreamEvents());
   await client.turn();
   stream.reset(H2_ERROR.CANCEL);
   client.say(headers(1, ANSWER), data(1, 'x'), headers(1, TRAILERS, ENDS));
@@ -238,12 +238,12 @@ it.each`
   ${['error', new Error('ETIMEDOUT'), 'close']} | ${'ETIMEDOUT'}
 `('a connection that ends reports why: $message', async ({ event: [name, error, then], message }) => {
   const client = await Wired.ready('client');
-  const heard = new Heard();
-  client.connection.request(REQUEST, heard);
+  const received = new StreamEvents();
+  client.connection.request(REQUEST, received);
   await client.turn();
   client.socket.emit(name, error);
   if (then) client.socket.emit(then);
-  expect([client.closes.map((one) => one.message), heard.closed]).toMatchObject([[message], [{ message }]]);
+  expect([client.closes.map((one) => one.message), received.closed]).toMatchObject([[message], [{ message }]]);
 });
 
 describe('graceful close', () => {
@@ -334,7 +334,7 @@ describe('the numbers of streams', () => {
 
   it('a client counts up by two, in the order in which its streams begin', async () => {
     const client = await Wired.ready('client');
-    const streams = Array.from({ length: 3 }, () => client.connection.request(REQUEST, new Heard()));
+    const streams = Array.from({ length: 3 }, () => client.connection.request(REQUEST, new StreamEvents()));
     await client.turn();
     expect(streams.map(({ id }) => id)).toEqual([1, 3, 5]);
     expect(client.connection.openStreams).toBe(3);
@@ -429,7 +429,7 @@ it('the first frames: a client its preface, both their settings and the window o
 it('a stream whose own window is closed is blocked until it opens; one without data is not', async () => {
   const client = await Wired.ready('client');
   client.say(setting(SETTING.INITIAL_WINDOW_SIZE, 3));
-  const stream = client.connection.request(REQUEST, new Heard());
+  const stream = client.connection.request(REQUEST, new StreamEvents());
   await client.turn();
   expect(stream.isBlocked).toBe(false);
   stream.sendData(Buffer.from('abcd'));
@@ -451,7 +451,7 @@ describe('a stream that is over', () => {
 }}
   `('($how) sends nothing more, whatever is requested', async ({ ends }) => {
     const client = await Wired.ready('client');
-    const stream = client.connection.request(REQUEST, new Heard());
+    const stream = client.connection.request(REQUEST, new StreamEvents());
     await client.turn();
     ends(client, stream);
     await client.turn();
@@ -466,7 +466,7 @@ describe('a stream that is over', () => {
 
 it('a stream that the peer has reset is not ended by data in transit', async () => {
   const client = await Wired.ready('client');
-  const stream = client.connection.request(REQUEST, new Heard());
+  const stream = client.connection.request(REQUEST, new StreamEvents());
   stream.sendData(Buffer.from('x'));
   client.say(frame(FRAME.RST_STREAM, 0, 1, uint32(8)));
   stream.end();
@@ -489,9 +489,9 @@ describe('an exception behind a connection costs one stream, and is reported', (
     ${'at the end'}  | ${{ onEnd: fault }}     | ${[headers(1, ANSWER, ENDS)]}
   `('$where', async ({ listener, says }) => {
     const client = await Wired.ready('client');
-    const heard = Object.assign(new Heard(), listener);
-    const other = new Heard();
-    client.connection.request(REQUEST, heard);
+    const received = Object.assign(new StreamEvents(), listener);
+    const other = new StreamEvents();
+    client.connection.request(REQUEST, received);
     client.connection.request(REQUEST, other);
     await client.turn();
     client.news();
@@ -506,8 +506,8 @@ describe('an exception behind a connection costs one stream, and is reported', (
 
   it('when a stream is lost, when it may send again, and when a PING is answered', async () => {
     const client = await Wired.ready('client');
-    const lost = Object.assign(new Heard(), { onClose: fault });
-    const waits = Object.assign(new Heard(), { onWritable: fault });
+    const lost = Object.assign(new StreamEvents(), { onClose: fault });
+    const waits = Object.assign(new StreamEvents(), { onWritable: fault });
     client.connection.request(REQUEST, lost);
     client.connection.request(REQUEST, waits).sendData(Buffer.alloc(70_000));
     client.connection.ping(fault);
@@ -559,7 +559,7 @@ describe('the largest frame that a peer accepts', () => {
   `('$says bytes: frames of $frames', async ({ says, frames }) => {
     const client = await Wired.ready('client');
     client.say(setting(SETTING.MAX_FRAME_SIZE, says));
-    client.connection.request(REQUEST, new Heard()).sendData(Buffer.alloc(40_000));
+    client.connection.request(REQUEST, new StreamEvents()).sendData(Buffer.alloc(40_000));
     await client.turn();
     const sent = client.news().filter(({ type }) => type === FRAME.DATA);
     expect(sent.map(({ payload }) => payload.length)).toEqual(frames);
@@ -580,8 +580,8 @@ describe('bytes produced in the outbox', () => {
   `('with a window of $window: $first, then $rest and the end', async ({ window, first, rest }) => {
     const client = await Wired.ready('client');
     client.say(setting(SETTING.INITIAL_WINDOW_SIZE, window));
-    const heard = new Heard();
-    const stream = client.connection.request(REQUEST, heard);
+    const received = new StreamEvents();
+    const stream = client.connection.request(REQUEST, received);
     let sent = 0;
     stream.sendData(payload('0123456789'), false, () => {
       sent += 1;
@@ -597,6 +597,6 @@ describe('bytes produced in the outbox', () => {
     expect([texts(), sent]).toEqual([first, rest.length === 0 ? 1 : 0]);
     client.say(frame(FRAME.WINDOW_UPDATE, 0, 1, uint32(100)));
     await client.turn();
-    expect([texts(), sent, stream.hasEnded, heard.writable]).toEqual([rest, 1, true, 0]);
+    expect([texts(), sent, stream.hasEnded, received.writable]).toEqual([rest, 1, true, 0]);
   });
 });

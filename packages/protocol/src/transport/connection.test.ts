@@ -1,6 +1,6 @@
 import { encodeField, encodeHeaders } from './hpack/encoder.js';
 import { frame, HELLO, SETTINGS, uint32 } from './test-kit/frames.js';
-import { Heard, Wired } from './test-kit/wired.js';
+import { StreamEvents, Wired } from './test-kit/wired.js';
 import { FLAG, FRAME, H2_ERROR, SETTING } from './wire.js';
 
 const REQUEST = encodeHeaders([
@@ -28,24 +28,24 @@ const reset = (stream: number, code: number = H2_ERROR.CANCEL) => frame(FRAME.RS
 const goaway = (last: number, code: number) => frame(FRAME.GOAWAY, 0, 0, Buffer.concat([uint32(last), uint32(code)]));
 const PING = frame(FRAME.PING, 0, 0, Buffer.from('12345678'));
 /** The notification that a stream gets when it is over. */
-const lossOf = (heard: Heard) => heard.closed[0];
+const lossOf = (received: StreamEvents) => received.closed[0];
 
 async function engaged(options = {}) {
   const client = await Wired.ready('client', options);
-  const heard = new Heard();
-  const stream = client.connection.request(REQUEST, heard);
-  heard.stream = stream;
+  const received = new StreamEvents();
+  const stream = client.connection.request(REQUEST, received);
+  received.stream = stream;
   await client.turn();
   client.news();
-  return { client, heard, stream };
+  return { client, received, stream };
 }
 
 describe('a request and its answer', () => {
   it('at a client: the frames of a turn leave in one write, and consecutive data of a stream shares a frame', async () => {
     const client = await Wired.ready('client');
-    const heard = new Heard();
+    const received = new StreamEvents();
     const before = client.socket.writes.length;
-    const stream = client.connection.request(REQUEST, heard);
+    const stream = client.connection.request(REQUEST, received);
     stream.sendData(Buffer.from('one '));
     stream.sendData(Buffer.from('two'));
     stream.end();
@@ -56,14 +56,19 @@ describe('a request and its answer', () => {
       { type: FRAME.DATA, flags: FLAG.END_STREAM, stream: 1, payload: Buffer.from('one two') },
     ]);
     client.say(headers(1, ANSWER), data(1, 'answer'), headers(1, TRAILERS, ENDS));
-    expect([heard.text, heard.lists.length, heard.ended, heard.closed]).toEqual(['answer', 2, true, ['complete']]);
+    expect([received.text, received.lists.length, received.ended, received.closed]).toEqual([
+      'answer',
+      2,
+      true,
+      ['complete'],
+    ]);
     expect(client.connection.openStreams).toBe(0);
   });
 
   it('at a server: an answer that is complete before the request cuts the request off', async () => {
     const server = await Wired.ready('server');
     server.say(headers(1));
-    const { stream, heard } = server.opened[0] ?? fail();
+    const { stream, received } = server.opened[0] ?? fail();
     stream.sendHeaders(ANSWER, false);
     stream.sendData(Buffer.from('no'));
     stream.sendHeaders(TRAILERS, true);
@@ -74,7 +79,7 @@ describe('a request and its answer', () => {
       [FRAME.HEADERS, TRAILERS.length],
       [FRAME.RST_STREAM, 4],
     ]);
-    expect([heard.closed, server.connection.openStreams]).toEqual([['complete'], 0]);
+    expect([received.closed, server.connection.openStreams]).toEqual([['complete'], 0]);
     server.say(data(1, 'late'), headers(1, TRAILERS, ENDS), reset(1));
     await server.turn();
     expect([server.closes, server.news()]).toEqual([[], []]);
@@ -93,13 +98,18 @@ describe('a request and its answer', () => {
       frame(FRAME.DATA, FLAG.PADDED | FLAG.END_STREAM, 1, Buffer.from([0])),
     );
     const [one] = server.opened;
-    expect([one?.head.get(':path'), one?.heard.text, one?.heard.ended, server.closes]).toEqual(['/x', 'ok', true, []]);
+    expect([one?.head.get(':path'), one?.received.text, one?.received.ended, server.closes]).toEqual([
+      '/x',
+      'ok',
+      true,
+      [],
+    ]);
   });
 });
 
 describe('flow control', () => {
   it('sends no more than the windows allow, the rest as they open, and says when it may send again', async () => {
-    const { client, heard, stream } = await engaged();
+    const { client, received, stream } = await engaged();
     expect(stream.sendData(Buffer.alloc(65_000, 'a'))).toBe(false);
     expect(stream.sendData(Buffer.alloc(1000, 'b'))).toBe(false);
     await client.turn();
@@ -111,13 +121,13 @@ describe('flow control', () => {
     expect(sent()).toEqual([16_384, 16_384, 16_384, 15_848, 535]);
     client.say(windowUpdate(1, 10_000));
     await client.turn();
-    expect([sent(), heard.writable]).toEqual([[], 0]); // the connection's window is shut still
+    expect([sent(), received.writable]).toEqual([[], 0]); // the connection's window is shut still
     client.say(windowUpdate(0, 100));
     await client.turn();
     expect(sent()).toEqual([100]);
     client.say(windowUpdate(0, 100_000));
     await client.turn();
-    expect([sent(), heard.writable]).toEqual([[365], 1]);
+    expect([sent(), received.writable]).toEqual([[365], 1]);
   });
 
   it('a window reduced by SETTINGS may become negative', async () => {
@@ -141,11 +151,11 @@ describe('flow control', () => {
   it('a stream that begins after SETTINGS has the window that they set', async () => {
     const client = await Wired.ready('client');
     client.socket.open = false;
-    const first = client.connection.request(REQUEST, new Heard());
+    const first = client.connection.request(REQUEST, new StreamEvents());
     client.say(windowUpdate(0, 1e6), windowUpdate(1, 1e6));
     for (let i = 0; i < 20; i += 1) first.sendData(Buffer.alloc(16_000));
     await client.turn();
-    const late = client.connection.request(REQUEST, new Heard());
+    const late = client.connection.request(REQUEST, new StreamEvents());
     client.say(settings([SETTING.INITIAL_WINDOW_SIZE, 10]));
     late.sendData(Buffer.alloc(100));
     client.socket.drain();
@@ -172,18 +182,18 @@ describe('flow control', () => {
   });
 
   it('a paused stream buffers data in order, and lets the peer continue when it is read', async () => {
-    const { client, heard, stream } = await engaged();
+    const { client, received, stream } = await engaged();
     client.say(headers(1, ANSWER));
     stream.pause();
     client.say(...['x', 'y', 'z'].map((fill) => data(1, Buffer.alloc(10_000, fill))), headers(1, TRAILERS, ENDS));
-    expect([heard.parts.length, heard.lists.length, heard.ended]).toEqual([0, 1, false]);
+    expect([received.parts.length, received.lists.length, received.ended]).toEqual([0, 1, false]);
     await client.turn();
     expect(client.news()).toEqual([]);
     stream.resume();
-    expect(heard.parts).toHaveLength(0); // not within the call
+    expect(received.parts).toHaveLength(0); // not within the call
     await client.turn();
     const text = ['x', 'y', 'z'].map((fill) => fill.repeat(10_000)).join('');
-    expect([heard.text === text, heard.lists.length, heard.ended]).toEqual([true, 2, true]);
+    expect([received.text === text, received.lists.length, received.ended]).toEqual([true, 2, true]);
   });
 
   it('a stream that is read gets more window; dropped data is given back to the connection', async () => {
@@ -198,7 +208,7 @@ describe('flow control', () => {
     server.say(reset(1));
     await server.turn();
     expect(server.news().map(({ stream, payload }) => [stream, payload.readUInt32BE(0)])).toEqual([[0, 96_000]]);
-    expect(two?.heard.parts).toHaveLength(3);
+    expect(two?.received.parts).toHaveLength(3);
   });
 });
 
@@ -227,15 +237,15 @@ describe('what a stream buffers goes with it', () => {
   it('a stream that is reset before its head was sent sends nothing, and gets no number', async () => {
     const client = await Wired.ready('client');
     client.socket.open = false;
-    const first = client.connection.request(REQUEST, new Heard());
+    const first = client.connection.request(REQUEST, new StreamEvents());
     first.sendData(Buffer.alloc(60_000));
     await client.turn();
     client.say(windowUpdate(0, 1e6), windowUpdate(1, 1e6));
     for (let i = 0; i < 20; i += 1) first.sendData(Buffer.alloc(16_000));
     await client.turn();
-    const late = new Heard();
+    const late = new StreamEvents();
     client.connection.request(REQUEST, late).reset(H2_ERROR.CANCEL);
-    const last = new Heard();
+    const last = new StreamEvents();
     client.connection.request(REQUEST, last);
     expect(client.connection.openStreams).toBe(2);
     client.socket.drain();
@@ -255,13 +265,13 @@ describe('what a stream buffers goes with it', () => {
   it('streams that give up while the peer does not read do not accumulate', async () => {
     const client = await Wired.ready('client');
     client.socket.open = false;
-    const first = client.connection.request(REQUEST, new Heard());
+    const first = client.connection.request(REQUEST, new StreamEvents());
     client.say(windowUpdate(0, 1e6), windowUpdate(1, 1e6));
     for (let i = 0; i < 20; i += 1) first.sendData(Buffer.alloc(16_000));
     await client.turn();
-    for (let i = 0; i < 10_000; i += 1) client.connection.request(REQUEST, new Heard()).reset(H2_ERROR.CANCEL);
+    for (let i = 0; i < 10_000; i += 1) client.connection.request(REQUEST, new StreamEvents()).reset(H2_ERROR.CANCEL);
     expect([client.connection.openStreams, client.connection.waitingStreams < 1000]).toEqual([1, true]);
-    client.connection.request(REQUEST, new Heard());
+    client.connection.request(REQUEST, new StreamEvents());
     client.socket.drain();
     await client.turn();
     expect([client.connection.waitingStreams, client.news().some(({ stream }) => stream === 3)]).toEqual([0, true]);
@@ -271,12 +281,12 @@ describe('what a stream buffers goes with it', () => {
     const server = await Wired.ready('server');
     server.say(headers(1), headers(3));
     const [one, two] = server.opened;
-    if (one) one.heard.onData = () => fail();
+    if (one) one.received.onData = () => fail();
     server.say(data(1, 'x'), data(3, 'y'));
     await server.turn();
     expect(server.faults).toHaveLength(1);
     expect(server.news()).toMatchObject([{ type: FRAME.RST_STREAM, stream: 1 }]);
-    expect([one?.heard.closed.length, two?.heard.text, server.closes]).toEqual([1, 'y', []]);
+    expect([one?.received.closed.length, two?.received.text, server.closes]).toEqual([1, 'y', []]);
   });
 });
 
@@ -290,9 +300,9 @@ describe('how a stream is lost', () => {
     ${'an answer that violates HTTP/2'}    | ${headers(1, encodeHeaders([['connection', 'close']]))} | ${{ unprocessed: false, allDataRead: false }}
     ${'a connection that violates HTTP/2'} | ${frame(FRAME.PING, 0, 0)}                              | ${{ unprocessed: false, allDataRead: false }}
   `('$how', async ({ peer, loss }) => {
-    const { client, heard } = await engaged();
+    const { client, received } = await engaged();
     client.say(peer);
-    expect(heard.closed).toMatchObject([loss]);
+    expect(received.closed).toMatchObject([loss]);
   });
 
   it.each`
@@ -303,21 +313,26 @@ describe('how a stream is lost', () => {
     ${'a write found it closed'}        | ${['error', Object.assign(new Error(), { code: 'EPIPE', syscall: 'write' })]}      | ${false}
     ${'it timed out'}                   | ${['error', Object.assign(new Error(), { code: 'ETIMEDOUT', syscall: 'read' })]}   | ${false}
   `('$how: all data of the peer was read? $allDataRead', async ({ event, allDataRead }) => {
-    const { client, heard } = await engaged();
+    const { client, received } = await engaged();
     client.socket.emit(event[0], event[1]);
-    expect(heard.closed).toMatchObject([{ allDataRead, unprocessed: false }]);
+    expect(received.closed).toMatchObject([{ allDataRead, unprocessed: false }]);
     expect([client.closes.length, client.socket.destroyed]).toEqual([1, true]);
   });
 
   it('a complete answer survives its connection, even if it is not read yet', async () => {
-    const { client, heard, stream } = await engaged();
+    const { client, received, stream } = await engaged();
     client.say(headers(1, ANSWER));
     stream.pause();
     client.say(data(1, 'all'), headers(1, TRAILERS, ENDS));
     client.socket.emit('end');
     stream.resume();
     await client.turn();
-    expect([heard.text, heard.lists.length, heard.ended, heard.closed]).toEqual(['all', 2, true, ['complete']]);
+    expect([received.text, received.lists.length, received.ended, received.closed]).toEqual([
+      'all',
+      2,
+      true,
+      ['complete'],
+    ]);
   });
 });
 
@@ -342,12 +357,12 @@ describe('graceful close', () => {
   });
 
   it('a client opens no more streams after GOAWAY, and open ones continue', async () => {
-    const { client, heard } = await engaged();
+    const { client, received } = await engaged();
     client.say(goaway(0x7fffffff, 0));
-    expect([client.connection.takesStreams, client.goaways, heard.closed]).toEqual([false, 1, []]);
+    expect([client.connection.takesStreams, client.goaways, received.closed]).toEqual([false, 1, []]);
     client.say(headers(1, ANSWER), headers(1, TRAILERS, ENDS));
-    expect(heard.ended).toBe(true);
-    heard.stream?.end();
+    expect(received.ended).toBe(true);
+    received.stream?.end();
     await client.turn();
     expect(client.socket.destroyed).toBe(true);
   });
@@ -365,11 +380,11 @@ describe('graceful close', () => {
   it('streams that have not begun have certainly not arrived when the connection is lost', async () => {
     const client = await Wired.ready('client');
     client.socket.open = false;
-    const first = client.connection.request(REQUEST, new Heard());
+    const first = client.connection.request(REQUEST, new StreamEvents());
     client.say(windowUpdate(0, 1e6), windowUpdate(1, 1e6));
     for (let i = 0; i < 20; i += 1) first.sendData(Buffer.alloc(16_000));
     await client.turn();
-    const waits = new Heard();
+    const waits = new StreamEvents();
     client.connection.request(REQUEST, waits);
     client.connection.destroy(new Error('gone'));
     expect(lossOf(waits)).toMatchObject({ unprocessed: true });
@@ -380,7 +395,7 @@ it("respects the peer's limits for streams and frames", async () => {
   const client = await Wired.ready('client');
   client.say(settings([SETTING.MAX_CONCURRENT_STREAMS, 1]));
   expect(client.connection.takesStreams).toBe(true);
-  client.connection.request(REQUEST, new Heard());
+  client.connection.request(REQUEST, new StreamEvents());
   expect(client.connection.takesStreams).toBe(false);
   client.say(settings([SETTING.MAX_CONCURRENT_STREAMS, 2]));
   expect(client.connection.takesStreams).toBe(true);
@@ -552,12 +567,12 @@ describe('a peer that does not read', () => {
       server.connection.look();
       server.say(windowUpdate(5, 1));
       await server.turn();
-      return [done, made, slow].map((one) => one?.heard.closed.length);
+      return [done, made, slow].map((one) => one?.received.closed.length);
     };
     for (let i = 0; i < 3; i += 1) expect(await look()).toEqual([0, 0, 0]);
     server.news();
     expect(await look()).toEqual([1, 0, 0]);
-    expect(done?.heard.closed).toMatchObject([
+    expect(done?.received.closed).toMatchObject([
       { message: 'the peer takes nothing of what has ended', unprocessed: false, allDataRead: false },
     ]);
     const [reset] = server.news().filter(({ type }) => type === FRAME.RST_STREAM);

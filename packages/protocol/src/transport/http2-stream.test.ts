@@ -1,6 +1,6 @@
 import { encodeField, encodeHeaders } from './hpack/encoder.js';
 import { frame, type RawFrame, uint32 } from './test-kit/frames.js';
-import { Heard, Wired } from './test-kit/wired.js';
+import { StreamEvents, Wired } from './test-kit/wired.js';
 import { FLAG, FRAME, H2_ERROR, SETTING } from './wire.js';
 
 const REQUEST = encodeHeaders([
@@ -26,12 +26,12 @@ const grants = (frames: RawFrame[]) =>
 
 async function asked(connectionWindowBytes = 10_000_000) {
   const client = await Wired.ready('client', { connectionWindowBytes });
-  const heard = new Heard();
-  const stream = client.connection.request(REQUEST, heard);
+  const received = new StreamEvents();
+  const stream = client.connection.request(REQUEST, received);
   await client.turn();
   client.say(headers(1, ANSWER));
   client.news();
-  return { client, heard, stream };
+  return { client, received, stream };
 }
 
 describe('window updates', () => {
@@ -50,7 +50,7 @@ describe('window updates', () => {
 
   it('of the connection: the same, over all streams, including those that are gone', async () => {
     const { client } = await asked(200_000);
-    client.connection.request(REQUEST, new Heard());
+    client.connection.request(REQUEST, new StreamEvents());
     await client.turn();
     client.news();
     client.say(headers(3, ANSWER), data(1, Buffer.alloc(16_000)));
@@ -75,19 +75,19 @@ describe('window updates', () => {
   });
 
   it('padding counts, and is granted again although the stream is paused', async () => {
-    const { client, stream, heard } = await asked();
+    const { client, stream, received } = await asked();
     stream.pause();
     const padded = frame(FRAME.DATA, FLAG.PADDED, 1, Buffer.concat([Buffer.from([255]), Buffer.alloc(255)]));
     for (let i = 0; i < 128; i += 1) client.say(padded);
     await client.turn();
-    expect([grants(client.news()), heard.parts]).toEqual([[[1, 32_768]], []]);
+    expect([grants(client.news()), received.parts]).toEqual([[[1, 32_768]], []]);
   });
 
   it('there are none for a stream that the peer has ended', async () => {
-    const { client, heard } = await asked();
+    const { client, received } = await asked();
     client.say(data(1, Buffer.alloc(16_384)), data(1, Buffer.alloc(16_384), FLAG.END_STREAM));
     await client.turn();
-    expect([grants(client.news()), heard.ended]).toEqual([[], true]);
+    expect([grants(client.news()), received.ended]).toEqual([[], true]);
   });
 
   it.each`
@@ -131,10 +131,10 @@ describe('sent data', () => {
     client.news();
     client.socket.open = false;
     const streams = ['a', 'b', 'c'].map((fill) => {
-      const heard = new Heard();
-      const stream = client.connection.request(REQUEST, heard);
+      const received = new StreamEvents();
+      const stream = client.connection.request(REQUEST, received);
       stream.sendData(Buffer.alloc(100_000, fill));
-      return { stream, heard };
+      return { stream, received };
     });
     for (const { stream } of streams) expect(stream.sendData(Buffer.from('end'), true)).toBe(false);
     await client.turn();
@@ -148,13 +148,13 @@ describe('sent data', () => {
     expect([...order].sort().join('')).toMatch(/^a{7,8}b{7}c{7}eee$/);
     expect(order.slice(1)).not.toMatch(/([abc])\1/); // the first frame went while nobody waited
     expect(client.connection.waitingStreams).toBe(0);
-    expect(streams.map(({ stream, heard }) => [stream.hasEnded, stream.isWaiting, heard.writable])).toEqual(
+    expect(streams.map(({ stream, received }) => [stream.hasEnded, stream.isWaiting, received.writable])).toEqual(
       Array(3).fill([true, false, 0]),
     );
   });
 
   it('reports whether there is room for more, and calls back once when there is again', async () => {
-    const { client, heard, stream } = await asked();
+    const { client, received, stream } = await asked();
     expect(stream.sendData(Buffer.alloc(16_384))).toBe(true);
     const sent: string[] = [];
     expect(stream.sendData(Buffer.alloc(60_000), false, () => sent.push('first'))).toBe(false);
@@ -162,28 +162,28 @@ describe('sent data', () => {
     await client.turn();
     client.say(windowUpdate(0, 100_000), windowUpdate(1, 60_000 - (WINDOW - 16_384)));
     await client.turn();
-    expect([sent, heard.writable, stream.isWaiting]).toEqual([['first'], 0, true]);
+    expect([sent, received.writable, stream.isWaiting]).toEqual([['first'], 0, true]);
     client.say(windowUpdate(1, 10));
     await client.turn();
-    expect([sent, heard.writable, stream.isWaiting]).toEqual([['first', 'second'], 1, false]);
+    expect([sent, received.writable, stream.isWaiting]).toEqual([['first', 'second'], 1, false]);
     client.say(windowUpdate(1, 1000));
     await client.turn();
-    expect(heard.writable).toBe(1);
+    expect(received.writable).toBe(1);
   });
 
   it('a sender that continues when notified of room is notified again', async () => {
-    const { client, heard, stream } = await asked();
-    heard.onWritable = () => {
-      heard.writable += 1;
-      if (heard.writable === 1) stream.sendData(Buffer.alloc(100));
+    const { client, received, stream } = await asked();
+    received.onWritable = () => {
+      received.writable += 1;
+      if (received.writable === 1) stream.sendData(Buffer.alloc(100));
     };
     stream.sendData(Buffer.alloc(WINDOW + 1));
     client.say(windowUpdate(0, 1000), windowUpdate(1, 1));
     await client.turn();
-    expect([heard.writable, stream.isWaiting]).toEqual([1, true]);
+    expect([received.writable, stream.isWaiting]).toEqual([1, true]);
     client.say(windowUpdate(1, 100));
     await client.turn();
-    expect([heard.writable, stream.isWaiting]).toEqual([2, false]);
+    expect([received.writable, stream.isWaiting]).toEqual([2, false]);
   });
 
   it('an end follows waiting data, once', async () => {
@@ -203,7 +203,7 @@ describe('sent data', () => {
 
 describe('data buffered while a stream is paused', () => {
   it('a small part does not keep a large buffer alive; a large one is not copied', async () => {
-    const { client, heard, stream } = await asked();
+    const { client, received, stream } = await asked();
     stream.pause();
     const chunks = [
       [data(1, 'small'), frame(0x42, 0, 0, Buffer.alloc(10_000))],
@@ -212,50 +212,55 @@ describe('data buffered while a stream is paused', () => {
     for (const chunk of chunks) client.socket.emit('data', chunk);
     stream.resume();
     await client.turn();
-    expect(heard.parts.map(({ length }) => length)).toEqual([5, 16_000]);
-    expect(heard.parts.map(({ buffer }, i) => buffer === chunks[i]?.buffer)).toEqual([false, true]);
-    expect(heard.text.slice(0, 6)).toBe('smalll');
+    expect(received.parts.map(({ length }) => length)).toEqual([5, 16_000]);
+    expect(received.parts.map(({ buffer }, i) => buffer === chunks[i]?.buffer)).toEqual([false, true]);
+    expect(received.text.slice(0, 6)).toBe('smalll');
   });
 
   it('is delivered before data that arrives meanwhile; a pause in between holds the rest', async () => {
-    const { client, heard, stream } = await asked();
+    const { client, received, stream } = await asked();
     stream.pause();
     client.say(data(1, 'a'), data(1, 'b'));
     stream.resume();
     client.say(data(1, 'c'));
-    heard.onData = (bytes) => {
-      heard.parts.push(bytes);
-      if (heard.text === 'a') stream.pause();
+    received.onData = (bytes) => {
+      received.parts.push(bytes);
+      if (received.text === 'a') stream.pause();
     };
     await client.turn();
-    expect(heard.text).toBe('a');
+    expect(received.text).toBe('a');
     stream.resume();
     stream.resume();
     await client.turn();
-    expect(heard.text).toBe('abc');
+    expect(received.text).toBe('abc');
     client.say(data(1, 'd'));
-    expect(heard.text).toBe('abcd');
+    expect(received.text).toBe('abcd');
   });
 
   it('is dropped when the stream is reset from here, and given back to the connection', async () => {
-    const { client, heard, stream } = await asked(80_000);
+    const { client, received, stream } = await asked(80_000);
     stream.pause();
     for (let i = 0; i < 3; i += 1) client.say(data(1, Buffer.alloc(15_000)));
     stream.reset(H2_ERROR.CANCEL);
     stream.resume();
     await client.turn();
-    expect([heard.parts, heard.closed, grants(client.news())]).toEqual([[], [], [[0, 45_000]]]);
+    expect([received.parts, received.closed, grants(client.news())]).toEqual([[], [], [[0, 45_000]]]);
   });
 
   it('trailers and the end wait, too; a request that is over meanwhile still delivers them', async () => {
-    const { client, heard, stream } = await asked();
+    const { client, received, stream } = await asked();
     stream.pause();
     client.say(data(1, 'x'), headers(1, TRAILERS, ENDS));
     stream.end();
-    expect([heard.lists.length, heard.ended, client.connection.openStreams]).toEqual([1, false, 1]);
+    expect([received.lists.length, received.ended, client.connection.openStreams]).toEqual([1, false, 1]);
     stream.resume();
     await client.turn();
-    expect([heard.text, heard.lists.length, heard.ended, heard.closed]).toEqual(['x', 2, true, ['complete']]);
+    expect([received.text, received.lists.length, received.ended, received.closed]).toEqual([
+      'x',
+      2,
+      true,
+      ['complete'],
+    ]);
     expect(client.connection.openStreams).toBe(0);
   });
 });
@@ -263,23 +268,23 @@ describe('data buffered while a stream is paused', () => {
 it('an answer is over when both ends have ended, in either order', async () => {
   const first = await asked();
   first.stream.end();
-  expect(first.heard.closed).toEqual([]);
+  expect(first.received.closed).toEqual([]);
   first.client.say(headers(1, TRAILERS, ENDS));
-  expect([first.heard.ended, first.heard.closed]).toEqual([true, ['complete']]);
+  expect([first.received.ended, first.received.closed]).toEqual([true, ['complete']]);
   const last = await asked();
   last.client.say(headers(1, TRAILERS, ENDS));
-  expect([last.heard.ended, last.heard.closed, last.stream.isClosed]).toEqual([true, [], false]);
+  expect([last.received.ended, last.received.closed, last.stream.isClosed]).toEqual([true, [], false]);
   last.stream.end();
-  expect([last.heard.closed, last.stream.isClosed]).toEqual([['complete'], true]);
+  expect([last.received.closed, last.stream.isClosed]).toEqual([['complete'], true]);
 });
 
 it('headers alone may be the whole request, and the whole answer', async () => {
   const server = await Wired.ready('server');
   server.say(headers(1, REQUEST, ENDS));
   const [one] = server.opened;
-  expect([one?.heard.ended, one?.stream.remoteHasEnded]).toEqual([true, true]);
+  expect([one?.received.ended, one?.stream.remoteHasEnded]).toEqual([true, true]);
   expect(one?.stream.sendHeaders(ANSWER, true)).toBe(false);
   await server.turn();
   expect(server.news().map(({ type, flags }) => [type, flags])).toEqual([[FRAME.HEADERS, ENDS]]);
-  expect([one?.heard.closed, server.connection.openStreams]).toEqual([['complete'], 0]);
+  expect([one?.received.closed, server.connection.openStreams]).toEqual([['complete'], 0]);
 });

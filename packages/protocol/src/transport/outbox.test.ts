@@ -196,26 +196,26 @@ it('a frame that is larger than a slab gets its own', () => {
 });
 
 it('reports when everything that was there has been accepted, not what came later', async () => {
-  const told: string[] = [];
+  const notified: string[] = [];
   socket.open = false;
   frame('one');
-  outbox.whenTaken(() => told.push('one'));
+  outbox.whenTaken(() => notified.push('one'));
   outbox.flush();
   frame('two');
-  outbox.whenTaken(() => told.push('two'));
-  expect(told).toEqual([]);
+  outbox.whenTaken(() => notified.push('two'));
+  expect(notified).toEqual([]);
   socket.drain();
-  expect(told).toEqual(['one']);
+  expect(notified).toEqual(['one']);
   outbox.flush();
   await turn();
-  expect(told).toEqual(['one', 'two']);
+  expect(notified).toEqual(['one', 'two']);
 });
 
 it('once closed it sends nothing, counts only what the socket has, and calls nobody', async () => {
-  const told: string[] = [];
+  const notified: string[] = [];
   socket.open = false;
   frame('one');
-  outbox.whenTaken(() => told.push('one'));
+  outbox.whenTaken(() => notified.push('one'));
   outbox.flush();
   for (let i = 0; i < 10; i += 1) data(2 * i + 1, 'x'.repeat(10_000));
   outbox.close();
@@ -224,15 +224,15 @@ it('once closed it sends nothing, counts only what the socket has, and calls nob
   frame('two');
   outbox.flush();
   await turn();
-  expect([told, taken, socket.writes.length]).toEqual([[], 0, 1]);
+  expect([notified, taken, socket.writes.length]).toEqual([[], 0, 1]);
 });
 
-it('what the socket could not accept counts as under way, and nobody is told that it left', async () => {
-  const told: string[] = [];
+it('what the socket could not accept counts as under way, and nobody is notified that it left', async () => {
+  const notified: string[] = [];
   socket.failure = new Error('EPIPE');
   frame('one');
-  outbox.whenTaken(() => told.push('one'));
+  outbox.whenTaken(() => notified.push('one'));
   outbox.flush();
   await turn();
-  expect([told, taken, outbox.isWriting]).toEqual([[], 0, true]);
+  expect([notified, taken, outbox.isWriting]).toEqual([[], 0, true]);
 });

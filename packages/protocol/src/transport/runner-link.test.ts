@@ -7,7 +7,7 @@ import { encodeHeaders } from './hpack/encoder.js';
 import { type LinkOptions, RunnerLink } from './runner-link.js';
 import type { RunnerPeer } from './runner-peer.js';
 import { frame, framesIn, SETTINGS, uint32 } from './test-kit/frames.js';
-import { Heard } from './test-kit/wired.js';
+import { StreamEvents } from './test-kit/wired.js';
 import { FLAG, FRAME, H2_ERROR } from './wire.js';
 
 const REQUEST = encodeHeaders([
@@ -267,8 +267,8 @@ describe('closing', () => {
   it('closes gracefully, and waits for open streams no longer than a moment', async () => {
     linkTo(await runner.listen());
     const { connection } = await link.acquire();
-    const heard = new Heard();
-    connection.request(REQUEST, heard);
+    const received = new StreamEvents();
+    connection.request(REQUEST, received);
     await until(() => runner.frames(FRAME.HEADERS).length === 1);
     let isClosed = false;
     const closed = link.close().then(() => {
@@ -276,16 +276,16 @@ describe('closing', () => {
     });
     await until(() => runner.frames(FRAME.GOAWAY).length === 1);
     await clock.advance(999);
-    expect([isClosed, heard.closed]).toEqual([false, []]);
+    expect([isClosed, received.closed]).toEqual([false, []]);
     await clock.advance(1);
     await closed;
-    expect(heard.closed).toMatchObject([{ message: 'closed' }]);
+    expect(received.closed).toMatchObject([{ message: 'closed' }]);
   });
 
   it('and ends at once after open streams', async () => {
     linkTo(await runner.listen());
     const { connection } = await link.acquire();
-    const stream = connection.request(REQUEST, new Heard());
+    const stream = connection.request(REQUEST, new StreamEvents());
     const closed = link.close();
     stream.reset(H2_ERROR.CANCEL);
     await closed;
@@ -297,17 +297,17 @@ describe('a connection that is up', () => {
   it('is replaced when its runner leaves, and finishes its streams', async () => {
     linkTo(await runner.listen());
     const first = await link.acquire();
-    const heard = new Heard();
-    first.connection.request(REQUEST, heard);
+    const received = new StreamEvents();
+    first.connection.request(REQUEST, received);
     await until(() => runner.frames(FRAME.HEADERS).length === 1);
     runner.sockets[0]?.write(GOAWAY);
     await until(() => link.current === undefined);
     const second = await link.acquire();
-    expect([second === first, heard.closed, first.connection.isClosed]).toEqual([false, [], false]);
+    expect([second === first, received.closed, first.connection.isClosed]).toEqual([false, [], false]);
     runner.sockets[0]?.write(
       frame(FRAME.HEADERS, FLAG.END_HEADERS | FLAG.END_STREAM, 1, encodeHeaders([[':status', '200']])),
     );
-    await until(() => heard.ended);
+    await until(() => received.ended);
     expect([link.current === second, second.connection.isClosed, said]).toEqual([true, false, []]);
   });
 
@@ -324,16 +324,18 @@ describe('a connection that is up', () => {
   it('is given up, and logged, when its runner is unresponsive for too long', async () => {
     linkTo(await runner.listen());
     const { connection } = await link.acquire();
-    const heard = new Heard();
-    connection.request(REQUEST, heard);
+    const received = new StreamEvents();
+    connection.request(REQUEST, received);
     await until(() => connection.bytesRead > 0);
     for (let ms = 0; ms < 1000; ms += 500) await clock.advance(500);
     await until(() => runner.frames(FRAME.PING).length === 1);
     expect(link.isUnresponsive).toBe(false);
     await clock.advance(500);
-    expect([link.isUnresponsive, heard.closed]).toEqual([true, []]);
+    expect([link.isUnresponsive, received.closed]).toEqual([true, []]);
     await clock.advance(1500);
-    expect(heard.closed).toMatchObject([{ message: 'the runner has not responded for 2000 ms', allDataRead: false }]);
+    expect(received.closed).toMatchObject([
+      { message: 'the runner has not responded for 2000 ms', allDataRead: false },
+    ]);
     expect(said.filter((line) => line.startsWith('warn'))).toHaveLength(1);
     expect([link.isUnresponsive, link.current, clock.pendingTimers]).toEqual([false, undefined, 0]);
   });

@@ -38,41 +38,41 @@ it('a connection that leaves accepts none, however healthy it is', async () => {
 
 it('each caller that waits for a PING of the runner is notified of the next one, once, unless it has given up', async () => {
   const { wired, peer } = await connected();
-  const told: string[] = [];
-  peer.onNextPing(() => told.push('one'));
-  const giveUp = peer.onNextPing(() => told.push('two'));
-  peer.onNextPing(() => told.push('three'));
+  const notified: string[] = [];
+  peer.onNextPing(() => notified.push('one'));
+  const giveUp = peer.onNextPing(() => notified.push('two'));
+  peer.onNextPing(() => notified.push('three'));
   giveUp();
   wired.say(PING, PING);
-  expect(told).toEqual(['one', 'three']);
-  peer.onNextPing(() => told.push('four'));
+  expect(notified).toEqual(['one', 'three']);
+  peer.onNextPing(() => notified.push('four'));
   wired.say(PING);
-  expect(told).toEqual(['one', 'three', 'four']);
+  expect(notified).toEqual(['one', 'three', 'four']);
 });
 
 it('callers that give up do not accumulate on a connection without PINGs', async () => {
   const { wired, peer } = await connected();
   const asked = jest.spyOn(wired.connection, 'onNextPing');
-  const told: string[] = [];
-  for (let i = 0; i < 1000; i += 1) peer.onNextPing(() => told.push('gave up'))();
-  peer.onNextPing(() => told.push('waits'));
+  const notified: string[] = [];
+  for (let i = 0; i < 1000; i += 1) peer.onNextPing(() => notified.push('gave up'))();
+  peer.onNextPing(() => notified.push('waits'));
   expect(asked).toHaveBeenCalledTimes(1);
   wired.say(PING);
-  expect(told).toEqual(['waits']);
+  expect(notified).toEqual(['waits']);
 });
 
 it('a caller that waits again when notified is notified of the PING after that', async () => {
   const { wired, peer } = await connected();
-  let told = 0;
+  let notified = 0;
   const again = () => {
-    told += 1;
+    notified += 1;
     peer.onNextPing(again);
   };
   peer.onNextPing(again);
   wired.say(PING);
-  expect(told).toBe(1);
+  expect(notified).toBe(1);
   wired.say(PING);
-  expect(told).toBe(2);
+  expect(notified).toBe(2);
 });
 
 it('a stream that lingers is destroyed with the second look, once; one that ends is not', async () => {

@@ -61,7 +61,7 @@ async function engagement({
   const wired = await Wired.ready('server');
   wired.say(open(...fields));
   const { stream, head } = wired.opened[0] ?? fail();
-  const told: string[] = [];
+  const events: string[] = [];
   const engaged = new EngagementStream(wired.connection, stream, head, {
     maxMessageBytes: MAX_MESSAGE_BYTES,
     nowMs: 5000 as MonoMs,
@@ -70,33 +70,33 @@ async function engagement({
   });
   engaged.attach(
     {
-      onMessage: ({ kind }) => void told.push(kind),
-      onWritable: () => void told.push('writable'),
-      onHalfClose: () => void told.push('half-closed'),
-      onCancelled: () => void told.push('cancelled'),
-      onOversize: (bytes, max) => void told.push(`oversize ${bytes} > ${max}`),
+      onMessage: ({ kind }) => void events.push(kind),
+      onWritable: () => void events.push('writable'),
+      onHalfClose: () => void events.push('half-closed'),
+      onCancelled: () => void events.push('cancelled'),
+      onOversize: (bytes, max) => void events.push(`oversize ${bytes} > ${max}`),
       ...handler,
     },
-    () => void told.push('over'),
+    () => void events.push('over'),
   );
-  return { wired, engaged, told };
+  return { wired, engaged, events };
 }
 
 /** An RPC other than Engage. */
 async function beside() {
   const wired = await Wired.ready('server');
   wired.say(open());
-  const told: string[] = [];
+  const events: string[] = [];
   const call = new ServerCall(wired.connection, (wired.opened[0] ?? fail()).stream, MAX_MESSAGE_BYTES);
   call.attach(
     () => ({
-      onMessage: (message) => void told.push(String(message)),
-      onHalfClose: () => void told.push('half-closed'),
-      onCancelled: () => void told.push('cancelled'),
+      onMessage: (message) => void events.push(String(message)),
+      onHalfClose: () => void events.push('half-closed'),
+      onCancelled: () => void events.push('cancelled'),
     }),
-    () => void told.push('over'),
+    () => void events.push('over'),
   );
-  return { wired, call, told };
+  return { wired, call, events };
 }
 
 const isEmpty = ({ connection, closes, faults }: Wired) =>
@@ -106,14 +106,14 @@ describe('an engagement', () => {
   const TRY = frameMessage(encodeClientMessage({ kind: 'try', callJson: '{}', slotHash: '', extensions: {} }));
 
   it('delivers its messages and its end, and answers with head, messages, status and load', async () => {
-    const { wired, engaged, told } = await engagement();
+    const { wired, engaged, events } = await engagement();
     wired.say(data(TRY.subarray(0, 3)), data(TRY.subarray(3)), end);
-    expect(told).toEqual(['try', 'half-closed']);
+    expect(events).toEqual(['try', 'half-closed']);
     expect(engaged.send(FINISHED)).toBe(true);
     engaged.end(0, '', 'bG9hZA');
     const status = `${JSON.stringify({ 'grpc-status': '0', [LOAD_TRAILER]: 'bG9hZA' })}, end`;
     expect(await sent(wired)).toEqual([PLAIN, 'DATA', status]);
-    expect(told).toEqual(['try', 'half-closed', 'over']);
+    expect(events).toEqual(['try', 'half-closed', 'over']);
     isEmpty(wired);
   });
 
@@ -124,14 +124,14 @@ describe('an engagement', () => {
     ${'no text'}              | ${8} | ${''}    | ${undefined} | ${{ 'grpc-status': '8' }}
     ${'a message and a load'} | ${5} | ${'ä'}   | ${'bG9hZA'}  | ${{ 'grpc-status': '5', 'grpc-message': '%C3%A4', [LOAD_TRAILER]: 'bG9hZA' }}
   `('ends with $what, and cuts off the rest of the request', async ({ code, details, load, fields }) => {
-    const { wired, engaged, told } = await engagement();
+    const { wired, engaged, events } = await engagement();
     engaged.end(code, details, load);
     engaged.end(13, 'again');
     expect(await sent(wired)).toEqual([PLAIN, `${JSON.stringify(fields)}, end`, CUT]);
-    expect([engaged.send(FINISHED), told]).toEqual([false, ['over']]);
-    engaged.sendNow(STARTED, () => told.push('never'));
+    expect([engaged.send(FINISHED), events]).toEqual([false, ['over']]);
+    engaged.sendNow(STARTED, () => events.push('never'));
     wired.say(data(TRY), end);
-    expect([await sent(wired), told]).toEqual([[], ['over']]);
+    expect([await sent(wired), events]).toEqual([[], ['over']]);
     isEmpty(wired);
   });
 
@@ -153,18 +153,18 @@ describe('an engagement', () => {
   it('a message sent at once counts when the socket has it; across a network, when it has been read', async () => {
     const near = await engagement();
     near.wired.socket.open = false;
-    near.engaged.sendNow(STARTED, () => near.told.push('sent'));
-    expect([await sent(near.wired), near.told]).toEqual([[PLAIN, 'DATA'], []]);
+    near.engaged.sendNow(STARTED, () => near.events.push('sent'));
+    expect([await sent(near.wired), near.events]).toEqual([[PLAIN, 'DATA'], []]);
     near.wired.socket.drain();
-    expect(near.told).toEqual(['sent']);
+    expect(near.events).toEqual(['sent']);
 
     const far = await engagement({ receipts: true });
-    far.engaged.sendNow(STARTED, () => far.told.push('read'));
+    far.engaged.sendNow(STARTED, () => far.events.push('read'));
     await far.wired.turn();
     const frames = far.wired.news();
-    expect([frames.map(({ type }) => type), far.told]).toEqual([[FRAME.HEADERS, FRAME.DATA, FRAME.PING], []]);
+    expect([frames.map(({ type }) => type), far.events]).toEqual([[FRAME.HEADERS, FRAME.DATA, FRAME.PING], []]);
     far.wired.say(PING_ACK(frames.at(-1)?.payload ?? fail()));
-    expect(far.told).toEqual(['read']);
+    expect(far.events).toEqual(['read']);
   });
 
   it.each`
@@ -187,9 +187,9 @@ describe('an engagement', () => {
   });
 
   it('a message that is too large is not read; the handler gets its size, and ends the stream', async () => {
-    const { wired, engaged, told } = await engagement();
+    const { wired, engaged, events } = await engagement();
     wired.say(data(Buffer.from([0, 0, 0, 3, 233])), end);
-    expect(told[0]).toBe('oversize 1001 > 1000');
+    expect(events[0]).toBe('oversize 1001 > 1000');
     engaged.end(8, 'too large');
     expect((await sent(wired)).slice(0, 2)).toEqual([PLAIN, '{"grpc-status":"8","grpc-message":"too large"}, end']);
     isEmpty(wired);
@@ -199,19 +199,19 @@ describe('an engagement', () => {
     what                      | bytes
     ${'a compressed message'} | ${Buffer.from([1, 0, 0, 0, 0])}
   `('$what ends it with RESOURCE_EXHAUSTED, and its call is cancelled', async ({ bytes }) => {
-    const { wired, told } = await engagement();
+    const { wired, events } = await engagement();
     wired.say(data(bytes), data(TRY), end);
     const [, status] = await sent(wired);
     expect(status).toMatch(/^\{"grpc-status":"8","grpc-message":".+"\}, end$/);
-    expect(told).toEqual(['cancelled', 'over']);
+    expect(events).toEqual(['cancelled', 'over']);
     isEmpty(wired);
   });
 
   it('a message that cannot be decoded ends it with INTERNAL', async () => {
-    const { wired, told } = await engagement();
+    const { wired, events } = await engagement();
     wired.say(data(frameMessage(Buffer.from([0x0a, 0xff]))), data(TRY), end);
     expect((await sent(wired))[1]).toMatch(/^\{"grpc-status":"13","grpc-message":".+"\}, end$/);
-    expect(told).toEqual(['cancelled', 'over']);
+    expect(events).toEqual(['cancelled', 'over']);
     isEmpty(wired);
   });
 
@@ -238,9 +238,9 @@ describe('an engagement', () => {
     ${'the balancer resets'} | ${reset}
     ${'it violated HTTP/2'}  | ${frame(FRAME.WINDOW_UPDATE, 0, 1, uint32(0))}
   `('$what: cancelled, and over', async ({ says }) => {
-    const { wired, engaged, told } = await engagement();
+    const { wired, engaged, events } = await engagement();
     wired.say(data(TRY.subarray(0, 7)), says);
-    expect(told).toEqual(['cancelled', 'over']);
+    expect(events).toEqual(['cancelled', 'over']);
     expect(engaged.send(FINISHED)).toBe(false);
     engaged.end(0, '');
     expect((await sent(wired)).filter((line) => !line.startsWith('RST'))).toEqual([]);
@@ -248,7 +248,7 @@ describe('an engagement', () => {
   });
 
   it('the connection is lost: cancelled, and over, although the handler throws', async () => {
-    const { wired, told } = await engagement({
+    const { wired, events } = await engagement({
       handler: {
         onCancelled: () => {
           throw new Error('a fault');
@@ -256,57 +256,57 @@ describe('an engagement', () => {
       },
     });
     wired.connection.destroy(new Error('cut'));
-    expect([told, wired.faults.length, wired.closes.length]).toEqual([['over'], 1, 1]);
+    expect([events, wired.faults.length, wired.closes.length]).toEqual([['over'], 1, 1]);
   });
 
   it('one that was answered is not cancelled when the balancer leaves before it has the answer', async () => {
-    const { wired, engaged, told } = await engagement();
+    const { wired, engaged, events } = await engagement();
     wired.say(end, frame(FRAME.SETTINGS, 0, 0, Buffer.from([0, 4, 0, 0, 0, 0])));
     engaged.send({ kind: 'data', data: Buffer.from('answer'), eof: true });
     engaged.end(0, '');
     wired.say(reset);
-    expect(told).toEqual(['half-closed', 'over']);
+    expect(events).toEqual(['half-closed', 'over']);
     isEmpty(wired);
   });
 
-  it('can be paused and resumed; the handler of a slow balancer is told to wait, and when it may continue', async () => {
-    const { wired, engaged, told } = await engagement();
+  it('can be paused and resumed; the handler of a slow balancer is asked to wait, and called when it may continue', async () => {
+    const { wired, engaged, events } = await engagement();
     engaged.pause();
     wired.say(data(TRY), end);
-    expect(told).toEqual([]);
+    expect(events).toEqual([]);
     engaged.resume();
     await wired.turn();
-    expect(told).toEqual(['try', 'half-closed']);
+    expect(events).toEqual(['try', 'half-closed']);
     expect(engaged.send({ kind: 'data', data: Buffer.alloc(70_000), eof: false })).toBe(false);
     await wired.turn();
-    expect(told).toHaveLength(2);
+    expect(events).toHaveLength(2);
     wired.say(frame(FRAME.WINDOW_UPDATE, 0, 1, uint32(70_000)), frame(FRAME.WINDOW_UPDATE, 0, 0, uint32(70_000)));
     await wired.turn();
-    expect(told).toEqual(['try', 'half-closed', 'writable']);
+    expect(events).toEqual(['try', 'half-closed', 'writable']);
   });
 });
 
 describe('an RPC other than Engage', () => {
   it('delivers its messages and its end, and is answered', async () => {
-    const { wired, call, told } = await beside();
+    const { wired, call, events } = await beside();
     call.open();
     expect(await sent(wired)).toEqual([headLine()]);
     wired.say(data(frameMessage(Buffer.from('ask'))), TRAILERS);
-    expect(told).toEqual(['ask', 'half-closed']);
+    expect(events).toEqual(['ask', 'half-closed']);
     expect(call.send(Buffer.from('answer'))).toBe(true);
     call.end(0, '');
     call.end(2, 'again');
     expect(await sent(wired)).toEqual(['DATA', '{"grpc-status":"0"}, end']);
-    expect([call.send(Buffer.from('late')), told]).toEqual([false, ['ask', 'half-closed', 'over']]);
+    expect([call.send(Buffer.from('late')), events]).toEqual([false, ['ask', 'half-closed', 'over']]);
     isEmpty(wired);
   });
 
   it('one that is over receives no messages, and sends none', async () => {
-    const { wired, call, told } = await beside();
+    const { wired, call, events } = await beside();
     call.end(12, 'no such method');
     wired.say(data(frameMessage(Buffer.from('ask'))), end);
     expect(await sent(wired)).toEqual([headLine(), '{"grpc-status":"12","grpc-message":"no such method"}, end', CUT]);
-    expect(told).toEqual(['over']);
+    expect(events).toEqual(['over']);
     isEmpty(wired);
   });
 
@@ -315,17 +315,17 @@ describe('an RPC other than Engage', () => {
     ${'a message that is too large'} | ${data(Buffer.from([0, 0, 0, 3, 233]))} | ${'8'}
     ${'a compressed message'}        | ${data(Buffer.from([1, 0, 0, 0, 0]))}   | ${'8'}
   `('$what ends it, and its call is cancelled', async ({ says, status }) => {
-    const { wired, told } = await beside();
+    const { wired, events } = await beside();
     wired.say(says, end);
     expect((await sent(wired))[1]).toMatch(new RegExp(`^{"grpc-status":"${status}","grpc-message":"[^"]+"}, end$`));
-    expect(told).toEqual(['cancelled', 'over']);
+    expect(events).toEqual(['cancelled', 'over']);
     isEmpty(wired);
   });
 
   it('is cancelled when the client resets it', async () => {
-    const { wired, told } = await beside();
+    const { wired, events } = await beside();
     wired.say(reset);
-    expect(told).toEqual(['cancelled', 'over']);
+    expect(events).toEqual(['cancelled', 'over']);
     isEmpty(wired);
   });
 });

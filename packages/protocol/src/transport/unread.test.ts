@@ -4,7 +4,7 @@ import { Worker } from 'node:worker_threads';
 import { Connection } from './connection.js';
 import { encodeHeaders } from './hpack/encoder.js';
 import { frame, SETTINGS, uint32 } from './test-kit/frames.js';
-import { Heard } from './test-kit/wired.js';
+import { StreamEvents } from './test-kit/wired.js';
 import { FRAME, H2_ERROR } from './wire.js';
 
 const REQUEST = encodeHeaders([[':method', 'POST']]);
@@ -34,7 +34,7 @@ server.listen(0, '127.0.0.1', () => parentPort.postMessage(server.address().port
 `;
 
 /** Two calls are under way when the peer refuses the first of them and leaves; this end writes before it reads. */
-async function goneWhileWriting(ends: string): Promise<{ refused: Heard; other: Heard; reason: string }> {
+async function goneWhileWriting(ends: string): Promise<{ refused: StreamEvents; other: StreamEvents; reason: string }> {
   const done = new SharedArrayBuffer(4);
   const peer = new Worker(PEER, { eval: true, workerData: { done, hello: SETTINGS } });
   const [port] = await once(peer, 'message');
@@ -53,8 +53,8 @@ async function goneWhileWriting(ends: string): Promise<{ refused: Heard; other: 
   });
   connection.flush();
   await ready.promise;
-  const [refused, other] = [new Heard(), new Heard()];
-  for (const heard of [refused, other]) heard.stream = connection.request(REQUEST, heard);
+  const [refused, other] = [new StreamEvents(), new StreamEvents()];
+  for (const received of [refused, other]) received.stream = connection.request(REQUEST, received);
   connection.flush();
   await new Promise((resolve) => setTimeout(resolve, 20));
 

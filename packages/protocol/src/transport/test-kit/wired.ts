@@ -5,7 +5,7 @@ import { FakeSocket } from './fake-socket.js';
 import { framesIn, HELLO, type RawFrame, SETTINGS } from './frames.js';
 
 /** The events of a stream. */
-export class Heard implements StreamListener {
+export class StreamEvents implements StreamListener {
   readonly lists: HeaderList[] = [];
   readonly parts: Buffer[] = [];
   ended = false;
@@ -39,7 +39,7 @@ export class Heard implements StreamListener {
 export class Wired {
   readonly socket = new FakeSocket();
   readonly connection: Connection;
-  readonly opened: { stream: Http2Stream; head: HeaderList; heard: Heard }[] = [];
+  readonly opened: { stream: Http2Stream; head: HeaderList; received: StreamEvents }[] = [];
   readonly closes: Error[] = [];
   readonly faults: Error[] = [];
   goaways = 0;
@@ -55,10 +55,10 @@ export class Wired {
       stalledLooks: 3,
       events: {
         onStream: (stream, head) => {
-          const heard = new Heard();
-          heard.stream = stream;
-          stream.listener = heard;
-          this.opened.push({ stream, head, heard });
+          const received = new StreamEvents();
+          received.stream = stream;
+          stream.listener = received;
+          this.opened.push({ stream, head, received });
         },
         onGoaway: () => {
           this.goaways += 1;
