@@ -36,7 +36,10 @@ export interface PureRunnerOptions {
   readonly maxConnections?: number;
   /** Maximum number of connections from one address. Default 256. */
   readonly maxConnectionsPerAddress?: number;
-  /** A balancer that does not answer a keepalive PING for this long is considered lost, and its calls end; milliseconds. Default 20 000. */
+  /**
+   * A balancer that does not answer a keepalive PING for this long is considered lost, and its calls end; milliseconds.
+   * Default 20 000.
+   */
   readonly balancerKeepaliveTimeoutMs?: number;
   /** Detached calls are refused unless set. */
   readonly detached?: boolean;

@@ -1,7 +1,7 @@
 import type { Logger } from '@fnfleet/core';
 import type { LogSink, OutputLine } from './log-sink.js';
 
-/** Writes the output of functions to the runner's own log, as a field, so that it cannot be mistaken for a message of the runner. */
+/** Writes the output of functions to the log of the runner, as a field, so that it cannot pass for a message of the runner. */
 export class RunnerLogSink implements LogSink {
   constructor(private readonly log: Logger) {}
 

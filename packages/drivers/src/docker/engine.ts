@@ -235,7 +235,10 @@ export class Engine {
     return mountsIn(await this.inspect(id));
   }
 
-  /** The path of a volume on the engine's machine; undefined if the engine does not report it. @throws EngineError 404 if there is no such volume */
+  /**
+   * The path of a volume on the engine's machine; undefined if the engine does not report it.
+   * @throws EngineError 404 if there is no such volume
+   */
   async mountpointOf(volume: string): Promise<string | undefined> {
     const request = { method: 'GET', path: `/volumes/${encodeURIComponent(volume)}` } as const;
     return textOf(fieldsOf(await this.transport.look('inspect_volume', request)).Mountpoint);

@@ -48,7 +48,10 @@ export class ContainerFreezer {
     return this.next(() => this.thawNow());
   }
 
-  /** Call it before the container is killed: a process that is frozen in a control group cannot die. The engine handles its own pauses. */
+  /**
+   * Call it before the container is killed: a process that is frozen in a control group cannot die. The engine handles its own
+   * pauses.
+   */
   async end(): Promise<void> {
     this.ended = true;
     this.unsubscribe();

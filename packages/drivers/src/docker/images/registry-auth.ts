@@ -29,7 +29,8 @@ interface Entry {
 
 /**
  * Parses credentials in the format of the docker command line: `{"auths":{"<server>":{"auth":"<base64>"}}}`, or the same
- * without `auths` around it, as in the old `.dockercfg`. Entries without `auth` are skipped, because their credentials are stored elsewhere.
+ * without `auths` around it, as in the old `.dockercfg`. Entries without `auth` are skipped, because their credentials are
+ * stored elsewhere.
  *
  * @throws CredentialsError
  */
