@@ -85,7 +85,7 @@ describe('the fleet of deploy/compose: an api, a balancer, a runner, Prometheus'
     const drained = await fnfleet(['drain', runner, '--force'], env);
     expect(drained).toMatchObject({
       code: 0,
-      output: expect.stringContaining(`takes no new calls, as ${env.FN_LB_URL}`),
+      output: expect.stringContaining(`takes no new calls (requested through ${env.FN_LB_URL})`),
     });
     const back = await fnfleet(['undrain', runner], env);
     expect(back).toMatchObject({ code: 0, output: expect.stringContaining(`${runner} is ready`) });

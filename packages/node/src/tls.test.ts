@@ -21,7 +21,7 @@ const ROLE_ENV = {
 type RoleName = keyof typeof ROLE_ENV;
 
 const TOKEN = 'sesame';
-const REFUSED = /it may not accept the certificate shown/;
+const REFUSED = /the runner may reject our certificate/;
 
 describe('a port with TLS', () => {
   let certificates: TestCertificates;
