@@ -17,6 +17,7 @@ it('knows every setting of every role, and its file', () => {
 
 describe('a setting that was renamed', () => {
   it('is known by its former name, and its file too', () => {
+    expect(unknownSettings({ FN_TRACE_FILE: '/x', FN_TRACE_FILE_FILE: '/x' })).toEqual([]);
     expect(unknownSettings({ FN_RUNNER_SILENCE_MSECS: '1', FN_BALANCER_SILENCE_MSECS_FILE: '/x' })).toEqual([]);
   });
 

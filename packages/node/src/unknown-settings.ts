@@ -74,7 +74,9 @@ export function warnOfSettingNames(env: Environment, logger: Logger): void {
 function isKnown(name: string): boolean {
   if (OF_THE_FN_COMMAND.has(name)) return true;
   const setting = name.endsWith('_FILE') ? name.slice(0, -'_FILE'.length) : name;
-  return KNOWN.has(name) || KNOWN.has(setting) || Object.hasOwn(FORMER_NAMES, setting);
+  return (
+    KNOWN.has(name) || KNOWN.has(setting) || Object.hasOwn(FORMER_NAMES, name) || Object.hasOwn(FORMER_NAMES, setting)
+  );
 }
 
 function isOf(service: string, name: string): boolean {
