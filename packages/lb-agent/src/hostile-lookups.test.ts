@@ -208,10 +208,12 @@ describe('ten thousand functions whose time is over together', () => {
   it('are refreshed 16 at a time, and serve meanwhile', async () => {
     await clock.advance(2_500);
     for (const key of KEYS) expect(cache.known(key)).toBe(key);
+    await clock.advance(5);
     expect(fetched).toBe(16);
     for (const land of underway.splice(0)) land();
     await clock.advance(0);
     for (const key of KEYS) expect(cache.known(key)).toBe(key);
+    await clock.advance(5);
     expect(fetched).toBe(32);
     for (const land of underway.splice(0)) land();
     await clock.advance(0);
@@ -248,8 +250,11 @@ describe('what is made anew under a name that was just used', () => {
     await clock.advance(1_500);
     // Others who call the old one by its id.
     await byId();
+    await clock.advance(5);
     while ((await codeOf(byId())) === 'found') await new Promise((resolve) => setImmediate(resolve));
-    expect((await byTrigger()).template.fn.id).toBe('fn9');
+    const looked = byTrigger();
+    await untilSettled(looked);
+    expect((await looked).template.fn.id).toBe('fn9');
   });
 
   it('causes one request a second, however many lookups miss', async () => {

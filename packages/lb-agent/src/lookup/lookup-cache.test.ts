@@ -52,6 +52,8 @@ describe('what is known', () => {
     expect(cache.known('a')).toBe('a1');
     await clock.advance(1);
     expect(cache.known('a')).toBeUndefined();
+    await clock.advance(4);
+    source.release(0);
   });
 
   it('is used even for a caller who has disconnected', async () => {
@@ -109,6 +111,9 @@ describe('what is used in the second half of its time', () => {
     await clock.advance(2_500);
     source.holds = true;
     expect([used(), used()]).toEqual(['a1', 'a1']);
+    // The call that it was used for goes first.
+    expect(source.asked).toEqual(['a']);
+    await clock.advance(5);
     expect(source.asked).toEqual(['a', 'a']);
     source.release(0);
     await clock.advance(0);
@@ -121,10 +126,10 @@ describe('what is used in the second half of its time', () => {
 
   it('is waited for once its time is over, by joining the fetch that is under way', async () => {
     await get('a');
-    await clock.advance(4_999);
+    await clock.advance(4_994);
     source.holds = true;
     expect(cache.get('a', caller())).toBe('a1');
-    await clock.advance(1);
+    await clock.advance(6);
     const looked = get('a');
     source.release(0);
     expect(await looked).toBe('a2');
@@ -136,7 +141,7 @@ describe('what is used in the second half of its time', () => {
     await clock.advance(2_500);
     source.failure = new FnError('fnNotFound');
     expect(cache.get('a', caller())).toBe('a1');
-    await clock.advance(0);
+    await clock.advance(5);
     await expect(get('a')).rejects.toThrow('Fn not found');
   });
 
@@ -157,6 +162,7 @@ describe('what is used in the second half of its time', () => {
     await clock.advance(2_500);
     source.holds = true;
     cache.get('a', caller());
+    await clock.advance(5);
     cache.forget();
     source.release(0);
     await clock.advance(0);

@@ -44,6 +44,9 @@ const RETRY_PAUSE_MS = 1_000;
  */
 const REFRESH_AFTER = 0.5;
 
+/** A background refresh starts this long after the call that triggers it, milliseconds: most calls have left by then. */
+const REFRESH_DELAY_MS = 5;
+
 /** Misses with longer keys are not cached: clients choose keys, and must not control the memory in use. */
 const MAX_MISS_KEY_LENGTH = 300;
 
@@ -156,7 +159,7 @@ export class LookupCache<V> {
     }
   }
 
-  /** C6. */
+  /** C6. The request waits for a moment, so that it does not take the event loop from the call that caused it. */
   private serveFresh(key: string, known: Entry<V>, now: MonoMs): V {
     if (known.retryAfter <= now && !this.flights.has(key) && this.lanes.isOpen('refresh'))
       this.startFetch(key, 'refresh');
@@ -169,7 +172,15 @@ export class LookupCache<V> {
   }
 
   private startFetch(key: string, lane: LaneName): Flight<V> {
-    const fetch = (signal: AbortSignal) => this.lanes.run(lane, () => this.fetch(key, signal), signal);
+    const fetch = (signal: AbortSignal) =>
+      this.lanes.run(
+        lane,
+        async () => {
+          if (lane === 'refresh') await this.clock.sleep(REFRESH_DELAY_MS, signal);
+          return this.fetch(key, signal);
+        },
+        signal,
+      );
     const flight = new Flight(fetch, this.options.fetchTimeoutMs, this.clock);
     this.flights.set(key, flight);
     // Another fetch has replaced this one, or `forget` was called: its result is outdated (C5).
