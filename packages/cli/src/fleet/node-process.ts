@@ -1,5 +1,4 @@
 import { type ChildProcess, fork } from 'node:child_process';
-import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { createInterface } from 'node:readline';
 import type { Readable } from 'node:stream';
@@ -9,15 +8,7 @@ import type { PlannedNode } from './fleet-plan.js';
 /** Time limit for stopping a node that has no calls yet, milliseconds. */
 const START_LIMIT_MS = 5_000;
 
-const BIN = path.join(__dirname, '../../bin');
-const ENTRY = path.join(BIN, 'fnfleet.js');
-
-/** The Node flags that `bin/fnfleet` sets, for when the command was started without it. */
-function nodeFlags(): string[] {
-  const ours = readFileSync(path.join(BIN, 'node-flags'), 'utf8').trim().split(' ');
-  const given = [...process.execArgv, process.env.NODE_OPTIONS ?? ''].join(' ');
-  return given.includes('semi-space-size') ? process.execArgv : [...process.execArgv, ...ours];
-}
+const ENTRY = path.join(__dirname, '../../bin/fnfleet.js');
 
 /** One node of a local fleet as a child process. Its output is passed on line by line, prefixed with its name. */
 export class NodeProcess {
@@ -35,7 +26,6 @@ export class NodeProcess {
   ) {
     this.child = fork(ENTRY, ['node'], {
       env: { ...plan.defaults, ...process.env, ...plan.env },
-      execArgv: nodeFlags(),
       stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
       // Detached, so that Ctrl-C in the terminal reaches only this process: nodes have to stop in order.
       detached: true,
