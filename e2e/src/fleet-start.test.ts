@@ -65,7 +65,7 @@ describe('fnfleet up where a node cannot start', () => {
     expect(verdict).toMatch(
       `fnfleet: ${row.node} does not start: cannot listen on ${HOST}:${port + row.taken} (${row.setting}, FN_BIND_ADDRESS): `,
     );
-    expect(verdict).toMatch(new RegExp(`address already in use .*\\n\\(${row.option} <n> changes it: `));
+    expect(verdict).toMatch(new RegExp(`address already in use .*\\n\\(change it with ${row.option} <n>: `));
   });
 
   it('the engine is away: the fleet ends, and says which runner needs it and what can be done', async () => {

@@ -170,7 +170,7 @@ describe('fn start of the fn command line, with our image under the name of its 
     const debuggers = await request(`http://127.0.0.1:${debugPort}/json/version`);
     const other = await rest('POST', '/v2/fns', { app_id: app.id, name: 'other', image: PROBE_IMAGE, memory: 128 });
     const refused = errorOf(await invoke(other.annotations['fnproject.io/fn/invokeEndpoint']));
-    expect(refused).toEqual([400, expect.stringContaining('the port of the debugger is taken')]);
+    expect(refused).toEqual([400, expect.stringContaining('the port of the debugger is in use')]);
     expect(await debuggers.body.json()).toMatchObject({ Browser: expect.stringMatching(/^node\.js\/v/) });
     expect(await stop()).toBe(0);
   });

@@ -114,7 +114,7 @@ describe('the output of functions', () => {
     const failures = {
       'logs nothing --app e2e': 'app e2e has no function nothing',
       'logs talks --app nothing': 'there is no app nothing',
-      'logs talks': 'there is no function with the id talks; to find one by its name, name its app as well',
+      'logs talks': 'there is no function with the id talks; to find it by name, name its app as well',
       'logs talks --app e2e --runner nowhere': 'expected host:port, got "nowhere"',
       'logs talks --app e2e --runner 127.0.0.1:1 --no-follow': 'runner 127.0.0.1:1 cannot be reached',
     };

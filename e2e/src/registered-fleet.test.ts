@@ -120,7 +120,7 @@ describe('a fleet whose runners register themselves in etcd', () => {
 
     // It is not listed, so it has to be named by its URL, as the command has said.
     const unknown = await fnfleet(['undrain', both[0] ?? ''], env);
-    expect([unknown.code, unknown.output]).toEqual([1, expect.stringContaining('give the URL of its HTTP port')]);
+    expect([unknown.code, unknown.output]).toEqual([1, expect.stringContaining('use the URL of its HTTP port')]);
     expect(await fnfleet(['undrain', `http://127.0.0.1:${port + 2}`], env)).toMatchObject({ code: 0 });
     await untilSeen('both are found again', both);
   });
