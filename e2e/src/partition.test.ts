@@ -110,9 +110,9 @@ describe('hosts in a network whose cables are cut without a word', () => {
         `others p50 ${percentile(before, 50)} → ${percentile(during, 50)} ms, p99 ${percentile(before, 99)} → ${percentile(during, 99)} ms`,
       ].join(' '),
     );
-    // The cut may fall between the receipt for `started` leaving the balancer and its arrival: that call fails although it
-    // did not start, and nobody can know.
-    expect(innocent.length).toBeLessThanOrEqual(1);
+    // The cut may fall between the receipt for `started` leaving the balancer and its arrival: such a call fails although it
+    // did not start, and nobody can know. Calls that start in the same turn of the event loop share a receipt.
+    expect(innocent.length).toBeLessThanOrEqual(2);
     expect(twice).toEqual([]);
     expect(failed.length).toBeLessThanOrEqual(CONTAINERS);
     expect(noticedMs).toBeLessThan(BUSY_MS);
