@@ -125,7 +125,7 @@ describe('hosts in a network whose cables are cut without a word', () => {
     await everyRunnerServes();
   }
 
-  it('a runner that is cut off costs no call that had not started, but for one whose receipt was on its way, and others keep their latency', async () => {
+  it('a runner that is cut off costs no call that had not started, but for those whose receipt was on its way, and others keep their latency', async () => {
     const runner = fleet.runner(0);
     await through('runner cut off', runner, () => runner.cut());
   });

@@ -20,6 +20,6 @@ if (Number(process.versions.node.split('.')[0]) < needed) {
   console.log(version);
 } else {
   // See docs/performance.md. Set here and not on the command line: Node does not start with a flag that its V8 does not know.
-  if (!process.env.NODE_OPTIONS?.includes('semi-space-size')) v8.setFlagsFromString('--heap-growing-percent=200');
+  v8.setFlagsFromString('--heap-growing-percent=200');
   require(built).main(process.argv);
 }
