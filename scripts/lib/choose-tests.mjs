@@ -6,7 +6,7 @@ import { isUnitTest, RESOURCES, testFiles } from './test-files.cjs';
  * Splits the arguments of `npm test --` into words that choose tests and, after them, options for jest. A word is
  *
  *   placement          a package
- *   placement/health   a package and part of a path below its `src` (or a whole path, such as packages/placement/src/candidate.ts)
+ *   placement/health   a package and part of a path below its `src` (or a whole path, such as packages/placement/src/placer.ts)
  *   hostile            part of a path in any package
  *
  * @param {readonly string[]} args

@@ -3,7 +3,7 @@ import { Dispatcher } from './dispatch/dispatcher.js';
 import { FakeRunner, reportOf } from './fake-runner.js';
 import type { Placer } from './placer.js';
 import type { RunnerList, RunnerPool } from './runner.js';
-import { aCall } from './test-call.js';
+import { aCall } from './test-fixture.js';
 
 const metrics = RecordedMetrics.install();
 const timing = { placerTimeoutMs: 1000, detachedPlacerTimeoutMs: 100, retryAllDelayMs: 10 };

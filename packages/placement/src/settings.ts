@@ -1,6 +1,6 @@
 import { bytes, durationMs, integer, MIB, type SettingsOf, text } from '@fnfleet/core';
-import { HEALTH_DEFAULTS } from './fleet/health-options.js';
-import { placers } from './placers/index.js';
+import { HEALTH_DEFAULTS } from './fleet/health.js';
+import { placers } from './placers/choose-placer.js';
 
 /** Settings of placement, for a load balancer. */
 export const placementSettings = {

@@ -2,12 +2,11 @@ import { FakeClock } from '@fnfleet/core';
 import { MembershipPool, newStaticRunnerPool } from '@fnfleet/discovery';
 import { type AttemptOutcome, NOTHING_CHECKED } from '@fnfleet/protocol';
 import { Dispatcher } from './dispatch/dispatcher.js';
-import { DrainRate } from './dispatch/drain-rate.js';
+import { DrainRate } from './dispatch/placement-queue.js';
 import { FakeRunner } from './fake-runner.js';
 import { Prober } from './fleet/prober.js';
-import { BUSY, FINISHED, FleetFixture, MB, requestFor } from './fleet/test-fixture.js';
 import { PlacementEvents } from './placement-events.js';
-import { aCall } from './test-call.js';
+import { aCall, BUSY, FINISHED, FleetFixture, MB, requestFor } from './test-fixture.js';
 
 const HOUR_MS = 3_600_000;
 const BROKEN: AttemptOutcome = { kind: 'failed', blame: 'runner', error: new Error('broke') };

@@ -3,10 +3,9 @@ import { newStaticRunnerPool } from '@fnfleet/discovery';
 import type { OutboundCall } from '@fnfleet/protocol';
 import { FakeRunner } from '../fake-runner.js';
 import type { RunnerList, RunnerPool } from '../runner.js';
-import { aCall } from '../test-call.js';
-import { Dispatcher } from './dispatcher.js';
-import type { DispatcherDeps } from './dispatcher-deps.js';
-import type { PlacementOutcome } from './placement-outcome.js';
+import { aCall } from '../test-fixture.js';
+import { Dispatcher, type DispatcherDeps } from './dispatcher.js';
+import type { PlacementOutcome } from './placement-task.js';
 
 const timing = { placerTimeoutMs: 1000, detachedPlacerTimeoutMs: 100, retryAllDelayMs: 10 };
 const limits = { maxCalls: 1000, maxBytes: 1_000_000 };

@@ -1,22 +1,36 @@
 import { countFromZero, readWhenExported, type Timer } from '@fnfleet/core';
 import type { OutboundCall } from '@fnfleet/protocol';
-import { duplicateWarnings } from '../fleet/duplicate-warnings.js';
+import { resourceRequestOf } from '../fleet/capacity-estimate.js';
 import { FleetState } from '../fleet/fleet-state.js';
-import { HEALTH_DEFAULTS } from '../fleet/health-options.js';
+import { HEALTH_DEFAULTS, type HealthOptions } from '../fleet/health.js';
 import { Prober } from '../fleet/prober.js';
-import { resourceRequestOf } from '../fleet/resource-request.js';
 import type { RunnerState } from '../fleet/runner-state.js';
 import { showPlacementStats } from '../placement-stats.js';
-import type { DispatcherDeps, DispatcherParts } from './dispatcher-deps.js';
-import { type FleetStatus, statusLine } from './fleet-status.js';
-import { listOf } from './list-of.js';
-import type { Outlook } from './outlook.js';
-import type { PlacementOutcome } from './placement-outcome.js';
-import { PlacementQueue } from './placement-queue.js';
-import { PlacementTask } from './placement-task.js';
+import { listOf } from '../runner.js';
+import { duplicateWarnings, type FleetStatus, runnersByState, statusLine } from './fleet-status.js';
+import { PlacementQueue, type QueueLimits, type WaitingCall } from './placement-queue.js';
+import { type PlacementDeps, type PlacementOutcome, type PlacementParts, PlacementTask } from './placement-task.js';
 import { Recheck } from './recheck.js';
-import { runnersByState } from './runners-by-state.js';
-import type { WaitingCall } from './waiting-call.js';
+
+export interface DispatcherDeps extends PlacementDeps {
+  readonly limits: QueueLimits;
+  /** Defaults apply to missing values. */
+  readonly health?: Partial<HealthOptions> | undefined;
+  /** Uniform, 0 to below 1. */
+  readonly random: () => number;
+  /** Called once for each problem with the setup of the fleet, with a message for operators. */
+  readonly onTrouble?: (what: string) => void;
+}
+
+/** What would happen to a call that arrived now. It is an estimate, like everything that is known about runners. */
+export interface Outlook {
+  /** How many runners the pool has for it. */
+  readonly runners: number;
+  /** How many of them are eligible: they have a hot container for it, or room for a new one. */
+  readonly ready: number;
+  /** How many of those have a free hot container of its function. */
+  readonly hot: number;
+}
 
 /** How long the pool may take to list runners for a dry run, milliseconds. */
 const OUTLOOK_MS = 1_000;
@@ -40,7 +54,7 @@ const WARM_IN_A_ROW = 8;
  *               └──▶ woken by: the end of a call, a load report, an expired refusal, a change of runners
  */
 export class Dispatcher {
-  private readonly parts: DispatcherParts;
+  private readonly parts: PlacementParts;
   private readonly prober: Prober;
   private readonly warmInARow = new WeakMap<RunnerState, number>();
   private readonly endReading: () => void;

@@ -3,7 +3,7 @@ import type { LoadReport } from '@fnfleet/protocol';
 import { FakeRunner } from '../fake-runner.js';
 import { PlacementEvents } from '../placement-events.js';
 import type { Runner, RunnerPool } from '../runner.js';
-import { aCall } from '../test-call.js';
+import { aCall } from '../test-fixture.js';
 import { Dispatcher } from './dispatcher.js';
 
 let clock: FakeClock;

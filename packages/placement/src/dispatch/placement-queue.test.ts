@@ -1,10 +1,8 @@
 import { CancelledError, FakeClock, RecordedMetrics, systemClock } from '@fnfleet/core';
-import { resourceRequestOf } from '../fleet/resource-request.js';
+import { resourceRequestOf } from '../fleet/capacity-estimate.js';
 import type { RunnerState } from '../fleet/runner-state.js';
-import { FleetFixture } from '../fleet/test-fixture.js';
-import { aCall } from '../test-call.js';
-import { PlacementQueue } from './placement-queue.js';
-import { WaitingCall } from './waiting-call.js';
+import { aCall, FleetFixture } from '../test-fixture.js';
+import { DrainRate, PlacementQueue, WaitingCall } from './placement-queue.js';
 
 const metrics = RecordedMetrics.install();
 const LEFT_MS = 10_000;
@@ -258,5 +256,68 @@ describe('W2: when the drain rate is known', () => {
     const one = waits({ leftMs: 1 });
     await turn();
     expect([one.how, queue.fullError().retryAfterSeconds]).toEqual([undefined, 15]);
+  });
+});
+
+describe('the drain rate', () => {
+  let clock: FakeClock;
+  let rate: DrainRate;
+  beforeEach(() => {
+    clock = new FakeClock();
+    rate = new DrainRate(clock);
+  });
+
+  /** Calls leave the queue, one per interval. */
+  async function drain(calls: number, everyMs: number): Promise<void> {
+    for (let i = 0; i < calls; i += 1) {
+      await clock.advance(everyMs);
+      rate.add();
+    }
+  }
+
+  it('is unknown before the first call, and after only a few', async () => {
+    expect(rate.perSecond).toBeUndefined();
+    await drain(7, 1);
+    expect(rate.perSecond).toBeUndefined();
+  });
+
+  it('is unknown after calls that all came at one instant', () => {
+    for (let i = 0; i < 20; i += 1) rate.add();
+    expect(rate.perSecond).toBeUndefined();
+  });
+
+  it.each([2, 10, 100])('of %i calls per second is measured', async (perSecond) => {
+    await drain(20 * perSecond, 1000 / perSecond);
+    const found = rate.perSecond ?? 0;
+    expect(found / perSecond).toBeGreaterThan(0.9);
+    expect(found / perSecond).toBeLessThan(1.15);
+  });
+
+  it('follows when the fleet becomes slower: after five seconds the old counts weigh less than half', async () => {
+    await drain(1000, 10);
+    await drain(50, 100);
+    const found = rate.perSecond ?? 0;
+    expect(found).toBeGreaterThan(30);
+    expect(found).toBeLessThan(50);
+  });
+
+  it('falls while no call leaves the queue, until too little is known', async () => {
+    await drain(100, 100);
+    const before = rate.perSecond ?? 0;
+    await clock.advance(5000);
+    const after = rate.perSecond ?? 0;
+    expect(after / before).toBeGreaterThan(0.35);
+    expect(after / before).toBeLessThan(0.65);
+    await clock.advance(30_000);
+    expect(rate.perSecond).toBeUndefined();
+  });
+
+  it('after a long pause counts from the first call after it', async () => {
+    await drain(100, 100);
+    await clock.advance(120_000);
+    await drain(50, 100);
+    const found = rate.perSecond ?? 0;
+    expect(found).toBeGreaterThan(9);
+    expect(found).toBeLessThan(11.5);
   });
 });

@@ -1,9 +1,52 @@
-import { type Clock, count, countFromZero, FnError, observe } from '@fnfleet/core';
+import { type Clock, count, countFromZero, Deferred, FnError, LONG_AGO, type MonoMs, observe } from '@fnfleet/core';
+import type { OutboundCall } from '@fnfleet/protocol';
+import type { ResourceRequest } from '../fleet/capacity-estimate.js';
 import type { RunnerState } from '../fleet/runner-state.js';
-import { DrainRate } from './drain-rate.js';
 import { FairQueue } from './fair-queue.js';
-import type { QueueLimits } from './queue-limits.js';
-import type { WaitingCall, WakeUp } from './waiting-call.js';
+
+/** How much may wait for a runner. */
+export interface QueueLimits {
+  /** Number of calls. */
+  readonly maxCalls: number;
+  /** Bytes of bodies that waiting calls keep in memory. */
+  readonly maxBytes: number;
+}
+
+/** Why a call stopped waiting. */
+export type WakeUp =
+  /** The runner may have capacity; the call is already counted as offered to it. */
+  | { readonly kind: 'room'; readonly state: RunnerState }
+  /** The runners have changed, or it is time to check them again. */
+  | { readonly kind: 'look' }
+  /** Rejected in favour of other calls, with this error. */
+  | { readonly kind: 'shed'; readonly error: Error }
+  /** Its time is over, or its caller has left. */
+  | { readonly kind: 'over' };
+
+/** A call that waits for a runner. */
+export class WaitingCall {
+  private readonly woken = new Deferred<WakeUp>();
+
+  constructor(
+    readonly call: OutboundCall,
+    readonly request: ResourceRequest,
+    /** Bytes of its body that it keeps in memory. */
+    readonly bytes: number,
+  ) {}
+
+  get appId(): string {
+    return this.call.model.appId;
+  }
+
+  get wakeUp(): Promise<WakeUp> {
+    return this.woken.promise;
+  }
+
+  /** The caller has already removed it from the queue. */
+  wake(how: WakeUp): void {
+    this.woken.resolve(how);
+  }
+}
 
 /** `Retry-After` in seconds: the default if the drain rate is unknown, as in Fn; the minimum; and the maximum. */
 const RETRY_UNKNOWN_S = 15;
@@ -149,5 +192,43 @@ export class PlacementQueue {
     this.bytes -= waiting.bytes;
     count('lb_queue_waiting', -1);
     waiting.wake(how);
+  }
+}
+
+/** Half-life of the count, milliseconds. */
+const HALF_LIFE_MS = 5_000;
+/** Fewer calls do not allow a prediction. */
+const LEAST_CALLS = 8;
+
+/** How fast calls leave the queue for a runner: an exponentially decaying count. */
+export class DrainRate {
+  private weight = 0;
+  private since: MonoMs | undefined;
+  private at = LONG_AGO;
+
+  constructor(private readonly clock: Pick<Clock, 'now'>) {}
+
+  /** Counts one placed call. */
+  add(): void {
+    this.fade();
+    this.weight += 1;
+    this.since ??= this.at;
+  }
+
+  /** Calls per second; undefined until enough is known. */
+  get perSecond(): number | undefined {
+    this.fade();
+    if (this.since === undefined || this.weight < LEAST_CALLS) return undefined;
+    // The weight after this time at one call per second.
+    const seconds = HALF_LIFE_MS / 1000 / Math.LN2;
+    const full = seconds * (1 - 2 ** ((this.since - this.at) / HALF_LIFE_MS));
+    return full > 0 ? this.weight / full : undefined;
+  }
+
+  private fade(): void {
+    const now = this.clock.now();
+    this.weight *= 2 ** ((this.at - now) / HALF_LIFE_MS);
+    this.at = now;
+    if (this.weight < 0.01) this.since = undefined;
   }
 }

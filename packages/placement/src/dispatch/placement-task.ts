@@ -1,14 +1,35 @@
-import { CancelledError, describeError, FnError, inSpan, NO_TRACE, tellOperator } from '@fnfleet/core';
+import { CancelledError, type Clock, describeError, FnError, inSpan, NO_TRACE, tellOperator } from '@fnfleet/core';
 import type { AttemptOutcome, OutboundCall } from '@fnfleet/protocol';
-import type { FleetSnapshot } from '../fleet/fleet-state.js';
-import { type ResourceRequest, resourceRequestOf } from '../fleet/resource-request.js';
+import { type ResourceRequest, resourceRequestOf } from '../fleet/capacity-estimate.js';
+import type { FleetSnapshot, FleetState } from '../fleet/fleet-state.js';
 import type { IneligibleReason, RunnerState } from '../fleet/runner-state.js';
 import { PlacementStats } from '../placement-stats.js';
-import type { RunnerList } from '../runner.js';
-import type { DispatcherParts } from './dispatcher-deps.js';
-import { listOf } from './list-of.js';
-import type { PlacementOutcome } from './placement-outcome.js';
-import { WaitingCall, type WakeUp } from './waiting-call.js';
+import type { Placer } from '../placer.js';
+import { listOf, type RunnerList, type RunnerPool } from '../runner.js';
+import type { PlacementTiming } from '../settings.js';
+import { type PlacementQueue, WaitingCall, type WakeUp } from './placement-queue.js';
+import type { Recheck } from './recheck.js';
+
+/** What a dispatcher and its placement tasks get from the balancer. */
+export interface PlacementDeps {
+  readonly pool: RunnerPool;
+  readonly placer: Placer;
+  readonly clock: Clock;
+  readonly timing: PlacementTiming;
+}
+
+/** What a placement task uses. */
+export interface PlacementParts extends PlacementDeps {
+  readonly fleet: FleetState;
+  readonly queue: PlacementQueue;
+  readonly recheck: Recheck;
+}
+
+/** How a placement ended. */
+export type PlacementOutcome =
+  | Exclude<AttemptOutcome, { kind: 'refused' }>
+  /** No runner took the call; nothing ran. */
+  | { readonly kind: 'unplaced'; readonly error: Error };
 
 /** An empty pool that does not report changes is checked again at least this often, milliseconds. */
 const EMPTY_MAX_MS = 1_000;
@@ -34,7 +55,7 @@ export class PlacementTask {
   constructor(
     private readonly call: OutboundCall,
     private readonly signal: AbortSignal,
-    private readonly parts: DispatcherParts,
+    private readonly parts: PlacementParts,
   ) {
     const { clock, timing } = parts;
     this.request = resourceRequestOf(call);

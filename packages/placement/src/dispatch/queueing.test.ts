@@ -3,10 +3,9 @@ import { CancelledError, FakeClock, FnError, Listeners, RecordedMetrics } from '
 import type { LoadReport, OutboundCall } from '@fnfleet/protocol';
 import { FakeRunner, reportOf } from '../fake-runner.js';
 import type { LoadListener, Runner, RunnerPool } from '../runner.js';
-import { aCall } from '../test-call.js';
-import { Dispatcher } from './dispatcher.js';
-import type { DispatcherDeps } from './dispatcher-deps.js';
-import type { PlacementOutcome } from './placement-outcome.js';
+import { aCall } from '../test-fixture.js';
+import { Dispatcher, type DispatcherDeps } from './dispatcher.js';
+import type { PlacementOutcome } from './placement-task.js';
 
 const metrics = RecordedMetrics.install();
 const MB = 1024 * 1024;

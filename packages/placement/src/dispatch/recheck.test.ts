@@ -1,6 +1,6 @@
 import { FakeClock, later, type MonoMs } from '@fnfleet/core';
 import type { RunnerState } from '../fleet/runner-state.js';
-import { requestFor } from '../fleet/test-fixture.js';
+import { requestFor } from '../test-fixture.js';
 import { Recheck } from './recheck.js';
 
 const NEED = requestFor();

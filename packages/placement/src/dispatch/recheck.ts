@@ -1,5 +1,5 @@
 import { type Clock, type MonoMs, type Timer, TurnoverMap } from '@fnfleet/core';
-import type { ResourceRequest } from '../fleet/resource-request.js';
+import type { ResourceRequest } from '../fleet/capacity-estimate.js';
 import type { RunnerState } from '../fleet/runner-state.js';
 
 /** Rechecks closer together than this are merged, milliseconds. */

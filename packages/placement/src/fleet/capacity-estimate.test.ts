@@ -1,7 +1,7 @@
 import { FakeClock, later } from '@fnfleet/core';
 import type { LoadReport } from '@fnfleet/protocol';
+import { requestFor } from '../test-fixture.js';
 import { CapacityEstimate } from './capacity-estimate.js';
-import { requestFor } from './test-fixture.js';
 
 const MB = 1024 * 1024;
 

@@ -1,6 +1,25 @@
-import { LONG_AGO, later, type MonoMs, TurnoverMap } from '@fnfleet/core';
+import { LONG_AGO, later, MIB, type MonoMs, TurnoverMap } from '@fnfleet/core';
 import type { LoadReport, OutboundCall } from '@fnfleet/protocol';
-import type { ResourceRequest } from './resource-request.js';
+
+/** What a call needs on a runner. */
+export interface ResourceRequest {
+  readonly call: OutboundCall;
+  readonly fnId: string;
+  /** Memory of its container. */
+  readonly bytes: number;
+  /** How long an idle container of the function stays. */
+  readonly idleMs: number;
+}
+
+export function resourceRequestOf(call: OutboundCall): ResourceRequest {
+  const { model } = call;
+  return {
+    call,
+    fnId: model.fnId,
+    bytes: (model.memoryMb + model.tmpfsMb) * MIB,
+    idleMs: model.idleTimeoutSeconds * 1000,
+  };
+}
 
 /** Reports expire after this time, because others place calls there as well. Milliseconds. */
 const TRUSTED_MS = 2_000;

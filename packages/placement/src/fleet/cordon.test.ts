@@ -1,5 +1,5 @@
 import { FakeRunner } from '../fake-runner.js';
-import { FINISHED, FleetFixture, requestFor } from './test-fixture.js';
+import { FINISHED, FleetFixture, requestFor } from '../test-fixture.js';
 
 it('a cordoned runner is offered nothing, whatever is known about it, and says why', () => {
   const fixture = new FleetFixture(2);

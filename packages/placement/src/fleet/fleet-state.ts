@@ -1,8 +1,8 @@
 import { TurnoverMap, TurnoverSet } from '@fnfleet/core';
 import { addressKey } from '@fnfleet/discovery';
-import type { Candidate, Fleet } from '../candidate.js';
+import type { Candidate, Fleet } from '../placer.js';
 import type { Runner, RunnerList } from '../runner.js';
-import type { HealthOptions } from './health-options.js';
+import type { HealthOptions } from './health.js';
 import { RunnerState, type RunnerStateDeps } from './runner-state.js';
 
 const NONE: Iterable<RunnerState> = [];

@@ -1,5 +1,5 @@
-import { FunctionState } from './function-state.js';
-import { IdleEstimate } from './idle-estimate.js';
+import { TurnoverMap } from '@fnfleet/core';
+import { BackOff } from './back-off.js';
 
 /** Functions remembered per runner before those without activity are dropped. */
 const MAX_FUNCTIONS = 4_096;
@@ -78,5 +78,99 @@ export class FunctionStates {
       this.onWarm(fnId, false);
       this.states.delete(fnId);
     }
+  }
+}
+
+/** Pause after the first refusal, roughly, in milliseconds; each further refusal doubles it. */
+const REFUSED_FIRST_MS = 20;
+const REFUSED_MAX_MS = 1_000;
+/** Weight of the last call in the mean. */
+const NEWEST = 0.2;
+
+/** What is known about one function on one runner. */
+export class FunctionState {
+  /** Calls of this balancer in flight there. */
+  inFlight = 0;
+  latencyMs: number | undefined;
+  /** Memory of one of its containers. */
+  bytes = 0;
+  readonly refusal = new BackOff(REFUSED_FIRST_MS, REFUSED_MAX_MS);
+  private free = 0;
+  private freeUntil = 0;
+
+  /** Idle containers expire after a while, which nobody reports. */
+  freeSlots(now: number): number {
+    return now < this.freeUntil ? this.free : 0;
+  }
+
+  setFree(slots: number, until: number): void {
+    this.free = slots;
+    this.freeUntil = until;
+  }
+
+  /** @returns whether a free container was taken */
+  takeFree(now: number): boolean {
+    if (this.freeSlots(now) === 0) return false;
+    this.free -= 1;
+    return true;
+  }
+
+  /** Removes free containers. */
+  lose(slots: number): void {
+    this.free = Math.max(0, this.free - slots);
+  }
+
+  addLatency(ms: number): void {
+    this.latencyMs = this.latencyMs === undefined ? ms : this.latencyMs + NEWEST * (ms - this.latencyMs);
+  }
+
+  /** Whether it can be dropped without loss. */
+  isIdle(now: number): boolean {
+    return this.inFlight === 0 && this.freeSlots(now) === 0 && this.refusal.until <= now;
+  }
+}
+
+/**
+ * Estimates which functions have idle containers on one runner, in the order in which they became idle. A runner reports the
+ * containers of a function only with calls of that function, but its total idle memory with every call. If that is less than the
+ * estimate, the oldest were evicted: our runners evict the container that was idle longest.
+ */
+class IdleEstimate {
+  private readonly order = new TurnoverMap<string, FunctionState>();
+
+  /** A container of the function has become idle just now. */
+  renewed(fnId: string, known: FunctionState): void {
+    this.order.delete(fnId);
+    this.order.set(fnId, known);
+  }
+
+  /** Number of functions with a free container. */
+  count(now: number): number {
+    return [...this.order.values()].filter((known) => known.freeSlots(now) > 0).length;
+  }
+
+  /**
+   * @param idleBytes idle memory as reported by the runner
+   * @returns functions without any container left
+   */
+  trim(idleBytes: number, now: number): string[] {
+    const gone: string[] = [];
+    let believed = 0;
+    for (const [fnId, known] of this.order) {
+      const bytes = known.freeSlots(now) * known.bytes;
+      if (bytes === 0) this.order.delete(fnId);
+      believed += bytes;
+    }
+    for (const [fnId, known] of this.order) {
+      if (believed <= idleBytes) break;
+      const excess = Math.ceil((believed - idleBytes) / known.bytes);
+      const lost = Math.min(known.freeSlots(now), excess);
+      known.lose(lost);
+      believed -= lost * known.bytes;
+      if (known.freeSlots(now) > 0) continue;
+      this.order.delete(fnId);
+      gone.push(fnId);
+    }
+    return gone;
   }
 }

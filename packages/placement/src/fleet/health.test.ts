@@ -1,8 +1,8 @@
 import { CancelledError, later } from '@fnfleet/core';
 import { type AttemptBlame, type AttemptOutcome, GRPC_STATUS, NOTHING_CHECKED, StreamError } from '@fnfleet/protocol';
 import type { Runner } from '../runner.js';
+import { BUSY, FINISHED, FleetFixture, requestFor } from '../test-fixture.js';
 import { Prober } from './prober.js';
-import { BUSY, FINISHED, FleetFixture, requestFor } from './test-fixture.js';
 
 const failed = (blame: AttemptBlame): AttemptOutcome => ({ kind: 'failed', blame, error: new Error('broke') });
 const BROKEN = failed('runner');

@@ -1,8 +1,6 @@
 import { FakeClock } from '@fnfleet/core';
 import { type AttemptBlame, type AttemptOutcome, NOTHING_REPORTED } from '@fnfleet/protocol';
-import { HEALTH_DEFAULTS, type HealthOptions } from './health-options.js';
-import { OutlierDetector } from './outlier-detector.js';
-import { SlowStart } from './slow-start.js';
+import { HEALTH_DEFAULTS, type HealthOptions, OutlierDetector, SlowStart } from './health.js';
 
 const failed = (blame: AttemptBlame): AttemptOutcome => ({ kind: 'failed', blame, error: new Error('broke') });
 const FAILED = failed('runner');

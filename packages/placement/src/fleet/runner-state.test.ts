@@ -1,6 +1,6 @@
 import { RecordedMetrics } from '@fnfleet/core';
 import type { AttemptOutcome, LoadReport } from '@fnfleet/protocol';
-import { BUSY, FINISHED, FleetFixture, MB, requestFor } from './test-fixture.js';
+import { BUSY, FINISHED, FleetFixture, MB, requestFor } from '../test-fixture.js';
 
 const metrics = RecordedMetrics.install();
 const lost = (reason: 'unreachable' | 'lost' | 'closed'): AttemptOutcome => ({

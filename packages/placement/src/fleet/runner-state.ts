@@ -1,16 +1,12 @@
 import { count, LONG_AGO, later, latest, type MonoMs, NEVER, type WallMs } from '@fnfleet/core';
 import type { AttemptOutcome, LoadReport, OutboundCall, RunnerStatus } from '@fnfleet/protocol';
-import type { Candidate } from '../candidate.js';
+import type { Candidate } from '../placer.js';
 import type { Runner } from '../runner.js';
 import { BackOff } from './back-off.js';
-import { CapacityEstimate } from './capacity-estimate.js';
-import type { FunctionState } from './function-state.js';
-import { FunctionStates } from './function-states.js';
-import type { HealthOptions } from './health-options.js';
-import { OutlierDetector } from './outlier-detector.js';
-import { type ResourceRequest, resourceRequestOf } from './resource-request.js';
+import { CapacityEstimate, type ResourceRequest, resourceRequestOf } from './capacity-estimate.js';
+import { type FunctionState, FunctionStates } from './function-states.js';
+import { type HealthOptions, OutlierDetector, SlowStart } from './health.js';
 import { type RunnerIdentity, runnerIdentityOf } from './runner-identity.js';
-import { SlowStart } from './slow-start.js';
 
 /** First and longest pause after a runner could not be reached, milliseconds. */
 const UNREACHABLE_FIRST_MS = 50;

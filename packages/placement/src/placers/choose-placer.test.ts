@@ -2,8 +2,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { systemClock } from '@fnfleet/core';
-import { FleetFixture, requestFor } from '../fleet/test-fixture.js';
-import { aCall } from '../test-call.js';
+import { aCall, FleetFixture, requestFor } from '../test-fixture.js';
 import { choosePlacer } from './choose-placer.js';
 import { warmFirst } from './warm-first.js';
 

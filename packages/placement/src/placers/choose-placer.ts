@@ -1,8 +1,22 @@
 import { createRequire } from 'node:module';
 import path from 'node:path';
-import { SettingsError } from '@fnfleet/core';
+import { Registry, SettingsError } from '@fnfleet/core';
 import type { PlacerFactory } from '../placer.js';
-import { placers } from './index.js';
+import { consistentHash } from './consistent-hash.js';
+import { fnConsistentHash } from './fn-consistent-hash.js';
+import { prequal } from './prequal.js';
+import { leastLoaded, naive } from './random.js';
+import { warmFirst } from './warm-first.js';
+
+/** Values of `FN_PLACER`. */
+export const placers = new Registry<PlacerFactory>('FN_PLACER', 'placer', [
+  naive,
+  consistentHash,
+  fnConsistentHash,
+  leastLoaded,
+  warmFirst,
+  prequal,
+]);
 
 /**
  * Resolves `FN_PLACER`: the name of a built-in placer, or a file of the user if it begins with `./`, `../` or `/`. The file

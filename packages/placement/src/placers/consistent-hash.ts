@@ -1,7 +1,5 @@
-import type { Candidate, Fleet } from '../candidate.js';
-import type { PlacerFactory } from '../placer.js';
-import type { Ring } from './ring.js';
-import { rings } from './rings.js';
+import type { Candidate, Fleet, PlacerFactory } from '../placer.js';
+import { type Ring, rings } from './ring.js';
 
 /** No runner gets more than this multiple of the mean. */
 const MOST = 1.25;

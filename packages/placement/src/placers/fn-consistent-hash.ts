@@ -1,7 +1,6 @@
 import type { PlacerFactory } from '../placer.js';
-import { memo } from './memo.js';
-import { rotate } from './rotate.js';
-import { sipHash } from './sip-hash.js';
+import { memo, sipHash } from './hash.js';
+import { rotate } from './orders.js';
 
 const MASK = (1n << 64n) - 1n;
 const KEY = 0x4c617279426f6174n;

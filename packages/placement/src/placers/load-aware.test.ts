@@ -1,13 +1,12 @@
 import { FakeClock } from '@fnfleet/core';
 import type { LoadReport } from '@fnfleet/protocol';
-import type { Candidate, Fleet } from '../candidate.js';
 import { FakeRunner } from '../fake-runner.js';
-import type { PlacerFactory } from '../placer.js';
-import { aCall } from '../test-call.js';
-import { busyness } from './busyness.js';
+import type { Candidate, Fleet, PlacerFactory } from '../placer.js';
+import { aCall } from '../test-fixture.js';
 import { consistentHash } from './consistent-hash.js';
-import { leastLoaded } from './least-loaded.js';
+import { busyness } from './orders.js';
 import { prequal } from './prequal.js';
+import { leastLoaded } from './random.js';
 import { warmFirst } from './warm-first.js';
 
 const GIB = 2 ** 30;

@@ -2,16 +2,15 @@
 import { FakeClock, systemClock } from '@fnfleet/core';
 import { FakeRunner } from '../fake-runner.js';
 import { FleetState } from '../fleet/fleet-state.js';
-import { HEALTH_DEFAULTS } from '../fleet/health-options.js';
+import { HEALTH_DEFAULTS } from '../fleet/health.js';
 import type { Placer } from '../placer.js';
 import type { Runner } from '../runner.js';
-import { aCall } from '../test-call.js';
+import { aCall } from '../test-fixture.js';
+import { placers } from './choose-placer.js';
 import { consistentHash } from './consistent-hash.js';
 import { fnConsistentHash, fnHash, jump } from './fn-consistent-hash.js';
-import { placers } from './index.js';
-import { memo } from './memo.js';
-import { naive } from './naive.js';
-import { sipHash } from './sip-hash.js';
+import { memo, sipHash } from './hash.js';
+import { naive } from './random.js';
 
 describe('naive', () => {
   it('protocol 85: starts anywhere and returns each runner once', () => {

@@ -1,7 +1,6 @@
-import type { Candidate } from '../candidate.js';
-import { firstOf } from './first-of.js';
-import { memo } from './memo.js';
-import { sipHash } from './sip-hash.js';
+import type { Candidate, Fleet } from '../placer.js';
+import { memo, sipHash } from './hash.js';
+import { firstOf } from './orders.js';
 
 /** Probes per key, and points per runner: together they make the shares even for few and for many runners. */
 const PROBES = 21;
@@ -123,4 +122,17 @@ function mix(word: number): number {
   x = Math.imul(x ^ (x >>> 16), 0x7feb352d);
   x = Math.imul(x ^ (x >>> 15), 0x846ca68b);
   return (x ^ (x >>> 16)) >>> 0;
+}
+
+/** The ring of each list of runners, created on first use. */
+export function rings(): (fleet: Fleet) => Ring {
+  const known = new WeakMap<Fleet['candidates'], Ring>();
+  return ({ candidates }) => {
+    let ring = known.get(candidates);
+    if (ring === undefined) {
+      ring = new Ring(candidates);
+      known.set(candidates, ring);
+    }
+    return ring;
+  };
 }

@@ -1,11 +1,7 @@
 import type { OutboundCall } from '@fnfleet/protocol';
-import type { Candidate, Fleet } from '../candidate.js';
-import type { PlacerFactory } from '../placer.js';
-import { busyness } from './busyness.js';
-import { firstOf } from './first-of.js';
-import type { Ring } from './ring.js';
-import { rings } from './rings.js';
-import { twoChoices } from './two-choices.js';
+import type { Candidate, Fleet, PlacerFactory } from '../placer.js';
+import { busyness, firstOf, twoChoices } from './orders.js';
+import { type Ring, rings } from './ring.js';
 
 /** How many runners with a free container are compared. Comparing more costs more than it gains. */
 const WARM_LOOKED_AT = 8;

@@ -1,11 +1,39 @@
-import { FakeClock } from '@fnfleet/core';
-import { type AttemptOutcome, type LoadReport, NOTHING_REPORTED } from '@fnfleet/protocol';
-import { FakeRunner } from '../fake-runner.js';
-import { aCall } from '../test-call.js';
-import { FleetState } from './fleet-state.js';
-import { HEALTH_DEFAULTS, type HealthOptions } from './health-options.js';
-import { type ResourceRequest, resourceRequestOf } from './resource-request.js';
-import type { RunnerState } from './runner-state.js';
+import { type Call, FakeClock } from '@fnfleet/core';
+import { type AttemptOutcome, type LoadReport, NOTHING_REPORTED, type OutboundCall } from '@fnfleet/protocol';
+import { FakeRunner } from './fake-runner.js';
+import { type ResourceRequest, resourceRequestOf } from './fleet/capacity-estimate.js';
+import { FleetState } from './fleet/fleet-state.js';
+import { HEALTH_DEFAULTS, type HealthOptions } from './fleet/health.js';
+import type { RunnerState } from './fleet/runner-state.js';
+
+interface Parts {
+  readonly appId?: string;
+  readonly fnId?: string;
+  readonly type?: Call['type'];
+  readonly memoryMb?: number;
+  readonly replayable?: boolean;
+}
+
+/** A call without a body, for tests of placement. */
+export function aCall(parts: Parts = {}): OutboundCall {
+  const { appId = 'app1', fnId = 'fn1', type = 'sync', memoryMb = 128 } = parts;
+  return {
+    model: { id: 'call-1', appId, fnId, type, image: 'img', memoryMb, tmpfsMb: 0, idleTimeoutSeconds: 30 } as Call,
+    slotHash: '',
+    extensions: {},
+    body: {
+      replayable: parts.replayable ?? true,
+      open: () => ({
+        read: () => ({ data: Buffer.alloc(0), last: true }),
+        onReadable: undefined,
+        close: () => undefined,
+      }),
+      commit: () => undefined,
+    },
+    response: { writeHead: () => undefined, write: () => true, onDrain: () => undefined },
+    addExecution: () => undefined,
+  };
+}
 
 export const MB = 1024 * 1024;
 export const BUSY: AttemptOutcome = { kind: 'refused', reason: 'busy', error: new Error('busy') };

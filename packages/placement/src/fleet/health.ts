@@ -1,6 +1,30 @@
 import { LONG_AGO, later, type MonoMs } from '@fnfleet/core';
 import type { AttemptOutcome } from '@fnfleet/protocol';
-import type { HealthOptions } from './health-options.js';
+
+/** When a runner is ejected, and how it comes back. */
+export interface HealthOptions {
+  /** Consecutive platform failures that eject a runner. 0: never. */
+  readonly ejectFailures: number;
+  /** Duration of the first ejection, milliseconds; each further one is longer by this much, up to ten times. */
+  readonly ejectMs: number;
+  /** Percentage of runners that may be ejected at most. One always stays. */
+  readonly ejectMaxPercent: number;
+  /** Below this percentage of healthy runners, ejections are ignored: the fault is in the whole fleet, or in this balancer. */
+  readonly panicPercent: number;
+  /** Duration of the slow start, milliseconds. */
+  readonly slowStartMs: number;
+  /** How often a runner that has reported nothing is probed, milliseconds. 0: never. */
+  readonly probeMs: number;
+}
+
+export const HEALTH_DEFAULTS: HealthOptions = {
+  ejectFailures: 5,
+  ejectMs: 10_000,
+  ejectMaxPercent: 30,
+  panicPercent: 50,
+  slowStartMs: 10_000,
+  probeMs: 5_000,
+};
 
 /** Limit for the length of an ejection, as a multiple of the first. */
 const LONGEST = 10;
@@ -48,4 +72,26 @@ function verdictOn(outcome: AttemptOutcome): 'well' | 'ill' | 'unknown' {
   if (outcome.blame === 'runner') return 'ill';
   // A failing function shows that the runner works.
   return outcome.blame === 'function' ? 'well' : 'unknown';
+}
+
+/** The initial weight of a new runner. */
+const LEAST = 0.1;
+
+/** Grows the share of a new runner from a tenth to all of it: its caches are cold, code is not compiled, images are missing. */
+export class SlowStart {
+  private since: MonoMs | undefined;
+
+  constructor(private readonly lengthMs: number) {}
+
+  begin(now: MonoMs): void {
+    this.since = now;
+  }
+
+  weight(now: MonoMs): number {
+    if (this.since === undefined) return 1;
+    const share = (now - this.since) / this.lengthMs;
+    if (share < 1) return Math.max(LEAST, share);
+    this.since = undefined;
+    return 1;
+  }
 }

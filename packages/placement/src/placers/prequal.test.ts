@@ -1,8 +1,8 @@
 import type { FakeClock } from '@fnfleet/core';
 import { NOTHING_CHECKED, type RunnerStatus } from '@fnfleet/protocol';
 import type { FakeRunner } from '../fake-runner.js';
-import { FleetFixture } from '../fleet/test-fixture.js';
-import { ProbePool } from './probe-pool.js';
+import { FleetFixture } from '../test-fixture.js';
+import { ProbePool } from './prequal.js';
 
 it('has all of a small fleet, and probes each runner once a second, however many calls there are', async () => {
   const world = new Probing(4);

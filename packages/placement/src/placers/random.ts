@@ -1,5 +1,5 @@
 import type { PlacerFactory } from '../placer.js';
-import { rotate } from './rotate.js';
+import { rotate, twoChoices } from './orders.js';
 
 /** Spreads calls evenly, regardless of functions. */
 export const naive: PlacerFactory = {
@@ -8,4 +8,11 @@ export const naive: PlacerFactory = {
   create: ({ random }) => ({
     order: (_call, { candidates }) => rotate(candidates, Math.floor(random() * candidates.length)),
   }),
+};
+
+/** Evens out the load of runners, regardless of functions. */
+export const leastLoaded: PlacerFactory = {
+  name: 'least-loaded',
+  doc: 'the less busy of two random runners',
+  create: ({ random }) => ({ order: (_call, { candidates }) => twoChoices(candidates, random) }),
 };
