@@ -1,16 +1,13 @@
 import { hostname } from 'node:os';
 import { agentSettings, newAgent } from '@fnfleet/agent';
-import { readSettings, type SettingsOf, systemClock } from '@fnfleet/core';
+import { type DrainResult, later, Once, readSettings, type Service, type SettingsOf, systemClock } from '@fnfleet/core';
 import { newRegistration, registrationSettings } from '@fnfleet/discovery';
 import { createNodeApp, HttpService, httpSettings, newCorsPolicy } from '@fnfleet/http';
 import { FunctionLogs, newPureRunner, pureRunnerSettings } from '@fnfleet/pure-runner';
 import { commonSettings } from './common-settings.js';
 import { checkDriver, driverSettings, startDriver } from './drivers.js';
 import type { Role } from './role.js';
-import { OperatorDrain } from './runner/operator-drain.js';
-import { runnerReport } from './runner/runner-report.js';
-import { runnerRoutes } from './runner/runner-routes.js';
-import { ServiceGroup } from './service-group.js';
+import { OperatorDrain, runnerReport, runnerRoutes } from './runner-routes.js';
 
 const runnerRoleSettings = {
   ...commonSettings,
@@ -111,4 +108,38 @@ function limitsOf(settings: SettingsOf<typeof runnerRoleSettings>) {
     freeze_idle_ms: settings.freezeIdleMs,
     detached_calls: settings.detached,
   };
+}
+
+/** Combines several services: ready when all are; drained and closed in reverse order of the list. */
+class ServiceGroup implements Service {
+  readonly ready: Promise<void>;
+  private graceMs = 0;
+
+  constructor(private readonly services: readonly Service[]) {
+    this.ready = Promise.all(services.map((service) => service.ready)).then(() => undefined);
+    this.ready.catch(() => undefined); // without a listener, a rejection would end the process
+  }
+
+  private readonly draining = new Once(async (): Promise<DrainResult> => {
+    const until = later(systemClock.now(), this.graceMs);
+    let result: DrainResult = 'drained';
+    for (const service of this.services.toReversed()) {
+      const left = await service.drain({ graceMs: Math.max(0, until - systemClock.now()) });
+      if (left === 'expired') result = 'expired';
+    }
+    return result;
+  });
+
+  drain(options: { graceMs: number }): Promise<DrainResult> {
+    this.graceMs = options.graceMs;
+    return this.draining.call();
+  }
+
+  private readonly closing = new Once(async () => {
+    for (const service of this.services.toReversed()) await service.close();
+  });
+
+  close(): Promise<void> {
+    return this.closing.call();
+  }
 }

@@ -2,11 +2,10 @@ import { createLogger, type Environment, type Logger, readSettings } from '@fnfl
 import { httpSettings, type Readiness } from '@fnfleet/http';
 import { checkSettings } from './check-settings.js';
 import { commonSettings } from './common-settings.js';
-import { tellParent } from './parent-messages.js';
+import { tellParent, untilStopped } from './process-control.js';
 import { measureProcess } from './process-metrics.js';
 import type { Role, RoleDeps, RunningRole } from './role.js';
 import { roleSecurity } from './role-security.js';
-import { stopSignal } from './stop-signal.js';
 import { startTelemetry } from './telemetry/telemetry.js';
 import { telemetrySettings } from './telemetry/telemetry-settings.js';
 import { warnOfSettingNames } from './unknown-settings.js';
@@ -59,7 +58,10 @@ async function serve(role: Role, env: Environment, deps: Omit<RoleDeps, 'readine
   const { logger } = deps;
   let state: Readiness['state'] = 'starting';
   const running = role.start(env, { ...deps, readiness: () => state });
-  const stopped = untilStopped(logger);
+  const stopped = untilStopped(() => {
+    logger.warn('second signal, exiting immediately');
+    process.exit(EXIT_FORCED);
+  });
   try {
     const early = await Promise.race([running.service.ready, stopped]);
     if (early === undefined) {
@@ -81,17 +83,6 @@ function announce(running: RunningRole, logger: Logger): void {
   const addresses = running.addresses();
   logger.info('ready', addresses);
   void tellParent({ ready: addresses });
-}
-
-/** Resolves with the reason on the first signal, or when the parent process is gone. */
-function untilStopped(logger: Logger): Promise<string> {
-  const { promise: parentGone, resolve } = Promise.withResolvers<string>();
-  process.once('disconnect', () => resolve('parent is gone'));
-  const forced = () => {
-    logger.warn('second signal, exiting immediately');
-    process.exit(EXIT_FORCED);
-  };
-  return Promise.race([stopSignal(forced), parentGone]);
 }
 
 /**

@@ -1,6 +1,5 @@
 import { type Environment, readSettings, SettingsError } from '@fnfleet/core';
 import { commonSettings, type NodeType } from './common-settings.js';
-import { loadRole } from './load-role.js';
 import type { Role } from './role.js';
 import { runRole } from './run-role.js';
 import { WORKER_VARIABLE } from './workers/worker-settings.js';
@@ -35,4 +34,17 @@ function processesOf(role: Role, env: Environment): number {
     if (error instanceof SettingsError) return 1;
     throw error;
   }
+}
+
+/** Roles are loaded on demand, so that a balancer does not hold in memory what only a runner needs. */
+const LOADERS: Readonly<Record<NodeType, () => Promise<Role>>> = {
+  full: async () => (await import('./full.js')).fullRole,
+  api: async () => (await import('./api.js')).apiRole,
+  lb: async () => (await import('./lb.js')).lbRole,
+  'pure-runner': async () => (await import('./pure-runner.js')).pureRunnerRole,
+};
+
+/** The roles that `FN_NODE_TYPE` selects. */
+function loadRole(name: NodeType): Promise<Role> {
+  return LOADERS[name]();
 }

@@ -1,20 +1,31 @@
 import type { Agent } from '@fnfleet/agent';
-import { type ApiSettings, apiRoutes, databaseOptions, endpointUrls, openDatastore } from '@fnfleet/api';
 import {
+  type ApiListeners,
+  type ApiSettings,
+  apiRoutes,
+  type Datastore,
+  databaseOptions,
+  endpointUrls,
+  openDatastore,
+} from '@fnfleet/api';
+import {
+  type App,
   type Clock,
   type DrainResult,
+  type Fn,
+  FnError,
   IdGenerator,
   type Logger,
   Once,
   type Service,
   silentLogger,
   systemClock,
+  type Trigger,
 } from '@fnfleet/core';
 import type { AccessGuard, HttpAddress, NodeAppOptions } from '@fnfleet/http';
-import { CachedLookup, type LbServer, type LbSettings, newLbServer } from '@fnfleet/lb-agent';
+import { CachedLookup, type FunctionSource, type LbServer, type LbSettings, newLbServer } from '@fnfleet/lb-agent';
 import type { TlsIdentity } from '@fnfleet/tls';
 import { LocalPlacement } from './local-placement.js';
-import { afterEveryChange, StoredFunctions } from './stored-functions.js';
 
 /** Settings of a balancer that apply without a choice of runners. */
 export type FrontDoorSettings = Pick<
@@ -136,4 +147,37 @@ export class FullNode implements Service {
     await this.server?.close();
     await this.options.agent.close();
   });
+}
+
+/** Looks functions up in the datastore of this process. Closing it closes the datastore. */
+class StoredFunctions implements FunctionSource {
+  constructor(private readonly store: Datastore) {}
+
+  async appIdByName(name: string): Promise<string> {
+    const [app] = await this.store.apps.list({ name, limit: 1 });
+    if (app === undefined) throw new FnError('appNotFound');
+    return app.id;
+  }
+
+  app(id: string): Promise<App> {
+    return this.store.apps.get(id);
+  }
+
+  fn(id: string): Promise<Fn> {
+    return this.store.fns.get(id);
+  }
+
+  trigger(appId: string, source: string): Promise<Trigger> {
+    return this.store.triggers.bySource(appId, 'http', source);
+  }
+
+  close(): Promise<void> {
+    return this.store.close();
+  }
+}
+
+/** Invokes a callback after every change over REST. */
+function afterEveryChange(changed: () => void): ApiListeners {
+  const listener = { afterCreate: changed, afterUpdate: changed, afterDelete: changed };
+  return { app: [listener], fn: [listener], trigger: [listener] };
 }

@@ -1,10 +1,19 @@
 import { type Labels, readMetrics, systemClock, type TraceEntry } from '@fnfleet/core';
 import { trace } from '@opentelemetry/api';
 import { defaultResource, type Resource, resourceFromAttributes } from '@opentelemetry/resources';
-import { BatchSpanProcessor, type Sampler, type SpanExporter, TracerProvider } from '@opentelemetry/sdk-trace';
-import { newMetricExporter, newSpanExporter } from './exporters.js';
-import { MetricPush } from './metric-push.js';
-import { newSampling } from './sampling.js';
+import type { PushMetricExporter } from '@opentelemetry/sdk-metrics';
+import {
+  AlwaysOffSampler,
+  AlwaysOnSampler,
+  BatchSpanProcessor,
+  ConsoleSpanExporter,
+  ParentBasedSampler,
+  type Sampler,
+  type SpanExporter,
+  TraceIdRatioBasedSampler,
+  TracerProvider,
+} from '@opentelemetry/sdk-trace';
+import type { MetricPush } from './metric-push.js';
 import type { TelemetrySettings } from './telemetry-settings.js';
 
 interface Exports {
@@ -36,7 +45,7 @@ async function newPush(
   exporter: NonNullable<Awaited<ReturnType<typeof newMetricExporter>>>,
   { otelMetricIntervalMs }: TelemetrySettings,
 ): Promise<MetricPush> {
-  const { coverageFrom, toResourceMetrics } = await import('./otlp-metrics.js');
+  const { coverageFrom, MetricPush, toResourceMetrics } = await import('./metric-push.js');
   const coverage = coverageFrom(systemClock);
   const read = () => toResourceMetrics(readMetrics(), resource, coverage());
   return new MetricPush(read, exporter, otelMetricIntervalMs, systemClock);
@@ -61,4 +70,68 @@ function newTracers(exporter: SpanExporter, { resource, sampler, settings }: Tra
       }),
     ],
   });
+}
+
+type Protocol = TelemetrySettings['otelProtocol'];
+
+/** Exporters are loaded on demand: their libraries take longer to load than all the rest of a role. */
+const SPANS: Readonly<Record<Protocol, () => Promise<SpanExporter>>> = {
+  'http/protobuf': async () => new (await import('@opentelemetry/exporter-trace-otlp-proto')).OTLPTraceExporter(),
+  'http/json': async () => new (await import('@opentelemetry/exporter-trace-otlp-http')).OTLPTraceExporter(),
+  grpc: async () => new (await import('@opentelemetry/exporter-trace-otlp-grpc')).OTLPTraceExporter(),
+};
+const METRICS: Readonly<Record<Protocol, () => Promise<PushMetricExporter>>> = {
+  'http/protobuf': async () => new (await import('@opentelemetry/exporter-metrics-otlp-proto')).OTLPMetricExporter(),
+  'http/json': async () => new (await import('@opentelemetry/exporter-metrics-otlp-http')).OTLPMetricExporter(),
+  grpc: async () => new (await import('@opentelemetry/exporter-metrics-otlp-grpc')).OTLPMetricExporter(),
+};
+
+/**
+ * Creates the exporter of traces, which reads the other standard variables itself; undefined: traces are not exported.
+ */
+async function newSpanExporter(settings: TelemetrySettings): Promise<SpanExporter | undefined> {
+  const { otelEndpoint, otelTracesEndpoint, otelDisabled, otelProtocol } = settings;
+  const endpoint = otelTracesEndpoint ?? otelEndpoint;
+  const kind = settings.otelTracesExporter ?? (endpoint === undefined ? 'none' : 'otlp');
+  if (otelDisabled || kind === 'none') return undefined;
+  return kind === 'console' ? new ConsoleSpanExporter() : SPANS[otelProtocol]();
+}
+
+/** Creates the exporter of metrics; undefined: metrics are not exported. */
+async function newMetricExporter(settings: TelemetrySettings): Promise<PushMetricExporter | undefined> {
+  const { otelEndpoint, otelMetricsEndpoint, otelDisabled, otelProtocol } = settings;
+  const endpoint = otelMetricsEndpoint ?? otelEndpoint;
+  const kind = settings.otelMetricsExporter ?? (endpoint === undefined ? 'none' : 'otlp');
+  return otelDisabled || kind !== 'otlp' ? undefined : METRICS[otelProtocol]();
+}
+
+interface Sampling {
+  /** Decides for requests without a trace context. */
+  readonly begins: TraceEntry['begins'];
+  /** Decides for requests with a trace context. */
+  readonly sampler: Sampler;
+}
+
+/** Follows the sampling decision of an incoming trace, and records every trace that begins here. */
+const asParent = () => new ParentBasedSampler({ root: new AlwaysOnSampler() });
+
+/**
+ * Creates the sampler that `OTEL_TRACES_SAMPLER` names.
+ * @param random uniform, 0 to below 1
+ */
+export function newSampling({ otelSampler, otelSamplerArg }: TelemetrySettings, random = Math.random): Sampling {
+  switch (otelSampler) {
+    case 'always_on':
+      return { begins: () => true, sampler: new AlwaysOnSampler() };
+    case 'always_off':
+      return { begins: () => false, sampler: new AlwaysOffSampler() };
+    case 'traceidratio':
+      return { begins: () => true, sampler: new TraceIdRatioBasedSampler(otelSamplerArg) };
+    case 'parentbased_always_on':
+      return { begins: () => true, sampler: asParent() };
+    case 'parentbased_always_off':
+      return { begins: () => false, sampler: asParent() };
+    case 'parentbased_traceidratio':
+      return { begins: (isExplained) => isExplained || random() < otelSamplerArg, sampler: asParent() };
+  }
 }

@@ -8,9 +8,8 @@ import {
   traceHeaders,
 } from '@fnfleet/core';
 import { diag } from '@opentelemetry/api';
-import { ExportTroubles } from './export-troubles.js';
-import { newSampling } from './sampling.js';
-import { startTelemetry, type Telemetry } from './telemetry.js';
+import { newSampling } from './exports.js';
+import { ExportTroubles, startTelemetry, type Telemetry } from './telemetry.js';
 import { telemetrySettings } from './telemetry-settings.js';
 
 const TRACE_ID = '4bf92f3577b34da6a3ce929d0e0e4736';

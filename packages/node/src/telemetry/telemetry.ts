@@ -1,9 +1,12 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import os from 'node:os';
 import {
+  type Clock,
   installTraceEntry,
   type Labels,
+  LONG_AGO,
   type Logger,
+  later,
   type MetricSnapshot,
   PROMETHEUS_CONTENT_TYPE,
   readMetrics,
@@ -11,9 +14,8 @@ import {
   systemClock,
   VERSION,
 } from '@fnfleet/core';
-import { context, diag, propagation, trace } from '@opentelemetry/api';
+import { context, type DiagLogger, DiagLogLevel, diag, propagation, trace } from '@opentelemetry/api';
 import { AsyncLocalStorageContextManager } from '@opentelemetry/context-async-hooks';
-import { ExportTroubles } from './export-troubles.js';
 import { LazyPropagator } from './lazy-propagator.js';
 import type { TelemetrySettings } from './telemetry-settings.js';
 
@@ -101,4 +103,46 @@ async function within(ms: number, work: Promise<unknown>): Promise<boolean> {
   const done = await Promise.race([work.then(() => true), systemClock.sleep(ms, over.signal).then(() => false)]);
   over.abort();
   return done;
+}
+
+/** Minimum time between two warnings: exports to an unreachable collector fail every few seconds. Milliseconds. */
+const QUIET_MS = 60_000;
+
+/** Logs the errors of the SDK, at a limited rate. */
+export class ExportTroubles {
+  private quietUntil = LONG_AGO;
+  private untold = 0;
+
+  constructor(
+    private readonly logger: Logger,
+    private readonly clock: Pick<Clock, 'now'>,
+  ) {}
+
+  install(): void {
+    const tell = (message: string, ...details: unknown[]) => this.tell(message, details);
+    const quiet = () => undefined;
+    const sink: DiagLogger = { error: tell, warn: tell, info: quiet, debug: quiet, verbose: quiet };
+    diag.setLogger(sink, { logLevel: DiagLogLevel.WARN, suppressOverrideMessage: true });
+  }
+
+  private tell(message: string, details: readonly unknown[]): void {
+    const now = this.clock.now();
+    if (now < this.quietUntil) {
+      this.untold += 1;
+      return;
+    }
+    this.quietUntil = later(now, QUIET_MS);
+    this.logger.warn('cannot export traces or metrics to the collector (OTEL_EXPORTER_OTLP_ENDPOINT)', {
+      error: reasonOf(message, details),
+      ...(this.untold > 0 && { untold: this.untold }),
+    });
+    this.untold = 0;
+  }
+}
+
+/** The SDK passes errors as JSON with their stacks; only the message is useful in a log. */
+function reasonOf(message: string, details: readonly unknown[]): string {
+  const [, inJson] = /"message":"((?:[^"\\]|\\.)*)"/.exec(message) ?? [];
+  const texts = details.map((detail) => (detail instanceof Error ? detail.message : String(detail)));
+  return [inJson ?? message, ...texts].join(' ').slice(0, 500);
 }

@@ -3,10 +3,9 @@ import { createLogger, type Environment, readSettings, systemClock } from '@fnfl
 import { httpSettings } from '@fnfleet/http';
 import { checkSettings } from '../check-settings.js';
 import { commonSettings } from '../common-settings.js';
-import { tellParent } from '../parent-messages.js';
+import { tellParent, untilStopped } from '../process-control.js';
 import { measureProcess } from '../process-metrics.js';
 import type { Role } from '../role.js';
-import { stopSignal } from '../stop-signal.js';
 import { warnOfSettingNames } from '../unknown-settings.js';
 import { WorkerGroup } from './worker-group.js';
 import { WorkerProcess } from './worker-process.js';
@@ -32,21 +31,18 @@ export async function runWorkers(role: Role, count: number, env: Environment, en
     logger,
     (number, startedAt, own, events) => new WorkerProcess(number, startedAt, own, events, entry),
   );
-  const stopped = stopSignal(() => {
+  const stopped = untilStopped(() => {
     logger.warn('second signal, exiting immediately');
     group.signal('SIGKILL');
     process.exit(1);
   });
-  const { promise: parentGone, resolve } = Promise.withResolvers<string>();
-  process.once('disconnect', () => resolve('parent is gone'));
-  const asked = Promise.race([stopped, parentGone]);
   try {
-    const addresses = await Promise.race([group.start(), asked.then(() => undefined)]);
+    const addresses = await Promise.race([group.start(), stopped.then(() => undefined)]);
     if (addresses !== undefined) {
       logger.info('ready', { ...addresses, workers: count });
       void tellParent({ ready: addresses });
     }
-    logger.info('stopping', { reason: await asked });
+    logger.info('stopping', { reason: await stopped });
   } finally {
     await group.stop(common.drainGraceMs + BEYOND_GRACE_MS);
     endMeasuring();

@@ -7,7 +7,7 @@ import {
   readMetrics,
   totalsOnly,
 } from '@fnfleet/core';
-import type { Addresses } from '../parent-messages.js';
+import type { Addresses } from '../process-control.js';
 import type { GroupMessage } from './group-messages.js';
 import type { GroupQuestion } from './worker-link.js';
 import type { Worker, WorkerEvents } from './worker-process.js';

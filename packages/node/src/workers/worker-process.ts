@@ -1,6 +1,6 @@
 import { type ChildProcess, fork } from 'node:child_process';
 import type { MetricSnapshot, MonoMs } from '@fnfleet/core';
-import { type Addresses, isFailedMessage, isReadyMessage } from '../parent-messages.js';
+import { type Addresses, isFailedMessage, isReadyMessage } from '../process-control.js';
 import { type Do, type GroupMessage, isGroupMessage } from './group-messages.js';
 import { WORKER_VARIABLE } from './worker-settings.js';
 

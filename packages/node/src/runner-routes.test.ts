@@ -4,10 +4,10 @@ import path from 'node:path';
 import { readSettings, silentLogger, VERSION } from '@fnfleet/core';
 import { httpSettings, type Readiness } from '@fnfleet/http';
 import { newGrpcRunner } from '@fnfleet/placement';
-import { commonSettings } from '../common-settings.js';
-import type { RunningRole } from '../role.js';
-import { roleSecurity } from '../role-security.js';
-import { ROLES } from '../roles.js';
+import { commonSettings } from './common-settings.js';
+import type { RunningRole } from './role.js';
+import { roleSecurity } from './role-security.js';
+import { ROLES } from './roles.js';
 
 let folder: string;
 let running: RunningRole;
