@@ -1,11 +1,14 @@
 export { type ApiServer, type ApiServerOptions, newApiServer } from './api-server.js';
 export type {
   AppFilter,
+  Change,
+  ChangeLog,
   Collection,
   Datastore,
   FnFilter,
   Page,
   Position,
+  RecordedChange,
   TriggerCollection,
   TriggerFilter,
 } from './datastore/datastore.js';

@@ -14,6 +14,8 @@ export interface Datastore {
    * together (`triggerFnForeign`), and that the source is unused (`triggerSourceExists`).
    */
   readonly triggers: TriggerCollection;
+  /** Every change above, recorded in the transaction that makes it. */
+  readonly changes: ChangeLog;
   /** Idempotent. */
   close(): Promise<void>;
 }
@@ -27,11 +29,15 @@ export interface Collection<T, F> {
   list(filter: F & Page): Promise<readonly T[]>;
   /**
    * Stores the result of `change` for the current item. If `change` throws, the error is passed on and nothing is
-   * stored. It returns the current item itself if nothing changed.
+   * stored. It returns the current item itself if nothing changed. It may be called again if transactions conflict.
    */
   update(id: string, change: (current: T) => T): Promise<T>;
-  /** Rejects with `…NotFound`. */
-  remove(id: string): Promise<void>;
+  /**
+   * Rejects with `…NotFound`.
+   * @param check receives the current item before it is removed. If it throws, the error is passed on and nothing is
+   *   removed
+   */
+  remove(id: string, check?: (current: T) => void): Promise<void>;
 }
 
 export interface TriggerCollection extends Collection<Trigger, TriggerFilter> {
@@ -64,4 +70,40 @@ export interface Page {
 export interface Position {
   readonly name: string;
   readonly id?: string | undefined;
+}
+
+/** A change to an app, a function or a trigger. */
+export interface Change {
+  readonly kind: 'app' | 'fn' | 'trigger';
+  /** Deleting an app implies its functions and triggers, and deleting a function its triggers. */
+  readonly action: 'created' | 'updated' | 'deleted';
+  readonly id: string;
+  /** The id of the app that it belongs to; of an app, its own. */
+  readonly appId: string;
+  readonly name: string;
+  /** For a trigger: the sources that lead or led to it, old and new. */
+  readonly sources?: readonly string[] | undefined;
+}
+
+export interface RecordedChange extends Change {
+  /** The position right after this change; opaque. */
+  readonly position: string;
+}
+
+/** The changes of a database in commit order. A limited number is kept. */
+export interface ChangeLog {
+  /** The position after the newest change. */
+  latest(): Promise<string>;
+  /**
+   * Changes after a position, oldest first.
+   * @returns undefined when the position is unknown: its change is too old to be kept, or belongs to another database or
+   *   to a later state of one that was restored
+   */
+  after(position: string, limit: number): Promise<readonly RecordedChange[] | undefined>;
+  /**
+   * Calls the listener soon after a commit, here or in another process. It may be called without a change, and once for
+   * several.
+   * @returns ends the subscription; idempotent
+   */
+  subscribe(listener: () => void): () => void;
 }

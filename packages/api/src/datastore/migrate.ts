@@ -1,61 +1,107 @@
 import { type Kysely, sql, type Transaction } from 'kysely';
-import { createTables, type Tables } from './schema.js';
+import { recordBeginning } from './change-log.js';
+import type { Engine } from './engine.js';
+import { createChangesTable, createTables, createVersionTable, type Tables, type VersionTable } from './schema.js';
 
-/** The newest schema of Fn. It is also ours, so a database can move between the two products. */
-export const NEWEST_VERSION = 26;
-const OLDEST_VERSION = 22;
+/** A schema with a version: steps that lead from one version to the next. */
+interface Schema {
+  readonly versions: VersionTable;
+  readonly oldest: number;
+  readonly newest: number;
+  readonly steps: readonly Step[];
+}
 
-const MIGRATIONS: readonly { version: number; up(db: Transaction<Tables>): Promise<unknown> }[] = [
-  { version: 23, up: (db) => db.schema.dropTable('calls').ifExists().execute() },
-  { version: 24, up: (db) => db.schema.dropTable('logs').ifExists().execute() },
-  { version: 25, up: (db) => addShape(db, 'apps') },
-  { version: 26, up: (db) => addShape(db, 'fns') },
-];
+interface Step {
+  readonly version: number;
+  up(db: Transaction<Tables>): Promise<unknown>;
+}
+
+const OF_FN: Schema = {
+  versions: 'schema_migrations',
+  // The newest of Fn, so that a database can move between the two products.
+  newest: 26,
+  oldest: 22,
+  steps: [
+    { version: 23, up: (db) => db.schema.dropTable('calls').ifExists().execute() },
+    { version: 24, up: (db) => db.schema.dropTable('logs').ifExists().execute() },
+    { version: 25, up: (db) => addShape(db, 'apps') },
+    { version: 26, up: (db) => addShape(db, 'fns') },
+  ],
+};
+
+/** What is added to the schema of Fn. Tables and indexes only: Fn ignores them. */
+const ADDITIONS: Schema = {
+  versions: 'fnfleet_schema',
+  oldest: 0,
+  newest: 1,
+  steps: [
+    {
+      version: 1,
+      async up(db) {
+        await createChangesTable(db);
+        await recordBeginning(db);
+      },
+    },
+  ],
+};
+
+/** Newest versions, by the table that records each. */
+export const NEWEST_VERSIONS = { [OF_FN.versions]: OF_FN.newest, [ADDITIONS.versions]: ADDITIONS.newest };
 
 /**
  * Brings a database to the newest schema in one transaction: creates the tables in an empty one, and migrates one of an
  * earlier release.
  * @throws Error when a previous migration did not complete, or when the schema version is unknown
  */
-export async function migrate(db: Kysely<Tables>): Promise<void> {
+export async function migrate(db: Kysely<Tables>, engine: Engine): Promise<void> {
   await db.transaction().execute(async (trx) => {
-    const tables = (await trx.introspection.getTables()).map((table) => table.name);
-    if (!tables.includes('schema_migrations')) {
-      await trx.schema
-        .createTable('schema_migrations')
-        .addColumn('version', 'bigint', (column) => column.notNull().primaryKey())
-        .addColumn('dirty', 'boolean', (column) => column.notNull())
-        .execute();
-    }
-    if (!tables.includes('apps')) {
+    const tables = await engine.tableNames(trx);
+    if (!tables.includes('schema_migrations')) await createVersionTable(trx, 'schema_migrations');
+    if (tables.includes('apps')) {
+      await upgrade(trx, OF_FN, await recordedVersion(trx, OF_FN));
+    } else {
       await createTables(trx);
-      await recordVersion(trx);
-      return;
+      await recordVersion(trx, OF_FN);
     }
-    const version = await cleanVersion(trx);
-    if (version === NEWEST_VERSION) return;
-    for (const migration of MIGRATIONS) {
-      if (migration.version > version) await migration.up(trx);
-    }
-    await recordVersion(trx);
+    const added = tables.includes('fnfleet_schema');
+    if (!added) await createVersionTable(trx, 'fnfleet_schema');
+    await upgrade(trx, ADDITIONS, added ? await recordedVersion(trx, ADDITIONS) : 0);
   });
 }
 
-async function cleanVersion(db: Transaction<Tables>): Promise<number> {
-  const recorded = await db.selectFrom('schema_migrations').selectAll().executeTakeFirst();
-  if (recorded === undefined) throw new Error('the database has tables of Fn, but no schema version');
-  if (recorded.dirty) throw new Error(`a migration of the database to version ${recorded.version} did not complete`);
-  if (recorded.version < OLDEST_VERSION || recorded.version > NEWEST_VERSION) {
-    throw new Error(
-      `the database has schema version ${recorded.version}; known: ${OLDEST_VERSION} to ${NEWEST_VERSION}`,
-    );
+async function upgrade(db: Transaction<Tables>, schema: Schema, version: number): Promise<void> {
+  if (version === schema.newest) return;
+  for (const step of schema.steps) {
+    if (step.version > version) await step.up(db);
   }
-  return recorded.version;
+  await recordVersion(db, schema);
 }
 
-async function recordVersion(db: Transaction<Tables>): Promise<void> {
-  await db.deleteFrom('schema_migrations').execute();
-  await db.insertInto('schema_migrations').values({ version: NEWEST_VERSION, dirty: 0 }).execute();
+async function recordedVersion(db: Transaction<Tables>, { versions, oldest, newest }: Schema): Promise<number> {
+  const recorded = await db.selectFrom(versions).selectAll().executeTakeFirst();
+  if (recorded === undefined) throw new Error(`the database has tables, but no schema version in ${versions}`);
+  const { version, dirty } = recorded;
+  if (dirty) {
+    throw new Error(`a migration of the database to version ${version} did not complete: restore a backup`);
+  }
+  if (version > newest) {
+    throw new Error(
+      `the database has schema version ${version} in ${versions}; known: ${oldest} to ${newest}: ` +
+        'install the release that migrated it, or a newer one',
+    );
+  }
+  if (version < oldest) {
+    throw new Error(
+      `the database has schema version ${version} in ${versions}; known: ${oldest} to ${newest}: ` +
+        'start Fn 0.3.657 or newer on it once',
+    );
+  }
+  return version;
+}
+
+async function recordVersion(db: Transaction<Tables>, { versions, newest }: Schema): Promise<void> {
+  await db.deleteFrom(versions).execute();
+  await db.insertInto(versions).values({ version: newest, dirty: 0 }).execute();
 }
 
 async function addShape(db: Transaction<Tables>, table: 'apps' | 'fns'): Promise<void> {

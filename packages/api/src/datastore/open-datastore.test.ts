@@ -50,7 +50,13 @@ describe('a datastore in a file', () => {
       `FN_DB_URL: sqlite3://${path}: a migration of the database to version 26 did not complete`,
     );
     edit('update schema_migrations set dirty = 0, version = 27');
-    await expect(openDatastore(`sqlite3://${path}`)).rejects.toThrow('schema version 27; known: 22 to 26');
+    await expect(openDatastore(`sqlite3://${path}`)).rejects.toThrow(
+      'schema version 27 in schema_migrations; known: 22 to 26: install the release that migrated it, or a newer one',
+    );
+    edit('update schema_migrations set version = 26; update fnfleet_schema set version = 9');
+    await expect(openDatastore(`sqlite3://${path}`)).rejects.toThrow('schema version 9 in fnfleet_schema; known: 0 to');
+    edit('update fnfleet_schema set version = 1; update schema_migrations set version = 21');
+    await expect(openDatastore(`sqlite3://${path}`)).rejects.toThrow('start Fn 0.3.657 or newer on it once');
   });
 
   it('of an earlier release of Fn is migrated', async () => {
@@ -62,6 +68,8 @@ describe('a datastore in a file', () => {
       create table logs (id varchar(256));
       insert into apps values ('a1', 'old', '{"A":"1"}', '', null, '2019-01-24T10:00:00.123Z', '2019-01-24T10:00:00.123Z');
       insert into fns values ('f1', 'fn', 'a1', 'img', 128, 30, 30, '', '', '2019-01-24T11:00:00.123+01:00', '');
+      drop table fnfleet_changes;
+      drop table fnfleet_schema;
       update schema_migrations set version = 22;
     `);
 

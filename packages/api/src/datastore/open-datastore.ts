@@ -1,14 +1,16 @@
 import { type Clock, type Logger, Once, SettingsError, silentLogger, systemClock } from '@fnfleet/core';
-import { type Dialect, Kysely } from 'kysely';
+import { Kysely } from 'kysely';
 import type { ApiSettings } from '../settings.js';
+import { sqlChanges } from './change-log.js';
 import type { Datastore } from './datastore.js';
-import { migrate, NEWEST_VERSION } from './migrate.js';
+import type { Engine } from './engine.js';
+import { migrate, NEWEST_VERSIONS } from './migrate.js';
 import type { Tables } from './schema.js';
 import { sqlApps } from './sql-apps.js';
 import { sqlFns } from './sql-fns.js';
+import { SqlStore } from './sql-store.js';
 import { sqlTriggers } from './sql-triggers.js';
 import { SqliteDatabase } from './sqlite/sqlite-database.js';
-import { isSqliteDuplicate } from './sqlite/sqlite-errors.js';
 
 export interface DatastoreOptions {
   /** Time limit for a change or a lookup, including waiting; 5 s by default. */
@@ -19,17 +21,10 @@ export interface DatastoreOptions {
   readonly clock?: Clock;
 }
 
-/** A kind of database: how to open one, and how it reports a violated uniqueness constraint. */
-interface Provider {
-  open(url: string, options: Required<DatastoreOptions>): { readonly dialect: Dialect; migrated(): void };
-  isDuplicate(error: unknown): boolean;
-}
+type Provider = (url: string, options: Required<DatastoreOptions>) => Engine;
 
 const PROVIDERS: Readonly<Record<string, Provider>> = {
-  sqlite3: {
-    open: (url, options) => new SqliteDatabase({ ...options, path: sqlitePath(url), schemaVersion: NEWEST_VERSION }),
-    isDuplicate: isSqliteDuplicate,
-  },
+  sqlite3: (url, options) => new SqliteDatabase({ ...options, path: sqlitePath(url), schemaVersions: NEWEST_VERSIONS }),
 };
 
 /** Options for opening the database of an API node. */
@@ -45,21 +40,25 @@ export function databaseOptions({ dbTimeoutMs, dbMaxWaiting }: ApiSettings): Dat
 export async function openDatastore(url: string, options: DatastoreOptions = {}): Promise<Datastore> {
   const provider = providerOf(url);
   const { timeoutMs = 5_000, maxWaiting = 256, logger = silentLogger, clock = systemClock } = options;
-  const database = provider.open(url, { timeoutMs, maxWaiting, logger, clock });
-  const db = new Kysely<Tables>({ dialect: database.dialect });
-  const closed = new Once(() => db.destroy());
+  const engine = provider(url, { timeoutMs, maxWaiting, logger, clock });
+  const db = new Kysely<Tables>({ dialect: engine.dialect });
+  const store = new SqlStore(db, engine);
+  const closed = new Once(async () => {
+    store.signal.close();
+    await db.destroy();
+  });
   try {
-    await migrate(db);
+    await migrate(db, engine);
   } catch (error) {
     await closed.call();
     throw withItsName(url, error as Error);
   }
-  database.migrated();
-  const store = { db, isDuplicate: provider.isDuplicate };
+  engine.migrated();
   return {
     apps: sqlApps(store),
     fns: sqlFns(store),
     triggers: sqlTriggers(store),
+    changes: sqlChanges(store),
     close: () => closed.call(),
   };
 }

@@ -1,11 +1,23 @@
 import type { Kysely } from 'kysely';
 
-/** The tables, with the same columns as those of Fn, so that either product can open the database of the other. */
+/**
+ * The tables. Those of Fn have the same columns as there, so that either product can open the database of the other; the
+ * names of additional ones begin with `fnfleet_`.
+ */
 export interface Tables {
   apps: AppRow;
   fns: FnRow;
   triggers: TriggerRow;
-  schema_migrations: { version: number; dirty: number };
+  schema_migrations: VersionRow;
+  fnfleet_schema: VersionRow;
+  fnfleet_changes: ChangeRow;
+}
+
+/** The only row of a table that records a version of the schema. */
+export interface VersionRow {
+  version: number;
+  /** Whether a migration to this version began and did not end. SQLite has no booleans, and Postgres reads 0 as false. */
+  dirty: number;
 }
 
 export interface AppRow {
@@ -45,6 +57,20 @@ export interface TriggerRow {
   type: string;
   source: string;
   annotations: string;
+}
+
+export interface ChangeRow {
+  /** Ascends in commit order. */
+  seq: number;
+  /** Random: tells this change from another that got the same number after a restore. */
+  token: string;
+  kind: string;
+  action: string;
+  item_id: string;
+  app_id: string;
+  name: string;
+  /** JSON; null if it has none. */
+  sources: string | null;
 }
 
 const NAME = 'varchar(256)';
@@ -89,5 +115,30 @@ export async function createTables(db: Kysely<Tables>): Promise<void> {
     .addColumn('source', NAME, (column) => column.notNull())
     .addColumn('annotations', 'text', (column) => column.notNull())
     .addUniqueConstraint('triggers_app_id_fn_id_name', ['app_id', 'fn_id', 'name'])
+    .execute();
+}
+
+export async function createVersionTable(db: Kysely<Tables>, table: VersionTable): Promise<void> {
+  await db.schema
+    .createTable(table)
+    .addColumn('version', 'bigint', (column) => column.notNull().primaryKey())
+    .addColumn('dirty', 'boolean', (column) => column.notNull())
+    .execute();
+}
+
+/** The schema of Fn and the additional tables have versions of their own. */
+export type VersionTable = 'schema_migrations' | 'fnfleet_schema';
+
+export async function createChangesTable(db: Kysely<Tables>): Promise<void> {
+  await db.schema
+    .createTable('fnfleet_changes')
+    .addColumn('seq', 'bigint', (column) => column.notNull().primaryKey())
+    .addColumn('token', 'text', (column) => column.notNull())
+    .addColumn('kind', 'text', (column) => column.notNull())
+    .addColumn('action', 'text', (column) => column.notNull())
+    .addColumn('item_id', 'text', (column) => column.notNull())
+    .addColumn('app_id', 'text', (column) => column.notNull())
+    .addColumn('name', 'text', (column) => column.notNull())
+    .addColumn('sources', 'text')
     .execute();
 }

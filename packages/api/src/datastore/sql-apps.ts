@@ -1,15 +1,17 @@
 import { type App, FnError } from '@fnfleet/core';
-import type { AppFilter, Collection } from './datastore.js';
+import type { AppFilter, Change, Collection } from './datastore.js';
 import { appFromRow, appToRow } from './rows.js';
-import { type Queryable, type SqlStore, unique } from './sql-store.js';
+import type { Queryable, SqlStore } from './sql-store.js';
 
 export function sqlApps(store: SqlStore): Collection<App, AppFilter> {
   const { db } = store;
   return {
-    async insert(app) {
-      await unique(store, 'appExists', db.insertInto('apps').values(appToRow(app)).execute());
-      return app;
-    },
+    insert: (app) =>
+      store.write(async (trx, record) => {
+        await store.unique('appExists', trx.insertInto('apps').values(appToRow(app)).execute());
+        await record(changeOf('created', app));
+        return app;
+      }),
 
     get: (id) => findApp(db, id),
 
@@ -21,19 +23,23 @@ export function sqlApps(store: SqlStore): Collection<App, AppFilter> {
     },
 
     update: (id, change) =>
-      db.transaction().execute(async (trx) => {
+      store.write(async (trx, record) => {
         const current = await findApp(trx, id);
         const next = change(current);
-        if (next !== current) await trx.updateTable('apps').set(appToRow(next)).where('id', '=', id).execute();
+        if (next === current) return current;
+        await trx.updateTable('apps').set(appToRow(next)).where('id', '=', id).execute();
+        await record(changeOf('updated', next));
         return next;
       }),
 
-    remove: (id) =>
-      db.transaction().execute(async (trx) => {
-        const { numDeletedRows } = await trx.deleteFrom('apps').where('id', '=', id).executeTakeFirst();
-        if (numDeletedRows === 0n) throw new FnError('appNotFound');
+    remove: (id, check) =>
+      store.write(async (trx, record) => {
+        const current = await findApp(trx, id);
+        check?.(current);
+        await trx.deleteFrom('apps').where('id', '=', id).execute();
         await trx.deleteFrom('fns').where('app_id', '=', id).execute();
         await trx.deleteFrom('triggers').where('app_id', '=', id).execute();
+        await record(changeOf('deleted', current));
       }),
   };
 }
@@ -42,4 +48,8 @@ export async function findApp(db: Queryable, id: string): Promise<App> {
   const row = await db.selectFrom('apps').selectAll().where('id', '=', id).executeTakeFirst();
   if (row === undefined) throw new FnError('appNotFound');
   return appFromRow(row);
+}
+
+function changeOf(action: Change['action'], { id, name }: App): Change {
+  return { kind: 'app', action, id, appId: id, name };
 }

@@ -1,17 +1,18 @@
 import { type Fn, FnError } from '@fnfleet/core';
-import type { Collection, FnFilter } from './datastore.js';
+import type { Change, Collection, FnFilter } from './datastore.js';
 import { fnFromRow, fnToRow } from './rows.js';
 import { findApp } from './sql-apps.js';
-import { type Queryable, type SqlStore, unique } from './sql-store.js';
+import type { Queryable, SqlStore } from './sql-store.js';
 
 export function sqlFns(store: SqlStore): Collection<Fn, FnFilter> {
   const { db } = store;
   return {
     insert: (fn) =>
-      db.transaction().execute(async (trx) => {
+      store.write(async (trx, record) => {
         const { shape } = await findApp(trx, fn.appId);
         const stored = { ...fn, shape };
-        await unique(store, 'fnExists', trx.insertInto('fns').values(fnToRow(stored)).execute());
+        await store.unique('fnExists', trx.insertInto('fns').values(fnToRow(stored)).execute());
+        await record(changeOf('created', stored));
         return stored;
       }),
 
@@ -25,18 +26,22 @@ export function sqlFns(store: SqlStore): Collection<Fn, FnFilter> {
     },
 
     update: (id, change) =>
-      db.transaction().execute(async (trx) => {
+      store.write(async (trx, record) => {
         const current = await findFn(trx, id);
         const next = change(current);
-        if (next !== current) await trx.updateTable('fns').set(fnToRow(next)).where('id', '=', id).execute();
+        if (next === current) return current;
+        await trx.updateTable('fns').set(fnToRow(next)).where('id', '=', id).execute();
+        await record(changeOf('updated', next));
         return next;
       }),
 
-    remove: (id) =>
-      db.transaction().execute(async (trx) => {
-        const { numDeletedRows } = await trx.deleteFrom('fns').where('id', '=', id).executeTakeFirst();
-        if (numDeletedRows === 0n) throw new FnError('fnNotFound');
+    remove: (id, check) =>
+      store.write(async (trx, record) => {
+        const current = await findFn(trx, id);
+        check?.(current);
+        await trx.deleteFrom('fns').where('id', '=', id).execute();
         await trx.deleteFrom('triggers').where('fn_id', '=', id).execute();
+        await record(changeOf('deleted', current));
       }),
   };
 }
@@ -45,4 +50,8 @@ export async function findFn(db: Queryable, id: string): Promise<Fn> {
   const row = await db.selectFrom('fns').selectAll().where('id', '=', id).executeTakeFirst();
   if (row === undefined) throw new FnError('fnNotFound');
   return fnFromRow(row);
+}
+
+function changeOf(action: Change['action'], { id, appId, name }: Fn): Change {
+  return { kind: 'fn', action, id, appId, name };
 }

@@ -1,22 +1,47 @@
 import { type ErrorCode, FnError } from '@fnfleet/core';
 import type { Kysely, Transaction } from 'kysely';
+import { recordChange } from './change-log.js';
+import { ChangeSignal } from './change-signal.js';
+import type { Change } from './datastore.js';
+import type { Engine } from './engine.js';
 import type { Tables } from './schema.js';
-
-/** The database interface that the collections use. */
-export interface SqlStore {
-  readonly db: Kysely<Tables>;
-  /** Whether an error of this database reports a violated uniqueness constraint. */
-  isDuplicate(error: unknown): boolean;
-}
 
 /** Where a query runs: on the database itself, or in a transaction. */
 export type Queryable = Kysely<Tables> | Transaction<Tables>;
 
-/** Runs a write, and turns a violated uniqueness constraint into the given error. */
-export async function unique<T>(store: SqlStore, code: ErrorCode, write: Promise<T>): Promise<T> {
-  try {
-    return await write;
-  } catch (error) {
-    throw store.isDuplicate(error) ? new FnError(code, { cause: error }) : error;
+/** Records a change in the transaction that makes it. */
+export type Record = (change: Change) => Promise<void>;
+
+/** The database, as the collections use it. */
+export class SqlStore {
+  readonly signal: ChangeSignal;
+
+  constructor(
+    readonly db: Kysely<Tables>,
+    private readonly engine: Engine,
+  ) {
+    this.signal = new ChangeSignal((wake) => engine.watch(db, wake));
+  }
+
+  /** Runs a transaction that writes, and wakes the subscribers of the change log if it has recorded a change. */
+  async write<T>(work: (trx: Transaction<Tables>, record: Record) => Promise<T>): Promise<T> {
+    let recorded = false;
+    const result = await this.db.transaction().execute((trx) =>
+      work(trx, async (change) => {
+        await recordChange(trx, change);
+        recorded = true;
+      }),
+    );
+    if (recorded) this.signal.wake();
+    return result;
+  }
+
+  /** Runs a write, and turns a violated uniqueness constraint into the given error. */
+  async unique<T>(code: ErrorCode, write: Promise<T>): Promise<T> {
+    try {
+      return await write;
+    } catch (error) {
+      throw this.engine.isDuplicate(error) ? new FnError(code, { cause: error }) : error;
+    }
   }
 }

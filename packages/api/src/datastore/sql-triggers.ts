@@ -1,17 +1,18 @@
 import { FnError, type Trigger } from '@fnfleet/core';
-import type { TriggerCollection } from './datastore.js';
+import type { Change, TriggerCollection } from './datastore.js';
 import { triggerFromRow, triggerToRow } from './rows.js';
 import { findApp } from './sql-apps.js';
 import { findFn } from './sql-fns.js';
-import { type Queryable, type SqlStore, unique } from './sql-store.js';
+import type { Queryable, SqlStore } from './sql-store.js';
 
 export function sqlTriggers(store: SqlStore): TriggerCollection {
   const { db } = store;
   return {
     insert: (trigger) =>
-      db.transaction().execute(async (trx) => {
+      store.write(async (trx, record) => {
         await checkPlace(trx, trigger);
-        await unique(store, 'triggerExists', trx.insertInto('triggers').values(triggerToRow(trigger)).execute());
+        await store.unique('triggerExists', trx.insertInto('triggers').values(triggerToRow(trigger)).execute());
+        await record(changeOf('created', trigger));
         return trigger;
       }),
 
@@ -34,20 +35,24 @@ export function sqlTriggers(store: SqlStore): TriggerCollection {
     },
 
     update: (id, change) =>
-      db.transaction().execute(async (trx) => {
+      store.write(async (trx, record) => {
         const current = await findTrigger(trx, id);
         const next = change(current);
         if (next === current) return current;
         await checkPlace(trx, next);
         const write = trx.updateTable('triggers').set(triggerToRow(next)).where('id', '=', id).execute();
-        await unique(store, 'triggerExists', write);
+        await store.unique('triggerExists', write);
+        await record(changeOf('updated', next, current));
         return next;
       }),
 
-    async remove(id) {
-      const { numDeletedRows } = await db.deleteFrom('triggers').where('id', '=', id).executeTakeFirst();
-      if (numDeletedRows === 0n) throw new FnError('triggerNotFound');
-    },
+    remove: (id, check) =>
+      store.write(async (trx, record) => {
+        const current = await findTrigger(trx, id);
+        check?.(current);
+        await trx.deleteFrom('triggers').where('id', '=', id).execute();
+        await record(changeOf('deleted', current));
+      }),
 
     async bySource(appId, type, source) {
       const row = await db
@@ -83,4 +88,10 @@ async function findTrigger(db: Queryable, id: string): Promise<Trigger> {
   const row = await db.selectFrom('triggers').selectAll().where('id', '=', id).executeTakeFirst();
   if (row === undefined) throw new FnError('triggerNotFound');
   return triggerFromRow(row);
+}
+
+function changeOf(action: Change['action'], trigger: Trigger, before = trigger): Change {
+  const { id, appId, name, source } = trigger;
+  const sources = before.source === source ? [source] : [before.source, source];
+  return { kind: 'trigger', action, id, appId, name, sources };
 }

@@ -172,7 +172,7 @@ const FAULTS: readonly Fault[] = [
   {
     what: 'there is an empty file in its place',
     happens: () => replaceBy((draft) => writeFileSync(draft, '')),
-    says: /its file was replaced by one without a schema/,
+    says: /its file was replaced by one without the table schema_migrations/,
   },
   {
     what: 'there is one of a newer release in its place',
@@ -183,7 +183,18 @@ const FAULTS: readonly Fault[] = [
         database.exec('update schema_migrations set version = 27');
         database.close();
       }),
-    says: /its file was replaced by one of schema version 27, not 26/,
+    says: /its file was replaced by one of version 27, not 26, in schema_migrations/,
+  },
+  {
+    what: 'there is one of Fn in its place',
+    happens: () =>
+      replaceBy((draft) => {
+        copyFileSync(backUp(), draft);
+        const database = new DatabaseSync(draft);
+        database.exec('drop table fnfleet_schema; drop table fnfleet_changes');
+        database.close();
+      }),
+    says: /its file was replaced by one without the table fnfleet_schema/,
   },
   {
     what: 'a backup is put in its place',

@@ -40,8 +40,8 @@ export interface ThreadData {
   readonly role: 'reader' | 'writer';
   /** Default time to wait for a lock. */
   readonly waitMs: number;
-  /** Version of the newest schema. */
-  readonly schemaVersion: number;
+  /** Newest versions of the schema, by the table that records each. */
+  readonly schemaVersions: Readonly<Record<string, number>>;
   /** Whether the file has been migrated: a replacement must then have the newest schema. */
   readonly migrated?: boolean;
 }

@@ -4,15 +4,21 @@ import {
   type DatabaseConnection,
   type Dialect,
   type Driver,
+  type Kysely,
   type QueryResult,
   SelectQueryNode,
   SqliteAdapter,
   SqliteIntrospector,
   SqliteQueryCompiler,
+  sql,
+  type Transaction,
 } from 'kysely';
+import type { Engine } from '../engine.js';
+import type { Tables } from '../schema.js';
+import { watchNewestChange } from './change-poll.js';
 import { closeDatabaseToOthers, prepareFile } from './database-file.js';
 import { IN_MEMORY, type QueryAnswer } from './messages.js';
-import { translated } from './sqlite-errors.js';
+import { isSqliteDuplicate, translated } from './sqlite-errors.js';
 import { SqliteThread } from './sqlite-thread.js';
 import { WriteTurns } from './write-turns.js';
 
@@ -23,8 +29,9 @@ export interface SqliteOptions {
   readonly timeoutMs: number;
   /** Maximum number of waiting reads, and of waiting writes; more are refused. */
   readonly maxWaiting: number;
+  /** Newest versions of the schema, by the table that records each. */
+  readonly schemaVersions: Readonly<Record<string, number>>;
   /** Logs when another file has replaced the open one. */
-  readonly schemaVersion: number;
   readonly logger: Logger;
   readonly clock: Clock;
 }
@@ -41,8 +48,7 @@ const REOPEN_MS = 1000;
  * The SQLite that is part of Node. It runs in threads, so that the process responds while SQLite waits for a lock or a
  * disk: one thread writes and another reads committed data, so that reads continue while writes wait.
  */
-export class SqliteDatabase {
-  /** The dialect for Kysely. */
+export class SqliteDatabase implements Engine {
   readonly dialect: Dialect = {
     createAdapter: () => new ThreadedSqliteAdapter(),
     createDriver: () => this.driver,
@@ -53,6 +59,21 @@ export class SqliteDatabase {
 
   constructor(private readonly options: SqliteOptions) {
     this.driver = new SqliteThreads(options);
+  }
+
+  isDuplicate(error: unknown): boolean {
+    return isSqliteDuplicate(error);
+  }
+
+  async tableNames(trx: Transaction<Tables>): Promise<readonly string[]> {
+    const { rows } = await sql<{ name: string }>`select name from sqlite_schema where type = 'table'`.execute(trx);
+    return rows.map(({ name }) => name);
+  }
+
+  /** A database in memory has no other process. */
+  watch(db: Kysely<Tables>, wake: () => void): () => void {
+    const { path, clock } = this.options;
+    return path === IN_MEMORY ? () => undefined : watchNewestChange(db, clock, wake);
   }
 
   /** From now on, only files with the newest schema are opened. */
@@ -78,10 +99,10 @@ class SqliteThreads implements Driver {
   private reopening = false;
 
   constructor(private readonly options: SqliteOptions) {
-    const { path, clock, maxWaiting, schemaVersion, timeoutMs: waitMs } = options;
+    const { path, clock, maxWaiting, schemaVersions, timeoutMs: waitMs } = options;
     const translate = translated(path);
     const thread = (role: 'reader' | 'writer', onReplaced: () => void) =>
-      new SqliteThread({ data: { path, role, waitMs, schemaVersion }, clock, maxWaiting, onReplaced, translate });
+      new SqliteThread({ data: { path, role, waitMs, schemaVersions }, clock, maxWaiting, onReplaced, translate });
     this.turns = new WriteTurns(clock, maxWaiting);
     this.writer = thread('writer', () => this.readerFollows());
     this.reader = path === IN_MEMORY ? undefined : thread('reader', () => void this.reopen());

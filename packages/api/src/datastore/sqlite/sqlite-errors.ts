@@ -34,7 +34,7 @@ export function isSqliteDuplicate(error: unknown): boolean {
 export function translated(path: string): (problem: DatabaseProblem) => Error {
   return ({ message, errcode, fileTrouble }) => {
     if (fileTrouble !== undefined) {
-      const remedy = 'restore the database or a backup';
+      const remedy = 'restore the database or a backup, or restart the node on it';
       const cause = new Error(`FN_DB_URL: ${path} ${fileTrouble}: ${remedy}`);
       return new FnError('databaseFailed', { params: { reason: `its file ${fileTrouble}` }, cause });
     }

@@ -27,7 +27,7 @@ beforeEach(() => {
   const entry = join(folder, 'entry.js');
   writeFileSync(entry, PROGRAM);
   clock = new FakeClock();
-  const data = { path: 'x', role: 'reader', waitMs: 1, schemaVersion: 1 } as const;
+  const data = { path: 'x', role: 'reader', waitMs: 1, schemaVersions: {} } as const;
   const translate = () => new Error('translated');
   thread = new SqliteThread({ data, entry, clock, maxWaiting: 3, onReplaced: () => undefined, translate });
 });

@@ -15,7 +15,7 @@ beforeEach(() => {
   const path = join(folder, 'fn.db');
   prepareFile(path, silentLogger);
   const open = (role: 'reader' | 'writer') =>
-    new ThreadDatabase({ path, role, waitMs: 100, schemaVersion: 1 }, () => undefined);
+    new ThreadDatabase({ path, role, waitMs: 100, schemaVersions: {} }, () => undefined);
   [writer, reader] = [open('writer'), open('reader')];
   writer.handle(query('create table t (n integer)'));
 });

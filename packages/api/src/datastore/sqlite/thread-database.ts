@@ -119,7 +119,7 @@ export class ThreadDatabase {
         else database.exec('pragma query_only = on');
         // Makes SQLite open the log.
         database.prepare('select count(*) from sqlite_schema').get();
-        if (role === 'writer' && this.migrated) checkVersion(database, this.data.schemaVersion);
+        if (role === 'writer' && this.migrated) checkVersions(database, this.data.schemaVersions);
         this.files = new OpenFiles(path);
       }
     } catch (error) {
@@ -197,9 +197,13 @@ function setUp(database: DatabaseSync): void {
   database.exec('pragma synchronous = full');
 }
 
-function checkVersion(database: DatabaseSync, wanted: number): void {
-  const tables = database.prepare("select count(*) as found from sqlite_schema where name = 'schema_migrations'").get();
-  if (tables?.found !== 1) throw new FileTrouble('was replaced by one without a schema');
-  const version = database.prepare('select version from schema_migrations where dirty = 0').get()?.version;
-  if (version !== wanted) throw new FileTrouble(`was replaced by one of schema version ${version}, not ${wanted}`);
+function checkVersions(database: DatabaseSync, wanted: Readonly<Record<string, number>>): void {
+  for (const [table, version] of Object.entries(wanted)) {
+    const tables = database.prepare('select count(*) as found from sqlite_schema where name = ?').get(table);
+    if (tables?.found !== 1) throw new FileTrouble(`was replaced by one without the table ${table}`);
+    const found = database.prepare(`select version from ${table} where dirty = 0`).get()?.version;
+    if (found !== version) {
+      throw new FileTrouble(`was replaced by one of version ${found}, not ${version}, in ${table}`);
+    }
+  }
 }
