@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
+import type { ChangeSignal } from './change-signal.js';
 import type { Change, ChangeLog, RecordedChange } from './datastore.js';
-import type { ChangeRow } from './schema.js';
-import type { Queryable, SqlStore } from './sql-store.js';
+import type { ChangeRow, Queryable } from './schema.js';
 
 /** Number of changes that are kept. A reader that is further behind reads everything anew. */
 export const KEPT_CHANGES = 10_000;
@@ -25,7 +25,7 @@ export async function recordBeginning(db: Queryable): Promise<void> {
   await db.insertInto('fnfleet_changes').values(changeToRow(0, beginning)).execute();
 }
 
-export function sqlChanges({ db, signal }: SqlStore): ChangeLog {
+export function sqlChanges(db: Queryable, signal: ChangeSignal): ChangeLog {
   return {
     latest: () => newestPosition(db),
 

@@ -58,7 +58,7 @@ export async function openDatastore(url: string, options: DatastoreOptions = {})
     apps: sqlApps(store),
     fns: sqlFns(store),
     triggers: sqlTriggers(store),
-    changes: sqlChanges(store),
+    changes: sqlChanges(db, store.signal),
     close: () => closed.call(),
   };
 }

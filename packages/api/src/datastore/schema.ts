@@ -1,4 +1,4 @@
-import type { Kysely } from 'kysely';
+import type { Kysely, Transaction } from 'kysely';
 
 /**
  * The tables. Those of Fn have the same columns as there, so that either product can open the database of the other; the
@@ -72,6 +72,9 @@ export interface ChangeRow {
   /** JSON; null if it has none. */
   sources: string | null;
 }
+
+/** Where a query runs: on the database itself, or in a transaction. */
+export type Queryable = Kysely<Tables> | Transaction<Tables>;
 
 const NAME = 'varchar(256)';
 

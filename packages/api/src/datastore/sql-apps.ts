@@ -1,7 +1,8 @@
 import { type App, FnError } from '@fnfleet/core';
 import type { AppFilter, Change, Collection } from './datastore.js';
 import { appFromRow, appToRow } from './rows.js';
-import type { Queryable, SqlStore } from './sql-store.js';
+import type { Queryable } from './schema.js';
+import type { SqlStore } from './sql-store.js';
 
 export function sqlApps(store: SqlStore): Collection<App, AppFilter> {
   const { db } = store;

@@ -1,8 +1,9 @@
 import { type Fn, FnError } from '@fnfleet/core';
 import type { Change, Collection, FnFilter } from './datastore.js';
 import { fnFromRow, fnToRow } from './rows.js';
+import type { Queryable } from './schema.js';
 import { findApp } from './sql-apps.js';
-import type { Queryable, SqlStore } from './sql-store.js';
+import type { SqlStore } from './sql-store.js';
 
 export function sqlFns(store: SqlStore): Collection<Fn, FnFilter> {
   const { db } = store;

@@ -6,9 +6,6 @@ import type { Change } from './datastore.js';
 import type { Engine } from './engine.js';
 import type { Tables } from './schema.js';
 
-/** Where a query runs: on the database itself, or in a transaction. */
-export type Queryable = Kysely<Tables> | Transaction<Tables>;
-
 /** Records a change in the transaction that makes it. */
 export type Record = (change: Change) => Promise<void>;
 

@@ -1,9 +1,10 @@
 import { FnError, type Trigger } from '@fnfleet/core';
 import type { Change, TriggerCollection } from './datastore.js';
 import { triggerFromRow, triggerToRow } from './rows.js';
+import type { Queryable } from './schema.js';
 import { findApp } from './sql-apps.js';
 import { findFn } from './sql-fns.js';
-import type { Queryable, SqlStore } from './sql-store.js';
+import type { SqlStore } from './sql-store.js';
 
 export function sqlTriggers(store: SqlStore): TriggerCollection {
   const { db } = store;
