@@ -1,6 +1,6 @@
 import { fn, rawFn } from '@fnfleet/drivers';
 import { withSignal } from './call/call-options.js';
-import { StreamBody } from './test-kit/stream-body.js';
+import { StreamBody } from './test-kit/caller-ends.js';
 import { NOTHING_LEFT, outcomeOf, TestAgent } from './test-kit/test-agent.js';
 
 let test: TestAgent;
@@ -8,7 +8,7 @@ afterEach(async () => {
   expect(await test.leftovers()).toEqual(NOTHING_LEFT);
 });
 
-/** Answers after so many milliseconds, and says when it has been called. */
+/** Answers after the given time in milliseconds; `called` runs when the request is complete. */
 function slow(ms: number, called: () => void) {
   return fn((request, response) => {
     request.resume().once('end', called);
@@ -17,9 +17,9 @@ function slow(ms: number, called: () => void) {
 }
 
 it.each`
-  title                                                         | ms       | created
-  ${'E5: a function that soon ends by itself serves on'}        | ${20}    | ${1}
-  ${'E5: a function that does not is taken down with its call'} | ${5_000} | ${2}
+  title                                                        | ms       | created
+  ${'E5: a function that finishes soon keeps its container'}   | ${20}    | ${1}
+  ${'E5: a function that does not finish loses its container'} | ${5_000} | ${2}
 `('$title', async ({ ms, created }) => {
   const caller = new AbortController();
   let calls = 0;

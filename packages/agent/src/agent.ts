@@ -1,6 +1,5 @@
 import type { Service } from '@fnfleet/core';
 import type { DriverHealth } from '@fnfleet/drivers';
-import type { AgentLoad } from './agent-load.js';
 import type { AgentCall } from './call/agent-call.js';
 import type { CallOption } from './call/call-options.js';
 
@@ -30,6 +29,14 @@ export interface Agent extends Service {
   readonly imagePulls: readonly PulledImage[];
   /** How many idle containers with this slot key could take a call now. */
   idleContainers(slotKey: string): number;
+}
+
+/** How many calls an agent has in progress. */
+export interface AgentLoad {
+  /** Calls that wait for a container. */
+  readonly waiting: number;
+  /** Calls that are being executed. */
+  readonly running: number;
 }
 
 export interface CallListener {

@@ -45,7 +45,7 @@ describe('a driver that cannot create containers', () => {
   });
 
   it.each(['pull', 'create', 'start', 'listen'] as const)(
-    'lets go of a call whose launch hangs in "%s"; what comes of the launch serves later calls',
+    'refuses a call whose launch hangs in "%s"; if the launch succeeds, its container serves later calls',
     async (step) => {
       test = new TestAgent({ echo });
       test.driver.gates[step].hold();
@@ -53,7 +53,7 @@ describe('a driver that cannot create containers', () => {
       await test.driver.gates[step].reached();
       test.driver.health.degrade(REASON);
       await expect(done).rejects.toMatchObject({ code: 'serverBusy' });
-      // Not even for what is on its way: nobody knows whether it comes.
+      // Not even for a launch in progress, which may never end.
       expect(await test.outcome({})).toBe('serverBusy');
 
       test.driver.health.recover();

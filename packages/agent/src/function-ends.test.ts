@@ -23,18 +23,18 @@ describe('operators, but not callers, see how a function ended', () => {
   }
 
   it.each`
-    how                           | exit                                    | detail
-    ${'by itself'}                | ${{ exitCode: 9 }}                      | ${'exit code 9'}
-    ${'as if all were well'}      | ${{ exitCode: 0 }}                      | ${'exit code 0'}
-    ${'through a crash'}          | ${{ exitCode: 139 }}                    | ${'ended by SIGSEGV'}
-    ${'through somebody else'}    | ${{ exitCode: 137 }}                    | ${'ended by SIGKILL'}
-    ${'over its memory'}          | ${{ exitCode: 137, outOfMemory: true }} | ${'killed: over 64 MiB'}
-    ${'with a code of no signal'} | ${{ exitCode: 255 }}                    | ${'exit code 255'}
+    how                                | exit                                    | detail
+    ${'by itself'}                     | ${{ exitCode: 9 }}                      | ${'exit code 9'}
+    ${'with a success code'}           | ${{ exitCode: 0 }}                      | ${'exit code 0'}
+    ${'in a crash'}                    | ${{ exitCode: 139 }}                    | ${'ended by SIGSEGV'}
+    ${'killed from outside'}           | ${{ exitCode: 137 }}                    | ${'ended by SIGKILL'}
+    ${'over its memory limit'}         | ${{ exitCode: 137, outOfMemory: true }} | ${'killed: over 64 MiB'}
+    ${'with a code that is no signal'} | ${{ exitCode: 255 }}                    | ${'exit code 255'}
   `('it ends $how during a call: $detail', async ({ exit, detail }) => {
     const ends = fn((req, _res, container: ScriptedContainer) => req.resume() && container.exit(exit));
     test = new TestAgent({ ends });
-    const { message, detail: told } = await failureOf('ends');
-    expect([message, told]).toEqual(['error receiving function response', detail]);
+    const { message, detail: reported } = await failureOf('ends');
+    expect([message, reported]).toEqual(['error receiving function response', detail]);
   });
 
   it('it exits during its response', async () => {

@@ -2,7 +2,7 @@ import { PassThrough } from 'node:stream';
 import { count, createLogger, FakeClock, RecordedMetrics } from '@fnfleet/core';
 import { fn, type ScriptedContainer } from '@fnfleet/drivers';
 import { withLogger } from './call/call-options.js';
-import { CollectedLines } from './test-kit/collected-lines.js';
+import { CollectedLines } from './test-kit/caller-ends.js';
 import { NOTHING_LEFT, TestAgent } from './test-kit/test-agent.js';
 
 const metrics = RecordedMetrics.install();
@@ -112,16 +112,16 @@ describe('the limit of a call', () => {
   });
 
   it.each`
-    printed         | told
+    printed         | delivered
     ${'0 lin\n'}    | ${'0 lin\n'}
     ${'0 line\n'}   | ${'0 line\n-----max log size 7 bytes exceeded, truncating log-----\n'}
     ${'0 line 1\n'} | ${'0 line \n-----max log size 7 bytes exceeded, truncating log-----\n'}
     ${'0 line'}     | ${'0 line\n-----max log size 7 bytes exceeded, truncating log-----\n'}
-  `('agent-and-docker 82: of 7 bytes, $printed', async ({ printed, told }) => {
+  `('agent-and-docker 82: a limit of 7 bytes, $printed', async ({ printed, delivered }) => {
     test = new TestAgent({ talker }, { logSinks: [logs], settings: { maxLogBytes: 7 } });
     await test.answer({ image: 'talker', body: printed });
     await test.agent.close();
-    expect(logs.text).toBe(told);
+    expect(logs.text).toBe(delivered);
   });
 
   it('is reset for the next call, even after a truncated line', async () => {

@@ -6,7 +6,7 @@ import { count, FakeClock, RecordedMetrics } from '@fnfleet/core';
 import { fn, rawFn, type ScriptedFunction } from '@fnfleet/drivers';
 import { RecordingWriter } from '@fnfleet/testing';
 import { withSignal } from './call/call-options.js';
-import { StreamBody } from './test-kit/stream-body.js';
+import { StreamBody } from './test-kit/caller-ends.js';
 import { echo, HeldFunction, NOTHING_LEFT, outcomeOf, TestAgent } from './test-kit/test-agent.js';
 
 const metrics = RecordedMetrics.install();
@@ -48,21 +48,24 @@ describe('the response', () => {
     answer             | write                                                                  | seen
     ${'with a length'} | ${(res: ServerResponse, body: Buffer) => res.end(body)}                | ${0}
     ${'in chunks'}     | ${(res: ServerResponse, body: Buffer) => res.write(body) && res.end()} | ${2048}
-  `('agent-and-docker 73: a body $answer over the limit is refused, its container stays', async ({ write, seen }) => {
-    const sizes = [2048, 2049, 5000, 1];
-    const big = fn((req, res) => req.resume() && write(res, Buffer.alloc(sizes.shift() ?? 0)));
-    test = new TestAgent({ big }, { settings: { maxResponseBytes: 2048 } });
-    expect((await test.answer({ image: 'big' })).body).toHaveLength(2048);
-    for (const _ of [2049, 5000]) {
-      const { writer, done } = await test.invoke({ image: 'big' });
-      await expect(done).rejects.toMatchObject({ status: 502, message: 'function response body too large' });
-      // Where the length was announced nothing has gone out, and the caller gets a whole answer: 502.
-      expect(writer.status).toBe(seen === 0 ? undefined : 200);
-      expect(writer.body).toHaveLength(seen);
-    }
-    await test.answer({ image: 'big' });
-    expect(test.driver.counters.created).toBe(1);
-  });
+  `(
+    'agent-and-docker 73: a body $answer over the limit is refused, and its container keeps serving',
+    async ({ write, seen }) => {
+      const sizes = [2048, 2049, 5000, 1];
+      const big = fn((req, res) => req.resume() && write(res, Buffer.alloc(sizes.shift() ?? 0)));
+      test = new TestAgent({ big }, { settings: { maxResponseBytes: 2048 } });
+      expect((await test.answer({ image: 'big' })).body).toHaveLength(2048);
+      for (const _ of [2049, 5000]) {
+        const { writer, done } = await test.invoke({ image: 'big' });
+        await expect(done).rejects.toMatchObject({ status: 502, message: 'function response body too large' });
+        // Where the length was announced nothing has gone out, and the caller gets a whole answer: 502.
+        expect(writer.status).toBe(seen === 0 ? undefined : 200);
+        expect(writer.body).toHaveLength(seen);
+      }
+      await test.answer({ image: 'big' });
+      expect(test.driver.counters.created).toBe(1);
+    },
+  );
 
   it('agent-and-docker 74: headers over the limit end the container', async () => {
     const wide = fn((_req, res) => res.setHeader('X-Wide', 'x'.repeat(1100)).end());
@@ -82,9 +85,9 @@ describe('the response', () => {
 
   it.each([
     ['garbage', 'this is not HTTP\r\n\r\n'],
-    ['an unasked-for continue', 'HTTP/1.1 100 Continue\r\n\r\n'],
-    ['an unasked-for upgrade', 'HTTP/1.1 101 Switching\r\nConnection: upgrade\r\nUpgrade: x\r\n\r\n'],
-  ])('agent-and-docker 76: %s loses the container', async (_, bytes) => {
+    ['an unsolicited 100 Continue', 'HTTP/1.1 100 Continue\r\n\r\n'],
+    ['an unsolicited upgrade', 'HTTP/1.1 101 Switching\r\nConnection: upgrade\r\nUpgrade: x\r\n\r\n'],
+  ])('agent-and-docker 76: %s ends the container', async (_, bytes) => {
     test = new TestAgent({ odd: answersWith(bytes) });
     const { writer, done } = await test.invoke({ image: 'odd' });
     await expect(done).rejects.toMatchObject({ status: 502, message: 'error receiving function response' });
@@ -113,10 +116,10 @@ describe('the response', () => {
   });
 
   it.each([
-    ['shorter than announced', 'HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nshort'],
-    ['cut within a chunk', 'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n8\r\nshort'],
+    ['shorter than its Content-Length', 'HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nshort'],
+    ['that ends within a chunk', 'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n8\r\nshort'],
     ['without its last chunk', 'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nshort\r\n'],
-  ])('an answer %s is reported as such', async (_, bytes) => {
+  ])('a response %s is reported as truncated', async (_, bytes) => {
     test = new TestAgent({ short: answersWith(bytes, 'end') });
     const { writer, done } = await test.invoke({ image: 'short' });
     await expect(done).rejects.toMatchObject({ status: 502, message: 'function response ended early' });
@@ -208,7 +211,7 @@ describe('the response', () => {
   });
 
   it.each([502, 504])(
-    'a %d that never stops talking loses its connection, and its container serves on',
+    'a %d whose body never ends loses its connection, and its container keeps serving',
     async (status) => {
       const chunk = `10000\r\n${'x'.repeat(0x10000)}\r\n`;
       let chatters = 0;

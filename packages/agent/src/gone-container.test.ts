@@ -3,8 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { count, ERRORS, RecordedMetrics } from '@fnfleet/core';
 import { fn, rawFn, type ScriptedContainer, type ScriptedFunction } from '@fnfleet/drivers';
 import { withBeforeStart, withLogger } from './call/call-options.js';
-import { CollectedLines } from './test-kit/collected-lines.js';
-import { StreamBody } from './test-kit/stream-body.js';
+import { CollectedLines, StreamBody } from './test-kit/caller-ends.js';
 import { echo, HeldFunction, NOTHING_LEFT, TestAgent } from './test-kit/test-agent.js';
 
 const metrics = RecordedMetrics.install();
@@ -17,7 +16,7 @@ afterEach(async () => {
   expect(await test.leftovers(metrics)).toEqual(NOTHING_LEFT);
 });
 
-/** The function has ended, and its engine has not told yet: its socket refuses connections. */
+/** The function has ended and its engine has not reported that yet: its socket refuses connections. */
 function leaveDeafSocket(container: ScriptedContainer): void {
   const { socketPath } = container;
   linkSync(socketPath, `${socketPath}.kept`);
@@ -40,11 +39,11 @@ function setUp(functions: Readonly<Record<string, ScriptedFunction>>): void {
 }
 
 it.each`
-  what                              | leave
-  ${'whose socket refuses'}         | ${leaveDeafSocket}
-  ${'whose socket is gone'}         | ${(container: ScriptedContainer) => container.exit()}
-  ${'that closed and was replaced'} | ${(container: ScriptedContainer) => unlinkSync(container.socketPath)}
-`('a call for a container $what goes to another', async ({ leave }) => {
+  what                                  | leave
+  ${'whose socket refuses connections'} | ${leaveDeafSocket}
+  ${'whose socket is gone'}             | ${(container: ScriptedContainer) => container.exit()}
+  ${'that closed and was replaced'}     | ${(container: ScriptedContainer) => unlinkSync(container.socketPath)}
+`('a call for a container $what moves to another container', async ({ leave }) => {
   setUp({ once: fn((_req, res) => res.setHeader('Connection', 'close').end('first')) });
   await test.answer({ image: 'once' });
   const [gone] = test.driver.containers;

@@ -9,7 +9,7 @@ import { promisify } from 'node:util';
 import { count, ERRORS, type ErrorCode, MIB, RecordedMetrics } from '@fnfleet/core';
 import { rawFn, type ScriptedFunction } from '@fnfleet/drivers';
 import { RecordingWriter } from '@fnfleet/testing';
-import { StreamBody } from './test-kit/stream-body.js';
+import { StreamBody } from './test-kit/caller-ends.js';
 import { echo, type InvokeOptions, NOTHING_LEFT, outcomeOf, TestAgent } from './test-kit/test-agent.js';
 
 const run = promisify(execFile);
@@ -51,7 +51,7 @@ const saysAndEnds =
   (socket) =>
     socket.end(bytes);
 
-/** Writes the same again until nobody reads it any more. */
+/** Writes the same text repeatedly until the connection closes. */
 const endlessly =
   (first: string, again: string): Behaviour =>
   (socket) => {
@@ -127,54 +127,54 @@ async function allIsWell(kept: boolean): Promise<void> {
 }
 
 it.each`
-  what                                                | behaviour                                                                                  | outcome                           | seen              | kept
-  ${'something that is not HTTP'}                     | ${says('this is not HTTP\r\n\r\n')}                                                        | ${'functionResponse'}             | ${''}             | ${false}
-  ${'another protocol'}                               | ${says('HTTP/2 200 OK\r\n\r\n')}                                                           | ${'functionResponse'}             | ${''}             | ${false}
-  ${'zeros'}                                          | ${says(Buffer.alloc(1000))}                                                                | ${'functionResponse'}             | ${''}             | ${false}
-  ${'no status'}                                      | ${says('HTTP/1.1 OK\r\n\r\n')}                                                             | ${'functionResponse'}             | ${''}             | ${false}
-  ${'a status beyond three digits'}                   | ${says('HTTP/1.1 2000 OK\r\n\r\n')}                                                        | ${'functionResponse'}             | ${''}             | ${false}
-  ${'more than one Content-Length'}                   | ${says(`${OK}Content-Length: 4\r\nContent-Length: 9\r\n\r\ngood`)}                         | ${'functionResponse'}             | ${''}             | ${false}
-  ${'one length twice'}                               | ${says(`${OK}Content-Length: 4\r\nContent-Length: 4\r\n\r\ngood`)}                         | ${'functionResponse'}             | ${''}             | ${false}
-  ${'two lengths in one header'}                      | ${says(`${OK}Content-Length: 4, 4\r\n\r\ngood`)}                                           | ${'functionResponse'}             | ${''}             | ${false}
-  ${'a negative length'}                              | ${says(`${OK}Content-Length: -1\r\n\r\ngood`)}                                             | ${'functionResponse'}             | ${''}             | ${false}
-  ${'a length beyond all numbers'}                    | ${says(`${OK}Content-Length: ${'9'.repeat(30)}\r\n\r\ngood`)}                              | ${'functionResponse'}             | ${''}             | ${false}
-  ${'a Content-Length with a chunked body'}           | ${says(`${OK}Content-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n`)}           | ${'functionResponse'}             | ${''}             | ${false}
-  ${'an encoding that nobody knows'}                  | ${says(`${OK}Transfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n`)}                          | ${'functionResponse'}             | ${''}             | ${false}
-  ${'chunked twice'}                                  | ${says(`${OK}Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n`)}  | ${'functionResponse'}             | ${''}             | ${false}
-  ${'a folded header'}                                | ${says(`${OK}X-A: b\r\n c\r\nContent-Length: 4\r\n\r\ngood`)}                              | ${'functionResponse'}             | ${''}             | ${false}
-  ${'a blank before the colon'}                       | ${says(`${OK}Content-Length : 4\r\n\r\ngood`)}                                             | ${'functionResponse'}             | ${''}             | ${false}
-  ${'a header without a valid name'}                  | ${says(`${OK}: b\r\n\r\n`)}                                                                | ${'functionResponse'}             | ${''}             | ${false}
-  ${'a bare line feed'}                               | ${says(`${OK}X-A: b\nX-C: d\r\nContent-Length: 4\r\n\r\ngood`)}                            | ${'functionResponse'}             | ${''}             | ${false}
-  ${'a zero byte in a header'}                        | ${says(`${OK}X-A: b\0c\r\nContent-Length: 4\r\n\r\ngood`)}                                 | ${'functionResponse'}             | ${''}             | ${false}
-  ${'a head that never ends'}                         | ${says(`${OK}X-A: b\r\n`)}                                                                 | ${'callTimeout'}                  | ${''}             | ${false}
-  ${'a head without end'}                             | ${endlessly(OK, `X: ${'y'.repeat(1000)}\r\n`)}                                             | ${'functionResponseHeaderTooBig'} | ${''}             | ${false}
-  ${'one header without end'}                         | ${endlessly(`${OK}X: `, 'y'.repeat(1000))}                                                 | ${'functionResponseHeaderTooBig'} | ${''}             | ${false}
-  ${'a first line without end'}                       | ${endlessly('HTTP/1.1 200 ', 'y'.repeat(1000))}                                            | ${'functionResponseHeaderTooBig'} | ${''}             | ${false}
-  ${'a huge head at once'}                            | ${says(`${OK}X: ${'y'.repeat(70_000)}\r\n\r\n`)}                                           | ${'functionResponseHeaderTooBig'} | ${''}             | ${false}
-  ${'2 000 headers'}                                  | ${says(`${OK}${headers(2_000)}\r\n`)}                                                      | ${'functionResponseHeaderTooBig'} | ${''}             | ${false}
-  ${'too many informational responses'}               | ${endlessly('', 'HTTP/1.1 103 Early Hints\r\n\r\n')}                                       | ${'functionResponse'}             | ${''}             | ${false}
-  ${'a continue that nobody asked for'}               | ${says('HTTP/1.1 100 Continue\r\n\r\n', GOOD)}                                             | ${'functionResponse'}             | ${''}             | ${false}
-  ${'an upgrade'}                                     | ${says('HTTP/1.1 101 Switching\r\nUpgrade: x\r\nConnection: upgrade\r\n\r\n')}             | ${'functionResponse'}             | ${''}             | ${false}
-  ${'a chunk whose size is no number'}                | ${says(`${OK}Transfer-Encoding: chunked\r\n\r\nxyz\r\n`)}                                  | ${'functionResponse'}             | ${''}             | ${false}
-  ${'a chunk of a negative size'}                     | ${says(`${OK}Transfer-Encoding: chunked\r\n\r\n-4\r\ngood\r\n`)}                           | ${'functionResponse'}             | ${''}             | ${false}
-  ${'a chunk of a size beyond all numbers'}           | ${says(`${OK}Transfer-Encoding: chunked\r\n\r\n${'f'.repeat(20)}\r\n`)}                    | ${'functionResponse'}             | ${''}             | ${false}
-  ${'the size of a chunk without end'}                | ${endlessly(`${OK}Transfer-Encoding: chunked\r\n\r\n`, '0'.repeat(1000))}                  | ${'functionResponse'}             | ${''}             | ${false}
-  ${'the extension of a chunk without end'}           | ${endlessly(`${OK}Transfer-Encoding: chunked\r\n\r\n4;`, 'x'.repeat(1000))}                | ${'functionResponse'}             | ${''}             | ${false}
-  ${'a chunk that is longer than its size'}           | ${says(`${OK}Transfer-Encoding: chunked\r\n\r\n4\r\ngoods\r\n0\r\n\r\n`)}                  | ${'functionResponse'}             | ${'good'}         | ${false}
-  ${'trailers without end'}                           | ${endlessly(`${OK}Transfer-Encoding: chunked\r\n\r\n0\r\n`, `X: ${'y'.repeat(1000)}\r\n`)} | ${'functionResponseHeaderTooBig'} | ${''}             | ${false}
-  ${'a body that never ends'}                         | ${says(`${OK}Content-Length: 9\r\n\r\ngood`)}                                              | ${'callTimeout'}                  | ${'good'}         | ${false}
-  ${'a body without end'}                             | ${endlessly(`${OK}\r\n`, 'y'.repeat(1000))}                                                | ${'functionResponseTooBig'}       | ${'y'.repeat(20)} | ${true}
-  ${'chunks without end'}                             | ${endlessly(`${OK}Transfer-Encoding: chunked\r\n\r\n`, `10\r\n${'y'.repeat(16)}\r\n`)}     | ${'functionResponseTooBig'}       | ${'y'.repeat(20)} | ${true}
-  ${'a length over the limit'}                        | ${endlessly(`${OK}Content-Length: ${2 * MIB}\r\n\r\n`, 'y'.repeat(1000))}                  | ${'functionResponseTooBig'}       | ${''}             | ${true}
-  ${'a shorter body than announced'}                  | ${saysAndEnds(`${OK}Content-Length: 9\r\n\r\ngood`)}                                       | ${'functionResponseTruncated'}    | ${'good'}         | ${true}
-  ${'a longer body than announced'}                   | ${says(`${OK}Content-Length: 4\r\n\r\ngood and more`)}                                     | ${'ok'}                           | ${'good'}         | ${true}
-  ${'a second answer behind the first'}               | ${says(`${GOOD}${OK}Content-Length: 4\r\n\r\nevil`)}                                       | ${'ok'}                           | ${'good'}         | ${true}
-  ${'an answer that lasts until the connection ends'} | ${saysAndEnds(`${OK}\r\ngood`)}                                                            | ${'ok'}                           | ${'good'}         | ${true}
-  ${'a line end after the answer'}                    | ${says(`${GOOD}\r\n`)}                                                                     | ${'ok'}                           | ${'good'}         | ${true}
-  ${'the end of the connection'}                      | ${(socket: Socket) => socket.end()}                                                        | ${'functionResponse'}             | ${''}             | ${false}
-  ${'half a head'}                                    | ${saysAndEnds('HTTP/1.1 200 O')}                                                           | ${'functionResponse'}             | ${''}             | ${false}
-  ${'a reset'}                                        | ${(socket: Socket) => socket.destroy()}                                                    | ${'functionResponse'}             | ${''}             | ${false}
-  ${'nothing at all'}                                 | ${() => undefined}                                                                         | ${'callTimeout'}                  | ${''}             | ${false}
+  what                                          | behaviour                                                                                  | outcome                           | seen              | kept
+  ${'something that is not HTTP'}               | ${says('this is not HTTP\r\n\r\n')}                                                        | ${'functionResponse'}             | ${''}             | ${false}
+  ${'another protocol'}                         | ${says('HTTP/2 200 OK\r\n\r\n')}                                                           | ${'functionResponse'}             | ${''}             | ${false}
+  ${'zeros'}                                    | ${says(Buffer.alloc(1000))}                                                                | ${'functionResponse'}             | ${''}             | ${false}
+  ${'no status'}                                | ${says('HTTP/1.1 OK\r\n\r\n')}                                                             | ${'functionResponse'}             | ${''}             | ${false}
+  ${'a status of four digits'}                  | ${says('HTTP/1.1 2000 OK\r\n\r\n')}                                                        | ${'functionResponse'}             | ${''}             | ${false}
+  ${'more than one Content-Length'}             | ${says(`${OK}Content-Length: 4\r\nContent-Length: 9\r\n\r\ngood`)}                         | ${'functionResponse'}             | ${''}             | ${false}
+  ${'the same Content-Length twice'}            | ${says(`${OK}Content-Length: 4\r\nContent-Length: 4\r\n\r\ngood`)}                         | ${'functionResponse'}             | ${''}             | ${false}
+  ${'two lengths in one Content-Length'}        | ${says(`${OK}Content-Length: 4, 4\r\n\r\ngood`)}                                           | ${'functionResponse'}             | ${''}             | ${false}
+  ${'a negative Content-Length'}                | ${says(`${OK}Content-Length: -1\r\n\r\ngood`)}                                             | ${'functionResponse'}             | ${''}             | ${false}
+  ${'a Content-Length of 30 digits'}            | ${says(`${OK}Content-Length: ${'9'.repeat(30)}\r\n\r\ngood`)}                              | ${'functionResponse'}             | ${''}             | ${false}
+  ${'a Content-Length with a chunked body'}     | ${says(`${OK}Content-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n`)}           | ${'functionResponse'}             | ${''}             | ${false}
+  ${'an unknown transfer encoding'}             | ${says(`${OK}Transfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n`)}                          | ${'functionResponse'}             | ${''}             | ${false}
+  ${'chunked twice'}                            | ${says(`${OK}Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n`)}  | ${'functionResponse'}             | ${''}             | ${false}
+  ${'a folded header'}                          | ${says(`${OK}X-A: b\r\n c\r\nContent-Length: 4\r\n\r\ngood`)}                              | ${'functionResponse'}             | ${''}             | ${false}
+  ${'a space before the colon'}                 | ${says(`${OK}Content-Length : 4\r\n\r\ngood`)}                                             | ${'functionResponse'}             | ${''}             | ${false}
+  ${'a header with an empty name'}              | ${says(`${OK}: b\r\n\r\n`)}                                                                | ${'functionResponse'}             | ${''}             | ${false}
+  ${'a bare line feed'}                         | ${says(`${OK}X-A: b\nX-C: d\r\nContent-Length: 4\r\n\r\ngood`)}                            | ${'functionResponse'}             | ${''}             | ${false}
+  ${'a zero byte in a header'}                  | ${says(`${OK}X-A: b\0c\r\nContent-Length: 4\r\n\r\ngood`)}                                 | ${'functionResponse'}             | ${''}             | ${false}
+  ${'a head that is never completed'}           | ${says(`${OK}X-A: b\r\n`)}                                                                 | ${'callTimeout'}                  | ${''}             | ${false}
+  ${'an endless head'}                          | ${endlessly(OK, `X: ${'y'.repeat(1000)}\r\n`)}                                             | ${'functionResponseHeaderTooBig'} | ${''}             | ${false}
+  ${'one endless header'}                       | ${endlessly(`${OK}X: `, 'y'.repeat(1000))}                                                 | ${'functionResponseHeaderTooBig'} | ${''}             | ${false}
+  ${'an endless status line'}                   | ${endlessly('HTTP/1.1 200 ', 'y'.repeat(1000))}                                            | ${'functionResponseHeaderTooBig'} | ${''}             | ${false}
+  ${'a head of 70 kB in one piece'}             | ${says(`${OK}X: ${'y'.repeat(70_000)}\r\n\r\n`)}                                           | ${'functionResponseHeaderTooBig'} | ${''}             | ${false}
+  ${'2 000 headers'}                            | ${says(`${OK}${headers(2_000)}\r\n`)}                                                      | ${'functionResponseHeaderTooBig'} | ${''}             | ${false}
+  ${'too many informational responses'}         | ${endlessly('', 'HTTP/1.1 103 Early Hints\r\n\r\n')}                                       | ${'functionResponse'}             | ${''}             | ${false}
+  ${'an unsolicited 100 Continue'}              | ${says('HTTP/1.1 100 Continue\r\n\r\n', GOOD)}                                             | ${'functionResponse'}             | ${''}             | ${false}
+  ${'an upgrade'}                               | ${says('HTTP/1.1 101 Switching\r\nUpgrade: x\r\nConnection: upgrade\r\n\r\n')}             | ${'functionResponse'}             | ${''}             | ${false}
+  ${'a chunk size that is not a number'}        | ${says(`${OK}Transfer-Encoding: chunked\r\n\r\nxyz\r\n`)}                                  | ${'functionResponse'}             | ${''}             | ${false}
+  ${'a negative chunk size'}                    | ${says(`${OK}Transfer-Encoding: chunked\r\n\r\n-4\r\ngood\r\n`)}                           | ${'functionResponse'}             | ${''}             | ${false}
+  ${'a chunk size of 20 digits'}                | ${says(`${OK}Transfer-Encoding: chunked\r\n\r\n${'f'.repeat(20)}\r\n`)}                    | ${'functionResponse'}             | ${''}             | ${false}
+  ${'an endless chunk size'}                    | ${endlessly(`${OK}Transfer-Encoding: chunked\r\n\r\n`, '0'.repeat(1000))}                  | ${'functionResponse'}             | ${''}             | ${false}
+  ${'an endless chunk extension'}               | ${endlessly(`${OK}Transfer-Encoding: chunked\r\n\r\n4;`, 'x'.repeat(1000))}                | ${'functionResponse'}             | ${''}             | ${false}
+  ${'a chunk longer than its size'}             | ${says(`${OK}Transfer-Encoding: chunked\r\n\r\n4\r\ngoods\r\n0\r\n\r\n`)}                  | ${'functionResponse'}             | ${'good'}         | ${false}
+  ${'endless trailers'}                         | ${endlessly(`${OK}Transfer-Encoding: chunked\r\n\r\n0\r\n`, `X: ${'y'.repeat(1000)}\r\n`)} | ${'functionResponseHeaderTooBig'} | ${''}             | ${false}
+  ${'a body that is never completed'}           | ${says(`${OK}Content-Length: 9\r\n\r\ngood`)}                                              | ${'callTimeout'}                  | ${'good'}         | ${false}
+  ${'an endless body'}                          | ${endlessly(`${OK}\r\n`, 'y'.repeat(1000))}                                                | ${'functionResponseTooBig'}       | ${'y'.repeat(20)} | ${true}
+  ${'endless chunks'}                           | ${endlessly(`${OK}Transfer-Encoding: chunked\r\n\r\n`, `10\r\n${'y'.repeat(16)}\r\n`)}     | ${'functionResponseTooBig'}       | ${'y'.repeat(20)} | ${true}
+  ${'a Content-Length over the limit'}          | ${endlessly(`${OK}Content-Length: ${2 * MIB}\r\n\r\n`, 'y'.repeat(1000))}                  | ${'functionResponseTooBig'}       | ${''}             | ${true}
+  ${'a body shorter than its Content-Length'}   | ${saysAndEnds(`${OK}Content-Length: 9\r\n\r\ngood`)}                                       | ${'functionResponseTruncated'}    | ${'good'}         | ${true}
+  ${'a body longer than its Content-Length'}    | ${says(`${OK}Content-Length: 4\r\n\r\ngood and more`)}                                     | ${'ok'}                           | ${'good'}         | ${true}
+  ${'a second response after the first'}        | ${says(`${GOOD}${OK}Content-Length: 4\r\n\r\nevil`)}                                       | ${'ok'}                           | ${'good'}         | ${true}
+  ${'a response that ends with the connection'} | ${saysAndEnds(`${OK}\r\ngood`)}                                                            | ${'ok'}                           | ${'good'}         | ${true}
+  ${'a line break after the response'}          | ${says(`${GOOD}\r\n`)}                                                                     | ${'ok'}                           | ${'good'}         | ${true}
+  ${'a closed connection'}                      | ${(socket: Socket) => socket.end()}                                                        | ${'functionResponse'}             | ${''}             | ${false}
+  ${'half a head'}                              | ${saysAndEnds('HTTP/1.1 200 O')}                                                           | ${'functionResponse'}             | ${''}             | ${false}
+  ${'a reset'}                                  | ${(socket: Socket) => socket.destroy()}                                                    | ${'functionResponse'}             | ${''}             | ${false}
+  ${'nothing at all'}                           | ${() => undefined}                                                                         | ${'callTimeout'}                  | ${''}             | ${false}
 `('a function that answers with $what: $outcome', async ({ behaviour, outcome, seen, kept }) => {
   setUp(behaviour);
   expect(await hostileCall()).toEqual({ outcome, seen });
@@ -183,14 +183,14 @@ it.each`
 });
 
 it.each`
-  what                                    | make
-  ${'a link to the engine’s socket'}      | ${(path: string) => symlink('/var/run/docker.sock', path)}
-  ${'a link to the socket of a stranger'} | ${(path: string) => symlink('../../stranger.sock', path)}
-  ${'a pipe'}                             | ${(path: string) => run('mkfifo', [path])}
-  ${'a file'}                             | ${(path: string) => writeFile(path, 'x')}
-  ${'a directory'}                        | ${(path: string) => mkdir(path)}
-  ${'a link that leads to itself'}        | ${(path: string) => symlink('lsnr.sock', path)}
-`('a function that replaces its socket with $what serves no further call', async ({ make }) => {
+  what                                       | make
+  ${'a link to the engine’s socket'}         | ${(path: string) => symlink('/var/run/docker.sock', path)}
+  ${'a link to a socket of another process'} | ${(path: string) => symlink('../../stranger.sock', path)}
+  ${'a pipe'}                                | ${(path: string) => run('mkfifo', [path])}
+  ${'a file'}                                | ${(path: string) => writeFile(path, 'x')}
+  ${'a directory'}                           | ${(path: string) => mkdir(path)}
+  ${'a link to itself'}                      | ${(path: string) => symlink('lsnr.sock', path)}
+`('a function that replaces its socket with $what gets no further calls', async ({ make }) => {
   setUp(replacesSocket(make));
   expect(await hostileCall()).toEqual({ outcome: 'ok', seen: 'good' });
   // The runner has to dial again: it finds that out before it sends anything, and has another container serve the call.
@@ -221,10 +221,10 @@ it('bytes that a function sends without a call reach no caller', async () => {
 });
 
 it.each`
-  what                                  | behaviour                               | outcome
-  ${'answers before it has read'}       | ${says(GOOD)}                           | ${'functionPrematureWrite'}
-  ${'hangs up on the request'}          | ${(socket: Socket) => socket.destroy()} | ${'functionWriteRequest'}
-  ${'says nonsense before it has read'} | ${says('nonsense\r\n\r\n')}             | ${'functionResponse'}
+  what                                              | behaviour                               | outcome
+  ${'responds before it has read the request'}      | ${says(GOOD)}                           | ${'functionPrematureWrite'}
+  ${'closes the connection during the request'}     | ${(socket: Socket) => socket.destroy()} | ${'functionWriteRequest'}
+  ${'sends garbage before it has read the request'} | ${says('nonsense\r\n\r\n')}             | ${'functionResponse'}
 `('a function that $what: $outcome', async ({ behaviour, outcome }) => {
   setUp(behaviour);
   const body = new StreamBody();

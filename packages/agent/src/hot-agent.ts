@@ -20,15 +20,12 @@ import {
 } from '@fnfleet/core';
 import type { Driver, DriverHealth } from '@fnfleet/drivers';
 import type { Agent, CallListener, HotFunction, PulledImage, Utilization } from './agent.js';
-import { LoadCounter } from './agent-load.js';
-import type { AgentCall } from './call/agent-call.js';
+import { type AgentCall, type CallOutcome, errorOf, throwIfEnded } from './call/agent-call.js';
 import { buildCall, type CallOverrider, needOf } from './call/build-call.js';
 import type { CallOption } from './call/call-options.js';
-import { endStarted, endUnstarted } from './call/call-result.js';
-import { cancelReason } from './call/cancel-reason.js';
-import { openExecutionSpan } from './call/execution-span.js';
+import { countUnstarted, endStarted, LoadCounter, openExecutionSpan } from './call/call-telemetry.js';
 import { ContainerFactory } from './launch/container-factory.js';
-import { LaunchGuard } from './launch/launch-guard.js';
+import { LaunchGuard } from './launch/launch-limits.js';
 import type { LogSink } from './output/log-sink.js';
 import { Capacity } from './resources/capacity.js';
 import { type Resources, ResourceTracker } from './resources/resource-tracker.js';
@@ -169,7 +166,8 @@ export class HotAgent implements Agent {
     } catch (error) {
       call.body.discard();
       call.logSink.close();
-      throw endUnstarted(error);
+      countUnstarted(error);
+      throw error;
     } finally {
       this.load.queued(-1);
     }
@@ -178,15 +176,15 @@ export class HotAgent implements Agent {
     const startedAt = clock.now();
     call.timings.schedulerNs = nanoseconds(startedAt - submittedAt);
     const closeSpan = openExecutionSpan(call);
-    const error = await this.serve(call, container);
-    closeSpan?.(error);
+    const outcome = await this.serve(call, container);
+    closeSpan?.(outcome);
     call.timings.executionNs = nanoseconds(clock.now() - startedAt);
     try {
-      await this.end(call, error);
+      await this.end(call, outcome);
     } finally {
       this.load.executing(-1);
     }
-    if (error !== undefined) throw error;
+    if (outcome.kind === 'failed') throw outcome.error;
   }
 
   /** Claims a container and starts the call. If the start fails, the container is released for other calls. */
@@ -210,13 +208,12 @@ export class HotAgent implements Agent {
   /**
    * Serves the call in the claimed container, or in another if that one received none of it: a container may have ended
    * unnoticed. All containers of a queue may have ended, as when the engine stops.
-   * @returns the error of the call; undefined if it succeeded
    */
-  private async serve(call: AgentCall, first: HotContainer): Promise<unknown> {
-    let end = await first.serve(call, this.executionDeadline(call));
+  private async serve(call: AgentCall, first: HotContainer): Promise<CallOutcome> {
+    let outcome = await first.serve(call, this.executionDeadline(call));
     let stillborn = 0;
-    for (let tries = 1; end.unsent !== undefined; tries += 1) {
-      const { unsent, error } = end;
+    for (let tries = 1; outcome.kind === 'unsent'; tries += 1) {
+      const { body, error } = outcome;
       this.options.log.debug('container is gone, moving its call to another', { callId: call.model.id, error });
       try {
         if (stillborn >= MAX_STILLBORN) throw error;
@@ -226,14 +223,14 @@ export class HotAgent implements Agent {
         const idle = queue.take();
         const container = idle ?? (await queue.wait(call));
         if (idle === undefined && !container.wasUsed) stillborn += 1;
-        end = await container.serve({ ...call, body: unsent }, this.executionDeadline(call));
+        outcome = await container.serve({ ...call, body }, this.executionDeadline(call));
       } catch (cause) {
-        unsent.discard();
+        body.discard();
         call.logSink.close();
-        return cause;
+        return { kind: 'failed', error: cause };
       }
     }
-    return end.error;
+    return outcome;
   }
 
   private executionDeadline(call: AgentCall): MonoMs {
@@ -242,11 +239,12 @@ export class HotAgent implements Agent {
   }
 
   /** Runs once for each started call. Errors of listeners are logged and otherwise ignored. */
-  private async end(call: AgentCall, error: unknown): Promise<void> {
+  private async end(call: AgentCall, outcome: CallOutcome): Promise<void> {
     call.model.completedAt = this.options.clock.wallNow();
-    endStarted(call.model, error);
+    endStarted(call.model, outcome);
     if (this.options.log.debugEnabled) {
       const { id, fnId, status } = call.model;
+      const error = errorOf(outcome);
       this.options.log.debug('call ended', { callId: id, fnId, status, ...traceFields(call.trace), error });
     }
     for (const listener of this.listeners) {
@@ -319,10 +317,4 @@ export class HotAgent implements Agent {
     this.launchGuard.close();
     this.tracker.close();
   }
-}
-
-/** A call does not start after its caller has disconnected or its deadline has passed. */
-function throwIfEnded(call: AgentCall, now: MonoMs): void {
-  if (call.signal.aborted) throw cancelReason(call.signal);
-  if (call.deadlineAt !== undefined && call.deadlineAt <= now) throw new FnError('serverBusy');
 }

@@ -40,13 +40,13 @@ const PULLING = {
 };
 
 it.each`
-  known                                | pull                                               | seconds | detail
-  ${'nothing'}                         | ${{ receivedBytes: 0, totalBytes: 0 }}             | ${10}   | ${''}
-  ${'its size'}                        | ${{ receivedBytes: 0, totalBytes: 80 * MB }}       | ${10}   | ${'0.0 of 80 MB so far'}
-  ${'three quarters of it are here'}   | ${{ receivedBytes: 60 * MB, totalBytes: 80 * MB }} | ${20}   | ${'60 of 80 MB so far'}
-  ${'that it will take half a day'}    | ${{ receivedBytes: MB, totalBytes: 900 * MB }}     | ${120}  | ${'1.0 of 900 MB so far'}
-  ${'all of it is here, and unpacked'} | ${{ receivedBytes: 80 * MB, totalBytes: 80 * MB }} | ${10}   | ${'80 of 80 MB so far'}
-`('a call whose image does not come in time is told when to come back; known: $known', async (row) => {
+  known                                  | pull                                               | seconds | detail
+  ${'nothing about it'}                  | ${{ receivedBytes: 0, totalBytes: 0 }}             | ${10}   | ${''}
+  ${'only its size'}                     | ${{ receivedBytes: 0, totalBytes: 80 * MB }}       | ${10}   | ${'0.0 of 80 MB so far'}
+  ${'three quarters have arrived'}       | ${{ receivedBytes: 60 * MB, totalBytes: 80 * MB }} | ${20}   | ${'60 of 80 MB so far'}
+  ${'it will take half a day'}           | ${{ receivedBytes: MB, totalBytes: 900 * MB }}     | ${120}  | ${'1.0 of 900 MB so far'}
+  ${'it is complete and being unpacked'} | ${{ receivedBytes: 80 * MB, totalBytes: 80 * MB }} | ${10}   | ${'80 of 80 MB so far'}
+`('a call whose image is not pulled in time gets 503 with Retry-After; progress: $known', async (row) => {
   anAgent(row.pull);
   const call = invoke();
   await test.driver.gates.pull.reached();

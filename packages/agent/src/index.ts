@@ -1,5 +1,4 @@
-export type { Agent, CallListener, HotFunction, PulledImage, Utilization } from './agent.js';
-export type { AgentLoad } from './agent-load.js';
+export type { Agent, AgentLoad, CallListener, HotFunction, PulledImage, Utilization } from './agent.js';
 export type { AgentCall, CallTimings } from './call/agent-call.js';
 export type { CallOverrider, Extensions } from './call/build-call.js';
 export {

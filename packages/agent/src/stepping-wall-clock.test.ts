@@ -27,7 +27,7 @@ describe.each([
     expect(holds()).toBe(true);
   }
 
-  it('an idle container is frozen, then removed, and its queue discarded, at the same times as ever', async () => {
+  it('an idle container is frozen, then removed, and its queue discarded, at the usual times', async () => {
     test = new TestAgent({ echo }, { clock, settings: { freezeIdleMs: 50 } });
     await test.answer({ idleTimeoutSeconds: 10 });
     clock.stepWall(stepMs);

@@ -2,7 +2,7 @@ import { buffer } from 'node:stream/consumers';
 import { ERRORS, FakeClock, later } from '@fnfleet/core';
 import { fn, rawFn } from '@fnfleet/drivers';
 import { withDeadline } from './call/call-options.js';
-import { StreamBody } from './test-kit/stream-body.js';
+import { StreamBody } from './test-kit/caller-ends.js';
 import { echo, NOTHING_LEFT, outcomeOf, TestAgent } from './test-kit/test-agent.js';
 
 let clock: FakeClock;
@@ -97,9 +97,9 @@ it('a caller that stops sending ends the call with 408, and its container is rem
 });
 
 it.each([
-  ['a byte now and then is as good as none', 1, 'requestTimeout'],
-  ['enough in too small parts is enough', 334, 'ok'],
-  ['a byte less is not', 333, 'requestTimeout'],
+  ['a caller that sends a byte now and then is treated as stalled', 1, 'requestTimeout'],
+  ['the minimum may arrive in small parts', 334, 'ok'],
+  ['one byte below the minimum is too little', 333, 'requestTimeout'],
 ])('%s', async (_, bytes, expected) => {
   const { done } = await test.invoke({ image: 'upload', body, timeoutSeconds: 300 });
   body.source.write('x'.repeat(333));

@@ -1,4 +1,12 @@
-import type { Call, MonoMs, RequestBody, ResponseWriter, TraceContext } from '@fnfleet/core';
+import {
+  type Call,
+  CancelledError,
+  FnError,
+  type MonoMs,
+  type RequestBody,
+  type ResponseWriter,
+  type TraceContext,
+} from '@fnfleet/core';
 import type { LogSink } from '../output/log-sink.js';
 
 /** A call that was built by `getCall` and is run by `submit`. */
@@ -42,3 +50,26 @@ export interface CallTimings {
 
 /** What a container is launched for: it receives the durations, and its trace contains the launch. */
 export type LaunchCause = Pick<AgentCall, 'timings' | 'trace'>;
+
+/** How a call ended that had started. */
+export type CallOutcome = { readonly kind: 'completed' } | { readonly kind: 'failed'; readonly error: unknown };
+
+/** The error of a call that failed; undefined if it completed. */
+export function errorOf(outcome: CallOutcome): unknown {
+  return outcome.kind === 'failed' ? outcome.error : undefined;
+}
+
+/** The error of a call whose signal has aborted: the abort reason if callers know that error, otherwise CancelledError. */
+export function cancelReason(signal: AbortSignal): FnError | CancelledError {
+  const { reason } = signal;
+  return reason instanceof FnError || reason instanceof CancelledError ? reason : new CancelledError();
+}
+
+/**
+ * A call does not start after its caller has disconnected or its deadline has passed.
+ * @throws the reason of the signal; FnError `serverBusy` when the deadline has passed
+ */
+export function throwIfEnded(call: AgentCall, now: MonoMs): void {
+  if (call.signal.aborted) throw cancelReason(call.signal);
+  if (call.deadlineAt !== undefined && call.deadlineAt <= now) throw new FnError('serverBusy');
+}

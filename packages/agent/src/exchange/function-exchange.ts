@@ -10,9 +10,8 @@ import {
   type Timer,
   type WallMs,
 } from '@fnfleet/core';
-import type { AgentCall } from '../call/agent-call.js';
+import { type AgentCall, cancelReason } from '../call/agent-call.js';
 import type { Turns } from '../call/call-clock.js';
-import { cancelReason } from '../call/cancel-reason.js';
 import { type ExchangeEnd, endFromConnection, endUnsent, type FailedWhile } from './exchange-end.js';
 import { framing, MAX_FRAMING_BYTES, requestHead } from './function-request.js';
 import type { ReplyHandler } from './reply-parser.js';

@@ -3,7 +3,7 @@ import { buffer } from 'node:stream/consumers';
 import { count, FakeClock, later, RecordedMetrics } from '@fnfleet/core';
 import { fn, rawFn, type ScriptedFunction } from '@fnfleet/drivers';
 import { withBeforeStart, withDeadline } from '../call/call-options.js';
-import { StreamBody } from '../test-kit/stream-body.js';
+import { StreamBody } from '../test-kit/caller-ends.js';
 import { echo, NOTHING_LEFT, outcomeOf, TestAgent } from '../test-kit/test-agent.js';
 
 const metrics = RecordedMetrics.install();

@@ -1,6 +1,5 @@
 import type { Clock, IdGenerator, Logger } from '@fnfleet/core';
 import type { Driver } from '@fnfleet/drivers';
-import type { LatestRegistryToken } from '../call/registry-token.js';
 import type { ExchangeLimits } from '../exchange/function-exchange.js';
 import { ContainerOutput } from '../output/container-output.js';
 import { type LogSink, noLogSink } from '../output/log-sink.js';
@@ -8,10 +7,10 @@ import type { ResourceToken } from '../resources/resource-tracker.js';
 import type { AgentSettings } from '../settings.js';
 import { type ContainerOwner, HotContainer } from '../slots/hot-container.js';
 import type { ContainerMetrics } from './container-metrics.js';
-import { LaunchLimiter } from './launch-limiter.js';
+import { LaunchLimiter } from './launch-limits.js';
 import type { ContainerSource } from './launcher.js';
 
-export interface ContainerFactoryOptions {
+interface ContainerFactoryOptions {
   readonly driver: Driver;
   readonly settings: AgentSettings;
   readonly clock: Clock;
@@ -87,5 +86,25 @@ export class ContainerFactory {
   private collectsOutputOf({ logSink }: ContainerSource): boolean {
     const { settings, logSinks } = this.options;
     return !settings.disableFunctionLogs && (logSinks.length > 0 || logSink !== noLogSink);
+  }
+}
+
+const EXTENSION = 'FN_REGISTRY_TOKEN';
+
+type Extensions = Readonly<Record<string, string>>;
+
+/**
+ * The registry token of the most recent call of a queue that had one. Tokens expire, so images are pulled with the latest
+ * token, whichever call a container is launched for.
+ */
+export class LatestRegistryToken {
+  private token: string | undefined;
+
+  note(extensions: Extensions): void {
+    this.token = extensions[EXTENSION] || this.token;
+  }
+
+  addTo(extensions: Extensions): Extensions {
+    return this.token === undefined ? extensions : { ...extensions, [EXTENSION]: this.token };
   }
 }

@@ -2,7 +2,7 @@ import { CancelledError, type Clock, FnError, inSpan, nanoseconds, observe, type
 import type { Container, ContainerSpec, Driver, ExitResult, ImagePull, PreparedImage } from '@fnfleet/drivers';
 import type { LaunchCause } from '../call/agent-call.js';
 import { exitWords } from '../exchange/exit-words.js';
-import type { LaunchLimiter } from './launch-limiter.js';
+import type { LaunchLimiter } from './launch-limits.js';
 
 /** How long one launch occupies its place in the limiter at most, milliseconds. */
 const LIMITER_HOLD_MS = 1_000;

@@ -1,5 +1,20 @@
 import { type Clock, LONG_AGO, type MonoMs, type Timer } from '@fnfleet/core';
 
+/** The waiting calls and the containers of one slot queue. */
+export interface SlotCounts {
+  /** Calls that wait for a container. */
+  readonly waiting: number;
+  /** Containers being launched, including those that wait for resources. */
+  readonly starting: number;
+  /** Containers that could take a call now. */
+  readonly idle: number;
+}
+
+/** Whether another container is needed: some call can be taken neither by an idle container nor by a starting one. */
+export function needsLaunch({ waiting, starting, idle }: SlotCounts): boolean {
+  return Math.max(0, waiting - idle) > starting;
+}
+
 /** Weight of the newest observation in the averages of service and launch time. */
 const TIME_WEIGHT = 0.2;
 /** Weight of the newest wait in the average wait, which therefore covers about the last fifty calls. */

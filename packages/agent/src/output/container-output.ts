@@ -1,7 +1,5 @@
-import type { Call, Clock, Logger, Timer } from '@fnfleet/core';
+import { type Call, type Clock, count, type Logger, type Timer, type WallMs } from '@fnfleet/core';
 import type { OutputListener, OutputSource } from '@fnfleet/drivers';
-import { CallLog } from './call-log.js';
-import { LineAssembler } from './line-assembler.js';
 import { type LogSink, noLogSink, type OutputLine } from './log-sink.js';
 
 /** How long after a call its own sink still receives late output, and how long an unfinished line is kept. */
@@ -110,3 +108,110 @@ export class ContainerOutput {
     }
   }
 }
+
+/** The fields that all lines of a log share. */
+type LogOrigin = Omit<OutputLine, 'at' | 'source' | 'text'>;
+
+/**
+ * The output of one call, up to a limit in bytes that includes line endings. At the limit one line reports the truncation, and
+ * the rest is dropped.
+ */
+class CallLog {
+  private leftBytes: number;
+  private full = false;
+
+  constructor(
+    private readonly origin: LogOrigin,
+    private readonly limitBytes: number,
+    private readonly deliver: (line: OutputLine) => void,
+  ) {
+    this.leftBytes = limitBytes;
+  }
+
+  get isFull(): boolean {
+    return this.full;
+  }
+
+  add(text: Buffer, source: OutputSource, at: WallMs): void {
+    if (this.full) return this.drop(text.length + 1);
+    const kept = text.length <= this.leftBytes ? text : text.subarray(0, this.leftBytes);
+    this.leftBytes -= kept.length + 1;
+    if (kept.length > 0 || this.leftBytes >= 0) this.write(kept, source, at);
+    if (this.leftBytes > 0) return;
+    this.full = true;
+    this.drop(text.length - kept.length);
+    this.write(Buffer.from(truncationNote(this.limitBytes)), source, at);
+  }
+
+  /** Counts output that is dropped. */
+  drop(bytes: number): void {
+    count('log_truncated_bytes', bytes);
+  }
+
+  private write(text: Buffer, source: OutputSource, at: WallMs): void {
+    count('log_lines');
+    this.deliver({ ...this.origin, at, source, text });
+  }
+}
+
+/** The exact text that Fn uses. */
+function truncationNote(limitBytes: number): string {
+  return `-----max log size ${limitBytes} bytes exceeded, truncating log-----`;
+}
+
+const NEWLINE = 0x0a;
+/** Longer lines are split. */
+export const MAX_LINE_BYTES = 64 * 1024;
+
+/** Assembles lines from chunks. Keeps copies, because it does not own the chunks. */
+export class LineAssembler {
+  private parts: Buffer[] = [];
+  private bytes = 0;
+
+  /** Whether there is an unfinished line. */
+  get pending(): boolean {
+    return this.bytes > 0;
+  }
+
+  push(chunk: Buffer, emit: (line: Buffer) => void): void {
+    let at = 0;
+    while (at < chunk.length) {
+      const limit = at + MAX_LINE_BYTES - this.bytes;
+      const newline = chunk.indexOf(NEWLINE, at);
+      const ends = newline >= 0 && newline <= limit;
+      const end = ends ? newline : Math.min(limit, chunk.length);
+      this.keep(chunk.subarray(at, end));
+      if (ends || end === limit) this.take(emit);
+      at = ends ? end + 1 : end;
+    }
+  }
+
+  /** Emits an unfinished line. */
+  flush(emit: (line: Buffer) => void): void {
+    if (this.pending) this.take(emit);
+  }
+
+  /** Discards an unfinished line. */
+  reset(): void {
+    this.parts = [];
+    this.bytes = 0;
+  }
+
+  private keep(piece: Buffer): void {
+    if (piece.length === 0) return;
+    // Not from the buffer pool: a line may be kept for long, and would retain the whole pooled buffer.
+    const copy = Buffer.allocUnsafeSlow(piece.length);
+    piece.copy(copy);
+    this.parts.push(copy);
+    this.bytes += piece.length;
+  }
+
+  private take(emit: (line: Buffer) => void): void {
+    const [first = EMPTY] = this.parts;
+    const line = this.parts.length > 1 ? Buffer.concat(this.parts) : first;
+    this.reset();
+    emit(line);
+  }
+}
+
+const EMPTY = Buffer.alloc(0);

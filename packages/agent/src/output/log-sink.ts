@@ -1,4 +1,4 @@
-import type { WallMs } from '@fnfleet/core';
+import type { Logger, WallMs } from '@fnfleet/core';
 import type { OutputSource } from '@fnfleet/drivers';
 
 /** One line that a function printed. */
@@ -26,3 +26,25 @@ export interface LogSink {
 
 /** The default sink of a call: its output goes only to the sinks of the agent. */
 export const noLogSink: LogSink = { write: () => undefined, close: () => undefined };
+
+/** Writes the output of functions to the log of the runner, as a field, so that it cannot pass for a message of the runner. */
+export class RunnerLogSink implements LogSink {
+  constructor(private readonly log: Logger) {}
+
+  write({ text, source, callId, appId, fnId, image, containerId }: OutputLine): void {
+    this.log.debug('function output', {
+      user_log: true,
+      app_id: appId,
+      fn_id: fnId,
+      image,
+      call_id: callId,
+      container_id: containerId,
+      source,
+      line: text.toString(),
+    });
+  }
+
+  close(): void {
+    // The runner owns the log.
+  }
+}

@@ -63,11 +63,13 @@ describe('the end of containers', () => {
     },
   );
 
-  it('agent-and-docker 39: a function that dies while it serves', async () => {
-    test = new TestAgent({ dies: fn((_req, _res, container) => container.exit({ exitCode: 137, outOfMemory: true })) });
-    const { done } = await test.invoke({ image: 'dies' });
+  it('agent-and-docker 39: a function that exits during a call', async () => {
+    test = new TestAgent({
+      exits: fn((_req, _res, container) => container.exit({ exitCode: 137, outOfMemory: true })),
+    });
+    const { done } = await test.invoke({ image: 'exits' });
     await expect(done).rejects.toMatchObject({ status: 502, message: 'error receiving function response' });
-    expect(await test.outcome({ image: 'dies' })).toBe('functionResponse');
+    expect(await test.outcome({ image: 'exits' })).toBe('functionResponse');
     expect(test.driver.counters.created).toBe(2);
   });
 

@@ -9,10 +9,11 @@ import {
   later,
   type MonoMs,
   Once,
+  type RequestBody,
   wallAt,
 } from '@fnfleet/core';
 import type { Container, ContainerSpec, Driver, ExitResult, ImagePull, PreparedImage } from '@fnfleet/drivers';
-import type { AgentCall, LaunchCause } from '../call/agent-call.js';
+import type { AgentCall, CallOutcome, LaunchCause } from '../call/agent-call.js';
 import { CallClock } from '../call/call-clock.js';
 import { type ExchangeEnd, isLostFunction } from '../exchange/exchange-end.js';
 import { exitWords } from '../exchange/exit-words.js';
@@ -21,7 +22,7 @@ import type { Exchange, ExchangeLimits } from '../exchange/function-exchange.js'
 import { LazyTimer } from '../exchange/lazy-timer.js';
 import { ContainerLaunch, NotWanted } from '../launch/container-launch.js';
 import type { ContainerMetrics } from '../launch/container-metrics.js';
-import type { LaunchLimiter } from '../launch/launch-limiter.js';
+import type { LaunchLimiter } from '../launch/launch-limits.js';
 import type { ContainerOutput } from '../output/container-output.js';
 import type { Resources, ResourceToken } from '../resources/resource-tracker.js';
 import type { Evictable } from './evictor.js';
@@ -70,7 +71,10 @@ export interface ContainerOwner {
 }
 
 /** How a container served a call. */
-export type ServeEnd = Pick<ExchangeEnd, 'error' | 'unsent'>;
+export type ServeOutcome =
+  | CallOutcome
+  /** The function received nothing: another container can take the call, with this body. */
+  | { readonly kind: 'unsent'; readonly body: RequestBody; readonly error: unknown };
 
 /** How long to wait for the exit of a process after its connection closed. The engine reports it a few milliseconds later. */
 const EXIT_REPORT_MS = 1_000;
@@ -192,15 +196,14 @@ export class HotContainer implements Evictable {
   /**
    * Serves a call; the container must have been claimed for it.
    * @param deadlineAt when the function's time ends if its request is sent now
-   * @returns the error for the caller; or, when nothing reached the function, the body for another container
    */
-  async serve(call: AgentCall, deadlineAt: MonoMs): Promise<ServeEnd> {
+  async serve(call: AgentCall, deadlineAt: MonoMs): Promise<ServeOutcome> {
     const { connection } = this;
     const remainingMs = deadlineAt - this.options.clock.now();
     if (this.state !== 'busy' || connection === undefined) return unserved(call, new CancelledError());
     if (this.broken) {
       this.finish(false);
-      return { error: this.broken, unsent: call.body };
+      return { kind: 'unsent', body: call.body, error: this.broken };
     }
     if (remainingMs <= 0) {
       this.finish(false);
@@ -231,7 +234,7 @@ export class HotContainer implements Evictable {
     this.exchange = undefined;
     this.callId = undefined;
     this.finish(end.reusable, this.options.clock.now() - from);
-    return end;
+    return outcomeOf(end);
   }
 
   evict(): void {
@@ -364,8 +367,15 @@ export class HotContainer implements Evictable {
 }
 
 /** Ends a call that never reached the function. */
-function unserved(call: AgentCall, error: Error): ServeEnd {
+function unserved(call: AgentCall, error: Error): ServeOutcome {
   call.body.discard();
   call.logSink.close();
-  return { error };
+  return { kind: 'failed', error };
 }
+
+function outcomeOf({ error, unsent }: ExchangeEnd): ServeOutcome {
+  if (unsent !== undefined) return { kind: 'unsent', body: unsent, error };
+  return error === undefined ? COMPLETED : { kind: 'failed', error };
+}
+
+const COMPLETED: ServeOutcome = { kind: 'completed' };

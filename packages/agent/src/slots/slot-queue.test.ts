@@ -33,7 +33,7 @@ describe('sharing containers', () => {
     ['memory', { memoryMb: 129 }],
     ['image', { image: 'other', fnId: 'same' }],
     ['syslog URL', { syslogUrl: 'tcp://x:1' }],
-  ])('agent-and-docker 18: calls that differ in %s do not', async (_, change) => {
+  ])('agent-and-docker 18: calls that differ in %s do not share a container', async (_, change) => {
     test = new TestAgent({ echo, other: echo });
     await test.answer({ fnId: 'same' });
     await test.answer({ fnId: 'same', ...change });
@@ -262,7 +262,7 @@ describe('a launch that waits for room', () => {
   it('Q4: is assigned to another call of its function when its own leaves, and keeps its place in line', async () => {
     const { clock, held, hog } = await noRoom();
     const caller = new AbortController();
-    // Half a launch after it has come, the first call is no longer patient; the second is.
+    // After half a launch time the first call no longer waits for a hot container; the second still does.
     const leaves = await test.invoke({ image: 'held', options: [withSignal(caller.signal)] });
     await clock.advance(400);
     const inherits = await test.invoke({ image: 'held' });

@@ -10,12 +10,11 @@ import {
   TurnoverSet,
 } from '@fnfleet/core';
 import type { ImagePull } from '@fnfleet/drivers';
-import type { AgentCall } from '../call/agent-call.js';
-import { cancelReason } from '../call/cancel-reason.js';
-import { LatestRegistryToken } from '../call/registry-token.js';
+import { type AgentCall, cancelReason } from '../call/agent-call.js';
 import { LazyTimer } from '../exchange/lazy-timer.js';
+import { LatestRegistryToken } from '../launch/container-factory.js';
 import type { ContainerMetrics } from '../launch/container-metrics.js';
-import { LaunchPolicy } from '../launch/launch-policy.js';
+import { LaunchPolicy, needsLaunch, type SlotCounts } from '../launch/launch-policy.js';
 import {
   assign,
   type ContainerSource,
@@ -63,20 +62,6 @@ export interface SlotQueueOptions {
   ) => HotContainer;
   /** The queue is empty, and is closed or has not been used for its idle timeout. */
   readonly onEmpty: () => void;
-}
-
-export interface SlotCounts {
-  /** Calls that wait for a container. */
-  readonly waiting: number;
-  /** Containers being launched, including those that wait for resources. */
-  readonly starting: number;
-  /** Containers that could take a call now. */
-  readonly idle: number;
-}
-
-/** Whether another container is needed: some call can be taken neither by an idle container nor by a starting one. */
-export function needsLaunch({ waiting, starting, idle }: SlotCounts): boolean {
-  return Math.max(0, waiting - idle) > starting;
 }
 
 /**

@@ -135,14 +135,14 @@ export class ScheduleWorld {
     }
   }
 
-  /** Lets everything come to its end, and says what calls ended with. */
+  /** Waits until all calls have ended. @returns their outcomes */
   async finish(): Promise<string[]> {
     this.engine('ok');
-    for (let patience = 0; patience < 3_000; patience += 1) {
+    for (let turn = 0; turn < 3_000; turn += 1) {
       if ([...this.calls.values()].every(({ outcome }) => outcome !== undefined)) break;
       await this.pass(100);
       // On a machine that is busy, sockets and files may be slower than all that.
-      if (patience > UNHURRIED) await realTime(REAL_PAUSE_MS);
+      if (turn > UNHURRIED) await realTime(REAL_PAUSE_MS);
     }
     for (const [id, { outcome, begun, ended }] of this.calls) {
       if (outcome === undefined) this.violations.push(`${id} was never answered`);

@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import type { IncomingMessage } from 'node:http';
 import { PassThrough } from 'node:stream';
-import { IncomingBody } from './incoming-body.js';
+import { IncomingBody } from './from-http-request.js';
 
 it('a body that turns out to be empty is consumed at its end, without a read', async () => {
   const request = Object.assign(new PassThrough(), { complete: false });
@@ -27,10 +27,10 @@ it('a body with content is consumed by reading it', async () => {
 });
 
 it.each`
-  what                           | ends                                                      | error
-  ${'breaks off before its end'} | ${(request: PassThrough) => request.destroy()}            | ${'CancelledError'}
-  ${'is given up by its reader'} | ${(_: PassThrough, body: IncomingBody) => body.discard()} | ${undefined}
-`('a body that $what ends, and leaves nothing on the request', async ({ ends, error }) => {
+  what                          | ends                                                      | error
+  ${'is aborted by the client'} | ${(request: PassThrough) => request.destroy()}            | ${'CancelledError'}
+  ${'its reader discards'}      | ${(_: PassThrough, body: IncomingBody) => body.discard()} | ${undefined}
+`('a body that $what ends, and leaves no listeners on the request', async ({ ends, error }) => {
   const request = Object.assign(new PassThrough(), { complete: false });
   const before = request.listenerCount('data') + request.listenerCount('close');
   const body = new IncomingBody(request as unknown as IncomingMessage);

@@ -1,5 +1,5 @@
+import { withExtensions } from '../call/call-options.js';
 import { HeldFunction, NOTHING_LEFT, TestAgent } from '../test-kit/test-agent.js';
-import { withExtensions } from './call-options.js';
 
 describe('agent-and-docker 65: a token for the registry', () => {
   let held: HeldFunction;
