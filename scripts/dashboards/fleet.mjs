@@ -1,9 +1,11 @@
-import { perSecond, quantiles } from '../lib/grafana.mjs';
+import { perSecond, quantile, quantiles } from '../lib/grafana.mjs';
 
 const AT = 'job=~"$job", instance=~"$instance"';
 const ANYWHERE = 'job=~"fnfleet-.+"';
 const CALLS = `${AT}, path=~"/invoke/:fn_id|/t/:app_name"`;
+/** Responses to calls, per second. @param {string} more a selector @param {string} [by] labels */
 const answers = (more, by) => perSecond('fn_api_response_count_total', `${CALLS}, ${more}`, by);
+/** Their share of all calls. @param {string} more a selector */
 const share = (more) => `(${answers(more)} or vector(0)) / ${perSecond('fn_api_response_count_total', CALLS)}`;
 
 /**
@@ -52,7 +54,7 @@ export const fleet = {
           description: 'One call in a hundred takes at least this much longer than its function runs.',
           unit: 'ms',
           alarm: 1000,
-          exprs: { p99: quantiles('fn_lb_call_latency', `${AT}, call_status="completed"`).p99 },
+          exprs: { p99: quantile(0.99, 'fn_lb_call_latency', `${AT}, call_status="completed"`) },
         },
         {
           kind: 'stat',

@@ -6,6 +6,7 @@ const OF_API = 'job="fnfleet-api"';
 const MOST = 10;
 const FUNCTION = 'fn_id, image_name';
 const LEGEND = '{{image_name}} {{fn_id}}';
+/** @param {string} expr PromQL with the labels of FUNCTION */
 const top = (expr) => ({ [LEGEND]: `topk(${MOST}, ${expr})` });
 
 /**

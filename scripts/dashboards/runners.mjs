@@ -2,6 +2,7 @@ import { perSecond, quantiles } from '../lib/grafana.mjs';
 
 const AT = 'job=~"$job", instance=~"$instance"';
 const STATES = ['busy', 'idle', 'paused', 'start', 'wait'];
+/** @param {string} state one of STATES */
 const containers = (state) => `sum(fn_container_${state}_total{${AT}})`;
 
 /**

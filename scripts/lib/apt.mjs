@@ -1,11 +1,11 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { step } from './shell.mjs';
 
-/** Somebody else on this machine may be at it: apt waits for that itself when it installs, but not for the lists. */
+/** Another process may hold the lock. apt waits for it when it installs packages, but not when it fetches the lists. */
 const TRIES = 8;
 const PAUSE_MS = 5_000;
 
-/** Without package lists of its own a machine has nothing to install from. Needs root. */
+/** Fetches the package lists, which a fresh machine does not have. Needs root. */
 export async function updatePackageLists() {
   for (let left = TRIES - 1; ; left -= 1) {
     try {
@@ -17,7 +17,7 @@ export async function updatePackageLists() {
   }
 }
 
-/** Needs root. */
+/** Needs root. @param {string} name */
 export function installPackage(name) {
   const wait = ['-o', `DPkg::Lock::Timeout=${(TRIES * PAUSE_MS) / 1000}`];
   return step(`installing ${name}`, 'apt-get', ['install', '-y', '-q', '--no-install-recommends', ...wait, name], {

@@ -21,6 +21,7 @@ export function removeStaleOutputs() {
   }
 }
 
+/** @param {string} folder @returns {string[]} */
 function filesBelow(folder) {
   if (!existsSync(folder)) return [];
   return readdirSync(folder, { withFileTypes: true }).flatMap((entry) => {
@@ -40,7 +41,11 @@ export function copySharedFiles() {
   }
 }
 
-/** Replaces the file atomically, because tests of another run may be reading it. */
+/**
+ * Replaces the file atomically, because tests of another run may be reading it.
+ * @param {string} name relative to the repository, and to the folder
+ * @param {string} folder
+ */
 function copy(name, folder) {
   const wanted = readFileSync(path.join(ROOT, name));
   const target = path.join(folder, name);

@@ -10,8 +10,8 @@ const DEFAULT_SOCKET = '/var/run/docker.sock';
 const START_LIMIT_MS = 60_000;
 
 /**
- * Sees to a Docker engine: uses the one that answers; on Debian or Ubuntu as root installs and starts one; elsewhere says
- * what to do. Resolves with whether there is one.
+ * Makes sure that a Docker engine is running. Uses the one that answers; on Debian or Ubuntu, as root, installs and starts one;
+ * elsewhere prints what to do. Resolves with whether there is one.
  */
 export async function ensureDockerEngine() {
   if (await answers()) return true;
@@ -27,13 +27,13 @@ export async function ensureDockerEngine() {
     await updatePackageLists();
     await installPackage('docker.io');
   }
-  // Where there is an init system, installing has started the engine.
+  // With an init system, the installation has started the engine.
   if (!(await answersWithin(3000))) startDockerd();
   if (await answersWithin(START_LIMIT_MS)) return true;
   throw new Error(`dockerd did not answer within ${START_LIMIT_MS / 1000} s; its log is ${logPath()}`);
 }
 
-/** Detached, and with its output in a file: the engine belongs to the machine and outlives whoever asked for it. */
+/** Detached, and with its output in a file: the engine outlives this process. */
 function startDockerd() {
   mkdirSync(path.dirname(logPath()), { recursive: true });
   const log = openSync(logPath(), 'a');
@@ -49,6 +49,7 @@ function logPath() {
   return path.join(ROOT, '.fnfleet/dockerd.log');
 }
 
+/** @param {number} limitMs */
 async function answersWithin(limitMs) {
   for (const until = Date.now() + limitMs; Date.now() < until; ) {
     if (await answers()) return true;
@@ -57,6 +58,7 @@ async function answersWithin(limitMs) {
   return false;
 }
 
+/** @returns {Promise<boolean>} */
 function answers() {
   const host = process.env.DOCKER_HOST ?? `unix://${DEFAULT_SOCKET}`;
   if (!/^(unix|tcp|http):\/\//.test(host)) return probe('docker', ['version']).then(({ code }) => code === 0);
@@ -72,6 +74,7 @@ function answers() {
   });
 }
 
+/** @param {string} problem one sentence */
 function explain(problem) {
   process.stderr.write(`
 ${problem}

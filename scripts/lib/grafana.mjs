@@ -1,25 +1,34 @@
 /**
- * Dashboards of Grafana from what they are to show. A dashboard is a list of rows; a panel says what it shows, in which unit,
- * and the expressions; where it stands follows from its place in the list.
+ * Renders Grafana dashboards. A dashboard is a list of rows; a panel says what it shows, in which unit, and the expressions. Its
+ * position follows from its place in the list.
  *
- * @typedef {{ title: string, description: string, unit: string, exprs: Record<string, string>, max?: number, stacked?: boolean,
- *   kind?: 'timeseries' | 'stat', alarm?: number }} Panel
- *   `exprs`: the legend of each expression. `unit`: one of Grafana's. `alarm`: from this value on a stat is red
+ * @typedef {object} Panel
+ * @property {'timeseries' | 'stat'} [kind] a graph by default
+ * @property {string} title
+ * @property {string} description
+ * @property {string} unit one of Grafana's
+ * @property {Record<string, string>} exprs PromQL by legend
+ * @property {number} [max] of the axis
+ * @property {boolean} [stacked]
+ * @property {number} [alarm] a stat is red from this value on
+ *
  * @typedef {{ title: string, panels: Panel[] }} Row
- * @typedef {{ name: string, label: string, query: string }} Variable   of which a metric has values
+ * @typedef {{ name: string, label: string, query: string }} Variable its values are those of a label
  * @typedef {{ uid: string, title: string, description: string, variables: Variable[], rows: Row[] }} Dashboard
  */
 
 /** Grafana's own width, in columns. */
 const COLUMNS = 24;
 const HEIGHT = { stat: 4, timeseries: 8, row: 1 };
-/** As Grafana 11 writes it. Newer ones take it over. */
+/** Panels in a line at most. */
+const MOST_IN_LINE = { stat: 6, timeseries: 3 };
+/** That of Grafana 11. Newer versions migrate it. */
 const SCHEMA_VERSION = 39;
 const DATASOURCE = { type: 'prometheus', uid: '$datasource' };
 
 /**
  * @param {Dashboard} content
- * @returns what Grafana imports
+ * @returns the JSON model that Grafana imports
  */
 export function dashboard({ uid, title, description, variables, rows }) {
   return {
@@ -30,7 +39,7 @@ export function dashboard({ uid, title, description, variables, rows }) {
     schemaVersion: SCHEMA_VERSION,
     version: 1,
     editable: true,
-    // One line through all panels at the time that the mouse is at.
+    // Shared crosshair: the time under the mouse is marked in all panels.
     graphTooltip: 1,
     time: { from: 'now-1h', to: 'now' },
     refresh: '30s',
@@ -54,56 +63,78 @@ export function dashboard({ uid, title, description, variables, rows }) {
  * Quantiles of a histogram.
  * @param {string} histogram
  * @param {string} selector
- * @param {string} [by] labels that tell lines apart, for the legend too; one quantile then
- * @returns {Record<string, string>}
+ * @param {string} [by] a label: one p95 for each of its values, instead of several quantiles
+ * @returns {Record<string, string>} PromQL by legend
  */
 export function quantiles(histogram, selector, by) {
-  const of = (q, labels) =>
-    `histogram_quantile(${q}, sum by (${labels}) (rate(${histogram}_bucket{${selector}}[$__rate_interval])))`;
-  if (by !== undefined) return { [`{{${by}}} p95`]: of(0.95, `${by}, le`) };
-  return { p50: of(0.5, 'le'), p95: of(0.95, 'le'), p99: of(0.99, 'le') };
+  if (by !== undefined) return { [`{{${by}}} p95`]: quantile(0.95, histogram, selector, `${by}, le`) };
+  return Object.fromEntries([50, 95, 99].map((p) => [`p${p}`, quantile(p / 100, histogram, selector)]));
 }
 
-/** Events a second. @param {string} [by] labels that tell lines apart */
+/**
+ * @param {number} q between 0 and 1
+ * @param {string} histogram
+ * @param {string} selector
+ * @param {string} [labels] to keep; `le` among them
+ */
+export function quantile(q, histogram, selector, labels = 'le') {
+  return `histogram_quantile(${q}, sum by (${labels}) (rate(${histogram}_bucket{${selector}}[$__rate_interval])))`;
+}
+
+/**
+ * Events per second.
+ * @param {string} counter
+ * @param {string} selector
+ * @param {string} [by] labels with a line for each of their values
+ */
 export function perSecond(counter, selector, by) {
   return `sum${by === undefined ? '' : ` by (${by})`} (rate(${counter}{${selector}}[$__rate_interval]))`;
 }
 
+/** @param {readonly Row[]} rows */
 function placed(rows) {
+  /** @type {object[]} */
   const panels = [];
   let y = 0;
-  const add = (panel, x, w) => {
-    panels.push({ id: panels.length + 1, ...panel, gridPos: { x, y, w, h: HEIGHT[panel.type] } });
+  /** @param {ReturnType<typeof rowModel | typeof panelModel>} model @param {number} x @param {number} w */
+  const add = (model, x, w) => {
+    panels.push({ id: panels.length + 1, ...model, gridPos: { x, y, w, h: HEIGHT[model.type] } });
   };
   for (const row of rows) {
-    add({ type: 'row', title: row.title, collapsed: false, panels: [] }, 0, COLUMNS);
+    add(rowModel(row), 0, COLUMNS);
     y += HEIGHT.row;
     for (const line of linesOf(row.panels)) {
-      const width = COLUMNS / line.length;
-      for (const [at, panel] of line.entries()) add(drawn(panel), at * width, width);
-      y += HEIGHT[kindOf(line[0])];
+      const width = COLUMNS / line.panels.length;
+      for (const [at, panel] of line.panels.entries()) add(panelModel(panel), at * width, width);
+      y += HEIGHT[line.kind];
     }
   }
   return panels;
 }
 
-/** Up to six numbers beside each other, or up to three curves. */
+/** Panels of one kind beside each other. @param {readonly Panel[]} panels */
 function linesOf(panels) {
+  /** @type {{ kind: 'timeseries' | 'stat', panels: Panel[] }[]} */
   const lines = [];
   for (const panel of panels) {
+    const { kind = 'timeseries' } = panel;
     const line = lines.at(-1);
-    const fits = line && kindOf(line[0]) === kindOf(panel) && line.length < (kindOf(panel) === 'stat' ? 6 : 3);
-    if (fits) line.push(panel);
-    else lines.push([panel]);
+    if (line?.kind === kind && line.panels.length < MOST_IN_LINE[kind]) line.panels.push(panel);
+    else lines.push({ kind, panels: [panel] });
   }
-  return lines.flatMap((line) => (COLUMNS % line.length === 0 ? [line] : [line.slice(0, 4), line.slice(4)]));
+  // Five panels do not divide the width: four, and one in a line of its own.
+  return lines.flatMap(({ kind, panels: all }) =>
+    (COLUMNS % all.length === 0 ? [all] : [all.slice(0, 4), all.slice(4)]).map((some) => ({ kind, panels: some })),
+  );
 }
 
-const kindOf = ({ kind = 'timeseries' }) => kind;
+/** @param {Row} row */
+function rowModel({ title }) {
+  return { type: /** @type {const} */ ('row'), title, collapsed: false, panels: [] };
+}
 
-function drawn(panel) {
-  const { title, description, unit, exprs, max, alarm } = panel;
-  const kind = kindOf(panel);
+/** @param {Panel} panel */
+function panelModel({ kind = 'timeseries', title, description, unit, exprs, max, alarm, stacked = false }) {
   const targets = Object.entries(exprs).map(([legendFormat, expr], at) => ({
     refId: String.fromCharCode(65 + at),
     datasource: DATASOURCE,
@@ -128,7 +159,7 @@ function drawn(panel) {
         min: 0,
         ...(max === undefined ? {} : { max }),
         thresholds,
-        custom: kind === 'timeseries' ? curve(panel) : {},
+        custom: kind === 'timeseries' ? graphStyle(stacked) : {},
       },
       overrides: [],
     },
@@ -150,7 +181,8 @@ const TIMESERIES = {
   tooltip: { mode: 'multi', sort: 'desc' },
 };
 
-function curve({ stacked = false }) {
+/** @param {boolean} stacked */
+function graphStyle(stacked) {
   return {
     drawStyle: 'line',
     lineWidth: 1,
@@ -177,6 +209,7 @@ function datasourceVariable() {
   };
 }
 
+/** @param {Variable} variable */
 function queryVariable({ name, label, query }) {
   return {
     name,
@@ -187,7 +220,7 @@ function queryVariable({ name, label, query }) {
     query: { query, refId: `variable-${name}`, qryType: 1 },
     regex: '',
     hide: 0,
-    // Whenever the time range changes: instances come and go.
+    // On every change of the time range, because instances come and go.
     refresh: 2,
     sort: 1,
     multi: true,

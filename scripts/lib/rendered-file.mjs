@@ -3,8 +3,8 @@ import path from 'node:path';
 import { ROOT } from './shell.mjs';
 
 /**
- * Writes a file that is made from declarations; with `--check` on the command line it only says when that would change it, and
- * the process then ends with 1.
+ * Writes a file that is rendered from declarations. With `--check` on the command line it writes nothing; if the file would
+ * change, it reports that and the process ends with code 1.
  * @param {string} name below the repository
  * @param {string} wanted
  */
@@ -20,6 +20,7 @@ export function renderFile(name, wanted) {
   process.exitCode = 1;
 }
 
+/** @param {string} file */
 function read(file) {
   try {
     return readFileSync(file, 'utf8');

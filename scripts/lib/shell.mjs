@@ -5,8 +5,8 @@ import { fileURLToPath } from 'node:url';
 export const ROOT = path.join(path.dirname(fileURLToPath(import.meta.url)), '../..');
 
 /**
- * Runs a program with our own terminal and resolves with its exit code. SIGINT and SIGTERM are left to the program: it
- * ends in its own time, and we with it.
+ * Runs a program on our own terminal and resolves with its exit code. SIGINT and SIGTERM are forwarded: the program ends in its
+ * own time, and this process after it.
  * @param {string} command
  * @param {readonly string[]} args
  * @param {{ env?: NodeJS.ProcessEnv, cwd?: string }} [options]
@@ -15,10 +15,9 @@ export const ROOT = path.join(path.dirname(fileURLToPath(import.meta.url)), '../
 export function run(command, args, { env = process.env, cwd = ROOT } = {}) {
   return new Promise((resolve, reject) => {
     const child = spawn(command, args, { cwd, env, stdio: 'inherit' });
-    const forward = (signal) => child.kill(signal);
     // A terminal signals the whole group by itself; a supervisor signals only us.
-    const onSigint = () => process.stdin.isTTY || forward('SIGINT');
-    const onSigterm = () => forward('SIGTERM');
+    const onSigint = () => process.stdin.isTTY || child.kill('SIGINT');
+    const onSigterm = () => child.kill('SIGTERM');
     process.on('SIGINT', onSigint);
     process.on('SIGTERM', onSigterm);
     child.on('error', reject);
@@ -31,7 +30,7 @@ export function run(command, args, { env = process.env, cwd = ROOT } = {}) {
 }
 
 /**
- * Runs a program silently, shows its output only if it fails, and says every few seconds that it is still at it.
+ * Runs a program silently, shows its output only if it fails, and reports every few seconds that it is still running.
  * @param {string} title
  * @param {string} command
  * @param {readonly string[]} args
@@ -42,6 +41,7 @@ export async function step(title, command, args, options = {}) {
   const seconds = () => `${Math.round((Date.now() - started) / 1000)} s`;
   process.stderr.write(`• ${title} …\n`);
   const ticker = setInterval(() => process.stderr.write(`  still ${title} (${seconds()})\n`), 10_000);
+  /** @type {Buffer[]} */
   const output = [];
   const code = await new Promise((resolve, reject) => {
     const child = spawn(command, args, { cwd: ROOT, stdio: ['ignore', 'pipe', 'pipe'], ...options });
@@ -65,6 +65,7 @@ export async function step(title, command, args, options = {}) {
  */
 export function probe(command, args) {
   return new Promise((resolve) => {
+    /** @type {Buffer[]} */
     const output = [];
     const child = spawn(command, args, { stdio: ['ignore', 'pipe', 'pipe'] });
     child.stdout.on('data', (chunk) => output.push(chunk));

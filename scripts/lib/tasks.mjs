@@ -148,7 +148,11 @@ function images(names) {
   return node('scripts/images/build.mjs', names);
 }
 
-/** Some of our dependencies are ES modules, which jest can load only with this flag. */
+/**
+ * Some of our dependencies are ES modules, which jest can load only with this flag.
+ * @param {readonly string[]} args
+ * @param {NodeJS.ProcessEnv} [env]
+ */
 function jest(args, env = {}) {
   return node('node_modules/jest/bin/jest.js', args, {
     NODE_OPTIONS: '--experimental-vm-modules --disable-warning=ExperimentalWarning --enable-source-maps',
@@ -156,6 +160,7 @@ function jest(args, env = {}) {
   });
 }
 
+/** @param {readonly import('./test-files.cjs').TestFile[] | undefined} chosen undefined: all tests */
 function pathsOf(chosen) {
   return chosen === undefined ? [] : ['--runTestsByPath', ...chosen.map(({ compiled }) => compiled)];
 }

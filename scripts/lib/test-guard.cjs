@@ -17,11 +17,12 @@ if (!needsOf(/** @type {string} */ (expect.getState().testPath)).includes('docke
   /** @type {string[]} */
   const reached = [];
   guard(Socket.prototype, 'connect', ([first]) => {
-    const [target] = Array.isArray(first) ? first : [first];
-    const socketPath = typeof target === 'string' ? target : target?.path;
+    const target = Array.isArray(first) ? first[0] : first;
+    const socketPath = typeof target === 'string' ? target : fieldOf(target, 'path');
     if (ENGINE_SOCKETS.includes(socketPath)) reached.push(socketPath);
   });
-  guard(ChildProcess.prototype, 'spawn', ([{ file }]) => {
+  guard(ChildProcess.prototype, 'spawn', ([options]) => {
+    const file = fieldOf(options, 'file');
     if (PROGRAMS.includes(path.basename(file))) reached.push(file);
   });
   const judge = () => {
@@ -35,17 +36,28 @@ if (!needsOf(/** @type {string} */ (expect.getState().testPath)).includes('docke
 
 /**
  * Passes the arguments of each call of a method to `look`, until the end of the test file.
- * @param {any} owner
+ * @param {object} owner
  * @param {string} name
- * @param {(args: any[]) => void} look
+ * @param {(args: readonly unknown[]) => void} look
  */
 function guard(owner, name, look) {
-  const original = owner[name];
-  owner[name] = function guarded(/** @type {any[]} */ ...args) {
+  const original = Reflect.get(owner, name);
+  /** @this {unknown} @param {unknown[]} args */
+  function guarded(...args) {
     look(args);
-    return original.apply(this, args);
-  };
-  afterAll(() => {
-    owner[name] = original;
-  });
+    return Reflect.apply(original, this, args);
+  }
+  Reflect.set(owner, name, guarded);
+  afterAll(() => Reflect.set(owner, name, original));
+}
+
+/**
+ * @param {unknown} options
+ * @param {string} name
+ * @returns {string} empty unless the options have such a text
+ */
+function fieldOf(options, name) {
+  // Not `instanceof Object`: jest runs this file with other globals than Node's own modules.
+  const value = typeof options === 'object' && options !== null ? Reflect.get(options, name) : undefined;
+  return typeof value === 'string' ? value : '';
 }

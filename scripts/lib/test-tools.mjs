@@ -5,13 +5,13 @@ import { installPackage, updatePackageLists } from './apt.mjs';
 import { isDebian, isRoot } from './machine.mjs';
 import { probe, ROOT, step } from './shell.mjs';
 
-/** Where programs are unpacked that only tests need: nothing is installed on the machine, and nothing starts by itself. */
+/** Programs that only tests need are unpacked here: nothing is installed on the machine, and no service starts. */
 const TOOLS = path.join(ROOT, '.fnfleet/tools');
 
 /**
- * Each with its Debian package, where it lies in there, and what those do who have another system. It is there when it can
- * tell its version. Without a file it is installed: tests that run as root only, and need more than one of its programs, or
- * a module of `program`.
+ * Programs with their Debian package, their place in it, and what to do on other systems. `version` are the arguments that tell
+ * whether a program works. A package without `file` is installed instead of unpacked: tests need several of its programs, or a
+ * module of `program`, and run only as root.
  *
  * @typedef {{ package: string, file?: string, program?: string, version?: string[], hint: string }} Tool
  * @type {Record<string, Tool>}
@@ -88,7 +88,7 @@ const CATALOGUE = {
 };
 
 /**
- * A program that tests need: the machine's own, else Debian's package, unpacked beside us.
+ * Finds a program that tests need: the machine's own, else the one of Debian's package, unpacked below `.fnfleet/tools`.
  * @param {string} name of the catalogue
  * @returns {Promise<string>} its path
  */
@@ -103,8 +103,8 @@ export async function ensureTestTool(name) {
     if (!existsSync(unpacked)) await unpack(tool);
     if (await runs(unpacked, tool)) return unpacked;
   }
-  // It needs libraries that the machine does not have. Where there is systemd, that of podman opens the socket
-  // of its service; no other of these starts anything.
+  // The unpacked program lacks libraries. With systemd, the package of podman opens the socket of its service; no other package
+  // of the catalogue starts anything.
   if (!isDebian() || !isRoot()) throw new Error(`${name} does not run here. ${tool.hint}`);
   await installPackage(tool.package);
   return program;
@@ -128,9 +128,10 @@ async function unpack({ package: name, hint }) {
   try {
     if (isRoot()) await updatePackageLists();
     await step(`downloading ${name}`, 'apt-get', ['download', '-q', name], { cwd: folder });
-    const [archive] = (await readdir(folder)).filter((file) => file.endsWith('.deb'));
+    const archive = (await readdir(folder)).find((file) => file.endsWith('.deb'));
+    if (archive === undefined) throw new Error(`apt-get downloaded no archive of ${name}`);
     await step(`unpacking ${name}`, 'dpkg-deb', ['-x', archive, name], { cwd: folder });
-    // Another process may have been faster.
+    // Another process may have unpacked it meanwhile.
     await rename(path.join(folder, name), path.join(TOOLS, name)).catch((error) => {
       if (!existsSync(path.join(TOOLS, name))) throw error;
     });

@@ -7,7 +7,7 @@ import { ROOT, run, step } from './shell.mjs';
 const NEEDED_MAJOR = 24;
 const STAMP = path.join(ROOT, 'node_modules/.installed-from');
 
-/** Installs what the lockfile names, unless that has been done for this very lockfile. */
+/** Installs what the lockfile names, unless that was done for this content of the lockfile. */
 export async function ensureInstalled() {
   const wanted = createHash('sha256')
     .update(readFileSync(path.join(ROOT, 'package-lock.json')))
@@ -18,8 +18,8 @@ export async function ensureInstalled() {
 }
 
 /**
- * The Node that everything runs on: this one if it is new enough, else the one that the lockfile brought. Call after
- * `ensureInstalled`.
+ * The Node that everything runs on: this one if it is new enough, else the one that the lockfile installs. Call
+ * `ensureInstalled` before.
  */
 export function runtime() {
   if (Number(process.versions.node.split('.')[0]) >= NEEDED_MAJOR) return process.execPath;
@@ -32,7 +32,7 @@ export function runtime() {
   );
 }
 
-/** The environment of everything we start: our runtime and our tools come first. */
+/** The environment of every process that scripts start: our runtime and our tools come first on the PATH. */
 export function toolEnv(extra = {}) {
   const bin = path.join(ROOT, 'node_modules/.bin');
   return { ...process.env, PATH: [path.dirname(runtime()), bin, process.env.PATH].join(path.delimiter), ...extra };

@@ -3,28 +3,51 @@ import path from 'node:path';
 import { ROOT } from './shell.mjs';
 
 /**
- * @typedef {{ name: string, folder: string, at: string, manifest: Record<string, any> }} WorkspacePackage
- *   `at`: its folder as seen from the repository
+ * The fields of `package.json` that scripts read.
+ *
+ * @typedef {object} Manifest
+ * @property {string} name
+ * @property {boolean} [private]
+ * @property {string[]} [files]
+ * @property {Record<string, string | Record<string, string>>} [exports] by subpath: a file, or files by condition
+ * @property {Record<string, string>} [bin]
+ * @property {Record<string, string>} [dependencies]
+ * @property {Record<string, string>} [devDependencies]
+ *
+ * @typedef {object} WorkspacePackage
+ * @property {string} name
+ * @property {string} folder absolute
+ * @property {string} at its folder, relative to the repository
+ * @property {Manifest} manifest
  */
 
 /**
- * The packages that are published: those in `packages` that are not private.
+ * Every package in `packages`.
  * @returns {WorkspacePackage[]}
  */
-export function publicPackages() {
+export function allPackages() {
   return readdirSync(path.join(ROOT, 'packages'))
     .map((name) => path.join('packages', name))
     .filter((at) => existsSync(path.join(ROOT, at, 'package.json')))
     .map((at) => {
       const folder = path.join(ROOT, at);
-      return { at, folder, manifest: JSON.parse(readFileSync(path.join(folder, 'package.json'), 'utf8')) };
-    })
-    .filter(({ manifest }) => !manifest.private)
-    .map((found) => ({ ...found, name: found.manifest.name }));
+      const manifest = manifestOf(folder);
+      return { name: manifest.name, at, folder, manifest };
+    });
+}
+
+/** The packages that are published: those that are not private. */
+export function publicPackages() {
+  return allPackages().filter(({ manifest }) => !manifest.private);
+}
+
+/** @param {string} folder absolute @returns {Manifest} */
+export function manifestOf(folder) {
+  return JSON.parse(readFileSync(path.join(folder, 'package.json'), 'utf8'));
 }
 
 /**
- * The npm beside this Node, else the one on the path: a runtime that came as a package brings none.
+ * The npm beside this Node, else the one on the PATH: a Node that was installed from the registry has none beside it.
  * @returns {string}
  */
 export function npm() {
