@@ -28,7 +28,10 @@ module.exports = {
   testTimeout: 60_000,
 };
 
-/** Only files that have a source: `dist` keeps the output of files that have moved since. */
+/**
+ * Only files that have a source: `dist` keeps the output of files that have moved since.
+ * @param {(project: string) => boolean} belongs
+ */
 function compiled(belongs) {
   return testFiles()
     .filter(({ project }) => belongs(project))

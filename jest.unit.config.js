@@ -2,7 +2,6 @@ const { availableParallelism } = require('node:os');
 const all = require('./jest.config.js');
 const { isUnitTest, testFiles } = require('./scripts/lib/test-files.cjs');
 
-const [packages, e2e] = all.projects;
 const testMatch = testFiles()
   .filter(isUnitTest)
   .map(({ compiled }) => `<rootDir>/${compiled}`);
@@ -13,5 +12,5 @@ module.exports = {
   // Unit tests compute more than they wait.
   maxWorkers: Math.min(8, availableParallelism()),
   reporters: ['default', ['<rootDir>/scripts/closing-lines-reporter.js', { unitTestSeconds: 5 }]],
-  projects: [{ ...packages, displayName: 'unit', roots: [...packages.roots, ...e2e.roots], testMatch }],
+  projects: [{ ...all.projects[0], displayName: 'unit', roots: all.projects.flatMap(({ roots }) => roots), testMatch }],
 };

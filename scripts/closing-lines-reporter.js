@@ -10,6 +10,10 @@ module.exports = class ClosingLinesReporter {
     this.unitTestMs = unitTestSeconds * 1000;
   }
 
+  /**
+   * @param {unknown} _contexts
+   * @param {import('@jest/test-result').AggregatedResult} results
+   */
   onRunComplete(_contexts, results) {
     const slow = results.testResults.filter(({ perfStats }) => perfStats.runtime > this.unitTestMs);
     for (const { testFilePath, perfStats } of slow) {

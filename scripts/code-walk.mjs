@@ -8,7 +8,7 @@ import { ROOT } from './lib/shell.mjs';
 
 const PAGE = 'docs/code-walk.md';
 const LINK = /\[`([\w.]+)`\]\(([^)#]+\.ts)\)/g;
-/** A page with fewer has lost its links, or another form. */
+/** With fewer, the page has lost its links or writes them in another form. */
 const LEAST_LINKS = 30;
 
 const faults = [];
@@ -17,7 +17,7 @@ const links = [
     .replaceAll(/\]\s*\n\s*\(/g, '](')
     .matchAll(LINK),
 ];
-for (const [, name, target] of links) {
+for (const [, name = '', target = ''] of links) {
   const file = path.join(ROOT, path.dirname(PAGE), target);
   if (!existsSync(file)) faults.push(`${name}: there is no ${target}`);
   else if (!declares(readFileSync(file, 'utf8'), name)) faults.push(`${target} does not declare ${name}`);

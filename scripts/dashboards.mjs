@@ -1,6 +1,6 @@
 /**
- * Writes the dashboards, deploy/grafana/dashboards/*.json, from what scripts/dashboards says of them.
- * With --check it writes nothing and fails when one is not what it should be.
+ * Renders the dashboards, deploy/grafana/dashboards/*.json, from their declarations in scripts/dashboards.
+ * With --check it writes nothing and fails if one is out of date.
  */
 import { fleet } from './dashboards/fleet.mjs';
 import { functions } from './dashboards/functions.mjs';

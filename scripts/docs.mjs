@@ -29,6 +29,7 @@ function formerNames() {
 
 const NOTE = '<!-- Rendered by `npm run docs` from the declarations in the code. Do not edit. -->';
 
+/** @type {Record<string, string>} text by file */
 const pages = {
   'docs/configuration.md': `${NOTE}
 
@@ -75,10 +76,8 @@ ${Object.entries(METRICS)
   .map(([name, { kind, unit, doc }]) => `| \`${name}\` | ${kind} | ${unit || '–'} | ${doc} |`)
   .join('\n')}
 `,
-};
 
-pages['packages/node/src/variable-names.ts'] =
-  `// Rendered by \`npm run docs\` from the declarations in the code. Do not edit.
+  'packages/node/src/variable-names.ts': `// Rendered by \`npm run docs\` from the declarations in the code. Do not edit.
 
 /** Every variable that a node or a command reads. A list of its own: the declarations come with the code of every role. */
 export const VARIABLE_NAMES: readonly string[] = [
@@ -91,6 +90,7 @@ export const FORMER_NAMES: Readonly<Record<string, string>> = {
 ${formerNames()
   .map(([former, name]) => `  ${former}: '${name}',\n`)
   .join('')}};
-`;
+`,
+};
 
 for (const [name, page] of Object.entries(pages)) renderFile(name, page);

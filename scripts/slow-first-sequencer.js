@@ -9,13 +9,14 @@ const seconds = new Map(testFiles().map(({ compiled, takesSeconds }) => [compile
  * that itself by the times of the last run, which a fresh clone does not have.
  */
 module.exports = class SlowFirstSequencer extends Sequencer {
-  /** @param {import('@jest/test-result').Test[]} tests */
+  /** @override @param {import('@jest/test-result').Test[]} tests */
   sort(tests) {
     const sorted = /** @type {typeof tests} */ (super.sort(tests));
     return [...sorted].sort((a, b) => secondsOf(b) - secondsOf(a));
   }
 };
 
+/** @param {import('@jest/test-result').Test} test */
 function secondsOf(test) {
   return seconds.get(path.relative(test.context.config.rootDir, test.path)) ?? 0;
 }

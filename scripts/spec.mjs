@@ -12,15 +12,22 @@ const CITATION = new RegExp(`\\b(${PAGES.join('|')}) (\\d+(?:-\\d+)?(?:, \\d+(?:
 const RULE = /^- <a id="([\w-]+)-(\d+)"><\/a>\*\*(\d+)\*\* /;
 const REASON = /\*Not tested: [^*]+\.\*/;
 
+/** @type {string[]} */
 const faults = [];
 
+/** @param {string} name relative to the repository */
 function linesOf(name) {
   return readFileSync(path.join(ROOT, name), 'utf8').split('\n');
 }
 
-/** @returns the text of each rule of a page by its name, such as `protocol 31` */
+/**
+ * @param {string} page
+ * @returns the text of each rule by its name, such as `protocol 31`
+ */
 function rulesOf(page) {
+  /** @type {Map<string, string>} */
   const rules = new Map();
+  /** @type {string | undefined} */
   let rule;
   for (const line of linesOf(`docs/spec/${page}.md`)) {
     const [, anchorPage, anchor, number] = RULE.exec(line) ?? [];
@@ -41,12 +48,15 @@ function rulesOf(page) {
   return rules;
 }
 
-/** @returns the rules that a line cites outside a comment; a range cites all between its ends */
+/**
+ * @param {string} line of a test
+ * @returns the rules that it cites outside a comment; a range cites all between its ends
+ */
 function citationsOf(line) {
   if (/^\s*(\/\/|\/?\*)/.test(line)) return [];
-  return [...line.matchAll(CITATION)].flatMap(([, page, numbers]) =>
+  return [...line.matchAll(CITATION)].flatMap(([, page, numbers = '']) =>
     numbers.split(', ').flatMap((part) => {
-      const [from, to = from] = part.split('-').map(Number);
+      const [from = 0, to = from] = part.split('-').map(Number);
       return Array.from({ length: to - from + 1 }, (_, offset) => `${page} ${from + offset}`);
     }),
   );

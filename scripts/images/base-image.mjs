@@ -6,8 +6,8 @@ import { promisify } from 'node:util';
 import { buildImage, inspectImage, tryPull } from './engine.mjs';
 
 /**
- * The image that Node functions are built on. `node:24-slim` where the machine has it or can pull it; without a
- * registry, an image made of the Node that runs this script, the libraries it loads, and nothing else: no shell.
+ * The base image of Node functions: `node:24-slim` where the machine has it or can pull it; without a registry, an image made
+ * of the Node that runs this script and the libraries it loads, without a shell.
  */
 const OFFICIAL = 'node:24-slim';
 const OWN = 'fnfleet/node-base:24';
@@ -17,16 +17,16 @@ const FN_UID = 1000;
 const CERTIFICATES = '/etc/ssl/certs/ca-certificates.crt';
 
 /**
- * @param {{ progress?: (line: string) => void }} [options]
+ * @param {{ progress?: import('./engine.mjs').Progress }} [options]
  * @returns {Promise<string>} the name to give to `FROM`
  */
 export async function ensureBaseImage({ progress = () => undefined } = {}) {
   if (await inspectImage(OFFICIAL)) return OFFICIAL;
   // A machine that once had to make its own base does not wait for a registry again.
   if (!(await inspectImage(OWN))) {
-    progress(`${OFFICIAL}: not here, trying to pull for ${PULL_TIMEOUT_MS / 1000} s`);
+    progress(`${OFFICIAL}: not on this machine, trying to pull it for ${PULL_TIMEOUT_MS / 1000} s`);
     if (await tryPull(OFFICIAL, PULL_TIMEOUT_MS)) return OFFICIAL;
-    progress(`${OFFICIAL}: no registry in reach, making ${OWN} from ${process.execPath}`);
+    progress(`${OFFICIAL}: no registry can be reached, making ${OWN} from ${process.execPath}`);
   }
   await buildImage({ tag: OWN, entries: await baseEntries(), progress });
   return OWN;
@@ -47,12 +47,13 @@ async function baseEntries() {
 }
 
 /**
- * A root file system with one program, the libraries it loads, and what programs expect everywhere; below `rootfs/`.
- * @param {string} program
- * @param {string} at where it goes
+ * A root file system, below `rootfs/`, with one program, the libraries it loads, and the files that every program expects.
+ * @param {string} program absolute
+ * @param {string} at its path in the image
  * @returns {Promise<import('./tar.mjs').TarEntry[]>}
  */
 export async function programEntries(program, at) {
+  /** @type {{ path: string, file: string, mode?: number }[]} */
   const files = [
     { path: at, file: program, mode: 0o755 },
     ...(await librariesOf(program)).map((file) => ({ path: file.slice(1), file, mode: 0o755 })),
@@ -74,16 +75,22 @@ export async function programEntries(program, at) {
   ];
 }
 
-/** The shared libraries of a program, and its loader, by the paths that the loader looks for. */
+/**
+ * The shared libraries of a program, and its loader, by the paths that the loader looks for.
+ * @param {string} program
+ */
 async function librariesOf(program) {
   const { stdout } = await promisify(execFile)('ldd', [program]).catch((cause) => {
     throw new Error(`cannot list the libraries of ${program}; put ${OFFICIAL} on this machine instead`, { cause });
   });
-  const paths = stdout.matchAll(/(?:=> |^\s*)(\/\S+) \(0x/gm);
-  return [...new Set([...paths].map(([, path]) => path))];
+  const lines = stdout.matchAll(/(?:=> |^\s*)(\/\S+) \(0x/gm);
+  return [...new Set([...lines].map(([, path = '']) => path))];
 }
 
-/** Every directory that the entries need, outermost first. */
+/**
+ * Every directory that the entries need, outermost first.
+ * @param {readonly { path: string }[]} entries
+ */
 function parentsOf(entries) {
   const found = new Set();
   for (const { path } of entries) {

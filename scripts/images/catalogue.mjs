@@ -3,7 +3,10 @@ import { ensureBaseImage } from './base-image.mjs';
 import { buildFunctionImage } from './function-image.mjs';
 
 /** The functions of this repository that tests and examples run. */
-export const FUNCTIONS = {
+export const FUNCTION_NAMES = /** @type {const} */ (['hello-node', 'probe', 'micro']);
+
+/** @type {Record<typeof FUNCTION_NAMES[number], { dir: string, tag: string, onNode: boolean }>} */
+const FUNCTIONS = {
   'hello-node': { dir: folder('examples/hello-node'), tag: 'fnfleet/hello-node:latest', onNode: true },
   probe: { dir: folder('e2e/functions/probe'), tag: 'fnfleet/probe:latest', onNode: true },
   micro: { dir: folder('e2e/functions/micro'), tag: 'fnfleet/micro:latest', onNode: false },
@@ -11,8 +14,8 @@ export const FUNCTIONS = {
 
 /**
  * Makes sure that the image of a function is on this machine.
- * @param {keyof typeof FUNCTIONS} name
- * @param {{ progress?: (line: string) => void }} [options]
+ * @param {typeof FUNCTION_NAMES[number]} name
+ * @param {{ progress?: import('./engine.mjs').Progress }} [options]
  * @returns {Promise<string>} the name of the image
  */
 export async function ensureFunctionImage(name, { progress } = {}) {
@@ -22,6 +25,7 @@ export async function ensureFunctionImage(name, { progress } = {}) {
   return tag;
 }
 
+/** @param {string} path relative to the repository */
 function folder(path) {
   return fileURLToPath(new URL(`../../${path}`, import.meta.url));
 }

@@ -6,16 +6,16 @@ import { productionTree } from './production-tree.mjs';
 
 const DOCKERFILE = fileURLToPath(new URL('../../deploy/docker/Dockerfile', import.meta.url));
 export const IMAGE = 'fnfleet/fnfleet:latest';
-/** What a role may write to when nothing is mounted there. */
+/** Folders that a role may write to when nothing is mounted there. */
 export const DATA_FOLDERS = ['var/lib/fnfleet', 'run/fnfleet/iofs'];
 
-/** For who is in a container: `docker compose exec lb fnfleet status`. An image may have no shell to run the command's script. */
+/** For use inside a container: `docker compose exec lb fnfleet status`. An image may have no shell to run the command's script. */
 export const COMMAND_PATH = 'usr/local/bin/fnfleet';
 export const COMMAND = "#!/usr/local/bin/node\nrequire('/opt/fnfleet/node_modules/fnfleet/bin/fnfleet.js');\n";
 
 /**
- * The image of every role, from what has been built here: no registry is asked for anything.
- * @param {{ progress?: (line: string) => void }} [options]
+ * The image of every role, from what has been built here, without any registry.
+ * @param {{ progress?: import('./engine.mjs').Progress }} [options]
  * @returns {Promise<string>} its name
  */
 export async function ensureFnfleetImage({ progress = () => undefined } = {}) {

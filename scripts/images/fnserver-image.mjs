@@ -3,12 +3,12 @@ import { buildImage } from './engine.mjs';
 import { ensureFnfleetImage } from './fnfleet-image.mjs';
 
 const FOLDER = new URL('../../deploy/docker/fnserver/', import.meta.url);
-/** What `fn start` of Fn's command line runs unless it is told another version. */
+/** The image that `fn start` of Fn's command line runs unless it is given another version. */
 const IMAGE = 'fnproject/fnserver:latest';
 
 /**
- * The image of every role, made a drop-in for that of Fn's server.
- * @param {{ progress?: (line: string) => void }} [options]
+ * The image of every role as a drop-in replacement for the one of Fn's server.
+ * @param {{ progress?: import('./engine.mjs').Progress }} [options]
  * @returns {Promise<string>} its name
  */
 export async function ensureFnserverImage({ progress = () => undefined } = {}) {

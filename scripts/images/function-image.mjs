@@ -1,21 +1,24 @@
 import { execFile } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { mkdir, readdir, stat } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
 import { promisify } from 'node:util';
+import { npm } from '../lib/workspace.mjs';
 import { buildImage } from './engine.mjs';
+
+/** @typedef {import('./engine.mjs').Progress} Progress */
 
 const run = promisify(execFile);
 
 /**
  * Builds the folder of a function as an image, if anything in it changed.
  *
- * What the folder holds decides what is done first: a `package-lock.json` without `node_modules` is installed, C
- * sources are compiled to one static program in `dist/`. The Dockerfile gets the base image as the argument `BASE`.
+ * Before that, it installs what a `package-lock.json` without `node_modules` names, and compiles each C source to a static
+ * program in `dist/`. The Dockerfile gets the base image as the argument `BASE`.
  *
  * @param {string} dir
  * @param {string} tag
- * @param {{ base?: string, progress?: (line: string) => void }} [options]
+ * @param {{ base?: string, progress?: Progress }} [options]
  * @returns {Promise<{ tag: string, built: boolean }>}
  */
 export async function buildFunctionImage(dir, tag, { base, progress = () => undefined } = {}) {
@@ -29,14 +32,14 @@ export async function buildFunctionImage(dir, tag, { base, progress = () => unde
   });
 }
 
+/** @param {string} dir @param {Progress} progress */
 async function installDependencies(dir, progress) {
   if (!existsSync(join(dir, 'package-lock.json')) || existsSync(join(dir, 'node_modules'))) return;
   progress(`${dir}: npm ci`);
-  // The npm beside this Node, else the one on the path: a runtime that came as a package brings none.
-  const beside = join(dirname(process.execPath), 'npm');
-  await run(existsSync(beside) ? beside : 'npm', ['ci', '--omit=dev', '--no-audit', '--no-fund'], { cwd: dir });
+  await run(npm(), ['ci', '--omit=dev', '--no-audit', '--no-fund'], { cwd: dir });
 }
 
+/** @param {string} dir @param {Progress} progress */
 async function compile(dir, progress) {
   const sources = (await readdir(dir)).filter((name) => name.endsWith('.c')).sort();
   for (const source of sources) {
@@ -50,11 +53,15 @@ async function compile(dir, progress) {
   }
 }
 
+/** @param {string} path @returns milliseconds; 0 if there is no such file */
 async function modified(path) {
   return existsSync(path) ? (await stat(path)).mtimeMs : 0;
 }
 
-/** The folder as tar entries, in a fixed order. Permissions are reduced to what matters: executable or not. */
+/**
+ * The folder as tar entries, in a fixed order. Of the permissions, only executable or not is kept.
+ * @param {string} dir
+ */
 async function entriesOf(dir) {
   const found = await readdir(dir, { recursive: true, withFileTypes: true });
   const files = found

@@ -3,29 +3,33 @@ import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { cp, mkdir, mkdtemp, readdir, readFile, rename, rm } from 'node:fs/promises';
 import path from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
-import { npm } from '../lib/workspace.mjs';
+import { ROOT } from '../lib/shell.mjs';
+import { allPackages, npm } from '../lib/workspace.mjs';
 
 /**
- * What runs in production and nothing else: the packages as they would be published, and the dependencies that the lockfile
- * names for them. Everything lies in one `node_modules`, with the `package.json` of each, so that whoever lists software
- * finds it; `npm-shrinkwrap.json` beside it says which versions were asked for.
+ * The files that run in production and no others: the packages as they are published, and the dependencies that the lockfile
+ * names for them. All are in one `node_modules`, each with its `package.json`, so that scanners of software find them;
+ * `npm-shrinkwrap.json` beside it says which versions were installed.
+ *
+ * @typedef {import('./engine.mjs').Progress} Progress
+ * @typedef {object} ProductionFile
+ * @property {string} path below the folder of the application
+ * @property {string} file where its contents are
  */
-const ROOT = fileURLToPath(new URL('../..', import.meta.url));
+
 const CACHE = path.join(ROOT, '.fnfleet/production');
-/** For compilers, debuggers and readers; a third of the bytes. */
+/** Files for compilers, debuggers and readers; a third of the bytes. */
 const NOT_RUN = /\.(map|md|markdown|flow|[cm]?ts|tsbuildinfo)$/i;
 const NOT_RUN_FOLDERS = /\/@opentelemetry\/[^/]+\/build\/esm[^/]*(\/|$)|\/(\.bin|\.github|__tests__)(\/|$)/;
 const NOT_PUBLISHED = /\.test\.|\/test-[^/]*$|\/(test-[^/]*|testing)\//;
 
 /**
- * @param {{ progress?: (line: string) => void }} [options]
- * @returns {Promise<{ path: string, file: string }[]>} paths below the folder of the application, and where their contents are
+ * @param {{ progress?: Progress }} [options]
+ * @returns {Promise<ProductionFile[]>}
  */
 export async function productionTree({ progress = () => undefined } = {}) {
   const dependencies = await installedDependencies(progress);
-  const workspaces = await packages();
   const files = [
     ...(await filesBelow(
       path.join(dependencies, 'node_modules'),
@@ -36,7 +40,7 @@ export async function productionTree({ progress = () => undefined } = {}) {
     { path: 'npm-shrinkwrap.json', file: path.join(dependencies, 'package-lock.json') },
     { path: 'LICENSE', file: path.join(ROOT, 'LICENSE') },
   ];
-  for (const { name, folder } of workspaces) {
+  for (const { name, folder } of neededPackages()) {
     const into = `node_modules/${name}`;
     files.push({ path: `${into}/package.json`, file: path.join(folder, 'package.json') });
     for (const part of ['dist', 'bin', 'templates', 'proto']) {
@@ -53,7 +57,11 @@ export async function productionTree({ progress = () => undefined } = {}) {
   return files.sort((a, b) => (a.path < b.path ? -1 : 1));
 }
 
-/** Writes the tree to a folder that does not exist yet: for a build inside of Docker. */
+/**
+ * Writes the tree to a folder that does not exist yet, for a build inside Docker.
+ * @param {string} target
+ * @param {{ progress?: Progress }} [options]
+ */
 export async function writeProductionTree(target, options) {
   for (const { path: at, file } of await productionTree(options)) {
     await mkdir(path.dirname(path.join(target, at)), { recursive: true });
@@ -61,27 +69,27 @@ export async function writeProductionTree(target, options) {
   }
 }
 
-/** The workspace that the command needs; e2e, bench and tests are none of it. */
-async function packages() {
-  const all = await Promise.all(
-    (await readdir(path.join(ROOT, 'packages'))).map(async (entry) => {
-      const folder = path.join(ROOT, 'packages', entry);
-      return { folder, ...JSON.parse(await readFile(path.join(folder, 'package.json'), 'utf8')) };
-    }),
-  );
-  const byName = new Map(all.map((pkg) => [pkg.name, pkg]));
+/** The packages of this repository that the command needs. */
+function neededPackages() {
+  const byName = new Map(allPackages().map((pkg) => [pkg.name, pkg]));
+  /** @type {Set<import('../lib/workspace.mjs').WorkspacePackage>} */
   const needed = new Set();
+  /** @param {string} name */
   const visit = (name) => {
     const pkg = byName.get(name);
     if (pkg === undefined || needed.has(pkg)) return;
     needed.add(pkg);
-    for (const dependency of Object.keys(pkg.dependencies ?? {})) visit(dependency);
+    for (const dependency of Object.keys(pkg.manifest.dependencies ?? {})) visit(dependency);
   };
   visit('fnfleet');
   return [...needed];
 }
 
-/** Installed once for each lockfile. */
+/**
+ * Installs the dependencies of the command, once for each content of the lockfile.
+ * @param {Progress} progress
+ * @returns the folder that has the `node_modules`
+ */
 async function installedDependencies(progress) {
   const lockfile = await readFile(path.join(ROOT, 'package-lock.json'));
   const folder = path.join(CACHE, createHash('sha256').update(lockfile).digest('hex').slice(0, 16));
@@ -105,7 +113,7 @@ async function installedDependencies(progress) {
       '--prefer-offline',
     ];
     await promisify(execFile)(npm(), [...arguments_, '--loglevel=error'], { cwd: making });
-    // Those of other lockfiles are of no more use.
+    // Those of other lockfiles are no longer needed.
     for (const old of await readdir(CACHE)) {
       if (!old.startsWith('making-')) await rm(path.join(CACHE, old), { recursive: true, force: true });
     }
@@ -118,7 +126,13 @@ async function installedDependencies(progress) {
   return folder;
 }
 
-/** Regular files only: the links in a node_modules lead to the packages of this repository, which are added by themselves. */
+/**
+ * Regular files only: the links in a node_modules lead to the packages of this repository, which are added by themselves.
+ * @param {string} folder
+ * @param {string} into
+ * @param {(name: string) => boolean} wanted of a path below the folder, with a slash before it
+ * @returns {Promise<ProductionFile[]>}
+ */
 async function filesBelow(folder, into, wanted) {
   const found = await readdir(folder, { recursive: true, withFileTypes: true });
   return found

@@ -17,7 +17,7 @@ ENTRYPOINT ["/usr/bin/prometheus"]
 
 /**
  * Debian's Prometheus as an image, where `prom/prometheus` cannot be pulled. It takes the same arguments.
- * @param {{ progress?: (line: string) => void }} [options]
+ * @param {{ progress?: import('./engine.mjs').Progress }} [options]
  * @returns {Promise<string>} its name
  */
 export async function ensurePrometheusImage({ progress = () => undefined } = {}) {
@@ -34,6 +34,7 @@ export async function ensurePrometheusImage({ progress = () => undefined } = {})
   return IMAGE;
 }
 
+/** @param {string} name of a program, or its path */
 async function pathOf(name) {
   if (name.startsWith('/')) return name;
   return (await promisify(execFile)('sh', ['-c', 'command -v "$0"', name])).stdout.trim();

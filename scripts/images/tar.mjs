@@ -27,12 +27,17 @@ export async function* tar(entries) {
   yield Buffer.alloc(2 * BLOCK);
 }
 
-function sizeOf(entry) {
+/** The bytes of its contents. @param {TarEntry} entry */
+export function sizeOf(entry) {
   if ('content' in entry) return entry.content.length;
   return 'file' in entry ? entry.size : 0;
 }
 
-/** One POSIX ustar header. */
+/**
+ * One POSIX ustar header.
+ * @param {TarEntry} entry
+ * @param {number} size
+ */
 function header(entry, size) {
   const directory = 'directory' in entry;
   const { name, prefix } = splitPath(directory ? `${entry.path}/` : entry.path);
@@ -53,11 +58,15 @@ function header(entry, size) {
   return block;
 }
 
+/** @param {Buffer} block @param {number} value @param {number} offset @param {number} width with the closing NUL */
 function octal(block, value, offset, width) {
   block.write(value.toString(8).padStart(width - 1, '0'), offset);
 }
 
-/** A path of more than 100 bytes is split at a slash into a prefix of up to 155 and a name of up to 100. */
+/**
+ * A path of more than 100 bytes is split at a slash into a prefix of up to 155 and a name of up to 100.
+ * @param {string} path
+ */
 function splitPath(path) {
   if (Buffer.byteLength(path) <= 100) return { name: path, prefix: '' };
   for (let slash = path.indexOf('/'); slash !== -1; slash = path.indexOf('/', slash + 1)) {

@@ -3,7 +3,7 @@ import path from 'node:path';
 import { COMMAND, COMMAND_PATH, DATA_FOLDERS } from './fnfleet-image.mjs';
 import { writeProductionTree } from './production-tree.mjs';
 
-/** `node scripts/images/write-tree.mjs <folder>`: what the image has beside its base, for a build inside of Docker. */
+/** `node scripts/images/write-tree.mjs <folder>` writes what the image adds to its base, for a build inside Docker. */
 const [target] = process.argv.slice(2);
 if (target === undefined) throw new Error('usage: write-tree.mjs <folder>');
 await writeProductionTree(path.join(target, 'rootfs/opt/fnfleet'), { progress: console.log });
