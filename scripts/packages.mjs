@@ -9,12 +9,13 @@ import { publicPackages } from './lib/workspace.mjs';
 import { archiveFaults } from './packages/archive-faults.mjs';
 import { manifestFaults } from './packages/manifest-faults.mjs';
 import { pack } from './packages/pack.mjs';
+import { readmeFaults } from './packages/readme-faults.mjs';
 
 const folder = path.resolve(process.argv[2] ?? path.join(ROOT, '.fnfleet/packages'));
 const packages = publicPackages();
 const packed = await pack(packages, folder);
 const faults = [
-  ...packages.flatMap((pkg) => manifestFaults(pkg, packages)),
+  ...packages.flatMap((pkg) => [...manifestFaults(pkg, packages), ...readmeFaults(pkg)]),
   ...(await Promise.all(packed.map(archiveFaults))).flat(),
 ];
 for (const fault of faults) console.error(fault);

@@ -3,14 +3,16 @@ import path from 'node:path';
 import { checkPackage, createPackageFromTarballData } from '@arethetypeswrong/core';
 import { publint } from 'publint';
 import { formatMessage } from 'publint/utils';
-import { publicReferences } from './manifest-faults.mjs';
-import { referencesOf } from './references.mjs';
+import { publicReferences, referencesOf } from './references.mjs';
+
+/** @typedef {import('../lib/workspace.mjs').WorkspacePackage} WorkspacePackage */
+/** @typedef {import('./pack.mjs').PackedPackage} PackedPackage */
 
 const ALWAYS = ['LICENSE', 'package.json'];
 
 /**
  * Checks the archive of a package: its files, publint, and "Are the types wrong?".
- * @param {Awaited<ReturnType<typeof import('./pack.mjs').pack>>[number]} packed
+ * @param {PackedPackage} packed
  * @returns {Promise<string[]>} one line for each fault
  */
 export async function archiveFaults({ pkg, tarball, files }) {
@@ -21,7 +23,11 @@ export async function archiveFaults({ pkg, tarball, files }) {
   );
 }
 
-/** Checks that `require` and `import` resolve to matching types. Node 10's algorithm does not resolve subpath exports, so those are exempt. */
+/**
+ * Checks that `require` and `import` resolve to matching types. Node 10's algorithm does not resolve subpath exports, so those are
+ * exempt.
+ * @param {PackedPackage['tarball']} tarball
+ */
 async function typeFaults(tarball) {
   const result = await checkPackage(createPackageFromTarballData(new Uint8Array(tarball)));
   if (!result.types) return ['has no types'];
@@ -32,6 +38,7 @@ async function typeFaults(tarball) {
     .map((problem) => `attw: ${JSON.stringify({ ...problem, trace: undefined })}`);
 }
 
+/** @param {PackedPackage['tarball']} tarball @param {WorkspacePackage} pkg */
 async function lintFaults(tarball, { manifest }) {
   const { buffer, byteOffset, byteLength } = tarball;
   const { messages } = await publint({
@@ -41,11 +48,16 @@ async function lintFaults(tarball, { manifest }) {
   return messages.map((message) => `publint: ${formatMessage(message, manifest, { color: false })}`);
 }
 
-/** Debuggers and editors follow source maps and declaration maps, so the archive has to contain the sources. */
+/**
+ * Debuggers and editors follow source maps and declaration maps, so the archive has to contain the sources.
+ * @param {WorkspacePackage} pkg
+ * @param {ReadonlySet<string>} files
+ */
 function mapFaults({ folder }, files) {
   return [...files]
     .filter((name) => name.endsWith('.map'))
     .flatMap((map) => {
+      /** @type {{ sources: string[] }} */
       const { sources } = JSON.parse(readFileSync(path.join(folder, map), 'utf8'));
       return sources
         .map((source) => path.join(path.dirname(map), source))
@@ -54,7 +66,11 @@ function mapFaults({ folder }, files) {
     });
 }
 
-/** Finds sources that no entry point reaches, such as tests and their helpers. */
+/**
+ * Finds sources that no entry point reaches, such as tests and their helpers.
+ * @param {WorkspacePackage} pkg
+ * @param {ReadonlySet<string>} files
+ */
 function needlessFiles(pkg, files) {
   const { running } = publicReferences(pkg);
   const entries = [...running.files].map((name) => name.replace(/^dist\//, 'src/').replace(/\.js$/, '.ts'));

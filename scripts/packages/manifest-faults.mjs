@@ -1,27 +1,27 @@
 import { existsSync, globSync, readFileSync } from 'node:fs';
-import { createRequire } from 'node:module';
 import path from 'node:path';
 import { ROOT } from '../lib/shell.mjs';
-import { packageOf, referencesOf } from './references.mjs';
+import { packageOf, publicReferences } from './references.mjs';
+
+/** @typedef {import('../lib/workspace.mjs').WorkspacePackage} WorkspacePackage */
 
 const IMPORT = /\bfrom '([@\w][@\w/.:-]*)'|\b(?:import|require(?:\.resolve)?)\('([@\w][@\w/.:-]*)'\)/g;
 
-const require = createRequire(import.meta.url);
-
 /**
- * Checks the manifest and README of a package, and finds unused and missing dependencies. Reads compiled files, so build first.
+ * Checks the manifest of a package, and finds unused and missing dependencies. Reads compiled files, so build first.
  *
- * @param {import('../lib/workspace.mjs').WorkspacePackage} pkg
- * @param {readonly import('../lib/workspace.mjs').WorkspacePackage[]} all the public packages
+ * @param {WorkspacePackage} pkg
+ * @param {readonly WorkspacePackage[]} all the public packages
  * @returns {string[]} one line for each fault
  */
 export function manifestFaults(pkg, all) {
-  return [...fieldFaults(pkg), ...readmeFaults(pkg), ...dependencyFaults(pkg, all)].map(
-    (fault) => `${pkg.at}: ${fault}`,
-  );
+  return [...fieldFaults(pkg), ...dependencyFaults(pkg, all)].map((fault) => `${pkg.at}: ${fault}`);
 }
 
+/** @param {WorkspacePackage} pkg */
 function fieldFaults({ name, at, manifest }) {
+  /** @type {Record<string, unknown>} */
+  const fields = { ...manifest };
   const root = JSON.parse(readFileSync(path.join(ROOT, 'package.json'), 'utf8'));
   const { version } = JSON.parse(readFileSync(path.join(ROOT, 'lerna.json'), 'utf8'));
   const wanted = {
@@ -33,51 +33,20 @@ function fieldFaults({ name, at, manifest }) {
     publishConfig: { access: 'public' },
   };
   const faults = Object.entries(wanted)
-    .filter(([field, value]) => JSON.stringify(manifest[field]) !== JSON.stringify(value))
+    .filter(([field, value]) => JSON.stringify(fields[field]) !== JSON.stringify(value))
     .map(([field, value]) => `"${field}" must be ${JSON.stringify(value)}`);
   for (const field of ['description', 'keywords', 'files', 'exports']) {
-    if (Object.keys(manifest[field] ?? {}).length === 0) faults.push(`has no "${field}"`);
+    if (Object.keys(fields[field] ?? {}).length === 0) faults.push(`has no "${field}"`);
   }
   if (name !== 'fnfleet' && !name.startsWith('@fnfleet/')) faults.push('its name is not in the scope @fnfleet');
   return faults;
 }
 
-/** Checks only the imports of the example; `e2e/src/packages.test.ts` runs it and compares its output. */
-function readmeFaults({ name, folder, manifest }) {
-  const file = path.join(folder, 'README.md');
-  if (!existsSync(file)) return ['has no README.md'];
-  const text = readFileSync(file, 'utf8');
-  const [, installed = ''] = /^npm install (.+)$/m.exec(text) ?? [];
-  const example = /^```js\n([\s\S]*?)^```$/m.exec(text)?.[1] ?? '';
-  const faults = [
-    [text.startsWith(`# ${name}\n`), 'does not begin with its name'],
-    [installed.split(' ').includes(name), 'does not show `npm install`'],
-    [text.includes('](../../docs/'), 'has no link to docs'],
-    [manifest.bin !== undefined || example !== '', 'has no example'],
-  ].flatMap(([holds, fault]) => (holds ? [] : [fault]));
-  return [...faults, ...exampleFaults(example, installed.split(' '))].map((fault) => `README.md ${fault}`);
-}
-
-function exampleFaults(example, installed) {
-  const imports = [...example.matchAll(/^import \{ (.+) \} from '([^']+)';$/gm)]
-    .map(([, names, module]) => ({ names: names.split(', '), module }))
-    .filter(({ module }) => !module.startsWith('node:'));
-  return imports.flatMap(({ names, module }) => {
-    const pkg = module
-      .split('/')
-      .slice(0, module.startsWith('@') ? 2 : 1)
-      .join('/');
-    if (!installed.includes(pkg)) return [`does not install ${module}, which its example imports`];
-    const exported = require(module);
-    return names
-      .filter((name) => !(name in exported))
-      .map((name) => `imports ${name}, which ${module} does not export`);
-  });
-}
-
-function dependencyFaults({ name, folder, manifest }, all) {
+/** @param {WorkspacePackage} pkg @param {readonly WorkspacePackage[]} all */
+function dependencyFaults(pkg, all) {
+  const { name, folder, manifest } = pkg;
   const { dependencies = {}, devDependencies = {} } = manifest;
-  const { running, declared } = publicReferences({ folder, manifest });
+  const { running, declared } = publicReferences(pkg);
   const faults = [];
   for (const [module, file] of running.modules) {
     if (module !== name && !(module in dependencies))
@@ -111,40 +80,23 @@ function dependencyFaults({ name, folder, manifest }, all) {
   return faults;
 }
 
-/**
- * Follows the entry points of a package: `running` by compiled files, `declared` by declarations.
- * @param {Pick<import('../lib/workspace.mjs').WorkspacePackage, 'folder' | 'manifest'>} pkg
- */
-export function publicReferences({ folder, manifest }) {
-  const targets = Object.values(manifest.exports ?? {}).flatMap((target) =>
-    typeof target === 'string' ? [target] : Object.values(target),
-  );
-  const commands = Object.values(manifest.bin ?? {}).flatMap((command) =>
-    globSync(`${path.dirname(command)}/*`, { cwd: folder }),
-  );
-  const scripts = targets.filter((target) => target.endsWith('.js'));
-  return {
-    running: referencesOf(folder, [...scripts, ...commands]),
-    declared: referencesOf(
-      folder,
-      targets.filter((target) => target.endsWith('.d.ts')),
-    ),
-  };
-}
-
+/** @param {string} module a package */
 function hasTypes(module) {
   const manifest = path.join(ROOT, 'node_modules', module, 'package.json');
   return existsSync(manifest) && /"(types|typings)":/.test(readFileSync(manifest, 'utf8'));
 }
 
+/** @param {string} module a package */
 function typesOf(module) {
   return `@types/${module.replace(/^@/, '').replace('/', '__')}`;
 }
 
+/** @param {string} folder */
 function importedBySources(folder) {
+  /** @type {Set<string>} */
   const found = new Set();
   for (const file of globSync('{src,bench}/**/*.{ts,mjs}', { cwd: folder })) {
-    for (const [, from, called] of readFileSync(path.join(folder, file), 'utf8').matchAll(IMPORT)) {
+    for (const [, from, called = ''] of readFileSync(path.join(folder, file), 'utf8').matchAll(IMPORT)) {
       const module = packageOf(from ?? called);
       if (module !== undefined) found.add(module);
     }

@@ -6,10 +6,17 @@ import { ROOT } from '../lib/shell.mjs';
 import { npm } from '../lib/workspace.mjs';
 
 /**
+ * @typedef {object} PackedPackage
+ * @property {import('../lib/workspace.mjs').WorkspacePackage} pkg
+ * @property {Buffer<ArrayBuffer>} tarball
+ * @property {ReadonlySet<string>} files in the archive, relative to the folder of the package
+ */
+
+/**
  * Packs packages as `npm publish` does. Build first.
  * @param {readonly import('../lib/workspace.mjs').WorkspacePackage[]} packages
  * @param {string} folder for the archives; replaces those that are there
- * @returns {Promise<{ pkg: import('../lib/workspace.mjs').WorkspacePackage, tarball: Buffer, files: Set<string> }[]>}
+ * @returns {Promise<PackedPackage[]>}
  */
 export async function pack(packages, folder) {
   await mkdir(folder, { recursive: true });
@@ -18,10 +25,13 @@ export async function pack(packages, folder) {
   const workspaces = packages.map(({ name }) => `--workspace=${name}`);
   const args = ['pack', ...workspaces, '--json', '--loglevel=error', `--pack-destination=${folder}`];
   const { stdout } = await promisify(execFile)(npm(), args, { cwd: ROOT, maxBuffer: 64 * 1024 * 1024 });
-  const packed = Object.values(JSON.parse(stdout));
+  /** @type {{ name: string, filename: string, files: { path: string }[] }[]} */
+  const reports = Object.values(JSON.parse(stdout));
   return Promise.all(
     packages.map(async (pkg) => {
-      const { filename, files } = packed.find(({ name }) => name === pkg.name);
+      const report = reports.find(({ name }) => name === pkg.name);
+      if (report === undefined) throw new Error(`npm pack says nothing of ${pkg.name}`);
+      const { filename, files } = report;
       const tarball = await readFile(path.join(folder, path.basename(filename)));
       return { pkg, tarball, files: new Set(files.map((file) => file.path)) };
     }),
