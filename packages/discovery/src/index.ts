@@ -8,7 +8,13 @@ export type {
   SourceDeps,
 } from './membership.js';
 export { MembershipPool, type MembershipPoolOptions } from './membership-pool.js';
-export { checkRunnerPool, newRunnerPool, type RunnerPoolOptions } from './new-runner-pool.js';
+export {
+  checkRunnerPool,
+  isPoolUrl,
+  newRunnerPool,
+  openPoolSource,
+  type RunnerPoolOptions,
+} from './new-runner-pool.js';
 export type { PoolDeps, PoolFactory } from './pool-factory.js';
 export { pools } from './pool-kinds.js';
 export type { PoolUrl } from './pool-url.js';
@@ -21,4 +27,4 @@ export {
 export { type Look, RetryingSource } from './retrying-source.js';
 export { addressKey, checkAddresses, problemOfAddress } from './runner-address.js';
 export { type DiscoverySettings, discoverySettings } from './settings.js';
-export { newStaticRunnerPool } from './static-runner-pool.js';
+export { newStaticRunnerPool, StaticSource } from './static-runner-pool.js';

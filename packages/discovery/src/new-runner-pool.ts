@@ -35,7 +35,7 @@ export function checkRunnerPool(settings: Partial<DiscoverySettings>): void {
   describedSource({ settings });
 }
 
-interface Described {
+export interface Described {
   readonly kind: string;
   readonly description: string;
   readonly source: MembershipSource;
@@ -54,6 +54,25 @@ function describedSource(options: Omit<RunnerPoolOptions<Member>, 'createRunner'
     description: `static://${addresses.join(',')}`,
     source: new StaticSource(checkAddresses(addresses)),
   }));
+}
+
+/** Whether a text has the scheme of a pool, which is never one of HTTP. */
+export function isPoolUrl(text: string): boolean {
+  const scheme = /^([a-z][a-z0-9+.-]*):\/\//i.exec(text)?.[1]?.toLowerCase();
+  return scheme !== undefined && builtIn.names.includes(scheme);
+}
+
+/**
+ * Opens the source of a pool that lists other nodes than runners.
+ * @param variable the setting, for the error
+ * @throws SettingsError
+ */
+export function openPoolSource(
+  variable: string,
+  text: string,
+  options: Omit<RunnerPoolOptions<Member>, 'createRunner'>,
+): Described {
+  return explained(variable, () => sourceOf(text, options));
 }
 
 function sourceOf(text: string, options: Omit<RunnerPoolOptions<Member>, 'createRunner'>): Described {

@@ -57,10 +57,10 @@ it('asks as often as it is told to: after half a second of what it knew nothing 
 });
 
 it('reports the state of its API node, which it queries each time', async () => {
-  for (let n = 0; n < 2; n += 1) expect(await lookup.apiNode?.(3_000)).toMatchObject({ url: api.url });
+  for (let n = 0; n < 2; n += 1) expect(await lookup.apiNodes(3_000)).toEqual([{ url: api.url, inUse: true }]);
   expect(api.requests).toEqual(Array(2).fill('GET /v2/apps?per_page=1'));
   await api.close();
-  expect((await lookup.apiNode?.(3_000))?.trouble).toMatch(/ECONNREFUSED|socket hang up/);
+  expect((await lookup.apiNodes(3_000))?.[0]?.trouble).toMatch(/ECONNREFUSED|socket hang up/);
 });
 
 it('http-api 103: caches for one second that a function does not exist', async () => {
@@ -152,12 +152,12 @@ describe('C4: while the api node does not answer', () => {
     expect((await lookedUp).fn.id).toBe('fn1');
   });
 
-  it('for ten minutes', async () => {
+  it('for as long as it takes', async () => {
     await api.close();
-    await clock.advance(600_000);
-    const lookedUp = lookup.byId('fn1', caller()).catch((error: unknown) => error);
+    await clock.advance(30 * 24 * 3_600_000);
+    const lookedUp = lookup.byId('fn1', caller());
     await advanceUntil(lookedUp);
-    expect(await lookedUp).toMatchObject({ code: 'lookupUnavailable' });
+    expect((await lookedUp).fn.id).toBe('fn1');
   });
 
   it('but a function that it reports as deleted is 404', async () => {

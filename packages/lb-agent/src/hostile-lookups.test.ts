@@ -188,7 +188,7 @@ describe('ten thousand functions whose time is over together', () => {
 
   beforeEach(async () => {
     [underway, fetched, most, held] = [[], 0, 0, false];
-    const options = { ttlMs: 5_000, staleMs: 60_000, missTtlMs: 1_000, maxEntries: 10_000, fetchTimeoutMs: 60_000 };
+    const options = { ttlMs: 5_000, missTtlMs: 1_000, maxEntries: 10_000, fetchTimeoutMs: 60_000 };
     const fetch = async (key: string) => {
       fetched += 1;
       if (held) {

@@ -19,9 +19,9 @@ export { HttpResponseWriter } from './http/http-response-writer.js';
 export { type LbServer, type LbServerOptions, newLbServer } from './http/lb-server.js';
 export { type HeadMapping, invokeHead, type ResponseHead, triggerHead } from './http/response-head.js';
 export type { CallOverrider, LbAgent, LbAgentOptions } from './lb-agent.js';
-export { apiOrigin } from './lookup/api-client.js';
+export { type ApiAddresses, apiAddresses, checkApiAddresses } from './lookup/api-addresses.js';
 export { CachedLookup, type FunctionLookup, newApiLookup, type TriggeredFunction } from './lookup/function-lookup.js';
-export type { FunctionSource } from './lookup/function-source.js';
+export type { ApiNodeStatus, FunctionSource } from './lookup/function-source.js';
 export { newLbAgent } from './new-lb-agent.js';
 export {
   answerQuestion,

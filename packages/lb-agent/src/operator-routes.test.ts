@@ -90,7 +90,12 @@ it('GET /fleet reports the whole state of the fleet with the documented names', 
         return FLEET;
       },
     },
-    { apiNode: async () => ({ url: 'http://api:8080', trouble: 'it is away' }) },
+    {
+      apiNodes: async () => [
+        { url: 'http://api1:8080', inUse: true, trouble: 'it is away' },
+        { url: 'http://api2:8080', inUse: false },
+      ],
+    },
   );
   expect(await answerOf(route)).toEqual({
     version: VERSION,
@@ -142,9 +147,15 @@ it('GET /fleet reports the whole state of the fleet with the documented names', 
       { address: 'r2:9190', state: 'ok', cordoned: false, in_flight: 0, weight: 1, warm_functions: 0 },
     ],
   });
-  // The API node is asked where the runners are.
-  const api = { url: 'http://api:8080', trouble: 'it is away' };
-  expect(await answerOf(route, { query: { ask: '1' } })).toMatchObject({ api });
+  // The API nodes are asked where the runners are.
+  expect(await answerOf(route, { query: { ask: '1' } })).toMatchObject({
+    // Functions can be looked up, at the other one.
+    api: { url: 'http://api2:8080' },
+    api_nodes: [
+      { url: 'http://api1:8080', in_use: true, trouble: 'it is away' },
+      { url: 'http://api2:8080', in_use: false },
+    ],
+  });
   expect(await answerOf(route, { query: { ask: '0' } })).not.toHaveProperty('api.url');
   expect(asked).toEqual([0, 1_000, 0]);
 });

@@ -8,7 +8,16 @@ import { placementSettings } from '@fnfleet/placement';
 export const lbSettings = {
   runnerApiUrl: text('FN_RUNNER_API_URL', {
     required: true,
-    doc: 'API node used to look up functions: scheme (default http), host and port.',
+    secret: true,
+    doc: 'API nodes used to look up functions: scheme (default http; https with TLS), host and port; several with commas between them; or a pool that lists them, in a form of FN_RUNNER_POOL. A balancer asks one of them, and the next one when that fails.',
+  }),
+  tlsApiName: text('FN_TLS_API_NAME', {
+    defaultText: 'the host part of its URL',
+    doc: 'With TLS: the name that the certificate of every API node must have. Required where addresses are not names, such as with a `dns` pool.',
+  }),
+  lookupHedgeMs: durationMs('FN_LOOKUP_HEDGE_MSECS', {
+    default: 500,
+    doc: 'How long a lookup waits for an API node before it asks the next one as well.',
   }),
   lookupTtlMs: durationMs('FN_LOOKUP_TTL_MSECS', {
     default: 5_000,

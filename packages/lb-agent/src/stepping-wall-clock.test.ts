@@ -33,7 +33,7 @@ describe.each([
         if (answer === 'found') return answer;
         throw new FnError(answer as 'fnNotFound' | 'lookupUnavailable');
       },
-      { ttlMs: 5_000, missTtlMs: 1_000, staleMs: 600_000, fetchTimeoutMs: 1_000, maxEntries: 10 },
+      { ttlMs: 5_000, missTtlMs: 1_000, fetchTimeoutMs: 1_000, maxEntries: 10 },
       clock,
     );
     const look = async () => {

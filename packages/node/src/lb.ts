@@ -1,7 +1,7 @@
 import { readSettings, type SettingsOf } from '@fnfleet/core';
 import { checkRunnerPool } from '@fnfleet/discovery';
 import { httpSettings, newCorsPolicy } from '@fnfleet/http';
-import { apiOrigin, lbSettings, newLbServer } from '@fnfleet/lb-agent';
+import { checkApiAddresses, lbSettings, newLbServer } from '@fnfleet/lb-agent';
 import { choosePlacer } from '@fnfleet/placement';
 import { commonSettings } from './common-settings.js';
 import type { Role } from './role.js';
@@ -18,7 +18,7 @@ export const lbRole: Role = {
     const settings = given as SettingsOf<typeof lbRoleSettings>;
     const { runnerApiUrl, tlsCert, allowInsecure, corsOrigins, corsHeaders } = settings;
     return [
-      () => apiOrigin(runnerApiUrl, { tls: tlsCert, allowInsecure }),
+      () => checkApiAddresses(runnerApiUrl, { tls: tlsCert, allowInsecure }, settings),
       () => checkRunnerPool(settings),
       () => choosePlacer(settings.placer),
       () => newCorsPolicy(corsOrigins, corsHeaders),

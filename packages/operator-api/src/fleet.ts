@@ -67,7 +67,7 @@ const POOL = {
   },
 } as const satisfies Shape;
 
-/** `GET /fleet` of a balancer: its runners and its API node. Earlier releases lack the optional fields. */
+/** `GET /fleet` of a balancer: its runners and its API nodes. Earlier releases lack the optional fields. */
 export const FLEET = {
   fields: {
     version: TEXT,
@@ -75,8 +75,10 @@ export const FLEET = {
     /** Calls that wait for a runner. */
     waiting: NUMBER,
     in_flight: NUMBER,
-    /** The API node at which it looks functions up; `trouble`: why it cannot. Only with `?ask=1`. */
+    /** An API node at which it looks functions up; `trouble`: why it cannot at any. Only with `?ask=1`. */
     api: { optional: { fields: { url: 'string', trouble: TEXT } } },
+    /** Every API node, and which one it asks first. Only with `?ask=1`. */
+    api_nodes: { optional: { list: { fields: { url: 'string', in_use: 'boolean', trouble: TEXT } } } },
     pool: { optional: POOL },
     cordons: TEXTS,
     /** Problems with the setup of the fleet, in words. */

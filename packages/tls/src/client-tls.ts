@@ -5,7 +5,7 @@ import { clientContext, type TlsIdentity } from './tls-identity.js';
 
 export interface ExpectedPeer {
   /** Name that its certificate must have instead of the host. */
-  readonly name?: string;
+  readonly name?: string | undefined;
   /**
    * Roles, one of which its certificate must have if it has any, so that the key of a runner cannot impersonate a
    * balancer.

@@ -1,6 +1,7 @@
 import { type Environment, readSettings, systemClock, text } from '@fnfleet/core';
 import type { RunnerTls } from '@fnfleet/protocol';
 import {
+  type ExpectedPeer,
   fixedIdentity,
   readTlsAuthorities,
   readTlsMaterial,
@@ -35,12 +36,13 @@ export interface FleetAccess {
 
 /**
  * With only FN_TLS_CA set, servers are verified and no client certificate is presented.
+ * @param server.name the name that the certificate of the fleet's own endpoints must have; by default their host
  * @throws SettingsError
  */
-export function fleetAccess(env: Environment): FleetAccess {
+export function fleetAccess(env: Environment, server: Pick<ExpectedPeer, 'name'> = {}): FleetAccess {
   const settings = readSettings(accessSettings, env);
   const identity = identityOf(settings);
-  const call: Fetch = identity ? secureFetch(identity, { roles: SERVERS }) : plainFetch;
+  const call: Fetch = identity ? secureFetch(identity, { ...server, roles: SERVERS }) : plainFetch;
   const { operatorToken, runnerName } = settings;
   const runner = identity ? secureFetch(identity, { name: runnerName, roles: RUNNERS }) : call;
   return {

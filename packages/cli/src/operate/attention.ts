@@ -17,9 +17,12 @@ export function attention(balancers: readonly AskedBalancer[]): string[] {
 }
 
 function ofFleet({ url, fleet }: { url: string; fleet: FleetAnswer }): string[] {
-  const { api, pool, troubles = [], runners } = fleet;
+  const { api, api_nodes: nodes = [], pool, troubles = [], runners } = fleet;
   const found = [...troubles];
-  if (api?.trouble !== undefined) found.push(`cannot look up functions at ${api.url}: ${api.trouble}`);
+  const apis = nodes.length > 0 ? nodes : api === undefined ? [] : [api];
+  for (const { url: at, trouble } of apis) {
+    if (trouble !== undefined) found.push(`cannot look up functions at ${at}: ${trouble}`);
+  }
   if (pool?.failing) {
     found.push(
       `${url} cannot look up its runners in ${pool.source}: ${pool.last_failure?.reason ?? 'no reason reported'}`,

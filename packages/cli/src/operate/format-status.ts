@@ -37,11 +37,12 @@ export function formatStatus(balancers: readonly AskedBalancer[], attention: rea
 }
 
 function formatBalancer({ url, fleet }: HeardBalancer): string[] {
-  const { version = UNKNOWN, waiting, in_flight: inFlight, api, pool, cordons = [], runners } = fleet;
+  const { version = UNKNOWN, waiting, in_flight: inFlight, pool, cordons = [], runners } = fleet;
   const facts = [`version ${version}`];
   if (waiting !== undefined) facts.push(`${waiting} waiting`, `${inFlight} in flight`);
   if (pool !== undefined) facts.push(`${runners.length} runners from ${pool.source}`);
-  if (api !== undefined) facts.push(`functions from ${api.url}`);
+  const from = functionsFrom(fleet);
+  if (from !== undefined) facts.push(`functions from ${from}`);
   const away = cordons.filter((address) => !runners.some((runner) => runner.address === address));
   const table = runners.length > 0 ? textTable([HEAD, ...runners.map(rowOf)], NUMBERS) : [];
   const below: string[] = [];
@@ -49,6 +50,14 @@ function formatBalancer({ url, fleet }: HeardBalancer): string[] {
   if (pool?.leaving?.length) below.push(`left the pool and finishing calls in flight: ${pool.leaving.join(', ')}`);
   const cut = (line: string) => printableLine(line, MAX_LINE);
   return [cut(`balancer ${url}   ${facts.join(', ')}`), ...table, ...below.map(cut)];
+}
+
+/** The API nodes, the one in use first. */
+function functionsFrom({ api, api_nodes: nodes = [] }: HeardBalancer['fleet']): string | undefined {
+  if (nodes.length < 2) return api?.url;
+  const current = nodes.find((node) => node.in_use) ?? nodes[0];
+  const others = nodes.filter((node) => node !== current).map(({ url }) => url);
+  return `${current?.url} (or ${others.join(', ')})`;
 }
 
 function rowOf(runner: RunnerLine): string[] {

@@ -60,6 +60,18 @@ it('shows the source of functions', () => {
   expect(attention(seen)).toEqual([]);
 });
 
+it('shows every source of functions, the one in use first', () => {
+  const nodes = [
+    { url: 'http://api1:8080', in_use: false, trouble: 'connect ECONNREFUSED' },
+    { url: 'http://api2:8080', in_use: true },
+  ];
+  const seen = [fleetOf({ api: { url: 'http://api2:8080' }, api_nodes: nodes })];
+  expect(formatStatus(seen, attention(seen))[0]).toMatch(
+    /, functions from http:\/\/api2:8080 \(or http:\/\/api1:8080\)$/,
+  );
+  expect(attention(seen)).toEqual(['cannot look up functions at http://api1:8080: connect ECONNREFUSED']);
+});
+
 it.each<[string, Partial<FleetAnswer>, RegExp[]]>([
   [
     'an API node that is away',

@@ -88,7 +88,7 @@ export interface LbServerOptions {
   readonly metrics?: NodeAppOptions['metrics'];
   /** State for `GET /readyz`. */
   readonly readiness?: NodeAppOptions['readiness'];
-  /** TLS identity for clients, the API node and runners; plain text by default. */
+  /** TLS identity for clients, the API nodes and runners; plain text by default. */
   readonly tls?: TlsIdentity;
   /** Authorizes requests. By default it refuses only web pages of other origins. */
   readonly guard?: AccessGuard;
@@ -134,7 +134,11 @@ class ComposedLbServer implements LbServer {
           clock,
           token: options.apiToken,
           tls: options.tls,
+          tlsName: settings.tlsApiName,
           allowInsecure: options.allowInsecureApi,
+          hedgeMs: settings.lookupHedgeMs,
+          settings,
+          logger,
         },
         settings.lookupTtlMs,
       );

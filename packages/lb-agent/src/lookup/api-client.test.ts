@@ -48,7 +48,7 @@ async function serve(
 
 function read(url: string, options: Partial<ApiClientOptions> = {}, signal = new AbortController().signal) {
   client = new ApiClient(url, { clock, random: () => 0.5, ...options });
-  return client.read('/v2/fns/a%2Fb?x', signal);
+  return client.read('/v2/fns/a%2Fb?x', String, signal);
 }
 
 /** What a reading comes to, with the pauses between tries passing at once; and how long those were. */
@@ -83,7 +83,6 @@ describe('an answer', () => {
 
   it.each`
     status | answer
-    ${404} | ${undefined}
     ${400} | ${['internal server error', 'GET /v2/fns/a%2Fb?x: 400 because of 400']}
     ${300} | ${['internal server error', 'GET /v2/fns/a%2Fb?x: 300 because of 300']}
     ${499} | ${['internal server error', 'GET /v2/fns/a%2Fb?x: 499 because of 499']}
@@ -91,6 +90,27 @@ describe('an answer', () => {
     const outcome = await outcomeOf(read(await serve([status, 'never'])));
     expect(outcome.answer).toEqual(answer);
     expect(asked).toHaveLength(1);
+  });
+});
+
+describe('a 404', () => {
+  const notFound = async (body: string) => {
+    const url = await serve([]);
+    server?.removeAllListeners('request');
+    server?.on('request', (_req, res) => void res.writeHead(404).end(body));
+    return (await outcomeOf(read(url))).answer;
+  };
+
+  it('of an API node is final', async () => {
+    expect(await notFound('{"message":"Fn not found"}\n')).toBeUndefined();
+  });
+
+  it.each([
+    ['a proxy', '<html>Not Found</html>'],
+    ['a node that is not an API node', '{"message":"Path not found: GET /v2/fns/a/b"}\n'],
+    ['a server of something else', '{"error":"no such document"}'],
+  ])('of %s says nothing about the function', async (_who, body) => {
+    expect(await notFound(body)).toEqual([expect.stringMatching(/looked up/), expect.stringContaining(body.trim())]);
   });
 });
 
@@ -157,6 +177,12 @@ describe('over TLS', () => {
     expect(answer).toBe('{}');
   });
 
+  it('one with the name of all API nodes is believed at any address', async () => {
+    const identity = certificates.identity('api', { altNames: ['api.example'] });
+    const { answer } = await outcomeOf(read(await serve(['{}'], identity), { tls: balancer, tlsName: 'api.example' }));
+    expect(answer).toBe('{}');
+  });
+
   it.each`
     what                      | identity                                                                               | why
     ${'another CA'}           | ${certificates.identity('api', { ours: false })}                                       | ${'unable to verify'}
@@ -196,14 +222,16 @@ describe('the address of the api node', () => {
 });
 
 describe('how the api node is', () => {
-  const status = (url: string) => {
+  const status = async (url: string) => {
     client = new ApiClient(url, { clock, token: 'sesame' });
-    return client.status(3_000);
+    const [only, ...others] = await client.status(3_000);
+    expect(others).toEqual([]);
+    return only;
   };
 
   it('is found out with what look-ups show, and costs one question', async () => {
     const address = await serve(['{}']);
-    expect(await status(address)).toEqual({ url: `http://${address}` });
+    expect(await status(address)).toEqual({ url: `http://${address}`, inUse: true });
     expect(asked).toEqual(['GET /v2/apps?per_page=1 Bearer sesame']);
   });
 
@@ -212,7 +240,7 @@ describe('how the api node is', () => {
     ['is in trouble', 500, '500 because of 500'],
     ['breaks off', 'break', 'socket hang up'],
   ])('one that %s', async (_what, answer, trouble) => {
-    expect((await status(await serve([answer]))).trouble).toContain(trouble);
+    expect((await status(await serve([answer])))?.trouble).toContain(trouble);
     expect(asked).toHaveLength(1);
   });
 
@@ -220,11 +248,11 @@ describe('how the api node is', () => {
     const asking = status(await serve(['hang']));
     await eventually(() => expect(asked).toHaveLength(1));
     await clock.advance(3_000);
-    expect((await asking).trouble).toBe('no answer within 3000 ms');
+    expect((await asking)?.trouble).toBe('no answer within 3000 ms');
   });
 
   it('an unreachable one', async () => {
-    expect((await status('127.0.0.1:1')).trouble).toContain('ECONNREFUSED');
+    expect((await status('127.0.0.1:1'))?.trouble).toContain('ECONNREFUSED');
   });
 });
 
@@ -232,5 +260,5 @@ it('closing an idle client is at once, and twice is as good', async () => {
   await read(await serve(['{}']));
   await client.close();
   await client.close();
-  await expect(client.read('/x', AbortSignal.abort(new CancelledError()))).rejects.toThrow(CancelledError);
+  await expect(client.read('/x', String, AbortSignal.abort(new CancelledError()))).rejects.toThrow(CancelledError);
 });

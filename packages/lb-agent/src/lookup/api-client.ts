@@ -1,6 +1,3 @@
-import http, { type IncomingMessage } from 'node:http';
-import https from 'node:https';
-import tls from 'node:tls';
 import {
   activeTrace,
   CancelledError,
@@ -8,205 +5,146 @@ import {
   FnError,
   InflightTracker,
   inSpan,
-  MIB,
-  SettingsError,
   SpanKind,
   type TraceContext,
   traceHeaders,
 } from '@fnfleet/core';
-import { clientTlsOptions, type TlsIdentity } from '@fnfleet/tls';
+import type { ApiNode } from './api-node.js';
+import { ApiNodes, type ApiNodesOptions } from './api-nodes.js';
+import { ApiRead, type ReadFailure } from './api-read.js';
 import type { ApiNodeStatus } from './function-source.js';
 
 const RETRIES = 5;
 const RETRY_BASE_MS = 25;
 const RETRY_STEP_MS = 50;
-/** Maximum time without data from an API node in one attempt, milliseconds. The caller bounds all attempts together. */
-const SILENCE_MS = 10_000;
-/**
- * Maximum answer: twice the size of a message to a runner, so that a function that is too large still gets a clear
- * error.
- */
-const MAX_ANSWER_BYTES = 8 * MIB;
-const CONNECTIONS = 128;
+const DEFAULT_HEDGE_MS = 500;
+/** Lookups that may ask a second node at the same time only because the first is slow. */
+const MAX_HEDGES = 16;
 
-export interface ApiClientOptions {
-  readonly clock: Clock;
-  readonly random?: () => number;
+export interface ApiClientOptions extends ApiNodesOptions {
   /** Sent as `Authorization: Bearer`. */
   readonly token?: string;
-  /** TLS identity towards the API node, with the CA that verifies it. */
-  readonly tls?: TlsIdentity;
-  /** With `tls`: allow an API node without TLS. */
-  readonly allowInsecure?: boolean;
+  /** How long a lookup waits for a node before it asks the next one as well, milliseconds. Default 500. */
+  readonly hedgeMs?: number;
 }
 
-/** Reads from the API node, with retries. */
+/** Reads from the API nodes: from any that answers, and with retries if none does. */
 export class ApiClient {
-  private readonly origin: URL;
-  private readonly agent: http.Agent;
+  readonly nodes: ApiNodes;
   private readonly clock: Clock;
   private readonly random: () => number;
+  private readonly hedgeMs: number;
   private readonly headers: Readonly<Record<string, string>>;
   private readonly closing = new AbortController();
   private readonly inflight = new InflightTracker();
+  private hedges = 0;
 
-  /** @throws SettingsError when the URL names no host */
-  constructor(url: string, options: ApiClientOptions) {
-    this.origin = apiOrigin(url, options);
-    this.agent = newAgent(this.origin, options.tls);
+  /** @throws SettingsError when the text does not name API nodes */
+  constructor(urls: string, options: ApiClientOptions) {
+    this.nodes = new ApiNodes(urls, options);
     this.clock = options.clock;
     this.random = options.random ?? Math.random;
+    this.hedgeMs = options.hedgeMs ?? DEFAULT_HEDGE_MS;
     this.headers = options.token === undefined ? {} : { authorization: `Bearer ${options.token}` };
   }
 
   /**
-   * Reads the body of a successful answer; undefined for 404. Retries transient failures.
+   * Reads what `understand` makes of the body of a successful answer; undefined for 404. Goes on with the next node
+   * when one fails, is silent, or answers something that `understand` throws for; retries when all have failed.
    * @param path sent unchanged
-   * @throws FnError `lookupUnavailable` when the last attempt failed, too; FnError `internal` when the API node
-   *   refuses; the reason of the signal
+   * @throws FnError `lookupUnavailable` when the last attempt failed, too; FnError `internal` when all API nodes refuse;
+   *   the reason of the signal
    */
-  read(path: string, signal: AbortSignal): Promise<string | undefined> {
+  read<T>(path: string, understand: (text: string) => T, signal: AbortSignal): Promise<T | undefined> {
     const leave = this.inflight.enter();
-    const reading = inSpan('hybrid_client_read', activeTrace(), (trace) => this.readWithin(trace, path, signal), {
-      kind: SpanKind.CLIENT,
-    });
-    return reading.finally(leave);
+    const read = (trace: TraceContext) => this.readWithin(trace, path, understand, signal);
+    return inSpan('hybrid_client_read', activeTrace(), read, { kind: SpanKind.CLIENT }).finally(leave);
   }
 
   /**
-   * Checks access with a single request that requires the right to look up functions. Never rejects.
+   * Checks access to every node with a single request that requires the right to look up functions. Never rejects.
    * @param timeoutMs time limit
    */
-  async status(timeoutMs: number): Promise<ApiNodeStatus> {
-    const url = this.origin.origin;
-    const leave = this.inflight.enter();
-    const limit = new AbortController();
-    const timer = this.clock.after(timeoutMs, () => limit.abort());
-    const life = AbortSignal.any([limit.signal, this.closing.signal]);
-    const result = await this.tryOnce('/v2/apps?per_page=1', this.headers, life);
-    timer.cancel();
-    leave();
-    if (typeof result === 'string') return { url };
-    return { url, trouble: limit.signal.aborted ? `no answer within ${timeoutMs} ms` : result.message };
+  async status(timeoutMs: number): Promise<readonly ApiNodeStatus[]> {
+    const { preferred } = this.nodes;
+    return Promise.all(
+      this.nodes.all.map(async (node) => {
+        const trouble = await this.troubleOf(node, timeoutMs);
+        return { url: node.url, inUse: node === preferred, ...(trouble && { trouble }) };
+      }),
+    );
   }
 
   /** Closes all connections; pending requests fail. */
   async close(): Promise<void> {
     this.closing.abort(new CancelledError());
-    this.agent.destroy();
+    await this.nodes.close();
     await this.inflight.whenIdle();
   }
 
-  private async readWithin(trace: TraceContext, path: string, signal: AbortSignal): Promise<string | undefined> {
+  private async troubleOf(node: ApiNode, timeoutMs: number): Promise<string | undefined> {
+    const leave = this.inflight.enter();
+    const limit = new AbortController();
+    const timer = this.clock.after(timeoutMs, () => limit.abort());
+    const life = AbortSignal.any([limit.signal, this.closing.signal]);
+    const path = '/v2/apps?per_page=1';
+    try {
+      const { status, text } = await node.get(path, this.headers, life);
+      return status < 300 ? undefined : `GET ${path}: ${status} ${text.trim()}`;
+    } catch (error) {
+      return limit.signal.aborted ? `no answer within ${timeoutMs} ms` : `GET ${path}: ${(error as Error).message}`;
+    } finally {
+      timer.cancel();
+      leave();
+    }
+  }
+
+  private async readWithin<T>(
+    trace: TraceContext,
+    path: string,
+    understand: (text: string) => T,
+    signal: AbortSignal,
+  ): Promise<T | undefined> {
     const headers = { ...this.headers, ...traceHeaders(trace) };
     const life = AbortSignal.any([signal, this.closing.signal]);
+    const { nodes, clock, hedgeMs } = this;
     for (let retry = 0; ; retry += 1) {
-      const result = await this.tryOnce(path, headers, life);
-      if (signal.aborted) throw signal.reason;
-      if (typeof result === 'string') return result;
-      if (result.status === 404) return undefined;
-      if (result.status < 500) throw new FnError('internal', { cause: result });
-      if (retry === RETRIES || life.aborted) throw new FnError('lookupUnavailable', { cause: result });
-      await this.clock.sleep(RETRY_BASE_MS + this.random() * (2 ** (retry + 1) - 1) * RETRY_STEP_MS, life);
-      if (signal.aborted) throw signal.reason;
-    }
-  }
-
-  private async tryOnce(
-    path: string,
-    headers: Readonly<Record<string, string>>,
-    signal: AbortSignal,
-  ): Promise<string | ReadFailure> {
-    try {
-      const { status, text } = await this.get(path, headers, signal);
-      return status < 300 ? text : new ReadFailure(status, `GET ${path}: ${status} ${text.trim()}`);
-    } catch (error) {
-      return new ReadFailure(TRANSPORT_FAILED, `GET ${path}: ${(error as Error).message}`, { cause: error });
-    }
-  }
-
-  private get(
-    path: string,
-    headers: Readonly<Record<string, string>>,
-    signal: AbortSignal,
-  ): Promise<{ status: number; text: string }> {
-    const { agent } = this;
-    const { protocol, port } = this.origin;
-    const { request } = protocol === 'https:' ? https : http;
-    const host = hostOf(this.origin);
-    return new Promise((resolve, reject) => {
-      const asked = request({ agent, host, port, path, headers, signal, timeout: SILENCE_MS }, (answer) => {
-        readText(answer).then((text) => resolve({ status: answer.statusCode ?? 0, text }), reject);
+      const read = new ApiRead({
+        path,
+        headers,
+        understand,
+        signal: life,
+        nodes,
+        clock,
+        hedgeMs,
+        enterHedge: this.enterHedge,
       });
-      asked.on('timeout', () => asked.destroy(new Error(`no word for ${SILENCE_MS} ms`)));
-      asked.on('error', reject);
-      asked.end();
-    });
+      const result = await read.run();
+      if (signal.aborted) throw signal.reason;
+      if ('found' in result) return result.found;
+      const { failures } = result;
+      const mayPass = failures.length === 0 || failures.some(({ kind }) => kind === 'unavailable');
+      if (!mayPass || retry === RETRIES || life.aborted) throw errorOf(failures, nodes);
+      await clock.sleep(RETRY_BASE_MS + this.random() * (2 ** (retry + 1) - 1) * RETRY_STEP_MS, life);
+      if (signal.aborted) throw signal.reason;
+    }
   }
-}
 
-/** @throws Error when the answer is incomplete, or longer than the limit */
-async function readText(answer: IncomingMessage): Promise<string> {
-  const chunks: Buffer[] = [];
-  let length = 0;
-  for await (const chunk of answer) {
-    length += chunk.length;
-    if (length > MAX_ANSWER_BYTES) throw new Error(`an answer of more than ${MAX_ANSWER_BYTES} bytes`);
-    chunks.push(chunk);
-  }
-  return Buffer.concat(chunks).toString();
-}
-
-/** Pseudo-status of a transport failure, which counts like a 5xx. */
-const TRANSPORT_FAILED = 599;
-
-class ReadFailure extends Error {
-  override readonly name = 'ReadFailure';
-
-  constructor(
-    readonly status: number,
-    message: string,
-    options?: ErrorOptions,
-  ) {
-    super(message, options);
-  }
-}
-
-function newAgent(origin: URL, identity: TlsIdentity | undefined): http.Agent {
-  const options = { keepAlive: true, maxSockets: CONNECTIONS };
-  if (origin.protocol === 'http:') return new http.Agent(options);
-  const agent = new https.Agent({ ...options, maxCachedSessions: 0 });
-  if (identity === undefined) return agent;
-  // Each new connection uses the current certificate.
-  const createConnection: https.Agent['createConnection'] = (target) => {
-    const ours = clientTlsOptions(identity, hostOf(origin), { roles: ['api', 'full'] });
-    return tls.connect({ ...(target as tls.ConnectionOptions), ...ours });
+  /** @returns a function that ends the hedge; undefined when there are enough */
+  private readonly enterHedge = (): (() => void) | undefined => {
+    if (this.hedges >= MAX_HEDGES) return undefined;
+    this.hedges += 1;
+    return () => {
+      this.hedges -= 1;
+    };
   };
-  return Object.assign(agent, { createConnection });
 }
 
-/** The host without the brackets of an IPv6 address. */
-function hostOf({ hostname }: URL): string {
-  return hostname.replace(/^\[|\]$/g, '');
-}
-
-/**
- * Parses the URL of an API node. Only scheme and host are used; the default scheme is that of the fleet.
- * @throws SettingsError
- */
-export function apiOrigin(
-  text: string,
-  { tls, allowInsecure = false }: { readonly tls?: unknown; readonly allowInsecure?: boolean },
-): URL {
-  const withScheme = text.includes('://') ? text : `${tls ? 'https' : 'http'}://${text}`;
-  const url = URL.canParse(withScheme) ? new URL(withScheme) : undefined;
-  if (url === undefined || url.host === '' || !/^https?:$/.test(url.protocol)) {
-    throw new SettingsError([`FN_RUNNER_API_URL: no host specified for client, got ${JSON.stringify(text)}`]);
-  }
-  if (url.protocol === 'http:' && tls && !allowInsecure) {
-    throw new SettingsError([
-      `FN_RUNNER_API_URL: ${text} is plain text, but this node uses TLS (FN_TLS_CERT); use https, or set FN_ALLOW_INSECURE=1`,
-    ]);
-  }
-  return url;
+function errorOf(failures: readonly ReadFailure[], nodes: ApiNodes): FnError {
+  const [first] = failures;
+  if (first === undefined) return new FnError('lookupUnavailable', { cause: new Error(nodes.whyNone) });
+  const told = failures.map(({ node, message }) => `${node.url}: ${message}`).join('; ');
+  const cause = failures.length === 1 ? first : new Error(told, { cause: first });
+  const refused = failures.every(({ kind }) => kind === 'refused');
+  return new FnError(refused ? 'internal' : 'lookupUnavailable', { cause });
 }

@@ -2,35 +2,41 @@ import { type App, type Fn, FnError, parseApp, parseFn, parseTrigger, type Trigg
 import type { ApiClient } from './api-client.js';
 import type { ApiNodeStatus, FunctionSource } from './function-source.js';
 
-/** Reads functions from an API node. */
+/** Reads functions from the API nodes. */
 export class ApiSource implements FunctionSource {
   constructor(private readonly api: ApiClient) {}
 
   async appIdByName(name: string, signal: AbortSignal): Promise<string> {
-    const json = await this.read(`apps?name=${encodeURIComponent(name)}`, signal);
-    const app = json === undefined ? undefined : understood(firstItem, json, (found) => !found || found.name === name);
-    return app?.id ?? notFound('appNotFound');
+    const asked = (app?: { readonly name: string }) => app === undefined || app.name === name;
+    const list = await this.read(
+      `apps?name=${encodeURIComponent(name)}`,
+      (json) => about(firstItem(json), asked),
+      signal,
+    );
+    return list?.id ?? notFound('appNotFound');
   }
 
   async app(id: string, signal: AbortSignal): Promise<App> {
-    const json = await this.read(`apps/${encodeURIComponent(id)}`, signal);
-    return json === undefined ? notFound('appNotFound') : understood(parseApp, json, (app) => app.id === id);
+    const asked = (app: App) => app.id === id;
+    const app = await this.read(`apps/${encodeURIComponent(id)}`, (json) => about(parseApp(json), asked), signal);
+    return app ?? notFound('appNotFound');
   }
 
   async fn(id: string, signal: AbortSignal): Promise<Fn> {
-    const json = await this.read(`fns/${encodeURIComponent(id)}`, signal);
-    return json === undefined ? notFound('fnNotFound') : understood(parseFn, json, (fn) => fn.id === id);
+    const asked = (fn: Fn) => fn.id === id;
+    const fn = await this.read(`fns/${encodeURIComponent(id)}`, (json) => about(parseFn(json), asked), signal);
+    return fn ?? notFound('fnNotFound');
   }
 
   async trigger(appId: string, source: string, signal: AbortSignal): Promise<Trigger> {
     // The source begins with a slash, and the API node expects it in addition to the separator.
     const path = `runner/apps/${encodeURIComponent(appId)}/triggerBySource/http/${encodePath(source)}`;
-    const json = await this.read(path, signal);
-    if (json === undefined) notFound('triggerNotFound');
-    return understood(parseTrigger, json, (trigger) => trigger.appId === appId && trigger.source === source);
+    const asked = (trigger: Trigger) => trigger.appId === appId && trigger.source === source;
+    const trigger = await this.read(path, (json) => about(parseTrigger(json), asked), signal);
+    return trigger ?? notFound('triggerNotFound');
   }
 
-  apiNode(timeoutMs: number): Promise<ApiNodeStatus> {
+  apiNodes(timeoutMs: number): Promise<readonly ApiNodeStatus[]> {
     return this.api.status(timeoutMs);
   }
 
@@ -38,8 +44,8 @@ export class ApiSource implements FunctionSource {
     return this.api.close();
   }
 
-  private read(path: string, signal: AbortSignal): Promise<string | undefined> {
-    return this.api.read(`/v2/${path}`, signal);
+  private read<T>(path: string, understand: (json: string) => T, signal: AbortSignal): Promise<T | undefined> {
+    return this.api.read(`/v2/${path}`, understand, signal);
   }
 }
 
@@ -62,15 +68,10 @@ function notFound(code: 'appNotFound' | 'fnNotFound' | 'triggerNotFound'): never
 }
 
 /**
- * An unreadable answer is the fault of the API node, not of the client. The same holds for an answer about something
- * else: callers choose the path, and a proxy in between may normalize dots or capitals in it.
+ * Checks that an answer is about what was asked for: callers choose the path, and a proxy in between may normalize dots
+ * or capitals in it.
  */
-function understood<T>(parse: (json: string) => T, json: string, isAskedFor: (value: T) => boolean): T {
-  try {
-    const value = parse(json);
-    if (isAskedFor(value)) return value;
-  } catch (error) {
-    throw new FnError('lookupUnavailable', { cause: error });
-  }
-  throw new FnError('lookupUnavailable', { cause: new Error('the answer of the API node is about another resource') });
+function about<T>(value: T, isAskedFor: (value: T) => boolean): T {
+  if (isAskedFor(value)) return value;
+  throw new Error('the answer of the API node is about another resource');
 }

@@ -13,8 +13,8 @@ export interface FunctionLookup {
   byId(fnId: string, signal: AbortSignal): Promise<CallTemplate>;
   /** @throws FnError `appNotFound`, `triggerNotFound`, `fnNotFound`, `lookupUnavailable` */
   byTrigger(appName: string, source: string, signal: AbortSignal): Promise<TriggeredFunction>;
-  /** The state of the API node that functions come from, if there is one. Never rejects. */
-  apiNode?(timeoutMs: number): Promise<ApiNodeStatus | undefined>;
+  /** The state of the API nodes that functions come from, if there are any. Never rejects. */
+  apiNodes?(timeoutMs: number): Promise<readonly ApiNodeStatus[] | undefined>;
   close(): Promise<void>;
 }
 
@@ -25,7 +25,6 @@ export interface TriggeredFunction {
 
 const CACHE: LookupCacheOptions = {
   ttlMs: 5000,
-  staleMs: 600_000,
   missTtlMs: 1000,
   maxEntries: 10_000,
   fetchTimeoutMs: 60_000,
@@ -34,15 +33,19 @@ const CACHE: LookupCacheOptions = {
 /** Maximum length of an id or name; longer ones do not exist and are not requested. */
 const MAX_NAME_BYTES = 255;
 
-/** Looks up functions at an API node. @param ttlMs lifetime of cached values, milliseconds */
-export function newApiLookup(apiUrl: string, options: ApiClientOptions, ttlMs?: number): CachedLookup {
-  return new CachedLookup(new ApiSource(new ApiClient(apiUrl, options)), options.clock, ttlMs);
+/**
+ * Looks up functions at API nodes.
+ * @param apiUrls the value of `FN_RUNNER_API_URL`
+ * @param ttlMs lifetime of cached values, milliseconds
+ */
+export function newApiLookup(apiUrls: string, options: ApiClientOptions, ttlMs?: number): CachedLookup {
+  return new CachedLookup(new ApiSource(new ApiClient(apiUrls, options)), options.clock, ttlMs);
 }
 
 /**
  * A lookup with a cache. A change at the source takes effect after `ttlMs` (5 s by default), a new function after one
- * second, or both immediately after `forget`. While the source does not answer, cached values are used for ten more
- * minutes. The lookup owns the source and closes it.
+ * second, or both immediately after `forget`. While the source does not answer, cached values stay in use. The lookup
+ * owns the source and closes it.
  */
 export class CachedLookup implements FunctionLookup {
   private readonly appIds: LookupCache<string>;
@@ -133,8 +136,8 @@ export class CachedLookup implements FunctionLookup {
     }
   }
 
-  async apiNode(timeoutMs: number): Promise<ApiNodeStatus | undefined> {
-    return this.source.apiNode?.(timeoutMs);
+  async apiNodes(timeoutMs: number): Promise<readonly ApiNodeStatus[] | undefined> {
+    return this.source.apiNodes?.(timeoutMs);
   }
 
   /** Called when something has changed at the source: later lookups see the change. */

@@ -13,13 +13,15 @@ export interface FunctionSource {
   fn(id: string, signal: AbortSignal): Promise<Fn>;
   /** Finds the HTTP trigger of an app with exactly this source. @throws FnError `triggerNotFound` */
   trigger(appId: string, source: string, signal: AbortSignal): Promise<Trigger>;
-  /** The state of the API node that functions come from, if there is one. Never rejects. */
-  apiNode?(timeoutMs: number): Promise<ApiNodeStatus>;
+  /** The state of the API nodes that functions come from, if there are any. Never rejects. */
+  apiNodes?(timeoutMs: number): Promise<readonly ApiNodeStatus[]>;
   close(): Promise<void>;
 }
 
 export interface ApiNodeStatus {
   readonly url: string;
+  /** Whether lookups ask it first. */
+  readonly inUse: boolean;
   /** Why it is not usable; undefined if it answers. */
   readonly trouble?: string;
 }

@@ -6,7 +6,6 @@ const metrics = RecordedMetrics.install();
 
 const OPTIONS: LookupCacheOptions = {
   ttlMs: 5_000,
-  staleMs: 60_000,
   missTtlMs: 1_000,
   maxEntries: 3,
   fetchTimeoutMs: 10_000,
@@ -304,13 +303,11 @@ describe('a source in trouble', () => {
     expect(await get('a')).toBe('a3');
   });
 
-  it('lets a value of before serve for a minute after it has expired, no longer', async () => {
+  it('lets a value of before serve for as long as the trouble lasts', async () => {
     await get('a');
     source.failure = new FnError('lookupUnavailable');
-    await clock.advance(64_999);
+    await clock.advance(30 * 24 * 3_600_000);
     expect(await get('a')).toBe('a1');
-    await clock.advance(1);
-    await expect(get('a')).rejects.toMatchObject({ code: 'lookupUnavailable' });
   });
 
   it('that hangs: a caller with a value of before waits a second for it, others up to the limit', async () => {

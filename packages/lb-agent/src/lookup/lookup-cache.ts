@@ -12,10 +12,8 @@ import {
 import { type LaneName, LookupLanes } from './lookup-lanes.js';
 
 export interface LookupCacheOptions {
-  /** How long a value is used after it was fetched. */
+  /** How long a value is used after it was fetched. Afterwards it is used only while the source does not answer. */
   readonly ttlMs: number;
-  /** How long it may be used after that, while the source does not answer. */
-  readonly staleMs: number;
   /** How long "not found" is cached. */
   readonly missTtlMs: number;
   /** Maximum number of cached values, and of cached misses. */
@@ -57,7 +55,7 @@ const MAX_MISS_KEY_LENGTH = 300;
  * C2  A caller that gives up does not affect the others; the fetch is cancelled when the last one gives up.
  * C3  Misses are stored apart from values, so that made-up keys cannot evict values in use.
  * C4  Errors other than "not found" are not cached. While they last, or while no answer arrives, the previous value is
- *     used: calls do not fail because the source is unavailable.
+ *     used, whatever its age: calls do not fail because the source is unavailable.
  * C5  After `forget`, values of fetches that started before it are not used for later callers.
  * C6  A value that is used in the second half of its lifetime is refreshed in the background. A caller waits only if
  *     the value was not used for longer than its lifetime.
@@ -89,10 +87,9 @@ export class LookupCache<V> {
     const miss = this.misses.get(key);
     if (miss !== undefined && miss.expiresAt > now) throw miss.value;
     const underway = this.flights.get(key);
-    const stale = known !== undefined && known.expiresAt + this.options.staleMs > now ? known : undefined;
-    if (stale !== undefined && stale.retryAfter > now) return this.serveStale(stale);
+    if (known !== undefined && known.retryAfter > now) return this.serveStale(known);
     const flight = underway === undefined || underway.abandoned ? this.startFetch(key, laneOf(known)) : underway;
-    return stale === undefined ? flight.join(signal) : this.orStale(flight, stale, signal);
+    return known === undefined ? flight.join(signal) : this.orStale(flight, known, signal);
   }
 
   /** The cached value, if it is current. */

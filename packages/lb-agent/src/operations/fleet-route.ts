@@ -4,26 +4,27 @@ import type { FleetAnswer, RunnerLine } from '@fnfleet/operator-api';
 import type { RunnerStatusLine } from '@fnfleet/placement';
 import { loadJson } from '@fnfleet/protocol';
 import type { FunctionLookup } from '../lookup/function-lookup.js';
+import type { ApiNodeStatus } from '../lookup/function-source.js';
 import type { LbOperations } from './operations.js';
 
 /** Time limit for the answers of runners, milliseconds. */
 const ASK_MS = 1_000;
-/** Time limit for the API node; shorter than that of clients for this balancer. Milliseconds. */
+/** Time limit for the API nodes; shorter than that of clients for this balancer. Milliseconds. */
 const ASK_API_MS = 3_000;
 
-/** Reports the state of the runners and the API node of this balancer; with `?ask=1` it queries them first. */
-export function fleetRoute(operations: Pick<LbOperations, 'fleet'>, lookup: Pick<FunctionLookup, 'apiNode'>): Route {
+/** Reports the state of the runners and the API nodes of this balancer; with `?ask=1` it queries them first. */
+export function fleetRoute(operations: Pick<LbOperations, 'fleet'>, lookup: Pick<FunctionLookup, 'apiNodes'>): Route {
   return {
     method: 'GET',
     path: '/fleet',
     access: 'operator',
     async handle(req, res) {
       const ask = req.query.ask === '1';
-      const [fleet, api] = await Promise.all([
+      const [fleet, apiNodes] = await Promise.all([
         operations.fleet(ask ? ASK_MS : 0),
-        ask ? lookup.apiNode?.(ASK_API_MS) : undefined,
+        ask ? lookup.apiNodes?.(ASK_API_MS) : undefined,
       ]);
-      const self = { version: VERSION, now_ms: epochMs(systemClock.wallNow()), api };
+      const self = { version: VERSION, now_ms: epochMs(systemClock.wallNow()), ...apiJson(apiNodes) };
       if (fleet === undefined) return sendJson(res, 200, { ...self, runners: [] } satisfies FleetAnswer);
       sendJson(res, 200, {
         ...self,
@@ -47,6 +48,15 @@ export function fleetRoute(operations: Pick<LbOperations, 'fleet'>, lookup: Pick
         runners: fleet.runners.map(runnerJson),
       } satisfies FleetAnswer);
     },
+  };
+}
+
+/** `api` is what releases with a single API node report: the one in use, and why no lookup is possible. */
+function apiJson(nodes: readonly ApiNodeStatus[] = []): Pick<FleetAnswer, 'api' | 'api_nodes'> {
+  const api = nodes.find(({ trouble }) => trouble === undefined) ?? nodes.find(({ inUse }) => inUse) ?? nodes[0];
+  return {
+    api: api && { url: api.url, trouble: api.trouble },
+    api_nodes: nodes.length > 0 ? nodes.map(({ url, inUse, trouble }) => ({ url, in_use: inUse, trouble })) : undefined,
   };
 }
 

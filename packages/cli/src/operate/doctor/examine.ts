@@ -108,15 +108,16 @@ function grpcChecks({ bindAddress: host }: NodeSettings, env: Environment): Chec
 }
 
 function balancerChecks({ allowInsecure }: NodeSettings, env: Environment): Checks {
-  const { runnerApiUrl, replaySpillDir = tmpdir() } = readSettings(lbSettings, env);
+  const settings = readSettings(lbSettings, env);
+  const { runnerApiUrl, replaySpillDir = tmpdir() } = settings;
   const remedy = 'free space there, or point FN_REPLAY_SPILL_DIR to another file system';
   return [
     ['disk', async () => [await diskFinding(replaySpillDir, BODIES_NEED, remedy)]],
     [
       'api',
       async () => {
-        const { fetch, tls } = fleetAccess(env);
-        return checkApi(runnerApiUrl, fetch, tls !== undefined && !allowInsecure);
+        const { fetch, tls } = fleetAccess(env, { name: settings.tlsApiName });
+        return checkApi(runnerApiUrl, { fetch, hasTls: tls !== undefined, allowInsecure, settings });
       },
     ],
   ];

@@ -120,13 +120,27 @@ describe('the API node', () => {
       [/^ok/, /^warn the clock of .* differs by \+(5\d|60) s from this one → synchronize both with NTP/],
     ],
   ])('that answers %i %j', async (status, headers, expected) => {
-    const found = await checkApi(await answering(status, headers), fetch, false);
+    const found = await checkApi(await answering(status, headers), { fetch });
     expect(found.map(shown)).toEqual(expected.map((pattern) => expect.stringMatching(pattern)));
   });
 
   it('must use TLS if the fleet does', async () => {
-    expect((await checkApi('http://api:8080', fetch, true)).map(shown)).toEqual([
-      expect.stringMatching(/^fail .* is plain text/),
+    await expect(checkApi('http://api:8080', { fetch, hasTls: true })).rejects.toThrow('is plain text');
+  });
+
+  it('is checked like each of the others in a list', async () => {
+    const address = await answering(200);
+    expect((await checkApi(`${address}, 127.0.0.1:1`, { fetch })).map(shown)).toEqual([
+      `ok http://${address} answers`,
+      expect.stringMatching(/^fail http:\/\/127\.0\.0\.1:1.* → check that it is running/),
+    ]);
+  });
+
+  it('is checked like each of the others in a pool', async () => {
+    const address = await answering(200);
+    expect((await checkApi(`static://${address}`, { fetch })).map(shown)).toEqual([`ok http://${address} answers`]);
+    expect((await checkApi('file:///nowhere/api', { fetch })).map(shown)).toEqual([
+      expect.stringMatching(/^fail file:\/\/\/nowhere\/api lists no API nodes: .*ENOENT.* → check FN_RUNNER_API_URL/),
     ]);
   });
 });
