@@ -7,6 +7,7 @@ const ALLOWED = {
   core: [],
   'operator-api': [],
   tls: ['core'],
+  sqlite: ['core'],
   http: ['core', 'tls'],
   protocol: ['core', 'tls', 'operator-api'],
   drivers: ['core'],
@@ -15,7 +16,7 @@ const ALLOWED = {
   agent: ['core', 'drivers'],
   'pure-runner': ['core', 'tls', 'protocol', 'agent'],
   'lb-agent': ['core', 'operator-api', 'tls', 'http', 'protocol', 'discovery', 'placement'],
-  api: ['core', 'tls', 'http'],
+  api: ['core', 'tls', 'http', 'sqlite'],
   simulator: ['core', 'protocol', 'placement'],
   node: [
     'core',

@@ -19,21 +19,6 @@ export interface QueryAnswer {
   readonly lastInsertRowid: number | bigint;
 }
 
-/** An error of SQLite, or of the check of its file. */
-export interface DatabaseProblem {
-  readonly message: string;
-  /** Extended result code; undefined if the error is not from SQLite. */
-  readonly errcode?: number;
-  /** The problem with the file, as the end of a sentence: "its file …". */
-  readonly fileTrouble?: string;
-}
-
-export type ThreadAnswer =
-  | { readonly id: number; readonly answer: QueryAnswer | undefined }
-  | { readonly id: number; readonly problem: DatabaseProblem }
-  /** Sent without a request: the file at the path is not the open one. */
-  | { readonly event: 'replaced' };
-
 export interface ThreadData {
   readonly path: string;
   /** The writer watches the file and its log; the reader continues with its open file. */

@@ -1,4 +1,6 @@
+import { join } from 'node:path';
 import { type Clock, type Logger, later, latest, type MonoMs } from '@fnfleet/core';
+import { closeDatabaseToOthers, isSqliteDuplicate, prepareFile, SqliteThread, translated } from '@fnfleet/sqlite';
 import {
   type CompiledQuery,
   type DatabaseConnection,
@@ -16,11 +18,10 @@ import {
 import type { Engine } from '../engine.js';
 import type { Tables } from '../schema.js';
 import { watchNewestChange } from './change-poll.js';
-import { closeDatabaseToOthers, prepareFile } from './database-file.js';
-import { IN_MEMORY, type QueryAnswer } from './messages.js';
-import { isSqliteDuplicate, translated } from './sqlite-errors.js';
-import { SqliteThread } from './sqlite-thread.js';
+import { IN_MEMORY, type QueryAnswer, type ThreadData, type ThreadRequest } from './messages.js';
 import { WriteTurns } from './write-turns.js';
+
+const THREAD = join(__dirname, 'thread.js');
 
 export interface SqliteOptions {
   /** A file, created if missing; `:memory:` for a database that lives as long as its connection. */
@@ -79,7 +80,7 @@ export class SqliteDatabase implements Engine {
   /** From now on, only files with the newest schema are opened. */
   migrated(): void {
     const { path, logger } = this.options;
-    this.driver.writer.migrated();
+    this.driver.migrated();
     if (path !== IN_MEMORY) closeDatabaseToOthers(path, logger);
   }
 }
@@ -92,17 +93,22 @@ class ThreadedSqliteAdapter extends SqliteAdapter {
 }
 
 class SqliteThreads implements Driver {
-  readonly writer: SqliteThread;
+  readonly writer: SqliteThread<ThreadRequest, QueryAnswer>;
   /** A database in memory belongs to a single connection. */
-  readonly reader: SqliteThread | undefined;
+  readonly reader: SqliteThread<ThreadRequest, QueryAnswer> | undefined;
   readonly turns: WriteTurns;
   private reopening = false;
+  private isMigrated = false;
 
   constructor(private readonly options: SqliteOptions) {
     const { path, clock, maxWaiting, schemaVersions, timeoutMs: waitMs } = options;
-    const translate = translated(path);
-    const thread = (role: 'reader' | 'writer', onReplaced: () => void) =>
-      new SqliteThread({ data: { path, role, waitMs, schemaVersions }, clock, maxWaiting, onReplaced, translate });
+    const translate = translated(path, 'FN_DB_URL');
+    const thread = (role: ThreadData['role'], onReplaced: () => void) => {
+      const data = (): ThreadData => ({ path, role, waitMs, schemaVersions, migrated: this.isMigrated });
+      const name = `sqlite ${role}`;
+      const options = { entry: THREAD, name, data, clock, maxWaiting, onReplaced, translate };
+      return new SqliteThread<ThreadRequest, QueryAnswer>(options);
+    };
     this.turns = new WriteTurns(clock, maxWaiting);
     this.writer = thread('writer', () => this.readerFollows());
     this.reader = path === IN_MEMORY ? undefined : thread('reader', () => void this.reopen());
@@ -143,6 +149,12 @@ class SqliteThreads implements Driver {
     // Close the writer last: the last connection of a database cleans up its log.
     await this.reader?.close();
     await this.writer.close();
+  }
+
+  /** From now on, only files with the newest schema are opened, also by a thread that replaces the writer. */
+  migrated(): void {
+    this.isMigrated = true;
+    this.writer.order({ kind: 'migrated' }, this.options.clock.now());
   }
 
   deadline(): MonoMs {
@@ -259,7 +271,7 @@ class SqliteConnection implements DatabaseConnection {
     }
   }
 
-  private inWriter(request: Parameters<SqliteThread['ask']>[0]): Promise<QueryAnswer | undefined> {
+  private inWriter(request: ThreadRequest): Promise<QueryAnswer | undefined> {
     const { threads, deadline } = this;
     return threads.writer.ask(request, threads.nextDeadline(deadline));
   }

@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { silentLogger } from '@fnfleet/core';
-import { prepareFile } from './database-file.js';
+import { prepareFile } from '@fnfleet/sqlite';
 import type { ThreadRequest } from './messages.js';
 import { ThreadDatabase } from './thread-database.js';
 

@@ -1,6 +1,6 @@
 import { DatabaseSync, type SQLInputValue, type StatementSync } from 'node:sqlite';
-import { OpenFiles } from './database-file.js';
-import { type DatabaseProblem, IN_MEMORY, type QueryAnswer, type ThreadData, type ThreadRequest } from './messages.js';
+import { FileTrouble, OpenFiles } from '@fnfleet/sqlite';
+import { IN_MEMORY, type QueryAnswer, type ThreadData, type ThreadRequest } from './messages.js';
 
 /** Maximum number of prepared statements that are cached. Queries have few forms, because values are parameters. */
 const MAX_STATEMENTS = 100;
@@ -176,18 +176,9 @@ export class ThreadDatabase {
   }
 }
 
-/** A problem with the file that SQLite does not detect. */
-export class FileTrouble extends Error {}
-
 /** Converts a value to a type that SQLite accepts. */
 function wholeMs(ms: number): number {
   return Math.min(Math.max(0, Math.ceil(ms)), MAX_WAIT_MS);
-}
-
-/** Serializes an error for another thread. */
-export function problemOf(error: unknown): DatabaseProblem {
-  const { message, errcode } = error as { message: string; errcode?: number };
-  return { message, errcode, fileTrouble: error instanceof FileTrouble ? message : undefined };
 }
 
 function setUp(database: DatabaseSync): void {

@@ -3,7 +3,6 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
 import { FakeClock, FnError, later } from '@fnfleet/core';
-import type { ThreadRequest } from './messages.js';
 import { SqliteThread } from './sqlite-thread.js';
 
 /** In place of a database: does what a statement says, badly. */
@@ -20,16 +19,15 @@ const PROGRAM = `
 
 let folder: string;
 let clock: FakeClock;
-let thread: SqliteThread;
+let thread: SqliteThread<ReturnType<typeof query>, { rows: unknown[] }>;
 
 beforeEach(() => {
   folder = mkdtempSync(join(tmpdir(), 'fnfleet-thread-'));
   const entry = join(folder, 'entry.js');
   writeFileSync(entry, PROGRAM);
   clock = new FakeClock();
-  const data = { path: 'x', role: 'reader', waitMs: 1, schemaVersions: {} } as const;
   const translate = () => new Error('translated');
-  thread = new SqliteThread({ data, entry, clock, maxWaiting: 3, onReplaced: () => undefined, translate });
+  thread = new SqliteThread({ entry, name: 'test', data: () => undefined, clock, maxWaiting: 3, translate });
 });
 
 afterEach(() => {
@@ -38,7 +36,7 @@ afterEach(() => {
 });
 
 const ask = (sql: string) => thread.ask(query(sql), later(clock.now(), 1000));
-const query = (sql: string): ThreadRequest => ({ kind: 'query', sql, parameters: [] });
+const query = (sql: string) => ({ kind: 'query', sql }) as const;
 const failure = (asked: Promise<unknown>) => asked.then(String, (error: FnError) => error.code);
 
 it.each(['die', 'throw'])(

@@ -1,27 +1,41 @@
-import { join } from 'node:path';
 import { Worker } from 'node:worker_threads';
 import { type Clock, Deferred, FnError, later, type MonoMs, type Timer } from '@fnfleet/core';
-import type { DatabaseProblem, QueryAnswer, ThreadAnswer, ThreadData, ThreadRequest } from './messages.js';
+import type { DatabaseProblem } from './sqlite-errors.js';
 
-const ENTRY = join(__dirname, 'thread.js');
 /** Extra time for an answer: the thread itself reports that a lock was not available in time. Milliseconds. */
 const GRACE_MS = 500;
 /** Time limit for a thread to close its database before it is terminated. */
 const CLOSE_MS = 10_000;
 
-interface Asked {
-  readonly answered: Deferred<QueryAnswer | undefined>;
+/** What a thread receives: it answers in order, and closes its port after `close`. */
+export interface ThreadMessage<Request> {
+  readonly id: number;
+  readonly request: Request;
+}
+
+export type ThreadAnswer<Answer> =
+  | { readonly id: number; readonly answer: Answer }
+  | { readonly id: number; readonly problem: DatabaseProblem }
+  /** Sent without a request: the file at the path is not the open one. */
+  | { readonly event: 'replaced' };
+
+interface Asked<Answer> {
+  readonly answered: Deferred<Answer>;
   readonly timer: Timer;
 }
 
 export interface SqliteThreadOptions {
-  readonly data: ThreadData;
-  /** Replaces the script of a database thread; for tests. */
-  readonly entry?: string;
+  /** The compiled script of the thread. */
+  readonly entry: string;
+  /** Shown by tools that list threads. */
+  readonly name: string;
+  /** Called whenever a thread is started. @returns its `workerData` */
+  readonly data: () => unknown;
   readonly clock: Clock;
   /** Maximum number of unanswered requests. */
   readonly maxWaiting: number;
-  readonly onReplaced: () => void;
+  /** The thread has found another file at its path. */
+  readonly onReplaced?: () => void;
   /** Translates an error of the thread for its caller. */
   readonly translate: (problem: DatabaseProblem) => Error;
 }
@@ -30,11 +44,10 @@ export interface SqliteThreadOptions {
  * The process side of a database thread. Each request ends by its deadline, whatever the thread does. A thread that
  * dies is replaced at the next request.
  */
-export class SqliteThread {
+export class SqliteThread<Request extends { readonly kind: string }, Answer> {
   private worker: Worker | undefined;
-  private readonly asked = new Map<number, Asked>();
+  private readonly asked = new Map<number, Asked<Answer | undefined>>();
   private lastId = 0;
-  private isMigrated = false;
 
   constructor(private readonly options: SqliteThreadOptions) {}
 
@@ -47,21 +60,14 @@ export class SqliteThread {
    * @throws FnError `databaseOverloaded` when too many requests wait, `databaseSlow` when the deadline passes first:
    *   the request may still be executed. Otherwise the translated error of the database.
    */
-  ask(request: ThreadRequest, deadline: MonoMs): Promise<QueryAnswer | undefined> {
+  ask(request: Request, deadline: MonoMs): Promise<Answer | undefined> {
     if (this.asked.size >= this.options.maxWaiting) throw new FnError('databaseOverloaded');
     return this.post(request, deadline).promise;
   }
 
   /** Sends a request without waiting for its answer, regardless of the limit. */
-  order(request: ThreadRequest, deadline: MonoMs): void {
+  order(request: Request | { readonly kind: 'close' }, deadline: MonoMs): void {
     this.post(request, deadline).promise.catch(() => undefined);
-  }
-
-  /** From now on, only files with the newest schema are opened, also by a replacement of this thread. */
-  migrated(): void {
-    this.isMigrated = true;
-    const { clock } = this.options;
-    this.order({ kind: 'migrated' }, clock.now());
   }
 
   /** Answers pending requests first. Terminates the thread if that takes too long. */
@@ -76,9 +82,9 @@ export class SqliteThread {
     timer.cancel();
   }
 
-  private post(request: ThreadRequest, deadline: MonoMs): Deferred<QueryAnswer | undefined> {
+  private post(request: Request | { readonly kind: 'close' }, deadline: MonoMs): Deferred<Answer | undefined> {
     const { clock } = this.options;
-    const answered = new Deferred<QueryAnswer | undefined>();
+    const answered = new Deferred<Answer | undefined>();
     const late = () => answered.reject(new FnError('databaseSlow'));
     const timer = clock.after(Math.max(0, deadline - clock.now()) + GRACE_MS, late);
     const worker = this.running();
@@ -92,10 +98,9 @@ export class SqliteThread {
 
   private running(): Worker {
     if (this.worker !== undefined) return this.worker;
-    const { data, entry = ENTRY } = this.options;
-    const workerData: ThreadData = { ...data, migrated: this.isMigrated };
-    const worker = new Worker(entry, { workerData, name: `sqlite ${data.role}` });
-    worker.on('message', (answer: ThreadAnswer) => this.onAnswer(answer));
+    const { data, entry, name } = this.options;
+    const worker = new Worker(entry, { workerData: data(), name });
+    worker.on('message', (answer: ThreadAnswer<Answer>) => this.onAnswer(answer));
     let cause: Error | undefined;
     worker.on('error', (error) => {
       cause = error;
@@ -105,8 +110,8 @@ export class SqliteThread {
     return worker;
   }
 
-  private onAnswer(answer: ThreadAnswer): void {
-    if ('event' in answer) return this.options.onReplaced();
+  private onAnswer(answer: ThreadAnswer<Answer>): void {
+    if ('event' in answer) return this.options.onReplaced?.();
     const asked = this.take(answer.id);
     if ('problem' in answer) asked?.answered.reject(this.options.translate(answer.problem));
     else asked?.answered.resolve(answer.answer);
@@ -121,7 +126,7 @@ export class SqliteThread {
     }
   }
 
-  private take(id: number): Asked | undefined {
+  private take(id: number): Asked<Answer | undefined> | undefined {
     const asked = this.asked.get(id);
     this.asked.delete(id);
     asked?.timer.cancel();

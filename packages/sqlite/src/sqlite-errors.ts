@@ -1,5 +1,22 @@
 import { FnError } from '@fnfleet/core';
-import type { DatabaseProblem } from './messages.js';
+
+/** An error of SQLite, or of the check of its file, as one thread tells another. */
+export interface DatabaseProblem {
+  readonly message: string;
+  /** Extended result code; undefined if the error is not from SQLite. */
+  readonly errcode?: number;
+  /** The problem with the file, as the end of a sentence: "its file …". */
+  readonly fileTrouble?: string;
+}
+
+/** A problem with the file that SQLite does not detect. The message is the end of a sentence: "its file …". */
+export class FileTrouble extends Error {}
+
+/** Serializes an error for another thread. */
+export function problemOf(error: unknown): DatabaseProblem {
+  const { message, errcode } = error as { message: string; errcode?: number };
+  return { message, errcode, fileTrouble: error instanceof FileTrouble ? message : undefined };
+}
 
 // Result codes of SQLite for a violated uniqueness constraint.
 const CONSTRAINT_UNIQUE = 2067;
@@ -30,23 +47,26 @@ export function isSqliteDuplicate(error: unknown): boolean {
   return errcode === CONSTRAINT_UNIQUE || errcode === CONSTRAINT_PRIMARY_KEY;
 }
 
-/** Translates an error of a database for clients. The cause names the file, the setting and the remedy. */
-export function translated(path: string): (problem: DatabaseProblem) => Error {
+/**
+ * Translates an error of a database for clients. The cause names the file, the setting and the remedy.
+ * @param setting the variable that selects the file
+ */
+export function translated(path: string, setting: string): (problem: DatabaseProblem) => Error {
   return ({ message, errcode, fileTrouble }) => {
     if (fileTrouble !== undefined) {
       const remedy = 'restore the database or a backup, or restart the node on it';
-      const cause = new Error(`FN_DB_URL: ${path} ${fileTrouble}: ${remedy}`);
+      const cause = new Error(`${setting}: ${path} ${fileTrouble}: ${remedy}`);
       return new FnError('databaseFailed', { params: { reason: `its file ${fileTrouble}` }, cause });
     }
     const code = errcode === undefined ? undefined : errcode & 0xff;
     if (code === BUSY || code === LOCKED) {
       return new FnError('databaseBusy', {
-        cause: new Error(`FN_DB_URL: ${path}: ${message}: another process has it locked`),
+        cause: new Error(`${setting}: ${path}: ${message}: another process has it locked`),
       });
     }
     const fault = code === undefined ? undefined : FAULTS[code];
     if (fault === undefined) return Object.assign(new Error(message), { errcode });
-    const cause = Object.assign(new Error(`FN_DB_URL: ${path}: ${message}: ${fault.remedy}`), { errcode });
+    const cause = Object.assign(new Error(`${setting}: ${path}: ${message}: ${fault.remedy}`), { errcode });
     return new FnError('databaseFailed', { params: { reason: fault.reason }, cause });
   };
 }
