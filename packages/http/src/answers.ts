@@ -1,6 +1,6 @@
 import type { ServerResponse } from 'node:http';
-import { describeError, ERRORS, errorBody } from '@fnfleet/core';
-import { discardRest } from './discard-rest.js';
+import { describeError, ERRORS, errorBody, FnError, type LogFields, type Logger, PeerError } from '@fnfleet/core';
+import { discardRest } from './request-body.js';
 
 export const JSON_TYPE = 'application/json; charset=utf-8';
 
@@ -46,4 +46,19 @@ function sendText(res: ServerResponse, status: number, text: string): void {
 
 function beginText(res: ServerResponse, status: number, text: string): ServerResponse {
   return res.writeHead(status, { 'Content-Type': JSON_TYPE, 'Content-Length': Buffer.byteLength(text) });
+}
+
+/** Logs errors of the platform with their cause, which the client does not see. */
+export function logFailure(logger: Logger, error: unknown, fields: LogFields): void {
+  const { status, message } = describeError(error);
+  if (status < 500) return;
+  const known = error instanceof FnError || error instanceof PeerError;
+  logger.error('request failed', {
+    ...fields,
+    status,
+    answer: message,
+    detail: (known && error.detail) || undefined,
+    error,
+    stack: !known && error instanceof Error ? error.stack : undefined,
+  });
 }

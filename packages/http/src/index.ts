@@ -1,12 +1,9 @@
 export { type Access, AccessGuard, type AccessOptions, openGuard } from './access/access-guard.js';
-export { sendEmpty, sendError, sendJson } from './answers.js';
+export { logFailure, sendEmpty, sendError, sendJson } from './answers.js';
 export { type CorsPolicy, newCorsPolicy } from './cors.js';
-export { discardRest } from './discard-rest.js';
-export { logFailure } from './failure-log.js';
-export type { Readiness } from './health-routes.js';
 export { type HttpAddress, HttpService, type HttpServiceOptions } from './http-service.js';
 export { createNodeApp, type NodeAppOptions } from './node-app.js';
-export { checkDeclaredLength, readBody } from './request-body.js';
+export { checkDeclaredLength, discardRest, readBody } from './request-body.js';
 export { measureRequest, type RequestLabels } from './request-metrics.js';
-export type { Route, RouteHandler } from './route.js';
+export type { Readiness, Route, RouteHandler } from './routes.js';
 export { type HttpLimits, type HttpSettings, httpSettings } from './settings.js';

@@ -1,10 +1,9 @@
 import { PassThrough } from 'node:stream';
 import { text as textOf } from 'node:stream/consumers';
 import { createLogger, FnError, RecordedMetrics } from '@fnfleet/core';
-import type { Readiness } from './health-routes.js';
 import { HttpService } from './http-service.js';
 import { createNodeApp, type NodeAppOptions } from './node-app.js';
-import type { Route } from './route.js';
+import type { Readiness, Route } from './routes.js';
 
 // Instruments stay with the provider that was there when they were first used.
 const metrics = RecordedMetrics.install();

@@ -2,13 +2,11 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { FnError, type Logger, silentLogger, VERSION } from '@fnfleet/core';
 import express, { type Express, type NextFunction, type Request, type RequestHandler, type Response } from 'express';
 import { type AccessGuard, openGuard } from './access/access-guard.js';
-import { sendError, sendJson } from './answers.js';
+import { logFailure, sendError, sendJson } from './answers.js';
 import { newCorsPolicy } from './cors.js';
-import { logFailure } from './failure-log.js';
-import { healthRoutes, type Readiness } from './health-routes.js';
 import { checkDeclaredLength } from './request-body.js';
 import { measureRequest, type RequestLabels } from './request-metrics.js';
-import type { Route } from './route.js';
+import { healthRoutes, type Readiness, type Route } from './routes.js';
 import type { HttpSettings } from './settings.js';
 
 export interface NodeAppOptions {

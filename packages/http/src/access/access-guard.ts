@@ -1,7 +1,9 @@
 import { createHash, timingSafeEqual } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
+import type { Socket } from 'node:net';
+import type { TLSSocket } from 'node:tls';
 import { FnError } from '@fnfleet/core';
-import { verdictOf } from './peer-verdict.js';
+import { judgePeer } from '@fnfleet/tls';
 import { WebPageGuard, type WebPageOptions } from './web-page-guard.js';
 
 /**
@@ -104,4 +106,23 @@ function tokenIn(authorization: string): string | undefined {
 
 function digest(text: string): Buffer {
   return createHash('sha256').update(text).digest();
+}
+
+/** The peer is a member of the fleet, has no certificate, or is refused with this error. */
+export type SocketVerdict = 'member' | 'anonymous' | FnError;
+
+const VERDICT = Symbol('peer verdict');
+type JudgedSocket = Socket & { [VERDICT]?: SocketVerdict };
+
+/** Checks the certificate of a TLS connection once, and stores the verdict in a property of its socket. */
+function verdictOf(socket: Socket, allowedNames: readonly string[] | undefined): SocketVerdict {
+  const judged: JudgedSocket = socket;
+  judged[VERDICT] ??= judge(socket as TLSSocket, allowedNames);
+  return judged[VERDICT];
+}
+
+function judge(socket: TLSSocket, allowedNames: readonly string[] | undefined): SocketVerdict {
+  const verdict = judgePeer(socket, allowedNames);
+  if (verdict.kind !== 'refused') return verdict.kind;
+  return new FnError('clientCertRefused', { params: { reason: verdict.reason } });
 }
