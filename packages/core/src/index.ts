@@ -1,3 +1,4 @@
+export { isLoopback, requestUrl } from './addresses.js';
 export { completeBody, type RequestBody, type ResponseWriter } from './body.js';
 export {
   type Clock,
@@ -17,7 +18,6 @@ export {
   wallMs,
 } from './clock.js';
 export { formatDate, formatDateSeconds, parseDate, ZERO_DATE } from './dates.js';
-export { DirectoryWatch, type DirectoryWatchOptions } from './directory-watch.js';
 export {
   CancelledError,
   describeError,
@@ -31,6 +31,7 @@ export {
 } from './errors/fn-error.js';
 export { type Blame, ERRORS, type ErrorCode, type ErrorEntry } from './errors/table.js';
 export { FakeClock } from './fake-clock.js';
+export { DirectoryWatch, type DirectoryWatchOptions, readSmallFile, readSmallFileSync } from './files.js';
 export {
   canonicalHeader,
   type HeaderList,
@@ -41,8 +42,7 @@ export {
   textToHeader,
 } from './headers.js';
 export { encodeId, IdGenerator } from './ids.js';
-export { Deferred, type DrainResult, InflightTracker, Once, type Service } from './lifecycle.js';
-export { Listeners } from './listeners.js';
+export { Deferred, type DrainResult, InflightTracker, Listeners, Once, type Service } from './lifecycle.js';
 export {
   createLogger,
   type LogFields,
@@ -51,7 +51,6 @@ export {
   type LogLevel,
   silentLogger,
 } from './logging.js';
-export { isLoopback } from './loopback.js';
 export { METRIC_PREFIX, METRICS, type MetricName } from './metrics/declarations.js';
 export { mergeMetrics, totalsOnly } from './metrics/merge.js';
 export { PROMETHEUS_CONTENT_TYPE, renderPrometheus } from './metrics/prometheus.js';
@@ -103,7 +102,6 @@ export {
 export { printable, printableLine } from './printable.js';
 export { type RecordedSpan, RecordedSpans } from './recorded-spans.js';
 export { Registry } from './registry.js';
-export { requestUrl } from './request-url.js';
 export {
   bytes,
   choice,
@@ -113,17 +111,17 @@ export {
   integer,
   limit,
   list,
+  renderSettings,
   type Setting,
   SettingProblem,
   type SettingsOf,
+  type SettingsSection,
   type SettingsShape,
   structured,
   text,
 } from './settings/declare.js';
 export { type Environment, readSettings, readWhatFits, SettingsError } from './settings/read.js';
-export { renderSettings, type SettingsSection } from './settings/render.js';
 export { slotKey } from './slot-key.js';
-export { readSmallFile, readSmallFileSync } from './small-file.js';
 export {
   BINARY_TRACE_HEADER,
   decodeBinaryTrace,
@@ -131,12 +129,13 @@ export {
   TRACE_STATE_HEADER,
   traceStateOf,
 } from './tracing/binary-context.js';
-export { entersTrace, installTraceEntry, type TraceEntry } from './tracing/trace-entry.js';
 export {
   activeTrace,
   closeSpan,
+  entersTrace,
   hasTrace,
   inSpan,
+  installTraceEntry,
   NO_TRACE,
   type OpenSpan,
   openChildSpan,
@@ -145,6 +144,7 @@ export {
   readTrace,
   SpanKind,
   type TraceContext,
+  type TraceEntry,
   traceFields,
   traceHeaders,
   withActiveTrace,

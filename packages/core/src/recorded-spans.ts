@@ -8,7 +8,7 @@ import {
   type TextMapPropagator,
   trace,
 } from '@opentelemetry/api';
-import { installTraceEntry } from './tracing/trace-entry.js';
+import { installTraceEntry } from './tracing/tracing.js';
 
 /** A span as recorded for tests. */
 export interface RecordedSpan {

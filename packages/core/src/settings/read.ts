@@ -1,4 +1,4 @@
-import { readSmallFileSync } from '../small-file.js';
+import { readSmallFileSync } from '../files.js';
 import { type Setting, SettingProblem, type SettingsOf, type SettingsShape } from './declare.js';
 
 export type Environment = Readonly<Record<string, string | undefined>>;

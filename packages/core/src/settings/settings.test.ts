@@ -1,9 +1,20 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { bytes, choice, duration, durationMs, flag, integer, limit, list, structured, text } from './declare.js';
+import {
+  bytes,
+  choice,
+  duration,
+  durationMs,
+  flag,
+  integer,
+  limit,
+  list,
+  renderSettings,
+  structured,
+  text,
+} from './declare.js';
 import { readSettings, readWhatFits, SettingsError } from './read.js';
-import { renderSettings } from './render.js';
 
 const shape = {
   port: integer('FN_PORT', { default: 8080, min: 0, max: 65535, doc: 'The port.' }),

@@ -2,7 +2,7 @@ import { execFileSync } from 'node:child_process';
 import { mkdtempSync, readdirSync, rmSync, symlinkSync, truncateSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { readSmallFile, readSmallFileSync } from './small-file.js';
+import { readSmallFile, readSmallFileSync } from './files.js';
 
 let folder: string;
 beforeEach(() => {
