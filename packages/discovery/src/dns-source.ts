@@ -1,6 +1,6 @@
 import { promises as dns, type SrvRecord } from 'node:dns';
 import type { MembershipSource, SourceDeps } from './membership.js';
-import { RetryingSource } from './retrying-source.js';
+import { RetryingSource } from './retry-loop.js';
 import { joinAddress } from './runner-address.js';
 
 export interface DnsQuestion {

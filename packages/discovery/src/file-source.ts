@@ -2,7 +2,7 @@ import { constants } from 'node:fs';
 import { open } from 'node:fs/promises';
 import { DirectoryWatch, type Timer } from '@fnfleet/core';
 import type { MembershipListener, MembershipSource, SourceDeps } from './membership.js';
-import { RetryingSource } from './retrying-source.js';
+import { RetryingSource } from './retry-loop.js';
 
 /** Polling interval, because not every file system reports changes. */
 const REREAD_MS = 10_000;

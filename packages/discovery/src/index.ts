@@ -12,19 +12,13 @@ export {
   checkRunnerPool,
   isPoolUrl,
   newRunnerPool,
+  newStaticRunnerPool,
   openPoolSource,
   type RunnerPoolOptions,
 } from './new-runner-pool.js';
-export type { PoolDeps, PoolFactory } from './pool-factory.js';
-export { pools } from './pool-kinds.js';
-export type { PoolUrl } from './pool-url.js';
-export {
-  newRegistration,
-  type Registration,
-  type RegistrationOptions,
-  registrationSettings,
-} from './registration.js';
-export { type Look, RetryingSource } from './retrying-source.js';
+export { pools, StaticSource } from './pool-kinds.js';
+export type { PoolDeps, PoolFactory, PoolUrl } from './pool-url.js';
+export { newRegistration, type Registration, type RegistrationOptions, registrationSettings } from './registration.js';
+export { type Look, RetryingSource } from './retry-loop.js';
 export { addressKey, checkAddresses, problemOfAddress } from './runner-address.js';
 export { type DiscoverySettings, discoverySettings } from './settings.js';
-export { newStaticRunnerPool, StaticSource } from './static-runner-pool.js';

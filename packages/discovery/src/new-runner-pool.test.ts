@@ -1,9 +1,8 @@
 import { readSettings } from '@fnfleet/core';
-import { newRunnerPool } from './new-runner-pool.js';
-import type { PoolFactory } from './pool-factory.js';
-import { pools } from './pool-kinds.js';
+import { newRunnerPool, newStaticRunnerPool } from './new-runner-pool.js';
+import { pools, StaticSource } from './pool-kinds.js';
+import type { PoolFactory } from './pool-url.js';
 import { discoverySettings } from './settings.js';
-import { StaticSource } from './static-runner-pool.js';
 
 const createRunner = (address: string) => ({ address, close: async () => undefined });
 
@@ -100,5 +99,29 @@ it('an embedder can add a kind of pool', async () => {
   expect(await poolOf({ FN_RUNNER_POOL: 'phone-book://7' }, pools.with(phoneBook))).toMatchObject({
     kind: 'phone-book',
     addresses: ['7.example:9190'],
+  });
+});
+
+describe('a static pool', () => {
+  const create = (address: string) => ({ address, close: async () => undefined });
+
+  it('keeps the order of the addresses and trims them', async () => {
+    const pool = newStaticRunnerPool([' b:9190', 'a:9190 '], create);
+    const { runners } = pool.runners();
+    expect(runners.map((runner) => runner.address)).toEqual(['b:9190', 'a:9190']);
+  });
+
+  it('rejects an address that is listed twice', () => {
+    expect(() => newStaticRunnerPool(['a:9190', ' a:9190'], create)).toThrow('runner a:9190 is listed twice');
+  });
+
+  it('closes all its runners, once', async () => {
+    const closes: string[] = [];
+    const pool = newStaticRunnerPool(['a:9190', 'b:9190'], (address) => ({
+      address,
+      close: async () => void closes.push(address),
+    }));
+    await Promise.all([pool.close(), pool.close()]);
+    expect(closes).toEqual(['a:9190', 'b:9190']);
   });
 });

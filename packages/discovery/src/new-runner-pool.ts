@@ -1,12 +1,10 @@
 import { type Clock, type Logger, type Registry, SettingsError, silentLogger, systemClock } from '@fnfleet/core';
 import type { Member, MembershipSource } from './membership.js';
-import { MembershipPool } from './membership-pool.js';
-import type { PoolFactory } from './pool-factory.js';
-import { pools as builtIn } from './pool-kinds.js';
-import { parsePoolUrl } from './pool-url.js';
+import { MembershipPool, type MembershipPoolOptions } from './membership-pool.js';
+import { pools as builtIn, StaticSource } from './pool-kinds.js';
+import { type PoolFactory, parsePoolUrl } from './pool-url.js';
 import { checkAddresses } from './runner-address.js';
 import type { DiscoverySettings } from './settings.js';
-import { StaticSource } from './static-runner-pool.js';
 
 export interface RunnerPoolOptions<R extends Member> {
   readonly settings: Partial<DiscoverySettings>;
@@ -91,4 +89,28 @@ function explained<T>(variable: string, act: () => T): T {
     if (error instanceof SettingsError) throw error;
     throw new SettingsError([`${variable}: ${(error as Error).message}`]);
   }
+}
+
+/**
+ * A fixed list of runners, in the given order. Unreachable runners stay in the list: whether a runner takes calls is found out by
+ * offering one.
+ * @param addresses surrounding white space is ignored. `createRunner` checks their form.
+ * @throws Error if an address is listed twice, because it would get two shares of calls
+ */
+export function newStaticRunnerPool<R extends Member>(
+  addresses: readonly string[],
+  createRunner: (address: string) => R,
+  options: Pick<MembershipPoolOptions<R>, 'clock' | 'logger'> = {},
+): MembershipPool<R> {
+  const names = addresses.map((address) => address.trim());
+  const twice = names.find((name, at) => names.indexOf(name) !== at);
+  if (twice !== undefined) throw new Error(`runner ${twice} is listed twice`);
+  return new MembershipPool({
+    kind: 'static',
+    description: `static://${names.join(',')}`,
+    source: new StaticSource(names),
+    createRunner,
+    checkAddress: () => undefined,
+    ...options,
+  });
 }

@@ -6,10 +6,9 @@ import { ETCD_FORM, parseEtcdUrl } from './etcd/etcd-url.js';
 import { FileSource } from './file-source.js';
 import { newKubernetesSource } from './kubernetes/kubernetes-source.js';
 import { KUBERNETES_FORM, parseKubernetesUrl } from './kubernetes/kubernetes-url.js';
-import type { PoolFactory } from './pool-factory.js';
-import { checkParams, type PoolUrl } from './pool-url.js';
+import type { MembershipListener, MembershipSource } from './membership.js';
+import { checkParams, type PoolFactory, type PoolUrl } from './pool-url.js';
 import { checkAddresses, isPort } from './runner-address.js';
-import { StaticSource } from './static-runner-pool.js';
 
 const staticPool: PoolFactory = {
   name: 'static',
@@ -22,6 +21,17 @@ const staticPool: PoolFactory = {
     return new StaticSource(checkAddresses(addresses));
   },
 };
+
+/** Reports the addresses once. */
+export class StaticSource implements MembershipSource {
+  constructor(private readonly addresses: readonly string[]) {}
+
+  start(listener: MembershipListener): void {
+    listener.onMembers(this.addresses);
+  }
+
+  async close(): Promise<void> {}
+}
 
 const filePool: PoolFactory = {
   name: 'file',

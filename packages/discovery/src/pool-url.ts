@@ -1,3 +1,5 @@
+import type { MembershipSource, SourceDeps } from './membership.js';
+
 /**
  * Parses `FN_RUNNER_POOL` and `FN_REGISTER`: `scheme://user:password@authority/path?parameters`. Not all of them are valid
  * URLs, because an authority may list several hosts.
@@ -51,4 +53,20 @@ function decoded(text: string): string {
   } catch {
     throw new Error('a % in it is not followed by two hexadecimal digits; % itself is written %25');
   }
+}
+
+/** A kind of runner pool, selected by the scheme of `FN_RUNNER_POOL`. */
+export interface PoolFactory {
+  /** The scheme. */
+  readonly name: string;
+  /** For `docs/configuration.md`: the form of the URL, then its meaning. */
+  readonly form: string;
+  readonly doc: string;
+  /** @throws Error that says what is wrong with the URL */
+  create(url: PoolUrl, deps: PoolDeps): MembershipSource;
+}
+
+export interface PoolDeps extends SourceDeps {
+  /** The address of the Kubernetes API as given by Kubernetes. Undefined outside a cluster. */
+  readonly kubernetes: { readonly host: string; readonly port: string } | undefined;
 }

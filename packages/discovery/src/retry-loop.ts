@@ -1,4 +1,5 @@
 import { type Clock, Deferred, Once } from '@fnfleet/core';
+import type { MembershipListener, MembershipSource, SourceDeps } from './membership.js';
 
 export interface RetryLoopOptions {
   /** @returns how long to pause, milliseconds. Errors are passed to `onFailure`. */
@@ -80,5 +81,41 @@ export class RetryLoop {
     const { random, maxRetryMs = MAX_RETRY_MS } = this.options;
     const ceiling = Math.min(maxRetryMs, FIRST_RETRY_MS * 2 ** Math.min(failures, 30));
     return ceiling / 2 + (random() * ceiling) / 2;
+  }
+}
+
+/**
+ * Reads a source once, or watches it for a while, and reports what it finds.
+ * @returns how long to wait before the next read, milliseconds
+ * @throws why the source could not be read
+ */
+export type Look = (found: MembershipListener, signal: AbortSignal) => Promise<number>;
+
+/** Reads a source repeatedly; see `RetryLoop` for what happens after a failure. */
+export class RetryingSource implements MembershipSource {
+  private readonly loop: RetryLoop;
+  private listener: MembershipListener | undefined;
+
+  constructor(look: Look, deps: Pick<SourceDeps, 'clock' | 'random'>) {
+    const found: MembershipListener = {
+      onMembers: (addresses) => this.listener?.onMembers(addresses),
+      onFailure: (error) => this.listener?.onFailure(error),
+    };
+    this.loop = new RetryLoop({ ...deps, act: (signal) => look(found, signal), onFailure: found.onFailure });
+  }
+
+  start(listener: MembershipListener): void {
+    this.listener = listener;
+    this.loop.start();
+  }
+
+  /** Reads again at once, or right after the current read. */
+  wake(): void {
+    this.loop.wake();
+  }
+
+  close(): Promise<void> {
+    this.listener = undefined;
+    return this.loop.close();
   }
 }

@@ -1,5 +1,5 @@
 import type { MembershipListener, MembershipSource, SourceDeps } from '../membership.js';
-import { RetryingSource } from '../retrying-source.js';
+import { RetryingSource } from '../retry-loop.js';
 import { EtcdClient, type EtcdPair, rangeOf, unbase64 } from './etcd-client.js';
 import type { EtcdPlace } from './etcd-url.js';
 

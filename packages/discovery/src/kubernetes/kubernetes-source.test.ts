@@ -6,11 +6,9 @@ import { join } from 'node:path';
 import { FakeClock, silentLogger } from '@fnfleet/core';
 import { eventually } from '@fnfleet/testing';
 import type { MembershipSource } from '../membership.js';
-import type { PoolDeps } from '../pool-factory.js';
-import { parsePoolUrl } from '../pool-url.js';
-import { FakeKubernetes } from '../test-kit/fake-kubernetes.js';
+import { type PoolDeps, parsePoolUrl } from '../pool-url.js';
+import { FakeKubernetes, TEST_CERTIFICATE } from '../test-kit/fake-kubernetes.js';
 import { Reports } from '../test-kit/reports.js';
-import { TEST_CERTIFICATE } from '../test-kit/test-certificate.js';
 import { newKubernetesSource } from './kubernetes-source.js';
 import { parseKubernetesUrl } from './kubernetes-url.js';
 

@@ -1,6 +1,5 @@
 import type { TlsFiles } from '../http/json-http.js';
-import type { PoolDeps } from '../pool-factory.js';
-import { checkParams, type PoolUrl } from '../pool-url.js';
+import { checkParams, type PoolDeps, type PoolUrl } from '../pool-url.js';
 import { isPort, joinAddress } from '../runner-address.js';
 
 /** A service, and how to watch its endpoints. */

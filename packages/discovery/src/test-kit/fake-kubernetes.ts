@@ -2,7 +2,6 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import { createServer as createSecureServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import type { EndpointSlice } from '../kubernetes/endpoint-slice.js';
-import { TEST_CERTIFICATE, TEST_KEY } from './test-certificate.js';
 
 interface LabelledSlice extends EndpointSlice {
   readonly metadata: EndpointSlice['metadata'] & { readonly labels: Readonly<Record<string, string>> };
@@ -176,3 +175,23 @@ function fail(res: ServerResponse, code: number, message: string): void {
 function status(code: number, message: string): object {
   return { kind: 'Status', apiVersion: 'v1', status: 'Failure', message, code };
 }
+
+/** A self-signed certificate for 127.0.0.1, valid from 2020 to 2120, and its key. Only for tests. */
+const TEST_KEY = `-----BEGIN PRIVATE KEY-----
+MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQg3y1mUfHId2muYG9i
+7YIqDFLBraSUEN8sYXtoJRH8f4OhRANCAARk2A/xLDyHE3O+DugWTxArohxr4wH/
++QovU7lWaxe2ZRBAUo3DDYQ5nkwRaYjeNa+KDmhLT16qQbUNjKIXtAt+
+-----END PRIVATE KEY-----
+`;
+
+export const TEST_CERTIFICATE = `-----BEGIN CERTIFICATE-----
+MIIBYTCCAQigAwIBAgIBATAKBggqhkjOPQQDAjAXMRUwEwYDVQQDDAxmbmZsZWV0
+IHRlc3QwIBcNMjAwMTAxMDAwMDAwWhgPMjEyMDAxMDEwMDAwMDBaMBcxFTATBgNV
+BAMMDGZuZmxlZXQgdGVzdDBZMBMGByqGSM49AgEGCCqGSM49AwEHA0IABGTYD/Es
+PIcTc74O6BZPECuiHGvjAf/5Ci9TuVZrF7ZlEEBSjcMNhDmeTBFpiN41r4oOaEtP
+XqpBtQ2Mohe0C36jQzBBMA8GA1UdEQQIMAaHBH8AAAEwDwYDVR0TAQH/BAUwAwEB
+/zAdBgNVHQ4EFgQUEXHs14dyUcerl8e5jrJRaJSAZl4wCgYIKoZIzj0EAwIDRwAw
+RAIgEFs4U17ja1sKVF3DBIOoAmAMif0vOBTfMWWkAe7eAlICICv+/y67YFS6nbbG
+KK0e+rINtrPmV+pen4FBWahwo1sU
+-----END CERTIFICATE-----
+`;

@@ -1,5 +1,5 @@
 import { FakeClock } from '@fnfleet/core';
-import { type Look, RetryingSource } from './retrying-source.js';
+import { type Look, RetryingSource } from './retry-loop.js';
 import { Reports } from './test-kit/reports.js';
 
 let clock: FakeClock;
