@@ -68,37 +68,18 @@ export {
   readWhenExported,
 } from './metrics/registry.js';
 export type { Labels } from './metrics/series.js';
-export { fitsAnnotation } from './models/annotations.js';
-export { type App, type AppInput, appToJson, changedApp, newApp, parseApp, parseAppInput } from './models/app.js';
+export { type App, appToJson, parseApp } from './models/app.js';
 export { parseBody } from './models/body-json.js';
 export type { Annotations, Call, CallStatus, CallType, Config } from './models/call.js';
 export { CallDecodeError, decodeCall, encodeCall } from './models/call-json.js';
 export { type CallParts, CallTemplate } from './models/call-template.js';
 export { DEPLOYED_ANNOTATION, isDeployedAnnotation } from './models/deployed.js';
-export {
-  changedFn,
-  DEFAULT_LIMITS,
-  type Fn,
-  type FnInput,
-  fnToJson,
-  newFn,
-  parseFn,
-  parseFnInput,
-} from './models/fn.js';
+export { DEFAULT_LIMITS, type Fn, fnToJson, parseFn } from './models/fn.js';
 export { IDEMPOTENT_ANNOTATION, isIdempotent } from './models/idempotent.js';
 export { problemOfImage, splitImageName } from './models/image-name.js';
 export { sortedOrAbsent } from './models/maps.js';
 export { STANDBY_ANNOTATION, standbyOf } from './models/standby.js';
-export {
-  changedTrigger,
-  MAX_SOURCE_BYTES,
-  newTrigger,
-  parseTrigger,
-  parseTriggerInput,
-  type Trigger,
-  type TriggerInput,
-  triggerToJson,
-} from './models/trigger.js';
+export { MAX_SOURCE_BYTES, parseTrigger, type Trigger, triggerToJson } from './models/trigger.js';
 export { printable, printableLine } from './printable.js';
 export { type RecordedSpan, RecordedSpans } from './recorded-spans.js';
 export { Registry } from './registry.js';

@@ -2,7 +2,8 @@ import { mkdtempSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
-import { newApp, newFn, newTrigger, wallMs } from '@fnfleet/core';
+import { wallMs } from '@fnfleet/core';
+import { newApp, newFn, newTrigger } from '@fnfleet/core/resources';
 import { openDatastore } from './open-datastore.js';
 
 describe('a datastore in a file', () => {

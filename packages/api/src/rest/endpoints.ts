@@ -1,6 +1,7 @@
 import type { IncomingMessage } from 'node:http';
 import type { TLSSocket } from 'node:tls';
-import { type Annotations, type App, type Fn, fitsAnnotation, type Trigger } from '@fnfleet/core';
+import type { Annotations, App, Fn, Trigger } from '@fnfleet/core';
+import { fitsAnnotation } from '@fnfleet/core/resources';
 
 /** The URLs of functions and triggers that are shown to clients. An embedder may provide its own. */
 export interface EndpointUrls {

@@ -1,21 +1,15 @@
+import { type App, appToJson, type Fn, FnError, fnToJson, type Trigger, triggerToJson } from '@fnfleet/core';
 import {
-  type App,
-  appToJson,
   changedApp,
   changedFn,
   changedTrigger,
-  type Fn,
-  FnError,
-  fnToJson,
   newApp,
   newFn,
   newTrigger,
   parseAppInput,
   parseFnInput,
   parseTriggerInput,
-  type Trigger,
-  triggerToJson,
-} from '@fnfleet/core';
+} from '@fnfleet/core/resources';
 import type { AppFilter, Datastore, FnFilter, TriggerFilter } from '../datastore/datastore.js';
 import { type EndpointUrls, withFnEndpoint, withTriggerEndpoint } from './endpoints.js';
 import type { ResourceListener } from './listeners.js';

@@ -1,15 +1,13 @@
+import { isDeployedAnnotation, parseFn, systemClock } from '@fnfleet/core';
 import {
   changedFn,
-  isDeployedAnnotation,
   newApp,
   newFn,
   newTrigger,
   parseAppInput,
-  parseFn,
   parseFnInput,
   parseTriggerInput,
-  systemClock,
-} from '@fnfleet/core';
+} from '@fnfleet/core/resources';
 import type { ApiClient, AppRef, FnRef, FnSpec, TriggerRef, TriggerSpec } from '../api-client.js';
 import { DEPLOYED_TRIGGER, writtenDown } from './managed.js';
 import { planTriggers, type TriggerPlan } from './plan-triggers.js';

@@ -1,7 +1,7 @@
 import { wallMs } from '../clock.js';
-import { newApp } from './app.js';
+import { newApp } from '../resources/app.js';
+import { newFn } from '../resources/fn.js';
 import { CallTemplate } from './call-template.js';
-import { newFn } from './fn.js';
 
 it('what deploy records is not sent with calls and does not change the slot key', () => {
   const now = wallMs(1_000);

@@ -1,16 +1,8 @@
-import type { WallMs } from '../clock.js';
 import { formatDate } from '../dates.js';
-import { FnError } from '../errors/fn-error.js';
-import { mergeAnnotations, validateAnnotations } from './annotations.js';
 import { parseBody } from './body-json.js';
 import type { Annotations, Config } from './call.js';
-import { validateConfig, validateConfigInput } from './config.js';
-import { validateIdempotent } from './idempotent.js';
-import { problemOfImage } from './image-name.js';
-import { mergeConfig, sortedOrAbsent } from './maps.js';
-import { PATH_SEGMENT, validateName } from './names.js';
-import { type Dated, revised } from './revision.js';
-import { validateStandby } from './standby.js';
+import { sortedOrAbsent } from './maps.js';
+import type { Dated } from './revision.js';
 
 /** A function: an image and the limits of its calls. */
 export interface Fn extends Dated {
@@ -29,26 +21,18 @@ export interface Fn extends Dated {
   shape: string;
 }
 
-/** The fields of a function that a client sent. Undefined means "not given". */
-export type FnInput = Partial<Fn>;
-
 /** Default limits, by the names of the API, in MiB and seconds. */
 export const DEFAULT_LIMITS = { memory: 128, timeout: 30, idle_timeout: 30 } as const;
 
-/** More than host, name, tag and digest can have together. */
-const MAX_IMAGE_BYTES = 1024;
-const MAX_MEMORY_MB = 8192;
-const MAX_TIMEOUT_SECONDS = 300;
-const MAX_IDLE_TIMEOUT_SECONDS = 3600;
+/** Bounds of the numbers on the wire. */
+export const INT32_MIN = -(2 ** 31);
+export const INT32_MAX = 2 ** 31 - 1;
+export const UINT64_MAX = 2 ** 64 - 1;
 
-const INT32_MIN = -(2 ** 31);
-const INT32_MAX = 2 ** 31 - 1;
-const UINT64_MAX = 2 ** 64 - 1;
-
-/** @throws FnError `invalidJson` */
-export function parseFnInput(json: string): FnInput {
+/** Reads the function in a response of an API node. `@fnfleet/core/resources` reads and checks what clients send. */
+export function parseFn(json: string): Fn {
   const fields = parseBody(json);
-  return {
+  return completeFn({
     id: fields.text('id'),
     name: fields.text('name'),
     appId: fields.text('app_id'),
@@ -61,47 +45,7 @@ export function parseFnInput(json: string): FnInput {
     shape: fields.text('shape'),
     createdAt: fields.date('created_at'),
     updatedAt: fields.date('updated_at'),
-  };
-}
-
-/** Reads the function in a response of an API node. */
-export function parseFn(json: string): Fn {
-  return completeFn(parseFnInput(json));
-}
-
-/**
- * Creates a function from what a client sent. Limits that are absent or 0 get their defaults; the store fills in the shape
- * from the app.
- * @throws FnError for the first problem
- */
-export function newFn(input: FnInput, id: string, now: WallMs): Fn {
-  if (input.id) throw new FnError('fnIdProvided');
-  const fn: Fn = { ...completeFn(input), id, shape: '', createdAt: now, updatedAt: now };
-  validateConfigInput(input.config);
-  validateFn(fn);
-  validateImage(fn.image);
-  return fn;
-}
-
-/**
- * Applies a change to a function: maps are merged key by key, image and limits are replaced unless empty or 0. A name or app in
- * the change is ignored.
- * @throws FnError as for a new function
- */
-export function changedFn(current: Fn, change: FnInput, now: WallMs): Fn {
-  const next: Fn = {
-    ...current,
-    image: change.image || current.image,
-    memoryMb: change.memoryMb || current.memoryMb,
-    timeoutSeconds: change.timeoutSeconds || current.timeoutSeconds,
-    idleTimeoutSeconds: change.idleTimeoutSeconds || current.idleTimeoutSeconds,
-    config: mergeConfig(current.config, change.config),
-    annotations: mergeAnnotations(current.annotations, change.annotations),
-  };
-  validateConfigInput(change.config);
-  validateFn(next);
-  if (next.image !== current.image) validateImage(next.image);
-  return revised(current, next, (fn) => JSON.stringify(fnToJson(fn)), now);
+  });
 }
 
 /**
@@ -125,7 +69,8 @@ export function fnToJson(fn: Fn, emptyConfig: Config | null = null): object {
   };
 }
 
-function completeFn(input: FnInput): Fn {
+/** Fills in what is not given; limits of 0 get their defaults. */
+export function completeFn(input: Partial<Fn>): Fn {
   return {
     id: input.id ?? '',
     name: input.name ?? '',
@@ -140,31 +85,4 @@ function completeFn(input: FnInput): Fn {
     createdAt: input.createdAt,
     updatedAt: input.updatedAt,
   };
-}
-
-function validateFn(fn: Fn): void {
-  if (fn.appId === '') throw new FnError('fnAppIdMissing');
-  validateName(fn.name, PATH_SEGMENT, {
-    missing: 'fnNameMissing',
-    tooLong: 'fnNameTooLong',
-    invalid: 'fnNameInvalid',
-  });
-  if (fn.image === '') throw new FnError('fnImageMissing');
-  if (Buffer.byteLength(fn.image) > MAX_IMAGE_BYTES) throw new FnError('fnImageTooLong');
-  if (!within(fn.timeoutSeconds, MAX_TIMEOUT_SECONDS)) throw new FnError('fnTimeoutInvalid');
-  if (!within(fn.idleTimeoutSeconds, MAX_IDLE_TIMEOUT_SECONDS)) throw new FnError('fnIdleTimeoutInvalid');
-  if (!within(fn.memoryMb, MAX_MEMORY_MB)) throw new FnError('fnMemoryInvalid');
-  validateConfig(fn.config);
-  validateAnnotations(fn.annotations);
-  validateStandby(fn.annotations);
-  validateIdempotent(fn.annotations);
-}
-
-function validateImage(image: string): void {
-  const problem = problemOfImage(image);
-  if (problem !== undefined) throw new FnError('fnImageInvalid', { params: { image, problem } });
-}
-
-function within(value: number, max: number): boolean {
-  return value >= 1 && value <= max;
 }

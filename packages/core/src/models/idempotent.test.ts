@@ -1,5 +1,5 @@
 import { wallMs } from '../clock.js';
-import { newFn } from './fn.js';
+import { newFn } from '../resources/fn.js';
 import { isIdempotent } from './idempotent.js';
 
 const input = (annotations: Record<string, unknown>) => ({ name: 'f', appId: 'app', image: 'img', annotations });

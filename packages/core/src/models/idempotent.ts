@@ -1,4 +1,3 @@
-import { FnError } from '../errors/fn-error.js';
 import type { Annotations } from './call.js';
 
 /** The owner of a function sets it to true if calls may run more than once. */
@@ -7,10 +6,4 @@ export const IDEMPOTENT_ANNOTATION = 'fnfleet/idempotent';
 /** False unless the owner of the function set it. A value that is not a boolean bypassed the API and counts as false. */
 export function isIdempotent(annotations: Annotations): boolean {
   return annotations[IDEMPOTENT_ANNOTATION] === true;
-}
-
-/** @throws FnError `fnIdempotentInvalid` */
-export function validateIdempotent(annotations: Annotations): void {
-  const value = annotations[IDEMPOTENT_ANNOTATION];
-  if (value !== undefined && typeof value !== 'boolean') throw new FnError('fnIdempotentInvalid');
 }

@@ -1,4 +1,4 @@
-import type { Config } from './call.js';
+import type { Annotations, Config } from './call.js';
 
 /** Sorts keys in ascending byte order, as in every response and stored row; undefined if the map is empty. */
 export function sortedOrAbsent<V>(map: Readonly<Record<string, V>>): Record<string, V> | undefined {
@@ -24,4 +24,13 @@ export function mergeMap<V>(
 
 export function mergeConfig(current: Config, change: Config | undefined): Config {
   return mergeMap(current, change, (value) => value === '');
+}
+
+/** The empty text and `null` delete. */
+export function mergeAnnotations(current: Annotations, change: Annotations | undefined): Annotations {
+  return mergeMap(current, change, isEmptyValue);
+}
+
+export function isEmptyValue(value: unknown): boolean {
+  return value === '' || value === null;
 }

@@ -1,11 +1,11 @@
 import { systemClock } from '../clock.js';
 import { headersFromRaw } from '../headers.js';
+import { changedApp, newApp, parseAppInput } from '../resources/app.js';
+import { changedFn, newFn } from '../resources/fn.js';
+import { changedTrigger, newTrigger } from '../resources/trigger.js';
 import { KIB, MIB } from '../units.js';
-import { changedApp, newApp, parseAppInput } from './app.js';
 import { encodeCall } from './call-json.js';
 import { CallTemplate } from './call-template.js';
-import { changedFn, newFn } from './fn.js';
-import { changedTrigger, newTrigger } from './trigger.js';
 
 const nowMs = systemClock.wallNow();
 const failsWith = (code: string) => expect.objectContaining({ name: 'FnError', code, status: 400 });

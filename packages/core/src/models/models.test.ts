@@ -1,9 +1,12 @@
 import { runInNewContext } from 'node:vm';
 import { wallMs } from '../clock.js';
-import { appToJson, changedApp, newApp, parseApp, parseAppInput } from './app.js';
+import { changedApp, newApp, parseAppInput } from '../resources/app.js';
+import { changedFn, newFn, parseFnInput } from '../resources/fn.js';
+import { changedTrigger, newTrigger, parseTriggerInput } from '../resources/trigger.js';
+import { appToJson, parseApp } from './app.js';
 import { parseBody } from './body-json.js';
-import { changedFn, fnToJson, newFn, parseFn, parseFnInput } from './fn.js';
-import { changedTrigger, newTrigger, parseTrigger, parseTriggerInput, triggerToJson } from './trigger.js';
+import { fnToJson, parseFn } from './fn.js';
+import { parseTrigger, triggerToJson } from './trigger.js';
 
 const failsWith = (code: string) => expect.objectContaining({ name: 'FnError', code });
 

@@ -1,9 +1,8 @@
-import { FnError } from '../errors/fn-error.js';
 import type { Annotations } from './call.js';
 
 /** How many containers of a function each runner keeps started after its first call. */
 export const STANDBY_ANNOTATION = 'fnfleet/standby';
-const MAX_STANDBY = 100;
+export const MAX_STANDBY = 100;
 
 /** Zero unless the owner of the function set it. An invalid number bypassed the API and counts as zero. */
 export function standbyOf(annotations: Annotations): number {
@@ -11,12 +10,7 @@ export function standbyOf(annotations: Annotations): number {
   return isStandby(value) ? value : 0;
 }
 
-/** @throws FnError `fnStandbyInvalid` */
-export function validateStandby(annotations: Annotations): void {
-  const value = annotations[STANDBY_ANNOTATION];
-  if (value !== undefined && !isStandby(value)) throw new FnError('fnStandbyInvalid');
-}
-
-function isStandby(value: unknown): value is number {
+/** A valid value of the annotation. */
+export function isStandby(value: unknown): value is number {
   return Number.isInteger(value) && (value as number) >= 0 && (value as number) <= MAX_STANDBY;
 }

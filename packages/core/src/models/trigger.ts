@@ -1,12 +1,8 @@
-import type { WallMs } from '../clock.js';
 import { formatDate } from '../dates.js';
-import { FnError } from '../errors/fn-error.js';
-import { mergeAnnotations, validateAnnotations } from './annotations.js';
 import { parseBody } from './body-json.js';
 import type { Annotations } from './call.js';
 import { sortedOrAbsent } from './maps.js';
-import { validateName, WORD } from './names.js';
-import { type Dated, revised } from './revision.js';
+import type { Dated } from './revision.js';
 
 /** Length limit of a source, in UTF-8 bytes. */
 export const MAX_SOURCE_BYTES = 2048;
@@ -26,13 +22,10 @@ export interface Trigger extends Dated {
   annotations: Annotations;
 }
 
-/** The fields of a trigger that a client sent. Undefined means "not given". */
-export type TriggerInput = Partial<Trigger>;
-
-/** @throws FnError `invalidJson` */
-export function parseTriggerInput(json: string): TriggerInput {
+/** Reads the trigger in a response of an API node. `@fnfleet/core/resources` reads and checks what clients send. */
+export function parseTrigger(json: string): Trigger {
   const fields = parseBody(json);
-  return {
+  return completeTrigger({
     id: fields.text('id'),
     name: fields.text('name'),
     appId: fields.text('app_id'),
@@ -42,42 +35,7 @@ export function parseTriggerInput(json: string): TriggerInput {
     type: fields.text('type'),
     source: fields.text('source'),
     annotations: fields.annotations('annotations'),
-  };
-}
-
-/** Reads the trigger in a response of an API node. */
-export function parseTrigger(json: string): Trigger {
-  return completeTrigger(parseTriggerInput(json));
-}
-
-/**
- * Creates a trigger from what a client sent.
- * @throws FnError for the first problem
- */
-export function newTrigger(input: TriggerInput, id: string, now: WallMs): Trigger {
-  if (input.id) throw new FnError('triggerIdProvided');
-  if (input.createdAt !== undefined) throw new FnError('triggerCreatedAtProvided');
-  if (input.updatedAt !== undefined) throw new FnError('triggerUpdatedAtProvided');
-  const trigger: Trigger = { ...completeTrigger(input), id, createdAt: now, updatedAt: now };
-  validateTrigger(trigger);
-  return trigger;
-}
-
-/**
- * Applies a change to a trigger: name, function and source are replaced unless empty, and annotations are merged. An app or
- * type in the change is ignored.
- * @throws FnError as for a new trigger
- */
-export function changedTrigger(current: Trigger, change: TriggerInput, now: WallMs): Trigger {
-  const next: Trigger = {
-    ...current,
-    name: change.name || current.name,
-    fnId: change.fnId || current.fnId,
-    source: change.source || current.source,
-    annotations: mergeAnnotations(current.annotations, change.annotations),
-  };
-  validateTrigger(next);
-  return revised(current, next, (trigger) => JSON.stringify(triggerToJson(trigger)), now);
+  });
 }
 
 /** Fields in the order that clients expect, and without those that they expect to be absent. */
@@ -95,7 +53,8 @@ export function triggerToJson(trigger: Trigger): object {
   };
 }
 
-function completeTrigger(input: TriggerInput): Trigger {
+/** Fills in what is not given. */
+export function completeTrigger(input: Partial<Trigger>): Trigger {
   return {
     id: input.id ?? '',
     name: input.name ?? '',
@@ -107,19 +66,4 @@ function completeTrigger(input: TriggerInput): Trigger {
     createdAt: input.createdAt,
     updatedAt: input.updatedAt,
   };
-}
-
-function validateTrigger(trigger: Trigger): void {
-  if (trigger.appId === '') throw new FnError('triggerAppIdMissing');
-  validateName(trigger.name, WORD, {
-    missing: 'triggerNameMissing',
-    tooLong: 'triggerNameTooLong',
-    invalid: 'triggerNameInvalid',
-  });
-  if (trigger.fnId === '') throw new FnError('triggerFnIdMissing');
-  if (trigger.type !== 'http') throw new FnError('triggerTypeInvalid');
-  if (trigger.source === '') throw new FnError('triggerSourceMissing');
-  if (!trigger.source.startsWith('/')) throw new FnError('triggerSourcePrefix');
-  if (Buffer.byteLength(trigger.source) > MAX_SOURCE_BYTES) throw new FnError('triggerSourceTooLong');
-  validateAnnotations(trigger.annotations);
 }
