@@ -1,4 +1,5 @@
-import { FnError, newApp, newFn, newTrigger, wallMs } from '@fnfleet/core';
+import { FnError, wallMs } from '@fnfleet/core';
+import { newApp, newFn, newTrigger } from '@fnfleet/core/resources';
 import { openTestDatastore, type TestDatabase, testDatabase } from '../test-kit/test-database.js';
 import { KEPT_CHANGES } from './change-log.js';
 import type { Datastore } from './datastore.js';
