@@ -1,6 +1,6 @@
 /**
- * Mutation testing: changes the product's code in one place at a time, in a copy, and looks whether a test of the packages
- * notices. By hand, not in CI; CONTRIBUTING.md says more.
+ * Mutation testing: changes the product's code in one place at a time, in a copy, and checks whether a test of the packages
+ * notices. Run by hand, not in CI; see CONTRIBUTING.md.
  *
  *   npm run mutate -- [--sample 500] [--seed S] [--package placement] [--files dispatch/] [--concurrency 2]
  *   npm run mutate -- --seed S --again      only what survived in the last run with this seed, after tests were written
@@ -12,10 +12,11 @@ import { appendFileSync, existsSync, readFileSync, writeFileSync } from 'node:fs
 import path from 'node:path';
 import { parseArgs } from 'node:util';
 import { ROOT } from './lib/shell.mjs';
+import { dryRun } from './mutation/dry-run.mjs';
 import { instrument, PACKAGES, sampleOf } from './mutation/instrument.mjs';
 import { isNoticed, lineOf, renderReport, scores, survivorsIn } from './mutation/report.mjs';
 import { prepareSandbox, WORK } from './mutation/sandbox.mjs';
-import { dryRun, promises, tryMutant } from './mutation/test-runs.mjs';
+import { relevanceAmong, tryMutant } from './mutation/test-runs.mjs';
 
 const { values: options } = parseArgs({
   options: {
@@ -30,10 +31,10 @@ const { values: options } = parseArgs({
   },
 });
 const { seed } = options;
-// Ends what it has started.
+// `exit` kills the tests that are running.
 for (const signal of ['SIGINT', 'SIGTERM']) {
   process.once(signal, () => {
-    console.log(`ended by ${signal}; the same command with --seed ${seed} goes on from here`);
+    console.log(`ended by ${signal}; the same command with --seed ${seed} continues from here`);
     process.exit(1);
   });
 }
@@ -52,10 +53,11 @@ const sample = sampleOf(chosen, seed, Number(options.sample)).filter(wasSurvivor
 console.log(`seed ${seed}: ${sample.length} of ${chosen.length} mutants (${mutants.length} in all)`);
 const fingerprints = await prepareSandbox(files);
 const testFiles = await dryRun(concurrency, fingerprints);
-const promiseOf = promises(mutants);
+const relevance = relevanceAmong(mutants);
 
-// What an earlier run with this seed and these sources has found out already: it may have been cut short.
+// Results of an earlier run with this seed and these sources, which may have been cut short.
 const resultsFile = path.join(WORK, `results-${seed}-${fingerprints.all.slice(0, 12)}.jsonl`);
+/** @type {import('./mutation/report.mjs').Result[]} */
 const known = existsSync(resultsFile)
   ? readFileSync(resultsFile, 'utf8')
       .trim()
@@ -71,7 +73,7 @@ report();
 
 async function work() {
   for (let mutant = waiting.shift(); mutant !== undefined; mutant = waiting.shift()) {
-    const result = { mutant, ...(await tryMutant(mutant, testFiles, promiseOf)) };
+    const result = { mutant, ...(await tryMutant(mutant, testFiles, relevance)) };
     results.push(result);
     appendFileSync(resultsFile, `${JSON.stringify(result)}\n`);
     if (!isNoticed(result)) console.log(lineOf(result));

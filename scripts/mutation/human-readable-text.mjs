@@ -1,42 +1,54 @@
-const LOG_METHODS = new Set(['debug', 'info', 'warn', 'error']);
+/**
+ * @typedef {import('@stryker-mutator/instrumenter').babel.NodePath} NodePath
+ * @typedef {NodePath['node']} Node
+ */
+
+const LOG_METHODS = ['debug', 'info', 'warn', 'error'];
+const LOGGERS = ['log', 'logger'];
 
 /**
- * Leaves text that only people read as it is: what a log line says, prose in the message of an error, and what a
- * declaration says about itself. No behaviour depends on these words, and a test of them would repeat them. Names and
- * codes are mutated wherever they stand, and so is whether anything is logged or thrown at all.
+ * Excludes text that only people read: log messages, prose in the message of an error, and the `doc` of a declaration. No
+ * behaviour depends on these words, and a test of them would repeat them. Names and codes are mutated wherever they stand, and so
+ * is whether anything is logged or thrown at all.
  */
 export const humanReadableText = {
+  /** @param {NodePath} path @returns the reason to leave the node as it is; undefined: it is mutated */
   shouldIgnore(path) {
-    if (isArgumentOf(path, isLogCall)) return 'what a log line says';
+    if (isArgumentOf(path, isLogCall)) return 'log message';
     if (!path.isStringLiteral() && !path.isTemplateLiteral()) return undefined;
-    if (path.findParent((parent) => parent.isObjectProperty() && parent.node.key.name === 'doc'))
+    if (path.findParent((parent) => parent.isObjectProperty() && isNamed(parent.node.key, ['doc'])))
       return 'documentation';
-    if (isProse(path.node) && isInside(path, isNewError)) return 'prose of an error';
+    if (/\s/.test(textOf(path.node)) && path.find((parent) => isArgumentOf(parent, isNewError)))
+      return 'prose of an error';
     return undefined;
   },
 };
 
+/** @param {NodePath} path @param {(call: Node | undefined) => boolean} matches */
 function isArgumentOf(path, matches) {
-  return path.listKey === 'arguments' && matches(path.parentPath);
+  return path.listKey === 'arguments' && matches(path.parentPath?.node);
 }
 
-function isInside(path, matches) {
-  return path.find((parent) => isArgumentOf(parent, matches)) !== null;
+/** @param {Node | undefined} call */
+function isLogCall(call) {
+  if (call?.type !== 'CallExpression' || call.callee.type !== 'MemberExpression') return false;
+  const { object, property } = call.callee;
+  return (
+    isNamed(property, LOG_METHODS) && isNamed(object.type === 'MemberExpression' ? object.property : object, LOGGERS)
+  );
 }
 
-function isLogCall(path) {
-  const { callee } = path.node;
-  if (!path.isCallExpression() || callee.type !== 'MemberExpression') return false;
-  const { object, property } = callee;
-  const owner = object.type === 'MemberExpression' ? object.property.name : object.name;
-  return LOG_METHODS.has(property.name) && (owner === 'log' || owner === 'logger');
+/** @param {Node | undefined} call */
+function isNewError(call) {
+  return call?.type === 'NewExpression' && call.callee.type === 'Identifier' && call.callee.name.endsWith('Error');
 }
 
-function isNewError(path) {
-  return path.isNewExpression() && /Error$/.test(path.node.callee.name ?? '');
+/** @param {Node} node @param {readonly string[]} names */
+function isNamed(node, names) {
+  return node.type === 'Identifier' && names.includes(node.name);
 }
 
-function isProse(node) {
-  const text = node.type === 'StringLiteral' ? node.value : node.quasis.map(({ value }) => value.raw).join('');
-  return /\s/.test(text);
+/** @param {Extract<Node, { type: 'StringLiteral' | 'TemplateLiteral' }>} node */
+function textOf(node) {
+  return node.type === 'StringLiteral' ? node.value : node.quasis.map(({ value }) => value.raw).join('');
 }

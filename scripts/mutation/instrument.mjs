@@ -7,14 +7,40 @@ import { humanReadableText } from './human-readable-text.mjs';
 
 export const PACKAGES = ['protocol', 'discovery', 'placement', 'agent', 'lb-agent', 'pure-runner'];
 
+/**
+ * @typedef {object} Mutant one change of one place
+ * @property {string} id stands for it in the instrumented sources; another run may number differently
+ * @property {string} key identifies it as long as its line stays the same
+ * @property {string} file relative to the repository
+ * @property {string} package its folder in `packages`
+ * @property {string} place file, line and column
+ * @property {string} mutator the rule that made it
+ * @property {string} original
+ * @property {string} replacement
+ */
+
 /** Tests, their helpers, lists of exports and declarations of settings. */
 const NOT_MUTATED = /(\.test\.ts|\/test-kit\/.*|\/(fake|test)-[a-z-]+\.ts|\/(index|settings|log-settings)\.ts)$/;
 
+/** Only warnings of the instrumenter are shown. @type {ConstructorParameters<typeof Instrumenter>[0]} */
+const LOGGER = {
+  isTraceEnabled: () => false,
+  isDebugEnabled: () => false,
+  isInfoEnabled: () => false,
+  isWarnEnabled: () => true,
+  isErrorEnabled: () => true,
+  isFatalEnabled: () => true,
+  trace() {},
+  debug() {},
+  info() {},
+  warn: console.warn,
+  error: console.error,
+  fatal: console.error,
+};
+
 /**
- * Every mutant of the product's files, all placed in their sources at once: the environment says which one is active.
- * Types are gone from what comes back, so it compiles without type checks only.
- *
- * @returns the files as instrumented, and the mutants; `key` identifies a mutant as long as its line stays the same.
+ * Puts all mutants of the product's files into their sources at once; an environment variable activates one. The instrumented
+ * sources lack types, so they compile only without type checks.
  */
 export async function instrument() {
   const names = PACKAGES.flatMap((name) => globSync(`packages/${name}/src/**/*.ts`, { cwd: ROOT }))
@@ -22,36 +48,55 @@ export async function instrument() {
     .filter((name) => !NOT_MUTATED.test(name))
     .sort();
   const sources = new Map(names.map((name) => [name, readFileSync(path.join(ROOT, name), 'utf8')]));
-  // It asks no more of a logger than this.
-  const logger = /** @type {never} */ ({ debug() {}, info() {}, isDebugEnabled: () => false, warn: console.warn });
-  const instrumenter = new Instrumenter(logger);
+  const instrumenter = new Instrumenter(LOGGER);
   const { files, mutants } = await instrumenter.instrument(
     [...sources].map(([name, content]) => ({ name, mutate: true, content })),
     { plugins: null, excludedMutations: [], ignorers: [humanReadableText] },
   );
   return {
     files,
-    mutants: mutants.filter(({ status }) => status === undefined).map((mutant) => describe(mutant, sources)),
+    mutants: mutants.filter(({ status }) => status === undefined).map((mutant) => described(mutant, sources)),
   };
 }
 
-function describe({ id, fileName, location, mutatorName, replacement }, sources) {
-  const original = excerpt(sources.get(fileName), location);
+/**
+ * @param {import('@stryker-mutator/api/core').Mutant} mutant
+ * @param {ReadonlyMap<string, string>} sources by file
+ * @returns {Mutant}
+ */
+function described({ id, fileName, location, mutatorName, replacement }, sources) {
+  const [, packageName = ''] = fileName.split('/');
   const place = `${fileName}:${location.start.line + 1}:${location.start.column + 1}`;
-  const mutant = { id, file: fileName, package: fileName.split('/')[1], place, mutator: mutatorName, original };
-  return { ...mutant, replacement, key: `${place} ${mutatorName} ${replacement}` };
+  return {
+    id,
+    key: `${place} ${mutatorName} ${replacement}`,
+    file: fileName,
+    package: packageName,
+    place,
+    mutator: mutatorName,
+    original: excerpt(sources.get(fileName) ?? '', location),
+    replacement,
+  };
 }
 
+/** @param {string} source @param {import('@stryker-mutator/api/core').Location} location */
 function excerpt(source, { start, end }) {
   const lines = source.split('\n').slice(start.line, end.line + 1);
-  lines[lines.length - 1] = lines.at(-1).slice(0, end.column);
-  lines[0] = lines[0].slice(start.column);
-  return lines.join('\n');
+  // The end first: a place within one line is cut on both sides.
+  return lines
+    .map((line, at) => (at === lines.length - 1 ? line.slice(0, end.column) : line))
+    .map((line, at) => (at === 0 ? line.slice(start.column) : line))
+    .join('\n');
 }
 
-/** A sample in random order that the seed alone decides: mutants in the order of a hash of the seed and their key. */
+/**
+ * A sample whose order is random but decided by the seed alone: by a hash of the seed and the key of each mutant.
+ * @param {readonly Mutant[]} mutants
+ * @param {string} seed
+ * @param {number} size
+ */
 export function sampleOf(mutants, seed, size) {
-  const rank = ({ key }) => createHash('sha256').update(`${seed} ${key}`).digest('hex');
+  const rank = (/** @type {Mutant} */ { key }) => createHash('sha256').update(`${seed} ${key}`).digest('hex');
   return mutants
     .map((mutant) => ({ mutant, rank: rank(mutant) }))
     .sort((a, b) => (a.rank < b.rank ? -1 : 1))

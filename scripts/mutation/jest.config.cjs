@@ -4,7 +4,7 @@ const { projects } = require('../../jest.config.js');
 const SANDBOX = path.join(__dirname, '../../.fnfleet/mutation/sandbox');
 const [packages] = projects;
 
-/** As the packages' tests run, on the instrumented copy. */
+/** Runs the tests of the packages on the instrumented copy. */
 module.exports = {
   ...packages,
   displayName: undefined,
@@ -13,6 +13,6 @@ module.exports = {
   testEnvironment: path.join(__dirname, 'environment.cjs'),
   testSequencer: path.join(__dirname, 'sequencer.cjs'),
   reporters: [path.join(__dirname, 'reporter.cjs')],
-  // Shorter than where every test is to pass: a mutant often makes one wait in vain.
+  // Shorter than in `jest.config.js`: a mutant often makes a test wait for something that never happens.
   testTimeout: 20_000,
 };

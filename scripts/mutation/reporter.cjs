@@ -2,8 +2,12 @@ const { appendFileSync, existsSync, writeFileSync } = require('node:fs');
 
 const { MUTATION_DURATIONS, MUTATION_VERDICT } = process.env;
 
-/** Writes what the run of tests came to where the environment wants it. */
+/** Writes the result of a run to the file that an environment variable names. */
 module.exports = class MutationReporter {
+  /**
+   * @param {import('@jest/test-result').Test} test
+   * @param {import('@jest/test-result').TestResult} result
+   */
   onTestResult({ path: file }, { perfStats, numFailingTests, failureMessage }) {
     if (MUTATION_DURATIONS === undefined) return;
     const failed = numFailingTests > 0 || Boolean(failureMessage);
@@ -13,6 +17,10 @@ module.exports = class MutationReporter {
     );
   }
 
+  /**
+   * @param {unknown} _contexts
+   * @param {import('@jest/test-result').AggregatedResult} results
+   */
   onRunComplete(_contexts, { numPassedTests, numFailedTests, numRuntimeErrorTestSuites, testResults }) {
     if (MUTATION_VERDICT === undefined || existsSync(MUTATION_VERDICT)) return;
     const failed = testResults.find(({ testExecError, numFailingTests }) => testExecError || numFailingTests > 0);

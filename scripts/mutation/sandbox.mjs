@@ -20,10 +20,18 @@ export const WORK = path.join(ROOT, '.fnfleet/mutation');
 export const SANDBOX = path.join(WORK, 'sandbox');
 
 /**
- * A copy of the repository whose product files are the instrumented ones, compiled. Workspaces are linked to the copy,
- * all other packages to the original. What the last run left of it is used again, so that only changes are compiled.
+ * @typedef {object} Fingerprints
+ * @property {string} all of everything in `packages`
+ * @property {string} product of everything in `packages` but tests
+ * @property {Map<string, string>} tests of each test file, by its compiled path
+ */
+
+/**
+ * Makes a copy of the repository whose product files are the instrumented ones, and compiles it. Workspaces are linked to the
+ * copy, all other packages to the original. Files of the last run are reused, so that only changes are compiled.
  *
- * @returns fingerprints: of the packages in it, of all but their tests, and of each compiled test file
+ * @param {readonly { name: string, content: string }[]} instrumented
+ * @returns {Promise<Fingerprints>}
  */
 export async function prepareSandbox(instrumented) {
   mkdirSync(SANDBOX, { recursive: true });
@@ -36,6 +44,7 @@ export async function prepareSandbox(instrumented) {
   removeStaleSources(new Set(names));
   const all = createHash('sha256');
   const product = createHash('sha256');
+  /** @type {Map<string, string>} */
   const tests = new Map();
   for (const name of names) {
     const content = Buffer.from(replaced.get(name) ?? readFileSync(path.join(ROOT, name)));
@@ -44,7 +53,7 @@ export async function prepareSandbox(instrumented) {
       const hash = createHash('sha256').update(`${name} ${content.length} `).update(content).digest('hex');
       all.update(hash);
       if (!isTest(name)) product.update(hash);
-      else if (PACKAGES.includes(name.split('/')[1])) tests.set(compiledFrom(target), hash);
+      else if (PACKAGES.some((owner) => name.startsWith(`packages/${owner}/`))) tests.set(compiledFrom(target), hash);
     }
     if (existsSync(target) && readFileSync(target).equals(content)) continue;
     mkdirSync(path.dirname(target), { recursive: true });
@@ -59,15 +68,20 @@ export async function prepareSandbox(instrumented) {
   return { all: all.digest('hex'), product: product.digest('hex'), tests };
 }
 
+/** @param {string} name */
 function isTest(name) {
   return name.endsWith('.test.ts');
 }
 
+/** @param {string} source */
 function compiledFrom(source) {
   return source.replace('/src/', '/dist/').replace(/\.ts$/, '.js');
 }
 
-/** A test that was renamed or removed must not run again from what was compiled of it. */
+/**
+ * Removes sources that are gone from the repository, with their compiled files, so that a test that was removed does not run.
+ * @param {ReadonlySet<string>} names those that stay
+ */
 function removeStaleSources(names) {
   for (const name of readdirSync(SANDBOX, { recursive: true, encoding: 'utf8' })) {
     if (!/^(packages|e2e)\/.*\.ts$/.test(name) || /(^|\/)(node_modules|dist)\//.test(name) || names.has(name)) continue;
@@ -91,12 +105,14 @@ function linkModules() {
   }
 }
 
+/** @param {string} folder a node_modules */
 function moduleNames(folder) {
   return readdirSync(folder).flatMap((name) =>
     name.startsWith('@') ? readdirSync(path.join(folder, name)).map((inner) => `${name}/${inner}`) : [name],
   );
 }
 
+/** @param {string} source @param {string} target */
 function link(source, target) {
   if (!existsSync(source)) return;
   rmSync(target, { recursive: true, force: true });
