@@ -5,8 +5,7 @@
  */
 import { ERRORS, METRICS, renderSettings } from '@fnfleet/core';
 import { COMMANDS, newProgram, SETTINGS_SECTIONS } from 'fnfleet';
-import { treeOf, walk } from '../packages/cli/dist/reference/command-tree.js';
-import { renderCommands } from '../packages/cli/dist/reference/render-commands.js';
+import { renderCommands, treeOf, walk } from '../packages/cli/dist/reference/command-tree.js';
 import { renderFile } from './lib/rendered-file.mjs';
 
 const tree = treeOf(await newProgram(COMMANDS));

@@ -1,6 +1,5 @@
 import { COMMANDS, newProgram } from './commands/all.js';
-import { explainFailure } from './explain-failure.js';
-import { remark } from './terminal/say.js';
+import { explainFailure, remark } from './terminal/output.js';
 
 /** Runs the `fnfleet` command and sets the exit code of the process. Never throws. */
 export async function main(argv: readonly string[]): Promise<void> {

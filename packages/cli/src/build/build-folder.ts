@@ -3,7 +3,7 @@ import path from 'node:path';
 import { createLogger, MIB, printableLine, problemOfImage, readSettings } from '@fnfleet/core';
 import { dockerSettings, ImageBuilder } from '@fnfleet/drivers';
 import type { FuncFile } from '../func-file/read-func-file.js';
-import { remark } from '../terminal/say.js';
+import { remark } from '../terminal/output.js';
 import { buildContext } from './build-context.js';
 import { madeDockerfile } from './made-dockerfile.js';
 

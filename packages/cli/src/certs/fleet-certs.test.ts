@@ -4,9 +4,9 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { wallMs } from '@fnfleet/core';
 import { readTlsMaterial } from '@fnfleet/tls';
+import { formatCertificates } from '../commands/certs.js';
 import { CertFolder } from './cert-folder.js';
 import { FleetCerts } from './fleet-certs.js';
-import { formatCertificates } from './format-certificates.js';
 
 const NOW = Date.UTC(2026, 10, 24);
 const DAY_MS = 86_400_000;

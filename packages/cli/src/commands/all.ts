@@ -19,7 +19,7 @@ export const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
   status: async () => (await import('./status.js')).statusCommand(),
   top: async () => (await import('./top.js')).topCommand(),
   drain: async () => (await import('./drain.js')).drainCommand(),
-  undrain: async () => (await import('./undrain.js')).undrainCommand(),
+  undrain: async () => (await import('./drain.js')).undrainCommand(),
   doctor: async () => (await import('./doctor.js')).doctorCommand(),
   explain: async () => (await import('./explain.js')).explainCommand(),
   logs: async () => (await import('./logs.js')).logsCommand(),

@@ -1,7 +1,7 @@
 import { Command } from 'commander';
 import { buildFolder } from '../build/build-folder.js';
 import { readFuncFile } from '../func-file/read-func-file.js';
-import { remark, say } from '../terminal/say.js';
+import { remark, say } from '../terminal/output.js';
 import { type BuildFlags, buildOptionsOf, withBuildOptions } from './build-options.js';
 
 export function buildCommand(): Command {

@@ -2,10 +2,9 @@ import { systemClock } from '@fnfleet/core';
 import { NODE_TYPES } from '@fnfleet/node';
 import { Command, Option } from 'commander';
 import { CertFolder } from '../certs/cert-folder.js';
-import { FleetCerts } from '../certs/fleet-certs.js';
+import { type CertificateInfo, FleetCerts } from '../certs/fleet-certs.js';
 import { fleetSpecs } from '../certs/fleet-specs.js';
-import { formatCertificates } from '../certs/format-certificates.js';
-import { say } from '../terminal/say.js';
+import { say } from '../terminal/output.js';
 import { names, wholeNumber } from './options.js';
 
 const MAX_DAYS = 3650;
@@ -186,4 +185,26 @@ function made(dir: string, name: string): string[] {
 
 function tell({ json }: Common, certs: FleetCerts, lines: readonly string[]): void {
   say(json ? [JSON.stringify(certs.list())] : lines);
+}
+
+const HEAD = ['NAME', 'EXPIRES', 'DAYS', 'SIGNED BY', 'NAMES'] as const;
+
+/** A human-readable table. */
+export function formatCertificates(certificates: readonly CertificateInfo[]): string[] {
+  if (certificates.length === 0) return ['no certificates'];
+  const rows = certificates.map(({ name, expiresAt, daysLeft, issuer, current, names }) => [
+    name,
+    expiresAt.slice(0, 10),
+    daysLeft <= 0 ? 'expired' : `${daysLeft}`,
+    current ? issuer : `${issuer} (previous)`,
+    names.join(' '),
+  ]);
+  const lines = [[...HEAD], ...rows];
+  const widths = HEAD.map((_, column) => Math.max(...lines.map((line) => line[column]?.length ?? 0)));
+  return lines.map((line) =>
+    line
+      .map((cell, column) => cell.padEnd(widths[column] ?? 0))
+      .join('  ')
+      .trimEnd(),
+  );
 }

@@ -2,7 +2,7 @@ import { Command } from 'commander';
 import { fleetAccess } from '../access/fleet-access.js';
 import { ApiClient } from '../api-client.js';
 import { deployFolder } from '../deploy/deploy-folder.js';
-import { say } from '../terminal/say.js';
+import { say } from '../terminal/output.js';
 import { type BuildFlags, buildOptionsOf, withBuildOptions } from './build-options.js';
 import { apiOption } from './options.js';
 

@@ -1,7 +1,7 @@
 import { Command } from 'commander';
 import { examine } from '../operate/doctor/examine.js';
-import { formatFindings } from '../operate/doctor/format-findings.js';
-import { say } from '../terminal/say.js';
+import { formatFindings } from '../operate/doctor/finding.js';
+import { say } from '../terminal/output.js';
 import { withExitCodes } from './exit-codes.js';
 import { jsonOption } from './options.js';
 

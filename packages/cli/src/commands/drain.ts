@@ -1,10 +1,18 @@
 import { later, systemClock } from '@fnfleet/core';
 import { Command } from 'commander';
-import { callsInHand, type DrainDeps, type Drained, drainRunner } from '../operate/drain-runner.js';
-import { say } from '../terminal/say.js';
-import { drainDeps } from './drain-deps.js';
+import { fleetAccess } from '../access/fleet-access.js';
+import { askBalancers } from '../operate/balancers.js';
+import {
+  callsInHand,
+  type DrainDeps,
+  type Drained,
+  drainRunner,
+  type Undrained,
+  undrainRunner,
+} from '../operate/drain-runner.js';
+import { say } from '../terminal/output.js';
 import { withExitCodes } from './exit-codes.js';
-import { decimal, jsonOption, lbOption } from './options.js';
+import { decimal, jsonOption, LOCAL_BALANCERS, lbOption } from './options.js';
 
 interface DrainCommandOptions {
   readonly lb: readonly string[];
@@ -67,4 +75,39 @@ function told({ runner, way, at, note, inHand }: Drained): string[] {
   const why = note === undefined ? '' : ` (${note})`;
   const lasts = 'A balancer that restarts offers it calls again.';
   return [`${at.join(', ')} offers ${runner} no new calls${why}; ${calls}`, lasts, undo];
+}
+
+export function undrainCommand(): Command {
+  const command = new Command('undrain')
+    .description('Brings a drained or cordoned runner back into the fleet.')
+    .argument('<runner>', 'its address or name, as `fnfleet status` shows them, or the URL of its HTTP port')
+    .addOption(lbOption())
+    .addOption(jsonOption())
+    .action(async (wanted: string, options: { lb: readonly string[]; json: boolean }) => {
+      const undrained = await undrainRunner(wanted, drainDeps(options));
+      say(options.json ? [JSON.stringify(undrained)] : toldUndrained(undrained));
+    });
+  return withExitCodes(command, {
+    0: 'the runner may get calls again',
+    1: 'the runner could not be brought back, or the command line is invalid; standard error says why',
+  });
+}
+
+function toldUndrained({ runner, state, uncordoned, note }: Undrained): string[] {
+  const parts: string[] = [];
+  if (state !== undefined) parts.push(`${runner} is ${state}`);
+  if (uncordoned.length > 0) parts.push(`${uncordoned.join(', ')} may offer ${runner} calls again`);
+  if (note !== undefined) parts.push(`could not reach ${runner} itself: ${note}`);
+  return parts.length > 0 ? parts : [`${runner} is not cordoned, and does not report an HTTP port`];
+}
+
+/** Connections to the fleet for `drain` and `undrain`. */
+function drainDeps({ lb }: { readonly lb: readonly string[] }): DrainDeps {
+  const { fetch, runner, tls } = fleetAccess(process.env);
+  return {
+    balancers: () => askBalancers(lb, fetch, { guessed: lb === LOCAL_BALANCERS, fresh: true }),
+    fetch,
+    runnerFetch: runner,
+    secure: tls !== undefined,
+  };
 }

@@ -1,10 +1,9 @@
 import { Command } from 'commander';
 import { fleetAccess } from '../access/fleet-access.js';
 import { ApiClient } from '../api-client.js';
-import { fetchExplanation } from '../explain/fetch-explanation.js';
-import { formatTimeline } from '../explain/format-timeline.js';
+import { fetchExplanation, formatTimeline } from '../explanation.js';
 import { FunctionNames } from '../operate/function-names.js';
-import { say } from '../terminal/say.js';
+import { say } from '../terminal/output.js';
 import { apiOption, lbOption } from './options.js';
 
 /** Time limit for looking up the function's name: it is only decoration. Milliseconds. */

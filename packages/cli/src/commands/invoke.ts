@@ -4,11 +4,9 @@ import { KIB, printable, printableLine } from '@fnfleet/core';
 import { readJson } from '@fnfleet/operator-api';
 import { Command } from 'commander';
 import { type FleetAccess, fleetAccess } from '../access/fleet-access.js';
-import { ApiClient } from '../api-client.js';
+import { ApiClient, findFunction } from '../api-client.js';
 import { invokeUrl } from '../deploy/deploy.js';
-import { fetchExplanation } from '../explain/fetch-explanation.js';
-import { mayHavePrinted } from '../explain/may-have-printed.js';
-import { findFunction } from '../find-function.js';
+import { fetchExplanation, mayHavePrinted } from '../explanation.js';
 import { showPull } from '../operate/show-pull.js';
 import { apiOption, wholeNumber } from './options.js';
 

@@ -2,11 +2,10 @@ import { once } from 'node:events';
 import { stopSignal } from '@fnfleet/node';
 import { Command } from 'commander';
 import { fleetAccess } from '../access/fleet-access.js';
-import { ApiClient } from '../api-client.js';
-import { findFunction } from '../find-function.js';
+import { ApiClient, findFunction } from '../api-client.js';
 import { followFleet } from '../logs/follow-fleet.js';
 import { formatJson, formatRaw, formatText } from '../logs/format-line.js';
-import { remark } from '../terminal/say.js';
+import { remark } from '../terminal/output.js';
 import { type LogSourceFlags, runnerOption, runnersOf, throughOption } from './log-source.js';
 import { apiOption, wholeNumber } from './options.js';
 

@@ -1,9 +1,9 @@
 import { Argument, Command } from 'commander';
 import { fleetAccess } from '../access/fleet-access.js';
 import { ApiClient, type Config } from '../api-client.js';
-import { collectConfig } from '../manage/changes.js';
+import { collectConfig } from '../manage/resources.js';
 import { commandsOf, type Given, type ManageCommand, VERBS, type Verb } from '../manage/table.js';
-import { say } from '../terminal/say.js';
+import { say } from '../terminal/output.js';
 import { apiOption, jsonOption } from './options.js';
 
 /** `fnfleet create`, `list`, `inspect`, `update`, `delete` or `config`, with a subcommand for each kind of resource. */

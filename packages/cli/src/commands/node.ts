@@ -2,7 +2,7 @@ import path from 'node:path';
 import { createLogger, type Environment, SettingsError } from '@fnfleet/core';
 import { commonSettings, startNode, tellParent, unknownSettings } from '@fnfleet/node';
 import { Command } from 'commander';
-import { failureText } from '../explain-failure.js';
+import { failureText } from '../terminal/output.js';
 import { withExitCodes } from './exit-codes.js';
 
 export function nodeCommand(): Command {
@@ -47,9 +47,16 @@ function logFailure(error: unknown, env: Environment): void {
 }
 
 /**
- * Every setting. Loaded only for the help, because it needs the code of every role; the help cannot await an import.
+ * Every setting as text for a terminal; `docs/configuration.md` has the same as tables. The roles are loaded only for
+ * the help, which cannot await an import.
  */
 function settingsHelp(): string {
-  const help: typeof import('../settings-help.js') = require('../settings-help.js');
-  return help.settingsHelp();
+  const { SETTINGS_SECTIONS }: typeof import('@fnfleet/node/roles') = require('@fnfleet/node/roles');
+  return SETTINGS_SECTIONS.map(({ title, shape }) => {
+    const settings = Object.values(shape).map(
+      ({ name, expects, defaultText, doc, formerly }) =>
+        `  ${name}\n      ${doc}${formerly ? ` Formerly ${formerly}.` : ''}\n      ${expects}; default: ${defaultText}`,
+    );
+    return [`${title}:`, ...settings, ''].join('\n');
+  }).join('\n');
 }

@@ -16,7 +16,7 @@ import {
   workloads,
 } from '@fnfleet/simulator';
 import { Command, Option } from 'commander';
-import { remark, say } from '../terminal/say.js';
+import { remark, say } from '../terminal/output.js';
 import { decimal, listOf, names, wholeNumber } from './options.js';
 
 interface SimulateOptions {

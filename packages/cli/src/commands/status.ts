@@ -1,9 +1,8 @@
 import { Command } from 'commander';
 import { fleetAccess } from '../access/fleet-access.js';
-import { attention } from '../operate/attention.js';
-import { askBalancers } from '../operate/balancers.js';
+import { askBalancers, attention } from '../operate/balancers.js';
 import { formatStatus } from '../operate/format-status.js';
-import { say } from '../terminal/say.js';
+import { say } from '../terminal/output.js';
 import { withExitCodes } from './exit-codes.js';
 import { jsonOption, LOCAL_BALANCERS, lbOption } from './options.js';
 

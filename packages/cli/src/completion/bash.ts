@@ -1,5 +1,4 @@
-import { type CommandNode, type OptionNode, walk } from '../reference/command-tree.js';
-import { type ValueKind, valueKind } from './value-kind.js';
+import { type CommandNode, type OptionNode, type ValueKind, valueKind, walk } from '../reference/command-tree.js';
 
 /** Names of commands and options contain no quotes. */
 const quoted = (text: string) => `'${text}'`;

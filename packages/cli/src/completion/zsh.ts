@@ -1,5 +1,4 @@
-import { type CommandNode, type OptionNode, walk } from '../reference/command-tree.js';
-import { type ValueKind, valueKind } from './value-kind.js';
+import { type CommandNode, type OptionNode, type ValueKind, valueKind, walk } from '../reference/command-tree.js';
 
 /** Completion script for zsh, with the descriptions of commands and options. */
 export function zshCompletion(program: CommandNode): string {

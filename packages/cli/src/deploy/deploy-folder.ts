@@ -2,7 +2,7 @@ import { printableLine } from '@fnfleet/core';
 import type { ApiClient, FnRef } from '../api-client.js';
 import { type BuildOptions, type BuiltImage, buildFolder, isBuildable } from '../build/build-folder.js';
 import { type FuncFile, readFuncFile } from '../func-file/read-func-file.js';
-import { remark } from '../terminal/say.js';
+import { remark } from '../terminal/output.js';
 import { checkDeployment, type Deployed, deploy, invokeUrl, triggerUrl } from './deploy.js';
 
 export interface FolderOptions extends BuildOptions {

@@ -9,9 +9,8 @@ import {
   parseTriggerInput,
 } from '@fnfleet/core/resources';
 import type { ApiClient, AppRef, FnRef, FnSpec, TriggerRef, TriggerSpec } from '../api-client.js';
-import { DEPLOYED_TRIGGER, writtenDown } from './managed.js';
+import { DEPLOYED_TRIGGER, namesIn, type Surplus, surplusOf, writtenDown } from './managed.js';
 import { planTriggers, type TriggerPlan } from './plan-triggers.js';
-import { namesIn, type Surplus, surplusOf } from './surplus.js';
 
 export interface Deployment {
   readonly spec: FnSpec;

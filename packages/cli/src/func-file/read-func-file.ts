@@ -3,7 +3,6 @@ import path from 'node:path';
 import { IDEMPOTENT_ANNOTATION, printableLine, readSmallFileSync, STANDBY_ANNOTATION } from '@fnfleet/core';
 import { nearestName } from '@fnfleet/node';
 import type { FnSpec, TriggerSpec } from '../api-client.js';
-import { FIELDS, TRIGGER_FIELDS, WITHOUT_EFFECT } from './fields.js';
 import { type Entry, hasAnchor, MAX_FILE_BYTES, YamlDocument } from './yaml-document.js';
 
 /** In the order in which `fn` looks for them. JSON is read as YAML, which includes it. */
@@ -199,3 +198,42 @@ function annotationNotes(document: YamlDocument, entry: Entry | undefined): stri
 function shown(text: string | undefined): string {
   return text === undefined ? 'none' : JSON.stringify(printableLine(text, 100));
 }
+
+/** Keys of func.yaml that have an effect. */
+const FIELDS: ReadonlySet<string> = new Set([
+  'schema_version',
+  'name',
+  'version',
+  'image',
+  'memory',
+  'timeout',
+  'idle_timeout',
+  'config',
+  'annotations',
+  'triggers',
+  'runtime',
+  'build_image',
+  'run_image',
+  'entrypoint',
+  'cmd',
+]);
+
+const TRIGGER_FIELDS: ReadonlySet<string> = new Set(['name', 'type', 'source']);
+
+const ROUTE = 'routes no longer exist: write a list of triggers, each with name, type http and source';
+const GONE = 'Fn has dropped it';
+
+/** Keys that `fn` knows or once knew and that have no effect here, with the reason. */
+const WITHOUT_EFFECT: ReadonlyMap<string, string> = new Map([
+  ['build', 'commands are not run on this machine; put them into a Dockerfile'],
+  ['content_type', 'a call has the content type that its caller sends'],
+  ['expects', 'only `fn run` reads it; required configuration is not checked'],
+  ['tests', GONE],
+  ['type', 'the caller of a function decides whether a call is detached'],
+  ['format', 'every function speaks HTTP over its socket'],
+  ['cpus', GONE],
+  ['headers', GONE],
+  ['path', ROUTE],
+  ['deploy', 'it is for Oracle Cloud'],
+  ['signing_details', 'it is for Oracle Cloud'],
+]);

@@ -1,11 +1,14 @@
 import { Option } from 'commander';
-import type { Annotations, ApiClient, Config } from '../api-client.js';
+import { type Annotations, type ApiClient, type Config, findApp, findFunction } from '../api-client.js';
 import { wholeNumber } from '../commands/options.js';
 import { invokeUrl, triggerUrl } from '../deploy/deploy.js';
-import { findApp, findFunction } from '../find-function.js';
-import { collectAnnotations, collectKeys, deleteApp, deleteFunction, deleteTrigger, someChange } from './changes.js';
 import {
+  collectAnnotations,
+  collectKeys,
   configShown,
+  deleteApp,
+  deleteFunction,
+  deleteTrigger,
   findTrigger,
   inspected,
   listApps,
@@ -13,6 +16,7 @@ import {
   listTriggers,
   type Names,
   type Shown,
+  someChange,
 } from './resources.js';
 
 /** The values of all options; each is declared with the commands that have it. */

@@ -2,8 +2,7 @@ import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { RunnerLine } from '@fnfleet/operator-api';
 import type { AskedBalancer } from './balancers.js';
-import { callsInHand, type DrainDeps, drainRunner } from './drain-runner.js';
-import { undrainRunner } from './undrain-runner.js';
+import { callsInHand, type DrainDeps, drainRunner, undrainRunner } from './drain-runner.js';
 
 /** What was asked of the runner's HTTP port, and of the balancer. */
 const asked: string[] = [];

@@ -1,9 +1,7 @@
 import { printableLine } from '@fnfleet/core';
 import type { RunnerLine } from '@fnfleet/operator-api';
-import type { AskedBalancer, HeardBalancer } from './balancers.js';
-import { isHeard } from './balancers.js';
-import { shownBytes, shownSkew } from './quantities.js';
-import { textTable } from './text-table.js';
+import { shownBytes, shownSkew, textTable } from '../terminal/output.js';
+import { type AskedBalancer, type HeardBalancer, isHeard } from './balancers.js';
 
 const HEAD = [
   'RUNNER',

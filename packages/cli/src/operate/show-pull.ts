@@ -2,7 +2,7 @@ import { type Clock, MIB, printableLine, systemClock } from '@fnfleet/core';
 import { readJson, type Shape } from '@fnfleet/operator-api';
 import { readAnswer } from '../access/read-answer.js';
 import type { Fetch } from '../access/secure-fetch.js';
-import { remark } from '../terminal/say.js';
+import { remark } from '../terminal/output.js';
 
 /** Most calls are answered within this time, milliseconds. */
 const FIRST_MS = 1_000;

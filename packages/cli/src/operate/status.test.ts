@@ -2,12 +2,11 @@ import { FakeClock } from '@fnfleet/core';
 import type { FleetAnswer, RunnerLine } from '@fnfleet/operator-api';
 import type { Fetch } from '../access/secure-fetch.js';
 import { ApiClient } from '../api-client.js';
-import { attention } from './attention.js';
-import { askBalancers } from './balancers.js';
+import { formatFunctions, totals } from '../commands/top.js';
+import { askBalancers, attention } from './balancers.js';
 import { findRunner } from './find-runner.js';
 import { formatStatus } from './format-status.js';
 import { FunctionNames } from './function-names.js';
-import { formatFunctions, totals } from './top.js';
 
 const GIB = 1024 ** 3;
 const OURS: RunnerLine = {

@@ -3,8 +3,8 @@ import type { DiscoverySettings } from '@fnfleet/discovery';
 import { type ApiAddresses, apiAddresses } from '@fnfleet/lb-agent';
 import { ANYTHING } from '@fnfleet/operator-api';
 import type { Fetch } from '../../access/secure-fetch.js';
+import { shownSkew } from '../../terminal/output.js';
 import { ask, RefusedError } from '../ask.js';
-import { shownSkew } from '../quantities.js';
 import { type Finding, fail, ok, warn } from './finding.js';
 
 /** Limit for a clock skew that is read from a `Date` header, which has whole seconds only. Milliseconds. */

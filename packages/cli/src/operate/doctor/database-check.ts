@@ -2,8 +2,8 @@ import { access, constants, stat } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
 import { MIB } from '@fnfleet/core';
 import type { DiskNeed } from '@fnfleet/drivers';
-import { diskFinding } from './disk-check.js';
 import { type Finding, fail, ok } from './finding.js';
+import { diskFinding } from './machine-checks.js';
 
 /** Apps and functions are small, so a database needs little space. */
 const NEED: DiskNeed = { comfortableBytes: 256 * MIB, leastBytes: 16 * MIB };

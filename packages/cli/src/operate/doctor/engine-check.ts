@@ -1,8 +1,8 @@
 import type { SettingsOf } from '@fnfleet/core';
 import { ENGINE_DISK_REMEDY, ENGINE_NEED, type EngineReport, inspectEngine, tryFreezer } from '@fnfleet/drivers';
 import type { driverSettings } from '@fnfleet/node/roles';
-import { diskFinding } from './disk-check.js';
 import { type Finding, ok, warn } from './finding.js';
+import { diskFinding } from './machine-checks.js';
 
 type EngineSettings = SettingsOf<typeof driverSettings>;
 

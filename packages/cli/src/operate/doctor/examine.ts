@@ -17,13 +17,10 @@ import { secureFetch } from '../../access/secure-fetch.js';
 import { ask } from '../ask.js';
 import { checkApi } from './api-check.js';
 import { checkDatabase } from './database-check.js';
-import { diskFinding } from './disk-check.js';
 import { checkEngine } from './engine-check.js';
 import { type Check, type Finding, found, ok, warn } from './finding.js';
-import { checkMemory, checkOpenFiles } from './machine-checks.js';
-import { peersOf } from './peers.js';
-import { checkPort } from './port-check.js';
-import { checkRunners } from './runner-checks.js';
+import { checkMemory, checkOpenFiles, checkPort, diskFinding } from './machine-checks.js';
+import { checkRunners, peersOf } from './runner-checks.js';
 import { checkAuthorities, checkTls } from './tls-check.js';
 
 type NodeSettings = SettingsOf<typeof commonSettings & typeof httpSettings>;

@@ -12,10 +12,8 @@ import { TestCertificates } from '@fnfleet/testing';
 import { checkDatabase } from './database-check.js';
 import { checkEngine } from './engine-check.js';
 import { examine } from './examine.js';
-import { found } from './finding.js';
-import { formatFindings } from './format-findings.js';
-import { checkMemory, checkOpenFiles } from './machine-checks.js';
-import { checkPort } from './port-check.js';
+import { formatFindings, found } from './finding.js';
+import { checkMemory, checkOpenFiles, checkPort } from './machine-checks.js';
 import { checkTls } from './tls-check.js';
 
 let folder: string;

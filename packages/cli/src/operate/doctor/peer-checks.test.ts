@@ -6,8 +6,7 @@ import { scriptedDriver } from '@fnfleet/drivers';
 import { newPureRunner, type PureRunner } from '@fnfleet/pure-runner';
 import { checkApi } from './api-check.js';
 import type { Finding } from './finding.js';
-import { peersOf } from './peers.js';
-import { checkRunners } from './runner-checks.js';
+import { checkRunners, peersOf } from './runner-checks.js';
 
 const runners: PureRunner[] = [];
 afterEach(async () => {

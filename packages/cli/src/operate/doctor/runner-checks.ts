@@ -1,11 +1,16 @@
-import { later, printableLine, systemClock } from '@fnfleet/core';
-import { addressKey, newRunnerPool } from '@fnfleet/discovery';
+import { type Environment, later, printableLine, readSettings, systemClock } from '@fnfleet/core';
+import {
+  addressKey,
+  type DiscoverySettings,
+  discoverySettings,
+  newRunnerPool,
+  registrationSettings,
+} from '@fnfleet/discovery';
 import { duplicateWarnings, newGrpcRunner, type RunnerIdentity, runnerIdentityOf } from '@fnfleet/placement';
 import type { LoadReport, RunnerTls } from '@fnfleet/protocol';
-import { MAX_SKEW_MS } from '../attention.js';
-import { shownSkew } from '../quantities.js';
+import { shownSkew } from '../../terminal/output.js';
+import { MAX_SKEW_MS } from '../balancers.js';
 import { type Finding, fail, ok, warn } from './finding.js';
-import type { Peers } from './peers.js';
 
 /** Time limits for the list of runners, and then for the answer of each runner; milliseconds. */
 const LIST_MS = 5000;
@@ -149,4 +154,34 @@ function findingsOn({ address, load, identity, error }: AskedRunner): Finding[] 
       warn('runner', `${address} takes no new calls`, `when it should take calls again: fnfleet undrain ${address}`),
     );
   return findings;
+}
+
+/** The source of the runner list of a fleet, as one of its nodes knows it. */
+interface Peers {
+  /** The source in the form that a balancer reads. */
+  readonly settings: Partial<DiscoverySettings>;
+  /** The setting that names the source. */
+  readonly setting: 'FN_RUNNER_ADDRESSES' | 'FN_RUNNER_POOL' | 'FN_REGISTER';
+}
+
+/** @returns undefined if no setting of this node names a source */
+export function peersOf(env: Environment): Peers | undefined {
+  const { runnerAddresses, runnerPool, ...others } = discoverySettings;
+  // Only a balancer requires one of the two.
+  const settings = readSettings(
+    { ...others, runnerAddresses, runnerPool: { ...runnerPool, insteadOf: undefined } },
+    env,
+  );
+  if (settings.runnerPool !== undefined) return { settings, setting: 'FN_RUNNER_POOL' };
+  if (settings.runnerAddresses !== undefined) return { settings, setting: 'FN_RUNNER_ADDRESSES' };
+  const { register } = readSettings(registrationSettings, env);
+  if (register === undefined) return undefined;
+  return { settings: { ...settings, runnerPool: withoutTtl(register) }, setting: 'FN_REGISTER' };
+}
+
+/** Removes the TTL: only the runner that writes an entry may set how long it lasts. */
+function withoutTtl(register: string): string {
+  const [place = '', query = ''] = register.split('?');
+  const kept = query.split('&').filter((part) => part !== '' && !part.startsWith('ttl='));
+  return kept.length === 0 ? place : `${place}?${kept.join('&')}`;
 }

@@ -13,7 +13,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { isBuildable } from '../build/build-folder.js';
 import { readFuncFile } from '../func-file/read-func-file.js';
-import { templateNames, writeTemplate } from './write-template.js';
+import { templateNames, writeTemplate } from './init.js';
 
 let parent: string;
 let folder: string;

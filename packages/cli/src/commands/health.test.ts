@@ -1,6 +1,6 @@
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { checkHealth } from './check-health.js';
+import { checkHealth } from './health.js';
 
 let server: Server;
 let url: string;

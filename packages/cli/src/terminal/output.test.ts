@@ -1,4 +1,4 @@
-import { failureText } from './explain-failure.js';
+import { failureText } from './output.js';
 
 it.each`
   cause                                | text
