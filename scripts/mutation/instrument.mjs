@@ -20,7 +20,7 @@ export const PACKAGES = ['protocol', 'discovery', 'placement', 'agent', 'lb-agen
  */
 
 /** Tests, their helpers, lists of exports and declarations of settings. */
-const NOT_MUTATED = /(\.test\.ts|\/test-kit\/.*|\/(fake|test)-[a-z-]+\.ts|\/(index|settings|log-settings)\.ts)$/;
+const NOT_MUTATED = /(\.test\.ts|\/test-kit\/.*|\/(fake|test)-[a-z-]+\.ts|\/(index|settings)\.ts)$/;
 
 /** Only warnings of the instrumenter are shown. @type {ConstructorParameters<typeof Instrumenter>[0]} */
 const LOGGER = {

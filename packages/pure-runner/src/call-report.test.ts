@@ -55,7 +55,7 @@ it.each`
   ${new FnError('imagePulling', { params: { image: 'a:1' }, retryAfterSeconds: 2.1 })} | ${3}
   ${new FnError('imagePulling', { params: { image: 'a:1' } })}                         | ${10}
   ${new FnError('serverBusy', { retryAfterSeconds: 5 })}                               | ${0}
-`('whoever comes back after $seconds s finds what it lacked: $error.message', ({ error, seconds }) => {
+`('the report of "$error.message" has a retry delay of $seconds s', ({ error, seconds }) => {
   expect(callReport(call(), error, clock)).toMatchObject({
     errorCode: 503,
     errorText: error.message,
@@ -82,19 +82,19 @@ it('a call that never started has no end; a started one without an end ends now'
 });
 
 it.each`
-  what                                       | error                                                   | code   | text                                     | user
-  ${'the function’s fault'}                  | ${new FnError('functionFailed')}                        | ${502} | ${new FnError('functionFailed').message} | ${true}
-  ${'the caller’s fault'}                    | ${new FnError('resourceTooBig')}                        | ${400} | ${new FnError('resourceTooBig').message} | ${true}
-  ${'the platform’s fault'}                  | ${new FnError('serverBusy')}                            | ${503} | ${new FnError('serverBusy').message}     | ${false}
-  ${'a peer’s word about a function'}        | ${new PeerError(504, 'too slow', 'function')}           | ${504} | ${'too slow'}                            | ${true}
-  ${'a peer’s word about the platform'}      | ${new PeerError(500, 'disk full', 'platform')}          | ${500} | ${'disk full'}                           | ${false}
-  ${'an internal error: its cause is told'}  | ${new FnError('internal', { cause: new Error('why') })} | ${0}   | ${'why'}                                 | ${false}
-  ${'an internal error without a cause'}     | ${new FnError('internal')}                              | ${0}   | ${new FnError('internal').message}       | ${false}
-  ${'an error without a place in the table'} | ${new Error('surprise')}                                | ${0}   | ${'surprise'}                            | ${false}
-  ${'a call that cannot be read'}            | ${new CallDecodeError('no id')}                         | ${0}   | ${'no id'}                               | ${true}
-  ${'a caller who left'}                     | ${new CancelledError('gone')}                           | ${0}   | ${'gone'}                                | ${false}
-  ${'an error without words'}                | ${new Error('')}                                        | ${0}   | ${'unknown error'}                       | ${false}
-  ${'what is no error at all'}               | ${'a text'}                                             | ${0}   | ${'unknown error'}                       | ${false}
+  what                                                   | error                                                   | code   | text                                     | user
+  ${'the function’s fault'}                              | ${new FnError('functionFailed')}                        | ${502} | ${new FnError('functionFailed').message} | ${true}
+  ${'the caller’s fault'}                                | ${new FnError('resourceTooBig')}                        | ${400} | ${new FnError('resourceTooBig').message} | ${true}
+  ${'the platform’s fault'}                              | ${new FnError('serverBusy')}                            | ${503} | ${new FnError('serverBusy').message}     | ${false}
+  ${'an error of a function, reported by a peer'}        | ${new PeerError(504, 'too slow', 'function')}           | ${504} | ${'too slow'}                            | ${true}
+  ${'an error of the platform, reported by a peer'}      | ${new PeerError(500, 'disk full', 'platform')}          | ${500} | ${'disk full'}                           | ${false}
+  ${'an internal error with a cause, which is reported'} | ${new FnError('internal', { cause: new Error('why') })} | ${0}   | ${'why'}                                 | ${false}
+  ${'an internal error without a cause'}                 | ${new FnError('internal')}                              | ${0}   | ${new FnError('internal').message}       | ${false}
+  ${'an error that is not in the table'}                 | ${new Error('surprise')}                                | ${0}   | ${'surprise'}                            | ${false}
+  ${'a call that cannot be decoded'}                     | ${new CallDecodeError('no id')}                         | ${0}   | ${'no id'}                               | ${true}
+  ${'a caller that disconnected'}                        | ${new CancelledError('gone')}                           | ${0}   | ${'gone'}                                | ${false}
+  ${'an error without a message'}                        | ${new Error('')}                                        | ${0}   | ${'unknown error'}                       | ${false}
+  ${'a thrown text'}                                     | ${'a text'}                                             | ${0}   | ${'unknown error'}                       | ${false}
 `('$what: code $code, "$text"', ({ error, code, text, user }) => {
   expect(callReport(call(), error, clock)).toMatchObject({
     success: false,

@@ -107,7 +107,7 @@ describe('a call is passed to the agent', () => {
   });
 
   it.each(['abc', 'xyzt', 'ab 12', '12zz', 'zz12'])(
-    'a slot key of %p is refused, by the caller’s fault',
+    'a slot key of %p is refused as a fault of the caller',
     async (slotHash) => {
       const { report, freeSlots } = await run({ slotHash });
       expect(report).toMatchObject({ success: false, errorUser: true });
@@ -165,19 +165,22 @@ describe('in a trace', () => {
   afterEach(() => recorded.uninstall());
 
   it.each`
-    end            | error                            | said
+    end            | error                            | recordedError
     ${'ends well'} | ${undefined}                     | ${undefined}
     ${'fails'}     | ${new FnError('functionFailed')} | ${new FnError('functionFailed').message}
-  `('a call that $end is a part of its balancer’s, with what happens for it inside', async ({ error, said: told }) => {
-    executes = async (call) => {
-      closeSpan(openSpan('inside', call.trace, SpanKind.INTERNAL));
-      if (error) throw error;
-    };
-    const balancer = openSpan('balancer', NO_TRACE, SpanKind.CLIENT);
-    await run({}, { io: { trace: balancer.context } });
-    expect(recorded.wayTo('inside')).toEqual(['balancer', 'RunnerProtocol/Engage', 'inside']);
-    expect(recorded.named('RunnerProtocol/Engage')).toMatchObject([{ ended: true, error: told }]);
-  });
+  `(
+    'the span of a call that $end is a child of the balancer’s span, and the parent of what happens for the call',
+    async ({ error, recordedError }) => {
+      executes = async (call) => {
+        closeSpan(openSpan('inside', call.trace, SpanKind.INTERNAL));
+        if (error) throw error;
+      };
+      const balancer = openSpan('balancer', NO_TRACE, SpanKind.CLIENT);
+      await run({}, { io: { trace: balancer.context } });
+      expect(recorded.wayTo('inside')).toEqual(['balancer', 'RunnerProtocol/Engage', 'inside']);
+      expect(recorded.named('RunnerProtocol/Engage')).toMatchObject([{ ended: true, error: recordedError }]);
+    },
+  );
 
   it('an untraced call has no span', async () => {
     await run();

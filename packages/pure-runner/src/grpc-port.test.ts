@@ -97,12 +97,12 @@ it('a connection without a handshake is closed; after the handshake it may be id
 });
 
 it.each`
-  when                            | act
-  ${'after 10 s'}                 | ${() => clock.advance(10_000)}
-  ${'as the port closes'}         | ${() => void port.closeGracefully()}
-  ${'as every connection is cut'} | ${() => port.destroy()}
-  ${'as another needs the place'} | ${() => connect()}
-`('where TLS is spoken, a connection that never begins with it is closed $when', async ({ act }) => {
+  when                                                   | act
+  ${'after 10 s'}                                        | ${() => clock.advance(10_000)}
+  ${'when the port closes'}                              | ${() => void port.closeGracefully()}
+  ${'when all connections are destroyed'}                | ${() => port.destroy()}
+  ${'when the port is full and another client connects'} | ${() => connect()}
+`('on a TLS port, a connection that never starts its handshake is closed $when', async ({ act }) => {
   const identity = new FleetCertificates().identity('runner');
   await start({ maxConnections: 1, tls: { identity, logger: silentLogger } });
   const silent = await connect();
@@ -203,7 +203,7 @@ describe('a responsive balancer that does not read a response', () => {
 });
 
 it.each([400, 1_000, 60_000])(
-  'a balancer owes a sign of life for %d ms at most, give or take a look',
+  'a balancer that sends nothing for %d ms is considered lost, within one check interval',
   async (keepaliveTimeoutMs) => {
     await start({ keepaliveTimeoutMs });
     await connect(Buffer.concat([HELLO, REQUEST]));

@@ -47,19 +47,19 @@ afterAll(() => bed.close());
 afterEach(() => bed.settle());
 
 it.each`
-  what                         | sends
-  ${'no preface'}              | ${say()}
-  ${'half a preface'}          | ${say(PREFACE.subarray(0, 10))}
-  ${'a preface, then nothing'} | ${say(PREFACE)}
-  ${'hello, then nothing'}     | ${say(HELLO)}
-  ${'a call, then nothing'}    | ${say(HELLO, heldCall)}
-  ${'half a frame'}            | ${say(HELLO, open.subarray(0, 20))}
-  ${'HEADERS without an end'}  | ${say(HELLO, headersFrame(1, literalHeaders(ENGAGE_REQUEST), 0))}
-  ${'an answer of 10 MiB is due, nothing is read'} | ${async (peer: RawConnection) => {
+  what                                    | sends
+  ${'no preface'}                         | ${say()}
+  ${'half a preface'}                     | ${say(PREFACE.subarray(0, 10))}
+  ${'a preface, then nothing'}            | ${say(PREFACE)}
+  ${'preface and SETTINGS, then nothing'} | ${say(HELLO)}
+  ${'a call, then nothing'}               | ${say(HELLO, heldCall)}
+  ${'half a frame'}                       | ${say(HELLO, open.subarray(0, 20))}
+  ${'HEADERS without an end'}             | ${say(HELLO, headersFrame(1, literalHeaders(ENGAGE_REQUEST), 0))}
+  ${'a response of 10 MiB that is not read'} | ${async (peer: RawConnection) => {
   peer.socket.pause();
   peer.write(PREFACE, settingsFrame([[SETTING.INITIAL_WINDOW_SIZE, 2 ** 30]]), windowUpdateFrame(0, 2 ** 30), bigCall);
 }}
-`('$what: the connection ends, and so does what runs for it', async ({ sends }) => {
+`('$what: the connection is closed, and its calls end', async ({ sends }) => {
   const peer = await bed.dial(SILENT);
   void sends(peer);
   await eventually(async () => expect((await bed.runner.holdings()).engagements).toBeLessThanOrEqual(1));
@@ -75,16 +75,16 @@ describe('a connection that is half closed', () => {
     ${'a peer that closes its half, with a call'} | ${(peer: RawConnection) => peer.write(heldCall) && cut(peer)}
     ${'GOAWAY with a call, then nothing'}         | ${(peer: RawConnection) => peer.write(heldCall, goawayFrame(0, H2_ERROR.NO_ERROR))}
     ${'GOAWAY with an error, then nothing'}       | ${(peer: RawConnection) => peer.write(heldCall, goawayFrame(0, H2_ERROR.INTERNAL_ERROR))}
-    ${'a broken frame, then nothing'}             | ${(peer: RawConnection) => peer.write(heldCall, dataFrame(0, Buffer.from('x')))}
-    ${'a broken frame while 10 MiB are due, nothing read'} | ${(peer: RawConnection) => {
+    ${'an invalid frame, then nothing'}           | ${(peer: RawConnection) => peer.write(heldCall, dataFrame(0, Buffer.from('x')))}
+    ${'an invalid frame, and a response of 10 MiB that is not read'} | ${(peer: RawConnection) => {
   peer.write(settingsFrame([[SETTING.INITIAL_WINDOW_SIZE, 2 ** 30]]), windowUpdateFrame(0, 2 ** 30), bigCall);
   setTimeout(() => peer.write(dataFrame(0, Buffer.from('x'))), 200);
 }}
-    ${'GOAWAY while 10 MiB are due, nothing read'} | ${(peer: RawConnection) => {
+    ${'GOAWAY, and a response of 10 MiB that is not read'} | ${(peer: RawConnection) => {
   peer.write(settingsFrame([[SETTING.INITIAL_WINDOW_SIZE, 2 ** 30]]), windowUpdateFrame(0, 2 ** 30), bigCall);
   setTimeout(() => peer.write(goawayFrame(0, H2_ERROR.INTERNAL_ERROR)), 200);
 }}
-  `('A15: $what: the connection ends, and so does what runs for it', async ({ sends }) => {
+  `('A15: $what: the connection is closed, and its calls end', async ({ sends }) => {
     const peer = await bed.dial({ ...SILENT, allowHalfOpen: true });
     peer.write(HELLO);
     await lives.seen(peer);

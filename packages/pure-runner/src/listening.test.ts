@@ -35,7 +35,7 @@ it.each`
   ${{ maxConnectionsPerAddress: 1 }} | ${'closed'} | ${'open'}
   ${{}}                              | ${'open'}   | ${'open'}
 `(
-  'with $options and a balancer connected, one more from its address is $same, from another $other',
+  'with $options, a second connection from the address of a balancer is $same, one from another address $other',
   async ({ options, same, other }) => {
     await start(options);
     expect([await another('127.0.0.1'), await another('127.0.0.7')]).toEqual([same, other]);
@@ -43,7 +43,7 @@ it.each`
   },
 );
 
-it.each(['127.0.0.1:0', '[127.0.0.1]:0'])('%s is listened at, brackets as those of IPv6 or not', async (listen) => {
+it.each(['127.0.0.1:0', '[127.0.0.1]:0'])('listens at %s: brackets are allowed around any address', async (listen) => {
   await start({ listen });
   expect(runner.runner.address).toMatchObject({ address: '127.0.0.1', port: expect.any(Number) });
 });

@@ -2,8 +2,7 @@ import { MIB } from '@fnfleet/core';
 import { exitsAtStart, fn } from '@fnfleet/drivers';
 import { decodeOrca, INSTANCE_ID_HEADER, LOAD_TRAILER, type LoadReport } from '@fnfleet/protocol';
 import type { PlayedEngagement } from '@fnfleet/testing';
-import { Held } from './test-kit/held.js';
-import { reportOf, TestRunner, type TestRunnerOptions, tryOf } from './test-kit/test-runner.js';
+import { Held, reportOf, TestRunner, type TestRunnerOptions, tryOf } from './test-kit/test-runner.js';
 
 const answers = fn((request, response) => request.resume().once('end', () => response.end('here')));
 

@@ -36,8 +36,8 @@ afterEach(async () => {
   await new Promise((resolve) => server.close(resolve));
 });
 
-/** What a client hears before its connection is closed, or the first word. */
-async function heard(identity: TlsIdentity | undefined): Promise<string> {
+/** The first data that a client receives; `nothing` if its connection is closed before. */
+async function received(identity: TlsIdentity | undefined): Promise<string> {
   const own = identity && { cert: identity.material.cert, key: identity.material.key };
   const { port } = server.address() as AddressInfo;
   const socket = tls.connect({ port, host: '127.0.0.1', ca: certificates.authority, ALPNProtocols: ['h2'], ...own });
@@ -54,29 +54,32 @@ async function heard(identity: TlsIdentity | undefined): Promise<string> {
 
 it('a member of the fleet is accepted and speaks HTTP/2', async () => {
   await listen();
-  expect(await heard(member)).toBe('welcome by h2');
+  expect(await received(member)).toBe('welcome by h2');
   expect([members.length, said]).toEqual([1, []]);
 });
 
 it.each`
-  who                        | identity                                               | reason
-  ${'without a certificate'} | ${undefined}                                           | ${'no certificate'}
-  ${'of another CA'}         | ${certificates.identity('stranger', { ours: false })}  | ${'certificate: the CA of this fleet has not signed it'}
-  ${'whose time is over'}    | ${certificates.identity('late', { expired: true })}    | ${'certificate: it has expired'}
-  ${'of another name'}       | ${certificates.identity('runner-7', { altNames: [] })} | ${'certificate: its names (runner-7) are not among those allowed here'}
-`('a client $who is closed before a word, and the log says why: $reason', async ({ identity, reason }) => {
-  await listen({ allowedNames: ['Balancer'] });
-  expect(await heard(identity)).toBe('nothing');
-  await eventually(() => expect(said).toHaveLength(1));
-  expect(said[0]).toContain(`warn: connection refused: ${reason}`);
-  expect(said[0]).toContain('from 127.0.0.1');
-  expect(members).toEqual([]);
-  expect(await heard(member)).toBe('welcome by h2');
-});
+  who                                   | identity                                               | reason
+  ${'without a certificate'}            | ${undefined}                                           | ${'no certificate'}
+  ${'with a certificate of another CA'} | ${certificates.identity('stranger', { ours: false })}  | ${'certificate: the CA of this fleet has not signed it'}
+  ${'whose certificate has expired'}    | ${certificates.identity('late', { expired: true })}    | ${'certificate: it has expired'}
+  ${'with another name'}                | ${certificates.identity('runner-7', { altNames: [] })} | ${'certificate: its names (runner-7) are not among those allowed here'}
+`(
+  'the connection of a client $who is closed before any data, and the reason is logged: $reason',
+  async ({ identity, reason }) => {
+    await listen({ allowedNames: ['Balancer'] });
+    expect(await received(identity)).toBe('nothing');
+    await eventually(() => expect(said).toHaveLength(1));
+    expect(said[0]).toContain(`warn: connection refused: ${reason}`);
+    expect(said[0]).toContain('from 127.0.0.1');
+    expect(members).toEqual([]);
+    expect(await received(member)).toBe('welcome by h2');
+  },
+);
 
 it('repeated refusals with the same reason are logged at debug', async () => {
   await listen();
-  for (let i = 0; i < 3; i += 1) await heard(undefined);
+  for (let i = 0; i < 3; i += 1) await received(undefined);
   await eventually(() => expect(said).toHaveLength(3));
   expect(said.map((line) => line.split(':')[0])).toEqual(['warn', 'debug', 'debug']);
 });
@@ -88,11 +91,11 @@ it('a client without TLS is refused, and others are served', async () => {
   await once(socket.resume(), 'close');
   await eventually(() => expect(said).toHaveLength(1));
   expect(said[0]).toMatch(/^warn: connection refused: ERR_SSL_/);
-  expect(await heard(member)).toBe('welcome by h2');
+  expect(await received(member)).toBe('welcome by h2');
 });
 
 it('without a CA every client is a member', async () => {
   await listen({ identity: certificates.identityWithoutCa('runner'), allowedNames: ['balancer'] });
-  expect(await heard(undefined)).toBe('welcome by h2');
+  expect(await received(undefined)).toBe('welcome by h2');
   expect(said).toEqual([]);
 });

@@ -87,10 +87,10 @@ it('h2load: 4 000 health checks over 8 connections, and 2 000 calls', async () =
 
 it.each`
   what                     | rpc       | body                            | bytes
-  ${'a check of health'}   | ${CHECK}  | ${grpcMessage(Buffer.alloc(0))} | ${undefined}
+  ${'a health check'}      | ${CHECK}  | ${grpcMessage(Buffer.alloc(0))} | ${undefined}
   ${'a call'}              | ${ENGAGE} | ${call('echo')}                 | ${4}
   ${'an answer of 10 MiB'} | ${ENGAGE} | ${call('big')}                  | ${BIG_BYTES}
-`('python3-h2, which takes nothing that HTTP/2 forbids: $what', async ({ rpc, body, bytes }) => {
+`('python3-h2, which rejects every violation of HTTP/2: $what', async ({ rpc, body, bytes }) => {
   const printed = await runTool('python3-h2', [H2_CLIENT, String(runner.port), rpc], body);
   const { head, data, trailers } = JSON.parse(printed.toString());
   expect([head[':status'], head['content-type'], trailers['grpc-status']]).toEqual(['200', 'application/grpc', '0']);

@@ -4,8 +4,7 @@ import { encodeCall, epochMs, MIB, wallMs } from '@fnfleet/core';
 import { exitsAtStart, fn } from '@fnfleet/drivers';
 import { ACCEPT_HEADER, ACCEPT_STARTED, MAX_FRAME_BYTES, STARTED_HEADER, startAckHeader } from '@fnfleet/protocol';
 import { aCall } from '@fnfleet/testing';
-import { Held } from './test-kit/held.js';
-import { answerOf, frame, reportOf, TestRunner, type TestRunnerOptions, tryOf } from './test-kit/test-runner.js';
+import { answerOf, frame, Held, reportOf, TestRunner, type TestRunnerOptions, tryOf } from './test-kit/test-runner.js';
 
 const echo = fn(async (request, response) => {
   const parts: Buffer[] = [];
@@ -175,7 +174,7 @@ describe('a call that cannot be run', () => {
     ['protocol 25: cpus as a number', '{"image":"echo","cpus":100}', 400, /^Invalid JSON$/],
     ['cpus out of range', '{"image":"echo","cpus":"2000000m"}', 400, /^Cpus is invalid/],
     ['protocol 28: the status image', '{"image":"status-checker"}', 400, /^Invalid Fn image$/],
-  ])('%s is one finished, and the stream ends well', async (_, callJson, code, text) => {
+  ])('%s is answered with one `finished`, and the stream ends with OK', async (_, callJson, code, text) => {
     await started({ functions: { echo }, statusImage: 'status-checker' });
     const engagement = runner.balancer.engage();
     engagement.send({ kind: 'try', callJson, slotHash: '', extensions: {} });
@@ -339,16 +338,16 @@ describe('capacity and shutdown', () => {
     await started({ functions: { held: fn(held.handler), echo }, memoryMb: 256 });
     const running = runner.offer({ image: 'held', memoryMb: 256 });
     await held.untilCalled(1);
-    const hurried = runner.balancer.engage({ deadlineMs: 200 });
-    hurried.send(tryOf({ image: 'echo', fnId: 'hurried', memoryMb: 256 }));
-    hurried.send(frame('', true));
-    const patient = runner.offer({ image: 'echo', fnId: 'patient', memoryMb: 256 });
-    expect((await hurried.status).code).not.toBe(0);
-    expect(patient.received).toEqual([]);
+    const brief = runner.balancer.engage({ deadlineMs: 200 });
+    brief.send(tryOf({ image: 'echo', fnId: 'brief', memoryMb: 256 }));
+    brief.send(frame('', true));
+    const waiting = runner.offer({ image: 'echo', fnId: 'waiting', memoryMb: 256 });
+    expect((await brief.status).code).not.toBe(0);
+    expect(waiting.received).toEqual([]);
     held.release();
-    expect((await patient.status).code).toBe(0);
-    expect(reportOf(patient.received).success).toBe(true);
-    expect(runner.driver.counters.created).toBe(2); // nothing was made for the hurried one
+    expect((await waiting.status).code).toBe(0);
+    expect(reportOf(waiting.received).success).toBe(true);
+    expect(runner.driver.counters.created).toBe(2); // none for the call whose deadline passed
     await running.status;
   });
 

@@ -12,15 +12,13 @@ import {
   systemClock,
 } from '@fnfleet/core';
 import type { LoadReport } from '@fnfleet/protocol';
-import { aboutRunner } from './about-runner.js';
 import type { ConfigureRunner } from './auxiliary/runner-methods.js';
-import { EngagementCounters } from './engagement-counters.js';
 import { engagementRunner } from './engagement-runner.js';
 import { GrpcListener } from './grpc-listener.js';
 import type { FunctionLogs } from './logs/function-logs.js';
 import type { MemberCheck } from './member-server.js';
-import { RunnerLoad } from './runner-load.js';
-import { RunnerStatusReporter } from './runner-status-report.js';
+import { EngagementCounters, RunnerLoad } from './runner-load.js';
+import { aboutRunner, RunnerStatusReporter } from './runner-status-report.js';
 import { type CustomHealth, StatusImage } from './status-image.js';
 
 export interface PureRunnerOptions {

@@ -1,7 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import type { Agent } from '@fnfleet/agent';
 import type { LoadReport } from '@fnfleet/protocol';
-import type { EngagementCounters } from './engagement-counters.js';
 
 /** The load that a runner reports to balancers. Read at the end of every engagement, so nothing is computed here. */
 export class RunnerLoad {
@@ -35,5 +34,31 @@ export class RunnerLoad {
       degraded: state === 'degraded',
       degradedReason: reason,
     };
+  }
+}
+
+/** Counts the engagements of a runner for `Status`. Received = handled + active, including refusals. */
+export class EngagementCounters {
+  private open = 0;
+  private opened = 0;
+
+  /** @returns a function to call when the stream has ended; idempotent */
+  enter(): () => void {
+    this.open += 1;
+    this.opened += 1;
+    let left = false;
+    return () => {
+      if (left) return;
+      left = true;
+      this.open -= 1;
+    };
+  }
+
+  get active(): number {
+    return this.open;
+  }
+
+  snapshot(): { active: number; requestsReceived: number; requestsHandled: number } {
+    return { active: this.open, requestsReceived: this.opened, requestsHandled: this.opened - this.open };
   }
 }

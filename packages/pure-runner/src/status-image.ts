@@ -13,19 +13,21 @@ import {
   completeBody,
   Deferred,
   FnError,
+  type HeaderList,
   type IdGenerator,
   later,
+  MIB,
   type MonoMs,
+  type ResponseWriter,
   type WallMs,
 } from '@fnfleet/core';
 import { type CallReport, NOTHING_REPORTED } from '@fnfleet/protocol';
 import { callReport } from './call-report.js';
-import { CollectedAnswer } from './collected-answer.js';
 
 /** Reports the health of the machine as custom key/value pairs. An exception fails the status. */
 export type CustomHealth = () => Readonly<Record<string, string>> | Promise<Readonly<Record<string, string>>>;
 
-export interface StatusImageOptions {
+interface StatusImageOptions {
   /** Image that is run to find out whether functions can run here. */
   readonly image: string;
   /** A file that exists once the network of containers is up; until then the status image runs without a network. */
@@ -141,4 +143,34 @@ function statusCall(id: string, image: string, createdAt: WallMs): Call {
     startedAt: undefined,
     completedAt: undefined,
   };
+}
+
+/** More than any sensible status, and less than the limit of a gRPC message. */
+const MAX_BYTES = MIB;
+
+/** Collects the response of a function as text. */
+export class CollectedAnswer implements ResponseWriter {
+  private readonly parts: Buffer[] = [];
+  private bytes = 0;
+
+  /** Whether the response exceeded the limit. */
+  get tooLarge(): boolean {
+    return this.bytes > MAX_BYTES;
+  }
+
+  get text(): string {
+    return Buffer.concat(this.parts).toString();
+  }
+
+  writeHead(_status: number, _headers: HeaderList): void {}
+
+  write(chunk: Buffer): boolean {
+    this.bytes += chunk.length;
+    if (!this.tooLarge) this.parts.push(chunk);
+    return true;
+  }
+
+  onDrain(callback: () => void): void {
+    callback();
+  }
 }

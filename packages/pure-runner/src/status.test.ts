@@ -4,8 +4,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { FakeClock, PeerError, RecordedMetrics } from '@fnfleet/core';
 import { exitsAtStart, fn } from '@fnfleet/drivers';
-import { Held } from './test-kit/held.js';
-import { reportOf, TestRunner, type TestRunnerOptions } from './test-kit/test-runner.js';
+import { Held, reportOf, TestRunner, type TestRunnerOptions } from './test-kit/test-runner.js';
 
 const metrics = RecordedMetrics.install();
 const IMAGE = 'status-checker';
@@ -320,7 +319,7 @@ describe('ConfigureRunner', () => {
   });
 });
 
-/** What a status says that says nothing. */
+/** A status without any information. */
 const NOTHING = {
   active: 0,
   failed: false,

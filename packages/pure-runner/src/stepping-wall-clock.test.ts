@@ -1,5 +1,5 @@
 import { FakeClock } from '@fnfleet/core';
-import { StatusCache } from './status-cache.js';
+import { StatusCache } from './runner-status-report.js';
 
 const HOUR_MS = 3_600_000;
 const caller = new AbortController().signal;
@@ -7,7 +7,7 @@ const caller = new AbortController().signal;
 it.each([
   ['back', -HOUR_MS],
   ['forward', HOUR_MS],
-])('the wall clock steps %s by an hour: the result of a check serves as long as ever', async (_, stepMs) => {
+])('the wall clock steps %s by an hour: the result of a check is cached for the usual time', async (_, stepMs) => {
   const clock = new FakeClock();
   let checks = 0;
   const cache = new StatusCache(clock, 1_500, async () => {

@@ -1,7 +1,6 @@
 import { silentLogger } from '@fnfleet/core';
 import { fn } from '@fnfleet/drivers';
-import { Held } from './test-kit/held.js';
-import { reportOf, TestRunner } from './test-kit/test-runner.js';
+import { Held, reportOf, TestRunner } from './test-kit/test-runner.js';
 
 const answers = fn((request, response) => request.resume().once('end', () => response.end('here')));
 const held = new Held();

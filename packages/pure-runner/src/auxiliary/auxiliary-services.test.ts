@@ -108,7 +108,7 @@ describe('health', () => {
     end                 | becomes
     ${'is ready'}       | ${'SERVING'}
     ${'cannot be used'} | ${'NOT_SERVING'}
-  `('is bad until what runs functions is ready: when that $end it is $becomes', async ({ end, becomes }) => {
+  `('is NOT_SERVING until the driver is ready: when the driver $end it is $becomes', async ({ end, becomes }) => {
     const ready = Promise.withResolvers<void>();
     const late: Agent = Object.create(runner.agent, { ready: { value: ready.promise } });
     const other = newPureRunner({ agent: late, listen: '127.0.0.1:0' });
@@ -174,12 +174,12 @@ it.each(['v1', 'v1alpha'])('reflection %s lists what is served', async (version)
 });
 
 it.each`
-  what                            | path
-  ${'watches of health'}          | ${WATCH}
-  ${'Status'}                     | ${'/RunnerProtocol/Status'}
-  ${'reflection'}                 | ${'/grpc.reflection.v1.ServerReflection/ServerReflectionInfo'}
-  ${'StreamLogs'}                 | ${'/RunnerProtocol/StreamLogs'}
-  ${'methods that there are not'} | ${'/no.such/Method'}
+  what                   | path
+  ${'watches of health'} | ${WATCH}
+  ${'Status'}            | ${'/RunnerProtocol/Status'}
+  ${'reflection'}        | ${'/grpc.reflection.v1.ServerReflection/ServerReflectionInfo'}
+  ${'StreamLogs'}        | ${'/RunnerProtocol/StreamLogs'}
+  ${'unknown methods'}   | ${'/no.such/Method'}
 `('1 600 streams of $what, opened and reset, leave nothing behind', async ({ path }) => {
   const on = session();
   await once(on, 'connect');
@@ -199,10 +199,10 @@ it('long-lived streams are limited per connection, and never block Status', asyn
 });
 
 it.each`
-  what                      | headers                             | status
-  ${'another content type'} | ${{ 'content-type': 'text/plain' }} | ${415}
-  ${'none'}                 | ${{}}                               | ${415}
-`('a request with $what is no gRPC: $status', async ({ headers, status }) => {
+  what            | headers                             | status
+  ${'text/plain'} | ${{ 'content-type': 'text/plain' }} | ${415}
+  ${'nothing'}    | ${{}}                               | ${415}
+`('a request with $what as its content type is not gRPC: $status', async ({ headers, status }) => {
   const stream = session().request({ ':method': 'POST', ':path': '/RunnerProtocol/Status', ...headers });
   stream.on('error', () => undefined).end();
   const answered = await new Promise((resolve) => stream.once('response', (response) => resolve(response[':status'])));
@@ -233,18 +233,21 @@ it.each`
   ${'Watch'}      | ${WATCH}
   ${'StreamLogs'} | ${'/RunnerProtocol/StreamLogs'}
   ${'reflection'} | ${'/grpc.reflection.v1.ServerReflection/ServerReflectionInfo'}
-`('a message to $what that cannot be read ends it with INTERNAL, and is no fault of the runner', async ({ path }) => {
-  const faults: string[] = [];
-  const logs = new FunctionLogs({ logBufferBytes: 10_000, maxLogCollectors: 1 });
-  const logger = { ...silentLogger, error: (what: string) => void faults.push(what) };
-  const other = await TestRunner.start({ functions: { echo }, logs, logger });
-  const on = http2.connect(`http://127.0.0.1:${other.runner.address.port}`);
-  on.on('error', () => undefined);
-  sessions.push(on);
-  expect(await endOf(open(on, path, Buffer.from([0, 0, 0, 0, 2, 0x0a, 0xff])).stream)).toBe('13');
-  expect([faults, logs.collectors]).toEqual([[], 0]);
-  await other.close();
-});
+`(
+  'a message to $what that cannot be decoded ends it with INTERNAL, and is not logged as a fault of the runner',
+  async ({ path }) => {
+    const faults: string[] = [];
+    const logs = new FunctionLogs({ logBufferBytes: 10_000, maxLogCollectors: 1 });
+    const logger = { ...silentLogger, error: (what: string) => void faults.push(what) };
+    const other = await TestRunner.start({ functions: { echo }, logs, logger });
+    const on = http2.connect(`http://127.0.0.1:${other.runner.address.port}`);
+    on.on('error', () => undefined);
+    sessions.push(on);
+    expect(await endOf(open(on, path, Buffer.from([0, 0, 0, 0, 2, 0x0a, 0xff])).stream)).toBe('13');
+    expect([faults, logs.collectors]).toEqual([[], 0]);
+    await other.close();
+  },
+);
 
 it('a health watch ends with the runner, and gets each change once', async () => {
   const watch = healthClient().watch({ service: '' });

@@ -1,9 +1,9 @@
 import type { LogSink, OutputLine } from '@fnfleet/agent';
 import { count, countFromZero, type SettingsOf, TurnoverSet } from '@fnfleet/core';
 import { GRPC_STATUS } from '@fnfleet/protocol';
+import type { logSettings } from '../settings.js';
 import { LineBuffer } from './line-buffer.js';
 import { type CollectorStream, LogSession, type LogSource } from './log-session.js';
-import type { logSettings } from './log-settings.js';
 
 /**
  * The output of a runner's functions: a sink for its agent, and the source for all collectors. Keeps the latest lines for

@@ -45,7 +45,7 @@ it.each`
   ${COST}     | ${[0]}
   ${COST + 1} | ${[0, 1]}
   ${1e9}      | ${[0, 1, 2, 3]}
-`('of four lines, $maxBytes bytes take out $taken', ({ maxBytes, taken }) => {
+`('taking $maxBytes bytes of four lines yields $taken', ({ maxBytes, taken }) => {
   const { buffer } = filled(10 * COST, 4);
   expect(names(buffer.take(maxBytes))).toEqual(taken);
   expect(names(buffer)).toEqual(range(taken.length, 4));

@@ -117,7 +117,7 @@ describe('the exchange', () => {
     ${[start({ follow: 'yes' })]}     | ${'3 start.config: follow: expected 1 or true, 0 or false, got "yes"'}
     ${[start({ since: '-1' })]}       | ${'3 start.config: since: expected a whole number from 0 to ∞, got "-1"'}
     ${[start({ shape: 'x' }), 'ack']} | ${undefined}
-  `('ends with "$ended" after $messages', async ({ messages, ended }) => {
+  `('ends with "$ended" after the messages $messages', async ({ messages, ended }) => {
     const collector = new Collector();
     await collector.says(...messages);
     expect(collector.ended).toBe(ended);
@@ -133,7 +133,7 @@ describe('the exchange', () => {
     const collector = new Collector();
     await collector.says(start(), 'ready');
     collector.session?.onHalfClose();
-    await printed('unheard');
+    await printed('late');
     expect([collector.ended, collector.texts]).toEqual(['OK', []]);
   });
 });
@@ -146,7 +146,7 @@ describe('what is sent', () => {
     ${{ app_id: 'a2' }}               | ${['three']}
     ${{ app_id: 'a2', fn_id: 'f1' }}  | ${undefined}
     ${{}}                             | ${['one', 'two', 'three']}
-  `('is, of $config, $sent', async ({ config, sent }) => {
+  `('for $config: $sent', async ({ config, sent }) => {
     const collector = new Collector();
     await collector.says(start(config), 'ready');
     logs.write(aLine('one', { fnId: 'f1', callId: 'c1', appId: 'a1' }));
@@ -210,16 +210,16 @@ describe('a slow collector', () => {
     await other.says(start({ fn_id: 'other' }), 'ready');
     await printed(...Array.from({ length: 100 }, () => 'x'.repeat(2_000)));
     for (const collector of slow) await collector.says('ack');
-    const told = slow.map(({ batches }) => batches.reduce((sum, { dropped }) => sum + dropped, 0));
-    expect(told[0]).toBeGreaterThan(50);
-    expect(told[1]).toBe(told[0]);
-    expect(metrics.sum('log_dropped_lines')).toBe(told[0]);
+    const reported = slow.map(({ batches }) => batches.reduce((sum, { dropped }) => sum + dropped, 0));
+    expect(reported[0]).toBeGreaterThan(50);
+    expect(reported[1]).toBe(reported[0]);
+    expect(metrics.sum('log_dropped_lines')).toBe(reported[0]);
 
     for (let n = 0; n < 100; n += 1) logs.write(aLine('x'.repeat(2_000), { fnId: 'other' }));
     await turn();
     await other.says('ack');
     const more = other.batches.reduce((sum, { dropped }) => sum + dropped, 0);
-    expect(metrics.sum('log_dropped_lines')).toBe((told[0] ?? 0) + more);
+    expect(metrics.sum('log_dropped_lines')).toBe((reported[0] ?? 0) + more);
   });
 
   it('catches up in batches of bounded size', async () => {

@@ -130,7 +130,7 @@ it('a collector with an invalid request gets the reason', async () => {
   });
 });
 
-it('protocol 100: a runner without logs says so', async () => {
+it('protocol 100: a runner without logs refuses the stream with a reason', async () => {
   await started({ logs: undefined });
   const failure = await new Collecting().end;
   expect(failure).toBeInstanceOf(StreamError);
