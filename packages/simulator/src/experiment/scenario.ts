@@ -1,7 +1,7 @@
 import { type Clock, Registry } from '@fnfleet/core';
 import type { Machine } from '../fleet/machine.js';
 import type { SimulatedFleet } from '../fleet/simulated-fleet.js';
-import type { Random } from '../random/sfc32.js';
+import type { Random } from '../random.js';
 
 /** What happens to the fleet during a run. */
 export interface Scenario {

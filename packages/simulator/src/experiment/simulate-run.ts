@@ -1,7 +1,7 @@
 import type { PlacementTiming } from '@fnfleet/placement';
 import { neverAborted, SimulatedCall } from '../fleet/simulated-call.js';
 import { SimulatedFleet } from '../fleet/simulated-fleet.js';
-import { randomStream } from '../random/sfc32.js';
+import { randomStream } from '../random.js';
 import type { Balancer, Strategy } from '../strategies/strategy.js';
 import { VirtualClock } from '../time/virtual-clock.js';
 import type { FunctionProfile, Workload } from '../workloads/workload.js';

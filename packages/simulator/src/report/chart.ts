@@ -1,4 +1,4 @@
-import { compact } from './numbers.js';
+import { compact } from './text-report.js';
 
 export interface Line {
   readonly name: string;

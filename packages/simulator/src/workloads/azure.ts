@@ -1,6 +1,5 @@
 import { encodeId } from '@fnfleet/core';
-import { exponential, type Quantiles, quantileOf } from '../random/distributions.js';
-import { type Random, randomStream } from '../random/sfc32.js';
+import { exponential, type Quantiles, quantileOf, type Random, randomStream } from '../random.js';
 import { functionsOfApp, meanExecMs, memoryMb } from './call-times.js';
 import { type FunctionDemand, openLoop } from './open-loop.js';
 import type { WorkloadFactory } from './workload.js';

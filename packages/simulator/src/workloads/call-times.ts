@@ -1,5 +1,4 @@
-import { burr, exponential, logNormal, type Quantiles, quantileOf } from '../random/distributions.js';
-import type { Random } from '../random/sfc32.js';
+import { burr, exponential, logNormal, type Quantiles, quantileOf, type Random } from '../random.js';
 
 /**
  * Distributions of execution time, memory, and start time of containers.

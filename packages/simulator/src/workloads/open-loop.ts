@@ -1,6 +1,4 @@
-import { AliasTable } from '../random/alias-table.js';
-import { exponential } from '../random/distributions.js';
-import { type Random, randomStream } from '../random/sfc32.js';
+import { AliasTable, exponential, type Random, randomStream } from '../random.js';
 import { execMs, gapMs, initMs } from './call-times.js';
 import { type FunctionProfile, newCallTable, paced, type Workload, type WorkloadNeed } from './workload.js';
 

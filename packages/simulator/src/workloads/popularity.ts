@@ -1,4 +1,4 @@
-import { type Random, randomStream } from '../random/sfc32.js';
+import { type Random, randomStream } from '../random.js';
 import { simulatedId } from './azure.js';
 import { meanExecMs, memoryMb } from './call-times.js';
 import { type FunctionDemand, openLoop } from './open-loop.js';

@@ -1,6 +1,5 @@
 // takes: 3 s
-import { quantileOf } from '../random/distributions.js';
-import { randomStream } from '../random/sfc32.js';
+import { quantileOf, randomStream } from '../random.js';
 import { AZURE_CALLS_PER_DAY } from './azure.js';
 import { functionsOfApp, meanExecMs, memoryMb } from './call-times.js';
 import { workloads } from './index.js';
