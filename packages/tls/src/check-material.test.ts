@@ -4,8 +4,8 @@ import { mkdirSync, mkdtempSync, rmSync, symlinkSync, truncateSync, writeFileSyn
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { wallMs } from '@fnfleet/core';
-import { parseAltName } from './authority/alt-name.js';
 import { type CertifiedKey, issueCertificate, newAuthority } from './authority/authority.js';
+import { parseAltName } from './authority/certificate.js';
 import { readMaterial } from './check-material.js';
 import { tlsFiles } from './tls-settings.js';
 

@@ -1,8 +1,7 @@
 import { createPrivateKey, type KeyObject, X509Certificate } from 'node:crypto';
 import { readSmallFileSync, SettingsError, type WallMs, wallMs } from '@fnfleet/core';
-import { namesOf } from './peer-names.js';
-import { newSecureContext } from './secure-context.js';
-import type { CheckedMaterial, TlsFiles } from './tls-material.js';
+import { namesOf } from './peer-checks.js';
+import { type CheckedMaterial, newSecureContext, type TlsFiles } from './tls-material.js';
 
 const VARIABLES = { cert: 'FN_TLS_CERT', key: 'FN_TLS_KEY', ca: 'FN_TLS_CA' } as const;
 const CERTIFICATE = /-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g;

@@ -1,4 +1,3 @@
-export { type AltName, parseAltName } from './authority/alt-name.js';
 export {
   type AuthorityOptions,
   type CertifiedKey,
@@ -6,11 +5,10 @@ export {
   issueCertificate,
   newAuthority,
 } from './authority/authority.js';
+export { type AltName, parseAltName } from './authority/certificate.js';
 export { readAuthorities as readTlsAuthorities, readMaterial as readTlsMaterial } from './check-material.js';
-export { clientTlsOptions, type ExpectedPeer } from './client-tls.js';
 export { FileIdentity, type FileIdentityOptions } from './file-identity.js';
-export { judgePeer, type PeerVerdict } from './judge-peer.js';
-export { isAllowed, namesOf } from './peer-names.js';
+export { clientTlsOptions, type ExpectedPeer, isAllowed, judgePeer, namesOf, type PeerVerdict } from './peer-checks.js';
 export { clientContext, fixedIdentity, keepCurrent, serverTlsOptions, type TlsIdentity } from './tls-identity.js';
 export type { CheckedMaterial, TlsFiles, TlsMaterial } from './tls-material.js';
 export { type TlsSettings, tlsFiles, tlsSettings } from './tls-settings.js';

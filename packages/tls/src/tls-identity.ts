@@ -1,6 +1,5 @@
 import type { SecureContext, Server } from 'node:tls';
-import { contextOptions, newSecureContext } from './secure-context.js';
-import type { TlsMaterial } from './tls-material.js';
+import { contextOptions, newSecureContext, type TlsMaterial } from './tls-material.js';
 
 /** The TLS identity of a process. Its material may change at any time; existing connections stay open. */
 export interface TlsIdentity {

@@ -1,3 +1,4 @@
+import { createSecureContext, type SecureContext } from 'node:tls';
 import type { WallMs } from '@fnfleet/core';
 
 /** Paths of the PEM files. */
@@ -30,4 +31,16 @@ export interface CheckedMaterial extends TlsMaterial {
   readonly expiresAt: WallMs;
   /** Which of the two expires first. */
   readonly endsFirst: keyof TlsFiles;
+}
+
+/** TLS 1.3 if the peer supports it. */
+const VERSIONS = { minVersion: 'TLSv1.2', maxVersion: 'TLSv1.3' } as const;
+
+/** Options for the context of a server, also accepted by `setSecureContext`. */
+export function contextOptions({ cert, key, ca }: TlsMaterial) {
+  return { cert, key, ca, ...VERSIONS };
+}
+
+export function newSecureContext(material: TlsMaterial): SecureContext {
+  return createSecureContext(contextOptions(material));
 }

@@ -1,9 +1,9 @@
 import { createPrivateKey, X509Certificate } from 'node:crypto';
 import { checkServerIdentity, type PeerCertificate } from 'node:tls';
 import { wallMs } from '@fnfleet/core';
-import { namesOf } from '../peer-names.js';
-import { parseAltName } from './alt-name.js';
+import { namesOf } from '../peer-checks.js';
 import { type IssueOptions, issueCertificate, newAuthority } from './authority.js';
+import { parseAltName } from './certificate.js';
 
 const NOW = Date.UTC(2026, 10, 24);
 const DAY_MS = 86_400_000;

@@ -1,7 +1,6 @@
 import { createPrivateKey, createPublicKey, generateKeyPairSync, X509Certificate } from 'node:crypto';
 import { epochMs, type WallMs } from '@fnfleet/core';
-import type { AltName } from './alt-name.js';
-import { type Issuer, signCertificate } from './certificate.js';
+import { type AltName, type Issuer, signCertificate } from './certificate.js';
 
 /** A certificate and its private key, in PEM. */
 export interface CertifiedKey {
