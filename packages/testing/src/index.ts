@@ -1,4 +1,4 @@
-export { type CertificateParts, FleetCertificates } from './fleet-certificates.js';
+export { type CertificateParts, FleetCertificates, TestCertificates, type Visitor } from './certificates.js';
 export {
   dataFrame,
   errorCodeOf,
@@ -27,7 +27,6 @@ export {
   grpcRequest,
 } from './http2/grpc.js';
 export { HeaderDecoder, type HeaderLines, hpackInteger, hpackString, literalHeaders } from './http2/hpack.js';
-export { H2_CLIENT, H2_SERVER, runTool } from './http2/other-peers.js';
 export {
   RawConnection,
   type RawConnectionOptions,
@@ -45,7 +44,6 @@ export {
   startRawRunner,
 } from './http2/raw-runner.js';
 export { aCall, anOutboundCall, FixedBody, RecordingWriter, type TestCall } from './outbound-call.js';
-export { PATIENT_LINK } from './patient-link.js';
 export {
   balancerMessages,
   loadRecording,
@@ -55,11 +53,10 @@ export {
   runnerMessages,
 } from './recordings.js';
 export { type PlayedEngagement, ScriptedBalancer } from './scripted-balancer.js';
-export { type ScriptedEngagement, type ScriptedRunner, startScriptedRunner } from './scripted-runner.js';
+export { PATIENT_LINK, type ScriptedEngagement, type ScriptedRunner, startScriptedRunner } from './scripted-runner.js';
 export { DnsServer, type DnsServerOptions } from './servers/dns-server.js';
 export { EtcdServer } from './servers/etcd-server.js';
 export { freePort, freePorts } from './servers/free-ports.js';
 export { ImageRegistry, REGISTRY_OPERATOR } from './servers/image-registry.js';
 export { type Flow, RegistryFront } from './servers/registry-front.js';
-export { eventually, TestProgram, testTool } from './servers/test-program.js';
-export { TestCertificates, type Visitor } from './test-certificates.js';
+export { eventually, H2_CLIENT, H2_SERVER, runTool, TestProgram, testTool } from './servers/test-program.js';
