@@ -1,7 +1,8 @@
-import type { IncomingMessage } from 'node:http';
+import type { IncomingMessage, ServerResponse } from 'node:http';
 import { type Clock, type ErrorCode, FnError, type IdGenerator, MIB, type WallMs } from '@fnfleet/core';
 import { type Route, type RouteHandler, readBody, sendEmpty, sendJson } from '@fnfleet/http';
 import type { Collection } from '../datastore/datastore.js';
+import { Conditions, etagOf } from './conditions.js';
 import { notify, type ResourceListener } from './listeners.js';
 import { type Naming, nextCursor, pageOf } from './paging.js';
 
@@ -23,7 +24,7 @@ export interface Resource<T extends { id: string; name: string }, F> {
   /** The representation for reads, with endpoints. */
   show(items: readonly T[], req: IncomingMessage): Promise<object[]>;
   showCreated(item: T, req: IncomingMessage): Promise<object>;
-  /** The representation after an update: only what is stored. */
+  /** The representation after an update, and what the entity tag is computed from: only what is stored. */
   showUpdated(item: T): object;
 }
 
@@ -45,6 +46,11 @@ export function resourceRoutes<T extends { id: string; name: string }, F>(
   const { collection, listeners } = resource;
   const { clock, ids } = context;
   const idOf = (req: { params: Record<string, unknown> }) => String(req.params[resource.idParam]);
+  const tagOf = (item: T) => etagOf(resource.showUpdated(item));
+  const send = (res: ServerResponse, item: T, shown: object) => {
+    res.setHeader('ETag', tagOf(item));
+    sendJson(res, 200, shown);
+  };
 
   const list: RouteHandler = async (req, res) => {
     const query = queryOf(req);
@@ -57,33 +63,46 @@ export function resourceRoutes<T extends { id: string; name: string }, F>(
   };
 
   const create: RouteHandler = async (req, res) => {
+    Conditions.of(req).checkChange(undefined);
     const input = resource.parse(await bodyText(req, context));
     await notify(listeners, (listener) => listener.beforeCreate?.(input));
     const now = clock.wallNow();
     const created = await collection.insert(resource.make(input, ids.next(now), now));
     await notify(listeners, (listener) => listener.afterCreate?.(created));
-    sendJson(res, 200, await resource.showCreated(created, req));
+    send(res, created, await resource.showCreated(created, req));
   };
 
   const read: RouteHandler = async (req, res) => {
-    const [shown] = await resource.show([await collection.get(idOf(req))], req);
-    sendJson(res, 200, shown);
+    const conditions = Conditions.of(req);
+    const item = await collection.get(idOf(req));
+    if (conditions.checkRead(tagOf(item))) {
+      res.setHeader('ETag', tagOf(item));
+      sendEmpty(res, 304);
+      return;
+    }
+    const [shown = {}] = await resource.show([item], req);
+    send(res, item, shown);
   };
 
   const update: RouteHandler = async (req, res) => {
     const id = idOf(req);
+    const conditions = Conditions.of(req);
     const change = resource.parse(await bodyText(req, context));
     if (change.id && change.id !== id) throw new FnError(resource.idMismatch);
     await notify(listeners, (listener) => listener.beforeUpdate?.(id, change));
-    const updated = await collection.update(id, (current) => resource.change(current, change, clock.wallNow()));
+    const updated = await collection.update(id, (current) => {
+      conditions.checkChange(tagOf(current));
+      return resource.change(current, change, clock.wallNow());
+    });
     await notify(listeners, (listener) => listener.afterUpdate?.(updated));
-    sendJson(res, 200, resource.showUpdated(updated));
+    send(res, updated, resource.showUpdated(updated));
   };
 
   const remove: RouteHandler = async (req, res) => {
     const id = idOf(req);
+    const conditions = Conditions.of(req);
     await notify(listeners, (listener) => listener.beforeDelete?.(id));
-    await collection.remove(id);
+    await collection.remove(id, (current) => conditions.checkChange(tagOf(current)));
     await notify(listeners, (listener) => listener.afterDelete?.(id));
     sendEmpty(res, 204);
   };

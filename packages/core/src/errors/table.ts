@@ -285,6 +285,11 @@ const API_ERRORS = {
     'The request headers exceed FN_MAX_REQUEST_HEADER_SIZE, or FN_MAX_HDR_REQUEST_SIZE of the runner in the form that the function receives; or the HTTP library of the function rejected them.',
   ),
   badRequest: entry(400, 'Bad request: {reason}', 'The request is not well-formed HTTP.'),
+  preconditionFailed: entry(
+    412,
+    'The resource is not in the state that If-Match or If-None-Match requires: read it again',
+    'Somebody else changed it since the client read it (`ETag`), or it exists although `If-None-Match: *` forbids that. Nothing was changed.',
+  ),
   requestTimeout: entry(
     408,
     'Timed out reading the request',
