@@ -18,6 +18,8 @@ const APP: Shape = {
     id: 'string',
     name: 'string',
     updated_at: { optional: 'string' },
+    shape: { optional: 'string' },
+    syslog_url: { optional: 'string' },
     config: CONFIG,
     annotations: ANNOTATIONS,
   },
@@ -47,6 +49,8 @@ export interface AppRef {
   readonly id: string;
   readonly name: string;
   readonly updated_at?: string;
+  readonly shape?: string;
+  readonly syslog_url?: string;
   /** Null or missing if the app has none. */
   readonly config?: Config | null;
   readonly annotations?: Annotations;

@@ -30,6 +30,7 @@ describe.each(Object.entries(WAYS))('%s', (_name, read) => {
     ${'nothing'}                       | ${'absent'}            | ${/ENOENT/}
     ${'an impossible path'}            | ${'a\0b'}              | ${/null bytes/}
     ${'a file that reports no length'} | ${'/proc/self/status'} | ${/^Name:/}
+    ${'a long one that reports none'}  | ${'/proc/self/maps'}   | ${/\[stack\]/}
   `('reads $what, or says why it cannot', async ({ path, says }) => {
     const before = openFiles();
     const read1 = read(path.startsWith('/') ? path : join(folder, path));

@@ -1,7 +1,7 @@
 import { closeSync, constants, type FSWatcher, fstatSync, openSync, readSync, watch } from 'node:fs';
 import { open, stat } from 'node:fs/promises';
 import { basename, dirname } from 'node:path';
-import { MIB } from './units.js';
+import { KIB, MIB } from './units.js';
 
 /** Far more than a setting, a certificate or a list of runners needs. */
 const MAX_BYTES = MIB;
@@ -15,15 +15,16 @@ const FLAGS = constants.O_RDONLY | constants.O_NONBLOCK;
 export function readSmallFileSync(path: string, maxBytes = MAX_BYTES): string {
   const descriptor = openSync(path, FLAGS);
   try {
-    if (!fstatSync(descriptor).isFile()) throw notAFile();
-    // Files in /proc report a length of zero.
-    const buffer = Buffer.alloc(maxBytes + 1);
+    const stats = fstatSync(descriptor);
+    if (!stats.isFile()) throw notAFile();
+    let buffer = Buffer.alloc(firstLength(stats.size, maxBytes));
     let length = 0;
     for (;;) {
       const read = readSync(descriptor, buffer, length, buffer.length - length, null);
       length += read;
       if (length > maxBytes) throw tooLong(maxBytes);
       if (read === 0) return buffer.toString('utf8', 0, length);
+      if (length === buffer.length) buffer = grown(buffer, maxBytes);
     }
   } finally {
     closeSync(descriptor);
@@ -34,18 +35,31 @@ export function readSmallFileSync(path: string, maxBytes = MAX_BYTES): string {
 export async function readSmallFile(path: string, maxBytes = MAX_BYTES): Promise<string> {
   const file = await open(path, FLAGS);
   try {
-    if (!(await file.stat()).isFile()) throw notAFile();
-    const buffer = Buffer.alloc(maxBytes + 1);
+    const stats = await file.stat();
+    if (!stats.isFile()) throw notAFile();
+    let buffer = Buffer.alloc(firstLength(stats.size, maxBytes));
     let length = 0;
     for (;;) {
       const { bytesRead } = await file.read(buffer, length, buffer.length - length);
       length += bytesRead;
       if (length > maxBytes) throw tooLong(maxBytes);
       if (bytesRead === 0) return buffer.toString('utf8', 0, length);
+      if (length === buffer.length) buffer = grown(buffer, maxBytes);
     }
   } finally {
     await file.close();
   }
+}
+
+/** One byte more than the reported length, to notice the end. Files in /proc report zero, and any file may grow. */
+function firstLength(reported: number, maxBytes: number): number {
+  return Math.min(Math.max(reported, 4 * KIB), maxBytes) + 1;
+}
+
+function grown(buffer: Buffer, maxBytes: number): Buffer<ArrayBuffer> {
+  const larger = Buffer.alloc(Math.min(buffer.length * 2, maxBytes + 1));
+  buffer.copy(larger);
+  return larger;
 }
 
 function notAFile(): Error {

@@ -1,5 +1,6 @@
 import type { TriggerRef, TriggerSpec } from '../api-client.js';
 import { isDeployedTrigger } from './managed.js';
+import { bySource } from './source-order.js';
 
 /** The changes that bring the triggers of a function in line with its func.yaml, in an order that works. */
 export interface TriggerPlan {
@@ -42,16 +43,20 @@ export function planTriggers(
       `the source ${spec.source} of trigger ${spec.name} is already used by trigger ${holder.name} of ${whose}`,
     );
   }
-  const { changes, taken } = inOrder(pairs);
-  // Create triggers last: another one may have to release the source first.
-  if (changes === undefined) {
+  const changes = pairs.filter((pair) => !isAsWanted(pair));
+  const { ordered, blocking } = bySource(
+    changes.map((pair) => ({ item: pair, from: pair.existing.source, to: pair.spec.source })),
+  );
+  if (blocking.length > 0) {
+    const moving = changes.filter(({ existing, spec }) => existing.source !== spec.source).map(({ spec }) => spec.name);
     throw new Error(
-      `triggers exchange their sources (${taken.join(', ')}); deploy one of them with another source first`,
+      `triggers exchange their sources (${moving.join(', ')}); deploy one of them with another source first`,
     );
   }
+  // Create triggers last: another one may have to release the source first.
   return {
     create: wanted.filter((spec) => !matched.has(spec)),
-    change: changes,
+    change: ordered,
     keep: pairs.filter(isAsWanted).map(({ existing: trigger }) => trigger),
     surplus: own.filter((trigger) => !kept.has(trigger)),
   };
@@ -62,21 +67,4 @@ type Pair = TriggerPlan['change'][number];
 /** A trigger that somebody else created becomes ours once func.yaml names it. */
 function isAsWanted({ existing, spec }: Pair): boolean {
   return existing.name === spec.name && existing.source === spec.source && isDeployedTrigger(existing);
-}
-
-/**
- * Orders changes so that each takes its source after the current holder has released it. Undefined if they form a
- * cycle.
- */
-function inOrder(pairs: readonly Pair[]): { changes?: readonly Pair[]; taken: readonly string[] } {
-  const changes: Pair[] = [];
-  let waiting = pairs.filter((pair) => !isAsWanted(pair));
-  while (waiting.length > 0) {
-    const held = new Set(waiting.map(({ existing }) => existing.source));
-    const free = waiting.filter(({ existing, spec }) => existing.source === spec.source || !held.has(spec.source));
-    if (free.length === 0) return { taken: waiting.map(({ spec }) => spec.name) };
-    changes.push(...free);
-    waiting = waiting.filter((pair) => !free.includes(pair));
-  }
-  return { changes, taken: [] };
 }

@@ -48,13 +48,20 @@ export class YamlDocument {
   readonly hasMore: boolean;
   private readonly lines = new LineCounter();
   private readonly targets = new Map<Alias, Node | undefined>();
-  private valuesLeft = MAX_VALUES;
+  private readonly maxValues: number;
+  private valuesLeft: number;
 
-  /** @throws Error when it is not YAML */
+  /**
+   * @param limits `maxValues`: maximum number of values that are read, counted again for each alias; 10 000 by default
+   * @throws Error when it is not YAML
+   */
   constructor(
     private readonly file: string,
     text: string,
+    limits: { readonly maxValues?: number } = {},
   ) {
+    this.maxValues = limits.maxValues ?? MAX_VALUES;
+    this.valuesLeft = this.maxValues;
     // `fn` reads YAML 1.1, which has merge keys and more spellings of booleans.
     const options = { version: '1.1', lineCounter: this.lines, prettyErrors: false, uniqueKeys: false } as const;
     const document = parseDocument(text, options);
@@ -140,7 +147,8 @@ export class YamlDocument {
     const { value, source = '' } = scalar;
     if (typeof value === 'boolean') return value;
     if (typeof value === 'number' && !source.includes(':')) {
-      if (Number.isFinite(value) && (!Number.isInteger(value) || Number.isSafeInteger(value))) return value;
+      const isExact = !Number.isInteger(value) || Number.isSafeInteger(value) || JSON.stringify(value) === source;
+      if (Number.isFinite(value) && isExact) return value;
       throw this.problem(entry, 'a number that JSON cannot hold exactly; write it in quotes');
     }
     return isNull(scalar) ? null : textOf(scalar);
@@ -189,7 +197,7 @@ export class YamlDocument {
   /** The node of an entry, with an alias resolved. */
   private resolve(entry: Entry): Node | undefined {
     this.valuesLeft -= 1;
-    if (this.valuesLeft < 0) throw this.problem(entry, `more than ${MAX_VALUES} values, with aliases expanded`);
+    if (this.valuesLeft < 0) throw this.problem(entry, `more than ${this.maxValues} values, with aliases expanded`);
     const { node } = entry;
     if (!isAlias(node)) return node;
     const target = this.targets.get(node);
