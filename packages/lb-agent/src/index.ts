@@ -12,13 +12,11 @@ export {
   withTrigger,
   withWriter,
 } from './call/call-options.js';
-export type { CallPlacement } from './call/call-placement.js';
 export type { LbCall } from './call/lb-call.js';
-export type { LbCallListener } from './http/call-listener.js';
 export { HttpResponseWriter } from './http/http-response-writer.js';
 export { type LbServer, type LbServerOptions, newLbServer } from './http/lb-server.js';
 export { type HeadMapping, invokeHead, type ResponseHead, triggerHead } from './http/response-head.js';
-export type { CallOverrider, LbAgent, LbAgentOptions } from './lb-agent.js';
+export type { CallOverrider, CallPlacement, LbAgent, LbAgentOptions, LbCallListener } from './lb-agent.js';
 export { type ApiAddresses, apiAddresses, checkApiAddresses } from './lookup/api-addresses.js';
 export { CachedLookup, type FunctionLookup, newApiLookup, type TriggeredFunction } from './lookup/function-lookup.js';
 export type { ApiNodeStatus, FunctionSource } from './lookup/function-source.js';

@@ -4,7 +4,6 @@ import type { Explanation } from '@fnfleet/operator-api';
 import type { FleetStatus, HealthOptions, Outlook, PlacementTiming, QueueLimits } from '@fnfleet/placement';
 import type { LbCallOption } from './call/call-options.js';
 import type { LbCall } from './call/lb-call.js';
-import type { LbCallListener } from './http/call-listener.js';
 import type { ReplayBudget } from './replay/replay-budget.js';
 
 /** Places calls on runners. Embeddable, because it is independent of an HTTP server and of function lookup. */
@@ -79,4 +78,33 @@ export interface LbAgentOptions {
   readonly ids?: Pick<IdGenerator, 'next'>;
   readonly logger?: Logger;
   readonly clock?: Clock;
+}
+
+/** Receives the calls of an agent. */
+export interface LbCallListener {
+  /** Called before the call is placed. If it throws, the call fails with that error, and `afterCall` is not called. */
+  beforeCall?(call: LbCall): void | Promise<void>;
+  /** Called after the call has ended in any way; its model has the result. Errors are only logged. */
+  afterCall?(call: LbCall): void | Promise<void>;
+}
+
+/** Brings calls that an agent has accepted to where they run. */
+export interface CallPlacement {
+  /** Whether the placement counts calls itself. By default the agent does: a process counts a call only once. */
+  readonly countsCalls: boolean;
+  /** Never rejects. @returns the error of the call; undefined if it succeeded and its response has been written */
+  place(call: LbCall): Promise<unknown>;
+  /**
+   * Reports what would happen to a call if it were placed now. Nothing runs.
+   * @throws the error with which it would fail before its placement
+   */
+  outlook(call: LbCall): Promise<Outlook>;
+  /** The state of the runners, if there are any. */
+  status?(): FleetStatus;
+  /** Queries the status of every runner, for at most this long in milliseconds. */
+  askRunners?(limitMs: number): Promise<void>;
+  /** Cordons a runner, or lifts the cordon. @returns false if there is no such runner */
+  setCordoned?(address: string, cordoned: boolean): boolean;
+  /** Releases its resources. Idempotent, never rejects. */
+  close(): Promise<void>;
 }

@@ -4,16 +4,17 @@ import {
   type Call,
   CallTemplate,
   type Fn,
+  type HeaderMap,
   headersFromRaw,
+  isHopByHop,
   type ResponseWriter,
   requestUrl,
   type TraceContext,
   type WallMs,
 } from '@fnfleet/core';
 import { discardRest } from '@fnfleet/http';
-import { triggerHeaders } from '../http/trigger-headers.js';
 import { ReplayBuffer, type ReplayBufferLimits } from '../replay/replay-buffer.js';
-import type { CallBody } from './call-body.js';
+import type { CallBody } from './lb-call.js';
 
 /** A call under construction, which options fill in one after another. */
 export interface LbCallDraft {
@@ -140,4 +141,22 @@ function wholeBody(bytes: Buffer): CallBody {
     open: () => ({ read: () => ({ data: bytes, last: true }), onReadable: undefined, close: () => undefined }),
     commit: () => undefined,
   };
+}
+
+const PREFIX = 'Fn-Http-H-';
+
+/**
+ * The headers of a call through a trigger. Every header of the client is renamed, so that none can pass for a header of
+ * the platform. Therefore a trigger can never be invoked detached.
+ */
+function triggerHeaders(headers: HeaderMap, method: string, url: string): HeaderMap {
+  const mapped: HeaderMap = {};
+  for (const [name, values] of Object.entries(headers)) {
+    if (name === 'Content-Type') mapped[name] = values;
+    else if (!isHopByHop(name, values[0] ?? '')) mapped[PREFIX + name] = values;
+  }
+  mapped['Fn-Http-Method'] = [method];
+  mapped['Fn-Http-Request-Url'] = [url];
+  mapped['Fn-Intent'] = ['httprequest'];
+  return mapped;
 }

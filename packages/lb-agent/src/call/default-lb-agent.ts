@@ -23,13 +23,11 @@ import type { Explanation } from '@fnfleet/operator-api';
 import type { FleetStatus, Outlook, PlacementTiming } from '@fnfleet/placement';
 import { CallHistory } from '../explain/call-history.js';
 import { openCallSpan } from '../explain/trace-call.js';
-import type { LbCallListener } from '../http/call-listener.js';
 import { DetachedResponse } from '../http/detached-response.js';
-import type { LbAgent, LbAgentOptions } from '../lb-agent.js';
+import type { CallPlacement, LbAgent, LbAgentOptions, LbCallListener } from '../lb-agent.js';
 import { ReplayBudget } from '../replay/replay-budget.js';
 import { countEnd, markEnd } from './call-end.js';
 import type { LbCallDraft, LbCallOption } from './call-options.js';
-import type { CallPlacement } from './call-placement.js';
 import { LbCall } from './lb-call.js';
 
 /** Options with defaults filled in. */

@@ -9,9 +9,8 @@ import {
   type TraceContext,
 } from '@fnfleet/core';
 import type { PlacementEvents } from '@fnfleet/placement';
-import type { OutboundCall, ReportedTimings } from '@fnfleet/protocol';
+import type { OutboundCall, ReplayableBody, ReportedTimings } from '@fnfleet/protocol';
 import { type CallHistoryEntry, headerText } from '../explain/call-history-entry.js';
-import type { CallBody } from './call-body.js';
 
 /** Maximum reruns of an idempotent call: one that is lost this often is probably what takes its runners down. */
 const MAX_RERUNS = 2;
@@ -123,4 +122,15 @@ export interface LbCallParts {
   readonly trace?: TraceContext | undefined;
   /** Ends the call when aborted; the reason is the error with which it fails. */
   readonly controller: AbortController;
+}
+
+/** The body of a call, which may still be arriving from the caller. */
+export interface CallBody extends ReplayableBody {
+  /**
+   * Waits for a short body before it has a reader. Optional: without it, the body is already complete.
+   * @param upTo bytes: a longer body is not waited for. Infinity: it has to be held, whatever its length
+   * @returns undefined when there is nothing to wait for. Rejects with the signal's reason, with CancelledError when
+   *   the caller left, with FnError `requestTooBig`, and `serverBusy` when there is no room for what has to be held
+   */
+  arrival?(upTo: number, signal: AbortSignal): Promise<void> | undefined;
 }

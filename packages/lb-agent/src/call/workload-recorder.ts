@@ -1,7 +1,7 @@
 import { createWriteStream, type WriteStream } from 'node:fs';
 import { type Clock, type Logger, type MonoMs, Once } from '@fnfleet/core';
 import { encodeWorkloadRecord } from '@fnfleet/placement';
-import type { LbCallListener } from '../http/call-listener.js';
+import type { LbCallListener } from '../lb-agent.js';
 import type { LbCall } from './lb-call.js';
 
 /** Limit for unwritten lines, in bytes: when the disk stalls, lines are dropped instead of filling memory. */

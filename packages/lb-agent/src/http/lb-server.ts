@@ -36,21 +36,16 @@ import {
 } from '@fnfleet/placement';
 import type { AboutPull } from '@fnfleet/protocol';
 import type { TlsIdentity } from '@fnfleet/tls';
-import type { CallPlacement } from '../call/call-placement.js';
 import { WorkloadRecorder } from '../call/workload-recorder.js';
-import { explainRoute } from '../explain/explain-route.js';
-import type { LbAgent, LbAgentOptions } from '../lb-agent.js';
+import type { CallPlacement, LbAgent, LbAgentOptions, LbCallListener } from '../lb-agent.js';
 import { type FunctionLookup, newApiLookup } from '../lookup/function-lookup.js';
 import { newLbAgent, newLbAgentWithPlacement } from '../new-lb-agent.js';
-import { cordonRoutes } from '../operations/cordon-routes.js';
-import { fleetRoute } from '../operations/fleet-route.js';
 import { type LbOperations, operationsOf } from '../operations/operations.js';
-import { pullsOfRunners, pullsRoute } from '../operations/pulls-route.js';
+import { cordonRoutes, explainRoute, fleetRoute, pullsOfRunners, pullsRoute } from '../operations/operator-routes.js';
 import { runnerDrainRoutes } from '../operations/runner-drain.js';
 import { RunnerLogs } from '../operations/runner-logs.js';
 import { ReplayBudget } from '../replay/replay-budget.js';
 import type { LbSettings } from '../settings.js';
-import type { LbCallListener } from './call-listener.js';
 import { FrontDoor } from './front-door.js';
 
 /** Options for creating a runner. */

@@ -1,7 +1,7 @@
 import type { Readable } from 'node:stream';
 import { CancelledError, FnError } from '@fnfleet/core';
 import type { BodyPiece, BodyReader } from '@fnfleet/protocol';
-import type { CallBody } from '../call/call-body.js';
+import type { CallBody } from '../call/lb-call.js';
 import type { LossReason, ReplayBudget } from './replay-budget.js';
 import { ReplayStore } from './replay-store.js';
 

@@ -1,10 +1,7 @@
 import { VERSION } from '@fnfleet/core';
 import type { Route } from '@fnfleet/http';
 import type { FleetStatus } from '@fnfleet/placement';
-import { explainRoute } from './explain/explain-route.js';
-import { cordonRoutes } from './operations/cordon-routes.js';
-import { fleetRoute } from './operations/fleet-route.js';
-import { pullsOfRunners, pullsRoute } from './operations/pulls-route.js';
+import { cordonRoutes, explainRoute, fleetRoute, pullsOfRunners, pullsRoute } from './operator-routes.js';
 
 /** What a route answers. */
 async function answerOf(route: Route | undefined, request: { params?: object; query?: object } = {}): Promise<unknown> {
