@@ -1,4 +1,5 @@
 export { type ApiServer, type ApiServerOptions, newApiServer } from './api-server.js';
+export { backUp, type DatabaseContents, restore } from './datastore/backup.js';
 export type {
   AppFilter,
   Change,

@@ -82,7 +82,8 @@ function withItsName(url: string, error: Error): Error {
   return new Error(`FN_DB_URL: ${withoutPassword(url)}: ${error.message}`, { cause: error });
 }
 
-function sqlitePath(url: string): string {
+/** The file in a URL of an SQLite database. */
+export function sqlitePath(url: string): string {
   return url.slice('sqlite3://'.length).split('?', 1)[0] ?? '';
 }
 

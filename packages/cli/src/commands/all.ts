@@ -17,6 +17,8 @@ export const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
   export: async () => (await import('./export.js')).exportCommand(),
   apply: async () => (await import('./apply.js')).applyCommand(),
   import: async () => (await import('./apply.js')).importCommand(),
+  backup: async () => (await import('./backup.js')).backupCommand(),
+  restore: async () => (await import('./backup.js')).restoreCommand(),
   dev: async () => (await import('./dev.js')).devCommand(),
   invoke: async () => (await import('./invoke.js')).invokeCommand(),
   status: async () => (await import('./status.js')).statusCommand(),

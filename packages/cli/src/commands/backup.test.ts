@@ -1,0 +1,136 @@
+import { existsSync, mkdtempSync, readdirSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
+import { type ApiServer, apiSettings, newApiServer } from '@fnfleet/api';
+import { readSettings } from '@fnfleet/core';
+import { ApiClient } from '../api-client.js';
+import { runCommand } from '../test-kit/run-command.js';
+
+let dir: string;
+let url: string;
+let server: ApiServer | undefined;
+
+beforeEach(() => {
+  dir = mkdtempSync(path.join(tmpdir(), 'backup-'));
+  url = `sqlite3://${path.join(dir, 'fn.db')}`;
+});
+afterEach(async () => {
+  await stop();
+  rmSync(dir, { recursive: true });
+});
+
+it('saves a running node and restores it while it runs: everything is as at the backup, with the same ids', async () => {
+  const api = await start();
+  const app = await api.createApp('shop');
+  const fn = await api.createFn(app.id, { name: 'cart', image: 'cart:1' });
+  expect(await run('backup', 'b.db')).toMatchObject({
+    output: `saved 1 app, 1 function, 0 triggers to ${at('b.db')}\n`,
+    code: 0,
+  });
+  await api.updateFn(fn.id, { image: 'cart:2' });
+  await api.createApp('later');
+  expect((await run('restore', 'b.db')).output).toMatch(
+    /^restored 1 app, 1 function, 0 triggers\nthe replaced database is now .*fn\.db\.replaced-/,
+  );
+  expect(await api.getFn(fn.id)).toMatchObject({ id: fn.id, image: 'cart:1' });
+  expect(await api.findApp('later')).toBeUndefined();
+  await api.createApp('after');
+  await stop();
+  expect((await (await start()).listApps()).map(({ name }) => name)).toEqual(['after', 'shop']);
+});
+
+it('keeps the replaced database complete, so that a restore can be undone', async () => {
+  await (await start()).createApp('before');
+  await run('backup', 'b.db');
+  await new ApiClient(server?.address.url ?? '').createApp('newer');
+  const [, kept = ''] = /is now (.*)/.exec((await run('restore', 'b.db')).output) ?? [];
+  await stop();
+  expect((await runCommand('restore', kept, '--db', url)).code).toBe(0);
+  expect((await (await start()).listApps()).map(({ name }) => name)).toEqual(['before', 'newer']);
+});
+
+it('restores to a host that has no database yet', async () => {
+  await (await start()).createApp('shop');
+  await run('backup', 'b.db');
+  await stop();
+  for (const name of readdirSync(dir).filter((file) => file.startsWith('fn.db'))) rmSync(at(name));
+  expect(await run('restore', 'b.db')).toMatchObject({ output: 'restored 1 app, 0 functions, 0 triggers\n', code: 0 });
+  expect((await (await start()).listApps()).map(({ name }) => name)).toEqual(['shop']);
+});
+
+it('writes files that only their owner can read, and leaves no drafts', async () => {
+  await start();
+  await run('backup', 'b.db');
+  await run('restore', 'b.db');
+  await stop();
+  const modes = readdirSync(dir).map((name) => (statSync(at(name)).mode & 0o777).toString(8));
+  expect(new Set(modes)).toEqual(new Set(['600']));
+  expect(readdirSync(dir).filter((name) => /new|restoring/.test(name))).toEqual([]);
+});
+
+it('never overwrites a file with a backup', async () => {
+  await start();
+  writeFileSync(at('b.db'), 'mine');
+  expect(await run('backup', 'b.db')).toMatchObject({ output: expect.stringContaining('exists already'), code: 1 });
+  expect(statSync(at('b.db')).size).toBe(4);
+});
+
+it.each([
+  ['that does not exist', () => rmSync(at('b.db')), /there is no database at .*b\.db/],
+  [
+    'that is no database',
+    () => writeFileSync(at('b.db'), 'not a database, but longer than its header'.repeat(9)),
+    /b\.db: .*not a database/,
+  ],
+  ['that was cut short', () => truncateSync(at('b.db'), 8192), /b\.db.*(malformed|damaged)/],
+  ['of a later release', () => alter('update schema_migrations set version = 99'), /schema version 99/],
+  ['that is empty', () => truncateSync(at('b.db'), 0), /is not the database of an API node/],
+  ['of another program', () => alter('drop table apps'), /is not the database of an API node/],
+])('changes nothing if it is to restore a file %s', async (_name, spoil, message) => {
+  const api = await start();
+  await api.createApp('shop');
+  await run('backup', 'b.db');
+  spoil();
+  const before = statSync(at('fn.db')).ino;
+  const { output, code } = await run('restore', 'b.db');
+  expect(output).toMatch(message);
+  expect(code).toBe(1);
+  expect(statSync(at('fn.db')).ino).toBe(before);
+  expect((await api.listApps()).length).toBe(1);
+  expect(existsSync(at('fn.db.restoring'))).toBe(false);
+});
+
+it('names the right tool for a database that is not a file', async () => {
+  expect(await runCommand('backup', at('b.db'), '--db', 'postgres://localhost/fn')).toMatchObject({
+    output: expect.stringContaining('use pg_dump for Postgres'),
+    code: 1,
+  });
+  expect(await runCommand('backup', at('b.db'), '--db', 'sqlite3://:memory:')).toMatchObject({ code: 1 });
+});
+
+async function start(): Promise<ApiClient> {
+  const settings = readSettings(apiSettings, { FN_DB_URL: url });
+  server = newApiServer({ settings, host: '127.0.0.1', port: 0 });
+  await server.ready;
+  return new ApiClient(server.address.url);
+}
+
+async function stop(): Promise<void> {
+  await server?.close();
+  server = undefined;
+}
+
+function run(command: string, file: string) {
+  return runCommand(command, at(file), '--db', url);
+}
+
+function at(file: string): string {
+  return path.join(dir, file);
+}
+
+function alter(sql: string): void {
+  const database = new DatabaseSync(at('b.db'));
+  database.exec(sql);
+  database.close();
+}
