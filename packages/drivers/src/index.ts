@@ -3,7 +3,7 @@ export { dockerSettings } from './docker/docker-settings.js';
 export { engineAddress } from './docker/engine-address.js';
 export { ImageBuilder, type ImageBuilderOptions } from './docker/images/image-builder.js';
 export { type ImageReference, parseImageReference, pullName } from './docker/images/image-reference.js';
-export type { Credential } from './docker/images/registry-auth.js';
+export type { Credential } from './docker/images/registry-credentials.js';
 export { type EngineReport, inspectEngine } from './docker/inspect-engine.js';
 export type {
   Container,
@@ -25,24 +25,26 @@ export {
   type DiskNeed,
   diskRoom,
   diskTrouble,
+  ENGINE_DISK_REMEDY,
   ENGINE_NEED,
+  findFreezerMount,
+  SOCKETS_DISK_REMEDY,
   SOCKETS_NEED,
-} from './machine/disk-room.js';
-export { findFreezerMount, tryFreezer } from './machine/freezer-mount.js';
-export { ENGINE_DISK_REMEDY, SOCKETS_DISK_REMEDY } from './machine/machine-troubles.js';
-export type { Trouble } from './machine/trouble.js';
+  type Trouble,
+  tryFreezer,
+} from './machine-troubles.js';
 export { ProcessDriver, type ProcessDriverOptions, processDriver, processSettings } from './process/process-driver.js';
-export type { Counters } from './scripted/counters.js';
 export type { Gate, Gates, Step } from './scripted/gate.js';
-export type {
-  ConnectionHandler,
-  FunctionHandler,
-  ScriptedContainer,
-  ScriptedFunction,
-} from './scripted/scripted-container.js';
 export {
-  ScriptedDriver,
-  type ScriptedDriverOptions,
-  scriptedDriver,
-} from './scripted/scripted-driver.js';
-export { exitsAtStart, fn, neverListens, pullFails, rawFn } from './scripted/scripted-function.js';
+  type ConnectionHandler,
+  type Counters,
+  exitsAtStart,
+  type FunctionHandler,
+  fn,
+  neverListens,
+  pullFails,
+  rawFn,
+  type ScriptedContainer,
+  type ScriptedFunction,
+} from './scripted/scripted-container.js';
+export { ScriptedDriver, type ScriptedDriverOptions, scriptedDriver } from './scripted/scripted-driver.js';

@@ -17,14 +17,14 @@ describe('the identity of a runner', () => {
   });
 
   it.each`
-    story                                          | change                                   | gone
-    ${'a live runner beside this one'}             | ${{ pid: 200, startTicks: '6000' }}      | ${false}
-    ${'a runner that was killed'}                  | ${{ pid: 300, startTicks: '1' }}         | ${true}
-    ${'a runner whose number was given out again'} | ${{ pid: 200, startTicks: '7' }}         | ${true}
-    ${'a runner before the machine booted'}        | ${{ boot: 'b1' }}                        | ${true}
-    ${'a runner in another process namespace'}     | ${{ pidNamespace: 'pid:[2]', pid: 300 }} | ${false}
-    ${'a runner on another machine'}               | ${{ machine: 'm2', boot: 'b9' }}         | ${false}
-  `('tells of $story that it is gone: $gone', ({ change, gone }) => {
+    story                                      | change                                   | gone
+    ${'a live runner beside this one'}         | ${{ pid: 200, startTicks: '6000' }}      | ${false}
+    ${'a runner that was killed'}              | ${{ pid: 300, startTicks: '1' }}         | ${true}
+    ${'a runner whose process id was reused'}  | ${{ pid: 200, startTicks: '7' }}         | ${true}
+    ${'a runner from before the last boot'}    | ${{ boot: 'b1' }}                        | ${true}
+    ${'a runner in another process namespace'} | ${{ pidNamespace: 'pid:[2]', pid: 300 }} | ${false}
+    ${'a runner on another machine'}           | ${{ machine: 'm2', boot: 'b9' }}         | ${false}
+  `('shows that $story is gone: $gone', ({ change, gone }) => {
     expect(isKnownGone({ ...own, ...change }, own, (pid) => processes.get(pid))).toBe(gone);
   });
 

@@ -3,7 +3,7 @@ import { DockerDriver } from './docker/docker-driver.js';
 import { dockerSettings } from './docker/docker-settings.js';
 import { EngineTimeoutError } from './docker/engine-errors.js';
 import { EngineHealth } from './docker/engine-health.js';
-import { RateLimit } from './rate-limit.js';
+import { RateLimit } from './docker/prefork/prefork-pool.js';
 import { aSpec } from './testing/describe-driver.js';
 import { ScriptedEngine } from './testing/scripted-engine.js';
 

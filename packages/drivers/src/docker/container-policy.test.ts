@@ -3,8 +3,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type Environment, readSettings, silentLogger } from '@fnfleet/core';
 import { containerPolicy } from './container-policy.js';
+import { isolationSettings } from './docker-settings.js';
 import type { EngineInfo, EngineVersion } from './engine.js';
-import { isolationSettings } from './isolation-settings.js';
 
 describe('the policy for all containers', () => {
   let folder: string;
@@ -89,19 +89,19 @@ describe('the policy for all containers', () => {
   });
 
   it.each`
-    story                                     | env                                            | info                                                   | message
-    ${'a runtime the engine does not have'}   | ${{ FN_DOCKER_RUNTIME: 'crun' }}               | ${{}}                                                  | ${'FN_DOCKER_RUNTIME: expected a runtime of the engine (runc, runsc), got "crun"'}
-    ${'another user namespace than the host'} | ${{ FN_DOCKER_USERNS_MODE: 'remap' }}          | ${{}}                                                  | ${'FN_DOCKER_USERNS_MODE: expected one of host, got "remap"'}
-    ${'a profile for an engine without'}      | ${{ FN_DOCKER_APPARMOR_PROFILE: 'x' }}         | ${{ SecurityOptions: ['name=seccomp'] }}               | ${'FN_DOCKER_APPARMOR_PROFILE: this engine does not support apparmor'}
-    ${'a filter for an engine without'}       | ${{ FN_DOCKER_SECCOMP_PROFILE: 'any' }}        | ${{ SecurityOptions: [] }}                             | ${'FN_DOCKER_SECCOMP_PROFILE: this engine does not support seccomp'}
-    ${'no filter at all'}                     | ${{ FN_DOCKER_SECCOMP_PROFILE: 'unconfined' }} | ${{}}                                                  | ${'got "unconfined": ENOENT'}
-    ${'a root file system of limited size'}   | ${{ FN_MAX_FS_SIZE_MB: '1' }}                  | ${{ DriverStatus: [['Backing Filesystem', 'extfs']] }} | ${'FN_MAX_FS_SIZE_MB: this engine cannot limit the root file system: overlay2 requires xfs with pquota, but is on extfs'}
-  `('cannot be had with $story', async ({ env, info, message }) => {
+    story                                                  | env                                            | info                                                   | message
+    ${'a runtime that the engine does not have'}           | ${{ FN_DOCKER_RUNTIME: 'crun' }}               | ${{}}                                                  | ${'FN_DOCKER_RUNTIME: expected a runtime of the engine (runc, runsc), got "crun"'}
+    ${'an unknown user namespace mode'}                    | ${{ FN_DOCKER_USERNS_MODE: 'remap' }}          | ${{}}                                                  | ${'FN_DOCKER_USERNS_MODE: expected one of host, got "remap"'}
+    ${'an AppArmor profile on an engine without AppArmor'} | ${{ FN_DOCKER_APPARMOR_PROFILE: 'x' }}         | ${{ SecurityOptions: ['name=seccomp'] }}               | ${'FN_DOCKER_APPARMOR_PROFILE: this engine does not support apparmor'}
+    ${'a seccomp profile on an engine without seccomp'}    | ${{ FN_DOCKER_SECCOMP_PROFILE: 'any' }}        | ${{ SecurityOptions: [] }}                             | ${'FN_DOCKER_SECCOMP_PROFILE: this engine does not support seccomp'}
+    ${'seccomp disabled'}                                  | ${{ FN_DOCKER_SECCOMP_PROFILE: 'unconfined' }} | ${{}}                                                  | ${'got "unconfined": ENOENT'}
+    ${'a root file system of limited size'}                | ${{ FN_MAX_FS_SIZE_MB: '1' }}                  | ${{ DriverStatus: [['Backing Filesystem', 'extfs']] }} | ${'FN_MAX_FS_SIZE_MB: this engine cannot limit the root file system: overlay2 requires xfs with pquota, but is on extfs'}
+  `('rejects $story', async ({ env, info, message }) => {
     await expect(async () => policy(env, { ...everything, ...info })).rejects.toThrow(message);
   });
 
   it.each(['[]', '"text"', 'null', '{}', '{"defaultAction": "allow"}', '{', ''])(
-    'cannot be had with %p as a seccomp profile',
+    'rejects %p as a seccomp profile',
     async (content) => {
       const path = await profile(content);
       await expect(policy({ FN_DOCKER_SECCOMP_PROFILE: path })).rejects.toThrow(

@@ -1,9 +1,8 @@
 import { hostname } from 'node:os';
 import path from 'node:path';
-import type { Logger } from '@fnfleet/core';
+import { type Logger, readSmallFile } from '@fnfleet/core';
+import type { IsolationSettings } from './docker-settings.js';
 import type { EngineInfo, EngineVersion } from './engine.js';
-import type { IsolationSettings } from './isolation-settings.js';
-import { readSeccompProfile } from './seccomp-profile.js';
 
 /** Properties of all containers of a driver. */
 export interface ContainerPolicy {
@@ -124,4 +123,30 @@ function processLimits(settings: IsolationSettings, logger: Logger): Record<stri
     if (value === Number.POSITIVE_INFINITY) logger.warn('a limit is too large for Docker and is ignored', { resource });
   }
   return limits;
+}
+
+const EXPECTED = 'FN_DOCKER_SECCOMP_PROFILE: expected a file with {"defaultAction": "SCMP_ACT_…", "syscalls": […]}';
+
+/**
+ * Reads a seccomp profile. The engine gets its content, because it may be on another machine.
+ * @throws Error when it cannot be read or is invalid
+ */
+async function readSeccompProfile(path: string): Promise<string> {
+  const text = await readSmallFile(path).catch((cause: Error) => {
+    throw new Error(`${EXPECTED}, got ${JSON.stringify(path)}: ${cause.message}`, { cause });
+  });
+  const profile = parse(text, path);
+  // The engine accepts any object, and without a default action every container would fail to start.
+  if (!/^SCMP_ACT_[A-Z_]+$/.test(String(profile?.defaultAction))) {
+    throw new Error(`${EXPECTED}, got ${JSON.stringify(path)}: it has no valid defaultAction`);
+  }
+  return JSON.stringify(profile);
+}
+
+function parse(text: string, path: string): { readonly defaultAction?: unknown } | null {
+  try {
+    return JSON.parse(text);
+  } catch (cause) {
+    throw new Error(`${EXPECTED}, got ${JSON.stringify(path)}: ${(cause as Error).message}`, { cause });
+  }
 }

@@ -61,11 +61,11 @@ describe('removing a container', () => {
     expect(done).toBe(false);
   });
 
-  it.each(['the runner saw the end', 'the engine says so'])(
-    'is left to the reaper when the container has ended: %s',
+  it.each(['the runner saw it exit', 'the engine reports it'])(
+    'is left to the reaper when the container has exited: %s',
     async (how) => {
-      exited = how === 'the runner saw the end';
-      running = !exited && how !== 'the engine says so';
+      exited = how === 'the runner saw it exit';
+      running = !exited && how !== 'the engine reports it';
       remove();
       await clock.advance(60_000);
       expect([attempts, done]).toEqual([10, true]);
@@ -94,7 +94,7 @@ describe('removing a container', () => {
     expect([attempts, done]).toEqual([2, true]);
   });
 
-  it.each(['ok', 'degraded'] as const)('ends with the runner while the engine is %s', async (state) => {
+  it.each(['ok', 'degraded'] as const)('stops when the runner stops, while the engine is %s', async (state) => {
     const ends = new AbortController();
     if (state === 'degraded') health.degrade('hangs');
     remove({ signal: ends.signal });

@@ -3,7 +3,8 @@ import { type HealthView, untilHealthy } from '../driver-health.js';
 import type { Engine } from './engine.js';
 import { isNotFound } from './engine-errors.js';
 
-const PATIENT_ATTEMPTS = 10;
+/** After so many attempts a container that has exited is left to the reaper. */
+const ATTEMPTS_ONCE_EXITED = 10;
 const FIRST_RETRY_MS = 100;
 const LAST_RETRY_MS = 10_000;
 
@@ -43,7 +44,7 @@ export async function removeContainer(removal: Removal): Promise<void> {
           });
         return;
       }
-      if (attempt >= PATIENT_ATTEMPTS && (await occupiesNothing(removal, error))) {
+      if (attempt >= ATTEMPTS_ONCE_EXITED && (await occupiesNothing(removal, error))) {
         if (!isNotFound(error))
           logger.warn('cannot remove an exited container, retrying later', { container: id, error });
         return;

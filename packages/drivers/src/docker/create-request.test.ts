@@ -39,7 +39,7 @@ describe('the request to create a container', () => {
       StdinOnce: false,
       Hostname: 'runner-1',
       User: '1000:1000',
-      // Whatever the image says.
+      // Whatever the image defines.
       Healthcheck: { Test: ['NONE'] },
       HostConfig: {
         Init: true,

@@ -82,7 +82,7 @@ describe('a container of the docker driver', () => {
     await expect(refused).rejects.toMatchObject({ code: 'containerRefused', blame: 'function', status: 400 });
   });
 
-  it('has no health check, whatever its image says: it would run in an idle one and fail in a frozen one', async () => {
+  it('has no health check, whatever its image defines: it would run in an idle one and fail in a frozen one', async () => {
     const images = new TinyImages();
     const checked = await images.makeChecked(image, 'fnfleet/checked');
     // As anybody else starts it, the engine looks after its health.

@@ -9,7 +9,6 @@ import {
   silentLogger,
   systemClock,
 } from '@fnfleet/core';
-import { throwIfAborted } from '../cancellation.js';
 import type {
   Container,
   ContainerSpec,
@@ -20,7 +19,8 @@ import type {
   PreparedImage,
 } from '../driver.js';
 import { IofsHome } from '../iofs/iofs-home.js';
-import { machineTroubles } from '../machine/machine-troubles.js';
+import { machineTroubles } from '../machine-troubles.js';
+import { throwIfAborted } from '../waiting.js';
 import { ContainerLabels } from './container-labels.js';
 import { type ContainerPolicy, containerPolicy } from './container-policy.js';
 import { createRequest } from './create-request.js';
@@ -28,15 +28,14 @@ import { DockerContainer } from './docker-container.js';
 import { type dockerSettings, limitsOf } from './docker-settings.js';
 import { Engine, type EngineInfo } from './engine.js';
 import { type EngineAddress, engineAddress } from './engine-address.js';
-import { engineDirectory } from './engine-directory.js';
 import { EngineHealth } from './engine-health.js';
+import { engineDirectory, findOwnContainer, isEngineOutside } from './engine-paths.js';
 import { EngineUpkeep } from './engine-upkeep.js';
 import { FreezerFinder } from './freezing/freezer-finder.js';
 import { ImageStore } from './images/image-store.js';
+import { probeEngine } from './inspect-engine.js';
 import { NetworkPool } from './network-pool.js';
-import { findOwnContainer, isEngineOutside } from './own-container.js';
 import { PREFORK_MEMBER_MB, PreforkPool } from './prefork/prefork-pool.js';
-import { probeEngine } from './probe-engine.js';
 
 /** How long a closing driver waits for a degraded engine to recover, and for an engine that fails to remove a container. */
 const CLOSE_DEGRADED_MS = 10_000;

@@ -1,3 +1,4 @@
+import type { Readable } from 'node:stream';
 import { EngineNonsenseError } from './engine-errors.js';
 import type { LocalImage } from './images/image-cache.js';
 
@@ -150,4 +151,50 @@ export function exitCodeIn(answer: unknown): number {
 function demanded<T>(value: T | undefined, what: string): T {
   if (value === undefined) throw new EngineNonsenseError(`the Docker engine did not answer with ${what}`);
   return value;
+}
+
+/** Longer than any line of a well-behaved engine. */
+const MAX_LINE_CHARACTERS = 64 * 1024;
+
+/**
+ * The lines of a stream, without line endings.
+ * @throws EngineNonsenseError when a line is too long; the stream's error
+ */
+export async function* linesOf(stream: Readable, maxCharacters = MAX_LINE_CHARACTERS): AsyncGenerator<string> {
+  stream.setEncoding('utf8');
+  let line = '';
+  for await (const chunk of stream as AsyncIterable<string>) {
+    let from = 0;
+    for (let end = chunk.indexOf('\n'); end !== -1; end = chunk.indexOf('\n', from)) {
+      line += chunk.slice(from, end);
+      from = end + 1;
+      yield line;
+      line = '';
+    }
+    line += chunk.slice(from);
+    if (line.length > maxCharacters) throw new EngineNonsenseError('the Docker engine sent a line that is too long');
+  }
+  if (line !== '') yield line;
+}
+
+/**
+ * Reads an answer to its end.
+ * @throws EngineNonsenseError when it is longer than `maxBytes`; the stream's error
+ */
+export async function readWhole(response: Readable, maxBytes: number): Promise<string> {
+  const { text, isWhole } = await readUpTo(response, maxBytes);
+  if (isWhole) return text;
+  throw new EngineNonsenseError(`the Docker engine answered with more than ${maxBytes} bytes`);
+}
+
+/** Reads an answer up to the limit, and aborts it beyond that. @throws the stream's error */
+export async function readUpTo(response: Readable, maxBytes: number): Promise<{ text: string; isWhole: boolean }> {
+  const chunks: Buffer[] = [];
+  let bytes = 0;
+  for await (const chunk of response as AsyncIterable<Buffer>) {
+    chunks.push(chunk);
+    bytes += chunk.length;
+    if (bytes > maxBytes) break;
+  }
+  return { text: Buffer.concat(chunks).toString('utf8', 0, Math.min(bytes, maxBytes)), isWhole: bytes <= maxBytes };
 }

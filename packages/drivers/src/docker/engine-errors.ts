@@ -94,7 +94,7 @@ function isRefusedContainer(error: unknown): error is EngineError {
   );
 }
 
-/** Podman says 500 where Docker says 400. */
+/** Podman answers 500 where Docker answers 400. */
 const PODMAN_REFUSAL = /\binvalid environment variable\b|\bno command or entrypoint provided\b/;
 
 /** The problem for the function's owner. The engine's message may quote the configuration, so only operators see it. */

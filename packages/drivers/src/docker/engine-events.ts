@@ -1,8 +1,7 @@
 import type { Readable } from 'node:stream';
 import { type Clock, count } from '@fnfleet/core';
 import { type HealthView, untilHealthy } from '../driver-health.js';
-import { fieldsOf, textOf } from './engine-answers.js';
-import { linesOf } from './engine-lines.js';
+import { fieldsOf, linesOf, textOf } from './engine-answers.js';
 
 /** Docker has some fifty actions of ten types. */
 const MAX_NAMES = 100;

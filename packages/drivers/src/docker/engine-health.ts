@@ -1,7 +1,7 @@
 import { type Clock, LONG_AGO, later, type Timer } from '@fnfleet/core';
 import { HealthState } from '../driver-health.js';
-import type { CallKind, EngineObserver } from './engine-calls.js';
 import { EngineTimeoutError } from './engine-errors.js';
+import type { CallKind, EngineObserver } from './engine-transport.js';
 
 /** E2 */
 const MISSED_PROBES = 2;

@@ -1,8 +1,8 @@
 import type { Readable } from 'node:stream';
-import { fieldsOf, textOf } from './engine-answers.js';
+import type { MonoMs } from '@fnfleet/core';
+import type { ImagePull } from '../driver.js';
+import { fieldsOf, linesOf, textOf } from './engine-answers.js';
 import { EngineNonsenseError } from './engine-errors.js';
-import { linesOf } from './engine-lines.js';
-import type { LayerProgress } from './images/pull-progress.js';
 
 /** Maximum length of an error, which is shown to callers. */
 const MAX_FAILURE_CHARACTERS = 4 * 1024;
@@ -39,9 +39,9 @@ export async function readProgress(
   let failure: string | undefined;
   try {
     for await (const line of linesOf(answer, MAX_LINE_CHARACTERS)) {
-      const said = fieldsIn(line);
-      failure ??= textOf(said.error)?.slice(0, MAX_FAILURE_CHARACTERS);
-      onProgress(progressOf(said));
+      const fields = fieldsIn(line);
+      failure ??= textOf(fields.error)?.slice(0, MAX_FAILURE_CHARACTERS);
+      onProgress(progressOf(fields));
     }
   } catch (cause) {
     if (cause instanceof EngineNonsenseError) throw cause;
@@ -87,4 +87,40 @@ function layerOf(
 
 function isCount(value: unknown): value is number {
   return Number.isSafeInteger(value) && (value as number) >= 0;
+}
+
+/** More than any image has. Further layers are not counted. */
+const MAX_LAYERS = 1_000;
+
+/** Progress of one layer as reported by the engine, bytes. */
+export interface LayerProgress {
+  readonly layer: string;
+  readonly receivedBytes: number;
+  readonly totalBytes: number;
+}
+
+/** Sums up the progress of the layers of an image. */
+export class PullProgress implements ImagePull {
+  private readonly layers = new Map<string, LayerProgress>();
+
+  constructor(readonly since: MonoMs) {}
+
+  get receivedBytes(): number {
+    return this.sum((layer) => layer.receivedBytes);
+  }
+
+  get totalBytes(): number {
+    return this.sum((layer) => layer.totalBytes);
+  }
+
+  /** Records the progress of a layer. A layer that is downloaded again after a failure starts over. */
+  update(progress: LayerProgress): void {
+    if (this.layers.has(progress.layer) || this.layers.size < MAX_LAYERS) this.layers.set(progress.layer, progress);
+  }
+
+  private sum(part: (layer: LayerProgress) => number): number {
+    let total = 0;
+    for (const layer of this.layers.values()) total += part(layer);
+    return total;
+  }
 }

@@ -2,7 +2,7 @@ import { CancelledError, RecordedMetrics, systemClock } from '@fnfleet/core';
 import { ScriptedEngine } from '../testing/scripted-engine.js';
 import { Engine } from './engine.js';
 import { engineAddress } from './engine-address.js';
-import type { EngineObserver } from './engine-calls.js';
+import type { EngineObserver } from './engine-transport.js';
 import { parseImageReference } from './images/image-reference.js';
 
 const metrics = RecordedMetrics.install();
@@ -11,15 +11,15 @@ const never = new AbortController().signal;
 describe('requests to an engine', () => {
   let scripted: ScriptedEngine;
   let engine: Engine;
-  let heard: string[];
+  let observed: string[];
 
   beforeEach(async () => {
     metrics.reset();
     scripted = await ScriptedEngine.start();
-    heard = [];
+    observed = [];
     const observer: EngineObserver = {
-      answered: (kind) => heard.push(`${kind} answered`),
-      unanswered: (kind, error) => heard.push(`${kind} unanswered: ${error.message}`),
+      answered: (kind) => observed.push(`${kind} answered`),
+      unanswered: (kind, error) => observed.push(`${kind} unanswered: ${error.message}`),
     };
     const dockerHost = scripted.environment.DOCKER_HOST;
     const address = engineAddress({ dockerHost, dockerTlsVerify: undefined, dockerCertPath: undefined });
@@ -44,7 +44,7 @@ describe('requests to an engine', () => {
     ['x?all=1#z', 'x%3Fall%3D1%23z'],
     ['x/y z%2f', 'x/y%20z%252f'],
     ['r.example:5000/x@sha256:00', 'r.example:5000/x@sha256:00'],
-  ])('have nothing of a name outside of its place, whoever has let it pass: %s', async (name, written) => {
+  ])('escape the name of an image or container: %s', async (name, written) => {
     const container = encodeURIComponent(name);
     scripted.answers(`GET /images/${written}/json`, [404, {}]);
     scripted.answers(`POST /containers/${container}/start`, [204]);
@@ -66,7 +66,7 @@ describe('requests to an engine', () => {
     expect(measured('docker_pause_container')).toEqual(['500']);
     expect(measured('docker_unpause_container')).toEqual(['timeout']);
     expect(measured('docker_remove_container')).toEqual(['error']);
-    expect(heard).toEqual([
+    expect(observed).toEqual([
       'change answered',
       'change answered',
       'change unanswered: the Docker engine did not answer unpause_container within 2000 ms',
@@ -83,7 +83,7 @@ describe('requests to an engine', () => {
     gone.abort();
     await expect(answer).rejects.toBeInstanceOf(CancelledError);
     expect(measured('docker_inspect_image')).toEqual(['canceled']);
-    expect(heard).toEqual([]);
+    expect(observed).toEqual([]);
   });
 
   it('end when the engine is closed, and none are sent after that', async () => {

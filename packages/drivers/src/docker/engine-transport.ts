@@ -3,11 +3,60 @@ import { request as httpsRequest } from 'node:https';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { CancelledError, type Clock, observe } from '@fnfleet/core';
-import { untilAborted } from '../cancellation.js';
+import { untilAborted } from '../waiting.js';
 import type { EngineAddress } from './engine-address.js';
-import { type CallLimits, ENGINE_CALLS, type EngineCall, type EngineObserver } from './engine-calls.js';
+import { readUpTo, readWhole } from './engine-answers.js';
 import { EngineError, EngineNonsenseError, EngineTimeoutError } from './engine-errors.js';
-import { readUpTo, readWhole } from './read-whole.js';
+
+/**
+ * The kind of a request, which determines its timeout.
+ *
+ * - `probe`   a health check
+ * - `query`   reads state
+ * - `change`  creates, starts or pauses a container
+ * - `removal` may have to wait for a file system
+ * - `open`    lasts as long as its caller wants
+ */
+export type CallKind = 'probe' | 'query' | 'change' | 'removal' | 'open';
+
+/** Each request by its name in metrics, without `docker_`. */
+const ENGINE_CALLS = {
+  ping: 'probe',
+  version: 'query',
+  info: 'query',
+  inspect_image: 'query',
+  inspect_container: 'query',
+  inspect_volume: 'query',
+  list_images: 'query',
+  list_containers: 'query',
+  stats: 'query',
+  add_event_listener: 'query',
+  wait_container: 'query',
+  attach_container: 'query',
+  create_container: 'change',
+  start_container: 'change',
+  pause_container: 'change',
+  unpause_container: 'change',
+  remove_container: 'removal',
+  remove_image: 'removal',
+  pull_image: 'open',
+  load_images: 'open',
+  build_image: 'open',
+  push_image: 'open',
+} as const satisfies Record<string, CallKind>;
+
+type EngineCall = keyof typeof ENGINE_CALLS;
+
+/** Timeout of each kind of request, milliseconds. */
+export type CallLimits = Readonly<Record<Exclude<CallKind, 'open'>, number>>;
+
+/** Receives the outcome of each request that says something about the engine. */
+export interface EngineObserver {
+  /** The engine answered, possibly with an error. */
+  answered(kind: CallKind): void;
+  /** The engine could not be reached, or did not answer in time. */
+  unanswered(kind: CallKind, error: Error): void;
+}
 
 export interface EngineOptions {
   readonly address: EngineAddress;

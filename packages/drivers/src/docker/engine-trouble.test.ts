@@ -100,7 +100,7 @@ describe('a faulty Docker engine', () => {
     behaviour     | cause
     ${'hangs'}    | ${'the Docker engine did not answer inspect_image within 1000 ms'}
     ${'hangs up'} | ${'socket hang up'}
-  `('that $behaviour when it is asked for an image leaves the call to other runners', async ({ behaviour, cause }) => {
+  `('that $behaviour when asked for an image: another runner may take the call', async ({ behaviour, cause }) => {
     engine.answers('GET /images/a/b:1/json', behaviour);
     const driver = aDriver({ FN_DOCKER_QUERY_TIMEOUT_MSECS: '1000' });
     await expect(driver.prepareImage(aSpec({ image: 'a/b:1' }), never)).rejects.toMatchObject({

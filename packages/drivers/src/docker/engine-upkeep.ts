@@ -5,10 +5,9 @@ import type { dockerSettings } from './docker-settings.js';
 import type { Engine } from './engine.js';
 import { EngineEvents } from './engine-events.js';
 import type { EngineHealth } from './engine-health.js';
-import { instanceHash } from './instance-hash.js';
 import { StatsSampler } from './stats-sampler.js';
 
-export interface EngineUpkeepOptions {
+interface EngineUpkeepOptions {
   readonly engine: Engine;
   readonly health: EngineHealth;
   readonly labels: ContainerLabels;
@@ -73,4 +72,14 @@ export class EngineUpkeep {
     for (const task of this.tasks) task.end();
     if (this.begun) count('docker_instance_id', -this.instance);
   }
+}
+
+const OFFSET = 0xcbf29ce484222325n;
+const PRIME = 0x100000001b3n;
+
+/** 64-bit FNV-1 as a signed number. Fn uses it to turn the name of a runner into the value of a metric. */
+export function instanceHash(instance: string): bigint {
+  let hash = OFFSET;
+  for (const byte of Buffer.from(instance)) hash = BigInt.asUintN(64, hash * PRIME) ^ BigInt(byte);
+  return BigInt.asIntN(64, hash);
 }

@@ -14,19 +14,18 @@ import {
   infoIn,
   type ListedContainer,
   mountsIn,
+  readWhole,
   stateIn,
   textOf,
   versionIn,
 } from './engine-answers.js';
 import { EngineError, isNotFound } from './engine-errors.js';
-import { type Progress, readProgress } from './engine-progress.js';
+import type { OuterMount } from './engine-paths.js';
+import { type LayerProgress, type Progress, readProgress } from './engine-progress.js';
 import { type EngineOptions, type EngineRequest, EngineTransport } from './engine-transport.js';
 import type { LocalImage } from './images/image-cache.js';
 import { type ImageReference, pullName } from './images/image-reference.js';
-import type { LayerProgress } from './images/pull-progress.js';
-import type { Credential, RegistryAuth } from './images/registry-auth.js';
-import type { OuterMount } from './own-container.js';
-import { readWhole } from './read-whole.js';
+import type { Credential, RegistryAuth } from './images/registry-credentials.js';
 
 export type { EngineInfo, EngineVersion, InspectedImage, ListedContainer } from './engine-answers.js';
 

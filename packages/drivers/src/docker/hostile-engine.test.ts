@@ -21,7 +21,7 @@ let driver: DockerDriver;
 let hot: Container;
 let sent: number;
 
-/** Sends a head, then these bytes again and again until nobody takes them any more. */
+/** Sends a head, then these bytes repeatedly until the connection closes. */
 function endless(piece: string, status = 200): EngineAnswer {
   const bytes = Buffer.from(piece.repeat(Math.ceil((64 * 1024) / piece.length)));
   return (response) => {
@@ -98,31 +98,31 @@ async function allIsWell(): Promise<void> {
 }
 
 describe.each`
-  what                       | answer
-  ${'bytes without end'}     | ${endless('{"a":"b",')}
-  ${'an error without end'}  | ${endless('sorry ', 500)}
-  ${'something else'}        | ${[200, 'not JSON at all']}
-  ${'nothing'}               | ${[200, '']}
-  ${'null'}                  | ${[200, 'null']}
-  ${'a list'}                | ${[200, '[1, 2]']}
-  ${'fields of other types'} | ${[200, '{"Id": 7, "Size": "big", "State": [], "RepoTags": 3, "Config": "x"}']}
-  ${'huge headers'}          | ${hugeHeaders}
-  ${'what is not HTTP'}      | ${notHttp}
+  what                         | answer
+  ${'endless JSON'}            | ${endless('{"a":"b",')}
+  ${'an endless error'}        | ${endless('sorry ', 500)}
+  ${'text'}                    | ${[200, 'not JSON at all']}
+  ${'nothing'}                 | ${[200, '']}
+  ${'null'}                    | ${[200, 'null']}
+  ${'a list'}                  | ${[200, '[1, 2]']}
+  ${'fields of other types'}   | ${[200, '{"Id": 7, "Size": "big", "State": [], "RepoTags": 3, "Config": "x"}']}
+  ${'huge headers'}            | ${hugeHeaders}
+  ${'bytes that are not HTTP'} | ${notHttp}
 `('an engine that answers with $what', ({ what, answer }) => {
   it('when it is asked for an image: another runner may have it', async () => {
     engine.answers(IMAGE, answer);
     const outcome = await codeOf(driver.prepareImage(aSpec({ image: 'i:1' }), never));
-    expect(outcome).toBe(what === 'an error without end' ? 'EngineError' : 'serverBusy');
+    expect(outcome).toBe(what === 'an endless error' ? 'EngineError' : 'serverBusy');
     expect(sent).toBeLessThan(50 * MIB);
   });
 
   it('when it makes a container: what it may have made is removed', async () => {
     engine.answers(CREATE, answer);
     const removals = engine.calls.length;
-    expect(await codeOf(created())).toBe(what === 'an error without end' ? 'EngineError' : 'serverBusy');
+    expect(await codeOf(created())).toBe(what === 'an endless error' ? 'EngineError' : 'serverBusy');
     const isRemoval = (call: string) => call.startsWith('DELETE ');
     // What the engine refuses it has not made.
-    const wanted = what === 'an error without end' ? 0 : 1;
+    const wanted = what === 'an endless error' ? 0 : 1;
     while (engine.calls.slice(removals).filter(isRemoval).length < wanted) await sleep(5);
     expect(sent).toBeLessThan(50 * MIB);
   });
@@ -138,7 +138,7 @@ describe.each`
     expect(sent).toBeLessThan(150 * MIB);
   });
 
-  it('while it pulls: the call fails, and what it says is not kept', async () => {
+  it('while it pulls: the call fails, and its answer is not kept', async () => {
     engine.answers(IMAGE, [404, { message: 'no such image' }]);
     engine.answers('POST /images/create', answer);
     const preparing = driver.prepareImage(aSpec({ image: 'i:1' }), AbortSignal.timeout(2_000));
@@ -200,7 +200,7 @@ it.each`
   ${500} | ${'fill out specgen: invalid environment variable: "=x"'}                                     | ${'containerRefused'}
   ${500} | ${'container create: no command or entrypoint provided, and no CMD or ENTRYPOINT from image'} | ${'containerRefused'}
   ${500} | ${'container create: running container create option: invalid log driver: invalid argument'}  | ${'syslogUnavailable'}
-`('a container that it does not make, $status $message: $code', async ({ status, message, code }) => {
+`('creating a container fails with $status $message: $code', async ({ status, message, code }) => {
   engine.answers(CREATE, [status, { message }]);
   expect(await codeOf(created())).toBe(code);
   if (code === 'containerRefused') expect(ERRORS[code as ErrorCode]).toMatchObject({ status: 400, blame: 'function' });
@@ -213,16 +213,19 @@ it.each`
   ${'container create: no command or entrypoint provided, and no CMD or ENTRYPOINT from image'} | ${'the image has no command; give its Dockerfile a CMD or an ENTRYPOINT'}
   ${'Minimum memory limit allowed is 6MB'}                                                      | ${'the engine rejects the memory limit of the function'}
   ${'something else'}                                                                           | ${'the engine rejects the image, the limits or the configuration of the function'}
-`('$message: the owner is told what to mend, operators the words of the engine', async ({ message, problem }) => {
-  engine.answers(CREATE, [400, { message }]);
-  await expect(created()).rejects.toMatchObject({
-    message: `Container cannot be created: ${problem}`,
-    detail: message,
-  });
-});
+`(
+  'the error for "$message" says what to fix, with the message of the engine as detail',
+  async ({ message, problem }) => {
+    engine.answers(CREATE, [400, { message }]);
+    await expect(created()).rejects.toMatchObject({
+      message: `Container cannot be created: ${problem}`,
+      detail: message,
+    });
+  },
+);
 
 it.each(['hello:$VERSION', 'Team/Fn:1', '..//127.0.0.1:80/x', '../containers/json?', 'a/../../b', 'i:1#'])(
-  'an image %s: nothing of it gets into a request, and its owner is told',
+  'an invalid image name %s is rejected without a request, as a fault of the function',
   async (image) => {
     const before = engine.targets.length;
     await expect(driver.prepareImage(aSpec({ image }), never)).rejects.toMatchObject({
@@ -244,7 +247,7 @@ it('an image name that the engine rejects is the function’s fault', async () =
   });
 });
 
-it.each([301, 302, 307, 308])('is not followed when it redirects with %d', async (status) => {
+it.each([301, 302, 307, 308])('a redirect of the engine with %d is not followed', async (status) => {
   const asked: unknown[] = [];
   const other = createServer((request, response) => {
     asked.push(request.url);
@@ -272,7 +275,7 @@ const OCI = 'failed to create shim task: OCI runtime create failed: unable to st
 it.each`
   status | message                                                              | code
   ${400} | ${`${OCI}exec: "/nope": stat /nope: no such file or directory`}      | ${'containerInitFailed'}
-  ${400} | ${'no reason that anybody has seen before'}                          | ${'containerInitFailed'}
+  ${400} | ${'an unknown reason'}                                               | ${'containerInitFailed'}
   ${404} | ${`${OCI}exec: "/nope": stat /nope: no such file or directory`}      | ${'containerInitFailed'}
   ${500} | ${`${OCI}error during container init: environment variable value`}   | ${'containerInitFailed'}
   ${500} | ${'unable to find user nobody: no matching entries in passwd file'}  | ${'containerInitFailed'}
@@ -283,7 +286,7 @@ it.each`
   ${500} | ${'listen tcp4 127.0.0.1:5678: bind: address already in use'}        | ${'containerRefused'}
   ${404} | ${'network fnnet not found'}                                         | ${'EngineError'}
   ${500} | ${'driver failed programming external connectivity'}                 | ${'EngineError'}
-`('a container that it does not start, $status $message: $code', async ({ status, message, code }) => {
+`('starting a container fails with $status $message: $code', async ({ status, message, code }) => {
   const container = await created();
   engine.answers(`POST /containers/${container.id}/wait`, 'goes on');
   engine.answers(`POST /containers/${container.id}/start`, [status, { message }]);

@@ -86,7 +86,7 @@ describe('a function that tries to escape', () => {
     ]);
   });
 
-  it.each(['another function', 'the engine'])('cannot make the runner connect to %s instead', async (victim) => {
+  it.each(['another function', 'the engine'])('cannot make the runner connect to the socket of %s', async (victim) => {
     const driver = using({});
     const [hostile, other] = await Promise.all([running(driver), running(driver)]);
     const target = victim === 'the engine' ? '/var/run/docker.sock' : other.socketPath;
@@ -133,7 +133,7 @@ describe('a function that tries to escape', () => {
     ${'FN_DOCKER_RUNTIME'}          | ${'runq'}            | ${/^FN_DOCKER_RUNTIME: expected a runtime of the engine \(.*runc.*\), got "runq"/}
     ${'FN_DOCKER_SECCOMP_PROFILE'}  | ${'/nowhere.json'}   | ${/^FN_DOCKER_SECCOMP_PROFILE: expected a file with .*, got "\/nowhere.json": ENOENT/}
     ${'FN_DOCKER_APPARMOR_PROFILE'} | ${'no-such-profile'} | ${/^FN_DOCKER_APPARMOR_PROFILE: /}
-  `('cannot be held by $variable=$value: the runner does not start', async ({ variable, value, message }) => {
+  `('that cannot be enforced prevents the start: $variable=$value', async ({ variable, value, message }) => {
     await expect(using({ [variable]: value }).ready).rejects.toThrow(message);
   });
 });

@@ -1,6 +1,6 @@
 import { count, Deferred, FakeClock, RecordedMetrics } from '@fnfleet/core';
 import { HealthState } from '../driver-health.js';
-import { StatsSampler } from './stats-sampler.js';
+import { figuresOf, StatsSampler } from './stats-sampler.js';
 
 const metrics = RecordedMetrics.install();
 count('calls', 0);
@@ -76,5 +76,71 @@ describe('statistics of containers', () => {
     health.recover();
     await clock.advance(0);
     expect(asked).toEqual(['a']);
+  });
+});
+
+const READ = '2026-11-24T12:00:00Z';
+
+function cpu(total: number, user: number, kernel: number, system: number, processors: object) {
+  const { percpu_usage, online_cpus } = processors as { percpu_usage?: number[]; online_cpus?: number };
+  return {
+    cpu_usage: { total_usage: total, usage_in_usermode: user, usage_in_kernelmode: kernel, percpu_usage },
+    system_cpu_usage: system,
+    online_cpus,
+  };
+}
+
+describe('the figures of a container', () => {
+  it('are sums over its interfaces and disks, whatever the letter case of an operation', () => {
+    const figures = figuresOf({
+      read: READ,
+      networks: { eth0: { rx_bytes: 1, tx_bytes: 2 }, eth1: { rx_bytes: 10, tx_bytes: 20 } },
+      memory_stats: { usage: 5, limit: 50 },
+      blkio_stats: {
+        io_service_bytes_recursive: [
+          { op: 'Read', value: 100 },
+          { op: 'read', value: 1 },
+          { op: 'WRITE', value: 7 },
+          { op: 'Total', value: 108 },
+        ],
+      },
+    });
+    expect(figures).toMatchObject({
+      docker_stats_net_rx: 11,
+      docker_stats_net_tx: 22,
+      docker_stats_mem_usage: 5,
+      docker_stats_mem_limit: 50,
+      docker_stats_disk_read: 101,
+      docker_stats_disk_write: 7,
+    });
+  });
+
+  it.each`
+    engine                            | processors                  | total  | user   | kernel
+    ${'lists processors (cgroup v1)'} | ${{ percpu_usage: [1, 1] }} | ${150} | ${99}  | ${50}
+    ${'counts them (cgroup v2)'}      | ${{ online_cpus: 4 }}       | ${300} | ${199} | ${100}
+    ${'does not report them'}         | ${{}}                       | ${75}  | ${49}  | ${25}
+  `('CPU is in whole percent of a core when the engine $engine', ({ processors, total, user, kernel }) => {
+    const figures = figuresOf({
+      read: READ,
+      precpu_stats: cpu(1_000, 500, 500, 10_000, processors),
+      cpu_stats: cpu(1_750, 999, 750, 11_000, processors),
+    });
+    expect(figures).toMatchObject({
+      docker_stats_cpu_total: total,
+      docker_stats_cpu_user: user,
+      docker_stats_cpu_kernel: kernel,
+    });
+  });
+
+  it('CPU is 0 when no time has passed, and with the first reading of an engine', () => {
+    const same = cpu(1, 1, 1, 10, {});
+    expect(figuresOf({ read: READ, precpu_stats: same, cpu_stats: same })?.docker_stats_cpu_total).toBe(0);
+    expect(figuresOf({ read: READ })?.docker_stats_cpu_total).toBe(0);
+  });
+
+  it('are missing if the container did not run', () => {
+    const empty = { read: '0001-01-01T00:00:00Z' };
+    expect(figuresOf(empty)).toBeUndefined();
   });
 });

@@ -23,7 +23,7 @@ afterEach(async () => {
   expect([remover.pending, clock.pendingTimers, metrics.sum('iofs_directories_left')]).toEqual([0, 0, 0]);
 });
 
-/** A directory that takes so many turns, in each of which it works until it is told to stop. */
+/** A directory that takes the given number of turns, each of which lasts until it is told to stop. */
 function takes(turns: number) {
   const directory = { turns: 0, working: 0, most: 0 };
   const remove = async (signal: AbortSignal) => {

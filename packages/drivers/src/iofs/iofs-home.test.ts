@@ -117,7 +117,7 @@ describe('the directories of sockets', () => {
     await made.open();
     const late = made.create();
     const [iofs] = await Promise.all([late.catch(() => undefined), made.close()]);
-    // Given up by whoever wanted it, once it has it.
+    // Aborted by the caller after it was created.
     await iofs?.close();
   });
 
@@ -178,11 +178,11 @@ describe('the directories of sockets', () => {
     });
 
     it.each`
-      story                               | change                           | stays
-      ${'another machine'}                | ${['m2', 'b2', 'pid:[1]', 1, 1]} | ${true}
-      ${'this machine before it booted'}  | ${[undefined, 'b2', 'x', 1, 1]}  | ${false}
-      ${'something that writes no owner'} | ${['made by hand']}              | ${true}
-    `('on $story stay: $stays', async ({ change, stays }) => {
+      story                          | change                           | stays
+      ${'of another machine'}        | ${['m2', 'b2', 'pid:[1]', 1, 1]} | ${true}
+      ${'from before the last boot'} | ${[undefined, 'b2', 'x', 1, 1]}  | ${false}
+      ${'without a valid owner'}     | ${['made by hand']}              | ${true}
+    `('$story stay: $stays', async ({ change, stays }) => {
       const left = dirname(await killedRunner({}));
       const owner = (await readFile(join(left, 'owner'), 'utf8')).split('/');
       await writeFile(
@@ -226,11 +226,11 @@ describe('the directories of sockets', () => {
     });
 
     it.each`
-      story                                     | options        | sees     | bounded
-      ${'the runner may and the engine sees'}   | ${'size=1m'}   | ${true}  | ${true}
-      ${'the engine does not see what it does'} | ${'size=1m'}   | ${false} | ${false}
-      ${'mount refuses'}                        | ${'size=lots'} | ${true}  | ${false}
-    `('are there where $story, unless they have to be: $bounded', async ({ options, sees, bounded }) => {
+      story                                                   | options        | sees     | bounded
+      ${'the runner may mount and the engine sees the mount'} | ${'size=1m'}   | ${true}  | ${true}
+      ${'the engine does not see the mount'}                  | ${'size=1m'}   | ${false} | ${false}
+      ${'mounting fails'}                                     | ${'size=lots'} | ${true}  | ${false}
+    `('when $story: mounted $bounded', async ({ options, sees, bounded }) => {
       if (!mayMount) return;
       const asked: string[][] = [];
       const isSeen = async (directory: string) => {

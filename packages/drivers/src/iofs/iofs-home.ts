@@ -2,7 +2,7 @@ import { chmod, mkdir, mkdtemp, readdir, rm, rmdir } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { type Clock, type Logger, Once, systemClock } from '@fnfleet/core';
-import { SOCKETS_DISK_REMEDY } from '../machine/machine-troubles.js';
+import { SOCKETS_DISK_REMEDY } from '../machine-troubles.js';
 import { DirectoryRemover } from './directory-remover.js';
 import { HOME_PREFIX, HomeOwnership, isAbandoned, listHomes, MARKS } from './home-ownership.js';
 import { Iofs } from './iofs.js';

@@ -2,7 +2,7 @@ import { type FSWatcher, watch } from 'node:fs';
 import { connect, type OnReadOpts, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { CancelledError, Deferred, Once } from '@fnfleet/core';
-import { untilAborted } from '../cancellation.js';
+import { untilAborted } from '../waiting.js';
 import { findListener, LISTENER_NAME } from './listener-file.js';
 
 export interface IofsOptions {

@@ -73,7 +73,7 @@ describe('the socket of a function', () => {
   });
 
   it.each(['../host.sock', '/HOST', '.', '..', './../host.sock', 'sub/host.sock'])(
-    'agent-and-docker 28: may not be a link to %s',
+    'agent-and-docker 28: must not be a link to %s',
     async (target) => {
       const host = await serve(join(folder, 'host.sock'));
       symlinkSync(target.replace('/HOST', join(folder, 'host.sock')), at('lsnr.sock'));

@@ -1,12 +1,12 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import type { OnReadOpts, Socket } from 'node:net';
 import { constants } from 'node:os';
-import { Deferred, FnError, Once } from '@fnfleet/core';
-import { throwIfAborted } from '../cancellation.js';
-import type { Container, ContainerSpec, ExitResult } from '../driver.js';
+import type { Readable } from 'node:stream';
+import { Deferred, FnError, Once, systemClock } from '@fnfleet/core';
+import type { Container, ContainerSpec, ExitResult, OutputListener, OutputSource } from '../driver.js';
 import type { Iofs } from '../iofs/iofs.js';
+import { drainOutput, throwIfAborted } from '../waiting.js';
 import type { ProcessManifest } from './process-manifest.js';
-import { ProcessOutput } from './process-output.js';
 
 /** A function as a child process that leads its own process group, so that its children end with it. */
 export class ProcessContainer implements Container {
@@ -106,4 +106,35 @@ export class ProcessContainer implements Container {
 /** By the convention of shells, 128 + the signal number. */
 function exitCodeOf(code: number | null, killedBy: NodeJS.Signals | null): number {
   return code ?? 128 + (killedBy === null ? 0 : constants.signals[killedBy]);
+}
+
+/** Reads both outputs of a child process to their end. */
+class ProcessOutput {
+  private readonly streams: readonly Readable[];
+  private readonly end: Promise<void>;
+
+  constructor(child: ChildProcess, listener: OutputListener) {
+    const sources: [Readable | null, OutputSource][] = [
+      [child.stdout, 'stdout'],
+      [child.stderr, 'stderr'],
+    ];
+    this.streams = sources.flatMap(([stream, source]) => {
+      stream?.on('data', (chunk: Buffer) => listener(chunk, source));
+      return stream ?? [];
+    });
+    this.end = Promise.all(this.streams.map(closed)).then(() => undefined);
+  }
+
+  /** Call it after the process has ended. Resolves when all its output has been passed on. */
+  finish(): Promise<void> {
+    // A process that left the group may keep the pipes open.
+    return drainOutput(this.end, () => this.streams.forEach((stream) => void stream.destroy()), systemClock);
+  }
+}
+
+function closed(stream: Readable): Promise<void> {
+  return new Promise((resolve) => {
+    stream.on('error', () => undefined); // `close` follows
+    stream.once('close', resolve);
+  });
 }

@@ -63,12 +63,12 @@ describe('a function as a process', () => {
     );
     await driver.ready;
     await driver.close();
-    // What it says of directories that other runners of this machine left is no matter of this.
+    // Without its messages about directories that other runners of this machine left.
     const loud = warnings.filter((line) => !line.includes('iofs director'));
     expect(loud).toEqual([expect.stringContaining('NOTHING isolates them')]);
   });
 
-  it('says what to set when it has no functions', async () => {
+  it('names the setting to set when it has no functions', async () => {
     await expect(aDriver({}).ready).rejects.toThrow('FN_PROCESS_FUNCTIONS: expected a directory of functions');
   });
 });

@@ -1,10 +1,10 @@
 import { stat } from 'node:fs/promises';
 import { type Logger, Once, type SettingsOf, silentLogger, text } from '@fnfleet/core';
-import { throwIfAborted } from '../cancellation.js';
 import type { Container, ContainerSpec, Driver, PreparedImage } from '../driver.js';
 import { HealthState, type HealthView } from '../driver-health.js';
 import { IofsHome } from '../iofs/iofs-home.js';
 import { iofsSettings } from '../iofs/iofs-settings.js';
+import { throwIfAborted } from '../waiting.js';
 import { ProcessContainer } from './process-container.js';
 import { findManifest } from './process-manifest.js';
 

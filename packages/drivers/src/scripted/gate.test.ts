@@ -1,7 +1,7 @@
 import { CancelledError } from '@fnfleet/core';
 import { aSpec } from '../testing/describe-driver.js';
+import { fn, pullFails } from './scripted-container.js';
 import { ScriptedDriver } from './scripted-driver.js';
-import { fn, pullFails } from './scripted-function.js';
 
 const never = new AbortController().signal;
 

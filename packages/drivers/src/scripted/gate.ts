@@ -1,6 +1,6 @@
 import { Deferred } from '@fnfleet/core';
-import { untilAborted } from '../cancellation.js';
 import type { ContainerSpec } from '../driver.js';
+import { untilAborted } from '../waiting.js';
 
 export type Step = 'pull' | 'create' | 'start' | 'listen' | 'pause' | 'resume' | 'close';
 export type Gates = Readonly<Record<Step, Gate>>;

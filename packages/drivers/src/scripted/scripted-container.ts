@@ -2,10 +2,9 @@ import { once } from 'node:events';
 import { createServer as createHttpServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import { createServer, type OnReadOpts, type Server, type Socket } from 'node:net';
 import { Deferred, Once } from '@fnfleet/core';
-import { throwIfAborted } from '../cancellation.js';
 import type { Container, ContainerSpec, ExitResult, ImagePull, OutputSource } from '../driver.js';
 import type { Iofs } from '../iofs/iofs.js';
-import type { Counters } from './counters.js';
+import { throwIfAborted } from '../waiting.js';
 import type { Gates } from './gate.js';
 
 /** What a container of the scripted driver does. Parts combine: `{ ...fn(handler), pauseError: new Error('…') }`. */
@@ -200,4 +199,49 @@ export class ScriptedContainer implements Container {
 async function bind(server: Server, path: string): Promise<void> {
   server.listen(path);
   await once(server, 'listening');
+}
+
+/** A function that answers over HTTP. */
+export function fn(handler: FunctionHandler): ScriptedFunction {
+  return { handler };
+}
+
+/** A function that receives the raw connection, for responses that are not HTTP or that end with the connection. */
+export function rawFn(connectionHandler: ConnectionHandler): ScriptedFunction {
+  return { connectionHandler };
+}
+
+export function neverListens(): ScriptedFunction {
+  return { neverListens: true };
+}
+
+export function exitsAtStart(exitCode: number): ScriptedFunction {
+  return { exitAtStart: exitCode };
+}
+
+export function pullFails(pullError: Error): ScriptedFunction {
+  return { pullError };
+}
+
+/** Counts what the containers of a scripted driver have done so far; `live` is how many exist now. */
+export class Counters {
+  prepared = 0;
+  released = 0;
+  created = 0;
+  started = 0;
+  listening = 0;
+  paused = 0;
+  resumed = 0;
+  closed = 0;
+  /** The highest number of live containers so far. */
+  peak = 0;
+
+  /** Images that were prepared and not released. */
+  get heldImages(): number {
+    return this.prepared - this.released;
+  }
+
+  get live(): number {
+    return this.created - this.closed;
+  }
 }

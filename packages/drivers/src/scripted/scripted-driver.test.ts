@@ -1,9 +1,8 @@
 import type { Server } from 'node:net';
 import { describeDriver } from '../testing/describe-driver.js';
 import { script } from '../testing/repository.js';
-import type { ScriptedFunction } from './scripted-container.js';
+import { exitsAtStart, fn, type ScriptedFunction } from './scripted-container.js';
 import { ScriptedDriver } from './scripted-driver.js';
-import { exitsAtStart, fn } from './scripted-function.js';
 
 const FN_LISTENER = 'unix:';
 

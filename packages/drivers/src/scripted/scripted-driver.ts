@@ -1,12 +1,10 @@
 import { FnError, Once, silentLogger } from '@fnfleet/core';
-import { throwIfAborted } from '../cancellation.js';
 import type { ContainerSpec, Driver, DriverCapabilities, ImagePull, PreparedImage } from '../driver.js';
 import { HealthState } from '../driver-health.js';
 import { IofsHome } from '../iofs/iofs-home.js';
-import { Counters } from './counters.js';
+import { throwIfAborted } from '../waiting.js';
 import { Gate, type Gates } from './gate.js';
-import type { ScriptedFunction } from './scripted-container.js';
-import { ScriptedContainer } from './scripted-container.js';
+import { Counters, ScriptedContainer, type ScriptedFunction } from './scripted-container.js';
 
 export interface ScriptedDriverOptions {
   /** Functions by image. Other images cannot be pulled. */

@@ -97,6 +97,6 @@ it.each`
   ${'version 2'}         | ${'0::/system.slice/docker-abc.scope\n'}                | ${{ version: 2, path: '/system.slice/docker-abc.scope' }}
   ${'a named hierarchy'} | ${'9:name=freezer:/elsewhere\n0::/docker/abc\n'}        | ${{ version: 2, path: '/docker/abc' }}
   ${'neither'}           | ${'5:memory:/docker/abc\n'}                             | ${undefined}
-`('finds the path of the freezer: $machine', ({ cgroups, expected }) => {
+`('finds the path of the freezer with $machine', ({ cgroups, expected }) => {
   expect(freezerPathOf(cgroups)).toEqual(expected);
 });

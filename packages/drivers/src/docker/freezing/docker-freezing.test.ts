@@ -33,10 +33,10 @@ async function running(env: Environment): Promise<Container> {
 const enginePauses = () => metrics.values('docker_api_latency', { api_name: 'docker_pause_container' }).length;
 
 it.each`
-  title                                                    | env                                     | pauses
-  ${'through its control group, the engine is not asked'}  | ${{}}                                   | ${0}
-  ${'through the engine, where the group is out of reach'} | ${{ FN_CGROUP_PATH: '/no/such/mount' }} | ${2}
-  ${'through the engine, where that is wanted'}            | ${{ FN_FREEZE_THROUGH_ENGINE: '1' }}    | ${2}
+  title                                                            | env                                     | pauses
+  ${'through its control group, without the engine'}               | ${{}}                                   | ${0}
+  ${'through the engine when the control group is not accessible'} | ${{ FN_CGROUP_PATH: '/no/such/mount' }} | ${2}
+  ${'through the engine when that is configured'}                  | ${{ FN_FREEZE_THROUGH_ENGINE: '1' }}    | ${2}
 `('agent-and-docker 33: freezes $title', async ({ env, pauses }) => {
   const container = await running(env);
   await container.pause();

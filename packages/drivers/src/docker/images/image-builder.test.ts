@@ -93,10 +93,10 @@ describe('an image that is built', () => {
 
   it.each([
     ['a step that fails', `FROM ${BASE}\nRUN ["node","-e","process.exit(7)"]\n`, /returned a non-zero code: 7/],
-    ['a Dockerfile with a mistake', 'FRUM scratch\n', /unknown instruction: FRUM/i],
-    ['a file that is not in the folder', 'FROM scratch\nCOPY none /\n', /none/],
-    ['a name that cannot be', 'FROM scratch\nCOPY . /\n', /invalid reference format/, 'UPPER/case:1'],
-  ])('ends with the reason of the engine: %s', async (_, Dockerfile, reason, image = aName()) => {
+    ['a Dockerfile with an unknown instruction', 'FRUM scratch\n', /unknown instruction: FRUM/i],
+    ['a file that is missing in the folder', 'FROM scratch\nCOPY none /\n', /none/],
+    ['an invalid image name', 'FROM scratch\nCOPY . /\n', /invalid reference format/, 'UPPER/case:1'],
+  ])('fails with the reason of the engine: %s', async (_, Dockerfile, reason, image = aName()) => {
     const build = aBuilder().build({ ...rest, image, context: await context({ Dockerfile }) }, never);
     await expect(build).rejects.toThrow(reason);
     await expect(build).rejects.toThrow(`cannot build ${image}: `);
@@ -111,7 +111,7 @@ describe('an image that is built', () => {
   it.each([
     ['the engine', false],
     ['BuildKit', true],
-  ])('is given up by %s when its caller gives up', async (_, buildkit) => {
+  ])('is aborted in %s when its caller aborts', async (_, buildkit) => {
     const marker = randomUUID();
     const program = "console.log('under way'); setTimeout(() => {}, 600_000)";
     const Dockerfile = `FROM ${BASE}\nRUN ${JSON.stringify(['node', '-e', program, marker])}\n`;
@@ -177,13 +177,13 @@ describe('an engine with unusual answers', () => {
 
   it.each<[string, EngineAnswer, RegExp]>([
     ['no id', said({ stream: 'done' }), /did not report the id of the image/],
-    ['an id that is none', said({ aux: { ID: '../../x' } }), /did not report the id of the image/],
+    ['an invalid id', said({ aux: { ID: '../../x' } }), /did not report the id of the image/],
     [
-      'a line without end',
+      'an endless line',
       (response) => void response.end(`{"stream":"${'x'.repeat(2 ** 20)}`),
       /a line that is too long/,
     ],
-    ['an end in the middle', 'breaks off', /the connection to the engine was lost during the build/],
+    ['a lost connection', 'breaks off', /the connection to the engine was lost during the build/],
     ['a failure after an id', said({ aux: { ID } }, { error: 'disk\u001b[2J full' }), /: disk\\u001b\[2J full$/],
   ])('%s', async (_, answer, problem) => {
     engine.answers('POST /build', answer);
@@ -193,7 +193,7 @@ describe('an engine with unusual answers', () => {
     expect(await builder.build({ ...rest, image: 'a:1', context: Readable.from([]) }, never)).toBe(ID);
   });
 
-  it('and of what BuildKit says shows what it understands', async () => {
+  it('shows the parts of BuildKit messages that it can decode', async () => {
     const trace = (aux: unknown) => ({ id: 'moby.buildkit.trace', aux });
     const bytes = (...parts: number[]) => Buffer.from(parts).toString('base64');
     // A log whose message is longer than it is, a step without an end, a number without an end, and no text at all.

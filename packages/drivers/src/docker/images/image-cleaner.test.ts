@@ -6,7 +6,7 @@ import { ImageCleaner } from './image-cleaner.js';
 const metrics = RecordedMetrics.install();
 const KIB = 1024;
 
-/** Images of 512 KiB on an engine that does what a test says. */
+/** Images of 512 KiB on an engine that a test controls. */
 class Machine {
   readonly asked: string[] = [];
   readonly refuses = new Map<string, number>();

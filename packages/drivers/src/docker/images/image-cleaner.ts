@@ -1,7 +1,6 @@
-import { type Clock, Deferred, type Logger, Once } from '@fnfleet/core';
+import { type Clock, count, Deferred, type Logger, Once } from '@fnfleet/core';
 import { isNotFound } from '../engine-errors.js';
-import { ImageCache, type LocalImage } from './image-cache.js';
-import { ImageGauges } from './image-gauges.js';
+import { type CacheLevels, ImageCache, type LocalImage } from './image-cache.js';
 
 /** The engine as the cleaner uses it. */
 export interface CleanerEngine {
@@ -10,7 +9,7 @@ export interface CleanerEngine {
   removeImage(id: string, signal: AbortSignal): Promise<void>;
 }
 
-export interface ImageCleanerOptions {
+interface ImageCleanerOptions {
   readonly engine: CleanerEngine;
   readonly maxBytes: number;
   readonly exemptTags: readonly string[];
@@ -117,5 +116,29 @@ export class ImageCleaner {
     this.crowded.resolve();
     await this.running;
     this.gauges.close();
+  }
+}
+
+const NONE: CacheLevels = { busyCount: 0, busyBytes: 0, idleCount: 0, idleBytes: 0 };
+
+/** Reports the levels of one image cache as metrics, until `close`. */
+class ImageGauges {
+  private shown = NONE;
+
+  constructor(private readonly maxBytes: number) {
+    count('image_cleaner_max_img_size', maxBytes);
+  }
+
+  show(levels: CacheLevels): void {
+    count('image_cleaner_busy_img_count', levels.busyCount - this.shown.busyCount);
+    count('image_cleaner_busy_img_size', levels.busyBytes - this.shown.busyBytes);
+    count('image_cleaner_idle_img_count', levels.idleCount - this.shown.idleCount);
+    count('image_cleaner_idle_img_size', levels.idleBytes - this.shown.idleBytes);
+    this.shown = levels;
+  }
+
+  close(): void {
+    this.show(NONE);
+    count('image_cleaner_max_img_size', -this.maxBytes);
   }
 }

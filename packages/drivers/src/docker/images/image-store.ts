@@ -1,13 +1,12 @@
 import { type Clock, FnError, type Logger, later, type MonoMs, nanoseconds, type SettingsOf } from '@fnfleet/core';
-import { untilAborted } from '../../cancellation.js';
 import type { ContainerSpec, ImagePull, PreparedImage } from '../../driver.js';
+import { untilAborted } from '../../waiting.js';
+import type { imageSettings } from '../docker-settings.js';
 import type { Engine, InspectedImage } from '../engine.js';
 import { fnErrorFromDocker } from '../engine-errors.js';
 import { ImageCleaner } from './image-cleaner.js';
-import { ImagePuller } from './image-puller.js';
+import { ImagePuller, PullRetry } from './image-puller.js';
 import { parseImageReference } from './image-reference.js';
-import type { imageSettings } from './image-settings.js';
-import { PullRetry } from './pull-retry.js';
 import { RegistryCredentials } from './registry-credentials.js';
 
 export interface ImageStoreOptions {

@@ -91,12 +91,12 @@ describe('a registry that is open to all', () => {
 
   it.each`
     what                     | reference                      | status
-    ${'turns a tag away'}    | ${':3'}                        | ${401}
-    ${'turns a digest away'} | ${`@sha256:${'0'.repeat(64)}`} | ${401}
+    ${'rejects a tag'}       | ${':3'}                        | ${401}
+    ${'rejects a digest'}    | ${`@sha256:${'0'.repeat(64)}`} | ${401}
     ${'does not know a tag'} | ${':3'}                        | ${404}
     ${'has no such digest'}  | ${`@sha256:${'0'.repeat(64)}`} | ${404}
-    ${'lets only others in'} | ${`@sha256:${'0'.repeat(64)}`} | ${403}
-  `('agent-and-docker 60: $what in the shortest way there is: $status', async ({ reference, status }) => {
+    ${'denies access'}       | ${`@sha256:${'0'.repeat(64)}`} | ${403}
+  `('agent-and-docker 60: $what with an empty response: $status', async ({ reference, status }) => {
     registry.front.answer = (call) => (call.includes('/manifests/') ? status : undefined);
     await expect(pull(`${repository}${reference}`)).rejects.toMatchObject({ code: 'imagePullFailed', status });
   });
@@ -170,14 +170,18 @@ describe('a registry with authentication', () => {
   });
 
   it.each([
-    ['wrong credentials', () => ({ FN_DOCKER_AUTH: credentials('guessed') }), 'unauthorized: authentication required'],
-    ['none', () => ({}), '.*no basic auth credentials'],
     [
-      "another registry's",
+      'with wrong credentials',
+      () => ({ FN_DOCKER_AUTH: credentials('guessed') }),
+      'unauthorized: authentication required',
+    ],
+    ['without credentials', () => ({}), '.*no basic auth credentials'],
+    [
+      'with credentials for another registry',
       () => ({ FN_DOCKER_AUTH: credentials(OPERATOR.password, '127.0.0.1:1') }),
       '.*no basic auth',
     ],
-  ])('agent-and-docker 60: turns away who has %s', async (_, env, reason) => {
+  ])('agent-and-docker 60: rejects a pull %s', async (_, env, reason) => {
     await expect(pull(image, env())).rejects.toMatchObject(failed(image, 401, reason));
   });
 });

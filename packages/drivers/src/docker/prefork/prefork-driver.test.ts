@@ -83,7 +83,7 @@ describe('the docker driver with a prefork pool', () => {
     expect((await createdOnPool()).network).not.toBe(network);
   }, 60_000);
 
-  it('has no health checks in its containers, whatever their image says', async () => {
+  it('has no health checks in its containers, whatever their image defines', async () => {
     const images = new TinyImages();
     await driver.close();
     driver = aDriver(await images.makeChecked('fnfleet/node-base:24', 'fnfleet/checked-pool'));

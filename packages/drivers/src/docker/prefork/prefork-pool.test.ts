@@ -2,11 +2,10 @@ import { Deferred, FakeClock, readSettings, silentLogger } from '@fnfleet/core';
 import type { ContainerCreateOptions } from 'dockerode';
 import { HealthState } from '../../driver-health.js';
 import { containerPolicy } from '../container-policy.js';
+import { isolationSettings, preforkSettings } from '../docker-settings.js';
 import type { Engine, ExitWatch } from '../engine.js';
 import { EngineError } from '../engine-errors.js';
-import { isolationSettings } from '../isolation-settings.js';
-import { PreforkPool } from './prefork-pool.js';
-import { preforkSettings } from './prefork-settings.js';
+import { PreforkPool, RateLimit } from './prefork-pool.js';
 
 /** The part of an engine that the pool uses, in memory. The id of a container is its name in capitals. */
 class PoolEngine {
@@ -213,5 +212,40 @@ describe('the prefork pool', () => {
     engine.failure = undefined;
     await clock.advance(100);
     expect(await pool.join()).toBeDefined();
+  });
+});
+
+describe('the rate of starts', () => {
+  const never = new AbortController().signal;
+
+  it('lets a burst pass at once, and then a fixed number per second', async () => {
+    const clock = new FakeClock();
+    const rate = new RateLimit({ perSecond: 10, burst: 20, clock });
+    let through = 0;
+    for (let index = 0; index < 40; index += 1) void rate.turn(never).then(() => (through += 1));
+    await clock.advance(0);
+    expect(through).toBe(20);
+    await clock.advance(1_000);
+    expect(through).toBe(30);
+    await clock.advance(1_000);
+    expect(through).toBe(40);
+    await clock.advance(60_000);
+    for (let index = 0; index < 40; index += 1) void rate.turn(never).then(() => (through += 1));
+    await clock.advance(0);
+    expect(through).toBe(60);
+    await clock.advance(2_000);
+    expect([through, clock.pendingTimers]).toEqual([80, 0]);
+  });
+
+  it('does not delay callers that have aborted', async () => {
+    const clock = new FakeClock();
+    const rate = new RateLimit({ perSecond: 1, burst: 1, clock });
+    await rate.turn(never);
+    const gone = new AbortController();
+    const turn = rate.turn(gone.signal);
+    gone.abort();
+    await turn;
+    await rate.turn(gone.signal);
+    expect(clock.pendingTimers).toBe(0);
   });
 });

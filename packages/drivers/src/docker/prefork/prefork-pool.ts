@@ -1,11 +1,11 @@
-import { IdGenerator, Once } from '@fnfleet/core';
-import { RateLimit } from '../../rate-limit.js';
+import { type Clock, IdGenerator, LONG_AGO, Once } from '@fnfleet/core';
+import type { ContainerCreateOptions } from 'dockerode';
 import type { ContainerPolicy } from '../container-policy.js';
+import { confinement } from '../create-request.js';
+import type { PreforkSettings } from '../docker-settings.js';
 import { isNotFound } from '../engine-errors.js';
 import type { NetworkMembership } from '../network-pool.js';
 import { type PreforkDeps, PreforkMember } from './prefork-member.js';
-import { preforkRequest } from './prefork-request.js';
-import type { PreforkSettings } from './prefork-settings.js';
 
 /** Memory that is reserved for each idle container of the pool. */
 export const PREFORK_MEMBER_MB = 1;
@@ -141,5 +141,60 @@ export class PreforkPool {
     this.stopped.abort();
     for (const member of this.members.values()) member.retire();
     if (this.supervising.called) await this.supervising.call();
+  }
+}
+
+/** The request to create a container of the pool, isolated like a function. */
+function preforkRequest(
+  name: string,
+  network: string | undefined,
+  settings: PreforkSettings,
+  policy: ContainerPolicy,
+): ContainerCreateOptions {
+  const { User, Healthcheck, HostConfig } = confinement(policy);
+  return {
+    name,
+    Hostname: name,
+    Image: settings.preforkImage,
+    Cmd: [...settings.preforkCommand],
+    Labels: { ...policy.labels },
+    AttachStdin: false,
+    AttachStdout: false,
+    AttachStderr: false,
+    ...(User === undefined ? {} : { User }),
+    Healthcheck,
+    HostConfig: {
+      ...HostConfig,
+      LogConfig: { Type: 'none', Config: {} },
+      ...(network === undefined ? {} : { NetworkMode: network }),
+    },
+  };
+}
+
+interface RateLimitOptions {
+  readonly perSecond: number;
+  /** How many may pass at once after an idle period. */
+  readonly burst: number;
+  readonly clock: Clock;
+}
+
+/** Limits how many callers pass per second, in order of arrival. */
+export class RateLimit {
+  private readonly intervalMs: number;
+  /** The instant up to which the rate has been used by callers that passed. */
+  private paidAt: number = LONG_AGO;
+
+  constructor(private readonly options: RateLimitOptions) {
+    this.intervalMs = 1000 / options.perSecond;
+  }
+
+  /** Resolves when it is the caller's turn, or at once on abort. Never rejects. */
+  async turn(signal: AbortSignal): Promise<void> {
+    if (signal.aborted) return;
+    const { clock, burst } = this.options;
+    const now = clock.now();
+    this.paidAt = Math.max(this.paidAt, now) + this.intervalMs;
+    const waitMs = this.paidAt - now - burst * this.intervalMs;
+    if (waitMs > 0) await clock.sleep(waitMs, signal);
   }
 }

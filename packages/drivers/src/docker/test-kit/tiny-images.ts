@@ -3,7 +3,7 @@ import { createInterface } from 'node:readline';
 import { Readable } from 'node:stream';
 import Docker from 'dockerode';
 import { script } from '../../testing/repository.js';
-import type { RegistryAuth } from '../images/registry-auth.js';
+import type { RegistryAuth } from '../images/registry-credentials.js';
 
 type Tar = (entries: readonly { path: string; content: Buffer }[]) => AsyncGenerator<Buffer>;
 
@@ -73,7 +73,7 @@ interface Progress {
   readonly aux?: { readonly Digest: string };
 }
 
-/** The last word of an answer that tells its progress. */
+/** The last message of an answer that reports progress. */
 async function last(answer: NodeJS.ReadableStream): Promise<Progress> {
   let progress: Progress = {};
   for await (const line of createInterface({ input: answer })) {

@@ -1,4 +1,4 @@
-import { instanceHash } from './instance-hash.js';
+import { instanceHash } from './engine-upkeep.js';
 
 it.each`
   text        | hash

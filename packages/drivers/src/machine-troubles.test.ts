@@ -3,11 +3,17 @@ import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { MIB, silentLogger } from '@fnfleet/core';
-import { IofsHome } from '../iofs/iofs-home.js';
-import { mountTmpfs, unmount } from '../iofs/tmpfs.js';
-import { diskRoom, diskTrouble, ENGINE_NEED } from './disk-room.js';
-import { findFreezerMount, freezerTrouble, tryFreezer } from './freezer-mount.js';
-import { machineTroubles } from './machine-troubles.js';
+import { IofsHome } from './iofs/iofs-home.js';
+import { mountTmpfs, unmount } from './iofs/tmpfs.js';
+import {
+  diskRoom,
+  diskTrouble,
+  ENGINE_NEED,
+  findFreezerMount,
+  freezerTrouble,
+  machineTroubles,
+  tryFreezer,
+} from './machine-troubles.js';
 
 /** May mount. */
 const onlyRoot = process.platform === 'linux' && process.getuid?.() === 0 ? it : it.failing;
@@ -28,7 +34,7 @@ describe('a disk', () => {
     ${{ freeBytes: GIB }}       | ${false}     | ${'/data is nearly full: 1024 MiB left'}
     ${{ freeFiles: 7 }}         | ${true}      | ${'/data has room for only 7 more files'}
     ${{ freeFiles: Infinity }}  | ${undefined} | ${undefined}
-  `('with $change is trouble: $what', ({ change, grave, what }) => {
+  `('with $change: $what', ({ change, grave, what }) => {
     const found = diskTrouble('/data', { ...room, ...change }, ENGINE_NEED, 'make room');
     expect(found).toEqual(what === undefined ? undefined : { grave, what, remedy: 'make room' });
   });
@@ -41,7 +47,7 @@ describe('a disk', () => {
     expect(freeBytes).toBeLessThan(totalBytes);
   });
 
-  onlyRoot('that is full: a runner that cannot make its directory says so, and what to do', async () => {
+  onlyRoot('that is full: the error of a runner that cannot create its directory says what to do', async () => {
     await mountTmpfs(folder, 'size=64k,nr_inodes=2');
     try {
       mkdirSync(join(folder, 'the-last'));
@@ -68,7 +74,7 @@ describe('control groups', () => {
     }
   });
 
-  it('are told apart by version', async () => {
+  it('are distinguished by version', async () => {
     writeFileSync(join(folder, 'cgroup.controllers'), '');
     expect(await findFreezerMount(folder)).toEqual({ version: 2, directory: folder });
     mkdirSync(join(folder, 'freezer'));

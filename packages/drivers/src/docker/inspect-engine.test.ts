@@ -1,4 +1,4 @@
-import { checkEngineVersion } from './engine-version.js';
+import { checkEngineVersion } from './inspect-engine.js';
 
 describe('the version of the engine', () => {
   it.each(['17.10.0-ce', '17.10.0', '17.10.0-rc1', '17.12.1-ce', '20.10.24+dfsg1', '28.2.2'])(

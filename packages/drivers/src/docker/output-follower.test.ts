@@ -1,5 +1,5 @@
 import type { OutputSource } from '../driver.js';
-import { OutputFrames } from './output-frames.js';
+import { OutputFrames } from './output-follower.js';
 
 function frame(stream: 1 | 2, text: string): Buffer {
   const head = Buffer.from([stream, 0, 0, 0, 0, 0, 0, 0]);

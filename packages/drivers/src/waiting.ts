@@ -1,4 +1,4 @@
-import { CancelledError, Deferred } from '@fnfleet/core';
+import { CancelledError, type Clock, Deferred } from '@fnfleet/core';
 
 /**
  * Settles like the promise, or rejects with a CancelledError as soon as the signal aborts. The underlying operation continues:
@@ -18,4 +18,14 @@ export async function untilAborted<T>(promise: Promise<T>, signal: AbortSignal):
 
 export function throwIfAborted(signal: AbortSignal): void {
   if (signal.aborted) throw new CancelledError();
+}
+
+/** How long to wait for the end of the output after a container has ended. It nearly always arrives at once. */
+const DRAIN_MS = 1_000;
+
+/** Waits for the end of the output, which is often the most important part. @param cut ends the output when that takes too long */
+export async function drainOutput(end: Promise<void>, cut: () => void, clock: Clock): Promise<void> {
+  const timer = clock.after(DRAIN_MS, cut, { keepAlive: true });
+  await end;
+  timer.cancel();
 }

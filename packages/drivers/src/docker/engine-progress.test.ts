@@ -1,10 +1,10 @@
 import type { ServerResponse } from 'node:http';
 import { Deferred, readSettings } from '@fnfleet/core';
-import type { ImagePull } from '../../driver.js';
-import { aSpec } from '../../testing/describe-driver.js';
-import { ScriptedEngine } from '../../testing/scripted-engine.js';
-import { DockerDriver } from '../docker-driver.js';
-import { dockerSettings } from '../docker-settings.js';
+import type { ImagePull } from '../driver.js';
+import { aSpec } from '../testing/describe-driver.js';
+import { ScriptedEngine } from '../testing/scripted-engine.js';
+import { DockerDriver } from './docker-driver.js';
+import { dockerSettings } from './docker-settings.js';
 
 const never = new AbortController().signal;
 const INSPECT = 'GET /images/a/b:1/json';
@@ -27,13 +27,13 @@ const downloading = (id: unknown, current: unknown, total?: unknown, status = 'D
   progressDetail: { current, total },
 });
 
-/** What is known of a pull of which the engine has said so much. */
-async function after(said: readonly object[]): Promise<{ receivedBytes: number; totalBytes: number }> {
+/** What is known of a pull of which the engine has reported so much. */
+async function after(reported: readonly object[]): Promise<{ receivedBytes: number; totalBytes: number }> {
   const answering = new Deferred<ServerResponse>();
   engine.answers(INSPECT, [404, { message: 'no such image' }], [200, { Id: 'a' }]);
   engine.answers('POST /images/create', (response) => {
     response.writeHead(200, { 'Content-Type': 'application/json' });
-    for (const line of said) response.write(`${JSON.stringify(line)}\n`);
+    for (const line of reported) response.write(`${JSON.stringify(line)}\n`);
     answering.resolve(response);
   });
   const begun = new Deferred<ImagePull>();
@@ -45,20 +45,20 @@ async function after(said: readonly object[]): Promise<{ receivedBytes: number; 
 }
 
 it.each`
-  what                                  | said                                                                          | receivedBytes | totalBytes
+  what                                  | reported                                                                      | receivedBytes | totalBytes
   ${'nothing'}                          | ${[]}                                                                         | ${0}          | ${0}
-  ${'that layers wait'}                 | ${[{ status: 'Waiting', id: 'a', progressDetail: {} }]}                       | ${0}          | ${0}
-  ${'how far two layers are'}           | ${[downloading('a', 1, 10), downloading('b', 5, 7), downloading('a', 9, 10)]} | ${14}         | ${17}
-  ${'that a layer begins anew'}         | ${[downloading('a', 9, 10), downloading('a', 1, 10)]}                         | ${1}          | ${10}
-  ${'how far it is unpacked'}           | ${[downloading('a', 9, 10), downloading('a', 3, 10, 'Extracting')]}           | ${9}          | ${10}
-  ${'that more is here than there is'}  | ${[downloading('a', 11, 10)]}                                                 | ${10}         | ${10}
-  ${'a size that is none'}              | ${[downloading('a', 1, -1), downloading('b', 'x', 1), downloading('c', 1)]}   | ${0}          | ${0}
+  ${'layers that wait'}                 | ${[{ status: 'Waiting', id: 'a', progressDetail: {} }]}                       | ${0}          | ${0}
+  ${'two layers'}                       | ${[downloading('a', 1, 10), downloading('b', 5, 7), downloading('a', 9, 10)]} | ${14}         | ${17}
+  ${'a layer that starts over'}         | ${[downloading('a', 9, 10), downloading('a', 1, 10)]}                         | ${1}          | ${10}
+  ${'unpacking'}                        | ${[downloading('a', 9, 10), downloading('a', 3, 10, 'Extracting')]}           | ${9}          | ${10}
+  ${'more received than the total'}     | ${[downloading('a', 11, 10)]}                                                 | ${10}         | ${10}
+  ${'invalid sizes'}                    | ${[downloading('a', 1, -1), downloading('b', 'x', 1), downloading('c', 1)]}   | ${0}          | ${0}
   ${'a fraction, and a size too large'} | ${[downloading('a', 0.5, 1), downloading('b', 1, 1e300)]}                     | ${0}          | ${0}
   ${'a layer without a name'}           | ${[downloading(undefined, 1, 2), downloading(7, 1, 2)]}                       | ${0}          | ${0}
-  ${'a name without end'}               | ${[downloading('a'.repeat(1000), 1, 2)]}                                      | ${0}          | ${0}
+  ${'a layer with a long name'}         | ${[downloading('a'.repeat(1000), 1, 2)]}                                      | ${0}          | ${0}
   ${'2 000 layers'}                     | ${Array.from({ length: 2_000 }, (_, index) => downloading(`${index}`, 1, 2))} | ${1_000}      | ${2_000}
-`('of a pull is known what the engine has said: $what', async ({ said, receivedBytes, totalBytes }) => {
-  expect(await after(said)).toEqual({ receivedBytes, totalBytes });
+`('a pull whose engine reports $what', async ({ reported, receivedBytes, totalBytes }) => {
+  expect(await after(reported)).toEqual({ receivedBytes, totalBytes });
 });
 
 it('an image that is here is not pulled', async () => {
