@@ -1,5 +1,5 @@
 /**
- * What the whole path costs, always against something of the same run, since machines are noisy:
+ * Measures what the whole path costs, always against something in the same run, because machines are noisy:
  *
  *   throughput  calls per second and their CPU through balancer, gRPC, runner and hot container, against a one-hop Node proxy
  *   tls         the same with mutual TLS everywhere, against plain text
@@ -18,11 +18,12 @@
  *
  *   npm run bench [-- --only throughput,frozen --seconds 5 --rounds 3 --against <commit>]
  *
- * With --against, parts that show a column `code` measure that commit beside this one, turn about.
+ * With --against, parts that show a column `code` measure that commit too, in turns with this one.
  */
 import os from 'node:os';
 import { parseArgs } from 'node:util';
 import { measureBodies } from './bodies.mjs';
+import { withCleanUp } from './clean-up.mjs';
 import { measureColdStart } from './cold-start.mjs';
 import { measureFirstSeconds } from './first-seconds.mjs';
 import { measureFrozen } from './frozen.mjs';
@@ -39,63 +40,55 @@ import { measureTransport } from './transport.mjs';
 import { treesWith } from './trees.mjs';
 import { ensureStrace, ensureWrk } from './wrk.mjs';
 
-const PARTS = {
-  throughput: measureThroughput,
-  tls: measureTls,
-  network: measureNetwork,
-  silence: measureSilence,
-  first: measureFirstSeconds,
-  bodies: measureBodies,
-  memory: measureMemory,
-  syscalls: measureSystemCalls,
-  sleeping: measureSleeping,
-  frozen: measureFrozen,
-  'cold-start': measureColdStart,
-  telemetry: measureTelemetry,
-  placement: measurePlacement,
-  transport: measureTransport,
-};
+/** @type {Map<string, (options: import('./trees.mjs').BenchOptions) => Promise<string>>} */
+const PARTS = new Map(
+  Object.entries({
+    throughput: measureThroughput,
+    tls: measureTls,
+    network: measureNetwork,
+    silence: measureSilence,
+    first: measureFirstSeconds,
+    bodies: measureBodies,
+    memory: measureMemory,
+    syscalls: measureSystemCalls,
+    sleeping: measureSleeping,
+    frozen: measureFrozen,
+    'cold-start': measureColdStart,
+    telemetry: measureTelemetry,
+    placement: measurePlacement,
+    transport: measureTransport,
+  }),
+);
+const KNOWN = [...PARTS.keys()].join(',');
 
 const { values } = parseArgs({
   options: {
     seconds: { type: 'string', default: '5' },
     rounds: { type: 'string', default: '3' },
     against: { type: 'string' },
-    only: { type: 'string', default: Object.keys(PARTS).join(',') },
+    only: { type: 'string', default: KNOWN },
     help: { type: 'boolean', default: false },
   },
 });
 if (values.help) {
-  console.log(
-    `npm run bench -- [--only ${Object.keys(PARTS).join(',')}] [--seconds 5] [--rounds 3] [--against <commit>]`,
-  );
+  console.log(`npm run bench -- [--only ${KNOWN}] [--seconds 5] [--rounds 3] [--against <commit>]`);
   process.exit();
 }
 const names = values.only.split(',');
-const unknown = names.filter((name) => !(name in PARTS));
-if (unknown.length > 0) throw new Error(`--only: expected some of ${Object.keys(PARTS).join(', ')}, got ${unknown}`);
+const parts = names.map((name) => {
+  const measure = PARTS.get(name);
+  if (measure === undefined) throw new Error(`--only: expected some of ${KNOWN}, got ${name}`);
+  return { name, measure };
+});
 
 await ensureWrk();
 if (names.includes('syscalls')) await ensureStrace();
 const trees = await treesWith(values.against);
 const tables = [];
-for (const name of names) {
+for (const { name, measure } of parts) {
   console.error(`• ${name}`);
-  tables.push(
-    await withCleanUp((undo) =>
-      PARTS[name]({ seconds: Number(values.seconds), rounds: Number(values.rounds), undo, trees }),
-    ),
-  );
+  const options = { seconds: Number(values.seconds), rounds: Number(values.rounds), trees };
+  tables.push(await withCleanUp((undo) => measure({ ...options, undo })));
 }
 console.log(`\n${os.cpus().length} × ${os.cpus()[0]?.model ?? 'CPU'}, Node ${process.versions.node}.`);
 for (const table of tables) console.log(`\n${table}`);
-
-/** Runs a part; what it pushed on `undo` is done in reverse, however it ends. */
-async function withCleanUp(run) {
-  const undo = [];
-  try {
-    return await run(undo);
-  } finally {
-    for (const step of undo.reverse()) await step();
-  }
-}

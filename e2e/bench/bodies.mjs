@@ -12,7 +12,7 @@ const SIZES = [
 const ECHO = { MICRO_ECHO: '1' };
 
 /**
- * Bodies there and back, against the floor that does the same.
+ * Echoes of bodies through the whole path, against the floor that echoes the same.
  * @param {import('./trees.mjs').BenchOptions} options
  */
 export async function measureBodies({ seconds, rounds, undo, trees }) {
@@ -22,20 +22,19 @@ export async function measureBodies({ seconds, rounds, undo, trees }) {
   }
   const rows = [];
   for (const { bytes, clients } of SIZES) {
-    /** @type {Awaited<ReturnType<typeof load>>[][]} */
-    const results = ways.map(() => []);
-    for (const { url } of ways) await load(url, { clients, seconds: 5, bytes });
+    const measured = ways.map((way) => ({ ...way, loads: /** @type {import('./wrk.mjs').Load[]} */ ([]) }));
+    for (const { url } of measured) await load(url, { clients, seconds: 5, bytes });
     for (let round = 0; round < rounds; round += 1) {
-      for (const [at, { url }] of ways.entries()) results[at].push(await load(url, { clients, seconds, bytes }));
+      for (const { url, loads } of measured) loads.push(await load(url, { clients, seconds, bytes }));
     }
-    const rates = results.map((each) => median(each.map(({ rate }) => rate)));
-    for (const [at, { name }] of ways.entries()) {
+    const rated = measured.map(({ name, loads }) => ({ name, loads, rate: median(loads.map(({ rate }) => rate)) }));
+    for (const { name, loads, rate } of rated) {
       rows.push([
         `${bytes / KIB} KiB × ${clients}`,
         name,
-        Math.round((rates[at] * bytes) / (KIB * KIB)),
-        (rates[at] / rates[0]).toFixed(2),
-        results[at].reduce((sum, { failed }) => sum + failed, 0),
+        Math.round((rate * bytes) / (KIB * KIB)),
+        (rate / (rated[0]?.rate ?? Number.NaN)).toFixed(2),
+        loads.reduce((sum, { failed }) => sum + failed, 0),
       ]);
     }
   }

@@ -6,10 +6,10 @@ import { IMAGE, startFleet } from './fleet.mjs';
 import { callOnce, sleep } from './one-call.mjs';
 import { median, ms, quantile, table } from './statistics.mjs';
 
-/** Before the measuring begins, until the code of cold starts is compiled. */
+/** Starts that are not measured, until the code of cold starts is compiled. */
 const WARM_UPS = 10;
 const STARTS = 25;
-/** Before each start: the engine is still busy with what was there before. */
+/** Pause before each start, because the engine is still busy with the container before. */
 const PAUSE_MS = 700;
 
 /**
@@ -46,12 +46,21 @@ export async function measureColdStart({ undo }) {
   );
 }
 
-/** What the engine says of a container that the fleet has made: the bare one is to be the same. */
+/**
+ * A container that the fleet has made, as a model for those of `bareStart`.
+ * @param {Docker} docker
+ */
 async function inspectOne(docker) {
   const [found] = await docker.listContainers({ filters: { ancestor: [IMAGE] } });
+  if (found === undefined) throw new Error(`the fleet has made no container of ${IMAGE}`);
   return docker.getContainer(found.Id).inspect();
 }
 
+/**
+ * @param {Docker} docker
+ * @param {Docker.ContainerInspectInfo} model
+ * @returns {Promise<number>} milliseconds until the function has answered its first request
+ */
 async function bareStart(docker, { Config, HostConfig }) {
   const directory = mkdtempSync(path.join(tmpdir(), 'bench'));
   chmodSync(directory, 0o777);

@@ -1,6 +1,6 @@
 /**
- * The floor: what one hop through Node costs. Passes every request on to the function's socket and its answer back, and
- * does nothing else: no lookup, no placement, no limits.
+ * The floor: the cost of one hop through Node. Passes every request to the function's socket and its response back, without
+ * lookup, placement or limits.
  *
  *   node floor-proxy.mjs <socket path>        prints its port
  */

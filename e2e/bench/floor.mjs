@@ -10,8 +10,8 @@ const here = path.dirname(fileURLToPath(import.meta.url));
 let floors = 0;
 
 /**
- * A one-hop proxy in front of a container of the same function. Resolves with its URL.
- * @param {(() => unknown)[]} undo
+ * Starts a one-hop proxy in front of a container of the same function. Resolves with its URL.
+ * @param {import('./clean-up.mjs').CleanUp} undo
  * @param {Record<string, string>} [env]
  */
 export async function startFloor(undo, env = {}) {

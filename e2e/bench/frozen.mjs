@@ -3,7 +3,7 @@ import { callOnce, sleep } from './one-call.mjs';
 import { median, ms, quantile, table } from './statistics.mjs';
 
 const CALLS = 100;
-/** Between two calls of one function: long enough for the freeze, short enough for the connection to be kept. */
+/** Between two calls of one function: long enough for the container to freeze, short enough to keep the connection. */
 const PAUSE_MS = 150;
 
 const KINDS = {
@@ -13,10 +13,11 @@ const KINDS = {
 };
 
 /**
- * The kinds take turns, all with the same pause before each call, since a machine that has idled is slower as well.
+ * The kinds take turns, all with the same pause before each call, because a machine that has idled is slower as well.
  * @param {import('./trees.mjs').BenchOptions} options
  */
 export async function measureFrozen({ undo }) {
+  /** @type {{ name: string, url: string, took: number[] }[]} */
   const kinds = [];
   for (const [name, settings] of Object.entries(KINDS)) {
     const url = await (await startFleet({ undo, settings })).deploy('micro');
@@ -29,7 +30,7 @@ export async function measureFrozen({ undo }) {
       took.push(await callOnce(url));
     }
   }
-  const base = median(kinds[0].took);
+  const base = median(kinds[0]?.took ?? []);
   const rows = kinds.map(({ name, took }) => [
     name,
     ms(median(took)),

@@ -13,7 +13,7 @@ const LARGE_CALLS = 200;
 const STARTS = 10;
 
 /**
- * What a role occupies: idle, after a minute of load, after large bodies; and how long the command takes to say its version.
+ * The resident memory of each role: idle, after a minute of load, after large bodies; and how long `fnfleet --version` takes.
  * @param {import('./trees.mjs').BenchOptions} options
  */
 export async function measureMemory({ undo, trees }) {

@@ -3,10 +3,10 @@ import http from 'node:http';
 const agent = new http.Agent({ keepAlive: true });
 
 /**
- * One call over a connection that is kept.
+ * Makes one call over a keep-alive connection.
  * @param {string} url
  * @param {{ socketPath?: string }} [over]
- * @returns {Promise<number>} milliseconds until the whole answer was there
+ * @returns {Promise<number>} milliseconds until the end of the response
  */
 export function callOnce(url, { socketPath } = {}) {
   const { promise, resolve, reject } = Promise.withResolvers();

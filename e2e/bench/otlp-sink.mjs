@@ -1,5 +1,5 @@
 /**
- * A collector that takes what it gets and counts the requests. Prints its port, and answers `count` over the channel.
+ * A collector that accepts everything and counts the requests. Sends its port to the parent process, and the count when asked.
  */
 import http from 'node:http';
 import { portOf } from './one-call.mjs';

@@ -8,12 +8,12 @@ const FUNCTIONS = 200;
 const WARM_UPS = 20_000;
 const BATCHES = 200;
 const BATCH = 50;
-/** So many calls are in hand all the time: a fleet where nothing runs is not the one that matters. */
+/** Calls that run all the time, because a fleet where nothing runs is not typical. */
 const IN_HAND = 500;
 
 /**
- * What it costs to place one call, from the dispatcher's `place` to the offer and from the outcome to the end, on runners that
- * take every call and cost nothing themselves: the median of batches, in microseconds.
+ * The cost of placing one call, from the dispatcher's `place` to the offer and from the outcome to the end, with runners that
+ * accept every call and cost nothing themselves: the median of batches, in microseconds.
  */
 export async function measurePlacement() {
   const rows = [];
@@ -21,12 +21,14 @@ export async function measurePlacement() {
   return table(['placer', ...SIZES.map((size) => `${size} runners, µs`)], rows);
 }
 
+/** @param {string} name of a placer */
 async function columns(name) {
   const cells = [];
   for (const size of SIZES) cells.push((await costOf(name, size)).toFixed(1));
   return cells;
 }
 
+/** @param {string} name of a placer @param {number} size runners */
 async function costOf(name, size) {
   const list = { runners: Array.from({ length: size }, (_, i) => new TakesAll(`10.0.${i >> 8}.${i & 255}:9190`)) };
   const dispatcher = new Dispatcher({
@@ -39,7 +41,7 @@ async function costOf(name, size) {
     random: Math.random,
   });
   const signal = new AbortController().signal;
-  const place = (i) => dispatcher.place(aCall(i), signal);
+  const place = (/** @type {string | number} */ i) => dispatcher.place(aCall(i), signal);
   const held = Array.from({ length: IN_HAND }, (_, i) => place(`held ${i}`));
   for (let i = 0; i < WARM_UPS; i += 1) await place(i);
   const batches = [];
@@ -54,16 +56,17 @@ async function costOf(name, size) {
   return median(batches);
 }
 
-/** Ends calls at once, but those that are to be held. */
+/** Ends calls at once, except those whose id begins with `held`. */
 class TakesAll {
   /** @type {(() => void)[]} */
   release = [];
 
+  /** @param {string} address */
   constructor(address) {
     this.address = address;
   }
 
-  /** @param {import('@fnfleet/protocol').OutboundCall} call */
+  /** @param {import('@fnfleet/protocol').OutboundCall} call @returns {Promise<import('@fnfleet/protocol').AttemptOutcome>} */
   tryCall({ model }) {
     if (!model.id.startsWith('held')) return FINISHED;
     return new Promise((resolve) => this.release.push(() => resolve(OUTCOME)));
@@ -82,7 +85,11 @@ const OUTCOME = { kind: 'finished', report: NOTHING_REPORTED };
 const FINISHED = Promise.resolve(OUTCOME);
 const BODY = { replayable: true, open: () => undefined, commit: () => undefined };
 
-/** @returns {import('@fnfleet/protocol').OutboundCall} what a dispatcher and these runners read of a call, and no more */
+/**
+ * Has only what a dispatcher and these runners read of a call.
+ * @param {string | number} id
+ * @returns {import('@fnfleet/protocol').OutboundCall}
+ */
 function aCall(id) {
   const fnId = `fn${Math.floor(Math.random() * FUNCTIONS)}`;
   const call = {

@@ -4,11 +4,11 @@ import { callOnce, sleep } from './one-call.mjs';
 import { median, ms, quantile, table } from './statistics.mjs';
 
 const CALLS = 100;
-/** What most functions see: nobody called for a while, and the container is frozen by now. */
+/** The case of most functions: nobody has called for a while, and the container is frozen. */
 const PAUSE_MS = 150;
 
 /**
- * A call after a silence: by the floor, and by the whole paths. They take turns, all after the same pause.
+ * A call after a pause, through the floor and through the whole path. They take turns, all after the same pause.
  * @param {import('./trees.mjs').BenchOptions} options
  */
 export async function measureSilence({ undo, trees }) {
@@ -24,7 +24,7 @@ export async function measureSilence({ undo, trees }) {
       took.push(await callOnce(url));
     }
   }
-  const floor = median(ways[0].took);
+  const floor = median(ways[0]?.took ?? []);
   const rows = ways.map(({ name, took }) => [
     name,
     ms(median(took)),

@@ -6,7 +6,7 @@ const CLIENTS = 64;
 const SLEEP_MS = 50;
 
 /**
- * As many containers as clients are needed; the best that can be is one call a client each 50 ms.
+ * Needs as many containers as clients; at best, each client makes one call per 50 ms.
  * @param {import('./trees.mjs').BenchOptions} options
  */
 export async function measureSleeping({ seconds, rounds, undo }) {

@@ -1,11 +1,16 @@
 /**
- * The value below which so large a share of the values lies.
+ * @typedef {string | number} Cell of a table
+ */
+
+/**
+ * The value below which this share of the values lies.
  * @param {readonly number[]} values
- * @param {number} share
+ * @param {number} share between 0 and 1
+ * @returns {number} NaN without values
  */
 export function quantile(values, share) {
   const sorted = values.toSorted((a, b) => a - b);
-  return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))];
+  return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? Number.NaN;
 }
 
 /** @param {readonly number[]} values */
@@ -14,10 +19,10 @@ export const median = (values) => quantile(values, 0.5);
 /**
  * A table in Markdown.
  * @param {readonly string[]} heading
- * @param {readonly (readonly (string | number)[])[]} rows
+ * @param {readonly (readonly Cell[])[]} rows
  */
 export function table(heading, rows) {
-  /** @param {readonly (string | number)[]} cells */
+  /** @param {readonly Cell[]} cells */
   const line = (cells) => `| ${cells.join(' | ')} |`;
   return [line(heading), `|${'---|'.repeat(heading.length)}`, ...rows.map(line)].join('\n');
 }

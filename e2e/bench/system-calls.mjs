@@ -7,7 +7,7 @@ import { load } from './wrk.mjs';
 
 const CLIENTS = [1, 8, 64];
 const SECONDS = 4;
-const SHOWN = ['epoll', 'read', 'write', 'futex'];
+/** Columns, and the system calls of each. */
 const KINDS = {
   epoll: /^epoll_/,
   read: /^(read|recv|recvmsg|recvfrom|readv)$/,
@@ -16,7 +16,7 @@ const KINDS = {
 };
 
 /**
- * System calls for each call, of balancer and runner, counted by strace. It slows them down, so rates mean nothing here.
+ * System calls per call, of balancer and runner, counted by strace. It slows them down, so rates mean nothing here.
  * @param {import('./trees.mjs').BenchOptions} options
  */
 export async function measureSystemCalls({ undo, trees }) {
@@ -26,34 +26,26 @@ export async function measureSystemCalls({ undo, trees }) {
     const url = await fleet.deploy('micro');
     await load(url, { clients: 32, seconds: 10 });
     for (const clients of CLIENTS) {
-      for (const [role, pid] of [
-        ['balancer', fleet.lbPid],
-        ['runner', fleet.runnerPid],
-      ]) {
+      for (const [role, pid] of Object.entries({ balancer: fleet.lbPid, runner: fleet.runnerPid })) {
         const counting = count(pid);
         await sleep(1000);
         const { rate } = await load(url, { clients, seconds: SECONDS });
         const counted = await counting.end();
         const calls = rate * SECONDS;
-        const all = Object.values(counted).reduce((sum, n) => sum + n, 0);
-        rows.push([
-          tree.name,
-          clients,
-          role,
-          ...SHOWN.map((kind) => perCall(counted, KINDS[kind], calls)),
-          (all / calls).toFixed(2),
-        ]);
+        const columns = [...Object.values(KINDS), /./].map((kind) => sumOf(counted, kind) / calls);
+        rows.push([tree.name, clients, role, ...columns.map((column) => column.toFixed(2))]);
       }
     }
   }
-  return table(['code', 'clients', 'role', ...SHOWN, 'all'], rows);
+  return table(['code', 'clients', 'role', ...Object.keys(KINDS), 'all'], rows);
 }
 
-function perCall(counted, pattern, calls) {
-  const matching = Object.entries(counted).filter(([name]) => pattern.test(name));
-  return (matching.reduce((sum, [, n]) => sum + n, 0) / calls).toFixed(2);
+/** @param {Record<string, number>} counted @param {RegExp} names */
+function sumOf(counted, names) {
+  return Object.entries(counted).reduce((sum, [name, n]) => (names.test(name) ? sum + n : sum), 0);
 }
 
+/** Counts the system calls of a process by name, from now on. @param {number} pid */
 function count(pid) {
   const strace = spawn('strace', ['-c', '-f', '-p', String(pid)], { stdio: ['ignore', 'ignore', 'pipe'] });
   let text = '';
@@ -62,6 +54,7 @@ function count(pid) {
   });
   const closed = once(strace, 'close');
   return {
+    /** @returns {Promise<Record<string, number>>} */
     async end() {
       strace.kill('SIGINT');
       await closed;

@@ -4,11 +4,17 @@ import { withCpu } from './processes.mjs';
 import { median, ms, table } from './statistics.mjs';
 import { load } from './wrk.mjs';
 
+/**
+ * @typedef {import('./wrk.mjs').Load} Load
+ * @typedef {Load & { balancerCpu: number, runnerCpu: number }} LoadWithCpu seconds per call
+ * @typedef {{ tree: import('./trees.mjs').Tree, fleet: Awaited<ReturnType<typeof startFleet>>, url: string }} Measured
+ */
+
 const CLIENTS = [1, 8, 64];
 const WARM_UP_SECONDS = 20;
 
 /**
- * Floor and whole paths take turns; the ratio of their medians is what counts.
+ * The floor and the whole path take turns; compare the ratio of their medians.
  * @param {import('./trees.mjs').BenchOptions} options
  */
 export async function measureThroughput({ seconds, rounds, undo, trees }) {
@@ -40,37 +46,56 @@ export async function measureThroughput({ seconds, rounds, undo, trees }) {
   );
 }
 
+/**
+ * One number of clients: a row for the floor, and one for each fleet.
+ * @param {object} options
+ * @param {number} options.clients
+ * @param {number} options.seconds
+ * @param {number} options.rounds
+ * @param {string} options.floorUrl
+ * @param {Measured[]} options.fleets
+ */
 async function compare({ clients, seconds, rounds, floorUrl, fleets }) {
   for (const url of [floorUrl, ...fleets.map((each) => each.url)]) await load(url, { clients, seconds: 2 });
+  /** @type {Load[]} */
   const floor = [];
-  const whole = fleets.map(() => []);
+  const whole = fleets.map((each) => ({ ...each, loads: /** @type {LoadWithCpu[]} */ ([]) }));
   for (let round = 0; round < rounds; round += 1) {
     floor.push(await load(floorUrl, { clients, seconds }));
-    for (const [at, { url, fleet }] of fleets.entries()) {
-      const { result, cpu } = await withCpu(fleet.pids, () => load(url, { clients, seconds }));
-      whole[at].push({ ...result, cpu: cpu.map((used) => used / (result.rate * seconds)) });
+    for (const { url, fleet, loads } of whole) {
+      const { result, cpu } = await withCpu(fleet, () => load(url, { clients, seconds }));
+      const calls = result.rate * seconds;
+      loads.push({ ...result, balancerCpu: cpu.balancer / calls, runnerCpu: cpu.runner / calls });
     }
   }
   const floorRate = median(floor.map(({ rate }) => rate));
   return [
-    row({ clients, name: 'floor', results: floor, floorRate }),
-    ...fleets.map(({ tree }, at) => row({ clients, name: tree.name, results: whole[at], floorRate })),
+    [clients, 'floor', ...columns(floor, floorRate), '', '', '', failures(floor)],
+    ...whole.map(({ tree, loads }) => [
+      clients,
+      tree.name,
+      ...columns(loads, floorRate),
+      ...cpuColumns(loads),
+      failures(loads),
+    ]),
   ];
 }
 
-function row({ clients, name, results, floorRate }) {
-  const of = (read) => median(results.map(read));
-  const rate = of((result) => result.rate);
-  const cpu = results[0].cpu && [0, 1].map((at) => of((result) => result.cpu[at]));
-  return [
-    clients,
-    name,
-    Math.round(rate),
-    (rate / floorRate).toFixed(2),
-    ms(of(({ p50 }) => p50)),
-    ms(of(({ p99 }) => p99)),
-    ...(cpu ? cpu.map((used) => Math.round(used * 1e6)) : ['', '']),
-    cpu ? Math.round(1 / (cpu[0] + cpu[1])) : '',
-    results.reduce((sum, { failed }) => sum + failed, 0),
-  ];
+/** @param {readonly Load[]} loads @param {number} floorRate */
+function columns(loads, floorRate) {
+  const rate = median(loads.map((each) => each.rate));
+  const [p50, p99] = [median(loads.map((each) => each.p50)), median(loads.map((each) => each.p99))];
+  return [Math.round(rate), (rate / floorRate).toFixed(2), ms(p50), ms(p99)];
+}
+
+/** @param {readonly LoadWithCpu[]} loads */
+function cpuColumns(loads) {
+  const balancer = median(loads.map(({ balancerCpu }) => balancerCpu));
+  const runner = median(loads.map(({ runnerCpu }) => runnerCpu));
+  return [Math.round(balancer * 1e6), Math.round(runner * 1e6), Math.round(1 / (balancer + runner))];
+}
+
+/** @param {readonly Load[]} loads */
+function failures(loads) {
+  return loads.reduce((sum, { failed }) => sum + failed, 0);
 }

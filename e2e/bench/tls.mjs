@@ -40,7 +40,11 @@ export async function measureTls({ seconds, rounds, undo, trees }) {
   return table(['code', 'clients', 'plain, calls/s', 'TLS, calls/s', 'ratio'], rows);
 }
 
-/** One for all nodes and for whoever deploys. Resolves with the settings that name it. */
+/**
+ * Makes one certificate for all nodes and for the client that deploys. Resolves with the settings that name it.
+ * @param {import('./trees.mjs').Tree} tree
+ * @param {import('./clean-up.mjs').CleanUp} undo
+ */
 async function certificates(tree, undo) {
   const folder = mkdtempSync(path.join(tmpdir(), 'fnfleet-certs-'));
   undo.push(() => rmSync(folder, { recursive: true }));

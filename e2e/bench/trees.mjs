@@ -14,7 +14,7 @@ const ROOT = path.resolve(path.dirname(fileURLToPath(import.meta.url)), '../..')
  * @typedef {object} BenchOptions of each part
  * @property {number} seconds how long one measurement takes
  * @property {number} rounds
- * @property {(() => unknown)[]} undo what it pushes here runs at its end, last first
+ * @property {import('./clean-up.mjs').CleanUp} undo
  * @property {Tree[]} trees
  */
 
@@ -34,11 +34,11 @@ function treeAt(root, name) {
   };
 }
 
-/** What is checked out here. */
+/** The checkout that this script is in. */
 export const HERE = treeAt(ROOT, 'now');
 
 /**
- * Another commit, built beside this one, to be measured in the same run: two runs on a noisy machine cannot be compared.
+ * Builds another commit beside this one, to measure both in one run: two runs on a noisy machine cannot be compared.
  * @param {string | undefined} commit undefined: only this one is measured
  */
 export async function treesWith(commit) {
@@ -49,7 +49,7 @@ export async function treesWith(commit) {
   if (!existsSync(root)) {
     console.error(`• checking out ${id}, to measure it as well`);
     mkdirSync(path.dirname(root), { recursive: true });
-    // A clone and no worktree: it leaves nothing in the repository.
+    // A clone leaves nothing in the repository, unlike a worktree.
     await run('git', ['clone', '-q', '--shared', ROOT, root]);
     await run('git', ['checkout', '-q', id], { cwd: root });
   }

@@ -6,18 +6,34 @@ import { promisify } from 'node:util';
 
 const run = promisify(execFile);
 
-/** Makes sure that the load generator is there; on Debian as root it is installed. */
+const MS_PER_UNIT = new Map([
+  ['us', 0.001],
+  ['ms', 1],
+  ['s', 1000],
+]);
+
+/**
+ * @typedef {object} Load the result of one
+ * @property {number} rate calls per second
+ * @property {number} p50 milliseconds
+ * @property {number} p99 milliseconds
+ * @property {number} failed calls
+ */
+
+/** Makes sure that the load generator is installed: as root on Debian, installs it. */
 export const ensureWrk = () => ensure('wrk');
 
-/** Likewise what counts system calls. */
+/** Makes sure that strace, which counts system calls, is installed. */
 export const ensureStrace = () => ensure('strace');
 
+/** @param {string} program its name, and that of its Debian package */
 async function ensure(program) {
-  const isThere = await run(program, ['--version']).then(
-    () => true,
-    ({ code }) => code !== 'ENOENT',
+  // wrk ends with code 1 when it has told its version.
+  const missing = await run(program, ['--version']).then(
+    () => false,
+    (error) => error.code === 'ENOENT',
   );
-  if (isThere) return;
+  if (!missing) return;
   if (process.getuid?.() !== 0) throw new Error(`the bench needs ${program}: apt-get install ${program}`);
   console.error(`• installing ${program} …`);
   await run('apt-get', ['install', '-y', '-q', program], {
@@ -26,10 +42,10 @@ async function ensure(program) {
 }
 
 /**
- * One load: a closed loop of so many clients, each sending a POST of so many bytes and waiting for its answer.
+ * Puts load on a URL: a closed loop of clients, each of which sends a POST and waits for the response.
  * @param {string} url
  * @param {{ clients: number, seconds: number, headers?: Record<string, string>, bytes?: number }} options
- * @returns {Promise<{ rate: number, p50: number, p99: number, failed: number }>} calls a second, milliseconds, calls
+ * @returns {Promise<Load>}
  */
 export async function load(url, { clients, seconds, headers = {}, bytes = 2 }) {
   const folder = mkdtempSync(path.join(tmpdir(), 'fnfleet-wrk-'));
@@ -56,8 +72,9 @@ export async function load(url, { clients, seconds, headers = {}, bytes = 2 }) {
   }
 }
 
+/** @param {string} text what wrk prints @returns {Load} */
 function parse(text) {
-  const number = (pattern) => Number(text.match(pattern)?.[1] ?? 0);
+  const number = (/** @type {RegExp} */ pattern) => Number(text.match(pattern)?.[1] ?? 0);
   const socketErrors =
     text.match(/Socket errors: connect (\d+), read (\d+), write (\d+), timeout (\d+)/)?.slice(1) ?? [];
   return {
@@ -68,7 +85,8 @@ function parse(text) {
   };
 }
 
+/** @param {RegExpMatchArray | null} match a number and its unit */
 function milliseconds(match) {
-  if (!match) return Number.NaN;
-  return Number(match[1]) * { us: 0.001, ms: 1, s: 1000 }[match[2]];
+  const [, number, unit = ''] = match ?? [];
+  return Number(number) * (MS_PER_UNIT.get(unit) ?? Number.NaN);
 }

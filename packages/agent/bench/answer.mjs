@@ -1,6 +1,7 @@
 /**
- * The least that can be called a function: answers every chunk that arrives on the socket named by its argument, with so many
- * bytes.
+ * A function that does nothing: answers every chunk that arrives on a socket with the same response.
+ *
+ *   node answer.mjs <socket path> [bytes of the body]
  */
 import { createServer } from 'node:net';
 

@@ -1,6 +1,6 @@
 /**
- * What a warm call costs on this side of the function's socket: the same requests given to undici directly, to the agent's own
- * client directly, and through getCall() and submit(). Each function is a process of its own that does next to nothing.
+ * The cost of a warm call on the agent's side of the function's socket: the same requests through undici alone, through the agent's
+ * own client alone, and through getCall() and submit(). Each function is a process of its own that does nothing.
  *
  *   node packages/agent/bench/exchange.mjs [calls] [calls in flight] [bytes of the request] [bytes of the answer]
  */
@@ -20,7 +20,12 @@ const inFlight = Number(process.argv[3] ?? 1);
 const answerBytes = process.argv[5] ?? '5';
 const payload = Buffer.alloc(Number(process.argv[4] ?? 16), 'x');
 
-/** @type {[string, () => Promise<{ one: (index: number) => Promise<void>, close: () => Promise<void> }>][]} */
+/**
+ * One loop of calls for each of `callers`, all at the same time.
+ * @typedef {{ callers: (() => Promise<unknown>)[], close: () => Promise<void> }} Way
+ */
+
+/** @type {[name: string, setUp: () => Promise<Way>][]} */
 const WAYS = [
   ['undici alone', undiciAlone],
   ['own client alone', ownAlone],
@@ -31,9 +36,9 @@ const WAYS = [
 ];
 const results = [];
 for (const [name, setUp] of WAYS) {
-  const { one, close } = await setUp();
-  await run(one, Math.ceil(calls / 5));
-  results.push({ what: name, ...(await run(one, calls)) });
+  const { callers, close } = await setUp();
+  await run(callers, Math.ceil(calls / 5));
+  results.push({ what: name, ...(await run(callers, calls)) });
   await close();
 }
 for (const { what, perSecond, micros, cpuMicros } of results) {
@@ -41,14 +46,18 @@ for (const { what, perSecond, micros, cpuMicros } of results) {
   process.stdout.write(`${what.padEnd(18)}${figures.map((figure) => figure.padStart(20)).join('')}\n`);
 }
 
-/** Every loop works through its share, one call after another. */
-async function run(one, total) {
+/**
+ * Every loop works through its share, one call after another.
+ * @param {Way['callers']} callers
+ * @param {number} total calls
+ */
+async function run(callers, total) {
   const cpu = process.cpuUsage();
   const from = performance.now();
   const share = Math.ceil(total / inFlight);
   await Promise.all(
-    Array.from({ length: inFlight }, async (_, index) => {
-      for (let i = 0; i < share; i += 1) await one(index);
+    callers.map(async (call) => {
+      for (let i = 0; i < share; i += 1) await call();
     }),
   );
   const micros = ((performance.now() - from) * 1000) / (share * inFlight);
@@ -63,19 +72,21 @@ async function undiciAlone() {
   );
   const headers = ['Content-Type', 'application/json', 'X-Request', 'one', 'Fn-Call-Id', 'x', 'Fn-Deadline', 'y'];
   return {
-    one: (index) =>
-      new Promise((resolve, reject) => {
-        clients[index].dispatch(
-          { method: 'POST', path: '/call', headers, body: payload },
-          {
-            onRequestStart() {},
-            onResponseStart() {},
-            onResponseData() {},
-            onResponseEnd: () => resolve(undefined),
-            onResponseError: (_, error) => reject(error),
-          },
-        );
-      }),
+    callers: clients.map(
+      (client) => () =>
+        new Promise((resolve, reject) => {
+          client.dispatch(
+            { method: 'POST', path: '/call', headers, body: payload },
+            {
+              onRequestStart() {},
+              onResponseStart() {},
+              onResponseData() {},
+              onResponseEnd: () => resolve(undefined),
+              onResponseError: (_, error) => reject(error),
+            },
+          );
+        }),
+    ),
     close: async () => {
       await Promise.all(clients.map((client) => client.close()));
       await Promise.all(functions.map((each) => each.stop()));
@@ -98,14 +109,14 @@ async function ownAlone() {
   const { signal } = new AbortController();
   const shared = { model: model(), response, signal, trace: NO_TRACE, beforeStart: undefined };
   return {
-    one: async (index) => {
+    callers: clients.map((client) => async () => {
       const deadline = wallAt(later(systemClock.now(), 30_000), systemClock);
-      // What an exchange reads of a call, and no more.
+      // Has only what an exchange reads of a call.
       const call = /** @type {never} */ ({ ...shared, body: completeBody(payload) });
-      const exchange = clients[index].exchange(call, { complete: deadline, streamed: deadline }, turns);
+      const exchange = client.exchange(call, { complete: deadline, streamed: deadline }, turns);
       const { error } = await exchange.end;
       if (error) throw error;
-    },
+    }),
     close: async () => {
       for (const client of clients) client.close();
       await Promise.all(functions.map((each) => each.stop()));
@@ -125,7 +136,7 @@ async function throughAgent() {
     );
     await agent.submit(call);
   };
-  return { one, close: () => agent.close() };
+  return { callers: Array.from({ length: inFlight }, () => one), close: () => agent.close() };
 }
 
 /** @returns {import('@fnfleet/core').Call} */
@@ -156,6 +167,7 @@ function model() {
   };
 }
 
+/** Makes a process instead of a container. @returns {import('@fnfleet/drivers').Driver} */
 function forkingDriver() {
   return {
     name: 'bench',
@@ -185,6 +197,7 @@ async function startFunction() {
   const directory = mkdtempSync(join(tmpdir(), 'bench-'));
   const socketPath = join(directory, 'lsnr.sock');
   const child = fork(new URL('answer.mjs', import.meta.url), [socketPath, answerBytes]);
+  /** @type {Promise<import('@fnfleet/drivers').ExitResult>} */
   const exited = new Promise((resolve) => {
     child.once('exit', (code) => resolve({ exitCode: code ?? 137, outOfMemory: false }));
   });

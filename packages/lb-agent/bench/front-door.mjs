@@ -1,7 +1,7 @@
 /**
- * What the balancer itself costs: CPU time a call through its whole HTTP path, with a runner that answers at once,
- * next to a bare node:http server that does the same. Both run in this process, one after the other, with the same
- * client; the difference is the balancer's. From the package: `node bench/front-door.mjs [calls]`
+ * The cost of the balancer itself: CPU time per call through its whole HTTP path, with a runner that answers at once, next to a bare
+ * node:http server that does the same. Both run in this process, one after the other, with the same client; the difference is the
+ * balancer's. From the package: `node bench/front-door.mjs [calls]`
  */
 import { once } from 'node:events';
 import { createServer } from 'node:http';
@@ -30,8 +30,7 @@ const template = new CallTemplate(
   },
 );
 
-/** Takes the whole body and answers, without a wire in between. */
-/** @type {import('@fnfleet/placement').Runner} */
+/** Reads the whole body and answers, without a network. @type {import('@fnfleet/placement').Runner} */
 const runner = {
   address: 'bench',
   async tryCall(call) {
@@ -75,6 +74,7 @@ const bare = createServer((req, res) => {
 bare.listen(0, '127.0.0.1');
 await once(bare, 'listening');
 
+/** @param {string} url */
 async function measure(url) {
   const pool = new Pool(url, { connections: CONCURRENCY });
   let left = CALLS;
@@ -98,6 +98,7 @@ const bareUrl = `http://127.0.0.1:${/** @type {import('node:net').AddressInfo} *
 for (const url of [bareUrl, balancer.address.url]) await measure(url); // warm-up
 const base = await measure(bareUrl);
 const full = await measure(balancer.address.url);
+/** @param {string} name @param {Awaited<ReturnType<typeof measure>>} measured */
 const line = (name, { callsPerSecond, cpuMicros }) =>
   `${name.padEnd(12)} ${callsPerSecond} calls/s  ${cpuMicros.toFixed(1)} µs CPU a call, client included\n`;
 process.stdout.write(line('bare server', base) + line('balancer', full));
