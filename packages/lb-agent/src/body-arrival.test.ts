@@ -82,7 +82,7 @@ it.each`
   how           | head                          | parts
   ${'detached'} | ${'Fn-Invoke-Type: detached'} | ${['a'.repeat(1000), 'b'.repeat(1000)]}
   ${'ordinary'} | ${'Fn-Invoke-Type: sync'}     | ${['a'.repeat(1000), 'b'.repeat(1000)]}
-`('a short body of an $how call is complete before the call is placed', async ({ head, parts }) => {
+`('an $how call with a short body is placed when the body is complete', async ({ head, parts }) => {
   await start();
   const slow = client(`${head}\r\nContent-Length: 2000`).send(parts[0]);
   await arriving(1);
@@ -92,7 +92,7 @@ it.each`
   expect(String(runner.bodies[0])).toBe(parts.join(''));
 });
 
-it('a short body in chunks, too', async () => {
+it('a call with a short chunked body is placed when the body is complete', async () => {
   await start();
   const slow = client('Transfer-Encoding: chunked').send('3\r\nabc\r\n');
   await arriving(1);
@@ -105,12 +105,12 @@ it('a short body in chunks, too', async () => {
 });
 
 it.each`
-  what                           | head                                                        | sent
-  ${'a part of a body'}          | ${'Content-Length: 2000'}                                   | ${'x'.repeat(1000)}
-  ${'a part of a detached call'} | ${'Content-Length: 2000\r\nFn-Invoke-Type: detached'}       | ${'x'.repeat(1000)}
-  ${'chunks without an end'}     | ${'Transfer-Encoding: chunked\r\nFn-Invoke-Type: detached'} | ${'3\r\nabc\r\n'}
-  ${'nothing of its body'}       | ${'Content-Length: 2000\r\nFn-Invoke-Type: detached'}       | ${''}
-`('a client that disconnects after $what causes no placement', async ({ head, sent }) => {
+  what                                     | head                                                        | sent
+  ${'part of a body'}                      | ${'Content-Length: 2000'}                                   | ${'x'.repeat(1000)}
+  ${'part of the body of a detached call'} | ${'Content-Length: 2000\r\nFn-Invoke-Type: detached'}       | ${'x'.repeat(1000)}
+  ${'chunks without the last one'}         | ${'Transfer-Encoding: chunked\r\nFn-Invoke-Type: detached'} | ${'3\r\nabc\r\n'}
+  ${'nothing of its body'}                 | ${'Content-Length: 2000\r\nFn-Invoke-Type: detached'}       | ${''}
+`('a client that disconnects after sending $what causes no placement', async ({ head, sent }) => {
   await start();
   const before = metrics.sum('canceled');
   const leaves = client(head).send(sent);
@@ -120,7 +120,7 @@ it.each`
   expect([leaves.received, runner.offered.length]).toEqual(['', 0]);
 });
 
-it('a detached call of any length is held completely, if need be on disk, before its caller gets 202', async () => {
+it('the whole body of a detached call is received, on disk if needed, before its caller gets 202', async () => {
   await start({ env: { FN_REPLAY_BUFFER_BYTES: '1000', FN_REPLAY_DISK_BYTES: `${10 * 1024 * KIB}` } });
   const bytes = randomBytes(300 * KIB);
   const slow = client(`Fn-Invoke-Type: detached\r\nContent-Length: ${bytes.length}`).send(bytes.subarray(1));
@@ -132,13 +132,13 @@ it('a detached call of any length is held completely, if need be on disk, before
 });
 
 it.each`
-  what                        | env                                                                 | status
-  ${'for one call'}           | ${{ FN_REPLAY_BUFFER_BYTES: '1000', FN_REPLAY_DISK_BYTES: '0' }}    | ${413}
-  ${'in the memory of all'}   | ${{ FN_REPLAY_MEMORY_BYTES: '1000', FN_REPLAY_DISK_BYTES: '0' }}    | ${503}
-  ${'on the disk'}            | ${{ FN_REPLAY_BUFFER_BYTES: '1000', FN_REPLAY_DISK_BYTES: '2000' }} | ${503}
-  ${'by the largest request'} | ${{ FN_MAX_REQUEST_SIZE: '1000' }}                                  | ${413}
+  what                          | env                                                                 | status
+  ${'the limit of one call'}    | ${{ FN_REPLAY_BUFFER_BYTES: '1000', FN_REPLAY_DISK_BYTES: '0' }}    | ${413}
+  ${'the memory for all calls'} | ${{ FN_REPLAY_MEMORY_BYTES: '1000', FN_REPLAY_DISK_BYTES: '0' }}    | ${503}
+  ${'the disk space'}           | ${{ FN_REPLAY_BUFFER_BYTES: '1000', FN_REPLAY_DISK_BYTES: '2000' }} | ${503}
+  ${'the largest request size'} | ${{ FN_MAX_REQUEST_SIZE: '1000' }}                                  | ${413}
 `(
-  'a detached call whose body is too large $what is refused with $status, never half promised',
+  'a detached call whose body exceeds $what is refused with $status before its caller gets 202',
   async ({ env, status }) => {
     await start({ env });
     for (const body of [Buffer.alloc(5000), ReadableStream.from([Buffer.alloc(2500), Buffer.alloc(2500)])]) {
@@ -155,7 +155,7 @@ it.each`
   },
 );
 
-it('a longer body is streamed, whether or not its length is known', async () => {
+it('a longer body is streamed, with or without a known length', async () => {
   await start({ env: { FN_COMPLETE_BODY_BYTES: '1000' } });
   const known = client('Content-Length: 1001').send('x');
   const unknown = client('Transfer-Encoding: chunked').send(`3e8\r\n${'y'.repeat(1000)}\r\n`);
@@ -169,7 +169,7 @@ it('a longer body is streamed, whether or not its length is known', async () => 
   expect([await known.status(), await unknown.status()]).toEqual(['200', '200']);
 });
 
-it('a body longer than the buffer of a connection can be waited for as well', async () => {
+it('a body larger than the connection buffer is received completely if it is short enough to wait for', async () => {
   await start({ env: { FN_COMPLETE_BODY_BYTES: `${300 * KIB}` } });
   const bytes = randomBytes(300 * KIB);
   const slow = client(`Content-Length: ${bytes.length}`).send(bytes.subarray(0, -1));

@@ -19,7 +19,7 @@ afterEach(async () => {
   expect(clock.pendingTimers).toBe(0);
 });
 
-it('http-api 102: asks again after five seconds, for function and app at once', async () => {
+it('http-api 102: after five seconds it queries the API node again, for function and app at the same time', async () => {
   const first = await lookup.byId('fn1', caller());
   expect(await lookup.byId('fn1', caller())).toBe(first);
   expect(api.requests).toEqual(['GET /v2/fns/fn1', 'GET /v2/apps/app1']);
@@ -47,7 +47,7 @@ it('refreshes a value in the background if it is used in the second half of its 
   expect(api.requests).toEqual(['GET /v2/fns/fn1', 'GET /v2/apps/app1', 'GET /v2/fns/fn1', 'GET /v2/apps/app1']);
 });
 
-it('asks as often as it is told to: after half a second of what it knew nothing is left', async () => {
+it('with a TTL of half a second, cached values are gone after half a second', async () => {
   const quick = newApiLookup(api.url, { clock, random: () => 0 }, 500);
   const first = await quick.byId('fn1', caller());
   await clock.advance(500);
@@ -93,7 +93,7 @@ it('C5: a lookup after a change sees it, even while an older answer is on its wa
   expect((await lookup.byId('fn1', caller())).fn).toBe((await after).fn);
 });
 
-it('http-api 105: retries if the API node fails, but not if it refuses', async () => {
+it('http-api 105: retries if the API node fails, but not if it refuses the request', async () => {
   api.failures.push(500, 500);
   const found = lookup.byId('fn1', caller());
   await advanceUntil(found);
@@ -105,10 +105,10 @@ it('http-api 105: retries if the API node fails, but not if it refuses', async (
 });
 
 it.each`
-  story                                  | failures                          | requests | code
-  ${'that keeps failing is unavailable'} | ${[500, 503, 500, 500, 502, 500]} | ${6}     | ${'lookupUnavailable'}
-  ${'that refuses is not asked again'}   | ${[403]}                          | ${1}     | ${'internal'}
-`('an api node $story', async ({ failures, requests, code }) => {
+  story                                              | failures                          | requests | code
+  ${'that keeps failing is unavailable'}             | ${[500, 503, 500, 500, 502, 500]} | ${6}     | ${'lookupUnavailable'}
+  ${'that refuses the request is not queried again'} | ${[403]}                          | ${1}     | ${'internal'}
+`('an API node $story', async ({ failures, requests, code }) => {
   api.failures.push(...failures);
   const lookedUp = lookup.byId('fn1', caller()).catch((error: unknown) => error);
   await advanceUntil(lookedUp);
@@ -116,7 +116,7 @@ it.each`
   expect(api.requests).toHaveLength(requests);
 });
 
-it('an unreachable API node is unavailable, and the log has the reason', async () => {
+it('while the API node is unreachable, lookups are unavailable and the log has the reason', async () => {
   await api.close();
   const lookedUp = lookup.byId('fn1', caller()).catch((error: unknown) => error);
   await advanceUntil(lookedUp);
@@ -127,7 +127,7 @@ it('an unreachable API node is unavailable, and the log has the reason', async (
   });
 });
 
-describe('C4: while the api node does not answer', () => {
+describe('C4: while the API node does not answer', () => {
   beforeEach(async () => {
     await lookup.byId('fn1', caller());
     await clock.advance(5_000);
@@ -143,7 +143,7 @@ describe('C4: while the api node does not answer', () => {
     expect(clock.now()).toBe(before);
   });
 
-  it('calls wait at most a second for a node that hangs', async () => {
+  it('calls wait at most one second for a node that hangs', async () => {
     api.gate = new Promise(() => undefined);
     const lookedUp = lookup.byId('fn1', caller());
     // The app's is another lookup.
@@ -152,7 +152,7 @@ describe('C4: while the api node does not answer', () => {
     expect((await lookedUp).fn.id).toBe('fn1');
   });
 
-  it('for as long as it takes', async () => {
+  it('cached values stay in use until the API node is back', async () => {
     await api.close();
     await clock.advance(30 * 24 * 3_600_000);
     const lookedUp = lookup.byId('fn1', caller());
@@ -160,12 +160,12 @@ describe('C4: while the api node does not answer', () => {
     expect((await lookedUp).fn.id).toBe('fn1');
   });
 
-  it('but a function that it reports as deleted is 404', async () => {
+  it('a function that it reports as deleted is 404', async () => {
     api.failures.push(404);
     await expect(lookup.byId('fn1', caller())).rejects.toThrow('Fn not found');
   });
 
-  it('a caller that disconnects meanwhile gets no answer', async () => {
+  it('a caller that disconnects gets no answer', async () => {
     api.gate = new Promise(() => undefined);
     const gone = new AbortController();
     const lookedUp = lookup.byId('fn1', gone.signal);
@@ -175,7 +175,7 @@ describe('C4: while the api node does not answer', () => {
   });
 });
 
-it('an unreadable answer is the fault of the API node', async () => {
+it('an unreadable answer counts as a failure of the API node', async () => {
   const broken = await FakeApiNode.start({ fns: [{ id: 'fn1', memory: 'lots' }] });
   const other = newApiLookup(broken.url, { clock });
   await expect(other.byId('fn1', caller())).rejects.toMatchObject({ code: 'lookupUnavailable' });
@@ -210,14 +210,14 @@ it('sends no request for impossible names', async () => {
   expect(api.requests).toEqual([]);
 });
 
-it('odd characters in names reach the api node as one name', async () => {
+it('special characters in a name reach the API node within one path segment', async () => {
   await expect(lookup.byId('a/../b?c', caller())).rejects.toMatchObject({ code: 'fnNotFound' });
   await expect(lookup.byTrigger('shop', '/what?', caller())).rejects.toMatchObject({ code: 'triggerNotFound' });
   expect(api.requests).toContain('GET /v2/fns/a%2F..%2Fb%3Fc');
   expect(api.requests).toContain('GET /v2/runner/apps/app1/triggerBySource/http//what%3F');
 });
 
-it('an address without a host is refused', () => {
+it('an API address without a host is rejected', () => {
   expect(() => newApiLookup('http://', { clock })).toThrow('FN_RUNNER_API_URL: no host specified for client');
 });
 

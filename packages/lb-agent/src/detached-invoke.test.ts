@@ -70,7 +70,7 @@ it('http-api 91, protocol 79: continues without its client, up to its own deadli
   expect(deadlineAt - before).toBeLessThan(43_000);
 });
 
-it('http-api 90: a runner that does not support it', async () => {
+it('http-api 90: fails if the runner does not support it', async () => {
   const message = 'Detach call functions are not supported on this server';
   runner.fails(new PeerError(501, message, 'platform'));
   await start();
@@ -78,7 +78,7 @@ it('http-api 90: a runner that does not support it', async () => {
   expect(answer).toMatchObject({ status: 501, body: `${JSON.stringify({ message })}\n` });
 });
 
-it('http-api 91, protocol 80: only busy runners for as long as a detached call may look for one', async () => {
+it('http-api 91, protocol 80: fails if all runners are busy for its whole placement time', async () => {
   runner.refuses();
   await start({ env: { FN_DETACHED_PLACER_TIMEOUT_MSECS: '30' } });
   const answer = await fleet.send('/invoke/fn1', { headers: DETACHED, body: 'in' });

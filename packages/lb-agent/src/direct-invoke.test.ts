@@ -19,8 +19,8 @@ beforeEach(() => {
 });
 afterEach(() => fleet.close());
 
-describe('what a client gets', () => {
-  it('an image that is being pulled: its name and when to retry; no other runner starts a pull', async () => {
+describe('what a client receives', () => {
+  it('while an image is being pulled: its name and when to retry; no other runner starts a pull', async () => {
     const text = "The image 'shop/cart:1' is being pulled, try again later";
     runner.fails(new PeerError(503, text, 'platform', '12 of 80 MB so far', 7), 'balancer').finishes({ body: 'x' });
     const other = new FakeRunner('r2').finishes();
@@ -34,7 +34,7 @@ describe('what a client gets', () => {
     expect(await fleet.send('/invoke/fn1')).toMatchObject({ status: 200, body: 'x' });
   });
 
-  it('http-api 75: the answer of the function, its exact length, and the id of the call', async () => {
+  it('http-api 75: the response of the function, its exact length, and the call id', async () => {
     runner.finishes({ headers: [['Content-Type', 'foo/bar']], body: 'x' });
     await start();
 
@@ -46,7 +46,7 @@ describe('what a client gets', () => {
     expect(runner.bodies).toEqual([Buffer.from('in')]);
   });
 
-  it('http-api 76: Fn-Http headers of the function as they are, with status 200', async () => {
+  it('http-api 76: Fn-Http headers of the function unchanged, with status 200', async () => {
     runner.finishes({
       headers: [
         ['Fn-Http-Status', '404'],
@@ -61,7 +61,7 @@ describe('what a client gets', () => {
     expect(answer.headers).toMatchObject({ 'fn-http-status': '404', 'fn-http-h-a': 'b' });
   });
 
-  it('http-api 77: an empty answer has length 0', async () => {
+  it('http-api 77: length 0 for an empty response', async () => {
     runner.finishes();
     await start();
     expect(await fleet.send('/invoke/fn1')).toMatchObject({
@@ -71,7 +71,7 @@ describe('what a client gets', () => {
     });
   });
 
-  it('http-api 88: every value of a repeated header, and nothing that belongs to the runner’s connection', async () => {
+  it('http-api 88: every value of a repeated header, and no hop-by-hop headers of the runner', async () => {
     runner.finishes({
       headers: [
         ['Set-Cookie', 'a=1'],
@@ -107,17 +107,17 @@ describe('what a client gets', () => {
   });
 
   it.each`
-    what                                     | status        | headers
-    ${'an informational status'}             | ${100}        | ${[]}
-    ${'a protocol that nobody asked for'}    | ${101}        | ${[]}
-    ${'a status of four digits'}             | ${1000}       | ${[]}
-    ${'a negative status'}                   | ${-1}         | ${[]}
-    ${'a status that is no number'}          | ${Number.NaN} | ${[]}
-    ${'a header without a name'}             | ${200}        | ${[['', 'x']]}
-    ${'a header with a space in its name'}   | ${200}        | ${[['a b', 'x']]}
-    ${'a header with a NUL'}                 | ${200}        | ${[['X-A', '\0']]}
-    ${'a header that begins another answer'} | ${200}        | ${[['X-A', 'a\r\n\r\nHTTP/1.1 200 OK']]}
-    ${'a name that begins another header'}   | ${200}        | ${[['X-A: b\r\nX-B', 'a']]}
+    what                                             | status        | headers
+    ${'an informational status'}                     | ${100}        | ${[]}
+    ${'a protocol switch that nobody requested'}     | ${101}        | ${[]}
+    ${'a status of four digits'}                     | ${1000}       | ${[]}
+    ${'a negative status'}                           | ${-1}         | ${[]}
+    ${'a status that is not a number'}               | ${Number.NaN} | ${[]}
+    ${'a header without a name'}                     | ${200}        | ${[['', 'x']]}
+    ${'a header with a space in its name'}           | ${200}        | ${[['a b', 'x']]}
+    ${'a header with a NUL'}                         | ${200}        | ${[['X-A', '\0']]}
+    ${'a header value that begins another response'} | ${200}        | ${[['X-A', 'a\r\n\r\nHTTP/1.1 200 OK']]}
+    ${'a header name that begins another header'}    | ${200}        | ${[['X-A: b\r\nX-B', 'a']]}
   `('a response with $what is a 502, and the balancer survives', async ({ status, headers }) => {
     runner.does(async (call) => {
       call.response.writeHead(status, headers);
@@ -140,16 +140,16 @@ describe('what a client gets', () => {
   });
 });
 
-describe('what goes wrong', () => {
+describe('failures', () => {
   it.each`
-    story                                                             | error                                                | status | message
-    ${'http-api 78, protocol 72: the function failed'}                | ${new PeerError(502, 'function failed', 'function')} | ${502} | ${'function failed'}
-    ${'http-api 79: the function ran out of time'}                    | ${new PeerError(504, 'Timed out', 'function')}       | ${504} | ${'Timed out'}
-    ${'http-api 90: the runner cannot do that'}                       | ${new PeerError(501, 'not supported', 'platform')}   | ${501} | ${'not supported'}
-    ${'a runner’s error without a code is a 500'}                     | ${new PeerError(0, 'hex: odd length', 'platform')}   | ${500} | ${'hex: odd length'}
-    ${'an error code that is no status of HTTP'}                      | ${new PeerError(1, 'odd', 'platform')}               | ${500} | ${'odd'}
-    ${'an error code that is no error'}                               | ${new PeerError(200, 'odd', 'platform')}             | ${500} | ${'odd'}
-    ${'http-api 82, protocol 73: the stream broke, no second runner'} | ${new Error('14 UNAVAILABLE: connection reset')}     | ${500} | ${'internal server error'}
+    story                                                                      | error                                                | status | message
+    ${'http-api 78, protocol 72: the function failed'}                         | ${new PeerError(502, 'function failed', 'function')} | ${502} | ${'function failed'}
+    ${'http-api 79: the function timed out'}                                   | ${new PeerError(504, 'Timed out', 'function')}       | ${504} | ${'Timed out'}
+    ${'http-api 90: the runner does not support it'}                           | ${new PeerError(501, 'not supported', 'platform')}   | ${501} | ${'not supported'}
+    ${'a runner’s error without a code is a 500'}                              | ${new PeerError(0, 'hex: odd length', 'platform')}   | ${500} | ${'hex: odd length'}
+    ${'an error code that is not an HTTP status'}                              | ${new PeerError(1, 'odd', 'platform')}               | ${500} | ${'odd'}
+    ${'an error code that means success'}                                      | ${new PeerError(200, 'odd', 'platform')}             | ${500} | ${'odd'}
+    ${'http-api 82, protocol 73: the stream broke; no second runner is tried'} | ${new Error('14 UNAVAILABLE: connection reset')}     | ${500} | ${'internal server error'}
   `('$story', async ({ error, status, message }) => {
     const second = new FakeRunner('r2').finishes();
     runner.fails(error);
@@ -194,7 +194,7 @@ describe('what goes wrong', () => {
     expect(metrics.sum('api/response_count', { ...labels, status: 200, blame: 'user' })).toBe(1);
   });
 
-  it('http-api 80, protocol 70: every runner full for the whole time to place', async () => {
+  it('http-api 80, protocol 70: every runner is full for the whole placement time', async () => {
     runner.refuses();
     await start({ env: { FN_PLACER_TIMEOUT_MSECS: '30' } });
 
@@ -226,7 +226,7 @@ function raise(text: string): never {
   throw new Error(text);
 }
 
-describe('whatever is thrown for a call', () => {
+describe('whatever a call fails with', () => {
   const unhandled: unknown[] = [];
   const onUnhandled = (reason: unknown) => unhandled.push(reason);
   beforeEach(() => process.on('unhandledRejection', onUnhandled));
@@ -236,19 +236,19 @@ describe('whatever is thrown for a call', () => {
   });
 
   it.each`
-    what                                   | thrown                                                                            | status
-    ${'a code that is no status'}          | ${new PeerError(1, 'one', 'platform')}                                            | ${500}
-    ${'a code that says all is well'}      | ${new PeerError(200, 'fine', 'platform')}                                         | ${500}
-    ${'a code of too many digits'}         | ${new PeerError(1_000_000, 'much', 'platform')}                                   | ${500}
-    ${'a status of ours that is none'}     | ${new FnError('internal', { status: 99 })}                                        | ${500}
-    ${'words that no header may have'}     | ${new PeerError(502, 'a\r\nSet-Cookie: x\0\ud800', 'function')}                   | ${502}
-    ${'a wait that is no number'}          | ${new FnError('serverBusy', { retryAfterSeconds: Number.NaN })}                   | ${503}
-    ${'a wait without end'}                | ${new FnError('serverBusy', { retryAfterSeconds: Number.POSITIVE_INFINITY })}     | ${503}
-    ${'nothing'}                           | ${undefined}                                                                      | ${500}
-    ${'null'}                              | ${null}                                                                           | ${500}
-    ${'a text'}                            | ${'oops'}                                                                         | ${500}
-    ${'an error that cannot be looked at'} | ${Object.defineProperty(new Error(), 'message', { get: () => raise('no look') })} | ${500}
-  `('is answered: $what', async ({ thrown, status }) => {
+    what                                                       | thrown                                                                            | status
+    ${'a code that is not a status'}                           | ${new PeerError(1, 'one', 'platform')}                                            | ${500}
+    ${'a code that means success'}                             | ${new PeerError(200, 'fine', 'platform')}                                         | ${500}
+    ${'a code with too many digits'}                           | ${new PeerError(1_000_000, 'much', 'platform')}                                   | ${500}
+    ${'an FnError with an invalid status'}                     | ${new FnError('internal', { status: 99 })}                                        | ${500}
+    ${'a message with characters that are invalid in headers'} | ${new PeerError(502, 'a\r\nSet-Cookie: x\0\ud800', 'function')}                   | ${502}
+    ${'a retry delay that is not a number'}                    | ${new FnError('serverBusy', { retryAfterSeconds: Number.NaN })}                   | ${503}
+    ${'an infinite retry delay'}                               | ${new FnError('serverBusy', { retryAfterSeconds: Number.POSITIVE_INFINITY })}     | ${503}
+    ${'undefined'}                                             | ${undefined}                                                                      | ${500}
+    ${'null'}                                                  | ${null}                                                                           | ${500}
+    ${'a string'}                                              | ${'oops'}                                                                         | ${500}
+    ${'an error that throws when it is inspected'}             | ${Object.defineProperty(new Error(), 'message', { get: () => raise('no look') })} | ${500}
+  `('the client gets an answer: $what', async ({ thrown, status }) => {
     await start({
       placement: {
         countsCalls: false,
@@ -266,8 +266,8 @@ describe('whatever is thrown for a call', () => {
   });
 });
 
-describe('what a runner gets', () => {
-  it('http-api 81, protocol 13: the whole body again, after another has refused', async () => {
+describe('what a runner receives', () => {
+  it('http-api 81, protocol 13: the whole body again after another runner has refused', async () => {
     const body = Buffer.alloc(100_000, 'abc');
     const second = new FakeRunner('r2').finishes();
     runner.does(async (call) => {
@@ -280,7 +280,7 @@ describe('what a runner gets', () => {
     expect(second.bodies.map((received) => received.equals(body))).toEqual([true]);
   });
 
-  it('only a client that asks for it learns where its call ran and after how many attempts', async () => {
+  it('only a client that asks for an explanation learns where its call ran and after how many attempts', async () => {
     const second = new FakeRunner('r2').finishes();
     runner.does(async () => ({ kind: 'refused', reason: 'busy', error: new FnError('serverBusy') }));
     await start({}, [second]);
@@ -290,7 +290,7 @@ describe('what a runner gets', () => {
     expect((await fleet.send('/invoke/fn1')).headers['fn-explain']).toBeUndefined();
   });
 
-  it('http-api 86, 87: configuration and annotations of app and function, the function’s on top', async () => {
+  it('http-api 86, 87: configuration and annotations of app and function, those of the function first', async () => {
     runner.finishes();
     await start();
     await fleet.send('/invoke/fn1?x=1', { headers: { 'X-Two': ['a', 'b'], Authorization: 'token' }, body: 'in' });
@@ -323,7 +323,7 @@ describe('what a runner gets', () => {
     expect([slotHash, extensions]).toEqual(['', {}]);
   });
 
-  it('http-api 92: only the exact word makes a call detached', async () => {
+  it('http-api 92: a detached call only if the header has exactly that value', async () => {
     runner.finishes({ body: 'x' });
     await start();
     for (const word of ['Detached', 'async']) {
@@ -332,7 +332,7 @@ describe('what a runner gets', () => {
     expect(runner.offered.map((call) => call.model.type)).toEqual(['sync', 'sync']);
   });
 
-  it('the name of a request, when a header for it is set', async () => {
+  it('the request id, if a header for it is configured', async () => {
     runner.finishes();
     await start({ env: { FN_RID_HEADER: 'X-Rid' } });
     await fleet.send('/invoke/fn1', { headers: { 'X-Rid': 'mine' } });
@@ -342,14 +342,14 @@ describe('what a runner gets', () => {
   });
 
   it.each`
-    what                       | name               | kept
-    ${'as long as it may be'}  | ${'r'.repeat(256)} | ${true}
-    ${'longer'}                | ${'r'.repeat(257)} | ${false}
-    ${'20 kB long'}            | ${'r'.repeat(2e4)} | ${false}
-    ${'of what nobody prints'} | ${'caf\xe9'}       | ${false}
-    ${'with a tab'}            | ${'a\tb'}          | ${false}
-    ${'with a space'}          | ${'a b'}           | ${true}
-  `('a name of a request that is $what: kept $kept', async ({ name, kept }) => {
+    what                     | name               | kept
+    ${'as long as allowed'}  | ${'r'.repeat(256)} | ${true}
+    ${'longer'}              | ${'r'.repeat(257)} | ${false}
+    ${'20 kB long'}          | ${'r'.repeat(2e4)} | ${false}
+    ${'not printable ASCII'} | ${'caf\xe9'}       | ${false}
+    ${'with a tab'}          | ${'a\tb'}          | ${false}
+    ${'with a space'}        | ${'a b'}           | ${true}
+  `('a request id that is $what: kept $kept', async ({ name, kept }) => {
     runner.finishes();
     await start({ env: { FN_RID_HEADER: 'X-Rid' } });
     expect((await fleet.send('/invoke/fn1', { headers: { 'X-Rid': name } })).status).toBe(200);

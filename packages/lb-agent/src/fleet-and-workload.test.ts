@@ -47,7 +47,7 @@ it('GET /fleet?ask=1 queries the runners first', async () => {
   expect([await active(''), await active('?ask=1')]).toEqual([[undefined], [4]]);
 });
 
-it('PUT and DELETE /fleet/cordons/<address>: calls go elsewhere, and come back; what nobody has is refused', async () => {
+it('PUT and DELETE /fleet/cordons/<address>: calls go elsewhere, and return; an unknown address is rejected', async () => {
   const [r1, r2] = [new FakeRunner('[::1]:9190').finishes(), new FakeRunner('r2:9190').finishes()];
   fleet = await TestFleet.start([r1, r2]);
   const cordon = (method: string, address: string) =>
@@ -83,7 +83,7 @@ it('a call that waits because all runners are cordoned runs when a cordon is lif
   expect((await waiting).status).toBe(200);
 });
 
-it('FN_WORKLOAD_FILE: a line for each call that ran, which the simulator reads', async () => {
+it('FN_WORKLOAD_FILE gets a line for each call that ran, which the simulator can read', async () => {
   const file = path.join(directory, 'calls.jsonl');
   const runner = new FakeRunner('r1:9190').does(async (call) => {
     call.addExecution(25_000_000);

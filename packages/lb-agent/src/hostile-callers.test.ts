@@ -97,70 +97,70 @@ const CHUNKED = 'Transfer-Encoding: chunked';
 const refused = (status: number) => new RegExp(`^HTTP/1.1 ${status} .*\\{"message":".+"\\}\\n$`, 's');
 const SERVED = /^HTTP\/1\.1 200 OK.*ran with 2.*HTTP\/1\.1 200 OK.*ran with 2/s;
 
-describe('one that sends', () => {
+describe('a caller that sends', () => {
   it.each`
-    what                                               | sends                                                                              | answer
-    ${'what is not HTTP'}                              | ${'\x00\x01\x02\xff\r\n\r\n'}                                                      | ${refused(400)}
-    ${'a TLS hello to a port in plain text'}           | ${'\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03'}                                  | ${refused(400)}
-    ${'the preface of HTTP/2'}                         | ${'PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n'}                                              | ${refused(400)}
-    ${'a request of HTTP/0.9'}                         | ${'GET /\r\n'}                                                                     | ${refused(408)}
-    ${'a version that there is not'}                   | ${'GET / HTTP/9.9\r\nHost: h\r\n\r\n'}                                             | ${refused(400)}
-    ${'a method that there is not'}                    | ${'STEAL /invoke/fn1 HTTP/1.1\r\nHost: h\r\n\r\n'}                                 | ${refused(400)}
-    ${'no host'}                                       | ${'POST /invoke/fn1 HTTP/1.1\r\nContent-Length: 0\r\n\r\n'}                        | ${/^HTTP\/1\.1 400 /}
-    ${'a head that never ends'}                        | ${'POST /invoke/fn1 HTTP/1.1\r\nHost: h\r\nX: y'}                                  | ${refused(408)}
-    ${'half a request line'}                           | ${'POST /inv'}                                                                     | ${refused(408)}
-    ${'a target of 1 MB'}                              | ${`GET /t/shop/hot?${'q'.repeat(MIB)} HTTP/1.1\r\nHost: h\r\n\r\n`}                | ${/^(HTTP\/1\.1 431 .*|)$/s}
-    ${'a header of 1 MB'}                              | ${to('/invoke/fn1', `X: ${'x'.repeat(MIB)}`)}                                      | ${/^(HTTP\/1\.1 431 .*|)$/s}
-    ${'10 000 headers'}                                | ${to('/invoke/fn1', ...Array(10_000).fill('a:b'))}                                 | ${/^(HTTP\/1\.1 431 .*|)$/s}
-    ${'2 000 headers that fit'}                        | ${to('/invoke/fn1', ...Array(2000).fill('a:b'))}                                   | ${refused(431)}
-    ${'a NUL in a header'}                             | ${to('/invoke/fn1', 'X: a\0b')}                                                    | ${refused(400)}
-    ${'a line feed alone in a head'}                   | ${'POST /invoke/fn1 HTTP/1.1\nHost: h\n\n'}                                        | ${refused(400)}
-    ${'a header that goes on in the next line'}        | ${to('/invoke/fn1', 'X: a', ' Content-Length: 5')}                                 | ${refused(400)}
-    ${'a space before the colon'}                      | ${to('/invoke/fn1', 'Content-Length : 2')}                                         | ${refused(400)}
-    ${'two lengths'}                                   | ${`${to('/invoke/fn1', 'Content-Length: 2', 'Content-Length: 3')}in`}              | ${refused(400)}
-    ${'the same length twice'}                         | ${`${to('/invoke/fn1', 'Content-Length: 2', 'Content-Length: 2')}in`}              | ${refused(400)}
-    ${'a list of lengths'}                             | ${`${to('/invoke/fn1', 'Content-Length: 2, 2')}in`}                                | ${refused(400)}
-    ${'a length with a sign'}                          | ${`${to('/invoke/fn1', 'Content-Length: +2')}in`}                                  | ${refused(400)}
-    ${'a length below zero'}                           | ${to('/invoke/fn1', 'Content-Length: -1')}                                         | ${refused(400)}
-    ${'a length of 30 digits'}                         | ${to('/invoke/fn1', `Content-Length: ${'9'.repeat(30)}`)}                          | ${refused(400)}
-    ${'a length and chunks'}                           | ${`${to('/invoke/fn1', 'Content-Length: 2', CHUNKED)}0\r\n\r\n`}                   | ${refused(400)}
-    ${'an encoding that is not chunked'}               | ${`${to('/invoke/fn1', 'Transfer-Encoding: identity')}in`}                         | ${refused(400)}
-    ${'chunked, but not last'}                         | ${`${to('/invoke/fn1', 'Transfer-Encoding: chunked, gzip')}in`}                    | ${refused(400)}
-    ${'an encoding that looks like chunked'}           | ${`${to('/invoke/fn1', 'Transfer-Encoding: xchunked')}0\r\n\r\n`}                  | ${refused(400)}
-    ${'a chunk size that is no number'}                | ${`${to('/invoke/fn1', CHUNKED)}zz\r\n`}                                           | ${refused(400)}
-    ${'a chunk size of 20 digits'}                     | ${`${to('/invoke/fn1', CHUNKED)}${'F'.repeat(20)}\r\n`}                            | ${refused(400)}
-    ${'a chunk that is longer than it says'}           | ${`${to('/invoke/fn1', CHUNKED)}1\r\nabc\r\n`}                                     | ${refused(400)}
-    ${'a chunk extension of 1 MB'}                     | ${`${to('/invoke/fn1', CHUNKED)}1;${'e'.repeat(MIB)}\r\na\r\n`}                    | ${/^(HTTP\/1\.1 4(00|13) .*|)$/s}
-    ${'a trailer that never ends'}                     | ${`${to('/invoke/fn1', CHUNKED)}0\r\nX: ${'x'.repeat(MIB)}`}                       | ${/^(HTTP\/1\.1 4(00|31) .*|)$/s}
-    ${'a body that stops'}                             | ${`${CALL}i`}                                                                      | ${refused(408)}
-    ${'chunks that stop'}                              | ${`${to('/invoke/fn1', CHUNKED)}1\r\ni\r\n`}                                       | ${refused(408)}
-    ${'nothing of a body'}                             | ${to('/invoke/fn1', 'Content-Length: 100')}                                        | ${refused(408)}
-    ${'a body that may not be so long'}                | ${to('/invoke/fn1', 'Content-Length: 100001')}                                     | ${refused(413)}
-    ${'chunks that are too long together'}             | ${`${to('/invoke/fn1', CHUNKED)}20000\r\n${'x'.repeat(0x20000)}\r\n0\r\n\r\n`}     | ${/^HTTP\/1\.1 413 /}
-    ${'an expectation that there is not'}              | ${to('/invoke/fn1', 'Expect: the-unexpected', 'Connection: close')}                | ${/^HTTP\/1\.1 417 /}
-    ${'a CONNECT'}                                     | ${'CONNECT evil.example:443 HTTP/1.1\r\nHost: h\r\n\r\n'}                          | ${/^$/}
-    ${'a function that is not well encoded'}           | ${to('/invoke/%zz', 'Connection: close', 'Content-Length: 0')}                     | ${refused(400)}
-    ${'a function with a NUL'}                         | ${to('/invoke/a%00b', 'Connection: close', 'Content-Length: 0')}                   | ${refused(404)}
-    ${'a function with a name of 30 kB'}               | ${to(`/invoke/${'f'.repeat(30_000)}`, 'Connection: close', 'Content-Length: 0')}   | ${refused(404)}
-    ${'a path of 20 kB'}                               | ${to(`/t/shop/${'s'.repeat(20_000)}`, 'Connection: close', 'Content-Length: 0')}   | ${refused(404)}
-    ${'a path of 20 kB that grows when it is encoded'} | ${to(`/t/shop/${'"'.repeat(20_000)}`, 'Connection: close', 'Content-Length: 0')}   | ${refused(404)}
-    ${'a path that climbs'}                            | ${to('/invoke/../v2/apps', 'Connection: close', 'Content-Length: 0')}              | ${refused(404)}
-    ${'a path that climbs, encoded'}                   | ${to('/t/shop/%2e%2e%2f%2e%2e/v2/apps', 'Connection: close', 'Content-Length: 0')} | ${refused(404)}
-    ${'a target with the name of another host'}        | ${to('http://evil.example/invoke/fn1', 'Connection: close', 'Content-Length: 0')}  | ${refused(403)}
-    ${'a target that is a star'}                       | ${'OPTIONS * HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n'}                    | ${refused(404)}
-  `('$what is told so', async ({ sends, answer }) => {
+    what                                         | sends                                                                              | answer
+    ${'bytes that are not HTTP'}                 | ${'\x00\x01\x02\xff\r\n\r\n'}                                                      | ${refused(400)}
+    ${'a TLS hello to a port in plain text'}     | ${'\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03'}                                  | ${refused(400)}
+    ${'the preface of HTTP/2'}                   | ${'PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n'}                                              | ${refused(400)}
+    ${'an HTTP/0.9 request'}                     | ${'GET /\r\n'}                                                                     | ${refused(408)}
+    ${'an unknown HTTP version'}                 | ${'GET / HTTP/9.9\r\nHost: h\r\n\r\n'}                                             | ${refused(400)}
+    ${'an unknown method'}                       | ${'STEAL /invoke/fn1 HTTP/1.1\r\nHost: h\r\n\r\n'}                                 | ${refused(400)}
+    ${'no Host header'}                          | ${'POST /invoke/fn1 HTTP/1.1\r\nContent-Length: 0\r\n\r\n'}                        | ${/^HTTP\/1\.1 400 /}
+    ${'a head that never ends'}                  | ${'POST /invoke/fn1 HTTP/1.1\r\nHost: h\r\nX: y'}                                  | ${refused(408)}
+    ${'half a request line'}                     | ${'POST /inv'}                                                                     | ${refused(408)}
+    ${'a target of 1 MB'}                        | ${`GET /t/shop/hot?${'q'.repeat(MIB)} HTTP/1.1\r\nHost: h\r\n\r\n`}                | ${/^(HTTP\/1\.1 431 .*|)$/s}
+    ${'a header of 1 MB'}                        | ${to('/invoke/fn1', `X: ${'x'.repeat(MIB)}`)}                                      | ${/^(HTTP\/1\.1 431 .*|)$/s}
+    ${'10 000 headers'}                          | ${to('/invoke/fn1', ...Array(10_000).fill('a:b'))}                                 | ${/^(HTTP\/1\.1 431 .*|)$/s}
+    ${'2 000 headers that fit'}                  | ${to('/invoke/fn1', ...Array(2000).fill('a:b'))}                                   | ${refused(431)}
+    ${'a NUL in a header'}                       | ${to('/invoke/fn1', 'X: a\0b')}                                                    | ${refused(400)}
+    ${'bare line feeds in a head'}               | ${'POST /invoke/fn1 HTTP/1.1\nHost: h\n\n'}                                        | ${refused(400)}
+    ${'a header folded over two lines'}          | ${to('/invoke/fn1', 'X: a', ' Content-Length: 5')}                                 | ${refused(400)}
+    ${'a space before the colon'}                | ${to('/invoke/fn1', 'Content-Length : 2')}                                         | ${refused(400)}
+    ${'two lengths'}                             | ${`${to('/invoke/fn1', 'Content-Length: 2', 'Content-Length: 3')}in`}              | ${refused(400)}
+    ${'the same length twice'}                   | ${`${to('/invoke/fn1', 'Content-Length: 2', 'Content-Length: 2')}in`}              | ${refused(400)}
+    ${'a list of lengths'}                       | ${`${to('/invoke/fn1', 'Content-Length: 2, 2')}in`}                                | ${refused(400)}
+    ${'a length with a sign'}                    | ${`${to('/invoke/fn1', 'Content-Length: +2')}in`}                                  | ${refused(400)}
+    ${'a negative length'}                       | ${to('/invoke/fn1', 'Content-Length: -1')}                                         | ${refused(400)}
+    ${'a length of 30 digits'}                   | ${to('/invoke/fn1', `Content-Length: ${'9'.repeat(30)}`)}                          | ${refused(400)}
+    ${'a length and chunks'}                     | ${`${to('/invoke/fn1', 'Content-Length: 2', CHUNKED)}0\r\n\r\n`}                   | ${refused(400)}
+    ${'a transfer encoding other than chunked'}  | ${`${to('/invoke/fn1', 'Transfer-Encoding: identity')}in`}                         | ${refused(400)}
+    ${'chunked, but not last'}                   | ${`${to('/invoke/fn1', 'Transfer-Encoding: chunked, gzip')}in`}                    | ${refused(400)}
+    ${'an encoding that looks like chunked'}     | ${`${to('/invoke/fn1', 'Transfer-Encoding: xchunked')}0\r\n\r\n`}                  | ${refused(400)}
+    ${'a chunk size that is not a number'}       | ${`${to('/invoke/fn1', CHUNKED)}zz\r\n`}                                           | ${refused(400)}
+    ${'a chunk size of 20 digits'}               | ${`${to('/invoke/fn1', CHUNKED)}${'F'.repeat(20)}\r\n`}                            | ${refused(400)}
+    ${'a chunk longer than its size'}            | ${`${to('/invoke/fn1', CHUNKED)}1\r\nabc\r\n`}                                     | ${refused(400)}
+    ${'a chunk extension of 1 MB'}               | ${`${to('/invoke/fn1', CHUNKED)}1;${'e'.repeat(MIB)}\r\na\r\n`}                    | ${/^(HTTP\/1\.1 4(00|13) .*|)$/s}
+    ${'a trailer that never ends'}               | ${`${to('/invoke/fn1', CHUNKED)}0\r\nX: ${'x'.repeat(MIB)}`}                       | ${/^(HTTP\/1\.1 4(00|31) .*|)$/s}
+    ${'a body that breaks off'}                  | ${`${CALL}i`}                                                                      | ${refused(408)}
+    ${'chunks that break off'}                   | ${`${to('/invoke/fn1', CHUNKED)}1\r\ni\r\n`}                                       | ${refused(408)}
+    ${'no byte of its body'}                     | ${to('/invoke/fn1', 'Content-Length: 100')}                                        | ${refused(408)}
+    ${'a body above the size limit'}             | ${to('/invoke/fn1', 'Content-Length: 100001')}                                     | ${refused(413)}
+    ${'chunks above the size limit in total'}    | ${`${to('/invoke/fn1', CHUNKED)}20000\r\n${'x'.repeat(0x20000)}\r\n0\r\n\r\n`}     | ${/^HTTP\/1\.1 413 /}
+    ${'an unknown expectation'}                  | ${to('/invoke/fn1', 'Expect: the-unexpected', 'Connection: close')}                | ${/^HTTP\/1\.1 417 /}
+    ${'a CONNECT'}                               | ${'CONNECT evil.example:443 HTTP/1.1\r\nHost: h\r\n\r\n'}                          | ${/^$/}
+    ${'a badly encoded function id'}             | ${to('/invoke/%zz', 'Connection: close', 'Content-Length: 0')}                     | ${refused(400)}
+    ${'a function id with a NUL'}                | ${to('/invoke/a%00b', 'Connection: close', 'Content-Length: 0')}                   | ${refused(404)}
+    ${'a function id of 30 kB'}                  | ${to(`/invoke/${'f'.repeat(30_000)}`, 'Connection: close', 'Content-Length: 0')}   | ${refused(404)}
+    ${'a path of 20 kB'}                         | ${to(`/t/shop/${'s'.repeat(20_000)}`, 'Connection: close', 'Content-Length: 0')}   | ${refused(404)}
+    ${'a path of 20 kB that grows when encoded'} | ${to(`/t/shop/${'"'.repeat(20_000)}`, 'Connection: close', 'Content-Length: 0')}   | ${refused(404)}
+    ${'a path with dot segments'}                | ${to('/invoke/../v2/apps', 'Connection: close', 'Content-Length: 0')}              | ${refused(404)}
+    ${'a path with encoded dot segments'}        | ${to('/t/shop/%2e%2e%2f%2e%2e/v2/apps', 'Connection: close', 'Content-Length: 0')} | ${refused(404)}
+    ${'a target with the name of another host'}  | ${to('http://evil.example/invoke/fn1', 'Connection: close', 'Content-Length: 0')}  | ${refused(403)}
+    ${'an asterisk as the target'}               | ${'OPTIONS * HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n'}                    | ${refused(404)}
+  `('$what gets the documented answer', async ({ sends, answer }) => {
     expect(await received(dial(sends))).toMatch(answer);
   });
 
   it.each`
-    what                                         | sends
-    ${'a wish to speak another protocol'}        | ${`${to('/invoke/fn1', 'Content-Length: 2', 'Connection: Upgrade', 'Upgrade: websocket')}in`}
-    ${'a wish to speak HTTP/2'}                  | ${`${to('/invoke/fn1', 'Content-Length: 2', 'Connection: Upgrade, HTTP2-Settings', 'Upgrade: h2c', 'HTTP2-Settings: AAMAAABkAAQAAP__')}in`}
-    ${'an expectation, and the body after a go'} | ${`${to('/invoke/fn1', 'Expect: 100-continue', 'Content-Length: 2')}in`}
-    ${'chunks with extensions and trailers'}     | ${`${to('/invoke/fn1', CHUNKED, 'Trailer: X')}1;a=b\r\ni\r\n1\r\nn\r\n0\r\nX: y\r\n\r\n`}
-    ${'a hundred values of one header'}          | ${`${to('/invoke/fn1', 'Content-Length: 2', ...Array(100).fill('X: y'))}in`}
-    ${'headers called like parts of an object'}  | ${`${to('/invoke/fn1', 'Content-Length: 2', '__proto__: x', 'constructor: y', 'toString: z')}in`}
-  `('$what is served, and so is the next request of its connection', async ({ sends }) => {
+    what                                                  | sends
+    ${'a request to switch to another protocol'}          | ${`${to('/invoke/fn1', 'Content-Length: 2', 'Connection: Upgrade', 'Upgrade: websocket')}in`}
+    ${'a request to upgrade to HTTP/2'}                   | ${`${to('/invoke/fn1', 'Content-Length: 2', 'Connection: Upgrade, HTTP2-Settings', 'Upgrade: h2c', 'HTTP2-Settings: AAMAAABkAAQAAP__')}in`}
+    ${'Expect: 100-continue, and the body after the 100'} | ${`${to('/invoke/fn1', 'Expect: 100-continue', 'Content-Length: 2')}in`}
+    ${'chunks with extensions and trailers'}              | ${`${to('/invoke/fn1', CHUNKED, 'Trailer: X')}1;a=b\r\ni\r\n1\r\nn\r\n0\r\nX: y\r\n\r\n`}
+    ${'a hundred values of one header'}                   | ${`${to('/invoke/fn1', 'Content-Length: 2', ...Array(100).fill('X: y'))}in`}
+    ${'headers called like parts of an object'}           | ${`${to('/invoke/fn1', 'Content-Length: 2', '__proto__: x', 'constructor: y', 'toString: z')}in`}
+  `('$what is served, and so is the next request on its connection', async ({ sends }) => {
     const socket = dial(sends);
     const answers = received(socket);
     let begun = '';
@@ -174,7 +174,7 @@ describe('one that sends', () => {
     expect((await answers).replace(/^HTTP\/1\.1 100 Continue\r\n\r\n/, '')).toMatch(SERVED);
   });
 
-  it('more than it announced does not get an error in place of the answer of its call', async () => {
+  it('more than it announced still gets the answer of its call, not an error', async () => {
     expect(await received(dial(`${CALL}in and more\r\n\r\n`))).toBe('');
     const after = dial(`${CALL}in`);
     const answers = received(after);
@@ -183,12 +183,12 @@ describe('one that sends', () => {
     expect(await answers).toMatch(/^HTTP\/1\.1 200 OK.*ran with 2.*HTTP\/1\.1 400 /s);
   });
 
-  it('thousands of requests at once is cut off before it has begun more than a few', async () => {
+  it('thousands of pipelined requests is disconnected before more than a few have begun', async () => {
     await closed(dial(`${CALL}in`.repeat(5000)));
     expect(runner.attempts).toBeLessThanOrEqual(33);
   });
 
-  it('a body less than it announced, and leaves, has its call cancelled', async () => {
+  it('less of a body than announced and disconnects has its call cancelled', async () => {
     const ends = Array.from({ length: 20 }, () =>
       dial(`${to('/invoke/fn1', 'Content-Length: 90000')}${'x'.repeat(20_000)}`),
     );
@@ -197,8 +197,8 @@ describe('one that sends', () => {
   });
 });
 
-describe('one that', () => {
-  it('disconnects right after its request, 200 times', async () => {
+describe('a caller that', () => {
+  it('disconnects right after its request, 200 times, leaves nothing behind', async () => {
     for (let i = 0; i < 200; i += 1) {
       const socket = dial(i % 2 ? `${CALL}in` : `GET /t/shop/hot?${'q'.repeat(20_000)} HTTP/1.1\r\nHost: h\r\n\r\n`);
       await new Promise((resolve) => socket.once('connect', resolve));
@@ -213,13 +213,13 @@ describe('one that', () => {
     while (metrics.sum('running') > 0) await new Promise(setImmediate);
   });
 
-  it('reads a little of its answer and leaves', async () => {
+  it('reads a little of its response and disconnects', async () => {
     const socket = dial('GET /t/shop/hot?big HTTP/1.1\r\nHost: h\r\n\r\n');
     await new Promise((resolve) => socket.once('data', resolve));
     socket.destroy();
   });
 
-  it('shuts down its side counts as disconnected', async () => {
+  it('half-closes its connection counts as disconnected', async () => {
     const socket = dial('GET /t/shop/hot?big HTTP/1.1\r\nHost: h\r\n\r\n');
     const answer = received(socket);
     socket.end();

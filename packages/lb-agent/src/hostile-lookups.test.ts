@@ -47,7 +47,7 @@ async function asked(atLeast = 0): Promise<readonly string[]> {
   return api.requests;
 }
 
-describe('an api node, or a proxy on the way to it, that answers about something else', () => {
+describe('an API node, or a proxy in front of it, that answers', () => {
   const answer = (path: string, value: unknown) => () => {
     api.instead = (target, res) => {
       if (!target.startsWith(path)) return false;
@@ -68,7 +68,7 @@ describe('an api node, or a proxy on the way to it, that answers about something
     ${"with another app's trigger"}  | ${answer('/v2/runner/', ANOTHER_TRIGGER)}                 | ${byTrigger}
     ${'with another trigger'}        | ${answer('/v2/runner/', { ...TRIGGER, source: '/cold' })} | ${byTrigger}
     ${"with another app's function"} | ${answer('/v2/runner/', { ...TRIGGER, fn_id: 'fn2' })}    | ${byTrigger}
-  `('$what is not believed, and serves again as soon as it is right', async ({ hostile, look }) => {
+  `('$what is not trusted, and serves again once its answers are right', async ({ hostile, look }) => {
     hostile();
     expect(await codeOf(look())).toBe('lookupUnavailable');
     api.instead = () => false;
@@ -77,7 +77,7 @@ describe('an api node, or a proxy on the way to it, that answers about something
     expect((await byId()).fn.id).toBe('fn1');
   });
 
-  it('takes nothing away from what was known', async () => {
+  it('about something else does not replace cached values', async () => {
     await byTrigger();
     await clock.advance(5_000);
     answer('/v2/', ANOTHER_FN)();
@@ -85,7 +85,7 @@ describe('an api node, or a proxy on the way to it, that answers about something
     expect((await byTrigger()).template.app.name).toBe('shop');
   });
 
-  it('because a caller put dots into a path gives him no function of another app', async () => {
+  it('for a path with dot segments gives the caller no function of another app', async () => {
     const path = '/../../../../app2/triggerBySource/http//secret';
     expect(await codeOf(byTrigger(path))).toBe('lookupUnavailable');
     expect(api.requests.at(-1)).toContain('/app1/triggerBySource/http//..');
@@ -108,7 +108,7 @@ describe('an api node, or a proxy on the way to it, that answers about something
     expect(taken).toBeLessThan(90 * MIB);
   });
 
-  it('or trickles an answer times out after a minute, and gets the blame', async () => {
+  it('too slowly times out after a minute, and is blamed for it', async () => {
     api.instead = (_target, res) => res.writeHead(200).write('{');
     const looked = codeOf(byId());
     await asked();
@@ -117,7 +117,7 @@ describe('an api node, or a proxy on the way to it, that answers about something
   });
 });
 
-describe('a caller who makes up names', () => {
+describe('a caller that makes up names', () => {
   it.each([
     ['__proto__'],
     ['constructor'],
@@ -135,7 +135,7 @@ describe('a caller who makes up names', () => {
     ['app1\0/hot'],
     ['../apps/app1'],
     ['💥'.repeat(63)],
-  ])('gets nothing for %j, asks once in a second, and the others are served', async (name) => {
+  ])('gets nothing for %j, causes one request per second, and others are served', async (name) => {
     await byTrigger();
     for (const looked of [byId(name), byId(name)]) expect(await codeOf(looked)).toBe('fnNotFound');
     const app = () => lookup.byTrigger(name, '/hot', caller());
@@ -148,7 +148,7 @@ describe('a caller who makes up names', () => {
     expect([await codeOf(byId()), await codeOf(byTrigger())]).toEqual(['found', 'found']);
   });
 
-  it('has the api node asked 64 at a time and turns away whom it cannot ask soon; what is known is asked for beside', async () => {
+  it('causes at most 64 lookups at a time, further ones are rejected, and known functions are still looked up', async () => {
     await byId();
     await clock.advance(5_000);
     api.requests.length = 0;
@@ -166,7 +166,7 @@ describe('a caller who makes up names', () => {
     expect(await codeOf(byId('later'))).toBe('fnNotFound');
   });
 
-  it('and disconnects gives up its place in the queue', async () => {
+  it('and disconnects leaves the lookup queue', async () => {
     api.gate = new Promise(() => undefined);
     const leaving = new AbortController();
     const looked = Array.from({ length: 1_064 }, (_, index) => codeOf(lookup.byId(`made-up-${index}`, leaving.signal)));
@@ -178,7 +178,7 @@ describe('a caller who makes up names', () => {
   });
 });
 
-describe('ten thousand functions whose time is over together', () => {
+describe('ten thousand cached functions that expire together', () => {
   const KEYS = Array.from({ length: 10_000 }, (_, index) => `fn${index}`);
   let underway: (() => void)[];
   let fetched: number;
@@ -205,7 +205,7 @@ describe('ten thousand functions whose time is over together', () => {
   });
   afterEach(() => cache.close());
 
-  it('are refreshed 16 at a time, and serve meanwhile', async () => {
+  it('are refreshed 16 at a time, and are served meanwhile', async () => {
     await clock.advance(2_500);
     for (const key of KEYS) expect(cache.known(key)).toBe(key);
     await clock.advance(5);
@@ -219,7 +219,7 @@ describe('ten thousand functions whose time is over together', () => {
     await clock.advance(0);
   });
 
-  it('are asked for 48 at a time when all are called after a silence, and every call is served', async () => {
+  it('are looked up 48 at a time when all are called after a pause, and every call is served', async () => {
     await clock.advance(5_000);
     const values = KEYS.map(async (key) => cache.get(key, caller()));
     await clock.advance(0);
@@ -231,20 +231,20 @@ describe('ten thousand functions whose time is over together', () => {
   });
 });
 
-describe('what is made anew under a name that was just used', () => {
+describe('an object that is deleted and created again under the same name', () => {
   beforeEach(async () => {
     await byTrigger();
     await clock.advance(1_000);
   });
 
-  it('an app is there at once', async () => {
+  it('an app is found at once', async () => {
     contents.apps.splice(0, 1, { ...APP, id: 'app9' });
     contents.fns.splice(0, 1, { ...FN, id: 'fn9', app_id: 'app9' });
     contents.triggers.splice(0, 1, { ...TRIGGER, id: 'trigger9', app_id: 'app9', fn_id: 'fn9', source: '/new' });
     expect((await byTrigger('/new')).template.fn.id).toBe('fn9');
   });
 
-  it('a function is there as soon as it is known that the old one is gone', async () => {
+  it('a function is found once the balancer has learned that the old one is gone', async () => {
     contents.fns.splice(0, 1, { ...FN, id: 'fn9' });
     contents.triggers.splice(0, 1, { ...TRIGGER, fn_id: 'fn9' });
     await clock.advance(1_500);
@@ -257,12 +257,12 @@ describe('what is made anew under a name that was just used', () => {
     expect((await looked).template.fn.id).toBe('fn9');
   });
 
-  it('causes one request a second, however many lookups miss', async () => {
+  it('causes one request per second, however many lookups miss', async () => {
     for (let at = 0; at < 50; at += 1) expect(await codeOf(byTrigger(`/missing${at}`))).toBe('triggerNotFound');
     expect(api.requests.filter((request) => request.startsWith('GET /v2/apps?'))).toHaveLength(2);
   });
 
-  it('and a deleted app is 404', async () => {
+  it('a deleted app is 404', async () => {
     contents.apps.splice(0, 1);
     contents.fns.splice(0, 1);
     contents.triggers.splice(0, 1);

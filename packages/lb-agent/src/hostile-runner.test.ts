@@ -86,7 +86,7 @@ const result = (status: number, headers: [string, string][]): RunnerMessage => (
 });
 
 it.each([-(2 ** 31), -1, 0, 1, 42, 99, 100, 101, 200, 204, 304, 399, 600, 999, 1000, 2 ** 31 - 1])(
-  'A10: a runner that fails a call with code %i: the client gets 500',
+  'A10: the client gets 500 if a runner fails its call with code %i',
   async (code) => {
     await start(fromRunner(failure(code)));
     expect(await call()).toBe(500);
@@ -94,12 +94,12 @@ it.each([-(2 ** 31), -1, 0, 1, 42, 99, 100, 101, 200, 204, 304, 399, 600, 999, 1
 );
 
 it.each`
-  what                          | text
-  ${'with line ends'}           | ${'a\r\nSet-Cookie: b'}
-  ${'with control characters'}  | ${'\u0000\u001b[2J\u007f'}
-  ${'with half of a surrogate'} | ${'\ud800'}
-  ${'of 1 MB'}                  | ${'x'.repeat(1_000_000)}
-`('A10: a failure whose text is one $what: an error in JSON', async ({ text }) => {
+  what                            | text
+  ${'with line breaks'}           | ${'a\r\nSet-Cookie: b'}
+  ${'with control characters'}    | ${'\u0000\u001b[2J\u007f'}
+  ${'with an unpaired surrogate'} | ${'\ud800'}
+  ${'of 1 MB'}                    | ${'x'.repeat(1_000_000)}
+`('A10: the client gets a JSON error for a failure with a message $what', async ({ text }) => {
   await start(fromRunner(failure(502, text)));
   const answer = await fleet.send('/invoke/fn1');
   expect(answer.status).toBe(502);
@@ -110,60 +110,63 @@ it.each`
 const MANY = Array.from({ length: 5_000 }, (_, index): [string, string] => [`x-${index}`, 'y']);
 
 it.each`
-  what                                | status  | headers
-  ${'http2-settings'}                 | ${200}  | ${[['HTTP2-Settings', 'x']]}
-  ${'CR LF in a value'}               | ${200}  | ${[['A', 'b\r\nSet-Cookie: c']]}
-  ${'CR LF in a name'}                | ${200}  | ${[['A\r\nB', 'c']]}
-  ${'NUL'}                            | ${200}  | ${[['A', '\u0000']]}
-  ${'a name with a space'}            | ${200}  | ${[['A b', 'c']]}
-  ${'an empty name'}                  | ${200}  | ${[['', 'c']]}
-  ${':status'}                        | ${200}  | ${[[':status', '500']]}
-  ${'__proto__'}                      | ${200}  | ${[['__proto__', 'a'], ['constructor', 'b'], ['hasOwnProperty', 'c']]}
-  ${'characters beyond Latin-1'}      | ${200}  | ${[['A', '\u4f60\u597d']]}
-  ${'a length that is too small'}     | ${200}  | ${[['Content-Length', '0']]}
-  ${'a length that is too large'}     | ${200}  | ${[['Content-Length', '99']]}
-  ${'a length that is no number'}     | ${200}  | ${[['Content-Length', 'x']]}
-  ${'a length below nothing'}         | ${200}  | ${[['Content-Length', '-1']]}
-  ${'two lengths'}                    | ${200}  | ${[['Content-Length', '1'], ['Content-Length', '2']]}
-  ${'a transfer encoding'}            | ${200}  | ${[['Transfer-Encoding', 'chunked, gzip']]}
-  ${'the status of a function: 99'}   | ${200}  | ${[['Fn-Http-Status', '99']]}
-  ${'the status of a function: 1000'} | ${200}  | ${[['Fn-Http-Status', '1000']]}
-  ${'the status of a function: 101'}  | ${200}  | ${[['Fn-Http-Status', '101']]}
-  ${'the status of a function: x'}    | ${200}  | ${[['Fn-Http-Status', 'x']]}
-  ${'5 000 headers'}                  | ${200}  | ${MANY}
-  ${'a header of 1 MB'}               | ${200}  | ${[['A', 'x'.repeat(1_000_000)]]}
-  ${'status 0'}                       | ${0}    | ${[]}
-  ${'status 1'}                       | ${1}    | ${[]}
-  ${'status 100'}                     | ${100}  | ${[]}
-  ${'status 101'}                     | ${101}  | ${[]}
-  ${'status 999'}                     | ${999}  | ${[]}
-  ${'status 1000'}                    | ${1000} | ${[]}
-  ${'status -1'}                      | ${-1}   | ${[]}
-`('A10: an answer with $what: the client is answered, or its connection is broken', async ({ status, headers }) => {
-  await start(fromRunner(result(status, headers), data, success));
-  for (const path of ['/invoke/fn1', '/t/shop/hot']) {
-    const answer = await call(path);
-    if (answer !== 'broken') expect(answer).toBeGreaterThanOrEqual(200);
-  }
-});
+  what                               | status  | headers
+  ${'http2-settings'}                | ${200}  | ${[['HTTP2-Settings', 'x']]}
+  ${'CR LF in a value'}              | ${200}  | ${[['A', 'b\r\nSet-Cookie: c']]}
+  ${'CR LF in a name'}               | ${200}  | ${[['A\r\nB', 'c']]}
+  ${'NUL'}                           | ${200}  | ${[['A', '\u0000']]}
+  ${'a name with a space'}           | ${200}  | ${[['A b', 'c']]}
+  ${'an empty name'}                 | ${200}  | ${[['', 'c']]}
+  ${':status'}                       | ${200}  | ${[[':status', '500']]}
+  ${'__proto__'}                     | ${200}  | ${[['__proto__', 'a'], ['constructor', 'b'], ['hasOwnProperty', 'c']]}
+  ${'characters beyond Latin-1'}     | ${200}  | ${[['A', '\u4f60\u597d']]}
+  ${'a length that is too small'}    | ${200}  | ${[['Content-Length', '0']]}
+  ${'a length that is too large'}    | ${200}  | ${[['Content-Length', '99']]}
+  ${'a length that is not a number'} | ${200}  | ${[['Content-Length', 'x']]}
+  ${'a negative length'}             | ${200}  | ${[['Content-Length', '-1']]}
+  ${'two lengths'}                   | ${200}  | ${[['Content-Length', '1'], ['Content-Length', '2']]}
+  ${'a transfer encoding'}           | ${200}  | ${[['Transfer-Encoding', 'chunked, gzip']]}
+  ${'function status 99'}            | ${200}  | ${[['Fn-Http-Status', '99']]}
+  ${'function status 1000'}          | ${200}  | ${[['Fn-Http-Status', '1000']]}
+  ${'function status 101'}           | ${200}  | ${[['Fn-Http-Status', '101']]}
+  ${'function status x'}             | ${200}  | ${[['Fn-Http-Status', 'x']]}
+  ${'5 000 headers'}                 | ${200}  | ${MANY}
+  ${'a header of 1 MB'}              | ${200}  | ${[['A', 'x'.repeat(1_000_000)]]}
+  ${'status 0'}                      | ${0}    | ${[]}
+  ${'status 1'}                      | ${1}    | ${[]}
+  ${'status 100'}                    | ${100}  | ${[]}
+  ${'status 101'}                    | ${101}  | ${[]}
+  ${'status 999'}                    | ${999}  | ${[]}
+  ${'status 1000'}                   | ${1000} | ${[]}
+  ${'status -1'}                     | ${-1}   | ${[]}
+`(
+  'A10: after a response head with $what the client gets an answer or its connection is closed',
+  async ({ status, headers }) => {
+    await start(fromRunner(result(status, headers), data, success));
+    for (const path of ['/invoke/fn1', '/t/shop/hot']) {
+      const answer = await call(path);
+      if (answer !== 'broken') expect(answer).toBeGreaterThanOrEqual(200);
+    }
+  },
+);
 
 it.each`
-  what                          | said
-  ${'noise'}                    | ${grpcMessage(Buffer.alloc(64, 0xff))}
-  ${'nothing'}                  | ${Buffer.alloc(0)}
-  ${'half a message'}           | ${fromRunner(success).subarray(0, 3)}
-  ${'an answer without an end'} | ${fromRunner(result(200, []), data)}
-  ${'two answers'}              | ${fromRunner(result(200, []), data, success, result(200, []), data, success)}
-  ${'two heads'}                | ${fromRunner(result(200, []), result(404, [['A', 'b']]), data, success)}
-  ${'a refusal after a head'}   | ${fromRunner(result(200, []), failure(503))}
-`('a runner that says $what: the client is answered, or its connection is broken', async ({ said }) => {
+  what                           | said
+  ${'random bytes'}              | ${grpcMessage(Buffer.alloc(64, 0xff))}
+  ${'nothing'}                   | ${Buffer.alloc(0)}
+  ${'half a message'}            | ${fromRunner(success).subarray(0, 3)}
+  ${'a response without an end'} | ${fromRunner(result(200, []), data)}
+  ${'two responses'}             | ${fromRunner(result(200, []), data, success, result(200, []), data, success)}
+  ${'two heads'}                 | ${fromRunner(result(200, []), result(404, [['A', 'b']]), data, success)}
+  ${'a refusal after a head'}    | ${fromRunner(result(200, []), failure(503))}
+`('after a runner sends $what the client gets an answer or its connection is closed', async ({ said }) => {
   await start(said);
   const answer = await call();
   if (answer !== 'broken') expect(answer).toBeGreaterThanOrEqual(200);
 });
 
 it.each(['REFUSED_STREAM', 'ENHANCE_YOUR_CALM'] as const)(
-  'A1: a runner that answers every stream with %s: clients get 503, and it is found again when it behaves',
+  'A1: a runner that resets every stream with %s: clients get 503, and it gets calls again when it recovers',
   async (error) => {
     runner = await startRawRunner({
       answers: (connection, id) => void connection.write(resetFrame(id, H2_ERROR[error])),

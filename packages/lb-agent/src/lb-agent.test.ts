@@ -65,12 +65,12 @@ describe('a detached call leaves no timer behind when it', () => {
 
   /** With how long it lives; the limit is 31.1 s. */
   it.each<[string, (runner: FakeRunner) => FakeRunner, number?]>([
-    ['ends well', (r) => r.does(begins((call) => ({ kind: 'finished', report: reportOf(call) })))],
-    ['ends well without a word before', (r) => r.finishes()],
+    ['succeeds', (r) => r.does(begins((call) => ({ kind: 'finished', report: reportOf(call) })))],
+    ['succeeds without an acknowledgement', (r) => r.finishes()],
     ['fails after it was acknowledged', (r) => r.does(begins(() => FAILED))],
-    ['fails before', (r) => r.does(async () => FAILED)],
-    ['is placed nowhere', (r) => r.refuses('busy')],
-    ['outlives its deadline', (r) => r.hangs(), 31_100],
+    ['fails before it was acknowledged', (r) => r.does(async () => FAILED)],
+    ['is not placed', (r) => r.refuses('busy')],
+    ['exceeds its deadline', (r) => r.hangs(), 31_100],
   ])('%s', async (_, script, livesMs = 1000) => {
     runner = script(new FakeRunner('r1'));
     agent = anAgent({ timing: { detachedPlacerTimeoutMs: 100 }, executionHeadroomMs: 1000 });
@@ -89,7 +89,7 @@ describe('a detached call leaves no timer behind when it', () => {
 const FAILED: AttemptOutcome = { kind: 'failed', blame: 'function', error: new FnError('functionFailed') };
 
 describe('building a call', () => {
-  it('needs a model, a body and a writer', async () => {
+  it('requires a model, a body and a writer', async () => {
     const modelOnly: LbCallOption = (draft) => {
       draft.model = aCall();
     };
@@ -107,13 +107,13 @@ describe('building a call', () => {
   it.each([
     ['withTrigger', withTrigger('t')],
     ['invokeDetached', invokeDetached()],
-  ])('%s before the model says so', async (name, option) => {
+  ])('reports an error if %s comes before the model', async (name, option) => {
     await expect(agent.getCall(option, fromModel(aCall(), Buffer.alloc(0)))).rejects.toThrow(
       `${name} comes after the option that sets the model of the call`,
     );
   });
 
-  it('what an embedder says of a request goes with the call', async () => {
+  it('options of an embedder for a request apply to its call', async () => {
     const source = Object.assign(Readable.from([Buffer.from('in')]), {
       method: 'PUT',
       url: '/invoke/f?q',
@@ -137,7 +137,7 @@ describe('building a call', () => {
     expect(runner.attempts).toBe(1);
   });
 
-  it('the overrider comes last, changes only this call, and decides what travels with it', async () => {
+  it('the overrider runs last, changes only this call, and chooses the extensions that are sent with it', async () => {
     const shared = aCall({ config: { FN_CPUS: '1', A: '1' }, cpuMillis: 100 });
     agent = anAgent({
       callOptions: [withExtensions({ agent: '1' })],
@@ -160,7 +160,7 @@ describe('building a call', () => {
 });
 
 describe('submitting a call', () => {
-  it('protocol 67: listeners before and after, in the order they were added', async () => {
+  it('protocol 67: calls listeners before and after, in the order in which they were added', async () => {
     const events: string[] = [];
     for (const name of ['a', 'b']) {
       agent.addCallListener({
@@ -172,7 +172,7 @@ describe('submitting a call', () => {
     expect(events).toEqual(['before a: running 0', 'before b: running 0', 'after a: success 1', 'after b: success 1']);
   });
 
-  it('protocol 68: a listener that objects ends the call before it is placed', async () => {
+  it('protocol 68: a listener that throws ends the call before it is placed', async () => {
     const events: string[] = [];
     agent.addCallListener({
       beforeCall: () => Promise.reject(new FnError('badRequest', { params: { reason: 'quota' } })),
@@ -185,13 +185,13 @@ describe('submitting a call', () => {
     expect(metrics.sum('errors')).toBe(1);
   });
 
-  it('a listener that fails afterwards changes nothing', async () => {
+  it('an error of a listener after the call changes nothing', async () => {
     agent.addCallListener({ afterCall: () => Promise.reject(new Error('disk full')) });
     await submit();
     expect(metrics.sum('completed')).toBe(1);
   });
 
-  it('protocol 69: a closed agent is too busy, and nothing was queued', async () => {
+  it('protocol 69: a closed agent answers that it is too busy, and queues nothing', async () => {
     const call = await agent.getCall(...aSyncCall());
     await agent.close();
     await expect(agent.submit(call)).rejects.toMatchObject({ code: 'serverBusy' });
@@ -200,13 +200,13 @@ describe('submitting a call', () => {
   });
 
   it.each`
-    story                       | error                                | metric           | status
-    ${'well'}                   | ${undefined}                         | ${'completed'}   | ${'success'}
-    ${'with a failed function'} | ${new FnError('functionFailed')}     | ${'errors'}      | ${'error'}
-    ${'without its client'}     | ${new CancelledError()}              | ${'canceled'}    | ${'error'}
-    ${'past its deadline'}      | ${new FnError('reservationExpired')} | ${'timeouts'}    | ${'timeout'}
-    ${'without a runner'}       | ${new FnError('serverBusy')}         | ${'server_busy'} | ${'error'}
-    ${'over its app’s share'}   | ${new FnError('appOverShare')}       | ${'server_busy'} | ${'error'}
+    story                                | error                                | metric           | status
+    ${'successfully'}                    | ${undefined}                         | ${'completed'}   | ${'success'}
+    ${'with a failure of its function'}  | ${new FnError('functionFailed')}     | ${'errors'}      | ${'error'}
+    ${'because its client disconnected'} | ${new CancelledError()}              | ${'canceled'}    | ${'error'}
+    ${'past its deadline'}               | ${new FnError('reservationExpired')} | ${'timeouts'}    | ${'timeout'}
+    ${'without a runner'}                | ${new FnError('serverBusy')}         | ${'server_busy'} | ${'error'}
+    ${'over its app’s share'}            | ${new FnError('appOverShare')}       | ${'server_busy'} | ${'error'}
   `('a call that ends $story counts as $metric', async ({ error, metric, status }) => {
     if (error) runner = new FakeRunner('r1').fails(error);
     agent = anAgent();
@@ -220,7 +220,7 @@ describe('submitting a call', () => {
     expect(metrics.values('lb_call_latency', { call_status: metric })).toHaveLength(1);
   });
 
-  it('latency is the balancer’s share: the time the function ran is not in it', async () => {
+  it('the latency metric is that of the balancer, without the execution time of the function', async () => {
     runner = new FakeRunner('r1').does(async (call) => {
       await clock.sleep(500);
       call.addExecution(480e6);
@@ -233,7 +233,7 @@ describe('submitting a call', () => {
     expect(metrics.values('lb_call_latency')).toEqual([20]);
   });
 
-  it('a call of which nothing is on record tells where it was, and no more', async () => {
+  it('a call without a history entry explains only where it ran', async () => {
     agent = anAgent({ explainCalls: 0 });
     const call = await agent.getCall(...aSyncCall());
     await agent.submit(call);
@@ -241,7 +241,7 @@ describe('submitting a call', () => {
     expect(agent.explain(call.model.id)).toBeUndefined();
   });
 
-  it('where no bound is set the bodies of calls that wait may take 256 MiB', async () => {
+  it('without a configured limit the bodies of waiting calls may take 256 MiB', async () => {
     runner = new FakeRunner('r1').refuses('busy');
     agent = anAgent();
     const ends: unknown[] = [];
@@ -253,14 +253,14 @@ describe('submitting a call', () => {
     expect([agent.fleetStatus()?.waiting, ends]).toEqual([2, ['serverBusy']]);
   });
 
-  it('a caller that has left is not placed', async () => {
+  it('the call of a caller that has disconnected is not placed', async () => {
     const controller = new AbortController();
     controller.abort(new CancelledError());
     await expect(submit(withController(controller))).rejects.toThrow(CancelledError);
     expect([runner.attempts, metrics.sum('canceled')]).toEqual([0, 1]);
   });
 
-  it('a placer that breaks its promise ends the call, not the process', async () => {
+  it('a placer that misbehaves ends the call, not the process', async () => {
     agent = aPlacingAgent(
       newStaticRunnerPool(['r1'], () => runner),
       {
@@ -275,7 +275,7 @@ describe('submitting a call', () => {
 });
 
 describe('a detached call', () => {
-  it('is given up when time to place, timeout and headroom are over', async () => {
+  it('is cancelled when its placement time, timeout and headroom are over', async () => {
     runner = new FakeRunner('r1').hangs();
     agent = anAgent({ executionHeadroomMs: 1000, timing: { detachedPlacerTimeoutMs: 2000 } });
     const submitted = submit(invokeDetached()).catch((error: unknown) => error);
@@ -285,7 +285,7 @@ describe('a detached call', () => {
   });
 });
 
-it('an agent whose calls go another way than to runners has none to tell of', async () => {
+it('an agent that does not place calls on runners reports none', async () => {
   const own = newLbAgentWithPlacement({
     countsCalls: false,
     place: async () => undefined,
@@ -299,7 +299,7 @@ it('an agent whose calls go another way than to runners has none to tell of', as
 });
 
 describe('ending', () => {
-  it('a drain waits for the calls in hand, up to its grace, then ends them', async () => {
+  it('a drain waits for calls in flight up to its grace, then cancels them', async () => {
     runner = new FakeRunner('r1').hangs();
     agent = anAgent();
     const call = await agent.getCall(...aSyncCall());
@@ -314,7 +314,7 @@ describe('ending', () => {
     expect(runner.closed).toBe(true);
   });
 
-  it('a runner that ignores being cancelled does not keep the agent from closing', async () => {
+  it('a runner that ignores cancellation does not keep the agent from closing', async () => {
     runner = new FakeRunner('r1').does(() => new Promise(() => undefined));
     agent = anAgent();
     const call = await agent.getCall(...aSyncCall());

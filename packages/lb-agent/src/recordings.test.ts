@@ -68,7 +68,7 @@ it.each(placed)('recording %s, answered through our balancer', async (name) => {
   expect(deadline).toBe(name === 'detached' ? 'set' : 'none');
 });
 
-it('recording client-cancel: the stream is reset when the client goes away', async () => {
+it('recording client-cancel: the stream is reset when the client disconnects', async () => {
   const recording = loadRecording('client-cancel');
   await start(recording, () => undefined);
   const client = new AbortController();
@@ -116,7 +116,7 @@ it('recording method-get-invoke', async () => {
 it.each([
   ['unknown-function', 'Fn not found'],
   ['unknown-trigger', 'App not found'],
-])('recording %s is a 404 of ours', async (name, message) => {
+])('recording %s is a 404 here', async (name, message) => {
   const recording = loadRecording(name);
   await start(recording, () => undefined);
   const answer = await sendRecorded(recording);

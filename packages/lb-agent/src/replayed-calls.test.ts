@@ -37,7 +37,7 @@ async function start(env: Record<string, string> = {}): Promise<void> {
   fleet = await TestFleet.start([refuses, takes], { env: { ...small, ...env } });
 }
 
-it('a long body that a runner refused after its end goes to the next one byte for byte', async () => {
+it('a long body that a runner refused after its end is replayed to the next one byte for byte', async () => {
   await start();
   expect(await fleet.send('/invoke/fn1', { body: BODY })).toMatchObject({ status: 200 });
   expect(takes.bodies.map((body) => body.equals(BODY))).toEqual([true]);
@@ -45,7 +45,7 @@ it('a long body that a runner refused after its end goes to the next one byte fo
   expect(await readdir(directory)).toEqual([]);
 });
 
-it('without a disk it is 503: the sent bytes were not kept', async () => {
+it('without a disk the call is 503, because the bytes already sent were not kept', async () => {
   await start({ FN_REPLAY_DISK_BYTES: '0' });
   expect(await fleet.send('/invoke/fn1', { body: BODY })).toMatchObject({
     status: 503,
@@ -55,7 +55,7 @@ it('without a disk it is 503: the sent bytes were not kept', async () => {
   expect(metrics.sum('lb_replay_lost_count', { reason: 'too_long' })).toBe(1);
 });
 
-it('many long bodies at once: the memory stays within its bound, and who is served is served with all of it', async () => {
+it('many long bodies at once stay within the memory limit, and every call that is served gets its whole body', async () => {
   const limit = MIB;
   let peak = 0;
   takes = new FakeRunner('r2').does(async (call, signal) => {
@@ -76,7 +76,7 @@ it('many long bodies at once: the memory stays within its bound, and who is serv
   expect(peak).toBeLessThanOrEqual(limit);
 });
 
-it('a client that disconnects in the middle of a long body releases its file', async () => {
+it('a client that disconnects in the middle of a long body releases its spill file', async () => {
   const onDisk = Promise.withResolvers<void>();
   refuses = new FakeRunner('r1').does(async (call, signal) => {
     const reader = call.body.open();

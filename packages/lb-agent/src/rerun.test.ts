@@ -44,7 +44,7 @@ describe('a call whose runner dies after it has started', () => {
     expect(await submit(idempotent, dying(), sound())).toEqual({ attempts: 2, answer: 'answer' });
   });
 
-  it('at most twice, because such a call may be what crashes its runners', async () => {
+  it('runs again at most twice, because such a call may be what crashes its runners', async () => {
     const end = await submit(idempotent, dying(), dying(), dying(), sound());
     expect(end).toMatchObject({ attempts: 3, error: LOST });
   });

@@ -16,13 +16,13 @@ beforeEach(() => metrics.reset());
 describe.each([
   ['back', -HOUR_MS],
   ['forward', HOUR_MS],
-])('the wall clock steps %s by an hour', (_, stepMs) => {
+])('while the wall clock steps %s by an hour', (_, stepMs) => {
   it.each`
-    what                                     | answers                                    | ageMs    | keptMs
-    ${'a function'}                          | ${['found', 'found']}                      | ${0}     | ${2_500}
-    ${'that there is none'}                  | ${['fnNotFound', 'found']}                 | ${0}     | ${1_000}
-    ${'one of which the source is not sure'} | ${['found', 'lookupUnavailable', 'found']} | ${5_000} | ${1_000}
-  `('$what is remembered as long as ever', async ({ answers, ageMs, keptMs }) => {
+    what                                         | answers                                    | ageMs    | keptMs
+    ${'a function'}                              | ${['found', 'found']}                      | ${0}     | ${2_500}
+    ${'a missing function'}                      | ${['fnNotFound', 'found']}                 | ${0}     | ${1_000}
+    ${'a stale function while the source fails'} | ${['found', 'lookupUnavailable', 'found']} | ${5_000} | ${1_000}
+  `('$what is cached for the usual time', async ({ answers, ageMs, keptMs }) => {
     const clock = new FakeClock();
     const script: string[] = [...answers];
     let asked = 0;
@@ -60,7 +60,7 @@ describe.each([
     expect(clock.pendingTimers).toBe(0);
   });
 
-  it('the latency of a call is the time that it took, and its events agree', async () => {
+  it('the latency of a call is its real duration, and its events agree', async () => {
     const clock = new FakeClock();
     const runner = new FakeRunner('r1').does(async (call) => {
       await clock.sleep(250);
@@ -82,7 +82,7 @@ describe.each([
     await agent.close();
   });
 
-  it('a detached call goes on until its deadline, as ever', async () => {
+  it('a detached call runs until its deadline, as usual', async () => {
     const clock = new FakeClock();
     const runner = new FakeRunner('r1').hangs();
     const agent = newLbAgent(
@@ -109,7 +109,7 @@ describe.each([
     expect(clock.pendingTimers).toBe(0);
   });
 
-  it('that bodies cannot be kept is said once a minute', async () => {
+  it('bodies that cannot be kept are logged once per minute', async () => {
     const clock = new FakeClock();
     const said: string[] = [];
     const logger: Logger = { ...silentLogger, warn: (message) => void said.push(message) };

@@ -19,7 +19,7 @@ beforeEach(() => {
 afterEach(() => fleet.close());
 
 describe('limits', () => {
-  it('http-api 12, protocol 74: a body that is announced as too large is not placed; one that just fits is', async () => {
+  it('http-api 12, protocol 74: a body whose announced length exceeds the limit is not placed; one at the limit is', async () => {
     runner.finishes();
     await start({ env: { FN_MAX_REQUEST_SIZE: '10' } });
 
@@ -33,7 +33,7 @@ describe('limits', () => {
     expect(await fleet.send('/invoke/fn1', { body: '1234567890' })).toMatchObject({ status: 200 });
   });
 
-  it('a body of unknown length is held to the same limit, and ends its attempt', async () => {
+  it('a body of unknown length has the same limit, and exceeding it ends the attempt', async () => {
     runner.finishes();
     await start({ env: { FN_MAX_REQUEST_SIZE: '10' } });
 
@@ -45,8 +45,8 @@ describe('limits', () => {
   });
 });
 
-describe('clients that leave', () => {
-  it('http-api 85, protocol 71: end their call on its runner, and it counts as canceled', async () => {
+describe('clients that disconnect', () => {
+  it('http-api 85, protocol 71: their call is cancelled on its runner and counts as canceled', async () => {
     const arrived = Promise.withResolvers<void>();
     const cancelled = Promise.withResolvers<void>();
     runner.does(async (_call, signal) => {
@@ -73,7 +73,7 @@ describe('clients that leave', () => {
     expect([metrics.sum('queued'), metrics.sum('running')]).toEqual([0, 0]);
   });
 
-  it('a client that disconnects in the middle of its body cancels the call', async () => {
+  it('disconnecting in the middle of the request body cancels the call', async () => {
     const outcome = Promise.withResolvers<unknown>();
     runner.does(async (call) => {
       const error = await runner.readBody(call).catch((reason: unknown) => reason);
@@ -118,10 +118,10 @@ describe('streaming', () => {
   });
 
   it.each`
-    story                                           | announced    | outcome
-    ${'the call fails in the middle of its answer'} | ${undefined} | ${'fails'}
-    ${'the function sends less than it announced'}  | ${'50000'}   | ${'finishes'}
-  `('breaks the connection when $story', async ({ announced, outcome }) => {
+    story                                             | announced    | outcome
+    ${'the call fails in the middle of its response'} | ${undefined} | ${'fails'}
+    ${'the function sends less than it announced'}    | ${'50000'}   | ${'finishes'}
+  `('closes the connection when $story', async ({ announced, outcome }) => {
     runner.does(async (call) => {
       call.response.writeHead(200, announced ? [['Content-Length', announced]] : []);
       call.response.write(Buffer.alloc(20_000, 'a'));

@@ -19,8 +19,8 @@ afterEach(() => fleet.close());
 
 const headersOf = (at = 0) => runner.offered[at]?.model.headers;
 
-describe('what the function gets', () => {
-  it('http-api 93: the request, under names that nobody can fake', async () => {
+describe('what the function receives', () => {
+  it('http-api 93: the request, in headers that a client cannot forge', async () => {
     await start();
     await fleet.send('/t/shop/hot?x=1', {
       method: 'PUT',
@@ -43,7 +43,7 @@ describe('what the function gets', () => {
     expect(runner.bodies).toEqual([Buffer.from('in')]);
   });
 
-  it('http-api 94: nothing that concerns the client’s connection only', async () => {
+  it('http-api 94: no hop-by-hop headers of the client', async () => {
     await start();
     const { port } = fleet.server.address;
     const answer = await fleet.raw(
@@ -59,13 +59,13 @@ describe('what the function gets', () => {
     ]);
   });
 
-  it('keeps a Te of exactly trailers', async () => {
+  it('the Te header if its value is exactly trailers', async () => {
     await start();
     await fleet.raw('GET /t/shop/hot HTTP/1.1\r\nHost: h\r\nConnection: close\r\nTE: trailers\r\n\r\n');
     expect(headersOf()).toMatchObject({ 'Fn-Http-H-Te': ['trailers'], 'Fn-Http-Request-Url': ['http://h/t/shop/hot'] });
   });
 
-  it('a target with scheme and host, as proxies write it, is that of the path', async () => {
+  it('a request target in absolute form, as proxies send it, is treated like its path', async () => {
     await start();
     const { url } = fleet;
     await fleet.raw(`GET ${url}/t/shop/hot?x=1 HTTP/1.1\r\nHost: other\r\nConnection: close\r\n\r\n`);
@@ -80,15 +80,18 @@ describe('what the function gets', () => {
     expect(headersOf()).toMatchObject({ 'Fn-Http-H-Fn-Invoke-Type': ['detached'] });
   });
 
-  it.each(['GET', 'POST', 'PUT', 'PATCH', 'HEAD', 'OPTIONS', 'DELETE', 'TRACE'])('http-api 101: %s', async (method) => {
-    await start();
-    const answer = await fleet.send('/t/shop/hot', { method });
-    expect(answer).toMatchObject({ status: 200, body: method === 'HEAD' ? '' : 'x' });
-    expect(answer.headers['content-length']).toBe(method === 'HEAD' ? undefined : '1');
-    expect(headersOf()).toMatchObject({ 'Fn-Http-Method': [method] });
-  });
+  it.each(['GET', 'POST', 'PUT', 'PATCH', 'HEAD', 'OPTIONS', 'DELETE', 'TRACE'])(
+    'http-api 101: a trigger serves %s',
+    async (method) => {
+      await start();
+      const answer = await fleet.send('/t/shop/hot', { method });
+      expect(answer).toMatchObject({ status: 200, body: method === 'HEAD' ? '' : 'x' });
+      expect(answer.headers['content-length']).toBe(method === 'HEAD' ? undefined : '1');
+      expect(headersOf()).toMatchObject({ 'Fn-Http-Method': [method] });
+    },
+  );
 
-  it('a method that is none of them is refused', async () => {
+  it('a method that triggers do not serve is rejected', async () => {
     await start();
     expect(await fleet.send('/t/shop/hot', { method: 'PROPFIND' })).toMatchObject({
       status: 405,
@@ -97,8 +100,8 @@ describe('what the function gets', () => {
   });
 });
 
-describe('what the client gets', () => {
-  it('http-api 95: the status and headers that the function chose, and no others', async () => {
+describe('what the client receives', () => {
+  it('http-api 95: the status and headers that the function set, and no others', async () => {
     runner = new FakeRunner('r1').finishes({
       headers: [
         ['Fn-Http-Status', '202'],
@@ -140,7 +143,7 @@ describe('what the client gets', () => {
     expect(await fleet.send('/t/shop/hot')).toMatchObject({ status, body: 'x' });
   });
 
-  it('a response without a body stays so, and its connection stays usable', async () => {
+  it('a response without a body has none, and its connection can be reused', async () => {
     runner = new FakeRunner('r1')
       .finishes({ headers: [['Fn-Http-Status', '204']], body: 'not allowed' })
       .finishes({ headers: [['Fn-Http-Status', '304']] })
@@ -155,7 +158,7 @@ describe('what the client gets', () => {
     }
   });
 
-  it('http-api 100: the function cannot choose the message of its failure', async () => {
+  it('http-api 100: the function cannot set the message of its failure', async () => {
     runner = new FakeRunner('r1').does(async (call) => {
       call.response.writeHead(200, [['Fn-Http-Status', '201']]);
       return { kind: 'failed', blame: 'function', error: new PeerError(502, 'function failed', 'function') };

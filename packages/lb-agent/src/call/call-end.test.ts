@@ -34,12 +34,12 @@ it.each`
 });
 
 it.each`
-  what                                               | parts                                              | ms
-  ${'from when it began to be placed'}               | ${{ arrivedAt: ago(50), startedAt: ago(30) }}      | ${30}
-  ${'from its arrival, if it never did'}             | ${{ arrivedAt: ago(50), startedAt: undefined }}    | ${50}
-  ${'without what the function took'}                | ${{ arrivedAt: ago(50), executionNs: 20_000_000 }} | ${30}
-  ${'never below zero, whatever the runner reports'} | ${{ arrivedAt: ago(50), executionNs: 90_000_000 }} | ${0}
-`('the balancer’s part of a call is counted $what', ({ parts, ms }) => {
+  what                                                   | parts                                              | ms
+  ${'from the start of the placement'}                   | ${{ arrivedAt: ago(50), startedAt: ago(30) }}      | ${30}
+  ${'from the arrival, if there was no placement'}       | ${{ arrivedAt: ago(50), startedAt: undefined }}    | ${50}
+  ${'without the execution time of the function'}        | ${{ arrivedAt: ago(50), executionNs: 20_000_000 }} | ${30}
+  ${'and never below zero, whatever the runner reports'} | ${{ arrivedAt: ago(50), executionNs: 90_000_000 }} | ${0}
+`('the latency of the balancer is measured $what', ({ parts, ms }) => {
   countEnd(call(parts), undefined, clock);
   expect(metrics.values('lb_call_latency')).toEqual([ms]);
 });

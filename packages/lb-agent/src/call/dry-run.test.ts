@@ -46,7 +46,7 @@ it('fn invoke --is-dry-run reports what would happen to the call, which is offer
   expect([ran(), metrics.sum('calls')]).toEqual([0, 0]);
 });
 
-it('a runner that is known to have a hot container for it counts as such', async () => {
+it('a runner known to have a hot container for the function is reported as hot', async () => {
   await start();
   await fleet.send('/invoke/fn1');
   const { body } = await dryRun({ headers: { 'fn-invoke-type': 'detached' } });
@@ -71,30 +71,30 @@ it('a dry run is refused for the same reasons as a call before its placement', a
   expect(ran()).toBe(0);
 });
 
-it.each([['True'], ['TRUE'], [' true'], [['false', 'true']]])('is meant by %j', async (value) => {
+it.each([['True'], ['TRUE'], [' true'], [['false', 'true']]])('%j requests a dry run', async (value) => {
   await start();
   expect((await dryRun({ headers: { 'is-dry-run': value } })).body).toMatchObject({ dry_run: true });
   expect(ran()).toBe(0);
 });
 
-it.each(['false', '', '1', 'yes'])('is not meant by %j', async (value) => {
+it.each(['false', '', '1', 'yes'])('%j does not request a dry run', async (value) => {
   await start();
   expect(await fleet.send('/invoke/fn1', { headers: { 'is-dry-run': value } })).toMatchObject({ body: 'ran' });
 });
 
-it('what fn invoke --fn-intent sends goes to the function', async () => {
+it('the header of fn invoke --fn-intent reaches the function', async () => {
   await start();
   await fleet.send('/invoke/fn1', { headers: { 'fn-intent': 'cloudevent' } });
   expect(runners[0]?.offered[0]?.model.headers).toMatchObject({ 'Fn-Intent': ['cloudevent'] });
 });
 
-it('the client of a trigger may have a header of that name for its function', async () => {
+it('a client of a trigger may send a header of that name to its function', async () => {
   await start();
   expect(await fleet.send('/t/shop/hot', { headers: { 'is-dry-run': 'true' } })).toMatchObject({ body: 'ran' });
   expect(ran()).toBe(1);
 });
 
-it('its body is passed over, and the connection serves on', async () => {
+it('its body is discarded, and the connection can be reused', async () => {
   await start();
   const head = 'POST /invoke/fn1 HTTP/1.1\r\nHost: lb\r\nIs-Dry-Run: true\r\n';
   const received = await fleet.raw(

@@ -21,7 +21,7 @@ const call = (parts: Partial<LbCall>) =>
   ({ model: aCall({ memoryMb: 100, tmpfsMb: 20 }), arrivedAt: clock.now(), executionNs: 5e6, ...parts }) as LbCall;
 const records = () => readFileSync(file, 'utf8').split('\n').filter(Boolean).map(decodeWorkloadRecord);
 
-it('has a line for each call that ran: when it came, what it needed, how long it ran and its container took to start', async () => {
+it('has a line for each call that ran: arrival, memory, execution time and start time of its container', async () => {
   const recorder = new WorkloadRecorder(file, clock, silentLogger);
   await clock.advance(70);
   recorder.afterCall(call({}));
@@ -36,7 +36,7 @@ it('has a line for each call that ran: when it came, what it needed, how long it
   ]);
 });
 
-it('goes on where an earlier one ended', async () => {
+it('is appended to an existing file', async () => {
   for (let i = 0; i < 2; i += 1) {
     const recorder = new WorkloadRecorder(file, clock, silentLogger);
     recorder.afterCall(call({}));

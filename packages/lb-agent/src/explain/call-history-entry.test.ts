@@ -22,7 +22,7 @@ const TIMINGS = {
   containerInitNs: 6_000_000,
 };
 
-it('a call in flight shows its ids and its arrival', () => {
+it('a call in flight has its ids and its arrival', () => {
   expect(history.explanation()).toEqual({
     call_id: 'c1',
     fn_id: 'fn1',

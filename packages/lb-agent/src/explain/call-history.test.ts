@@ -15,7 +15,7 @@ function ended(log: CallHistory, id: string): void {
   log.end(history);
 }
 
-it('is bounded in bytes too: however many calls may be kept, the oldest go when their journals are long', () => {
+it('is bounded in bytes too: the oldest calls are dropped when their events are long, however many may be kept', () => {
   const log = new CallHistory(1_000_000, new FakeClock());
   for (let i = 0; i < 1000; i += 1) ended(log, `c${i}`);
   const kept = Array.from({ length: 1000 }, (_, i) => log.find(`c${i}`)).flatMap((history) => history?.bytes ?? []);
@@ -24,13 +24,13 @@ it('is bounded in bytes too: however many calls may be kept, the oldest go when 
   expect([log.find('c0'), log.find('c999')?.callId]).toEqual([undefined, 'c999']);
 });
 
-it('the last calls are kept, in the order in which they ended', () => {
+it('keeps the last calls, in the order in which they ended', () => {
   const log = new CallHistory(3, new FakeClock());
   for (let i = 0; i < 1000; i += 1) ended(log, `c${i}`);
   expect([996, 997, 999].map((i) => log.find(`c${i}`)?.callId)).toEqual([undefined, 'c997', 'c999']);
 });
 
-it('returns the later of two calls with the same id while that is kept', () => {
+it('returns the later of two calls with the same id while that one is kept', () => {
   const log = new CallHistory(2, new FakeClock());
   for (const id of ['a', 'b', 'a']) ended(log, id);
   expect(['a', 'b'].map((id) => log.find(id)?.callId)).toEqual(['a', 'b']);

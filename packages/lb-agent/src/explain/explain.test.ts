@@ -57,7 +57,7 @@ it('a client that asks for it gets the short form with the response, including s
   );
 });
 
-describe('where operators show a token', () => {
+describe('with an operator token configured', () => {
   const TOKEN = 'sesame-0123';
   const start = async (...runners: FakeRunner[]) => {
     fleet = await TestFleet.start(runners, { guard: new AccessGuard({ operatorToken: TOKEN }) });
@@ -71,7 +71,7 @@ describe('where operators show a token', () => {
     expect((await fleet.send(`/explain/${headers['fn-call-id']}`, { method: 'GET' })).status).toBe(401);
   });
 
-  it('a caller whose call fails sees no more', async () => {
+  it('a caller whose call fails sees no more than that', async () => {
     await start(
       new FakeRunner('10.1.2.3:9190').fails(new FnError('imagePullFailed', { params: { image: 'i', reason: 'r' } })),
     );
@@ -93,7 +93,7 @@ describe('where operators show a token', () => {
     expect(JSON.stringify([direct, triggered])).not.toMatch(new RegExp(`Authorization|${TOKEN}`));
   });
 
-  it('what a caller shows to a function goes to the function', async () => {
+  it('a bearer token that a caller sends to a function reaches the function', async () => {
     const runner = telling('r1');
     await start(runner);
     await fleet.send('/invoke/fn1', { headers: { authorization: 'Bearer of-the-function' } });

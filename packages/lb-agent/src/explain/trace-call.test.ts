@@ -37,13 +37,13 @@ it('a failed call has its error', async () => {
   expect(recorded.named('POST /invoke/:fn_id')).toMatchObject([{ error: expect.stringContaining('status 50') }]);
 });
 
-it('a request that has a name has it in the trace as well', async () => {
+it('the trace has the request id', async () => {
   fleet = await TestFleet.start([new FakeRunner('r1').finishes()], { env: { FN_RID_HEADER: 'X-Request' } });
   await fleet.send('/invoke/fn1', { headers: { 'X-Request': 'r-1' } });
   expect(recorded.named('lb_agent_submit')).toMatchObject([{ attributes: { 'fn.rid': 'r-1' } }]);
 });
 
-it('a call that waits for a runner says how long', async () => {
+it('the trace of a call that waited for a runner has the waiting time', async () => {
   fleet = await TestFleet.start([new FakeRunner('r1').refuses().finishes()]);
   await fleet.send('/invoke/fn1');
   expect(recorded.wayTo('lb_queue')).toEqual(['POST /invoke/:fn_id', 'lb_agent_submit', 'lb_queue']);

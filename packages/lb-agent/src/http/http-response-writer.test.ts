@@ -31,7 +31,7 @@ afterEach(async () => {
   await new Promise<void>((resolve) => server.close(() => resolve()));
 });
 
-it('W1: a small answer is held until its length is known', async () => {
+it('W1: a small response is held until its length is known', async () => {
   await serve();
   writer.writeHead(200, []);
   writer.write(Buffer.from('ab'));
@@ -42,7 +42,7 @@ it('W1: a small answer is held until its length is known', async () => {
   expect(await received()).toMatchObject({ status: 200, headers: { 'content-length': '4' }, body: 'abcd' });
 });
 
-it('W1: what is held can be taken back', async () => {
+it('W1: a held response can be replaced by an error', async () => {
   await serve();
   writer.writeHead(200, [['X-Function', '1']]);
   writer.write(Buffer.from('half'));
@@ -58,7 +58,7 @@ it.each`
   story                                  | size             | waitMs
   ${'after 2 ms'}                        | ${1}             | ${2}
   ${'as soon as it is more than 16 KiB'} | ${16 * 1024 + 1} | ${0}
-`('W2: a longer answer is under way $story, and breaks when it fails', async ({ size, waitMs }) => {
+`('W2: a longer response is sent $story, and its connection is closed if the call fails', async ({ size, waitMs }) => {
   await serve();
   writer.writeHead(200, []);
   writer.write(Buffer.alloc(size));
@@ -70,7 +70,7 @@ it.each`
   await expect(received()).rejects.toThrow('aborted');
 });
 
-it('W2: to a client of HTTP/1.0 an answer that breaks does not look complete', async () => {
+it('W2: to an HTTP/1.0 client a response that breaks off does not look complete', async () => {
   await serve();
   const broken = Promise.withResolvers<unknown>();
   const { port } = server.address() as AddressInfo;
@@ -86,7 +86,7 @@ it('W2: to a client of HTTP/1.0 an answer that breaks does not look complete', a
   writer.finish();
 });
 
-it('W4: never sends more than was announced', async () => {
+it('W4: never sends more bytes than announced', async () => {
   await serve();
   writer.writeHead(200, [['Content-Length', '3']]);
   writer.write(Buffer.from('ab'));
@@ -98,7 +98,7 @@ it('W4: never sends more than was announced', async () => {
   expect(await received()).toMatchObject({ headers: { 'content-length': '3' }, body: 'abc' });
 });
 
-it('W4: an answer that is shorter than announced breaks', async () => {
+it('W4: the connection is closed if a response is shorter than announced', async () => {
   await serve();
   writer.writeHead(200, [['Content-Length', '3']]);
   writer.write(Buffer.from('ab'));
@@ -107,7 +107,7 @@ it('W4: an answer that is shorter than announced breaks', async () => {
   await expect(received()).rejects.toThrow('aborted');
 });
 
-it('W3: a client that takes nothing for a minute is given up', async () => {
+it('W3: a client that reads nothing for a minute is disconnected', async () => {
   await serve();
   writer.writeHead(200, []);
   expect(writer.write(Buffer.alloc(32 * 1024 * 1024))).toBe(false); // more than any socket buffers
@@ -125,28 +125,28 @@ it('W3: a client that takes nothing for a minute is given up', async () => {
   expect(drained).not.toHaveBeenCalled();
 });
 
-it('bytes before any head come with status 200', async () => {
+it('bytes before any head are sent with status 200', async () => {
   await serve();
   writer.write(Buffer.from('ab'));
   writer.finish();
   expect(await received()).toMatchObject({ status: 200, body: 'ab' });
 });
 
-it('a HEAD keeps the length the function announced', async () => {
+it('the response to a HEAD keeps the length that the function announced', async () => {
   await serve('HEAD');
   writer.writeHead(200, [['Content-Length', '1234']]);
   writer.finish();
   expect(await received()).toMatchObject({ status: 200, headers: { 'content-length': '1234' }, body: '' });
 });
 
-it('a status that HTTP does not know rejects the answer', async () => {
+it('a response with an invalid HTTP status is rejected', async () => {
   await serve();
   expect(() => writer.writeHead(42, [])).toThrow('invalid function response');
   writer.fail(new FnError('functionInvalidResponse'));
   expect(await received()).toMatchObject({ status: 502 });
 });
 
-describe('W5: an answer that node does not write', () => {
+describe('W5: a response that Node refuses to write', () => {
   const bad = () => ({ status: 200, headers: ['X-Bad', 'a\r\nb'], contentLength: undefined });
 
   it.each`
@@ -154,7 +154,7 @@ describe('W5: an answer that node does not write', () => {
     ${'it is complete'}            | ${4}             | ${0}
     ${'it has been held for long'} | ${4}             | ${2}
     ${'it is too long to hold'}    | ${16 * 1024 + 1} | ${0}
-  `('is found out when $when, and becomes an error that the client gets', async ({ size, waitMs }) => {
+  `('is detected when $when, and the client gets an error', async ({ size, waitMs }) => {
     await serve('GET', bad);
     writer.writeHead(200, []);
     try {
@@ -168,21 +168,21 @@ describe('W5: an answer that node does not write', () => {
     expect(await received()).toMatchObject({ status: 500, body: '{"message":"internal server error"}\n' });
   });
 
-  it('breaks the connection when not even an error can be written', async () => {
+  it('closes the connection if not even an error can be written', async () => {
     await serve();
     writer.callId = 'a\r\nb';
     writer.fail(new FnError('functionFailed'));
     await expect(client).rejects.toThrow('socket hang up');
   });
 
-  it('an explanation with what no header may have is cleaned', async () => {
+  it('characters that are invalid in a header are removed from an explanation', async () => {
     await serve();
     writer.explain = () => 'runner=zoë\r\nSet-Cookie: a';
     writer.finish();
     expect((await received()).headers).toMatchObject({ 'fn-explain': 'runner=zo???Set-Cookie: a' });
   });
 
-  it.each(['9'.repeat(30), '1'.repeat(400)])('a length that nobody can send is not passed on', async (length) => {
+  it.each(['9'.repeat(30), '1'.repeat(400)])('an impossibly large length is not passed on', async (length) => {
     await serve();
     writer.writeHead(200, [['Content-Length', length]]);
     writer.write(Buffer.from('ab'));
@@ -194,7 +194,7 @@ describe('W5: an answer that node does not write', () => {
   });
 });
 
-it('a client that has gone is no error, however much is written', async () => {
+it('writing to a client that has disconnected is not an error, however much is written', async () => {
   await serve();
   writer.writeHead(200, []);
   writer.write(Buffer.alloc(20_000));
@@ -206,7 +206,7 @@ it('a client that has gone is no error, however much is written', async () => {
   writer.finish();
 });
 
-it('after its end nothing more is taken, and nothing is kept for later', async () => {
+it('after the end writes are ignored and nothing is buffered', async () => {
   await serve();
   writer.writeHead(200, []);
   writer.finish();

@@ -32,17 +32,17 @@ it.each`
   expect(await fleet.send(path, { method })).toMatchObject({ status, body });
 });
 
-it('http-api 8: one trailing slash too many is redirected', async () => {
+it('http-api 8: a path with a superfluous trailing slash is redirected', async () => {
   expect(await fleet.send('/invoke/fn1/?a=1')).toMatchObject({ status: 307, headers: { location: '/invoke/fn1?a=1' } });
 });
 
-it('http-api 3: serves metrics where they are given', async () => {
+it('http-api 3: serves metrics if it is given any', async () => {
   await fleet.close();
   fleet = await TestFleet.start([runner], { metrics: (_req, res) => void res.end('fn_api_request_count 1') });
   expect((await fleet.send('/metrics', { method: 'GET' })).body).toContain('fn_api_request_count');
 });
 
-it('http-api 10: names everything that is missing at once', () => {
+it('http-api 10: lists all missing settings at once', () => {
   expect(() => readSettings(lbSettings, {})).toThrow(
     /2 settings are wrong:\n {2}FN_RUNNER_API_URL: required.*\n {2}FN_RUNNER_ADDRESSES: required/,
   );
@@ -52,20 +52,20 @@ it.each`
   story               | directory
   ${'does not exist'} | ${'/nowhere/at/all'}
   ${'is a file'}      | ${process.execPath}
-`('a directory for request bodies that $story is found out at start', ({ directory }) => {
+`('a spill directory that $story is reported at start', ({ directory }) => {
   expect(() => readSettings(lbSettings, { FN_REPLAY_SPILL_DIR: directory })).toThrow(
     `FN_REPLAY_SPILL_DIR: expected a directory that can be written to, got "${directory}": E`,
   );
 });
 
-it('an unknown placer is answered with the known ones', async () => {
+it('the error about an unknown placer lists the known ones', async () => {
   const start = TestFleet.start([runner], { placer: undefined, env: { FN_PLACER: 'chh' } });
   await expect(start).rejects.toThrow(
     'FN_PLACER: unknown placer "chh"; known: naive, ch, ch-fn, least-loaded, warm-first, prequal',
   );
 });
 
-it('two balancers that have address and port in common, as in containers of two hosts, never give calls the same id', async () => {
+it('two balancers with the same address and port, as in containers on two hosts, generate different call ids', async () => {
   const clock = new FakeClock();
   const ids: unknown[] = [];
   for (let balancer = 0; balancer < 2; balancer += 1) {
@@ -78,7 +78,7 @@ it('two balancers that have address and port in common, as in containers of two 
   expect(ids[1]).not.toBe(ids[0]);
 });
 
-it('http-api 16: a bug in an extension is a 500 with the cause in the log, and the balancer lives on', async () => {
+it('http-api 16: a bug in an extension is a 500 with the cause in the log, and the balancer keeps serving', async () => {
   await fleet.close();
   const log = new PassThrough();
   fleet = await TestFleet.start([runner], {
@@ -96,7 +96,7 @@ it('http-api 16: a bug in an extension is a 500 with the cause in the log, and t
   expect(await fleet.send('/invoke/fn1')).toMatchObject({ status: 200 });
 });
 
-it('an extension that throws what cannot even be looked at costs its client the connection, and nobody else', async () => {
+it('if an extension throws a value that cannot be inspected, only the connection of that client is closed', async () => {
   await fleet.close();
   const log = new PassThrough();
   fleet = await TestFleet.start([runner], {
@@ -115,7 +115,7 @@ it('an extension that throws what cannot even be looked at costs its client the 
   expect(await fleet.send('/invoke/fn1')).toMatchObject({ status: 200 });
 });
 
-it('a call that fails by its caller or its function is in the log only of those who look for it', async () => {
+it('a failure that the caller or the function is to blame for is logged only at debug level', async () => {
   const log = new PassThrough();
   for (const level of ['info', 'debug'] as const) {
     await fleet.close();
@@ -130,7 +130,7 @@ it('a call that fails by its caller or its function is in the log only of those 
   }
 });
 
-it('http-api 17, protocol 75: a drain lets the request in hand finish, and takes no other', async () => {
+it('http-api 17, protocol 75: a drain lets the request in flight finish and accepts no other', async () => {
   const arrived = Promise.withResolvers<void>();
   const goOn = Promise.withResolvers<void>();
   const slow = new FakeRunner('r1').does(async (call) => {
@@ -156,7 +156,7 @@ it('http-api 17, protocol 75: a drain lets the request in hand finish, and takes
   expect(slow.closed).toBe(true);
 });
 
-it('a drain whose grace is over ends what is in hand, and says so', async () => {
+it('when the grace period of a drain ends, calls in flight are aborted and the drain reports it', async () => {
   const stuck = new FakeRunner('r1').hangs();
   await fleet.close();
   fleet = await TestFleet.start([stuck]);
@@ -166,7 +166,7 @@ it('a drain whose grace is over ends what is in hand, and says so', async () => 
   expect([await sent, stuck.closed]).toEqual(['broken off', true]);
 });
 
-it('over TLS runners are shown who the balancer is, and are to have the name that is set', async () => {
+it('over TLS the balancer presents its certificate, and runners must have the configured name', async () => {
   const made: [string, RunnerOptions][] = [];
   const identity = new FleetCertificates().identity('balancer');
   await fleet.close();
@@ -189,7 +189,7 @@ it('over TLS runners are shown who the balancer is, and are to have the name tha
   ]);
 });
 
-it('a close ends what is in hand at once', async () => {
+it('closing aborts calls in flight at once', async () => {
   const aborted = Promise.withResolvers<void>();
   const arrived = Promise.withResolvers<void>();
   const stuck = new FakeRunner('r1').does(async (_call, signal) => {
@@ -215,14 +215,14 @@ it.each`
   ${'has a NUL in a header'}        | ${'POST /invoke/fn1 HTTP/1.1\r\nHost: h\r\nX: a\0b\r\n\r\n'}                | ${400}
   ${'has a head that is too large'} | ${`POST /invoke/fn1 HTTP/1.1\r\nHost: h\r\nX: ${'a'.repeat(2000)}\r\n\r\n`} | ${431}
   ${'names a function with a NUL'}  | ${'POST /invoke/a%00b HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n'}    | ${404}
-`('a request that $story is answered with $status, and the balancer lives on', async ({ request, status }) => {
+`('a request that $story is answered with $status, and the balancer keeps serving', async ({ request, status }) => {
   await fleet.close();
   fleet = await TestFleet.start([runner], { env: { FN_MAX_REQUEST_HEADER_SIZE: '1000' } });
   expect(await fleet.raw(request)).toMatch(new RegExp(`^HTTP/1.1 ${status} .*\\{"message":".+"\\}\\n$`, 's'));
   expect(await fleet.send('/invoke/fn1')).toMatchObject({ status: 200 });
 });
 
-it('a web page from another origin may invoke when it is allowed to', async () => {
+it('a web page from an allowed origin may invoke functions', async () => {
   await fleet.close();
   fleet = await TestFleet.start([runner], { env: { FN_API_CORS_ORIGINS: 'http://a.com' } });
   const from = (origin: string) => fleet.send('/invoke/fn1', { headers: { Origin: origin } });
@@ -233,7 +233,7 @@ it('a web page from another origin may invoke when it is allowed to', async () =
   });
 });
 
-describe('calls that wait for room', () => {
+describe('calls that wait for capacity', () => {
   /** Keeps a call waiting, and sends another: what the other gets, and how many wait then. */
   async function second(options: FleetOptions): Promise<unknown> {
     const full = new FakeRunner('r1').does(async (call) => {
@@ -261,16 +261,16 @@ describe('calls that wait for room', () => {
 
   it.each`
     story                                    | env                               | status
-    ${'there is room for two calls'}         | ${{ FN_QUEUE_MAX_CALLS: '2' }}    | ${'waits'}
-    ${'there is room for one call'}          | ${{ FN_QUEUE_MAX_CALLS: '1' }}    | ${503}
-    ${'there is room for what is in memory'} | ${{ FN_QUEUE_MAX_BYTES: '1000' }} | ${'waits'}
-    ${'there is room for less than that'}    | ${{ FN_QUEUE_MAX_BYTES: '999' }}  | ${503}
+    ${'the queue takes two calls'}           | ${{ FN_QUEUE_MAX_CALLS: '2' }}    | ${'waits'}
+    ${'the queue takes one call'}            | ${{ FN_QUEUE_MAX_CALLS: '1' }}    | ${503}
+    ${'the queue takes the bytes in memory'} | ${{ FN_QUEUE_MAX_BYTES: '1000' }} | ${'waits'}
+    ${'the queue takes one byte less'}       | ${{ FN_QUEUE_MAX_BYTES: '999' }}  | ${503}
   `('$story: $status', async ({ env, status }) => {
     // Or what has come of the second body would be in memory, too.
     expect(await second({ env: { ...env, FN_COMPLETE_BODY_BYTES: '0' } })).toBe(status);
   });
 
-  it('what an embedder does not set has its default', async () => {
+  it('options that an embedder does not set have their defaults', async () => {
     const api = await FakeApiNode.start(CONTENTS);
     expect(await second({ settings: { runnerApiUrl: api.url } })).toBe('waits');
     await api.close();

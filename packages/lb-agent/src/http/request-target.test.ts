@@ -43,6 +43,6 @@ it.each([
   '/v2/apps',
   'x/invoke/fn1',
   '/?/invoke/fn1',
-])('%p is no invocation', (url) => {
+])('%p is not an invocation', (url) => {
   expect(parseTarget(url)).toBeUndefined();
 });

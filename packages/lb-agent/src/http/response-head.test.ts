@@ -1,8 +1,8 @@
 import type { HeaderList } from '@fnfleet/core';
 import { invokeHead, triggerHead } from './response-head.js';
 
-describe('a direct invoke shows what the function sent', () => {
-  it('names in their usual form, values as they are, each as often as it came', () => {
+describe('the head of a direct invoke has', () => {
+  it('names in canonical form and unchanged values, repeated headers included', () => {
     expect(
       invokeHead(201, [
         ['x-one', '1'],
@@ -19,19 +19,19 @@ describe('a direct invoke shows what the function sent', () => {
 
   it.each<[string, HeaderList]>([
     ['of the connection', [['Connection', 'close']]],
-    ['that would make a stream of it', [['Transfer-Encoding', 'chunked']]],
+    ['that change the framing', [['Transfer-Encoding', 'chunked']]],
     [
-      'of ours',
+      'of the platform',
       [
         ['Fn-Call-Id', 'forged'],
         ['Fn-Explain', 'forged'],
       ],
     ],
-  ])('without headers %s', (_, headers) => {
+  ])('none of the headers %s', (_, headers) => {
     expect(invokeHead(200, headers).headers).toEqual([]);
   });
 
-  it('a header of one value once, the first', () => {
+  it('only the first value of a header that may appear once', () => {
     const twice: HeaderList = [
       ['Content-Type', 'a/a'],
       ['X', '1'],
@@ -40,14 +40,14 @@ describe('a direct invoke shows what the function sent', () => {
     expect(invokeHead(200, twice).headers).toEqual(['Content-Type', 'a/a', 'X', '1']);
   });
 
-  it('letters beyond ASCII travel as UTF-8', () => {
+  it('non-ASCII characters as UTF-8', () => {
     const [, value = ''] = invokeHead(200, [['X-Name', 'Grüße']]).headers;
     expect(Buffer.from(value, 'latin1').toString()).toBe('Grüße');
   });
 });
 
-describe('a trigger shows what the function said to show', () => {
-  it('its type, its length, and what is marked for the client', () => {
+describe('the head of a trigger has', () => {
+  it('the type, the length and the headers meant for the client', () => {
     expect(
       triggerHead(200, [
         ['content-type', 'text/plain'],
@@ -93,7 +93,7 @@ describe('a trigger shows what the function said to show', () => {
       ],
       ['Content-Type', 'a/a'],
     ],
-  ])('a header of one value once: %s', (_, headers, shown) => {
+  ])('one value of a header that may appear once: %s', (_, headers, shown) => {
     expect(triggerHead(200, headers).headers).toEqual(shown);
   });
 
@@ -112,7 +112,7 @@ describe('a trigger shows what the function said to show', () => {
         ['Fn-Http-H-Content-Length', '9'],
       ],
     ],
-  ])('the length that a function marked, be it %s its own', (_, headers) => {
+  ])('the marked length of the function, even if it comes %s the unmarked one', (_, headers) => {
     expect(triggerHead(200, headers).contentLength).toBe(9);
   });
 
@@ -130,25 +130,25 @@ describe('a trigger shows what the function said to show', () => {
     ${200} | ${['999']}        | ${999}
     ${200} | ${['200.5']}      | ${200}
     ${202} | ${['']}           | ${200}
-  `('$runner of the runner and $said of the function are $status', ({ runner, said, status }) => {
+  `('status $status if the runner reports $runner and the function sets $said', ({ runner, said, status }) => {
     const headers = (said as string[]).map((value): [string, string] => ['Fn-Http-Status', value]);
     expect(triggerHead(runner, headers).status).toBe(status);
   });
 });
 
-it.each([0, 42, 100, 101, 199, 1000, 200.5, Number.NaN])('%p is no status of an answer', (status) => {
+it.each([0, 42, 100, 101, 199, 1000, 200.5, Number.NaN])('%p is not a valid response status', (status) => {
   expect(() => invokeHead(status, [])).toThrow('invalid function response');
 });
 
-it.each([200, 999])('%i is one', (status) => {
+it.each([200, 999])('%i is a valid response status', (status) => {
   expect(invokeHead(status, []).status).toBe(status);
 });
 
 it.each<[string, [string, string]]>([
-  ['a name with a blank', ['X Name', '1']],
-  ['a value with an end of a line', ['X-Name', 'a\r\nX-Other: b']],
-  ['no name', ['', '1']],
-])('%s cannot travel, so the function is to blame', (_, header) => {
+  ['a space in its name', ['X Name', '1']],
+  ['a line break in its value', ['X-Name', 'a\r\nX-Other: b']],
+  ['an empty name', ['', '1']],
+])('a header with %s is invalid, and the function is to blame', (_, header) => {
   expect(() => invokeHead(200, [header])).toThrow('invalid function response');
 });
 
@@ -161,6 +161,6 @@ it.each`
   ${'x1'}   | ${undefined}
   ${''}     | ${undefined}
   ${'1, 1'} | ${undefined}
-`('an announced length of "$text" is $length', ({ text, length }) => {
+`('an announced length of "$text" is read as $length', ({ text, length }) => {
   expect(invokeHead(200, [['content-length', text]])).toEqual({ status: 200, headers: [], contentLength: length });
 });

@@ -71,12 +71,12 @@ async function outcomeOf(reading: Promise<string | undefined>): Promise<{ answer
 }
 
 describe('an answer', () => {
-  it('is given as it is, and the path goes out as it is', async () => {
+  it('is returned unchanged, and the path is sent unchanged', async () => {
     expect(await read(await serve(['{"id":"ü"}']))).toBe('{"id":"ü"}');
     expect(asked).toEqual(['GET /v2/fns/a%2Fb?x -']);
   });
 
-  it('is asked for with the token, if there is one', async () => {
+  it('is requested with the token, if there is one', async () => {
     await read(await serve(['{}']), { token: 'secret' });
     expect(asked).toEqual(['GET /v2/fns/a%2Fb?x Bearer secret']);
   });
@@ -109,12 +109,12 @@ describe('a 404', () => {
     ['a proxy', '<html>Not Found</html>'],
     ['a node that is not an API node', '{"message":"Path not found: GET /v2/fns/a/b"}\n'],
     ['a server of something else', '{"error":"no such document"}'],
-  ])('of %s says nothing about the function', async (_who, body) => {
+  ])('of %s does not count as an answer about the function', async (_who, body) => {
     expect(await notFound(body)).toEqual([expect.stringMatching(/looked up/), expect.stringContaining(body.trim())]);
   });
 });
 
-it('an answer that is longer than any api node gives is read no further, and asked for again like any trouble', async () => {
+it('an answer above the size limit is not read to its end, and is retried like any failure', async () => {
   const { answer } = await outcomeOf(read(await serve(['x'.repeat(8 * MIB + 1)])));
   expect(answer).toEqual([expect.anything(), expect.stringContaining(`an answer of more than ${8 * MIB} bytes`)]);
   await client.close();
@@ -123,13 +123,13 @@ it('an answer that is longer than any api node gives is read no further, and ask
   expect(await read(await serve(['y'.repeat(8 * MIB)]))).toHaveLength(8 * MIB);
 });
 
-describe('trouble that may pass', () => {
-  it.each([500, 503, 'break'])('(%s) is tried again', async (trouble) => {
+describe('a transient failure', () => {
+  it.each([500, 503, 'break'])('(%s) is retried', async (trouble) => {
     expect(await outcomeOf(read(await serve([trouble, trouble, '{}'])))).toMatchObject({ answer: '{}' });
     expect(asked).toHaveLength(3);
   });
 
-  it('is tried six times, with pauses that grow, then told', async () => {
+  it('is retried up to six attempts with growing pauses, and then reported', async () => {
     const { answer, waitedMs } = await outcomeOf(read(await serve([502])));
     expect(answer).toEqual([expect.stringMatching(/./), 'GET /v2/fns/a%2Fb?x: 502 because of 502']);
     expect(asked).toHaveLength(6);
@@ -138,7 +138,7 @@ describe('trouble that may pass', () => {
     expect(waitedMs).toBeLessThanOrEqual(5 * 25 + 57 * 25 + 50);
   });
 
-  it('of a caller who leaves is theirs no longer, also in a pause', async () => {
+  it('is not reported to a caller that disconnects, even during a pause', async () => {
     const caller = new AbortController();
     const reading = read(await serve([500]), {}, caller.signal);
     await eventually(() => expect([asked.length, clock.pendingTimers]).toEqual([1, 1]));
@@ -147,7 +147,7 @@ describe('trouble that may pass', () => {
     expect(asked).toHaveLength(1);
   });
 
-  it('of a caller who leaves while it is asked', async () => {
+  it('is not reported to a caller that disconnects during the request', async () => {
     const caller = new AbortController();
     const reading = read(await serve(['hang']), {}, caller.signal);
     await eventually(() => expect(asked).toHaveLength(1));
@@ -155,7 +155,7 @@ describe('trouble that may pass', () => {
     await expect(reading).rejects.toThrow('left');
   });
 
-  it('ends when the client is closed: what is on its way fails', async () => {
+  it('is not retried once the client is closed: pending requests fail', async () => {
     const reading = read(await serve(['hang'])).catch((error: Error & { cause?: Error }) => error.cause?.message);
     await eventually(() => expect(asked).toHaveLength(1));
     await client.close();
@@ -167,17 +167,17 @@ describe('trouble that may pass', () => {
 describe('over TLS', () => {
   const api = certificates.identity('api', { altNames: ['127.0.0.1', 'urn:fnfleet:role:api'] });
 
-  it('an api node of the fleet is believed', async () => {
+  it('an API node of the fleet is trusted', async () => {
     expect(await read(await serve(['{}'], api), { tls: balancer })).toBe('{}');
   });
 
-  it('one at an IPv6 address is believed too', async () => {
+  it('an API node at an IPv6 address is trusted too', async () => {
     const identity = certificates.identity('api', { altNames: ['::1', 'urn:fnfleet:role:api'] });
     const { answer } = await outcomeOf(read(await serve(['{}'], identity, '::1'), { tls: balancer }));
     expect(answer).toBe('{}');
   });
 
-  it('one with the name of all API nodes is believed at any address', async () => {
+  it('an API node with the common name of all API nodes is trusted at any address', async () => {
     const identity = certificates.identity('api', { altNames: ['api.example'] });
     const { answer } = await outcomeOf(read(await serve(['{}'], identity), { tls: balancer, tlsName: 'api.example' }));
     expect(answer).toBe('{}');
@@ -188,20 +188,20 @@ describe('over TLS', () => {
     ${'another CA'}           | ${certificates.identity('api', { ours: false })}                                       | ${'unable to verify'}
     ${'another host'}         | ${certificates.identity('api', { altNames: ['api.example'] })}                         | ${'is not for 127.0.0.1'}
     ${'the role of a runner'} | ${certificates.identity('r1', { altNames: ['127.0.0.1', 'urn:fnfleet:role:runner'] })} | ${'is one of role runner, not api or full'}
-  `('one with a certificate of $what is not', async ({ identity, why }) => {
+  `('an API node with a certificate of $what is not trusted', async ({ identity, why }) => {
     const { answer } = await outcomeOf(read(await serve(['{}'], identity), { tls: balancer }));
     expect(answer).toEqual([expect.anything(), expect.stringContaining(why)]);
     expect(asked).toEqual([]);
   });
 });
 
-describe('the address of the api node', () => {
+describe('the address of the API node', () => {
   const made = (url: string, options: Partial<ApiClientOptions> = {}) => {
     client = new ApiClient(url, { clock, ...options });
     return client;
   };
 
-  it.each(['', 'http://', 'ftp://api:80', 'a b', '://x'])('%p names no host', (url) => {
+  it.each(['', 'http://', 'ftp://api:80', 'a b', '://x'])('%p has no host', (url) => {
     expect(() => made(url)).toThrow(`FN_RUNNER_API_URL: no host specified for client, got ${JSON.stringify(url)}`);
   });
 
@@ -214,14 +214,14 @@ describe('the address of the api node', () => {
     expect(() => made('http://api:80')).not.toThrow();
   });
 
-  it('without a scheme has that of the fleet', async () => {
+  it('without a scheme gets the scheme of the fleet', async () => {
     const address = await serve(['{}']);
     const { answer } = await outcomeOf(read(address, { tls: balancer }));
     expect(answer).toEqual([expect.anything(), expect.stringMatching(/SSL|wrong version|EPROTO/i)]);
   });
 });
 
-describe('how the api node is', () => {
+describe('the state of the API node', () => {
   const status = async (url: string) => {
     client = new ApiClient(url, { clock, token: 'sesame' });
     const [only, ...others] = await client.status(3_000);
@@ -229,34 +229,34 @@ describe('how the api node is', () => {
     return only;
   };
 
-  it('is found out with what look-ups show, and costs one question', async () => {
+  it('is determined by one request that resembles a lookup', async () => {
     const address = await serve(['{}']);
     expect(await status(address)).toEqual({ url: `http://${address}`, inUse: true });
     expect(asked).toEqual(['GET /v2/apps?per_page=1 Bearer sesame']);
   });
 
   it.each([
-    ['refuses', 403, '403 because of 403'],
-    ['is in trouble', 500, '500 because of 500'],
-    ['breaks off', 'break', 'socket hang up'],
-  ])('one that %s', async (_what, answer, trouble) => {
+    ['refuses the request', 403, '403 because of 403'],
+    ['fails', 500, '500 because of 500'],
+    ['closes the connection', 'break', 'socket hang up'],
+  ])('has the trouble of one that %s', async (_what, answer, trouble) => {
     expect((await status(await serve([answer])))?.trouble).toContain(trouble);
     expect(asked).toHaveLength(1);
   });
 
-  it('a silent one times out', async () => {
+  it('has the trouble of one that does not answer in time', async () => {
     const asking = status(await serve(['hang']));
     await eventually(() => expect(asked).toHaveLength(1));
     await clock.advance(3_000);
     expect((await asking)?.trouble).toBe('no answer within 3000 ms');
   });
 
-  it('an unreachable one', async () => {
+  it('has the trouble of one that is unreachable', async () => {
     expect((await status('127.0.0.1:1'))?.trouble).toContain('ECONNREFUSED');
   });
 });
 
-it('closing an idle client is at once, and twice is as good', async () => {
+it('closing an idle client takes effect at once and is idempotent', async () => {
   await read(await serve(['{}']));
   await client.close();
   await client.close();

@@ -119,7 +119,7 @@ describe('a balancer that knows several API nodes', () => {
     ${'answers with another function'}  | ${answering(200, { ...FN, id: 'fn2' })}
     ${'answers with a broken function'} | ${answering(200, { id: 'fn1', memory: 'lots' })}
     ${'redirects'}                      | ${answering(302, '')}
-  `('goes on with the next at once when one $what, and stays there', async ({ behaviour }) => {
+  `('uses the next one at once when one $what, and stays with it', async ({ behaviour }) => {
     first().behaviour = behaviour;
     const from = clock.now();
     expect([await look(), await look()]).toEqual(['cart', 'cart']);
@@ -127,7 +127,7 @@ describe('a balancer that knows several API nodes', () => {
     expect(asked()).toEqual([1, 2, 0]);
   });
 
-  it('believes the one that answers that a function does not exist', async () => {
+  it('trusts a node that answers that a function does not exist', async () => {
     first().behaviour = answering(404, { message: 'Fn not found' });
     expect(await look()).toBe('fnNotFound');
     expect(asked()).toEqual([1, 0, 0]);
@@ -137,14 +137,14 @@ describe('a balancer that knows several API nodes', () => {
     what                        | behaviour
     ${'hangs'}                  | ${hangs}
     ${'hangs inside an answer'} | ${hangsInBody}
-  `('loses half a second, once, with one that $what', async ({ behaviour }) => {
+  `('loses half a second, once, to a node that $what', async ({ behaviour }) => {
     first().behaviour = behaviour;
     expect(await outcomeOf(look())).toEqual({ outcome: 'cart', waitedMs: 500 });
     expect(await outcomeOf(look())).toEqual({ outcome: 'cart', waitedMs: 0 });
     expect(asked()).toEqual([1, 2, 0]);
   });
 
-  it('loses half a second for all lookups together, however many wait for the one that hangs', async () => {
+  it('loses half a second for all lookups together, however many wait for a node that hangs', async () => {
     first().behaviour = hangs;
     const looking = Array.from({ length: 100 }, look);
     await eventually(() => expect(asked()).toEqual([100, 0, 0]));
@@ -154,7 +154,7 @@ describe('a balancer that knows several API nodes', () => {
     expect(asked()).toEqual([100, 100, 0]);
   });
 
-  it('asks more than one only for 16 lookups when all nodes are slow', async () => {
+  it('queries more than one node for at most 16 lookups when all nodes are slow', async () => {
     const held: ServerResponse[] = [];
     for (const node of nodes) node.behaviour = (res) => void held.push(res);
     const looking = Array.from({ length: 100 }, look);
@@ -179,7 +179,7 @@ describe('a balancer that knows several API nodes', () => {
     expect(asked()).toEqual([6, 6, 6]);
   });
 
-  it('asks one that failed only after the others, until it has rested, and longer the second time', async () => {
+  it('tries a node that failed only after the others until its pause is over, which is longer the second time', async () => {
     first().behaviour = breaks;
     await look();
     second().behaviour = breaks;
@@ -192,7 +192,7 @@ describe('a balancer that knows several API nodes', () => {
     expect(asked()).toEqual([2, 2, 2]);
   });
 
-  it('moves on when the one that it uses is gone, and serves on when another one returns', async () => {
+  it('switches when the node in use is gone, and keeps serving when another one returns', async () => {
     const { address } = first();
     await first().close();
     expect(await look()).toBe('cart');
@@ -219,7 +219,7 @@ describe('a pool of API nodes', () => {
   });
   afterEach(() => rm(folder, { recursive: true }));
 
-  it('is read, and its changes are followed', async () => {
+  it('is read, and its changes take effect', async () => {
     const file = join(folder, 'api');
     await writeFile(file, `${second().address}\nnonsense\n`);
     await source.close();
@@ -249,6 +249,6 @@ it.each`
   ${'http://a:1,ftp://b'}     | ${'FN_RUNNER_API_URL: no host specified for client, got "ftp://b"'}
   ${'dns://api'}              | ${'FN_RUNNER_API_URL: expected dns://name:port'}
   ${'static://user:secret@,'} | ${'FN_RUNNER_API_URL: expected static://host:port,host:port'}
-`('$value is refused', ({ value, message }) => {
+`('$value is rejected', ({ value, message }) => {
   expect(() => new ApiClient(value, { clock })).toThrow(message);
 });

@@ -35,15 +35,15 @@ const failureOf = (looked: Promise<string>) =>
     (error: Error) => error.message,
   );
 
-describe('what is known', () => {
-  it('is used without asking, and without waiting, in the first half of its five seconds', async () => {
+describe('a cached value', () => {
+  it('is used without a fetch or a wait in the first half of its five seconds', async () => {
     expect(await get('a')).toBe('a1');
     await clock.advance(2_499);
     expect([cache.get('a', caller()), cache.known('a')]).toEqual(['a1', 'a1']);
     expect(source.asked).toEqual(['a']);
   });
 
-  it('is nothing that anybody has to be asked for until it is five seconds old', async () => {
+  it('never makes a caller wait until it is five seconds old', async () => {
     expect(cache.known('a')).toBeUndefined();
     await get('a');
     source.holds = true;
@@ -55,12 +55,12 @@ describe('what is known', () => {
     source.release(0);
   });
 
-  it('is used even for a caller who has disconnected', async () => {
+  it('is used even for a caller that has disconnected', async () => {
     await get('a');
     expect(cache.get('a', AbortSignal.abort())).toBe('a1');
   });
 
-  it('is bounded: the one that was fetched longest ago makes room', async () => {
+  it('is evicted at the limit, the one that was fetched longest ago first', async () => {
     for (const key of ['a', 'b', 'c']) await get(key);
     await clock.advance(5_000);
     // Fetched anew, it is not the oldest any more.
@@ -79,7 +79,7 @@ describe('what is known', () => {
     expect(await get('a')).toBe('a2');
   });
 
-  it('after forget is not what began to be fetched before; who waits for that gets it', async () => {
+  it('is not the result of a fetch that began before forget; only its waiting callers get that', async () => {
     source.holds = true;
     const before = get('a');
     cache.forget();
@@ -90,7 +90,7 @@ describe('what is known', () => {
     expect(cache.get('a', caller())).toBe('a2');
   });
 
-  it('is not replaced by what began to be fetched before a forget and comes later', async () => {
+  it('is not replaced by the late result of a fetch that began before forget', async () => {
     source.holds = true;
     const before = get('a');
     cache.forget();
@@ -103,8 +103,8 @@ describe('what is known', () => {
   });
 });
 
-describe('what is used in the second half of its time', () => {
-  it.each(['get', 'known'] as const)('is fetched again beside, once: %s', async (use) => {
+describe('a value that is used in the second half of its lifetime', () => {
+  it.each(['get', 'known'] as const)('is refreshed once in the background: %s', async (use) => {
     const used = () => (use === 'get' ? cache.get('a', caller()) : cache.known('a'));
     await get('a');
     await clock.advance(2_500);
@@ -123,7 +123,7 @@ describe('what is used in the second half of its time', () => {
     expect(source.asked).toEqual(['a', 'a']);
   });
 
-  it('is waited for once its time is over, by joining the fetch that is under way', async () => {
+  it('is waited for after it has expired, by joining the fetch in progress', async () => {
     await get('a');
     await clock.advance(4_994);
     source.holds = true;
@@ -135,7 +135,7 @@ describe('what is used in the second half of its time', () => {
     expect(source.asked).toEqual(['a', 'a']);
   });
 
-  it('is gone if the source says so', async () => {
+  it('is dropped if the source reports that it does not exist', async () => {
     await get('a');
     await clock.advance(2_500);
     source.failure = new FnError('fnNotFound');
@@ -144,7 +144,7 @@ describe('what is used in the second half of its time', () => {
     await expect(get('a')).rejects.toThrow('Fn not found');
   });
 
-  it('is asked for once a second if the source cannot tell, and serves on', async () => {
+  it('is refetched once per second while the source fails, and stays in use', async () => {
     await get('a');
     await clock.advance(2_500);
     source.failure = new FnError('lookupUnavailable');
@@ -156,7 +156,7 @@ describe('what is used in the second half of its time', () => {
     expect(metrics.sum('lb_lookup_stale_count')).toBe(0);
   });
 
-  it('is not what was fetched for it if there is a forget meanwhile', async () => {
+  it('is not replaced by its refresh if forget was called meanwhile', async () => {
     await get('a');
     await clock.advance(2_500);
     source.holds = true;
@@ -169,8 +169,8 @@ describe('what is used in the second half of its time', () => {
   });
 });
 
-describe('what is fetched before somebody asks', () => {
-  it('is there when they do, and is asked for once', async () => {
+describe('a prefetched value', () => {
+  it('is available to callers, and is fetched once', async () => {
     source.holds = true;
     cache.prefetch('a');
     cache.prefetch('a');
@@ -180,7 +180,7 @@ describe('what is fetched before somebody asks', () => {
     expect(source.asked).toEqual(['a']);
   });
 
-  it('is not fetched if it is known, if it is known not to be there, or if the source has just failed', async () => {
+  it('is not fetched if it is cached, known not to exist, or if the source has just failed', async () => {
     await get('a');
     cache.prefetch('a');
     expect(source.asked).toEqual(['a']);
@@ -195,7 +195,7 @@ describe('what is fetched before somebody asks', () => {
     expect(source.asked).toEqual(['a', 'b', 'a']);
   });
 
-  it('and fails, with nobody who waits, harms nothing', async () => {
+  it('whose fetch fails while nobody waits causes no error', async () => {
     source.failure = new FnError('lookupUnavailable');
     cache.prefetch('a');
     await clock.advance(0);
@@ -204,12 +204,12 @@ describe('what is fetched before somebody asks', () => {
   });
 });
 
-describe('what is not there', () => {
+describe('a missing value', () => {
   beforeEach(() => {
     source.failure = new FnError('fnNotFound');
   });
 
-  it('is not asked for again for a second', async () => {
+  it('is not fetched again for one second', async () => {
     await expect(get('a')).rejects.toThrow('Fn not found');
     await clock.advance(999);
     await expect(get('a')).rejects.toThrow('Fn not found');
@@ -219,7 +219,7 @@ describe('what is not there', () => {
     expect(await get('a')).toBe('a2');
   });
 
-  it('takes no room from what is there', async () => {
+  it('does not evict existing values', async () => {
     source.failure = undefined;
     for (const key of ['a', 'b', 'c']) await get(key);
     source.failure = new FnError('fnNotFound');
@@ -240,13 +240,13 @@ describe('what is not there', () => {
     length | again
     ${300} | ${1}
     ${301} | ${2}
-  `('with a name of $length characters is asked for $again times in two lookups', async ({ length, again }) => {
+  `('with a name of $length characters is fetched $again times in two lookups', async ({ length, again }) => {
     await failureOf(get('x'.repeat(length)));
     await failureOf(get('x'.repeat(length)));
     expect(source.asked).toHaveLength(again);
   });
 
-  it('that was there before is gone, and does not serve on', async () => {
+  it('that existed before is dropped, and is not served as stale', async () => {
     source.failure = undefined;
     await get('a');
     await clock.advance(5_000);
@@ -258,8 +258,8 @@ describe('what is not there', () => {
   });
 });
 
-describe('a source in trouble', () => {
-  it('is asked again by the next caller', async () => {
+describe('a source that fails', () => {
+  it('is queried again by the next caller', async () => {
     source.failure = new FnError('lookupUnavailable');
     await expect(get('a')).rejects.toMatchObject({ code: 'lookupUnavailable' });
     source.failure = undefined;
@@ -267,18 +267,18 @@ describe('a source in trouble', () => {
   });
 
   it.each`
-    what                           | failure                             | outcome
-    ${'says 503'}                  | ${new FnError('lookupUnavailable')} | ${'found a1'}
-    ${'throws what is no error'}   | ${'a text'}                         | ${'found a1'}
-    ${'says that a name is wrong'} | ${new FnError('appNameInvalid')}    | ${new FnError('appNameInvalid').message}
-  `('that $what: a value of before is $outcome', async ({ failure, outcome }) => {
+    what                                       | failure                             | outcome
+    ${'answers 503'}                           | ${new FnError('lookupUnavailable')} | ${'found a1'}
+    ${'throws something that is not an error'} | ${'a text'}                         | ${'found a1'}
+    ${'reports an invalid name'}               | ${new FnError('appNameInvalid')}    | ${new FnError('appNameInvalid').message}
+  `('that $what: the result is $outcome', async ({ failure, outcome }) => {
     await get('a');
     await clock.advance(5_000);
     source.failure = failure;
     expect(await failureOf(get('a'))).toBe(outcome);
   });
 
-  it('is asked once a second while a value of before serves on, and each use is counted', async () => {
+  it('is queried once per second while a stale value is served, and each use is counted', async () => {
     await get('a');
     await clock.advance(5_000);
     source.failure = new FnError('lookupUnavailable');
@@ -293,7 +293,7 @@ describe('a source in trouble', () => {
     expect(source.asked).toHaveLength(3);
   });
 
-  it('that has recovered is believed', async () => {
+  it('is used again after it has recovered', async () => {
     await get('a');
     await clock.advance(5_000);
     source.failure = new FnError('lookupUnavailable');
@@ -303,14 +303,14 @@ describe('a source in trouble', () => {
     expect(await get('a')).toBe('a3');
   });
 
-  it('lets a value of before serve for as long as the trouble lasts', async () => {
+  it('leaves a stale value in use for as long as it fails', async () => {
     await get('a');
     source.failure = new FnError('lookupUnavailable');
     await clock.advance(30 * 24 * 3_600_000);
     expect(await get('a')).toBe('a1');
   });
 
-  it('that hangs: a caller with a value of before waits a second for it, others up to the limit', async () => {
+  it('that hangs: a caller with a stale value waits one second, others up to the limit', async () => {
     await get('a');
     await clock.advance(5_000);
     source.holds = true;
@@ -324,7 +324,7 @@ describe('a source in trouble', () => {
     expect(await unknown).toBe('Functions cannot be looked up right now');
   });
 
-  it('that answers within the second is believed', async () => {
+  it('that answers within that second is used', async () => {
     await get('a');
     await clock.advance(5_000);
     source.holds = true;
@@ -334,7 +334,7 @@ describe('a source in trouble', () => {
     expect(await looked).toBe('a2');
   });
 
-  it('a caller who leaves meanwhile gets their own reason, not the value of before', async () => {
+  it('a caller that disconnects meanwhile gets the reason of its signal, not the stale value', async () => {
     await get('a');
     await clock.advance(5_000);
     source.holds = true;
@@ -345,7 +345,7 @@ describe('a source in trouble', () => {
   });
 });
 
-describe('callers who want the same at the same time', () => {
+describe('concurrent lookups of one value', () => {
   it('share one fetch and its value', async () => {
     source.holds = true;
     const looked = [get('a'), get('a'), get('a')];
@@ -362,7 +362,7 @@ describe('callers who want the same at the same time', () => {
     expect(await Promise.all(looked)).toEqual([message, message]);
   });
 
-  it('goes on while one of them still waits, and is given up when the last has left', async () => {
+  it('keep the fetch going while one caller waits, and cancel it when the last has left', async () => {
     source.holds = true;
     const [one, two] = [new AbortController(), new AbortController()];
     const looked = [failureOf(get('a', one.signal)), failureOf(get('a', two.signal))];
@@ -375,7 +375,7 @@ describe('callers who want the same at the same time', () => {
     expect(source.asked).toEqual(['a']);
   });
 
-  it('leave nothing on the signals of their callers, who may go on for long', async () => {
+  it('leave no listeners on the signals of their callers', async () => {
     source.holds = true;
     const signals = Array.from({ length: 3 }, caller);
     const looked = signals.map((signal) => get('a', signal));
@@ -386,7 +386,7 @@ describe('callers who want the same at the same time', () => {
     expect(signals.map((signal) => getEventListeners(signal, 'abort').length)).toEqual([0, 0, 0]);
   });
 
-  it('one who has left before asking starts nothing that goes on', async () => {
+  it('by a caller that has already disconnected start no fetch that continues', async () => {
     source.holds = true;
     expect(await failureOf(get('a', AbortSignal.abort(new Error('left'))))).toBe('left');
     expect(source.signals[0]?.aborted).toBe(true);

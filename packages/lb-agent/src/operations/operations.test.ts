@@ -11,7 +11,7 @@ const status = (waiting: number): FleetStatus => ({
 });
 
 describe('the operations of one process', () => {
-  it('look at the fleet, and ask it first when that is wanted', async () => {
+  it('report the fleet, and query its runners first if requested', async () => {
     const done: string[] = [];
     const operations = operationsOf({
       askRunners: async (ms) => void done.push(`asked for ${ms}`),
@@ -42,7 +42,7 @@ describe('the operations of a group', () => {
     return { asked, group };
   }
 
-  it('add up what the processes see; one that sees nothing does not matter', async () => {
+  it('combine what the processes report; one that reports nothing is ignored', async () => {
     const { asked, group } = groupOf(
       { fleet: async () => status(1) },
       { fleet: async () => undefined },
@@ -58,13 +58,13 @@ describe('the operations of a group', () => {
     ${[false, true]}  | ${true}
     ${[false, false]} | ${false}
     ${[]}             | ${false}
-  `('cordon a runner in each; that $known know it: $isKnown', async ({ known, isKnown }) => {
+  `('cordon a runner in each process: if $known know it, the result is $isKnown', async ({ known, isKnown }) => {
     const { asked, group } = groupOf(...known.map((one: boolean) => ({ setCordoned: async () => one })));
     expect(await group.setCordoned('r1', true)).toBe(isKnown);
     expect(asked).toEqual([{ ask: 'cordon', address: 'r1', cordoned: true }]);
   });
 
-  it('explain a call that any of them remembers', async () => {
+  it('explain a call that any process remembers', async () => {
     const { group } = groupOf(
       { explain: async () => undefined },
       { explain: async (callId) => ({ call_id: callId }) as never },

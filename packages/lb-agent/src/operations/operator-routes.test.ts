@@ -157,7 +157,7 @@ it('GET /fleet reports the whole state of the fleet with the documented names', 
   expect(asked).toEqual([0, 1_000, 0]);
 });
 
-it('GET /fleet of a node without runners has none', async () => {
+it('GET /fleet of a node without runners lists none', async () => {
   expect(await answerOf(fleetRoute({ fleet: async () => undefined }, {}))).toEqual({
     version: VERSION,
     now_ms: expect.any(Number),

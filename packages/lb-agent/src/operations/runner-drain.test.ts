@@ -39,7 +39,7 @@ async function ask(method: string, { address = '127.0.0.1:9190', told = true } =
   return [response.status, (await response.json()) as object];
 }
 
-it.each(['POST', 'DELETE'])('%s is passed on to the runner, with what lets the balancer in', async (method) => {
+it.each(['POST', 'DELETE'])('%s is forwarded to the runner with the credentials of the balancer', async (method) => {
   expect(await ask(method)).toEqual([200, { in_hand: 2, state: 'draining' }]);
   expect(asked).toEqual([`${method} /drain Bearer sesame`]);
 });
@@ -47,10 +47,10 @@ it.each(['POST', 'DELETE'])('%s is passed on to the runner, with what lets the b
 it.each`
   what                                      | set                                                   | options                       | status | message
   ${'a runner that is not in the pool'}     | ${{}}                                                 | ${{ address: '10.0.0.1:80' }} | ${404} | ${/no runner 10\.0\.0\.1:80/}
-  ${'one that tells of no HTTP port'}       | ${{}}                                                 | ${{ told: false }}            | ${502} | ${/does not report an HTTP port/}
+  ${'one that reports no HTTP port'}        | ${{}}                                                 | ${{ told: false }}            | ${502} | ${/does not report an HTTP port/}
   ${'one that refuses'}                     | ${{ status: 403, body: '{"message":"you may not"}' }} | ${{}}                         | ${502} | ${/it answers 403: .*you may not/}
-  ${'one that answers with something else'} | ${{ status: 200, body: '<html>' }}                    | ${{}}                         | ${502} | ${/cannot drain or undrain/}
-  ${'one that answers without end'}         | ${{ status: 200, body: 'x'.repeat(2_000_000) }}       | ${{}}                         | ${502} | ${/more than 1048576 bytes/}
+  ${'one that answers with a web page'}     | ${{ status: 200, body: '<html>' }}                    | ${{}}                         | ${502} | ${/cannot drain or undrain/}
+  ${'one that answers with too many bytes'} | ${{ status: 200, body: 'x'.repeat(2_000_000) }}       | ${{}}                         | ${502} | ${/more than 1048576 bytes/}
 `('$what: $status', async ({ set, options, status, message }) => {
   answer = { ...answer, ...set };
   expect(await ask('POST', options)).toEqual([status, { message: expect.stringMatching(message) }]);

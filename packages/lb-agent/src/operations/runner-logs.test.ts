@@ -88,7 +88,7 @@ it('connects only to runners of the pool', async () => {
 
 it.each([
   ['before the head', false, 502],
-  ['after it', true, 200],
+  ['after the head', true, 200],
 ])('reports an error %s', async (_when, opens, status) => {
   play = async ({ onOpen }) => {
     if (opens) onOpen?.();
@@ -116,7 +116,7 @@ it('a reader that disconnects ends the session, and so does a balancer that stop
   expect(ended).toBe(2);
 });
 
-it('a reader that leaves while the processes of a balancer are asked for their runners takes no place', async () => {
+it('a reader that disconnects while the processes of a balancer are queried does not count as a concurrent reader', async () => {
   const asked: ((status: FleetStatus) => void)[] = [];
   fleet = () => new Promise((resolve) => asked.push(resolve));
   play = untilAborted;

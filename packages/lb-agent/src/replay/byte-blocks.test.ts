@@ -25,13 +25,13 @@ function expectAllThere(blocks: ByteBlocks): void {
   expect(all.equals(bytes(blocks.start, blocks.size))).toBe(true);
 }
 
-it('nothing is there at first', () => {
+it('is empty at first', () => {
   const blocks = new ByteBlocks();
   expect([blocks.start, blocks.end, blocks.size]).toEqual([0, 0, 0]);
   expect(() => blocks.from(0)).toThrow(RangeError);
 });
 
-it('gives back what was put in, from any offset', () => {
+it('returns the bytes that were added, from any offset', () => {
   const blocks = blocksOf(20 * KIB, 1, 17 * KIB, 30 * KIB);
   expectAllThere(blocks);
   for (const at of [0, 1, 20 * KIB - 1, 20 * KIB, 20 * KIB + 1, 37 * KIB, 37 * KIB + 1, 67 * KIB]) {
@@ -39,13 +39,13 @@ it('gives back what was put in, from any offset', () => {
   }
 });
 
-it('small pieces are joined up to 16 KiB, larger ones are left as they are', () => {
+it('joins small chunks up to 16 KiB, and keeps larger ones as they are', () => {
   expect(pieces(blocksOf(10, 20, 30)).map(({ length }) => length)).toEqual([60]);
   expect(pieces(blocksOf(16 * KIB - 1, 1, 1)).map(({ length }) => length)).toEqual([16 * KIB, 1]);
   expect(pieces(blocksOf(16 * KIB, 1)).map(({ length }) => length)).toEqual([16 * KIB, 1]);
 });
 
-it.each([-1, 100, 101])('there is no byte %i of a hundred, and the error says what there is', (offset) => {
+it.each([-1, 100, 101])('byte %i of a hundred is out of range, and the error names the range', (offset) => {
   expect(() => blocksOf(100).from(offset)).toThrow(`byte ${offset} of 0 to 100`);
 });
 
@@ -56,7 +56,7 @@ it.each`
   ${'a whole block'}     | ${20 * KIB}
   ${'more than a block'} | ${21 * KIB}
   ${'all but a byte'}    | ${80 * KIB - 1}
-`('without $what at the front, the rest keeps its offsets', ({ dropped }) => {
+`('after dropping $what at the front, the rest keeps its offsets', ({ dropped }) => {
   const blocks = blocksOf(20 * KIB, 20 * KIB, 20 * KIB, 20 * KIB);
   blocks.dropFront(dropped);
   expect([blocks.start, blocks.end, blocks.size]).toEqual([dropped, 80 * KIB, 80 * KIB - dropped]);
@@ -64,7 +64,7 @@ it.each`
   if (dropped > 0) expect(() => blocks.from(dropped - 1)).toThrow(RangeError);
 });
 
-it('more can come after some have gone, and after all have gone', () => {
+it('takes more bytes after some or all were dropped', () => {
   const blocks = blocksOf(20 * KIB, 20 * KIB);
   blocks.dropFront(30 * KIB);
   blocks.push(bytes(blocks.end, 3 * KIB));
@@ -76,7 +76,7 @@ it('more can come after some have gone, and after all have gone', () => {
   expectAllThere(blocks);
 });
 
-it('many blocks: every one of them is found', () => {
+it('finds each of many blocks', () => {
   const blocks = blocksOf(...Array<number>(33).fill(16 * KIB));
   for (let at = 0; at < 33; at += 1) {
     expect([at, blocks.from(at * 16 * KIB).length, blocks.from(at * 16 * KIB + 7).length]).toEqual([

@@ -15,12 +15,12 @@ beforeEach(() => {
 
 const budgetOf = (options: ReplayBudgetOptions) => new ReplayBudget({ clock, openFile: disk.open, ...options });
 
-it('without limits there is always memory, and never a disk', () => {
+it('without limits memory is always available, and a disk never', () => {
   const budget = budgetOf({});
   expect([budget.takeMemory(1e15), budget.takeDisk(1), budget.spills]).toEqual([true, false, false]);
 });
 
-it('memory is given to the byte, and what was given back can be had again', () => {
+it('memory is reserved to the byte, and released memory can be reserved again', () => {
   const budget = budgetOf({ memoryBytes: 100 });
   expect([budget.takeMemory(60), budget.takeMemory(41), budget.takeMemory(40)]).toEqual([true, false, true]);
   expect([budget.memoryBytes, metrics.sum('lb_replay_memory_bytes')]).toEqual([100, 100]);
@@ -30,7 +30,7 @@ it('memory is given to the byte, and what was given back can be had again', () =
   expect([budget.memoryBytes, metrics.sum('lb_replay_memory_bytes')]).toEqual([0, 0]);
 });
 
-it('with a disk a quarter of the memory is for its files only', async () => {
+it('with a disk a quarter of the memory is reserved for spill files', async () => {
   const budget = budgetOf({ memoryBytes: 400, diskBytes: 10, pieceBytes: 30 });
   expect([budget.takeMemory(300), budget.takeMemory(1)]).toEqual([true, false]);
   expect(budget.fileMemoryBytes).toBe(90);
@@ -46,11 +46,11 @@ it('with a disk a quarter of the memory is for its files only', async () => {
   expect(metrics.sum('lb_replay_disk_bytes')).toBe(0);
 });
 
-it('a piece has 64 KiB unless told otherwise', () => {
+it('a chunk has 64 KiB by default', () => {
   expect(budgetOf({}).pieceBytes).toBe(64 * 1024);
 });
 
-it('bodies that are not kept are counted by reason, and told once a minute with how many there were', async () => {
+it('bodies that are not kept are counted by reason, and their number is logged once per minute', async () => {
   const said: LogFields[] = [];
   const logger: Logger = { ...silentLogger, warn: (_what, fields) => void said.push(fields ?? {}) };
   const budget = budgetOf({ logger });

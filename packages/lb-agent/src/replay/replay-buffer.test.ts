@@ -16,7 +16,7 @@ beforeEach(() => {
 });
 afterEach(() => source.destroy());
 
-it('B3: a small body that has arrived over HTTP is one piece, known to be the last', async () => {
+it('B3: a small body that has arrived over HTTP is one chunk, marked as the last', async () => {
   const piece = Promise.withResolvers<BodyPiece | undefined>();
   const server = createServer(async (req, res) => {
     const body = new ReplayBuffer(req, 2, limits);
@@ -32,12 +32,12 @@ it('B3: a small body that has arrived over HTTP is one piece, known to be the la
   await new Promise<void>((resolve) => server.close(() => resolve()));
 });
 
-it('B3: an empty body is known to be empty before the client has said a word more', () => {
+it('B3: an empty body is known to be empty at once', () => {
   expect(new ReplayBuffer(source, 0, limits).open().read()).toEqual({ data: bytes(''), last: true });
   expect(source.listenerCount('readable')).toBe(0);
 });
 
-it('B3: the announced length tells which piece is the last', async () => {
+it('B3: the announced length determines which chunk is the last', async () => {
   const reader = new ReplayBuffer(source, 4, limits).open();
   source.write('ab');
   expect(await next(reader)).toEqual({ data: bytes('ab'), last: false });
@@ -45,7 +45,7 @@ it('B3: the announced length tells which piece is the last', async () => {
   expect(await next(reader)).toEqual({ data: bytes('cd'), last: true });
 });
 
-it('B3: without an announced length an empty piece is the last', async () => {
+it('B3: without an announced length an empty chunk is the last', async () => {
   const reader = new ReplayBuffer(source, undefined, limits).open();
   source.write('ab');
   expect(await next(reader)).toEqual({ data: bytes('ab'), last: false });
@@ -53,7 +53,7 @@ it('B3: without an announced length an empty piece is the last', async () => {
   expect(await next(reader)).toEqual({ data: bytes(''), last: true });
 });
 
-it('B2: a second reader gets everything again, then what is new', async () => {
+it('B2: a second reader gets everything again, then new bytes', async () => {
   const body = new ReplayBuffer(source, 6, limits);
   const first = body.open();
   source.write('ab');
@@ -70,7 +70,7 @@ it('B2: a second reader gets everything again, then what is new', async () => {
   expect(third.read()).toEqual({ data: bytes('abcdef'), last: true });
 });
 
-it('past what is kept a body cannot be sent again, and goes on', async () => {
+it('a body longer than what is kept cannot be replayed, and is streamed on', async () => {
   const body = new ReplayBuffer(source, undefined, limits);
   const reader = body.open();
   source.write('0123456789');
@@ -84,7 +84,7 @@ it('past what is kept a body cannot be sent again, and goes on', async () => {
   expect(await next(reader)).toMatchObject({ data: bytes('y') });
 });
 
-it('B1: takes nothing from the source that the reader has not asked for', async () => {
+it('B1: reads from the source only on demand of the reader', async () => {
   const reader = new ReplayBuffer(source, undefined, limits).open();
   const chunk = Buffer.alloc(source.readableHighWaterMark);
   source.write(chunk);
@@ -96,7 +96,7 @@ it('B1: takes nothing from the source that the reader has not asked for', async 
   expect(source.readableLength).toBeGreaterThan(0);
 });
 
-it('more bytes than allowed are the error, once and for all', async () => {
+it('more bytes than allowed are an error for every reader', async () => {
   const body = new ReplayBuffer(source, undefined, { ...limits, keepBytes: 100, maxBytes: 3 });
   const reader = body.open();
   source.write('abc');
@@ -110,11 +110,11 @@ it('more bytes than allowed are the error, once and for all', async () => {
 });
 
 it.each`
-  story                     | breakOff
-  ${'ends early'}           | ${() => source.destroy()}
-  ${'fails'}                | ${() => source.destroy(new Error('ECONNRESET'))}
-  ${'ends before its time'} | ${() => source.end()}
-`('a source that $story wakes the reader, who learns that the caller is gone', async ({ breakOff }) => {
+  story                                 | breakOff
+  ${'is destroyed'}                     | ${() => source.destroy()}
+  ${'fails'}                            | ${() => source.destroy(new Error('ECONNRESET'))}
+  ${'ends before the announced length'} | ${() => source.end()}
+`('a source that $story wakes the reader, which learns that the caller has disconnected', async ({ breakOff }) => {
   const reader = new ReplayBuffer(source, 5, limits).open();
   source.write('ab');
   await next(reader);
@@ -123,7 +123,7 @@ it.each`
   await expect(rest).rejects.toThrow(CancelledError);
 });
 
-it('B6: a reader closed in the middle of a replay, after the commit, gives back all that its body held', async () => {
+it('B6: a reader that is closed in the middle of a replay after the commit releases everything its body held', async () => {
   const budget = new ReplayBudget({ memoryBytes: 1_000_000 });
   const body = new ReplayBuffer(source, undefined, { keepBytes: 1_000_000, maxBytes: 0, budget });
   const first = body.open();
@@ -140,8 +140,8 @@ it('B6: a reader closed in the middle of a replay, after the commit, gives back 
   expect([budget.memoryBytes, body.heldBytes]).toEqual([0, 0]);
 });
 
-describe('B4: letting the source go', () => {
-  it('at the end of the call, when nothing reads any more', async () => {
+describe('B4: the source is released', () => {
+  it('at the end of the call, when no reader is left', async () => {
     let released = 0;
     const body = new ReplayBuffer(source, undefined, limits, () => {
       released += 1;
@@ -161,13 +161,13 @@ describe('B4: letting the source go', () => {
     expect(source.eventNames().filter((name) => source.listenerCount(name) > 0 && name === 'readable')).toEqual([]);
   });
 
-  it('without ever having been read', () => {
+  it('even if it was never read', () => {
     const released = jest.fn();
     new ReplayBuffer(source, undefined, limits, released).commit();
     expect(released).toHaveBeenCalledTimes(1);
   });
 
-  it('a reader that is replaying when the call is committed gets all of it', async () => {
+  it('but a reader that is replaying when the call is committed gets all of the body', async () => {
     const body = new ReplayBuffer(source, 4, limits);
     source.write('ab');
     const first = body.open();

@@ -49,7 +49,7 @@ const world = fc.record({
   steps: fc.array(step, { maxLength: 60 }),
 });
 
-it('whatever happens, every attempt gets the body from its first byte, and nothing is left', async () => {
+it('whatever happens, every attempt gets the body from its first byte, and nothing leaks', async () => {
   await fc.assert(
     fc.asyncProperty(world, async ({ lengths, declared, keepBytes, faults, steps, ...limits }) => {
       const disk = new FakeDisk(faults);

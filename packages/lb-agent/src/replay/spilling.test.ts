@@ -65,7 +65,7 @@ async function settled(): Promise<void> {
   for (let i = 0; i < 200; i += 1) await new Promise((resolve) => setImmediate(resolve));
 }
 
-it('B2: what exceeds the memory of a call comes back from the disk, as often as it takes', async () => {
+it('B2: bytes beyond the memory of a call are read back from disk, for every attempt', async () => {
   const { body } = aBody();
   expect(await readAll(body.open())).toEqual(BODY);
   await settled();
@@ -80,7 +80,7 @@ it('B2: what exceeds the memory of a call comes back from the disk, as often as 
   expect([body.heldBytes, body.replayable]).toEqual([0, false]);
 });
 
-it('B1: a disk that does not keep up stops the client, and only as long as that', async () => {
+it('B1: a slow disk applies backpressure to the client until it catches up', async () => {
   const gate = Promise.withResolvers<void>();
   disk.gate = gate.promise;
   const { body, source } = aBody();
@@ -98,7 +98,7 @@ it('B1: a disk that does not keep up stops the client, and only as long as that'
   body.commit();
 });
 
-it('B1: from the disk too nothing is read that nobody has asked for', async () => {
+it('B1: the disk too is read only on demand', async () => {
   const { body } = aBody();
   await readAll(body.open());
   await settled();
@@ -128,7 +128,7 @@ it('B5, S3: a disk that hangs prevents a replay, but does not fail the call', as
   gate.resolve();
 });
 
-it('S3: bytes that the disk does not give back end the attempt', async () => {
+it('S3: a failed read from disk ends the attempt', async () => {
   const { body } = aBody();
   await readAll(body.open());
   await settled();
@@ -143,7 +143,7 @@ it('S3: bytes that the disk does not give back end the attempt', async () => {
   gate.resolve();
 });
 
-it('S3: a disk that has lost what was written ends the attempt', async () => {
+it('S3: a disk that has lost written bytes ends the attempt', async () => {
   const faults: { shortBytes?: number } = {};
   disk = new FakeDisk(faults);
   budget = aBudget();
@@ -163,8 +163,8 @@ it.each`
   ${'cannot be opened'}         | ${{ opens: true }}
   ${'is full'}                  | ${{ writesFrom: 1 }}
   ${'is full after some bytes'} | ${{ writesFrom: 3 }}
-  ${'takes not one byte'}       | ${{ shortBytes: 0 }}
-`('S1: a file that $story takes nothing from the attempt that is replaying by then', async ({ faults }) => {
+  ${'takes no byte at all'}     | ${{ shortBytes: 0 }}
+`('S1: a file that $story does not affect the attempt that is already replaying', async ({ faults }) => {
   const gate = Promise.withResolvers<void>();
   disk = new FakeDisk(faults);
   budget = aBudget();
@@ -193,8 +193,8 @@ it.each`
   ${'without a disk: longer than kept'} | ${{ diskBytes: 0 }}                  | ${'too_long'}
   ${'without a disk: memory in use'}    | ${{ diskBytes: 0, memoryBytes: 60 }} | ${'memory_full'}
   ${'no memory for writing'}            | ${{ memoryBytes: 149 }}              | ${'memory_full'}
-  ${'a disk that others have filled'}   | ${{ diskBytes: 1_000 }}              | ${'disk_full'}
-`('B5: $story: the body goes on, and is counted', async ({ options, reason }) => {
+  ${'the disk space is used by others'} | ${{ diskBytes: 1_000 }}              | ${'disk_full'}
+`('B5: $story: the body is streamed on, and counted as not kept', async ({ options, reason }) => {
   budget = aBudget(options);
   const { body } = aBody();
   expect(await readAll(body.open())).toEqual(BODY);
@@ -204,7 +204,7 @@ it.each`
   body.commit();
 });
 
-it('R2: memory that is full of other bodies spills to the disk', async () => {
+it('R2: bodies spill to disk when others use up the memory', async () => {
   budget = aBudget({ memoryBytes: 800 });
   const small = Array.from({ length: 6 }, () => aBody(BODY.subarray(0, 100), { whole: false }).body);
   for (const body of small) await read(body.open(), 100);
@@ -217,7 +217,7 @@ it('R2: memory that is full of other bodies spills to the disk', async () => {
   for (const each of [body, ...small]) each.commit();
 });
 
-it('B6: a body that is committed while it is replayed is let go at the end of what was kept', async () => {
+it('B6: a body that is committed during a replay is released at the end of the kept bytes', async () => {
   const { body } = aBody(BODY.subarray(0, 1_000), { whole: false });
   await read(body.open(), 1_000);
   await settled();
@@ -233,7 +233,7 @@ it('B6: a body that is committed while it is replayed is let go at the end of wh
   reader.close();
 });
 
-it('losses are logged once a minute, with their number', async () => {
+it('losses are logged once per minute, with their number', async () => {
   const lines: (LogFields | undefined)[] = [];
   const logger: Logger = { ...silentLogger, warn: (_message, fields) => void lines.push(fields) };
   budget = aBudget({ diskBytes: 0, logger });
