@@ -2,7 +2,7 @@ import { type Candidate, type Fleet, type PlacerFactory, placers, type Runner } 
 import { SimulatedCall } from '../fleet/simulated-call.js';
 import { randomStream } from '../random.js';
 import type { Strategy } from '../strategies/strategy.js';
-import { VirtualClock } from '../time/virtual-clock.js';
+import { VirtualClock } from '../virtual-clock.js';
 import { simulatedId } from '../workloads/azure.js';
 import { busyMbOf, paced, type Workload, type WorkloadFactory } from '../workloads/workload.js';
 import type { RunResult, Tail } from './run-record.js';

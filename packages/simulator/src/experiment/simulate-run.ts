@@ -3,7 +3,7 @@ import { neverAborted, SimulatedCall } from '../fleet/simulated-call.js';
 import { SimulatedFleet } from '../fleet/simulated-fleet.js';
 import { randomStream } from '../random.js';
 import type { Balancer, Strategy } from '../strategies/strategy.js';
-import { VirtualClock } from '../time/virtual-clock.js';
+import { VirtualClock } from '../virtual-clock.js';
 import type { FunctionProfile, Workload } from '../workloads/workload.js';
 import { RunRecord, type RunResult } from './run-record.js';
 import type { Scenario } from './scenario.js';

@@ -1,5 +1,5 @@
 import { MIB } from '@fnfleet/core';
-import { VirtualClock } from '../time/virtual-clock.js';
+import { VirtualClock } from '../virtual-clock.js';
 import { type Ending, Machine, type MachineModel } from './machine.js';
 import { SimulatedCall } from './simulated-call.js';
 

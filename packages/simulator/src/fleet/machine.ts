@@ -45,7 +45,7 @@ export class Machine {
     private readonly clock: Clock,
   ) {
     this.hot = new HotContainers(model.keepAliveMs, (fnId) => {
-      for (const heard of this.removalListeners) heard(fnId);
+      for (const listener of this.removalListeners) listener(fnId);
     });
   }
 

@@ -54,7 +54,7 @@ export class SimulatedPool implements RunnerPool {
   private readonly changes = new Listeners<[]>();
   private list: RunnerList = { runners: [] };
   private readonly known = new Map<Machine, SimulatedRunner>();
-  private removalHeard: ((runner: Runner, fnId: string) => void) | undefined;
+  private removalListener: ((runner: Runner, fnId: string) => void) | undefined;
 
   constructor(
     private readonly model: RunnerModel,
@@ -78,9 +78,9 @@ export class SimulatedPool implements RunnerPool {
   }
 
   /** Registers a listener for removed containers. */
-  onRemoved(heard: (runner: Runner, fnId: string) => void): void {
-    this.removalHeard = heard;
-    for (const [machine, runner] of this.known) machine.removalListeners.push((fnId) => heard(runner, fnId));
+  onRemoved(listener: (runner: Runner, fnId: string) => void): void {
+    this.removalListener = listener;
+    for (const [machine, runner] of this.known) machine.removalListeners.push((fnId) => listener(runner, fnId));
   }
 
   private runnerOf(machine: Machine): SimulatedRunner {
@@ -88,8 +88,8 @@ export class SimulatedPool implements RunnerPool {
     if (known !== undefined) return known;
     const runner = new SimulatedRunner(machine, this.model, this.clock);
     this.known.set(machine, runner);
-    const heard = this.removalHeard;
-    if (heard !== undefined) machine.removalListeners.push((fnId) => heard(runner, fnId));
+    const listener = this.removalListener;
+    if (listener !== undefined) machine.removalListeners.push((fnId) => listener(runner, fnId));
     return runner;
   }
 }
