@@ -5,9 +5,8 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { type Environment, readSettings } from '@fnfleet/core';
 import type { Container, ContainerSpec } from '../driver.js';
-import { callFunction } from '../testing/call-function.js';
 import { aSpec } from '../testing/describe-driver.js';
-import { functionImage } from '../testing/repository.js';
+import { callFunction, functionImage } from '../testing/test-functions.js';
 import { DockerDriver } from './docker-driver.js';
 import { dockerSettings } from './docker-settings.js';
 

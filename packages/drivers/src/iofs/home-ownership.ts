@@ -27,7 +27,7 @@ export class HomeOwnership {
     // The listener must not keep the process alive.
     server.unref();
     try {
-      // Written last: whoever finds it can rely on the socket.
+      // Written last: where this file exists, the socket does, too.
       await writeFile(join(home, OWNER), formatIdentity(ownIdentity()));
     } catch (error) {
       server.close();

@@ -97,7 +97,7 @@ export class IofsHome {
     const iofs = await spare;
     if (this.spare === undefined && !this.closing.called) {
       this.spare = this.makeIofs(directory);
-      // A failure is reported to whoever takes it.
+      // The caller that takes it gets the failure.
       this.spare.catch(() => undefined);
     }
     return iofs;

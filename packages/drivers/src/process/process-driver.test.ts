@@ -1,9 +1,8 @@
 // takes: 3 s
 import { readdir, readFile } from 'node:fs/promises';
 import { type Logger, silentLogger } from '@fnfleet/core';
-import { callFunction } from '../testing/call-function.js';
 import { aSpec, describeDriver } from '../testing/describe-driver.js';
-import { FUNCTIONS_DIR } from '../testing/repository.js';
+import { callFunction, FUNCTIONS_DIR } from '../testing/test-functions.js';
 import { ProcessDriver } from './process-driver.js';
 import { findManifest } from './process-manifest.js';
 

@@ -1,6 +1,6 @@
 import type { Server } from 'node:net';
 import { describeDriver } from '../testing/describe-driver.js';
-import { script } from '../testing/repository.js';
+import { script } from '../testing/test-functions.js';
 import { exitsAtStart, fn, type ScriptedFunction } from './scripted-container.js';
 import { ScriptedDriver } from './scripted-driver.js';
 

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { CancelledError, IdGenerator } from '@fnfleet/core';
 import type { Container, ContainerSpec, Driver } from '../driver.js';
-import { callFunction } from './call-function.js';
+import { callFunction } from './test-functions.js';
 
 /** A driver and what the suite needs to know about it. */
 export interface DriverSetup {

@@ -1,9 +1,8 @@
 // needs: docker
 import { count, type Environment, RecordedMetrics, readSettings } from '@fnfleet/core';
 import type { Container } from '../../driver.js';
-import { callFunction } from '../../testing/call-function.js';
 import { aSpec } from '../../testing/describe-driver.js';
-import { functionImage } from '../../testing/repository.js';
+import { callFunction, functionImage } from '../../testing/test-functions.js';
 import { DockerDriver } from '../docker-driver.js';
 import { dockerSettings } from '../docker-settings.js';
 

@@ -96,7 +96,7 @@ describe('the images on a real engine', () => {
   });
 });
 
-/** The engine of this machine as if nobody else had images there, and what came of each removal. */
+/** The engine of this machine, limited to the images of one repository; records the outcome of each removal. */
 function onlyOf(repository: string, engine: Engine, tried: ReadonlyMap<string, Deferred<string>>): CleanerEngine {
   const names = new Map<string, string>();
   return {

@@ -2,10 +2,9 @@
 import { type Environment, IdGenerator, readSettings } from '@fnfleet/core';
 import Docker from 'dockerode';
 import type { Container } from '../../driver.js';
-import { callFunction } from '../../testing/call-function.js';
 import { aSpec } from '../../testing/describe-driver.js';
-import { functionImage } from '../../testing/repository.js';
 import { ScriptedEngine } from '../../testing/scripted-engine.js';
+import { callFunction, functionImage } from '../../testing/test-functions.js';
 import { DockerDriver } from '../docker-driver.js';
 import { dockerSettings } from '../docker-settings.js';
 import { TinyImages } from '../test-kit/tiny-images.js';

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { createInterface } from 'node:readline';
 import { Readable } from 'node:stream';
 import Docker from 'dockerode';
-import { script } from '../../testing/repository.js';
+import { script } from '../../testing/test-functions.js';
 import type { RegistryAuth } from '../images/registry-credentials.js';
 
 type Tar = (entries: readonly { path: string; content: Buffer }[]) => AsyncGenerator<Buffer>;
