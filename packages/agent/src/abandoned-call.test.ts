@@ -111,7 +111,7 @@ it('E5: a call whose caller disconnects during the connection attempt is not sen
   test.agent.addCallListener({ beforeCall: () => process.nextTick(() => caller.abort()) });
   const left = await test.invoke({ body: 'first', options: [withSignal(caller.signal)] });
   expect(await outcomeOf(left.done)).toBe('CancelledError');
-  // Nor is there a connection that nobody wants.
+  // No unused connection is left open.
   for (let turns = 0; turns < 20; turns += 1) await new Promise((resolve) => setImmediate(resolve));
   expect(test.driver.containers[0]?.connections).toBe(0);
   await test.answer({ body: 'second' });

@@ -12,19 +12,19 @@ afterEach(async () => {
   expect(await test.leftovers()).toEqual(NOTHING_LEFT);
 });
 
-/** Whoever sent the call, told that it is about to start. */
-function teller() {
-  let tell: (start: () => void) => void = () => undefined;
-  const told = new Promise<() => void>((resolve) => {
-    tell = resolve;
+/** The sender of a call, who is notified that it is about to start. */
+function sender() {
+  let notify: (start: () => void) => void = () => undefined;
+  const notified = new Promise<() => void>((resolve) => {
+    notify = resolve;
   });
-  return { option: withBeforeStart((start) => tell(start)), told };
+  return { option: withBeforeStart((start) => notify(start)), notified };
 }
 
 it('E4: the function gets the call only after its sender was notified', async () => {
-  const { option, told } = teller();
+  const { option, notified } = sender();
   const { done } = await test.invoke({ image: 'held', options: [option] });
-  const start = await told;
+  const start = await notified;
   await new Promise(setImmediate);
   expect(held.requests).toHaveLength(0);
   start();
@@ -34,10 +34,10 @@ it('E4: the function gets the call only after its sender was notified', async ()
 });
 
 it('E5: a container keeps serving when the caller disconnects during the notification', async () => {
-  const { option, told } = teller();
+  const { option, notified } = sender();
   const caller = new AbortController();
   const left = await test.invoke({ image: 'held', options: [option, withSignal(caller.signal)] });
-  const start = await told;
+  const start = await notified;
   caller.abort(new CancelledError());
   expect(await outcomeOf(left.done)).toBe('CancelledError');
   start();

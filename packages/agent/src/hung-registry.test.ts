@@ -34,7 +34,7 @@ describe('a registry that accepts connections and never answers', () => {
     });
     try {
       await agent.ready;
-      // On the way out of a test that has failed nobody waits for it.
+      // When the test fails earlier, nothing waits for it.
       const connected = once(registry, 'connection', { signal: AbortSignal.timeout(5 * PULL_MS) });
       connected.catch(() => undefined);
       const image = `127.0.0.1:${(registry.address() as AddressInfo).port}/hung:1`;

@@ -65,15 +65,15 @@ describe.each([
 
   it('the deadline sent to the function uses the current wall clock', async () => {
     const deadlines: unknown[] = [];
-    const told = fn((req, res) => {
+    const timed = fn((req, res) => {
       deadlines.push(req.headers['fn-deadline']);
       req.resume();
       res.end();
     });
-    test = new TestAgent({ told }, { clock });
+    test = new TestAgent({ timed }, { clock });
     clock.stepWall(stepMs);
     const options = [withDeadline(later(clock.now(), 5_000))];
-    await test.answer({ image: 'told', timeoutSeconds: 30, options });
+    await test.answer({ image: 'timed', timeoutSeconds: 30, options });
     expect(deadlines).toEqual([new Date(Date.UTC(2026, 0, 1) + stepMs + 5_000).toISOString().replace('.000', '')]);
     expect(await test.leftovers(metrics)).toEqual(NOTHING_LEFT);
   });

@@ -8,25 +8,25 @@ import { echo, NOTHING_LEFT, outcomeOf, TestAgent } from './test-kit/test-agent.
 let clock: FakeClock;
 let test: TestAgent;
 let body: StreamBody;
-/** Of each request, when its head had come: the deadline that the function was told. */
-let told: (string | undefined)[];
+/** The deadline that the function received with each request, as soon as its head had arrived. */
+let received: (string | undefined)[];
 
 beforeEach(() => {
   clock = new FakeClock();
   body = new StreamBody();
-  told = [];
+  received = [];
   const upload = fn(async (req, res) => {
-    told.push(req.headers['fn-deadline'] as string | undefined);
+    received.push(req.headers['fn-deadline'] as string | undefined);
     res.end(`${(await buffer(req)).length}`);
   });
   const slow = fn(async (req) => {
-    told.push('');
+    received.push('');
     await buffer(req);
-    told.push('has all of it');
+    received.push('has all of it');
   });
   const deaf = rawFn((socket) => {
     socket.pause();
-    told.push('');
+    received.push('');
   });
   test = new TestAgent(
     { echo, upload, slow, deaf },
@@ -51,7 +51,7 @@ async function pass(ms: number): Promise<void> {
 it('a body may take longer than the timeout of the function', async () => {
   const { done, writer } = await test.invoke({ image: 'upload', body, timeoutSeconds: 2 });
   body.source.write('x');
-  await until(() => told.length === 1);
+  await until(() => received.length === 1);
   for (let second = 0; second < 30; second += 1) {
     await pass(1_000);
     body.source.write('x'.repeat(200));
@@ -65,10 +65,10 @@ it('a body may take longer than the timeout of the function', async () => {
 it('the timeout of the function starts with the last byte of the body', async () => {
   const { done } = await test.invoke({ image: 'slow', body, timeoutSeconds: 2 });
   body.source.write('x');
-  await until(() => told.length === 1);
+  await until(() => received.length === 1);
   await pass(5_000);
   body.source.end();
-  await until(() => told.length === 2);
+  await until(() => received.length === 2);
   let ended = false;
   void outcomeOf(done).then(() => {
     ended = true;
@@ -83,7 +83,7 @@ it('the timeout of the function starts with the last byte of the body', async ()
 it('a caller that stops sending ends the call with 408, and its container is removed', async () => {
   const { done } = await test.invoke({ image: 'upload', body, timeoutSeconds: 300 });
   body.source.write('x');
-  await until(() => told.length === 1);
+  await until(() => received.length === 1);
   await pass(9_000);
   body.source.write('x'.repeat(1000));
   await pass(9_999);
@@ -103,7 +103,7 @@ it.each([
 ])('%s', async (_, bytes, expected) => {
   const { done } = await test.invoke({ image: 'upload', body, timeoutSeconds: 300 });
   body.source.write('x'.repeat(333));
-  await until(() => told.length === 1);
+  await until(() => received.length === 1);
   for (let part = 0; part < 2; part += 1) {
     await pass(3_000);
     body.source.write('x'.repeat(bytes));
@@ -121,7 +121,7 @@ it('a function that does not read available data uses its own time, not that of 
   };
   body.source.on('drain', fill);
   fill();
-  await until(() => told.length === 1);
+  await until(() => received.length === 1);
   await pass(2_000);
   expect(await outcomeOf(done)).toBe('callTimeout');
 });
@@ -130,7 +130,7 @@ it('the deadline of the call also ends a slow upload', async () => {
   const options = [withDeadline(later(clock.now(), 3_000))];
   const { done } = await test.invoke({ image: 'upload', body, timeoutSeconds: 2, options });
   body.source.write('x');
-  await until(() => told.length === 1);
+  await until(() => received.length === 1);
   await pass(3_000);
   expect(await outcomeOf(done)).toBe('callTimeout');
 });
@@ -146,7 +146,7 @@ it('the deadline sent to the function includes the time of the caller', async ()
   streamed.source.end('x');
   await unbounded.done;
   await test.answer({ image: 'upload', body: 'x', timeoutSeconds: 2 });
-  expect(told.map((text) => Date.parse(text ?? '') - Math.floor(Number(started) / 1000) * 1000)).toEqual([
+  expect(received.map((text) => Date.parse(text ?? '') - Math.floor(Number(started) / 1000) * 1000)).toEqual([
     5_000, 12_000, 2_000,
   ]);
 });

@@ -4,13 +4,13 @@ import type { TryMessage } from '@fnfleet/protocol';
 import {
   balancerMessages,
   loadRecording,
-  PATIENT_LINK,
   type Recording,
   recordingNames,
   runnerMessages,
   type ScriptedEngagement,
   type ScriptedRunner,
   startScriptedRunner,
+  TEST_LINK,
 } from '@fnfleet/testing';
 import type { ApiContents } from './test-kit/fake-api-node.js';
 import { TestFleet } from './test-kit/test-fleet.js';
@@ -35,7 +35,7 @@ async function start(recording: Recording, script: (engagement: ScriptedEngageme
     contents: contentsOf(recording),
     env: { FN_RUNNER_ADDRESSES: runner.address },
     pool: undefined, // the one that the environment describes, over gRPC
-    createRunner: (address) => newGrpcRunner(address, PATIENT_LINK),
+    createRunner: (address) => newGrpcRunner(address, TEST_LINK),
   });
 }
 

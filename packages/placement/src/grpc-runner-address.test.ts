@@ -1,6 +1,6 @@
 import dns from 'node:dns';
 import { type AddressInfo, connect, createServer, type Server } from 'node:net';
-import { PATIENT_LINK, type ScriptedRunner, startScriptedRunner } from '@fnfleet/testing';
+import { type ScriptedRunner, startScriptedRunner, TEST_LINK } from '@fnfleet/testing';
 import { newGrpcRunner } from './grpc-runner.js';
 import type { Runner } from './runner.js';
 
@@ -25,7 +25,7 @@ it('a name is resolved again for each new connection', async () => {
     found(null, [{ address: '127.0.0.1', family: 4 }]);
   }) as unknown as typeof dns.lookup);
   try {
-    runner = newGrpcRunner(`runner.test:${front.port}`, PATIENT_LINK);
+    runner = newGrpcRunner(`runner.test:${front.port}`, TEST_LINK);
     expect(await runner.status()).toMatchObject({ active: 7 });
     expect(await runner.status()).toMatchObject({ active: 7 });
     expect(asked).toEqual(['runner.test']);
@@ -39,7 +39,7 @@ it('a name is resolved again for each new connection', async () => {
 
 it('an IPv6 address can be connected to', async () => {
   front = await startFront('::1', peer.address);
-  runner = newGrpcRunner(`[::1]:${front.port}`, PATIENT_LINK);
+  runner = newGrpcRunner(`[::1]:${front.port}`, TEST_LINK);
   expect(await runner.status()).toMatchObject({ active: 7 });
 });
 

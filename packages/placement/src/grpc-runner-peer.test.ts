@@ -2,7 +2,7 @@ import http2 from 'node:http2';
 import type { AddressInfo } from 'node:net';
 import { FakeClock } from '@fnfleet/core';
 import { encodeRunnerMessage, NOTHING_REPORTED, protoRoot, type RunnerMessage, StreamError } from '@fnfleet/protocol';
-import { anOutboundCall, eventually, FixedBody, freePort, PATIENT_LINK } from '@fnfleet/testing';
+import { anOutboundCall, eventually, FixedBody, freePort, TEST_LINK } from '@fnfleet/testing';
 import { type GrpcRunnerOptions, newGrpcRunner } from './grpc-runner.js';
 import type { Runner } from './runner.js';
 
@@ -78,7 +78,7 @@ const opened: (Runner | Peer)[] = [];
 async function withPeer(script: ConstructorParameters<typeof Peer>[0], options: GrpcRunnerOptions = {}) {
   const peer = new Peer(script);
   const port = await peer.listen(await freePort());
-  const runner = newGrpcRunner(`127.0.0.1:${port}`, { ...PATIENT_LINK, ...options });
+  const runner = newGrpcRunner(`127.0.0.1:${port}`, { ...TEST_LINK, ...options });
   opened.push(runner, peer);
   return { peer, runner, port };
 }
@@ -261,7 +261,7 @@ describe('a status that does not arrive', () => {
     const peer = new Peer(serve);
     const port = await peer.listen();
     await peer.close();
-    const runner = newGrpcRunner(`127.0.0.1:${port}`, PATIENT_LINK);
+    const runner = newGrpcRunner(`127.0.0.1:${port}`, TEST_LINK);
     opened.push(runner);
     expect(await failure(runner)).toEqual({ unreachable: true });
   });

@@ -2,7 +2,7 @@ import http2 from 'node:http2';
 import type { AddressInfo, Socket } from 'node:net';
 import { type Logger, silentLogger } from '@fnfleet/core';
 import { StreamError } from '@fnfleet/protocol';
-import { FleetCertificates, PATIENT_LINK } from '@fnfleet/testing';
+import { FleetCertificates, TEST_LINK } from '@fnfleet/testing';
 import type { TlsIdentity } from '@fnfleet/tls';
 import { newGrpcRunner } from './grpc-runner.js';
 import type { Runner } from './runner.js';
@@ -43,7 +43,7 @@ async function serve(identity: TlsIdentity, as: { runnerName?: string } = {}): P
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', () => resolve()));
   const { port } = server.address() as AddressInfo;
   runner = newGrpcRunner(`127.0.0.1:${port}`, {
-    ...PATIENT_LINK,
+    ...TEST_LINK,
     tls: { identity: balancer, runnerName: as.runnerName },
     logger,
   });

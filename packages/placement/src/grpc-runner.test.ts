@@ -11,9 +11,9 @@ import {
   anOutboundCall,
   FixedBody,
   freePort,
-  PATIENT_LINK,
   type ScriptedEngagement,
   startScriptedRunner,
+  TEST_LINK,
   type TestCall,
 } from '@fnfleet/testing';
 import { newGrpcRunner } from './grpc-runner.js';
@@ -26,7 +26,7 @@ const opened: { close(): unknown }[] = [];
 
 async function scripted(script: (engagement: ScriptedEngagement) => void | Promise<void>) {
   const peer = await startScriptedRunner(script);
-  const runner = newGrpcRunner(peer.address, PATIENT_LINK);
+  const runner = newGrpcRunner(peer.address, TEST_LINK);
   opened.push(runner, peer);
   return { peer, runner };
 }

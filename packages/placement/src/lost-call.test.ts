@@ -11,7 +11,7 @@ import {
   type StartAckMode,
   startAckHeader,
 } from '@fnfleet/protocol';
-import { anOutboundCall, FixedBody, PATIENT_LINK, type TestCall } from '@fnfleet/testing';
+import { anOutboundCall, FixedBody, TEST_LINK, type TestCall } from '@fnfleet/testing';
 import { newGrpcRunner } from './grpc-runner.js';
 
 const never = new AbortController().signal;
@@ -53,7 +53,7 @@ async function offerThrough(
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   const { port, close } = await network((server.address() as AddressInfo).port);
-  const runner = newGrpcRunner(`127.0.0.1:${port}`, { ...PATIENT_LINK, keepaliveTimeoutMs: 400 });
+  const runner = newGrpcRunner(`127.0.0.1:${port}`, { ...TEST_LINK, keepaliveTimeoutMs: 400 });
   try {
     const [first, ...later] = calls;
     let outcome = await runner.tryCall(first, never);

@@ -12,7 +12,7 @@ import {
   fromRunner,
   H2_SERVER,
   ORDINARY_ANSWER,
-  PATIENT_LINK,
+  TEST_LINK,
   testTool,
 } from '@fnfleet/testing';
 import { newGrpcRunner } from './grpc-runner.js';
@@ -31,7 +31,7 @@ let runner: Runner;
 afterEach(() => runner.close());
 
 async function calls(address: string, bodies: readonly Buffer[]) {
-  runner = newGrpcRunner(address, PATIENT_LINK);
+  runner = newGrpcRunner(address, TEST_LINK);
   const offered = bodies.map((body) => anOutboundCall({ body: new FixedBody(body) }));
   for (const outcome of await Promise.all(offered.map((call) => runner.tryCall(call, never)))) {
     expect(outcome.kind === 'finished' ? 'finished' : outcome.error).toBe('finished');

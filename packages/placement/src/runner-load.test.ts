@@ -9,10 +9,10 @@ import {
 import {
   anOutboundCall,
   FixedBody,
-  PATIENT_LINK,
   type ScriptedEngagement,
   type ScriptedRunner,
   startScriptedRunner,
+  TEST_LINK,
 } from '@fnfleet/testing';
 import { newGrpcRunner } from './grpc-runner.js';
 import type { Runner } from './runner.js';
@@ -44,7 +44,7 @@ let unsubscribe: (() => void) | undefined;
 async function start(script: (engagement: ScriptedEngagement) => void | Promise<void>, status?: object) {
   reports = [];
   peer = await startScriptedRunner(script, { status });
-  runner = newGrpcRunner(peer.address, PATIENT_LINK);
+  runner = newGrpcRunner(peer.address, TEST_LINK);
   unsubscribe = runner.subscribe?.((load, call) => reports.push([call?.model.id ?? 'status', load]));
 }
 afterEach(async () => {

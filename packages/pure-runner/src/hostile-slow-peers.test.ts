@@ -17,7 +17,7 @@ import {
 import { call, HELLO, HostileBed, lives } from './test-kit/hostile-bed.js';
 import { RunnerProcess } from './test-kit/runner-process.js';
 
-/** Peers that say too little, too slowly, or no goodbye. Each holds a connection that must not be held for ever. */
+/** Peers that send too little or too slowly, or vanish without closing. Each connection must be closed in bounded time. */
 
 const KEEPALIVE_TIMEOUT_MS = 800;
 

@@ -7,8 +7,8 @@ import { answerOf, reportOf, TestRunner } from './test-kit/test-runner.js';
 /**
  * Our runner against the Go balancer: what that balancer sent is played byte for byte, with a function that behaves as the
  * recorded one did, and what comes back is compared with what the Go runner sent. Ids, dates, durations, the order of
- * headers and the split into frames may differ; the order of kinds, codes, texts and flags may not. One flag is a departure: what
- * a caller asked for in vain is reported as the user's fault, where Fn blames nobody (docs/compatibility.md).
+ * headers and the split into frames may differ; the order of kinds, codes, texts and flags may not. One flag is a departure:
+ * an invalid request of a caller is reported as an error of the user, which Fn does not do (docs/compatibility.md).
  */
 const names = recordingNames().filter((name) => loadRecording(name).engagements.length > 0);
 

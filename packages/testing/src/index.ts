@@ -53,7 +53,7 @@ export {
   runnerMessages,
 } from './recordings.js';
 export { type PlayedEngagement, ScriptedBalancer } from './scripted-balancer.js';
-export { PATIENT_LINK, type ScriptedEngagement, type ScriptedRunner, startScriptedRunner } from './scripted-runner.js';
+export { type ScriptedEngagement, type ScriptedRunner, startScriptedRunner, TEST_LINK } from './scripted-runner.js';
 export { DnsServer, type DnsServerOptions } from './servers/dns-server.js';
 export { EtcdServer } from './servers/etcd-server.js';
 export { freePort, freePorts } from './servers/free-ports.js';

@@ -128,5 +128,5 @@ function metadataOf(entries: Readonly<Record<string, string>>): Metadata {
   return metadata;
 }
 
-/** For links to peers that share a busy machine with other tests: they may take their time to accept a connection. */
-export const PATIENT_LINK = { connectTimeoutMs: 30_000 } as const;
+/** Options of links to peers in tests, which may accept connections slowly on a busy machine. */
+export const TEST_LINK = { connectTimeoutMs: 30_000 } as const;

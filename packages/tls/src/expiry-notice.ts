@@ -8,7 +8,7 @@ const WARN_DAYS = [14, 3, 1, 0] as const;
 
 /** Reports in the log and as a metric when the certificate of a process expires. */
 export class ExpiryNotice {
-  private told: { readonly of: CheckedMaterial; readonly days: number } | undefined;
+  private logged: { readonly of: CheckedMaterial; readonly days: number } | undefined;
   private measured = 0;
 
   constructor(
@@ -20,8 +20,8 @@ export class ExpiryNotice {
   look(material: CheckedMaterial, now: WallMs): void {
     this.measure(Math.round(epochMs(material.expiresAt) / 1000));
     const days = WARN_DAYS.findLast((day) => material.expiresAt <= later(now, day * DAY_MS));
-    if (days === undefined || (this.told?.of === material && this.told.days === days)) return;
-    this.told = { of: material, days };
+    if (days === undefined || (this.logged?.of === material && this.logged.days === days)) return;
+    this.logged = { of: material, days };
     const { endsFirst } = material;
     const fields = {
       file: this.files[endsFirst],

@@ -39,10 +39,10 @@ describe('the resource tracker', () => {
   it('R1: when the first gives up, those behind it are served', async () => {
     const tracker = new ResourceTracker(need(100));
     tracker.tryReserve(need(60));
-    const patience = new AbortController();
-    const big = tracker.reserve(need(80), patience.signal);
+    const caller = new AbortController();
+    const big = tracker.reserve(need(80), caller.signal);
     const small = tracker.reserve(need(20), never);
-    patience.abort(new Error('enough'));
+    caller.abort(new Error('enough'));
     await expect(big).rejects.toThrow('enough');
     await small;
     expect(tracker.waiting).toBe(0);

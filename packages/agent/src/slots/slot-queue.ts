@@ -391,7 +391,7 @@ export class SlotQueue implements ContainerOwner {
   }
 }
 
-/** The longest time after which a call may be told to retry, seconds. */
+/** Maximum Retry-After of a call, seconds. */
 const MAX_RETRY_AFTER_S = 120;
 
 /**
