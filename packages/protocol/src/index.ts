@@ -1,7 +1,7 @@
 export { type EngageOptions, type Engaging, offerCall } from './engage/balancer-session.js';
 export type { AttemptBlame } from './engage/blame.js';
-export type { CallReport } from './engage/messages.js';
 export {
+  type CallReport,
   type ClientMessage,
   type DataMessage,
   type FinishedMessage,
@@ -60,18 +60,18 @@ export {
   encodeRunnerMessage,
   NOTHING_REPORTED,
 } from './wire/codec.js';
-export { loadJson } from './wire/load-json.js';
-export type { LoadReport } from './wire/load-report.js';
+export { type LoadReport, loadJson } from './wire/load-report.js';
 export { type CollectorSession, collectLogs } from './wire/log-collector.js';
 export { decodeLogBatch, encodeLogBatch, type LogBatch, type LogEntry } from './wire/log-messages.js';
 export { decodeOrca, encodeOrca, INSTANCE_ID_HEADER, LOAD_TRAILER } from './wire/orca.js';
-export type { AboutPull, RunnerAbout } from './wire/runner-about.js';
 export { packageDefinition, protoPath, protoRoot, runnerService } from './wire/runner-proto.js';
 export {
+  type AboutPull,
   decodeRunnerStatus,
   encodeRunnerStatus,
   MAX_ABOUT_PULLS,
   NOTHING_CHECKED,
+  type RunnerAbout,
   type RunnerStatus,
 } from './wire/runner-status.js';
 export { type StructMessage, structToJson } from './wire/struct-json.js';

@@ -16,11 +16,10 @@ import {
 } from '@fnfleet/core';
 import { oversize } from '../wire/codec.js';
 import type { LoadReport } from '../wire/load-report.js';
-import { closeOffer, openOffer } from './attempt-span.js';
 import { type AttemptBlame, blameOfEnd, blameOfOwn, blameOfReport } from './blame.js';
 import { BodyPump } from './body-pump.js';
-import type { CallReport } from './messages.js';
 import {
+  type CallReport,
   type DataMessage,
   type FinishedMessage,
   MAX_ERROR_TEXT,
@@ -29,7 +28,7 @@ import {
   type RunnerMessage,
   type TryMessage,
 } from './messages.js';
-import type { AttemptOutcome, OutboundCall } from './outbound-call.js';
+import { type AttemptOutcome, closeOffer, type OutboundCall, openOffer } from './outbound-call.js';
 import { type ClientStream, type ClientStreamHandler, GRPC_STATUS, type StreamEnd, StreamError } from './stream.js';
 
 /**

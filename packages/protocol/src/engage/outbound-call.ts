@@ -1,4 +1,16 @@
-import type { Call, FnError, MonoMs, PeerError, ResponseWriter, TraceContext } from '@fnfleet/core';
+import {
+  type Call,
+  closeSpan,
+  type FnError,
+  type MonoMs,
+  NO_TRACE,
+  type OpenSpan,
+  openChildSpan,
+  type PeerError,
+  type ResponseWriter,
+  SpanKind,
+  type TraceContext,
+} from '@fnfleet/core';
 import type { AttemptBlame } from './blame.js';
 import type { CallReport } from './messages.js';
 
@@ -97,3 +109,18 @@ export type AttemptOutcome =
  * is closed. `lost`: the call was lost after it may have started, but its owner allows it to run again.
  */
 export type RefusalReason = 'busy' | 'unreachable' | 'closed' | 'lost';
+
+/** The span name of Fn's balancers for an attempt. */
+const ATTEMPT_SPAN = 'send_to_runner';
+
+/** Starts the span of an attempt in the trace of its call. Undefined if the trace is not recorded. */
+export function openOffer({ trace }: OutboundCall, runner: string): OpenSpan | undefined {
+  return openChildSpan(ATTEMPT_SPAN, trace ?? NO_TRACE, { kind: SpanKind.CLIENT, attributes: { 'fn.runner': runner } });
+}
+
+/** A refusal because the runner is full is not an error. */
+export function closeOffer(opened: OpenSpan, outcome: AttemptOutcome): void {
+  opened.span.setAttribute('fn.outcome', outcome.kind === 'refused' ? `refused: ${outcome.reason}` : outcome.kind);
+  const refusedBusy = outcome.kind === 'refused' && outcome.reason === 'busy';
+  closeSpan(opened, outcome.kind === 'finished' || refusedBusy ? undefined : outcome.error);
+}

@@ -1,3 +1,5 @@
+import type { LoadLine } from '@fnfleet/operator-api';
+
 /**
  * The load of a runner, reported at the end of each attempt and in `Status`. Balancers use it to place calls. Runners of Fn send
  * none, so nothing may depend on it.
@@ -24,4 +26,21 @@ export interface LoadReport {
   readonly degraded: boolean;
   /** Why, for operators. Only in `Status`; empty elsewhere. */
   readonly degradedReason: string;
+}
+
+/** A load report in the JSON of balancers and runners for operators. */
+export function loadJson(load: LoadReport): LoadLine {
+  return {
+    incarnation: load.instanceId,
+    memory_used_bytes: load.memoryUsedBytes,
+    memory_idle_bytes: load.memoryIdleBytes,
+    memory_total_bytes: load.memoryTotalBytes,
+    cpu_used_millis: load.cpuUsedMillis,
+    cpu_total_millis: load.cpuTotalMillis,
+    active: load.active,
+    waiting: load.waiting,
+    draining: load.draining,
+    degraded: load.degraded,
+    degraded_reason: load.degradedReason || undefined,
+  };
 }

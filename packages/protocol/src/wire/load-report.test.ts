@@ -1,5 +1,4 @@
-import { loadJson } from './load-json.js';
-import type { LoadReport } from './load-report.js';
+import { type LoadReport, loadJson } from './load-report.js';
 
 const LOAD: LoadReport = {
   instanceId: 'a1',

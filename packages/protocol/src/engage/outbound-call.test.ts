@@ -1,7 +1,6 @@
 import { FnError, NO_TRACE, openSpan, RecordedSpans, SpanKind } from '@fnfleet/core';
 import { NOTHING_REPORTED } from '../wire/codec.js';
-import { closeOffer, openOffer } from './attempt-span.js';
-import type { AttemptOutcome, OutboundCall } from './outbound-call.js';
+import { type AttemptOutcome, closeOffer, type OutboundCall, openOffer } from './outbound-call.js';
 
 let recorded: RecordedSpans;
 beforeEach(() => {
