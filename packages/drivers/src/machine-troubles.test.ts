@@ -83,7 +83,7 @@ describe('control groups', () => {
     expect(await freezerTrouble(folder)).toBeUndefined();
   });
 
-  it('that only look like ones cannot be frozen, and the attempt leaves nothing behind', async () => {
+  it('that are only ordinary directories cannot be frozen, and the attempt leaves nothing behind', async () => {
     writeFileSync(join(folder, 'cgroup.controllers'), '');
     expect((await tryFreezer(folder))?.what).toMatch(/cannot freeze a control group in .*: ENOENT/);
     expect(readdirSync(folder)).toEqual(['cgroup.controllers']);

@@ -135,7 +135,7 @@ async function soon(answer: Promise<unknown>, peer: RawConnection): Promise<void
   await Promise.race([answer, late]).finally(() => clearTimeout(timer));
 }
 
-describe('what is no HTTP/2', () => {
+describe('bytes that are not HTTP/2', () => {
   it.each`
     what                                       | sends                                                                     | answer
     ${'an HTTP/1.1 request'}                   | ${say(Buffer.from('GET / HTTP/1.1\r\nHost: runner\r\n\r\n'))}             | ${closed}

@@ -51,7 +51,7 @@ describe('load', () => {
     expect(first).toMatchObject({ instanceId: idle.instanceId, freeSlots: 1, memoryUsedBytes: 384 * MIB });
   });
 
-  it('is sent with a refusal, when it matters most', async () => {
+  it('is also sent with a refusal', async () => {
     const held = new Held();
     await start({ functions: { held: fn(held.handler), echo: answers }, ...FULL });
     const running = runner.offer({ image: 'held', memoryMb: 512 });

@@ -109,7 +109,7 @@ describe('the reaper', () => {
     expect(names()).toEqual([]);
   });
 
-  it('with a tag of its own, another process with that tag is gone', () => {
+  it('with a configured tag, every other process with that tag counts as gone', () => {
     const own = new ContainerLabels('runner-7');
     const earlier = new ContainerLabels('runner-7', { ...ownIdentity(), pid: 1 });
     expect(own.ownerOf(own.own)).toBe('self');

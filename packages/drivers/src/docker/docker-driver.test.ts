@@ -191,7 +191,7 @@ describe('a container of the docker driver', () => {
     expect(await ended).toEqual({ exitCode: 137, outOfMemory: true });
   });
 
-  it('shows in the figures that an operator sees: its memory, its share of the processors, what the engine did', async () => {
+  it('appears in the metrics: its memory, its CPU, the requests to the engine', async () => {
     metrics.reset();
     const driver = using({});
     const container = await driver.create(aSpec({ image, memoryMb: 64 }), never);

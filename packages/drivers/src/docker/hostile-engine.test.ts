@@ -109,14 +109,14 @@ describe.each`
   ${'huge headers'}            | ${hugeHeaders}
   ${'bytes that are not HTTP'} | ${notHttp}
 `('an engine that answers with $what', ({ what, answer }) => {
-  it('when it is asked for an image: another runner may have it', async () => {
+  it('when asked for an image: another runner may take the call', async () => {
     engine.answers(IMAGE, answer);
     const outcome = await codeOf(driver.prepareImage(aSpec({ image: 'i:1' }), never));
     expect(outcome).toBe(what === 'an endless error' ? 'EngineError' : 'serverBusy');
     expect(sent).toBeLessThan(50 * MIB);
   });
 
-  it('when it makes a container: what it may have made is removed', async () => {
+  it('when it creates a container: one that it may have created is removed', async () => {
     engine.answers(CREATE, answer);
     const removals = engine.calls.length;
     expect(await codeOf(created())).toBe(what === 'an endless error' ? 'EngineError' : 'serverBusy');
@@ -127,7 +127,7 @@ describe.each`
     expect(sent).toBeLessThan(50 * MIB);
   });
 
-  it('about what containers there are, what happens and how they fare: nothing comes of it', async () => {
+  it('to lists, events and statistics: the answers are ignored', async () => {
     for (const call of ['GET /containers/json', 'GET /events', `GET /containers/${hot.id}/stats`])
       engine.answers(call, answer);
     const other = new DockerDriver({ settings: readSettings(dockerSettings, engine.environment) });
@@ -163,7 +163,7 @@ it('events of every name: the metrics stay small', async () => {
   expect(metrics.sum('docker_events', { event_action: 'other', event_type: 'other' })).toBeGreaterThan(4_700);
 });
 
-it('output whose frames lie about their length is passed on as it comes, and none of it is kept', async () => {
+it('output whose frames announce a wrong length is passed on as it arrives, and not buffered', async () => {
   let printed = 0;
   const spec = aSpec({
     image: 'i:1',

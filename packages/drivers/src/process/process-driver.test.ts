@@ -43,7 +43,7 @@ describe('a function as a process', () => {
     });
   });
 
-  it('takes its child processes with it when it ends', async () => {
+  it('ends together with its child processes', async () => {
     const driver = aDriver({ functionsDir: FUNCTIONS_DIR });
     const container = await driver.create(aSpec({ image: 'probe' }), never);
     await container.start(never);

@@ -23,7 +23,7 @@ function everythingTaken(cache: ImageCache): string[] {
 }
 
 describe('agent-and-docker 68: the images on a machine', () => {
-  it('are removed from the least recently used on until there is room', () => {
+  it('are removed, least recently used first, until there is room', () => {
     const { cache, seen, taken } = aCache();
     for (const id of ['a', 'b', 'c']) cache.saw(anImage(id));
     expect(seen.map(({ crowded }) => crowded)).toEqual([false, true, true]);
@@ -77,7 +77,7 @@ describe('agent-and-docker 68: the images on a machine', () => {
     expect(taken()).toEqual(['b']);
   });
 
-  it('come last after they could not be removed', () => {
+  it('are tried last after a failed removal', () => {
     const { cache, taken } = aCache();
     for (const id of ['a', 'b', 'c']) cache.saw(anImage(id));
     const first = cache.takeLeastRecent();
@@ -85,7 +85,7 @@ describe('agent-and-docker 68: the images on a machine', () => {
     expect(taken()).toEqual(['b', 'c']);
   });
 
-  it('stay in use when they were taken up while their removal failed', () => {
+  it('stay in use when a container claims them while their removal fails', () => {
     const { cache, taken } = aCache();
     cache.saw(anImage('a', 4096 * KIB));
     const removing = cache.takeLeastRecent();

@@ -171,7 +171,7 @@ describe('the images of an engine', () => {
     await removed;
   });
 
-  it('agent-and-docker 64, 68: that may not run here for their volume go like those not in use', async () => {
+  it('agent-and-docker 64, 68: that are refused for their volume are removed like unused ones', async () => {
     const removal = 'DELETE /images/sha256:ab';
     engine.answers('GET /images/json', [200, []]);
     engine.answers(INSPECT, [200, { ...present[1], Config: { Volumes: { '/data': {} } } }]);
