@@ -29,6 +29,7 @@ const FN: Shape = {
     id: 'string',
     app_id: 'string',
     name: 'string',
+    updated_at: { optional: 'string' },
     image: 'string',
     memory: NUMBER,
     timeout: NUMBER,
@@ -38,17 +39,30 @@ const FN: Shape = {
   },
 };
 const TRIGGER: Shape = {
-  fields: { id: 'string', name: 'string', fn_id: 'string', source: 'string', annotations: ANNOTATIONS },
+  fields: {
+    id: 'string',
+    name: 'string',
+    updated_at: { optional: 'string' },
+    fn_id: 'string',
+    source: 'string',
+    annotations: ANNOTATIONS,
+  },
 };
+
+const REVISION: Shape = { fields: { updated_at: { optional: 'string' } } };
+
+/** When a resource was last changed. */
+export interface Revision {
+  readonly updated_at?: string;
+}
 
 export type Config = Readonly<Record<string, string>>;
 export type Annotations = Readonly<Record<string, unknown>>;
 
 /** An app as an API node returns it. It has all other fields too. */
-export interface AppRef {
+export interface AppRef extends Revision {
   readonly id: string;
   readonly name: string;
-  readonly updated_at?: string;
   readonly shape?: string;
   readonly syslog_url?: string;
   /** Null or missing if the app has none. */
@@ -56,7 +70,7 @@ export interface AppRef {
   readonly annotations?: Annotations;
 }
 
-export interface FnRef {
+export interface FnRef extends Revision {
   readonly id: string;
   readonly app_id: string;
   readonly name: string;
@@ -85,7 +99,7 @@ export interface TriggerSpec {
   readonly source: string;
 }
 
-export interface TriggerRef {
+export interface TriggerRef extends Revision {
   readonly id: string;
   readonly name: string;
   readonly fn_id: string;
@@ -120,12 +134,12 @@ export class ApiClient {
     return this.request<AppRef>('POST', '/v2/apps', APP, { name, ...more });
   }
 
-  updateApp(id: string, change: object): Promise<AppRef> {
-    return this.request<AppRef>('PUT', pathOf('apps', id), APP, change);
+  updateApp(id: string, change: object, seen?: Revision): Promise<AppRef> {
+    return this.change<AppRef>('PUT', pathOf('apps', id), APP, seen, change);
   }
 
   deleteApp(id: string): Promise<void> {
-    return this.delete(pathOf('apps', id));
+    return this.change('DELETE', pathOf('apps', id), 'nothing');
   }
 
   findFn(appId: string, name: string): Promise<FnRef | undefined> {
@@ -145,12 +159,12 @@ export class ApiClient {
     return this.request<FnRef>('POST', '/v2/fns', FN, { ...spec, app_id: appId });
   }
 
-  updateFn(id: string, change: Partial<FnSpec>): Promise<FnRef> {
-    return this.request<FnRef>('PUT', pathOf('fns', id), FN, change);
+  updateFn(id: string, change: Partial<FnSpec>, seen?: Revision): Promise<FnRef> {
+    return this.change<FnRef>('PUT', pathOf('fns', id), FN, seen, change);
   }
 
-  deleteFn(id: string): Promise<void> {
-    return this.delete(pathOf('fns', id));
+  deleteFn(id: string, seen?: Revision): Promise<void> {
+    return this.change('DELETE', pathOf('fns', id), 'nothing', seen);
   }
 
   findTrigger({ app_id, id }: FnRef, name: string): Promise<TriggerRef | undefined> {
@@ -169,15 +183,19 @@ export class ApiClient {
     return this.request<TriggerRef>('POST', '/v2/triggers', TRIGGER, { ...spec, app_id, fn_id: id });
   }
 
-  async updateTrigger(id: string, change: Partial<TriggerSpec> & { annotations?: Annotations }): Promise<TriggerRef> {
+  async updateTrigger(
+    id: string,
+    change: Partial<TriggerSpec> & { annotations?: Annotations },
+    seen?: Revision,
+  ): Promise<TriggerRef> {
     const path = pathOf('triggers', id);
-    await this.request('PUT', path, ANYTHING, change);
+    await this.change('PUT', path, ANYTHING, seen, change);
     // The answer to a PUT lacks the endpoint, so read it again.
     return this.request<TriggerRef>('GET', path, TRIGGER);
   }
 
-  deleteTrigger(id: string): Promise<void> {
-    return this.delete(pathOf('triggers', id));
+  deleteTrigger(id: string, seen?: Revision): Promise<void> {
+    return this.change('DELETE', pathOf('triggers', id), 'nothing', seen);
   }
 
   private async list<T>(path: string, filter: Readonly<Record<string, string>>, shape: Shape): Promise<T[]> {
@@ -202,8 +220,25 @@ export class ApiClient {
     throw new Error(`GET ${path}: the list never ends, so the server at ${this.url} is not an API node`);
   }
 
-  private async delete(path: string): Promise<void> {
-    (await this.exchange('DELETE', path, 'nothing')).answer();
+  /** @param seen refuses to change anything newer, so that nobody else's change is lost */
+  private async change<T>(
+    method: string,
+    path: string,
+    shape: Shape | 'nothing',
+    seen?: Revision,
+    body?: unknown,
+  ): Promise<T> {
+    const headers = seen?.updated_at === undefined ? {} : await this.conditionOf(path, seen.updated_at);
+    return (await this.exchange<T>(method, path, shape, body, headers)).answer();
+  }
+
+  /** An API node of Fn has no entity tags; there, only the time of the last change is compared. */
+  private async conditionOf(path: string, updatedAt: string): Promise<Readonly<Record<string, string>>> {
+    const { answer, etag } = await this.exchange<Revision>('GET', path, REVISION);
+    if (answer().updated_at !== updatedAt) {
+      throw new Error(`${path} has changed since it was read; run the command again`);
+    }
+    return etag === null ? {} : { 'if-match': etag };
   }
 
   private async byId<T>(kind: string, id: string, shape: Shape): Promise<T | undefined> {
@@ -225,10 +260,11 @@ export class ApiClient {
     path: string,
     shape: Shape | 'nothing',
     body?: unknown,
-  ): Promise<{ status: number; size: number; answer(): T }> {
+    headers: Readonly<Record<string, string>> = {},
+  ): Promise<{ status: number; size: number; etag: string | null; answer(): T }> {
     const answer = await readAnswer(this.fetch, this.url + path, {
       method,
-      headers: body === undefined ? {} : { 'content-type': 'application/json' },
+      headers: body === undefined ? headers : { ...headers, 'content-type': 'application/json' },
       body: body === undefined ? undefined : JSON.stringify(body),
       timeoutMs: this.timeoutMs,
     }).catch((error: Error) => {
@@ -238,6 +274,7 @@ export class ApiClient {
     return {
       status,
       size: answer.body.length,
+      etag: answer.headers.get('etag'),
       answer: () => {
         if (!ok) throw new Error(`${method} ${path}: ${status} ${messageIn(answer)}`);
         if (shape === 'nothing') return undefined as T;

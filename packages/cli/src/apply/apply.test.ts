@@ -15,6 +15,7 @@ import { readSettings } from '@fnfleet/core';
 import fc from 'fast-check';
 import { ApiClient, type AppRef } from '../api-client.js';
 import { runCommand } from '../test-kit/run-command.js';
+import { planFolder, runPlan } from './apply-folder.js';
 import { FolderWriter } from './folder-writer.js';
 import { readFolder } from './read-folder.js';
 
@@ -272,6 +273,24 @@ describe('apply', () => {
     await run('apply', dir);
     const { annotations } = (await api.getFn(cart.id)) ?? {};
     expect(Object.keys(annotations ?? {})).toEqual(['fnfleet/deployed', 'fnproject.io/fn/invokeEndpoint']);
+  });
+
+  it('does not overwrite what somebody else has changed since it compared', async () => {
+    const { cart, app } = await shop();
+    await run('export', dir);
+    edit('shop/functions/cart.yaml', (before) => before.replace('cart:1', 'cart:mine'));
+    rmSync(path.join(dir, 'shop/functions/pay.yaml'));
+    const options = { prune: true, createOnly: false, showValues: false };
+    const pay = await api.findFn(app.id, 'pay');
+    for (const id of [cart.id, pay?.id ?? '']) {
+      const plan = await planFolder(api, dir, options);
+      await api.updateFn(id, { image: `theirs:${id}`.toLowerCase() });
+      await expect(runPlan(plan, () => undefined)).rejects.toThrow(
+        /has changed since it was read; run the command again/,
+      );
+      expect(await api.getFn(id)).toMatchObject({ image: `theirs:${id}`.toLowerCase() });
+      expect((await run('apply', dir, ...(id === cart.id ? [] : ['--prune']))).code).toBe(0);
+    }
   });
 
   it.each([

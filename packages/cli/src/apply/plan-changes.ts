@@ -93,7 +93,7 @@ class AppPlanner {
     this.planTriggers(surplus);
     for (const fn of surplus) {
       const line = `- function ${this.name}/${fn.name}`;
-      if (options.prune) this.steps.push({ lines: [line], run: () => this.api.deleteFn(fn.id) });
+      if (options.prune) this.steps.push({ lines: [line], run: () => this.api.deleteFn(fn.id, fn) });
       else this.kept.push(`function ${this.name}/${fn.name} is not in the folder`);
     }
     return { steps: this.steps, kept: this.kept };
@@ -141,7 +141,7 @@ class AppPlanner {
     this.update(title, file, differences, {
       validate: () =>
         changedApp(parseApp(JSON.stringify(current.app)), parseAppInput(JSON.stringify(change)), this.now),
-      run: () => api.updateApp(id, change),
+      run: () => api.updateApp(id, change, current.app),
     });
   }
 
@@ -176,7 +176,7 @@ class AppPlanner {
     };
     this.update(title, file, [...scalarLines(scalars), ...this.mapLines(now, value)], {
       validate: () => changedFn(parseFn(JSON.stringify(existing)), parseFnInput(JSON.stringify(change)), this.now),
-      run: () => api.updateFn(existing.id, change),
+      run: () => api.updateFn(existing.id, change, existing),
     });
   }
 
@@ -228,7 +228,7 @@ class AppPlanner {
   private removeTrigger(trigger: TriggerRef, surplusFns: ReadonlySet<string>): void {
     const title = `trigger ${this.name}/${this.fnNameOf(trigger)}/${trigger.name}`;
     if (this.options.prune) {
-      this.steps.push({ lines: [`- ${title}`], run: () => this.api.deleteTrigger(trigger.id) });
+      this.steps.push({ lines: [`- ${title}`], run: () => this.api.deleteTrigger(trigger.id, trigger) });
     } else if (!surplusFns.has(trigger.fn_id)) {
       this.kept.push(`${title} is not in the folder`);
     }
@@ -243,7 +243,7 @@ class AppPlanner {
     }
     this.steps.push({
       lines: [`- ${title}, to be created again: it exchanges its source ${existing.source} with another one`],
-      run: () => this.api.deleteTrigger(existing.id),
+      run: () => this.api.deleteTrigger(existing.id, existing),
     });
   }
 
@@ -261,7 +261,7 @@ class AppPlanner {
           parseTriggerInput(JSON.stringify(change)),
           this.now,
         ),
-      run: () => this.api.updateTrigger(existing.id, change),
+      run: () => this.api.updateTrigger(existing.id, change, existing),
     });
   }
 
