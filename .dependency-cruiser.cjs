@@ -8,6 +8,7 @@ const ALLOWED = {
   'operator-api': [],
   tls: ['core'],
   sqlite: ['core'],
+  queue: ['core', 'sqlite'],
   http: ['core', 'tls'],
   protocol: ['core', 'tls', 'operator-api'],
   drivers: ['core'],

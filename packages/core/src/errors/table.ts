@@ -246,6 +246,26 @@ const API_ERRORS = {
     doc: 'The disk is full, or the file is read-only, damaged, deleted or replaced. Nothing was changed. The log of the node names the file and what to do. Sent with Retry-After.',
     retryAfterSeconds: 15,
   },
+  queueFull: {
+    status: 503,
+    blame: 'platform',
+    text: 'The queue of asynchronous calls is full: {what}',
+    doc: 'A bound of the queue is reached (FN_MQ_MAX_CALLS, FN_MQ_MAX_BYTES). Calls that wait are run, and dead letters can be purged. Sent with Retry-After.',
+    retryAfterSeconds: 15,
+  },
+  queueOverloaded: {
+    status: 503,
+    blame: 'platform',
+    text: 'Too many requests are waiting for the queue of asynchronous calls: try again later',
+    doc: 'FN_MQ_MAX_WAITING requests are already waiting. Sent with Retry-After.',
+    retryAfterSeconds: 5,
+  },
+  queueMessageTooBig: {
+    status: 413,
+    blame: 'caller',
+    text: 'The asynchronous call is too large: {what}, {size} > max {max}',
+    doc: 'The body is larger than FN_MQ_MAX_BODY, the headers are larger than 64 KiB, or the idempotency key is longer than 256 characters.',
+  },
   methodNotAllowed: entry(405, 'Method not allowed: {method} {path}', 'The path exists, but not with this method.'),
   clientCertMissing: entry(
     401,

@@ -1,0 +1,16 @@
+export { DEFAULT_BOUNDS, type QueueBounds } from './bounds.js';
+export type * from './message-queue.js';
+export { checkQueueUrl, openQueue, type QueueParts } from './open-queue.js';
+export {
+  counts,
+  DEFAULT_RETRY_POLICY,
+  decideRetry,
+  type Failure,
+  type FailureKind,
+  MAX_ATTEMPTS,
+  type RetryDecision,
+  type RetryPolicy,
+  type RetryState,
+} from './retry-policy.js';
+export { boundsOf, type QueueSettings, queueSettings } from './settings.js';
+export { openSqliteQueue, type SqliteQueueOptions } from './sqlite/sqlite-queue.js';

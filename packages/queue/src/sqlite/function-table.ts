@@ -1,0 +1,163 @@
+import { TurnoverSet } from '@fnfleet/core';
+import type { FunctionLimits, Priority } from '../message-queue.js';
+import { DEAD, DELAYED, READY, RUNNING } from './schema.js';
+
+/** One lease in this many goes to the lowest priority that has ready calls, so that none waits forever. */
+const LOWEST_EVERY = 16;
+const HIGHEST_FIRST: readonly Priority[] = [2, 1, 0];
+const LOWEST_FIRST: readonly Priority[] = [0, 1, 2];
+
+/** A function with calls in the store, and how many there are in each state. */
+export class FunctionEntry {
+  readonly ready: [number, number, number] = [0, 0, 0];
+  delayed = 0;
+  running = 0;
+  dead = 0;
+  limits: FunctionLimits = {};
+  /** Leases that the rate limit allows, as of `tokensAt`. */
+  tokens = 0;
+  tokensAt = 0;
+  /** Why no call of it starts any more: it was deleted. */
+  closed: string | undefined;
+  /** How far its waiting calls have been buried. */
+  buriedUpTo = '';
+
+  constructor(
+    readonly id: number,
+    readonly fnId: string,
+  ) {}
+
+  get readyCount(): number {
+    return this.ready[0] + this.ready[1] + this.ready[2];
+  }
+
+  get waiting(): number {
+    return this.readyCount + this.delayed;
+  }
+
+  /** When the rate limit allows the next lease: now, or later. */
+  nextLeaseAt(now: number): number {
+    const { rate } = this.limits;
+    if (rate === undefined) return now;
+    this.refill(now);
+    return this.tokens >= 1 ? now : now + Math.ceil(((1 - this.tokens) * rate.perMs) / rate.calls);
+  }
+
+  isBelowConcurrency(): boolean {
+    const { concurrency } = this.limits;
+    return concurrency === undefined || this.running < concurrency;
+  }
+
+  private refill(now: number): void {
+    const { rate } = this.limits;
+    if (rate === undefined) return;
+    const gained = ((now - this.tokensAt) * rate.calls) / rate.perMs;
+    this.tokens = Math.min(rate.calls, this.tokens + Math.max(0, gained));
+    this.tokensAt = now;
+  }
+}
+
+/**
+ * The functions that have calls in the store, and whose turn it is. Its size depends on the number of functions, not on
+ * that of calls. It is rebuilt from the store after a failure.
+ */
+export class FunctionTable {
+  private readonly byId = new Map<number, FunctionEntry>();
+  private readonly byFnId = new Map<string, FunctionEntry>();
+  /** Functions with ready calls of a priority, the next in turn first. */
+  private readonly turns = [
+    new TurnoverSet<FunctionEntry>(),
+    new TurnoverSet<FunctionEntry>(),
+    new TurnoverSet<FunctionEntry>(),
+  ] as const;
+  private readonly closed = new Set<FunctionEntry>();
+  private picks = 0;
+  /** Whether a call may have become eligible since this was last cleared. */
+  hasReady = false;
+  delayed = 0;
+  running = 0;
+  dead = 0;
+  ready = 0;
+
+  add(entry: FunctionEntry): void {
+    this.byId.set(entry.id, entry);
+    this.byFnId.set(entry.fnId, entry);
+    if (entry.closed !== undefined) this.closed.add(entry);
+  }
+
+  named(fnId: string): FunctionEntry | undefined {
+    return this.byFnId.get(fnId);
+  }
+
+  with(id: number): FunctionEntry {
+    const entry = this.byId.get(id);
+    if (entry === undefined) throw new Error(`no function has the number ${id}`);
+    return entry;
+  }
+
+  values(): Iterable<FunctionEntry> {
+    return this.byId.values();
+  }
+
+  close(entry: FunctionEntry, reason: string): void {
+    entry.closed = reason;
+    this.closed.add(entry);
+  }
+
+  closedWithCalls(): FunctionEntry | undefined {
+    for (const entry of this.closed) if (entry.waiting > 0) return entry;
+    return undefined;
+  }
+
+  /** Calls entered a state (1) or left it (-1). */
+  count(entry: FunctionEntry, state: number, priority: Priority, change: number): void {
+    switch (state) {
+      case READY:
+        entry.ready[priority] += change;
+        this.ready += change;
+        if (entry.ready[priority] === 0) this.turns[priority].delete(entry);
+        else this.turns[priority].add(entry);
+        if (change > 0) this.hasReady = true;
+        break;
+      case DELAYED:
+        entry.delayed += change;
+        this.delayed += change;
+        break;
+      case RUNNING:
+        entry.running += change;
+        this.running += change;
+        // Its concurrency limit may have kept others waiting.
+        if (change < 0) this.hasReady = true;
+        break;
+      case DEAD:
+        entry.dead += change;
+        this.dead += change;
+        break;
+    }
+  }
+
+  /**
+   * Finds whose turn it is, and lets it go to the end of its line.
+   * @returns the next instant at which a rate limit allows a lease, if that is all that prevents one
+   */
+  next(
+    now: number,
+  ): { readonly entry: FunctionEntry; readonly priority: Priority } | { readonly at: number | undefined } {
+    this.picks += 1;
+    let at: number | undefined;
+    for (const priority of this.picks % LOWEST_EVERY === 0 ? LOWEST_FIRST : HIGHEST_FIRST) {
+      const line = this.turns[priority];
+      for (let left = line.size; left > 0; left -= 1) {
+        const [entry] = line;
+        if (entry === undefined) break;
+        line.delete(entry);
+        line.add(entry);
+        if (entry.closed !== undefined || !entry.isBelowConcurrency()) continue;
+        const nextAt = entry.nextLeaseAt(now);
+        if (nextAt <= now) return { entry, priority };
+        at = Math.min(at ?? nextAt, nextAt);
+      }
+    }
+    return { at };
+  }
+}

@@ -1,0 +1,123 @@
+import { type Clock, Deferred, FnError, later, type MonoMs, TurnoverSet } from '@fnfleet/core';
+import type { DatabaseProblem } from '@fnfleet/sqlite';
+import type { QueueTime } from '../queue-time.js';
+import type {
+  Answer,
+  BatchAnswer,
+  Operation,
+  OperationKind,
+  OperationResult,
+  ThreadReply,
+  ThreadRequest,
+} from './operations.js';
+
+/** The thread of a queue, or a stand-in for it. */
+export interface QueueThread {
+  ask(request: ThreadRequest, deadline: MonoMs): Promise<ThreadReply | undefined>;
+  close(): Promise<void>;
+}
+
+/** Bounds of one transaction: the first operation of the next one waits for it. */
+const MAX_OPERATIONS = 500;
+const MAX_BYTES = 8 * 1024 * 1024;
+
+interface Submitted {
+  readonly operation: Operation;
+  readonly bytes: number;
+  readonly settled: Deferred<unknown>;
+}
+
+export interface GroupCommitOptions {
+  readonly thread: QueueThread;
+  readonly time: QueueTime;
+  readonly clock: Clock;
+  readonly timeoutMs: number;
+  readonly maxWaiting: number;
+  readonly maxWaitingBytes: number;
+  readonly translate: (problem: DatabaseProblem) => Error;
+  /** Called for each transaction, after its operations have settled. */
+  readonly onCommit: (answer: BatchAnswer) => void;
+}
+
+/**
+ * Gives operations to the thread, one transaction at a time. Those that arrive during a transaction share the next one, and so
+ * share one sync of the disk: the more there are, the less each costs.
+ */
+export class GroupCommit {
+  private readonly waiting = new TurnoverSet<Submitted>();
+  private waitingBytes = 0;
+  private isBusy = false;
+  private idle = new Deferred<void>();
+
+  constructor(private readonly options: GroupCommitOptions) {}
+
+  /**
+   * Resolves after the commit.
+   * @throws FnError of the operation or the database; `queueOverloaded` when too many wait
+   */
+  submit<K extends OperationKind>(operation: Extract<Operation, { readonly kind: K }>, bytes = 0): Promise<Answer<K>> {
+    const { maxWaiting, maxWaitingBytes } = this.options;
+    if (this.waiting.size >= maxWaiting || (this.waitingBytes > 0 && this.waitingBytes + bytes > maxWaitingBytes)) {
+      return Promise.reject(new FnError('queueOverloaded'));
+    }
+    return this.order(operation, bytes);
+  }
+
+  /** Submits regardless of the limits: what makes room, and what the queue itself needs. */
+  order<K extends OperationKind>(operation: Extract<Operation, { readonly kind: K }>, bytes = 0): Promise<Answer<K>> {
+    const settled = new Deferred<unknown>();
+    this.waiting.add({ operation, bytes, settled });
+    this.waitingBytes += bytes;
+    // Those that are submitted in the same turn belong together.
+    if (!this.isBusy) {
+      this.isBusy = true;
+      queueMicrotask(() => void this.work());
+    }
+    return settled.promise as Promise<Answer<K>>;
+  }
+
+  /** Resolves when nothing waits. */
+  async whenIdle(): Promise<void> {
+    if (this.isBusy) await this.idle.promise;
+  }
+
+  private async work(): Promise<void> {
+    while (this.waiting.size > 0) await this.commit(this.take());
+    this.isBusy = false;
+    const { idle } = this;
+    this.idle = new Deferred();
+    idle.resolve();
+  }
+
+  private async commit(batch: readonly Submitted[]): Promise<void> {
+    const { thread, time, clock, timeoutMs, onCommit } = this.options;
+    const operations = batch.map(({ operation }) => operation);
+    try {
+      const request = { kind: 'batch', operations, time: { at: time.now(), wall: time.wall() } } as const;
+      const answer = (await thread.ask(request, later(clock.now(), timeoutMs))) as BatchAnswer;
+      for (const [at, submitted] of batch.entries()) this.settle(submitted, answer.results[at]);
+      onCommit(answer);
+    } catch (error) {
+      for (const { settled } of batch) settled.reject(error);
+    }
+  }
+
+  private settle({ settled }: Submitted, result: OperationResult | undefined): void {
+    if (result?.kind === 'done') settled.resolve(result.answer);
+    else if (result?.kind === 'refused') settled.reject(new FnError(result.code, { params: result.params }));
+    else settled.reject(this.options.translate(result?.problem ?? { message: 'no answer' }));
+  }
+
+  private take(): Submitted[] {
+    const batch: Submitted[] = [];
+    let bytes = 0;
+    for (const submitted of this.waiting) {
+      if (batch.length === MAX_OPERATIONS || (batch.length > 0 && bytes + submitted.bytes > MAX_BYTES)) break;
+      bytes += submitted.bytes;
+      batch.push(submitted);
+      this.waiting.delete(submitted);
+    }
+    this.waitingBytes -= bytes;
+    return batch;
+  }
+}

@@ -1,0 +1,71 @@
+import { wallMs } from '@fnfleet/core';
+import type { CallRecord, CallState, PastDelivery, Priority, Reason } from '../message-queue.js';
+import { DEFAULT_RETRY_POLICY, type RetryPolicy } from '../retry-policy.js';
+import type { Row } from './queue-file.js';
+
+/** Names of the values of `messages.state`. */
+export const STATES: readonly CallState[] = ['ready', 'delayed', 'running', 'success', 'dead', 'cancelled'];
+
+/** A row of `messages`. */
+export interface MessageRow {
+  readonly seq: number;
+  readonly call_id: string;
+  readonly fn: number;
+  readonly priority: Priority;
+  readonly state: number;
+  readonly due: number | null;
+  readonly expires_at: number | null;
+  readonly max_age: number | null;
+  readonly policy: string | null;
+  readonly attempt: number;
+  readonly failures: number;
+  readonly deliveries: number;
+  readonly token: string | null;
+  readonly holder: string | null;
+  readonly lease_ms: number | null;
+  readonly accepted_at: number;
+  readonly accepted_wall: number;
+  readonly started_wall: number | null;
+  readonly ended_wall: number | null;
+  readonly reason: string | null;
+}
+
+export function messageRow(row: Row | undefined): MessageRow | undefined {
+  return row as MessageRow | undefined;
+}
+
+export function policyOf({ policy }: MessageRow): RetryPolicy {
+  return policy === null ? DEFAULT_RETRY_POLICY : JSON.parse(policy);
+}
+
+export function recordOf(row: MessageRow, fnId: string, history: readonly PastDelivery[]): CallRecord {
+  const wall = (ms: number | null) => (ms === null ? undefined : wallMs(ms));
+  return {
+    callId: row.call_id,
+    fnId,
+    state: STATES[row.state] ?? 'dead',
+    priority: row.priority,
+    attempts: row.attempt,
+    failures: row.failures,
+    acceptedAt: wallMs(row.accepted_wall),
+    startedAt: wall(row.started_wall),
+    endedAt: wall(row.ended_wall),
+    reason: reasonOf(row.reason),
+    history,
+  };
+}
+
+export function pastDelivery(row: Row): PastDelivery {
+  return {
+    attempt: Number(row.attempt),
+    holder: String(row.holder),
+    startedAt: wallMs(Number(row.started_wall)),
+    endedAt: wallMs(Number(row.ended_wall)),
+    end: row.ending as PastDelivery['end'],
+    reason: reasonOf(row.reason as string | null),
+  };
+}
+
+function reasonOf(json: string | null): Reason | undefined {
+  return json === null ? undefined : JSON.parse(json);
+}

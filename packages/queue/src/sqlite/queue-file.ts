@@ -1,0 +1,135 @@
+import { DatabaseSync, type SQLInputValue, type StatementSync } from 'node:sqlite';
+import { FileTrouble, OpenFiles } from '@fnfleet/sqlite';
+import { SCHEMA, SCHEMA_VERSION } from './schema.js';
+
+export const IN_MEMORY = ':memory:';
+
+/** Pages after which the log is written into the database. Each time costs two syncs, so that few large ones are cheap. */
+const CHECKPOINT_PAGES = 4_000;
+const CACHE_KIB = 32 * 1024;
+/** The log is truncated to this size after it has been larger. */
+const MAX_LOG_BYTES = 64 * 1024 * 1024;
+
+export type Row = Readonly<Record<string, unknown>>;
+
+/**
+ * The file of a queue, open for one process alone: another one that opens it fails.
+ *
+ * F1  A commit has reached the disk, in the file at the path: SQLite continues with a deleted one, and what it writes there
+ *     is lost with the process.
+ */
+export class QueueFile {
+  private readonly statements = new Map<string, StatementSync>();
+  private readonly files: OpenFiles | undefined;
+  /** Whether the open transaction has changed anything. */
+  private changed = false;
+
+  /** @throws the error of SQLite, or FileTrouble */
+  constructor(
+    private readonly database: DatabaseSync,
+    path: string,
+  ) {
+    // Before the log is opened: it then needs no index in shared memory, and no other process can open the file.
+    database.exec('pragma locking_mode = exclusive');
+    if (path !== IN_MEMORY) setUpLog(database);
+    database.exec(`pragma cache_size = -${CACHE_KIB}`);
+    migrate(database);
+    this.files = path === IN_MEMORY ? undefined : new OpenFiles(path);
+  }
+
+  static open(path: string, waitMs: number): QueueFile {
+    const database = new DatabaseSync(path, { timeout: waitMs });
+    try {
+      return new QueueFile(database, path);
+    } catch (error) {
+      database.close();
+      throw error;
+    }
+  }
+
+  /** Whether another file is at the path, or the log is gone. */
+  get isReplaced(): boolean {
+    const trouble = this.files?.trouble;
+    if (trouble === 'deleted') throw new FileTrouble('was deleted');
+    return trouble !== undefined;
+  }
+
+  begin(): void {
+    this.changed = false;
+    this.statement('begin immediate').run();
+  }
+
+  /** @returns whether anything was written. @throws FileTrouble: F1 */
+  commit(): boolean {
+    this.statement('commit').run();
+    const trouble = this.files?.trouble;
+    if (trouble !== undefined) throw new FileTrouble(`was ${trouble}`);
+    return this.changed;
+  }
+
+  rollback(): void {
+    if (this.database.isTransaction) this.database.exec('rollback');
+  }
+
+  get hasChanged(): boolean {
+    return this.changed;
+  }
+
+  one(sql: string, ...values: readonly SQLInputValue[]): Row | undefined {
+    return this.statement(sql).get(...values);
+  }
+
+  all(sql: string, ...values: readonly SQLInputValue[]): Row[] {
+    return this.statement(sql).all(...values);
+  }
+
+  /** @returns how many rows were changed */
+  run(sql: string, ...values: readonly SQLInputValue[]): number {
+    const changes = Number(this.statement(sql).run(...values).changes);
+    if (changes > 0) this.changed = true;
+    return changes;
+  }
+
+  /** Bytes in use, without free pages and the log. */
+  get bytes(): number {
+    const pages = Number(this.one('pragma page_count')?.page_count);
+    const free = Number(this.one('pragma freelist_count')?.freelist_count);
+    return (pages - free) * Number(this.one('pragma page_size')?.page_size);
+  }
+
+  close(): void {
+    this.statements.clear();
+    this.database.close();
+  }
+
+  private statement(sql: string): StatementSync {
+    let statement = this.statements.get(sql);
+    if (statement === undefined) {
+      statement = this.database.prepare(sql);
+      this.statements.set(sql, statement);
+    }
+    return statement;
+  }
+}
+
+function setUpLog(database: DatabaseSync): void {
+  const mode = database.prepare('pragma journal_mode = wal').get()?.journal_mode;
+  if (mode !== 'wal') throw new FileTrouble(`is on a file system where SQLite cannot keep a write-ahead log (${mode})`);
+  // F1: the log is synced at each commit.
+  database.exec('pragma synchronous = full');
+  database.exec(`pragma wal_autocheckpoint = ${CHECKPOINT_PAGES}`);
+  database.exec(`pragma journal_size_limit = ${MAX_LOG_BYTES}`);
+}
+
+function migrate(database: DatabaseSync): void {
+  const tables = database.prepare("select name from sqlite_schema where type = 'table'").all();
+  if (tables.length === 0) {
+    database.exec(`begin immediate; ${SCHEMA} commit`);
+    return;
+  }
+  if (!tables.some(({ name }) => name === 'meta')) throw new FileTrouble('belongs to something other than a queue');
+  const version = database.prepare('select version from meta').get()?.version;
+  if (version !== SCHEMA_VERSION) {
+    throw new FileTrouble(`has schema version ${version}; this release knows ${SCHEMA_VERSION}`);
+  }
+}

@@ -1,0 +1,353 @@
+import { join } from 'node:path';
+import {
+  CancelledError,
+  type Clock,
+  Deferred,
+  FnError,
+  Listeners,
+  type Logger,
+  later,
+  type MonoMs,
+  Once,
+  silentLogger,
+  systemClock,
+  type Timer,
+  TurnoverSet,
+} from '@fnfleet/core';
+import { closeDatabaseToOthers, prepareFile, SqliteThread, translated } from '@fnfleet/sqlite';
+import { DEFAULT_BOUNDS, MAX_TEXT, type QueueBounds } from '../bounds.js';
+import type {
+  CallPage,
+  CallRecord,
+  CallResult,
+  CancelAnswer,
+  DeadSelection,
+  Delivery,
+  FunctionLimits,
+  KeptResult,
+  Lease,
+  ListQuery,
+  MessageQueue,
+  NewMessage,
+  Payload,
+  PushAnswer,
+  QueueEvent,
+  QueueStats,
+  Reason,
+  ReserveRequest,
+} from '../message-queue.js';
+import { QueueTime, type TimeMark } from '../queue-time.js';
+import type { Failure } from '../retry-policy.js';
+import { GroupCommit, type QueueThread } from './group-commit.js';
+import type { Answer, BatchAnswer, Operation, OperationKind, ThreadReply, ThreadRequest } from './operations.js';
+import type { EngineOptions } from './queue-engine.js';
+import { IN_MEMORY } from './queue-file.js';
+
+const ENTRY = join(__dirname, 'thread.js');
+/** Batches that the thread may have: one, or more after it was too slow to answer in time. */
+const MAX_BATCHES = 4;
+/** Maximum time to wait for another process to close the file. */
+const MAX_LOCK_MS = 10_000;
+/** The time is recorded at least this often, so that a restart knows how long it took. */
+const MARK_MS = 60_000;
+/** Minimum time between two looks at what is due, so that many that are due one after the other share a transaction. */
+const MIN_TICK_MS = 5;
+
+export interface SqliteQueueOptions {
+  /** A file, created if missing; `:memory:` for a queue that lives as long as the object, for tests. */
+  readonly path: string;
+  readonly bounds?: Partial<QueueBounds>;
+  /** Time limit for an operation once its transaction has begun; 5 s by default. */
+  readonly timeoutMs?: number;
+  /** Maximum number of operations, and of reservations, that wait; 10 000 by default. */
+  readonly maxWaiting?: number;
+  /** Maximum size of the operations that wait; 64 MiB by default. */
+  readonly maxWaitingBytes?: number;
+  readonly logger?: Logger;
+  readonly clock?: Clock;
+  /** Executes operations in place of a thread of its own, for tests. */
+  readonly startThread?: (options: EngineOptions) => QueueThread;
+}
+
+/**
+ * Opens a queue in a file of its own, which no other process can open meanwhile.
+ * @throws FnError or Error that names the file if it cannot be used
+ */
+export async function openSqliteQueue(options: SqliteQueueOptions): Promise<MessageQueue> {
+  const { path, timeoutMs = 5_000, logger = silentLogger, clock = systemClock } = options;
+  const bounds = { ...DEFAULT_BOUNDS, ...options.bounds };
+  if (path !== IN_MEMORY) prepareFile(path, logger);
+  const translate = translated(path, 'FN_MQ_URL');
+  const data: EngineOptions = { path, bounds, waitMs: Math.min(timeoutMs, MAX_LOCK_MS) };
+  const thread =
+    options.startThread?.(data) ??
+    new SqliteThread<ThreadRequest, ThreadReply>({
+      ...{ entry: ENTRY, name: 'queue', data: () => data, clock, maxWaiting: MAX_BATCHES, translate },
+    });
+  try {
+    const reply = await thread.ask({ kind: 'lastMark' }, later(clock.now(), 2 * timeoutMs));
+    if (path !== IN_MEMORY) closeDatabaseToOthers(path, logger);
+    const time = QueueTime.resume(clock, (reply as { readonly mark: TimeMark | undefined }).mark);
+    const { maxWaiting = 10_000, maxWaitingBytes = 64 * 1024 * 1024 } = options;
+    const queue = new SqliteQueue({
+      thread,
+      time,
+      clock,
+      timeoutMs,
+      maxWaiting,
+      maxWaitingBytes,
+      translate,
+      bounds,
+      logger,
+    });
+    await queue.resume();
+    return queue;
+  } catch (error) {
+    await thread.close();
+    throw error;
+  }
+}
+
+interface Parts {
+  readonly thread: QueueThread;
+  readonly time: QueueTime;
+  readonly clock: Clock;
+  readonly timeoutMs: number;
+  readonly maxWaiting: number;
+  readonly maxWaitingBytes: number;
+  readonly translate: ConstructorParameters<typeof GroupCommit>[0]['translate'];
+  readonly bounds: QueueBounds;
+  readonly logger: Logger;
+}
+
+class SqliteQueue implements MessageQueue {
+  private readonly commits: GroupCommit;
+  private readonly listeners = new Listeners<[QueueEvent]>();
+  /** Reservations that wait for calls, the longest first. */
+  private readonly waiters = new TurnoverSet<Deferred<void>>();
+  /** Counts moments at which calls may have become ready. */
+  private readyMoments = 0;
+  private ticker: Timer | undefined;
+  private tickAt = Number.POSITIVE_INFINITY;
+  private isClosed = false;
+  private readonly closing = new Once(() => this.end());
+
+  constructor(private readonly parts: Parts) {
+    this.commits = new GroupCommit({ ...parts, onCommit: (answer) => this.onCommit(answer) });
+  }
+
+  /** Renews the leases of earlier processes. */
+  async resume(): Promise<void> {
+    await this.commits.order({ kind: 'resume' });
+  }
+
+  async push(message: NewMessage): Promise<PushAnswer> {
+    const { head, idempotencyKey = '' } = message;
+    const { maxBodyBytes, maxHeadBytes } = this.parts.bounds;
+    checkText('call id', message.callId);
+    checkText('function id', message.fnId);
+    checkText('idempotency key', idempotencyKey);
+    // Only these bytes are copied to the thread, and not the pool that they may be a part of.
+    const body = Uint8Array.from(message.body);
+    const tooBig = (what: string, size: number, max: number) =>
+      new FnError('queueMessageTooBig', { params: { what, size, max } });
+    if (body.length > maxBodyBytes) throw tooBig('body', body.length, maxBodyBytes);
+    if (head.length > maxHeadBytes) throw tooBig('headers', head.length, maxHeadBytes);
+    return await this.submit({ kind: 'push', message: { ...message, body } }, body.length + head.length);
+  }
+
+  async reserve(request: ReserveRequest, signal?: AbortSignal): Promise<readonly Delivery[]> {
+    const { clock, maxWaiting } = this.parts;
+    const { waitMs = 0, holder, limit, maxBytes, leaseMs } = request;
+    checkText('holder', holder);
+    if (this.waiters.size >= maxWaiting) throw new FnError('queueOverloaded');
+    const until = later(clock.now(), waitMs);
+    const operation = { kind: 'reserve', request: { holder, limit, maxBytes, leaseMs } } as const;
+    for (;;) {
+      if (signal?.aborted || this.isClosed) return [];
+      const seen = this.readyMoments;
+      const deliveries = await this.submit(operation);
+      if (deliveries.length > 0) {
+        // There may be more, for others that wait.
+        this.wakeOne();
+        return signal?.aborted ? await this.giveAllBack(deliveries) : deliveries;
+      }
+      if (clock.now() >= until) return [];
+      if (this.readyMoments === seen) await this.becomesReady(until, signal);
+    }
+  }
+
+  extend(lease: Lease, leaseMs: number): Promise<Answer<'extend'>> {
+    return this.order({ kind: 'extend', lease, leaseMs });
+  }
+
+  complete(lease: Lease, result: CallResult): Promise<Answer<'complete'>> {
+    const { maxResultBytes } = this.parts.bounds;
+    const body = Uint8Array.from(result.body.subarray(0, maxResultBytes));
+    return this.order({ kind: 'complete', lease, result: { head: result.head, body }, bodyBytes: result.body.length });
+  }
+
+  retry(lease: Lease, failure: Failure): Promise<Answer<'retry'>> {
+    return this.order({ kind: 'retry', lease, failure });
+  }
+
+  giveBack(lease: Lease): Promise<Answer<'giveBack'>> {
+    return this.order({ kind: 'giveBack', lease });
+  }
+
+  bury(lease: Lease, reason: Reason): Promise<Answer<'bury'>> {
+    return this.order({ kind: 'bury', lease, reason });
+  }
+
+  cancel(callId: string): Promise<CancelAnswer> {
+    return this.submit({ kind: 'cancel', callId });
+  }
+
+  async buryFunction(fnId: string, reason: Reason): Promise<void> {
+    await this.submit({ kind: 'buryFunction', fnId, reason });
+  }
+
+  async configure(fnId: string, limits: FunctionLimits): Promise<void> {
+    await this.submit({ kind: 'configure', fnId, limits });
+  }
+
+  get(callId: string): Promise<CallRecord | undefined> {
+    return this.submit({ kind: 'get', callId });
+  }
+
+  payload(callId: string): Promise<Payload | undefined> {
+    return this.submit({ kind: 'payload', callId });
+  }
+
+  result(callId: string): Promise<KeptResult | undefined> {
+    return this.submit({ kind: 'result', callId });
+  }
+
+  list(query: ListQuery): Promise<CallPage> {
+    return this.submit({ kind: 'list', query });
+  }
+
+  redrive(selection: DeadSelection): Promise<number> {
+    return this.inPortions((after) => this.submit({ kind: 'redrive', selection, after }));
+  }
+
+  purge(selection: DeadSelection): Promise<number> {
+    return this.inPortions((after) => this.submit({ kind: 'purge', selection, after }));
+  }
+
+  stats(): Promise<QueueStats> {
+    return this.submit({ kind: 'stats' });
+  }
+
+  subscribe(listener: (event: QueueEvent) => void): () => void {
+    return this.listeners.subscribe(listener);
+  }
+
+  close(): Promise<void> {
+    return this.closing.call();
+  }
+
+  private async end(): Promise<void> {
+    const marked = this.order({ kind: 'tick' }).catch(() => undefined);
+    this.isClosed = true;
+    this.ticker?.cancel();
+    for (const waiter of this.waiters) waiter.resolve();
+    await marked;
+    await this.commits.whenIdle();
+    this.ticker?.cancel();
+    await this.parts.thread.close();
+  }
+
+  private submit<K extends OperationKind>(
+    operation: Extract<Operation, { readonly kind: K }>,
+    bytes = 0,
+  ): Promise<Answer<K>> {
+    return this.isClosed ? closed() : this.commits.submit(operation, bytes);
+  }
+
+  /** What ends calls is not refused for lack of room: it makes room. */
+  private order<K extends OperationKind>(operation: Extract<Operation, { readonly kind: K }>): Promise<Answer<K>> {
+    return this.isClosed ? closed() : this.commits.order(operation);
+  }
+
+  private async inPortions(change: (after: string) => Promise<Answer<'purge'>>): Promise<number> {
+    let changed = 0;
+    let after: string | undefined = '';
+    while (after !== undefined) {
+      const progress: Answer<'purge'> = await change(after);
+      changed += progress.changed;
+      after = progress.after;
+    }
+    return changed;
+  }
+
+  private async giveAllBack(deliveries: readonly Delivery[]): Promise<readonly Delivery[]> {
+    await Promise.all(deliveries.map(({ lease }) => this.giveBack(lease)));
+    return [];
+  }
+
+  /** Resolves when calls may be ready, at the given time, or when the signal aborts. */
+  private async becomesReady(until: MonoMs, signal: AbortSignal | undefined): Promise<void> {
+    const { clock } = this.parts;
+    const woken = new Deferred<void>();
+    const wake = () => woken.resolve();
+    this.waiters.add(woken);
+    const timer = clock.after(until - clock.now(), wake, { keepAlive: true });
+    signal?.addEventListener('abort', wake, { once: true });
+    await woken.promise;
+    timer.cancel();
+    signal?.removeEventListener('abort', wake);
+    // If it was taken out because of ready calls, and will not take them, others must learn of them.
+    if (!this.waiters.delete(woken) && signal?.aborted) this.wakeOne();
+  }
+
+  /** One at a time: each that finds calls wakes the next. */
+  private wakeOne(): void {
+    const [longest] = this.waiters;
+    if (longest === undefined) return;
+    this.waiters.delete(longest);
+    longest.resolve();
+  }
+
+  private onCommit({ ready, ended, nextAt }: BatchAnswer): void {
+    if (ready) {
+      this.readyMoments += 1;
+      this.wakeOne();
+      this.listeners.emit({ kind: 'ready' });
+    }
+    for (const { callId, state } of ended) this.listeners.emit({ kind: 'ended', callId, state });
+    this.tickWhen(nextAt);
+  }
+
+  private tickWhen(nextAt: number | undefined): void {
+    if (this.isClosed) return;
+    const { clock, time } = this.parts;
+    const now = time.now();
+    const at = Math.min(Math.max(nextAt ?? Number.POSITIVE_INFINITY, now + MIN_TICK_MS), now + MARK_MS);
+    if (this.ticker !== undefined && this.tickAt <= at && this.tickAt > now) return;
+    this.ticker?.cancel();
+    this.tickAt = at;
+    this.ticker = clock.after(at - now, () => {
+      this.ticker = undefined;
+      this.tick();
+    });
+  }
+
+  private tick(): void {
+    const { logger } = this.parts;
+    this.commits.order({ kind: 'tick' }).catch((error: unknown) => {
+      logger.error('the queue cannot be used, trying again', { error });
+      this.tickWhen(this.parts.time.now() + 1_000);
+    });
+  }
+}
+
+function closed(): Promise<never> {
+  return Promise.reject(new CancelledError('the queue is closed'));
+}
+
+function checkText(what: string, text: string): void {
+  if (text.length > MAX_TEXT) {
+    throw new FnError('queueMessageTooBig', { params: { what, size: text.length, max: MAX_TEXT } });
+  }
+}

@@ -1,0 +1,20 @@
+import { parentPort, workerData } from 'node:worker_threads';
+import { problemOf, type ThreadAnswer, type ThreadMessage } from '@fnfleet/sqlite';
+import type { ThreadReply, ThreadRequest } from './operations.js';
+import { type EngineOptions, QueueEngine } from './queue-engine.js';
+
+/* Entry point of the thread of a queue: SQLite is synchronous and waits for disks. SqliteThread is the other side. */
+const port = parentPort;
+if (port === null) throw new Error('this is not a program');
+
+const tell = (answer: ThreadAnswer<ThreadReply | undefined>) => port.postMessage(answer);
+const engine = new QueueEngine(workerData as EngineOptions);
+
+port.on('message', ({ id, request }: ThreadMessage<ThreadRequest>) => {
+  try {
+    tell({ id, answer: engine.handle(request) });
+  } catch (error) {
+    tell({ id, problem: problemOf(error) });
+  }
+  if (request.kind === 'close') port.close();
+});
