@@ -12,6 +12,7 @@ import { type AccessGuard, createNodeApp, type HttpAddress, HttpService, type No
 import type { TlsIdentity } from '@fnfleet/tls';
 import type { Datastore } from './datastore/datastore.js';
 import { databaseOptions, openDatastore } from './datastore/open-datastore.js';
+import { type ChangeFeeds, newChangeFeeds } from './feed/change-feeds.js';
 import { type ApiListeners, apiRoutes } from './rest/api-routes.js';
 import { type EndpointUrls, endpointUrls } from './rest/endpoints.js';
 import type { ApiSettings } from './settings.js';
@@ -58,6 +59,7 @@ class RunningApiServer implements ApiServer {
   private readonly log: Logger;
   private http: HttpService | undefined;
   private ownStore: Datastore | undefined;
+  private feeds: ChangeFeeds | undefined;
   private readonly closing = new Once(() => this.shut());
 
   constructor(private readonly options: ApiServerOptions) {
@@ -74,6 +76,7 @@ class RunningApiServer implements ApiServer {
 
   async drain(grace: { graceMs: number }): Promise<DrainResult> {
     await this.ready.catch(() => undefined);
+    this.feeds?.end();
     const result = (await this.http?.drain(grace)) ?? 'drained';
     await this.close();
     return result;
@@ -88,6 +91,7 @@ class RunningApiServer implements ApiServer {
     const { settings } = options;
     const store = options.datastore ?? (await this.openStore());
     const clock = options.clock ?? systemClock;
+    this.feeds = newChangeFeeds(store, settings, { clock, logger: this.log });
     const app = createNodeApp({
       settings,
       logger: this.log,
@@ -95,11 +99,14 @@ class RunningApiServer implements ApiServer {
       readiness: options.readiness,
       middleware: options.middleware,
       guard: options.guard,
-      routes: apiRoutes(store, options.endpoints ?? endpointUrls(settings.publicLbUrl), options.listeners ?? {}, {
-        clock,
-        ids: new IdGenerator(),
-        maxRequestBytes: settings.maxRequestBytes,
-      }),
+      routes: [
+        ...apiRoutes(store, options.endpoints ?? endpointUrls(settings.publicLbUrl), options.listeners ?? {}, {
+          clock,
+          ids: new IdGenerator(),
+          maxRequestBytes: settings.maxRequestBytes,
+        }),
+        this.feeds.route(),
+      ],
     });
     const { host, port, tls } = options;
     this.http = new HttpService({ handler: app, host, port, limits: settings, tls, logger: this.log, clock });
@@ -117,6 +124,7 @@ class RunningApiServer implements ApiServer {
 
   private async shut(): Promise<void> {
     await this.ready.catch(() => undefined);
+    this.feeds?.end();
     await this.http?.close();
     await this.ownStore?.close();
   }

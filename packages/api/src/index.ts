@@ -14,6 +14,8 @@ export type {
   TriggerFilter,
 } from './datastore/datastore.js';
 export { checkDatabaseUrl, type DatastoreOptions, databaseOptions, openDatastore } from './datastore/open-datastore.js';
+export { ChangeFeeds, type ChangeFeedsOptions, newChangeFeeds } from './feed/change-feeds.js';
+export type { LocalListener } from './feed/feed-reader.js';
 export { type ApiListeners, apiRoutes } from './rest/api-routes.js';
 export { type EndpointUrls, endpointUrls } from './rest/endpoints.js';
 export type { ResourceListener } from './rest/listeners.js';

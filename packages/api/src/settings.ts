@@ -18,6 +18,18 @@ export const apiSettings = {
     max: 100_000,
     doc: 'Maximum number of lookups that wait for the database, and of changes that do. Further ones are answered with 503.',
   }),
+  feedMaxReaders: integer('FN_FEED_MAX_READERS', {
+    default: 1_000,
+    min: 0,
+    max: 100_000,
+    doc: 'Maximum number of open change feeds (`GET /v2/changes`). Every process of a balancer has one. Further ones are answered with 503, and their balancers see changes after FN_LOOKUP_TTL_MSECS.',
+  }),
+  feedHeartbeatMs: integer('FN_FEED_HEARTBEAT_MSECS', {
+    default: 5_000,
+    min: 100,
+    max: 60_000,
+    doc: 'How often a change feed sends a sign of life, in milliseconds. A balancer that misses three of them connects to another API node. A reader that reads nothing for this time is disconnected.',
+  }),
   publicLbUrl: text('FN_PUBLIC_LB_URL', {
     default: '',
     doc: 'Base URL of the endpoints that are shown to clients. Unset: the host of the request, which is correct only on a full node.',

@@ -19,7 +19,7 @@ export { type HeadMapping, invokeHead, type ResponseHead, triggerHead } from './
 export type { CallOverrider, CallPlacement, LbAgent, LbAgentOptions, LbCallListener } from './lb-agent.js';
 export { type ApiAddresses, apiAddresses, checkApiAddresses } from './lookup/api-addresses.js';
 export { CachedLookup, type FunctionLookup, newApiLookup, type TriggeredFunction } from './lookup/function-lookup.js';
-export type { ApiNodeStatus, FunctionSource } from './lookup/function-source.js';
+export type { ApiNodeStatus, ChangeListener, FunctionSource, SourceChange } from './lookup/function-source.js';
 export { newLbAgent } from './new-lb-agent.js';
 export {
   answerQuestion,

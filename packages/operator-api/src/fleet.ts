@@ -77,8 +77,12 @@ export const FLEET = {
     in_flight: NUMBER,
     /** An API node at which it looks functions up; `trouble`: why it cannot at any. Only with `?ask=1`. */
     api: { optional: { fields: { url: 'string', trouble: TEXT } } },
-    /** Every API node, and which one it asks first. Only with `?ask=1`. */
-    api_nodes: { optional: { list: { fields: { url: 'string', in_use: 'boolean', trouble: TEXT } } } },
+    /** Every API node, which one it asks first, and whose changes it follows (`feed`). Only with `?ask=1`. */
+    api_nodes: {
+      optional: {
+        list: { fields: { url: 'string', in_use: 'boolean', feed: { optional: 'boolean' }, trouble: TEXT } },
+      },
+    },
     pool: { optional: POOL },
     cordons: TEXTS,
     /** Problems with the setup of the fleet, in words. */

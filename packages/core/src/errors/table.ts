@@ -342,6 +342,14 @@ const API_ERRORS = {
     'Too many clients are following runner logs through this balancer',
     'The limit is 64. Use another balancer, or ask a runner directly (`fnfleet logs --runner`).',
   ),
+  tooManyFeedReaders: {
+    ...entry(
+      503,
+      'This API node opens no more change feeds',
+      'FN_FEED_MAX_READERS are open already, or the node is shutting down. Use another API node. Sent with Retry-After.',
+    ),
+    retryAfterSeconds: 5,
+  },
   runnerNotInPool: entry(
     404,
     'This balancer has no runner {address}; it has {known}',

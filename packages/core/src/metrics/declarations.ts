@@ -47,9 +47,21 @@ export const METRICS = {
   lb_queue_wait_latency: latency('Time calls waited for a runner, including calls that gave up.'),
   lb_queue_shed_count: counter('Calls rejected without waiting, by reason: deadline, full queue or fair share.'),
   lb_lookup_stale_count: counter('Lookups answered from an expired cache entry because the API node did not answer.'),
+  lb_feed_connected: gauge(
+    'Open change feeds from API nodes, one for each process of a balancer. Without one, changes take effect after FN_LOOKUP_TTL_MSECS.',
+  ),
+  lb_feed_change_count: counter('Changes received from API nodes.'),
+  lb_feed_reset_count: counter(
+    'Times that all cached functions were looked up anew because the feed could not be continued.',
+  ),
+  lb_feed_failure_count: counter('Change feeds that broke, were silent, or could not be opened.'),
   lb_replay_memory_bytes: gauge('Memory used to keep request bodies for another attempt.', 'By'),
   lb_replay_disk_bytes: gauge('Request bodies kept on disk for another attempt.', 'By'),
   lb_replay_lost_count: counter('Calls whose body could not be kept, which limits them to one attempt, by reason.'),
+
+  feed_readers: gauge('Readers of the changes of this API node.'),
+  feed_changes_sent: counter('Changes sent, counted for each reader.'),
+  feed_readers_dropped: counter('Readers disconnected because they did not read.'),
 
   util_cpu_used: gauge('CPU reserved for containers, in thousandths of a core.'),
   util_cpu_avail: gauge('CPU not reserved, in thousandths of a core.'),

@@ -5,6 +5,7 @@ import {
   FnError,
   InflightTracker,
   inSpan,
+  type Logger,
   SpanKind,
   type TraceContext,
   traceHeaders,
@@ -12,7 +13,8 @@ import {
 import type { ApiNode } from './api-node.js';
 import { ApiNodes, type ApiNodesOptions } from './api-nodes.js';
 import { ApiRead, type ReadFailure } from './api-read.js';
-import type { ApiNodeStatus } from './function-source.js';
+import { ChangeFeed } from './change-feed.js';
+import type { ApiNodeStatus, ChangeListener } from './function-source.js';
 
 const RETRIES = 5;
 const RETRY_BASE_MS = 25;
@@ -37,12 +39,15 @@ export class ApiClient {
   private readonly headers: Readonly<Record<string, string>>;
   private readonly closing = new AbortController();
   private readonly inflight = new InflightTracker();
+  private readonly logger: Logger | undefined;
+  private feed: ChangeFeed | undefined;
   private hedges = 0;
 
   /** @throws SettingsError when the text does not name API nodes */
   constructor(urls: string, options: ApiClientOptions) {
     this.nodes = new ApiNodes(urls, options);
     this.clock = options.clock;
+    this.logger = options.logger;
     this.random = options.random ?? Math.random;
     this.hedgeMs = options.hedgeMs ?? DEFAULT_HEDGE_MS;
     this.headers = options.token === undefined ? {} : { authorization: `Bearer ${options.token}` };
@@ -61,6 +66,13 @@ export class ApiClient {
     return inSpan('hybrid_client_read', activeTrace(), read, { kind: SpanKind.CLIENT }).finally(leave);
   }
 
+  /** Follows the changes at the nodes until closed. */
+  follow(listener: ChangeListener): void {
+    const { nodes, headers, clock, random, logger } = this;
+    this.feed = new ChangeFeed({ nodes, headers, listener, clock, random, logger });
+    this.feed.start();
+  }
+
   /**
    * Checks access to every node with a single request that requires the right to look up functions. Never rejects.
    * @param timeoutMs time limit
@@ -70,7 +82,8 @@ export class ApiClient {
     return Promise.all(
       this.nodes.all.map(async (node) => {
         const trouble = await this.troubleOf(node, timeoutMs);
-        return { url: node.url, inUse: node === preferred, ...(trouble && { trouble }) };
+        const feed = node === this.feed?.connectedTo;
+        return { url: node.url, inUse: node === preferred, ...(feed && { feed }), ...(trouble && { trouble }) };
       }),
     );
   }
@@ -78,6 +91,7 @@ export class ApiClient {
   /** Closes all connections; pending requests fail. */
   async close(): Promise<void> {
     this.closing.abort(new CancelledError());
+    await this.feed?.close();
     await this.nodes.close();
     await this.inflight.whenIdle();
   }

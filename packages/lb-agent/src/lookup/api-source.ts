@@ -1,6 +1,6 @@
 import { type App, type Fn, FnError, parseApp, parseFn, parseTrigger, type Trigger } from '@fnfleet/core';
 import type { ApiClient } from './api-client.js';
-import type { ApiNodeStatus, FunctionSource } from './function-source.js';
+import type { ApiNodeStatus, ChangeListener, FunctionSource } from './function-source.js';
 
 /** Reads functions from the API nodes. */
 export class ApiSource implements FunctionSource {
@@ -34,6 +34,10 @@ export class ApiSource implements FunctionSource {
     const asked = (trigger: Trigger) => trigger.appId === appId && trigger.source === source;
     const trigger = await this.read(path, (json) => about(parseTrigger(json), asked), signal);
     return trigger ?? notFound('triggerNotFound');
+  }
+
+  follow(listener: ChangeListener): void {
+    this.api.follow(listener);
   }
 
   apiNodes(timeoutMs: number): Promise<readonly ApiNodeStatus[]> {

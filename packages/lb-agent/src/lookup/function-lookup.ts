@@ -1,7 +1,7 @@
 import { type App, CallTemplate, type Clock, type Fn, FnError, MAX_SOURCE_BYTES, type Trigger } from '@fnfleet/core';
 import { ApiClient, type ApiClientOptions } from './api-client.js';
 import { ApiSource } from './api-source.js';
-import type { ApiNodeStatus, FunctionSource } from './function-source.js';
+import type { ApiNodeStatus, ChangeListener, FunctionSource, SourceChange } from './function-source.js';
 import { type Fetch, LookupCache, type LookupCacheOptions } from './lookup-cache.js';
 import { LookupLanes } from './lookup-lanes.js';
 
@@ -47,7 +47,7 @@ export function newApiLookup(apiUrls: string, options: ApiClientOptions, ttlMs?:
  * second, or both immediately after `forget`. While the source does not answer, cached values stay in use. The lookup
  * owns the source and closes it.
  */
-export class CachedLookup implements FunctionLookup {
+export class CachedLookup implements FunctionLookup, ChangeListener {
   private readonly appIds: LookupCache<string>;
   private readonly apps: LookupCache<App>;
   private readonly fns: LookupCache<Fn>;
@@ -66,6 +66,7 @@ export class CachedLookup implements FunctionLookup {
     this.apps = cached((id, signal) => source.app(id, signal));
     this.fns = cached((id, signal) => source.fn(id, signal));
     this.triggers = cached((key, signal) => source.trigger(...splitKey(key), signal));
+    source.follow?.(this);
   }
 
   known(fnId: string): CallTemplate | undefined {
@@ -138,6 +139,52 @@ export class CachedLookup implements FunctionLookup {
 
   async apiNodes(timeoutMs: number): Promise<readonly ApiNodeStatus[] | undefined> {
     return this.source.apiNodes?.(timeoutMs);
+  }
+
+  /** Called when anything may have changed at the source: later lookups ask it, and use cached values if it does not answer. */
+  onReset(): void {
+    for (const cache of this.caches()) cache.outdateAll();
+  }
+
+  /** Called when something has changed at the source: later lookups see the change. What is in use is looked up at once. */
+  onChanges(changes: readonly SourceChange[]): void {
+    const updated: (() => void)[] = [];
+    const gone = { apps: new Set<string>(), fns: new Set<string>(), triggersOf: new Set<string>() };
+    const outdate = (cache: LookupCache<unknown>, key: string) => {
+      if (cache.outdate(key)) updated.push(() => cache.refetch(key));
+    };
+    for (const { kind, action, id, appId, name, sources } of changes) {
+      const isGone = action === 'deleted';
+      if (kind === 'app') {
+        // The name of an app never changes, but another app may have it by now.
+        if (action !== 'updated') outdate(this.appIds, name);
+        if (isGone) this.apps.remove(id);
+        else outdate(this.apps, id);
+        if (isGone) gone.apps.add(id);
+      } else if (kind === 'fn') {
+        if (isGone) this.fns.remove(id);
+        else outdate(this.fns, id);
+        if (isGone) gone.fns.add(id);
+      } else {
+        for (const source of sources ?? []) {
+          if (isGone) this.triggers.remove(triggerKey(appId, source));
+          else outdate(this.triggers, triggerKey(appId, source));
+        }
+        if (sources === undefined) gone.triggersOf.add(appId);
+      }
+    }
+    this.removeParts(gone);
+    for (const refetch of updated) refetch();
+  }
+
+  /** Removes what belonged to deleted apps and functions, in one pass over the caches. */
+  private removeParts({ apps, fns, triggersOf }: Record<'apps' | 'fns' | 'triggersOf', ReadonlySet<string>>): void {
+    if (apps.size > 0) this.fns.removeWhere((_id, fn) => fn !== undefined && apps.has(fn.appId));
+    if (apps.size + fns.size + triggersOf.size === 0) return;
+    this.triggers.removeWhere((key, trigger) => {
+      const [appId] = splitKey(key);
+      return apps.has(appId) || triggersOf.has(appId) || (trigger !== undefined && fns.has(trigger.fnId));
+    });
   }
 
   /** Called when something has changed at the source: later lookups see the change. */

@@ -5,6 +5,7 @@ import {
   countFromZero,
   describeError,
   FnError,
+  LONG_AGO,
   later,
   type MonoMs,
   TurnoverMap,
@@ -27,7 +28,7 @@ export type Fetch<V> = (key: string, signal: AbortSignal) => Promise<V>;
 
 interface Entry<T> {
   readonly value: T;
-  readonly expiresAt: MonoMs;
+  expiresAt: MonoMs;
   /** Earliest time of the next request to the source for this key, after a recent answer or a failure. */
   retryAfter: MonoMs;
 }
@@ -56,11 +57,13 @@ const MAX_MISS_KEY_LENGTH = 300;
  * C3  Misses are stored apart from values, so that made-up keys cannot evict values in use.
  * C4  Errors other than "not found" are not cached. While they last, or while no answer arrives, the previous value is
  *     used, whatever its age: calls do not fail because the source is unavailable.
- * C5  After `forget`, values of fetches that started before it are not used for later callers.
+ * C5  After `forget`, `outdate` or `remove`, values of fetches that started before it are not used for later callers.
  * C6  A value that is used in the second half of its lifetime is refreshed in the background. A caller waits only if
  *     the value was not used for longer than its lifetime.
  * C7  Requests to the source go through lanes, which several caches may share: a background refresh is postponed when
  *     its lane is full, and made-up keys leave capacity for known ones.
+ * C8  A value that was reported as outdated is fetched again before it is used, and serves on only while the source does
+ *     not answer (C4). One that was reported as removed does not serve on.
  */
 export class LookupCache<V> {
   private readonly values = new TurnoverMap<string, Entry<V>>();
@@ -128,6 +131,49 @@ export class LookupCache<V> {
     return (await flight.join(signal)) !== known.value;
   }
 
+  /** C8. The key has changed at the source. @returns whether a value is cached */
+  outdate(key: string): boolean {
+    this.dropFlight(key);
+    this.misses.delete(key);
+    const known = this.values.get(key);
+    if (known !== undefined) expire(known);
+    return known !== undefined;
+  }
+
+  /** C8. Everything may have changed. */
+  outdateAll(): void {
+    for (const key of [...this.flights.keys()]) this.dropFlight(key);
+    this.misses.clear();
+    for (const known of this.values.values()) expire(known);
+  }
+
+  /** C8. The key is gone at the source. */
+  remove(key: string): void {
+    this.dropFlight(key);
+    this.misses.delete(key);
+    this.values.delete(key);
+  }
+
+  /** C8. Keys are gone that depend on something else: those of which the value, or if there is none the key, matches. */
+  removeWhere(matches: (key: string, value: V | undefined) => boolean): void {
+    for (const [key, { value }] of this.values) if (matches(key, value)) this.values.delete(key);
+    for (const key of [...this.misses.keys()]) if (matches(key, undefined)) this.misses.delete(key);
+    // What is being fetched is not known before it arrives.
+    for (const key of [...this.flights.keys()]) this.dropFlight(key);
+  }
+
+  /** Fetches an outdated value in the background, unless enough others are being fetched: then the next caller does. */
+  refetch(key: string): void {
+    if (this.values.has(key) && !this.flights.has(key) && this.lanes.isOpen('refresh'))
+      this.startFetch(key, 'refresh', 0);
+  }
+
+  /** C5. Callers that already wait for the fetch still get its result. */
+  private dropFlight(key: string): void {
+    this.flights.get(key)?.giveUpIfAlone();
+    this.flights.delete(key);
+  }
+
   /** C5. Callers that already wait for a fetch still get its result. */
   forget(): void {
     this.flights.clear();
@@ -168,12 +214,12 @@ export class LookupCache<V> {
     return value;
   }
 
-  private startFetch(key: string, lane: LaneName): Flight<V> {
+  private startFetch(key: string, lane: LaneName, delayMs = lane === 'refresh' ? REFRESH_DELAY_MS : 0): Flight<V> {
     const fetch = (signal: AbortSignal) =>
       this.lanes.run(
         lane,
         async () => {
-          if (lane === 'refresh') await this.clock.sleep(REFRESH_DELAY_MS, signal);
+          if (delayMs > 0) await this.clock.sleep(delayMs, signal);
           return this.fetch(key, signal);
         },
         signal,
@@ -211,6 +257,11 @@ export class LookupCache<V> {
   }
 }
 
+function expire(entry: Entry<unknown>): void {
+  entry.expiresAt = LONG_AGO;
+  entry.retryAfter = LONG_AGO;
+}
+
 function laneOf(known: unknown): LaneName {
   return known === undefined ? 'unknown' : 'known';
 }
@@ -237,6 +288,11 @@ class Flight<V> {
   /** Whether no further callers may join. */
   get abandoned(): boolean {
     return this.controller.signal.aborted;
+  }
+
+  /** Ends a fetch for which nobody waits. */
+  giveUpIfAlone(): void {
+    if (this.waiters === 0) this.giveUp();
   }
 
   giveUp(): void {

@@ -56,7 +56,10 @@ function apiJson(nodes: readonly ApiNodeStatus[] = []): Pick<FleetAnswer, 'api' 
   const api = nodes.find(({ trouble }) => trouble === undefined) ?? nodes.find(({ inUse }) => inUse) ?? nodes[0];
   return {
     api: api && { url: api.url, trouble: api.trouble },
-    api_nodes: nodes.length > 0 ? nodes.map(({ url, inUse, trouble }) => ({ url, in_use: inUse, trouble })) : undefined,
+    api_nodes:
+      nodes.length > 0
+        ? nodes.map(({ url, inUse, feed, trouble }) => ({ url, in_use: inUse, feed, trouble }))
+        : undefined,
   };
 }
 

@@ -42,6 +42,9 @@ export class FakeApiNode {
   }
 
   private async answer(req: IncomingMessage, res: ServerResponse): Promise<void> {
+    // Like an API node of Fn, it has no change feed.
+    if (req.url === '/v2/changes')
+      return void res.writeHead(404).end('{"message":"Path not found: GET /v2/changes"}\n');
     this.requests.push(`${req.method} ${req.url}`);
     await this.gate;
     if (this.instead(req.url ?? '', res)) return;

@@ -3,9 +3,11 @@ import {
   type ApiListeners,
   type ApiSettings,
   apiRoutes,
+  type ChangeFeeds,
   type Datastore,
   databaseOptions,
   endpointUrls,
+  newChangeFeeds,
   openDatastore,
 } from '@fnfleet/api';
 import {
@@ -23,7 +25,14 @@ import {
   type Trigger,
 } from '@fnfleet/core';
 import type { AccessGuard, HttpAddress, NodeAppOptions } from '@fnfleet/http';
-import { CachedLookup, type FunctionSource, type LbServer, type LbSettings, newLbServer } from '@fnfleet/lb-agent';
+import {
+  CachedLookup,
+  type ChangeListener,
+  type FunctionSource,
+  type LbServer,
+  type LbSettings,
+  newLbServer,
+} from '@fnfleet/lb-agent';
 import type { TlsIdentity } from '@fnfleet/tls';
 import { LocalPlacement } from './local-placement.js';
 
@@ -61,6 +70,7 @@ export interface FullNodeOptions {
 export class FullNode implements Service {
   readonly ready: Promise<void>;
   private server: LbServer | undefined;
+  private feeds: ChangeFeeds | undefined;
   private graceMs = 0;
 
   constructor(private readonly options: FullNodeOptions) {
@@ -97,7 +107,9 @@ export class FullNode implements Service {
       clock = systemClock,
     } = this.options;
     const store = await openDatastore(settings.dbUrl, { ...databaseOptions(settings), logger, clock });
-    const lookup = new CachedLookup(new StoredFunctions(store), clock);
+    const feeds = newChangeFeeds(store, settings, { clock, logger });
+    this.feeds = feeds;
+    const lookup = new CachedLookup(new StoredFunctions(store, feeds), clock);
     try {
       await agent.ready;
     } catch (error) {
@@ -121,7 +133,7 @@ export class FullNode implements Service {
       port,
       lookup,
       placement,
-      routes,
+      routes: [...routes, feeds.route()],
       imagePulls: async () => agent.imagePulls,
       metrics,
       readiness,
@@ -135,6 +147,7 @@ export class FullNode implements Service {
 
   private readonly draining = new Once(async (): Promise<DrainResult> => {
     await this.ready.catch(() => undefined);
+    this.feeds?.endStreams();
     const result = (await this.server?.drain({ graceMs: this.graceMs })) ?? 'drained';
     await this.close();
     return result;
@@ -151,7 +164,15 @@ export class FullNode implements Service {
 
 /** Looks functions up in the datastore of this process. Closing it closes the datastore. */
 class StoredFunctions implements FunctionSource {
-  constructor(private readonly store: Datastore) {}
+  constructor(
+    private readonly store: Datastore,
+    private readonly feeds: ChangeFeeds,
+  ) {}
+
+  /** Other nodes may share the database. */
+  follow(listener: ChangeListener): void {
+    this.feeds.follow(listener);
+  }
 
   async appIdByName(name: string): Promise<string> {
     const [app] = await this.store.apps.list({ name, limit: 1 });
@@ -172,6 +193,7 @@ class StoredFunctions implements FunctionSource {
   }
 
   close(): Promise<void> {
+    this.feeds.end();
     return this.store.close();
   }
 }
