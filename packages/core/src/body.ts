@@ -1,12 +1,13 @@
 import type { Readable } from 'node:stream';
 import type { HeaderList } from './headers.js';
+import type { BorrowedBytes } from './reads.js';
 
 /** Receives the response of a call: a runner encodes it into frames, a balancer sends it to the HTTP client. */
 export interface ResponseWriter {
   /** Sets status and headers. Called once, before any byte of the body. May throw to reject the response. */
   writeHead(status: number, headers: HeaderList): void;
   /** Writes bytes of the body. Returns false if the other side is slow; then write no more until `onDrain` has called back. */
-  write(chunk: Buffer): boolean;
+  write(chunk: BorrowedBytes): boolean;
   /** Calls back once when more can be written after `write` returned false. */
   onDrain(callback: () => void): void;
 }

@@ -81,6 +81,7 @@ export { sortedOrAbsent } from './models/maps.js';
 export { STANDBY_ANNOTATION, standbyOf } from './models/standby.js';
 export { MAX_SOURCE_BYTES, parseTrigger, type Trigger, triggerToJson } from './models/trigger.js';
 export { printable, printableLine } from './printable.js';
+export { type BorrowedBytes, lend, sharedReads, shareReads } from './reads.js';
 export { type RecordedSpan, RecordedSpans } from './recorded-spans.js';
 export { Registry } from './registry.js';
 export {
@@ -102,6 +103,7 @@ export {
   text,
 } from './settings/declare.js';
 export { type Environment, readSettings, readWhatFits, SettingsError } from './settings/read.js';
+export { giveSlab, SLAB_BYTES, takeSlab } from './slabs.js';
 export { slotKey } from './slot-key.js';
 export {
   BINARY_TRACE_HEADER,

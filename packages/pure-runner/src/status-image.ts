@@ -8,6 +8,7 @@ import {
   withWriter,
 } from '@fnfleet/agent';
 import {
+  type BorrowedBytes,
   type Call,
   type Clock,
   completeBody,
@@ -164,9 +165,9 @@ export class CollectedAnswer implements ResponseWriter {
 
   writeHead(_status: number, _headers: HeaderList): void {}
 
-  write(chunk: Buffer): boolean {
+  write(chunk: BorrowedBytes): boolean {
     this.bytes += chunk.length;
-    if (!this.tooLarge) this.parts.push(chunk);
+    if (!this.tooLarge) this.parts.push(Buffer.from(chunk));
     return true;
   }
 

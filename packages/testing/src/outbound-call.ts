@@ -46,7 +46,7 @@ export class RecordingWriter extends EventEmitter implements ResponseWriter {
   }
 
   write(chunk: Buffer): boolean {
-    this.parts.push(chunk);
+    this.parts.push(Buffer.from(chunk));
     this.emit('write');
     return !this.slow;
   }

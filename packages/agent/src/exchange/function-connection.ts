@@ -1,6 +1,6 @@
 import type { OnReadOpts, Socket } from 'node:net';
 import type { Readable } from 'node:stream';
-import type { Clock } from '@fnfleet/core';
+import { type BorrowedBytes, type Clock, sharedReads } from '@fnfleet/core';
 import type { AgentCall } from '../call/agent-call.js';
 import type { Turns } from '../call/call-clock.js';
 import { type Connect, type Dialling, FunctionDialer } from './function-dialer.js';
@@ -12,16 +12,8 @@ import { Upload } from './upload.js';
 /** FDKs close idle connections after zero to five seconds. This is less than most of them. */
 const IDLE_CLOSE_MS = 900;
 const DEFAULT_HEADER_BYTES = 1024 * 1024;
-/** Size of the read buffer. */
-const READ_BYTES = 64 * 1024;
 /** A body up to this size is sent with its head in one write. */
 const ONE_WRITE_BYTES = 16 * 1024;
-
-/**
- * Shared by all connections. Data is processed before the next read of any connection, and whatever is kept is copied, so
- * one buffer is enough.
- */
-const readBuffer = Buffer.allocUnsafeSlow(READ_BYTES);
 
 /**
  * The one connection to the function in a container. It is opened when a call needs it, kept for the next call, and closed
@@ -55,13 +47,7 @@ export class FunctionConnection {
     this.dialer = new FunctionDialer(connect);
     this.parser = new ReplyParser({ maxHeadBytes: limits.maxHeaderBytes || DEFAULT_HEADER_BYTES });
     this.idleTimer = new LazyTimer(clock, () => this.drop());
-    this.read = {
-      buffer: readBuffer,
-      callback: (bytes) => {
-        this.onBytes(readBuffer.subarray(0, bytes));
-        return true;
-      },
-    };
+    this.read = sharedReads((bytes) => this.onBytes(bytes));
   }
 
   /** Sends the call. Only one exchange may run at a time. */
@@ -164,7 +150,7 @@ export class FunctionConnection {
     this.exchangeNow?.onOpen();
   }
 
-  private onBytes(bytes: Buffer): void {
+  private onBytes(bytes: BorrowedBytes): void {
     // F2
     if (this.exchangeNow === undefined) return this.drop();
     if (!this.parser.isReading) return this.onUnsent(new Error('the function sent data before it received a request'));

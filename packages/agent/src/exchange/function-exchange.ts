@@ -1,5 +1,6 @@
 import type { Readable } from 'node:stream';
 import {
+  type BorrowedBytes,
   CancelledError,
   type Clock,
   completeBody,
@@ -150,7 +151,7 @@ export class Exchange implements ReplyHandler, UploadListener {
     }
   }
 
-  onData(chunk: Buffer): void {
+  onData(chunk: BorrowedBytes): void {
     if (this.phase === 'relaying') this.relay(chunk);
     else if (this.verdict) this.swallow(chunk);
   }

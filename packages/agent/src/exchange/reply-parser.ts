@@ -1,4 +1,4 @@
-import { canonicalHeader, type HeaderList, isHopByHop } from '@fnfleet/core';
+import { type BorrowedBytes, canonicalHeader, type HeaderList, isHopByHop, lend } from '@fnfleet/core';
 
 /** Receives the parts of a response, synchronously. Nothing is called after `stop`. */
 export interface ReplyHandler {
@@ -7,8 +7,8 @@ export interface ReplyHandler {
    * @param length of the body, if it was announced
    */
   onHead(status: number, headers: HeaderList, length: number | undefined): void;
-  /** Bytes of the body. The handler may keep them. */
-  onData(chunk: Buffer): void;
+  /** Bytes of the body. */
+  onData(chunk: BorrowedBytes): void;
   /** The response is complete. A response that lasts until the connection ends completes in `end`. */
   onEnd(): void;
 }
@@ -46,6 +46,9 @@ const HEAD_END = Buffer.from('\r\n\r\n');
 const HEAD_BEGIN = Buffer.from('HTTP/1.');
 const CRLF = Buffer.from('\r\n');
 const EMPTY = Buffer.alloc(0);
+
+/** For the chunks of one read. Shared, because they are handed over before anything else is read. */
+let mergeBuffer: Buffer = Buffer.alloc(0);
 
 /** The status line. There are no other versions of HTTP/1. */
 const STATUS_LINE = /^HTTP\/1\.([01]) ([1-9]\d\d)(?: |$)/;
@@ -85,8 +88,8 @@ export class ReplyParser {
   private keepAlive = true;
   private readonly partial = new PartialText();
   /** The body bytes of one `read`. Many small chunks are passed to the handler as one piece. */
-  private found = EMPTY;
-  private foundBytes = 0;
+  private found: Buffer = EMPTY;
+  private merged = false;
   /** The last head, byte for byte, and its parsed form: functions often send the same head again. */
   private knownBytes = EMPTY;
   private known: Head | undefined;
@@ -107,7 +110,6 @@ export class ReplyParser {
     this.handler = undefined;
     this.partial.clear();
     this.found = EMPTY;
-    this.foundBytes = 0;
     this.state = 'stopped';
   }
 
@@ -122,11 +124,11 @@ export class ReplyParser {
   }
 
   /**
-   * Parses received bytes. The caller keeps ownership of the buffer.
+   * Parses received bytes.
    * @returns how many bytes it consumed: fewer when the response ended before they did, or parsing was stopped
    * @throws ReplyError
    */
-  read(bytes: Buffer): number {
+  read(bytes: BorrowedBytes): number {
     let at = 0;
     try {
       while (at < bytes.length && this.state !== 'done' && this.state !== 'stopped') {
@@ -185,7 +187,6 @@ export class ReplyParser {
     if (this.known !== undefined && this.knownBytes.equals(bytes)) return this.known;
     const head = parseHead(bytes);
     if (bytes.length <= MAX_KNOWN_BYTES) {
-      // Copied, because the caller owns the bytes.
       this.knownBytes = Buffer.from(bytes);
       this.known = head;
     }
@@ -265,17 +266,27 @@ export class ReplyParser {
   }
 
   private give(bytes: Buffer, from: number, to: number): void {
-    if (this.foundBytes === 0)
-      this.found = Buffer.allocUnsafe(this.state === 'chunkData' ? bytes.length - from : to - from);
-    this.foundBytes += bytes.copy(this.found, this.foundBytes, from, to);
+    const { length } = this.found;
+    if (length === 0) {
+      this.found = bytes.subarray(from, to);
+      this.merged = false;
+      return;
+    }
+    if (!this.merged) {
+      if (mergeBuffer.length < bytes.length) mergeBuffer = Buffer.allocUnsafeSlow(bytes.length);
+      this.found.copy(mergeBuffer);
+      this.merged = true;
+    }
+    bytes.copy(mergeBuffer, length, from, to);
+    this.found = mergeBuffer.subarray(0, length + to - from);
   }
 
   private handOver(): void {
-    if (this.foundBytes === 0) return;
-    const piece = this.found.subarray(0, this.foundBytes);
+    const { found } = this;
+    if (found.length === 0) return;
     this.found = EMPTY;
-    this.foundBytes = 0;
-    this.handler?.onData(piece);
+    if (!this.merged) return this.handler?.onData(found);
+    lend(found, (bytes) => this.handler?.onData(bytes));
   }
 
   private finish(): void {

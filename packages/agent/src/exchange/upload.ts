@@ -17,10 +17,19 @@ export interface UploadListener {
   onUploaded(): void;
 }
 
-/** Sends a request body of unknown length in chunks, no faster than the other side accepts them. */
+/** Beyond this, pieces do not wait for the end of the turn. */
+const CHUNK_BYTES = 64 * 1024;
+
+/**
+ * Sends a request body of unknown length in chunks, no faster than the other side accepts them. What arrives in one turn of the event
+ * loop is one chunk and leaves in one write.
+ */
 export class Upload {
   private complete = false;
   private stopped = false;
+  private pieces: Buffer[] = [];
+  private bytes = 0;
+  private scheduled = false;
 
   constructor(
     private readonly socket: Socket,
@@ -39,24 +48,47 @@ export class Upload {
   stop(): void {
     if (this.stopped) return;
     this.stopped = true;
+    this.pieces = [];
     this.socket.off('drain', this.onDrain);
     // The listeners of its end and its errors stay, and do nothing.
     this.body.off('data', this.onData);
   }
 
-  private readonly onData = (chunk: Buffer): void => {
-    if (chunk.length === 0) return;
-    const { socket, body } = this;
+  private readonly onData = (piece: Buffer): void => {
+    if (piece.length === 0) return;
+    this.pieces.push(piece);
+    this.bytes += piece.length;
+    if (this.bytes >= CHUNK_BYTES) return this.send();
+    if (this.scheduled) return;
+    this.scheduled = true;
+    process.nextTick(this.endTurn);
+  };
+
+  private readonly endTurn = (): void => {
+    this.scheduled = false;
+    this.send();
+  };
+
+  private send(): void {
+    const { socket, body, bytes } = this;
+    if (this.pieces.length === 0) return;
     socket.cork();
-    socket.write(`${chunk.length.toString(16)}\r\n`, 'latin1');
-    socket.write(chunk);
-    const hasRoom = socket.write('\r\n', 'latin1');
+    const hasRoom = this.writeChunk();
     socket.uncork();
-    if (hasRoom) return this.listener.onUploadWaits(chunk.length);
+    if (hasRoom) return this.listener.onUploadWaits(bytes);
     body.pause();
     socket.once('drain', this.onDrain);
     this.listener.onUploadBlocked();
-  };
+  }
+
+  private writeChunk(): boolean {
+    const { socket, pieces, bytes } = this;
+    this.pieces = [];
+    this.bytes = 0;
+    socket.write(`${bytes.toString(16)}\r\n`, 'latin1');
+    for (const piece of pieces) socket.write(piece);
+    return socket.write('\r\n', 'latin1');
+  }
 
   private readonly onDrain = (): void => {
     this.listener.onUploadWaits(0);
@@ -66,7 +98,11 @@ export class Upload {
   private readonly onEnd = (): void => {
     if (this.stopped) return;
     this.complete = true;
-    this.socket.write(LAST_CHUNK, 'latin1');
+    const { socket } = this;
+    socket.cork();
+    if (this.pieces.length > 0) this.writeChunk();
+    socket.write(LAST_CHUNK, 'latin1');
+    socket.uncork();
     this.listener.onUploaded();
   };
 

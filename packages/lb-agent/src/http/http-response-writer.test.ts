@@ -125,6 +125,24 @@ it('W3: a client that reads nothing for a minute is disconnected', async () => {
   expect(drained).not.toHaveBeenCalled();
 });
 
+it.each`
+  answer                 | sizes
+  ${'held'}              | ${[1, 5_000]}
+  ${'streamed'}          | ${[20_000, 1, 300]}
+  ${'larger than slabs'} | ${[200_000, 70_000]}
+`('what is written is copied, because its memory is used again: an answer that is $answer', async ({ sizes }) => {
+  await serve();
+  writer.writeHead(200, []);
+  sizes.forEach((size: number, index: number) => {
+    const borrowed = Buffer.alloc(size, `${index}`);
+    writer.write(borrowed);
+    borrowed.fill('!');
+  });
+  writer.finish();
+  const expected = sizes.map((size: number, index: number) => `${index}`.repeat(size)).join('');
+  expect((await received()).body === expected).toBe(true);
+});
+
 it('bytes before any head are sent with status 200', async () => {
   await serve();
   writer.write(Buffer.from('ab'));

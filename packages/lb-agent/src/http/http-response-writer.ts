@@ -1,6 +1,14 @@
 import type { ServerResponse } from 'node:http';
-import { type Clock, type HeaderList, type ResponseWriter, systemClock, type Timer } from '@fnfleet/core';
+import {
+  type BorrowedBytes,
+  type Clock,
+  type HeaderList,
+  type ResponseWriter,
+  systemClock,
+  type Timer,
+} from '@fnfleet/core';
 import { sendError } from '@fnfleet/http';
+import { BodyOutlet } from './body-outlet.js';
 import type { HeadMapping, ResponseHead } from './response-head.js';
 
 const HOLD_BYTES = 16 * 1024;
@@ -34,6 +42,7 @@ export class HttpResponseWriter implements ResponseWriter {
   private beginFailed: Error | undefined;
   /** Remaining bytes of an announced length. */
   private owedBytes = Number.POSITIVE_INFINITY;
+  private outlet: BodyOutlet | undefined;
 
   constructor(
     private readonly res: ServerResponse,
@@ -46,11 +55,11 @@ export class HttpResponseWriter implements ResponseWriter {
     this.head ??= this.mapHead(status, headers);
   }
 
-  write(chunk: Buffer): boolean {
+  write(chunk: BorrowedBytes): boolean {
     if (this.beginFailed) throw this.beginFailed;
     if (this.state === 'streaming') return this.send(chunk);
     if (this.state === 'ended') return true;
-    this.held.push(chunk);
+    this.held.push(Buffer.from(chunk));
     this.heldBytes += chunk.length;
     if (this.heldBytes > HOLD_BYTES) return this.startStreaming();
     this.holdTimer ??= this.clock.after(HOLD_MS, () => this.beginHeld());
@@ -61,7 +70,7 @@ export class HttpResponseWriter implements ResponseWriter {
     const stalled = this.clock.after(this.stallMs, () => this.res.destroy()); // W3
     const settled = () => stalled.cancel();
     this.res.once('close', settled);
-    this.res.once('drain', () => {
+    this.outlet?.onRoom(() => {
       this.res.off('close', settled);
       settled();
       callback();
@@ -85,6 +94,7 @@ export class HttpResponseWriter implements ResponseWriter {
     const { state } = this;
     this.end();
     this.held = [];
+    this.outlet?.drop();
     try {
       if (state === 'holding') {
         if (this.callId !== '') this.res.setHeader('Fn-Call-Id', this.callId);
@@ -134,18 +144,20 @@ export class HttpResponseWriter implements ResponseWriter {
     return chunks.map((chunk) => this.send(chunk)).at(-1) ?? true;
   }
 
-  private send(chunk: Buffer): boolean {
+  private send(chunk: BorrowedBytes): boolean {
     // A disconnected client reads nothing and never drains; its call is already being cancelled.
     if (this.res.destroyed || this.owedBytes === 0) return true;
     const fitting = chunk.length > this.owedBytes ? chunk.subarray(0, this.owedBytes) : chunk;
     this.owedBytes -= fitting.length;
-    return this.res.write(fitting);
+    this.outlet ??= new BodyOutlet(this.res);
+    return this.outlet.send(fitting);
   }
 
   private endStream(): void {
     const short = this.owedBytes > 0 && this.owedBytes !== Number.POSITIVE_INFINITY;
-    if (short) this.breakOff();
-    else this.res.end();
+    if (short) return this.breakOff();
+    this.outlet?.flush();
+    this.res.end();
   }
 
   /** W2. An HTTP/1.0 client takes a closed connection for a complete response, but not a reset one. */

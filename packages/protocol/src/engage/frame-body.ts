@@ -1,5 +1,5 @@
 import { Readable } from 'node:stream';
-import type { RequestBody } from '@fnfleet/core';
+import type { BorrowedBytes, RequestBody } from '@fnfleet/core';
 
 /** Buffered frames beyond this stop the stream; a small body has arrived completely by then. */
 const HIGH_WATER_BYTES = 64 * 1024;
@@ -47,10 +47,10 @@ export class FrameBody implements RequestBody {
   }
 
   /** A frame has arrived. */
-  push(data: Buffer, eof: boolean): void {
+  push(data: BorrowedBytes, eof: boolean): void {
     if (this.discarded || this.complete) return;
     if (data.length > 0) {
-      this.held.push(data);
+      this.held.push(Buffer.from(data));
       this.heldBytes += data.length;
     }
     this.complete = eof;

@@ -1,3 +1,4 @@
+import type { BorrowedBytes } from '@fnfleet/core';
 import { type HeaderList, MIB, type WallMs } from '@fnfleet/core';
 
 /** Limit for the body bytes of a frame. */
@@ -25,7 +26,8 @@ export interface TryMessage {
 
 export interface DataMessage {
   readonly kind: 'data';
-  readonly data: Buffer;
+  /** Of a received message: valid until the call that delivers it returns. */
+  readonly data: BorrowedBytes;
   readonly eof: boolean;
 }
 

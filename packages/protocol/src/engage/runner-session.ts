@@ -1,4 +1,5 @@
 import {
+  type BorrowedBytes,
   FnError,
   type HeaderList,
   type MonoMs,
@@ -130,7 +131,7 @@ export class RunnerSession implements RunnerStreamHandler, ResponseWriter {
     this.stream.send(head);
   }
 
-  write(chunk: Buffer): boolean {
+  write(chunk: BorrowedBytes): boolean {
     if (this.state !== 'answering') return true;
     let room = true;
     for (let at = 0; at < chunk.length; at += MAX_FRAME_BYTES) {

@@ -1,3 +1,4 @@
+import type { BorrowedBytes } from '@fnfleet/core';
 import type { ClientMessage, StartedMessage } from '../engage/messages.js';
 import { readStartAckMode, STARTED_HEADER, type StartAckMode } from '../engage/start-ack.js';
 import { type ClientStream, type ClientStreamHandler, GRPC_STATUS, type StreamEnd } from '../engage/stream.js';
@@ -67,7 +68,8 @@ export class EngageStream implements ClientStream, StreamListener, MessageSink, 
   }
 
   send(message: ClientMessage): boolean {
-    const framed = message.kind === 'data' ? new FramedData(message) : frameMessage(encodeClientMessage(message));
+    const framed =
+      message.kind === 'data' ? new FramedData(message, false) : frameMessage(encodeClientMessage(message));
     if (this.early) {
       this.early.push(framed);
       return false;
@@ -135,7 +137,7 @@ export class EngageStream implements ClientStream, StreamListener, MessageSink, 
     if (this.startAckMode !== 'none' && this.peer) this.peer.startAckMode = this.startAckMode;
   }
 
-  onData(bytes: Buffer): void {
+  onData(bytes: BorrowedBytes): void {
     if (this.released) return;
     try {
       this.deframer.push(bytes, this);
@@ -146,7 +148,7 @@ export class EngageStream implements ClientStream, StreamListener, MessageSink, 
     }
   }
 
-  onMessageBytes(bytes: Buffer): void {
+  onMessageBytes(bytes: BorrowedBytes): void {
     if (this.released) return;
     const message = decodeRunnerMessage(bytes);
     if (message.kind === 'started' && this.startAckMode === 'confirmed') this.deliverConfirmed(message);

@@ -1,5 +1,5 @@
 import { encodeField, encodeHeaders } from './hpack/encoder.js';
-import type { Http2Stream } from './http2-stream.js';
+import type { Http2Stream, Payload } from './http2-stream.js';
 import { frame, HELLO, uint32 } from './test-kit/frames.js';
 import { StreamEvents, Wired } from './test-kit/wired.js';
 import { FLAG, FRAME, H2_ERROR, SETTING } from './wire.js';
@@ -567,9 +567,12 @@ describe('the largest frame that a peer accepts', () => {
 });
 
 describe('bytes produced in the outbox', () => {
-  const payload = (text: string) => ({
+  const payload = (text: string): Payload => ({
     length: text.length,
     writeTo: (memory: Buffer, at: number) => void memory.write(text, at),
+    kept() {
+      return this;
+    },
   });
 
   it.each`

@@ -1,5 +1,5 @@
 import type { Socket } from 'node:net';
-import { TurnoverMap } from '@fnfleet/core';
+import { type BorrowedBytes, shareReads, TurnoverMap } from '@fnfleet/core';
 import { FloodGuard } from './flood-guard.js';
 import { FrameReader, type FrameSink } from './frame-reader.js';
 import { AssemblyBudget } from './grpc-frames.js';
@@ -125,7 +125,7 @@ export class Connection implements FrameSink, HeaderBlockSink, StreamCarrier {
     this.sending = new SendQueue(this.outbox, (stream) => this.guarded(stream, () => stream.sendWaiting()));
     this.pings = new Pings(this.outbox);
     this.reader = new FrameReader(this, !this.isClient);
-    socket.on('data', (chunk: Buffer) => this.receive(chunk));
+    shareReads(socket, (chunk) => this.receive(chunk));
     socket.once('end', () => {
       this.allDataRead = true;
       this.close(this.socketError ?? new Error('the peer closed the connection'));
@@ -347,7 +347,7 @@ export class Connection implements FrameSink, HeaderBlockSink, StreamCarrier {
 
   // --- receiving ---
 
-  private receive(chunk: Buffer): void {
+  private receive(chunk: BorrowedBytes): void {
     if (this.closed) return;
     this.bytesRead += chunk.length;
     try {

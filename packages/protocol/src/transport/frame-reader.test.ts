@@ -7,7 +7,7 @@ class Collected implements FrameSink {
   isClosed = false;
 
   onFrame(type: number, flags: number, stream: number, bytes: Buffer, start: number, length: number): void {
-    this.frames.push({ type, flags, stream, payload: bytes.subarray(start, start + length) });
+    this.frames.push({ type, flags, stream, payload: Buffer.from(bytes.subarray(start, start + length)) });
   }
 }
 

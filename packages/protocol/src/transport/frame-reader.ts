@@ -1,8 +1,13 @@
+import { type BorrowedBytes, lend } from '@fnfleet/core';
 import { ConnectionError, FRAME_HEADER_BYTES, H2_ERROR, MAX_FRAME_BYTES, PREFACE } from './wire.js';
 
+/** Until a larger one arrives in parts: connections without bodies need little memory. */
+const SMALL_PAYLOAD_BYTES = 512;
+const NO_BYTES = Buffer.alloc(0);
+
 export interface FrameSink {
-  /** The payload is `bytes[start, start + length)`. The memory is never overwritten, so parts of it may be kept. */
-  onFrame(type: number, flags: number, streamId: number, bytes: Buffer, start: number, length: number): void;
+  /** The payload is `bytes[start, start + length)`. */
+  onFrame(type: number, flags: number, streamId: number, bytes: BorrowedBytes, start: number, length: number): void;
   /** Whether to stop reading. */
   readonly isClosed: boolean;
 }
@@ -15,7 +20,9 @@ export class FrameReader {
   private prefaceLeft: number;
   private readonly head = Buffer.allocUnsafeSlow(FRAME_HEADER_BYTES);
   private headBytes = 0;
-  private payload: Buffer | undefined;
+  /** Memory for payloads, and the size of the current one. Used again for each: most reads end within a frame. */
+  private payload: Buffer = NO_BYTES;
+  private payloadLength = 0;
   private payloadBytes = 0;
 
   /** @param expectsPreface whether the peer is a client, which sends the HTTP/2 preface first */
@@ -27,7 +34,7 @@ export class FrameReader {
   }
 
   /** @throws ConnectionError */
-  push(chunk: Buffer): void {
+  push(chunk: BorrowedBytes): void {
     const end = chunk.length;
     let at = this.prefaceLeft > 0 ? this.skipPreface(chunk) : 0;
     if (this.headBytes > 0) at = this.goOn(chunk, at);
@@ -52,19 +59,26 @@ export class FrameReader {
       this.headBytes += copied;
       at += copied;
       if (this.headBytes < FRAME_HEADER_BYTES) return at;
-      this.payload = Buffer.allocUnsafeSlow(lengthAt(head, 0));
+      this.payloadLength = lengthAt(head, 0);
       this.payloadBytes = 0;
+      this.reserve(this.payloadLength);
     }
-    const payload = this.payload ?? head;
-    const copied = chunk.copy(payload, this.payloadBytes, at);
+    const { payload, payloadLength } = this;
+    const copied = chunk.copy(payload, this.payloadBytes, at, at + payloadLength - this.payloadBytes);
     this.payloadBytes += copied;
     at += copied;
-    if (this.payloadBytes < payload.length) return at;
+    if (this.payloadBytes < payloadLength) return at;
     this.headBytes = 0;
-    this.payload = undefined;
     const streamId = head.readUInt32BE(5) & 0x7fffffff;
-    this.sink.onFrame(head[3] as number, head[4] as number, streamId, payload, 0, payload.length);
+    lend(payload.subarray(0, payloadLength), (bytes) =>
+      this.sink.onFrame(head[3] as number, head[4] as number, streamId, bytes, 0, payloadLength),
+    );
     return at;
+  }
+
+  private reserve(bytes: number): void {
+    if (this.payload.length >= bytes) return;
+    this.payload = Buffer.allocUnsafeSlow(bytes > SMALL_PAYLOAD_BYTES ? MAX_FRAME_BYTES : SMALL_PAYLOAD_BYTES);
   }
 
   private skipPreface(chunk: Buffer): number {

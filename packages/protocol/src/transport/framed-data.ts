@@ -1,24 +1,29 @@
 import type { DataMessage } from '../engage/messages.js';
 import { varintLength, writeVarint } from '../wire/codec.js';
 import { MESSAGE_HEADER_BYTES } from './grpc-frames.js';
-import type { Payload } from './http2-stream.js';
+import { inMemory, type Payload } from './http2-stream.js';
 
 const DATA_FIELD = (2 << 3) | 2;
 const BYTES_FIELD = (1 << 3) | 2;
 const EOF_FIELD = 2 << 3;
 
-/**
- * A message with body bytes, in gRPC framing. It is encoded directly into the outbox with one copy; until then the bytes must not
- * change. `encodeData` encodes the same, and tests compare them.
- */
+/** A message with body bytes, in gRPC framing, encoded directly into the outbox with one copy. `encodeData` encodes the same, and tests compare them. */
 export class FramedData implements Payload {
   readonly length: number;
   private readonly inner: number;
 
-  constructor(private readonly message: DataMessage) {
+  /** @param borrowed whether the bytes are valid only for now; otherwise nobody changes them */
+  constructor(
+    private readonly message: DataMessage,
+    private readonly borrowed: boolean,
+  ) {
     const { length } = message.data;
     this.inner = (length > 0 ? 1 + varintLength(length) + length : 0) + (message.eof ? 2 : 0);
     this.length = MESSAGE_HEADER_BYTES + 1 + varintLength(this.inner) + this.inner;
+  }
+
+  kept(): Buffer | Payload {
+    return this.borrowed ? inMemory(this) : this;
   }
 
   writeTo(memory: Buffer, start: number): void {

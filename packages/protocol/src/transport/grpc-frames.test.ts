@@ -73,7 +73,7 @@ describe('memory grows with the received data', () => {
     const budget = new AssemblyBudget(MIB);
     const deframer = new Deframer(MIB, budget);
     const messages: Buffer[] = [];
-    const sink = { onMessageBytes: (message: Buffer) => void messages.push(message) };
+    const sink = { onMessageBytes: (message: Buffer) => void messages.push(Buffer.from(message)) };
     for (let at = 0; at < come; at += 1000) deframer.push(long.subarray(at, Math.min(come, at + 1000)), sink);
     expect(budget.bytes).toBe(held);
     deframer.drop();

@@ -1,3 +1,5 @@
+import { type BorrowedBytes, lend } from '@fnfleet/core';
+
 /** gRPC message framing: one byte of flags, four of length (big-endian), then the message. */
 export const MESSAGE_HEADER_BYTES = 5;
 
@@ -46,14 +48,26 @@ export class AssemblyBudget {
 }
 
 export interface MessageSink {
-  /** The message may be a view on the chunk that brought it. */
-  onMessageBytes(message: Buffer): void;
+  onMessageBytes(message: BorrowedBytes): void;
 }
 
 const EMPTY = Buffer.alloc(0);
 
 /** Memory allocated for a message before its first byte. */
 const FIRST_BYTES = 16 * 1024;
+
+/**
+ * Free memory for a data frame of which a part has arrived, which is how most reads end. Used again, as slabs are.
+ */
+const freeBlocks: Buffer[] = [];
+const MAX_FREE_BLOCKS = 64;
+
+/** Messages that fill at least half a block get one, so that a peer cannot make many small ones occupy much memory. */
+const fillsBlock = (bytes: number) => bytes > FIRST_BYTES / 2 && bytes <= FIRST_BYTES;
+
+function giveBlock(memory: Buffer): void {
+  if (memory.length === FIRST_BYTES && freeBlocks.length < MAX_FREE_BLOCKS) freeBlocks.push(memory);
+}
 
 /**
  * Splits a byte stream into messages. Buffers at most one incomplete message, in memory that grows with the received data and not
@@ -76,7 +90,7 @@ export class Deframer {
    * Delivers every message that is now complete.
    * @throws FrameError on a compressed or an oversize message
    */
-  push(chunk: Buffer, sink: MessageSink): void {
+  push(chunk: BorrowedBytes, sink: MessageSink): void {
     let at = 0;
     const end = chunk.length;
     if (this.headBytes > 0) at = this.goOn(chunk, sink);
@@ -92,10 +106,17 @@ export class Deframer {
 
   /** Drops an incomplete message. */
   drop(): void {
-    if (this.message !== undefined) this.budget?.give(this.message.length);
+    const memory = this.detach();
+    if (memory !== undefined) giveBlock(memory);
+  }
+
+  private detach(): Buffer | undefined {
+    const { message } = this;
+    if (message !== undefined) this.budget?.give(message.length);
     this.message = undefined;
     this.messageBytes = 0;
     this.headBytes = 0;
+    return message;
   }
 
   /** Reads the rest of the incomplete message. @returns how much of the chunk was used */
@@ -112,20 +133,23 @@ export class Deframer {
     const bytes = Math.min(missing, chunk.length - at);
     if (bytes > 0) this.hold(chunk, at, bytes);
     if (bytes < missing) return at + bytes;
-    const message = this.message?.subarray(0, this.length) ?? EMPTY;
-    this.drop();
-    sink.onMessageBytes(message);
+    const memory = this.detach() ?? EMPTY;
+    lend(memory.subarray(0, this.length), (message) => sink.onMessageBytes(message));
+    giveBlock(memory);
     return at + bytes;
   }
 
   private hold(chunk: Buffer, at: number, bytes: number): void {
     const needed = this.messageBytes + bytes;
     if (this.message === undefined || this.message.length < needed) {
-      const size = Math.min(this.length, Math.max(needed, 2 * (this.message?.length ?? 0), FIRST_BYTES));
-      this.budget?.take(size - (this.message?.length ?? 0));
-      const larger = Buffer.allocUnsafeSlow(size);
-      this.message?.copy(larger, 0, 0, this.messageBytes);
+      const { message } = this;
+      const wanted = Math.min(this.length, Math.max(needed, 2 * (message?.length ?? 0), FIRST_BYTES));
+      const size = fillsBlock(wanted) ? FIRST_BYTES : wanted;
+      this.budget?.take(size - (message?.length ?? 0));
+      const larger = (size === FIRST_BYTES ? freeBlocks.pop() : undefined) ?? Buffer.allocUnsafeSlow(size);
+      message?.copy(larger, 0, 0, this.messageBytes);
       this.message = larger;
+      if (message !== undefined) giveBlock(message);
     }
     chunk.copy(this.message, this.messageBytes, at, at + bytes);
     this.messageBytes += bytes;

@@ -202,7 +202,7 @@ describe('sent data', () => {
 });
 
 describe('data buffered while a stream is paused', () => {
-  it('a small part does not keep a large buffer alive; a large one is not copied', async () => {
+  it('is copied: the memory that it was read into is used again', async () => {
     const { client, received, stream } = await asked();
     stream.pause();
     const chunks = [
@@ -213,8 +213,7 @@ describe('data buffered while a stream is paused', () => {
     stream.resume();
     await client.turn();
     expect(received.parts.map(({ length }) => length)).toEqual([5, 16_000]);
-    expect(received.parts.map(({ buffer }, i) => buffer === chunks[i]?.buffer)).toEqual([false, true]);
-    expect(received.text.slice(0, 6)).toBe('smalll');
+    expect(received.text).toBe(`small${'l'.repeat(16_000)}`);
   });
 
   it('is delivered before data that arrives meanwhile; a pause in between holds the rest', async () => {
@@ -224,7 +223,7 @@ describe('data buffered while a stream is paused', () => {
     stream.resume();
     client.say(data(1, 'c'));
     received.onData = (bytes) => {
-      received.parts.push(bytes);
+      received.parts.push(Buffer.from(bytes));
       if (received.text === 'a') stream.pause();
     };
     await client.turn();

@@ -1,3 +1,4 @@
+import type { BorrowedBytes } from '@fnfleet/core';
 import { HeaderList } from './header-list.js';
 import type { Outbox } from './outbox.js';
 import { FLAG, FRAME, H2_ERROR } from './wire.js';
@@ -6,8 +7,7 @@ import { FLAG, FRAME, H2_ERROR } from './wire.js';
 export interface StreamListener {
   /** The head of the answer, or trailers. */
   onHeaders(list: HeaderList): void;
-  /** The listener may keep the bytes. */
-  onData(bytes: Buffer): void;
+  onData(bytes: BorrowedBytes): void;
   /** The peer has ended its half; only `onClose` follows. */
   onEnd(): void;
   /** Everything that had to wait for the peer has been sent. */
@@ -57,6 +57,8 @@ export interface StreamCarrier {
 export interface Payload {
   readonly length: number;
   writeTo(memory: Buffer, at: number): void;
+  /** Called if it has to wait: returns the same in bytes that nobody changes. */
+  kept(): Buffer | Payload;
 }
 
 /** A waiting frame, or the rest of it. */
@@ -73,7 +75,8 @@ function isPayload(bytes: Buffer | Payload): bytes is Payload {
   return !(bytes instanceof Uint8Array);
 }
 
-function inMemory(payload: Payload): Buffer {
+/** The payload as bytes. */
+export function inMemory(payload: Payload): Buffer {
   const bytes = Buffer.allocUnsafe(payload.length);
   payload.writeTo(bytes, 0);
   return bytes;
@@ -179,7 +182,7 @@ export class Http2Stream {
       }
     }
     this.waiting ??= [];
-    this.waiting.push({ type, bytes, last, onSent });
+    this.waiting.push({ type, bytes: isPayload(bytes) ? bytes.kept() : bytes, last, onSent });
     carrier.waits(this);
     return false;
   }
@@ -271,7 +274,7 @@ export class Http2Stream {
   // --- receiving; called by the connection ---
 
   /** @param flowBytes size for flow control, including padding */
-  receiveData(bytes: Buffer, flowBytes: number, last: boolean): void {
+  receiveData(bytes: BorrowedBytes, flowBytes: number, last: boolean): void {
     this.receiveWindow -= flowBytes;
     this.acknowledge(flowBytes - bytes.length); // padding is not delivered
     if (last) this.endRemote();
@@ -371,12 +374,10 @@ export class Http2Stream {
     listener?.onClose(undefined);
   }
 
-  private hold(bytes: Buffer): void {
-    // A small part must not keep a large buffer alive.
-    const part = bytes.length * 4 < bytes.buffer.byteLength ? Buffer.from(bytes) : bytes;
+  private hold(bytes: BorrowedBytes): void {
     this.held ??= [];
-    this.held.push(part);
-    this.heldBytes += part.length;
+    this.held.push(Buffer.from(bytes));
+    this.heldBytes += bytes.length;
   }
 
   private acknowledge(bytes: number): void {

@@ -1,7 +1,7 @@
 import type { Socket } from 'node:net';
+import { giveSlab, SLAB_BYTES, takeSlab } from '@fnfleet/core';
 import { FLAG, FRAME, FRAME_HEADER_BYTES } from './wire.js';
 
-const SLAB_BYTES = 64 * 1024;
 const FIRST_SLAB_BYTES = 1024;
 /** A write of this size does not wait for the end of the turn. */
 const FLUSH_BYTES = 48 * 1024;
@@ -172,7 +172,7 @@ export class Outbox {
       this.start = 0;
       this.end = 0;
     }
-    for (const slab of this.lent) giveSlab(slab);
+    for (const part of this.lent) giveSlab(wholeOf(part));
     this.lent.length = 0;
     const callbacks = this.onceTaken;
     if (callbacks.length > 0) {
@@ -193,17 +193,7 @@ export class Outbox {
   }
 }
 
-/** Free slabs of the whole process. */
-const MAX_FREE_SLABS = 32;
-const freeSlabs: ArrayBuffer[] = [];
-
-function takeSlab(): Buffer {
-  const memory = freeSlabs.pop();
-  return memory === undefined ? Buffer.allocUnsafeSlow(SLAB_BYTES) : Buffer.from(memory);
-}
-
-/** @param part any part of it */
-function giveSlab(part: Buffer): void {
-  if (part.buffer.byteLength === SLAB_BYTES && freeSlabs.length < MAX_FREE_SLABS)
-    freeSlabs.push(part.buffer as ArrayBuffer);
+/** The memory that it is a part of. */
+function wholeOf(part: Buffer): Buffer {
+  return part.byteLength === part.buffer.byteLength ? part : Buffer.from(part.buffer);
 }

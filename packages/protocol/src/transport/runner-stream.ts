@@ -1,5 +1,6 @@
 import {
   BINARY_TRACE_HEADER,
+  type BorrowedBytes,
   decodeBinaryTrace,
   later,
   type MonoMs,
@@ -65,7 +66,7 @@ export class EngagementStream extends ServerStream implements RunnerStream {
 
   send(message: RunnerMessage): boolean {
     if (this.over) return false;
-    if (message.kind === 'data') return this.sendFramed(new FramedData(message));
+    if (message.kind === 'data') return this.sendFramed(new FramedData(message, true));
     return this.sendMessage(encodeRunnerMessage(message));
   }
 
@@ -83,7 +84,7 @@ export class EngagementStream extends ServerStream implements RunnerStream {
     if (!this.over) this.finish(code, details, load);
   }
 
-  onMessageBytes(bytes: Buffer): void {
+  onMessageBytes(bytes: BorrowedBytes): void {
     if (!this.over) this.handler?.onMessage(decodeClientMessage(bytes));
   }
 

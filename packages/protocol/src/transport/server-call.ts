@@ -1,3 +1,4 @@
+import type { BorrowedBytes } from '@fnfleet/core';
 import type { Connection } from './connection.js';
 import type { Http2Stream } from './http2-stream.js';
 import { PLAIN_HEAD } from './response-heads.js';
@@ -5,6 +6,7 @@ import { ServerStream } from './server-stream.js';
 
 /** Receives the events of an RPC other than Engage. */
 export interface ServerCallHandler {
+  /** The handler may keep the message. */
   onMessage(message: Buffer): void;
   /** The client will send nothing more. */
   onHalfClose(): void;
@@ -40,8 +42,8 @@ export class ServerCall extends ServerStream {
     if (!this.over) this.finish(code, details);
   }
 
-  onMessageBytes(message: Buffer): void {
-    if (!this.over) this.handler?.onMessage(message);
+  onMessageBytes(message: BorrowedBytes): void {
+    if (!this.over) this.handler?.onMessage(Buffer.from(message));
   }
 
   onWritable(): void {} // streaming methods wait for acknowledgements instead

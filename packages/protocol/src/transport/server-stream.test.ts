@@ -269,6 +269,22 @@ describe('an engagement', () => {
     isEmpty(wired);
   });
 
+  it('bytes of an answer that wait for the balancer are copied: their memory is used again', async () => {
+    const { wired, engaged } = await engagement();
+    const whole = Buffer.alloc(70_000, 'x');
+    const answer = Buffer.from('answer');
+    engaged.send({ kind: 'data', data: whole, eof: false });
+    expect(engaged.send({ kind: 'data', data: answer, eof: false })).toBe(false);
+    answer.fill('!');
+    await wired.turn();
+    wired.news();
+    wired.say(frame(FRAME.WINDOW_UPDATE, 0, 1, uint32(100_000)), frame(FRAME.WINDOW_UPDATE, 0, 0, uint32(100_000)));
+    await wired.turn();
+    const rest = Buffer.concat(wired.news().map(({ payload }) => payload));
+    expect(rest.toString().endsWith('answer')).toBe(true);
+    engaged.end(0, '');
+  });
+
   it('can be paused and resumed; the handler of a slow balancer is asked to wait, and called when it may continue', async () => {
     const { wired, engaged, events } = await engagement();
     engaged.pause();
@@ -287,6 +303,22 @@ describe('an engagement', () => {
 });
 
 describe('an RPC other than Engage', () => {
+  it('its handler may keep messages: they are copies', async () => {
+    const { wired, call } = await beside();
+    const kept: Buffer[] = [];
+    call.attach(
+      () => ({
+        onMessage: (message) => void kept.push(message),
+        onHalfClose: () => undefined,
+        onCancelled: () => undefined,
+      }),
+      () => undefined,
+    );
+    wired.say(data(frameMessage(Buffer.from('one'))), data(frameMessage(Buffer.from('two')), FLAG.END_STREAM));
+    expect(kept.map(String)).toEqual(['one', 'two']);
+    call.end(0, '');
+  });
+
   it('delivers its messages and its end, and is answered', async () => {
     const { wired, call, events } = await beside();
     call.open();

@@ -1,3 +1,4 @@
+import type { BorrowedBytes } from '@fnfleet/core';
 import { GRPC_STATUS } from '../engage/stream.js';
 import type { Connection } from './connection.js';
 import { Deframer, FrameError, frameMessage, type MessageSink, OversizeError } from './grpc-frames.js';
@@ -33,7 +34,7 @@ export abstract class ServerStream implements StreamListener, MessageSink {
     this.stream.resume();
   }
 
-  abstract onMessageBytes(message: Buffer): void;
+  abstract onMessageBytes(message: BorrowedBytes): void;
   abstract onWritable(): void;
   protected abstract onHalfClosed(): void;
   /** The client has reset the stream, or it is lost. */
@@ -71,7 +72,7 @@ export abstract class ServerStream implements StreamListener, MessageSink {
 
   onHeaders(): void {} // trailers of a request have no meaning
 
-  onData(bytes: Buffer): void {
+  onData(bytes: BorrowedBytes): void {
     if (this.over) return;
     try {
       this.deframer.push(bytes, this);

@@ -1,4 +1,4 @@
-import type { Clock, Timer } from '@fnfleet/core';
+import type { BorrowedBytes, Clock, Timer } from '@fnfleet/core';
 import { GRPC_STATUS, StreamError } from '../engage/stream.js';
 import { Deframer, frameMessage, type MessageSink } from './grpc-frames.js';
 import { type GrpcStatus, grpcStatusOf, statusOfHttp } from './grpc-status.js';
@@ -67,7 +67,7 @@ class UnaryCall implements StreamListener, MessageSink {
     this.status = grpcStatusOf(list) ?? (httpStatus === 200 ? undefined : statusOfHttp(httpStatus));
   }
 
-  onData(bytes: Buffer): void {
+  onData(bytes: BorrowedBytes): void {
     try {
       this.deframer.push(bytes, this);
     } catch (error) {
@@ -75,7 +75,7 @@ class UnaryCall implements StreamListener, MessageSink {
     }
   }
 
-  onMessageBytes(message: Buffer): void {
+  onMessageBytes(message: BorrowedBytes): void {
     this.answer ??= Buffer.from(message);
   }
 

@@ -18,7 +18,7 @@ export class StreamEvents implements StreamListener {
     this.lists.push(list);
   }
   onData(bytes: Buffer): void {
-    this.parts.push(bytes);
+    this.parts.push(Buffer.from(bytes));
   }
   onEnd(): void {
     this.ended = true;
