@@ -1,0 +1,189 @@
+// takes: 40 s
+import { mkdirSync } from 'node:fs';
+import path from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { freePorts } from '@fnfleet/testing';
+import { ApiClient, deployFunction } from 'fnfleet';
+import { Agent } from 'undici';
+import { FnfleetCommand } from './harness/command.js';
+import { Footprint } from './harness/footprint.js';
+import { invoke } from './harness/invoke.js';
+import { Load } from './harness/load.js';
+import { ROOT } from './harness/paths.js';
+import { until } from './harness/until.js';
+
+jest.setTimeout(240_000);
+
+const CHANGES = 100;
+const KILLS = 6;
+
+/** Two API nodes that share a database, two balancers that know both, and one runner. */
+describe('a fleet with two API nodes', () => {
+  let footprint: Footprint;
+  let port: number;
+  let nodes: Map<string, FnfleetCommand>;
+  let agent: Agent;
+  let fnId: string;
+  let appId: string;
+
+  beforeEach(async () => {
+    footprint = new Footprint();
+    mkdirSync(path.join(footprint.dataDir, 'iofs'));
+    port = await freePorts(6);
+    nodes = new Map();
+    agent = new Agent();
+    await startApi(0);
+    await startApi(1);
+    await start('runner', {
+      FN_NODE_TYPE: 'pure-runner',
+      FN_PORT: `${port + 4}`,
+      FN_GRPC_PORT: `${port + 5}`,
+      FN_IOFS_PATH: path.join(footprint.dataDir, 'iofs'),
+      FN_DRIVER: 'process',
+      FN_PROCESS_FUNCTIONS: path.join(ROOT, 'e2e/functions'),
+    });
+    for (const at of [0, 1]) {
+      await start(`lb${at}`, {
+        FN_NODE_TYPE: 'lb',
+        FN_PORT: `${port + 2 + at}`,
+        FN_RUNNER_API_URL: `${apiUrl(at)},${apiUrl(1 - at)}`,
+        FN_RUNNER_ADDRESSES: `127.0.0.1:${port + 5}`,
+        // Nothing expires by itself: only the feed can show a change.
+        FN_LOOKUP_TTL_MSECS: '3600000',
+      });
+    }
+    const fn = await deployFunction(new ApiClient(apiUrl(0)), 'e2e', { name: 'probe', image: 'probe' });
+    fnId = fn.id;
+    appId = String((await send('GET', `/v2/fns/${fnId}`)).app_id);
+    for (const at of [0, 1]) {
+      await until({ what: `balancer ${at} calls`, look: async () => ((await called(at)) === 200 ? true : undefined) });
+    }
+  });
+
+  afterEach(async () => {
+    await agent.close();
+    await Promise.all([...nodes.values()].map((node) => node.stop()));
+    const left = await footprint.leftovers();
+    footprint.remove();
+    expect(left).toEqual([]);
+  });
+
+  const apiUrl = (at: number) => `http://127.0.0.1:${port + at}`;
+  const lbUrl = (at: number) => `http://127.0.0.1:${port + 2 + at}`;
+
+  async function start(name: string, env: Readonly<Record<string, string>>): Promise<void> {
+    const node = new FnfleetCommand(['node'], { env: { ...footprint.env, FN_BIND_ADDRESS: '127.0.0.1', ...env } });
+    nodes.set(name, node);
+    await node.prints(/ready/);
+  }
+
+  function startApi(at: number): Promise<void> {
+    return start(`api${at}`, {
+      FN_NODE_TYPE: 'api',
+      FN_PORT: `${port + at}`,
+      FN_DB_URL: `sqlite3://${footprint.dataDir}/fn.db`,
+    });
+  }
+
+  /** Kills an API node without a chance to clean up. */
+  async function kill(at: number): Promise<void> {
+    nodes.get(`api${at}`)?.signal('SIGKILL');
+    await nodes.get(`api${at}`)?.ended;
+  }
+
+  async function called(at: number, target = `/invoke/${fnId}`): Promise<number> {
+    return (await invoke(`${lbUrl(at)}${target}`, { dispatcher: agent })).status;
+  }
+
+  /** A request to either API node, until one has answered. */
+  async function send(method: string, target: string, body?: object): Promise<Record<string, unknown>> {
+    for (let tries = 0; ; tries += 1) {
+      try {
+        const response = await fetch(`${apiUrl(tries % 2)}${target}`, { method, body: body && JSON.stringify(body) });
+        const text = await response.text();
+        if (response.ok) return text === '' ? {} : JSON.parse(text);
+        // The answer to an earlier try was lost, but the change was made.
+        if (tries > 0 && (response.status === 409 || (method === 'DELETE' && response.status === 404))) return {};
+        if (response.status < 500) throw new Error(`${method} ${target}: ${response.status} ${text}`);
+      } catch (error) {
+        if (tries > 200) throw error;
+      }
+      await sleep(10);
+    }
+  }
+
+  const trigger = (source: string) => ({ name: source.slice(1), app_id: appId, fn_id: fnId, type: 'http', source });
+
+  it('sees every change at both balancers, long before anything expires', async () => {
+    const times: number[] = [];
+    /** Until both balancers answer so. */
+    const seen = async (target: string, status: number) => {
+      const from = performance.now();
+      const one = async (at: number) => {
+        for (let tries = 0; (await called(at, target)) !== status; tries += 1) {
+          if (tries > 10_000) throw new Error(`${target} is not ${status} at balancer ${at}`);
+          await sleep(2);
+        }
+        times.push(performance.now() - from);
+      };
+      await Promise.all([one(0), one(1)]);
+    };
+    for (let n = 0; n < CHANGES; n += 1) {
+      // Both have just seen that there is none.
+      await seen(`/t/e2e/new-${n}`, 404);
+      times.splice(-2);
+      const { id } = await send('POST', '/v2/triggers', trigger(`/new-${n}`));
+      await seen(`/t/e2e/new-${n}`, 200);
+      await send('DELETE', `/v2/triggers/${id}`);
+      await seen(`/t/e2e/new-${n}`, 404);
+    }
+    times.sort((a, b) => a - b);
+    const quantile = (share: number) => `${times[Math.ceil(share * times.length) - 1]?.toFixed(1)} ms`;
+    process.stdout.write(
+      `${times.length} changes seen by 2 balancers: p50 ${quantile(0.5)}, p99 ${quantile(0.99)}, max ${quantile(1)}\n`,
+    );
+    expect(times).toHaveLength(4 * CHANGES);
+  });
+
+  it('loses no call and no acknowledged change when each node is killed in turn, during calls and changes', async () => {
+    const acknowledged: string[] = [];
+    let writing = true;
+    const write = async (writer: number) => {
+      for (let n = 0; writing; n += 1) {
+        const source = `/w${writer}-${n}`;
+        await send('POST', '/v2/triggers', trigger(source));
+        acknowledged.push(source);
+      }
+    };
+    const writers = [0, 1].map(write);
+    // Old functions, and triggers that a balancer has never looked up.
+    const load = new Load(8, async (id) => {
+      const n = Number(id.split('-')[1]);
+      const source = n % 2 === 0 ? acknowledged[Math.floor(Math.random() * acknowledged.length)] : undefined;
+      const target = source === undefined ? `/invoke/${fnId}` : `/t/e2e${source}`;
+      return invoke(`${lbUrl((n >> 1) % 2)}${target}`, { dispatcher: agent });
+    });
+    for (let n = 0; n < KILLS; n += 1) {
+      await load.untilAnswered(300);
+      await kill(n % 2);
+      await load.untilAnswered(300);
+      await startApi(n % 2);
+    }
+    await load.untilAnswered(300);
+    writing = false;
+    await Promise.all(writers);
+    const { answered, failed } = await load.end();
+    const lost: string[] = [];
+    for (const source of acknowledged) if ((await called(0, `/t/e2e${source}`)) !== 200) lost.push(source);
+    process.stdout.write(
+      `${KILLS} kills of API nodes: ${answered} calls answered, ${failed.length} failed; ` +
+        `${acknowledged.length} changes acknowledged, ${lost.length} lost\n`,
+    );
+    expect([failed, lost]).toEqual([[], []]);
+    // A change is still seen.
+    await send('DELETE', `/v2/fns/${fnId}`);
+    for (const at of [0, 1]) {
+      await until({ what: `deletion at ${at}`, look: async () => ((await called(at)) === 404 ? true : undefined) });
+    }
+  });
+});
