@@ -1,8 +1,9 @@
 /**
  * Renders the reference pages that come from declarations: docs/configuration.md, docs/errors.md, docs/metrics.md,
- * docs/commands.md, and the names that a node's environment may have.
+ * docs/commands.md, docs/openapi.json, and the names that a node's environment may have.
  * With --check it writes nothing and fails when a page is not what it should be.
  */
+import { openApiDocument } from '@fnfleet/api';
 import { ERRORS, METRICS, renderSettings } from '@fnfleet/core';
 import { COMMANDS, newProgram, SETTINGS_SECTIONS } from 'fnfleet';
 import { renderCommands, treeOf, walk } from '../packages/cli/dist/reference/command-tree.js';
@@ -75,6 +76,8 @@ ${Object.entries(METRICS)
   .map(([name, { kind, unit, doc }]) => `| \`${name}\` | ${kind} | ${unit || '–'} | ${doc} |`)
   .join('\n')}
 `,
+
+  'docs/openapi.json': `${JSON.stringify(openApiDocument(), null, 1)}\n`,
 
   'packages/node/src/variable-names.ts': `// Rendered by \`npm run docs\` from the declarations in the code. Do not edit.
 

@@ -1,6 +1,10 @@
 import { readSettings } from '@fnfleet/core';
 import { type ApiServer, type ApiServerOptions, newApiServer } from './api-server.js';
 import { apiSettings } from './settings.js';
+import { DescribedAnswers } from './test-kit/described-answers.js';
+
+/** Every response in the suites is what the OpenAPI document says. */
+export const describedAnswers = new DescribedAnswers();
 
 export interface Answer {
   readonly status: number;
@@ -12,14 +16,18 @@ export interface Answer {
 
 /** An API node on a free port with an empty datastore, and a client for it. */
 export class TestApi {
-  private constructor(readonly server: ApiServer) {}
+  private constructor(
+    readonly server: ApiServer,
+    /** What hooks of an embedder raise is not described. */
+    private readonly isDescribed: boolean,
+  ) {}
 
   static async start(options: Partial<ApiServerOptions> & { env?: Record<string, string> } = {}): Promise<TestApi> {
     const { env, ...rest } = options;
     const settings = readSettings(apiSettings, { FN_DB_URL: 'sqlite3://:memory:', ...env });
     const server = newApiServer({ settings, host: '127.0.0.1', port: 0, ...rest });
     await server.ready;
-    return new TestApi(server);
+    return new TestApi(server, rest.listeners === undefined);
   }
 
   get url(): string {
@@ -39,6 +47,9 @@ export class TestApi {
       redirect: 'manual',
     });
     const text = await response.text();
+    const { status } = response;
+    const hasOrigin = headers?.origin !== undefined;
+    if (this.isDescribed) describedAnswers.check({ method, path, hasOrigin, status, headers: response.headers, text });
     const isJson = response.headers.get('content-type')?.startsWith('application/json') && text !== '';
     return { status: response.status, headers: response.headers, text, body: isJson ? JSON.parse(text) : {} };
   }

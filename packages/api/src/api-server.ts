@@ -99,14 +99,13 @@ class RunningApiServer implements ApiServer {
       readiness: options.readiness,
       middleware: options.middleware,
       guard: options.guard,
-      routes: [
-        ...apiRoutes(store, options.endpoints ?? endpointUrls(settings.publicLbUrl), options.listeners ?? {}, {
-          clock,
-          ids: new IdGenerator(),
-          maxRequestBytes: settings.maxRequestBytes,
-        }),
-        this.feeds.route(),
-      ],
+      routes: apiRoutes(store, options.endpoints ?? endpointUrls(settings.publicLbUrl), options.listeners ?? {}, {
+        clock,
+        ids: new IdGenerator(),
+        maxRequestBytes: settings.maxRequestBytes,
+        publicLbUrl: settings.publicLbUrl,
+        feeds: this.feeds,
+      }),
     });
     const { host, port, tls } = options;
     this.http = new HttpService({ handler: app, host, port, limits: settings, tls, logger: this.log, clock });

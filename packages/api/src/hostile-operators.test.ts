@@ -3,7 +3,7 @@ import { type OutgoingHttpHeaders, request } from 'node:http';
 import { Readable } from 'node:stream';
 import { text as textOf } from 'node:stream/consumers';
 import { MIB } from '@fnfleet/core';
-import { TestApi } from './api-client.test.support.js';
+import { describedAnswers, TestApi } from './api-client.test.support.js';
 
 let api: TestApi;
 let appId: string;
@@ -39,7 +39,14 @@ function send(method: string, path: string, body?: Buffer | string | Readable, h
   return new Promise<Raw>((resolve, reject) => {
     const length = body instanceof Readable || body === undefined ? {} : { 'content-length': Buffer.byteLength(body) };
     const sent = request({ port, method, path, headers: { ...length, ...headers }, agent: false }, (res) => {
-      textOf(res).then((text) => resolve({ status: res.statusCode ?? 0, text }), reject);
+      textOf(res)
+        .then((text) => {
+          const { statusCode: status = 0, headers: received } = res;
+          const get = (name: string) => received[name.toLowerCase()]?.toString() ?? null;
+          describedAnswers.check({ method, path, status, headers: { get }, text });
+          resolve({ status, text });
+        })
+        .catch(reject);
     });
     sent.on('error', reject);
     if (body instanceof Readable) body.pipe(sent);

@@ -16,8 +16,8 @@ export type {
 export { checkDatabaseUrl, type DatastoreOptions, databaseOptions, openDatastore } from './datastore/open-datastore.js';
 export { ChangeFeeds, type ChangeFeedsOptions, newChangeFeeds } from './feed/change-feeds.js';
 export type { LocalListener } from './feed/feed-reader.js';
-export { type ApiListeners, apiRoutes } from './rest/api-routes.js';
+export { type OpenApiDocument, openApiDocument } from './openapi/document.js';
+export { type ApiContext, type ApiListeners, apiRoutes } from './rest/api-routes.js';
 export { type EndpointUrls, endpointUrls } from './rest/endpoints.js';
 export type { ResourceListener } from './rest/listeners.js';
-export type { ResourceContext } from './rest/resource-routes.js';
 export { type ApiSettings, apiSettings } from './settings.js';

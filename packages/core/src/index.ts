@@ -29,7 +29,7 @@ export {
   PeerError,
   tellOperator,
 } from './errors/fn-error.js';
-export { type Blame, ERRORS, type ErrorCode, type ErrorEntry } from './errors/table.js';
+export { type Blame, CALL_ERROR_CODES, ERRORS, type ErrorCode, type ErrorEntry } from './errors/table.js';
 export { FakeClock } from './fake-clock.js';
 export { DirectoryWatch, type DirectoryWatchOptions, readSmallFile, readSmallFileSync } from './files.js';
 export {

@@ -273,7 +273,7 @@ describe('the readers of a node', () => {
     await settled();
     feeds.end();
     expect(reader.ended).toBe(true);
-    expect(() => feeds.route().handle({} as never, {} as never)).toThrow('no more change feeds');
+    expect(() => feeds.openStream({} as never, {} as never)).toThrow('no more change feeds');
   });
 });
 

@@ -1,4 +1,4 @@
-import type { IncomingMessage } from 'node:http';
+import type { IncomingMessage, ServerResponse } from 'node:http';
 import {
   type Clock,
   count,
@@ -9,7 +9,6 @@ import {
   type Timer,
   TurnoverSet,
 } from '@fnfleet/core';
-import type { Route } from '@fnfleet/http';
 import type { ChangeLog, Datastore } from '../datastore/datastore.js';
 import type { ApiSettings } from '../settings.js';
 import { EventStream } from './event-stream.js';
@@ -89,23 +88,19 @@ export class ChangeFeeds {
     countFromZero('feed_readers_dropped');
   }
 
-  /** Server-sent events, for operators and balancers. */
-  route(): Route {
-    return {
-      method: 'GET',
-      path: '/v2/changes',
-      access: 'operator',
-      handle: (req, res) => {
-        const { maxReaders, heartbeatMs } = this.options;
-        if (this.ended || this.streams >= maxReaders) throw new FnError('tooManyFeedReaders');
-        this.streams += 1;
-        const leave = this.add(new EventStream(res, heartbeatMs), positionIn(req));
-        res.once('close', () => {
-          this.streams -= 1;
-          leave();
-        });
-      },
-    };
+  /**
+   * Handles `GET /v2/changes`: server-sent events, for operators and balancers.
+   * @throws FnError `tooManyFeedReaders`
+   */
+  openStream(req: IncomingMessage, res: ServerResponse): void {
+    const { maxReaders, heartbeatMs } = this.options;
+    if (this.ended || this.streams >= maxReaders) throw new FnError('tooManyFeedReaders');
+    this.streams += 1;
+    const leave = this.add(new EventStream(res, heartbeatMs), positionIn(req));
+    res.once('close', () => {
+      this.streams -= 1;
+      leave();
+    });
   }
 
   /**

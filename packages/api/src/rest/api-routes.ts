@@ -1,11 +1,14 @@
 import type { App, Fn, Trigger } from '@fnfleet/core';
-import type { Route } from '@fnfleet/http';
+import type { Route, RouteHandler } from '@fnfleet/http';
 import type { Datastore } from '../datastore/datastore.js';
+import type { ChangeFeeds } from '../feed/change-feeds.js';
+import { documentHandlers } from '../openapi/document-handlers.js';
+import { API_OPERATIONS, type ApiOperationId } from '../openapi/operations.js';
 import type { EndpointUrls } from './endpoints.js';
 import type { ResourceListener } from './listeners.js';
-import { type ResourceContext, resourceRoutes } from './resource-routes.js';
+import { type ResourceContext, resourceHandlers } from './resource-handlers.js';
 import { appResource, fnResource, triggerResource } from './resources.js';
-import { runnerRoutes } from './runner-routes.js';
+import { runnerHandlers } from './runner-handlers.js';
 
 export interface ApiListeners {
   readonly app?: readonly ResourceListener<App>[];
@@ -13,18 +16,39 @@ export interface ApiListeners {
   readonly trigger?: readonly ResourceListener<Trigger>[];
 }
 
-/** All routes under `/v2`. */
-export function apiRoutes(
-  store: Datastore,
-  urls: EndpointUrls,
-  listeners: ApiListeners,
-  context: ResourceContext,
-): Route[] {
-  const routes = [
-    ...resourceRoutes(appResource(store, listeners.app ?? []), context),
-    ...resourceRoutes(fnResource(store, urls, listeners.fn ?? []), context),
-    ...resourceRoutes(triggerResource(store, urls, listeners.trigger ?? []), context),
-    ...runnerRoutes(store, context),
-  ];
-  return routes.map((route) => ({ ...route, access: 'operator' }));
+export interface ApiContext extends ResourceContext {
+  /** `FN_PUBLIC_LB_URL`: where the OpenAPI document says that functions are called. */
+  readonly publicLbUrl: string;
+  readonly feeds: Pick<ChangeFeeds, 'openStream'>;
+}
+
+/** All routes under `/v2`: a handler for each declared operation. */
+export function apiRoutes(store: Datastore, urls: EndpointUrls, listeners: ApiListeners, context: ApiContext): Route[] {
+  const apps = resourceHandlers(appResource(store, listeners.app ?? []), context);
+  const fns = resourceHandlers(fnResource(store, urls, listeners.fn ?? []), context);
+  const triggers = resourceHandlers(triggerResource(store, urls, listeners.trigger ?? []), context);
+  const handlers: Record<ApiOperationId, RouteHandler> = {
+    listApps: apps.list,
+    createApp: apps.create,
+    getApp: apps.read,
+    updateApp: apps.update,
+    deleteApp: apps.remove,
+    listFns: fns.list,
+    createFn: fns.create,
+    getFn: fns.read,
+    updateFn: fns.update,
+    deleteFn: fns.remove,
+    listTriggers: triggers.list,
+    createTrigger: triggers.create,
+    getTrigger: triggers.read,
+    updateTrigger: triggers.update,
+    deleteTrigger: triggers.remove,
+    followChanges: (req, res) => context.feeds.openStream(req, res),
+    ...runnerHandlers(store, context),
+    ...documentHandlers(context.publicLbUrl),
+  };
+  return Object.entries(handlers).map(([id, handle]) => {
+    const { method, path } = API_OPERATIONS[id as ApiOperationId];
+    return { method, path, access: 'operator', handle };
+  });
 }

@@ -13,11 +13,10 @@ import {
 import type { AppFilter, Datastore, FnFilter, TriggerFilter } from '../datastore/datastore.js';
 import { type EndpointUrls, withFnEndpoint, withTriggerEndpoint } from './endpoints.js';
 import type { ResourceListener } from './listeners.js';
-import type { Resource } from './resource-routes.js';
+import type { Resource } from './resource-handlers.js';
 
 export function appResource(store: Datastore, listeners: readonly ResourceListener<App>[]): Resource<App, AppFilter> {
   return {
-    path: '/v2/apps',
     idParam: 'app_id',
     naming: 'unique',
     idMismatch: 'appIdMismatch',
@@ -39,7 +38,6 @@ export function fnResource(
   listeners: readonly ResourceListener<Fn>[],
 ): Resource<Fn, FnFilter> {
   return {
-    path: '/v2/fns',
     idParam: 'fn_id',
     naming: 'unique',
     idMismatch: 'fnIdMismatch',
@@ -70,7 +68,6 @@ export function triggerResource(
     return triggers.map((trigger) => triggerToJson(app ? withTriggerEndpoint(trigger, app, urls, req) : trigger));
   };
   return {
-    path: '/v2/triggers',
     idParam: 'trigger_id',
     naming: 'repeating',
     idMismatch: 'triggerIdMismatch',

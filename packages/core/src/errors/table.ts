@@ -468,6 +468,9 @@ const API_ERRORS = {
 
 export const ERRORS = { ...CALL_ERRORS, ...API_ERRORS } as const satisfies Record<string, ErrorEntry>;
 
+/** The errors with which a call may end. */
+export const CALL_ERROR_CODES = Object.keys(CALL_ERRORS) as (keyof typeof CALL_ERRORS)[];
+
 export type ErrorCode = keyof typeof ERRORS;
 
 function entry<T extends string>(status: number, text: T, doc: string) {

@@ -29,6 +29,8 @@ export function configField(description: string) {
   return ruled(z.record(z.string(), z.string().nullable()), RULES, {
     description: `${description} A change is merged key by key, and an empty value removes its key.`,
     examples: [{ LOG_LEVEL: 'debug' }],
+    // By checkConfigKeys.
+    'x-errors': ['configKeyInvalid'],
   });
 }
 

@@ -68,6 +68,8 @@ export const fnSchema = z
     image: text([notEmpty('fnImageMissing'), maxBytes(MAX_IMAGE_BYTES, 'fnImageTooLong')], {
       description: 'Image of its containers: `[registry/]repository[:tag][@digest]`.',
       examples: ['registry.example.com/shop/checkout:1.4'],
+      // By checkImage.
+      'x-errors': ['fnImageInvalid'],
     }),
     timeout: whole(INT32, [limitRule(MAX_TIMEOUT_SECONDS, 'fnTimeoutInvalid')], {
       description: 'Time limit of a call, in seconds. 0 is the default when created, and no change in a change.',

@@ -32,7 +32,8 @@ export function rule<T>(code: ErrorCode, holds: (value: T) => boolean, says: Sch
 }
 
 /**
- * Adds rules to a type. `doc` goes into the JSON schema with what the rules say; `x-errors` lists their errors.
+ * Adds rules to a type. `doc` goes into the JSON schema with what the rules say; `x-errors` lists their errors, after those that
+ * `doc` names.
  */
 export function ruled<S extends z.ZodType>(type: S, rules: readonly Rule<z.output<S>>[], doc: SchemaPart): S {
   const checked = rules.reduce<S>(
@@ -43,9 +44,11 @@ export function ruled<S extends z.ZodType>(type: S, rules: readonly Rule<z.outpu
       }),
     type,
   );
-  const codes = rules.map(({ code }) => code).filter((code) => code !== 'invalidJson');
-  const errors = codes.length === 0 ? {} : { 'x-errors': codes };
-  return checked.meta(Object.assign({}, ...rules.map(({ says }) => says), doc, errors));
+  const { 'x-errors': others = [], ...rest } = doc;
+  const codes = [...(others as ErrorCode[]), ...rules.map(({ code }) => code)].filter((code) => code !== 'invalidJson');
+  return checked.meta(
+    Object.assign({}, ...rules.map(({ says }) => says), rest, codes.length === 0 ? {} : { 'x-errors': codes }),
+  );
 }
 
 export function text(rules: readonly Rule<string>[], doc: SchemaPart): z.ZodString {

@@ -124,6 +124,8 @@ export class FullNode implements Service {
         clock,
         ids: new IdGenerator(),
         maxRequestBytes: settings.maxRequestBytes,
+        publicLbUrl: settings.publicLbUrl,
+        feeds,
       },
     );
     const placement = new LocalPlacement(agent);
@@ -133,7 +135,7 @@ export class FullNode implements Service {
       port,
       lookup,
       placement,
-      routes: [...routes, feeds.route()],
+      routes,
       imagePulls: async () => agent.imagePulls,
       metrics,
       readiness,

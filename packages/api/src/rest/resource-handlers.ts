@@ -1,6 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { type Clock, type ErrorCode, FnError, type IdGenerator, MIB, type WallMs } from '@fnfleet/core';
-import { type Route, type RouteHandler, readBody, sendEmpty, sendJson } from '@fnfleet/http';
+import { type RouteHandler, readBody, sendEmpty, sendJson } from '@fnfleet/http';
 import type { Collection } from '../datastore/datastore.js';
 import { Conditions, etagOf } from './conditions.js';
 import { notify, type ResourceListener } from './listeners.js';
@@ -8,8 +8,6 @@ import { type Naming, nextCursor, pageOf } from './paging.js';
 
 /** A kind of resource under `/v2`: the differences between apps, functions and triggers. */
 export interface Resource<T extends { id: string; name: string }, F> {
-  /** `/v2/apps` */
-  readonly path: string;
   /** `app_id` */
   readonly idParam: string;
   readonly naming: Naming;
@@ -38,11 +36,11 @@ export interface ResourceContext {
 /** Maximum body of a resource, whatever the limit for calls is. */
 const LARGEST_RESOURCE_BYTES = MIB;
 
-/** The routes to list, create, read, update and delete a kind of resource. */
-export function resourceRoutes<T extends { id: string; name: string }, F>(
+/** Handlers that list, create, read, change and delete a kind of resource. */
+export function resourceHandlers<T extends { id: string; name: string }, F>(
   resource: Resource<T, F>,
   context: ResourceContext,
-): Route[] {
+): Record<'list' | 'create' | 'read' | 'update' | 'remove', RouteHandler> {
   const { collection, listeners } = resource;
   const { clock, ids } = context;
   const idOf = (req: { params: Record<string, unknown> }) => String(req.params[resource.idParam]);
@@ -107,14 +105,7 @@ export function resourceRoutes<T extends { id: string; name: string }, F>(
     sendEmpty(res, 204);
   };
 
-  const item = `${resource.path}/:${resource.idParam}`;
-  return [
-    { method: 'GET', path: resource.path, handle: list },
-    { method: 'POST', path: resource.path, handle: create },
-    { method: 'GET', path: item, handle: read },
-    { method: 'PUT', path: item, handle: update },
-    { method: 'DELETE', path: item, handle: remove },
-  ];
+  return { list, create, read, update, remove };
 }
 
 export async function bodyText(req: IncomingMessage, { maxRequestBytes }: ResourceContext): Promise<string> {

@@ -1,0 +1,105 @@
+import { appSchema, fnSchema, jsonSchemaOf, type SchemaPart, triggerSchema } from '@fnfleet/core/resources';
+
+/** Limits are rules for clients; a database may hold what earlier releases accepted. */
+const LIMITS = /^(x-|m(ax|in)|default$|pattern$|propertyNames$)/;
+
+/** JSON schemas of requests and responses, made from the schemas that check what clients send. */
+export const SCHEMAS = {
+  ...resourceSchemas('App', jsonSchemaOf(appSchema), {
+    output: ['id', 'name', 'config', 'annotations', 'syslog_url', 'created_at', 'updated_at', 'shape'],
+    always: ['id', 'name', 'created_at', 'updated_at'],
+    needed: ['name'],
+    fixed: ['name', 'shape'],
+  }),
+  ...resourceSchemas('Fn', jsonSchemaOf(fnSchema), {
+    output: [
+      ...['id', 'name', 'app_id', 'image', 'memory', 'timeout', 'idle_timeout'],
+      ...['config', 'annotations', 'created_at', 'updated_at', 'shape'],
+    ],
+    always: [
+      ...['id', 'name', 'app_id', 'image', 'memory', 'timeout', 'idle_timeout', 'config'],
+      ...['created_at', 'updated_at'],
+    ],
+    needed: ['app_id', 'name', 'image'],
+    fixed: ['app_id', 'name'],
+    orNull: ['config'],
+  }),
+  ...resourceSchemas('Trigger', jsonSchemaOf(triggerSchema), {
+    output: ['id', 'name', 'app_id', 'fn_id', 'created_at', 'updated_at', 'type', 'source', 'annotations'],
+    always: ['id', 'name', 'app_id', 'fn_id', 'created_at', 'updated_at', 'type', 'source'],
+    needed: ['app_id', 'name', 'fn_id', 'type', 'source'],
+    fixed: ['app_id', 'type'],
+  }),
+  Error: {
+    type: 'object',
+    description: 'Every error. Its message is for people, and is that of the table of errors.',
+    properties: { message: { type: 'string', minLength: 1 } },
+    required: ['message'],
+  },
+} as const satisfies Record<string, SchemaPart>;
+
+export type SchemaName = keyof typeof SCHEMAS;
+
+/** The errors that a schema of a request names. */
+export function errorsIn(name: SchemaName): string[] {
+  return Object.values(propertiesOf(SCHEMAS[name])).flatMap(({ 'x-errors': codes }) => (codes ?? []) as string[]);
+}
+
+interface Traits {
+  /** The fields of a response, in their order. */
+  readonly output: readonly string[];
+  /** The fields that every response has. */
+  readonly always: readonly string[];
+  /** The fields that a creation needs. */
+  readonly needed: readonly string[];
+  /** The fields that never change. */
+  readonly fixed: readonly string[];
+  /** Fields that are null when they are empty. */
+  readonly orNull?: readonly string[];
+}
+
+/** `App` is what is answered, `NewApp` and `AppChange` what is sent, `AppList` a page. */
+function resourceSchemas<N extends string>(name: N, schema: SchemaPart, traits: Traits) {
+  const { description } = schema;
+  const { output, always, needed, fixed, orNull = [] } = traits;
+  const properties = propertiesOf(schema);
+  const sent = output.filter((field) => properties[field]?.readOnly !== true);
+  const pick = (fields: readonly string[]) =>
+    Object.fromEntries(fields.map((field) => [field, properties[field] ?? {}]));
+  const shown = Object.entries(pick(output)).map(([field, part]) => [field, asShown(part, orNull.includes(field))]);
+  const page = {
+    type: 'object',
+    description: 'A page of a list, in ascending order of names.',
+    properties: {
+      items: { type: 'array', items: { $ref: `#/components/schemas/${name}` } },
+      next_cursor: { type: 'string', description: 'Where the next page begins; missing on the last page.' },
+    },
+    required: ['items'],
+  };
+  const schemas: Record<string, SchemaPart> = {
+    [name]: { type: 'object', description, properties: Object.fromEntries(shown), required: always },
+    [`New${name}`]: { type: 'object', description, properties: pick(sent), required: needed },
+    [`${name}Change`]: {
+      type: 'object',
+      description: 'What is absent, empty or 0 stays as it is. Fields that never change are ignored.',
+      properties: pick(sent.filter((field) => !fixed.includes(field))),
+    },
+    [`${name}List`]: page,
+  };
+  return schemas as Record<N | `New${N}` | `${N}Change` | `${N}List`, SchemaPart>;
+}
+
+function asShown(part: SchemaPart, orNull: boolean): SchemaPart {
+  const kept = Object.fromEntries(Object.entries(part).filter(([keyword]) => !LIMITS.test(keyword)));
+  if (isNullable(part.additionalProperties)) kept.additionalProperties = { type: 'string' };
+  else if (kept.additionalProperties !== undefined) kept.additionalProperties = {};
+  return orNull ? { ...kept, type: [part.type, 'null'] } : kept;
+}
+
+function isNullable(part: unknown): boolean {
+  return Array.isArray((part as SchemaPart | undefined)?.type);
+}
+
+function propertiesOf(schema: SchemaPart): Readonly<Record<string, SchemaPart>> {
+  return (schema.properties ?? {}) as Readonly<Record<string, SchemaPart>>;
+}
