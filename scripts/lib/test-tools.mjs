@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs';
-import { mkdir, mkdtemp, readdir, rename, rm } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, rename, rm, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { installPackage, updatePackageLists } from './apt.mjs';
 import { isDebian, isRoot } from './machine.mjs';
@@ -11,9 +11,10 @@ const TOOLS = path.join(ROOT, '.fnfleet/tools');
 /**
  * Programs with their Debian package, their place in it, and what to do on other systems. `version` are the arguments that tell
  * whether a program works. A package without `file` is installed instead of unpacked: tests need several of its programs, or a
- * module of `program`, and run only as root.
+ * module of `program`, and run only as root. `find` looks for a program that is not on the PATH, and `before` prepares its
+ * installation.
  *
- * @typedef {{ package: string, file?: string, program?: string, version?: string[], hint: string }} Tool
+ * @typedef {{ package: string, file?: string, program?: string, version?: string[], hint: string, find?: () => Promise<string | undefined>, before?: () => Promise<void> }} Tool
  * @type {Record<string, Tool>}
  */
 const CATALOGUE = {
@@ -79,6 +80,12 @@ const CATALOGUE = {
     package: 'podman',
     hint: 'The tests with Podman need podman 4.3.1 or newer and runc on the PATH (https://podman.io), and root.',
   },
+  postgres: {
+    package: 'postgresql',
+    find: newestPostgres,
+    before: installPostgresWithoutServer,
+    hint: 'The tests with Postgres need the programs postgres and initdb, of version 14 or newer, on the PATH or in /usr/lib/postgresql.',
+  },
   kubectl: {
     package: 'kubernetes-client',
     file: 'usr/bin/kubectl',
@@ -98,6 +105,8 @@ export async function ensureTestTool(name) {
     throw new Error(`"// needs: ${name}": known are docker, root, ${Object.keys(CATALOGUE).join(', ')}`);
   const { program = name } = tool;
   if (await runs(program, tool)) return program;
+  const found = await tool.find?.();
+  if (found !== undefined) return found;
   if (tool.file) {
     const unpacked = path.join(TOOLS, tool.package, tool.file);
     if (!existsSync(unpacked)) await unpack(tool);
@@ -106,8 +115,9 @@ export async function ensureTestTool(name) {
   // The unpacked program lacks libraries. With systemd, the package of podman opens the socket of its service; no other package
   // of the catalogue starts anything.
   if (!isDebian() || !isRoot()) throw new Error(`${name} does not run here. ${tool.hint}`);
+  await tool.before?.();
   await installPackage(tool.package);
-  return program;
+  return (await tool.find?.()) ?? program;
 }
 
 /** Before tests run beside each other. @param {readonly string[]} names of the catalogue */
@@ -138,4 +148,19 @@ async function unpack({ package: name, hint }) {
   } finally {
     await rm(folder, { recursive: true, force: true });
   }
+}
+
+/** Debian keeps the versions of Postgres beside each other. */
+async function newestPostgres() {
+  const folder = '/usr/lib/postgresql';
+  const versions = existsSync(folder) ? await readdir(folder) : [];
+  versions.sort((one, other) => Number(other) - Number(one));
+  return versions.map((version) => `${folder}/${version}/bin/postgres`).find((program) => existsSync(program));
+}
+
+/** The package would create a database and start a server for it. */
+async function installPostgresWithoutServer() {
+  const folder = '/etc/postgresql-common/createcluster.d';
+  await mkdir(folder, { recursive: true });
+  await writeFile(`${folder}/no-main-cluster.conf`, 'create_main_cluster = false\n');
 }

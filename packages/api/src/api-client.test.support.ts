@@ -2,6 +2,7 @@ import { readSettings } from '@fnfleet/core';
 import { type ApiServer, type ApiServerOptions, newApiServer } from './api-server.js';
 import { apiSettings } from './settings.js';
 import { DescribedAnswers } from './test-kit/described-answers.js';
+import { sqliteInMemory, type TestDatabase, testDatabase } from './test-kit/test-database.js';
 
 /** Every response in the suites is what the OpenAPI document says. */
 export const describedAnswers = new DescribedAnswers();
@@ -18,16 +19,18 @@ export interface Answer {
 export class TestApi {
   private constructor(
     readonly server: ApiServer,
+    private readonly database: TestDatabase,
     /** What hooks of an embedder raise is not described. */
     private readonly isDescribed: boolean,
   ) {}
 
   static async start(options: Partial<ApiServerOptions> & { env?: Record<string, string> } = {}): Promise<TestApi> {
     const { env, ...rest } = options;
-    const settings = readSettings(apiSettings, { FN_DB_URL: 'sqlite3://:memory:', ...env });
+    const database = await testDatabase(sqliteInMemory);
+    const settings = readSettings(apiSettings, { FN_DB_URL: database.url, ...env });
     const server = newApiServer({ settings, host: '127.0.0.1', port: 0, ...rest });
     await server.ready;
-    return new TestApi(server, rest.listeners === undefined);
+    return new TestApi(server, database, rest.listeners === undefined);
   }
 
   get url(): string {
@@ -72,8 +75,9 @@ export class TestApi {
   trigger = (appId: string, fnId: string, name: string, source: string) =>
     this.made('/v2/triggers', { name, app_id: appId, fn_id: fnId, type: 'http', source });
 
-  close(): Promise<void> {
-    return this.server.close();
+  async close(): Promise<void> {
+    await this.server.close();
+    await this.database.remove();
   }
 }
 

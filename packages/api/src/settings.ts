@@ -6,7 +6,8 @@ export const apiSettings = {
   ...httpSettings,
   dbUrl: text('FN_DB_URL', {
     default: 'sqlite3://data/fn.db',
-    doc: 'Database for apps, functions and triggers: `sqlite3://<path>`, relative to the working directory or absolute.',
+    secret: true,
+    doc: 'Database for apps, functions and triggers: `sqlite3://<path>`, relative to the working directory or absolute; or `postgres://<user>:<password>@<host>:<port>/<database>?sslmode=verify-full`, which several API nodes can share.',
   }),
   dbTimeoutMs: durationMs('FN_DB_TIMEOUT_MSECS', {
     default: 5_000,
@@ -29,6 +30,16 @@ export const apiSettings = {
     min: 100,
     max: 60_000,
     doc: 'How often a change feed sends a sign of life, in milliseconds. A balancer that misses three of them connects to another API node. A reader that reads nothing for this time is disconnected.',
+  }),
+  dbMaxConnections: integer('FN_DB_MAX_CONNECTIONS', {
+    default: 10,
+    min: 2,
+    max: 1_000,
+    doc: 'Maximum number of connections to a Postgres server, besides one that listens for changes. At most one of them writes. Unused ones are closed after 30 s.',
+  }),
+  dbStartTimeoutMs: durationMs('FN_DB_START_TIMEOUT_MSECS', {
+    default: 30_000,
+    doc: 'How long a node that starts waits for a Postgres server that cannot be reached, before it ends with an error.',
   }),
   publicLbUrl: text('FN_PUBLIC_LB_URL', {
     default: '',

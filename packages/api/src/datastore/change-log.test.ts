@@ -123,13 +123,13 @@ describe('the change log', () => {
     expect(await since(await store.changes.latest())).toEqual([]);
   });
 
-  it.each(['', '-', '1', '1-', '0-', '99-x', '-1-x', '1e3-x', `${'9'.repeat(400)}-x`, '0-\0', 'x'.repeat(100_000)])(
-    'does not know the position %j, which it never gave',
-    async (position) => {
-      await addApp('a');
-      expect(await since(position)).toBeUndefined();
-    },
-  );
+  it('does not know positions that it never gave', async () => {
+    await addApp('a');
+    const long = ['9'.repeat(400), 'x'.repeat(100_000)];
+    for (const position of ['', '-', '1', '1-', '0-', '99-x', '-1-x', '1e3-x', '0-\0', ...long, `${long[0]}-x`]) {
+      expect([position, await since(position)]).toEqual([position, undefined]);
+    }
+  });
 
   it('does not know positions of a database that was restored and changed since', async () => {
     await addApp('a');

@@ -13,7 +13,7 @@ interface Schema {
 
 interface Step {
   readonly version: number;
-  up(db: Transaction<Tables>): Promise<unknown>;
+  up(db: Transaction<Tables>, engine: Engine): Promise<unknown>;
 }
 
 const OF_FN: Schema = {
@@ -37,7 +37,9 @@ const ADDITIONS: Schema = {
   steps: [
     {
       version: 1,
-      async up(db) {
+      async up(db, engine) {
+        await engine.widenColumns(db);
+        await createIndexes(db, engine);
         await createChangesTable(db);
         await recordBeginning(db);
       },
@@ -50,29 +52,29 @@ export const NEWEST_VERSIONS = { [OF_FN.versions]: OF_FN.newest, [ADDITIONS.vers
 
 /**
  * Brings a database to the newest schema in one transaction: creates the tables in an empty one, and migrates one of an
- * earlier release.
+ * earlier release. Nodes that start at the same time do so one after the other.
  * @throws Error when a previous migration did not complete, or when the schema version is unknown
  */
 export async function migrate(db: Kysely<Tables>, engine: Engine): Promise<void> {
-  await db.transaction().execute(async (trx) => {
+  await engine.transaction(db, async (trx) => {
     const tables = await engine.tableNames(trx);
     if (!tables.includes('schema_migrations')) await createVersionTable(trx, 'schema_migrations');
     if (tables.includes('apps')) {
-      await upgrade(trx, OF_FN, await recordedVersion(trx, OF_FN));
+      await upgrade(trx, engine, OF_FN, await recordedVersion(trx, OF_FN));
     } else {
       await createTables(trx);
       await recordVersion(trx, OF_FN);
     }
     const added = tables.includes('fnfleet_schema');
     if (!added) await createVersionTable(trx, 'fnfleet_schema');
-    await upgrade(trx, ADDITIONS, added ? await recordedVersion(trx, ADDITIONS) : 0);
+    await upgrade(trx, engine, ADDITIONS, added ? await recordedVersion(trx, ADDITIONS) : 0);
   });
 }
 
-async function upgrade(db: Transaction<Tables>, schema: Schema, version: number): Promise<void> {
+async function upgrade(db: Transaction<Tables>, engine: Engine, schema: Schema, version: number): Promise<void> {
   if (version === schema.newest) return;
   for (const step of schema.steps) {
-    if (step.version > version) await step.up(db);
+    if (step.version > version) await step.up(db, engine);
   }
   await recordVersion(db, schema);
 }
@@ -102,6 +104,16 @@ async function recordedVersion(db: Transaction<Tables>, { versions, oldest, newe
 async function recordVersion(db: Transaction<Tables>, { versions, newest }: Schema): Promise<void> {
   await db.deleteFrom(versions).execute();
   await db.insertInto(versions).values({ version: newest, dirty: 0 }).execute();
+}
+
+/** For lookups by source, for lists in the order of names, and for the deletion of what belongs to an app or a function. */
+async function createIndexes(db: Transaction<Tables>, { bytewise }: Engine): Promise<void> {
+  const [name, id] = [bytewise('name'), bytewise('id')];
+  await sql`create index fnfleet_apps_name on apps (${name})`.execute(db);
+  await sql`create index fnfleet_fns_name on fns (app_id, ${name})`.execute(db);
+  await sql`create index fnfleet_triggers_name on triggers (app_id, ${name}, ${id})`.execute(db);
+  await sql`create index fnfleet_triggers_source on triggers (app_id, type, source)`.execute(db);
+  await sql`create index fnfleet_triggers_fn on triggers (fn_id)`.execute(db);
 }
 
 async function addShape(db: Transaction<Tables>, table: 'apps' | 'fns'): Promise<void> {

@@ -1,10 +1,11 @@
-import { type Clock, type Logger, Once, SettingsError, silentLogger, systemClock } from '@fnfleet/core';
+import { type Clock, type Logger, later, Once, SettingsError, silentLogger, systemClock } from '@fnfleet/core';
 import { Kysely } from 'kysely';
 import type { ApiSettings } from '../settings.js';
 import { sqlChanges } from './change-log.js';
 import type { Datastore } from './datastore.js';
 import type { Engine } from './engine.js';
 import { migrate, NEWEST_VERSIONS } from './migrate.js';
+import { parsePostgresUrl } from './postgres/postgres-url.js';
 import type { Tables } from './schema.js';
 import { sqlApps } from './sql-apps.js';
 import { sqlFns } from './sql-fns.js';
@@ -17,30 +18,75 @@ export interface DatastoreOptions {
   readonly timeoutMs?: number;
   /** Maximum number of waiting lookups, and of waiting changes; 256 by default. */
   readonly maxWaiting?: number;
+  /** Maximum number of connections to a database server; 10 by default. */
+  readonly maxConnections?: number;
+  /** How long to wait for a database server that is not available at the start; 30 s by default. */
+  readonly startTimeoutMs?: number;
+  /** Ends the wait for a database server. */
+  readonly signal?: AbortSignal;
   readonly logger?: Logger;
   readonly clock?: Clock;
 }
 
-type Provider = (url: string, options: Required<DatastoreOptions>) => Engine;
+/** A kind of database. */
+interface Provider {
+  /** The URL for messages, without a password. Throws SettingsError when it is not valid. */
+  name(url: string): string;
+  open(url: string, options: Required<DatastoreOptions>): Promise<Engine>;
+}
 
-const PROVIDERS: Readonly<Record<string, Provider>> = {
-  sqlite3: (url, options) => new SqliteDatabase({ ...options, path: sqlitePath(url), schemaVersions: NEWEST_VERSIONS }),
+const postgres: Provider = {
+  name: (url) => parsePostgresUrl(url).shown,
+  async open(url, options) {
+    // Most nodes need no driver for it.
+    const { PostgresDatabase } = await import('./postgres/postgres-database.js');
+    return new PostgresDatabase({ ...options, target: parsePostgresUrl(url) });
+  },
 };
 
+const PROVIDERS: Readonly<Record<string, Provider>> = {
+  sqlite3: {
+    name: (url) => url,
+    open: async (url, options) =>
+      new SqliteDatabase({ ...options, path: sqlitePath(url), schemaVersions: NEWEST_VERSIONS }),
+  },
+  postgres,
+  postgresql: postgres,
+};
+
+/** The longest pause before another attempt to reach a database server at the start, in milliseconds. */
+const LONGEST_PAUSE_MS = 5_000;
+
 /** Options for opening the database of an API node. */
-export function databaseOptions({ dbTimeoutMs, dbMaxWaiting }: ApiSettings): DatastoreOptions {
-  return { timeoutMs: dbTimeoutMs, maxWaiting: dbMaxWaiting };
+export function databaseOptions(settings: ApiSettings): DatastoreOptions {
+  return {
+    timeoutMs: settings.dbTimeoutMs,
+    maxWaiting: settings.dbMaxWaiting,
+    maxConnections: settings.dbMaxConnections,
+    startTimeoutMs: settings.dbStartTimeoutMs,
+  };
 }
 
 /**
  * Opens the datastore that a URL names and migrates its schema.
- * @param url `sqlite3:///absolute/path`, `sqlite3://relative/path`, or `sqlite3://:memory:`
- * @throws SettingsError for an unknown scheme; an error that names the file if it cannot be used
+ * @param url `sqlite3:///absolute/path`, `sqlite3://relative/path`, `sqlite3://:memory:`, or
+ *   `postgres://user:password@host:port/database`
+ * @throws SettingsError for an unknown scheme; an error that names the database if it cannot be used
  */
 export async function openDatastore(url: string, options: DatastoreOptions = {}): Promise<Datastore> {
   const provider = providerOf(url);
-  const { timeoutMs = 5_000, maxWaiting = 256, logger = silentLogger, clock = systemClock } = options;
-  const engine = provider(url, { timeoutMs, maxWaiting, logger, clock });
+  const complete = {
+    timeoutMs: 5_000,
+    maxWaiting: 256,
+    maxConnections: 10,
+    startTimeoutMs: 30_000,
+    signal: new AbortController().signal,
+    logger: silentLogger,
+    clock: systemClock,
+    ...options,
+  };
+  const name = provider.name(url);
+  const engine = await provider.open(url, complete);
   const db = new Kysely<Tables>({ dialect: engine.dialect });
   const store = new SqlStore(db, engine);
   const closed = new Once(async () => {
@@ -48,10 +94,10 @@ export async function openDatastore(url: string, options: DatastoreOptions = {})
     await db.destroy();
   });
   try {
-    await migrate(db, engine);
+    await migrateWhenAvailable(db, engine, name, complete);
   } catch (error) {
     await closed.call();
-    throw withItsName(url, error as Error);
+    throw withItsName(name, error as Error);
   }
   engine.migrated();
   return {
@@ -63,23 +109,44 @@ export async function openDatastore(url: string, options: DatastoreOptions = {})
   };
 }
 
-/** @throws SettingsError when the URL names no known kind of database */
+/** @throws SettingsError when the URL names no known kind of database, or is not valid */
 export function checkDatabaseUrl(url: string): void {
-  providerOf(url);
+  providerOf(url).name(url);
+}
+
+/** A database server may start at the same time, or be restarted. */
+async function migrateWhenAvailable(
+  db: Kysely<Tables>,
+  engine: Engine,
+  database: string,
+  { startTimeoutMs, signal, logger, clock }: Required<DatastoreOptions>,
+): Promise<void> {
+  const deadline = later(clock.now(), startTimeoutMs);
+  for (let pauseMs = 250; ; pauseMs = Math.min(2 * pauseMs, LONGEST_PAUSE_MS)) {
+    try {
+      return await migrate(db, engine);
+    } catch (error) {
+      if (signal.aborted || later(clock.now(), pauseMs) > deadline || !engine.mayPass(error)) throw error;
+      logger.warn('the database is not available, trying again', { database, retryInMs: pauseMs, error });
+      await clock.sleep(pauseMs, signal);
+    }
+  }
 }
 
 function providerOf(url: string): Provider {
   const scheme = /^([^:]*):\/\//.exec(url)?.[1] ?? '';
   const provider = Object.hasOwn(PROVIDERS, scheme) ? PROVIDERS[scheme] : undefined;
   if (provider !== undefined) return provider;
-  throw new SettingsError([`FN_DB_URL: no data store provider found for storage url ${withoutPassword(url)}`]);
+  throw new SettingsError([
+    `FN_DB_URL: no data store provider found for storage url ${withoutPassword(url)}; known: sqlite3://, postgres://`,
+  ]);
 }
 
-/** Adds setting and file to an error: errors of a driver name them already, those of a migration do not. */
-function withItsName(url: string, error: Error): Error {
+/** Adds setting and database to an error: errors of a driver name them already, those of a migration do not. */
+function withItsName(name: string, error: Error): Error {
   const cause = error.cause instanceof Error ? error.cause.message : '';
   if (`${error.message} ${cause}`.includes('FN_DB_URL: ')) return error;
-  return new Error(`FN_DB_URL: ${withoutPassword(url)}: ${error.message}`, { cause: error });
+  return new Error(`FN_DB_URL: ${name}: ${error.message}`, { cause: error });
 }
 
 /** The file in a URL of an SQLite database. */

@@ -6,6 +6,7 @@ import type { SqlStore } from './sql-store.js';
 
 export function sqlApps(store: SqlStore): Collection<App, AppFilter> {
   const { db } = store;
+  const byName = store.bytewise('name');
   return {
     insert: (app) =>
       store.write(async (trx, record) => {
@@ -17,9 +18,9 @@ export function sqlApps(store: SqlStore): Collection<App, AppFilter> {
     get: (id) => findApp(db, id),
 
     async list({ name, limit, after }) {
-      let query = db.selectFrom('apps').selectAll().orderBy('name').limit(limit);
-      if (name !== undefined) query = query.where('name', '=', name);
-      if (after !== undefined) query = query.where('name', '>', after.name);
+      let query = db.selectFrom('apps').selectAll().orderBy(byName).limit(limit);
+      if (name !== undefined) query = query.where(byName, '=', name);
+      if (after !== undefined) query = query.where(byName, '>', after.name);
       return (await query.execute()).map(appFromRow);
     },
 

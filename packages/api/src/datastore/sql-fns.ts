@@ -7,11 +7,13 @@ import type { SqlStore } from './sql-store.js';
 
 export function sqlFns(store: SqlStore): Collection<Fn, FnFilter> {
   const { db } = store;
+  const byName = store.bytewise('name');
   return {
     insert: (fn) =>
       store.write(async (trx, record) => {
         const { shape } = await findApp(trx, fn.appId);
         const stored = { ...fn, shape };
+        await checkName(trx, stored);
         await store.unique('fnExists', trx.insertInto('fns').values(fnToRow(stored)).execute());
         await record(changeOf('created', stored));
         return stored;
@@ -20,9 +22,9 @@ export function sqlFns(store: SqlStore): Collection<Fn, FnFilter> {
     get: (id) => findFn(db, id),
 
     async list({ appId, name, limit, after }) {
-      let query = db.selectFrom('fns').selectAll().where('app_id', '=', appId).orderBy('name').limit(limit);
-      if (name !== undefined) query = query.where('name', '=', name);
-      if (after !== undefined) query = query.where('name', '>', after.name);
+      let query = db.selectFrom('fns').selectAll().where('app_id', '=', appId).orderBy(byName).limit(limit);
+      if (name !== undefined) query = query.where(byName, '=', name);
+      if (after !== undefined) query = query.where(byName, '>', after.name);
       return (await query.execute()).map(fnFromRow);
     },
 
@@ -51,6 +53,12 @@ export async function findFn(db: Queryable, id: string): Promise<Fn> {
   const row = await db.selectFrom('fns').selectAll().where('id', '=', id).executeTakeFirst();
   if (row === undefined) throw new FnError('fnNotFound');
   return fnFromRow(row);
+}
+
+/** Databases that Fn has upgraded on Postgres lack the constraint. */
+async function checkName(db: Queryable, { appId, name }: Fn): Promise<void> {
+  const query = db.selectFrom('fns').select('id').where('app_id', '=', appId).where('name', '=', name).limit(1);
+  if ((await query.executeTakeFirst()) !== undefined) throw new FnError('fnExists');
 }
 
 function changeOf(action: Change['action'], { id, appId, name }: Fn): Change {

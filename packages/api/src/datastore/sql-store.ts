@@ -1,5 +1,5 @@
 import { type ErrorCode, FnError } from '@fnfleet/core';
-import type { Kysely, Transaction } from 'kysely';
+import type { Kysely, RawBuilder, Transaction } from 'kysely';
 import { recordChange } from './change-log.js';
 import { ChangeSignal } from './change-signal.js';
 import type { Change } from './datastore.js';
@@ -23,14 +23,21 @@ export class SqlStore {
   /** Runs a transaction that writes, and wakes the subscribers of the change log if it has recorded a change. */
   async write<T>(work: (trx: Transaction<Tables>, record: Record) => Promise<T>): Promise<T> {
     let recorded = false;
-    const result = await this.db.transaction().execute((trx) =>
+    const { db, engine } = this;
+    const result = await engine.transaction(db, (trx) =>
       work(trx, async (change) => {
         await recordChange(trx, change);
+        await engine.announce(trx);
         recorded = true;
       }),
     );
     if (recorded) this.signal.wake();
     return result;
+  }
+
+  /** A column, compared byte by byte whatever the locale of the database is. */
+  bytewise(column: string): RawBuilder<string> {
+    return this.engine.bytewise(column);
   }
 
   /** Runs a write, and turns a violated uniqueness constraint into the given error. */

@@ -8,6 +8,8 @@ import type { SqlStore } from './sql-store.js';
 
 export function sqlTriggers(store: SqlStore): TriggerCollection {
   const { db } = store;
+  const byName = store.bytewise('name');
+  const byId = store.bytewise('id');
   return {
     insert: (trigger) =>
       store.write(async (trx, record) => {
@@ -20,16 +22,16 @@ export function sqlTriggers(store: SqlStore): TriggerCollection {
     get: (id) => findTrigger(db, id),
 
     async list({ appId, fnId, name, limit, after }) {
-      let query = db.selectFrom('triggers').selectAll().where('app_id', '=', appId).orderBy('name').orderBy('id');
+      let query = db.selectFrom('triggers').selectAll().where('app_id', '=', appId).orderBy(byName).orderBy(byId);
       if (fnId !== undefined) query = query.where('fn_id', '=', fnId);
-      if (name !== undefined) query = query.where('name', '=', name);
+      if (name !== undefined) query = query.where(byName, '=', name);
       if (after !== undefined) {
         const { name: last, id } = after;
         query = query.where(({ eb, and, or }) =>
           id === undefined
-            ? eb('name', '>', last)
+            ? eb(byName, '>', last)
             : // Functions of an app may have triggers of the same name, and a page may end between them.
-              or([eb('name', '>', last), and([eb('name', '=', last), eb('id', '>', id)])]),
+              or([eb(byName, '>', last), and([eb(byName, '=', last), eb(byId, '>', id)])]),
         );
       }
       return (await query.limit(limit).execute()).map(triggerFromRow);

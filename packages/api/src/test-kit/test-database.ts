@@ -2,6 +2,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
+import type { PostgresServer } from '@fnfleet/testing';
 import type { Datastore } from '../datastore/datastore.js';
 import { type DatastoreOptions, openDatastore } from '../datastore/open-datastore.js';
 
@@ -28,11 +29,41 @@ async function sqliteFile(): Promise<TestDatabase> {
   };
 }
 
-let makeDatabase = sqliteFile;
+/**
+ * @param options of `create database`
+ * @returns makes databases on a server that its caller has started and ends
+ */
+export function databasesOf(server: PostgresServer, options?: string): () => Promise<TestDatabase> {
+  // Emptying a database takes much less time than making one.
+  const free: string[] = [];
+  return async () => {
+    const name = free.pop() ?? (await server.createDatabase(options));
+    return {
+      url: server.url(name),
+      exec: async (...statements) => void (await server.query(name, ...statements)),
+      async remove() {
+        await server.query(name, "set lock_timeout = '10s'", 'drop schema public cascade', 'create schema public');
+        free.push(name);
+      },
+    };
+  };
+}
 
-/** An empty database of the kind that the suites of this file run on. */
-export function testDatabase(): Promise<TestDatabase> {
-  return makeDatabase();
+/** For suites that need no other access to the database. */
+export async function sqliteInMemory(): Promise<TestDatabase> {
+  const url = 'sqlite3://:memory:';
+  const exec = () => Promise.reject(new Error(`no other process can open ${url}`));
+  return { url, exec, remove: async () => undefined };
+}
+
+let makeDatabase: (() => Promise<TestDatabase>) | undefined;
+
+/**
+ * An empty database of the kind that the suites of this test file run on.
+ * @param usual makes it unless another kind was chosen
+ */
+export function testDatabase(usual = sqliteFile): Promise<TestDatabase> {
+  return (makeDatabase ?? usual)();
 }
 
 /** Makes the suites of this test file run on another kind of database. */

@@ -222,14 +222,14 @@ const API_ERRORS = {
     status: 503,
     blame: 'platform',
     text: 'The database is locked by another process, and nothing was changed: try again later',
-    doc: 'Another process holds the write lock of the database, or earlier writes used up FN_DB_TIMEOUT_MSECS. Sent with Retry-After.',
+    doc: 'Another process holds the write lock of the database, or earlier writes used up FN_DB_TIMEOUT_MSECS, or changes conflicted several times. Sent with Retry-After.',
     retryAfterSeconds: 5,
   },
   databaseSlow: {
     status: 503,
     blame: 'platform',
     text: 'The database did not answer in time: the change may or may not take effect',
-    doc: 'A statement took longer than FN_DB_TIMEOUT_MSECS, for example because a disk hangs. Sent with Retry-After.',
+    doc: 'A statement took longer than FN_DB_TIMEOUT_MSECS, for example because a disk hangs, or the connection was lost during a commit. Sent with Retry-After.',
     retryAfterSeconds: 5,
   },
   databaseOverloaded: {
@@ -243,7 +243,7 @@ const API_ERRORS = {
     status: 503,
     blame: 'platform',
     text: 'The database cannot be used: {reason}',
-    doc: 'The disk is full, or the file is read-only, damaged, deleted or replaced. Nothing was changed. The log of the node names the file and what to do. Sent with Retry-After.',
+    doc: 'The disk is full, the file is read-only, damaged, deleted or replaced, or the server cannot be reached. Nothing was changed. The log of the node names the file or server and what to do. Sent with Retry-After.',
     retryAfterSeconds: 15,
   },
   queueFull: {
@@ -266,6 +266,11 @@ const API_ERRORS = {
     text: 'The asynchronous call is too large: {what}, {size} > max {max}',
     doc: 'The body is larger than FN_MQ_MAX_BODY, the headers are larger than 64 KiB, or the idempotency key is longer than 256 characters.',
   },
+  databaseTextInvalid: entry(
+    400,
+    'The database cannot store the character U+0000',
+    'Postgres has no texts that contain it.',
+  ),
   methodNotAllowed: entry(405, 'Method not allowed: {method} {path}', 'The path exists, but not with this method.'),
   clientCertMissing: entry(
     401,

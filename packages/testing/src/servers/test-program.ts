@@ -1,4 +1,4 @@
-import { type ChildProcess, execFile, spawn } from 'node:child_process';
+import { type ChildProcess, execFile, type SpawnOptions, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
@@ -14,6 +14,7 @@ type TestTool =
   | 'docker-compose'
   | 'kubectl'
   | 'podman'
+  | 'postgres'
   | 'prometheus'
   | 'curl'
   | 'nghttp'
@@ -50,9 +51,17 @@ export class TestProgram {
     }
   }
 
-  /** @param ready resolves when it serves */
-  static async start(program: string, args: readonly string[], ready: () => Promise<void>): Promise<TestProgram> {
-    const running = new TestProgram(spawn(program, args, { stdio: ['ignore', 'pipe', 'pipe'] }));
+  /**
+   * @param ready resolves when it serves
+   * @param options for example another user
+   */
+  static async start(
+    program: string,
+    args: readonly string[],
+    ready: () => Promise<void>,
+    options: SpawnOptions = {},
+  ): Promise<TestProgram> {
+    const running = new TestProgram(spawn(program, args, { ...options, stdio: ['ignore', 'pipe', 'pipe'] }));
     const ended = once(running.child, 'exit').then(() => {
       throw new Error(`${program} ended:\n${running.output.join('')}`);
     });
@@ -64,6 +73,15 @@ export class TestProgram {
       await running.kill();
       throw error;
     }
+  }
+
+  get pid(): number | undefined {
+    return this.child.pid;
+  }
+
+  /** What it has written so far. */
+  get log(): string {
+    return this.output.join('');
   }
 
   signal(signal: NodeJS.Signals): void {
@@ -80,9 +98,14 @@ export class TestProgram {
   }
 
   async kill(): Promise<void> {
+    await this.end('SIGKILL');
+  }
+
+  /** Sends a signal and waits until it has ended. */
+  async end(signal: NodeJS.Signals): Promise<void> {
     if (this.child.exitCode !== null || this.child.signalCode !== null) return;
     const ended = once(this.child, 'exit');
-    this.child.kill('SIGKILL');
+    this.child.kill(signal);
     await ended;
   }
 }

@@ -8,6 +8,7 @@ import {
   type Driver,
   type Kysely,
   type QueryResult,
+  type RawBuilder,
   SelectQueryNode,
   SqliteAdapter,
   SqliteIntrospector,
@@ -17,9 +18,9 @@ import {
 } from 'kysely';
 import type { Engine } from '../engine.js';
 import type { Tables } from '../schema.js';
+import { WriteTurns } from '../write-turns.js';
 import { watchNewestChange } from './change-poll.js';
 import { IN_MEMORY, type QueryAnswer, type ThreadData, type ThreadRequest } from './messages.js';
-import { WriteTurns } from './write-turns.js';
 
 const THREAD = join(__dirname, 'thread.js');
 
@@ -62,9 +63,29 @@ export class SqliteDatabase implements Engine {
     this.driver = new SqliteThreads(options);
   }
 
+  /** Each begins with the write lock. */
+  transaction<T>(db: Kysely<Tables>, work: (trx: Transaction<Tables>) => Promise<T>): Promise<T> {
+    return db.transaction().execute(work);
+  }
+
+  /** SQLite cannot. */
+  async announce(): Promise<void> {}
+
   isDuplicate(error: unknown): boolean {
     return isSqliteDuplicate(error);
   }
+
+  /** A file that cannot be opened now is a matter for an operator. */
+  mayPass(): boolean {
+    return false;
+  }
+
+  bytewise(column: string): RawBuilder<string> {
+    return sql`${sql.ref(column)} collate binary`;
+  }
+
+  /** SQLite does not enforce the lengths of texts. */
+  async widenColumns(): Promise<void> {}
 
   async tableNames(trx: Transaction<Tables>): Promise<readonly string[]> {
     const { rows } = await sql<{ name: string }>`select name from sqlite_schema where type = 'table'`.execute(trx);

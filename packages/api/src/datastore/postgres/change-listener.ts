@@ -1,0 +1,99 @@
+import type { Clock, Logger, Timer } from '@fnfleet/core';
+import { Client, type ClientConfig } from 'pg';
+
+/** The channel on which transactions that record a change notify. */
+export const CHANNEL = 'fnfleet_changes';
+
+/** Time between two signs of life, in milliseconds: a network may lose a connection without saying so. */
+const HEARTBEAT_MS = 5_000;
+/** The first and the longest pause before another attempt to connect, in milliseconds. */
+const FIRST_PAUSE_MS = 100;
+const LONGEST_PAUSE_MS = 5_000;
+
+export interface ChangeListenerOptions {
+  readonly connection: ClientConfig;
+  readonly shown: string;
+  /** Time limit for connecting, and for an answer of the server. */
+  readonly timeoutMs: number;
+  readonly logger: Logger;
+  readonly clock: Clock;
+  /** Called for each notification, and after each connect, because notifications may have been missed. */
+  readonly wake: () => void;
+}
+
+/** Listens for changes on a connection of its own, which is replaced when it is lost. */
+export class ChangeListener {
+  private client: Client | undefined;
+  private timer: Timer | undefined;
+  private pauseMs = FIRST_PAUSE_MS;
+  private closed = false;
+
+  constructor(private readonly options: ChangeListenerOptions) {
+    void this.connect();
+  }
+
+  close(): void {
+    this.closed = true;
+    this.timer?.cancel();
+    this.drop();
+  }
+
+  private async connect(): Promise<void> {
+    const { timeoutMs, wake, logger, shown } = this.options;
+    const client = this.newClient();
+    this.client = client;
+    try {
+      await client.connect();
+      await client.query(`listen ${CHANNEL}`);
+    } catch (error) {
+      return this.lost(client, error as Error);
+    }
+    if (this.client !== client) return;
+    if (this.pauseMs > FIRST_PAUSE_MS) logger.info('listening for changes in the database again', { database: shown });
+    this.pauseMs = FIRST_PAUSE_MS;
+    this.beatLater(client, timeoutMs);
+    wake();
+  }
+
+  private newClient(): Client {
+    const { connection, timeoutMs, wake } = this.options;
+    const client = new Client({ ...connection, connectionTimeoutMillis: timeoutMs, query_timeout: timeoutMs });
+    client.on('notification', () => {
+      if (this.client === client) wake();
+    });
+    client.on('error', (error) => this.lost(client, error));
+    client.on('end', () => this.lost(client, new Error('the server closed the connection')));
+    return client;
+  }
+
+  private beatLater(client: Client, timeoutMs: number): void {
+    this.timer = this.options.clock.after(HEARTBEAT_MS, () => {
+      client.query('select 1').then(
+        () => {
+          if (this.client === client) this.beatLater(client, timeoutMs);
+        },
+        (error: Error) => this.lost(client, error),
+      );
+    });
+  }
+
+  /** Called at least once for each client that is not dropped first. */
+  private lost(client: Client, error: Error): void {
+    if (this.client !== client || this.closed) return;
+    this.timer?.cancel();
+    this.drop();
+    const { clock, logger, shown } = this.options;
+    const retryInMs = this.pauseMs;
+    // One line for an outage, however long it is.
+    const log = retryInMs === FIRST_PAUSE_MS ? logger.warn : logger.debug;
+    log.call(logger, 'not listening for changes in the database, retrying', { database: shown, retryInMs, error });
+    this.pauseMs = Math.min(this.pauseMs * 2, LONGEST_PAUSE_MS);
+    this.timer = clock.after(retryInMs, () => void this.connect());
+  }
+
+  private drop(): void {
+    const { client } = this;
+    this.client = undefined;
+    client?.end().catch(() => undefined);
+  }
+}
