@@ -3,11 +3,11 @@ import { connect } from 'node:net';
 import { PassThrough } from 'node:stream';
 import { text as textOf } from 'node:stream/consumers';
 import { createLogger, Deferred, FnError, readSettings } from '@fnfleet/core';
-import { err, TestApi } from './api-client.test.support.js';
 import { newApiServer } from './api-server.js';
 import type { Datastore } from './datastore/datastore.js';
 import { openDatastore } from './datastore/open-datastore.js';
 import { apiSettings } from './settings.js';
+import { err, TestApi } from './test-kit/test-api.js';
 
 describe('an api node', () => {
   let api: TestApi | undefined;

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { FakeClock, VERSION } from '@fnfleet/core';
-import { TestApi } from './api-client.test.support.js';
+import { TestApi } from './test-kit/test-api.js';
 
 interface RecordedCommand {
   readonly command: string;

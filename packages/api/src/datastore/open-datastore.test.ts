@@ -69,6 +69,11 @@ describe('a datastore in a file', () => {
       create table logs (id varchar(256));
       insert into apps values ('a1', 'old', '{"A":"1"}', '', null, '2019-01-24T10:00:00.123Z', '2019-01-24T10:00:00.123Z');
       insert into fns values ('f1', 'fn', 'a1', 'img', 128, 30, 30, '', '', '2019-01-24T11:00:00.123+01:00', '');
+      drop index fnfleet_apps_name;
+      drop index fnfleet_fns_name;
+      drop index fnfleet_triggers_name;
+      drop index fnfleet_triggers_source;
+      drop index fnfleet_triggers_fn;
       drop table fnfleet_changes;
       drop table fnfleet_schema;
       update schema_migrations set version = 22;

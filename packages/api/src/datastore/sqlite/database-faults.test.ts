@@ -17,8 +17,8 @@ import { dirname, join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { PassThrough } from 'node:stream';
 import { createLogger } from '@fnfleet/core';
-import { TestApi } from '../../api-client.test.support.js';
 import { OtherProcess } from '../../test-kit/other-process.js';
+import { TestApi } from '../../test-kit/test-api.js';
 import { openDatastore } from '../open-datastore.js';
 
 /** Some faults need a file system of one's own. */

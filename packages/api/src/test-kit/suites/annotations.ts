@@ -1,4 +1,4 @@
-import { err, TestApi } from './api-client.test.support.js';
+import { err, TestApi } from '../test-api.js';
 
 const INVALID_KEY = 'Invalid annotation key, annotation keys must be non-empty ascii strings excluding whitespace';
 const LONG_KEY = 'Invalid annotation key length, annotation keys may not be larger than 128 bytes';

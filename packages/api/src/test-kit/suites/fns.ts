@@ -1,5 +1,5 @@
 import { FakeClock, formatDate } from '@fnfleet/core';
-import { err, TestApi } from './api-client.test.support.js';
+import { err, TestApi } from '../test-api.js';
 
 describe('functions', () => {
   let clock: FakeClock;

@@ -1,5 +1,5 @@
 import { FakeClock, formatDate } from '@fnfleet/core';
-import { err, TestApi } from './api-client.test.support.js';
+import { err, TestApi } from '../test-api.js';
 
 const DATE = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}(Z|[+-]\d\d:\d\d)$/;
 

@@ -1,8 +1,8 @@
 import { readSettings } from '@fnfleet/core';
-import { type ApiServer, type ApiServerOptions, newApiServer } from './api-server.js';
-import { apiSettings } from './settings.js';
-import { DescribedAnswers } from './test-kit/described-answers.js';
-import { sqliteInMemory, type TestDatabase, testDatabase } from './test-kit/test-database.js';
+import { type ApiServer, type ApiServerOptions, newApiServer } from '../api-server.js';
+import { apiSettings } from '../settings.js';
+import { DescribedAnswers } from './described-answers.js';
+import { sqliteInMemory, type TestDatabase, testDatabase } from './test-database.js';
 
 /** Every response in the suites is what the OpenAPI document says. */
 export const describedAnswers = new DescribedAnswers();

@@ -1,4 +1,4 @@
-import { err, TestApi } from './api-client.test.support.js';
+import { err, TestApi } from '../test-api.js';
 
 describe('lists', () => {
   let api: TestApi;
