@@ -2,7 +2,7 @@
 import { type IncomingMessage, request } from 'node:http';
 import { connect, type Socket } from 'node:net';
 import { FakeClock, FnError, RecordedMetrics } from '@fnfleet/core';
-import { TestApi } from '../api-client.test.support.js';
+import { TestApi } from '../test-kit/test-api.js';
 import type { ChangeLog, RecordedChange } from '../datastore/datastore.js';
 import { ChangeFeeds } from './change-feeds.js';
 import type { FeedReader } from './feed-reader.js';
