@@ -2,8 +2,8 @@
 import { type IncomingMessage, request } from 'node:http';
 import { connect, type Socket } from 'node:net';
 import { FakeClock, FnError, RecordedMetrics } from '@fnfleet/core';
-import { TestApi } from '../test-kit/test-api.js';
 import type { ChangeLog, RecordedChange } from '../datastore/datastore.js';
+import { TestApi } from '../test-kit/test-api.js';
 import { ChangeFeeds } from './change-feeds.js';
 import type { FeedReader } from './feed-reader.js';
 
