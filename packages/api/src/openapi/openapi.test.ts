@@ -1,11 +1,11 @@
 import { ERRORS, type ErrorCode } from '@fnfleet/core';
 import Ajv from 'ajv/dist/2020.js';
 import addFormats from 'ajv-formats';
-import { describedAnswers, TestApi } from '../api-client.test.support.js';
 import type { Datastore } from '../datastore/datastore.js';
 import { type ApiContext, apiRoutes } from '../rest/api-routes.js';
 import { endpointUrls } from '../rest/endpoints.js';
 import { DescribedAnswers, type SeenAnswer } from '../test-kit/described-answers.js';
+import { describedAnswers, TestApi } from '../test-kit/test-api.js';
 import { docsPage } from './docs-page.js';
 import { type DocumentOperation, documentPath, errorsOfResponse, type Json, openApiDocument } from './document.js';
 import { API_OPERATIONS, CALL_OPERATIONS, PATH_PARAMETERS } from './operations.js';

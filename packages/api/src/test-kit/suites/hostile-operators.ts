@@ -41,13 +41,13 @@ describe('hostile operators', () => {
         body instanceof Readable || body === undefined ? {} : { 'content-length': Buffer.byteLength(body) };
       const sent = request({ port, method, path, headers: { ...length, ...headers }, agent: false }, (res) => {
         textOf(res)
-        .then((text) => {
-          const { statusCode: status = 0, headers: received } = res;
-          const get = (name: string) => received[name.toLowerCase()]?.toString() ?? null;
-          describedAnswers.check({ method, path, status, headers: { get }, text });
-          resolve({ status, text });
-        })
-        .catch(reject);
+          .then((text) => {
+            const { statusCode: status = 0, headers: received } = res;
+            const get = (name: string) => received[name.toLowerCase()]?.toString() ?? null;
+            describedAnswers.check({ method, path, status, headers: { get }, text });
+            resolve({ status, text });
+          })
+          .catch(reject);
       });
       sent.on('error', reject);
       if (body instanceof Readable) body.pipe(sent);
