@@ -13,7 +13,7 @@ for (const file of globSync(['packages/*/src/**/*.ts', 'e2e/src/**/*.ts'], { cwd
   const relative = [...source.matchAll(/(?:from|import\()\s*'(\.{1,2}\/[^']+)\.js'/g)];
   imports.set(
     file,
-    relative.map(([, target]) => `${path.join(path.dirname(file), /** @type {string} */ (target))}.ts`),
+    relative.map(([, target = '']) => `${path.join(path.dirname(file), target)}.ts`),
   );
 }
 

@@ -10,8 +10,8 @@ const seconds = new Map(testFiles().map(({ compiled, takesSeconds }) => [compile
  */
 module.exports = class SlowFirstSequencer extends Sequencer {
   /** @override @param {import('@jest/test-result').Test[]} tests */
-  sort(tests) {
-    const sorted = /** @type {typeof tests} */ (super.sort(tests));
+  async sort(tests) {
+    const sorted = await super.sort(tests);
     return [...sorted].sort((a, b) => secondsOf(b) - secondsOf(a));
   }
 };

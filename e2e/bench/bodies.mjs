@@ -22,7 +22,11 @@ export async function measureBodies({ seconds, rounds, undo, trees }) {
   }
   const rows = [];
   for (const { bytes, clients } of SIZES) {
-    const measured = ways.map((way) => ({ ...way, loads: /** @type {import('./wrk.mjs').Load[]} */ ([]) }));
+    const measured = ways.map((way) => {
+      /** @type {import('./wrk.mjs').Load[]} */
+      const loads = [];
+      return { ...way, loads };
+    });
     for (const { url } of measured) await load(url, { clients, seconds: 5, bytes });
     for (let round = 0; round < rounds; round += 1) {
       for (const { url, loads } of measured) loads.push(await load(url, { clients, seconds, bytes }));

@@ -32,5 +32,7 @@ export const sleep = (milliseconds) => new Promise((resolve) => setTimeout(resol
  * @param {import('node:net').Server} server
  */
 export function portOf(server) {
-  return /** @type {import('node:net').AddressInfo} */ (server.address()).port;
+  const address = server.address();
+  if (address === null || typeof address === 'string') throw new Error('the server listens on no port');
+  return address.port;
 }

@@ -83,22 +83,35 @@ class TakesAll {
 /** @type {import('@fnfleet/protocol').AttemptOutcome} */
 const OUTCOME = { kind: 'finished', report: NOTHING_REPORTED };
 const FINISHED = Promise.resolve(OUTCOME);
-const BODY = { replayable: true, open: () => undefined, commit: () => undefined };
+/** @type {import('@fnfleet/protocol').ReplayableBody} */
+const BODY = {
+  replayable: true,
+  open() {
+    throw new Error('nobody reads it');
+  },
+  commit: () => undefined,
+};
+const RESPONSE = { writeHead() {}, write: () => true, onDrain() {} };
+/** @type {import('@fnfleet/core').Call} */
+const MODEL = {
+  ...{ id: '', image: 'bench', type: 'sync', fnId: '', appId: 'app', appName: 'bench', triggerId: '' },
+  ...{ method: 'POST', url: '', headers: {}, config: {}, annotations: {}, syslogUrl: '', status: 'queued' },
+  ...{ timeoutSeconds: 30, idleTimeoutSeconds: 30, memoryMb: 128, tmpfsMb: 0, cpuMillis: 0 },
+  ...{ createdAt: systemClock.wallNow(), startedAt: undefined, completedAt: undefined },
+};
 
 /**
- * Has only what a dispatcher and these runners read of a call.
  * @param {string | number} id
  * @returns {import('@fnfleet/protocol').OutboundCall}
  */
 function aCall(id) {
   const fnId = `fn${Math.floor(Math.random() * FUNCTIONS)}`;
-  const call = {
-    model: { id: String(id), appId: 'app', fnId, type: 'sync', memoryMb: 128, tmpfsMb: 0, idleTimeoutSeconds: 30 },
+  return {
+    model: { ...MODEL, id: String(id), fnId },
     slotHash: '',
     extensions: {},
     body: BODY,
-    response: {},
+    response: RESPONSE,
     addExecution: () => undefined,
   };
-  return /** @type {never} */ (call);
 }

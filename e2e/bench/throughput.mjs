@@ -59,7 +59,11 @@ async function compare({ clients, seconds, rounds, floorUrl, fleets }) {
   for (const url of [floorUrl, ...fleets.map((each) => each.url)]) await load(url, { clients, seconds: 2 });
   /** @type {Load[]} */
   const floor = [];
-  const whole = fleets.map((each) => ({ ...each, loads: /** @type {LoadWithCpu[]} */ ([]) }));
+  const whole = fleets.map((each) => {
+    /** @type {LoadWithCpu[]} */
+    const loads = [];
+    return { ...each, loads };
+  });
   for (let round = 0; round < rounds; round += 1) {
     floor.push(await load(floorUrl, { clients, seconds }));
     for (const { url, fleet, loads } of whole) {

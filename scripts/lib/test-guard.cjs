@@ -14,7 +14,8 @@ const PROGRAMS = ['docker', 'dockerd', 'podman', 'apt-get', 'apt', 'dpkg'];
 // Bytes that a socket lends are overwritten afterwards: see packages/core/src/reads.ts.
 Object.assign(globalThis, { [Symbol.for('fnfleet.overwritesReadBytes')]: true });
 
-if (!needsOf(/** @type {string} */ (expect.getState().testPath)).includes('docker')) {
+const { testPath = '' } = expect.getState();
+if (!needsOf(testPath).includes('docker')) {
   // So that every way to the engine leads to a socket of the list above.
   delete process.env.DOCKER_HOST;
   /** @type {string[]} */

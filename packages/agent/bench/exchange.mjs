@@ -107,12 +107,18 @@ async function ownAlone() {
   const response = { writeHead() {}, write: () => true, onDrain() {} };
   const turns = { callersTurn() {}, functionsTurn() {} };
   const { signal } = new AbortController();
-  const shared = { model: model(), response, signal, trace: NO_TRACE, beforeStart: undefined };
+  const shared = {
+    ...{ model: model(), response, signal, trace: NO_TRACE, beforeStart: undefined, deadlineAt: undefined },
+    ...{ logSink: { write() {}, close() {} }, extensions: {}, slotKey: '', networkDisabled: false },
+    timings: {
+      ...{ imagePullWaitNs: 0, containerPrepareNs: 0, containerCreateNs: 0, containerInitNs: 0 },
+      ...{ schedulerNs: 0, executionNs: 0 },
+    },
+  };
   return {
     callers: clients.map((client) => async () => {
       const deadline = wallAt(later(systemClock.now(), 30_000), systemClock);
-      // Has only what an exchange reads of a call.
-      const call = /** @type {never} */ ({ ...shared, body: completeBody(payload) });
+      const call = { ...shared, body: completeBody(payload) };
       const exchange = client.exchange(call, { complete: deadline, streamed: deadline }, turns);
       const { error } = await exchange.end;
       if (error) throw error;

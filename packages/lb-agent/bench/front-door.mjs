@@ -73,6 +73,8 @@ const bare = createServer((req, res) => {
 });
 bare.listen(0, '127.0.0.1');
 await once(bare, 'listening');
+const bareAddress = bare.address();
+if (bareAddress === null || typeof bareAddress === 'string') throw new Error('the server listens on no port');
 
 /** @param {string} url */
 async function measure(url) {
@@ -94,7 +96,7 @@ async function measure(url) {
   return { callsPerSecond: Math.round(CALLS / seconds), cpuMicros: (user + system) / CALLS };
 }
 
-const bareUrl = `http://127.0.0.1:${/** @type {import('node:net').AddressInfo} */ (bare.address()).port}`;
+const bareUrl = `http://127.0.0.1:${bareAddress.port}`;
 for (const url of [bareUrl, balancer.address.url]) await measure(url); // warm-up
 const base = await measure(bareUrl);
 const full = await measure(balancer.address.url);
