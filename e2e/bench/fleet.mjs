@@ -27,7 +27,7 @@ export async function startFleet({ undo, settings = {}, tree = HERE, fetch }) {
     secure: fetch !== undefined,
     print: () => undefined,
   });
-  undo.push(() => fleet.stop());
+  undo.push(() => fleet.close());
   await fleet.start();
   const api = new ApiClient(fleet.plan.apiUrl, fetch);
   /** @param {string} node */

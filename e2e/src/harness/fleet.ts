@@ -128,7 +128,7 @@ export class Fleet {
 
   /** Drains the nodes. Resolves with what is left on the machine although nothing should be. */
   async stop(): Promise<string[]> {
-    await this.fleet.stop();
+    await this.fleet.close();
     const left = await this.footprint.leftovers();
     this.footprint.remove();
     return left;

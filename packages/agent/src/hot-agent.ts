@@ -66,7 +66,7 @@ export class HotAgent implements Agent {
   private readonly calls: InflightTracker;
   private readonly listeners: CallListener[];
   private draining: Promise<DrainResult> | undefined;
-  private readonly closing = new Once(() => this.tearDown());
+  private readonly closing = new Once(() => this.closeOnce());
   private accepting = true;
 
   constructor(private readonly options: HotAgentOptions) {
@@ -148,7 +148,7 @@ export class HotAgent implements Agent {
   }
 
   drain({ graceMs }: { graceMs: number }): Promise<DrainResult> {
-    this.draining ??= this.drainThenClose(graceMs);
+    this.draining ??= this.drainOnce(graceMs);
     return this.draining;
   }
 
@@ -294,7 +294,7 @@ export class HotAgent implements Agent {
     return queue;
   }
 
-  private async drainThenClose(graceMs: number): Promise<DrainResult> {
+  private async drainOnce(graceMs: number): Promise<DrainResult> {
     this.refuse();
     const result = await this.calls.whenIdle(graceMs);
     await this.close();
@@ -304,10 +304,10 @@ export class HotAgent implements Agent {
   /** Refuses new and waiting calls. Containers close as soon as they serve no call. */
   private refuse(): void {
     this.accepting = false;
-    for (const queue of [...this.queues.values()]) queue.shutDown();
+    for (const queue of [...this.queues.values()]) queue.drain();
   }
 
-  private async tearDown(): Promise<void> {
+  private async closeOnce(): Promise<void> {
     this.refuse();
     const queues = [...this.queues.values()].map((queue) => queue.close());
     // Concurrently: only a closing driver gives up on a container that its engine fails to remove.

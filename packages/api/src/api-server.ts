@@ -60,7 +60,7 @@ class RunningApiServer implements ApiServer {
   private http: HttpService | undefined;
   private ownStore: Datastore | undefined;
   private feeds: ChangeFeeds | undefined;
-  private readonly closing = new Once(() => this.shut());
+  private readonly closing = new Once(() => this.closeOnce());
 
   constructor(private readonly options: ApiServerOptions) {
     this.log = options.logger ?? silentLogger;
@@ -76,7 +76,7 @@ class RunningApiServer implements ApiServer {
 
   async drain(grace: { graceMs: number }): Promise<DrainResult> {
     await this.ready.catch(() => undefined);
-    this.feeds?.end();
+    this.feeds?.close();
     const result = (await this.http?.drain(grace)) ?? 'drained';
     await this.close();
     return result;
@@ -121,9 +121,9 @@ class RunningApiServer implements ApiServer {
     return this.ownStore;
   }
 
-  private async shut(): Promise<void> {
+  private async closeOnce(): Promise<void> {
     await this.ready.catch(() => undefined);
-    this.feeds?.end();
+    this.feeds?.close();
     await this.http?.close();
     await this.ownStore?.close();
   }

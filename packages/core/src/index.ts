@@ -42,7 +42,15 @@ export {
   textToHeader,
 } from './headers.js';
 export { encodeId, IdGenerator } from './ids.js';
-export { Deferred, type DrainResult, InflightTracker, Listeners, Once, type Service } from './lifecycle.js';
+export {
+  Deferred,
+  type DrainResult,
+  InflightTracker,
+  Listeners,
+  Once,
+  type Resource,
+  type Service,
+} from './lifecycle.js';
 export {
   createLogger,
   type LogFields,

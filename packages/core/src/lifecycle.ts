@@ -1,13 +1,20 @@
 import { type Clock, systemClock } from './clock.js';
 
-/** A part that starts, drains and closes. Roles open services in order and close them in reverse order. */
-export interface Service {
+/** Holds timers, streams, sockets, processes or subscriptions until it is closed. */
+export interface Resource {
+  /**
+   * Releases everything; work in flight fails as cancelled. Resolves when nothing is held any more. Idempotent: all callers
+   * share one promise. Never rejects.
+   */
+  close(): Promise<void>;
+}
+
+/** A part that takes work. Roles open services in order and close them in reverse order. */
+export interface Service extends Resource {
   /** Resolves when the service can take work; rejects if it never will. */
   readonly ready: Promise<void>;
   /** Takes no new work, lets work in flight finish for up to `graceMs`, then closes. All callers share one promise. */
   drain(options: { graceMs: number }): Promise<DrainResult>;
-  /** Stops at once; work in flight fails as cancelled. Idempotent, never rejects. */
-  close(): Promise<void>;
 }
 
 export type DrainResult = 'drained' | 'expired';

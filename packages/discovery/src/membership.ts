@@ -1,11 +1,9 @@
-import type { Clock, Logger } from '@fnfleet/core';
+import type { Clock, Logger, Resource } from '@fnfleet/core';
 
-/** What a pool knows about a runner. */
-export interface Member {
+/** What a pool knows about a runner. Closing it waits for calls in flight, then closes the connection. */
+export interface Member extends Resource {
   /** Where it is reached; also its name in logs and metrics. */
   readonly address: string;
-  /** Takes no new calls, waits for those in flight, then closes the connection. Idempotent, never rejects. */
-  close(): Promise<void>;
 }
 
 /** The current runners, in the order of the source. */
@@ -15,12 +13,10 @@ export interface MemberList<R extends Member> {
   readonly error?: Error;
 }
 
-/** A source of runner addresses: a file, DNS, etcd, … */
-export interface MembershipSource {
+/** A source of runner addresses: a file, DNS, etcd, … It reports nothing after `close` was called. */
+export interface MembershipSource extends Resource {
   /** Starts reading, and continues until closed, whatever happens. Called once; may report before it returns. */
   start(listener: MembershipListener): void;
-  /** Releases everything; no report follows. Idempotent, never rejects. */
-  close(): Promise<void>;
 }
 
 /** Receives the results of reading a source. Neither method throws. */

@@ -60,7 +60,7 @@ describe('with an etcd', () => {
       settings: { register: `etcd://${etcd.address}`, advertiseAddress: advertised },
       port,
     });
-    registration?.begin();
+    registration?.start();
     await eventually(async () => expect(await keys()).toEqual([`/fnfleet/runners/${address}`]));
     expect(await registration?.drain({ graceMs: 0 })).toBe('drained');
     expect(await keys()).toEqual([]);
@@ -70,14 +70,14 @@ describe('with an etcd', () => {
   it('does not start after it was closed', async () => {
     registration = newRegistration({ settings: { register: `etcd://${etcd.address}`, advertiseAddress: 'h1' }, port });
     await registration?.close();
-    registration?.begin();
+    registration?.start();
     expect(await keys()).toEqual([]);
   });
 
   it('is removed by suspend, and restored by resume', async () => {
     registration = newRegistration({ settings: { register: `etcd://${etcd.address}`, advertiseAddress: 'h1' }, port });
     await registration?.suspend();
-    registration?.begin();
+    registration?.start();
     await registration?.suspend();
     expect(await keys()).toEqual([]);
     registration?.resume();
@@ -97,10 +97,10 @@ describe('with an etcd', () => {
     const logger = createLogger({ level: 'error', format: 'text', stream });
     const settings = { register: `etcd://${etcd.address}?ttl=2`, advertiseAddress: 'h1' };
     registration = newRegistration({ settings, port, logger });
-    registration?.begin();
+    registration?.start();
     await eventually(async () => expect(await keys()).toEqual(['/fnfleet/runners/h1:9190']));
     const second = newRegistration({ settings, port });
-    second?.begin();
+    second?.start();
     try {
       await eventually(async () => expect(lines).toHaveLength(1));
       expect(lines[0]).toMatch(/another runner has registered the same address.*FN_ADVERTISE_ADDRESS/);

@@ -37,10 +37,10 @@ export interface RegistrationOptions {
 /** The entry of a runner in the list that balancers read. */
 export interface Registration extends Service {
   /** Registers the runner, and keeps the entry until drain or close. */
-  begin(): void;
+  start(): void;
   /** Removes the entry until `resume`. Resolves when it is gone, or etcd was unavailable for too long. */
   suspend(): Promise<void>;
-  /** No effect before `begin`, and after drain or close. */
+  /** No effect before `start`, and after drain or close. */
   resume(): void;
 }
 
@@ -74,21 +74,21 @@ export function newRegistration(options: RegistrationOptions): Registration | un
 class LastingRegistration implements Registration {
   readonly ready = Promise.resolve();
   private entry: EtcdRegistration | undefined;
-  private withdrawn: Promise<void> = Promise.resolve();
-  private begun = false;
+  private entryClosed: Promise<void> = Promise.resolve();
+  private started = false;
   private suspended = false;
   private closed = false;
 
   constructor(private readonly makeEntry: () => EtcdRegistration) {}
 
-  begin(): void {
-    this.begun = true;
+  start(): void {
+    this.started = true;
     this.enterIfWanted();
   }
 
   suspend(): Promise<void> {
     this.suspended = true;
-    return this.withdraw();
+    return this.closeEntry();
   }
 
   resume(): void {
@@ -103,21 +103,21 @@ class LastingRegistration implements Registration {
 
   async close(): Promise<void> {
     this.closed = true;
-    await this.withdraw();
+    await this.closeEntry();
   }
 
   private enterIfWanted(): void {
-    if (!this.begun || this.suspended || this.closed || this.entry !== undefined) return;
+    if (!this.started || this.suspended || this.closed || this.entry !== undefined) return;
     this.entry = this.makeEntry();
-    this.entry.begin();
+    this.entry.start();
   }
 
   /** A new entry may be created meanwhile, because it has its own lease. */
-  private withdraw(): Promise<void> {
+  private closeEntry(): Promise<void> {
     const { entry } = this;
     this.entry = undefined;
-    if (entry !== undefined) this.withdrawn = Promise.all([this.withdrawn, entry.withdraw()]).then(() => undefined);
-    return this.withdrawn;
+    if (entry !== undefined) this.entryClosed = Promise.all([this.entryClosed, entry.close()]).then(() => undefined);
+    return this.entryClosed;
   }
 }
 

@@ -24,7 +24,7 @@ const MAX_RETRY_MS = 30_000;
  * Pauses after a failure have jitter: processes that lost the same server together must not all come back at once.
  */
 export class RetryLoop {
-  private readonly stop = new AbortController();
+  private readonly lifetime = new AbortController();
   private running: Promise<void> | undefined;
   /** Resolved to end the pause. A pause that has not begun yet is skipped. */
   private woken = new Deferred<void>();
@@ -33,7 +33,7 @@ export class RetryLoop {
 
   /** Does nothing if the loop runs or is closed. */
   start(): void {
-    if (!this.stop.signal.aborted) this.running ??= this.run();
+    if (!this.lifetime.signal.aborted) this.running ??= this.run();
   }
 
   /** Acts again at once, or right after the current action. */
@@ -47,14 +47,14 @@ export class RetryLoop {
   }
 
   private readonly closing = new Once(async () => {
-    this.stop.abort();
+    this.lifetime.abort();
     this.wake();
     await this.running;
   });
 
   private async run(): Promise<void> {
     const { act, onFailure } = this.options;
-    const { signal } = this.stop;
+    const { signal } = this.lifetime;
     for (let failures = 0; !signal.aborted; ) {
       this.woken = new Deferred();
       let restMs: number;

@@ -1,12 +1,13 @@
 import type { OnReadOpts, Socket } from 'node:net';
-import type { MonoMs } from '@fnfleet/core';
+import type { MonoMs, Resource } from '@fnfleet/core';
 import type { HealthView } from './driver-health.js';
 
 /**
  * Separates the agent from whatever runs a function. The agent decides when containers are created and closed; the driver
- * knows how. A failure whose reason the caller should see rejects with an FnError.
+ * knows how. A failure whose reason the caller should see rejects with an FnError. Closing the driver closes every remaining
+ * container, then the connections to the engine.
  */
-export interface Driver {
+export interface Driver extends Resource {
   /** The name that `FN_DRIVER` selects it by. */
   readonly name: string;
   readonly capabilities: DriverCapabilities;
@@ -25,8 +26,6 @@ export interface Driver {
   prepareImage(spec: ContainerSpec, signal: AbortSignal, onPull?: (pull: ImagePull) => void): Promise<PreparedImage>;
   /** Creates a container without starting it. */
   create(spec: ContainerSpec, signal: AbortSignal): Promise<Container>;
-  /** Closes every remaining container, then the connections to the engine. Idempotent, never rejects. */
-  close(): Promise<void>;
 }
 
 /** Facts for operators, by name in snake case. */
@@ -92,8 +91,11 @@ export type OutputSource = 'stdout' | 'stderr';
  */
 export type OutputListener = (chunk: Buffer, source: OutputSource) => void;
 
-/** One container, from create to close. Methods are called one after another, in the order of this interface. */
-export interface Container {
+/**
+ * One container, from `create` to `close`. Methods are called one after another, in the order of this interface. Closing it kills
+ * the container and removes it with everything that belongs to it.
+ */
+export interface Container extends Resource {
   readonly id: string;
   /** The expected path of the function's socket on this machine, for messages. To connect, call `connect`. */
   readonly socketPath: string;
@@ -114,8 +116,6 @@ export interface Container {
   resume(): Promise<void>;
   /** Resolves when the process ends, for whatever reason. A crash of the function is a result, not a rejection. */
   wait(): Promise<ExitResult>;
-  /** Kills the container and removes it with everything that belongs to it. Idempotent, never rejects. */
-  close(): Promise<void>;
 }
 
 export interface ExitResult {

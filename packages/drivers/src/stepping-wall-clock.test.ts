@@ -27,7 +27,7 @@ describe.each([
       intervalMs: 5_000,
       clock,
     });
-    health.begin();
+    health.start();
     const stuck = new EngineTimeoutError('start_container', 30_000);
     while (health.now.state === 'ok') health.unanswered('change', stuck);
     clock.stepWall(stepMs);
@@ -35,7 +35,7 @@ describe.each([
     expect(health.now.state).toBe('degraded');
     await clock.advance(501);
     expect(health.now.state).toBe('ok');
-    health.end();
+    health.close();
   });
 
   it('an inspected image is not inspected again for ten seconds', async () => {

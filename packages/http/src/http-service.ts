@@ -74,7 +74,7 @@ export class HttpService implements Service {
   private readonly guests = new TurnoverMap<string, Guest>();
   private fullSaid = LONG_AGO;
   private drained: Promise<DrainResult> | undefined;
-  private readonly closing = new Once(() => this.shut());
+  private readonly closing = new Once(() => this.closeOnce());
 
   constructor(private readonly options: HttpServiceOptions) {
     this.log = options.logger ?? silentLogger;
@@ -141,7 +141,7 @@ export class HttpService implements Service {
     return cutShort ? 'expired' : result;
   }
 
-  private async shut(): Promise<void> {
+  private async closeOnce(): Promise<void> {
     await this.ready.catch(() => undefined);
     const closed = new Promise<void>((resolve) => this.server.close(() => resolve()));
     const gone = [...this.guests.values()].map(

@@ -87,7 +87,7 @@ export const pureRunnerRole: Role = {
       logger,
     });
     void Promise.all([http.ready, runner.ready]).then(
-      () => registration?.begin(),
+      () => registration?.start(),
       () => undefined, // the role stops and reports this error itself
     );
     return {

@@ -1,4 +1,4 @@
-import type { Clock } from '@fnfleet/core';
+import type { Clock, Resource } from '@fnfleet/core';
 import type { Member, MemberList, PoolStatus } from '@fnfleet/discovery';
 import type { AttemptOutcome, LoadReport, OutboundCall, RunnerStatus } from '@fnfleet/protocol';
 
@@ -21,8 +21,8 @@ export interface Runner extends Member {
 /** Must not throw. */
 export type LoadListener = (load: LoadReport, call: OutboundCall | undefined) => void;
 
-/** Knows the current runners. */
-export interface RunnerPool {
+/** Knows the current runners. Closing it closes every runner. */
+export interface RunnerPool extends Resource {
   /**
    * The runners that a call may be offered to, in the pool's own order; the same array as before unless they have changed.
    * Called for every attempt, so it must be fast. A pool whose source fails may still return runners; `error` then says what is
@@ -33,8 +33,6 @@ export interface RunnerPool {
   members?(): readonly Runner[];
   /** The state of its source, for operators. */
   status?(): PoolStatus;
-  /** Closes every runner. Idempotent, never rejects. */
-  close(): Promise<void>;
   /**
    * Subscribes to changes of the list. A pool without this is polled.
    * @returns a function that unsubscribes; idempotent

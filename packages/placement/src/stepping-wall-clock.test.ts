@@ -97,7 +97,7 @@ describe.each([
       };
     }
     const prober = new Prober(fixture.clock, 5_000, () => fixture.states);
-    prober.begin();
+    prober.start();
     await fixture.clock.advance(5_000);
     fixture.clock.stepWall(stepMs);
     await fixture.clock.advance(20_000);

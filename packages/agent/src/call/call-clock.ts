@@ -81,7 +81,7 @@ export class CallClock implements Turns {
   }
 
   /** Releases the timer. */
-  stop(): void {
+  close(): void {
     this.turn = 'none';
     this.timer.stop();
   }

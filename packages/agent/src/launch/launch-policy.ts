@@ -102,7 +102,7 @@ export class LaunchPolicy {
     });
   }
 
-  stop(): void {
+  close(): void {
     this.timer?.cancel();
     this.timer = undefined;
   }

@@ -28,9 +28,9 @@ export interface Launch {
   /** The waiting call that it is assigned to. */
   waiter: Waiter | undefined;
   /** Ends the wait for resources. */
-  readonly giveUp: AbortController;
+  readonly controller: AbortController;
   /** Resources are reserved and the container is being created. */
-  begun: boolean;
+  started: boolean;
 }
 
 /** Makes the launch belong to this waiter. */
@@ -95,7 +95,7 @@ export class Launcher {
   }
 
   private add(purpose: Launch['purpose']): Launch {
-    const launch: Launch = { purpose, waiter: undefined, giveUp: new AbortController(), begun: false };
+    const launch: Launch = { purpose, waiter: undefined, controller: new AbortController(), started: false };
     this.launches.add(launch);
     return launch;
   }
@@ -119,7 +119,7 @@ export class Launcher {
     let token: ResourceToken;
     try {
       token = await inSpan('agent_get_resource_token', initiator.trace, () =>
-        capacity.acquire(need, slotKey, launch.giveUp.signal),
+        capacity.acquire(need, slotKey, launch.controller.signal),
       );
     } catch (error) {
       metrics.leave();
@@ -140,7 +140,7 @@ export class Launcher {
     cause: LaunchCause,
   ): Promise<void> {
     const { create, isWanted, onLaunched } = this.options;
-    launch.begun = true;
+    launch.started = true;
     const container = create(source, token, metrics);
     const launched = await inSpan('agent_hot_launcher', cause.trace, (trace) =>
       container.launch({ ...cause, trace }, () => isWanted(launch)),
@@ -189,7 +189,7 @@ export class Standby {
     });
   }
 
-  stop(): void {
+  close(): void {
     this.retry?.cancel();
     this.retry = undefined;
   }

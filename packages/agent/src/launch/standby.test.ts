@@ -149,7 +149,7 @@ describe('filling standby', () => {
     });
   });
   afterEach(() => {
-    standby.stop();
+    standby.close();
     expect(clock.pendingTimers).toBe(0);
   });
 
@@ -195,7 +195,7 @@ describe('filling standby', () => {
   it('does not retry by itself once stopped', async () => {
     possible = false;
     standby.fill();
-    standby.stop();
+    standby.close();
     await clock.advance(60_000);
     expect(tries).toBe(1);
     possible = true;

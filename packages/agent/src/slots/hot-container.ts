@@ -113,11 +113,11 @@ export class HotContainer implements Evictable {
   private opening: Promise<void> = Promise.resolve();
   private used = false;
   /** Closes as soon as it would become idle. */
-  private retiring = false;
-  private readonly stop = new AbortController();
+  private draining = false;
+  private readonly lifetime = new AbortController();
   private readonly idleTimer: LazyTimer;
   private readonly callClock: CallClock;
-  private readonly closing = new Once(() => this.tearDown());
+  private readonly closing = new Once(() => this.closeOnce());
 
   constructor(private readonly options: HotContainerOptions) {
     this.idleTimer = new LazyTimer(options.clock, () => this.idleLongEnough());
@@ -169,8 +169,8 @@ export class HotContainer implements Evictable {
       if (error instanceof NotWanted) return false;
       throw error;
     }
-    if (this.state !== 'launching') throw this.stop.signal.reason;
-    if (this.retiring) {
+    if (this.state !== 'launching') throw this.lifetime.signal.reason;
+    if (this.draining) {
       void this.close('ended at once');
       throw new FnError('containerInitFailed');
     }
@@ -243,10 +243,10 @@ export class HotContainer implements Evictable {
     void this.close('evicted');
   }
 
-  /** Takes no more calls: closes now, or after the current call. */
-  retire(): void {
-    this.retiring = true;
-    if (this.state !== 'busy') void this.close('retired');
+  /** Takes no more calls: closes now, or after the current call. Does not wait for that. */
+  drain(): void {
+    this.draining = true;
+    if (this.state !== 'busy') void this.close('drained');
   }
 
   /** Kills and removes the container; the current call fails as cancelled. Idempotent, never rejects. */
@@ -260,7 +260,7 @@ export class HotContainer implements Evictable {
     options.metrics.enter('start');
     const launch = new ContainerLaunch({
       ...options,
-      signal: this.stop.signal,
+      signal: this.lifetime.signal,
       isWanted,
       onPull: (pull) => {
         this.pull = pull;
@@ -304,8 +304,8 @@ export class HotContainer implements Evictable {
     const how = result && exitWords(result, this.options.spec.memoryMb);
     this.options.log.info('function ended', { containerId: this.id, how, ...result, callId: this.callId, error });
     // The launch watches the exit itself. A response may still be in the socket: the current call ends when it reads to the end.
-    if (this.state === 'launching') this.retiring = true;
-    else this.retire();
+    if (this.state === 'launching') this.draining = true;
+    else this.drain();
   }
 
   private onFreezerFailed(step: 'freeze' | 'thaw', cause: unknown): void {
@@ -315,7 +315,7 @@ export class HotContainer implements Evictable {
       this.broken = new FnError('functionResponse', { cause });
       this.exchange?.abort(this.broken);
     }
-    this.retire();
+    this.drain();
   }
 
   private idleLongEnough(): void {
@@ -325,8 +325,8 @@ export class HotContainer implements Evictable {
 
   private finish(reusable: boolean, servedMs?: number): void {
     if (this.state !== 'busy') return;
-    if (reusable && !this.retiring) this.beginIdle(servedMs);
-    else void this.close(reusable ? 'retired' : 'cannot be used again');
+    if (reusable && !this.draining) this.beginIdle(servedMs);
+    else void this.close(reusable ? 'drained' : 'cannot be used again');
   }
 
   private beginIdle(servedMs?: number): void {
@@ -342,18 +342,18 @@ export class HotContainer implements Evictable {
     this.options.owner.idleEnded(this);
   }
 
-  private async tearDown(): Promise<void> {
+  private async closeOnce(): Promise<void> {
     const { options } = this;
     if (this.state === 'idle') this.endIdle();
     this.state = 'closed';
     this.idleTimer.stop();
-    this.callClock.stop();
+    this.callClock.close();
     options.metrics.leave();
-    this.stop.abort(new CancelledError());
+    this.lifetime.abort(new CancelledError());
     this.exchange?.abort(new CancelledError());
     options.owner.closes(this);
     await this.opening;
-    await this.freezer?.stop();
+    await this.freezer?.close();
     this.connection?.close();
     // A driver must not reject here. If it does, the resources must be released nevertheless.
     await this.container

@@ -55,7 +55,7 @@ export class IdleFreezer {
   }
 
   /** Stops freezing and calling back. Resolves when pending requests to the driver have ended. */
-  async stop(): Promise<void> {
+  async close(): Promise<void> {
     this.timer.stop();
     const { freezing } = this;
     this.freezing = undefined;

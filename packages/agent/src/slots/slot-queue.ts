@@ -239,16 +239,16 @@ export class SlotQueue implements ContainerOwner {
   }
 
   /** Refuses waiting calls, gives up launches, and closes each container as soon as it serves no call. */
-  shutDown(): void {
+  drain(): void {
     this.closed = true;
     for (const waiter of this.waiters) this.fail(waiter, new FnError('serverBusy'));
-    for (const container of this.containers) container.retire();
+    for (const container of this.containers) container.drain();
     this.forgetIfEmpty();
   }
 
   /** Closes every container, even while it serves a call. */
   async close(): Promise<void> {
-    this.shutDown();
+    this.drain();
     await Promise.all([...this.containers].map((container) => container.close('agent closes')));
   }
 
@@ -292,10 +292,10 @@ export class SlotQueue implements ContainerOwner {
     const { launch } = waiter;
     if (launch === undefined) return;
     unassign(launch, waiter);
-    if (launch.begun) return;
+    if (launch.started) return;
     const successor = this.waiterWithoutLaunch();
     if (successor) assign(launch, successor);
-    else launch.giveUp.abort(new CancelledError());
+    else launch.controller.abort(new CancelledError());
   }
 
   private launchIfNeeded(): void {
@@ -385,8 +385,8 @@ export class SlotQueue implements ContainerOwner {
     if (!this.expired && !this.closed) return;
     if (this.waiters.size + this.launcher.size + this.containers.size > 0) return;
     this.idleTimer.stop();
-    this.policy.stop();
-    this.standby.stop();
+    this.policy.close();
+    this.standby.close();
     this.options.onEmpty();
   }
 }

@@ -152,7 +152,7 @@ describe('the readers of a node', () => {
     feeds = new ChangeFeeds(log, { maxReaders: 10, heartbeatMs: 1_000, clock, random: () => 0 });
   });
   afterEach(() => {
-    feeds.end();
+    feeds.close();
     expect([clock.pendingTimers, log.listeners, metrics.sum('feed_readers')]).toEqual([0, 0, 0]);
   });
   const settled = () => clock.advance(0);
@@ -271,7 +271,7 @@ describe('the readers of a node', () => {
     const reader = new FakeReader();
     feeds.add(reader);
     await settled();
-    feeds.end();
+    feeds.close();
     expect(reader.ended).toBe(true);
     expect(() => feeds.openStream({} as never, {} as never)).toThrow('no more change feeds');
   });

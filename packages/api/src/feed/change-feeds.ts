@@ -135,7 +135,7 @@ export class ChangeFeeds {
   }
 
   /** Ends all readers. Idempotent. */
-  end(): void {
+  close(): void {
     this.ended = true;
     this.endWhere(() => true);
   }

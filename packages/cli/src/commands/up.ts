@@ -65,7 +65,7 @@ async function up(options: UpOptions): Promise<void> {
     await Promise.race([lost, interrupted]);
   } finally {
     remark('• draining the fleet (press Ctrl-C again to stop it at once) …');
-    await fleet.stop();
+    await fleet.close();
     remark('• stopped and cleaned up');
   }
 }

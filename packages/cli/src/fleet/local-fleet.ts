@@ -33,7 +33,7 @@ export class LocalFleet {
     this.plan = planFleet({ ...options, dataDir: this.dataDir });
   }
 
-  /** Resolves when every node serves. Rejects when one fails to start; `stop` then cleans up. */
+  /** Resolves when every node serves. Rejects when one fails to start; `close` then cleans up. */
   async start(): Promise<void> {
     const { api, lb, runners } = this.plan;
     for (const node of [api, ...runners, lb]) this.nodes.push(new NodeProcess(node, this.options.print));
@@ -52,13 +52,13 @@ export class LocalFleet {
   /** Drains a node and starts it again with the same settings. Resolves when it serves. */
   async restart(name: string): Promise<void> {
     const node = this.node(name);
-    await node.stop(STOP_LIMIT_MS);
+    await node.close(STOP_LIMIT_MS);
     await this.startAgain(node);
   }
 
   /** Kills a node, as a crash would. Resolves when it is gone; `revive` starts it again. */
   async kill(name: string): Promise<void> {
-    await this.node(name).kill();
+    await this.node(name).destroy();
   }
 
   /** Starts a node that was killed. Resolves when it serves. */
@@ -79,10 +79,10 @@ export class LocalFleet {
   }
 
   /** Drains in the direction of calls: the balancer, then the runners, then the API node. Leaves nothing behind. */
-  async stop(): Promise<void> {
+  async close(): Promise<void> {
     const byName = (name: string) => this.nodes.filter((node) => node.plan.name.startsWith(name));
     for (const group of [byName('lb'), byName('runner'), byName('api')]) {
-      await Promise.all(group.map((node) => node.stop(STOP_LIMIT_MS)));
+      await Promise.all(group.map((node) => node.close(STOP_LIMIT_MS)));
     }
     if (this.temporary) rmSync(this.dataDir, { recursive: true, force: true });
   }
@@ -137,14 +137,14 @@ class NodeProcess {
   }
 
   /** Kills the process. Resolves when it is gone. */
-  async kill(): Promise<void> {
+  async destroy(): Promise<void> {
     if (!this.running) return;
     this.child.kill('SIGKILL');
     await this.ended;
   }
 
   /** Drains the node and waits until it has ended. Kills it after the limit, or if it hangs before it ever served. */
-  async stop(limitMs: number): Promise<void> {
+  async close(limitMs: number): Promise<void> {
     if (!this.running) return;
     this.child.kill('SIGTERM');
     const timer = setTimeout(() => this.child.kill('SIGKILL'), this.serves ? limitMs : START_LIMIT_MS);

@@ -200,7 +200,7 @@ describe('a runner that registers', () => {
 
   it('requests a lease, writes its entry, and renews both three times during the lease', async () => {
     await register();
-    registration.begin();
+    registration.start();
     await rests();
     expect(paths()).toEqual(['lease/grant', 'kv/put']);
     const [grant, put] = members[0]?.requests ?? [];
@@ -212,27 +212,27 @@ describe('a runner that registers', () => {
     await rests();
     expect(paths()?.slice(2)).toEqual(['lease/keepalive', 'kv/txn']);
     expect(said).toEqual(['info: registered']);
-    await registration.withdraw();
+    await registration.close();
     expect(paths()?.slice(4)).toEqual(['lease/revoke']);
     expect(said.slice(1)).toEqual(['info: registration withdrawn']);
   });
 
   it('replaces a lost lease at once, and logs it', async () => {
     await register();
-    registration.begin();
+    registration.start();
     await rests();
     if (members[0]) members[0].leaseTtl = '0';
     await clock.advance(3_000);
     await rests();
     expect(paths()?.slice(2)).toEqual(['lease/keepalive', 'lease/grant', 'kv/put']);
     expect(said.slice(1)).toEqual(['warn: registration lease lost, registering again', 'info: registered']);
-    await registration.withdraw();
+    await registration.close();
     expect(members[0]?.requests.at(-1)?.body).toEqual({ ID: 'lease2' });
   });
 
   it('logs another runner at its address once, and again after it was gone', async () => {
     await register();
-    registration.begin();
+    registration.start();
     await rests();
     const looks = async (owner: string | undefined) => {
       if (members[0]) members[0].owner = owner;
@@ -242,40 +242,40 @@ describe('a runner that registers', () => {
     for (const owner of ['lease1', 'other', 'other', undefined, 'other']) await looks(owner);
     const told = 'error: another runner has registered the same address';
     expect(said).toEqual(['info: registered', told, told]);
-    await registration.withdraw();
+    await registration.close();
   });
 
   it('logs trouble once, and its end once', async () => {
     await register();
     members[0]?.answers(500, 2);
-    registration.begin();
+    registration.start();
     for (let i = 0; i < 2; i += 1) {
       await rests();
       await clock.advance(3_000);
     }
     await rests();
     expect(said).toEqual(['warn: cannot register', 'info: registered', 'info: registration restored']);
-    await registration.withdraw();
+    await registration.close();
   });
 
   it('logs that a server is not etcd', async () => {
     await register();
     if (members[0]) members[0].leases = false;
-    registration.begin();
+    registration.start();
     await rests();
     expect(paths()).toEqual(['lease/grant']);
     expect(said).toEqual(['warn: cannot register']);
-    await registration.withdraw();
+    await registration.close();
     expect(paths()).toEqual(['lease/grant']);
   });
 
   it('logs that the entry will expire when it cannot be withdrawn', async () => {
     await register();
-    registration.begin();
+    registration.start();
     await rests();
     members[0]?.answers(500);
-    await registration.withdraw();
-    await registration.withdraw();
+    await registration.close();
+    await registration.close();
     expect(said.slice(1)).toEqual(['warn: cannot withdraw the registration, it expires with its lease']);
     expect(paths()?.slice(2)).toEqual(['lease/revoke']);
   });

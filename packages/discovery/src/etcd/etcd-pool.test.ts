@@ -49,8 +49,8 @@ function register(address: string, ttlS = 9): EtcdRegistration {
     random: () => 1,
     logger: silentLogger,
   });
-  registration.begin();
-  closing.push(() => registration.withdraw());
+  registration.start();
+  closing.push(() => registration.close());
   return registration;
 }
 
@@ -179,8 +179,8 @@ describe('a registered runner', () => {
     look();
     const registration = register('a:9190');
     await reports.listed('a:9190');
-    await registration.withdraw();
-    await registration.withdraw();
+    await registration.close();
+    await registration.close();
     await reports.listed();
     expect(await etcd.read(PREFIX)).toEqual({});
   });
@@ -196,7 +196,7 @@ describe('a registered runner', () => {
     expect(Object.keys(await etcd.read(PREFIX))).toHaveLength(1);
     // Killed: its clock stands still.
     await eventually(async () => expect(await etcd.read(PREFIX)).toEqual({}));
-    await registration.withdraw();
+    await registration.close();
   });
 
   it('R2: registers again at once when its lease or its entry is gone', async () => {
@@ -221,7 +221,7 @@ describe('a registered runner', () => {
       const { kvs } = await etcd.call<{ kvs: { lease?: string }[] }>('/v3/kv/range', { key });
       expect(kvs[0]?.lease).toBeDefined();
     });
-    await registration.withdraw();
+    await registration.close();
     expect(await etcd.read(PREFIX)).toEqual({});
   });
 
@@ -233,7 +233,7 @@ describe('a registered runner', () => {
     await etcd.restart({ empty: true });
     await passing(async () => expect(Object.keys(await etcd.read(PREFIX))).toHaveLength(1));
     await etcd.stop();
-    await registration.withdraw();
+    await registration.close();
     await etcd.restart({ empty: true });
   });
 });

@@ -50,12 +50,12 @@ export class EtcdRegistration {
 
   private readonly logger: Logger;
 
-  begin(): void {
+  start(): void {
     this.loop.start();
   }
 
   /** Removes the entry for good. Idempotent, never rejects. */
-  async withdraw(): Promise<void> {
+  async close(): Promise<void> {
     await this.loop.close();
     const { lease } = this;
     this.lease = undefined;

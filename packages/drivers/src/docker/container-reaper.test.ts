@@ -52,11 +52,11 @@ describe('the reaper', () => {
       clock,
       logger: silentLogger,
     });
-    reaper.begin();
+    reaper.start();
   });
 
   afterEach(() => {
-    reaper.end();
+    reaper.close();
     expect(clock.pendingTimers).toBe(0);
   });
 

@@ -28,21 +28,21 @@ export class ContainerReaper {
   /** Own untracked containers, with when they were first seen. */
   private suspects = new Map<string, MonoMs>();
   private timer: Timer | undefined;
-  private ended = false;
+  private closed = false;
 
   constructor(private readonly options: ReaperOptions) {
     countFromZero('containers_reaped', ...REASONS.map((reason) => ({ reason })));
   }
 
-  /** Sweeps at intervals until `end`. */
-  begin(): void {
-    if (this.ended) return;
+  /** Sweeps at intervals until `close`. */
+  start(): void {
+    if (this.closed) return;
     const { intervalMs, clock } = this.options;
     this.timer = clock.after(intervalMs, () => void this.tick());
   }
 
-  end(): void {
-    this.ended = true;
+  close(): void {
+    this.closed = true;
     this.timer?.cancel();
   }
 
@@ -53,7 +53,7 @@ export class ContainerReaper {
     try {
       found = await engine.listContainers(labels.filter);
     } catch (error) {
-      if (!this.ended) logger.warn('cannot search for orphaned containers', { error });
+      if (!this.closed) logger.warn('cannot search for orphaned containers', { error });
       return;
     }
     const gone = await this.goneRunners(found);
@@ -64,7 +64,7 @@ export class ContainerReaper {
 
   private async tick(): Promise<void> {
     if (this.options.health.now.state === 'ok') await this.sweep();
-    this.begin();
+    this.start();
   }
 
   /** Ids of runner containers that no longer run. Processes in other containers are invisible to us, but not to the engine. */
@@ -110,7 +110,7 @@ export class ContainerReaper {
       count('containers_reaped', 1, { reason });
       this.options.logger.info('removed an orphaned container', fields);
     } catch (error) {
-      if (isNotFound(error) || this.ended) return;
+      if (isNotFound(error) || this.closed) return;
       this.options.logger.warn('cannot remove an orphaned container', { ...fields, error });
     }
   }

@@ -42,7 +42,7 @@ export class DockerContainer implements Container {
   readonly socketPath: string;
   private readonly exit: ExitFollower;
   private readonly output: OutputFollower | undefined;
-  private readonly closing = new Once(() => this.shutDown());
+  private readonly closing = new Once(() => this.closeOnce());
   private creation: Promise<string> | undefined;
   private hasStarted = false;
   private hasListened = false;
@@ -72,7 +72,7 @@ export class DockerContainer implements Container {
   async start(signal: AbortSignal): Promise<void> {
     throwIfAborted(signal);
     try {
-      await untilAborted(this.begin(), signal);
+      await untilAborted(this.startNow(), signal);
     } catch (error) {
       throw this.refusal(error, 'start');
     }
@@ -108,8 +108,8 @@ export class DockerContainer implements Container {
     return this.closing.call();
   }
 
-  private async begin(): Promise<void> {
-    await Promise.all([this.exit.begin(), this.output?.begin()]);
+  private async startNow(): Promise<void> {
+    await Promise.all([this.exit.open(), this.output?.open()]);
     void this.exit.exit.then((result) => this.countExit(result));
     // It was closed meanwhile. Starting it now could follow the removal.
     if (this.closing.called) throw new Error('the container is closed');
@@ -137,13 +137,13 @@ export class DockerContainer implements Container {
     count('docker_exits', 1, { api_name: 'docker_wait_container', exit_status: status });
   }
 
-  private async shutDown(): Promise<void> {
+  private async closeOnce(): Promise<void> {
     const { iofs, network, onClosed } = this.deps;
     // It may be gone already; the removal finds out.
-    await this.freezer?.end().catch(() => undefined);
+    await this.freezer?.close().catch(() => undefined);
     await this.remove();
-    this.exit.stop();
-    await this.output?.finish();
+    this.exit.close();
+    await this.output?.close();
     network?.release();
     await iofs.close();
     onClosed(this);

@@ -71,7 +71,7 @@ export class DockerDriver implements Driver {
   private readonly abandon = new AbortController();
   private prefork: PreforkPool | undefined;
   private readonly creations = new InflightTracker();
-  private readonly closing = new Once(() => this.closeAll());
+  private readonly closing = new Once(() => this.closeOnce());
 
   /** @throws Error when DOCKER_HOST cannot be understood or a certificate cannot be read */
   constructor({ settings, logger = silentLogger, clock = systemClock }: DockerDriverOptions) {
@@ -220,9 +220,9 @@ export class DockerDriver implements Driver {
       product: version.product,
     });
     await this.warnOfMachine(info);
-    await this.upkeep.begin();
+    await this.upkeep.start();
     await this.images.open();
-    if (!this.closing.called) this.health.begin();
+    if (!this.closing.called) this.health.start();
     this.throwIfClosed();
     await this.home.open();
     await this.openPrefork(policy);
@@ -277,17 +277,17 @@ export class DockerDriver implements Driver {
     this.throwIfClosed();
     const { engine, health, clock, logger, abandon } = this;
     this.prefork = new PreforkPool(this.settings, policy, { engine, health, clock, logger, abandon: abandon.signal });
-    this.prefork.begin();
+    this.prefork.start();
   }
 
-  private async closeAll(): Promise<void> {
-    this.upkeep.end();
+  private async closeOnce(): Promise<void> {
+    this.upkeep.close();
     const closed = this.allClosed();
     await Promise.race([closed, this.closeTimedOut()]);
     this.abandon.abort();
     this.engine.close();
     await closed;
-    this.health.end();
+    this.health.close();
   }
 
   private async allClosed(): Promise<void> {

@@ -27,11 +27,11 @@ describe('events of the engine', () => {
       return stream;
     };
     events = new EngineEvents({ open, onLost: () => (lost += 1), health, clock });
-    events.begin();
+    events.start();
   });
 
   afterEach(async () => {
-    events.end();
+    events.close();
     await clock.advance(0);
     expect(clock.pendingTimers).toBe(0);
     expect(streams.every((stream) => stream.destroyed)).toBe(true);

@@ -22,22 +22,22 @@ export interface EngineEventsOptions {
 
 /** Counts all events of the engine. Reconnects when the stream is lost. */
 export class EngineEvents {
-  private readonly over = new AbortController();
+  private readonly lifetime = new AbortController();
   private readonly actions = new KnownNames();
   private readonly types = new KnownNames();
 
   constructor(private readonly options: EngineEventsOptions) {}
 
-  begin(): void {
+  start(): void {
     void this.follow();
   }
 
-  end(): void {
-    this.over.abort();
+  close(): void {
+    this.lifetime.abort();
   }
 
   private async follow(): Promise<void> {
-    const { signal } = this.over;
+    const { signal } = this.lifetime;
     const { clock, health, onLost } = this.options;
     while (!signal.aborted) {
       await this.read();
@@ -51,7 +51,7 @@ export class EngineEvents {
   /** Reads until the stream ends, for whatever reason. */
   private async read(): Promise<void> {
     try {
-      const stream = await this.options.open(this.over.signal);
+      const stream = await this.options.open(this.lifetime.signal);
       await this.countAll(stream);
     } catch {
       // The stream was lost or could not be opened.
@@ -63,7 +63,7 @@ export class EngineEvents {
     for await (const line of linesOf(stream)) {
       this.count(line);
       lines += 1;
-      if (lines % LINES_A_SECOND === 0) await this.options.clock.sleep(1_000, this.over.signal);
+      if (lines % LINES_A_SECOND === 0) await this.options.clock.sleep(1_000, this.lifetime.signal);
     }
   }
 

@@ -27,11 +27,11 @@ describe('the health of an engine', () => {
       clock,
     });
     health.onChange(({ state }) => changes.push(state));
-    health.begin();
+    health.start();
   });
 
   afterEach(() => {
-    health.end();
+    health.close();
     expect(clock.pendingTimers).toBe(0);
   });
 
@@ -94,10 +94,10 @@ describe('the health of an engine', () => {
   it('ends during a probe', async () => {
     const late = new Deferred<void>();
     const other = new EngineHealth({ address: '', ping: () => late.promise, intervalMs: 100, clock });
-    other.begin();
+    other.start();
     await clock.advance(100);
     other.unanswered('query', NOBODY);
-    other.end();
+    other.close();
     late.resolve();
     await clock.advance(0);
   });

@@ -35,20 +35,20 @@ export class EngineHealth extends HealthState implements EngineObserver {
   /** By the wall clock, milliseconds. */
   private restUntil = LONG_AGO;
   private timer: Timer | undefined;
-  private ended = false;
+  private closed = false;
   private probing = false;
 
   constructor(private readonly options: EngineHealthOptions) {
     super(options.clock);
   }
 
-  /** Probes until `end`. */
-  begin(): void {
+  /** Probes until `close`. */
+  start(): void {
     this.schedule(this.options.intervalMs);
   }
 
-  end(): void {
-    this.ended = true;
+  close(): void {
+    this.closed = true;
     this.timer?.cancel();
   }
 
@@ -77,7 +77,7 @@ export class EngineHealth extends HealthState implements EngineObserver {
 
   private schedule(delayMs: number): void {
     this.timer?.cancel();
-    if (this.ended) return;
+    if (this.closed) return;
     this.timer = this.options.clock.after(delayMs, () => void this.probe());
   }
 

@@ -23,10 +23,10 @@ interface EngineUpkeepOptions {
 /** Background work of a driver: removes orphaned containers and counts what the engine reports. */
 export class EngineUpkeep {
   private readonly reaper: ContainerReaper;
-  private readonly tasks: readonly { begin(): void; end(): void }[];
+  private readonly tasks: readonly { start(): void; close(): void }[];
   private readonly instance: number;
-  private begun = false;
-  private ended = false;
+  private started = false;
+  private closed = false;
 
   constructor(options: EngineUpkeepOptions) {
     const { engine, health, labels, settings, clock, logger } = options;
@@ -58,19 +58,19 @@ export class EngineUpkeep {
   }
 
   /** Removes orphaned containers, then starts the background tasks. */
-  async begin(): Promise<void> {
+  async start(): Promise<void> {
     await this.reaper.sweep();
-    if (this.ended) return;
-    this.begun = true;
-    for (const task of this.tasks) task.begin();
+    if (this.closed) return;
+    this.started = true;
+    for (const task of this.tasks) task.start();
     count('docker_instance_id', this.instance);
   }
 
-  end(): void {
-    if (this.ended) return;
-    this.ended = true;
-    for (const task of this.tasks) task.end();
-    if (this.begun) count('docker_instance_id', -this.instance);
+  close(): void {
+    if (this.closed) return;
+    this.closed = true;
+    for (const task of this.tasks) task.close();
+    if (this.started) count('docker_instance_id', -this.instance);
   }
 }
 

@@ -30,16 +30,16 @@ import type { Credential, RegistryAuth } from './images/registry-credentials.js'
 export type { EngineInfo, EngineVersion, InspectedImage, ListedContainer } from './engine-answers.js';
 
 export interface ExitWatch {
-  /** Rejects when the connection to the engine is lost, or after `stop`. */
+  /** Rejects when the connection to the engine is lost, or after `close`. */
   readonly exitCode: Promise<number>;
-  stop(): void;
+  close(): void;
 }
 
 /** The raw output of a container: frames, whose head names the stream. */
 export interface Attachment {
   readonly frames: AsyncIterable<Buffer>;
   /** Ends `frames`. Idempotent. */
-  stop(): void;
+  close(): void;
 }
 
 /** Describes a build of an image. */
@@ -267,32 +267,32 @@ export class Engine {
    * @param condition `next-exit` before the start; `not-running` when the container may have ended already
    */
   async watchExit(id: string, condition: 'next-exit' | 'not-running'): Promise<ExitWatch> {
-    const life = new AbortController();
+    const lifetime = new AbortController();
     const request = { method: 'POST', path: pathOf(id, 'wait'), query: { condition } } as const;
     try {
-      const open = () => this.transport.open('wait_container', request, life.signal);
+      const open = () => this.transport.open('wait_container', request, lifetime.signal);
       const response = await this.transport.call('wait_container', open);
       const exitCode = readWhole(response, MAX_EXIT_BYTES).then((text) => exitCodeIn(JSON.parse(text)));
-      // After stop() it rejects without a listener.
+      // After close() it rejects without a listener.
       exitCode.catch(() => undefined);
-      return { exitCode, stop: () => life.abort() };
+      return { exitCode, close: () => lifetime.abort() };
     } catch (error) {
-      life.abort();
+      lifetime.abort();
       throw error;
     }
   }
 
   /** Resolves once all output from now on will be in the frames. */
   async attachOutput(id: string): Promise<Attachment> {
-    const life = new AbortController();
+    const lifetime = new AbortController();
     const query = { stream: true, stdout: true, stderr: true };
     const request = { method: 'POST', path: pathOf(id, 'attach'), query } as const;
     try {
-      const open = () => this.transport.open('attach_container', request, life.signal);
+      const open = () => this.transport.open('attach_container', request, lifetime.signal);
       const frames = await this.transport.call('attach_container', open);
-      return { frames, stop: () => life.abort() };
+      return { frames, close: () => lifetime.abort() };
     } catch (error) {
-      life.abort();
+      lifetime.abort();
       throw error;
     }
   }

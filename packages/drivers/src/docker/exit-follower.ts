@@ -14,7 +14,7 @@ const RECONNECT_MS = 1_000;
  */
 export class ExitFollower {
   private readonly exited = new Deferred<ExitResult>();
-  private readonly stopped = new AbortController();
+  private readonly lifetime = new AbortController();
   private watch: ExitWatch | undefined;
   private ended = false;
 
@@ -36,15 +36,15 @@ export class ExitFollower {
   }
 
   /** Resolves when the watch is established. Call it before the start of the container. */
-  async begin(): Promise<void> {
+  async open(): Promise<void> {
     const watch = await this.engine.watchExit(this.containerId, 'next-exit');
     void this.follow(watch);
   }
 
   /** Call it after the container was removed. Settles `exit` if it is still pending. */
-  stop(): void {
-    this.stopped.abort();
-    this.watch?.stop();
+  close(): void {
+    this.lifetime.abort();
+    this.watch?.close();
     this.exited.resolve({ exitCode: KILLED, outOfMemory: false });
   }
 
@@ -52,7 +52,7 @@ export class ExitFollower {
     let watch: ExitWatch | undefined = first;
     while (watch !== undefined) {
       this.watch = watch;
-      if (this.stopped.signal.aborted) return watch.stop();
+      if (this.lifetime.signal.aborted) return watch.close();
       try {
         const exitCode = await watch.exitCode;
         this.ended = true;
@@ -61,13 +61,13 @@ export class ExitFollower {
         watch = await this.reconnect();
       }
     }
-    this.stop();
+    this.close();
   }
 
   /** Undefined if there is nothing left to watch. */
   private async reconnect(): Promise<ExitWatch | undefined> {
-    while (!this.stopped.signal.aborted) {
-      await this.clock.sleep(RECONNECT_MS, this.stopped.signal);
+    while (!this.lifetime.signal.aborted) {
+      await this.clock.sleep(RECONNECT_MS, this.lifetime.signal);
       try {
         return await this.engine.watchExit(this.containerId, 'not-running');
       } catch (error) {
@@ -80,7 +80,7 @@ export class ExitFollower {
 
   private async resultOf(exitCode: number): Promise<ExitResult> {
     // Only SIGKILL can come from the memory limit, and a container that is being removed cannot be inspected.
-    if (exitCode !== KILLED || this.stopped.signal.aborted) return { exitCode, outOfMemory: false };
+    if (exitCode !== KILLED || this.lifetime.signal.aborted) return { exitCode, outOfMemory: false };
     const { outOfMemory } = await this.engine.inspectContainer(this.containerId).catch(() => ({ outOfMemory: false }));
     return { exitCode, outOfMemory };
   }

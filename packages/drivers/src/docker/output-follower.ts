@@ -32,21 +32,21 @@ export class OutputFollower {
   }
 
   /** Attaches. Resolves when that succeeded or failed. Call it before the start of the container. */
-  async begin(): Promise<void> {
+  async open(): Promise<void> {
     try {
       this.attachment = await this.deps.engine.attachOutput(this.containerId);
     } catch (error) {
       this.complain('cannot attach to the output of a container, retrying; its output is lost until then', error);
     }
     // Closed while it was being attached.
-    if (this.over.signal.aborted) this.attachment?.stop();
+    if (this.over.signal.aborted) this.attachment?.close();
     else this.following = this.follow();
   }
 
   /** Call it after the container was removed. Resolves when all its output has been passed on. */
-  finish(): Promise<void> {
+  close(): Promise<void> {
     this.over.abort();
-    return drainOutput(this.following, () => this.attachment?.stop(), this.deps.clock);
+    return drainOutput(this.following, () => this.attachment?.close(), this.deps.clock);
   }
 
   private async follow(): Promise<void> {
@@ -55,7 +55,7 @@ export class OutputFollower {
       await this.deps.clock.sleep(REATTACH_MS, this.over.signal);
       if (this.over.signal.aborted) return;
       this.attachment = await this.reattach();
-      if (this.over.signal.aborted) return this.attachment?.stop();
+      if (this.over.signal.aborted) return this.attachment?.close();
     }
   }
 
@@ -67,7 +67,7 @@ export class OutputFollower {
     } catch {
       // Stopped, or lost.
     }
-    attachment.stop();
+    attachment.close();
   }
 
   private async reattach(): Promise<Attachment | undefined> {

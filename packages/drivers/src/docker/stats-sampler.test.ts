@@ -29,11 +29,11 @@ describe('statistics of containers', () => {
       health,
       clock,
     });
-    sampler.begin();
+    sampler.start();
   }
 
   afterEach(async () => {
-    sampler.end();
+    sampler.close();
     await clock.advance(0);
     expect(clock.pendingTimers).toBe(0);
   });
@@ -64,7 +64,7 @@ describe('statistics of containers', () => {
     begin(0);
     await clock.advance(5_000);
     expect(asked).toEqual([]);
-    sampler.end();
+    sampler.close();
 
     running = [];
     begin(1);

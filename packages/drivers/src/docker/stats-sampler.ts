@@ -21,22 +21,22 @@ interface StatsSamplerOptions {
  * every second, and the runner a connection each; a few samples at a time give the same histograms at a bounded cost.
  */
 export class StatsSampler {
-  private readonly over = new AbortController();
+  private readonly lifetime = new AbortController();
   /** Containers that have not been sampled in this round. */
   private round: string[] = [];
 
   constructor(private readonly options: StatsSamplerOptions) {}
 
-  begin(): void {
+  start(): void {
     for (let i = 0; i < this.options.atOnce; i += 1) void this.work();
   }
 
-  end(): void {
-    this.over.abort();
+  close(): void {
+    this.lifetime.abort();
   }
 
   private async work(): Promise<void> {
-    const { signal } = this.over;
+    const { signal } = this.lifetime;
     const { clock, health } = this.options;
     while (!signal.aborted) {
       const pace = clock.sleep(PACE_MS, signal);
@@ -54,7 +54,7 @@ export class StatsSampler {
 
   private async sample(container: string): Promise<void> {
     try {
-      const figures = figuresOf(await this.options.stats(container, this.over.signal));
+      const figures = figuresOf(await this.options.stats(container, this.lifetime.signal));
       for (const [name, value] of Object.entries(figures ?? {})) observe(name as StatsMetric, value);
     } catch {
       // The container has ended or the engine does not answer, so there is nothing to report.

@@ -35,7 +35,7 @@ export class DirectoryRemover {
   private readonly slow: Task[] = [];
   /** Tasks that wait for their next attempt. */
   private readonly resting = new Set<Task>();
-  private readonly life = new AbortController();
+  private readonly lifetime = new AbortController();
   private working = 0;
   private onIdle: (() => void) | undefined;
 
@@ -57,7 +57,7 @@ export class DirectoryRemover {
       count('iofs_directories_left', 1);
       const task: Task = { directory, remove, onFirstTurn, retryMs: FIRST_RETRY_MS, timer: undefined };
       // It was being created when the runner stopped.
-      if (this.life.signal.aborted) return void this.lastAttempt(task);
+      if (this.lifetime.signal.aborted) return void this.lastAttempt(task);
       this.fresh.push(task);
       this.work();
     });
@@ -71,15 +71,15 @@ export class DirectoryRemover {
     // Do not wait for retry delays any more.
     for (const task of this.resting) this.resume(task);
     this.work();
-    const timer = this.options.clock.after(CLOSE_MS, () => this.life.abort(), { keepAlive: true });
+    const timer = this.options.clock.after(CLOSE_MS, () => this.lifetime.abort(), { keepAlive: true });
     await idle;
     timer.cancel();
-    this.life.abort();
+    this.lifetime.abort();
     for (const task of [...this.fresh.splice(0), ...this.slow.splice(0)]) this.leave(task, 'no time');
   }
 
   private work(): void {
-    while (this.working < AT_ONCE && !this.life.signal.aborted) {
+    while (this.working < AT_ONCE && !this.lifetime.signal.aborted) {
       const isFirst = this.fresh.length > 0;
       const task = this.fresh.shift() ?? this.slow.shift();
       if (task === undefined) break;
@@ -97,7 +97,7 @@ export class DirectoryRemover {
   private async turn(task: Task, limitMs: number): Promise<void> {
     const limit = new AbortController();
     const timer = this.options.clock.after(limitMs, () => limit.abort(), { keepAlive: true });
-    const over = AbortSignal.any([limit.signal, this.life.signal]);
+    const over = AbortSignal.any([limit.signal, this.lifetime.signal]);
     try {
       await task.remove(over);
       count('iofs_directories_left', -1);

@@ -36,7 +36,7 @@ export class HomeOwnership {
     return new HomeOwnership(server);
   }
 
-  async release(): Promise<void> {
+  async close(): Promise<void> {
     await new Promise((resolve) => this.server.close(resolve));
   }
 }

@@ -122,7 +122,7 @@ export class IofsHome {
       await this.tryIofs(directory);
       return { directory, ownership };
     } catch (error) {
-      await ownership?.release();
+      await ownership?.close();
       await removeHome(directory, AbortSignal.timeout(REMOVE_HOME_MS));
       throw error;
     }
@@ -208,7 +208,7 @@ export class IofsHome {
     await this.remover.close();
     if (home === undefined) return;
     const { directory, ownership } = home;
-    await ownership.release();
+    await ownership.close();
     await removeHome(directory, AbortSignal.timeout(REMOVE_HOME_MS)).catch((error: unknown) => {
       this.options.logger.warn('cannot remove a socket directory, leaving it to the next runner that starts here', {
         directory,

@@ -15,7 +15,7 @@ export class ProcessContainer implements Container {
   private child: ChildProcess | undefined;
   private output: ProcessOutput | undefined;
   private readonly exited = new Deferred<ExitResult>();
-  private readonly closing = new Once(() => this.shutDown());
+  private readonly closing = new Once(() => this.closeOnce());
 
   constructor(
     private readonly spec: ContainerSpec,
@@ -93,11 +93,11 @@ export class ProcessContainer implements Container {
     }
   }
 
-  private async shutDown(): Promise<void> {
+  private async closeOnce(): Promise<void> {
     if (this.child?.pid === undefined) this.exited.resolve({ exitCode: 137, outOfMemory: false });
     this.signalGroup('SIGKILL');
     await this.exited.promise;
-    await this.output?.finish();
+    await this.output?.close();
     await this.iofs.close();
     this.onClosed(this);
   }
@@ -126,7 +126,7 @@ class ProcessOutput {
   }
 
   /** Call it after the process has ended. Resolves when all its output has been passed on. */
-  finish(): Promise<void> {
+  close(): Promise<void> {
     // A process that left the group may keep the pipes open.
     return drainOutput(this.end, () => this.streams.forEach((stream) => void stream.destroy()), systemClock);
   }

@@ -37,7 +37,7 @@ export class ProcessDriver implements Driver {
   private readonly environment: Readonly<Record<string, string>>;
   private readonly live = new Set<ProcessContainer>();
   private readonly home: IofsHome;
-  private readonly closing = new Once(() => this.closeAll());
+  private readonly closing = new Once(() => this.closeOnce());
 
   constructor(private readonly options: ProcessDriverOptions) {
     this.logger = options.logger ?? silentLogger;
@@ -101,7 +101,7 @@ export class ProcessDriver implements Driver {
     });
   }
 
-  private async closeAll(): Promise<void> {
+  private async closeOnce(): Promise<void> {
     await Promise.all([...this.live].map((container) => container.close()));
     await this.home.close();
   }

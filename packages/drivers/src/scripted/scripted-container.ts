@@ -48,7 +48,7 @@ export class ScriptedContainer implements Container {
   readonly socketPath: string;
   private readonly sockets = new Set<Socket>();
   private readonly exited = new Deferred<ExitResult>();
-  private readonly closing = new Once(() => this.shutDown());
+  private readonly closing = new Once(() => this.closeOnce());
   private server: Server | undefined;
   private stopped = false;
   /** Set while paused; resolves on resume. */
@@ -186,7 +186,7 @@ export class ScriptedContainer implements Container {
     this.exited.resolve(result);
   }
 
-  private async shutDown(): Promise<void> {
+  private async closeOnce(): Promise<void> {
     await this.gates.close.pass(this.spec, NEVER);
     this.stop(KILLED);
     this.thaw();

@@ -36,7 +36,7 @@ export class ScriptedDriver implements Driver {
   };
   private readonly live = new Set<ScriptedContainer>();
   private readonly home: IofsHome;
-  private readonly closing = new Once(() => this.closeAll());
+  private readonly closing = new Once(() => this.closeOnce());
 
   constructor(private readonly options: ScriptedDriverOptions) {
     this.home = new IofsHome({ parent: options.iofsPath, writableByAll: false, logger: silentLogger });
@@ -98,7 +98,7 @@ export class ScriptedDriver implements Driver {
     return script;
   }
 
-  private async closeAll(): Promise<void> {
+  private async closeOnce(): Promise<void> {
     for (const gate of Object.values(this.gates)) gate.release();
     await Promise.all(this.containers.map((container) => container.close()));
     await this.home.close();

@@ -61,7 +61,7 @@ export class DefaultLbAgent implements LbAgent {
   private readonly history: CallHistory;
   private gateClosed = false;
   private draining: Promise<DrainResult> | undefined;
-  private readonly closing = new Once(() => this.shut());
+  private readonly closing = new Once(() => this.closeOnce());
 
   constructor(
     private readonly placement: CallPlacement,
@@ -278,7 +278,7 @@ export class DefaultLbAgent implements LbAgent {
     return result;
   }
 
-  private async shut(): Promise<void> {
+  private async closeOnce(): Promise<void> {
     this.gateClosed = true;
     for (const call of this.calls) call.cancel(new CancelledError());
     const ended = await this.inflight.whenIdle(CANCEL_GRACE_MS);

@@ -15,7 +15,7 @@ export class WorkloadRecorder implements LbCallListener {
   private readonly startedAt: MonoMs;
   private readonly stream: WriteStream;
   private failed = false;
-  private readonly closing = new Once(() => this.end());
+  private readonly closing = new Once(() => this.closeOnce());
 
   /** @param path file to append to; created if missing */
   constructor(
@@ -51,7 +51,7 @@ export class WorkloadRecorder implements LbCallListener {
     return this.closing.call();
   }
 
-  private end(): Promise<void> {
+  private closeOnce(): Promise<void> {
     return new Promise((resolve) => {
       this.stream.once('close', resolve);
       this.stream.end();

@@ -193,7 +193,7 @@ class ComposedLbServer implements LbServer {
 
   private async drainOnce(graceMs: number): Promise<DrainResult> {
     const until = later(this.clock.now(), graceMs);
-    this.logs.end();
+    this.logs.close();
     const http = await this.http.drain({ graceMs });
     const calls = await this.agent.drain({ graceMs: Math.max(0, until - this.clock.now()) });
     await this.close();
@@ -201,7 +201,7 @@ class ComposedLbServer implements LbServer {
   }
 
   private async shut(): Promise<void> {
-    this.logs.end();
+    this.logs.close();
     await this.http.close();
     await this.agent.close();
     await this.lookup.close();

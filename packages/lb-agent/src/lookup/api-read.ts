@@ -35,7 +35,7 @@ export class ApiRead<T> {
   /** Nodes that are being asked, in the order of the requests. */
   private readonly asked = new Map<ApiNode, { readonly unsubscribe: () => void }>();
   private readonly result = new Deferred<ReadResult<T>>();
-  private readonly stop = new AbortController();
+  private readonly controller = new AbortController();
   private readonly life: AbortSignal;
   private timer: Timer | undefined;
   private leaveHedge: (() => void) | undefined;
@@ -43,7 +43,7 @@ export class ApiRead<T> {
 
   constructor(private readonly options: ApiReadOptions<T>) {
     this.left = options.nodes.order();
-    this.life = AbortSignal.any([options.signal, this.stop.signal]);
+    this.life = AbortSignal.any([options.signal, this.controller.signal]);
   }
 
   /** Never rejects. */
@@ -113,7 +113,7 @@ export class ApiRead<T> {
     this.leaveHedge?.();
     for (const { unsubscribe } of this.asked.values()) unsubscribe();
     this.asked.clear();
-    this.stop.abort();
+    this.controller.abort();
     this.result.resolve(result);
   }
 }

@@ -70,7 +70,7 @@ interface NodeState {
  * G3  What a node sends is bounded: the head, each event, and the time until the head.
  */
 export class ChangeFeed {
-  private readonly stop = new AbortController();
+  private readonly lifetime = new AbortController();
   private readonly states = new WeakMap<ApiNode, NodeState>();
   private readonly logger: Logger;
   private running: Promise<void> | undefined;
@@ -100,13 +100,13 @@ export class ChangeFeed {
   }
 
   private readonly closing = new Once(async () => {
-    this.stop.abort(new Error('closed'));
+    this.lifetime.abort(new Error('closed'));
     await this.running;
   });
 
   private async run(): Promise<void> {
     const { clock } = this.options;
-    const { signal } = this.stop;
+    const { signal } = this.lifetime;
     while (!signal.aborted) {
       const node = this.nextNode();
       if (node === undefined) {
@@ -166,7 +166,7 @@ export class ChangeFeed {
     const end = (reason: Error) => life.abort(reason);
     const watch = new Watch(this.options.clock, end);
     const unsubscribe = node.onRest(() => end(new Error('lookups get no answer from this node')));
-    const signal = AbortSignal.any([this.stop.signal, life.signal]);
+    const signal = AbortSignal.any([this.lifetime.signal, life.signal]);
     try {
       watch.expect(HEAD_MS, 'no answer');
       await this.read(node, signal, watch);

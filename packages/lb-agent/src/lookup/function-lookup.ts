@@ -1,4 +1,13 @@
-import { type App, CallTemplate, type Clock, type Fn, FnError, MAX_SOURCE_BYTES, type Trigger } from '@fnfleet/core';
+import {
+  type App,
+  CallTemplate,
+  type Clock,
+  type Fn,
+  FnError,
+  MAX_SOURCE_BYTES,
+  type Resource,
+  type Trigger,
+} from '@fnfleet/core';
 import { ApiClient, type ApiClientOptions } from './api-client.js';
 import { ApiSource } from './api-source.js';
 import type { ApiNodeStatus, ChangeListener, FunctionSource, SourceChange } from './function-source.js';
@@ -6,7 +15,7 @@ import { type Fetch, LookupCache, type LookupCacheOptions } from './lookup-cache
 import { LookupLanes } from './lookup-lanes.js';
 
 /** Looks up the function that a request names. An embedder may provide its own implementation. */
-export interface FunctionLookup {
+export interface FunctionLookup extends Resource {
   /** The cached result of `byId`, if there is one. Optional. */
   known?(fnId: string): CallTemplate | undefined;
   /** @throws FnError `fnNotFound`, `appNotFound`, `lookupUnavailable` */
@@ -15,7 +24,6 @@ export interface FunctionLookup {
   byTrigger(appName: string, source: string, signal: AbortSignal): Promise<TriggeredFunction>;
   /** The state of the API nodes that functions come from, if there are any. Never rejects. */
   apiNodes?(timeoutMs: number): Promise<readonly ApiNodeStatus[] | undefined>;
-  close(): Promise<void>;
 }
 
 export interface TriggeredFunction {

@@ -1,10 +1,10 @@
-import type { App, Fn, Trigger } from '@fnfleet/core';
+import type { App, Fn, Resource, Trigger } from '@fnfleet/core';
 
 /**
  * The source of functions. A read rejects with the FnError that names what does not exist, with FnError
  * `lookupUnavailable` when the source does not answer, or with the reason of the signal.
  */
-export interface FunctionSource {
+export interface FunctionSource extends Resource {
   /** @throws FnError `appNotFound` */
   appIdByName(name: string, signal: AbortSignal): Promise<string>;
   /** @throws FnError `appNotFound` */
@@ -17,7 +17,6 @@ export interface FunctionSource {
   follow?(listener: ChangeListener): void;
   /** The state of the API nodes that functions come from, if there are any. Never rejects. */
   apiNodes?(timeoutMs: number): Promise<readonly ApiNodeStatus[]>;
-  close(): Promise<void>;
 }
 
 /** Receives changes after they were made. Neither method throws. */

@@ -170,7 +170,7 @@ export class LookupCache<V> {
 
   /** C5. Callers that already wait for the fetch still get its result. */
   private dropFlight(key: string): void {
-    this.flights.get(key)?.giveUpIfAlone();
+    this.flights.get(key)?.cancelIfAlone();
     this.flights.delete(key);
   }
 
@@ -183,7 +183,7 @@ export class LookupCache<V> {
 
   /** Cancels all fetches and clears the cache. */
   close(): void {
-    for (const flight of this.flights.values()) flight.giveUp();
+    for (const flight of this.flights.values()) flight.cancel();
     this.forget();
   }
 
@@ -291,11 +291,11 @@ class Flight<V> {
   }
 
   /** Ends a fetch for which nobody waits. */
-  giveUpIfAlone(): void {
-    if (this.waiters === 0) this.giveUp();
+  cancelIfAlone(): void {
+    if (this.waiters === 0) this.cancel();
   }
 
-  giveUp(): void {
+  cancel(): void {
     this.controller.abort(new CancelledError());
   }
 
@@ -305,7 +305,7 @@ class Flight<V> {
       const leave = () => {
         signal.removeEventListener('abort', giveUp);
         this.waiters -= 1;
-        if (this.waiters === 0) this.giveUp();
+        if (this.waiters === 0) this.cancel();
       };
       const giveUp = () => {
         leave();

@@ -111,7 +111,7 @@ it('a reader that disconnects ends the session, and so does a balancer that stop
   leaving.abort();
   await eventually(() => expect(ended).toBe(1));
   const response = await fetch(urlOf('r2:9190'));
-  logs.end();
+  logs.close();
   expect(await response.text()).toBe('');
   expect(ended).toBe(2);
 });
@@ -147,7 +147,7 @@ it('limits concurrent readers, and accepts another when one disconnects', async 
     503,
     expect.stringContaining('Too many clients are following'),
   ]);
-  logs.end();
+  logs.close();
   await eventually(async () => expect((await fetch(urlOf('r1:9190'))).status).toBe(200));
 });
 

@@ -54,7 +54,7 @@ export class RunnerLogs {
   }
 
   /** Ends all streams, which would delay a balancer that stops. */
-  end(): void {
+  close(): void {
     for (const reader of this.readers) reader.abort();
   }
 

@@ -195,7 +195,7 @@ class StoredFunctions implements FunctionSource {
   }
 
   close(): Promise<void> {
-    this.feeds.end();
+    this.feeds.close();
     return this.store.close();
   }
 }

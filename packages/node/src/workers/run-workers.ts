@@ -44,7 +44,7 @@ export async function runWorkers(role: Role, count: number, env: Environment, en
     }
     logger.info('stopping', { reason: await stopped });
   } finally {
-    await group.stop(common.drainGraceMs + BEYOND_GRACE_MS);
+    await group.close(common.drainGraceMs + BEYOND_GRACE_MS);
     endMeasuring();
   }
   logger.info('stopped');

@@ -24,7 +24,7 @@ describe('the workers of a balancer', () => {
       { number: 2, signals: [] },
       { number: 1, signals: [] },
     ]);
-    await group.stop(1000);
+    await group.close(1000);
     await clock.advance(60_000);
     expect(clock.pendingTimers).toBe(0);
   });

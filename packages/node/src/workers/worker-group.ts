@@ -39,7 +39,7 @@ export class WorkerGroup {
   private readonly cordons = new Set<string>();
   /** Metrics of workers that have exited: a counter must not decrease. */
   private ended: MetricSnapshot[] = [];
-  private stopping = false;
+  private closing = false;
   private started = false;
   private port: string | undefined;
   /** Consecutive early exits, by worker number. */
@@ -62,15 +62,15 @@ export class WorkerGroup {
     // Start them one after another: a problem that affects all of them is then reported only once.
     const addresses = await this.startOne(1).ready;
     this.port = new URL(addresses.http ?? '').port;
-    for (let number = 2; number <= this.size && !this.stopping; number += 1) await this.startOne(number).ready;
+    for (let number = 2; number <= this.size && !this.closing; number += 1) await this.startOne(number).ready;
     this.started = true;
     this.watch();
     return addresses;
   }
 
   /** Drains all workers. Resolves when all have exited; those still running after `limitMs` are killed. */
-  async stop(limitMs: number): Promise<void> {
-    this.stopping = true;
+  async close(limitMs: number): Promise<void> {
+    this.closing = true;
     this.signal('SIGTERM');
     const timer = this.clock.after(limitMs, () => this.signal('SIGKILL'), { keepAlive: true });
     await Promise.all([...this.workers].map((worker) => worker.ended));
@@ -102,17 +102,17 @@ export class WorkerGroup {
     this.workers.delete(worker);
     this.ended = mergeMetrics([this.ended, totalsOnly(worker.counted)]);
     for (const question of this.questions.values()) question.settle(worker);
-    if (this.stopping || !this.started) return;
+    if (this.closing || !this.started) return;
     const { number, startedAt } = worker;
     const failures = this.clock.now() - startedAt >= SETTLED_MS ? 0 : (this.failures.get(number) ?? 0);
     const delayMs = Math.min(RESTART_MAX_MS, RESTART_FIRST_MS * 2 ** failures);
     this.failures.set(number, failures + 1);
     this.logger.error('worker exited, starting a replacement', { worker: number, how, restartInMs: delayMs });
-    this.clock.after(delayMs, () => this.stopping || this.startOne(number));
+    this.clock.after(delayMs, () => this.closing || this.startOne(number));
   }
 
   private watch(): void {
-    if (this.stopping) return;
+    if (this.closing) return;
     for (const worker of this.workers) {
       if (worker.isReady) this.look(worker);
     }

@@ -87,7 +87,7 @@ export class Dispatcher {
         }
       },
     );
-    this.prober.begin();
+    this.prober.start();
     showPlacementStats();
     countFromZero('lb_runner_ejected_count');
     this.endReading = readWhenExported('lb_runners_by_state', () => runnersByState(this.present));

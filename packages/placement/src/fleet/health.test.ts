@@ -81,7 +81,7 @@ describe('a runner that keeps failing', () => {
 describe('probes', () => {
   function probing(fixture: FleetFixture): Prober {
     const prober = new Prober(fixture.clock, 5000, () => fixture.states);
-    prober.begin();
+    prober.start();
     return prober;
   }
 
@@ -100,7 +100,7 @@ describe('probes', () => {
     prober.close();
     await fixture.clock.advance(1_000);
     await all;
-    prober.begin();
+    prober.start();
     expect([asked, fixture.clock.pendingTimers]).toEqual([16, 0]);
   });
 

@@ -30,11 +30,11 @@ export class Prober {
     private readonly onStatus?: () => void,
   ) {}
 
-  begin(): void {
+  start(): void {
     if (this.everyMs === 0 || this.timer !== undefined || this.closed) return;
     this.timer = this.clock.after(Math.min(this.everyMs, LOST_MS), () => {
       this.timer = undefined;
-      this.begin();
+      this.start();
       this.round();
     });
   }

@@ -75,7 +75,7 @@ export class RunnerState implements Candidate {
   private cordoned = false;
   private readonly outliers: OutlierDetector;
   private readonly slowStart: SlowStart;
-  private gone = false;
+  private closed = false;
   private drainingUntil = LONG_AGO;
   private credits = 0;
   private readonly functions: FunctionStates;
@@ -113,7 +113,7 @@ export class RunnerState implements Candidate {
   /** Its condition for operators. Being full is not one, because it changes with every call. */
   get condition(): RunnerCondition {
     const now = this.deps.now();
-    if (this.gone) return 'gone';
+    if (this.closed) return 'gone';
     if (now < this.unreachable.until) return 'unreachable';
     // Its last report holds until the next one, even after calls may be offered to it again to find out.
     if (this.load?.draining) return 'draining';
@@ -142,7 +142,7 @@ export class RunnerState implements Candidate {
   }
 
   get isGone(): boolean {
-    return this.gone;
+    return this.closed;
   }
 
   freeSlots(fnId: string): number {
@@ -156,7 +156,7 @@ export class RunnerState implements Candidate {
   /** Undefined: a call may be offered. */
   ineligibleReason({ fnId, bytes }: ResourceRequest): IneligibleReason | undefined {
     const now = this.deps.now();
-    if (this.gone) return 'gone';
+    if (this.closed) return 'gone';
     if (this.cordoned) return 'cordoned';
     if (now < this.drainingUntil) return 'draining';
     if (this.isEjected && !this.deps.panics()) return 'ejected';
@@ -268,9 +268,9 @@ export class RunnerState implements Candidate {
     this.unreachable.until = latest(this.unreachable.until, later(this.lastHeardAt, PROBED_MS));
   }
 
-  /** No calls are offered to it any more. */
-  leave(): void {
-    this.gone = true;
+  /** Its runner is closed: no calls are offered to it any more. */
+  close(): void {
+    this.closed = true;
     this.unsubscribe?.();
     this.functions.forget();
   }
@@ -288,7 +288,7 @@ export class RunnerState implements Candidate {
     const { now, random } = this.deps;
     // Whatever the estimate was: there is no free container for this function.
     this.functions.setFree(fnId, 0, 0);
-    if (reason === 'closed') this.leave();
+    if (reason === 'closed') this.close();
     else if (reason === 'unreachable' || reason === 'lost') {
       this.trouble = error.message;
       this.unreachable.strike(now(), random);

@@ -291,7 +291,7 @@ class BalancerSession implements ClientStreamHandler {
     const { signal, logger, resolve } = this.parts;
     signal.removeEventListener('abort', this.onAbort);
     this.statusTimer?.cancel();
-    this.pump.stop();
+    this.pump.close();
     // A runner that has sent its report ends the stream itself; a reset would only count against the connection.
     if (this.report !== undefined) this.stream.release();
     else this.stream.cancel();

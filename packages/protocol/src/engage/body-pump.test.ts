@@ -149,7 +149,7 @@ describe('the end', () => {
     const { source, sink, errors, pump } = pumping(new Source(piece(5), broken));
     expect([errors, source.closed, sink.halfCloses]).toEqual([[broken], 1, 0]);
     pump.run();
-    pump.stop();
+    pump.close();
     expect([errors.length, source.closed]).toEqual([1, 1]);
   });
 
@@ -165,8 +165,8 @@ describe('the end', () => {
     const sink = new Sink();
     sink.room = 1;
     const { pump, source } = pumping(new Source(piece(5 * MAX_FRAME_BYTES), piece(0, true)), sink);
-    pump.stop();
-    pump.stop();
+    pump.close();
+    pump.close();
     pump.run();
     expect([sink.sent.length, source.closed, source.onReadable]).toEqual([1, 1, undefined]);
   });

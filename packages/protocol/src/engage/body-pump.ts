@@ -10,7 +10,7 @@ const EMPTY = Buffer.alloc(0);
  */
 export class BodyPump {
   private running = false;
-  private done = false;
+  private closed = false;
   /** The rest of a piece that did not fit the stream. */
   private rest: Buffer = EMPTY;
   private restIsLast = false;
@@ -26,12 +26,12 @@ export class BodyPump {
 
   /** Sends what can be sent now. Called again whenever either side is ready for more. */
   run(): void {
-    if (this.running || this.done) return; // a callback from within our own send
+    if (this.running || this.closed) return; // a callback from within our own send
     this.running = true;
     try {
-      while (!this.done && this.sendRest() && this.nextPiece());
+      while (!this.closed && this.sendRest() && this.nextPiece());
     } catch (error) {
-      this.stop();
+      this.close();
       this.onError(error instanceof Error ? error : new Error(String(error)));
     } finally {
       this.running = false;
@@ -39,9 +39,9 @@ export class BodyPump {
   }
 
   /** Idempotent. */
-  stop(): void {
-    if (this.done) return;
-    this.done = true;
+  close(): void {
+    if (this.closed) return;
+    this.closed = true;
     this.rest = EMPTY;
     this.reader.onReadable = undefined;
     this.reader.close();
@@ -73,6 +73,6 @@ export class BodyPump {
   private sendEnd(data: Buffer): void {
     this.stream.send({ kind: 'data', data, eof: true });
     this.stream.halfClose();
-    this.stop();
+    this.close();
   }
 }

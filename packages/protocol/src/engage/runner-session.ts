@@ -73,7 +73,7 @@ export class RunnerSession implements RunnerStreamHandler, ResponseWriter {
   private state: State = 'awaitingTry';
   private sawEof = false;
   private readonly body: FrameBody;
-  private readonly abort = new AbortController();
+  private readonly controller = new AbortController();
   private drained: (() => void) | undefined;
 
   constructor(
@@ -147,7 +147,7 @@ export class RunnerSession implements RunnerStreamHandler, ResponseWriter {
 
   private admit(offer: TryMessage): void {
     this.state = 'admitting';
-    const { body, stream, abort } = this;
+    const { body, stream, controller: abort } = this;
     const beforeStart = stream.wantsStart ? (start: () => void) => this.announceStart(start) : undefined;
     const { deadlineAt, trace } = stream;
     const io = { body, response: this, signal: abort.signal, deadlineAt, trace, beforeStart };
@@ -179,7 +179,7 @@ export class RunnerSession implements RunnerStreamHandler, ResponseWriter {
     if (this.state === 'closed') return;
     this.state = 'closed';
     this.body.fail(new Error(reason));
-    this.abort.abort();
+    this.controller.abort();
     this.onWritable(); // a waiting writer learns that the session is over
   }
 }

@@ -48,7 +48,7 @@ describe('freezing while the engine is in trouble', () => {
     expect(done).toEqual(['freeze group', 'thaw group']);
     health.recover();
     await freezer.freeze();
-    await freezer.end();
+    await freezer.close();
     expect(done).toEqual(['freeze group', 'thaw group', 'freeze group', 'thaw group']);
     health.degrade('away');
     expect(done).toHaveLength(4);

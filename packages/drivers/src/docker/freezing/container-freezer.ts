@@ -16,7 +16,7 @@ import type { FreezerFinder } from './freezer-finder.js';
 export class ContainerFreezer {
   /** The freezer that froze it, the only one that can thaw it. */
   private frozenBy: Freezer | undefined;
-  private ended = false;
+  private closed = false;
   /** The last step; never rejects. */
   private last: Promise<unknown> = Promise.resolve();
   private readonly unsubscribe: () => void;
@@ -37,7 +37,7 @@ export class ContainerFreezer {
   freeze(): Promise<void> {
     return this.next(async () => {
       const freezer = (await this.finder?.find(this.containerId)) ?? this.throughEngine;
-      if (this.ended || this.health.now.state === 'degraded') return;
+      if (this.closed || this.health.now.state === 'degraded') return;
       this.frozenBy = freezer;
       await freezer.freeze();
     });
@@ -52,8 +52,8 @@ export class ContainerFreezer {
    * Call it before the container is killed: a process that is frozen in a control group cannot die. The engine handles its own
    * pauses.
    */
-  async end(): Promise<void> {
-    this.ended = true;
+  async close(): Promise<void> {
+    this.closed = true;
     this.unsubscribe();
     await this.next(() => this.thawGroup());
   }

@@ -26,8 +26,8 @@ const REST_MS = 60_000;
 export class ImageCleaner {
   private readonly cache: ImageCache;
   private readonly gauges: ImageGauges;
-  private readonly life = new AbortController();
-  private readonly closing = new Once(() => this.end());
+  private readonly lifetime = new AbortController();
+  private readonly closing = new Once(() => this.closeOnce());
   private running: Promise<void> = Promise.resolve();
   private crowded = new Deferred<void>();
   private failuresInARow = 0;
@@ -65,7 +65,7 @@ export class ImageCleaner {
 
   private async run(): Promise<void> {
     await this.loadImageList();
-    while (!this.life.signal.aborted) {
+    while (!this.lifetime.signal.aborted) {
       const image = this.cache.takeLeastRecent();
       if (image === undefined) await this.untilCrowded();
       else await this.removeOrPutBack(image);
@@ -74,7 +74,7 @@ export class ImageCleaner {
 
   private async loadImageList(): Promise<void> {
     const { engine, clock, logger } = this.options;
-    const { signal } = this.life;
+    const { signal } = this.lifetime;
     while (!signal.aborted) {
       try {
         for (const image of await engine.listImages(signal)) this.cache.saw(image);
@@ -93,7 +93,7 @@ export class ImageCleaner {
 
   private async removeOrPutBack(image: LocalImage): Promise<void> {
     const { engine, clock, logger } = this.options;
-    const { signal } = this.life;
+    const { signal } = this.lifetime;
     const fields = { image: image.tags[0] ?? image.id, bytes: image.sizeBytes };
     try {
       await engine.removeImage(image.id, signal);
@@ -111,8 +111,8 @@ export class ImageCleaner {
     await clock.sleep(hopeless ? REST_MS : PAUSE_MS, signal);
   }
 
-  private async end(): Promise<void> {
-    this.life.abort();
+  private async closeOnce(): Promise<void> {
+    this.lifetime.abort();
     this.crowded.resolve();
     await this.running;
     this.gauges.close();

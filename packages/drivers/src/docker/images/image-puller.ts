@@ -6,7 +6,7 @@ import type { RegistryAuth } from './registry-credentials.js';
 
 interface Flight {
   readonly done: Promise<void>;
-  readonly abort: AbortController;
+  readonly controller: AbortController;
   readonly progress: PullProgress;
   waiters: number;
 }
@@ -52,10 +52,10 @@ export class ImagePuller {
   }
 
   private begin(key: string, reference: ImageReference, auth: RegistryAuth | undefined): Flight {
-    const abort = new AbortController();
+    const controller = new AbortController();
     const progress = new PullProgress(this.clock.now());
-    const done = this.download(reference, auth, abort.signal, progress);
-    const flight = { done, abort, progress, waiters: 0 };
+    const done = this.download(reference, auth, controller.signal, progress);
+    const flight = { done, controller, progress, waiters: 0 };
     this.flights.set(key, flight);
     return flight;
   }
@@ -63,7 +63,7 @@ export class ImagePuller {
   private end(key: string, flight: Flight): void {
     this.flights.delete(key);
     // Does nothing if the download has ended.
-    flight.abort.abort();
+    flight.controller.abort();
   }
 }
 

@@ -34,7 +34,7 @@ export class ImageStore {
   private readonly puller: ImagePuller;
   /** Undefined if images are never removed. */
   private readonly cleaner: ImageCleaner | undefined;
-  private readonly life = new AbortController();
+  private readonly lifetime = new AbortController();
   /** Pending inspections by image, shared by a burst of first calls. */
   private readonly questions = new Map<string, Promise<InspectedImage | undefined>>();
   /** Recently inspected images, by name. */
@@ -69,14 +69,14 @@ export class ImageStore {
   async open(): Promise<void> {
     const { imageLoadFile } = this.settings;
     if (imageLoadFile !== undefined) {
-      await this.engine.loadImages(imageLoadFile, this.life.signal).catch((cause) => {
+      await this.engine.loadImages(imageLoadFile, this.lifetime.signal).catch((cause) => {
         const reason = (cause as Error).message;
         throw new Error(`FN_DOCKER_LOAD_FILE: cannot load images from ${JSON.stringify(imageLoadFile)}: ${reason}`, {
           cause,
         });
       });
     }
-    if (!this.life.signal.aborted) this.cleaner?.start();
+    if (!this.lifetime.signal.aborted) this.cleaner?.start();
   }
 
   /**
@@ -93,7 +93,7 @@ export class ImageStore {
     const here = await this.hold(image, signal);
     if (here !== undefined) return { pullNs: 0, release: here };
     const startedAt = this.clock.now();
-    await this.pull(image, extensions, AbortSignal.any([signal, this.life.signal]), onPull);
+    await this.pull(image, extensions, AbortSignal.any([signal, this.lifetime.signal]), onPull);
     const pulled = await this.hold(image, signal);
     // Another runner of this engine may have removed it.
     if (pulled === undefined) throw new FnError('serverBusy');
@@ -107,7 +107,7 @@ export class ImageStore {
 
   /** Aborts pulls in progress. Idempotent, never rejects. */
   async close(): Promise<void> {
-    this.life.abort();
+    this.lifetime.abort();
     await this.cleaner?.close();
   }
 
@@ -161,7 +161,7 @@ export class ImageStore {
     const asked = this.questions.get(name);
     if (asked) return asked;
     const answer = this.engine
-      .inspectImage(name, this.life.signal)
+      .inspectImage(name, this.lifetime.signal)
       .catch((error) => {
         throw fnErrorFromDocker(error, 'inspect', name);
       })

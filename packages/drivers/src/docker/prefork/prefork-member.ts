@@ -18,11 +18,11 @@ export interface PreforkDeps {
 /**
  * One container of the pool, from its creation to its removal.
  *
- *   creating ──▶ starting ──▶ running ──exit, retire──▶ removed
+ *   creating ──▶ starting ──▶ running ──exit, close──▶ removed
  *       └───────────┴── failure ──────────────────────────▲
  */
 export class PreforkMember {
-  private readonly retired = new Deferred<void>();
+  private readonly closed = new Deferred<void>();
   private id = '';
   /** Whether the engine created it, so that it has to be removed. */
   private made: 'yes' | 'no' | 'unknown' = 'no';
@@ -39,8 +39,8 @@ export class PreforkMember {
   }
 
   /** Ends the container, now or as soon as it runs. Idempotent. */
-  retire(): void {
-    this.retired.resolve();
+  close(): void {
+    this.closed.resolve();
   }
 
   /**
@@ -54,10 +54,10 @@ export class PreforkMember {
     const exit = new ExitFollower(engine, clock, this.name, async () => false);
     try {
       await this.create();
-      await exit.begin();
+      await exit.open();
       await engine.startContainer(this.name);
       onRunning();
-      await Promise.race([exit.exit, this.retired.promise]);
+      await Promise.race([exit.exit, this.closed.promise]);
       onEnded();
     } finally {
       await this.remove(exit);
@@ -78,6 +78,6 @@ export class PreforkMember {
   private async remove(exit: ExitFollower): Promise<void> {
     const { made, name: id, deps } = this;
     if (made !== 'no') await removeContainer({ ...deps, id, made, hasExited: () => exit.hasEnded });
-    exit.stop();
+    exit.close();
   }
 }

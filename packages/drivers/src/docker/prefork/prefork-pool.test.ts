@@ -29,7 +29,7 @@ class PoolEngine {
     },
     watchExit: async (name): Promise<ExitWatch> => {
       const exit = this.running.get(name) ?? new Deferred();
-      return { exitCode: exit.promise, stop: () => undefined };
+      return { exitCode: exit.promise, close: () => undefined };
     },
     startContainer: async () => undefined,
     removeContainer: async (name) => {
@@ -81,7 +81,7 @@ describe('the prefork pool', () => {
       logger,
       abandon: new AbortController().signal,
     });
-    pool.begin();
+    pool.start();
     await clock.advance(0);
   }
 

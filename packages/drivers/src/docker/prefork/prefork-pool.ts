@@ -18,7 +18,7 @@ const START_BURST = 20;
  * container.
  *
  * F1  Each place in the pool has a supervisor: it creates a container, adds it to the free ones when it runs, removes it when it
- *     has exited or was retired, and starts over.
+ *     has exited or was closed, and starts over.
  * F2  A container is lent to one function at a time, the most recently returned one first.
  * F3  close() ends the supervisors and removes their containers, without waiting for lent ones.
  * F4  A container is inspected before it is lent: no function can start on the network of an exited container, and the engine
@@ -32,9 +32,9 @@ export class PreforkPool {
   private free: PreforkMember[] = [];
   private readonly rate: RateLimit;
   private readonly ids = new IdGenerator();
-  private readonly stopped = new AbortController();
+  private readonly lifetime = new AbortController();
   private readonly supervising = new Once(() => this.superviseAll());
-  private readonly closing = new Once(() => this.shutDown());
+  private readonly closing = new Once(() => this.closeOnce());
 
   constructor(
     private readonly settings: PreforkSettings,
@@ -45,7 +45,7 @@ export class PreforkPool {
   }
 
   /** Fills the pool, in the background. */
-  begin(): void {
+  start(): void {
     if (!this.closing.called) void this.supervising.call();
   }
 
@@ -59,7 +59,7 @@ export class PreforkPool {
         return undefined;
       }
       // Its supervisor, which has not noticed the exit yet, creates another.
-      member.retire();
+      member.close();
     }
     this.deps.logger.debug('docker pre fork pool empty');
     return undefined;
@@ -91,7 +91,7 @@ export class PreforkPool {
   }
 
   private takeBack(member: PreforkMember): void {
-    if (this.settings.preforkUseOnce !== 0) member.retire();
+    if (this.settings.preforkUseOnce !== 0) member.close();
     // One that has exited meanwhile is not reused.
     else if (this.running.has(member)) this.free.push(member);
   }
@@ -105,8 +105,8 @@ export class PreforkPool {
     const network = preforkNetworks[index % preforkNetworks.length];
     let failures = 0;
     for (;;) {
-      await this.rate.turn(this.stopped.signal);
-      if (this.stopped.signal.aborted) return;
+      await this.rate.turn(this.lifetime.signal);
+      if (this.lifetime.signal.aborted) return;
       const name = `${index}_prefork_${this.ids.next()}`;
       try {
         await this.run(new PreforkMember(name, preforkRequest(name, network, this.settings, this.policy), this.deps));
@@ -137,9 +137,9 @@ export class PreforkPool {
     }
   }
 
-  private async shutDown(): Promise<void> {
-    this.stopped.abort();
-    for (const member of this.members.values()) member.retire();
+  private async closeOnce(): Promise<void> {
+    this.lifetime.abort();
+    for (const member of this.members.values()) member.close();
     if (this.supervising.called) await this.supervising.call();
   }
 }
