@@ -40,6 +40,11 @@ const CATALOGUE = {
     version: ['-V'],
     hint: 'The tests of what a network does need the program ip on the PATH (iproute2, Linux only), and root.',
   },
+  strace: {
+    package: 'strace',
+    version: ['-V'],
+    hint: 'The test of syncs before acknowledgements needs the program strace on the PATH (https://strace.io, Linux only).',
+  },
   dnsmasq: {
     package: 'dnsmasq-base',
     file: 'usr/sbin/dnsmasq',

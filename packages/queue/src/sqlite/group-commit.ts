@@ -95,10 +95,19 @@ export class GroupCommit {
     try {
       const request = { kind: 'batch', operations, time: { at: time.now(), wall: time.wall() } } as const;
       const answer = (await thread.ask(request, later(clock.now(), timeoutMs))) as BatchAnswer;
-      for (const [at, submitted] of batch.entries()) this.settle(submitted, answer.results[at]);
+      this.settleAll(batch, answer.results);
       onCommit(answer);
     } catch (error) {
       for (const { settled } of batch) settled.reject(error);
+    }
+  }
+
+  /** In the order of their effects: reservations come last. */
+  private settleAll(batch: readonly Submitted[], results: readonly OperationResult[]): void {
+    for (const reserves of [false, true]) {
+      for (const [at, submitted] of batch.entries()) {
+        if ((submitted.operation.kind === 'reserve') === reserves) this.settle(submitted, results[at]);
+      }
     }
   }
 

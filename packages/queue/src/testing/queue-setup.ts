@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { FakeClock } from '@fnfleet/core';
@@ -21,10 +21,13 @@ export interface QueueSetup {
   remove(): Promise<void>;
 }
 
+/** In memory where there is such a file system: a sync then costs nothing. */
+const TEMPORARY = existsSync('/dev/shm') ? '/dev/shm' : tmpdir();
+
 /** A queue in SQLite whose thread is replaced by the one of the test, for speed; its file is real. */
 export class InlineSqlite implements QueueSetup {
   readonly clock = new FakeClock();
-  private readonly folder = mkdtempSync(join(tmpdir(), 'fnfleet-queue-'));
+  private readonly folder = mkdtempSync(join(TEMPORARY, 'fnfleet-queue-'));
   private bounds: Partial<QueueBounds> | undefined;
   private thread: InlineThread | undefined;
 
