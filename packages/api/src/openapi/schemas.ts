@@ -64,6 +64,7 @@ function resourceSchemas<N extends string>(name: N, schema: SchemaPart, traits: 
   const { output, always, needed, fixed, orNull = [] } = traits;
   const properties = propertiesOf(schema);
   const sent = output.filter((field) => properties[field]?.readOnly !== true);
+  const changeable = sent.filter((field) => !fixed.includes(field));
   const pick = (fields: readonly string[]) =>
     Object.fromEntries(fields.map((field) => [field, properties[field] ?? {}]));
   const shown = Object.entries(pick(output)).map(([field, part]) => [field, asShown(part, orNull.includes(field))]);
@@ -82,7 +83,7 @@ function resourceSchemas<N extends string>(name: N, schema: SchemaPart, traits: 
     [`${name}Change`]: {
       type: 'object',
       description: 'What is absent, empty or 0 stays as it is. Fields that never change are ignored.',
-      properties: pick(sent.filter((field) => !fixed.includes(field))),
+      properties: Object.fromEntries(changeable.map((field) => [field, withoutDefault(properties[field])])),
     },
     [`${name}List`]: page,
   };
@@ -94,6 +95,11 @@ function asShown(part: SchemaPart, orNull: boolean): SchemaPart {
   if (isNullable(part.additionalProperties)) kept.additionalProperties = { type: 'string' };
   else if (kept.additionalProperties !== undefined) kept.additionalProperties = {};
   return orNull ? { ...kept, type: [part.type, 'null'] } : kept;
+}
+
+/** What is absent in a change stays as it is. */
+function withoutDefault({ default: _value, ...part }: SchemaPart = {}): SchemaPart {
+  return part;
 }
 
 function isNullable(part: unknown): boolean {
