@@ -4,7 +4,7 @@ import { copyFile, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { promisify } from 'node:util';
-import { TestApi } from '../api-client.test.support.js';
+import { TestApi } from '../test-kit/test-api.js';
 
 const run = promisify(execFile);
 const FIXTURES = path.join(__dirname, '../../fixtures');

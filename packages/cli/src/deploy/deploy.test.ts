@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { type ApiServer, apiSettings, newApiServer } from '@fnfleet/api';
 import { readSettings } from '@fnfleet/core';
+import { plainFetch } from '../access/secure-fetch.js';
 import { ApiClient } from '../api-client.js';
 import { runCommand } from '../test-kit/run-command.js';
 import { deploy, deployFunction, invokeUrl, triggerUrl } from './deploy.js';
@@ -25,6 +26,22 @@ it('http-api 117: creates app and function at first, and updates the same functi
   expect(invokeUrl(second)).toBe(`http://lb:8081/invoke/${first.id}`);
   const app = await api.findApp('shop');
   expect(await api.findFn(app?.id ?? '', 'cart')).toMatchObject({ image: 'cart:2', memory: 64 });
+});
+
+it('does not overwrite what somebody else changes while it decides', async () => {
+  const { id } = await deployFunction(api, 'shop', { name: 'shared', image: 'shared:1' });
+  let isChanged = false;
+  const slow = new ApiClient(server.address.url, async (url, options) => {
+    // The last thing that is read before the first change.
+    if (String(url).includes('/v2/triggers') && !isChanged) {
+      isChanged = true;
+      await api.updateFn(id, { memory: 512 });
+    }
+    return plainFetch(url, options);
+  });
+  const late = deployFunction(slow, 'shop', { name: 'shared', image: 'shared:2', memory: 64 });
+  await expect(late).rejects.toThrow('has changed since it was read; run the command again');
+  expect(await api.getFn(id)).toMatchObject({ image: 'shared:1', memory: 512 });
 });
 
 describe('triggers', () => {

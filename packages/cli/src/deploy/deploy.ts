@@ -73,11 +73,14 @@ export async function deploy(
   }
   step(`${existing ? 'updated' : 'created'} function ${spec.name}`, async () => {
     if (existing === undefined) fn = await api.createFn(app?.id ?? '', change);
-    else await api.updateFn(existing.id, change);
+    else await api.updateFn(existing.id, change, existing);
   });
   for (const { existing: before, spec: trigger } of triggers.change) {
     step(`changed trigger ${before.name}`, async () => {
-      deployed.set(trigger.name, await api.updateTrigger(before.id, { ...trigger, annotations: DEPLOYED_TRIGGER }));
+      deployed.set(
+        trigger.name,
+        await api.updateTrigger(before.id, { ...trigger, annotations: DEPLOYED_TRIGGER }, before),
+      );
     });
   }
   for (const trigger of triggers.create) {
@@ -87,7 +90,7 @@ export async function deploy(
     });
   }
   for (const trigger of prune ? surplus.triggers : []) {
-    step(`removed trigger ${trigger.name}`, () => api.deleteTrigger(trigger.id));
+    step(`removed trigger ${trigger.name}`, () => api.deleteTrigger(trigger.id, trigger));
   }
   await runAll(steps);
   return {
