@@ -59,6 +59,8 @@ class RunningApiServer implements ApiServer {
   private readonly log: Logger;
   private http: HttpService | undefined;
   private ownStore: Datastore | undefined;
+  /** Ends the wait for a database that is not available. */
+  private readonly stopping = new AbortController();
   private feeds: ChangeFeeds | undefined;
   private readonly closing = new Once(() => this.closeOnce());
 
@@ -75,6 +77,7 @@ class RunningApiServer implements ApiServer {
   }
 
   async drain(grace: { graceMs: number }): Promise<DrainResult> {
+    this.stopping.abort();
     await this.ready.catch(() => undefined);
     this.feeds?.close();
     const result = (await this.http?.drain(grace)) ?? 'drained';
@@ -117,11 +120,13 @@ class RunningApiServer implements ApiServer {
     this.ownStore = await openDatastore(this.options.settings.dbUrl, {
       ...databaseOptions(this.options.settings),
       logger: this.log,
+      signal: this.stopping.signal,
     });
     return this.ownStore;
   }
 
   private async closeOnce(): Promise<void> {
+    this.stopping.abort();
     await this.ready.catch(() => undefined);
     this.feeds?.close();
     await this.http?.close();

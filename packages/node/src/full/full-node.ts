@@ -72,6 +72,8 @@ export class FullNode implements Service {
   private server: LbServer | undefined;
   private feeds: ChangeFeeds | undefined;
   private graceMs = 0;
+  /** Ends the wait for a database that is not available. */
+  private readonly stopping = new AbortController();
 
   constructor(private readonly options: FullNodeOptions) {
     this.ready = this.start();
@@ -106,7 +108,8 @@ export class FullNode implements Service {
       logger = silentLogger,
       clock = systemClock,
     } = this.options;
-    const store = await openDatastore(settings.dbUrl, { ...databaseOptions(settings), logger, clock });
+    const { signal } = this.stopping;
+    const store = await openDatastore(settings.dbUrl, { ...databaseOptions(settings), logger, clock, signal });
     const feeds = newChangeFeeds(store, settings, { clock, logger });
     this.feeds = feeds;
     const lookup = new CachedLookup(new StoredFunctions(store, feeds), clock);
@@ -148,6 +151,7 @@ export class FullNode implements Service {
   }
 
   private readonly draining = new Once(async (): Promise<DrainResult> => {
+    this.stopping.abort();
     await this.ready.catch(() => undefined);
     this.feeds?.endStreams();
     const result = (await this.server?.drain({ graceMs: this.graceMs })) ?? 'drained';
@@ -156,6 +160,7 @@ export class FullNode implements Service {
   });
 
   private readonly closing = new Once(async () => {
+    this.stopping.abort();
     // An agent may still be loading images, and cancels that when it is closed.
     if (this.server === undefined) await this.options.agent.close();
     await this.ready.catch(() => undefined);

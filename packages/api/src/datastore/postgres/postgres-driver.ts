@@ -27,6 +27,8 @@ export interface PostgresDriverOptions {
 const GRACE_MS = 500;
 /** Minimum time for the statements of a transaction, even after its limit: it already has the lock that it waited for. */
 const LEAST_MS = 1000;
+/** How often a lookup is tried whose connection is lost. */
+const MAX_ATTEMPTS = 4;
 /** An unused connection is closed after this time, in milliseconds. */
 const IDLE_MS = 30_000;
 
@@ -110,6 +112,7 @@ export class PostgresConnection implements DatabaseConnection {
   private inTransaction = false;
   /** Whether the connection must not be used again. */
   private broken = false;
+  private released = false;
 
   constructor(
     private readonly driver: PostgresDriver,
@@ -162,23 +165,32 @@ export class PostgresConnection implements DatabaseConnection {
     this.inTransaction = false;
   }
 
+  /** Idempotent. */
   release(): void {
+    if (this.released) return;
+    this.released = true;
     this.client.off('error', ignore);
     this.client.release(this.broken || this.inTransaction);
   }
 
-  /** A connection of the pool may have been lost since it was last used: a lookup tries another one. */
+  /** Connections of the pool may have been lost since they were last used: a lookup tries others. */
   private async look(sql: string, values: readonly unknown[]): Promise<PostgresResult> {
-    try {
-      return await this.run(sql, values);
-    } catch (error) {
-      if (!marksOf(error).mayRepeat) throw error;
-      this.release();
-      this.client = await this.driver.connect();
-      this.client.on('error', ignore);
-      this.broken = false;
-      return await this.run(sql, values);
+    for (let attempt = 1; ; attempt += 1) {
+      try {
+        return await this.run(sql, values);
+      } catch (error) {
+        if (attempt === MAX_ATTEMPTS || !marksOf(error).mayRepeat) throw error;
+      }
+      await this.replaceClient();
     }
+  }
+
+  private async replaceClient(): Promise<void> {
+    this.release();
+    this.client = await this.driver.connect();
+    this.client.on('error', ignore);
+    this.broken = false;
+    this.released = false;
   }
 
   private async run(sql: string, values: readonly unknown[] = []): Promise<PostgresResult> {

@@ -36,12 +36,14 @@ const PARAMETERS = ['host', 'sslmode', 'sslrootcert', 'sslcert', 'sslkey', 'appl
  * @throws SettingsError that never shows the URL, because it may contain a password
  */
 export function parsePostgresUrl(url: string): PostgresTarget {
-  if (!URL.canParse(url)) {
+  // libpq accepts a URL without a host after a user, for the default host or one among the parameters.
+  const complete = url.replace(/^([a-z]+:\/\/[^/]*@)\//, '$1localhost/');
+  if (!URL.canParse(complete)) {
     throw problem(
       'not a URL of the form postgres://user:password@host:port/database; encode special characters as %XX',
     );
   }
-  const { hostname, port, username, password, pathname, searchParams } = new URL(url);
+  const { hostname, port, username, password, pathname, searchParams } = new URL(complete);
   const unknown = [...searchParams.keys()].filter((name) => !PARAMETERS.includes(name));
   if (unknown.length > 0) {
     throw problem(
