@@ -1,11 +1,14 @@
 import {
+  type CallOutcome,
   type Clock,
   count,
   countCallsFromZero,
   countFromZero,
   type DrainResult,
   earliest,
+  errorOf,
   FnError,
+  failedCall,
   type IdGenerator,
   InflightTracker,
   inSpan,
@@ -20,7 +23,7 @@ import {
 } from '@fnfleet/core';
 import type { Driver, DriverHealth } from '@fnfleet/drivers';
 import type { Agent, CallListener, HotFunction, PulledImage, Utilization } from './agent.js';
-import { type AgentCall, type CallOutcome, errorOf, throwIfEnded } from './call/agent-call.js';
+import { type AgentCall, throwIfEnded } from './call/agent-call.js';
 import { buildCall, type CallOverrider, needOf } from './call/build-call.js';
 import type { CallOption } from './call/call-options.js';
 import { countUnstarted, endStarted, LoadCounter, openExecutionSpan } from './call/call-telemetry.js';
@@ -227,7 +230,7 @@ export class HotAgent implements Agent {
       } catch (cause) {
         body.discard();
         call.logSink.close();
-        return { kind: 'failed', error: cause };
+        return failedCall(cause);
       }
     }
     return outcome;

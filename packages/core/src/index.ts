@@ -78,7 +78,17 @@ export {
 export type { Labels } from './metrics/series.js';
 export { type App, appToJson, parseApp } from './models/app.js';
 export { parseBody } from './models/body-json.js';
-export type { Annotations, Call, CallStatus, CallType, Config } from './models/call.js';
+export {
+  type Annotations,
+  type Call,
+  type CallOutcome,
+  type CallStatus,
+  type CallType,
+  COMPLETED,
+  type Config,
+  errorOf,
+  failedCall,
+} from './models/call.js';
 export { CallDecodeError, decodeCall, encodeCall } from './models/call-json.js';
 export { type CallParts, CallTemplate } from './models/call-template.js';
 export { DEPLOYED_ANNOTATION, isDeployedAnnotation } from './models/deployed.js';

@@ -3,8 +3,8 @@ import { type Clock, systemClock } from './clock.js';
 /** Holds timers, streams, sockets, processes or subscriptions until it is closed. */
 export interface Resource {
   /**
-   * Releases everything; work in flight fails as cancelled. Resolves when nothing is held any more. Idempotent: all callers
-   * share one promise. Never rejects.
+   * Releases everything; work in flight fails as cancelled, unless the implementation says otherwise. Resolves when nothing is
+   * held any more. Idempotent, never rejects.
    */
   close(): Promise<void>;
 }

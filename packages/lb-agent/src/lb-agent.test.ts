@@ -3,6 +3,7 @@ import type { IncomingMessage } from 'node:http';
 import { Readable } from 'node:stream';
 import {
   CancelledError,
+  COMPLETED,
   FakeClock,
   FnError,
   MIB,
@@ -288,7 +289,7 @@ describe('a detached call', () => {
 it('an agent that does not place calls on runners reports none', async () => {
   const own = newLbAgentWithPlacement({
     countsCalls: false,
-    place: async () => undefined,
+    place: async () => COMPLETED,
     outlook: async () => ({ runners: 1, ready: 1, hot: 0 }),
     close: async () => undefined,
   });

@@ -1,5 +1,5 @@
 import type { IncomingMessage } from 'node:http';
-import type { Call, Clock, IdGenerator, Logger, Service } from '@fnfleet/core';
+import type { Call, CallOutcome, Clock, IdGenerator, Logger, Resource, Service } from '@fnfleet/core';
 import type { Explanation } from '@fnfleet/operator-api';
 import type { FleetStatus, HealthOptions, Outlook, PlacementTiming, QueueLimits } from '@fnfleet/placement';
 import type { LbCallOption } from './call/call-options.js';
@@ -89,11 +89,11 @@ export interface LbCallListener {
 }
 
 /** Brings calls that an agent has accepted to where they run. */
-export interface CallPlacement {
+export interface CallPlacement extends Resource {
   /** Whether the placement counts calls itself. By default the agent does: a process counts a call only once. */
   readonly countsCalls: boolean;
-  /** Never rejects. @returns the error of the call; undefined if it succeeded and its response has been written */
-  place(call: LbCall): Promise<unknown>;
+  /** Resolves when the response of the call has been written, or when it has failed. Never rejects. */
+  place(call: LbCall): Promise<CallOutcome>;
   /**
    * Reports what would happen to a call if it were placed now. Nothing runs.
    * @throws the error with which it would fail before its placement
@@ -105,6 +105,4 @@ export interface CallPlacement {
   askRunners?(limitMs: number): Promise<void>;
   /** Cordons a runner, or lifts the cordon. @returns false if there is no such runner */
   setCordoned?(address: string, cordoned: boolean): boolean;
-  /** Releases its resources. Idempotent, never rejects. */
-  close(): Promise<void>;
 }

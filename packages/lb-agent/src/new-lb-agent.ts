@@ -1,4 +1,4 @@
-import { type Logger, MIB, silentLogger, systemClock } from '@fnfleet/core';
+import { type CallOutcome, COMPLETED, failedCall, type Logger, MIB, silentLogger, systemClock } from '@fnfleet/core';
 import {
   Dispatcher,
   type DispatcherDeps,
@@ -42,8 +42,8 @@ class FleetPlacement implements CallPlacement {
     this.dispatcher = new Dispatcher({ ...deps, onTrouble: (what) => logger.warn(what) });
   }
 
-  place(call: LbCall): Promise<unknown> {
-    return this.dispatcher.place(call, call.signal).then(errorOf);
+  place(call: LbCall): Promise<CallOutcome> {
+    return this.dispatcher.place(call, call.signal).then(outcomeOf);
   }
 
   outlook(call: LbCall): Promise<Outlook> {
@@ -70,6 +70,6 @@ class FleetPlacement implements CallPlacement {
   }
 }
 
-function errorOf(placement: PlacementOutcome): unknown {
-  return placement.kind === 'finished' ? undefined : placement.error;
+function outcomeOf(placement: PlacementOutcome): CallOutcome {
+  return placement.kind === 'finished' ? COMPLETED : failedCall(placement.error);
 }

@@ -51,14 +51,6 @@ export interface CallTimings {
 /** What a container is launched for: it receives the durations, and its trace contains the launch. */
 export type LaunchCause = Pick<AgentCall, 'timings' | 'trace'>;
 
-/** How a call ended that had started. */
-export type CallOutcome = { readonly kind: 'completed' } | { readonly kind: 'failed'; readonly error: unknown };
-
-/** The error of a call that failed; undefined if it completed. */
-export function errorOf(outcome: CallOutcome): unknown {
-  return outcome.kind === 'failed' ? outcome.error : undefined;
-}
-
 /** The error of a call whose signal has aborted: the abort reason if callers know that error, otherwise CancelledError. */
 export function cancelReason(signal: AbortSignal): FnError | CancelledError {
   const { reason } = signal;

@@ -1,6 +1,15 @@
-import { type Call, CancelledError, closeSpan, count, FnError, openChildSpan } from '@fnfleet/core';
+import {
+  type Call,
+  type CallOutcome,
+  CancelledError,
+  closeSpan,
+  count,
+  errorOf,
+  FnError,
+  openChildSpan,
+} from '@fnfleet/core';
 import type { AgentLoad } from '../agent.js';
-import { type AgentCall, type CallOutcome, errorOf } from './agent-call.js';
+import type { AgentCall } from './agent-call.js';
 
 /** Counts the load, and reports it as the metrics `queued` and `running`. */
 export class LoadCounter implements AgentLoad {

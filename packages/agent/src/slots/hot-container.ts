@@ -1,6 +1,8 @@
 import {
+  type CallOutcome,
   CancelledError,
   type Clock,
+  COMPLETED,
   count,
   Deferred,
   earliest,
@@ -13,7 +15,7 @@ import {
   wallAt,
 } from '@fnfleet/core';
 import type { Container, ContainerSpec, Driver, ExitResult, ImagePull, PreparedImage } from '@fnfleet/drivers';
-import type { AgentCall, CallOutcome, LaunchCause } from '../call/agent-call.js';
+import type { AgentCall, LaunchCause } from '../call/agent-call.js';
 import { CallClock } from '../call/call-clock.js';
 import { type ExchangeEnd, isLostFunction } from '../exchange/exchange-end.js';
 import { exitWords } from '../exchange/exit-words.js';
@@ -377,5 +379,3 @@ function outcomeOf({ error, unsent }: ExchangeEnd): ServeOutcome {
   if (unsent !== undefined) return { kind: 'unsent', body: unsent, error };
   return error === undefined ? COMPLETED : { kind: 'failed', error };
 }
-
-const COMPLETED: ServeOutcome = { kind: 'completed' };

@@ -1,4 +1,5 @@
 import type { WallMs } from '../clock.js';
+import { FnError } from '../errors/fn-error.js';
 import type { HeaderMap } from '../headers.js';
 
 export type CallType = 'sync' | 'detached';
@@ -43,4 +44,19 @@ export interface Call {
   createdAt: WallMs | undefined;
   startedAt: WallMs | undefined;
   completedAt: WallMs | undefined;
+}
+
+/** How a call ended. `error` is never undefined. */
+export type CallOutcome = { readonly kind: 'completed' } | { readonly kind: 'failed'; readonly error: unknown };
+
+export const COMPLETED: CallOutcome = { kind: 'completed' };
+
+/** The outcome of a call that failed because of anything thrown. */
+export function failedCall(thrown: unknown): CallOutcome {
+  return { kind: 'failed', error: thrown ?? new FnError('internal') };
+}
+
+/** The error of a call that failed; undefined if it completed. */
+export function errorOf(outcome: CallOutcome): unknown {
+  return outcome.kind === 'failed' ? outcome.error : undefined;
 }

@@ -1,4 +1,13 @@
-import { CancelledError, FakeClock, FnError, later, PeerError, RecordedMetrics } from '@fnfleet/core';
+import {
+  CancelledError,
+  COMPLETED,
+  FakeClock,
+  FnError,
+  failedCall,
+  later,
+  PeerError,
+  RecordedMetrics,
+} from '@fnfleet/core';
 import { aCall } from '@fnfleet/testing';
 import { countEnd, markEnd } from './call-end.js';
 import type { LbCall } from './lb-call.js';
@@ -24,12 +33,13 @@ it.each`
   ${new PeerError(502, 'it broke', 'function')}     | ${'errors'}      | ${'error'}   | ${'it broke'}
   ${new Error('secret')}                            | ${'errors'}      | ${'error'}   | ${new FnError('internal').message}
 `('a call that ends with $error counts as $metric', ({ error, metric, status, message }) => {
-  countEnd(call({}), error, clock);
+  const outcome = error === undefined ? COMPLETED : failedCall(error);
+  countEnd(call({}), outcome, clock);
   expect(metrics.sum(metric)).toBe(1);
   expect(metrics.values('lb_call_latency', { call_status: metric })).toEqual([0]);
 
   const model = aCall({ status: 'running' });
-  markEnd(model, error, clock.wallNow());
+  markEnd(model, outcome, clock.wallNow());
   expect([model.status, model.error, model.completedAt]).toEqual([status, message, clock.wallNow()]);
 });
 
@@ -40,6 +50,6 @@ it.each`
   ${'without the execution time of the function'}        | ${{ arrivedAt: ago(50), executionNs: 20_000_000 }} | ${30}
   ${'and never below zero, whatever the runner reports'} | ${{ arrivedAt: ago(50), executionNs: 90_000_000 }} | ${0}
 `('the latency of the balancer is measured $what', ({ parts, ms }) => {
-  countEnd(call(parts), undefined, clock);
+  countEnd(call(parts), COMPLETED, clock);
   expect(metrics.values('lb_call_latency')).toEqual([ms]);
 });

@@ -1,5 +1,6 @@
 import {
   type Call,
+  type CallOutcome,
   CancelledError,
   type Clock,
   count,
@@ -27,9 +28,9 @@ const LABELS = {
 
 const TURNED_AWAY: ReadonlySet<ErrorCode> = new Set<ErrorCode>(['serverBusy', 'appOverShare', 'imagePulling']);
 
-/** Counts the result of a call. @param error undefined if it succeeded */
-export function countEnd(call: LbCall, error: unknown, clock: Pick<Clock, 'now'>): void {
-  const ending = endingOf(error);
+/** Counts the result of a call. */
+export function countEnd(call: LbCall, outcome: CallOutcome, clock: Pick<Clock, 'now'>): void {
+  const ending = endingOf(outcome);
   count(ending);
   const elapsedMs = clock.now() - (call.startedAt ?? call.arrivedAt);
   // Subtract the time of the function. The clock of another machine measured it, so it may exceed the total.
@@ -37,18 +38,19 @@ export function countEnd(call: LbCall, error: unknown, clock: Pick<Clock, 'now'>
 }
 
 /** Records the result of the call in its model. */
-export function markEnd(model: Call, error: unknown, now: WallMs): void {
+export function markEnd(model: Call, outcome: CallOutcome, now: WallMs): void {
   model.completedAt = now;
-  if (error === undefined) {
+  if (outcome.kind === 'completed') {
     model.status = 'success';
     return;
   }
-  model.status = endingOf(error) === 'timeouts' ? 'timeout' : 'error';
-  model.error = describeError(error).message;
+  model.status = endingOf(outcome) === 'timeouts' ? 'timeout' : 'error';
+  model.error = describeError(outcome.error).message;
 }
 
-function endingOf(error: unknown): Ending {
-  if (error === undefined) return 'completed';
+function endingOf(outcome: CallOutcome): Ending {
+  if (outcome.kind === 'completed') return 'completed';
+  const { error } = outcome;
   if (error instanceof CancelledError) return 'canceled';
   if (error instanceof FnError && TURNED_AWAY.has(error.code)) return 'server_busy';
   if (error instanceof PeerError && error.retryAfterSeconds !== undefined) return 'server_busy';

@@ -1,4 +1,5 @@
 import {
+  type CallOutcome,
   CancelledError,
   type Clock,
   count,
@@ -6,7 +7,9 @@ import {
   Deferred,
   type DrainResult,
   describeError,
+  errorOf,
   FnError,
+  failedCall,
   IdGenerator,
   InflightTracker,
   KIB,
@@ -145,7 +148,8 @@ export class DefaultLbAgent implements LbAgent {
     this.calls.add(call);
     if (call.model.type === 'detached') return this.submitDetached(call);
     try {
-      await this.run(call);
+      const outcome = await this.run(call);
+      if (outcome.kind === 'failed') throw outcome.error;
     } finally {
       this.done(call);
     }
@@ -172,12 +176,13 @@ export class DefaultLbAgent implements LbAgent {
       call.deadlineAt = later(this.clock.now(), limitMs);
       deadline = this.clock.after(limitMs, () => call.cancel(new FnError('reservationExpired')));
     };
+    const onFailed = (error: unknown) => {
+      this.reportDetached(call, response.isAcknowledged, error);
+      acknowledged.reject(error);
+    };
     this.run(call, onArrived)
-      .then(() => response.finish())
-      .catch((error: unknown) => {
-        this.reportDetached(call, response.isAcknowledged, error);
-        acknowledged.reject(error);
-      })
+      .then((outcome) => (outcome.kind === 'failed' ? onFailed(outcome.error) : response.finish()))
+      .catch(onFailed)
       .finally(() => {
         deadline?.cancel();
         this.done(call);
@@ -197,59 +202,51 @@ export class DefaultLbAgent implements LbAgent {
     this.inflight.end();
   }
 
-  /** @param onArrived called when enough of the body has arrived */
-  private async run(call: LbCall, onArrived?: () => void): Promise<void> {
+  /** Never rejects. @param onArrived called when enough of the body has arrived */
+  private async run(call: LbCall, onArrived?: () => void): Promise<CallOutcome> {
     const { history } = call;
     if (history) this.history.begin(history);
     const closeSpan = openCallSpan(call);
     this.count('queued');
     const upTo = call.model.type === 'detached' ? Number.POSITIVE_INFINITY : this.completeBodyBytes;
-    const arriving = call.body.arrival?.(upTo, call.signal);
-    let error = arriving === undefined ? undefined : await arriving.catch(failure);
-    if (error === undefined) {
+    let outcome: CallOutcome | undefined;
+    try {
+      const arriving = call.body.arrival?.(upTo, call.signal);
+      if (arriving !== undefined) await arriving;
       onArrived?.();
-      error = this.begin(call);
+      this.begin(call);
+      for (const listener of this.listeners) await listener.beforeCall?.(call);
+    } catch (thrown) {
+      outcome = failedCall(thrown);
     }
-    if (error === undefined && this.listeners.length > 0) error = await this.announceBegin(call);
     this.count('queued', -1);
-    if (error === undefined) {
+    if (outcome === undefined) {
       this.count('running');
       try {
-        error = await this.placement.place(call);
+        outcome = await this.placement.place(call);
       } catch (thrown) {
-        error = failure(thrown);
+        outcome = failedCall(thrown);
       }
-      markEnd(call.model, error, this.clock.wallNow());
+      markEnd(call.model, outcome, this.clock.wallNow());
       if (this.listeners.length > 0) await this.announceEnd(call);
       this.count('running', -1);
     }
     call.body.commit();
     if (history) {
-      history.ended(error);
+      history.ended(errorOf(outcome));
       this.history.end(history);
     }
-    closeSpan?.(error);
-    if (!this.placement.countsCalls) countEnd(call, error, this.clock);
-    if (error !== undefined) throw error;
+    closeSpan?.(outcome);
+    if (!this.placement.countsCalls) countEnd(call, outcome, this.clock);
+    return outcome;
   }
 
-  /** @returns why it does not */
-  private begin(call: LbCall): unknown {
-    if (call.signal.aborted) return failure(call.signal.reason);
+  /** @throws why it does not */
+  private begin(call: LbCall): void {
+    call.signal.throwIfAborted();
     call.startedAt = this.clock.now();
     call.model.startedAt = this.clock.wallNow();
     call.model.status = 'running';
-    return undefined;
-  }
-
-  /** @returns the error of a listener */
-  private async announceBegin(call: LbCall): Promise<unknown> {
-    try {
-      for (const listener of this.listeners) await listener.beforeCall?.(call);
-      return undefined;
-    } catch (error) {
-      return failure(error);
-    }
   }
 
   private async announceEnd(call: LbCall): Promise<void> {
@@ -286,9 +283,4 @@ export class DefaultLbAgent implements LbAgent {
     await this.placement.close();
     await this.bodyLimits.budget.whenIdle(CANCEL_GRACE_MS);
   }
-}
-
-/** Converts anything thrown to the error of a call. */
-function failure(thrown: unknown): unknown {
-  return thrown ?? new FnError('internal');
 }

@@ -1,4 +1,4 @@
-import { closeSpan, epochMs, openChildSpan, traceFields } from '@fnfleet/core';
+import { type CallOutcome, closeSpan, epochMs, errorOf, openChildSpan, traceFields } from '@fnfleet/core';
 import type { LbCall } from '../call/lb-call.js';
 import type { CallHistoryEntry } from './call-history-entry.js';
 
@@ -9,7 +9,7 @@ const NAME = 'lb_agent_submit';
  * Opens the span of a call at this balancer; later spans of the call are its children.
  * @returns a function that closes it with all placement events; undefined if the call is not traced
  */
-export function openCallSpan(call: LbCall): ((error: unknown) => void) | undefined {
+export function openCallSpan(call: LbCall): ((outcome: CallOutcome) => void) | undefined {
   if (call.history) call.history.traceId = traceFields(call.trace).traceId;
   const opened = openChildSpan(NAME, call.trace);
   if (opened === undefined) return undefined;
@@ -18,9 +18,9 @@ export function openCallSpan(call: LbCall): ((error: unknown) => void) | undefin
   span.setAttributes({ 'fn.call_id': id, 'fn.fn_id': fnId, 'fn.app_id': appId });
   if (call.requestId) span.setAttribute('fn.rid', call.requestId);
   call.trace = context;
-  return (error) => {
+  return (outcome) => {
     if (call.history) explainIn(opened.span, call.history);
-    closeSpan(opened, error);
+    closeSpan(opened, errorOf(outcome));
   };
 }
 

@@ -10,7 +10,7 @@ import {
   withTrace,
   withWriter,
 } from '@fnfleet/agent';
-import { FnError, MIB } from '@fnfleet/core';
+import { type CallOutcome, COMPLETED, failedCall, MIB } from '@fnfleet/core';
 import type { CallPlacement, LbCall } from '@fnfleet/lb-agent';
 import type { Outlook } from '@fnfleet/placement';
 import { PulledBody } from './pulled-body.js';
@@ -28,7 +28,7 @@ export class LocalPlacement implements CallPlacement {
 
   constructor(private readonly agent: Agent) {}
 
-  async place(call: LbCall): Promise<unknown> {
+  async place(call: LbCall): Promise<CallOutcome> {
     call.offeredTo(HERE);
     call.events?.offered(HERE);
     const body = new PulledBody(call.body.open());
@@ -36,9 +36,9 @@ export class LocalPlacement implements CallPlacement {
     call.body.commit();
     try {
       await this.run(call, body);
-      return undefined;
+      return COMPLETED;
     } catch (error) {
-      return error ?? new FnError('internal');
+      return failedCall(error);
     } finally {
       body.discard();
     }
