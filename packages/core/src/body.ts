@@ -16,7 +16,10 @@ export interface ResponseWriter {
 export interface RequestBody {
   /** Returns and consumes the whole body if all of it has arrived. Undefined: use `stream`. */
   takeComplete(): Buffer | undefined;
-  /** Returns the body as a stream, the same one each time. Destroying it means that nobody will read the rest. */
+  /**
+   * Returns the body as a stream, the same one each time. Destroying it means that nobody will read the rest. If a piece of it is in a
+   * slab, it has that to itself, and the reader may give it back.
+   */
   stream(): Readable;
   /** True when the consumer has read the last byte and the end. */
   readonly consumed: boolean;

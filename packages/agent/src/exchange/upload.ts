@@ -1,5 +1,6 @@
 import type { Socket } from 'node:net';
 import type { Readable } from 'node:stream';
+import { giveSlab } from '@fnfleet/core';
 
 const LAST_CHUNK = '0\r\n\r\n';
 
@@ -86,7 +87,7 @@ export class Upload {
     this.pieces = [];
     this.bytes = 0;
     socket.write(`${bytes.toString(16)}\r\n`, 'latin1');
-    for (const piece of pieces) socket.write(piece);
+    for (const piece of pieces) socket.write(piece, (error) => error || giveSlab(piece));
     return socket.write('\r\n', 'latin1');
   }
 

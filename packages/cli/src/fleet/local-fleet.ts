@@ -93,6 +93,13 @@ const START_LIMIT_MS = 5_000;
 
 const ENTRY = path.join(__dirname, '../../bin/fnfleet.js');
 
+/** The young generation that `bin/fnfleet` chooses, although this process may not have been started by it. See docs/performance.md. */
+function execArgvOfNodes(): string[] {
+  const chosen = [...process.execArgv, process.env.NODE_OPTIONS ?? ''];
+  const isChosen = chosen.some((option) => option.includes('max-semi-space-size'));
+  return isChosen ? process.execArgv : [...process.execArgv, '--max-semi-space-size=8'];
+}
+
 /** One node of a local fleet as a child process. Its output is passed on line by line, prefixed with its name. */
 class NodeProcess {
   /** Resolves when the node serves. Rejects when it ends before that, with its name and the reason. */
@@ -108,6 +115,7 @@ class NodeProcess {
     print: (line: string) => void,
   ) {
     this.child = fork(ENTRY, ['node'], {
+      execArgv: execArgvOfNodes(),
       env: { ...plan.defaults, ...process.env, ...plan.env },
       stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
       // Detached, so that Ctrl-C in the terminal reaches only this process: nodes have to stop in order.

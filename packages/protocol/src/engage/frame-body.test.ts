@@ -1,3 +1,4 @@
+import { giveSlab, takeSlab } from '@fnfleet/core';
 import { FrameBody } from './frame-body.js';
 
 const HIGH_WATER_BYTES = 64 * 1024;
@@ -115,6 +116,24 @@ describe('flow control', () => {
 });
 
 describe('read as a stream', () => {
+  it('frames of one turn are one piece; each piece has its memory to itself, which its reader may give back', async () => {
+    const pieces: Buffer[] = [];
+    body.stream().on('data', (piece) => pieces.push(piece));
+    await settle();
+    const frame = Buffer.alloc(10_240);
+    for (const letter of 'abcdefghijklm') body.push(frame.fill(letter), false);
+    await settle();
+    push('last', true);
+    await settle();
+    const expected = [...'abcdefghijklm'].map((letter) => letter.repeat(10_240)).join('');
+    expect(String(Buffer.concat(pieces)) === `${expected}last`).toBe(true);
+    expect(pieces.map(({ length }) => length)).toEqual([65_536, 6_144, 61_440, 4]);
+    expect(new Set(pieces.map(({ buffer }) => buffer)).size).toBe(pieces.length);
+    const [first] = pieces as [Buffer];
+    giveSlab(first);
+    expect(takeSlab().buffer).toBe(first.buffer);
+  });
+
   it('arrives in order, ends, and then counts as consumed', async () => {
     push('ab');
     const reader = body.stream();

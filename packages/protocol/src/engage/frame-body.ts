@@ -1,12 +1,13 @@
 import { Readable } from 'node:stream';
-import type { BorrowedBytes, RequestBody } from '@fnfleet/core';
+import { type BorrowedBytes, giveSlab, type RequestBody, SLAB_BYTES, takeSlab } from '@fnfleet/core';
 
 /** Buffered frames beyond this stop the stream; a small body has arrived completely by then. */
 const HIGH_WATER_BYTES = 64 * 1024;
 
 /**
  * A request body fed by data frames. While the call waits for a slot, frames are buffered up to HIGH_WATER_BYTES; after that
- * flow control holds them back at the balancer. The consumer takes the body whole if it is complete, otherwise as a stream.
+ * flow control holds them back at the balancer. The consumer takes the body whole if it is complete, otherwise as a stream: what
+ * arrives in one turn of the event loop is then collected in a slab, which the reader of the stream may give back.
  */
 export class FrameBody implements RequestBody {
   consumed = false;
@@ -17,6 +18,10 @@ export class FrameBody implements RequestBody {
   private readable: Readable | undefined;
   private failure: Error | undefined;
   private wantsMore = false;
+  /** The slab that the last held piece is in; more bytes fit behind it. */
+  private slab: Buffer | undefined;
+  private slabBytes = 0;
+  private scheduled = false;
 
   /** @param flow pauses and resumes the stream of the frames */
   constructor(private readonly flow: { pause(): void; resume(): void }) {}
@@ -49,12 +54,13 @@ export class FrameBody implements RequestBody {
   /** A frame has arrived. */
   push(data: BorrowedBytes, eof: boolean): void {
     if (this.discarded || this.complete) return;
-    if (data.length > 0) {
-      this.held.push(Buffer.from(data));
-      this.heldBytes += data.length;
-    }
+    if (data.length > 0) this.hold(data);
     this.complete = eof;
-    this.deliver();
+    if (eof || this.heldBytes >= HIGH_WATER_BYTES) this.deliver();
+    else if (this.readable !== undefined && !this.scheduled) {
+      this.scheduled = true;
+      process.nextTick(this.endTurn);
+    }
     if (this.heldBytes >= HIGH_WATER_BYTES && !this.complete) this.flow.pause();
   }
 
@@ -74,11 +80,37 @@ export class FrameBody implements RequestBody {
     this.flow.resume();
   }
 
+  private readonly endTurn = (): void => {
+    this.scheduled = false;
+    this.deliver();
+  };
+
+  private hold(data: BorrowedBytes): void {
+    this.heldBytes += data.length;
+    // A body that waits for its function occupies no more than its own size.
+    if (this.readable === undefined) {
+      this.held.push(Buffer.from(data));
+      return;
+    }
+    for (let at = 0; at < data.length; ) {
+      if (this.slab === undefined || this.slabBytes === SLAB_BYTES) {
+        this.slab = takeSlab();
+        this.slabBytes = 0;
+      } else this.held.pop();
+      const { slab } = this;
+      const copied = data.copy(slab, this.slabBytes, at);
+      at += copied;
+      this.slabBytes += copied;
+      this.held.push(slab.subarray(0, this.slabBytes));
+    }
+  }
+
   private deliver(): void {
     if (this.readable === undefined || !this.wantsMore) return;
     while (this.wantsMore) {
       const data = this.held.shift();
       if (data === undefined) break;
+      if (this.held.length === 0) this.slab = undefined;
       this.heldBytes -= data.length;
       this.wantsMore = this.readable.push(data);
     }
@@ -97,7 +129,9 @@ export class FrameBody implements RequestBody {
   }
 
   private drop(): void {
+    for (const data of this.held) giveSlab(data);
     this.held = [];
+    this.slab = undefined;
     this.heldBytes = 0;
   }
 }

@@ -172,7 +172,7 @@ export class Outbox {
       this.start = 0;
       this.end = 0;
     }
-    for (const part of this.lent) giveSlab(wholeOf(part));
+    for (const part of this.lent) giveSlab(part);
     this.lent.length = 0;
     const callbacks = this.onceTaken;
     if (callbacks.length > 0) {
@@ -191,9 +191,4 @@ export class Outbox {
     this.start = 0;
     this.end = 0;
   }
-}
-
-/** The memory that it is a part of. */
-function wholeOf(part: Buffer): Buffer {
-  return part.byteLength === part.buffer.byteLength ? part : Buffer.from(part.buffer);
 }
