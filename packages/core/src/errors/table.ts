@@ -436,6 +436,7 @@ const API_ERRORS = {
   triggerTypeInvalid: entry(400, 'Trigger Type Not Supported', 'The only type is http.'),
   triggerSourceMissing: entry(400, 'Missing Trigger Source', 'A trigger needs a source path.'),
   triggerSourcePrefix: entry(400, "Missing Trigger Source Prefix '/'", 'A source starts with a slash.'),
+  triggerSourceHasNul: entry(400, 'Trigger Source must not contain NUL', 'Some databases cannot store it.'),
   triggerSourceTooLong: entry(400, 'Trigger Source must be 2048 bytes or less', 'Shorten the path.'),
   triggerNotFound: entry(404, 'Trigger not found', 'No trigger matches.'),
   triggerExists: entry(409, 'Trigger already exists', 'Trigger names are unique within a function.'),

@@ -24,6 +24,7 @@ const SYSLOG_RULE: Rule<string> = {
     if (!SYSLOG_SCHEMES.includes(scheme)) {
       return { url, reason: `invalid scheme, only [${SYSLOG_SCHEMES.join(', ')}] are supported` };
     }
+    if (url.includes('\0')) return { url, reason: 'it contains NUL' };
     return URL.canParse(url.trim()) ? undefined : { url, reason: 'not a URL' };
   },
   says: { maxLength: MAX_URL_BYTES, 'x-max-bytes': MAX_URL_BYTES },

@@ -34,6 +34,7 @@ export const triggerSchema = z
         notEmpty('triggerSourceMissing'),
         rule('triggerSourcePrefix', (source) => source.startsWith('/'), { pattern: '^/' }),
         maxBytes(MAX_SOURCE_BYTES, 'triggerSourceTooLong'),
+        rule('triggerSourceHasNul', (source) => !source.includes('\0')),
       ],
       {
         description: 'Path below `/t/<app name>` that calls the function. Matched exactly; unique within the app.',

@@ -2,6 +2,7 @@ import { type OutgoingHttpHeaders, request } from 'node:http';
 import { Readable } from 'node:stream';
 import { text as textOf } from 'node:stream/consumers';
 import { MIB } from '@fnfleet/core';
+import { API_OPERATIONS } from '../../openapi/operations.js';
 import { describedAnswers, TestApi } from '../test-api.js';
 
 describe('hostile operators', () => {
@@ -55,6 +56,7 @@ describe('hostile operators', () => {
     });
   }
 
+  const numbered = <T>(count: number, make: (n: number) => T): T[] => Array.from({ length: count }, (_, n) => make(n));
   const message = (text: string) => `${JSON.stringify({ message: text })}\n`;
   const INVALID = message('Invalid JSON');
   const deep = (open: string, close: string, depth = 100_000) => open.repeat(depth) + close.repeat(depth);
@@ -193,6 +195,75 @@ describe('hostile operators', () => {
       const answer = await send(method, path, method === 'PUT' ? '{"config":{"A":"2"}}' : undefined);
       expect([400, 403, 404, 405]).toContain(answer.status);
     }
+  });
+
+  const paths = [...new Set(Object.values(API_OPERATIONS).map(({ path }) => path))];
+  const filledIn = (path: string) => path.replace('*trigger_source', '/hot').replace(/:\w+/g, 'x');
+
+  it.each(paths)('%s refuses the methods that it does not describe, with any body', async (template) => {
+    const path = filledIn(template);
+    const described = Object.values(API_OPERATIONS).filter((operation) => operation.path === template);
+    const others = ['GET', 'POST', 'PUT', 'DELETE', 'HEAD', 'OPTIONS', 'PATCH', 'TRACE', 'PROPFIND', 'M-SEARCH'].filter(
+      (method) => !described.some((operation) => operation.method === method),
+    );
+    for (const method of others) {
+      const answer = await send(method, path, method === 'TRACE' ? undefined : '{"name":"x"}');
+      const text = method === 'HEAD' ? '' : message(`Method not allowed: ${method} ${path}`);
+      expect([method, answer]).toEqual([method, { status: 405, text }]);
+    }
+    // CORS is off, so a preflight request is a request like any other.
+    const preflight = await send('OPTIONS', path, undefined, {
+      origin: 'https://evil.example',
+      'access-control-request-method': 'DELETE',
+    });
+    expect([403, 405]).toContain(preflight.status);
+  });
+
+  it.each`
+    what                                 | headers                                                                  | status
+    ${'an entity tag of 16 KiB'}         | ${{ 'if-match': `"${'x'.repeat(16 * 1024)}"` }}                          | ${400}
+    ${'an entity tag of a megabyte'}     | ${{ 'if-match': `"${'x'.repeat(MIB)}"` }}                                | ${431}
+    ${'a list of 300 entity tags'}       | ${{ 'if-none-match': Array.from({ length: 300 }, () => '"x"') }}         | ${400}
+    ${'30 000 quotes'}                   | ${{ 'if-none-match': '"'.repeat(30_000) }}                               | ${400}
+    ${'15 000 spaces and commas'}        | ${{ 'if-match': ' ,'.repeat(15_000) }}                                   | ${400}
+    ${'900 headers'}                     | ${Object.fromEntries(numbered(900, (n) => [`x-${n}`, '1']))}             | ${404}
+    ${'2000 headers'}                    | ${Object.fromEntries(numbered(2000, (n) => [`x-${n}`, '1']))}            | ${431}
+    ${'a dozen of conditions of a kind'} | ${{ 'if-modified-since': numbered(12, () => 'today'), range: 'x' }}      | ${404}
+    ${'a type that is not JSON'}         | ${{ 'content-type': `text/${'x'.repeat(20_000)}`, accept: 'image/png' }} | ${404}
+  `('answers a request with $what with $status', async ({ headers, status }) => {
+    for (const method of ['GET', 'PUT', 'DELETE']) {
+      const body = method === 'PUT' ? '{}' : undefined;
+      expect([method, (await send(method, '/v2/apps/unknown', body, headers)).status]).toEqual([method, status]);
+    }
+  });
+
+  it.each`
+    what                             | path              | field           | value                    | status
+    ${'NUL in a source'}             | ${'/v2/triggers'} | ${'source'}     | ${'/a\0b'}               | ${400}
+    ${'NUL in the id of an app'}     | ${'/v2/triggers'} | ${'app_id'}     | ${'a\0b'}                | ${404}
+    ${'NUL in the id of a function'} | ${'/v2/triggers'} | ${'fn_id'}      | ${'a\0b'}                | ${404}
+    ${'NUL in an image'}             | ${'/v2/fns'}      | ${'image'}      | ${'a\0b'}                | ${400}
+    ${'NUL in the name of a fn'}     | ${'/v2/fns'}      | ${'name'}       | ${'a\0b'}                | ${400}
+    ${'NUL in a syslog address'}     | ${'/v2/apps'}     | ${'syslog_url'} | ${'tcp://h/a\0b'}        | ${400}
+    ${'half a surrogate in a name'}  | ${'/v2/fns'}      | ${'name'}       | ${'a\ud800'}             | ${400}
+    ${'half a surrogate in a path'}  | ${'/v2/triggers'} | ${'source'}     | ${'/a\udc00'}            | ${200}
+    ${'half a surrogate in an id'}   | ${'/v2/triggers'} | ${'app_id'}     | ${'a\udc00'}             | ${404}
+    ${'an id of 100 kB'}             | ${'/v2/triggers'} | ${'fn_id'}      | ${'f'.repeat(100_000)}   | ${404}
+    ${'a path of 100 kB'}            | ${'/v2/triggers'} | ${'source'}     | ${`/${'s'.repeat(1e5)}`} | ${400}
+  `('answers $what with $status', async ({ path, field, value, status }) => {
+    const fnId = await api.fn(appId, 'f');
+    const bodies: Record<string, object> = {
+      '/v2/apps': { name: 'n' },
+      '/v2/fns': { name: 'n', app_id: appId, image: 'i' },
+      '/v2/triggers': { name: 'n', app_id: appId, fn_id: fnId, type: 'http', source: '/' },
+    };
+    const answer = await send('POST', path, JSON.stringify({ ...bodies[path], [field]: value }));
+    expect([answer.status, answer.text]).toEqual([status, expect.anything()]);
+  });
+
+  it('a hundred readers of the document get one and the same, at once', async () => {
+    const texts = await Promise.all(numbered(100, () => send('GET', '/v2/openapi.json').then(({ text }) => text)));
+    expect(new Set(texts).size).toBe(1);
   });
 
   it('a hundred concurrent changes leave an app consistent', async () => {
