@@ -1,8 +1,9 @@
-// takes: 40 s
+// needs: postgres
+// takes: 100 s
 import { mkdirSync } from 'node:fs';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { freePorts } from '@fnfleet/testing';
+import { freePorts, PostgresServer } from '@fnfleet/testing';
 import { ApiClient, deployFunction } from 'fnfleet';
 import { Agent } from 'undici';
 import { FnfleetCommand } from './harness/command.js';
@@ -18,7 +19,9 @@ const CHANGES = 100;
 const KILLS = 6;
 
 /** Two API nodes that share a database, two balancers that know both, and one runner. */
-describe('a fleet with two API nodes', () => {
+describe.each(['SQLite', 'Postgres'])('a fleet with two API nodes on %s', (database) => {
+  let postgres: PostgresServer | undefined;
+  let dbUrl: string;
   let footprint: Footprint;
   let port: number;
   let nodes: Map<string, FnfleetCommand>;
@@ -31,9 +34,11 @@ describe('a fleet with two API nodes', () => {
     mkdirSync(path.join(footprint.dataDir, 'iofs'));
     port = await freePorts(6);
     nodes = new Map();
+    postgres = database === 'Postgres' ? await PostgresServer.start({ fsync: true }) : undefined;
+    dbUrl = postgres ? postgres.url(await postgres.createDatabase()) : `sqlite3://${footprint.dataDir}/fn.db`;
     agent = new Agent();
-    await startApi(0);
-    await startApi(1);
+    // They migrate the database at the same time.
+    await Promise.all([startApi(0), startApi(1)]);
     await start('runner', {
       FN_NODE_TYPE: 'pure-runner',
       FN_PORT: `${port + 4}`,
@@ -63,6 +68,7 @@ describe('a fleet with two API nodes', () => {
   afterEach(async () => {
     await agent.close();
     await Promise.all([...nodes.values()].map((node) => node.stop()));
+    await postgres?.close();
     const left = await footprint.leftovers();
     footprint.remove();
     expect(left).toEqual([]);
@@ -81,7 +87,7 @@ describe('a fleet with two API nodes', () => {
     return start(`api${at}`, {
       FN_NODE_TYPE: 'api',
       FN_PORT: `${port + at}`,
-      FN_DB_URL: `sqlite3://${footprint.dataDir}/fn.db`,
+      FN_DB_URL: dbUrl,
     });
   }
 
@@ -140,7 +146,7 @@ describe('a fleet with two API nodes', () => {
     times.sort((a, b) => a - b);
     const quantile = (share: number) => `${times[Math.ceil(share * times.length) - 1]?.toFixed(1)} ms`;
     process.stdout.write(
-      `${times.length} changes seen by 2 balancers: p50 ${quantile(0.5)}, p99 ${quantile(0.99)}, max ${quantile(1)}\n`,
+      `${database}: ${times.length} changes seen by 2 balancers: p50 ${quantile(0.5)}, p99 ${quantile(0.99)}, max ${quantile(1)}\n`,
     );
     expect(times).toHaveLength(4 * CHANGES);
   });
@@ -176,7 +182,7 @@ describe('a fleet with two API nodes', () => {
     const lost: string[] = [];
     for (const source of acknowledged) if ((await called(0, `/t/e2e${source}`)) !== 200) lost.push(source);
     process.stdout.write(
-      `${KILLS} kills of API nodes: ${answered} calls answered, ${failed.length} failed; ` +
+      `${database}: ${KILLS} kills of API nodes: ${answered} calls answered, ${failed.length} failed; ` +
         `${acknowledged.length} changes acknowledged, ${lost.length} lost\n`,
     );
     expect([failed, lost]).toEqual([[], []]);
