@@ -34,6 +34,14 @@ afterEach(() => {
   process.exitCode = undefined;
 });
 
+it('leaves nothing on the output of the process, which the next command shares here', async () => {
+  answer = (res) => res.end('hello');
+  const before = process.stdout.rawListeners('error');
+  await runCommand('invoke', 'shop', 'cart', '--data', '{}', '--api', url);
+  await runCommand('logs', 'cart', '--app', 'shop', '--no-follow', '--lb', url, '--api', url);
+  expect(process.stdout.rawListeners('error')).toEqual(before);
+});
+
 function failsWith(status: number, headers: Record<string, string>, error: string, told: object | undefined) {
   // What only operators are told comes after a colon.
   const message = error.replace(/: .*/, '');

@@ -26,11 +26,28 @@ export async function runCommand(...args: string[]): Promise<CommandRun> {
     jest.spyOn(process.stdout, 'write').mockImplementation(keepStdout as never),
     jest.spyOn(process.stderr, 'write').mockImplementation(keep as never),
   ];
+  const forgetListeners = listenersFrom(process.stdout);
   process.exitCode = undefined;
   try {
     await main(['node', 'fnfleet', ...args]);
   } finally {
+    forgetListeners();
     for (const spy of spies) spy.mockRestore();
   }
   return { output, stdout, code: Number(process.exitCode ?? 0) };
+}
+
+/**
+ * A command may leave listeners on its output, because its process ends after it. Here they would add up from command to command,
+ * until Node's warning of a leak is part of the output of one of them.
+ * @returns a function that removes the listeners that were added meanwhile
+ */
+function listenersFrom(stream: NodeJS.EventEmitter): () => void {
+  const known = new Map(stream.eventNames().map((event) => [event, stream.rawListeners(event)]));
+  return () => {
+    for (const event of stream.eventNames()) {
+      const added = stream.rawListeners(event).filter((listener) => !known.get(event)?.includes(listener));
+      for (const listener of added) stream.removeListener(event, listener as () => void);
+    }
+  };
 }
