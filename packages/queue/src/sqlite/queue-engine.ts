@@ -9,7 +9,7 @@ import {
   type ThreadReply,
   type ThreadRequest,
 } from './operations.js';
-import { QueueFile } from './queue-file.js';
+import { IN_MEMORY, QueueFile } from './queue-file.js';
 import { QueueStore } from './queue-store.js';
 import { Records } from './records.js';
 
@@ -18,6 +18,8 @@ export interface EngineOptions {
   readonly bounds: QueueBounds;
   /** Time to wait for a file that another process is about to close. */
   readonly waitMs: number;
+  /** The queue was open before in this process: a file that is missing or empty is not made into a new queue. */
+  readonly mustExist?: boolean;
 }
 
 /** Result codes that concern the file, so that no operation on its own would fare better: BUSY, LOCKED, READONLY, IOERR, CORRUPT, CANTOPEN, NOTADB. */
@@ -40,8 +42,11 @@ interface Opened {
  */
 export class QueueEngine {
   private opened: Opened | undefined;
+  private mustExist: boolean;
 
-  constructor(private readonly options: EngineOptions) {}
+  constructor(private readonly options: EngineOptions) {
+    this.mustExist = options.mustExist ?? false;
+  }
 
   /** @throws the error of SQLite, or FileTrouble */
   handle(request: ThreadRequest): ThreadReply | undefined {
@@ -123,7 +128,8 @@ export class QueueEngine {
 
   private open(): Opened {
     const { path, waitMs, bounds } = this.options;
-    const file = QueueFile.open(path, waitMs);
+    const file = QueueFile.open(path, { waitMs, mustExist: this.mustExist && path !== IN_MEMORY });
+    this.mustExist = true;
     const store = new QueueStore(file, bounds);
     return { file, store, records: new Records(file, store) };
   }

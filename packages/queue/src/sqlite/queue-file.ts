@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import { DatabaseSync, type SQLInputValue, type StatementSync } from 'node:sqlite';
 import { FileTrouble, OpenFiles } from '@fnfleet/sqlite';
 import { SCHEMA, SCHEMA_VERSION } from './schema.js';
@@ -28,19 +29,25 @@ export class QueueFile {
   constructor(
     private readonly database: DatabaseSync,
     path: string,
+    mustExist: boolean,
   ) {
     // Before the log is opened: it then needs no index in shared memory, and no other process can open the file.
     database.exec('pragma locking_mode = exclusive');
     if (path !== IN_MEMORY) setUpLog(database);
     database.exec(`pragma cache_size = -${CACHE_KIB}`);
-    migrate(database);
+    migrate(database, mustExist);
     this.files = path === IN_MEMORY ? undefined : new OpenFiles(path);
   }
 
-  static open(path: string, waitMs: number): QueueFile {
+  /** @param mustExist whether only a queue is opened, and none is created */
+  static open(
+    path: string,
+    { waitMs, mustExist }: { readonly waitMs: number; readonly mustExist: boolean },
+  ): QueueFile {
+    if (mustExist && !existsSync(path)) throw new FileTrouble('was deleted');
     const database = new DatabaseSync(path, { timeout: waitMs });
     try {
-      return new QueueFile(database, path);
+      return new QueueFile(database, path, mustExist);
     } catch (error) {
       database.close();
       throw error;
@@ -121,9 +128,10 @@ function setUpLog(database: DatabaseSync): void {
   database.exec(`pragma journal_size_limit = ${MAX_LOG_BYTES}`);
 }
 
-function migrate(database: DatabaseSync): void {
+function migrate(database: DatabaseSync, mustExist: boolean): void {
   const tables = database.prepare("select name from sqlite_schema where type = 'table'").all();
   if (tables.length === 0) {
+    if (mustExist) throw new FileTrouble('was replaced by one without a schema');
     database.exec(`begin immediate; ${SCHEMA} commit`);
     return;
   }

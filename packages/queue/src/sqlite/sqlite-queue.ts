@@ -78,14 +78,24 @@ export async function openSqliteQueue(options: SqliteQueueOptions): Promise<Mess
   const bounds = { ...DEFAULT_BOUNDS, ...options.bounds };
   if (path !== IN_MEMORY) prepareFile(path, logger);
   const translate = translated(path, 'FN_MQ_URL');
+  // Once it has been opened, a thread that replaces another must not begin a new queue.
+  let mustExist = false;
   const data: EngineOptions = { path, bounds, waitMs: Math.min(timeoutMs, MAX_LOCK_MS) };
   const thread =
     options.startThread?.(data) ??
     new SqliteThread<ThreadRequest, ThreadReply>({
-      ...{ entry: ENTRY, name: 'queue', data: () => data, clock, maxWaiting: MAX_BATCHES, translate },
+      ...{
+        entry: ENTRY,
+        name: 'queue',
+        data: () => ({ ...data, mustExist }),
+        clock,
+        maxWaiting: MAX_BATCHES,
+        translate,
+      },
     });
   try {
     const reply = await thread.ask({ kind: 'lastMark' }, later(clock.now(), 2 * timeoutMs));
+    mustExist = true;
     if (path !== IN_MEMORY) closeDatabaseToOthers(path, logger);
     const time = QueueTime.resume(clock, (reply as { readonly mark: TimeMark | undefined }).mark);
     const { maxWaiting = 10_000, maxWaitingBytes = 64 * 1024 * 1024 } = options;
