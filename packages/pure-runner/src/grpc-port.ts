@@ -90,7 +90,7 @@ export class GrpcPort {
   async closeGracefully(): Promise<void> {
     const closed = new Promise<void>((resolve) => this.server.close(() => resolve()));
     for (const { connection, socket } of [...this.guests.values()]) {
-      if (connection) connection.leave();
+      if (connection) connection.closeGracefully();
       else socket.destroy();
     }
     await closed;
@@ -151,7 +151,7 @@ export class GrpcPort {
   private forget(key: string, guest: Guest): void {
     guest.handshakeTimer?.cancel();
     guest.handshakeTimer = undefined;
-    guest.keepalive?.stop();
+    guest.keepalive?.close();
     if (this.guests.get(key) === guest) this.guests.delete(key);
   }
 

@@ -77,13 +77,13 @@ export class CallClock implements Turns {
 
   end(): void {
     this.turn = 'none';
-    this.timer.clear();
+    this.timer.cancel();
   }
 
   /** Releases the timer. */
   close(): void {
     this.turn = 'none';
-    this.timer.stop();
+    this.timer.close();
   }
 
   private boundedMs(ms: number): number {

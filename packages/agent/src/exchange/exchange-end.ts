@@ -12,7 +12,7 @@ export interface ExchangeEnd {
 }
 
 /** The phase of the exchange when its connection failed. */
-export type FailedWhile = 'sending' | 'relaying';
+type FailedWhile = 'sending' | 'relaying';
 
 /**
  * What the failure of a connection means for the caller and for the container.

@@ -52,8 +52,8 @@ export class FunctionConnection {
 
   /** Sends the call. Only one exchange may run at a time. */
   exchange(call: AgentCall, deadlines: Deadlines, turns: Turns): Exchange {
-    const exchange = new Exchange(call, this.limits, this.clock, this, turns);
-    exchange.begin(deadlines);
+    const exchange = new Exchange(call, deadlines, this.limits, this.clock, this, turns);
+    exchange.begin();
     return exchange;
   }
 
@@ -62,13 +62,13 @@ export class FunctionConnection {
     this.closed = true;
     this.exchangeNow?.onFailed(new Error('the connection is closed'));
     this.drop();
-    this.idleTimer.stop();
+    this.idleTimer.close();
   }
 
   /** Calls `onOpen` of the exchange when the connection is open, possibly synchronously. */
   open(exchange: Exchange): void {
     this.exchangeNow = exchange;
-    this.idleTimer.clear();
+    this.idleTimer.cancel();
     this.kept = this.socket !== undefined;
     if (this.kept) exchange.onOpen();
     else this.dial(exchange);
@@ -135,7 +135,7 @@ export class FunctionConnection {
     this.exchangeNow = undefined;
     if (this.paused) this.resume();
     const sent = this.uploading?.isComplete ?? true;
-    this.uploading?.stop();
+    this.uploading?.close();
     this.uploading = undefined;
     if (complete && sent && this.parser.mayGoOn && this.socket !== undefined) this.idleTimer.set(IDLE_CLOSE_MS);
     else this.drop();
@@ -202,8 +202,8 @@ export class FunctionConnection {
     this.dialling = undefined;
     this.paused = false;
     this.parser.stop();
-    this.idleTimer.clear();
-    dialling?.stop();
+    this.idleTimer.cancel();
+    dialling?.destroy();
     // Errors while closing are irrelevant.
     socket?.on('error', () => undefined).destroy();
   }

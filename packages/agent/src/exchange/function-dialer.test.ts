@@ -65,9 +65,9 @@ it('does not retry once a connection has succeeded', async () => {
 it('releases a connection attempt that is cancelled', async () => {
   const dialling = dialerOf(await deafSocket('unwanted.sock')).dial(read, fail, fail);
   await new Promise((resolve) => setTimeout(resolve, 20));
-  dialling.stop();
+  dialling.destroy();
   const connecting = dialerOf(await listen('fast.sock')).dial(read, fail, fail);
-  connecting.stop();
+  connecting.destroy();
   await new Promise((resolve) => setTimeout(resolve, 50));
 });
 

@@ -11,7 +11,7 @@ export type Connect = (read: OnReadOpts) => Socket;
 /** A connection attempt in progress. */
 export interface Dialling {
   /** Cancels the attempt; neither callback is called. */
-  stop(): void;
+  destroy(): void;
 }
 
 /**
@@ -28,7 +28,7 @@ export class FunctionDialer {
   dial(read: OnReadOpts, onOpen: (socket: Socket) => void, onFailed: (error: Error) => void): Dialling {
     this.retryUntil ??= later(systemClock.now(), RETRY_FOR_MS);
     const attempt = new Attempt(this, read, onOpen, onFailed);
-    attempt.begin();
+    attempt.start();
     return attempt;
   }
 
@@ -49,7 +49,7 @@ export class FunctionDialer {
 class Attempt implements Dialling {
   private socket: Socket | undefined;
   private pause: NodeJS.Timeout | undefined;
-  private stopped = false;
+  private destroyed = false;
 
   constructor(
     private readonly dialer: FunctionDialer,
@@ -58,7 +58,7 @@ class Attempt implements Dialling {
     private readonly onFailed: (error: Error) => void,
   ) {}
 
-  begin(): void {
+  start(): void {
     let socket: Socket;
     try {
       socket = this.dialer.begin(this.read);
@@ -70,8 +70,8 @@ class Attempt implements Dialling {
     socket.once('error', this.onError).once('connect', this.onConnect);
   }
 
-  stop(): void {
-    this.stopped = true;
+  destroy(): void {
+    this.destroyed = true;
     clearTimeout(this.pause);
     // It may still fail, which is ignored.
     this.socket?.destroy();
@@ -79,19 +79,19 @@ class Attempt implements Dialling {
 
   private readonly onConnect = (): void => {
     const { socket } = this;
-    if (this.stopped || socket === undefined) return;
+    if (this.destroyed || socket === undefined) return;
     this.dialer.opened();
     socket.off('error', this.onError);
     this.onOpen(socket);
   };
 
   private readonly onError = (error: NodeJS.ErrnoException): void => {
-    if (this.stopped) return;
+    if (this.destroyed) return;
     if (error.code !== 'ECONNREFUSED' || !this.dialer.mayRetry) return this.fail(error);
-    this.pause = setTimeout(() => this.begin(), PAUSE_MS);
+    this.pause = setTimeout(() => this.start(), PAUSE_MS);
   };
 
   private fail(error: Error): void {
-    if (!this.stopped) this.onFailed(error);
+    if (!this.destroyed) this.onFailed(error);
   }
 }

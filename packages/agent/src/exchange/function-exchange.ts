@@ -13,7 +13,7 @@ import {
 } from '@fnfleet/core';
 import { type AgentCall, cancelReason } from '../call/agent-call.js';
 import type { Turns } from '../call/call-clock.js';
-import { type ExchangeEnd, endFromConnection, endUnsent, type FailedWhile } from './exchange-end.js';
+import { type ExchangeEnd, endFromConnection, endUnsent } from './exchange-end.js';
 import { framing, MAX_FRAMING_BYTES, requestHead } from './function-request.js';
 import type { ReplyHandler } from './reply-parser.js';
 import type { UploadListener } from './upload.js';
@@ -59,6 +59,28 @@ const NOTHING = Buffer.alloc(0);
 /** How much of an unneeded response body is read in order to keep the connection. */
 const MAX_DISCARDED_BYTES = 64 * 1024;
 
+/** Nobody waits for the response any more. */
+interface Abandoned {
+  readonly kind: 'abandoned';
+  /** If the rest of the response arrives in time. */
+  readonly end: ExchangeEnd;
+  grace: Timer;
+}
+
+type Phase =
+  | { readonly kind: 'connecting' }
+  | { readonly kind: 'sending' }
+  | { readonly kind: 'relaying' }
+  /** The rest of the response is discarded, so that the connection can be kept. */
+  | { readonly kind: 'draining'; readonly end: ExchangeEnd }
+  | Abandoned
+  | { readonly kind: 'settled' };
+
+const CONNECTING: Phase = { kind: 'connecting' };
+const SENDING: Phase = { kind: 'sending' };
+const RELAYING: Phase = { kind: 'relaying' };
+const SETTLED: Phase = { kind: 'settled' };
+
 /**
  * One call to a function: sends `POST /call` and relays the response to the call's writer.
  *
@@ -80,19 +102,16 @@ const MAX_DISCARDED_BYTES = 64 * 1024;
  */
 export class Exchange implements ReplyHandler, UploadListener {
   private readonly ended = new Deferred<ExchangeEnd>();
-  private phase: 'connecting' | FailedWhile | 'draining' | 'abandoned' | 'settled' = 'connecting';
+  private phase: Phase = CONNECTING;
   private head = '';
-  private deadlines: Deadlines | undefined;
   private announced = false;
   /** The whole body, if it was available when the request was sent. */
   private complete: Buffer | undefined;
   private bytes = 0;
-  /** The result of a response whose body is discarded. */
-  private verdict: ExchangeEnd | undefined;
-  private graceTimer: Timer | undefined;
 
   constructor(
     private readonly call: AgentCall,
+    private readonly deadlines: Deadlines,
     private readonly limits: ExchangeLimits,
     private readonly clock: Pick<Clock, 'after'>,
     private readonly connection: ExchangeConnection,
@@ -104,9 +123,8 @@ export class Exchange implements ReplyHandler, UploadListener {
     return this.ended.promise;
   }
 
-  begin(deadlines: Deadlines): void {
+  begin(): void {
     const { call } = this;
-    this.deadlines = deadlines;
     if (call.signal.aborted) return this.settle({ error: cancelReason(call.signal), reusable: true });
     call.signal.addEventListener('abort', this.onCallerGone);
     try {
@@ -126,14 +144,14 @@ export class Exchange implements ReplyHandler, UploadListener {
   }
 
   onOpen(): void {
-    if (this.phase !== 'connecting') return;
+    if (this.phase.kind !== 'connecting') return;
     if (this.announced || this.call.beforeStart === undefined) return this.send();
     this.announced = true;
     this.call.beforeStart(this.onAnnounced);
   }
 
   onHead(status: number, headers: HeaderList, length: number | undefined): void {
-    if (this.phase !== 'sending') return;
+    if (this.phase.kind !== 'sending') return;
     this.turns.functionsTurn();
     switch (status) {
       case 200:
@@ -152,23 +170,31 @@ export class Exchange implements ReplyHandler, UploadListener {
   }
 
   onData(chunk: BorrowedBytes): void {
-    if (this.phase === 'relaying') this.relay(chunk);
-    else if (this.verdict) this.swallow(chunk);
+    const { phase } = this;
+    if (phase.kind === 'relaying') this.relay(chunk);
+    else if (phase.kind === 'draining' || phase.kind === 'abandoned') this.swallow(chunk, phase.end);
   }
 
   onEnd(): void {
-    if (this.phase === 'relaying') this.settle({ error: undefined, reusable: true }, true);
-    else if (this.verdict) this.settle(this.verdict, true);
+    const { phase } = this;
+    if (phase.kind === 'relaying') this.settle({ error: undefined, reusable: true }, true);
+    else if (phase.kind === 'draining' || phase.kind === 'abandoned') this.settle(phase.end, true);
   }
 
   /** The connection failed or could not be established. */
   onFailed(cause: Error): void {
     const { phase } = this;
-    if (phase === 'settled') return;
-    if (phase === 'connecting') return this.settle(endUnsent(cause, this.unsentBody));
-    if (phase === 'draining') return this.settle(this.verdict ?? { error: cause, reusable: false });
-    if (phase === 'abandoned') return this.settle({ error: this.verdict?.error ?? cause, reusable: false });
-    this.settle(endFromConnection(cause, phase, this.call.body.consumed));
+    switch (phase.kind) {
+      case 'connecting':
+        return this.settle(endUnsent(cause, this.unsentBody));
+      case 'sending':
+      case 'relaying':
+        return this.settle(endFromConnection(cause, phase.kind, this.call.body.consumed));
+      case 'draining':
+        return this.settle(phase.end);
+      case 'abandoned':
+        return this.settle({ ...phase.end, reusable: false });
+    }
   }
 
   onUploadFailed(error: Error | undefined): void {
@@ -176,7 +202,7 @@ export class Exchange implements ReplyHandler, UploadListener {
   }
 
   onUploadWaits(bytes: number): void {
-    if (this.phase === 'sending') this.turns.callersTurn(bytes);
+    if (this.phase.kind === 'sending') this.turns.callersTurn(bytes);
   }
 
   onUploadBlocked(): void {
@@ -189,7 +215,7 @@ export class Exchange implements ReplyHandler, UploadListener {
 
   private readonly onAnnounced = (): void => {
     // The exchange may have ended meanwhile.
-    if (this.phase === 'connecting') this.send();
+    if (this.phase.kind === 'connecting') this.send();
   };
 
   private send(): void {
@@ -203,10 +229,9 @@ export class Exchange implements ReplyHandler, UploadListener {
       return this.settle({ error, reusable: true }, true);
     }
     const { complete, deadlines } = this;
-    if (deadlines === undefined) return;
     const head = this.head + (complete ? framing(deadlines.complete, complete.length) : framing(deadlines.streamed));
     if (!this.connection.send(head, complete ?? NOTHING, this)) return;
-    this.phase = 'sending';
+    this.phase = SENDING;
     if (rest === undefined) return;
     this.turns.callersTurn(0);
     this.connection.upload(rest, this);
@@ -224,7 +249,7 @@ export class Exchange implements ReplyHandler, UploadListener {
     if (maxBodyBytes > 0 && length !== undefined && length > maxBodyBytes) {
       return this.settle({ error: new FnError('functionResponseTooBig'), reusable: true });
     }
-    this.phase = 'relaying';
+    this.phase = RELAYING;
     this.write(() => this.call.response.writeHead(200, headers));
   }
 
@@ -246,7 +271,7 @@ export class Exchange implements ReplyHandler, UploadListener {
   }
 
   private readonly onDrain = (): void => {
-    if (this.phase === 'relaying') this.connection.resume();
+    if (this.phase.kind === 'relaying') this.connection.resume();
   };
 
   /** Runs code of the writer. An exception ends the call and closes the connection; the function is not to blame. */
@@ -258,35 +283,40 @@ export class Exchange implements ReplyHandler, UploadListener {
     }
   }
 
-  private drain(verdict: ExchangeEnd): void {
-    this.phase = 'draining';
-    this.verdict = verdict;
+  private drain(end: ExchangeEnd): void {
+    this.phase = { kind: 'draining', end };
   }
 
-  private swallow(chunk: Buffer): void {
+  private swallow(chunk: Buffer, end: ExchangeEnd): void {
     this.bytes += chunk.length;
-    if (this.bytes > MAX_DISCARDED_BYTES && this.verdict) this.settle(this.verdict);
+    if (this.bytes > MAX_DISCARDED_BYTES) this.settle(end);
   }
 
   private readonly onCallerGone = (): void => {
     const error = cancelReason(this.call.signal);
-    if (this.phase !== 'sending' || !this.call.body.consumed) {
+    const isSending = this.phase.kind === 'sending';
+    if (!isSending || !this.call.body.consumed) {
       // A function that has received part of a request may be doing anything, so its container is not reused. If it has received
       // nothing, or has already sent headers, closing the connection is enough.
-      return this.settle({ error, reusable: this.phase !== 'sending' });
+      return this.settle({ error, reusable: !isSending });
     }
-    this.phase = 'abandoned';
-    this.verdict = { error, reusable: true };
-    this.graceTimer = this.clock.after(HALF_ABANDON_GRACE_MS, () => {
-      this.graceTimer = this.clock.after(HALF_ABANDON_GRACE_MS, () => this.settle({ error, reusable: false }));
-    });
+    const half = (then: () => void) => this.clock.after(HALF_ABANDON_GRACE_MS, then);
+    const abandoned: Abandoned = {
+      kind: 'abandoned',
+      end: { error, reusable: true },
+      grace: half(() => {
+        abandoned.grace = half(() => this.settle({ error, reusable: false }));
+      }),
+    };
+    this.phase = abandoned;
   };
 
   /** @param complete request and response are complete, so the connection can be reused */
   private settle(end: ExchangeEnd, complete = false): void {
-    if (this.phase === 'settled') return;
-    this.phase = 'settled';
-    this.graceTimer?.cancel();
+    const { phase } = this;
+    if (phase.kind === 'settled') return;
+    this.phase = SETTLED;
+    if (phase.kind === 'abandoned') phase.grace.cancel();
     this.call.signal.removeEventListener('abort', this.onCallerGone);
     this.connection.release(this, complete);
     if (!this.call.body.consumed && end.unsent === undefined) this.call.body.discard();

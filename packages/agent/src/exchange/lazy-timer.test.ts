@@ -24,7 +24,7 @@ describe('a lazy timer', () => {
     for (let call = 0; call < 10; call += 1) {
       timer.set(100);
       await clock.advance(10);
-      timer.clear();
+      timer.cancel();
       expect(clock.pendingTimers).toBe(1);
     }
     timer.set(100);
@@ -46,10 +46,10 @@ describe('a lazy timer', () => {
   it('never fires once cleared or stopped, and stopping releases the timer', async () => {
     const { clock, fired, timer } = setUp();
     timer.set(10);
-    timer.clear();
+    timer.cancel();
     await clock.advance(20);
     timer.set(10);
-    timer.stop();
+    timer.close();
     expect(clock.pendingTimers).toBe(0);
     await clock.advance(20);
     expect(fired).toEqual([]);
@@ -71,7 +71,7 @@ describe('a lazy timer', () => {
   it('works after it was stopped', async () => {
     const { clock, fired, timer } = setUp();
     timer.set(10);
-    timer.stop();
+    timer.close();
     timer.set(30);
     await clock.advance(30);
     expect(fired).toEqual([30]);

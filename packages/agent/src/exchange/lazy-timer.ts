@@ -3,7 +3,7 @@ import type { Clock, Timer } from '@fnfleet/core';
 const NEVER = Number.POSITIVE_INFINITY;
 
 /**
- * A timer that is set and cleared for every call but rarely touches the clock: clearing only discards the due time, and
+ * A timer that is set and cancelled for every call but rarely touches the clock: cancelling only discards the due time, and
  * setting a later one keeps the clock's timer, which checks the due time when it fires. Durations in milliseconds.
  */
 export class LazyTimer {
@@ -16,20 +16,20 @@ export class LazyTimer {
     private readonly callback: () => void,
   ) {}
 
-  /** Calls back once after the delay, unless set again or cleared before. */
+  /** Calls back once after the delay, unless set again or cancelled before. */
   set(delayMs: number): void {
     const now = this.clock.now();
     this.dueAt = now + delayMs;
     if (this.dueAt < this.firesAt) this.arm(now);
   }
 
-  clear(): void {
+  cancel(): void {
     this.dueAt = NEVER;
   }
 
-  /** Clears the timer and cancels that of the clock. */
-  stop(): void {
-    this.clear();
+  /** Cancels the timer and that of the clock. */
+  close(): void {
+    this.cancel();
     this.timer?.cancel();
     this.timer = undefined;
     this.firesAt = NEVER;

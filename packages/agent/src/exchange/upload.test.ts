@@ -80,8 +80,8 @@ it.each`
 `('once it was stopped nothing is written, and nobody is told: the body $then', async ({ act }) => {
   body.write('a'.repeat(40));
   await settled();
-  upload.stop();
-  upload.stop();
+  upload.close();
+  upload.close();
   sent();
   body.resume();
   act();

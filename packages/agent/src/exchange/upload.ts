@@ -27,7 +27,7 @@ const CHUNK_BYTES = 64 * 1024;
  */
 export class Upload {
   private complete = false;
-  private stopped = false;
+  private closed = false;
   private pieces: Buffer[] = [];
   private bytes = 0;
   private scheduled = false;
@@ -46,9 +46,9 @@ export class Upload {
   }
 
   /** Stops writing. Idempotent. */
-  stop(): void {
-    if (this.stopped) return;
-    this.stopped = true;
+  close(): void {
+    if (this.closed) return;
+    this.closed = true;
     this.pieces = [];
     this.socket.off('drain', this.onDrain);
     // The listeners of its end and its errors stay, and do nothing.
@@ -97,7 +97,7 @@ export class Upload {
   };
 
   private readonly onEnd = (): void => {
-    if (this.stopped) return;
+    if (this.closed) return;
     this.complete = true;
     const { socket } = this;
     socket.cork();
@@ -108,10 +108,10 @@ export class Upload {
   };
 
   private readonly onError = (error: Error): void => {
-    if (!this.stopped) this.listener.onUploadFailed(error);
+    if (!this.closed) this.listener.onUploadFailed(error);
   };
 
   private readonly onClose = (): void => {
-    if (!this.stopped && !this.complete) this.listener.onUploadFailed(undefined);
+    if (!this.closed && !this.complete) this.listener.onUploadFailed(undefined);
   };
 }

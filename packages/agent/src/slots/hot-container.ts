@@ -340,7 +340,7 @@ export class HotContainer implements Evictable {
   }
 
   private endIdle(): void {
-    this.idleTimer.clear();
+    this.idleTimer.cancel();
     this.options.owner.idleEnded(this);
   }
 
@@ -348,7 +348,7 @@ export class HotContainer implements Evictable {
     const { options } = this;
     if (this.state === 'idle') this.endIdle();
     this.state = 'closed';
-    this.idleTimer.stop();
+    this.idleTimer.close();
     this.callClock.close();
     options.metrics.leave();
     this.lifetime.abort(new CancelledError());

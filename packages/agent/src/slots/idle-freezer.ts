@@ -46,7 +46,7 @@ export class IdleFreezer {
 
   /** Begins to thaw a frozen container. Writing to the function need not wait for it. */
   idleEnds(): void {
-    this.timer.clear();
+    this.timer.cancel();
     const { freezing } = this;
     if (freezing === undefined) return;
     this.freezing = undefined;
@@ -56,7 +56,7 @@ export class IdleFreezer {
 
   /** Stops freezing and calling back. Resolves when pending requests to the driver have ended. */
   async close(): Promise<void> {
-    this.timer.stop();
+    this.timer.close();
     const { freezing } = this;
     this.freezing = undefined;
     await Promise.all([freezing, this.thawing]);

@@ -384,7 +384,7 @@ export class SlotQueue implements ContainerOwner {
   private forgetIfEmpty(): void {
     if (!this.expired && !this.closed) return;
     if (this.waiters.size + this.launcher.size + this.containers.size > 0) return;
-    this.idleTimer.stop();
+    this.idleTimer.close();
     this.policy.close();
     this.standby.close();
     this.options.onEmpty();

@@ -116,7 +116,7 @@ class ComposedLbServer implements LbServer {
   private readonly logs: RunnerLogs;
   private readonly recorder: WorkloadRecorder | undefined;
   private draining: Promise<DrainResult> | undefined;
-  private readonly closing = new Once(() => this.shut());
+  private readonly closing = new Once(() => this.closeOnce());
 
   constructor(options: LbServerOptions) {
     const { settings = {}, logger = silentLogger, clock = systemClock } = options;
@@ -200,7 +200,7 @@ class ComposedLbServer implements LbServer {
     return http === 'drained' && calls === 'drained' ? 'drained' : 'expired';
   }
 
-  private async shut(): Promise<void> {
+  private async closeOnce(): Promise<void> {
     this.logs.close();
     await this.http.close();
     await this.agent.close();

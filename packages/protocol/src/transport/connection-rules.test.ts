@@ -249,8 +249,8 @@ it.each`
 describe('graceful close', () => {
   it('a server without open streams waits until its peer knows, then closes', async () => {
     const server = await Wired.ready('server');
-    server.connection.leave();
-    server.connection.leave();
+    server.connection.closeGracefully();
+    server.connection.closeGracefully();
     await server.turn();
     const [first, ping, ...more] = server.news();
     expect([first?.type, ping?.type, more, server.socket.destroyed]).toEqual([FRAME.GOAWAY, FRAME.PING, [], false]);
@@ -263,7 +263,7 @@ describe('graceful close', () => {
   it('a connection closes when its socket has accepted the last frame, not before', async () => {
     const client = await Wired.ready('client');
     client.socket.open = false;
-    client.connection.leave();
+    client.connection.closeGracefully();
     await client.turn();
     expect([client.socket.destroyed, client.closes]).toEqual([false, []]);
     client.socket.drain();
@@ -279,7 +279,7 @@ describe('graceful close', () => {
     client.socket.open = false;
     client.say(frame(FRAME.PING, 0, 0, zeros(8)));
     await client.turn();
-    client.connection.leave();
+    client.connection.closeGracefully();
     client.socket.drain();
     await client.turn();
     expect(client.news().map(({ type }) => type)).toEqual([FRAME.PING, FRAME.GOAWAY]);
@@ -289,7 +289,7 @@ describe('graceful close', () => {
   it('a server whose last stream ends before its peer knows accepts streams in transit', async () => {
     const server = await Wired.ready('server');
     server.say(headers(1, REQUEST, ENDS));
-    server.connection.leave();
+    server.connection.closeGracefully();
     const ping = server.news().find(({ type }) => type === FRAME.PING);
     server.opened[0]?.stream.sendHeaders(TRAILERS, true);
     await server.turn();
@@ -378,8 +378,8 @@ describe('PINGs', () => {
 
 it('a client that leaves without open streams announces it and closes at once', async () => {
   const client = await Wired.ready('client');
-  client.connection.leave();
-  client.connection.leave();
+  client.connection.closeGracefully();
+  client.connection.closeGracefully();
   await client.turn();
   expect(client.news()).toMatchObject([{ type: FRAME.GOAWAY, payload: zeros(8) }]);
   expect([client.socket.destroyed, client.closes.length]).toEqual([true, 1]);

@@ -340,7 +340,7 @@ describe('graceful close', () => {
   it('a server announces it in two steps, finishes its streams, and closes', async () => {
     const server = await Wired.ready('server');
     server.say(headers(1, REQUEST, ENDS));
-    server.connection.leave();
+    server.connection.closeGracefully();
     const [first, ping] = server.news();
     expect(first?.payload).toHaveLength(8);
     expect([first?.type, first?.payload.readUInt32BE(0), ping?.type]).toEqual([FRAME.GOAWAY, 0x7fffffff, FRAME.PING]);

@@ -193,7 +193,7 @@ export class Connection implements FrameSink, HeaderBlockSink, StreamCarrier {
    * Accepts no more streams, in two steps: first it announces this, then, when the peer knows, it names the last stream. Closes when
    * that is over.
    */
-  leave(): void {
+  closeGracefully(): void {
     if (this.leaving) return;
     this.leaving = true;
     if (this.isClient) {

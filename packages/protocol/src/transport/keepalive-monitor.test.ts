@@ -34,7 +34,7 @@ it.each(['an answer', 'anything else it says'])('%s shows that the peer responds
     else peer.bytes += 1;
   }
   expect([peer.lost, keepalive.isUnresponsive]).toEqual([[], false]);
-  keepalive.stop();
+  keepalive.close();
   expect(clock.pendingTimers).toBe(0);
 });
 
@@ -49,10 +49,10 @@ it('a peer that nobody waits for gets PINGs rarely, and one that rejects them ne
   expect(idle.peer.pings).toHaveLength(1);
   await idle.clock.advance(500);
   expect([idle.peer.pings.length, idle.peer.lost]).toEqual([2, []]);
-  idle.keepalive.stop();
+  idle.keepalive.close();
 
   const foreign = watched({ mayPing: false });
   await foreign.clock.advance(60_000);
   expect([foreign.peer.pings.length, foreign.peer.lost]).toEqual([0, []]);
-  foreign.keepalive.stop();
+  foreign.keepalive.close();
 });

@@ -42,7 +42,7 @@ export class KeepaliveMonitor {
     return this.unansweredLooks > 0;
   }
 
-  stop(): void {
+  close(): void {
     this.timer.cancel();
   }
 
@@ -63,7 +63,7 @@ export class KeepaliveMonitor {
     this.seenBytes = bytes;
     const unresponsiveMs = this.unansweredLooks * everyMs;
     if (unresponsiveMs < limitMs) return;
-    this.stop();
+    this.close();
     onLost(unresponsiveMs);
   }
 

@@ -134,7 +134,7 @@ export class RunnerLink {
     const limit = this.options.clock.after(CLOSE_GRACE_MS, () => {
       for (const connection of [...this.connections.keys()]) connection.destroy(new Error('closed'));
     });
-    for (const connection of [...this.connections.keys()]) connection.leave();
+    for (const connection of [...this.connections.keys()]) connection.closeGracefully();
     await empty;
     limit.cancel();
   }
@@ -199,7 +199,7 @@ export class RunnerLink {
           logger.debug('connection to runner lost', { runner: address, error });
           this.lost(peer);
           failed('code' in error ? error : new Error(NO_WORD));
-          this.connections.get(connection)?.stop();
+          this.connections.get(connection)?.close();
           this.connections.delete(connection);
           if (this.connections.size === 0) this.onceEmpty?.();
         },
@@ -226,7 +226,7 @@ export class RunnerLink {
     });
     this.lost(peer);
     this.sickInARow = peer.isSick && !peer.hasAnswered ? this.sickInARow + 1 : 0;
-    peer.connection.leave();
+    peer.connection.closeGracefully();
     // Another connection would probably not do better at once.
     if (this.sickInARow === 0) return;
     this.failures = this.sickInARow - 1;

@@ -32,7 +32,7 @@ it.each`
 
 it('a connection that leaves accepts none, however healthy it is', async () => {
   const { wired, peer } = await connected();
-  wired.connection.leave();
+  wired.connection.closeGracefully();
   expect([peer.isSick, peer.takesStreams]).toEqual([false, false]);
 });
 
