@@ -82,6 +82,21 @@ async function send(method: string, path: string, body?: object): Promise<{ stat
 const invoke = (url: string, init: RequestInit = {}) => fetch(url, { method: 'POST', ...init });
 const messageOf = async (response: Response) => (JSON.parse(await response.text()) as { message: string }).message;
 
+it('serves the calls that the OpenAPI document describes', async () => {
+  await start();
+  const document = JSON.parse((await send('GET', '/v2/openapi.json')).body) as { paths: Record<string, object> };
+  const calls = Object.entries(document.paths).filter(([path]) => !path.startsWith('/v2/'));
+  expect(calls.map(([path]) => path)).toEqual(['/invoke/{fn_id}', '/t/{app_name}', '/t/{app_name}/{trigger_source}']);
+  for (const [path, { servers, ...methods }] of calls as [string, Record<string, object>][]) {
+    expect(servers).toEqual([{ url: '/', description: expect.any(String) }]);
+    for (const method of Object.keys(methods)) {
+      const answer = await send(method.toUpperCase(), path.replace(/\{\w+\}/g, 'x'));
+      expect([method, path, answer.status]).toEqual([method, path, 404]);
+      if (method !== 'head') expect(answer.body).toMatch(/"message":"(Fn|App) not found"/);
+    }
+  }
+});
+
 describe('a call', () => {
   it('waits for its image, and operators see the progress of the pull', async () => {
     await start();
