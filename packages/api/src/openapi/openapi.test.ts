@@ -1,4 +1,6 @@
+// takes: 4 s
 import { ERRORS, type ErrorCode } from '@fnfleet/core';
+import { createConfig, lintFromString } from '@redocly/openapi-core';
 import Ajv from 'ajv/dist/2020.js';
 import addFormats from 'ajv-formats';
 import type { Datastore } from '../datastore/datastore.js';
@@ -40,6 +42,27 @@ describe('the document', () => {
     for (const { path } of operations) {
       for (const [, name = ''] of path.matchAll(/\{(\w+)\}/g)) expect(PATH_PARAMETERS).toHaveProperty(name);
     }
+  });
+
+  it('is valid OpenAPI, and its examples are valid by its schemas', async () => {
+    const rules = [
+      ...[
+        'struct',
+        'no-unresolved-refs',
+        'operation-operationId-unique',
+        'path-parameters-defined',
+        'security-defined',
+      ],
+      ...['no-identical-paths', 'no-invalid-schema-examples', 'no-invalid-media-type-examples'],
+    ];
+    const config = await createConfig({ rules: Object.fromEntries(rules.map((rule) => [rule, 'error'])) });
+    const faults = async (of: object) =>
+      (await lintFromString({ source: JSON.stringify(of), config })).map(({ message }) => message);
+    expect(await faults(document)).toEqual([]);
+    const { paths, ...rest } = document;
+    expect(await faults({ ...rest, paths: { ...paths, '/v2/apps': { gett: {} } } })).toEqual([
+      expect.stringContaining('`gett` is not expected here'),
+    ]);
   });
 
   it('names every error of the API, and each with its status', () => {
