@@ -27,10 +27,8 @@ export interface Launch {
   readonly purpose: 'call' | 'standby';
   /** The waiting call that it is assigned to. */
   waiter: Waiter | undefined;
-  /** Ends the wait for resources. */
-  readonly controller: AbortController;
-  /** Resources are reserved and the container is being created. */
-  started: boolean;
+  /** Ends the wait for resources. Undefined once they are reserved and the container is being created. */
+  reservation: AbortController | undefined;
 }
 
 /** Makes the launch belong to this waiter. */
@@ -78,9 +76,10 @@ export class Launcher {
 
   /** Begins a launch for a call that has none. The launch may wait for resources. */
   launchFor(waiter: Waiter): void {
-    const launch = this.add('call');
+    const reservation = new AbortController();
+    const launch = this.add('call', reservation);
     assign(launch, waiter);
-    void this.run(launch, () => this.forCall(launch, waiter));
+    void this.run(launch, () => this.forCall(launch, waiter, reservation.signal));
   }
 
   /** Begins a standby launch, for no call. @returns false when no resources are free */
@@ -94,8 +93,8 @@ export class Launcher {
     return true;
   }
 
-  private add(purpose: Launch['purpose']): Launch {
-    const launch: Launch = { purpose, waiter: undefined, controller: new AbortController(), started: false };
+  private add(purpose: Launch['purpose'], reservation?: AbortController): Launch {
+    const launch: Launch = { purpose, waiter: undefined, reservation };
     this.launches.add(launch);
     return launch;
   }
@@ -112,15 +111,13 @@ export class Launcher {
     this.options.onEnd(launch, failure);
   }
 
-  private async forCall(launch: Launch, { call: initiator }: Waiter): Promise<void> {
+  private async forCall(launch: Launch, { call: initiator }: Waiter, signal: AbortSignal): Promise<void> {
     const { clock, capacity, need, slotKey } = this.options;
     const metrics = new ContainerMetrics(clock, initiator.model);
     metrics.enter('wait');
     let token: ResourceToken;
     try {
-      token = await inSpan('agent_get_resource_token', initiator.trace, () =>
-        capacity.acquire(need, slotKey, launch.controller.signal),
-      );
+      token = await inSpan('agent_get_resource_token', initiator.trace, () => capacity.acquire(need, slotKey, signal));
     } catch (error) {
       metrics.leave();
       throw error;
@@ -140,7 +137,7 @@ export class Launcher {
     cause: LaunchCause,
   ): Promise<void> {
     const { create, isWanted, onLaunched } = this.options;
-    launch.started = true;
+    launch.reservation = undefined;
     const container = create(source, token, metrics);
     const launched = await inSpan('agent_hot_launcher', cause.trace, (trace) =>
       container.launch({ ...cause, trace }, () => isWanted(launch)),

@@ -292,10 +292,11 @@ export class SlotQueue implements ContainerOwner {
     const { launch } = waiter;
     if (launch === undefined) return;
     unassign(launch, waiter);
-    if (launch.started) return;
+    const { reservation } = launch;
+    if (reservation === undefined) return;
     const successor = this.waiterWithoutLaunch();
     if (successor) assign(launch, successor);
-    else launch.controller.abort(new CancelledError());
+    else reservation.abort(new CancelledError());
   }
 
   private launchIfNeeded(): void {
