@@ -12,7 +12,7 @@ export interface QueueBounds {
   readonly maxKeys: number;
   /** Maximum number of calls that ended and are still known; the oldest are forgotten. */
   readonly maxRecords: number;
-  /** How much of the body of a result is kept; a longer head is not kept. */
+  /** How much of the body of a result and of a log is kept; a longer head is not kept. */
   readonly maxResultBytes: number;
   /** Maximum number of past deliveries in the history of a call; the oldest are forgotten. */
   readonly maxHistory: number;

@@ -65,6 +65,8 @@ export interface MessageQueue {
   /** What the caller sent; kept until the call has succeeded or was cancelled, and for dead ones. */
   payload(callId: string): Promise<Payload | undefined>;
   result(callId: string): Promise<KeptResult | undefined>;
+  /** What the last attempt with a log has logged; its first bytes if that was much. */
+  log(callId: string): Promise<string | undefined>;
   /** Newest first. May return fewer than `limit`, or none, although `next` is set. */
   list(query: ListQuery): Promise<CallPage>;
 
@@ -105,6 +107,27 @@ export interface NewMessage extends Payload {
   readonly policy?: RetryPolicy;
   /** Replaces those of the function, also for its calls that wait. Unchanged if undefined. */
   readonly limits?: FunctionLimits;
+  /** `calls` by default. All calls of a function are in the same lane. */
+  readonly lane?: Lane;
+  /** Pushed in the same transaction in which the call succeeds, or becomes dead. A cancelled call has no successor. */
+  readonly onSuccess?: FollowUp;
+  readonly onFailure?: FollowUp;
+}
+
+/** Who leases: balancers take calls of functions, API nodes deliver results. */
+export type Lane = 'calls' | 'deliveries';
+
+/**
+ * What happens when a call has ended, for example that its result is sent to a URL: a message of its own, with an empty body, that
+ * is leased, retried and may die like any other. It is not refused when the queue is full.
+ */
+export interface FollowUp {
+  readonly lane: Lane;
+  /** Gives it a turn and limits of its own; not that of a function with calls in another lane. */
+  readonly fnId: string;
+  /** Opaque to the queue. Whoever accepted the call knows its id, and what to do. */
+  readonly head: string;
+  readonly policy?: RetryPolicy;
 }
 
 /** `callId` is that of the earlier call if this is a duplicate. */
@@ -122,6 +145,8 @@ export interface FunctionLimits {
 }
 
 export interface ReserveRequest {
+  /** `calls` by default. */
+  readonly lane?: Lane;
   /** Who asks, for the history: a balancer's name. */
   readonly holder: string;
   readonly limit: number;
@@ -155,12 +180,11 @@ export interface Delivery extends Payload {
 }
 
 /** What the function answered; `head` is opaque to the queue. */
-export interface CallResult {
-  readonly head: string;
-  readonly body: Uint8Array;
+export interface CallResult extends Payload {
+  readonly log?: string;
 }
 
-export interface KeptResult extends CallResult {
+export interface KeptResult extends Payload {
   /** Size of the whole body; `body` has the first bytes of it. */
   readonly bodyBytes: number;
 }

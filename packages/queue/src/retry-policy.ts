@@ -11,6 +11,8 @@ export interface Failure {
   readonly message: string;
   /** The next attempt starts no earlier, even if the policy allows it: `Retry-After`. */
   readonly afterMs?: number;
+  /** What the attempt has logged. */
+  readonly log?: string;
 }
 
 /** How often a call is run, and when. */

@@ -27,7 +27,7 @@ export const queueSettings = {
   }),
   mqMaxResult: bytes('FN_MQ_MAX_RESULT', {
     default: DEFAULT_BOUNDS.maxResultBytes,
-    doc: 'How much of the response of an asynchronous call is kept with its record.',
+    doc: 'How much of the response, and of the log, of an asynchronous call is kept with its record.',
   }),
   mqKeepMs: durationMs('FN_MQ_KEEP_MSECS', {
     default: DEFAULT_BOUNDS.keepMs,

@@ -1,11 +1,16 @@
 import { TurnoverSet } from '@fnfleet/core';
-import type { FunctionLimits, Priority } from '../message-queue.js';
+import type { FunctionLimits, Lane, Priority } from '../message-queue.js';
 import { DEAD, DELAYED, READY, RUNNING } from './schema.js';
 
 /** One lease in this many goes to the lowest priority that has ready calls, so that none waits forever. */
 const LOWEST_EVERY = 16;
 const HIGHEST_FIRST: readonly Priority[] = [2, 1, 0];
 const LOWEST_FIRST: readonly Priority[] = [0, 1, 2];
+
+/** By priority. */
+type Turns = readonly [TurnoverSet<FunctionEntry>, TurnoverSet<FunctionEntry>, TurnoverSet<FunctionEntry>];
+
+const newTurns = (): Turns => [new TurnoverSet(), new TurnoverSet(), new TurnoverSet()];
 
 /** A function with calls in the store, and how many there are in each state. */
 export class FunctionEntry {
@@ -25,6 +30,7 @@ export class FunctionEntry {
   constructor(
     readonly id: number,
     readonly fnId: string,
+    readonly lane: Lane,
   ) {}
 
   get readyCount(): number {
@@ -65,11 +71,7 @@ export class FunctionTable {
   private readonly byId = new Map<number, FunctionEntry>();
   private readonly byFnId = new Map<string, FunctionEntry>();
   /** Functions with ready calls of a priority, the next in turn first. */
-  private readonly turns = [
-    new TurnoverSet<FunctionEntry>(),
-    new TurnoverSet<FunctionEntry>(),
-    new TurnoverSet<FunctionEntry>(),
-  ] as const;
+  private readonly turns: Readonly<Record<Lane, Turns>> = { calls: newTurns(), deliveries: newTurns() };
   private readonly closed = new Set<FunctionEntry>();
   private picks = 0;
   /** Whether a call may have become eligible since this was last cleared. */
@@ -115,8 +117,8 @@ export class FunctionTable {
       case READY:
         entry.ready[priority] += change;
         this.ready += change;
-        if (entry.ready[priority] === 0) this.turns[priority].delete(entry);
-        else this.turns[priority].add(entry);
+        if (entry.ready[priority] === 0) this.turns[entry.lane][priority].delete(entry);
+        else this.turns[entry.lane][priority].add(entry);
         if (change > 0) this.hasReady = true;
         break;
       case DELAYED:
@@ -141,12 +143,13 @@ export class FunctionTable {
    * @returns the next instant at which a rate limit allows a lease, if that is all that prevents one
    */
   next(
+    lane: Lane,
     now: number,
   ): { readonly entry: FunctionEntry; readonly priority: Priority } | { readonly at: number | undefined } {
     this.picks += 1;
     let at: number | undefined;
     for (const priority of this.picks % LOWEST_EVERY === 0 ? LOWEST_FIRST : HIGHEST_FIRST) {
-      const line = this.turns[priority];
+      const line = this.turns[lane][priority];
       for (let left = line.size; left > 0; left -= 1) {
         const [entry] = line;
         if (entry === undefined) break;

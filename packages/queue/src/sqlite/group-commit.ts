@@ -68,11 +68,7 @@ export class GroupCommit {
     const settled = new Deferred<unknown>();
     this.waiting.add({ operation, bytes, settled });
     this.waitingBytes += bytes;
-    // Those that are submitted in the same turn belong together.
-    if (!this.isBusy) {
-      this.isBusy = true;
-      queueMicrotask(() => void this.work());
-    }
+    if (!this.isBusy) void this.work();
     return settled.promise as Promise<Answer<K>>;
   }
 
@@ -82,7 +78,12 @@ export class GroupCommit {
   }
 
   private async work(): Promise<void> {
-    while (this.waiting.size > 0) await this.commit(this.take());
+    this.isBusy = true;
+    while (this.waiting.size > 0) {
+      // Those that are submitted in the same turn belong together: answers to the last transaction lead to many at a time.
+      await new Promise((resolve) => setImmediate(resolve));
+      await this.commit(this.take());
+    }
     this.isBusy = false;
     const { idle } = this;
     this.idle = new Deferred();

@@ -1,5 +1,5 @@
 import { wallMs } from '@fnfleet/core';
-import type { CallRecord, CallState, PastDelivery, Priority, Reason } from '../message-queue.js';
+import type { CallRecord, CallState, FollowUp, PastDelivery, Priority, Reason } from '../message-queue.js';
 import { DEFAULT_RETRY_POLICY, type RetryPolicy } from '../retry-policy.js';
 import type { Row } from './queue-file.js';
 
@@ -28,6 +28,14 @@ export interface MessageRow {
   readonly started_wall: number | null;
   readonly ended_wall: number | null;
   readonly reason: string | null;
+  /** JSON of FollowUps. */
+  readonly follow_ups: string | null;
+}
+
+/** What is pushed when a call ends. */
+export interface FollowUps {
+  readonly success?: FollowUp;
+  readonly failure?: FollowUp;
 }
 
 export function messageRow(row: Row | undefined): MessageRow | undefined {

@@ -46,6 +46,7 @@ export interface Operations {
   get: { readonly takes: { readonly callId: string }; readonly gives: CallRecord | undefined };
   payload: { readonly takes: { readonly callId: string }; readonly gives: Payload | undefined };
   result: { readonly takes: { readonly callId: string }; readonly gives: KeptResult | undefined };
+  log: { readonly takes: { readonly callId: string }; readonly gives: string | undefined };
   list: { readonly takes: { readonly query: ListQuery }; readonly gives: CallPage };
   redrive: { readonly takes: DeadChunk; readonly gives: DeadProgress };
   purge: { readonly takes: DeadChunk; readonly gives: DeadProgress };

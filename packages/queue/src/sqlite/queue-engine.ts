@@ -117,7 +117,7 @@ export class QueueEngine {
     if (mustMark) file.run('update meta set at = ?, wall = ?', time.at, time.wall);
     const nextAt = hasMore ? time.at : store.nextDue();
     file.commit();
-    return { results, ready: hasReady, ended: store.ended, nextAt };
+    return { results, ready: hasReady && store.functions.ready > 0, ended: store.ended, nextAt };
   }
 
   private usable(): Opened {
@@ -183,6 +183,8 @@ function perform(operation: Operation, store: QueueStore, records: Records, time
       return records.payload(operation.callId);
     case 'result':
       return records.result(operation.callId);
+    case 'log':
+      return records.log(operation.callId);
     case 'list':
       return records.list(operation.query);
     case 'redrive':

@@ -7,6 +7,7 @@ import type {
   DeadSelection,
   Delivery,
   FunctionLimits,
+  Lane,
   Lease,
   LeaseLost,
   NewMessage,
@@ -19,7 +20,7 @@ import type {
 import type { TimeMark } from '../queue-time.js';
 import { counts, decideRetry, type Failure, MAX_ATTEMPTS } from '../retry-policy.js';
 import { FunctionEntry, FunctionTable } from './function-table.js';
-import { type MessageRow, messageRow, policyOf, STATES } from './message-row.js';
+import { type FollowUps, type MessageRow, messageRow, policyOf, STATES } from './message-row.js';
 import { type DeadChunk, type DeadProgress, Refusal } from './operations.js';
 import type { QueueFile, Row } from './queue-file.js';
 import { CANCELLED, DEAD, DELAYED, READY, RUNNING, SUCCESS } from './schema.js';
@@ -73,8 +74,8 @@ export class QueueStore {
   }
 
   push(message: NewMessage, time: TimeMark): PushAnswer {
-    const { callId, fnId, head, body, priority = 0, delayMs = 0, maxAgeMs, policy, idempotencyKey } = message;
-    const entry = this.functions.named(fnId) ?? this.addFunction(fnId);
+    const { callId, fnId, idempotencyKey, lane = 'calls' } = message;
+    const entry = this.functions.named(fnId) ?? this.addFunction(fnId, lane);
     if (message.limits !== undefined) this.limit(entry, message.limits, time);
     if (idempotencyKey !== undefined) {
       const earlier = this.keyed(entry, idempotencyKey, time);
@@ -82,10 +83,19 @@ export class QueueStore {
     }
     if (this.byCallId(callId) !== undefined) return { callId, duplicate: false };
     this.checkRoom(idempotencyKey);
+    this.insert(message, entry, time);
+    if (idempotencyKey !== undefined) this.rememberKey(entry, idempotencyKey, callId, time);
+    return { callId, duplicate: false };
+  }
+
+  private insert(message: NewMessage, entry: FunctionEntry, time: TimeMark): void {
+    const { callId, head, body, priority = 0, delayMs = 0, maxAgeMs, policy, onSuccess, onFailure } = message;
+    const followUps: FollowUps | undefined =
+      onSuccess === undefined && onFailure === undefined ? undefined : { success: onSuccess, failure: onFailure };
     const state = delayMs > 0 ? DELAYED : READY;
     this.file.run(
-      `insert into messages (call_id, fn, priority, state, due, expires_at, max_age, policy, accepted_at, accepted_wall)
-       values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+      `insert into messages (call_id, fn, priority, state, due, expires_at, max_age, policy, accepted_at, accepted_wall, follow_ups)
+       values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
       callId,
       entry.id,
       priority,
@@ -96,19 +106,18 @@ export class QueueStore {
       policy === undefined ? null : JSON.stringify(policy),
       time.at,
       time.wall,
+      followUps === undefined ? null : JSON.stringify(followUps),
     );
     this.file.run('insert into payloads (seq, head, body) values (last_insert_rowid(), ?, ?)', head, body);
-    if (idempotencyKey !== undefined) this.rememberKey(entry, idempotencyKey, callId, time);
     this.functions.count(entry, state, priority, 1);
-    return { callId, duplicate: false };
   }
 
   reserve(request: ReserveRequest, time: TimeMark): Delivery[] {
-    const { limit, maxBytes = Number.POSITIVE_INFINITY } = request;
+    const { limit, maxBytes = Number.POSITIVE_INFINITY, lane = 'calls' } = request;
     const deliveries: Delivery[] = [];
     let bytes = 0;
     while (deliveries.length < limit && bytes < maxBytes) {
-      const next = this.functions.next(time.at);
+      const next = this.functions.next(lane, time.at);
       if ('at' in next) {
         if (next.at !== undefined) this.rateAt = Math.min(this.rateAt ?? next.at, next.at);
         break;
@@ -132,7 +141,7 @@ export class QueueStore {
 
   complete(
     lease: Lease,
-    { head, body }: CallResult,
+    { head, body, log }: CallResult,
     bodyBytes: number,
     time: TimeMark,
   ): { readonly kind: 'completed' } | LeaseLost {
@@ -146,6 +155,7 @@ export class QueueStore {
       body,
       bodyBytes,
     );
+    this.keepLog(row, log);
     this.deliveryEnds(row, 'completed', undefined, time);
     this.end(row, SUCCESS, undefined, time);
     return { kind: 'completed' };
@@ -157,6 +167,7 @@ export class QueueStore {
     const decision = decideRetry(policyOf(row), row, failure, Math.random());
     const failed = counts(failure) ? { ...row, failures: row.failures + 1 } : row;
     const reason = shortened(failure);
+    this.keepLog(row, failure.log);
     const isLate = row.expires_at !== null && row.expires_at <= time.at;
     if (decision.kind === 'dead' || isLate) {
       this.deliveryEnds(row, 'dead', reason, time);
@@ -360,7 +371,27 @@ export class QueueStore {
     );
     if (state !== DEAD) this.file.run('delete from payloads where seq = ?', row.seq);
     this.recount(row, state);
+    this.follow(row, state, time);
     this.ended.push({ callId: row.call_id, state: STATES[state] ?? 'dead' });
+  }
+
+  /** In the transaction of the end, so that neither is without the other. */
+  private follow(row: MessageRow, state: number, time: TimeMark): void {
+    if (row.follow_ups === null || state === CANCELLED) return;
+    const { success, failure }: FollowUps = JSON.parse(row.follow_ups);
+    const followUp = state === SUCCESS ? success : failure;
+    if (followUp === undefined) return;
+    // Distinct if the call is dead again after it was redriven.
+    const callId = `${row.call_id}.${state === SUCCESS ? 'success' : 'failure'}.${row.deliveries}`;
+    if (this.byCallId(callId) !== undefined) return;
+    const { fnId, lane, head, policy } = followUp;
+    const entry = this.functions.named(fnId) ?? this.addFunction(fnId, lane);
+    this.insert({ callId, fnId, lane, head, policy, body: new Uint8Array() }, entry, time);
+  }
+
+  private keepLog(row: MessageRow, log: string | undefined): void {
+    if (log === undefined) return;
+    this.file.run('insert or replace into logs (seq, log) values (?, ?)', row.seq, log);
   }
 
   private deliveryEnds(row: MessageRow, end: PastDelivery['end'], reason: Reason | undefined, time: TimeMark): void {
@@ -383,7 +414,7 @@ export class QueueStore {
   }
 
   private forget(row: MessageRow): void {
-    for (const table of ['messages', 'payloads', 'results', 'deliveries']) {
+    for (const table of ['messages', 'payloads', 'results', 'logs', 'deliveries']) {
       this.file.run(`delete from ${table} where seq = ?`, row.seq);
     }
     this.recount(row, undefined);
@@ -463,10 +494,10 @@ export class QueueStore {
     return this.file.all(`select * from messages where fn = ? and ${dead}`, entry.id, after) as unknown as MessageRow[];
   }
 
-  private addFunction(fnId: string): FunctionEntry {
-    this.file.run('insert into functions (fn_id) values (?)', fnId);
+  private addFunction(fnId: string, lane: Lane = 'calls'): FunctionEntry {
+    this.file.run('insert into functions (fn_id, lane) values (?, ?)', fnId, lane);
     const { id } = this.must('select id from functions where fn_id = ?', fnId);
-    const entry = new FunctionEntry(Number(id), fnId);
+    const entry = new FunctionEntry(Number(id), fnId, lane);
     this.functions.add(entry);
     return entry;
   }
@@ -527,7 +558,11 @@ export class QueueStore {
 }
 
 function functionEntry(row: Row): FunctionEntry {
-  const entry = new FunctionEntry(Number(row.id), String(row.fn_id));
+  const entry = new FunctionEntry(
+    Number(row.id),
+    String(row.fn_id),
+    row.lane === 'deliveries' ? 'deliveries' : 'calls',
+  );
   const calls = row.rate_calls === null ? undefined : Number(row.rate_calls);
   entry.limits = {
     concurrency: row.concurrency === null ? undefined : Number(row.concurrency),

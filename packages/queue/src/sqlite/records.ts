@@ -38,6 +38,12 @@ export class Records {
     return { head: String(found.head), body: found.body as Uint8Array, bodyBytes: Number(found.body_bytes) };
   }
 
+  log(callId: string): string | undefined {
+    const row = this.store.byCallId(callId);
+    const found = row && this.file.one('select log from logs where seq = ?', row.seq);
+    return found && String(found.log);
+  }
+
   list(query: ListQuery): CallPage {
     const limit = Math.min(query.limit, MAX_PAGE);
     const rows = this.scan(query, isFiltered(query) ? MAX_SCANNED : limit);

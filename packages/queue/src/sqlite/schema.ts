@@ -24,7 +24,7 @@ export const SCHEMA = `
     id integer primary key, fn_id text not null unique,
     concurrency integer, rate_calls integer, rate_ms integer,
     tokens real not null default 0, tokens_at integer not null default 0,
-    closed text
+    lane text not null, closed text
   ) strict;
 
   create table messages (
@@ -34,7 +34,7 @@ export const SCHEMA = `
     attempt integer not null default 0, failures integer not null default 0, deliveries integer not null default 0,
     token text, holder text, lease_ms integer,
     accepted_at integer not null, accepted_wall integer not null, started_wall integer, ended_wall integer,
-    reason text
+    reason text, follow_ups text
   ) strict;
   create index messages_ready on messages (fn, priority) where state = ${READY};
   create index messages_oldest on messages (seq) where state = ${READY};
@@ -46,6 +46,7 @@ export const SCHEMA = `
 
   create table payloads (seq integer primary key, head text not null, body blob not null) strict;
   create table results (seq integer primary key, head text not null, body blob not null, body_bytes integer not null) strict;
+  create table logs (seq integer primary key, log text not null) strict;
   create table deliveries (
     seq integer not null, n integer not null, attempt integer not null, holder text not null,
     started_wall integer not null, ended_wall integer not null, ending text not null, reason text,

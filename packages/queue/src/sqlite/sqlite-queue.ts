@@ -152,7 +152,7 @@ class SqliteQueue implements MessageQueue {
   }
 
   async push(message: NewMessage): Promise<PushAnswer> {
-    const { head, idempotencyKey = '' } = message;
+    const { head, idempotencyKey = '', onSuccess, onFailure } = message;
     const { maxBodyBytes, maxHeadBytes } = this.parts.bounds;
     checkText('call id', message.callId);
     checkText('function id', message.fnId);
@@ -162,17 +162,25 @@ class SqliteQueue implements MessageQueue {
     const tooBig = (what: string, size: number, max: number) =>
       new FnError('queueMessageTooBig', { params: { what, size, max } });
     if (body.length > maxBodyBytes) throw tooBig('body', body.length, maxBodyBytes);
-    if (head.length > maxHeadBytes) throw tooBig('headers', head.length, maxHeadBytes);
-    return await this.submit({ kind: 'push', message: { ...message, body } }, body.length + head.length);
+    for (const { length } of [head, onSuccess?.head ?? '', onFailure?.head ?? '']) {
+      if (length > maxHeadBytes) throw tooBig('headers', length, maxHeadBytes);
+    }
+    checkText('function id', onSuccess?.fnId ?? '');
+    checkText('function id', onFailure?.fnId ?? '');
+    const pushed = this.submit({ kind: 'push', message: { ...message, body } }, body.length + head.length);
+    // Its reservation shares the transaction, so that the call starts one sync earlier.
+    this.wakeOne();
+    return await pushed;
   }
 
   async reserve(request: ReserveRequest, signal?: AbortSignal): Promise<readonly Delivery[]> {
     const { clock, maxWaiting } = this.parts;
-    const { waitMs = 0, holder, limit, maxBytes, leaseMs } = request;
+    const { waitMs = 0, ...wanted } = request;
+    const { holder } = wanted;
     checkText('holder', holder);
     if (this.waiters.size >= maxWaiting) throw new FnError('queueOverloaded');
     const until = later(clock.now(), waitMs);
-    const operation = { kind: 'reserve', request: { holder, limit, maxBytes, leaseMs } } as const;
+    const operation = { kind: 'reserve', request: wanted } as const;
     for (;;) {
       if (signal?.aborted || this.isClosed) return [];
       const seen = this.readyMoments;
@@ -194,11 +202,16 @@ class SqliteQueue implements MessageQueue {
   complete(lease: Lease, result: CallResult): Promise<Answer<'complete'>> {
     const { maxResultBytes } = this.parts.bounds;
     const body = Uint8Array.from(result.body.subarray(0, maxResultBytes));
-    return this.order({ kind: 'complete', lease, result: { head: result.head, body }, bodyBytes: result.body.length });
+    return this.order({
+      kind: 'complete',
+      lease,
+      result: { head: result.head, body, log: this.kept(result.log) },
+      bodyBytes: result.body.length,
+    });
   }
 
   retry(lease: Lease, failure: Failure): Promise<Answer<'retry'>> {
-    return this.order({ kind: 'retry', lease, failure });
+    return this.order({ kind: 'retry', lease, failure: { ...failure, log: this.kept(failure.log) } });
   }
 
   giveBack(lease: Lease): Promise<Answer<'giveBack'>> {
@@ -231,6 +244,10 @@ class SqliteQueue implements MessageQueue {
 
   result(callId: string): Promise<KeptResult | undefined> {
     return this.submit({ kind: 'result', callId });
+  }
+
+  log(callId: string): Promise<string | undefined> {
+    return this.submit({ kind: 'log', callId });
   }
 
   list(query: ListQuery): Promise<CallPage> {
@@ -273,6 +290,10 @@ class SqliteQueue implements MessageQueue {
     bytes = 0,
   ): Promise<Answer<K>> {
     return this.isClosed ? closed() : this.commits.submit(operation, bytes);
+  }
+
+  private kept(log: string | undefined): string | undefined {
+    return log?.slice(0, this.parts.bounds.maxResultBytes);
   }
 
   /** What ends calls is not refused for lack of room: it makes room. */

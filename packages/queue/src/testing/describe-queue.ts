@@ -446,6 +446,57 @@ export function describeQueue(name: string, newSetup: () => QueueSetup): void {
       });
     });
 
+    describe('what follows a call', () => {
+      const followUp = (head: string) => ({ lane: 'deliveries', fnId: 'callback', head, policy: POLICY }) as const;
+      const both = { onSuccess: followUp('succeeded'), onFailure: followUp('failed') };
+      const deliveries = () => reserve({ lane: 'deliveries', limit: 10 });
+      const completed = async () => void (await queue.complete((await one()).lease, SUCCESS));
+      const buried = async () => void (await bury(await one()));
+
+      it.each`
+        end                           | message             | act                             | heads
+        ${'when it succeeds'}         | ${{}}               | ${completed}                    | ${['succeeded']}
+        ${'when it is buried'}        | ${{}}               | ${buried}                       | ${['failed']}
+        ${'when it is too old'}       | ${{ maxAgeMs: 10 }} | ${() => advance(10)}            | ${['failed']}
+        ${'not when it is cancelled'} | ${{}}               | ${() => queue.cancel('c00001')} | ${[]}
+        ${'not before it has ended'}  | ${{}}               | ${one}                          | ${[]}
+        ${'each time that it becomes dead'} | ${{}} | ${() => buried()
+    .then(() => queue.redrive({ all: true }))
+    .then(buried)} | ${['failed', 'failed']}
+      `('is leased by those who deliver, $end', async ({ message, act, heads }) => {
+        await push({ ...message, ...both });
+        await act();
+        await setup.kill();
+        await queue.close();
+        queue = await setup.open();
+        const found = await deliveries();
+        expect(found.map(({ head, body, fnId }) => [head, body.length, fnId])).toEqual(
+          heads.map((head: string) => [head, 0, 'callback']),
+        );
+        for (const { lease } of found) await queue.complete(lease, SUCCESS);
+        expect(await deliveries()).toEqual([]);
+      });
+
+      it('is not leased by those who run calls, and is retried and dies like a call', async () => {
+        await push(both);
+        await completed();
+        expect(await reserve()).toEqual([]);
+        const [first] = await deliveries();
+        await queue.retry((first as Delivery).lease, CRASHED);
+        await advance(1_000);
+        const [second] = await deliveries();
+        expect(await queue.retry((second as Delivery).lease, CRASHED)).toMatchObject({ kind: 'dead' });
+        expect((await queue.list({ state: 'dead', limit: 10 })).calls).toMatchObject([{ fnId: 'callback' }]);
+      });
+
+      it('is accepted also when the queue is full', async () => {
+        await reopen({ maxMessages: 1 });
+        await push(both);
+        await completed();
+        expect(await deliveries()).toHaveLength(1);
+      });
+    });
+
     it('ends the waiting calls of a deleted function as dead, and those that come back', async () => {
       const running = await push();
       const { lease } = await one();
@@ -585,6 +636,17 @@ export function describeQueue(name: string, newSetup: () => QueueSetup): void {
           '0123',
           10,
         ]);
+      });
+
+      it('includes the log of its last attempt that had one', async () => {
+        await reopen({ maxResultBytes: 8 });
+        const callId = await push();
+        expect(await queue.log(callId)).toBeUndefined();
+        await queue.retry((await one()).lease, { ...CRASHED, log: 'first' });
+        await advance(1_000);
+        expect(await queue.log(callId)).toBe('first');
+        await queue.complete((await one()).lease, { ...SUCCESS, log: 'second and last' });
+        expect(await queue.log(callId)).toBe('second a');
       });
 
       it('is forgotten after its time, or when too many have ended', async () => {
