@@ -1,13 +1,15 @@
 // takes: 4 s
-import { type IncomingMessage, request } from 'node:http';
-import { connect, type Socket } from 'node:net';
+import { createServer, get, type IncomingMessage, request } from 'node:http';
+import { type AddressInfo, connect, type Socket } from 'node:net';
 import { FakeClock, FnError, RecordedMetrics } from '@fnfleet/core';
 import type { ChangeLog, RecordedChange } from '../datastore/datastore.js';
 import { TestApi } from '../test-kit/test-api.js';
 import { ChangeFeeds } from './change-feeds.js';
+import { EventStream } from './event-stream.js';
 import type { FeedReader } from './feed-reader.js';
 
 const metrics = RecordedMetrics.install();
+const CHANGE = { kind: 'fn', action: 'updated', id: 'fn1', appId: 'app1' } as const;
 beforeEach(() => metrics.reset());
 
 describe('a client of GET /v2/changes', () => {
@@ -124,6 +126,44 @@ describe('a client of GET /v2/changes', () => {
     expect((await quick.events(4 + written)).at(-1)?.data.action).toBe('updated');
     quick.close();
   }, 120_000);
+
+  it('gets everything that it was too slow for once it reads', async () => {
+    const written: number[] = [];
+    const server = createServer((_req, res) => {
+      const stream = new EventStream(res, 1_000);
+      const write = () => {
+        for (; !stream.isFull && written.length < 20_000; written.push(1)) {
+          stream.send([{ ...CHANGE, name: 'x'.repeat(2_000), position: `${written.length}` }]);
+        }
+        if (written.length === 20_000) stream.end();
+      };
+      stream.onReadable(write);
+      write();
+    });
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    const answer = await new Promise<IncomingMessage>((resolve) => {
+      get({ port: (server.address() as AddressInfo).port, host: '127.0.0.1' }, resolve);
+    });
+    for (let before = -1; before !== written.length; ) {
+      before = written.length;
+      await new Promise((resolve) => setTimeout(resolve, 100));
+    }
+    expect(written.length).toBeLessThan(20_000);
+    let received = 0;
+    for await (const chunk of answer)
+      received += (chunk as Buffer).toString('latin1').split('event: change').length - 1;
+    expect(written).toHaveLength(20_000);
+    expect(received).toBeGreaterThan(19_000);
+    await new Promise((resolve) => server.close(resolve));
+  });
+
+  it('ends with the node, which it does not hold up', async () => {
+    const client = await Client.open(api.url);
+    await client.events(1);
+    expect(await api.server.drain({ graceMs: 60_000 })).toBe('drained');
+    await client.ended;
+    api = await TestApi.start();
+  });
 
   it('must be an operator, as for the other routes', async () => {
     const refusing = await TestApi.start({
@@ -299,7 +339,10 @@ interface Event {
 class Client {
   received = '';
 
+  readonly ended: Promise<void>;
+
   private constructor(private readonly answer: IncomingMessage) {
+    this.ended = new Promise((resolve) => answer.once('close', () => resolve()));
     answer.setEncoding('utf8');
     answer.on('data', (text) => {
       this.received += text;

@@ -51,6 +51,12 @@ function answering(status: number, body: unknown) {
 }
 const hangs = () => undefined;
 const hangsInBody = (res: ServerResponse) => void res.writeHead(200).write('{"id":');
+/** Never silent for long, and never done. */
+function trickles(res: ServerResponse): void {
+  const timer = setInterval(() => res.write(' '), 50);
+  res.once('close', () => clearInterval(timer));
+  res.writeHead(200).flushHeaders();
+}
 const breaks = (res: ServerResponse) => void res.destroy();
 
 let clock: FakeClock;
@@ -145,10 +151,16 @@ describe('a balancer that knows several API nodes', () => {
   });
 
   it('loses half a second for all lookups together, however many wait for a node that hangs', async () => {
-    first().behaviour = hangs;
+    first().behaviour = trickles;
+    const held: ServerResponse[] = [];
+    second().behaviour = (res) => void held.push(res);
     const looking = Array.from({ length: 100 }, look);
     await eventually(() => expect(asked()).toEqual([100, 0, 0]));
     await clock.advance(500);
+    await eventually(() => expect(asked()).toEqual([100, 16, 0]));
+    // The first answer of the second one shows that the first one hangs.
+    second().behaviour = answering(200, FN);
+    for (const res of held) answering(200, FN)(res);
     expect(new Set(await Promise.all(looking))).toEqual(new Set(['cart']));
     expect(clock.now()).toBe(500);
     expect(asked()).toEqual([100, 100, 0]);

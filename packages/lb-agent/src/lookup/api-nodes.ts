@@ -67,8 +67,7 @@ export class ApiNodes {
     );
     const resting = nodes.filter((node) => node !== current && node.isResting);
     resting.sort((a, b) => a.restsUntil - b.restsUntil);
-    if (current === undefined) return [...ready, ...resting];
-    return current.isResting ? [...ready, current, ...resting] : [current, ...ready, ...resting];
+    return [...(current === undefined ? [] : [current]), ...ready, ...resting];
   }
 
   /** N1, N2. @param worse nodes that failed, or were silent, where this one answered */
@@ -104,9 +103,9 @@ export class ApiNodes {
     this.problem = `${this.addresses.description} lists none`;
     for (const [url, node] of known) if (!kept.has(url)) node.close();
     this.nodes = [...kept.values()];
-    if (this.current === undefined || kept.get(this.current.url) !== this.current) {
-      this.current = rotated(this.nodes, this.options.random())[0];
-    }
+    if (this.current !== undefined && kept.get(this.current.url) === this.current) return;
+    this.current = undefined;
+    [this.current] = this.order();
   }
 
   private onFailure(error: Error): void {
