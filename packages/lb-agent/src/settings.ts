@@ -21,7 +21,7 @@ export const lbSettings = {
   }),
   lookupTtlMs: durationMs('FN_LOOKUP_TTL_MSECS', {
     default: 5_000,
-    doc: 'How long a balancer caches an app, a function or a trigger before it asks the API node again. Changes such as new code take effect after this time.',
+    doc: 'How long a balancer caches an app, a function or a trigger before it asks the API node again. A balancer that follows the changes at an API node sees them at once; otherwise they take effect after this time.',
   }),
   ...discoverySettings,
   ...placementSettings,
