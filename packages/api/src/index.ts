@@ -13,7 +13,14 @@ export type {
   TriggerCollection,
   TriggerFilter,
 } from './datastore/datastore.js';
-export { checkDatabaseUrl, type DatastoreOptions, databaseOptions, openDatastore } from './datastore/open-datastore.js';
+export {
+  checkDatabaseUrl,
+  type DatabaseServer,
+  type DatastoreOptions,
+  databaseOptions,
+  openDatastore,
+  probeDatabaseServer,
+} from './datastore/open-datastore.js';
 export { ChangeFeeds, type ChangeFeedsOptions, newChangeFeeds } from './feed/change-feeds.js';
 export type { LocalListener } from './feed/feed-reader.js';
 export { type OpenApiDocument, openApiDocument } from './openapi/document.js';

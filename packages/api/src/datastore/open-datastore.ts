@@ -114,6 +114,24 @@ export function checkDatabaseUrl(url: string): void {
   providerOf(url).name(url);
 }
 
+/** What a Postgres server says of itself. */
+export interface DatabaseServer {
+  /** The URL without its password. */
+  readonly name: string;
+  readonly version: string;
+  readonly readOnly: boolean;
+}
+
+/**
+ * Connects to the Postgres server of a URL as an API node would, and changes nothing.
+ * @throws FnError, whose cause names the remedy; SettingsError when the URL is not valid
+ */
+export async function probeDatabaseServer(url: string, timeoutMs: number): Promise<DatabaseServer> {
+  const target = parsePostgresUrl(url);
+  const { probePostgres } = await import('./postgres/postgres-database.js');
+  return { name: target.shown, ...(await probePostgres(target, timeoutMs)) };
+}
+
 /** A database server may start at the same time, or be restarted. */
 async function migrateWhenAvailable(
   db: Kysely<Tables>,

@@ -10,6 +10,8 @@ import { eventually, TestProgram, testTool } from './test-program.js';
 export interface PostgresOptions {
   /** Whether it syncs to the disk; false by default, because most tests are about other things. */
   readonly fsync?: boolean;
+  /** Certificate and key of the server, as files. Without, it has no TLS. */
+  readonly tls?: { readonly cert: string; readonly key: string };
   /** Parameters of its configuration. */
   readonly settings?: Readonly<Record<string, string>>;
 }
@@ -76,6 +78,13 @@ export class PostgresServer {
     const binary = await testTool('postgres');
     const folder = mkdtempSync(join(tmpdir(), 'fnpg'));
     if (isRoot()) chownSync(folder, UNPRIVILEGED, UNPRIVILEGED);
+    if (options.tls !== undefined) {
+      for (const name of ['cert', 'key'] as const) {
+        const copy = join(folder, name);
+        writeFileSync(copy, readFileSync(options.tls[name]), { mode: 0o600 });
+        if (isRoot()) chownSync(copy, UNPRIVILEGED, UNPRIVILEGED);
+      }
+    }
     return new PostgresServer(binary, folder, await freePort(), options);
   }
 
@@ -142,6 +151,11 @@ export class PostgresServer {
       unix_socket_directories: this.folder,
       fsync,
       full_page_writes: fsync,
+      ...(this.options.tls && {
+        ssl: 'on',
+        ssl_cert_file: join(this.folder, 'cert'),
+        ssl_key_file: join(this.folder, 'key'),
+      }),
       ...this.options.settings,
       ...settings,
     };
@@ -159,11 +173,11 @@ export class PostgresServer {
 
   /** Suspends it with all its sessions: it keeps the connections and answers nothing. */
   freeze(): void {
-    for (const pid of this.processes()) process.kill(pid, 'SIGSTOP');
+    for (const pid of this.processes()) signal(pid, 'SIGSTOP');
   }
 
   thaw(): void {
-    for (const pid of this.processes()) process.kill(pid, 'SIGCONT');
+    for (const pid of this.processes()) signal(pid, 'SIGCONT');
   }
 
   async close(): Promise<void> {
@@ -193,6 +207,15 @@ function isRoot(): boolean {
 
 function asUnprivileged() {
   return isRoot() ? { uid: UNPRIVILEGED, gid: UNPRIVILEGED, cwd: '/' } : { cwd: '/' };
+}
+
+/** A session may have ended meanwhile. */
+function signal(pid: number, name: NodeJS.Signals): void {
+  try {
+    process.kill(pid, name);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;
+  }
 }
 
 function parentOf(pid: string): number | undefined {

@@ -9,13 +9,13 @@ import {
   sql,
   type Transaction,
 } from 'kysely';
-import { type ClientConfig, types } from 'pg';
+import { Client, type ClientConfig, types } from 'pg';
 import type { Engine } from '../engine.js';
 import type { Tables } from '../schema.js';
 import { WriteTurns } from '../write-turns.js';
 import { CHANNEL, ChangeListener } from './change-listener.js';
 import { PostgresDriver } from './postgres-driver.js';
-import { isPostgresDuplicate, marksOf } from './postgres-errors.js';
+import { isPostgresDuplicate, marksOf, translatedError } from './postgres-errors.js';
 import { type PostgresTarget, tlsOptions } from './postgres-url.js';
 
 export interface PostgresOptions {
@@ -148,4 +148,28 @@ function connectionOptions(target: PostgresTarget, timeoutMs: number): ClientCon
 /** Numbers of changes and versions of schemas are safe integers. */
 function getTypeParser(oid: number, format?: 'text' | 'binary') {
   return oid === INT8 ? Number : types.getTypeParser(oid, format);
+}
+
+/**
+ * Connects as an API node would, and changes nothing.
+ * @returns the version of the server, and whether it can be written to
+ * @throws FnError, whose cause names the remedy
+ */
+export async function probePostgres(
+  target: PostgresTarget,
+  timeoutMs: number,
+): Promise<{ readonly version: string; readonly readOnly: boolean }> {
+  const client = new Client({ ...connectionOptions(target, timeoutMs), connectionTimeoutMillis: timeoutMs });
+  client.on('error', () => undefined);
+  try {
+    await client.connect();
+    const { rows } = await client.query(
+      "select current_setting('server_version') as version, current_setting('transaction_read_only') = 'on' as read_only",
+    );
+    return { version: rows[0].version, readOnly: rows[0].read_only };
+  } catch (error) {
+    throw translatedError(error, target.shown);
+  } finally {
+    client.end().catch(() => undefined);
+  }
 }

@@ -7,11 +7,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { PassThrough } from 'node:stream';
 import { createLogger, readSettings } from '@fnfleet/core';
-import { eventually, PostgresServer } from '@fnfleet/testing';
+import { eventually, PostgresServer, TestCertificates } from '@fnfleet/testing';
 import { newApiServer } from '../../api-server.js';
 import { apiSettings } from '../../settings.js';
 import { TestApi } from '../../test-kit/test-api.js';
-import { openDatastore } from '../open-datastore.js';
+import { openDatastore, probeDatabaseServer } from '../open-datastore.js';
 
 const MAY_MOUNT = process.platform === 'linux' && process.getuid?.() === 0;
 const PASSWORD = /pass.word/;
@@ -400,4 +400,53 @@ it('a node starts on a hot standby, finds everything and changes nothing', async
   } finally {
     await standby.close();
   }
+});
+
+describe('TLS to a Postgres server', () => {
+  let certificates: TestCertificates;
+  let secure: PostgresServer;
+  let named: PostgresServer;
+
+  beforeAll(async () => {
+    certificates = new TestCertificates();
+    secure = await PostgresServer.start({ tls: certificates.files('db') });
+    named = await PostgresServer.start({ tls: certificates.files('elsewhere', ['db.example']) });
+  });
+  afterAll(async () => {
+    await secure.close();
+    await named.close();
+    certificates.remove();
+  });
+
+  it.each`
+    mode             | ca       | certificate            | outcome
+    ${'disable'}     | ${false} | ${'of the server'}     | ${'connected without TLS'}
+    ${'require'}     | ${false} | ${'of the server'}     | ${'connected with TLS'}
+    ${'verify-full'} | ${true}  | ${'of the server'}     | ${'connected with TLS'}
+    ${'verify-full'} | ${false} | ${'of the server'}     | ${'refused'}
+    ${'verify-full'} | ${true}  | ${'with another name'} | ${'refused'}
+    ${'verify-ca'}   | ${true}  | ${'with another name'} | ${'connected with TLS'}
+    ${'require'}     | ${true}  | ${'with another name'} | ${'connected with TLS'}
+  `(
+    'sslmode=$mode, sslrootcert: $ca, certificate $certificate: $outcome',
+    async ({ mode, ca, certificate, outcome }) => {
+      const target = certificate === 'of the server' ? secure : named;
+      const query = `?sslmode=${mode}${ca ? `&sslrootcert=${certificates.files('any').ca}` : ''}`;
+      const url = target.url('postgres', { query });
+      const probed = await probeDatabaseServer(url, 5_000).catch((error: Error) => error);
+      if (outcome === 'refused') {
+        expect(String(probed)).toContain('The database cannot be used: TLS with its server failed');
+        expect(String((probed as Error).cause)).toMatch(/certificate.*check sslmode and sslrootcert/);
+        return;
+      }
+      expect(probed).toMatchObject({ readOnly: false, version: expect.stringMatching(/^\d+/) });
+      const store = await openDatastore(url);
+      const [session] = await target.query(
+        'postgres',
+        "select ssl from pg_stat_ssl join pg_stat_activity using (pid) where application_name = 'fnfleet'",
+      );
+      expect(session?.ssl).toBe(outcome === 'connected with TLS');
+      await store.close();
+    },
+  );
 });

@@ -232,6 +232,17 @@ it('checks an existing database, and the place for a new one', async () => {
   expect(await checkDatabase(`sqlite3://${folder}`)).toMatchObject([
     { verdict: 'fail', what: `cannot write ${folder}: ${folder} is a folder` },
   ]);
+  expect(await checkDatabase('postgres://u:secret@127.0.0.1:1/db')).toEqual([
+    {
+      check: 'database',
+      verdict: 'fail',
+      what: 'The database cannot be used: its server cannot be reached',
+      remedy: expect.stringMatching(/^FN_DB_URL: postgres:\/\/u@127\.0\.0\.1:1\/db: .*check that it runs/),
+    },
+  ]);
+  expect(await checkDatabase('postgres://u:secret@h/db?sslmode=on')).toMatchObject([
+    { verdict: 'fail', what: expect.stringContaining('sslmode="on" is not supported'), remedy: 'correct FN_DB_URL' },
+  ]);
   expect(await checkDatabase('mysql://there')).toMatchObject([
     { verdict: 'fail', remedy: expect.stringContaining('sqlite3:') },
   ]);
