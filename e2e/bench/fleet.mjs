@@ -27,7 +27,9 @@ export async function startFleet({ undo, settings = {}, tree = HERE, fetch }) {
     secure: fetch !== undefined,
     print: () => undefined,
   });
-  undo.push(() => fleet.close());
+  // Of older commits that are measured beside this one, it has its former name.
+  const close = fleet.close ?? Reflect.get(fleet, 'stop');
+  undo.push(() => close.call(fleet));
   await fleet.start();
   const api = new ApiClient(fleet.plan.apiUrl, fetch);
   /** @param {string} node */

@@ -1,5 +1,6 @@
 import type { Socket } from 'node:net';
 import { PassThrough } from 'node:stream';
+import { takeSlab } from '@fnfleet/core';
 import { Upload } from './upload.js';
 
 let socket: PassThrough;
@@ -43,6 +44,35 @@ it('sends each piece as a chunk, and then the last chunk', async () => {
   body.end('!');
   await settled();
   expect([sent(), upload.isComplete, failures]).toEqual(['1\r\n!\r\n0\r\n\r\n', true, []]);
+});
+
+it('what arrives in one turn is one chunk; more than 64 KiB do not wait for its end', async () => {
+  for (const piece of ['one ', 'and ', 'two']) body.emit('data', Buffer.from(piece));
+  expect(sent()).toBe('');
+  await settled();
+  expect(sent()).toBe('b\r\none and two\r\n');
+  for (let piece = 0; piece < 7; piece += 1) body.emit('data', Buffer.alloc(10_000, 'x'));
+  expect(turns).toEqual(['waits 11', 'blocked']);
+  let rest = '';
+  for (let part = 0; part < 5; part += 1) {
+    rest += sent();
+    await settled();
+  }
+  expect(rest === `11170\r\n${'x'.repeat(70_000)}\r\n`).toBe(true);
+});
+
+it.each`
+  socket              | act                       | given
+  ${'has accepted'}   | ${() => undefined}        | ${true}
+  ${'may still hold'} | ${() => socket.destroy()} | ${false}
+`('memory that the socket $socket is given back: $given', async ({ act, given }) => {
+  const slab = takeSlab();
+  act();
+  body.emit('data', slab.subarray(0, 10));
+  await settled();
+  sent();
+  upload.stop();
+  expect(takeSlab().buffer === slab.buffer).toBe(given);
 });
 
 it('reads no more of the body than the function accepts, and resumes when it does', async () => {
