@@ -71,7 +71,7 @@ it.each`
   body.emit('data', slab.subarray(0, 10));
   await settled();
   sent();
-  upload.stop();
+  upload.close();
   expect(takeSlab().buffer === slab.buffer).toBe(given);
 });
 
