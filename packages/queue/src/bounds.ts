@@ -42,5 +42,8 @@ export const DEFAULT_BOUNDS: QueueBounds = {
 
 /** Idempotency keys, holders and ids are short texts. */
 export const MAX_TEXT = 256;
+/** Bounds of one reservation, whatever it asks for. */
+export const MAX_RESERVED = 1_000;
+export const MAX_RESERVED_BYTES = 16 * 1024 * 1024;
 /** How much of the message of a reason is kept. */
 export const MAX_REASON = 2_000;

@@ -149,8 +149,9 @@ export interface ReserveRequest {
   readonly lane?: Lane;
   /** Who asks, for the history: a balancer's name. */
   readonly holder: string;
+  /** At most 1 000. */
   readonly limit: number;
-  /** Maximum sum of heads and bodies, except that the first one always fits. */
+  /** Maximum sum of heads and bodies, except that the first one always fits. At most 16 MiB, which is the default. */
   readonly maxBytes?: number;
   readonly leaseMs: number;
   /** 0 by default. */

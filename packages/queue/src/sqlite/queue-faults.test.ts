@@ -192,6 +192,25 @@ it('limits the operations and the reservations that wait, and the bytes of the o
   await push(used);
 });
 
+it('forgets functions that were deleted, or of which nothing is left, when it is opened again', async () => {
+  const used = await open();
+  for (const fnId of ['gone', 'deleted', 'limited', 'waits']) {
+    await used.push({ callId: fnId, fnId, head: '', body: Buffer.alloc(0) });
+  }
+  await used.configure('limited', { concurrency: 1 });
+  await used.buryFunction('deleted', { code: 'fnNotFound', message: '' });
+  for (const { lease } of await used.reserve({ holder: 'h', limit: 3, leaseMs: 60_000 })) {
+    if (lease.callId !== 'waits') await used.bury(lease, { code: 'x', message: '' });
+  }
+  await used.purge({ all: true });
+  await used.close();
+  await (await open()).close();
+  const database = new DatabaseSync(path);
+  const left = database.prepare('select fn_id from functions order by fn_id').all();
+  database.close();
+  expect(left.map(({ fn_id }) => fn_id)).toEqual(['limited', 'waits']);
+});
+
 it('one process has the file at a time, and another is told', async () => {
   await push(await open());
   const program = `

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { MAX_REASON, type QueueBounds } from '../bounds.js';
+import { MAX_REASON, MAX_RESERVED, MAX_RESERVED_BYTES, type QueueBounds } from '../bounds.js';
 import type {
   CallResult,
   CallState,
@@ -49,6 +49,7 @@ export class QueueStore {
     private readonly file: QueueFile,
     private readonly bounds: QueueBounds,
   ) {
+    forgetFunctions(file);
     for (const row of file.all('select * from functions')) this.functions.add(functionEntry(row));
     const number = (row: Row | undefined) => Number(row?.found);
     const counted = (sql: string) => {
@@ -113,7 +114,9 @@ export class QueueStore {
   }
 
   reserve(request: ReserveRequest, time: TimeMark): Delivery[] {
-    const { limit, maxBytes = Number.POSITIVE_INFINITY, lane = 'calls' } = request;
+    const { lane = 'calls' } = request;
+    const limit = Math.min(request.limit, MAX_RESERVED);
+    const maxBytes = Math.min(request.maxBytes ?? MAX_RESERVED_BYTES, MAX_RESERVED_BYTES);
     const deliveries: Delivery[] = [];
     let bytes = 0;
     while (deliveries.length < limit && bytes < maxBytes) {
@@ -555,6 +558,14 @@ export class QueueStore {
     if (row === undefined) throw new Error(`the queue is inconsistent: no row for ${sql}`);
     return row;
   }
+}
+
+/** Functions of which nothing is known but their name, or that were deleted: otherwise they would only ever become more. */
+function forgetFunctions(file: QueueFile): void {
+  file.run(`
+    delete from functions where (closed is not null or (concurrency is null and rate_calls is null))
+      and not exists (select 1 from messages where fn = functions.id)
+      and not exists (select 1 from keys where fn = functions.id)`);
 }
 
 function functionEntry(row: Row): FunctionEntry {

@@ -313,7 +313,8 @@ class SqliteQueue implements MessageQueue {
   }
 
   private async giveAllBack(deliveries: readonly Delivery[]): Promise<readonly Delivery[]> {
-    await Promise.all(deliveries.map(({ lease }) => this.giveBack(lease)));
+    // If that fails, they expire.
+    await Promise.allSettled(deliveries.map(({ lease }) => this.giveBack(lease)));
     return [];
   }
 

@@ -215,6 +215,15 @@ export function describeQueue(name: string, newSetup: () => QueueSetup): void {
         expect(await reserve({ limit: 10, maxBytes: 2_100 })).toHaveLength(2);
         expect(await reserve({ limit: 10, maxBytes: 1 })).toHaveLength(1);
       });
+
+      it('returns 16 MiB at most, and 1 000 calls', async () => {
+        await Promise.all(Array.from({ length: 18 }, () => push({ body: Buffer.alloc(1024 * 1024) })));
+        const large = await reserve({ limit: 100 });
+        expect(large).toHaveLength(15);
+        for (const { lease } of [...large, ...(await reserve({ limit: 100 }))]) await queue.cancel(lease.callId);
+        await Promise.all(Array.from({ length: 1_001 }, () => push({ body: Buffer.alloc(0) })));
+        expect(await reserve({ limit: 5_000 })).toHaveLength(1_000);
+      });
     });
 
     describe('a reservation that waits', () => {
