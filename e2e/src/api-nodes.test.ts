@@ -1,5 +1,5 @@
 // needs: postgres
-// takes: 100 s
+// takes: 120 s
 import { mkdirSync } from 'node:fs';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -101,11 +101,19 @@ describe.each(['SQLite', 'Postgres'])('a fleet with two API nodes on %s', (datab
     return (await invoke(`${lbUrl(at)}${target}`, { dispatcher: agent })).status;
   }
 
-  /** A request to either API node, until one has answered. */
-  async function send(method: string, target: string, body?: object): Promise<Record<string, unknown>> {
+  /** A request to any of these API nodes, until one has answered. */
+  async function send(
+    method: string,
+    target: string,
+    body?: object,
+    among: readonly number[] = [0, 1],
+  ): Promise<Record<string, unknown>> {
     for (let tries = 0; ; tries += 1) {
       try {
-        const response = await fetch(`${apiUrl(tries % 2)}${target}`, { method, body: body && JSON.stringify(body) });
+        const response = await fetch(`${apiUrl(among[tries % among.length] ?? 0)}${target}`, {
+          method,
+          body: body && JSON.stringify(body),
+        });
         const text = await response.text();
         if (response.ok) return text === '' ? {} : JSON.parse(text);
         // The answer to an earlier try was lost, but the change was made.
@@ -190,6 +198,29 @@ describe.each(['SQLite', 'Postgres'])('a fleet with two API nodes on %s', (datab
     await send('DELETE', `/v2/fns/${fnId}`);
     for (const at of [0, 1]) {
       await until({ what: `deletion at ${at}`, look: async () => ((await called(at)) === 404 ? true : undefined) });
+    }
+  });
+
+  it('goes on when one hangs: no call fails, and changes are still seen', async () => {
+    const hung = nodes.get('api0');
+    hung?.signal('SIGSTOP');
+    try {
+      for (let n = 0; n < 20; n += 1) {
+        const { id } = await send('POST', '/v2/triggers', trigger(`/hung-${n}`), [1]);
+        // Balancer 0 has looked functions up at the node that hangs, and followed its changes.
+        const statuses = await Promise.all([0, 1].map((at) => called(at, `/t/e2e/hung-${n}`)));
+        expect(statuses).toEqual([200, 200]);
+        await send('DELETE', `/v2/triggers/${id}`, undefined, [1]);
+        for (const at of [0, 1]) {
+          const what = `the deletion at balancer ${at}`;
+          await until({
+            what,
+            look: async () => ((await called(at, `/t/e2e/hung-${n}`)) === 404 ? true : undefined),
+          });
+        }
+      }
+    } finally {
+      hung?.signal('SIGCONT');
     }
   });
 });
