@@ -17,7 +17,7 @@ const ALLOWED = {
   agent: ['core', 'drivers'],
   'pure-runner': ['core', 'tls', 'protocol', 'agent'],
   'lb-agent': ['core', 'operator-api', 'tls', 'http', 'protocol', 'discovery', 'placement'],
-  api: ['core', 'tls', 'http', 'sqlite'],
+  api: ['core', 'tls', 'http', 'sqlite', 'queue'],
   simulator: ['core', 'protocol', 'placement'],
   node: [
     'core',

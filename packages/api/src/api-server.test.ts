@@ -152,8 +152,8 @@ describe('an api node', () => {
     expect(await node.post('/v2/runner/finish', '{"call":')).toMatchObject(err(400, 'Invalid JSON'));
   });
 
-  it.each(['calls', 'calls/c', 'calls/c/log'])('http-api 108: %s is gone', async (tail) => {
-    expect(await (await start()).get(`/v2/fns/x/${tail}`)).toMatchObject({ status: 410, text: '' });
+  it('http-api 108: the log of a call is gone', async () => {
+    expect(await (await start()).get('/v2/fns/x/calls/c/log')).toMatchObject({ status: 410, text: '' });
   });
 
   it('http-api 56: endpoints have the host of the request', async () => {

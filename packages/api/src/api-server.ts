@@ -10,6 +10,7 @@ import {
 } from '@fnfleet/core';
 import { type AccessGuard, createNodeApp, type HttpAddress, HttpService, type NodeAppOptions } from '@fnfleet/http';
 import type { TlsIdentity } from '@fnfleet/tls';
+import { LazyQueue } from './async/queue-access.js';
 import type { Datastore } from './datastore/datastore.js';
 import { databaseOptions, openDatastore } from './datastore/open-datastore.js';
 import { type ChangeFeeds, newChangeFeeds } from './feed/change-feeds.js';
@@ -62,6 +63,7 @@ class RunningApiServer implements ApiServer {
   /** Ends the wait for a database that is not available. */
   private readonly stopping = new AbortController();
   private feeds: ChangeFeeds | undefined;
+  private queue: LazyQueue | undefined;
   private readonly closing = new Once(() => this.closeOnce());
 
   constructor(private readonly options: ApiServerOptions) {
@@ -80,6 +82,7 @@ class RunningApiServer implements ApiServer {
     this.stopping.abort();
     await this.ready.catch(() => undefined);
     this.feeds?.close();
+    this.queue?.end();
     const result = (await this.http?.drain(grace)) ?? 'drained';
     await this.close();
     return result;
@@ -95,6 +98,7 @@ class RunningApiServer implements ApiServer {
     const store = options.datastore ?? (await this.openStore());
     const clock = options.clock ?? systemClock;
     this.feeds = newChangeFeeds(store, settings, { clock, logger: this.log });
+    this.queue = new LazyQueue(settings, { clock, logger: this.log });
     const app = createNodeApp({
       settings,
       logger: this.log,
@@ -108,6 +112,8 @@ class RunningApiServer implements ApiServer {
         maxRequestBytes: settings.maxRequestBytes,
         publicLbUrl: settings.publicLbUrl,
         feeds: this.feeds,
+        queue: this.queue,
+        maxAsyncBodyBytes: settings.mqMaxBody,
       }),
     });
     const { host, port, tls } = options;
@@ -129,7 +135,9 @@ class RunningApiServer implements ApiServer {
     this.stopping.abort();
     await this.ready.catch(() => undefined);
     this.feeds?.close();
+    this.queue?.end();
     await this.http?.close();
     await this.ownStore?.close();
+    await this.queue?.close();
   }
 }

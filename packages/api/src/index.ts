@@ -1,4 +1,11 @@
 export { type ApiServer, type ApiServerOptions, newApiServer } from './api-server.js';
+export {
+  checkQueueSettings,
+  LazyQueue,
+  type QueueAccess,
+  type QueueAccessParts,
+  queueUrl,
+} from './async/queue-access.js';
 export { backUp, type DatabaseContents, restore } from './datastore/backup.js';
 export type {
   AppFilter,

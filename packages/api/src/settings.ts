@@ -1,5 +1,6 @@
 import { durationMs, integer, type SettingsOf, text } from '@fnfleet/core';
 import { httpSettings } from '@fnfleet/http';
+import { queueSettings } from '@fnfleet/queue';
 
 /** Settings of an API node. */
 export const apiSettings = {
@@ -40,6 +41,11 @@ export const apiSettings = {
   dbStartTimeoutMs: durationMs('FN_DB_START_TIMEOUT_MSECS', {
     default: 30_000,
     doc: 'How long a node that starts waits for a Postgres server that cannot be reached, before it ends with an error.',
+  }),
+  ...queueSettings,
+  mqUrl: text('FN_MQ_URL', {
+    defaultText: '`fn-mq.db` beside the SQLite database; none with a database server',
+    doc: 'Queue for asynchronous calls: `sqlite3://<path>`, relative to the working directory or absolute. It is opened when it is first used. One process has the file open at a time: of several API nodes that share it, one keeps the queue, and another takes over when that ends.',
   }),
   publicLbUrl: text('FN_PUBLIC_LB_URL', {
     default: '',

@@ -32,6 +32,7 @@ export {
 export { type Blame, CALL_ERROR_CODES, ERRORS, type ErrorCode, type ErrorEntry } from './errors/table.js';
 export { FakeClock } from './fake-clock.js';
 export { DirectoryWatch, type DirectoryWatchOptions, readSmallFile, readSmallFileSync } from './files.js';
+export { decodeFrames, encodeFrames, type Frame } from './frames.js';
 export {
   canonicalHeader,
   type HeaderList,
@@ -96,6 +97,14 @@ export { DEFAULT_LIMITS, type Fn, fnToJson, parseFn } from './models/fn.js';
 export { IDEMPOTENT_ANNOTATION, isIdempotent } from './models/idempotent.js';
 export { problemOfImage, splitImageName } from './models/image-name.js';
 export { sortedOrAbsent } from './models/maps.js';
+export {
+  decodeQueuedRequest,
+  decodeQueuedResponse,
+  encodeQueuedRequest,
+  encodeQueuedResponse,
+  type QueuedRequest,
+  type QueuedResponse,
+} from './models/queued-call.js';
 export { STANDBY_ANNOTATION, standbyOf } from './models/standby.js';
 export { MAX_SOURCE_BYTES, parseTrigger, type Trigger, triggerToJson } from './models/trigger.js';
 export { printable, printableLine } from './printable.js';

@@ -1,4 +1,4 @@
-import { apiSettings, checkDatabaseUrl, newApiServer } from '@fnfleet/api';
+import { apiSettings, checkDatabaseUrl, checkQueueSettings, newApiServer } from '@fnfleet/api';
 import { readSettings, type SettingsOf } from '@fnfleet/core';
 import { newCorsPolicy } from '@fnfleet/http';
 import { commonSettings } from './common-settings.js';
@@ -12,7 +12,11 @@ export const apiRole: Role = {
   settings: apiRoleSettings,
   checks: (given) => {
     const settings = given as SettingsOf<typeof apiRoleSettings>;
-    return [() => checkDatabaseUrl(settings.dbUrl), () => newCorsPolicy(settings.corsOrigins, settings.corsHeaders)];
+    return [
+      () => checkDatabaseUrl(settings.dbUrl),
+      () => checkQueueSettings(settings),
+      () => newCorsPolicy(settings.corsOrigins, settings.corsHeaders),
+    ];
   },
   start(env, { logger, metrics, security, readiness }) {
     const settings = readSettings(apiRoleSettings, env);

@@ -1,5 +1,5 @@
 import { agentSettings, newAgent } from '@fnfleet/agent';
-import { apiSettings, checkDatabaseUrl } from '@fnfleet/api';
+import { apiSettings, checkDatabaseUrl, checkQueueSettings } from '@fnfleet/api';
 import { readSettings, type SettingsOf } from '@fnfleet/core';
 import { newCorsPolicy } from '@fnfleet/http';
 import { lbSettings } from '@fnfleet/lb-agent';
@@ -29,6 +29,7 @@ export const fullRole: Role = {
     const settings = given as SettingsOf<typeof fullRoleSettings>;
     return [
       () => checkDatabaseUrl(settings.dbUrl),
+      () => checkQueueSettings(settings),
       () => newCorsPolicy(settings.corsOrigins, settings.corsHeaders),
       () => checkDriver(settings),
     ];

@@ -51,7 +51,7 @@ it.each([
   ['FN_FREEZE_IDLE_MSEC', 'did you mean FN_FREEZE_IDLE_MSECS?'],
   ['FN_LOG_FORMAT_FILES', 'fnfleet node --help lists all settings'],
   ['FN_LOG_DEST', 'a setting of Fn, see docs/moving-from-fn.md'],
-  ['FN_MQ_URL', 'a setting of Fn, see docs/moving-from-fn.md'],
+  ['FN_LOGSTORE_URL', 'a setting of Fn, see docs/moving-from-fn.md'],
   ['FN_', 'fnfleet node --help lists all settings'],
   [`FN_${'X'.repeat(100_000)}`, 'fnfleet node --help lists all settings'],
 ])('is reported with a suggestion (%#)', (name, hint) => {

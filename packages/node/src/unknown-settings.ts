@@ -17,7 +17,6 @@ const OF_FN: ReadonlySet<string> = new Set([
   'FN_LOG_DEST',
   'FN_LOG_PREFIX',
   'FN_LOGSTORE_URL',
-  'FN_MQ_URL',
   'FN_PROCESS_COLLECTOR_LIST',
 ]);
 /** Variables of the `fn` command line. */

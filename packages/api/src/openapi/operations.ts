@@ -190,26 +190,13 @@ function article(noun: string): string {
   return `${/^[aeiou]/.test(noun) ? 'an' : 'a'} ${noun}`;
 }
 
-/** An answer that clients of Fn handle: calls and logs are not stored. */
-const gone = (path: string, summary: string): Operation => ({
-  method: 'GET',
-  path,
-  tag: 'Balancers',
-  summary,
-  description: 'Answers 410: calls and their logs are not stored. `fnfleet explain` and `fnfleet logs` show them.',
-  answers: { 410: { description: 'Not stored.' } },
-  errors: [],
-});
-
-const discarded = (path: string): Operation => ({
-  method: 'POST',
-  path,
-  tag: 'Balancers',
-  summary: 'Accept a report of a balancer of an earlier release, and discard it',
-  body: 'any',
-  answers: { 204: { description: 'Discarded.' } },
-  errors: ['invalidJson'],
-});
+const QUEUE_ERRORS: readonly ErrorCode[] = [
+  ...(['asyncUnsupported', 'queueUnavailable', 'queueOverloaded'] as const),
+  ...STORE_ERRORS,
+];
+const CALL_STATUSES = ['delayed', 'queued', 'running', 'success', 'error', 'cancelled'];
+const FRAMES =
+  'Binary: frames of two 32-bit big-endian lengths, then a head in JSON of the first length and a body of the second one.';
 
 /** Every route under `/v2`, by operation id. */
 export const API_OPERATIONS = {
@@ -312,11 +299,138 @@ export const API_OPERATIONS = {
     },
     errors: ['tooManyFeedReaders', ...STORE_ERRORS],
   },
-  reportStart: discarded('/v2/runner/start'),
-  reportFinish: discarded('/v2/runner/finish'),
-  listCalls: gone('/v2/fns/:fn_id/calls', 'List the calls of a function'),
-  getCall: gone('/v2/fns/:fn_id/calls/:call_id', 'Read a call'),
-  getCallLog: gone('/v2/fns/:fn_id/calls/:call_id/log', 'Read the log of a call'),
+  acceptCall: {
+    method: 'POST',
+    path: '/v2/runner/async/calls',
+    tag: 'Balancers',
+    summary: 'Accept an asynchronous call',
+    description: `${FRAMES} The head of the only frame has \`call_id\`, \`fn_id\`, \`head\` (the request), and optionally \`priority\`, \`delay_ms\`, \`max_age_ms\`, \`idempotency_key\`, \`policy\` and \`limits\`. The response comes when the call is on disk. Repeating it with the same \`call_id\` has no effect.`,
+    body: 'any',
+    answers: { 200: json('AcceptedCall', 'The call is on disk.') },
+    errors: [...QUEUE_ERRORS, 'queueFull', 'queueMessageTooBig', 'invalidJson'],
+  },
+  reserveCalls: {
+    method: 'POST',
+    path: '/v2/runner/async/reserve',
+    tag: 'Balancers',
+    summary: 'Lease asynchronous calls',
+    description: `The body is JSON: \`holder\`, \`limit\`, \`lease_ms\`, and \`wait_ms\`, for which it waits if no call is ready. ${FRAMES} Each head has \`call_id\`, \`token\`, \`fn_id\`, \`attempt\`, \`priority\`, \`age_ms\` and \`head\`.`,
+    body: 'any',
+    answers: {
+      200: {
+        description: 'A frame for each call; none if there was none in time.',
+        body: { type: 'application/octet-stream', schema: 'text' },
+      },
+      204: { description: 'This node has no queue, or cannot open it now.' },
+    },
+    errors: [...QUEUE_ERRORS, 'invalidJson'],
+  },
+  settleCalls: {
+    method: 'POST',
+    path: '/v2/runner/async/settle',
+    tag: 'Balancers',
+    summary: 'Extend leases, and say how calls ended',
+    description: `${FRAMES} Each head has \`call_id\`, \`token\` and \`kind\`: \`extend\` (\`lease_ms\`), \`complete\` (\`head\`; the body is that of the result), \`retry\` (\`blame\`, \`code\`, \`message\`, \`after_ms\`), \`give_back\`, or \`bury\` (\`code\`, \`message\`).`,
+    body: 'any',
+    answers: {
+      200: json('object', '`answers`: one for each frame, with its `kind`; `leaseLost` if it changed nothing.'),
+    },
+    errors: [...QUEUE_ERRORS, 'invalidJson'],
+  },
+  enqueueFnCall: {
+    method: 'PUT',
+    path: '/v2/runner/async',
+    tag: 'Balancers',
+    summary: 'Accept an asynchronous call in the form of Fn',
+    description: 'The body is a call in JSON, with the body of the request as `payload`.',
+    body: 'any',
+    answers: { 204: { description: 'The call is on disk.' } },
+    errors: [...QUEUE_ERRORS, 'queueFull', 'queueMessageTooBig', 'invalidJson'],
+  },
+  dequeueFnCalls: {
+    method: 'GET',
+    path: '/v2/runner/async',
+    tag: 'Balancers',
+    summary: 'Reserve an asynchronous call in the form of Fn',
+    description: 'Waits up to 30 s. The call returns to the queue unless its start is reported within 60 s.',
+    answers: { 200: json('object', '`calls`: at most one call.') },
+    errors: [...QUEUE_ERRORS, 'invalidJson'],
+  },
+  reportStart: {
+    method: 'POST',
+    path: '/v2/runner/start',
+    tag: 'Balancers',
+    summary: 'Report the start of a call in the form of Fn',
+    description: 'A reserved call leaves the queue for good. Reports of other calls are discarded.',
+    body: 'any',
+    answers: { 204: { description: 'Noted.' } },
+    errors: [...QUEUE_ERRORS, 'invalidJson'],
+  },
+  reportFinish: {
+    method: 'POST',
+    path: '/v2/runner/finish',
+    tag: 'Balancers',
+    summary: 'Accept a report of a balancer of an earlier release, and discard it',
+    body: 'any',
+    answers: { 204: { description: 'Discarded.' } },
+    errors: ['invalidJson'],
+  },
+  listCalls: {
+    method: 'GET',
+    path: '/v2/fns/:fn_id/calls',
+    tag: 'Functions',
+    summary: 'List the asynchronous calls of a function',
+    description: 'Newest first. A page may be shorter than `per_page`, or empty, although another one follows.',
+    query: [
+      {
+        name: 'status',
+        description: 'Only calls with this status.',
+        schema: { type: 'string', enum: CALL_STATUSES },
+      },
+      {
+        name: 'from_time',
+        description: 'Only calls accepted after it, in seconds since 1970.',
+        schema: { type: 'integer' },
+      },
+      {
+        name: 'to_time',
+        description: 'Only calls accepted before it, in seconds since 1970.',
+        schema: { type: 'integer' },
+      },
+      ...PAGING,
+    ],
+    answers: { 200: json('CallList', 'A page, which may be empty.') },
+    errors: [
+      ...(['fnNotFound', 'invalidCursor', 'fromTimeInvalid', 'toTimeInvalid', 'callStatusUnknown'] as const),
+      ...QUEUE_ERRORS,
+    ],
+  },
+  getCall: {
+    method: 'GET',
+    path: '/v2/fns/:fn_id/calls/:call_id',
+    tag: 'Functions',
+    summary: 'Read an asynchronous call, with its result',
+    answers: { 200: json('Call', 'Its current state.') },
+    errors: ['fnNotFound', 'callNotFound', ...QUEUE_ERRORS],
+  },
+  cancelCall: {
+    method: 'DELETE',
+    path: '/v2/fns/:fn_id/calls/:call_id',
+    tag: 'Functions',
+    summary: 'Cancel an asynchronous call',
+    description: 'A call that runs may still end by itself, but counts as cancelled and is not run again.',
+    answers: { 204: { description: 'It is cancelled.' } },
+    errors: ['callNotFound', 'callEnded', ...QUEUE_ERRORS],
+  },
+  getCallLog: {
+    method: 'GET',
+    path: '/v2/fns/:fn_id/calls/:call_id/log',
+    tag: 'Functions',
+    summary: 'Read the log of a call',
+    description: 'Answers 410: logs of calls are not stored. `fnfleet logs` shows them.',
+    answers: { 410: { description: 'Not stored.' } },
+    errors: [],
+  },
 } as const satisfies Record<string, Operation>;
 
 export type ApiOperationId = keyof typeof API_OPERATIONS;

@@ -30,6 +30,7 @@ export const SCHEMAS = {
     needed: ['app_id', 'name', 'fn_id', 'type', 'source'],
     fixed: ['app_id', 'type'],
   }),
+  ...callSchemas(),
   Error: {
     type: 'object',
     description: 'Every error. Its message is for people, and is that of the table of errors.',
@@ -37,6 +38,97 @@ export const SCHEMAS = {
     required: ['message'],
   },
 } as const satisfies Record<string, SchemaPart>;
+
+/** Asynchronous calls: `Call` alone has `history` and `result`. */
+function callSchemas() {
+  const text = { type: 'string' };
+  const whole = { type: 'integer', minimum: 0 };
+  const date = {
+    type: 'string',
+    format: 'date-time',
+    description: '`0001-01-01T00:00:00.000Z` if it has not happened.',
+  };
+  const line = {
+    id: text,
+    status: {
+      type: 'string',
+      enum: ['delayed', 'queued', 'running', 'success', 'error', 'cancelled'],
+      description: '`error`: the call is a dead letter.',
+    },
+    type: { const: 'async' },
+    priority: { type: 'integer', minimum: 0, maximum: 2 },
+    attempts: { ...whole, description: 'Without those that were given back.' },
+    failures: { ...whole, description: 'Those that count towards the end of the call.' },
+    completed_at: date,
+    created_at: date,
+    started_at: { ...date, description: 'Start of the current or last attempt.' },
+    error: { ...text, description: 'Why it is a dead letter.' },
+    error_code: text,
+    app_id: text,
+    fn_id: text,
+  };
+  const always = [
+    'id',
+    'status',
+    'type',
+    'priority',
+    'attempts',
+    'failures',
+    'completed_at',
+    'created_at',
+    'started_at',
+  ];
+  const required = [...always, 'app_id', 'fn_id'];
+  const description = 'An asynchronous call.';
+  return {
+    Call: {
+      type: 'object',
+      description,
+      properties: {
+        ...line,
+        history: {
+          type: 'array',
+          description: 'Past attempts, oldest first; only the last ones of many.',
+          items: {
+            type: 'object',
+            properties: { attempt: whole, balancer: text, started_at: date, ended_at: date, end: text, error: text },
+          },
+        },
+        result: {
+          type: 'object',
+          description: 'What the function answered.',
+          properties: {
+            status: { ...whole, description: '0: not known, because a balancer of Fn ran the call.' },
+            headers: { type: 'object', additionalProperties: { type: 'array', items: text } },
+            encoding: { type: 'string', enum: ['utf8', 'base64'] },
+            body: { ...text, description: 'The first bytes of the body.' },
+            size: { ...whole, description: 'Bytes of the whole body.' },
+          },
+        },
+      },
+      required,
+    },
+    CallLine: { type: 'object', description, properties: line, required },
+    CallList: {
+      type: 'object',
+      description: 'A page of calls, newest first.',
+      properties: {
+        items: { type: 'array', items: { $ref: '#/components/schemas/CallLine' } },
+        next_cursor: { ...text, description: 'Where the next page begins; missing on the last page.' },
+      },
+      required: ['items'],
+    },
+    AcceptedCall: {
+      type: 'object',
+      description: 'An asynchronous call that is on disk.',
+      properties: {
+        call_id: { ...text, description: 'That of the earlier call if this is a duplicate.' },
+        duplicate: { type: 'boolean', description: 'Whether its idempotency key was known.' },
+      },
+      required: ['call_id', 'duplicate'],
+    },
+  } as const satisfies Record<string, SchemaPart>;
+}
 
 export type SchemaName = keyof typeof SCHEMAS;
 

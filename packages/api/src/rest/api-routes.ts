@@ -1,12 +1,16 @@
 import type { App, Fn, Trigger } from '@fnfleet/core';
 import type { Route, RouteHandler } from '@fnfleet/http';
+import { callHandlers } from '../async/call-handlers.js';
+import { fnQueueHandlers } from '../async/fn-queue-handlers.js';
+import type { QueueAccess } from '../async/queue-access.js';
+import { queueHandlers } from '../async/queue-handlers.js';
 import type { Datastore } from '../datastore/datastore.js';
 import type { ChangeFeeds } from '../feed/change-feeds.js';
 import { documentHandlers } from '../openapi/document-handlers.js';
 import { API_OPERATIONS, type ApiOperationId } from '../openapi/operations.js';
 import type { EndpointUrls } from './endpoints.js';
 import type { ResourceListener } from './listeners.js';
-import { type ResourceContext, resourceHandlers } from './resource-handlers.js';
+import { maxResourceBytes, type ResourceContext, resourceHandlers } from './resource-handlers.js';
 import { appResource, fnResource, triggerResource } from './resources.js';
 import { runnerHandlers } from './runner-handlers.js';
 
@@ -20,12 +24,15 @@ export interface ApiContext extends ResourceContext {
   /** `FN_PUBLIC_LB_URL`: where the OpenAPI document says that functions are called. */
   readonly publicLbUrl: string;
   readonly feeds: Pick<ChangeFeeds, 'openStream'>;
+  readonly queue: QueueAccess;
+  /** `FN_MQ_MAX_BODY` */
+  readonly maxAsyncBodyBytes: number;
 }
 
 /** All routes under `/v2`: a handler for each declared operation. */
 export function apiRoutes(store: Datastore, urls: EndpointUrls, listeners: ApiListeners, context: ApiContext): Route[] {
   const apps = resourceHandlers(appResource(store, listeners.app ?? []), context);
-  const fns = resourceHandlers(fnResource(store, urls, listeners.fn ?? []), context);
+  const fns = resourceHandlers(fnResource(store, urls, [...(listeners.fn ?? []), buryCalls(context)]), context);
   const triggers = resourceHandlers(triggerResource(store, urls, listeners.trigger ?? []), context);
   const handlers: Record<ApiOperationId, RouteHandler> = {
     listApps: apps.list,
@@ -44,11 +51,31 @@ export function apiRoutes(store: Datastore, urls: EndpointUrls, listeners: ApiLi
     updateTrigger: triggers.update,
     deleteTrigger: triggers.remove,
     followChanges: (req, res) => context.feeds.openStream(req, res),
-    ...runnerHandlers(store, context),
+    ...runnerHandlers(store),
+    ...queueHandlers(context.queue, context.maxAsyncBodyBytes),
+    ...fnQueueHandlers(context.queue, store, {
+      clock: context.clock,
+      maxBodyBytes: context.maxAsyncBodyBytes,
+      maxReportBytes: maxResourceBytes(context),
+    }),
+    ...callHandlers(context.queue, store),
     ...documentHandlers(context.publicLbUrl),
   };
   return Object.entries(handlers).map(([id, handle]) => {
     const { method, path } = API_OPERATIONS[id as ApiOperationId];
     return { method, path, access: 'operator', handle };
   });
+}
+
+/**
+ * Ends the waiting calls of a deleted function. Those of another node's queue, or of a function that is deleted together with its
+ * app, end when they would start.
+ */
+function buryCalls({ queue }: ApiContext): ResourceListener<Fn> {
+  return {
+    afterDelete: (fnId) =>
+      queue.whenOpen((opened) =>
+        opened.buryFunction(fnId, { code: 'fnNotFound', message: 'The function was deleted' }),
+      ),
+  };
 }

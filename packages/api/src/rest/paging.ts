@@ -9,13 +9,25 @@ const LARGEST_PAGE = 100;
  * @throws FnError `invalidCursor`
  */
 export function pageOf(query: URLSearchParams): Page {
+  const cursor = query.get('cursor');
+  return { limit: pageSize(query), after: cursor ? decodeCursor(cursor) : undefined };
+}
+
+/** Reads `per_page`. */
+export function pageSize(query: URLSearchParams): number {
   const perPage = query.get('per_page') ?? '';
   const asked = /^\+?\d+$/.test(perPage) ? Number(perPage) : 0;
+  return asked > 0 ? Math.min(asked, LARGEST_PAGE) : DEFAULT_PAGE;
+}
+
+/** Reads the `cursor` of a list in the order of ids. @throws FnError `invalidCursor` */
+export function idAfter(query: URLSearchParams): string | undefined {
   const cursor = query.get('cursor');
-  return {
-    limit: asked > 0 ? Math.min(asked, LARGEST_PAGE) : DEFAULT_PAGE,
-    after: cursor ? decodeCursor(cursor) : undefined,
-  };
+  return cursor ? decodeCursor(cursor).name : undefined;
+}
+
+export function idCursor(id: string): string {
+  return encodeCursor({ name: id });
 }
 
 /** A full page has a cursor, although the next page may turn out to be empty. */

@@ -108,11 +108,14 @@ export function resourceHandlers<T extends { id: string; name: string }, F>(
   return { list, create, read, update, remove };
 }
 
-export async function bodyText(req: IncomingMessage, { maxRequestBytes }: ResourceContext): Promise<string> {
-  const limit = Math.min(maxRequestBytes || LARGEST_RESOURCE_BYTES, LARGEST_RESOURCE_BYTES);
-  return (await readBody(req, limit)).toString('utf8');
+export async function bodyText(req: IncomingMessage, context: ResourceContext): Promise<string> {
+  return (await readBody(req, maxResourceBytes(context))).toString('utf8');
 }
 
-function queryOf(req: IncomingMessage): URLSearchParams {
+export function maxResourceBytes({ maxRequestBytes }: ResourceContext): number {
+  return Math.min(maxRequestBytes || LARGEST_RESOURCE_BYTES, LARGEST_RESOURCE_BYTES);
+}
+
+export function queryOf(req: IncomingMessage): URLSearchParams {
   return new URLSearchParams(/\?(.*)$/s.exec(req.url ?? '')?.[1]);
 }

@@ -271,6 +271,27 @@ const API_ERRORS = {
     'The database cannot store the character U+0000',
     'Postgres has no texts that contain it.',
   ),
+  queueUnavailable: {
+    status: 503,
+    blame: 'platform',
+    text: 'No queue of asynchronous calls is available: try again later',
+    doc: 'No API node has confirmed that it keeps the call: none answers, or each cannot open its queue, for example because another process has it open. The log says why. Sent with Retry-After.',
+    retryAfterSeconds: 5,
+  },
+  asyncUnsupported: entry(
+    400,
+    'Async functions are not supported on this server',
+    'The API node has no queue: FN_DB_URL names a database server, and FN_MQ_URL is not set.',
+  ),
+  callNotFound: entry(404, 'Call not found', 'The queue has no such call of this function, or has forgotten it.'),
+  callEnded: entry(409, 'The call has already ended: {status}', 'A call that has ended cannot be cancelled.'),
+  fromTimeInvalid: entry(400, 'from_time is not an epoch time', 'Expected whole seconds since 1970.'),
+  toTimeInvalid: entry(400, 'to_time is not an epoch time', 'Expected whole seconds since 1970.'),
+  callStatusUnknown: entry(
+    400,
+    'status is none of delayed, queued, running, success, error, cancelled',
+    'The filter of a list of calls.',
+  ),
   methodNotAllowed: entry(405, 'Method not allowed: {method} {path}', 'The path exists, but not with this method.'),
   clientCertMissing: entry(
     401,

@@ -7,6 +7,7 @@ import {
   type Datastore,
   databaseOptions,
   endpointUrls,
+  LazyQueue,
   newChangeFeeds,
   openDatastore,
 } from '@fnfleet/api';
@@ -71,6 +72,7 @@ export class FullNode implements Service {
   readonly ready: Promise<void>;
   private server: LbServer | undefined;
   private feeds: ChangeFeeds | undefined;
+  private queue: LazyQueue | undefined;
   private graceMs = 0;
   /** Ends the wait for a database that is not available. */
   private readonly stopping = new AbortController();
@@ -112,6 +114,8 @@ export class FullNode implements Service {
     const store = await openDatastore(settings.dbUrl, { ...databaseOptions(settings), logger, clock, signal });
     const feeds = newChangeFeeds(store, settings, { clock, logger });
     this.feeds = feeds;
+    const queue = new LazyQueue(settings, { clock, logger });
+    this.queue = queue;
     const lookup = new CachedLookup(new StoredFunctions(store, feeds), clock);
     try {
       await agent.ready;
@@ -129,6 +133,8 @@ export class FullNode implements Service {
         maxRequestBytes: settings.maxRequestBytes,
         publicLbUrl: settings.publicLbUrl,
         feeds,
+        queue,
+        maxAsyncBodyBytes: settings.mqMaxBody,
       },
     );
     const placement = new LocalPlacement(agent);
@@ -154,6 +160,7 @@ export class FullNode implements Service {
     this.stopping.abort();
     await this.ready.catch(() => undefined);
     this.feeds?.endStreams();
+    this.queue?.end();
     const result = (await this.server?.drain({ graceMs: this.graceMs })) ?? 'drained';
     await this.close();
     return result;
@@ -164,8 +171,10 @@ export class FullNode implements Service {
     // An agent may still be loading images, and cancels that when it is closed.
     if (this.server === undefined) await this.options.agent.close();
     await this.ready.catch(() => undefined);
+    this.queue?.end();
     await this.server?.close();
     await this.options.agent.close();
+    await this.queue?.close();
   });
 }
 

@@ -1,0 +1,319 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { decodeFrames, encodeFrames, encodeQueuedRequest, encodeQueuedResponse, wallMs } from '@fnfleet/core';
+import { ApiProcess } from '../test-kit/api-process.js';
+import { type Answer, err, TestApi } from '../test-kit/test-api.js';
+
+let folder: string;
+let api: TestApi;
+let appId: string;
+let fnId: string;
+
+beforeEach(async () => {
+  folder = mkdtempSync(path.join(tmpdir(), 'fnfleet-async-'));
+  api = await TestApi.start({ env: queueEnv() });
+  appId = await api.app('shop');
+  fnId = await api.fn(appId, 'resize');
+});
+afterEach(async () => {
+  await api.close();
+  rmSync(folder, { recursive: true });
+});
+
+const queueEnv = () => ({ FN_MQ_URL: `sqlite3://${folder}/mq.db`, FN_MQ_MAX_BODY: '1000', FN_MQ_MAX_CALLS: '3' });
+const request = { method: 'POST', url: 'http://lb/invoke/x', headers: { 'X-A': ['1'] }, triggerId: '' };
+const head = encodeQueuedRequest({ ...request, createdAt: wallMs(1_000) });
+
+async function post(target: string, body: Buffer | string, url = api.url): Promise<Answer & { frames: Frames }> {
+  const response = await fetch(url + target, { method: 'POST', body: body as string });
+  const bytes = Buffer.from(await response.arrayBuffer());
+  const isBinary = response.headers.get('content-type') === 'application/octet-stream';
+  const frames = isBinary ? decodeFrames(bytes, 100) : [];
+  const text = isBinary ? '' : bytes.toString();
+  const { status, headers } = response;
+  return { status, headers, text, body: text === '' ? {} : JSON.parse(text), frames };
+}
+type Frames = ReturnType<typeof decodeFrames>;
+
+function accept(callId: string, more: object = {}, body = Buffer.from('cat')): Promise<Answer> {
+  const said = JSON.stringify({ call_id: callId, fn_id: fnId, head, ...more });
+  return post('/v2/runner/async/calls', encodeFrames([{ head: said, body }]));
+}
+
+interface Leased {
+  readonly call_id: string;
+  readonly token: string;
+  readonly attempt: number;
+  readonly body: string;
+}
+
+async function reserve(more: object = {}, url = api.url): Promise<Leased[]> {
+  const { status, frames } = await post(
+    '/v2/runner/async/reserve',
+    JSON.stringify({ holder: 'lb', limit: 10, ...more }),
+    url,
+  );
+  expect(status).toBe(200);
+  return frames.map((frame) => ({ ...JSON.parse(frame.head), body: Buffer.from(frame.body).toString() }));
+}
+
+async function settle(...said: readonly [object, string?][]): Promise<unknown> {
+  const frames = said.map(([of, body = '']) => ({ head: JSON.stringify(of), body: Buffer.from(body) }));
+  return (await post('/v2/runner/async/settle', encodeFrames(frames))).body.answers;
+}
+
+const call = (callId: string) => api.get(`/v2/fns/${fnId}/calls/${callId}`);
+
+describe('a balancer', () => {
+  it('hands in a call, leases it, extends the lease and says how it ended: its result can be read', async () => {
+    expect(await accept('c1')).toMatchObject({ status: 200, body: { call_id: 'c1', duplicate: false } });
+    expect((await call('c1')).body).toMatchObject({ id: 'c1', status: 'queued', app_id: appId, attempts: 0 });
+
+    const [leased] = await reserve();
+    expect(leased).toMatchObject({ call_id: 'c1', fn_id: fnId, attempt: 1, body: 'cat', head });
+    expect((await call('c1')).body).toMatchObject({ status: 'running', attempts: 1 });
+    const lease = { call_id: 'c1', token: leased?.token };
+    expect(await settle([{ ...lease, kind: 'extend', lease_ms: 60_000 }])).toEqual([{ kind: 'extended' }]);
+    const result = encodeQueuedResponse({ status: 200, headers: { 'Content-Type': ['text/plain'] } });
+    expect(await settle([{ ...lease, kind: 'complete', head: result }, 'meow'])).toEqual([{ kind: 'completed' }]);
+
+    expect((await call('c1')).body).toMatchObject({
+      status: 'success',
+      history: [{ attempt: 1, balancer: 'lb', end: 'completed' }],
+      result: { status: 200, headers: { 'Content-Type': ['text/plain'] }, encoding: 'utf8', body: 'meow', size: 4 },
+    });
+  });
+
+  it('repeats what it has handed in, after an answer that was lost, without effect', async () => {
+    await accept('c1');
+    expect(await accept('c1')).toMatchObject({ status: 200, body: { call_id: 'c1', duplicate: false } });
+    await accept('c2', { idempotency_key: 'order-7' });
+    expect((await accept('c3', { idempotency_key: 'order-7' })).body).toEqual({ call_id: 'c2', duplicate: true });
+    expect(await reserve()).toHaveLength(2);
+  });
+
+  it('says how several calls ended in one request, and learns which leases it has lost', async () => {
+    const policy = { attempts: 2, backoff_ms: 0, max_backoff_ms: 0, retry_on: ['function'] };
+    await accept('c1', { policy });
+    await accept('c2');
+    await accept('c3');
+    const leases = (await reserve()).map(({ call_id, token }) => ({ call_id, token }));
+    const [first, second, third] = leases;
+    const failure = { kind: 'retry', blame: 'function', code: 'functionFailed', message: 'no such cat' };
+    expect(
+      await settle(
+        [{ ...first, ...failure }],
+        [{ ...second, kind: 'give_back' }],
+        [{ ...third, kind: 'bury', code: 'x' }],
+      ),
+    ).toEqual([{ kind: 'retried', delayMs: 0 }, { kind: 'givenBack' }, { kind: 'dead' }]);
+    expect(await settle([{ ...third, kind: 'complete' }])).toEqual([{ kind: 'leaseLost', because: 'ended' }]);
+
+    const again = await reserve();
+    expect(again.map(({ call_id, attempt }) => [call_id, attempt]).sort()).toEqual([
+      ['c1', 2],
+      ['c2', 1],
+    ]);
+    const token = again.find(({ call_id }) => call_id === 'c1')?.token;
+    expect(await settle([{ call_id: 'c1', token, ...failure }])).toMatchObject([{ kind: 'dead' }]);
+    expect((await call('c1')).body).toMatchObject({ status: 'error', error: 'no such cat', failures: 2, attempts: 2 });
+  });
+
+  it('waits for calls that are not there yet', async () => {
+    const waiting = reserve({ wait_ms: 30_000 });
+    await accept('c1');
+    expect(await waiting).toHaveLength(1);
+  });
+
+  it('gives back what arrives after it has left', async () => {
+    const left = new AbortController();
+    const target = `${api.url}/v2/runner/async/reserve`;
+    const body = JSON.stringify({ holder: 'gone', wait_ms: 30_000 });
+    const gone = fetch(target, { method: 'POST', body, signal: left.signal }).catch(() => 'left');
+    await post('/v2/runner/async/reserve', JSON.stringify({ holder: 'other' }));
+    left.abort();
+    expect(await gone).toBe('left');
+    await accept('c1');
+    expect(await reserve({ wait_ms: 30_000 })).toHaveLength(1);
+  });
+
+  it('is answered at once when the node drains', async () => {
+    const waiting = reserve({ wait_ms: 30_000 });
+    await reserve();
+    await Promise.all([api.server.drain({ graceMs: 10_000 }), waiting]);
+    expect(await waiting).toEqual([]);
+  });
+});
+
+describe('a node', () => {
+  it('keeps what it has confirmed although it is killed with the confirmation', async () => {
+    const env = { FN_DB_URL: `sqlite3://${folder}/fn.db` };
+    const first = await ApiProcess.start(env);
+    const said = (callId: string) => JSON.stringify({ call_id: callId, fn_id: 'f', head });
+    const confirmed: string[] = [];
+    const pushing = Array.from({ length: 100 }, async (_, n) => {
+      const frame = { head: said(`c${n}`), body: Buffer.from('cat') };
+      const answer = await post('/v2/runner/async/calls', encodeFrames([frame]), first.url).catch(() => undefined);
+      if (answer?.status === 200) confirmed.push(`c${n}`);
+      if (confirmed.length === 20) await first.kill();
+    });
+    await Promise.all(pushing);
+    const second = await ApiProcess.start(env);
+    const kept = (await reserve({ limit: 1_000 }, second.url)).map(({ call_id }) => call_id);
+    await second.kill();
+    expect(confirmed.length).toBeGreaterThanOrEqual(20);
+    expect(kept).toEqual(expect.arrayContaining(confirmed));
+  });
+
+  it('does not confirm, and starts all the same, while another process has the queue', async () => {
+    const env = { FN_DB_URL: `sqlite3://${folder}/fn.db` };
+    const first = await ApiProcess.start(env);
+    await post('/v2/runner/async/reserve', JSON.stringify({ holder: 'lb' }), first.url);
+    const second = await ApiProcess.start(env);
+    const frame = encodeFrames([{ head: JSON.stringify({ call_id: 'c', fn_id: 'f', head }), body: Buffer.alloc(0) }]);
+    const refused = await post('/v2/runner/async/calls', frame, second.url);
+    expect([refused.status, refused.headers.get('retry-after')]).toEqual([503, '5']);
+    expect(refused.body.message).toBe('No queue of asynchronous calls is available: try again later');
+    const nothing = await post('/v2/runner/async/reserve', JSON.stringify({ holder: 'lb' }), second.url);
+    expect(nothing.status).toBe(204);
+
+    await first.kill();
+    for (let tries = 0; ; tries += 1) {
+      const { status } = await post('/v2/runner/async/calls', frame, second.url);
+      if (status === 200) break;
+      expect([status, tries]).toEqual([503, expect.any(Number)]);
+      await new Promise((resolve) => setTimeout(resolve, 100));
+    }
+    await second.kill();
+  });
+
+  it('has no queue beside a database in memory, and says so', async () => {
+    const other = await TestApi.start();
+    expect(await other.send('PUT', '/v2/runner/async', { id: 'c', fn_id: 'f' })).toMatchObject(
+      err(400, 'Async functions are not supported on this server'),
+    );
+    await other.close();
+  });
+
+  it.each`
+    what                                 | body                                                                                                          | status
+    ${'nothing'}                         | ${Buffer.alloc(0)}                                                                                            | ${400}
+    ${'half a frame'}                    | ${Buffer.alloc(5)}                                                                                            | ${400}
+    ${'a head that is no JSON'}          | ${encodeFrames([{ head: '{', body: Buffer.alloc(0) }])}                                                       | ${400}
+    ${'a call without a function'}       | ${encodeFrames([{ head: '{"call_id":"a"}', body: Buffer.alloc(0) }])}                                         | ${400}
+    ${'a body over the limit'}           | ${encodeFrames([{ head: '{"call_id":"a","fn_id":"f"}', body: Buffer.alloc(1001) }])}                          | ${413}
+    ${'more than is read'}               | ${Buffer.alloc(200_000)}                                                                                      | ${413}
+    ${'a call id of a thousand letters'} | ${encodeFrames([{ head: JSON.stringify({ call_id: 'a'.repeat(1000), fn_id: 'f' }), body: Buffer.alloc(0) }])} | ${413}
+  `('refuses $what, and takes the next call', async ({ body, status }) => {
+    expect((await post('/v2/runner/async/calls', body)).status).toBe(status);
+    expect((await accept('c1')).status).toBe(200);
+    expect(await reserve()).toHaveLength(1);
+  });
+
+  it('refuses calls beyond FN_MQ_MAX_CALLS with 503 and Retry-After, and takes more when some have ended', async () => {
+    for (const id of ['c1', 'c2', 'c3']) expect((await accept(id)).status).toBe(200);
+    const full = await accept('c4');
+    expect([full.status, full.headers.get('retry-after')]).toEqual([503, '15']);
+    expect(full.body.message).toMatch(/^The queue of asynchronous calls is full: /);
+    const [leased] = await reserve();
+    await settle([{ call_id: leased?.call_id, token: leased?.token, kind: 'complete' }]);
+    expect((await accept('c4')).status).toBe(200);
+  });
+
+  it('buries the waiting calls of a deleted function', async () => {
+    await accept('c1');
+    await api.delete(`/v2/fns/${fnId}`);
+    expect(await reserve()).toEqual([]);
+  });
+});
+
+describe('an operator', () => {
+  it('lists the calls of a function, newest first, page by page, by status and by time', async () => {
+    for (const id of ['c1', 'c2', 'c3']) await accept(id);
+    const calls = (query: string) => api.get(`/v2/fns/${fnId}/calls${query}`);
+    const ids = ({ body }: Answer) => (body.items as { id: string }[]).map(({ id }) => id);
+    const first = await calls('?per_page=2');
+    expect(ids(first)).toEqual(['c3', 'c2']);
+    expect(ids(await calls(`?per_page=2&cursor=${first.body.next_cursor}`))).toEqual(['c1']);
+    await reserve({ limit: 1 });
+    expect(ids(await calls('?status=running'))).toEqual(['c1']);
+    expect(ids(await calls('?status=error'))).toEqual([]);
+    expect(ids(await calls('?from_time=9999999999'))).toEqual([]);
+    expect(ids(await calls('?to_time=9999999999'))).toHaveLength(3);
+  });
+
+  it.each`
+    query              | message
+    ${'?from_time=x'}  | ${'from_time is not an epoch time'}
+    ${'?to_time=-1'}   | ${'to_time is not an epoch time'}
+    ${'?cursor=%20'}   | ${'Invalid cursor'}
+    ${'?status=great'} | ${/^\{"message":"status is none of /}
+  `('is told what is wrong with $query', async ({ query, message }) => {
+    expect(await api.get(`/v2/fns/${fnId}/calls${query}`)).toMatchObject(err(400, message));
+  });
+
+  it('cancels a call that waits, and one that runs: its balancer learns it', async () => {
+    await accept('c1');
+    await accept('c2');
+    const [running] = await reserve({ limit: 1 });
+    for (const id of ['c1', 'c2']) expect((await api.delete(`/v2/fns/${fnId}/calls/${id}`)).status).toBe(204);
+    expect((await call('c2')).body).toMatchObject({ status: 'cancelled' });
+    const lease = { call_id: running?.call_id, token: running?.token };
+    expect(await settle([{ ...lease, kind: 'extend' }])).toEqual([{ kind: 'leaseLost', because: 'cancelled' }]);
+    expect(await api.delete(`/v2/fns/${fnId}/calls/c1`)).toMatchObject(
+      err(409, 'The call has already ended: cancelled'),
+    );
+  });
+
+  it('does not find calls of other functions, or of functions that do not exist', async () => {
+    await accept('c1');
+    const other = await api.fn(appId, 'other');
+    const missing = err(404, 'Call not found');
+    expect(await api.get(`/v2/fns/${other}/calls/c1`)).toMatchObject(missing);
+    expect(await api.delete(`/v2/fns/${other}/calls/c1`)).toMatchObject(missing);
+    expect(await api.get(`/v2/fns/${fnId}/calls/c9`)).toMatchObject(missing);
+    expect(await api.get('/v2/fns/none/calls/c1')).toMatchObject(err(404, 'Fn not found'));
+    expect(await api.get('/v2/fns/none/calls')).toMatchObject(err(404, 'Fn not found'));
+  });
+});
+
+describe('a balancer of Fn', () => {
+  const fnCall = (id: string, more: object = {}) => ({ id, fn_id: fnId, app_id: appId, payload: 'cat', ...more });
+  const dequeue = async () => (await api.get('/v2/runner/async')).body.calls as Record<string, unknown>[];
+
+  it('enqueues a call, and gets it back with all that it needs to run it', async () => {
+    const more = { headers: { 'X-A': ['1'] }, url: 'http://lb/', priority: 1, created_at: '2026-01-24T10:00:00.123Z' };
+    expect(await api.send('PUT', '/v2/runner/async', fnCall('c1', more))).toMatchObject({ status: 204, text: '' });
+    expect(await dequeue()).toEqual([
+      expect.objectContaining({ id: 'c1', status: 'queued', type: 'async', image: 'img:1', payload: 'cat', ...more }),
+    ]);
+  });
+
+  it('takes a call out of the queue for good by reporting its start', async () => {
+    await api.send('PUT', '/v2/runner/async', fnCall('c1'));
+    const [reserved] = await dequeue();
+    expect((await api.post('/v2/runner/start', reserved)).status).toBe(204);
+    expect((await call('c1')).body).toMatchObject({ status: 'success', result: { status: 0 } });
+    expect((await api.post('/v2/runner/finish', { call: reserved, log: '' })).status).toBe(204);
+    expect(await reserve()).toEqual([]);
+  });
+
+  it('may not start a call whose reservation is over', async () => {
+    await api.send('PUT', '/v2/runner/async', fnCall('c1'));
+    const [reserved] = await dequeue();
+    await api.delete(`/v2/fns/${fnId}/calls/c1`);
+    expect((await api.post('/v2/runner/start', reserved)).status).toBe(500);
+  });
+
+  it.each`
+    what                       | body                                                  | status
+    ${'half of a JSON'}        | ${'{"id":'}                                           | ${400}
+    ${'a call without an id'}  | ${{ fn_id: 'f' }}                                     | ${400}
+    ${'a call without a type'} | ${{ id: 'c', fn_id: 'f' }}                            | ${204}
+    ${'a priority of 3'}       | ${{ id: 'c', fn_id: 'f', priority: 3 }}               | ${400}
+    ${'a payload too large'}   | ${{ id: 'c', fn_id: 'f', payload: 'x'.repeat(1001) }} | ${413}
+  `('is answered $status for $what', async ({ body, status }) => {
+    expect((await api.send('PUT', '/v2/runner/async', body)).status).toBe(status);
+  });
+});

@@ -1,0 +1,124 @@
+import {
+  CallTemplate,
+  type Clock,
+  decodeQueuedRequest,
+  encodeCall,
+  encodeQueuedRequest,
+  encodeQueuedResponse,
+  FnError,
+  parseBody,
+  TurnoverMap,
+} from '@fnfleet/core';
+import { checkDeclaredLength, type RouteHandler, readBody, sendEmpty, sendJson } from '@fnfleet/http';
+import type { Delivery, Lease, MessageQueue, Priority } from '@fnfleet/queue';
+import type { Datastore } from '../datastore/datastore.js';
+import type { QueueAccess } from './queue-access.js';
+import { HEAD_ROOM_BYTES } from './queue-handlers.js';
+
+type FnQueueOperation = 'enqueueFnCall' | 'dequeueFnCalls' | 'reportStart' | 'reportFinish';
+
+/** A balancer of Fn has a call for this long before it must report its start. Milliseconds. */
+const RESERVATION_MS = 60_000;
+const LONG_POLL_MS = 30_000;
+/** What is known of a call that a balancer of Fn runs. */
+const NO_RESULT = { head: encodeQueuedResponse({ status: 0, headers: {} }), body: Buffer.alloc(0) };
+/** Reservations that are remembered until their start is reported. */
+const MAX_RESERVATIONS = 10_000;
+
+/**
+ * The queue in the words of Fn 0.3.657. As there, a call leaves the queue when its start is reported, and is not run again
+ * whatever becomes of it.
+ */
+export function fnQueueHandlers(
+  access: QueueAccess,
+  store: Datastore,
+  limits: { readonly clock: Pick<Clock, 'wallNow'>; readonly maxBodyBytes: number; readonly maxReportBytes: number },
+): Record<FnQueueOperation, RouteHandler> {
+  const reserved = new TurnoverMap<string, Lease>();
+  const remember = (lease: Lease) => {
+    const [oldest] = reserved.keys();
+    if (reserved.size >= MAX_RESERVATIONS && oldest !== undefined) reserved.delete(oldest);
+    reserved.set(lease.callId, lease);
+  };
+  return {
+    async enqueueFnCall(req, res) {
+      const limit = limits.maxBodyBytes + HEAD_ROOM_BYTES;
+      checkDeclaredLength(req, limit);
+      const queue = await access.open();
+      const json = (await readBody(req, limit)).toString();
+      const fields = parseBody(json);
+      const callId = fields.text('id');
+      const fnId = fields.text('fn_id');
+      if (!callId || !fnId) throw new FnError('invalidJson');
+      await queue.push({
+        callId,
+        fnId,
+        head: encodeQueuedRequest({
+          method: fields.text('method') ?? '',
+          url: fields.text('url') ?? '',
+          headers: fields.headers('headers') ?? {},
+          triggerId: fields.text('trigger_id') ?? '',
+          createdAt: fields.date('created_at') ?? limits.clock.wallNow(),
+        }),
+        body: Buffer.from(fields.text('payload') ?? ''),
+        priority: fields.whole('priority', 0, 2) as Priority | undefined,
+        delayMs: 1_000 * (fields.whole('delay', 0, 2 ** 31 - 1) ?? 0),
+      });
+      sendEmpty(res, 204);
+    },
+
+    async dequeueFnCalls(_req, res) {
+      const queue = await access.open();
+      const left = new AbortController();
+      const onLeft = () => left.abort();
+      res.once('close', onLeft);
+      const [delivery] = await queue.reserve(
+        { holder: 'fn', limit: 1, leaseMs: RESERVATION_MS, waitMs: LONG_POLL_MS },
+        AbortSignal.any([left.signal, access.ending]),
+      );
+      res.off('close', onLeft);
+      const call = delivery && (await fnCall(delivery, store, queue));
+      if (call !== undefined && delivery !== undefined) remember(delivery.lease);
+      sendJson(res, 200, { calls: call === undefined ? [] : [call] });
+    },
+
+    async reportStart(req, res) {
+      const callId = parseBody((await readBody(req, limits.maxReportBytes)).toString()).text('id') ?? '';
+      const lease = reserved.get(callId);
+      if (lease !== undefined) {
+        const queue = await access.open();
+        const answer = await queue.complete(lease, NO_RESULT);
+        reserved.delete(callId);
+        // It may be running elsewhere: the balancer must not run it.
+        if (answer.kind === 'leaseLost') throw new FnError('internal', { cause: new Error('the reservation is over') });
+      }
+      sendEmpty(res, 204);
+    },
+
+    async reportFinish(req, res) {
+      // Balancers of Fn report every call here, and delay its response until this request is answered.
+      parseBody((await readBody(req, limits.maxReportBytes)).toString());
+      sendEmpty(res, 204);
+    },
+  };
+}
+
+/** @returns undefined if its function does not exist any more: then the call is dead */
+async function fnCall(delivery: Delivery, store: Datastore, queue: MessageQueue): Promise<object | undefined> {
+  const { lease, fnId, priority, body } = delivery;
+  try {
+    const { method, url, headers, triggerId, createdAt } = decodeQueuedRequest(delivery.head);
+    const fn = await store.fns.get(fnId);
+    const template = new CallTemplate(await store.apps.get(fn.appId), fn);
+    const call = template.call({ id: lease.callId, type: 'sync', method, url, headers, createdAt });
+    const json = JSON.parse(encodeCall({ ...call, triggerId })) as object;
+    return { ...json, type: 'async', priority, payload: Buffer.from(body).toString() };
+  } catch (error) {
+    if (error instanceof FnError && (error.code === 'fnNotFound' || error.code === 'appNotFound')) {
+      await queue.bury(lease, { code: error.code, message: error.message });
+      return undefined;
+    }
+    await queue.giveBack(lease);
+    throw error;
+  }
+}

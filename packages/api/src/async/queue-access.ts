@@ -1,0 +1,115 @@
+import { type Clock, FnError, LONG_AGO, type Logger, later, type MonoMs, Once } from '@fnfleet/core';
+import { checkQueueUrl, type MessageQueue, openQueue } from '@fnfleet/queue';
+import type { ApiSettings } from '../settings.js';
+
+/** Minimum time between two attempts to open the queue, milliseconds. */
+const RETRY_MS = 1_000;
+const SQLITE = 'sqlite3://';
+
+/** The queue of asynchronous calls, as the routes of a node see it. */
+export interface QueueAccess {
+  /**
+   * Opens the queue at the first call.
+   * @throws FnError `asyncUnsupported` if the node has none, `queueUnavailable` if it cannot be opened now
+   */
+  open(): Promise<MessageQueue>;
+  /** Makes a change if the queue is open. Failures are only logged. */
+  whenOpen(change: (queue: MessageQueue) => Promise<void>): Promise<void>;
+  /** Aborts when the node drains: long polls end. */
+  readonly ending: AbortSignal;
+}
+
+export interface QueueAccessParts {
+  readonly clock: Clock;
+  readonly logger: Logger;
+  /** Opens a queue; by default the one that FN_MQ_URL names. */
+  readonly openQueue?: () => Promise<MessageQueue>;
+}
+
+/**
+ * Opens the queue when it is first used. A node must start although another process has the file open, because several API nodes
+ * may share it; it takes over when that process ends.
+ */
+export class LazyQueue implements QueueAccess {
+  private readonly stop = new AbortController();
+  private readonly opener: (() => Promise<MessageQueue>) | undefined;
+  private opening: Promise<MessageQueue> | undefined;
+  private failedAt: MonoMs = LONG_AGO;
+  private said = '';
+  private readonly closing = new Once(() => this.shut());
+
+  constructor(
+    settings: ApiSettings,
+    private readonly parts: QueueAccessParts,
+  ) {
+    const url = queueUrl(settings);
+    const { clock, logger } = parts;
+    const open = () => openQueue({ ...settings, mqUrl: url ?? '' }, { clock, logger });
+    this.opener = url === undefined ? undefined : (parts.openQueue ?? open);
+  }
+
+  get ending(): AbortSignal {
+    return this.stop.signal;
+  }
+
+  async open(): Promise<MessageQueue> {
+    const { opener } = this;
+    const { clock, logger } = this.parts;
+    if (opener === undefined) throw new FnError('asyncUnsupported');
+    if (this.closing.called) throw new FnError('queueUnavailable');
+    if (this.opening === undefined) {
+      if (clock.now() < later(this.failedAt, RETRY_MS)) throw new FnError('queueUnavailable');
+      this.opening = opener();
+    }
+    try {
+      return await this.opening;
+    } catch (error) {
+      this.opening = undefined;
+      this.failedAt = clock.now();
+      const { message } = error as Error;
+      if (message !== this.said) logger.warn('the queue of asynchronous calls cannot be opened', { error });
+      this.said = message;
+      throw new FnError('queueUnavailable', { cause: error });
+    }
+  }
+
+  async whenOpen(change: (queue: MessageQueue) => Promise<void>): Promise<void> {
+    if (this.opening === undefined || this.closing.called) return;
+    try {
+      await change(await this.opening);
+    } catch (error) {
+      this.parts.logger.warn('the queue of asynchronous calls was not changed', { error });
+    }
+  }
+
+  /** Long polls end; everything else goes on until `close`. Idempotent. */
+  end(): void {
+    this.stop.abort();
+  }
+
+  /** Idempotent, never rejects. */
+  close(): Promise<void> {
+    return this.closing.call();
+  }
+
+  private async shut(): Promise<void> {
+    this.end();
+    const queue = await this.opening?.catch(() => undefined);
+    await queue?.close();
+  }
+}
+
+/** @throws SettingsError when FN_MQ_URL names no known kind of store */
+export function checkQueueSettings(settings: Pick<ApiSettings, 'dbUrl' | 'mqUrl'>): void {
+  if (settings.mqUrl) checkQueueUrl(settings.mqUrl);
+}
+
+/** The URL of the queue; undefined if the node has none. */
+export function queueUrl({ dbUrl, mqUrl }: Pick<ApiSettings, 'dbUrl' | 'mqUrl'>): string | undefined {
+  if (mqUrl) return mqUrl;
+  if (!dbUrl.startsWith(SQLITE)) return undefined;
+  const [path = ''] = dbUrl.slice(SQLITE.length).split('?');
+  // A database that is lost with its process has no file to put a queue beside.
+  if (path === ':memory:') return undefined;
+  return `${SQLITE}${path.replace(/(\.\w+)?$/, '')}-mq.db`;
+}

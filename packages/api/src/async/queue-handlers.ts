@@ -1,0 +1,178 @@
+import { decodeFrames, encodeFrames, FnError, type Frame, MIB, parseBody } from '@fnfleet/core';
+import { checkDeclaredLength, type RouteHandler, readBody, sendEmpty, sendJson } from '@fnfleet/http';
+import type {
+  FailureKind,
+  FunctionLimits,
+  Lease,
+  MessageQueue,
+  NewMessage,
+  Priority,
+  RetryPolicy,
+} from '@fnfleet/queue';
+import type { QueueAccess } from './queue-access.js';
+
+type QueueOperation = 'acceptCall' | 'reserveCalls' | 'settleCalls';
+type Fields = ReturnType<typeof parseBody>;
+
+/** In addition to the body of a call: its head, and what surrounds them. */
+export const HEAD_ROOM_BYTES = 128 * 1024;
+const MAX_RESERVE_BYTES = 4 * MIB;
+const MAX_RESERVED = 1_000;
+const MAX_WAIT_MS = 30_000;
+const LEASE_MS = { min: 1_000, max: 3_600_000 };
+const MAX_SETTLED = 1_000;
+const MAX_SETTLE_BYTES = 16 * MIB;
+const MAX_MS = Number.MAX_SAFE_INTEGER;
+
+const FAILURE_KINDS: readonly FailureKind[] = ['platform', 'timeout', 'function', 'caller'];
+
+/** Handlers with which balancers put calls into the queue, take them out and say how they ended. */
+export function queueHandlers(access: QueueAccess, maxBodyBytes: number): Record<QueueOperation, RouteHandler> {
+  return {
+    async acceptCall(req, res) {
+      const limit = maxBodyBytes + HEAD_ROOM_BYTES;
+      checkDeclaredLength(req, limit);
+      const queue = await access.open();
+      const [frame] = decodeFrames(await readBody(req, limit), 1);
+      if (frame === undefined) throw new FnError('badRequest', { params: { reason: 'a frame is missing' } });
+      const { callId, duplicate } = await queue.push(messageOf(frame));
+      sendJson(res, 200, { call_id: callId, duplicate });
+    },
+
+    async reserveCalls(req, res) {
+      const fields = parseBody((await readBody(req, 4096)).toString());
+      const queue = await access.open().catch(undefinedIfNone);
+      if (queue === undefined) return sendEmpty(res, 204);
+      const left = new AbortController();
+      const onLeft = () => left.abort();
+      res.once('close', onLeft);
+      const deliveries = await queue.reserve(
+        {
+          holder: required(fields, 'holder'),
+          limit: fields.whole('limit', 1, MAX_RESERVED) ?? 1,
+          maxBytes: MAX_RESERVE_BYTES,
+          leaseMs: fields.whole('lease_ms', LEASE_MS.min, LEASE_MS.max) ?? 60_000,
+          waitMs: fields.whole('wait_ms', 0, MAX_WAIT_MS) ?? 0,
+        },
+        AbortSignal.any([left.signal, access.ending]),
+      );
+      res.off('close', onLeft);
+      const frames = deliveries.map(({ lease, fnId, attempt, priority, ageMs, head, body }) => ({
+        head: JSON.stringify({
+          call_id: lease.callId,
+          token: lease.token,
+          fn_id: fnId,
+          attempt,
+          priority,
+          age_ms: ageMs,
+          head,
+        }),
+        body,
+      }));
+      const bytes = encodeFrames(frames);
+      res.writeHead(200, { 'Content-Type': 'application/octet-stream', 'Content-Length': bytes.length });
+      res.end(bytes);
+    },
+
+    async settleCalls(req, res) {
+      checkDeclaredLength(req, MAX_SETTLE_BYTES);
+      const queue = await access.open();
+      const frames = decodeFrames(await readBody(req, MAX_SETTLE_BYTES), MAX_SETTLED);
+      // Read all of them first: one that is malformed changes nothing.
+      const settlements = frames.map((frame) => settlementOf(frame));
+      sendJson(res, 200, { answers: await Promise.all(settlements.map((settle) => settle(queue))) });
+    },
+  };
+}
+
+/** A balancer asks every API node for calls, and most of them have no queue. */
+function undefinedIfNone(error: unknown): undefined {
+  if (error instanceof FnError && (error.code === 'queueUnavailable' || error.code === 'asyncUnsupported')) return;
+  throw error;
+}
+
+function messageOf({ head, body }: Frame): NewMessage {
+  const fields = parseBody(head);
+  return {
+    callId: required(fields, 'call_id'),
+    fnId: required(fields, 'fn_id'),
+    head: fields.text('head') ?? '',
+    body,
+    priority: fields.whole('priority', 0, 2) as Priority | undefined,
+    delayMs: fields.whole('delay_ms', 0, MAX_MS),
+    maxAgeMs: fields.whole('max_age_ms', 0, MAX_MS),
+    idempotencyKey: fields.text('idempotency_key'),
+    policy: partOf(fields, 'policy', policyOf),
+    limits: partOf(fields, 'limits', limitsOf),
+  };
+}
+
+function policyOf(fields: Fields): RetryPolicy {
+  const retryOn = fields.raw('retry_on');
+  if (!Array.isArray(retryOn) || retryOn.some((kind) => !FAILURE_KINDS.includes(kind)))
+    throw new FnError('invalidJson');
+  return {
+    attempts: requiredWhole(fields, 'attempts', 1),
+    backoffMs: requiredWhole(fields, 'backoff_ms', 0),
+    maxBackoffMs: requiredWhole(fields, 'max_backoff_ms', 0),
+    retryOn,
+  };
+}
+
+function limitsOf(fields: Fields): FunctionLimits {
+  return {
+    concurrency: fields.whole('concurrency', 1, MAX_MS),
+    rate: partOf(fields, 'rate', (rate) => ({
+      calls: requiredWhole(rate, 'calls', 1),
+      perMs: requiredWhole(rate, 'per_ms', 1),
+    })),
+  };
+}
+
+/** @returns what to do with the queue; its answer goes to the consumer */
+function settlementOf({ head, body }: Frame): (queue: MessageQueue) => Promise<object> {
+  const fields = parseBody(head);
+  const lease: Lease = { callId: required(fields, 'call_id'), token: required(fields, 'token') };
+  const what = () => ({ code: required(fields, 'code'), message: fields.text('message') ?? '' });
+  switch (fields.text('kind')) {
+    case 'extend': {
+      const leaseMs = fields.whole('lease_ms', LEASE_MS.min, LEASE_MS.max) ?? 60_000;
+      return (queue) => queue.extend(lease, leaseMs);
+    }
+    case 'complete': {
+      const result = { head: fields.text('head') ?? '', body };
+      return (queue) => queue.complete(lease, result);
+    }
+    case 'retry': {
+      const kind = FAILURE_KINDS.find((known) => known === fields.text('blame'));
+      if (kind === undefined) throw new FnError('invalidJson');
+      const failure = { kind, ...what(), afterMs: fields.whole('after_ms', 0, MAX_MS) };
+      return (queue) => queue.retry(lease, failure);
+    }
+    case 'give_back':
+      return (queue) => queue.giveBack(lease);
+    case 'bury': {
+      const reason = what();
+      return (queue) => queue.bury(lease, reason);
+    }
+    default:
+      throw new FnError('invalidJson');
+  }
+}
+
+function required(fields: Fields, name: string): string {
+  const value = fields.text(name);
+  if (!value) throw new FnError('invalidJson');
+  return value;
+}
+
+function requiredWhole(fields: Fields, name: string, min: number): number {
+  const value = fields.whole(name, min, MAX_MS);
+  if (value === undefined) throw new FnError('invalidJson');
+  return value;
+}
+
+function partOf<T>(fields: Fields, name: string, read: (part: Fields) => T): T | undefined {
+  const part = fields.raw(name);
+  return part === undefined ? undefined : read(parseBody(JSON.stringify(part)));
+}

@@ -1,0 +1,50 @@
+import { epochMs, type WallMs, wallMs } from '../clock.js';
+import type { HeaderMap } from '../headers.js';
+import { parseBody } from './body-json.js';
+
+/** What the queue keeps of the request of an asynchronous call, beside its body. */
+export interface QueuedRequest {
+  readonly method: string;
+  readonly url: string;
+  readonly headers: HeaderMap;
+  /** Empty for a direct call. */
+  readonly triggerId: string;
+  readonly createdAt: WallMs;
+}
+
+export function encodeQueuedRequest({ method, url, headers, triggerId, createdAt }: QueuedRequest): string {
+  return JSON.stringify({ method, url, headers, trigger_id: triggerId || undefined, created_at: epochMs(createdAt) });
+}
+
+/** @throws FnError `invalidJson` */
+export function decodeQueuedRequest(json: string): QueuedRequest {
+  const fields = parseBody(json);
+  return {
+    method: fields.text('method') ?? '',
+    url: fields.text('url') ?? '',
+    headers: fields.headers('headers') ?? {},
+    triggerId: fields.text('trigger_id') ?? '',
+    createdAt: wallMs(fields.whole('created_at', 0, Number.MAX_SAFE_INTEGER) ?? 0),
+  };
+}
+
+/** What the queue keeps of the response of an asynchronous call, beside its body. */
+export interface QueuedResponse {
+  /** 0 if it is not known: a balancer of Fn ran the call. */
+  readonly status: number;
+  readonly headers: HeaderMap;
+}
+
+export function encodeQueuedResponse({ status, headers }: QueuedResponse): string {
+  return JSON.stringify({ status, headers });
+}
+
+/** Reads what this process or another one has written. Anything else counts as an unknown response. */
+export function decodeQueuedResponse(json: string): QueuedResponse {
+  try {
+    const fields = parseBody(json);
+    return { status: fields.whole('status', 0, 999) ?? 0, headers: fields.headers('headers') ?? {} };
+  } catch {
+    return { status: 0, headers: {} };
+  }
+}
