@@ -1,3 +1,4 @@
+import { Socket } from 'node:net';
 import type { Clock, Logger, Timer } from '@fnfleet/core';
 import { Client, type ClientConfig } from 'pg';
 
@@ -24,6 +25,7 @@ export interface ChangeListenerOptions {
 /** Listens for changes on a connection of its own, which is replaced when it is lost. */
 export class ChangeListener {
   private client: Client | undefined;
+  private socket: Socket | undefined;
   private timer: Timer | undefined;
   private pauseMs = FIRST_PAUSE_MS;
   private closed = false;
@@ -57,7 +59,10 @@ export class ChangeListener {
 
   private newClient(): Client {
     const { connection, timeoutMs, wake } = this.options;
-    const client = new Client({ ...connection, connectionTimeoutMillis: timeoutMs, query_timeout: timeoutMs });
+    const socket = new Socket();
+    this.socket = socket;
+    const limits = { connectionTimeoutMillis: timeoutMs, query_timeout: timeoutMs };
+    const client = new Client({ ...connection, ...limits, stream: () => socket });
     client.on('notification', () => {
       if (this.client === client) wake();
     });
@@ -91,9 +96,9 @@ export class ChangeListener {
     this.timer = clock.after(retryInMs, () => void this.connect());
   }
 
+  /** Does not say goodbye: a server that hangs would keep the socket, and with it the process. */
   private drop(): void {
-    const { client } = this;
     this.client = undefined;
-    client?.end().catch(() => undefined);
+    this.socket?.destroy();
   }
 }

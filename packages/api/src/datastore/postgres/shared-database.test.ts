@@ -222,6 +222,21 @@ describe('subscribers to the changes of a Postgres database', () => {
     }
   });
 
+  it('do not keep a process alive when they are closed while the server does not answer', async () => {
+    const openSockets = () => process.getActiveResourcesInfo().filter((kind) => kind === 'TCPSocketWrap').length;
+    const before = openSockets();
+    const store = await open();
+    await subscribed(store);
+    expect(openSockets()).toBeGreaterThan(before);
+    server.freeze();
+    try {
+      await store.close();
+      await eventually(() => expect(openSockets()).toBe(before));
+    } finally {
+      server.thaw();
+    }
+  });
+
   it('leave no connection behind', async () => {
     const store = await open();
     const end = store.changes.subscribe(() => undefined);
