@@ -114,7 +114,7 @@ describe('a node with wrong settings', () => {
     ],
     [
       'an API node',
-      { FN_NODE_TYPE: 'api', FN_LOG_LEVEL: 'loud', FN_DB_URL: 'postgres://u:secret@h/d', FN_API_CORS_ORIGINS: 'x' },
+      { FN_NODE_TYPE: 'api', FN_LOG_LEVEL: 'loud', FN_DB_URL: 'mysql://u:secret@h/d', FN_API_CORS_ORIGINS: 'x' },
       ['FN_LOG_LEVEL', 'FN_DB_URL', 'FN_API_CORS_ORIGINS'],
     ],
     [
