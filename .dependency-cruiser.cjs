@@ -16,7 +16,7 @@ const ALLOWED = {
   placement: ['core', 'protocol', 'discovery'],
   agent: ['core', 'drivers'],
   'pure-runner': ['core', 'tls', 'protocol', 'agent'],
-  'lb-agent': ['core', 'operator-api', 'tls', 'http', 'protocol', 'discovery', 'placement'],
+  'lb-agent': ['core', 'operator-api', 'tls', 'http', 'protocol', 'discovery', 'placement', 'queue'],
   api: ['core', 'tls', 'http', 'sqlite', 'queue'],
   simulator: ['core', 'protocol', 'placement'],
   node: [

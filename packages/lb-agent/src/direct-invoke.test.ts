@@ -326,7 +326,7 @@ describe('what a runner receives', () => {
   it('http-api 92: a detached call only if the header has exactly that value', async () => {
     runner.finishes({ body: 'x' });
     await start();
-    for (const word of ['Detached', 'async']) {
+    for (const word of ['Detached', 'Async']) {
       expect(await fleet.send('/invoke/fn1', { headers: { 'Fn-Invoke-Type': word } })).toMatchObject({ body: 'x' });
     }
     expect(runner.offered.map((call) => call.model.type)).toEqual(['sync', 'sync']);

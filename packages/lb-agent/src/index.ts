@@ -1,3 +1,4 @@
+export { type CallQueue, type CallQueues, localQueue } from './async/call-queues.js';
 export {
   fromHttpFnRequest,
   fromModel,
@@ -8,6 +9,7 @@ export {
   withController,
   withExplanation,
   withExtensions,
+  withPlacementLimit,
   withRequestId,
   withTrigger,
   withWriter,

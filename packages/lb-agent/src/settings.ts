@@ -49,6 +49,20 @@ export const lbSettings = {
     defaultText: 'the directory for temporary files',
     doc: 'Directory for kept request bodies. The files have no name and disappear with the process. On a tmpfs they use memory.',
   }),
+  asyncConsumers: integer('FN_ASYNC_CONSUMERS', {
+    default: 16,
+    min: 0,
+    max: 10_000,
+    doc: 'How many asynchronous calls the balancer runs at a time. It takes them from the queues of the API nodes while no other call waits and the runners are less than 80 % full. 0: none.',
+  }),
+  asyncHeldBytes: bytes('FN_ASYNC_HELD_BYTES', {
+    default: 64 * MIB,
+    doc: 'Maximum size of the bodies of asynchronous calls that are received, or handed to an API node, at a time. Further calls are answered with 503.',
+  }),
+  mqMaxBody: bytes('FN_MQ_MAX_BODY', {
+    default: MIB,
+    doc: 'Maximum size of the body of an asynchronous call.',
+  }),
   clientStallMs: durationMs('FN_CLIENT_STALL_MSECS', {
     default: 60_000,
     doc: 'How long a client may read nothing of a response before its connection is closed and its call ends.',

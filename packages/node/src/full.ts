@@ -8,7 +8,8 @@ import { checkDriver, driverSettings, startDriver } from './drivers.js';
 import { FullNode } from './full/full-node.js';
 import type { Role } from './role.js';
 
-const { executionHeadroomMs, completeBodyBytes, clientStallMs, requestIdHeader } = lbSettings;
+const { executionHeadroomMs, completeBodyBytes, clientStallMs, requestIdHeader, asyncConsumers, asyncHeldBytes } =
+  lbSettings;
 
 const fullRoleSettings = {
   ...commonSettings,
@@ -17,6 +18,8 @@ const fullRoleSettings = {
   completeBodyBytes,
   clientStallMs,
   requestIdHeader,
+  asyncConsumers,
+  asyncHeldBytes,
   ...agentSettings,
   ...driverSettings,
 };

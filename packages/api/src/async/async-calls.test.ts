@@ -75,13 +75,13 @@ describe('a balancer', () => {
     expect((await call('c1')).body).toMatchObject({ status: 'running', attempts: 1 });
     const lease = { call_id: 'c1', token: leased?.token };
     expect(await settle([{ ...lease, kind: 'extend', lease_ms: 60_000 }])).toEqual([{ kind: 'extended' }]);
-    const result = encodeQueuedResponse({ status: 200, headers: { 'Content-Type': ['text/plain'] } });
+    const result = encodeQueuedResponse({ status: 200, headers: { 'Content-Type': ['text/plain'] }, size: 9 });
     expect(await settle([{ ...lease, kind: 'complete', head: result }, 'meow'])).toEqual([{ kind: 'completed' }]);
 
     expect((await call('c1')).body).toMatchObject({
       status: 'success',
       history: [{ attempt: 1, balancer: 'lb', end: 'completed' }],
-      result: { status: 200, headers: { 'Content-Type': ['text/plain'] }, encoding: 'utf8', body: 'meow', size: 4 },
+      result: { status: 200, headers: { 'Content-Type': ['text/plain'] }, encoding: 'utf8', body: 'meow', size: 9 },
     });
   });
 

@@ -110,7 +110,7 @@ function shown(record: CallRecord, appId: string): object {
 }
 
 function resultOf({ head, body, bodyBytes }: KeptResult): object {
-  const { status, headers } = decodeQueuedResponse(head);
+  const { status, headers, size } = decodeQueuedResponse(head);
   const bytes = Buffer.from(body);
   const text = bytes.toString();
   // Bytes that are not UTF-8 would be lost in JSON.
@@ -120,7 +120,7 @@ function resultOf({ head, body, bodyBytes }: KeptResult): object {
     headers,
     encoding: isText ? 'utf8' : 'base64',
     body: isText ? text : bytes.toString('base64'),
-    size: bodyBytes,
+    size: Math.max(size, bodyBytes),
   };
 }
 

@@ -21,7 +21,7 @@ type FnQueueOperation = 'enqueueFnCall' | 'dequeueFnCalls' | 'reportStart' | 're
 const RESERVATION_MS = 60_000;
 const LONG_POLL_MS = 30_000;
 /** What is known of a call that a balancer of Fn runs. */
-const NO_RESULT = { head: encodeQueuedResponse({ status: 0, headers: {} }), body: Buffer.alloc(0) };
+const NO_RESULT = { head: encodeQueuedResponse({ status: 0, headers: {}, size: 0 }), body: Buffer.alloc(0) };
 /** Reservations that are remembered until their start is reported. */
 const MAX_RESERVATIONS = 10_000;
 

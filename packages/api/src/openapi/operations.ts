@@ -482,17 +482,32 @@ export const CALL_OPERATIONS: Readonly<Record<string, Operation>> = {
     headers: [
       {
         name: 'Fn-Invoke-Type',
-        description: '`detached`: answer 202 when the call is accepted, before the function ends.',
-        schema: { type: 'string', enum: ['sync', 'detached'], default: 'sync' },
+        description:
+          '`detached`: answer 202 when the call has started. `async`: answer 202 when the call is in the queue, on disk.',
+        schema: { type: 'string', enum: ['sync', 'detached', 'async'], default: 'sync' },
+      },
+      {
+        name: 'Idempotency-Key',
+        description: 'Of an asynchronous call: another one with this key within a day takes the place of this one.',
+        schema: { type: 'string', maxLength: 256 },
       },
       ...CALL_HEADERS,
     ],
     body: 'any',
     answers: {
       200: { description: 'What the function answers.', body: FUNCTION_BODY, headers: ['Fn-Call-Id'] },
-      202: { description: 'A detached call is accepted.', headers: ['Fn-Call-Id'] },
+      202: {
+        description:
+          'A detached call has started, without a body; or an asynchronous call is on disk, with `Location`, and with its id as JSON.',
+        body: { type: 'application/json', schema: 'AcceptedCall' },
+        headers: ['Fn-Call-Id'],
+      },
     },
-    errors: ['fnNotFound', ...CALL_ERROR_CODES],
+    errors: [
+      ...(['fnNotFound', 'asyncUnsupported', 'queueUnavailable', 'queueFull', 'queueOverloaded'] as const),
+      'queueMessageTooBig',
+      ...CALL_ERROR_CODES,
+    ],
   },
   ...Object.fromEntries(
     TRIGGER_METHODS.flatMap((method) => [

@@ -33,18 +33,21 @@ export interface QueuedResponse {
   /** 0 if it is not known: a balancer of Fn ran the call. */
   readonly status: number;
   readonly headers: HeaderMap;
+  /** Bytes of the whole body, of which the queue keeps the first ones. */
+  readonly size: number;
 }
 
-export function encodeQueuedResponse({ status, headers }: QueuedResponse): string {
-  return JSON.stringify({ status, headers });
+export function encodeQueuedResponse({ status, headers, size }: QueuedResponse): string {
+  return JSON.stringify({ status, headers, size });
 }
 
 /** Reads what this process or another one has written. Anything else counts as an unknown response. */
 export function decodeQueuedResponse(json: string): QueuedResponse {
   try {
     const fields = parseBody(json);
-    return { status: fields.whole('status', 0, 999) ?? 0, headers: fields.headers('headers') ?? {} };
+    const size = fields.whole('size', 0, Number.MAX_SAFE_INTEGER) ?? 0;
+    return { status: fields.whole('status', 0, 999) ?? 0, headers: fields.headers('headers') ?? {}, size };
   } catch {
-    return { status: 0, headers: {} };
+    return { status: 0, headers: {}, size: 0 };
   }
 }

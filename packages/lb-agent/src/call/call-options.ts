@@ -26,6 +26,7 @@ export interface LbCallDraft {
   requestId?: string;
   controller?: AbortController;
   explained?: boolean;
+  placementLimitMs?: number;
   trace?: TraceContext;
   /** From the agent. */
   readonly newId: () => string;
@@ -114,6 +115,13 @@ export function withExplanation(): LbCallOption {
 export function withRequestId(requestId: string | undefined): LbCallOption {
   return (draft) => {
     draft.requestId = requestId;
+  };
+}
+
+/** Limits how long the call may look for a runner, milliseconds. */
+export function withPlacementLimit(limitMs: number): LbCallOption {
+  return (draft) => {
+    draft.placementLimitMs = limitMs;
   };
 }
 

@@ -125,7 +125,7 @@ export class DefaultLbAgent implements LbAgent {
     if (draft.model === undefined || body === undefined) throw new Error('no model or request provided for call');
     if (response === undefined) throw new Error('no writer provided for call');
     let { model, extensions } = draft;
-    const { trace } = draft;
+    const { trace, placementLimitMs } = draft;
     const { callOverrider } = this.options;
     if (callOverrider !== undefined || this.listeners.length > 0) {
       // Copied, because overriders and listeners may modify them, and calls of one function share them.
@@ -133,7 +133,19 @@ export class DefaultLbAgent implements LbAgent {
     }
     if (callOverrider !== undefined) extensions = await callOverrider(request, model, extensions);
     const history = this.history.newEntry(model, draft.explained ?? false, createdAt, arrivedAt);
-    return new LbCall({ model, arrivedAt, body, response, request, requestId, controller, extensions, history, trace });
+    return new LbCall({
+      model,
+      arrivedAt,
+      body,
+      response,
+      request,
+      requestId,
+      controller,
+      extensions,
+      history,
+      trace,
+      placementLimitMs,
+    });
   }
 
   async submit(call: LbCall): Promise<void> {

@@ -30,6 +30,7 @@ export class LbCall implements OutboundCall {
   readonly arrivedAt: MonoMs;
   /** When its placement started; undefined if it has not. */
   startedAt: MonoMs | undefined;
+  readonly placementLimitMs: number | undefined;
   /** Trace context for further work on the call. */
   trace: TraceContext;
   /** Its entry in the call history. */
@@ -53,6 +54,7 @@ export class LbCall implements OutboundCall {
     this.controller = parts.controller;
     this.history = parts.history;
     this.trace = parts.trace ?? NO_TRACE;
+    this.placementLimitMs = parts.placementLimitMs;
   }
 
   get signal(): AbortSignal {
@@ -120,6 +122,7 @@ export interface LbCallParts {
   readonly requestId?: string;
   readonly history?: CallHistoryEntry | undefined;
   readonly trace?: TraceContext | undefined;
+  readonly placementLimitMs?: number | undefined;
   /** Ends the call when aborted; the reason is the error with which it fails. */
   readonly controller: AbortController;
 }

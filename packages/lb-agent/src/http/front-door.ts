@@ -22,6 +22,7 @@ import {
   measureRequest,
   type RequestLabels,
 } from '@fnfleet/http';
+import type { CallAcceptor } from '../async/call-acceptor.js';
 import { fromTemplate, invokeDetached, type LbCallOption, withoutHeader, withTrigger } from '../call/call-options.js';
 import { dryRunAnswer, isDryRun } from '../call/dry-run.js';
 import type { LbCall } from '../call/lb-call.js';
@@ -49,6 +50,8 @@ export interface FrontDoorOptions {
   readonly clientStallMs?: number;
   /** Header with the request id; empty: requests have no ids. */
   readonly requestIdHeader?: string;
+  /** Accepts asynchronous calls; without it they are refused. */
+  readonly acceptor?: CallAcceptor | undefined;
   readonly logger?: Logger;
   readonly clock?: Clock;
 }
@@ -113,6 +116,11 @@ export class FrontDoor {
     try {
       this.options.guard.check(req, 'caller');
       checkDeclaredLength(req, this.options.maxRequestBytes);
+      if (target.kind === 'invoke' && req.headers['fn-invoke-type'] === 'async' && !isDryRun(req)) {
+        await this.accept(target.fnId, req, writer, controller.signal);
+        labels.blame = 'user';
+        return;
+      }
       const known = target.kind === 'invoke' ? this.options.lookup.known?.(target.fnId) : undefined;
       const options =
         known !== undefined
@@ -154,6 +162,28 @@ export class FrontDoor {
         this.log.error('cannot answer a call', { kind: target.kind, error: describeError(trouble).message });
       }
     }
+  }
+
+  /** Answers when the call is on disk. There is no call yet, and none to cancel. */
+  private async accept(
+    fnId: string,
+    req: IncomingMessage,
+    writer: HttpResponseWriter,
+    signal: AbortSignal,
+  ): Promise<void> {
+    const { acceptor, lookup, guard } = this.options;
+    if (acceptor === undefined) throw new FnError('asyncUnsupported');
+    const template = lookup.known?.(fnId) ?? (await lookup.byId(fnId, signal));
+    writer.callId = acceptor.newId();
+    const hidden = guard.showsToken(req) ? 'Authorization' : undefined;
+    const { callId, duplicate } = await acceptor.accept(writer.callId, template, req, hidden);
+    writer.callId = callId;
+    writer.writeHead(202, [
+      ['Content-Type', 'application/json; charset=utf-8'],
+      ['Location', `/v2/fns/${template.fn.id}/calls/${callId}`],
+    ]);
+    writer.write(Buffer.from(`${JSON.stringify({ call_id: callId, duplicate })}\n`));
+    writer.finish();
   }
 
   /** Responds to a dry run. There is no call, so there is no id. */

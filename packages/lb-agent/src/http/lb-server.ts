@@ -1,8 +1,10 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import { hostname } from 'node:os';
 import {
   type Clock,
   type DrainResult,
   FnError,
+  IdGenerator,
   type Logger,
   later,
   MIB,
@@ -36,9 +38,14 @@ import {
 } from '@fnfleet/placement';
 import type { AboutPull } from '@fnfleet/protocol';
 import type { TlsIdentity } from '@fnfleet/tls';
+import { AsyncConsumer } from '../async/async-consumer.js';
+import { CallAcceptor } from '../async/call-acceptor.js';
+import type { CallQueues } from '../async/call-queues.js';
 import { WorkloadRecorder } from '../call/workload-recorder.js';
 import type { CallPlacement, LbAgent, LbAgentOptions, LbCallListener } from '../lb-agent.js';
-import { type FunctionLookup, newApiLookup } from '../lookup/function-lookup.js';
+import { ApiClient } from '../lookup/api-client.js';
+import { ApiSource } from '../lookup/api-source.js';
+import { CachedLookup, type FunctionLookup } from '../lookup/function-lookup.js';
 import { newLbAgent, newLbAgentWithPlacement } from '../new-lb-agent.js';
 import { type LbOperations, operationsOf } from '../operations/operations.js';
 import { cordonRoutes, explainRoute, fleetRoute, pullsOfRunners, pullsRoute } from '../operations/operator-routes.js';
@@ -47,6 +54,9 @@ import { RunnerLogs } from '../operations/runner-logs.js';
 import { ReplayBudget } from '../replay/replay-budget.js';
 import type { LbSettings } from '../settings.js';
 import { FrontDoor } from './front-door.js';
+
+/** Time to report the ends of asynchronous calls when the balancer ends. Calls of which nothing is reported run again. */
+const REPORT_MS = 5_000;
 
 /** Options for creating a runner. */
 export type RunnerOptions = Pick<GrpcRunnerOptions, 'logger' | 'tls' | 'keepaliveTimeoutMs'>;
@@ -65,6 +75,8 @@ export interface LbServerOptions {
   readonly pools?: Registry<PoolFactory>;
   readonly placer?: Placer;
   readonly lookup?: FunctionLookup;
+  /** Replaces the queues of the API nodes. Their owner closes them. */
+  readonly queues?: CallQueues;
   /** With `tls`: allow an API node without TLS. */
   readonly allowInsecureApi?: boolean;
   /** The operator token, for an API node that requires it. */
@@ -115,28 +127,17 @@ class ComposedLbServer implements LbServer {
   private readonly clock: Clock;
   private readonly logs: RunnerLogs;
   private readonly recorder: WorkloadRecorder | undefined;
+  private readonly consumer: AsyncConsumer | undefined;
   private draining: Promise<DrainResult> | undefined;
   private readonly closing = new Once(() => this.closeOnce());
 
   constructor(options: LbServerOptions) {
     const { settings = {}, logger = silentLogger, clock = systemClock } = options;
     this.clock = clock;
-    this.lookup =
-      options.lookup ??
-      newApiLookup(
-        settings.runnerApiUrl ?? '',
-        {
-          clock,
-          token: options.apiToken,
-          tls: options.tls,
-          tlsName: settings.tlsApiName,
-          allowInsecure: options.allowInsecureApi,
-          hedgeMs: settings.lookupHedgeMs,
-          settings,
-          logger,
-        },
-        settings.lookupTtlMs,
-      );
+    const api = options.lookup === undefined ? newApiClient(options, clock) : undefined;
+    this.lookup = options.lookup ?? new CachedLookup(new ApiSource(api as ApiClient), clock, settings.lookupTtlMs);
+    const maxBodyBytes = settings.mqMaxBody ?? MIB;
+    const queues = options.queues ?? api?.queues(maxBodyBytes);
     this.agent = newAgent(options, {
       timing: settings,
       health: settings,
@@ -163,9 +164,29 @@ class ComposedLbServer implements LbServer {
       this.recorder = new WorkloadRecorder(settings.workloadFile, clock, logger);
       this.agent.addCallListener(this.recorder);
     }
+    const acceptor =
+      queues &&
+      new CallAcceptor({
+        queues,
+        maxBodyBytes,
+        maxHeldBytes: settings.asyncHeldBytes ?? 64 * MIB,
+        ids: new IdGenerator(),
+        clock,
+      });
+    if (queues !== undefined) {
+      this.consumer = new AsyncConsumer({
+        agent: this.agent,
+        lookup: this.lookup,
+        queues,
+        limit: settings.asyncConsumers ?? 0,
+        holder: `${hostname()}-${process.pid}`,
+        clock,
+        logger,
+      });
+    }
     this.logs = new RunnerLogs({ tls: runnerTls(options) });
     this.http = new HttpService({
-      handler: requestHandler(this.agent, this.lookup, this.logs, options),
+      handler: requestHandler(this.agent, this.lookup, this.logs, acceptor, options),
       host: options.host,
       port: options.port,
       sharesPort: options.joinGroup !== undefined,
@@ -193,6 +214,7 @@ class ComposedLbServer implements LbServer {
 
   private async drainOnce(graceMs: number): Promise<DrainResult> {
     const until = later(this.clock.now(), graceMs);
+    this.consumer?.stop();
     this.logs.close();
     const http = await this.http.drain({ graceMs });
     const calls = await this.agent.drain({ graceMs: Math.max(0, until - this.clock.now()) });
@@ -202,11 +224,27 @@ class ComposedLbServer implements LbServer {
 
   private async closeOnce(): Promise<void> {
     this.logs.close();
+    this.consumer?.stop();
     await this.http.close();
     await this.agent.close();
+    await this.consumer?.whenIdle(REPORT_MS);
     await this.lookup.close();
     await this.recorder?.close();
   }
+}
+
+/** @throws SettingsError when the settings name no API nodes */
+function newApiClient({ settings = {}, logger = silentLogger, ...options }: LbServerOptions, clock: Clock): ApiClient {
+  return new ApiClient(settings.runnerApiUrl ?? '', {
+    clock,
+    token: options.apiToken,
+    tls: options.tls,
+    tlsName: settings.tlsApiName,
+    allowInsecure: options.allowInsecureApi,
+    hedgeMs: settings.lookupHedgeMs,
+    settings,
+    logger,
+  });
 }
 
 function newAgent(options: LbServerOptions, agentOptions: LbAgentOptions): LbAgent {
@@ -238,6 +276,7 @@ function requestHandler(
   agent: LbAgent,
   lookup: FunctionLookup,
   logs: RunnerLogs,
+  acceptor: CallAcceptor | undefined,
   options: LbServerOptions,
 ): (req: IncomingMessage, res: ServerResponse) => void {
   const { settings = {}, routes = [], middleware = [], metrics, readiness, logger, clock } = options;
@@ -253,6 +292,7 @@ function requestHandler(
     maxRequestBytes: settings.maxRequestBytes ?? 0,
     clientStallMs: settings.clientStallMs,
     requestIdHeader: settings.requestIdHeader,
+    acceptor,
     logger,
     clock,
   });

@@ -10,6 +10,8 @@ import {
   type TraceContext,
   traceHeaders,
 } from '@fnfleet/core';
+import { ApiQueues } from '../async/api-queues.js';
+import type { CallQueues } from '../async/call-queues.js';
 import type { ApiNode } from './api-node.js';
 import { ApiNodes, type ApiNodesOptions } from './api-nodes.js';
 import { ApiRead, type ReadFailure } from './api-read.js';
@@ -41,6 +43,7 @@ export class ApiClient {
   private readonly inflight = new InflightTracker();
   private readonly logger: Logger | undefined;
   private feed: ChangeFeed | undefined;
+  private apiQueues: ApiQueues | undefined;
   private hedges = 0;
 
   /** @throws SettingsError when the text does not name API nodes */
@@ -64,6 +67,13 @@ export class ApiClient {
     const leave = this.inflight.enter();
     const read = (trace: TraceContext) => this.readWithin(trace, path, understand, signal);
     return inSpan('hybrid_client_read', activeTrace(), read, { kind: SpanKind.CLIENT }).finally(leave);
+  }
+
+  /** The queues of asynchronous calls of the nodes. @param maxBodyBytes maximum size of a call */
+  queues(maxBodyBytes: number): CallQueues {
+    const { nodes, headers, clock } = this;
+    this.apiQueues ??= new ApiQueues({ nodes, headers, clock, maxBodyBytes });
+    return this.apiQueues;
   }
 
   /** Follows the changes at the nodes until closed. */
@@ -92,6 +102,7 @@ export class ApiClient {
   async close(): Promise<void> {
     this.closing.abort(new CancelledError());
     await this.feed?.close();
+    await this.apiQueues?.close();
     await this.nodes.close();
     await this.inflight.whenIdle();
   }

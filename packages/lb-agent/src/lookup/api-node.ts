@@ -11,8 +11,10 @@ const SILENCE_MS = 10_000;
  * error.
  */
 const MAX_ANSWER_BYTES = 8 * MIB;
-/** One for each lookup under way, and one for the change feed. */
-const CONNECTIONS = 129;
+/** One for each lookup under way, one for the change feed, and three for taking asynchronous calls and reporting their ends. */
+const CONNECTIONS = 132;
+/** For accepting asynchronous calls. They are separate, so that lookups and renewals of leases do not wait for them. */
+const PUSH_CONNECTIONS = 64;
 /** How long a node that failed is used only if the others fail as well: at first, and at most. Milliseconds. */
 const FIRST_REST_MS = 1_000;
 const MAX_REST_MS = 60_000;
@@ -32,6 +34,22 @@ export interface ApiAnswer {
   readonly text: string;
 }
 
+export interface ApiBytes {
+  readonly status: number;
+  readonly body: Buffer;
+  readonly retryAfterSeconds: number | undefined;
+}
+
+export interface PostOptions {
+  readonly signal: AbortSignal;
+  /** Longest time without any data. */
+  readonly silenceMs: number;
+  /** Maximum size of the answer. */
+  readonly maxBytes: number;
+  /** Whether it hands in an asynchronous call. */
+  readonly isPush: boolean;
+}
+
 type Headers = Readonly<Record<string, string>>;
 
 /** One API node: its connections, and whether it is worth asking. */
@@ -39,6 +57,7 @@ export class ApiNode {
   /** `http://host:port` */
   readonly url: string;
   private readonly agent: http.Agent;
+  private readonly pushAgent: http.Agent;
   private readonly silence = new TurnoverSet<() => void>();
   private failures = 0;
   private restUntil: MonoMs = LONG_AGO;
@@ -48,7 +67,8 @@ export class ApiNode {
     private readonly options: ApiNodeOptions,
   ) {
     this.url = origin.origin;
-    this.agent = newAgent(origin, options);
+    this.agent = newAgent(origin, options, CONNECTIONS);
+    this.pushAgent = newAgent(origin, options, PUSH_CONNECTIONS);
   }
 
   /** Whether it failed recently while another node answered. */
@@ -85,7 +105,21 @@ export class ApiNode {
   /** @throws Error when no complete answer arrives */
   async get(path: string, headers: Headers, signal: AbortSignal): Promise<ApiAnswer> {
     const answer = await this.open(path, headers, signal, SILENCE_MS);
-    return { status: answer.statusCode ?? 0, text: await readText(answer) };
+    return { status: answer.statusCode ?? 0, text: (await readAll(answer, MAX_ANSWER_BYTES)).toString() };
+  }
+
+  /** Sends a body. @throws Error when no complete answer arrives */
+  async post(path: string, headers: Headers, body: Buffer, options: PostOptions): Promise<ApiBytes> {
+    const { signal, silenceMs, maxBytes, isPush } = options;
+    const agent = isPush ? this.pushAgent : this.agent;
+    const all = { ...headers, 'content-type': 'application/octet-stream', 'content-length': String(body.length) };
+    const answer = await this.request({ method: 'POST', agent, path, headers: all, signal, timeout: silenceMs }, body);
+    const retryAfter = Number(answer.headers['retry-after'] ?? Number.NaN);
+    return {
+      status: answer.statusCode ?? 0,
+      body: await readAll(answer, maxBytes),
+      retryAfterSeconds: Number.isFinite(retryAfter) ? retryAfter : undefined,
+    };
   }
 
   /**
@@ -93,38 +127,42 @@ export class ApiNode {
    * @param silenceMs longest time without any data, also after the head
    */
   open(path: string, headers: Headers, signal: AbortSignal, silenceMs: number): Promise<IncomingMessage> {
-    const { agent } = this;
+    return this.request({ agent: this.agent, path, headers, signal, timeout: silenceMs });
+  }
+
+  private request(options: http.RequestOptions, body?: Buffer): Promise<IncomingMessage> {
     const { protocol, port } = this.origin;
     const { request } = protocol === 'https:' ? https : http;
     const host = hostOf(this.origin);
     return new Promise((resolve, reject) => {
-      const asked = request({ agent, host, port, path, headers, signal, timeout: silenceMs }, resolve);
-      asked.on('timeout', () => asked.destroy(new Error(`no data for ${silenceMs} ms`)));
+      const asked = request({ ...options, host, port }, resolve);
+      asked.on('timeout', () => asked.destroy(new Error(`no data for ${options.timeout} ms`)));
       asked.on('error', reject);
-      asked.end();
+      asked.end(body);
     });
   }
 
   /** Closes its connections; pending requests fail. */
   close(): void {
     this.agent.destroy();
+    this.pushAgent.destroy();
   }
 }
 
 /** @throws Error when the answer is incomplete, or longer than the limit */
-async function readText(answer: IncomingMessage): Promise<string> {
+async function readAll(answer: IncomingMessage, maxBytes: number): Promise<Buffer> {
   const chunks: Buffer[] = [];
   let length = 0;
   for await (const chunk of answer) {
     length += chunk.length;
-    if (length > MAX_ANSWER_BYTES) throw new Error(`an answer of more than ${MAX_ANSWER_BYTES} bytes`);
+    if (length > maxBytes) throw new Error(`an answer of more than ${maxBytes} bytes`);
     chunks.push(chunk);
   }
-  return Buffer.concat(chunks).toString();
+  return Buffer.concat(chunks, length);
 }
 
-function newAgent(origin: URL, { tls: identity, tlsName }: ApiNodeOptions): http.Agent {
-  const options = { keepAlive: true, maxSockets: CONNECTIONS };
+function newAgent(origin: URL, { tls: identity, tlsName }: ApiNodeOptions, maxSockets: number): http.Agent {
+  const options = { keepAlive: true, maxSockets };
   if (origin.protocol === 'http:') return new http.Agent(options);
   const agent = new https.Agent({ ...options, maxCachedSessions: 0 });
   if (identity === undefined) return agent;

@@ -64,7 +64,7 @@ export class TestFleet {
     const byAddress = new Map(runners.map((runner) => [runner.address, runner]));
     const settings = readSettings(
       { ...httpSettings, ...lbSettings },
-      { FN_RUNNER_API_URL: api.url, FN_RUNNER_ADDRESSES: 'in.the.pool:9190', ...env },
+      { FN_RUNNER_API_URL: api.url, FN_RUNNER_ADDRESSES: 'in.the.pool:9190', FN_ASYNC_CONSUMERS: '0', ...env },
     );
     try {
       const server = newLbServer({

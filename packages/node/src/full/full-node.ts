@@ -32,6 +32,7 @@ import {
   type FunctionSource,
   type LbServer,
   type LbSettings,
+  localQueue,
   newLbServer,
 } from '@fnfleet/lb-agent';
 import type { TlsIdentity } from '@fnfleet/tls';
@@ -41,7 +42,8 @@ import { LocalPlacement } from './local-placement.js';
 export type FrontDoorSettings = Pick<
   LbSettings,
   'executionHeadroomMs' | 'completeBodyBytes' | 'clientStallMs' | 'requestIdHeader'
->;
+> &
+  Partial<Pick<LbSettings, 'asyncConsumers' | 'asyncHeldBytes'>>;
 
 export interface FullNodeOptions {
   /** Executes the calls. The node closes it at the end. */
@@ -144,6 +146,7 @@ export class FullNode implements Service {
       port,
       lookup,
       placement,
+      queues: localQueue(() => queue.open()),
       routes,
       imagePulls: async () => agent.imagePulls,
       metrics,

@@ -30,6 +30,8 @@ export function shareOf<S extends LbSettings & Pick<HttpLimits, 'maxConnections'
     replayMemoryBytes: share(settings.replayMemoryBytes),
     replayDiskBytes: share(settings.replayDiskBytes),
     explainCalls: share(settings.explainCalls),
+    asyncConsumers: share(settings.asyncConsumers),
+    asyncHeldBytes: share(settings.asyncHeldBytes),
     // Each line tells when its call came, counted from the start of its process.
     workloadFile: settings.workloadFile && `${settings.workloadFile}.${worker}`,
   };

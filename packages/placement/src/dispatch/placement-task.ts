@@ -60,7 +60,8 @@ export class PlacementTask {
     const { clock, timing } = parts;
     this.request = resourceRequestOf(call);
     this.stats = new PlacementStats(clock);
-    this.budgetMs = call.model.type === 'detached' ? timing.detachedPlacerTimeoutMs : timing.placerTimeoutMs;
+    const limitMs = call.model.type === 'detached' ? timing.detachedPlacerTimeoutMs : timing.placerTimeoutMs;
+    this.budgetMs = Math.min(limitMs, call.placementLimitMs ?? limitMs);
   }
 
   /** Never rejects. */

@@ -24,6 +24,8 @@ export interface OutboundCall {
   readonly requestId?: string;
   /** Deadline of the stream (`grpc-timeout`); undefined: none. */
   readonly deadlineAt?: MonoMs;
+  /** Longest time to look for a runner, milliseconds, if it is less than that of the balancer. */
+  readonly placementLimitMs?: number | undefined;
   /** Each attempt is a child of this trace. */
   readonly trace?: TraceContext;
   readonly body: ReplayableBody;

@@ -326,6 +326,8 @@ class SqliteQueue implements MessageQueue {
     this.waiters.add(woken);
     const timer = clock.after(until - clock.now(), wake, { keepAlive: true });
     signal?.addEventListener('abort', wake, { once: true });
+    // Either may have happened while this was looking for calls.
+    if (signal?.aborted || this.isClosed) wake();
     await woken.promise;
     timer.cancel();
     signal?.removeEventListener('abort', wake);

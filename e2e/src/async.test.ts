@@ -1,0 +1,245 @@
+// takes: 80 s
+import { mkdirSync } from 'node:fs';
+import path from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { freePorts } from '@fnfleet/testing';
+import { ApiClient, deployFunction } from 'fnfleet';
+import { Agent } from 'undici';
+import { FnfleetCommand } from './harness/command.js';
+import { Footprint } from './harness/footprint.js';
+import { type Answer, invoke } from './harness/invoke.js';
+import { ROOT } from './harness/paths.js';
+import { until } from './harness/until.js';
+
+jest.setTimeout(300_000);
+
+interface CallJson {
+  readonly status: string;
+  readonly attempts: number;
+  readonly error?: string;
+  readonly history: readonly { readonly end: string }[];
+  readonly result?: { readonly status: number; readonly body: string };
+}
+
+/** An API node with a queue on disk, a balancer and a runner, each a process that can be killed. */
+describe('asynchronous calls', () => {
+  let footprint: Footprint;
+  let port: number;
+  let nodes: Map<string, FnfleetCommand>;
+  let agent: Agent;
+  let fnId: string;
+
+  beforeEach(async () => {
+    footprint = new Footprint();
+    mkdirSync(path.join(footprint.dataDir, 'iofs'));
+    port = await freePorts(4);
+    nodes = new Map();
+    agent = new Agent({ connections: 64 });
+    await startApi();
+    await startRunner();
+    await startBalancer();
+    fnId = (await deployFunction(new ApiClient(apiUrl()), 'e2e', { name: 'probe', image: 'probe' })).id;
+  });
+
+  afterEach(async () => {
+    await agent.close();
+    await Promise.all([...nodes.values()].map((node) => node.stop()));
+    const left = await footprint.leftovers();
+    footprint.remove();
+    expect(left).toEqual([]);
+  });
+
+  const apiUrl = () => `http://127.0.0.1:${port}`;
+  const lbUrl = () => `http://127.0.0.1:${port + 1}`;
+
+  async function start(name: string, env: Readonly<Record<string, string>>): Promise<void> {
+    const node = new FnfleetCommand(['node'], { env: { ...footprint.env, FN_BIND_ADDRESS: '127.0.0.1', ...env } });
+    nodes.set(name, node);
+    await node.prints(/ready/);
+  }
+
+  const startApi = (env: Readonly<Record<string, string>> = {}) =>
+    start('api', {
+      FN_NODE_TYPE: 'api',
+      FN_PORT: `${port}`,
+      FN_DB_URL: `sqlite3://${footprint.dataDir}/fn.db`,
+      ...env,
+    });
+
+  const startBalancer = () =>
+    start('lb', {
+      FN_NODE_TYPE: 'lb',
+      FN_PORT: `${port + 1}`,
+      FN_RUNNER_API_URL: apiUrl(),
+      FN_RUNNER_ADDRESSES: `127.0.0.1:${port + 3}`,
+    });
+
+  const startRunner = () =>
+    start('runner', {
+      FN_NODE_TYPE: 'pure-runner',
+      FN_PORT: `${port + 2}`,
+      FN_GRPC_PORT: `${port + 3}`,
+      FN_IOFS_PATH: path.join(footprint.dataDir, 'iofs'),
+      FN_DRIVER: 'process',
+      FN_PROCESS_FUNCTIONS: path.join(ROOT, 'e2e/functions'),
+    });
+
+  async function kill(name: string): Promise<void> {
+    nodes.get(name)?.signal('SIGKILL');
+    await nodes.get(name)?.ended;
+  }
+
+  const accept = (knobs: object, headers: Readonly<Record<string, string>> = {}): Promise<Answer> =>
+    invoke(`${lbUrl()}/invoke/${fnId}`, {
+      knobs,
+      headers: { 'fn-invoke-type': 'async', ...headers },
+      dispatcher: agent,
+    });
+
+  async function accepted(knobs: object): Promise<string> {
+    const answer = await accept(knobs);
+    if (answer.status !== 202) throw new Error(`${answer.status} ${answer.body}`);
+    return JSON.parse(String(answer.body)).call_id;
+  }
+
+  async function read(callId: string): Promise<CallJson> {
+    const response = await fetch(`${apiUrl()}/v2/fns/${fnId}/calls/${callId}`);
+    if (response.status !== 200) throw new Error(`${callId}: ${response.status} ${await response.text()}`);
+    return (await response.json()) as CallJson;
+  }
+
+  const ended = (callId: string): Promise<CallJson> =>
+    until({
+      what: `end of ${callId}`,
+      withinMs: 120_000,
+      look: async () => {
+        const call = await read(callId).catch(() => undefined);
+        return call && ['success', 'error', 'cancelled'].includes(call.status) ? call : undefined;
+      },
+    });
+
+  it('are answered 202 and run; a poison one is a dead letter, and others do not wait for it', async () => {
+    const answer = await accept({ about: true });
+    const id = JSON.parse(String(answer.body)).call_id;
+    expect(answer).toMatchObject({
+      status: 202,
+      headers: { 'fn-call-id': id, location: `/v2/fns/${fnId}/calls/${id}` },
+    });
+    const poison = await accepted({ crash: true });
+    const good = await ended(id);
+    expect(good).toMatchObject({ status: 'success', attempts: 1, result: { status: 200 } });
+    expect(JSON.parse(good.result?.body ?? '').call.headers).toEqual(expect.arrayContaining(['Fn-Attempt', '1']));
+
+    expect(await ended(poison)).toMatchObject({
+      status: 'error',
+      attempts: 3,
+      error: 'error receiving function response',
+      history: [{ end: 'retried' }, { end: 'retried' }, { end: 'dead' }],
+    });
+  });
+
+  it('end although the API node is killed before they run, and the balancer while they run: none is lost', async () => {
+    // It runs when the balancer is killed.
+    const ids = [await accepted({ about: true, sleepMs: 3_000 })];
+    let refused = 0;
+    let broken = 0;
+    let sending = true;
+    const clients = Array.from({ length: 8 }, async () => {
+      while (sending) {
+        try {
+          const answer = await accept({ about: true, sleepMs: 20 });
+          if (answer.status === 202) ids.push(JSON.parse(String(answer.body)).call_id);
+          else refused += 1;
+        } catch {
+          broken += 1;
+          await sleep(20);
+        }
+      }
+    });
+    const more = async (count: number) => {
+      const from = ids.length;
+      await until({ what: `${count} more calls`, look: async () => (ids.length >= from + count ? true : undefined) });
+    };
+    await more(100);
+    await kill('lb');
+    await startBalancer();
+    for (let kills = 0; kills < 2; kills += 1) {
+      await more(100);
+      await kill('api');
+      await sleep(200);
+      await startApi();
+    }
+    await more(100);
+    sending = false;
+    await Promise.all(clients);
+
+    const ends = { success: 0, error: 0, cancelled: 0 };
+    let again = 0;
+    for (const id of ids) {
+      const { status, attempts, result } = await ended(id);
+      ends[status as keyof typeof ends] += 1;
+      if (attempts > 1) {
+        again += 1;
+        const [number] =
+          JSON.parse(result?.body ?? '')
+            .call.headers.join('\n')
+            .match(/(?<=Fn-Attempt\n)\d+/) ?? [];
+        expect(number).toBe(String(attempts));
+      }
+    }
+    process.stdout.write(
+      `3 kills: ${ids.length} calls accepted, ${refused} refused, ${broken} broken connections; ` +
+        `${ends.success} succeeded, ${ends.error} are dead letters, ${again} ran again, ` +
+        `${ids.length - ends.success - ends.error} lost\n`,
+    );
+    expect(ends).toEqual({ success: ids.length, error: 0, cancelled: 0 });
+    expect((await read(ids[0] as string)).attempts).toBeGreaterThan(1);
+  });
+
+  it('are refused when the queue is full, and accepted and run when there is a runner again', async () => {
+    await nodes.get('api')?.stop();
+    await startApi({ FN_MQ_MAX_CALLS: '50' });
+    await kill('runner');
+    const ids: string[] = [];
+    let refusal: Answer | undefined;
+    while (refusal === undefined) {
+      const answer = await accept({});
+      if (answer.status === 202) ids.push(JSON.parse(String(answer.body)).call_id);
+      else refusal = answer;
+    }
+    expect([refusal.status, refusal.headers['retry-after']]).toEqual([503, '15']);
+    expect(ids).toHaveLength(50);
+    await startRunner();
+    for (const id of ids) expect((await ended(id)).status).toBe('success');
+    expect((await accept({})).status).toBe(202);
+  });
+
+  it('are accepted quickly, and all of them run', async () => {
+    const ids: string[] = [];
+    const body = JSON.stringify({ body: 'x', pad: 'p'.repeat(1000) });
+    const from = performance.now();
+    await Promise.all(
+      Array.from({ length: 64 }, async () => {
+        while (performance.now() - from < 5_000) {
+          const answer = await invoke(`${lbUrl()}/invoke/${fnId}`, {
+            body,
+            headers: { 'fn-invoke-type': 'async' },
+            dispatcher: agent,
+          });
+          expect(answer.status).toBe(202);
+          ids.push(JSON.parse(String(answer.body)).call_id);
+        }
+      }),
+    );
+    const seconds = (performance.now() - from) / 1_000;
+    const draining = performance.now();
+    let succeeded = 0;
+    for (const id of ids) if ((await ended(id)).status === 'success') succeeded += 1;
+    const rest = (performance.now() - draining) / 1_000;
+    process.stdout.write(
+      `${ids.length} calls of 1 KiB from 64 clients accepted in ${seconds.toFixed(1)} s, ` +
+        `${Math.round(ids.length / seconds)} a second; all had succeeded ${rest.toFixed(1)} s later\n`,
+    );
+    expect(succeeded).toBe(ids.length);
+  });
+});

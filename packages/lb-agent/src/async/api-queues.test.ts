@@ -1,0 +1,208 @@
+import { createServer, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { decodeFrames, encodeFrames, systemClock } from '@fnfleet/core';
+import type { NewMessage } from '@fnfleet/queue';
+import { ApiNodes } from '../lookup/api-nodes.js';
+import { ApiQueues } from './api-queues.js';
+
+type Said = Record<string, unknown>;
+type Script = (route: string, heads: Said[]) => { status: number; body?: Buffer | string; lost?: boolean };
+
+/** An API node that answers as it is told. */
+class ScriptedNode {
+  readonly heard: [route: string, heads: Said[]][] = [];
+  private constructor(
+    private readonly server: Server,
+    public script: Script,
+  ) {}
+
+  static async start(script: Script): Promise<ScriptedNode> {
+    const server = createServer((req, res) => {
+      const chunks: Buffer[] = [];
+      req.on('data', (chunk) => chunks.push(chunk));
+      req.on('end', () => {
+        const route = String(req.url).replace('/v2/runner/async/', '');
+        const bytes = Buffer.concat(chunks);
+        const heads =
+          route === 'reserve'
+            ? [JSON.parse(String(bytes))]
+            : decodeFrames(bytes, 1000).map(({ head }) => JSON.parse(head));
+        node.heard.push([route, heads]);
+        const { status, body = '', lost } = node.script(route, heads);
+        if (lost) req.socket.destroy();
+        else res.writeHead(status).end(body);
+      });
+    });
+    const node = new ScriptedNode(server, script);
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    return node;
+  }
+
+  get url(): string {
+    return `http://127.0.0.1:${(this.server.address() as AddressInfo).port}`;
+  }
+
+  async close(): Promise<void> {
+    this.server.closeAllConnections();
+    await new Promise((resolve) => this.server.close(resolve));
+  }
+}
+
+const open: (ScriptedNode | ApiQueues | ApiNodes)[] = [];
+afterEach(async () => {
+  for (const each of open.splice(0).reverse()) await each.close();
+});
+
+async function queues(...scripts: Script[]): Promise<{ queues: ApiQueues; nodes: ScriptedNode[] }> {
+  const nodes = await Promise.all(scripts.map((script) => ScriptedNode.start(script)));
+  open.push(...nodes);
+  const clock = { ...systemClock, sleep: () => Promise.resolve() };
+  let now = 0;
+  const hurried = {
+    ...clock,
+    now: () => {
+      now += 100;
+      return now as ReturnType<typeof systemClock.now>;
+    },
+  };
+  const api = new ApiNodes(nodes.map(({ url }) => url).join(','), { clock: systemClock, random: () => 0 });
+  open.push(api);
+  const made = new ApiQueues({
+    nodes: api,
+    headers: { authorization: 'Bearer t' },
+    maxBodyBytes: 1000,
+    clock: hurried,
+  });
+  open.push(made);
+  return { queues: made, nodes };
+}
+
+const message: NewMessage = { callId: 'c1', fnId: 'f', head: '{}', body: Buffer.from('cat') };
+const yes: Script = () => ({ status: 200, body: '{"call_id":"c1","duplicate":false}' });
+const said =
+  (status: number, text: string): Script =>
+  () => ({ status, body: JSON.stringify({ message: text }) });
+const elsewhere = said(503, 'No queue of asynchronous calls is available: try again later');
+const unsupported = said(400, 'Async functions are not supported on this server');
+const ofFn = said(404, 'Path not found: POST /v2/runner/async/calls');
+const lost: Script = () => ({ status: 0, lost: true });
+
+describe('a call', () => {
+  it('is handed in with everything that is known about it', async () => {
+    const { queues: made, nodes } = await queues(yes);
+    const policy = { attempts: 2, backoffMs: 3, maxBackoffMs: 4, retryOn: ['function'] as const };
+    const more = { priority: 2, delayMs: 5, maxAgeMs: 6, idempotencyKey: 'k', policy } as const;
+    const limits = { concurrency: 7, rate: { calls: 8, perMs: 9 } };
+    expect(await made.push({ ...message, ...more, limits })).toEqual({ callId: 'c1', duplicate: false });
+    expect(nodes[0]?.heard).toEqual([
+      [
+        'calls',
+        [
+          {
+            ...{ call_id: 'c1', fn_id: 'f', head: '{}', priority: 2, delay_ms: 5, max_age_ms: 6, idempotency_key: 'k' },
+            policy: { attempts: 2, backoff_ms: 3, max_backoff_ms: 4, retry_on: ['function'] },
+            limits: { concurrency: 7, rate: { calls: 8, per_ms: 9 } },
+          },
+        ],
+      ],
+    ]);
+  });
+
+  it.each`
+    first                              | script            | second
+    ${'has the queue of another node'} | ${elsewhere}      | ${'confirms'}
+    ${'has no queue'}                  | ${unsupported}    | ${'confirms'}
+    ${'is an API node of Fn'}          | ${ofFn}           | ${'confirms'}
+    ${'is killed before it answers'}   | ${lost}           | ${'confirms'}
+    ${'answers 500'}                   | ${said(500, 'x')} | ${'confirms'}
+  `('is confirmed by the second node if the first one $first', async ({ script }) => {
+    const { queues: made, nodes } = await queues(script, yes);
+    expect(await made.push(message)).toEqual({ callId: 'c1', duplicate: false });
+    expect(nodes.map(({ heard }) => heard.length)).toEqual([1, 1]);
+    // It stays with the node that has confirmed.
+    await made.push(message);
+    expect(nodes.map(({ heard }) => heard.length)).toEqual([1, 2]);
+  });
+
+  it('is handed in again, with the same id, until a node confirms', async () => {
+    const { queues: made, nodes } = await queues(lost);
+    const [node] = nodes as [ScriptedNode];
+    node.script = () => (node.heard.length < 4 ? { status: 0, lost: true } : yes('', []));
+    await made.push(message);
+    expect(node.heard.map(([, [head]]) => head?.call_id)).toEqual(['c1', 'c1', 'c1', 'c1']);
+  });
+
+  it.each`
+    when                           | scripts                           | error
+    ${'no node answers'}           | ${[lost, lost]}                   | ${{ code: 'queueUnavailable', status: 503 }}
+    ${'no node opens its queue'}   | ${[elsewhere, elsewhere]}         | ${{ code: 'queueUnavailable', status: 503 }}
+    ${'no node has a queue'}       | ${[unsupported, ofFn]}            | ${{ code: 'asyncUnsupported', status: 400 }}
+    ${'the queue is full'}         | ${[said(503, 'full'), elsewhere]} | ${{ message: 'full', status: 503 }}
+    ${'it is larger than allowed'} | ${[said(413, 'too large')]}       | ${{ message: 'too large', status: 413, blame: 'caller' }}
+  `('is not confirmed when $when', async ({ scripts, error }) => {
+    const { queues: made } = await queues(...scripts);
+    await expect(made.push(message)).rejects.toMatchObject(error);
+  });
+});
+
+describe('a consumer', () => {
+  const frames = encodeFrames([
+    { head: '{"call_id":"c1","token":"t1","fn_id":"f","attempt":2,"head":"{}"}', body: Buffer.from('cat') },
+  ]);
+
+  it('takes calls from each node', async () => {
+    const { queues: made, nodes } = await queues(() => ({ status: 200, body: frames }), elsewhere);
+    const [first, second] = made.sources();
+    const request = { holder: 'lb', limit: 4, leaseMs: 30_000, waitMs: 10 };
+    expect(await first?.reserve(request)).toMatchObject([
+      { lease: { callId: 'c1', token: 't1' }, attempt: 2, head: '{}' },
+    ]);
+    await expect(second?.reserve(request)).rejects.toMatchObject({ code: 'queueUnavailable' });
+    expect(nodes[0]?.heard).toEqual([['reserve', [{ holder: 'lb', limit: 4, lease_ms: 30_000, wait_ms: 10 }]]]);
+    expect(made.sources()[0]).toBe(first);
+  });
+
+  it('reports what ends at the same time in one request', async () => {
+    const answers = [{ kind: 'completed' }, { kind: 'leaseLost', because: 'expired' }, { kind: 'givenBack' }];
+    const { queues: made, nodes } = await queues(() => ({ status: 200, body: JSON.stringify({ answers }) }));
+    const [source] = made.sources();
+    const lease = (n: number) => ({ callId: `c${n}`, token: `t${n}` });
+    const failure = { kind: 'function', code: 'x', message: 'y' } as const;
+    expect(
+      await Promise.all([
+        source?.complete(lease(1), { head: '{}', body: Buffer.from('meow') }),
+        source?.retry(lease(2), failure),
+        source?.giveBack(lease(3)),
+      ]),
+    ).toEqual(answers);
+    expect(nodes[0]?.heard).toEqual([
+      [
+        'settle',
+        [
+          { call_id: 'c1', token: 't1', kind: 'complete', head: '{}' },
+          { call_id: 'c2', token: 't2', kind: 'retry', blame: 'function', code: 'x', message: 'y' },
+          { call_id: 'c3', token: 't3', kind: 'give_back' },
+        ],
+      ],
+    ]);
+  });
+
+  it('reports at another node that has taken over the queue, and again until one answers', async () => {
+    const answers = [{ kind: 'completed' }];
+    const { queues: made, nodes } = await queues(lost, elsewhere);
+    const [, second] = nodes as [ScriptedNode, ScriptedNode];
+    second.script = (...what) =>
+      second.heard.length < 3 ? elsewhere(...what) : { status: 200, body: JSON.stringify({ answers }) };
+    const [source] = made.sources();
+    expect(await source?.complete({ callId: 'c1', token: 't1' }, { head: '', body: Buffer.alloc(0) })).toEqual(
+      answers[0],
+    );
+  });
+
+  it('learns in the end that nobody answers', async () => {
+    const { queues: made } = await queues(lost);
+    await expect(made.sources()[0]?.giveBack({ callId: 'c1', token: 't1' })).rejects.toMatchObject({
+      code: 'queueUnavailable',
+    });
+  });
+});

@@ -1,0 +1,326 @@
+import {
+  type Clock,
+  Deferred,
+  decodeFrames,
+  encodeFrames,
+  FnError,
+  type Frame,
+  InflightTracker,
+  later,
+  MIB,
+  PeerError,
+  parseBody,
+} from '@fnfleet/core';
+import type {
+  CallResult,
+  Delivery,
+  Failure,
+  Lease,
+  LeaseLost,
+  NewMessage,
+  Priority,
+  PushAnswer,
+  Reason,
+  ReserveRequest,
+  RetryAnswer,
+} from '@fnfleet/queue';
+import type { ApiNode } from '../lookup/api-node.js';
+import type { ApiNodes } from '../lookup/api-nodes.js';
+import type { CallQueue, CallQueues } from './call-queues.js';
+
+/** How long a call is handed in at one node after the other before its caller is told that no node has confirmed. */
+const PUSH_MS = 5_000;
+/** How long the end of a call is reported; then its lease is over, and it runs again. */
+const SETTLE_MS = 30_000;
+/** Time for a response in addition to what a request waits for itself. */
+const SILENCE_MS = 10_000;
+const FIRST_PAUSE_MS = 50;
+const MAX_PAUSE_MS = 1_000;
+/** Ends of calls that travel in one request; an API node accepts 1000, and 16 MiB. */
+const MAX_BATCH = 200;
+const MAX_BATCH_BYTES = 4 * MIB;
+const MAX_ANSWER_BYTES = 8 * MIB;
+const MAX_RESERVED = 1_000;
+
+export interface ApiQueuesOptions {
+  readonly nodes: ApiNodes;
+  /** Of every request: the operator token. */
+  readonly headers: Readonly<Record<string, string>>;
+  /** Maximum size of a call. */
+  readonly maxBodyBytes: number;
+  readonly clock: Clock;
+}
+
+/** The queues of the API nodes. A node that has none, or has not opened it, says so. */
+export class ApiQueues implements CallQueues {
+  private readonly closing = new AbortController();
+  private readonly inflight = new InflightTracker();
+  private readonly queues = new WeakMap<ApiNode, ApiQueue>();
+  /** The node that has confirmed last is asked first. */
+  private confirmed: ApiNode | undefined;
+
+  constructor(private readonly options: ApiQueuesOptions) {}
+
+  /** The same call may reach a node twice, which has no effect: its id says that it is the same. */
+  async push(message: NewMessage): Promise<PushAnswer> {
+    const { callId, fnId, head, priority, delayMs, maxAgeMs, idempotencyKey, policy, limits, body } = message;
+    const said = {
+      ...{ call_id: callId, fn_id: fnId, head, priority, delay_ms: delayMs, max_age_ms: maxAgeMs },
+      idempotency_key: idempotencyKey,
+      policy: policy && {
+        attempts: policy.attempts,
+        backoff_ms: policy.backoffMs,
+        max_backoff_ms: policy.maxBackoffMs,
+        retry_on: policy.retryOn,
+      },
+      limits: limits && {
+        concurrency: limits.concurrency,
+        rate: limits.rate && { calls: limits.rate.calls, per_ms: limits.rate.perMs },
+      },
+    };
+    const bytes = encodeFrames([{ head: JSON.stringify(said), body }]);
+    const leave = this.inflight.enter();
+    try {
+      const answer = await this.untilAnswered(
+        PUSH_MS,
+        () => this.inOrder(this.confirmed),
+        async (node) => {
+          const text = (await this.post(node, 'calls', bytes, { isPush: true })).toString();
+          this.confirmed = node;
+          return parseBody(text);
+        },
+      );
+      return { callId: answer.text('call_id') || callId, duplicate: answer.raw('duplicate') === true };
+    } finally {
+      leave();
+    }
+  }
+
+  sources(): readonly CallQueue[] {
+    return this.options.nodes.all.map((node) => {
+      const known = this.queues.get(node);
+      const queue = known ?? new ApiQueue(this, node);
+      if (known === undefined) this.queues.set(node, queue);
+      return queue;
+    });
+  }
+
+  async reserve(node: ApiNode, request: ReserveRequest, signal?: AbortSignal): Promise<readonly Delivery[]> {
+    const { holder, limit, leaseMs, waitMs = 0 } = request;
+    const leave = this.inflight.enter();
+    try {
+      const asked = { holder, limit: Math.min(limit, MAX_RESERVED), lease_ms: leaseMs, wait_ms: waitMs };
+      const bytes = await this.post(node, 'reserve', Buffer.from(JSON.stringify(asked)), { signal, waitMs });
+      return decodeFrames(bytes, MAX_RESERVED).map(deliveryOf);
+    } finally {
+      leave();
+    }
+  }
+
+  /** Reports at the node from which the calls came, or at another one that has taken over its queue. */
+  async settle(origin: ApiNode, frames: readonly Frame[]): Promise<readonly unknown[]> {
+    const bytes = encodeFrames(frames);
+    const leave = this.inflight.enter();
+    try {
+      return await this.untilAnswered(
+        SETTLE_MS,
+        () => this.inOrder(origin),
+        async (node) => {
+          const answers = parseBody((await this.settleAt(node, bytes)).toString()).raw('answers');
+          if (!Array.isArray(answers) || answers.length !== frames.length) throw new FnError('queueUnavailable');
+          return answers;
+        },
+      );
+    } finally {
+      leave();
+    }
+  }
+
+  /** A queue that has no room for a moment is asked again. */
+  private async settleAt(node: ApiNode, bytes: Buffer): Promise<Buffer> {
+    try {
+      return await this.post(node, 'settle', bytes);
+    } catch (error) {
+      throw error instanceof PeerError ? new FnError('queueUnavailable', { cause: error }) : error;
+    }
+  }
+
+  /** Requests that are under way fail. */
+  async close(): Promise<void> {
+    this.closing.abort();
+    await this.inflight.whenIdle();
+  }
+
+  private inOrder(first: ApiNode | undefined): readonly ApiNode[] {
+    const order = this.options.nodes.order();
+    return first !== undefined && order.includes(first) ? [first, ...order.filter((node) => node !== first)] : order;
+  }
+
+  /** Asks one node after the other, and again after a pause, until one answers or the time is over. */
+  private async untilAnswered<T>(
+    limitMs: number,
+    order: () => readonly ApiNode[],
+    ask: (node: ApiNode) => Promise<T>,
+  ): Promise<T> {
+    const { clock } = this.options;
+    const until = later(clock.now(), limitMs);
+    let pauseMs = FIRST_PAUSE_MS;
+    for (;;) {
+      const failures: unknown[] = [];
+      for (const node of order()) {
+        try {
+          return await ask(node);
+        } catch (error) {
+          failures.push(error);
+        }
+      }
+      const refusal = failures.find((error) => error instanceof PeerError);
+      if (refusal !== undefined) throw refusal;
+      const unsupported = failures.filter((error) => error instanceof FnError && error.code === 'asyncUnsupported');
+      if (failures.length > 0 && unsupported.length === failures.length) throw unsupported[0];
+      if (this.closing.signal.aborted || later(clock.now(), pauseMs) >= until) {
+        throw new FnError('queueUnavailable', { cause: failures[0] });
+      }
+      await clock.sleep(pauseMs, this.closing.signal);
+      pauseMs = Math.min(2 * pauseMs, MAX_PAUSE_MS);
+    }
+  }
+
+  /**
+   * @throws PeerError with which the queue refuses; FnError `asyncUnsupported` or `queueUnavailable` if this node has none now;
+   *   Error if it does not answer
+   */
+  private async post(
+    node: ApiNode,
+    route: 'calls' | 'reserve' | 'settle',
+    bytes: Buffer,
+    { signal, waitMs = 0, isPush = false }: { signal?: AbortSignal; waitMs?: number; isPush?: boolean } = {},
+  ): Promise<Buffer> {
+    const life = signal ? AbortSignal.any([signal, this.closing.signal]) : this.closing.signal;
+    const { status, body, retryAfterSeconds } = await node.post(
+      `/v2/runner/async/${route}`,
+      this.options.headers,
+      bytes,
+      {
+        signal: life,
+        silenceMs: waitMs + SILENCE_MS,
+        maxBytes: Math.max(MAX_ANSWER_BYTES, this.options.maxBodyBytes + MIB),
+        isPush,
+      },
+    );
+    if (status === 200) return body;
+    const message = messageIn(body);
+    if (status === 204 || message === new FnError('queueUnavailable').message) throw new FnError('queueUnavailable');
+    // An API node of Fn has no such route.
+    if (status === 404 || message === new FnError('asyncUnsupported').message) throw new FnError('asyncUnsupported');
+    if (status === 413) throw new PeerError(status, message, 'caller');
+    if (status === 503) throw new PeerError(status, message, 'platform', '', retryAfterSeconds);
+    throw new FnError('queueUnavailable', {
+      cause: new Error(`${node.url} answered ${status} ${message.slice(0, 200)}`),
+    });
+  }
+}
+
+interface Waiting {
+  readonly frame: Frame;
+  readonly answer: Deferred<unknown>;
+}
+
+/** The queue of one API node. What is reported at the same time travels together. */
+class ApiQueue implements CallQueue {
+  private waiting: Waiting[] = [];
+  private isSending = false;
+
+  constructor(
+    private readonly queues: ApiQueues,
+    private readonly node: ApiNode,
+  ) {}
+
+  push(message: NewMessage): Promise<PushAnswer> {
+    return this.queues.push(message);
+  }
+
+  reserve(request: ReserveRequest, signal?: AbortSignal): Promise<readonly Delivery[]> {
+    return this.queues.reserve(this.node, request, signal);
+  }
+
+  extend(lease: Lease, leaseMs: number): Promise<{ readonly kind: 'extended' } | LeaseLost> {
+    return this.settle(lease, { kind: 'extend', lease_ms: leaseMs });
+  }
+
+  complete(lease: Lease, { head, body }: CallResult): Promise<{ readonly kind: 'completed' } | LeaseLost> {
+    return this.settle(lease, { kind: 'complete', head }, body);
+  }
+
+  retry(lease: Lease, { kind, code, message, afterMs }: Failure): Promise<RetryAnswer | LeaseLost> {
+    return this.settle(lease, { kind: 'retry', blame: kind, code, message, after_ms: afterMs });
+  }
+
+  giveBack(lease: Lease): Promise<{ readonly kind: 'givenBack' } | LeaseLost> {
+    return this.settle(lease, { kind: 'give_back' });
+  }
+
+  bury(lease: Lease, { code, message }: Reason): Promise<{ readonly kind: 'dead' } | LeaseLost> {
+    return this.settle(lease, { kind: 'bury', code, message });
+  }
+
+  private settle<T>({ callId, token }: Lease, what: object, body: Uint8Array = Buffer.alloc(0)): Promise<T> {
+    const answer = new Deferred<unknown>();
+    this.waiting.push({ frame: { head: JSON.stringify({ call_id: callId, token, ...what }), body }, answer });
+    if (!this.isSending) {
+      this.isSending = true;
+      setImmediate(() => void this.send());
+    }
+    return answer.promise as Promise<T>;
+  }
+
+  private async send(): Promise<void> {
+    while (this.waiting.length > 0) {
+      const batch = this.waiting.splice(0, batchSize(this.waiting));
+      try {
+        const answers = await this.queues.settle(
+          this.node,
+          batch.map(({ frame }) => frame),
+        );
+        for (const [at, { answer }] of batch.entries()) answer.resolve(answers[at]);
+      } catch (error) {
+        for (const { answer } of batch) answer.reject(error);
+      }
+    }
+    this.isSending = false;
+  }
+}
+
+function batchSize(waiting: readonly Waiting[]): number {
+  let bytes = 0;
+  const over = waiting.findIndex(({ frame }) => {
+    bytes += frame.head.length + frame.body.length;
+    return bytes > MAX_BATCH_BYTES;
+  });
+  return Math.min(MAX_BATCH, over === -1 ? waiting.length : Math.max(1, over));
+}
+
+function deliveryOf({ head, body }: Frame): Delivery {
+  const fields = parseBody(head);
+  const callId = fields.text('call_id');
+  const token = fields.text('token');
+  const fnId = fields.text('fn_id');
+  if (!callId || !token || !fnId) throw new FnError('invalidJson');
+  return {
+    lease: { callId, token },
+    fnId,
+    attempt: fields.whole('attempt', 1, 2 ** 31) ?? 1,
+    priority: (fields.whole('priority', 0, 2) ?? 0) as Priority,
+    ageMs: fields.whole('age_ms', 0, Number.MAX_SAFE_INTEGER) ?? 0,
+    head: fields.text('head') ?? '{}',
+    body,
+  };
+}
+
+function messageIn(body: Buffer): string {
+  try {
+    return parseBody(body.toString()).text('message') ?? '';
+  } catch {
+    return '';
+  }
+}

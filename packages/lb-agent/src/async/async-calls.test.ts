@@ -1,0 +1,276 @@
+import { FnError, PeerError } from '@fnfleet/core';
+import { FakeRunner, type FleetStatus } from '@fnfleet/placement';
+import { type CallRecord, type MessageQueue, openSqliteQueue, type RetryPolicy } from '@fnfleet/queue';
+import { TestFleet } from '../test-kit/test-fleet.js';
+import { hasRoom } from './async-consumer.js';
+import { localQueue } from './call-queues.js';
+
+let queue: MessageQueue;
+let fleet: TestFleet | undefined;
+
+beforeEach(async () => {
+  queue = await openSqliteQueue({ path: ':memory:', bounds: { maxMessages: 3 } });
+});
+afterEach(async () => {
+  await fleet?.close();
+  fleet = undefined;
+  await queue.close();
+});
+
+const IMPATIENT: RetryPolicy = { attempts: 2, backoffMs: 0, maxBackoffMs: 0, retryOn: ['function', 'timeout'] };
+const HEAD = JSON.stringify({ method: 'POST', url: 'http://lb/invoke/fn1', headers: { 'X-A': ['1'] }, created_at: 1 });
+
+async function start(runner: FakeRunner, env: Record<string, string> = {}): Promise<TestFleet> {
+  fleet = await TestFleet.start([runner], {
+    queues: localQueue(async () => queue),
+    env: { FN_ASYNC_CONSUMERS: '4', ...env },
+  });
+  return fleet;
+}
+
+const push = (callId: string, more: object = {}) =>
+  queue.push({ callId, fnId: 'fn1', head: HEAD, body: Buffer.from('cat'), policy: IMPATIENT, ...more });
+
+async function ended(callId: string): Promise<CallRecord> {
+  return until(callId, ({ endedAt }) => endedAt !== undefined);
+}
+
+async function until(callId: string, is: (record: CallRecord) => boolean): Promise<CallRecord> {
+  for (;;) {
+    const record = await queue.get(callId);
+    if (record !== undefined && is(record)) return record;
+    await new Promise((resolve) => setTimeout(resolve, 5));
+  }
+}
+
+const invoke = (fleet: TestFleet, headers: Record<string, string> = {}, body: string | undefined = 'cat') =>
+  fleet.send('/invoke/fn1', { headers: { 'fn-invoke-type': 'async', ...headers }, body });
+
+describe('a caller of an asynchronous call', () => {
+  it('is answered when the call is in the queue, and finds its result there', async () => {
+    const runner = new FakeRunner('r').finishes({ status: 200, headers: [['X-B', '2']], body: 'meow' });
+    const answer = await invoke(await start(runner), { 'x-a': '1' });
+    const { call_id: id, ...rest } = JSON.parse(answer.body);
+    expect([answer.status, rest]).toEqual([202, { duplicate: false }]);
+    expect(answer.headers).toMatchObject({
+      'fn-call-id': id,
+      location: `/v2/fns/fn1/calls/${id}`,
+      'content-type': 'application/json; charset=utf-8',
+    });
+
+    expect(await ended(id)).toMatchObject({ state: 'success', attempts: 1 });
+    expect(runner.bodies.map(String)).toEqual(['cat']);
+    const { model } = runner.offered[0] as (typeof runner.offered)[number];
+    expect(model).toMatchObject({ id, fnId: 'fn1', method: 'POST', headers: { 'X-A': ['1'], 'Fn-Attempt': ['1'] } });
+    const result = await queue.result(id);
+    expect(Buffer.from(result?.body ?? []).toString()).toBe('meow');
+    expect(JSON.parse(result?.head ?? '')).toEqual({ status: 200, headers: { 'X-B': ['2'] }, size: 4 });
+  });
+
+  it('gets the same call for the same Idempotency-Key', async () => {
+    const fleet = await start(new FakeRunner('r').finishes());
+    const first = JSON.parse((await invoke(fleet, { 'idempotency-key': 'order-7' })).body);
+    const again = await invoke(fleet, { 'idempotency-key': 'order-7' });
+    expect([again.status, JSON.parse(again.body)]).toEqual([202, { call_id: first.call_id, duplicate: true }]);
+    expect(again.headers['fn-call-id']).toBe(first.call_id);
+  });
+
+  it('cannot forge the number of the attempt', async () => {
+    const runner = new FakeRunner('r').finishes();
+    const { body } = await invoke(await start(runner), { 'fn-attempt': '7' });
+    await ended(JSON.parse(body).call_id);
+    expect(runner.offered[0]?.model.headers['Fn-Attempt']).toEqual(['1']);
+  });
+
+  it.each`
+    what                             | env                               | body     | status | message
+    ${'a body over the limit'}       | ${{ FN_MQ_MAX_BODY: '2' }}        | ${'cat'} | ${413} | ${'Content-Length too large for this server, 3 > max 2'}
+    ${'more than there is room for'} | ${{ FN_ASYNC_HELD_BYTES: '100' }} | ${'cat'} | ${202} | ${''}
+  `('is answered $status for $what, and the next one 202', async ({ env, body, status, message }) => {
+    const fleet = await start(new FakeRunner('r').finishes(), env);
+    const answer = await invoke(fleet, {}, body);
+    expect(answer.status).toBe(status);
+    if (message !== '') expect(JSON.parse(answer.body).message).toBe(message);
+    expect((await invoke(fleet, {}, 'ca')).status).toBe(202);
+  });
+
+  it('is refused while too many bodies are held, and taken when there is room', async () => {
+    const gate = Promise.withResolvers<void>();
+    const slow = {
+      ...localQueue(async () => queue),
+      push: () => gate.promise.then(() => ({ callId: 'x', duplicate: false })),
+    };
+    fleet = await TestFleet.start([new FakeRunner('r').finishes()], {
+      queues: slow,
+      env: { FN_ASYNC_HELD_BYTES: '70000' },
+    });
+    const held = invoke(fleet);
+    let refused = await invoke(fleet);
+    // The first one may have arrived second.
+    if (refused.status !== 503) refused = await held;
+    expect([refused.status, refused.headers['retry-after']]).toEqual([503, '5']);
+    gate.resolve();
+    expect((await held).status).toBe(202);
+    expect((await invoke(fleet)).status).toBe(202);
+  });
+
+  it('is refused with 503 when the queue is full', async () => {
+    const fleet = await start(new FakeRunner('r'), { FN_ASYNC_CONSUMERS: '0' });
+    for (let n = 0; n < 3; n += 1) expect((await invoke(fleet)).status).toBe(202);
+    const full = await invoke(fleet);
+    expect([full.status, full.headers['retry-after']]).toEqual([503, '15']);
+  });
+
+  it('is refused if no queue confirms', async () => {
+    const push = () => Promise.reject(new FnError('queueUnavailable'));
+    fleet = await TestFleet.start([], { queues: { ...localQueue(async () => queue), push } });
+    expect((await invoke(fleet)).status).toBe(503);
+  });
+
+  it('is told if the function does not exist, and nothing is accepted', async () => {
+    const fleet = await start(new FakeRunner('r').finishes());
+    const answer = await fleet.send('/invoke/none', { headers: { 'fn-invoke-type': 'async' }, body: 'cat' });
+    expect(answer.status).toBe(404);
+    expect((await queue.stats()).ready).toBe(0);
+  });
+});
+
+describe('an asynchronous call', () => {
+  it.each`
+    what                                    | script                                                                               | state        | attempts | failures | reason
+    ${'the function answers 502'}           | ${(r: FakeRunner) => r.fails(new FnError('functionFailed'), 'function')}             | ${'dead'}    | ${2}     | ${2}     | ${'functionFailed'}
+    ${'a runner reports such an answer'}    | ${(r: FakeRunner) => r.fails(new PeerError(502, 'boom', 'function'), 'function')}    | ${'dead'}    | ${2}     | ${2}     | ${'functionFailed'}
+    ${'the function passes its deadline'}   | ${(r: FakeRunner) => r.fails(new FnError('callTimeout'), 'function')}                | ${'dead'}    | ${2}     | ${2}     | ${'callTimeout'}
+    ${'the function answers status 599'}    | ${(r: FakeRunner) => r.finishes({ status: 599 })}                                    | ${'dead'}    | ${2}     | ${2}     | ${'functionFailed'}
+    ${'the function answers status 404'}    | ${(r: FakeRunner) => r.finishes({ status: 404 })}                                    | ${'success'} | ${1}     | ${0}     | ${undefined}
+    ${'the call can never run'}             | ${(r: FakeRunner) => r.fails(new FnError('resourceTooBig'), 'caller')}               | ${'dead'}    | ${1}     | ${1}     | ${'resourceTooBig'}
+    ${'two runners are lost, then it runs'} | ${(r: FakeRunner) => r.fails(new Error('lost')).fails(new Error('lost')).finishes()} | ${'success'} | ${3}     | ${0}     | ${undefined}
+    ${'no runner takes it at first'}        | ${(r: FakeRunner) => r.refuses().finishes()}                                         | ${'success'} | ${1}     | ${0}     | ${undefined}
+  `('ends as $state when $what', async ({ script, state, attempts, failures, reason }) => {
+    await start(script(new FakeRunner('r')));
+    await push('c1');
+    const record = await ended('c1');
+    expect(record).toMatchObject({ state, attempts, failures });
+    expect(record.reason?.code).toBe(reason);
+  });
+
+  it('is dead if its function does not exist any more', async () => {
+    await start(new FakeRunner('r').finishes());
+    await push('c1', { fnId: 'none' });
+    expect(await ended('c1')).toMatchObject({ state: 'dead', reason: { code: 'fnNotFound' } });
+  });
+
+  it('keeps the first bytes of its response, and says how many there were', async () => {
+    await start(new FakeRunner('r').finishes({ body: 'x'.repeat(100_000) }));
+    await push('c1');
+    await ended('c1');
+    const result = await queue.result('c1');
+    expect(result?.body.length).toBe(64 * 1024);
+    expect(JSON.parse(result?.head ?? '')).toMatchObject({ size: 100_000 });
+  });
+
+  it('runs on although it is cancelled, and its end has no effect', async () => {
+    const gate = Promise.withResolvers<void>();
+    const runner = new FakeRunner('r').does(async (call) => {
+      await gate.promise;
+      call.response.writeHead(200, []);
+      return { kind: 'failed', blame: 'runner', error: new Error('late') };
+    });
+    await start(runner);
+    await push('c1');
+    await until('c1', () => runner.attempts === 1);
+    await queue.cancel('c1');
+    gate.resolve();
+    await fleet?.server.drain({ graceMs: 10_000 });
+    expect(await until('c1', () => true)).toMatchObject({ state: 'cancelled' });
+  });
+
+  it('runs beside as many others as the balancer may run, and not more', async () => {
+    const gate = Promise.withResolvers<void>();
+    const runner = new FakeRunner('r').does(async (call, signal) => {
+      await gate.promise;
+      return new FakeRunner('inner').finishes().tryCall(call, signal);
+    });
+    await start(runner, { FN_ASYNC_CONSUMERS: '2' });
+    for (const id of ['c1', 'c2', 'c3']) await push(id);
+    await until('c2', ({ state }) => state === 'running');
+    expect(await queue.get('c3')).toMatchObject({ state: 'ready' });
+    gate.resolve();
+    expect(await ended('c3')).toMatchObject({ state: 'success', attempts: 1 });
+  });
+
+  it('ends when its balancer drains; those that have not started stay in the queue', async () => {
+    const gate = Promise.withResolvers<void>();
+    const runner = new FakeRunner('r').does(async (call, signal) => {
+      await gate.promise;
+      return new FakeRunner('inner').finishes().tryCall(call, signal);
+    });
+    const { server } = await start(runner, { FN_ASYNC_CONSUMERS: '1' });
+    await push('c1');
+    await push('c2');
+    await until('c1', () => runner.attempts === 1);
+    const drained = server.drain({ graceMs: 10_000 });
+    gate.resolve();
+    expect(await drained).toBe('drained');
+    expect(await queue.get('c1')).toMatchObject({ state: 'success' });
+    expect(await queue.get('c2')).toMatchObject({ state: 'ready', attempts: 0 });
+  });
+
+  it('is run again if its balancer is closed while it runs', async () => {
+    const runner = new FakeRunner('r').hangs();
+    const { server } = await start(runner);
+    await push('c1');
+    await until('c1', () => runner.attempts === 1);
+    await server.close();
+    expect(await queue.get('c1')).toMatchObject({ failures: 0, history: [{ attempt: 1, end: 'retried' }] });
+  });
+});
+
+describe('asynchronous calls', () => {
+  const load = (used: number, idle = 0) => ({
+    ...{
+      instanceId: '',
+      active: 0,
+      waiting: 0,
+      freeSlots: undefined,
+      draining: false,
+      degraded: false,
+      degradedReason: '',
+    },
+    ...{ memoryUsedBytes: used, memoryIdleBytes: idle, memoryTotalBytes: 100, cpuUsedMillis: 0, cpuTotalMillis: 100 },
+  });
+  const runner = (more: object): FleetStatus['runners'][number] => ({
+    ...{ address: 'r', state: 'ok', reason: undefined, cordoned: false, inFlight: 0, weight: 1, warmFunctions: 0 },
+    ...{ load: load(0), identity: undefined },
+    ...more,
+  });
+
+  it.each`
+    when                                         | waiting | runners                                          | room
+    ${'nothing is known about runners'}          | ${0}    | ${[]}                                            | ${true}
+    ${'a sync call waits'}                       | ${1}    | ${[{}]}                                          | ${false}
+    ${'80 % of the memory are used'}             | ${0}    | ${[{ load: load(80) }]}                          | ${true}
+    ${'more than 80 % of the memory are used'}   | ${0}    | ${[{ load: load(81) }]}                          | ${false}
+    ${'idle containers use the memory'}          | ${0}    | ${[{ load: load(95, 50) }]}                      | ${true}
+    ${'one of two runners is full'}              | ${0}    | ${[{ load: load(100) }, { load: load(10) }]}     | ${true}
+    ${'the only runner that is not full drains'} | ${0}    | ${[{ load: load(100) }, { state: 'draining' }]}  | ${false}
+    ${'the only runner is cordoned'}             | ${0}    | ${[{ cordoned: true }]}                          | ${false}
+    ${'a runner reports nothing'}                | ${0}    | ${[{ load: load(100) }, { load: undefined }]}    | ${true}
+    ${'more than 80 % of the CPU are used'}      | ${0}    | ${[{ load: { ...load(0), cpuUsedMillis: 81 } }]} | ${false}
+  `('agent-and-docker 87: start is $room when $when', ({ waiting, runners, room }) => {
+    const status = { waiting, inFlight: 0, pool: undefined, cordons: [], troubles: [], runners: runners.map(runner) };
+    expect(hasRoom(status)).toBe(room);
+  });
+
+  it('wait while a call of a client waits', async () => {
+    const runner = new FakeRunner('r').refuses();
+    const fleet = await start(runner);
+    const left = new AbortController();
+    const waiting = fleet.send('/invoke/fn1', { body: 'sync', signal: left.signal }).catch(() => 'left');
+    while (fleet.server.agent.fleetStatus()?.waiting !== 1) await new Promise((resolve) => setTimeout(resolve, 5));
+    const before = await queue.stats();
+    expect(before.running).toBe(0);
+    left.abort();
+    expect(await waiting).toBe('left');
+  });
+});

@@ -1,0 +1,287 @@
+import {
+  CancelledError,
+  type Clock,
+  decodeQueuedRequest,
+  describeError,
+  ERRORS,
+  type ErrorCode,
+  FnError,
+  InflightTracker,
+  isServerBusy,
+  LONG_AGO,
+  type Logger,
+  later,
+  type MonoMs,
+} from '@fnfleet/core';
+import type { FleetStatus } from '@fnfleet/placement';
+import type { CallResult, Delivery, Failure, LeaseLost, Reason } from '@fnfleet/queue';
+import { fromModel, withController, withPlacementLimit, withWriter } from '../call/call-options.js';
+import type { LbAgent } from '../lb-agent.js';
+import type { FunctionLookup } from '../lookup/function-lookup.js';
+import type { CallQueue, CallQueues } from './call-queues.js';
+import { CollectedResponse } from './collected-response.js';
+
+const LEASE_MS = 30_000;
+const RENEW_MS = LEASE_MS / 3;
+const LONG_POLL_MS = 20_000;
+/** With several queues, how long one of them is asked before the next. */
+const SHORT_POLL_MS = 1_000;
+/** Pauses after a queue has failed or had none to offer: at first, and at most. */
+const FIRST_REST_MS = 250;
+const MAX_REST_MS = 15_000;
+/** How often it looks whether there is room for asynchronous calls. */
+const GATE_MS = 100;
+/** Pause after a call that no runner took. */
+const UNPLACED_REST_MS = 1_000;
+/** How long a call may look for a runner: sync calls wait longer, and get what becomes free. */
+const PLACEMENT_MS = 1_000;
+/** Share of memory and CPU of the fleet beyond which asynchronous calls wait. */
+const FULL = 0.8;
+const MAX_RESULT_BYTES = 64 * 1024;
+
+type Source = Omit<CallQueue, 'push'>;
+
+export interface AsyncConsumerParts {
+  readonly agent: Pick<LbAgent, 'getCall' | 'submit' | 'fleetStatus'>;
+  readonly lookup: Pick<FunctionLookup, 'byId'>;
+  readonly queues: CallQueues;
+  /** Maximum number of asynchronous calls at a time. */
+  readonly limit: number;
+  /** Who runs the calls, for their history. */
+  readonly holder: string;
+  readonly clock: Clock;
+  readonly logger: Logger;
+}
+
+/** How the attempt of a call ended. */
+type End =
+  | { readonly kind: 'complete'; readonly result: CallResult }
+  | { readonly kind: 'retry'; readonly failure: Failure }
+  | { readonly kind: 'giveBack' }
+  | { readonly kind: 'bury'; readonly reason: Reason };
+
+type Answer = { readonly kind: string; readonly because?: LeaseLost['because'] };
+
+/**
+ * Runs asynchronous calls: takes them from the queues, places them like calls that clients wait for, and reports how they ended.
+ *
+ * A1  It takes calls only while no sync call waits and the fleet is less than 80 % full, and never more than its limit.
+ * A2  The lease of a call is renewed while the call runs. A call whose lease is lost runs on, and its end has no effect.
+ * A3  A call that nothing of the fleet has run is given back, and does not count as an attempt.
+ * A4  Failures of the platform do not count against a call.
+ */
+export class AsyncConsumer {
+  private readonly stopping = new AbortController();
+  private readonly inflight: InflightTracker;
+  private readonly rests = new Map<Source, { until: MonoMs; failures: number }>();
+  private restUntil: MonoMs = LONG_AGO;
+  private turn = 0;
+  private onFree: (() => void) | undefined;
+  private readonly looped: Promise<void>;
+
+  constructor(private readonly parts: AsyncConsumerParts) {
+    this.inflight = new InflightTracker(parts.clock);
+    this.looped = parts.limit > 0 ? this.loop() : Promise.resolve();
+  }
+
+  /** Takes no more calls. Those that run go on. Idempotent. */
+  stop(): void {
+    this.stopping.abort();
+    this.onFree?.();
+  }
+
+  /** Resolves when the calls that it has taken have ended and that is reported, after `stop`; or when the grace is over. */
+  async whenIdle(graceMs: number): Promise<void> {
+    await this.looped;
+    await this.inflight.whenIdle(graceMs);
+  }
+
+  private async loop(): Promise<void> {
+    const { clock, limit } = this.parts;
+    const { signal } = this.stopping;
+    while (!signal.aborted) {
+      if (this.inflight.size >= limit) await this.oneEnds();
+      else if (clock.now() < this.restUntil) await clock.sleep(this.restUntil - clock.now(), signal);
+      else if (!hasRoom(this.parts.agent.fleetStatus())) await clock.sleep(GATE_MS, signal);
+      else await this.take();
+    }
+  }
+
+  private oneEnds(): Promise<void> {
+    return new Promise((resolve) => {
+      this.onFree = resolve;
+    });
+  }
+
+  private async take(): Promise<void> {
+    const { clock, limit, holder } = this.parts;
+    const { signal } = this.stopping;
+    const ready = this.ready();
+    const source = ready[this.turn++ % Math.max(1, ready.length)];
+    if (source === undefined) return clock.sleep(FIRST_REST_MS, signal);
+    const waitMs = ready.length > 1 ? SHORT_POLL_MS : LONG_POLL_MS;
+    try {
+      const credit = limit - this.inflight.size;
+      const deliveries = await source.reserve({ holder, limit: credit, leaseMs: LEASE_MS, waitMs }, signal);
+      this.rests.delete(source);
+      for (const delivery of deliveries) this.start(source, delivery);
+    } catch (error) {
+      if (signal.aborted) return;
+      const failures = (this.rests.get(source)?.failures ?? 0) + 1;
+      const restMs = Math.min(MAX_REST_MS, FIRST_REST_MS * 2 ** Math.min(failures - 1, 30));
+      this.rests.set(source, { until: later(clock.now(), restMs), failures });
+      this.parts.logger.debug('no asynchronous calls can be taken', { error });
+    }
+  }
+
+  /** The queues that are not resting. Queues that are gone are forgotten. */
+  private ready(): readonly Source[] {
+    const all = this.parts.queues.sources();
+    for (const source of this.rests.keys()) if (!all.includes(source)) this.rests.delete(source);
+    const now = this.parts.clock.now();
+    return all.filter((source) => (this.rests.get(source)?.until ?? LONG_AGO) <= now);
+  }
+
+  private start(source: Source, delivery: Delivery): void {
+    this.inflight.begin();
+    void this.run(source, delivery).finally(() => {
+      this.inflight.end();
+      this.onFree?.();
+      this.onFree = undefined;
+    });
+  }
+
+  /** Never rejects. */
+  private async run(source: Source, delivery: Delivery): Promise<void> {
+    const { logger } = this.parts;
+    const { lease, fnId, attempt } = delivery;
+    const told = { callId: lease.callId, fnId, attempt };
+    const endRenewal = this.renew(source, delivery);
+    let end: End;
+    try {
+      end = this.stopping.signal.aborted ? { kind: 'giveBack' } : await this.attempt(delivery);
+    } catch (error) {
+      end = this.endOf(error);
+    } finally {
+      endRenewal();
+    }
+    if (end.kind === 'giveBack') this.restUntil = later(this.parts.clock.now(), UNPLACED_REST_MS);
+    try {
+      const answer = await report(source, delivery, end);
+      if (answer.kind === 'leaseLost')
+        logger.warn('the end of an asynchronous call came too late', { ...told, why: answer.because });
+      else logger.debug('asynchronous call ended', { ...told, end: end.kind, answer: answer.kind });
+    } catch (error) {
+      logger.warn('the end of an asynchronous call was not reported, so it may run again', { ...told, error });
+    }
+  }
+
+  /** A2. @returns a function that ends it */
+  private renew(source: Source, { lease, fnId }: Delivery): () => void {
+    const { clock, logger } = this.parts;
+    let ended = false;
+    let timer = clock.after(RENEW_MS, extend);
+    function extend(): void {
+      source.extend(lease, LEASE_MS).then(
+        (answer) => {
+          if (ended) return;
+          if (answer.kind === 'extended') timer = clock.after(RENEW_MS, extend);
+          else
+            logger.warn('the lease of an asynchronous call is lost while it runs', {
+              callId: lease.callId,
+              fnId,
+              why: answer.because,
+            });
+        },
+        (error: unknown) => {
+          if (ended) return;
+          logger.warn('the lease of an asynchronous call could not be renewed', { callId: lease.callId, fnId, error });
+          timer = clock.after(RENEW_MS, extend);
+        },
+      );
+    }
+    return () => {
+      ended = true;
+      timer.cancel();
+    };
+  }
+
+  /** @throws the error with which the call failed */
+  private async attempt({ lease, fnId, attempt, head, body }: Delivery): Promise<End> {
+    const { agent, lookup } = this.parts;
+    const controller = new AbortController();
+    const { method, url, headers, triggerId, createdAt } = decodeQueuedRequest(head);
+    const template = await lookup.byId(fnId, controller.signal);
+    const attempted = { ...headers, 'Fn-Attempt': [String(attempt)] };
+    const model = template.call({ id: lease.callId, type: 'sync', method, url, headers: attempted, createdAt });
+    const response = new CollectedResponse(MAX_RESULT_BYTES);
+    const call = await agent.getCall(
+      fromModel({ ...model, triggerId }, Buffer.from(body.buffer, body.byteOffset, body.byteLength)),
+      withWriter(response),
+      withController(controller),
+      withPlacementLimit(PLACEMENT_MS),
+    );
+    await agent.submit(call);
+    const { status } = response;
+    if (status < 500) return { kind: 'complete', result: response.result() };
+    return {
+      kind: 'retry',
+      failure: { kind: 'function', code: 'functionFailed', message: `the function answered ${status}` },
+    };
+  }
+
+  /** A3, A4 */
+  private endOf(error: unknown): End {
+    const { status, message, blame, retryAfterSeconds } = describeError(error);
+    const code = codeOf(error, status, message);
+    if (code === 'fnNotFound' || code === 'appNotFound') return { kind: 'bury', reason: { code, message } };
+    if (isServerBusy(error) || code === 'appOverShare' || code === 'runnersUnknown' || code === 'lookupUnavailable')
+      return { kind: 'giveBack' };
+    if (error instanceof CancelledError || blame === 'platform') {
+      const afterMs = retryAfterSeconds === undefined ? undefined : 1_000 * retryAfterSeconds;
+      return { kind: 'retry', failure: { kind: 'platform', code, message, afterMs } };
+    }
+    const kind = blame === 'caller' ? 'caller' : status === ERRORS.callTimeout.status ? 'timeout' : 'function';
+    return { kind: 'retry', failure: { kind, code, message } };
+  }
+}
+
+function report(source: Source, { lease }: Delivery, end: End): Promise<Answer> {
+  switch (end.kind) {
+    case 'complete':
+      return source.complete(lease, end.result);
+    case 'retry':
+      return source.retry(lease, end.failure);
+    case 'giveBack':
+      return source.giveBack(lease);
+    case 'bury':
+      return source.bury(lease, end.reason);
+  }
+}
+
+/** The code of the table; for what a runner has reported, that of the same text. */
+function codeOf(error: unknown, status: number, message: string): ErrorCode {
+  if (error instanceof FnError) return error.code;
+  const known = Object.entries(ERRORS).find(([, entry]) => entry.status === status && entry.text === message);
+  if (known !== undefined) return known[0] as ErrorCode;
+  return status === ERRORS.functionFailed.status ? 'functionFailed' : 'internal';
+}
+
+/** A1. An empty list means that nothing is known about the runners, so a call finds out. */
+export function hasRoom(status: FleetStatus | undefined): boolean {
+  if (status === undefined) return true;
+  if (status.waiting > 0) return false;
+  if (status.runners.length === 0) return true;
+  const usable = status.runners.filter(({ state, cordoned }) => state === 'ok' && !cordoned);
+  if (usable.length === 0) return false;
+  const sum = { memoryUsed: 0, memoryTotal: 0, cpuUsed: 0, cpuTotal: 0 };
+  for (const { load } of usable) {
+    // A runner that reports nothing has room as far as is known.
+    if (load === undefined) return true;
+    sum.memoryUsed += load.memoryUsedBytes - (load.memoryIdleBytes ?? 0);
+    sum.memoryTotal += load.memoryTotalBytes;
+    sum.cpuUsed += load.cpuUsedMillis;
+    sum.cpuTotal += load.cpuTotalMillis;
+  }
+  return sum.memoryUsed <= FULL * sum.memoryTotal && sum.cpuUsed <= FULL * sum.cpuTotal;
+}

@@ -1,0 +1,54 @@
+import {
+  type BorrowedBytes,
+  canonicalHeader,
+  encodeQueuedResponse,
+  type HeaderList,
+  type HeaderMap,
+  type ResponseWriter,
+} from '@fnfleet/core';
+import type { CallResult } from '@fnfleet/queue';
+
+/** Headers of a result beyond this size are not kept, in characters. */
+const MAX_HEADERS = 8 * 1024;
+
+/** The response of an asynchronous call: its first bytes, and the size of the whole. */
+export class CollectedResponse implements ResponseWriter {
+  status = 0;
+  private readonly headers: HeaderMap = {};
+  private readonly pieces: Buffer[] = [];
+  private kept = 0;
+  private size = 0;
+
+  constructor(private readonly maxBytes: number) {}
+
+  writeHead(status: number, headers: HeaderList): void {
+    if (this.status !== 0) return;
+    this.status = status;
+    let room = MAX_HEADERS;
+    for (const [name, value] of headers) {
+      room -= name.length + value.length;
+      if (room < 0) return;
+      const canonical = canonicalHeader(name);
+      // The function chooses the names, and `__proto__` is none that could be assigned.
+      if (!Object.hasOwn(this.headers, canonical)) {
+        Object.defineProperty(this.headers, canonical, { value: [], enumerable: true });
+      }
+      this.headers[canonical]?.push(value);
+    }
+  }
+
+  write(chunk: BorrowedBytes): boolean {
+    const piece = Buffer.from(chunk.subarray(0, this.maxBytes - this.kept));
+    if (piece.length > 0) this.pieces.push(piece);
+    this.kept += piece.length;
+    this.size += chunk.length;
+    return true;
+  }
+
+  onDrain(_callback: () => void): void {}
+
+  result(): CallResult {
+    const { status, headers, size } = this;
+    return { head: encodeQueuedResponse({ status, headers, size }), body: Buffer.concat(this.pieces) };
+  }
+}
