@@ -1,5 +1,5 @@
-import { chmodSync, closeSync, mkdirSync, openSync, rmSync, statSync } from 'node:fs';
-import { dirname } from 'node:path';
+import { chmodSync, closeSync, fsyncSync, mkdirSync, openSync, rmSync, statSync } from 'node:fs';
+import { dirname, resolve } from 'node:path';
 import type { Logger } from '@fnfleet/core';
 
 const OWNER_ONLY = 0o600;
@@ -18,7 +18,7 @@ const indexOf = (path: string) => `${path}-shm`;
  */
 export function prepareFile(path: string, logger: Logger): void {
   const directory = dirname(path);
-  mkdirSync(directory, { recursive: true, mode: 0o700 });
+  const firstNew = mkdirSync(directory, { recursive: true, mode: 0o700 });
   const { mode } = statSync(directory);
   if ((mode & OTHERS_WRITE) !== 0 && (mode & STICKY) === 0) {
     logger.warn('any user of this machine can replace the database: its directory is world-writable', { directory });
@@ -26,8 +26,29 @@ export function prepareFile(path: string, logger: Logger): void {
   try {
     // Never open an existing file: closing it would release the locks of this process on it.
     closeSync(openSync(path, 'wx', OWNER_ONLY));
+    syncFolders(directory, firstNew === undefined ? directory : dirname(firstNew));
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
+  }
+}
+
+/**
+ * Writes the entries of new files to disk, from a folder up to one that contains it: SQLite itself only does this for the
+ * folder of its file.
+ */
+function syncFolders(from: string, to: string): void {
+  for (let folder = resolve(from); ; folder = dirname(folder)) {
+    try {
+      const descriptor = openSync(folder, 'r');
+      try {
+        fsyncSync(descriptor);
+      } finally {
+        closeSync(descriptor);
+      }
+    } catch {
+      // Like SQLite: a folder may not be readable, and some file systems do not sync folders.
+    }
+    if (folder === resolve(to) || folder === dirname(folder)) return;
   }
 }
 
