@@ -9,8 +9,8 @@ import { ApiClient, type FnSpec } from './api-client.js';
 import { deployFunction, deploy as deployWith, invokeUrl, triggerUrl } from './deploy/deploy.js';
 
 const metrics = RecordedMetrics.install();
-const { executionHeadroomMs, completeBodyBytes, clientStallMs, requestIdHeader } = lbSettings;
-const own = { executionHeadroomMs, completeBodyBytes, clientStallMs, requestIdHeader };
+const { executionHeadroomMs, completeBodyBytes, clientStallMs, requestIdHeader, asyncConsumers } = lbSettings;
+const own = { executionHeadroomMs, completeBodyBytes, clientStallMs, requestIdHeader, asyncConsumers };
 const shape = { ...apiSettings, ...agentSettings, ...own };
 const TOTALS = { memoryBytes: 300 * MIB, cpuMillis: 4000 };
 
@@ -95,6 +95,42 @@ it('serves the calls that the OpenAPI document describes', async () => {
       if (method !== 'head') expect(answer.body).toMatch(/"message":"(Fn|App) not found"/);
     }
   }
+});
+
+describe('an asynchronous call', () => {
+  const invokeAsync = async (url: string) => {
+    const answer = await invoke(url, { headers: { 'fn-invoke-type': 'async' }, body: 'later' });
+    return { status: answer.status, body: await answer.json(), location: answer.headers.get('location') ?? '' };
+  };
+  const ended = async (location: string) => {
+    for (;;) {
+      const call = JSON.parse((await send('GET', location)).body);
+      if (call.status === 'success' || call.status === 'error') return call;
+      await new Promise((resolve) => setTimeout(resolve, 10));
+    }
+  };
+
+  it('is answered when it is in the queue, and runs in the same process', async () => {
+    await start({ FN_MQ_URL: 'sqlite3://:memory:' });
+    const { status, body, location } = await invokeAsync(await deployed({ image: 'echo' }));
+    expect([status, body]).toEqual([202, { call_id: location.split('/').at(-1), duplicate: false }]);
+    expect(await ended(location)).toMatchObject({ status: 'success', result: { status: 200, body: 'later', size: 5 } });
+  });
+
+  it('is finished before the node ends', async () => {
+    await start({ FN_MQ_URL: 'sqlite3://:memory:' });
+    const { status } = await invokeAsync(await deployed({ image: 'held' }));
+    await held.arrived;
+    const drained = node.drain({ graceMs: 10_000 });
+    held.letGo();
+    expect([status, await drained]).toEqual([202, 'drained']);
+  });
+
+  it('is refused if the node has no queue', async () => {
+    await start();
+    const { status, body } = await invokeAsync(await deployed({ image: 'echo' }));
+    expect([status, body]).toEqual([400, { message: 'Async functions are not supported on this server' }]);
+  });
 });
 
 describe('a call', () => {

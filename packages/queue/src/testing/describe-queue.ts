@@ -291,6 +291,20 @@ export function describeQueue(name: string, newSetup: () => QueueSetup): void {
         expect(await waiting).toEqual([]);
         expect(await one()).toMatchObject({ attempt: 1 });
       });
+
+      it.each(['nobody wants a call any more', 'the queue closes'])(
+        'ends when %s while it looks for one',
+        async (why) => {
+          const controller = new AbortController();
+          const waiting = queue.reserve(
+            { holder: 'gone', limit: 1, leaseMs: LEASE_MS, waitMs: HOUR_MS },
+            controller.signal,
+          );
+          if (why === 'the queue closes') await queue.close();
+          else controller.abort();
+          expect(await waiting).toEqual([]);
+        },
+      );
     });
 
     describe('a lease', () => {

@@ -1,0 +1,123 @@
+import { type Call, CallTemplate, Deferred, FakeClock, FnError, parseApp, parseFn, silentLogger } from '@fnfleet/core';
+import type { Delivery, LeaseLost } from '@fnfleet/queue';
+import type { LbCallDraft, LbCallOption } from '../call/call-options.js';
+import type { LbCall } from '../call/lb-call.js';
+import { AsyncConsumer } from './async-consumer.js';
+
+const template = new CallTemplate(
+  parseApp('{"id":"a","name":"shop"}'),
+  parseFn('{"id":"f","name":"cart","app_id":"a","image":"i"}'),
+);
+
+/** A queue with one call, which records what it is told. */
+class OneCall {
+  readonly told: string[] = [];
+  extension: { kind: 'extended' } | LeaseLost | Error = { kind: 'extended' };
+  private taken = false;
+
+  async reserve(_request: object, signal?: AbortSignal): Promise<readonly Delivery[]> {
+    if (this.taken) await new Promise<void>((resolve) => signal?.addEventListener('abort', () => resolve()));
+    if (this.taken) return [];
+    this.taken = true;
+    const lease = { callId: 'c', token: 't' };
+    return [{ lease, fnId: 'f', attempt: 2, priority: 0, ageMs: 0, head: '{}', body: Buffer.from('cat') }];
+  }
+
+  async extend(): Promise<{ kind: 'extended' } | LeaseLost> {
+    this.told.push('extend');
+    if (this.extension instanceof Error) throw this.extension;
+    return this.extension;
+  }
+
+  readonly complete = this.note('complete', { kind: 'completed' } as const);
+  readonly retry = this.note('retry', { kind: 'retried', delayMs: 0 } as const);
+  readonly giveBack = this.note('giveBack', { kind: 'givenBack' } as const);
+  readonly bury = this.note('bury', { kind: 'dead', reason: { code: '', message: '' } } as const);
+
+  private note<T>(what: string, answer: T): () => Promise<T> {
+    return async () => {
+      this.told.push(what);
+      return answer;
+    };
+  }
+}
+
+let clock: FakeClock;
+let queue: OneCall;
+let started: Deferred<Call>;
+let running: Deferred<void>;
+let warnings: string[];
+let consumer: AsyncConsumer;
+
+beforeEach(async () => {
+  clock = new FakeClock();
+  queue = new OneCall();
+  started = new Deferred();
+  running = new Deferred();
+  warnings = [];
+  const agent = {
+    async getCall(...options: LbCallOption[]) {
+      const draft = {} as LbCallDraft;
+      for (const option of options) option(draft);
+      return draft as unknown as LbCall;
+    },
+    submit(call: LbCall) {
+      started.resolve(call.model);
+      call.response.writeHead(200, []);
+      return running.promise;
+    },
+    fleetStatus: () => undefined,
+  };
+  consumer = new AsyncConsumer({
+    agent,
+    lookup: { byId: async () => template },
+    queues: { push: () => Promise.reject(new Error('not here')), sources: () => [queue] },
+    ...{ limit: 2, holder: 'lb', clock, logger: { ...silentLogger, warn: (text) => warnings.push(text) } },
+  });
+  expect((await started.promise).headers).toEqual({ 'Fn-Attempt': ['2'] });
+});
+
+async function finished(): Promise<readonly string[]> {
+  running.resolve();
+  consumer.stop();
+  await consumer.whenIdle(Number.POSITIVE_INFINITY);
+  return queue.told;
+}
+
+it('renews the lease while a call runs, and not after it has ended', async () => {
+  await clock.advance(9_999);
+  expect(queue.told).toEqual([]);
+  await clock.advance(1);
+  await clock.advance(10_000);
+  await clock.advance(10_000);
+  expect(await finished()).toEqual(['extend', 'extend', 'extend', 'complete']);
+  await clock.advance(60_000);
+  expect(queue.told).toHaveLength(4);
+  expect(warnings).toEqual([]);
+});
+
+it('goes on renewing after a renewal has failed', async () => {
+  queue.extension = new FnError('queueUnavailable');
+  await clock.advance(10_000);
+  queue.extension = { kind: 'extended' };
+  await clock.advance(10_000);
+  expect(await finished()).toEqual(['extend', 'extend', 'complete']);
+  expect(warnings).toEqual(['the lease of an asynchronous call could not be renewed']);
+});
+
+it('lets a call run on whose lease is lost, and says so once', async () => {
+  queue.extension = { kind: 'leaseLost', because: 'expired' };
+  await clock.advance(10_000);
+  await clock.advance(60_000);
+  expect(await finished()).toEqual(['extend', 'complete']);
+  expect(warnings).toEqual(['the lease of an asynchronous call is lost while it runs']);
+});
+
+it('waits for the calls that run when it stops, and takes no others', async () => {
+  consumer.stop();
+  const idle = consumer.whenIdle(Number.POSITIVE_INFINITY);
+  expect(queue.told).toEqual([]);
+  running.reject(new FnError('internal'));
+  await idle;
+  expect(queue.told).toEqual(['retry']);
+});
