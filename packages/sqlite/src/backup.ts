@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import {
   chmodSync,
   closeSync,
@@ -6,16 +7,25 @@ import {
   fsyncSync,
   linkSync,
   openSync,
+  readdirSync,
+  realpathSync,
   renameSync,
   rmSync,
   statSync,
 } from 'node:fs';
-import { dirname } from 'node:path';
+import { basename, dirname, join, resolve } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
+import { epochMs, systemClock } from '@fnfleet/core';
 
 /** How long to wait for the locks of other processes, milliseconds. */
 const WAIT_MS = 10_000;
 const OWNER_ONLY = 0o600;
+/** A draft that was last written so long ago belongs to a process that was killed. */
+const ABANDONED_MS = 3_600_000;
+/** What SQLite keeps beside a database. */
+const COMPANIONS = ['-wal', '-shm', '-journal'];
+/** How often the log is emptied before a database counts as busy. */
+const MAX_TRIES = 100;
 
 /**
  * Copies a database that may be in use into a new file: a consistent state, complete and on disk when this returns.
@@ -24,8 +34,11 @@ const OWNER_ONLY = 0o600;
 export function copyDatabase(from: string, to: string): void {
   requireFile(from);
   if (statSync(to, { throwIfNoEntry: false }) !== undefined) throw new Error(`${to} exists already`);
-  const draft = `${to}.new`;
-  rmSync(draft, { force: true });
+  // SQLite would take it for the log of the database, and remove it.
+  if (COMPANIONS.some((end) => entryOf(to) === `${entryOf(from)}${end}`)) {
+    throw new Error(`${to} is a name that SQLite uses for ${from}; choose another one`);
+  }
+  const draft = newDraft(`${to}.new-`);
   try {
     // Created first, because SQLite would create it readable for all.
     closeSync(openSync(draft, 'wx', OWNER_ONLY));
@@ -41,42 +54,62 @@ export function copyDatabase(from: string, to: string): void {
     linkSync(draft, to);
     sync(dirname(to));
   } finally {
-    rmSync(draft, { force: true });
+    removeDatabase(draft);
   }
 }
 
 /**
  * Replaces a database by a copy, also while a process uses it that notices replaced files. The replaced database is kept
- * next to it, under the name `kept`.
+ * next to it, under the name `kept`, or a similar one if that is taken.
  * @param prepare called with the file of the new database before it takes its place
- * @returns whether there was a database to keep
+ * @returns where the replaced database is now; undefined if there was none
  * @throws Error when the copy is not a sound database; the database is unchanged then
  */
 export async function restoreDatabase(
   copy: string,
   path: string,
   { kept, prepare }: { readonly kept: string; readonly prepare: (draft: string) => Promise<void> },
-): Promise<boolean> {
+): Promise<string | undefined> {
   requireFile(copy);
+  if (hasLog(copy)) {
+    throw new Error(
+      `the last changes of ${copy} are in ${copy}-wal; save it with "fnfleet backup --db sqlite3://${copy} <file>", and restore that file`,
+    );
+  }
   checkDatabase(copy);
-  const draft = `${path}.restoring`;
-  removeDatabase(draft);
+  // Others may restore at the same time.
+  const draft = newDraft(`${path}.restoring-`);
   try {
     copyFileSync(copy, draft, constants.COPYFILE_EXCL);
     chmodSync(draft, OWNER_ONLY);
     await prepare(draft);
     sync(draft);
-    const isReplaced = statSync(path, { throwIfNoEntry: false }) !== undefined;
-    if (isReplaced) {
-      emptyLog(path);
-      linkSync(path, kept);
-    }
-    renameSync(draft, path);
+    const isThere = statSync(path, { throwIfNoEntry: false }) !== undefined;
+    const replaced = isThere ? replace(path, draft, kept) : undefined;
+    if (!isThere) renameSync(draft, path);
     sync(dirname(path));
-    return isReplaced;
+    return replaced;
   } finally {
     removeDatabase(draft);
   }
+}
+
+/** A file name that no other process uses. Removes what killed processes have left under such names. */
+function newDraft(prefix: string): string {
+  const folder = dirname(prefix);
+  const start = basename(prefix);
+  for (const name of readdirSync(folder)) {
+    if (!name.startsWith(start) || !/^[0-9a-f]{12}(-wal|-shm|-journal)?$/.test(name.slice(start.length))) continue;
+    const file = join(folder, name);
+    const written = statSync(file, { throwIfNoEntry: false })?.mtimeMs ?? Number.POSITIVE_INFINITY;
+    if (epochMs(systemClock.wallNow()) - written > ABANDONED_MS) rmSync(file, { force: true });
+  }
+  return `${prefix}${randomBytes(6).toString('hex')}`;
+}
+
+/** The path of a folder entry, whether or not there is one. */
+function entryOf(path: string): string {
+  return join(realpathSync(dirname(resolve(path))), basename(path));
 }
 
 /** @throws Error that names the file */
@@ -96,19 +129,51 @@ function checkDatabase(path: string): void {
   if (found !== 'ok') throw new Error(`${path} is damaged: ${found}`);
 }
 
-/** Writes the log of a database into it: a log that stayed behind would be read as that of the new database. */
-function emptyLog(path: string): void {
-  const database = new DatabaseSync(path, { timeout: WAIT_MS });
-  try {
-    const result = database.prepare('pragma wal_checkpoint(truncate)').get();
-    if (result?.busy !== 0) throw new Error(`${path} is busy; try again`);
-  } finally {
-    database.close();
+/**
+ * Lets the draft take the place of a database. The log of the replaced one is first written into it, and nobody writes until
+ * the draft is in place: a log that stayed behind would be read as that of the new database.
+ * @returns where the replaced database is
+ */
+function replace(path: string, draft: string, kept: string): string {
+  for (let tries = 0; tries < MAX_TRIES; tries += 1) {
+    const database = new DatabaseSync(path, { timeout: WAIT_MS });
+    try {
+      const { ino } = statSync(path, { bigint: true });
+      const result = database.prepare('pragma wal_checkpoint(truncate)').get();
+      if (result?.busy !== 0) break;
+      database.exec('begin immediate');
+      // Others may have written, or restored another backup, before this had the lock.
+      const isUnchanged = statSync(path, { bigint: true }).ino === ino && !hasLog(path);
+      const place = isUnchanged ? linkUnder(path, kept) : undefined;
+      if (isUnchanged) renameSync(draft, path);
+      database.exec('rollback');
+      if (place !== undefined) return place;
+    } finally {
+      database.close();
+    }
+  }
+  throw new Error(`${path} is busy; try again`);
+}
+
+/** @returns the name that it got: another one if somebody has it already */
+function linkUnder(path: string, name: string): string {
+  for (let number = 1; ; number += 1) {
+    const candidate = number === 1 ? name : `${name}-${number}`;
+    try {
+      linkSync(path, candidate);
+      return candidate;
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'EEXIST' || number === MAX_TRIES) throw error;
+    }
   }
 }
 
+function hasLog(path: string): boolean {
+  return (statSync(`${path}-wal`, { throwIfNoEntry: false })?.size ?? 0) > 0;
+}
+
 function removeDatabase(path: string): void {
-  for (const file of [path, `${path}-wal`, `${path}-shm`]) rmSync(file, { force: true });
+  for (const file of [path, ...COMPANIONS.map((end) => `${path}${end}`)]) rmSync(file, { force: true });
 }
 
 function requireFile(path: string): void {

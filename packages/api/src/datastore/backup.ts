@@ -31,15 +31,15 @@ export async function restore(
   file: string,
 ): Promise<{ readonly contents: DatabaseContents; readonly kept: string | undefined }> {
   const path = fileOf(url, 'pg_restore');
-  const kept = `${path}.replaced-${formatDate(systemClock.wallNow()).replaceAll(':', '-')}`;
-  const isReplaced = await restoreDatabase(file, path, {
-    kept,
+  const name = `${path}.replaced-${formatDate(systemClock.wallNow()).replaceAll(':', '-')}`;
+  const kept = await restoreDatabase(file, path, {
+    kept: name,
     prepare: async (draft) => {
       if (!hasApps(draft)) throw new Error(`${file} is not the database of an API node`);
       await (await openDatastore(`sqlite3://${draft}`)).close();
     },
   });
-  return { contents: contentsOf(path), kept: isReplaced ? kept : undefined };
+  return { contents: contentsOf(path), kept };
 }
 
 /** @throws Error unless the database is a file */

@@ -1,8 +1,20 @@
-import { existsSync, mkdtempSync, readdirSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs';
+import {
+  copyFileSync,
+  existsSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  truncateSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
-import { type ApiServer, apiSettings, newApiServer } from '@fnfleet/api';
+import { type ApiServer, apiSettings, newApiServer, restore } from '@fnfleet/api';
 import { readSettings } from '@fnfleet/core';
 import { ApiClient } from '../api-client.js';
 import { runCommand } from '../test-kit/run-command.js';
@@ -99,6 +111,66 @@ it.each([
   expect(statSync(at('fn.db')).ino).toBe(before);
   expect((await api.listApps()).length).toBe(1);
   expect(existsSync(at('fn.db.restoring'))).toBe(false);
+});
+
+it.each(['fn.db', 'fn.db-wal', 'fn.db-shm', 'fn.db-journal'])(
+  'refuses to save the database as %s, which belongs to the database itself',
+  async (name) => {
+    await (await start()).createApp('shop');
+    await stop();
+    const before = readdirSync(dir);
+    expect(await run('backup', name)).toMatchObject({ code: 1 });
+    expect(readdirSync(dir)).toEqual(before);
+  },
+);
+
+it('keeps a database whose name is that of a backup with an ending', async () => {
+  await (await start()).createApp('shop');
+  await stop();
+  renameSync(at('fn.db'), at('b.db.new'));
+  url = `sqlite3://${at('b.db.new')}`;
+  expect(await run('backup', 'b.db')).toMatchObject({ output: expect.stringContaining('saved 1 app'), code: 0 });
+  expect((await (await start()).listApps()).length).toBe(1);
+});
+
+it('keeps the file that it restores, also one that a killed restore has left', async () => {
+  await (await start()).createApp('shop');
+  await run('backup', 'fn.db.restoring');
+  expect(await run('restore', 'fn.db.restoring')).toMatchObject({ code: 0 });
+  expect(existsSync(at('fn.db.restoring'))).toBe(true);
+});
+
+it('refuses to restore a database whose last changes are in a log beside it', async () => {
+  await (await start()).createApp('shop');
+  for (const end of ['', '-wal']) copyFileSync(at(`fn.db${end}`), at(`crashed.db${end}`));
+  expect(await run('restore', 'crashed.db')).toMatchObject({ output: expect.stringContaining('-wal'), code: 1 });
+});
+
+it('restores one of two backups completely when both are restored at once', async () => {
+  const api = await start();
+  for (const name of ['one', 'two']) {
+    await api.createApp(name);
+    await run('backup', `${name}.db`);
+  }
+  for (let round = 0; round < 5; round += 1) {
+    const ran = await Promise.all(['one', 'two'].map((name) => restore(url, at(`${name}.db`))));
+    expect(ran.map(({ kept }) => existsSync(kept ?? ''))).toEqual([true, true]);
+  }
+  await stop();
+  expect([1, 2]).toContain((await (await start()).listApps()).length);
+  expect(readdirSync(dir).filter((name) => name.includes('restoring'))).toEqual([]);
+});
+
+it('removes what killed runs have left, and nothing that is in use', async () => {
+  await start();
+  const left = ['fn.db.restoring-0123456789ab', 'fn.db.restoring-0123456789ab-wal', 'b.db.new-0123456789ab'];
+  const others = ['fn.db.restoring-ba9876543210', 'fn.db.restoring-mine', 'other.db.new-0123456789ab'];
+  for (const name of [...left, ...others]) writeFileSync(at(name), 'x');
+  for (const name of [...left, 'fn.db.restoring-mine']) utimesSync(at(name), 0, 0);
+  await run('backup', 'b.db');
+  await run('restore', 'b.db');
+  for (const name of left) expect([name, existsSync(at(name))]).toEqual([name, false]);
+  for (const name of others) expect(readFileSync(at(name), 'utf8')).toBe('x');
 });
 
 it('names the right tool for a database that is not a file', async () => {

@@ -75,6 +75,13 @@ export class ThreadDatabase {
   }
 
   private begin(waitMs: number): undefined {
+    this.lock(waitMs);
+    if (this.files?.trouble === undefined) return;
+    // It was replaced while this waited for the lock. What is written now would go to a log beside the new file.
+    this.lock(waitMs);
+  }
+
+  private lock(waitMs: number): void {
     const database = this.writable();
     database.exec(`pragma busy_timeout = ${wholeMs(waitMs)}`);
     // Take the write lock at the beginning: a transaction that reads first and writes later fails at once when another
