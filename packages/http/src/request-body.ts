@@ -11,26 +11,39 @@ export function checkDeclaredLength(req: IncomingMessage, maxBytes: number): voi
   if (maxBytes > 0 && length > maxBytes) throw new FnError('requestTooBig', { params: { length, max: maxBytes } });
 }
 
+/** So many pieces of a body are joined: a client may send one byte at a time, and each piece costs two hundred more. */
+const MAX_PIECES = 1_000;
+
 /**
  * Reads the whole body.
  * @param maxBytes 0: no limit. Counts received bytes, so it also applies to a body of unknown length
+ * @param onReceived called with the size of each piece before it is kept; what it throws ends the reading
  * @throws FnError `requestTooBig`; CancelledError when the client disconnected before the end
  */
-export async function readBody(req: IncomingMessage, maxBytes: number): Promise<Buffer> {
-  const chunks: Buffer[] = [];
+export async function readBody(
+  req: IncomingMessage,
+  maxBytes: number,
+  onReceived: (bytes: number) => void = () => undefined,
+): Promise<Buffer> {
+  const joined: Buffer[] = [];
+  let pieces: Buffer[] = [];
   let length = 0;
   // Leaving the loop early must not destroy the request: its socket is needed for the response.
   const incoming = req.iterator({ destroyOnReturn: false });
   try {
-    for await (const chunk of incoming as AsyncIterable<Buffer>) {
-      length += chunk.length;
+    for await (const piece of incoming as AsyncIterable<Buffer>) {
+      length += piece.length;
       if (maxBytes > 0 && length > maxBytes) throw new FnError('requestTooBig', { params: { length, max: maxBytes } });
-      chunks.push(chunk);
+      onReceived(piece.length);
+      pieces.push(piece);
+      if (pieces.length < MAX_PIECES) continue;
+      joined.push(Buffer.concat(pieces));
+      pieces = [];
     }
   } catch (error) {
     throw error instanceof FnError ? error : new CancelledError();
   }
-  return Buffer.concat(chunks, length);
+  return Buffer.concat([...joined, ...pieces], length);
 }
 
 const TOLERATED_BYTES = 8 * MIB;

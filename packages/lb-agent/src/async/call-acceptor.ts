@@ -2,12 +2,16 @@ import type { IncomingMessage } from 'node:http';
 import {
   type CallTemplate,
   type Clock,
+  Deferred,
   encodeQueuedRequest,
   FnError,
   headersFromRaw,
   type IdGenerator,
   isHopByHop,
+  later,
+  type MonoMs,
   requestUrl,
+  TurnoverSet,
 } from '@fnfleet/core';
 import { checkDeclaredLength, readBody } from '@fnfleet/http';
 import type { PushAnswer } from '@fnfleet/queue';
@@ -26,9 +30,22 @@ export interface CallAcceptorOptions {
 /** Room for the head of a call and for what surrounds its body. */
 const HEAD_BYTES = 64 * 1024;
 
+/** A body that takes longer makes room for those of others. */
+const SLOW_MS = 5_000;
+
+/** A call whose body arrives. */
+interface Arriving {
+  readonly since: MonoMs;
+  heldBytes: number;
+  isRefused: boolean;
+  readonly refusal: Deferred<never>;
+}
+
 /** Accepts asynchronous calls: receives the whole body, and hands it to a queue. */
 export class CallAcceptor {
   private heldBytes = 0;
+  /** The longest first. */
+  private readonly arriving = new TurnoverSet<Arriving>();
 
   constructor(private readonly options: CallAcceptorOptions) {}
 
@@ -41,7 +58,7 @@ export class CallAcceptor {
    * @param callId of a call that is handed in only once
    * @param hidden name of a header that the function must not see
    * @throws FnError `requestTooBig` before anything is read if the length is announced, `queueOverloaded` if too many bodies are
-   *   held; otherwise as `push` of the queues; CancelledError if the caller left before the end of the body
+   *   held, or if others need the room that a slow one takes; otherwise as `push` of the queues; CancelledError if the caller left before the end of the body
    */
   async accept(
     callId: string,
@@ -49,15 +66,16 @@ export class CallAcceptor {
     req: IncomingMessage,
     hidden: string | undefined,
   ): Promise<PushAnswer> {
-    const { queues, maxBodyBytes, maxHeldBytes, clock } = this.options;
+    const { queues, maxBodyBytes, clock } = this.options;
     checkDeclaredLength(req, maxBodyBytes);
-    const declared =
-      req.headers['transfer-encoding'] === undefined ? Number(req.headers['content-length'] ?? 0) : undefined;
-    const bytes = HEAD_BYTES + (declared ?? maxBodyBytes);
-    if (this.heldBytes > 0 && this.heldBytes + bytes > maxHeldBytes) throw new FnError('queueOverloaded');
-    this.heldBytes += bytes;
+    const call: Arriving = { since: clock.now(), heldBytes: 0, isRefused: false, refusal: new Deferred() };
     try {
-      const body = await readBody(req, maxBodyBytes);
+      this.hold(call, HEAD_BYTES);
+      this.arriving.add(call);
+      // What is announced takes no room: it may never arrive.
+      const arrives = readBody(req, maxBodyBytes, (bytes) => this.hold(call, bytes));
+      const body = await Promise.race([arrives, call.refusal.promise]);
+      this.arriving.delete(call);
       const all = Object.entries(headersFromRaw(req.rawHeaders));
       const headers = all.filter(([name, values]) => name !== hidden && !isHopByHop(name, values[0] ?? ''));
       const head = encodeQueuedRequest({
@@ -69,8 +87,32 @@ export class CallAcceptor {
       });
       return await queues.push({ callId, fnId: fn.id, head, body, idempotencyKey: idempotencyKey(req) });
     } finally {
-      this.heldBytes -= bytes;
+      this.arriving.delete(call);
+      this.heldBytes -= call.heldBytes;
     }
+  }
+
+  /** @throws FnError `queueOverloaded` */
+  private hold(call: Arriving, bytes: number): void {
+    const { maxHeldBytes, clock } = this.options;
+    for (const slow of this.arriving) {
+      if (this.heldBytes + bytes <= maxHeldBytes || clock.now() < later(slow.since, SLOW_MS)) break;
+      if (slow !== call) this.refuse(slow);
+    }
+    const hasOthers = this.heldBytes > call.heldBytes;
+    if (call.isRefused || (hasOthers && this.heldBytes + bytes > maxHeldBytes)) {
+      throw new FnError('queueOverloaded');
+    }
+    this.heldBytes += bytes;
+    call.heldBytes += bytes;
+  }
+
+  private refuse(call: Arriving): void {
+    this.arriving.delete(call);
+    this.heldBytes -= call.heldBytes;
+    call.heldBytes = 0;
+    call.isRefused = true;
+    call.refusal.reject(new FnError('queueOverloaded'));
   }
 }
 
