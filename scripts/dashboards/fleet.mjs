@@ -205,6 +205,41 @@ export const fleet = {
       ],
     },
     {
+      title: 'Asynchronous calls',
+      panels: [
+        {
+          title: 'Calls in the queue',
+          description:
+            'ready: could run now. delayed: wait for their time. dead: dead letters, which wait for an operator.',
+          unit: 'short',
+          exprs: { '{{state}}': `sum by (state) (fn_mq_calls{${ANYWHERE}})` },
+        },
+        {
+          title: 'Age of the oldest call',
+          description: 'Time since the oldest call that could run was accepted.',
+          unit: 's',
+          exprs: { '{{instance}}': `max by (instance) (fn_mq_oldest_age_seconds{${ANYWHERE}})` },
+        },
+        {
+          title: 'How asynchronous calls come and go',
+          description: 'Per second. retried: an attempt failed, and another one follows.',
+          unit: 'ops',
+          exprs: Object.fromEntries(
+            ['accepted', 'completed', 'retried', 'dead', 'cancelled'].map((name) => [
+              name,
+              perSecond(`fn_mq_${name}_total`, ANYWHERE),
+            ]),
+          ),
+        },
+        {
+          title: 'Asynchronous calls refused',
+          description: 'By the status of the response: 503 if the queue is full or no API node confirms.',
+          unit: 'ops',
+          exprs: { '{{status}}': perSecond('fn_lb_async_refused_total', AT, 'status') },
+        },
+      ],
+    },
+    {
       title: 'Processes',
       panels: [
         {

@@ -102,7 +102,7 @@ class RunningApiServer implements ApiServer {
     const app = createNodeApp({
       settings,
       logger: this.log,
-      metrics: options.metrics,
+      metrics: this.queue.measured(options.metrics),
       readiness: options.readiness,
       middleware: options.middleware,
       guard: options.guard,

@@ -1,10 +1,20 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { decodeFrames, encodeFrames, encodeQueuedRequest, encodeQueuedResponse, wallMs } from '@fnfleet/core';
+import {
+  decodeFrames,
+  encodeFrames,
+  encodeQueuedRequest,
+  encodeQueuedResponse,
+  RecordedMetrics,
+  readMetrics,
+  renderPrometheus,
+  wallMs,
+} from '@fnfleet/core';
 import { ApiProcess } from '../test-kit/api-process.js';
 import { type Answer, err, TestApi } from '../test-kit/test-api.js';
 
+const metrics = RecordedMetrics.install();
 let folder: string;
 let api: TestApi;
 let appId: string;
@@ -12,7 +22,10 @@ let fnId: string;
 
 beforeEach(async () => {
   folder = mkdtempSync(path.join(tmpdir(), 'fnfleet-async-'));
-  api = await TestApi.start({ env: queueEnv() });
+  api = await TestApi.start({
+    env: queueEnv(),
+    metrics: (_req, res) => void res.end(renderPrometheus(readMetrics(), {})),
+  });
   appId = await api.app('shop');
   fnId = await api.fn(appId, 'resize');
 });
@@ -275,6 +288,61 @@ describe('an operator', () => {
     expect(await api.get(`/v2/fns/${fnId}/calls/c9`)).toMatchObject(missing);
     expect(await api.get('/v2/fns/none/calls/c1')).toMatchObject(err(404, 'Fn not found'));
     expect(await api.get('/v2/fns/none/calls')).toMatchObject(err(404, 'Fn not found'));
+  });
+});
+
+describe('the metrics of a node', () => {
+  const policy = { attempts: 2, backoff_ms: 0, max_backoff_ms: 0, retry_on: ['function'] };
+  const failure = { kind: 'retry', blame: 'function', code: 'functionFailed', message: 'no such cat' };
+  const levels = async () =>
+    [...(await api.get('/metrics')).text.matchAll(/^fn_mq_calls\{state="(\w+)"\} (\d+)$/gm)].map(
+      ([, state, value]) => `${value} ${state}`,
+    );
+
+  it('show at each scrape how many calls the queue holds, and how old the oldest one is', async () => {
+    await accept('c1');
+    await accept('c2', { delay_ms: 60_000 });
+    expect(await levels()).toEqual(['1 ready', '1 delayed', '0 running', '0 dead']);
+    expect((await api.get('/metrics')).text).toMatch(/^fn_mq_oldest_age_seconds 0(\.\d+)?$/m);
+    const [leased] = await reserve();
+    expect(await levels()).toEqual(['0 ready', '1 delayed', '1 running', '0 dead']);
+    await settle([{ call_id: 'c1', token: leased?.token, kind: 'bury', code: 'x' }]);
+    expect(await levels()).toEqual(['0 ready', '1 delayed', '0 running', '1 dead']);
+    expect((await api.get('/metrics')).text).toMatch(/^fn_mq_oldest_age_seconds 0$/m);
+  });
+
+  it('show nothing of a queue that is closed', async () => {
+    await accept('c1');
+    await levels();
+    await api.server.close();
+    expect(readMetrics().find(({ name }) => name === 'mq_calls')?.points).toEqual([]);
+  });
+
+  it('count how calls come and go', async () => {
+    await accept('c1', { policy, idempotency_key: 'order-7' });
+    metrics.reset();
+    await accept('c2', { idempotency_key: 'order-7' });
+    await accept('c3');
+    await accept('c4');
+    const leases = await reserve();
+    const [first, second, third] = leases.map(({ call_id, token }) => ({ call_id, token }));
+    await settle([{ ...first, ...failure }], [{ ...second, kind: 'complete' }], [{ ...third, kind: 'give_back' }]);
+    const again = (await reserve()).find(({ call_id }) => call_id === 'c1');
+    await settle([{ call_id: 'c1', token: again?.token, ...failure }]);
+    await api.delete(`/v2/fns/${fnId}/calls/c4`);
+    const names = ['accepted', 'duplicates', 'delivered', 'redelivered', 'retried', 'completed', 'dead', 'cancelled'];
+    expect(Object.fromEntries(names.map((name) => [name, metrics.sum(`mq_${name}` as 'mq_dead')]))).toEqual({
+      ...{ accepted: 2, duplicates: 1, delivered: 5, redelivered: 1, retried: 1 },
+      ...{ completed: 1, dead: 1, cancelled: 1 },
+    });
+  });
+
+  it('count the attempt that follows an expired lease', async () => {
+    await accept('c1');
+    await reserve({ lease_ms: 1_000 });
+    metrics.reset();
+    expect(await reserve({ wait_ms: 30_000 })).toMatchObject([{ attempt: 2 }]);
+    expect([metrics.sum('mq_redelivered'), metrics.sum('mq_retried')]).toEqual([1, 0]);
   });
 });
 

@@ -1,6 +1,8 @@
 import { type Clock, FnError, LONG_AGO, type Logger, later, type MonoMs, Once } from '@fnfleet/core';
+import type { NodeAppOptions } from '@fnfleet/http';
 import { checkQueueUrl, type MessageQueue, openQueue } from '@fnfleet/queue';
 import type { ApiSettings } from '../settings.js';
+import { QueueMeter } from './queue-meter.js';
 
 /** Minimum time between two attempts to open the queue, milliseconds. */
 const RETRY_MS = 1_000;
@@ -36,6 +38,7 @@ export class LazyQueue implements QueueAccess {
   private opening: Promise<MessageQueue> | undefined;
   private failedAt: MonoMs = LONG_AGO;
   private said = '';
+  private meter: QueueMeter | undefined;
   private readonly closing = new Once(() => this.shut());
 
   constructor(
@@ -59,7 +62,7 @@ export class LazyQueue implements QueueAccess {
     if (this.closing.called) throw new FnError('queueUnavailable');
     if (this.opening === undefined) {
       if (clock.now() < later(this.failedAt, RETRY_MS)) throw new FnError('queueUnavailable');
-      this.opening = opener();
+      this.opening = this.openWith(opener);
     }
     try {
       return await this.opening;
@@ -82,6 +85,15 @@ export class LazyQueue implements QueueAccess {
     }
   }
 
+  /** A handler for `GET /metrics` that shows how much the queue holds now. */
+  measured(metrics: NodeAppOptions['metrics']): NodeAppOptions['metrics'] {
+    if (metrics === undefined) return undefined;
+    return async (req, res) => {
+      await this.meter?.refresh();
+      await metrics(req, res);
+    };
+  }
+
   /** Long polls end; everything else goes on until `close`. Idempotent. */
   end(): void {
     this.stop.abort();
@@ -92,10 +104,16 @@ export class LazyQueue implements QueueAccess {
     return this.closing.call();
   }
 
+  private async openWith(opener: () => Promise<MessageQueue>): Promise<MessageQueue> {
+    this.meter = new QueueMeter(await opener(), this.parts.clock);
+    return this.meter.queue;
+  }
+
   private async shut(): Promise<void> {
     this.end();
     const queue = await this.opening?.catch(() => undefined);
     await queue?.close();
+    this.meter?.end();
   }
 }
 

@@ -58,6 +58,26 @@ export const METRICS = {
   lb_replay_memory_bytes: gauge('Memory used to keep request bodies for another attempt.', 'By'),
   lb_replay_disk_bytes: gauge('Request bodies kept on disk for another attempt.', 'By'),
   lb_replay_lost_count: counter('Calls whose body could not be kept, which limits them to one attempt, by reason.'),
+  lb_async_running: gauge('Asynchronous calls that this balancer has taken from a queue and that have not ended.'),
+  lb_async_accepted: counter('Asynchronous calls handed in: on disk at an API node, and answered 202.'),
+  lb_async_refused: counter('Asynchronous calls not accepted, by the status of the response.'),
+
+  mq_calls: gauge('Asynchronous calls in the queue, by state: ready, delayed, running, dead.'),
+  mq_oldest_age_seconds: gauge(
+    'Time since the oldest ready call of the queue was accepted, in seconds; 0 if none is ready.',
+    '',
+    'max',
+  ),
+  mq_accepted: counter('Asynchronous calls that the queue has accepted, on disk.'),
+  mq_duplicates: counter('Asynchronous calls whose idempotency key was known.'),
+  mq_delivered: counter('Attempts of calls leased to balancers.'),
+  mq_redelivered: counter(
+    'Those of mq_delivered that are not the first attempt of their call. What exceeds mq_retried is due to leases that expired and to dead letters made ready again.',
+  ),
+  mq_retried: counter('Attempts that failed, and are followed by another one.'),
+  mq_completed: counter('Asynchronous calls that succeeded.'),
+  mq_dead: counter('Asynchronous calls that became dead letters.'),
+  mq_cancelled: counter('Asynchronous calls that were cancelled.'),
 
   feed_readers: gauge('Readers of the changes of this API node.'),
   feed_changes_sent: counter('Changes sent, counted for each reader.'),

@@ -1,10 +1,11 @@
-import { FnError, PeerError } from '@fnfleet/core';
+import { FnError, PeerError, RecordedMetrics } from '@fnfleet/core';
 import { FakeRunner, type FleetStatus } from '@fnfleet/placement';
 import { type CallRecord, type MessageQueue, openSqliteQueue, type RetryPolicy } from '@fnfleet/queue';
 import { TestFleet } from '../test-kit/test-fleet.js';
 import { hasRoom } from './async-consumer.js';
 import { localQueue } from './call-queues.js';
 
+const metrics = RecordedMetrics.install();
 let queue: MessageQueue;
 let fleet: TestFleet | undefined;
 
@@ -132,6 +133,22 @@ describe('a caller of an asynchronous call', () => {
     const answer = await fleet.send('/invoke/none', { headers: { 'fn-invoke-type': 'async' }, body: 'cat' });
     expect(answer.status).toBe(404);
     expect((await queue.stats()).ready).toBe(0);
+  });
+});
+
+describe('the metrics of a balancer', () => {
+  it('count the calls that it has handed in and refused, and those that run until they have ended', async () => {
+    metrics.reset();
+    const runner = new FakeRunner('r').finishes();
+    const fleet = await start(runner, { FN_MQ_MAX_BODY: '4' });
+    const { body } = await invoke(fleet);
+    await invoke(fleet, {}, 'too much');
+    await ended(JSON.parse(body).call_id);
+    expect(metrics.sum('lb_async_accepted')).toBe(1);
+    expect(metrics.values('lb_async_refused', { status: 413 })).toEqual([1]);
+    expect(metrics.sum('lb_async_refused')).toBe(1);
+    await fleet.close();
+    expect(metrics.values('lb_async_running').filter((change) => change !== 0)).toEqual([1, -1]);
   });
 });
 

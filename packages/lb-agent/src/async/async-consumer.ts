@@ -1,6 +1,8 @@
 import {
   CancelledError,
   type Clock,
+  count,
+  countFromZero,
   decodeQueuedRequest,
   describeError,
   ERRORS,
@@ -81,6 +83,7 @@ export class AsyncConsumer {
 
   constructor(private readonly parts: AsyncConsumerParts) {
     this.inflight = new InflightTracker(parts.clock);
+    countFromZero('lb_async_running');
     this.looped = parts.limit > 0 ? this.loop() : Promise.resolve();
   }
 
@@ -144,8 +147,10 @@ export class AsyncConsumer {
 
   private start(source: Source, delivery: Delivery): void {
     this.inflight.begin();
+    count('lb_async_running');
     void this.run(source, delivery).finally(() => {
       this.inflight.end();
+      count('lb_async_running', -1);
       this.onFree?.();
       this.onFree = undefined;
     });

@@ -1,8 +1,12 @@
 import type { IncomingMessage } from 'node:http';
 import {
   type CallTemplate,
+  CancelledError,
   type Clock,
+  count,
+  countFromZero,
   Deferred,
+  describeError,
   encodeQueuedRequest,
   FnError,
   headersFromRaw,
@@ -47,7 +51,10 @@ export class CallAcceptor {
   /** The longest first. */
   private readonly arriving = new TurnoverSet<Arriving>();
 
-  constructor(private readonly options: CallAcceptorOptions) {}
+  constructor(private readonly options: CallAcceptorOptions) {
+    countFromZero('lb_async_accepted');
+    countFromZero('lb_async_refused', { status: 503 });
+  }
 
   newId(): string {
     return this.options.ids.next(this.options.clock.wallNow());
@@ -61,6 +68,23 @@ export class CallAcceptor {
    *   held, or if others need the room that a slow one takes; otherwise as `push` of the queues; CancelledError if the caller left before the end of the body
    */
   async accept(
+    callId: string,
+    template: CallTemplate,
+    req: IncomingMessage,
+    hidden: string | undefined,
+  ): Promise<PushAnswer> {
+    try {
+      const answer = await this.handIn(callId, template, req, hidden);
+      count('lb_async_accepted');
+      return answer;
+    } catch (error) {
+      // A caller that left is not refused.
+      if (!(error instanceof CancelledError)) count('lb_async_refused', 1, { status: describeError(error).status });
+      throw error;
+    }
+  }
+
+  private async handIn(
     callId: string,
     { fn }: CallTemplate,
     req: IncomingMessage,

@@ -149,7 +149,7 @@ export class FullNode implements Service {
       queues: localQueue(() => queue.open()),
       routes,
       imagePulls: async () => agent.imagePulls,
-      metrics,
+      metrics: queue.measured(metrics),
       readiness,
       tls,
       guard,
