@@ -1,5 +1,5 @@
 import { MIB } from '@fnfleet/core';
-import { ANYTHING, readJson, type Shape } from '@fnfleet/operator-api';
+import { ANYTHING, type OfShape, readJson, type Shape } from '@fnfleet/operator-api';
 import { messageIn, readAnswer } from './access/read-answer.js';
 import { type Fetch, plainFetch } from './access/secure-fetch.js';
 
@@ -48,6 +48,47 @@ const TRIGGER: Shape = {
     annotations: ANNOTATIONS,
   },
 };
+
+const CALL_FIELDS = {
+  id: 'string',
+  status: 'string',
+  attempts: 'number',
+  created_at: 'string',
+  started_at: 'string',
+  completed_at: 'string',
+  error: { optional: 'string' },
+  app_id: 'string',
+  fn_id: 'string',
+} as const;
+const CONTENT = { encoding: 'string', body: 'string', size: 'number' } as const;
+const CALL_LINE = { fields: CALL_FIELDS } as const satisfies Shape;
+const CALL = {
+  fields: {
+    ...CALL_FIELDS,
+    history: {
+      list: {
+        fields: {
+          attempt: 'number',
+          balancer: 'string',
+          started_at: 'string',
+          ended_at: 'string',
+          end: 'string',
+          error: { optional: 'string' },
+        },
+      },
+    },
+    result: { optional: { fields: { status: 'number', ...CONTENT } } },
+    request: { optional: { fields: { method: 'string', url: 'string', ...CONTENT } } },
+  },
+} as const satisfies Shape;
+const CHANGED: Shape = { fields: { changed: 'number' } };
+/** For requests that change all dead letters of a function. */
+const CHANGE_TIMEOUT_MS = 600_000;
+
+/** An asynchronous call in a list. */
+export type CallLine = OfShape<typeof CALL_LINE>;
+/** An asynchronous call with its history; `result` if it succeeded, `request` if it is a dead letter. */
+export type CallRef = OfShape<typeof CALL>;
 
 const REVISION: Shape = { fields: { updated_at: { optional: 'string' } } };
 
@@ -198,6 +239,55 @@ export class ApiClient {
     return this.change('DELETE', pathOf('triggers', id), 'nothing', seen);
   }
 
+  /**
+   * Reads asynchronous calls, newest first.
+   * @param fnId undefined: of all functions
+   * @param most maximum number of calls
+   */
+  async listCalls(fnId: string | undefined, status: string | undefined, most: number): Promise<CallLine[]> {
+    const path = fnId === undefined ? '/v2/calls' : `${pathOf('fns', fnId)}/calls`;
+    const page: Shape = { fields: { items: { list: CALL_LINE }, next_cursor: { optional: 'string' } } };
+    const calls: CallLine[] = [];
+    let cursor: string | undefined;
+    // A page may be empty although another one follows.
+    for (let pages = 0; pages < MAX_PAGES && calls.length < most; pages += 1) {
+      const query = new URLSearchParams({
+        per_page: `${Math.min(PAGE, most - calls.length)}`,
+        ...(status === undefined ? {} : { status }),
+        ...(cursor === undefined ? {} : { cursor }),
+      });
+      const { items, next_cursor: next } = await this.request<{ items: CallLine[]; next_cursor?: string }>(
+        'GET',
+        `${path}?${query}`,
+        page,
+      );
+      calls.push(...items.slice(0, most - calls.length));
+      if (!next || next === cursor) break;
+      cursor = next;
+    }
+    return calls;
+  }
+
+  /** @returns undefined if the id is unknown */
+  getCall(id: string): Promise<CallRef | undefined> {
+    return this.byId<CallRef>('calls', id, CALL);
+  }
+
+  cancelCall({ fn_id, id }: CallLine): Promise<void> {
+    return this.change('DELETE', `${pathOf('fns', fn_id)}/calls/${encodeURIComponent(id)}`, 'nothing');
+  }
+
+  /**
+   * Makes dead letters of a function ready again, or removes them.
+   * @param callId only this one @returns how many
+   */
+  async changeDead(action: 'redrive' | 'purge', fnId: string, callId?: string): Promise<number> {
+    const path = `${pathOf('fns', fnId)}/dead/${action}`;
+    const timeoutMs = Math.max(this.timeoutMs, CHANGE_TIMEOUT_MS);
+    const body = callId === undefined ? {} : { call_id: callId };
+    return (await this.exchange<{ changed: number }>('POST', path, CHANGED, body, {}, timeoutMs)).answer().changed;
+  }
+
   private async list<T>(path: string, filter: Readonly<Record<string, string>>, shape: Shape): Promise<T[]> {
     const items: T[] = [];
     const page: Shape = { fields: { items: { list: shape }, next_cursor: { optional: 'string' } } };
@@ -261,12 +351,13 @@ export class ApiClient {
     shape: Shape | 'nothing',
     body?: unknown,
     headers: Readonly<Record<string, string>> = {},
+    timeoutMs = this.timeoutMs,
   ): Promise<{ status: number; size: number; etag: string | null; answer(): T }> {
     const answer = await readAnswer(this.fetch, this.url + path, {
       method,
       headers: body === undefined ? headers : { ...headers, 'content-type': 'application/json' },
       body: body === undefined ? undefined : JSON.stringify(body),
-      timeoutMs: this.timeoutMs,
+      timeoutMs,
     }).catch((error: Error) => {
       throw new Error(`no API node answers at ${this.url} (set FN_API_URL or --api)`, { cause: error });
     });
@@ -288,6 +379,13 @@ export class ApiClient {
 
 function pathOf(kind: string, id: string): string {
   return `/v2/${kind}/${encodeURIComponent(id)}`;
+}
+
+/** @throws Error if the API node does not know the asynchronous call */
+export async function findCall(api: ApiClient, id: string): Promise<CallRef> {
+  const call = await api.getCall(id);
+  if (call === undefined) throw new Error(`this API node knows no asynchronous call ${id}, or has forgotten it`);
+  return call;
 }
 
 /** @throws Error if there is no app of this name */

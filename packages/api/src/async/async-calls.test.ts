@@ -291,6 +291,88 @@ describe('an operator', () => {
   });
 });
 
+describe('an operator of dead letters', () => {
+  const dead = (of: string, action: string, body: object | string = {}) =>
+    api.post(`/v2/fns/${of}/dead/${action}`, body);
+  const changed = (count: number) => ({ status: 200, body: { changed: count } });
+  const statusOf = async (callId: string) => (await api.get(`/v2/calls/${callId}`)).body.status;
+
+  beforeEach(async () => {
+    await accept('c1');
+    await accept('c2', {}, Buffer.from([0xff, 0]));
+    for (const { call_id, token } of await reserve()) {
+      await settle([{ call_id, token, kind: 'bury', code: 'functionFailed', message: 'no such cat' }]);
+    }
+  });
+
+  it('finds one by its id alone, with the request of its caller', async () => {
+    expect((await api.get('/v2/calls/c1')).body).toMatchObject({
+      ...{ id: 'c1', fn_id: fnId, app_id: appId, status: 'error', error: 'no such cat', error_code: 'functionFailed' },
+      history: [{ attempt: 1, end: 'dead' }],
+      request: { method: 'POST', headers: { 'X-A': ['1'] }, encoding: 'utf8', body: 'cat', size: 3 },
+    });
+    expect((await api.get('/v2/calls/c2')).body.request).toMatchObject({ encoding: 'base64', body: '/wA=', size: 2 });
+    expect(await api.get('/v2/calls/c9')).toMatchObject(err(404, 'Call not found'));
+  });
+
+  it('lists those of all functions, also of one that was deleted', async () => {
+    const other = await api.fn(appId, 'other');
+    await accept('c3', { fn_id: other });
+    await api.delete(`/v2/fns/${fnId}`);
+    const items = async (query: string) =>
+      ((await api.get(`/v2/calls${query}`)).body.items as Record<string, unknown>[]).map(({ id, app_id, fn_id }) => [
+        id,
+        app_id,
+        fn_id,
+      ]);
+    expect(await items('?status=error')).toEqual([
+      ['c2', '', fnId],
+      ['c1', '', fnId],
+    ]);
+    expect(await items('?status=queued')).toEqual([['c3', appId, other]]);
+    expect((await api.get('/v2/calls?per_page=1')).body.next_cursor).toEqual(expect.any(String));
+    expect(await api.get('/v2/calls?status=great')).toMatchObject({ status: 400 });
+  });
+
+  it('runs one of them again, or all of a function', async () => {
+    expect(await dead(fnId, 'redrive', { call_id: 'c1' })).toMatchObject(changed(1));
+    expect([await statusOf('c1'), await statusOf('c2')]).toEqual(['queued', 'error']);
+    expect(await dead(fnId, 'redrive', { call_id: 'c1' })).toMatchObject(changed(0));
+    expect(await dead(fnId, 'redrive')).toMatchObject(changed(1));
+    expect((await reserve()).map(({ attempt }) => attempt)).toEqual([2, 2]);
+  });
+
+  it('removes one of them, or all of a function, also when that was deleted', async () => {
+    expect(await dead(fnId, 'purge', { call_id: 'c1' })).toMatchObject(changed(1));
+    await api.delete(`/v2/fns/${fnId}`);
+    expect(await dead(fnId, 'redrive')).toMatchObject(err(404, 'Fn not found'));
+    expect(await dead(fnId, 'purge', '')).toMatchObject(changed(1));
+    expect(await api.get('/v2/calls/c2')).toMatchObject({ status: 404 });
+  });
+
+  it.each`
+    what                       | body                              | status
+    ${'half of a JSON'}        | ${'{"call_id":'}                  | ${400}
+    ${'a list'}                | ${'[]'}                           | ${400}
+    ${'a number for an id'}    | ${{ call_id: 7 }}                 | ${400}
+    ${'an unknown id'}         | ${{ call_id: 'c9' }}              | ${404}
+    ${'more than is read'}     | ${{ call_id: 'c'.repeat(5_000) }} | ${413}
+    ${'an id of 4000 letters'} | ${{ call_id: 'c'.repeat(4_000) }} | ${404}
+  `('who sends $what is answered $status, and nothing changes', async ({ body, status }) => {
+    for (const action of ['redrive', 'purge']) expect((await dead(fnId, action, body)).status).toBe(status);
+    expect([await statusOf('c1'), await statusOf('c2')]).toEqual(['error', 'error']);
+  });
+
+  it('does not change the dead letters of one function by way of another', async () => {
+    const other = await api.fn(appId, 'other');
+    for (const action of ['redrive', 'purge']) {
+      expect(await dead(other, action, { call_id: 'c1' })).toMatchObject(err(404, 'Call not found'));
+      expect(await dead(other, action)).toMatchObject(changed(0));
+    }
+    expect(await statusOf('c1')).toBe('error');
+  });
+});
+
 describe('the metrics of a node', () => {
   const policy = { attempts: 2, backoff_ms: 0, max_backoff_ms: 0, retry_on: ['function'] };
   const failure = { kind: 'retry', blame: 'function', code: 'functionFailed', message: 'no such cat' };

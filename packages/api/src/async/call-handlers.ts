@@ -1,12 +1,34 @@
-import { decodeQueuedResponse, epochMs, FnError, formatDate, type WallMs, wallMs } from '@fnfleet/core';
-import { type RouteHandler, sendEmpty, sendJson } from '@fnfleet/http';
-import type { CallRecord, CallState, KeptResult } from '@fnfleet/queue';
+import {
+  decodeQueuedRequest,
+  decodeQueuedResponse,
+  epochMs,
+  FnError,
+  formatDate,
+  KIB,
+  parseBody,
+  type WallMs,
+  wallMs,
+} from '@fnfleet/core';
+import { type RouteHandler, readBody, sendEmpty, sendJson } from '@fnfleet/http';
+import type { CallRecord, CallState, DeadSelection, KeptResult, MessageQueue, Payload } from '@fnfleet/queue';
 import type { Datastore } from '../datastore/datastore.js';
 import { idAfter, idCursor, pageSize } from '../rest/paging.js';
 import { queryOf } from '../rest/resource-handlers.js';
 import type { QueueAccess } from './queue-access.js';
 
-type CallOperation = 'listCalls' | 'getCall' | 'getCallLog' | 'cancelCall';
+type CallOperation =
+  | 'listCalls'
+  | 'getCall'
+  | 'getCallLog'
+  | 'cancelCall'
+  | 'listAllCalls'
+  | 'findCall'
+  | 'redriveCalls'
+  | 'purgeCalls';
+
+/** Maximum bytes shown of the body of a request. */
+const MAX_SHOWN_BYTES = 64 * KIB;
+const MAX_SELECTION_BYTES = 4 * KIB;
 
 /** The words of Fn for the states of a call. */
 const STATUS: Readonly<Record<CallState, string>> = {
@@ -18,7 +40,7 @@ const STATUS: Readonly<Record<CallState, string>> = {
   cancelled: 'cancelled',
 };
 
-/** Handlers that show and cancel the asynchronous calls of a function. */
+/** Handlers that show and cancel asynchronous calls, and that make dead letters ready again or remove them. */
 export function callHandlers(access: QueueAccess, store: Datastore): Record<CallOperation, RouteHandler> {
   /** @throws FnError `callNotFound` */
   const find = async (params: Readonly<Record<string, unknown>>) => {
@@ -28,44 +50,83 @@ export function callHandlers(access: QueueAccess, store: Datastore): Record<Call
     if (record === undefined || record.fnId !== fnId) throw new FnError('callNotFound');
     return { queue, record };
   };
+  const page = async (query: URLSearchParams, fnId: string | undefined) => {
+    const since = timeOf(query, 'from_time', 'fromTimeInvalid');
+    const until = timeOf(query, 'to_time', 'toTimeInvalid');
+    const queue = await access.open();
+    const { calls, next } = await queue.list({
+      fnId,
+      state: stateOf(query),
+      // Both ends are excluded, as in Fn.
+      since: since && wallMs(epochMs(since) + 1),
+      until,
+      limit: pageSize(query),
+      cursor: idAfter(query),
+    });
+    return { calls, next_cursor: next === undefined ? undefined : idCursor(next) };
+  };
+  /** Empty if the function was deleted. */
+  const appIdOf = async (fnId: string): Promise<string> => {
+    try {
+      return (await store.fns.get(fnId)).appId;
+    } catch (error) {
+      if (error instanceof FnError && error.code === 'fnNotFound') return '';
+      throw error;
+    }
+  };
+  /** What a request that changes dead letters is about. @throws FnError `callNotFound` */
+  const selected = async (queue: MessageQueue, fnId: string, json: string): Promise<DeadSelection> => {
+    const callId = json === '' ? undefined : parseBody(json).text('call_id');
+    if (!callId) return { fnId };
+    if ((await queue.get(callId))?.fnId !== fnId) throw new FnError('callNotFound');
+    return { callId };
+  };
   return {
     async listCalls(req, res) {
       const { id, appId } = await store.fns.get(String(req.params.fn_id));
-      const query = queryOf(req);
-      const since = timeOf(query, 'from_time', 'fromTimeInvalid');
-      const until = timeOf(query, 'to_time', 'toTimeInvalid');
-      const queue = await access.open();
-      const { calls, next } = await queue.list({
-        fnId: id,
-        state: stateOf(query),
-        // Both ends are excluded, as in Fn.
-        since: since && wallMs(epochMs(since) + 1),
-        until,
-        limit: pageSize(query),
-        cursor: idAfter(query),
-      });
+      const { calls, next_cursor } = await page(queryOf(req), id);
+      sendJson(res, 200, { next_cursor, items: calls.map((record) => shown(record, appId)) });
+    },
+
+    async listAllCalls(req, res) {
+      const { calls, next_cursor } = await page(queryOf(req), undefined);
+      const appIds = new Map<string, string>();
+      for (const { fnId } of calls) if (!appIds.has(fnId)) appIds.set(fnId, await appIdOf(fnId));
       sendJson(res, 200, {
-        next_cursor: next === undefined ? undefined : idCursor(next),
-        items: calls.map((record) => shown(record, appId)),
+        next_cursor,
+        items: calls.map((record) => shown(record, appIds.get(record.fnId) ?? '')),
       });
+    },
+
+    async findCall(req, res) {
+      const queue = await access.open();
+      const record = await queue.get(String(req.params.call_id));
+      if (record === undefined) throw new FnError('callNotFound');
+      const payload = record.state === 'dead' ? await queue.payload(record.callId) : undefined;
+      sendJson(res, 200, {
+        ...(await wholeCall(queue, record, await appIdOf(record.fnId))),
+        request: payload && requestOf(payload),
+      });
+    },
+
+    async redriveCalls(req, res) {
+      const json = (await readBody(req, MAX_SELECTION_BYTES)).toString();
+      // The calls of a deleted function would be dead at once.
+      const { id } = await store.fns.get(String(req.params.fn_id));
+      const queue = await access.open();
+      sendJson(res, 200, { changed: await queue.redrive(await selected(queue, id, json)) });
+    },
+
+    async purgeCalls(req, res) {
+      const json = (await readBody(req, MAX_SELECTION_BYTES)).toString();
+      const queue = await access.open();
+      sendJson(res, 200, { changed: await queue.purge(await selected(queue, String(req.params.fn_id), json)) });
     },
 
     async getCall(req, res) {
       const { id, appId } = await store.fns.get(String(req.params.fn_id));
       const { queue, record } = await find({ ...req.params, fn_id: id });
-      const result = record.state === 'success' ? await queue.result(record.callId) : undefined;
-      sendJson(res, 200, {
-        ...shown(record, appId),
-        history: record.history.map(({ attempt, holder, startedAt, endedAt, end, reason }) => ({
-          attempt,
-          balancer: holder,
-          started_at: formatDate(startedAt),
-          ended_at: formatDate(endedAt),
-          end: ENDS[end],
-          error: reason?.message,
-        })),
-        result: result && resultOf(result),
-      });
+      sendJson(res, 200, await wholeCall(queue, record, appId));
     },
 
     // Logs of functions are not stored; clients of Fn handle this response.
@@ -90,6 +151,22 @@ const ENDS: Readonly<Record<CallRecord['history'][number]['end'], string>> = {
   cancelled: 'cancelled',
 };
 
+async function wholeCall(queue: MessageQueue, record: CallRecord, appId: string): Promise<object> {
+  const result = record.state === 'success' ? await queue.result(record.callId) : undefined;
+  return {
+    ...shown(record, appId),
+    history: record.history.map(({ attempt, holder, startedAt, endedAt, end, reason }) => ({
+      attempt,
+      balancer: holder,
+      started_at: formatDate(startedAt),
+      ended_at: formatDate(endedAt),
+      end: ENDS[end],
+      error: reason?.message,
+    })),
+    result: result && resultOf(result),
+  };
+}
+
 function shown(record: CallRecord, appId: string): object {
   const { callId, fnId, state, attempts, failures, priority, reason } = record;
   return {
@@ -111,17 +188,19 @@ function shown(record: CallRecord, appId: string): object {
 
 function resultOf({ head, body, bodyBytes }: KeptResult): object {
   const { status, headers, size } = decodeQueuedResponse(head);
-  const bytes = Buffer.from(body);
+  return { status, headers, ...inJson(Buffer.from(body)), size: Math.max(size, bodyBytes) };
+}
+
+function requestOf({ head, body }: Payload): object {
+  const { method, url, headers } = decodeQueuedRequest(head);
+  return { method, url, headers, ...inJson(Buffer.from(body).subarray(0, MAX_SHOWN_BYTES)), size: body.length };
+}
+
+/** Bytes that are not UTF-8 would be lost in JSON. */
+function inJson(bytes: Buffer): { readonly encoding: string; readonly body: string } {
   const text = bytes.toString();
-  // Bytes that are not UTF-8 would be lost in JSON.
   const isText = Buffer.from(text).equals(bytes);
-  return {
-    status,
-    headers,
-    encoding: isText ? 'utf8' : 'base64',
-    body: isText ? text : bytes.toString('base64'),
-    size: Math.max(size, bodyBytes),
-  };
+  return { encoding: isText ? 'utf8' : 'base64', body: isText ? text : bytes.toString('base64') };
 }
 
 function stateOf(query: URLSearchParams): CallState | undefined {

@@ -198,6 +198,29 @@ const CALL_STATUSES = ['delayed', 'queued', 'running', 'success', 'error', 'canc
 const FRAMES =
   'Binary: frames of two 32-bit big-endian lengths, then a head in JSON of the first length and a body of the second one.';
 
+const CALL_FILTERS: readonly Parameter[] = [
+  {
+    name: 'status',
+    description: 'Only calls with this status.',
+    schema: { type: 'string', enum: CALL_STATUSES },
+  },
+  {
+    name: 'from_time',
+    description: 'Only calls accepted after it, in seconds since 1970.',
+    schema: { type: 'integer' },
+  },
+  {
+    name: 'to_time',
+    description: 'Only calls accepted before it, in seconds since 1970.',
+    schema: { type: 'integer' },
+  },
+  ...PAGING,
+];
+const CALL_FILTER_ERRORS: readonly ErrorCode[] = [
+  ...(['invalidCursor', 'fromTimeInvalid', 'toTimeInvalid', 'callStatusUnknown'] as const),
+  ...QUEUE_ERRORS,
+];
+
 /** Every route under `/v2`, by operation id. */
 export const API_OPERATIONS = {
   ...crud({
@@ -381,29 +404,9 @@ export const API_OPERATIONS = {
     tag: 'Functions',
     summary: 'List the asynchronous calls of a function',
     description: 'Newest first. A page may be shorter than `per_page`, or empty, although another one follows.',
-    query: [
-      {
-        name: 'status',
-        description: 'Only calls with this status.',
-        schema: { type: 'string', enum: CALL_STATUSES },
-      },
-      {
-        name: 'from_time',
-        description: 'Only calls accepted after it, in seconds since 1970.',
-        schema: { type: 'integer' },
-      },
-      {
-        name: 'to_time',
-        description: 'Only calls accepted before it, in seconds since 1970.',
-        schema: { type: 'integer' },
-      },
-      ...PAGING,
-    ],
+    query: CALL_FILTERS,
     answers: { 200: json('CallList', 'A page, which may be empty.') },
-    errors: [
-      ...(['fnNotFound', 'invalidCursor', 'fromTimeInvalid', 'toTimeInvalid', 'callStatusUnknown'] as const),
-      ...QUEUE_ERRORS,
-    ],
+    errors: ['fnNotFound', ...CALL_FILTER_ERRORS],
   },
   getCall: {
     method: 'GET',
@@ -421,6 +424,45 @@ export const API_OPERATIONS = {
     description: 'A call that runs may still end by itself, but counts as cancelled and is not run again.',
     answers: { 204: { description: 'It is cancelled.' } },
     errors: ['callNotFound', 'callEnded', ...QUEUE_ERRORS],
+  },
+  redriveCalls: {
+    method: 'POST',
+    path: '/v2/fns/:fn_id/dead/redrive',
+    tag: 'Functions',
+    summary: 'Run dead letters of a function again',
+    description: 'They are queued as if they had not failed. Their attempts are counted on.',
+    body: 'DeadLetters',
+    answers: { 200: json('ChangedCalls', 'How many there were.') },
+    errors: ['fnNotFound', 'callNotFound', 'invalidJson', ...QUEUE_ERRORS],
+  },
+  purgeCalls: {
+    method: 'POST',
+    path: '/v2/fns/:fn_id/dead/purge',
+    tag: 'Functions',
+    summary: 'Remove dead letters of a function',
+    description: 'The function may have been deleted.',
+    body: 'DeadLetters',
+    answers: { 200: json('ChangedCalls', 'How many there were.') },
+    errors: ['callNotFound', 'invalidJson', ...QUEUE_ERRORS],
+  },
+  listAllCalls: {
+    method: 'GET',
+    path: '/v2/calls',
+    tag: 'Functions',
+    summary: 'List the asynchronous calls of all functions',
+    description: 'Newest first, those of deleted functions included. Otherwise as `GET /v2/fns/{fn_id}/calls`.',
+    query: CALL_FILTERS,
+    answers: { 200: json('CallList', 'A page, which may be empty.') },
+    errors: CALL_FILTER_ERRORS,
+  },
+  findCall: {
+    method: 'GET',
+    path: '/v2/calls/:call_id',
+    tag: 'Functions',
+    summary: 'Read an asynchronous call of any function, with its result',
+    description: 'A dead letter has its request.',
+    answers: { 200: json('Call', 'Its current state.') },
+    errors: ['callNotFound', ...QUEUE_ERRORS],
   },
   getCallLog: {
     method: 'GET',

@@ -39,7 +39,7 @@ export const SCHEMAS = {
   },
 } as const satisfies Record<string, SchemaPart>;
 
-/** Asynchronous calls: `Call` alone has `history` and `result`. */
+/** Asynchronous calls: `Call` alone has `history`, `result` and `request`. */
 function callSchemas() {
   const text = { type: 'string' };
   const whole = { type: 'integer', minimum: 0 };
@@ -64,8 +64,14 @@ function callSchemas() {
     started_at: { ...date, description: 'Start of the current or last attempt.' },
     error: { ...text, description: 'Why it is a dead letter.' },
     error_code: text,
-    app_id: text,
+    app_id: { ...text, description: 'Empty if the function was deleted.' },
     fn_id: text,
+  };
+  const content = {
+    headers: { type: 'object', additionalProperties: { type: 'array', items: text } },
+    encoding: { type: 'string', enum: ['utf8', 'base64'] },
+    body: { ...text, description: 'The first bytes of the body.' },
+    size: { ...whole, description: 'Bytes of the whole body.' },
   };
   const always = [
     'id',
@@ -99,11 +105,13 @@ function callSchemas() {
           description: 'What the function answered.',
           properties: {
             status: { ...whole, description: '0: not known, because a balancer of Fn ran the call.' },
-            headers: { type: 'object', additionalProperties: { type: 'array', items: text } },
-            encoding: { type: 'string', enum: ['utf8', 'base64'] },
-            body: { ...text, description: 'The first bytes of the body.' },
-            size: { ...whole, description: 'Bytes of the whole body.' },
+            ...content,
           },
+        },
+        request: {
+          type: 'object',
+          description: 'What the caller sent; only of dead letters, and only from `GET /v2/calls/{call_id}`.',
+          properties: { method: text, url: text, ...content },
         },
       },
       required,
@@ -117,6 +125,17 @@ function callSchemas() {
         next_cursor: { ...text, description: 'Where the next page begins; missing on the last page.' },
       },
       required: ['items'],
+    },
+    DeadLetters: {
+      type: 'object',
+      description: 'Which dead letters of the function: all of them, or one.',
+      properties: { call_id: { ...text, description: 'Only this one.' } },
+    },
+    ChangedCalls: {
+      type: 'object',
+      description: 'How many calls were changed; 0 if there is no such dead letter.',
+      properties: { changed: whole },
+      required: ['changed'],
     },
     AcceptedCall: {
       type: 'object',

@@ -1,13 +1,16 @@
 import { PassThrough, Readable, Transform } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
-import { KIB, printable, printableLine } from '@fnfleet/core';
+import { KIB, later, printable, printableLine, systemClock } from '@fnfleet/core';
 import { readJson } from '@fnfleet/operator-api';
 import { Command } from 'commander';
 import { type FleetAccess, fleetAccess } from '../access/fleet-access.js';
-import { ApiClient, findFunction } from '../api-client.js';
+import { messageIn, readAnswer } from '../access/read-answer.js';
+import { ApiClient, type CallRef, type FnRef, findCall, findFunction } from '../api-client.js';
 import { invokeUrl } from '../deploy/deploy.js';
 import { fetchExplanation, mayHavePrinted } from '../explanation.js';
+import { bytesOf } from '../manage/format-call.js';
 import { showPull } from '../operate/show-pull.js';
+import { remark, say } from '../terminal/output.js';
 import { apiOption, wholeNumber } from './options.js';
 
 const LINE_FEED = 0x0a;
@@ -17,8 +20,15 @@ interface InvokeOptions {
   readonly contentType: string;
   readonly timeout: number;
   readonly raw: boolean;
+  readonly async: boolean;
+  readonly wait: boolean;
   readonly api: string;
 }
+
+/** How often `--wait` looks whether an asynchronous call has ended, milliseconds. */
+const LOOK_MS = 500;
+/** Time for the body and its way to the disk, milliseconds. */
+const HAND_IN_MS = 60_000;
 
 export function invokeCommand(): Command {
   return new Command('invoke')
@@ -28,6 +38,8 @@ export function invokeCommand(): Command {
     .option('--data <text>', 'body of the call instead of standard input')
     .option('--content-type <type>', 'content type of the body', 'application/json')
     .option('--timeout <s>', 'seconds after which an incomplete response is given up', wholeNumber(1, 86_400), 900)
+    .option('--async', 'only put the call into the queue, and print its id; `fnfleet call` shows how it ends', false)
+    .option('--wait', 'with --async: wait until the call has ended (at most --timeout), and print its result', false)
     .option(
       '--raw',
       'print control characters to a terminal as they are; a pipe or file always gets the response unchanged',
@@ -39,9 +51,16 @@ export function invokeCommand(): Command {
 
 async function invoke(appName: string, name: string, options: InvokeOptions): Promise<void> {
   const { api, data, contentType, timeout, raw } = options;
+  if (options.wait && !options.async) throw new Error('--wait is for calls with --async; others always wait');
   const access = fleetAccess(process.env);
-  const fn = await findFunction(new ApiClient(api, access.fetch), appName, name);
+  const client = new ApiClient(api, access.fetch);
+  const fn = await findFunction(client, appName, name);
   const body = data ?? (process.stdin.isTTY ? '' : await readStdin());
+  if (options.async) {
+    const id = await handIn(fn, body, contentType, access);
+    if (options.wait) return printEnd(await whenEnded(client, id, timeout), raw);
+    return say([id]);
+  }
   const signal = AbortSignal.timeout(timeout * 1000);
   try {
     const answered = new AbortController();
@@ -68,6 +87,51 @@ async function invoke(appName: string, name: string, options: InvokeOptions): Pr
   } catch (error) {
     throw signal.aborted ? new Error(`no complete response within ${timeout} s (--timeout)`, { cause: error }) : error;
   }
+}
+
+/** @returns the id of the call, which is in the queue, on disk */
+async function handIn(
+  fn: FnRef,
+  body: string | Buffer<ArrayBuffer>,
+  contentType: string,
+  { call }: FleetAccess,
+): Promise<string> {
+  const answer = await readAnswer(call, invokeUrl(fn), {
+    method: 'POST',
+    headers: { 'content-type': contentType, 'fn-invoke-type': 'async' },
+    body,
+    timeoutMs: HAND_IN_MS,
+  });
+  if (answer.status !== 202) {
+    const again = whenToTryAgain(answer.headers.get('retry-after'));
+    throw new Error(`the call was not accepted: ${answer.status} ${messageIn(answer)}${again}`);
+  }
+  const accepted = readJson<{ call_id: string }>(answer.body, { fields: { call_id: 'string' } });
+  if (accepted === undefined) throw new Error('the answer is not that of a balancer that has queued the call');
+  return accepted.call_id;
+}
+
+async function whenEnded(api: ApiClient, id: string, timeoutS: number): Promise<CallRef> {
+  const until = later(systemClock.now(), timeoutS * 1000);
+  for (;;) {
+    const call = await findCall(api, id);
+    if (['success', 'error', 'cancelled'].includes(call.status)) return call;
+    if (systemClock.now() >= until) {
+      throw new Error(`call ${id} has not ended within ${timeoutS} s (--timeout): it is ${call.status}, and goes on`);
+    }
+    await systemClock.sleep(LOOK_MS);
+  }
+}
+
+/** @throws Error if the call did not succeed */
+async function printEnd({ id, status, error, result }: CallRef, raw: boolean): Promise<void> {
+  if (status !== 'success') {
+    throw new Error(`call ${id} ended with the status ${status}${error === undefined ? '' : `: ${error}`}`);
+  }
+  if (result === undefined) return;
+  const bytes = bytesOf(result);
+  await print(Readable.from([bytes]), raw);
+  if (bytes.length < result.size) remark(`fnfleet: only the first ${bytes.length} of ${result.size} bytes are kept`);
 }
 
 /** A balancer sends seconds; the date form can only come from a proxy in front of it. */
